@@ -1,0 +1,116 @@
+package engine
+
+import (
+	"fmt"
+	"unsafe"
+
+	"github.com/plexaura/plexaura/shape"
+)
+
+// Buffer is typed memory: a view of n elements in row-major order, which keeps the memory
+// alive.
+type Buffer struct {
+	p  unsafe.Pointer
+	n  int
+	dt shape.DType
+}
+
+// BufferOf returns the Buffer that views s.
+func BufferOf[T shape.Elem](s []T) Buffer {
+	return Buffer{unsafe.Pointer(unsafe.SliceData(s)), len(s), shape.DTypeOf[T]()}
+}
+
+// BufferAt returns the Buffer of n elements of type d at the start of mem, which must be
+// large enough and aligned for d.
+func BufferAt(mem []byte, d shape.DType, n int) Buffer {
+	if n*d.Width() > len(mem) {
+		panic(fmt.Sprintf("engine: %d bytes cannot hold %d of %v", len(mem), n, d))
+	}
+	p := unsafe.Pointer(unsafe.SliceData(mem))
+	if uintptr(p)%uintptr(max(d.Width(), 1)) != 0 {
+		panic(fmt.Sprintf("engine: memory is not aligned for %v", d))
+	}
+	return Buffer{p, n, d}
+}
+
+// Slice returns b's elements; T must be the Go type of b's element type.
+func Slice[T shape.Elem](b Buffer) []T {
+	if b.dt != shape.DTypeOf[T]() {
+		panic(fmt.Sprintf("engine: a %v buffer was read as %v", b.dt, shape.DTypeOf[T]()))
+	}
+	return unsafe.Slice((*T)(b.p), b.n)
+}
+
+// Bytes returns b's memory.
+func (b Buffer) Bytes() []byte { return unsafe.Slice((*byte)(b.p), b.n*b.dt.Width()) }
+
+// Len is the number of elements.
+func (b Buffer) Len() int { return b.n }
+
+// DType is the element type.
+func (b Buffer) DType() shape.DType { return b.dt }
+
+// Aligned returns n bytes of zeroed memory aligned to 64.
+func Aligned(n int) []byte {
+	const align = 64
+	mem := make([]byte, n+align)
+	off := int(-uintptr(unsafe.Pointer(unsafe.SliceData(mem))) & (align - 1))
+	return mem[off : off+n : off+n]
+}
+
+// Load sets dst, of any element type, from numbers: Bool takes 0 as false.
+func Load(dst Buffer, v []float64) {
+	switch dst.dt {
+	case shape.Float32:
+		load(Slice[float32](dst), v)
+	case shape.Float64:
+		copy(Slice[float64](dst), v)
+	case shape.Int32:
+		load(Slice[int32](dst), v)
+	case shape.Int64:
+		load(Slice[int64](dst), v)
+	case shape.Uint8:
+		load(Slice[uint8](dst), v)
+	case shape.Bool:
+		s := Slice[bool](dst)
+		for i := range s {
+			s[i] = v[i] != 0
+		}
+	}
+}
+
+func load[T float32 | int32 | int64 | uint8](dst []T, v []float64) {
+	for i := range dst {
+		dst[i] = T(v[i])
+	}
+}
+
+// Floats returns b's elements, of any element type, as numbers: true is 1.
+func Floats(b Buffer) []float64 {
+	v := make([]float64, b.n)
+	switch b.dt {
+	case shape.Float32:
+		store(v, Slice[float32](b))
+	case shape.Float64:
+		copy(v, Slice[float64](b))
+	case shape.Int32:
+		store(v, Slice[int32](b))
+	case shape.Int64:
+		store(v, Slice[int64](b))
+	case shape.Uint8:
+		store(v, Slice[uint8](b))
+	case shape.Bool:
+		for i, t := range Slice[bool](b) {
+			if t {
+				v[i] = 1
+			}
+		}
+	}
+	return v
+}
+
+func store[T float32 | int32 | int64 | uint8](v []float64, src []T) {
+	for i, x := range src {
+		v[i] = float64(x)
+	}
+}

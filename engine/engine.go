@@ -1,0 +1,52 @@
+package engine
+
+import (
+	"fmt"
+
+	"gorgonia.org/tensor"
+
+	"github.com/plexaura/plexaura/shape"
+)
+
+// Engine is the least that an engine is. It is safe for use by many goroutines.
+type Engine interface {
+	tensor.Engine
+	// Name is what printouts call it: "ref", "std", "cpu".
+	Name() string
+}
+
+// A Kernel computes Out from In. It is bound once, with all types known, and run many
+// times, by many goroutines at once, each with its own Call; it allocates nothing. An error
+// is about values, such as a label out of range; it leaves Out undefined.
+type Kernel func(c *Call) error
+
+// Call is the memory of one run of a kernel. Unless Bound.InPlace allows it, no Out shares
+// memory with an In. Out holds anything before, every element has its value after.
+type Call struct {
+	Out, In []Buffer
+	Scratch []byte // Bound.Scratch bytes, aligned to 64, holding anything
+}
+
+// Bound is a kernel made for given types.
+type Bound struct {
+	Kernel  Kernel
+	Scratch int         // bytes it needs in Call.Scratch
+	InPlace []Overwrite // which outputs may take the memory of which inputs
+	Fails   bool        // the kernel may return an error; one without the mark must not
+	By      string      // name of the engine whose kernel it is
+	Alg     string      // the algorithm, where there is a choice: "im2col", "winograd"
+}
+
+// Overwrite says that output Out may be written over input In. At most one output is
+// put over one input.
+type Overwrite struct{ Out, In int }
+
+// Unsupported is the error of a Binder for types that it has no kernel for.
+func Unsupported(engine, kernel string, in []shape.Type) error {
+	return fmt.Errorf("engine %s has no %s kernel for %v", engine, kernel, in)
+}
+
+// Missing is the error of an op on an engine without the capability.
+func Missing(e Engine, capability string) error {
+	return fmt.Errorf("engine %s cannot do %s; an engine that embeds ref.Engine can", e.Name(), capability)
+}

@@ -1,0 +1,197 @@
+package engine
+
+import (
+	"fmt"
+	"math"
+	"strings"
+
+	"github.com/plexaura/plexaura/shape"
+)
+
+// Fn is a scalar function, applied element by element.
+type Fn uint8
+
+// The scalar functions. Floating-point ones follow IEEE 754; comparisons and logic give
+// Bool. Max and Min give NaN where either argument is NaN, and order -0 below +0.
+const (
+	NoFn Fn = iota
+
+	Copy // the argument, converted to the type of the step
+	Neg
+	Abs
+	Sign // -1, 0 or 1; NaN for NaN
+	Exp
+	Log
+	Log1p
+	Expm1
+	Sqrt
+	Sin
+	Cos
+	Tanh
+	Sigmoid // 1/(1+e^-x), without overflow
+	Floor
+	Not
+
+	Add
+	Sub
+	Mul
+	Div // of integers: towards zero, and 0 where the divisor is 0
+	Pow
+	Max
+	Min
+	Eq
+	Ne
+	Lt
+	Le
+	Gt
+	Ge
+	And
+	Or
+
+	Select // the second argument where the first, a Bool, is true, else the third
+
+	nFn
+)
+
+var fns = [nFn]struct {
+	name  string
+	arity int
+}{
+	NoFn: {"none", 0},
+	Copy: {"copy", 1}, Neg: {"neg", 1}, Abs: {"abs", 1}, Sign: {"sign", 1}, Exp: {"exp", 1}, Log: {"log", 1},
+	Log1p: {"log1p", 1}, Expm1: {"expm1", 1}, Sqrt: {"sqrt", 1}, Sin: {"sin", 1}, Cos: {"cos", 1},
+	Tanh: {"tanh", 1}, Sigmoid: {"sigmoid", 1}, Floor: {"floor", 1}, Not: {"not", 1},
+	Add: {"add", 2}, Sub: {"sub", 2}, Mul: {"mul", 2}, Div: {"div", 2}, Pow: {"pow", 2}, Max: {"max", 2}, Min: {"min", 2},
+	Eq: {"eq", 2}, Ne: {"ne", 2}, Lt: {"lt", 2}, Le: {"le", 2}, Gt: {"gt", 2}, Ge: {"ge", 2}, And: {"and", 2}, Or: {"or", 2},
+	Select: {"select", 3},
+}
+
+// String returns the function's name.
+func (f Fn) String() string { return fns[f].name }
+
+// Arity is the number of arguments.
+func (f Fn) Arity() int { return fns[f].arity }
+
+// NumFns is the number of scalar functions, for tables indexed by Fn.
+const NumFns = int(nFn)
+
+// Arg is an argument of a step of a [Map]: an input, the result of an earlier step, or a
+// number.
+type Arg struct {
+	kind argKind
+	i    int
+	imm  uint64
+}
+
+type argKind uint8
+
+const (
+	noArg argKind = iota
+	inArg
+	stepArg
+	immArg
+)
+
+// In is input i, broadcast to the shape of the result.
+func In(i int) Arg { return Arg{kind: inArg, i: i} }
+
+// Res is the result of step i.
+func Res(i int) Arg { return Arg{kind: stepArg, i: i} }
+
+// Imm is the number v, converted to the type that the step computes in.
+func Imm(v float64) Arg { return Arg{kind: immArg, imm: math.Float64bits(v)} }
+
+// Input returns i of In(i), or false.
+func (a Arg) Input() (int, bool) { return a.i, a.kind == inArg }
+
+// Step returns i of Res(i), or false.
+func (a Arg) Step() (int, bool) { return a.i, a.kind == stepArg }
+
+// Number returns v of Imm(v), or false.
+func (a Arg) Number() (float64, bool) { return math.Float64frombits(a.imm), a.kind == immArg }
+
+// String returns "in0", "r1" or a number.
+func (a Arg) String() string {
+	switch a.kind {
+	case inArg:
+		return fmt.Sprintf("in%d", a.i)
+	case stepArg:
+		return fmt.Sprintf("r%d", a.i)
+	case immArg:
+		v, _ := a.Number()
+		return fmt.Sprint(v)
+	}
+	return "-"
+}
+
+// Step is one scalar function of a [Map]. The two arguments of a comparison have one type,
+// as have the arguments of every other function and its result, but for the condition of
+// Select and the argument of Copy; a number takes the type of the other argument.
+type Step struct {
+	Fn    Fn
+	DType shape.DType // of the result
+	Args  [3]Arg      // the first Fn.Arity() of them
+}
+
+// Map is a straight-line program of scalar functions, applied to every element of
+// broadcast inputs: a single elementwise op, or a fused chain. All outputs have one shape,
+// the one that the inputs broadcast to.
+type Map struct {
+	Steps []Step
+	Outs  []int // the steps whose results are the outputs
+}
+
+// MapOf returns the Map of a single function of the given arguments.
+func MapOf(f Fn, d shape.DType, args ...Arg) Map {
+	s := Step{Fn: f, DType: d}
+	copy(s.Args[:], args)
+	return Map{Steps: []Step{s}, Outs: []int{0}}
+}
+
+// String lists the steps: "r0=mul(in0,2) r1=add(r0,in1) -> r1".
+func (m Map) String() string {
+	var b strings.Builder
+	for i, s := range m.Steps {
+		args := make([]string, s.Fn.Arity())
+		for j := range args {
+			args[j] = s.Args[j].String()
+		}
+		fmt.Fprintf(&b, "r%d=%v(%s) ", i, s.Fn, strings.Join(args, ","))
+	}
+	b.WriteString("->")
+	for _, o := range m.Outs {
+		fmt.Fprintf(&b, " r%d", o)
+	}
+	return b.String()
+}
+
+// ArgType returns the element type of argument a of step s, for inputs of the given types;
+// for a number it is the type that the step computes in.
+func (m Map) ArgType(s Step, a Arg, in []shape.Type) shape.DType {
+	if i, ok := a.Input(); ok {
+		return in[i].DType
+	}
+	if i, ok := a.Step(); ok {
+		return m.Steps[i].DType
+	}
+	return m.ComputeType(s, in)
+}
+
+// ComputeType is the element type that s computes in: for a comparison that of its
+// arguments, otherwise that of the result.
+func (m Map) ComputeType(s Step, in []shape.Type) shape.DType {
+	if s.Fn < Eq || s.Fn > Ge {
+		return s.DType
+	}
+	for _, a := range s.Args[:2] {
+		if _, imm := a.Number(); !imm {
+			return m.ArgType(s, a, in)
+		}
+	}
+	return shape.Float64
+}
+
+// A Mapper binds maps. in are the types of the inputs, out those of the outputs.
+type Mapper interface {
+	BindMap(m Map, in, out []shape.Type) (Bound, error)
+}

@@ -1,0 +1,238 @@
+package graph
+
+import (
+	"errors"
+	"fmt"
+	"reflect"
+	"slices"
+
+	"github.com/plexaura/plexaura/shape"
+)
+
+// An Op is one kind of operation together with its attributes. Implementations are
+// comparable values, best small structs: two Ops that are == are the same operation.
+// An Op holds no values and no state; float attributes are kept as bits (see [Bits]).
+type Op interface {
+	// Name is the op's name, such as "Conv2D".
+	Name() string
+	// Infer returns the type of the result from the types of the inputs, all of them
+	// valid, or says what is wrong with them and what would be right.
+	Infer(in []shape.Type) (shape.Type, error)
+}
+
+// A Graph owns nodes in creation order, which is a topological order.
+type Graph struct {
+	nodes   []*Node
+	leaves  map[string]*Node // Inputs, Params and States by name
+	updates []Update
+	errs    ErrorList
+	layer   string // where in the model new nodes belong, such as "features.0"
+	like    *Node  // lends its position and layer to new nodes, where set
+	derived bool   // new nodes originate from like
+}
+
+// New returns an empty graph.
+func New() *Graph { return &Graph{leaves: map[string]*Node{}} }
+
+// Nodes returns the nodes in creation order, which is topological. The slice is the
+// graph's own and must not be changed.
+func (g *Graph) Nodes() []*Node { return slices.Clip(g.nodes) }
+
+// Apply adds the node op(in...) to the graph of its inputs.
+func Apply(op Op, in ...*Node) *Node {
+	g := New() // an error without any node still needs a graph that reports it
+	if i := slices.IndexFunc(in, func(n *Node) bool { return n != nil }); i >= 0 {
+		g = in[i].g
+	}
+	return g.Apply(op, in...)
+}
+
+// Apply adds the node op(in...). If op refuses its inputs the error is recorded and the
+// node returned is invalid; a node built on an invalid one is silently invalid too, so
+// that one mistake is reported once.
+func (g *Graph) Apply(op Op, in ...*Node) *Node {
+	n := g.add(op, slices.Clone(in))
+	t, err := g.infer(op, n.in)
+	if err != nil {
+		g.Report(n, err)
+		return n
+	}
+	n.typ = t
+	return n
+}
+
+// infer returns the zero Type where an input is invalid already.
+func (g *Graph) infer(op Op, in []*Node) (t shape.Type, err error) {
+	types := make([]shape.Type, len(in))
+	for i, x := range in {
+		switch {
+		case x == nil:
+			return t, fmt.Errorf("input %d is nil", i)
+		case x.g != g:
+			return t, fmt.Errorf("input %d belongs to another graph; build both in one, or feed its value as an Input", i)
+		}
+	}
+	for i, x := range in {
+		if !x.Valid() {
+			return t, nil
+		}
+		types[i] = x.typ
+	}
+	if op == nil {
+		return t, errors.New("the op is nil")
+	}
+	if !reflect.ValueOf(op).Comparable() {
+		return t, fmt.Errorf("op type %T is not comparable; keep slices, maps and functions out of its fields", op)
+	}
+	if t, err = op.Infer(types); err != nil {
+		return shape.Type{}, err
+	}
+	if err := t.Shape.Err(); err != nil {
+		return shape.Type{}, fmt.Errorf("result %v: %w", t, err)
+	}
+	return t, nil
+}
+
+func (g *Graph) add(op Op, in []*Node) *Node {
+	n := &Node{g: g, id: len(g.nodes), op: op, in: in, layer: g.layer}
+	switch {
+	case g.like == nil:
+		n.pos = caller()
+	case g.derived:
+		n.pos, n.layer, n.origin = g.like.pos, g.like.layer, g.like
+	default:
+		n.pos, n.layer, n.origin = g.like.pos, g.like.layer, g.like.origin
+	}
+	g.nodes = append(g.nodes, n)
+	return n
+}
+
+// Within runs f with name appended to the layer path that new nodes are given.
+func (g *Graph) Within(name string, f func()) {
+	defer func(old string) { g.layer = old }(g.layer)
+	g.layer = Join(g.layer, name)
+	f()
+}
+
+// Layer is the current layer path.
+func (g *Graph) Layer() string { return g.layer }
+
+// Join joins two parts of a layer path or parameter name; either may be empty.
+func Join(path, name string) string {
+	switch {
+	case path == "":
+		return name
+	case name == "":
+		return path
+	}
+	return path + "." + name
+}
+
+// Derived runs f with from as the origin of every node that f adds: they carry its
+// position and layer. Gradient rules run so.
+func (g *Graph) Derived(from *Node, f func()) { g.as(from, true, f) }
+
+func (g *Graph) as(n *Node, derived bool, f func()) {
+	defer func(like *Node, d bool) { g.like, g.derived = like, d }(g.like, g.derived)
+	g.like, g.derived = n, derived
+	f()
+}
+
+// Report records err against n, which must be of g.
+func (g *Graph) Report(n *Node, err error) { g.errs = append(g.errs, newError(n, err)) }
+
+// Reject records err against the node that op(in...) would have been, and returns an
+// invalid node. It is for builders that find a mistake before there is an op to apply. An
+// input that is invalid already silences the report.
+func (g *Graph) Reject(name string, err error, in ...*Node) *Node {
+	n := g.add(rejected(name), slices.Clone(in))
+	for _, x := range in {
+		if x != nil && x.g == g && !x.Valid() {
+			return n
+		}
+	}
+	g.Report(n, err)
+	return n
+}
+
+// rejected is the op of a node that could not be built.
+type rejected string
+
+func (r rejected) Name() string                         { return string(r) }
+func (rejected) Infer([]shape.Type) (shape.Type, error) { return shape.Type{}, nil }
+
+// Err returns an [ErrorList] of the mistakes met so far, or nil.
+func (g *Graph) Err() error {
+	if len(g.errs) == 0 {
+		return nil
+	}
+	return slices.Clone(g.errs)
+}
+
+// An Update says that Leaf, a Param or State, takes the value of Value at the end of a step.
+type Update struct{ Leaf, Value *Node }
+
+// Update makes value the next value of leaf. A program compiled for training runs every
+// update; each reader of the leaf sees the old value. An error is recorded where leaf is
+// no Param or State of g, where the types differ, or where leaf has an update already.
+func (g *Graph) Update(leaf, value *Node) {
+	if leaf == nil || value == nil || leaf.g != g || value.g != g {
+		g.Reject("Update", errors.New("leaf and value must be nodes of this graph"))
+		return
+	}
+	if !leaf.Valid() || !value.Valid() {
+		return
+	}
+	if err := g.checkUpdate(leaf, value); err != nil {
+		g.Reject("Update", err, leaf, value)
+		return
+	}
+	g.updates = append(g.updates, Update{leaf, value})
+}
+
+func (g *Graph) checkUpdate(leaf, value *Node) error {
+	if k := leaf.Kind(); k != Param && k != State {
+		return fmt.Errorf("%v is %v; only a Param or State can be updated", leaf, k)
+	}
+	if leaf.typ != value.typ {
+		return fmt.Errorf("%v is %v, its new value is %v", leaf, leaf.typ, value.typ)
+	}
+	for _, u := range g.updates {
+		if u.Leaf == leaf {
+			return fmt.Errorf("%v has an update already, made at %v", leaf, u.Value.pos)
+		}
+	}
+	return nil
+}
+
+// Updates returns the updates in the order they were made.
+func (g *Graph) Updates() []Update { return slices.Clip(g.updates) }
+
+// Params returns the Param leaves that are to be trained, in creation order; frozen ones
+// are left out.
+func (g *Graph) Params() []*Node {
+	return g.filter(func(n *Node) bool { return n.Kind() == Param && !n.Frozen() })
+}
+
+// Inputs returns the Input leaves in creation order.
+func (g *Graph) Inputs() []*Node {
+	return g.filter(func(n *Node) bool { return n.Kind() == Input })
+}
+
+// Leaves returns the Param and State leaves, frozen ones included, in creation order:
+// what a checkpoint holds.
+func (g *Graph) Leaves() []*Node {
+	return g.filter(func(n *Node) bool { return n.Kind() == Param || n.Kind() == State })
+}
+
+// Leaf returns the Input, Param or State of that name, or nil.
+func (g *Graph) Leaf(name string) *Node { return g.leaves[name] }
+
+func (g *Graph) filter(keep func(*Node) bool) (ns []*Node) {
+	for _, n := range g.nodes {
+		if n.Valid() && keep(n) {
+			ns = append(ns, n)
+		}
+	}
+	return ns
+}

@@ -1,0 +1,164 @@
+package graph
+
+import (
+	"fmt"
+	"math"
+	"math/rand/v2"
+	"reflect"
+	"slices"
+
+	"github.com/plexaura/plexaura/shape"
+)
+
+// Kind tells leaves from computed nodes.
+type Kind uint8
+
+const (
+	Computed Kind = iota // the result of an op
+	Input                // fed to every run
+	Param                // changed by training, kept in a store
+	State                // kept in a store: a momentum, a running statistic, a counter
+	Const                // part of the program
+)
+
+// String returns the kind's name.
+func (k Kind) String() string {
+	return [...]string{"Computed", "Input", "Param", "State", "Const"}[k]
+}
+
+// Bits is a float64 attribute of an op, kept as bits, so that == tells -0 from 0 and
+// knows NaN.
+type Bits uint64
+
+// Float returns v as an attribute.
+func Float(v float64) Bits { return Bits(math.Float64bits(v)) }
+
+// Value returns the number.
+func (b Bits) Value() float64 { return math.Float64frombits(uint64(b)) }
+
+// String prints the number.
+func (b Bits) String() string { return fmt.Sprint(b.Value()) }
+
+// An Initializer gives a Param or State its first value. Implementations are comparable.
+type Initializer interface {
+	// Fill sets v, the elements of a value of type t in row-major order, drawing from r,
+	// whose numbers depend on the store's seed and the leaf's name alone.
+	Fill(v []float64, t shape.Type, r *rand.Rand)
+}
+
+// Fill is the Initializer that sets every element to the same number.
+type Fill float64
+
+// Fill implements [Initializer].
+func (f Fill) Fill(v []float64, _ shape.Type, _ *rand.Rand) {
+	for i := range v {
+		v[i] = float64(f)
+	}
+}
+
+// Values is the fixed content of a Const, shared and never changed.
+type Values struct{ v []float64 }
+
+// leafOp is the op of a leaf.
+type leafOp struct {
+	kind   Kind
+	name   string
+	typ    shape.Type
+	init   Initializer
+	frozen bool
+	values *Values
+}
+
+func (l leafOp) Name() string                           { return l.kind.String() }
+func (l leafOp) Infer([]shape.Type) (shape.Type, error) { return l.typ, l.typ.Shape.Err() }
+
+func (n *Node) leaf() leafOp {
+	l, _ := n.op.(leafOp)
+	return l
+}
+
+// Kind tells what sort of leaf n is; it is Computed where n is none.
+func (n *Node) Kind() Kind { return n.leaf().kind }
+
+// Init is the initialiser of a Param or State.
+func (n *Node) Init() Initializer { return n.leaf().init }
+
+// Frozen reports whether n is a Param that is not to be trained.
+func (n *Node) Frozen() bool { return n.leaf().frozen }
+
+// Values returns the elements of a Const in row-major order, nil for other nodes. They
+// must not be changed.
+func (n *Node) Values() []float64 {
+	if v := n.leaf().values; v != nil {
+		return v.v
+	}
+	return nil
+}
+
+// Input adds a leaf that is fed to every run. Its shape may hold the batch size N.
+func (g *Graph) Input(name string, t shape.Type) *Node {
+	return g.addLeaf(leafOp{kind: Input, name: name, typ: t})
+}
+
+// Param adds a leaf that training changes. A name that a leaf of g has already is an
+// error: sharing is done by using the node twice. A nil init means zeros.
+func (g *Graph) Param(name string, t shape.Type, init Initializer) *Node {
+	return g.addLeaf(leafOp{kind: Param, name: name, typ: t, init: init})
+}
+
+// FrozenParam adds a Param that [Graph.Params] leaves out, so that optimisers do not
+// change it.
+func (g *Graph) FrozenParam(name string, t shape.Type, init Initializer) *Node {
+	return g.addLeaf(leafOp{kind: Param, name: name, typ: t, init: init, frozen: true})
+}
+
+// State adds a leaf that keeps its value from run to run and changes by [Graph.Update]
+// alone. A nil init means zeros.
+func (g *Graph) State(name string, t shape.Type, init Initializer) *Node {
+	return g.addLeaf(leafOp{kind: State, name: name, typ: t, init: init})
+}
+
+// Const adds a fixed value, given in row-major order and copied. Its type must be
+// concrete; an integer type takes the numbers as they are, Bool takes 0 as false.
+func (g *Graph) Const(t shape.Type, values []float64) *Node {
+	l := leafOp{kind: Const, typ: t, values: &Values{slices.Clone(values)}}
+	if t.Shape.Err() == nil && t.Shape.Concrete() && t.Len() != len(values) {
+		return g.Reject("Const", fmt.Errorf("%v has %d elements, %d values were given", t, t.Len(), len(values)))
+	}
+	return g.addLeaf(l)
+}
+
+func (g *Graph) addLeaf(l leafOp) *Node {
+	n := g.add(l, nil)
+	if err := g.checkLeaf(l); err != nil {
+		g.Report(n, err)
+		return n
+	}
+	n.typ = l.typ
+	if l.name != "" {
+		g.leaves[l.name] = n
+	}
+	return n
+}
+
+func (g *Graph) checkLeaf(l leafOp) error {
+	if !l.typ.Valid() {
+		if err := l.typ.Shape.Err(); err != nil {
+			return fmt.Errorf("%q: %w", l.name, err)
+		}
+		return fmt.Errorf("%q has no element type", l.name)
+	}
+	if l.kind != Const && l.name == "" {
+		return fmt.Errorf("%v %v has no name", l.kind, l.typ)
+	}
+	if l.kind != Input && !l.typ.Shape.Concrete() {
+		return fmt.Errorf("%q is %v: only an Input may depend on the batch size N", l.name, l.typ)
+	}
+	if l.init != nil && !reflect.ValueOf(l.init).Comparable() {
+		return fmt.Errorf("%q: initialiser %T is not comparable", l.name, l.init)
+	}
+	if old := g.leaves[l.name]; old != nil && l.name != "" {
+		return fmt.Errorf("the name %q is taken by the %v built at %v; to share it, use that node", l.name, old.Kind(), old.pos)
+	}
+	return nil
+}

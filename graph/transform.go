@@ -1,0 +1,122 @@
+package graph
+
+import (
+	"fmt"
+
+	"github.com/plexaura/plexaura/shape"
+)
+
+// Transform rebuilds the part of a graph that roots need in a new graph, and returns the
+// images of the roots. f is asked for the image of each node in turn, inputs first, and is
+// given the images of its inputs; what it builds carries the node's position and layer.
+// It may return any node of dst. Updates are not copied. The roots must be of one graph
+// without errors; otherwise they are returned as they are.
+func Transform(roots []*Node, f func(dst *Graph, n *Node, in []*Node) *Node) []*Node {
+	if len(roots) == 0 || roots[0].g.Err() != nil {
+		return roots
+	}
+	dst := New()
+	image := make(map[*Node]*Node)
+	for _, n := range Reachable(roots...) {
+		in := make([]*Node, len(n.in))
+		for i, x := range n.in {
+			in[i] = image[x]
+		}
+		dst.as(n, false, func() { image[n] = f(dst, n, in) })
+		if im := image[n]; im.source == nil {
+			im.source = n.Source()
+		}
+	}
+	out := make([]*Node, len(roots))
+	for i, r := range roots {
+		out[i] = image[r]
+	}
+	return out
+}
+
+// Reachable returns roots and all that they are computed from, inputs first.
+func Reachable(roots ...*Node) []*Node {
+	if len(roots) == 0 {
+		return nil
+	}
+	g := roots[0].g
+	needed := make([]bool, len(g.nodes))
+	count := 0
+	for _, r := range roots {
+		needed[r.id] = true
+	}
+	for id := len(g.nodes) - 1; id >= 0; id-- {
+		if !needed[id] {
+			continue
+		}
+		count++
+		for _, x := range g.nodes[id].in {
+			needed[x.id] = true
+		}
+	}
+	nodes := make([]*Node, 0, count)
+	for id, n := range g.nodes {
+		if needed[id] {
+			nodes = append(nodes, n)
+		}
+	}
+	return nodes
+}
+
+// Replay adds n's op applied to in, with n's position and layer; for a leaf, that leaf.
+// n may be of another graph.
+func (g *Graph) Replay(n *Node, in ...*Node) (image *Node) {
+	g.as(n, false, func() {
+		if n.Kind() != Computed {
+			image = g.addLeaf(n.leaf())
+			return
+		}
+		image = g.Apply(n.op, in...)
+	})
+	return image
+}
+
+// A Retyper is an op with a DType among its attributes, such as a cast. WithDType returns
+// the op for a graph in which floating-point values have type d.
+type Retyper interface{ WithDType(d shape.DType) Op }
+
+// WithDType returns a clone of outs in which every floating-point leaf, and so every
+// floating-point value, has type d. Leaves keep their names.
+func WithDType(d shape.DType, outs ...*Node) []*Node {
+	if !d.IsFloat() {
+		for _, o := range outs {
+			o.g.Reject("WithDType", fmt.Errorf("want float32 or float64, have %v", d))
+		}
+		return outs
+	}
+	return Transform(outs, func(dst *Graph, n *Node, in []*Node) *Node {
+		if l := n.leaf(); l.kind != Computed {
+			if l.typ.IsFloat() {
+				l.typ = l.typ.As(d)
+			}
+			return dst.addLeaf(l)
+		}
+		if r, ok := n.op.(Retyper); ok {
+			return dst.Apply(r.WithDType(d), in...)
+		}
+		return dst.Replay(n, in...)
+	})
+}
+
+// A ModeSwitch is an op that behaves differently in inference. Inference returns the node
+// that takes its place, given its inputs.
+type ModeSwitch interface{ Inference(in []*Node) *Node }
+
+// Inference returns a clone of outs in which what depends on the mode, such as dropout and
+// batch normalisation, has its inference form. Leaves keep their names, so that the clone
+// runs on the same store. It is taken before gradients are.
+func Inference(outs ...*Node) []*Node {
+	outs = Transform(outs, func(dst *Graph, n *Node, in []*Node) *Node {
+		if m, ok := n.op.(ModeSwitch); ok {
+			return m.Inference(in)
+		}
+		return dst.Replay(n, in...)
+	})
+	// Again, for what only the training form needed.
+	return Transform(outs, func(dst *Graph, n *Node, in []*Node) *Node { return dst.Replay(n, in...) })
+}

@@ -1,0 +1,47 @@
+package shape
+
+// Type is what is known of a value before it exists: element type and extents. Types are
+// comparable. The zero Type is invalid.
+type Type struct {
+	DType
+	Shape
+}
+
+// Make returns the type of the given element type and extents.
+func Make(d DType, dims ...Dim) Type { return Type{d, Of(dims...)} }
+
+// F32 returns the float32 type of the given extents.
+func F32(dims ...Dim) Type { return Make(Float32, dims...) }
+
+// F64 returns the float64 type of the given extents.
+func F64(dims ...Dim) Type { return Make(Float64, dims...) }
+
+// I32 returns the int32 type of the given extents.
+func I32(dims ...Dim) Type { return Make(Int32, dims...) }
+
+// I64 returns the int64 type of the given extents.
+func I64(dims ...Dim) Type { return Make(Int64, dims...) }
+
+// U8 returns the uint8 type of the given extents.
+func U8(dims ...Dim) Type { return Make(Uint8, dims...) }
+
+// Mask returns the bool type of the given extents.
+func Mask(dims ...Dim) Type { return Make(Bool, dims...) }
+
+// Valid reports whether t has an element type and valid extents.
+func (t Type) Valid() bool { return t.DType != Invalid && t.Shape.Err() == nil }
+
+// At returns t with N = n.
+func (t Type) At(n int) Type { return Type{t.DType, t.Shape.At(n)} }
+
+// Bytes is the size of a concrete type in memory.
+func (t Type) Bytes() int { return t.Width() * t.Len() }
+
+// Of returns t with another shape.
+func (t Type) Of(s Shape) Type { return Type{t.DType, s} }
+
+// As returns t with another element type.
+func (t Type) As(d DType) Type { return Type{d, t.Shape} }
+
+// String returns "float32(N,1,28,28)".
+func (t Type) String() string { return t.DType.String() + t.Shape.String() }

@@ -1,0 +1,111 @@
+package vm
+
+import (
+	"slices"
+
+	"github.com/plexaura/plexaura/engine"
+)
+
+// alias makes reshapes free: their result is their input's memory.
+func alias(p *plan) error {
+	for _, in := range p.instrs {
+		if in.kind == aliased {
+			in.out[0].alias = in.in[0]
+		}
+	}
+	return nil
+}
+
+// inplace computes the next value of a leaf straight into the leaf where that is safe, and
+// other results over an input that dies.
+func inplace(p *plan) error {
+	l := newLifetimes(p)
+	p.instrs = slices.DeleteFunc(p.instrs, func(in *instr) bool { return in.kind == write && p.storeThrough(in, l) })
+	p.relink()
+	l = newLifetimes(p)
+	for _, in := range p.instrs {
+		taken := map[*value]bool{}
+		for _, o := range in.bound.InPlace {
+			out, over := in.out[o.Out], in.in[o.In].root()
+			if out.root() != out || out.into != nil || taken[over] || !overwritable(in, o.In, out, l) {
+				continue
+			}
+			taken[over] = true
+			out.alias = over
+			over.out = over.out || out.out
+			l.extend(over, l.last[out])
+		}
+	}
+	return nil
+}
+
+// overwritable reports whether out may take the memory of input k of in.
+func overwritable(in *instr, k int, out *value, l lifetimes) bool {
+	root := in.in[k].root()
+	if root.from != fromInstr || root.into != nil || l.last[root] != in.at || root.out {
+		return false
+	}
+	return root.typ.Bytes() == out.typ.Bytes() && aloneIn(in, k)
+}
+
+// aloneIn reports whether input k of in is the only one in its memory. A map reads all
+// inputs of a block before it writes, so there the same value may be read twice.
+func aloneIn(in *instr, k int) bool {
+	for j, v := range in.in {
+		if j != k && v.root() == in.in[k].root() && (in.fmap == nil || v.typ != in.in[k].typ) {
+			return false
+		}
+	}
+	return true
+}
+
+// storeThrough makes the instruction that computes the new value of a leaf write it there,
+// and reports whether it could.
+func (p *plan) storeThrough(w *instr, l lifetimes) bool {
+	v := w.in[0].root()
+	if v.from != fromInstr || v.into != nil || l.outs[v] || v.typ.Bytes() != w.leaf.typ.Bytes() {
+		return false
+	}
+	for _, in := range p.beforeWrite(w) {
+		if in != w && in != v.def && in.at > v.def.at {
+			return false
+		}
+	}
+	for k, x := range v.def.in {
+		if x.root() == w.leaf && !(v.def.mayOverwrite(v, k) && aloneIn(v.def, k)) {
+			return false
+		}
+	}
+	v.into = w.leaf
+	return true
+}
+
+func (in *instr) mayOverwrite(v *value, k int) bool {
+	return slices.ContainsFunc(in.bound.InPlace, func(o engine.Overwrite) bool { return in.out[o.Out] == v && o.In == k })
+}
+
+// lifetimes tells, of each root, the last instruction that needs its memory.
+type lifetimes struct {
+	last map[*value]int
+	outs map[*value]bool // an output of the program is in this memory
+}
+
+func newLifetimes(p *plan) lifetimes {
+	l := lifetimes{map[*value]int{}, map[*value]bool{}}
+	for _, v := range p.values {
+		r := v.root()
+		if v.def != nil {
+			l.extend(r, v.def.at)
+		}
+		for _, u := range v.uses {
+			l.extend(r, u.at)
+		}
+		if v.out {
+			l.extend(r, len(p.instrs))
+			l.outs[r] = true
+		}
+	}
+	return l
+}
+
+func (l lifetimes) extend(root *value, at int) { l.last[root] = max(l.last[root], at) }

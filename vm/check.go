@@ -1,0 +1,112 @@
+package vm
+
+import (
+	"fmt"
+
+	"github.com/plexaura/plexaura/graph"
+	"github.com/plexaura/plexaura/shape"
+)
+
+// check infers every type anew.
+func (u *unit) check() error {
+	if err := u.graph().Err(); err != nil {
+		return err
+	}
+	for _, n := range graph.Reachable(u.roots()...) {
+		if n.Kind() != graph.Computed {
+			continue
+		}
+		in := make([]shape.Type, n.NIn())
+		for i, x := range n.Ins() {
+			in[i] = x.Type()
+		}
+		if t, err := n.Op().Infer(in); err != nil || t != n.Type() {
+			return fmt.Errorf("%v is %v, inferred %v, %v", n, n.Type(), t, err)
+		}
+	}
+	for _, up := range u.updates {
+		if up.Leaf.Type() != up.Value.Type() {
+			return fmt.Errorf("update of %v %v by %v", up.Leaf, up.Leaf.Type(), up.Value.Type())
+		}
+	}
+	return nil
+}
+
+// check verifies that definitions come before uses, that types are those the ops infer,
+// and, once placed, that no two blocks that live at the same time overlap.
+func (p *plan) check() error {
+	defined := map[*value]bool{}
+	for i, in := range p.instrs {
+		for _, v := range in.in {
+			if v.from == fromInstr && !defined[v] {
+				return fmt.Errorf("instruction %d: %v is used before it is defined", i, v)
+			}
+		}
+		for _, v := range in.out {
+			if defined[v] {
+				return fmt.Errorf("instruction %d: %v is defined twice", i, v)
+			}
+			defined[v] = true
+		}
+		if err := in.checkTypes(); err != nil {
+			return fmt.Errorf("instruction %d: %w", i, err)
+		}
+	}
+	for i, v := range p.outs {
+		if !defined[v] {
+			return fmt.Errorf("output %d, %v, is not defined", i, v)
+		}
+	}
+	return p.checkBlocks()
+}
+
+func (in *instr) checkTypes() error {
+	if in.kind == write {
+		if in.in[0].typ != in.leaf.typ {
+			return fmt.Errorf("%v %v is written to %v %v", in.in[0], in.in[0].typ, in.leaf, in.leaf.typ)
+		}
+		return nil
+	}
+	if in.fmap != nil {
+		return in.checkMap()
+	}
+	t, err := in.op.Infer(types(in.in))
+	if err != nil || t != in.out[0].typ {
+		return fmt.Errorf("%s gives %v, inferred %v, %v", in.name(), in.out[0].typ, t, err)
+	}
+	return nil
+}
+
+func (in *instr) checkMap() error {
+	out := shape.Shape{}
+	for _, v := range in.in {
+		s, err := shape.Broadcast(out, v.typ.Shape)
+		if err != nil {
+			return err
+		}
+		out = s
+	}
+	for i, o := range in.fmap.Outs {
+		v := in.out[i]
+		if in.fmap.Steps[o].DType != v.typ.DType {
+			return fmt.Errorf("output %d of %v is %v", i, in.fmap, v.typ)
+		}
+		if s, err := shape.Broadcast(out, v.typ.Shape); err != nil || s != v.typ.Shape || v.typ.Shape != in.out[0].typ.Shape {
+			return fmt.Errorf("inputs of shape %v give %v", out, v.typ)
+		}
+	}
+	return nil
+}
+
+func (p *plan) checkBlocks() error {
+	for i, a := range p.placed {
+		for _, b := range p.placed[:i] {
+			together := a.first <= b.last && b.first <= a.last
+			overlap := a.offset < b.offset+b.bytes && b.offset < a.offset+a.bytes
+			if together && overlap {
+				return fmt.Errorf("blocks at %d+%d and %d+%d overlap while both live", a.offset, a.bytes, b.offset, b.bytes)
+			}
+		}
+	}
+	return nil
+}

@@ -1,0 +1,167 @@
+package vm
+
+import (
+	"errors"
+	"fmt"
+
+	"github.com/plexaura/plexaura/engine"
+	"github.com/plexaura/plexaura/graph"
+)
+
+// pass is one step of a pipeline over U, the form of the program it works on.
+type pass[U any] struct {
+	name     string
+	optional bool
+	run      func(*U) error
+	why      string
+}
+
+// symbolicPasses run once, at Compile, whatever the batch size will be.
+func symbolicPasses() []pass[unit] {
+	return []pass[unit]{
+		{"validate", false, validate, "first: every mistake is reported before any work is done"},
+		{"fold", true, fold, "computes what depends on constants alone; simplify then sees the results"},
+		{"simplify", true, simplify, "the ops' own rules, to a fixed point"},
+		{"cse", true, cse, "gradient rules repeat expressions freely; this makes equal ones one"},
+		{"deadcode", true, deadcode, "drops what simplify and cse replaced"},
+	}
+}
+
+// unit is the program as a private graph: what symbolic passes work on.
+type unit struct {
+	eng     engine.Engine
+	opts    *options
+	outs    []*graph.Node
+	updates []graph.Update
+	inputs  []*graph.Node // in creation order; passes may leave some unused
+}
+
+// Compile returns a program that computes outs on e. The outs are nodes of one graph, whose
+// recorded mistakes are returned, all of them, as a [graph.ErrorList].
+func Compile(e engine.Engine, outs []*graph.Node, opts ...Option) (*Program, error) {
+	o := &options{off: map[string]bool{}}
+	for _, opt := range opts {
+		if err := opt(o); err != nil {
+			return nil, err
+		}
+	}
+	u, err := newUnit(e, outs, o)
+	if err != nil {
+		return nil, err
+	}
+	for _, p := range symbolicPasses() {
+		if o.off[p.name] {
+			continue
+		}
+		if err := p.run(u); err != nil {
+			return nil, wrap(p.name, err)
+		}
+		if err := o.after(p.name, u); err != nil {
+			return nil, err
+		}
+	}
+	return newProgram(u), nil
+}
+
+// MustCompile is like [Compile] but panics on an error: for programs that are part of the
+// source, in tests and examples.
+func MustCompile(e engine.Engine, outs []*graph.Node, opts ...Option) *Program {
+	p, err := Compile(e, outs, opts...)
+	if err != nil {
+		panic(err)
+	}
+	return p
+}
+
+// wrap adds the pass to errors that do not say where they come from.
+func wrap(pass string, err error) error {
+	var list graph.ErrorList
+	var one *graph.Error
+	if errors.As(err, &list) || errors.As(err, &one) {
+		return err
+	}
+	return fmt.Errorf("vm: %s: %w", pass, err)
+}
+
+// form is a stage of the program that can be checked and printed.
+type form interface {
+	check() error
+	dump(w printer)
+}
+
+// after does what the options ask for once a pass has run.
+func (o *options) after(pass string, f form) error {
+	for _, d := range o.dumps {
+		if d.after == pass {
+			p := printer{w: d.w}
+			p.line("after %s:", pass)
+			f.dump(p)
+		}
+	}
+	if !o.checked {
+		return nil
+	}
+	if err := f.check(); err != nil {
+		return fmt.Errorf("vm: broken after %s: %w", pass, err)
+	}
+	return nil
+}
+
+// newUnit clones what outs, and in training the updates, are computed from.
+func newUnit(e engine.Engine, outs []*graph.Node, o *options) (*unit, error) {
+	if e == nil {
+		return nil, errors.New("vm: no engine")
+	}
+	if len(outs) == 0 || outs[0] == nil {
+		return nil, errors.New("vm: nothing to compile: no outputs")
+	}
+	g := outs[0].Graph()
+	for i, n := range outs {
+		if n == nil || n.Graph() != g {
+			return nil, fmt.Errorf("vm: output %d is nil or of another graph", i)
+		}
+	}
+	if err := g.Err(); err != nil {
+		return nil, err
+	}
+	u := &unit{eng: e, opts: o, outs: outs}
+	if o.train {
+		u.updates = g.Updates()
+	}
+	u.inputs = inputsOf(u.roots())
+	u.rewrite(func(dst *graph.Graph, n *graph.Node, in []*graph.Node) *graph.Node { return dst.Replay(n, in...) })
+	return u, nil
+}
+
+func inputsOf(roots []*graph.Node) (ins []*graph.Node) {
+	for _, n := range graph.Reachable(roots...) {
+		if n.Kind() == graph.Input {
+			ins = append(ins, n)
+		}
+	}
+	return ins
+}
+
+// roots are the nodes that the program is for.
+func (u *unit) roots() []*graph.Node {
+	roots := append([]*graph.Node(nil), u.outs...)
+	for _, up := range u.updates {
+		roots = append(roots, up.Leaf, up.Value)
+	}
+	return roots
+}
+
+// rewrite replaces the unit's graph by its image under f; see [graph.Transform].
+func (u *unit) rewrite(f func(dst *graph.Graph, n *graph.Node, in []*graph.Node) *graph.Node) {
+	image := graph.Transform(u.roots(), f)
+	u.outs = image[:len(u.outs):len(u.outs)]
+	rest := image[len(u.outs):]
+	updates := make([]graph.Update, len(u.updates))
+	for i := range updates {
+		updates[i] = graph.Update{Leaf: rest[2*i], Value: rest[2*i+1]}
+	}
+	u.updates = updates
+}
+
+// graph is the private graph.
+func (u *unit) graph() *graph.Graph { return u.outs[0].Graph() }

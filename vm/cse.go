@@ -1,0 +1,42 @@
+package vm
+
+import (
+	"fmt"
+
+	"github.com/plexaura/plexaura/graph"
+)
+
+// expr identifies an expression: ops are comparable, so equality is ==, and there is no
+// hash to forget an attribute in.
+type expr struct {
+	op   graph.Op
+	in   [3]*graph.Node
+	rest string // the ids of further inputs
+}
+
+func exprOf(op graph.Op, in []*graph.Node) expr {
+	e := expr{op: op}
+	copy(e.in[:], in)
+	for _, x := range in[min(len(in), len(e.in)):] {
+		e.rest += fmt.Sprintf(" %d", x.ID())
+	}
+	return e
+}
+
+// cse makes equal expressions one.
+func cse(u *unit) error {
+	seen := map[expr]*graph.Node{}
+	u.rewrite(func(dst *graph.Graph, n *graph.Node, in []*graph.Node) *graph.Node {
+		if n.Kind() != graph.Computed {
+			return dst.Replay(n)
+		}
+		e := exprOf(n.Op(), in)
+		if same, ok := seen[e]; ok {
+			return same
+		}
+		image := dst.Replay(n, in...)
+		seen[e] = image
+		return image
+	})
+	return nil
+}

@@ -1,0 +1,13 @@
+// Package vm compiles a graph and runs it.
+//
+// [Compile] clones the part of a graph that its outputs need and runs the symbolic passes
+// once; the [Program] is immutable. For each batch size that comes along it is specialised:
+// lowered to instructions, fused, scheduled, placed in one arena. A [Machine] owns the memory
+// of one goroutine's runs; a [Store] holds the values of parameters and state, shared by the
+// Machines of a model.
+//
+// The passes are two literal lists, in compile.go and specialise.go, one file each.
+//
+// Knows shape, graph, engine. Never imports ops, autodiff or nn: ops answer the interfaces
+// that this package declares, so that an op written by a user takes part in every pass.
+package vm

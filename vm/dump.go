@@ -1,0 +1,87 @@
+package vm
+
+import (
+	"fmt"
+	"io"
+	"strings"
+
+	"github.com/plexaura/plexaura/graph"
+)
+
+// printer writes lines and keeps the first error.
+type printer struct {
+	w   io.Writer
+	err error
+}
+
+func (p *printer) line(format string, args ...any) {
+	if p.err == nil {
+		_, p.err = fmt.Fprintf(p.w, format+"\n", args...)
+	}
+}
+
+func (u *unit) dump(w printer) {
+	if w.err == nil {
+		w.err = graph.Fprint(w.w, u.roots()...)
+	}
+	for _, up := range u.updates {
+		w.line("update %v <- %v", up.Leaf, up.Value)
+	}
+}
+
+func (p *plan) dump(w printer) {
+	for i, in := range p.instrs {
+		w.line("%3d %s", i, in)
+	}
+	for i, v := range p.outs {
+		w.line("out %d = %v %s", i, v, v.place())
+	}
+}
+
+// String returns "v5 = Conv2D(x, conv1.weight) float32(64,6,28,28)" and the like.
+func (in *instr) String() string {
+	outs := make([]string, len(in.out))
+	for i, v := range in.out {
+		outs[i] = strings.TrimSpace(fmt.Sprintf("%v %v %s", v, v.typ, v.place()))
+	}
+	if in.kind == write {
+		outs = []string{in.leaf.String()}
+	}
+	args := make([]string, len(in.in))
+	for i, v := range in.in {
+		args[i] = v.String()
+	}
+	what := in.name()
+	switch {
+	case in.fmap != nil && in.op == nil:
+		what += "{" + in.fmap.String() + "}"
+	case in.op != nil:
+		what = graph.Format(in.op)
+	}
+	return fmt.Sprintf("%s = %s(%s)", strings.Join(outs, ", "), what, strings.Join(args, ", "))
+}
+
+// String returns the name of a leaf or input, "v5" for others.
+func (v *value) String() string {
+	if v.from == fromUniform {
+		return fmt.Sprint(v.number)
+	}
+	if v.from != fromInstr && v.node.Name() != "" {
+		return v.node.Name()
+	}
+	return fmt.Sprintf("v%d", v.id)
+}
+
+// place says where v's memory is, once that is known.
+func (v *value) place() string {
+	r := v.root()
+	switch {
+	case r.into != nil:
+		return "in " + r.into.String()
+	case r != v && r.from != fromInstr:
+		return "as " + r.String()
+	case r.from == fromInstr && r.placed:
+		return fmt.Sprintf("@%d", r.offset)
+	}
+	return ""
+}

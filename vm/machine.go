@@ -1,0 +1,323 @@
+package vm
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math"
+	"slices"
+	"sync/atomic"
+
+	"gorgonia.org/tensor"
+
+	"github.com/plexaura/plexaura/engine"
+	"github.com/plexaura/plexaura/graph"
+	"github.com/plexaura/plexaura/shape"
+)
+
+// ErrNotFinite is wrapped where a training step gives a NaN or an infinity; the step has
+// changed nothing.
+var ErrNotFinite = errors.New("not finite")
+
+// A Machine runs a [Program]: it owns the memory of one run at a time.
+type Machine struct {
+	prog   *Program
+	store  *Store
+	leaves []*leaf
+	busy   atomic.Bool
+	arena  []byte
+	links  []*linked // most recently used first
+}
+
+// maxLinks is how many batch sizes a Machine keeps ready over its arena.
+const maxLinks = 4
+
+// NewMachine returns a machine that runs p on the values in s, which are initialised where
+// s lacks them.
+func (p *Program) NewMachine(s *Store) (*Machine, error) {
+	if s == nil {
+		return nil, errors.New("vm: no store")
+	}
+	if err := s.Init(p.leaves...); err != nil {
+		return nil, err
+	}
+	m := &Machine{prog: p, store: s}
+	for _, n := range p.leaves {
+		m.leaves = append(m.leaves, s.get(n.Name()))
+	}
+	return m, nil
+}
+
+// linked is a plan bound to a machine's memory.
+type linked struct {
+	plan    *plan
+	steps   []step
+	patches []patch // where fed tensors go
+	staging []engine.Buffer
+	finite  []engine.Buffer // outputs that a training step checks
+	outs    []*tensor.Dense
+}
+
+// step is one instruction, ready to run.
+type step struct {
+	kernel engine.Kernel
+	call   engine.Call
+	instr  *instr
+}
+
+// patch says that argument arg of a step is a fed tensor.
+type patch struct{ step, arg, input int }
+
+// Run computes the outputs from tensors for the Inputs of the program, in that order; a
+// tensor in row-major order is used where it is, and never written. The batch size N is
+// that of the inputs, which must agree on it. In training it makes one whole step or, with
+// an error, none.
+//
+// The outputs, and the slice that holds them, belong to the machine and live until its next
+// Run. A Run with a batch size seen lately allocates nothing.
+func (m *Machine) Run(ctx context.Context, inputs ...*tensor.Dense) ([]*tensor.Dense, error) {
+	return m.trace(ctx, nil, inputs)
+}
+
+// trace is Run that shows, where see is not nil, each instruction that has just run.
+func (m *Machine) trace(ctx context.Context, see func(*step), inputs []*tensor.Dense) ([]*tensor.Dense, error) {
+	if !m.busy.CompareAndSwap(false, true) {
+		return nil, fmt.Errorf("vm: machine %w", ErrBusy)
+	}
+	defer m.busy.Store(false)
+	n, err := m.prog.batchOf(inputs)
+	if err != nil {
+		return nil, err
+	}
+	l, err := m.link(n)
+	if err != nil {
+		return nil, err
+	}
+	if err := l.feed(inputs); err != nil {
+		return nil, err
+	}
+	writes := m.prog.writes()
+	if err := m.store.acquire(writes); err != nil {
+		return nil, fmt.Errorf("vm: %w", err)
+	}
+	defer m.store.release(writes)
+	if err := l.run(ctx, writes, see); err != nil {
+		return nil, err
+	}
+	if writes {
+		m.count()
+	}
+	return l.outs, nil
+}
+
+// batchOf checks the inputs against the types of the program and returns N.
+func (p *Program) batchOf(inputs []*tensor.Dense) (int, error) {
+	if len(inputs) != len(p.unit.inputs) {
+		return 0, fmt.Errorf("vm: the program has %d inputs, %d were given", len(p.unit.inputs), len(inputs))
+	}
+	n := 0
+	for i, d := range inputs {
+		node := p.unit.inputs[i]
+		if d == nil {
+			return 0, fmt.Errorf("vm: input %q is nil", node.Name())
+		}
+		if dt := dtypeOf(d); dt != node.Type().DType || d.IsMasked() {
+			return 0, fmt.Errorf("vm: input %q is %v, the tensor given holds %v", node.Name(), node.Type(), d.Dtype())
+		}
+		var err error
+		if n, err = solve(node, d.Shape(), n); err != nil {
+			return 0, err
+		}
+	}
+	return max(n, 1), nil
+}
+
+// solve matches the shape of a fed tensor with an input's; n is the batch size so far, 0
+// where none is known.
+func solve(node *graph.Node, dims tensor.Shape, n int) (int, error) {
+	t := node.Type()
+	if len(dims) != t.Rank() {
+		return 0, fmt.Errorf("vm: input %q is %v, the tensor given has shape %v", node.Name(), t, dims)
+	}
+	for i, have := range dims {
+		want := t.Shape.Dim(i)
+		k := want.Factor()
+		switch {
+		case k == 0 && int(want) == have:
+			continue
+		case k == 0 || have%k != 0:
+			return 0, fmt.Errorf("vm: input %q is %v, the tensor given has shape %v", node.Name(), t, dims)
+		case have == 0:
+			return 0, fmt.Errorf("vm: input %q: the batch is empty (shape %v)", node.Name(), dims)
+		case n != 0 && have/k != n:
+			return 0, fmt.Errorf("vm: input %q has shape %v, so N = %d, but an input before it has N = %d", node.Name(), dims, have/k, n)
+		}
+		n = have / k
+	}
+	return n, nil
+}
+
+// link returns the plan for batch size n bound to the machine's memory.
+func (m *Machine) link(n int) (*linked, error) {
+	for i, l := range m.links {
+		if l.plan.batch == n {
+			copy(m.links[1:i+1], m.links[:i])
+			m.links[0] = l
+			return l, nil
+		}
+	}
+	pl, err := m.prog.plan(n)
+	if err != nil {
+		return nil, err
+	}
+	if pl.arena > len(m.arena) {
+		m.arena = engine.Aligned(pl.arena)
+		m.links = nil // they point into the old one
+	}
+	l := m.bind(pl)
+	if len(m.links) == maxLinks {
+		m.links = m.links[:maxLinks-1]
+	}
+	m.links = slices.Insert(m.links, 0, l)
+	return l, nil
+}
+
+// bind gives every argument of every instruction its memory.
+func (m *Machine) bind(pl *plan) *linked {
+	l := &linked{plan: pl, staging: make([]engine.Buffer, len(m.prog.unit.inputs))}
+	for _, in := range pl.instrs {
+		if in.kind == aliased {
+			continue
+		}
+		s := step{kernel: in.bound.Kernel, instr: in}
+		if in.kind == write {
+			s.kernel = move
+			s.call.Out = []engine.Buffer{m.buffer(in.leaf)}
+		}
+		for _, v := range in.out {
+			s.call.Out = append(s.call.Out, m.buffer(v))
+		}
+		for k, v := range in.in {
+			if r := v.root(); r.from == fromInput {
+				l.patches = append(l.patches, patch{len(l.steps), k, r.index})
+			}
+			s.call.In = append(s.call.In, m.buffer(v))
+		}
+		s.call.Scratch = m.arena[in.scratch : in.scratch+in.bound.Scratch : in.scratch+in.bound.Scratch]
+		l.steps = append(l.steps, s)
+	}
+	for _, v := range pl.outs {
+		b := m.buffer(v)
+		l.outs = append(l.outs, dense(v.typ.Shape, b))
+		if checkedFinite(v) {
+			l.finite = append(l.finite, b)
+		}
+	}
+	return l
+}
+
+// move is the kernel of a write.
+func move(c *engine.Call) error {
+	copy(c.Out[0].Bytes(), c.In[0].Bytes())
+	return nil
+}
+
+// buffer returns the memory of v; that of an input comes with each run.
+func (m *Machine) buffer(v *value) engine.Buffer {
+	r := v.root()
+	if r.into != nil {
+		r = r.into
+	}
+	switch r.from {
+	case fromLeaf:
+		return m.leaves[r.index].buf
+	case fromConst:
+		return m.prog.consts[r.index]
+	case fromInstr:
+		return engine.BufferAt(m.arena[r.offset:], v.typ.DType, v.typ.Len())
+	}
+	return engine.Buffer{}
+}
+
+// feed points the instructions at the given tensors, copying those in another layout.
+func (l *linked) feed(inputs []*tensor.Dense) error {
+	for i, d := range inputs {
+		b := memoryOf(d)
+		if !rowMajor(d) {
+			if l.staging[i].Len() == 0 {
+				t := l.plan.prog.unit.inputs[i].Type().At(l.plan.batch)
+				l.staging[i] = allocate(t)
+			}
+			if err := read(l.staging[i], d); err != nil {
+				return fmt.Errorf("vm: input %q: %w", l.plan.prog.unit.inputs[i].Name(), err)
+			}
+			b = l.staging[i]
+		}
+		for _, p := range l.patches {
+			if p.input == i {
+				l.steps[p.step].call.In[p.arg] = b
+			}
+		}
+	}
+	return nil
+}
+
+// run executes the steps. Until the commit it can be cancelled and may fail.
+func (l *linked) run(ctx context.Context, train bool, see func(*step)) error {
+	done := ctx.Done()
+	committed := false
+	for i := range l.steps {
+		s := &l.steps[i]
+		if !committed {
+			select {
+			case <-done:
+				return context.Cause(ctx)
+			default:
+			}
+			if train && s.instr.at >= l.plan.commit {
+				if err := l.check(); err != nil {
+					return err
+				}
+				committed = true
+			}
+		}
+		if err := s.kernel(&s.call); err != nil {
+			if !s.instr.bound.Fails {
+				panic(fmt.Sprintf("vm: the kernel of %s failed though it must not: %v", s.instr.name(), err))
+			}
+			return graph.ErrorAt(s.instr.node(), err)
+		}
+		if see != nil {
+			see(s)
+		}
+	}
+	if train && !committed {
+		return l.check()
+	}
+	return nil
+}
+
+// check reports the outputs that are to be finite and are not.
+func (l *linked) check() error {
+	for i, b := range l.finite {
+		v := 0.0
+		if b.DType() == shape.Float32 {
+			v = float64(engine.Slice[float32](b)[0])
+		} else {
+			v = engine.Slice[float64](b)[0]
+		}
+		if math.IsNaN(v) || math.IsInf(v, 0) {
+			return fmt.Errorf("vm: training step refused: scalar output %d is %v: %w", i, v, ErrNotFinite)
+		}
+	}
+	return nil
+}
+
+// count notes that the leaves have changed.
+func (m *Machine) count() {
+	m.store.mu.Lock()
+	defer m.store.mu.Unlock()
+	for _, up := range m.prog.unit.updates {
+		m.leaves[m.prog.leaf[up.Leaf.Name()]].writes++
+	}
+}

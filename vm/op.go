@@ -1,0 +1,45 @@
+package vm
+
+import (
+	"github.com/plexaura/plexaura/engine"
+	"github.com/plexaura/plexaura/graph"
+	"github.com/plexaura/plexaura/shape"
+)
+
+// The passes ask ops through the interfaces below. Each is optional but one: an op that is
+// left in a program must be Bindable, Elementwise, Uniform or an Aliaser.
+
+// A Bindable op knows which capability of an engine computes it. Types are concrete.
+type Bindable interface {
+	Bind(e engine.Engine, in []shape.Type, out shape.Type) (engine.Bound, error)
+}
+
+// An Elementwise op is a map of scalar functions over its broadcast inputs; the fuse pass
+// joins such ops into one.
+type Elementwise interface {
+	Map(in []shape.Type, out shape.Type) engine.Map
+}
+
+// A Uniform op gives one number everywhere, known as soon as the types are, concrete ones:
+// its inputs lend it their types alone and are not kept for it.
+type Uniform interface {
+	Uniform(in []shape.Type, out shape.Type) float64
+}
+
+// An Aliaser op gives the elements of its one input in the same order, under another
+// shape: Alias needs no kernel, the result is the input's memory.
+type Aliaser interface{ Aliases() }
+
+// A Simplifier op can rewrite itself. Simplify returns a node that is equal to n, built
+// from n's inputs in n's graph, or nil where there is nothing to simplify. Rules must make
+// the graph smaller or cheaper, so that they end.
+type Simplifier interface {
+	Simplify(n *graph.Node) *graph.Node
+}
+
+// An Absorber op can take in the op that alone consumes its result. Its inputs have types in,
+// and its result is input at of next, whose inputs have types nextIn. Absorb returns the op
+// that does both in one kernel of e; its inputs are the absorber's, then next's others.
+type Absorber interface {
+	Absorb(e engine.Engine, in []shape.Type, next graph.Op, at int, nextIn []shape.Type) (graph.Op, bool)
+}

@@ -1,0 +1,88 @@
+package vm
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"slices"
+)
+
+// An Option of [Compile].
+type Option func(*options) error
+
+type options struct {
+	train   bool
+	checked bool
+	off     map[string]bool
+	dumps   []dump
+}
+
+type dump struct {
+	after string
+	w     io.Writer
+}
+
+// Train makes every update of the graph part of the program: a run is a whole training
+// step. Before its first write to the store a step checks that each scalar floating-point
+// output is finite, and that its context is not cancelled; from there it runs to its end.
+func Train(o *options) error {
+	o.train = true
+	return nil
+}
+
+// Without switches optional passes off, by name; see [Passes].
+func Without(names ...string) Option {
+	return func(o *options) error {
+		for _, name := range names {
+			i := slices.IndexFunc(Passes(), func(p PassInfo) bool { return p.Name == name })
+			switch {
+			case i < 0:
+				return fmt.Errorf("vm: no pass %q", name)
+			case !Passes()[i].Optional:
+				return fmt.Errorf("vm: pass %q cannot be switched off", name)
+			}
+			o.off[name] = true
+		}
+		return nil
+	}
+}
+
+// Dump writes the program to w each time the named pass has run.
+func Dump(after string, w io.Writer) Option {
+	return func(o *options) error {
+		if w == nil {
+			return errors.New("vm: Dump: nil writer")
+		}
+		if !slices.ContainsFunc(Passes(), func(p PassInfo) bool { return p.Name == after }) {
+			return fmt.Errorf("vm: no pass %q", after)
+		}
+		o.dumps = append(o.dumps, dump{after, w})
+		return nil
+	}
+}
+
+// Checked verifies the program after every pass: types are inferred anew, definitions come
+// before uses, no two live values share memory. It is for tests.
+func Checked(o *options) error {
+	o.checked = true
+	return nil
+}
+
+// PassInfo describes a pass.
+type PassInfo struct {
+	Name     string
+	Optional bool
+	Why      string // what it does, and why it stands where it does
+}
+
+// Passes lists the passes in the order they run.
+func Passes() []PassInfo {
+	var infos []PassInfo
+	for _, p := range symbolicPasses() {
+		infos = append(infos, PassInfo{p.name, p.optional, p.why})
+	}
+	for _, p := range loweringPasses() {
+		infos = append(infos, PassInfo{p.name, p.optional, p.why})
+	}
+	return infos
+}

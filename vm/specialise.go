@@ -1,0 +1,66 @@
+package vm
+
+import (
+	"fmt"
+	"slices"
+)
+
+// loweringPasses run once for each batch size.
+func loweringPasses() []pass[plan] {
+	return []pass[plan]{
+		{"lower", false, lower, "types are concrete from here on; what is one number everywhere becomes an immediate"},
+		{"absorb", true, absorb, "kernels take in what follows them; before fuse, which would take it elsewhere"},
+		{"fuse", true, fuse, "elementwise chains that remain run in one pass over memory"},
+		{"select", false, selectKernels, "kernels, their scratch, what they may overwrite; instructions are final"},
+		{"schedule", true, schedule, "an order with little live memory, writes last"},
+		{"alias", false, alias, "reshapes are free; lifetimes are then final"},
+		{"inplace", true, inplace, "results over inputs that die, new values straight into their leaf"},
+		{"memory", true, memory, "lifetimes to offsets in one arena"},
+		{"link", false, link, "last: where the step commits, what the machine patches"},
+	}
+}
+
+// instead runs in place of an optional pass that is switched off but whose work must be
+// done in some way.
+var instead = map[string]func(*plan) error{
+	"schedule": arrange,
+	"memory":   spread,
+}
+
+// specialise lowers the program for batch size n.
+func (p *Program) specialise(n int) (*plan, error) {
+	pl := &plan{prog: p, batch: n}
+	o := p.unit.opts
+	for _, ps := range loweringPasses() {
+		run := ps.run
+		if o.off[ps.name] {
+			if run = instead[ps.name]; run == nil {
+				continue
+			}
+		}
+		if err := run(pl); err != nil {
+			return nil, wrap(ps.name, err)
+		}
+		if err := o.after(ps.name, pl); err != nil {
+			return nil, err
+		}
+	}
+	return pl, nil
+}
+
+// link finds where the step commits: the first instruction that changes the store.
+func link(p *plan) error {
+	p.commit = len(p.instrs)
+	for i, in := range p.instrs {
+		if in.kind == write || slices.ContainsFunc(in.out, func(v *value) bool { return v.into != nil }) {
+			p.commit = i
+			break
+		}
+	}
+	for _, in := range p.instrs[p.commit:] {
+		if guarded(in) {
+			return fmt.Errorf("%s guards the step but comes after its first write", in.name())
+		}
+	}
+	return nil
+}

@@ -1,0 +1,199 @@
+package vm
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"sync"
+
+	"gorgonia.org/tensor"
+
+	"github.com/plexaura/plexaura/engine"
+	"github.com/plexaura/plexaura/graph"
+	"github.com/plexaura/plexaura/internal/philox"
+	"github.com/plexaura/plexaura/shape"
+)
+
+// ErrBusy is returned where a Store or Machine is in use by another goroutine in a way that
+// does not allow the call.
+var ErrBusy = errors.New("in use by another goroutine")
+
+// A Store holds the values of Params and States by name. The Machines of a model share one.
+// Runs that only read may go on at the same time; one that writes, as training does, holds
+// the store alone. A conflict is [ErrBusy], never a wait.
+type Store struct {
+	seed    uint64
+	mu      sync.Mutex // guards what follows, not the values' elements
+	readers int
+	writing bool
+	leaves  map[string]*leaf
+}
+
+// leaf is a value in a store.
+type leaf struct {
+	typ    shape.Type
+	buf    engine.Buffer
+	writes uint64 // how often it has changed
+}
+
+// NewStore returns an empty store. Values that a program needs are made by their
+// initialisers, from seed and the leaf's name alone.
+func NewStore(seed uint64) *Store { return &Store{seed: seed, leaves: map[string]*leaf{}} }
+
+// Seed is the seed of initialisation.
+func (s *Store) Seed() uint64 { return s.seed }
+
+// Init makes the values of those leaves that the store does not have yet. A leaf that it
+// has with another type is an error.
+func (s *Store) Init(leaves ...*graph.Node) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, n := range leaves {
+		if err := s.init(n); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (s *Store) init(n *graph.Node) error {
+	if old := s.leaves[n.Name()]; old != nil {
+		if old.typ != n.Type() {
+			return fmt.Errorf("vm: the store holds %q as %v, the program wants %v", n.Name(), old.typ, n.Type())
+		}
+		return nil
+	}
+	l := &leaf{typ: n.Type(), buf: allocate(n.Type())}
+	if n.Init() != nil {
+		v := make([]float64, n.Type().Len())
+		n.Init().Fill(v, n.Type(), philox.Stream{Seed: s.seed, ID: philox.ID(n.Name())}.Rand())
+		engine.Load(l.buf, v)
+	}
+	s.leaves[n.Name()] = l
+	return nil
+}
+
+// Names lists the values of the store in alphabetical order.
+func (s *Store) Names() []string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	names := make([]string, 0, len(s.leaves))
+	for name := range s.leaves {
+		names = append(names, name)
+	}
+	slices.Sort(names)
+	return names
+}
+
+// Value returns a copy of the named value.
+func (s *Store) Value(name string) (*tensor.Dense, error) {
+	if err := s.acquire(false); err != nil {
+		return nil, fmt.Errorf("vm: reading %q: %w", name, err)
+	}
+	defer s.release(false)
+	l := s.get(name)
+	if l == nil {
+		return nil, fmt.Errorf("vm: the store holds no %q", name)
+	}
+	buf := allocate(l.typ)
+	copy(buf.Bytes(), l.buf.Bytes())
+	return dense(l.typ.Shape, buf), nil
+}
+
+// Set gives the named value the elements of v, which are copied. A value that the store has
+// keeps its type: another is an error.
+func (s *Store) Set(name string, v *tensor.Dense) error {
+	t, err := typeOf(v)
+	if err != nil {
+		return fmt.Errorf("vm: setting %q: %w", name, err)
+	}
+	if err := s.acquire(true); err != nil {
+		return fmt.Errorf("vm: setting %q: %w", name, err)
+	}
+	defer s.release(true)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	l := s.leaves[name]
+	if l == nil {
+		l = &leaf{typ: t, buf: allocate(t)}
+		s.leaves[name] = l
+	}
+	if l.typ != t {
+		return fmt.Errorf("vm: %q is %v, the new value is %v", name, l.typ, t)
+	}
+	l.writes++
+	return read(l.buf, v)
+}
+
+// Delete removes the named value, if there is one.
+func (s *Store) Delete(name string) error {
+	if err := s.acquire(true); err != nil {
+		return fmt.Errorf("vm: deleting %q: %w", name, err)
+	}
+	defer s.release(true)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	delete(s.leaves, name)
+	return nil
+}
+
+// Snapshot returns a store with copies of all values, for others to read while training
+// goes on.
+func (s *Store) Snapshot() (*Store, error) {
+	if err := s.acquire(false); err != nil {
+		return nil, fmt.Errorf("vm: snapshot: %w", err)
+	}
+	defer s.release(false)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	c := NewStore(s.seed)
+	for name, l := range s.leaves {
+		buf := allocate(l.typ)
+		copy(buf.Bytes(), l.buf.Bytes())
+		c.leaves[name] = &leaf{typ: l.typ, buf: buf, writes: l.writes}
+	}
+	return c, nil
+}
+
+// Writes is how often the named value has changed.
+func (s *Store) Writes(name string) uint64 {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if l := s.leaves[name]; l != nil {
+		return l.writes
+	}
+	return 0
+}
+
+func (s *Store) get(name string) *leaf {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.leaves[name]
+}
+
+// acquire takes the values for reading, or alone for writing.
+func (s *Store) acquire(write bool) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	switch {
+	case s.writing:
+		return fmt.Errorf("store %w: a training step is under way", ErrBusy)
+	case write && s.readers > 0:
+		return fmt.Errorf("store %w: inference is under way", ErrBusy)
+	case write:
+		s.writing = true
+	default:
+		s.readers++
+	}
+	return nil
+}
+
+func (s *Store) release(write bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if write {
+		s.writing = false
+	} else {
+		s.readers--
+	}
+}

@@ -1,0 +1,33 @@
+package vm
+
+import (
+	"errors"
+	"fmt"
+
+	"github.com/plexaura/plexaura/graph"
+)
+
+// validate reports, all at once, the nodes that no kernel could be found for.
+func validate(u *unit) error {
+	var errs graph.ErrorList
+	for _, n := range graph.Reachable(u.roots()...) {
+		if n.Kind() == graph.Computed && !runnable(n.Op()) {
+			errs = append(errs, graph.ErrorAt(n, fmt.Errorf("op %T cannot run: it implements none of vm.Bindable, vm.Elementwise, vm.Uniform and vm.Aliaser", n.Op())))
+		}
+		if _, ok := n.Op().(Aliaser); ok && n.NIn() != 1 {
+			errs = append(errs, graph.ErrorAt(n, errors.New("an Aliaser has one input")))
+		}
+	}
+	if len(errs) > 0 {
+		return errs
+	}
+	return nil
+}
+
+func runnable(op graph.Op) bool {
+	switch op.(type) {
+	case Bindable, Elementwise, Uniform, Aliaser:
+		return true
+	}
+	return false
+}
