@@ -64,22 +64,24 @@ func (d Dim) Add(e Dim) (Dim, error) {
 	return checked(d+e, d, "+", e)
 }
 
-// Mul returns d*e. N*N is refused.
+// Mul returns d*e, which may be larger than an extent can be: it may be a size. N*N is
+// refused.
 func (d Dim) Mul(e Dim) (Dim, error) {
-	if d.Symbolic() && e.Symbolic() {
+	switch {
+	case d.Symbolic() && e.Symbolic():
 		return 0, fmt.Errorf("%v*%v: %w", d, e, ErrSymbolic)
-	}
-	if d.Valid() && e.Valid() && !d.Symbolic() && !e.Symbolic() && e != 0 && d > maxSize/e {
+	case !d.number() && !d.Symbolic() || !e.number() && !e.Symbolic():
+		return 0, fmt.Errorf("%v*%v is not a size", d, e)
+	case d == 0 || e == 0:
+		return 0, nil
+	case d.Symbolic() && e > maxDim/Dim(d.Factor()), e.Symbolic() && d > maxDim/Dim(e.Factor()), d.number() && e.number() && d > maxSize/e:
 		return 0, fmt.Errorf("%v*%v is too large", d, e)
-	}
-	if k := max(d.Factor(), e.Factor()); k > 0 {
-		other := min(max(d, 0)+max(e, 0), maxDim)
-		if Dim(k)*other > maxDim {
-			return 0, fmt.Errorf("%v*%v is too large", d, e)
-		}
 	}
 	return d * e, nil
 }
+
+// number reports whether d is a number, be it a size beyond any extent.
+func (d Dim) number() bool { return d >= 0 }
 
 // Div returns d/e. It is refused where the division leaves a rest, and N/2 is.
 func (d Dim) Div(e Dim) (Dim, error) {
@@ -101,7 +103,7 @@ func (d Dim) Div(e Dim) (Dim, error) {
 // String returns "28", "N", "4N", or "invalid(-3)".
 func (d Dim) String() string {
 	switch k := d.Factor(); {
-	case !d.Valid() && !(d > maxDim): // sizes may exceed maxDim; extents are checked by Valid
+	case !d.number() && !d.Symbolic():
 		return fmt.Sprintf("invalid(%d)", int64(d))
 	case k == 1:
 		return "N"

@@ -1,0 +1,132 @@
+package arch
+
+import (
+	"go/parser"
+	"go/token"
+	"io/fs"
+	"os"
+	"path"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+)
+
+const (
+	module = "github.com/plexaura/plexaura"
+	tensor = "gorgonia.org/tensor"
+)
+
+// may lists, for each package, the packages of ours, and tensor, that it may import.
+// A trailing /... allows what is below. Tests are free.
+var may = map[string][]string{
+	"shape":                    {},
+	"graph":                    {"shape"},
+	"engine":                   {"shape", tensor},
+	"engine/ref":               {"engine", "shape", "internal/philox", tensor},
+	"engine/std":               {"engine", "engine/ref", "shape", tensor},
+	"engine/cpu":               {"engine", "engine/ref", "shape", "internal/simd", "internal/par", "internal/philox", tensor},
+	"engine/enginetest":        {"engine", "engine/ref", "shape", tensor},
+	"ops":                      {"graph", "shape", "engine", "internal/philox"},
+	"vm":                       {"graph", "shape", "engine", "internal/philox", tensor},
+	"autodiff":                 {"graph", "shape", "ops"},
+	"autodiff/gradcheck":       {"autodiff", "graph", "shape", "ops", "vm", "engine", "engine/ref", "internal/philox", tensor},
+	"autodiff/gradcheck/cases": {"autodiff", "autodiff/gradcheck", "graph", "shape", "ops"},
+	"nn":                       {"graph", "shape", "ops"},
+	"optim":                    {"graph", "shape", "ops"},
+	"train":                    {"graph", "shape", "ops", "autodiff", "nn", "optim", "vm", "engine", "data", "interop/safetensors", "internal/atomicfile", "internal/philox", tensor},
+	"data":                     {"shape", "internal/philox", tensor},
+	"data/idx":                 {"shape"},
+	"data/mnist":               {"data", "data/idx", "shape", "internal/philox", tensor},
+	"viz":                      {"shape", "internal/atomicfile"},
+	"interop/safetensors":      {"shape", "internal/atomicfile"},
+	"interop/gorgonia":         {"graph", "shape", "ops", tensor},
+	"models/lenet":             {"nn", "ops", "graph", "shape"},
+	"internal/arch":            {},
+	"internal/atomicfile":      {},
+	"internal/par":             {},
+	"internal/philox":          {},
+	"internal/simd":            {"internal/par"},
+	"cmd/demo":                 {"..."},
+}
+
+func TestImportsPointOneWay(t *testing.T) {
+	root := filepath.Join("..", "..")
+	seen := map[string]bool{}
+	err := filepath.WalkDir(root, func(file string, d fs.DirEntry, err error) error {
+		if err != nil {
+			return err
+		}
+		if d.IsDir() {
+			return skip(root, file)
+		}
+		if !strings.HasSuffix(file, ".go") || strings.HasSuffix(file, "_test.go") {
+			return nil
+		}
+		rel, err := filepath.Rel(root, filepath.Dir(file))
+		if err != nil {
+			return err
+		}
+		pkg := filepath.ToSlash(rel)
+		allowed, known := may[pkg]
+		if strings.HasPrefix(pkg, "examples/") {
+			return nil
+		}
+		if !known {
+			t.Errorf("package %s is in no row of the table: say what it may import", pkg)
+			return fs.SkipDir
+		}
+		seen[pkg] = true
+		for _, imp := range imports(t, file) {
+			if !slices.ContainsFunc(allowed, func(a string) bool { return allows(a, imp) }) {
+				t.Errorf("%s imports %s, which the table forbids", filepath.ToSlash(file), imp)
+			}
+		}
+		return nil
+	})
+	require.NoError(t, err)
+	for pkg := range may {
+		require.True(t, seen[pkg], "package %s of the table does not exist", pkg)
+	}
+}
+
+// skip leaves out folders that hold no packages of this module.
+func skip(root, dir string) error {
+	base := filepath.Base(dir)
+	if dir == root {
+		return nil
+	}
+	if strings.HasPrefix(base, ".") || base == "testdata" || base == "runs" {
+		return fs.SkipDir
+	}
+	if _, err := os.Stat(filepath.Join(dir, "go.mod")); err == nil {
+		return fs.SkipDir // another module
+	}
+	return nil
+}
+
+// imports returns the packages of ours, relative to the module, and tensor.
+func imports(t *testing.T, file string) (paths []string) {
+	f, err := parser.ParseFile(token.NewFileSet(), file, nil, parser.ImportsOnly)
+	require.NoError(t, err)
+	for _, spec := range f.Imports {
+		p, err := strconv.Unquote(spec.Path.Value)
+		require.NoError(t, err)
+		if ours, ok := strings.CutPrefix(p, module+"/"); ok {
+			paths = append(paths, ours)
+		} else if p == tensor {
+			paths = append(paths, p)
+		}
+	}
+	return paths
+}
+
+func allows(pattern, imp string) bool {
+	if below, ok := strings.CutSuffix(pattern, "..."); ok {
+		return strings.HasPrefix(imp, below)
+	}
+	return path.Clean(pattern) == imp
+}
