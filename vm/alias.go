@@ -66,6 +66,9 @@ func (p *plan) storeThrough(w *instr, l lifetimes) bool {
 	if v.from != fromInstr || v.into != nil || l.outs[v] || v.typ.Bytes() != w.leaf.typ.Bytes() {
 		return false
 	}
+	if guarded(v.def) {
+		return false
+	}
 	for _, in := range p.beforeWrite(w) {
 		if in != w && in != v.def && in.at > v.def.at {
 			return false

@@ -48,7 +48,7 @@ func (p *plan) check() error {
 			}
 			defined[v] = true
 		}
-		if err := in.checkTypes(); err != nil {
+		if err := in.checkTypes(p.batch); err != nil {
 			return fmt.Errorf("instruction %d: %w", i, err)
 		}
 	}
@@ -60,7 +60,7 @@ func (p *plan) check() error {
 	return p.checkBlocks()
 }
 
-func (in *instr) checkTypes() error {
+func (in *instr) checkTypes(batch int) error {
 	if in.kind == write {
 		if in.in[0].typ != in.leaf.typ {
 			return fmt.Errorf("%v %v is written to %v %v", in.in[0], in.in[0].typ, in.leaf, in.leaf.typ)
@@ -70,9 +70,27 @@ func (in *instr) checkTypes() error {
 	if in.fmap != nil {
 		return in.checkMap()
 	}
-	t, err := in.op.Infer(types(in.in))
+	if len(in.nodes) == 1 {
+		return in.checkNode(batch)
+	}
+	t, err := in.op.Infer(types(in.in)) // what has absorbed others
 	if err != nil || t != in.out[0].typ {
 		return fmt.Errorf("%s gives %v, inferred %v, %v", in.name(), in.out[0].typ, t, err)
+	}
+	return nil
+}
+
+// checkNode compares with the types that were inferred with a symbolic N, which attributes
+// may hold.
+func (in *instr) checkNode(batch int) error {
+	n := in.node()
+	if want := n.Type().At(batch); in.out[0].typ != want {
+		return fmt.Errorf("%s gives %v, want %v", in.name(), in.out[0].typ, want)
+	}
+	for i, v := range in.in {
+		if want := n.In(i).Type().At(batch); v.typ != want {
+			return fmt.Errorf("%s: input %d is %v, want %v", in.name(), i, v.typ, want)
+		}
 	}
 	return nil
 }

@@ -41,11 +41,14 @@ func typeOf(d *tensor.Dense) (shape.Type, error) {
 	if t.DType == shape.Invalid {
 		return t, fmt.Errorf("element type %v is not supported", d.Dtype())
 	}
-	if d.IsMasked() {
+	if masked(d) {
 		return t, errors.New("masked tensors are not supported")
 	}
 	return t, t.Shape.Err()
 }
+
+// masked tells tensors with a mask; the library takes every empty one for masked.
+func masked(d *tensor.Dense) bool { return d.IsMasked() && d.Shape().TotalSize() > 0 }
 
 // memoryOf views all the memory of d, in the order it is stored.
 func memoryOf(d *tensor.Dense) engine.Buffer {

@@ -36,7 +36,7 @@ func (p *plan) producer(c *instr) *instr {
 		return nil
 	}
 	for _, v := range c.in {
-		if d := v.def; d != nil && d.fmap != nil && d != c && v.typ.Shape == c.out[0].typ.Shape && fits(d, c) && !p.between(d, c) {
+		if d := v.def; d != nil && d.fmap != nil && d != c && v.typ.Shape == c.out[0].typ.Shape && fits(d, c) && !p.guards(d, c) && !p.between(d, c) {
 			return d
 		}
 	}
@@ -45,6 +45,18 @@ func (p *plan) producer(c *instr) *instr {
 
 func fits(d, c *instr) bool {
 	return len(d.fmap.Steps)+len(c.fmap.Steps) <= maxSteps && len(d.in)+len(c.in) <= maxInputs
+}
+
+// guards reports whether joining d and c would tie a number that is checked before the first
+// write to something that may be one.
+func (p *plan) guards(d, c *instr) bool {
+	if !p.prog.writes() {
+		return false
+	}
+	shared := slices.ContainsFunc(d.out, func(v *value) bool {
+		return v.out || slices.ContainsFunc(v.uses, func(u *instr) bool { return u != c })
+	})
+	return slices.ContainsFunc(d.out, checkedFinite) || shared && slices.ContainsFunc(c.out, checkedFinite)
 }
 
 // between reports whether c depends on d through an instruction other than d and c.

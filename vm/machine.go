@@ -121,7 +121,7 @@ func (p *Program) batchOf(inputs []*tensor.Dense) (int, error) {
 		if d == nil {
 			return 0, fmt.Errorf("vm: input %q is nil", node.Name())
 		}
-		if dt := dtypeOf(d); dt != node.Type().DType || d.IsMasked() {
+		if dt := dtypeOf(d); dt != node.Type().DType || masked(d) {
 			return 0, fmt.Errorf("vm: input %q is %v, the tensor given holds %v", node.Name(), node.Type(), d.Dtype())
 		}
 		var err error
