@@ -209,7 +209,7 @@ func ExampleFprint() {
 	g := graph.New()
 	x := g.Input("x", shape.F32(shape.N, 3))
 	var b bytes.Buffer
-	if err := graph.Fprint(&b, graph.Apply(same{}, x, x)); err != nil {
+	if err := graph.Fprint(&b, graph.Apply(same{graph.Float(.5)}, x, x)); err != nil {
 		fmt.Println(err)
 	}
 	for line := range strings.Lines(b.String()) {
@@ -217,7 +217,7 @@ func ExampleFprint() {
 	}
 	// Output:
 	// %0 Input x float32(N,3)
-	// %1 Same{K:0}(x, x) float32(N,3)
+	// %1 Same{K:0.5}(x, x) float32(N,3)
 }
 
 func ExampleGraph_Err() {

@@ -3,6 +3,7 @@ package graph
 import (
 	"fmt"
 	"io"
+	"reflect"
 	"strings"
 )
 
@@ -31,14 +32,34 @@ func line(n *Node) string {
 	return fmt.Sprintf("%%%d %s(%s) %v\t%s\t%v", n.id, Format(n.op), strings.Join(args, ", "), n.typ, n.layer, n.pos)
 }
 
-// Format prints an op with those of its attributes that are not zero: "Conv2D{Pad:...}".
+// Format prints an op with those of its attributes that are not zero: "Conv2D{Stride:[2 2]}".
 func Format(op Op) string {
 	if s, ok := op.(fmt.Stringer); ok {
 		return s.String()
 	}
-	attrs := fmt.Sprintf("%+v", op)
-	if !strings.HasPrefix(attrs, "{") || attrs == "{}" {
-		return op.Name()
+	if attrs := attributes(reflect.ValueOf(op)); len(attrs) > 0 {
+		return op.Name() + "{" + strings.Join(attrs, " ") + "}"
 	}
-	return op.Name() + attrs
+	return op.Name()
 }
+
+// attributes lists the fields of a struct that are not zero, those of nested structs among
+// them. Other values, such as an index into a table, have none.
+func attributes(v reflect.Value) (attrs []string) {
+	if v.Kind() != reflect.Struct {
+		return nil
+	}
+	for i := range v.NumField() {
+		f := v.Field(i)
+		switch {
+		case f.IsZero():
+		case f.Kind() == reflect.Struct && !f.Type().Implements(stringer):
+			attrs = append(attrs, attributes(f)...)
+		default:
+			attrs = append(attrs, fmt.Sprintf("%s:%v", v.Type().Field(i).Name, f))
+		}
+	}
+	return attrs
+}
+
+var stringer = reflect.TypeFor[fmt.Stringer]()

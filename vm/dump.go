@@ -53,7 +53,7 @@ func (in *instr) String() string {
 	}
 	what := in.name()
 	switch {
-	case in.fmap != nil && in.op == nil:
+	case in.fmap != nil && len(in.in) != in.node().NIn() || in.fmap != nil && in.op == nil: // numbers stand in the map alone
 		what += "{" + in.fmap.String() + "}"
 	case in.op != nil:
 		what = graph.Format(in.op)

@@ -1,0 +1,123 @@
+package vm_test
+
+import (
+	"bytes"
+	"flag"
+	"os"
+	"path/filepath"
+	"regexp"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/plexaura/plexaura/engine/ref"
+	"github.com/plexaura/plexaura/graph"
+	"github.com/plexaura/plexaura/ops"
+	"github.com/plexaura/plexaura/shape"
+	"github.com/plexaura/plexaura/vm"
+)
+
+var update = flag.Bool("update", false, "write the golden files")
+
+// passCases gives each pass a graph that shows what it does.
+var passCases = map[string]func() []*graph.Node{
+	"validate": repeated,
+	"fold": func() []*graph.Node {
+		g, x := vector()
+		c := g.Const(shape.F32(2), []float64{1, 2})
+		return []*graph.Node{ops.Add(ops.Sum(x), ops.Sum(ops.Mul(ops.Exp(c), c)))}
+	},
+	"simplify": func() []*graph.Node {
+		_, x := vector()
+		return []*graph.Node{ops.Neg(ops.Neg(ops.MulScalar(ops.StopGradient(x), 1)))}
+	},
+	"cse":      repeated,
+	"deadcode": repeated,
+	"lower": func() []*graph.Node { // counts and scalars become immediates
+		_, x := vector()
+		return []*graph.Node{ops.AddScalar(ops.MulScalar(ops.Mean(ops.Mul(x, ops.FullLike(x, 3))), .5), 1), ops.FullLike(x, 7)}
+	},
+	"absorb": convolution,
+	"fuse": func() []*graph.Node { // one output is needed outside the chain as well
+		g, x := vector()
+		w := g.Param("w", shape.F32(4), nil)
+		v := ops.AddScalar(ops.MulScalar(w, .9), 1)
+		g.Update(w, ops.Sub(v, ops.Tanh(v)))
+		return []*graph.Node{ops.Sum(ops.Exp(ops.Neg(x))), v}
+	},
+	"select": convolution,
+	"schedule": func() []*graph.Node { // the sums come early, so that only one big value lives
+		g := graph.New()
+		x := g.Input("x", shape.F32(1000))
+		a, b, c := ops.Softmax(x, 0), ops.LogSoftmax(x, 0), ops.Softmax(ops.Neg(x), 0)
+		return []*graph.Node{ops.Add(ops.Add(ops.Sum(a), ops.Sum(b)), ops.Sum(c))}
+	},
+	"alias": func() []*graph.Node {
+		g := graph.New()
+		x := g.Input("x", shape.F32(shape.N, 6))
+		return []*graph.Node{ops.Reshape(ops.Softmax(ops.Reshape(x, shape.N, 2, 3), 1), shape.N, 3, 2)}
+	},
+	"inplace": momentum,
+	"memory":  convolution,
+	"link":    momentum,
+}
+
+func repeated() []*graph.Node {
+	_, x := vector()
+	return []*graph.Node{ops.Add(ops.Exp(ops.Neg(x)), ops.Mul(ops.Exp(ops.Neg(x)), x))}
+}
+
+func convolution() []*graph.Node {
+	g := graph.New()
+	x := g.Input("x", shape.F32(shape.N, 2, 6, 6))
+	w, b := g.Param("w", shape.F32(3, 2, 3, 3), nil), g.Param("b", shape.F32(3), nil)
+	return []*graph.Node{ops.MaxPool2D(ops.ReLU(ops.AddBias(ops.Conv2D(x, w, ops.Conv2DOp{}), b)), ops.Pool2DOp{Kernel: [2]int{2, 2}})}
+}
+
+// momentum is an update that is computed into its leaves.
+func momentum() []*graph.Node {
+	g := graph.New()
+	x := g.Input("x", shape.F32(4))
+	w, v := g.Param("w", shape.F32(4), nil), g.State("v", shape.F32(4), nil)
+	next := ops.Add(ops.MulScalar(v, .9), ops.Mul(w, x))
+	g.Update(v, next)
+	g.Update(w, ops.Sub(w, next))
+	return []*graph.Node{ops.Sum(ops.Square(x))}
+}
+
+var position = regexp.MustCompile(`\t*\S*\.go:\d+`)
+
+func TestPasses(t *testing.T) {
+	for _, p := range vm.Passes() {
+		t.Run(p.Name, func(t *testing.T) {
+			build, ok := passCases[p.Name]
+			require.True(t, ok, "no graph shows what the pass does")
+			var b bytes.Buffer
+			prog, err := vm.Compile(ref.Engine{}, build(), vm.Train, vm.Checked, vm.Dump(before(p.Name), &b), vm.Dump(p.Name, &b))
+			require.NoError(t, err)
+			_, err = prog.Memory(2)
+			require.NoError(t, err)
+			have := position.ReplaceAllString(b.String(), "")
+			file := filepath.Join("testdata", p.Name+".golden")
+			if *update {
+				require.NoError(t, os.MkdirAll("testdata", 0o755))
+				require.NoError(t, os.WriteFile(file, []byte(have), 0o644))
+			}
+			want, err := os.ReadFile(file)
+			require.NoError(t, err, "run go test ./vm -update")
+			require.Equal(t, string(want), have, "if the change is meant: go test ./vm -update")
+		})
+	}
+}
+
+// before is the pass before the named one; the first one has itself.
+func before(name string) string {
+	last := name
+	for _, p := range vm.Passes() {
+		if p.Name == name {
+			return last
+		}
+		last = p.Name
+	}
+	return last
+}
