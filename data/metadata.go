@@ -1,0 +1,101 @@
+package data
+
+import (
+	"encoding/json"
+	"fmt"
+	"strconv"
+	"strings"
+
+	"github.com/plexaura/plexaura/shape"
+)
+
+// The keys of [Info.Metadata].
+const (
+	keyInput      = "input"
+	keyTarget     = "target"
+	keyClasses    = "classes"
+	keyPreprocess = "preprocess"
+)
+
+// Metadata returns d as strings, which a file of weights can carry: "input" and "target"
+// hold types such as "float32(1,28,28)", "classes" and "preprocess" hold JSON.
+// [ParseInfo] reads them.
+func (d Info) Metadata() (map[string]string, error) {
+	if err := d.Err(); err != nil {
+		return nil, fmt.Errorf("data: %w", err)
+	}
+	m := map[string]string{
+		keyInput:      d.Input.String(),
+		keyTarget:     d.Target.String(),
+		keyPreprocess: encode(d.Preprocess),
+	}
+	if d.Classes != nil {
+		m[keyClasses] = encode(d.Classes)
+	}
+	return m, nil
+}
+
+// ParseInfo returns the Info of which m holds the [Info.Metadata], whatever else it holds.
+func ParseInfo(m map[string]string) (d Info, err error) {
+	if d.Input, err = parseType(m, keyInput); err != nil {
+		return Info{}, err
+	}
+	if d.Target, err = parseType(m, keyTarget); err != nil {
+		return Info{}, err
+	}
+	if err = decode(m, keyPreprocess, &d.Preprocess); err != nil {
+		return Info{}, err
+	}
+	if m[keyClasses] != "" {
+		if err = decode(m, keyClasses, &d.Classes); err != nil {
+			return Info{}, err
+		}
+	}
+	if err = d.Err(); err != nil {
+		return Info{}, fmt.Errorf("metadata: %w", err)
+	}
+	return d, nil
+}
+
+// encode returns v as JSON. It cannot fail: Info.Err refused the numbers that JSON lacks.
+func encode(v any) string {
+	b, err := json.Marshal(v)
+	if err != nil {
+		panic("data: " + err.Error())
+	}
+	return string(b)
+}
+
+func decode(m map[string]string, key string, v any) error {
+	s, ok := m[key]
+	if !ok {
+		return fmt.Errorf("metadata: no %q", key)
+	}
+	if err := json.Unmarshal([]byte(s), v); err != nil {
+		return fmt.Errorf("metadata: %q: %w", key, err)
+	}
+	return nil
+}
+
+// parseType reads what shape.Type.String writes, without symbolic extents.
+func parseType(m map[string]string, key string) (shape.Type, error) {
+	s := m[key]
+	name, dims, _ := strings.Cut(s, "(")
+	dims, closed := strings.CutSuffix(dims, ")")
+	dtype, known := shape.ParseDType(name)
+	if !closed || !known {
+		return shape.Type{}, fmt.Errorf("metadata: %q is %q; want a type such as float32(1,28,28)", key, s)
+	}
+	var extents []shape.Dim
+	for d := range strings.SplitSeq(dims, ",") {
+		if dims == "" {
+			break // a scalar
+		}
+		n, err := strconv.ParseInt(d, 10, 32)
+		if err != nil || n < 0 {
+			return shape.Type{}, fmt.Errorf("metadata: %q is %q; want a type such as float32(1,28,28)", key, s)
+		}
+		extents = append(extents, shape.Dim(n))
+	}
+	return shape.Make(dtype, extents...), nil
+}

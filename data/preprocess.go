@@ -1,0 +1,61 @@
+package data
+
+import (
+	"errors"
+	"fmt"
+	"math"
+
+	"github.com/plexaura/plexaura/shape"
+)
+
+// Preprocess says how raw data become inputs. The zero Preprocess changes nothing.
+type Preprocess struct {
+	// Image names the way from a picture of any size to intensities in [0,1] of the input's
+	// shape, such as "mnist". It is for whoever reads pictures; empty means none is known.
+	Image string `json:"image,omitempty"`
+	// Mean and Std have one number for each channel, the first axis of an input, or one for
+	// all. An intensity x becomes (x-Mean)/Std. Both empty means it stays.
+	Mean []float32 `json:"mean,omitempty"`
+	Std  []float32 `json:"std,omitempty"`
+}
+
+// Apply preprocesses one input of intensities in place. The length of x is a multiple of
+// the number of channels.
+func (p Preprocess) Apply(x []float32) {
+	if len(p.Mean) == 0 {
+		return
+	}
+	plane := len(x) / len(p.Mean)
+	for c := range p.Mean {
+		for i, v := range x[c*plane : (c+1)*plane] {
+			x[c*plane+i] = p.normalise(c, v)
+		}
+	}
+}
+
+func (p Preprocess) normalise(c int, v float32) float32 {
+	if len(p.Mean) == 0 {
+		return v
+	}
+	return (v - p.Mean[c]) / p.Std[c]
+}
+
+// channels is the number of parts of an input that are normalised apart.
+func (p Preprocess) channels() int { return max(1, len(p.Mean)) }
+
+func (p Preprocess) check(input shape.Shape) error {
+	switch n := len(p.Mean); {
+	case n != len(p.Std):
+		return fmt.Errorf("preprocessing has %d means and %d standard deviations", n, len(p.Std))
+	case n > 1 && (input.Rank() == 0 || input.Int(0) != n):
+		return fmt.Errorf("preprocessing is for %d channels, the input is %v", n, input)
+	}
+	for c := range p.Mean {
+		if !finite(p.Mean[c]) || !finite(p.Std[c]) || p.Std[c] <= 0 {
+			return errors.New("preprocessing needs finite means and positive standard deviations")
+		}
+	}
+	return nil
+}
+
+func finite(v float32) bool { return !math.IsNaN(float64(v)) && !math.IsInf(float64(v), 0) }

@@ -1,0 +1,63 @@
+package data
+
+import (
+	"fmt"
+	"slices"
+
+	"github.com/plexaura/plexaura/internal/philox"
+)
+
+type subset struct {
+	Dataset
+	examples []int
+}
+
+func (s subset) Len() int { return len(s.examples) }
+
+func (s subset) Read(i int, e Example) error {
+	if i < 0 || i >= len(s.examples) {
+		return fmt.Errorf("data: no example %d among %d", i, len(s.examples))
+	}
+	return s.Dataset.Read(s.examples[i], e)
+}
+
+// Subset returns the dataset of the given examples of ds, in the given order. An example
+// may be given more than once.
+func Subset(ds Dataset, examples []int) (Dataset, error) {
+	for _, i := range examples {
+		if i < 0 || i >= ds.Len() {
+			return nil, fmt.Errorf("data: no example %d among %d", i, ds.Len())
+		}
+	}
+	return subset{ds, slices.Clone(examples)}, nil
+}
+
+// Limit returns the first n examples of ds, or ds where it has no more.
+func Limit(ds Dataset, n int) Dataset {
+	if n >= ds.Len() {
+		return ds
+	}
+	return subset{ds, sequence(max(n, 0))}
+}
+
+// Split chooses n examples of ds by chance, such as those for validation, and returns them
+// and the rest, each in the order of ds. The choice depends on seed, n and ds.Len() alone.
+func Split(ds Dataset, n int, seed uint64) (rest, chosen Dataset, err error) {
+	if n < 0 || n > ds.Len() {
+		return nil, nil, fmt.Errorf("data: cannot choose %d of %d examples", n, ds.Len())
+	}
+	order := sequence(ds.Len())
+	shuffle(order, philox.Stream{Seed: seed, ID: philox.ID("data.split")})
+	a, b := order[n:], order[:n]
+	slices.Sort(a)
+	slices.Sort(b)
+	return subset{ds, a}, subset{ds, b}, nil
+}
+
+func sequence(n int) []int {
+	s := make([]int, n)
+	for i := range s {
+		s[i] = i
+	}
+	return s
+}

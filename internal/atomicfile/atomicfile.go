@@ -1,0 +1,83 @@
+package atomicfile
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"math/rand/v2"
+	"os"
+	"path/filepath"
+	"runtime"
+	"syscall"
+)
+
+// Write replaces the file at path by what write puts out, or makes a new one. The content
+// goes to a temporary file in the same folder, to disk, and only then to its name. Where
+// anything fails, what was there is untouched and the temporary file is removed; only a
+// process that is killed leaves it behind.
+//
+// An existing file keeps its permissions; a symbolic link stays, and its target is replaced.
+func Write(path string, write func(io.Writer) error) error {
+	if target, err := filepath.EvalSymlinks(path); err == nil {
+		path = target
+	}
+	old, missing := os.Stat(path)
+	if missing == nil && !old.Mode().IsRegular() {
+		return &fs.PathError{Op: "write", Path: path, Err: errors.New("not a regular file")}
+	}
+	f, err := create(path)
+	if err != nil {
+		return err
+	}
+	defer os.Remove(f.Name()) // there is none once it has its name
+	defer f.Close()           // closing twice is harmless; write may panic
+	if missing == nil {
+		if err := f.Chmod(old.Mode().Perm()); err != nil {
+			return err
+		}
+	}
+	if err := write(f); err != nil {
+		return err
+	}
+	if err := f.Sync(); err != nil {
+		return err
+	}
+	if err := f.Close(); err != nil {
+		return err
+	}
+	if err := os.Rename(f.Name(), path); err != nil {
+		return err
+	}
+	return syncFolder(filepath.Dir(path))
+}
+
+// create makes a file beside path that no one else has. Unlike os.CreateTemp it honours
+// the user's umask.
+func create(path string) (*os.File, error) {
+	dir, base := filepath.Split(path)
+	for range 100 {
+		name := filepath.Join(dir, fmt.Sprintf(".%s.%08x.tmp", base, rand.Uint32()))
+		f, err := os.OpenFile(name, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o666)
+		if !errors.Is(err, fs.ErrExist) {
+			return f, err
+		}
+	}
+	return nil, &fs.PathError{Op: "write", Path: path, Err: errors.New("no free name for a temporary file beside it")}
+}
+
+// syncFolder makes the new name durable, where the platform and the file system can.
+func syncFolder(dir string) error {
+	if runtime.GOOS == "windows" || runtime.GOOS == "js" || runtime.GOOS == "plan9" {
+		return nil
+	}
+	d, err := os.Open(dir)
+	if err != nil {
+		return nil // a folder one may write to but not read
+	}
+	defer d.Close()
+	if err := d.Sync(); err != nil && !errors.Is(err, errors.ErrUnsupported) && !errors.Is(err, syscall.EINVAL) {
+		return err
+	}
+	return nil
+}

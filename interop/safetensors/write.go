@@ -1,0 +1,124 @@
+package safetensors
+
+import (
+	"bytes"
+	"cmp"
+	"encoding/binary"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"slices"
+	"strings"
+	"unicode/utf8"
+
+	"github.com/plexaura/plexaura/internal/atomicfile"
+	"github.com/plexaura/plexaura/shape"
+)
+
+// WriteFile replaces the file at path by f. Whenever it is interrupted, even by the loss of
+// power, the file is the old one or the new one, whole.
+func WriteFile(path string, f File) error {
+	return atomicfile.Write(path, func(w io.Writer) error { return Write(w, f) })
+}
+
+// Write writes f to w. Equal Files give equal bytes, whatever the order of the tensors:
+// the data are ordered by element type, wide ones first, then by name. So every tensor is
+// aligned to its elements, and the data to 8 bytes.
+func Write(w io.Writer, f File) error {
+	order, err := arrange(f.Tensors)
+	if err != nil {
+		return fmt.Errorf("safetensors: %w", err)
+	}
+	head, err := header(f.Metadata, order)
+	if err != nil {
+		return fmt.Errorf("safetensors: %w", err)
+	}
+	if _, err := w.Write(head); err != nil {
+		return err
+	}
+	for _, t := range order {
+		if _, err := w.Write(t.Data); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// arrange checks the tensors and returns them in the order of the file.
+func arrange(tensors []Tensor) ([]Tensor, error) {
+	order := slices.SortedFunc(slices.Values(tensors), byName)
+	for i, t := range order {
+		if t.Name == metadataKey || !utf8.ValidString(t.Name) {
+			return nil, fmt.Errorf("%q cannot be the name of a tensor", t.Name)
+		}
+		if i > 0 && t.Name == order[i-1].Name {
+			return nil, fmt.Errorf("two tensors are named %q", t.Name)
+		}
+		if err := t.check(); err != nil {
+			return nil, fmt.Errorf("tensor %q: %w", t.Name, err)
+		}
+	}
+	slices.SortStableFunc(order, func(a, b Tensor) int {
+		return cmp.Compare(row(a.Type.DType), row(b.Type.DType))
+	})
+	return order, nil
+}
+
+// header returns all that comes before the data, a multiple of 8 bytes.
+func header(metadata map[string]string, order []Tensor) ([]byte, error) {
+	var b bytes.Buffer
+	b.Write(make([]byte, 8))
+	b.WriteByte('{')
+	if len(metadata) > 0 {
+		for k, v := range metadata {
+			if !utf8.ValidString(k) || !utf8.ValidString(v) {
+				return nil, fmt.Errorf("metadata %q is not UTF-8", k)
+			}
+		}
+		field(&b, metadataKey, metadata)
+	}
+	begin := 0
+	for _, t := range order {
+		field(&b, t.Name, struct {
+			DType   string      `json:"dtype"`
+			Shape   []shape.Dim `json:"shape"`
+			Offsets [2]int      `json:"data_offsets"`
+		}{dtypes[row(t.Type.DType)].name, append([]shape.Dim{}, t.Type.Dims()...), [2]int{begin, begin + len(t.Data)}})
+		begin += len(t.Data)
+	}
+	b.WriteByte('}')
+	b.WriteString(strings.Repeat(" ", (8-b.Len()%8)%8))
+	if b.Len()-8 > maxHeader {
+		return nil, errors.New("names and metadata exceed the 100 MB of a header")
+	}
+	binary.LittleEndian.PutUint64(b.Bytes(), uint64(b.Len()-8))
+	return b.Bytes(), nil
+}
+
+// field appends a key and its value to an object. Neither can fail to encode.
+func field(b *bytes.Buffer, key string, value any) {
+	if last := b.Bytes()[b.Len()-1]; last != '{' {
+		b.WriteByte(',')
+	}
+	enc := json.NewEncoder(b)
+	enc.SetEscapeHTML(false)
+	for _, v := range []any{key, value} {
+		_ = enc.Encode(v)
+		b.Truncate(b.Len() - 1) // the encoder's newline
+		b.WriteByte(':')
+	}
+	b.Truncate(b.Len() - 1)
+}
+
+// row is the place of d in dtypes.
+func row(d shape.DType) int {
+	for i := range dtypes {
+		if dtypes[i].dtype == d {
+			return i
+		}
+	}
+	panic("safetensors: no row for " + d.String())
+}
+
+func byName(a, b Tensor) int { return strings.Compare(a.Name, b.Name) }

@@ -1,0 +1,11 @@
+// Package viz draws what a training run leaves behind: Curves (loss and accuracy), Confusion (a
+// confusion matrix) and Images (filters, misclassified digits). Each is a plain value that Render
+// turns into an image; WritePNG saves it whole or not at all.
+//
+// Colours are told apart by colour-blind readers, text is set in the Go fonts, which travel inside
+// the binary, and equal input gives equal bytes. Nothing here panics for what it is given: points
+// that are not finite are gaps, nothing to draw is said in the picture, and what cannot be drawn is
+// one error.
+//
+// Knows the standard library and golang.org/x/image. Never imports graph, ops, vm, train or cmd.
+package viz

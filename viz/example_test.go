@@ -1,0 +1,46 @@
+package viz_test
+
+import (
+	"fmt"
+
+	"github.com/plexaura/plexaura/viz"
+)
+
+func ExampleCurves() {
+	img, err := viz.Curves{
+		Title: "LeNet on MNIST",
+		Loss: []viz.Series{
+			{Name: "train", Y: []float64{0.25, 0.08, 0.05}},
+			{Name: "validation", Y: []float64{0.10, 0.07, 0.06}},
+		},
+		Accuracy: []viz.Series{{Name: "validation", Y: []float64{0.968, 0.979, 0.984}}},
+	}.Render()
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	fmt.Println(img.Bounds().Size()) // viz.WritePNG("curves.png", img) saves it
+	// Output: (1200,500)
+}
+
+func ExampleConfusion() {
+	_, err := viz.Confusion{
+		Classes: []string{"cat", "dog"},
+		Counts:  [][]int{{95, 5}, {8}},
+	}.Render()
+	fmt.Println(err)
+	// Output: viz: row 1 of the confusion matrix has 1 cells, but there are 2 classes
+}
+
+func ExampleImages() {
+	img, err := viz.Images{Tiles: []viz.Tile{
+		{Caption: "edge", C: 1, H: 2, W: 2, Pix: []float32{-1, 1, -1, 1}},
+		{Caption: "red", C: 3, H: 1, W: 1, Pix: []float32{1, 0, 0}},
+	}}.Render()
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	fmt.Println(img.Bounds().Size())
+	// Output: (262,172)
+}
