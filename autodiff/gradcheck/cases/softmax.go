@@ -1,0 +1,53 @@
+package cases
+
+import (
+	"fmt"
+
+	"github.com/plexaura/plexaura/autodiff/gradcheck"
+	"github.com/plexaura/plexaura/engine"
+	"github.com/plexaura/plexaura/graph"
+	"github.com/plexaura/plexaura/ops"
+	"github.com/plexaura/plexaura/shape"
+)
+
+func softmax() (rows []Case) {
+	for _, s := range []struct {
+		op string
+		f  func(x *graph.Node, axis int) *graph.Node
+	}{
+		{"Softmax", ops.Softmax},
+		{"LogSoftmax", ops.LogSoftmax},
+	} {
+		for axis := -1; axis < 3; axis++ {
+			rows = append(rows, Case{Op: s.op, Label: fmt.Sprintf("axis %d of 3", axis),
+				F: of1(func(x *graph.Node) *graph.Node { return s.f(x, axis) }), In: normal(shape.Of(2, 3, 2))})
+		}
+		rows = append(rows, Case{Op: s.op, Label: "batch", F: of1(func(x *graph.Node) *graph.Node { return s.f(x, 1) }), In: normal(shape.Of(n, 4))})
+	}
+	return rows
+}
+
+func losses() []Case {
+	ids := gradcheck.Input{Type: shape.I64(n), Values: gradcheck.IDs(4)}
+	crossEntropy := func(o ops.CrossEntropyOptions) gradcheck.Func {
+		return of2(func(x, t *graph.Node) *graph.Node { return ops.CrossEntropy(x, t, o) })
+	}
+	return []Case{
+		{Op: "CrossEntropy", Label: "ids", F: crossEntropy(ops.CrossEntropyOptions{}), In: []gradcheck.Input{input(nil, n, 4), ids}},
+		{Op: "CrossEntropy", Label: "ids, smoothing 0.1", F: crossEntropy(ops.CrossEntropyOptions{LabelSmoothing: 0.1}), In: []gradcheck.Input{input(nil, n, 4), ids}},
+		{Op: "CrossEntropy", Label: "ids, per example", F: crossEntropy(ops.CrossEntropyOptions{PerExample: true}), In: []gradcheck.Input{input(nil, n, 4), ids}},
+		{Op: "CrossEntropy", Label: "distribution", F: crossEntropy(ops.CrossEntropyOptions{}), In: []gradcheck.Input{input(nil, n, 4), input(gradcheck.Positive, n, 4)}},
+		{Op: "BinaryCrossEntropy", F: of2(ops.BinaryCrossEntropy), In: []gradcheck.Input{input(gradcheck.NonZero, n, 2), input(gradcheck.Uniform(0.1, 0.9), n, 2)}},
+		{Op: "MSE", F: of2(ops.MSE), In: normal(shape.Of(n, 3), shape.Of(n, 3))},
+	}
+}
+
+func random() (rows []Case) {
+	for _, p := range []float64{0, 0.25, 0.6} {
+		rows = append(rows, Case{Op: "Dropout", Label: fmt.Sprintf("p %v", p),
+			F: of1(func(x *graph.Node) *graph.Node { return ops.Dropout(x, p) }), In: normal(shape.Of(n, 5))})
+	}
+	return append(rows, Case{Op: "Random", F: of1(func(x *graph.Node) *graph.Node {
+		return ops.Mul(x, ops.Random(x, x.Type().Shape, engine.Normal))
+	}), In: normal(shape.Of(2, 3))})
+}

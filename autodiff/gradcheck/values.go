@@ -1,0 +1,108 @@
+package gradcheck
+
+import (
+	"math/rand/v2"
+
+	"github.com/plexaura/plexaura/engine"
+	"github.com/plexaura/plexaura/shape"
+
+	"gorgonia.org/tensor"
+)
+
+// Values chooses the elements of an input. Finite differences look 0.002 to either side, so
+// that kinks must be farther away.
+type Values func(r *rand.Rand, v []float64)
+
+// Normal is normal values, of mean 0 and variance 1.
+func Normal(r *rand.Rand, v []float64) {
+	for i := range v {
+		v[i] = r.NormFloat64()
+	}
+}
+
+// Uniform returns values between lo and hi.
+func Uniform(lo, hi float64) Values {
+	return func(r *rand.Rand, v []float64) {
+		for i := range v {
+			v[i] = lo + (hi-lo)*r.Float64()
+		}
+	}
+}
+
+// Positive is values between 0.5 and 2.
+func Positive(r *rand.Rand, v []float64) { Uniform(0.5, 2)(r, v) }
+
+// NonZero is values of either sign, at least 0.2 away from zero.
+func NonZero(r *rand.Rand, v []float64) {
+	Uniform(0.2, 2)(r, v)
+	for i := range v {
+		if r.IntN(2) == 0 {
+			v[i] = -v[i]
+		}
+	}
+}
+
+// Spread is values at least 0.05 away from each other and from zero, in random order: small
+// steps leave the order of any two of them, and so every maximum, as it is.
+func Spread(r *rand.Rand, v []float64) {
+	for i, k := range r.Perm(len(v)) {
+		v[i] = (float64(k) - float64(len(v)/2) + 0.5) * 0.1
+	}
+}
+
+// IDs returns integers from 0 to k-1; IDs(2) serves as a mask.
+func IDs(k int) Values {
+	return func(r *rand.Rand, v []float64) {
+		for i := range v {
+			v[i] = float64(r.IntN(k))
+		}
+	}
+}
+
+// Fixed returns the given values, over and over.
+func Fixed(values ...float64) Values {
+	return func(_ *rand.Rand, v []float64) {
+		for i := range v {
+			v[i] = values[i%len(values)]
+		}
+	}
+}
+
+// feed is a value that is fed to programs. That of a float64 can be changed in place.
+type feed struct {
+	tensor *tensor.Dense
+	v      []float64 // the tensor's memory, of a float64
+	dims   []int
+}
+
+func newFeed(t shape.Type, v []float64) *feed {
+	f := &feed{dims: t.Ints()}
+	mem := engine.BufferAt(engine.Aligned(t.Bytes()), t.DType, t.Len())
+	engine.Load(mem, v)
+	var backing any
+	switch t.DType {
+	case shape.Float64:
+		f.v = engine.Slice[float64](mem)
+		backing = f.v
+	case shape.Int32:
+		backing = engine.Slice[int32](mem)
+	case shape.Int64:
+		backing = engine.Slice[int64](mem)
+	case shape.Uint8:
+		backing = engine.Slice[uint8](mem)
+	case shape.Bool:
+		backing = engine.Slice[bool](mem)
+	}
+	f.tensor = tensor.New(tensor.WithShape(f.dims...), tensor.WithBacking(backing))
+	return f
+}
+
+// index is the place of element i, axis by axis.
+func (f *feed) index(i int) []int {
+	at := make([]int, len(f.dims))
+	for k := len(at) - 1; k >= 0; k-- {
+		at[k] = i % f.dims[k]
+		i /= f.dims[k]
+	}
+	return at
+}

@@ -1,0 +1,39 @@
+package main
+
+import (
+	"github.com/plexaura/plexaura/data"
+	"github.com/plexaura/plexaura/data/mnist"
+)
+
+// splits are the parts of a dataset. Nothing is chosen by looking at test.
+type splits struct{ train, validation, test data.Dataset }
+
+// loadData reads the dataset of a -data flag, "mnist" or a folder with the four MNIST files,
+// with inputs as the model wants them.
+func loadData(name string, p data.Preprocess) (s splits, err error) {
+	if s, err = readData(name); err != nil {
+		return s, err
+	}
+	for _, ds := range []*data.Dataset{&s.train, &s.validation, &s.test} {
+		if *ds, err = data.WithPreprocess(*ds, p); err != nil {
+			return s, err
+		}
+	}
+	return s, nil
+}
+
+func readData(name string) (s splits, err error) {
+	if name != "mnist" {
+		all, test, err := mnist.Load(name)
+		if err != nil {
+			return s, err
+		}
+		rest, validation, err := mnist.Validation(all)
+		return splits{rest, validation, test}, err
+	}
+	if s.train, s.validation, err = mnist.TrainValidation(); err != nil {
+		return s, err
+	}
+	s.test, err = mnist.Test()
+	return s, err
+}

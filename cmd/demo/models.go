@@ -1,0 +1,113 @@
+package main
+
+import (
+	"maps"
+	"slices"
+	"strings"
+
+	"gorgonia.org/tensor"
+
+	"github.com/plexaura/plexaura/autodiff"
+	"github.com/plexaura/plexaura/data"
+	"github.com/plexaura/plexaura/data/mnist"
+	"github.com/plexaura/plexaura/engine"
+	"github.com/plexaura/plexaura/engine/cpu"
+	"github.com/plexaura/plexaura/engine/ref"
+	"github.com/plexaura/plexaura/engine/std"
+	"github.com/plexaura/plexaura/graph"
+	"github.com/plexaura/plexaura/models/lenet"
+	"github.com/plexaura/plexaura/nn"
+	"github.com/plexaura/plexaura/ops"
+	"github.com/plexaura/plexaura/optim"
+	"github.com/plexaura/plexaura/shape"
+)
+
+// model is one that the commands know by name.
+type model struct {
+	layer      nn.Layer
+	image      shape.Shape // (C,H,W)
+	classes    shape.Dim
+	loss       func(logits, target *graph.Node) *graph.Node
+	preprocess data.Preprocess
+	lr         float64 // that works well with the defaults of train
+}
+
+func models() map[string]model {
+	crossEntropy := func(logits, target *graph.Node) *graph.Node { return ops.CrossEntropy(logits, target) }
+	return map[string]model{
+		"lenet": {
+			layer: lenet.Model, image: shape.Of(1, 28, 28), classes: 10,
+			loss: crossEntropy, preprocess: mnist.Preprocess(), lr: .05,
+		},
+		"lenet1998": {
+			layer: lenet.Model1998, image: shape.Of(1, 28, 28), classes: 10,
+			loss: lenet.Loss1998, preprocess: preprocess1998(), lr: .01,
+		},
+	}
+}
+
+// preprocess1998 scales pixels as the paper does.
+func preprocess1998() data.Preprocess {
+	p := mnist.Preprocess()
+	p.Mean, p.Std = []float32{lenet.Mean1998}, []float32{lenet.Std1998}
+	return p
+}
+
+func findModel(name string) (model, error) {
+	m, ok := models()[name]
+	if !ok {
+		return m, usagef("no model %q; there are %s", name, list(models()))
+	}
+	return m, nil
+}
+
+func engines() map[string]func() engine.Engine {
+	return map[string]func() engine.Engine{
+		"cpu": func() engine.Engine { return cpu.New() },
+		"std": func() engine.Engine { return std.New(tensor.StdEng{}) },
+		"ref": func() engine.Engine { return ref.Engine{} },
+	}
+}
+
+func findEngine(name string) (engine.Engine, error) {
+	e, ok := engines()[name]
+	if !ok {
+		return nil, usagef("no engine %q; there are %s", name, list(engines()))
+	}
+	return e(), nil
+}
+
+// list names the keys of a table.
+func list[V any](m map[string]V) string {
+	return strings.Join(slices.Sorted(maps.Keys(m)), ", ")
+}
+
+// built is the graph of a model, for inference or for training.
+type built struct {
+	logits *graph.Node
+	loss   *graph.Node // nil for inference
+	outs   []*graph.Node
+}
+
+// infer builds the inference graph.
+func (m model) infer() built {
+	g := graph.New()
+	logits := graph.Inference(m.layer.Apply(nn.Root(g), g.Input("x", m.input())))[0]
+	return built{logits: logits, outs: []*graph.Node{logits}}
+}
+
+// train builds the graph of a training step.
+func (m model) train(rule optim.Optimizer) built {
+	g := graph.New()
+	x := g.Input("x", m.input())
+	y := g.Input("y", shape.I32(shape.N))
+	logits := m.layer.Apply(nn.Root(g), x)
+	loss := m.loss(logits, y)
+	rule.Apply(g, autodiff.Grad(loss, g.Params()...))
+	return built{logits: logits, loss: loss, outs: []*graph.Node{loss}}
+}
+
+// input is the type of a batch of images.
+func (m model) input() shape.Type {
+	return shape.Type{DType: shape.Float32, Shape: m.image.Insert(0, shape.N)}
+}

@@ -1,0 +1,77 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"image"
+	_ "image/jpeg" // the formats that pictures may have
+	_ "image/png"
+	"os"
+	"strings"
+
+	"github.com/plexaura/plexaura/data"
+	"github.com/plexaura/plexaura/data/mnist"
+)
+
+// prepares turns a picture into intensities, by the name of the way in [data.Preprocess].
+var prepares = map[string]func(image.Image) ([]float32, error){
+	mnist.ImagePrep: mnist.Prepare,
+}
+
+func predict(ctx context.Context, c *call) error {
+	weights := c.String("weights", "runs/lenet/model.safetensors", "weights `file`")
+	top := c.Int("top", 3, "how many classes to print")
+	engineName := c.String("engine", "cpu", "cpu, std or ref")
+	if err := c.parse(true); err != nil {
+		return err
+	}
+	if c.NArg() == 0 {
+		return usagef("no picture; give the path of a PNG or JPEG file")
+	}
+	if *top < 1 {
+		return usagef("-top %d: at least 1", *top)
+	}
+	_, p, err := loadPredictor(*weights, *engineName)
+	if err != nil {
+		return err
+	}
+	for _, path := range c.Args() {
+		x, err := readPicture(path, p.Info().Preprocess)
+		if err != nil {
+			return err
+		}
+		probabilities, err := p.Predict(ctx, x)
+		if err != nil {
+			return fmt.Errorf("%s: %w", path, err)
+		}
+		var classes []string
+		for _, k := range p.Top(probabilities, *top) {
+			classes = append(classes, fmt.Sprintf("%s %.2f%%", k.Name, 100*k.Probability))
+		}
+		fmt.Fprintf(c.stdout, "%s: %s\n", path, strings.Join(classes, "  "))
+	}
+	return nil
+}
+
+// readPicture returns a picture as the input of a model.
+func readPicture(path string, p data.Preprocess) ([]float32, error) {
+	prepare, ok := prepares[p.Image]
+	if !ok {
+		return nil, fmt.Errorf("the weights name the preprocessing %q, which demo does not have", p.Image)
+	}
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	img, _, err := image.Decode(f)
+	if err != nil {
+		return nil, fmt.Errorf("%s is no picture that can be read (PNG or JPEG): %w", path, err)
+	}
+	x, err := prepare(img)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", path, err)
+	}
+	p.Apply(x)
+	return x, nil
+}

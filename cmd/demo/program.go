@@ -1,0 +1,104 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"slices"
+	"strings"
+	"text/tabwriter"
+
+	"github.com/plexaura/plexaura/optim"
+	"github.com/plexaura/plexaura/vm"
+)
+
+func program(_ context.Context, c *call) error {
+	name := c.String("model", "lenet", "one of "+list(models()))
+	training := c.Bool("train", false, "the training step instead of inference")
+	after := c.String("after", "", "print the program as it is after this `pass`: "+strings.Join(passNames(), ", "))
+	batch := c.Int("batch", 64, "batch size")
+	engineName := c.String("engine", "cpu", "cpu, std or ref")
+	dot := c.Bool("dot", false, "write Graphviz")
+	if err := c.parse(false); err != nil {
+		return err
+	}
+	m, err := findModel(*name)
+	if err != nil {
+		return err
+	}
+	e, err := findEngine(*engineName)
+	if err != nil {
+		return err
+	}
+	if *after != "" && !slices.Contains(passNames(), *after) {
+		return usagef("-after %s: the passes are %s", *after, strings.Join(passNames(), ", "))
+	}
+	if *batch < 1 {
+		return usagef("-batch %d: at least 1", *batch)
+	}
+	b, opts := m.infer(), []vm.Option{}
+	if *training {
+		b, opts = m.train(optim.SGD{LR: m.lr, Momentum: .9}), append(opts, vm.Train)
+	}
+	if *after != "" {
+		opts = append(opts, vm.Dump(*after, c.stdout))
+	}
+	p, err := vm.Compile(e, b.outs, opts...)
+	if err != nil {
+		return err
+	}
+	if *after != "" {
+		_, err := p.Memory(*batch) // lowers, and so dumps
+		return err
+	}
+	if *dot {
+		return p.WriteDot(c.stdout, *batch)
+	}
+	return writeInstructions(c.stdout, p, *batch)
+}
+
+func passNames() (names []string) {
+	for _, p := range vm.Passes() {
+		names = append(names, p.Name)
+	}
+	return names
+}
+
+// writeInstructions prints an instruction a line: what it computes, where, by which kernel,
+// and for which line and layer of the model.
+func writeInstructions(out io.Writer, p *vm.Program, batch int) error {
+	list, err := p.Describe(batch)
+	if err != nil {
+		return err
+	}
+	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
+	fmt.Fprintln(w, "#\tinstruction\tresult\tplace\targuments\tkernel\tlayer\tline")
+	for _, in := range list {
+		for i, r := range in.Out {
+			if i > 0 { // a further result
+				fmt.Fprintf(w, "\t\t%v\t%s\t\t\t\t\n", r.Type, r.Where)
+				continue
+			}
+			fmt.Fprintf(w, "%d\t%s\t%v\t%s\t%s\t%s\t%s\t%v\n", in.Index, in.Name, r.Type, r.Where, strings.Join(in.Args, " "), kernel(in), in.Layer, in.Pos)
+		}
+		if len(in.Out) == 0 {
+			fmt.Fprintf(w, "%d\t%s\t\t\t%s\t%s\t%s\t%v\n", in.Index, in.Name, strings.Join(in.Args, " "), kernel(in), in.Layer, in.Pos)
+		}
+	}
+	if err := w.Flush(); err != nil {
+		return err
+	}
+	mem, err := p.Memory(batch)
+	if err != nil {
+		return err
+	}
+	_, err = fmt.Fprintf(out, "\n%d instructions; arena %s bytes\n", len(list), thousands(mem.Arena))
+	return err
+}
+
+func kernel(in vm.Instruction) string {
+	if in.Alg == "" {
+		return in.Engine
+	}
+	return in.Engine + " " + in.Alg
+}

@@ -1,0 +1,46 @@
+package data
+
+import "fmt"
+
+// normalised is a dataset whose inputs are normalised another way.
+type normalised struct {
+	Dataset
+	from, to Preprocess
+}
+
+func (d normalised) Info() Info {
+	info := d.Dataset.Info()
+	info.Preprocess = d.to
+	return info
+}
+
+func (d normalised) Read(i int, e Example) error {
+	if err := d.Dataset.Read(i, e); err != nil {
+		return err
+	}
+	d.from.undo(e.X)
+	d.to.Apply(e.X)
+	return nil
+}
+
+// WithPreprocess returns ds with inputs preprocessed by p instead of its own way.
+func WithPreprocess(ds Dataset, p Preprocess) (Dataset, error) {
+	info := ds.Info()
+	if err := p.check(info.Input.Shape); err != nil {
+		return nil, fmt.Errorf("data: %w", err)
+	}
+	return normalised{ds, info.Preprocess, p}, nil
+}
+
+// undo turns an input back into intensities.
+func (p Preprocess) undo(x []float32) {
+	if len(p.Mean) == 0 {
+		return
+	}
+	plane := len(x) / len(p.Mean)
+	for c := range p.Mean {
+		for i, v := range x[c*plane : (c+1)*plane] {
+			x[c*plane+i] = v*p.Std[c] + p.Mean[c]
+		}
+	}
+}

@@ -1,0 +1,103 @@
+package ref
+
+import (
+	"github.com/plexaura/plexaura/engine"
+	"github.com/plexaura/plexaura/shape"
+)
+
+// grid walks over the elements of a tensor in row-major order of some axes, which have the
+// given extents and, in memory, strides: 0 where the axis repeats one element.
+type grid struct {
+	rank           int
+	extent, stride [shape.MaxRank]int
+}
+
+// add appends an axis. It is joined to the one before where both step through memory as
+// one; an axis of extent 1 is left out.
+func (g *grid) add(extent, stride int) {
+	if extent == 1 {
+		return
+	}
+	if last := g.rank - 1; last >= 0 && g.stride[last] == stride*extent {
+		g.extent[last] *= extent
+		g.stride[last] = stride
+		return
+	}
+	g.extent[g.rank], g.stride[g.rank] = extent, stride
+	g.rank++
+}
+
+// size is the number of elements.
+func (g *grid) size() int {
+	n := 1
+	for _, e := range g.extent[:g.rank] {
+		n *= e
+	}
+	return n
+}
+
+// offset is the place in memory of element i.
+func (g *grid) offset(i int) int {
+	at := 0
+	for k := g.rank - 1; k >= 0; k-- {
+		at += i % g.extent[k] * g.stride[k]
+		i /= g.extent[k]
+	}
+	return at
+}
+
+// row returns the extent and the stride of the last axis.
+func (g *grid) row() (extent, stride int) {
+	if g.rank == 0 {
+		return 1, 0
+	}
+	return g.extent[g.rank-1], g.stride[g.rank-1]
+}
+
+// spread is the grid of shape to over a tensor of shape from, which broadcasts to it.
+func spread(from, to shape.Shape) grid {
+	var g grid
+	strides := from.Strides()
+	missing := to.Rank() - from.Rank()
+	for i := range to.Rank() {
+		stride := 0
+		if k := i - missing; k >= 0 && from.Int(k) != 1 {
+			stride = strides[k]
+		}
+		g.add(to.Int(i), stride)
+	}
+	return g
+}
+
+// spreadBlock fills a register with the elements of input i that g walks over.
+func spreadBlock(i int, o operand, g grid) func(frame) {
+	switch o.dtype {
+	case shape.Float32:
+		return spreadBlockOf[float32](i, o, g)
+	case shape.Float64:
+		return spreadBlockOf[float64](i, o, g)
+	case shape.Int32:
+		return spreadBlockOf[int32](i, o, g)
+	case shape.Int64:
+		return spreadBlockOf[int64](i, o, g)
+	case shape.Uint8:
+		return spreadBlockOf[uint8](i, o, g)
+	default:
+		return spreadBlockOf[bool](i, o, g)
+	}
+}
+
+func spreadBlockOf[T shape.Elem](input int, o operand, g grid) func(frame) {
+	extent, stride := g.row()
+	return func(f frame) {
+		src, dst := engine.Slice[T](f.call.In[input]), view[T](f, o)
+		for i := f.start; len(dst) > 0; {
+			n := min(extent-i%extent, len(dst)) // to the end of the row
+			at := g.offset(i)
+			for k := range n {
+				dst[k] = src[at+k*stride]
+			}
+			dst, i = dst[n:], i+n
+		}
+	}
+}

@@ -1,0 +1,233 @@
+package ref
+
+import (
+	"fmt"
+
+	"github.com/plexaura/plexaura/engine"
+	"github.com/plexaura/plexaura/shape"
+)
+
+// block is how many elements a map computes at a time: a register of float32 takes 2 KiB.
+const block = 512
+
+// BindMap implements [engine.Mapper]. A map is computed block by block: the inputs of a
+// block are read, each step fills a register of the scratch memory, and the outputs are
+// written last, so that an output may overwrite any input of its shape and width.
+func (Engine) BindMap(m engine.Map, in, out []shape.Type) (engine.Bound, error) {
+	p, err := compileMap(m, in, out)
+	if err != nil {
+		return engine.Bound{}, err
+	}
+	b := bound(p.run)
+	b.Scratch = p.scratch
+	for o, to := range out {
+		for i, from := range in {
+			if from.Shape == to.Shape && from.Width() == to.Width() {
+				b.InPlace = append(b.InPlace, engine.Overwrite{Out: o, In: i})
+			}
+		}
+	}
+	return b, nil
+}
+
+// program is a map compiled for given types.
+type program struct {
+	n       int           // elements of the result
+	once    []func(frame) // fill the registers that are the same for every block
+	steps   []func(frame) // then, for every block: gather, compute, store
+	inputs  []operand     // by input
+	results []operand     // by step
+	numbers map[number]operand
+	scratch int
+}
+
+// frame is the block at hand of one run: n elements from start.
+type frame struct {
+	call     *engine.Call
+	start, n int
+}
+
+// operand is where a step finds an argument or leaves its result: an input that has the
+// shape of the result, or a register.
+type operand struct {
+	dtype  shape.DType
+	direct bool
+	at     int // index of the input, or offset of the register
+}
+
+// number is an immediate of a map, converted to an element type.
+type number struct {
+	dtype shape.DType
+	value engine.Arg
+}
+
+// view returns the elements of o in the block at hand.
+func view[T shape.Elem](f frame, o operand) []T {
+	if o.direct {
+		return engine.Slice[T](f.call.In[o.at])[f.start : f.start+f.n]
+	}
+	return engine.Slice[T](engine.BufferAt(f.call.Scratch[o.at:], o.dtype, f.n))
+}
+
+func compileMap(m engine.Map, in, out []shape.Type) (*program, error) {
+	if err := checkMap(m, in, out); err != nil {
+		return nil, err
+	}
+	p := &program{n: out[0].Len(), numbers: map[number]operand{}}
+	for i, t := range in {
+		p.input(i, t, out[0].Shape)
+	}
+	for _, s := range m.Steps {
+		args := make([]operand, s.Fn.Arity())
+		for j := range args {
+			args[j] = p.arg(s.Args[j], argType(m, s, j, in))
+		}
+		dst := p.register(s.DType)
+		p.results = append(p.results, dst)
+		f := compileStep(s.Fn, dst, args)
+		if f == nil {
+			return nil, fmt.Errorf("engine ref has no function %v of %v giving %v", s.Fn, typesOf(args), s.DType)
+		}
+		p.steps = append(p.steps, f)
+	}
+	for o, s := range m.Outs {
+		p.steps = append(p.steps, store(o, p.results[s]))
+	}
+	return p, nil
+}
+
+// checkMap finds what a wrong caller would be, before it is a wrong index.
+func checkMap(m engine.Map, in, out []shape.Type) error {
+	if len(out) == 0 || len(out) != len(m.Outs) {
+		return fmt.Errorf("map %v has %d outputs, %d types were given", m, len(m.Outs), len(out))
+	}
+	for o, t := range out {
+		if s := m.Outs[o]; s < 0 || s >= len(m.Steps) || m.Steps[s].DType != t.DType || t.Shape != out[0].Shape {
+			return fmt.Errorf("map %v cannot give output %d as %v", m, o, t)
+		}
+	}
+	for _, t := range in {
+		if s, err := shape.Broadcast(t.Shape, out[0].Shape); err != nil || s != out[0].Shape {
+			return fmt.Errorf("map %v: input %v does not spread to %v", m, t, out[0].Shape)
+		}
+	}
+	for i, s := range m.Steps {
+		if s.Fn.Arity() == 0 {
+			return fmt.Errorf("map %v: step %d has no function", m, i)
+		}
+		for _, a := range s.Args[:s.Fn.Arity()] {
+			r, isStep := a.Step()
+			k, isIn := a.Input()
+			_, isNumber := a.Number()
+			if isStep && r >= i || isIn && k >= len(in) || !isStep && !isIn && !isNumber {
+				return fmt.Errorf("map %v: step %d cannot read %v", m, i, a)
+			}
+		}
+	}
+	return nil
+}
+
+// argType is the element type of argument j of s.
+func argType(m engine.Map, s engine.Step, j int, in []shape.Type) shape.DType {
+	if _, imm := s.Args[j].Number(); imm && s.Fn == engine.Select && j == 0 {
+		return shape.Bool
+	}
+	return m.ArgType(s, s.Args[j], in)
+}
+
+func typesOf(args []operand) []shape.DType {
+	ds := make([]shape.DType, len(args))
+	for i, a := range args {
+		ds[i] = a.dtype
+	}
+	return ds
+}
+
+// register reserves a block of scratch memory.
+func (p *program) register(d shape.DType) operand {
+	o := operand{dtype: d, at: p.scratch}
+	p.scratch += block * d.Width() // keeps the alignment of 64, block being a multiple of it
+	return o
+}
+
+// input makes input i, of type t, readable as if it had the shape of the result.
+func (p *program) input(i int, t shape.Type, to shape.Shape) {
+	o := operand{dtype: t.DType, direct: true, at: i}
+	if t.Shape != to {
+		o = p.register(t.DType)
+		if t.Len() == 1 {
+			p.once = append(p.once, spreadBlock(i, o, spread(t.Shape, to)))
+		} else {
+			p.steps = append(p.steps, spreadBlock(i, o, spread(t.Shape, to)))
+		}
+	}
+	p.inputs = append(p.inputs, o)
+}
+
+func (p *program) arg(a engine.Arg, d shape.DType) operand {
+	if i, ok := a.Input(); ok {
+		return p.inputs[i]
+	}
+	if i, ok := a.Step(); ok {
+		return p.results[i]
+	}
+	key := number{d, a}
+	if o, ok := p.numbers[key]; ok {
+		return o
+	}
+	v, _ := a.Number()
+	o := p.register(d)
+	p.numbers[key] = o
+	p.once = append(p.once, fill(o, v))
+	return o
+}
+
+func (p *program) run(c *engine.Call) error {
+	first := frame{c, 0, min(block, p.n)}
+	for _, f := range p.once {
+		f(first)
+	}
+	for start := 0; start < p.n; start += block {
+		at := frame{c, start, min(block, p.n-start)}
+		for _, step := range p.steps {
+			step(at)
+		}
+	}
+	return nil
+}
+
+// fill sets a register to a number, converted to its type.
+func fill(o operand, v float64) func(frame) {
+	switch o.dtype {
+	case shape.Float32:
+		return fillWith(o, float32(v))
+	case shape.Float64:
+		return fillWith(o, v)
+	case shape.Int32:
+		return fillWith(o, toInt[int32](v))
+	case shape.Int64:
+		return fillWith(o, toInt[int64](v))
+	case shape.Uint8:
+		return fillWith(o, toInt[uint8](v))
+	default:
+		return fillWith(o, v != 0)
+	}
+}
+
+func fillWith[T shape.Elem](o operand, v T) func(frame) {
+	return func(f frame) { fillSlice(view[T](f, o), v) }
+}
+
+func fillSlice[T any](dst []T, v T) {
+	for i := range dst {
+		dst[i] = v
+	}
+}
+
+// store copies a result to output o.
+func store(o int, from operand) func(frame) {
+	w := from.dtype.Width()
+	return func(f frame) {
+		copy(f.call.Out[o].Bytes()[f.start*w:], f.call.Scratch[from.at:from.at+f.n*w])
+	}
+}

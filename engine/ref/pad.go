@@ -1,0 +1,137 @@
+package ref
+
+import (
+	"math"
+
+	"github.com/plexaura/plexaura/engine"
+	"github.com/plexaura/plexaura/shape"
+)
+
+// outside marks a place that no element is copied to.
+const outside = -1
+
+// sources returns, for each place along an axis of extent n with its padding, the place
+// that it is a copy of, or outside.
+func sources(mode engine.PadMode, before, n, after int) []int {
+	src := make([]int, before+n+after)
+	for i := range src {
+		src[i] = source(mode, i-before, n)
+	}
+	return src
+}
+
+// source is the place that place i, perhaps beyond an axis of extent n, is a copy of.
+func source(mode engine.PadMode, i, n int) int {
+	if 0 <= i && i < n {
+		return i
+	}
+	last := n - 1
+	switch mode {
+	case engine.PadEdge:
+		return min(max(i, 0), last)
+	case engine.PadReflect: // the edge is the mirror
+		return last - abs(last-abs(i))
+	case engine.PadSymmetric: // the mirror stands beyond the edge
+		if i < 0 {
+			return -1 - i
+		}
+		return 2*n - 1 - i
+	}
+	return outside
+}
+
+func abs(i int) int { return max(i, -i) }
+
+// padding maps the places of a padded tensor to those of the tensor: for each axis, the offset
+// that a place along it stands for, or outside.
+type padding [][]int
+
+func newPadding(p engine.Padding, x shape.Shape) padding {
+	m := padding{{0}} // so that a scalar is a row of one, too
+	for i, stride := range x.Strides() {
+		from := sources(p.Mode, p.Before[i], x.Int(i), p.After[i])
+		for j, s := range from {
+			if s != outside {
+				from[j] = s * stride
+			}
+		}
+		m = append(m, from)
+	}
+	return m
+}
+
+// all yields the places of the padded tensor in order, and what each is a copy of, or outside.
+func (m padding) all(yield func(i, from int) bool) {
+	outer, last := m[:len(m)-1], m[len(m)-1]
+	rows := 1
+	for _, from := range outer {
+		rows *= len(from)
+	}
+	for r := range rows {
+		base := outer.at(r)
+		for j, from := range last {
+			if !yield(r*len(last)+j, join(base, from)) {
+				return
+			}
+		}
+	}
+}
+
+// at is what place i, in row-major order, is a copy of, or outside.
+func (m padding) at(i int) int {
+	from := 0
+	for k := len(m) - 1; k >= 0; k-- {
+		from = join(from, m[k][i%len(m[k])])
+		i /= len(m[k])
+	}
+	return from
+}
+
+// join adds two offsets, of which outside wins.
+func join(a, b int) int {
+	if a == outside || b == outside {
+		return outside
+	}
+	return a + b
+}
+
+// BindPad implements [engine.Mover].
+func (Engine) BindPad(p engine.Padding, in []shape.Type, out shape.Type) (engine.Bound, error) {
+	m := newPadding(p, in[0].Shape)
+	value := engine.BufferAt(engine.Aligned(out.Width()), out.DType, 1)
+	engine.Load(value, []float64{math.Float64frombits(p.Value)})
+	return bindMove(out.DType, pads[uint8](m, value), pads[int32](m, value), pads[int64](m, value))
+}
+
+func pads[W word](m padding, value engine.Buffer) engine.Kernel {
+	return func(c *engine.Call) error {
+		dst, src, fill := elems[W](c.Out[0]), elems[W](c.In[0]), elems[W](value)[0]
+		for i, from := range m.all {
+			if from == outside {
+				dst[i] = fill
+				continue
+			}
+			dst[i] = src[from]
+		}
+		return nil
+	}
+}
+
+// BindPadGrad implements [engine.Mover].
+func (Engine) BindPadGrad(p engine.Padding, in []shape.Type, out shape.Type) (engine.Bound, error) {
+	m := newPadding(p, out.Shape)
+	return bindFloat("PadGrad", in, out, 0, padGrads[float32](m), padGrads[float64](m))
+}
+
+func padGrads[T shape.Float](m padding) engine.Kernel {
+	return func(c *engine.Call) error {
+		dx, dy := engine.Slice[T](c.Out[0]), engine.Slice[T](c.In[0])
+		clear(dx)
+		for i, from := range m.all {
+			if from != outside {
+				dx[from] += dy[i]
+			}
+		}
+		return nil
+	}
+}

@@ -1,0 +1,208 @@
+package ref
+
+import (
+	"math"
+
+	"github.com/plexaura/plexaura/engine"
+	"github.com/plexaura/plexaura/shape"
+)
+
+var (
+	_ engine.MaxPooler = Engine{}
+	_ engine.AvgPooler = Engine{}
+)
+
+// BindMaxPool2D implements [engine.MaxPooler]. The maximum of a window of padding alone
+// is -Inf.
+func (Engine) BindMaxPool2D(p engine.Pool2D, in []shape.Type, out shape.Type) (engine.Bound, error) {
+	g := poolOf(p, in[0], out)
+	return bindFloat("MaxPool2D", in, out, 0, maxPool2D[float32](g), maxPool2D[float64](g))
+}
+
+// BindMaxPool2DScatter implements [engine.MaxPooler].
+func (Engine) BindMaxPool2DScatter(p engine.Pool2D, in []shape.Type, out shape.Type) (engine.Bound, error) {
+	g := poolOf(p, in[0], in[1])
+	return bindFloat("MaxPool2DScatter", in, out, g.xPlane(), maxPool2DScatter[float32](g), maxPool2DScatter[float64](g))
+}
+
+// BindMaxPool2DGather implements [engine.MaxPooler]. A window of padding alone gives 0.
+func (Engine) BindMaxPool2DGather(p engine.Pool2D, in []shape.Type, out shape.Type) (engine.Bound, error) {
+	g := poolOf(p, in[0], out)
+	return bindFloat("MaxPool2DGather", in, out, 0, maxPool2DGather[float32](g), maxPool2DGather[float64](g))
+}
+
+// BindAvgPool2D implements [engine.AvgPooler].
+func (Engine) BindAvgPool2D(p engine.Pool2D, in []shape.Type, out shape.Type) (engine.Bound, error) {
+	g := poolOf(p, in[0], out)
+	return bindFloat("AvgPool2D", in, out, 0, avgPool2D[float32](g), avgPool2D[float64](g))
+}
+
+// BindAvgPool2DGrad implements [engine.AvgPooler].
+func (Engine) BindAvgPool2DGrad(p engine.Pool2D, in []shape.Type, out shape.Type) (engine.Bound, error) {
+	g := poolOf(p, out, in[0])
+	return bindFloat("AvgPool2DGrad", in, out, g.xPlane(), avgPool2DGrad[float32](g), avgPool2DGrad[float64](g))
+}
+
+// pool is a pooling of known extents.
+type pool struct {
+	planes   int // N*C
+	h, w     axis
+	countPad bool
+}
+
+func poolOf(p engine.Pool2D, x, y shape.Type) pool {
+	var ax [2]axis
+	for i := range ax {
+		ax[i] = axis{x.Int(2 + i), y.Int(2 + i), p.Kernel[i], p.Stride[i], p.Dilation[i], p.Pad[i][0], p.Pad[i][1]}
+	}
+	return pool{x.Int(0) * x.Int(1), ax[0], ax[1], p.CountPad}
+}
+
+func (p pool) xPlane() int { return p.h.in * p.w.in }
+func (p pool) yPlane() int { return p.h.out * p.w.out }
+
+// maxima visits the windows of the plane x: the number of each, and the place of its
+// maximum, -1 for a window of padding alone.
+func maxima[T shape.Float](p pool, x []T, visit func(o, at int)) {
+	for i := range p.h.out {
+		for j := range p.w.out {
+			visit(i*p.w.out+j, argmax(p, x, i, j))
+		}
+	}
+}
+
+func argmax[T shape.Float](p pool, x []T, i, j int) int {
+	best := -1
+	a0, a1 := p.h.taps(i)
+	b0, b1 := p.w.taps(j)
+	for a := a0; a < a1; a++ {
+		for b := b0; b < b1; b++ {
+			at := p.h.at(i, a)*p.w.in + p.w.at(j, b)
+			if best < 0 || beats(x[at], x[best]) {
+				best = at
+			}
+		}
+	}
+	return best
+}
+
+// beats reports whether v takes the place of an earlier maximum: not if they are equal, so
+// that the first wins; NaN, only if the other is none.
+func beats[T shape.Float](v, best T) bool { return v > best || v != v && best == best }
+
+func maxPool2D[T shape.Float](p pool) engine.Kernel {
+	return func(c *engine.Call) error {
+		x, y := engine.Slice[T](c.In[0]), engine.Slice[T](c.Out[0])
+		for n := range p.planes {
+			xp, yp := nth(x, n, p.xPlane()), nth(y, n, p.yPlane())
+			maxima(p, xp, func(o, at int) {
+				yp[o] = T(math.Inf(-1))
+				if at >= 0 {
+					yp[o] = xp[at]
+				}
+			})
+		}
+		return nil
+	}
+}
+
+func maxPool2DScatter[T shape.Float](p pool) engine.Kernel {
+	return func(c *engine.Call) error {
+		x, dy, dx := engine.Slice[T](c.In[0]), engine.Slice[T](c.In[1]), engine.Slice[T](c.Out[0])
+		sums := sumsOf(c, p.xPlane())
+		for n := range p.planes {
+			clear(sums)
+			dyp := nth(dy, n, p.yPlane())
+			maxima(p, nth(x, n, p.xPlane()), func(o, at int) {
+				if at >= 0 {
+					sums[at] += float64(dyp[o])
+				}
+			})
+			round(nth(dx, n, p.xPlane()), sums)
+		}
+		return nil
+	}
+}
+
+func maxPool2DGather[T shape.Float](p pool) engine.Kernel {
+	return func(c *engine.Call) error {
+		x, v, y := engine.Slice[T](c.In[0]), engine.Slice[T](c.In[1]), engine.Slice[T](c.Out[0])
+		for n := range p.planes {
+			vp, yp := nth(v, n, p.xPlane()), nth(y, n, p.yPlane())
+			maxima(p, nth(x, n, p.xPlane()), func(o, at int) {
+				yp[o] = 0
+				if at >= 0 {
+					yp[o] = vp[at]
+				}
+			})
+		}
+		return nil
+	}
+}
+
+// means visits the windows of a plane: the number of each, its ranges of taps in the image,
+// and the number of elements that its mean is of, at least 1.
+func (p pool) means(visit func(o int, block tap, count float64)) {
+	for i := range p.h.out {
+		for j := range p.w.out {
+			block := p.block(i, j)
+			count := block.rows * block.cols
+			if p.countPad {
+				count = length(p.h.padded(i)) * length(p.w.padded(j))
+			}
+			visit(i*p.w.out+j, block, float64(max(count, 1)))
+		}
+	}
+}
+
+// block is the part of the image in window (i, j).
+func (p pool) block(i, j int) tap {
+	a, aEnd := p.h.taps(i)
+	b, bEnd := p.w.taps(j)
+	return tap{
+		rows: aEnd - a, cols: bEnd - b,
+		x:    p.h.at(i, a)*p.w.in + p.w.at(j, b),
+		xRow: p.h.dilation * p.w.in, xCol: p.w.dilation,
+	}
+}
+
+func length(lo, hi int) int { return hi - lo }
+
+func avgPool2D[T shape.Float](p pool) engine.Kernel {
+	return func(c *engine.Call) error {
+		x, y := engine.Slice[T](c.In[0]), engine.Slice[T](c.Out[0])
+		for n := range p.planes {
+			xp, yp := nth(x, n, p.xPlane()), nth(y, n, p.yPlane())
+			p.means(func(o int, t tap, count float64) {
+				sum := 0.0
+				for r := range t.rows {
+					for j := range t.cols {
+						sum += float64(xp[t.x+r*t.xRow+j*t.xCol])
+					}
+				}
+				yp[o] = T(sum / count)
+			})
+		}
+		return nil
+	}
+}
+
+func avgPool2DGrad[T shape.Float](p pool) engine.Kernel {
+	return func(c *engine.Call) error {
+		dy, dx := engine.Slice[T](c.In[0]), engine.Slice[T](c.Out[0])
+		sums := sumsOf(c, p.xPlane())
+		for n := range p.planes {
+			clear(sums)
+			dyp := nth(dy, n, p.yPlane())
+			p.means(func(o int, t tap, count float64) {
+				for r := range t.rows {
+					for j := range t.cols {
+						sums[t.x+r*t.xRow+j*t.xCol] += float64(dyp[o]) / count
+					}
+				}
+			})
+			round(nth(dx, n, p.xPlane()), sums)
+		}
+		return nil
+	}
+}

@@ -1,0 +1,33 @@
+package ref
+
+import (
+	"gorgonia.org/tensor"
+
+	"github.com/plexaura/plexaura/engine"
+	"github.com/plexaura/plexaura/shape"
+)
+
+// Engine is the reference engine. The zero Engine is ready to use. As gorgonia's
+// tensor.Engine it is StdEng: tensors made with it live in ordinary memory.
+type Engine struct{ tensor.StdEng }
+
+var (
+	_ engine.Engine    = Engine{}
+	_ engine.Mapper    = Engine{}
+	_ engine.Reducer   = Engine{}
+	_ engine.Softmaxer = Engine{}
+	_ engine.Randomer  = Engine{}
+)
+
+const name = "ref"
+
+// Name implements [engine.Engine].
+func (Engine) Name() string { return name }
+
+func bound(k engine.Kernel, inPlace ...engine.Overwrite) engine.Bound {
+	return engine.Bound{Kernel: k, InPlace: inPlace, By: name}
+}
+
+func unsupported(kernel string, in []shape.Type) (engine.Bound, error) {
+	return engine.Bound{}, engine.Unsupported(name, kernel, in)
+}

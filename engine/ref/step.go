@@ -1,0 +1,298 @@
+package ref
+
+import (
+	"math"
+
+	"github.com/plexaura/plexaura/engine"
+	"github.com/plexaura/plexaura/shape"
+)
+
+type integer interface{ int32 | int64 | uint8 }
+
+type numeric interface{ shape.Float | integer }
+
+// compileStep returns the loop over a block that computes f, or nil where f is not defined
+// for the types of its operands.
+func compileStep(f engine.Fn, dst operand, args []operand) func(frame) {
+	computes := args[len(args)-1].dtype
+	switch {
+	case f == engine.Copy:
+		return compileCopy(dst, args[0])
+	case f == engine.Select:
+		return compileSelect(dst, args)
+	case len(args) == 2 && args[0].dtype != args[1].dtype:
+		return nil
+	case computes == shape.Bool && dst.dtype == shape.Bool:
+		return compileLogic(f, dst, args)
+	case f >= engine.Eq && f <= engine.Ge:
+		return compileComparison(f, dst, args)
+	case computes != dst.dtype:
+		return nil
+	}
+	switch dst.dtype {
+	case shape.Float32:
+		return compileFloat[float32](f, dst, args)
+	case shape.Float64:
+		return compileFloat[float64](f, dst, args)
+	case shape.Int32:
+		return compileInt[int32](f, dst, args)
+	case shape.Int64:
+		return compileInt[int64](f, dst, args)
+	case shape.Uint8:
+		return compileInt[uint8](f, dst, args)
+	}
+	return nil
+}
+
+func compileFloat[T shape.Float](f engine.Fn, dst operand, args []operand) func(frame) {
+	if len(args) == 1 {
+		return loop1(dst, args[0], floatFn1[T](f))
+	}
+	return loop2(dst, args[0], args[1], floatFn2[T](f))
+}
+
+func compileInt[T integer](f engine.Fn, dst operand, args []operand) func(frame) {
+	if len(args) == 1 {
+		return loop1(dst, args[0], intFn1[T](f))
+	}
+	return loop2(dst, args[0], args[1], intFn2[T](f))
+}
+
+func compileLogic(f engine.Fn, dst operand, args []operand) func(frame) {
+	switch f {
+	case engine.Not:
+		return loop1(dst, args[0], func(a bool) bool { return !a })
+	case engine.And:
+		return loop2(dst, args[0], args[1], func(a, b bool) bool { return a && b })
+	case engine.Or:
+		return loop2(dst, args[0], args[1], func(a, b bool) bool { return a || b })
+	case engine.Eq:
+		return loop2(dst, args[0], args[1], func(a, b bool) bool { return a == b })
+	case engine.Ne:
+		return loop2(dst, args[0], args[1], func(a, b bool) bool { return a != b })
+	}
+	return nil
+}
+
+func compileComparison(f engine.Fn, dst operand, args []operand) func(frame) {
+	if dst.dtype != shape.Bool {
+		return nil
+	}
+	switch args[0].dtype {
+	case shape.Float32:
+		return loop2(dst, args[0], args[1], comparison[float32](f))
+	case shape.Float64:
+		return loop2(dst, args[0], args[1], comparison[float64](f))
+	case shape.Int32:
+		return loop2(dst, args[0], args[1], comparison[int32](f))
+	case shape.Int64:
+		return loop2(dst, args[0], args[1], comparison[int64](f))
+	case shape.Uint8:
+		return loop2(dst, args[0], args[1], comparison[uint8](f))
+	}
+	return nil
+}
+
+func compileSelect(dst operand, args []operand) func(frame) {
+	if args[0].dtype != shape.Bool || args[1].dtype != dst.dtype || args[2].dtype != dst.dtype {
+		return nil
+	}
+	switch dst.dtype {
+	case shape.Float32:
+		return selectLoop[float32](dst, args)
+	case shape.Float64:
+		return selectLoop[float64](dst, args)
+	case shape.Int32:
+		return selectLoop[int32](dst, args)
+	case shape.Int64:
+		return selectLoop[int64](dst, args)
+	case shape.Uint8:
+		return selectLoop[uint8](dst, args)
+	default:
+		return selectLoop[bool](dst, args)
+	}
+}
+
+func loop1[A, R shape.Elem](dst, a operand, fn func(A) R) func(frame) {
+	if fn == nil {
+		return nil
+	}
+	return func(f frame) {
+		to := view[R](f, dst)
+		for i, v := range view[A](f, a) {
+			to[i] = fn(v)
+		}
+	}
+}
+
+func loop2[A, R shape.Elem](dst, a, b operand, fn func(a, b A) R) func(frame) {
+	if fn == nil {
+		return nil
+	}
+	return func(f frame) {
+		to, vb := view[R](f, dst), view[A](f, b)
+		for i, v := range view[A](f, a) {
+			to[i] = fn(v, vb[i])
+		}
+	}
+}
+
+func selectLoop[T shape.Elem](dst operand, args []operand) func(frame) {
+	return func(f frame) {
+		to, yes, no := view[T](f, dst), view[T](f, args[1]), view[T](f, args[2])
+		for i, c := range view[bool](f, args[0]) {
+			if c {
+				to[i] = yes[i]
+			} else {
+				to[i] = no[i]
+			}
+		}
+	}
+}
+
+// floatFn1 returns f; a float32 result is that of float64, rounded.
+func floatFn1[T shape.Float](f engine.Fn) func(T) T {
+	wide := func(fn func(float64) float64) func(T) T {
+		return func(a T) T { return T(fn(float64(a))) }
+	}
+	switch f {
+	case engine.Neg:
+		return func(a T) T { return -a }
+	case engine.Abs:
+		return wide(math.Abs)
+	case engine.Sign:
+		return wide(sign)
+	case engine.Exp:
+		return wide(math.Exp)
+	case engine.Log:
+		return wide(math.Log)
+	case engine.Log1p:
+		return wide(math.Log1p)
+	case engine.Expm1:
+		return wide(math.Expm1)
+	case engine.Sqrt:
+		return wide(math.Sqrt)
+	case engine.Sin:
+		return wide(math.Sin)
+	case engine.Cos:
+		return wide(math.Cos)
+	case engine.Tanh:
+		return wide(math.Tanh)
+	case engine.Sigmoid:
+		return wide(sigmoid)
+	case engine.Floor:
+		return wide(math.Floor)
+	}
+	return nil
+}
+
+func floatFn2[T shape.Float](f engine.Fn) func(a, b T) T {
+	switch f {
+	case engine.Add:
+		return func(a, b T) T { return a + b }
+	case engine.Sub:
+		return func(a, b T) T { return a - b }
+	case engine.Mul:
+		return func(a, b T) T { return a * b }
+	case engine.Div:
+		return func(a, b T) T { return a / b }
+	case engine.Pow:
+		return func(a, b T) T { return T(math.Pow(float64(a), float64(b))) }
+	case engine.Max:
+		return func(a, b T) T { return max(a, b) }
+	case engine.Min:
+		return func(a, b T) T { return min(a, b) }
+	}
+	return nil
+}
+
+func intFn1[T integer](f engine.Fn) func(T) T {
+	switch f {
+	case engine.Neg:
+		return func(a T) T { return -a }
+	case engine.Abs:
+		return intAbs[T]
+	case engine.Sign:
+		return intSign[T]
+	}
+	return nil
+}
+
+func intFn2[T integer](f engine.Fn) func(a, b T) T {
+	switch f {
+	case engine.Add:
+		return func(a, b T) T { return a + b }
+	case engine.Sub:
+		return func(a, b T) T { return a - b }
+	case engine.Mul:
+		return func(a, b T) T { return a * b }
+	case engine.Div:
+		return intDiv[T]
+	case engine.Max:
+		return func(a, b T) T { return max(a, b) }
+	case engine.Min:
+		return func(a, b T) T { return min(a, b) }
+	}
+	return nil
+}
+
+func comparison[T numeric](f engine.Fn) func(a, b T) bool {
+	switch f {
+	case engine.Eq:
+		return func(a, b T) bool { return a == b }
+	case engine.Ne:
+		return func(a, b T) bool { return a != b }
+	case engine.Lt:
+		return func(a, b T) bool { return a < b }
+	case engine.Le:
+		return func(a, b T) bool { return a <= b }
+	case engine.Gt:
+		return func(a, b T) bool { return a > b }
+	case engine.Ge:
+		return func(a, b T) bool { return a >= b }
+	}
+	return nil
+}
+
+func sign(a float64) float64 {
+	switch {
+	case a > 0:
+		return 1
+	case a < 0:
+		return -1
+	}
+	return a // 0, -0 or NaN
+}
+
+// sigmoid raises e to negative numbers only, so that nothing overflows.
+func sigmoid(a float64) float64 {
+	if a < 0 {
+		e := math.Exp(a)
+		return e / (1 + e)
+	}
+	return 1 / (1 + math.Exp(-a))
+}
+
+func intSign[T integer](a T) T {
+	switch {
+	case a > 0:
+		return 1
+	case a < 0:
+		return T(0) - 1 // -1, which uint8 does not have
+	}
+	return 0
+}
+
+func intAbs[T integer](a T) T {
+	if a < 0 {
+		return -a
+	}
+	return a
+}
+
+func intDiv[T integer](a, b T) T {
+	if b == 0 {
+		return 0
+	}
+	return a / b
+}
