@@ -56,6 +56,7 @@ func vector() (*graph.Graph, *graph.Node) {
 	return g, g.Input("x", shape.F32(shape.N))
 }
 
+// gorgonia#576: an intermediate that was read held a later value.
 func TestReadIntermediate(t *testing.T) {
 	_, x := vector()
 	a := ops.Neg(x)
@@ -67,6 +68,7 @@ func TestReadIntermediate(t *testing.T) {
 	require.InDelta(t, 1+math.Exp(-1), float64(floats(got[0])[1]), 1e-7)
 }
 
+// born#45: x op x in place destroyed x.
 func TestSameOperandTwice(t *testing.T) {
 	for _, c := range []struct {
 		name string
@@ -89,6 +91,7 @@ func TestSameOperandTwice(t *testing.T) {
 	}
 }
 
+// gorgonia PR#464: fetching one node twice failed.
 func TestReadTwice(t *testing.T) {
 	_, x := vector()
 	y := ops.MulScalar(x, 2)
@@ -98,6 +101,7 @@ func TestReadTwice(t *testing.T) {
 	require.Equal(t, []float32{1, 2}, floats(got[2]))
 }
 
+// tinygrad#7020: results of one program were those of another.
 func TestTwoPrograms(t *testing.T) {
 	_, x := vector()
 	double, _ := machine(t, []*graph.Node{ops.MulScalar(x, 2)})
@@ -124,6 +128,7 @@ func TestOutputThatIsAReshapedInputIsACopy(t *testing.T) {
 	require.Equal(t, float32(1), in.Float32s()[0])
 }
 
+// tensor#144, tinygrad#13361: views were read as if they were contiguous.
 func TestViews(t *testing.T) {
 	g := graph.New()
 	x := g.Input("x", shape.F32(shape.N, 2))
@@ -344,6 +349,7 @@ func TestStoreKeepsTypes(t *testing.T) {
 	require.ErrorContains(t, err, `holds no "w"`)
 }
 
+// gomlx#197: concurrent runs raced.
 func TestConcurrentRun(t *testing.T) {
 	g := graph.New()
 	x := g.Input("x", shape.F32(shape.N, 8))

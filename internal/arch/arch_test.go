@@ -34,7 +34,7 @@ var may = map[string][]string{
 	"vm":                       {"graph", "shape", "engine", "internal/philox", tensor},
 	"autodiff":                 {"graph", "shape", "ops"},
 	"autodiff/gradcheck":       {"autodiff", "graph", "shape", "ops", "vm", "engine", "engine/ref", "internal/philox", tensor},
-	"autodiff/gradcheck/cases": {"autodiff", "autodiff/gradcheck", "graph", "shape", "ops"},
+	"autodiff/gradcheck/cases": {"autodiff", "autodiff/gradcheck", "graph", "shape", "ops", "engine"},
 	"nn":                       {"graph", "shape", "ops"},
 	"optim":                    {"graph", "shape", "ops"},
 	"train":                    {"graph", "shape", "ops", "autodiff", "nn", "optim", "vm", "engine", "data", "interop/safetensors", "internal/atomicfile", "internal/philox", tensor},

@@ -1,0 +1,40 @@
+package nn
+
+import (
+	"fmt"
+
+	"github.com/plexaura/plexaura/graph"
+	"github.com/plexaura/plexaura/ops"
+	"github.com/plexaura/plexaura/shape"
+)
+
+// BatchNorm normalises each channel (axis 1) of x (N,C,...) to mean 0 and variance 1 over the
+// batch, then scales and shifts it; in inference it normalises by running statistics (Ioffe
+// and Szegedy, Batch Normalization, 2015). Its parameters are weight (C), ones at first, and
+// bias (C), zeros; its states running_mean (C), zeros, and running_var (C), ones.
+type BatchNorm struct {
+	Name     string
+	Eps      float64 // added to the variance; default 1e-5
+	Momentum float64 // weight of the new batch in the running statistics; default 0.1
+}
+
+// Label is l.Name.
+func (l BatchNorm) Label() string { return l.Name }
+
+// Apply returns a node of x's type, and makes the updates of the running statistics.
+func (l BatchNorm) Apply(s Scope, x *graph.Node) *graph.Node {
+	return s.Within(l.Name, x, func(s Scope) *graph.Node {
+		t := x.Type()
+		if t.Rank() < 2 {
+			return s.g.Reject("BatchNorm", fmt.Errorf("want a batch (N,C,...), have %v", t), x)
+		}
+		n, err := channels(t, 1)
+		if err != nil {
+			return s.g.Reject("BatchNorm", err, x)
+		}
+		c := t.Of(shape.OfInts(n))
+		weight, bias := s.Param("weight", c, Constant(1)), s.Param("bias", c, Constant(0))
+		mean, variance := s.State("running_mean", c, Constant(0)), s.State("running_var", c, Constant(1))
+		return ops.BatchNorm(x, weight, bias, mean, variance, ops.BatchNormOptions{Eps: l.Eps, Momentum: l.Momentum})
+	})
+}

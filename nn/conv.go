@@ -1,0 +1,140 @@
+package nn
+
+import (
+	"errors"
+	"fmt"
+
+	"github.com/plexaura/plexaura/graph"
+	"github.com/plexaura/plexaura/ops"
+	"github.com/plexaura/plexaura/shape"
+)
+
+// Conv2D is a cross-correlation of images (N,C,H,W) with Out filters, plus a bias. Its
+// parameters are weight (Out,C/Groups,KH,KW) and, unless NoBias is set, bias (Out).
+type Conv2D struct {
+	Name     string
+	Out      int // channels of the result
+	Kernel   HW
+	Stride   HW  // default 1
+	Pad      HW  // zeros around the image
+	Dilation HW  // default 1
+	Groups   int // default 1; C and Out must be multiples of it
+	NoBias   bool
+
+	// Init fills the weight and BiasInit the bias; by default both are uniform on
+	// ±1/sqrt(C/Groups*KH*KW), as in PyTorch.
+	Init, BiasInit graph.Initializer
+}
+
+// Label is l.Name.
+func (l Conv2D) Label() string { return l.Name }
+
+// Apply returns a node (N,Out,OH,OW), where OH = (H + pads - Dilation*(KH-1) - 1)/Stride + 1.
+func (l Conv2D) Apply(s Scope, x *graph.Node) *graph.Node {
+	return s.Within(l.Name, x, func(s Scope) *graph.Node {
+		win, err := newWindow(l.Kernel, l.Stride, l.Dilation, l.Pad)
+		if err != nil {
+			return s.g.Reject("Conv2D", err, x)
+		}
+		kh, kw := win.kernel[0], win.kernel[1]
+		w, b, err := l.filter().params(s, x, kh, kw)
+		if err != nil {
+			return s.g.Reject("Conv2D", err, x)
+		}
+		op := ops.Conv2DOp{Stride: win.stride, Dilation: win.dilation, Pad: win.pad, Groups: l.Groups}
+		return addBias(ops.Conv2D(x, w, op), b)
+	})
+}
+
+func (l Conv2D) filter() filter {
+	return filter{l.Out, l.Groups, l.NoBias, l.Init, l.BiasInit}
+}
+
+// Conv1D is [Conv2D] for sequences (N,C,L): its weight is (Out,C/Groups,Kernel).
+type Conv1D struct {
+	Name     string
+	Out      int // channels of the result
+	Kernel   int
+	Stride   int // default 1
+	Pad      int // zeros at both ends
+	Dilation int // default 1
+	Groups   int // default 1; C and Out must be multiples of it
+	NoBias   bool
+
+	// Init fills the weight and BiasInit the bias; by default both are uniform on
+	// ±1/sqrt(C/Groups*Kernel), as in PyTorch.
+	Init, BiasInit graph.Initializer
+}
+
+// Label is l.Name.
+func (l Conv1D) Label() string { return l.Name }
+
+// Apply returns a node (N,Out,OL), where OL = (L + 2*Pad - Dilation*(Kernel-1) - 1)/Stride + 1.
+func (l Conv1D) Apply(s Scope, x *graph.Node) *graph.Node {
+	return s.Within(l.Name, x, func(s Scope) *graph.Node {
+		f := filter{l.Out, l.Groups, l.NoBias, l.Init, l.BiasInit}
+		w, b, err := f.params(s, x, l.Kernel)
+		if err != nil {
+			return s.g.Reject("Conv1D", err, x)
+		}
+		op := ops.Conv1DOp{Stride: l.Stride, Dilation: l.Dilation, Pad: [2]int{l.Pad, l.Pad}, Groups: l.Groups}
+		return addBias(ops.Conv1D(x, w, op), b)
+	})
+}
+
+// filter is what the parameters of a convolution depend on besides its kernel.
+type filter struct {
+	out, groups    int
+	noBias         bool
+	init, biasInit graph.Initializer
+}
+
+// params makes the weight and the bias, nil where there is none, for an input x.
+func (f filter) params(s Scope, x *graph.Node, kernel ...int) (w, b *graph.Node, err error) {
+	t := x.Type()
+	if t.Rank() != len(kernel)+2 {
+		return nil, nil, fmt.Errorf("want a batch of rank %d, have %v", len(kernel)+2, t)
+	}
+	in, err := channels(t, max(f.groups, 1))
+	if err != nil {
+		return nil, nil, err
+	}
+	if f.out <= 0 {
+		return nil, nil, fmt.Errorf("Out is %d; it is the number of channels of the result", f.out)
+	}
+	dims, fanIn := []shape.Dim{shape.Dim(f.out), shape.Dim(in)}, in
+	for _, k := range kernel {
+		if k <= 0 {
+			return nil, nil, fmt.Errorf("Kernel is %d; it must be positive", k)
+		}
+		dims, fanIn = append(dims, shape.Dim(k)), fanIn*k
+	}
+	w = s.Param("weight", t.Of(shape.Of(dims...)), or(f.init, standard(fanIn)))
+	if !f.noBias {
+		b = s.Param("bias", t.Of(shape.OfInts(f.out)), or(f.biasInit, standard(fanIn)))
+	}
+	return w, b, nil
+}
+
+// channels is the number of channels of t, (N,C,...), that one group of filters spans.
+func channels(t shape.Type, groups int) (int, error) {
+	if err := trainable(t); err != nil {
+		return 0, err
+	}
+	n, ok := t.Dim(1).Int()
+	switch {
+	case !ok:
+		return 0, errors.New("the number of channels must not depend on the batch size")
+	case n%groups != 0:
+		return 0, fmt.Errorf("%d channels cannot be split into %d groups", n, groups)
+	}
+	return n / groups, nil
+}
+
+// addBias adds b, where there is one, along axis 1.
+func addBias(y, b *graph.Node) *graph.Node {
+	if b == nil {
+		return y
+	}
+	return ops.AddBias(y, b)
+}

@@ -1,0 +1,128 @@
+package ops
+
+import (
+	"fmt"
+
+	"github.com/plexaura/plexaura/graph"
+	"github.com/plexaura/plexaura/shape"
+)
+
+// BatchNormOptions are the settings of [BatchNorm].
+type BatchNormOptions struct {
+	Eps      float64 // added to the variance; 0 means 1e-5
+	Momentum float64 // weight of the new batch in the running statistics; 0 means 0.1
+}
+
+func (o BatchNormOptions) withDefaults() BatchNormOptions {
+	if o.Eps == 0 {
+		o.Eps = 1e-5
+	}
+	if o.Momentum == 0 {
+		o.Momentum = 0.1
+	}
+	return o
+}
+
+// BatchNorm normalises each channel (axis 1) of x, of 2 to 5 axes (N,C,...), then scales it
+// by gamma and shifts it by beta, both (C).
+//
+// In training it normalises by the mean and the biased variance of the batch, and updates
+// the running statistics, (C) leaves of the graph: mean = (1-Momentum)*mean +
+// Momentum*batch mean, and likewise variance, by the unbiased variance of the batch. In
+// inference, see [graph.Inference], it normalises by the running statistics.
+//
+// A training batch with a single value a channel has no unbiased variance; PyTorch refuses
+// it. Here its variance counts as 0, so that the result is beta.
+//
+// Ioffe and Szegedy, "Batch Normalization", 2015.
+func BatchNorm(x, gamma, beta, mean, variance *graph.Node, opts BatchNormOptions) *graph.Node {
+	in := []*graph.Node{x, gamma, beta, mean, variance}
+	if !valid(in...) {
+		return graph.Apply(unbuilt("BatchNorm"), in...)
+	}
+	opts = opts.withDefaults()
+	if err := checkBatchNorm(in, opts); err != nil {
+		return x.Graph().Reject("BatchNorm", err, in...)
+	}
+	b := batchNorm{x: x, gamma: gamma, beta: beta, opts: opts}
+	return ByMode(b.train(mean, variance), b.infer(mean, variance))
+}
+
+func checkBatchNorm(in []*graph.Node, opts BatchNormOptions) error {
+	x := in[0].Type()
+	switch {
+	case !x.IsFloat():
+		return fmt.Errorf("input is %v; want floating point", x)
+	case x.Rank() < 2 || x.Rank() > 5:
+		return fmt.Errorf("input %v has %d axes; want 2 to 5: (N,C,...)", x, x.Rank())
+	case !(opts.Eps > 0):
+		return fmt.Errorf("Eps is %v; want a positive number", opts.Eps)
+	case !(opts.Momentum > 0 && opts.Momentum <= 1):
+		return fmt.Errorf("Momentum is %v; want a number above 0 and up to 1", opts.Momentum)
+	}
+	want := x.Of(shape.Of(x.Dim(1)))
+	for i, role := range []string{"gamma", "beta", "running mean", "running variance"} {
+		if t := in[i+1].Type(); t != want {
+			return fmt.Errorf("%s is %v; for input %v it must be %v", role, t, x, want)
+		}
+	}
+	return nil
+}
+
+// unbuilt is the op of a function some of whose inputs are nil, which Apply reports, or
+// invalid, about which it is silent.
+type unbuilt string
+
+func (u unbuilt) Name() string                         { return string(u) }
+func (unbuilt) Infer([]shape.Type) (shape.Type, error) { return shape.Type{}, nil }
+
+// batchNorm builds the two forms.
+type batchNorm struct {
+	x, gamma, beta *graph.Node
+	opts           BatchNormOptions
+}
+
+// train returns the training form, and makes the updates of the running statistics.
+func (b batchNorm) train(mean, variance *graph.Node) *graph.Node {
+	axes := []int{0}
+	for i := 2; i < b.x.Type().Rank(); i++ {
+		axes = append(axes, i)
+	}
+	batchMean := Mean(b.x, axes...)
+	centred := Sub(b.x, b.channels(batchMean))
+	batchVar := Mean(Square(centred), axes...)
+
+	n := Count(b.x, axes...)
+	unbiased := Mul(batchVar, Div(n, Maximum(AddScalar(n, -1), OnesLike(n))))
+	b.track(mean, batchMean)
+	b.track(variance, unbiased)
+
+	return Add(Mul(centred, b.channels(b.scale(batchVar))), b.channels(b.beta))
+}
+
+// infer returns the inference form: a scale and a shift a channel.
+func (b batchNorm) infer(mean, variance *graph.Node) *graph.Node {
+	scale := b.scale(variance)
+	shift := Sub(b.beta, Mul(mean, scale))
+	return Add(Mul(b.x, b.channels(scale)), b.channels(shift))
+}
+
+// scale is what brings a channel of the given variance to the deviation gamma.
+func (b batchNorm) scale(variance *graph.Node) *graph.Node {
+	return Div(b.gamma, Sqrt(AddScalar(variance, b.opts.Eps)))
+}
+
+// track moves a running statistic towards that of the batch.
+func (b batchNorm) track(running, batch *graph.Node) {
+	step := MulScalar(Sub(batch, running), b.opts.Momentum)
+	running.Graph().Update(running, Add(running, step))
+}
+
+// channels shapes one number a channel, (C), so that it broadcasts to x: (C,1,...).
+func (b batchNorm) channels(c *graph.Node) *graph.Node {
+	dims := []shape.Dim{c.Type().Dim(0)}
+	for range b.x.Type().Rank() - 2 {
+		dims = append(dims, 1)
+	}
+	return Reshape(c, dims...)
+}

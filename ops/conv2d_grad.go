@@ -1,0 +1,151 @@
+package ops
+
+import (
+	"fmt"
+
+	"github.com/plexaura/plexaura/engine"
+	"github.com/plexaura/plexaura/graph"
+	"github.com/plexaura/plexaura/shape"
+)
+
+// A convolution is linear in the image and in the filter. Both its adjoints are bilinear
+// again, and their own adjoints are members of the same family of three: the rules below
+// close under Grad.
+
+// conv2DInputGrad takes dy (N,O,OH,OW) and w (O,C/G,KH,KW); it gives dx (N,C,H,W), of the
+// images whose convolution by w has the shape of dy.
+type conv2DInputGrad struct {
+	Conv Conv2DOp
+	Size [2]int // H and W, which dy does not tell where the stride is not 1
+}
+
+func (op Conv2DOp) inputGrad(dy, w *graph.Node, x shape.Type) *graph.Node {
+	return graph.Apply(conv2DInputGrad{op, imageSize(x)}, dy, w)
+}
+
+// imageSize is the height and width of t, of 4 axes.
+func imageSize(t shape.Type) [2]int { return [2]int{t.Int(2), t.Int(3)} }
+
+func (conv2DInputGrad) Name() string { return "Conv2DInputGrad" }
+
+func (op conv2DInputGrad) Infer(in []shape.Type) (t shape.Type, err error) {
+	if err := sameFloats(in, 2); err != nil {
+		return t, err
+	}
+	dy, w := in[0], in[1]
+	if dy.Rank() != 4 || w.Rank() != 4 {
+		return t, fmt.Errorf("want dy (N,O,OH,OW) and a filter (O,C/groups,KH,KW), have %v and %v", dy.Shape, w.Shape)
+	}
+	channels, err := w.Dim(1).Mul(shape.Dim(op.Conv.Groups))
+	if err != nil {
+		return t, err
+	}
+	x := dy.Of(shape.Of(dy.Dim(0), channels, shape.Dim(op.Size[0]), shape.Dim(op.Size[1])))
+	return x, op.Conv.checkAdjoint(x, w, dy)
+}
+
+// checkAdjoint says why dy is not of the type of x convolved by w.
+func (op Conv2DOp) checkAdjoint(x, w, dy shape.Type) error {
+	if err := x.Shape.Err(); err != nil {
+		return fmt.Errorf("image %v: %w", x, err)
+	}
+	y, err := op.Infer([]shape.Type{x, w})
+	if err != nil {
+		return err
+	}
+	if y != dy {
+		return fmt.Errorf("the convolution of %v by %v is %v, dy is %v", x, w, y, dy)
+	}
+	return nil
+}
+
+func (op conv2DInputGrad) Grad(n, ddx *graph.Node) []*graph.Node {
+	dy, w := n.In(0), n.In(1)
+	return []*graph.Node{Conv2D(ddx, w, op.Conv), op.Conv.filterGrad(ddx, dy, w.Type())}
+}
+
+func (op conv2DInputGrad) Bind(e engine.Engine, in []shape.Type, out shape.Type) (engine.Bound, error) {
+	c, ok := e.(engine.Conv2Der)
+	if !ok {
+		return engine.Bound{}, engine.Missing(e, "Conv2DInputGrad")
+	}
+	return c.BindConv2DInputGrad(op.Conv.attrs(engine.Epilogue{}), in, out)
+}
+
+// conv2DFilterGrad takes x (N,C,H,W) and dy (N,O,OH,OW); it gives dw (O,C/G,KH,KW).
+type conv2DFilterGrad struct {
+	Conv   Conv2DOp
+	Kernel [2]int // KH and KW
+}
+
+func (op Conv2DOp) filterGrad(x, dy *graph.Node, w shape.Type) *graph.Node {
+	return graph.Apply(conv2DFilterGrad{op, imageSize(w)}, x, dy)
+}
+
+func (conv2DFilterGrad) Name() string { return "Conv2DFilterGrad" }
+
+func (op conv2DFilterGrad) Infer(in []shape.Type) (t shape.Type, err error) {
+	if err := sameFloats(in, 2); err != nil {
+		return t, err
+	}
+	x, dy := in[0], in[1]
+	if x.Rank() != 4 || dy.Rank() != 4 {
+		return t, fmt.Errorf("want an input (N,C,H,W) and dy (N,O,OH,OW), have %v and %v", x.Shape, dy.Shape)
+	}
+	depth, err := x.Dim(1).Div(shape.Dim(op.Conv.Groups))
+	if err != nil {
+		return t, fmt.Errorf("channels of %v by groups: %w", x.Shape, err)
+	}
+	w := x.Of(shape.Of(dy.Dim(1), depth, shape.Dim(op.Kernel[0]), shape.Dim(op.Kernel[1])))
+	return w, op.Conv.checkAdjoint(x, w, dy)
+}
+
+func (op conv2DFilterGrad) Grad(n, ddw *graph.Node) []*graph.Node {
+	x, dy := n.In(0), n.In(1)
+	return []*graph.Node{op.Conv.inputGrad(dy, ddw, x.Type()), Conv2D(x, ddw, op.Conv)}
+}
+
+func (op conv2DFilterGrad) Bind(e engine.Engine, in []shape.Type, out shape.Type) (engine.Bound, error) {
+	c, ok := e.(engine.Conv2Der)
+	if !ok {
+		return engine.Bound{}, engine.Missing(e, "Conv2DFilterGrad")
+	}
+	return c.BindConv2DFilterGrad(op.Conv.attrs(engine.Epilogue{}), in, out)
+}
+
+// ConvTranspose2D returns the transposed convolution of x (N,C,H,W) by w (C,O/Groups,KH,KW):
+// the adjoint, with regard to the image, of the [Conv2D] with attributes op that takes (N,O,OH,OW)
+// to (N,C,H,W). OH is (H-1)*Stride - top - bottom + Dilation*(KH-1) + 1 + extra[0], and OW
+// alike; extra, at least 0 and below the stride, picks one of the sizes that the convolution
+// rounds to the same.
+func ConvTranspose2D(x, w *graph.Node, op Conv2DOp, extra [2]int) *graph.Node {
+	adjoint := conv2DInputGrad{Conv: op.withDefaults()}
+	if hasRank(x, 4) && hasRank(w, 4) {
+		var err error
+		if adjoint.Size, err = adjoint.Conv.transposedSize(x.Type(), w.Type(), extra); err != nil {
+			return x.Graph().Reject("ConvTranspose2D", err, x, w)
+		}
+	}
+	return graph.Apply(adjoint, x, w)
+}
+
+func (op Conv2DOp) transposedSize(x, w shape.Type, extra [2]int) (size [2]int, err error) {
+	if !x.Drop(0).Concrete() || !w.Shape.Concrete() {
+		return size, fmt.Errorf("input %v, filter %v: only the batch axis may depend on N", x, w)
+	}
+	for i, win := range op.windows(w) {
+		if err := win.check(); err != nil {
+			return size, fmt.Errorf("%s: %w", sides[i], err)
+		}
+		if extra[i] < 0 || extra[i] >= win.stride {
+			return size, fmt.Errorf("%s: extra is %d, want 0 to below the stride %d", sides[i], extra[i], win.stride)
+		}
+		size[i] = (x.Int(2+i)-1)*win.stride - win.pad[0] - win.pad[1] + win.span() + extra[i]
+	}
+	return size, nil
+}
+
+// hasRank reports whether x is a valid node of that many axes.
+func hasRank(x *graph.Node, rank int) bool {
+	return valid(x) && x.Type().Rank() == rank
+}

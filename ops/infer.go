@@ -1,0 +1,117 @@
+package ops
+
+import (
+	"fmt"
+	"math"
+
+	"github.com/plexaura/plexaura/engine"
+	"github.com/plexaura/plexaura/graph"
+	"github.com/plexaura/plexaura/shape"
+)
+
+// valid reports whether the types of xs may be looked at: none is nil or invalid.
+func valid(xs ...*graph.Node) bool {
+	for _, x := range xs {
+		if x == nil || !x.Valid() {
+			return false
+		}
+	}
+	return true
+}
+
+// domain is a set of element types.
+type domain struct {
+	name string
+	has  func(shape.DType) bool
+}
+
+var (
+	anything = domain{"any element type", func(d shape.DType) bool { return d != shape.Invalid }}
+	floating = domain{"float32 or float64", shape.DType.IsFloat}
+	number   = domain{"a number", func(d shape.DType) bool { return d.IsFloat() || d.IsInt() }}
+	signed   = domain{"a signed number", func(d shape.DType) bool { return d.IsFloat() || d == shape.Int32 || d == shape.Int64 }}
+	boolean  = domain{"bool", func(d shape.DType) bool { return d == shape.Bool }}
+)
+
+// check refuses inputs outside the domain, and inputs of different element types.
+func (d domain) check(in ...shape.Type) error {
+	for i, t := range in {
+		if !d.has(t.DType) {
+			return fmt.Errorf("input %d is %v; want %s", i, t, d.name)
+		}
+		if t.DType != in[0].DType {
+			return fmt.Errorf("inputs are %v and %v; want one element type, see Cast", in[0].DType, t.DType)
+		}
+	}
+	return nil
+}
+
+func wantFloat(in ...shape.Type) error { return floating.check(in...) }
+
+// sameType refuses inputs that are not of one type.
+func sameType(a, b shape.Type) error {
+	if a != b {
+		return fmt.Errorf("inputs are %v and %v; want one type", a, b)
+	}
+	return nil
+}
+
+// broadcast returns the shape that the inputs spread to.
+func broadcast(in ...shape.Type) (s shape.Shape, err error) {
+	for _, t := range in {
+		if s, err = shape.Broadcast(s, t.Shape); err != nil {
+			return s, err
+		}
+	}
+	return s, nil
+}
+
+// axesOf is the set of the given axes of s, all of them where none is given.
+func axesOf(s shape.Shape, axes []int) (set engine.Axes, err error) {
+	marked, err := axisSet(s.Rank(), axes)
+	for i, m := range marked {
+		if m || len(axes) == 0 {
+			set |= engine.AxesOf(i)
+		}
+	}
+	return set, err
+}
+
+// representable refuses a number that elements of type d cannot be. Floating-point types
+// take every number, rounded.
+func representable(d shape.DType, v float64) error {
+	low, high := math.Inf(-1), math.Inf(1)
+	switch d {
+	case shape.Int32:
+		low, high = math.MinInt32, math.MaxInt32
+	case shape.Int64:
+		low, high = math.MinInt64, math.MaxInt64-1023 // the greatest float64 below 2^63
+	case shape.Uint8:
+		high, low = math.MaxUint8, 0
+	case shape.Bool:
+		high, low = 1, 0
+	}
+	if d.IsFloat() || v == math.Trunc(v) && low <= v && v <= high {
+		return nil
+	}
+	return fmt.Errorf("%v is no %v", v, d)
+}
+
+// uniform returns the number that every element of x is, where that is known while the
+// graph is built.
+func uniform(x *graph.Node) (float64, bool) {
+	if op, ok := x.Op().(fullOp); ok {
+		return op.Value.Value(), true
+	}
+	if v := x.Values(); len(v) == 1 {
+		return v[0], true
+	}
+	return 0, false
+}
+
+// isUniform reports whether every element of x is v, the sign of a floating-point zero
+// included.
+func isUniform(x *graph.Node, v float64) bool {
+	u, ok := uniform(x)
+	return ok && u == v && (x.Type().IsInt() || math.Signbit(u) == math.Signbit(v))
+}

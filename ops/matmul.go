@@ -1,0 +1,174 @@
+package ops
+
+import (
+	"errors"
+	"fmt"
+
+	"github.com/plexaura/plexaura/engine"
+	"github.com/plexaura/plexaura/graph"
+	"github.com/plexaura/plexaura/shape"
+)
+
+var matMulOps = []graph.Op{
+	MatMulOp{},
+	fusedMatMul{Epilogue: engine.Epilogue{Bias: true, ReLU: true}},
+}
+
+// MatMulOp are the attributes of [MatMul].
+type MatMulOp struct {
+	TransA, TransB bool // take the transpose of the operand's last two axes
+}
+
+// MatMul returns the product over the last two axes of a (...,M,K) and b (...,K,P), both Float32
+// or Float64: (...,M,P). The axes before them are batches: equal in both, or absent in one
+// operand, which then serves every batch. At most one op is given; none means MatMulOp{}.
+func MatMul(a, b *graph.Node, op ...MatMulOp) *graph.Node {
+	switch {
+	case len(op) == 0:
+		return graph.Apply(MatMulOp{}, a, b)
+	case len(op) > 1 && a != nil:
+		return a.Graph().Reject("MatMul", errors.New("more than one MatMulOp was given"), a, b)
+	}
+	return graph.Apply(op[0], a, b)
+}
+
+// Name implements [graph.Op].
+func (MatMulOp) Name() string { return "MatMul" }
+
+// Infer implements [graph.Op].
+func (op MatMulOp) Infer(in []shape.Type) (t shape.Type, err error) {
+	if err := sameFloats(in, 2); err != nil {
+		return t, err
+	}
+	a, b := in[0], in[1]
+	if a.Rank() < 2 || b.Rank() < 2 {
+		return t, fmt.Errorf("want 2 axes or more, have %v and %v", a.Shape, b.Shape)
+	}
+	m, k := matrixDims(a, op.TransA)
+	kb, p := matrixDims(b, op.TransB)
+	if k != kb {
+		return t, fmt.Errorf("inner extents differ: %v%s has %v, %v%s has %v",
+			a.Shape, transposed(op.TransA), k, b.Shape, transposed(op.TransB), kb)
+	}
+	out := a.Shape
+	if b.Rank() > a.Rank() {
+		out = b.Shape
+	}
+	if a.Rank() > 2 && b.Rank() > 2 && batchShape(a) != batchShape(b) {
+		return t, fmt.Errorf("batches differ: %v and %v; want equal axes before the last two, or an operand of 2 axes", a.Shape, b.Shape)
+	}
+	t = a.Of(out.With(-2, m).With(-1, p))
+	_, err = t.Size()
+	return t, err
+}
+
+func matrixDims(t shape.Type, trans bool) (rows, cols shape.Dim) {
+	if trans {
+		return t.Dim(-1), t.Dim(-2)
+	}
+	return t.Dim(-2), t.Dim(-1)
+}
+
+func batchShape(t shape.Type) shape.Shape { return t.Shape.Drop(-1).Drop(-1) }
+
+func transposed(yes bool) string {
+	if yes {
+		return " transposed"
+	}
+	return ""
+}
+
+// Grad implements autodiff's Differentiable.
+func (op MatMulOp) Grad(n, dy *graph.Node) []*graph.Node {
+	a, b := n.In(0), n.In(1)
+	if a.Type().Rank() > 2 && b.Type().Rank() == 2 && !op.TransA {
+		return []*graph.Node{op.gradA(b, dy), op.gradB(asMatrix(a), asMatrix(dy))} // one product sums over batches too
+	}
+	return []*graph.Node{
+		SumTo(op.gradA(b, dy), a.Type().Shape),
+		SumTo(op.gradB(a, dy), b.Type().Shape),
+	}
+}
+
+// gradA is dy times b transposed, itself transposed where a is stored so.
+func (op MatMulOp) gradA(b, dy *graph.Node) *graph.Node {
+	if op.TransA {
+		return MatMul(b, dy, MatMulOp{TransA: op.TransB, TransB: true})
+	}
+	return MatMul(dy, b, MatMulOp{TransB: !op.TransB})
+}
+
+// gradB is a transposed times dy, itself transposed where b is stored so.
+func (op MatMulOp) gradB(a, dy *graph.Node) *graph.Node {
+	if op.TransB {
+		return MatMul(dy, a, MatMulOp{TransA: true, TransB: op.TransA})
+	}
+	return MatMul(a, dy, MatMulOp{TransA: !op.TransA})
+}
+
+// asMatrix views (...,M,K) as one matrix with all the rows of the batches.
+func asMatrix(x *graph.Node) *graph.Node {
+	s := x.Type().Shape
+	n, err := s.Drop(-1).Size()
+	if err != nil {
+		return x.Graph().Reject("MatMul", err, x)
+	}
+	return Reshape(x, n, s.Dim(-1))
+}
+
+// Bind implements vm's Bindable.
+func (op MatMulOp) Bind(e engine.Engine, in []shape.Type, out shape.Type) (engine.Bound, error) {
+	return fusedMatMul{MatMul: op}.Bind(e, in, out)
+}
+
+// Absorb implements vm's Absorber: a bias for each column, then a ReLU.
+func (op MatMulOp) Absorb(e engine.Engine, in []shape.Type, next graph.Op, at int, nextIn []shape.Type) (graph.Op, bool) {
+	return fusedMatMul{MatMul: op}.Absorb(e, in, next, at, nextIn)
+}
+
+// fusedMatMul is a product that has taken in what follows: inputs a, b, and the bias where
+// there is one.
+type fusedMatMul struct {
+	MatMul   MatMulOp
+	Epilogue engine.Epilogue
+}
+
+func (op fusedMatMul) Name() string { return "MatMul" + epilogueName(op.Epilogue) }
+
+func (op fusedMatMul) Infer(in []shape.Type) (shape.Type, error) {
+	return inferFused(op.MatMul, op.Epilogue, -1, in)
+}
+
+func (fusedMatMul) NotDifferentiable() string { return madeByAbsorb }
+
+func (op fusedMatMul) Bind(e engine.Engine, in []shape.Type, out shape.Type) (engine.Bound, error) {
+	m, ok := e.(engine.MatMuler)
+	if !ok {
+		return engine.Bound{}, engine.Missing(e, "MatMul")
+	}
+	return m.BindMatMul(engine.MatMul{TransA: op.MatMul.TransA, TransB: op.MatMul.TransB, Epilogue: op.Epilogue}, flatBias(op.Epilogue, in), out)
+}
+
+func (op fusedMatMul) Absorb(e engine.Engine, _ []shape.Type, next graph.Op, at int, nextIn []shape.Type) (graph.Op, bool) {
+	ep, ok := extend(e, op.Epilogue, -1, next, at, nextIn)
+	return fusedMatMul{op.MatMul, ep}, ok
+}
+
+// AddBias returns x (N,C,...) plus b (C), one number for each index of axis 1.
+func AddBias(x, b *graph.Node) *graph.Node {
+	if !valid(x, b) {
+		return Add(x, b) // which reports nil, or is silent
+	}
+	t, bt := x.Type(), b.Type()
+	if t.Rank() < 2 || bt.Rank() != 1 || t.Dim(1) != bt.Dim(0) {
+		return x.Graph().Reject("AddBias", fmt.Errorf("want x (N,C,...) and a bias (C), have %v and %v", t.Shape, bt.Shape), x, b)
+	}
+	s := bt.Shape
+	for range t.Rank() - 2 {
+		s = s.Insert(s.Rank(), 1)
+	}
+	if s != bt.Shape {
+		b = Reshape(b, s.Dims()...)
+	}
+	return Add(x, b)
+}

@@ -1,0 +1,47 @@
+package ops
+
+import (
+	"fmt"
+
+	"github.com/plexaura/plexaura/engine"
+	"github.com/plexaura/plexaura/graph"
+	"github.com/plexaura/plexaura/shape"
+)
+
+// OneHot turns integer ids of any shape into vectors along a new last axis: 1 at the id and 0
+// elsewhere, of like's element type. An id outside 0..classes-1 is an error of the run.
+func OneHot(ids *graph.Node, classes int, like *graph.Node) *graph.Node {
+	return graph.Apply(OneHotOp{classes}, ids, like)
+}
+
+// OneHotOp is the op of [OneHot]. Its second input lends its element type alone.
+type OneHotOp struct{ Classes int }
+
+// Name implements [graph.Op].
+func (OneHotOp) Name() string { return "OneHot" }
+
+// Infer implements [graph.Op].
+func (op OneHotOp) Infer(in []shape.Type) (shape.Type, error) {
+	if err := arity(in, 2); err != nil {
+		return shape.Type{}, err
+	}
+	if !in[0].IsInt() {
+		return shape.Type{}, fmt.Errorf("ids are %v; want integers", in[0])
+	}
+	if op.Classes < 1 {
+		return shape.Type{}, fmt.Errorf("%d classes; want one at least", op.Classes)
+	}
+	return in[1].Of(in[0].Insert(in[0].Rank(), shape.Dim(op.Classes))), nil
+}
+
+// Grad is zero: ids are integers, and like's values are not looked at.
+func (OneHotOp) Grad(_, _ *graph.Node) []*graph.Node { return make([]*graph.Node, 2) }
+
+// Bind implements the vm's Bindable.
+func (op OneHotOp) Bind(e engine.Engine, in []shape.Type, out shape.Type) (engine.Bound, error) {
+	m, err := mover(e, op)
+	if err != nil {
+		return engine.Bound{}, err
+	}
+	return m.BindOneHot(in[:1], out)
+}

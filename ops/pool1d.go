@@ -1,0 +1,45 @@
+package ops
+
+import "github.com/plexaura/plexaura/graph"
+
+// Pool1DOp are the attributes of [MaxPool1D].
+type Pool1DOp struct {
+	Kernel   int
+	Stride   int    // 0 means Kernel
+	Dilation int    // 0 means 1
+	Pad      [2]int // before and after
+	Ceil     bool   // as in Pool2DOp
+}
+
+// MaxPool1D returns the maximum of each window of x (N,C,L): y (N,C,OL). It is a [MaxPool2D] of
+// images of one row.
+func MaxPool1D(x *graph.Node, op Pool1DOp) *graph.Node {
+	return toLine(MaxPool2D(toImage("MaxPool1D", x), op.image()))
+}
+
+func (op Pool1DOp) image() Pool2DOp {
+	return Pool2DOp{
+		Kernel:   [2]int{1, op.Kernel},
+		Stride:   [2]int{1, op.Stride},
+		Dilation: [2]int{1, op.Dilation},
+		Pad:      [2][2]int{1: op.Pad},
+		Ceil:     op.Ceil,
+	}
+}
+
+// AvgPool1DOp are the attributes of [AvgPool1D].
+type AvgPool1DOp struct {
+	Kernel   int
+	Stride   int    // 0 means Kernel
+	Dilation int    // 0 means 1
+	Pad      [2]int // before and after
+	Ceil     bool   // as in AvgPool2DOp
+	CountPad bool   // as in AvgPool2DOp
+}
+
+// AvgPool1D returns the mean of each window of x (N,C,L): y (N,C,OL). It is an [AvgPool2D] of
+// images of one row.
+func AvgPool1D(x *graph.Node, op AvgPool1DOp) *graph.Node {
+	p := Pool1DOp{op.Kernel, op.Stride, op.Dilation, op.Pad, op.Ceil}.image()
+	return toLine(AvgPool2D(toImage("AvgPool1D", x), AvgPool2DOp{p.Kernel, p.Stride, p.Dilation, p.Pad, p.Ceil, op.CountPad}))
+}

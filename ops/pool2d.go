@@ -1,0 +1,287 @@
+package ops
+
+import (
+	"fmt"
+
+	"github.com/plexaura/plexaura/engine"
+	"github.com/plexaura/plexaura/graph"
+	"github.com/plexaura/plexaura/shape"
+)
+
+var pool2DOps = []graph.Op{
+	Pool2DOp{Kernel: [2]int{2, 2}}.withDefaults(),
+	maxPool2DScatter{Pool2DOp{Kernel: [2]int{2, 2}}.withDefaults()},
+	maxPool2DGather{Pool2DOp{Kernel: [2]int{2, 2}}.withDefaults()},
+	AvgPool2DOp{Kernel: [2]int{2, 2}}.withDefaults(),
+	avgPool2DGrad{Pool: AvgPool2DOp{Kernel: [2]int{2, 2}}.withDefaults()},
+}
+
+// Pool2DOp are the attributes of [MaxPool2D]. In each array index 0 is the height, 1 the
+// width.
+type Pool2DOp struct {
+	Kernel   [2]int
+	Stride   [2]int    // 0 means that of Kernel: windows side by side
+	Dilation [2]int    // 0 means 1
+	Pad      [2][2]int // {{top, bottom}, {left, right}}; see PadHW
+	Ceil     bool      // round the number of windows up, where the last starts in the image or the padding before it
+}
+
+// MaxPool2D returns the maximum of each window of images x (N,C,H,W), Float32 or Float64: y
+// (N,C,OH,OW), where OH is (H + top + bottom - Dilation*(KH-1) - 1)/Stride + 1, rounded down
+// or, with Ceil, up, and OW alike. Padding never wins. Of equal maxima the first in
+// row-major order wins and has the whole gradient; a NaN wins over numbers.
+func MaxPool2D(x *graph.Node, op Pool2DOp) *graph.Node {
+	return graph.Apply(op.withDefaults(), x)
+}
+
+// GlobalMaxPool2D returns the maximum of each plane of x (N,C,H,W): y (N,C,1,1).
+func GlobalMaxPool2D(x *graph.Node) *graph.Node {
+	return MaxPool2D(x, Pool2DOp{Kernel: planeOf(x)})
+}
+
+// planeOf is the kernel that covers images x; where there is none, zeros, which an op will
+// not reach: it refuses x first.
+func planeOf(x *graph.Node) (kernel [2]int) {
+	if !hasRank(x, 4) {
+		return kernel
+	}
+	for i := range kernel {
+		if n, ok := x.Type().Dim(2 + i).Int(); ok {
+			kernel[i] = n
+		}
+	}
+	return kernel
+}
+
+func (op Pool2DOp) withDefaults() Pool2DOp {
+	for i := range 2 {
+		op.Stride[i] = orElse(op.Stride[i], op.Kernel[i])
+		op.Dilation[i] = orElse(op.Dilation[i], 1)
+	}
+	return op
+}
+
+// Name implements [graph.Op].
+func (Pool2DOp) Name() string { return "MaxPool2D" }
+
+// Infer implements [graph.Op].
+func (op Pool2DOp) Infer(in []shape.Type) (t shape.Type, err error) {
+	if err := sameFloats(in, 1); err != nil {
+		return t, err
+	}
+	y, err := op.pooled(in[0])
+	if err != nil {
+		return t, err
+	}
+	for i, w := range op.windows() {
+		if w.empty(in[0].Int(2+i), y.Int(2+i)) {
+			return t, fmt.Errorf("%s: a window of extent %d over %v padded by %d and %d lies in the padding alone and has no maximum",
+				sides[i], w.span(), in[0].Dim(2+i), w.pad[0], w.pad[1])
+		}
+	}
+	return y, nil
+}
+
+// pooled is the type of the result for images x.
+func (op Pool2DOp) pooled(x shape.Type) (t shape.Type, err error) {
+	if x.Rank() != 4 {
+		return t, fmt.Errorf("want an input (N,C,H,W), have %v", x.Shape)
+	}
+	size, err := slide(x, op.windows())
+	if err != nil {
+		return t, fmt.Errorf("kernel %v over input %v: %w", op.Kernel, x.Shape, err)
+	}
+	return x.Of(shape.Of(x.Dim(0), x.Dim(1), size[0], size[1])), nil
+}
+
+func (op Pool2DOp) windows() (ws [2]window) {
+	for i := range ws {
+		ws[i] = window{op.Kernel[i], op.Stride[i], op.Dilation[i], op.Pad[i], op.Ceil}
+	}
+	return ws
+}
+
+func (op Pool2DOp) attrs() engine.Pool2D {
+	return engine.Pool2D{Kernel: op.Kernel, Stride: op.Stride, Dilation: op.Dilation, Pad: op.Pad}
+}
+
+// Grad implements autodiff's Differentiable.
+func (op Pool2DOp) Grad(n, dy *graph.Node) []*graph.Node {
+	return one(graph.Apply(maxPool2DScatter{op}, n.In(0), dy))
+}
+
+// Bind implements vm's Bindable.
+func (op Pool2DOp) Bind(e engine.Engine, in []shape.Type, out shape.Type) (engine.Bound, error) {
+	return bindMax(e, op.Name(), engine.MaxPooler.BindMaxPool2D, op, in, out)
+}
+
+func bindMax(e engine.Engine, name string, bind func(engine.MaxPooler, engine.Pool2D, []shape.Type, shape.Type) (engine.Bound, error),
+	op Pool2DOp, in []shape.Type, out shape.Type) (engine.Bound, error) {
+	p, ok := e.(engine.MaxPooler)
+	if !ok {
+		return engine.Bound{}, engine.Missing(e, name)
+	}
+	return bind(p, op.attrs(), in, out)
+}
+
+// Where the maxima are decides both ops below. They are linear in their second input,
+// and each is the adjoint of the other in it; the first input, which only says where, has
+// no gradient.
+
+// maxPool2DScatter takes x (N,C,H,W) and dy (N,C,OH,OW); it gives dx (N,C,H,W), each dy added
+// at the place of its window's maximum.
+type maxPool2DScatter struct{ Pool Pool2DOp }
+
+func (maxPool2DScatter) Name() string { return "MaxPool2DScatter" }
+
+func (op maxPool2DScatter) Infer(in []shape.Type) (t shape.Type, err error) {
+	if err := sameFloats(in, 2); err != nil {
+		return t, err
+	}
+	y, err := op.Pool.Infer(in[:1])
+	if err != nil {
+		return t, err
+	}
+	if in[1] != y {
+		return t, fmt.Errorf("the maxima of %v are %v, dy is %v", in[0], y, in[1])
+	}
+	return in[0], nil
+}
+
+func (op maxPool2DScatter) Grad(n, ddx *graph.Node) []*graph.Node {
+	return []*graph.Node{nil, graph.Apply(maxPool2DGather(op), n.In(0), ddx)}
+}
+
+func (op maxPool2DScatter) Bind(e engine.Engine, in []shape.Type, out shape.Type) (engine.Bound, error) {
+	return bindMax(e, op.Name(), engine.MaxPooler.BindMaxPool2DScatter, op.Pool, in, out)
+}
+
+// maxPool2DGather takes x and v (N,C,H,W); it gives (N,C,OH,OW), v at the place of each window's
+// maximum of x.
+type maxPool2DGather struct{ Pool Pool2DOp }
+
+func (maxPool2DGather) Name() string { return "MaxPool2DGather" }
+
+func (op maxPool2DGather) Infer(in []shape.Type) (t shape.Type, err error) {
+	if err := sameFloats(in, 2); err != nil {
+		return t, err
+	}
+	if in[0] != in[1] {
+		return t, fmt.Errorf("want two inputs of one shape, have %v and %v", in[0], in[1])
+	}
+	return op.Pool.Infer(in[:1])
+}
+
+func (op maxPool2DGather) Grad(n, dy *graph.Node) []*graph.Node {
+	return []*graph.Node{nil, graph.Apply(maxPool2DScatter(op), n.In(0), dy)}
+}
+
+func (op maxPool2DGather) Bind(e engine.Engine, in []shape.Type, out shape.Type) (engine.Bound, error) {
+	return bindMax(e, op.Name(), engine.MaxPooler.BindMaxPool2DGather, op.Pool, in, out)
+}
+
+// AvgPool2DOp are the attributes of [AvgPool2D]. In each array index 0 is the height, 1 the
+// width.
+type AvgPool2DOp struct {
+	Kernel   [2]int
+	Stride   [2]int    // 0 means that of Kernel: windows side by side
+	Dilation [2]int    // 0 means 1
+	Pad      [2][2]int // {{top, bottom}, {left, right}}; see PadHW
+	Ceil     bool      // round the number of windows up, where the last starts in the image or the padding before it
+	CountPad bool      // divide by the elements of the padding too, as PyTorch does unless told not to
+}
+
+// AvgPool2D returns the mean of each window of images x (N,C,H,W), Float32 or Float64: y
+// (N,C,OH,OW), with the extents of [MaxPool2D]. The mean is of the window's elements in the
+// image, with CountPad of those in the padding as well; what Ceil adds beyond the padding
+// never counts. A window of padding alone gives 0.
+func AvgPool2D(x *graph.Node, op AvgPool2DOp) *graph.Node {
+	return graph.Apply(op.withDefaults(), x)
+}
+
+// GlobalAvgPool2D returns the mean of each plane of x (N,C,H,W): y (N,C,1,1).
+func GlobalAvgPool2D(x *graph.Node) *graph.Node {
+	return AvgPool2D(x, AvgPool2DOp{Kernel: planeOf(x)})
+}
+
+// windows is the Pool2DOp with the same windows.
+func (op AvgPool2DOp) windows() Pool2DOp {
+	return Pool2DOp{op.Kernel, op.Stride, op.Dilation, op.Pad, op.Ceil}
+}
+
+func (op AvgPool2DOp) withDefaults() AvgPool2DOp {
+	w := op.windows().withDefaults()
+	op.Stride, op.Dilation = w.Stride, w.Dilation
+	return op
+}
+
+// Name implements [graph.Op].
+func (AvgPool2DOp) Name() string { return "AvgPool2D" }
+
+// Infer implements [graph.Op].
+func (op AvgPool2DOp) Infer(in []shape.Type) (shape.Type, error) {
+	if err := sameFloats(in, 1); err != nil {
+		return shape.Type{}, err
+	}
+	return op.windows().pooled(in[0])
+}
+
+func (op AvgPool2DOp) attrs() engine.Pool2D {
+	p := op.windows().attrs()
+	p.CountPad = op.CountPad
+	return p
+}
+
+// Grad implements autodiff's Differentiable.
+func (op AvgPool2DOp) Grad(n, dy *graph.Node) []*graph.Node {
+	return one(graph.Apply(avgPool2DGrad{op, imageSize(n.In(0).Type())}, dy))
+}
+
+// Bind implements vm's Bindable.
+func (op AvgPool2DOp) Bind(e engine.Engine, in []shape.Type, out shape.Type) (engine.Bound, error) {
+	p, ok := e.(engine.AvgPooler)
+	if !ok {
+		return engine.Bound{}, engine.Missing(e, op.Name())
+	}
+	return p.BindAvgPool2D(op.attrs(), in, out)
+}
+
+// avgPool2DGrad takes dy (N,C,OH,OW); it gives dx (N,C,H,W). Average pooling is linear, and so
+// is the gradient of its gradient.
+type avgPool2DGrad struct {
+	Pool AvgPool2DOp
+	Size [2]int // H and W
+}
+
+func (avgPool2DGrad) Name() string { return "AvgPool2DGrad" }
+
+func (op avgPool2DGrad) Infer(in []shape.Type) (t shape.Type, err error) {
+	if err := sameFloats(in, 1); err != nil {
+		return t, err
+	}
+	dy := in[0]
+	if dy.Rank() != 4 {
+		return t, fmt.Errorf("want dy (N,C,OH,OW), have %v", dy.Shape)
+	}
+	x := dy.Of(dy.Shape.With(2, shape.Dim(op.Size[0])).With(3, shape.Dim(op.Size[1])))
+	y, err := op.Pool.windows().pooled(x)
+	if err != nil {
+		return t, err
+	}
+	if y != dy {
+		return t, fmt.Errorf("the means of %v are %v, dy is %v", x, y, dy)
+	}
+	return x, nil
+}
+
+func (op avgPool2DGrad) Grad(_, ddx *graph.Node) []*graph.Node {
+	return one(graph.Apply(op.Pool, ddx))
+}
+
+func (op avgPool2DGrad) Bind(e engine.Engine, in []shape.Type, out shape.Type) (engine.Bound, error) {
+	p, ok := e.(engine.AvgPooler)
+	if !ok {
+		return engine.Bound{}, engine.Missing(e, op.Name())
+	}
+	return p.BindAvgPool2DGrad(op.Pool.attrs(), in, out)
+}

@@ -1,0 +1,94 @@
+package ops
+
+import (
+	"github.com/plexaura/plexaura/engine"
+	"github.com/plexaura/plexaura/graph"
+	"github.com/plexaura/plexaura/shape"
+)
+
+// predicate is a function to Bool, of arguments that broadcast: a row of predicates.
+type predicate uint8
+
+const (
+	equal predicate = iota
+	notEqual
+	less
+	lessEqual
+	greater
+	greaterEqual
+	and
+	or
+	not
+)
+
+var predicates = [...]struct {
+	name string
+	fn   engine.Fn
+	of   domain
+}{
+	equal:        {"Equal", engine.Eq, anything},
+	notEqual:     {"NotEqual", engine.Ne, anything},
+	less:         {"Less", engine.Lt, number},
+	lessEqual:    {"LessEqual", engine.Le, number},
+	greater:      {"Greater", engine.Gt, number},
+	greaterEqual: {"GreaterEqual", engine.Ge, number},
+	and:          {"And", engine.And, boolean},
+	or:           {"Or", engine.Or, boolean},
+	not:          {"Not", engine.Not, boolean},
+}
+
+// Equal returns a == b, a Bool. NaN equals nothing.
+func Equal(a, b *graph.Node) *graph.Node { return graph.Apply(equal, a, b) }
+
+// NotEqual returns a != b, a Bool.
+func NotEqual(a, b *graph.Node) *graph.Node { return graph.Apply(notEqual, a, b) }
+
+// Less returns a < b, a Bool.
+func Less(a, b *graph.Node) *graph.Node { return graph.Apply(less, a, b) }
+
+// LessEqual returns a <= b, a Bool.
+func LessEqual(a, b *graph.Node) *graph.Node { return graph.Apply(lessEqual, a, b) }
+
+// Greater returns a > b, a Bool.
+func Greater(a, b *graph.Node) *graph.Node { return graph.Apply(greater, a, b) }
+
+// GreaterEqual returns a >= b, a Bool.
+func GreaterEqual(a, b *graph.Node) *graph.Node { return graph.Apply(greaterEqual, a, b) }
+
+// And returns whether both of a and b, Bools, are true.
+func And(a, b *graph.Node) *graph.Node { return graph.Apply(and, a, b) }
+
+// Or returns whether one of a and b, Bools, is true.
+func Or(a, b *graph.Node) *graph.Node { return graph.Apply(or, a, b) }
+
+// Not returns whether a Bool is false.
+func Not(a *graph.Node) *graph.Node { return graph.Apply(not, a) }
+
+func (op predicate) Name() string { return predicates[op].name }
+
+func (op predicate) Infer(in []shape.Type) (t shape.Type, err error) {
+	if err := arity(in, predicates[op].fn.Arity()); err != nil {
+		return t, err
+	}
+	if err := predicates[op].of.check(in...); err != nil {
+		return t, err
+	}
+	s, err := broadcast(in...)
+	return shape.Type{DType: shape.Bool, Shape: s}, err
+}
+
+func (predicate) NotDifferentiable() string { return "its result is true or false" }
+
+func (op predicate) Map([]shape.Type, shape.Type) engine.Map {
+	fn := predicates[op].fn
+	args := []engine.Arg{engine.In(0), engine.In(1)}
+	return engine.MapOf(fn, shape.Bool, args[:fn.Arity()]...)
+}
+
+// Simplify drops a negation of a negation.
+func (op predicate) Simplify(n *graph.Node) *graph.Node {
+	if x := n.In(0); op == not && x.Op() == graph.Op(not) {
+		return x.In(0)
+	}
+	return nil
+}

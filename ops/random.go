@@ -1,0 +1,116 @@
+package ops
+
+import (
+	"fmt"
+	"math/rand/v2"
+
+	"github.com/plexaura/plexaura/engine"
+	"github.com/plexaura/plexaura/graph"
+	"github.com/plexaura/plexaura/internal/philox"
+	"github.com/plexaura/plexaura/shape"
+)
+
+var randomOps = []graph.Op{randomOp{Type: shape.F32()}}
+
+// RNG returns what all random numbers of g depend on: the State "rng", Int64(2), of a seed
+// that is drawn when its store is made, and the number of training steps taken. The first
+// call adds it and the update that counts the steps.
+func RNG(g *graph.Graph) *graph.Node {
+	if rng := g.Leaf("rng"); rng != nil {
+		return rng
+	}
+	rng := g.State("rng", rngType, drawSeed{})
+	if rng.Valid() {
+		g.Update(rng, Add(rng, g.Const(rngType, []float64{0, 1})))
+	}
+	return rng
+}
+
+var rngType = shape.I64(2)
+
+// drawSeed is the initialiser of an RNG.
+type drawSeed struct{}
+
+// Fill sets a seed that float64 holds exactly, and step 0.
+func (drawSeed) Fill(v []float64, _ shape.Type, r *rand.Rand) {
+	v[0], v[1] = float64(r.Uint64()>>11), 0
+}
+
+// Random returns random numbers in shape s, of like's floating-point type. They change with
+// every training step. Each use has a stream of its own, named by the layer that it belongs
+// to and its number there, so that what is added elsewhere does not change it.
+func Random(like *graph.Node, s shape.Shape, d engine.Distribution) *graph.Node {
+	if !valid(like) {
+		return graph.Apply(unbuilt("Random"), like)
+	}
+	if err := wantFloat(like.Type()); err != nil {
+		return like.Graph().Reject("Random", err, like)
+	}
+	g := like.Graph()
+	return graph.Apply(randomOp{like.Type().Of(s), d, stream(g)}, RNG(g))
+}
+
+// stream returns the number of the next stream in g's current layer.
+func stream(g *graph.Graph) uint64 {
+	ordinal := 0
+	for _, n := range g.Nodes() {
+		if _, ok := n.Op().(randomOp); ok && n.Layer() == g.Layer() {
+			ordinal++
+		}
+	}
+	return philox.ID(fmt.Sprintf("%s#%d", g.Layer(), ordinal))
+}
+
+type randomOp struct {
+	Type         shape.Type // its only input being the state, the op must say
+	Distribution engine.Distribution
+	Stream       uint64
+}
+
+func (randomOp) Name() string { return "Random" }
+
+func (op randomOp) Infer(in []shape.Type) (t shape.Type, err error) {
+	if err := arity(in, 1); err != nil {
+		return t, err
+	}
+	if in[0] != rngType {
+		return t, fmt.Errorf("the state of the generator is %v; want %v, as RNG makes it", in[0], rngType)
+	}
+	return op.Type, op.Type.Shape.Err()
+}
+
+func (randomOp) Grad(_, _ *graph.Node) []*graph.Node { return one(nil) }
+
+// WithDType implements [graph.Retyper].
+func (op randomOp) WithDType(d shape.DType) graph.Op {
+	op.Type = op.Type.As(d)
+	return op
+}
+
+func (op randomOp) Bind(e engine.Engine, in []shape.Type, out shape.Type) (engine.Bound, error) {
+	r, ok := e.(engine.Randomer)
+	if !ok {
+		return engine.Bound{}, engine.Missing(e, "random numbers")
+	}
+	return r.BindRandom(op.Distribution, op.Stream, in, out)
+}
+
+// Dropout returns x with each element set to 0 with probability p, 0 <= p < 1, and the others
+// divided by 1-p (Srivastava et al., 2014). In inference it returns x.
+func Dropout(x *graph.Node, p float64) *graph.Node {
+	if !valid(x) {
+		return graph.Apply(unbuilt("Dropout"), x)
+	}
+	if !(p >= 0 && p < 1) {
+		return x.Graph().Reject("Dropout", fmt.Errorf("probability %v; want 0 <= p < 1", p), x)
+	}
+	if err := wantFloat(x.Type()); err != nil {
+		return x.Graph().Reject("Dropout", err, x)
+	}
+	if p == 0 {
+		return x
+	}
+	u := Random(x, x.Type().Shape, engine.Uniform)
+	keep := GreaterEqual(u, Scalar(u, p))
+	return ByMode(Where(keep, MulScalar(x, 1/(1-p)), Scalar(x, 0)), x)
+}

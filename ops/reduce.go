@@ -1,0 +1,263 @@
+package ops
+
+import (
+	"fmt"
+
+	"github.com/plexaura/plexaura/engine"
+	"github.com/plexaura/plexaura/graph"
+	"github.com/plexaura/plexaura/shape"
+)
+
+var reduceOps = []graph.Op{
+	ReduceOp{Reduction: engine.Sum}, ReduceOp{Reduction: engine.Prod},
+	ReduceOp{Reduction: engine.Maximum}, ReduceOp{Reduction: engine.Minimum},
+	broadcastToOp{},
+}
+
+// Sum adds up x over the given axes, which the result has no longer; without axes, over all.
+// A sum of nothing is 0, those of integers wrap around. This and the other reductions take
+// numbers of any type.
+func Sum(x *graph.Node, axes ...int) *graph.Node { return reduce(engine.Sum, false, x, axes) }
+
+// SumKeep is [Sum] with a result of x's rank: the axes stay, with extent 1.
+func SumKeep(x *graph.Node, axes ...int) *graph.Node { return reduce(engine.Sum, true, x, axes) }
+
+// Prod multiplies x over the given axes, which the result has no longer; without axes, over
+// all. A product of nothing is 1. It has no gradient over a batch of unknown size.
+func Prod(x *graph.Node, axes ...int) *graph.Node { return reduce(engine.Prod, false, x, axes) }
+
+// Max is the greatest element of x over the given axes, which the result has no longer;
+// without axes, over all. It is NaN where an element is. Its gradient is shared evenly by
+// equal maxima. An axis of extent 0 is an error.
+func Max(x *graph.Node, axes ...int) *graph.Node { return reduce(engine.Maximum, false, x, axes) }
+
+// MaxKeep is [Max] with a result of x's rank: the axes stay, with extent 1.
+func MaxKeep(x *graph.Node, axes ...int) *graph.Node { return reduce(engine.Maximum, true, x, axes) }
+
+// Min is the least element of x over the given axes, otherwise like [Max].
+func Min(x *graph.Node, axes ...int) *graph.Node { return reduce(engine.Minimum, false, x, axes) }
+
+// MinKeep is [Min] with a result of x's rank: the axes stay, with extent 1.
+func MinKeep(x *graph.Node, axes ...int) *graph.Node { return reduce(engine.Minimum, true, x, axes) }
+
+// Mean is the average of floating-point x over the given axes, which the result has no
+// longer; without axes, over all.
+func Mean(x *graph.Node, axes ...int) *graph.Node { return Div(Sum(x, axes...), Count(x, axes...)) }
+
+// MeanKeep is [Mean] with a result of x's rank: the axes stay, with extent 1.
+func MeanKeep(x *graph.Node, axes ...int) *graph.Node {
+	return Div(SumKeep(x, axes...), Count(x, axes...))
+}
+
+// Variance is the mean squared distance from the mean of floating-point x over the given
+// axes, without axes over all: the sum of squares is divided by the number of elements, not
+// by one less.
+func Variance(x *graph.Node, axes ...int) *graph.Node {
+	return Mean(Square(Sub(x, MeanKeep(x, axes...))), axes...)
+}
+
+func reduce(r engine.Reduction, keep bool, x *graph.Node, axes []int) *graph.Node {
+	op := ReduceOp{Reduction: r, Keep: keep}
+	if !valid(x) {
+		return graph.Apply(op, x)
+	}
+	var err error
+	if op.Axes, err = axesOf(x.Type().Shape, axes); err != nil {
+		return x.Graph().Reject(op.Name(), err, x)
+	}
+	return graph.Apply(op, x)
+}
+
+// ReduceOp is the op of [Sum], [Prod], [Max], [Min] and their forms that keep the axes.
+type ReduceOp struct {
+	Reduction engine.Reduction
+	Axes      engine.Axes
+	Keep      bool // the axes reduced stay, with extent 1
+}
+
+// Name implements [graph.Op].
+func (op ReduceOp) Name() string { return op.Reduction.String() }
+
+// Infer implements [graph.Op].
+func (op ReduceOp) Infer(in []shape.Type) (t shape.Type, err error) {
+	if err := arity(in, 1); err != nil {
+		return t, err
+	}
+	if err := number.check(in...); err != nil {
+		return t, err
+	}
+	if err := checkAxes(op.Axes, in[0]); err != nil {
+		return t, err
+	}
+	var dims []shape.Dim
+	for i, d := range in[0].Dims() {
+		switch {
+		case !op.Axes.Has(i):
+			dims = append(dims, d)
+		case d == 0 && (op.Reduction == engine.Maximum || op.Reduction == engine.Minimum):
+			return t, fmt.Errorf("axis %d of %v has no elements to choose from", i, in[0])
+		case op.Keep:
+			dims = append(dims, 1)
+		}
+	}
+	return in[0].Of(shape.Of(dims...)), nil
+}
+
+// kept returns y, a reduction's result or what has its type, with the reduced axes of x.
+func (op ReduceOp) kept(y, x *graph.Node) *graph.Node {
+	if op.Keep {
+		return y
+	}
+	dims := x.Type().Dims()
+	for i := range dims {
+		if op.Axes.Has(i) {
+			dims[i] = 1
+		}
+	}
+	return Reshape(y, dims...)
+}
+
+// Grad implements autodiff's Differentiable.
+func (op ReduceOp) Grad(n, dy *graph.Node) []*graph.Node {
+	x := n.In(0)
+	to := x.Type().Shape
+	dy = op.kept(dy, x)
+	switch op.Reduction {
+	case engine.Sum:
+		return one(BroadcastTo(dy, to))
+	case engine.Prod:
+		return one(op.prodGrad(x, dy))
+	}
+	best := Equal(x, op.kept(n, x))
+	ties := graph.Apply(ReduceOp{Reduction: engine.Sum, Axes: op.Axes, Keep: true}, Cast(best, x.Type().DType))
+	return one(Where(best, Div(dy, ties), Scalar(dy, 0)))
+}
+
+// prodGrad multiplies dy by the product of all other elements, found without a division, so
+// that zeros are no exception: over one axis after the other, those beside the element
+// times what the other lines multiply to.
+func (op ReduceOp) prodGrad(x, dy *graph.Node) *graph.Node {
+	dx, rest := dy, x
+	for i, d := range x.Type().Dims() {
+		if !op.Axes.Has(i) {
+			continue
+		}
+		if d.Symbolic() {
+			return x.Graph().Reject("Prod", fmt.Errorf("the gradient of a product over the batch axis %d of %v: %w; Exp(Sum(Log(x))) has one",
+				i, x.Type(), shape.ErrSymbolic), x)
+		}
+		dx = Mul(dx, others(rest, i))
+		rest = graph.Apply(ReduceOp{Reduction: engine.Prod, Axes: engine.AxesOf(i), Keep: true}, rest)
+	}
+	return BroadcastTo(dx, x.Type().Shape)
+}
+
+// others gives, in the place of each element, the product of the others along an axis: an
+// element of one half has its partner in the other half, and the other pairs.
+func others(x *graph.Node, axis int) *graph.Node {
+	n := x.Type().Int(axis)
+	if n < 2 {
+		return OnesLike(x)
+	}
+	half := n / 2
+	low, high := sliceAxis(x, axis, 0, half), sliceAxis(x, axis, half, 2*half)
+	pairs := Mul(low, high)
+	if n%2 == 0 {
+		o := others(pairs, axis)
+		return Concat(axis, Mul(o, high), Mul(o, low))
+	}
+	o := others(Concat(axis, pairs, sliceAxis(x, axis, n-1, n)), axis)
+	last := sliceAxis(o, axis, half, half+1)
+	o = sliceAxis(o, axis, 0, half)
+	return Concat(axis, Mul(o, high), Mul(o, low), last)
+}
+
+// sliceAxis takes the indices from start to stop, without it, of one axis.
+func sliceAxis(x *graph.Node, axis, start, stop int) *graph.Node {
+	ranges := make([]Range, axis+1)
+	for i := range ranges {
+		ranges[i] = Whole()
+	}
+	ranges[axis] = Range{Start: start, Stop: stop}
+	return Slice(x, ranges...)
+}
+
+// Bind implements the vm's Bindable.
+func (op ReduceOp) Bind(e engine.Engine, in []shape.Type, out shape.Type) (engine.Bound, error) {
+	r, ok := e.(engine.Reducer)
+	if !ok {
+		return engine.Bound{}, engine.Missing(e, "reductions")
+	}
+	return r.BindReduce(op.Reduction, op.Axes, in, out)
+}
+
+// Simplify drops a reduction over no axes.
+func (op ReduceOp) Simplify(n *graph.Node) *graph.Node {
+	if op.Axes == 0 {
+		return n.In(0)
+	}
+	return nil
+}
+
+// BroadcastTo repeats x, aligned at the last axis, along its axes of extent 1 and those that
+// it lacks, so that the result has shape s.
+func BroadcastTo(x *graph.Node, s shape.Shape) *graph.Node { return graph.Apply(broadcastToOp{s}, x) }
+
+type broadcastToOp struct{ Shape shape.Shape }
+
+func (broadcastToOp) Name() string { return "BroadcastTo" }
+
+func (op broadcastToOp) Infer(in []shape.Type) (t shape.Type, err error) {
+	if err := arity(in, 1); err != nil {
+		return t, err
+	}
+	if err := op.Shape.Err(); err != nil {
+		return t, err
+	}
+	if s, err := shape.Broadcast(in[0].Shape, op.Shape); err != nil || s != op.Shape {
+		return t, fmt.Errorf("%v does not spread to %v", in[0], op.Shape)
+	}
+	return in[0].Of(op.Shape), nil
+}
+
+func (broadcastToOp) Grad(n, dy *graph.Node) []*graph.Node {
+	return one(SumTo(dy, n.In(0).Type().Shape))
+}
+
+func (broadcastToOp) Map(_ []shape.Type, out shape.Type) engine.Map {
+	return engine.MapOf(engine.Copy, out.DType, engine.In(0))
+}
+
+func (op broadcastToOp) Simplify(n *graph.Node) *graph.Node {
+	x := n.In(0)
+	if x.Type() == n.Type() {
+		return x
+	}
+	if v, ok := uniform(x); ok {
+		return Full(x, op.Shape, v)
+	}
+	if _, ok := x.Op().(broadcastToOp); ok {
+		return BroadcastTo(x.In(0), op.Shape)
+	}
+	return nil
+}
+
+// SumTo sums x over the axes along which shape s broadcasts to x's: the adjoint of
+// [BroadcastTo].
+func SumTo(x *graph.Node, s shape.Shape) *graph.Node {
+	if !valid(x) || x.Type().Shape == s {
+		return x
+	}
+	from := x.Type().Shape
+	if b, err := shape.Broadcast(from, s); err != nil || b != from {
+		return x.Graph().Reject("SumTo", fmt.Errorf("%v does not spread to %v", s, x.Type()), x)
+	}
+	op := ReduceOp{Reduction: engine.Sum, Keep: true}
+	missing := from.Rank() - s.Rank()
+	for i, d := range from.Dims() {
+		if i < missing || s.Dim(i-missing) != d {
+			op.Axes |= engine.AxesOf(i)
+		}
+	}
+	return Reshape(graph.Apply(op, x), s.Dims()...)
+}

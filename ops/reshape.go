@@ -1,0 +1,227 @@
+package ops
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+
+	"github.com/plexaura/plexaura/graph"
+	"github.com/plexaura/plexaura/shape"
+)
+
+// Infer stands for the one extent that [Reshape] works out from the others.
+const Infer shape.Dim = -1
+
+// Reshape gives x's elements, in the same row-major order, another shape. One extent may be
+// [Infer]. The batch size N stays symbolic: (N,16,5,5) reshapes to (N,400) or (Infer,400),
+// but not to 400 columns of a numeric number of rows.
+func Reshape(x *graph.Node, dims ...shape.Dim) *graph.Node {
+	return graph.Apply(ReshapeOp{shape.Of(dims...)}, x)
+}
+
+// Flatten reshapes x to two axes: axis 0, and one that holds all the others.
+func Flatten(x *graph.Node) *graph.Node {
+	return reshaped("Flatten", x, func(s shape.Shape) (shape.Shape, error) {
+		if s.Rank() == 0 {
+			return s, errors.New("a scalar has no axis 0 to keep")
+		}
+		rest, err := shape.Of(s.Dims()[1:]...).Size()
+		return shape.Of(s.Dim(0), rest), err
+	})
+}
+
+// Squeeze drops the given axes, whose extents must be 1; without axes, all of extent 1.
+func Squeeze(x *graph.Node, axes ...int) *graph.Node {
+	return reshaped("Squeeze", x, func(s shape.Shape) (shape.Shape, error) {
+		drop, err := axisSet(s.Rank(), axes)
+		if err != nil {
+			return s, err
+		}
+		var keep []shape.Dim
+		for i, d := range s.Dims() {
+			switch {
+			case drop[i] && d != 1:
+				return s, fmt.Errorf("axis %d of %v has extent %v; only 1 can be dropped", i, s, d)
+			case !drop[i] && (d != 1 || len(axes) > 0):
+				keep = append(keep, d)
+			}
+		}
+		return shape.Of(keep...), nil
+	})
+}
+
+// Unsqueeze inserts axes of extent 1, which become the given axes of the result.
+func Unsqueeze(x *graph.Node, axes ...int) *graph.Node {
+	return reshaped("Unsqueeze", x, func(s shape.Shape) (shape.Shape, error) {
+		rank := s.Rank() + len(axes)
+		isNew, err := axisSet(rank, axes)
+		if err != nil {
+			return s, err
+		}
+		var dims []shape.Dim
+		for i := range rank {
+			d := shape.Dim(1)
+			if !isNew[i] {
+				d = s.Dim(len(dims) - count(isNew[:i]))
+			}
+			dims = append(dims, d)
+		}
+		return shape.Of(dims...), nil
+	})
+}
+
+// reshaped applies the reshape to the shape that to gives, or rejects x under name.
+func reshaped(name string, x *graph.Node, to func(shape.Shape) (shape.Shape, error)) *graph.Node {
+	if x == nil || !x.Valid() {
+		return graph.Apply(ReshapeOp{}, x)
+	}
+	s, err := to(x.Type().Shape)
+	if err != nil {
+		return x.Graph().Reject(name, err, x)
+	}
+	return graph.Apply(ReshapeOp{s}, x)
+}
+
+// axisSet marks the given axes, of which negative ones count from the end.
+func axisSet(rank int, axes []int) ([]bool, error) {
+	set := make([]bool, rank)
+	for _, a := range axes {
+		i := a
+		if i < 0 {
+			i += rank
+		}
+		switch {
+		case i < 0 || i >= rank:
+			return nil, fmt.Errorf("no axis %d among %d axes", a, rank)
+		case set[i]:
+			return nil, fmt.Errorf("axis %d is given twice", i)
+		}
+		set[i] = true
+	}
+	return set, nil
+}
+
+func count(set []bool) (n int) {
+	for _, b := range set {
+		if b {
+			n++
+		}
+	}
+	return n
+}
+
+// ReshapeOp is the op of [Reshape]. It moves nothing: the result is the input's memory.
+type ReshapeOp struct{ Shape shape.Shape }
+
+// Name implements [graph.Op].
+func (ReshapeOp) Name() string { return "Reshape" }
+
+// Infer implements [graph.Op].
+func (op ReshapeOp) Infer(in []shape.Type) (shape.Type, error) {
+	if err := arity(in, 1); err != nil {
+		return shape.Type{}, err
+	}
+	s, err := op.resolve(in[0].Shape)
+	return in[0].Of(s), err
+}
+
+// resolve returns the shape asked for with Infer replaced, given the input's.
+func (op ReshapeOp) resolve(in shape.Shape) (shape.Shape, error) {
+	dims := op.Shape.Dims()
+	unknown := slices.Index(dims, Infer)
+	out := op.Shape
+	if unknown >= 0 {
+		out = out.With(unknown, 1)
+	}
+	if err := out.Err(); err != nil {
+		return out, err
+	}
+	have, err := volumeOf(in)
+	if err != nil {
+		return out, err
+	}
+	want, err := volumeOf(out)
+	if err != nil {
+		return out, err
+	}
+	if unknown < 0 {
+		if have != want {
+			return out, fmt.Errorf("%v has %v elements, %v has %v", in, have, out, want)
+		}
+		return out, nil
+	}
+	d, ok := have.over(want)
+	if !ok {
+		return out, fmt.Errorf("%v has %v elements; no extent makes %v of them where the others make %v", in, have, dims, want)
+	}
+	return out.With(unknown, d), nil
+}
+
+// volume is a number of elements, k times a power of the batch size. Unlike a Dim it can
+// be that of (N,N), which may be reshaped to (N,1,N).
+type volume struct {
+	k     shape.Dim
+	power int
+}
+
+func volumeOf(s shape.Shape) (v volume, err error) {
+	v.k = 1
+	for _, d := range s.Dims() {
+		if d == 0 {
+			return volume{}, nil
+		}
+		if d.Symbolic() {
+			v.power++
+			d = shape.Dim(d.Factor())
+		}
+		if v.k, err = v.k.Mul(d); err != nil {
+			return volume{}, err
+		}
+	}
+	return v, nil
+}
+
+// over returns the extent that v has beside w, where there is one.
+func (v volume) over(w volume) (shape.Dim, bool) {
+	if w.k == 0 || v.k%w.k != 0 {
+		return 0, false
+	}
+	switch v.power - w.power {
+	case 0:
+		return v.k / w.k, true
+	case 1:
+		return shape.Batch(int(v.k / w.k)), true
+	}
+	return 0, v.k == 0
+}
+
+// String returns "400", "400N" or "400N^2".
+func (v volume) String() string {
+	switch v.power {
+	case 0:
+		return v.k.String()
+	case 1:
+		return shape.Batch(int(v.k)).String()
+	}
+	return fmt.Sprintf("%v^%d", shape.Batch(int(v.k)), v.power)
+}
+
+// Grad reshapes back.
+func (ReshapeOp) Grad(n, dy *graph.Node) []*graph.Node {
+	return one(Reshape(dy, n.In(0).Type().Dims()...))
+}
+
+// Aliases says that the result is the input's memory.
+func (ReshapeOp) Aliases() {}
+
+// Simplify drops a reshape to the same shape and joins two in a row.
+func (ReshapeOp) Simplify(n *graph.Node) *graph.Node {
+	x := n.In(0)
+	if x.Type() == n.Type() {
+		return x
+	}
+	if _, ok := x.Op().(ReshapeOp); ok {
+		return Reshape(x.In(0), n.Type().Dims()...)
+	}
+	return nil
+}

@@ -1,0 +1,115 @@
+package ops
+
+import (
+	"github.com/plexaura/plexaura/engine"
+	"github.com/plexaura/plexaura/graph"
+	"github.com/plexaura/plexaura/shape"
+)
+
+var softmaxOps = []graph.Op{
+	SoftmaxOp{}, SoftmaxOp{Log: true}, softmaxGrad{}, softmaxGrad{SoftmaxOp{Log: true}},
+}
+
+// Softmax returns exp(x)/sum(exp(x)), the sum taken along an axis, without overflow.
+func Softmax(x *graph.Node, axis int) *graph.Node { return softmax(SoftmaxOp{Axis: axis}, x) }
+
+// LogSoftmax returns the logarithm of [Softmax], which stays finite where that is 0.
+func LogSoftmax(x *graph.Node, axis int) *graph.Node {
+	return softmax(SoftmaxOp{Axis: axis, Log: true}, x)
+}
+
+func softmax(op SoftmaxOp, x *graph.Node) *graph.Node {
+	if !valid(x) {
+		return graph.Apply(op, x)
+	}
+	var err error
+	if op.Axis, err = x.Type().Axis(op.Axis); err != nil {
+		return x.Graph().Reject(op.Name(), err, x)
+	}
+	return graph.Apply(op, x)
+}
+
+// SoftmaxOp is the op of [Softmax] and [LogSoftmax].
+type SoftmaxOp struct {
+	Axis int
+	Log  bool
+}
+
+// Name implements [graph.Op].
+func (op SoftmaxOp) Name() string {
+	if op.Log {
+		return "LogSoftmax"
+	}
+	return "Softmax"
+}
+
+// Infer implements [graph.Op].
+func (op SoftmaxOp) Infer(in []shape.Type) (t shape.Type, err error) {
+	if err := arity(in, 1); err != nil {
+		return t, err
+	}
+	if _, err := in[0].Axis(op.Axis); err != nil {
+		return t, err
+	}
+	return in[0], wantFloat(in...)
+}
+
+// Grad implements autodiff's Differentiable. It looks at the result alone.
+func (op SoftmaxOp) Grad(n, dy *graph.Node) []*graph.Node {
+	return one(graph.Apply(softmaxGrad{op}, n, dy))
+}
+
+// Bind implements the vm's Bindable.
+func (op SoftmaxOp) Bind(e engine.Engine, in []shape.Type, out shape.Type) (engine.Bound, error) {
+	s, ok := e.(engine.Softmaxer)
+	if !ok {
+		return engine.Bound{}, engine.Missing(e, op.Name())
+	}
+	axis, err := out.Axis(op.Axis)
+	if err != nil {
+		return engine.Bound{}, err
+	}
+	return s.BindSoftmax(op.Log, axis, in, out)
+}
+
+// softmaxGrad takes the result y and its adjoint dy, and gives that of x: y*(dy - sum(y*dy)),
+// or for the logarithm dy - exp(y)*sum(dy).
+type softmaxGrad struct{ Of SoftmaxOp }
+
+func (op softmaxGrad) Name() string { return op.Of.Name() + "Grad" }
+
+func (op softmaxGrad) Infer(in []shape.Type) (t shape.Type, err error) {
+	if err := arity(in, 2); err != nil {
+		return t, err
+	}
+	if err := sameType(in[0], in[1]); err != nil {
+		return t, err
+	}
+	return op.Of.Infer(in[:1])
+}
+
+// Grad is, with v the adjoint of the result:
+//
+//	of y*(dy - sum(y*dy)):    v*(dy - sum(y*dy)) - dy*sum(v*y)  and  y*(v - sum(y*v))
+//	of dy - exp(y)*sum(dy):   -v*exp(y)*sum(dy)                 and  v - sum(v*exp(y))
+func (op softmaxGrad) Grad(n, v *graph.Node) []*graph.Node {
+	y, dy, axis := n.In(0), n.In(1), op.Of.Axis
+	if op.Of.Log {
+		vp := Mul(v, Exp(y))
+		return []*graph.Node{Neg(Mul(vp, SumKeep(dy, axis))), Sub(v, SumKeep(vp, axis))}
+	}
+	d := Sub(Mul(v, Sub(dy, SumKeep(Mul(y, dy), axis))), Mul(dy, SumKeep(Mul(v, y), axis)))
+	return []*graph.Node{d, graph.Apply(op, y, v)}
+}
+
+func (op softmaxGrad) Bind(e engine.Engine, in []shape.Type, out shape.Type) (engine.Bound, error) {
+	s, ok := e.(engine.Softmaxer)
+	if !ok {
+		return engine.Bound{}, engine.Missing(e, op.Name())
+	}
+	axis, err := out.Axis(op.Of.Axis)
+	if err != nil {
+		return engine.Bound{}, err
+	}
+	return s.BindSoftmaxGrad(op.Of.Log, axis, in, out)
+}

@@ -1,0 +1,203 @@
+package optim
+
+import (
+	"errors"
+	"fmt"
+	"path"
+	"slices"
+	"strings"
+
+	"github.com/plexaura/plexaura/graph"
+	"github.com/plexaura/plexaura/ops"
+	"github.com/plexaura/plexaura/shape"
+)
+
+// A Recipe is a rule with what can be combined with any rule. Gradients are first
+// accumulated, then clipped by value, then by norm.
+type Recipe struct {
+	Rule     Rule
+	Schedule Schedule // of the learning rate; default [Constant]
+	Groups   []Group  // parameters with settings of their own; the first that matches counts
+
+	ClipValue float64 // where not 0, each element of a gradient is brought to ±ClipValue
+	ClipNorm  float64 // where not 0, the gradients are scaled down to this length, all taken as one vector
+
+	// Accumulate is the number of runs that make a step; default 1. Parameters change in
+	// each such run by the mean gradient of the examples since the last change.
+	Accumulate int
+
+	// Average, where not 0, is the decay of an exponential moving average of the parameters,
+	// such as 0.999; it is kept in the leaves "<parameter>.ema" and used by [Averaged].
+	Average float64
+}
+
+// A Group gives parameters settings of their own.
+type Group struct {
+	Match       string  // of names, as in [path.Match]: "*.bias", "features.*"
+	LR          float64 // default: the rule's
+	WeightDecay float64 // default: the rule's
+	NoDecay     bool    // no weight decay
+}
+
+func (r Group) check() error {
+	_, err := path.Match(r.Match, "")
+	if err != nil {
+		err = fmt.Errorf("Match: %w", err)
+	}
+	if r.NoDecay && r.WeightDecay != 0 {
+		err = errors.Join(err, errors.New("NoDecay and WeightDecay exclude each other"))
+	}
+	return errors.Join(err, notNegative("LR", r.LR), notNegative("WeightDecay", r.WeightDecay))
+}
+
+// settings returns base with the group's own settings put over it.
+func (r Group) settings(base Settings) Settings {
+	base.LR = or(r.LR, base.LR)
+	base.WeightDecay = or(r.WeightDecay, base.WeightDecay)
+	if r.NoDecay {
+		base.WeightDecay = 0
+	}
+	return base
+}
+
+// Apply implements [Optimizer]. The learning rate returned is that of parameters in no group.
+func (r Recipe) Apply(g *graph.Graph, grads []*graph.Node) (lr *graph.Node) {
+	g.Within("optim", func() { lr = r.apply(g, grads) })
+	return lr
+}
+
+func (r Recipe) apply(g *graph.Graph, grads []*graph.Node) *graph.Node {
+	params := g.Params()
+	settings, err := r.settings(params)
+	if err = errors.Join(err, r.check(g, params, grads)); err != nil {
+		return g.Reject(r.name(), err)
+	}
+	if i := slices.IndexFunc(grads, func(d *graph.Node) bool { return !d.Valid() }); i >= 0 {
+		return grads[i]
+	}
+	if bad := unreached(g, r.name(), params, grads); bad != nil {
+		return bad
+	}
+
+	var due *graph.Node // nil: every run makes a step
+	if r.Accumulate > 1 {
+		grads, due = accumulate(g, r.Accumulate, params, grads)
+	}
+	if r.ClipValue != 0 {
+		grads = clipValue(grads, r.ClipValue)
+	}
+	if r.ClipNorm != 0 {
+		grads = clipNorm(grads, r.ClipNorm)
+	}
+
+	count := g.State("step", shape.I64(), nil)
+	steps := ops.Cast(count, shape.Float64)
+	factor := r.factor(steps)
+	for i, p := range params {
+		s := Slot{
+			Param: p, Grad: grads[i], Steps: steps, due: due,
+			LR: ops.MulScalar(factor, settings[i].LR), Decay: settings[i].WeightDecay,
+		}
+		g.Within(p.Name(), func() { r.step(s) })
+	}
+	update(due, count, ops.AddScalar(count, 1))
+	base, _ := r.Rule.Settings()
+	return ops.MulScalar(factor, base.LR)
+}
+
+// step makes the updates of one parameter.
+func (r Recipe) step(s Slot) {
+	next := r.Rule.Next(s)
+	s.Update(s.Param, next)
+	if r.Average != 0 {
+		follow(s, r.Average, next)
+	}
+}
+
+func (r Recipe) factor(steps *graph.Node) *graph.Node {
+	if r.Schedule == nil {
+		return Constant{}.Factor(steps)
+	}
+	return r.Schedule.Factor(steps)
+}
+
+// name is the rule's, for errors: "SGD".
+func (r Recipe) name() string {
+	if r.Rule == nil {
+		return "Recipe"
+	}
+	name := fmt.Sprintf("%T", r.Rule)
+	return name[strings.LastIndexByte(name, '.')+1:]
+}
+
+// settings returns those of each parameter.
+func (r Recipe) settings(params []*graph.Node) ([]Settings, error) {
+	if r.Rule == nil {
+		return nil, errors.New("there is no Rule")
+	}
+	base, err := r.Rule.Settings()
+	used := make([]bool, len(r.Groups))
+	settings := make([]Settings, len(params))
+	for i, p := range params {
+		settings[i] = base
+		if k := r.group(p); k >= 0 {
+			settings[i] = r.Groups[k].settings(base)
+			used[k] = true
+		}
+	}
+	for k, group := range r.Groups {
+		if e := group.check(); e != nil {
+			err = errors.Join(err, fmt.Errorf("Groups[%d]: %w", k, e))
+		} else if !used[k] {
+			err = errors.Join(err, fmt.Errorf("Groups[%d]: %q matches no parameter, or only those of groups before it", k, group.Match))
+		}
+	}
+	return settings, err
+}
+
+// group is the index of the first group that p is in, or -1.
+func (r Recipe) group(p *graph.Node) int {
+	return slices.IndexFunc(r.Groups, func(group Group) bool {
+		ok, _ := path.Match(group.Match, p.Name())
+		return ok
+	})
+}
+
+func (r Recipe) check(g *graph.Graph, params, grads []*graph.Node) error {
+	err := errors.Join(
+		notNegative("ClipValue", r.ClipValue),
+		notNegative("ClipNorm", r.ClipNorm),
+		fraction("Average", r.Average),
+		atLeast("Accumulate", r.Accumulate, 0),
+	)
+	switch {
+	case g.Leaf("step") != nil:
+		return errors.Join(err, errors.New(`the graph has a leaf "step" already; a graph takes one optimiser`))
+	case len(grads) != len(params):
+		return errors.Join(err, fmt.Errorf("%d gradients for %d parameters; take those of g.Params(), in order", len(grads), len(params)))
+	case len(params) == 0:
+		return errors.Join(err, errors.New("the graph has no parameter to train"))
+	}
+	for i, p := range params {
+		switch d := grads[i]; {
+		case d == nil:
+			err = errors.Join(err, fmt.Errorf("the gradient of %v is nil", p))
+		case d.Graph() != g:
+			err = errors.Join(err, fmt.Errorf("the gradient of %v belongs to another graph", p))
+		case d.Valid() && d.Type() != p.Type():
+			err = errors.Join(err, fmt.Errorf("the gradient of %v is %v, the parameter %v", p, d.Type(), p.Type()))
+		}
+	}
+	return err
+}
+
+// unreached reports each parameter whose gradient is the zeros that stand for no connection
+// with the loss. It returns an invalid node if there is one.
+func unreached(g *graph.Graph, name string, params, grads []*graph.Node) (bad *graph.Node) {
+	for i, p := range params {
+		if grads[i].Op() == ops.ZerosLike(p).Op() {
+			bad = g.Reject(name, fmt.Errorf("the loss does not reach %v, built at %v; freeze it or leave it out", p, p.Pos()), p)
+		}
+	}
+	return bad
+}

@@ -1,0 +1,109 @@
+package optim
+
+import (
+	"errors"
+	"math"
+
+	"github.com/plexaura/plexaura/graph"
+	"github.com/plexaura/plexaura/ops"
+)
+
+// A Schedule changes the learning rate from step to step. It multiplies the LR of the rule,
+// or of each group; so an LR is a number, and a schedule fits any.
+type Schedule interface {
+	// Factor returns what the learning rate is multiplied by in a step; steps, a float64
+	// scalar as the result, is the number of steps made before.
+	Factor(steps *graph.Node) *graph.Node
+}
+
+// Constant leaves the learning rate as it is.
+type Constant struct{}
+
+// Factor implements [Schedule].
+func (Constant) Factor(steps *graph.Node) *graph.Node { return ops.OnesLike(steps) }
+
+// Step multiplies the learning rate by Gamma after every so many steps.
+type Step struct {
+	Every int     // at least 1
+	Gamma float64 // default 0.1
+}
+
+// Factor implements [Schedule].
+func (c Step) Factor(steps *graph.Node) *graph.Node {
+	gamma := or(c.Gamma, 0.1)
+	if err := errors.Join(atLeast("Every", c.Every, 1), positive("Gamma", gamma)); err != nil {
+		return steps.Graph().Reject("Step", err, steps)
+	}
+	drops := ops.Floor(ops.MulScalar(steps, 1/float64(c.Every)))
+	return ops.Pow(ops.Scalar(steps, gamma), drops)
+}
+
+// Cosine lowers the learning rate along half a cosine from LR to Floor*LR, which it keeps
+// after the given number of steps (Loshchilov and Hutter, SGDR, 2017).
+type Cosine struct {
+	Steps int // at least 1
+	Floor float64
+}
+
+// Factor implements [Schedule].
+func (c Cosine) Factor(steps *graph.Node) *graph.Node {
+	if err := errors.Join(atLeast("Steps", c.Steps, 1), notNegative("Floor", c.Floor)); err != nil {
+		return steps.Graph().Reject("Cosine", err, steps)
+	}
+	return anneal(steps, 0, float64(c.Steps), 1, c.Floor)
+}
+
+// OneCycle raises the learning rate to LR and then lowers it far below where it began, both
+// along half a cosine (Smith and Topin, Super-Convergence, 2018). Arguments and defaults are
+// those of PyTorch's OneCycleLR; the momentum is not cycled.
+type OneCycle struct {
+	Steps    int     // of the whole cycle, at least 2; the last rate is kept after it
+	Rise     float64 // the part of the steps spent rising; default 0.3
+	Div      float64 // the first rate is LR/Div; default 25
+	FinalDiv float64 // the last rate is LR/Div/FinalDiv; default 1e4
+}
+
+// Factor implements [Schedule].
+func (c OneCycle) Factor(steps *graph.Node) *graph.Node {
+	c.Rise, c.Div, c.FinalDiv = or(c.Rise, 0.3), or(c.Div, 25), or(c.FinalDiv, 1e4)
+	err := errors.Join(atLeast("Steps", c.Steps, 2), fraction("Rise", c.Rise), positive("Div", c.Div), positive("FinalDiv", c.FinalDiv))
+	if err != nil {
+		return steps.Graph().Reject("OneCycle", err, steps)
+	}
+	first, last, end := 1/c.Div, 1/c.Div/c.FinalDiv, float64(c.Steps)-1
+	peak := c.Rise*float64(c.Steps) - 1
+	if peak <= 0 {
+		return anneal(steps, 0, end, 1, last)
+	}
+	return ops.Where(less(steps, peak), anneal(steps, 0, peak, first, 1), anneal(steps, peak, end, 1, last))
+}
+
+// Warmup raises the learning rate linearly: in step i, counted from 0, it is (i+1)/Steps of
+// LR, as long as that is less than 1. Then follows the schedule Then, from its beginning.
+type Warmup struct {
+	Steps int      // at least 1
+	Then  Schedule // default [Constant]
+}
+
+// Factor implements [Schedule].
+func (c Warmup) Factor(steps *graph.Node) *graph.Node {
+	if err := atLeast("Steps", c.Steps, 1); err != nil {
+		return steps.Graph().Reject("Warmup", err, steps)
+	}
+	if c.Then == nil {
+		c.Then = Constant{}
+	}
+	n := float64(c.Steps)
+	rising := ops.MulScalar(ops.AddScalar(steps, 1), 1/n)
+	after := ops.Maximum(ops.AddScalar(steps, -n), ops.ZerosLike(steps))
+	return ops.Where(less(steps, n), rising, c.Then.Factor(after))
+}
+
+// anneal goes from a at step from to b at step to along half a cosine, and stays there.
+func anneal(steps *graph.Node, from, to, a, b float64) *graph.Node {
+	t := ops.Clip(steps, from, to)
+	angle := ops.MulScalar(ops.AddScalar(t, -from), math.Pi/(to-from))
+	return ops.AddScalar(ops.MulScalar(ops.Cos(angle), (a-b)/2), (a+b)/2)
+}
+
+func less(x *graph.Node, v float64) *graph.Node { return ops.Less(x, ops.Scalar(x, v)) }
