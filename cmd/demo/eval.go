@@ -32,7 +32,7 @@ func eval(ctx context.Context, c *call) error {
 			return err
 		}
 	}
-	_, err = fmt.Fprintf(c.stdout, "loss %.4f\n%s\n", ev.Loss, accuracyLine(ev))
+	_, err = fmt.Fprintf(c.stdout, "loss %.4f\n%s\n", ev.Loss(), accuracyLine(ev))
 	return err
 }
 

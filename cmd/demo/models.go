@@ -37,7 +37,7 @@ func models() map[string]model {
 	return map[string]model{
 		"lenet": {
 			layer: lenet.Model, image: shape.Of(1, 28, 28), classes: 10,
-			loss: crossEntropy, preprocess: mnist.Preprocess(), lr: .05,
+			loss: crossEntropy, preprocess: mnist.Info().Preprocess, lr: .05,
 		},
 		"lenet1998": {
 			layer: lenet.Model1998, image: shape.Of(1, 28, 28), classes: 10,
@@ -48,7 +48,7 @@ func models() map[string]model {
 
 // preprocess1998 scales pixels as the paper does.
 func preprocess1998() data.Preprocess {
-	p := mnist.Preprocess()
+	p := mnist.Info().Preprocess
 	p.Mean, p.Std = []float32{lenet.Mean1998}, []float32{lenet.Std1998}
 	return p
 }

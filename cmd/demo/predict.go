@@ -45,7 +45,7 @@ func predict(ctx context.Context, c *call) error {
 			return fmt.Errorf("%s: %w", path, err)
 		}
 		var classes []string
-		for _, k := range p.Top(probabilities, *top) {
+		for _, k := range p.Top(*top, probabilities) {
 			classes = append(classes, fmt.Sprintf("%s %.2f%%", k.Name, 100*k.Probability))
 		}
 		fmt.Fprintf(c.stdout, "%s: %s\n", path, strings.Join(classes, "  "))

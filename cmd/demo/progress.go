@@ -34,9 +34,9 @@ func (p *progress) step(s train.Step) error {
 		return nil
 	}
 	p.shown = time.Now()
-	rate := float64(s.Sofar.Examples) / max(s.Seconds, 1e-9)
+	rate := float64(s.SoFar.Examples) / max(s.Seconds, 1e-9)
 	left := time.Duration(s.Seconds / float64(max(s.Batch, 1)) * float64(s.Batches-s.Batch+(p.epochs-s.Epoch)*s.Batches) * float64(time.Second))
-	p.draw(fmt.Sprintf("epoch %d/%d %s %6.0f images/s  loss %.4f  ETA %s", s.Epoch, p.epochs, bar(s.Batch, s.Batches), rate, s.Sofar.Loss, left.Round(time.Second)))
+	p.draw(fmt.Sprintf("epoch %d/%d %s %6.0f images/s  loss %.4f  ETA %s", s.Epoch, p.epochs, bar(s.Batch, s.Batches), rate, s.SoFar.Loss(), left.Round(time.Second)))
 	return nil
 }
 
@@ -55,9 +55,9 @@ func (p *progress) draw(line string) {
 
 func (p *progress) epoch(e train.Epoch) error {
 	p.end()
-	line := fmt.Sprintf("epoch %d/%d: loss %.4f, accuracy %.4f", e.Number, p.epochs, e.Train.Loss, e.Train.Accuracy())
+	line := fmt.Sprintf("epoch %d/%d: loss %.4f, accuracy %.4f", e.Number, p.epochs, e.Train.Loss(), e.Train.Accuracy())
 	if v := e.Validation; v != nil {
-		line += fmt.Sprintf("; validation loss %.4f, accuracy %.4f", v.Loss, v.Accuracy())
+		line += fmt.Sprintf("; validation loss %.4f, accuracy %.4f", v.Loss(), v.Accuracy())
 	}
 	_, err := fmt.Fprintf(p.out, "%s; %.0f images/s\n", line, e.ExamplesPerSecond())
 	return err

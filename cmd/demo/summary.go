@@ -44,6 +44,7 @@ func summary(_ context.Context, c *call) error {
 // layerRow is one line of the table.
 type layerRow struct {
 	path   string
+	main   *graph.Node // what most of its work is, or its last node
 	last   *graph.Node // its last node, whose type is the layer's output
 	params int
 	macs   int
@@ -62,7 +63,9 @@ func layerRows(out *graph.Node) (rows []*layerRow) {
 		switch n.Kind() {
 		case graph.Computed, graph.Input:
 			r.last = n
-			r.macs += nn.MACs(n)
+			if m := nn.MACs(n); m > 0 || r.macs == 0 {
+				r.main, r.macs = n, r.macs+m
+			}
 		case graph.Param:
 			r.params += n.Type().Len()
 		}
@@ -78,7 +81,7 @@ func writeLayers(out io.Writer, name string, logits *graph.Node) error {
 		if r.last == nil {
 			continue
 		}
-		fmt.Fprintf(w, "%s\t %s\t %v\t %s\t %s\t\n", r.path, r.last.Op().Name(), r.last.Type().Shape, thousands(r.params), thousands(r.macs))
+		fmt.Fprintf(w, "%s\t %s\t %v\t %s\t %s\t\n", r.path, r.main.Op().Name(), r.last.Type().Shape, thousands(r.params), thousands(r.macs))
 		params, macs = params+r.params, macs+r.macs
 	}
 	fmt.Fprintf(w, "total\t\t\t %s\t %s\t\n", thousands(params), thousands(macs))

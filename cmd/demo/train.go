@@ -78,7 +78,7 @@ func trainCommand(ctx context.Context, c *call) error {
 	if s.Limit > 0 {
 		ds.train = data.Limit(ds.train, s.Limit)
 	}
-	r := run{settings: s, model: m, engine: e, data: ds, folder: folder, from: from, out: c.stdout}
+	r := trainRun{settings: s, model: m, engine: e, data: ds, folder: folder, from: from, out: c.stdout}
 	if from == nil {
 		if err := r.makeRoom(); err != nil {
 			return err
@@ -136,8 +136,8 @@ func (s settings) value(flag string) any {
 	return map[string]any{"model": s.Model, "data": s.Data, "batch": s.Batch, "lr": s.LR, "seed": s.Seed, "limit": s.Limit}[flag]
 }
 
-// run is one use of the train command, checked and loaded.
-type run struct {
+// trainRun is one use of the train command, checked and loaded.
+type trainRun struct {
 	settings settings
 	model    model
 	engine   engine.Engine
@@ -148,7 +148,7 @@ type run struct {
 }
 
 // makeRoom moves an earlier run in the folder aside, so that nothing is lost.
-func (r run) makeRoom() error {
+func (r trainRun) makeRoom() error {
 	if _, err := os.Stat(filepath.Join(r.folder, train.CheckpointFile)); errors.Is(err, os.ErrNotExist) {
 		return nil
 	}
@@ -164,12 +164,12 @@ func (r run) makeRoom() error {
 
 // schedule halves the learning rate every second epoch; it does not depend on the total, so
 // that a longer run goes on where a shorter one stopped.
-func (r run) schedule() optim.Schedule {
+func (r trainRun) schedule() optim.Schedule {
 	perEpoch := (r.data.train.Len()-1)/r.settings.Batch + 1
 	return optim.Step{Every: 2 * perEpoch, Gamma: .5}
 }
 
-func (r run) train(ctx context.Context) error {
+func (r trainRun) train(ctx context.Context) error {
 	s := r.settings
 	fmt.Fprintf(r.out, "%s on %s: %d images to train on, %d for validation, seed %d, engine %s, into %s\n",
 		s.Model, s.Data, r.data.train.Len(), r.data.validation.Len(), s.Seed, r.engine.Name(), r.folder)
@@ -200,7 +200,7 @@ func (r run) train(ctx context.Context) error {
 }
 
 // finish tests the trained model, once.
-func (r run) finish(ctx context.Context, result *train.Result, took time.Duration) error {
+func (r trainRun) finish(ctx context.Context, result *train.Result, took time.Duration) error {
 	p, err := train.NewPredictor(r.model.layer, result.Checkpoint, r.engine)
 	if err != nil {
 		return err
@@ -212,7 +212,7 @@ func (r run) finish(ctx context.Context, result *train.Result, took time.Duratio
 	if err := drawConfusion(filepath.Join(r.folder, "confusion.png"), r.settings.Model, p.Info().Classes, ev); err != nil {
 		return err
 	}
-	fmt.Fprintf(r.out, "test: loss %.4f, %s, after %.1f s\n", ev.Loss, accuracyLine(ev), took.Seconds())
+	fmt.Fprintf(r.out, "test: loss %.4f, %s, after %.1f s\n", ev.Loss(), accuracyLine(ev), took.Seconds())
 	fmt.Fprintf(r.out, "saved in %s: %s, %s, %s, curves.png, confusion.png\n", r.folder, train.CheckpointFile, train.MetricsFile, train.SettingsFile)
 	return nil
 }
@@ -221,7 +221,7 @@ func accuracyLine(e train.Evaluation) string {
 	return fmt.Sprintf("accuracy %.4f (%d/%d)", e.Accuracy(), e.Correct, e.Labels)
 }
 
-func (r run) drawCurves(epochs []train.Epoch) error {
+func (r trainRun) drawCurves(epochs []train.Epoch) error {
 	training, validation := curve{name: "training"}, curve{name: "validation"}
 	for _, e := range epochs {
 		training.add(e.Number, e.Train)
@@ -248,7 +248,7 @@ type curve struct {
 
 func (c *curve) add(epoch int, m train.Metrics) {
 	c.epochs = append(c.epochs, float64(epoch))
-	c.loss = append(c.loss, m.Loss)
+	c.loss = append(c.loss, m.Loss())
 	c.accuracy = append(c.accuracy, m.Accuracy())
 }
 

@@ -1,0 +1,317 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"image"
+	"image/color"
+	"image/png"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/plexaura/plexaura/data"
+	"github.com/plexaura/plexaura/data/mnist"
+	"github.com/plexaura/plexaura/interop/safetensors"
+	"github.com/plexaura/plexaura/vm"
+)
+
+// demo runs a command line.
+func demo(ctx context.Context, args ...string) (status int, stdout, stderr string) {
+	var out, errs bytes.Buffer
+	status = run(ctx, args, &out, &errs)
+	return status, out.String(), errs.String()
+}
+
+func TestMistakesAreOneLineAndAStatus(t *testing.T) {
+	dir := t.TempDir()
+	junk := filepath.Join(dir, "junk.safetensors")
+	require.NoError(t, os.WriteFile(junk, []byte("this is no weights file"), 0o644))
+	empty := filepath.Join(dir, "empty")
+	require.NoError(t, os.Mkdir(empty, 0o755))
+	for _, c := range []struct {
+		args   string
+		status int
+		want   string
+	}{
+		{"nonsense", 2, `no command "nonsense"`},
+		{"train -epochs 0", 2, "-epochs 0: at least 1"},
+		{"train -epochs many", 2, "invalid value"},
+		{"train -batch -1", 2, "-batch -1"},
+		{"train -lr NaN", 2, "-lr NaN"},
+		{"train -lr -1", 2, "-lr -1"},
+		{"train -limit -1", 2, "-limit -1"},
+		{"train -model vgg", 2, `no model "vgg"; there are lenet, lenet1998`},
+		{"train -engine gpu", 2, `no engine "gpu"`},
+		{"train extra", 2, `unexpected argument "extra"`},
+		{"train -nonsense", 2, "not defined: -nonsense"},
+		{"train -data " + empty + " -out " + dir + "/run", 1, empty},
+		{"train -data " + dir + "/missing -out " + dir + "/run", 1, "missing"},
+		{"train -resume -out " + dir + "/none", 1, "none"},
+		{"eval -weights " + dir + "/none", 1, "none"},
+		{"eval -weights " + junk, 1, "junk.safetensors"},
+		{"predict -weights " + junk, 2, "no picture"},
+		{"predict -weights " + junk + " x.png", 1, "junk.safetensors"},
+		{"predict -top 0 x.png", 2, "-top 0"},
+		{"summary -batch 0", 2, "-batch 0"},
+		{"program -after nonsense", 2, "-after nonsense: the passes are validate, fold"},
+		{"program -batch -2", 2, "-batch -2"},
+		{"gradcheck -op Nonsense", 2, `no op "Nonsense"`},
+		{"verify -batch 0", 2, "-batch 0"},
+		{"bench -case nonsense", 2, `no case "nonsense"`},
+		{"bench -bf16", 2, "-bf16"},
+		{"bench -threads 0", 2, "-threads 0"},
+	} {
+		t.Run(c.args, func(t *testing.T) {
+			status, _, stderr := demo(context.Background(), strings.Fields(c.args)...)
+			require.Equal(t, c.status, status, stderr)
+			require.Contains(t, stderr, c.want)
+			require.Equal(t, 1, strings.Count(stderr, "\n"), "one line: %q", stderr)
+			require.NotContains(t, stderr, "goroutine")
+		})
+	}
+	_, err := os.Stat(filepath.Join(dir, "run"))
+	require.ErrorIs(t, err, os.ErrNotExist, "what was refused leaves nothing behind")
+}
+
+func TestHelp(t *testing.T) {
+	for _, args := range [][]string{{"-h"}, {"help"}, {"--help"}} {
+		status, out, errs := demo(context.Background(), args...)
+		require.Zero(t, status)
+		require.Empty(t, errs)
+		for _, c := range commands() {
+			require.Contains(t, out, c.name)
+			require.Contains(t, out, c.does)
+		}
+	}
+	for _, c := range commands() {
+		status, out, errs := demo(context.Background(), c.name, "-h")
+		require.Zero(t, status)
+		require.Empty(t, errs)
+		require.Contains(t, out, "usage: demo "+c.name)
+		require.Contains(t, out, "  -")
+	}
+}
+
+// tensors are those of a weights file, whose other content may hold times.
+func tensors(t *testing.T, folder string) []safetensors.Tensor {
+	f, err := safetensors.ReadFile(filepath.Join(folder, "model.safetensors"))
+	require.NoError(t, err)
+	return f.Tensors
+}
+
+// trigger cancels once a text has been written.
+type trigger struct {
+	bytes.Buffer
+	text   string
+	cancel func()
+}
+
+func (w *trigger) Write(p []byte) (int, error) {
+	if bytes.Contains(p, []byte(w.text)) {
+		w.cancel()
+	}
+	return w.Buffer.Write(p)
+}
+
+func TestARunThatStoppedGoesOnBitForBit(t *testing.T) {
+	dir := t.TempDir()
+	common := []string{"train", "-limit", "700", "-batch", "32"}
+	at := func(folder string, more ...string) []string {
+		return append(append([]string{"-out", filepath.Join(dir, folder)}, more...), common[1:]...)
+	}
+	train := func(args []string) {
+		status, _, errs := demo(context.Background(), append([]string{"train"}, args...)...)
+		require.Zero(t, status, errs)
+	}
+	train(at("whole", "-epochs", "3"))
+	train(at("again", "-epochs", "3"))
+	require.Equal(t, tensors(t, filepath.Join(dir, "whole")), tensors(t, filepath.Join(dir, "again")), "the same seed, the same bits")
+
+	// Ctrl-C in the second epoch, then the rest.
+	ctx, cancel := context.WithCancel(context.Background())
+	defer cancel()
+	var errs bytes.Buffer
+	out := &trigger{text: "epoch 1/3", cancel: cancel}
+	require.Equal(t, 1, run(ctx, append([]string{"train"}, at("parts", "-epochs", "3")...), out, &errs))
+	require.Contains(t, errs.String(), "stopped at a whole step and saved")
+	require.NotEqual(t, tensors(t, filepath.Join(dir, "whole")), tensors(t, filepath.Join(dir, "parts")))
+	train([]string{"-resume", "-out", filepath.Join(dir, "parts")})
+	require.Equal(t, tensors(t, filepath.Join(dir, "whole")), tensors(t, filepath.Join(dir, "parts")))
+
+	// A longer total takes up what is left.
+	train(at("short", "-epochs", "1"))
+	train([]string{"-resume", "-epochs", "3", "-out", filepath.Join(dir, "short")})
+	require.Equal(t, tensors(t, filepath.Join(dir, "whole")), tensors(t, filepath.Join(dir, "short")))
+	metrics, err := os.ReadFile(filepath.Join(dir, "short", "metrics.jsonl"))
+	require.NoError(t, err)
+	require.Equal(t, 3, bytes.Count(metrics, []byte("\n")))
+
+	status, _, conflict := demo(context.Background(), "train", "-resume", "-batch", "64", "-out", filepath.Join(dir, "short"))
+	require.Equal(t, 2, status)
+	require.Contains(t, conflict, "has -batch 32, not 64")
+}
+
+func TestTrainThenEvalThenPredict(t *testing.T) {
+	dir := t.TempDir()
+	folder := filepath.Join(dir, "run")
+	status, out, errs := demo(context.Background(), "train", "-epochs", "2", "-limit", "6000", "-out", folder)
+	require.Zero(t, status, errs)
+	require.Contains(t, out, "seed 1")
+	for _, name := range []string{"model.safetensors", "metrics.jsonl", "settings.json", "curves.png", "confusion.png"} {
+		info, err := os.Stat(filepath.Join(folder, name))
+		require.NoError(t, err)
+		require.Positive(t, info.Size())
+	}
+	weights := filepath.Join(folder, "model.safetensors")
+
+	status, out, errs = demo(context.Background(), "eval", "-weights", weights)
+	require.Zero(t, status, errs)
+	require.Regexp(t, `(?m)^accuracy 0\.9\d{3} \(9\d{3}/10000\)\n\z`, out)
+
+	right := 0
+	var paths []string
+	var labels []string
+	for i := range 10 {
+		path, label := writeDigit(t, dir, i)
+		paths, labels = append(paths, path), append(labels, label)
+	}
+	status, out, errs = demo(context.Background(), append([]string{"predict", "-weights", weights}, paths...)...)
+	require.Zero(t, status, errs)
+	for i, line := range strings.Split(strings.TrimSpace(out), "\n") {
+		if strings.HasPrefix(line, paths[i]+": "+labels[i]+" ") {
+			right++
+		}
+	}
+	require.GreaterOrEqual(t, right, 9, out)
+
+	// A second run in the same folder moves the first aside.
+	status, out, errs = demo(context.Background(), "train", "-epochs", "1", "-limit", "64", "-out", folder)
+	require.Zero(t, status, errs)
+	require.Contains(t, out, "moving the earlier run")
+	require.Equal(t, 1, len(glob(t, folder+"-1/model.safetensors")))
+
+	// Weights of another model are refused by the names of the parameters that differ.
+	f, err := safetensors.ReadFile(weights)
+	require.NoError(t, err)
+	for i := range f.Tensors {
+		if f.Tensors[i].Name == "conv1.weight" {
+			f.Tensors[i].Name = "first.weight"
+		}
+	}
+	other := filepath.Join(dir, "other.safetensors")
+	require.NoError(t, safetensors.WriteFile(other, f))
+	status, _, errs = demo(context.Background(), "eval", "-weights", other)
+	require.Equal(t, 1, status)
+	require.Contains(t, errs, "conv1.weight")
+	require.Equal(t, 1, strings.Count(errs, "\n"))
+}
+
+func glob(t *testing.T, pattern string) []string {
+	found, err := filepath.Glob(pattern)
+	require.NoError(t, err)
+	return found
+}
+
+// writeDigit draws test image i as a picture: large, and every other one black on white.
+func writeDigit(t *testing.T, dir string, i int) (path, label string) {
+	ds, err := mnist.Test()
+	require.NoError(t, err)
+	e := data.Example{X: make([]float32, 28*28), Labels: make([]int32, 1)}
+	require.NoError(t, ds.Read(i, e))
+	const zoom = 5
+	img := image.NewGray(image.Rect(0, 0, 28*zoom, 28*zoom))
+	for y := range 28 * zoom {
+		for x := range 28 * zoom {
+			v := (e.X[y/zoom*28+x/zoom]*mnist.Std + mnist.Mean) * 255
+			if i%2 == 1 {
+				v = 255 - v
+			}
+			img.SetGray(x, y, color.Gray{Y: uint8(max(0, min(255, v+.5)))})
+		}
+	}
+	path = filepath.Join(dir, "digit"+string(rune('0'+i))+".png")
+	f, err := os.Create(path)
+	require.NoError(t, err)
+	require.NoError(t, png.Encode(f, img))
+	require.NoError(t, f.Close())
+	return path, ds.Info().Classes[e.Labels[0]]
+}
+
+func TestSummaryHasThePublishedCounts(t *testing.T) {
+	_, out, errs := demo(context.Background(), "summary", "-model", "lenet")
+	require.Empty(t, errs)
+	require.Contains(t, out, "61,706")
+	require.Contains(t, out, "416,520")
+	require.Contains(t, out, "(N,16,5,5)")
+	_, out, _ = demo(context.Background(), "summary", "-model", "lenet1998")
+	require.Contains(t, out, "60,000")
+}
+
+func TestProgramNamesLinesAndLayers(t *testing.T) {
+	for _, args := range [][]string{{"program"}, {"program", "-train"}} {
+		status, out, errs := demo(context.Background(), args...)
+		require.Zero(t, status, errs)
+		require.Contains(t, out, "conv1")
+		require.Contains(t, out, ".go:")
+		require.Contains(t, out, "@")
+	}
+	for _, p := range vm.Passes() {
+		status, out, errs := demo(context.Background(), "program", "-train", "-after", p.Name)
+		require.Zero(t, status, errs)
+		require.True(t, strings.HasPrefix(out, "after "+p.Name+":"), out)
+	}
+	_, out, _ := demo(context.Background(), "program", "-dot")
+	require.True(t, strings.HasPrefix(out, "digraph"))
+}
+
+func TestVerifyAgrees(t *testing.T) {
+	for _, m := range []string{"lenet", "lenet1998"} {
+		status, out, errs := demo(context.Background(), "verify", "-model", m)
+		require.Zero(t, status, errs)
+		require.Equal(t, 2, strings.Count(out, "agree"))
+	}
+}
+
+// The counter formula gives what PyTorch computes from it: mean absolute logit, and the loss
+// of the third step (PyTorch 1.13.1, lr 0.01, momentum 0.9).
+func TestChecksOfBenchAgreeWithPyTorch(t *testing.T) {
+	e, err := findEngine("ref")
+	require.NoError(t, err)
+	for _, b := range benchCases() {
+		want, ok := pytorchChecks[b.name]
+		if !ok {
+			continue
+		}
+		w, err := b.make(e)
+		require.NoError(t, err)
+		check, err := w.check(w)
+		require.NoError(t, err)
+		require.InEpsilon(t, want, check, 1e-4, b.name)
+	}
+}
+
+func TestBenchPrintsOneObjectACase(t *testing.T) {
+	if testing.Short() {
+		t.Skip("takes four seconds")
+	}
+	status, out, errs := demo(context.Background(), "bench", "-json", "-case", "lenet/infer/1")
+	require.Zero(t, status, errs)
+	var r map[string]any
+	require.NoError(t, json.Unmarshal([]byte(out), &r))
+	for _, key := range []string{"case", "ms", "min", "max", "check", "share", "fma_gflops", "gb_s"} {
+		require.Contains(t, r, key)
+	}
+}
+
+var pytorchChecks = map[string]float64{
+	"lenet/infer/1":  0.070482694,
+	"lenet/infer/64": 0.070654288,
+	"lenet/train/1":  2.3168461,
+	"lenet/train/64": 2.3081028,
+	"gemm/512":       2.4496922,
+}

@@ -1,0 +1,119 @@
+package train
+
+import (
+	"errors"
+	"fmt"
+
+	"github.com/plexaura/plexaura/data"
+	"github.com/plexaura/plexaura/engine"
+	"github.com/plexaura/plexaura/nn"
+	"github.com/plexaura/plexaura/optim"
+	"github.com/plexaura/plexaura/vm"
+)
+
+// ErrStop, returned by a callback of a [Config], ends the run in good order and without an
+// error.
+var ErrStop = errors.New("train: stop")
+
+// Config says what [Fit] trains, on what and how.
+type Config struct {
+	Model     nn.Layer        // maps a batch of inputs to outputs; for class numbers, to logits (N,C) or (N,C,...)
+	Train     data.Dataset    // what is learnt from
+	Engine    engine.Engine   // what it runs on
+	Optimizer optim.Optimizer // how parameters change, such as optim.Adam{}
+
+	// Validation is looked at after every epoch; it may be nil. Choose by it, not by the data
+	// of the final test.
+	Validation data.Dataset
+	// Loss is minimised. By default it is that of [Build].
+	Loss Loss
+	// Epochs is how often all examples are used, in total: a run that is resumed makes what
+	// is left of them. Default 1.
+	Epochs int
+	// Batch is the number of examples in a step. What is left over at the end of an epoch
+	// makes a smaller one, which counts by its own size. Default 64.
+	Batch int
+	// Seed fixes initialisation, the order of the examples in each epoch, and dropout.
+	Seed uint64
+
+	// Store holds values to start from, if not nil; it is trained in place. Values that it
+	// lacks are initialised, from its own seed.
+	Store *vm.Store
+	// Resume, if not nil, is the run to go on with; its store is trained in place. Seed,
+	// Batch and Train must be those that it was made with.
+	Resume *Checkpoint
+
+	// Folder is where the run is kept, in the files [CheckpointFile], [MetricsFile] and
+	// [SettingsFile]; it is made if missing. Empty means nowhere.
+	Folder string
+	// Name is the model's name in the checkpoint, for programs that know several.
+	Name string
+	// Settings is what the program was told, kept as JSON in [SettingsFile] and in the
+	// checkpoint. By default they are those of this Config.
+	Settings any
+
+	// OnStart is called once, before the first step, OnStep after every step and OnEpoch
+	// after every epoch, when it has been validated and saved. Each may be nil. An error ends
+	// the run; see [ErrStop]. Steps wait for them, and the store is at rest meanwhile.
+	OnStart func(Start) error
+	OnStep  func(Step) error
+	OnEpoch func(Epoch) error
+}
+
+// Start describes a run that is about to begin.
+type Start struct {
+	// Checkpoint is the run's; it changes as training goes on. Its Progress tells where a
+	// resumed run goes on.
+	Checkpoint *Checkpoint
+	Params     int       // numbers in the model's parameters
+	Batches    int       // steps in an epoch
+	Train      vm.Memory // of the program for training, at the full batch size
+	Evaluation vm.Memory // of that for validation, likewise
+}
+
+// Step is what [Config.OnStep] is told.
+type Step struct {
+	Epoch    int     // from 1
+	Batch    int     // of the epoch, from 1
+	Batches  int     // in the epoch
+	Examples int     // in this batch
+	Loss     float64 // mean over this batch, before the step changed the parameters
+	Rate     float64 // learning rate
+	SoFar    Metrics // of the epoch up to and with this batch
+	Seconds  float64 // spent on training in this epoch
+}
+
+// Result is what a run came to.
+type Result struct {
+	// Epochs holds one record for each complete epoch, those before a resume included.
+	Epochs []Epoch
+	// Checkpoint holds the values after the last step; it shares the store of the run.
+	Checkpoint *Checkpoint
+}
+
+// withDefaults returns c with defaults filled in, or says what is missing.
+func (c Config) withDefaults() (Config, error) {
+	switch {
+	case c.Model == nil:
+		return c, errors.New("the Config has no Model")
+	case c.Train == nil:
+		return c, errors.New("the Config has no dataset to Train on")
+	case c.Engine == nil:
+		return c, errors.New("the Config has no Engine")
+	case c.Optimizer == nil:
+		return c, errors.New("the Config has no Optimizer")
+	case c.Store != nil && c.Resume != nil:
+		return c, errors.New("the Config has a Store and a Resume; a resumed run has the store of its checkpoint")
+	case c.Epochs < 0:
+		return c, fmt.Errorf("Epochs is %d; want at least 1", c.Epochs)
+	}
+	if c.Epochs == 0 {
+		c.Epochs = 1
+	}
+	if c.Batch == 0 {
+		c.Batch = defaultBatch
+	}
+	return c, nil
+}
+
+const defaultBatch = 64

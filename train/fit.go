@@ -1,0 +1,341 @@
+package train
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"math"
+	"slices"
+	"time"
+
+	"github.com/plexaura/plexaura/data"
+	"github.com/plexaura/plexaura/graph"
+	"github.com/plexaura/plexaura/vm"
+)
+
+// Fit trains a model. A mistake in c, in the model or in its data is found before the first
+// step, and the result is nil; all mistakes in the graph are returned together, as a
+// [graph.ErrorList].
+//
+// From the first step on there is a result, whatever ends the run: ctx, a callback, data that
+// cannot be read. The error says where the run stood and wraps the cause, that of ctx
+// included. The run stops at a whole step, is saved where it has a folder, and can be resumed
+// from the result's checkpoint or the saved one, bit for bit as if it had not stopped. A loss
+// that is not finite, which wraps [vm.ErrNotFinite], is different: nothing is saved then, the
+// checkpoint before stays.
+func Fit(ctx context.Context, c Config) (*Result, error) {
+	r, err := newRun(c)
+	if err != nil {
+		return nil, prefixed(err)
+	}
+	err = r.train(ctx)
+	return &Result{Epochs: r.state.Progress.Epochs, Checkpoint: r.state}, prefixed(err)
+}
+
+// prefixed names the package in err; mistakes in a graph name their own place.
+func prefixed(err error) error {
+	if list := (graph.ErrorList)(nil); err == nil || errors.As(err, &list) {
+		return err
+	}
+	return fmt.Errorf("train: %w", err)
+}
+
+// run is a run of Fit.
+type run struct {
+	Config
+	state      *Checkpoint
+	start      Start
+	step, eval *runner // eval is nil without validation
+	batches    *data.Loader
+	validation *data.Loader
+	folder     folder
+	unsaved    bool // steps were made since the last checkpoint
+}
+
+func newRun(c Config) (*run, error) {
+	c, err := c.withDefaults()
+	if err != nil {
+		return nil, err
+	}
+	r := &run{Config: c, folder: folder(c.Folder)}
+	net, err := build(c.Model, c.Train.Info(), c.Loss, c.Optimizer)
+	if err != nil {
+		return nil, err
+	}
+	if err := r.load(); err != nil {
+		return nil, err
+	}
+	if err := r.begin(); err != nil {
+		return nil, err
+	}
+	return r, r.compile(net)
+}
+
+// load makes the loaders.
+func (r *run) load() (err error) {
+	r.batches, err = data.NewLoader(r.Train, data.Batching{Size: r.Batch, Shuffle: true, Seed: r.Seed})
+	if err != nil || r.Validation == nil {
+		return err
+	}
+	if err := sameData(r.Train.Info(), r.Validation.Info()); err != nil {
+		return fmt.Errorf("training and validation: %w", err)
+	}
+	r.validation, err = data.NewLoader(r.Validation, data.Batching{Size: r.Batch})
+	if err != nil {
+		return fmt.Errorf("validation: %w", err)
+	}
+	return nil
+}
+
+// begin makes the state that the run starts from.
+func (r *run) begin() error {
+	r.state = &Checkpoint{Store: r.Store}
+	if r.Resume != nil {
+		if err := r.resumable(); err != nil {
+			return fmt.Errorf("resuming: %w", err)
+		}
+		*r.state = *r.Resume
+		r.state.Progress.Epochs = slices.Clone(r.state.Progress.Epochs)
+	}
+	if r.state.Store == nil {
+		r.state.Store = vm.NewStore(r.Seed)
+	}
+	r.state.Info = r.Train.Info()
+	if r.Name != "" {
+		r.state.Name = r.Name
+	}
+	p := &r.state.Progress
+	p.Seed, p.Size, p.Examples = r.Seed, r.Batch, r.Train.Len()
+	return r.settings()
+}
+
+// resumable says why the run to be resumed cannot be, with this Config.
+func (r *run) resumable() error {
+	p := r.Resume.Progress
+	switch {
+	case r.Resume.Store == nil:
+		return errors.New("the checkpoint has no Store")
+	case p.Size == 0:
+		return errors.New("the checkpoint is not one of a run of Fit")
+	case p.Seed != r.Seed:
+		return fmt.Errorf("the run began with seed %d, this is seed %d", p.Seed, r.Seed)
+	case p.Size != r.Batch:
+		return fmt.Errorf("the run began with batches of %d, these are of %d", p.Size, r.Batch)
+	case p.Examples != r.Train.Len():
+		return fmt.Errorf("the run began with %d examples, these are %d", p.Examples, r.Train.Len())
+	case p.Batch < 0 || p.Batch > r.batches.Len():
+		return fmt.Errorf("the checkpoint is at batch %d of %d", p.Batch, r.batches.Len())
+	}
+	return sameData(r.Resume.Info, r.Train.Info())
+}
+
+// sameData says how two kinds of data differ.
+func sameData(a, b data.Info) error {
+	switch {
+	case a.Input != b.Input:
+		return fmt.Errorf("the data differ: inputs are %v and %v", a.Input, b.Input)
+	case a.Target != b.Target:
+		return fmt.Errorf("the data differ: targets are %v and %v", a.Target, b.Target)
+	case !slices.Equal(a.Classes, b.Classes):
+		return fmt.Errorf("the data differ: classes are %q and %q", a.Classes, b.Classes)
+	case !slices.Equal(a.Preprocess.Mean, b.Preprocess.Mean) || !slices.Equal(a.Preprocess.Std, b.Preprocess.Std):
+		return fmt.Errorf("the data differ: preprocessing is %v and %v", a.Preprocess, b.Preprocess)
+	}
+	return nil
+}
+
+// settings encodes what the program was told.
+func (r *run) settings() (err error) {
+	told := r.Settings
+	switch {
+	case told == nil && r.state.Settings != nil:
+		return nil
+	case told == nil:
+		told = struct {
+			Model  string `json:"model"`
+			Engine string `json:"engine"`
+			Epochs int    `json:"epochs"`
+			Batch  int    `json:"batch"`
+			Seed   uint64 `json:"seed"`
+		}{r.Name, r.Engine.Name(), r.Epochs, r.Batch, r.Seed}
+	}
+	if r.state.Settings, err = json.Marshal(told); err != nil {
+		return fmt.Errorf("Settings: %w", err)
+	}
+	return nil
+}
+
+// compile makes the programs, and checks that the values to start from are theirs.
+func (r *run) compile(net *Network) error {
+	training, err := vm.Compile(r.Engine, net.Training, vm.Train)
+	if err != nil {
+		return err
+	}
+	evaluation, err := vm.Compile(r.Engine, net.Evaluation)
+	if err != nil {
+		return err
+	}
+	leaves := append(slices.Clone(training.Leaves()), evaluation.Leaves()...)
+	if err := r.match(leaves); err != nil {
+		return err
+	}
+	if r.step, err = newRunner(training, r.state.Store, r.state.Info); err != nil {
+		return err
+	}
+	if r.eval, err = newRunner(evaluation, r.state.Store, r.state.Info); err != nil {
+		return err
+	}
+	r.state.Averaged = net.Averaged
+	r.state.Training = except(leaves, net.Leaves)
+	r.start = Start{Checkpoint: r.state, Params: numbers(net.Leaves), Batches: r.batches.Len()}
+	size := min(r.Batch, r.Train.Len())
+	if r.start.Train, err = training.Memory(size); err != nil {
+		return err
+	}
+	r.start.Evaluation, err = evaluation.Memory(size)
+	return err
+}
+
+func (r *run) match(leaves []*graph.Node) error {
+	if r.Resume != nil {
+		return match(r.state.Store, leaves, nil)
+	}
+	return matchTypes(r.state.Store, leaves)
+}
+
+// except lists, in alphabetical order, the names of leaves that others has not.
+func except(leaves, others []*graph.Node) (names []string) {
+	for _, n := range leaves {
+		if !slices.ContainsFunc(others, func(o *graph.Node) bool { return o.Name() == n.Name() }) {
+			names = append(names, n.Name())
+		}
+	}
+	slices.Sort(names)
+	return slices.Compact(names)
+}
+
+// numbers is how many numbers the parameters among leaves have.
+func numbers(leaves []*graph.Node) (n int) {
+	for _, leaf := range leaves {
+		if leaf.Kind() == graph.Param {
+			n += leaf.Type().Len()
+		}
+	}
+	return n
+}
+
+// train trains, and saves what was reached if it does not end with an epoch.
+func (r *run) train(ctx context.Context) error {
+	err := r.epochs(ctx)
+	if errors.Is(err, ErrStop) {
+		err = nil
+	}
+	if errors.Is(err, vm.ErrNotFinite) {
+		return err
+	}
+	return errors.Join(err, r.save())
+}
+
+func (r *run) epochs(ctx context.Context) error {
+	if r.OnStart != nil {
+		if err := r.OnStart(r.start); err != nil {
+			return err
+		}
+	}
+	if err := r.folder.begin(r.state); err != nil {
+		return err
+	}
+	for len(r.state.Progress.Epochs) < r.Epochs {
+		if err := r.epoch(ctx); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// epoch makes what is left of an epoch.
+func (r *run) epoch(ctx context.Context) error {
+	p := &r.state.Progress
+	number := len(p.Epochs) + 1
+	begun := time.Now().Add(-time.Duration(p.Seconds * float64(time.Second)))
+	for b, err := range r.batches.EpochFrom(number-1, p.Batch) {
+		batch := p.Batch + 1
+		if err == nil {
+			err = r.advance(ctx, b, begun)
+		}
+		if err != nil {
+			step := (number-1)*r.batches.Len() + batch
+			return fmt.Errorf("epoch %d of %d, batch %d of %d (step %d): %w", number, r.Epochs, batch, r.batches.Len(), step, err)
+		}
+	}
+	e := Epoch{Number: number, Train: p.SoFar, Rate: p.Rate, Seconds: p.Seconds}
+	if err := r.validate(ctx, &e); err != nil {
+		return fmt.Errorf("validation after epoch %d of %d: %w", number, r.Epochs, err)
+	}
+	return r.finish(e)
+}
+
+// advance makes one step.
+func (r *run) advance(ctx context.Context, b data.Batch, begun time.Time) error {
+	m, outs, err := r.step.run(ctx, b)
+	if err != nil {
+		return err
+	}
+	rate, err := vm.Number(outs[2])
+	if err != nil {
+		return err
+	}
+	p := &r.state.Progress
+	p.SoFar.add(m)
+	p.Batch, p.Rate, p.Seconds, r.unsaved = b.Index+1, rate, time.Since(begun).Seconds(), true
+	if r.OnStep == nil {
+		return nil
+	}
+	return r.OnStep(Step{
+		Epoch: len(p.Epochs) + 1, Batch: p.Batch, Batches: r.batches.Len(), Examples: m.Examples,
+		Loss: m.Loss(), Rate: rate, SoFar: p.SoFar, Seconds: p.Seconds,
+	})
+}
+
+func (r *run) validate(ctx context.Context, e *Epoch) error {
+	if r.validation == nil {
+		return nil
+	}
+	m, err := r.eval.runAll(ctx, r.validation)
+	if err != nil {
+		return err
+	}
+	if math.IsNaN(m.LossSum) || math.IsInf(m.LossSum, 0) {
+		return fmt.Errorf("the loss is %v: %w", m.LossSum, vm.ErrNotFinite)
+	}
+	e.Validation = &m
+	return nil
+}
+
+// finish records an epoch. The checkpoint comes first: the metrics are made anew from it when
+// the run is resumed.
+func (r *run) finish(e Epoch) error {
+	p := &r.state.Progress
+	p.Epochs = append(p.Epochs, e)
+	p.Batch, p.SoFar, p.Seconds = 0, Metrics{}, 0
+	r.unsaved = true
+	if err := r.save(); err != nil {
+		return err
+	}
+	if err := r.folder.append(e); err != nil {
+		return err
+	}
+	if r.OnEpoch == nil {
+		return nil
+	}
+	return r.OnEpoch(e)
+}
+
+func (r *run) save() error {
+	if !r.unsaved {
+		return nil
+	}
+	r.unsaved = false
+	return r.folder.save(r.state)
+}

@@ -1,0 +1,101 @@
+package train
+
+import (
+	"gorgonia.org/tensor"
+
+	"github.com/plexaura/plexaura/shape"
+)
+
+// Metrics are the results on a number of examples, as sums, so that no bit is lost when they
+// are added up or saved.
+type Metrics struct {
+	Examples int     `json:"examples"`
+	LossSum  float64 `json:"loss_sum"`
+	Correct  int     `json:"correct,omitempty"` // labels that the largest output stands for
+	Labels   int     `json:"labels,omitempty"`  // labels looked at; 0 where targets are no class numbers
+}
+
+// Loss is the mean over the examples.
+func (m Metrics) Loss() float64 { return m.LossSum / float64(max(m.Examples, 1)) }
+
+// Accuracy is the part of the labels that is predicted right, from 0 to 1; it is 0 where there
+// are none.
+func (m Metrics) Accuracy() float64 { return float64(m.Correct) / float64(max(m.Labels, 1)) }
+
+func (m *Metrics) add(o Metrics) {
+	m.Examples += o.Examples
+	m.LossSum += o.LossSum
+	m.Correct += o.Correct
+	m.Labels += o.Labels
+}
+
+// Epoch is the record of an epoch.
+type Epoch struct {
+	Number     int      `json:"epoch"` // from 1
+	Train      Metrics  `json:"train"` // of each batch before its step, in training form
+	Validation *Metrics `json:"validation,omitempty"`
+	Rate       float64  `json:"rate"`    // learning rate of the last step
+	Seconds    float64  `json:"seconds"` // spent on training, without validation
+}
+
+// ExamplesPerSecond is the speed of training.
+func (e Epoch) ExamplesPerSecond() float64 {
+	if e.Seconds == 0 {
+		return 0
+	}
+	return float64(e.Train.Examples) / e.Seconds
+}
+
+// classes says where in an output the classes are: along axis 1, inner places apart.
+type classes struct{ count, inner int }
+
+// classesOf returns the classes of outputs for targets of the given type, that of one
+// example, or false where the output does not choose among classes.
+func classesOf(output, target shape.Type) (c classes, ok bool) {
+	if target.DType != shape.Int32 || output.Rank() != target.Rank()+2 || !output.IsFloat() {
+		return c, false
+	}
+	count, known := output.Dim(1).Int()
+	if !known || count < 2 || output.Drop(1) != batched(target).Shape {
+		return c, false
+	}
+	return classes{count, target.Len()}, true
+}
+
+// compare compares outputs with labels. In confusion, where it is not nil, it counts how often
+// each class (row) was taken for each (column). A label that is no class is left out.
+func (c classes) compare(output *tensor.Dense, labels []int32, confusion [][]int) (correct, seen int) {
+	if output.Dtype() == tensor.Float64 {
+		return compare(c, output.Float64s(), labels, confusion)
+	}
+	return compare(c, output.Float32s(), labels, confusion)
+}
+
+func compare[T shape.Float](c classes, output []T, labels []int32, confusion [][]int) (correct, seen int) {
+	for i, label := range labels {
+		if label < 0 || int(label) >= c.count {
+			continue
+		}
+		n, j := i/c.inner, i%c.inner
+		best := largest(output[n*c.count*c.inner+j:], c.count, c.inner)
+		seen++
+		if best == int(label) {
+			correct++
+		}
+		if confusion != nil {
+			confusion[label][best]++
+		}
+	}
+	return correct, seen
+}
+
+// largest returns the index of the largest of count numbers, step apart; the first of equals.
+func largest[T shape.Float](v []T, count, step int) int {
+	best := 0
+	for i := 1; i < count; i++ {
+		if v[i*step] > v[best*step] {
+			best = i
+		}
+	}
+	return best
+}

@@ -1,0 +1,132 @@
+package train
+
+import (
+	"errors"
+	"fmt"
+
+	"github.com/plexaura/plexaura/autodiff"
+	"github.com/plexaura/plexaura/data"
+	"github.com/plexaura/plexaura/graph"
+	"github.com/plexaura/plexaura/nn"
+	"github.com/plexaura/plexaura/ops"
+	"github.com/plexaura/plexaura/optim"
+	"github.com/plexaura/plexaura/shape"
+)
+
+// Loss is what training makes small: a scalar, the mean over the examples of a batch, from
+// the model's output and the target.
+type Loss func(output, target *graph.Node) *graph.Node
+
+// Network holds the graphs that [Fit] and [Predictor] compile.
+type Network struct {
+	// Training is the loss, the output and, a float64 scalar, the learning rate, in a graph
+	// with all updates: it is compiled with vm.Train. It is empty without an optimiser.
+	Training []*graph.Node
+	// Evaluation is the loss and the output, in inference form.
+	Evaluation []*graph.Node
+	// Inference is the output alone, in inference form.
+	Inference []*graph.Node
+	// Leaves are the parameters and the state of the model itself.
+	Leaves []*graph.Node
+	// Averaged tells that Evaluation and Inference compute with the moving averages of the
+	// parameters, because the optimiser keeps them.
+	Averaged bool
+}
+
+// The names of the inputs; examples lie along axis 0.
+const (
+	inputName  = "input"
+	targetName = "target"
+)
+
+// Build makes the graphs of a model for data that info describes. By default the loss is
+// [ops.CrossEntropy] where targets are class numbers and [ops.MSE] where they are floating
+// point. Without an optimiser, opt being nil, there is no graph for training. The error is a
+// [graph.ErrorList] of all mistakes in the graph.
+func Build(model nn.Layer, info data.Info, loss Loss, opt optim.Optimizer) (*Network, error) {
+	n, err := build(model, info, loss, opt)
+	return n, prefixed(err)
+}
+
+func build(model nn.Layer, info data.Info, loss Loss, opt optim.Optimizer) (*Network, error) {
+	if model == nil {
+		return nil, errors.New("no model")
+	}
+	if err := info.Err(); err != nil {
+		return nil, fmt.Errorf("data: %w", err)
+	}
+	g := graph.New()
+	x := g.Input(inputName, batched(info.Input))
+	target := g.Input(targetName, batched(info.Target))
+	output := applied(g, "Model", model.Apply(nn.Root(g), x))
+	n := &Network{Leaves: g.Leaves()}
+	checkClasses(output, info)
+	value := applied(g, "Loss", loss.or(info.Target.DType)(output, target))
+	n.Evaluation = graph.Inference(value, output)
+	n.Inference = graph.Inference(output)
+	if opt != nil {
+		rate := opt.Apply(g, autodiff.Grad(value, g.Params()...))
+		n.Training = []*graph.Node{value, output, rate}
+	}
+	if err := g.Err(); err != nil {
+		return nil, err
+	}
+	if value.Type().Rank() != 0 || !value.Type().IsFloat() {
+		g.Report(value, fmt.Errorf("the loss is %v; want the mean over the batch: %w", value.Type(), graph.ErrNotScalar))
+		return nil, g.Err()
+	}
+	if opt != nil && n.keepsAverages(g) {
+		n.average()
+	}
+	return n, nil
+}
+
+// batched is the type of a batch of values of type t.
+func batched(t shape.Type) shape.Type { return t.Of(t.Insert(0, shape.N)) }
+
+// applied is n, or an error of g where a user's function returned nothing.
+func applied(g *graph.Graph, what string, n *graph.Node) *graph.Node {
+	if n == nil {
+		return g.Reject(what, errors.New("it returned a nil node"))
+	}
+	return n
+}
+
+// or returns l or, where it is nil, the default for targets of type d.
+func (l Loss) or(d shape.DType) Loss {
+	switch {
+	case l != nil:
+		return l
+	case d.IsFloat():
+		return ops.MSE
+	}
+	return func(output, target *graph.Node) *graph.Node { return ops.CrossEntropy(output, target) }
+}
+
+// checkClasses reports an output that has not one number for each class with a name.
+func checkClasses(output *graph.Node, info data.Info) {
+	if !output.Valid() || len(info.Classes) == 0 {
+		return
+	}
+	c, ok := classesOf(output.Type(), info.Target)
+	if ok && c.count != len(info.Classes) {
+		output.Graph().Report(output, fmt.Errorf("the output is %v, but the data have %d classes", output.Type(), len(info.Classes)))
+	}
+}
+
+// keepsAverages reports whether g has a moving average of every parameter.
+func (n *Network) keepsAverages(g *graph.Graph) bool {
+	for _, leaf := range optim.Averaged(n.Inference...)[0].Graph().Leaves() {
+		if g.Leaf(leaf.Name()) == nil {
+			return false
+		}
+	}
+	return true
+}
+
+// average makes what is not training compute with the moving averages.
+func (n *Network) average() {
+	n.Evaluation = optim.Averaged(n.Evaluation...)
+	n.Inference = optim.Averaged(n.Inference...)
+	n.Averaged = true
+}

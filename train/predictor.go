@@ -1,0 +1,260 @@
+package train
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"runtime"
+	"slices"
+
+	"gorgonia.org/tensor"
+
+	"github.com/plexaura/plexaura/data"
+	"github.com/plexaura/plexaura/engine"
+	"github.com/plexaura/plexaura/graph"
+	"github.com/plexaura/plexaura/nn"
+	"github.com/plexaura/plexaura/ops"
+	"github.com/plexaura/plexaura/shape"
+	"github.com/plexaura/plexaura/vm"
+)
+
+// Predictor computes a model's outputs. It is safe for use by many goroutines: as many of
+// them as GOMAXPROCS was at first compute at a time, each in memory that is kept for the next
+// one; further ones wait.
+type Predictor struct {
+	model   nn.Layer
+	weights *Checkpoint
+	engine  engine.Engine
+	program *vm.Program
+	in, out shape.Type   // of one example
+	idle    chan *worker // nil ones are yet to be made
+}
+
+// worker is a machine and the memory that it is fed from.
+type worker struct {
+	machine *vm.Machine
+	memory  []float32
+	views   [defaultBatch + 1]*tensor.Dense // of the first n examples in memory
+	args    [1]*tensor.Dense
+}
+
+// NewPredictor returns a Predictor of a model with the values of w, which it shares: while
+// they are trained, it is w.Snapshot() that can be used. Weights of another model are a
+// [MismatchError].
+func NewPredictor(model nn.Layer, w *Checkpoint, e engine.Engine) (*Predictor, error) {
+	p, err := newPredictor(model, w, e)
+	return p, prefixed(err)
+}
+
+func newPredictor(model nn.Layer, w *Checkpoint, e engine.Engine) (*Predictor, error) {
+	if w == nil || w.Store == nil {
+		return nil, errors.New("no weights")
+	}
+	net, err := network(model, w, nil)
+	if err != nil {
+		return nil, err
+	}
+	output := net.Inference[0]
+	outs := []*graph.Node{output, output}
+	if _, ok := classesOf(output.Type(), w.Info.Target); ok {
+		outs[1] = ops.Softmax(output, 1)
+	}
+	t := output.Type()
+	if t.Rank() == 0 || t.Dim(0) != shape.N || !t.Drop(0).Concrete() {
+		return nil, fmt.Errorf("the model's output is %v; want one for each example, along axis 0", t)
+	}
+	p := &Predictor{model: model, weights: w, engine: e, in: w.Info.Input, out: t.Of(t.Drop(0))}
+	if p.program, err = vm.Compile(e, outs); err != nil {
+		return nil, err
+	}
+	if _, err := feedsOf(p.program); err != nil {
+		return nil, err
+	}
+	if err := fits(w, p.program, net); err != nil {
+		return nil, err
+	}
+	p.idle = make(chan *worker, runtime.GOMAXPROCS(0))
+	for range cap(p.idle) {
+		p.idle <- nil
+	}
+	return p, nil
+}
+
+// network builds the graphs of a model that are run with the values of w.
+func network(model nn.Layer, w *Checkpoint, loss Loss) (*Network, error) {
+	net, err := build(model, w.Info, loss, nil)
+	if err == nil && w.Averaged {
+		net.average()
+	}
+	return net, err
+}
+
+// fits returns a [MismatchError] where the values of w are not those of the model.
+func fits(w *Checkpoint, p *vm.Program, net *Network) error {
+	extra := slices.Clone(w.Training)
+	for _, n := range net.Leaves {
+		extra = append(extra, n.Name())
+	}
+	return match(w.Store, p.Leaves(), extra)
+}
+
+// Info describes the data that the model is for.
+func (p *Predictor) Info() data.Info { return p.weights.Info }
+
+// Output is the type of the output for one example.
+func (p *Predictor) Output() shape.Type { return p.out }
+
+// Predict returns the probabilities of the classes for each example of x, one after the
+// other, or what [Predictor.Outputs] does where the model does not choose among classes. x
+// holds any number of examples, one after the other, preprocessed as Info().Preprocess says.
+func (p *Predictor) Predict(ctx context.Context, x []float32) ([]float32, error) {
+	y, err := p.compute(ctx, x, 1)
+	return y, prefixed(err)
+}
+
+// Outputs returns what the model makes of each example of x: logits, or the numbers of a
+// regression. It is otherwise like [Predictor.Predict].
+func (p *Predictor) Outputs(ctx context.Context, x []float32) ([]float32, error) {
+	y, err := p.compute(ctx, x, 0)
+	return y, prefixed(err)
+}
+
+// compute returns one of the outputs of the program.
+func (p *Predictor) compute(ctx context.Context, x []float32, output int) ([]float32, error) {
+	size := p.in.Len()
+	if len(x) == 0 || len(x)%size != 0 {
+		return nil, fmt.Errorf("%d numbers are no examples of %v, which have %d each", len(x), p.in, size)
+	}
+	w, err := p.acquire(ctx)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { p.idle <- w }()
+	y := make([]float32, 0, len(x)/size*p.out.Len())
+	for chunk := range slices.Chunk(x, defaultBatch*size) {
+		outs, err := w.run(ctx, chunk, p.in)
+		if err != nil {
+			return nil, err
+		}
+		y = appendFloats(y, outs[output])
+	}
+	return y, nil
+}
+
+// acquire waits for a worker.
+func (p *Predictor) acquire(ctx context.Context) (w *worker, err error) {
+	select {
+	case w = <-p.idle:
+	case <-ctx.Done():
+		return nil, context.Cause(ctx)
+	}
+	if w != nil {
+		return w, nil
+	}
+	if w, err = p.newWorker(); err != nil {
+		p.idle <- nil
+		return nil, err
+	}
+	return w, nil
+}
+
+func (p *Predictor) newWorker() (*worker, error) {
+	m, err := p.program.NewMachine(p.weights.Store)
+	if err != nil {
+		return nil, err
+	}
+	return &worker{machine: m}, nil
+}
+
+// run computes the outputs for the examples of x, at most defaultBatch of them.
+func (w *worker) run(ctx context.Context, x []float32, each shape.Type) ([]*tensor.Dense, error) {
+	n := len(x) / each.Len()
+	if len(w.memory) < len(x) {
+		w.memory = make([]float32, len(x))
+		clear(w.views[:])
+	}
+	copy(w.memory, x)
+	if w.views[n] == nil {
+		s := each.Insert(0, shape.Dim(n))
+		w.views[n] = tensor.New(tensor.WithShape(s.Ints()...), tensor.WithBacking(w.memory[:len(x)]))
+	}
+	w.args[0] = w.views[n]
+	return w.machine.Run(ctx, w.args[:]...)
+}
+
+func appendFloats(y []float32, d *tensor.Dense) []float32 {
+	if d.Dtype() == tensor.Float32 {
+		return append(y, d.Float32s()...)
+	}
+	for _, v := range d.Float64s() {
+		y = append(y, float32(v))
+	}
+	return y
+}
+
+// Class is a class and how probable it is.
+type Class struct {
+	Index       int
+	Name        string // empty where classes have no names
+	Probability float32
+}
+
+// Top returns the k most probable classes, the most probable first, of one example's
+// probabilities.
+func (p *Predictor) Top(k int, probabilities []float32) []Class {
+	classes := make([]Class, len(probabilities))
+	for i, v := range probabilities {
+		classes[i] = Class{Index: i, Probability: v}
+		if i < len(p.Info().Classes) {
+			classes[i].Name = p.Info().Classes[i]
+		}
+	}
+	slices.SortStableFunc(classes, func(a, b Class) int { return cmp.Compare(b.Probability, a.Probability) })
+	return classes[:max(0, min(k, len(classes)))]
+}
+
+// Evaluation is how a model does on data that it was not trained on.
+type Evaluation struct {
+	Metrics
+	// Confusion counts how often an example of each class (row) was taken for each class
+	// (column). It is nil where the model does not choose among classes.
+	Confusion [][]int
+}
+
+// Evaluate returns how the model does on all of ds. By default, loss being nil, the loss is
+// that of [Build].
+func (p *Predictor) Evaluate(ctx context.Context, ds data.Dataset, loss Loss) (Evaluation, error) {
+	e, err := p.evaluate(ctx, ds, loss)
+	return e, prefixed(err)
+}
+
+func (p *Predictor) evaluate(ctx context.Context, ds data.Dataset, loss Loss) (e Evaluation, err error) {
+	if err := sameData(p.Info(), ds.Info()); err != nil {
+		return e, fmt.Errorf("the model's data and those to evaluate: %w", err)
+	}
+	net, err := network(p.model, p.weights, loss)
+	if err != nil {
+		return e, err
+	}
+	program, err := vm.Compile(p.engine, net.Evaluation)
+	if err != nil {
+		return e, err
+	}
+	r, err := newRunner(program, p.weights.Store, p.Info())
+	if err != nil {
+		return e, err
+	}
+	batches, err := data.NewLoader(ds, data.Batching{Size: defaultBatch})
+	if err != nil {
+		return e, err
+	}
+	if r.labelled {
+		r.confusion = make([][]int, r.classes.count)
+		for i := range r.confusion {
+			r.confusion[i] = make([]int, r.classes.count)
+		}
+	}
+	m, err := r.runAll(ctx, batches)
+	return Evaluation{m, r.confusion}, err
+}
