@@ -280,7 +280,7 @@ func (op binary) Map(_ []shape.Type, out shape.Type) engine.Map {
 }
 
 // Simplify drops operands that leave the other one as it is, bit by bit: x+0 is not x where
-// x is -0, but x-0 and x+(-0) are.
+// x is -0, but x-0 and x+(-0) are. A power of 2 becomes a product, which is no less accurate.
 func (op binary) Simplify(n *graph.Node) *graph.Node {
 	a, b := n.In(0), n.In(1)
 	switch {

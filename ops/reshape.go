@@ -127,9 +127,8 @@ func (op ReshapeOp) Infer(in []shape.Type) (shape.Type, error) {
 
 // resolve returns the shape asked for with Infer replaced, given the input's.
 func (op ReshapeOp) resolve(in shape.Shape) (shape.Shape, error) {
-	dims := op.Shape.Dims()
-	unknown := slices.Index(dims, Infer)
 	out := op.Shape
+	unknown := slices.Index(out.Dims(), Infer)
 	if unknown >= 0 {
 		out = out.With(unknown, 1)
 	}
@@ -152,7 +151,7 @@ func (op ReshapeOp) resolve(in shape.Shape) (shape.Shape, error) {
 	}
 	d, ok := have.over(want)
 	if !ok {
-		return out, fmt.Errorf("%v has %v elements; no extent makes %v of them where the others make %v", in, have, dims, want)
+		return out, fmt.Errorf("%v has %v elements, no multiple of the %v that the extents given make", in, have, want)
 	}
 	return out.With(unknown, d), nil
 }

@@ -3,10 +3,10 @@ package gradcheck
 import (
 	"math/rand/v2"
 
+	"gorgonia.org/tensor"
+
 	"github.com/plexaura/plexaura/engine"
 	"github.com/plexaura/plexaura/shape"
-
-	"gorgonia.org/tensor"
 )
 
 // Values chooses the elements of an input. Finite differences look 0.002 to either side, so

@@ -7,6 +7,8 @@ import (
 	"github.com/plexaura/plexaura/shape"
 )
 
+var _ engine.Mover = Engine{}
+
 // word stands for the elements of every type of its width: moving them needs no more.
 type word interface{ uint8 | int32 | int64 }
 
@@ -32,11 +34,11 @@ type part struct {
 	start int
 }
 
-// partOf returns the part of a tensor of shape whole that w says, of the given shape.
-func partOf(whole, shape shape.Shape, w engine.Window) (p part) {
+// partOf returns the part, of the given shape, that w cuts from a tensor of shape whole.
+func partOf(whole, cut shape.Shape, w engine.Window) (p part) {
 	for i, stride := range whole.Strides() {
 		p.start += w.Start[i] * stride
-		p.add(shape.Int(i), w.Step[i]*stride)
+		p.add(cut.Int(i), w.Step[i]*stride)
 	}
 	return p
 }
@@ -65,12 +67,12 @@ func put[W word](dst, src []W, p *part) {
 
 // BindTranspose implements [engine.Mover].
 func (Engine) BindTranspose(p engine.Perm, in []shape.Type, out shape.Type) (engine.Bound, error) {
-	var v part
+	var x part
 	strides := in[0].Strides()
 	for i := range out.Rank() {
-		v.add(out.Int(i), strides[p[i]])
+		x.add(out.Int(i), strides[p[i]])
 	}
-	return bindTake(v, out)
+	return bindTake(x, out)
 }
 
 // BindSlice implements [engine.Mover].

@@ -1,6 +1,10 @@
 package cases
 
 import (
+	"fmt"
+	"math"
+	"slices"
+
 	"github.com/plexaura/plexaura/autodiff/gradcheck"
 	"github.com/plexaura/plexaura/graph"
 	"github.com/plexaura/plexaura/ops"
@@ -67,7 +71,22 @@ func elementwise() (rows []Case) {
 		rows = append(rows, Case{Op: b.op, Label: "operand twice",
 			F: of1(func(x *graph.Node) *graph.Node { y := ops.Tanh(x); return f(ops.Add(y, x), x) }), In: args(gradcheck.Positive, shape.Of(3))})
 	}
-	return append(rows, scalarAttributes()...)
+	return slices.Concat(rows, powers(), scalarAttributes())
+}
+
+// powers are those of zero and of negative numbers, whose exponents do not change.
+func powers() (rows []Case) {
+	for _, exponent := range []float64{0, 1, 2, 3, -1, -2} {
+		values := gradcheck.Fixed(0, -1.5, 2, -0.5)
+		if exponent < 0 {
+			values = gradcheck.NonZero
+		}
+		rows = append(rows, Case{Op: "Pow", Label: fmt.Sprintf("exponent %v", exponent), Order: 3, Tolerance: 1e-5,
+			F: of1(func(x *graph.Node) *graph.Node { return ops.Pow(x, ops.Scalar(x, exponent)) }), In: args(values, shape.Of(4))})
+	}
+	return append(rows, Case{Op: "Pow", Label: "base 0", F: of1(func(x *graph.Node) *graph.Node {
+		return ops.Pow(ops.ZerosLike(x), x)
+	}), In: args(gradcheck.Positive, shape.Of(3))})
 }
 
 func scalarAttributes() []Case {
@@ -77,6 +96,9 @@ func scalarAttributes() []Case {
 	return []Case{
 		{Op: "LeakyReLU", Label: "alpha 0.1", F: of1(func(x *graph.Node) *graph.Node { return ops.LeakyReLU(x, 0.1) }), In: args(gradcheck.NonZero, shape.Of(2, 3))},
 		{Op: "LeakyReLU", Label: "alpha -0.5", F: of1(func(x *graph.Node) *graph.Node { return ops.LeakyReLU(x, -0.5) }), In: args(gradcheck.NonZero, shape.Of(n, 2))},
+		{Op: "LeakyReLU", Label: "alpha 2", F: of1(func(x *graph.Node) *graph.Node { return ops.LeakyReLU(x, 2) }), In: args(gradcheck.NonZero, shape.Of(2, 3))},
+		{Op: "Softplus", Label: "at 0 and far from it", F: of1(ops.Softplus), In: args(gradcheck.Fixed(0, 30, -30), shape.Of(3))},
+		{Op: "Clip", Label: "below alone", F: of1(func(x *graph.Node) *graph.Node { return ops.Clip(x, 0, math.Inf(1)) }), In: args(gradcheck.Spread, shape.Of(4, 5))},
 		{Op: "AddScalar", F: of1(func(x *graph.Node) *graph.Node { return ops.AddScalar(x, 1.5) }), In: normal(shape.Of(2, 3))},
 		{Op: "MulScalar", F: of1(func(x *graph.Node) *graph.Node { return ops.MulScalar(x, -1.5) }), In: normal(shape.Of(2, 3))},
 		{Op: "Clip", Label: "-0.5..0.5", F: of1(func(x *graph.Node) *graph.Node { return ops.Clip(x, -0.5, 0.52) }), In: args(gradcheck.Spread, shape.Of(4, 5))},

@@ -38,6 +38,9 @@ func reductions() (rows []Case) {
 			rows = append(rows, Case{Op: r.op, Label: "batch", F: overAxes(r.f, 0), In: args(r.values, shape.Of(n, 3))})
 		}
 	}
+	for _, s := range []shape.Shape{shape.Of(7), shape.Of(3, 2, 5)} {
+		rows = append(rows, Case{Op: "Prod", Label: fmt.Sprintf("zeros in %v", s), F: overAxes(ops.Prod), In: args(gradcheck.Fixed(1.5, 0, -1, 2, 0, .5, 1, -1, 1, 1, -2), s)})
+	}
 	to := func(f func(*graph.Node, shape.Shape) *graph.Node, dims ...shape.Dim) gradcheck.Func {
 		return of1(func(x *graph.Node) *graph.Node { return f(x, shape.Of(dims...)) })
 	}

@@ -23,6 +23,8 @@ func softmax() (rows []Case) {
 				F: of1(func(x *graph.Node) *graph.Node { return s.f(x, axis) }), In: normal(shape.Of(2, 3, 2))})
 		}
 		rows = append(rows, Case{Op: s.op, Label: "batch", F: of1(func(x *graph.Node) *graph.Node { return s.f(x, 1) }), In: normal(shape.Of(n, 4))})
+		rows = append(rows, Case{Op: s.op, Label: "third order", Order: 3, Tolerance: 1e-5,
+			F: of1(func(x *graph.Node) *graph.Node { return s.f(x, 0) }), In: normal(shape.Of(3, 2))})
 	}
 	return rows
 }
@@ -37,6 +39,14 @@ func losses() []Case {
 		{Op: "CrossEntropy", Label: "ids, smoothing 0.1", F: crossEntropy(ops.CrossEntropyOptions{LabelSmoothing: 0.1}), In: []gradcheck.Input{input(nil, n, 4), ids}},
 		{Op: "CrossEntropy", Label: "ids, per example", F: crossEntropy(ops.CrossEntropyOptions{PerExample: true}), In: []gradcheck.Input{input(nil, n, 4), ids}},
 		{Op: "CrossEntropy", Label: "distribution", F: crossEntropy(ops.CrossEntropyOptions{}), In: []gradcheck.Input{input(nil, n, 4), input(gradcheck.Positive, n, 4)}},
+		{Op: "CrossEntropy", Label: "distribution that is computed", F: of2(func(x, t *graph.Node) *graph.Node {
+			return ops.CrossEntropy(x, ops.Softmax(t, 1), ops.CrossEntropyOptions{LabelSmoothing: 0.3})
+		}), In: normal(shape.Of(n, 4), shape.Of(n, 4))},
+		{Op: "CrossEntropy", Label: "ids of pixels", F: crossEntropy(ops.CrossEntropyOptions{}),
+			In: []gradcheck.Input{input(nil, n, 3, 2, 2), {Type: shape.I32(n, 2, 2), Values: gradcheck.IDs(3)}}},
+		{Op: "CrossEntropy", Label: "id of one example", F: crossEntropy(ops.CrossEntropyOptions{}),
+			In: []gradcheck.Input{input(nil, 4), {Type: shape.U8(), Values: gradcheck.IDs(4)}}},
+		{Op: "BinaryCrossEntropy", Label: "at 0", F: of2(ops.BinaryCrossEntropy), In: []gradcheck.Input{input(gradcheck.Fixed(0), 2), input(gradcheck.Uniform(0.1, 0.9), 2)}},
 		{Op: "BinaryCrossEntropy", F: of2(ops.BinaryCrossEntropy), In: []gradcheck.Input{input(gradcheck.NonZero, n, 2), input(gradcheck.Uniform(0.1, 0.9), n, 2)}},
 		{Op: "MSE", F: of2(ops.MSE), In: normal(shape.Of(n, 3), shape.Of(n, 3))},
 	}
