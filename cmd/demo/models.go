@@ -41,7 +41,7 @@ func models() map[string]model {
 		},
 		"lenet1998": {
 			layer: lenet.Model1998, image: shape.Of(1, 28, 28), classes: 10,
-			loss: lenet.Loss1998, preprocess: preprocess1998(), lr: .01,
+			loss: lenet.Loss1998, preprocess: preprocess1998(), lr: .002,
 		},
 	}
 }
