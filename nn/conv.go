@@ -100,12 +100,12 @@ func (f filter) params(s Scope, x *graph.Node, kernel ...int) (w, b *graph.Node,
 		return nil, nil, err
 	}
 	if f.out <= 0 {
-		return nil, nil, fmt.Errorf("Out is %d; it is the number of channels of the result", f.out)
+		return nil, nil, fmt.Errorf("want a positive Out, the channels of the result; have %d", f.out)
 	}
 	dims, fanIn := []shape.Dim{shape.Dim(f.out), shape.Dim(in)}, in
 	for _, k := range kernel {
 		if k <= 0 {
-			return nil, nil, fmt.Errorf("Kernel is %d; it must be positive", k)
+			return nil, nil, fmt.Errorf("want a positive Kernel, have %d", k)
 		}
 		dims, fanIn = append(dims, shape.Dim(k)), fanIn*k
 	}

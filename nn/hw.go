@@ -1,8 +1,6 @@
 package nn
 
-import (
-	"fmt"
-)
+import "fmt"
 
 // HW is a pair of numbers for height and width: a kernel, a stride, a dilation or a padding.
 // A plain number stands for both, so that Kernel: 5 is a 5×5 kernel and Pad: 2 pads every
@@ -62,14 +60,6 @@ func (v HW) pads(name string) ([2][2]int, error) {
 		return p, fmt.Errorf("%s is out of range; its numbers go from 0 to %d", name, maxHW)
 	}
 	return p, nil
-}
-
-// or returns v, or d where v is 0.
-func (v HW) or(d HW) HW {
-	if v == 0 {
-		return d
-	}
-	return v
 }
 
 // String returns "5", "3×5", or "0,1,2,3" for top, bottom, left and right.

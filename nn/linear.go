@@ -53,7 +53,7 @@ func (l Linear) features(t shape.Type) (int, error) {
 	case !ok:
 		return 0, errors.New("the number of features must not depend on the batch size")
 	case l.Out <= 0:
-		return 0, fmt.Errorf("Out is %d; it is the number of features of the result", l.Out)
+		return 0, fmt.Errorf("want a positive Out, the features of the result; have %d", l.Out)
 	}
 	return in, nil
 }

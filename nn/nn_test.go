@@ -204,8 +204,8 @@ func TestMistakes(t *testing.T) {
 		want  string
 	}{
 		{nn.Conv2D{Name: "c", Out: 6, Kernel: 9}, image, "c", "Conv2D: "},
-		{nn.Conv2D{Name: "c", Out: 6}, image, "c", "Kernel is 0; it must be positive"},
-		{nn.Conv2D{Name: "c", Kernel: 3}, image, "c", "Out is 0"},
+		{nn.Conv2D{Name: "c", Out: 6}, image, "c", "want a positive Kernel, have 0"},
+		{nn.Conv2D{Name: "c", Kernel: 3}, image, "c", "want a positive Out, the channels of the result; have 0"},
 		{nn.Conv2D{Name: "c", Out: 6, Kernel: -1}, image, "c", "Kernel is out of range; its numbers go from 0 to 32767"},
 		{nn.Conv2D{Name: "c", Out: 6, Kernel: nn.Rect(3, 40000)}, image, "c", "Kernel is out of range"},
 		{nn.Conv2D{Name: "c", Out: 6, Kernel: nn.Sides(1, 2, 3, 4)}, image, "c", "Kernel is 1,2,3,4; only a padding can differ"},
@@ -224,7 +224,7 @@ func TestMistakes(t *testing.T) {
 		{nn.Conv1D{Name: "c", Out: 6, Kernel: 3}, image, "c", "want a batch of rank 3"},
 		{nn.Conv1D{Name: "c", Out: 6, Kernel: 30}, shape.F32(shape.N, 4, 8), "c", "Conv2D: "},
 		{nn.Linear{Name: "fc", Out: 6}, shape.F32(shape.N), "fc", "want a batch (N,features), have float32(N)"},
-		{nn.Linear{Name: "fc"}, shape.F32(shape.N, 3), "fc", "Out is 0"},
+		{nn.Linear{Name: "fc"}, shape.F32(shape.N, 3), "fc", "want a positive Out, the features of the result; have 0"},
 		{nn.Linear{Name: "fc", Out: 6}, shape.F32(3, shape.N), "fc", "features must not depend on the batch size"},
 		{nn.BatchNorm{Name: "bn"}, shape.F32(shape.N), "bn", "want a batch (N,C,...)"},
 		{nn.BatchNorm{Name: "bn", Eps: -1}, image, "bn", "Eps is -1"},

@@ -150,3 +150,9 @@ func (op fusedConv2D) Absorb(e engine.Engine, _ []shape.Type, next graph.Op, at 
 	ep, ok := extend(e, op.Epilogue, -3, next, at, nextIn)
 	return fusedConv2D{op.Conv, ep}, ok
 }
+
+// MACs counts the multiply-accumulate operations, for concrete types.
+func (op Conv2DOp) MACs(in []shape.Type, out shape.Type) int { return convMACs(out, in[1]) }
+
+// convMACs is one for each element of y and each tap of a filter of w.
+func convMACs(y, w shape.Type) int { return y.Len() * w.Len() / max(w.Int(0), 1) }

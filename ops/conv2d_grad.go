@@ -149,3 +149,9 @@ func (op Conv2DOp) transposedSize(x, w shape.Type, extra [2]int) (size [2]int, e
 func hasRank(x *graph.Node, rank int) bool {
 	return valid(x) && x.Type().Rank() == rank
 }
+
+// MACs is that of the convolution.
+func (conv2DInputGrad) MACs(in []shape.Type, _ shape.Type) int { return convMACs(in[0], in[1]) }
+
+// MACs is that of the convolution.
+func (conv2DFilterGrad) MACs(in []shape.Type, out shape.Type) int { return convMACs(in[1], out) }

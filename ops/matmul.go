@@ -172,3 +172,12 @@ func AddBias(x, b *graph.Node) *graph.Node {
 	}
 	return Add(x, b)
 }
+
+// MACs counts the multiply-accumulate operations, for concrete types.
+func (op MatMulOp) MACs(in []shape.Type, out shape.Type) int {
+	axis := -1
+	if op.TransA {
+		axis = -2
+	}
+	return out.Len() * in[0].Int(axis)
+}

@@ -69,6 +69,8 @@ func bench(ctx context.Context, c *call) error {
 	name := c.String("case", "", "run this `case` alone; see the list without -json")
 	threads := c.Int("threads", runtime.GOMAXPROCS(0), "how many threads compute")
 	engineName := c.String("engine", "cpu", "cpu, std or ref")
+	layers := c.String("layers", "", "instead of the cases, time every instruction of this `model`")
+	batch := c.Int("batch", 64, "batch size of -layers")
 	bf16 := c.Bool("bf16", false, "compute in bfloat16 (no engine does yet)")
 	if err := c.parse(false); err != nil {
 		return err
@@ -82,6 +84,17 @@ func bench(ctx context.Context, c *call) error {
 	e, err := findEngine(*engineName)
 	if err != nil {
 		return err
+	}
+	if *layers != "" {
+		m, err := findModel(*layers)
+		if err != nil {
+			return err
+		}
+		if *batch < 1 {
+			return usagef("-batch %d: at least 1", *batch)
+		}
+		runtime.GOMAXPROCS(*threads)
+		return benchLayers(ctx, c.stdout, e, m, *batch, measureLimits())
 	}
 	cases := benchCases()
 	if *name != "" {
@@ -312,7 +325,7 @@ func trainCase(e engine.Engine, m model, batch int) (*workload, error) {
 	if err != nil {
 		return nil, err
 	}
-	w.flops = 2 * float64(macs(b.outs[0])+gradientMACs(b.outs[0].Graph())) * float64(batch)
+	w.flops = 2 * float64(stepMACs(b.outs[0].Graph())) * float64(batch)
 	w.check = thirdLoss
 	return w, nil
 }
@@ -339,12 +352,15 @@ func macs(n *graph.Node) (sum int) {
 	return sum
 }
 
-// gradientMACs counts those of the derived nodes of g.
-func gradientMACs(g *graph.Graph) (sum int) {
-	for _, x := range g.Nodes() {
-		if x.Origin() != nil {
-			sum += nn.MACs(x)
-		}
+// stepMACs counts those of a training step.
+func stepMACs(g *graph.Graph) (sum int) {
+	roots := g.Updates()
+	nodes := make([]*graph.Node, len(roots))
+	for i, u := range roots {
+		nodes[i] = u.Value
+	}
+	for _, x := range graph.Reachable(nodes...) {
+		sum += nn.MACs(x)
 	}
 	return sum
 }

@@ -3,5 +3,5 @@
 // Recognition, Proceedings of the IEEE 86, 1998): [Model] as it is mostly taught today, with
 // ReLU and max pooling, and [Model1998] as published.
 //
-// Knows nn and ops. Never imports vm or train.
+// Knows nn, ops, graph, shape. Never imports vm or train.
 package lenet

@@ -30,7 +30,7 @@ var forms = map[string]struct {
 	pixel func(x float32) float32 // of an intensity from 0 to 1
 }{
 	"modern": {
-		lenet.Model, crossEntropy, optim.SGD{LR: 0.05, Momentum: 0.9},
+		lenet.Model, crossEntropy, optim.SGD{LR: 0.01, Momentum: 0.9},
 		func(x float32) float32 { return (x - mnist.Mean) / mnist.Std },
 	},
 	"1998":                    {lenet.Model1998, lenet.Loss1998, optim.SGD{LR: 0.002, Momentum: 0.9}, pixel1998},
@@ -93,7 +93,7 @@ func TestTooSmallAnImageIsOneError(t *testing.T) {
 	require.Contains(t, list[0].Pos.File, "lenet_test.go")
 }
 
-// Thirty steps on 320 digits.
+// Four epochs of 320 digits.
 func TestTrainingLowersTheLoss(t *testing.T) {
 	digits, err := mnist.Train()
 	require.NoError(t, err)
@@ -109,7 +109,7 @@ func TestTrainingLowersTheLoss(t *testing.T) {
 			m, err := p.NewMachine(vm.NewStore(1))
 			require.NoError(t, err)
 
-			const batch, batches, epochs = 16, 20, 2
+			const batch, batches, epochs = 16, 20, 4
 			var losses []float64 // mean of each epoch
 			for range epochs {
 				sum := 0.0
@@ -124,7 +124,7 @@ func TestTrainingLowersTheLoss(t *testing.T) {
 				losses = append(losses, sum/batches)
 			}
 			t.Log(losses)
-			require.Less(t, losses[epochs-1], 0.6*losses[0])
+			require.Less(t, losses[epochs-1], 0.7*losses[0])
 		})
 	}
 }
