@@ -15,6 +15,7 @@ import (
 	"github.com/plexaura/plexaura/autodiff"
 	"github.com/plexaura/plexaura/engine"
 	"github.com/plexaura/plexaura/graph"
+	"github.com/plexaura/plexaura/models/alexnet"
 	"github.com/plexaura/plexaura/nn"
 	"github.com/plexaura/plexaura/ops"
 	"github.com/plexaura/plexaura/optim"
@@ -45,23 +46,25 @@ func benchCases() (cases []benchCase) {
 		cases = append(cases, benchCase{fmt.Sprintf("gemm/%d", n), func(e engine.Engine) (*workload, error) { return gemmCase(e, n) }})
 	}
 	cases = append(cases, benchCase{"conv3x3/fwd", conv3x3Fwd}, benchCase{"conv3x3/bwd", conv3x3Bwd})
-	for _, batch := range []int{1, 64, 256} {
-		cases = append(cases, modelCase("lenet", "infer", batch), modelCase("lenet", "train", batch))
-	}
-	slices.SortStableFunc(cases, func(a, b benchCase) int { return strings.Compare(group(a.name), group(b.name)) })
-	return cases
-}
-
-// group puts inference before training of one model, in the order of batch sizes.
-func group(name string) string { return name[:strings.LastIndexByte(name, '/')] }
-
-func modelCase(name, mode string, batch int) benchCase {
-	return benchCase{fmt.Sprintf("%s/%s/%d", name, mode, batch), func(e engine.Engine) (*workload, error) {
-		if mode == "infer" {
-			return inferCase(e, models()[name], batch)
+	m := models()
+	noDropout := m["alexnet"]
+	noDropout.layer = alexnet.New(int(noDropout.classes), 0)
+	for _, c := range []struct {
+		name         string
+		model        model
+		infer, train []int // batch sizes
+	}{
+		{"lenet", m["lenet"], []int{1, 64, 256}, []int{1, 64, 256}},
+		{"alexnet", noDropout, []int{1, 16, 64}, []int{4, 16, 64}},
+	} {
+		for _, n := range c.infer {
+			cases = append(cases, benchCase{fmt.Sprintf("%s/infer/%d", c.name, n), func(e engine.Engine) (*workload, error) { return inferCase(e, c.model, n) }})
 		}
-		return trainCase(e, models()[name], batch)
-	}}
+		for _, n := range c.train {
+			cases = append(cases, benchCase{fmt.Sprintf("%s/train/%d", c.name, n), func(e engine.Engine) (*workload, error) { return trainCase(e, c.model, n) }})
+		}
+	}
+	return cases
 }
 
 func bench(ctx context.Context, c *call) error {

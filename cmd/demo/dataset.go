@@ -1,18 +1,24 @@
 package main
 
 import (
+	"fmt"
+
 	"github.com/plexaura/plexaura/data"
 	"github.com/plexaura/plexaura/data/mnist"
+	"github.com/plexaura/plexaura/shape"
 )
 
 // splits are the parts of a dataset. Nothing is chosen by looking at test.
 type splits struct{ train, validation, test data.Dataset }
 
 // loadData reads the dataset of a -data flag, "mnist" or a folder with the four MNIST files,
-// with inputs as the model wants them.
-func loadData(name string, p data.Preprocess) (s splits, err error) {
+// with inputs of the given shape, preprocessed by p.
+func loadData(name string, input shape.Shape, p data.Preprocess) (s splits, err error) {
 	if s, err = readData(name); err != nil {
 		return s, err
+	}
+	if have := s.train.Info().Input.Shape; have != input {
+		return s, fmt.Errorf("the images of %s are %v, the model takes %v", name, have, input)
 	}
 	for _, ds := range []*data.Dataset{&s.train, &s.validation, &s.test} {
 		if *ds, err = data.WithPreprocess(*ds, p); err != nil {

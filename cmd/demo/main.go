@@ -39,11 +39,12 @@ func commands() []command {
 	}
 }
 
-// call is one use of a command: its flags, arguments and streams.
+// call is one use of a command: its flags, its arguments and where it prints.
 type call struct {
 	*flag.FlagSet
-	args           []string
-	stdout, stderr io.Writer
+	cmd    command
+	args   []string
+	stdout io.Writer
 }
 
 // usageError is a mistake in how a command was called.
@@ -54,10 +55,12 @@ func usagef(format string, args ...any) error { return usageError{fmt.Errorf(for
 // parse reads the flags, of which the caller has declared all. It refuses arguments unless
 // they are wanted.
 func (c *call) parse(wantArgs bool) error {
-	if err := c.Parse(c.args); err != nil {
-		if errors.Is(err, flag.ErrHelp) {
-			return err
-		}
+	err := c.Parse(c.args)
+	if errors.Is(err, flag.ErrHelp) {
+		c.help()
+		return err
+	}
+	if err != nil {
 		return usageError{err}
 	}
 	if !wantArgs && c.NArg() > 0 {
@@ -87,7 +90,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	}
 	for _, cmd := range commands() {
 		if cmd.name == name {
-			return report(stderr, cmd, cmd.run(ctx, newCall(cmd, args, stdout, stderr)))
+			return report(stderr, cmd, cmd.run(ctx, newCall(cmd, args, stdout)))
 		}
 	}
 	fmt.Fprintf(stderr, "demo: no command %q; see demo help\n", name)
@@ -96,16 +99,18 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 
 func isHelp(arg string) bool { return arg == "-h" || arg == "-help" || arg == "--help" }
 
-func newCall(cmd command, args []string, stdout, stderr io.Writer) *call {
-	c := &call{flag.NewFlagSet(cmd.name, flag.ContinueOnError), args, stdout, stderr}
+func newCall(cmd command, args []string, stdout io.Writer) *call {
+	c := &call{flag.NewFlagSet(cmd.name, flag.ContinueOnError), cmd, args, stdout}
 	c.SetOutput(io.Discard) // mistakes are reported once, by report
-	c.Usage = func() {
-		fmt.Fprintf(stdout, "usage: demo %s [flags] %s\n\n%s\n\n", cmd.name, cmd.args, cmd.does)
-		c.SetOutput(stdout)
-		c.PrintDefaults()
-		c.SetOutput(io.Discard)
-	}
+	c.Usage = func() {}
 	return c
+}
+
+// help describes the command.
+func (c *call) help() {
+	fmt.Fprintf(c.stdout, "usage: demo %s [flags] %s\n\n%s\n\n", c.cmd.name, c.cmd.args, c.cmd.does)
+	c.SetOutput(c.stdout)
+	c.PrintDefaults()
 }
 
 // report prints an error in one line and returns the exit status.

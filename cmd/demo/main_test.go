@@ -45,7 +45,8 @@ func TestMistakesAreOneLineAndAStatus(t *testing.T) {
 		{"train -lr NaN", 2, "-lr NaN"},
 		{"train -lr -1", 2, "-lr -1"},
 		{"train -limit -1", 2, "-limit -1"},
-		{"train -model vgg", 2, `no model "vgg"; there are lenet, lenet1998`},
+		{"train -model vgg", 2, `no model "vgg"; there are alexnet, lenet, lenet1998`},
+		{"train -model alexnet -out " + dir + "/run", 1, "the images of mnist are (1,28,28), the model takes (3,224,224)"},
 		{"train -engine gpu", 2, `no engine "gpu"`},
 		{"train extra", 2, `unexpected argument "extra"`},
 		{"train -nonsense", 2, "not defined: -nonsense"},
@@ -67,8 +68,9 @@ func TestMistakesAreOneLineAndAStatus(t *testing.T) {
 		{"bench -threads 0", 2, "-threads 0"},
 	} {
 		t.Run(c.args, func(t *testing.T) {
-			status, _, stderr := demo(context.Background(), strings.Fields(c.args)...)
+			status, stdout, stderr := demo(context.Background(), strings.Fields(c.args)...)
 			require.Equal(t, c.status, status, stderr)
+			require.Empty(t, stdout)
 			require.Contains(t, stderr, c.want)
 			require.Equal(t, 1, strings.Count(stderr, "\n"), "one line: %q", stderr)
 			require.NotContains(t, stderr, "goroutine")

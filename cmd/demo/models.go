@@ -15,6 +15,7 @@ import (
 	"github.com/plexaura/plexaura/engine/ref"
 	"github.com/plexaura/plexaura/engine/std"
 	"github.com/plexaura/plexaura/graph"
+	"github.com/plexaura/plexaura/models/alexnet"
 	"github.com/plexaura/plexaura/models/lenet"
 	"github.com/plexaura/plexaura/nn"
 	"github.com/plexaura/plexaura/ops"
@@ -43,6 +44,10 @@ func models() map[string]model {
 			layer: lenet.Model1998, image: shape.Of(1, 28, 28), classes: 10,
 			loss: lenet.Loss1998, preprocess: preprocess1998(), lr: .002,
 		},
+		"alexnet": {
+			layer: alexnet.Model, image: shape.Of(3, 224, 224), classes: 1000,
+			loss: crossEntropy, preprocess: imageNet(), lr: .01,
+		},
 	}
 }
 
@@ -51,6 +56,11 @@ func preprocess1998() data.Preprocess {
 	p := mnist.Info().Preprocess
 	p.Mean, p.Std = []float32{lenet.Mean1998}, []float32{lenet.Std1998}
 	return p
+}
+
+// imageNet is the usual normalisation of photographs.
+func imageNet() data.Preprocess {
+	return data.Preprocess{Mean: []float32{.485, .456, .406}, Std: []float32{.229, .224, .225}}
 }
 
 func findModel(name string) (model, error) {

@@ -71,7 +71,7 @@ func trainCommand(ctx context.Context, c *call) error {
 	if s.LR == 0 {
 		s.LR = m.lr
 	}
-	ds, err := loadData(s.Data, m.preprocess)
+	ds, err := loadData(s.Data, m.image, m.preprocess)
 	if err != nil {
 		return err
 	}

@@ -51,6 +51,7 @@ var may = map[string][]string{
 	"internal/philox":          {},
 	"internal/simd":            {"internal/par"},
 	"cmd/demo":                 {"..."},
+	"examples":                 {},
 }
 
 func TestImportsPointOneWay(t *testing.T) {

@@ -1,5 +1,6 @@
-// Package arch holds no code. Its test reads the imports of every package and fails on one
-// that points the wrong way.
+// Package arch holds no code. Its tests read the source of every package and fail on an
+// import that points the wrong way, on a package that does not say what it is, and on a
+// document that leads nowhere.
 //
-// Knows and imports nothing of ours.
+// Knows nothing of ours. Never imports anything of ours.
 package arch

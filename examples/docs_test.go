@@ -1,0 +1,155 @@
+package examples_test
+
+import (
+	"flag"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"runtime"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+)
+
+var update = flag.Bool("update", false, "write what the commands print into the documents")
+
+// documents are the files whose fenced blocks are held to be true.
+var documents = []string{"README.md", "ARCHITECTURE.md", "CONTRIBUTING.md"}
+
+// fence matches a fenced block: its language and its lines.
+var fence = regexp.MustCompile("(?ms)^```(\\w+)\n(.*?)^```$")
+
+// blocks returns the blocks of a document in a language.
+func blocks(t *testing.T, document, language string) (all []string) {
+	t.Helper()
+	text, err := os.ReadFile(filepath.Join("..", document))
+	require.NoError(t, err)
+	for _, m := range fence.FindAllStringSubmatch(string(text), -1) {
+		if m[1] == language {
+			all = append(all, m[2])
+		}
+	}
+	return all
+}
+
+// TestFencesHaveALanguageThatIsChecked keeps blocks from escaping the tests below.
+func TestFencesHaveALanguageThatIsChecked(t *testing.T) {
+	for _, document := range documents {
+		text, err := os.ReadFile(filepath.Join("..", document))
+		require.NoError(t, err)
+		checked := 0
+		for _, m := range fence.FindAllStringSubmatch(string(text), -1) {
+			require.Contains(t, []string{"go", "text", "console", "sh"}, m[1], document) // sh is not run
+			checked++
+		}
+		require.Equal(t, 2*checked, strings.Count("\n"+string(text), "\n```"), "%s has a fence without a language", document)
+	}
+}
+
+func TestGoInTheDocumentsIsThatOfAnExample(t *testing.T) {
+	sources := exampleLines(t, strings.TrimSpace)
+	for _, document := range documents {
+		for _, block := range blocks(t, document, "go") {
+			require.True(t, standsIn(sources, block, strings.TrimSpace), "%s: no file in examples has these lines:\n%s", document, block)
+		}
+	}
+}
+
+func TestTextInTheDocumentsIsTheOutputOfAnExample(t *testing.T) {
+	comment := func(line string) string {
+		return strings.TrimSpace(strings.TrimPrefix(strings.TrimSpace(line), "//"))
+	}
+	sources := exampleLines(t, comment)
+	for _, document := range documents {
+		for _, block := range blocks(t, document, "text") {
+			require.True(t, standsIn(sources, block, comment), "%s: no Example prints\n%s", document, block)
+		}
+	}
+}
+
+// exampleLines returns the lines of the files here, as clean makes them.
+func exampleLines(t *testing.T, clean func(string) string) (files [][]string) {
+	names, err := filepath.Glob("*_test.go")
+	require.NoError(t, err)
+	for _, name := range names {
+		text, err := os.ReadFile(name)
+		require.NoError(t, err)
+		files = append(files, lines(string(text), clean))
+	}
+	return files
+}
+
+func lines(text string, clean func(string) string) []string {
+	ls := strings.Split(strings.TrimRight(text, "\n"), "\n")
+	for i := range ls {
+		ls[i] = clean(ls[i])
+	}
+	return ls
+}
+
+// standsIn reports whether a file has the block's lines one after the other.
+func standsIn(files [][]string, block string, clean func(string) string) bool {
+	want := lines(block, clean)
+	return slices.ContainsFunc(files, func(have []string) bool {
+		for i := range len(have) - len(want) + 1 {
+			if slices.Equal(have[i:i+len(want)], want) {
+				return true
+			}
+		}
+		return false
+	})
+}
+
+// command matches a command of a console block and what it prints.
+var command = regexp.MustCompile(`(?m)^\$ go run \./cmd/demo (.*)\n((?:[^$].*\n|\n)*)`)
+
+// position matches a line of source code, the number of which may change.
+var position = regexp.MustCompile(`\.go:\d+`)
+
+func TestConsoleBlocksInTheDocumentsAreReal(t *testing.T) {
+	demo := filepath.Join(t.TempDir(), "demo")
+	if runtime.GOOS == "windows" {
+		demo += ".exe"
+	}
+	out, err := exec.Command("go", "build", "-o", demo, "../cmd/demo").CombinedOutput()
+	require.NoError(t, err, "%s", out)
+
+	commands := 0
+	for _, document := range documents {
+		for _, block := range blocks(t, document, "console") {
+			found := command.FindAllStringSubmatch(block, -1)
+			require.NotEmpty(t, found, "%s: no $ go run ./cmd/demo in\n%s", document, block)
+			commands += len(found)
+			real := command.ReplaceAllStringFunc(block, func(s string) string {
+				m := command.FindStringSubmatch(s)
+				out, err := exec.Command(demo, strings.Fields(m[1])...).Output()
+				require.NoError(t, err, "%s: %s", document, m[1])
+				return "$ go run ./cmd/demo " + m[1] + "\n" + trimmed(string(out))
+			})
+			if *update {
+				replace(t, document, block, real)
+				continue
+			}
+			require.Equal(t, position.ReplaceAllString(real, ".go"), position.ReplaceAllString(block, ".go"),
+				"%s: if the change is meant: go test ./examples -update", document)
+		}
+	}
+	require.Positive(t, commands)
+}
+
+// trimmed is text without space at the ends of lines.
+func trimmed(text string) string {
+	right := func(line string) string { return strings.TrimRight(line, " ") }
+	return strings.Join(lines(text, right), "\n") + "\n"
+}
+
+func replace(t *testing.T, document, old, new string) {
+	t.Helper()
+	file := filepath.Join("..", document)
+	text, err := os.ReadFile(file)
+	require.NoError(t, err)
+	require.NoError(t, os.WriteFile(file, []byte(strings.Replace(string(text), old, new, 1)), 0o644))
+}
