@@ -36,8 +36,8 @@ type Config struct {
 	// Seed fixes initialisation, the order of the examples in each epoch, and dropout.
 	Seed uint64
 
-	// Store holds values to start from, if not nil; it is trained in place. Values that it
-	// lacks are initialised, from its own seed.
+	// Store holds values to start from, if not nil, such as those of a [Checkpoint]; it is
+	// trained in place. Values that it lacks are initialised, from its own seed.
 	Store *vm.Store
 	// Resume, if not nil, is the run to go on with; its store is trained in place. Seed,
 	// Batch and Train must be those that it was made with.

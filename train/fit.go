@@ -18,8 +18,8 @@ import (
 // step, and the result is nil; all mistakes in the graph are returned together, as a
 // [graph.ErrorList].
 //
-// From the first step on there is a result, whatever ends the run: ctx, a callback, data that
-// cannot be read. The error says where the run stood and wraps the cause, that of ctx
+// Otherwise there is a result, whatever ends the run: ctx, a callback, data that cannot be
+// read. The error says where the run stood and wraps the cause, that of ctx
 // included. The run stops at a whole step, is saved where it has a folder, and can be resumed
 // from the result's checkpoint or the saved one, bit for bit as if it had not stopped. A loss
 // that is not finite, which wraps [vm.ErrNotFinite], is different: nothing is saved then, the
@@ -158,7 +158,7 @@ func (r *run) settings() (err error) {
 			Epochs int    `json:"epochs"`
 			Batch  int    `json:"batch"`
 			Seed   uint64 `json:"seed"`
-		}{r.Name, r.Engine.Name(), r.Epochs, r.Batch, r.Seed}
+		}{r.state.Name, r.Engine.Name(), r.Epochs, r.Batch, r.Seed}
 	}
 	if r.state.Settings, err = json.Marshal(told); err != nil {
 		return fmt.Errorf("Settings: %w", err)

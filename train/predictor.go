@@ -230,6 +230,9 @@ func (p *Predictor) Evaluate(ctx context.Context, ds data.Dataset, loss Loss) (E
 }
 
 func (p *Predictor) evaluate(ctx context.Context, ds data.Dataset, loss Loss) (e Evaluation, err error) {
+	if ds == nil {
+		return e, errors.New("no dataset to evaluate on")
+	}
 	if err := sameData(p.Info(), ds.Info()); err != nil {
 		return e, fmt.Errorf("the model's data and those to evaluate: %w", err)
 	}
@@ -239,6 +242,9 @@ func (p *Predictor) evaluate(ctx context.Context, ds data.Dataset, loss Loss) (e
 	}
 	program, err := vm.Compile(p.engine, net.Evaluation)
 	if err != nil {
+		return e, err
+	}
+	if err := fits(p.weights, program, net); err != nil {
 		return e, err
 	}
 	r, err := newRunner(program, p.weights.Store, p.Info())

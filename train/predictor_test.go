@@ -6,6 +6,7 @@ import (
 	"runtime"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -83,6 +84,9 @@ func TestPredictorFromManyGoroutines(t *testing.T) {
 		})
 	}
 	group.Wait()
+	for i := 0; i < 10_000 && runtime.NumGoroutine() > before; i++ {
+		time.Sleep(time.Millisecond) // they have done their work, but may not be gone yet
+	}
 	require.LessOrEqual(t, runtime.NumGoroutine(), before)
 }
 
@@ -132,6 +136,10 @@ func TestPredictorRefuses(t *testing.T) {
 	require.ErrorIs(t, err, errStopped)
 	_, err = train.NewPredictor(network, nil, ref.Engine{})
 	require.ErrorContains(t, err, "no weights")
+	_, err = p.Evaluate(context.Background(), nil, nil)
+	require.ErrorContains(t, err, "no dataset")
+	_, err = train.NewPredictor(network, fit(t, c).Checkpoint, nil)
+	require.ErrorContains(t, err, "no engine")
 	_, err = train.NewPredictor(nil, fit(t, c).Checkpoint, ref.Engine{})
 	require.ErrorContains(t, err, "no model")
 }
