@@ -6,6 +6,7 @@ import (
 	"image"
 	_ "image/jpeg" // the formats that pictures may have
 	_ "image/png"
+	"io"
 	"os"
 	"strings"
 
@@ -59,14 +60,9 @@ func readPicture(path string, p data.Preprocess) ([]float32, error) {
 	if !ok {
 		return nil, fmt.Errorf("the weights name the preprocessing %q, which demo does not have", p.Image)
 	}
-	f, err := os.Open(path)
+	img, err := decodeFile(path)
 	if err != nil {
 		return nil, err
-	}
-	defer f.Close()
-	img, _, err := image.Decode(f)
-	if err != nil {
-		return nil, fmt.Errorf("%s is no picture that can be read (PNG or JPEG): %w", path, err)
 	}
 	x, err := prepare(img)
 	if err != nil {
@@ -74,4 +70,39 @@ func readPicture(path string, p data.Preprocess) ([]float32, error) {
 	}
 	p.Apply(x)
 	return x, nil
+}
+
+func decodeFile(path string) (image.Image, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	img, err := decode(f)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", path, err)
+	}
+	return img, nil
+}
+
+// maxPixels bounds pictures, before memory is taken for them.
+const maxPixels = 1 << 26
+
+// decode reads a PNG or JPEG picture.
+func decode(r io.ReadSeeker) (image.Image, error) {
+	c, _, err := image.DecodeConfig(r)
+	if err != nil {
+		return nil, fmt.Errorf("no picture that can be read, PNG or JPEG: %w", err)
+	}
+	if c.Width > maxPixels/max(c.Height, 1) {
+		return nil, fmt.Errorf("a picture of %d by %d pixels is too large; at most %d pixels", c.Width, c.Height, maxPixels)
+	}
+	if _, err := r.Seek(0, io.SeekStart); err != nil {
+		return nil, err
+	}
+	img, _, err := image.Decode(r)
+	if err != nil {
+		return nil, fmt.Errorf("the picture is damaged: %w", err)
+	}
+	return img, nil
 }
