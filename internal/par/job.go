@@ -1,0 +1,140 @@
+package par
+
+import (
+	"errors"
+	"runtime"
+	"sync/atomic"
+)
+
+// errGoexit is what the caller of a loop panics with where a body ends its goroutine.
+var errGoexit = errors.New("par: body called runtime.Goexit")
+
+// Bits of job.gate; the bits below count the helpers inside.
+const (
+	gateOpen    = 1 << 31 // helpers may enter
+	gateWaiting = 1 << 30 // the caller sleeps until the last helper leaves
+)
+
+// job is one loop being shared. Jobs are reused: a worker that comes late finds the gate
+// closed, or enters the next loop, which is as good.
+type job struct {
+	gate  atomic.Uint32
+	taken atomic.Bool
+	done  chan struct{}
+	spans []span // one a member of the team
+
+	// Set while the gate is closed and nobody is inside.
+	n, grain int
+	team     int
+	body     func(lo, hi int)
+
+	failed  atomic.Bool // drop the remaining chunks
+	failure any         // the first helper's panic; written by whoever sets failed
+}
+
+// span is the part of the chunks that one member of the team begins with, so that it meets
+// the same data from loop to loop; who has finished takes from the others' spans.
+type span struct {
+	next atomic.Int64
+	end  int64
+	_    [112]byte // two cache lines, since processors fetch pairs
+}
+
+func newJob(workers int) *job {
+	return &job{done: make(chan struct{}, 1), spans: make([]span, workers)}
+}
+
+func (j *job) open(n, grain, chunks, team int, body func(lo, hi int)) {
+	j.n, j.grain, j.team, j.body = n, grain, team, body
+	j.failed.Store(false)
+	for i := range team {
+		s := &j.spans[i]
+		s.next.Store(int64(chunks * i / team))
+		s.end = int64(chunks * (i + 1) / team)
+	}
+	j.gate.Store(gateOpen)
+}
+
+// enter reports whether worker id may take part. It reads team only once inside.
+func (j *job) enter(id int) bool {
+	for {
+		g := j.gate.Load()
+		if g&gateOpen == 0 {
+			return false
+		}
+		if j.gate.CompareAndSwap(g, g+1) {
+			break
+		}
+	}
+	if id < j.team {
+		return true
+	}
+	j.leave()
+	return false
+}
+
+func (j *job) leave() {
+	if j.gate.Add(^uint32(0)) == gateWaiting {
+		j.done <- struct{}{}
+	}
+}
+
+// help works as worker id and leaves. It is off the busy list before the caller can return,
+// whose next loop would otherwise find no helper.
+func (j *job) help(id int, busy *atomic.Int32) {
+	returned := false
+	defer func() {
+		if !returned {
+			j.fail(recover())
+		}
+		busy.Add(-1)
+		j.leave()
+	}()
+	j.work(id)
+	returned = true
+}
+
+func (j *job) fail(value any) {
+	if value == nil {
+		value = errGoexit
+	}
+	if j.failed.CompareAndSwap(false, true) {
+		j.failure = value
+	}
+}
+
+// work runs chunks until none is left: those of the own span, then those of the others.
+// Then nobody needs to enter any more.
+func (j *job) work(id int) {
+	for i := range j.team {
+		s := &j.spans[(id+i)%j.team]
+		for s.next.Load() < s.end && !j.failed.Load() {
+			k := int(s.next.Add(1) - 1)
+			if k >= int(s.end) {
+				break
+			}
+			lo := k * j.grain
+			j.body(lo, lo+min(j.grain, j.n-lo))
+		}
+	}
+	j.gate.And(^uint32(gateOpen))
+}
+
+// join lets no more helpers in and waits until those inside have left.
+func (j *job) join() {
+	j.gate.And(^uint32(gateOpen))
+	g := j.gate.Load()
+	for range 8 {
+		for i := 0; i < spinLoads && g != 0; i++ {
+			g = j.gate.Load()
+		}
+		if g == 0 {
+			return
+		}
+		runtime.Gosched()
+	}
+	if j.gate.Or(gateWaiting) != 0 {
+		<-j.done
+	}
+	j.gate.Store(0)
+}

@@ -1,0 +1,247 @@
+package par
+
+import (
+	"runtime"
+	"sync"
+	"sync/atomic"
+	"time"
+)
+
+// Pool shares the loops of its callers out over worker goroutines. It is safe for
+// concurrent use. A nil Pool is valid and runs every loop on the calling goroutine.
+//
+// Workers start with the first loop worth sharing. An idle worker watches for work for
+// spinTime and then sleeps until it is woken; Close ends the workers, and so does the
+// garbage collector once the Pool itself is unreachable.
+type Pool struct {
+	// The workers hold the crew and never the Pool, so that the Pool can become garbage.
+	crew *crew
+}
+
+// NewPool returns a pool in which up to workers goroutines, the caller of a loop counted,
+// share its chunks. Values below 1 mean one worker for each processor.
+func NewPool(workers int) *Pool {
+	if workers < 1 {
+		workers = max(runtime.NumCPU(), runtime.GOMAXPROCS(0))
+	}
+	p := &Pool{newCrew(workers)}
+	runtime.AddCleanup(p, (*crew).stop, p.crew)
+	return p
+}
+
+// Default returns the pool of the process: one worker for each processor, never closed.
+// Its workers sleep while no loop runs.
+var Default = sync.OnceValue(func() *Pool { return NewPool(0) })
+
+// For calls body(lo, hi) for the chunks [0,grain), [grain,2*grain), ... of [0,n), each
+// exactly once, and returns when all have returned. A grain below 1 means 1.
+//
+// Up to min(GOMAXPROCS, workers) goroutines call body at once, in no given order; the same
+// chunks run one by one in ascending order where GOMAXPROCS is 1, where the pool is closed,
+// or where every worker is busy: with other callers, or because For was called inside a body.
+// For allocates nothing; hold a body that captures variables where it is made once.
+//
+// A panic of body reaches the caller with its value, after the chunks already running; the
+// chunks not yet begun are dropped.
+func (p *Pool) For(n, grain int, body func(lo, hi int)) {
+	if n <= 0 {
+		return
+	}
+	grain = min(max(grain, 1), n)
+	chunks := (n-1)/grain + 1
+	if p == nil || chunks == 1 {
+		serial(n, grain, body)
+		return
+	}
+	defer runtime.KeepAlive(p)
+	j := p.crew.post(n, grain, chunks, body)
+	if j == nil {
+		serial(n, grain, body)
+		return
+	}
+	if failure := p.crew.lead(j); failure != nil {
+		panic(failure)
+	}
+}
+
+// Workers returns the most goroutines that can share a loop, the caller's included.
+func (p *Pool) Workers() int {
+	if p == nil {
+		return 1
+	}
+	return len(p.crew.jobs)
+}
+
+// Close ends the workers and waits for them; loops that run meanwhile are completed. Later
+// loops run on their caller. Close may be called twice, but not from inside a body.
+func (p *Pool) Close() {
+	if p == nil {
+		return
+	}
+	p.crew.stop()
+	p.crew.running.Wait()
+}
+
+// serial runs the same chunks as a shared loop would.
+func serial(n, grain int, body func(lo, hi int)) {
+	for lo := 0; lo < n; {
+		hi := lo + min(grain, n-lo)
+		body(lo, hi)
+		lo = hi
+	}
+}
+
+const (
+	// spinTime is how long an idle worker watches for work before it sleeps. Waking a
+	// sleeping one takes about 30 us, longer than most kernels of a small network.
+	spinTime = 100 * time.Microsecond
+
+	// spinLoads is how often a word is read between two offers of the processor to other
+	// goroutines: one or two microseconds.
+	spinLoads = 2048
+)
+
+// crew is what the workers and the callers share.
+type crew struct {
+	posted atomic.Uint32 // counts jobs; idle workers watch it
+	_      [60]byte
+
+	busy    atomic.Int32 // workers inside a job
+	closed  atomic.Bool
+	workers []*worker // worker 0 is the caller of a loop and has no goroutine
+	jobs    []*job    // as many as can be of use at once
+	start   sync.Once
+	running sync.WaitGroup
+}
+
+type worker struct {
+	asleep atomic.Bool
+	wake   chan struct{}
+	_      [48]byte
+}
+
+func newCrew(workers int) *crew {
+	c := &crew{workers: make([]*worker, workers), jobs: make([]*job, workers)}
+	for i := range workers {
+		c.workers[i] = &worker{wake: make(chan struct{}, 1)}
+		c.jobs[i] = newJob(workers)
+	}
+	return c
+}
+
+// post publishes a loop to the workers, or returns nil where nobody could help.
+func (c *crew) post(n, grain, chunks int, body func(lo, hi int)) *job {
+	team := min(runtime.GOMAXPROCS(0), len(c.workers))
+	if int(c.busy.Load()) >= team-1 || c.closed.Load() {
+		return nil
+	}
+	j := c.claim()
+	if j == nil {
+		return nil
+	}
+	c.start.Do(c.hire)
+	j.open(n, grain, chunks, team, body)
+	c.posted.Add(1)
+	for _, w := range c.workers[1:min(team, chunks)] {
+		w.rouse()
+	}
+	return j
+}
+
+// claim takes a job that no caller uses.
+func (c *crew) claim() *job {
+	for _, j := range c.jobs {
+		if !j.taken.Load() && j.taken.CompareAndSwap(false, true) {
+			return j
+		}
+	}
+	return nil
+}
+
+// lead takes part in j as its caller, waits for the helpers and gives j back. It returns
+// what a helper panicked with; a panic of the caller's own passes through.
+func (c *crew) lead(j *job) (failure any) {
+	returned := false
+	defer func() {
+		if !returned {
+			j.failed.Store(true)
+		}
+		j.join()
+		failure = j.failure
+		j.body, j.failure = nil, nil
+		j.taken.Store(false)
+	}()
+	j.work(0)
+	returned = true
+	return nil
+}
+
+func (c *crew) hire() {
+	for id := 1; id < len(c.workers); id++ {
+		c.running.Add(1)
+		go c.serve(id)
+	}
+}
+
+// serve is the life of worker id.
+func (c *crew) serve(id int) {
+	defer func() {
+		if !c.closed.Load() { // a body called runtime.Goexit: replace this goroutine
+			c.running.Add(1)
+			go c.serve(id)
+		}
+		c.running.Done()
+	}()
+	for !c.closed.Load() {
+		seen := c.posted.Load()
+		if !c.help(id) {
+			c.idle(c.workers[id], seen)
+		}
+	}
+}
+
+// help looks once for a job to take part in.
+func (c *crew) help(id int) bool {
+	for i := range c.jobs {
+		j := c.jobs[(id+i)%len(c.jobs)]
+		if !j.enter(id) {
+			continue
+		}
+		c.busy.Add(1)
+		j.help(id, &c.busy)
+		return true
+	}
+	return false
+}
+
+// idle returns when a job has been posted since seen was read, or the crew is closed.
+func (c *crew) idle(w *worker, seen uint32) {
+	for start := time.Now(); time.Since(start) < spinTime; runtime.Gosched() {
+		for range spinLoads {
+			if c.posted.Load() != seen {
+				return
+			}
+		}
+	}
+	w.asleep.Store(true)
+	if c.posted.Load() != seen && w.asleep.CompareAndSwap(true, false) {
+		return
+	}
+	<-w.wake
+}
+
+// rouse wakes w if it sleeps. Whoever clears asleep owns the one token of the channel.
+func (w *worker) rouse() {
+	if w.asleep.Load() && w.asleep.CompareAndSwap(true, false) {
+		w.wake <- struct{}{}
+	}
+}
+
+func (c *crew) stop() {
+	c.start.Do(func() {}) // nobody is hired from here on
+	c.closed.Store(true)
+	c.posted.Add(1)
+	for _, w := range c.workers {
+		w.rouse()
+	}
+}

@@ -1,0 +1,136 @@
+package simd
+
+import (
+	"fmt"
+
+	"github.com/plexaura/plexaura/internal/par"
+)
+
+// GemmOp describes C = act(op(A)·op(B) + bias) for row-major matrices: op(A) is M×K, op(B) is
+// K×N and C is M×N. The zero Bias and Act are none.
+type GemmOp struct {
+	M, N, K int
+
+	// TransA says that A is stored K×M, TransB that B is stored N×K.
+	TransA, TransB bool
+
+	// LDA, LDB and LDC are the distances between stored rows, in elements; 0 means that rows
+	// follow each other without gap.
+	LDA, LDB, LDC int
+
+	// Add keeps what C holds: C = act(C + op(A)·op(B) + bias).
+	Add  bool
+	Bias Bias
+	Act  Act
+}
+
+// Bias says whether a vector is added to a product, and along which axis.
+type Bias uint8
+
+const (
+	NoBias  Bias = iota
+	ColBias      // N values, one a column
+	RowBias      // M values, one a row
+)
+
+// Act is what is applied to each element of a product.
+type Act uint8
+
+const (
+	NoAct Act = iota
+	ReLU      // max(x, 0); NaN stays
+)
+
+// withStrides returns op with the default leading dimensions filled in.
+func (op GemmOp) withStrides() GemmOp {
+	aCols, bCols := op.K, op.N
+	if op.TransA {
+		aCols = op.M
+	}
+	if op.TransB {
+		bCols = op.K
+	}
+	op.LDA = stride(op.LDA, aCols)
+	op.LDB = stride(op.LDB, bCols)
+	op.LDC = stride(op.LDC, op.N)
+	return op
+}
+
+func stride(ld, cols int) int {
+	if ld == 0 {
+		return cols
+	}
+	return ld
+}
+
+// check panics where an operand is too short for op, whose strides are filled in.
+func (op GemmOp) check(a, b, c, bias int) {
+	aRows, aCols, bRows, bCols := op.M, op.K, op.K, op.N
+	if op.TransA {
+		aRows, aCols = aCols, aRows
+	}
+	if op.TransB {
+		bRows, bCols = bCols, bRows
+	}
+	if op.M < 0 || op.N < 0 || op.K < 0 {
+		panic(fmt.Sprintf("simd: Gemm of %d×%d×%d", op.M, op.N, op.K))
+	}
+	checkMatrix("Gemm", "A", a, aRows, aCols, op.LDA)
+	checkMatrix("Gemm", "B", b, bRows, bCols, op.LDB)
+	checkMatrix("Gemm", "C", c, op.M, op.N, op.LDC)
+	if want := op.biasLen(); bias < want {
+		panic(fmt.Sprintf("simd: Gemm has a bias of %d values, needs %d", bias, want))
+	}
+}
+
+func (op GemmOp) biasLen() int {
+	switch op.Bias {
+	case ColBias:
+		return op.N
+	case RowBias:
+		return op.M
+	}
+	return 0
+}
+
+func checkMatrix(kernel, name string, length, rows, cols, ld int) {
+	if rows == 0 || cols == 0 {
+		return
+	}
+	if ld < cols || length < (rows-1)*ld+cols {
+		panic(fmt.Sprintf("simd: %s has %d elements in %s, too few for %d×%d in rows of %d",
+			kernel, length, name, rows, cols, ld))
+	}
+}
+
+// GemmScratch returns the number of elements of scratch memory that Gemm needs for op.
+func GemmScratch[T Float](k *Kernels, op GemmOp) int {
+	op, _ = op.withStrides().asRow()
+	return tilesOf[T](k).plan(op).scratch
+}
+
+// Gemm computes op into c. The chunks that pool runs, and the order of every sum, follow from op
+// alone: the bits of c do not depend on the pool. A nil pool means the calling goroutine.
+// bias may be nil where op has none. scratch needs [GemmScratch] elements, in any state; no
+// operand may overlap it or c. M or N of 0 does nothing; K = 0 is a product of zeros.
+func Gemm[T Float](k *Kernels, pool *par.Pool, op GemmOp, a, b, c, bias, scratch []T) {
+	op = op.withStrides()
+	op.check(len(a), len(b), len(c), len(bias))
+	if op.M == 0 || op.N == 0 {
+		return
+	}
+	op, swap := op.asRow()
+	if swap {
+		a, b = b, a
+	}
+	t := tilesOf[T](k)
+	p := t.plan(op)
+	if len(scratch) < p.scratch {
+		panic(fmt.Sprintf("simd: Gemm has scratch for %d elements, needs %d", len(scratch), p.scratch))
+	}
+	run := t.take()
+	run.gemmPlan, run.a, run.b, run.c, run.bias = p, a, b, c, bias
+	run.split(scratch)
+	run.all(pool)
+	t.give(run)
+}

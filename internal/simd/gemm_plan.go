@@ -1,0 +1,118 @@
+package simd
+
+// gemmPlan is how a product is cut up. It is a function of the GemmOp and the processor, never
+// of the workers.
+type gemmPlan struct {
+	GemmOp
+	vecs int // vectors in a panel of B
+	nr   int // columns in it
+	mrs  int // row panels, of M/mrs rows or one more
+
+	kc int // depth of a block
+	nc int // columns of a block, a multiple of nr
+	mc int // row panels of a block
+
+	vector       bool // see gemv.go; then cols are columns, and the fields above are unset
+	packA, packB bool
+	rows, cols   int // row panels and column panels of one task
+
+	scratch int // elements
+}
+
+const (
+	// taskWork is the number of multiplications that make a task worth handing out: about
+	// two microseconds.
+	taskWork = 1 << 18
+
+	// maxTasks bounds how finely a block is cut; more would only cost.
+	maxTasks = 64
+
+	// maxDepth is the most rows of B in a block. A block is deeper than usual where all
+	// columns still fit the second-level cache, since each block costs a pass over C.
+	maxDepth = 1024
+
+	// callWork bounds the multiplications of one call of a micro-kernel, which cannot be
+	// preempted, to some 20 microseconds.
+	callWork = 1 << 20
+)
+
+func (t *tiles[T]) plan(op GemmOp) gemmPlan {
+	p := gemmPlan{GemmOp: op}
+	if op.M == 0 || op.N == 0 {
+		return p
+	}
+	if op.isVector() {
+		p.vectors()
+		return p
+	}
+	p.vecs = t.panelVecs(op.M, op.N)
+	p.nr = p.vecs * t.width
+	p.mrs = ceil(op.M, t.tallest(p.vecs))
+	p.kc = even(op.K, max(t.depth, min(t.bBlock/roundUp(op.N, p.nr), maxDepth)))
+	p.packA = t.flush || op.TransA && op.N > 2*p.nr
+	p.packB = t.flush || op.TransB || op.M > 2*t.tallest(p.vecs) && op.N*op.K > t.bBlock
+	p.nc = roundUp(op.N, p.nr)
+	p.mc = p.mrs
+	if p.packB {
+		p.nc = min(p.nc, max(t.bTotal/max(p.kc, 1)/p.nr, 1)*p.nr)
+		p.scratch += p.nc * p.kc
+	}
+	if p.packA {
+		tall := t.tallest(p.vecs)
+		p.mc = min(p.mc, max(t.bTotal/max(p.kc, 1)/tall, 1))
+		p.scratch += p.mc * tall * p.kc
+	}
+	if p.scratch > 0 {
+		p.scratch += alignment
+	}
+	p.tasks(t.bBlock)
+	return p
+}
+
+// panelVecs weighs wide panels, which load less, against how well they fit M and N.
+func (t *tiles[T]) panelVecs(m, n int) int {
+	best, bestCost := 0, 0.0
+	for vecs := len(t.kernel) - 1; vecs > 0; vecs-- {
+		rows := ceil(m, t.tallest(vecs))
+		high := float64(m) / float64(rows)
+		// Cycles for one step in k: two multiplications at once, each four cycles long, or
+		// two loads at once.
+		step := max(high*float64(vecs)/2, 4, (high+float64(vecs))/2)
+		cost := step * float64(rows*ceil(n, vecs*t.width))
+		if best == 0 || cost < bestCost {
+			best, bestCost = vecs, cost
+		}
+	}
+	return best
+}
+
+// tallest is the most rows of a tile with so many vectors.
+func (t *tiles[T]) tallest(vecs int) int { return len(t.kernel[vecs]) - 1 }
+
+// tasks chooses how many panels a task takes: not more columns than fit the second-level cache,
+// and enough work.
+func (p *gemmPlan) tasks(bBlock int) {
+	depth := max(p.kc, 1)
+	tall := ceil(p.M, p.mrs)
+	work := max(taskWork, p.M*min(p.N, p.nc)/maxTasks*depth)
+	panels := ceil(min(p.N, p.nc), p.nr)
+	p.cols = min(panels, max(bBlock/(depth*p.nr), 1))
+	if one := tall * p.nr * depth * p.mc; one*p.cols > work {
+		// One row of panels down the whole block is enough work.
+		p.cols = min(p.cols, max(work/one, min(p.cols, 4)))
+	}
+	p.cols = even(panels, p.cols)
+	p.rows = even(p.mc, max(work/(tall*p.nr*depth*p.cols), 1))
+}
+
+// even returns the size of the parts when n is cut into equal parts of at most most.
+func even(n, most int) int {
+	if n == 0 {
+		return 0
+	}
+	return ceil(n, ceil(n, most))
+}
+
+func ceil(a, b int) int { return (a + b - 1) / b }
+
+func roundUp(n, to int) int { return ceil(n, to) * to }

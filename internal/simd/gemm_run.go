@@ -1,0 +1,331 @@
+package simd
+
+import (
+	"unsafe"
+
+	"github.com/plexaura/plexaura/internal/par"
+)
+
+// Bits of a tile's flags, as the generator knows them.
+const (
+	flagAdd = 1 << iota
+	flagColBias
+	flagRowBias
+	flagReLU
+)
+
+// alignment is the slack, in elements, that aligns scratch memory to a cache line.
+const alignment = 16
+
+// tileFunc computes n tiles side by side: C = A·B, with k the inner extent. Element (i,k) of A is
+// ars*i + aks*k bytes from a. A row of a panel of B is contiguous, rows are bks bytes apart
+// and panels bps bytes. Rows of C are cs bytes apart. Of the last vector of a panel, last lanes
+// are used. bias points at the first column's or the first row's.
+type tileFunc[T Float] func(n, k int, a *T, ars, aks int, b *T, bks, bps int, c *T, cs int, bias *T, flags, last int) (csr uint32)
+
+// tiles are the micro-kernels of one level and element type, and what fits its caches.
+type tiles[T Float] struct {
+	width  int             // lanes of a vector
+	kernel [][]tileFunc[T] // by vectors and rows
+
+	// transpose writes up to width source rows of cols > 0 elements as columns; ss and ds are
+	// the strides in bytes.
+	transpose func(cols, rows int, src *T, ss int, dst *T, ds int) (csr uint32)
+
+	// dots multiplies a by rows of b as stored, in fours; rows1 and rows8 add up rows of b times
+	// elements of x. With more they add to what is there.
+	dots         func(n, k int, a, b *T, bs int, sums *T, more int) (csr uint32)
+	rows1, rows8 func(n int, x, b *T, bs int, y *T, more int) (csr uint32)
+
+	flush bool // packing flushes denormals, since the kernels do not
+
+	depth  int // rows of B in a block, usually
+	bBlock int // elements of B for the second-level cache
+	bTotal int // elements of packed B for the last level
+
+	idle chan *gemmRun[T]
+}
+
+// newTiles fits tiles to the caches.
+func newTiles[T Float](t tiles[T], c caches) *tiles[T] {
+	size := int(unsafe.Sizeof(T(0)))
+	t.depth = 256
+	t.bBlock = c.l2 / 2 / size
+	t.bTotal = min(c.l3/4, 8<<20) / size
+	t.idle = make(chan *gemmRun[T], 64)
+	return &t
+}
+
+func tilesOf[T Float](k *Kernels) *tiles[T] {
+	if t, ok := any(k.gemm32).(*tiles[T]); ok {
+		return t
+	}
+	return any(k.gemm64).(*tiles[T])
+}
+
+// take returns an unused run; give takes it back. They replace allocation in the steady state.
+func (t *tiles[T]) take() *gemmRun[T] {
+	select {
+	case r := <-t.idle:
+		return r
+	default:
+	}
+	r := &gemmRun[T]{tiles: t}
+	r.packPanels, r.multiply, r.multiplyVector = r.packTasks, r.multiplyTasks, r.vectorTasks
+	return r
+}
+
+func (t *tiles[T]) give(r *gemmRun[T]) {
+	r.a, r.b, r.c, r.bias, r.packedA, r.packedB, r.sums = nil, nil, nil, nil, nil, nil, nil
+	select {
+	case t.idle <- r:
+	default:
+	}
+}
+
+// gemmRun is one product under way.
+type gemmRun[T Float] struct {
+	*tiles[T]
+	gemmPlan
+	a, b, c, bias    []T
+	packedA, packedB []T
+	sums             []T // of a vector product, before bias and activation
+
+	// The current block: columns j0 to j1, k0 to k1, row panels i0 to i1.
+	i0, i1, j0, j1, k0, k1 int
+
+	packPanels, multiply, multiplyVector func(lo, hi int) // bound once, so that loops allocate nothing
+}
+
+// split hands out scratch memory.
+func (r *gemmRun[T]) split(scratch []T) {
+	if r.vector {
+		r.sums = scratch
+		return
+	}
+	if r.scratch == 0 {
+		return
+	}
+	line := alignment * int(unsafe.Sizeof(T(0)))
+	off := int(-uintptr(unsafe.Pointer(unsafe.SliceData(scratch)))&uintptr(line-1)) / int(unsafe.Sizeof(T(0)))
+	scratch = scratch[off:]
+	if r.packB {
+		n := r.nc * r.kc
+		r.packedB, scratch = scratch[:n], scratch[n:]
+	}
+	if r.packA {
+		r.packedA = scratch[:r.mc*r.tallest(r.vecs)*r.kc]
+	}
+}
+
+// all runs the blocks: columns outermost, then k, then rows.
+func (r *gemmRun[T]) all(pool *par.Pool) {
+	if r.vector {
+		r.k0, r.k1 = 0, r.K
+		pool.For(ceil(r.N, r.cols), 1, r.multiplyVector)
+		return
+	}
+	for r.j0 = 0; r.j0 < r.N; r.j0 = r.j1 {
+		r.j1 = min(r.j0+r.nc, r.N)
+		r.k0, r.k1 = 0, min(r.kc, r.K)
+		for {
+			r.block(pool)
+			if r.k1 == r.K {
+				break
+			}
+			r.k0, r.k1 = r.k1, min(r.k1+r.kc, r.K)
+		}
+	}
+}
+
+// block multiplies columns j0 to j1 in k0 to k1.
+func (r *gemmRun[T]) block(pool *par.Pool) {
+	for r.i0 = 0; r.i0 < r.mrs; r.i0 = r.i1 {
+		r.i1 = min(r.i0+r.mc, r.mrs)
+		n := 0
+		if r.packB && r.i0 == 0 {
+			n = r.colPanels()
+		}
+		if r.packA {
+			n += r.i1 - r.i0
+		}
+		if k := r.k1 - r.k0; k > 0 {
+			pool.For(n, max(1, taskWork/16/(r.nr*k)), r.packPanels)
+		}
+		pool.For(r.rowTasks()*r.colTasks(), 1, r.multiply)
+	}
+}
+
+func (r *gemmRun[T]) colPanels() int { return ceil(r.j1-r.j0, r.nr) }
+func (r *gemmRun[T]) colTasks() int  { return ceil(r.colPanels(), r.cols) }
+func (r *gemmRun[T]) rowTasks() int  { return ceil(r.i1-r.i0, r.rows) }
+
+// row is the first row of a row panel.
+func (r *gemmRun[T]) row(panel int) int { return r.M * panel / r.mrs }
+
+// packTasks packs panels: first those of B, where it is their turn, then those of A.
+func (r *gemmRun[T]) packTasks(lo, hi int) {
+	panelsB := 0
+	if r.packB && r.i0 == 0 {
+		panelsB = r.colPanels()
+	}
+	for i := lo; i < hi; i++ {
+		if i < panelsB {
+			r.packBPanel(i)
+		} else {
+			r.packAPanel(i - panelsB)
+		}
+	}
+}
+
+// packBPanel copies a panel of B to rows of nr values, 0 beyond the last column.
+func (r *gemmRun[T]) packBPanel(panel int) {
+	j := r.j0 + panel*r.nr
+	n, k := min(r.nr, r.N-j), r.k1-r.k0
+	dst := r.packedB[panel*r.nr*r.kc:][:r.nr*k]
+	if r.TransB {
+		r.packColumns(dst, r.nr, r.b[j*r.LDB+r.k0:], r.LDB, n, k)
+	} else {
+		packRows(dst, r.nr, r.b[r.k0*r.LDB+j:], r.LDB, n, k)
+	}
+	if r.flush {
+		flushAll(dst)
+	}
+}
+
+// packAPanel copies a panel of A so that the rows' values for one k stand together.
+func (r *gemmRun[T]) packAPanel(panel int) {
+	i, end := r.row(r.i0+panel), r.row(r.i0+panel+1)
+	m, k := end-i, r.k1-r.k0
+	dst := r.packedA[(i-r.row(r.i0))*r.kc:][:m*k]
+	if r.TransA {
+		packRows(dst, m, r.a[r.k0*r.LDA+i:], r.LDA, m, k)
+	} else {
+		r.packColumns(dst, m, r.a[i*r.LDA+r.k0:], r.LDA, m, k)
+	}
+	if r.flush {
+		flushAll(dst)
+	}
+}
+
+// packRows copies k rows of n values to rows of width, zeroing the rest.
+func packRows[T Float](dst []T, width int, src []T, ld, n, k int) {
+	for i := range k {
+		d := dst[i*width:][:width]
+		copy(d, src[i*ld:][:n])
+		clear(d[n:])
+	}
+}
+
+// packColumns transposes n rows of k > 0 values to k rows of width, zeroing the rest.
+func (t *tiles[T]) packColumns(dst []T, width int, src []T, ld, n, k int) {
+	size := int(unsafe.Sizeof(T(0)))
+	for j := 0; j < n; j += t.width {
+		t.transpose(k, min(t.width, n-j), at(src, j*ld), ld*size, at(dst, j), width*size)
+	}
+	if n == width {
+		return
+	}
+	for i := range k {
+		clear(dst[i*width+n:][:width-n])
+	}
+}
+
+// multiplyTasks runs tasks of the current block, which are numbered down the columns, so that
+// tasks near each other share panels of B.
+func (r *gemmRun[T]) multiplyTasks(lo, hi int) {
+	down := r.rowTasks()
+	for task := lo; task < hi; task++ {
+		j := task / down * r.cols
+		i := r.i0 + task%down*r.rows
+		j1 := min(j+r.cols, r.colPanels())
+		for end := min(i+r.rows, r.i1); i < end; i++ {
+			r.rowPanel(i, j, j1)
+		}
+	}
+}
+
+// rowPanel multiplies row panel i by the column panels from j to j1 of the block.
+func (r *gemmRun[T]) rowPanel(i, j, j1 int) {
+	size := int(unsafe.Sizeof(T(0)))
+	k := r.k1 - r.k0
+	row := r.row(i)
+	rows := r.row(i+1) - row
+	a, ars, aks := r.operandA(row, rows)
+	most := max(callWork/(max(k, 1)*rows*r.nr), 1)
+	flags := r.flags()
+	for j < j1 {
+		col := r.j0 + j*r.nr
+		n, vecs, last := j1-j, r.vecs, r.width
+		if tail := r.j1 - (r.j0 + (j1-1)*r.nr); tail < r.nr {
+			if n--; n == 0 { // only the partial panel is left
+				n, vecs = 1, ceil(tail, r.width)
+				last = tail - (vecs-1)*r.width
+			}
+		}
+		n = min(n, most)
+		b, bks, bps := r.operandB(j)
+		r.kernel[vecs][rows](n, k, a, ars*size, aks*size, b, bks*size, bps*size,
+			at(r.c, row*r.LDC+col), r.LDC*size, r.biasAt(row, col), flags, last)
+		j += n
+	}
+}
+
+// operandA returns where a row panel begins in the current block, and its strides.
+func (r *gemmRun[T]) operandA(row, rows int) (a *T, ars, aks int) {
+	switch {
+	case r.K == 0:
+		return unsafe.SliceData(r.a), 0, 0
+	case r.packA:
+		return at(r.packedA, (row-r.row(r.i0))*r.kc), 1, rows
+	case r.TransA:
+		return at(r.a, r.k0*r.LDA+row), 1, r.LDA
+	}
+	return at(r.a, row*r.LDA+r.k0), r.LDA, 1
+}
+
+// operandB returns where panel j of the current block begins, and its strides.
+func (r *gemmRun[T]) operandB(j int) (b *T, bks, bps int) {
+	if r.K == 0 {
+		return unsafe.SliceData(r.b), 0, 0
+	}
+	if r.packB {
+		return at(r.packedB, j*r.nr*r.kc), r.nr, r.nr * r.kc
+	}
+	return at(r.b, r.k0*r.LDB+r.j0+j*r.nr), r.LDB, r.nr
+}
+
+func (r *gemmRun[T]) biasAt(row, col int) *T {
+	switch r.Bias {
+	case ColBias:
+		return at(r.bias, col)
+	case RowBias:
+		return at(r.bias, row)
+	}
+	return nil
+}
+
+// flags says what the current block does beside multiplying: blocks in k after the first add,
+// and the last one finishes.
+func (r *gemmRun[T]) flags() int {
+	f := 0
+	if r.Add || r.k0 > 0 {
+		f |= flagAdd
+	}
+	if r.k1 < r.K {
+		return f
+	}
+	switch r.Bias {
+	case ColBias:
+		f |= flagColBias
+	case RowBias:
+		f |= flagRowBias
+	}
+	if r.Act == ReLU {
+		f |= flagReLU
+	}
+	return f
+}
+
+// at is &s[i].
+func at[T Float](s []T, i int) *T { return &s[i] }

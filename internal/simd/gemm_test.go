@@ -1,0 +1,207 @@
+package simd
+
+import (
+	"fmt"
+	"math"
+	"math/rand/v2"
+	"runtime"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/plexaura/plexaura/internal/par"
+)
+
+// eachLevel runs a test with the kernels of every level that the processor has.
+func eachLevel(t *testing.T, test func(t *testing.T, k *Kernels)) {
+	for _, l := range Levels() {
+		t.Run(l.String(), func(t *testing.T) { test(t, With(l)) })
+	}
+}
+
+func randoms[T Float](rng *rand.Rand, n int) []T {
+	s := make([]T, n)
+	for i := range s {
+		s[i] = T(rng.Float64()*2 - 1)
+	}
+	return s
+}
+
+// product is op in float64 the obvious way, and the sum of the terms' magnitudes, by which an
+// error is measured.
+func product[T Float](op GemmOp, a, b, c, bias []T) (want, size []float64) {
+	op = op.withStrides()
+	want, size = make([]float64, len(c)), make([]float64, len(c))
+	for i := range c {
+		want[i] = float64(c[i])
+	}
+	for i := range op.M {
+		for j := range op.N {
+			sum, abs := 0.0, 0.0
+			term := func(x float64) { sum += x; abs += math.Abs(x) }
+			if op.Add {
+				term(float64(c[i*op.LDC+j]))
+			}
+			for k := range op.K {
+				x, y := i*op.LDA+k, k*op.LDB+j
+				if op.TransA {
+					x = k*op.LDA + i
+				}
+				if op.TransB {
+					y = j*op.LDB + k
+				}
+				term(float64(a[x]) * float64(b[y]))
+			}
+			switch op.Bias {
+			case ColBias:
+				term(float64(bias[j]))
+			case RowBias:
+				term(float64(bias[i]))
+			}
+			if op.Act == ReLU {
+				sum = max(sum, 0)
+			}
+			want[i*op.LDC+j], size[i*op.LDC+j] = sum, abs
+		}
+	}
+	return want, size
+}
+
+type operands[T Float] struct{ a, b, c, bias, scratch []T }
+
+func newOperands[T Float](rng *rand.Rand, k *Kernels, op GemmOp) operands[T] {
+	op = op.withStrides()
+	aRows, bRows := op.M, op.K
+	if op.TransA {
+		aRows = op.K
+	}
+	if op.TransB {
+		bRows = op.N
+	}
+	o := operands[T]{randoms[T](rng, aRows*op.LDA), randoms[T](rng, bRows*op.LDB),
+		randoms[T](rng, op.M*op.LDC), randoms[T](rng, op.biasLen()), make([]T, GemmScratch[T](k, op))}
+	for i := range o.scratch {
+		o.scratch[i] = T(math.NaN()) // its state must not matter
+	}
+	return o
+}
+
+func checkGemm[T Float](t *testing.T, k *Kernels, pool *par.Pool, rng *rand.Rand, op GemmOp) {
+	o := newOperands[T](rng, k, op)
+	want, size := product(op, o.a, o.b, o.c, o.bias)
+	Gemm(k, pool, op, o.a, o.b, o.c, o.bias, o.scratch)
+	eps := 0x1p-24
+	if _, double := any(o.c).([]float64); double {
+		eps = 0x1p-53
+	}
+	for i, x := range o.c {
+		// Sums of K terms in any order differ by at most K roundings.
+		limit := eps * float64(op.K+3) * size[i]
+		requireWithin(t, want[i], float64(x), limit, i, op)
+	}
+}
+
+// requireWithin is require.InDelta without its cost where all is well.
+func requireWithin(t *testing.T, want, got, limit float64, i int, op any) {
+	if !(math.Abs(got-want) <= limit) {
+		t.Helper()
+		require.InDelta(t, want, got, limit, "element %d of %+v", i, op)
+	}
+}
+
+func TestGemmAgreesWithDefinition(t *testing.T) {
+	pool := par.NewPool(3)
+	defer pool.Close()
+	sizes := []int{0, 1, 2, 3, 4, 5, 7, 8, 9, 13, 15, 16, 17, 31, 32, 33, 47, 63, 64, 65, 97, 130}
+	depths := []int{0, 1, 2, 3, 16, 25, 31, 64, 150, 257, 301}
+	eachLevel(t, func(t *testing.T, k *Kernels) {
+		rng := rand.New(rand.NewPCG(1, 1))
+		pick := func(s []int) int { return s[rng.IntN(len(s))] }
+		flip := func() bool { return rng.IntN(2) == 0 }
+		for range 200 {
+			op := GemmOp{M: pick(sizes), N: pick(sizes), K: pick(depths), TransA: flip(), TransB: flip(),
+				Add: flip(), Bias: Bias(rng.IntN(3)), Act: Act(rng.IntN(2))}
+			if flip() {
+				s := op.withStrides()
+				op.LDA, op.LDB, op.LDC = s.LDA+rng.IntN(9), s.LDB+rng.IntN(9), s.LDC+rng.IntN(9)
+			}
+			checkGemm[float32](t, k, pool, rng, op)
+			checkGemm[float64](t, k, pool, rng, op)
+		}
+	})
+}
+
+// TestGemmInSmallBlocks pretends that the caches are tiny, so that small products have many blocks in all
+// directions.
+func TestGemmInSmallBlocks(t *testing.T) {
+	pool := par.NewPool(3)
+	defer pool.Close()
+	eachLevel(t, func(t *testing.T, k *Kernels) {
+		tiny := *k
+		tiny.gemm32 = newTiles(*k.gemm32, caches{l1: 256, l2: 4 << 10, l3: 16 << 10})
+		tiny.gemm64 = newTiles(*k.gemm64, caches{l1: 256, l2: 4 << 10, l3: 16 << 10})
+		tiny.gemm32.depth, tiny.gemm64.depth = 7, 9
+		rng := rand.New(rand.NewPCG(2, 2))
+		flip := func() bool { return rng.IntN(2) == 0 }
+		var blocks [3]bool // more than one along N, K, M
+		for range 60 {
+			op := GemmOp{M: 1 + rng.IntN(300), N: 1 + rng.IntN(200), K: 1 + rng.IntN(60), TransA: flip(), TransB: flip(),
+				Add: flip(), Bias: Bias(rng.IntN(3)), Act: Act(rng.IntN(2))}
+			p := tiny.gemm32.plan(op.withStrides())
+			blocks[0], blocks[1], blocks[2] = blocks[0] || p.nc < p.N, blocks[1] || p.kc < p.K, blocks[2] || p.mc < p.mrs
+			checkGemm[float32](t, &tiny, pool, rng, op)
+			checkGemm[float64](t, &tiny, pool, rng, op)
+		}
+		require.Equal(t, [3]bool{true, true, true}, blocks)
+	})
+}
+
+// gemmShapes are M, N, K: cubes, products of LeNet and AlexNet on a batch, and vectors.
+var gemmShapes = [][3]int{{256, 256, 256}, {512, 512, 512}, {1024, 1024, 1024},
+	{64, 120, 400}, {64, 84, 120}, {64, 10, 84}, {16, 6400, 150}, {16, 150, 6400}, {6, 50176, 25},
+	{64, 4096, 9216}, {1, 120, 400}, {1, 4096, 9216}, {4096, 1, 9216}}
+
+func BenchmarkGemm(b *testing.B) {
+	rng := rand.New(rand.NewPCG(1, 1))
+	for _, threads := range []int{1, 2} {
+		for _, s := range gemmShapes {
+			for _, trans := range []string{"NN", "NT", "TN"} {
+				op := GemmOp{M: s[0], N: s[1], K: s[2], TransA: trans[0] == 'T', TransB: trans[1] == 'T'}
+				b.Run(fmt.Sprintf("T%d/%dx%dx%d/%s", threads, s[0], s[1], s[2], trans), func(b *testing.B) {
+					o := newOperands[float32](rng, Best(), op)
+					benchShare(b, threads, 2*float64(op.M)*float64(op.N)*float64(op.K), func(pool *par.Pool) {
+						Gemm(Best(), pool, op, o.a, o.b, o.c, o.bias, o.scratch)
+					})
+				})
+			}
+		}
+	}
+}
+
+// benchShare reports the rate of run, which does so many operations, and its share of what a loop of nothing
+// but multiply-adds on registers reaches in turn with it.
+func benchShare(b *testing.B, threads int, operations float64, run func(pool *par.Pool)) {
+	pool := par.NewPool(threads)
+	defer pool.Close()
+	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(threads))
+	body := func(lo, hi int) { Best().FMALoop(hi - lo) }
+	var work, peak time.Duration
+	loops := 0
+	for b.Loop() {
+		start := time.Now()
+		run(pool)
+		work += time.Since(start)
+		for peak < work { // as long, so that both meet the same neighbours
+			start := time.Now()
+			pool.For(32, 8, body)
+			peak += time.Since(start)
+			loops++
+		}
+	}
+	rate := operations * float64(b.N) / work.Seconds()
+	limit := float64(32*Best().FMALoop(1)*loops) / peak.Seconds()
+	b.ReportMetric(rate/1e9, "GFLOP/s")
+	b.ReportMetric(100*rate/limit, "%peak")
+	b.ReportMetric(0, "ns/op")
+}

@@ -1,0 +1,282 @@
+package main
+
+// mapParams is the signature of all kernels of maps; most ignore some of it.
+const mapParams = "n int, dst, x, y *float32, c float32"
+
+// maps are the kernels dst[i] = op(x[i], y[i], c).
+func maps() []*loop {
+	var all []*loop
+	for _, op := range []struct {
+		name, doc string
+		forms     string // V: x op y, C: x op c, R: c op x
+		live      int
+		body      func(e *lanes, d, x, y values)
+	}{
+		{"add", "+", "VC", 3, (*lanes).sum},
+		{"sub", "-", "VR", 3, (*lanes).sub},
+		{"mul", "*", "VC", 3, (*lanes).mul},
+		{"div", "/", "VCR", 3, (*lanes).div},
+		{"max", "max", "VC", 4, func(e *lanes, d, x, y values) { e.keepNaN((*lanes).larger, d, x, y) }},
+		{"min", "min", "VC", 4, func(e *lanes, d, x, y values) { e.keepNaN((*lanes).smaller, d, x, y) }},
+	} {
+		for _, form := range op.forms {
+			l := &loop{out: []string{"dst"}, live: op.live}
+			switch form {
+			case 'V':
+				l.name, l.doc = op.name, "sets dst to x "+op.doc+" y."
+				l.in = []string{"x", "y"}
+			case 'C':
+				l.name, l.doc = op.name+"C", "sets dst to x "+op.doc+" c."
+				l.in, l.scalars = []string{"x"}, []string{"c"}
+			case 'R':
+				l.name, l.doc = op.name+"R", "sets dst to c "+op.doc+" x."
+				l.in, l.scalars = []string{"x"}, []string{"c"}
+			}
+			l.body = func(e *lanes) []values {
+				x, y := e.val("x"), e.val("c")
+				if form == 'V' {
+					y = e.val("y")
+				}
+				if form == 'R' {
+					x, y = y, x
+				}
+				d := e.tmp()
+				op.body(e, d, x, y)
+				return []values{d}
+			}
+			all = append(all, l)
+		}
+	}
+	all = append(append(all, unary()...), other()...)
+	for _, l := range all {
+		l.params = mapParams
+	}
+	return all
+}
+
+// keepNaN is op(x, y), or x where that is NaN: op alone keeps only y's.
+func (e *lanes) keepNaN(op func(e *lanes, d, x, y values), d, x, y values) {
+	op(e, d, x, y)
+	e.where(unordered, d, x, x, x, d, e.tmp())
+	e.mul(d, d, e.c(f(1))) // flushes denormals
+}
+
+const (
+	sign = constant(1 << 31)
+	bits = constant(1<<31 - 1)
+)
+
+// unary are the functions of x.
+func unary() []*loop {
+	all := []*loop{
+		{name: "neg", doc: "sets dst to -x.", live: 1, consts: []constant{f(-1)}, body: func(e *lanes) []values {
+			// Unlike 0 - x and x ^ sign, this negates 0 and flushes denormals.
+			x := e.val("x")
+			e.mul(x, x, e.c(f(-1)))
+			return []values{x}
+		}},
+		{name: "abs", doc: "sets dst to |x|.", live: 1, consts: []constant{bits, f(1)}, body: func(e *lanes) []values {
+			x := e.val("x")
+			e.and(x, x, e.c(bits))
+			e.mul(x, x, e.c(f(1))) // flushes denormals
+			return []values{x}
+		}},
+		{name: "sqrt", doc: "sets dst to the square root of x.", live: 1, body: func(e *lanes) []values {
+			x := e.val("x")
+			e.sqrt(x, x)
+			return []values{x}
+		}},
+		{name: "reLU", doc: "sets dst to max(x, 0), NaN for NaN.", live: 1, consts: []constant{0, f(1)}, body: func(e *lanes) []values {
+			x := e.val("x")
+			e.mul(x, x, e.c(f(1))) // flushes denormals
+			zero := e.all(e.pinned[0])
+			e.larger(x, zero, x)
+			return []values{x}
+		}},
+		{name: "exp", doc: "sets dst to e to the x.", live: 3, consts: expConsts, body: func(e *lanes) []values {
+			x, y := e.val("x"), e.tmp()
+			e.exp(y, x, e.tmp())
+			return []values{y}
+		}},
+		{name: "sigmoid", doc: "sets dst to 1/(1+exp(-x)).", live: 3, consts: append(expConsts, sign), body: func(e *lanes) []values {
+			x, y := e.val("x"), e.tmp()
+			e.xor(x, x, e.c(sign))
+			e.exp(y, x, e.tmp())
+			e.sum(y, y, e.c(f(1)))
+			e.set(x, f(1))
+			e.div(y, x, y)
+			return []values{y}
+		}},
+		{name: "tanh", doc: "sets dst to the hyperbolic tangent of x.", live: 4, consts: append(expConsts, tanhConsts...), body: (*lanes).tanh},
+		{name: "log", doc: "sets dst to the natural logarithm of x.", live: 5, consts: logConsts, body: (*lanes).log},
+	}
+	for _, l := range all {
+		l.in, l.out = []string{"x"}, []string{"dst"}
+	}
+	return all
+}
+
+// other are functions of x and y, most of them gradients.
+func other() []*loop {
+	all := []*loop{
+		{name: "axpy", doc: "sets dst to c*x + y.", live: 2, scalars: []string{"c"}, body: func(e *lanes) []values {
+			x, y := e.val("x"), e.val("y")
+			e.addmul(y, x, e.val("c"))
+			return []values{y}
+		}},
+		{name: "reLUGrad", doc: "sets dst to y where x > 0, and 0 elsewhere.", live: 3, consts: []constant{0, f(1)}, body: func(e *lanes) []values {
+			x, y := e.val("x"), e.val("y")
+			zero := e.all(e.pinned[0])
+			e.mul(y, y, e.c(f(1)))
+			e.where(greater, y, x, zero, y, zero, e.tmp())
+			return []values{y}
+		}},
+		{name: "selectC", doc: "sets dst to y where x > c, and 0 elsewhere.", live: 3, scalars: []string{"c"}, consts: []constant{0, f(1)}, body: func(e *lanes) []values {
+			x, y := e.val("x"), e.val("y")
+			e.mul(y, y, e.c(f(1)))
+			e.where(greater, y, x, e.val("c"), y, e.all(e.pinned[0]), e.tmp())
+			return []values{y}
+		}},
+		{name: "greater", doc: "sets dst to 1 where x > y, and 0 elsewhere.", live: 3, consts: []constant{0, f(1)}, body: func(e *lanes) []values {
+			x := e.val("x")
+			e.where(greater, x, x, e.val("y"), e.c(f(1)), e.all(e.pinned[0]), e.tmp())
+			return []values{x}
+		}},
+		{name: "tanhGrad", doc: "sets dst to y*(1-x*x), x being tanh's result.", live: 3, consts: []constant{f(1)}, body: func(e *lanes) []values {
+			x, y, t := e.val("x"), e.val("y"), e.tmp()
+			e.set(t, f(1))
+			e.submul(t, x, x)
+			e.mul(y, y, t)
+			return []values{y}
+		}},
+		{name: "sigmoidGrad", doc: "sets dst to y*x*(1-x), x being sigmoid's result.", live: 3, consts: []constant{f(1)}, body: func(e *lanes) []values {
+			x, y, t := e.val("x"), e.val("y"), e.tmp()
+			e.mul(t, x, x)
+			e.sub(x, x, t)
+			e.mul(y, y, x)
+			return []values{y}
+		}},
+	}
+	for _, l := range all {
+		l.in, l.out = []string{"x", "y"}, []string{"dst"}
+	}
+	return all
+}
+
+// The exponential reduces x to r = x - n ln 2 with |r| <= ln(2)/2, ln 2 in two parts, and
+// takes 1 + r + r^2 P(r) times 2^n. P is the minimax polynomial of Cephes' expf (S. Moshier).
+var (
+	log2e   = f(1.4426950408889634)
+	ln2High = f(0.693359375)
+	ln2Low  = f(-2.12194440e-4)
+	expPoly = []constant{f(1.9875691500e-4), f(1.3981999507e-3), f(8.3334519073e-3), f(4.1665795894e-2), f(1.6666665459e-1), f(5.0000001201e-1)}
+
+	expConsts = append([]constant{log2e, ln2High, ln2Low, f(1), f(-104), f(89), 127}, expPoly...)
+)
+
+// exp sets p to e to the x; x and n are scratch from there on.
+func (e *lanes) exp(p, x, n values) {
+	// Beyond these bounds the result is 0 or infinite; in this order NaN stays.
+	e.set(n, f(-104))
+	e.larger(x, n, x)
+	e.set(n, f(89))
+	e.smaller(x, n, x)
+	e.mul(n, x, e.c(log2e))
+	e.round(n, n)
+	e.submul(x, n, e.c(ln2High))
+	e.submul(x, n, e.c(ln2Low))
+	e.poly(p, x, expPoly)
+	e.horner(p, x, e.c(f(1)))
+	e.horner(p, x, e.c(f(1)))
+	if e.mask == opmask {
+		e.each(func(i int) { e.VSCALEFPS(n[i], p[i], p[i]) })
+		return
+	}
+	// 2^n in two factors, since n may be beyond the exponents of either end.
+	e.toInt(n, n)
+	e.right(x, n, 1)
+	e.subi(n, n, x)
+	for _, half := range []values{x, n} {
+		e.addi(half, half, e.c(127))
+		e.left(half, half, 23)
+		e.mul(p, p, half)
+	}
+}
+
+// poly is the polynomial in x with these coefficients, the highest first.
+func (e *lanes) poly(d, x values, coef []constant) {
+	e.set(d, coef[0])
+	for _, c := range coef[1:] {
+		e.horner(d, x, e.c(c))
+	}
+}
+
+// Hyperbolic tangent: near 0 an odd polynomial (Cephes' tanhf), elsewhere 1 - 2/(exp(2|x|)+1).
+var (
+	tanhPoly   = []constant{f(-5.70498872745e-3), f(2.06390887954e-2), f(-5.37397155531e-2), f(1.33314422036e-1), f(-3.33332819422e-1)}
+	tanhConsts = append([]constant{bits, sign, f(2), f(0.625)}, tanhPoly...)
+)
+
+func (e *lanes) tanh() []values {
+	x, y, a, n := e.val("x"), e.tmp(), e.tmp(), e.tmp()
+	e.and(a, x, e.c(bits))
+	e.sum(a, a, a)
+	e.exp(y, a, n)
+	e.sum(y, y, e.c(f(1)))
+	e.set(a, f(2))
+	e.div(y, a, y)
+	e.set(a, f(1))
+	e.sub(y, a, y)
+
+	e.mul(n, x, x)
+	e.poly(a, n, tanhPoly)
+	e.mul(a, a, n)
+	e.and(n, x, e.c(bits))
+	e.horner(a, n, n)
+	e.where(less, a, n, e.c(f(0.625)), a, y, n)
+	e.and(n, x, e.c(sign))
+	e.or(a, a, n)
+	return []values{a}
+}
+
+// The logarithm takes m = x/2^k from sqrt(1/2) to sqrt(2) and f = m - 1: f - f^2/2 + f^3 P(f) +
+// k ln 2, with P of Cephes' logf.
+var (
+	logPoly = []constant{f(7.0376836292e-2), f(-1.1514610310e-1), f(1.1676998740e-1), f(-1.2420140846e-1), f(1.4249322787e-1),
+		f(-1.6668057665e-1), f(2.0000714765e-1), f(-2.4999993993e-1), f(3.3333331174e-1)}
+	sqrtHalf    = constant(0x3f3504f3)
+	infinity    = constant(0x7f800000)
+	negInfinity = constant(0xff800000)
+	notANumber  = constant(0x7fc00000)
+	smallest    = f(0x1p-126)
+	logConsts   = append([]constant{sqrtHalf, f(1), f(0.5), ln2High, ln2Low, infinity, negInfinity, notANumber, smallest, 0}, logPoly...)
+)
+
+func (e *lanes) log() []values {
+	x, k, m, p, t := e.val("x"), e.tmp(), e.tmp(), e.tmp(), e.tmp()
+	e.subi(k, x, e.c(sqrtHalf))
+	e.right(k, k, 23)
+	e.left(m, k, 23)
+	e.subi(m, x, m)
+	e.toFloat(k, k)
+	e.sub(m, m, e.c(f(1)))
+
+	e.poly(p, m, logPoly)
+	e.mul(t, m, m)
+	e.mul(p, p, m)
+	e.mul(p, p, t)
+	e.addmul(p, k, e.c(ln2Low))
+	e.submul(p, t, e.c(f(0.5)))
+	e.sum(p, p, m)
+	e.addmul(p, k, e.c(ln2High))
+
+	// 0 and denormals give -Inf, less gives NaN, +Inf and NaN give themselves.
+	e.set(k, negInfinity)
+	e.where(less, p, x, e.c(smallest), k, p, t)
+	e.set(k, notANumber)
+	e.set(m, 0)
+	e.where(less, p, x, m, k, p, t)
+	e.set(k, infinity)
+	e.where(less, p, x, k, p, x, t) // not less: infinite or NaN
+	return []values{p}
+}

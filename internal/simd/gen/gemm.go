@@ -1,0 +1,224 @@
+package main
+
+import (
+	"fmt"
+
+	"github.com/mmcloughlin/avo/operand"
+	"github.com/mmcloughlin/avo/reg"
+)
+
+// heights is the tallest tile for a panel of so many vectors: accumulators, one row of B and
+// a broadcast element of A share the registers.
+func (t *target) heights() []int {
+	if len(t.regs) == 32 {
+		return []int{1: 12, 2: 12, 3: 8, 4: 6}
+	}
+	return []int{1: 6, 2: 6}
+}
+
+// gemm writes the micro-kernels for both element types.
+func gemm(t *target) string {
+	for _, t.elem = range []int{4, 8} {
+		for vecs, tallest := range t.heights() {
+			for rows := 1; rows <= tallest; rows++ {
+				t.tile(rows, vecs)
+			}
+		}
+	}
+	transposes(t)
+	gemvs(t)
+	return t.tileTable()
+}
+
+// Bits of a tile's flags, as in gemm.go of package simd.
+const (
+	flagAdd = 1 << iota
+	flagColBias
+	flagRowBias
+	flagReLU
+)
+
+// tile computes rows x (vecs*width) elements of C, for n panels side by side. The rank-1
+// update has one row of the B panel and one broadcast element of A in flight; the other
+// registers accumulate. With rows*vecs near 24 (AVX2: 12) there is less than one load for two
+// multiplications, so unrolling would gain nothing.
+func (t *target) tile(rows, vecs int) {
+	name := fmt.Sprintf("gemm%dx%d%sf%d", rows, vecs, t.name, 8*t.elem)
+	f := "*" + t.goType()
+	t.begin(name, fmt.Sprintf("is a tile of %d rows by %d vectors.", rows, vecs),
+		"n, k int, a "+f+", ars, aks int, b "+f+", bks, bps int, c "+f+", cs int, bias "+f+", flags, last int")
+	p := newTile(t, rows, vecs)
+	last := t.arg("last")
+	t.CMPQ(last, operand.Imm(uint64(t.width())))
+	t.JNE(operand.LabelRef("partial"))
+	p.panels("full", false)
+	t.JMP(operand.LabelRef("done"))
+	t.Label("partial")
+	t.setMask(last)
+	p.panels("masked", true)
+	t.Label("done")
+	t.end()
+}
+
+// tile holds what a micro-kernel keeps in registers.
+type tile struct {
+	*target
+	rows, vecs int
+
+	ars, aks, bks, cs reg.Register   // strides in bytes
+	panel, c, bias    reg.Register   // where the current panel begins
+	a                 []reg.Register // every third row of A
+	ahead             reg.Register   // how far the next panel is, to be fetched meanwhile; may be nil
+	b, left, row      reg.Register   // the current row of B, of how many; the current row of C
+}
+
+func newTile(t *target, rows, vecs int) *tile {
+	p := &tile{target: t, rows: rows, vecs: vecs}
+	p.ars, p.aks = p.arg("ars"), p.arg("aks")
+	p.panel, p.bks = p.arg("b"), p.arg("bks")
+	p.c, p.cs = p.arg("c"), p.arg("cs")
+	p.bias = p.arg("bias")
+	p.b, p.left, p.row = p.GP64(), p.GP64(), p.GP64()
+	if t.mask == opmask && rows <= 6 && rows*vecs > 8 { // where loads are few and a register is free
+		p.ahead = p.arg("bps")
+	}
+	for i := 0; i < rows; i += 3 {
+		p.a = append(p.a, p.GP64())
+	}
+	return p
+}
+
+func (p *tile) acc(i, v int) reg.VecPhysical { return p.regs[i*p.vecs+v] }
+
+// spare is the i-th register that does not accumulate.
+func (p *tile) spare(i int) reg.VecPhysical { return p.regs[p.rows*p.vecs+i] }
+
+// aRow is element (i, current k) of A.
+func (p *tile) aRow(i int) operand.Mem {
+	m := operand.Mem{Base: p.a[i/3]}
+	if i%3 > 0 {
+		m.Index, m.Scale = p.ars, uint8(i%3)
+	}
+	return m
+}
+
+// lastOf reports whether vector v is the one that a mask applies to.
+func (p *tile) lastOf(v int, masked bool) bool { return masked && v == p.vecs-1 }
+
+func (p *tile) panels(label string, masked bool) {
+	p.Label(label)
+	p.rewind()
+	p.products(label, masked)
+	p.epilogue(label, masked)
+	p.ADDQ(p.param("bps"), p.panel)
+	p.ADDQ(operand.I32(int32(p.vecs*p.size)), p.c)
+	p.ADDQ(operand.I32(int32(p.vecs*p.size)), p.bias)
+	p.DECQ(p.param("n"))
+	p.JNE(operand.LabelRef(label))
+}
+
+func (p *tile) rewind() {
+	p.Load(p.Param("a"), p.a[0])
+	for i := 1; i < len(p.a); i++ {
+		p.LEAQ(operand.Mem{Base: p.a[i-1], Index: p.ars, Scale: 2}, p.a[i])
+		p.ADDQ(p.ars, p.a[i])
+	}
+	p.MOVQ(p.panel, p.b)
+	for i := range p.rows * p.vecs {
+		p.zero(p.regs[i])
+	}
+}
+
+func (p *tile) products(label string, masked bool) {
+	p.Load(p.Param("k"), p.left)
+	p.TESTQ(p.left, p.left)
+	p.JE(operand.LabelRef(label + "_sum"))
+	p.Label(label + "_k")
+	for v := range p.vecs {
+		p.load(operand.Mem{Base: p.b, Disp: v * p.size}, p.spare(v), p.lastOf(v, masked))
+	}
+	if p.ahead != nil {
+		for v := range p.vecs {
+			p.PREFETCHT0(operand.Mem{Base: p.b, Index: p.ahead, Scale: 1, Disp: v * p.size})
+		}
+	}
+	p.ADDQ(p.bks, p.b)
+	for i := range p.rows {
+		x := p.spare(p.vecs + i%p.broadcasts())
+		p.broadcast(p.aRow(i), x)
+		for v := range p.vecs {
+			p.fma(p.spare(v), x, p.acc(i, v))
+		}
+	}
+	for _, r := range p.a {
+		p.ADDQ(p.aks, r)
+	}
+	p.DECQ(p.left)
+	p.JNE(operand.LabelRef(label + "_k"))
+	p.Label(label + "_sum")
+}
+
+// broadcasts is the number of registers that take elements of A in turn.
+func (p *tile) broadcasts() int {
+	free := len(p.regs) - (p.rows+1)*p.vecs
+	if p.mask == vecmask {
+		free--
+	}
+	return min(free, 4)
+}
+
+// epilogue turns the accumulators into C: C += or C =, plus bias, rectified.
+func (p *tile) epilogue(label string, masked bool) {
+	x := p.spare(0)
+	p.when(flagAdd, label+"_add", func() {
+		p.eachC(func(i, v int, c operand.Mem) {
+			p.load(c, x, p.lastOf(v, masked))
+			p.add(x, p.acc(i, v), p.acc(i, v))
+		})
+	})
+	p.when(flagColBias, label+"_col", func() {
+		for v := range p.vecs {
+			p.load(operand.Mem{Base: p.bias, Disp: v * p.size}, x, p.lastOf(v, masked))
+			for i := range p.rows {
+				p.add(x, p.acc(i, v), p.acc(i, v))
+			}
+		}
+	})
+	p.when(flagRowBias, label+"_row", func() {
+		p.Load(p.Param("bias"), p.row)
+		for i := range p.rows {
+			p.broadcast(operand.Mem{Base: p.row, Disp: i * p.elem}, x)
+			for v := range p.vecs {
+				p.add(x, p.acc(i, v), p.acc(i, v))
+			}
+		}
+	})
+	p.when(flagReLU, label+"_relu", func() {
+		p.zero(x)
+		for i := range p.rows * p.vecs {
+			p.max(p.regs[i], x, p.regs[i]) // in this order a NaN stays
+		}
+	})
+	p.eachC(func(i, v int, c operand.Mem) { p.store(p.acc(i, v), c, p.lastOf(v, masked)) })
+}
+
+// when emits body under a test of a flag.
+func (t *target) when(flag uint32, label string, body func()) {
+	t.TESTQ(operand.U32(flag), t.param("flags"))
+	t.JE(operand.LabelRef(label))
+	body()
+	t.Label(label)
+}
+
+// eachC visits the vectors of the tile in C.
+func (p *tile) eachC(visit func(i, v int, c operand.Mem)) {
+	p.MOVQ(p.c, p.row)
+	for i := range p.rows {
+		for v := range p.vecs {
+			visit(i, v, operand.Mem{Base: p.row, Disp: v * p.size})
+		}
+		if i < p.rows-1 {
+			p.ADDQ(p.cs, p.row)
+		}
+	}
+}

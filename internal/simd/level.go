@@ -1,0 +1,93 @@
+package simd
+
+import (
+	"fmt"
+	"slices"
+	"sync"
+)
+
+// Level is a family of instructions that kernels are written for.
+type Level uint8
+
+// The levels, slowest first.
+const (
+	Generic Level = iota // plain Go
+	AVX2                 // AVX2 and FMA
+	AVX512               // AVX-512 F, BW, DQ and VL
+)
+
+// String returns the level's usual name.
+func (l Level) String() string {
+	switch l {
+	case Generic:
+		return "generic"
+	case AVX2:
+		return "AVX2"
+	case AVX512:
+		return "AVX-512"
+	}
+	return fmt.Sprintf("Level(%d)", uint8(l))
+}
+
+// Float is the element type of kernels that exist in both precisions.
+type Float interface{ float32 | float64 }
+
+// Kernels is the table of kernels for one level. It is immutable and safe for concurrent use.
+type Kernels struct {
+	level  Level
+	gemm32 *tiles[float32]
+	gemm64 *tiles[float64]
+	vectors
+}
+
+// FMALoop does multiply-adds of float32 on registers for about a microsecond a turn, and returns how
+// many floating-point operations it did: the yardstick of the other kernels.
+func (k *Kernels) FMALoop(turns int) (operations int) {
+	const each = 256
+	for range turns {
+		k.fmaLoop(each)
+	}
+	const vectors, mulAdd = 12, 2
+	return turns * each * vectors * mulAdd * k.width
+}
+
+// Level returns what the kernels are written for.
+func (k *Kernels) Level() Level { return k.level }
+
+// Levels returns the levels that this processor runs, slowest first.
+func Levels() []Level {
+	var levels []Level
+	for _, k := range tables() {
+		levels = append(levels, k.level)
+	}
+	return levels
+}
+
+// With returns the kernels of a level. A level that the processor lacks panics; see [Levels].
+func With(l Level) *Kernels {
+	all := tables()
+	i := slices.IndexFunc(all, func(k *Kernels) bool { return k.level == l })
+	if i < 0 {
+		panic(fmt.Sprintf("simd: this processor has no %v", l))
+	}
+	return all[i]
+}
+
+// Best returns the kernels of the fastest level that this processor runs.
+func Best() *Kernels {
+	all := tables()
+	return all[len(all)-1]
+}
+
+// tables holds the kernels of each level that the processor runs, slowest first.
+var tables = sync.OnceValue(func() []*Kernels {
+	all := []*Kernels{generic()}
+	for _, k := range native() {
+		all = append(all, k)
+	}
+	return all
+})
+
+func generic() *Kernels {
+	return &Kernels{level: Generic, gemm32: goTiles[float32](), gemm64: goTiles[float64](), vectors: vectorsGo()}
+}

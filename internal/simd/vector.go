@@ -1,0 +1,187 @@
+package simd
+
+import (
+	"fmt"
+	"math"
+)
+
+// Op is an elementwise function of vectors x and y and a constant c.
+type Op uint8
+
+// The elementwise functions. Those named C and R take the constant as the right or the left operand.
+const (
+	OpAdd  Op = iota // x + y
+	OpAddC           // x + c
+	OpSub            // x - y; x - c is OpAddC with -c
+	OpSubR           // c - x
+	OpMul            // x * y
+	OpMulC           // x * c
+	OpDiv            // x / y
+	OpDivC           // x / c
+	OpDivR           // c / x
+	OpMax            // the larger, NaN where either is NaN; of zeros, either
+	OpMaxC
+	OpMin // the smaller, NaN where either is NaN; of zeros, either
+	OpMinC
+	OpNeg     // -x
+	OpAbs     // |x|
+	OpSqrt    // square root
+	OpReLU    // max(x, 0), NaN for NaN
+	OpExp     // e to the x, within 1 ulp
+	OpLog     // natural logarithm, within 1 ulp
+	OpTanh    // hyperbolic tangent, within 2 ulp
+	OpSigmoid // 1/(1+exp(-x)), within 3 ulp
+
+	OpAxpy        // c*x + y
+	OpReLUGrad    // y where x > 0, else 0: x is ReLU's operand or result
+	OpSelectC     // y where x > c, else 0
+	OpGreater     // 1 where x > y, else 0
+	OpTanhGrad    // y * (1 - x*x): x is tanh's result
+	OpSigmoidGrad // y * x*(1 - x): x is sigmoid's result
+
+	opCount
+)
+
+// Operands returns how many vectors op reads: x, or x and y.
+func (op Op) Operands() int {
+	switch op {
+	case OpAdd, OpSub, OpMul, OpDiv, OpMax, OpMin, OpAxpy, OpReLUGrad, OpSelectC, OpGreater, OpTanhGrad, OpSigmoidGrad:
+		return 2
+	}
+	return 1
+}
+
+// mapFunc sets n > 0 elements of dst.
+type mapFunc func(n int, dst, x, y *float32, c float32) (csr uint32)
+
+// vectors are the kernels of one level on vectors of float32.
+type vectors struct {
+	width   int
+	fmaLoop func(n int)
+
+	conv                []convFunc // by filters
+	convVecs, convLanes int        // vectors in a panel, outputs in a vector
+	convGrad            []gradFunc // by filters
+	gradTaps            int        // elements of a filter that convGrad computes
+
+	maxPool     func(rows, n int, x *float32, xRow int, y *float32) (csr uint32)
+	maxPoolGrad func(rows, n int, x *float32, xRow int, y, dy, dx *float32) (csr uint32)
+
+	maps [opCount]mapFunc
+
+	sum, dot      func(n int, x, y *float32) (csr uint32, total float32)
+	sgd, nesterov func(n int, w, v, grad *float32, lr, mu, decay float32) (csr uint32)
+	adam          func(n int, w, m, v, grad *float32, b1, c1, b2, c2, step, scale, eps, keep, decay float32) (csr uint32)
+}
+
+// callLen is the most elements that one call of a kernel goes through: some microseconds, since
+// it cannot be preempted.
+const callLen = 8192
+
+// Map sets dst[i] = op(x[i], y[i], c) for each element of dst. x, and y where op reads it, are
+// at least as long as dst; either may be dst itself, but not overlap it otherwise.
+func (k *Kernels) Map(op Op, dst, x, y []float32, c float32) {
+	f := k.maps[op]
+	x = x[:len(dst)]
+	if op.Operands() < 2 {
+		y = x
+	}
+	y = y[:len(dst)]
+	for len(dst) > 0 {
+		n := min(len(dst), callLen)
+		f(n, &dst[0], &x[0], &y[0], c)
+		dst, x, y = dst[n:], x[n:], y[n:]
+	}
+}
+
+// Sum returns the sum of x, whose order depends on its length alone.
+func (k *Kernels) Sum(x []float32) float32 { return fold(k.sum, x, x) }
+
+// Dot returns the sum of x[i]*y[i], whose order depends on x's length alone. y is at least as
+// long.
+func (k *Kernels) Dot(x, y []float32) float32 { return fold(k.dot, x, y[:len(x)]) }
+
+// fold adds up the totals of pieces in float64.
+func fold(f func(n int, x, y *float32) (uint32, float32), x, y []float32) float32 {
+	total := 0.0
+	for len(x) > 0 {
+		n := min(len(x), callLen)
+		_, part := f(n, &x[0], &y[0])
+		total += float64(part)
+		x, y = x[n:], y[n:]
+	}
+	return flush(float32(total))
+}
+
+// SGD is gradient descent with momentum.
+type SGD struct {
+	LR       float64
+	Momentum float64
+	Decay    float64 // times the parameter, added to its gradient
+	Nesterov bool
+}
+
+// SGD updates parameters w and their momenta v in one pass, with d = grad + Decay*w:
+//
+//	v = Momentum*v + d
+//	w = w - LR*v, or with Nesterov w - LR*(d + Momentum*v)
+func (k *Kernels) SGD(op SGD, w, v, grad []float32) {
+	f := k.sgd
+	if op.Nesterov {
+		f = k.nesterov
+	}
+	v, grad = v[:len(w)], grad[:len(w)]
+	for len(w) > 0 {
+		n := min(len(w), callLen)
+		f(n, &w[0], &v[0], &grad[0], float32(op.LR), float32(op.Momentum), float32(op.Decay))
+		w, v, grad = w[n:], v[n:], grad[n:]
+	}
+}
+
+// Adam is the method of Kingma and Ba (2015).
+type Adam struct {
+	LR, Beta1, Beta2, Eps float64
+
+	// Step counts updates from 1.
+	Step int
+
+	// L2 times the parameter is added to its gradient. Decay shrinks the parameter by LR*Decay
+	// apart from the gradient (AdamW, Loshchilov and Hutter 2019).
+	L2, Decay float64
+}
+
+// Adam updates parameters w and their moments m and v in one pass, with d = grad + L2*w:
+//
+//	m = Beta1*m + (1-Beta1)*d
+//	v = Beta2*v + (1-Beta2)*d*d
+//	w = (1-LR*Decay)*w - LR*m̂ / (sqrt(v̂) + Eps)
+//
+// where m̂ = m/(1-Beta1^Step) and v̂ = v/(1-Beta2^Step).
+func (k *Kernels) Adam(op Adam, w, m, v, grad []float32) {
+	m, v, grad = m[:len(w)], v[:len(w)], grad[:len(w)]
+	step := op.LR / (1 - math.Pow(op.Beta1, float64(op.Step)))
+	scale := 1 / math.Sqrt(1-math.Pow(op.Beta2, float64(op.Step)))
+	for len(w) > 0 {
+		n := min(len(w), callLen)
+		k.adam(n, &w[0], &m[0], &v[0], &grad[0],
+			float32(op.Beta1), float32(1-op.Beta1), float32(op.Beta2), float32(1-op.Beta2),
+			float32(step), float32(scale), float32(op.Eps), float32(1-op.LR*op.Decay), float32(op.L2))
+		w, m, v, grad = w[n:], m[n:], v[n:], grad[n:]
+	}
+}
+
+// String returns the function as it is written.
+func (op Op) String() string {
+	if op < opCount {
+		return opNames[op]
+	}
+	return fmt.Sprintf("Op(%d)", uint8(op))
+}
+
+var opNames = [opCount]string{
+	OpAdd: "x+y", OpAddC: "x+c", OpSub: "x-y", OpSubR: "c-x", OpMul: "x*y", OpMulC: "x*c",
+	OpDiv: "x/y", OpDivC: "x/c", OpDivR: "c/x", OpMax: "max(x,y)", OpMaxC: "max(x,c)",
+	OpMin: "min(x,y)", OpMinC: "min(x,c)", OpNeg: "-x", OpAbs: "abs(x)", OpSqrt: "sqrt(x)",
+	OpReLU: "relu(x)", OpExp: "exp(x)", OpLog: "log(x)", OpTanh: "tanh(x)", OpSigmoid: "sigmoid(x)",
+	OpAxpy: "c*x+y", OpReLUGrad: "relu'(x)*y", OpSelectC: "x>c?y:0", OpGreater: "x>y", OpTanhGrad: "tanh'*y", OpSigmoidGrad: "sigmoid'*y",
+}

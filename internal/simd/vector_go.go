@@ -1,0 +1,207 @@
+package simd
+
+import (
+	"math"
+	"unsafe"
+)
+
+// vectorsGo are the plain-Go twins.
+func vectorsGo() vectors {
+	v := vectors{
+		width: 1, fmaLoop: fmaLoopGo,
+		sum:      func(n int, x, _ *float32) (uint32, float32) { return 0, sumGo(unsafe.Slice(x, n)) },
+		dot:      func(n int, x, y *float32) (uint32, float32) { return 0, dotGo(unsafe.Slice(x, n), unsafe.Slice(y, n)) },
+		sgd:      sgdGo(false),
+		nesterov: sgdGo(true),
+		adam:     adamGo,
+		conv:     []convFunc{1: convGo}, convVecs: 1, convLanes: convLanesGo,
+		convGrad: []gradFunc{1: convGradGo}, gradTaps: 1,
+		maxPool: maxPoolGo, maxPoolGrad: maxPoolGradGo,
+	}
+	for op, f := range formulas {
+		v.maps[op] = mapGo(f)
+	}
+	for op, f := range loops {
+		v.maps[op] = loopGo(f)
+	}
+	return v
+}
+
+// formulas are the definitions of the elementwise functions. Their operands and results are
+// flushed around them.
+var formulas = [opCount]func(x, y, c float32) float32{
+	OpAdd:  func(x, y, _ float32) float32 { return x + y },
+	OpAddC: func(x, _, c float32) float32 { return x + c },
+	OpSub:  func(x, y, _ float32) float32 { return x - y },
+	OpSubR: func(x, _, c float32) float32 { return c - x },
+	OpMul:  func(x, y, _ float32) float32 { return x * y },
+	OpMulC: func(x, _, c float32) float32 { return x * c },
+	OpDiv:  func(x, y, _ float32) float32 { return x / y },
+	OpDivC: func(x, _, c float32) float32 { return x / c },
+	OpDivR: func(x, _, c float32) float32 { return c / x },
+	OpMax:  func(x, y, _ float32) float32 { return max(x, y) },
+	OpMaxC: func(x, _, c float32) float32 { return max(x, c) },
+	OpMin:  func(x, y, _ float32) float32 { return min(x, y) },
+	OpMinC: func(x, _, c float32) float32 { return min(x, c) },
+	OpNeg:  func(x, _, _ float32) float32 { return -x },
+	OpAbs:  func(x, _, _ float32) float32 { return max(x, -x) },
+	OpSqrt: func(x, _, _ float32) float32 { return float32(math.Sqrt(float64(x))) },
+	OpReLU: func(x, _, _ float32) float32 {
+		if x < 0 {
+			return 0
+		}
+		return x
+	},
+	OpExp:     func(x, _, _ float32) float32 { return float32(math.Exp(float64(x))) },
+	OpLog:     func(x, _, _ float32) float32 { return float32(math.Log(float64(x))) },
+	OpTanh:    func(x, _, _ float32) float32 { return float32(math.Tanh(float64(x))) },
+	OpSigmoid: func(x, _, _ float32) float32 { return float32(1 / (1 + math.Exp(-float64(x)))) },
+	OpAxpy:    func(x, y, c float32) float32 { return float32(float64(c)*float64(x) + float64(y)) },
+	OpReLUGrad: func(x, y, _ float32) float32 {
+		if x > 0 {
+			return y
+		}
+		return 0
+	},
+	OpSelectC: func(x, y, c float32) float32 {
+		if x > c {
+			return y
+		}
+		return 0
+	},
+	OpGreater: func(x, y, _ float32) float32 {
+		if x > y {
+			return 1
+		}
+		return 0
+	},
+	OpTanhGrad:    func(x, y, _ float32) float32 { return y * (1 - x*x) },
+	OpSigmoidGrad: func(x, y, _ float32) float32 { return y * (x - x*x) },
+}
+
+func mapGo(f func(x, y, c float32) float32) mapFunc {
+	return func(n int, dst, x, y *float32, c float32) uint32 {
+		d, xs, ys := unsafe.Slice(dst, n), unsafe.Slice(x, n), unsafe.Slice(y, n)
+		c = flush32(c)
+		for i := range d {
+			d[i] = flush32(f(flush32(xs[i]), flush32(ys[i]), c))
+		}
+		return 0
+	}
+}
+
+// loops are the commonest formulas once more, without a call for each element.
+var loops = map[Op]func(d, x, y []float32, c float32){
+	OpAdd: func(d, x, y []float32, _ float32) {
+		for i := range d {
+			d[i] = flush32(flush32(x[i]) + flush32(y[i]))
+		}
+	},
+	OpAddC: func(d, x, _ []float32, c float32) {
+		for i := range d {
+			d[i] = flush32(flush32(x[i]) + c)
+		}
+	},
+	OpSub: func(d, x, y []float32, _ float32) {
+		for i := range d {
+			d[i] = flush32(flush32(x[i]) - flush32(y[i]))
+		}
+	},
+	OpMul: func(d, x, y []float32, _ float32) {
+		for i := range d {
+			d[i] = flush32(flush32(x[i]) * flush32(y[i]))
+		}
+	},
+	OpMulC: func(d, x, _ []float32, c float32) {
+		for i := range d {
+			d[i] = flush32(flush32(x[i]) * c)
+		}
+	},
+	OpReLU: func(d, x, _ []float32, _ float32) {
+		for i := range d {
+			v := flush32(x[i])
+			if v < 0 {
+				v = 0
+			}
+			d[i] = v
+		}
+	},
+	OpReLUGrad: func(d, x, y []float32, _ float32) {
+		for i := range d {
+			v := flush32(y[i])
+			if !(flush32(x[i]) > 0) {
+				v = 0
+			}
+			d[i] = v
+		}
+	},
+}
+
+func loopGo(f func(d, x, y []float32, c float32)) mapFunc {
+	return func(n int, dst, x, y *float32, c float32) uint32 {
+		f(unsafe.Slice(dst, n), unsafe.Slice(x, n), unsafe.Slice(y, n), flush32(c))
+		return 0
+	}
+}
+
+// sumGo keeps four sums, like lanes.
+func sumGo(x []float32) float32 {
+	var s [4]float32
+	for i, v := range x {
+		s[i&3] += flush32(v)
+	}
+	return s[0] + s[1] + (s[2] + s[3])
+}
+
+func dotGo(x, y []float32) float32 {
+	var s [4]float32
+	for i, v := range x {
+		s[i&3] += flush32(v) * flush32(y[i])
+	}
+	return s[0] + s[1] + (s[2] + s[3])
+}
+
+func sgdGo(nesterov bool) func(n int, w, v, grad *float32, lr, mu, decay float32) uint32 {
+	return func(n int, w, v, grad *float32, lr, mu, decay float32) uint32 {
+		ws, vs, gs := unsafe.Slice(w, n), unsafe.Slice(v, n), unsafe.Slice(grad, n)
+		for i := range ws {
+			x := flush32(ws[i])
+			d := flush32(gs[i]) + decay*x
+			step := flush32(mu*flush32(vs[i]) + d)
+			vs[i] = step
+			if nesterov {
+				step = d + mu*step
+			}
+			ws[i] = flush32(x - lr*step)
+		}
+		return 0
+	}
+}
+
+func adamGo(n int, w, m, v, grad *float32, b1, c1, b2, c2, step, scale, eps, keep, decay float32) uint32 {
+	ws, ms, vs, gs := unsafe.Slice(w, n), unsafe.Slice(m, n), unsafe.Slice(v, n), unsafe.Slice(grad, n)
+	for i := range ws {
+		x := flush32(ws[i])
+		d := flush32(gs[i]) + decay*x
+		m := flush32(b1*flush32(ms[i]) + c1*d)
+		v := flush32(b2*flush32(vs[i]) + c2*flush32(d*d))
+		ms[i], vs[i] = m, v
+		ws[i] = flush32(keep*x - step*m/(scale*float32(math.Sqrt(float64(v)))+eps))
+	}
+	return 0
+}
+
+// fmaLoopGo is the loop in plain Go.
+func fmaLoopGo(n int) {
+	var s [12]float32
+	x, y := float32(n), float32(1)
+	for range n {
+		for i := range s {
+			s[i] += x * y
+		}
+	}
+	keep(s)
+}
+
+//go:noinline
+func keep([12]float32) {}

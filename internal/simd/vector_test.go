@@ -1,0 +1,314 @@
+package simd
+
+import (
+	"fmt"
+	"math"
+	"math/rand/v2"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+)
+
+// specials are the values that kernels get wrong first.
+var specials = []float32{0, float32(math.Copysign(0, -1)), 1, -1, float32(math.NaN()), float32(math.Inf(1)), float32(math.Inf(-1)),
+	math.MaxFloat32, -math.MaxFloat32, 0x1p-126, -0x1p-126, math.SmallestNonzeroFloat32, -math.SmallestNonzeroFloat32, 0x1p-127,
+	88.7, 89, -87.3, -87.4, -104, -105, 128, 0.625, -0.625, 0.5, 2, 1e-10, -1e-10, 30, -30, 1e10}
+
+// mixed is n random values of many magnitudes, some special.
+func mixed(rng *rand.Rand, n int) []float32 {
+	s := make([]float32, n)
+	for i := range s {
+		switch rng.IntN(8) {
+		case 0:
+			s[i] = specials[rng.IntN(len(specials))]
+		case 1:
+			s[i] = float32(math.Ldexp(rng.Float64()*2-1, rng.IntN(40)-20))
+		default:
+			s[i] = rng.Float32()*8 - 4
+		}
+	}
+	return s
+}
+
+// ulps is the distance between floats in units of want's last place; 0 for two NaN or equal values.
+func ulps(got float32, want float64) float64 {
+	w := float32(want)
+	if got == w || got != got && w != w {
+		return 0
+	}
+	if math.IsInf(float64(got), 0) || math.IsInf(want, 0) || got != got || w != w {
+		return math.Inf(1)
+	}
+	_, exp := math.Frexp(want)
+	return math.Abs(float64(got)-want) / math.Ldexp(1, max(exp, -125)-24)
+}
+
+// precise are the functions in float64, for flushed operands.
+var precise = map[Op]func(x float64) float64{
+	OpExp: math.Exp, OpLog: math.Log, OpTanh: math.Tanh, OpSqrt: math.Sqrt,
+	OpSigmoid: func(x float64) float64 { return 1 / (1 + math.Exp(-x)) },
+}
+
+// maxULP is what the doc comments of the functions promise.
+var maxULP = map[Op]float64{OpExp: 1, OpLog: 1, OpTanh: 2, OpSigmoid: 3, OpSqrt: 0.5}
+
+// TestFunctionsAreAccurate walks through all magnitudes of both signs.
+func TestFunctionsAreAccurate(t *testing.T) {
+	eachLevel(t, func(t *testing.T, k *Kernels) {
+		const step = 16411 // of 2^32 bit patterns; prime
+		x := make([]float32, callLen)
+		y := make([]float32, callLen)
+		worst := map[Op]float64{}
+		at := map[Op]float32{}
+		for bits := uint64(0); bits < 1<<32; {
+			for i := range x {
+				x[i] = math.Float32frombits(uint32(bits))
+				bits += step
+			}
+			for op, f := range precise {
+				k.Map(op, y, x, nil, 0)
+				for i, v := range x {
+					want := f(float64(flush(v)))
+					if math.Abs(want) < 0x1p-126 {
+						want = math.Copysign(0, want)
+						if y[i] == 0x1p-126 { // rounded up to the smallest normal
+							continue
+						}
+					}
+					if u := ulps(y[i], want); u > worst[op] {
+						worst[op], at[op] = u, v
+					}
+				}
+			}
+		}
+		for op, limit := range maxULP {
+			t.Logf("%v: %.3f ulp at %v", op, worst[op], at[op])
+			require.LessOrEqual(t, worst[op], limit, "%v at %v", op, at[op])
+		}
+	})
+}
+
+// TestMapAgreesWithFormulas compares all levels with the formulas, at odd lengths and alignments.
+func TestMapAgreesWithFormulas(t *testing.T) {
+	eachLevel(t, func(t *testing.T, k *Kernels) {
+		rng := rand.New(rand.NewPCG(7, 7))
+		for op := range opCount {
+			for range 60 {
+				n := rng.IntN(150)
+				x, y := mixed(rng, n+3)[rng.IntN(4):][:n], mixed(rng, n+3)[rng.IntN(4):][:n]
+				c := mixed(rng, 1)[0]
+				checkMap(t, k, op, x, y, c)
+			}
+		}
+	})
+}
+
+func checkMap(t *testing.T, k *Kernels, op Op, x, y []float32, c float32) {
+	dst := make([]float32, len(x)+2)
+	dst[len(x)] = 42
+	k.Map(op, dst[:len(x)], x, y, c)
+	require.EqualValues(t, 42, dst[len(x)])
+	limit := max(maxULP[op], 0.51)
+	for i := range x {
+		a, b, d := flush(x[i]), flush(y[i]), flush(c)
+		want := float64(flush(formulas[op](a, b, d)))
+		switch op {
+		case OpAxpy:
+			want, limit = float64(d)*float64(a)+float64(b), 1
+		case OpTanhGrad, OpSigmoidGrad: // cancellation, and the order of two products
+			continue
+		}
+		if math.Abs(want) < 0x1p-125 && math.Abs(float64(dst[i])) < 0x1p-125 {
+			continue // to flush before or after rounding is the processor's choice
+		}
+		if f := precise[op]; f != nil {
+			want = f(float64(a))
+		}
+		require.LessOrEqual(t, ulps(dst[i], want), limit, "%v: x %v y %v c %v: got %v, want %v", op, a, b, d, dst[i], want)
+	}
+}
+
+func TestGradientFactors(t *testing.T) {
+	eachLevel(t, func(t *testing.T, k *Kernels) {
+		rng := rand.New(rand.NewPCG(7, 7))
+		x, y, dst := randoms[float32](rng, 100), randoms[float32](rng, 100), make([]float32, 100)
+		k.Map(OpTanhGrad, dst, x, y, 0)
+		for i := range x {
+			require.InDelta(t, float64(y[i])*(1-float64(x[i])*float64(x[i])), float64(dst[i]), 2e-7)
+		}
+		k.Map(OpSigmoidGrad, dst, x, y, 0)
+		for i := range x {
+			require.InDelta(t, float64(y[i])*(1-float64(x[i]))*float64(x[i]), float64(dst[i]), 2e-7)
+		}
+	})
+}
+
+func TestMapInPlace(t *testing.T) {
+	eachLevel(t, func(t *testing.T, k *Kernels) {
+		rng := rand.New(rand.NewPCG(8, 8))
+		for op := range opCount {
+			x, y := randoms[float32](rng, 75), randoms[float32](rng, 75)
+			want := make([]float32, 75)
+			k.Map(op, want, x, y, 0.5)
+			k.Map(op, x, x, y, 0.5)
+			requireBits(t, want, x)
+		}
+	})
+}
+
+// requireBits compares exactly, signs of zeros and NaN included.
+func requireBits(t *testing.T, want, got []float32) {
+	t.Helper()
+	require.Len(t, got, len(want))
+	for i := range want {
+		w, g := want[i], got[i]
+		if math.Float32bits(w) != math.Float32bits(g) && (w == w || g == g) {
+			require.Fail(t, "different", "element %d: %v, want %v", i, g, w)
+		}
+	}
+}
+
+func TestSpecialValues(t *testing.T) {
+	nan, inf, negZero := float32(math.NaN()), float32(math.Inf(1)), float32(math.Copysign(0, -1))
+	denormal := float32(0x1p-130)
+	eachLevel(t, func(t *testing.T, k *Kernels) {
+		for _, c := range []struct {
+			op         Op
+			x, y, want float32
+		}{
+			{OpMax, nan, 1, nan}, {OpMax, 1, nan, nan}, {OpMin, nan, 1, nan}, {OpMin, 1, nan, nan},
+			{OpReLU, nan, 0, nan}, {OpReLU, negZero, 0, negZero}, {OpReLU, -inf, 0, 0}, {OpReLU, -3, 0, 0},
+			{OpNeg, 0, 0, negZero}, {OpNeg, denormal, 0, negZero}, {OpAbs, -inf, 0, inf}, {OpAbs, negZero, 0, 0},
+			{OpExp, -inf, 0, 0}, {OpExp, inf, 0, inf}, {OpExp, nan, 0, nan}, {OpExp, 0, 0, 1},
+			{OpLog, 0, 0, -inf}, {OpLog, negZero, 0, -inf}, {OpLog, -1, 0, nan}, {OpLog, inf, 0, inf}, {OpLog, nan, 0, nan},
+			{OpLog, denormal, 0, -inf}, {OpLog, 1, 0, 0}, {OpLog, -inf, 0, nan},
+			{OpTanh, inf, 0, 1}, {OpTanh, -inf, 0, -1}, {OpTanh, nan, 0, nan}, {OpTanh, negZero, 0, negZero},
+			{OpSigmoid, inf, 0, 1}, {OpSigmoid, -inf, 0, 0}, {OpSigmoid, nan, 0, nan}, {OpSigmoid, 0, 0, 0.5},
+			{OpReLUGrad, nan, 5, 0}, {OpReLUGrad, 0, 5, 0}, {OpReLUGrad, 1, nan, nan}, {OpReLUGrad, -1, inf, 0},
+			{OpSelectC, nan, 5, 0}, {OpSelectC, 1, 5, 0}, {OpSelectC, 2, nan, nan}, {OpSelectC, 2, denormal, 0},
+			{OpGreater, nan, 1, 0}, {OpGreater, 1, nan, 0}, {OpGreater, inf, 1, 1}, {OpGreater, denormal, 0, 0},
+			{OpMul, denormal, inf, nan}, {OpMul, denormal, 1, 0}, {OpAdd, denormal, denormal, 0},
+			{OpMul, 0x1p-100, 0x1p-30, 0}, {OpDiv, 1, denormal, inf}, {OpSqrt, negZero, 0, negZero}, {OpSqrt, -1, 0, nan},
+			{OpAxpy, denormal, 1, 1}, {OpReLUGrad, 1, denormal, 0}, {OpMax, denormal, 0, 0}, {OpReLU, denormal, 0, 0},
+		} {
+			for _, n := range []int{1, 16, 67} { // rest, one vector, unrolled
+				x, y, got, want := repeat(c.x, n), repeat(c.y, n), make([]float32, n), repeat(c.want, n)
+				k.Map(c.op, got, x, y, 1)
+				requireBits(t, want, got)
+			}
+		}
+	})
+}
+
+func repeat(x float32, n int) []float32 {
+	s := make([]float32, n)
+	for i := range s {
+		s[i] = x
+	}
+	return s
+}
+
+func TestSumAndDot(t *testing.T) {
+	eachLevel(t, func(t *testing.T, k *Kernels) {
+		rng := rand.New(rand.NewPCG(9, 9))
+		for _, n := range []int{0, 1, 3, 7, 8, 15, 16, 17, 63, 64, 65, 100, 1000, 20011} {
+			x, y := randoms[float32](rng, n), randoms[float32](rng, n+1)
+			sum, dot := 0.0, 0.0
+			for i := range x {
+				sum += float64(x[i])
+				dot += float64(x[i]) * float64(y[i])
+			}
+			require.InDelta(t, sum, float64(k.Sum(x)), 1e-6*float64(n+1))
+			require.InDelta(t, dot, float64(k.Dot(x, y)), 1e-6*float64(n+1))
+		}
+		require.True(t, math.IsNaN(float64(k.Sum([]float32{1, float32(math.NaN())}))))
+		require.EqualValues(t, 0, k.Sum(repeat(0x1p-130, 1000)))
+	})
+}
+
+func TestSGDFollowsDefinition(t *testing.T) {
+	eachLevel(t, func(t *testing.T, k *Kernels) {
+		rng := rand.New(rand.NewPCG(10, 10))
+		for _, n := range []int{0, 1, 15, 16, 17, 130, 9001} {
+			for _, op := range []SGD{{LR: .05, Momentum: .9}, {LR: .1, Momentum: .8, Decay: .01}, {LR: .1, Momentum: .8, Decay: .01, Nesterov: true}} {
+				w, v, grad := randoms[float32](rng, n), randoms[float32](rng, n), randoms[float32](rng, n)
+				wantW, wantV := make([]float64, n), make([]float64, n)
+				for i := range w {
+					d := float64(grad[i]) + op.Decay*float64(w[i])
+					wantV[i] = op.Momentum*float64(v[i]) + d
+					step := wantV[i]
+					if op.Nesterov {
+						step = d + op.Momentum*step
+					}
+					wantW[i] = float64(w[i]) - op.LR*step
+				}
+				k.SGD(op, w, v, grad)
+				requireNear(t, wantW, w, 4e-7)
+				requireNear(t, wantV, v, 4e-7)
+			}
+		}
+	})
+}
+
+func TestAdamFollowsDefinition(t *testing.T) {
+	eachLevel(t, func(t *testing.T, k *Kernels) {
+		rng := rand.New(rand.NewPCG(11, 11))
+		for _, n := range []int{0, 1, 15, 16, 17, 130, 9001} {
+			op := Adam{LR: .01, Beta1: .9, Beta2: .999, Eps: 1e-8, L2: .02, Decay: .1}
+			w, m, v := randoms[float32](rng, n), make([]float32, n), make([]float32, n)
+			w64, m64, v64 := make([]float64, n), make([]float64, n), make([]float64, n)
+			for i := range w {
+				w64[i] = float64(w[i])
+			}
+			for op.Step = 1; op.Step < 5; op.Step++ {
+				grad := randoms[float32](rng, n)
+				for i := range w {
+					d := float64(grad[i]) + op.L2*w64[i]
+					m64[i] = op.Beta1*m64[i] + (1-op.Beta1)*d
+					v64[i] = op.Beta2*v64[i] + (1-op.Beta2)*d*d
+					mHat := m64[i] / (1 - math.Pow(op.Beta1, float64(op.Step)))
+					vHat := v64[i] / (1 - math.Pow(op.Beta2, float64(op.Step)))
+					w64[i] = (1-op.LR*op.Decay)*w64[i] - op.LR*mHat/(math.Sqrt(vHat)+op.Eps)
+				}
+				k.Adam(op, w, m, v, grad)
+			}
+			requireNear(t, w64, w, 3e-6)
+			requireNear(t, m64, m, 3e-6)
+			requireNear(t, v64, v, 3e-6)
+		}
+	})
+}
+
+func requireNear(t *testing.T, want []float64, got []float32, tolerance float64) {
+	t.Helper()
+	for i := range want {
+		require.InDelta(t, want[i], float64(got[i]), tolerance*max(1, math.Abs(want[i])), "element %d", i)
+	}
+}
+
+func BenchmarkMap(b *testing.B) {
+	rng := rand.New(rand.NewPCG(1, 1))
+	x, y, dst := randoms[float32](rng, 4096), randoms[float32](rng, 4096), make([]float32, 4096)
+	for _, l := range Levels() {
+		for _, op := range []Op{OpAdd, OpMax, OpReLU, OpReLUGrad, OpExp, OpLog, OpTanh, OpSigmoid} {
+			b.Run(fmt.Sprintf("%v/%v", op, l), func(b *testing.B) {
+				for b.Loop() {
+					With(l).Map(op, dst, x, y, 1)
+				}
+				b.ReportMetric(4096*float64(b.N)/b.Elapsed().Seconds()/1e9, "Gelem/s")
+			})
+		}
+	}
+}
+
+func BenchmarkSGD(b *testing.B) {
+	for _, n := range []int{4096, 16 << 20} {
+		w, v, grad := make([]float32, n), make([]float32, n), make([]float32, n)
+		b.Run(fmt.Sprint(n), func(b *testing.B) {
+			for b.Loop() {
+				Best().SGD(SGD{LR: .01, Momentum: .9}, w, v, grad)
+			}
+			b.ReportMetric(20*float64(n)*float64(b.N)/b.Elapsed().Seconds()/1e9, "GB/s")
+		})
+	}
+}
