@@ -3,6 +3,9 @@ package engine
 import (
 	"fmt"
 
+	// The release that tensor asks for panics at start-up on a Go it does not know; a later
+	// one asks the runtime. Requiring it spares those who import us.
+	_ "go4.org/unsafe/assume-no-moving-gc"
 	"gorgonia.org/tensor"
 
 	"github.com/plexaura/plexaura/shape"
