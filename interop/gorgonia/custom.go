@@ -1,0 +1,225 @@
+package gorgonia
+
+import (
+	"fmt"
+	"hash"
+	"hash/fnv"
+	"math"
+
+	"github.com/chewxy/hm"
+	G "gorgonia.org/gorgonia"
+	"gorgonia.org/tensor"
+
+	"github.com/plexaura/plexaura/shape"
+)
+
+// custom is an op of ours for gorgonia, of which it lacks a faultless one. It implements
+// G.SDOp. It never shares memory with its inputs.
+type custom struct {
+	name  string // with the shapes, all that tells it from others
+	dtype tensor.Dtype
+	in    []tensor.Shape
+	out   tensor.Shape
+	f32   kernel[float32]
+	f64   kernel[float64]
+
+	// grad gives the adjoints, nil for inputs that have none; nil where no input has one.
+	grad func(in G.Nodes, dy *G.Node) (G.Nodes, error)
+	by   []bool // inputs that have adjoints
+}
+
+type kernel[T shape.Float] func(out []T, in [][]T) error
+
+// newCustom returns an op without a gradient.
+func newCustom(name string, out []int, f32 kernel[float32], f64 kernel[float64], in ...*G.Node) custom {
+	op := custom{name: name, dtype: in[0].Dtype(), out: out, f32: f32, f64: f64, by: make([]bool, len(in))}
+	for _, x := range in {
+		op.in = append(op.in, x.Shape())
+	}
+	return op
+}
+
+// viewOp copies x in the given shape.
+func (l *lowering) viewOp(x *G.Node, dims []int) custom {
+	return l.through(newCustom("view", dims, copied[float32], copied[float64], x))
+}
+
+// privateOp is a viewOp that no other is equal to.
+func (l *lowering) privateOp(x *G.Node, dims []int) custom {
+	l.privates++
+	return l.through(newCustom(fmt.Sprint("private ", l.privates), dims, copied[float32], copied[float64], x))
+}
+
+// through gives op, which changes the shape at most, its gradient: a copy again, since
+// gorgonia may add to adjoints in place, and since it may have dropped axes of extent 1.
+func (l *lowering) through(op custom) custom {
+	op.by[0] = true
+	op.grad = func(in G.Nodes, dy *G.Node) (G.Nodes, error) {
+		dx, err := G.ApplyOp(l.privateOp(dy, in[0].Shape()), dy)
+		return G.Nodes{dx}, err
+	}
+	return op
+}
+
+func copied[T shape.Float](out []T, in [][]T) error {
+	copy(out, in[0])
+	return nil
+}
+
+// stopOp copies x and passes no gradient.
+func stopOp(x *G.Node) custom {
+	return newCustom("stop", x.Shape(), copied[float32], copied[float64], x)
+}
+
+// poolableOp copies what is to be max-pooled. The library's kernel starts from the lowest
+// number; a window without a greater one, as of NaN alone, makes its gradient end the process.
+func (l *lowering) poolableOp(x *G.Node) custom {
+	return l.through(newCustom("poolable", x.Shape(), poolable[float32](-math.MaxFloat32), poolable[float64](-math.MaxFloat64), x))
+}
+
+func poolable[T shape.Float](lowest T) kernel[T] {
+	return func(out []T, in [][]T) error {
+		for i, v := range in[0] {
+			if !(v > lowest) {
+				return fmt.Errorf("element %d of the input is %v; gorgonia can pool numbers above %v alone", i, v, lowest)
+			}
+		}
+		return copied(out, in)
+	}
+}
+
+// whereOp takes a where cond is not 0, and b elsewhere; all have one shape. A product with
+// the condition would not do: 0 times infinity is no number.
+func whereOp(cond, a, b *G.Node) custom {
+	op := newCustom("where", a.Shape(), where[float32], where[float64], cond, a, b)
+	op.by = []bool{false, true, true}
+	op.grad = func(in G.Nodes, dy *G.Node) (G.Nodes, error) {
+		da, err := G.ApplyOp(newCustom("where true", dy.Shape(), whereTrue[float32], whereTrue[float64], in[0], dy), in[0], dy)
+		if err != nil {
+			return nil, err
+		}
+		db, err := G.ApplyOp(newCustom("where false", dy.Shape(), whereFalse[float32], whereFalse[float64], in[0], dy), in[0], dy)
+		return G.Nodes{nil, da, db}, err
+	}
+	return op
+}
+
+func where[T shape.Float](out []T, in [][]T) error {
+	for i, c := range in[0] {
+		out[i] = in[2][i]
+		if c != 0 {
+			out[i] = in[1][i]
+		}
+	}
+	return nil
+}
+
+func whereTrue[T shape.Float](out []T, in [][]T) error {
+	for i, c := range in[0] {
+		if c != 0 {
+			out[i] = in[1][i]
+		}
+	}
+	return nil
+}
+
+func whereFalse[T shape.Float](out []T, in [][]T) error {
+	for i, c := range in[0] {
+		if c == 0 {
+			out[i] = in[1][i]
+		}
+	}
+	return nil
+}
+
+// oneHotOp turns ids into vectors along a new last axis.
+func oneHotOp(ids *G.Node, classes int) custom {
+	dims := append(ids.Shape().Clone(), classes)
+	return newCustom("one-hot", dims, oneHot[float32](classes), oneHot[float64](classes), ids)
+}
+
+func oneHot[T shape.Float](classes int) kernel[T] {
+	return func(out []T, in [][]T) error {
+		for i, id := range in[0] {
+			if id < 0 || int(id) >= classes {
+				return fmt.Errorf("id %v at position %d; want 0 to %d", id, i, classes-1)
+			}
+			out[i*classes+int(id)] = 1
+		}
+		return nil
+	}
+}
+
+// Do runs the kernel on values of the machine.
+func (op custom) Do(in ...G.Value) (G.Value, error) {
+	if op.dtype == tensor.Float32 {
+		return do(op.f32, op.out, in)
+	}
+	return do(op.f64, op.out, in)
+}
+
+func do[T shape.Float](k kernel[T], dims []int, in []G.Value) (G.Value, error) {
+	args := make([][]T, len(in))
+	for i, v := range in {
+		args[i] = numbers[T](v)
+	}
+	out := make([]T, size(dims))
+	if err := k(out, args); err != nil {
+		return nil, err
+	}
+	return valueOf(dims, out), nil
+}
+
+// SymDiff gives the adjoints of the inputs.
+func (op custom) SymDiff(in G.Nodes, _, dy *G.Node) (G.Nodes, error) {
+	if op.grad == nil {
+		return nil, fmt.Errorf("%s has no gradient", op.name)
+	}
+	return op.grad(in, dy)
+}
+
+// DiffWRT tells which inputs have adjoints.
+func (op custom) DiffWRT(int) []bool { return op.by }
+
+// Arity is the number of inputs.
+func (op custom) Arity() int { return len(op.in) }
+
+// Type is the function's type: ranks and element type.
+func (op custom) Type() hm.Type {
+	types := make([]hm.Type, 0, len(op.in)+1)
+	for _, s := range append(op.in[:len(op.in):len(op.in)], op.out) {
+		if len(s) == 0 {
+			types = append(types, op.dtype)
+			continue
+		}
+		types = append(types, G.TensorType{Dims: len(s), Of: op.dtype})
+	}
+	return hm.NewFnType(types...)
+}
+
+// InferShape returns the result's shape.
+func (op custom) InferShape(...G.DimSizer) (tensor.Shape, error) { return op.out.Clone(), nil }
+
+// ReturnsPtr is false: the result is always new memory.
+func (custom) ReturnsPtr() bool { return false }
+
+// CallsExtern is false.
+func (custom) CallsExtern() bool { return false }
+
+// OverwritesInput is -1: it overwrites none.
+func (custom) OverwritesInput() int { return -1 }
+
+// String names the op and its shapes.
+func (op custom) String() string {
+	return fmt.Sprintf("plexaura %s %v %v", op.name, op.in, []int(op.out))
+}
+
+// WriteHash writes all that tells op from others.
+func (op custom) WriteHash(h hash.Hash) { fmt.Fprint(h, op.String()) }
+
+// Hashcode hashes what WriteHash writes.
+func (op custom) Hashcode() uint32 {
+	h := fnv.New32a()
+	op.WriteHash(h)
+	return h.Sum32()
+}

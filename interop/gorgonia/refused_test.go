@@ -1,0 +1,196 @@
+package gorgonia_test
+
+import (
+	"context"
+	"errors"
+	"math"
+	"path/filepath"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+	"gorgonia.org/tensor"
+
+	"github.com/plexaura/plexaura/graph"
+	"github.com/plexaura/plexaura/interop/gorgonia"
+	"github.com/plexaura/plexaura/ops"
+	"github.com/plexaura/plexaura/shape"
+)
+
+// impostor has the name of an op of the catalogue.
+type impostor struct{}
+
+func (impostor) Name() string                              { return "Neg" }
+func (impostor) Infer(in []shape.Type) (shape.Type, error) { return in[0], nil }
+
+func TestWhatGorgoniaCannotDoIsAnErrorOfTheNode(t *testing.T) {
+	image := shape.F32(shape.N, 4, 6, 6)
+	filter := func(g *graph.Graph) *graph.Node { return g.Param("w", shape.F32(2, 4, 3, 3), nil) }
+	for _, c := range []struct {
+		name, op, want string
+		typ            shape.Type
+		build          func(g *graph.Graph, x *graph.Node) *graph.Node
+	}{
+		{"groups", "Conv2D", "2 groups", image, func(g *graph.Graph, x *graph.Node) *graph.Node {
+			return ops.Conv2D(x, g.Param("w", shape.F32(2, 2, 3, 3), nil), ops.Conv2DOp{Groups: 2})
+		}},
+		{"padding", "Conv2D", "the padding of the width is 0 before and 1 after", image, func(g *graph.Graph, x *graph.Node) *graph.Node {
+			return ops.Conv2D(x, filter(g), ops.Conv2DOp{Pad: [2][2]int{1: {0, 1}}})
+		}},
+		{"shared dilations", "Conv2D", "dilations [1 1] and [2 2]", image, func(g *graph.Graph, x *graph.Node) *graph.Node {
+			w, op := filter(g), ops.Conv2DOp{Pad: ops.PadHW(1, 1), Stride: [2]int{4, 4}}
+			wide := op
+			wide.Dilation = [2]int{2, 2}
+			return ops.Sub(ops.Conv2D(x, w, op), ops.Conv2D(x, w, wide))
+		}},
+		{"dilated pooling", "MaxPool2D", "it has dilation [2 2]", image, func(_ *graph.Graph, x *graph.Node) *graph.Node {
+			return ops.MaxPool2D(x, ops.Pool2DOp{Kernel: [2]int{2, 2}, Dilation: [2]int{2, 2}})
+		}},
+		{"Ceil", "MaxPool2D", "Ceil adds a window", image, func(_ *graph.Graph, x *graph.Node) *graph.Node {
+			return ops.MaxPool2D(x, ops.Pool2DOp{Kernel: [2]int{3, 3}, Stride: [2]int{2, 2}, Ceil: true})
+		}},
+		{"pooling padded on one side", "MaxPool2D", "the padding of the height is 1 before and 0 after", image, func(_ *graph.Graph, x *graph.Node) *graph.Node {
+			return ops.MaxPool2D(x, ops.Pool2DOp{Kernel: [2]int{2, 2}, Pad: [2][2]int{{1, 0}}})
+		}},
+		{"mean without padding", "AvgPool2D", "set CountPad", image, func(_ *graph.Graph, x *graph.Node) *graph.Node {
+			return ops.AvgPool2D(x, ops.AvgPool2DOp{Kernel: [2]int{2, 2}, Pad: ops.PadHW(1, 1)})
+		}},
+		{"step", "Slice", "steps of 2", shape.F32(9), func(_ *graph.Graph, x *graph.Node) *graph.Node { return ops.Slice(x, ops.Range{Stop: 9, Step: 2}) }},
+		{"long slice", "Slice", "modulo 256", shape.F32(300), func(_ *graph.Graph, x *graph.Node) *graph.Node { return ops.Slice(x, ops.Range{Start: 10, Stop: 256}) }},
+		{"long parts", "Concat", "modulo 256", shape.F32(256), func(_ *graph.Graph, x *graph.Node) *graph.Node { return ops.Concat(0, x, ops.Neg(x)) }},
+		{"reflection", "Pad", "reflect padding", shape.F32(5), func(_ *graph.Graph, x *graph.Node) *graph.Node {
+			return ops.Pad(x, ops.PadOp{Mode: ops.PadReflect, Before: [shape.MaxRank]int{2}})
+		}},
+		{"product", "Prod", "nothing to lower it to", shape.F32(5), func(_ *graph.Graph, x *graph.Node) *graph.Node { return ops.Prod(x) }},
+		{"crossed axes", "Add", "repeat the axes", shape.F32(1, 2, 1, 2), func(g *graph.Graph, x *graph.Node) *graph.Node {
+			return ops.Add(x, g.Param("b", shape.F32(3, 2, 3, 2), nil))
+		}},
+		{"to integers", "Cast", "round", shape.F32(5), func(_ *graph.Graph, x *graph.Node) *graph.Node { return ops.Cast(x, shape.Int32) }},
+		{"two types", "Cast", "one floating-point type", shape.F32(5), func(_ *graph.Graph, x *graph.Node) *graph.Node {
+			return ops.Exp(ops.Cast(x, shape.Float64))
+		}},
+		{"integers", "Add", "floating point alone", shape.I32(5), func(_ *graph.Graph, x *graph.Node) *graph.Node { return ops.Add(x, x) }},
+		{"emptiness", "Input", "without elements", shape.F32(0, 3), func(_ *graph.Graph, x *graph.Node) *graph.Node { return ops.Sum(x) }},
+		{"big integers", "Const", "rounded", shape.F32(1), func(g *graph.Graph, x *graph.Node) *graph.Node {
+			return ops.Add(x, ops.Cast(g.Const(shape.I32(1), []float64{1<<24 + 1}), shape.Float32))
+		}},
+		{"others' ops", "Neg", "nothing to lower it to", shape.F32(5), func(_ *graph.Graph, x *graph.Node) *graph.Node { return graph.Apply(impostor{}, x) }},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			g := graph.New()
+			x := g.Input("x", c.typ)
+			var y *graph.Node
+			g.Within("layer", func() { y = c.build(g, ops.StopGradient(x)) })
+			require.NoError(t, g.Err())
+			_, err := gorgonia.Lower([]*graph.Node{y}, 2)
+			var list graph.ErrorList
+			require.ErrorAs(t, err, &list)
+			require.Len(t, list, 1)
+			require.Equal(t, c.op, list[0].Op)
+			require.ErrorContains(t, list[0].Err, c.want)
+			require.Equal(t, "refused_test.go", filepath.Base(list[0].Pos.File))
+			if list[0].Op != "Input" {
+				require.Equal(t, "layer", list[0].Layer)
+			}
+		})
+	}
+}
+
+func TestEveryRefusedOpIsReportedAtOnce(t *testing.T) {
+	g := graph.New()
+	x := g.Input("x", shape.F32(3))
+	y := ops.Add(ops.Exp(ops.Prod(x)), ops.Sum(ops.Cast(ops.Cast(x, shape.Int32), shape.Float32)))
+	_, err := gorgonia.Lower([]*graph.Node{y}, 1)
+	var list graph.ErrorList
+	require.ErrorAs(t, err, &list)
+	require.Len(t, list, 2)
+}
+
+func TestRequestsThatMakeNoSense(t *testing.T) {
+	g, other := graph.New(), graph.New()
+	x, ids := g.Input("x", shape.F32(3)), g.Input("ids", shape.I32(3))
+	loss, vector := ops.Sum(x), ops.Exp(x)
+	one := func(n *graph.Node) []*graph.Node { return []*graph.Node{n} }
+	for _, c := range []struct {
+		want string
+		outs []*graph.Node
+		n    int
+		wrt  []*graph.Node
+	}{
+		{"a batch of 0", one(loss), 0, nil},
+		{"no outputs", nil, 1, nil},
+		{"no outputs", []*graph.Node{nil}, 1, nil},
+		{"output 1 is nil or of another graph", []*graph.Node{loss, other.Input("x", shape.F32(3))}, 1, nil},
+		{"not a scalar", one(vector), 1, one(x)},
+		{"want a Param, State or Input", one(loss), 1, one(vector)},
+		{"want a Param, State or Input", one(loss), 1, one(ids)},
+		{"node 0 to differentiate by is nil or of another graph", one(loss), 1, one(nil)},
+	} {
+		_, err := gorgonia.Lower(c.outs, c.n, c.wrt...)
+		require.ErrorContains(t, err, c.want)
+	}
+	ops.Add(x, ids)
+	_, err := gorgonia.Lower(one(loss), 1)
+	require.Equal(t, g.Err(), err)
+}
+
+func TestRunsThatMakeNoSense(t *testing.T) {
+	g := graph.New()
+	x, ids := g.Input("x", shape.F32(shape.N, 2)), g.Input("ids", shape.I32(shape.N))
+	y := ops.Mul(ops.Sum(ops.Mul(ops.OneHot(ids, 2, x), x)), g.Param("w", shape.F32(), nil))
+	p, err := gorgonia.Lower([]*graph.Node{y}, 2)
+	require.NoError(t, err)
+	store := leaves(t, g)
+	f := func(dims ...int) *tensor.Dense {
+		return tensor.New(tensor.Of(tensor.Float32), tensor.WithShape(dims...))
+	}
+	id := func(v ...int32) *tensor.Dense { return tensor.New(tensor.WithShape(len(v)), tensor.WithBacking(v)) }
+	run := func(inputs ...*tensor.Dense) error {
+		_, err := p.Run(context.Background(), store.Value, inputs...)
+		return err
+	}
+	require.ErrorContains(t, run(f(2, 2)), "has 2 inputs, 1 were given")
+	require.ErrorContains(t, run(f(3, 2), id(0, 1)), `Input "x": want float32(2,2), the tensor given is float32(3, 2)`)
+	require.ErrorContains(t, run(f(2, 2), f(2)), `Input "ids": want int32(2), the tensor given is float32(2)`)
+	require.ErrorContains(t, run(nil, id(0, 1)), "nil")
+	var at *graph.Error
+	require.ErrorAs(t, run(f(2, 2), id(0, 2)), &at)
+	require.Equal(t, "OneHot", at.Op)
+	require.EqualError(t, at.Err, "id 2 at position 1; want 0 to 1")
+	require.ErrorContains(t, run(f(2, 2), id(-1, 0)), "id -1 at position 0")
+	require.ErrorContains(t, run(f(2, 2), id(1<<24+1, 0)), "would be rounded")
+
+	_, err = p.Run(context.Background(), nil, f(2, 2), id(0, 1))
+	require.ErrorContains(t, err, "no leaves")
+	missing := errors.New("missing")
+	_, err = p.Run(context.Background(), func(string) (*tensor.Dense, error) { return nil, missing }, f(2, 2), id(0, 1))
+	require.ErrorIs(t, err, missing)
+	ctx, cancel := context.WithCancel(context.Background())
+	cancel()
+	_, err = p.Run(ctx, store.Value, f(2, 2), id(0, 1))
+	require.ErrorIs(t, err, context.Canceled)
+
+	require.NoError(t, run(f(2, 2), id(0, 1)), "mistakes leave the program as it was")
+}
+
+// gorgonia's gradient of such windows would end the process.
+func TestWindowsWithoutANumberAreAnErrorOfTheRun(t *testing.T) {
+	g := graph.New()
+	x := g.Input("x", shape.F64(1, 1, 2, 2))
+	var y *graph.Node
+	g.Within("pool", func() { y = ops.Sum(ops.MaxPool2D(x, ops.Pool2DOp{Kernel: [2]int{2, 2}})) })
+	p, err := gorgonia.Lower([]*graph.Node{y}, 1, x)
+	require.NoError(t, err)
+	for _, v := range []float64{math.NaN(), math.Inf(-1), -math.MaxFloat64} {
+		d := tensor.New(tensor.WithShape(1, 1, 2, 2), tensor.WithBacking([]float64{v, v, v, v}))
+		_, err := p.Run(context.Background(), nil, d)
+		var at *graph.Error
+		require.ErrorAs(t, err, &at)
+		require.Equal(t, "MaxPool2D", at.Op)
+		require.Equal(t, "pool", at.Layer)
+	}
+	d := tensor.New(tensor.WithShape(1, 1, 2, 2), tensor.WithBacking([]float64{1, 4, 3, 2}))
+	res, err := p.Run(context.Background(), nil, d)
+	require.NoError(t, err)
+	require.Equal(t, 4.0, res[0].Float64s()[0])
+	require.Equal(t, []float64{0, 1, 0, 0}, res[1].Float64s())
+}
