@@ -45,6 +45,7 @@ var may = map[string][]string{
 	"interop/safetensors":      {"shape", "internal/atomicfile"},
 	"interop/gorgonia":         {"graph", "shape", "ops", tensor},
 	"models/lenet":             {"nn", "ops", "graph", "shape"},
+	"models/alexnet":           {"nn", "ops", "graph", "shape"},
 	"internal/arch":            {},
 	"internal/atomicfile":      {},
 	"internal/par":             {},
