@@ -1,0 +1,104 @@
+package cpu
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"testing"
+
+	"github.com/plexaura/plexaura/engine"
+	"github.com/plexaura/plexaura/shape"
+)
+
+// benchmark runs a bound kernel on random numbers.
+func benchmark(b *testing.B, bound engine.Bound, flops int, in []shape.Type, out shape.Type) {
+	r := rand.New(rand.NewPCG(1, 2))
+	buffer := func(t shape.Type) engine.Buffer {
+		buf := engine.BufferAt(engine.Aligned(t.Bytes()), t.DType, t.Len())
+		v := make([]float64, t.Len())
+		for i := range v {
+			v[i] = r.Float64()*2 - 1
+		}
+		engine.Load(buf, v)
+		return buf
+	}
+	c := &engine.Call{Out: []engine.Buffer{buffer(out)}, Scratch: engine.Aligned(bound.Scratch)}
+	for _, t := range in {
+		c.In = append(c.In, buffer(t))
+	}
+	for b.Loop() {
+		if err := bound.Kernel(c); err != nil {
+			b.Fatal(err)
+		}
+	}
+	if flops > 0 {
+		b.ReportMetric(float64(flops)*float64(b.N)/b.Elapsed().Seconds()/1e9, "GFLOP/s")
+	}
+}
+
+var convLayers = []struct {
+	name                     string
+	batch, channels, filters int
+	image, kernel, pad       int
+}{
+	{"lenet.conv1", 64, 1, 6, 28, 5, 2},
+	{"lenet.conv2", 64, 6, 16, 14, 5, 0},
+	{"conv3x3", 32, 64, 64, 56, 3, 1},
+	{"alexnet.conv2", 4, 64, 192, 27, 5, 2},
+	{"alexnet.conv3", 4, 192, 384, 13, 3, 1},
+	{"resnet.conv5", 4, 512, 512, 7, 3, 1},
+}
+
+func BenchmarkConv2D(b *testing.B) {
+	e := New()
+	for _, l := range convLayers {
+		g := conv{batch: l.batch, groups: 1, channels: l.channels, filters: l.filters, stride: [2]int{1, 1}, dilation: [2]int{1, 1}}
+		for i := range 2 {
+			g.in[i], g.kernel[i], g.before[i] = l.image, l.kernel, l.pad
+			g.out[i] = l.image + 2*l.pad - l.kernel + 1
+		}
+		x, y := shape.F32(shape.Dim(l.batch), shape.Dim(l.channels), shape.Dim(l.image), shape.Dim(l.image)), shape.OfInts(l.batch, l.filters, g.out[0], g.out[1])
+		w, dy := shape.F32(shape.Dim(l.filters), shape.Dim(l.channels), shape.Dim(l.kernel), shape.Dim(l.kernel)), x.Of(y)
+		flops := 2 * g.batch * g.filters * g.depth() * g.yPlane()
+		bias := shape.F32(shape.Dim(l.filters))
+		ep := engine.Epilogue{Bias: true, ReLU: true}
+		run := func(way string, in []shape.Type, out shape.Type, unfolded engine.Bound, direct engine.Bound, ok bool) {
+			b.Run(fmt.Sprintf("%s/%s/im2col", l.name, way), func(b *testing.B) { benchmark(b, unfolded, flops, in, out) })
+			if ok {
+				b.Run(fmt.Sprintf("%s/%s/direct", l.name, way), func(b *testing.B) { benchmark(b, direct, flops, in, out) })
+			}
+		}
+		d, ok := e.directConv2D(g, ep)
+		run("forward", []shape.Type{x, w, bias}, dy, bindConv2D[float32](e, ep, g), d, ok)
+		d, ok = e.directInputGrad(g)
+		run("input", []shape.Type{dy, w}, x, bindInputGrad[float32](e, g), d, ok)
+		d, ok = e.directFilterGrad(g)
+		run("filter", []shape.Type{x, dy}, w, bindFilterGrad[float32](e, g), d, ok)
+	}
+}
+
+func BenchmarkMaxPool2D(b *testing.B) {
+	e := New()
+	for _, l := range []struct {
+		name                    string
+		batch, channels, image  int
+		kernel, stride, windows int
+	}{
+		{"lenet.pool1", 64, 6, 28, 2, 2, 14},
+		{"lenet.pool2", 64, 16, 10, 2, 2, 5},
+		{"alexnet.pool1", 4, 64, 55, 3, 2, 27},
+	} {
+		p := engine.Pool2D{Kernel: [2]int{l.kernel, l.kernel}, Stride: [2]int{l.stride, l.stride}, Dilation: [2]int{1, 1}}
+		x := shape.Type{DType: shape.Float32, Shape: shape.OfInts(l.batch, l.channels, l.image, l.image)}
+		y := x.Of(shape.OfInts(l.batch, l.channels, l.windows, l.windows))
+		bound, err := e.BindMaxPool2D(p, []shape.Type{x}, y)
+		if err != nil {
+			b.Fatal(err)
+		}
+		b.Run(l.name+"/forward", func(b *testing.B) { benchmark(b, bound, 0, []shape.Type{x}, y) })
+		bound, err = e.BindMaxPool2DScatter(p, []shape.Type{x, y}, x)
+		if err != nil {
+			b.Fatal(err)
+		}
+		b.Run(l.name+"/scatter", func(b *testing.B) { benchmark(b, bound, 0, []shape.Type{x, y}, x) })
+	}
+}

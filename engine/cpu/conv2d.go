@@ -1,0 +1,252 @@
+package cpu
+
+import (
+	"github.com/plexaura/plexaura/engine"
+	"github.com/plexaura/plexaura/internal/simd"
+	"github.com/plexaura/plexaura/shape"
+)
+
+// A convolution is a product of matrices: the filters, a row each, times the image unfolded, in
+// which column p holds what the filter meets in window p. It is made for a tile at a time: some
+// rows of windows of one image, few enough that the unfolded image stays in the cache.
+
+// conv is a convolution of known extents. Of pairs the first is the height.
+type conv struct {
+	batch, groups                     int
+	channels, filters                 int // of a group
+	in, out, kernel, stride, dilation [2]int
+	before                            [2]int // padding
+}
+
+func convOf(c engine.Conv2D, x, w, y shape.Type) conv {
+	g := conv{batch: x.Int(0), groups: c.Groups, channels: w.Int(1), filters: w.Int(0) / c.Groups, stride: c.Stride, dilation: c.Dilation}
+	for i := range 2 {
+		g.in[i], g.out[i], g.kernel[i], g.before[i] = x.Int(2+i), y.Int(2+i), w.Int(2+i), c.Pad[i][0]
+	}
+	return g
+}
+
+func (g *conv) taps() int   { return g.kernel[0] * g.kernel[1] }
+func (g *conv) depth() int  { return g.channels * g.taps() } // of a filter
+func (g *conv) xPlane() int { return g.in[0] * g.in[1] }
+func (g *conv) yPlane() int { return g.out[0] * g.out[1] }
+
+// plain reports whether the image is its own unfolding.
+func (g *conv) plain() bool {
+	return g.taps() == 1 && g.stride == [2]int{1, 1} && g.in == g.out && g.before == [2]int{}
+}
+
+// planes returns the planes of v from the i-th on.
+func planes[T shape.Float](v []T, i, size int) []T { return v[i*size:] }
+
+// columns returns the range of windows of a row in which tap b meets the image.
+func (g *conv) columns(b int) (lo, hi int) {
+	at, stride := b*g.dilation[1]-g.before[1], g.stride[1]
+	if at < 0 {
+		lo = min((-at+stride-1)/stride, g.out[1])
+	}
+	if room := g.in[1] - at; room > 0 {
+		hi = min((room+stride-1)/stride, g.out[1])
+	}
+	return lo, max(lo, hi)
+}
+
+// unfold writes the rows of the unfolded image that belong to some channels, of which x is the
+// first: one row for each channel and tap, with the windows of rows r0 to r1.
+func unfold[T shape.Float](g *conv, dst, x []T, channels, r0, r1 int) {
+	for c := range channels {
+		plane := x[c*g.xPlane():][:g.xPlane()]
+		for a := range g.kernel[0] {
+			for b := range g.kernel[1] {
+				lo, hi := g.columns(b)
+				col := lo*g.stride[1] + b*g.dilation[1] - g.before[1]
+				for r := r0; r < r1; r++ {
+					row := dst[:g.out[1]]
+					dst = dst[g.out[1]:]
+					h := r*g.stride[0] + a*g.dilation[0] - g.before[0]
+					if uint(h) >= uint(g.in[0]) || lo == hi {
+						clear(row)
+						continue
+					}
+					zero(row[:lo])
+					take(row[lo:hi], plane[h*g.in[1]+col:], g.stride[1])
+					zero(row[hi:])
+				}
+			}
+		}
+	}
+}
+
+// zero is clear, without a call where there is nothing to do.
+func zero[T shape.Float](v []T) {
+	for i := range v {
+		v[i] = 0
+	}
+}
+
+// take copies every stride-th element of src.
+func take[T shape.Float](dst, src []T, stride int) {
+	if stride == 1 {
+		copy(dst, src)
+		return
+	}
+	for i := range dst {
+		dst[i] = src[i*stride]
+	}
+}
+
+// fold adds an unfolded image to the channels that dx begins with: the adjoint of unfold.
+func fold[T shape.Float](g *conv, dx, src []T, channels, r0, r1 int) {
+	for c := range channels {
+		plane := dx[c*g.xPlane():][:g.xPlane()]
+		for a := range g.kernel[0] {
+			for b := range g.kernel[1] {
+				lo, hi := g.columns(b)
+				col := lo*g.stride[1] + b*g.dilation[1] - g.before[1]
+				for r := r0; r < r1; r++ {
+					row := src[:g.out[1]]
+					src = src[g.out[1]:]
+					h := r*g.stride[0] + a*g.dilation[0] - g.before[0]
+					if uint(h) >= uint(g.in[0]) || lo == hi {
+						continue
+					}
+					spread(plane[h*g.in[1]+col:], row[lo:hi], g.stride[1])
+				}
+			}
+		}
+	}
+}
+
+// spread adds src to every stride-th element of dst.
+func spread[T shape.Float](dst, src []T, stride int) {
+	if stride == 1 {
+		dst = dst[:len(src)]
+		for i, v := range src {
+			dst[i] += v
+		}
+		return
+	}
+	for i, v := range src {
+		dst[i*stride] += v
+	}
+}
+
+const (
+	// tileElems is about how much of an unfolded image stays in the second-level cache.
+	tileElems = 1 << 16
+	// tileWindows is the least number of windows that a product is worth making for.
+	tileWindows = 192
+)
+
+// tiling is how the rows of windows of an image are cut into tiles.
+type tiling struct{ count, rows int }
+
+// tiling is that for which depth rows of the unfolded image fit.
+func (g *conv) tiling(depth int) tiling {
+	windows := max(tileElems/max(depth, 1), tileWindows)
+	rows := min(max(windows/g.out[1], 1), g.out[0])
+	count := (g.out[0] + rows - 1) / rows
+	return tiling{count, (g.out[0] + count - 1) / count}
+}
+
+// bounds returns the rows of windows of tile i.
+func (g *conv) bounds(t tiling, i int) (r0, r1 int) {
+	return min(i*t.rows, g.out[0]), min((i+1)*t.rows, g.out[0])
+}
+
+// widths are the numbers of windows that tiles have: the first ones, and the last.
+func (g *conv) widths(t tiling) [2]int {
+	r0, r1 := g.bounds(t, t.count-1)
+	return [2]int{t.rows * g.out[1], (r1 - r0) * g.out[1]}
+}
+
+// im2col is a convolution, or an adjoint, by products with the unfolded image.
+type im2col[T shape.Float] struct {
+	conv
+	tiles    tiling
+	perBlock int         // channels of a block: gradients unfold as many at a time
+	blocks   int         // of a group's channels
+	op       simd.GemmOp // the product for a whole tile and block
+	simd     *simd.Kernels
+	epilogue engine.Epilogue
+
+	unfolded, scratch region[T] // of each slot
+}
+
+// reserve lays out the memory: of the products for any tile and any block of channels, for which
+// need is asked.
+func (m *im2col[T]) reserve(l *layout, slots int, need func(channels, windows int) simd.GemmOp) {
+	if !m.plain() {
+		m.unfolded = reserve[T](l, slots, m.perBlock*m.taps()*m.tiles.rows*m.out[1])
+	}
+	most := 0
+	for _, channels := range []int{m.perBlock, m.channels - (m.blocks-1)*m.perBlock} {
+		for _, windows := range m.widths(m.tiles) {
+			most = max(most, simd.GemmScratch[T](m.simd, need(channels, windows)))
+		}
+	}
+	m.scratch = reserve[T](l, slots, most)
+}
+
+// matrix returns the unfolded image of a tile: of some channels, of which x is the first.
+func (m *im2col[T]) matrix(c *engine.Call, slot int, x []T, channels, r0, r1 int) []T {
+	if m.plain() {
+		return x[r0*m.out[1]:]
+	}
+	col := m.unfolded.of(c, slot)
+	unfold(&m.conv, col, x, channels, r0, r1)
+	return col
+}
+
+// BindConv2D implements [engine.Conv2Der].
+func (e Engine) BindConv2D(c engine.Conv2D, in []shape.Type, out shape.Type) (engine.Bound, error) {
+	g := convOf(c, in[0], in[1], out)
+	switch {
+	case !sameDType(out.DType, in) || g.yPlane() == 0:
+	case out.DType == shape.Float32:
+		if b, ok := e.directConv2D(g, c.Epilogue); ok {
+			return b, nil
+		}
+		return bindConv2D[float32](e, c.Epilogue, g), nil
+	case out.DType == shape.Float64:
+		return bindConv2D[float64](e, c.Epilogue, g), nil
+	}
+	return e.Engine.BindConv2D(c, in, out)
+}
+
+func bindConv2D[T shape.Float](e Engine, ep engine.Epilogue, g conv) engine.Bound {
+	m := &im2col[T]{conv: g, tiles: g.tiling(g.depth()), perBlock: g.channels, blocks: 1, simd: e.simd, epilogue: ep}
+	m.op = simd.GemmOp{M: g.filters, N: m.tiles.rows * g.out[1], K: g.depth(), LDC: g.yPlane()}
+	if g.plain() {
+		m.op.LDB = g.xPlane()
+	}
+	if ep.Bias {
+		m.op.Bias = simd.RowBias
+	}
+	if ep.ReLU {
+		m.op.Act = simd.ReLU
+	}
+	work := e.newLoop(g.batch*g.groups*m.tiles.count, gemmCost(m.op)+g.depth()*m.op.N/3, m.forward)
+	var l layout
+	m.reserve(&l, work.slots, func(_, windows int) simd.GemmOp {
+		op := m.op
+		op.N = windows
+		return op
+	})
+	return engine.Bound{Kernel: work.kernel(), Scratch: int(l), By: name, Alg: "im2col"}
+}
+
+// forward computes tiles lo to hi, counted through all groups of all images.
+func (m *im2col[T]) forward(c *engine.Call, slot, lo, hi int) {
+	x, w, y := engine.Slice[T](c.In[0]), engine.Slice[T](c.In[1]), engine.Slice[T](c.Out[0])
+	op, b := m.op, bias[T](c, m.epilogue)
+	for i := lo; i < hi; i++ {
+		group := i / m.tiles.count // of all images
+		k := group % m.groups
+		r0, r1 := m.bounds(m.tiles, i%m.tiles.count)
+		op.N = (r1 - r0) * m.out[1]
+		col := m.matrix(c, slot, planes(x, group*m.channels, m.xPlane()), m.channels, r0, r1)
+		filters, results := w[k*m.filters*m.depth():], planes(y, group*m.filters, m.yPlane())[r0*m.out[1]:]
+		simd.Gemm(m.simd, nil, op, filters, col, results, b[min(k*m.filters, len(b)):], m.scratch.of(c, slot))
+	}
+}

@@ -1,0 +1,110 @@
+package cpu
+
+import (
+	"github.com/plexaura/plexaura/engine"
+	"github.com/plexaura/plexaura/internal/simd"
+	"github.com/plexaura/plexaura/shape"
+)
+
+// Convolutions of float32 in one group whose windows lie side by side, with a stride of 1 along
+// rows, need not unfold the image: vector kernels find it where it is. That pays where there are few
+// channels; with many, products are so large that they hide the cost of unfolding.
+
+const (
+	// directPairs is the most pairs of channel and filter for which that pays.
+	directPairs = 1 << 13
+	// directElems is the most elements of an image and its result together for which that pays
+	// in the gradient of the filters, which goes through them for every few taps.
+	directElems = 1 << 15
+)
+
+// direct plans the convolution, or reports false.
+func (e Engine) direct(g conv, ep engine.Epilogue) (*simd.Conv, bool) {
+	if g.groups > 1 || g.channels*g.filters > directPairs || g.before[0] < 0 || g.before[1] < 0 {
+		return nil, false
+	}
+	op := simd.ConvOp{N: g.batch, M: g.filters, Window: simd.Window{
+		C: g.channels, H: g.in[0], W: g.in[1], KH: g.kernel[0], KW: g.kernel[1], OH: g.out[0], OW: g.out[1],
+		SH: g.stride[0], SW: g.stride[1], DH: g.dilation[0], DW: g.dilation[1], Top: g.before[0], Left: g.before[1],
+	}}
+	if ep.Bias {
+		op.Bias = simd.RowBias
+	}
+	if ep.ReLU {
+		op.Act = simd.ReLU
+	}
+	return simd.NewConv(e.simd, op)
+}
+
+func (e Engine) directConv2D(g conv, ep engine.Epilogue) (engine.Bound, bool) {
+	plan, ok := e.direct(g, ep)
+	if !ok {
+		return engine.Bound{}, false
+	}
+	var l layout
+	scratch := reserve[float32](&l, 1, plan.Scratch())
+	kernel := func(c *engine.Call) error {
+		plan.Run(e.pool, engine.Slice[float32](c.Out[0]), engine.Slice[float32](c.In[0]), engine.Slice[float32](c.In[1]), bias[float32](c, ep), scratch.of(c, 0))
+		return nil
+	}
+	return engine.Bound{Kernel: kernel, Scratch: int(l), By: name, Alg: "direct"}, true
+}
+
+// adjoint is the convolution of dy that gives the gradient of the image, if the stride is 1:
+// with the filters turned round, and filters and channels in each other's place.
+func (g conv) adjoint() (conv, bool) {
+	a := conv{batch: g.batch, groups: g.groups, channels: g.filters, filters: g.channels, in: g.out, out: g.in, kernel: g.kernel, stride: g.stride, dilation: g.dilation}
+	for i := range 2 {
+		a.before[i] = g.dilation[i]*(g.kernel[i]-1) - g.before[i]
+	}
+	return a, g.stride == [2]int{1, 1}
+}
+
+func (e Engine) directInputGrad(g conv) (engine.Bound, bool) {
+	adjoint, ok := g.adjoint()
+	if !ok {
+		return engine.Bound{}, false
+	}
+	plan, ok := e.direct(adjoint, engine.Epilogue{})
+	if !ok {
+		return engine.Bound{}, false
+	}
+	var l layout
+	turned := reserve[float32](&l, 1, g.filters*g.depth())
+	scratch := reserve[float32](&l, 1, plan.Scratch())
+	kernel := func(c *engine.Call) error {
+		w := turned.of(c, 0)
+		flip(&g, w, engine.Slice[float32](c.In[1]))
+		plan.Run(e.pool, engine.Slice[float32](c.Out[0]), engine.Slice[float32](c.In[0]), w, nil, scratch.of(c, 0))
+		return nil
+	}
+	return engine.Bound{Kernel: kernel, Scratch: int(l), By: name, Alg: "direct"}, true
+}
+
+// flip sets dst (C,O,KH,KW) to the filters w (O,C,KH,KW) turned round.
+func flip[T shape.Float](g *conv, dst, w []T) {
+	taps := g.taps()
+	for o := range g.filters {
+		for c := range g.channels {
+			from := w[(o*g.channels+c)*taps:][:taps]
+			to := dst[(c*g.filters+o)*taps:][:taps]
+			for k, v := range from {
+				to[taps-1-k] = v
+			}
+		}
+	}
+}
+
+func (e Engine) directFilterGrad(g conv) (engine.Bound, bool) {
+	plan, ok := e.direct(g, engine.Epilogue{})
+	if !ok || g.channels*g.xPlane()+g.filters*g.yPlane() > directElems {
+		return engine.Bound{}, false
+	}
+	var l layout
+	scratch := reserve[float32](&l, 1, plan.GradScratch())
+	kernel := func(c *engine.Call) error {
+		plan.RunGrad(e.pool, engine.Slice[float32](c.Out[0]), engine.Slice[float32](c.In[0]), engine.Slice[float32](c.In[1]), scratch.of(c, 0))
+		return nil
+	}
+	return engine.Bound{Kernel: kernel, Scratch: int(l), By: name, Alg: "direct"}, true
+}

@@ -1,0 +1,92 @@
+package cpu
+
+import (
+	"sync/atomic"
+
+	"github.com/plexaura/plexaura/engine"
+	"github.com/plexaura/plexaura/internal/par"
+)
+
+// chunkWork is about how much work is worth handing to another worker, in units of a
+// nanosecond on one processor.
+const chunkWork = 8000
+
+// loop is the parallel part of a kernel: body does items lo to hi of n, for one chunk at a time
+// on each of several workers. What a chunk is depends on n and grain alone.
+type loop struct {
+	pool     *par.Pool
+	n, grain int
+	body     func(c *engine.Call, slot, lo, hi int)
+
+	slots int        // how many bodies can run at once; each has the number of its own slot
+	idle  chan *turn // turns not in use, so that the steady state allocates none
+}
+
+// newLoop returns the loop of n items that take about the given time each, in nanoseconds.
+func (e Engine) newLoop(n, cost int, body func(c *engine.Call, slot, lo, hi int)) *loop {
+	grain := max(1, chunkWork/max(cost, 1))
+	chunks := (n + grain - 1) / grain
+	return &loop{
+		pool: e.pool, n: n, grain: grain, body: body,
+		slots: max(1, min(e.pool.Workers(), chunks)),
+		idle:  make(chan *turn, 16),
+	}
+}
+
+// turn is one run of a loop.
+type turn struct {
+	loop *loop
+	call *engine.Call
+	busy []atomic.Bool // by slot
+	part func(lo, hi int)
+}
+
+// run does the whole loop.
+func (l *loop) run(c *engine.Call) {
+	if l.n <= l.grain {
+		if l.n > 0 {
+			l.body(c, 0, 0, l.n)
+		}
+		return
+	}
+	t := l.take()
+	t.call = c
+	l.pool.For(l.n, l.grain, t.part)
+	t.call = nil
+	l.give(t)
+}
+
+// kernel returns the kernel that is this loop and no more.
+func (l *loop) kernel() engine.Kernel {
+	return func(c *engine.Call) error {
+		l.run(c)
+		return nil
+	}
+}
+
+func (l *loop) take() *turn {
+	select {
+	case t := <-l.idle:
+		return t
+	default:
+	}
+	t := &turn{loop: l, busy: make([]atomic.Bool, l.slots)}
+	t.part = t.work
+	return t
+}
+
+func (l *loop) give(t *turn) {
+	select {
+	case l.idle <- t:
+	default:
+	}
+}
+
+func (t *turn) work(lo, hi int) {
+	slot := 0
+	for !t.busy[slot].CompareAndSwap(false, true) { // no more bodies run at once than there are slots
+		slot = (slot + 1) % len(t.busy)
+	}
+	t.loop.body(t.call, slot, lo, hi)
+	t.busy[slot].Store(false)
+}

@@ -1,0 +1,347 @@
+package cpu
+
+import (
+	"math"
+	"slices"
+
+	"github.com/plexaura/plexaura/engine"
+	"github.com/plexaura/plexaura/internal/simd"
+	"github.com/plexaura/plexaura/shape"
+)
+
+// block is how many elements a map computes at a time: a register of float32 takes 4 KiB.
+const block = 1024
+
+// BindMap implements [engine.Mapper] for maps of float32 and Bool; those that compute with
+// other types are ref's. Each step goes over a block before the next one does, from
+// registers in scratch memory to registers, and the blocks are shared out.
+func (e Engine) BindMap(m engine.Map, in, out []shape.Type) (engine.Bound, error) {
+	b, err := e.Engine.BindMap(m, in, out)
+	if err != nil || !vectorial(m, in) {
+		return b, err
+	}
+	p := e.compileMap(m, in, out)
+	b.Kernel, b.Scratch, b.By = p.loop.kernel(), p.loop.slots*p.registers, name
+	return b, nil // with ref's overwrites: see directOutput
+}
+
+// vectorial reports whether m reads and computes float32 and Bool alone.
+func vectorial(m engine.Map, in []shape.Type) bool {
+	fits := func(d shape.DType) bool { return d == shape.Float32 || d == shape.Bool }
+	return !slices.ContainsFunc(in, func(t shape.Type) bool { return !fits(t.DType) }) &&
+		!slices.ContainsFunc(m.Steps, func(s engine.Step) bool { return !fits(s.DType) || !fits(m.ComputeType(s, in)) })
+}
+
+// program is a map compiled for given types.
+type program struct {
+	simd      *simd.Kernels
+	in        []shape.Type
+	m         engine.Map
+	once      []action // fill the registers that are the same for every block
+	each      []action // for every block: gather, compute, store
+	inputs    []operand
+	results   []operand // by step
+	last      []int     // the last step that reads each step's result
+	numbers   map[number]operand
+	free      map[shape.DType][]operand // registers not in use
+	registers int                       // their bytes
+	loop      *loop
+}
+
+// action does something for the block at hand.
+type action func(frame)
+
+// frame is a block of a run: n elements from start, and the registers.
+type frame struct {
+	call     *engine.Call
+	regs     []byte
+	start, n int
+}
+
+// operand is where a step finds an argument, or leaves its result.
+type operand struct {
+	place place
+	dtype shape.DType
+	at    int // number of the input or output, or offset of the register
+}
+
+type place uint8
+
+const (
+	inRegister place = iota
+	inInput          // one in the shape of the result
+	inOutput
+)
+
+// number is a constant that has a register.
+type number struct {
+	dtype shape.DType
+	value engine.Arg
+}
+
+// view returns the elements of o in the block at hand.
+func view[T shape.Elem](f frame, o operand) []T {
+	switch o.place {
+	case inInput:
+		return engine.Slice[T](f.call.In[o.at])[f.start : f.start+f.n]
+	case inOutput:
+		return engine.Slice[T](f.call.Out[o.at])[f.start : f.start+f.n]
+	}
+	return engine.Slice[T](engine.BufferAt(f.regs[o.at:], o.dtype, f.n))
+}
+
+func floats(f frame, o operand) []float32 { return view[float32](f, o) }
+
+// compileMap compiles m, which ref has found to be sound.
+func (e Engine) compileMap(m engine.Map, in, out []shape.Type) *program {
+	p := &program{simd: e.simd, in: in, m: m, numbers: map[number]operand{}, free: map[shape.DType][]operand{}}
+	p.last = p.lastReads()
+	for i, t := range in {
+		p.input(i, t, out[0].Shape)
+	}
+	for i, s := range m.Steps {
+		if p.last[i] > i || slices.Contains(m.Outs, i) {
+			p.step(i, s)
+		} else {
+			p.results = append(p.results, operand{}) // nobody reads it
+		}
+	}
+	for o, s := range m.Outs {
+		if from := p.results[s]; from.place != inOutput || from.at != o {
+			p.each = append(p.each, store(operand{inOutput, from.dtype, o}, from))
+		}
+	}
+	n := out[0].Len()
+	p.loop = e.newLoop((n+block-1)/block, 50+50*len(p.each), func(c *engine.Call, slot, lo, hi int) {
+		regs := c.Scratch[slot*p.registers:][:p.registers]
+		p.run(c, regs, lo*block, min(hi*block, n))
+	})
+	return p
+}
+
+// run computes elements start to end.
+func (p *program) run(c *engine.Call, regs []byte, start, end int) {
+	f := frame{c, regs, start, min(block, end-start)}
+	for _, act := range p.once {
+		act(f)
+	}
+	for ; f.start < end; f.start += block {
+		f.n = min(block, end-f.start)
+		for _, act := range p.each {
+			act(f)
+		}
+	}
+}
+
+// reads are the arguments that step i is computed from.
+func (p *program) reads(i int) []engine.Arg {
+	if g, ok := p.reluGrad(i); ok {
+		return []engine.Arg{g.x, g.dy}
+	}
+	s := &p.m.Steps[i]
+	return s.Args[:s.Fn.Arity()]
+}
+
+func (p *program) lastReads() []int {
+	last := make([]int, len(p.m.Steps))
+	for i := len(last) - 1; i >= 0; i-- {
+		if last[i] == 0 && !slices.Contains(p.m.Outs, i) {
+			continue // nobody reads it, and it reads nothing
+		}
+		for _, a := range p.reads(i) {
+			if s, ok := a.Step(); ok {
+				last[s] = max(last[s], i)
+			}
+		}
+	}
+	for _, o := range p.m.Outs {
+		last[o] = len(last)
+	}
+	return last
+}
+
+// step compiles step i.
+func (p *program) step(i int, s engine.Step) {
+	var args []operand
+	for j, a := range p.reads(i) {
+		d := p.m.ArgType(s, a, p.in)
+		if s.Fn == engine.Select && j == 0 && a == s.Args[0] {
+			d = shape.Bool // even if it is a number
+		}
+		args = append(args, p.arg(a, d))
+	}
+	for _, a := range p.reads(i) {
+		if k, ok := a.Step(); ok && p.last[k] == i {
+			p.release(p.results[k])
+		}
+	}
+	dst, ok := p.directOutput(i)
+	if !ok {
+		dst = p.register(s.DType)
+	}
+	p.results = append(p.results, dst)
+	p.each = append(p.each, p.compile(i, s, dst, args))
+}
+
+// directOutput returns the output that step i may write at once: one from which on no input in
+// the shape of the result is read, since any of these may be in the same memory.
+func (p *program) directOutput(i int) (operand, bool) {
+	o := slices.Index(p.m.Outs, i)
+	if o < 0 {
+		return operand{}, false
+	}
+	for k := i + 1; k < len(p.m.Steps); k++ {
+		for _, a := range p.reads(k) {
+			if n, ok := a.Input(); ok && p.inputs[n].place == inInput {
+				return operand{}, false
+			}
+		}
+	}
+	return operand{inOutput, p.m.Steps[i].DType, o}, true
+}
+
+// register takes a register.
+func (p *program) register(d shape.DType) operand {
+	if n := len(p.free[d]); n > 0 {
+		o := p.free[d][n-1]
+		p.free[d] = p.free[d][:n-1]
+		return o
+	}
+	o := operand{dtype: d, at: p.registers}
+	p.registers += block * d.Width()
+	return o
+}
+
+// release gives one back. It may come twice, for x*x.
+func (p *program) release(o operand) {
+	if o.place == inRegister && !slices.Contains(p.free[o.dtype], o) {
+		p.free[o.dtype] = append(p.free[o.dtype], o)
+	}
+}
+
+// input makes input i, of type t, readable in the shape of the result.
+func (p *program) input(i int, t shape.Type, to shape.Shape) {
+	if t.Len() == to.Len() {
+		p.inputs = append(p.inputs, operand{inInput, t.DType, i})
+		return
+	}
+	o := p.register(t.DType)
+	p.inputs = append(p.inputs, o)
+	gather := spreadTo[float32](i, o, t.Shape, to)
+	if t.DType == shape.Bool {
+		gather = spreadTo[bool](i, o, t.Shape, to)
+	}
+	if t.Len() == 1 {
+		p.once = append(p.once, gather)
+	} else {
+		p.each = append(p.each, gather)
+	}
+}
+
+// spreadTo fills a register with the elements of an input broadcast to the result.
+func spreadTo[T shape.Elem](i int, o operand, from, to shape.Shape) action {
+	var g grid
+	strides, missing := from.Strides(), to.Rank()-from.Rank()
+	for k := range to.Rank() {
+		stride := 0
+		if k >= missing && from.Int(k-missing) != 1 {
+			stride = strides[k-missing]
+		}
+		g.add(to.Int(k), stride)
+	}
+	last := g
+	extent, stride := last.pop()
+	return func(f frame) {
+		src, dst := engine.Slice[T](f.call.In[i]), view[T](f, o)
+		for k := f.start; len(dst) > 0; {
+			n := min(extent-k%extent, len(dst)) // to the end of the row
+			spreadRow(dst[:n], src[g.offset(k):], stride)
+			dst, k = dst[n:], k+n
+		}
+	}
+}
+
+func spreadRow[T any](dst, src []T, stride int) {
+	switch stride {
+	case 0:
+		fill(dst, src[0])
+	case 1:
+		copy(dst, src)
+	default:
+		for i := range dst {
+			dst[i] = src[i*stride]
+		}
+	}
+}
+
+func fill[T any](dst []T, v T) {
+	for i := range dst {
+		dst[i] = v
+	}
+}
+
+// arg is where an argument of type d is found; a number gets a register of its own.
+func (p *program) arg(a engine.Arg, d shape.DType) operand {
+	if i, ok := a.Input(); ok {
+		return p.inputs[i]
+	}
+	if i, ok := a.Step(); ok {
+		return p.results[i]
+	}
+	key := number{d, a}
+	if o, ok := p.numbers[key]; ok {
+		return o
+	}
+	o := operand{dtype: d, at: p.registers} // not one that was free: it is filled before all steps
+	p.registers += block * d.Width()
+	p.numbers[key] = o
+	v, _ := a.Number()
+	if d == shape.Bool {
+		p.once = append(p.once, func(f frame) { fill(view[bool](f, o), v != 0) })
+	} else {
+		p.once = append(p.once, func(f frame) { fill(floats(f, o), float32(v)) })
+	}
+	return o
+}
+
+func store(to, from operand) action {
+	if from.dtype == shape.Bool {
+		return func(f frame) { copy(view[bool](f, to), view[bool](f, from)) }
+	}
+	return func(f frame) { copy(floats(f, to), floats(f, from)) }
+}
+
+// reluGrad is a selection of dy where x > 0, and of 0 elsewhere.
+type reluGrad struct {
+	x, dy engine.Arg
+	nan   bool // dy is selected where x is NaN, too
+}
+
+// reluGrad reports whether step i is one, as gradients of rectifiers are.
+func (p *program) reluGrad(i int) (g reluGrad, ok bool) {
+	s := &p.m.Steps[i]
+	k, isStep := s.Args[0].Step()
+	if s.Fn != engine.Select || s.DType != shape.Float32 || !isStep {
+		return g, false
+	}
+	cond := &p.m.Steps[k]
+	g.x = cond.Args[0]
+	_, constant := g.x.Number()
+	if constant || !isZero(cond.Args[1]) || p.m.ComputeType(*cond, p.in) != shape.Float32 {
+		return g, false
+	}
+	switch {
+	case cond.Fn == engine.Gt && isZero(s.Args[2]):
+		g.dy = s.Args[1]
+	case cond.Fn == engine.Le && isZero(s.Args[1]):
+		g.dy, g.nan = s.Args[2], true
+	default:
+		return g, false
+	}
+	return g, true
+}
+
+func isZero(a engine.Arg) bool {
+	v, ok := a.Number()
+	return ok && math.Float64bits(v) == 0
+}

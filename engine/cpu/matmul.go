@@ -1,0 +1,102 @@
+package cpu
+
+import (
+	"github.com/plexaura/plexaura/engine"
+	"github.com/plexaura/plexaura/internal/par"
+	"github.com/plexaura/plexaura/internal/simd"
+	"github.com/plexaura/plexaura/shape"
+)
+
+// Fuses implements [engine.Fuser]: products and convolutions take in every epilogue.
+func (Engine) Fuses(engine.Epilogue) bool { return true }
+
+// BindMatMul implements [engine.MatMuler].
+func (e Engine) BindMatMul(m engine.MatMul, in []shape.Type, out shape.Type) (engine.Bound, error) {
+	switch {
+	case sameDType(out.DType, in) && out.DType == shape.Float32:
+		return bindMatMul[float32](e, m, in, out), nil
+	case sameDType(out.DType, in) && out.DType == shape.Float64:
+		return bindMatMul[float64](e, m, in, out), nil
+	}
+	return e.Engine.BindMatMul(m, in, out)
+}
+
+// products are a batch of products of one kind.
+type products struct {
+	batch   int
+	op      simd.GemmOp
+	a, b, c int // elements from one batch to the next
+}
+
+func productsOf(m engine.MatMul, a, b, out shape.Type) products {
+	p := products{batch: 1, op: simd.GemmOp{M: out.Int(-2), N: out.Int(-1), K: a.Int(-1), TransA: m.TransA, TransB: m.TransB}}
+	if m.TransA {
+		p.op.K = a.Int(-2)
+	}
+	if m.Epilogue.Bias {
+		p.op.Bias = simd.ColBias
+	}
+	if m.Epilogue.ReLU {
+		p.op.Act = simd.ReLU
+	}
+	for i := range out.Rank() - 2 {
+		p.batch *= out.Int(i)
+	}
+	if b.Rank() == 2 && !m.TransA { // then the rows of all batches are those of one product
+		p.op.M *= p.batch
+		p.batch = 1
+	}
+	p.c = p.op.M * p.op.N
+	if a.Rank() > 2 {
+		p.a = p.op.M * p.op.K
+	}
+	if b.Rank() > 2 {
+		p.b = p.op.K * p.op.N
+	}
+	return p
+}
+
+func bindMatMul[T shape.Float](e Engine, m engine.MatMul, in []shape.Type, out shape.Type) engine.Bound {
+	p := productsOf(m, in[0], in[1], out)
+	multiply := func(c *engine.Call, pool *par.Pool, i int, scratch []T) {
+		a, b, y := engine.Slice[T](c.In[0]), engine.Slice[T](c.In[1]), engine.Slice[T](c.Out[0])
+		simd.Gemm(e.simd, pool, p.op, a[i*p.a:], b[i*p.b:], y[i*p.c:], bias[T](c, m.Epilogue), scratch)
+	}
+	n := simd.GemmScratch[T](e.simd, p.op)
+	var l layout
+	bound := engine.Bound{By: name, Alg: "gemm"}
+	if p.batch <= 1 || gemmCost(p.op) > sharedGemm {
+		scratch := reserve[T](&l, 1, n)
+		bound.Kernel = func(c *engine.Call) error {
+			for i := range p.batch {
+				multiply(c, e.pool, i, scratch.of(c, 0))
+			}
+			return nil
+		}
+	} else {
+		var scratch region[T]
+		batches := e.newLoop(p.batch, gemmCost(p.op), func(c *engine.Call, slot, lo, hi int) {
+			for i := lo; i < hi; i++ {
+				multiply(c, nil, i, scratch.of(c, slot))
+			}
+		})
+		scratch = reserve[T](&l, batches.slots, n)
+		bound.Kernel = batches.kernel()
+	}
+	bound.Scratch = int(l)
+	return bound
+}
+
+// bias returns the input that holds the bias, the third, or nil.
+func bias[T shape.Float](c *engine.Call, e engine.Epilogue) []T {
+	if !e.Bias {
+		return nil
+	}
+	return engine.Slice[T](c.In[2])
+}
+
+// sharedGemm is the time from which on a product is shared out itself, rather than its batch.
+const sharedGemm = 200_000
+
+// gemmCost is about the time of a product on one processor, in nanoseconds.
+func gemmCost(op simd.GemmOp) int { return 100 + op.M*op.N*op.K/40 }

@@ -1,0 +1,315 @@
+package cpu
+
+import (
+	"math"
+
+	"github.com/plexaura/plexaura/engine"
+	"github.com/plexaura/plexaura/shape"
+)
+
+// pool is a pooling of known extents. Of pairs the first is the height.
+type pool struct {
+	engine.Pool2D
+	planes  int
+	in, out [2]int
+}
+
+func poolOf(p engine.Pool2D, x, y shape.Type) *pool {
+	return &pool{p, x.Int(0) * x.Int(1), [2]int{x.Int(2), x.Int(3)}, [2]int{y.Int(2), y.Int(3)}}
+}
+
+func (p *pool) xPlane() int { return p.in[0] * p.in[1] }
+func (p *pool) yPlane() int { return p.out[0] * p.out[1] }
+
+// span is the part of window o along an axis that is in the image: n places from at, step apart.
+type span struct{ at, n, step int }
+
+func (p *pool) span(axis, o int) span {
+	at, step, n := o*p.Stride[axis]-p.Pad[axis][0], p.Dilation[axis], p.Kernel[axis]
+	if at < 0 {
+		skip := min((-at+step-1)/step, n)
+		at, n = at+skip*step, n-skip
+	}
+	room := p.in[axis] - at
+	return span{at, max(min(n, (room+step-1)/step), 0), step}
+}
+
+// whole returns the range of windows along an axis that lie within the image.
+func (p *pool) whole(axis int) (lo, hi int) {
+	pad, stride := p.Pad[axis][0], p.Stride[axis]
+	lo = (pad + stride - 1) / stride
+	hi = (p.in[axis]+pad-p.Dilation[axis]*(p.Kernel[axis]-1)-1)/stride + 1
+	return min(lo, p.out[axis]), max(min(hi, p.out[axis]), min(lo, p.out[axis]))
+}
+
+// argmaxRow sets at to the places of the maxima of a row of windows in the plane x, -1 where a
+// window is of padding alone. numbers tells that there is no NaN.
+func argmaxRow[T shape.Float](p *pool, at []int32, x []T, i int, numbers bool) {
+	rows := p.span(0, i)
+	lo, hi := p.whole(1)
+	first := rows.at*p.in[1] + lo*p.Stride[1] - p.Pad[1][0]
+	switch {
+	case !numbers || rows.n < p.Kernel[0] || p.Dilation != [2]int{1, 1}:
+		lo, hi = 0, 0
+	case p.Kernel == [2]int{2, 2}:
+		argmax2x2(at[lo:hi], x, first, p.Stride[1], p.in[1])
+	case p.Kernel == [2]int{3, 3}:
+		argmax3x3(at[lo:hi], x, first, p.Stride[1], p.in[1])
+	default:
+		lo, hi = 0, 0
+	}
+	for j := range at {
+		if j < lo || j >= hi {
+			at[j] = argmax(x, rows, p.span(1, j), p.in[1])
+		}
+	}
+}
+
+// argmax2x2 is argmaxRow for windows of 2 by 2 within the image, from first on, stride apart.
+// Places are computed from comparisons, without branches, which could not be foreseen.
+func argmax2x2[T shape.Float](at []int32, x []T, first, stride, width int) {
+	for j := range at {
+		up := first + j*stride
+		low := up + width
+		up += one(x[up+1] > x[up])
+		low += one(x[low+1] > x[low])
+		at[j] = int32(up + one(x[low] > x[up])*(low-up))
+	}
+}
+
+// argmax3x3 is the same for windows of 3 by 3.
+func argmax3x3[T shape.Float](at []int32, x []T, first, stride, width int) {
+	for j := range at {
+		k := first + j*stride
+		best := argmax3(x, k)
+		for row := k + width; row <= k+2*width; row += width {
+			m := argmax3(x, row)
+			best += one(x[m] > x[best]) * (m - best)
+		}
+		at[j] = int32(best)
+	}
+}
+
+// argmax3 is the place of the first greatest of three numbers from k on.
+func argmax3[T shape.Float](x []T, k int) int {
+	m := k + one(x[k+1] > x[k])
+	return m + one(x[k+2] > x[m])*(k+2-m)
+}
+
+// numbers reports whether x holds no NaN; it may say no where there are infinities of both
+// signs.
+func numbers[T shape.Float](e Engine, x []T) bool {
+	if x, ok := any(x).([]float32); ok {
+		sum := e.simd.Sum(x)
+		return sum == sum
+	}
+	for _, v := range x {
+		if v != v {
+			return false
+		}
+	}
+	return true
+}
+
+// one is 1 where the condition holds, and 0 elsewhere.
+func one(condition bool) int {
+	n := 0
+	if condition {
+		n = 1
+	}
+	return n
+}
+
+// argmax is the place of the maximum of one window: the first of equal ones, a NaN before
+// any number.
+func argmax[T shape.Float](x []T, rows, cols span, width int) int32 {
+	best := -1
+	for a := range rows.n {
+		k := (rows.at+a*rows.step)*width + cols.at
+		for range cols.n {
+			if best < 0 || !(x[k] <= x[best]) && x[best] == x[best] {
+				best = k
+			}
+			k += cols.step
+		}
+	}
+	return int32(best)
+}
+
+// windowCost is about the time to look at a window, in nanoseconds.
+func (p *pool) windowCost() int { return 2 + p.Kernel[0]*p.Kernel[1] }
+
+// eachPlane returns the kernel that calls f for every plane, with the places of the maxima of
+// its windows.
+func eachPlane[T shape.Float](e Engine, p *pool, f func(c *engine.Call, plane int, at []int32)) engine.Bound {
+	var places region[int32]
+	planes := e.newLoop(p.planes, p.yPlane()*p.windowCost(), func(c *engine.Call, slot, lo, hi int) {
+		at, x := places.of(c, slot), engine.Slice[T](c.In[0])
+		for n := lo; n < hi; n++ {
+			plane := nth(x, n, p.xPlane())
+			clean := numbers(e, plane)
+			for i := range p.out[0] {
+				argmaxRow(p, nth(at, i, p.out[1]), plane, i, clean)
+			}
+			f(c, n, at)
+		}
+	})
+	var l layout
+	places = reserve[int32](&l, planes.slots, p.yPlane())
+	return engine.Bound{Kernel: planes.kernel(), Scratch: int(l), By: name}
+}
+
+// nth returns the n-th stretch of that size.
+func nth[T any](v []T, n, size int) []T { return v[n*size:][:size] }
+
+// BindMaxPool2D implements [engine.MaxPooler].
+func (e Engine) BindMaxPool2D(p engine.Pool2D, in []shape.Type, out shape.Type) (engine.Bound, error) {
+	g := poolOf(p, in[0], out)
+	switch {
+	case !sameDType(out.DType, in) || g.xPlane() > math.MaxInt32:
+	case out.DType == shape.Float32:
+		return gather[float32](e, g, 0, float32(math.Inf(-1))), nil
+	case out.DType == shape.Float64:
+		return gather(e, g, 0, math.Inf(-1)), nil
+	}
+	return e.Engine.BindMaxPool2D(p, in, out)
+}
+
+// BindMaxPool2DGather implements [engine.MaxPooler].
+func (e Engine) BindMaxPool2DGather(p engine.Pool2D, in []shape.Type, out shape.Type) (engine.Bound, error) {
+	g := poolOf(p, in[0], out)
+	switch {
+	case !sameDType(out.DType, in) || g.xPlane() > math.MaxInt32:
+	case out.DType == shape.Float32:
+		return gather[float32](e, g, 1, 0), nil
+	case out.DType == shape.Float64:
+		return gather[float64](e, g, 1, 0), nil
+	}
+	return e.Engine.BindMaxPool2DGather(p, in, out)
+}
+
+// gather gives the element of input from at the place of each maximum of input 0.
+func gather[T shape.Float](e Engine, p *pool, from int, none T) engine.Bound {
+	return eachPlane[T](e, p, func(c *engine.Call, plane int, at []int32) {
+		v := nth(engine.Slice[T](c.In[from]), plane, p.xPlane())
+		y := nth(engine.Slice[T](c.Out[0]), plane, p.yPlane())
+		for j, k := range at {
+			y[j] = none
+			if k >= 0 {
+				y[j] = v[k]
+			}
+		}
+	})
+}
+
+// BindMaxPool2DScatter implements [engine.MaxPooler].
+func (e Engine) BindMaxPool2DScatter(p engine.Pool2D, in []shape.Type, out shape.Type) (engine.Bound, error) {
+	g := poolOf(p, in[0], in[1])
+	switch {
+	case !sameDType(out.DType, in) || g.xPlane() > math.MaxInt32:
+	case out.DType == shape.Float32:
+		return scatter[float32](e, g), nil
+	case out.DType == shape.Float64:
+		return scatter[float64](e, g), nil
+	}
+	return e.Engine.BindMaxPool2DScatter(p, in, out)
+}
+
+func scatter[T shape.Float](e Engine, p *pool) engine.Bound {
+	return eachPlane[T](e, p, func(c *engine.Call, plane int, at []int32) {
+		dx := nth(engine.Slice[T](c.Out[0]), plane, p.xPlane())
+		dy := nth(engine.Slice[T](c.In[1]), plane, p.yPlane())
+		clear(dx)
+		for j, k := range at {
+			if k >= 0 {
+				dx[k] += dy[j]
+			}
+		}
+	})
+}
+
+// BindAvgPool2D implements [engine.AvgPooler].
+func (e Engine) BindAvgPool2D(p engine.Pool2D, in []shape.Type, out shape.Type) (engine.Bound, error) {
+	g := poolOf(p, in[0], out)
+	switch {
+	case !sameDType(out.DType, in):
+	case out.DType == shape.Float32:
+		return g.means(e, meanRow[float32]), nil
+	case out.DType == shape.Float64:
+		return g.means(e, meanRow[float64]), nil
+	}
+	return e.Engine.BindAvgPool2D(p, in, out)
+}
+
+// BindAvgPool2DGrad implements [engine.AvgPooler].
+func (e Engine) BindAvgPool2DGrad(p engine.Pool2D, in []shape.Type, out shape.Type) (engine.Bound, error) {
+	g := poolOf(p, out, in[0])
+	switch {
+	case !sameDType(out.DType, in):
+	case out.DType == shape.Float32:
+		return g.means(e, meanGradRow[float32]), nil
+	case out.DType == shape.Float64:
+		return g.means(e, meanGradRow[float64]), nil
+	}
+	return e.Engine.BindAvgPool2DGrad(p, in, out)
+}
+
+// means returns the kernel that calls f for each row of windows of each plane, in order.
+func (p *pool) means(e Engine, f func(p *pool, c *engine.Call, plane, row int)) engine.Bound {
+	planes := e.newLoop(p.planes, p.yPlane()*p.windowCost(), func(c *engine.Call, _, lo, hi int) {
+		for n := lo; n < hi; n++ {
+			for i := range p.out[0] {
+				f(p, c, n, i)
+			}
+		}
+	})
+	return engine.Bound{Kernel: planes.kernel(), By: name}
+}
+
+func meanRow[T shape.Float](p *pool, c *engine.Call, plane, row int) {
+	x := nth(engine.Slice[T](c.In[0]), plane, p.xPlane())
+	y := nth(engine.Slice[T](c.Out[0]), plane*p.out[0]+row, p.out[1])
+	rows, all := p.span(0, row), p.counted(0, row)
+	for j := range y {
+		cols, sum := p.span(1, j), T(0)
+		for a := range rows.n {
+			k := (rows.at+a*rows.step)*p.in[1] + cols.at
+			for range cols.n {
+				sum += x[k]
+				k += cols.step
+			}
+		}
+		y[j] = sum / T(max(all*p.counted(1, j), 1))
+	}
+}
+
+func meanGradRow[T shape.Float](p *pool, c *engine.Call, plane, row int) {
+	dx := nth(engine.Slice[T](c.Out[0]), plane, p.xPlane())
+	dy := nth(engine.Slice[T](c.In[0]), plane*p.out[0]+row, p.out[1])
+	if row == 0 {
+		clear(dx)
+	}
+	rows, all := p.span(0, row), p.counted(0, row)
+	for j, v := range dy {
+		cols := p.span(1, j)
+		v /= T(max(all*p.counted(1, j), 1))
+		for a := range rows.n {
+			k := (rows.at+a*rows.step)*p.in[1] + cols.at
+			for range cols.n {
+				dx[k] += v
+				k += cols.step
+			}
+		}
+	}
+}
+
+// counted is how many elements along an axis the mean of window o is of.
+func (p *pool) counted(axis, o int) int {
+	if !p.CountPad {
+		return p.span(axis, o).n
+	}
+	padded := *p
+	padded.in[axis] += p.Pad[axis][0] + p.Pad[axis][1]
+	padded.Pad[axis] = [2]int{}
+	return padded.span(axis, o).n
+}

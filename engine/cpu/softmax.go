@@ -1,0 +1,157 @@
+package cpu
+
+import (
+	"math"
+
+	"github.com/plexaura/plexaura/engine"
+	"github.com/plexaura/plexaura/internal/simd"
+	"github.com/plexaura/plexaura/shape"
+)
+
+// slabs are the parts of a tensor that a softmax treats apart: each is n rows of width elements,
+// which are as many softmaxes side by side; of the last axis, width is 1.
+type slabs struct{ count, n, width int }
+
+func slabsOf(axis int, s shape.Shape) slabs {
+	l := slabs{1, s.Int(axis), 1}
+	for i := range s.Rank() {
+		switch {
+		case i < axis:
+			l.count *= s.Int(i)
+		case i > axis:
+			l.width *= s.Int(i)
+		}
+	}
+	return l
+}
+
+func (l slabs) size() int { return l.n * l.width }
+
+// BindSoftmax implements [engine.Softmaxer].
+func (e Engine) BindSoftmax(log bool, axis int, in []shape.Type, out shape.Type) (engine.Bound, error) {
+	b, err := e.Engine.BindSoftmax(log, axis, in, out)
+	if err != nil || out.DType != shape.Float32 || out.Len() == 0 {
+		return b, err
+	}
+	return e.overSlabs(b, slabsOf(axis, out.Shape), func(s softmax, x, _, y []float32) { s.forward(y, x, log) }), nil
+}
+
+// BindSoftmaxGrad implements [engine.Softmaxer].
+func (e Engine) BindSoftmaxGrad(log bool, axis int, in []shape.Type, out shape.Type) (engine.Bound, error) {
+	b, err := e.Engine.BindSoftmaxGrad(log, axis, in, out)
+	if err != nil || out.DType != shape.Float32 || out.Len() == 0 {
+		return b, err
+	}
+	return e.overSlabs(b, slabsOf(axis, out.Shape), func(s softmax, y, dy, dx []float32) { s.backward(dx, y, dy, log) }), nil
+}
+
+// softmax is what is needed for one slab: memory for one of its size, and for one row or two.
+type softmax struct {
+	slabs
+	simd       *simd.Kernels
+	slab, a, b []float32
+}
+
+// overSlabs returns b with a kernel that calls f for each slab of the inputs and the output;
+// with one input, both are the same.
+func (e Engine) overSlabs(b engine.Bound, l slabs, f func(s softmax, x, dy, out []float32)) engine.Bound {
+	var slab, first, second region[float32]
+	work := e.newLoop(l.count, 50+l.size()*2, func(c *engine.Call, slot, lo, hi int) {
+		s := softmax{l, e.simd, slab.of(c, slot), first.of(c, slot), second.of(c, slot)}
+		x, dy, out := engine.Slice[float32](c.In[0]), engine.Slice[float32](c.In[len(c.In)-1]), engine.Slice[float32](c.Out[0])
+		for i := lo; i < hi; i++ {
+			f(s, nth(x, i, l.size()), nth(dy, i, l.size()), nth(out, i, l.size()))
+		}
+	})
+	var m layout
+	slab = reserve[float32](&m, work.slots, l.size())
+	first = reserve[float32](&m, work.slots, l.width)
+	second = reserve[float32](&m, work.slots, l.width)
+	b.Kernel, b.Scratch, b.By = work.kernel(), int(m), name
+	return b
+}
+
+// forward sets y, which may be x.
+func (s softmax) forward(y, x []float32, log bool) {
+	largest, sum := s.a, s.b
+	s.fold(simd.OpMax, largest, x)
+	s.spread(simd.OpSub, y, x, largest)
+	s.simd.Map(simd.OpExp, s.slab, y, nil, 0)
+	s.fold(simd.OpAdd, sum, s.slab)
+	if !log {
+		s.spread(simd.OpDiv, y, s.slab, sum)
+		return
+	}
+	for i, v := range sum {
+		sum[i] = float32(math.Log(float64(v)))
+	}
+	s.spread(simd.OpSub, y, y, sum)
+}
+
+// backward sets dx, which may be y or dy.
+func (s softmax) backward(dx, y, dy []float32, log bool) {
+	sum := s.a
+	if log {
+		s.fold(simd.OpAdd, sum, dy)
+		s.simd.Map(simd.OpExp, s.slab, y, nil, 0)
+		s.spread(simd.OpMul, s.slab, s.slab, sum)
+		s.simd.Map(simd.OpSub, dx, dy, s.slab, 0)
+		return
+	}
+	s.simd.Map(simd.OpMul, s.slab, y, dy, 0)
+	s.fold(simd.OpAdd, sum, s.slab)
+	s.spread(simd.OpSub, s.slab, dy, sum)
+	s.simd.Map(simd.OpMul, dx, s.slab, y, 0)
+}
+
+// fold combines the rows of x into one.
+func (s softmax) fold(op simd.Op, row, x []float32) {
+	switch {
+	case s.width > 1:
+		copy(row, x)
+		for k := 1; k < s.n; k++ {
+			s.simd.Map(op, row, row, nth(x, k, s.width), 0)
+		}
+	case op == simd.OpAdd:
+		row[0] = s.simd.Sum(x)
+	default:
+		row[0] = s.largest(x)
+	}
+}
+
+// largest halves x until little is left. It uses the memory for a slab.
+func (s softmax) largest(x []float32) float32 {
+	odd := x[0]
+	for len(x) > 8 {
+		if len(x)%2 == 1 {
+			odd = max(odd, x[len(x)-1])
+		}
+		half := len(x) / 2
+		s.simd.Map(simd.OpMax, s.slab[:half], x, x[half:], 0)
+		x = s.slab[:half]
+	}
+	for _, v := range x {
+		odd = max(odd, v)
+	}
+	return odd
+}
+
+// spread computes op of the rows of x, each with the same row.
+func (s softmax) spread(op simd.Op, dst, x, row []float32) {
+	if s.width > 1 {
+		for k := range s.n {
+			s.simd.Map(op, nth(dst, k, s.width), nth(x, k, s.width), row, 0)
+		}
+		return
+	}
+	c := row[0]
+	switch op {
+	case simd.OpSub:
+		op, c = simd.OpAddC, -c
+	case simd.OpMul:
+		op = simd.OpMulC
+	default:
+		op = simd.OpDivC
+	}
+	s.simd.Map(op, dst, x, nil, c)
+}

@@ -1,0 +1,98 @@
+package cpu
+
+import (
+	"github.com/plexaura/plexaura/engine"
+	"github.com/plexaura/plexaura/shape"
+)
+
+// BindTranspose implements [engine.Mover].
+func (e Engine) BindTranspose(p engine.Perm, in []shape.Type, out shape.Type) (engine.Bound, error) {
+	var g grid // the axes of the result, over the input
+	strides := in[0].Strides()
+	for i := range out.Rank() {
+		g.add(out.Int(i), strides[p[i]])
+	}
+	if out.Len() == 0 {
+		return e.Engine.BindTranspose(p, in, out)
+	}
+	switch out.Width() {
+	case 1:
+		return bindTranspose[uint8](e, g), nil
+	case 4:
+		return bindTranspose[int32](e, g), nil
+	}
+	return bindTranspose[int64](e, g), nil
+}
+
+// word stands for the elements of every type of its width.
+type word interface{ uint8 | int32 | int64 }
+
+func words[W word](b engine.Buffer) []W {
+	return engine.Slice[W](engine.BufferAt(b.Bytes(), shape.DTypeOf[W](), b.Len()))
+}
+
+// tile is the side of the squares that are transposed at a time: a column of them is a set of
+// cache lines that the first level holds.
+const tile = 32
+
+// bindTranspose copies squares: of the axis that is contiguous in the input and the last one of the
+// result, for every index of the others.
+func bindTranspose[W word](e Engine, g grid) engine.Bound {
+	t := newTransposition(g)
+	tiles := (t.rows + tile - 1) / tile
+	work := e.newLoop(t.outer.size()*tiles, tile*t.cols, func(c *engine.Call, _, lo, hi int) {
+		dst, src := words[W](c.Out[0]), words[W](c.In[0])
+		for i := lo; i < hi; i++ {
+			r0 := i % tiles * tile
+			to, from := t.to.offset(i/tiles)+r0*t.rowTo, t.outer.offset(i/tiles)+r0*t.rowFrom
+			rows := min(tile, t.rows-r0)
+			for c0 := 0; c0 < t.cols; c0 += tile {
+				cols := min(tile, t.cols-c0)
+				copySquare(dst[to+c0:], src[from+c0*t.colFrom:], rows, cols, t.rowTo, t.rowFrom, t.colFrom)
+			}
+		}
+	})
+	return engine.Bound{Kernel: work.kernel(), By: name}
+}
+
+// transposition is one, taken apart: for each index of outer (in the input; to, in the result), a
+// matrix of rows and columns, whose columns are contiguous in the result.
+type transposition struct {
+	outer, to            grid
+	rows, rowTo, rowFrom int
+	cols, colFrom        int
+}
+
+func newTransposition(g grid) transposition {
+	var t transposition
+	strides := make([]int, g.rank) // in the result
+	for k, n := g.rank-1, 1; k >= 0; k-- {
+		strides[k] = n
+		n *= g.extent[k]
+	}
+	t.rows = 1
+	rest := g
+	t.cols, t.colFrom = rest.pop()
+	for k := range rest.rank {
+		if g.stride[k] == 1 {
+			t.rows, t.rowTo, t.rowFrom = g.extent[k], strides[k], 1
+			continue
+		}
+		t.outer.append(g.extent[k], g.stride[k])
+		t.to.append(g.extent[k], strides[k])
+	}
+	return t
+}
+
+func copySquare[W word](dst, src []W, rows, cols, rowTo, rowFrom, colFrom int) {
+	for r := range rows {
+		row, from := dst[r*rowTo:][:cols], src[r*rowFrom:]
+		if colFrom == 1 {
+			copy(row, from)
+			continue
+		}
+		for c := range row {
+			row[c] = from[c*colFrom]
+		}
+	}
+}

@@ -1,0 +1,126 @@
+package enginetest
+
+import (
+	"fmt"
+
+	"github.com/plexaura/plexaura/engine"
+	"github.com/plexaura/plexaura/shape"
+)
+
+type convCase struct {
+	op      engine.Conv2D
+	x, w, y shape.Type
+}
+
+// newConv returns the case of batch n and k filters over c channels.
+func newConv(op engine.Conv2D, d shape.DType, n, c, k int, image, kernel [2]int) convCase {
+	var size [2]int
+	for i := range size {
+		size[i] = (image[i]+op.Pad[i][0]+op.Pad[i][1]-op.Dilation[i]*(kernel[i]-1)-1)/op.Stride[i] + 1
+	}
+	of := func(dims ...int) shape.Type { return shape.Type{DType: d, Shape: shape.OfInts(dims...)} }
+	return convCase{op, of(n, c, image[0], image[1]), of(k, c/op.Groups, kernel[0], kernel[1]), of(n, k, size[0], size[1])}
+}
+
+// forward has infinities and NaN in the image alone: those of a filter could meet the padding,
+// whose products are not defined to be left out.
+func (c convCase) forward(ep engine.Epilogue) trial {
+	op := c.op
+	op.Epilogue = ep
+	tr := trial{
+		op: fmt.Sprintf("Conv2D%+v", op),
+		bind: one(func(e engine.Engine, in []shape.Type, out shape.Type) (engine.Bound, error) {
+			return e.(engine.Conv2Der).BindConv2D(op, in, out)
+		}),
+		in: []shape.Type{c.x, c.w}, out: []shape.Type{c.y},
+		data:  []source{rarely(3000, nonFinite, signed), signed},
+		limit: limit{terms: productUlps},
+	}
+	if ep.Bias {
+		tr.in = append(tr.in, shape.Type{DType: c.x.DType, Shape: shape.Of(c.w.Dim(0))})
+		tr.data = append(tr.data, signed)
+	}
+	return tr
+}
+
+func (c convCase) inputGrad() trial {
+	return trial{
+		op: fmt.Sprintf("Conv2DInputGrad%+v", c.op),
+		bind: one(func(e engine.Engine, in []shape.Type, out shape.Type) (engine.Bound, error) {
+			return e.(engine.Conv2Der).BindConv2DInputGrad(c.op, in, out)
+		}),
+		in: []shape.Type{c.y, c.w}, out: []shape.Type{c.x},
+		data:  []source{rarely(3000, nonFinite, signed), signed},
+		limit: limit{terms: productUlps},
+	}
+}
+
+func (c convCase) filterGrad() trial {
+	return trial{
+		op: fmt.Sprintf("Conv2DFilterGrad%+v", c.op),
+		bind: one(func(e engine.Engine, in []shape.Type, out shape.Type) (engine.Bound, error) {
+			return e.(engine.Conv2Der).BindConv2DFilterGrad(c.op, in, out)
+		}),
+		in: []shape.Type{c.x, c.y}, out: []shape.Type{c.w},
+		data:  []source{rarely(3000, nonFinite, signed), signed},
+		limit: limit{terms: productUlps},
+	}
+}
+
+var plainConv = engine.Conv2D{Stride: [2]int{1, 1}, Dilation: [2]int{1, 1}, Groups: 1}
+
+// padded returns op with p zeros on every side.
+func padded(op engine.Conv2D, p int) engine.Conv2D {
+	op.Pad = [2][2]int{{p, p}, {p, p}}
+	return op
+}
+
+// conv2DTable is LeNet's layers and AlexNet's first in small, with every epilogue; a 1x1 and a
+// depthwise one; an empty batch; and one where height and width differ in everything.
+func conv2DTable(g *gen) []trial {
+	strided, grouped, mixed := padded(plainConv, 2), padded(plainConv, 1), plainConv
+	strided.Stride = [2]int{4, 4}
+	grouped.Groups = 12
+	mixed.Stride, mixed.Dilation, mixed.Pad = [2]int{2, 3}, [2]int{3, 1}, [2][2]int{{0, 4}, {3, 1}}
+	f32, f64 := shape.Float32, shape.Float64
+	var all []trial
+	for _, c := range []convCase{
+		newConv(padded(plainConv, 2), f32, 5, 1, 6, [2]int{28, 28}, [2]int{5, 5}),
+		newConv(plainConv, f32, 5, 6, 16, [2]int{14, 14}, [2]int{5, 5}),
+		newConv(padded(plainConv, 1), f32, 2, 17, 19, [2]int{13, 13}, [2]int{3, 3}),
+		newConv(strided, f32, 1, 3, 16, [2]int{47, 47}, [2]int{11, 11}),
+		newConv(plainConv, f32, 3, 16, 24, [2]int{7, 9}, [2]int{1, 1}),
+		newConv(grouped, f32, 3, 12, 24, [2]int{9, 8}, [2]int{3, 3}),
+		newConv(padded(plainConv, 1), f32, 0, 2, 3, [2]int{5, 5}, [2]int{3, 3}),
+		newConv(mixed, f32, 3, 4, 5, [2]int{11, 17}, [2]int{3, 4}),
+		newConv(mixed, f64, 3, 4, 5, [2]int{11, 17}, [2]int{3, 4}),
+	} {
+		for _, ep := range g.epilogues() {
+			all = append(all, c.forward(ep))
+		}
+		all = append(all, c.inputGrad(), c.filterGrad())
+	}
+	return all
+}
+
+func randomConv2D(g *gen) trial {
+	op, image, kernel := plainConv, [2]int{}, [2]int{}
+	op.Groups = pick(g, 1, 1, 2, 3)
+	for i := range image {
+		image[i] = g.positive(17)
+		kernel[i] = 1 + g.IntN(5)
+		op.Stride[i] = 1 + g.IntN(3)
+		op.Dilation[i] = pick(g, 1, 1, 2, 3)
+		op.Pad[i] = [2]int{g.IntN(4), g.IntN(4)}
+		missing := op.Dilation[i]*(kernel[i]-1) + 1 - image[i] - op.Pad[i][0] - op.Pad[i][1]
+		op.Pad[i][1] += max(missing, 0)
+	}
+	c := newConv(op, pick(g, floats...), g.extent(5), op.Groups*g.positive(9), op.Groups*g.positive(17), image, kernel)
+	switch g.IntN(4) {
+	case 0:
+		return c.inputGrad()
+	case 1:
+		return c.filterGrad()
+	}
+	return c.forward(pick(g, g.epilogues()...))
+}

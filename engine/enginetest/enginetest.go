@@ -1,0 +1,123 @@
+package enginetest
+
+import (
+	"fmt"
+	"hash/fnv"
+	"iter"
+	"math/rand/v2"
+	"testing"
+
+	"github.com/plexaura/plexaura/engine"
+	"github.com/plexaura/plexaura/engine/ref"
+)
+
+// Options say how much is tested, and what an engine's documentation excuses. The zero Options
+// excuse nothing.
+type Options struct {
+	Brief      bool   // run a part of what is tested; as with -short and with the race detector
+	Seed       uint64 // of the trials; the default 0 is a seed like others
+	Flushes    bool   // float32 denormals, given or computed, may count as zeros
+	SkipsZeros bool   // matrix products may leave out terms with a factor of 0, whatever the other one is
+	Allocates  bool   // kernels may allocate
+}
+
+// Run tests every kernel that e binds: results against those of [ref.Engine], for every
+// element type; memory around the buffers, inputs, and what may be overwritten; the same
+// bits at any GOMAXPROCS, from many goroutines, from any dirty memory; no allocation; errors.
+// Each family of kernels, named after its interface in package engine, is a subtest; one that
+// e lacks is skipped.
+//
+// How exact a result must be is said by the comment of each family's limits.
+func Run(t *testing.T, e engine.Engine, o Options) {
+	o.Brief = o.Brief || testing.Short() || raceDetector
+	for _, f := range families {
+		t.Run(f.name, func(t *testing.T) {
+			if !f.offered(e) {
+				t.Skipf("engine %s is no %s", e.Name(), f.name)
+			}
+			reported := 0
+			for err := range f.failures(e, o) {
+				t.Error(err)
+				if reported++; reported == mostReports {
+					t.Fatal("and perhaps more")
+				}
+			}
+		})
+	}
+}
+
+// amount returns how many trials are drawn, and that only one in every so many fixed ones is run.
+func (o Options) amount() (random, every int) {
+	if o.Brief {
+		return 12, 5
+	}
+	return 60, 1
+}
+
+// mostReports bounds what one subtest prints.
+const mostReports = 10
+
+// family are the kernels of one interface.
+type family struct {
+	name    string
+	offered func(engine.Engine) bool
+	fixed   func(*gen) []trial // cases not left to chance
+	random  func(*gen) trial
+}
+
+var families = []family{
+	{"Mapper", is[engine.Mapper], mapTable, randomMap},
+	{"Reducer", is[engine.Reducer], reduceTable, randomReduce},
+	{"MatMuler", is[engine.MatMuler], matMulTable, randomMatMul},
+	{"Conv2Der", is[engine.Conv2Der], conv2DTable, randomConv2D},
+	{"MaxPooler", is[engine.MaxPooler], maxPoolTable, randomMaxPool},
+	{"AvgPooler", is[engine.AvgPooler], avgPoolTable, randomAvgPool},
+	{"Softmaxer", is[engine.Softmaxer], softmaxTable, randomSoftmax},
+	{"Mover", is[engine.Mover], moveTable, randomMove},
+	{"Randomer", is[engine.Randomer], randomTable, randomRandom},
+}
+
+func is[C any](e engine.Engine) bool {
+	_, ok := e.(C)
+	return ok
+}
+
+// failures yields what is wrong with e's kernels of this family.
+func (f family) failures(e engine.Engine, o Options) iter.Seq[error] {
+	return func(yield func(error) bool) {
+		for i, tr := range f.trials(e, o) {
+			err := tr.check(e, o, f.rng(o, i))
+			if err != nil && !yield(fmt.Errorf("%s %d: %v: %w", f.name, i, tr, err)) {
+				return
+			}
+		}
+	}
+}
+
+// trials yields numbered trials. Each is drawn by a generator of its own, so that it does not
+// depend on how many there are.
+func (f family) trials(e engine.Engine, o Options) iter.Seq2[int, trial] {
+	return func(yield func(int, trial) bool) {
+		fixed := f.fixed(&gen{f.rng(o, -1), e, o})
+		random, every := o.amount()
+		for i := 0; i < len(fixed); i += every {
+			if !yield(i, fixed[i]) {
+				return
+			}
+		}
+		for i := range random {
+			i += len(fixed)
+			if !yield(i, f.random(&gen{f.rng(o, i), e, o})) {
+				return
+			}
+		}
+	}
+}
+
+func (f family) rng(o Options, i int) *rand.Rand {
+	h := fnv.New64a()
+	fmt.Fprint(h, f.name, i)
+	return rand.New(rand.NewPCG(o.Seed, h.Sum64()))
+}
+
+var oracle = ref.Engine{}

@@ -1,0 +1,122 @@
+package enginetest
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+
+	"github.com/plexaura/plexaura/engine"
+	"github.com/plexaura/plexaura/shape"
+)
+
+const (
+	fence  = 128  // bytes of canary on either side of a buffer
+	canary = 0x5A // what they hold
+)
+
+// layout is how the buffers of a call are laid out.
+type layout struct {
+	skew int   // elements by which inputs and outputs are off alignment
+	dirt byte  // what outputs and scratch hold before
+	over []int // the input that each output is put over, or -1; nil for none
+	same []int // the input whose memory each input shares, itself or an earlier one; nil for none
+}
+
+// memory is a call whose buffers stand between canaries.
+type memory struct {
+	call   engine.Call
+	layout layout
+	fences [][]byte
+}
+
+func (p *probe) memory(l layout) *memory {
+	m := &memory{layout: l}
+	for i, b := range p.inputs {
+		if l.same != nil && l.same[i] != i {
+			m.call.In = append(m.call.In, m.call.In[l.same[i]])
+			continue
+		}
+		in := m.buffer(p.in[i], l.skew, canary)
+		copy(in.Bytes(), b.Bytes())
+		m.call.In = append(m.call.In, in)
+	}
+	for i, t := range p.out {
+		if k := m.over(i); k >= 0 {
+			m.call.Out = append(m.call.Out, engine.BufferAt(m.call.In[k].Bytes(), t.DType, t.Len()))
+			continue
+		}
+		m.call.Out = append(m.call.Out, m.buffer(t, l.skew, l.dirt))
+	}
+	m.call.Scratch = m.buffer(shape.U8(shape.Dim(p.bound.Scratch)), 0, l.dirt).Bytes()
+	return m
+}
+
+// over returns the input that output o is put over, or -1.
+func (m *memory) over(o int) int {
+	if m.layout.over == nil {
+		return -1
+	}
+	return m.layout.over[o]
+}
+
+// source is the input whose memory input i has.
+func (m *memory) source(i int) int {
+	if i < 0 || m.layout.same == nil {
+		return i
+	}
+	return m.layout.same[i]
+}
+
+// buffer makes one with canaries before and after, holding a byte.
+func (m *memory) buffer(t shape.Type, skew int, dirt byte) engine.Buffer {
+	start := fence + skew*t.Width()
+	end := start + t.Bytes()
+	mem := engine.Aligned(end + fence)
+	for i := range mem {
+		mem[i] = canary
+	}
+	m.fences = append(m.fences, mem[:start], mem[end:])
+	own := mem[start:end:end]
+	for i := range own {
+		own[i] = dirt
+	}
+	return engine.BufferAt(own, t.DType, t.Len())
+}
+
+// run calls the kernel once. A panic is an error, so that the other trials go on.
+func (m *memory) run(k engine.Kernel) (err error) {
+	defer func() {
+		if v := recover(); v != nil {
+			err = fmt.Errorf("panic: %v", v)
+		}
+	}()
+	return k(&m.call)
+}
+
+// check reports writes to what is not an output.
+func (m *memory) check(inputs []engine.Buffer) error {
+	for _, f := range m.fences {
+		if bytes.Count(f, []byte{canary}) != len(f) {
+			return errors.New("it wrote beyond a buffer")
+		}
+	}
+	written := map[int]bool{}
+	for o := range m.call.Out {
+		written[m.source(m.over(o))] = true
+	}
+	for i, b := range m.call.In {
+		if !written[m.source(i)] && !bytes.Equal(b.Bytes(), inputs[i].Bytes()) {
+			return fmt.Errorf("it wrote to input %d", i)
+		}
+	}
+	return nil
+}
+
+// results copies the outputs.
+func (m *memory) results() [][]byte {
+	var all [][]byte
+	for _, b := range m.call.Out {
+		all = append(all, bytes.Clone(b.Bytes()))
+	}
+	return all
+}

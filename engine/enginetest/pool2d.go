@@ -1,0 +1,125 @@
+package enginetest
+
+import (
+	"fmt"
+
+	"github.com/plexaura/plexaura/engine"
+	"github.com/plexaura/plexaura/shape"
+)
+
+// Limits of pooling: maxima and what is gathered are exact; sums, of the gradients that meet
+// at one place or of a window, may be off by 4 units in the last place of their magnitudes.
+const poolUlps = 4
+
+type poolCase struct {
+	op   engine.Pool2D
+	x, y shape.Type
+}
+
+// newPool returns the case of planes (n, c) of an image; ceil adds a last window that is not whole.
+func newPool(op engine.Pool2D, d shape.DType, n, c int, image [2]int, ceil bool) poolCase {
+	var size [2]int
+	for i := range size {
+		rest := image[i] + op.Pad[i][0] + op.Pad[i][1] - op.Dilation[i]*(op.Kernel[i]-1) - 1
+		size[i] = rest/op.Stride[i] + 1
+		if ceil && rest%op.Stride[i] > 0 {
+			size[i]++
+		}
+	}
+	of := func(size [2]int) shape.Type {
+		return shape.Type{DType: d, Shape: shape.OfInts(n, c, size[0], size[1])}
+	}
+	return poolCase{op, of(image), of(size)}
+}
+
+// tied draws few different numbers, so that maxima are equal often, and what compares oddly.
+var tied = rarely(30, among(nan, inf, -inf, -inf, negZero, 0), whole(-2, 2))
+
+func (c poolCase) maxTrials() []trial {
+	op := c.op
+	bind := func(f func(engine.MaxPooler, engine.Pool2D, []shape.Type, shape.Type) (engine.Bound, error)) binder {
+		return one(func(e engine.Engine, in []shape.Type, out shape.Type) (engine.Bound, error) {
+			return f(e.(engine.MaxPooler), op, in, out)
+		})
+	}
+	x, y := []shape.Type{c.x}, []shape.Type{c.y}
+	return []trial{
+		{op: fmt.Sprintf("MaxPool2D%+v", op), bind: bind(engine.MaxPooler.BindMaxPool2D),
+			in: x, out: y, data: []source{tied}},
+		{op: fmt.Sprintf("MaxPool2DScatter%+v", op), bind: bind(engine.MaxPooler.BindMaxPool2DScatter),
+			in: []shape.Type{c.x, c.y}, out: x, data: []source{tied, rarely(500, nonFinite, signed)}, limit: limit{terms: poolUlps}, chooses: true},
+		{op: fmt.Sprintf("MaxPool2DGather%+v", op), bind: bind(engine.MaxPooler.BindMaxPool2DGather),
+			in: []shape.Type{c.x, c.x}, out: y, data: []source{tied, rarely(50, nonFinite, signed)}},
+	}
+}
+
+func (c poolCase) avgTrials() []trial {
+	op := c.op
+	x, y := []shape.Type{c.x}, []shape.Type{c.y}
+	data, l := []source{rarely(500, nonFinite, signed)}, limit{terms: poolUlps}
+	return []trial{
+		{op: fmt.Sprintf("AvgPool2D%+v", op), in: x, out: y, data: data, limit: l,
+			bind: one(func(e engine.Engine, in []shape.Type, out shape.Type) (engine.Bound, error) {
+				return e.(engine.AvgPooler).BindAvgPool2D(op, in, out)
+			})},
+		{op: fmt.Sprintf("AvgPool2DGrad%+v", op), in: y, out: x, data: data, limit: l,
+			bind: one(func(e engine.Engine, in []shape.Type, out shape.Type) (engine.Bound, error) {
+				return e.(engine.AvgPooler).BindAvgPool2DGrad(op, in, out)
+			})},
+	}
+}
+
+func squarePool(kernel, stride, pad int) engine.Pool2D {
+	return engine.Pool2D{Kernel: [2]int{kernel, kernel}, Stride: [2]int{stride, stride}, Dilation: [2]int{1, 1}, Pad: [2][2]int{{pad, pad}, {pad, pad}}}
+}
+
+// poolTable is LeNet's and AlexNet's pooling, the global one, in ceil mode, over an odd image.
+func poolTable() []poolCase {
+	f32 := shape.Float32
+	odd := engine.Pool2D{Kernel: [2]int{2, 3}, Stride: [2]int{3, 1}, Dilation: [2]int{2, 1}, Pad: [2][2]int{{1, 0}, {0, 2}}, CountPad: true}
+	return []poolCase{
+		newPool(squarePool(2, 2, 0), f32, 9, 6, [2]int{28, 28}, false),
+		newPool(squarePool(2, 2, 0), f32, 9, 16, [2]int{10, 10}, false),
+		newPool(squarePool(2, 2, 0), f32, 3, 5, [2]int{7, 9}, false),
+		newPool(squarePool(2, 2, 0), f32, 3, 5, [2]int{7, 9}, true),
+		newPool(squarePool(2, 2, 0), f32, 1, 3, [2]int{6, 70}, false),
+		newPool(squarePool(3, 2, 0), f32, 2, 24, [2]int{27, 27}, false),
+		newPool(squarePool(3, 2, 1), f32, 2, 24, [2]int{14, 13}, false),
+		newPool(squarePool(3, 1, 1), f32, 2, 3, [2]int{8, 8}, false),
+		newPool(engine.Pool2D{Kernel: [2]int{7, 5}, Stride: [2]int{1, 1}, Dilation: [2]int{1, 1}}, f32, 4, 9, [2]int{7, 5}, false),
+		newPool(squarePool(2, 2, 0), f32, 0, 3, [2]int{4, 4}, false),
+		newPool(squarePool(2, 2, 2), f32, 2, 2, [2]int{4, 4}, false), // windows of padding alone
+		newPool(odd, f32, 3, 2, [2]int{9, 11}, true),
+		newPool(odd, shape.Float64, 3, 2, [2]int{9, 11}, false),
+	}
+}
+
+func maxPoolTable(*gen) (all []trial) {
+	for _, c := range poolTable() {
+		all = append(all, c.maxTrials()...)
+	}
+	return all
+}
+
+func avgPoolTable(*gen) (all []trial) {
+	for _, c := range poolTable() {
+		all = append(all, c.avgTrials()...)
+	}
+	return all
+}
+
+func randomMaxPool(g *gen) trial { return pick(g, randomPool(g).maxTrials()...) }
+func randomAvgPool(g *gen) trial { return pick(g, randomPool(g).avgTrials()...) }
+
+func randomPool(g *gen) poolCase {
+	op, image := squarePool(1, 1, 0), [2]int{}
+	for i := range image {
+		op.Kernel[i] = 1 + g.IntN(4)
+		op.Stride[i] = 1 + g.IntN(3)
+		op.Dilation[i] = pick(g, 1, 1, 1, 2)
+		op.Pad[i] = [2]int{g.IntN(op.Kernel[i]), g.IntN(op.Kernel[i])}
+		image[i] = max(g.positive(33), op.Dilation[i]*(op.Kernel[i]-1)+1)
+	}
+	op.CountPad = g.bool()
+	return newPool(op, pick(g, floats...), g.extent(4), g.extent(5), image, g.bool())
+}

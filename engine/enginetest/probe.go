@@ -1,0 +1,263 @@
+package enginetest
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"runtime"
+	"slices"
+	"sync"
+	"testing"
+
+	"github.com/plexaura/plexaura/engine"
+)
+
+// probe is a trial bound by the engine under test.
+type probe struct {
+	trial
+	opts   Options
+	bound  engine.Bound
+	inputs []engine.Buffer
+	first  [][]byte // the outputs of the first run
+}
+
+// check puts e's kernel through everything.
+func (tr trial) check(e engine.Engine, o Options, r *rand.Rand) error {
+	b, err := tr.bind(e, tr.in, tr.out)
+	if err != nil {
+		return fmt.Errorf("refused: %w", err)
+	}
+	p := &probe{trial: tr, opts: o, bound: b}
+	for i, t := range tr.in {
+		in := newBuffer(t.DType, t.Len())
+		tr.data[i].fill(r, in)
+		p.inputs = append(p.inputs, in)
+	}
+	for _, c := range checks {
+		if err := c.check(p); err != nil {
+			return fmt.Errorf("%s: %w", c.name, err)
+		}
+		if tr.fails && c.name == "result" {
+			break
+		}
+	}
+	return nil
+}
+
+// checks are what every kernel goes through, in this order.
+var checks = []struct {
+	name  string
+	check func(*probe) error
+}{
+	{"description", (*probe).checkBound},
+	{"result", (*probe).checkResult},
+	{"again, in memory that was dirty otherwise", (*probe).checkAgain},
+	{"in place", (*probe).checkInPlace},
+	{"with one memory for two inputs", (*probe).checkShared},
+	{"at another GOMAXPROCS", (*probe).checkProcs},
+	{"in many goroutines", (*probe).checkConcurrent},
+	{"allocations", (*probe).checkAllocations},
+}
+
+func (p *probe) checkBound() error {
+	if p.bound.Kernel == nil || p.bound.By == "" || p.bound.Scratch < 0 {
+		return fmt.Errorf("kernel %t, by %q, scratch %d", p.bound.Kernel != nil, p.bound.By, p.bound.Scratch)
+	}
+	for _, w := range p.bound.InPlace {
+		if w.Out < 0 || w.Out >= len(p.out) || w.In < 0 || w.In >= len(p.in) || p.out[w.Out].Bytes() != p.in[w.In].Bytes() {
+			return fmt.Errorf("output %d cannot be put over input %d", w.Out, w.In)
+		}
+	}
+	b, err := p.bind(oracle, p.in, p.out)
+	if err == nil && p.bound.Fails && !b.Fails {
+		return errors.New("marked as one that fails; there is no value that it may refuse")
+	}
+	return err
+}
+
+// checkResult compares with ref.
+func (p *probe) checkResult() error {
+	m := p.memory(layout{dirt: 0xFF})
+	err := m.run(p.bound.Kernel)
+	switch {
+	case err != nil && !p.bound.Fails:
+		return fmt.Errorf("error without the mark Fails: %w", err)
+	case err != nil && !p.fails:
+		return err
+	case err == nil && p.fails:
+		return errors.New("no error, where the input is wrong")
+	}
+	if err := m.check(p.inputs); err != nil || p.fails {
+		return err
+	}
+	cs, err := p.candidates(p.inputs, p.opts)
+	if err != nil {
+		return err
+	}
+	p.first = m.results()
+	return p.limit.check(m.call.Out, cs, p.opts)
+}
+
+// expect runs the kernel in a layout and wants the given bits.
+func (p *probe) expect(want [][]byte, l layout) error {
+	m := p.memory(l)
+	if err := m.run(p.bound.Kernel); err != nil {
+		return err
+	}
+	return errors.Join(m.expect(want), m.check(p.inputs))
+}
+
+func (m *memory) expect(want [][]byte) error {
+	for o, b := range m.call.Out {
+		if !bytes.Equal(b.Bytes(), want[o]) {
+			return fmt.Errorf("output %d has other bits", o)
+		}
+	}
+	return nil
+}
+
+func (p *probe) checkAgain() error {
+	for skew := 1; skew <= 3; skew += 2 {
+		if err := p.expect(p.first, layout{dirt: 1, skew: skew}); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// checkInPlace tries each overwrite that is allowed, and then as many of them at once as go.
+func (p *probe) checkInPlace() error {
+	all, taken := p.nothingOver(), map[int]bool{}
+	for _, w := range p.bound.InPlace {
+		alone := p.nothingOver()
+		alone[w.Out] = w.In
+		if err := p.expect(p.first, layout{over: alone}); err != nil {
+			return fmt.Errorf("output %d over input %d: %w", w.Out, w.In, err)
+		}
+		if all[w.Out] < 0 && !taken[w.In] {
+			all[w.Out], taken[w.In] = w.In, true
+		}
+	}
+	if len(taken) < 2 {
+		return nil
+	}
+	if err := p.expect(p.first, layout{over: all}); err != nil {
+		return fmt.Errorf("outputs over inputs %v: %w", all, err)
+	}
+	return nil
+}
+
+func (p *probe) nothingOver() []int { return slices.Repeat([]int{-1}, len(p.out)) }
+
+// checkShared gives two inputs of one type the same memory, as an op of x and x does.
+func (p *probe) checkShared() error {
+	i, j := p.twins()
+	if j == 0 {
+		return nil
+	}
+	q := *p
+	q.inputs = slices.Clone(p.inputs)
+	q.inputs[j] = q.inputs[i]
+	m := q.memory(layout{})
+	if err := m.run(q.bound.Kernel); err != nil {
+		return err
+	}
+	want := m.results()
+	same := make([]int, len(p.in))
+	for k := range same {
+		same[k] = k
+	}
+	same[j] = i
+	if err := q.expect(want, layout{same: same}); err != nil {
+		return fmt.Errorf("inputs %d and %d: %w", i, j, err)
+	}
+	for _, w := range p.bound.InPlace {
+		if !p.twice || w.In != i && w.In != j {
+			continue
+		}
+		over := p.nothingOver()
+		over[w.Out] = w.In
+		if err := q.expect(want, layout{same: same, over: over}); err != nil {
+			return fmt.Errorf("inputs %d and %d, and output %d: %w", i, j, w.Out, err)
+		}
+	}
+	return nil
+}
+
+// twins returns two inputs of one type, or zeros.
+func (p *probe) twins() (i, j int) {
+	for j := range p.in {
+		if i := slices.Index(p.in[:j], p.in[j]); i >= 0 {
+			return i, j
+		}
+	}
+	return 0, 0
+}
+
+func (p *probe) checkProcs() error {
+	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(0))
+	for _, n := range []int{1, 2, 8} {
+		runtime.GOMAXPROCS(n)
+		if err := p.expect(p.first, layout{}); err != nil {
+			return fmt.Errorf("%d: %w", n, err)
+		}
+	}
+	return nil
+}
+
+// checkConcurrent runs the kernel in goroutines that have calls of their own but share inputs.
+func (p *probe) checkConcurrent() error {
+	const goroutines, runs = 3, 2
+	shared := p.memory(layout{}).call.In
+	errs := make([]error, goroutines)
+	var wg sync.WaitGroup
+	for i := range errs {
+		m := p.memory(layout{dirt: byte(i)})
+		m.call.In = shared
+		wg.Go(func() {
+			for range runs {
+				errs[i] = errors.Join(errs[i], m.run(p.bound.Kernel), m.expect(p.first), m.check(p.inputs))
+			}
+		})
+	}
+	wg.Wait()
+	return errors.Join(errs...)
+}
+
+// checkAllocations counts allocations both with one processor, as testing.AllocsPerRun
+// does, and with several, where kernels share their work out.
+func (p *probe) checkAllocations() error {
+	if p.opts.Allocates || raceDetector {
+		return nil
+	}
+	m := p.memory(layout{})
+	run := func() { _ = p.bound.Kernel(&m.call) }
+	if n := testing.AllocsPerRun(3, run); n > 0 {
+		return fmt.Errorf("%v a run with one processor", n)
+	}
+	if n := mallocs(run); n > 0 {
+		return fmt.Errorf("%v a run", n)
+	}
+	return nil
+}
+
+// mallocs counts allocations of a run of f: the least of a few attempts, since other
+// goroutines allocate as well.
+func mallocs(f func()) uint64 {
+	const attempts, runs = 5, 2
+	least := ^uint64(0)
+	for range attempts {
+		var before, after runtime.MemStats
+		runtime.ReadMemStats(&before)
+		for range runs {
+			f()
+		}
+		runtime.ReadMemStats(&after)
+		least = min(least, (after.Mallocs-before.Mallocs)/runs)
+		if least == 0 {
+			break
+		}
+	}
+	return least
+}
