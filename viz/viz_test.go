@@ -216,7 +216,7 @@ func TestMarksAreRoundAndOnTheAxis(t *testing.T) {
 // Any series draws, on any axis: no panic, marks within the axis and few, the same bytes again.
 func TestCurvesDrawAnything(t *testing.T) {
 	r := rand.New(rand.NewPCG(3, 4))
-	special := []float64{0, -0.0, 1, math.NaN(), math.Inf(1), math.Inf(-1), math.MaxFloat64, -math.MaxFloat64,
+	special := []float64{0, math.Copysign(0, -1), 1, math.NaN(), math.Inf(1), math.Inf(-1), math.MaxFloat64, -math.MaxFloat64,
 		1e300, -1e300, math.SmallestNonzeroFloat64, 1e-300, 1e15, 1e15 + 1}
 	value := func() float64 {
 		switch r.IntN(4) {

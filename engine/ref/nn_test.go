@@ -145,47 +145,47 @@ func TestKernelsAllocateNothing(t *testing.T) {
 	p := pool.result()
 	xt, wt, yt, pt := conv.x.typ(shape.Float32), conv.w.typ(shape.Float32), y.typ(shape.Float32), p.typ(shape.Float32)
 
-	for name, bind := range map[string]func() (engine.Bound, error, int, [][]float64){
-		"Conv2D": func() (engine.Bound, error, int, [][]float64) {
+	for name, bind := range map[string]func() (engine.Bound, int, [][]float64, error){
+		"Conv2D": func() (engine.Bound, int, [][]float64, error) {
 			b, err := e.BindConv2D(conv.attrs, []shape.Type{xt, wt}, yt)
-			return b, err, len(y.v), [][]float64{conv.x.v, conv.w.v}
+			return b, len(y.v), [][]float64{conv.x.v, conv.w.v}, err
 		},
-		"Conv2DInputGrad": func() (engine.Bound, error, int, [][]float64) {
+		"Conv2DInputGrad": func() (engine.Bound, int, [][]float64, error) {
 			b, err := e.BindConv2DInputGrad(conv.attrs, []shape.Type{yt, wt}, xt)
-			return b, err, len(conv.x.v), [][]float64{y.v, conv.w.v}
+			return b, len(conv.x.v), [][]float64{y.v, conv.w.v}, err
 		},
-		"Conv2DFilterGrad": func() (engine.Bound, error, int, [][]float64) {
+		"Conv2DFilterGrad": func() (engine.Bound, int, [][]float64, error) {
 			b, err := e.BindConv2DFilterGrad(conv.attrs, []shape.Type{xt, yt}, wt)
-			return b, err, len(conv.w.v), [][]float64{conv.x.v, y.v}
+			return b, len(conv.w.v), [][]float64{conv.x.v, y.v}, err
 		},
-		"MaxPool2D": func() (engine.Bound, error, int, [][]float64) {
+		"MaxPool2D": func() (engine.Bound, int, [][]float64, error) {
 			b, err := e.BindMaxPool2D(pool.attrs, []shape.Type{xt}, pt)
-			return b, err, len(p.v), [][]float64{conv.x.v}
+			return b, len(p.v), [][]float64{conv.x.v}, err
 		},
-		"MaxPool2DScatter": func() (engine.Bound, error, int, [][]float64) {
+		"MaxPool2DScatter": func() (engine.Bound, int, [][]float64, error) {
 			b, err := e.BindMaxPool2DScatter(pool.attrs, []shape.Type{xt, pt}, xt)
-			return b, err, len(conv.x.v), [][]float64{conv.x.v, p.v}
+			return b, len(conv.x.v), [][]float64{conv.x.v, p.v}, err
 		},
-		"MaxPool2DGather": func() (engine.Bound, error, int, [][]float64) {
+		"MaxPool2DGather": func() (engine.Bound, int, [][]float64, error) {
 			b, err := e.BindMaxPool2DGather(pool.attrs, []shape.Type{xt, xt}, pt)
-			return b, err, len(p.v), [][]float64{conv.x.v, conv.x.v}
+			return b, len(p.v), [][]float64{conv.x.v, conv.x.v}, err
 		},
-		"AvgPool2D": func() (engine.Bound, error, int, [][]float64) {
+		"AvgPool2D": func() (engine.Bound, int, [][]float64, error) {
 			b, err := e.BindAvgPool2D(pool.attrs, []shape.Type{xt}, pt)
-			return b, err, len(p.v), [][]float64{conv.x.v}
+			return b, len(p.v), [][]float64{conv.x.v}, err
 		},
-		"AvgPool2DGrad": func() (engine.Bound, error, int, [][]float64) {
+		"AvgPool2DGrad": func() (engine.Bound, int, [][]float64, error) {
 			b, err := e.BindAvgPool2DGrad(pool.attrs, []shape.Type{pt}, xt)
-			return b, err, len(conv.x.v), [][]float64{p.v}
+			return b, len(conv.x.v), [][]float64{p.v}, err
 		},
-		"MatMul": func() (engine.Bound, error, int, [][]float64) {
+		"MatMul": func() (engine.Bound, int, [][]float64, error) {
 			a, o := shape.F32(2, 3, 40), shape.F32(2, 3, 3)
 			b, err := e.BindMatMul(engine.MatMul{TransB: true}, []shape.Type{a, a}, o)
-			return b, err, o.Len(), [][]float64{conv.x.v[:a.Len()], conv.x.v[:a.Len()]}
+			return b, o.Len(), [][]float64{conv.x.v[:a.Len()], conv.x.v[:a.Len()]}, err
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
-			b, err, n, in := bind()
+			b, n, in, err := bind()
 			c, _ := call[float32](t, b, err, n, in...)
 			require.Zero(t, testing.AllocsPerRun(5, func() { _ = b.Kernel(c) }))
 		})

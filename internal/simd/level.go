@@ -38,6 +38,7 @@ type Kernels struct {
 	gemm32 *tiles[float32]
 	gemm64 *tiles[float64]
 	vectors
+	winogradKernels
 }
 
 // FMALoop does multiply-adds of float32 on registers for about a microsecond a turn, and returns how
@@ -81,13 +82,9 @@ func Best() *Kernels {
 
 // tables holds the kernels of each level that the processor runs, slowest first.
 var tables = sync.OnceValue(func() []*Kernels {
-	all := []*Kernels{generic()}
-	for _, k := range native() {
-		all = append(all, k)
-	}
-	return all
+	return append([]*Kernels{generic()}, native()...)
 })
 
 func generic() *Kernels {
-	return &Kernels{level: Generic, gemm32: goTiles[float32](), gemm64: goTiles[float64](), vectors: vectorsGo()}
+	return &Kernels{level: Generic, gemm32: goTiles[float32](), gemm64: goTiles[float64](), vectors: vectorsGo(), winogradKernels: winogradGo}
 }
