@@ -44,6 +44,12 @@ func Slice[T shape.Elem](b Buffer) []T {
 // Bytes returns b's memory.
 func (b Buffer) Bytes() []byte { return unsafe.Slice((*byte)(b.p), b.n*b.dt.Width()) }
 
+// Overlaps reports whether b shares memory with mem.
+func (b Buffer) Overlaps(mem []byte) bool {
+	from, to := uintptr(b.p), uintptr(unsafe.Pointer(unsafe.SliceData(mem)))
+	return from < to+uintptr(len(mem)) && to < from+uintptr(b.n*b.dt.Width())
+}
+
 // Len is the number of elements.
 func (b Buffer) Len() int { return b.n }
 

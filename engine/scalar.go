@@ -165,6 +165,48 @@ func (m Map) String() string {
 	return b.String()
 }
 
+// Check says what is wrong with m, as a map from inputs to outputs of the given types, or
+// returns nil: steps read inputs and earlier steps that there are, outputs have the types
+// of their steps and one shape, and inputs broadcast to it. Whether there is a kernel for
+// each step is for an engine to say.
+func (m Map) Check(in, out []shape.Type) error {
+	for i, s := range m.Steps {
+		if s.Fn == NoFn || s.Fn >= nFn {
+			return fmt.Errorf("step %d of a map has no function", i)
+		}
+		for _, a := range s.Args[:s.Fn.Arity()] {
+			if !a.within(len(in), i) {
+				return fmt.Errorf("map %v: step %d cannot read %v", m, i, a)
+			}
+		}
+	}
+	if len(out) == 0 || len(out) != len(m.Outs) {
+		return fmt.Errorf("map %v has %d outputs, %d types were given", m, len(m.Outs), len(out))
+	}
+	for o, t := range out {
+		if s := m.Outs[o]; s < 0 || s >= len(m.Steps) || m.Steps[s].DType != t.DType || t.Shape != out[0].Shape {
+			return fmt.Errorf("map %v cannot give output %d as %v", m, o, t)
+		}
+	}
+	for _, t := range in {
+		if s, err := shape.Broadcast(t.Shape, out[0].Shape); err != nil || s != out[0].Shape {
+			return fmt.Errorf("map %v: input %v does not spread to %v", m, t, out[0].Shape)
+		}
+	}
+	return nil
+}
+
+// within reports whether a is a number, one of so many inputs, or one of the first steps.
+func (a Arg) within(inputs, steps int) bool {
+	switch a.kind {
+	case inArg:
+		return 0 <= a.i && a.i < inputs
+	case stepArg:
+		return 0 <= a.i && a.i < steps
+	}
+	return a.kind == immArg
+}
+
 // ArgType returns the element type of argument a of step s, for inputs of the given types;
 // for a number it is the type that the step computes in.
 func (m Map) ArgType(s Step, a Arg, in []shape.Type) shape.DType {

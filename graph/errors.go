@@ -3,6 +3,7 @@ package graph
 import (
 	"errors"
 	"fmt"
+	"path"
 	"path/filepath"
 	"runtime"
 	"slices"
@@ -36,11 +37,7 @@ type Error struct {
 }
 
 func newError(n *Node, err error) *Error {
-	e := &Error{Pos: n.pos, Layer: n.layer, Op: "nil", Inputs: slices.Clone(n.in), Err: err}
-	if n.op != nil {
-		e.Op = n.op.Name()
-	}
-	return e
+	return &Error{Pos: n.pos, Layer: n.layer, Op: n.op.Name(), Inputs: slices.Clone(n.in), Err: err}
 }
 
 // Unwrap returns Err.
@@ -88,8 +85,11 @@ func (l ErrorList) Error() string {
 	return strings.Join(s, "\n")
 }
 
-// module is the import path of this module.
-const module = "github.com/plexaura/plexaura/"
+// module is where this module's files lie, as stack frames have it.
+var module = func() string {
+	_, file, _, _ := runtime.Caller(0)
+	return strings.TrimSuffix(file, "graph/errors.go")
+}()
 
 // builders are the packages whose frames are not the user's.
 var builders = []string{"graph", "ops", "nn", "autodiff", "autodiff/gradcheck", "optim", "train", "inspect"}
@@ -97,26 +97,29 @@ var builders = []string{"graph", "ops", "nn", "autodiff", "autodiff/gradcheck", 
 // caller returns the line of the innermost frame that is not a builder's.
 func caller() Pos {
 	var pc [48]uintptr
-	frames := runtime.CallersFrames(pc[:runtime.Callers(3, pc[:])])
-	for {
-		f, more := frames.Next()
-		if !builder(f) {
-			return Pos{f.File, f.Line}
-		}
-		if !more {
-			return Pos{}
+	for skip := 3; ; skip += len(pc) {
+		n := runtime.Callers(skip, pc[:])
+		if pos, ok := userLine(pc[:n]); ok || n < len(pc) {
+			return pos
 		}
 	}
 }
 
+// userLine returns the first line of pc that is not a builder's.
+func userLine(pc []uintptr) (Pos, bool) {
+	frames := runtime.CallersFrames(pc)
+	for more := len(pc) > 0; more; {
+		var f runtime.Frame
+		if f, more = frames.Next(); !builder(f) {
+			return Pos{f.File, f.Line}, true
+		}
+	}
+	return Pos{}, false
+}
+
+// builder goes by the file: a closure of a builder that is inlined into the user's function is
+// named after that function.
 func builder(f runtime.Frame) bool {
-	pkg, ok := strings.CutPrefix(f.Function, module)
-	if !ok || strings.HasSuffix(f.File, "_test.go") {
-		return false
-	}
-	slash := strings.LastIndexByte(pkg, '/') + 1
-	if dot := strings.IndexByte(pkg[slash:], '.'); dot >= 0 {
-		pkg = pkg[:slash+dot]
-	}
-	return slices.Contains(builders, pkg)
+	file, ok := strings.CutPrefix(f.File, module)
+	return ok && !strings.HasSuffix(file, "_test.go") && slices.Contains(builders, path.Dir(file))
 }

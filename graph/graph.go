@@ -51,10 +51,14 @@ func Apply(op Op, in ...*Node) *Node {
 // node returned is invalid; a node built on an invalid one is silently invalid too, so
 // that one mistake is reported once.
 func (g *Graph) Apply(op Op, in ...*Node) *Node {
+	if op == nil {
+		return g.Reject("nil", errors.New("the op is nil"), in...)
+	}
 	n := g.add(op, slices.Clone(in))
 	t, err := g.infer(op, n.in)
 	if err != nil {
 		g.Report(n, err)
+		n.detach()
 		return n
 	}
 	n.typ = t
@@ -68,6 +72,8 @@ func (g *Graph) infer(op Op, in []*Node) (t shape.Type, err error) {
 		switch {
 		case x == nil:
 			return t, fmt.Errorf("input %d is nil", i)
+		case x.g != g && !x.Valid() && x.g.Err() != nil: // or it would never be told
+			return t, fmt.Errorf("input %d could not be built: %w", i, x.g.Err())
 		case x.g != g:
 			return t, fmt.Errorf("input %d belongs to another graph; build both in one, or feed its value as an Input", i)
 		}
@@ -78,19 +84,30 @@ func (g *Graph) infer(op Op, in []*Node) (t shape.Type, err error) {
 		}
 		types[i] = x.typ
 	}
-	if op == nil {
-		return t, errors.New("the op is nil")
-	}
 	if !reflect.ValueOf(op).Comparable() {
 		return t, fmt.Errorf("op type %T is not comparable; keep slices, maps and functions out of its fields", op)
 	}
 	if t, err = op.Infer(types); err != nil {
 		return shape.Type{}, err
 	}
-	if err := t.Shape.Err(); err != nil {
+	if t.Width() == 0 {
+		return shape.Type{}, fmt.Errorf("op type %T gives no type for %v", op, types)
+	}
+	if err := checkShape(t.Shape); err != nil {
 		return shape.Type{}, fmt.Errorf("result %v: %w", t, err)
 	}
 	return t, nil
+}
+
+// checkShape refuses extents that are none, and more elements than can be counted.
+func checkShape(s shape.Shape) error {
+	if err := s.Err(); err != nil {
+		return err
+	}
+	if _, err := s.Size(); err != nil && !errors.Is(err, shape.ErrSymbolic) { // (N,N) has a size
+		return err
+	}
+	return nil
 }
 
 func (g *Graph) add(op Op, in []*Node) *Node {
@@ -146,6 +163,7 @@ func (g *Graph) Report(n *Node, err error) { g.errs = append(g.errs, newError(n,
 // input that is invalid already silences the report.
 func (g *Graph) Reject(name string, err error, in ...*Node) *Node {
 	n := g.add(rejected(name), slices.Clone(in))
+	defer n.detach()
 	for _, x := range in {
 		if x != nil && x.g == g && !x.Valid() {
 			return n

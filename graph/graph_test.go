@@ -12,6 +12,8 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/plexaura/plexaura/graph"
+	"github.com/plexaura/plexaura/nn"
+	"github.com/plexaura/plexaura/ops"
 	"github.com/plexaura/plexaura/shape"
 )
 
@@ -71,6 +73,25 @@ func TestMistakesOfUsersAreErrors(t *testing.T) {
 		{"N in a Param", "only an Input may depend on the batch size", func(g *graph.Graph, x *graph.Node) { g.Param("p", shape.F32(shape.N), nil) }},
 		{"no element type", "no element type", func(g *graph.Graph, x *graph.Node) { g.Input("i", shape.Type{}) }},
 		{"N+3", "axis 0: extent invalid", func(g *graph.Graph, x *graph.Node) { g.Input("i", shape.F32(shape.N+3)) }},
+		{"more elements than there can be", `"i": size of (2147483647,2147483647,4): `, func(g *graph.Graph, x *graph.Node) {
+			g.Input("i", shape.F32(math.MaxInt32, math.MaxInt32, 4))
+		}},
+		{"const of more elements than there can be", "too large", func(g *graph.Graph, x *graph.Node) {
+			g.Const(shape.F32(1<<16, 1<<16, 1<<16, 1<<16), nil)
+		}},
+		{"const that is no integer", "element 1 is 1.5, which is no int32", func(g *graph.Graph, x *graph.Node) {
+			g.Const(shape.I32(2), []float64{1, 1.5})
+		}},
+		{"const beyond its type", "element 0 is 256, which is no uint8", func(g *graph.Graph, x *graph.Node) {
+			g.Const(shape.U8(1), []float64{256})
+		}},
+		{"const beyond int64", "element 0 is 9.223372036854776e+18, which is no int64", func(g *graph.Graph, x *graph.Node) {
+			g.Const(shape.I64(), []float64{1 << 63})
+		}},
+		{"result without a type", "gives no type", func(g *graph.Graph, x *graph.Node) { graph.Apply(typeless{}, x) }},
+		{"result of more elements than there can be", "too large", func(g *graph.Graph, x *graph.Node) {
+			graph.Apply(vast{}, x)
+		}},
 		{"const of another size", "has 2 elements, 3 values", func(g *graph.Graph, x *graph.Node) { g.Const(shape.F32(2), []float64{1, 2, 3}) }},
 		{"update of an Input", "only a Param or State", func(g *graph.Graph, x *graph.Node) { g.Update(x, x) }},
 		{"update of another type", "its new value is", func(g *graph.Graph, x *graph.Node) { g.Update(g.State("s", shape.F32(3), nil), x) }},
@@ -93,6 +114,90 @@ func TestMistakesOfUsersAreErrors(t *testing.T) {
 	}
 }
 
+// typeless forgets to say what its result is.
+type typeless struct{}
+
+func (typeless) Name() string                               { return "Typeless" }
+func (typeless) Infer([]shape.Type) (t shape.Type, _ error) { return t, nil }
+
+// vast gives more than there can be.
+type vast struct{}
+
+func (vast) Name() string                           { return "Vast" }
+func (vast) Infer([]shape.Type) (shape.Type, error) { return shape.F32(1<<20, 1<<20, 1<<20), nil }
+
+func TestConstsOfIntegersAtTheEdgeOfTheirType(t *testing.T) {
+	g := graph.New()
+	g.Const(shape.I64(2), []float64{-1 << 63, 1<<63 - 1024})
+	g.Const(shape.I32(2), []float64{math.MinInt32, math.MaxInt32})
+	g.Const(shape.U8(2), []float64{0, 255})
+	g.Const(shape.Mask(2), []float64{0, .5})
+	require.NoError(t, g.Err())
+}
+
+// What is refused has inputs that are no nodes of the graph, or no nodes at all.
+func TestWhatIsRefusedCanBePrintedAndReached(t *testing.T) {
+	g := graph.New()
+	x := g.Input("x", shape.F32(2))
+	other := graph.New()
+	for range 5 {
+		other.Input(fmt.Sprint(len(other.Nodes())), shape.F32(2))
+	}
+	bad := []*graph.Node{apply(x, nil), apply(x, other.Leaf("4")), graph.Apply(nil, x), g.Reject("R", errors.New("no"), x, nil)}
+	bad = append(bad, apply(bad...))
+	var b bytes.Buffer
+	require.NoError(t, graph.Fprint(&b, bad...))
+	require.Contains(t, b.String(), "Same")
+	require.Contains(t, g.Err().Error(), "input 1: 4 float32(2), built at")
+}
+
+func TestRootsThatAreNoneOrOfAnotherGraph(t *testing.T) {
+	x, y := graph.New().Input("x", shape.F32(2)), graph.New()
+	for range 3 {
+		y.Input(fmt.Sprint(len(y.Nodes())), shape.F32(2))
+	}
+	roots := []*graph.Node{x, y.Leaf("2")}
+	require.Equal(t, roots, graph.Inference(roots...))
+	require.Equal(t, []*graph.Node{nil}, graph.Inference(nil))
+	require.Equal(t, []*graph.Node{nil, x}, graph.WithDType(shape.Float64, nil, x))
+	require.Equal(t, []*graph.Node{nil, x}, graph.WithDType(shape.Bool, nil, x))
+	require.Equal(t, []*graph.Node{x}, graph.Reachable(nil, x, y.Leaf("2")))
+	require.NoError(t, graph.Fprint(&bytes.Buffer{}, nil))
+}
+
+// A mistake made without any node to say whose graph it is shows where it is used.
+func TestAMistakeOfAnotherGraphIsTold(t *testing.T) {
+	g := graph.New()
+	x := g.Input("x", shape.F32(2))
+	apply(x, apply(nil))
+	require.ErrorContains(t, g.Err(), "input 0 is nil")
+	require.NotContains(t, g.Err().Error(), "build both in one")
+}
+
+// A position is found below any number of layers within layers.
+func TestPositionUnderManyBuilders(t *testing.T) {
+	g := graph.New()
+	var model nn.Layer = nn.Func(ops.ReLU)
+	for range 100 {
+		model = nn.Sequential{model}
+	}
+	y := model.Apply(nn.Root(g), g.Input("x", shape.F32(2)))
+	require.Equal(t, "graph_test.go", strings.Split(y.Pos().String(), ":")[0])
+}
+
+// nowhere forgets its inference form.
+type nowhere struct{ same }
+
+func (nowhere) Inference([]*graph.Node) *graph.Node { return nil }
+
+func TestAnInferenceFormThatIsMissingIsAnError(t *testing.T) {
+	x := graph.New().Input("x", shape.F32(2))
+	y := graph.Inference(graph.Apply(nowhere{}, x))[0]
+	require.False(t, y.Valid())
+	require.ErrorContains(t, y.Graph().Err(), "no node of the new graph")
+	require.ErrorContains(t, y.Graph().Err(), "graph_test.go:")
+}
+
 func TestApplyWithoutAnyNodeStillReports(t *testing.T) {
 	n := graph.Apply(same{}, nil, nil)
 	require.False(t, n.Valid())
@@ -101,7 +206,8 @@ func TestApplyWithoutAnyNodeStillReports(t *testing.T) {
 
 func TestOpsDifferInTheBitsOfTheirAttributes(t *testing.T) {
 	require.False(t, same{graph.Float(0)} == same{graph.Float(math.Copysign(0, -1))})
-	require.True(t, same{graph.Float(math.NaN())} == same{graph.Float(math.NaN())})
+	nan, again := same{graph.Float(math.NaN())}, same{graph.Float(math.NaN())}
+	require.True(t, nan == again)
 	require.Equal(t, 0.25, graph.Float(0.25).Value())
 }
 

@@ -119,13 +119,9 @@ func (g *Graph) State(name string, t shape.Type, init Initializer) *Node {
 }
 
 // Const adds a fixed value, given in row-major order and copied. Its type must be
-// concrete; an integer type takes the numbers as they are, Bool takes 0 as false.
+// concrete; an integer type takes whole numbers in its range alone, Bool takes 0 as false.
 func (g *Graph) Const(t shape.Type, values []float64) *Node {
-	l := leafOp{kind: Const, typ: t, values: &Values{slices.Clone(values)}}
-	if t.Shape.Err() == nil && t.Shape.Concrete() && t.Len() != len(values) {
-		return g.Reject("Const", fmt.Errorf("%v has %d elements, %d values were given", t, t.Len(), len(values)))
-	}
-	return g.addLeaf(l)
+	return g.addLeaf(leafOp{kind: Const, typ: t, values: &Values{slices.Clone(values)}})
 }
 
 func (g *Graph) addLeaf(l leafOp) *Node {
@@ -142,23 +138,42 @@ func (g *Graph) addLeaf(l leafOp) *Node {
 }
 
 func (g *Graph) checkLeaf(l leafOp) error {
+	what := fmt.Sprintf("%q", l.name)
+	if l.kind == Const {
+		what = l.typ.String()
+	}
+	if err := checkShape(l.typ.Shape); err != nil {
+		return fmt.Errorf("%s: %w", what, err)
+	}
 	if !l.typ.Valid() {
-		if err := l.typ.Shape.Err(); err != nil {
-			return fmt.Errorf("%q: %w", l.name, err)
-		}
-		return fmt.Errorf("%q has no element type", l.name)
+		return fmt.Errorf("%s has no element type", what)
 	}
 	if l.kind != Const && l.name == "" {
 		return fmt.Errorf("%v %v has no name", l.kind, l.typ)
 	}
 	if l.kind != Input && !l.typ.Shape.Concrete() {
-		return fmt.Errorf("%q is %v: only an Input may depend on the batch size N", l.name, l.typ)
+		return fmt.Errorf("%s of shape %v: only an Input may depend on the batch size N", what, l.typ.Shape)
 	}
 	if l.init != nil && !reflect.ValueOf(l.init).Comparable() {
-		return fmt.Errorf("%q: initialiser %T is not comparable", l.name, l.init)
+		return fmt.Errorf("%s: initialiser %T is not comparable", what, l.init)
 	}
-	if old := g.leaves[l.name]; old != nil && l.name != "" {
-		return fmt.Errorf("the name %q is taken by the %v built at %v; to share it, use that node", l.name, old.Kind(), old.pos)
+	if old := g.leaves[l.name]; old != nil {
+		return fmt.Errorf("the name %s is taken by the %v built at %v; to share it, use that node", what, old.Kind(), old.pos)
+	}
+	return l.values.check(l.typ)
+}
+
+// check refuses values that t cannot hold.
+func (v *Values) check(t shape.Type) error {
+	if v == nil {
+		return nil
+	}
+	if t.Len() != len(v.v) {
+		return fmt.Errorf("%v has %d elements, %d values were given", t, t.Len(), len(v.v))
+	}
+	i := slices.IndexFunc(v.v, func(x float64) bool { return !t.Holds(x) })
+	if i >= 0 && t.DType != shape.Bool {
+		return fmt.Errorf("element %d is %v, which is no %v", i, v.v[i], t.DType)
 	}
 	return nil
 }

@@ -63,6 +63,13 @@ func (n *Node) Source() *Node {
 	return n.source
 }
 
+// detach makes n, which is refused, one without inputs where some are no nodes of its graph.
+func (n *Node) detach() {
+	if slices.ContainsFunc(n.in, func(x *Node) bool { return x == nil || x.g != n.g }) {
+		n.in = nil
+	}
+}
+
 // Name is a leaf's name, "" for other nodes.
 func (n *Node) Name() string { return n.leaf().name }
 
@@ -70,9 +77,6 @@ func (n *Node) Name() string { return n.leaf().name }
 func (n *Node) String() string {
 	if name := n.Name(); name != "" {
 		return name
-	}
-	if n.op == nil {
-		return fmt.Sprintf("%%%d", n.id)
 	}
 	return fmt.Sprintf("%%%d %s", n.id, n.op.Name())
 }

@@ -1,7 +1,9 @@
 package graph
 
 import (
+	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/plexaura/plexaura/shape"
 )
@@ -9,10 +11,11 @@ import (
 // Transform rebuilds the part of a graph that roots need in a new graph, and returns the
 // images of the roots. f is asked for the image of each node in turn, inputs first, and is
 // given the images of its inputs; what it builds carries the node's position and layer.
-// It may return any node of dst. Updates are not copied. The roots must be of one graph
-// without errors; otherwise they are returned as they are.
+// It may return any node of dst; where it returns none, that is an error of dst. Updates are
+// not copied. The roots must be of one graph without errors; otherwise they are returned as
+// they are.
 func Transform(roots []*Node, f func(dst *Graph, n *Node, in []*Node) *Node) []*Node {
-	if len(roots) == 0 || roots[0].g.Err() != nil {
+	if !sound(roots) {
 		return roots
 	}
 	dst := New()
@@ -22,7 +25,7 @@ func Transform(roots []*Node, f func(dst *Graph, n *Node, in []*Node) *Node) []*
 		for i, x := range n.in {
 			in[i] = image[x]
 		}
-		dst.as(n, false, func() { image[n] = f(dst, n, in) })
+		dst.as(n, false, func() { image[n] = dst.own(n, f(dst, n, in)) })
 		if im := image[n]; im.source == nil {
 			im.source = n.Source()
 		}
@@ -34,16 +37,38 @@ func Transform(roots []*Node, f func(dst *Graph, n *Node, in []*Node) *Node) []*
 	return out
 }
 
-// Reachable returns roots and all that they are computed from, inputs first.
+// sound reports whether roots are nodes of one graph without errors.
+func sound(roots []*Node) bool {
+	for _, r := range roots {
+		if r == nil || r.g != roots[0].g {
+			return false
+		}
+	}
+	return len(roots) > 0 && len(roots[0].g.errs) == 0
+}
+
+// own returns image, the image of n, if it is a node of g.
+func (g *Graph) own(n, image *Node) *Node {
+	if image == nil || image.g != g {
+		return g.Reject(n.op.Name(), errors.New("what was put in its place is no node of the new graph"))
+	}
+	return image
+}
+
+// Reachable returns roots and all that they are computed from, inputs first. Of roots that
+// are nodes of several graphs those of the first one's count; nil does not.
 func Reachable(roots ...*Node) []*Node {
-	if len(roots) == 0 {
+	first := slices.IndexFunc(roots, func(r *Node) bool { return r != nil })
+	if first < 0 {
 		return nil
 	}
-	g := roots[0].g
+	g := roots[first].g
 	needed := make([]bool, len(g.nodes))
 	count := 0
 	for _, r := range roots {
-		needed[r.id] = true
+		if r != nil && r.g == g {
+			needed[r.id] = true
+		}
 	}
 	for id := len(g.nodes) - 1; id >= 0; id-- {
 		if !needed[id] {
@@ -85,6 +110,9 @@ type Retyper interface{ WithDType(d shape.DType) Op }
 func WithDType(d shape.DType, outs ...*Node) []*Node {
 	if !d.IsFloat() {
 		for _, o := range outs {
+			if o == nil {
+				continue
+			}
 			o.g.Reject("WithDType", fmt.Errorf("want float32 or float64, have %v", d))
 		}
 		return outs

@@ -53,15 +53,19 @@ func (l Sequential) Apply(s Scope, x *graph.Node) *graph.Node {
 
 // apply applies l in s, in the scope called name there if l has no name of its own.
 func apply(l Layer, s Scope, name string, x *graph.Node) *graph.Node {
+	own := label(l)
 	switch {
 	case l == nil:
 		return s.Within(name, x, func(s Scope) *graph.Node {
 			return s.g.Reject("Layer", errors.New("the layer is nil"), x)
 		})
-	case label(l) != "":
-		return l.Apply(s, x)
+	case own == "":
+		return s.Within(name, x, func(s Scope) *graph.Node { return l.Apply(s, x) })
 	}
-	return s.Within(name, x, func(s Scope) *graph.Node { return l.Apply(s, x) })
+	if y := l.Apply(s, x); y != nil {
+		return y
+	}
+	return s.Within(own, x, func(Scope) *graph.Node { return nil }) // which says so
 }
 
 type named struct {

@@ -2,6 +2,7 @@ package nn_test
 
 import (
 	"math"
+	"path/filepath"
 	"slices"
 	"testing"
 
@@ -222,7 +223,7 @@ func TestMistakes(t *testing.T) {
 		{nn.BatchNorm{Name: "bn"}, shape.F32(1, shape.N), "bn", "channels must not depend on the batch size"},
 		{nn.Func(nil), image, "0", "the Func is nil"},
 		{nn.Conv1D{Name: "c", Out: 6, Kernel: 3}, image, "c", "want a batch of rank 3"},
-		{nn.Conv1D{Name: "c", Out: 6, Kernel: 30}, shape.F32(shape.N, 4, 8), "c", "Conv2D: "},
+		{nn.Conv1D{Name: "c", Out: 6, Kernel: 30}, shape.F32(shape.N, 4, 8), "c", "Conv1D: "},
 		{nn.Linear{Name: "fc", Out: 6}, shape.F32(shape.N), "fc", "want a batch (N,features), have float32(N)"},
 		{nn.Linear{Name: "fc"}, shape.F32(shape.N, 3), "fc", "want a positive Out, the features of the result; have 0"},
 		{nn.Linear{Name: "fc", Out: 6}, shape.F32(3, shape.N), "fc", "features must not depend on the batch size"},
@@ -275,6 +276,44 @@ func TestInputsThatAreNone(t *testing.T) {
 	g = graph.New()
 	nn.Linear{Name: "fc", Out: 1}.Apply(nn.Root(g), graph.New().Input("x", shape.F32(1, 1)))
 	require.ErrorContains(t, g.Err(), "belongs to another graph")
+}
+
+// nothing is a layer of a user's that forgets its result.
+type nothing struct{}
+
+func (nothing) Label() string                               { return "mine" }
+func (nothing) Apply(nn.Scope, *graph.Node) (y *graph.Node) { return y }
+
+func TestALayerThatGivesNilIsOneError(t *testing.T) {
+	none := nn.Func(func(*graph.Node) *graph.Node { return nil })
+	for _, tt := range []struct {
+		layer nn.Layer
+		path  string
+	}{
+		{none, "0"},
+		{nn.Named("n", none), "n"},
+		{nn.Residual{Name: "r", Body: none}, "r"},
+		{nn.Residual{Name: "r", Body: nn.ReLU{}, Shortcut: none}, "r.shortcut"},
+		{nothing{}, "mine"},
+		{nn.Residual{Name: "r", Body: nothing{}}, "r.mine"},
+	} {
+		n := apply(nn.Sequential{tt.layer, nn.Linear{Out: 2}}, shape.F32(shape.N, 3))
+		list := n.errs(t)
+		require.Len(t, list, 1, "%#v", tt.layer)
+		require.ErrorContains(t, list[0], "layer "+tt.path+": Layer: the layer gives nil")
+	}
+}
+
+// A method that the compiler inlines must not pass for the user's own.
+func TestNodesOfALayerHaveTheLineThatAppliesIt(t *testing.T) {
+	g := graph.New()
+	x := g.Input("x", shape.F32(shape.N, 4, 8, 8))
+	nn.Conv2D{Name: "c", Out: 2, Kernel: 3}.Apply(nn.Root(g), x)
+	nn.BatchNorm{Name: "bn"}.Apply(nn.Root(g), x)
+	nn.Linear{Name: "fc", Out: 2}.Apply(nn.Root(g), nn.Flatten{}.Apply(nn.Root(g), x))
+	for _, n := range g.Nodes() {
+		require.Equal(t, "nn_test.go", filepath.Base(n.Pos().File), "%v", n)
+	}
 }
 
 func TestAParameterIsFloatingPoint(t *testing.T) {

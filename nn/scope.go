@@ -106,7 +106,9 @@ func (s Scope) Within(name string, x *graph.Node, f func(s Scope) *graph.Node) (
 		case !x.Valid():
 			y = x
 		default:
-			y = f(s)
+			if y = f(s); y == nil {
+				y = s.g.Reject("Layer", errors.New("the layer gives nil; want a node"), x)
+			}
 		}
 	})
 	return y

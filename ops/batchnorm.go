@@ -1,6 +1,7 @@
 package ops
 
 import (
+	"errors"
 	"fmt"
 
 	"github.com/plexaura/plexaura/graph"
@@ -66,15 +67,22 @@ func checkBatchNorm(in []*graph.Node, opts BatchNormOptions) error {
 			return fmt.Errorf("%s is %v; for input %v it must be %v", role, t, x, want)
 		}
 	}
-	return nil
+	return errors.Join(checkRunning("mean", in[3]), checkRunning("variance", in[4]))
 }
 
-// unbuilt is the op of a function some of whose inputs are nil, which Apply reports, or
-// invalid, about which it is silent.
-type unbuilt string
-
-func (u unbuilt) Name() string                         { return string(u) }
-func (unbuilt) Infer([]shape.Type) (shape.Type, error) { return shape.Type{}, nil }
+// checkRunning refuses what cannot be updated as a running statistic.
+func checkRunning(name string, n *graph.Node) error {
+	if k := n.Kind(); k != graph.State && k != graph.Param {
+		return fmt.Errorf("the running %s is %v; want a State", name, k)
+	}
+	for _, u := range n.Graph().Updates() {
+		if u.Leaf == n {
+			return fmt.Errorf("the running %s %v follows another batch already, updated at %v; each use of BatchNorm in a graph needs statistics of its own",
+				name, n, u.Value.Pos())
+		}
+	}
+	return nil
+}
 
 // batchNorm builds the two forms.
 type batchNorm struct {

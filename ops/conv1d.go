@@ -2,8 +2,10 @@ package ops
 
 import (
 	"fmt"
+	"strings"
 
 	"github.com/plexaura/plexaura/graph"
+	"github.com/plexaura/plexaura/shape"
 )
 
 // Conv1DOp are the attributes of [Conv1D].
@@ -13,32 +15,43 @@ type Conv1DOp struct {
 	Groups           int    // 0 means 1
 }
 
-// Conv1D returns the cross-correlation of x (N,C,L) with filters w (O,C/Groups,K): y (N,O,OL). It
-// is a [Conv2D] of images of one row.
+// Conv1D returns the cross-correlation of x (N,C,L) with filters w (O,C/Groups,K), both Float32
+// or Float64: y (N,O,OL), where OL is (L + before + after - Dilation*(K-1) - 1)/Stride + 1,
+// rounded down. It is a [Conv2D] of images of one row.
 func Conv1D(x, w *graph.Node, op Conv1DOp) *graph.Node {
-	return toLine(Conv2D(toImage("Conv1D", x), toImage("Conv1D", w), Conv2DOp{
+	return onLines("Conv1D", "an input (N,C,L) and a filter (O,C/groups,K)", Conv2DOp{
 		Stride:   [2]int{1, op.Stride},
 		Dilation: [2]int{1, op.Dilation},
 		Pad:      [2][2]int{1: op.Pad},
 		Groups:   op.Groups,
-	}))
+	}.withDefaults(), x, w)
 }
 
-// toImage views (N,C,L) as (N,C,1,L).
-func toImage(name string, x *graph.Node) *graph.Node {
-	if !valid(x) {
-		return x
+// onLines applies an op for images to tensors of 3 axes, (N,C,L), as images of one row. It
+// rejects others in the name of a function, which wants what it says.
+func onLines(name, want string, op graph.Op, xs ...*graph.Node) *graph.Node {
+	if !valid(xs...) {
+		return graph.Apply(unbuilt(name), xs...)
 	}
-	if t := x.Type(); t.Rank() != 3 {
-		return x.Graph().Reject(name, fmt.Errorf("want 3 axes, have %v", t.Shape), x)
+	g, images, have := xs[0].Graph(), make([]shape.Type, len(xs)), make([]string, len(xs))
+	fits := true
+	for i, x := range xs {
+		t := x.Type()
+		have[i] = t.Shape.String()
+		if fits = fits && t.Rank() == 3; fits {
+			images[i] = t.Of(t.Insert(2, 1))
+		}
 	}
-	return Reshape(x, x.Type().Shape.Insert(2, 1).Dims()...)
-}
-
-// toLine views (N,C,1,L) as (N,C,L).
-func toLine(y *graph.Node) *graph.Node {
-	if !valid(y) {
-		return y
+	if !fits {
+		return g.Reject(name, fmt.Errorf("want %s, have %s", want, strings.Join(have, " and ")), xs...)
 	}
-	return Reshape(y, y.Type().Shape.Drop(2).Dims()...)
+	y, err := op.Infer(images)
+	if err != nil {
+		return g.Reject(name, fmt.Errorf("as images of one row: %w", err), xs...)
+	}
+	rows := make([]*graph.Node, len(xs))
+	for i, t := range images {
+		rows[i] = Reshape(xs[i], t.Dims()...)
+	}
+	return Reshape(graph.Apply(op, rows...), y.Drop(2).Dims()...)
 }

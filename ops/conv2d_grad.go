@@ -119,20 +119,45 @@ func (op conv2DFilterGrad) Bind(e engine.Engine, in []shape.Type, out shape.Type
 // alike; extra, at least 0 and below the stride, picks one of the sizes that the convolution
 // rounds to the same.
 func ConvTranspose2D(x, w *graph.Node, op Conv2DOp, extra [2]int) *graph.Node {
-	adjoint := conv2DInputGrad{Conv: op.withDefaults()}
-	if hasRank(x, 4) && hasRank(w, 4) {
-		var err error
-		if adjoint.Size, err = adjoint.Conv.transposedSize(x.Type(), w.Type(), extra); err != nil {
-			return x.Graph().Reject("ConvTranspose2D", err, x, w)
-		}
+	const name = "ConvTranspose2D"
+	if !valid(x, w) {
+		return graph.Apply(unbuilt(name), x, w)
+	}
+	op = op.withDefaults()
+	err := op.checkTransposed(x.Type(), w.Type())
+	if err != nil {
+		return x.Graph().Reject(name, err, x, w)
+	}
+	adjoint := conv2DInputGrad{Conv: op}
+	if adjoint.Size, err = op.transposedSize(x.Type(), w.Type(), extra); err != nil {
+		return x.Graph().Reject(name, err, x, w)
 	}
 	return graph.Apply(adjoint, x, w)
 }
 
-func (op Conv2DOp) transposedSize(x, w shape.Type, extra [2]int) (size [2]int, err error) {
-	if !x.Drop(0).Concrete() || !w.Shape.Concrete() {
-		return size, fmt.Errorf("input %v, filter %v: only the batch axis may depend on N", x, w)
+func (op Conv2DOp) checkTransposed(x, w shape.Type) error {
+	if err := wantFloat(x, w); err != nil {
+		return err
 	}
+	switch {
+	case x.Rank() != 4 || w.Rank() != 4:
+		return fmt.Errorf("want an input (N,C,H,W) and a filter (C,O/groups,KH,KW), have %v and %v", x.Shape, w.Shape)
+	case !x.Drop(0).Concrete() || !w.Shape.Concrete():
+		return fmt.Errorf("input %v, filter %v: only the batch axis may depend on N", x.Shape, w.Shape)
+	case w.Len() == 0 || x.Int(2) == 0 || x.Int(3) == 0:
+		return fmt.Errorf("input %v and filter %v; want one element at least in each", x.Shape, w.Shape)
+	case op.Groups < 1:
+		return fmt.Errorf("groups is %d, want at least 1", op.Groups)
+	case x.Dim(1) != w.Dim(0):
+		return fmt.Errorf("input has %v channels, the filter %v wants %v; its axis 0 is the input's channels", x.Dim(1), w.Shape, w.Dim(0))
+	case x.Int(1)%op.Groups != 0:
+		return fmt.Errorf("input has %v channels, which %d groups cannot share equally", x.Dim(1), op.Groups)
+	}
+	return nil
+}
+
+// transposedSize is the height and width of the result, for types that are checked.
+func (op Conv2DOp) transposedSize(x, w shape.Type, extra [2]int) (size [2]int, err error) {
 	for i, win := range op.windows(w) {
 		if err := win.check(); err != nil {
 			return size, fmt.Errorf("%s: %w", sides[i], err)
@@ -141,13 +166,11 @@ func (op Conv2DOp) transposedSize(x, w shape.Type, extra [2]int) (size [2]int, e
 			return size, fmt.Errorf("%s: extra is %d, want 0 to below the stride %d", sides[i], extra[i], win.stride)
 		}
 		size[i] = (x.Int(2+i)-1)*win.stride - win.pad[0] - win.pad[1] + win.span() + extra[i]
+		if size[i] < 0 {
+			return size, fmt.Errorf("%s: the result would have an extent of %d, for an input of %v; pad by less", sides[i], size[i], x.Dim(2+i))
+		}
 	}
 	return size, nil
-}
-
-// hasRank reports whether x is a valid node of that many axes.
-func hasRank(x *graph.Node, rank int) bool {
-	return valid(x) && x.Type().Rank() == rank
 }
 
 // MACs is that of the convolution.

@@ -5,5 +5,6 @@
 // the op. The zero value of an attribute means its default only where zero would be
 // invalid. Ops follow the element type of their inputs.
 //
-// Knows graph, shape, engine. Never imports autodiff, vm, tensor or an engine's implementation.
+// Knows graph, shape, engine, internal/philox. Never imports autodiff, vm, tensor or an engine's
+// implementation.
 package ops

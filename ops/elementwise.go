@@ -125,11 +125,9 @@ func ReLU(x *graph.Node) *graph.Node { return graph.Apply(relu, x) }
 func Square(x *graph.Node) *graph.Node { return Mul(x, x) }
 
 // Reciprocal returns 1/x.
-func Reciprocal(x *graph.Node) *graph.Node { return Div(Scalar(x, 1), x) }
-
-// isReLU and isAdd tell which ops a convolution or product can take in.
-func isReLU(op graph.Op) bool { return op == graph.Op(relu) }
-func isAdd(op graph.Op) bool  { return op == graph.Op(add) }
+func Reciprocal(x *graph.Node) *graph.Node {
+	return withScalar(func(x, one *graph.Node) *graph.Node { return Div(one, x) }, x, 1)
+}
 
 func (op unary) Name() string { return unaries[op].name }
 
@@ -251,10 +249,18 @@ func Maximum(a, b *graph.Node) *graph.Node { return graph.Apply(maximum, a, b) }
 func Minimum(a, b *graph.Node) *graph.Node { return graph.Apply(minimum, a, b) }
 
 // AddScalar returns x+v.
-func AddScalar(x *graph.Node, v float64) *graph.Node { return Add(x, Scalar(x, v)) }
+func AddScalar(x *graph.Node, v float64) *graph.Node { return withScalar(Add, x, v) }
 
 // MulScalar returns x*v.
-func MulScalar(x *graph.Node, v float64) *graph.Node { return Mul(x, Scalar(x, v)) }
+func MulScalar(x *graph.Node, v float64) *graph.Node { return withScalar(Mul, x, v) }
+
+// withScalar returns f of x and the number v. Of a nil x it leaves the one error to f.
+func withScalar(f func(a, b *graph.Node) *graph.Node, x *graph.Node, v float64) *graph.Node {
+	if x == nil {
+		return f(x, x)
+	}
+	return f(x, Scalar(x, v))
+}
 
 func (op binary) Name() string { return binaries[op].name }
 

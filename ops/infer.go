@@ -9,15 +9,23 @@ import (
 	"github.com/plexaura/plexaura/shape"
 )
 
-// valid reports whether the types of xs may be looked at: none is nil or invalid.
+// valid reports whether the types of xs may be looked at: none is nil, invalid or of another
+// graph than the first. Where it does not, Apply of [unbuilt] says what has to be said.
 func valid(xs ...*graph.Node) bool {
 	for _, x := range xs {
-		if x == nil || !x.Valid() {
+		if x == nil || !x.Valid() || x.Graph() != xs[0].Graph() {
 			return false
 		}
 	}
 	return true
 }
+
+// unbuilt is the op of a function whose inputs are not [valid]: Apply reports what is nil or of
+// another graph, and is silent about what is invalid.
+type unbuilt string
+
+func (u unbuilt) Name() string                         { return string(u) }
+func (unbuilt) Infer([]shape.Type) (shape.Type, error) { return shape.Type{}, nil }
 
 // domain is a set of element types.
 type domain struct {
@@ -98,12 +106,12 @@ func representable(d shape.DType, v float64) error {
 }
 
 // uniform returns the number that every element of x is, where that is known while the
-// graph is built.
+// graph is built and [Full] could say it: a Const of Bool may hold 5, which stands for true.
 func uniform(x *graph.Node) (float64, bool) {
 	if op, ok := x.Op().(fullOp); ok {
 		return op.Value.Value(), true
 	}
-	if v := x.Values(); len(v) == 1 {
+	if v := x.Values(); len(v) == 1 && representable(x.Type().DType, v[0]) == nil {
 		return v[0], true
 	}
 	return 0, false

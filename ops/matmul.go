@@ -58,7 +58,7 @@ func (op MatMulOp) Infer(in []shape.Type) (t shape.Type, err error) {
 		return t, fmt.Errorf("batches differ: %v and %v; want equal axes before the last two, or an operand of 2 axes", a.Shape, b.Shape)
 	}
 	t = a.Of(out.With(-2, m).With(-1, p))
-	_, err = t.Size()
+	_, err = volumeOf(t.Shape) // (N,N) is fine, more elements than memory has are not
 	return t, err
 }
 
@@ -81,7 +81,8 @@ func transposed(yes bool) string {
 // Grad implements autodiff's Differentiable.
 func (op MatMulOp) Grad(n, dy *graph.Node) []*graph.Node {
 	a, b := n.In(0), n.In(1)
-	if a.Type().Rank() > 2 && b.Type().Rank() == 2 && !op.TransA {
+	if rows, err := a.Type().Drop(-1).Size(); err == nil && a.Type().Rank() > 2 && b.Type().Rank() == 2 && !op.TransA {
+		asMatrix := func(x *graph.Node) *graph.Node { return Reshape(x, rows, x.Type().Dim(-1)) }
 		return []*graph.Node{op.gradA(b, dy), op.gradB(asMatrix(a), asMatrix(dy))} // one product sums over batches too
 	}
 	return []*graph.Node{
@@ -104,16 +105,6 @@ func (op MatMulOp) gradB(a, dy *graph.Node) *graph.Node {
 		return MatMul(dy, a, MatMulOp{TransA: true, TransB: op.TransA})
 	}
 	return MatMul(a, dy, MatMulOp{TransA: !op.TransA})
-}
-
-// asMatrix views (...,M,K) as one matrix with all the rows of the batches.
-func asMatrix(x *graph.Node) *graph.Node {
-	s := x.Type().Shape
-	n, err := s.Drop(-1).Size()
-	if err != nil {
-		return x.Graph().Reject("MatMul", err, x)
-	}
-	return Reshape(x, n, s.Dim(-1))
 }
 
 // Bind implements vm's Bindable.
@@ -157,7 +148,7 @@ func (op fusedMatMul) Absorb(e engine.Engine, _ []shape.Type, next graph.Op, at 
 // AddBias returns x (N,C,...) plus b (C), one number for each index of axis 1.
 func AddBias(x, b *graph.Node) *graph.Node {
 	if !valid(x, b) {
-		return Add(x, b) // which reports nil, or is silent
+		return graph.Apply(unbuilt("AddBias"), x, b)
 	}
 	t, bt := x.Type(), b.Type()
 	if t.Rank() < 2 || bt.Rank() != 1 || t.Dim(1) != bt.Dim(0) {

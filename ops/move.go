@@ -233,8 +233,11 @@ func (r *region) limit(i int, rg Range) error {
 		return nil
 	}
 	n, ok := r.Whole.Dim(i).Int()
-	if !ok {
+	switch {
+	case !ok:
 		return fmt.Errorf("the batch axis cannot be sliced, only taken by Whole(): %w", shape.ErrSymbolic)
+	case n == 0:
+		return errors.New("an axis without elements can only be taken by Whole()")
 	}
 	start, err := position(rg.Start, n, 0, n-1)
 	if err != nil {

@@ -11,11 +11,13 @@ type Pool1DOp struct {
 	Ceil     bool   // as in Pool2DOp
 }
 
-// MaxPool1D returns the maximum of each window of x (N,C,L): y (N,C,OL). It is a [MaxPool2D] of
-// images of one row.
+// MaxPool1D returns the maximum of each window of x (N,C,L), Float32 or Float64: y (N,C,OL). It
+// is a [MaxPool2D] of images of one row.
 func MaxPool1D(x *graph.Node, op Pool1DOp) *graph.Node {
-	return toLine(MaxPool2D(toImage("MaxPool1D", x), op.image()))
+	return onLines("MaxPool1D", lines, op.image().withDefaults(), x)
 }
+
+const lines = "an input (N,C,L)"
 
 func (op Pool1DOp) image() Pool2DOp {
 	return Pool2DOp{
@@ -37,9 +39,10 @@ type AvgPool1DOp struct {
 	CountPad bool   // as in AvgPool2DOp
 }
 
-// AvgPool1D returns the mean of each window of x (N,C,L): y (N,C,OL). It is an [AvgPool2D] of
-// images of one row.
+// AvgPool1D returns the mean of each window of x (N,C,L), Float32 or Float64: y (N,C,OL). It is
+// an [AvgPool2D] of images of one row.
 func AvgPool1D(x *graph.Node, op AvgPool1DOp) *graph.Node {
 	p := Pool1DOp{op.Kernel, op.Stride, op.Dilation, op.Pad, op.Ceil}.image()
-	return toLine(AvgPool2D(toImage("AvgPool1D", x), AvgPool2DOp{p.Kernel, p.Stride, p.Dilation, p.Pad, p.Ceil, op.CountPad}))
+	images := AvgPool2DOp{p.Kernel, p.Stride, p.Dilation, p.Pad, p.Ceil, op.CountPad}
+	return onLines("AvgPool1D", lines, images.withDefaults(), x)
 }

@@ -34,23 +34,22 @@ func MaxPool2D(x *graph.Node, op Pool2DOp) *graph.Node {
 	return graph.Apply(op.withDefaults(), x)
 }
 
-// GlobalMaxPool2D returns the maximum of each plane of x (N,C,H,W): y (N,C,1,1).
+// GlobalMaxPool2D returns the maximum of each plane of x (N,C,H,W), Float32 or Float64: y
+// (N,C,1,1).
 func GlobalMaxPool2D(x *graph.Node) *graph.Node {
-	return MaxPool2D(x, Pool2DOp{Kernel: planeOf(x)})
+	return global("GlobalMaxPool2D", x, func(plane [2]int) *graph.Node { return MaxPool2D(x, Pool2DOp{Kernel: plane}) })
 }
 
-// planeOf is the kernel that covers images x; where there is none, zeros, which an op will
-// not reach: it refuses x first.
-func planeOf(x *graph.Node) (kernel [2]int) {
-	if !hasRank(x, 4) {
-		return kernel
+// global pools the planes of x, or rejects x in the name of a function.
+func global(name string, x *graph.Node, pool func(plane [2]int) *graph.Node) *graph.Node {
+	if !valid(x) {
+		return graph.Apply(unbuilt(name), x)
 	}
-	for i := range kernel {
-		if n, ok := x.Type().Dim(2 + i).Int(); ok {
-			kernel[i] = n
-		}
+	t := x.Type()
+	if t.Rank() != 4 || !shape.Of(t.Dims()[2:]...).Concrete() || t.Dim(2) == 0 || t.Dim(3) == 0 {
+		return x.Graph().Reject(name, fmt.Errorf("want an input (N,C,H,W) with H and W known and not 0, have %v", t.Shape), x)
 	}
-	return kernel
+	return pool(imageSize(t))
 }
 
 func (op Pool2DOp) withDefaults() Pool2DOp {
@@ -199,9 +198,10 @@ func AvgPool2D(x *graph.Node, op AvgPool2DOp) *graph.Node {
 	return graph.Apply(op.withDefaults(), x)
 }
 
-// GlobalAvgPool2D returns the mean of each plane of x (N,C,H,W): y (N,C,1,1).
+// GlobalAvgPool2D returns the mean of each plane of x (N,C,H,W), Float32 or Float64: y
+// (N,C,1,1).
 func GlobalAvgPool2D(x *graph.Node) *graph.Node {
-	return AvgPool2D(x, AvgPool2DOp{Kernel: planeOf(x)})
+	return global("GlobalAvgPool2D", x, func(plane [2]int) *graph.Node { return AvgPool2D(x, AvgPool2DOp{Kernel: plane}) })
 }
 
 // windows is the Pool2DOp with the same windows.

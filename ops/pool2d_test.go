@@ -117,8 +117,10 @@ func TestGlobalPoolsRefuseWhatIsNoImage(t *testing.T) {
 		require.NoError(t, err)
 		require.Equal(t, shape.F32(shape.N, 5, 1, 1), y.Type())
 		_, err = built(build, shape.F32(shape.N, 5, 7))
-		require.ErrorContains(t, err, "want an input (N,C,H,W), have (N,5,7)")
+		require.ErrorContains(t, err, "want an input (N,C,H,W) with H and W known and not 0, have (N,5,7)")
 		_, err = built(build, shape.F32(1, 5, shape.N, 3))
-		require.ErrorContains(t, err, "only the batch axis may depend on N")
+		require.ErrorContains(t, err, "H and W known and not 0, have (1,5,N,3)")
+		_, err = built(build, shape.F32(1, 5, 0, 3))
+		require.ErrorContains(t, err, "have (1,5,0,3)")
 	}
 }

@@ -175,6 +175,12 @@ func TestByModeSwitchesWithTheMode(t *testing.T) {
 	require.Equal(t, []float64{-1, -2}, computed(t, []*graph.Node{y}, x)[0])
 	require.Equal(t, []float64{1, 4}, computed(t, graph.Inference(y), x)[0])
 	require.Equal(t, []float64{-1, -1}, grads(t, y, x)[0])
+
+	inner := ops.ByMode(ops.MulScalar(x.node, 3), ops.MulScalar(x.node, 5))
+	nested := ops.ByMode(ops.Neg(inner), ops.Add(inner, ops.ByMode(ops.Exp(x.node), inner)))
+	require.Equal(t, []float64{-3, -6}, computed(t, []*graph.Node{nested}, x)[0])
+	require.Equal(t, []float64{10, 20}, computed(t, graph.Inference(nested), x)[0])
+	require.Equal(t, []float64{-3, -3}, grads(t, nested, x)[0])
 }
 
 func TestStopGradientPassesTheValueAlone(t *testing.T) {

@@ -42,18 +42,36 @@ func MinKeep(x *graph.Node, axes ...int) *graph.Node { return reduce(engine.Mini
 
 // Mean is the average of floating-point x over the given axes, which the result has no
 // longer; without axes, over all.
-func Mean(x *graph.Node, axes ...int) *graph.Node { return Div(Sum(x, axes...), Count(x, axes...)) }
+func Mean(x *graph.Node, axes ...int) *graph.Node { return mean("Mean", false, x, axes) }
 
 // MeanKeep is [Mean] with a result of x's rank: the axes stay, with extent 1.
-func MeanKeep(x *graph.Node, axes ...int) *graph.Node {
-	return Div(SumKeep(x, axes...), Count(x, axes...))
-}
+func MeanKeep(x *graph.Node, axes ...int) *graph.Node { return mean("MeanKeep", true, x, axes) }
 
 // Variance is the mean squared distance from the mean of floating-point x over the given
 // axes, without axes over all: the sum of squares is divided by the number of elements, not
 // by one less.
 func Variance(x *graph.Node, axes ...int) *graph.Node {
-	return Mean(Square(Sub(x, MeanKeep(x, axes...))), axes...)
+	centre := mean("Variance", true, x, axes)
+	if !centre.Valid() {
+		return centre
+	}
+	return Mean(Square(Sub(x, centre)), axes...)
+}
+
+// mean is a mean on behalf of the function of that name.
+func mean(name string, keep bool, x *graph.Node, axes []int) *graph.Node {
+	if !valid(x) {
+		return graph.Apply(unbuilt(name), x)
+	}
+	set, err := axesOf(x.Type().Shape, axes)
+	if err == nil {
+		err = wantFloat(x.Type())
+	}
+	if err != nil {
+		return x.Graph().Reject(name, err, x)
+	}
+	sum := graph.Apply(ReduceOp{Reduction: engine.Sum, Axes: set, Keep: keep}, x)
+	return Div(sum, graph.Apply(countOp{set}, x))
 }
 
 func reduce(r engine.Reduction, keep bool, x *graph.Node, axes []int) *graph.Node {
@@ -245,7 +263,10 @@ func (op broadcastToOp) Simplify(n *graph.Node) *graph.Node {
 // SumTo sums x over the axes along which shape s broadcasts to x's: the adjoint of
 // [BroadcastTo].
 func SumTo(x *graph.Node, s shape.Shape) *graph.Node {
-	if !valid(x) || x.Type().Shape == s {
+	switch {
+	case !valid(x):
+		return graph.Apply(unbuilt("SumTo"), x)
+	case x.Type().Shape == s:
 		return x
 	}
 	from := x.Type().Shape

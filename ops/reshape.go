@@ -132,6 +132,9 @@ func (op ReshapeOp) resolve(in shape.Shape) (shape.Shape, error) {
 	if unknown >= 0 {
 		out = out.With(unknown, 1)
 	}
+	if slices.Contains(out.Dims(), Infer) {
+		return out, errors.New("more than one extent is Infer; only one can be worked out from the others")
+	}
 	if err := out.Err(); err != nil {
 		return out, err
 	}

@@ -79,14 +79,19 @@ func (op clipOp) Infer(in []shape.Type) (t shape.Type, err error) {
 	if !(op.Lo.Value() <= op.Hi.Value()) {
 		return t, fmt.Errorf("bounds %v and %v; want the lower one first", op.Lo, op.Hi)
 	}
-	err = errors.Join(representable(in[0].DType, op.Lo.Value()), representable(in[0].DType, op.Hi.Value()))
-	return in[0], errors.Join(number.check(in...), err)
+	if err := number.check(in...); err != nil {
+		return t, err
+	}
+	if err := representable(in[0].DType, op.Lo.Value()); err != nil {
+		return t, err
+	}
+	return in[0], representable(in[0].DType, op.Hi.Value())
 }
 
 func (op clipOp) Grad(n, dy *graph.Node) []*graph.Node {
 	x := n.In(0)
-	outside := Or(Less(x, Scalar(x, op.Lo.Value())), Greater(x, Scalar(x, op.Hi.Value())))
-	return one(Where(outside, Scalar(dy, 0), dy))
+	inside := And(GreaterEqual(x, Scalar(x, op.Lo.Value())), LessEqual(x, Scalar(x, op.Hi.Value())))
+	return one(Where(inside, dy, Scalar(dy, 0)))
 }
 
 func (op clipOp) Map(_ []shape.Type, out shape.Type) engine.Map {

@@ -68,11 +68,11 @@ func TestOneMistakeOneError(t *testing.T) {
 		{recipe(optim.Recipe{ClipValue: -1}), "ClipValue is -1"},
 		{recipe(optim.Recipe{Accumulate: -1}), "Accumulate is -1; it must be at least 0"},
 		{recipe(optim.Recipe{Average: 1}), "Average is 1"},
-		{recipe(optim.Recipe{Groups: []optim.Group{{Match: "["}}}), "Groups[0]: Match: syntax error in pattern"},
-		{recipe(optim.Recipe{Groups: []optim.Group{{Match: "b"}}}), `Groups[0]: "b" matches no parameter`},
-		{recipe(optim.Recipe{Groups: []optim.Group{{Match: "*"}, {Match: "w"}}}), `Groups[1]: "w" matches no parameter, or only those`},
-		{recipe(optim.Recipe{Groups: []optim.Group{{Match: "w", LR: -1}}}), "Groups[0]: LR is -1"},
-		{recipe(optim.Recipe{Groups: []optim.Group{{Match: "w", WeightDecay: -1}}}), "Groups[0]: WeightDecay is -1"},
+		{recipe(optim.Recipe{Groups: []optim.Group{{Match: "["}}}), `group 0: cannot match by "[": syntax error in pattern`},
+		{recipe(optim.Recipe{Groups: []optim.Group{{Match: "b"}}}), `group 0: "b" matches no parameter`},
+		{recipe(optim.Recipe{Groups: []optim.Group{{Match: "*"}, {Match: "w"}}}), `group 1: "w" matches no parameter, or only those`},
+		{recipe(optim.Recipe{Groups: []optim.Group{{Match: "w", LR: -1}}}), "group 0: LR is -1"},
+		{recipe(optim.Recipe{Groups: []optim.Group{{Match: "w", WeightDecay: -1}}}), "group 0: WeightDecay is -1"},
 		{recipe(optim.Recipe{Groups: []optim.Group{{Match: "w", WeightDecay: 1, NoDecay: true}}}), "exclude each other"},
 		{recipe(optim.Recipe{Schedule: optim.Step{}}), "Step: Every is 0; it must be at least 1"},
 		{recipe(optim.Recipe{Schedule: optim.Step{Every: 1, Gamma: -1}}), "Gamma is -1"},
@@ -234,6 +234,19 @@ func TestARecipeTakesAUsersRule(t *testing.T) {
 	w = g.Param("w", shape.F64(), nil)
 	optim.Recipe{Rule: refuse{}}.Apply(g, autodiff.Grad(ops.Square(w), w))
 	require.ErrorContains(t, g.Err(), "refuse: no")
+}
+
+// The running variance of a gradient that stays as it is goes to 0, and must not be rounded to
+// below it.
+func TestCenteredRMSPropOfASteadyGradientIsFinite(t *testing.T) {
+	for _, slope := range []float64{0.1, 0.3, 0.7} {
+		g := graph.New()
+		w := g.Param("w", shape.F32(), nil)
+		optim.RMSProp{Alpha: 0.9, Centered: true}.Apply(g, autodiff.Grad(ops.MulScalar(w, slope), w))
+		for step, v := range run(t, g, 400, w) {
+			require.False(t, math.IsNaN(v), "slope %v, step %d", slope, step)
+		}
+	}
 }
 
 func TestGradientsOfBothPrecisionsAreClippedTogether(t *testing.T) {

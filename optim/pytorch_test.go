@@ -246,6 +246,18 @@ func TestSchedulesStayAtTheirEnd(t *testing.T) {
 	}
 }
 
+// 1/49 is rounded down, and 49 times it is below 1.
+func TestStepCountsWholePeriods(t *testing.T) {
+	const every = 49
+	got := rates(t, optim.Step{Every: every, Gamma: 0.5}, 2*every+1)
+	require.Equal(t, []float64{0.5, 0.25, 0.25, 0.125}, []float64{got[every-1], got[every], got[2*every-1], got[2*every]})
+}
+
+// PyTorch's OneCycleLR with total_steps=3: the peak would lie before the first step.
+func TestOneCycleWithoutTimeToRise(t *testing.T) {
+	require.InDeltaSlice(t, []float64{0.49720771772545586, 0.23131855133348753, 2e-06}, rates(t, optim.OneCycle{Steps: 3}, 3), 1e-12)
+}
+
 // rates are the learning rates of the first n steps for an LR of 0.5, as Apply returns them.
 func rates(t *testing.T, s optim.Schedule, n int) []float64 {
 	t.Helper()

@@ -42,7 +42,7 @@ type Group struct {
 func (r Group) check() error {
 	_, err := path.Match(r.Match, "")
 	if err != nil {
-		err = fmt.Errorf("Match: %w", err)
+		err = fmt.Errorf("cannot match by %q: %w", r.Match, err)
 	}
 	if r.NoDecay && r.WeightDecay != 0 {
 		err = errors.Join(err, errors.New("NoDecay and WeightDecay exclude each other"))
@@ -147,9 +147,9 @@ func (r Recipe) settings(params []*graph.Node) ([]Settings, error) {
 	}
 	for k, group := range r.Groups {
 		if e := group.check(); e != nil {
-			err = errors.Join(err, fmt.Errorf("Groups[%d]: %w", k, e))
+			err = errors.Join(err, fmt.Errorf("group %d: %w", k, e))
 		} else if !used[k] {
-			err = errors.Join(err, fmt.Errorf("Groups[%d]: %q matches no parameter, or only those of groups before it", k, group.Match))
+			err = errors.Join(err, fmt.Errorf("group %d: %q matches no parameter, or only those of groups before it", k, group.Match))
 		}
 	}
 	return settings, err

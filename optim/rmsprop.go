@@ -55,7 +55,8 @@ func (o RMSProp) spread(s Slot, grad *graph.Node) *graph.Node {
 	if !o.Centered {
 		return v
 	}
-	return ops.Sub(v, ops.Square(o.mean(s, "grad_avg", grad)))
+	v = ops.Sub(v, ops.Square(o.mean(s, "grad_avg", grad)))
+	return ops.Maximum(v, ops.ZerosLike(v)) // of a steady gradient it is 0, which rounding may put below
 }
 
 func (o RMSProp) mean(s Slot, name string, x *graph.Node) *graph.Node {

@@ -34,7 +34,7 @@ func (c Step) Factor(steps *graph.Node) *graph.Node {
 	if err := errors.Join(atLeast("Every", c.Every, 1), positive("Gamma", gamma)); err != nil {
 		return steps.Graph().Reject("Step", err, steps)
 	}
-	drops := ops.Floor(ops.MulScalar(steps, 1/float64(c.Every)))
+	drops := ops.Floor(ops.Div(steps, ops.Scalar(steps, float64(c.Every)))) // 49*(1/49) is below 1
 	return ops.Pow(ops.Scalar(steps, gamma), drops)
 }
 
@@ -72,8 +72,8 @@ func (c OneCycle) Factor(steps *graph.Node) *graph.Node {
 	}
 	first, last, end := 1/c.Div, 1/c.Div/c.FinalDiv, float64(c.Steps)-1
 	peak := c.Rise*float64(c.Steps) - 1
-	if peak <= 0 {
-		return anneal(steps, 0, end, 1, last)
+	if peak <= 0 { // PyTorch too falls from there on
+		return anneal(steps, peak, end, 1, last)
 	}
 	return ops.Where(less(steps, peak), anneal(steps, 0, peak, first, 1), anneal(steps, peak, end, 1, last))
 }
@@ -94,7 +94,7 @@ func (c Warmup) Factor(steps *graph.Node) *graph.Node {
 		c.Then = Constant{}
 	}
 	n := float64(c.Steps)
-	rising := ops.MulScalar(ops.AddScalar(steps, 1), 1/n)
+	rising := ops.Div(ops.AddScalar(steps, 1), ops.Scalar(steps, n))
 	after := ops.Maximum(ops.AddScalar(steps, -n), ops.ZerosLike(steps))
 	return ops.Where(less(steps, n), rising, c.Then.Factor(after))
 }

@@ -27,7 +27,7 @@ func (o SGD) Settings() (Settings, error) {
 		notNegative("WeightDecay", o.WeightDecay),
 	)
 	if o.Nesterov && (o.Momentum == 0 || o.Dampening != 0) {
-		err = errors.Join(err, errors.New("Nesterov needs a Momentum and no Dampening"))
+		err = errors.Join(err, errors.New("a step with Nesterov needs a Momentum and no Dampening"))
 	}
 	return Settings{o.LR, o.WeightDecay}, err
 }

@@ -23,11 +23,19 @@ const maxDim = math.MaxInt32
 // ErrSymbolic is wrapped by errors about arithmetic that the batch size N does not allow.
 var ErrSymbolic = errors.New("not possible with the symbolic batch size")
 
-// Batch returns k*N.
-func Batch(k int) Dim { return Dim(k) * N }
+// invalid is what has no meaning as an extent.
+const invalid = N + 1
 
-// Valid reports whether d is a number from 0 to 2^31-1, or a positive multiple of N.
-func (d Dim) Valid() bool { return 0 <= d && d <= maxDim || d.Symbolic() }
+// Batch returns k*N, for k from 0 to 2^31-1; for another k a Dim that is not valid.
+func Batch(k int) Dim {
+	if k < 0 || k > maxDim {
+		return invalid
+	}
+	return Dim(k) * N
+}
+
+// Valid reports whether d is a number from 0 to 2^31-1, or so many times N, at least once.
+func (d Dim) Valid() bool { return 0 <= d && d <= maxDim || d.Symbolic() && d >= maxDim*N }
 
 // Symbolic reports whether d is a multiple of N.
 func (d Dim) Symbolic() bool { return d <= N && d%N == 0 }
@@ -40,12 +48,16 @@ func (d Dim) Factor() int {
 	return int(d / N)
 }
 
-// At returns d as a number, for N = n.
+// At returns d as a number, for N = n. The result is not valid where it is beyond what an
+// extent can be.
 func (d Dim) At(n int) Dim {
-	if d.Symbolic() {
-		return Dim(d.Factor()) * Dim(n)
+	switch {
+	case !d.Symbolic():
+		return d
+	case n < 0 || n > maxDim:
+		return invalid
 	}
-	return d
+	return Dim(d.Factor()) * Dim(n)
 }
 
 // Int returns d as a Go number, or false where d is symbolic or invalid.
@@ -53,15 +65,14 @@ func (d Dim) Int() (int, bool) { return int(d), d.Valid() && !d.Symbolic() }
 
 // Add returns d+e. N+3 is refused.
 func (d Dim) Add(e Dim) (Dim, error) {
+	sum := d + e
 	switch {
-	case d == 0:
-		return e, nil
-	case e == 0:
-		return d, nil
-	case d.Symbolic() != e.Symbolic():
+	case d.Valid() && e.Valid() && d != 0 && e != 0 && d.Symbolic() != e.Symbolic():
 		return 0, fmt.Errorf("%v+%v: %w", d, e, ErrSymbolic)
+	case !d.Valid() || !e.Valid() || !sum.Valid():
+		return 0, fmt.Errorf("%v+%v is not a valid extent", d, e)
 	}
-	return checked(d+e, d, "+", e)
+	return sum, nil
 }
 
 // Mul returns d*e, which may be larger than an extent can be: it may be a size. N*N is
@@ -70,7 +81,7 @@ func (d Dim) Mul(e Dim) (Dim, error) {
 	switch {
 	case d.Symbolic() && e.Symbolic():
 		return 0, fmt.Errorf("%v*%v: %w", d, e, ErrSymbolic)
-	case !d.number() && !d.Symbolic() || !e.number() && !e.Symbolic():
+	case !d.size() || !e.size():
 		return 0, fmt.Errorf("%v*%v is not a size", d, e)
 	case d == 0 || e == 0:
 		return 0, nil
@@ -83,9 +94,14 @@ func (d Dim) Mul(e Dim) (Dim, error) {
 // number reports whether d is a number, be it a size beyond any extent.
 func (d Dim) number() bool { return d >= 0 }
 
+// size reports whether d is a number or a multiple of N, be it beyond any extent.
+func (d Dim) size() bool { return d.number() || d.Symbolic() }
+
 // Div returns d/e. It is refused where the division leaves a rest, and N/2 is.
 func (d Dim) Div(e Dim) (Dim, error) {
 	switch {
+	case !d.size() || !e.size():
+		return 0, fmt.Errorf("%v/%v is not a size", d, e)
 	case e == 0:
 		return 0, fmt.Errorf("%v/0", d)
 	case d == e:
@@ -103,7 +119,7 @@ func (d Dim) Div(e Dim) (Dim, error) {
 // String returns "28", "N", "4N", or "invalid(-3)".
 func (d Dim) String() string {
 	switch k := d.Factor(); {
-	case !d.number() && !d.Symbolic():
+	case !d.size():
 		return fmt.Sprintf("invalid(%d)", int64(d))
 	case k == 1:
 		return "N"
@@ -115,10 +131,3 @@ func (d Dim) String() string {
 
 // maxSize bounds a number of elements: its bytes fit an int64.
 const maxSize = math.MaxInt64 / 16
-
-func checked(r, d Dim, op string, e Dim) (Dim, error) {
-	if !r.Valid() {
-		return 0, fmt.Errorf("%v%s%v is not a valid extent", d, op, e)
-	}
-	return r, nil
-}

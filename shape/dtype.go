@@ -1,5 +1,7 @@
 package shape
 
+import "math"
+
 // DType is an element type. The zero DType is Invalid and marks an invalid [Type].
 type DType uint8
 
@@ -49,6 +51,28 @@ func (d DType) IsFloat() bool { return d == Float32 || d == Float64 }
 
 // IsInt reports whether d is an integer type.
 func (d DType) IsInt() bool { return d == Int32 || d == Int64 || d == Uint8 }
+
+// Holds reports whether an element of type d can stand for the number v: an integer for the
+// whole numbers in its range, Bool for 0 and 1, floating point, which rounds, for all.
+func (d DType) Holds(v float64) bool {
+	if d.IsFloat() {
+		return true
+	}
+	var low, high float64
+	switch d {
+	case Int32:
+		low, high = math.MinInt32, math.MaxInt32
+	case Int64:
+		low, high = math.MinInt64, math.MaxInt64-1023 // the greatest float64 below 2^63
+	case Uint8:
+		high = math.MaxUint8
+	case Bool:
+		high = 1
+	default:
+		return false
+	}
+	return v == math.Trunc(v) && low <= v && v <= high
+}
 
 // ParseDType returns the DType that [DType.String] names, or false.
 func ParseDType(name string) (DType, bool) {

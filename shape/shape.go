@@ -119,9 +119,9 @@ func (s Shape) Len() int {
 	return n
 }
 
-// With returns s with the extent of axis i replaced.
+// With returns s with the extent of axis i replaced; it panics where there is no such axis.
 func (s Shape) With(i int, d Dim) Shape {
-	s.dim[s.axis(i)] = d
+	s.dim[:s.Rank()][s.axis(i)] = d
 	return s
 }
 

@@ -2,6 +2,7 @@ package shape_test
 
 import (
 	"fmt"
+	"math"
 	"math/rand/v2"
 	"testing"
 
@@ -26,6 +27,9 @@ func TestDimArithmetic(t *testing.T) {
 		{"0+N", add, 0, shape.N, shape.N, ""},
 		{"N+3", add, shape.N, 3, 0, "N+3"},
 		{"3+N", add, 3, shape.N, 0, "3+N"},
+		{"0+(-3)", add, 0, -3, 0, "0+invalid(-3) is not a valid extent"},
+		{"overflow to a multiple of N", add, 1 << 62, 1 << 62, 0, "is not a valid extent"},
+		{"overflow to 0", add, math.MinInt64, math.MinInt64, 0, "is not a valid extent"},
 		{"below zero", add, 2, -3, 0, "2+invalid(-3) is not a valid extent"},
 		{"2N*3", mul, shape.Batch(2), 3, shape.Batch(6), ""},
 		{"3*N", mul, 3, shape.N, shape.Batch(3), ""},
@@ -37,6 +41,9 @@ func TestDimArithmetic(t *testing.T) {
 		{"N/2", div, shape.N, 2, 0, "N/2"},
 		{"8/N", div, 8, shape.N, 0, "8/N"},
 		{"7/2", div, 7, 2, 0, "7 is not a multiple of 2"},
+		{"N/-1", div, shape.N, -1, 0, "N/invalid(-1) is not a size"},
+		{"6/-3", div, 6, -3, 0, "6/invalid(-3) is not a size"},
+		{"-6/3", div, -6, 3, 0, "invalid(-6)/3 is not a size"},
 		{"by zero", div, 7, 0, 0, "7/0"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -59,6 +66,22 @@ func TestSlipsOfArithmeticAreInvalid(t *testing.T) {
 		require.False(t, shape.F32(d).Valid())
 	}
 	require.Equal(t, shape.Batch(2), 2*shape.N)
+}
+
+func TestAMultipleOfNThatIsNoneIsInvalid(t *testing.T) {
+	require.True(t, shape.Batch(math.MaxInt32).Valid())
+	for _, k := range []int{-1, 1 << 31, 1 << 32, 1 << 40, math.MinInt} {
+		d := shape.Batch(k)
+		require.False(t, d.Valid(), "%d*N is %v", k, d)
+	}
+}
+
+func TestABatchSizeBeyondAnyExtentIsInvalid(t *testing.T) {
+	for _, n := range []int{-1, 1 << 31, 1 << 32, 1 << 62, -1 << 32} { // 4*(1<<62) wraps around to 0, N*(-1<<32) is N again
+		require.False(t, shape.Batch(4).At(n).Valid(), "%d", n)
+		require.False(t, shape.N.At(n).Valid(), "%d", n)
+	}
+	require.Equal(t, shape.Dim(8), shape.Batch(4).At(2))
 }
 
 func TestDimAtAgreesWithArithmetic(t *testing.T) {
@@ -117,6 +140,7 @@ func TestInsertDropWith(t *testing.T) {
 	require.Equal(t, shape.Of(2, 3), s.Drop(-1))
 	require.Equal(t, shape.Of(2, 3, 7), s.With(-1, 7))
 	require.Equal(t, []int{12, 4, 1}, s.Strides())
+	require.Panics(t, func() { s.With(3, 1) }, "it would be a trace of an axis that s lacks")
 	_, err := s.Axis(3)
 	require.ErrorContains(t, err, "no axis 3 in (2,3,4)")
 }
@@ -147,6 +171,27 @@ func TestBroadcast(t *testing.T) {
 	}
 }
 
+func TestDTypesHoldTheNumbersInTheirRange(t *testing.T) {
+	for _, c := range []struct {
+		d       shape.DType
+		in, out []float64
+	}{
+		{shape.Float32, []float64{0, .1, 1e300, math.Inf(-1), math.NaN()}, nil},
+		{shape.Int32, []float64{0, -1 << 31, 1<<31 - 1}, []float64{.5, 1 << 31, -1<<31 - 1, math.NaN()}},
+		{shape.Int64, []float64{-1 << 63, 1<<63 - 1024}, []float64{1 << 63, math.Inf(1), math.NaN()}},
+		{shape.Uint8, []float64{0, 255}, []float64{-1, 256, 1.5}},
+		{shape.Bool, []float64{0, 1}, []float64{2, .5, -1}},
+		{shape.Invalid, nil, []float64{0}},
+	} {
+		for _, v := range c.in {
+			require.True(t, c.d.Holds(v), "%v %v", c.d, v)
+		}
+		for _, v := range c.out {
+			require.False(t, c.d.Holds(v), "%v %v", c.d, v)
+		}
+	}
+}
+
 func TestParseDType(t *testing.T) {
 	for d := shape.Float32; d <= shape.Bool; d++ {
 		got, ok := shape.ParseDType(d.String())
@@ -157,6 +202,10 @@ func TestParseDType(t *testing.T) {
 	_, ok := shape.ParseDType("invalid")
 	require.False(t, ok)
 	require.Equal(t, "invalid", shape.DType(99).String())
+}
+
+func TestATypeOfNoKnownElementsIsInvalid(t *testing.T) {
+	require.False(t, shape.Make(shape.DType(99), 2).Valid())
 }
 
 func ExampleDim() {

@@ -29,7 +29,7 @@ func U8(dims ...Dim) Type { return Make(Uint8, dims...) }
 func Mask(dims ...Dim) Type { return Make(Bool, dims...) }
 
 // Valid reports whether t has an element type and valid extents.
-func (t Type) Valid() bool { return t.DType != Invalid && t.Shape.Err() == nil }
+func (t Type) Valid() bool { return t.Width() > 0 && t.Shape.Err() == nil }
 
 // At returns t with N = n.
 func (t Type) At(n int) Type { return Type{t.DType, t.Shape.At(n)} }

@@ -8,8 +8,7 @@ func absorb(p *plan) error {
 	for _, in := range p.instrs { // the merged instruction comes later in the list
 		p.absorbInto(in)
 	}
-	p.instrs = slices.DeleteFunc(p.instrs, func(in *instr) bool { return in.op == nil && in.fmap == nil && in.kind == compute })
-	p.sort()
+	p.compact()
 	return nil
 }
 
@@ -34,6 +33,8 @@ func (p *plan) absorbInto(in *instr) {
 		return
 	}
 	*next = instr{op: op, in: inputs, out: next.out, nodes: slices.Concat(in.nodes, next.nodes)}
+	for _, v := range in.in {
+		v.replaceUse(in, next)
+	}
 	*in = instr{}
-	p.relink()
 }

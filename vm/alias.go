@@ -19,8 +19,8 @@ func alias(p *plan) error {
 // inplace computes the next value of a leaf straight into the leaf where that is safe, and
 // other results over an input that dies.
 func inplace(p *plan) error {
-	l := newLifetimes(p)
-	p.instrs = slices.DeleteFunc(p.instrs, func(in *instr) bool { return in.kind == write && p.storeThrough(in, l) })
+	l, guards := newLifetimes(p), p.stepGuards()
+	p.instrs = slices.DeleteFunc(p.instrs, func(in *instr) bool { return in.kind == write && p.storeThrough(in, l, guards) })
 	p.relink()
 	l = newLifetimes(p)
 	for _, in := range p.instrs {
@@ -61,7 +61,7 @@ func aloneIn(in *instr, k int) bool {
 
 // storeThrough makes the instruction that computes the new value of a leaf write it there,
 // and reports whether it could.
-func (p *plan) storeThrough(w *instr, l lifetimes) bool {
+func (p *plan) storeThrough(w *instr, l lifetimes, guards []*instr) bool {
 	v := w.in[0].root()
 	if v.from != fromInstr || v.into != nil || l.outs[v] || v.typ.Bytes() != w.leaf.typ.Bytes() {
 		return false
@@ -69,7 +69,7 @@ func (p *plan) storeThrough(w *instr, l lifetimes) bool {
 	if guarded(v.def) {
 		return false
 	}
-	for _, in := range p.beforeWrite(w) {
+	for _, in := range p.beforeWrite(w, guards) {
 		if in != w && in != v.def && in.at > v.def.at {
 			return false
 		}

@@ -41,6 +41,9 @@ type unit struct {
 func Compile(e engine.Engine, outs []*graph.Node, opts ...Option) (*Program, error) {
 	o := &options{off: map[string]bool{}}
 	for _, opt := range opts {
+		if opt == nil {
+			return nil, errors.New("vm: an option is nil")
+		}
 		if err := opt(o); err != nil {
 			return nil, err
 		}
@@ -55,6 +58,9 @@ func Compile(e engine.Engine, outs []*graph.Node, opts ...Option) (*Program, err
 		}
 		if err := p.run(u); err != nil {
 			return nil, wrap(p.name, err)
+		}
+		if err := u.graph().Err(); err != nil { // of a rule of some op
+			return nil, fmt.Errorf("vm: %s: %w", p.name, err)
 		}
 		if err := o.after(p.name, u); err != nil {
 			return nil, err

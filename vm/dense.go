@@ -34,17 +34,28 @@ func dtypeOf(d *tensor.Dense) shape.DType {
 }
 
 func typeOf(d *tensor.Dense) (shape.Type, error) {
-	if d == nil {
-		return shape.Type{}, errors.New("no tensor")
+	if err := readable(d); err != nil {
+		return shape.Type{}, err
 	}
 	t := shape.Type{DType: dtypeOf(d), Shape: shape.OfInts(d.Shape()...)}
-	if t.DType == shape.Invalid {
-		return t, fmt.Errorf("element type %v is not supported", d.Dtype())
-	}
-	if masked(d) {
-		return t, errors.New("masked tensors are not supported")
-	}
 	return t, t.Shape.Err()
+}
+
+// readable says why d cannot be read, or returns nil.
+func readable(d *tensor.Dense) error {
+	switch {
+	case d == nil:
+		return errors.New("no tensor")
+	case d.Dtype().Type == nil:
+		return errors.New("the tensor is empty: it has no element type")
+	case dtypeOf(d) == shape.Invalid:
+		return fmt.Errorf("element type %v is not supported", d.Dtype())
+	case masked(d):
+		return errors.New("masked tensors are not supported")
+	case !d.IsNativelyAccessible():
+		return errors.New("the tensor's memory cannot be read by Go")
+	}
+	return nil
 }
 
 // masked tells tensors with a mask; the library takes every empty one for masked.
@@ -95,20 +106,35 @@ func read(dst engine.Buffer, d *tensor.Dense) error {
 		copy(dst.Bytes(), src.Bytes())
 		return nil
 	}
-	if len(d.Shape()) != len(d.Strides()) || len(d.Shape()) > shape.MaxRank {
-		return fmt.Errorf("tensor of shape %v has strides %v", d.Shape(), d.Strides())
+	dims, strides := d.Shape(), d.Strides()
+	if len(dims) != len(strides) || len(dims) > shape.MaxRank {
+		return fmt.Errorf("tensor of shape %v has strides %v", dims, strides)
 	}
-	return gather(dst.Bytes(), src.Bytes(), dst.DType().Width(), d.Shape(), d.Strides())
+	if !inside(dims, strides, src.Len()) {
+		return fmt.Errorf("strides %v of shape %v lead outside the tensor", strides, dims)
+	}
+	gather(dst.Bytes(), src.Bytes(), dst.DType().Width(), dims, strides)
+	return nil
+}
+
+// inside reports whether all elements are among the n in memory.
+func inside(dims, strides []int, n int) bool {
+	low, high := 0, 0
+	for i, d := range dims {
+		if d == 0 {
+			return true
+		}
+		low += min(0, (d-1)*strides[i])
+		high += max(0, (d-1)*strides[i])
+	}
+	return low >= 0 && high < n
 }
 
 // gather copies elements of width bytes from strided src, in row-major order.
-func gather(dst, src []byte, width int, dims, strides []int) error {
+func gather(dst, src []byte, width int, dims, strides []int) {
 	var index [shape.MaxRank]int
 	at := 0
 	for off := 0; off < len(dst); off += width {
-		if at < 0 || (at+1)*width > len(src) {
-			return fmt.Errorf("strides %v of shape %v lead outside the tensor", strides, dims)
-		}
 		copy(dst[off:off+width], src[at*width:])
 		for i := len(dims) - 1; i >= 0; i-- {
 			index[i]++
@@ -120,7 +146,6 @@ func gather(dst, src []byte, width int, dims, strides []int) error {
 			index[i] = 0
 		}
 	}
-	return nil
 }
 
 // dense views b as a tensor.

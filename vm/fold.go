@@ -1,6 +1,8 @@
 package vm
 
 import (
+	"fmt"
+
 	"github.com/plexaura/plexaura/engine"
 	"github.com/plexaura/plexaura/graph"
 	"github.com/plexaura/plexaura/shape"
@@ -63,6 +65,19 @@ func evaluate(e engine.Engine, n *graph.Node) ([]float64, error) {
 	return engine.Floats(out), err
 }
 
+// maxBytes bounds a value, and an arena: 64 TiB, beyond which sums of bytes could overflow
+// and no machine goes.
+const maxBytes = 1 << 46
+
+// fits refuses a concrete type that is too large.
+func fits(t shape.Type) error {
+	size, err := t.Shape.Size()
+	if err == nil && size > maxBytes/shape.Dim(max(t.Width(), 1)) {
+		err = fmt.Errorf("%v has %d elements, more than memory can hold", t, size)
+	}
+	return err
+}
+
 // allocate returns memory for a value of concrete type t.
 func allocate(t shape.Type) engine.Buffer {
 	return engine.BufferAt(engine.Aligned(t.Bytes()), t.DType, t.Len())
@@ -74,7 +89,8 @@ func bindOp(e engine.Engine, op graph.Op, in []shape.Type, out shape.Type) (engi
 		return bindMap(e, m.Map(in, out), in, []shape.Type{out})
 	}
 	if b, ok := op.(Bindable); ok {
-		return b.Bind(e, in, out)
+		bound, err := b.Bind(e, in, out)
+		return checkBound(bound, err, in, []shape.Type{out})
 	}
 	return engine.Bound{}, engine.Missing(e, op.Name())
 }
@@ -84,5 +100,25 @@ func bindMap(e engine.Engine, m engine.Map, in, out []shape.Type) (engine.Bound,
 	if !ok {
 		return engine.Bound{}, engine.Missing(e, "elementwise functions")
 	}
-	return mapper.BindMap(m, in, out)
+	if err := m.Check(in, out); err != nil {
+		return engine.Bound{}, err
+	}
+	b, err := mapper.BindMap(m, in, out)
+	return checkBound(b, err, in, out)
+}
+
+// checkBound refuses what a Binder must not give.
+func checkBound(b engine.Bound, err error, in, out []shape.Type) (engine.Bound, error) {
+	if err != nil {
+		return b, err
+	}
+	if b.Kernel == nil || b.Scratch < 0 {
+		return b, fmt.Errorf("bound to a kernel that is nil or wants %d bytes of scratch", b.Scratch)
+	}
+	for _, o := range b.InPlace {
+		if o.Out < 0 || o.Out >= len(out) || o.In < 0 || o.In >= len(in) {
+			return b, fmt.Errorf("bound to a kernel that may overwrite input %d of %d by output %d of %d", o.In, len(in), o.Out, len(out))
+		}
+	}
+	return b, nil
 }

@@ -12,6 +12,10 @@ const (
 	maxInputs = 24
 )
 
+// maxApart bounds how far apart two instructions may be that are joined though others read
+// the first: all in between has to be looked at.
+const maxApart = 1000
+
 // fuse joins elementwise instructions of one shape into one pass over memory. A producer
 // joins its consumer also where others read its result, which then becomes a further
 // output, unless the two are connected through another instruction as well.
@@ -21,29 +25,39 @@ func fuse(p *plan) error {
 		merged = false
 		for i := len(p.instrs) - 1; i >= 0; i-- {
 			c := p.instrs[i]
-			for d := p.producer(c); d != nil; d = p.producer(c) {
-				p.merge(d, c)
-				merged, i = true, c.at
+			for p.join(c) {
+				merged = true
+			}
+			if c.at < i { // what went behind c is still to be looked at
+				i++
 			}
 		}
+		p.compact()
 	}
 	return nil
 }
 
-// producer returns an instruction that can join its consumer c, or nil.
-func (p *plan) producer(c *instr) *instr {
+// join merges one of c's producers into c, and reports whether there was one that can be.
+func (p *plan) join(c *instr) bool {
 	if c.fmap == nil {
-		return nil
+		return false
 	}
 	for _, v := range c.in {
-		if d := v.def; d != nil && d.fmap != nil && d != c && v.typ.Shape == c.out[0].typ.Shape && fits(d, c) && !p.guards(d, c) && !p.between(d, c) {
-			return d
+		d := v.def
+		if d == nil || d.fmap == nil || v.typ.Shape != c.out[0].typ.Shape || !small(d, c) || p.guards(d, c) {
+			continue
+		}
+		if behind, ok := p.between(d, c); ok {
+			p.merge(d, c)
+			p.moveBehind(behind, d, c)
+			return true
 		}
 	}
-	return nil
+	return false
 }
 
-func fits(d, c *instr) bool {
+// small reports whether d and c together stay within the bounds.
+func small(d, c *instr) bool {
 	return len(d.fmap.Steps)+len(c.fmap.Steps) <= maxSteps && len(d.in)+len(c.in) <= maxInputs
 }
 
@@ -59,34 +73,36 @@ func (p *plan) guards(d, c *instr) bool {
 	return slices.ContainsFunc(d.out, checkedFinite) || shared && slices.ContainsFunc(c.out, checkedFinite)
 }
 
-// between reports whether c depends on d through an instruction other than d and c.
-func (p *plan) between(d, c *instr) bool {
-	reached := map[*instr]bool{}
-	for _, v := range d.out {
-		for _, u := range v.uses {
-			if u != c {
-				reached[u] = true
-			}
-		}
-	}
-	for _, in := range p.instrs[d.at+1 : c.at] {
-		if !reached[in] {
-			continue
-		}
+// between returns what lies between d and c and depends on d. It is not ok to join the two
+// where c depends on some of that.
+func (p *plan) between(d, c *instr) (behind map[*instr]bool, ok bool) {
+	behind = map[*instr]bool{}
+	mark := func(in *instr) (reachesC bool) {
 		for _, v := range in.out {
 			for _, u := range v.uses {
-				if u == c {
-					return true
+				if u.at < c.at {
+					behind[u] = true
 				}
-				reached[u] = true
+				reachesC = reachesC || u == c
 			}
 		}
+		return reachesC
 	}
-	return false
+	if mark(d); len(behind) == 0 {
+		return nil, true
+	}
+	if c.at-d.at > maxApart {
+		return nil, false
+	}
+	for _, in := range p.instrs[d.at+1 : c.at] {
+		if behind[in] && mark(in) {
+			return nil, false
+		}
+	}
+	return behind, true
 }
 
-// merge puts d into c and removes it. Results of d that others read stay outputs; these
-// readers, which come after d, are moved behind c where need be.
+// merge puts d into c and empties it. Results of d that others read stay outputs.
 func (p *plan) merge(d, c *instr) {
 	ins := slices.Clone(d.in)
 	index := func(v *value) int {
@@ -111,16 +127,41 @@ func (p *plan) merge(d, c *instr) {
 		return engine.In(index(c.in[i]))
 	})
 	m := &engine.Map{Steps: slices.Concat(d.fmap.Steps, moved.Steps)}
-	out := slices.Clone(c.out)
 	for _, o := range c.fmap.Outs {
 		m.Outs = append(m.Outs, base+o)
 	}
+	out := slices.Clone(c.out)
 	for k, v := range d.out {
-		if v.out || slices.ContainsFunc(v.uses, func(u *instr) bool { return u != c }) {
+		v.uses = slices.DeleteFunc(v.uses, func(u *instr) bool { return u == c })
+		if v.out || len(v.uses) > 0 {
 			out, m.Outs = append(out, v), append(m.Outs, d.fmap.Outs[k])
 		}
 	}
-	*c = instr{fmap: m, in: ins, out: out, nodes: slices.Concat(c.nodes, d.nodes)}
-	p.instrs = slices.Delete(p.instrs, d.at, d.at+1)
-	p.sort()
+	for _, v := range d.in {
+		v.replaceUse(d, c)
+	}
+	*c = instr{fmap: m, in: ins, out: out, nodes: slices.Concat(c.nodes, d.nodes), at: c.at}
+	*d = instr{at: d.at}
+	for _, v := range out {
+		v.def = c
+	}
+}
+
+// moveBehind lists anew what is between d and c: c after what it may depend on, then behind.
+func (p *plan) moveBehind(behind map[*instr]bool, d, c *instr) {
+	if len(behind) == 0 {
+		return
+	}
+	first, part := d.at, p.instrs[d.at:c.at+1]
+	var before, after []*instr
+	for _, in := range part {
+		if behind[in] {
+			after = append(after, in)
+		} else {
+			before = append(before, in) // c is the last of them
+		}
+	}
+	for i, in := range slices.Concat(before, after) {
+		part[i], in.at = in, first+i
+	}
 }

@@ -101,6 +101,9 @@ func (in *instr) describe() Instruction {
 // Trace is [Machine.Run] that calls see after each instruction, with its results. These
 // live until see returns. It is for finding out where two programs differ.
 func (m *Machine) Trace(ctx context.Context, see func(Instruction, []*tensor.Dense), inputs ...*tensor.Dense) ([]*tensor.Dense, error) {
+	if see == nil {
+		return m.Run(ctx, inputs...)
+	}
 	return m.trace(ctx, func(s *step) {
 		results := make([]*tensor.Dense, len(s.instr.out))
 		for i, v := range s.instr.out {

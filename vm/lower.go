@@ -45,6 +45,9 @@ func (l lowering) node(n *graph.Node) (*value, error) {
 	if t.Shape.Err() != nil {
 		return nil, fmt.Errorf("%v at N=%d: %w", n.Type(), l.batch, t.Shape.Err())
 	}
+	if err := fits(t); err != nil {
+		return nil, err
+	}
 	if n.Kind() != graph.Computed {
 		return l.leaf(n, t), nil
 	}
@@ -58,7 +61,7 @@ func (l lowering) node(n *graph.Node) (*value, error) {
 	if v, err := l.known(n, t, in); v != nil || err != nil {
 		return v, err
 	}
-	return l.instr(n, t, in), nil
+	return l.instr(n, t, in)
 }
 
 // leaf returns the value of an Input, Param, State or Const.
@@ -122,14 +125,17 @@ func (l lowering) known(n *graph.Node, t shape.Type, in []*value) (*value, error
 }
 
 // instr adds the instruction of an op and returns its result.
-func (l lowering) instr(n *graph.Node, t shape.Type, in []*value) *value {
+func (l lowering) instr(n *graph.Node, t shape.Type, in []*value) (*value, error) {
 	v := l.newValue(t, n, fromInstr)
 	i := &instr{op: n.Op(), out: []*value{v}, nodes: []*graph.Node{n}}
 	if op, ok := n.Op().(Elementwise); ok {
 		m := op.Map(types(in), t)
+		if err := m.Check(types(in), []shape.Type{t}); err != nil {
+			return nil, err
+		}
 		i.fmap, i.in = &m, in
 		l.immediates(i)
-		return l.add(i)
+		return l.add(i), nil
 	}
 	if _, ok := n.Op().(Aliaser); ok {
 		i.kind = aliased
@@ -137,7 +143,7 @@ func (l lowering) instr(n *graph.Node, t shape.Type, in []*value) *value {
 	for _, x := range in {
 		i.in = append(i.in, l.stored(x))
 	}
-	return l.add(i)
+	return l.add(i), nil
 }
 
 // stored returns v, or where it is uniform a copy that has memory.

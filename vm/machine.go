@@ -21,12 +21,14 @@ var ErrNotFinite = errors.New("not finite")
 
 // A Machine runs a [Program]: it owns the memory of one run at a time.
 type Machine struct {
-	prog   *Program
-	store  *Store
-	leaves []*leaf
-	busy   atomic.Bool
-	arena  []byte
-	links  []*linked // most recently used first
+	prog     *Program
+	store    *Store
+	leaves   []*leaf // the program's, in the store
+	deleted  uint64  // the store's, when leaves were looked up
+	attached bool    // they were
+	busy     atomic.Bool
+	arena    []byte
+	links    []*linked // most recently used first
 }
 
 // maxLinks is how many batch sizes a Machine keeps ready over its arena.
@@ -41,21 +43,47 @@ func (p *Program) NewMachine(s *Store) (*Machine, error) {
 	if err := s.Init(p.leaves...); err != nil {
 		return nil, err
 	}
-	m := &Machine{prog: p, store: s}
-	for _, n := range p.leaves {
-		m.leaves = append(m.leaves, s.get(n.Name()))
+	return &Machine{prog: p, store: s}, nil
+}
+
+// attach looks up the leaves in the store, which must be held, and again where some of the
+// store's were deleted since.
+func (m *Machine) attach() error {
+	if m.attached && m.deleted == m.store.deleted {
+		return nil
 	}
-	return m, nil
+	leaves := make([]*leaf, len(m.prog.leaves))
+	for i, n := range m.prog.leaves {
+		l := m.store.get(n.Name())
+		if l == nil {
+			return fmt.Errorf("vm: %q was deleted from the store; Set it, or Init it again", n.Name())
+		}
+		if err := l.suits(n); err != nil {
+			return err
+		}
+		leaves[i] = l
+	}
+	m.leaves, m.deleted, m.attached = leaves, m.store.deleted, true
+	m.links = nil // they point to the old ones
+	return nil
 }
 
 // linked is a plan bound to a machine's memory.
 type linked struct {
 	plan    *plan
 	steps   []step
-	patches []patch // where fed tensors go
+	inputs  []shape.Type // concrete
+	patches []patch      // where fed tensors go
 	staging []engine.Buffer
-	finite  []engine.Buffer // outputs that a training step checks
+	finite  []finite // outputs that a training step checks
 	outs    []*tensor.Dense
+}
+
+// finite is a scalar output that a training step checks.
+type finite struct {
+	output int
+	value  *value
+	buf    engine.Buffer
 }
 
 // step is one instruction, ready to run.
@@ -69,9 +97,10 @@ type step struct {
 type patch struct{ step, arg, input int }
 
 // Run computes the outputs from tensors for the Inputs of the program, in that order; a
-// tensor in row-major order is used where it is, and never written. The batch size N is
-// that of the inputs, which must agree on it. In training it makes one whole step or, with
-// an error, none.
+// tensor in row-major order is used where it is, and never written. An output of the Run
+// before may be among them. The batch size N is that of the inputs, which must agree on it;
+// it is 1 where none depends on it. In training it makes one whole step or, with an error,
+// none.
 //
 // The outputs, and the slice that holds them, belong to the machine and live until its next
 // Run. A Run with a batch size seen lately allocates nothing.
@@ -85,15 +114,11 @@ func (m *Machine) trace(ctx context.Context, see func(*step), inputs []*tensor.D
 		return nil, fmt.Errorf("vm: machine %w", ErrBusy)
 	}
 	defer m.busy.Store(false)
+	if ctx == nil {
+		return nil, errors.New("vm: the context is nil")
+	}
 	n, err := m.prog.batchOf(inputs)
 	if err != nil {
-		return nil, err
-	}
-	l, err := m.link(n)
-	if err != nil {
-		return nil, err
-	}
-	if err := l.feed(inputs); err != nil {
 		return nil, err
 	}
 	writes := m.prog.writes()
@@ -101,6 +126,16 @@ func (m *Machine) trace(ctx context.Context, see func(*step), inputs []*tensor.D
 		return nil, fmt.Errorf("vm: %w", err)
 	}
 	defer m.store.release(writes)
+	if err := m.attach(); err != nil {
+		return nil, err
+	}
+	l, err := m.link(n)
+	if err != nil {
+		return nil, err
+	}
+	if err := m.feed(l, inputs); err != nil {
+		return nil, err
+	}
 	if err := l.run(ctx, writes, see); err != nil {
 		return nil, err
 	}
@@ -121,7 +156,10 @@ func (p *Program) batchOf(inputs []*tensor.Dense) (int, error) {
 		if d == nil {
 			return 0, fmt.Errorf("vm: input %q is nil", node.Name())
 		}
-		if dt := dtypeOf(d); dt != node.Type().DType || masked(d) {
+		if err := readable(d); err != nil {
+			return 0, fmt.Errorf("vm: input %q: %w", node.Name(), err)
+		}
+		if dtypeOf(d) != node.Type().DType {
 			return 0, fmt.Errorf("vm: input %q is %v, the tensor given holds %v", node.Name(), node.Type(), d.Dtype())
 		}
 		var err error
@@ -185,6 +223,9 @@ func (m *Machine) link(n int) (*linked, error) {
 // bind gives every argument of every instruction its memory.
 func (m *Machine) bind(pl *plan) *linked {
 	l := &linked{plan: pl, staging: make([]engine.Buffer, len(m.prog.unit.inputs))}
+	for _, n := range m.prog.unit.inputs {
+		l.inputs = append(l.inputs, n.Type().At(pl.batch))
+	}
 	for _, in := range pl.instrs {
 		if in.kind == aliased {
 			continue
@@ -206,11 +247,11 @@ func (m *Machine) bind(pl *plan) *linked {
 		s.call.Scratch = m.arena[in.scratch : in.scratch+in.bound.Scratch : in.scratch+in.bound.Scratch]
 		l.steps = append(l.steps, s)
 	}
-	for _, v := range pl.outs {
+	for i, v := range pl.outs {
 		b := m.buffer(v)
 		l.outs = append(l.outs, dense(v.typ.Shape, b))
 		if checkedFinite(v) {
-			l.finite = append(l.finite, b)
+			l.finite = append(l.finite, finite{i, v, b})
 		}
 	}
 	return l
@@ -239,19 +280,12 @@ func (m *Machine) buffer(v *value) engine.Buffer {
 	return engine.Buffer{}
 }
 
-// feed points the instructions at the given tensors, copying those in another layout.
-func (l *linked) feed(inputs []*tensor.Dense) error {
+// feed points the instructions at the given tensors.
+func (m *Machine) feed(l *linked, inputs []*tensor.Dense) error {
 	for i, d := range inputs {
-		b := memoryOf(d)
-		if !rowMajor(d) {
-			if l.staging[i].Len() == 0 {
-				t := l.plan.prog.unit.inputs[i].Type().At(l.plan.batch)
-				l.staging[i] = allocate(t)
-			}
-			if err := read(l.staging[i], d); err != nil {
-				return fmt.Errorf("vm: input %q: %w", l.plan.prog.unit.inputs[i].Name(), err)
-			}
-			b = l.staging[i]
+		b, err := m.staged(l, i, d)
+		if err != nil {
+			return fmt.Errorf("vm: input %q: %w", m.prog.unit.inputs[i].Name(), err)
 		}
 		for _, p := range l.patches {
 			if p.input == i {
@@ -260,6 +294,19 @@ func (l *linked) feed(inputs []*tensor.Dense) error {
 		}
 	}
 	return nil
+}
+
+// staged returns the elements of input i, which are copied where they have another layout or
+// lie in the arena, being results of the run before.
+func (m *Machine) staged(l *linked, i int, d *tensor.Dense) (engine.Buffer, error) {
+	b, n := memoryOf(d), l.inputs[i].Len()
+	if rowMajor(d) && b.Len() >= n && !b.Overlaps(m.arena) {
+		return engine.BufferAt(b.Bytes(), b.DType(), n), nil
+	}
+	if l.staging[i].Len() == 0 {
+		l.staging[i] = allocate(l.inputs[i])
+	}
+	return l.staging[i], read(l.staging[i], d)
 }
 
 // run executes the steps. Until the commit it can be cancelled and may fail.
@@ -282,10 +329,7 @@ func (l *linked) run(ctx context.Context, train bool, see func(*step)) error {
 			}
 		}
 		if err := s.kernel(&s.call); err != nil {
-			if !s.instr.bound.Fails {
-				panic(fmt.Sprintf("vm: the kernel of %s failed though it must not: %v", s.instr.name(), err))
-			}
-			return graph.ErrorAt(s.instr.node(), err)
+			return s.failed(err, committed)
 		}
 		if see != nil {
 			see(s)
@@ -297,17 +341,30 @@ func (l *linked) run(ctx context.Context, train bool, see func(*step)) error {
 	return nil
 }
 
+// failed is the error of a kernel that failed. One that must not may have done so when the
+// step could no longer be undone.
+func (s *step) failed(err error, committed bool) error {
+	if !s.instr.bound.Fails {
+		err = fmt.Errorf("%w (the kernel, of engine %q, is not marked as one that fails)", err, s.instr.bound.By)
+	}
+	if committed {
+		err = fmt.Errorf("%w; the store holds a part of this step", err)
+	}
+	return graph.ErrorAt(s.instr.node(), err)
+}
+
 // check reports the outputs that are to be finite and are not.
 func (l *linked) check() error {
-	for i, b := range l.finite {
+	for _, f := range l.finite {
 		v := 0.0
-		if b.DType() == shape.Float32 {
-			v = float64(engine.Slice[float32](b)[0])
+		if f.buf.DType() == shape.Float32 {
+			v = float64(engine.Slice[float32](f.buf)[0])
 		} else {
-			v = engine.Slice[float64](b)[0]
+			v = engine.Slice[float64](f.buf)[0]
 		}
 		if math.IsNaN(v) || math.IsInf(v, 0) {
-			return fmt.Errorf("vm: training step refused: scalar output %d is %v: %w", i, v, ErrNotFinite)
+			n := f.value.node
+			return fmt.Errorf("vm: training step refused: output %d, %v built at %v, is %v: %w", f.output, n.Source(), n.Pos(), v, ErrNotFinite)
 		}
 	}
 	return nil

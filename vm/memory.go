@@ -2,6 +2,7 @@ package vm
 
 import (
 	"cmp"
+	"fmt"
 	"slices"
 )
 
@@ -21,11 +22,13 @@ type block struct {
 func memory(p *plan) error {
 	blocks := p.blocks()
 	slices.SortStableFunc(blocks, func(a, b *block) int { return cmp.Compare(b.bytes, a.bytes) })
-	for i, b := range blocks {
-		b.offset = firstFit(b, blocks[:i])
+	placed := make([]*block, 0, len(blocks)) // by offset
+	for _, b := range blocks {
+		b.offset = firstFit(b, placed)
+		at, _ := slices.BinarySearchFunc(placed, b.offset, func(o *block, offset int) int { return cmp.Compare(o.offset, offset) })
+		placed = slices.Insert(placed, at, b)
 	}
-	p.place(blocks)
-	return nil
+	return p.place(blocks)
 }
 
 // spread gives every value memory of its own, where memory is switched off.
@@ -35,8 +38,7 @@ func spread(p *plan) error {
 	for _, b := range blocks {
 		b.offset, end = end, end+b.bytes
 	}
-	p.place(blocks)
-	return nil
+	return p.place(blocks)
 }
 
 // blocks lists what needs a place in the arena. Outputs live on after the last instruction.
@@ -60,16 +62,11 @@ func align(n int) int { return (n + lineBytes - 1) / lineBytes * lineBytes }
 
 // firstFit returns the lowest offset at which b shares no memory with those of placed that
 // live at the same time.
-func firstFit(b *block, placed []*block) int {
-	var live []*block
+func firstFit(b *block, placed []*block) (offset int) {
 	for _, o := range placed {
-		if o.first <= b.last && b.first <= o.last {
-			live = append(live, o)
+		if o.first > b.last || b.first > o.last {
+			continue
 		}
-	}
-	slices.SortFunc(live, func(a, b *block) int { return cmp.Compare(a.offset, b.offset) })
-	offset := 0
-	for _, o := range live {
 		if offset+b.bytes <= o.offset {
 			break
 		}
@@ -78,7 +75,7 @@ func firstFit(b *block, placed []*block) int {
 	return offset
 }
 
-func (p *plan) place(blocks []*block) {
+func (p *plan) place(blocks []*block) error {
 	p.arena, p.unshared = 0, 0
 	for _, b := range blocks {
 		if b.value != nil {
@@ -90,4 +87,8 @@ func (p *plan) place(blocks []*block) {
 		p.unshared += b.bytes
 	}
 	p.placed = blocks
+	if p.arena > maxBytes {
+		return fmt.Errorf("at N=%d the program takes %d bytes, more than memory can hold", p.batch, p.arena)
+	}
+	return nil
 }

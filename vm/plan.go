@@ -127,35 +127,19 @@ func (p *plan) relink() {
 	}
 }
 
-// sort puts the instructions in an order in which definitions come before uses, staying
-// close to the order they are in.
-func (p *plan) sort() {
+// emptied reports whether a pass has put in into another instruction.
+func (in *instr) emptied() bool { return in.kind == compute && in.op == nil && in.fmap == nil }
+
+// compact drops emptied instructions.
+func (p *plan) compact() {
+	p.instrs = slices.DeleteFunc(p.instrs, (*instr).emptied)
 	p.relink()
-	done := map[*instr]bool{}
-	var order []*instr
-	var stack []*instr
-	for _, root := range p.instrs {
-		stack = append(stack, root)
-		for len(stack) > 0 {
-			in := stack[len(stack)-1]
-			if done[in] {
-				stack = stack[:len(stack)-1]
-				continue
-			}
-			ready := true
-			for _, v := range in.in {
-				if v.def != nil && !done[v.def] {
-					stack, ready = append(stack, v.def), false
-				}
-			}
-			if ready {
-				done[in] = true
-				order = append(order, in)
-			}
-		}
-	}
-	p.instrs = order
-	p.relink()
+}
+
+// replaceUse notes that by reads v, and was no longer does.
+func (v *value) replaceUse(was, by *instr) {
+	v.uses = slices.DeleteFunc(v.uses, func(u *instr) bool { return u == was || u == by })
+	v.uses = append(v.uses, by)
 }
 
 // prune drops computing instructions that nobody needs.

@@ -1,6 +1,7 @@
 package vm
 
 import (
+	"slices"
 	"sync"
 
 	"github.com/plexaura/plexaura/engine"
@@ -48,7 +49,7 @@ func (p *Program) writes() bool                 { return len(p.unit.updates) > 0
 
 // Inputs returns the Input nodes whose values Run takes, in that order: those that the
 // outputs are computed from, in creation order.
-func (p *Program) Inputs() []*graph.Node { return p.unit.inputs }
+func (p *Program) Inputs() []*graph.Node { return slices.Clone(p.unit.inputs) }
 
 // Outputs returns the types of the outputs, with the symbolic batch size.
 func (p *Program) Outputs() []shape.Type {
@@ -60,7 +61,7 @@ func (p *Program) Outputs() []shape.Type {
 }
 
 // Leaves returns the Params and States that the program reads or writes.
-func (p *Program) Leaves() []*graph.Node { return p.leaves }
+func (p *Program) Leaves() []*graph.Node { return slices.Clone(p.leaves) }
 
 // maxPlans bounds the batch sizes that a Program remembers.
 const maxPlans = 64

@@ -1,6 +1,8 @@
 package vm
 
 import (
+	"cmp"
+	"container/heap"
 	"slices"
 )
 
@@ -52,38 +54,72 @@ func (p *plan) order(c cost) []*instr {
 	return p.tryOrder(newReadiness(p, false), c) // two updates that read each other's leaf
 }
 
-// tryOrder returns nil where the constraints contradict each other.
+// tryOrder returns nil where the constraints contradict each other. A cost only ever falls,
+// when a value has one reader left; then that reader queues again.
 func (p *plan) tryOrder(r *readiness, c cost) []*instr {
 	l := newLiveness(p)
-	out := make([]*instr, 0, len(p.instrs))
-	for len(out) < len(p.instrs) {
-		best, low := -1, 0
-		for i, in := range r.ready {
-			if k := c(in, l); best < 0 || k < low || k == low && in.at < r.ready[best].at {
-				best, low = i, k
+	q := &queue{}
+	push := func(ins ...*instr) {
+		for _, in := range ins {
+			if !r.taken[in.at] && r.waiting[in.at] == 0 {
+				heap.Push(q, candidate{in, c(in, l)})
 			}
 		}
-		if best < 0 {
-			return nil
+	}
+	push(p.instrs...)
+	out := make([]*instr, 0, len(p.instrs))
+	for q.Len() > 0 {
+		in := heap.Pop(q).(candidate).in
+		if r.taken[in.at] {
+			continue
 		}
-		in := r.take(best)
-		l.run(in)
 		out = append(out, in)
+		push(r.take(in)...)
+		for _, v := range l.run(in) {
+			push(v.uses...)
+		}
+	}
+	if len(out) < len(p.instrs) {
+		return nil
 	}
 	return out
 }
 
-// readiness counts, for each instruction, those that must come before it.
+// candidate is an instruction that is ready, with what it would cost next.
+type candidate struct {
+	in   *instr
+	cost int
+}
+
+// queue is a heap of candidates, the cheapest first, and of equals the earlier one.
+type queue []candidate
+
+func (q queue) Len() int { return len(q) }
+func (q queue) Less(i, j int) bool {
+	return cmp.Or(cmp.Compare(q[i].cost, q[j].cost), cmp.Compare(q[i].in.at, q[j].in.at)) < 0
+}
+func (q queue) Swap(i, j int) { q[i], q[j] = q[j], q[i] }
+func (q *queue) Push(c any)   { *q = append(*q, c.(candidate)) }
+func (q *queue) Pop() any {
+	last := (*q)[len(*q)-1]
+	*q = (*q)[:len(*q)-1]
+	return last
+}
+
+// readiness counts, for each instruction, those that must come before it. Its tables are
+// indexed by an instruction's place.
 type readiness struct {
-	ready   []*instr
-	waiting map[*instr]int
-	after   map[*instr][]*instr
+	waiting []int
+	after   [][]*instr
+	taken   []bool
 }
 
 // newReadiness collects the constraints. With late, also the instruction that computes the
 // next value of a leaf comes as late as its write must, so that it can store it itself.
 func newReadiness(p *plan, late bool) *readiness {
-	r := &readiness{waiting: map[*instr]int{}, after: map[*instr][]*instr{}}
+	n := len(p.instrs)
+	r := &readiness{make([]int, n), make([][]*instr, n), make([]bool, n)}
+	guards := p.stepGuards()
 	for _, in := range p.instrs {
 		for _, v := range in.in {
 			if v.def != nil {
@@ -93,7 +129,7 @@ func newReadiness(p *plan, late bool) *readiness {
 		if in.kind != write {
 			continue
 		}
-		first := p.beforeWrite(in)
+		first := p.beforeWrite(in, guards)
 		for _, f := range first {
 			r.before(f, in)
 		}
@@ -103,61 +139,59 @@ func newReadiness(p *plan, late bool) *readiness {
 			}
 		}
 	}
+	return r
+}
+
+// stepGuards lists what guards the step.
+func (p *plan) stepGuards() (guards []*instr) {
 	for _, in := range p.instrs {
-		if r.waiting[in] == 0 {
-			r.ready = append(r.ready, in)
+		if guarded(in) {
+			guards = append(guards, in)
 		}
 	}
-	return r
+	return guards
 }
 
 // beforeWrite lists what must have run before w writes: readers of the leaf, and what
 // guards the step.
-func (p *plan) beforeWrite(w *instr) []*instr {
-	first := p.readers(w.leaf)
-	for _, in := range p.instrs {
-		if guarded(in) {
-			first = append(first, in)
-		}
-	}
-	return first
+func (p *plan) beforeWrite(w *instr, guards []*instr) []*instr {
+	return append(p.readers(w.leaf), guards...)
 }
 
 // leadsTo reports whether one of targets, other than in itself, depends on in.
 func (p *plan) leadsTo(in *instr, targets []*instr) bool {
-	reached := map[*instr]bool{in: true}
+	reached := make([]bool, len(p.instrs))
+	reached[in.at] = true
 	for stack := []*instr{in}; len(stack) > 0; {
 		i := stack[len(stack)-1]
 		stack = stack[:len(stack)-1]
 		for _, v := range i.out {
 			for _, u := range v.uses {
-				if !reached[u] {
-					reached[u] = true
+				if !reached[u.at] {
+					reached[u.at] = true
 					stack = append(stack, u)
 				}
 			}
 		}
 	}
-	return slices.ContainsFunc(targets, func(t *instr) bool { return t != in && reached[t] })
+	return slices.ContainsFunc(targets, func(t *instr) bool { return t != in && reached[t.at] })
 }
 
 func (r *readiness) before(first, then *instr) {
 	if first == then {
 		return
 	}
-	r.after[first] = append(r.after[first], then)
-	r.waiting[then]++
+	r.after[first.at] = append(r.after[first.at], then)
+	r.waiting[then.at]++
 }
 
-func (r *readiness) take(i int) *instr {
-	in := r.ready[i]
-	r.ready = slices.Delete(r.ready, i, i+1)
-	for _, next := range r.after[in] {
-		if r.waiting[next]--; r.waiting[next] == 0 {
-			r.ready = append(r.ready, next)
-		}
+// take notes that in comes next, and returns those that waited for it.
+func (r *readiness) take(in *instr) []*instr {
+	r.taken[in.at] = true
+	for _, next := range r.after[in.at] {
+		r.waiting[next.at]--
 	}
-	return in
+	return r.after[in.at]
 }
 
 // readers returns the instructions that read leaf, directly or under another shape.
@@ -176,13 +210,13 @@ func (p *plan) readers(leaf *value) (rs []*instr) {
 
 // liveness follows the memory in use while instructions are put in order.
 type liveness struct {
-	left map[*value]int // readers to come
+	left []int // readers to come, by a value's id
 }
 
 func newLiveness(p *plan) *liveness {
-	l := &liveness{left: map[*value]int{}}
+	l := &liveness{make([]int, len(p.values))}
 	for _, v := range p.values {
-		l.left[v] = len(v.uses)
+		l.left[v.id] = len(v.uses)
 	}
 	return l
 }
@@ -196,19 +230,24 @@ func (l *liveness) delta(in *instr) (bytes int) {
 		bytes += v.typ.Bytes()
 	}
 	for i, v := range in.in {
-		if v.from == fromInstr && !v.out && l.left[v] == 1 && slices.Index(in.in[:i], v) < 0 {
+		if v.from == fromInstr && !v.out && l.left[v.id] == 1 && slices.Index(in.in[:i], v) < 0 {
 			bytes -= v.typ.Bytes()
 		}
 	}
 	return bytes
 }
 
-func (l *liveness) run(in *instr) {
+// run counts in as run, and returns the values that have one reader left.
+func (l *liveness) run(in *instr) (last []*value) {
 	for i, v := range in.in {
-		if slices.Index(in.in[:i], v) < 0 {
-			l.left[v]--
+		if slices.Index(in.in[:i], v) >= 0 {
+			continue
+		}
+		if l.left[v.id]--; l.left[v.id] == 1 {
+			last = append(last, v)
 		}
 	}
+	return last
 }
 
 // peak is the most memory that is live at once in an order.
@@ -222,7 +261,7 @@ func (p *plan) peak(order []*instr) int {
 		most = max(most, live)
 		l.run(in)
 		for i, v := range in.in {
-			if v.from == fromInstr && !v.out && l.left[v] == 0 && slices.Index(in.in[:i], v) < 0 {
+			if v.from == fromInstr && !v.out && l.left[v.id] == 0 && slices.Index(in.in[:i], v) < 0 {
 				live -= v.typ.Bytes()
 			}
 		}

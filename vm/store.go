@@ -20,12 +20,14 @@ var ErrBusy = errors.New("in use by another goroutine")
 
 // A Store holds the values of Params and States by name. The Machines of a model share one.
 // Runs that only read may go on at the same time; one that writes, as training does, holds
-// the store alone. A conflict is [ErrBusy], never a wait.
+// the store alone. A conflict is [ErrBusy], never a wait. The zero Store is empty and has
+// seed 0.
 type Store struct {
 	seed    uint64
 	mu      sync.Mutex // guards what follows, not the values' elements
 	readers int
 	writing bool
+	deleted uint64 // how many values were; changed by who holds the store alone
 	leaves  map[string]*leaf
 }
 
@@ -38,13 +40,13 @@ type leaf struct {
 
 // NewStore returns an empty store. Values that a program needs are made by their
 // initialisers, from seed and the leaf's name alone.
-func NewStore(seed uint64) *Store { return &Store{seed: seed, leaves: map[string]*leaf{}} }
+func NewStore(seed uint64) *Store { return &Store{seed: seed} }
 
 // Seed is the seed of initialisation.
 func (s *Store) Seed() uint64 { return s.seed }
 
-// Init makes the values of those leaves that the store does not have yet. A leaf that it
-// has with another type is an error.
+// Init makes the values of those leaves, Params and States, that the store does not have
+// yet. A leaf that it has with another type is an error.
 func (s *Store) Init(leaves ...*graph.Node) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -57,11 +59,17 @@ func (s *Store) Init(leaves ...*graph.Node) error {
 }
 
 func (s *Store) init(n *graph.Node) error {
+	switch {
+	case n == nil || !n.Valid():
+		return errors.New("vm: a leaf to initialise is nil or invalid")
+	case n.Kind() != graph.Param && n.Kind() != graph.State:
+		return fmt.Errorf("vm: %v is %v; a store holds Params and States", n, n.Kind())
+	}
 	if old := s.leaves[n.Name()]; old != nil {
-		if old.typ != n.Type() {
-			return fmt.Errorf("vm: the store holds %q as %v, the program wants %v", n.Name(), old.typ, n.Type())
-		}
-		return nil
+		return old.suits(n)
+	}
+	if err := fits(n.Type()); err != nil {
+		return fmt.Errorf("vm: %q: %w", n.Name(), err)
 	}
 	l := &leaf{typ: n.Type(), buf: allocate(n.Type())}
 	if n.Init() != nil {
@@ -69,8 +77,23 @@ func (s *Store) init(n *graph.Node) error {
 		n.Init().Fill(v, n.Type(), philox.Stream{Seed: s.seed, ID: philox.ID(n.Name())}.Rand())
 		engine.Load(l.buf, v)
 	}
-	s.leaves[n.Name()] = l
+	s.put(n.Name(), l)
 	return nil
+}
+
+// suits says that a program cannot use l as n where types differ.
+func (l *leaf) suits(n *graph.Node) error {
+	if l.typ != n.Type() {
+		return fmt.Errorf("vm: the store holds %q as %v, the program wants %v", n.Name(), l.typ, n.Type())
+	}
+	return nil
+}
+
+func (s *Store) put(name string, l *leaf) {
+	if s.leaves == nil {
+		s.leaves = map[string]*leaf{}
+	}
+	s.leaves[name] = l
 }
 
 // Names lists the values of the store in alphabetical order.
@@ -116,16 +139,20 @@ func (s *Store) Set(name string, v *tensor.Dense) error {
 	l := s.leaves[name]
 	if l == nil {
 		l = &leaf{typ: t, buf: allocate(t)}
-		s.leaves[name] = l
 	}
 	if l.typ != t {
 		return fmt.Errorf("vm: %q is %v, the new value is %v", name, l.typ, t)
 	}
+	if err := read(l.buf, v); err != nil {
+		return fmt.Errorf("vm: setting %q: %w", name, err)
+	}
 	l.writes++
-	return read(l.buf, v)
+	s.put(name, l)
+	return nil
 }
 
-// Delete removes the named value, if there is one.
+// Delete removes the named value, if there is one. A Machine that needs it takes the one
+// that the store has under that name when it runs next.
 func (s *Store) Delete(name string) error {
 	if err := s.acquire(true); err != nil {
 		return fmt.Errorf("vm: deleting %q: %w", name, err)
@@ -133,7 +160,10 @@ func (s *Store) Delete(name string) error {
 	defer s.release(true)
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	delete(s.leaves, name)
+	if s.leaves[name] != nil {
+		delete(s.leaves, name)
+		s.deleted++
+	}
 	return nil
 }
 
@@ -150,7 +180,7 @@ func (s *Store) Snapshot() (*Store, error) {
 	for name, l := range s.leaves {
 		buf := allocate(l.typ)
 		copy(buf.Bytes(), l.buf.Bytes())
-		c.leaves[name] = &leaf{typ: l.typ, buf: buf, writes: l.writes}
+		c.put(name, &leaf{typ: l.typ, buf: buf, writes: l.writes})
 	}
 	return c, nil
 }

@@ -12,10 +12,10 @@ import (
 
 const (
 	// directPairs is the most pairs of channel and filter for which that pays.
-	directPairs = 1 << 13
+	directPairs = 1 << 30
 	// directElems is the most elements of an image and its result together for which that pays
 	// in the gradient of the filters, which goes through them for every few taps.
-	directElems = 1 << 15
+	directElems = 1 << 40
 )
 
 // direct plans the convolution, or reports false.

@@ -143,14 +143,11 @@ func (p *pool) windowCost() int { return 2 + p.Kernel[0]*p.Kernel[1] }
 // its windows.
 func eachPlane[T shape.Float](e Engine, p *pool, f func(c *engine.Call, plane int, at []int32)) engine.Bound {
 	var places region[int32]
-	planes := e.newLoop(p.planes, p.yPlane()*p.windowCost(), func(c *engine.Call, slot, lo, hi int) {
+	find, cost := findPlaces[T](e, p)
+	planes := e.newLoop(p.planes, cost, func(c *engine.Call, slot, lo, hi int) {
 		at, x := places.of(c, slot), engine.Slice[T](c.In[0])
 		for n := lo; n < hi; n++ {
-			plane := nth(x, n, p.xPlane())
-			clean := numbers(e, plane)
-			for i := range p.out[0] {
-				argmaxRow(p, nth(at, i, p.out[1]), plane, i, clean)
-			}
+			find(at, nth(x, n, p.xPlane()))
 			f(c, n, at)
 		}
 	})
@@ -168,6 +165,9 @@ func (e Engine) BindMaxPool2D(p engine.Pool2D, in []shape.Type, out shape.Type) 
 	switch {
 	case !sameDType(out.DType, in) || g.xPlane() > math.MaxInt32:
 	case out.DType == shape.Float32:
+		if w, ok := g.inner(); ok {
+			return w.maxima(e), nil
+		}
 		return gather[float32](e, g, 0, float32(math.Inf(-1))), nil
 	case out.DType == shape.Float64:
 		return gather(e, g, 0, math.Inf(-1)), nil
@@ -208,6 +208,9 @@ func (e Engine) BindMaxPool2DScatter(p engine.Pool2D, in []shape.Type, out shape
 	switch {
 	case !sameDType(out.DType, in) || g.xPlane() > math.MaxInt32:
 	case out.DType == shape.Float32:
+		if w, ok := g.inner(); ok && w.apart() {
+			return w.scatter(e), nil
+		}
 		return scatter[float32](e, g), nil
 	case out.DType == shape.Float64:
 		return scatter[float64](e, g), nil

@@ -286,3 +286,20 @@ func TestPadAndItsAdjointOverSeveralAxes(t *testing.T) {
 		require.Equal(t, dx.v, got, fmt.Sprint(p, in.Type))
 	}
 }
+
+// In float32 the small ones would be lost, one after the other.
+func TestPadGradSumsInFloat64(t *testing.T) {
+	const reach = 1 << 10
+	p := engine.Padding{Mode: engine.PadEdge}
+	p.After[0] = reach
+	dy := make([]float64, 1+reach)
+	dy[0] = 1
+	for i := range reach {
+		dy[1+i] = 0x1p-25
+	}
+	dx, err := compute(t, shape.F32(1), func(in []shape.Type, out shape.Type) (engine.Bound, error) {
+		return Engine{}.BindPadGrad(p, in, out)
+	}, tensorOf{shape.F32(1 + reach), dy})
+	require.NoError(t, err)
+	require.Equal(t, []float64{1 + 0x1p-15}, dx)
+}

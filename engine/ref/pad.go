@@ -120,18 +120,20 @@ func pads[W word](m padding, value engine.Buffer) engine.Kernel {
 // BindPadGrad implements [engine.Mover].
 func (Engine) BindPadGrad(p engine.Padding, in []shape.Type, out shape.Type) (engine.Bound, error) {
 	m := newPadding(p, out.Shape)
-	return bindFloat("PadGrad", in, out, 0, padGrads[float32](m), padGrads[float64](m))
+	return bindFloat("PadGrad", in, out, out.Len(), padGrads[float32](m), padGrads[float64](m))
 }
 
 func padGrads[T shape.Float](m padding) engine.Kernel {
 	return func(c *engine.Call) error {
 		dx, dy := engine.Slice[T](c.Out[0]), engine.Slice[T](c.In[0])
-		clear(dx)
+		sums := sumsOf(c, len(dx))
+		clear(sums)
 		for i, from := range m.all {
 			if from != outside {
-				dx[from] += dy[i]
+				sums[from] += float64(dy[i])
 			}
 		}
+		round(dx, sums)
 		return nil
 	}
 }

@@ -26,14 +26,17 @@ type Conv struct {
 	ConvOp
 	k *Kernels
 
-	// The image that kernels see has ph rows of pw columns. Where pads is set, it is a copy.
-	ph, pw int
-	pads   bool
+	// The image that kernels see has ph rows of pw elements. Where pads is set, it is a copy: of each row
+	// first the columns that a stride reaches from the first one, pc of them, then those from the second
+	// one, and so on, SW times.
+	ph, pw, pc int
+	pads       bool
 
-	taps   []int // for each element of a filter, bytes from the window's first element; then a few more
-	strips []convStrip
-	pieces int // tasks that an image is cut into
-	grain  int // tasks handed out at once
+	taps         []int // for each element of a filter, bytes from the window's first element; then a few more
+	strips       []convStrip
+	pieces       int         // tasks that an image is cut into
+	filterPanels []gradPanel // of the gradient; none where pixels are in lanes
+	grain        int         // tasks handed out at once
 
 	idle chan *convRun
 }
@@ -67,17 +70,17 @@ type convFunc func(n, k int, a *float32, ars int, taps *int, b *float32, bps int
 // maxTaps is the most elements of a filter that one call of a kernel multiplies by.
 const maxTaps = 8192
 
-// NewConv plans op for k. It reports false for strides along rows and for filters without elements:
-// there Im2Col and Gemm serve.
+// NewConv plans op for k. It reports false for filters without elements.
 func NewConv(k *Kernels, op ConvOp) (*Conv, bool) {
 	op.Window = op.Window.withDefaults()
-	if op.SW != 1 || op.Rows() == 0 {
+	if op.Rows() == 0 {
 		return nil, false
 	}
 	p := &Conv{ConvOp: op, k: k, idle: make(chan *convRun, 64)}
 	if op.N == 0 || op.M == 0 || op.Cols() == 0 {
 		return p, true
 	}
+	p.filterPanels = p.gradPanels()
 	p.frame()
 	p.tap()
 	p.split()
@@ -87,23 +90,24 @@ func NewConv(k *Kernels, op ConvOp) (*Conv, bool) {
 
 // frame finds the image that has all that windows look at.
 func (p *Conv) frame() {
-	rows, cols := (p.OH-1)*p.SH+(p.KH-1)*p.DH+1, p.OW-1+(p.KW-1)*p.DW+1
-	p.pads = p.Top > 0 || p.Left > 0 || rows > p.H || cols > p.W || p.k.level == Generic
-	p.ph, p.pw = p.H, p.W
+	rows, cols := (p.OH-1)*p.SH+(p.KH-1)*p.DH+1, (p.OW-1)*p.SW+(p.KW-1)*p.DW+1
+	p.pads = p.Top > 0 || p.Left > 0 || rows > p.H || cols > p.W || p.SW > 1 || p.k.level == Generic
+	p.ph, p.pc = p.H, p.W
 	if p.pads {
-		p.ph, p.pw = rows, cols
+		p.ph, p.pc = rows, ceil(cols, p.SW)
 	}
+	p.pw = p.SW * p.pc
 }
 
 func (p *Conv) tap() {
 	for c := range p.C {
 		for i := range p.KH {
 			for j := range p.KW {
-				p.taps = append(p.taps, 4*((c*p.ph+i*p.DH)*p.pw+j*p.DW))
+				p.taps = append(p.taps, 4*((c*p.ph+i*p.DH)*p.pw+j*p.DW%p.SW*p.pc+j*p.DW/p.SW))
 			}
 		}
 	}
-	for n := len(p.taps); n > 0 && len(p.taps) < p.sumStride(); {
+	for n := len(p.taps); n > 0 && len(p.taps) < max(p.sumStride(), p.panelTaps()); {
 		p.taps = append(p.taps, p.taps[n-1]) // for the rest of the last gradient tile
 	}
 }
@@ -121,7 +125,7 @@ func (p *Conv) split() {
 			s.reach = max(s.reach, v.b+4*lanes)
 		}
 		// What a group of panels reads stays in the first-level cache from filter to filter.
-		line := 4 * p.C * min(cols+p.KW*p.DW, p.pw)
+		line := 4 * p.C * min(p.SW*cols+p.KW*p.DW, p.pw)
 		room := cacheSizes().l1/2/line - p.KH*p.DH
 		s.group = max(room/(s.rows*p.SH), 1)
 		p.strips = append(p.strips, s)
@@ -196,8 +200,9 @@ type convRun struct {
 	y, x, w, bias []float32
 	padded        []float32
 	sums          []float32 // of a gradient
+	dyt           []float32 // dy with the channels of a pixel together
 
-	padding, tasks, grads func(lo, hi int) // bound once, so that loops allocate nothing
+	padding, tasks, grads, turning, panelGrads func(lo, hi int) // bound once, so that loops allocate nothing
 }
 
 func (p *Conv) take() *convRun {
@@ -208,11 +213,12 @@ func (p *Conv) take() *convRun {
 	}
 	r := &convRun{Conv: p}
 	r.padding, r.tasks, r.grads = r.padPlanes, r.runTasks, r.runGrads
+	r.turning, r.panelGrads = r.turnImages, r.runPanels
 	return r
 }
 
 func (p *Conv) give(r *convRun) {
-	r.y, r.x, r.w, r.bias, r.padded, r.sums = nil, nil, nil, nil, nil, nil
+	r.y, r.x, r.w, r.bias, r.padded, r.sums, r.dyt = nil, nil, nil, nil, nil, nil, nil
 	select {
 	case p.idle <- r:
 	default:
@@ -221,22 +227,49 @@ func (p *Conv) give(r *convRun) {
 
 // padPlanes copies channels lo to hi of all images into their frames.
 func (r *convRun) padPlanes(lo, hi int) {
-	cols := max(min(r.W, r.pw-r.Left), 0)
 	for plane := lo; plane < hi; plane++ {
 		src, dst := r.x[plane*r.H*r.W:], r.padded[plane*r.ph*r.pw:][:r.ph*r.pw]
 		for i := range r.ph {
 			row := dst[i*r.pw:][:r.pw]
-			if i < r.Top || i >= r.Top+r.H || cols == 0 {
+			switch {
+			case i < r.Top || i >= r.Top+r.H || r.Left >= r.pw:
 				clear(row)
-				continue
+			case r.SW == 1:
+				r.padRow(row, src[(i-r.Top)*r.W:][:r.W])
+			default:
+				r.splitRow(row, src[(i-r.Top)*r.W:][:r.W])
 			}
-			clear(row[:r.Left])
-			copy(row[r.Left:][:cols], src[(i-r.Top)*r.W:])
-			clear(row[r.Left+cols:])
 		}
 		if r.k.level == Generic {
 			flushAll(dst)
 		}
+	}
+}
+
+func (r *convRun) padRow(row, src []float32) {
+	clear(row[:r.Left])
+	n := copy(row[r.Left:], src)
+	clear(row[r.Left+n:])
+}
+
+// splitRow sorts the columns by their places within a stride.
+func (r *convRun) splitRow(row, src []float32) {
+	clear(row)
+	src = src[:min(len(src), r.pw-r.Left)]
+	at := r.Left
+	one := func(x float32) {
+		row[at%r.SW*r.pc+at/r.SW] = x
+		at++
+	}
+	for len(src) > 0 && at%r.SW > 0 {
+		one(src[0])
+		src = src[1:]
+	}
+	strides := len(src) / r.SW
+	Transpose(r.k, row[at/r.SW:], r.pc, src, 0, strides, r.SW)
+	at += strides * r.SW
+	for _, x := range src[strides*r.SW:] {
+		one(x)
 	}
 }
 

@@ -46,7 +46,6 @@ func TestConvAgreesWithDefinition(t *testing.T) {
 		rng := rand.New(rand.NewPCG(12, 12))
 		for i := range 250 {
 			op := ConvOp{Window: randomWindow(rng), N: rng.IntN(4), M: 1 + rng.IntN(14), Add: i%2 == 0, Bias: []Bias{NoBias, RowBias}[rng.IntN(2)], Act: Act(rng.IntN(2))}
-			op.SW = rng.IntN(2)
 			switch i % 4 {
 			case 0: // no padding
 				op.withInside()
@@ -62,9 +61,12 @@ func TestConvAgreesWithDefinition(t *testing.T) {
 func (op *ConvOp) withInside() {
 	d := op.withDefaults()
 	op.Top, op.Left = 0, 0
-	op.OH, op.OW = max((op.H-(op.KH-1)*d.DH-1)/d.SH+1, 0), max(op.W-(op.KW-1)*d.DW, 0)
+	op.OH, op.OW = max((op.H-(op.KH-1)*d.DH-1)/d.SH+1, 0), max((op.W-(op.KW-1)*d.DW-1)/d.SW+1, 0)
 	if op.H <= (op.KH-1)*d.DH {
 		op.OH = 0
+	}
+	if op.W <= (op.KW-1)*d.DW {
+		op.OW = 0
 	}
 }
 
@@ -87,7 +89,6 @@ func TestConvGradientAgreesWithDefinition(t *testing.T) {
 		rng := rand.New(rand.NewPCG(14, 14))
 		for i := range 300 {
 			op := ConvOp{Window: randomWindow(rng), N: rng.IntN(4), M: 1 + rng.IntN(9), Add: i%2 == 0}
-			op.SW = rng.IntN(2)
 			if i%3 == 0 {
 				op.withInside()
 			}
@@ -128,19 +129,21 @@ func TestConvOfManyElements(t *testing.T) {
 	eachLevel(t, func(t *testing.T, k *Kernels) { checkConv(t, k, nil, rand.New(rand.NewPCG(18, 18)), op) })
 }
 
-func TestConvRefusesWhatItCannotDo(t *testing.T) {
-	for _, w := range []Window{{C: 1, KH: 1, KW: 1, SW: 2}, {C: 0, KH: 1, KW: 1}} {
-		_, ok := NewConv(Best(), ConvOp{Window: w})
-		require.False(t, ok)
-	}
+func TestConvRefusesFiltersWithoutElements(t *testing.T) {
+	_, ok := NewConv(Best(), ConvOp{Window: Window{KH: 1, KW: 1}})
+	require.False(t, ok)
 }
 
 // convShapes are LeNet's convolutions and a layer of a large network.
 var convShapes = map[string]ConvOp{
-	"lenet1":  {Window: Window{C: 1, H: 28, W: 28, KH: 5, KW: 5, OH: 28, OW: 28, Top: 2, Left: 2}, N: 64, M: 6, Bias: RowBias, Act: ReLU},
-	"lenet2":  {Window: Window{C: 6, H: 14, W: 14, KH: 5, KW: 5, OH: 10, OW: 10}, N: 64, M: 16, Bias: RowBias, Act: ReLU},
-	"3x3/64":  {Window: Window{C: 64, H: 56, W: 56, KH: 3, KW: 3, OH: 56, OW: 56, Top: 1, Left: 1}, N: 32, M: 64},
-	"3x3/384": {Window: Window{C: 256, H: 13, W: 13, KH: 3, KW: 3, OH: 13, OW: 13, Top: 1, Left: 1}, N: 8, M: 384},
+	"lenet1":   {Window: Window{C: 1, H: 28, W: 28, KH: 5, KW: 5, OH: 28, OW: 28, Top: 2, Left: 2}, N: 64, M: 6, Bias: RowBias, Act: ReLU},
+	"lenet2":   {Window: Window{C: 6, H: 14, W: 14, KH: 5, KW: 5, OH: 10, OW: 10}, N: 64, M: 16, Bias: RowBias, Act: ReLU},
+	"3x3/64":   {Window: Window{C: 64, H: 56, W: 56, KH: 3, KW: 3, OH: 56, OW: 56, Top: 1, Left: 1}, N: 32, M: 64},
+	"alexnet1": {Window: Window{C: 3, H: 224, W: 224, KH: 11, KW: 11, SH: 4, SW: 4, OH: 55, OW: 55, Top: 2, Left: 2}, N: 8, M: 64},
+	"alexnet2": {Window: Window{C: 64, H: 27, W: 27, KH: 5, KW: 5, OH: 27, OW: 27, Top: 2, Left: 2}, N: 8, M: 192},
+	"3x3/128":  {Window: Window{C: 128, H: 28, W: 28, KH: 3, KW: 3, OH: 28, OW: 28, Top: 1, Left: 1}, N: 16, M: 128},
+	"3x3/256":  {Window: Window{C: 256, H: 14, W: 14, KH: 3, KW: 3, OH: 14, OW: 14, Top: 1, Left: 1}, N: 16, M: 256},
+	"3x3/384":  {Window: Window{C: 256, H: 13, W: 13, KH: 3, KW: 3, OH: 13, OW: 13, Top: 1, Left: 1}, N: 8, M: 384},
 }
 
 func TestConvHasTheSameBitsForAnyWorkersAndAllocatesNothing(t *testing.T) {

@@ -13,7 +13,12 @@ import (
 type gradFunc func(n, height, width int, dy *float32, dyImage, dyChannel int, x *float32, xImage, xRow int, taps *int, sums *float32, stride int) (csr uint32)
 
 // GradScratch returns the number of elements of scratch memory that RunGrad needs.
-func (p *Conv) GradScratch() int { return p.Scratch() + p.M*p.sumStride() }
+func (p *Conv) GradScratch() int {
+	if p.filterPanels != nil {
+		return p.Scratch() + p.panelScratch()
+	}
+	return p.Scratch() + p.M*p.sumStride()
+}
 
 // sumStride is the elements of a filter, rounded up to what kernels compute at once.
 func (p *Conv) sumStride() int { return roundUp(p.Rows(), p.k.gradTaps) }
@@ -28,7 +33,13 @@ func (p *Conv) RunGrad(pool *par.Pool, dw, x, dy, scratch []float32) {
 			p.ConvOp, len(dw), len(x), len(dy), len(scratch)))
 	}
 	r := p.take()
-	r.x, r.y, r.w, r.sums = x, dy, dw[:p.M*p.Rows()], scratch[p.Scratch():][:p.M*p.sumStride()]
+	r.x, r.y, r.w = x, dy, dw[:p.M*p.Rows()]
+	if p.filterPanels != nil {
+		r.gradByPanels(pool, scratch)
+		p.give(r)
+		return
+	}
+	r.sums = scratch[p.Scratch():][:p.M*p.sumStride()]
 	clear(r.sums)
 	if p.strips != nil && p.Rows() > 0 {
 		r.pad(pool, scratch)

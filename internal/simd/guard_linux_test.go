@@ -10,7 +10,7 @@ import (
 )
 
 // guarded returns n elements with a page that faults right behind them, or right before.
-func guarded[T Float](t *testing.T, n int, behind bool) []T {
+func guarded[T Float | int32](t *testing.T, n int, behind bool) []T {
 	page := syscall.Getpagesize()
 	size := n * int(unsafe.Sizeof(T(0)))
 	inner := (size/page + 1) * page
@@ -96,7 +96,7 @@ func TestConvStaysInsideItsOperands(t *testing.T) {
 		rng := rand.New(rand.NewPCG(15, 15))
 		for i := range 100 {
 			op := ConvOp{Window: randomWindow(rng), N: 1 + rng.IntN(3), M: 1 + rng.IntN(9), Bias: RowBias}
-			op.SW = 1
+			op.SW = 1 + i%3
 			if i%2 == 0 {
 				op.withInside()
 			}
@@ -116,9 +116,14 @@ func TestMaxPoolStaysInsideItsOperands(t *testing.T) {
 		for cols := 1; cols < 70; cols += 1 + cols/5 {
 			for _, behind := range []bool{false, true} {
 				make := func(n int) []float32 { return guarded[float32](t, n, behind) }
-				x, dx, y, dy := make(12*cols), make(12*cols), make(3*cols), make(3*cols)
-				k.MaxPool2x2(y, x, 3, cols, 2*cols)
-				k.MaxPool2x2Grad(dx, x, y, dy, 3, cols, 2*cols)
+				x, y := make(12*cols), make(3*cols)
+				pairs := PoolWindows{Size: 2, Rows: 3, Cols: cols, LD: 2 * cols, Step: 4 * cols, Out: cols}
+				k.MaxPool(pairs, y, x)
+				k.MaxPoolScatter(pairs, make(12*cols), x, y)
+				wide := PoolWindows{Size: 3, Rows: 3, Cols: cols, LD: 2*cols + 1, Step: 2 * (2*cols + 1), Out: cols}
+				x = make(7 * (2*cols + 1))
+				k.MaxPool(wide, y, x)
+				k.MaxPoolPlaces(wide, guarded[int32](t, 3*cols, behind), x, 0)
 			}
 		}
 	})

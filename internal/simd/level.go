@@ -38,6 +38,8 @@ type Kernels struct {
 	gemm32 *tiles[float32]
 	gemm64 *tiles[float64]
 	vectors
+	pools
+	gradPanels
 	winogradKernels
 }
 
@@ -86,5 +88,5 @@ var tables = sync.OnceValue(func() []*Kernels {
 })
 
 func generic() *Kernels {
-	return &Kernels{level: Generic, gemm32: goTiles[float32](), gemm64: goTiles[float64](), vectors: vectorsGo(), winogradKernels: winogradGo}
+	return &Kernels{level: Generic, gemm32: goTiles[float32](), gemm64: goTiles[float64](), vectors: vectorsGo(), pools: poolsGo, winogradKernels: winogradGo}
 }

@@ -64,9 +64,6 @@ type vectors struct {
 	convGrad            []gradFunc // by filters
 	gradTaps            int        // elements of a filter that convGrad computes
 
-	maxPool     func(rows, n int, x *float32, xRow int, y *float32) (csr uint32)
-	maxPoolGrad func(rows, n int, x *float32, xRow int, y, dy, dx *float32) (csr uint32)
-
 	maps [opCount]mapFunc
 
 	sum, dot      func(n int, x, y *float32) (csr uint32, total float32)

@@ -207,16 +207,6 @@ func convGrad1AVX2(n int, height int, width int, dy *float32, dyImage int, dyCha
 //go:noescape
 func convGrad2AVX2(n int, height int, width int, dy *float32, dyImage int, dyChannel int, x *float32, xImage int, xRow int, taps *int, sums *float32, stride int) (csr uint32)
 
-// maxPoolAVX2 sets y to the largest of each 2×2 elements of x, for rows lines of n results. The lines of x are xRow bytes apart.
-//
-//go:noescape
-func maxPoolAVX2(rows int, n int, x *float32, xRow int, y *float32) (csr uint32)
-
-// maxPoolGradAVX2 sets dx to dy at the first of each 2×2 elements of x that is y, and to 0 at the others.
-//
-//go:noescape
-func maxPoolGradAVX2(rows int, n int, x *float32, xRow int, y *float32, dy *float32, dx *float32) (csr uint32)
-
 var vectorsAVX2 = vectors{
 	width:   8,
 	fmaLoop: fmaLoopAVX2,
@@ -269,6 +259,4 @@ var vectorsAVX2 = vectors{
 		1: convGrad1AVX2,
 		2: convGrad2AVX2,
 	},
-	maxPool:     maxPoolAVX2,
-	maxPoolGrad: maxPoolGradAVX2,
 }

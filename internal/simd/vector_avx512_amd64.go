@@ -217,16 +217,6 @@ func convGrad3AVX512(n int, height int, width int, dy *float32, dyImage int, dyC
 //go:noescape
 func convGrad4AVX512(n int, height int, width int, dy *float32, dyImage int, dyChannel int, x *float32, xImage int, xRow int, taps *int, sums *float32, stride int) (csr uint32)
 
-// maxPoolAVX512 sets y to the largest of each 2×2 elements of x, for rows lines of n results. The lines of x are xRow bytes apart.
-//
-//go:noescape
-func maxPoolAVX512(rows int, n int, x *float32, xRow int, y *float32) (csr uint32)
-
-// maxPoolGradAVX512 sets dx to dy at the first of each 2×2 elements of x that is y, and to 0 at the others.
-//
-//go:noescape
-func maxPoolGradAVX512(rows int, n int, x *float32, xRow int, y *float32, dy *float32, dx *float32) (csr uint32)
-
 var vectorsAVX512 = vectors{
 	width:   16,
 	fmaLoop: fmaLoopAVX512,
@@ -281,6 +271,4 @@ var vectorsAVX512 = vectors{
 		3: convGrad3AVX512,
 		4: convGrad4AVX512,
 	},
-	maxPool:     maxPoolAVX512,
-	maxPoolGrad: maxPoolGradAVX512,
 }

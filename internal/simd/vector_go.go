@@ -16,7 +16,6 @@ func vectorsGo() vectors {
 		adam:     adamGo,
 		conv:     []convFunc{1: convGo}, convVecs: 1, convLanes: convLanesGo,
 		convGrad: []gradFunc{1: convGradGo}, gradTaps: 1,
-		maxPool: maxPoolGo, maxPoolGrad: maxPoolGradGo,
 	}
 	for op, f := range formulas {
 		v.maps[op] = mapGo(f)

@@ -37,6 +37,8 @@ func products() (rows []Case) {
 	}
 	return append(rows,
 		Case{Op: "MatMul", Label: "rows of N", F: of2(func(a, b *graph.Node) *graph.Node { return ops.MatMul(a, b) }), In: normal(shape.Of(n, 3), shape.Of(3, 2))},
+		Case{Op: "MatMul", Label: "each of a batch by each", F: of1(func(x *graph.Node) *graph.Node { return ops.MatMul(x, x, ops.MatMulOp{TransB: true}) }), In: normal(shape.Of(n, 2))},
+		Case{Op: "MatMul", Label: "rows of N times N", F: of2(func(a, b *graph.Node) *graph.Node { return ops.MatMul(a, b) }), In: normal(shape.Of(n, n, 2), shape.Of(2, 3))},
 		Case{Op: "MatMul", Label: "by itself", F: of1(func(x *graph.Node) *graph.Node { return ops.MatMul(x, x, ops.MatMulOp{TransB: true}) }), In: normal(shape.Of(2, 3))},
 		Case{Op: "AddBias", Label: "2 axes", F: of2(ops.AddBias), In: normal(shape.Of(n, 3), shape.Of(3))},
 		Case{Op: "AddBias", Label: "4 axes", F: of2(ops.AddBias), In: normal(shape.Of(n, 2, 2, 3), shape.Of(2))},

@@ -30,6 +30,12 @@ var files = []struct {
 	{"cpuid", cpuid},
 	{"vector_avx2", func(c *build.Context) string { return vector(avx2(c)) }},
 	{"vector_avx512", func(c *build.Context) string { return vector(avx512(c)) }},
+	{"pool_avx2", func(c *build.Context) string { return pools(avx2(c)) }},
+	{"pool_avx512", func(c *build.Context) string { return pools(avx512(c)) }},
+	{"gradpanel_avx2", func(c *build.Context) string { return gradPanels(avx2(c)) }},
+	{"gradpanel_avx512", func(c *build.Context) string { return gradPanels(avx512(c)) }},
+	{"winograd_avx2", func(c *build.Context) string { return winograd(avx2(c)) }},
+	{"winograd_avx512", func(c *build.Context) string { return winograd(avx512(c)) }},
 	{"gemm_avx2", func(c *build.Context) string { return gemm(avx2(c)) }},
 	{"gemm_avx512", func(c *build.Context) string { return gemm(avx512(c)) }},
 }

@@ -1,223 +1,377 @@
 package main
 
 import (
+	"fmt"
+
+	"github.com/mmcloughlin/avo/attr"
 	"github.com/mmcloughlin/avo/operand"
 	"github.com/mmcloughlin/avo/reg"
 )
 
-// pools writes the kernels of max pooling with windows of 2×2 that do not overlap.
-func pools(t *target) {
-	t.maxPool()
-	t.maxPoolGrad()
+// pools writes the kernels of max pooling with windows two columns apart, and their table. They
+// choose and move elements but compute nothing, so denormals stay as they are.
+func pools(t *target) string {
+	for _, size := range []int{2, 3} {
+		t.maxPool(size, false)
+		t.maxPool(size, true)
+	}
+	t.maxPoolScatter()
+	return fmt.Sprintf("\nvar pools%[1]s = pools{\n"+
+		"\tmaxPool: [...]poolFunc{2: maxPool2%[1]s, 3: maxPool3%[1]s},\n"+
+		"\tmaxPlaces: [...]placesFunc{2: maxPlaces2%[1]s, 3: maxPlaces3%[1]s},\n"+
+		"\tmaxPoolScatter: maxPoolScatter%[1]s,\n}\n", t.name)
 }
 
-// pool holds the registers of both kernels. A vector of results has two vectors of each of two lines
-// under it.
+const poolParams = "rows, n int, x *float32, xRow, xStep int, y *float32, yRow int"
+
+// pool holds what the kernels share. A vector of windows lies over two vectors of each line, the lower
+// and the upper.
 type pool struct {
 	*target
-	x0, x1     reg.GPVirtual // the two lines
-	rows, left reg.GPVirtual // lines of results, results left in the line
-	low, high  reg.GPVirtual // elements left in the first and the second vector of a line
+	x, y, xRow, left reg.GPVirtual
+	evens, odds      reg.VecPhysical // AVX-512: which elements of two vectors
 }
 
-func newPool(t *target) *pool {
-	return &pool{target: t, x0: t.arg("x"), x1: t.GP64(), rows: t.arg("rows"), left: t.GP64(), low: t.GP64(), high: t.GP64()}
+// Registers. AVX2 keeps the masks of the rest of a line in the last three vectors.
+const (
+	poolMasks    = 13
+	poolOdds     = 16
+	poolEvens    = 17
+	maskLower    = 0
+	maskUpper    = 1
+	maskWindows  = 2
+	notLessQuiet = 0x16 // not less or equal, or unordered
+	ordered      = 0x07
+)
+
+var poolOpmasks = [...]reg.OpmaskPhysical{reg.K3, reg.K4, reg.K5}
+
+func (t *target) newPool() *pool {
+	p := &pool{target: t, x: t.GP64(), y: t.GP64(), xRow: t.arg("xRow"), left: t.GP64()}
+	rest, low, high, width := t.GP64(), t.GP64(), t.GP64(), t.GP64()
+	t.Load(t.Param("n"), rest)
+	t.ANDQ(operand.Imm(uint64(t.width()-1)), rest)
+	t.LEAQ(operand.Mem{Base: rest, Index: rest, Scale: 1}, low)
+	t.MOVQ(low, high)
+	t.MOVQ(operand.U32(uint32(t.width())), width)
+	t.CMPQ(low, width)
+	t.CMOVQGT(width, low)
+	t.SUBQ(low, high)
+	for i, n := range []reg.GPVirtual{low, high, rest} {
+		p.setPoolMask(i, n)
+	}
+	if t.mask == opmask {
+		var evens, odds []uint32
+		for i := range uint32(t.width()) {
+			evens, odds = append(evens, 2*i), append(odds, 2*i+1)
+		}
+		p.evens, p.odds = t.regs[poolEvens], t.regs[poolOdds]
+		t.VMOVUPS(t.table("evens", evens), p.evens)
+		t.VMOVUPS(t.table("odds", odds), p.odds)
+	}
+	return p
 }
 
-// eachLine runs body for whole vectors of results, then for the masked rest of the line.
-func (p *pool) eachLine(step func(), body func(masked bool)) {
-	p.Label("line")
-	p.MOVQ(p.x0, p.x1)
-	p.ADDQ(p.param("xRow"), p.x1)
+// setPoolMask makes mask i select the first n lanes, 0 <= n <= width.
+func (p *pool) setPoolMask(i int, n reg.GPVirtual) {
+	r := p.GP64()
+	if p.mask == opmask {
+		p.MOVQ(operand.I32(-1), r)
+		p.BZHIQ(n, r, r)
+		p.KMOVW(r.As32(), poolOpmasks[i])
+		return
+	}
+	base := p.GP64()
+	p.LEAQ(p.lanes.Offset(32), base)
+	p.MOVQ(n, r)
+	p.NEGQ(r)
+	p.VMOVUPS(operand.Mem{Base: base, Index: r, Scale: 4}, p.regs[poolMasks+i])
+}
+
+// get loads a vector, or the lanes of mask i; put stores it.
+func (p *pool) get(m operand.Mem, d reg.VecPhysical, masked bool, i int) {
+	switch {
+	case !masked:
+		p.VMOVUPS(m, d)
+	case p.mask == opmask:
+		p.VMOVUPS_Z(m, poolOpmasks[i], d)
+	default:
+		p.VMASKMOVPS(m, p.regs[poolMasks+i], d)
+	}
+}
+
+func (p *pool) put(s reg.VecPhysical, m operand.Mem, masked bool, i int) {
+	switch {
+	case !masked:
+		p.VMOVUPS(s, m)
+	case p.mask == opmask:
+		p.VMOVUPS(s, poolOpmasks[i], m)
+	default:
+		p.VMASKMOVPS(s, p.regs[poolMasks+i], m)
+	}
+}
+
+// line is where line a of the windows begins, disp elements on.
+func (p *pool) line(base reg.Register, a, disp int) operand.Mem {
+	m := operand.Mem{Base: base, Disp: 4 * disp}
+	if a > 0 {
+		m.Index, m.Scale = p.xRow, uint8(a)
+	}
+	return m
+}
+
+// columns loads the first two elements of line a of each window; b is scratch.
+func (p *pool) columns(a int, even, odd, b reg.VecPhysical, masked bool) {
+	p.get(p.line(p.x, a, 0), even, masked, maskLower)
+	p.get(p.line(p.x, a, p.width()), b, masked, maskUpper)
+	if p.mask == opmask {
+		p.VMOVAPS(even, odd)
+		p.VPERMT2PS(b, p.odds, odd)
+		p.VPERMT2PS(b, p.evens, even)
+		return
+	}
+	p.VSHUFPS(operand.Imm(0xdd), b, even, odd)
+	p.VSHUFPS(operand.Imm(0x88), b, even, even)
+	p.VPERMQ(operand.Imm(0xd8), odd, odd)
+	p.VPERMQ(operand.Imm(0xd8), even, even)
+}
+
+// third loads the third elements. They are every other one from the line's second on, so that nothing
+// beyond the last window is read.
+func (p *pool) third(a int, d, b reg.VecPhysical, masked bool) {
+	p.get(p.line(p.x, a, 1), d, masked, maskLower)
+	p.get(p.line(p.x, a, 1+p.width()), b, masked, maskUpper)
+	if p.mask == opmask {
+		p.VPERMT2PS(b, p.odds, d)
+		return
+	}
+	p.VSHUFPS(operand.Imm(0xdd), b, d, d)
+	p.VPERMQ(operand.Imm(0xd8), d, d)
+}
+
+// beats compares v with the best before it: greater, or the first NaN. It leaves a mask in K2, or t.
+func (p *pool) beats(v, best, t, u reg.VecPhysical) {
+	if p.mask == opmask {
+		p.VCMPPS(operand.Imm(notLessQuiet), best, v, reg.K2)
+		p.VCMPPS(operand.Imm(ordered), best, best, reg.K2, reg.K2)
+		return
+	}
+	p.VCMPPS(operand.Imm(notLessQuiet), best, v, t)
+	p.VCMPPS(operand.Imm(ordered), best, best, u)
+	p.VANDPS(u, t, t)
+}
+
+// keep sets d to v where beats found so.
+func (p *pool) keep(v, d, t reg.VecPhysical) {
+	if p.mask == opmask {
+		p.VMOVAPS(v, reg.K2, d)
+		return
+	}
+	p.VBLENDVPS(t, v, d, d)
+}
+
+// eachRow runs body along rows of windows, for whole vectors and for the rest; begin starts a row, and next
+// goes on to the next vector.
+func (p *pool) eachRow(begin func(), body func(masked bool), next func()) {
+	x0, y0, rows := p.arg("x"), p.arg("y"), p.arg("rows")
+	p.Label("row")
+	p.MOVQ(x0, p.x)
+	p.MOVQ(y0, p.y)
 	p.Load(p.Param("n"), p.left)
+	begin()
 	p.along("vectors", p.left, 1, "rest", func() {
 		body(false)
-		for _, r := range []reg.Register{p.x0, p.x1} {
-			p.ADDQ(operand.U32(uint32(2*p.size)), r)
-		}
-		step()
+		p.ADDQ(operand.U32(uint32(2*p.size)), p.x)
+		p.ADDQ(operand.U32(uint32(p.size)), p.y)
+		next()
 	})
 	p.Label("rest")
 	p.TESTQ(p.left, p.left)
 	p.JE(operand.LabelRef("next"))
-	p.counts()
 	body(true)
 	p.Label("next")
+	p.ADDQ(p.param("xStep"), x0)
+	p.ADDQ(p.param("yRow"), y0)
+	p.DECQ(rows)
+	p.JNE(operand.LabelRef("row"))
+	p.VZEROUPPER()
+	p.RET()
 }
 
-// counts splits the elements of the rest of a line over two vectors.
-func (p *pool) counts() {
-	w := p.GP64()
-	p.LEAQ(operand.Mem{Base: p.left, Index: p.left, Scale: 1}, p.low)
-	p.MOVQ(operand.U32(uint32(p.width())), w)
-	p.MOVQ(p.low, p.high)
-	p.CMPQ(p.low, w)
-	p.CMOVQGT(w, p.low)
-	p.SUBQ(p.low, p.high)
+// poolFunction starts a function.
+func (t *target) poolFunction(name, doc, params string) *pool {
+	t.Function(name + t.name)
+	t.Doc(name + t.name + " " + doc)
+	t.Attributes(attr.NOSPLIT)
+	t.Pragma("noescape")
+	t.SignatureExpr("func(" + params + ")")
+	return t.newPool()
 }
 
-// pair loads or stores the two vectors of a line.
-func (p *pool) pair(line reg.Register, a, b reg.Register, masked, store bool) {
-	for i, r := range []reg.Register{a, b} {
-		m := operand.Mem{Base: line, Disp: i * p.size}
-		if masked {
-			p.setMask([]reg.GPVirtual{p.low, p.high}[i])
-		}
-		if store {
-			p.store(r, m, masked)
-		} else {
-			p.load(m, r, masked)
-		}
+// maxPool emits the maxima of windows, or their places.
+func (t *target) maxPool(size int, places bool) {
+	name, doc, params := "maxPool", "sets y to the largest element", poolParams
+	if places {
+		name, doc = "maxPlaces", "sets y to the place of the largest element"
+		params = "rows, n int, x *float32, xRow, xStep int, y *int32, yRow, first, step int"
 	}
-}
-
-// keepMax sets a to the larger of a and b, or to NaN where either is.
-func (p *pool) keepMax(a, b, t reg.VecPhysical) {
-	if p.mask == opmask {
-		p.VCMPPS(operand.Imm(unordered), a, a, reg.K2)
-		p.VMAXPS(b, a, t)
-		p.VBLENDMPS(a, t, reg.K2, a)
-		return
-	}
-	p.VMAXPS(b, a, t)
-	p.VCMPPS(operand.Imm(unordered), a, a, b)
-	p.VBLENDVPS(b, a, t, a)
-}
-
-func (t *target) maxPool() {
-	t.begin("maxPool"+t.name, "sets y to the largest of each 2×2 elements of x, for rows lines of n results. The lines of x are xRow bytes apart.",
-		"rows, n int, x *float32, xRow int, y *float32")
-	p := newPool(t)
-	y := t.arg("y")
+	doc += fmt.Sprintf(" of each window of %[1]d×%[1]d of x, for rows of n windows. Lines are xRow bytes apart, rows xStep, results yRow.", size)
+	p := t.poolFunction(fmt.Sprintf("%s%d", name, size), doc, params)
 	r := t.regs
-	gather := t.lanesInOrder(r[8])
-	p.eachLine(func() { t.ADDQ(operand.U32(uint32(t.size)), y) }, func(masked bool) {
-		p.pair(p.x0, r[0], r[1], masked, false)
-		p.pair(p.x1, r[2], r[3], masked, false)
-		p.keepMax(r[0], r[2], r[4])
-		p.keepMax(r[1], r[3], r[4])
-		const evens, odds = 0x88, 0xdd // within lanes of 128 bits
-		t.VSHUFPS(operand.Imm(odds), r[1], r[0], r[2])
-		t.VSHUFPS(operand.Imm(evens), r[1], r[0], r[0])
-		p.keepMax(r[0], r[2], r[4])
-		t.VMULPS(t.memory(f(1)), r[0], r[0]) // flushes denormals
-		gather(r[0])
-		if masked {
-			t.setMask(p.left)
+	even, odd, more, b, best, v, u := r[0], r[1], r[2], r[3], r[4], r[7], r[8]
+	place, candidate, firsts, one, jump := r[5], r[6], r[9], r[10], r[11]
+	var first reg.GPVirtual
+	var columns operand.Mem
+	if places {
+		var twice []uint32
+		for i := range uint32(t.width()) {
+			twice = append(twice, 2*i)
 		}
-		t.store(r[0], operand.Mem{Base: y}, masked)
-	})
-	p.nextLine([]reg.GPVirtual{p.x0}, []reg.GPVirtual{y})
-	t.end()
-}
-
-// nextLine moves pointers into x, and to results, from the rest of a line to the next.
-func (p *pool) nextLine(lines, results []reg.GPVirtual) {
-	for _, r := range results {
-		p.LEAQ(operand.Mem{Base: r, Index: p.left, Scale: 4}, r)
+		first = t.arg("first")
+		columns = t.table("twice", twice)
+		t.VMOVUPS(t.table("one", repeat(t.width(), 1)), one)
+		t.MOVQ(p.xRow, p.left)
+		t.SHRQ(operand.Imm(2), p.left)
+		t.SUBQ(operand.Imm(uint64(size-1)), p.left)
+		t.spreadInt(p.left, jump) // from a line's last element to the next one's first
 	}
-	p.Load(p.Param("n"), p.low)
-	p.SUBQ(p.left, p.low)
-	p.SHLQ(operand.Imm(3), p.low) // bytes of x that whole vectors went over
-	for _, r := range lines {
-		p.SUBQ(p.low, r)
-		p.ADDQ(p.param("xRow"), r)
-		p.ADDQ(p.param("xRow"), r)
-	}
-	p.DECQ(p.rows)
-	p.JNE(operand.LabelRef("line"))
-}
-
-// lanesInOrder returns what puts pairs of elements, interleaved by lanes of 128 bits, in order.
-func (t *target) lanesInOrder(index reg.VecPhysical) func(r reg.VecPhysical) {
-	if t.size == 32 {
-		return func(r reg.VecPhysical) { t.VPERMQ(operand.Imm(0xd8), r, r) }
-	}
-	var words []uint32
-	for _, i := range []uint32{0, 2, 4, 6, 1, 3, 5, 7} {
-		words = append(words, i, 0)
-	}
-	t.VMOVUPS(t.data("inOrder", words), index)
-	return func(r reg.VecPhysical) { t.VPERMQ(r, index, r) }
-}
-
-func (t *target) maxPoolGrad() {
-	t.begin("maxPoolGrad"+t.name, "sets dx to dy at the first of each 2×2 elements of x that is y, and to 0 at the others.",
-		"rows, n int, x *float32, xRow int, y, dy, dx *float32")
-	p := newPool(t)
-	y, dy, dx := t.arg("y"), t.arg("dy"), t.arg("dx")
-	d1 := t.GP64()
-	r := t.regs
-	w := uint32(t.width())
-	var low, high []uint32
-	for i := range w {
-		low, high = append(low, i/2), append(high, w/2+i/2)
-	}
-	twice := []operand.Mem{t.data("twiceLow", low), t.data("twiceHigh", high)}
-	first := t.data("first", repeatPair(t.size/8, ^uint32(0), 0))
-
-	p.eachLine(func() {
-		for _, q := range []reg.GPVirtual{y, dy} {
-			t.ADDQ(operand.U32(uint32(t.size)), q)
+	p.eachRow(func() {
+		if places {
+			t.spreadInt(first, firsts)
+			t.VPADDD(columns, firsts, firsts)
+			t.ADDQ(t.param("step"), first)
 		}
-		t.ADDQ(operand.U32(uint32(2*t.size)), dx)
 	}, func(masked bool) {
-		p.pair(p.x0, r[0], r[1], masked, false)
-		p.pair(p.x1, r[2], r[3], masked, false)
-		if masked {
-			t.setMask(p.left)
+		for a := range size {
+			p.columns(a, even, odd, b, masked)
+			cells := []reg.VecPhysical{even, odd}
+			if size == 3 {
+				p.third(a, more, b, masked)
+				cells = append(cells, more)
+			}
+			for i, c := range cells {
+				switch {
+				case a+i == 0:
+					t.VMOVAPS(c, best)
+					if places {
+						t.VMOVAPS(firsts, place)
+						t.VMOVAPS(firsts, candidate)
+					}
+					continue
+				case places && i == 0:
+					t.VPADDD(jump, candidate, candidate)
+				case places:
+					t.VPADDD(one, candidate, candidate)
+				}
+				p.beats(c, best, v, u)
+				p.keep(c, best, v)
+				if places {
+					p.keep(candidate, place, v)
+				}
+			}
 		}
-		t.load(operand.Mem{Base: y}, r[4], masked)
-		t.load(operand.Mem{Base: dy}, r[5], masked)
-		t.VMULPS(t.memory(f(1)), r[5], r[5]) // flushes denormals
-		for half := range 2 {
-			t.VMOVUPS(twice[half], r[6])
-			t.VPERMPS(r[4], r[6], r[7]) // y, each element twice
-			t.VPERMPS(r[5], r[6], r[8]) // dy
-			top, bottom := r[half], r[2+half]
-			t.matches(top, r[7], top)
-			t.matches(bottom, r[7], bottom)
-			t.VMOVUPS(first, r[9])
-			t.firstOfPair(top, r[9], r[10])
-			// A pair with a match above has none below.
-			t.VPSHUFD(operand.Imm(0xb1), top, r[10])
-			t.VORPS(r[10], top, r[10])
-			t.VANDNPS(bottom, r[10], bottom)
-			t.firstOfPair(bottom, r[9], r[10])
-			t.VANDPS(r[8], top, top)
-			t.VANDPS(r[8], bottom, bottom)
+		result := best
+		if places {
+			result = place
 		}
-		t.MOVQ(dx, d1)
-		t.ADDQ(t.param("xRow"), d1)
-		p.pair(dx, r[0], r[1], masked, true)
-		p.pair(d1, r[2], r[3], masked, true)
+		p.put(result, operand.Mem{Base: p.y}, masked, maskWindows)
+	}, func() {
+		if places {
+			t.VPADDD(t.memory(constant(2*t.width())), firsts, firsts)
+		}
 	})
-	p.nextLine([]reg.GPVirtual{p.x0, dx}, []reg.GPVirtual{y, dy})
-	t.end()
 }
 
-// matches sets the lanes of d where x is y, or one of them NaN, to ones and the others to 0.
-func (t *target) matches(x, y, d reg.VecPhysical) {
-	const equalOrUnordered = 0x08
-	if t.mask == opmask {
-		t.VCMPPS(operand.Imm(equalOrUnordered), y, x, reg.K2)
-		t.VPMOVM2D(reg.K2, d)
+// table is data, once in a file.
+func (t *target) table(name string, words []uint32) operand.Mem {
+	if m, ok := t.constants[name]; ok {
+		return m
+	}
+	t.constants[name] = t.data(name, words)
+	return t.constants[name]
+}
+
+// spreadInt fills d with the low half of r.
+func (t *target) spreadInt(r reg.GPVirtual, d reg.VecPhysical) {
+	t.VMOVD(r.As32(), d.AsX())
+	t.VPBROADCASTD(d.AsX(), d)
+}
+
+// maxPoolScatter emits the gradient for windows of 2×2 that do not overlap.
+func (t *target) maxPoolScatter() {
+	p := t.poolFunction("maxPoolScatter", "sets dx, laid out like x, to y at the place of the largest of each 2×2 elements of x, and to 0 at the others.",
+		poolParams+", dx *float32")
+	r := t.regs
+	even0, odd0, even1, odd1, b, dy := r[0], r[1], r[2], r[3], r[4], r[5]
+	right, lower, u, w := r[6], r[7], r[8], r[9]
+	dx0, dx := t.arg("dx"), t.GP64()
+	low, high := p.interleaving()
+	p.eachRow(func() {
+		t.MOVQ(dx0, dx)
+		t.ADDQ(t.param("xStep"), dx0)
+	}, func(masked bool) {
+		p.columns(0, even0, odd0, b, masked)
+		p.columns(1, even1, odd1, b, masked)
+		p.get(operand.Mem{Base: p.y}, dy, masked, maskWindows)
+		best := func(even, odd, won reg.VecPhysical) { // leaves the larger in even
+			p.beats(odd, even, won, u)
+			p.keep(odd, even, won)
+			p.toVector(won)
+		}
+		best(even0, odd0, right)
+		best(even1, odd1, w)
+		p.beats(even1, even0, lower, u)
+		p.toVector(lower)
+		for a, won := range []reg.VecPhysical{right, w} {
+			even, odd := []reg.VecPhysical{even0, even1}[a], []reg.VecPhysical{odd0, odd1}[a]
+			if a == 0 {
+				t.VANDNPS(dy, lower, b)
+			} else {
+				t.VANDPS(dy, lower, b)
+			}
+			t.VANDNPS(b, won, even)
+			t.VANDPS(b, won, odd)
+			p.interleave(even, odd, u, low, high)
+			p.put(even, p.line(dx, a, 0), masked, maskLower)
+			p.put(odd, p.line(dx, a, p.width()), masked, maskUpper)
+		}
+	}, func() { t.ADDQ(operand.U32(uint32(2*t.size)), dx) })
+}
+
+// toVector makes a vector of the mask that beats left.
+func (p *pool) toVector(d reg.VecPhysical) {
+	if p.mask == opmask {
+		p.VPMOVM2D(reg.K2, d)
+	}
+}
+
+// interleaving loads what interleave needs: which elements of two vectors are the lower and the upper.
+func (p *pool) interleaving() (low, high reg.VecPhysical) {
+	if p.mask != opmask {
+		return nil, nil
+	}
+	var lows, highs []uint32
+	w := uint32(p.width())
+	for i := range w / 2 {
+		lows, highs = append(lows, i, w+i), append(highs, w/2+i, w+w/2+i)
+	}
+	low, high = p.regs[18], p.regs[19]
+	p.VMOVUPS(p.table("interleaveLow", lows), low)
+	p.VMOVUPS(p.table("interleaveHigh", highs), high)
+	return low, high
+}
+
+// interleave turns a and b into the lower and the upper half of a0 b0 a1 b1...; t is scratch.
+func (p *pool) interleave(a, b, t, low, high reg.VecPhysical) {
+	if p.mask == opmask {
+		p.VMOVAPS(a, t)
+		p.VPERMT2PS(b, low, a)
+		p.VPERMT2PS(b, high, t)
+		p.VMOVAPS(t, b)
 		return
 	}
-	t.VCMPPS(operand.Imm(equalOrUnordered), y, x, d)
-}
-
-// firstOfPair clears the second lane of each pair in m where the first is set.
-func (t *target) firstOfPair(m, first, tmp reg.VecPhysical) {
-	t.VANDPS(m, first, tmp)
-	t.VPSLLQ(operand.Imm(32), tmp, tmp)
-	t.VANDNPS(m, tmp, m)
-}
-
-func repeatPair(n int, a, b uint32) []uint32 {
-	var s []uint32
-	for range n {
-		s = append(s, a, b)
-	}
-	return s
+	p.VUNPCKLPS(b, a, t)
+	p.VUNPCKHPS(b, a, b)
+	p.VPERM2F128(operand.Imm(0x20), b, t, a)
+	p.VPERM2F128(operand.Imm(0x31), b, t, b)
 }

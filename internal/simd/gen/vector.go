@@ -29,7 +29,6 @@ func vector(t *target) string {
 	for i := 1; i <= rows; i++ {
 		fmt.Fprintf(&s, "\t\t%d: convGrad%d%s,\n", i, i, t.name)
 	}
-	pools(t)
-	fmt.Fprintf(&s, "\t},\n\tmaxPool: maxPool%[1]s,\n\tmaxPoolGrad: maxPoolGrad%[1]s,\n}\n", t.name)
+	s.WriteString("\t},\n}\n")
 	return s.String()
 }

@@ -1,0 +1,126 @@
+package cpu
+
+import (
+	"math"
+
+	"github.com/plexaura/plexaura/engine"
+	"github.com/plexaura/plexaura/internal/simd"
+	"github.com/plexaura/plexaura/shape"
+)
+
+// inner are the windows within the image of a pooling of float32 that has vector kernels: 2×2 or
+// 3×3, with a stride of 2 along rows. Those at the border are looked at one by one.
+type inner struct {
+	simd.PoolWindows
+	*pool
+	x, y   int // places of the first window and of its result in their planes
+	border []int
+}
+
+// inner returns these windows, or reports false.
+func (p *pool) inner() (*inner, bool) {
+	r0, r1 := p.whole(0)
+	c0, c1 := p.whole(1)
+	size := p.Kernel[0]
+	if size != p.Kernel[1] || !simd.HasPool(size, p.Stride[1]) || p.Dilation != [2]int{1, 1} || r0 == r1 || c0 == c1 {
+		return nil, false
+	}
+	w := &inner{pool: p, y: r0*p.out[1] + c0}
+	w.x = (r0*p.Stride[0]-p.Pad[0][0])*p.in[1] + c0*p.Stride[1] - p.Pad[1][0]
+	w.PoolWindows = simd.PoolWindows{Size: size, Rows: r1 - r0, Cols: c1 - c0, LD: p.in[1], Step: p.Stride[0] * p.in[1], Out: p.out[1]}
+	for j := range p.yPlane() {
+		if r, c := j/p.out[1], j%p.out[1]; r < r0 || r >= r1 || c < c0 || c >= c1 {
+			w.border = append(w.border, j)
+		}
+	}
+	return w, true
+}
+
+// seamless reports whether the windows of a plane follow those of the one before like any others.
+func (w *inner) seamless() bool { return len(w.border) == 0 && w.Rows*w.Step == w.xPlane() }
+
+// partition reports whether every element is in one window.
+func (w *inner) partition() bool {
+	return len(w.border) == 0 && w.seamless() && w.Step == w.Size*w.LD && w.Cols*w.Size == w.LD
+}
+
+// cost is about the time for a plane, in nanoseconds.
+func (w *inner) cost() int { return 10 + w.Rows*(3+w.Cols*w.Size/4) + 10*len(w.border) }
+
+// eachPart calls f for the planes lo to hi, or for all at once if they are seamless, with the place of the
+// first element and result.
+func (w *inner) eachPart(lo, hi int, f func(part simd.PoolWindows, x, y int)) {
+	part, n := w.PoolWindows, 1
+	if w.seamless() {
+		n = hi - lo
+		part.Rows *= n
+	}
+	for ; lo < hi; lo += n {
+		f(part, lo*w.xPlane(), lo*w.yPlane())
+	}
+}
+
+// argmax is the place of the maximum of window j of a plane, -1 if it is of padding alone.
+func (w *inner) argmax(plane []float32, j int) int32 {
+	return argmax(plane, w.span(0, j/w.out[1]), w.span(1, j%w.out[1]), w.in[1])
+}
+
+// places sets at to the places of the maxima of a plane.
+func (w *inner) places(k *simd.Kernels, at []int32, plane []float32) {
+	k.MaxPoolPlaces(w.PoolWindows, at[w.y:], plane[w.x:], w.x)
+	for _, j := range w.border {
+		at[j] = w.argmax(plane, j)
+	}
+}
+
+// maxima is max pooling.
+func (w *inner) maxima(e Engine) engine.Bound {
+	planes := e.newLoop(w.planes, w.cost(), func(c *engine.Call, _, lo, hi int) {
+		x, y := engine.Slice[float32](c.In[0]), engine.Slice[float32](c.Out[0])
+		w.eachPart(lo, hi, func(part simd.PoolWindows, i, j int) {
+			e.simd.MaxPool(part, y[j+w.y:], x[i+w.x:])
+			for _, b := range w.border {
+				y[j+b] = float32(math.Inf(-1))
+				if k := w.argmax(x[i:], b); k >= 0 {
+					y[j+b] = x[i+int(k)]
+				}
+			}
+		})
+	})
+	return engine.Bound{Kernel: planes.kernel(), By: name, Alg: "vector"}
+}
+
+// apart reports whether windows do not overlap and are of 2×2.
+func (w *inner) apart() bool { return w.Size == 2 && w.Stride[0] >= 2 }
+
+// scatter is the gradient of max pooling whose windows are apart.
+func (w *inner) scatter(e Engine) engine.Bound {
+	planes := e.newLoop(w.planes, w.cost()+w.xPlane()/8, func(c *engine.Call, _, lo, hi int) {
+		x, dy, dx := engine.Slice[float32](c.In[0]), engine.Slice[float32](c.In[1]), engine.Slice[float32](c.Out[0])
+		w.eachPart(lo, hi, func(part simd.PoolWindows, i, j int) {
+			if !w.partition() {
+				clear(dx[i:][:w.xPlane()*part.Rows/w.Rows])
+			}
+			e.simd.MaxPoolScatter(part, dx[i+w.x:], x[i+w.x:], dy[j+w.y:])
+			for _, b := range w.border {
+				if k := w.argmax(x[i:], b); k >= 0 {
+					dx[i+int(k)] = dy[j+b]
+				}
+			}
+		})
+	})
+	return engine.Bound{Kernel: planes.kernel(), By: name, Alg: "vector"}
+}
+
+// findPlaces returns what sets at to the places of the maxima of a plane.
+func findPlaces[T shape.Float](e Engine, p *pool) (find func(at []int32, plane []T), cost int) {
+	if w, ok := p.inner(); ok && shape.DTypeOf[T]() == shape.Float32 {
+		return func(at []int32, plane []T) { w.places(e.simd, at, any(plane).([]float32)) }, w.cost() + 2*p.yPlane()
+	}
+	return func(at []int32, plane []T) {
+		clean := numbers(e, plane)
+		for i := range p.out[0] {
+			argmaxRow(p, nth(at, i, p.out[1]), plane, i, clean)
+		}
+	}, p.yPlane() * p.windowCost()
+}

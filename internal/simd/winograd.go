@@ -1,0 +1,463 @@
+package simd
+
+import (
+	"fmt"
+	"runtime"
+	"sync/atomic"
+	"unsafe"
+
+	"github.com/plexaura/plexaura/internal/par"
+)
+
+// Winograd is a convolution of float32 with 3×3 filters and stride 1 by Winograd's algorithm
+// F(4×4, 3×3): tiles of 6×6 elements of the image and the filters are transformed to 36 values, of which
+// products over the channels are transformed to 4×4 outputs. It multiplies a quarter as often as
+// Conv. It is immutable and safe for concurrent use.
+//
+// It is less exact: errors are 1e-6 to 1e-5 of the largest output, ten times those of Conv. A NaN or
+// infinity in an image makes all outputs of the up to four tiles that see it NaN, not only those whose
+// windows hold it; one in a filter makes the whole channel NaN. Elements of more than about 1e36 overflow.
+//
+// See Lavin and Gray, Fast Algorithms for Convolutional Neural Networks, 2015.
+type Winograd struct {
+	ConvOp
+	k    *Kernels
+	flip bool // filters are those of the convolution whose image gradient this is
+
+	lanes   int // tiles in a vector, and columns of outputs in a group
+	lines   int // lines of tiles in an image
+	across  int // groups in a line of tiles
+	vectors int // of tiles in all images; they number groups of columns, then bands of lines of tiles
+
+	patterns []winoPattern
+	period   int // bands after which patterns come again
+	masks    []uint32
+
+	vecs, panels int // vectors in a panel of products, panels in a block
+	filters      int // filters that a block has in work at once
+	factors      int // elements of a transformed filter's values for one of the 36, over all filters and channels
+	slots        int // blocks under way at most
+
+	idle chan *winoRun
+}
+
+// winogradKernels are the transforms of one level.
+type winogradKernels struct {
+	winoLanes     int // tiles in a vector
+	winoMaskWords int // words of a mask
+
+	winoIn, winoDy             winoImageFunc
+	winoOut                    winoOutFunc
+	winoFilter, winoFilterGrad winoFlatFunc
+}
+
+// winoImageFunc transforms a vector of tiles of channels of an image x to 36 vectors es bytes apart in v.
+// Channels are xs and cs bytes apart. at are offsets of the groups' first elements, in bytes; masks are
+// those of each line, part of a line and group.
+type winoImageFunc func(channels int, x *float32, xs int, at *int, row int, masks *uint32, v *float32, cs, es int, cells *float32, flags int) (csr uint32)
+
+// winoOutFunc transforms 36 vectors es bytes apart for channels ms bytes apart to outputs, ys bytes apart.
+type winoOutFunc func(channels int, m *float32, ms, es int, y *float32, ys int, at *int, row int, masks *uint32, bias, cells *float32, flags int) (csr uint32)
+
+// winoFlatFunc transforms n filters, to factors or back.
+type winoFlatFunc func(n int, w *float32, ws int, u *float32, us int, cells *float32) (csr uint32)
+
+const (
+	winoTile   = 4  // outputs of a tile each way
+	winoValues = 36 // values that a tile is transformed to
+	winoGroups = 4  // groups in a vector of tiles
+	winoWhole  = 1 << 9
+
+	// winoCall is how many channels of a vector are transformed before the next vector has its turn, which lies
+	// beside it in the same lines of memory.
+	winoCall = 16
+
+	// winoChunk is the most filters that one call transforms.
+	winoChunk = 1024
+
+	// winoDepth is the most channels that the product's kernels take at once.
+	winoDepth = 2048
+)
+
+// NewWinograd plans op for k. It reports false where the algorithm does not apply, and where
+// Conv is as fast: for few channels or filters, and for small images.
+func NewWinograd(k *Kernels, op ConvOp) (*Winograd, bool) { return newWinograd(k, op, false) }
+
+// NewWinogradFlipped is NewWinograd for filters of op.C×op.M that are to be turned round and have their
+// axes changed, as by FlipFilters: those of the convolution whose image gradient op is.
+func NewWinogradFlipped(k *Kernels, op ConvOp) (*Winograd, bool) { return newWinograd(k, op, true) }
+
+func newWinograd(k *Kernels, op ConvOp, flip bool) (*Winograd, bool) {
+	op.Window = op.Window.withDefaults()
+	if !op.suitsWinograd() || !op.gainsByWinograd() {
+		return nil, false
+	}
+	return planWinograd(k, op, flip), true
+}
+
+func (op ConvOp) suitsWinograd() bool {
+	return op.KH == 3 && op.KW == 3 && op.SH == 1 && op.SW == 1 && op.DH == 1 && op.DW == 1 &&
+		op.C > 0 && op.C <= winoDepth && op.M > 0 && op.N > 0 && op.Cols() > 0
+}
+
+// gainsByWinograd weighs the products saved against the transforms and partial tiles.
+func (op ConvOp) gainsByWinograd() bool {
+	return op.C >= 16 && op.M >= 16 && op.OH >= 6 && op.OW >= 6
+}
+
+func planWinograd(k *Kernels, op ConvOp, flip bool) *Winograd {
+	p := &Winograd{ConvOp: op, k: k, flip: flip, lanes: k.winoLanes, idle: make(chan *winoRun, 64)}
+	p.lines, p.across = ceil(op.OH, winoTile), ceil(op.OW, p.lanes)
+	p.vectors = ceil(op.N*p.lines, winoGroups) * p.across
+	p.factors = roundUp(op.M*op.C, alignment) + alignment
+	p.pattern()
+	p.split()
+	return p
+}
+
+// split chooses blocks whose transformed tiles and products stay in the second-level cache, where the
+// channels are few enough for panels as wide as multiply best.
+func (p *Winograd) split() {
+	kernels := p.k.gemm32
+	p.vecs = min(3, len(kernels.kernel)-1, p.vectors)
+	p.panels = max(winoBlock/(p.vecs*p.lanes), 1)
+	p.filters = p.M
+	if room := cacheSizes().l2*3/4/4/winoValues/p.width() - p.C; room > 2*kernels.tallest(p.vecs) {
+		p.filters = even(p.M, room)
+	}
+	p.slots = min(runtime.NumCPU(), p.blocks())
+}
+
+// winoBlock is how many tiles a block has.
+const winoBlock = 48
+
+// nr is the tiles in a panel, width those in a block.
+func (p *Winograd) nr() int     { return p.vecs * p.lanes }
+func (p *Winograd) width() int  { return p.panels * p.nr() }
+func (p *Winograd) blocks() int { return ceil(p.vectors, p.panels*p.vecs) }
+
+// A slot's memory: values of transformed tiles, products, and what a transform puts down. Strides
+// between the 36 differ from powers of two, which would share few sets of the cache.
+func (p *Winograd) tilesStride() int    { return p.C*p.width() + alignment }
+func (p *Winograd) productsStride() int { return p.filters*p.width() + alignment }
+func (p *Winograd) cells() int          { return winoValues * p.lanes }
+func (p *Winograd) slotLen() int {
+	return winoValues*(p.tilesStride()+p.productsStride()) + p.cells()
+}
+
+// winoPattern says what of a vector of tiles lies in the image and in the output: where its masks
+// are, or that it needs none.
+type winoPattern struct {
+	in, out  int
+	inFlags  int
+	outFlags int
+}
+
+// pattern makes the masks of all vectors of tiles. They depend on the columns and on the lines of tiles, which
+// come again after some bands; the last band may lack lines.
+func (p *Winograd) pattern() {
+	bands := p.vectors / p.across
+	p.period = p.lines
+	for n := winoGroups; n > 1 && p.period%2 == 0; n /= 2 {
+		p.period /= 2
+	}
+	p.period = min(p.period, bands)
+	made := map[string]int{}
+	for band := range p.period + 1 {
+		if band == p.period {
+			band = bands - 1
+		}
+		for x := range p.across {
+			var q winoPattern
+			q.in, q.inFlags = p.mask(made, p.inMasks(band, x))
+			q.out, q.outFlags = p.mask(made, p.outMasks(band, x))
+			p.patterns = append(p.patterns, q)
+		}
+	}
+}
+
+// lineOf is the image and line of tiles of a group of a band; in the last one, there may be none.
+func (p *Winograd) lineOf(band, group int) (image, line int, ok bool) {
+	i := band*winoGroups + group
+	return i / p.lines, i % p.lines, i < p.N*p.lines
+}
+
+// inMasks are the bits of the lanes on the image, for each line, part and group.
+func (p *Winograd) inMasks(band, x int) (bits []uint32) {
+	for i := range winoTile + 2 {
+		for part := range 2 {
+			for g := range winoGroups {
+				_, line, ok := p.lineOf(band, g)
+				row, col := line*winoTile+i-p.Top, x*p.lanes+part*winoTile-p.Left
+				bits = append(bits, lanesOn(ok && row >= 0 && row < p.H, col, p.W, p.lanes))
+			}
+		}
+	}
+	return bits
+}
+
+// outMasks are those on the output, for each line and group.
+func (p *Winograd) outMasks(band, x int) (bits []uint32) {
+	for i := range winoTile {
+		for g := range winoGroups {
+			_, line, ok := p.lineOf(band, g)
+			bits = append(bits, lanesOn(ok && line*winoTile+i < p.OH, x*p.lanes, p.OW, p.lanes))
+		}
+	}
+	return bits
+}
+
+// lanesOn has a bit for each of the columns from col on that lie in [0, width).
+func lanesOn(row bool, col, width, lanes int) (bits uint32) {
+	for i := range lanes {
+		if row && col+i >= 0 && col+i < width {
+			bits |= 1 << i
+		}
+	}
+	return bits
+}
+
+// mask stores masks, once, and returns where, and the flag of masks that leave nothing out.
+func (p *Winograd) mask(made map[string]int, bits []uint32) (at, flags int) {
+	flags = winoWhole
+	for _, b := range bits {
+		if b != 1<<p.lanes-1 {
+			flags = 0
+		}
+	}
+	key := fmt.Sprint(bits)
+	if at, ok := made[key]; ok {
+		return at, flags
+	}
+	made[key] = len(p.masks)
+	for _, b := range bits {
+		for i := range p.k.winoMaskWords {
+			word := b
+			if p.k.winoMaskWords > 1 {
+				word = -(b >> i & 1)
+			}
+			p.masks = append(p.masks, word)
+		}
+	}
+	return made[key], flags
+}
+
+// Filters returns the number of elements of transformed filters.
+func (p *Winograd) Filters() int { return winoValues * p.factors }
+
+// Scratch returns the number of elements of scratch memory that Run needs. It grows with the processors.
+func (p *Winograd) Scratch() int { return p.Filters() + p.ScratchTransformed() }
+
+// ScratchTransformed returns the number of elements of scratch memory that Transform and RunTransformed need.
+func (p *Winograd) ScratchTransformed() int {
+	return max(p.slots*p.slotLen(), winoTaps*p.factors+p.slots*p.cells()) + alignment
+}
+
+// winoTaps is the elements of a filter.
+const winoTaps = 9
+
+// Run computes y from the images x, the filters w and bias, which may be nil where the op has none. The
+// bits of y do not depend on the pool; nil means the calling goroutine. scratch needs Scratch
+// elements, in any state; nothing may overlap it or y.
+func (p *Winograd) Run(pool *par.Pool, y, x, w, bias, scratch []float32) {
+	p.need("Winograd", len(scratch), p.Scratch())
+	u, scratch := scratch[:p.Filters()], scratch[p.Filters():]
+	p.Transform(pool, u, w, scratch)
+	p.RunTransformed(pool, y, x, u, bias, scratch)
+}
+
+// Transform sets u, of Filters elements, to what RunTransformed takes for the filters w. scratch needs
+// ScratchTransformed elements.
+func (p *Winograd) Transform(pool *par.Pool, u, w, scratch []float32) {
+	p.need("filters", len(w), p.M*p.C*winoTaps)
+	p.need("transformed filters", len(u), p.Filters())
+	p.need("scratch", len(scratch), p.ScratchTransformed())
+	r := p.take()
+	r.u, r.w, r.scratch = u, w, aligned(scratch)
+	r.next.Store(0)
+	pool.For(p.slots, 1, r.filterTasks)
+	p.give(r)
+}
+
+// RunTransformed is Run with filters that Transform has transformed. scratch needs ScratchTransformed elements.
+func (p *Winograd) RunTransformed(pool *par.Pool, y, x, u, bias, scratch []float32) {
+	p.need("output", len(y), p.N*p.M*p.Cols())
+	p.need("images", len(x), p.N*p.C*p.H*p.W)
+	p.need("transformed filters", len(u), p.Filters())
+	p.need("scratch", len(scratch), p.ScratchTransformed())
+	if p.Bias != NoBias {
+		p.need("bias", len(bias), p.M)
+	}
+	r := p.take()
+	r.y, r.x, r.u, r.bias, r.scratch = y, x, u, bias, aligned(scratch)
+	r.next.Store(0)
+	pool.For(p.slots, 1, r.blockTasks)
+	p.give(r)
+}
+
+func (p *Winograd) need(what string, got, want int) {
+	if got < want {
+		panic(fmt.Sprintf("simd: Winograd %+v with %d elements of %s, needs %d", p.ConvOp, got, what, want))
+	}
+}
+
+// aligned is s from a cache line on.
+func aligned(s []float32) []float32 {
+	return s[int(-uintptr(unsafe.Pointer(unsafe.SliceData(s)))&63)/4:]
+}
+
+// winoRun is a convolution under way.
+type winoRun struct {
+	*Winograd
+	y, x, w, u, bias []float32
+	scratch          []float32
+	next             atomic.Int64      // block that nobody has begun
+	at               [][winoGroups]int // of each slot and vector in its block, where the groups lie
+
+	filterTasks, blockTasks func(lo, hi int) // bound once, so that loops allocate nothing
+}
+
+func (p *Winograd) take() *winoRun {
+	select {
+	case r := <-p.idle:
+		return r
+	default:
+	}
+	r := &winoRun{Winograd: p, at: make([][winoGroups]int, p.slots*p.panels*p.vecs)}
+	r.filterTasks, r.blockTasks = r.transformFilters, r.runBlocks
+	return r
+}
+
+func (p *Winograd) give(r *winoRun) {
+	r.y, r.x, r.w, r.u, r.bias, r.scratch = nil, nil, nil, nil, nil, nil
+	select {
+	case p.idle <- r:
+	default:
+	}
+}
+
+// each calls work for the parts that no other slot has begun, until none is left. So many slots as there are
+// workers are busy, and each has memory of its own; what work does must not depend on the slot.
+func (r *winoRun) each(parts int, work func(part int)) {
+	for part := int(r.next.Add(1)) - 1; part < parts; part = int(r.next.Add(1)) - 1 {
+		work(part)
+	}
+}
+
+// transformFilters transforms chunks of filters, numbered as they are stored. The scratch memory takes
+// all first elements together, then all second ones.
+func (r *winoRun) transformFilters(slot, _ int) {
+	cells := &r.scratch[winoTaps*r.factors+slot*r.cells()]
+	r.each(ceil(r.M*r.C, winoChunk), func(chunk int) {
+		at := chunk * winoChunk
+		n := min(winoChunk, r.M*r.C-at)
+		Transpose(r.k, r.scratch[at:], r.factors, r.w[at*winoTaps:], 0, n, winoTaps)
+		from, step := at, 4*r.factors
+		if r.flip {
+			from, step = at+(winoTaps-1)*r.factors, -step
+		}
+		r.k.winoFilter(n, &r.scratch[from], step, &r.u[at], 4*r.factors, cells)
+	})
+}
+
+// runBlocks computes blocks in the memory of a slot.
+func (r *winoRun) runBlocks(slot, _ int) {
+	r.each(r.blocks(), func(b int) { r.block(slot, b*r.panels*r.vecs) })
+}
+
+// block computes the block of tiles whose first vector is v.
+func (r *winoRun) block(slot, v int) {
+	most := r.panels * r.vecs
+	at := r.at[slot*most:][:min(most, r.vectors-v)]
+	mem := r.scratch[slot*r.slotLen():][:r.slotLen()]
+	tiles, mem := mem[:winoValues*r.tilesStride()], mem[winoValues*r.tilesStride():]
+	products, cells := mem[:winoValues*r.productsStride()], mem[winoValues*r.productsStride():]
+	r.place(at, v, r.C, r.H, r.W, r.Top, r.Left)
+	for c := 0; c < r.C; c += winoCall {
+		for i := range at {
+			r.in(v+i, c, &at[i], tiles[(i/r.vecs*r.C+c)*r.nr()+i%r.vecs*r.lanes:], cells)
+		}
+	}
+	r.place(at, v, r.M, r.OH, r.OW, 0, 0)
+	for m := 0; m < r.M; m += r.filters {
+		count := min(r.filters, r.M-m)
+		for e := range winoValues {
+			r.multiply(products[e*r.productsStride():], tiles[e*r.tilesStride():], e, m, count, len(at))
+		}
+		for c := 0; c < count; c += winoCall {
+			for i := range at {
+				r.out(v+i, m+c, min(winoCall, count-c), &at[i], products[c*r.width()+i*r.lanes:], cells)
+			}
+		}
+	}
+}
+
+// place sets at to the offsets, in bytes, of the groups of vectors from v on, in images whose tiles begin
+// top and left before them.
+func (r *winoRun) place(at [][winoGroups]int, v, channels, height, width, top, left int) {
+	for i := range at {
+		band, x := (v+i)/r.across, (v+i)%r.across
+		for g := range winoGroups {
+			image, line, _ := r.lineOf(band, g)
+			at[i][g] = 4 * (image*channels*height*width + (line*winoTile-top)*width + x*r.lanes - left)
+		}
+	}
+}
+
+func (r *winoRun) patternOf(v int) *winoPattern {
+	band, x := v/r.across, v%r.across
+	i := band % r.period
+	if band == r.vectors/r.across-1 {
+		i = r.period
+	}
+	return &r.patterns[i*r.across+x]
+}
+
+// in transforms channels of a vector of tiles, from c on.
+func (r *winoRun) in(v, c int, at *[winoGroups]int, tiles, cells []float32) {
+	q := r.patternOf(v)
+	r.k.winoIn(min(winoCall, r.C-c), &r.x[c*r.H*r.W], 4*r.H*r.W, &at[0], 4*r.W, &r.masks[q.in],
+		&tiles[0], 4*r.nr(), 4*r.tilesStride(), &cells[0], q.inFlags)
+}
+
+// out finishes count filters from m on for a vector of tiles.
+func (r *winoRun) out(v, m, count int, at *[winoGroups]int, products, cells []float32) {
+	q := r.patternOf(v)
+	flags := q.outFlags
+	if r.Add {
+		flags |= flagAdd
+	}
+	var bias *float32
+	if r.Bias != NoBias {
+		flags |= flagRowBias
+		bias = &r.bias[m]
+	}
+	if r.Act == ReLU {
+		flags |= flagReLU
+	}
+	r.k.winoOut(count, &products[0], 4*r.width(), 4*r.productsStride(),
+		&r.y[m*r.Cols()], 4*r.Cols(), &at[0], 4*r.OW, &r.masks[q.out], bias, &cells[0], flags)
+}
+
+// multiply multiplies values e of n vectors of tiles by those of count filters from m on.
+func (r *winoRun) multiply(products, tiles []float32, e, m, count, n int) {
+	kernels := r.k.gemm32
+	rows := ceil(count, kernels.tallest(r.vecs))
+	for i := range rows {
+		lo, hi := count*i/rows, count*(i+1)/rows
+		a, ars, aks := &r.u[e*r.factors+(m+lo)*r.C], 4*r.C, 4
+		if r.flip {
+			a, ars, aks = &r.u[e*r.factors+m+lo], 4, 4*r.M
+		}
+		whole := n / r.vecs
+		most := max(callWork/((hi-lo)*r.nr()*r.C), 1)
+		for j := 0; j < whole; j += most {
+			kernels.kernel[r.vecs][hi-lo](min(most, whole-j), r.C, a, ars, aks, &tiles[j*r.C*r.nr()], 4*r.nr(), 4*r.C*r.nr(),
+				&products[lo*r.width()+j*r.nr()], 4*r.width(), nil, 0, kernels.width)
+		}
+		if rest := n % r.vecs; rest > 0 {
+			kernels.kernel[rest][hi-lo](1, r.C, a, ars, aks, &tiles[whole*r.C*r.nr()], 4*r.nr(), 0,
+				&products[lo*r.width()+whole*r.nr()], 4*r.width(), nil, 0, kernels.width)
+		}
+	}
+}

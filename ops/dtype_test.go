@@ -1,0 +1,101 @@
+package ops_test
+
+import (
+	"fmt"
+	"reflect"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+	"gorgonia.org/tensor"
+
+	"github.com/plexaura/plexaura/engine"
+	"github.com/plexaura/plexaura/engine/ref"
+	"github.com/plexaura/plexaura/graph"
+	"github.com/plexaura/plexaura/shape"
+	"github.com/plexaura/plexaura/vm"
+)
+
+// denseOf is a tensor of type t that holds numbers.
+func denseOf(t shape.Type, v []float64) *tensor.Dense {
+	b := engine.BufferAt(engine.Aligned(t.Bytes()), t.DType, t.Len())
+	engine.Load(b, v)
+	var backing any
+	switch t.DType {
+	case shape.Float32:
+		backing = engine.Slice[float32](b)
+	case shape.Float64:
+		backing = engine.Slice[float64](b)
+	case shape.Int32:
+		backing = engine.Slice[int32](b)
+	case shape.Bool:
+		backing = engine.Slice[bool](b)
+	}
+	return tensor.New(tensor.WithShape(t.Ints()...), tensor.WithBacking(backing))
+}
+
+// numbersIn are the elements of a tensor of any type.
+func numbersIn(d *tensor.Dense) []float64 {
+	data := reflect.ValueOf(d.Data())
+	if data.Kind() != reflect.Slice {
+		data = reflect.Append(reflect.MakeSlice(reflect.SliceOf(data.Type()), 0, 1), data)
+	}
+	v := make([]float64, data.Len())
+	for i := range v {
+		switch e := data.Index(i); {
+		case e.Kind() == reflect.Bool && e.Bool():
+			v[i] = 1
+		case e.CanInt():
+			v[i] = float64(e.Int())
+		case e.CanFloat():
+			v[i] = e.Float()
+		}
+	}
+	return v
+}
+
+// computedAnyType runs y, whose leaves it fills, with a batch of 4.
+func computedAnyType(t *testing.T, y *graph.Node) []float64 {
+	t.Helper()
+	require.NoError(t, y.Graph().Err())
+	p, err := vm.Compile(ref.Engine{}, []*graph.Node{y}, vm.Checked)
+	require.NoError(t, err)
+	store := vm.NewStore(1)
+	fill := func(x *graph.Node) *tensor.Dense {
+		typ := x.Type().At(4)
+		kind := "positive"
+		if !typ.IsFloat() {
+			kind = "ids"
+		}
+		return denseOf(typ, torchValues(kind, int(x.Name()[0]), typ.Len()))
+	}
+	for _, l := range p.Leaves() {
+		require.NoError(t, store.Init(l))
+		if l.Name() != "rng" {
+			require.NoError(t, store.Set(l.Name(), fill(l)))
+		}
+	}
+	m, err := p.NewMachine(store)
+	require.NoError(t, err)
+	var in []*tensor.Dense
+	for _, x := range p.Inputs() {
+		in = append(in, fill(x))
+	}
+	outs, err := m.Run(t.Context(), in...)
+	require.NoError(t, err)
+	return numbersIn(outs[0])
+}
+
+// A clone in float64 computes the same, up to the rounding of float32: random numbers,
+// constants, casts and what else has a type of its own follow.
+func TestEveryConstructorInFloat64GivesTheSame(t *testing.T) {
+	for i, c := range constructors() {
+		t.Run(fmt.Sprint(i, c.name), func(t *testing.T) {
+			y := c.build(c.leaves(graph.New()))
+			double := graph.WithDType(shape.Float64, y)[0]
+			if y.Type().IsFloat() {
+				require.Equal(t, y.Type().As(shape.Float64), double.Type())
+			}
+			require.InDeltaSlice(t, computedAnyType(t, double), computedAnyType(t, y), 1e-5)
+		})
+	}
+}

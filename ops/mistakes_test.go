@@ -1,0 +1,303 @@
+package ops_test
+
+import (
+	"fmt"
+	"go/ast"
+	"go/parser"
+	"go/token"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/plexaura/plexaura/engine"
+	"github.com/plexaura/plexaura/graph"
+	"github.com/plexaura/plexaura/ops"
+	"github.com/plexaura/plexaura/shape"
+	"github.com/plexaura/plexaura/vm"
+)
+
+// constructor is a function of the package with inputs that it takes.
+type constructor struct {
+	name  string
+	in    []shape.Type
+	build func(x []*graph.Node) *graph.Node
+}
+
+func of1(f func(x *graph.Node) *graph.Node) func(x []*graph.Node) *graph.Node {
+	return func(x []*graph.Node) *graph.Node { return f(x[0]) }
+}
+
+func of2(f func(a, b *graph.Node) *graph.Node) func(x []*graph.Node) *graph.Node {
+	return func(x []*graph.Node) *graph.Node { return f(x[0], x[1]) }
+}
+
+func ofAxes(f func(x *graph.Node, axes ...int) *graph.Node, axes ...int) func(x []*graph.Node) *graph.Node {
+	return func(x []*graph.Node) *graph.Node { return f(x[0], axes...) }
+}
+
+// constructors are all those of the package.
+func constructors() (all []constructor) {
+	row := func(name string, build func(x []*graph.Node) *graph.Node, in ...shape.Type) {
+		all = append(all, constructor{name, in, build})
+	}
+	const n = shape.N
+	x, mask, ids := shape.F32(n, 3), shape.Mask(n, 3), shape.I32(n)
+	line, image, c := shape.F32(n, 4, 8), shape.F32(n, 4, 8, 8), shape.F32(4)
+
+	for name, f := range map[string]func(x *graph.Node) *graph.Node{
+		"Neg": ops.Neg, "Abs": ops.Abs, "Sign": ops.Sign, "Exp": ops.Exp, "Log": ops.Log, "Log1p": ops.Log1p, "Expm1": ops.Expm1,
+		"Sqrt": ops.Sqrt, "Sin": ops.Sin, "Cos": ops.Cos, "Tanh": ops.Tanh, "Sigmoid": ops.Sigmoid, "Floor": ops.Floor,
+		"ReLU": ops.ReLU, "Softplus": ops.Softplus, "Square": ops.Square, "Reciprocal": ops.Reciprocal,
+		"ZerosLike": ops.ZerosLike, "OnesLike": ops.OnesLike, "StopGradient": ops.StopGradient, "Flatten": ops.Flatten,
+	} {
+		row(name, of1(f), x)
+	}
+	row("Not", of1(ops.Not), mask)
+	for name, f := range map[string]func(a, b *graph.Node) *graph.Node{
+		"Add": ops.Add, "Sub": ops.Sub, "Mul": ops.Mul, "Div": ops.Div, "Pow": ops.Pow, "Maximum": ops.Maximum, "Minimum": ops.Minimum,
+		"Equal": ops.Equal, "NotEqual": ops.NotEqual, "Less": ops.Less, "LessEqual": ops.LessEqual, "Greater": ops.Greater,
+		"GreaterEqual": ops.GreaterEqual, "ByMode": ops.ByMode, "MSE": ops.MSE, "BinaryCrossEntropy": ops.BinaryCrossEntropy,
+	} {
+		row(name, of2(f), x, x)
+	}
+	row("And", of2(ops.And), mask, mask)
+	row("Or", of2(ops.Or), mask, mask)
+	for name, f := range map[string]func(x *graph.Node, axes ...int) *graph.Node{
+		"Sum": ops.Sum, "SumKeep": ops.SumKeep, "Prod": ops.Prod, "Max": ops.Max, "MaxKeep": ops.MaxKeep, "Min": ops.Min, "MinKeep": ops.MinKeep,
+		"Mean": ops.Mean, "MeanKeep": ops.MeanKeep, "Variance": ops.Variance, "Count": ops.Count,
+	} {
+		row(name, ofAxes(f, 1), x)
+	}
+	row("Squeeze", ofAxes(ops.Squeeze, 1), shape.F32(n, 1))
+	row("Unsqueeze", ofAxes(ops.Unsqueeze, 1), x)
+	row("Transpose", ofAxes(ops.Transpose, 1, 0), x)
+
+	row("LeakyReLU", of1(func(x *graph.Node) *graph.Node { return ops.LeakyReLU(x, .1) }), x)
+	row("Clip", of1(func(x *graph.Node) *graph.Node { return ops.Clip(x, 0, 1) }), x)
+	row("Cast", of1(func(x *graph.Node) *graph.Node { return ops.Cast(x, shape.Int32) }), x)
+	row("AddScalar", of1(func(x *graph.Node) *graph.Node { return ops.AddScalar(x, 1) }), x)
+	row("MulScalar", of1(func(x *graph.Node) *graph.Node { return ops.MulScalar(x, 1) }), x)
+	row("Scalar", of1(func(x *graph.Node) *graph.Node { return ops.Scalar(x, 1) }), x)
+	row("FullLike", of1(func(x *graph.Node) *graph.Node { return ops.FullLike(x, 1) }), x)
+	row("Full", of1(func(x *graph.Node) *graph.Node { return ops.Full(x, shape.Of(2), 1) }), x)
+	row("BroadcastTo", of1(func(x *graph.Node) *graph.Node { return ops.BroadcastTo(x, shape.Of(2, n, 3)) }), x)
+	row("SumTo", of1(func(x *graph.Node) *graph.Node { return ops.SumTo(x, shape.Of(3)) }), x)
+	row("Reshape", of1(func(x *graph.Node) *graph.Node { return ops.Reshape(x, n, 1, 3) }), x)
+	row("Slice", of1(func(x *graph.Node) *graph.Node { return ops.Slice(x, ops.Whole(), ops.Range{Stop: 2}) }), x)
+	row("Pad", of1(func(x *graph.Node) *graph.Node { return ops.Pad(x, ops.PadOp{After: [shape.MaxRank]int{1: 1}}) }), x)
+	row("Softmax", of1(func(x *graph.Node) *graph.Node { return ops.Softmax(x, 1) }), x)
+	row("LogSoftmax", of1(func(x *graph.Node) *graph.Node { return ops.LogSoftmax(x, 1) }), x)
+	row("Dropout", of1(func(x *graph.Node) *graph.Node { return ops.Dropout(x, .5) }), x)
+	row("Random", of1(func(x *graph.Node) *graph.Node { return ops.Random(x, shape.Of(2), engine.Normal) }), x)
+	row("Concat", of2(func(a, b *graph.Node) *graph.Node { return ops.Concat(1, a, b) }), x, x)
+	row("OneHot", of2(func(a, b *graph.Node) *graph.Node { return ops.OneHot(a, 3, b) }), ids, x)
+	row("Where", func(x []*graph.Node) *graph.Node { return ops.Where(x[0], x[1], x[2]) }, mask, x, x)
+	row("CrossEntropy", of2(func(a, b *graph.Node) *graph.Node { return ops.CrossEntropy(a, b) }), x, ids)
+	row("CrossEntropy", of2(func(a, b *graph.Node) *graph.Node {
+		return ops.CrossEntropy(a, b, ops.CrossEntropyOptions{LabelSmoothing: .1, PerExample: true})
+	}), x, x)
+	row("MatMul", of2(func(a, b *graph.Node) *graph.Node { return ops.MatMul(a, b) }), x, shape.F32(3, 2))
+	row("AddBias", of2(ops.AddBias), image, c)
+	row("Conv2D", of2(func(x, w *graph.Node) *graph.Node { return ops.Conv2D(x, w, ops.Conv2DOp{Groups: 2}) }), image, shape.F32(6, 2, 3, 3))
+	row("Conv1D", of2(func(x, w *graph.Node) *graph.Node { return ops.Conv1D(x, w, ops.Conv1DOp{Groups: 2}) }), line, shape.F32(6, 2, 3))
+	row("ConvTranspose2D", of2(func(x, w *graph.Node) *graph.Node {
+		return ops.ConvTranspose2D(x, w, ops.Conv2DOp{Stride: [2]int{2, 2}, Groups: 2}, [2]int{1, 0})
+	}), image, shape.F32(4, 3, 3, 3))
+	row("MaxPool2D", of1(func(x *graph.Node) *graph.Node { return ops.MaxPool2D(x, ops.Pool2DOp{Kernel: [2]int{2, 2}}) }), image)
+	row("AvgPool2D", of1(func(x *graph.Node) *graph.Node { return ops.AvgPool2D(x, ops.AvgPool2DOp{Kernel: [2]int{2, 2}}) }), image)
+	row("MaxPool1D", of1(func(x *graph.Node) *graph.Node { return ops.MaxPool1D(x, ops.Pool1DOp{Kernel: 2}) }), line)
+	row("AvgPool1D", of1(func(x *graph.Node) *graph.Node { return ops.AvgPool1D(x, ops.AvgPool1DOp{Kernel: 2}) }), line)
+	row("GlobalAvgPool2D", of1(ops.GlobalAvgPool2D), image)
+	row("GlobalMaxPool2D", of1(ops.GlobalMaxPool2D), image)
+	row("BatchNorm", func(x []*graph.Node) *graph.Node {
+		return ops.BatchNorm(x[0], x[1], x[2], x[3], x[4], ops.BatchNormOptions{})
+	}, image, c, c, c, c)
+	return all
+}
+
+// leaves adds the inputs of c to g: those that have no batch as States, so that they can be
+// running statistics too.
+func (c constructor) leaves(g *graph.Graph) []*graph.Node {
+	xs := make([]*graph.Node, len(c.in))
+	for i, t := range c.in {
+		xs[i] = leaf(g, i, t)
+	}
+	return xs
+}
+
+func leaf(g *graph.Graph, i int, t shape.Type) *graph.Node {
+	name := string(rune('a' + i))
+	if t.Shape.Concrete() {
+		return g.State(name, t, nil)
+	}
+	return g.Input(name, t)
+}
+
+func TestEveryConstructorIsInTheTableOfMistakes(t *testing.T) {
+	have := map[string]bool{"RNG": true} // takes no node
+	for _, c := range constructors() {
+		have[c.name] = true
+		g := graph.New()
+		require.True(t, c.build(c.leaves(g)).Valid(), c.name)
+		require.NoError(t, g.Err(), c.name)
+	}
+	files, err := filepath.Glob("*.go")
+	require.NoError(t, err)
+	for _, name := range files {
+		if strings.HasSuffix(name, "_test.go") {
+			continue
+		}
+		file, err := parser.ParseFile(token.NewFileSet(), name, nil, 0)
+		require.NoError(t, err)
+		for _, d := range file.Decls {
+			f, ok := d.(*ast.FuncDecl)
+			if !ok || f.Recv != nil || !f.Name.IsExported() || f.Type.Results == nil {
+				continue
+			}
+			if p, ok := f.Type.Results.List[0].Type.(*ast.StarExpr); ok && p.X.(*ast.SelectorExpr).Sel.Name == "Node" {
+				require.True(t, have[f.Name.Name], f.Name.Name)
+			}
+		}
+	}
+}
+
+// mistake returns the one error that a graph of gs has, which is about an invalid y.
+func mistake(t *testing.T, y *graph.Node, gs ...*graph.Graph) *graph.Error {
+	t.Helper()
+	require.NotNil(t, y)
+	require.False(t, y.Valid())
+	if !slices.Contains(gs, y.Graph()) {
+		gs = append(gs, y.Graph())
+	}
+	var list graph.ErrorList
+	for _, g := range gs {
+		list = append(list, errorsOf(g)...)
+	}
+	require.Len(t, list, 1, "%v", list)
+	require.Equal(t, "mistakes_test.go", filepath.Base(list[0].Pos.File), "%v", list[0])
+	return list[0]
+}
+
+func TestANilInputIsOneError(t *testing.T) {
+	for _, c := range constructors() {
+		t.Run(c.name, func(t *testing.T) {
+			for i := range c.in {
+				g := graph.New()
+				xs := c.leaves(g)
+				xs[i] = nil
+				require.ErrorContains(t, mistake(t, c.build(xs), g), fmt.Sprintf("input %d is nil", i))
+			}
+			require.ErrorContains(t, mistake(t, c.build(make([]*graph.Node, len(c.in)))), "input 0 is nil")
+		})
+	}
+}
+
+func TestAnInvalidInputAddsNoError(t *testing.T) {
+	for _, c := range constructors() {
+		t.Run(c.name, func(t *testing.T) {
+			for i := range c.in {
+				g := graph.New()
+				xs := c.leaves(g)
+				xs[i] = ops.StopGradient(ops.Add(xs[i], nil))
+				require.ErrorContains(t, mistake(t, c.build(xs), g), "Add: input 1 is nil")
+			}
+		})
+	}
+}
+
+func TestAnInputOfAnotherGraphIsOneError(t *testing.T) {
+	for _, c := range constructors() {
+		t.Run(c.name, func(t *testing.T) {
+			for i := 0; i < len(c.in) && len(c.in) > 1; i++ {
+				g, h := graph.New(), graph.New()
+				xs := c.leaves(g)
+				xs[i] = c.leaves(h)[i]
+				require.ErrorContains(t, mistake(t, c.build(xs), g, h), "belongs to another graph")
+			}
+		})
+	}
+}
+
+// Any other type is either taken or refused by one error, which says what is there or what
+// would be right.
+func TestAnInputOfTheWrongTypeIsOneError(t *testing.T) {
+	for _, c := range constructors() {
+		t.Run(c.name, func(t *testing.T) {
+			for i, typ := range c.in {
+				for _, wrong := range []shape.Type{
+					typ.As(shape.Float64), typ.As(shape.Int64), typ.As(shape.Uint8), typ.As(shape.Bool),
+					typ.Of(shape.Of()), typ.Of(typ.Drop(-1)), typ.Of(typ.Insert(0, 2)), typ.Of(typ.Insert(typ.Rank(), 5)),
+					typ.Of(typ.With(-1, 7)), typ.Of(typ.With(0, 7)), typ.Of(typ.With(min(1, typ.Rank()-1), 9)),
+					typ.Of(typ.With(-1, 0)), typ.Of(typ.With(0, 0)), typ.Of(shape.Of(shape.N)), typ.Of(shape.Of(shape.N, shape.N, shape.N, shape.N)),
+					typ.Of(shape.Of(1, 1, 1, 1, 1, 1, 1, 1)),
+				} {
+					g := graph.New()
+					xs := make([]*graph.Node, len(c.in))
+					for k, t := range c.in {
+						if k == i {
+							t = wrong
+						}
+						xs[k] = leaf(g, k, t)
+					}
+					if y := c.build(xs); !y.Valid() {
+						require.Regexp(t, `want|must be|no axis|spread|broadcast|differ|cannot|only|has .* elements|does not fit|axes|input is|is outside|not possible`, mistake(t, y, g).Err.Error())
+						continue
+					}
+					require.NoError(t, g.Err(), wrong)
+				}
+			}
+		})
+	}
+}
+
+// Errors are those of the function that was called, not of what it is made of.
+func TestMistakesAreNamedAfterTheFunction(t *testing.T) {
+	g := graph.New()
+	x, line, ids := g.Input("x", shape.F32(shape.N, 3)), g.Input("line", shape.F32(shape.N, 4, 8)), g.Input("ids", shape.I32(3))
+	wide := g.Input("wide", shape.F32(2, 1, 3))
+	for want, f := range map[string]func() *graph.Node{
+		"Mean: no axis 2 among 2 axes":                             func() *graph.Node { return ops.Mean(x, 2) },
+		"MeanKeep: axis 1 is given twice":                          func() *graph.Node { return ops.MeanKeep(x, 1, -1) },
+		"Variance: input 0 is int32(3); want float32 or float64":   func() *graph.Node { return ops.Variance(ids) },
+		"Conv1D: as images of one row: input has 4 channels":       func() *graph.Node { return ops.Conv1D(line, wide, ops.Conv1DOp{Groups: 2}) },
+		"Conv1D: want an input (N,C,L) and a filter":               func() *graph.Node { return ops.Conv1D(x, x, ops.Conv1DOp{}) },
+		"MaxPool1D: want an input (N,C,L), have (N,3)":             func() *graph.Node { return ops.MaxPool1D(x, ops.Pool1DOp{Kernel: 2}) },
+		"MaxPool1D: as images of one row: kernel [1 0]":            func() *graph.Node { return ops.MaxPool1D(line, ops.Pool1DOp{}) },
+		"AvgPool1D: as images of one row: kernel [1 9]":            func() *graph.Node { return ops.AvgPool1D(line, ops.AvgPool1DOp{Kernel: 9}) },
+		"ConvTranspose2D: want an input (N,C,H,W) and a filter (C": func() *graph.Node { return ops.ConvTranspose2D(x, x, ops.Conv2DOp{}, [2]int{}) },
+		"Clip: input 0 is bool(N,3); want a number":                func() *graph.Node { return ops.Clip(ops.Equal(x, x), -1, 2) },
+	} {
+		before := errorCount(g)
+		require.False(t, f().Valid(), want)
+		require.ErrorContains(t, g.Err(), want)
+		require.Equal(t, before+1, errorCount(g), want)
+	}
+}
+
+func TestARunningStatisticFollowsOneBatch(t *testing.T) {
+	g := graph.New()
+	x, c := g.Input("x", shape.F32(shape.N, 3)), g.Param("c", shape.F32(3), nil)
+	m, v := g.State("m", shape.F32(3), nil), g.State("v", shape.F32(3), nil)
+	require.True(t, ops.BatchNorm(x, c, c, m, v, ops.BatchNormOptions{}).Valid())
+	require.False(t, ops.BatchNorm(x, c, c, m, g.State("other", shape.F32(3), nil), ops.BatchNormOptions{}).Valid())
+	require.Equal(t, 1, errorCount(g))
+	require.ErrorContains(t, g.Err(), "the running mean m follows another batch already, updated at mistakes_test.go:")
+
+	require.False(t, ops.BatchNorm(x, c, c, ops.ZerosLike(c), ops.OnesLike(c), ops.BatchNormOptions{}).Valid())
+	require.Equal(t, 2, errorCount(g))
+	require.ErrorContains(t, g.Err(), "the running mean is Computed; want a State")
+	require.Len(t, g.Updates(), 2)
+}
+
+// A Const of Bool takes any number but 0 as true.
+func TestFiveIsTrueWhereItSpreads(t *testing.T) {
+	g := graph.New()
+	x := newFeed(g, "x", shape.Of(2), []float64{1, 2})
+	mask := ops.BroadcastTo(g.Const(shape.Mask(1), []float64{5}), shape.Of(2))
+	y := ops.Where(mask, x.node, ops.ZerosLike(x.node))
+	unfolded := []vm.Option{vm.Without("fold")}
+	require.Equal(t, []float64{1, 2}, computedBy(t, unfolded, []*graph.Node{y}, x)[0])
+}

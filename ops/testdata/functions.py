@@ -1,0 +1,108 @@
+#!/usr/bin/env python3
+"""Writes functions.json: results and gradients by PyTorch (1.13.1), in float64, of what is
+computed element by element, of reductions, softmax and losses.
+
+Inputs are not stored: values() below tells them by name, and dy is "plain" with seed 7. A case
+is a name that the test knows a function for, the inputs, the result, and the gradient of
+sum(dy*y) for each floating-point input.
+"""
+import json
+import math
+import pathlib
+
+import torch
+import torch.nn.functional as F
+
+torch.set_default_dtype(torch.float64)
+
+EDGES = [0.0, -0.0, 1, -1, 2.5, -2.5, 0.5, -0.5, 30, -30, 800, -800, math.inf, -math.inf, math.nan]
+
+
+def values(kind, seed, n):
+    plain = [((7919 * i + 131 * seed) % 1009) / 504.5 - 1 for i in range(n)]
+    return {
+        "plain": plain,
+        "positive": [abs(v) + 0.25 for v in plain],
+        "ties": [float((7919 * i + 131 * seed) % 1009 % 3) for i in range(n)],  # 0, 1 and 2
+        "large": [1e4 * v for v in plain],
+        "edges": EDGES[:n],
+        "ids": [(7919 * i + 131 * seed) % 1009 % 3 for i in range(n)],
+        "chance": [abs(v) for v in plain],
+    }[kind]
+
+
+def tensor(kind, seed, shape):
+    v = torch.tensor(values(kind, seed, int(torch.Size(shape).numel()))).reshape(shape)
+    return v if kind == "ids" else v.requires_grad_()
+
+
+def number(v):
+    return float("%.14g" % v) if math.isfinite(v) else str(v)
+
+
+def numbers(t):
+    return [number(v) for v in t.detach().flatten().tolist()]
+
+
+cases = []
+
+
+def case(name, f, *inputs):
+    xs = [tensor(kind, seed, shape) for seed, (kind, shape) in enumerate(inputs)]
+    y = f(*xs)
+    floats = [x for x in xs if x.is_floating_point()]
+    dy = torch.tensor(values("plain", 7, y.numel())).reshape(y.shape)
+    dxs = torch.autograd.grad(y, floats, dy)
+    cases.append({"name": name, "in": [{"kind": k, "shape": s} for k, s in inputs], "y": numbers(y), "dx": [numbers(d) for d in dxs]})
+
+
+UNARY = {
+    "Neg": torch.neg, "Abs": torch.abs, "Sign": torch.sign, "Exp": torch.exp, "Log": torch.log, "Log1p": torch.log1p,
+    "Expm1": torch.expm1, "Sqrt": torch.sqrt, "Sin": torch.sin, "Cos": torch.cos, "Tanh": torch.tanh, "Sigmoid": torch.sigmoid,
+    "Floor": torch.floor, "ReLU": torch.relu, "Softplus": F.softplus, "Square": torch.square, "Reciprocal": torch.reciprocal,
+    "LeakyReLU 0.1": lambda x: F.leaky_relu(x, 0.1), "Clip -0.5 0.5": lambda x: x.clamp(-0.5, 0.5),
+}
+for name, f in UNARY.items():
+    case(name, f, ("plain", [7]))
+    # The sign of NaN is 0 in PyTorch and NaN here; both leave it out.
+    case(name, f, ("edges", [len(EDGES) - (name in ("Sign", "Abs"))]))
+
+BINARY = {
+    "Add": torch.add, "Sub": torch.sub, "Mul": torch.mul, "Div": torch.div, "Pow": torch.pow,
+    "Maximum": torch.maximum, "Minimum": torch.minimum,
+}
+for name, f in BINARY.items():
+    case(name, f, ("positive", [2, 3]), ("plain", [3]))
+    case(name, f, ("ties", [3, 1]), ("ties", [1, 3]))
+    case(name, f, ("edges", [len(EDGES), 1]), ("edges", [8]))
+case("Where a<b", lambda a, b: torch.where(a < b, a, b), ("ties", [2, 3]), ("plain", [3]))
+
+REDUCE = {
+    "Sum": torch.sum, "Mean": torch.mean, "Max": torch.amax, "Min": torch.amin, "Variance": lambda x, dim: torch.var(x, dim, unbiased=False),
+}
+for name, f in REDUCE.items():
+    for axes in ([0], [2], [0, 2], [1, 2], [0, 1, 2]):
+        case(f"{name} {axes}", lambda x: f(x, dim=axes), ("plain" if name == "Variance" else "ties", [2, 3, 2]))
+for axis in range(3):
+    case(f"Prod [{axis}]", lambda x: x.prod(axis), ("ties", [2, 3, 2]))
+
+for name, f in {"Softmax": F.softmax, "LogSoftmax": F.log_softmax}.items():
+    for axis in range(3):
+        case(f"{name} {axis}", lambda x: f(x, axis), ("plain", [2, 3, 2]))
+    case(f"{name} 1", lambda x: f(x, 1), ("large", [2, 3]))
+
+for reduction in ("mean", "none"):
+    for smoothing in (0.0, 0.2):
+        loss = lambda x, t: F.cross_entropy(x, t, reduction=reduction, label_smoothing=smoothing)
+        name = f"CrossEntropy {reduction} {smoothing}"
+        case(name, loss, ("plain", [4, 3]), ("ids", [4]))
+        case(name, loss, ("large", [2, 3]), ("ids", [2]))
+        case(name, loss, ("plain", [2, 3, 2, 1]), ("ids", [2, 2, 1]))
+        case(name, loss, ("plain", [4, 3]), ("chance", [4, 3]))
+        case(name, loss, ("plain", [3]), ("ids", []))
+case("BinaryCrossEntropy", F.binary_cross_entropy_with_logits, ("plain", [2, 3]), ("chance", [2, 3]))
+case("BinaryCrossEntropy", F.binary_cross_entropy_with_logits, ("large", [4]), ("chance", [4]))
+case("MSE", F.mse_loss, ("plain", [2, 3]), ("positive", [2, 3]))
+
+text = "[\n" + ",\n".join(json.dumps(c, separators=(",", ":")) for c in cases) + "\n]\n"
+pathlib.Path(__file__).with_name("functions.json").write_text(text)
