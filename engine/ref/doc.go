@@ -4,5 +4,6 @@
 //
 // Sums of float32 are accumulated in float64. Denormals are kept. Kernels allocate nothing.
 //
-// Knows engine, shape, gorgonia's tensor. Never imports graph, ops or internal/simd.
+// Knows engine, shape, internal/philox, gorgonia's tensor. Never imports graph, ops or
+// internal/simd.
 package ref
