@@ -31,11 +31,12 @@ type Checkpoint struct {
 
 // Progress is how far a run has come, always at the end of a whole step.
 type Progress struct {
-	Epochs   []Epoch `json:"epochs"`  // those that are complete
-	Batch    int     `json:"batch"`   // how many batches of the next one are done
-	SoFar    Metrics `json:"so_far"`  // of these batches
-	Rate     float64 `json:"rate"`    // of the last step
-	Seconds  float64 `json:"seconds"` // spent on these batches
+	Epochs   []Epoch `json:"epochs"` // those that are complete
+	Batch    int     `json:"batch"`  // how many batches of the next one are done
+	SoFar    Metrics `json:"so_far"` // of these batches
+	Rate     float64 `json:"rate"`   // of the last step
+	Seconds  float64 `json:"-"`      // spent on these batches; times are not saved, so that equal runs give equal files
+	Timed    int     `json:"-"`      // examples that Seconds were spent on: not those before a resume
 	Seed     uint64  `json:"seed"`
 	Size     int     `json:"batch_size"`
 	Examples int     `json:"examples"` // in the dataset

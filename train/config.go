@@ -81,6 +81,7 @@ type Step struct {
 	Rate     float64 // learning rate
 	SoFar    Metrics // of the epoch up to and with this batch
 	Seconds  float64 // spent on training in this epoch
+	Timed    int     // examples that Seconds were spent on: not those before a resume
 }
 
 // Result is what a run came to.

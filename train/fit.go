@@ -269,7 +269,7 @@ func (r *run) epoch(ctx context.Context) error {
 			return fmt.Errorf("epoch %d of %d, batch %d of %d (step %d): %w", number, r.Epochs, batch, r.batches.Len(), step, err)
 		}
 	}
-	e := Epoch{Number: number, Train: p.SoFar, Rate: p.Rate, Seconds: p.Seconds}
+	e := Epoch{Number: number, Train: p.SoFar, Rate: p.Rate, Seconds: p.Seconds, Timed: p.Timed}
 	if err := r.validate(ctx, &e); err != nil {
 		return fmt.Errorf("validation after epoch %d of %d: %w", number, r.Epochs, err)
 	}
@@ -288,13 +288,14 @@ func (r *run) advance(ctx context.Context, b data.Batch, begun time.Time) error 
 	}
 	p := &r.state.Progress
 	p.SoFar.add(m)
+	p.Timed += m.Examples
 	p.Batch, p.Rate, p.Seconds, r.unsaved = b.Index+1, rate, time.Since(begun).Seconds(), true
 	if r.OnStep == nil {
 		return nil
 	}
 	return r.OnStep(Step{
 		Epoch: len(p.Epochs) + 1, Batch: p.Batch, Batches: r.batches.Len(), Examples: m.Examples,
-		Loss: m.Loss(), Rate: rate, SoFar: p.SoFar, Seconds: p.Seconds,
+		Loss: m.Loss(), Rate: rate, SoFar: p.SoFar, Seconds: p.Seconds, Timed: p.Timed,
 	})
 }
 
@@ -318,7 +319,7 @@ func (r *run) validate(ctx context.Context, e *Epoch) error {
 func (r *run) finish(e Epoch) error {
 	p := &r.state.Progress
 	p.Epochs = append(p.Epochs, e)
-	p.Batch, p.SoFar, p.Seconds = 0, Metrics{}, 0
+	p.Batch, p.SoFar, p.Seconds, p.Timed = 0, Metrics{}, 0, 0
 	r.unsaved = true
 	if err := r.save(); err != nil {
 		return err

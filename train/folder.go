@@ -3,6 +3,7 @@ package train
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -33,15 +34,22 @@ func (f folder) begin(c *Checkpoint) error {
 	if err := os.MkdirAll(string(f), 0o777); err != nil {
 		return err
 	}
+	old, err := f.lines()
+	if err != nil {
+		return err
+	}
 	var settings, metrics bytes.Buffer
 	if err := json.Indent(&settings, c.Settings, "", "  "); err != nil {
 		return err
 	}
 	settings.WriteByte('\n')
-	for _, e := range c.Progress.Epochs {
+	for i, e := range c.Progress.Epochs {
 		line, err := lineOf(e)
 		if err != nil {
 			return err
+		}
+		if i < len(old) && describes(old[i], e) { // with the times, which the checkpoint has not
+			line = old[i]
 		}
 		metrics.Write(line)
 	}
@@ -49,6 +57,21 @@ func (f folder) begin(c *Checkpoint) error {
 		return err
 	}
 	return f.replace(MetricsFile, metrics.Bytes())
+}
+
+// describes reports whether b is the line of epoch e, whatever times it has.
+func describes(b []byte, e Epoch) bool {
+	var l line
+	return json.Unmarshal(b, &l) == nil && bytes.HasSuffix(b, []byte("\n")) && l.Epoch == e.Number && l.Loss == e.Train.Loss()
+}
+
+// lines returns the lines of the metrics that are there.
+func (f folder) lines() ([][]byte, error) {
+	content, err := os.ReadFile(filepath.Join(string(f), MetricsFile))
+	if errors.Is(err, os.ErrNotExist) {
+		return nil, nil
+	}
+	return bytes.SplitAfter(content, []byte("\n")), err
 }
 
 func (f folder) replace(name string, content []byte) error {

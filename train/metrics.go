@@ -34,8 +34,9 @@ type Epoch struct {
 	Number     int      `json:"epoch"` // from 1
 	Train      Metrics  `json:"train"` // of each batch before its step, in training form
 	Validation *Metrics `json:"validation,omitempty"`
-	Rate       float64  `json:"rate"`    // learning rate of the last step
-	Seconds    float64  `json:"seconds"` // spent on training, without validation
+	Rate       float64  `json:"rate"` // learning rate of the last step
+	Seconds    float64  `json:"-"`    // spent on training, without validation; not in a checkpoint
+	Timed      int      `json:"-"`    // examples that Seconds were spent on: not those before a resume
 }
 
 // ExamplesPerSecond is the speed of training.
@@ -43,7 +44,7 @@ func (e Epoch) ExamplesPerSecond() float64 {
 	if e.Seconds == 0 {
 		return 0
 	}
-	return float64(e.Train.Examples) / e.Seconds
+	return float64(e.Timed) / e.Seconds
 }
 
 // classes says where in an output the classes are: along axis 1, inner places apart.

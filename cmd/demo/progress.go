@@ -34,7 +34,7 @@ func (p *progress) step(s train.Step) error {
 		return nil
 	}
 	p.shown = time.Now()
-	rate := float64(s.SoFar.Examples) / max(s.Seconds, 1e-9)
+	rate := float64(s.Timed) / max(s.Seconds, 1e-9)
 	left := time.Duration(s.Seconds / float64(max(s.Batch, 1)) * float64(s.Batches-s.Batch+(p.epochs-s.Epoch)*s.Batches) * float64(time.Second))
 	p.draw(fmt.Sprintf("epoch %d/%d %s %6.0f images/s  loss %.4f  ETA %s", s.Epoch, p.epochs, bar(s.Batch, s.Batches), rate, s.SoFar.Loss(), left.Round(time.Second)))
 	return nil
