@@ -204,10 +204,16 @@ func (e Engine) BindConv2D(c engine.Conv2D, in []shape.Type, out shape.Type) (en
 	switch {
 	case !sameDType(out.DType, in) || g.yPlane() == 0:
 	case out.DType == shape.Float32:
-		if b, ok := e.directConv2D(g, c.Epilogue); ok {
+		exact := func() engine.Bound {
+			if b, ok := e.directConv2D(g, c.Epilogue); ok {
+				return b
+			}
+			return bindConv2D[float32](e, c.Epilogue, g)
+		}
+		if b, ok := e.winogradConv2D(g, c.Epilogue, exact); ok {
 			return b, nil
 		}
-		return bindConv2D[float32](e, c.Epilogue, g), nil
+		return exact(), nil
 	case out.DType == shape.Float64:
 		return bindConv2D[float64](e, c.Epilogue, g), nil
 	}

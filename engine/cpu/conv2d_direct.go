@@ -6,24 +6,19 @@ import (
 	"github.com/plexaura/plexaura/shape"
 )
 
-// Convolutions of float32 in one group whose windows lie side by side, with a stride of 1 along
-// rows, need not unfold the image: vector kernels find it where it is. That pays where there are few
-// channels; with many, products are so large that they hide the cost of unfolding.
+// Convolutions of float32 in one group need not unfold the image: vector kernels find it where it
+// is. That pays where there are few channels; with many, products are so large that they hide the cost of
+// unfolding. For the gradient of the filters it pays always.
 
-const (
-	// directPairs is the most pairs of channel and filter for which that pays.
-	directPairs = 1 << 30
-	// directElems is the most elements of an image and its result together for which that pays
-	// in the gradient of the filters, which goes through them for every few taps.
-	directElems = 1 << 40
-)
+// directPairs is the most pairs of channel and filter for which that pays.
+const directPairs = 1 << 14
 
-// direct plans the convolution, or reports false.
-func (e Engine) direct(g conv, ep engine.Epilogue) (*simd.Conv, bool) {
-	if g.groups > 1 || g.channels*g.filters > directPairs || g.before[0] < 0 || g.before[1] < 0 {
-		return nil, false
+// convOp is the convolution as package simd takes it, or false if that has none like it.
+func (g *conv) convOp(ep engine.Epilogue) (op simd.ConvOp, ok bool) {
+	if g.groups > 1 || g.before[0] < 0 || g.before[1] < 0 {
+		return op, false
 	}
-	op := simd.ConvOp{N: g.batch, M: g.filters, Window: simd.Window{
+	op = simd.ConvOp{N: g.batch, M: g.filters, Window: simd.Window{
 		C: g.channels, H: g.in[0], W: g.in[1], KH: g.kernel[0], KW: g.kernel[1], OH: g.out[0], OW: g.out[1],
 		SH: g.stride[0], SW: g.stride[1], DH: g.dilation[0], DW: g.dilation[1], Top: g.before[0], Left: g.before[1],
 	}}
@@ -33,12 +28,24 @@ func (e Engine) direct(g conv, ep engine.Epilogue) (*simd.Conv, bool) {
 	if ep.ReLU {
 		op.Act = simd.ReLU
 	}
+	return op, true
+}
+
+// direct plans the convolution, or reports false.
+func (e Engine) direct(g conv, ep engine.Epilogue) (*simd.Conv, bool) {
+	op, ok := g.convOp(ep)
+	if !ok {
+		return nil, false
+	}
 	return simd.NewConv(e.simd, op)
 }
 
+// fewPairs reports whether channels are few enough.
+func (g *conv) fewPairs() bool { return g.channels*g.filters <= directPairs }
+
 func (e Engine) directConv2D(g conv, ep engine.Epilogue) (engine.Bound, bool) {
 	plan, ok := e.direct(g, ep)
-	if !ok {
+	if !ok || !g.fewPairs() {
 		return engine.Bound{}, false
 	}
 	var l layout
@@ -66,7 +73,7 @@ func (e Engine) directInputGrad(g conv) (engine.Bound, bool) {
 		return engine.Bound{}, false
 	}
 	plan, ok := e.direct(adjoint, engine.Epilogue{})
-	if !ok {
+	if !ok || !g.fewPairs() {
 		return engine.Bound{}, false
 	}
 	var l layout
@@ -97,7 +104,7 @@ func flip[T shape.Float](g *conv, dst, w []T) {
 
 func (e Engine) directFilterGrad(g conv) (engine.Bound, bool) {
 	plan, ok := e.direct(g, engine.Epilogue{})
-	if !ok || g.channels*g.xPlane()+g.filters*g.yPlane() > directElems {
+	if !ok || g.plain() && !g.fewPairs() {
 		return engine.Bound{}, false
 	}
 	var l layout

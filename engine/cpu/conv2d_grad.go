@@ -29,10 +29,16 @@ func (e Engine) BindConv2DInputGrad(c engine.Conv2D, in []shape.Type, out shape.
 	switch {
 	case !sameDType(out.DType, in) || g.yPlane() == 0:
 	case out.DType == shape.Float32:
-		if b, ok := e.directInputGrad(g); ok {
+		exact := func() engine.Bound {
+			if b, ok := e.directInputGrad(g); ok {
+				return b
+			}
+			return bindInputGrad[float32](e, g)
+		}
+		if b, ok := e.winogradInputGrad(g, exact); ok {
 			return b, nil
 		}
-		return bindInputGrad[float32](e, g), nil
+		return exact(), nil
 	case out.DType == shape.Float64:
 		return bindInputGrad[float64](e, g), nil
 	}

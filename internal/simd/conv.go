@@ -254,8 +254,12 @@ func (r *convRun) padRow(row, src []float32) {
 
 // splitRow sorts the columns by their places within a stride.
 func (r *convRun) splitRow(row, src []float32) {
-	clear(row)
 	src = src[:min(len(src), r.pw-r.Left)]
+	for place := range r.SW {
+		part := row[place*r.pc:][:r.pc]
+		clear(part[:max(ceil(r.Left-place, r.SW), 0)])
+		clear(part[max(ceil(r.Left+len(src)-place, r.SW), 0):])
+	}
 	at := r.Left
 	one := func(x float32) {
 		row[at%r.SW*r.pc+at/r.SW] = x

@@ -101,6 +101,15 @@ func checkConvGrad(t *testing.T, k *Kernels, pool *par.Pool, rng *rand.Rand, op 
 	p, ok := NewConv(k, op)
 	require.True(t, ok)
 	x, dy, dw := randoms[float32](rng, op.N*op.C*op.H*op.W), randoms[float32](rng, op.N*op.M*op.Cols()), randoms[float32](rng, op.M*op.Rows())
+	want := gradient(op, dw, x, dy)
+	p.RunGrad(pool, dw, x, dy, repeat(float32(math.NaN()), p.GradScratch()))
+	for i := range want {
+		requireWithin(t, want[i], float64(dw[i]), 0x1p-24*float64(op.N*op.Cols()+3), i, op)
+	}
+}
+
+// gradient is that of the filters, in float64 the obvious way.
+func gradient(op ConvOp, dw, x, dy []float32) []float64 {
 	want := make([]float64, len(dw))
 	for m := range op.M {
 		for r := range op.Rows() {
@@ -117,10 +126,7 @@ func checkConvGrad(t *testing.T, k *Kernels, pool *par.Pool, rng *rand.Rand, op 
 			}
 		}
 	}
-	p.RunGrad(pool, dw, x, dy, repeat(float32(math.NaN()), p.GradScratch()))
-	for i := range want {
-		requireWithin(t, want[i], float64(dw[i]), 0x1p-24*float64(op.N*op.Cols()+3), i, op)
-	}
+	return want
 }
 
 func TestConvOfManyElements(t *testing.T) {

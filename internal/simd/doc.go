@@ -2,7 +2,7 @@
 // AVX2 and AVX-512, with twins in plain Go for every other processor.
 //
 // A [Kernels] value is the table for one [Level]; [Best] is the fastest one that this processor
-// runs. [Gemm] and [Conv] are the heavy work; Map, Sum, SGD and the like go along vectors; [Im2Col] and
+// runs. [Gemm], [Conv] and [Winograd] are the heavy work; Map, Sum, SGD and the like go along vectors; [Im2Col] and
 // [Transpose] move. Large products are split over a [par.Pool] by their shape alone, so results have
 // the same bits for any number of workers. Nothing allocates: scratch memory is the caller's.
 //

@@ -38,6 +38,10 @@ type Winograd struct {
 	factors      int // elements of a transformed filter's values for one of the 36, over all filters and channels
 	slots        int // blocks under way at most
 
+	gradVectors int    // of tiles in a block of the gradient
+	gradOp      GemmOp // the products of a block
+	gradSlot    int    // elements for a product, or for what a transform puts down
+
 	idle chan *winoRun
 }
 
@@ -89,7 +93,7 @@ func NewWinogradFlipped(k *Kernels, op ConvOp) (*Winograd, bool) { return newWin
 
 func newWinograd(k *Kernels, op ConvOp, flip bool) (*Winograd, bool) {
 	op.Window = op.Window.withDefaults()
-	if !op.suitsWinograd() || !op.gainsByWinograd() {
+	if !op.suitsWinograd() || !k.gainsByWinograd(op) {
 		return nil, false
 	}
 	return planWinograd(k, op, flip), true
@@ -100,9 +104,15 @@ func (op ConvOp) suitsWinograd() bool {
 		op.C > 0 && op.C <= winoDepth && op.M > 0 && op.N > 0 && op.Cols() > 0
 }
 
-// gainsByWinograd weighs the products saved against the transforms and partial tiles.
-func (op ConvOp) gainsByWinograd() bool {
-	return op.C >= 16 && op.M >= 16 && op.OH >= 6 && op.OW >= 6
+// gainsByWinograd weighs the products saved, a share of C*M, against the transforms: of images and outputs,
+// which channels share, of filters, which pixels share, and of the empty parts of groups. Limits are measured.
+func (k *Kernels) gainsByWinograd(op ConvOp) bool {
+	channels := 8
+	if k.level == Generic {
+		channels = 32
+	}
+	return min(op.C, op.M) >= channels && op.N*op.Cols() >= 128 &&
+		4*op.Cols() >= roundUp(op.OH, winoTile)*roundUp(op.OW, k.winoLanes)
 }
 
 func planWinograd(k *Kernels, op ConvOp, flip bool) *Winograd {
@@ -112,6 +122,7 @@ func planWinograd(k *Kernels, op ConvOp, flip bool) *Winograd {
 	p.factors = roundUp(op.M*op.C, alignment) + alignment
 	p.pattern()
 	p.split()
+	p.splitGrad()
 	return p
 }
 
@@ -311,10 +322,13 @@ type winoRun struct {
 	*Winograd
 	y, x, w, u, bias []float32
 	scratch          []float32
-	next             atomic.Int64      // block that nobody has begun
+	next             atomic.Int64      // part that nobody has begun
+	first, count     int               // vectors of the gradient's block
 	at               [][winoGroups]int // of each slot and vector in its block, where the groups lie
 
-	filterTasks, blockTasks func(lo, hi int) // bound once, so that loops allocate nothing
+	// Bound once, so that loops allocate nothing.
+	filterTasks, blockTasks                 func(lo, hi int)
+	gradTransform, gradProducts, gradFinish func(lo, hi int)
 }
 
 func (p *Winograd) take() *winoRun {
@@ -325,6 +339,7 @@ func (p *Winograd) take() *winoRun {
 	}
 	r := &winoRun{Winograd: p, at: make([][winoGroups]int, p.slots*p.panels*p.vecs)}
 	r.filterTasks, r.blockTasks = r.transformFilters, r.runBlocks
+	r.gradTransform, r.gradProducts, r.gradFinish = r.transformTiles, r.multiplyTiles, r.finishGrad
 	return r
 }
 

@@ -14,6 +14,9 @@ func TestWinogradStaysInsideItsOperands(t *testing.T) {
 			for _, behind := range []bool{false, true} {
 				make := func(n int) []float32 { return guarded[float32](t, n, behind) }
 				p.Run(nil, make(op.N*op.M*op.Cols()), make(op.N*op.C*op.H*op.W), make(op.M*op.Rows()), make(op.M), make(p.Scratch()))
+				if !p.flip {
+					p.RunGrad(nil, make(op.M*op.Rows()), make(op.N*op.C*op.H*op.W), make(op.N*op.M*op.Cols()), make(p.GradScratch()))
+				}
 			}
 		}
 	})

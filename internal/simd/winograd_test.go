@@ -61,6 +61,23 @@ func (op ConvOp) withDefaultStrides() ConvOp {
 	return op
 }
 
+func TestWinogradGradientAgreesWithDefinition(t *testing.T) {
+	pool := par.NewPool(3)
+	defer pool.Close()
+	eachLevel(t, func(t *testing.T, k *Kernels) {
+		rng := rand.New(rand.NewPCG(28, 28))
+		for i := range 80 {
+			op := ConvOp{Window: winoWindow(rng), N: 1 + rng.IntN(4), M: 1 + rng.IntN(20), Add: i%2 == 0}.withDefaultStrides()
+			p := planWinograd(k, op, false)
+			p.setGradVectors(1 + rng.IntN(p.vectors)) // several blocks
+			x, dy, dw := randoms[float32](rng, op.N*op.C*op.H*op.W), randoms[float32](rng, op.N*op.M*op.Cols()), randoms[float32](rng, op.M*op.Rows())
+			want := gradient(op, dw, x, dy)
+			p.RunGrad(pool, dw, x, dy, repeat(float32(math.NaN()), p.GradScratch()))
+			requireClose(t, want, dw, 2e-5, op)
+		}
+	})
+}
+
 // TestWinogradErrorIsAsDocumented measures a layer of a large network, with the usual weights and activations.
 func TestWinogradErrorIsAsDocumented(t *testing.T) {
 	op := ConvOp{Window: Window{C: 256, H: 13, W: 13, KH: 3, KW: 3, OH: 13, OW: 13, Top: 1, Left: 1}, N: 1, M: 32}
@@ -83,8 +100,8 @@ func TestWinogradErrorIsAsDocumented(t *testing.T) {
 }
 
 var winoBitShapes = []ConvOp{
-	{Window: Window{C: 16, H: 30, W: 37, KH: 3, KW: 3, OH: 30, OW: 37, Top: 1, Left: 1}, N: 3, M: 50, Bias: RowBias, Act: ReLU},
-	{Window: Window{C: 40, H: 7, W: 9, KH: 3, KW: 3, OH: 7, OW: 9, Top: 1, Left: 1}, N: 20, M: 16},
+	{Window: Window{C: 32, H: 30, W: 37, KH: 3, KW: 3, OH: 30, OW: 37, Top: 1, Left: 1}, N: 3, M: 50, Bias: RowBias, Act: ReLU},
+	{Window: Window{C: 40, H: 7, W: 9, KH: 3, KW: 3, OH: 7, OW: 9, Top: 1, Left: 1}, N: 20, M: 33},
 }
 
 func TestWinogradHasTheSameBitsForAnyWorkersAndAllocatesNothing(t *testing.T) {
@@ -107,6 +124,15 @@ func TestWinogradHasTheSameBitsForAnyWorkersAndAllocatesNothing(t *testing.T) {
 				requireBits(t, y, again)
 			}
 			require.Zero(t, testing.AllocsPerRun(3, func() { p.Run(pool, again, x, w, bias, scratch) }))
+
+			dw, dwAgain, scratch := make([]float32, len(w)), make([]float32, len(w)), make([]float32, p.GradScratch())
+			p.RunGrad(nil, dw, x, y, scratch)
+			for _, procs := range []int{1, 2, 8} {
+				runtime.GOMAXPROCS(procs)
+				p.RunGrad(pool, dwAgain, x, y, scratch)
+				requireBits(t, dw, dwAgain)
+			}
+			require.Zero(t, testing.AllocsPerRun(3, func() { p.RunGrad(pool, dwAgain, x, y, scratch) }))
 		}
 	})
 }
@@ -140,7 +166,7 @@ func TestGradientsOfManyFilters(t *testing.T) {
 // TestWinogradKeepsNaN puts one into an image: every output whose window holds it is NaN, and so may be others
 // of the same tiles, but no more.
 func TestWinogradKeepsNaN(t *testing.T) {
-	op := ConvOp{Window: Window{C: 16, H: 20, W: 40, KH: 3, KW: 3, OH: 20, OW: 40, Top: 1, Left: 1}, N: 2, M: 16, Act: ReLU}
+	op := ConvOp{Window: Window{C: 32, H: 20, W: 40, KH: 3, KW: 3, OH: 20, OW: 40, Top: 1, Left: 1}, N: 2, M: 32, Act: ReLU}
 	eachLevel(t, func(t *testing.T, k *Kernels) {
 		p, _ := NewWinograd(k, op)
 		rng := rand.New(rand.NewPCG(27, 27))
@@ -186,13 +212,18 @@ func TestWinogradRefusesWhatItIsNotFor(t *testing.T) {
 		func(op *ConvOp) { op.SH = 2 }, func(op *ConvOp) { op.SW = 2 }, func(op *ConvOp) { op.DH = 2 }, func(op *ConvOp) { op.DW = 2 },
 		func(op *ConvOp) { op.KH = 5 }, func(op *ConvOp) { op.KW = 1 }, func(op *ConvOp) { op.C = 3 }, func(op *ConvOp) { op.M = 1 },
 		func(op *ConvOp) { op.OH = 0 }, func(op *ConvOp) { op.N = 0 }, func(op *ConvOp) { op.C = 1 << 20 },
+		func(op *ConvOp) { op.N, op.OH = 1, 2 }, func(op *ConvOp) { op.N, op.OH, op.OW = 99, 2, 2 },
 	} {
 		op := good
 		change(&op)
 		_, ok := NewWinograd(Best(), op)
 		require.False(t, ok, "%+v", op)
 	}
+	flipped, ok := NewWinogradFlipped(Best(), good)
+	require.True(t, ok)
+	require.False(t, flipped.HasGrad())
 	p, _ := NewWinograd(Best(), good)
+	require.True(t, p.HasGrad())
 	x, w, bias := make([]float32, good.N*good.C*good.H*good.W), make([]float32, good.M*good.Rows()), make([]float32, good.M)
 	y, scratch := make([]float32, good.N*good.M*good.Cols()), make([]float32, p.Scratch())
 	require.Panics(t, func() { p.Run(nil, y[1:], x, w, bias, scratch) })
@@ -214,6 +245,10 @@ func BenchmarkWinograd(b *testing.B) {
 			operations := 2 * float64(op.N*op.M*op.Rows()*op.Cols())
 			b.Run(fmt.Sprintf("T%d/%s", threads, name), func(b *testing.B) {
 				benchShare(b, threads, operations, func(pool *par.Pool) { p.Run(pool, y, x, w, bias, scratch) })
+			})
+			scratch = make([]float32, p.GradScratch())
+			b.Run(fmt.Sprintf("T%d/%s/gradient", threads, name), func(b *testing.B) {
+				benchShare(b, threads, operations, func(pool *par.Pool) { p.RunGrad(pool, w, x, y, scratch) })
 			})
 		}
 	}

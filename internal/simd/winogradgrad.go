@@ -1,0 +1,134 @@
+package simd
+
+import "github.com/plexaura/plexaura/internal/par"
+
+// The gradient of filters is the adjoint of the convolution: tiles of the images are transformed as
+// forwards, those of dy by the adjoint of the output's transform; each of the 36 products, now over all
+// tiles, is transformed by the adjoint of the filters' transform.
+
+// splitGrad chooses how many tiles are transformed before their products are added up: the transformed
+// tiles stay in the last-level cache, and deep products pass over the sums less often.
+func (p *Winograd) splitGrad() {
+	room := min(cacheSizes().l3/2, 16<<20) / 4 / winoValues / (p.C + p.M) / p.lanes
+	p.setGradVectors(even(p.vectors, min(max(room, 1), ceil(winoDepthGrad, p.lanes))))
+}
+
+func (p *Winograd) setGradVectors(n int) {
+	p.gradVectors = n
+	p.gradOp = GemmOp{M: p.M, N: p.C, TransB: true, LDA: n * p.lanes, LDB: n * p.lanes}
+	p.gradSlot = p.cells()
+	for p.gradOp.K < n*p.lanes { // the last block may be less deep
+		p.gradOp.K += p.lanes
+		p.gradSlot = max(p.gradSlot, roundUp(GemmScratch[float32](p.k, p.gradOp), alignment))
+	}
+}
+
+// winoDepthGrad is the most tiles in a block of the gradient.
+const winoDepthGrad = 512
+
+// gradStride is the elements between the 36 values of channels' tiles.
+func (p *Winograd) gradStride(channels int) int { return channels*p.gradOp.K + alignment }
+
+// GradScratch returns the number of elements of scratch memory that RunGrad needs.
+func (p *Winograd) GradScratch() int {
+	tiles := winoValues * (p.gradStride(p.C) + p.gradStride(p.M))
+	return winoValues*p.factors + max(tiles, winoTaps*p.factors) + p.slots*p.gradSlot + alignment
+}
+
+// HasGrad reports whether RunGrad is faster than Conv's, for which there must be more channels and pixels than
+// forwards, and the plan must not be a flipped one.
+func (p *Winograd) HasGrad() bool {
+	return !p.flip && p.C >= 16 && p.N*p.Cols() >= 160
+}
+
+// RunGrad computes dw, the gradient of the filters, as Conv.RunGrad does, about as exactly as
+// Run. p is the plan of the convolution forwards, not a flipped one. scratch needs GradScratch elements, in
+// any state; nothing may overlap it or dw.
+func (p *Winograd) RunGrad(pool *par.Pool, dw, x, dy, scratch []float32) {
+	p.need("filters' gradient", len(dw), p.M*p.C*winoTaps)
+	p.need("images", len(x), p.N*p.C*p.H*p.W)
+	p.need("output's gradient", len(dy), p.N*p.M*p.Cols())
+	p.need("scratch", len(scratch), p.GradScratch())
+	if p.flip {
+		panic("simd: gradient of flipped filters")
+	}
+	r := p.take()
+	r.w, r.x, r.y = dw, x, dy
+	scratch = aligned(scratch)
+	r.u, r.scratch = scratch[:winoValues*p.factors], scratch[winoValues*p.factors:]
+	for r.first = 0; r.first < p.vectors; r.first += r.count {
+		r.count = min(p.gradVectors, p.vectors-r.first)
+		r.inSlots(pool, r.gradTransform)
+		r.inSlots(pool, r.gradProducts)
+	}
+	r.inSlots(pool, r.gradFinish)
+	p.give(r)
+}
+
+// inSlots runs work, which takes parts by each, in all slots.
+func (r *winoRun) inSlots(pool *par.Pool, work func(lo, hi int)) {
+	r.next.Store(0)
+	pool.For(r.slots, 1, work)
+}
+
+// gradMemory is where the transformed tiles of images and of dy are, and a slot's memory.
+func (r *winoRun) gradMemory(slot int) (tiles, dys, own []float32) {
+	nx, ny := winoValues*r.gradStride(r.C), winoValues*r.gradStride(r.M)
+	own = r.scratch[max(nx+ny, winoTaps*r.factors)+slot*r.gradSlot:][:r.gradSlot]
+	return r.scratch[:nx], r.scratch[nx:][:ny], own
+}
+
+// transformTiles transforms the block's vectors of tiles: parts are some channels of images, then of dy,
+// for all vectors of a band.
+func (r *winoRun) transformTiles(slot, _ int) {
+	tiles, dys, cells := r.gradMemory(slot)
+	at := r.at[slot*r.panels*r.vecs:][:1]
+	images, all := ceil(r.C, winoCall), ceil(r.C, winoCall)+ceil(r.M, winoCall)
+	r.each(ceil(r.count, gradTogether)*all, func(part int) {
+		v, c := part/all*gradTogether, part%all*winoCall
+		for end := min(v+gradTogether, r.count); v < end; v++ {
+			q := r.patternOf(r.first + v)
+			if c < images*winoCall {
+				r.place(at, r.first+v, r.C, r.H, r.W, r.Top, r.Left)
+				r.k.winoIn(min(winoCall, r.C-c), &r.x[c*r.H*r.W], 4*r.H*r.W, &at[0][0], 4*r.W, &r.masks[q.in],
+					&tiles[c*r.gradOp.K+v*r.lanes], 4*r.gradOp.K, 4*r.gradStride(r.C), &cells[0], q.inFlags)
+				continue
+			}
+			m := c - images*winoCall
+			r.place(at, r.first+v, r.M, r.OH, r.OW, 0, 0)
+			r.k.winoDy(min(winoCall, r.M-m), &r.y[m*r.Cols()], 4*r.Cols(), &at[0][0], 4*r.OW, &r.masks[q.out],
+				&dys[m*r.gradOp.K+v*r.lanes], 4*r.gradOp.K, 4*r.gradStride(r.M), &cells[0], q.outFlags)
+		}
+	})
+}
+
+// gradTogether is how many vectors of tiles a part transforms; they lie beside each other.
+const gradTogether = 4
+
+// multiplyTiles adds the products over the block's tiles, of which each part has one of 36 values.
+func (r *winoRun) multiplyTiles(slot, _ int) {
+	tiles, dys, own := r.gradMemory(slot)
+	op := r.gradOp
+	op.K, op.Add = r.count*r.lanes, r.first > 0
+	r.each(winoValues, func(e int) {
+		Gemm(r.k, nil, op, dys[e*r.gradStride(r.M):], tiles[e*r.gradStride(r.C):], r.u[e*r.factors:], nil, own)
+	})
+}
+
+// finishGrad turns sums of products into the gradient, in chunks of filters.
+func (r *winoRun) finishGrad(slot, _ int) {
+	_, _, cells := r.gradMemory(slot)
+	r.each(ceil(r.M*r.C, winoChunk), func(chunk int) {
+		at := chunk * winoChunk
+		n := min(winoChunk, r.M*r.C-at)
+		taps, dw := r.scratch[at:], r.w[at*winoTaps:][:n*winoTaps]
+		r.k.winoFilterGrad(n, &taps[0], 4*r.factors, &r.u[at], 4*r.factors, &cells[0])
+		if !r.Add {
+			Transpose(r.k, dw, 0, taps, r.factors, winoTaps, n)
+			return
+		}
+		for i := range dw {
+			dw[i] = flush32(flush32(dw[i]) + taps[i%winoTaps*r.factors+i/winoTaps])
+		}
+	})
+}
