@@ -33,8 +33,5 @@ func (p *plan) absorbInto(in *instr) {
 		return
 	}
 	*next = instr{op: op, in: inputs, out: next.out, nodes: slices.Concat(in.nodes, next.nodes)}
-	for _, v := range in.in {
-		v.replaceUse(in, next)
-	}
 	*in = instr{}
 }

@@ -24,15 +24,12 @@ func inplace(p *plan) error {
 	p.relink()
 	l = newLifetimes(p)
 	for _, in := range p.instrs {
-		taken := map[*value]bool{}
 		for _, o := range in.bound.InPlace {
 			out, over := in.out[o.Out], in.in[o.In].root()
-			if out.root() != out || out.into != nil || taken[over] || !overwritable(in, o.In, out, l) {
+			if out.root() != out || out.into != nil || !overwritable(in, o.In, out, l) {
 				continue
 			}
-			taken[over] = true
 			out.alias = over
-			over.out = over.out || out.out
 			l.extend(over, l.last[out])
 		}
 	}
@@ -42,7 +39,7 @@ func inplace(p *plan) error {
 // overwritable reports whether out may take the memory of input k of in.
 func overwritable(in *instr, k int, out *value, l lifetimes) bool {
 	root := in.in[k].root()
-	if root.from != fromInstr || root.into != nil || l.last[root] != in.at || root.out {
+	if root.from != fromInstr || root.into != nil || l.last[root] != in.at {
 		return false
 	}
 	return root.typ.Bytes() == out.typ.Bytes() && aloneIn(in, k)

@@ -79,6 +79,20 @@ func memoryOf(d *tensor.Dense) engine.Buffer {
 	}
 }
 
+// hasShape reports whether s is d's shape.
+func hasShape(d *tensor.Dense, s shape.Shape) bool {
+	dims := d.Shape()
+	if len(dims) != s.Rank() {
+		return false
+	}
+	for i, n := range dims {
+		if s.Int(i) != n {
+			return false
+		}
+	}
+	return true
+}
+
 // rowMajor reports whether d's elements lie in row-major order without gaps, so that its
 // memory can be used as it is.
 func rowMajor(d *tensor.Dense) bool {

@@ -63,6 +63,43 @@ func TestAnOutputIsFedToTheNextRun(t *testing.T) {
 	require.NoError(t, err)
 }
 
+// What a user does to an output's shape does not show in the next run.
+func TestAnOutputThatIsReshapedOrTransposed(t *testing.T) {
+	g := graph.New()
+	x := g.Input("x", shape.F32(shape.N, 4))
+	m, _ := machine(t, []*graph.Node{ops.Neg(x), ops.Neg(x)})
+	in := f32([]float32{1, 2, 3, 4, 5, 6, 7, 8}, 2, 4)
+	for range 3 {
+		out, err := m.Run(ctx, in)
+		require.NoError(t, err)
+		for _, d := range out {
+			require.Equal(t, tensor.Shape{2, 4}, d.Shape())
+			require.Equal(t, []int{4, 1}, d.Strides())
+			require.Equal(t, []float32{-1, -2, -3, -4, -5, -6, -7, -8}, floats(d))
+		}
+		require.NoError(t, out[0].Reshape(8))
+		require.NoError(t, out[1].T())
+		out[1] = nil
+	}
+}
+
+func TestNumbersAreRoundedToTheTypeTheyAreUsedIn(t *testing.T) {
+	_, x := vector()
+	c := x.Graph().Const(shape.F32(2), []float64{.1, .1})
+	v := ops.Slice(c, ops.Range{Start: 0, Stop: 1}) // not known to be one number before it is folded
+	outs := []*graph.Node{ops.MulScalar(x, .1), ops.Mul(x, v), ops.Add(ops.FullLike(x, .1), ops.MulScalar(x, 0)), ops.Cast(ops.Scalar(x, .1), shape.Float64)}
+	for _, off := range [][]string{nil, {"fold", "simplify", "fuse"}} {
+		m, _ := machine(t, outs, vm.Without(off...))
+		got, err := m.Run(ctx, f32([]float32{3, 1e10}, 2))
+		require.NoError(t, err)
+		tenth, three := float32(.1), float32(3)
+		require.Equal(t, []float32{three * tenth, 1e10 * tenth}, floats(got[0]))
+		require.Equal(t, floats(got[0]), floats(got[1]))
+		require.Equal(t, []float32{tenth, tenth}, floats(got[2]))
+		require.Equal(t, []float64{float64(tenth)}, got[3].Float64s())
+	}
+}
+
 func TestOneTensorForTwoInputs(t *testing.T) {
 	g := graph.New()
 	x, y := g.Input("x", shape.F32(shape.N)), g.Input("y", shape.F32(shape.N))

@@ -142,7 +142,17 @@ func (m *Machine) trace(ctx context.Context, see func(*step), inputs []*tensor.D
 	if writes {
 		m.count()
 	}
+	m.renew(l)
 	return l.outs, nil
+}
+
+// renew makes those outputs anew that a user has given another shape, as tensors can be.
+func (m *Machine) renew(l *linked) {
+	for i, v := range l.plan.outs {
+		if d := l.outs[i]; d == nil || !hasShape(d, v.typ.Shape) || !rowMajor(d) {
+			l.outs[i] = dense(v.typ.Shape, m.buffer(v))
+		}
+	}
 }
 
 // batchOf checks the inputs against the types of the program and returns N.

@@ -170,10 +170,17 @@ var randomOps = []func(*random) *graph.Node{
 	},
 	func(r *random) *graph.Node {
 		x := r.of(shape.Float64)
-		if t := x.Type(); t.Rank() == 5 && t.Dim(3) == 2 && t.Dim(4) == 2 {
-			return ops.Reshape(ops.Transpose(x, 0, 1, 2, 4, 3), t.Dim(0), t.Dim(1), t.Dim(2), 4)
+		rank := x.Type().Rank()
+		if rank < 2 || rank == 2 && x.Type().Dim(0).Symbolic() {
+			return nil
 		}
-		return nil
+		perm := []int{0, 1, 2, 3, 4}[:rank]
+		perm[rank-1], perm[rank-2] = perm[rank-2], perm[rank-1]
+		y := ops.Transpose(x, perm...)
+		if t := y.Type(); rank == 5 && t.Dim(3) == 2 && t.Dim(4) == 2 {
+			return ops.Reshape(y, t.Dim(0), t.Dim(1), t.Dim(2), 4)
+		}
+		return y
 	},
 	convolution2D, convolution2D,
 	func(r *random) *graph.Node {
@@ -185,9 +192,6 @@ var randomOps = []func(*random) *graph.Node{
 	},
 	func(r *random) *graph.Node {
 		x := r.image()
-		if x == nil {
-			return nil
-		}
 		pool := ops.Pool2DOp{Kernel: [2]int{2, 2}, Stride: [2]int{1 + r.next(2), 1}, Pad: [2][2]int{{1, 0}, {0, 1}}}
 		if r.next(2) == 0 {
 			return ops.MaxPool2D(x, pool)
@@ -196,9 +200,6 @@ var randomOps = []func(*random) *graph.Node{
 	},
 	func(r *random) *graph.Node {
 		x := r.image()
-		if x == nil {
-			return nil
-		}
 		c, n := x.Type().Dim(1), len(r.g.Nodes())
 		mean := r.g.State(fmt.Sprintf("mean%d", n), shape.F64(c), nil)
 		variance := r.g.State(fmt.Sprintf("var%d", n), shape.F64(c), graph.Fill(1))
@@ -275,6 +276,15 @@ var randomOps = []func(*random) *graph.Node{
 		}
 		return ops.Where(c, a, b)
 	},
+	func(r *random) *graph.Node { // numbers that are no floating-point ones
+		switch x := r.pick(); x.Type().DType {
+		case shape.Bool:
+			return ops.Or(ops.FullLike(x, float64(r.next(2))), x)
+		case shape.Int32:
+			return ops.Maximum(ops.AddScalar(x, float64(r.next(3))), ops.FullLike(x, -1))
+		}
+		return nil
+	},
 	func(r *random) *graph.Node { // a schedule that counts steps
 		steps := r.g.Leaf("steps")
 		if steps == nil {
@@ -319,9 +329,6 @@ func reduction(r *random) *graph.Node {
 
 func convolution2D(r *random) *graph.Node {
 	x := r.image()
-	if x == nil {
-		return nil
-	}
 	channels, _ := x.Type().Dim(1).Int()
 	op := ops.Conv2DOp{Stride: [2]int{1 + r.next(2), 1}, Dilation: [2]int{1, 1 + r.next(2)}, Pad: [2][2]int{{1, 1}, {2, 1 + r.next(2)}}}
 	if channels%2 == 0 {
@@ -338,13 +345,15 @@ func convolution2D(r *random) *graph.Node {
 	return y
 }
 
-// image returns a node that can be convolved, or nil.
+// image returns a node that can be convolved: a newer one where there is one, else x.
 func (r *random) image() *graph.Node {
-	x := r.of(shape.Float64)
-	if t := x.Type(); t.Rank() == 4 && t.Dim(0) == shape.N && t.Dim(2) >= 2 && t.Dim(3) >= 3 && t.Dim(3) < 16 {
-		return x
+	for range 4 {
+		x := r.of(shape.Float64)
+		if t := x.Type(); t.Rank() == 4 && t.Dim(0) == shape.N && t.Dim(2) >= 2 && t.Dim(3) >= 3 && t.Dim(3) < 16 {
+			return x
+		}
 	}
-	return nil
+	return r.pool[0]
 }
 
 // lastExtent is the extent of x's last axis, where it is a small number.
@@ -379,6 +388,9 @@ func steps(t *testing.T, outs []*graph.Node, opts ...vm.Option) (all []float64) 
 	s := vm.NewStore(1)
 	m, err := p.NewMachine(s)
 	require.NoError(t, err)
+	naive, err := vm.NaiveOrder(p, 3)
+	require.NoError(t, err)
+	require.True(t, naive, "the schedule is not the one without a queue")
 	for _, n := range []int{3, 1, 3} {
 		var in []*tensor.Dense
 		var fed [][]float64

@@ -75,6 +75,9 @@ func (s *Store) init(n *graph.Node) error {
 	if n.Init() != nil {
 		v := make([]float64, n.Type().Len())
 		n.Init().Fill(v, n.Type(), philox.Stream{Seed: s.seed, ID: philox.ID(n.Name())}.Rand())
+		if i := slices.IndexFunc(v, func(x float64) bool { return n.Type().IsInt() && !n.Type().Holds(x) }); i >= 0 {
+			return fmt.Errorf("vm: the initialiser of %q gives %v, which is no %v", n.Name(), v[i], n.Type().DType)
+		}
 		engine.Load(l.buf, v)
 	}
 	s.put(n.Name(), l)

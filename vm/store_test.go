@@ -74,6 +74,7 @@ func TestOnlyLeavesOfAStoreAreInitialised(t *testing.T) {
 	require.ErrorContains(t, s.Init(x), "x is Input; a store holds Params and States")
 	require.ErrorContains(t, s.Init(ops.Neg(x)), "a store holds Params and States")
 	require.ErrorContains(t, s.Init(g.Param("", shape.F32(1), nil)), "nil or invalid")
+	require.ErrorContains(t, s.Init(g.State("half", shape.I64(), graph.Fill(.5))), `the initialiser of "half" gives 0.5, which is no int64`)
 	require.Empty(t, s.Names())
 }
 
@@ -94,6 +95,36 @@ func TestCountersBeyondTheIntegersOfAFloat64(t *testing.T) {
 		v, err := s.Value("c")
 		require.NoError(t, err)
 		require.Equal(t, []int64{big + 2, -big + 2}, v.Int64s())
+	}
+}
+
+func TestIntegersAreNotComputedAsFloats(t *testing.T) {
+	g := graph.New()
+	x := g.Input("x", shape.I64(2))
+	c := ops.Add(g.Const(shape.I64(2), []float64{1 << 53, 3}), g.Const(shape.I64(2), []float64{1, 1}))
+	n := ops.Add(ops.FullLike(x, 1<<53), ops.Scalar(x, 1))
+	got := compute(t, []*graph.Node{c, n, ops.Cast(ops.Equal(c, n), shape.Int64), ops.Sub(x, n)}, tensor.New(tensor.WithShape(2), tensor.WithBacking([]int64{1<<53 + 2, 0})))
+	require.Equal(t, []int64{1<<53 + 1, 4}, got[0].Int64s())
+	require.Equal(t, []int64{1<<53 + 1, 1<<53 + 1}, got[1].Int64s())
+	require.Equal(t, []int64{1, 0}, got[2].Int64s())
+	require.Equal(t, []int64{1, -1<<53 - 1}, got[3].Int64s())
+}
+
+// A new value that is made of the old one's other elements cannot be put over it.
+func TestUpdatesThatReadTheirLeafElsewhere(t *testing.T) {
+	g := graph.New()
+	m, tr := g.State("m", shape.F32(2, 2), nil), g.State("t", shape.F32(2, 3), nil)
+	g.Update(m, ops.MatMul(m, m))
+	g.Update(tr, ops.Reshape(ops.Transpose(tr, 1, 0), 2, 3))
+	mach, s := machine(t, []*graph.Node{ops.Sum(m)}, vm.Train)
+	require.NoError(t, s.Set("m", f32([]float32{1, 2, 3, 4}, 2, 2)))
+	require.NoError(t, s.Set("t", f32([]float32{1, 2, 3, 4, 5, 6}, 2, 3)))
+	_, err := mach.Run(ctx)
+	require.NoError(t, err)
+	for name, want := range map[string][]float32{"m": {7, 10, 15, 22}, "t": {1, 4, 2, 5, 3, 6}} {
+		v, err := s.Value(name)
+		require.NoError(t, err)
+		require.Equal(t, want, floats(v), name)
 	}
 }
 

@@ -101,6 +101,51 @@ func TestAKernelThatFailsWithoutSayingSo(t *testing.T) {
 	require.NoError(t, err)
 }
 
+// folded adds to each element the one at the same place from the end. It may overwrite its
+// first input, but not while that is also the second.
+type folded struct{}
+
+func (folded) Name() string                              { return "Folded" }
+func (folded) Infer(in []shape.Type) (shape.Type, error) { return in[0], nil }
+func (folded) Bind(engine.Engine, []shape.Type, shape.Type) (engine.Bound, error) {
+	return engine.Bound{By: "test", InPlace: []engine.Overwrite{{Out: 0, In: 0}}, Kernel: func(c *engine.Call) error {
+		y, a, b := engine.Slice[float32](c.Out[0]), engine.Slice[float32](c.In[0]), engine.Slice[float32](c.In[1])
+		for i := range y {
+			y[i] = a[i] + b[len(b)-1-i]
+		}
+		return nil
+	}}, nil
+}
+
+func TestAKernelThatMayOverwriteOneOfItsInputs(t *testing.T) {
+	g := graph.New()
+	x, w := g.Input("x", shape.F32(3)), g.State("w", shape.F32(3), nil)
+	v, u := g.State("v", shape.F32(3), nil), g.State("u", shape.F32(3), nil)
+	a, b := ops.Tanh(ops.Sub(x, x)), ops.Softmax(ops.Sub(x, x), 0)
+	a = ops.Add(a, x)
+	g.Update(w, graph.Apply(folded{}, w, w))
+	g.Update(v, graph.Apply(folded{}, v, x))
+	g.Update(u, graph.Apply(folded{}, x, u))
+	outs := []*graph.Node{graph.Apply(folded{}, a, a), graph.Apply(folded{}, b, ops.Reshape(ops.Reshape(b, 1, 3), 3))}
+	for _, off := range [][]string{nil, {"simplify"}, {"inplace"}} {
+		m, s := machine(t, outs, vm.Train, vm.Without(off...))
+		for _, name := range []string{"w", "v", "u"} {
+			require.NoError(t, s.Set(name, f32([]float32{1, 2, 5}, 3)))
+		}
+		in := f32([]float32{10, 20, 40}, 3)
+		got, err := m.Run(ctx, in)
+		require.NoError(t, err)
+		require.Equal(t, []float32{50, 40, 50}, floats(got[0]))
+		require.InDeltaSlice(t, []float32{2. / 3, 2. / 3, 2. / 3}, floats(got[1]), 1e-6)
+		for name, want := range map[string][]float32{"w": {6, 4, 6}, "v": {41, 22, 15}, "u": {15, 22, 41}} {
+			have, err := s.Value(name)
+			require.NoError(t, err)
+			require.Equal(t, want, floats(have), name)
+		}
+		require.Equal(t, []float32{10, 20, 40}, floats(in))
+	}
+}
+
 // erring has a rule that makes a mistake, and one that answers with a node of elsewhere.
 type erring struct{ Elsewhere bool }
 

@@ -306,6 +306,77 @@ func TestUpdatesAreComputedInPlace(t *testing.T) {
 	require.Len(t, list, 2, "one pass over memory for both, and the sum:\n%s", all)
 }
 
+// What may fail, and what is checked, comes before the first write, though no write needs it.
+func TestAFailingKernelLeavesTheStepUndone(t *testing.T) {
+	for _, off := range [][]string{nil, {"schedule"}, {"inplace", "fuse"}} {
+		g := graph.New()
+		x, y := g.Input("x", shape.F32(2)), g.Input("y", shape.I32(2))
+		w, ids := g.Param("w", shape.F32(2), graph.Fill(1)), g.State("ids", shape.F32(2, 3), nil)
+		g.Update(w, ops.Add(w, x))
+		g.Update(ids, ops.OneHot(y, 3, w)) // which fails itself
+		m, s := machine(t, []*graph.Node{ops.Sum(w), ops.Sum(ops.OneHot(y, 4, w))}, vm.Train, vm.Without(off...))
+		run := func(a, b int32) error {
+			_, err := m.Run(ctx, f32([]float32{1, 2}, 2), tensor.New(tensor.WithShape(2), tensor.WithBacking([]int32{a, b})))
+			return err
+		}
+		holds := func(w, ids []float32) {
+			t.Helper()
+			for name, want := range map[string][]float32{"w": w, "ids": ids} {
+				v, err := s.Value(name)
+				require.NoError(t, err)
+				require.Equal(t, want, floats(v), name)
+			}
+		}
+		require.Error(t, run(0, 5))
+		holds([]float32{1, 1}, make([]float32, 6))
+		require.Error(t, run(2, 3)) // good for one of the two
+		holds([]float32{1, 1}, make([]float32, 6))
+		require.NoError(t, run(2, 0))
+		holds([]float32{2, 3}, []float32{0, 0, 1, 1, 0, 0})
+	}
+}
+
+// A checked number is not fused with what could be written in place.
+func TestAScalarParamIsUpdatedInPlaceBesideTheLoss(t *testing.T) {
+	g := graph.New()
+	x := g.Input("x", shape.F32())
+	w := g.Param("w", shape.F32(), graph.Fill(2))
+	loss := ops.Mul(ops.Sub(w, x), w)
+	g.Update(w, ops.Sub(w, ops.Tanh(loss)))
+	p, err := vm.Compile(ref.Engine{}, []*graph.Node{loss}, vm.Train, vm.Checked)
+	require.NoError(t, err)
+	list, err := p.Describe(1)
+	require.NoError(t, err)
+	require.Len(t, list, 2)
+	require.Contains(t, list[1].Text, "in w")
+}
+
+func TestAChainInPlaceTakesOnePlace(t *testing.T) {
+	g := graph.New()
+	y := g.Input("x", shape.F32(100))
+	for range 10 {
+		y = ops.Tanh(y)
+	}
+	p, err := vm.Compile(ref.Engine{}, []*graph.Node{y}, vm.Checked, vm.Without("fuse"))
+	require.NoError(t, err)
+	m, err := p.Memory(1)
+	require.NoError(t, err)
+	list, err := p.Describe(1)
+	require.NoError(t, err)
+	require.Equal(t, 448+list[0].Scratch, m.Arena) // 400 bytes, in lines of 64
+}
+
+func TestOpsOfManyInputsThatDifferInTheLast(t *testing.T) {
+	g := graph.New()
+	x := g.Input("x", shape.F32(1))
+	n := func(v float64) *graph.Node { return ops.AddScalar(x, v) }
+	a, b, c, d, e := n(1), n(2), n(3), n(4), n(5)
+	got := compute(t, []*graph.Node{ops.Concat(0, a, b, c, d), ops.Concat(0, a, b, c, e), ops.Concat(0, a, b, c)}, f32([]float32{0}, 1))
+	require.Equal(t, []float32{1, 2, 3, 4}, floats(got[0]))
+	require.Equal(t, []float32{1, 2, 3, 5}, floats(got[1]))
+	require.Equal(t, []float32{1, 2, 3}, floats(got[2]))
+}
+
 func TestAStoreInUseIsAnError(t *testing.T) {
 	_, loss := counter()
 	p, err := vm.Compile(ref.Engine{}, []*graph.Node{loss}, vm.Train)
@@ -358,6 +429,16 @@ func TestConcurrentRun(t *testing.T) {
 	require.NoError(t, err)
 	s := vm.NewStore(1)
 	var wg sync.WaitGroup
+	wg.Go(func() { // the program is looked at, and the store copied, meanwhile
+		for n := range 20 {
+			if _, err := p.Describe(n + 1); err != nil {
+				t.Error(err)
+			}
+			if _, err := s.Snapshot(); err != nil {
+				t.Error(err)
+			}
+		}
+	})
 	for id := range 8 {
 		m, err := p.NewMachine(s)
 		require.NoError(t, err)
