@@ -88,18 +88,7 @@ func axesOf(s shape.Shape, axes []int) (set engine.Axes, err error) {
 // representable refuses a number that elements of type d cannot be. Floating-point types
 // take every number, rounded.
 func representable(d shape.DType, v float64) error {
-	low, high := math.Inf(-1), math.Inf(1)
-	switch d {
-	case shape.Int32:
-		low, high = math.MinInt32, math.MaxInt32
-	case shape.Int64:
-		low, high = math.MinInt64, math.MaxInt64-1023 // the greatest float64 below 2^63
-	case shape.Uint8:
-		high, low = math.MaxUint8, 0
-	case shape.Bool:
-		high, low = 1, 0
-	}
-	if d.IsFloat() || v == math.Trunc(v) && low <= v && v <= high {
+	if d.Holds(v) {
 		return nil
 	}
 	return fmt.Errorf("%v is no %v", v, d)

@@ -70,7 +70,7 @@ func view[T shape.Elem](f frame, o operand) []T {
 }
 
 func compileMap(m engine.Map, in, out []shape.Type) (*program, error) {
-	if err := checkMap(m, in, out); err != nil {
+	if err := m.Check(in, out); err != nil {
 		return nil, err
 	}
 	p := &program{n: out[0].Len(), numbers: map[number]operand{}}
@@ -94,37 +94,6 @@ func compileMap(m engine.Map, in, out []shape.Type) (*program, error) {
 		p.steps = append(p.steps, store(o, p.results[s]))
 	}
 	return p, nil
-}
-
-// checkMap finds what a wrong caller would be, before it is a wrong index.
-func checkMap(m engine.Map, in, out []shape.Type) error {
-	if len(out) == 0 || len(out) != len(m.Outs) {
-		return fmt.Errorf("map %v has %d outputs, %d types were given", m, len(m.Outs), len(out))
-	}
-	for o, t := range out {
-		if s := m.Outs[o]; s < 0 || s >= len(m.Steps) || m.Steps[s].DType != t.DType || t.Shape != out[0].Shape {
-			return fmt.Errorf("map %v cannot give output %d as %v", m, o, t)
-		}
-	}
-	for _, t := range in {
-		if s, err := shape.Broadcast(t.Shape, out[0].Shape); err != nil || s != out[0].Shape {
-			return fmt.Errorf("map %v: input %v does not spread to %v", m, t, out[0].Shape)
-		}
-	}
-	for i, s := range m.Steps {
-		if s.Fn.Arity() == 0 {
-			return fmt.Errorf("map %v: step %d has no function", m, i)
-		}
-		for _, a := range s.Args[:s.Fn.Arity()] {
-			r, isStep := a.Step()
-			k, isIn := a.Input()
-			_, isNumber := a.Number()
-			if isStep && r >= i || isIn && k >= len(in) || !isStep && !isIn && !isNumber {
-				return fmt.Errorf("map %v: step %d cannot read %v", m, i, a)
-			}
-		}
-	}
-	return nil
 }
 
 // argType is the element type of argument j of s.
