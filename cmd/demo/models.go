@@ -87,6 +87,44 @@ func findEngine(name string) (engine.Engine, error) {
 	return e(), nil
 }
 
+// subject is what a command looks at: a model on an engine at a batch size.
+type subject struct {
+	name   string
+	model  model
+	engine engine.Engine
+	batch  int
+}
+
+// choice is the flags that pick a subject.
+type choice struct {
+	model, engine *string
+	batch         *int
+}
+
+// pick declares them, with the default batch size.
+func (c *call) pick(batch int) choice {
+	return choice{
+		model:  c.String("model", "lenet", "one of "+list(models())),
+		engine: c.String("engine", "cpu", "one of "+list(engines())),
+		batch:  c.Int("batch", batch, "batch size"),
+	}
+}
+
+// subject checks the flags, which have been parsed.
+func (p choice) subject() (s subject, err error) {
+	s.name, s.batch = *p.model, *p.batch
+	if s.model, err = findModel(s.name); err != nil {
+		return s, err
+	}
+	if s.engine, err = findEngine(*p.engine); err != nil {
+		return s, err
+	}
+	if s.batch < 1 {
+		return s, usagef("-batch %d: at least 1", s.batch)
+	}
+	return s, nil
+}
+
 // list names the keys of a table.
 func list[V any](m map[string]V) string {
 	return strings.Join(slices.Sorted(maps.Keys(m)), ", ")
@@ -95,7 +133,6 @@ func list[V any](m map[string]V) string {
 // built is the graph of a model, for inference or for training.
 type built struct {
 	logits *graph.Node
-	loss   *graph.Node // nil for inference
 	outs   []*graph.Node
 }
 
@@ -114,7 +151,7 @@ func (m model) train(rule optim.Optimizer) built {
 	logits := m.layer.Apply(nn.Root(g), x)
 	loss := m.loss(logits, y)
 	rule.Apply(g, autodiff.Grad(loss, g.Params()...))
-	return built{logits: logits, loss: loss, outs: []*graph.Node{loss}}
+	return built{logits: logits, outs: []*graph.Node{loss}}
 }
 
 // input is the type of a batch of images.

@@ -13,48 +13,39 @@ import (
 )
 
 func program(_ context.Context, c *call) error {
-	name := c.String("model", "lenet", "one of "+list(models()))
+	pick := c.pick(64)
 	training := c.Bool("train", false, "the training step instead of inference")
 	after := c.String("after", "", "print the program as it is after this `pass`: "+strings.Join(passNames(), ", "))
-	batch := c.Int("batch", 64, "batch size")
-	engineName := c.String("engine", "cpu", "cpu, std or ref")
 	dot := c.Bool("dot", false, "write Graphviz")
 	if err := c.parse(false); err != nil {
 		return err
 	}
-	m, err := findModel(*name)
-	if err != nil {
-		return err
-	}
-	e, err := findEngine(*engineName)
+	s, err := pick.subject()
 	if err != nil {
 		return err
 	}
 	if *after != "" && !slices.Contains(passNames(), *after) {
 		return usagef("-after %s: the passes are %s", *after, strings.Join(passNames(), ", "))
 	}
-	if *batch < 1 {
-		return usagef("-batch %d: at least 1", *batch)
-	}
-	b, opts := m.infer(), []vm.Option{}
+	b, opts := s.model.infer(), []vm.Option{}
 	if *training {
-		b, opts = m.train(optim.SGD{LR: m.lr, Momentum: .9}), append(opts, vm.Train)
+		b, opts = s.model.train(optim.SGD{LR: s.model.lr, Momentum: .9}), append(opts, vm.Train)
 	}
 	if *after != "" {
 		opts = append(opts, vm.Dump(*after, c.stdout))
 	}
-	p, err := vm.Compile(e, b.outs, opts...)
+	p, err := vm.Compile(s.engine, b.outs, opts...)
 	if err != nil {
 		return err
 	}
 	if *after != "" {
-		_, err := p.Memory(*batch) // lowers, and so dumps
+		_, err := p.Memory(s.batch) // lowers, and so dumps
 		return err
 	}
 	if *dot {
-		return p.WriteDot(c.stdout, *batch)
+		return p.WriteDot(c.stdout, s.batch)
 	}
-	return writeInstructions(c.stdout, p, *batch)
+	return writeInstructions(c.stdout, p, s.batch)
 }
 
 func passNames() (names []string) {

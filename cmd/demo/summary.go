@@ -6,7 +6,6 @@ import (
 	"io"
 	"text/tabwriter"
 
-	"github.com/plexaura/plexaura/engine"
 	"github.com/plexaura/plexaura/graph"
 	"github.com/plexaura/plexaura/nn"
 	"github.com/plexaura/plexaura/optim"
@@ -14,31 +13,22 @@ import (
 )
 
 func summary(_ context.Context, c *call) error {
-	name := c.String("model", "lenet", "one of "+list(models()))
-	batch := c.Int("batch", 64, "batch size that memory is given for")
-	engineName := c.String("engine", "cpu", "engine that memory is given for: cpu, std or ref")
+	pick := c.pick(64)
 	if err := c.parse(false); err != nil {
 		return err
 	}
-	m, err := findModel(*name)
+	s, err := pick.subject()
 	if err != nil {
 		return err
 	}
-	e, err := findEngine(*engineName)
-	if err != nil {
-		return err
-	}
-	if *batch < 1 {
-		return usagef("-batch %d: at least 1", *batch)
-	}
-	b := m.infer()
+	b := s.model.infer()
 	if err := b.logits.Graph().Err(); err != nil {
 		return err
 	}
-	if err := writeLayers(c.stdout, *name, b.logits); err != nil {
+	if err := writeLayers(c.stdout, s.name, b.logits); err != nil {
 		return err
 	}
-	return writeMemory(c.stdout, m, e, *batch)
+	return writeMemory(c.stdout, s)
 }
 
 // layerRow is one line of the table.
@@ -88,8 +78,8 @@ func writeLayers(out io.Writer, name string, logits *graph.Node) error {
 	return w.Flush()
 }
 
-func writeMemory(out io.Writer, m model, e engine.Engine, batch int) error {
-	fmt.Fprintf(out, "\nmemory at batch %d on engine %s, in bytes:\n", batch, e.Name())
+func writeMemory(out io.Writer, s subject) error {
+	fmt.Fprintf(out, "\nmemory at batch %d on engine %s, in bytes:\n", s.batch, s.engine.Name())
 	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', tabwriter.AlignRight)
 	fmt.Fprint(w, "program\t arena\t (unshared)\t parameters and state\t constants\t total\t\n")
 	for _, row := range []struct {
@@ -97,14 +87,14 @@ func writeMemory(out io.Writer, m model, e engine.Engine, batch int) error {
 		b    built
 		opts []vm.Option
 	}{
-		{"infer", m.infer(), nil},
-		{"train", m.train(optim.SGD{LR: m.lr, Momentum: .9}), []vm.Option{vm.Train}},
+		{"infer", s.model.infer(), nil},
+		{"train", s.model.train(optim.SGD{LR: s.model.lr, Momentum: .9}), []vm.Option{vm.Train}},
 	} {
-		p, err := vm.Compile(e, row.b.outs, row.opts...)
+		p, err := vm.Compile(s.engine, row.b.outs, row.opts...)
 		if err != nil {
 			return err
 		}
-		mem, err := p.Memory(batch)
+		mem, err := p.Memory(s.batch)
 		if err != nil {
 			return err
 		}

@@ -18,29 +18,20 @@ import (
 const tolerance = 1e-4
 
 func verify(ctx context.Context, c *call) error {
-	name := c.String("model", "lenet", "one of "+list(models()))
-	batch := c.Int("batch", 16, "batch size")
-	engineName := c.String("engine", "cpu", "cpu, std or ref")
+	pick := c.pick(16)
 	if err := c.parse(false); err != nil {
 		return err
 	}
-	m, err := findModel(*name)
+	s, err := pick.subject()
 	if err != nil {
 		return err
 	}
-	e, err := findEngine(*engineName)
-	if err != nil {
-		return err
-	}
-	if *batch < 1 {
-		return usagef("-batch %d: at least 1", *batch)
-	}
-	for _, part := range []verifyPart{{"infer", m.infer(), nil}, {"train", m.train(optim.SGD{LR: m.lr, Momentum: .9}), []vm.Option{vm.Train}}} {
-		worst, err := part.verify(ctx, e, m, *batch)
+	for _, part := range []verifyPart{{"infer", s.model.infer(), nil}, {"train", s.model.train(optim.SGD{LR: s.model.lr, Momentum: .9}), []vm.Option{vm.Train}}} {
+		worst, err := part.verify(ctx, s.engine, s.model, s.batch)
 		if err != nil {
-			return fmt.Errorf("%s %s: %w", *name, part.name, err)
+			return fmt.Errorf("%s %s: %w", s.name, part.name, err)
 		}
-		fmt.Fprintf(c.stdout, "%s %s: all passes and none agree on every value that both compute, worst relative difference %.1e\n", *name, part.name, worst)
+		fmt.Fprintf(c.stdout, "%s %s: all passes and none agree on every value that both compute, worst relative difference %.1e\n", s.name, part.name, worst)
 	}
 	return nil
 }
