@@ -28,6 +28,7 @@ type Kernel func(c *Call) error
 type Call struct {
 	Out, In []Buffer
 	Scratch []byte // Bound.Scratch bytes, aligned to 64, holding anything
+	Packed  []byte // what Bound.Packing gave, aligned to 64; nil where nobody has packed
 }
 
 // Bound is a kernel made for given types.
@@ -38,6 +39,19 @@ type Bound struct {
 	Fails   bool        // the kernel may return an error; one without the mark must not
 	By      string      // name of the engine whose kernel it is
 	Alg     string      // the algorithm, where there is a choice: "im2col", "winograd"
+	Packing Packing     // of an input, if the kernel can use one
+}
+
+// Packing is a form of one input that a kernel works on, such as the transformed filters of a
+// convolution. Where that input stays as it is from run to run, whoever runs the kernel may
+// have it packed once and pass it in Call.Packed; a kernel without it packs in its own scratch
+// memory. The results are the same bits. The zero Packing is none.
+type Packing struct {
+	In      int    // the input
+	Bytes   int    // of the packed form
+	Kernel  Kernel // packs In[0], the input, into Out[0], a Uint8(Bytes) aligned to 64
+	Scratch int    // bytes of scratch memory of Kernel
+	Rest    int    // bytes of scratch memory of the bound kernel where Call.Packed is given
 }
 
 // Overwrite says that output Out may be written over input In. At most one output is

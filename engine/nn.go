@@ -38,12 +38,27 @@ type Conv2Der interface {
 	BindConv2DFilterGrad(c Conv2D, in []shape.Type, out shape.Type) (Bound, error)
 }
 
+// A Laner has kernels for batches in lanes, where an element of several images stands side by
+// side: a tensor (N,C,H,W) is stored as (N/L,C,H,W,L), with L its Lanes and N a multiple of it.
+// The methods of its Conv2Der, MaxPooler (but for Gather) and AvgPooler take images and their gradients in this
+// form too, all of them in a call or none.
+type Laner interface {
+	Lanes() int
+	// PrefersLanes reports whether a convolution and its adjoints are faster in lanes, for x (N,C,H,W),
+	// w (O,C/G,KH,KW) and y (N,O,OH,OW). It reads types alone.
+	PrefersLanes(c Conv2D, x, w, y shape.Type) bool
+}
+
 // Pool2D are the attributes of pooling over the last two axes of an NCHW input. Windows
 // start every Stride from -Pad; how many there are is told by the type of the result.
 type Pool2D struct {
 	Kernel, Stride, Dilation [2]int
 	Pad                      [2][2]int
 	CountPad                 bool // average over padding too; what ceil mode adds beyond it never counts
+
+	// ReLU says of a MaxPool2DScatter that x is the result of a ReLU, whose gradient is taken as
+	// well: dx is 0 where x is at most 0.
+	ReLU bool
 }
 
 // A MaxPooler binds max pooling. Padding never wins. Of equal maxima the first in
