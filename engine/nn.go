@@ -49,6 +49,22 @@ type Laner interface {
 	PrefersLanes(c Conv2D, x, w, y shape.Type) bool
 }
 
+// InLanes says what of an op's inputs and result is a batch in lanes.
+type InLanes struct {
+	In   []bool
+	Out  bool
+	Wins bool // it is faster so; otherwise it may be so where its neighbours are
+}
+
+// Lanes returns t, a tensor (N,...), as a batch of l lanes: (N/l,...,l). It reports false where there
+// is none: N is no multiple of l, or the rank is too high.
+func Lanes(t shape.Type, l int) (shape.Type, bool) {
+	if t.Rank() == 0 || t.Rank() == shape.MaxRank || l < 1 || t.Int(0)%l != 0 {
+		return t, false
+	}
+	return t.Of(t.Shape.With(0, shape.Dim(t.Int(0)/l)).Insert(t.Rank(), shape.Dim(l))), true
+}
+
 // Pool2D are the attributes of pooling over the last two axes of an NCHW input. Windows
 // start every Stride from -Pad; how many there are is told by the type of the result.
 type Pool2D struct {

@@ -151,6 +151,23 @@ func (op fusedConv2D) Absorb(e engine.Engine, _ []shape.Type, next graph.Op, at 
 	return fusedConv2D{op.Conv, ep}, ok
 }
 
+// InLanes implements vm's Laner.
+func (op Conv2DOp) InLanes(e engine.Laner, in []shape.Type, out shape.Type) (graph.Op, engine.InLanes, bool) {
+	return op, engine.InLanes{In: []bool{true, false}, Out: true, Wins: true}, op.prefersLanes(e, in[0], in[1], out)
+}
+
+// InLanes implements vm's Laner.
+func (op fusedConv2D) InLanes(e engine.Laner, in []shape.Type, out shape.Type) (graph.Op, engine.InLanes, bool) {
+	form := engine.InLanes{In: make([]bool, len(in)), Out: true, Wins: true}
+	form.In[0] = true
+	return op, form, op.Conv.prefersLanes(e, in[0], in[1], out)
+}
+
+// prefersLanes tells of the convolution of x by w, and of both its adjoints, so that the three agree.
+func (op Conv2DOp) prefersLanes(e engine.Laner, x, w, y shape.Type) bool {
+	return e.PrefersLanes(op.attrs(engine.Epilogue{}), x, w, y)
+}
+
 // MACs counts the multiply-accumulate operations, for concrete types.
 func (op Conv2DOp) MACs(in []shape.Type, out shape.Type) int { return convMACs(out, in[1]) }
 

@@ -72,6 +72,11 @@ func (op conv2DInputGrad) Bind(e engine.Engine, in []shape.Type, out shape.Type)
 	return c.BindConv2DInputGrad(op.Conv.attrs(engine.Epilogue{}), in, out)
 }
 
+// InLanes implements vm's Laner.
+func (op conv2DInputGrad) InLanes(e engine.Laner, in []shape.Type, out shape.Type) (graph.Op, engine.InLanes, bool) {
+	return op, engine.InLanes{In: []bool{true, false}, Out: true, Wins: true}, op.Conv.prefersLanes(e, out, in[1], in[0])
+}
+
 // conv2DFilterGrad takes x (N,C,H,W) and dy (N,O,OH,OW); it gives dw (O,C/G,KH,KW).
 type conv2DFilterGrad struct {
 	Conv   Conv2DOp
@@ -111,6 +116,11 @@ func (op conv2DFilterGrad) Bind(e engine.Engine, in []shape.Type, out shape.Type
 		return engine.Bound{}, engine.Missing(e, "Conv2DFilterGrad")
 	}
 	return c.BindConv2DFilterGrad(op.Conv.attrs(engine.Epilogue{}), in, out)
+}
+
+// InLanes implements vm's Laner.
+func (op conv2DFilterGrad) InLanes(e engine.Laner, in []shape.Type, out shape.Type) (graph.Op, engine.InLanes, bool) {
+	return op, engine.InLanes{In: []bool{true, true}, Wins: true}, op.Conv.prefersLanes(e, in[0], out, in[1])
 }
 
 // ConvTranspose2D returns the transposed convolution of x (N,C,H,W) by w (C,O/Groups,KH,KW):

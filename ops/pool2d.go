@@ -2,6 +2,7 @@ package ops
 
 import (
 	"fmt"
+	"slices"
 
 	"github.com/plexaura/plexaura/engine"
 	"github.com/plexaura/plexaura/graph"
@@ -111,16 +112,26 @@ func (op Pool2DOp) Grad(n, dy *graph.Node) []*graph.Node {
 
 // Bind implements vm's Bindable.
 func (op Pool2DOp) Bind(e engine.Engine, in []shape.Type, out shape.Type) (engine.Bound, error) {
-	return bindMax(e, op.Name(), engine.MaxPooler.BindMaxPool2D, op, in, out)
+	return bindMax(e, op.Name(), engine.MaxPooler.BindMaxPool2D, op.attrs(), in, out)
+}
+
+// InLanes implements vm's Laner.
+func (op Pool2DOp) InLanes(engine.Laner, []shape.Type, shape.Type) (graph.Op, engine.InLanes, bool) {
+	return op, allInLanes(1), true
+}
+
+// allInLanes is that of an op of n images.
+func allInLanes(n int) engine.InLanes {
+	return engine.InLanes{In: slices.Repeat([]bool{true}, n), Out: true}
 }
 
 func bindMax(e engine.Engine, name string, bind func(engine.MaxPooler, engine.Pool2D, []shape.Type, shape.Type) (engine.Bound, error),
-	op Pool2DOp, in []shape.Type, out shape.Type) (engine.Bound, error) {
+	op engine.Pool2D, in []shape.Type, out shape.Type) (engine.Bound, error) {
 	p, ok := e.(engine.MaxPooler)
 	if !ok {
 		return engine.Bound{}, engine.Missing(e, name)
 	}
-	return bind(p, op.attrs(), in, out)
+	return bind(p, op, in, out)
 }
 
 // Where the maxima are decides both ops below. They are linear in their second input,
@@ -152,7 +163,30 @@ func (op maxPool2DScatter) Grad(n, ddx *graph.Node) []*graph.Node {
 }
 
 func (op maxPool2DScatter) Bind(e engine.Engine, in []shape.Type, out shape.Type) (engine.Bound, error) {
-	return bindMax(e, op.Name(), engine.MaxPooler.BindMaxPool2DScatter, op.Pool, in, out)
+	return bindMax(e, op.Name(), engine.MaxPooler.BindMaxPool2DScatter, op.Pool.attrs(), in, out)
+}
+
+// InLanes implements vm's Laner.
+func (op maxPool2DScatter) InLanes(engine.Laner, []shape.Type, shape.Type) (graph.Op, engine.InLanes, bool) {
+	return op, allInLanes(2), true
+}
+
+// Mask implements vm's Masker.
+func (op maxPool2DScatter) Mask(at int) (graph.Op, bool) { return maskedScatter{op}, at == 0 }
+
+// maskedScatter is a maxPool2DScatter whose x is the result of a ReLU, and the ReLU's gradient.
+type maskedScatter struct{ Scatter maxPool2DScatter }
+
+func (maskedScatter) Name() string { return "MaxPool2DScatter+ReLUGrad" }
+
+func (op maskedScatter) Infer(in []shape.Type) (shape.Type, error) { return op.Scatter.Infer(in) }
+
+func (maskedScatter) NotDifferentiable() string { return madeByAbsorb }
+
+func (op maskedScatter) Bind(e engine.Engine, in []shape.Type, out shape.Type) (engine.Bound, error) {
+	attrs := op.Scatter.Pool.attrs()
+	attrs.ReLU = true
+	return bindMax(e, op.Name(), engine.MaxPooler.BindMaxPool2DScatter, attrs, in, out)
 }
 
 // maxPool2DGather takes x and v (N,C,H,W); it gives (N,C,OH,OW), v at the place of each window's
@@ -176,7 +210,7 @@ func (op maxPool2DGather) Grad(n, dy *graph.Node) []*graph.Node {
 }
 
 func (op maxPool2DGather) Bind(e engine.Engine, in []shape.Type, out shape.Type) (engine.Bound, error) {
-	return bindMax(e, op.Name(), engine.MaxPooler.BindMaxPool2DGather, op.Pool, in, out)
+	return bindMax(e, op.Name(), engine.MaxPooler.BindMaxPool2DGather, op.Pool.attrs(), in, out)
 }
 
 // AvgPool2DOp are the attributes of [AvgPool2D]. In each array index 0 is the height, 1 the
@@ -246,6 +280,11 @@ func (op AvgPool2DOp) Bind(e engine.Engine, in []shape.Type, out shape.Type) (en
 	return p.BindAvgPool2D(op.attrs(), in, out)
 }
 
+// InLanes implements vm's Laner.
+func (op AvgPool2DOp) InLanes(engine.Laner, []shape.Type, shape.Type) (graph.Op, engine.InLanes, bool) {
+	return op, allInLanes(1), true
+}
+
 // avgPool2DGrad takes dy (N,C,OH,OW); it gives dx (N,C,H,W). Average pooling is linear, and so
 // is the gradient of its gradient.
 type avgPool2DGrad struct {
@@ -284,4 +323,9 @@ func (op avgPool2DGrad) Bind(e engine.Engine, in []shape.Type, out shape.Type) (
 		return engine.Bound{}, engine.Missing(e, op.Name())
 	}
 	return p.BindAvgPool2DGrad(op.Pool.attrs(), in, out)
+}
+
+// InLanes implements vm's Laner.
+func (op avgPool2DGrad) InLanes(engine.Laner, []shape.Type, shape.Type) (graph.Op, engine.InLanes, bool) {
+	return op, allInLanes(1), true
 }

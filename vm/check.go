@@ -70,25 +70,41 @@ func (in *instr) checkTypes(batch int) error {
 	if in.fmap != nil {
 		return in.checkMap()
 	}
-	if len(in.nodes) == 1 {
+	switch {
+	case in.added:
+		t, err := in.op.Infer(types(in.in))
+		if err != nil || t != in.out[0].typ {
+			return fmt.Errorf("%s gives %v, inferred %v, %v", in.name(), in.out[0].typ, t, err)
+		}
+		return nil
+	case len(in.nodes) == 1:
 		return in.checkNode(batch)
 	}
-	t, err := in.op.Infer(types(in.in)) // what has absorbed others
-	if err != nil || t != in.out[0].typ {
+	t, err := in.op.Infer(plainTypes(in.in)) // what has absorbed others
+	if err != nil || t != in.out[0].plain() {
 		return fmt.Errorf("%s gives %v, inferred %v, %v", in.name(), in.out[0].typ, t, err)
 	}
 	return nil
+}
+
+// plainTypes are those of vs in row-major order.
+func plainTypes(vs []*value) []shape.Type {
+	ts := make([]shape.Type, len(vs))
+	for i, v := range vs {
+		ts[i] = v.plain()
+	}
+	return ts
 }
 
 // checkNode compares with the types that were inferred with a symbolic N, which attributes
 // may hold.
 func (in *instr) checkNode(batch int) error {
 	n := in.node()
-	if want := n.Type().At(batch); in.out[0].typ != want {
+	if want := n.Type().At(batch); in.out[0].plain() != want {
 		return fmt.Errorf("%s gives %v, want %v", in.name(), in.out[0].typ, want)
 	}
 	for i, v := range in.in {
-		if want := n.In(i).Type().At(batch); v.typ != want {
+		if want := n.In(i).Type().At(batch); v.plain() != want {
 			return fmt.Errorf("%s: input %d is %v, want %v", in.name(), i, v.typ, want)
 		}
 	}

@@ -10,6 +10,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/plexaura/plexaura/engine"
 	"github.com/plexaura/plexaura/engine/ref"
 	"github.com/plexaura/plexaura/graph"
 	"github.com/plexaura/plexaura/ops"
@@ -38,6 +39,8 @@ var passCases = map[string]func() []*graph.Node{
 		return []*graph.Node{ops.AddScalar(ops.MulScalar(ops.Mean(ops.Mul(x, ops.FullLike(x, 3))), .5), 1), ops.FullLike(x, 7)}
 	},
 	"absorb": convolution,
+	"layout": lanedModel,
+	"mask":   lanedModel,
 	"fuse": func() []*graph.Node { // one output is needed outside the chain as well
 		g, x := vector()
 		w := g.Param("w", shape.F32(4), nil)
@@ -93,7 +96,11 @@ func TestPasses(t *testing.T) {
 			build, ok := passCases[p.Name]
 			require.True(t, ok, "no graph shows what the pass does")
 			var b bytes.Buffer
-			prog, err := vm.Compile(ref.Engine{}, build(), vm.Train, vm.Checked, vm.Dump(before(p.Name), &b), vm.Dump(p.Name, &b))
+			var e engine.Engine = ref.Engine{}
+			if p.Name == "layout" {
+				e = laneEngine{lanes: 2}
+			}
+			prog, err := vm.Compile(e, build(), vm.Train, vm.Checked, vm.Dump(before(p.Name), &b), vm.Dump(p.Name, &b))
 			require.NoError(t, err)
 			_, err = prog.Memory(2)
 			require.NoError(t, err)

@@ -43,3 +43,15 @@ type Simplifier interface {
 type Absorber interface {
 	Absorb(e engine.Engine, in []shape.Type, next graph.Op, at int, nextIn []shape.Type) (graph.Op, bool)
 }
+
+// A Laner op can work on a batch in lanes (see [engine.Laner]). InLanes returns the op that does so,
+// and what of it is in lanes; the types are the row-major ones, in which both ops infer the same.
+type Laner interface {
+	InLanes(e engine.Laner, in []shape.Type, out shape.Type) (op graph.Op, form engine.InLanes, ok bool)
+}
+
+// A Masker op can zero its result where its own input at is at most 0. Of a ReLU's result, that is
+// its gradient.
+type Masker interface {
+	Mask(at int) (op graph.Op, ok bool)
+}

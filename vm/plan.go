@@ -36,6 +36,7 @@ const (
 type value struct {
 	id      int
 	typ     shape.Type // concrete
+	lanes   int        // typ is that of a batch in so many lanes; 0: row-major
 	node    *graph.Node
 	from    source
 	index   int     // of the input, leaf or const
@@ -77,8 +78,9 @@ type instr struct {
 	leaf    *value        // of a write: the leaf's value
 	nodes   []*graph.Node // what it computes; the first names line and layer
 	bound   engine.Bound
-	scratch int // offset in the arena
-	at      int // index in the schedule
+	added   bool // a pass has added it, for none of the user's nodes
+	scratch int  // offset in the arena
+	at      int  // index in the schedule
 }
 
 func (in *instr) node() *graph.Node { return in.nodes[0] }

@@ -11,7 +11,6 @@ import (
 
 	"github.com/plexaura/plexaura/autodiff"
 	"github.com/plexaura/plexaura/engine"
-	"github.com/plexaura/plexaura/engine/ref"
 	"github.com/plexaura/plexaura/graph"
 	"github.com/plexaura/plexaura/ops"
 	"github.com/plexaura/plexaura/shape"
@@ -383,7 +382,7 @@ func (s spread) Fill(v []float64, _ shape.Type, _ *rand.Rand) {
 // steps trains for some steps and returns every output and leaf on the way. A step that is
 // refused counts as NaN.
 func steps(t *testing.T, outs []*graph.Node, opts ...vm.Option) (all []float64) {
-	p, err := vm.Compile(ref.Engine{}, outs, append(opts, vm.Train, vm.Checked)...)
+	p, err := vm.Compile(laneEngine{lanes: 3}, outs, append(opts, vm.Train, vm.Checked)...) // batches of 3 in lanes, of 1 not
 	require.NoError(t, err)
 	s := vm.NewStore(1)
 	m, err := p.NewMachine(s)

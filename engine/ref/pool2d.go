@@ -48,6 +48,7 @@ type pool struct {
 	planes   int // N*C
 	h, w     axis
 	countPad bool
+	relu     bool
 }
 
 func poolOf(p engine.Pool2D, x, y shape.Type) pool {
@@ -55,7 +56,7 @@ func poolOf(p engine.Pool2D, x, y shape.Type) pool {
 	for i := range ax {
 		ax[i] = axis{x.Int(2 + i), y.Int(2 + i), p.Kernel[i], p.Stride[i], p.Dilation[i], p.Pad[i][0], p.Pad[i][1]}
 	}
-	return pool{x.Int(0) * x.Int(1), ax[0], ax[1], p.CountPad}
+	return pool{x.Int(0) * x.Int(1), ax[0], ax[1], p.CountPad, p.ReLU}
 }
 
 func (p pool) xPlane() int { return p.h.in * p.w.in }
@@ -112,9 +113,9 @@ func maxPool2DScatter[T shape.Float](p pool) engine.Kernel {
 		sums := sumsOf(c, p.xPlane())
 		for n := range p.planes {
 			clear(sums)
-			dyp := nth(dy, n, p.yPlane())
-			maxima(p, nth(x, n, p.xPlane()), func(o, at int) {
-				if at >= 0 {
+			xp, dyp := nth(x, n, p.xPlane()), nth(dy, n, p.yPlane())
+			maxima(p, xp, func(o, at int) {
+				if at >= 0 && !(p.relu && xp[at] <= 0) {
 					sums[at] += float64(dyp[o])
 				}
 			})
