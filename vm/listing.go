@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"strings"
+	"time"
 
 	"gorgonia.org/tensor"
 
@@ -25,7 +26,8 @@ type Instruction struct {
 	Nodes   []*graph.Node // the user's nodes that it computes
 	Engine  string        // whose kernel it is; "" where none is needed
 	Alg     string
-	Scratch int // bytes
+	Scratch int           // bytes
+	Took    time.Duration // its kernel, in [Machine.Trace]
 }
 
 // Result is a value that an instruction gives.
@@ -104,12 +106,14 @@ func (m *Machine) Trace(ctx context.Context, see func(Instruction, []*tensor.Den
 	if see == nil {
 		return m.Run(ctx, inputs...)
 	}
-	return m.trace(ctx, func(s *step) {
+	return m.trace(ctx, func(s *step, took time.Duration) {
 		results := make([]*tensor.Dense, len(s.instr.out))
 		for i, v := range s.instr.out {
 			results[i] = dense(v.plain().Shape, v.rowMajorOf(s.call.Out[i]))
 		}
-		see(s.instr.describe(), results)
+		in := s.instr.describe()
+		in.Took = took
+		see(in, results)
 	}, inputs)
 }
 

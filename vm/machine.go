@@ -7,6 +7,7 @@ import (
 	"math"
 	"slices"
 	"sync/atomic"
+	"time"
 
 	"gorgonia.org/tensor"
 
@@ -109,7 +110,7 @@ func (m *Machine) Run(ctx context.Context, inputs ...*tensor.Dense) ([]*tensor.D
 }
 
 // trace is Run that shows, where see is not nil, each instruction that has just run.
-func (m *Machine) trace(ctx context.Context, see func(*step), inputs []*tensor.Dense) ([]*tensor.Dense, error) {
+func (m *Machine) trace(ctx context.Context, see func(*step, time.Duration), inputs []*tensor.Dense) ([]*tensor.Dense, error) {
 	if !m.busy.CompareAndSwap(false, true) {
 		return nil, fmt.Errorf("vm: machine %w", ErrBusy)
 	}
@@ -320,7 +321,7 @@ func (m *Machine) staged(l *linked, i int, d *tensor.Dense) (engine.Buffer, erro
 }
 
 // run executes the steps. Until the commit it can be cancelled and may fail.
-func (l *linked) run(ctx context.Context, train bool, see func(*step)) error {
+func (l *linked) run(ctx context.Context, train bool, see func(*step, time.Duration)) error {
 	done := ctx.Done()
 	committed := false
 	for i := range l.steps {
@@ -338,11 +339,15 @@ func (l *linked) run(ctx context.Context, train bool, see func(*step)) error {
 				committed = true
 			}
 		}
+		var start time.Time
+		if see != nil {
+			start = time.Now()
+		}
 		if err := s.kernel(&s.call); err != nil {
 			return s.failed(err, committed)
 		}
 		if see != nil {
-			see(s)
+			see(s, time.Since(start))
 		}
 	}
 	if train && !committed {

@@ -6,7 +6,6 @@ import (
 	"io"
 	"slices"
 	"text/tabwriter"
-	"time"
 
 	"gorgonia.org/tensor"
 
@@ -54,17 +53,14 @@ func profile(ctx context.Context, w *workload) (rows []profileRow, err error) {
 	const rounds = 15
 	for round := range rounds + 1 {
 		at := 0
-		last := time.Now()
 		_, err := w.machine.Trace(ctx, func(in vm.Instruction, _ []*tensor.Dense) {
-			took := time.Since(last)
 			switch {
 			case round == 0: // warms up
 				rows = append(rows, profileRow{Instruction: in})
 			default:
-				rows[at].times = append(rows[at].times, took.Seconds()*1e3)
+				rows[at].times = append(rows[at].times, in.Took.Seconds()*1e3)
 			}
 			at++
-			last = time.Now()
 		}, w.inputs...)
 		if err != nil {
 			return nil, err

@@ -206,7 +206,7 @@ func gather[T shape.Float](e Engine, p *pool, from int, none T) engine.Bound {
 func (e Engine) BindMaxPool2DScatter(p engine.Pool2D, in []shape.Type, out shape.Type) (engine.Bound, error) {
 	g := poolOf(p, in[0], in[1])
 	switch {
-	case !sameDType(out.DType, in) || g.xPlane() > math.MaxInt32:
+	case p.ReLU || !sameDType(out.DType, in) || g.xPlane() > math.MaxInt32:
 	case out.DType == shape.Float32:
 		if w, ok := g.inner(); ok && w.apart() {
 			return w.scatter(e), nil
