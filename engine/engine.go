@@ -37,6 +37,7 @@ type Bound struct {
 	Scratch int         // bytes it needs in Call.Scratch
 	InPlace []Overwrite // which outputs may take the memory of which inputs
 	Fails   bool        // the kernel may return an error; one without the mark must not
+	Serial  bool        // it runs on one processor, having too little work to share
 	By      string      // name of the engine whose kernel it is
 	Alg     string      // the algorithm, where there is a choice: "im2col", "winograd"
 	Packing Packing     // of an input, if the kernel can use one
@@ -57,6 +58,13 @@ type Packing struct {
 // Overwrite says that output Out may be written over input In. At most one output is
 // put over one input.
 type Overwrite struct{ Out, In int }
+
+// A Sharer has several processors for kernels that are too small to be shared out themselves.
+type Sharer interface {
+	// Share calls body for parts lo to hi of 0 to n, each once and several at a time, and returns
+	// when all have returned. It allocates nothing.
+	Share(n int, body func(lo, hi int))
+}
 
 // Unsupported is the error of a Binder for types that it has no kernel for.
 func Unsupported(engine, kernel string, in []shape.Type) error {

@@ -84,7 +84,7 @@ func (in *instr) mayOverwrite(v *value, k int) bool {
 	return slices.ContainsFunc(in.bound.InPlace, func(o engine.Overwrite) bool { return in.out[o.Out] == v && o.In == k })
 }
 
-// lifetimes tells, of each root, the last instruction that needs its memory.
+// lifetimes tells, of each root, the last instruction that needs its memory, or may run when that one does.
 type lifetimes struct {
 	last map[*value]int
 	outs map[*value]bool // an output of the program is in this memory
@@ -95,10 +95,12 @@ func newLifetimes(p *plan) lifetimes {
 	for _, v := range p.values {
 		r := v.root()
 		if v.def != nil {
-			l.extend(r, v.def.at)
+			_, last := p.span(v.def)
+			l.extend(r, last)
 		}
 		for _, u := range v.uses {
-			l.extend(r, u.at)
+			_, last := p.span(u)
+			l.extend(r, last)
 		}
 		if v.out {
 			l.extend(r, len(p.instrs))

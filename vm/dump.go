@@ -31,7 +31,11 @@ func (u *unit) dump(w printer) {
 
 func (p *plan) dump(w printer) {
 	for i, in := range p.instrs {
-		w.line("%3d %s", i, in)
+		beside := " "
+		if in.group > 0 && i > 0 && p.instrs[i-1].group == in.group {
+			beside = "&" // runs beside the one above
+		}
+		w.line("%3d%s%s", i, beside, in)
 	}
 	for i, v := range p.outs {
 		w.line("out %d = %v %s", i, v, v.place())

@@ -63,6 +63,7 @@ var passCases = map[string]func() []*graph.Node{
 	"inplace": momentum,
 	"memory":  convolution,
 	"link":    momentum,
+	"group":   sums,
 }
 
 func repeated() []*graph.Node {
@@ -97,8 +98,11 @@ func TestPasses(t *testing.T) {
 			require.True(t, ok, "no graph shows what the pass does")
 			var b bytes.Buffer
 			var e engine.Engine = ref.Engine{}
-			if p.Name == "layout" {
+			switch p.Name {
+			case "layout":
 				e = laneEngine{lanes: 2}
+			case "group":
+				e = newSharingEngine()
 			}
 			prog, err := vm.Compile(e, build(), vm.Train, vm.Checked, vm.Dump(before(p.Name), &b), vm.Dump(p.Name, &b))
 			require.NoError(t, err)

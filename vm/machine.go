@@ -92,6 +92,36 @@ type step struct {
 	kernel engine.Kernel
 	call   engine.Call
 	instr  *instr
+	team   *team // of a group's first step
+}
+
+// team is the steps of a group.
+type team struct {
+	steps  []step
+	errs   []error // by step
+	run    func(lo, hi int)
+	sharer engine.Sharer
+}
+
+func newTeam(steps []step, s engine.Sharer) *team {
+	t := &team{steps: steps, errs: make([]error, len(steps)), sharer: s}
+	t.run = func(lo, hi int) {
+		for i := lo; i < hi; i++ {
+			t.errs[i] = t.steps[i].kernel(&t.steps[i].call)
+		}
+	}
+	return t
+}
+
+// work runs the steps, and returns the first that failed with its error.
+func (t *team) work() (*step, error) {
+	t.sharer.Share(len(t.steps), t.run)
+	for i, err := range t.errs {
+		if err != nil {
+			return &t.steps[i], err
+		}
+	}
+	return nil, nil
 }
 
 // patch says that argument arg of a step is a fed tensor.
@@ -258,6 +288,7 @@ func (m *Machine) bind(pl *plan) *linked {
 		s.call.Scratch = m.arena[in.scratch : in.scratch+in.bound.Scratch : in.scratch+in.bound.Scratch]
 		l.steps = append(l.steps, s)
 	}
+	l.gather(m.prog.unit.eng)
 	for i, v := range pl.outs {
 		b := m.buffer(v)
 		l.outs = append(l.outs, dense(v.typ.Shape, b))
@@ -266,6 +297,20 @@ func (m *Machine) bind(pl *plan) *linked {
 		}
 	}
 	return l
+}
+
+// gather makes teams of the steps that run side by side.
+func (l *linked) gather(e engine.Engine) {
+	for i := 0; i < len(l.steps); {
+		n, id := 1, l.steps[i].instr.group
+		for id > 0 && i+n < len(l.steps) && l.steps[i+n].instr.group == id {
+			n++
+		}
+		if n > 1 {
+			l.steps[i].team = newTeam(l.steps[i:i+n:i+n], e.(engine.Sharer))
+		}
+		i += n
+	}
 }
 
 // move is the kernel of a write.
@@ -324,7 +369,7 @@ func (m *Machine) staged(l *linked, i int, d *tensor.Dense) (engine.Buffer, erro
 func (l *linked) run(ctx context.Context, train bool, see func(*step, time.Duration)) error {
 	done := ctx.Done()
 	committed := false
-	for i := range l.steps {
+	for i := 0; i < len(l.steps); {
 		s := &l.steps[i]
 		if !committed {
 			select {
@@ -339,21 +384,34 @@ func (l *linked) run(ctx context.Context, train bool, see func(*step, time.Durat
 				committed = true
 			}
 		}
-		var start time.Time
-		if see != nil {
-			start = time.Now()
+		n, failed, err := s.run(see)
+		if err != nil {
+			return failed.failed(err, committed)
 		}
-		if err := s.kernel(&s.call); err != nil {
-			return s.failed(err, committed)
-		}
-		if see != nil {
-			see(s, time.Since(start))
-		}
+		i += n
 	}
 	if train && !committed {
 		return l.check()
 	}
 	return nil
+}
+
+// run does the step, and those of its team, unless see wants them one by one. It returns how many
+// were done, or which one failed.
+func (s *step) run(see func(*step, time.Duration)) (n int, failed *step, err error) {
+	switch {
+	case see != nil:
+		start := time.Now()
+		if err := s.kernel(&s.call); err != nil {
+			return 0, s, err
+		}
+		see(s, time.Since(start))
+		return 1, nil, nil
+	case s.team != nil:
+		failed, err = s.team.work()
+		return len(s.team.steps), failed, err
+	}
+	return 1, s, s.kernel(&s.call)
 }
 
 // failed is the error of a kernel that failed. One that must not may have done so when the

@@ -46,13 +46,14 @@ func (p *plan) blocks() (blocks []*block) {
 	p.relink()
 	l := newLifetimes(p)
 	for _, in := range p.instrs {
+		first, last := p.span(in)
 		for _, v := range in.out {
 			if v.root() == v && v.into == nil {
-				blocks = append(blocks, &block{bytes: align(v.typ.Bytes()), first: in.at, last: l.last[v], value: v})
+				blocks = append(blocks, &block{bytes: align(v.typ.Bytes()), first: first, last: l.last[v], value: v})
 			}
 		}
 		if in.bound.Scratch > 0 {
-			blocks = append(blocks, &block{bytes: align(in.bound.Scratch), first: in.at, last: in.at, instr: in})
+			blocks = append(blocks, &block{bytes: align(in.bound.Scratch), first: first, last: last, instr: in})
 		}
 	}
 	return blocks

@@ -81,6 +81,7 @@ type instr struct {
 	added   bool // a pass has added it, for none of the user's nodes
 	scratch int  // offset in the arena
 	at      int  // index in the schedule
+	group   int  // those of one group, one after the other, may run at once; 0: none
 }
 
 func (in *instr) node() *graph.Node { return in.nodes[0] }

@@ -382,7 +382,7 @@ func (s spread) Fill(v []float64, _ shape.Type, _ *rand.Rand) {
 // steps trains for some steps and returns every output and leaf on the way. A step that is
 // refused counts as NaN.
 func steps(t *testing.T, outs []*graph.Node, opts ...vm.Option) (all []float64) {
-	p, err := vm.Compile(laneEngine{lanes: 3}, outs, append(opts, vm.Train, vm.Checked)...) // batches of 3 in lanes, of 1 not
+	p, err := vm.Compile(newSharingEngine(), outs, append(opts, vm.Train, vm.Checked)...) // batches of 3 in lanes, of 1 not; small instructions side by side
 	require.NoError(t, err)
 	s := vm.NewStore(1)
 	m, err := p.NewMachine(s)

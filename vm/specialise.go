@@ -17,6 +17,7 @@ func loweringPasses() []pass[plan] {
 		{"schedule", true, schedule, "an order with little live memory, writes last"},
 		{"alias", false, alias, "reshapes are free; lifetimes are then final"},
 		{"inplace", true, inplace, "results over inputs that die, new values straight into their leaf"},
+		{"group", true, group, "small instructions side by side; before memory, which keeps what they work on apart"},
 		{"memory", true, memory, "lifetimes to offsets in one arena"},
 		{"link", false, link, "last: where the step commits, what the machine patches"},
 	}
@@ -52,17 +53,22 @@ func (p *Program) specialise(n int) (*plan, error) {
 
 // link finds where the step commits: the first instruction that changes the store.
 func link(p *plan) error {
-	p.commit = len(p.instrs)
-	for i, in := range p.instrs {
-		if in.kind == write || slices.ContainsFunc(in.out, func(v *value) bool { return v.into != nil }) {
-			p.commit = i
-			break
-		}
-	}
+	p.commit = p.firstWrite()
 	for _, in := range p.instrs[p.commit:] {
 		if guarded(in) {
 			return fmt.Errorf("%s guards the step but comes after its first write", in.name())
 		}
 	}
 	return nil
+}
+
+// firstWrite is the index of the first instruction that changes the store.
+func (p *plan) firstWrite() int {
+	i := slices.IndexFunc(p.instrs, func(in *instr) bool {
+		return in.kind == write || slices.ContainsFunc(in.out, func(v *value) bool { return v.into != nil })
+	})
+	if i < 0 {
+		return len(p.instrs)
+	}
+	return i
 }

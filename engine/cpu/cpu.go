@@ -29,6 +29,7 @@ var (
 	_ engine.Mover     = Engine{}
 	_ engine.Randomer  = Engine{}
 	_ engine.Fuser     = Engine{}
+	_ engine.Sharer    = Engine{}
 )
 
 const name = "cpu"
@@ -38,6 +39,9 @@ func New() Engine { return Engine{pool: par.Default(), simd: simd.Best()} }
 
 // Name implements [engine.Engine].
 func (Engine) Name() string { return name }
+
+// Share implements [engine.Sharer].
+func (e Engine) Share(n int, body func(lo, hi int)) { e.pool.For(n, 1, body) }
 
 // sameDType reports whether all of ts have element type d.
 func sameDType(d shape.DType, ts []shape.Type) bool {

@@ -33,6 +33,9 @@ func (e Engine) newLoop(n, cost int, body func(c *engine.Call, slot, lo, hi int)
 	}
 }
 
+// serial reports whether the loop is one chunk, and so runs on one processor.
+func (l *loop) serial() bool { return l.n <= l.grain }
+
 // turn is one run of a loop.
 type turn struct {
 	loop *loop

@@ -21,7 +21,7 @@ func (e Engine) BindMap(m engine.Map, in, out []shape.Type) (engine.Bound, error
 		return b, err
 	}
 	p := e.compileMap(m, in, out)
-	b.Kernel, b.Scratch, b.By = p.loop.kernel(), p.loop.slots*p.registers, name
+	b.Kernel, b.Scratch, b.By, b.Serial = p.loop.kernel(), p.loop.slots*p.registers, name, p.loop.serial()
 	return b, nil // with ref's overwrites: see directOutput
 }
 

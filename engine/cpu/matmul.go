@@ -66,10 +66,13 @@ func bindMatMul[T shape.Float](e Engine, m engine.MatMul, in []shape.Type, out s
 	var l layout
 	bound := engine.Bound{By: name, Alg: "gemm"}
 	if p.batch <= 1 || gemmCost(p.op) > sharedGemm {
-		scratch := reserve[T](&l, 1, n)
+		scratch, pool := reserve[T](&l, 1, n), e.pool
+		if bound.Serial = p.batch*gemmCost(p.op) <= chunkWork/2; bound.Serial {
+			pool = nil
+		}
 		bound.Kernel = func(c *engine.Call) error {
 			for i := range p.batch {
-				multiply(c, e.pool, i, scratch.of(c, 0))
+				multiply(c, pool, i, scratch.of(c, 0))
 			}
 			return nil
 		}

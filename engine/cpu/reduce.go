@@ -108,7 +108,7 @@ func (s sum) alongRows(e Engine) engine.Bound {
 		}
 		return nil
 	}
-	return engine.Bound{Kernel: kernel, Scratch: int(l), By: name}
+	return engine.Bound{Kernel: kernel, Scratch: int(l), By: name, Serial: rows.serial()}
 }
 
 // acrossRows adds rows to each other: some at a time, and then these sums, in order.
@@ -141,5 +141,5 @@ func (s sum) acrossRows(e Engine) engine.Bound {
 		}
 		return nil
 	}
-	return engine.Bound{Kernel: kernel, Scratch: int(l), By: name}
+	return engine.Bound{Kernel: kernel, Scratch: int(l), By: name, Serial: rows.serial()}
 }

@@ -67,7 +67,7 @@ func (e Engine) overSlabs(b engine.Bound, l slabs, f func(s softmax, x, dy, out 
 	slab = reserve[float32](&m, work.slots, l.size())
 	first = reserve[float32](&m, work.slots, l.width)
 	second = reserve[float32](&m, work.slots, l.width)
-	b.Kernel, b.Scratch, b.By = work.kernel(), int(m), name
+	b.Kernel, b.Scratch, b.By, b.Serial = work.kernel(), int(m), name, work.serial()
 	return b
 }
 

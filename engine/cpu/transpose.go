@@ -52,7 +52,7 @@ func bindTranspose[W word](e Engine, g grid) engine.Bound {
 			}
 		}
 	})
-	return engine.Bound{Kernel: work.kernel(), By: name}
+	return engine.Bound{Kernel: work.kernel(), By: name, Serial: work.serial()}
 }
 
 // transposition is one, taken apart: for each index of outer (in the input; to, in the result), a
