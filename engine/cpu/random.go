@@ -12,12 +12,16 @@ func (e Engine) BindRandom(d engine.Distribution, stream uint64, in []shape.Type
 	if err != nil {
 		return b, err
 	}
-	draw := map[engine.Distribution]map[shape.DType]func(c *engine.Call, s philox.Stream, lo, hi int){
-		engine.Uniform: {shape.Float32: uniform32, shape.Float64: uniform64},
-		engine.Normal:  {shape.Float32: normal[float32], shape.Float64: normal[float64]},
-	}[d][out.DType]
-	const blockCost = 40
-	blocks := e.newLoop((out.Len()+3)/4, blockCost, func(c *engine.Call, _, lo, hi int) {
+	draw, cost := e.uniform32, 3
+	switch {
+	case d == engine.Normal && out.DType == shape.Float32:
+		draw, cost = normal[float32], 160
+	case d == engine.Normal:
+		draw, cost = normal[float64], 160
+	case out.DType == shape.Float64:
+		draw, cost = uniform64, 40
+	}
+	blocks := e.newLoop((out.Len()+3)/4, cost, func(c *engine.Call, _, lo, hi int) {
 		rng := engine.Slice[int64](c.In[0])
 		s := philox.Stream{Seed: uint64(rng[0]), ID: stream, Step: uint64(rng[1])}
 		draw(c, s, lo*4, min(hi*4, out.Len()))
@@ -26,15 +30,10 @@ func (e Engine) BindRandom(d engine.Distribution, stream uint64, in []shape.Type
 	return b, nil
 }
 
-// uniform32 sets elements lo to hi, lo being a multiple of 4: a block gives four.
-func uniform32(c *engine.Call, s philox.Stream, lo, hi int) {
-	dst := engine.Slice[float32](c.Out[0])[:hi]
-	for i := lo; i < hi; i += 4 {
-		words := s.Block(uint64(i / 4))
-		for k := range dst[i:min(i+4, hi)] {
-			dst[i+k] = float32(words[k]>>8) * 0x1p-24
-		}
-	}
+// uniform32 and the others set elements lo to hi, lo being a multiple of 4: a block gives four uniform ones.
+
+func (e Engine) uniform32(c *engine.Call, s philox.Stream, lo, hi int) {
+	e.simd.Uniform(engine.Slice[float32](c.Out[0])[lo:hi], s, uint64(lo))
 }
 
 func uniform64(c *engine.Call, s philox.Stream, lo, hi int) {

@@ -50,7 +50,7 @@ var may = map[string][]string{
 	"internal/atomicfile":      {},
 	"internal/par":             {},
 	"internal/philox":          {},
-	"internal/simd":            {"internal/par"},
+	"internal/simd":            {"internal/par", "internal/philox"},
 	"cmd/demo":                 {"..."},
 	"examples":                 {},
 }

@@ -28,7 +28,7 @@ func ID(name string) uint64 {
 // Block returns the i-th four numbers, each uniform over all of uint32.
 func (s Stream) Block(i uint64) [4]uint32 {
 	ctr, key := s.Counter(i)
-	return philox4x32(ctr, key)
+	return Philox4x32(ctr, key)
 }
 
 // Counter returns what Philox is given for block i; it is for kernels that compute several
@@ -91,7 +91,8 @@ func mix(x uint64) uint64 {
 	return x ^ x>>31
 }
 
-func philox4x32(ctr [4]uint32, key [2]uint32) [4]uint32 {
+// Philox4x32 is Philox4x32-10 (Salmon, Moraes, Dror, Shaw 2011), least significant words first.
+func Philox4x32(ctr [4]uint32, key [2]uint32) [4]uint32 {
 	for range 10 {
 		hi0, lo0 := bits.Mul32(0xd2511f53, ctr[0])
 		hi1, lo1 := bits.Mul32(0xcd9e8d57, ctr[2])

@@ -29,7 +29,7 @@ func TestKnownAnswers(t *testing.T) {
 			[4]uint32{0xd16cfe09, 0x94fdcceb, 0x5001e420, 0x24126ea1},
 		},
 	} {
-		require.Equal(t, c.want, philox4x32(c.ctr, c.key))
+		require.Equal(t, c.want, Philox4x32(c.ctr, c.key))
 	}
 }
 

@@ -36,6 +36,8 @@ var files = []struct {
 	{"gradpanel_avx512", func(c *build.Context) string { return gradPanels(avx512(c)) }},
 	{"winograd_avx2", func(c *build.Context) string { return winograd(avx2(c)) }},
 	{"winograd_avx512", func(c *build.Context) string { return winograd(avx512(c)) }},
+	{"philox_avx2", func(c *build.Context) string { return philox(avx2(c)) }},
+	{"philox_avx512", func(c *build.Context) string { return philox(avx512(c)) }},
 	{"gemm_avx2", func(c *build.Context) string { return gemm(avx2(c)) }},
 	{"gemm_avx512", func(c *build.Context) string { return gemm(avx512(c)) }},
 }
