@@ -18,6 +18,7 @@ type plan struct {
 	commit   int // index of the first instruction that writes to the store, or len(instrs)
 	arena    int // bytes
 	unshared int // bytes that the arena would take if no two values shared memory
+	packing  int // bytes of the arena for packing inputs, before the first instruction
 	placed   []*block
 }
 
@@ -77,8 +78,9 @@ type instr struct {
 	leaf    *value        // of a write: the leaf's value
 	nodes   []*graph.Node // what it computes; the first names line and layer
 	bound   engine.Bound
-	scratch int // offset in the arena
-	at      int // index in the schedule
+	scratch int  // offset in the arena
+	packed  bool // the kernel is given the packed form of an input, which is kept from run to run
+	at      int  // index in the schedule
 }
 
 func (in *instr) node() *graph.Node { return in.nodes[0] }
