@@ -56,11 +56,28 @@ func (b Buffer) Len() int { return b.n }
 // DType is the element type.
 func (b Buffer) DType() shape.DType { return b.dt }
 
-// Aligned returns n bytes of zeroed memory aligned to 64.
+const (
+	lineBytes = 64      // a cache line
+	pageBytes = 2 << 20 // a huge page
+
+	// manyPages is from where on the translation of addresses takes part of the time.
+	manyPages = 2 * pageBytes
+)
+
+// Aligned returns n bytes of zeroed memory aligned to 64. From 4 MiB on it is aligned to 2 MiB,
+// and asked to lie in pages of that size where the system has them.
 func Aligned(n int) []byte {
-	const align = 64
-	mem := make([]byte, n+align)
-	off := int(-uintptr(unsafe.Pointer(unsafe.SliceData(mem))) & (align - 1))
+	if n < manyPages {
+		return aligned(n, lineBytes)
+	}
+	mem := aligned(n, pageBytes)
+	adviseHuge(mem)
+	return mem
+}
+
+func aligned(n, to int) []byte {
+	mem := make([]byte, n+to)
+	off := int(-uintptr(unsafe.Pointer(unsafe.SliceData(mem))) & uintptr(to-1))
 	return mem[off : off+n : off+n]
 }
 

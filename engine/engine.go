@@ -53,6 +53,10 @@ type Packing struct {
 	Kernel  Kernel // packs In[0], the input, into Out[0], a Uint8(Bytes) aligned to 64
 	Scratch int    // bytes of scratch memory of Kernel
 	Rest    int    // bytes of scratch memory of the bound kernel where Call.Packed is given
+
+	// Form is comparable and names the form: packings of equal Form and Bytes make the same of
+	// the same input, so that batch sizes, and programs, can share it. Nil is equal to no other.
+	Form any
 }
 
 // Overwrite says that output Out may be written over input In. At most one output is

@@ -1,6 +1,8 @@
 package engine_test
 
 import (
+	"bytes"
+	"runtime"
 	"fmt"
 	"math"
 	"testing"
@@ -44,6 +46,24 @@ func TestAlignedMemory(t *testing.T) {
 		mem := engine.Aligned(n)
 		require.Len(t, mem, n)
 		require.Zero(t, uintptr(unsafe.Pointer(unsafe.SliceData(mem)))%64)
+	}
+}
+
+// Memory that the collector gives a second time is zeroed too, whatever pages it lies in.
+func TestLargeMemoryLiesInHugePages(t *testing.T) {
+	for _, n := range []int{4<<20 - 1, 4 << 20, 5<<20 + 1} {
+		for range 3 {
+			mem := engine.Aligned(n)
+			require.Len(t, mem, n)
+			if n >= 4<<20 {
+				require.Zero(t, uintptr(unsafe.Pointer(unsafe.SliceData(mem)))%(2<<20))
+			}
+			require.Equal(t, -1, bytes.IndexFunc(mem, func(r rune) bool { return r != 0 }))
+			for i := range mem {
+				mem[i] = 1
+			}
+			runtime.GC()
+		}
 	}
 }
 

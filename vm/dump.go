@@ -62,7 +62,11 @@ func (in *instr) String() string {
 	case in.op != nil:
 		what = graph.Format(in.op)
 	}
-	return fmt.Sprintf("%s = %s(%s)", strings.Join(outs, ", "), what, strings.Join(args, ", "))
+	s := fmt.Sprintf("%s = %s(%s)", strings.Join(outs, ", "), what, strings.Join(args, ", "))
+	if in.packed {
+		s += fmt.Sprintf(" with %s packed", args[in.bound.Packing.In])
+	}
+	return s
 }
 
 // String returns the name of a leaf or input, "v5" for others.

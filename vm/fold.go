@@ -115,6 +115,9 @@ func checkBound(b engine.Bound, err error, in, out []shape.Type) (engine.Bound, 
 	if b.Kernel == nil || b.Scratch < 0 {
 		return b, fmt.Errorf("bound to a kernel that is nil or wants %d bytes of scratch", b.Scratch)
 	}
+	if err := checkPacking(b.Packing, len(in)); err != nil {
+		return b, err
+	}
 	for _, o := range b.InPlace {
 		if o.Out < 0 || o.Out >= len(out) || o.In < 0 || o.In >= len(in) {
 			return b, fmt.Errorf("bound to a kernel that may overwrite input %d of %d by output %d of %d", o.In, len(in), o.Out, len(out))

@@ -61,9 +61,15 @@ var passCases = map[string]func() []*graph.Node{
 		return []*graph.Node{ops.Reshape(ops.Softmax(ops.Reshape(x, shape.N, 2, 3), 1), shape.N, 3, 2)}
 	},
 	"inplace": momentum,
-	"memory":  convolution,
-	"link":    momentum,
 	"group":   sums,
+	"pack": func() []*graph.Node { // v changes, so that its kernel packs it anew in every run
+		g, _, y := reversed(&packLog{})
+		v := g.Param("v", shape.F32(2), nil)
+		g.Update(v, ops.AddScalar(v, 1))
+		return []*graph.Node{y, graph.Apply(reversing{&packLog{}}, y, v)}
+	},
+	"memory": convolution,
+	"link":   momentum,
 }
 
 func repeated() []*graph.Node {

@@ -28,6 +28,7 @@ type Instruction struct {
 	Alg     string
 	Scratch int           // bytes
 	Took    time.Duration // its kernel, in [Machine.Trace]
+	Packed  int           // bytes of the packed form of an input, which is made once; 0 where there is none
 }
 
 // Result is a value that an instruction gives.
@@ -43,6 +44,7 @@ type Memory struct {
 	Unshared int // what the arena would be if no two values shared memory
 	Leaves   int // parameters and state
 	Consts   int
+	Packed   int // packed forms of parameters, state and constants, shared by the machines of a Store
 }
 
 // Describe returns the instructions for batch size n, in the order they run.
@@ -64,7 +66,7 @@ func (p *Program) Memory(n int) (Memory, error) {
 	if err != nil {
 		return Memory{}, err
 	}
-	m := Memory{Arena: pl.arena, Unshared: pl.unshared}
+	m := Memory{Arena: pl.arena, Unshared: pl.unshared, Packed: pl.packedBytes()}
 	for _, l := range p.leaves {
 		m.Leaves += l.Type().Bytes()
 	}
@@ -87,6 +89,9 @@ func (in *instr) describe() Instruction {
 	d := Instruction{
 		Index: in.at, Name: in.name(), Text: in.String(), Layer: n.Layer(), Pos: n.Pos(),
 		Engine: in.bound.By, Alg: in.bound.Alg, Scratch: in.bound.Scratch,
+	}
+	if in.packed {
+		d.Packed = in.bound.Packing.Bytes
 	}
 	for _, v := range in.out {
 		d.Out = append(d.Out, Result{v.node.Source(), v.typ, v.place()})

@@ -76,6 +76,7 @@ type linked struct {
 	inputs  []shape.Type // concrete
 	patches []patch      // where fed tensors go
 	staging []engine.Buffer
+	packs   []packing
 	finite  []finite // outputs that a training step checks
 	outs    []*tensor.Dense
 }
@@ -165,6 +166,9 @@ func (m *Machine) trace(ctx context.Context, see func(*step, time.Duration), inp
 		return nil, err
 	}
 	if err := m.feed(l, inputs); err != nil {
+		return nil, err
+	}
+	if err := l.pack(ctx); err != nil {
 		return nil, err
 	}
 	if err := l.run(ctx, writes, see); err != nil {
@@ -286,6 +290,11 @@ func (m *Machine) bind(pl *plan) *linked {
 			s.call.In = append(s.call.In, m.buffer(v))
 		}
 		s.call.Scratch = m.arena[in.scratch : in.scratch+in.bound.Scratch : in.scratch+in.bound.Scratch]
+		if in.packed {
+			k := m.packing(in)
+			s.call.Packed = k.form.mem
+			l.packs = append(l.packs, k)
+		}
 		l.steps = append(l.steps, s)
 	}
 	l.gather(m.prog.unit.eng)

@@ -77,7 +77,7 @@ func firstFit(b *block, placed []*block) (offset int) {
 }
 
 func (p *plan) place(blocks []*block) error {
-	p.arena, p.unshared = 0, 0
+	p.arena, p.unshared = p.packing, 0
 	for _, b := range blocks {
 		if b.value != nil {
 			b.value.offset, b.value.placed = b.offset, true

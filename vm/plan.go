@@ -18,6 +18,7 @@ type plan struct {
 	commit   int // index of the first instruction that writes to the store, or len(instrs)
 	arena    int // bytes
 	unshared int // bytes that the arena would take if no two values shared memory
+	packing  int // bytes of the arena for packing inputs, before the first instruction
 	placed   []*block
 }
 
@@ -82,6 +83,7 @@ type instr struct {
 	scratch int  // offset in the arena
 	at      int  // index in the schedule
 	group   int  // those of one group, one after the other, may run at once; 0: none
+	packed  bool // the kernel is given the packed form of an input, which is kept from run to run
 }
 
 func (in *instr) node() *graph.Node { return in.nodes[0] }

@@ -16,6 +16,7 @@ type Program struct {
 	leaves []*graph.Node // Params and States that it reads or writes
 	leaf   map[string]int
 	consts []engine.Buffer
+	packs  []packs // of consts
 	konst  map[*graph.Node]int
 
 	mu    sync.Mutex
@@ -39,6 +40,7 @@ func newProgram(u *unit) *Program {
 			p.consts = append(p.consts, b)
 		}
 	}
+	p.packs = make([]packs, len(p.consts))
 	return p
 }
 

@@ -18,6 +18,7 @@ func loweringPasses() []pass[plan] {
 		{"alias", false, alias, "reshapes are free; lifetimes are then final"},
 		{"inplace", true, inplace, "results over inputs that die, new values straight into their leaf"},
 		{"group", true, group, "small instructions side by side; before memory, which keeps what they work on apart"},
+		{"pack", true, pack, "what a kernel makes of a value that stays is made once; after alias, before memory, whose scratch it spares"},
 		{"memory", true, memory, "lifetimes to offsets in one arena"},
 		{"link", false, link, "last: where the step commits, what the machine patches"},
 	}

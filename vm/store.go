@@ -36,6 +36,7 @@ type leaf struct {
 	typ    shape.Type
 	buf    engine.Buffer
 	writes uint64 // how often it has changed
+	packs  packs
 }
 
 // NewStore returns an empty store. Values that a program needs are made by their

@@ -83,7 +83,11 @@ func writeInstructions(out io.Writer, p *vm.Program, batch int) error {
 	if err != nil {
 		return err
 	}
-	_, err = fmt.Fprintf(out, "\n%d instructions; arena %s bytes\n", len(list), thousands(mem.Arena))
+	packed := ""
+	if mem.Packed > 0 {
+		packed = fmt.Sprintf("; packed %s bytes", thousands(mem.Packed))
+	}
+	_, err = fmt.Fprintf(out, "\n%d instructions; arena %s bytes%s\n", len(list), thousands(mem.Arena), packed)
 	return err
 }
 

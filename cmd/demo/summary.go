@@ -81,7 +81,7 @@ func writeLayers(out io.Writer, name string, logits *graph.Node) error {
 func writeMemory(out io.Writer, s subject) error {
 	fmt.Fprintf(out, "\nmemory at batch %d on engine %s, in bytes:\n", s.batch, s.engine.Name())
 	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', tabwriter.AlignRight)
-	fmt.Fprint(w, "program\t arena\t (unshared)\t parameters and state\t constants\t total\t\n")
+	fmt.Fprint(w, "program\t arena\t (unshared)\t parameters and state\t packed\t constants\t total\t\n")
 	for _, row := range []struct {
 		name string
 		b    built
@@ -98,7 +98,7 @@ func writeMemory(out io.Writer, s subject) error {
 		if err != nil {
 			return err
 		}
-		fmt.Fprintf(w, "%s\t %s\t %s\t %s\t %s\t %s\t\n", row.name, thousands(mem.Arena), thousands(mem.Unshared), thousands(mem.Leaves), thousands(mem.Consts), thousands(mem.Arena+mem.Leaves+mem.Consts))
+		fmt.Fprintf(w, "%s\t %s\t %s\t %s\t %s\t %s\t %s\t\n", row.name, thousands(mem.Arena), thousands(mem.Unshared), thousands(mem.Leaves), thousands(mem.Packed), thousands(mem.Consts), thousands(mem.Arena+mem.Leaves+mem.Packed+mem.Consts))
 	}
 	return w.Flush()
 }

@@ -1,0 +1,182 @@
+package vm
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"reflect"
+	"sync"
+	"sync/atomic"
+	"weak"
+
+	"github.com/plexaura/plexaura/engine"
+	"github.com/plexaura/plexaura/graph"
+	"github.com/plexaura/plexaura/shape"
+)
+
+// pack marks the instructions whose kernel works on a packed form of a value that the program
+// does not change. The form is made once, and not in the scratch memory of every run.
+func pack(p *plan) error {
+	updated := map[int]bool{}
+	for _, up := range p.prog.unit.updates {
+		updated[p.prog.leafIndex(up.Leaf.Name())] = true
+	}
+	p.packing = 0
+	for _, in := range p.instrs {
+		k := in.bound.Packing
+		if in.kind != compute || k.Kernel == nil {
+			continue
+		}
+		if r := in.in[k.In].root(); r.from == fromConst || r.from == fromLeaf && !updated[r.index] {
+			in.packed, in.bound.Scratch = true, k.Rest
+			p.packing = max(p.packing, align(k.Scratch))
+		}
+	}
+	return nil
+}
+
+// checkPacking refuses what a Binder must not give, for a kernel of so many inputs.
+func checkPacking(k engine.Packing, inputs int) error {
+	switch {
+	case k.Kernel == nil:
+		return nil
+	case k.In < 0 || k.In >= inputs:
+		return fmt.Errorf("bound to a kernel that packs input %d of %d", k.In, inputs)
+	case k.Bytes < 0 || k.Scratch < 0 || k.Rest < 0:
+		return fmt.Errorf("bound to a kernel that packs into %d bytes, with %d and then %d bytes of scratch", k.Bytes, k.Scratch, k.Rest)
+	case k.Form != nil && !reflect.ValueOf(k.Form).Comparable():
+		return fmt.Errorf("bound to a kernel that packs into a form that is not comparable, %v", k.Form)
+	}
+	return nil
+}
+
+// formKey tells the forms of one value apart.
+type formKey struct {
+	form  any // what the engine calls it, or else the instruction
+	bytes int
+}
+
+func (in *instr) formKey() formKey {
+	k := in.bound.Packing
+	if k.Form == nil {
+		return formKey{weak.Make(in), k.Bytes}
+	}
+	return formKey{k.Form, k.Bytes}
+}
+
+// packedBytes is the memory of all packed forms.
+func (p *plan) packedBytes() (bytes int) {
+	type formOf struct {
+		value *value
+		key   formKey
+	}
+	seen := map[formOf]bool{}
+	for _, in := range p.instrs {
+		if !in.packed {
+			continue
+		}
+		f := formOf{in.in[in.bound.Packing.In].root(), in.formKey()}
+		if !seen[f] {
+			seen[f] = true
+			bytes += f.key.bytes
+		}
+	}
+	return bytes
+}
+
+// packs are the packed forms of one value, a leaf or a constant. A form lives as long as a
+// machine that uses it, which all machines over the value do that need the same one.
+type packs struct {
+	mu    sync.Mutex
+	forms map[formKey]weak.Pointer[packed]
+}
+
+// packed is a packed form of a value.
+type packed struct {
+	mem  []byte
+	mu   sync.Mutex    // held by who packs
+	made atomic.Uint64 // 1 and the writes of the value that it was made of; 0 where it is not made
+}
+
+// of returns the form of that key.
+func (s *packs) of(key formKey) *packed {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if f := s.forms[key].Value(); f != nil {
+		return f
+	}
+	if s.forms == nil {
+		s.forms = map[formKey]weak.Pointer[packed]{}
+	}
+	maps.DeleteFunc(s.forms, func(_ formKey, f weak.Pointer[packed]) bool { return f.Value() == nil })
+	f := &packed{mem: engine.Aligned(key.bytes)}
+	s.forms[key] = weak.Make(f)
+	return f
+}
+
+// packing makes the form that an instruction works on.
+type packing struct {
+	instr *instr
+	leaf  *leaf // nil for a constant
+	form  *packed
+	call  engine.Call
+}
+
+// packing binds the packing of an input of in.
+func (m *Machine) packing(in *instr) packing {
+	k := in.bound.Packing
+	v := in.in[k.In]
+	p := packing{instr: in}
+	if r := v.root(); r.from == fromLeaf {
+		p.leaf = m.leaves[r.index]
+		p.form = p.leaf.packs.of(in.formKey())
+	} else {
+		p.form = m.prog.packs[r.index].of(in.formKey())
+	}
+	p.call.In = []engine.Buffer{m.buffer(v)}
+	p.call.Out = []engine.Buffer{engine.BufferAt(p.form.mem, shape.Uint8, k.Bytes)}
+	p.call.Scratch = m.arena[:k.Scratch:k.Scratch]
+	return p
+}
+
+// pack makes the forms that are not made yet, or of values that have changed since. The store
+// is held, so that none changes meanwhile.
+func (l *linked) pack(ctx context.Context) error {
+	for i := range l.packs {
+		p := &l.packs[i]
+		if p.fresh() {
+			continue
+		}
+		if ctx.Err() != nil {
+			return context.Cause(ctx)
+		}
+		if err := p.run(); err != nil {
+			return graph.ErrorAt(p.instr.node(), fmt.Errorf("packing input %d: %w", p.instr.bound.Packing.In, err))
+		}
+	}
+	return nil
+}
+
+func (p *packing) fresh() bool { return p.form.made.Load() == p.version() }
+
+func (p *packing) version() uint64 {
+	if p.leaf == nil {
+		return 1
+	}
+	return 1 + p.leaf.writes
+}
+
+// run packs, or waits for another machine that does.
+func (p *packing) run() error {
+	p.form.mu.Lock()
+	defer p.form.mu.Unlock()
+	if p.fresh() {
+		return nil
+	}
+	p.form.made.Store(0)
+	if err := p.instr.bound.Packing.Kernel(&p.call); err != nil {
+		return err
+	}
+	p.form.made.Store(p.version())
+	return nil
+}
