@@ -227,14 +227,22 @@ func (l *liveness) delta(in *instr) (bytes int) {
 		return -1 // free, and its readers may then free more
 	}
 	for _, v := range in.out {
-		bytes += v.typ.Bytes()
+		bytes += v.bytes()
 	}
 	for i, v := range in.in {
 		if v.from == fromInstr && !v.out && l.left[v.id] == 1 && slices.Index(in.in[:i], v) < 0 {
-			bytes -= v.typ.Bytes()
+			bytes -= v.bytes()
 		}
 	}
 	return bytes
+}
+
+// bytes is the memory that v takes: none for the next value of a leaf, which will be computed into it.
+func (v *value) bytes() int {
+	if slices.ContainsFunc(v.uses, func(u *instr) bool { return u.kind == write }) {
+		return 0
+	}
+	return v.typ.Bytes()
 }
 
 // run counts in as run, and returns the values that have one reader left.
@@ -256,13 +264,13 @@ func (p *plan) peak(order []*instr) int {
 	live, most := 0, 0
 	for _, in := range order {
 		for _, v := range in.out {
-			live += v.typ.Bytes()
+			live += v.bytes()
 		}
 		most = max(most, live)
 		l.run(in)
 		for i, v := range in.in {
 			if v.from == fromInstr && !v.out && l.left[v.id] == 0 && slices.Index(in.in[:i], v) < 0 {
-				live -= v.typ.Bytes()
+				live -= v.bytes()
 			}
 		}
 	}

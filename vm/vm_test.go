@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"fmt"
 	"math"
 	"runtime"
 	"strings"
@@ -600,4 +601,29 @@ func TestDumpAndDot(t *testing.T) {
 	require.NoError(t, p.WriteDot(&b, 2))
 	require.True(t, strings.HasPrefix(b.String(), "digraph program {"))
 	require.Contains(t, b.String(), "Conv2D")
+}
+
+// A gradient is consumed by its update as soon as it is there: a deep network's gradients do not
+// all live at once.
+func TestGradientsDieInTheirUpdates(t *testing.T) {
+	const layers, width = 12, 64
+	g := graph.New()
+	h := g.Input("x", shape.F32(shape.N, width))
+	for i := range layers {
+		h = ops.Tanh(ops.MatMul(h, g.Param(fmt.Sprint("w", i), shape.F32(width, width), spread(i))))
+	}
+	loss := ops.Mean(ops.Square(h))
+	params := g.Params()
+	for i, dw := range autodiff.Grad(loss, params...) {
+		v := g.State(params[i].Name()+".momentum", params[i].Type(), nil)
+		next := ops.Add(ops.MulScalar(v, .9), dw)
+		g.Update(v, next)
+		g.Update(params[i], ops.Sub(params[i], ops.MulScalar(next, .1)))
+	}
+	p, err := vm.Compile(ref.Engine{}, []*graph.Node{loss}, vm.Train)
+	require.NoError(t, err)
+	m, err := p.Memory(1)
+	require.NoError(t, err)
+	require.Less(t, m.Arena, 3*width*width*4)
+	require.Greater(t, m.Unshared, layers*width*width*4)
 }
