@@ -61,13 +61,17 @@ func (HeUniform) Fill(v []float64, t shape.Type, r *rand.Rand) {
 	uniformVariance(2/in).Fill(v, t, r)
 }
 
-// HeNormal is [HeUniform] with the normal distribution.
-type HeNormal struct{}
+// HeNormal is [HeUniform] with the normal distribution, and of fan-out rather than fan-in where
+// FanOut is set, which keeps the variance of gradients rather than that of activations (eq. 14).
+type HeNormal struct{ FanOut bool }
 
 // Fill implements [graph.Initializer].
-func (HeNormal) Fill(v []float64, t shape.Type, r *rand.Rand) {
-	in, _ := fans(t.Shape)
-	Normal{Std: math.Sqrt(2 / in)}.Fill(v, t, r)
+func (h HeNormal) Fill(v []float64, t shape.Type, r *rand.Rand) {
+	fan, out := fans(t.Shape)
+	if h.FanOut {
+		fan = out
+	}
+	Normal{Std: math.Sqrt(2 / fan)}.Fill(v, t, r)
 }
 
 // uniformVariance is the uniform distribution around 0 of that variance.

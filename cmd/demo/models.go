@@ -17,6 +17,10 @@ import (
 	"github.com/plexaura/plexaura/graph"
 	"github.com/plexaura/plexaura/models/alexnet"
 	"github.com/plexaura/plexaura/models/lenet"
+	"github.com/plexaura/plexaura/models/mobilenet"
+	"github.com/plexaura/plexaura/models/resnet"
+	"github.com/plexaura/plexaura/models/squeezenet"
+	"github.com/plexaura/plexaura/models/vgg"
 	"github.com/plexaura/plexaura/nn"
 	"github.com/plexaura/plexaura/ops"
 	"github.com/plexaura/plexaura/optim"
@@ -35,7 +39,7 @@ type model struct {
 
 func models() map[string]model {
 	crossEntropy := func(logits, target *graph.Node) *graph.Node { return ops.CrossEntropy(logits, target) }
-	return map[string]model{
+	all := map[string]model{
 		"lenet": {
 			layer: lenet.Model, image: shape.Of(1, 28, 28), classes: 10,
 			loss: crossEntropy, preprocess: mnist.Info().Preprocess, lr: .05,
@@ -44,11 +48,17 @@ func models() map[string]model {
 			layer: lenet.Model1998, image: shape.Of(1, 28, 28), classes: 10,
 			loss: lenet.Loss1998, preprocess: preprocess1998(), lr: .002,
 		},
-		"alexnet": {
-			layer: alexnet.Model, image: shape.Of(3, 224, 224), classes: 1000,
-			loss: crossEntropy, preprocess: imageNet(), lr: .01,
-		},
 	}
+	for name, layer := range map[string]nn.Layer{
+		"alexnet": alexnet.Model, "vgg11": vgg.VGG11, "vgg16": vgg.VGG16, "resnet18": resnet.ResNet18, "resnet50": resnet.ResNet50,
+		"squeezenet": squeezenet.Model, "mobilenetv2": mobilenet.V2,
+	} {
+		all[name] = model{
+			layer: layer, image: shape.Of(3, 224, 224), classes: 1000,
+			loss: crossEntropy, preprocess: imageNet(), lr: .01,
+		}
+	}
+	return all
 }
 
 // preprocess1998 scales pixels as the paper does.

@@ -1,0 +1,153 @@
+package models
+
+import (
+	"context"
+	"encoding/json"
+	"math"
+	"os"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+	"gorgonia.org/tensor"
+
+	"github.com/plexaura/plexaura/engine/cpu"
+	"github.com/plexaura/plexaura/graph"
+	"github.com/plexaura/plexaura/models/alexnet"
+	"github.com/plexaura/plexaura/models/mobilenet"
+	"github.com/plexaura/plexaura/models/resnet"
+	"github.com/plexaura/plexaura/models/squeezenet"
+	"github.com/plexaura/plexaura/models/vgg"
+	"github.com/plexaura/plexaura/nn"
+	"github.com/plexaura/plexaura/shape"
+	"github.com/plexaura/plexaura/vm"
+)
+
+// published is what testdata/published.py writes of a model of torchvision.
+type published struct {
+	Tensors    [][]any // name and extents of each parameter and running statistic
+	Parameters int
+	Norm, Sum  float64
+	Sample     []float64 // every 50th logit
+}
+
+var networks = []struct {
+	name  string
+	layer nn.Layer
+	gmacs float64 // multiply-adds of an image, in 10^9, as torchvision states them
+	large bool
+}{
+	{"alexnet", alexnet.Model, .71, true},
+	{"vgg11", vgg.VGG11, 7.61, true},
+	{"vgg16", vgg.VGG16, 15.47, true},
+	{"resnet18", resnet.ResNet18, 1.81, false},
+	{"resnet50", resnet.ResNet50, 4.09, false},
+	{"squeezenet", squeezenet.Model, .35, false},
+	{"mobilenetv2", mobilenet.V2, .30, false},
+}
+
+// With the same weights the models give the logits of torchvision's, so that published weight files fit them.
+func TestPublishedNetworks(t *testing.T) {
+	text, err := os.ReadFile("testdata/published.json")
+	require.NoError(t, err)
+	var all map[string]published
+	require.NoError(t, json.Unmarshal(text, &all))
+	for _, n := range networks {
+		t.Run(n.name, func(t *testing.T) {
+			want := all[n.name]
+			g := graph.New()
+			logits := graph.Inference(n.layer.Apply(nn.Root(g), g.Input("x", shape.F32(shape.N, 3, 224, 224))))[0]
+			require.NoError(t, g.Err())
+			requireTensors(t, want, g)
+			macs := 0
+			for _, node := range graph.Reachable(logits) {
+				macs += nn.MACs(node)
+			}
+			require.InDelta(t, n.gmacs, float64(macs)/1e9, .0051)
+			if n.large && testing.Short() {
+				t.Skip("takes half a gigabyte")
+			}
+			requireLogits(t, want, logits)
+		})
+	}
+}
+
+// requireTensors checks names and shapes of all parameters and states, and the number of parameters.
+func requireTensors(t *testing.T, want published, g *graph.Graph) {
+	have := map[string][]int{}
+	parameters := 0
+	for _, n := range g.Nodes() {
+		if leaf := n.Kind() == graph.Param || n.Kind() == graph.State; leaf && n.Type().IsFloat() {
+			have[n.Name()] = n.Type().Ints()
+		}
+	}
+	for _, p := range g.Params() {
+		parameters += p.Type().Len()
+	}
+	require.Equal(t, want.Parameters, parameters)
+	require.Equal(t, len(want.Tensors), len(have))
+	for i := range want.Tensors {
+		name, dims := want.tensor(i)
+		require.Equal(t, dims, have[name], name)
+	}
+}
+
+func (p published) tensor(i int) (name string, dims []int) {
+	for _, d := range p.Tensors[i][1:] {
+		dims = append(dims, int(d.(float64)))
+	}
+	return p.Tensors[i][0].(string), dims
+}
+
+func requireLogits(t *testing.T, want published, logits *graph.Node) {
+	s := vm.NewStore(0)
+	for i := range want.Tensors {
+		name, dims := want.tensor(i)
+		require.NoError(t, s.Set(name, value(i, name, dims)))
+	}
+	p, err := vm.Compile(cpu.New(), []*graph.Node{logits})
+	require.NoError(t, err)
+	m, err := p.NewMachine(s)
+	require.NoError(t, err)
+	out, err := m.Run(context.Background(), counter(1000, []int{1, 3, 224, 224}, func(v float64) float64 { return v }))
+	require.NoError(t, err)
+	y := out[0].Float32s()
+	norm, sum, largest := 0.0, 0.0, 0.0
+	for _, v := range y {
+		norm, sum, largest = norm+float64(v)*float64(v), sum+float64(v), max(largest, math.Abs(float64(v)))
+	}
+	require.InEpsilon(t, want.Norm, math.Sqrt(norm), 1e-5)
+	require.InDelta(t, want.Sum, sum, 1e-5*largest*float64(len(y)))
+	for i, v := range want.Sample {
+		require.InDelta(t, v, y[50*i], 2e-5*largest, "logit %d", 50*i)
+	}
+}
+
+// value is tensor p by the formula of testdata/published.py.
+func value(p int, name string, dims []int) *tensor.Dense {
+	fanIn := 1
+	for _, d := range dims[1:] {
+		fanIn *= d
+	}
+	return counter(p, dims, func(v float64) float64 {
+		switch {
+		case len(dims) > 1:
+			return v / math.Sqrt(float64(fanIn))
+		case strings.HasSuffix(name, "running_var"), strings.HasSuffix(name, "weight"):
+			return 1 + .1*v
+		}
+		return .1 * v
+	})
+}
+
+func counter(p int, dims []int, of func(float64) float64) *tensor.Dense {
+	n := 1
+	for _, d := range dims {
+		n *= d
+	}
+	v := make([]float32, n)
+	for i := range v {
+		v[i] = float32(of(float64((7919*i+131*p)%1009)/504.5 - 1))
+	}
+	return tensor.New(tensor.WithShape(dims...), tensor.WithBacking(v))
+}
