@@ -11,15 +11,13 @@ import (
 // them. Where there are any, the other algorithms are used.
 
 func (e Engine) winogradConv2D(g conv, ep engine.Epilogue, exact func() engine.Bound) (engine.Bound, bool) {
-	op, ok := g.convOp(ep)
+	plan, ok := e.winograd(g, ep, simd.NewWinograd)
 	if !ok {
 		return engine.Bound{}, false
 	}
-	plan, ok := simd.NewWinograd(e.simd, op)
-	if !ok {
-		return engine.Bound{}, false
-	}
-	return e.bindWinograd(plan, g.batch*g.channels*g.xPlane(), g.filters*g.depth(), ep, exact()), true
+	return e.bindWinograd(g.images(), g.weights(), plan.Scratch(), exact(), func(c *engine.Call, a, b, out, scratch []float32) {
+		plan.Run(e.pool, out, a, b, bias[float32](c, ep), scratch)
+	}), true
 }
 
 func (e Engine) winogradInputGrad(g conv, exact func() engine.Bound) (engine.Bound, bool) {
@@ -27,28 +25,45 @@ func (e Engine) winogradInputGrad(g conv, exact func() engine.Bound) (engine.Bou
 	if !ok {
 		return engine.Bound{}, false
 	}
-	op, ok := adjoint.convOp(engine.Epilogue{})
+	plan, ok := e.winograd(adjoint, engine.Epilogue{}, simd.NewWinogradFlipped)
 	if !ok {
 		return engine.Bound{}, false
 	}
-	plan, ok := simd.NewWinogradFlipped(e.simd, op)
-	if !ok {
-		return engine.Bound{}, false
-	}
-	return e.bindWinograd(plan, g.batch*g.filters*g.yPlane(), g.filters*g.depth(), engine.Epilogue{}, exact()), true
+	return e.bindWinograd(g.results(), g.weights(), plan.Scratch(), exact(), func(_ *engine.Call, a, b, out, scratch []float32) {
+		plan.Run(e.pool, out, a, b, nil, scratch)
+	}), true
 }
 
-// bindWinograd returns the kernel of plan for images and filters of so many elements, which runs exact where
-// some are not finite.
-func (e Engine) bindWinograd(plan *simd.Winograd, images, filters int, ep engine.Epilogue, exact engine.Bound) engine.Bound {
+func (e Engine) winogradFilterGrad(g conv, exact func() engine.Bound) (engine.Bound, bool) {
+	plan, ok := e.winograd(g, engine.Epilogue{}, simd.NewWinograd)
+	if !ok || !plan.HasGrad() {
+		return engine.Bound{}, false
+	}
+	return e.bindWinograd(g.images(), g.results(), plan.GradScratch(), exact(), func(_ *engine.Call, a, b, out, scratch []float32) {
+		plan.RunGrad(e.pool, out, a, b, scratch)
+	}), true
+}
+
+// winograd plans the convolution, or reports false.
+func (e Engine) winograd(g conv, ep engine.Epilogue, plan func(*simd.Kernels, simd.ConvOp) (*simd.Winograd, bool)) (*simd.Winograd, bool) {
+	op, ok := g.convOp(ep)
+	if !ok {
+		return nil, false
+	}
+	return plan(e.simd, op)
+}
+
+// bindWinograd returns the kernel that runs on inputs of n0 and n1 elements, in so much scratch memory, or runs
+// exact where some are not finite.
+func (e Engine) bindWinograd(n0, n1, scratch int, exact engine.Bound, run func(c *engine.Call, a, b, out, scratch []float32)) engine.Bound {
 	var l layout
-	finite := e.newFinite(&l, images, filters)
-	scratch := reserve[float32](&l, 1, plan.Scratch())
+	finite := e.newFinite(&l, n0, n1)
+	own := reserve[float32](&l, 1, scratch)
 	kernel := func(c *engine.Call) error {
 		if !finite.holds(c) {
 			return exact.Kernel(c)
 		}
-		plan.Run(e.pool, engine.Slice[float32](c.Out[0]), engine.Slice[float32](c.In[0]), engine.Slice[float32](c.In[1]), bias[float32](c, ep), scratch.of(c, 0))
+		run(c, engine.Slice[float32](c.In[0]), engine.Slice[float32](c.In[1]), engine.Slice[float32](c.Out[0]), own.of(c, 0))
 		return nil
 	}
 	return engine.Bound{Kernel: kernel, Scratch: max(int(l), exact.Scratch), By: name, Alg: "winograd"}
