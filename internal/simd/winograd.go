@@ -278,12 +278,15 @@ func (p *Winograd) mask(made map[string]int, bits []uint32) (at, flags int) {
 func (p *Winograd) Filters() int { return winoValues * p.factors }
 
 // Scratch returns the number of elements of scratch memory that Run needs. It grows with the processors.
-func (p *Winograd) Scratch() int { return p.Filters() + p.ScratchTransformed() }
-
-// ScratchTransformed returns the number of elements of scratch memory that Transform and RunTransformed need.
-func (p *Winograd) ScratchTransformed() int {
-	return max(p.slots*p.slotLen(), p.taps()*p.factors+p.slots*p.cells()) + alignment
+func (p *Winograd) Scratch() int {
+	return p.Filters() + max(p.ScratchTransformed(), p.TransformScratch())
 }
+
+// ScratchTransformed returns the number of elements of scratch memory that RunTransformed needs.
+func (p *Winograd) ScratchTransformed() int { return p.slots*p.slotLen() + alignment }
+
+// TransformScratch returns the number of elements of scratch memory that Transform needs.
+func (p *Winograd) TransformScratch() int { return p.taps()*p.factors + p.slots*p.cells() + alignment }
 
 // taps is the elements of a filter.
 func (p *Winograd) taps() int { return p.KH * p.KW }
@@ -299,11 +302,11 @@ func (p *Winograd) Run(pool *par.Pool, y, x, w, bias, scratch []float32) {
 }
 
 // Transform sets u, of Filters elements, to what RunTransformed takes for the filters w. scratch needs
-// ScratchTransformed elements.
+// TransformScratch elements.
 func (p *Winograd) Transform(pool *par.Pool, u, w, scratch []float32) {
 	p.need("filters", len(w), p.M*p.C*p.taps())
 	p.need("transformed filters", len(u), p.Filters())
-	p.need("scratch", len(scratch), p.ScratchTransformed())
+	p.need("scratch", len(scratch), p.TransformScratch())
 	r := p.take()
 	r.u, r.w, r.scratch = u, w, aligned(scratch)
 	r.next.Store(0)
