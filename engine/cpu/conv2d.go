@@ -31,6 +31,12 @@ func (g *conv) depth() int  { return g.channels * g.taps() } // of a filter
 func (g *conv) xPlane() int { return g.in[0] * g.in[1] }
 func (g *conv) yPlane() int { return g.out[0] * g.out[1] }
 
+// Elements of x, of w and of y.
+
+func (g *conv) images() int  { return g.batch * g.groups * g.channels * g.xPlane() }
+func (g *conv) weights() int { return g.groups * g.filters * g.depth() }
+func (g *conv) results() int { return g.batch * g.groups * g.filters * g.yPlane() }
+
 // plain reports whether the image is its own unfolding.
 func (g *conv) plain() bool {
 	return g.taps() == 1 && g.stride == [2]int{1, 1} && g.in == g.out && g.before == [2]int{}

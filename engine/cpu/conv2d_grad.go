@@ -96,10 +96,16 @@ func (e Engine) BindConv2DFilterGrad(c engine.Conv2D, in []shape.Type, out shape
 	switch {
 	case !sameDType(out.DType, in) || g.yPlane() == 0:
 	case out.DType == shape.Float32:
-		if b, ok := e.directFilterGrad(g); ok {
+		exact := func() engine.Bound {
+			if b, ok := e.directFilterGrad(g); ok {
+				return b
+			}
+			return bindFilterGrad[float32](e, g)
+		}
+		if b, ok := e.winogradFilterGrad(g, exact); ok {
 			return b, nil
 		}
-		return bindFilterGrad[float32](e, g), nil
+		return exact(), nil
 	case out.DType == shape.Float64:
 		return bindFilterGrad[float64](e, g), nil
 	}

@@ -3,25 +3,27 @@ package simd
 import (
 	"fmt"
 	"runtime"
+	"slices"
 	"sync/atomic"
 	"unsafe"
 
 	"github.com/plexaura/plexaura/internal/par"
 )
 
-// Winograd is a convolution of float32 with 3×3 filters and stride 1 by Winograd's algorithm
-// F(4×4, 3×3): tiles of 6×6 elements of the image and the filters are transformed to 36 values, of which
-// products over the channels are transformed to 4×4 outputs. It multiplies a quarter as often as
-// Conv. It is immutable and safe for concurrent use.
+// Winograd is a convolution of float32 with filters of 3×3 or 5×5 and stride 1 by Winograd's algorithm
+// F(4×4, 3×3) or F(2×2, 5×5): tiles of 6×6 elements of the image and the filters are transformed to 36 values, of
+// which products over the channels are transformed to 4×4 or 2×2 outputs. It multiplies 4 or 2.8 times less often
+// than Conv. It is immutable and safe for concurrent use.
 //
 // It is less exact: errors are 1e-6 to 1e-5 of the largest output, ten times those of Conv. A NaN or
-// infinity in an image makes all outputs of the up to four tiles that see it NaN, not only those whose
+// infinity in an image makes all outputs of the tiles that see it NaN, not only those whose
 // windows hold it; one in a filter makes the whole channel NaN. Elements of more than about 1e36 overflow.
 //
 // See Lavin and Gray, Fast Algorithms for Convolutional Neural Networks, 2015.
 type Winograd struct {
 	ConvOp
 	k    *Kernels
+	form winoForm
 	flip bool // filters are those of the convolution whose image gradient this is
 
 	lanes   int // tiles in a vector, and columns of outputs in a group
@@ -49,10 +51,26 @@ type Winograd struct {
 type winogradKernels struct {
 	winoLanes     int // tiles in a vector
 	winoMaskWords int // words of a mask
+	winoForms     []winoForm
+}
 
-	winoIn, winoDy             winoImageFunc
-	winoOut                    winoOutFunc
-	winoFilter, winoFilterGrad winoFlatFunc
+// winoForm is F(tile×tile, size×size), of tile+size-1 = 6, and its transforms. A vector of tiles is tile groups.
+type winoForm struct {
+	tile int // outputs of a tile each way
+	size int // elements of a filter each way
+
+	in, dy             winoImageFunc
+	out                winoOutFunc
+	filter, filterGrad winoFlatFunc
+}
+
+// form is that for filters of so many elements each way.
+func (k *Kernels) form(size int) (f winoForm, ok bool) {
+	i := slices.IndexFunc(k.winoForms, func(f winoForm) bool { return f.size == size })
+	if i < 0 {
+		return f, false
+	}
+	return k.winoForms[i], true
 }
 
 // winoImageFunc transforms a vector of tiles of channels of an image x to 36 vectors es bytes apart in v.
@@ -67,9 +85,9 @@ type winoOutFunc func(channels int, m *float32, ms, es int, y *float32, ys int, 
 type winoFlatFunc func(n int, w *float32, ws int, u *float32, us int, cells *float32) (csr uint32)
 
 const (
-	winoTile   = 4  // outputs of a tile each way
+	winoSide   = 6  // elements of an image that a tile sees each way
 	winoValues = 36 // values that a tile is transformed to
-	winoGroups = 4  // groups in a vector of tiles
+	winoGroups = 4  // groups in a vector of tiles at most
 	winoWhole  = 1 << 9
 
 	// winoCall is how many channels of a vector are transformed before the next vector has its turn, which lies
@@ -93,14 +111,15 @@ func NewWinogradFlipped(k *Kernels, op ConvOp) (*Winograd, bool) { return newWin
 
 func newWinograd(k *Kernels, op ConvOp, flip bool) (*Winograd, bool) {
 	op.Window = op.Window.withDefaults()
-	if !op.suitsWinograd() || !k.gainsByWinograd(op) {
+	if !k.suitsWinograd(op) || !k.gainsByWinograd(op) {
 		return nil, false
 	}
 	return planWinograd(k, op, flip), true
 }
 
-func (op ConvOp) suitsWinograd() bool {
-	return op.KH == 3 && op.KW == 3 && op.SH == 1 && op.SW == 1 && op.DH == 1 && op.DW == 1 &&
+func (k *Kernels) suitsWinograd(op ConvOp) bool {
+	_, ok := k.form(op.KH)
+	return ok && op.KH == op.KW && op.SH == 1 && op.SW == 1 && op.DH == 1 && op.DW == 1 &&
 		op.C > 0 && op.C <= winoDepth && op.M > 0 && op.N > 0 && op.Cols() > 0
 }
 
@@ -112,13 +131,14 @@ func (k *Kernels) gainsByWinograd(op ConvOp) bool {
 		channels = 32
 	}
 	return min(op.C, op.M) >= channels && op.N*op.Cols() >= 128 &&
-		4*op.Cols() >= roundUp(op.OH, winoTile)*roundUp(op.OW, k.winoLanes)
+		4*op.Cols() >= roundUp(op.OH, winoSide+1-op.KH)*roundUp(op.OW, k.winoLanes)
 }
 
 func planWinograd(k *Kernels, op ConvOp, flip bool) *Winograd {
 	p := &Winograd{ConvOp: op, k: k, flip: flip, lanes: k.winoLanes, idle: make(chan *winoRun, 64)}
-	p.lines, p.across = ceil(op.OH, winoTile), ceil(op.OW, p.lanes)
-	p.vectors = ceil(op.N*p.lines, winoGroups) * p.across
+	p.form, _ = k.form(op.KH)
+	p.lines, p.across = ceil(op.OH, p.form.tile), ceil(op.OW, p.lanes)
+	p.vectors = ceil(op.N*p.lines, p.form.tile) * p.across
 	p.factors = roundUp(op.M*op.C, alignment) + alignment
 	p.pattern()
 	p.split()
@@ -169,7 +189,7 @@ type winoPattern struct {
 func (p *Winograd) pattern() {
 	bands := p.vectors / p.across
 	p.period = p.lines
-	for n := winoGroups; n > 1 && p.period%2 == 0; n /= 2 {
+	for n := p.form.tile; n > 1 && p.period%2 == 0; n /= 2 {
 		p.period /= 2
 	}
 	p.period = min(p.period, bands)
@@ -189,17 +209,18 @@ func (p *Winograd) pattern() {
 
 // lineOf is the image and line of tiles of a group of a band; in the last one, there may be none.
 func (p *Winograd) lineOf(band, group int) (image, line int, ok bool) {
-	i := band*winoGroups + group
+	i := band*p.form.tile + group
 	return i / p.lines, i % p.lines, i < p.N*p.lines
 }
 
 // inMasks are the bits of the lanes on the image, for each line, part and group.
 func (p *Winograd) inMasks(band, x int) (bits []uint32) {
-	for i := range winoTile + 2 {
-		for part := range 2 {
-			for g := range winoGroups {
+	tile := p.form.tile
+	for i := range winoSide {
+		for part := range ceil(winoSide, tile) {
+			for g := range tile {
 				_, line, ok := p.lineOf(band, g)
-				row, col := line*winoTile+i-p.Top, x*p.lanes+part*winoTile-p.Left
+				row, col := line*tile+i-p.Top, x*p.lanes+part*tile-p.Left
 				bits = append(bits, lanesOn(ok && row >= 0 && row < p.H, col, p.W, p.lanes))
 			}
 		}
@@ -209,10 +230,10 @@ func (p *Winograd) inMasks(band, x int) (bits []uint32) {
 
 // outMasks are those on the output, for each line and group.
 func (p *Winograd) outMasks(band, x int) (bits []uint32) {
-	for i := range winoTile {
-		for g := range winoGroups {
+	for i := range p.form.tile {
+		for g := range p.form.tile {
 			_, line, ok := p.lineOf(band, g)
-			bits = append(bits, lanesOn(ok && line*winoTile+i < p.OH, x*p.lanes, p.OW, p.lanes))
+			bits = append(bits, lanesOn(ok && line*p.form.tile+i < p.OH, x*p.lanes, p.OW, p.lanes))
 		}
 	}
 	return bits
@@ -257,15 +278,18 @@ func (p *Winograd) mask(made map[string]int, bits []uint32) (at, flags int) {
 func (p *Winograd) Filters() int { return winoValues * p.factors }
 
 // Scratch returns the number of elements of scratch memory that Run needs. It grows with the processors.
-func (p *Winograd) Scratch() int { return p.Filters() + p.ScratchTransformed() }
-
-// ScratchTransformed returns the number of elements of scratch memory that Transform and RunTransformed need.
-func (p *Winograd) ScratchTransformed() int {
-	return max(p.slots*p.slotLen(), winoTaps*p.factors+p.slots*p.cells()) + alignment
+func (p *Winograd) Scratch() int {
+	return p.Filters() + max(p.ScratchTransformed(), p.TransformScratch())
 }
 
-// winoTaps is the elements of a filter.
-const winoTaps = 9
+// ScratchTransformed returns the number of elements of scratch memory that RunTransformed needs.
+func (p *Winograd) ScratchTransformed() int { return p.slots*p.slotLen() + alignment }
+
+// TransformScratch returns the number of elements of scratch memory that Transform needs.
+func (p *Winograd) TransformScratch() int { return p.taps()*p.factors + p.slots*p.cells() + alignment }
+
+// taps is the elements of a filter.
+func (p *Winograd) taps() int { return p.KH * p.KW }
 
 // Run computes y from the images x, the filters w and bias, which may be nil where the op has none. The
 // bits of y do not depend on the pool; nil means the calling goroutine. scratch needs Scratch
@@ -278,11 +302,11 @@ func (p *Winograd) Run(pool *par.Pool, y, x, w, bias, scratch []float32) {
 }
 
 // Transform sets u, of Filters elements, to what RunTransformed takes for the filters w. scratch needs
-// ScratchTransformed elements.
+// TransformScratch elements.
 func (p *Winograd) Transform(pool *par.Pool, u, w, scratch []float32) {
-	p.need("filters", len(w), p.M*p.C*winoTaps)
+	p.need("filters", len(w), p.M*p.C*p.taps())
 	p.need("transformed filters", len(u), p.Filters())
-	p.need("scratch", len(scratch), p.ScratchTransformed())
+	p.need("scratch", len(scratch), p.TransformScratch())
 	r := p.take()
 	r.u, r.w, r.scratch = u, w, aligned(scratch)
 	r.next.Store(0)
@@ -362,16 +386,17 @@ func (r *winoRun) each(parts int, work func(part int)) {
 // transformFilters transforms chunks of filters, numbered as they are stored. The scratch memory takes
 // all first elements together, then all second ones.
 func (r *winoRun) transformFilters(slot, _ int) {
-	cells := &r.scratch[winoTaps*r.factors+slot*r.cells()]
+	taps := r.taps()
+	cells := &r.scratch[taps*r.factors+slot*r.cells()]
 	r.each(ceil(r.M*r.C, winoChunk), func(chunk int) {
 		at := chunk * winoChunk
 		n := min(winoChunk, r.M*r.C-at)
-		Transpose(r.k, r.scratch[at:], r.factors, r.w[at*winoTaps:], 0, n, winoTaps)
+		Transpose(r.k, r.scratch[at:], r.factors, r.w[at*taps:], 0, n, taps)
 		from, step := at, 4*r.factors
 		if r.flip {
-			from, step = at+(winoTaps-1)*r.factors, -step
+			from, step = at+(taps-1)*r.factors, -step
 		}
-		r.k.winoFilter(n, &r.scratch[from], step, &r.u[at], 4*r.factors, cells)
+		r.form.filter(n, &r.scratch[from], step, &r.u[at], 4*r.factors, cells)
 	})
 }
 
@@ -412,9 +437,9 @@ func (r *winoRun) block(slot, v int) {
 func (r *winoRun) place(at [][winoGroups]int, v, channels, height, width, top, left int) {
 	for i := range at {
 		band, x := (v+i)/r.across, (v+i)%r.across
-		for g := range winoGroups {
+		for g := range r.form.tile {
 			image, line, _ := r.lineOf(band, g)
-			at[i][g] = 4 * (image*channels*height*width + (line*winoTile-top)*width + x*r.lanes - left)
+			at[i][g] = 4 * (image*channels*height*width + (line*r.form.tile-top)*width + x*r.lanes - left)
 		}
 	}
 }
@@ -431,7 +456,7 @@ func (r *winoRun) patternOf(v int) *winoPattern {
 // in transforms channels of a vector of tiles, from c on.
 func (r *winoRun) in(v, c int, at *[winoGroups]int, tiles, cells []float32) {
 	q := r.patternOf(v)
-	r.k.winoIn(min(winoCall, r.C-c), &r.x[c*r.H*r.W], 4*r.H*r.W, &at[0], 4*r.W, &r.masks[q.in],
+	r.form.in(min(winoCall, r.C-c), &r.x[c*r.H*r.W], 4*r.H*r.W, &at[0], 4*r.W, &r.masks[q.in],
 		&tiles[0], 4*r.nr(), 4*r.tilesStride(), &cells[0], q.inFlags)
 }
 
@@ -450,7 +475,7 @@ func (r *winoRun) out(v, m, count int, at *[winoGroups]int, products, cells []fl
 	if r.Act == ReLU {
 		flags |= flagReLU
 	}
-	r.k.winoOut(count, &products[0], 4*r.width(), 4*r.productsStride(),
+	r.form.out(count, &products[0], 4*r.width(), 4*r.productsStride(),
 		&r.y[m*r.Cols()], 4*r.Cols(), &at[0], 4*r.OW, &r.masks[q.out], bias, &cells[0], flags)
 }
 

@@ -4,37 +4,57 @@
 
 package simd
 
-// winoInAVX2 winoIn transforms 6×6 tiles of channels of an image, 4 apart, for the product.
+// winoIn4AVX2 winoIn4 transforms 6×6 tiles of channels of an image, 4 apart, for the product.
 //
 //go:noescape
-func winoInAVX2(channels int, x *float32, xs int, at *int, row int, masks *uint32, v *float32, cs int, es int, cells *float32, flags int) (csr uint32)
+func winoIn4AVX2(channels int, x *float32, xs int, at *int, row int, masks *uint32, v *float32, cs int, es int, cells *float32, flags int) (csr uint32)
 
-// winoDyAVX2 winoDy transforms 4×4 tiles of channels of an output's gradient for the product.
+// winoDy4AVX2 winoDy4 transforms 4×4 tiles of channels of an output's gradient for the product.
 //
 //go:noescape
-func winoDyAVX2(channels int, x *float32, xs int, at *int, row int, masks *uint32, v *float32, cs int, es int, cells *float32, flags int) (csr uint32)
+func winoDy4AVX2(channels int, x *float32, xs int, at *int, row int, masks *uint32, v *float32, cs int, es int, cells *float32, flags int) (csr uint32)
 
-// winoOutAVX2 winoOut transforms the products for channels of a vector of tiles, and finishes 4×4 outputs of each tile.
+// winoOut4AVX2 winoOut4 transforms the products for channels of a vector of tiles, and finishes 4×4 outputs of each tile.
 //
 //go:noescape
-func winoOutAVX2(channels int, m *float32, ms int, es int, y *float32, ys int, at *int, row int, masks *uint32, bias *float32, cells *float32, flags int) (csr uint32)
+func winoOut4AVX2(channels int, m *float32, ms int, es int, y *float32, ys int, at *int, row int, masks *uint32, bias *float32, cells *float32, flags int) (csr uint32)
 
-// winoFilterAVX2 winoFilter transforms n 3×3 filters, whose elements are ws bytes apart, to products' factors us bytes apart.
+// winoFilter3AVX2 winoFilter3 transforms n 3×3 filters, whose elements are ws bytes apart, to products' factors us bytes apart.
 //
 //go:noescape
-func winoFilterAVX2(n int, w *float32, ws int, u *float32, us int, cells *float32) (csr uint32)
+func winoFilter3AVX2(n int, w *float32, ws int, u *float32, us int, cells *float32) (csr uint32)
 
-// winoFilterGradAVX2 winoFilterGrad is the adjoint of winoFilter: from factors us bytes apart to elements ws bytes apart.
+// winoFilterGrad3AVX2 winoFilterGrad3 is the adjoint of winoFilter3: from factors us bytes apart to elements ws bytes apart.
 //
 //go:noescape
-func winoFilterGradAVX2(n int, w *float32, ws int, u *float32, us int, cells *float32) (csr uint32)
+func winoFilterGrad3AVX2(n int, w *float32, ws int, u *float32, us int, cells *float32) (csr uint32)
 
-var winogradAVX2 = winogradKernels{
-	winoLanes:      8,
-	winoMaskWords:  8,
-	winoIn:         winoInAVX2,
-	winoDy:         winoDyAVX2,
-	winoOut:        winoOutAVX2,
-	winoFilter:     winoFilterAVX2,
-	winoFilterGrad: winoFilterGradAVX2,
-}
+// winoIn2AVX2 winoIn2 transforms 6×6 tiles of channels of an image, 2 apart, for the product.
+//
+//go:noescape
+func winoIn2AVX2(channels int, x *float32, xs int, at *int, row int, masks *uint32, v *float32, cs int, es int, cells *float32, flags int) (csr uint32)
+
+// winoDy2AVX2 winoDy2 transforms 2×2 tiles of channels of an output's gradient for the product.
+//
+//go:noescape
+func winoDy2AVX2(channels int, x *float32, xs int, at *int, row int, masks *uint32, v *float32, cs int, es int, cells *float32, flags int) (csr uint32)
+
+// winoOut2AVX2 winoOut2 transforms the products for channels of a vector of tiles, and finishes 2×2 outputs of each tile.
+//
+//go:noescape
+func winoOut2AVX2(channels int, m *float32, ms int, es int, y *float32, ys int, at *int, row int, masks *uint32, bias *float32, cells *float32, flags int) (csr uint32)
+
+// winoFilter5AVX2 winoFilter5 transforms n 5×5 filters, whose elements are ws bytes apart, to products' factors us bytes apart.
+//
+//go:noescape
+func winoFilter5AVX2(n int, w *float32, ws int, u *float32, us int, cells *float32) (csr uint32)
+
+// winoFilterGrad5AVX2 winoFilterGrad5 is the adjoint of winoFilter5: from factors us bytes apart to elements ws bytes apart.
+//
+//go:noescape
+func winoFilterGrad5AVX2(n int, w *float32, ws int, u *float32, us int, cells *float32) (csr uint32)
+
+var winogradAVX2 = winogradKernels{winoLanes: 8, winoMaskWords: 8, winoForms: []winoForm{
+	{tile: 4, size: 3, in: winoIn4AVX2, dy: winoDy4AVX2, out: winoOut4AVX2, filter: winoFilter3AVX2, filterGrad: winoFilterGrad3AVX2},
+	{tile: 2, size: 5, in: winoIn2AVX2, dy: winoDy2AVX2, out: winoOut2AVX2, filter: winoFilter5AVX2, filterGrad: winoFilterGrad5AVX2},
+}}

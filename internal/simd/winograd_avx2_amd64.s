@@ -25,9 +25,9 @@ GLOBL lanes<>(SB), RODATA|NOPTR, $64
 DATA flushing<>+0(SB)/4, $0x00009fc0
 GLOBL flushing<>(SB), RODATA|NOPTR, $4
 
-// func winoInAVX2(channels int, x *float32, xs int, at *int, row int, masks *uint32, v *float32, cs int, es int, cells *float32, flags int) (csr uint32)
+// func winoIn4AVX2(channels int, x *float32, xs int, at *int, row int, masks *uint32, v *float32, cs int, es int, cells *float32, flags int) (csr uint32)
 // Requires: AVX, FMA3, MMX+, SSE
-TEXT ·winoInAVX2(SB), NOSPLIT, $0-92
+TEXT ·winoIn4AVX2(SB), NOSPLIT, $0-92
 	STMXCSR csr+88(FP)
 	LDMXCSR flushing<>+0(SB)
 	MOVQ    at+24(FP), AX
@@ -943,9 +943,9 @@ DATA c40000000<>+24(SB)/4, $0x40000000
 DATA c40000000<>+28(SB)/4, $0x40000000
 GLOBL c40000000<>(SB), RODATA|NOPTR, $32
 
-// func winoDyAVX2(channels int, x *float32, xs int, at *int, row int, masks *uint32, v *float32, cs int, es int, cells *float32, flags int) (csr uint32)
+// func winoDy4AVX2(channels int, x *float32, xs int, at *int, row int, masks *uint32, v *float32, cs int, es int, cells *float32, flags int) (csr uint32)
 // Requires: AVX, FMA3, MMX+, SSE
-TEXT ·winoDyAVX2(SB), NOSPLIT, $0-92
+TEXT ·winoDy4AVX2(SB), NOSPLIT, $0-92
 	STMXCSR csr+88(FP)
 	LDMXCSR flushing<>+0(SB)
 	MOVQ    at+24(FP), AX
@@ -1505,9 +1505,9 @@ columns:
 	VZEROUPPER
 	RET
 
-// func winoOutAVX2(channels int, m *float32, ms int, es int, y *float32, ys int, at *int, row int, masks *uint32, bias *float32, cells *float32, flags int) (csr uint32)
+// func winoOut4AVX2(channels int, m *float32, ms int, es int, y *float32, ys int, at *int, row int, masks *uint32, bias *float32, cells *float32, flags int) (csr uint32)
 // Requires: AVX, FMA3, SSE
-TEXT ·winoOutAVX2(SB), NOSPLIT, $0-100
+TEXT ·winoOut4AVX2(SB), NOSPLIT, $0-100
 	STMXCSR csr+96(FP)
 	LDMXCSR flushing<>+0(SB)
 	MOVQ    at+48(FP), AX
@@ -1745,11 +1745,11 @@ channel:
 	TESTQ        $0x00000004, flags+88(FP)
 	JE           whole0bias
 	MOVQ         bias+72(FP), R11
-	VBROADCASTSS (R11), Y8
-	VADDPS       Y8, Y10, Y10
-	VADDPS       Y8, Y11, Y11
-	VADDPS       Y8, Y6, Y6
-	VADDPS       Y8, Y7, Y7
+	VBROADCASTSS (R11), Y12
+	VADDPS       Y12, Y10, Y10
+	VADDPS       Y12, Y11, Y11
+	VADDPS       Y12, Y6, Y6
+	VADDPS       Y12, Y7, Y7
 
 whole0bias:
 	VUNPCKLPS Y11, Y10, Y0
@@ -1762,23 +1762,23 @@ whole0bias:
 	VUNPCKHPD Y3, Y1, Y7
 	TESTQ     $0x00000001, flags+88(FP)
 	JE        whole0add
-	VMOVUPS   (CX)(R10*1), Y8
-	VADDPS    Y8, Y10, Y10
-	VMOVUPS   (DX)(R10*1), Y8
-	VADDPS    Y8, Y11, Y11
-	VMOVUPS   (BX)(R10*1), Y8
-	VADDPS    Y8, Y6, Y6
-	VMOVUPS   (SI)(R10*1), Y8
-	VADDPS    Y8, Y7, Y7
+	VMOVUPS   (CX)(R10*1), Y12
+	VADDPS    Y12, Y10, Y10
+	VMOVUPS   (DX)(R10*1), Y12
+	VADDPS    Y12, Y11, Y11
+	VMOVUPS   (BX)(R10*1), Y12
+	VADDPS    Y12, Y6, Y6
+	VMOVUPS   (SI)(R10*1), Y12
+	VADDPS    Y12, Y7, Y7
 
 whole0add:
 	TESTQ  $0x00000008, flags+88(FP)
 	JE     whole0relu
-	VXORPS Y8, Y8, Y8
-	VMAXPS Y10, Y8, Y10
-	VMAXPS Y11, Y8, Y11
-	VMAXPS Y6, Y8, Y6
-	VMAXPS Y7, Y8, Y7
+	VXORPS Y12, Y12, Y12
+	VMAXPS Y10, Y12, Y10
+	VMAXPS Y11, Y12, Y11
+	VMAXPS Y6, Y12, Y6
+	VMAXPS Y7, Y12, Y7
 
 whole0relu:
 	VMOVUPS      Y10, (CX)(R10*1)
@@ -1806,11 +1806,11 @@ whole0relu:
 	TESTQ        $0x00000004, flags+88(FP)
 	JE           whole1bias
 	MOVQ         bias+72(FP), R11
-	VBROADCASTSS (R11), Y8
-	VADDPS       Y8, Y10, Y10
-	VADDPS       Y8, Y11, Y11
-	VADDPS       Y8, Y6, Y6
-	VADDPS       Y8, Y7, Y7
+	VBROADCASTSS (R11), Y12
+	VADDPS       Y12, Y10, Y10
+	VADDPS       Y12, Y11, Y11
+	VADDPS       Y12, Y6, Y6
+	VADDPS       Y12, Y7, Y7
 
 whole1bias:
 	VUNPCKLPS Y11, Y10, Y0
@@ -1823,23 +1823,23 @@ whole1bias:
 	VUNPCKHPD Y3, Y1, Y7
 	TESTQ     $0x00000001, flags+88(FP)
 	JE        whole1add
-	VMOVUPS   (CX)(R10*1), Y8
-	VADDPS    Y8, Y10, Y10
-	VMOVUPS   (DX)(R10*1), Y8
-	VADDPS    Y8, Y11, Y11
-	VMOVUPS   (BX)(R10*1), Y8
-	VADDPS    Y8, Y6, Y6
-	VMOVUPS   (SI)(R10*1), Y8
-	VADDPS    Y8, Y7, Y7
+	VMOVUPS   (CX)(R10*1), Y12
+	VADDPS    Y12, Y10, Y10
+	VMOVUPS   (DX)(R10*1), Y12
+	VADDPS    Y12, Y11, Y11
+	VMOVUPS   (BX)(R10*1), Y12
+	VADDPS    Y12, Y6, Y6
+	VMOVUPS   (SI)(R10*1), Y12
+	VADDPS    Y12, Y7, Y7
 
 whole1add:
 	TESTQ  $0x00000008, flags+88(FP)
 	JE     whole1relu
-	VXORPS Y8, Y8, Y8
-	VMAXPS Y10, Y8, Y10
-	VMAXPS Y11, Y8, Y11
-	VMAXPS Y6, Y8, Y6
-	VMAXPS Y7, Y8, Y7
+	VXORPS Y12, Y12, Y12
+	VMAXPS Y10, Y12, Y10
+	VMAXPS Y11, Y12, Y11
+	VMAXPS Y6, Y12, Y6
+	VMAXPS Y7, Y12, Y7
 
 whole1relu:
 	VMOVUPS      Y10, (CX)(R10*1)
@@ -1867,11 +1867,11 @@ whole1relu:
 	TESTQ        $0x00000004, flags+88(FP)
 	JE           whole2bias
 	MOVQ         bias+72(FP), R11
-	VBROADCASTSS (R11), Y8
-	VADDPS       Y8, Y10, Y10
-	VADDPS       Y8, Y11, Y11
-	VADDPS       Y8, Y6, Y6
-	VADDPS       Y8, Y7, Y7
+	VBROADCASTSS (R11), Y12
+	VADDPS       Y12, Y10, Y10
+	VADDPS       Y12, Y11, Y11
+	VADDPS       Y12, Y6, Y6
+	VADDPS       Y12, Y7, Y7
 
 whole2bias:
 	VUNPCKLPS Y11, Y10, Y0
@@ -1884,23 +1884,23 @@ whole2bias:
 	VUNPCKHPD Y3, Y1, Y7
 	TESTQ     $0x00000001, flags+88(FP)
 	JE        whole2add
-	VMOVUPS   (CX)(R10*1), Y8
-	VADDPS    Y8, Y10, Y10
-	VMOVUPS   (DX)(R10*1), Y8
-	VADDPS    Y8, Y11, Y11
-	VMOVUPS   (BX)(R10*1), Y8
-	VADDPS    Y8, Y6, Y6
-	VMOVUPS   (SI)(R10*1), Y8
-	VADDPS    Y8, Y7, Y7
+	VMOVUPS   (CX)(R10*1), Y12
+	VADDPS    Y12, Y10, Y10
+	VMOVUPS   (DX)(R10*1), Y12
+	VADDPS    Y12, Y11, Y11
+	VMOVUPS   (BX)(R10*1), Y12
+	VADDPS    Y12, Y6, Y6
+	VMOVUPS   (SI)(R10*1), Y12
+	VADDPS    Y12, Y7, Y7
 
 whole2add:
 	TESTQ  $0x00000008, flags+88(FP)
 	JE     whole2relu
-	VXORPS Y8, Y8, Y8
-	VMAXPS Y10, Y8, Y10
-	VMAXPS Y11, Y8, Y11
-	VMAXPS Y6, Y8, Y6
-	VMAXPS Y7, Y8, Y7
+	VXORPS Y12, Y12, Y12
+	VMAXPS Y10, Y12, Y10
+	VMAXPS Y11, Y12, Y11
+	VMAXPS Y6, Y12, Y6
+	VMAXPS Y7, Y12, Y7
 
 whole2relu:
 	VMOVUPS      Y10, (CX)(R10*1)
@@ -1928,11 +1928,11 @@ whole2relu:
 	TESTQ        $0x00000004, flags+88(FP)
 	JE           whole3bias
 	MOVQ         bias+72(FP), R11
-	VBROADCASTSS (R11), Y8
-	VADDPS       Y8, Y10, Y10
-	VADDPS       Y8, Y11, Y11
-	VADDPS       Y8, Y6, Y6
-	VADDPS       Y8, Y7, Y7
+	VBROADCASTSS (R11), Y12
+	VADDPS       Y12, Y10, Y10
+	VADDPS       Y12, Y11, Y11
+	VADDPS       Y12, Y6, Y6
+	VADDPS       Y12, Y7, Y7
 
 whole3bias:
 	VUNPCKLPS Y11, Y10, Y0
@@ -1945,23 +1945,23 @@ whole3bias:
 	VUNPCKHPD Y3, Y1, Y7
 	TESTQ     $0x00000001, flags+88(FP)
 	JE        whole3add
-	VMOVUPS   (CX)(R10*1), Y8
-	VADDPS    Y8, Y10, Y10
-	VMOVUPS   (DX)(R10*1), Y8
-	VADDPS    Y8, Y11, Y11
-	VMOVUPS   (BX)(R10*1), Y8
-	VADDPS    Y8, Y6, Y6
-	VMOVUPS   (SI)(R10*1), Y8
-	VADDPS    Y8, Y7, Y7
+	VMOVUPS   (CX)(R10*1), Y12
+	VADDPS    Y12, Y10, Y10
+	VMOVUPS   (DX)(R10*1), Y12
+	VADDPS    Y12, Y11, Y11
+	VMOVUPS   (BX)(R10*1), Y12
+	VADDPS    Y12, Y6, Y6
+	VMOVUPS   (SI)(R10*1), Y12
+	VADDPS    Y12, Y7, Y7
 
 whole3add:
 	TESTQ  $0x00000008, flags+88(FP)
 	JE     whole3relu
-	VXORPS Y8, Y8, Y8
-	VMAXPS Y10, Y8, Y10
-	VMAXPS Y11, Y8, Y11
-	VMAXPS Y6, Y8, Y6
-	VMAXPS Y7, Y8, Y7
+	VXORPS Y12, Y12, Y12
+	VMAXPS Y10, Y12, Y10
+	VMAXPS Y11, Y12, Y11
+	VMAXPS Y6, Y12, Y6
+	VMAXPS Y7, Y12, Y7
 
 whole3relu:
 	VMOVUPS Y10, (CX)(R10*1)
@@ -1991,11 +1991,11 @@ masked:
 	TESTQ        $0x00000004, flags+88(FP)
 	JE           masked0bias
 	MOVQ         bias+72(FP), R11
-	VBROADCASTSS (R11), Y8
-	VADDPS       Y8, Y10, Y10
-	VADDPS       Y8, Y11, Y11
-	VADDPS       Y8, Y6, Y6
-	VADDPS       Y8, Y7, Y7
+	VBROADCASTSS (R11), Y12
+	VADDPS       Y12, Y10, Y10
+	VADDPS       Y12, Y11, Y11
+	VADDPS       Y12, Y6, Y6
+	VADDPS       Y12, Y7, Y7
 
 masked0bias:
 	VUNPCKLPS  Y11, Y10, Y0
@@ -2009,26 +2009,26 @@ masked0bias:
 	TESTQ      $0x00000001, flags+88(FP)
 	JE         masked0add
 	VMOVUPS    (DI), Y15
-	VMASKMOVPS (CX)(R10*1), Y15, Y8
-	VADDPS     Y8, Y10, Y10
+	VMASKMOVPS (CX)(R10*1), Y15, Y12
+	VADDPS     Y12, Y10, Y10
 	VMOVUPS    32(DI), Y15
-	VMASKMOVPS (DX)(R10*1), Y15, Y8
-	VADDPS     Y8, Y11, Y11
+	VMASKMOVPS (DX)(R10*1), Y15, Y12
+	VADDPS     Y12, Y11, Y11
 	VMOVUPS    64(DI), Y15
-	VMASKMOVPS (BX)(R10*1), Y15, Y8
-	VADDPS     Y8, Y6, Y6
+	VMASKMOVPS (BX)(R10*1), Y15, Y12
+	VADDPS     Y12, Y6, Y6
 	VMOVUPS    96(DI), Y15
-	VMASKMOVPS (SI)(R10*1), Y15, Y8
-	VADDPS     Y8, Y7, Y7
+	VMASKMOVPS (SI)(R10*1), Y15, Y12
+	VADDPS     Y12, Y7, Y7
 
 masked0add:
 	TESTQ  $0x00000008, flags+88(FP)
 	JE     masked0relu
-	VXORPS Y8, Y8, Y8
-	VMAXPS Y10, Y8, Y10
-	VMAXPS Y11, Y8, Y11
-	VMAXPS Y6, Y8, Y6
-	VMAXPS Y7, Y8, Y7
+	VXORPS Y12, Y12, Y12
+	VMAXPS Y10, Y12, Y10
+	VMAXPS Y11, Y12, Y11
+	VMAXPS Y6, Y12, Y6
+	VMAXPS Y7, Y12, Y7
 
 masked0relu:
 	VMOVUPS      (DI), Y15
@@ -2060,11 +2060,11 @@ masked0relu:
 	TESTQ        $0x00000004, flags+88(FP)
 	JE           masked1bias
 	MOVQ         bias+72(FP), R11
-	VBROADCASTSS (R11), Y8
-	VADDPS       Y8, Y10, Y10
-	VADDPS       Y8, Y11, Y11
-	VADDPS       Y8, Y6, Y6
-	VADDPS       Y8, Y7, Y7
+	VBROADCASTSS (R11), Y12
+	VADDPS       Y12, Y10, Y10
+	VADDPS       Y12, Y11, Y11
+	VADDPS       Y12, Y6, Y6
+	VADDPS       Y12, Y7, Y7
 
 masked1bias:
 	VUNPCKLPS  Y11, Y10, Y0
@@ -2078,26 +2078,26 @@ masked1bias:
 	TESTQ      $0x00000001, flags+88(FP)
 	JE         masked1add
 	VMOVUPS    128(DI), Y15
-	VMASKMOVPS (CX)(R10*1), Y15, Y8
-	VADDPS     Y8, Y10, Y10
+	VMASKMOVPS (CX)(R10*1), Y15, Y12
+	VADDPS     Y12, Y10, Y10
 	VMOVUPS    160(DI), Y15
-	VMASKMOVPS (DX)(R10*1), Y15, Y8
-	VADDPS     Y8, Y11, Y11
+	VMASKMOVPS (DX)(R10*1), Y15, Y12
+	VADDPS     Y12, Y11, Y11
 	VMOVUPS    192(DI), Y15
-	VMASKMOVPS (BX)(R10*1), Y15, Y8
-	VADDPS     Y8, Y6, Y6
+	VMASKMOVPS (BX)(R10*1), Y15, Y12
+	VADDPS     Y12, Y6, Y6
 	VMOVUPS    224(DI), Y15
-	VMASKMOVPS (SI)(R10*1), Y15, Y8
-	VADDPS     Y8, Y7, Y7
+	VMASKMOVPS (SI)(R10*1), Y15, Y12
+	VADDPS     Y12, Y7, Y7
 
 masked1add:
 	TESTQ  $0x00000008, flags+88(FP)
 	JE     masked1relu
-	VXORPS Y8, Y8, Y8
-	VMAXPS Y10, Y8, Y10
-	VMAXPS Y11, Y8, Y11
-	VMAXPS Y6, Y8, Y6
-	VMAXPS Y7, Y8, Y7
+	VXORPS Y12, Y12, Y12
+	VMAXPS Y10, Y12, Y10
+	VMAXPS Y11, Y12, Y11
+	VMAXPS Y6, Y12, Y6
+	VMAXPS Y7, Y12, Y7
 
 masked1relu:
 	VMOVUPS      128(DI), Y15
@@ -2129,11 +2129,11 @@ masked1relu:
 	TESTQ        $0x00000004, flags+88(FP)
 	JE           masked2bias
 	MOVQ         bias+72(FP), R11
-	VBROADCASTSS (R11), Y8
-	VADDPS       Y8, Y10, Y10
-	VADDPS       Y8, Y11, Y11
-	VADDPS       Y8, Y6, Y6
-	VADDPS       Y8, Y7, Y7
+	VBROADCASTSS (R11), Y12
+	VADDPS       Y12, Y10, Y10
+	VADDPS       Y12, Y11, Y11
+	VADDPS       Y12, Y6, Y6
+	VADDPS       Y12, Y7, Y7
 
 masked2bias:
 	VUNPCKLPS  Y11, Y10, Y0
@@ -2147,26 +2147,26 @@ masked2bias:
 	TESTQ      $0x00000001, flags+88(FP)
 	JE         masked2add
 	VMOVUPS    256(DI), Y15
-	VMASKMOVPS (CX)(R10*1), Y15, Y8
-	VADDPS     Y8, Y10, Y10
+	VMASKMOVPS (CX)(R10*1), Y15, Y12
+	VADDPS     Y12, Y10, Y10
 	VMOVUPS    288(DI), Y15
-	VMASKMOVPS (DX)(R10*1), Y15, Y8
-	VADDPS     Y8, Y11, Y11
+	VMASKMOVPS (DX)(R10*1), Y15, Y12
+	VADDPS     Y12, Y11, Y11
 	VMOVUPS    320(DI), Y15
-	VMASKMOVPS (BX)(R10*1), Y15, Y8
-	VADDPS     Y8, Y6, Y6
+	VMASKMOVPS (BX)(R10*1), Y15, Y12
+	VADDPS     Y12, Y6, Y6
 	VMOVUPS    352(DI), Y15
-	VMASKMOVPS (SI)(R10*1), Y15, Y8
-	VADDPS     Y8, Y7, Y7
+	VMASKMOVPS (SI)(R10*1), Y15, Y12
+	VADDPS     Y12, Y7, Y7
 
 masked2add:
 	TESTQ  $0x00000008, flags+88(FP)
 	JE     masked2relu
-	VXORPS Y8, Y8, Y8
-	VMAXPS Y10, Y8, Y10
-	VMAXPS Y11, Y8, Y11
-	VMAXPS Y6, Y8, Y6
-	VMAXPS Y7, Y8, Y7
+	VXORPS Y12, Y12, Y12
+	VMAXPS Y10, Y12, Y10
+	VMAXPS Y11, Y12, Y11
+	VMAXPS Y6, Y12, Y6
+	VMAXPS Y7, Y12, Y7
 
 masked2relu:
 	VMOVUPS      256(DI), Y15
@@ -2198,11 +2198,11 @@ masked2relu:
 	TESTQ        $0x00000004, flags+88(FP)
 	JE           masked3bias
 	MOVQ         bias+72(FP), R11
-	VBROADCASTSS (R11), Y8
-	VADDPS       Y8, Y10, Y10
-	VADDPS       Y8, Y11, Y11
-	VADDPS       Y8, Y6, Y6
-	VADDPS       Y8, Y7, Y7
+	VBROADCASTSS (R11), Y12
+	VADDPS       Y12, Y10, Y10
+	VADDPS       Y12, Y11, Y11
+	VADDPS       Y12, Y6, Y6
+	VADDPS       Y12, Y7, Y7
 
 masked3bias:
 	VUNPCKLPS  Y11, Y10, Y0
@@ -2216,26 +2216,26 @@ masked3bias:
 	TESTQ      $0x00000001, flags+88(FP)
 	JE         masked3add
 	VMOVUPS    384(DI), Y15
-	VMASKMOVPS (CX)(R10*1), Y15, Y8
-	VADDPS     Y8, Y10, Y10
+	VMASKMOVPS (CX)(R10*1), Y15, Y12
+	VADDPS     Y12, Y10, Y10
 	VMOVUPS    416(DI), Y15
-	VMASKMOVPS (DX)(R10*1), Y15, Y8
-	VADDPS     Y8, Y11, Y11
+	VMASKMOVPS (DX)(R10*1), Y15, Y12
+	VADDPS     Y12, Y11, Y11
 	VMOVUPS    448(DI), Y15
-	VMASKMOVPS (BX)(R10*1), Y15, Y8
-	VADDPS     Y8, Y6, Y6
+	VMASKMOVPS (BX)(R10*1), Y15, Y12
+	VADDPS     Y12, Y6, Y6
 	VMOVUPS    480(DI), Y15
-	VMASKMOVPS (SI)(R10*1), Y15, Y8
-	VADDPS     Y8, Y7, Y7
+	VMASKMOVPS (SI)(R10*1), Y15, Y12
+	VADDPS     Y12, Y7, Y7
 
 masked3add:
 	TESTQ  $0x00000008, flags+88(FP)
 	JE     masked3relu
-	VXORPS Y8, Y8, Y8
-	VMAXPS Y10, Y8, Y10
-	VMAXPS Y11, Y8, Y11
-	VMAXPS Y6, Y8, Y6
-	VMAXPS Y7, Y8, Y7
+	VXORPS Y12, Y12, Y12
+	VMAXPS Y10, Y12, Y10
+	VMAXPS Y11, Y12, Y11
+	VMAXPS Y6, Y12, Y6
+	VMAXPS Y7, Y12, Y7
 
 masked3relu:
 	VMOVUPS    384(DI), Y15
@@ -2261,9 +2261,9 @@ next:
 	VZEROUPPER
 	RET
 
-// func winoFilterAVX2(n int, w *float32, ws int, u *float32, us int, cells *float32) (csr uint32)
+// func winoFilter3AVX2(n int, w *float32, ws int, u *float32, us int, cells *float32) (csr uint32)
 // Requires: AVX, FMA3, SSE
-TEXT ·winoFilterAVX2(SB), NOSPLIT, $0-52
+TEXT ·winoFilter3AVX2(SB), NOSPLIT, $0-52
 	STMXCSR csr+48(FP)
 	LDMXCSR flushing<>+0(SB)
 	MOVQ    n+0(FP), AX
@@ -3197,9 +3197,9 @@ DATA c3daaaaab<>+24(SB)/4, $0x3daaaaab
 DATA c3daaaaab<>+28(SB)/4, $0x3daaaaab
 GLOBL c3daaaaab<>(SB), RODATA|NOPTR, $32
 
-// func winoFilterGradAVX2(n int, w *float32, ws int, u *float32, us int, cells *float32) (csr uint32)
+// func winoFilterGrad3AVX2(n int, w *float32, ws int, u *float32, us int, cells *float32) (csr uint32)
 // Requires: AVX, FMA3, SSE
-TEXT ·winoFilterGradAVX2(SB), NOSPLIT, $0-52
+TEXT ·winoFilterGrad3AVX2(SB), NOSPLIT, $0-52
 	STMXCSR csr+48(FP)
 	LDMXCSR flushing<>+0(SB)
 	MOVQ    n+0(FP), AX
@@ -3738,6 +3738,3516 @@ rest:
 	VFMADD231PS c3e2aaaab<>+0(SB), Y8, Y6
 	VADDPS      Y5, Y6, Y6
 	VMASKMOVPS  Y6, Y15, (R8)
+	ADDQ        SI, R8
+	ADDQ        SI, R8
+	ADDQ        SI, R8
+
+done:
+	LDMXCSR csr+48(FP)
+	VZEROUPPER
+	RET
+
+// func winoIn2AVX2(channels int, x *float32, xs int, at *int, row int, masks *uint32, v *float32, cs int, es int, cells *float32, flags int) (csr uint32)
+// Requires: AVX, FMA3, MMX+, SSE
+TEXT ·winoIn2AVX2(SB), NOSPLIT, $0-92
+	STMXCSR csr+88(FP)
+	LDMXCSR flushing<>+0(SB)
+	MOVQ    at+24(FP), AX
+	MOVQ    x+8(FP), CX
+	ADDQ    (AX), CX
+	MOVQ    x+8(FP), DX
+	ADDQ    8(AX), DX
+	MOVQ    row+32(FP), AX
+	MOVQ    masks+40(FP), BX
+	MOVQ    cells+72(FP), SI
+	MOVQ    channels+0(FP), DI
+	MOVQ    es+64(FP), R9
+	VMOVUPS c40800000<>+0(SB), Y13
+	VMOVUPS c40000000<>+0(SB), Y14
+
+channel:
+	XORQ         R8, R8
+	TESTQ        $0x00000200, flags+80(FP)
+	JE           masked
+	MOVQ         xs+16(FP), R10
+	ADDQ         R10, R10
+	ADDQ         AX, R10
+	VMOVUPS      (CX)(R8*1), Y6
+	VMOVUPS      (DX)(R8*1), Y7
+	VSHUFPS      $0x88, Y7, Y6, Y0
+	VSHUFPS      $0xdd, Y7, Y6, Y1
+	VMOVUPS      8(CX)(R8*1), Y6
+	VMOVUPS      8(DX)(R8*1), Y7
+	VSHUFPS      $0x88, Y7, Y6, Y2
+	VSHUFPS      $0xdd, Y7, Y6, Y3
+	VMOVUPS      16(CX)(R8*1), Y6
+	VMOVUPS      16(DX)(R8*1), Y7
+	VSHUFPS      $0x88, Y7, Y6, Y4
+	VSHUFPS      $0xdd, Y7, Y6, Y5
+	ADDQ         AX, R8
+	VSUBPS       Y2, Y4, Y8
+	VSUBPS       Y1, Y3, Y9
+	VMOVAPS      Y4, Y6
+	VFNMADD231PS Y13, Y2, Y6
+	VMOVAPS      Y3, Y7
+	VFNMADD231PS Y13, Y1, Y7
+	VSUBPS       Y2, Y0, Y10
+	VFMADD213PS  Y8, Y13, Y10
+	VSUBPS       Y3, Y5, Y11
+	VFNMADD231PS Y13, Y9, Y11
+	VMOVUPS      Y10, (SI)
+	VADDPS       Y7, Y6, Y10
+	VMOVUPS      Y10, 32(SI)
+	VSUBPS       Y7, Y6, Y6
+	VMOVUPS      Y6, 64(SI)
+	VMOVAPS      Y8, Y7
+	VFMADD231PS  Y14, Y9, Y7
+	VMOVUPS      Y7, 96(SI)
+	VFNMADD231PS Y14, Y9, Y8
+	VMOVUPS      Y8, 128(SI)
+	VMOVUPS      Y11, 160(SI)
+	ADDQ         AX, R10
+	VMOVUPS      (CX)(R8*1), Y6
+	VMOVUPS      (DX)(R8*1), Y7
+	VSHUFPS      $0x88, Y7, Y6, Y0
+	VSHUFPS      $0xdd, Y7, Y6, Y1
+	VMOVUPS      8(CX)(R8*1), Y6
+	VMOVUPS      8(DX)(R8*1), Y7
+	VSHUFPS      $0x88, Y7, Y6, Y2
+	VSHUFPS      $0xdd, Y7, Y6, Y3
+	VMOVUPS      16(CX)(R8*1), Y6
+	VMOVUPS      16(DX)(R8*1), Y7
+	VSHUFPS      $0x88, Y7, Y6, Y4
+	VSHUFPS      $0xdd, Y7, Y6, Y5
+	ADDQ         AX, R8
+	VSUBPS       Y2, Y4, Y8
+	VSUBPS       Y1, Y3, Y9
+	VMOVAPS      Y4, Y6
+	VFNMADD231PS Y13, Y2, Y6
+	VMOVAPS      Y3, Y7
+	VFNMADD231PS Y13, Y1, Y7
+	VSUBPS       Y2, Y0, Y10
+	VFMADD213PS  Y8, Y13, Y10
+	VSUBPS       Y3, Y5, Y11
+	VFNMADD231PS Y13, Y9, Y11
+	VMOVUPS      Y10, 192(SI)
+	VADDPS       Y7, Y6, Y10
+	VMOVUPS      Y10, 224(SI)
+	VSUBPS       Y7, Y6, Y6
+	VMOVUPS      Y6, 256(SI)
+	VMOVAPS      Y8, Y7
+	VFMADD231PS  Y14, Y9, Y7
+	VMOVUPS      Y7, 288(SI)
+	VFNMADD231PS Y14, Y9, Y8
+	VMOVUPS      Y8, 320(SI)
+	VMOVUPS      Y11, 352(SI)
+	ADDQ         AX, R10
+	VMOVUPS      (CX)(R8*1), Y6
+	VMOVUPS      (DX)(R8*1), Y7
+	VSHUFPS      $0x88, Y7, Y6, Y0
+	VSHUFPS      $0xdd, Y7, Y6, Y1
+	VMOVUPS      8(CX)(R8*1), Y6
+	VMOVUPS      8(DX)(R8*1), Y7
+	VSHUFPS      $0x88, Y7, Y6, Y2
+	VSHUFPS      $0xdd, Y7, Y6, Y3
+	VMOVUPS      16(CX)(R8*1), Y6
+	VMOVUPS      16(DX)(R8*1), Y7
+	VSHUFPS      $0x88, Y7, Y6, Y4
+	VSHUFPS      $0xdd, Y7, Y6, Y5
+	ADDQ         AX, R8
+	VSUBPS       Y2, Y4, Y8
+	VSUBPS       Y1, Y3, Y9
+	VMOVAPS      Y4, Y6
+	VFNMADD231PS Y13, Y2, Y6
+	VMOVAPS      Y3, Y7
+	VFNMADD231PS Y13, Y1, Y7
+	VSUBPS       Y2, Y0, Y10
+	VFMADD213PS  Y8, Y13, Y10
+	VSUBPS       Y3, Y5, Y11
+	VFNMADD231PS Y13, Y9, Y11
+	VMOVUPS      Y10, 384(SI)
+	VADDPS       Y7, Y6, Y10
+	VMOVUPS      Y10, 416(SI)
+	VSUBPS       Y7, Y6, Y6
+	VMOVUPS      Y6, 448(SI)
+	VMOVAPS      Y8, Y7
+	VFMADD231PS  Y14, Y9, Y7
+	VMOVUPS      Y7, 480(SI)
+	VFNMADD231PS Y14, Y9, Y8
+	VMOVUPS      Y8, 512(SI)
+	VMOVUPS      Y11, 544(SI)
+	ADDQ         AX, R10
+	VMOVUPS      (CX)(R8*1), Y6
+	VMOVUPS      (DX)(R8*1), Y7
+	VSHUFPS      $0x88, Y7, Y6, Y0
+	VSHUFPS      $0xdd, Y7, Y6, Y1
+	VMOVUPS      8(CX)(R8*1), Y6
+	VMOVUPS      8(DX)(R8*1), Y7
+	VSHUFPS      $0x88, Y7, Y6, Y2
+	VSHUFPS      $0xdd, Y7, Y6, Y3
+	VMOVUPS      16(CX)(R8*1), Y6
+	VMOVUPS      16(DX)(R8*1), Y7
+	VSHUFPS      $0x88, Y7, Y6, Y4
+	VSHUFPS      $0xdd, Y7, Y6, Y5
+	ADDQ         AX, R8
+	VSUBPS       Y2, Y4, Y8
+	VSUBPS       Y1, Y3, Y9
+	VMOVAPS      Y4, Y6
+	VFNMADD231PS Y13, Y2, Y6
+	VMOVAPS      Y3, Y7
+	VFNMADD231PS Y13, Y1, Y7
+	VSUBPS       Y2, Y0, Y10
+	VFMADD213PS  Y8, Y13, Y10
+	VSUBPS       Y3, Y5, Y11
+	VFNMADD231PS Y13, Y9, Y11
+	VMOVUPS      Y10, 576(SI)
+	VADDPS       Y7, Y6, Y10
+	VMOVUPS      Y10, 608(SI)
+	VSUBPS       Y7, Y6, Y6
+	VMOVUPS      Y6, 640(SI)
+	VMOVAPS      Y8, Y7
+	VFMADD231PS  Y14, Y9, Y7
+	VMOVUPS      Y7, 672(SI)
+	VFNMADD231PS Y14, Y9, Y8
+	VMOVUPS      Y8, 704(SI)
+	VMOVUPS      Y11, 736(SI)
+	PREFETCHT0   (CX)(R10*1)
+	PREFETCHT0   32(CX)(R10*1)
+	PREFETCHT0   (DX)(R10*1)
+	PREFETCHT0   32(DX)(R10*1)
+	ADDQ         AX, R10
+	VMOVUPS      (CX)(R8*1), Y6
+	VMOVUPS      (DX)(R8*1), Y7
+	VSHUFPS      $0x88, Y7, Y6, Y0
+	VSHUFPS      $0xdd, Y7, Y6, Y1
+	VMOVUPS      8(CX)(R8*1), Y6
+	VMOVUPS      8(DX)(R8*1), Y7
+	VSHUFPS      $0x88, Y7, Y6, Y2
+	VSHUFPS      $0xdd, Y7, Y6, Y3
+	VMOVUPS      16(CX)(R8*1), Y6
+	VMOVUPS      16(DX)(R8*1), Y7
+	VSHUFPS      $0x88, Y7, Y6, Y4
+	VSHUFPS      $0xdd, Y7, Y6, Y5
+	ADDQ         AX, R8
+	VSUBPS       Y2, Y4, Y8
+	VSUBPS       Y1, Y3, Y9
+	VMOVAPS      Y4, Y6
+	VFNMADD231PS Y13, Y2, Y6
+	VMOVAPS      Y3, Y7
+	VFNMADD231PS Y13, Y1, Y7
+	VSUBPS       Y2, Y0, Y10
+	VFMADD213PS  Y8, Y13, Y10
+	VSUBPS       Y3, Y5, Y11
+	VFNMADD231PS Y13, Y9, Y11
+	VMOVUPS      Y10, 768(SI)
+	VADDPS       Y7, Y6, Y10
+	VMOVUPS      Y10, 800(SI)
+	VSUBPS       Y7, Y6, Y6
+	VMOVUPS      Y6, 832(SI)
+	VMOVAPS      Y8, Y7
+	VFMADD231PS  Y14, Y9, Y7
+	VMOVUPS      Y7, 864(SI)
+	VFNMADD231PS Y14, Y9, Y8
+	VMOVUPS      Y8, 896(SI)
+	VMOVUPS      Y11, 928(SI)
+	PREFETCHT0   (CX)(R10*1)
+	PREFETCHT0   32(CX)(R10*1)
+	PREFETCHT0   (DX)(R10*1)
+	PREFETCHT0   32(DX)(R10*1)
+	ADDQ         AX, R10
+	VMOVUPS      (CX)(R8*1), Y6
+	VMOVUPS      (DX)(R8*1), Y7
+	VSHUFPS      $0x88, Y7, Y6, Y0
+	VSHUFPS      $0xdd, Y7, Y6, Y1
+	VMOVUPS      8(CX)(R8*1), Y6
+	VMOVUPS      8(DX)(R8*1), Y7
+	VSHUFPS      $0x88, Y7, Y6, Y2
+	VSHUFPS      $0xdd, Y7, Y6, Y3
+	VMOVUPS      16(CX)(R8*1), Y6
+	VMOVUPS      16(DX)(R8*1), Y7
+	VSHUFPS      $0x88, Y7, Y6, Y4
+	VSHUFPS      $0xdd, Y7, Y6, Y5
+	VSUBPS       Y2, Y4, Y8
+	VSUBPS       Y1, Y3, Y9
+	VMOVAPS      Y4, Y6
+	VFNMADD231PS Y13, Y2, Y6
+	VMOVAPS      Y3, Y7
+	VFNMADD231PS Y13, Y1, Y7
+	VSUBPS       Y2, Y0, Y10
+	VFMADD213PS  Y8, Y13, Y10
+	VSUBPS       Y3, Y5, Y11
+	VFNMADD231PS Y13, Y9, Y11
+	VMOVUPS      Y10, 960(SI)
+	VADDPS       Y7, Y6, Y10
+	VMOVUPS      Y10, 992(SI)
+	VSUBPS       Y7, Y6, Y6
+	VMOVUPS      Y6, 1024(SI)
+	VMOVAPS      Y8, Y7
+	VFMADD231PS  Y14, Y9, Y7
+	VMOVUPS      Y7, 1056(SI)
+	VFNMADD231PS Y14, Y9, Y8
+	VMOVUPS      Y8, 1088(SI)
+	VMOVUPS      Y11, 1120(SI)
+	JMP          columns
+
+masked:
+	MOVQ         xs+16(FP), R10
+	ADDQ         R10, R10
+	ADDQ         AX, R10
+	VMOVUPS      (BX), Y15
+	VMASKMOVPS   (CX)(R8*1), Y15, Y6
+	VMOVUPS      32(BX), Y15
+	VMASKMOVPS   (DX)(R8*1), Y15, Y7
+	VSHUFPS      $0x88, Y7, Y6, Y0
+	VSHUFPS      $0xdd, Y7, Y6, Y1
+	VMOVUPS      64(BX), Y15
+	VMASKMOVPS   8(CX)(R8*1), Y15, Y6
+	VMOVUPS      96(BX), Y15
+	VMASKMOVPS   8(DX)(R8*1), Y15, Y7
+	VSHUFPS      $0x88, Y7, Y6, Y2
+	VSHUFPS      $0xdd, Y7, Y6, Y3
+	VMOVUPS      128(BX), Y15
+	VMASKMOVPS   16(CX)(R8*1), Y15, Y6
+	VMOVUPS      160(BX), Y15
+	VMASKMOVPS   16(DX)(R8*1), Y15, Y7
+	VSHUFPS      $0x88, Y7, Y6, Y4
+	VSHUFPS      $0xdd, Y7, Y6, Y5
+	ADDQ         AX, R8
+	VSUBPS       Y2, Y4, Y8
+	VSUBPS       Y1, Y3, Y9
+	VMOVAPS      Y4, Y6
+	VFNMADD231PS Y13, Y2, Y6
+	VMOVAPS      Y3, Y7
+	VFNMADD231PS Y13, Y1, Y7
+	VSUBPS       Y2, Y0, Y10
+	VFMADD213PS  Y8, Y13, Y10
+	VSUBPS       Y3, Y5, Y11
+	VFNMADD231PS Y13, Y9, Y11
+	VMOVUPS      Y10, (SI)
+	VADDPS       Y7, Y6, Y10
+	VMOVUPS      Y10, 32(SI)
+	VSUBPS       Y7, Y6, Y6
+	VMOVUPS      Y6, 64(SI)
+	VMOVAPS      Y8, Y7
+	VFMADD231PS  Y14, Y9, Y7
+	VMOVUPS      Y7, 96(SI)
+	VFNMADD231PS Y14, Y9, Y8
+	VMOVUPS      Y8, 128(SI)
+	VMOVUPS      Y11, 160(SI)
+	ADDQ         AX, R10
+	VMOVUPS      192(BX), Y15
+	VMASKMOVPS   (CX)(R8*1), Y15, Y6
+	VMOVUPS      224(BX), Y15
+	VMASKMOVPS   (DX)(R8*1), Y15, Y7
+	VSHUFPS      $0x88, Y7, Y6, Y0
+	VSHUFPS      $0xdd, Y7, Y6, Y1
+	VMOVUPS      256(BX), Y15
+	VMASKMOVPS   8(CX)(R8*1), Y15, Y6
+	VMOVUPS      288(BX), Y15
+	VMASKMOVPS   8(DX)(R8*1), Y15, Y7
+	VSHUFPS      $0x88, Y7, Y6, Y2
+	VSHUFPS      $0xdd, Y7, Y6, Y3
+	VMOVUPS      320(BX), Y15
+	VMASKMOVPS   16(CX)(R8*1), Y15, Y6
+	VMOVUPS      352(BX), Y15
+	VMASKMOVPS   16(DX)(R8*1), Y15, Y7
+	VSHUFPS      $0x88, Y7, Y6, Y4
+	VSHUFPS      $0xdd, Y7, Y6, Y5
+	ADDQ         AX, R8
+	VSUBPS       Y2, Y4, Y8
+	VSUBPS       Y1, Y3, Y9
+	VMOVAPS      Y4, Y6
+	VFNMADD231PS Y13, Y2, Y6
+	VMOVAPS      Y3, Y7
+	VFNMADD231PS Y13, Y1, Y7
+	VSUBPS       Y2, Y0, Y10
+	VFMADD213PS  Y8, Y13, Y10
+	VSUBPS       Y3, Y5, Y11
+	VFNMADD231PS Y13, Y9, Y11
+	VMOVUPS      Y10, 192(SI)
+	VADDPS       Y7, Y6, Y10
+	VMOVUPS      Y10, 224(SI)
+	VSUBPS       Y7, Y6, Y6
+	VMOVUPS      Y6, 256(SI)
+	VMOVAPS      Y8, Y7
+	VFMADD231PS  Y14, Y9, Y7
+	VMOVUPS      Y7, 288(SI)
+	VFNMADD231PS Y14, Y9, Y8
+	VMOVUPS      Y8, 320(SI)
+	VMOVUPS      Y11, 352(SI)
+	ADDQ         AX, R10
+	VMOVUPS      384(BX), Y15
+	VMASKMOVPS   (CX)(R8*1), Y15, Y6
+	VMOVUPS      416(BX), Y15
+	VMASKMOVPS   (DX)(R8*1), Y15, Y7
+	VSHUFPS      $0x88, Y7, Y6, Y0
+	VSHUFPS      $0xdd, Y7, Y6, Y1
+	VMOVUPS      448(BX), Y15
+	VMASKMOVPS   8(CX)(R8*1), Y15, Y6
+	VMOVUPS      480(BX), Y15
+	VMASKMOVPS   8(DX)(R8*1), Y15, Y7
+	VSHUFPS      $0x88, Y7, Y6, Y2
+	VSHUFPS      $0xdd, Y7, Y6, Y3
+	VMOVUPS      512(BX), Y15
+	VMASKMOVPS   16(CX)(R8*1), Y15, Y6
+	VMOVUPS      544(BX), Y15
+	VMASKMOVPS   16(DX)(R8*1), Y15, Y7
+	VSHUFPS      $0x88, Y7, Y6, Y4
+	VSHUFPS      $0xdd, Y7, Y6, Y5
+	ADDQ         AX, R8
+	VSUBPS       Y2, Y4, Y8
+	VSUBPS       Y1, Y3, Y9
+	VMOVAPS      Y4, Y6
+	VFNMADD231PS Y13, Y2, Y6
+	VMOVAPS      Y3, Y7
+	VFNMADD231PS Y13, Y1, Y7
+	VSUBPS       Y2, Y0, Y10
+	VFMADD213PS  Y8, Y13, Y10
+	VSUBPS       Y3, Y5, Y11
+	VFNMADD231PS Y13, Y9, Y11
+	VMOVUPS      Y10, 384(SI)
+	VADDPS       Y7, Y6, Y10
+	VMOVUPS      Y10, 416(SI)
+	VSUBPS       Y7, Y6, Y6
+	VMOVUPS      Y6, 448(SI)
+	VMOVAPS      Y8, Y7
+	VFMADD231PS  Y14, Y9, Y7
+	VMOVUPS      Y7, 480(SI)
+	VFNMADD231PS Y14, Y9, Y8
+	VMOVUPS      Y8, 512(SI)
+	VMOVUPS      Y11, 544(SI)
+	ADDQ         AX, R10
+	VMOVUPS      576(BX), Y15
+	VMASKMOVPS   (CX)(R8*1), Y15, Y6
+	VMOVUPS      608(BX), Y15
+	VMASKMOVPS   (DX)(R8*1), Y15, Y7
+	VSHUFPS      $0x88, Y7, Y6, Y0
+	VSHUFPS      $0xdd, Y7, Y6, Y1
+	VMOVUPS      640(BX), Y15
+	VMASKMOVPS   8(CX)(R8*1), Y15, Y6
+	VMOVUPS      672(BX), Y15
+	VMASKMOVPS   8(DX)(R8*1), Y15, Y7
+	VSHUFPS      $0x88, Y7, Y6, Y2
+	VSHUFPS      $0xdd, Y7, Y6, Y3
+	VMOVUPS      704(BX), Y15
+	VMASKMOVPS   16(CX)(R8*1), Y15, Y6
+	VMOVUPS      736(BX), Y15
+	VMASKMOVPS   16(DX)(R8*1), Y15, Y7
+	VSHUFPS      $0x88, Y7, Y6, Y4
+	VSHUFPS      $0xdd, Y7, Y6, Y5
+	ADDQ         AX, R8
+	VSUBPS       Y2, Y4, Y8
+	VSUBPS       Y1, Y3, Y9
+	VMOVAPS      Y4, Y6
+	VFNMADD231PS Y13, Y2, Y6
+	VMOVAPS      Y3, Y7
+	VFNMADD231PS Y13, Y1, Y7
+	VSUBPS       Y2, Y0, Y10
+	VFMADD213PS  Y8, Y13, Y10
+	VSUBPS       Y3, Y5, Y11
+	VFNMADD231PS Y13, Y9, Y11
+	VMOVUPS      Y10, 576(SI)
+	VADDPS       Y7, Y6, Y10
+	VMOVUPS      Y10, 608(SI)
+	VSUBPS       Y7, Y6, Y6
+	VMOVUPS      Y6, 640(SI)
+	VMOVAPS      Y8, Y7
+	VFMADD231PS  Y14, Y9, Y7
+	VMOVUPS      Y7, 672(SI)
+	VFNMADD231PS Y14, Y9, Y8
+	VMOVUPS      Y8, 704(SI)
+	VMOVUPS      Y11, 736(SI)
+	PREFETCHT0   (CX)(R10*1)
+	PREFETCHT0   32(CX)(R10*1)
+	PREFETCHT0   (DX)(R10*1)
+	PREFETCHT0   32(DX)(R10*1)
+	ADDQ         AX, R10
+	VMOVUPS      768(BX), Y15
+	VMASKMOVPS   (CX)(R8*1), Y15, Y6
+	VMOVUPS      800(BX), Y15
+	VMASKMOVPS   (DX)(R8*1), Y15, Y7
+	VSHUFPS      $0x88, Y7, Y6, Y0
+	VSHUFPS      $0xdd, Y7, Y6, Y1
+	VMOVUPS      832(BX), Y15
+	VMASKMOVPS   8(CX)(R8*1), Y15, Y6
+	VMOVUPS      864(BX), Y15
+	VMASKMOVPS   8(DX)(R8*1), Y15, Y7
+	VSHUFPS      $0x88, Y7, Y6, Y2
+	VSHUFPS      $0xdd, Y7, Y6, Y3
+	VMOVUPS      896(BX), Y15
+	VMASKMOVPS   16(CX)(R8*1), Y15, Y6
+	VMOVUPS      928(BX), Y15
+	VMASKMOVPS   16(DX)(R8*1), Y15, Y7
+	VSHUFPS      $0x88, Y7, Y6, Y4
+	VSHUFPS      $0xdd, Y7, Y6, Y5
+	ADDQ         AX, R8
+	VSUBPS       Y2, Y4, Y8
+	VSUBPS       Y1, Y3, Y9
+	VMOVAPS      Y4, Y6
+	VFNMADD231PS Y13, Y2, Y6
+	VMOVAPS      Y3, Y7
+	VFNMADD231PS Y13, Y1, Y7
+	VSUBPS       Y2, Y0, Y10
+	VFMADD213PS  Y8, Y13, Y10
+	VSUBPS       Y3, Y5, Y11
+	VFNMADD231PS Y13, Y9, Y11
+	VMOVUPS      Y10, 768(SI)
+	VADDPS       Y7, Y6, Y10
+	VMOVUPS      Y10, 800(SI)
+	VSUBPS       Y7, Y6, Y6
+	VMOVUPS      Y6, 832(SI)
+	VMOVAPS      Y8, Y7
+	VFMADD231PS  Y14, Y9, Y7
+	VMOVUPS      Y7, 864(SI)
+	VFNMADD231PS Y14, Y9, Y8
+	VMOVUPS      Y8, 896(SI)
+	VMOVUPS      Y11, 928(SI)
+	PREFETCHT0   (CX)(R10*1)
+	PREFETCHT0   32(CX)(R10*1)
+	PREFETCHT0   (DX)(R10*1)
+	PREFETCHT0   32(DX)(R10*1)
+	ADDQ         AX, R10
+	VMOVUPS      960(BX), Y15
+	VMASKMOVPS   (CX)(R8*1), Y15, Y6
+	VMOVUPS      992(BX), Y15
+	VMASKMOVPS   (DX)(R8*1), Y15, Y7
+	VSHUFPS      $0x88, Y7, Y6, Y0
+	VSHUFPS      $0xdd, Y7, Y6, Y1
+	VMOVUPS      1024(BX), Y15
+	VMASKMOVPS   8(CX)(R8*1), Y15, Y6
+	VMOVUPS      1056(BX), Y15
+	VMASKMOVPS   8(DX)(R8*1), Y15, Y7
+	VSHUFPS      $0x88, Y7, Y6, Y2
+	VSHUFPS      $0xdd, Y7, Y6, Y3
+	VMOVUPS      1088(BX), Y15
+	VMASKMOVPS   16(CX)(R8*1), Y15, Y6
+	VMOVUPS      1120(BX), Y15
+	VMASKMOVPS   16(DX)(R8*1), Y15, Y7
+	VSHUFPS      $0x88, Y7, Y6, Y4
+	VSHUFPS      $0xdd, Y7, Y6, Y5
+	VSUBPS       Y2, Y4, Y8
+	VSUBPS       Y1, Y3, Y9
+	VMOVAPS      Y4, Y6
+	VFNMADD231PS Y13, Y2, Y6
+	VMOVAPS      Y3, Y7
+	VFNMADD231PS Y13, Y1, Y7
+	VSUBPS       Y2, Y0, Y10
+	VFMADD213PS  Y8, Y13, Y10
+	VSUBPS       Y3, Y5, Y11
+	VFNMADD231PS Y13, Y9, Y11
+	VMOVUPS      Y10, 960(SI)
+	VADDPS       Y7, Y6, Y10
+	VMOVUPS      Y10, 992(SI)
+	VSUBPS       Y7, Y6, Y6
+	VMOVUPS      Y6, 1024(SI)
+	VMOVAPS      Y8, Y7
+	VFMADD231PS  Y14, Y9, Y7
+	VMOVUPS      Y7, 1056(SI)
+	VFNMADD231PS Y14, Y9, Y8
+	VMOVUPS      Y8, 1088(SI)
+	VMOVUPS      Y11, 1120(SI)
+
+columns:
+	VMOVUPS      (SI), Y0
+	VMOVUPS      192(SI), Y1
+	VMOVUPS      384(SI), Y2
+	VMOVUPS      576(SI), Y3
+	VMOVUPS      768(SI), Y4
+	VMOVUPS      960(SI), Y5
+	MOVQ         v+48(FP), R10
+	LEAQ         (R9)(R9*2), R8
+	ADDQ         R8, R8
+	VSUBPS       Y2, Y4, Y8
+	VSUBPS       Y1, Y3, Y9
+	VMOVAPS      Y4, Y6
+	VFNMADD231PS Y13, Y2, Y6
+	VMOVAPS      Y3, Y7
+	VFNMADD231PS Y13, Y1, Y7
+	VSUBPS       Y2, Y0, Y10
+	VFMADD213PS  Y8, Y13, Y10
+	VSUBPS       Y3, Y5, Y11
+	VFNMADD231PS Y13, Y9, Y11
+	VMOVUPS      Y10, (R10)
+	ADDQ         R8, R10
+	VADDPS       Y7, Y6, Y10
+	VMOVUPS      Y10, (R10)
+	ADDQ         R8, R10
+	VSUBPS       Y7, Y6, Y6
+	VMOVUPS      Y6, (R10)
+	ADDQ         R8, R10
+	VMOVAPS      Y8, Y7
+	VFMADD231PS  Y14, Y9, Y7
+	VMOVUPS      Y7, (R10)
+	ADDQ         R8, R10
+	VFNMADD231PS Y14, Y9, Y8
+	VMOVUPS      Y8, (R10)
+	ADDQ         R8, R10
+	VMOVUPS      Y11, (R10)
+	VMOVUPS      32(SI), Y0
+	VMOVUPS      224(SI), Y1
+	VMOVUPS      416(SI), Y2
+	VMOVUPS      608(SI), Y3
+	VMOVUPS      800(SI), Y4
+	VMOVUPS      992(SI), Y5
+	MOVQ         v+48(FP), R10
+	ADDQ         R9, R10
+	LEAQ         (R9)(R9*2), R8
+	ADDQ         R8, R8
+	VSUBPS       Y2, Y4, Y8
+	VSUBPS       Y1, Y3, Y9
+	VMOVAPS      Y4, Y6
+	VFNMADD231PS Y13, Y2, Y6
+	VMOVAPS      Y3, Y7
+	VFNMADD231PS Y13, Y1, Y7
+	VSUBPS       Y2, Y0, Y10
+	VFMADD213PS  Y8, Y13, Y10
+	VSUBPS       Y3, Y5, Y11
+	VFNMADD231PS Y13, Y9, Y11
+	VMOVUPS      Y10, (R10)
+	ADDQ         R8, R10
+	VADDPS       Y7, Y6, Y10
+	VMOVUPS      Y10, (R10)
+	ADDQ         R8, R10
+	VSUBPS       Y7, Y6, Y6
+	VMOVUPS      Y6, (R10)
+	ADDQ         R8, R10
+	VMOVAPS      Y8, Y7
+	VFMADD231PS  Y14, Y9, Y7
+	VMOVUPS      Y7, (R10)
+	ADDQ         R8, R10
+	VFNMADD231PS Y14, Y9, Y8
+	VMOVUPS      Y8, (R10)
+	ADDQ         R8, R10
+	VMOVUPS      Y11, (R10)
+	VMOVUPS      64(SI), Y0
+	VMOVUPS      256(SI), Y1
+	VMOVUPS      448(SI), Y2
+	VMOVUPS      640(SI), Y3
+	VMOVUPS      832(SI), Y4
+	VMOVUPS      1024(SI), Y5
+	MOVQ         v+48(FP), R10
+	ADDQ         R9, R10
+	ADDQ         R9, R10
+	LEAQ         (R9)(R9*2), R8
+	ADDQ         R8, R8
+	VSUBPS       Y2, Y4, Y8
+	VSUBPS       Y1, Y3, Y9
+	VMOVAPS      Y4, Y6
+	VFNMADD231PS Y13, Y2, Y6
+	VMOVAPS      Y3, Y7
+	VFNMADD231PS Y13, Y1, Y7
+	VSUBPS       Y2, Y0, Y10
+	VFMADD213PS  Y8, Y13, Y10
+	VSUBPS       Y3, Y5, Y11
+	VFNMADD231PS Y13, Y9, Y11
+	VMOVUPS      Y10, (R10)
+	ADDQ         R8, R10
+	VADDPS       Y7, Y6, Y10
+	VMOVUPS      Y10, (R10)
+	ADDQ         R8, R10
+	VSUBPS       Y7, Y6, Y6
+	VMOVUPS      Y6, (R10)
+	ADDQ         R8, R10
+	VMOVAPS      Y8, Y7
+	VFMADD231PS  Y14, Y9, Y7
+	VMOVUPS      Y7, (R10)
+	ADDQ         R8, R10
+	VFNMADD231PS Y14, Y9, Y8
+	VMOVUPS      Y8, (R10)
+	ADDQ         R8, R10
+	VMOVUPS      Y11, (R10)
+	VMOVUPS      96(SI), Y0
+	VMOVUPS      288(SI), Y1
+	VMOVUPS      480(SI), Y2
+	VMOVUPS      672(SI), Y3
+	VMOVUPS      864(SI), Y4
+	VMOVUPS      1056(SI), Y5
+	MOVQ         v+48(FP), R10
+	ADDQ         R9, R10
+	ADDQ         R9, R10
+	ADDQ         R9, R10
+	LEAQ         (R9)(R9*2), R8
+	ADDQ         R8, R8
+	VSUBPS       Y2, Y4, Y8
+	VSUBPS       Y1, Y3, Y9
+	VMOVAPS      Y4, Y6
+	VFNMADD231PS Y13, Y2, Y6
+	VMOVAPS      Y3, Y7
+	VFNMADD231PS Y13, Y1, Y7
+	VSUBPS       Y2, Y0, Y10
+	VFMADD213PS  Y8, Y13, Y10
+	VSUBPS       Y3, Y5, Y11
+	VFNMADD231PS Y13, Y9, Y11
+	VMOVUPS      Y10, (R10)
+	ADDQ         R8, R10
+	VADDPS       Y7, Y6, Y10
+	VMOVUPS      Y10, (R10)
+	ADDQ         R8, R10
+	VSUBPS       Y7, Y6, Y6
+	VMOVUPS      Y6, (R10)
+	ADDQ         R8, R10
+	VMOVAPS      Y8, Y7
+	VFMADD231PS  Y14, Y9, Y7
+	VMOVUPS      Y7, (R10)
+	ADDQ         R8, R10
+	VFNMADD231PS Y14, Y9, Y8
+	VMOVUPS      Y8, (R10)
+	ADDQ         R8, R10
+	VMOVUPS      Y11, (R10)
+	VMOVUPS      128(SI), Y0
+	VMOVUPS      320(SI), Y1
+	VMOVUPS      512(SI), Y2
+	VMOVUPS      704(SI), Y3
+	VMOVUPS      896(SI), Y4
+	VMOVUPS      1088(SI), Y5
+	MOVQ         v+48(FP), R10
+	ADDQ         R9, R10
+	ADDQ         R9, R10
+	ADDQ         R9, R10
+	ADDQ         R9, R10
+	LEAQ         (R9)(R9*2), R8
+	ADDQ         R8, R8
+	VSUBPS       Y2, Y4, Y8
+	VSUBPS       Y1, Y3, Y9
+	VMOVAPS      Y4, Y6
+	VFNMADD231PS Y13, Y2, Y6
+	VMOVAPS      Y3, Y7
+	VFNMADD231PS Y13, Y1, Y7
+	VSUBPS       Y2, Y0, Y10
+	VFMADD213PS  Y8, Y13, Y10
+	VSUBPS       Y3, Y5, Y11
+	VFNMADD231PS Y13, Y9, Y11
+	VMOVUPS      Y10, (R10)
+	ADDQ         R8, R10
+	VADDPS       Y7, Y6, Y10
+	VMOVUPS      Y10, (R10)
+	ADDQ         R8, R10
+	VSUBPS       Y7, Y6, Y6
+	VMOVUPS      Y6, (R10)
+	ADDQ         R8, R10
+	VMOVAPS      Y8, Y7
+	VFMADD231PS  Y14, Y9, Y7
+	VMOVUPS      Y7, (R10)
+	ADDQ         R8, R10
+	VFNMADD231PS Y14, Y9, Y8
+	VMOVUPS      Y8, (R10)
+	ADDQ         R8, R10
+	VMOVUPS      Y11, (R10)
+	VMOVUPS      160(SI), Y0
+	VMOVUPS      352(SI), Y1
+	VMOVUPS      544(SI), Y2
+	VMOVUPS      736(SI), Y3
+	VMOVUPS      928(SI), Y4
+	VMOVUPS      1120(SI), Y5
+	MOVQ         v+48(FP), R10
+	ADDQ         R9, R10
+	ADDQ         R9, R10
+	ADDQ         R9, R10
+	ADDQ         R9, R10
+	ADDQ         R9, R10
+	LEAQ         (R9)(R9*2), R8
+	ADDQ         R8, R8
+	VSUBPS       Y2, Y4, Y8
+	VSUBPS       Y1, Y3, Y9
+	VMOVAPS      Y4, Y6
+	VFNMADD231PS Y13, Y2, Y6
+	VMOVAPS      Y3, Y7
+	VFNMADD231PS Y13, Y1, Y7
+	VSUBPS       Y2, Y0, Y10
+	VFMADD213PS  Y8, Y13, Y10
+	VSUBPS       Y3, Y5, Y11
+	VFNMADD231PS Y13, Y9, Y11
+	VMOVUPS      Y10, (R10)
+	ADDQ         R8, R10
+	VADDPS       Y7, Y6, Y10
+	VMOVUPS      Y10, (R10)
+	ADDQ         R8, R10
+	VSUBPS       Y7, Y6, Y6
+	VMOVUPS      Y6, (R10)
+	ADDQ         R8, R10
+	VMOVAPS      Y8, Y7
+	VFMADD231PS  Y14, Y9, Y7
+	VMOVUPS      Y7, (R10)
+	ADDQ         R8, R10
+	VFNMADD231PS Y14, Y9, Y8
+	VMOVUPS      Y8, (R10)
+	ADDQ         R8, R10
+	VMOVUPS      Y11, (R10)
+	MOVQ         cs+56(FP), R8
+	ADDQ         R8, v+48(FP)
+	ADDQ         xs+16(FP), CX
+	ADDQ         xs+16(FP), DX
+	DECQ         DI
+	JNE          channel
+	LDMXCSR      csr+88(FP)
+	VZEROUPPER
+	RET
+
+// func winoDy2AVX2(channels int, x *float32, xs int, at *int, row int, masks *uint32, v *float32, cs int, es int, cells *float32, flags int) (csr uint32)
+// Requires: AVX, FMA3, MMX+, SSE
+TEXT ·winoDy2AVX2(SB), NOSPLIT, $0-92
+	STMXCSR csr+88(FP)
+	LDMXCSR flushing<>+0(SB)
+	MOVQ    at+24(FP), AX
+	MOVQ    x+8(FP), CX
+	ADDQ    (AX), CX
+	MOVQ    x+8(FP), DX
+	ADDQ    8(AX), DX
+	MOVQ    row+32(FP), AX
+	MOVQ    masks+40(FP), BX
+	MOVQ    cells+72(FP), SI
+	MOVQ    channels+0(FP), DI
+	MOVQ    es+64(FP), R9
+	VMOVUPS c40800000<>+0(SB), Y13
+	VMOVUPS c40000000<>+0(SB), Y14
+
+channel:
+	XORQ         R8, R8
+	TESTQ        $0x00000200, flags+80(FP)
+	JE           masked
+	MOVQ         xs+16(FP), R10
+	ADDQ         R10, R10
+	PREFETCHT0   (CX)(R10*1)
+	PREFETCHT0   32(CX)(R10*1)
+	PREFETCHT0   (DX)(R10*1)
+	PREFETCHT0   32(DX)(R10*1)
+	ADDQ         AX, R10
+	VMOVUPS      (CX)(R8*1), Y6
+	VMOVUPS      (DX)(R8*1), Y7
+	VSHUFPS      $0x88, Y7, Y6, Y0
+	VSHUFPS      $0xdd, Y7, Y6, Y1
+	ADDQ         AX, R8
+	VMOVUPS      Y0, (SI)
+	VADDPS       Y1, Y0, Y2
+	VMOVUPS      Y2, 32(SI)
+	VSUBPS       Y1, Y0, Y3
+	VMOVUPS      Y3, 64(SI)
+	VMOVAPS      Y0, Y2
+	VFMADD231PS  Y14, Y1, Y2
+	VMOVUPS      Y2, 96(SI)
+	VFNMADD231PS Y14, Y1, Y0
+	VMOVUPS      Y0, 128(SI)
+	VMOVUPS      Y1, 160(SI)
+	PREFETCHT0   (CX)(R10*1)
+	PREFETCHT0   32(CX)(R10*1)
+	PREFETCHT0   (DX)(R10*1)
+	PREFETCHT0   32(DX)(R10*1)
+	ADDQ         AX, R10
+	VMOVUPS      (CX)(R8*1), Y6
+	VMOVUPS      (DX)(R8*1), Y7
+	VSHUFPS      $0x88, Y7, Y6, Y0
+	VSHUFPS      $0xdd, Y7, Y6, Y1
+	VMOVUPS      Y0, 192(SI)
+	VADDPS       Y1, Y0, Y2
+	VMOVUPS      Y2, 224(SI)
+	VSUBPS       Y1, Y0, Y3
+	VMOVUPS      Y3, 256(SI)
+	VMOVAPS      Y0, Y2
+	VFMADD231PS  Y14, Y1, Y2
+	VMOVUPS      Y2, 288(SI)
+	VFNMADD231PS Y14, Y1, Y0
+	VMOVUPS      Y0, 320(SI)
+	VMOVUPS      Y1, 352(SI)
+	JMP          columns
+
+masked:
+	MOVQ         xs+16(FP), R10
+	ADDQ         R10, R10
+	PREFETCHT0   (CX)(R10*1)
+	PREFETCHT0   32(CX)(R10*1)
+	PREFETCHT0   (DX)(R10*1)
+	PREFETCHT0   32(DX)(R10*1)
+	ADDQ         AX, R10
+	VMOVUPS      (BX), Y15
+	VMASKMOVPS   (CX)(R8*1), Y15, Y6
+	VMOVUPS      32(BX), Y15
+	VMASKMOVPS   (DX)(R8*1), Y15, Y7
+	VSHUFPS      $0x88, Y7, Y6, Y0
+	VSHUFPS      $0xdd, Y7, Y6, Y1
+	ADDQ         AX, R8
+	VMOVUPS      Y0, (SI)
+	VADDPS       Y1, Y0, Y2
+	VMOVUPS      Y2, 32(SI)
+	VSUBPS       Y1, Y0, Y3
+	VMOVUPS      Y3, 64(SI)
+	VMOVAPS      Y0, Y2
+	VFMADD231PS  Y14, Y1, Y2
+	VMOVUPS      Y2, 96(SI)
+	VFNMADD231PS Y14, Y1, Y0
+	VMOVUPS      Y0, 128(SI)
+	VMOVUPS      Y1, 160(SI)
+	PREFETCHT0   (CX)(R10*1)
+	PREFETCHT0   32(CX)(R10*1)
+	PREFETCHT0   (DX)(R10*1)
+	PREFETCHT0   32(DX)(R10*1)
+	ADDQ         AX, R10
+	VMOVUPS      64(BX), Y15
+	VMASKMOVPS   (CX)(R8*1), Y15, Y6
+	VMOVUPS      96(BX), Y15
+	VMASKMOVPS   (DX)(R8*1), Y15, Y7
+	VSHUFPS      $0x88, Y7, Y6, Y0
+	VSHUFPS      $0xdd, Y7, Y6, Y1
+	VMOVUPS      Y0, 192(SI)
+	VADDPS       Y1, Y0, Y2
+	VMOVUPS      Y2, 224(SI)
+	VSUBPS       Y1, Y0, Y3
+	VMOVUPS      Y3, 256(SI)
+	VMOVAPS      Y0, Y2
+	VFMADD231PS  Y14, Y1, Y2
+	VMOVUPS      Y2, 288(SI)
+	VFNMADD231PS Y14, Y1, Y0
+	VMOVUPS      Y0, 320(SI)
+	VMOVUPS      Y1, 352(SI)
+
+columns:
+	VMOVUPS      (SI), Y0
+	VMOVUPS      192(SI), Y1
+	MOVQ         v+48(FP), R10
+	LEAQ         (R9)(R9*2), R8
+	ADDQ         R8, R8
+	VMOVUPS      Y0, (R10)
+	ADDQ         R8, R10
+	VADDPS       Y1, Y0, Y2
+	VMOVUPS      Y2, (R10)
+	ADDQ         R8, R10
+	VSUBPS       Y1, Y0, Y3
+	VMOVUPS      Y3, (R10)
+	ADDQ         R8, R10
+	VMOVAPS      Y0, Y2
+	VFMADD231PS  Y14, Y1, Y2
+	VMOVUPS      Y2, (R10)
+	ADDQ         R8, R10
+	VFNMADD231PS Y14, Y1, Y0
+	VMOVUPS      Y0, (R10)
+	ADDQ         R8, R10
+	VMOVUPS      Y1, (R10)
+	VMOVUPS      32(SI), Y0
+	VMOVUPS      224(SI), Y1
+	MOVQ         v+48(FP), R10
+	ADDQ         R9, R10
+	LEAQ         (R9)(R9*2), R8
+	ADDQ         R8, R8
+	VMOVUPS      Y0, (R10)
+	ADDQ         R8, R10
+	VADDPS       Y1, Y0, Y2
+	VMOVUPS      Y2, (R10)
+	ADDQ         R8, R10
+	VSUBPS       Y1, Y0, Y3
+	VMOVUPS      Y3, (R10)
+	ADDQ         R8, R10
+	VMOVAPS      Y0, Y2
+	VFMADD231PS  Y14, Y1, Y2
+	VMOVUPS      Y2, (R10)
+	ADDQ         R8, R10
+	VFNMADD231PS Y14, Y1, Y0
+	VMOVUPS      Y0, (R10)
+	ADDQ         R8, R10
+	VMOVUPS      Y1, (R10)
+	VMOVUPS      64(SI), Y0
+	VMOVUPS      256(SI), Y1
+	MOVQ         v+48(FP), R10
+	ADDQ         R9, R10
+	ADDQ         R9, R10
+	LEAQ         (R9)(R9*2), R8
+	ADDQ         R8, R8
+	VMOVUPS      Y0, (R10)
+	ADDQ         R8, R10
+	VADDPS       Y1, Y0, Y2
+	VMOVUPS      Y2, (R10)
+	ADDQ         R8, R10
+	VSUBPS       Y1, Y0, Y3
+	VMOVUPS      Y3, (R10)
+	ADDQ         R8, R10
+	VMOVAPS      Y0, Y2
+	VFMADD231PS  Y14, Y1, Y2
+	VMOVUPS      Y2, (R10)
+	ADDQ         R8, R10
+	VFNMADD231PS Y14, Y1, Y0
+	VMOVUPS      Y0, (R10)
+	ADDQ         R8, R10
+	VMOVUPS      Y1, (R10)
+	VMOVUPS      96(SI), Y0
+	VMOVUPS      288(SI), Y1
+	MOVQ         v+48(FP), R10
+	ADDQ         R9, R10
+	ADDQ         R9, R10
+	ADDQ         R9, R10
+	LEAQ         (R9)(R9*2), R8
+	ADDQ         R8, R8
+	VMOVUPS      Y0, (R10)
+	ADDQ         R8, R10
+	VADDPS       Y1, Y0, Y2
+	VMOVUPS      Y2, (R10)
+	ADDQ         R8, R10
+	VSUBPS       Y1, Y0, Y3
+	VMOVUPS      Y3, (R10)
+	ADDQ         R8, R10
+	VMOVAPS      Y0, Y2
+	VFMADD231PS  Y14, Y1, Y2
+	VMOVUPS      Y2, (R10)
+	ADDQ         R8, R10
+	VFNMADD231PS Y14, Y1, Y0
+	VMOVUPS      Y0, (R10)
+	ADDQ         R8, R10
+	VMOVUPS      Y1, (R10)
+	VMOVUPS      128(SI), Y0
+	VMOVUPS      320(SI), Y1
+	MOVQ         v+48(FP), R10
+	ADDQ         R9, R10
+	ADDQ         R9, R10
+	ADDQ         R9, R10
+	ADDQ         R9, R10
+	LEAQ         (R9)(R9*2), R8
+	ADDQ         R8, R8
+	VMOVUPS      Y0, (R10)
+	ADDQ         R8, R10
+	VADDPS       Y1, Y0, Y2
+	VMOVUPS      Y2, (R10)
+	ADDQ         R8, R10
+	VSUBPS       Y1, Y0, Y3
+	VMOVUPS      Y3, (R10)
+	ADDQ         R8, R10
+	VMOVAPS      Y0, Y2
+	VFMADD231PS  Y14, Y1, Y2
+	VMOVUPS      Y2, (R10)
+	ADDQ         R8, R10
+	VFNMADD231PS Y14, Y1, Y0
+	VMOVUPS      Y0, (R10)
+	ADDQ         R8, R10
+	VMOVUPS      Y1, (R10)
+	VMOVUPS      160(SI), Y0
+	VMOVUPS      352(SI), Y1
+	MOVQ         v+48(FP), R10
+	ADDQ         R9, R10
+	ADDQ         R9, R10
+	ADDQ         R9, R10
+	ADDQ         R9, R10
+	ADDQ         R9, R10
+	LEAQ         (R9)(R9*2), R8
+	ADDQ         R8, R8
+	VMOVUPS      Y0, (R10)
+	ADDQ         R8, R10
+	VADDPS       Y1, Y0, Y2
+	VMOVUPS      Y2, (R10)
+	ADDQ         R8, R10
+	VSUBPS       Y1, Y0, Y3
+	VMOVUPS      Y3, (R10)
+	ADDQ         R8, R10
+	VMOVAPS      Y0, Y2
+	VFMADD231PS  Y14, Y1, Y2
+	VMOVUPS      Y2, (R10)
+	ADDQ         R8, R10
+	VFNMADD231PS Y14, Y1, Y0
+	VMOVUPS      Y0, (R10)
+	ADDQ         R8, R10
+	VMOVUPS      Y1, (R10)
+	MOVQ         cs+56(FP), R8
+	ADDQ         R8, v+48(FP)
+	ADDQ         xs+16(FP), CX
+	ADDQ         xs+16(FP), DX
+	DECQ         DI
+	JNE          channel
+	LDMXCSR      csr+88(FP)
+	VZEROUPPER
+	RET
+
+// func winoOut2AVX2(channels int, m *float32, ms int, es int, y *float32, ys int, at *int, row int, masks *uint32, bias *float32, cells *float32, flags int) (csr uint32)
+// Requires: AVX, FMA3, SSE
+TEXT ·winoOut2AVX2(SB), NOSPLIT, $0-100
+	STMXCSR csr+96(FP)
+	LDMXCSR flushing<>+0(SB)
+	MOVQ    at+48(FP), AX
+	MOVQ    y+32(FP), CX
+	ADDQ    (AX), CX
+	MOVQ    y+32(FP), DX
+	ADDQ    8(AX), DX
+	MOVQ    row+56(FP), AX
+	MOVQ    masks+64(FP), BX
+	MOVQ    cells+80(FP), SI
+	MOVQ    channels+0(FP), DI
+	VMOVUPS c40800000<>+0(SB), Y13
+	VMOVUPS c40000000<>+0(SB), Y14
+
+channel:
+	MOVQ         es+24(FP), R9
+	MOVQ         m+8(FP), R8
+	LEAQ         (R9)(R9*2), R9
+	ADDQ         R9, R9
+	VMOVUPS      (R8), Y0
+	ADDQ         R9, R8
+	VMOVUPS      (R8), Y1
+	ADDQ         R9, R8
+	VMOVUPS      (R8), Y2
+	ADDQ         R9, R8
+	VMOVUPS      (R8), Y3
+	ADDQ         R9, R8
+	VMOVUPS      (R8), Y4
+	ADDQ         R9, R8
+	VMOVUPS      (R8), Y5
+	VADDPS       Y2, Y1, Y6
+	VSUBPS       Y2, Y1, Y7
+	VADDPS       Y4, Y3, Y8
+	VSUBPS       Y4, Y3, Y9
+	VADDPS       Y6, Y0, Y6
+	VADDPS       Y8, Y6, Y6
+	VADDPS       Y7, Y5, Y7
+	VFMADD231PS  Y14, Y9, Y7
+	VMOVUPS      Y6, (SI)
+	VMOVUPS      Y7, 192(SI)
+	MOVQ         es+24(FP), R9
+	MOVQ         m+8(FP), R8
+	ADDQ         R9, R8
+	LEAQ         (R9)(R9*2), R9
+	ADDQ         R9, R9
+	VMOVUPS      (R8), Y0
+	ADDQ         R9, R8
+	VMOVUPS      (R8), Y1
+	ADDQ         R9, R8
+	VMOVUPS      (R8), Y2
+	ADDQ         R9, R8
+	VMOVUPS      (R8), Y3
+	ADDQ         R9, R8
+	VMOVUPS      (R8), Y4
+	ADDQ         R9, R8
+	VMOVUPS      (R8), Y5
+	VADDPS       Y2, Y1, Y6
+	VSUBPS       Y2, Y1, Y7
+	VADDPS       Y4, Y3, Y8
+	VSUBPS       Y4, Y3, Y9
+	VADDPS       Y6, Y0, Y6
+	VADDPS       Y8, Y6, Y6
+	VADDPS       Y7, Y5, Y7
+	VFMADD231PS  Y14, Y9, Y7
+	VMOVUPS      Y6, 32(SI)
+	VMOVUPS      Y7, 224(SI)
+	MOVQ         es+24(FP), R9
+	MOVQ         m+8(FP), R8
+	ADDQ         R9, R8
+	ADDQ         R9, R8
+	LEAQ         (R9)(R9*2), R9
+	ADDQ         R9, R9
+	VMOVUPS      (R8), Y0
+	ADDQ         R9, R8
+	VMOVUPS      (R8), Y1
+	ADDQ         R9, R8
+	VMOVUPS      (R8), Y2
+	ADDQ         R9, R8
+	VMOVUPS      (R8), Y3
+	ADDQ         R9, R8
+	VMOVUPS      (R8), Y4
+	ADDQ         R9, R8
+	VMOVUPS      (R8), Y5
+	VADDPS       Y2, Y1, Y6
+	VSUBPS       Y2, Y1, Y7
+	VADDPS       Y4, Y3, Y8
+	VSUBPS       Y4, Y3, Y9
+	VADDPS       Y6, Y0, Y6
+	VADDPS       Y8, Y6, Y6
+	VADDPS       Y7, Y5, Y7
+	VFMADD231PS  Y14, Y9, Y7
+	VMOVUPS      Y6, 64(SI)
+	VMOVUPS      Y7, 256(SI)
+	MOVQ         es+24(FP), R9
+	MOVQ         m+8(FP), R8
+	ADDQ         R9, R8
+	ADDQ         R9, R8
+	ADDQ         R9, R8
+	LEAQ         (R9)(R9*2), R9
+	ADDQ         R9, R9
+	VMOVUPS      (R8), Y0
+	ADDQ         R9, R8
+	VMOVUPS      (R8), Y1
+	ADDQ         R9, R8
+	VMOVUPS      (R8), Y2
+	ADDQ         R9, R8
+	VMOVUPS      (R8), Y3
+	ADDQ         R9, R8
+	VMOVUPS      (R8), Y4
+	ADDQ         R9, R8
+	VMOVUPS      (R8), Y5
+	VADDPS       Y2, Y1, Y6
+	VSUBPS       Y2, Y1, Y7
+	VADDPS       Y4, Y3, Y8
+	VSUBPS       Y4, Y3, Y9
+	VADDPS       Y6, Y0, Y6
+	VADDPS       Y8, Y6, Y6
+	VADDPS       Y7, Y5, Y7
+	VFMADD231PS  Y14, Y9, Y7
+	VMOVUPS      Y6, 96(SI)
+	VMOVUPS      Y7, 288(SI)
+	MOVQ         es+24(FP), R9
+	MOVQ         m+8(FP), R8
+	ADDQ         R9, R8
+	ADDQ         R9, R8
+	ADDQ         R9, R8
+	ADDQ         R9, R8
+	LEAQ         (R9)(R9*2), R9
+	ADDQ         R9, R9
+	VMOVUPS      (R8), Y0
+	ADDQ         R9, R8
+	VMOVUPS      (R8), Y1
+	ADDQ         R9, R8
+	VMOVUPS      (R8), Y2
+	ADDQ         R9, R8
+	VMOVUPS      (R8), Y3
+	ADDQ         R9, R8
+	VMOVUPS      (R8), Y4
+	ADDQ         R9, R8
+	VMOVUPS      (R8), Y5
+	VADDPS       Y2, Y1, Y6
+	VSUBPS       Y2, Y1, Y7
+	VADDPS       Y4, Y3, Y8
+	VSUBPS       Y4, Y3, Y9
+	VADDPS       Y6, Y0, Y6
+	VADDPS       Y8, Y6, Y6
+	VADDPS       Y7, Y5, Y7
+	VFMADD231PS  Y14, Y9, Y7
+	VMOVUPS      Y6, 128(SI)
+	VMOVUPS      Y7, 320(SI)
+	MOVQ         es+24(FP), R9
+	MOVQ         m+8(FP), R8
+	ADDQ         R9, R8
+	ADDQ         R9, R8
+	ADDQ         R9, R8
+	ADDQ         R9, R8
+	ADDQ         R9, R8
+	LEAQ         (R9)(R9*2), R9
+	ADDQ         R9, R9
+	VMOVUPS      (R8), Y0
+	ADDQ         R9, R8
+	VMOVUPS      (R8), Y1
+	ADDQ         R9, R8
+	VMOVUPS      (R8), Y2
+	ADDQ         R9, R8
+	VMOVUPS      (R8), Y3
+	ADDQ         R9, R8
+	VMOVUPS      (R8), Y4
+	ADDQ         R9, R8
+	VMOVUPS      (R8), Y5
+	VADDPS       Y2, Y1, Y6
+	VSUBPS       Y2, Y1, Y7
+	VADDPS       Y4, Y3, Y8
+	VSUBPS       Y4, Y3, Y9
+	VADDPS       Y6, Y0, Y6
+	VADDPS       Y8, Y6, Y6
+	VADDPS       Y7, Y5, Y7
+	VFMADD231PS  Y14, Y9, Y7
+	VMOVUPS      Y6, 160(SI)
+	VMOVUPS      Y7, 352(SI)
+	XORQ         R8, R8
+	TESTQ        $0x00000200, flags+88(FP)
+	JE           masked
+	VMOVUPS      (SI), Y0
+	VMOVUPS      32(SI), Y1
+	VMOVUPS      64(SI), Y2
+	VMOVUPS      96(SI), Y3
+	VMOVUPS      128(SI), Y4
+	VMOVUPS      160(SI), Y5
+	VADDPS       Y2, Y1, Y6
+	VSUBPS       Y2, Y1, Y7
+	VADDPS       Y4, Y3, Y8
+	VSUBPS       Y4, Y3, Y9
+	VADDPS       Y6, Y0, Y6
+	VADDPS       Y8, Y6, Y6
+	VADDPS       Y7, Y5, Y7
+	VFMADD231PS  Y14, Y9, Y7
+	TESTQ        $0x00000004, flags+88(FP)
+	JE           whole0bias
+	MOVQ         bias+72(FP), R9
+	VBROADCASTSS (R9), Y12
+	VADDPS       Y12, Y6, Y6
+	VADDPS       Y12, Y7, Y7
+
+whole0bias:
+	VUNPCKLPS Y7, Y6, Y0
+	VUNPCKHPS Y7, Y6, Y1
+	TESTQ     $0x00000001, flags+88(FP)
+	JE        whole0add
+	VMOVUPS   (CX)(R8*1), Y12
+	VADDPS    Y12, Y0, Y0
+	VMOVUPS   (DX)(R8*1), Y12
+	VADDPS    Y12, Y1, Y1
+
+whole0add:
+	TESTQ  $0x00000008, flags+88(FP)
+	JE     whole0relu
+	VXORPS Y12, Y12, Y12
+	VMAXPS Y0, Y12, Y0
+	VMAXPS Y1, Y12, Y1
+
+whole0relu:
+	VMOVUPS      Y0, (CX)(R8*1)
+	VMOVUPS      Y1, (DX)(R8*1)
+	ADDQ         AX, R8
+	VMOVUPS      192(SI), Y0
+	VMOVUPS      224(SI), Y1
+	VMOVUPS      256(SI), Y2
+	VMOVUPS      288(SI), Y3
+	VMOVUPS      320(SI), Y4
+	VMOVUPS      352(SI), Y5
+	VADDPS       Y2, Y1, Y6
+	VSUBPS       Y2, Y1, Y7
+	VADDPS       Y4, Y3, Y8
+	VSUBPS       Y4, Y3, Y9
+	VADDPS       Y6, Y0, Y6
+	VADDPS       Y8, Y6, Y6
+	VADDPS       Y7, Y5, Y7
+	VFMADD231PS  Y14, Y9, Y7
+	TESTQ        $0x00000004, flags+88(FP)
+	JE           whole1bias
+	MOVQ         bias+72(FP), R9
+	VBROADCASTSS (R9), Y12
+	VADDPS       Y12, Y6, Y6
+	VADDPS       Y12, Y7, Y7
+
+whole1bias:
+	VUNPCKLPS Y7, Y6, Y0
+	VUNPCKHPS Y7, Y6, Y1
+	TESTQ     $0x00000001, flags+88(FP)
+	JE        whole1add
+	VMOVUPS   (CX)(R8*1), Y12
+	VADDPS    Y12, Y0, Y0
+	VMOVUPS   (DX)(R8*1), Y12
+	VADDPS    Y12, Y1, Y1
+
+whole1add:
+	TESTQ  $0x00000008, flags+88(FP)
+	JE     whole1relu
+	VXORPS Y12, Y12, Y12
+	VMAXPS Y0, Y12, Y0
+	VMAXPS Y1, Y12, Y1
+
+whole1relu:
+	VMOVUPS Y0, (CX)(R8*1)
+	VMOVUPS Y1, (DX)(R8*1)
+	JMP     next
+
+masked:
+	VMOVUPS      (SI), Y0
+	VMOVUPS      32(SI), Y1
+	VMOVUPS      64(SI), Y2
+	VMOVUPS      96(SI), Y3
+	VMOVUPS      128(SI), Y4
+	VMOVUPS      160(SI), Y5
+	VADDPS       Y2, Y1, Y6
+	VSUBPS       Y2, Y1, Y7
+	VADDPS       Y4, Y3, Y8
+	VSUBPS       Y4, Y3, Y9
+	VADDPS       Y6, Y0, Y6
+	VADDPS       Y8, Y6, Y6
+	VADDPS       Y7, Y5, Y7
+	VFMADD231PS  Y14, Y9, Y7
+	TESTQ        $0x00000004, flags+88(FP)
+	JE           masked0bias
+	MOVQ         bias+72(FP), R9
+	VBROADCASTSS (R9), Y12
+	VADDPS       Y12, Y6, Y6
+	VADDPS       Y12, Y7, Y7
+
+masked0bias:
+	VUNPCKLPS  Y7, Y6, Y0
+	VUNPCKHPS  Y7, Y6, Y1
+	TESTQ      $0x00000001, flags+88(FP)
+	JE         masked0add
+	VMOVUPS    (BX), Y15
+	VMASKMOVPS (CX)(R8*1), Y15, Y12
+	VADDPS     Y12, Y0, Y0
+	VMOVUPS    32(BX), Y15
+	VMASKMOVPS (DX)(R8*1), Y15, Y12
+	VADDPS     Y12, Y1, Y1
+
+masked0add:
+	TESTQ  $0x00000008, flags+88(FP)
+	JE     masked0relu
+	VXORPS Y12, Y12, Y12
+	VMAXPS Y0, Y12, Y0
+	VMAXPS Y1, Y12, Y1
+
+masked0relu:
+	VMOVUPS      (BX), Y15
+	VMASKMOVPS   Y0, Y15, (CX)(R8*1)
+	VMOVUPS      32(BX), Y15
+	VMASKMOVPS   Y1, Y15, (DX)(R8*1)
+	ADDQ         AX, R8
+	VMOVUPS      192(SI), Y0
+	VMOVUPS      224(SI), Y1
+	VMOVUPS      256(SI), Y2
+	VMOVUPS      288(SI), Y3
+	VMOVUPS      320(SI), Y4
+	VMOVUPS      352(SI), Y5
+	VADDPS       Y2, Y1, Y6
+	VSUBPS       Y2, Y1, Y7
+	VADDPS       Y4, Y3, Y8
+	VSUBPS       Y4, Y3, Y9
+	VADDPS       Y6, Y0, Y6
+	VADDPS       Y8, Y6, Y6
+	VADDPS       Y7, Y5, Y7
+	VFMADD231PS  Y14, Y9, Y7
+	TESTQ        $0x00000004, flags+88(FP)
+	JE           masked1bias
+	MOVQ         bias+72(FP), R9
+	VBROADCASTSS (R9), Y12
+	VADDPS       Y12, Y6, Y6
+	VADDPS       Y12, Y7, Y7
+
+masked1bias:
+	VUNPCKLPS  Y7, Y6, Y0
+	VUNPCKHPS  Y7, Y6, Y1
+	TESTQ      $0x00000001, flags+88(FP)
+	JE         masked1add
+	VMOVUPS    64(BX), Y15
+	VMASKMOVPS (CX)(R8*1), Y15, Y12
+	VADDPS     Y12, Y0, Y0
+	VMOVUPS    96(BX), Y15
+	VMASKMOVPS (DX)(R8*1), Y15, Y12
+	VADDPS     Y12, Y1, Y1
+
+masked1add:
+	TESTQ  $0x00000008, flags+88(FP)
+	JE     masked1relu
+	VXORPS Y12, Y12, Y12
+	VMAXPS Y0, Y12, Y0
+	VMAXPS Y1, Y12, Y1
+
+masked1relu:
+	VMOVUPS    64(BX), Y15
+	VMASKMOVPS Y0, Y15, (CX)(R8*1)
+	VMOVUPS    96(BX), Y15
+	VMASKMOVPS Y1, Y15, (DX)(R8*1)
+
+next:
+	MOVQ    ms+16(FP), R8
+	ADDQ    R8, m+8(FP)
+	ADDQ    $0x04, bias+72(FP)
+	ADDQ    ys+40(FP), CX
+	ADDQ    ys+40(FP), DX
+	DECQ    DI
+	JNE     channel
+	LDMXCSR csr+96(FP)
+	VZEROUPPER
+	RET
+
+// func winoFilter5AVX2(n int, w *float32, ws int, u *float32, us int, cells *float32) (csr uint32)
+// Requires: AVX, FMA3, SSE
+TEXT ·winoFilter5AVX2(SB), NOSPLIT, $0-52
+	STMXCSR csr+48(FP)
+	LDMXCSR flushing<>+0(SB)
+	MOVQ    n+0(FP), AX
+	MOVQ    cells+40(FP), CX
+	MOVQ    w+8(FP), DX
+	MOVQ    u+24(FP), BX
+	MOVQ    ws+16(FP), SI
+	MOVQ    us+32(FP), DI
+
+vectors:
+	CMPQ        AX, $0x00000008
+	JL          rest
+	MOVQ        DX, R8
+	VMOVUPS     (R8), Y0
+	ADDQ        SI, R8
+	VMOVUPS     (R8), Y1
+	ADDQ        SI, R8
+	VMOVUPS     (R8), Y2
+	ADDQ        SI, R8
+	VMOVUPS     (R8), Y3
+	ADDQ        SI, R8
+	VMOVUPS     (R8), Y4
+	ADDQ        SI, R8
+	VMULPS      c3e800000<>+0(SB), Y0, Y7
+	VMOVUPS     Y7, (CX)
+	VADDPS      Y2, Y0, Y5
+	VADDPS      Y4, Y5, Y5
+	VMULPS      cbe2aaaab<>+0(SB), Y5, Y5
+	VADDPS      Y3, Y1, Y6
+	VMULPS      c3e2aaaab<>+0(SB), Y6, Y6
+	VSUBPS      Y6, Y5, Y7
+	VMOVUPS     Y7, 32(CX)
+	VADDPS      Y6, Y5, Y7
+	VMOVUPS     Y7, 64(CX)
+	VMULPS      c3d2aaaab<>+0(SB), Y0, Y5
+	VFMADD231PS c3e2aaaab<>+0(SB), Y2, Y5
+	VFMADD231PS c3f2aaaab<>+0(SB), Y4, Y5
+	VMULPS      c3daaaaab<>+0(SB), Y1, Y6
+	VFMADD231PS c3eaaaaab<>+0(SB), Y3, Y6
+	VADDPS      Y6, Y5, Y7
+	VMOVUPS     Y7, 96(CX)
+	VSUBPS      Y6, Y5, Y7
+	VMOVUPS     Y7, 128(CX)
+	VMOVUPS     Y4, 160(CX)
+	VMOVUPS     (R8), Y0
+	ADDQ        SI, R8
+	VMOVUPS     (R8), Y1
+	ADDQ        SI, R8
+	VMOVUPS     (R8), Y2
+	ADDQ        SI, R8
+	VMOVUPS     (R8), Y3
+	ADDQ        SI, R8
+	VMOVUPS     (R8), Y4
+	ADDQ        SI, R8
+	VMULPS      c3e800000<>+0(SB), Y0, Y7
+	VMOVUPS     Y7, 192(CX)
+	VADDPS      Y2, Y0, Y5
+	VADDPS      Y4, Y5, Y5
+	VMULPS      cbe2aaaab<>+0(SB), Y5, Y5
+	VADDPS      Y3, Y1, Y6
+	VMULPS      c3e2aaaab<>+0(SB), Y6, Y6
+	VSUBPS      Y6, Y5, Y7
+	VMOVUPS     Y7, 224(CX)
+	VADDPS      Y6, Y5, Y7
+	VMOVUPS     Y7, 256(CX)
+	VMULPS      c3d2aaaab<>+0(SB), Y0, Y5
+	VFMADD231PS c3e2aaaab<>+0(SB), Y2, Y5
+	VFMADD231PS c3f2aaaab<>+0(SB), Y4, Y5
+	VMULPS      c3daaaaab<>+0(SB), Y1, Y6
+	VFMADD231PS c3eaaaaab<>+0(SB), Y3, Y6
+	VADDPS      Y6, Y5, Y7
+	VMOVUPS     Y7, 288(CX)
+	VSUBPS      Y6, Y5, Y7
+	VMOVUPS     Y7, 320(CX)
+	VMOVUPS     Y4, 352(CX)
+	VMOVUPS     (R8), Y0
+	ADDQ        SI, R8
+	VMOVUPS     (R8), Y1
+	ADDQ        SI, R8
+	VMOVUPS     (R8), Y2
+	ADDQ        SI, R8
+	VMOVUPS     (R8), Y3
+	ADDQ        SI, R8
+	VMOVUPS     (R8), Y4
+	ADDQ        SI, R8
+	VMULPS      c3e800000<>+0(SB), Y0, Y7
+	VMOVUPS     Y7, 384(CX)
+	VADDPS      Y2, Y0, Y5
+	VADDPS      Y4, Y5, Y5
+	VMULPS      cbe2aaaab<>+0(SB), Y5, Y5
+	VADDPS      Y3, Y1, Y6
+	VMULPS      c3e2aaaab<>+0(SB), Y6, Y6
+	VSUBPS      Y6, Y5, Y7
+	VMOVUPS     Y7, 416(CX)
+	VADDPS      Y6, Y5, Y7
+	VMOVUPS     Y7, 448(CX)
+	VMULPS      c3d2aaaab<>+0(SB), Y0, Y5
+	VFMADD231PS c3e2aaaab<>+0(SB), Y2, Y5
+	VFMADD231PS c3f2aaaab<>+0(SB), Y4, Y5
+	VMULPS      c3daaaaab<>+0(SB), Y1, Y6
+	VFMADD231PS c3eaaaaab<>+0(SB), Y3, Y6
+	VADDPS      Y6, Y5, Y7
+	VMOVUPS     Y7, 480(CX)
+	VSUBPS      Y6, Y5, Y7
+	VMOVUPS     Y7, 512(CX)
+	VMOVUPS     Y4, 544(CX)
+	VMOVUPS     (R8), Y0
+	ADDQ        SI, R8
+	VMOVUPS     (R8), Y1
+	ADDQ        SI, R8
+	VMOVUPS     (R8), Y2
+	ADDQ        SI, R8
+	VMOVUPS     (R8), Y3
+	ADDQ        SI, R8
+	VMOVUPS     (R8), Y4
+	ADDQ        SI, R8
+	VMULPS      c3e800000<>+0(SB), Y0, Y7
+	VMOVUPS     Y7, 576(CX)
+	VADDPS      Y2, Y0, Y5
+	VADDPS      Y4, Y5, Y5
+	VMULPS      cbe2aaaab<>+0(SB), Y5, Y5
+	VADDPS      Y3, Y1, Y6
+	VMULPS      c3e2aaaab<>+0(SB), Y6, Y6
+	VSUBPS      Y6, Y5, Y7
+	VMOVUPS     Y7, 608(CX)
+	VADDPS      Y6, Y5, Y7
+	VMOVUPS     Y7, 640(CX)
+	VMULPS      c3d2aaaab<>+0(SB), Y0, Y5
+	VFMADD231PS c3e2aaaab<>+0(SB), Y2, Y5
+	VFMADD231PS c3f2aaaab<>+0(SB), Y4, Y5
+	VMULPS      c3daaaaab<>+0(SB), Y1, Y6
+	VFMADD231PS c3eaaaaab<>+0(SB), Y3, Y6
+	VADDPS      Y6, Y5, Y7
+	VMOVUPS     Y7, 672(CX)
+	VSUBPS      Y6, Y5, Y7
+	VMOVUPS     Y7, 704(CX)
+	VMOVUPS     Y4, 736(CX)
+	VMOVUPS     (R8), Y0
+	ADDQ        SI, R8
+	VMOVUPS     (R8), Y1
+	ADDQ        SI, R8
+	VMOVUPS     (R8), Y2
+	ADDQ        SI, R8
+	VMOVUPS     (R8), Y3
+	ADDQ        SI, R8
+	VMOVUPS     (R8), Y4
+	ADDQ        SI, R8
+	VMULPS      c3e800000<>+0(SB), Y0, Y7
+	VMOVUPS     Y7, 768(CX)
+	VADDPS      Y2, Y0, Y5
+	VADDPS      Y4, Y5, Y5
+	VMULPS      cbe2aaaab<>+0(SB), Y5, Y5
+	VADDPS      Y3, Y1, Y6
+	VMULPS      c3e2aaaab<>+0(SB), Y6, Y6
+	VSUBPS      Y6, Y5, Y7
+	VMOVUPS     Y7, 800(CX)
+	VADDPS      Y6, Y5, Y7
+	VMOVUPS     Y7, 832(CX)
+	VMULPS      c3d2aaaab<>+0(SB), Y0, Y5
+	VFMADD231PS c3e2aaaab<>+0(SB), Y2, Y5
+	VFMADD231PS c3f2aaaab<>+0(SB), Y4, Y5
+	VMULPS      c3daaaaab<>+0(SB), Y1, Y6
+	VFMADD231PS c3eaaaaab<>+0(SB), Y3, Y6
+	VADDPS      Y6, Y5, Y7
+	VMOVUPS     Y7, 864(CX)
+	VSUBPS      Y6, Y5, Y7
+	VMOVUPS     Y7, 896(CX)
+	VMOVUPS     Y4, 928(CX)
+	VMOVUPS     (CX), Y0
+	VMOVUPS     192(CX), Y1
+	VMOVUPS     384(CX), Y2
+	VMOVUPS     576(CX), Y3
+	VMOVUPS     768(CX), Y4
+	MOVQ        BX, R8
+	VMULPS      c3e800000<>+0(SB), Y0, Y7
+	VMOVUPS     Y7, (R8)
+	ADDQ        DI, R8
+	ADDQ        DI, R8
+	ADDQ        DI, R8
+	ADDQ        DI, R8
+	ADDQ        DI, R8
+	ADDQ        DI, R8
+	VADDPS      Y2, Y0, Y5
+	VADDPS      Y4, Y5, Y5
+	VMULPS      cbe2aaaab<>+0(SB), Y5, Y5
+	VADDPS      Y3, Y1, Y6
+	VMULPS      c3e2aaaab<>+0(SB), Y6, Y6
+	VSUBPS      Y6, Y5, Y7
+	VMOVUPS     Y7, (R8)
+	ADDQ        DI, R8
+	ADDQ        DI, R8
+	ADDQ        DI, R8
+	ADDQ        DI, R8
+	ADDQ        DI, R8
+	ADDQ        DI, R8
+	VADDPS      Y6, Y5, Y7
+	VMOVUPS     Y7, (R8)
+	ADDQ        DI, R8
+	ADDQ        DI, R8
+	ADDQ        DI, R8
+	ADDQ        DI, R8
+	ADDQ        DI, R8
+	ADDQ        DI, R8
+	VMULPS      c3d2aaaab<>+0(SB), Y0, Y5
+	VFMADD231PS c3e2aaaab<>+0(SB), Y2, Y5
+	VFMADD231PS c3f2aaaab<>+0(SB), Y4, Y5
+	VMULPS      c3daaaaab<>+0(SB), Y1, Y6
+	VFMADD231PS c3eaaaaab<>+0(SB), Y3, Y6
+	VADDPS      Y6, Y5, Y7
+	VMOVUPS     Y7, (R8)
+	ADDQ        DI, R8
+	ADDQ        DI, R8
+	ADDQ        DI, R8
+	ADDQ        DI, R8
+	ADDQ        DI, R8
+	ADDQ        DI, R8
+	VSUBPS      Y6, Y5, Y7
+	VMOVUPS     Y7, (R8)
+	ADDQ        DI, R8
+	ADDQ        DI, R8
+	ADDQ        DI, R8
+	ADDQ        DI, R8
+	ADDQ        DI, R8
+	ADDQ        DI, R8
+	VMOVUPS     Y4, (R8)
+	ADDQ        DI, R8
+	ADDQ        DI, R8
+	ADDQ        DI, R8
+	ADDQ        DI, R8
+	ADDQ        DI, R8
+	ADDQ        DI, R8
+	VMOVUPS     32(CX), Y0
+	VMOVUPS     224(CX), Y1
+	VMOVUPS     416(CX), Y2
+	VMOVUPS     608(CX), Y3
+	VMOVUPS     800(CX), Y4
+	MOVQ        BX, R8
+	ADDQ        DI, R8
+	VMULPS      c3e800000<>+0(SB), Y0, Y7
+	VMOVUPS     Y7, (R8)
+	ADDQ        DI, R8
+	ADDQ        DI, R8
+	ADDQ        DI, R8
+	ADDQ        DI, R8
+	ADDQ        DI, R8
+	ADDQ        DI, R8
+	VADDPS      Y2, Y0, Y5
+	VADDPS      Y4, Y5, Y5
+	VMULPS      cbe2aaaab<>+0(SB), Y5, Y5
+	VADDPS      Y3, Y1, Y6
+	VMULPS      c3e2aaaab<>+0(SB), Y6, Y6
+	VSUBPS      Y6, Y5, Y7
+	VMOVUPS     Y7, (R8)
+	ADDQ        DI, R8
+	ADDQ        DI, R8
+	ADDQ        DI, R8
+	ADDQ        DI, R8
+	ADDQ        DI, R8
+	ADDQ        DI, R8
+	VADDPS      Y6, Y5, Y7
+	VMOVUPS     Y7, (R8)
+	ADDQ        DI, R8
+	ADDQ        DI, R8
+	ADDQ        DI, R8
+	ADDQ        DI, R8
+	ADDQ        DI, R8
+	ADDQ        DI, R8
+	VMULPS      c3d2aaaab<>+0(SB), Y0, Y5
+	VFMADD231PS c3e2aaaab<>+0(SB), Y2, Y5
+	VFMADD231PS c3f2aaaab<>+0(SB), Y4, Y5
+	VMULPS      c3daaaaab<>+0(SB), Y1, Y6
+	VFMADD231PS c3eaaaaab<>+0(SB), Y3, Y6
+	VADDPS      Y6, Y5, Y7
+	VMOVUPS     Y7, (R8)
+	ADDQ        DI, R8
+	ADDQ        DI, R8
+	ADDQ        DI, R8
+	ADDQ        DI, R8
+	ADDQ        DI, R8
+	ADDQ        DI, R8
+	VSUBPS      Y6, Y5, Y7
+	VMOVUPS     Y7, (R8)
+	ADDQ        DI, R8
+	ADDQ        DI, R8
+	ADDQ        DI, R8
+	ADDQ        DI, R8
+	ADDQ        DI, R8
+	ADDQ        DI, R8
+	VMOVUPS     Y4, (R8)
+	ADDQ        DI, R8
+	ADDQ        DI, R8
+	ADDQ        DI, R8
+	ADDQ        DI, R8
+	ADDQ        DI, R8
+	ADDQ        DI, R8
+	VMOVUPS     64(CX), Y0
+	VMOVUPS     256(CX), Y1
+	VMOVUPS     448(CX), Y2
+	VMOVUPS     640(CX), Y3
+	VMOVUPS     832(CX), Y4
+	MOVQ        BX, R8
+	ADDQ        DI, R8
+	ADDQ        DI, R8
+	VMULPS      c3e800000<>+0(SB), Y0, Y7
+	VMOVUPS     Y7, (R8)
+	ADDQ        DI, R8
+	ADDQ        DI, R8
+	ADDQ        DI, R8
+	ADDQ        DI, R8
+	ADDQ        DI, R8
+	ADDQ        DI, R8
+	VADDPS      Y2, Y0, Y5
+	VADDPS      Y4, Y5, Y5
+	VMULPS      cbe2aaaab<>+0(SB), Y5, Y5
+	VADDPS      Y3, Y1, Y6
+	VMULPS      c3e2aaaab<>+0(SB), Y6, Y6
+	VSUBPS      Y6, Y5, Y7
+	VMOVUPS     Y7, (R8)
+	ADDQ        DI, R8
+	ADDQ        DI, R8
+	ADDQ        DI, R8
+	ADDQ        DI, R8
+	ADDQ        DI, R8
+	ADDQ        DI, R8
+	VADDPS      Y6, Y5, Y7
+	VMOVUPS     Y7, (R8)
+	ADDQ        DI, R8
+	ADDQ        DI, R8
+	ADDQ        DI, R8
+	ADDQ        DI, R8
+	ADDQ        DI, R8
+	ADDQ        DI, R8
+	VMULPS      c3d2aaaab<>+0(SB), Y0, Y5
+	VFMADD231PS c3e2aaaab<>+0(SB), Y2, Y5
+	VFMADD231PS c3f2aaaab<>+0(SB), Y4, Y5
+	VMULPS      c3daaaaab<>+0(SB), Y1, Y6
+	VFMADD231PS c3eaaaaab<>+0(SB), Y3, Y6
+	VADDPS      Y6, Y5, Y7
+	VMOVUPS     Y7, (R8)
+	ADDQ        DI, R8
+	ADDQ        DI, R8
+	ADDQ        DI, R8
+	ADDQ        DI, R8
+	ADDQ        DI, R8
+	ADDQ        DI, R8
+	VSUBPS      Y6, Y5, Y7
+	VMOVUPS     Y7, (R8)
+	ADDQ        DI, R8
+	ADDQ        DI, R8
+	ADDQ        DI, R8
+	ADDQ        DI, R8
+	ADDQ        DI, R8
+	ADDQ        DI, R8
+	VMOVUPS     Y4, (R8)
+	ADDQ        DI, R8
+	ADDQ        DI, R8
+	ADDQ        DI, R8
+	ADDQ        DI, R8
+	ADDQ        DI, R8
+	ADDQ        DI, R8
+	VMOVUPS     96(CX), Y0
+	VMOVUPS     288(CX), Y1
+	VMOVUPS     480(CX), Y2
+	VMOVUPS     672(CX), Y3
+	VMOVUPS     864(CX), Y4
+	MOVQ        BX, R8
+	ADDQ        DI, R8
+	ADDQ        DI, R8
+	ADDQ        DI, R8
+	VMULPS      c3e800000<>+0(SB), Y0, Y7
+	VMOVUPS     Y7, (R8)
+	ADDQ        DI, R8
+	ADDQ        DI, R8
+	ADDQ        DI, R8
+	ADDQ        DI, R8
+	ADDQ        DI, R8
+	ADDQ        DI, R8
+	VADDPS      Y2, Y0, Y5
+	VADDPS      Y4, Y5, Y5
+	VMULPS      cbe2aaaab<>+0(SB), Y5, Y5
+	VADDPS      Y3, Y1, Y6
+	VMULPS      c3e2aaaab<>+0(SB), Y6, Y6
+	VSUBPS      Y6, Y5, Y7
+	VMOVUPS     Y7, (R8)
+	ADDQ        DI, R8
+	ADDQ        DI, R8
+	ADDQ        DI, R8
+	ADDQ        DI, R8
+	ADDQ        DI, R8
+	ADDQ        DI, R8
+	VADDPS      Y6, Y5, Y7
+	VMOVUPS     Y7, (R8)
+	ADDQ        DI, R8
+	ADDQ        DI, R8
+	ADDQ        DI, R8
+	ADDQ        DI, R8
+	ADDQ        DI, R8
+	ADDQ        DI, R8
+	VMULPS      c3d2aaaab<>+0(SB), Y0, Y5
+	VFMADD231PS c3e2aaaab<>+0(SB), Y2, Y5
+	VFMADD231PS c3f2aaaab<>+0(SB), Y4, Y5
+	VMULPS      c3daaaaab<>+0(SB), Y1, Y6
+	VFMADD231PS c3eaaaaab<>+0(SB), Y3, Y6
+	VADDPS      Y6, Y5, Y7
+	VMOVUPS     Y7, (R8)
+	ADDQ        DI, R8
+	ADDQ        DI, R8
+	ADDQ        DI, R8
+	ADDQ        DI, R8
+	ADDQ        DI, R8
+	ADDQ        DI, R8
+	VSUBPS      Y6, Y5, Y7
+	VMOVUPS     Y7, (R8)
+	ADDQ        DI, R8
+	ADDQ        DI, R8
+	ADDQ        DI, R8
+	ADDQ        DI, R8
+	ADDQ        DI, R8
+	ADDQ        DI, R8
+	VMOVUPS     Y4, (R8)
+	ADDQ        DI, R8
+	ADDQ        DI, R8
+	ADDQ        DI, R8
+	ADDQ        DI, R8
+	ADDQ        DI, R8
+	ADDQ        DI, R8
+	VMOVUPS     128(CX), Y0
+	VMOVUPS     320(CX), Y1
+	VMOVUPS     512(CX), Y2
+	VMOVUPS     704(CX), Y3
+	VMOVUPS     896(CX), Y4
+	MOVQ        BX, R8
+	ADDQ        DI, R8
+	ADDQ        DI, R8
+	ADDQ        DI, R8
+	ADDQ        DI, R8
+	VMULPS      c3e800000<>+0(SB), Y0, Y7
+	VMOVUPS     Y7, (R8)
+	ADDQ        DI, R8
+	ADDQ        DI, R8
+	ADDQ        DI, R8
+	ADDQ        DI, R8
+	ADDQ        DI, R8
+	ADDQ        DI, R8
+	VADDPS      Y2, Y0, Y5
+	VADDPS      Y4, Y5, Y5
+	VMULPS      cbe2aaaab<>+0(SB), Y5, Y5
+	VADDPS      Y3, Y1, Y6
+	VMULPS      c3e2aaaab<>+0(SB), Y6, Y6
+	VSUBPS      Y6, Y5, Y7
+	VMOVUPS     Y7, (R8)
+	ADDQ        DI, R8
+	ADDQ        DI, R8
+	ADDQ        DI, R8
+	ADDQ        DI, R8
+	ADDQ        DI, R8
+	ADDQ        DI, R8
+	VADDPS      Y6, Y5, Y7
+	VMOVUPS     Y7, (R8)
+	ADDQ        DI, R8
+	ADDQ        DI, R8
+	ADDQ        DI, R8
+	ADDQ        DI, R8
+	ADDQ        DI, R8
+	ADDQ        DI, R8
+	VMULPS      c3d2aaaab<>+0(SB), Y0, Y5
+	VFMADD231PS c3e2aaaab<>+0(SB), Y2, Y5
+	VFMADD231PS c3f2aaaab<>+0(SB), Y4, Y5
+	VMULPS      c3daaaaab<>+0(SB), Y1, Y6
+	VFMADD231PS c3eaaaaab<>+0(SB), Y3, Y6
+	VADDPS      Y6, Y5, Y7
+	VMOVUPS     Y7, (R8)
+	ADDQ        DI, R8
+	ADDQ        DI, R8
+	ADDQ        DI, R8
+	ADDQ        DI, R8
+	ADDQ        DI, R8
+	ADDQ        DI, R8
+	VSUBPS      Y6, Y5, Y7
+	VMOVUPS     Y7, (R8)
+	ADDQ        DI, R8
+	ADDQ        DI, R8
+	ADDQ        DI, R8
+	ADDQ        DI, R8
+	ADDQ        DI, R8
+	ADDQ        DI, R8
+	VMOVUPS     Y4, (R8)
+	ADDQ        DI, R8
+	ADDQ        DI, R8
+	ADDQ        DI, R8
+	ADDQ        DI, R8
+	ADDQ        DI, R8
+	ADDQ        DI, R8
+	VMOVUPS     160(CX), Y0
+	VMOVUPS     352(CX), Y1
+	VMOVUPS     544(CX), Y2
+	VMOVUPS     736(CX), Y3
+	VMOVUPS     928(CX), Y4
+	MOVQ        BX, R8
+	ADDQ        DI, R8
+	ADDQ        DI, R8
+	ADDQ        DI, R8
+	ADDQ        DI, R8
+	ADDQ        DI, R8
+	VMULPS      c3e800000<>+0(SB), Y0, Y7
+	VMOVUPS     Y7, (R8)
+	ADDQ        DI, R8
+	ADDQ        DI, R8
+	ADDQ        DI, R8
+	ADDQ        DI, R8
+	ADDQ        DI, R8
+	ADDQ        DI, R8
+	VADDPS      Y2, Y0, Y5
+	VADDPS      Y4, Y5, Y5
+	VMULPS      cbe2aaaab<>+0(SB), Y5, Y5
+	VADDPS      Y3, Y1, Y6
+	VMULPS      c3e2aaaab<>+0(SB), Y6, Y6
+	VSUBPS      Y6, Y5, Y7
+	VMOVUPS     Y7, (R8)
+	ADDQ        DI, R8
+	ADDQ        DI, R8
+	ADDQ        DI, R8
+	ADDQ        DI, R8
+	ADDQ        DI, R8
+	ADDQ        DI, R8
+	VADDPS      Y6, Y5, Y7
+	VMOVUPS     Y7, (R8)
+	ADDQ        DI, R8
+	ADDQ        DI, R8
+	ADDQ        DI, R8
+	ADDQ        DI, R8
+	ADDQ        DI, R8
+	ADDQ        DI, R8
+	VMULPS      c3d2aaaab<>+0(SB), Y0, Y5
+	VFMADD231PS c3e2aaaab<>+0(SB), Y2, Y5
+	VFMADD231PS c3f2aaaab<>+0(SB), Y4, Y5
+	VMULPS      c3daaaaab<>+0(SB), Y1, Y6
+	VFMADD231PS c3eaaaaab<>+0(SB), Y3, Y6
+	VADDPS      Y6, Y5, Y7
+	VMOVUPS     Y7, (R8)
+	ADDQ        DI, R8
+	ADDQ        DI, R8
+	ADDQ        DI, R8
+	ADDQ        DI, R8
+	ADDQ        DI, R8
+	ADDQ        DI, R8
+	VSUBPS      Y6, Y5, Y7
+	VMOVUPS     Y7, (R8)
+	ADDQ        DI, R8
+	ADDQ        DI, R8
+	ADDQ        DI, R8
+	ADDQ        DI, R8
+	ADDQ        DI, R8
+	ADDQ        DI, R8
+	VMOVUPS     Y4, (R8)
+	ADDQ        DI, R8
+	ADDQ        DI, R8
+	ADDQ        DI, R8
+	ADDQ        DI, R8
+	ADDQ        DI, R8
+	ADDQ        DI, R8
+	ADDQ        $0x00000020, DX
+	ADDQ        $0x00000020, BX
+	SUBQ        $0x00000008, AX
+	JMP         vectors
+
+rest:
+	TESTQ       AX, AX
+	JE          done
+	LEAQ        lanes<>+32(SB), R8
+	NEGQ        AX
+	VMOVUPS     (R8)(AX*4), Y15
+	MOVQ        DX, R8
+	VMASKMOVPS  (R8), Y15, Y0
+	ADDQ        SI, R8
+	VMASKMOVPS  (R8), Y15, Y1
+	ADDQ        SI, R8
+	VMASKMOVPS  (R8), Y15, Y2
+	ADDQ        SI, R8
+	VMASKMOVPS  (R8), Y15, Y3
+	ADDQ        SI, R8
+	VMASKMOVPS  (R8), Y15, Y4
+	ADDQ        SI, R8
+	VMULPS      c3e800000<>+0(SB), Y0, Y7
+	VMOVUPS     Y7, (CX)
+	VADDPS      Y2, Y0, Y5
+	VADDPS      Y4, Y5, Y5
+	VMULPS      cbe2aaaab<>+0(SB), Y5, Y5
+	VADDPS      Y3, Y1, Y6
+	VMULPS      c3e2aaaab<>+0(SB), Y6, Y6
+	VSUBPS      Y6, Y5, Y7
+	VMOVUPS     Y7, 32(CX)
+	VADDPS      Y6, Y5, Y7
+	VMOVUPS     Y7, 64(CX)
+	VMULPS      c3d2aaaab<>+0(SB), Y0, Y5
+	VFMADD231PS c3e2aaaab<>+0(SB), Y2, Y5
+	VFMADD231PS c3f2aaaab<>+0(SB), Y4, Y5
+	VMULPS      c3daaaaab<>+0(SB), Y1, Y6
+	VFMADD231PS c3eaaaaab<>+0(SB), Y3, Y6
+	VADDPS      Y6, Y5, Y7
+	VMOVUPS     Y7, 96(CX)
+	VSUBPS      Y6, Y5, Y7
+	VMOVUPS     Y7, 128(CX)
+	VMOVUPS     Y4, 160(CX)
+	VMASKMOVPS  (R8), Y15, Y0
+	ADDQ        SI, R8
+	VMASKMOVPS  (R8), Y15, Y1
+	ADDQ        SI, R8
+	VMASKMOVPS  (R8), Y15, Y2
+	ADDQ        SI, R8
+	VMASKMOVPS  (R8), Y15, Y3
+	ADDQ        SI, R8
+	VMASKMOVPS  (R8), Y15, Y4
+	ADDQ        SI, R8
+	VMULPS      c3e800000<>+0(SB), Y0, Y7
+	VMOVUPS     Y7, 192(CX)
+	VADDPS      Y2, Y0, Y5
+	VADDPS      Y4, Y5, Y5
+	VMULPS      cbe2aaaab<>+0(SB), Y5, Y5
+	VADDPS      Y3, Y1, Y6
+	VMULPS      c3e2aaaab<>+0(SB), Y6, Y6
+	VSUBPS      Y6, Y5, Y7
+	VMOVUPS     Y7, 224(CX)
+	VADDPS      Y6, Y5, Y7
+	VMOVUPS     Y7, 256(CX)
+	VMULPS      c3d2aaaab<>+0(SB), Y0, Y5
+	VFMADD231PS c3e2aaaab<>+0(SB), Y2, Y5
+	VFMADD231PS c3f2aaaab<>+0(SB), Y4, Y5
+	VMULPS      c3daaaaab<>+0(SB), Y1, Y6
+	VFMADD231PS c3eaaaaab<>+0(SB), Y3, Y6
+	VADDPS      Y6, Y5, Y7
+	VMOVUPS     Y7, 288(CX)
+	VSUBPS      Y6, Y5, Y7
+	VMOVUPS     Y7, 320(CX)
+	VMOVUPS     Y4, 352(CX)
+	VMASKMOVPS  (R8), Y15, Y0
+	ADDQ        SI, R8
+	VMASKMOVPS  (R8), Y15, Y1
+	ADDQ        SI, R8
+	VMASKMOVPS  (R8), Y15, Y2
+	ADDQ        SI, R8
+	VMASKMOVPS  (R8), Y15, Y3
+	ADDQ        SI, R8
+	VMASKMOVPS  (R8), Y15, Y4
+	ADDQ        SI, R8
+	VMULPS      c3e800000<>+0(SB), Y0, Y7
+	VMOVUPS     Y7, 384(CX)
+	VADDPS      Y2, Y0, Y5
+	VADDPS      Y4, Y5, Y5
+	VMULPS      cbe2aaaab<>+0(SB), Y5, Y5
+	VADDPS      Y3, Y1, Y6
+	VMULPS      c3e2aaaab<>+0(SB), Y6, Y6
+	VSUBPS      Y6, Y5, Y7
+	VMOVUPS     Y7, 416(CX)
+	VADDPS      Y6, Y5, Y7
+	VMOVUPS     Y7, 448(CX)
+	VMULPS      c3d2aaaab<>+0(SB), Y0, Y5
+	VFMADD231PS c3e2aaaab<>+0(SB), Y2, Y5
+	VFMADD231PS c3f2aaaab<>+0(SB), Y4, Y5
+	VMULPS      c3daaaaab<>+0(SB), Y1, Y6
+	VFMADD231PS c3eaaaaab<>+0(SB), Y3, Y6
+	VADDPS      Y6, Y5, Y7
+	VMOVUPS     Y7, 480(CX)
+	VSUBPS      Y6, Y5, Y7
+	VMOVUPS     Y7, 512(CX)
+	VMOVUPS     Y4, 544(CX)
+	VMASKMOVPS  (R8), Y15, Y0
+	ADDQ        SI, R8
+	VMASKMOVPS  (R8), Y15, Y1
+	ADDQ        SI, R8
+	VMASKMOVPS  (R8), Y15, Y2
+	ADDQ        SI, R8
+	VMASKMOVPS  (R8), Y15, Y3
+	ADDQ        SI, R8
+	VMASKMOVPS  (R8), Y15, Y4
+	ADDQ        SI, R8
+	VMULPS      c3e800000<>+0(SB), Y0, Y7
+	VMOVUPS     Y7, 576(CX)
+	VADDPS      Y2, Y0, Y5
+	VADDPS      Y4, Y5, Y5
+	VMULPS      cbe2aaaab<>+0(SB), Y5, Y5
+	VADDPS      Y3, Y1, Y6
+	VMULPS      c3e2aaaab<>+0(SB), Y6, Y6
+	VSUBPS      Y6, Y5, Y7
+	VMOVUPS     Y7, 608(CX)
+	VADDPS      Y6, Y5, Y7
+	VMOVUPS     Y7, 640(CX)
+	VMULPS      c3d2aaaab<>+0(SB), Y0, Y5
+	VFMADD231PS c3e2aaaab<>+0(SB), Y2, Y5
+	VFMADD231PS c3f2aaaab<>+0(SB), Y4, Y5
+	VMULPS      c3daaaaab<>+0(SB), Y1, Y6
+	VFMADD231PS c3eaaaaab<>+0(SB), Y3, Y6
+	VADDPS      Y6, Y5, Y7
+	VMOVUPS     Y7, 672(CX)
+	VSUBPS      Y6, Y5, Y7
+	VMOVUPS     Y7, 704(CX)
+	VMOVUPS     Y4, 736(CX)
+	VMASKMOVPS  (R8), Y15, Y0
+	ADDQ        SI, R8
+	VMASKMOVPS  (R8), Y15, Y1
+	ADDQ        SI, R8
+	VMASKMOVPS  (R8), Y15, Y2
+	ADDQ        SI, R8
+	VMASKMOVPS  (R8), Y15, Y3
+	ADDQ        SI, R8
+	VMASKMOVPS  (R8), Y15, Y4
+	ADDQ        SI, R8
+	VMULPS      c3e800000<>+0(SB), Y0, Y7
+	VMOVUPS     Y7, 768(CX)
+	VADDPS      Y2, Y0, Y5
+	VADDPS      Y4, Y5, Y5
+	VMULPS      cbe2aaaab<>+0(SB), Y5, Y5
+	VADDPS      Y3, Y1, Y6
+	VMULPS      c3e2aaaab<>+0(SB), Y6, Y6
+	VSUBPS      Y6, Y5, Y7
+	VMOVUPS     Y7, 800(CX)
+	VADDPS      Y6, Y5, Y7
+	VMOVUPS     Y7, 832(CX)
+	VMULPS      c3d2aaaab<>+0(SB), Y0, Y5
+	VFMADD231PS c3e2aaaab<>+0(SB), Y2, Y5
+	VFMADD231PS c3f2aaaab<>+0(SB), Y4, Y5
+	VMULPS      c3daaaaab<>+0(SB), Y1, Y6
+	VFMADD231PS c3eaaaaab<>+0(SB), Y3, Y6
+	VADDPS      Y6, Y5, Y7
+	VMOVUPS     Y7, 864(CX)
+	VSUBPS      Y6, Y5, Y7
+	VMOVUPS     Y7, 896(CX)
+	VMOVUPS     Y4, 928(CX)
+	VMOVUPS     (CX), Y0
+	VMOVUPS     192(CX), Y1
+	VMOVUPS     384(CX), Y2
+	VMOVUPS     576(CX), Y3
+	VMOVUPS     768(CX), Y4
+	MOVQ        BX, R8
+	VMULPS      c3e800000<>+0(SB), Y0, Y7
+	VMASKMOVPS  Y7, Y15, (R8)
+	ADDQ        DI, R8
+	ADDQ        DI, R8
+	ADDQ        DI, R8
+	ADDQ        DI, R8
+	ADDQ        DI, R8
+	ADDQ        DI, R8
+	VADDPS      Y2, Y0, Y5
+	VADDPS      Y4, Y5, Y5
+	VMULPS      cbe2aaaab<>+0(SB), Y5, Y5
+	VADDPS      Y3, Y1, Y6
+	VMULPS      c3e2aaaab<>+0(SB), Y6, Y6
+	VSUBPS      Y6, Y5, Y7
+	VMASKMOVPS  Y7, Y15, (R8)
+	ADDQ        DI, R8
+	ADDQ        DI, R8
+	ADDQ        DI, R8
+	ADDQ        DI, R8
+	ADDQ        DI, R8
+	ADDQ        DI, R8
+	VADDPS      Y6, Y5, Y7
+	VMASKMOVPS  Y7, Y15, (R8)
+	ADDQ        DI, R8
+	ADDQ        DI, R8
+	ADDQ        DI, R8
+	ADDQ        DI, R8
+	ADDQ        DI, R8
+	ADDQ        DI, R8
+	VMULPS      c3d2aaaab<>+0(SB), Y0, Y5
+	VFMADD231PS c3e2aaaab<>+0(SB), Y2, Y5
+	VFMADD231PS c3f2aaaab<>+0(SB), Y4, Y5
+	VMULPS      c3daaaaab<>+0(SB), Y1, Y6
+	VFMADD231PS c3eaaaaab<>+0(SB), Y3, Y6
+	VADDPS      Y6, Y5, Y7
+	VMASKMOVPS  Y7, Y15, (R8)
+	ADDQ        DI, R8
+	ADDQ        DI, R8
+	ADDQ        DI, R8
+	ADDQ        DI, R8
+	ADDQ        DI, R8
+	ADDQ        DI, R8
+	VSUBPS      Y6, Y5, Y7
+	VMASKMOVPS  Y7, Y15, (R8)
+	ADDQ        DI, R8
+	ADDQ        DI, R8
+	ADDQ        DI, R8
+	ADDQ        DI, R8
+	ADDQ        DI, R8
+	ADDQ        DI, R8
+	VMASKMOVPS  Y4, Y15, (R8)
+	ADDQ        DI, R8
+	ADDQ        DI, R8
+	ADDQ        DI, R8
+	ADDQ        DI, R8
+	ADDQ        DI, R8
+	ADDQ        DI, R8
+	VMOVUPS     32(CX), Y0
+	VMOVUPS     224(CX), Y1
+	VMOVUPS     416(CX), Y2
+	VMOVUPS     608(CX), Y3
+	VMOVUPS     800(CX), Y4
+	MOVQ        BX, R8
+	ADDQ        DI, R8
+	VMULPS      c3e800000<>+0(SB), Y0, Y7
+	VMASKMOVPS  Y7, Y15, (R8)
+	ADDQ        DI, R8
+	ADDQ        DI, R8
+	ADDQ        DI, R8
+	ADDQ        DI, R8
+	ADDQ        DI, R8
+	ADDQ        DI, R8
+	VADDPS      Y2, Y0, Y5
+	VADDPS      Y4, Y5, Y5
+	VMULPS      cbe2aaaab<>+0(SB), Y5, Y5
+	VADDPS      Y3, Y1, Y6
+	VMULPS      c3e2aaaab<>+0(SB), Y6, Y6
+	VSUBPS      Y6, Y5, Y7
+	VMASKMOVPS  Y7, Y15, (R8)
+	ADDQ        DI, R8
+	ADDQ        DI, R8
+	ADDQ        DI, R8
+	ADDQ        DI, R8
+	ADDQ        DI, R8
+	ADDQ        DI, R8
+	VADDPS      Y6, Y5, Y7
+	VMASKMOVPS  Y7, Y15, (R8)
+	ADDQ        DI, R8
+	ADDQ        DI, R8
+	ADDQ        DI, R8
+	ADDQ        DI, R8
+	ADDQ        DI, R8
+	ADDQ        DI, R8
+	VMULPS      c3d2aaaab<>+0(SB), Y0, Y5
+	VFMADD231PS c3e2aaaab<>+0(SB), Y2, Y5
+	VFMADD231PS c3f2aaaab<>+0(SB), Y4, Y5
+	VMULPS      c3daaaaab<>+0(SB), Y1, Y6
+	VFMADD231PS c3eaaaaab<>+0(SB), Y3, Y6
+	VADDPS      Y6, Y5, Y7
+	VMASKMOVPS  Y7, Y15, (R8)
+	ADDQ        DI, R8
+	ADDQ        DI, R8
+	ADDQ        DI, R8
+	ADDQ        DI, R8
+	ADDQ        DI, R8
+	ADDQ        DI, R8
+	VSUBPS      Y6, Y5, Y7
+	VMASKMOVPS  Y7, Y15, (R8)
+	ADDQ        DI, R8
+	ADDQ        DI, R8
+	ADDQ        DI, R8
+	ADDQ        DI, R8
+	ADDQ        DI, R8
+	ADDQ        DI, R8
+	VMASKMOVPS  Y4, Y15, (R8)
+	ADDQ        DI, R8
+	ADDQ        DI, R8
+	ADDQ        DI, R8
+	ADDQ        DI, R8
+	ADDQ        DI, R8
+	ADDQ        DI, R8
+	VMOVUPS     64(CX), Y0
+	VMOVUPS     256(CX), Y1
+	VMOVUPS     448(CX), Y2
+	VMOVUPS     640(CX), Y3
+	VMOVUPS     832(CX), Y4
+	MOVQ        BX, R8
+	ADDQ        DI, R8
+	ADDQ        DI, R8
+	VMULPS      c3e800000<>+0(SB), Y0, Y7
+	VMASKMOVPS  Y7, Y15, (R8)
+	ADDQ        DI, R8
+	ADDQ        DI, R8
+	ADDQ        DI, R8
+	ADDQ        DI, R8
+	ADDQ        DI, R8
+	ADDQ        DI, R8
+	VADDPS      Y2, Y0, Y5
+	VADDPS      Y4, Y5, Y5
+	VMULPS      cbe2aaaab<>+0(SB), Y5, Y5
+	VADDPS      Y3, Y1, Y6
+	VMULPS      c3e2aaaab<>+0(SB), Y6, Y6
+	VSUBPS      Y6, Y5, Y7
+	VMASKMOVPS  Y7, Y15, (R8)
+	ADDQ        DI, R8
+	ADDQ        DI, R8
+	ADDQ        DI, R8
+	ADDQ        DI, R8
+	ADDQ        DI, R8
+	ADDQ        DI, R8
+	VADDPS      Y6, Y5, Y7
+	VMASKMOVPS  Y7, Y15, (R8)
+	ADDQ        DI, R8
+	ADDQ        DI, R8
+	ADDQ        DI, R8
+	ADDQ        DI, R8
+	ADDQ        DI, R8
+	ADDQ        DI, R8
+	VMULPS      c3d2aaaab<>+0(SB), Y0, Y5
+	VFMADD231PS c3e2aaaab<>+0(SB), Y2, Y5
+	VFMADD231PS c3f2aaaab<>+0(SB), Y4, Y5
+	VMULPS      c3daaaaab<>+0(SB), Y1, Y6
+	VFMADD231PS c3eaaaaab<>+0(SB), Y3, Y6
+	VADDPS      Y6, Y5, Y7
+	VMASKMOVPS  Y7, Y15, (R8)
+	ADDQ        DI, R8
+	ADDQ        DI, R8
+	ADDQ        DI, R8
+	ADDQ        DI, R8
+	ADDQ        DI, R8
+	ADDQ        DI, R8
+	VSUBPS      Y6, Y5, Y7
+	VMASKMOVPS  Y7, Y15, (R8)
+	ADDQ        DI, R8
+	ADDQ        DI, R8
+	ADDQ        DI, R8
+	ADDQ        DI, R8
+	ADDQ        DI, R8
+	ADDQ        DI, R8
+	VMASKMOVPS  Y4, Y15, (R8)
+	ADDQ        DI, R8
+	ADDQ        DI, R8
+	ADDQ        DI, R8
+	ADDQ        DI, R8
+	ADDQ        DI, R8
+	ADDQ        DI, R8
+	VMOVUPS     96(CX), Y0
+	VMOVUPS     288(CX), Y1
+	VMOVUPS     480(CX), Y2
+	VMOVUPS     672(CX), Y3
+	VMOVUPS     864(CX), Y4
+	MOVQ        BX, R8
+	ADDQ        DI, R8
+	ADDQ        DI, R8
+	ADDQ        DI, R8
+	VMULPS      c3e800000<>+0(SB), Y0, Y7
+	VMASKMOVPS  Y7, Y15, (R8)
+	ADDQ        DI, R8
+	ADDQ        DI, R8
+	ADDQ        DI, R8
+	ADDQ        DI, R8
+	ADDQ        DI, R8
+	ADDQ        DI, R8
+	VADDPS      Y2, Y0, Y5
+	VADDPS      Y4, Y5, Y5
+	VMULPS      cbe2aaaab<>+0(SB), Y5, Y5
+	VADDPS      Y3, Y1, Y6
+	VMULPS      c3e2aaaab<>+0(SB), Y6, Y6
+	VSUBPS      Y6, Y5, Y7
+	VMASKMOVPS  Y7, Y15, (R8)
+	ADDQ        DI, R8
+	ADDQ        DI, R8
+	ADDQ        DI, R8
+	ADDQ        DI, R8
+	ADDQ        DI, R8
+	ADDQ        DI, R8
+	VADDPS      Y6, Y5, Y7
+	VMASKMOVPS  Y7, Y15, (R8)
+	ADDQ        DI, R8
+	ADDQ        DI, R8
+	ADDQ        DI, R8
+	ADDQ        DI, R8
+	ADDQ        DI, R8
+	ADDQ        DI, R8
+	VMULPS      c3d2aaaab<>+0(SB), Y0, Y5
+	VFMADD231PS c3e2aaaab<>+0(SB), Y2, Y5
+	VFMADD231PS c3f2aaaab<>+0(SB), Y4, Y5
+	VMULPS      c3daaaaab<>+0(SB), Y1, Y6
+	VFMADD231PS c3eaaaaab<>+0(SB), Y3, Y6
+	VADDPS      Y6, Y5, Y7
+	VMASKMOVPS  Y7, Y15, (R8)
+	ADDQ        DI, R8
+	ADDQ        DI, R8
+	ADDQ        DI, R8
+	ADDQ        DI, R8
+	ADDQ        DI, R8
+	ADDQ        DI, R8
+	VSUBPS      Y6, Y5, Y7
+	VMASKMOVPS  Y7, Y15, (R8)
+	ADDQ        DI, R8
+	ADDQ        DI, R8
+	ADDQ        DI, R8
+	ADDQ        DI, R8
+	ADDQ        DI, R8
+	ADDQ        DI, R8
+	VMASKMOVPS  Y4, Y15, (R8)
+	ADDQ        DI, R8
+	ADDQ        DI, R8
+	ADDQ        DI, R8
+	ADDQ        DI, R8
+	ADDQ        DI, R8
+	ADDQ        DI, R8
+	VMOVUPS     128(CX), Y0
+	VMOVUPS     320(CX), Y1
+	VMOVUPS     512(CX), Y2
+	VMOVUPS     704(CX), Y3
+	VMOVUPS     896(CX), Y4
+	MOVQ        BX, R8
+	ADDQ        DI, R8
+	ADDQ        DI, R8
+	ADDQ        DI, R8
+	ADDQ        DI, R8
+	VMULPS      c3e800000<>+0(SB), Y0, Y7
+	VMASKMOVPS  Y7, Y15, (R8)
+	ADDQ        DI, R8
+	ADDQ        DI, R8
+	ADDQ        DI, R8
+	ADDQ        DI, R8
+	ADDQ        DI, R8
+	ADDQ        DI, R8
+	VADDPS      Y2, Y0, Y5
+	VADDPS      Y4, Y5, Y5
+	VMULPS      cbe2aaaab<>+0(SB), Y5, Y5
+	VADDPS      Y3, Y1, Y6
+	VMULPS      c3e2aaaab<>+0(SB), Y6, Y6
+	VSUBPS      Y6, Y5, Y7
+	VMASKMOVPS  Y7, Y15, (R8)
+	ADDQ        DI, R8
+	ADDQ        DI, R8
+	ADDQ        DI, R8
+	ADDQ        DI, R8
+	ADDQ        DI, R8
+	ADDQ        DI, R8
+	VADDPS      Y6, Y5, Y7
+	VMASKMOVPS  Y7, Y15, (R8)
+	ADDQ        DI, R8
+	ADDQ        DI, R8
+	ADDQ        DI, R8
+	ADDQ        DI, R8
+	ADDQ        DI, R8
+	ADDQ        DI, R8
+	VMULPS      c3d2aaaab<>+0(SB), Y0, Y5
+	VFMADD231PS c3e2aaaab<>+0(SB), Y2, Y5
+	VFMADD231PS c3f2aaaab<>+0(SB), Y4, Y5
+	VMULPS      c3daaaaab<>+0(SB), Y1, Y6
+	VFMADD231PS c3eaaaaab<>+0(SB), Y3, Y6
+	VADDPS      Y6, Y5, Y7
+	VMASKMOVPS  Y7, Y15, (R8)
+	ADDQ        DI, R8
+	ADDQ        DI, R8
+	ADDQ        DI, R8
+	ADDQ        DI, R8
+	ADDQ        DI, R8
+	ADDQ        DI, R8
+	VSUBPS      Y6, Y5, Y7
+	VMASKMOVPS  Y7, Y15, (R8)
+	ADDQ        DI, R8
+	ADDQ        DI, R8
+	ADDQ        DI, R8
+	ADDQ        DI, R8
+	ADDQ        DI, R8
+	ADDQ        DI, R8
+	VMASKMOVPS  Y4, Y15, (R8)
+	ADDQ        DI, R8
+	ADDQ        DI, R8
+	ADDQ        DI, R8
+	ADDQ        DI, R8
+	ADDQ        DI, R8
+	ADDQ        DI, R8
+	VMOVUPS     160(CX), Y0
+	VMOVUPS     352(CX), Y1
+	VMOVUPS     544(CX), Y2
+	VMOVUPS     736(CX), Y3
+	VMOVUPS     928(CX), Y4
+	MOVQ        BX, R8
+	ADDQ        DI, R8
+	ADDQ        DI, R8
+	ADDQ        DI, R8
+	ADDQ        DI, R8
+	ADDQ        DI, R8
+	VMULPS      c3e800000<>+0(SB), Y0, Y7
+	VMASKMOVPS  Y7, Y15, (R8)
+	ADDQ        DI, R8
+	ADDQ        DI, R8
+	ADDQ        DI, R8
+	ADDQ        DI, R8
+	ADDQ        DI, R8
+	ADDQ        DI, R8
+	VADDPS      Y2, Y0, Y5
+	VADDPS      Y4, Y5, Y5
+	VMULPS      cbe2aaaab<>+0(SB), Y5, Y5
+	VADDPS      Y3, Y1, Y6
+	VMULPS      c3e2aaaab<>+0(SB), Y6, Y6
+	VSUBPS      Y6, Y5, Y7
+	VMASKMOVPS  Y7, Y15, (R8)
+	ADDQ        DI, R8
+	ADDQ        DI, R8
+	ADDQ        DI, R8
+	ADDQ        DI, R8
+	ADDQ        DI, R8
+	ADDQ        DI, R8
+	VADDPS      Y6, Y5, Y7
+	VMASKMOVPS  Y7, Y15, (R8)
+	ADDQ        DI, R8
+	ADDQ        DI, R8
+	ADDQ        DI, R8
+	ADDQ        DI, R8
+	ADDQ        DI, R8
+	ADDQ        DI, R8
+	VMULPS      c3d2aaaab<>+0(SB), Y0, Y5
+	VFMADD231PS c3e2aaaab<>+0(SB), Y2, Y5
+	VFMADD231PS c3f2aaaab<>+0(SB), Y4, Y5
+	VMULPS      c3daaaaab<>+0(SB), Y1, Y6
+	VFMADD231PS c3eaaaaab<>+0(SB), Y3, Y6
+	VADDPS      Y6, Y5, Y7
+	VMASKMOVPS  Y7, Y15, (R8)
+	ADDQ        DI, R8
+	ADDQ        DI, R8
+	ADDQ        DI, R8
+	ADDQ        DI, R8
+	ADDQ        DI, R8
+	ADDQ        DI, R8
+	VSUBPS      Y6, Y5, Y7
+	VMASKMOVPS  Y7, Y15, (R8)
+	ADDQ        DI, R8
+	ADDQ        DI, R8
+	ADDQ        DI, R8
+	ADDQ        DI, R8
+	ADDQ        DI, R8
+	ADDQ        DI, R8
+	VMASKMOVPS  Y4, Y15, (R8)
+	ADDQ        DI, R8
+	ADDQ        DI, R8
+	ADDQ        DI, R8
+	ADDQ        DI, R8
+	ADDQ        DI, R8
+	ADDQ        DI, R8
+
+done:
+	LDMXCSR csr+48(FP)
+	VZEROUPPER
+	RET
+
+DATA c3f2aaaab<>+0(SB)/4, $0x3f2aaaab
+DATA c3f2aaaab<>+4(SB)/4, $0x3f2aaaab
+DATA c3f2aaaab<>+8(SB)/4, $0x3f2aaaab
+DATA c3f2aaaab<>+12(SB)/4, $0x3f2aaaab
+DATA c3f2aaaab<>+16(SB)/4, $0x3f2aaaab
+DATA c3f2aaaab<>+20(SB)/4, $0x3f2aaaab
+DATA c3f2aaaab<>+24(SB)/4, $0x3f2aaaab
+DATA c3f2aaaab<>+28(SB)/4, $0x3f2aaaab
+GLOBL c3f2aaaab<>(SB), RODATA|NOPTR, $32
+
+DATA c3eaaaaab<>+0(SB)/4, $0x3eaaaaab
+DATA c3eaaaaab<>+4(SB)/4, $0x3eaaaaab
+DATA c3eaaaaab<>+8(SB)/4, $0x3eaaaaab
+DATA c3eaaaaab<>+12(SB)/4, $0x3eaaaaab
+DATA c3eaaaaab<>+16(SB)/4, $0x3eaaaaab
+DATA c3eaaaaab<>+20(SB)/4, $0x3eaaaaab
+DATA c3eaaaaab<>+24(SB)/4, $0x3eaaaaab
+DATA c3eaaaaab<>+28(SB)/4, $0x3eaaaaab
+GLOBL c3eaaaaab<>(SB), RODATA|NOPTR, $32
+
+// func winoFilterGrad5AVX2(n int, w *float32, ws int, u *float32, us int, cells *float32) (csr uint32)
+// Requires: AVX, FMA3, SSE
+TEXT ·winoFilterGrad5AVX2(SB), NOSPLIT, $0-52
+	STMXCSR csr+48(FP)
+	LDMXCSR flushing<>+0(SB)
+	MOVQ    n+0(FP), AX
+	MOVQ    cells+40(FP), CX
+	MOVQ    w+8(FP), DX
+	MOVQ    u+24(FP), BX
+	MOVQ    ws+16(FP), SI
+	MOVQ    us+32(FP), DI
+
+vectors:
+	CMPQ        AX, $0x00000008
+	JL          rest
+	MOVQ        BX, R8
+	VMOVUPS     (R8), Y0
+	ADDQ        DI, R8
+	VMOVUPS     (R8), Y1
+	ADDQ        DI, R8
+	VMOVUPS     (R8), Y2
+	ADDQ        DI, R8
+	VMOVUPS     (R8), Y3
+	ADDQ        DI, R8
+	VMOVUPS     (R8), Y4
+	ADDQ        DI, R8
+	VMOVUPS     (R8), Y5
+	ADDQ        DI, R8
+	VADDPS      Y2, Y1, Y6
+	VSUBPS      Y1, Y2, Y7
+	VADDPS      Y4, Y3, Y8
+	VSUBPS      Y4, Y3, Y9
+	VMULPS      cbe2aaaab<>+0(SB), Y6, Y6
+	VMULPS      c3e2aaaab<>+0(SB), Y7, Y7
+	VMOVAPS     Y6, Y10
+	VFMADD231PS c3e800000<>+0(SB), Y0, Y10
+	VFMADD231PS c3d2aaaab<>+0(SB), Y8, Y10
+	VMOVUPS     Y10, (CX)
+	VMOVAPS     Y7, Y10
+	VFMADD231PS c3daaaaab<>+0(SB), Y9, Y10
+	VMOVUPS     Y10, 32(CX)
+	VMOVAPS     Y6, Y10
+	VFMADD231PS c3e2aaaab<>+0(SB), Y8, Y10
+	VMOVUPS     Y10, 64(CX)
+	VFMADD231PS c3eaaaaab<>+0(SB), Y9, Y7
+	VMOVUPS     Y7, 96(CX)
+	VFMADD231PS c3f2aaaab<>+0(SB), Y8, Y6
+	VADDPS      Y5, Y6, Y6
+	VMOVUPS     Y6, 128(CX)
+	VMOVUPS     (R8), Y0
+	ADDQ        DI, R8
+	VMOVUPS     (R8), Y1
+	ADDQ        DI, R8
+	VMOVUPS     (R8), Y2
+	ADDQ        DI, R8
+	VMOVUPS     (R8), Y3
+	ADDQ        DI, R8
+	VMOVUPS     (R8), Y4
+	ADDQ        DI, R8
+	VMOVUPS     (R8), Y5
+	ADDQ        DI, R8
+	VADDPS      Y2, Y1, Y6
+	VSUBPS      Y1, Y2, Y7
+	VADDPS      Y4, Y3, Y8
+	VSUBPS      Y4, Y3, Y9
+	VMULPS      cbe2aaaab<>+0(SB), Y6, Y6
+	VMULPS      c3e2aaaab<>+0(SB), Y7, Y7
+	VMOVAPS     Y6, Y10
+	VFMADD231PS c3e800000<>+0(SB), Y0, Y10
+	VFMADD231PS c3d2aaaab<>+0(SB), Y8, Y10
+	VMOVUPS     Y10, 160(CX)
+	VMOVAPS     Y7, Y10
+	VFMADD231PS c3daaaaab<>+0(SB), Y9, Y10
+	VMOVUPS     Y10, 192(CX)
+	VMOVAPS     Y6, Y10
+	VFMADD231PS c3e2aaaab<>+0(SB), Y8, Y10
+	VMOVUPS     Y10, 224(CX)
+	VFMADD231PS c3eaaaaab<>+0(SB), Y9, Y7
+	VMOVUPS     Y7, 256(CX)
+	VFMADD231PS c3f2aaaab<>+0(SB), Y8, Y6
+	VADDPS      Y5, Y6, Y6
+	VMOVUPS     Y6, 288(CX)
+	VMOVUPS     (R8), Y0
+	ADDQ        DI, R8
+	VMOVUPS     (R8), Y1
+	ADDQ        DI, R8
+	VMOVUPS     (R8), Y2
+	ADDQ        DI, R8
+	VMOVUPS     (R8), Y3
+	ADDQ        DI, R8
+	VMOVUPS     (R8), Y4
+	ADDQ        DI, R8
+	VMOVUPS     (R8), Y5
+	ADDQ        DI, R8
+	VADDPS      Y2, Y1, Y6
+	VSUBPS      Y1, Y2, Y7
+	VADDPS      Y4, Y3, Y8
+	VSUBPS      Y4, Y3, Y9
+	VMULPS      cbe2aaaab<>+0(SB), Y6, Y6
+	VMULPS      c3e2aaaab<>+0(SB), Y7, Y7
+	VMOVAPS     Y6, Y10
+	VFMADD231PS c3e800000<>+0(SB), Y0, Y10
+	VFMADD231PS c3d2aaaab<>+0(SB), Y8, Y10
+	VMOVUPS     Y10, 320(CX)
+	VMOVAPS     Y7, Y10
+	VFMADD231PS c3daaaaab<>+0(SB), Y9, Y10
+	VMOVUPS     Y10, 352(CX)
+	VMOVAPS     Y6, Y10
+	VFMADD231PS c3e2aaaab<>+0(SB), Y8, Y10
+	VMOVUPS     Y10, 384(CX)
+	VFMADD231PS c3eaaaaab<>+0(SB), Y9, Y7
+	VMOVUPS     Y7, 416(CX)
+	VFMADD231PS c3f2aaaab<>+0(SB), Y8, Y6
+	VADDPS      Y5, Y6, Y6
+	VMOVUPS     Y6, 448(CX)
+	VMOVUPS     (R8), Y0
+	ADDQ        DI, R8
+	VMOVUPS     (R8), Y1
+	ADDQ        DI, R8
+	VMOVUPS     (R8), Y2
+	ADDQ        DI, R8
+	VMOVUPS     (R8), Y3
+	ADDQ        DI, R8
+	VMOVUPS     (R8), Y4
+	ADDQ        DI, R8
+	VMOVUPS     (R8), Y5
+	ADDQ        DI, R8
+	VADDPS      Y2, Y1, Y6
+	VSUBPS      Y1, Y2, Y7
+	VADDPS      Y4, Y3, Y8
+	VSUBPS      Y4, Y3, Y9
+	VMULPS      cbe2aaaab<>+0(SB), Y6, Y6
+	VMULPS      c3e2aaaab<>+0(SB), Y7, Y7
+	VMOVAPS     Y6, Y10
+	VFMADD231PS c3e800000<>+0(SB), Y0, Y10
+	VFMADD231PS c3d2aaaab<>+0(SB), Y8, Y10
+	VMOVUPS     Y10, 480(CX)
+	VMOVAPS     Y7, Y10
+	VFMADD231PS c3daaaaab<>+0(SB), Y9, Y10
+	VMOVUPS     Y10, 512(CX)
+	VMOVAPS     Y6, Y10
+	VFMADD231PS c3e2aaaab<>+0(SB), Y8, Y10
+	VMOVUPS     Y10, 544(CX)
+	VFMADD231PS c3eaaaaab<>+0(SB), Y9, Y7
+	VMOVUPS     Y7, 576(CX)
+	VFMADD231PS c3f2aaaab<>+0(SB), Y8, Y6
+	VADDPS      Y5, Y6, Y6
+	VMOVUPS     Y6, 608(CX)
+	VMOVUPS     (R8), Y0
+	ADDQ        DI, R8
+	VMOVUPS     (R8), Y1
+	ADDQ        DI, R8
+	VMOVUPS     (R8), Y2
+	ADDQ        DI, R8
+	VMOVUPS     (R8), Y3
+	ADDQ        DI, R8
+	VMOVUPS     (R8), Y4
+	ADDQ        DI, R8
+	VMOVUPS     (R8), Y5
+	ADDQ        DI, R8
+	VADDPS      Y2, Y1, Y6
+	VSUBPS      Y1, Y2, Y7
+	VADDPS      Y4, Y3, Y8
+	VSUBPS      Y4, Y3, Y9
+	VMULPS      cbe2aaaab<>+0(SB), Y6, Y6
+	VMULPS      c3e2aaaab<>+0(SB), Y7, Y7
+	VMOVAPS     Y6, Y10
+	VFMADD231PS c3e800000<>+0(SB), Y0, Y10
+	VFMADD231PS c3d2aaaab<>+0(SB), Y8, Y10
+	VMOVUPS     Y10, 640(CX)
+	VMOVAPS     Y7, Y10
+	VFMADD231PS c3daaaaab<>+0(SB), Y9, Y10
+	VMOVUPS     Y10, 672(CX)
+	VMOVAPS     Y6, Y10
+	VFMADD231PS c3e2aaaab<>+0(SB), Y8, Y10
+	VMOVUPS     Y10, 704(CX)
+	VFMADD231PS c3eaaaaab<>+0(SB), Y9, Y7
+	VMOVUPS     Y7, 736(CX)
+	VFMADD231PS c3f2aaaab<>+0(SB), Y8, Y6
+	VADDPS      Y5, Y6, Y6
+	VMOVUPS     Y6, 768(CX)
+	VMOVUPS     (R8), Y0
+	ADDQ        DI, R8
+	VMOVUPS     (R8), Y1
+	ADDQ        DI, R8
+	VMOVUPS     (R8), Y2
+	ADDQ        DI, R8
+	VMOVUPS     (R8), Y3
+	ADDQ        DI, R8
+	VMOVUPS     (R8), Y4
+	ADDQ        DI, R8
+	VMOVUPS     (R8), Y5
+	ADDQ        DI, R8
+	VADDPS      Y2, Y1, Y6
+	VSUBPS      Y1, Y2, Y7
+	VADDPS      Y4, Y3, Y8
+	VSUBPS      Y4, Y3, Y9
+	VMULPS      cbe2aaaab<>+0(SB), Y6, Y6
+	VMULPS      c3e2aaaab<>+0(SB), Y7, Y7
+	VMOVAPS     Y6, Y10
+	VFMADD231PS c3e800000<>+0(SB), Y0, Y10
+	VFMADD231PS c3d2aaaab<>+0(SB), Y8, Y10
+	VMOVUPS     Y10, 800(CX)
+	VMOVAPS     Y7, Y10
+	VFMADD231PS c3daaaaab<>+0(SB), Y9, Y10
+	VMOVUPS     Y10, 832(CX)
+	VMOVAPS     Y6, Y10
+	VFMADD231PS c3e2aaaab<>+0(SB), Y8, Y10
+	VMOVUPS     Y10, 864(CX)
+	VFMADD231PS c3eaaaaab<>+0(SB), Y9, Y7
+	VMOVUPS     Y7, 896(CX)
+	VFMADD231PS c3f2aaaab<>+0(SB), Y8, Y6
+	VADDPS      Y5, Y6, Y6
+	VMOVUPS     Y6, 928(CX)
+	VMOVUPS     (CX), Y0
+	VMOVUPS     160(CX), Y1
+	VMOVUPS     320(CX), Y2
+	VMOVUPS     480(CX), Y3
+	VMOVUPS     640(CX), Y4
+	VMOVUPS     800(CX), Y5
+	MOVQ        DX, R8
+	VADDPS      Y2, Y1, Y6
+	VSUBPS      Y1, Y2, Y7
+	VADDPS      Y4, Y3, Y8
+	VSUBPS      Y4, Y3, Y9
+	VMULPS      cbe2aaaab<>+0(SB), Y6, Y6
+	VMULPS      c3e2aaaab<>+0(SB), Y7, Y7
+	VMOVAPS     Y6, Y10
+	VFMADD231PS c3e800000<>+0(SB), Y0, Y10
+	VFMADD231PS c3d2aaaab<>+0(SB), Y8, Y10
+	VMOVUPS     Y10, (R8)
+	ADDQ        SI, R8
+	ADDQ        SI, R8
+	ADDQ        SI, R8
+	ADDQ        SI, R8
+	ADDQ        SI, R8
+	VMOVAPS     Y7, Y10
+	VFMADD231PS c3daaaaab<>+0(SB), Y9, Y10
+	VMOVUPS     Y10, (R8)
+	ADDQ        SI, R8
+	ADDQ        SI, R8
+	ADDQ        SI, R8
+	ADDQ        SI, R8
+	ADDQ        SI, R8
+	VMOVAPS     Y6, Y10
+	VFMADD231PS c3e2aaaab<>+0(SB), Y8, Y10
+	VMOVUPS     Y10, (R8)
+	ADDQ        SI, R8
+	ADDQ        SI, R8
+	ADDQ        SI, R8
+	ADDQ        SI, R8
+	ADDQ        SI, R8
+	VFMADD231PS c3eaaaaab<>+0(SB), Y9, Y7
+	VMOVUPS     Y7, (R8)
+	ADDQ        SI, R8
+	ADDQ        SI, R8
+	ADDQ        SI, R8
+	ADDQ        SI, R8
+	ADDQ        SI, R8
+	VFMADD231PS c3f2aaaab<>+0(SB), Y8, Y6
+	VADDPS      Y5, Y6, Y6
+	VMOVUPS     Y6, (R8)
+	ADDQ        SI, R8
+	ADDQ        SI, R8
+	ADDQ        SI, R8
+	ADDQ        SI, R8
+	ADDQ        SI, R8
+	VMOVUPS     32(CX), Y0
+	VMOVUPS     192(CX), Y1
+	VMOVUPS     352(CX), Y2
+	VMOVUPS     512(CX), Y3
+	VMOVUPS     672(CX), Y4
+	VMOVUPS     832(CX), Y5
+	MOVQ        DX, R8
+	ADDQ        SI, R8
+	VADDPS      Y2, Y1, Y6
+	VSUBPS      Y1, Y2, Y7
+	VADDPS      Y4, Y3, Y8
+	VSUBPS      Y4, Y3, Y9
+	VMULPS      cbe2aaaab<>+0(SB), Y6, Y6
+	VMULPS      c3e2aaaab<>+0(SB), Y7, Y7
+	VMOVAPS     Y6, Y10
+	VFMADD231PS c3e800000<>+0(SB), Y0, Y10
+	VFMADD231PS c3d2aaaab<>+0(SB), Y8, Y10
+	VMOVUPS     Y10, (R8)
+	ADDQ        SI, R8
+	ADDQ        SI, R8
+	ADDQ        SI, R8
+	ADDQ        SI, R8
+	ADDQ        SI, R8
+	VMOVAPS     Y7, Y10
+	VFMADD231PS c3daaaaab<>+0(SB), Y9, Y10
+	VMOVUPS     Y10, (R8)
+	ADDQ        SI, R8
+	ADDQ        SI, R8
+	ADDQ        SI, R8
+	ADDQ        SI, R8
+	ADDQ        SI, R8
+	VMOVAPS     Y6, Y10
+	VFMADD231PS c3e2aaaab<>+0(SB), Y8, Y10
+	VMOVUPS     Y10, (R8)
+	ADDQ        SI, R8
+	ADDQ        SI, R8
+	ADDQ        SI, R8
+	ADDQ        SI, R8
+	ADDQ        SI, R8
+	VFMADD231PS c3eaaaaab<>+0(SB), Y9, Y7
+	VMOVUPS     Y7, (R8)
+	ADDQ        SI, R8
+	ADDQ        SI, R8
+	ADDQ        SI, R8
+	ADDQ        SI, R8
+	ADDQ        SI, R8
+	VFMADD231PS c3f2aaaab<>+0(SB), Y8, Y6
+	VADDPS      Y5, Y6, Y6
+	VMOVUPS     Y6, (R8)
+	ADDQ        SI, R8
+	ADDQ        SI, R8
+	ADDQ        SI, R8
+	ADDQ        SI, R8
+	ADDQ        SI, R8
+	VMOVUPS     64(CX), Y0
+	VMOVUPS     224(CX), Y1
+	VMOVUPS     384(CX), Y2
+	VMOVUPS     544(CX), Y3
+	VMOVUPS     704(CX), Y4
+	VMOVUPS     864(CX), Y5
+	MOVQ        DX, R8
+	ADDQ        SI, R8
+	ADDQ        SI, R8
+	VADDPS      Y2, Y1, Y6
+	VSUBPS      Y1, Y2, Y7
+	VADDPS      Y4, Y3, Y8
+	VSUBPS      Y4, Y3, Y9
+	VMULPS      cbe2aaaab<>+0(SB), Y6, Y6
+	VMULPS      c3e2aaaab<>+0(SB), Y7, Y7
+	VMOVAPS     Y6, Y10
+	VFMADD231PS c3e800000<>+0(SB), Y0, Y10
+	VFMADD231PS c3d2aaaab<>+0(SB), Y8, Y10
+	VMOVUPS     Y10, (R8)
+	ADDQ        SI, R8
+	ADDQ        SI, R8
+	ADDQ        SI, R8
+	ADDQ        SI, R8
+	ADDQ        SI, R8
+	VMOVAPS     Y7, Y10
+	VFMADD231PS c3daaaaab<>+0(SB), Y9, Y10
+	VMOVUPS     Y10, (R8)
+	ADDQ        SI, R8
+	ADDQ        SI, R8
+	ADDQ        SI, R8
+	ADDQ        SI, R8
+	ADDQ        SI, R8
+	VMOVAPS     Y6, Y10
+	VFMADD231PS c3e2aaaab<>+0(SB), Y8, Y10
+	VMOVUPS     Y10, (R8)
+	ADDQ        SI, R8
+	ADDQ        SI, R8
+	ADDQ        SI, R8
+	ADDQ        SI, R8
+	ADDQ        SI, R8
+	VFMADD231PS c3eaaaaab<>+0(SB), Y9, Y7
+	VMOVUPS     Y7, (R8)
+	ADDQ        SI, R8
+	ADDQ        SI, R8
+	ADDQ        SI, R8
+	ADDQ        SI, R8
+	ADDQ        SI, R8
+	VFMADD231PS c3f2aaaab<>+0(SB), Y8, Y6
+	VADDPS      Y5, Y6, Y6
+	VMOVUPS     Y6, (R8)
+	ADDQ        SI, R8
+	ADDQ        SI, R8
+	ADDQ        SI, R8
+	ADDQ        SI, R8
+	ADDQ        SI, R8
+	VMOVUPS     96(CX), Y0
+	VMOVUPS     256(CX), Y1
+	VMOVUPS     416(CX), Y2
+	VMOVUPS     576(CX), Y3
+	VMOVUPS     736(CX), Y4
+	VMOVUPS     896(CX), Y5
+	MOVQ        DX, R8
+	ADDQ        SI, R8
+	ADDQ        SI, R8
+	ADDQ        SI, R8
+	VADDPS      Y2, Y1, Y6
+	VSUBPS      Y1, Y2, Y7
+	VADDPS      Y4, Y3, Y8
+	VSUBPS      Y4, Y3, Y9
+	VMULPS      cbe2aaaab<>+0(SB), Y6, Y6
+	VMULPS      c3e2aaaab<>+0(SB), Y7, Y7
+	VMOVAPS     Y6, Y10
+	VFMADD231PS c3e800000<>+0(SB), Y0, Y10
+	VFMADD231PS c3d2aaaab<>+0(SB), Y8, Y10
+	VMOVUPS     Y10, (R8)
+	ADDQ        SI, R8
+	ADDQ        SI, R8
+	ADDQ        SI, R8
+	ADDQ        SI, R8
+	ADDQ        SI, R8
+	VMOVAPS     Y7, Y10
+	VFMADD231PS c3daaaaab<>+0(SB), Y9, Y10
+	VMOVUPS     Y10, (R8)
+	ADDQ        SI, R8
+	ADDQ        SI, R8
+	ADDQ        SI, R8
+	ADDQ        SI, R8
+	ADDQ        SI, R8
+	VMOVAPS     Y6, Y10
+	VFMADD231PS c3e2aaaab<>+0(SB), Y8, Y10
+	VMOVUPS     Y10, (R8)
+	ADDQ        SI, R8
+	ADDQ        SI, R8
+	ADDQ        SI, R8
+	ADDQ        SI, R8
+	ADDQ        SI, R8
+	VFMADD231PS c3eaaaaab<>+0(SB), Y9, Y7
+	VMOVUPS     Y7, (R8)
+	ADDQ        SI, R8
+	ADDQ        SI, R8
+	ADDQ        SI, R8
+	ADDQ        SI, R8
+	ADDQ        SI, R8
+	VFMADD231PS c3f2aaaab<>+0(SB), Y8, Y6
+	VADDPS      Y5, Y6, Y6
+	VMOVUPS     Y6, (R8)
+	ADDQ        SI, R8
+	ADDQ        SI, R8
+	ADDQ        SI, R8
+	ADDQ        SI, R8
+	ADDQ        SI, R8
+	VMOVUPS     128(CX), Y0
+	VMOVUPS     288(CX), Y1
+	VMOVUPS     448(CX), Y2
+	VMOVUPS     608(CX), Y3
+	VMOVUPS     768(CX), Y4
+	VMOVUPS     928(CX), Y5
+	MOVQ        DX, R8
+	ADDQ        SI, R8
+	ADDQ        SI, R8
+	ADDQ        SI, R8
+	ADDQ        SI, R8
+	VADDPS      Y2, Y1, Y6
+	VSUBPS      Y1, Y2, Y7
+	VADDPS      Y4, Y3, Y8
+	VSUBPS      Y4, Y3, Y9
+	VMULPS      cbe2aaaab<>+0(SB), Y6, Y6
+	VMULPS      c3e2aaaab<>+0(SB), Y7, Y7
+	VMOVAPS     Y6, Y10
+	VFMADD231PS c3e800000<>+0(SB), Y0, Y10
+	VFMADD231PS c3d2aaaab<>+0(SB), Y8, Y10
+	VMOVUPS     Y10, (R8)
+	ADDQ        SI, R8
+	ADDQ        SI, R8
+	ADDQ        SI, R8
+	ADDQ        SI, R8
+	ADDQ        SI, R8
+	VMOVAPS     Y7, Y10
+	VFMADD231PS c3daaaaab<>+0(SB), Y9, Y10
+	VMOVUPS     Y10, (R8)
+	ADDQ        SI, R8
+	ADDQ        SI, R8
+	ADDQ        SI, R8
+	ADDQ        SI, R8
+	ADDQ        SI, R8
+	VMOVAPS     Y6, Y10
+	VFMADD231PS c3e2aaaab<>+0(SB), Y8, Y10
+	VMOVUPS     Y10, (R8)
+	ADDQ        SI, R8
+	ADDQ        SI, R8
+	ADDQ        SI, R8
+	ADDQ        SI, R8
+	ADDQ        SI, R8
+	VFMADD231PS c3eaaaaab<>+0(SB), Y9, Y7
+	VMOVUPS     Y7, (R8)
+	ADDQ        SI, R8
+	ADDQ        SI, R8
+	ADDQ        SI, R8
+	ADDQ        SI, R8
+	ADDQ        SI, R8
+	VFMADD231PS c3f2aaaab<>+0(SB), Y8, Y6
+	VADDPS      Y5, Y6, Y6
+	VMOVUPS     Y6, (R8)
+	ADDQ        SI, R8
+	ADDQ        SI, R8
+	ADDQ        SI, R8
+	ADDQ        SI, R8
+	ADDQ        SI, R8
+	ADDQ        $0x00000020, BX
+	ADDQ        $0x00000020, DX
+	SUBQ        $0x00000008, AX
+	JMP         vectors
+
+rest:
+	TESTQ       AX, AX
+	JE          done
+	LEAQ        lanes<>+32(SB), R8
+	NEGQ        AX
+	VMOVUPS     (R8)(AX*4), Y15
+	MOVQ        BX, R8
+	VMASKMOVPS  (R8), Y15, Y0
+	ADDQ        DI, R8
+	VMASKMOVPS  (R8), Y15, Y1
+	ADDQ        DI, R8
+	VMASKMOVPS  (R8), Y15, Y2
+	ADDQ        DI, R8
+	VMASKMOVPS  (R8), Y15, Y3
+	ADDQ        DI, R8
+	VMASKMOVPS  (R8), Y15, Y4
+	ADDQ        DI, R8
+	VMASKMOVPS  (R8), Y15, Y5
+	ADDQ        DI, R8
+	VADDPS      Y2, Y1, Y6
+	VSUBPS      Y1, Y2, Y7
+	VADDPS      Y4, Y3, Y8
+	VSUBPS      Y4, Y3, Y9
+	VMULPS      cbe2aaaab<>+0(SB), Y6, Y6
+	VMULPS      c3e2aaaab<>+0(SB), Y7, Y7
+	VMOVAPS     Y6, Y10
+	VFMADD231PS c3e800000<>+0(SB), Y0, Y10
+	VFMADD231PS c3d2aaaab<>+0(SB), Y8, Y10
+	VMOVUPS     Y10, (CX)
+	VMOVAPS     Y7, Y10
+	VFMADD231PS c3daaaaab<>+0(SB), Y9, Y10
+	VMOVUPS     Y10, 32(CX)
+	VMOVAPS     Y6, Y10
+	VFMADD231PS c3e2aaaab<>+0(SB), Y8, Y10
+	VMOVUPS     Y10, 64(CX)
+	VFMADD231PS c3eaaaaab<>+0(SB), Y9, Y7
+	VMOVUPS     Y7, 96(CX)
+	VFMADD231PS c3f2aaaab<>+0(SB), Y8, Y6
+	VADDPS      Y5, Y6, Y6
+	VMOVUPS     Y6, 128(CX)
+	VMASKMOVPS  (R8), Y15, Y0
+	ADDQ        DI, R8
+	VMASKMOVPS  (R8), Y15, Y1
+	ADDQ        DI, R8
+	VMASKMOVPS  (R8), Y15, Y2
+	ADDQ        DI, R8
+	VMASKMOVPS  (R8), Y15, Y3
+	ADDQ        DI, R8
+	VMASKMOVPS  (R8), Y15, Y4
+	ADDQ        DI, R8
+	VMASKMOVPS  (R8), Y15, Y5
+	ADDQ        DI, R8
+	VADDPS      Y2, Y1, Y6
+	VSUBPS      Y1, Y2, Y7
+	VADDPS      Y4, Y3, Y8
+	VSUBPS      Y4, Y3, Y9
+	VMULPS      cbe2aaaab<>+0(SB), Y6, Y6
+	VMULPS      c3e2aaaab<>+0(SB), Y7, Y7
+	VMOVAPS     Y6, Y10
+	VFMADD231PS c3e800000<>+0(SB), Y0, Y10
+	VFMADD231PS c3d2aaaab<>+0(SB), Y8, Y10
+	VMOVUPS     Y10, 160(CX)
+	VMOVAPS     Y7, Y10
+	VFMADD231PS c3daaaaab<>+0(SB), Y9, Y10
+	VMOVUPS     Y10, 192(CX)
+	VMOVAPS     Y6, Y10
+	VFMADD231PS c3e2aaaab<>+0(SB), Y8, Y10
+	VMOVUPS     Y10, 224(CX)
+	VFMADD231PS c3eaaaaab<>+0(SB), Y9, Y7
+	VMOVUPS     Y7, 256(CX)
+	VFMADD231PS c3f2aaaab<>+0(SB), Y8, Y6
+	VADDPS      Y5, Y6, Y6
+	VMOVUPS     Y6, 288(CX)
+	VMASKMOVPS  (R8), Y15, Y0
+	ADDQ        DI, R8
+	VMASKMOVPS  (R8), Y15, Y1
+	ADDQ        DI, R8
+	VMASKMOVPS  (R8), Y15, Y2
+	ADDQ        DI, R8
+	VMASKMOVPS  (R8), Y15, Y3
+	ADDQ        DI, R8
+	VMASKMOVPS  (R8), Y15, Y4
+	ADDQ        DI, R8
+	VMASKMOVPS  (R8), Y15, Y5
+	ADDQ        DI, R8
+	VADDPS      Y2, Y1, Y6
+	VSUBPS      Y1, Y2, Y7
+	VADDPS      Y4, Y3, Y8
+	VSUBPS      Y4, Y3, Y9
+	VMULPS      cbe2aaaab<>+0(SB), Y6, Y6
+	VMULPS      c3e2aaaab<>+0(SB), Y7, Y7
+	VMOVAPS     Y6, Y10
+	VFMADD231PS c3e800000<>+0(SB), Y0, Y10
+	VFMADD231PS c3d2aaaab<>+0(SB), Y8, Y10
+	VMOVUPS     Y10, 320(CX)
+	VMOVAPS     Y7, Y10
+	VFMADD231PS c3daaaaab<>+0(SB), Y9, Y10
+	VMOVUPS     Y10, 352(CX)
+	VMOVAPS     Y6, Y10
+	VFMADD231PS c3e2aaaab<>+0(SB), Y8, Y10
+	VMOVUPS     Y10, 384(CX)
+	VFMADD231PS c3eaaaaab<>+0(SB), Y9, Y7
+	VMOVUPS     Y7, 416(CX)
+	VFMADD231PS c3f2aaaab<>+0(SB), Y8, Y6
+	VADDPS      Y5, Y6, Y6
+	VMOVUPS     Y6, 448(CX)
+	VMASKMOVPS  (R8), Y15, Y0
+	ADDQ        DI, R8
+	VMASKMOVPS  (R8), Y15, Y1
+	ADDQ        DI, R8
+	VMASKMOVPS  (R8), Y15, Y2
+	ADDQ        DI, R8
+	VMASKMOVPS  (R8), Y15, Y3
+	ADDQ        DI, R8
+	VMASKMOVPS  (R8), Y15, Y4
+	ADDQ        DI, R8
+	VMASKMOVPS  (R8), Y15, Y5
+	ADDQ        DI, R8
+	VADDPS      Y2, Y1, Y6
+	VSUBPS      Y1, Y2, Y7
+	VADDPS      Y4, Y3, Y8
+	VSUBPS      Y4, Y3, Y9
+	VMULPS      cbe2aaaab<>+0(SB), Y6, Y6
+	VMULPS      c3e2aaaab<>+0(SB), Y7, Y7
+	VMOVAPS     Y6, Y10
+	VFMADD231PS c3e800000<>+0(SB), Y0, Y10
+	VFMADD231PS c3d2aaaab<>+0(SB), Y8, Y10
+	VMOVUPS     Y10, 480(CX)
+	VMOVAPS     Y7, Y10
+	VFMADD231PS c3daaaaab<>+0(SB), Y9, Y10
+	VMOVUPS     Y10, 512(CX)
+	VMOVAPS     Y6, Y10
+	VFMADD231PS c3e2aaaab<>+0(SB), Y8, Y10
+	VMOVUPS     Y10, 544(CX)
+	VFMADD231PS c3eaaaaab<>+0(SB), Y9, Y7
+	VMOVUPS     Y7, 576(CX)
+	VFMADD231PS c3f2aaaab<>+0(SB), Y8, Y6
+	VADDPS      Y5, Y6, Y6
+	VMOVUPS     Y6, 608(CX)
+	VMASKMOVPS  (R8), Y15, Y0
+	ADDQ        DI, R8
+	VMASKMOVPS  (R8), Y15, Y1
+	ADDQ        DI, R8
+	VMASKMOVPS  (R8), Y15, Y2
+	ADDQ        DI, R8
+	VMASKMOVPS  (R8), Y15, Y3
+	ADDQ        DI, R8
+	VMASKMOVPS  (R8), Y15, Y4
+	ADDQ        DI, R8
+	VMASKMOVPS  (R8), Y15, Y5
+	ADDQ        DI, R8
+	VADDPS      Y2, Y1, Y6
+	VSUBPS      Y1, Y2, Y7
+	VADDPS      Y4, Y3, Y8
+	VSUBPS      Y4, Y3, Y9
+	VMULPS      cbe2aaaab<>+0(SB), Y6, Y6
+	VMULPS      c3e2aaaab<>+0(SB), Y7, Y7
+	VMOVAPS     Y6, Y10
+	VFMADD231PS c3e800000<>+0(SB), Y0, Y10
+	VFMADD231PS c3d2aaaab<>+0(SB), Y8, Y10
+	VMOVUPS     Y10, 640(CX)
+	VMOVAPS     Y7, Y10
+	VFMADD231PS c3daaaaab<>+0(SB), Y9, Y10
+	VMOVUPS     Y10, 672(CX)
+	VMOVAPS     Y6, Y10
+	VFMADD231PS c3e2aaaab<>+0(SB), Y8, Y10
+	VMOVUPS     Y10, 704(CX)
+	VFMADD231PS c3eaaaaab<>+0(SB), Y9, Y7
+	VMOVUPS     Y7, 736(CX)
+	VFMADD231PS c3f2aaaab<>+0(SB), Y8, Y6
+	VADDPS      Y5, Y6, Y6
+	VMOVUPS     Y6, 768(CX)
+	VMASKMOVPS  (R8), Y15, Y0
+	ADDQ        DI, R8
+	VMASKMOVPS  (R8), Y15, Y1
+	ADDQ        DI, R8
+	VMASKMOVPS  (R8), Y15, Y2
+	ADDQ        DI, R8
+	VMASKMOVPS  (R8), Y15, Y3
+	ADDQ        DI, R8
+	VMASKMOVPS  (R8), Y15, Y4
+	ADDQ        DI, R8
+	VMASKMOVPS  (R8), Y15, Y5
+	ADDQ        DI, R8
+	VADDPS      Y2, Y1, Y6
+	VSUBPS      Y1, Y2, Y7
+	VADDPS      Y4, Y3, Y8
+	VSUBPS      Y4, Y3, Y9
+	VMULPS      cbe2aaaab<>+0(SB), Y6, Y6
+	VMULPS      c3e2aaaab<>+0(SB), Y7, Y7
+	VMOVAPS     Y6, Y10
+	VFMADD231PS c3e800000<>+0(SB), Y0, Y10
+	VFMADD231PS c3d2aaaab<>+0(SB), Y8, Y10
+	VMOVUPS     Y10, 800(CX)
+	VMOVAPS     Y7, Y10
+	VFMADD231PS c3daaaaab<>+0(SB), Y9, Y10
+	VMOVUPS     Y10, 832(CX)
+	VMOVAPS     Y6, Y10
+	VFMADD231PS c3e2aaaab<>+0(SB), Y8, Y10
+	VMOVUPS     Y10, 864(CX)
+	VFMADD231PS c3eaaaaab<>+0(SB), Y9, Y7
+	VMOVUPS     Y7, 896(CX)
+	VFMADD231PS c3f2aaaab<>+0(SB), Y8, Y6
+	VADDPS      Y5, Y6, Y6
+	VMOVUPS     Y6, 928(CX)
+	VMOVUPS     (CX), Y0
+	VMOVUPS     160(CX), Y1
+	VMOVUPS     320(CX), Y2
+	VMOVUPS     480(CX), Y3
+	VMOVUPS     640(CX), Y4
+	VMOVUPS     800(CX), Y5
+	MOVQ        DX, R8
+	VADDPS      Y2, Y1, Y6
+	VSUBPS      Y1, Y2, Y7
+	VADDPS      Y4, Y3, Y8
+	VSUBPS      Y4, Y3, Y9
+	VMULPS      cbe2aaaab<>+0(SB), Y6, Y6
+	VMULPS      c3e2aaaab<>+0(SB), Y7, Y7
+	VMOVAPS     Y6, Y10
+	VFMADD231PS c3e800000<>+0(SB), Y0, Y10
+	VFMADD231PS c3d2aaaab<>+0(SB), Y8, Y10
+	VMASKMOVPS  Y10, Y15, (R8)
+	ADDQ        SI, R8
+	ADDQ        SI, R8
+	ADDQ        SI, R8
+	ADDQ        SI, R8
+	ADDQ        SI, R8
+	VMOVAPS     Y7, Y10
+	VFMADD231PS c3daaaaab<>+0(SB), Y9, Y10
+	VMASKMOVPS  Y10, Y15, (R8)
+	ADDQ        SI, R8
+	ADDQ        SI, R8
+	ADDQ        SI, R8
+	ADDQ        SI, R8
+	ADDQ        SI, R8
+	VMOVAPS     Y6, Y10
+	VFMADD231PS c3e2aaaab<>+0(SB), Y8, Y10
+	VMASKMOVPS  Y10, Y15, (R8)
+	ADDQ        SI, R8
+	ADDQ        SI, R8
+	ADDQ        SI, R8
+	ADDQ        SI, R8
+	ADDQ        SI, R8
+	VFMADD231PS c3eaaaaab<>+0(SB), Y9, Y7
+	VMASKMOVPS  Y7, Y15, (R8)
+	ADDQ        SI, R8
+	ADDQ        SI, R8
+	ADDQ        SI, R8
+	ADDQ        SI, R8
+	ADDQ        SI, R8
+	VFMADD231PS c3f2aaaab<>+0(SB), Y8, Y6
+	VADDPS      Y5, Y6, Y6
+	VMASKMOVPS  Y6, Y15, (R8)
+	ADDQ        SI, R8
+	ADDQ        SI, R8
+	ADDQ        SI, R8
+	ADDQ        SI, R8
+	ADDQ        SI, R8
+	VMOVUPS     32(CX), Y0
+	VMOVUPS     192(CX), Y1
+	VMOVUPS     352(CX), Y2
+	VMOVUPS     512(CX), Y3
+	VMOVUPS     672(CX), Y4
+	VMOVUPS     832(CX), Y5
+	MOVQ        DX, R8
+	ADDQ        SI, R8
+	VADDPS      Y2, Y1, Y6
+	VSUBPS      Y1, Y2, Y7
+	VADDPS      Y4, Y3, Y8
+	VSUBPS      Y4, Y3, Y9
+	VMULPS      cbe2aaaab<>+0(SB), Y6, Y6
+	VMULPS      c3e2aaaab<>+0(SB), Y7, Y7
+	VMOVAPS     Y6, Y10
+	VFMADD231PS c3e800000<>+0(SB), Y0, Y10
+	VFMADD231PS c3d2aaaab<>+0(SB), Y8, Y10
+	VMASKMOVPS  Y10, Y15, (R8)
+	ADDQ        SI, R8
+	ADDQ        SI, R8
+	ADDQ        SI, R8
+	ADDQ        SI, R8
+	ADDQ        SI, R8
+	VMOVAPS     Y7, Y10
+	VFMADD231PS c3daaaaab<>+0(SB), Y9, Y10
+	VMASKMOVPS  Y10, Y15, (R8)
+	ADDQ        SI, R8
+	ADDQ        SI, R8
+	ADDQ        SI, R8
+	ADDQ        SI, R8
+	ADDQ        SI, R8
+	VMOVAPS     Y6, Y10
+	VFMADD231PS c3e2aaaab<>+0(SB), Y8, Y10
+	VMASKMOVPS  Y10, Y15, (R8)
+	ADDQ        SI, R8
+	ADDQ        SI, R8
+	ADDQ        SI, R8
+	ADDQ        SI, R8
+	ADDQ        SI, R8
+	VFMADD231PS c3eaaaaab<>+0(SB), Y9, Y7
+	VMASKMOVPS  Y7, Y15, (R8)
+	ADDQ        SI, R8
+	ADDQ        SI, R8
+	ADDQ        SI, R8
+	ADDQ        SI, R8
+	ADDQ        SI, R8
+	VFMADD231PS c3f2aaaab<>+0(SB), Y8, Y6
+	VADDPS      Y5, Y6, Y6
+	VMASKMOVPS  Y6, Y15, (R8)
+	ADDQ        SI, R8
+	ADDQ        SI, R8
+	ADDQ        SI, R8
+	ADDQ        SI, R8
+	ADDQ        SI, R8
+	VMOVUPS     64(CX), Y0
+	VMOVUPS     224(CX), Y1
+	VMOVUPS     384(CX), Y2
+	VMOVUPS     544(CX), Y3
+	VMOVUPS     704(CX), Y4
+	VMOVUPS     864(CX), Y5
+	MOVQ        DX, R8
+	ADDQ        SI, R8
+	ADDQ        SI, R8
+	VADDPS      Y2, Y1, Y6
+	VSUBPS      Y1, Y2, Y7
+	VADDPS      Y4, Y3, Y8
+	VSUBPS      Y4, Y3, Y9
+	VMULPS      cbe2aaaab<>+0(SB), Y6, Y6
+	VMULPS      c3e2aaaab<>+0(SB), Y7, Y7
+	VMOVAPS     Y6, Y10
+	VFMADD231PS c3e800000<>+0(SB), Y0, Y10
+	VFMADD231PS c3d2aaaab<>+0(SB), Y8, Y10
+	VMASKMOVPS  Y10, Y15, (R8)
+	ADDQ        SI, R8
+	ADDQ        SI, R8
+	ADDQ        SI, R8
+	ADDQ        SI, R8
+	ADDQ        SI, R8
+	VMOVAPS     Y7, Y10
+	VFMADD231PS c3daaaaab<>+0(SB), Y9, Y10
+	VMASKMOVPS  Y10, Y15, (R8)
+	ADDQ        SI, R8
+	ADDQ        SI, R8
+	ADDQ        SI, R8
+	ADDQ        SI, R8
+	ADDQ        SI, R8
+	VMOVAPS     Y6, Y10
+	VFMADD231PS c3e2aaaab<>+0(SB), Y8, Y10
+	VMASKMOVPS  Y10, Y15, (R8)
+	ADDQ        SI, R8
+	ADDQ        SI, R8
+	ADDQ        SI, R8
+	ADDQ        SI, R8
+	ADDQ        SI, R8
+	VFMADD231PS c3eaaaaab<>+0(SB), Y9, Y7
+	VMASKMOVPS  Y7, Y15, (R8)
+	ADDQ        SI, R8
+	ADDQ        SI, R8
+	ADDQ        SI, R8
+	ADDQ        SI, R8
+	ADDQ        SI, R8
+	VFMADD231PS c3f2aaaab<>+0(SB), Y8, Y6
+	VADDPS      Y5, Y6, Y6
+	VMASKMOVPS  Y6, Y15, (R8)
+	ADDQ        SI, R8
+	ADDQ        SI, R8
+	ADDQ        SI, R8
+	ADDQ        SI, R8
+	ADDQ        SI, R8
+	VMOVUPS     96(CX), Y0
+	VMOVUPS     256(CX), Y1
+	VMOVUPS     416(CX), Y2
+	VMOVUPS     576(CX), Y3
+	VMOVUPS     736(CX), Y4
+	VMOVUPS     896(CX), Y5
+	MOVQ        DX, R8
+	ADDQ        SI, R8
+	ADDQ        SI, R8
+	ADDQ        SI, R8
+	VADDPS      Y2, Y1, Y6
+	VSUBPS      Y1, Y2, Y7
+	VADDPS      Y4, Y3, Y8
+	VSUBPS      Y4, Y3, Y9
+	VMULPS      cbe2aaaab<>+0(SB), Y6, Y6
+	VMULPS      c3e2aaaab<>+0(SB), Y7, Y7
+	VMOVAPS     Y6, Y10
+	VFMADD231PS c3e800000<>+0(SB), Y0, Y10
+	VFMADD231PS c3d2aaaab<>+0(SB), Y8, Y10
+	VMASKMOVPS  Y10, Y15, (R8)
+	ADDQ        SI, R8
+	ADDQ        SI, R8
+	ADDQ        SI, R8
+	ADDQ        SI, R8
+	ADDQ        SI, R8
+	VMOVAPS     Y7, Y10
+	VFMADD231PS c3daaaaab<>+0(SB), Y9, Y10
+	VMASKMOVPS  Y10, Y15, (R8)
+	ADDQ        SI, R8
+	ADDQ        SI, R8
+	ADDQ        SI, R8
+	ADDQ        SI, R8
+	ADDQ        SI, R8
+	VMOVAPS     Y6, Y10
+	VFMADD231PS c3e2aaaab<>+0(SB), Y8, Y10
+	VMASKMOVPS  Y10, Y15, (R8)
+	ADDQ        SI, R8
+	ADDQ        SI, R8
+	ADDQ        SI, R8
+	ADDQ        SI, R8
+	ADDQ        SI, R8
+	VFMADD231PS c3eaaaaab<>+0(SB), Y9, Y7
+	VMASKMOVPS  Y7, Y15, (R8)
+	ADDQ        SI, R8
+	ADDQ        SI, R8
+	ADDQ        SI, R8
+	ADDQ        SI, R8
+	ADDQ        SI, R8
+	VFMADD231PS c3f2aaaab<>+0(SB), Y8, Y6
+	VADDPS      Y5, Y6, Y6
+	VMASKMOVPS  Y6, Y15, (R8)
+	ADDQ        SI, R8
+	ADDQ        SI, R8
+	ADDQ        SI, R8
+	ADDQ        SI, R8
+	ADDQ        SI, R8
+	VMOVUPS     128(CX), Y0
+	VMOVUPS     288(CX), Y1
+	VMOVUPS     448(CX), Y2
+	VMOVUPS     608(CX), Y3
+	VMOVUPS     768(CX), Y4
+	VMOVUPS     928(CX), Y5
+	MOVQ        DX, R8
+	ADDQ        SI, R8
+	ADDQ        SI, R8
+	ADDQ        SI, R8
+	ADDQ        SI, R8
+	VADDPS      Y2, Y1, Y6
+	VSUBPS      Y1, Y2, Y7
+	VADDPS      Y4, Y3, Y8
+	VSUBPS      Y4, Y3, Y9
+	VMULPS      cbe2aaaab<>+0(SB), Y6, Y6
+	VMULPS      c3e2aaaab<>+0(SB), Y7, Y7
+	VMOVAPS     Y6, Y10
+	VFMADD231PS c3e800000<>+0(SB), Y0, Y10
+	VFMADD231PS c3d2aaaab<>+0(SB), Y8, Y10
+	VMASKMOVPS  Y10, Y15, (R8)
+	ADDQ        SI, R8
+	ADDQ        SI, R8
+	ADDQ        SI, R8
+	ADDQ        SI, R8
+	ADDQ        SI, R8
+	VMOVAPS     Y7, Y10
+	VFMADD231PS c3daaaaab<>+0(SB), Y9, Y10
+	VMASKMOVPS  Y10, Y15, (R8)
+	ADDQ        SI, R8
+	ADDQ        SI, R8
+	ADDQ        SI, R8
+	ADDQ        SI, R8
+	ADDQ        SI, R8
+	VMOVAPS     Y6, Y10
+	VFMADD231PS c3e2aaaab<>+0(SB), Y8, Y10
+	VMASKMOVPS  Y10, Y15, (R8)
+	ADDQ        SI, R8
+	ADDQ        SI, R8
+	ADDQ        SI, R8
+	ADDQ        SI, R8
+	ADDQ        SI, R8
+	VFMADD231PS c3eaaaaab<>+0(SB), Y9, Y7
+	VMASKMOVPS  Y7, Y15, (R8)
+	ADDQ        SI, R8
+	ADDQ        SI, R8
+	ADDQ        SI, R8
+	ADDQ        SI, R8
+	ADDQ        SI, R8
+	VFMADD231PS c3f2aaaab<>+0(SB), Y8, Y6
+	VADDPS      Y5, Y6, Y6
+	VMASKMOVPS  Y6, Y15, (R8)
+	ADDQ        SI, R8
+	ADDQ        SI, R8
 	ADDQ        SI, R8
 	ADDQ        SI, R8
 	ADDQ        SI, R8

@@ -4,37 +4,57 @@
 
 package simd
 
-// winoInAVX512 winoIn transforms 6×6 tiles of channels of an image, 4 apart, for the product.
+// winoIn4AVX512 winoIn4 transforms 6×6 tiles of channels of an image, 4 apart, for the product.
 //
 //go:noescape
-func winoInAVX512(channels int, x *float32, xs int, at *int, row int, masks *uint32, v *float32, cs int, es int, cells *float32, flags int) (csr uint32)
+func winoIn4AVX512(channels int, x *float32, xs int, at *int, row int, masks *uint32, v *float32, cs int, es int, cells *float32, flags int) (csr uint32)
 
-// winoDyAVX512 winoDy transforms 4×4 tiles of channels of an output's gradient for the product.
+// winoDy4AVX512 winoDy4 transforms 4×4 tiles of channels of an output's gradient for the product.
 //
 //go:noescape
-func winoDyAVX512(channels int, x *float32, xs int, at *int, row int, masks *uint32, v *float32, cs int, es int, cells *float32, flags int) (csr uint32)
+func winoDy4AVX512(channels int, x *float32, xs int, at *int, row int, masks *uint32, v *float32, cs int, es int, cells *float32, flags int) (csr uint32)
 
-// winoOutAVX512 winoOut transforms the products for channels of a vector of tiles, and finishes 4×4 outputs of each tile.
+// winoOut4AVX512 winoOut4 transforms the products for channels of a vector of tiles, and finishes 4×4 outputs of each tile.
 //
 //go:noescape
-func winoOutAVX512(channels int, m *float32, ms int, es int, y *float32, ys int, at *int, row int, masks *uint32, bias *float32, cells *float32, flags int) (csr uint32)
+func winoOut4AVX512(channels int, m *float32, ms int, es int, y *float32, ys int, at *int, row int, masks *uint32, bias *float32, cells *float32, flags int) (csr uint32)
 
-// winoFilterAVX512 winoFilter transforms n 3×3 filters, whose elements are ws bytes apart, to products' factors us bytes apart.
+// winoFilter3AVX512 winoFilter3 transforms n 3×3 filters, whose elements are ws bytes apart, to products' factors us bytes apart.
 //
 //go:noescape
-func winoFilterAVX512(n int, w *float32, ws int, u *float32, us int, cells *float32) (csr uint32)
+func winoFilter3AVX512(n int, w *float32, ws int, u *float32, us int, cells *float32) (csr uint32)
 
-// winoFilterGradAVX512 winoFilterGrad is the adjoint of winoFilter: from factors us bytes apart to elements ws bytes apart.
+// winoFilterGrad3AVX512 winoFilterGrad3 is the adjoint of winoFilter3: from factors us bytes apart to elements ws bytes apart.
 //
 //go:noescape
-func winoFilterGradAVX512(n int, w *float32, ws int, u *float32, us int, cells *float32) (csr uint32)
+func winoFilterGrad3AVX512(n int, w *float32, ws int, u *float32, us int, cells *float32) (csr uint32)
 
-var winogradAVX512 = winogradKernels{
-	winoLanes:      16,
-	winoMaskWords:  1,
-	winoIn:         winoInAVX512,
-	winoDy:         winoDyAVX512,
-	winoOut:        winoOutAVX512,
-	winoFilter:     winoFilterAVX512,
-	winoFilterGrad: winoFilterGradAVX512,
-}
+// winoIn2AVX512 winoIn2 transforms 6×6 tiles of channels of an image, 2 apart, for the product.
+//
+//go:noescape
+func winoIn2AVX512(channels int, x *float32, xs int, at *int, row int, masks *uint32, v *float32, cs int, es int, cells *float32, flags int) (csr uint32)
+
+// winoDy2AVX512 winoDy2 transforms 2×2 tiles of channels of an output's gradient for the product.
+//
+//go:noescape
+func winoDy2AVX512(channels int, x *float32, xs int, at *int, row int, masks *uint32, v *float32, cs int, es int, cells *float32, flags int) (csr uint32)
+
+// winoOut2AVX512 winoOut2 transforms the products for channels of a vector of tiles, and finishes 2×2 outputs of each tile.
+//
+//go:noescape
+func winoOut2AVX512(channels int, m *float32, ms int, es int, y *float32, ys int, at *int, row int, masks *uint32, bias *float32, cells *float32, flags int) (csr uint32)
+
+// winoFilter5AVX512 winoFilter5 transforms n 5×5 filters, whose elements are ws bytes apart, to products' factors us bytes apart.
+//
+//go:noescape
+func winoFilter5AVX512(n int, w *float32, ws int, u *float32, us int, cells *float32) (csr uint32)
+
+// winoFilterGrad5AVX512 winoFilterGrad5 is the adjoint of winoFilter5: from factors us bytes apart to elements ws bytes apart.
+//
+//go:noescape
+func winoFilterGrad5AVX512(n int, w *float32, ws int, u *float32, us int, cells *float32) (csr uint32)
+
+var winogradAVX512 = winogradKernels{winoLanes: 16, winoMaskWords: 1, winoForms: []winoForm{
+	{tile: 4, size: 3, in: winoIn4AVX512, dy: winoDy4AVX512, out: winoOut4AVX512, filter: winoFilter3AVX512, filterGrad: winoFilterGrad3AVX512},
+	{tile: 2, size: 5, in: winoIn2AVX512, dy: winoDy2AVX512, out: winoOut2AVX512, filter: winoFilter5AVX512, filterGrad: winoFilterGrad5AVX512},
+}}

@@ -7,9 +7,9 @@
 DATA flushing<>+0(SB)/4, $0x00009fc0
 GLOBL flushing<>(SB), RODATA|NOPTR, $4
 
-// func winoInAVX512(channels int, x *float32, xs int, at *int, row int, masks *uint32, v *float32, cs int, es int, cells *float32, flags int) (csr uint32)
+// func winoIn4AVX512(channels int, x *float32, xs int, at *int, row int, masks *uint32, v *float32, cs int, es int, cells *float32, flags int) (csr uint32)
 // Requires: AVX, AVX512F, MMX+, SSE
-TEXT ·winoInAVX512(SB), NOSPLIT, $0-92
+TEXT ·winoIn4AVX512(SB), NOSPLIT, $0-92
 	STMXCSR csr+88(FP)
 	LDMXCSR flushing<>+0(SB)
 	MOVQ    at+24(FP), AX
@@ -941,9 +941,9 @@ DATA c40000000<>+56(SB)/4, $0x40000000
 DATA c40000000<>+60(SB)/4, $0x40000000
 GLOBL c40000000<>(SB), RODATA|NOPTR, $64
 
-// func winoDyAVX512(channels int, x *float32, xs int, at *int, row int, masks *uint32, v *float32, cs int, es int, cells *float32, flags int) (csr uint32)
+// func winoDy4AVX512(channels int, x *float32, xs int, at *int, row int, masks *uint32, v *float32, cs int, es int, cells *float32, flags int) (csr uint32)
 // Requires: AVX, AVX512F, MMX+, SSE
-TEXT ·winoDyAVX512(SB), NOSPLIT, $0-92
+TEXT ·winoDy4AVX512(SB), NOSPLIT, $0-92
 	STMXCSR csr+88(FP)
 	LDMXCSR flushing<>+0(SB)
 	MOVQ    at+24(FP), AX
@@ -1503,9 +1503,9 @@ columns:
 	VZEROUPPER
 	RET
 
-// func winoOutAVX512(channels int, m *float32, ms int, es int, y *float32, ys int, at *int, row int, masks *uint32, bias *float32, cells *float32, flags int) (csr uint32)
+// func winoOut4AVX512(channels int, m *float32, ms int, es int, y *float32, ys int, at *int, row int, masks *uint32, bias *float32, cells *float32, flags int) (csr uint32)
 // Requires: AVX, AVX512DQ, AVX512F, SSE
-TEXT ·winoOutAVX512(SB), NOSPLIT, $0-100
+TEXT ·winoOut4AVX512(SB), NOSPLIT, $0-100
 	STMXCSR csr+96(FP)
 	LDMXCSR flushing<>+0(SB)
 	MOVQ    at+48(FP), AX
@@ -1743,11 +1743,11 @@ channel:
 	TESTQ        $0x00000004, flags+88(FP)
 	JE           whole0bias
 	MOVQ         bias+72(FP), R11
-	VBROADCASTSS (R11), Z8
-	VADDPS       Z8, Z10, Z10
-	VADDPS       Z8, Z11, Z11
-	VADDPS       Z8, Z6, Z6
-	VADDPS       Z8, Z7, Z7
+	VBROADCASTSS (R11), Z12
+	VADDPS       Z12, Z10, Z10
+	VADDPS       Z12, Z11, Z11
+	VADDPS       Z12, Z6, Z6
+	VADDPS       Z12, Z7, Z7
 
 whole0bias:
 	VUNPCKLPS Z11, Z10, Z0
@@ -1760,23 +1760,23 @@ whole0bias:
 	VUNPCKHPD Z3, Z1, Z7
 	TESTQ     $0x00000001, flags+88(FP)
 	JE        whole0add
-	VMOVUPS   (CX)(R10*1), Z8
-	VADDPS    Z8, Z10, Z10
-	VMOVUPS   (DX)(R10*1), Z8
-	VADDPS    Z8, Z11, Z11
-	VMOVUPS   (BX)(R10*1), Z8
-	VADDPS    Z8, Z6, Z6
-	VMOVUPS   (SI)(R10*1), Z8
-	VADDPS    Z8, Z7, Z7
+	VMOVUPS   (CX)(R10*1), Z12
+	VADDPS    Z12, Z10, Z10
+	VMOVUPS   (DX)(R10*1), Z12
+	VADDPS    Z12, Z11, Z11
+	VMOVUPS   (BX)(R10*1), Z12
+	VADDPS    Z12, Z6, Z6
+	VMOVUPS   (SI)(R10*1), Z12
+	VADDPS    Z12, Z7, Z7
 
 whole0add:
 	TESTQ  $0x00000008, flags+88(FP)
 	JE     whole0relu
-	VXORPS Z8, Z8, Z8
-	VMAXPS Z10, Z8, Z10
-	VMAXPS Z11, Z8, Z11
-	VMAXPS Z6, Z8, Z6
-	VMAXPS Z7, Z8, Z7
+	VXORPS Z12, Z12, Z12
+	VMAXPS Z10, Z12, Z10
+	VMAXPS Z11, Z12, Z11
+	VMAXPS Z6, Z12, Z6
+	VMAXPS Z7, Z12, Z7
 
 whole0relu:
 	VMOVUPS      Z10, (CX)(R10*1)
@@ -1804,11 +1804,11 @@ whole0relu:
 	TESTQ        $0x00000004, flags+88(FP)
 	JE           whole1bias
 	MOVQ         bias+72(FP), R11
-	VBROADCASTSS (R11), Z8
-	VADDPS       Z8, Z10, Z10
-	VADDPS       Z8, Z11, Z11
-	VADDPS       Z8, Z6, Z6
-	VADDPS       Z8, Z7, Z7
+	VBROADCASTSS (R11), Z12
+	VADDPS       Z12, Z10, Z10
+	VADDPS       Z12, Z11, Z11
+	VADDPS       Z12, Z6, Z6
+	VADDPS       Z12, Z7, Z7
 
 whole1bias:
 	VUNPCKLPS Z11, Z10, Z0
@@ -1821,23 +1821,23 @@ whole1bias:
 	VUNPCKHPD Z3, Z1, Z7
 	TESTQ     $0x00000001, flags+88(FP)
 	JE        whole1add
-	VMOVUPS   (CX)(R10*1), Z8
-	VADDPS    Z8, Z10, Z10
-	VMOVUPS   (DX)(R10*1), Z8
-	VADDPS    Z8, Z11, Z11
-	VMOVUPS   (BX)(R10*1), Z8
-	VADDPS    Z8, Z6, Z6
-	VMOVUPS   (SI)(R10*1), Z8
-	VADDPS    Z8, Z7, Z7
+	VMOVUPS   (CX)(R10*1), Z12
+	VADDPS    Z12, Z10, Z10
+	VMOVUPS   (DX)(R10*1), Z12
+	VADDPS    Z12, Z11, Z11
+	VMOVUPS   (BX)(R10*1), Z12
+	VADDPS    Z12, Z6, Z6
+	VMOVUPS   (SI)(R10*1), Z12
+	VADDPS    Z12, Z7, Z7
 
 whole1add:
 	TESTQ  $0x00000008, flags+88(FP)
 	JE     whole1relu
-	VXORPS Z8, Z8, Z8
-	VMAXPS Z10, Z8, Z10
-	VMAXPS Z11, Z8, Z11
-	VMAXPS Z6, Z8, Z6
-	VMAXPS Z7, Z8, Z7
+	VXORPS Z12, Z12, Z12
+	VMAXPS Z10, Z12, Z10
+	VMAXPS Z11, Z12, Z11
+	VMAXPS Z6, Z12, Z6
+	VMAXPS Z7, Z12, Z7
 
 whole1relu:
 	VMOVUPS      Z10, (CX)(R10*1)
@@ -1865,11 +1865,11 @@ whole1relu:
 	TESTQ        $0x00000004, flags+88(FP)
 	JE           whole2bias
 	MOVQ         bias+72(FP), R11
-	VBROADCASTSS (R11), Z8
-	VADDPS       Z8, Z10, Z10
-	VADDPS       Z8, Z11, Z11
-	VADDPS       Z8, Z6, Z6
-	VADDPS       Z8, Z7, Z7
+	VBROADCASTSS (R11), Z12
+	VADDPS       Z12, Z10, Z10
+	VADDPS       Z12, Z11, Z11
+	VADDPS       Z12, Z6, Z6
+	VADDPS       Z12, Z7, Z7
 
 whole2bias:
 	VUNPCKLPS Z11, Z10, Z0
@@ -1882,23 +1882,23 @@ whole2bias:
 	VUNPCKHPD Z3, Z1, Z7
 	TESTQ     $0x00000001, flags+88(FP)
 	JE        whole2add
-	VMOVUPS   (CX)(R10*1), Z8
-	VADDPS    Z8, Z10, Z10
-	VMOVUPS   (DX)(R10*1), Z8
-	VADDPS    Z8, Z11, Z11
-	VMOVUPS   (BX)(R10*1), Z8
-	VADDPS    Z8, Z6, Z6
-	VMOVUPS   (SI)(R10*1), Z8
-	VADDPS    Z8, Z7, Z7
+	VMOVUPS   (CX)(R10*1), Z12
+	VADDPS    Z12, Z10, Z10
+	VMOVUPS   (DX)(R10*1), Z12
+	VADDPS    Z12, Z11, Z11
+	VMOVUPS   (BX)(R10*1), Z12
+	VADDPS    Z12, Z6, Z6
+	VMOVUPS   (SI)(R10*1), Z12
+	VADDPS    Z12, Z7, Z7
 
 whole2add:
 	TESTQ  $0x00000008, flags+88(FP)
 	JE     whole2relu
-	VXORPS Z8, Z8, Z8
-	VMAXPS Z10, Z8, Z10
-	VMAXPS Z11, Z8, Z11
-	VMAXPS Z6, Z8, Z6
-	VMAXPS Z7, Z8, Z7
+	VXORPS Z12, Z12, Z12
+	VMAXPS Z10, Z12, Z10
+	VMAXPS Z11, Z12, Z11
+	VMAXPS Z6, Z12, Z6
+	VMAXPS Z7, Z12, Z7
 
 whole2relu:
 	VMOVUPS      Z10, (CX)(R10*1)
@@ -1926,11 +1926,11 @@ whole2relu:
 	TESTQ        $0x00000004, flags+88(FP)
 	JE           whole3bias
 	MOVQ         bias+72(FP), R11
-	VBROADCASTSS (R11), Z8
-	VADDPS       Z8, Z10, Z10
-	VADDPS       Z8, Z11, Z11
-	VADDPS       Z8, Z6, Z6
-	VADDPS       Z8, Z7, Z7
+	VBROADCASTSS (R11), Z12
+	VADDPS       Z12, Z10, Z10
+	VADDPS       Z12, Z11, Z11
+	VADDPS       Z12, Z6, Z6
+	VADDPS       Z12, Z7, Z7
 
 whole3bias:
 	VUNPCKLPS Z11, Z10, Z0
@@ -1943,23 +1943,23 @@ whole3bias:
 	VUNPCKHPD Z3, Z1, Z7
 	TESTQ     $0x00000001, flags+88(FP)
 	JE        whole3add
-	VMOVUPS   (CX)(R10*1), Z8
-	VADDPS    Z8, Z10, Z10
-	VMOVUPS   (DX)(R10*1), Z8
-	VADDPS    Z8, Z11, Z11
-	VMOVUPS   (BX)(R10*1), Z8
-	VADDPS    Z8, Z6, Z6
-	VMOVUPS   (SI)(R10*1), Z8
-	VADDPS    Z8, Z7, Z7
+	VMOVUPS   (CX)(R10*1), Z12
+	VADDPS    Z12, Z10, Z10
+	VMOVUPS   (DX)(R10*1), Z12
+	VADDPS    Z12, Z11, Z11
+	VMOVUPS   (BX)(R10*1), Z12
+	VADDPS    Z12, Z6, Z6
+	VMOVUPS   (SI)(R10*1), Z12
+	VADDPS    Z12, Z7, Z7
 
 whole3add:
 	TESTQ  $0x00000008, flags+88(FP)
 	JE     whole3relu
-	VXORPS Z8, Z8, Z8
-	VMAXPS Z10, Z8, Z10
-	VMAXPS Z11, Z8, Z11
-	VMAXPS Z6, Z8, Z6
-	VMAXPS Z7, Z8, Z7
+	VXORPS Z12, Z12, Z12
+	VMAXPS Z10, Z12, Z10
+	VMAXPS Z11, Z12, Z11
+	VMAXPS Z6, Z12, Z6
+	VMAXPS Z7, Z12, Z7
 
 whole3relu:
 	VMOVUPS Z10, (CX)(R10*1)
@@ -1989,11 +1989,11 @@ masked:
 	TESTQ        $0x00000004, flags+88(FP)
 	JE           masked0bias
 	MOVQ         bias+72(FP), R11
-	VBROADCASTSS (R11), Z8
-	VADDPS       Z8, Z10, Z10
-	VADDPS       Z8, Z11, Z11
-	VADDPS       Z8, Z6, Z6
-	VADDPS       Z8, Z7, Z7
+	VBROADCASTSS (R11), Z12
+	VADDPS       Z12, Z10, Z10
+	VADDPS       Z12, Z11, Z11
+	VADDPS       Z12, Z6, Z6
+	VADDPS       Z12, Z7, Z7
 
 masked0bias:
 	VUNPCKLPS Z11, Z10, Z0
@@ -2007,26 +2007,26 @@ masked0bias:
 	TESTQ     $0x00000001, flags+88(FP)
 	JE        masked0add
 	KMOVW     (DI), K1
-	VMOVUPS.Z (CX)(R10*1), K1, Z8
-	VADDPS    Z8, Z10, Z10
+	VMOVUPS.Z (CX)(R10*1), K1, Z12
+	VADDPS    Z12, Z10, Z10
 	KMOVW     4(DI), K1
-	VMOVUPS.Z (DX)(R10*1), K1, Z8
-	VADDPS    Z8, Z11, Z11
+	VMOVUPS.Z (DX)(R10*1), K1, Z12
+	VADDPS    Z12, Z11, Z11
 	KMOVW     8(DI), K1
-	VMOVUPS.Z (BX)(R10*1), K1, Z8
-	VADDPS    Z8, Z6, Z6
+	VMOVUPS.Z (BX)(R10*1), K1, Z12
+	VADDPS    Z12, Z6, Z6
 	KMOVW     12(DI), K1
-	VMOVUPS.Z (SI)(R10*1), K1, Z8
-	VADDPS    Z8, Z7, Z7
+	VMOVUPS.Z (SI)(R10*1), K1, Z12
+	VADDPS    Z12, Z7, Z7
 
 masked0add:
 	TESTQ  $0x00000008, flags+88(FP)
 	JE     masked0relu
-	VXORPS Z8, Z8, Z8
-	VMAXPS Z10, Z8, Z10
-	VMAXPS Z11, Z8, Z11
-	VMAXPS Z6, Z8, Z6
-	VMAXPS Z7, Z8, Z7
+	VXORPS Z12, Z12, Z12
+	VMAXPS Z10, Z12, Z10
+	VMAXPS Z11, Z12, Z11
+	VMAXPS Z6, Z12, Z6
+	VMAXPS Z7, Z12, Z7
 
 masked0relu:
 	KMOVW        (DI), K1
@@ -2058,11 +2058,11 @@ masked0relu:
 	TESTQ        $0x00000004, flags+88(FP)
 	JE           masked1bias
 	MOVQ         bias+72(FP), R11
-	VBROADCASTSS (R11), Z8
-	VADDPS       Z8, Z10, Z10
-	VADDPS       Z8, Z11, Z11
-	VADDPS       Z8, Z6, Z6
-	VADDPS       Z8, Z7, Z7
+	VBROADCASTSS (R11), Z12
+	VADDPS       Z12, Z10, Z10
+	VADDPS       Z12, Z11, Z11
+	VADDPS       Z12, Z6, Z6
+	VADDPS       Z12, Z7, Z7
 
 masked1bias:
 	VUNPCKLPS Z11, Z10, Z0
@@ -2076,26 +2076,26 @@ masked1bias:
 	TESTQ     $0x00000001, flags+88(FP)
 	JE        masked1add
 	KMOVW     16(DI), K1
-	VMOVUPS.Z (CX)(R10*1), K1, Z8
-	VADDPS    Z8, Z10, Z10
+	VMOVUPS.Z (CX)(R10*1), K1, Z12
+	VADDPS    Z12, Z10, Z10
 	KMOVW     20(DI), K1
-	VMOVUPS.Z (DX)(R10*1), K1, Z8
-	VADDPS    Z8, Z11, Z11
+	VMOVUPS.Z (DX)(R10*1), K1, Z12
+	VADDPS    Z12, Z11, Z11
 	KMOVW     24(DI), K1
-	VMOVUPS.Z (BX)(R10*1), K1, Z8
-	VADDPS    Z8, Z6, Z6
+	VMOVUPS.Z (BX)(R10*1), K1, Z12
+	VADDPS    Z12, Z6, Z6
 	KMOVW     28(DI), K1
-	VMOVUPS.Z (SI)(R10*1), K1, Z8
-	VADDPS    Z8, Z7, Z7
+	VMOVUPS.Z (SI)(R10*1), K1, Z12
+	VADDPS    Z12, Z7, Z7
 
 masked1add:
 	TESTQ  $0x00000008, flags+88(FP)
 	JE     masked1relu
-	VXORPS Z8, Z8, Z8
-	VMAXPS Z10, Z8, Z10
-	VMAXPS Z11, Z8, Z11
-	VMAXPS Z6, Z8, Z6
-	VMAXPS Z7, Z8, Z7
+	VXORPS Z12, Z12, Z12
+	VMAXPS Z10, Z12, Z10
+	VMAXPS Z11, Z12, Z11
+	VMAXPS Z6, Z12, Z6
+	VMAXPS Z7, Z12, Z7
 
 masked1relu:
 	KMOVW        16(DI), K1
@@ -2127,11 +2127,11 @@ masked1relu:
 	TESTQ        $0x00000004, flags+88(FP)
 	JE           masked2bias
 	MOVQ         bias+72(FP), R11
-	VBROADCASTSS (R11), Z8
-	VADDPS       Z8, Z10, Z10
-	VADDPS       Z8, Z11, Z11
-	VADDPS       Z8, Z6, Z6
-	VADDPS       Z8, Z7, Z7
+	VBROADCASTSS (R11), Z12
+	VADDPS       Z12, Z10, Z10
+	VADDPS       Z12, Z11, Z11
+	VADDPS       Z12, Z6, Z6
+	VADDPS       Z12, Z7, Z7
 
 masked2bias:
 	VUNPCKLPS Z11, Z10, Z0
@@ -2145,26 +2145,26 @@ masked2bias:
 	TESTQ     $0x00000001, flags+88(FP)
 	JE        masked2add
 	KMOVW     32(DI), K1
-	VMOVUPS.Z (CX)(R10*1), K1, Z8
-	VADDPS    Z8, Z10, Z10
+	VMOVUPS.Z (CX)(R10*1), K1, Z12
+	VADDPS    Z12, Z10, Z10
 	KMOVW     36(DI), K1
-	VMOVUPS.Z (DX)(R10*1), K1, Z8
-	VADDPS    Z8, Z11, Z11
+	VMOVUPS.Z (DX)(R10*1), K1, Z12
+	VADDPS    Z12, Z11, Z11
 	KMOVW     40(DI), K1
-	VMOVUPS.Z (BX)(R10*1), K1, Z8
-	VADDPS    Z8, Z6, Z6
+	VMOVUPS.Z (BX)(R10*1), K1, Z12
+	VADDPS    Z12, Z6, Z6
 	KMOVW     44(DI), K1
-	VMOVUPS.Z (SI)(R10*1), K1, Z8
-	VADDPS    Z8, Z7, Z7
+	VMOVUPS.Z (SI)(R10*1), K1, Z12
+	VADDPS    Z12, Z7, Z7
 
 masked2add:
 	TESTQ  $0x00000008, flags+88(FP)
 	JE     masked2relu
-	VXORPS Z8, Z8, Z8
-	VMAXPS Z10, Z8, Z10
-	VMAXPS Z11, Z8, Z11
-	VMAXPS Z6, Z8, Z6
-	VMAXPS Z7, Z8, Z7
+	VXORPS Z12, Z12, Z12
+	VMAXPS Z10, Z12, Z10
+	VMAXPS Z11, Z12, Z11
+	VMAXPS Z6, Z12, Z6
+	VMAXPS Z7, Z12, Z7
 
 masked2relu:
 	KMOVW        32(DI), K1
@@ -2196,11 +2196,11 @@ masked2relu:
 	TESTQ        $0x00000004, flags+88(FP)
 	JE           masked3bias
 	MOVQ         bias+72(FP), R11
-	VBROADCASTSS (R11), Z8
-	VADDPS       Z8, Z10, Z10
-	VADDPS       Z8, Z11, Z11
-	VADDPS       Z8, Z6, Z6
-	VADDPS       Z8, Z7, Z7
+	VBROADCASTSS (R11), Z12
+	VADDPS       Z12, Z10, Z10
+	VADDPS       Z12, Z11, Z11
+	VADDPS       Z12, Z6, Z6
+	VADDPS       Z12, Z7, Z7
 
 masked3bias:
 	VUNPCKLPS Z11, Z10, Z0
@@ -2214,26 +2214,26 @@ masked3bias:
 	TESTQ     $0x00000001, flags+88(FP)
 	JE        masked3add
 	KMOVW     48(DI), K1
-	VMOVUPS.Z (CX)(R10*1), K1, Z8
-	VADDPS    Z8, Z10, Z10
+	VMOVUPS.Z (CX)(R10*1), K1, Z12
+	VADDPS    Z12, Z10, Z10
 	KMOVW     52(DI), K1
-	VMOVUPS.Z (DX)(R10*1), K1, Z8
-	VADDPS    Z8, Z11, Z11
+	VMOVUPS.Z (DX)(R10*1), K1, Z12
+	VADDPS    Z12, Z11, Z11
 	KMOVW     56(DI), K1
-	VMOVUPS.Z (BX)(R10*1), K1, Z8
-	VADDPS    Z8, Z6, Z6
+	VMOVUPS.Z (BX)(R10*1), K1, Z12
+	VADDPS    Z12, Z6, Z6
 	KMOVW     60(DI), K1
-	VMOVUPS.Z (SI)(R10*1), K1, Z8
-	VADDPS    Z8, Z7, Z7
+	VMOVUPS.Z (SI)(R10*1), K1, Z12
+	VADDPS    Z12, Z7, Z7
 
 masked3add:
 	TESTQ  $0x00000008, flags+88(FP)
 	JE     masked3relu
-	VXORPS Z8, Z8, Z8
-	VMAXPS Z10, Z8, Z10
-	VMAXPS Z11, Z8, Z11
-	VMAXPS Z6, Z8, Z6
-	VMAXPS Z7, Z8, Z7
+	VXORPS Z12, Z12, Z12
+	VMAXPS Z10, Z12, Z10
+	VMAXPS Z11, Z12, Z11
+	VMAXPS Z6, Z12, Z6
+	VMAXPS Z7, Z12, Z7
 
 masked3relu:
 	KMOVW   48(DI), K1
@@ -2259,9 +2259,9 @@ next:
 	VZEROUPPER
 	RET
 
-// func winoFilterAVX512(n int, w *float32, ws int, u *float32, us int, cells *float32) (csr uint32)
+// func winoFilter3AVX512(n int, w *float32, ws int, u *float32, us int, cells *float32) (csr uint32)
 // Requires: AVX, AVX512F, BMI2, SSE
-TEXT ·winoFilterAVX512(SB), NOSPLIT, $0-52
+TEXT ·winoFilter3AVX512(SB), NOSPLIT, $0-52
 	STMXCSR csr+48(FP)
 	LDMXCSR flushing<>+0(SB)
 	MOVQ    n+0(FP), AX
@@ -3235,9 +3235,9 @@ DATA c3daaaaab<>+56(SB)/4, $0x3daaaaab
 DATA c3daaaaab<>+60(SB)/4, $0x3daaaaab
 GLOBL c3daaaaab<>(SB), RODATA|NOPTR, $64
 
-// func winoFilterGradAVX512(n int, w *float32, ws int, u *float32, us int, cells *float32) (csr uint32)
+// func winoFilterGrad3AVX512(n int, w *float32, ws int, u *float32, us int, cells *float32) (csr uint32)
 // Requires: AVX, AVX512F, BMI2, SSE
-TEXT ·winoFilterGradAVX512(SB), NOSPLIT, $0-52
+TEXT ·winoFilterGrad3AVX512(SB), NOSPLIT, $0-52
 	STMXCSR csr+48(FP)
 	LDMXCSR flushing<>+0(SB)
 	MOVQ    n+0(FP), AX
@@ -3776,6 +3776,3532 @@ rest:
 	VFMADD231PS c3e2aaaab<>+0(SB), Z8, Z6
 	VADDPS      Z5, Z6, Z6
 	VMOVUPS     Z6, K1, (R8)
+	ADDQ        SI, R8
+	ADDQ        SI, R8
+	ADDQ        SI, R8
+
+done:
+	LDMXCSR csr+48(FP)
+	VZEROUPPER
+	RET
+
+// func winoIn2AVX512(channels int, x *float32, xs int, at *int, row int, masks *uint32, v *float32, cs int, es int, cells *float32, flags int) (csr uint32)
+// Requires: AVX, AVX512F, MMX+, SSE
+TEXT ·winoIn2AVX512(SB), NOSPLIT, $0-92
+	STMXCSR csr+88(FP)
+	LDMXCSR flushing<>+0(SB)
+	MOVQ    at+24(FP), AX
+	MOVQ    x+8(FP), CX
+	ADDQ    (AX), CX
+	MOVQ    x+8(FP), DX
+	ADDQ    8(AX), DX
+	MOVQ    row+32(FP), AX
+	MOVQ    masks+40(FP), BX
+	MOVQ    cells+72(FP), SI
+	MOVQ    channels+0(FP), DI
+	MOVQ    es+64(FP), R9
+	VMOVUPS c40800000<>+0(SB), Z13
+	VMOVUPS c40000000<>+0(SB), Z14
+
+channel:
+	XORQ         R8, R8
+	TESTQ        $0x00000200, flags+80(FP)
+	JE           masked
+	MOVQ         xs+16(FP), R10
+	ADDQ         R10, R10
+	ADDQ         AX, R10
+	VMOVUPS      (CX)(R8*1), Z6
+	VMOVUPS      (DX)(R8*1), Z7
+	VSHUFPS      $0x88, Z7, Z6, Z0
+	VSHUFPS      $0xdd, Z7, Z6, Z1
+	VMOVUPS      8(CX)(R8*1), Z6
+	VMOVUPS      8(DX)(R8*1), Z7
+	VSHUFPS      $0x88, Z7, Z6, Z2
+	VSHUFPS      $0xdd, Z7, Z6, Z3
+	VMOVUPS      16(CX)(R8*1), Z6
+	VMOVUPS      16(DX)(R8*1), Z7
+	VSHUFPS      $0x88, Z7, Z6, Z4
+	VSHUFPS      $0xdd, Z7, Z6, Z5
+	ADDQ         AX, R8
+	VSUBPS       Z2, Z4, Z8
+	VSUBPS       Z1, Z3, Z9
+	VMOVAPS      Z4, Z6
+	VFNMADD231PS Z13, Z2, Z6
+	VMOVAPS      Z3, Z7
+	VFNMADD231PS Z13, Z1, Z7
+	VSUBPS       Z2, Z0, Z10
+	VFMADD213PS  Z8, Z13, Z10
+	VSUBPS       Z3, Z5, Z11
+	VFNMADD231PS Z13, Z9, Z11
+	VMOVUPS      Z10, (SI)
+	VADDPS       Z7, Z6, Z10
+	VMOVUPS      Z10, 64(SI)
+	VSUBPS       Z7, Z6, Z6
+	VMOVUPS      Z6, 128(SI)
+	VMOVAPS      Z8, Z7
+	VFMADD231PS  Z14, Z9, Z7
+	VMOVUPS      Z7, 192(SI)
+	VFNMADD231PS Z14, Z9, Z8
+	VMOVUPS      Z8, 256(SI)
+	VMOVUPS      Z11, 320(SI)
+	ADDQ         AX, R10
+	VMOVUPS      (CX)(R8*1), Z6
+	VMOVUPS      (DX)(R8*1), Z7
+	VSHUFPS      $0x88, Z7, Z6, Z0
+	VSHUFPS      $0xdd, Z7, Z6, Z1
+	VMOVUPS      8(CX)(R8*1), Z6
+	VMOVUPS      8(DX)(R8*1), Z7
+	VSHUFPS      $0x88, Z7, Z6, Z2
+	VSHUFPS      $0xdd, Z7, Z6, Z3
+	VMOVUPS      16(CX)(R8*1), Z6
+	VMOVUPS      16(DX)(R8*1), Z7
+	VSHUFPS      $0x88, Z7, Z6, Z4
+	VSHUFPS      $0xdd, Z7, Z6, Z5
+	ADDQ         AX, R8
+	VSUBPS       Z2, Z4, Z8
+	VSUBPS       Z1, Z3, Z9
+	VMOVAPS      Z4, Z6
+	VFNMADD231PS Z13, Z2, Z6
+	VMOVAPS      Z3, Z7
+	VFNMADD231PS Z13, Z1, Z7
+	VSUBPS       Z2, Z0, Z10
+	VFMADD213PS  Z8, Z13, Z10
+	VSUBPS       Z3, Z5, Z11
+	VFNMADD231PS Z13, Z9, Z11
+	VMOVUPS      Z10, 384(SI)
+	VADDPS       Z7, Z6, Z10
+	VMOVUPS      Z10, 448(SI)
+	VSUBPS       Z7, Z6, Z6
+	VMOVUPS      Z6, 512(SI)
+	VMOVAPS      Z8, Z7
+	VFMADD231PS  Z14, Z9, Z7
+	VMOVUPS      Z7, 576(SI)
+	VFNMADD231PS Z14, Z9, Z8
+	VMOVUPS      Z8, 640(SI)
+	VMOVUPS      Z11, 704(SI)
+	ADDQ         AX, R10
+	VMOVUPS      (CX)(R8*1), Z6
+	VMOVUPS      (DX)(R8*1), Z7
+	VSHUFPS      $0x88, Z7, Z6, Z0
+	VSHUFPS      $0xdd, Z7, Z6, Z1
+	VMOVUPS      8(CX)(R8*1), Z6
+	VMOVUPS      8(DX)(R8*1), Z7
+	VSHUFPS      $0x88, Z7, Z6, Z2
+	VSHUFPS      $0xdd, Z7, Z6, Z3
+	VMOVUPS      16(CX)(R8*1), Z6
+	VMOVUPS      16(DX)(R8*1), Z7
+	VSHUFPS      $0x88, Z7, Z6, Z4
+	VSHUFPS      $0xdd, Z7, Z6, Z5
+	ADDQ         AX, R8
+	VSUBPS       Z2, Z4, Z8
+	VSUBPS       Z1, Z3, Z9
+	VMOVAPS      Z4, Z6
+	VFNMADD231PS Z13, Z2, Z6
+	VMOVAPS      Z3, Z7
+	VFNMADD231PS Z13, Z1, Z7
+	VSUBPS       Z2, Z0, Z10
+	VFMADD213PS  Z8, Z13, Z10
+	VSUBPS       Z3, Z5, Z11
+	VFNMADD231PS Z13, Z9, Z11
+	VMOVUPS      Z10, 768(SI)
+	VADDPS       Z7, Z6, Z10
+	VMOVUPS      Z10, 832(SI)
+	VSUBPS       Z7, Z6, Z6
+	VMOVUPS      Z6, 896(SI)
+	VMOVAPS      Z8, Z7
+	VFMADD231PS  Z14, Z9, Z7
+	VMOVUPS      Z7, 960(SI)
+	VFNMADD231PS Z14, Z9, Z8
+	VMOVUPS      Z8, 1024(SI)
+	VMOVUPS      Z11, 1088(SI)
+	ADDQ         AX, R10
+	VMOVUPS      (CX)(R8*1), Z6
+	VMOVUPS      (DX)(R8*1), Z7
+	VSHUFPS      $0x88, Z7, Z6, Z0
+	VSHUFPS      $0xdd, Z7, Z6, Z1
+	VMOVUPS      8(CX)(R8*1), Z6
+	VMOVUPS      8(DX)(R8*1), Z7
+	VSHUFPS      $0x88, Z7, Z6, Z2
+	VSHUFPS      $0xdd, Z7, Z6, Z3
+	VMOVUPS      16(CX)(R8*1), Z6
+	VMOVUPS      16(DX)(R8*1), Z7
+	VSHUFPS      $0x88, Z7, Z6, Z4
+	VSHUFPS      $0xdd, Z7, Z6, Z5
+	ADDQ         AX, R8
+	VSUBPS       Z2, Z4, Z8
+	VSUBPS       Z1, Z3, Z9
+	VMOVAPS      Z4, Z6
+	VFNMADD231PS Z13, Z2, Z6
+	VMOVAPS      Z3, Z7
+	VFNMADD231PS Z13, Z1, Z7
+	VSUBPS       Z2, Z0, Z10
+	VFMADD213PS  Z8, Z13, Z10
+	VSUBPS       Z3, Z5, Z11
+	VFNMADD231PS Z13, Z9, Z11
+	VMOVUPS      Z10, 1152(SI)
+	VADDPS       Z7, Z6, Z10
+	VMOVUPS      Z10, 1216(SI)
+	VSUBPS       Z7, Z6, Z6
+	VMOVUPS      Z6, 1280(SI)
+	VMOVAPS      Z8, Z7
+	VFMADD231PS  Z14, Z9, Z7
+	VMOVUPS      Z7, 1344(SI)
+	VFNMADD231PS Z14, Z9, Z8
+	VMOVUPS      Z8, 1408(SI)
+	VMOVUPS      Z11, 1472(SI)
+	PREFETCHT0   (CX)(R10*1)
+	PREFETCHT0   64(CX)(R10*1)
+	PREFETCHT0   (DX)(R10*1)
+	PREFETCHT0   64(DX)(R10*1)
+	ADDQ         AX, R10
+	VMOVUPS      (CX)(R8*1), Z6
+	VMOVUPS      (DX)(R8*1), Z7
+	VSHUFPS      $0x88, Z7, Z6, Z0
+	VSHUFPS      $0xdd, Z7, Z6, Z1
+	VMOVUPS      8(CX)(R8*1), Z6
+	VMOVUPS      8(DX)(R8*1), Z7
+	VSHUFPS      $0x88, Z7, Z6, Z2
+	VSHUFPS      $0xdd, Z7, Z6, Z3
+	VMOVUPS      16(CX)(R8*1), Z6
+	VMOVUPS      16(DX)(R8*1), Z7
+	VSHUFPS      $0x88, Z7, Z6, Z4
+	VSHUFPS      $0xdd, Z7, Z6, Z5
+	ADDQ         AX, R8
+	VSUBPS       Z2, Z4, Z8
+	VSUBPS       Z1, Z3, Z9
+	VMOVAPS      Z4, Z6
+	VFNMADD231PS Z13, Z2, Z6
+	VMOVAPS      Z3, Z7
+	VFNMADD231PS Z13, Z1, Z7
+	VSUBPS       Z2, Z0, Z10
+	VFMADD213PS  Z8, Z13, Z10
+	VSUBPS       Z3, Z5, Z11
+	VFNMADD231PS Z13, Z9, Z11
+	VMOVUPS      Z10, 1536(SI)
+	VADDPS       Z7, Z6, Z10
+	VMOVUPS      Z10, 1600(SI)
+	VSUBPS       Z7, Z6, Z6
+	VMOVUPS      Z6, 1664(SI)
+	VMOVAPS      Z8, Z7
+	VFMADD231PS  Z14, Z9, Z7
+	VMOVUPS      Z7, 1728(SI)
+	VFNMADD231PS Z14, Z9, Z8
+	VMOVUPS      Z8, 1792(SI)
+	VMOVUPS      Z11, 1856(SI)
+	PREFETCHT0   (CX)(R10*1)
+	PREFETCHT0   64(CX)(R10*1)
+	PREFETCHT0   (DX)(R10*1)
+	PREFETCHT0   64(DX)(R10*1)
+	ADDQ         AX, R10
+	VMOVUPS      (CX)(R8*1), Z6
+	VMOVUPS      (DX)(R8*1), Z7
+	VSHUFPS      $0x88, Z7, Z6, Z0
+	VSHUFPS      $0xdd, Z7, Z6, Z1
+	VMOVUPS      8(CX)(R8*1), Z6
+	VMOVUPS      8(DX)(R8*1), Z7
+	VSHUFPS      $0x88, Z7, Z6, Z2
+	VSHUFPS      $0xdd, Z7, Z6, Z3
+	VMOVUPS      16(CX)(R8*1), Z6
+	VMOVUPS      16(DX)(R8*1), Z7
+	VSHUFPS      $0x88, Z7, Z6, Z4
+	VSHUFPS      $0xdd, Z7, Z6, Z5
+	VSUBPS       Z2, Z4, Z8
+	VSUBPS       Z1, Z3, Z9
+	VMOVAPS      Z4, Z6
+	VFNMADD231PS Z13, Z2, Z6
+	VMOVAPS      Z3, Z7
+	VFNMADD231PS Z13, Z1, Z7
+	VSUBPS       Z2, Z0, Z10
+	VFMADD213PS  Z8, Z13, Z10
+	VSUBPS       Z3, Z5, Z11
+	VFNMADD231PS Z13, Z9, Z11
+	VMOVUPS      Z10, 1920(SI)
+	VADDPS       Z7, Z6, Z10
+	VMOVUPS      Z10, 1984(SI)
+	VSUBPS       Z7, Z6, Z6
+	VMOVUPS      Z6, 2048(SI)
+	VMOVAPS      Z8, Z7
+	VFMADD231PS  Z14, Z9, Z7
+	VMOVUPS      Z7, 2112(SI)
+	VFNMADD231PS Z14, Z9, Z8
+	VMOVUPS      Z8, 2176(SI)
+	VMOVUPS      Z11, 2240(SI)
+	JMP          columns
+
+masked:
+	MOVQ         xs+16(FP), R10
+	ADDQ         R10, R10
+	ADDQ         AX, R10
+	KMOVW        (BX), K1
+	VMOVUPS.Z    (CX)(R8*1), K1, Z6
+	KMOVW        4(BX), K1
+	VMOVUPS.Z    (DX)(R8*1), K1, Z7
+	VSHUFPS      $0x88, Z7, Z6, Z0
+	VSHUFPS      $0xdd, Z7, Z6, Z1
+	KMOVW        8(BX), K1
+	VMOVUPS.Z    8(CX)(R8*1), K1, Z6
+	KMOVW        12(BX), K1
+	VMOVUPS.Z    8(DX)(R8*1), K1, Z7
+	VSHUFPS      $0x88, Z7, Z6, Z2
+	VSHUFPS      $0xdd, Z7, Z6, Z3
+	KMOVW        16(BX), K1
+	VMOVUPS.Z    16(CX)(R8*1), K1, Z6
+	KMOVW        20(BX), K1
+	VMOVUPS.Z    16(DX)(R8*1), K1, Z7
+	VSHUFPS      $0x88, Z7, Z6, Z4
+	VSHUFPS      $0xdd, Z7, Z6, Z5
+	ADDQ         AX, R8
+	VSUBPS       Z2, Z4, Z8
+	VSUBPS       Z1, Z3, Z9
+	VMOVAPS      Z4, Z6
+	VFNMADD231PS Z13, Z2, Z6
+	VMOVAPS      Z3, Z7
+	VFNMADD231PS Z13, Z1, Z7
+	VSUBPS       Z2, Z0, Z10
+	VFMADD213PS  Z8, Z13, Z10
+	VSUBPS       Z3, Z5, Z11
+	VFNMADD231PS Z13, Z9, Z11
+	VMOVUPS      Z10, (SI)
+	VADDPS       Z7, Z6, Z10
+	VMOVUPS      Z10, 64(SI)
+	VSUBPS       Z7, Z6, Z6
+	VMOVUPS      Z6, 128(SI)
+	VMOVAPS      Z8, Z7
+	VFMADD231PS  Z14, Z9, Z7
+	VMOVUPS      Z7, 192(SI)
+	VFNMADD231PS Z14, Z9, Z8
+	VMOVUPS      Z8, 256(SI)
+	VMOVUPS      Z11, 320(SI)
+	ADDQ         AX, R10
+	KMOVW        24(BX), K1
+	VMOVUPS.Z    (CX)(R8*1), K1, Z6
+	KMOVW        28(BX), K1
+	VMOVUPS.Z    (DX)(R8*1), K1, Z7
+	VSHUFPS      $0x88, Z7, Z6, Z0
+	VSHUFPS      $0xdd, Z7, Z6, Z1
+	KMOVW        32(BX), K1
+	VMOVUPS.Z    8(CX)(R8*1), K1, Z6
+	KMOVW        36(BX), K1
+	VMOVUPS.Z    8(DX)(R8*1), K1, Z7
+	VSHUFPS      $0x88, Z7, Z6, Z2
+	VSHUFPS      $0xdd, Z7, Z6, Z3
+	KMOVW        40(BX), K1
+	VMOVUPS.Z    16(CX)(R8*1), K1, Z6
+	KMOVW        44(BX), K1
+	VMOVUPS.Z    16(DX)(R8*1), K1, Z7
+	VSHUFPS      $0x88, Z7, Z6, Z4
+	VSHUFPS      $0xdd, Z7, Z6, Z5
+	ADDQ         AX, R8
+	VSUBPS       Z2, Z4, Z8
+	VSUBPS       Z1, Z3, Z9
+	VMOVAPS      Z4, Z6
+	VFNMADD231PS Z13, Z2, Z6
+	VMOVAPS      Z3, Z7
+	VFNMADD231PS Z13, Z1, Z7
+	VSUBPS       Z2, Z0, Z10
+	VFMADD213PS  Z8, Z13, Z10
+	VSUBPS       Z3, Z5, Z11
+	VFNMADD231PS Z13, Z9, Z11
+	VMOVUPS      Z10, 384(SI)
+	VADDPS       Z7, Z6, Z10
+	VMOVUPS      Z10, 448(SI)
+	VSUBPS       Z7, Z6, Z6
+	VMOVUPS      Z6, 512(SI)
+	VMOVAPS      Z8, Z7
+	VFMADD231PS  Z14, Z9, Z7
+	VMOVUPS      Z7, 576(SI)
+	VFNMADD231PS Z14, Z9, Z8
+	VMOVUPS      Z8, 640(SI)
+	VMOVUPS      Z11, 704(SI)
+	ADDQ         AX, R10
+	KMOVW        48(BX), K1
+	VMOVUPS.Z    (CX)(R8*1), K1, Z6
+	KMOVW        52(BX), K1
+	VMOVUPS.Z    (DX)(R8*1), K1, Z7
+	VSHUFPS      $0x88, Z7, Z6, Z0
+	VSHUFPS      $0xdd, Z7, Z6, Z1
+	KMOVW        56(BX), K1
+	VMOVUPS.Z    8(CX)(R8*1), K1, Z6
+	KMOVW        60(BX), K1
+	VMOVUPS.Z    8(DX)(R8*1), K1, Z7
+	VSHUFPS      $0x88, Z7, Z6, Z2
+	VSHUFPS      $0xdd, Z7, Z6, Z3
+	KMOVW        64(BX), K1
+	VMOVUPS.Z    16(CX)(R8*1), K1, Z6
+	KMOVW        68(BX), K1
+	VMOVUPS.Z    16(DX)(R8*1), K1, Z7
+	VSHUFPS      $0x88, Z7, Z6, Z4
+	VSHUFPS      $0xdd, Z7, Z6, Z5
+	ADDQ         AX, R8
+	VSUBPS       Z2, Z4, Z8
+	VSUBPS       Z1, Z3, Z9
+	VMOVAPS      Z4, Z6
+	VFNMADD231PS Z13, Z2, Z6
+	VMOVAPS      Z3, Z7
+	VFNMADD231PS Z13, Z1, Z7
+	VSUBPS       Z2, Z0, Z10
+	VFMADD213PS  Z8, Z13, Z10
+	VSUBPS       Z3, Z5, Z11
+	VFNMADD231PS Z13, Z9, Z11
+	VMOVUPS      Z10, 768(SI)
+	VADDPS       Z7, Z6, Z10
+	VMOVUPS      Z10, 832(SI)
+	VSUBPS       Z7, Z6, Z6
+	VMOVUPS      Z6, 896(SI)
+	VMOVAPS      Z8, Z7
+	VFMADD231PS  Z14, Z9, Z7
+	VMOVUPS      Z7, 960(SI)
+	VFNMADD231PS Z14, Z9, Z8
+	VMOVUPS      Z8, 1024(SI)
+	VMOVUPS      Z11, 1088(SI)
+	ADDQ         AX, R10
+	KMOVW        72(BX), K1
+	VMOVUPS.Z    (CX)(R8*1), K1, Z6
+	KMOVW        76(BX), K1
+	VMOVUPS.Z    (DX)(R8*1), K1, Z7
+	VSHUFPS      $0x88, Z7, Z6, Z0
+	VSHUFPS      $0xdd, Z7, Z6, Z1
+	KMOVW        80(BX), K1
+	VMOVUPS.Z    8(CX)(R8*1), K1, Z6
+	KMOVW        84(BX), K1
+	VMOVUPS.Z    8(DX)(R8*1), K1, Z7
+	VSHUFPS      $0x88, Z7, Z6, Z2
+	VSHUFPS      $0xdd, Z7, Z6, Z3
+	KMOVW        88(BX), K1
+	VMOVUPS.Z    16(CX)(R8*1), K1, Z6
+	KMOVW        92(BX), K1
+	VMOVUPS.Z    16(DX)(R8*1), K1, Z7
+	VSHUFPS      $0x88, Z7, Z6, Z4
+	VSHUFPS      $0xdd, Z7, Z6, Z5
+	ADDQ         AX, R8
+	VSUBPS       Z2, Z4, Z8
+	VSUBPS       Z1, Z3, Z9
+	VMOVAPS      Z4, Z6
+	VFNMADD231PS Z13, Z2, Z6
+	VMOVAPS      Z3, Z7
+	VFNMADD231PS Z13, Z1, Z7
+	VSUBPS       Z2, Z0, Z10
+	VFMADD213PS  Z8, Z13, Z10
+	VSUBPS       Z3, Z5, Z11
+	VFNMADD231PS Z13, Z9, Z11
+	VMOVUPS      Z10, 1152(SI)
+	VADDPS       Z7, Z6, Z10
+	VMOVUPS      Z10, 1216(SI)
+	VSUBPS       Z7, Z6, Z6
+	VMOVUPS      Z6, 1280(SI)
+	VMOVAPS      Z8, Z7
+	VFMADD231PS  Z14, Z9, Z7
+	VMOVUPS      Z7, 1344(SI)
+	VFNMADD231PS Z14, Z9, Z8
+	VMOVUPS      Z8, 1408(SI)
+	VMOVUPS      Z11, 1472(SI)
+	PREFETCHT0   (CX)(R10*1)
+	PREFETCHT0   64(CX)(R10*1)
+	PREFETCHT0   (DX)(R10*1)
+	PREFETCHT0   64(DX)(R10*1)
+	ADDQ         AX, R10
+	KMOVW        96(BX), K1
+	VMOVUPS.Z    (CX)(R8*1), K1, Z6
+	KMOVW        100(BX), K1
+	VMOVUPS.Z    (DX)(R8*1), K1, Z7
+	VSHUFPS      $0x88, Z7, Z6, Z0
+	VSHUFPS      $0xdd, Z7, Z6, Z1
+	KMOVW        104(BX), K1
+	VMOVUPS.Z    8(CX)(R8*1), K1, Z6
+	KMOVW        108(BX), K1
+	VMOVUPS.Z    8(DX)(R8*1), K1, Z7
+	VSHUFPS      $0x88, Z7, Z6, Z2
+	VSHUFPS      $0xdd, Z7, Z6, Z3
+	KMOVW        112(BX), K1
+	VMOVUPS.Z    16(CX)(R8*1), K1, Z6
+	KMOVW        116(BX), K1
+	VMOVUPS.Z    16(DX)(R8*1), K1, Z7
+	VSHUFPS      $0x88, Z7, Z6, Z4
+	VSHUFPS      $0xdd, Z7, Z6, Z5
+	ADDQ         AX, R8
+	VSUBPS       Z2, Z4, Z8
+	VSUBPS       Z1, Z3, Z9
+	VMOVAPS      Z4, Z6
+	VFNMADD231PS Z13, Z2, Z6
+	VMOVAPS      Z3, Z7
+	VFNMADD231PS Z13, Z1, Z7
+	VSUBPS       Z2, Z0, Z10
+	VFMADD213PS  Z8, Z13, Z10
+	VSUBPS       Z3, Z5, Z11
+	VFNMADD231PS Z13, Z9, Z11
+	VMOVUPS      Z10, 1536(SI)
+	VADDPS       Z7, Z6, Z10
+	VMOVUPS      Z10, 1600(SI)
+	VSUBPS       Z7, Z6, Z6
+	VMOVUPS      Z6, 1664(SI)
+	VMOVAPS      Z8, Z7
+	VFMADD231PS  Z14, Z9, Z7
+	VMOVUPS      Z7, 1728(SI)
+	VFNMADD231PS Z14, Z9, Z8
+	VMOVUPS      Z8, 1792(SI)
+	VMOVUPS      Z11, 1856(SI)
+	PREFETCHT0   (CX)(R10*1)
+	PREFETCHT0   64(CX)(R10*1)
+	PREFETCHT0   (DX)(R10*1)
+	PREFETCHT0   64(DX)(R10*1)
+	ADDQ         AX, R10
+	KMOVW        120(BX), K1
+	VMOVUPS.Z    (CX)(R8*1), K1, Z6
+	KMOVW        124(BX), K1
+	VMOVUPS.Z    (DX)(R8*1), K1, Z7
+	VSHUFPS      $0x88, Z7, Z6, Z0
+	VSHUFPS      $0xdd, Z7, Z6, Z1
+	KMOVW        128(BX), K1
+	VMOVUPS.Z    8(CX)(R8*1), K1, Z6
+	KMOVW        132(BX), K1
+	VMOVUPS.Z    8(DX)(R8*1), K1, Z7
+	VSHUFPS      $0x88, Z7, Z6, Z2
+	VSHUFPS      $0xdd, Z7, Z6, Z3
+	KMOVW        136(BX), K1
+	VMOVUPS.Z    16(CX)(R8*1), K1, Z6
+	KMOVW        140(BX), K1
+	VMOVUPS.Z    16(DX)(R8*1), K1, Z7
+	VSHUFPS      $0x88, Z7, Z6, Z4
+	VSHUFPS      $0xdd, Z7, Z6, Z5
+	VSUBPS       Z2, Z4, Z8
+	VSUBPS       Z1, Z3, Z9
+	VMOVAPS      Z4, Z6
+	VFNMADD231PS Z13, Z2, Z6
+	VMOVAPS      Z3, Z7
+	VFNMADD231PS Z13, Z1, Z7
+	VSUBPS       Z2, Z0, Z10
+	VFMADD213PS  Z8, Z13, Z10
+	VSUBPS       Z3, Z5, Z11
+	VFNMADD231PS Z13, Z9, Z11
+	VMOVUPS      Z10, 1920(SI)
+	VADDPS       Z7, Z6, Z10
+	VMOVUPS      Z10, 1984(SI)
+	VSUBPS       Z7, Z6, Z6
+	VMOVUPS      Z6, 2048(SI)
+	VMOVAPS      Z8, Z7
+	VFMADD231PS  Z14, Z9, Z7
+	VMOVUPS      Z7, 2112(SI)
+	VFNMADD231PS Z14, Z9, Z8
+	VMOVUPS      Z8, 2176(SI)
+	VMOVUPS      Z11, 2240(SI)
+
+columns:
+	VMOVUPS      (SI), Z0
+	VMOVUPS      384(SI), Z1
+	VMOVUPS      768(SI), Z2
+	VMOVUPS      1152(SI), Z3
+	VMOVUPS      1536(SI), Z4
+	VMOVUPS      1920(SI), Z5
+	MOVQ         v+48(FP), R10
+	LEAQ         (R9)(R9*2), R8
+	ADDQ         R8, R8
+	VSUBPS       Z2, Z4, Z8
+	VSUBPS       Z1, Z3, Z9
+	VMOVAPS      Z4, Z6
+	VFNMADD231PS Z13, Z2, Z6
+	VMOVAPS      Z3, Z7
+	VFNMADD231PS Z13, Z1, Z7
+	VSUBPS       Z2, Z0, Z10
+	VFMADD213PS  Z8, Z13, Z10
+	VSUBPS       Z3, Z5, Z11
+	VFNMADD231PS Z13, Z9, Z11
+	VMOVUPS      Z10, (R10)
+	ADDQ         R8, R10
+	VADDPS       Z7, Z6, Z10
+	VMOVUPS      Z10, (R10)
+	ADDQ         R8, R10
+	VSUBPS       Z7, Z6, Z6
+	VMOVUPS      Z6, (R10)
+	ADDQ         R8, R10
+	VMOVAPS      Z8, Z7
+	VFMADD231PS  Z14, Z9, Z7
+	VMOVUPS      Z7, (R10)
+	ADDQ         R8, R10
+	VFNMADD231PS Z14, Z9, Z8
+	VMOVUPS      Z8, (R10)
+	ADDQ         R8, R10
+	VMOVUPS      Z11, (R10)
+	VMOVUPS      64(SI), Z0
+	VMOVUPS      448(SI), Z1
+	VMOVUPS      832(SI), Z2
+	VMOVUPS      1216(SI), Z3
+	VMOVUPS      1600(SI), Z4
+	VMOVUPS      1984(SI), Z5
+	MOVQ         v+48(FP), R10
+	ADDQ         R9, R10
+	LEAQ         (R9)(R9*2), R8
+	ADDQ         R8, R8
+	VSUBPS       Z2, Z4, Z8
+	VSUBPS       Z1, Z3, Z9
+	VMOVAPS      Z4, Z6
+	VFNMADD231PS Z13, Z2, Z6
+	VMOVAPS      Z3, Z7
+	VFNMADD231PS Z13, Z1, Z7
+	VSUBPS       Z2, Z0, Z10
+	VFMADD213PS  Z8, Z13, Z10
+	VSUBPS       Z3, Z5, Z11
+	VFNMADD231PS Z13, Z9, Z11
+	VMOVUPS      Z10, (R10)
+	ADDQ         R8, R10
+	VADDPS       Z7, Z6, Z10
+	VMOVUPS      Z10, (R10)
+	ADDQ         R8, R10
+	VSUBPS       Z7, Z6, Z6
+	VMOVUPS      Z6, (R10)
+	ADDQ         R8, R10
+	VMOVAPS      Z8, Z7
+	VFMADD231PS  Z14, Z9, Z7
+	VMOVUPS      Z7, (R10)
+	ADDQ         R8, R10
+	VFNMADD231PS Z14, Z9, Z8
+	VMOVUPS      Z8, (R10)
+	ADDQ         R8, R10
+	VMOVUPS      Z11, (R10)
+	VMOVUPS      128(SI), Z0
+	VMOVUPS      512(SI), Z1
+	VMOVUPS      896(SI), Z2
+	VMOVUPS      1280(SI), Z3
+	VMOVUPS      1664(SI), Z4
+	VMOVUPS      2048(SI), Z5
+	MOVQ         v+48(FP), R10
+	ADDQ         R9, R10
+	ADDQ         R9, R10
+	LEAQ         (R9)(R9*2), R8
+	ADDQ         R8, R8
+	VSUBPS       Z2, Z4, Z8
+	VSUBPS       Z1, Z3, Z9
+	VMOVAPS      Z4, Z6
+	VFNMADD231PS Z13, Z2, Z6
+	VMOVAPS      Z3, Z7
+	VFNMADD231PS Z13, Z1, Z7
+	VSUBPS       Z2, Z0, Z10
+	VFMADD213PS  Z8, Z13, Z10
+	VSUBPS       Z3, Z5, Z11
+	VFNMADD231PS Z13, Z9, Z11
+	VMOVUPS      Z10, (R10)
+	ADDQ         R8, R10
+	VADDPS       Z7, Z6, Z10
+	VMOVUPS      Z10, (R10)
+	ADDQ         R8, R10
+	VSUBPS       Z7, Z6, Z6
+	VMOVUPS      Z6, (R10)
+	ADDQ         R8, R10
+	VMOVAPS      Z8, Z7
+	VFMADD231PS  Z14, Z9, Z7
+	VMOVUPS      Z7, (R10)
+	ADDQ         R8, R10
+	VFNMADD231PS Z14, Z9, Z8
+	VMOVUPS      Z8, (R10)
+	ADDQ         R8, R10
+	VMOVUPS      Z11, (R10)
+	VMOVUPS      192(SI), Z0
+	VMOVUPS      576(SI), Z1
+	VMOVUPS      960(SI), Z2
+	VMOVUPS      1344(SI), Z3
+	VMOVUPS      1728(SI), Z4
+	VMOVUPS      2112(SI), Z5
+	MOVQ         v+48(FP), R10
+	ADDQ         R9, R10
+	ADDQ         R9, R10
+	ADDQ         R9, R10
+	LEAQ         (R9)(R9*2), R8
+	ADDQ         R8, R8
+	VSUBPS       Z2, Z4, Z8
+	VSUBPS       Z1, Z3, Z9
+	VMOVAPS      Z4, Z6
+	VFNMADD231PS Z13, Z2, Z6
+	VMOVAPS      Z3, Z7
+	VFNMADD231PS Z13, Z1, Z7
+	VSUBPS       Z2, Z0, Z10
+	VFMADD213PS  Z8, Z13, Z10
+	VSUBPS       Z3, Z5, Z11
+	VFNMADD231PS Z13, Z9, Z11
+	VMOVUPS      Z10, (R10)
+	ADDQ         R8, R10
+	VADDPS       Z7, Z6, Z10
+	VMOVUPS      Z10, (R10)
+	ADDQ         R8, R10
+	VSUBPS       Z7, Z6, Z6
+	VMOVUPS      Z6, (R10)
+	ADDQ         R8, R10
+	VMOVAPS      Z8, Z7
+	VFMADD231PS  Z14, Z9, Z7
+	VMOVUPS      Z7, (R10)
+	ADDQ         R8, R10
+	VFNMADD231PS Z14, Z9, Z8
+	VMOVUPS      Z8, (R10)
+	ADDQ         R8, R10
+	VMOVUPS      Z11, (R10)
+	VMOVUPS      256(SI), Z0
+	VMOVUPS      640(SI), Z1
+	VMOVUPS      1024(SI), Z2
+	VMOVUPS      1408(SI), Z3
+	VMOVUPS      1792(SI), Z4
+	VMOVUPS      2176(SI), Z5
+	MOVQ         v+48(FP), R10
+	ADDQ         R9, R10
+	ADDQ         R9, R10
+	ADDQ         R9, R10
+	ADDQ         R9, R10
+	LEAQ         (R9)(R9*2), R8
+	ADDQ         R8, R8
+	VSUBPS       Z2, Z4, Z8
+	VSUBPS       Z1, Z3, Z9
+	VMOVAPS      Z4, Z6
+	VFNMADD231PS Z13, Z2, Z6
+	VMOVAPS      Z3, Z7
+	VFNMADD231PS Z13, Z1, Z7
+	VSUBPS       Z2, Z0, Z10
+	VFMADD213PS  Z8, Z13, Z10
+	VSUBPS       Z3, Z5, Z11
+	VFNMADD231PS Z13, Z9, Z11
+	VMOVUPS      Z10, (R10)
+	ADDQ         R8, R10
+	VADDPS       Z7, Z6, Z10
+	VMOVUPS      Z10, (R10)
+	ADDQ         R8, R10
+	VSUBPS       Z7, Z6, Z6
+	VMOVUPS      Z6, (R10)
+	ADDQ         R8, R10
+	VMOVAPS      Z8, Z7
+	VFMADD231PS  Z14, Z9, Z7
+	VMOVUPS      Z7, (R10)
+	ADDQ         R8, R10
+	VFNMADD231PS Z14, Z9, Z8
+	VMOVUPS      Z8, (R10)
+	ADDQ         R8, R10
+	VMOVUPS      Z11, (R10)
+	VMOVUPS      320(SI), Z0
+	VMOVUPS      704(SI), Z1
+	VMOVUPS      1088(SI), Z2
+	VMOVUPS      1472(SI), Z3
+	VMOVUPS      1856(SI), Z4
+	VMOVUPS      2240(SI), Z5
+	MOVQ         v+48(FP), R10
+	ADDQ         R9, R10
+	ADDQ         R9, R10
+	ADDQ         R9, R10
+	ADDQ         R9, R10
+	ADDQ         R9, R10
+	LEAQ         (R9)(R9*2), R8
+	ADDQ         R8, R8
+	VSUBPS       Z2, Z4, Z8
+	VSUBPS       Z1, Z3, Z9
+	VMOVAPS      Z4, Z6
+	VFNMADD231PS Z13, Z2, Z6
+	VMOVAPS      Z3, Z7
+	VFNMADD231PS Z13, Z1, Z7
+	VSUBPS       Z2, Z0, Z10
+	VFMADD213PS  Z8, Z13, Z10
+	VSUBPS       Z3, Z5, Z11
+	VFNMADD231PS Z13, Z9, Z11
+	VMOVUPS      Z10, (R10)
+	ADDQ         R8, R10
+	VADDPS       Z7, Z6, Z10
+	VMOVUPS      Z10, (R10)
+	ADDQ         R8, R10
+	VSUBPS       Z7, Z6, Z6
+	VMOVUPS      Z6, (R10)
+	ADDQ         R8, R10
+	VMOVAPS      Z8, Z7
+	VFMADD231PS  Z14, Z9, Z7
+	VMOVUPS      Z7, (R10)
+	ADDQ         R8, R10
+	VFNMADD231PS Z14, Z9, Z8
+	VMOVUPS      Z8, (R10)
+	ADDQ         R8, R10
+	VMOVUPS      Z11, (R10)
+	MOVQ         cs+56(FP), R8
+	ADDQ         R8, v+48(FP)
+	ADDQ         xs+16(FP), CX
+	ADDQ         xs+16(FP), DX
+	DECQ         DI
+	JNE          channel
+	LDMXCSR      csr+88(FP)
+	VZEROUPPER
+	RET
+
+// func winoDy2AVX512(channels int, x *float32, xs int, at *int, row int, masks *uint32, v *float32, cs int, es int, cells *float32, flags int) (csr uint32)
+// Requires: AVX, AVX512F, MMX+, SSE
+TEXT ·winoDy2AVX512(SB), NOSPLIT, $0-92
+	STMXCSR csr+88(FP)
+	LDMXCSR flushing<>+0(SB)
+	MOVQ    at+24(FP), AX
+	MOVQ    x+8(FP), CX
+	ADDQ    (AX), CX
+	MOVQ    x+8(FP), DX
+	ADDQ    8(AX), DX
+	MOVQ    row+32(FP), AX
+	MOVQ    masks+40(FP), BX
+	MOVQ    cells+72(FP), SI
+	MOVQ    channels+0(FP), DI
+	MOVQ    es+64(FP), R9
+	VMOVUPS c40800000<>+0(SB), Z13
+	VMOVUPS c40000000<>+0(SB), Z14
+
+channel:
+	XORQ         R8, R8
+	TESTQ        $0x00000200, flags+80(FP)
+	JE           masked
+	MOVQ         xs+16(FP), R10
+	ADDQ         R10, R10
+	PREFETCHT0   (CX)(R10*1)
+	PREFETCHT0   64(CX)(R10*1)
+	PREFETCHT0   (DX)(R10*1)
+	PREFETCHT0   64(DX)(R10*1)
+	ADDQ         AX, R10
+	VMOVUPS      (CX)(R8*1), Z6
+	VMOVUPS      (DX)(R8*1), Z7
+	VSHUFPS      $0x88, Z7, Z6, Z0
+	VSHUFPS      $0xdd, Z7, Z6, Z1
+	ADDQ         AX, R8
+	VMOVUPS      Z0, (SI)
+	VADDPS       Z1, Z0, Z2
+	VMOVUPS      Z2, 64(SI)
+	VSUBPS       Z1, Z0, Z3
+	VMOVUPS      Z3, 128(SI)
+	VMOVAPS      Z0, Z2
+	VFMADD231PS  Z14, Z1, Z2
+	VMOVUPS      Z2, 192(SI)
+	VFNMADD231PS Z14, Z1, Z0
+	VMOVUPS      Z0, 256(SI)
+	VMOVUPS      Z1, 320(SI)
+	PREFETCHT0   (CX)(R10*1)
+	PREFETCHT0   64(CX)(R10*1)
+	PREFETCHT0   (DX)(R10*1)
+	PREFETCHT0   64(DX)(R10*1)
+	ADDQ         AX, R10
+	VMOVUPS      (CX)(R8*1), Z6
+	VMOVUPS      (DX)(R8*1), Z7
+	VSHUFPS      $0x88, Z7, Z6, Z0
+	VSHUFPS      $0xdd, Z7, Z6, Z1
+	VMOVUPS      Z0, 384(SI)
+	VADDPS       Z1, Z0, Z2
+	VMOVUPS      Z2, 448(SI)
+	VSUBPS       Z1, Z0, Z3
+	VMOVUPS      Z3, 512(SI)
+	VMOVAPS      Z0, Z2
+	VFMADD231PS  Z14, Z1, Z2
+	VMOVUPS      Z2, 576(SI)
+	VFNMADD231PS Z14, Z1, Z0
+	VMOVUPS      Z0, 640(SI)
+	VMOVUPS      Z1, 704(SI)
+	JMP          columns
+
+masked:
+	MOVQ         xs+16(FP), R10
+	ADDQ         R10, R10
+	PREFETCHT0   (CX)(R10*1)
+	PREFETCHT0   64(CX)(R10*1)
+	PREFETCHT0   (DX)(R10*1)
+	PREFETCHT0   64(DX)(R10*1)
+	ADDQ         AX, R10
+	KMOVW        (BX), K1
+	VMOVUPS.Z    (CX)(R8*1), K1, Z6
+	KMOVW        4(BX), K1
+	VMOVUPS.Z    (DX)(R8*1), K1, Z7
+	VSHUFPS      $0x88, Z7, Z6, Z0
+	VSHUFPS      $0xdd, Z7, Z6, Z1
+	ADDQ         AX, R8
+	VMOVUPS      Z0, (SI)
+	VADDPS       Z1, Z0, Z2
+	VMOVUPS      Z2, 64(SI)
+	VSUBPS       Z1, Z0, Z3
+	VMOVUPS      Z3, 128(SI)
+	VMOVAPS      Z0, Z2
+	VFMADD231PS  Z14, Z1, Z2
+	VMOVUPS      Z2, 192(SI)
+	VFNMADD231PS Z14, Z1, Z0
+	VMOVUPS      Z0, 256(SI)
+	VMOVUPS      Z1, 320(SI)
+	PREFETCHT0   (CX)(R10*1)
+	PREFETCHT0   64(CX)(R10*1)
+	PREFETCHT0   (DX)(R10*1)
+	PREFETCHT0   64(DX)(R10*1)
+	ADDQ         AX, R10
+	KMOVW        8(BX), K1
+	VMOVUPS.Z    (CX)(R8*1), K1, Z6
+	KMOVW        12(BX), K1
+	VMOVUPS.Z    (DX)(R8*1), K1, Z7
+	VSHUFPS      $0x88, Z7, Z6, Z0
+	VSHUFPS      $0xdd, Z7, Z6, Z1
+	VMOVUPS      Z0, 384(SI)
+	VADDPS       Z1, Z0, Z2
+	VMOVUPS      Z2, 448(SI)
+	VSUBPS       Z1, Z0, Z3
+	VMOVUPS      Z3, 512(SI)
+	VMOVAPS      Z0, Z2
+	VFMADD231PS  Z14, Z1, Z2
+	VMOVUPS      Z2, 576(SI)
+	VFNMADD231PS Z14, Z1, Z0
+	VMOVUPS      Z0, 640(SI)
+	VMOVUPS      Z1, 704(SI)
+
+columns:
+	VMOVUPS      (SI), Z0
+	VMOVUPS      384(SI), Z1
+	MOVQ         v+48(FP), R10
+	LEAQ         (R9)(R9*2), R8
+	ADDQ         R8, R8
+	VMOVUPS      Z0, (R10)
+	ADDQ         R8, R10
+	VADDPS       Z1, Z0, Z2
+	VMOVUPS      Z2, (R10)
+	ADDQ         R8, R10
+	VSUBPS       Z1, Z0, Z3
+	VMOVUPS      Z3, (R10)
+	ADDQ         R8, R10
+	VMOVAPS      Z0, Z2
+	VFMADD231PS  Z14, Z1, Z2
+	VMOVUPS      Z2, (R10)
+	ADDQ         R8, R10
+	VFNMADD231PS Z14, Z1, Z0
+	VMOVUPS      Z0, (R10)
+	ADDQ         R8, R10
+	VMOVUPS      Z1, (R10)
+	VMOVUPS      64(SI), Z0
+	VMOVUPS      448(SI), Z1
+	MOVQ         v+48(FP), R10
+	ADDQ         R9, R10
+	LEAQ         (R9)(R9*2), R8
+	ADDQ         R8, R8
+	VMOVUPS      Z0, (R10)
+	ADDQ         R8, R10
+	VADDPS       Z1, Z0, Z2
+	VMOVUPS      Z2, (R10)
+	ADDQ         R8, R10
+	VSUBPS       Z1, Z0, Z3
+	VMOVUPS      Z3, (R10)
+	ADDQ         R8, R10
+	VMOVAPS      Z0, Z2
+	VFMADD231PS  Z14, Z1, Z2
+	VMOVUPS      Z2, (R10)
+	ADDQ         R8, R10
+	VFNMADD231PS Z14, Z1, Z0
+	VMOVUPS      Z0, (R10)
+	ADDQ         R8, R10
+	VMOVUPS      Z1, (R10)
+	VMOVUPS      128(SI), Z0
+	VMOVUPS      512(SI), Z1
+	MOVQ         v+48(FP), R10
+	ADDQ         R9, R10
+	ADDQ         R9, R10
+	LEAQ         (R9)(R9*2), R8
+	ADDQ         R8, R8
+	VMOVUPS      Z0, (R10)
+	ADDQ         R8, R10
+	VADDPS       Z1, Z0, Z2
+	VMOVUPS      Z2, (R10)
+	ADDQ         R8, R10
+	VSUBPS       Z1, Z0, Z3
+	VMOVUPS      Z3, (R10)
+	ADDQ         R8, R10
+	VMOVAPS      Z0, Z2
+	VFMADD231PS  Z14, Z1, Z2
+	VMOVUPS      Z2, (R10)
+	ADDQ         R8, R10
+	VFNMADD231PS Z14, Z1, Z0
+	VMOVUPS      Z0, (R10)
+	ADDQ         R8, R10
+	VMOVUPS      Z1, (R10)
+	VMOVUPS      192(SI), Z0
+	VMOVUPS      576(SI), Z1
+	MOVQ         v+48(FP), R10
+	ADDQ         R9, R10
+	ADDQ         R9, R10
+	ADDQ         R9, R10
+	LEAQ         (R9)(R9*2), R8
+	ADDQ         R8, R8
+	VMOVUPS      Z0, (R10)
+	ADDQ         R8, R10
+	VADDPS       Z1, Z0, Z2
+	VMOVUPS      Z2, (R10)
+	ADDQ         R8, R10
+	VSUBPS       Z1, Z0, Z3
+	VMOVUPS      Z3, (R10)
+	ADDQ         R8, R10
+	VMOVAPS      Z0, Z2
+	VFMADD231PS  Z14, Z1, Z2
+	VMOVUPS      Z2, (R10)
+	ADDQ         R8, R10
+	VFNMADD231PS Z14, Z1, Z0
+	VMOVUPS      Z0, (R10)
+	ADDQ         R8, R10
+	VMOVUPS      Z1, (R10)
+	VMOVUPS      256(SI), Z0
+	VMOVUPS      640(SI), Z1
+	MOVQ         v+48(FP), R10
+	ADDQ         R9, R10
+	ADDQ         R9, R10
+	ADDQ         R9, R10
+	ADDQ         R9, R10
+	LEAQ         (R9)(R9*2), R8
+	ADDQ         R8, R8
+	VMOVUPS      Z0, (R10)
+	ADDQ         R8, R10
+	VADDPS       Z1, Z0, Z2
+	VMOVUPS      Z2, (R10)
+	ADDQ         R8, R10
+	VSUBPS       Z1, Z0, Z3
+	VMOVUPS      Z3, (R10)
+	ADDQ         R8, R10
+	VMOVAPS      Z0, Z2
+	VFMADD231PS  Z14, Z1, Z2
+	VMOVUPS      Z2, (R10)
+	ADDQ         R8, R10
+	VFNMADD231PS Z14, Z1, Z0
+	VMOVUPS      Z0, (R10)
+	ADDQ         R8, R10
+	VMOVUPS      Z1, (R10)
+	VMOVUPS      320(SI), Z0
+	VMOVUPS      704(SI), Z1
+	MOVQ         v+48(FP), R10
+	ADDQ         R9, R10
+	ADDQ         R9, R10
+	ADDQ         R9, R10
+	ADDQ         R9, R10
+	ADDQ         R9, R10
+	LEAQ         (R9)(R9*2), R8
+	ADDQ         R8, R8
+	VMOVUPS      Z0, (R10)
+	ADDQ         R8, R10
+	VADDPS       Z1, Z0, Z2
+	VMOVUPS      Z2, (R10)
+	ADDQ         R8, R10
+	VSUBPS       Z1, Z0, Z3
+	VMOVUPS      Z3, (R10)
+	ADDQ         R8, R10
+	VMOVAPS      Z0, Z2
+	VFMADD231PS  Z14, Z1, Z2
+	VMOVUPS      Z2, (R10)
+	ADDQ         R8, R10
+	VFNMADD231PS Z14, Z1, Z0
+	VMOVUPS      Z0, (R10)
+	ADDQ         R8, R10
+	VMOVUPS      Z1, (R10)
+	MOVQ         cs+56(FP), R8
+	ADDQ         R8, v+48(FP)
+	ADDQ         xs+16(FP), CX
+	ADDQ         xs+16(FP), DX
+	DECQ         DI
+	JNE          channel
+	LDMXCSR      csr+88(FP)
+	VZEROUPPER
+	RET
+
+// func winoOut2AVX512(channels int, m *float32, ms int, es int, y *float32, ys int, at *int, row int, masks *uint32, bias *float32, cells *float32, flags int) (csr uint32)
+// Requires: AVX, AVX512DQ, AVX512F, SSE
+TEXT ·winoOut2AVX512(SB), NOSPLIT, $0-100
+	STMXCSR csr+96(FP)
+	LDMXCSR flushing<>+0(SB)
+	MOVQ    at+48(FP), AX
+	MOVQ    y+32(FP), CX
+	ADDQ    (AX), CX
+	MOVQ    y+32(FP), DX
+	ADDQ    8(AX), DX
+	MOVQ    row+56(FP), AX
+	MOVQ    masks+64(FP), BX
+	MOVQ    cells+80(FP), SI
+	MOVQ    channels+0(FP), DI
+	VMOVUPS c40800000<>+0(SB), Z13
+	VMOVUPS c40000000<>+0(SB), Z14
+
+channel:
+	MOVQ         es+24(FP), R9
+	MOVQ         m+8(FP), R8
+	LEAQ         (R9)(R9*2), R9
+	ADDQ         R9, R9
+	VMOVUPS      (R8), Z0
+	ADDQ         R9, R8
+	VMOVUPS      (R8), Z1
+	ADDQ         R9, R8
+	VMOVUPS      (R8), Z2
+	ADDQ         R9, R8
+	VMOVUPS      (R8), Z3
+	ADDQ         R9, R8
+	VMOVUPS      (R8), Z4
+	ADDQ         R9, R8
+	VMOVUPS      (R8), Z5
+	VADDPS       Z2, Z1, Z6
+	VSUBPS       Z2, Z1, Z7
+	VADDPS       Z4, Z3, Z8
+	VSUBPS       Z4, Z3, Z9
+	VADDPS       Z6, Z0, Z6
+	VADDPS       Z8, Z6, Z6
+	VADDPS       Z7, Z5, Z7
+	VFMADD231PS  Z14, Z9, Z7
+	VMOVUPS      Z6, (SI)
+	VMOVUPS      Z7, 384(SI)
+	MOVQ         es+24(FP), R9
+	MOVQ         m+8(FP), R8
+	ADDQ         R9, R8
+	LEAQ         (R9)(R9*2), R9
+	ADDQ         R9, R9
+	VMOVUPS      (R8), Z0
+	ADDQ         R9, R8
+	VMOVUPS      (R8), Z1
+	ADDQ         R9, R8
+	VMOVUPS      (R8), Z2
+	ADDQ         R9, R8
+	VMOVUPS      (R8), Z3
+	ADDQ         R9, R8
+	VMOVUPS      (R8), Z4
+	ADDQ         R9, R8
+	VMOVUPS      (R8), Z5
+	VADDPS       Z2, Z1, Z6
+	VSUBPS       Z2, Z1, Z7
+	VADDPS       Z4, Z3, Z8
+	VSUBPS       Z4, Z3, Z9
+	VADDPS       Z6, Z0, Z6
+	VADDPS       Z8, Z6, Z6
+	VADDPS       Z7, Z5, Z7
+	VFMADD231PS  Z14, Z9, Z7
+	VMOVUPS      Z6, 64(SI)
+	VMOVUPS      Z7, 448(SI)
+	MOVQ         es+24(FP), R9
+	MOVQ         m+8(FP), R8
+	ADDQ         R9, R8
+	ADDQ         R9, R8
+	LEAQ         (R9)(R9*2), R9
+	ADDQ         R9, R9
+	VMOVUPS      (R8), Z0
+	ADDQ         R9, R8
+	VMOVUPS      (R8), Z1
+	ADDQ         R9, R8
+	VMOVUPS      (R8), Z2
+	ADDQ         R9, R8
+	VMOVUPS      (R8), Z3
+	ADDQ         R9, R8
+	VMOVUPS      (R8), Z4
+	ADDQ         R9, R8
+	VMOVUPS      (R8), Z5
+	VADDPS       Z2, Z1, Z6
+	VSUBPS       Z2, Z1, Z7
+	VADDPS       Z4, Z3, Z8
+	VSUBPS       Z4, Z3, Z9
+	VADDPS       Z6, Z0, Z6
+	VADDPS       Z8, Z6, Z6
+	VADDPS       Z7, Z5, Z7
+	VFMADD231PS  Z14, Z9, Z7
+	VMOVUPS      Z6, 128(SI)
+	VMOVUPS      Z7, 512(SI)
+	MOVQ         es+24(FP), R9
+	MOVQ         m+8(FP), R8
+	ADDQ         R9, R8
+	ADDQ         R9, R8
+	ADDQ         R9, R8
+	LEAQ         (R9)(R9*2), R9
+	ADDQ         R9, R9
+	VMOVUPS      (R8), Z0
+	ADDQ         R9, R8
+	VMOVUPS      (R8), Z1
+	ADDQ         R9, R8
+	VMOVUPS      (R8), Z2
+	ADDQ         R9, R8
+	VMOVUPS      (R8), Z3
+	ADDQ         R9, R8
+	VMOVUPS      (R8), Z4
+	ADDQ         R9, R8
+	VMOVUPS      (R8), Z5
+	VADDPS       Z2, Z1, Z6
+	VSUBPS       Z2, Z1, Z7
+	VADDPS       Z4, Z3, Z8
+	VSUBPS       Z4, Z3, Z9
+	VADDPS       Z6, Z0, Z6
+	VADDPS       Z8, Z6, Z6
+	VADDPS       Z7, Z5, Z7
+	VFMADD231PS  Z14, Z9, Z7
+	VMOVUPS      Z6, 192(SI)
+	VMOVUPS      Z7, 576(SI)
+	MOVQ         es+24(FP), R9
+	MOVQ         m+8(FP), R8
+	ADDQ         R9, R8
+	ADDQ         R9, R8
+	ADDQ         R9, R8
+	ADDQ         R9, R8
+	LEAQ         (R9)(R9*2), R9
+	ADDQ         R9, R9
+	VMOVUPS      (R8), Z0
+	ADDQ         R9, R8
+	VMOVUPS      (R8), Z1
+	ADDQ         R9, R8
+	VMOVUPS      (R8), Z2
+	ADDQ         R9, R8
+	VMOVUPS      (R8), Z3
+	ADDQ         R9, R8
+	VMOVUPS      (R8), Z4
+	ADDQ         R9, R8
+	VMOVUPS      (R8), Z5
+	VADDPS       Z2, Z1, Z6
+	VSUBPS       Z2, Z1, Z7
+	VADDPS       Z4, Z3, Z8
+	VSUBPS       Z4, Z3, Z9
+	VADDPS       Z6, Z0, Z6
+	VADDPS       Z8, Z6, Z6
+	VADDPS       Z7, Z5, Z7
+	VFMADD231PS  Z14, Z9, Z7
+	VMOVUPS      Z6, 256(SI)
+	VMOVUPS      Z7, 640(SI)
+	MOVQ         es+24(FP), R9
+	MOVQ         m+8(FP), R8
+	ADDQ         R9, R8
+	ADDQ         R9, R8
+	ADDQ         R9, R8
+	ADDQ         R9, R8
+	ADDQ         R9, R8
+	LEAQ         (R9)(R9*2), R9
+	ADDQ         R9, R9
+	VMOVUPS      (R8), Z0
+	ADDQ         R9, R8
+	VMOVUPS      (R8), Z1
+	ADDQ         R9, R8
+	VMOVUPS      (R8), Z2
+	ADDQ         R9, R8
+	VMOVUPS      (R8), Z3
+	ADDQ         R9, R8
+	VMOVUPS      (R8), Z4
+	ADDQ         R9, R8
+	VMOVUPS      (R8), Z5
+	VADDPS       Z2, Z1, Z6
+	VSUBPS       Z2, Z1, Z7
+	VADDPS       Z4, Z3, Z8
+	VSUBPS       Z4, Z3, Z9
+	VADDPS       Z6, Z0, Z6
+	VADDPS       Z8, Z6, Z6
+	VADDPS       Z7, Z5, Z7
+	VFMADD231PS  Z14, Z9, Z7
+	VMOVUPS      Z6, 320(SI)
+	VMOVUPS      Z7, 704(SI)
+	XORQ         R8, R8
+	TESTQ        $0x00000200, flags+88(FP)
+	JE           masked
+	VMOVUPS      (SI), Z0
+	VMOVUPS      64(SI), Z1
+	VMOVUPS      128(SI), Z2
+	VMOVUPS      192(SI), Z3
+	VMOVUPS      256(SI), Z4
+	VMOVUPS      320(SI), Z5
+	VADDPS       Z2, Z1, Z6
+	VSUBPS       Z2, Z1, Z7
+	VADDPS       Z4, Z3, Z8
+	VSUBPS       Z4, Z3, Z9
+	VADDPS       Z6, Z0, Z6
+	VADDPS       Z8, Z6, Z6
+	VADDPS       Z7, Z5, Z7
+	VFMADD231PS  Z14, Z9, Z7
+	TESTQ        $0x00000004, flags+88(FP)
+	JE           whole0bias
+	MOVQ         bias+72(FP), R9
+	VBROADCASTSS (R9), Z12
+	VADDPS       Z12, Z6, Z6
+	VADDPS       Z12, Z7, Z7
+
+whole0bias:
+	VUNPCKLPS Z7, Z6, Z0
+	VUNPCKHPS Z7, Z6, Z1
+	TESTQ     $0x00000001, flags+88(FP)
+	JE        whole0add
+	VMOVUPS   (CX)(R8*1), Z12
+	VADDPS    Z12, Z0, Z0
+	VMOVUPS   (DX)(R8*1), Z12
+	VADDPS    Z12, Z1, Z1
+
+whole0add:
+	TESTQ  $0x00000008, flags+88(FP)
+	JE     whole0relu
+	VXORPS Z12, Z12, Z12
+	VMAXPS Z0, Z12, Z0
+	VMAXPS Z1, Z12, Z1
+
+whole0relu:
+	VMOVUPS      Z0, (CX)(R8*1)
+	VMOVUPS      Z1, (DX)(R8*1)
+	ADDQ         AX, R8
+	VMOVUPS      384(SI), Z0
+	VMOVUPS      448(SI), Z1
+	VMOVUPS      512(SI), Z2
+	VMOVUPS      576(SI), Z3
+	VMOVUPS      640(SI), Z4
+	VMOVUPS      704(SI), Z5
+	VADDPS       Z2, Z1, Z6
+	VSUBPS       Z2, Z1, Z7
+	VADDPS       Z4, Z3, Z8
+	VSUBPS       Z4, Z3, Z9
+	VADDPS       Z6, Z0, Z6
+	VADDPS       Z8, Z6, Z6
+	VADDPS       Z7, Z5, Z7
+	VFMADD231PS  Z14, Z9, Z7
+	TESTQ        $0x00000004, flags+88(FP)
+	JE           whole1bias
+	MOVQ         bias+72(FP), R9
+	VBROADCASTSS (R9), Z12
+	VADDPS       Z12, Z6, Z6
+	VADDPS       Z12, Z7, Z7
+
+whole1bias:
+	VUNPCKLPS Z7, Z6, Z0
+	VUNPCKHPS Z7, Z6, Z1
+	TESTQ     $0x00000001, flags+88(FP)
+	JE        whole1add
+	VMOVUPS   (CX)(R8*1), Z12
+	VADDPS    Z12, Z0, Z0
+	VMOVUPS   (DX)(R8*1), Z12
+	VADDPS    Z12, Z1, Z1
+
+whole1add:
+	TESTQ  $0x00000008, flags+88(FP)
+	JE     whole1relu
+	VXORPS Z12, Z12, Z12
+	VMAXPS Z0, Z12, Z0
+	VMAXPS Z1, Z12, Z1
+
+whole1relu:
+	VMOVUPS Z0, (CX)(R8*1)
+	VMOVUPS Z1, (DX)(R8*1)
+	JMP     next
+
+masked:
+	VMOVUPS      (SI), Z0
+	VMOVUPS      64(SI), Z1
+	VMOVUPS      128(SI), Z2
+	VMOVUPS      192(SI), Z3
+	VMOVUPS      256(SI), Z4
+	VMOVUPS      320(SI), Z5
+	VADDPS       Z2, Z1, Z6
+	VSUBPS       Z2, Z1, Z7
+	VADDPS       Z4, Z3, Z8
+	VSUBPS       Z4, Z3, Z9
+	VADDPS       Z6, Z0, Z6
+	VADDPS       Z8, Z6, Z6
+	VADDPS       Z7, Z5, Z7
+	VFMADD231PS  Z14, Z9, Z7
+	TESTQ        $0x00000004, flags+88(FP)
+	JE           masked0bias
+	MOVQ         bias+72(FP), R9
+	VBROADCASTSS (R9), Z12
+	VADDPS       Z12, Z6, Z6
+	VADDPS       Z12, Z7, Z7
+
+masked0bias:
+	VUNPCKLPS Z7, Z6, Z0
+	VUNPCKHPS Z7, Z6, Z1
+	TESTQ     $0x00000001, flags+88(FP)
+	JE        masked0add
+	KMOVW     (BX), K1
+	VMOVUPS.Z (CX)(R8*1), K1, Z12
+	VADDPS    Z12, Z0, Z0
+	KMOVW     4(BX), K1
+	VMOVUPS.Z (DX)(R8*1), K1, Z12
+	VADDPS    Z12, Z1, Z1
+
+masked0add:
+	TESTQ  $0x00000008, flags+88(FP)
+	JE     masked0relu
+	VXORPS Z12, Z12, Z12
+	VMAXPS Z0, Z12, Z0
+	VMAXPS Z1, Z12, Z1
+
+masked0relu:
+	KMOVW        (BX), K1
+	VMOVUPS      Z0, K1, (CX)(R8*1)
+	KMOVW        4(BX), K1
+	VMOVUPS      Z1, K1, (DX)(R8*1)
+	ADDQ         AX, R8
+	VMOVUPS      384(SI), Z0
+	VMOVUPS      448(SI), Z1
+	VMOVUPS      512(SI), Z2
+	VMOVUPS      576(SI), Z3
+	VMOVUPS      640(SI), Z4
+	VMOVUPS      704(SI), Z5
+	VADDPS       Z2, Z1, Z6
+	VSUBPS       Z2, Z1, Z7
+	VADDPS       Z4, Z3, Z8
+	VSUBPS       Z4, Z3, Z9
+	VADDPS       Z6, Z0, Z6
+	VADDPS       Z8, Z6, Z6
+	VADDPS       Z7, Z5, Z7
+	VFMADD231PS  Z14, Z9, Z7
+	TESTQ        $0x00000004, flags+88(FP)
+	JE           masked1bias
+	MOVQ         bias+72(FP), R9
+	VBROADCASTSS (R9), Z12
+	VADDPS       Z12, Z6, Z6
+	VADDPS       Z12, Z7, Z7
+
+masked1bias:
+	VUNPCKLPS Z7, Z6, Z0
+	VUNPCKHPS Z7, Z6, Z1
+	TESTQ     $0x00000001, flags+88(FP)
+	JE        masked1add
+	KMOVW     8(BX), K1
+	VMOVUPS.Z (CX)(R8*1), K1, Z12
+	VADDPS    Z12, Z0, Z0
+	KMOVW     12(BX), K1
+	VMOVUPS.Z (DX)(R8*1), K1, Z12
+	VADDPS    Z12, Z1, Z1
+
+masked1add:
+	TESTQ  $0x00000008, flags+88(FP)
+	JE     masked1relu
+	VXORPS Z12, Z12, Z12
+	VMAXPS Z0, Z12, Z0
+	VMAXPS Z1, Z12, Z1
+
+masked1relu:
+	KMOVW   8(BX), K1
+	VMOVUPS Z0, K1, (CX)(R8*1)
+	KMOVW   12(BX), K1
+	VMOVUPS Z1, K1, (DX)(R8*1)
+
+next:
+	MOVQ    ms+16(FP), R8
+	ADDQ    R8, m+8(FP)
+	ADDQ    $0x04, bias+72(FP)
+	ADDQ    ys+40(FP), CX
+	ADDQ    ys+40(FP), DX
+	DECQ    DI
+	JNE     channel
+	LDMXCSR csr+96(FP)
+	VZEROUPPER
+	RET
+
+// func winoFilter5AVX512(n int, w *float32, ws int, u *float32, us int, cells *float32) (csr uint32)
+// Requires: AVX, AVX512F, BMI2, SSE
+TEXT ·winoFilter5AVX512(SB), NOSPLIT, $0-52
+	STMXCSR csr+48(FP)
+	LDMXCSR flushing<>+0(SB)
+	MOVQ    n+0(FP), AX
+	MOVQ    cells+40(FP), CX
+	MOVQ    w+8(FP), DX
+	MOVQ    u+24(FP), BX
+	MOVQ    ws+16(FP), SI
+	MOVQ    us+32(FP), DI
+
+vectors:
+	CMPQ        AX, $0x00000010
+	JL          rest
+	MOVQ        DX, R8
+	VMOVUPS     (R8), Z0
+	ADDQ        SI, R8
+	VMOVUPS     (R8), Z1
+	ADDQ        SI, R8
+	VMOVUPS     (R8), Z2
+	ADDQ        SI, R8
+	VMOVUPS     (R8), Z3
+	ADDQ        SI, R8
+	VMOVUPS     (R8), Z4
+	ADDQ        SI, R8
+	VMULPS      c3e800000<>+0(SB), Z0, Z7
+	VMOVUPS     Z7, (CX)
+	VADDPS      Z2, Z0, Z5
+	VADDPS      Z4, Z5, Z5
+	VMULPS      cbe2aaaab<>+0(SB), Z5, Z5
+	VADDPS      Z3, Z1, Z6
+	VMULPS      c3e2aaaab<>+0(SB), Z6, Z6
+	VSUBPS      Z6, Z5, Z7
+	VMOVUPS     Z7, 64(CX)
+	VADDPS      Z6, Z5, Z7
+	VMOVUPS     Z7, 128(CX)
+	VMULPS      c3d2aaaab<>+0(SB), Z0, Z5
+	VFMADD231PS c3e2aaaab<>+0(SB), Z2, Z5
+	VFMADD231PS c3f2aaaab<>+0(SB), Z4, Z5
+	VMULPS      c3daaaaab<>+0(SB), Z1, Z6
+	VFMADD231PS c3eaaaaab<>+0(SB), Z3, Z6
+	VADDPS      Z6, Z5, Z7
+	VMOVUPS     Z7, 192(CX)
+	VSUBPS      Z6, Z5, Z7
+	VMOVUPS     Z7, 256(CX)
+	VMOVUPS     Z4, 320(CX)
+	VMOVUPS     (R8), Z0
+	ADDQ        SI, R8
+	VMOVUPS     (R8), Z1
+	ADDQ        SI, R8
+	VMOVUPS     (R8), Z2
+	ADDQ        SI, R8
+	VMOVUPS     (R8), Z3
+	ADDQ        SI, R8
+	VMOVUPS     (R8), Z4
+	ADDQ        SI, R8
+	VMULPS      c3e800000<>+0(SB), Z0, Z7
+	VMOVUPS     Z7, 384(CX)
+	VADDPS      Z2, Z0, Z5
+	VADDPS      Z4, Z5, Z5
+	VMULPS      cbe2aaaab<>+0(SB), Z5, Z5
+	VADDPS      Z3, Z1, Z6
+	VMULPS      c3e2aaaab<>+0(SB), Z6, Z6
+	VSUBPS      Z6, Z5, Z7
+	VMOVUPS     Z7, 448(CX)
+	VADDPS      Z6, Z5, Z7
+	VMOVUPS     Z7, 512(CX)
+	VMULPS      c3d2aaaab<>+0(SB), Z0, Z5
+	VFMADD231PS c3e2aaaab<>+0(SB), Z2, Z5
+	VFMADD231PS c3f2aaaab<>+0(SB), Z4, Z5
+	VMULPS      c3daaaaab<>+0(SB), Z1, Z6
+	VFMADD231PS c3eaaaaab<>+0(SB), Z3, Z6
+	VADDPS      Z6, Z5, Z7
+	VMOVUPS     Z7, 576(CX)
+	VSUBPS      Z6, Z5, Z7
+	VMOVUPS     Z7, 640(CX)
+	VMOVUPS     Z4, 704(CX)
+	VMOVUPS     (R8), Z0
+	ADDQ        SI, R8
+	VMOVUPS     (R8), Z1
+	ADDQ        SI, R8
+	VMOVUPS     (R8), Z2
+	ADDQ        SI, R8
+	VMOVUPS     (R8), Z3
+	ADDQ        SI, R8
+	VMOVUPS     (R8), Z4
+	ADDQ        SI, R8
+	VMULPS      c3e800000<>+0(SB), Z0, Z7
+	VMOVUPS     Z7, 768(CX)
+	VADDPS      Z2, Z0, Z5
+	VADDPS      Z4, Z5, Z5
+	VMULPS      cbe2aaaab<>+0(SB), Z5, Z5
+	VADDPS      Z3, Z1, Z6
+	VMULPS      c3e2aaaab<>+0(SB), Z6, Z6
+	VSUBPS      Z6, Z5, Z7
+	VMOVUPS     Z7, 832(CX)
+	VADDPS      Z6, Z5, Z7
+	VMOVUPS     Z7, 896(CX)
+	VMULPS      c3d2aaaab<>+0(SB), Z0, Z5
+	VFMADD231PS c3e2aaaab<>+0(SB), Z2, Z5
+	VFMADD231PS c3f2aaaab<>+0(SB), Z4, Z5
+	VMULPS      c3daaaaab<>+0(SB), Z1, Z6
+	VFMADD231PS c3eaaaaab<>+0(SB), Z3, Z6
+	VADDPS      Z6, Z5, Z7
+	VMOVUPS     Z7, 960(CX)
+	VSUBPS      Z6, Z5, Z7
+	VMOVUPS     Z7, 1024(CX)
+	VMOVUPS     Z4, 1088(CX)
+	VMOVUPS     (R8), Z0
+	ADDQ        SI, R8
+	VMOVUPS     (R8), Z1
+	ADDQ        SI, R8
+	VMOVUPS     (R8), Z2
+	ADDQ        SI, R8
+	VMOVUPS     (R8), Z3
+	ADDQ        SI, R8
+	VMOVUPS     (R8), Z4
+	ADDQ        SI, R8
+	VMULPS      c3e800000<>+0(SB), Z0, Z7
+	VMOVUPS     Z7, 1152(CX)
+	VADDPS      Z2, Z0, Z5
+	VADDPS      Z4, Z5, Z5
+	VMULPS      cbe2aaaab<>+0(SB), Z5, Z5
+	VADDPS      Z3, Z1, Z6
+	VMULPS      c3e2aaaab<>+0(SB), Z6, Z6
+	VSUBPS      Z6, Z5, Z7
+	VMOVUPS     Z7, 1216(CX)
+	VADDPS      Z6, Z5, Z7
+	VMOVUPS     Z7, 1280(CX)
+	VMULPS      c3d2aaaab<>+0(SB), Z0, Z5
+	VFMADD231PS c3e2aaaab<>+0(SB), Z2, Z5
+	VFMADD231PS c3f2aaaab<>+0(SB), Z4, Z5
+	VMULPS      c3daaaaab<>+0(SB), Z1, Z6
+	VFMADD231PS c3eaaaaab<>+0(SB), Z3, Z6
+	VADDPS      Z6, Z5, Z7
+	VMOVUPS     Z7, 1344(CX)
+	VSUBPS      Z6, Z5, Z7
+	VMOVUPS     Z7, 1408(CX)
+	VMOVUPS     Z4, 1472(CX)
+	VMOVUPS     (R8), Z0
+	ADDQ        SI, R8
+	VMOVUPS     (R8), Z1
+	ADDQ        SI, R8
+	VMOVUPS     (R8), Z2
+	ADDQ        SI, R8
+	VMOVUPS     (R8), Z3
+	ADDQ        SI, R8
+	VMOVUPS     (R8), Z4
+	ADDQ        SI, R8
+	VMULPS      c3e800000<>+0(SB), Z0, Z7
+	VMOVUPS     Z7, 1536(CX)
+	VADDPS      Z2, Z0, Z5
+	VADDPS      Z4, Z5, Z5
+	VMULPS      cbe2aaaab<>+0(SB), Z5, Z5
+	VADDPS      Z3, Z1, Z6
+	VMULPS      c3e2aaaab<>+0(SB), Z6, Z6
+	VSUBPS      Z6, Z5, Z7
+	VMOVUPS     Z7, 1600(CX)
+	VADDPS      Z6, Z5, Z7
+	VMOVUPS     Z7, 1664(CX)
+	VMULPS      c3d2aaaab<>+0(SB), Z0, Z5
+	VFMADD231PS c3e2aaaab<>+0(SB), Z2, Z5
+	VFMADD231PS c3f2aaaab<>+0(SB), Z4, Z5
+	VMULPS      c3daaaaab<>+0(SB), Z1, Z6
+	VFMADD231PS c3eaaaaab<>+0(SB), Z3, Z6
+	VADDPS      Z6, Z5, Z7
+	VMOVUPS     Z7, 1728(CX)
+	VSUBPS      Z6, Z5, Z7
+	VMOVUPS     Z7, 1792(CX)
+	VMOVUPS     Z4, 1856(CX)
+	VMOVUPS     (CX), Z0
+	VMOVUPS     384(CX), Z1
+	VMOVUPS     768(CX), Z2
+	VMOVUPS     1152(CX), Z3
+	VMOVUPS     1536(CX), Z4
+	MOVQ        BX, R8
+	VMULPS      c3e800000<>+0(SB), Z0, Z7
+	VMOVUPS     Z7, (R8)
+	ADDQ        DI, R8
+	ADDQ        DI, R8
+	ADDQ        DI, R8
+	ADDQ        DI, R8
+	ADDQ        DI, R8
+	ADDQ        DI, R8
+	VADDPS      Z2, Z0, Z5
+	VADDPS      Z4, Z5, Z5
+	VMULPS      cbe2aaaab<>+0(SB), Z5, Z5
+	VADDPS      Z3, Z1, Z6
+	VMULPS      c3e2aaaab<>+0(SB), Z6, Z6
+	VSUBPS      Z6, Z5, Z7
+	VMOVUPS     Z7, (R8)
+	ADDQ        DI, R8
+	ADDQ        DI, R8
+	ADDQ        DI, R8
+	ADDQ        DI, R8
+	ADDQ        DI, R8
+	ADDQ        DI, R8
+	VADDPS      Z6, Z5, Z7
+	VMOVUPS     Z7, (R8)
+	ADDQ        DI, R8
+	ADDQ        DI, R8
+	ADDQ        DI, R8
+	ADDQ        DI, R8
+	ADDQ        DI, R8
+	ADDQ        DI, R8
+	VMULPS      c3d2aaaab<>+0(SB), Z0, Z5
+	VFMADD231PS c3e2aaaab<>+0(SB), Z2, Z5
+	VFMADD231PS c3f2aaaab<>+0(SB), Z4, Z5
+	VMULPS      c3daaaaab<>+0(SB), Z1, Z6
+	VFMADD231PS c3eaaaaab<>+0(SB), Z3, Z6
+	VADDPS      Z6, Z5, Z7
+	VMOVUPS     Z7, (R8)
+	ADDQ        DI, R8
+	ADDQ        DI, R8
+	ADDQ        DI, R8
+	ADDQ        DI, R8
+	ADDQ        DI, R8
+	ADDQ        DI, R8
+	VSUBPS      Z6, Z5, Z7
+	VMOVUPS     Z7, (R8)
+	ADDQ        DI, R8
+	ADDQ        DI, R8
+	ADDQ        DI, R8
+	ADDQ        DI, R8
+	ADDQ        DI, R8
+	ADDQ        DI, R8
+	VMOVUPS     Z4, (R8)
+	ADDQ        DI, R8
+	ADDQ        DI, R8
+	ADDQ        DI, R8
+	ADDQ        DI, R8
+	ADDQ        DI, R8
+	ADDQ        DI, R8
+	VMOVUPS     64(CX), Z0
+	VMOVUPS     448(CX), Z1
+	VMOVUPS     832(CX), Z2
+	VMOVUPS     1216(CX), Z3
+	VMOVUPS     1600(CX), Z4
+	MOVQ        BX, R8
+	ADDQ        DI, R8
+	VMULPS      c3e800000<>+0(SB), Z0, Z7
+	VMOVUPS     Z7, (R8)
+	ADDQ        DI, R8
+	ADDQ        DI, R8
+	ADDQ        DI, R8
+	ADDQ        DI, R8
+	ADDQ        DI, R8
+	ADDQ        DI, R8
+	VADDPS      Z2, Z0, Z5
+	VADDPS      Z4, Z5, Z5
+	VMULPS      cbe2aaaab<>+0(SB), Z5, Z5
+	VADDPS      Z3, Z1, Z6
+	VMULPS      c3e2aaaab<>+0(SB), Z6, Z6
+	VSUBPS      Z6, Z5, Z7
+	VMOVUPS     Z7, (R8)
+	ADDQ        DI, R8
+	ADDQ        DI, R8
+	ADDQ        DI, R8
+	ADDQ        DI, R8
+	ADDQ        DI, R8
+	ADDQ        DI, R8
+	VADDPS      Z6, Z5, Z7
+	VMOVUPS     Z7, (R8)
+	ADDQ        DI, R8
+	ADDQ        DI, R8
+	ADDQ        DI, R8
+	ADDQ        DI, R8
+	ADDQ        DI, R8
+	ADDQ        DI, R8
+	VMULPS      c3d2aaaab<>+0(SB), Z0, Z5
+	VFMADD231PS c3e2aaaab<>+0(SB), Z2, Z5
+	VFMADD231PS c3f2aaaab<>+0(SB), Z4, Z5
+	VMULPS      c3daaaaab<>+0(SB), Z1, Z6
+	VFMADD231PS c3eaaaaab<>+0(SB), Z3, Z6
+	VADDPS      Z6, Z5, Z7
+	VMOVUPS     Z7, (R8)
+	ADDQ        DI, R8
+	ADDQ        DI, R8
+	ADDQ        DI, R8
+	ADDQ        DI, R8
+	ADDQ        DI, R8
+	ADDQ        DI, R8
+	VSUBPS      Z6, Z5, Z7
+	VMOVUPS     Z7, (R8)
+	ADDQ        DI, R8
+	ADDQ        DI, R8
+	ADDQ        DI, R8
+	ADDQ        DI, R8
+	ADDQ        DI, R8
+	ADDQ        DI, R8
+	VMOVUPS     Z4, (R8)
+	ADDQ        DI, R8
+	ADDQ        DI, R8
+	ADDQ        DI, R8
+	ADDQ        DI, R8
+	ADDQ        DI, R8
+	ADDQ        DI, R8
+	VMOVUPS     128(CX), Z0
+	VMOVUPS     512(CX), Z1
+	VMOVUPS     896(CX), Z2
+	VMOVUPS     1280(CX), Z3
+	VMOVUPS     1664(CX), Z4
+	MOVQ        BX, R8
+	ADDQ        DI, R8
+	ADDQ        DI, R8
+	VMULPS      c3e800000<>+0(SB), Z0, Z7
+	VMOVUPS     Z7, (R8)
+	ADDQ        DI, R8
+	ADDQ        DI, R8
+	ADDQ        DI, R8
+	ADDQ        DI, R8
+	ADDQ        DI, R8
+	ADDQ        DI, R8
+	VADDPS      Z2, Z0, Z5
+	VADDPS      Z4, Z5, Z5
+	VMULPS      cbe2aaaab<>+0(SB), Z5, Z5
+	VADDPS      Z3, Z1, Z6
+	VMULPS      c3e2aaaab<>+0(SB), Z6, Z6
+	VSUBPS      Z6, Z5, Z7
+	VMOVUPS     Z7, (R8)
+	ADDQ        DI, R8
+	ADDQ        DI, R8
+	ADDQ        DI, R8
+	ADDQ        DI, R8
+	ADDQ        DI, R8
+	ADDQ        DI, R8
+	VADDPS      Z6, Z5, Z7
+	VMOVUPS     Z7, (R8)
+	ADDQ        DI, R8
+	ADDQ        DI, R8
+	ADDQ        DI, R8
+	ADDQ        DI, R8
+	ADDQ        DI, R8
+	ADDQ        DI, R8
+	VMULPS      c3d2aaaab<>+0(SB), Z0, Z5
+	VFMADD231PS c3e2aaaab<>+0(SB), Z2, Z5
+	VFMADD231PS c3f2aaaab<>+0(SB), Z4, Z5
+	VMULPS      c3daaaaab<>+0(SB), Z1, Z6
+	VFMADD231PS c3eaaaaab<>+0(SB), Z3, Z6
+	VADDPS      Z6, Z5, Z7
+	VMOVUPS     Z7, (R8)
+	ADDQ        DI, R8
+	ADDQ        DI, R8
+	ADDQ        DI, R8
+	ADDQ        DI, R8
+	ADDQ        DI, R8
+	ADDQ        DI, R8
+	VSUBPS      Z6, Z5, Z7
+	VMOVUPS     Z7, (R8)
+	ADDQ        DI, R8
+	ADDQ        DI, R8
+	ADDQ        DI, R8
+	ADDQ        DI, R8
+	ADDQ        DI, R8
+	ADDQ        DI, R8
+	VMOVUPS     Z4, (R8)
+	ADDQ        DI, R8
+	ADDQ        DI, R8
+	ADDQ        DI, R8
+	ADDQ        DI, R8
+	ADDQ        DI, R8
+	ADDQ        DI, R8
+	VMOVUPS     192(CX), Z0
+	VMOVUPS     576(CX), Z1
+	VMOVUPS     960(CX), Z2
+	VMOVUPS     1344(CX), Z3
+	VMOVUPS     1728(CX), Z4
+	MOVQ        BX, R8
+	ADDQ        DI, R8
+	ADDQ        DI, R8
+	ADDQ        DI, R8
+	VMULPS      c3e800000<>+0(SB), Z0, Z7
+	VMOVUPS     Z7, (R8)
+	ADDQ        DI, R8
+	ADDQ        DI, R8
+	ADDQ        DI, R8
+	ADDQ        DI, R8
+	ADDQ        DI, R8
+	ADDQ        DI, R8
+	VADDPS      Z2, Z0, Z5
+	VADDPS      Z4, Z5, Z5
+	VMULPS      cbe2aaaab<>+0(SB), Z5, Z5
+	VADDPS      Z3, Z1, Z6
+	VMULPS      c3e2aaaab<>+0(SB), Z6, Z6
+	VSUBPS      Z6, Z5, Z7
+	VMOVUPS     Z7, (R8)
+	ADDQ        DI, R8
+	ADDQ        DI, R8
+	ADDQ        DI, R8
+	ADDQ        DI, R8
+	ADDQ        DI, R8
+	ADDQ        DI, R8
+	VADDPS      Z6, Z5, Z7
+	VMOVUPS     Z7, (R8)
+	ADDQ        DI, R8
+	ADDQ        DI, R8
+	ADDQ        DI, R8
+	ADDQ        DI, R8
+	ADDQ        DI, R8
+	ADDQ        DI, R8
+	VMULPS      c3d2aaaab<>+0(SB), Z0, Z5
+	VFMADD231PS c3e2aaaab<>+0(SB), Z2, Z5
+	VFMADD231PS c3f2aaaab<>+0(SB), Z4, Z5
+	VMULPS      c3daaaaab<>+0(SB), Z1, Z6
+	VFMADD231PS c3eaaaaab<>+0(SB), Z3, Z6
+	VADDPS      Z6, Z5, Z7
+	VMOVUPS     Z7, (R8)
+	ADDQ        DI, R8
+	ADDQ        DI, R8
+	ADDQ        DI, R8
+	ADDQ        DI, R8
+	ADDQ        DI, R8
+	ADDQ        DI, R8
+	VSUBPS      Z6, Z5, Z7
+	VMOVUPS     Z7, (R8)
+	ADDQ        DI, R8
+	ADDQ        DI, R8
+	ADDQ        DI, R8
+	ADDQ        DI, R8
+	ADDQ        DI, R8
+	ADDQ        DI, R8
+	VMOVUPS     Z4, (R8)
+	ADDQ        DI, R8
+	ADDQ        DI, R8
+	ADDQ        DI, R8
+	ADDQ        DI, R8
+	ADDQ        DI, R8
+	ADDQ        DI, R8
+	VMOVUPS     256(CX), Z0
+	VMOVUPS     640(CX), Z1
+	VMOVUPS     1024(CX), Z2
+	VMOVUPS     1408(CX), Z3
+	VMOVUPS     1792(CX), Z4
+	MOVQ        BX, R8
+	ADDQ        DI, R8
+	ADDQ        DI, R8
+	ADDQ        DI, R8
+	ADDQ        DI, R8
+	VMULPS      c3e800000<>+0(SB), Z0, Z7
+	VMOVUPS     Z7, (R8)
+	ADDQ        DI, R8
+	ADDQ        DI, R8
+	ADDQ        DI, R8
+	ADDQ        DI, R8
+	ADDQ        DI, R8
+	ADDQ        DI, R8
+	VADDPS      Z2, Z0, Z5
+	VADDPS      Z4, Z5, Z5
+	VMULPS      cbe2aaaab<>+0(SB), Z5, Z5
+	VADDPS      Z3, Z1, Z6
+	VMULPS      c3e2aaaab<>+0(SB), Z6, Z6
+	VSUBPS      Z6, Z5, Z7
+	VMOVUPS     Z7, (R8)
+	ADDQ        DI, R8
+	ADDQ        DI, R8
+	ADDQ        DI, R8
+	ADDQ        DI, R8
+	ADDQ        DI, R8
+	ADDQ        DI, R8
+	VADDPS      Z6, Z5, Z7
+	VMOVUPS     Z7, (R8)
+	ADDQ        DI, R8
+	ADDQ        DI, R8
+	ADDQ        DI, R8
+	ADDQ        DI, R8
+	ADDQ        DI, R8
+	ADDQ        DI, R8
+	VMULPS      c3d2aaaab<>+0(SB), Z0, Z5
+	VFMADD231PS c3e2aaaab<>+0(SB), Z2, Z5
+	VFMADD231PS c3f2aaaab<>+0(SB), Z4, Z5
+	VMULPS      c3daaaaab<>+0(SB), Z1, Z6
+	VFMADD231PS c3eaaaaab<>+0(SB), Z3, Z6
+	VADDPS      Z6, Z5, Z7
+	VMOVUPS     Z7, (R8)
+	ADDQ        DI, R8
+	ADDQ        DI, R8
+	ADDQ        DI, R8
+	ADDQ        DI, R8
+	ADDQ        DI, R8
+	ADDQ        DI, R8
+	VSUBPS      Z6, Z5, Z7
+	VMOVUPS     Z7, (R8)
+	ADDQ        DI, R8
+	ADDQ        DI, R8
+	ADDQ        DI, R8
+	ADDQ        DI, R8
+	ADDQ        DI, R8
+	ADDQ        DI, R8
+	VMOVUPS     Z4, (R8)
+	ADDQ        DI, R8
+	ADDQ        DI, R8
+	ADDQ        DI, R8
+	ADDQ        DI, R8
+	ADDQ        DI, R8
+	ADDQ        DI, R8
+	VMOVUPS     320(CX), Z0
+	VMOVUPS     704(CX), Z1
+	VMOVUPS     1088(CX), Z2
+	VMOVUPS     1472(CX), Z3
+	VMOVUPS     1856(CX), Z4
+	MOVQ        BX, R8
+	ADDQ        DI, R8
+	ADDQ        DI, R8
+	ADDQ        DI, R8
+	ADDQ        DI, R8
+	ADDQ        DI, R8
+	VMULPS      c3e800000<>+0(SB), Z0, Z7
+	VMOVUPS     Z7, (R8)
+	ADDQ        DI, R8
+	ADDQ        DI, R8
+	ADDQ        DI, R8
+	ADDQ        DI, R8
+	ADDQ        DI, R8
+	ADDQ        DI, R8
+	VADDPS      Z2, Z0, Z5
+	VADDPS      Z4, Z5, Z5
+	VMULPS      cbe2aaaab<>+0(SB), Z5, Z5
+	VADDPS      Z3, Z1, Z6
+	VMULPS      c3e2aaaab<>+0(SB), Z6, Z6
+	VSUBPS      Z6, Z5, Z7
+	VMOVUPS     Z7, (R8)
+	ADDQ        DI, R8
+	ADDQ        DI, R8
+	ADDQ        DI, R8
+	ADDQ        DI, R8
+	ADDQ        DI, R8
+	ADDQ        DI, R8
+	VADDPS      Z6, Z5, Z7
+	VMOVUPS     Z7, (R8)
+	ADDQ        DI, R8
+	ADDQ        DI, R8
+	ADDQ        DI, R8
+	ADDQ        DI, R8
+	ADDQ        DI, R8
+	ADDQ        DI, R8
+	VMULPS      c3d2aaaab<>+0(SB), Z0, Z5
+	VFMADD231PS c3e2aaaab<>+0(SB), Z2, Z5
+	VFMADD231PS c3f2aaaab<>+0(SB), Z4, Z5
+	VMULPS      c3daaaaab<>+0(SB), Z1, Z6
+	VFMADD231PS c3eaaaaab<>+0(SB), Z3, Z6
+	VADDPS      Z6, Z5, Z7
+	VMOVUPS     Z7, (R8)
+	ADDQ        DI, R8
+	ADDQ        DI, R8
+	ADDQ        DI, R8
+	ADDQ        DI, R8
+	ADDQ        DI, R8
+	ADDQ        DI, R8
+	VSUBPS      Z6, Z5, Z7
+	VMOVUPS     Z7, (R8)
+	ADDQ        DI, R8
+	ADDQ        DI, R8
+	ADDQ        DI, R8
+	ADDQ        DI, R8
+	ADDQ        DI, R8
+	ADDQ        DI, R8
+	VMOVUPS     Z4, (R8)
+	ADDQ        DI, R8
+	ADDQ        DI, R8
+	ADDQ        DI, R8
+	ADDQ        DI, R8
+	ADDQ        DI, R8
+	ADDQ        DI, R8
+	ADDQ        $0x00000040, DX
+	ADDQ        $0x00000040, BX
+	SUBQ        $0x00000010, AX
+	JMP         vectors
+
+rest:
+	TESTQ       AX, AX
+	JE          done
+	MOVQ        $-1, R8
+	BZHIQ       AX, R8, R8
+	KMOVW       R8, K1
+	MOVQ        DX, R8
+	VMOVUPS.Z   (R8), K1, Z0
+	ADDQ        SI, R8
+	VMOVUPS.Z   (R8), K1, Z1
+	ADDQ        SI, R8
+	VMOVUPS.Z   (R8), K1, Z2
+	ADDQ        SI, R8
+	VMOVUPS.Z   (R8), K1, Z3
+	ADDQ        SI, R8
+	VMOVUPS.Z   (R8), K1, Z4
+	ADDQ        SI, R8
+	VMULPS      c3e800000<>+0(SB), Z0, Z7
+	VMOVUPS     Z7, (CX)
+	VADDPS      Z2, Z0, Z5
+	VADDPS      Z4, Z5, Z5
+	VMULPS      cbe2aaaab<>+0(SB), Z5, Z5
+	VADDPS      Z3, Z1, Z6
+	VMULPS      c3e2aaaab<>+0(SB), Z6, Z6
+	VSUBPS      Z6, Z5, Z7
+	VMOVUPS     Z7, 64(CX)
+	VADDPS      Z6, Z5, Z7
+	VMOVUPS     Z7, 128(CX)
+	VMULPS      c3d2aaaab<>+0(SB), Z0, Z5
+	VFMADD231PS c3e2aaaab<>+0(SB), Z2, Z5
+	VFMADD231PS c3f2aaaab<>+0(SB), Z4, Z5
+	VMULPS      c3daaaaab<>+0(SB), Z1, Z6
+	VFMADD231PS c3eaaaaab<>+0(SB), Z3, Z6
+	VADDPS      Z6, Z5, Z7
+	VMOVUPS     Z7, 192(CX)
+	VSUBPS      Z6, Z5, Z7
+	VMOVUPS     Z7, 256(CX)
+	VMOVUPS     Z4, 320(CX)
+	VMOVUPS.Z   (R8), K1, Z0
+	ADDQ        SI, R8
+	VMOVUPS.Z   (R8), K1, Z1
+	ADDQ        SI, R8
+	VMOVUPS.Z   (R8), K1, Z2
+	ADDQ        SI, R8
+	VMOVUPS.Z   (R8), K1, Z3
+	ADDQ        SI, R8
+	VMOVUPS.Z   (R8), K1, Z4
+	ADDQ        SI, R8
+	VMULPS      c3e800000<>+0(SB), Z0, Z7
+	VMOVUPS     Z7, 384(CX)
+	VADDPS      Z2, Z0, Z5
+	VADDPS      Z4, Z5, Z5
+	VMULPS      cbe2aaaab<>+0(SB), Z5, Z5
+	VADDPS      Z3, Z1, Z6
+	VMULPS      c3e2aaaab<>+0(SB), Z6, Z6
+	VSUBPS      Z6, Z5, Z7
+	VMOVUPS     Z7, 448(CX)
+	VADDPS      Z6, Z5, Z7
+	VMOVUPS     Z7, 512(CX)
+	VMULPS      c3d2aaaab<>+0(SB), Z0, Z5
+	VFMADD231PS c3e2aaaab<>+0(SB), Z2, Z5
+	VFMADD231PS c3f2aaaab<>+0(SB), Z4, Z5
+	VMULPS      c3daaaaab<>+0(SB), Z1, Z6
+	VFMADD231PS c3eaaaaab<>+0(SB), Z3, Z6
+	VADDPS      Z6, Z5, Z7
+	VMOVUPS     Z7, 576(CX)
+	VSUBPS      Z6, Z5, Z7
+	VMOVUPS     Z7, 640(CX)
+	VMOVUPS     Z4, 704(CX)
+	VMOVUPS.Z   (R8), K1, Z0
+	ADDQ        SI, R8
+	VMOVUPS.Z   (R8), K1, Z1
+	ADDQ        SI, R8
+	VMOVUPS.Z   (R8), K1, Z2
+	ADDQ        SI, R8
+	VMOVUPS.Z   (R8), K1, Z3
+	ADDQ        SI, R8
+	VMOVUPS.Z   (R8), K1, Z4
+	ADDQ        SI, R8
+	VMULPS      c3e800000<>+0(SB), Z0, Z7
+	VMOVUPS     Z7, 768(CX)
+	VADDPS      Z2, Z0, Z5
+	VADDPS      Z4, Z5, Z5
+	VMULPS      cbe2aaaab<>+0(SB), Z5, Z5
+	VADDPS      Z3, Z1, Z6
+	VMULPS      c3e2aaaab<>+0(SB), Z6, Z6
+	VSUBPS      Z6, Z5, Z7
+	VMOVUPS     Z7, 832(CX)
+	VADDPS      Z6, Z5, Z7
+	VMOVUPS     Z7, 896(CX)
+	VMULPS      c3d2aaaab<>+0(SB), Z0, Z5
+	VFMADD231PS c3e2aaaab<>+0(SB), Z2, Z5
+	VFMADD231PS c3f2aaaab<>+0(SB), Z4, Z5
+	VMULPS      c3daaaaab<>+0(SB), Z1, Z6
+	VFMADD231PS c3eaaaaab<>+0(SB), Z3, Z6
+	VADDPS      Z6, Z5, Z7
+	VMOVUPS     Z7, 960(CX)
+	VSUBPS      Z6, Z5, Z7
+	VMOVUPS     Z7, 1024(CX)
+	VMOVUPS     Z4, 1088(CX)
+	VMOVUPS.Z   (R8), K1, Z0
+	ADDQ        SI, R8
+	VMOVUPS.Z   (R8), K1, Z1
+	ADDQ        SI, R8
+	VMOVUPS.Z   (R8), K1, Z2
+	ADDQ        SI, R8
+	VMOVUPS.Z   (R8), K1, Z3
+	ADDQ        SI, R8
+	VMOVUPS.Z   (R8), K1, Z4
+	ADDQ        SI, R8
+	VMULPS      c3e800000<>+0(SB), Z0, Z7
+	VMOVUPS     Z7, 1152(CX)
+	VADDPS      Z2, Z0, Z5
+	VADDPS      Z4, Z5, Z5
+	VMULPS      cbe2aaaab<>+0(SB), Z5, Z5
+	VADDPS      Z3, Z1, Z6
+	VMULPS      c3e2aaaab<>+0(SB), Z6, Z6
+	VSUBPS      Z6, Z5, Z7
+	VMOVUPS     Z7, 1216(CX)
+	VADDPS      Z6, Z5, Z7
+	VMOVUPS     Z7, 1280(CX)
+	VMULPS      c3d2aaaab<>+0(SB), Z0, Z5
+	VFMADD231PS c3e2aaaab<>+0(SB), Z2, Z5
+	VFMADD231PS c3f2aaaab<>+0(SB), Z4, Z5
+	VMULPS      c3daaaaab<>+0(SB), Z1, Z6
+	VFMADD231PS c3eaaaaab<>+0(SB), Z3, Z6
+	VADDPS      Z6, Z5, Z7
+	VMOVUPS     Z7, 1344(CX)
+	VSUBPS      Z6, Z5, Z7
+	VMOVUPS     Z7, 1408(CX)
+	VMOVUPS     Z4, 1472(CX)
+	VMOVUPS.Z   (R8), K1, Z0
+	ADDQ        SI, R8
+	VMOVUPS.Z   (R8), K1, Z1
+	ADDQ        SI, R8
+	VMOVUPS.Z   (R8), K1, Z2
+	ADDQ        SI, R8
+	VMOVUPS.Z   (R8), K1, Z3
+	ADDQ        SI, R8
+	VMOVUPS.Z   (R8), K1, Z4
+	ADDQ        SI, R8
+	VMULPS      c3e800000<>+0(SB), Z0, Z7
+	VMOVUPS     Z7, 1536(CX)
+	VADDPS      Z2, Z0, Z5
+	VADDPS      Z4, Z5, Z5
+	VMULPS      cbe2aaaab<>+0(SB), Z5, Z5
+	VADDPS      Z3, Z1, Z6
+	VMULPS      c3e2aaaab<>+0(SB), Z6, Z6
+	VSUBPS      Z6, Z5, Z7
+	VMOVUPS     Z7, 1600(CX)
+	VADDPS      Z6, Z5, Z7
+	VMOVUPS     Z7, 1664(CX)
+	VMULPS      c3d2aaaab<>+0(SB), Z0, Z5
+	VFMADD231PS c3e2aaaab<>+0(SB), Z2, Z5
+	VFMADD231PS c3f2aaaab<>+0(SB), Z4, Z5
+	VMULPS      c3daaaaab<>+0(SB), Z1, Z6
+	VFMADD231PS c3eaaaaab<>+0(SB), Z3, Z6
+	VADDPS      Z6, Z5, Z7
+	VMOVUPS     Z7, 1728(CX)
+	VSUBPS      Z6, Z5, Z7
+	VMOVUPS     Z7, 1792(CX)
+	VMOVUPS     Z4, 1856(CX)
+	VMOVUPS     (CX), Z0
+	VMOVUPS     384(CX), Z1
+	VMOVUPS     768(CX), Z2
+	VMOVUPS     1152(CX), Z3
+	VMOVUPS     1536(CX), Z4
+	MOVQ        BX, R8
+	VMULPS      c3e800000<>+0(SB), Z0, Z7
+	VMOVUPS     Z7, K1, (R8)
+	ADDQ        DI, R8
+	ADDQ        DI, R8
+	ADDQ        DI, R8
+	ADDQ        DI, R8
+	ADDQ        DI, R8
+	ADDQ        DI, R8
+	VADDPS      Z2, Z0, Z5
+	VADDPS      Z4, Z5, Z5
+	VMULPS      cbe2aaaab<>+0(SB), Z5, Z5
+	VADDPS      Z3, Z1, Z6
+	VMULPS      c3e2aaaab<>+0(SB), Z6, Z6
+	VSUBPS      Z6, Z5, Z7
+	VMOVUPS     Z7, K1, (R8)
+	ADDQ        DI, R8
+	ADDQ        DI, R8
+	ADDQ        DI, R8
+	ADDQ        DI, R8
+	ADDQ        DI, R8
+	ADDQ        DI, R8
+	VADDPS      Z6, Z5, Z7
+	VMOVUPS     Z7, K1, (R8)
+	ADDQ        DI, R8
+	ADDQ        DI, R8
+	ADDQ        DI, R8
+	ADDQ        DI, R8
+	ADDQ        DI, R8
+	ADDQ        DI, R8
+	VMULPS      c3d2aaaab<>+0(SB), Z0, Z5
+	VFMADD231PS c3e2aaaab<>+0(SB), Z2, Z5
+	VFMADD231PS c3f2aaaab<>+0(SB), Z4, Z5
+	VMULPS      c3daaaaab<>+0(SB), Z1, Z6
+	VFMADD231PS c3eaaaaab<>+0(SB), Z3, Z6
+	VADDPS      Z6, Z5, Z7
+	VMOVUPS     Z7, K1, (R8)
+	ADDQ        DI, R8
+	ADDQ        DI, R8
+	ADDQ        DI, R8
+	ADDQ        DI, R8
+	ADDQ        DI, R8
+	ADDQ        DI, R8
+	VSUBPS      Z6, Z5, Z7
+	VMOVUPS     Z7, K1, (R8)
+	ADDQ        DI, R8
+	ADDQ        DI, R8
+	ADDQ        DI, R8
+	ADDQ        DI, R8
+	ADDQ        DI, R8
+	ADDQ        DI, R8
+	VMOVUPS     Z4, K1, (R8)
+	ADDQ        DI, R8
+	ADDQ        DI, R8
+	ADDQ        DI, R8
+	ADDQ        DI, R8
+	ADDQ        DI, R8
+	ADDQ        DI, R8
+	VMOVUPS     64(CX), Z0
+	VMOVUPS     448(CX), Z1
+	VMOVUPS     832(CX), Z2
+	VMOVUPS     1216(CX), Z3
+	VMOVUPS     1600(CX), Z4
+	MOVQ        BX, R8
+	ADDQ        DI, R8
+	VMULPS      c3e800000<>+0(SB), Z0, Z7
+	VMOVUPS     Z7, K1, (R8)
+	ADDQ        DI, R8
+	ADDQ        DI, R8
+	ADDQ        DI, R8
+	ADDQ        DI, R8
+	ADDQ        DI, R8
+	ADDQ        DI, R8
+	VADDPS      Z2, Z0, Z5
+	VADDPS      Z4, Z5, Z5
+	VMULPS      cbe2aaaab<>+0(SB), Z5, Z5
+	VADDPS      Z3, Z1, Z6
+	VMULPS      c3e2aaaab<>+0(SB), Z6, Z6
+	VSUBPS      Z6, Z5, Z7
+	VMOVUPS     Z7, K1, (R8)
+	ADDQ        DI, R8
+	ADDQ        DI, R8
+	ADDQ        DI, R8
+	ADDQ        DI, R8
+	ADDQ        DI, R8
+	ADDQ        DI, R8
+	VADDPS      Z6, Z5, Z7
+	VMOVUPS     Z7, K1, (R8)
+	ADDQ        DI, R8
+	ADDQ        DI, R8
+	ADDQ        DI, R8
+	ADDQ        DI, R8
+	ADDQ        DI, R8
+	ADDQ        DI, R8
+	VMULPS      c3d2aaaab<>+0(SB), Z0, Z5
+	VFMADD231PS c3e2aaaab<>+0(SB), Z2, Z5
+	VFMADD231PS c3f2aaaab<>+0(SB), Z4, Z5
+	VMULPS      c3daaaaab<>+0(SB), Z1, Z6
+	VFMADD231PS c3eaaaaab<>+0(SB), Z3, Z6
+	VADDPS      Z6, Z5, Z7
+	VMOVUPS     Z7, K1, (R8)
+	ADDQ        DI, R8
+	ADDQ        DI, R8
+	ADDQ        DI, R8
+	ADDQ        DI, R8
+	ADDQ        DI, R8
+	ADDQ        DI, R8
+	VSUBPS      Z6, Z5, Z7
+	VMOVUPS     Z7, K1, (R8)
+	ADDQ        DI, R8
+	ADDQ        DI, R8
+	ADDQ        DI, R8
+	ADDQ        DI, R8
+	ADDQ        DI, R8
+	ADDQ        DI, R8
+	VMOVUPS     Z4, K1, (R8)
+	ADDQ        DI, R8
+	ADDQ        DI, R8
+	ADDQ        DI, R8
+	ADDQ        DI, R8
+	ADDQ        DI, R8
+	ADDQ        DI, R8
+	VMOVUPS     128(CX), Z0
+	VMOVUPS     512(CX), Z1
+	VMOVUPS     896(CX), Z2
+	VMOVUPS     1280(CX), Z3
+	VMOVUPS     1664(CX), Z4
+	MOVQ        BX, R8
+	ADDQ        DI, R8
+	ADDQ        DI, R8
+	VMULPS      c3e800000<>+0(SB), Z0, Z7
+	VMOVUPS     Z7, K1, (R8)
+	ADDQ        DI, R8
+	ADDQ        DI, R8
+	ADDQ        DI, R8
+	ADDQ        DI, R8
+	ADDQ        DI, R8
+	ADDQ        DI, R8
+	VADDPS      Z2, Z0, Z5
+	VADDPS      Z4, Z5, Z5
+	VMULPS      cbe2aaaab<>+0(SB), Z5, Z5
+	VADDPS      Z3, Z1, Z6
+	VMULPS      c3e2aaaab<>+0(SB), Z6, Z6
+	VSUBPS      Z6, Z5, Z7
+	VMOVUPS     Z7, K1, (R8)
+	ADDQ        DI, R8
+	ADDQ        DI, R8
+	ADDQ        DI, R8
+	ADDQ        DI, R8
+	ADDQ        DI, R8
+	ADDQ        DI, R8
+	VADDPS      Z6, Z5, Z7
+	VMOVUPS     Z7, K1, (R8)
+	ADDQ        DI, R8
+	ADDQ        DI, R8
+	ADDQ        DI, R8
+	ADDQ        DI, R8
+	ADDQ        DI, R8
+	ADDQ        DI, R8
+	VMULPS      c3d2aaaab<>+0(SB), Z0, Z5
+	VFMADD231PS c3e2aaaab<>+0(SB), Z2, Z5
+	VFMADD231PS c3f2aaaab<>+0(SB), Z4, Z5
+	VMULPS      c3daaaaab<>+0(SB), Z1, Z6
+	VFMADD231PS c3eaaaaab<>+0(SB), Z3, Z6
+	VADDPS      Z6, Z5, Z7
+	VMOVUPS     Z7, K1, (R8)
+	ADDQ        DI, R8
+	ADDQ        DI, R8
+	ADDQ        DI, R8
+	ADDQ        DI, R8
+	ADDQ        DI, R8
+	ADDQ        DI, R8
+	VSUBPS      Z6, Z5, Z7
+	VMOVUPS     Z7, K1, (R8)
+	ADDQ        DI, R8
+	ADDQ        DI, R8
+	ADDQ        DI, R8
+	ADDQ        DI, R8
+	ADDQ        DI, R8
+	ADDQ        DI, R8
+	VMOVUPS     Z4, K1, (R8)
+	ADDQ        DI, R8
+	ADDQ        DI, R8
+	ADDQ        DI, R8
+	ADDQ        DI, R8
+	ADDQ        DI, R8
+	ADDQ        DI, R8
+	VMOVUPS     192(CX), Z0
+	VMOVUPS     576(CX), Z1
+	VMOVUPS     960(CX), Z2
+	VMOVUPS     1344(CX), Z3
+	VMOVUPS     1728(CX), Z4
+	MOVQ        BX, R8
+	ADDQ        DI, R8
+	ADDQ        DI, R8
+	ADDQ        DI, R8
+	VMULPS      c3e800000<>+0(SB), Z0, Z7
+	VMOVUPS     Z7, K1, (R8)
+	ADDQ        DI, R8
+	ADDQ        DI, R8
+	ADDQ        DI, R8
+	ADDQ        DI, R8
+	ADDQ        DI, R8
+	ADDQ        DI, R8
+	VADDPS      Z2, Z0, Z5
+	VADDPS      Z4, Z5, Z5
+	VMULPS      cbe2aaaab<>+0(SB), Z5, Z5
+	VADDPS      Z3, Z1, Z6
+	VMULPS      c3e2aaaab<>+0(SB), Z6, Z6
+	VSUBPS      Z6, Z5, Z7
+	VMOVUPS     Z7, K1, (R8)
+	ADDQ        DI, R8
+	ADDQ        DI, R8
+	ADDQ        DI, R8
+	ADDQ        DI, R8
+	ADDQ        DI, R8
+	ADDQ        DI, R8
+	VADDPS      Z6, Z5, Z7
+	VMOVUPS     Z7, K1, (R8)
+	ADDQ        DI, R8
+	ADDQ        DI, R8
+	ADDQ        DI, R8
+	ADDQ        DI, R8
+	ADDQ        DI, R8
+	ADDQ        DI, R8
+	VMULPS      c3d2aaaab<>+0(SB), Z0, Z5
+	VFMADD231PS c3e2aaaab<>+0(SB), Z2, Z5
+	VFMADD231PS c3f2aaaab<>+0(SB), Z4, Z5
+	VMULPS      c3daaaaab<>+0(SB), Z1, Z6
+	VFMADD231PS c3eaaaaab<>+0(SB), Z3, Z6
+	VADDPS      Z6, Z5, Z7
+	VMOVUPS     Z7, K1, (R8)
+	ADDQ        DI, R8
+	ADDQ        DI, R8
+	ADDQ        DI, R8
+	ADDQ        DI, R8
+	ADDQ        DI, R8
+	ADDQ        DI, R8
+	VSUBPS      Z6, Z5, Z7
+	VMOVUPS     Z7, K1, (R8)
+	ADDQ        DI, R8
+	ADDQ        DI, R8
+	ADDQ        DI, R8
+	ADDQ        DI, R8
+	ADDQ        DI, R8
+	ADDQ        DI, R8
+	VMOVUPS     Z4, K1, (R8)
+	ADDQ        DI, R8
+	ADDQ        DI, R8
+	ADDQ        DI, R8
+	ADDQ        DI, R8
+	ADDQ        DI, R8
+	ADDQ        DI, R8
+	VMOVUPS     256(CX), Z0
+	VMOVUPS     640(CX), Z1
+	VMOVUPS     1024(CX), Z2
+	VMOVUPS     1408(CX), Z3
+	VMOVUPS     1792(CX), Z4
+	MOVQ        BX, R8
+	ADDQ        DI, R8
+	ADDQ        DI, R8
+	ADDQ        DI, R8
+	ADDQ        DI, R8
+	VMULPS      c3e800000<>+0(SB), Z0, Z7
+	VMOVUPS     Z7, K1, (R8)
+	ADDQ        DI, R8
+	ADDQ        DI, R8
+	ADDQ        DI, R8
+	ADDQ        DI, R8
+	ADDQ        DI, R8
+	ADDQ        DI, R8
+	VADDPS      Z2, Z0, Z5
+	VADDPS      Z4, Z5, Z5
+	VMULPS      cbe2aaaab<>+0(SB), Z5, Z5
+	VADDPS      Z3, Z1, Z6
+	VMULPS      c3e2aaaab<>+0(SB), Z6, Z6
+	VSUBPS      Z6, Z5, Z7
+	VMOVUPS     Z7, K1, (R8)
+	ADDQ        DI, R8
+	ADDQ        DI, R8
+	ADDQ        DI, R8
+	ADDQ        DI, R8
+	ADDQ        DI, R8
+	ADDQ        DI, R8
+	VADDPS      Z6, Z5, Z7
+	VMOVUPS     Z7, K1, (R8)
+	ADDQ        DI, R8
+	ADDQ        DI, R8
+	ADDQ        DI, R8
+	ADDQ        DI, R8
+	ADDQ        DI, R8
+	ADDQ        DI, R8
+	VMULPS      c3d2aaaab<>+0(SB), Z0, Z5
+	VFMADD231PS c3e2aaaab<>+0(SB), Z2, Z5
+	VFMADD231PS c3f2aaaab<>+0(SB), Z4, Z5
+	VMULPS      c3daaaaab<>+0(SB), Z1, Z6
+	VFMADD231PS c3eaaaaab<>+0(SB), Z3, Z6
+	VADDPS      Z6, Z5, Z7
+	VMOVUPS     Z7, K1, (R8)
+	ADDQ        DI, R8
+	ADDQ        DI, R8
+	ADDQ        DI, R8
+	ADDQ        DI, R8
+	ADDQ        DI, R8
+	ADDQ        DI, R8
+	VSUBPS      Z6, Z5, Z7
+	VMOVUPS     Z7, K1, (R8)
+	ADDQ        DI, R8
+	ADDQ        DI, R8
+	ADDQ        DI, R8
+	ADDQ        DI, R8
+	ADDQ        DI, R8
+	ADDQ        DI, R8
+	VMOVUPS     Z4, K1, (R8)
+	ADDQ        DI, R8
+	ADDQ        DI, R8
+	ADDQ        DI, R8
+	ADDQ        DI, R8
+	ADDQ        DI, R8
+	ADDQ        DI, R8
+	VMOVUPS     320(CX), Z0
+	VMOVUPS     704(CX), Z1
+	VMOVUPS     1088(CX), Z2
+	VMOVUPS     1472(CX), Z3
+	VMOVUPS     1856(CX), Z4
+	MOVQ        BX, R8
+	ADDQ        DI, R8
+	ADDQ        DI, R8
+	ADDQ        DI, R8
+	ADDQ        DI, R8
+	ADDQ        DI, R8
+	VMULPS      c3e800000<>+0(SB), Z0, Z7
+	VMOVUPS     Z7, K1, (R8)
+	ADDQ        DI, R8
+	ADDQ        DI, R8
+	ADDQ        DI, R8
+	ADDQ        DI, R8
+	ADDQ        DI, R8
+	ADDQ        DI, R8
+	VADDPS      Z2, Z0, Z5
+	VADDPS      Z4, Z5, Z5
+	VMULPS      cbe2aaaab<>+0(SB), Z5, Z5
+	VADDPS      Z3, Z1, Z6
+	VMULPS      c3e2aaaab<>+0(SB), Z6, Z6
+	VSUBPS      Z6, Z5, Z7
+	VMOVUPS     Z7, K1, (R8)
+	ADDQ        DI, R8
+	ADDQ        DI, R8
+	ADDQ        DI, R8
+	ADDQ        DI, R8
+	ADDQ        DI, R8
+	ADDQ        DI, R8
+	VADDPS      Z6, Z5, Z7
+	VMOVUPS     Z7, K1, (R8)
+	ADDQ        DI, R8
+	ADDQ        DI, R8
+	ADDQ        DI, R8
+	ADDQ        DI, R8
+	ADDQ        DI, R8
+	ADDQ        DI, R8
+	VMULPS      c3d2aaaab<>+0(SB), Z0, Z5
+	VFMADD231PS c3e2aaaab<>+0(SB), Z2, Z5
+	VFMADD231PS c3f2aaaab<>+0(SB), Z4, Z5
+	VMULPS      c3daaaaab<>+0(SB), Z1, Z6
+	VFMADD231PS c3eaaaaab<>+0(SB), Z3, Z6
+	VADDPS      Z6, Z5, Z7
+	VMOVUPS     Z7, K1, (R8)
+	ADDQ        DI, R8
+	ADDQ        DI, R8
+	ADDQ        DI, R8
+	ADDQ        DI, R8
+	ADDQ        DI, R8
+	ADDQ        DI, R8
+	VSUBPS      Z6, Z5, Z7
+	VMOVUPS     Z7, K1, (R8)
+	ADDQ        DI, R8
+	ADDQ        DI, R8
+	ADDQ        DI, R8
+	ADDQ        DI, R8
+	ADDQ        DI, R8
+	ADDQ        DI, R8
+	VMOVUPS     Z4, K1, (R8)
+	ADDQ        DI, R8
+	ADDQ        DI, R8
+	ADDQ        DI, R8
+	ADDQ        DI, R8
+	ADDQ        DI, R8
+	ADDQ        DI, R8
+
+done:
+	LDMXCSR csr+48(FP)
+	VZEROUPPER
+	RET
+
+DATA c3f2aaaab<>+0(SB)/4, $0x3f2aaaab
+DATA c3f2aaaab<>+4(SB)/4, $0x3f2aaaab
+DATA c3f2aaaab<>+8(SB)/4, $0x3f2aaaab
+DATA c3f2aaaab<>+12(SB)/4, $0x3f2aaaab
+DATA c3f2aaaab<>+16(SB)/4, $0x3f2aaaab
+DATA c3f2aaaab<>+20(SB)/4, $0x3f2aaaab
+DATA c3f2aaaab<>+24(SB)/4, $0x3f2aaaab
+DATA c3f2aaaab<>+28(SB)/4, $0x3f2aaaab
+DATA c3f2aaaab<>+32(SB)/4, $0x3f2aaaab
+DATA c3f2aaaab<>+36(SB)/4, $0x3f2aaaab
+DATA c3f2aaaab<>+40(SB)/4, $0x3f2aaaab
+DATA c3f2aaaab<>+44(SB)/4, $0x3f2aaaab
+DATA c3f2aaaab<>+48(SB)/4, $0x3f2aaaab
+DATA c3f2aaaab<>+52(SB)/4, $0x3f2aaaab
+DATA c3f2aaaab<>+56(SB)/4, $0x3f2aaaab
+DATA c3f2aaaab<>+60(SB)/4, $0x3f2aaaab
+GLOBL c3f2aaaab<>(SB), RODATA|NOPTR, $64
+
+DATA c3eaaaaab<>+0(SB)/4, $0x3eaaaaab
+DATA c3eaaaaab<>+4(SB)/4, $0x3eaaaaab
+DATA c3eaaaaab<>+8(SB)/4, $0x3eaaaaab
+DATA c3eaaaaab<>+12(SB)/4, $0x3eaaaaab
+DATA c3eaaaaab<>+16(SB)/4, $0x3eaaaaab
+DATA c3eaaaaab<>+20(SB)/4, $0x3eaaaaab
+DATA c3eaaaaab<>+24(SB)/4, $0x3eaaaaab
+DATA c3eaaaaab<>+28(SB)/4, $0x3eaaaaab
+DATA c3eaaaaab<>+32(SB)/4, $0x3eaaaaab
+DATA c3eaaaaab<>+36(SB)/4, $0x3eaaaaab
+DATA c3eaaaaab<>+40(SB)/4, $0x3eaaaaab
+DATA c3eaaaaab<>+44(SB)/4, $0x3eaaaaab
+DATA c3eaaaaab<>+48(SB)/4, $0x3eaaaaab
+DATA c3eaaaaab<>+52(SB)/4, $0x3eaaaaab
+DATA c3eaaaaab<>+56(SB)/4, $0x3eaaaaab
+DATA c3eaaaaab<>+60(SB)/4, $0x3eaaaaab
+GLOBL c3eaaaaab<>(SB), RODATA|NOPTR, $64
+
+// func winoFilterGrad5AVX512(n int, w *float32, ws int, u *float32, us int, cells *float32) (csr uint32)
+// Requires: AVX, AVX512F, BMI2, SSE
+TEXT ·winoFilterGrad5AVX512(SB), NOSPLIT, $0-52
+	STMXCSR csr+48(FP)
+	LDMXCSR flushing<>+0(SB)
+	MOVQ    n+0(FP), AX
+	MOVQ    cells+40(FP), CX
+	MOVQ    w+8(FP), DX
+	MOVQ    u+24(FP), BX
+	MOVQ    ws+16(FP), SI
+	MOVQ    us+32(FP), DI
+
+vectors:
+	CMPQ        AX, $0x00000010
+	JL          rest
+	MOVQ        BX, R8
+	VMOVUPS     (R8), Z0
+	ADDQ        DI, R8
+	VMOVUPS     (R8), Z1
+	ADDQ        DI, R8
+	VMOVUPS     (R8), Z2
+	ADDQ        DI, R8
+	VMOVUPS     (R8), Z3
+	ADDQ        DI, R8
+	VMOVUPS     (R8), Z4
+	ADDQ        DI, R8
+	VMOVUPS     (R8), Z5
+	ADDQ        DI, R8
+	VADDPS      Z2, Z1, Z6
+	VSUBPS      Z1, Z2, Z7
+	VADDPS      Z4, Z3, Z8
+	VSUBPS      Z4, Z3, Z9
+	VMULPS      cbe2aaaab<>+0(SB), Z6, Z6
+	VMULPS      c3e2aaaab<>+0(SB), Z7, Z7
+	VMOVAPS     Z6, Z10
+	VFMADD231PS c3e800000<>+0(SB), Z0, Z10
+	VFMADD231PS c3d2aaaab<>+0(SB), Z8, Z10
+	VMOVUPS     Z10, (CX)
+	VMOVAPS     Z7, Z10
+	VFMADD231PS c3daaaaab<>+0(SB), Z9, Z10
+	VMOVUPS     Z10, 64(CX)
+	VMOVAPS     Z6, Z10
+	VFMADD231PS c3e2aaaab<>+0(SB), Z8, Z10
+	VMOVUPS     Z10, 128(CX)
+	VFMADD231PS c3eaaaaab<>+0(SB), Z9, Z7
+	VMOVUPS     Z7, 192(CX)
+	VFMADD231PS c3f2aaaab<>+0(SB), Z8, Z6
+	VADDPS      Z5, Z6, Z6
+	VMOVUPS     Z6, 256(CX)
+	VMOVUPS     (R8), Z0
+	ADDQ        DI, R8
+	VMOVUPS     (R8), Z1
+	ADDQ        DI, R8
+	VMOVUPS     (R8), Z2
+	ADDQ        DI, R8
+	VMOVUPS     (R8), Z3
+	ADDQ        DI, R8
+	VMOVUPS     (R8), Z4
+	ADDQ        DI, R8
+	VMOVUPS     (R8), Z5
+	ADDQ        DI, R8
+	VADDPS      Z2, Z1, Z6
+	VSUBPS      Z1, Z2, Z7
+	VADDPS      Z4, Z3, Z8
+	VSUBPS      Z4, Z3, Z9
+	VMULPS      cbe2aaaab<>+0(SB), Z6, Z6
+	VMULPS      c3e2aaaab<>+0(SB), Z7, Z7
+	VMOVAPS     Z6, Z10
+	VFMADD231PS c3e800000<>+0(SB), Z0, Z10
+	VFMADD231PS c3d2aaaab<>+0(SB), Z8, Z10
+	VMOVUPS     Z10, 320(CX)
+	VMOVAPS     Z7, Z10
+	VFMADD231PS c3daaaaab<>+0(SB), Z9, Z10
+	VMOVUPS     Z10, 384(CX)
+	VMOVAPS     Z6, Z10
+	VFMADD231PS c3e2aaaab<>+0(SB), Z8, Z10
+	VMOVUPS     Z10, 448(CX)
+	VFMADD231PS c3eaaaaab<>+0(SB), Z9, Z7
+	VMOVUPS     Z7, 512(CX)
+	VFMADD231PS c3f2aaaab<>+0(SB), Z8, Z6
+	VADDPS      Z5, Z6, Z6
+	VMOVUPS     Z6, 576(CX)
+	VMOVUPS     (R8), Z0
+	ADDQ        DI, R8
+	VMOVUPS     (R8), Z1
+	ADDQ        DI, R8
+	VMOVUPS     (R8), Z2
+	ADDQ        DI, R8
+	VMOVUPS     (R8), Z3
+	ADDQ        DI, R8
+	VMOVUPS     (R8), Z4
+	ADDQ        DI, R8
+	VMOVUPS     (R8), Z5
+	ADDQ        DI, R8
+	VADDPS      Z2, Z1, Z6
+	VSUBPS      Z1, Z2, Z7
+	VADDPS      Z4, Z3, Z8
+	VSUBPS      Z4, Z3, Z9
+	VMULPS      cbe2aaaab<>+0(SB), Z6, Z6
+	VMULPS      c3e2aaaab<>+0(SB), Z7, Z7
+	VMOVAPS     Z6, Z10
+	VFMADD231PS c3e800000<>+0(SB), Z0, Z10
+	VFMADD231PS c3d2aaaab<>+0(SB), Z8, Z10
+	VMOVUPS     Z10, 640(CX)
+	VMOVAPS     Z7, Z10
+	VFMADD231PS c3daaaaab<>+0(SB), Z9, Z10
+	VMOVUPS     Z10, 704(CX)
+	VMOVAPS     Z6, Z10
+	VFMADD231PS c3e2aaaab<>+0(SB), Z8, Z10
+	VMOVUPS     Z10, 768(CX)
+	VFMADD231PS c3eaaaaab<>+0(SB), Z9, Z7
+	VMOVUPS     Z7, 832(CX)
+	VFMADD231PS c3f2aaaab<>+0(SB), Z8, Z6
+	VADDPS      Z5, Z6, Z6
+	VMOVUPS     Z6, 896(CX)
+	VMOVUPS     (R8), Z0
+	ADDQ        DI, R8
+	VMOVUPS     (R8), Z1
+	ADDQ        DI, R8
+	VMOVUPS     (R8), Z2
+	ADDQ        DI, R8
+	VMOVUPS     (R8), Z3
+	ADDQ        DI, R8
+	VMOVUPS     (R8), Z4
+	ADDQ        DI, R8
+	VMOVUPS     (R8), Z5
+	ADDQ        DI, R8
+	VADDPS      Z2, Z1, Z6
+	VSUBPS      Z1, Z2, Z7
+	VADDPS      Z4, Z3, Z8
+	VSUBPS      Z4, Z3, Z9
+	VMULPS      cbe2aaaab<>+0(SB), Z6, Z6
+	VMULPS      c3e2aaaab<>+0(SB), Z7, Z7
+	VMOVAPS     Z6, Z10
+	VFMADD231PS c3e800000<>+0(SB), Z0, Z10
+	VFMADD231PS c3d2aaaab<>+0(SB), Z8, Z10
+	VMOVUPS     Z10, 960(CX)
+	VMOVAPS     Z7, Z10
+	VFMADD231PS c3daaaaab<>+0(SB), Z9, Z10
+	VMOVUPS     Z10, 1024(CX)
+	VMOVAPS     Z6, Z10
+	VFMADD231PS c3e2aaaab<>+0(SB), Z8, Z10
+	VMOVUPS     Z10, 1088(CX)
+	VFMADD231PS c3eaaaaab<>+0(SB), Z9, Z7
+	VMOVUPS     Z7, 1152(CX)
+	VFMADD231PS c3f2aaaab<>+0(SB), Z8, Z6
+	VADDPS      Z5, Z6, Z6
+	VMOVUPS     Z6, 1216(CX)
+	VMOVUPS     (R8), Z0
+	ADDQ        DI, R8
+	VMOVUPS     (R8), Z1
+	ADDQ        DI, R8
+	VMOVUPS     (R8), Z2
+	ADDQ        DI, R8
+	VMOVUPS     (R8), Z3
+	ADDQ        DI, R8
+	VMOVUPS     (R8), Z4
+	ADDQ        DI, R8
+	VMOVUPS     (R8), Z5
+	ADDQ        DI, R8
+	VADDPS      Z2, Z1, Z6
+	VSUBPS      Z1, Z2, Z7
+	VADDPS      Z4, Z3, Z8
+	VSUBPS      Z4, Z3, Z9
+	VMULPS      cbe2aaaab<>+0(SB), Z6, Z6
+	VMULPS      c3e2aaaab<>+0(SB), Z7, Z7
+	VMOVAPS     Z6, Z10
+	VFMADD231PS c3e800000<>+0(SB), Z0, Z10
+	VFMADD231PS c3d2aaaab<>+0(SB), Z8, Z10
+	VMOVUPS     Z10, 1280(CX)
+	VMOVAPS     Z7, Z10
+	VFMADD231PS c3daaaaab<>+0(SB), Z9, Z10
+	VMOVUPS     Z10, 1344(CX)
+	VMOVAPS     Z6, Z10
+	VFMADD231PS c3e2aaaab<>+0(SB), Z8, Z10
+	VMOVUPS     Z10, 1408(CX)
+	VFMADD231PS c3eaaaaab<>+0(SB), Z9, Z7
+	VMOVUPS     Z7, 1472(CX)
+	VFMADD231PS c3f2aaaab<>+0(SB), Z8, Z6
+	VADDPS      Z5, Z6, Z6
+	VMOVUPS     Z6, 1536(CX)
+	VMOVUPS     (R8), Z0
+	ADDQ        DI, R8
+	VMOVUPS     (R8), Z1
+	ADDQ        DI, R8
+	VMOVUPS     (R8), Z2
+	ADDQ        DI, R8
+	VMOVUPS     (R8), Z3
+	ADDQ        DI, R8
+	VMOVUPS     (R8), Z4
+	ADDQ        DI, R8
+	VMOVUPS     (R8), Z5
+	ADDQ        DI, R8
+	VADDPS      Z2, Z1, Z6
+	VSUBPS      Z1, Z2, Z7
+	VADDPS      Z4, Z3, Z8
+	VSUBPS      Z4, Z3, Z9
+	VMULPS      cbe2aaaab<>+0(SB), Z6, Z6
+	VMULPS      c3e2aaaab<>+0(SB), Z7, Z7
+	VMOVAPS     Z6, Z10
+	VFMADD231PS c3e800000<>+0(SB), Z0, Z10
+	VFMADD231PS c3d2aaaab<>+0(SB), Z8, Z10
+	VMOVUPS     Z10, 1600(CX)
+	VMOVAPS     Z7, Z10
+	VFMADD231PS c3daaaaab<>+0(SB), Z9, Z10
+	VMOVUPS     Z10, 1664(CX)
+	VMOVAPS     Z6, Z10
+	VFMADD231PS c3e2aaaab<>+0(SB), Z8, Z10
+	VMOVUPS     Z10, 1728(CX)
+	VFMADD231PS c3eaaaaab<>+0(SB), Z9, Z7
+	VMOVUPS     Z7, 1792(CX)
+	VFMADD231PS c3f2aaaab<>+0(SB), Z8, Z6
+	VADDPS      Z5, Z6, Z6
+	VMOVUPS     Z6, 1856(CX)
+	VMOVUPS     (CX), Z0
+	VMOVUPS     320(CX), Z1
+	VMOVUPS     640(CX), Z2
+	VMOVUPS     960(CX), Z3
+	VMOVUPS     1280(CX), Z4
+	VMOVUPS     1600(CX), Z5
+	MOVQ        DX, R8
+	VADDPS      Z2, Z1, Z6
+	VSUBPS      Z1, Z2, Z7
+	VADDPS      Z4, Z3, Z8
+	VSUBPS      Z4, Z3, Z9
+	VMULPS      cbe2aaaab<>+0(SB), Z6, Z6
+	VMULPS      c3e2aaaab<>+0(SB), Z7, Z7
+	VMOVAPS     Z6, Z10
+	VFMADD231PS c3e800000<>+0(SB), Z0, Z10
+	VFMADD231PS c3d2aaaab<>+0(SB), Z8, Z10
+	VMOVUPS     Z10, (R8)
+	ADDQ        SI, R8
+	ADDQ        SI, R8
+	ADDQ        SI, R8
+	ADDQ        SI, R8
+	ADDQ        SI, R8
+	VMOVAPS     Z7, Z10
+	VFMADD231PS c3daaaaab<>+0(SB), Z9, Z10
+	VMOVUPS     Z10, (R8)
+	ADDQ        SI, R8
+	ADDQ        SI, R8
+	ADDQ        SI, R8
+	ADDQ        SI, R8
+	ADDQ        SI, R8
+	VMOVAPS     Z6, Z10
+	VFMADD231PS c3e2aaaab<>+0(SB), Z8, Z10
+	VMOVUPS     Z10, (R8)
+	ADDQ        SI, R8
+	ADDQ        SI, R8
+	ADDQ        SI, R8
+	ADDQ        SI, R8
+	ADDQ        SI, R8
+	VFMADD231PS c3eaaaaab<>+0(SB), Z9, Z7
+	VMOVUPS     Z7, (R8)
+	ADDQ        SI, R8
+	ADDQ        SI, R8
+	ADDQ        SI, R8
+	ADDQ        SI, R8
+	ADDQ        SI, R8
+	VFMADD231PS c3f2aaaab<>+0(SB), Z8, Z6
+	VADDPS      Z5, Z6, Z6
+	VMOVUPS     Z6, (R8)
+	ADDQ        SI, R8
+	ADDQ        SI, R8
+	ADDQ        SI, R8
+	ADDQ        SI, R8
+	ADDQ        SI, R8
+	VMOVUPS     64(CX), Z0
+	VMOVUPS     384(CX), Z1
+	VMOVUPS     704(CX), Z2
+	VMOVUPS     1024(CX), Z3
+	VMOVUPS     1344(CX), Z4
+	VMOVUPS     1664(CX), Z5
+	MOVQ        DX, R8
+	ADDQ        SI, R8
+	VADDPS      Z2, Z1, Z6
+	VSUBPS      Z1, Z2, Z7
+	VADDPS      Z4, Z3, Z8
+	VSUBPS      Z4, Z3, Z9
+	VMULPS      cbe2aaaab<>+0(SB), Z6, Z6
+	VMULPS      c3e2aaaab<>+0(SB), Z7, Z7
+	VMOVAPS     Z6, Z10
+	VFMADD231PS c3e800000<>+0(SB), Z0, Z10
+	VFMADD231PS c3d2aaaab<>+0(SB), Z8, Z10
+	VMOVUPS     Z10, (R8)
+	ADDQ        SI, R8
+	ADDQ        SI, R8
+	ADDQ        SI, R8
+	ADDQ        SI, R8
+	ADDQ        SI, R8
+	VMOVAPS     Z7, Z10
+	VFMADD231PS c3daaaaab<>+0(SB), Z9, Z10
+	VMOVUPS     Z10, (R8)
+	ADDQ        SI, R8
+	ADDQ        SI, R8
+	ADDQ        SI, R8
+	ADDQ        SI, R8
+	ADDQ        SI, R8
+	VMOVAPS     Z6, Z10
+	VFMADD231PS c3e2aaaab<>+0(SB), Z8, Z10
+	VMOVUPS     Z10, (R8)
+	ADDQ        SI, R8
+	ADDQ        SI, R8
+	ADDQ        SI, R8
+	ADDQ        SI, R8
+	ADDQ        SI, R8
+	VFMADD231PS c3eaaaaab<>+0(SB), Z9, Z7
+	VMOVUPS     Z7, (R8)
+	ADDQ        SI, R8
+	ADDQ        SI, R8
+	ADDQ        SI, R8
+	ADDQ        SI, R8
+	ADDQ        SI, R8
+	VFMADD231PS c3f2aaaab<>+0(SB), Z8, Z6
+	VADDPS      Z5, Z6, Z6
+	VMOVUPS     Z6, (R8)
+	ADDQ        SI, R8
+	ADDQ        SI, R8
+	ADDQ        SI, R8
+	ADDQ        SI, R8
+	ADDQ        SI, R8
+	VMOVUPS     128(CX), Z0
+	VMOVUPS     448(CX), Z1
+	VMOVUPS     768(CX), Z2
+	VMOVUPS     1088(CX), Z3
+	VMOVUPS     1408(CX), Z4
+	VMOVUPS     1728(CX), Z5
+	MOVQ        DX, R8
+	ADDQ        SI, R8
+	ADDQ        SI, R8
+	VADDPS      Z2, Z1, Z6
+	VSUBPS      Z1, Z2, Z7
+	VADDPS      Z4, Z3, Z8
+	VSUBPS      Z4, Z3, Z9
+	VMULPS      cbe2aaaab<>+0(SB), Z6, Z6
+	VMULPS      c3e2aaaab<>+0(SB), Z7, Z7
+	VMOVAPS     Z6, Z10
+	VFMADD231PS c3e800000<>+0(SB), Z0, Z10
+	VFMADD231PS c3d2aaaab<>+0(SB), Z8, Z10
+	VMOVUPS     Z10, (R8)
+	ADDQ        SI, R8
+	ADDQ        SI, R8
+	ADDQ        SI, R8
+	ADDQ        SI, R8
+	ADDQ        SI, R8
+	VMOVAPS     Z7, Z10
+	VFMADD231PS c3daaaaab<>+0(SB), Z9, Z10
+	VMOVUPS     Z10, (R8)
+	ADDQ        SI, R8
+	ADDQ        SI, R8
+	ADDQ        SI, R8
+	ADDQ        SI, R8
+	ADDQ        SI, R8
+	VMOVAPS     Z6, Z10
+	VFMADD231PS c3e2aaaab<>+0(SB), Z8, Z10
+	VMOVUPS     Z10, (R8)
+	ADDQ        SI, R8
+	ADDQ        SI, R8
+	ADDQ        SI, R8
+	ADDQ        SI, R8
+	ADDQ        SI, R8
+	VFMADD231PS c3eaaaaab<>+0(SB), Z9, Z7
+	VMOVUPS     Z7, (R8)
+	ADDQ        SI, R8
+	ADDQ        SI, R8
+	ADDQ        SI, R8
+	ADDQ        SI, R8
+	ADDQ        SI, R8
+	VFMADD231PS c3f2aaaab<>+0(SB), Z8, Z6
+	VADDPS      Z5, Z6, Z6
+	VMOVUPS     Z6, (R8)
+	ADDQ        SI, R8
+	ADDQ        SI, R8
+	ADDQ        SI, R8
+	ADDQ        SI, R8
+	ADDQ        SI, R8
+	VMOVUPS     192(CX), Z0
+	VMOVUPS     512(CX), Z1
+	VMOVUPS     832(CX), Z2
+	VMOVUPS     1152(CX), Z3
+	VMOVUPS     1472(CX), Z4
+	VMOVUPS     1792(CX), Z5
+	MOVQ        DX, R8
+	ADDQ        SI, R8
+	ADDQ        SI, R8
+	ADDQ        SI, R8
+	VADDPS      Z2, Z1, Z6
+	VSUBPS      Z1, Z2, Z7
+	VADDPS      Z4, Z3, Z8
+	VSUBPS      Z4, Z3, Z9
+	VMULPS      cbe2aaaab<>+0(SB), Z6, Z6
+	VMULPS      c3e2aaaab<>+0(SB), Z7, Z7
+	VMOVAPS     Z6, Z10
+	VFMADD231PS c3e800000<>+0(SB), Z0, Z10
+	VFMADD231PS c3d2aaaab<>+0(SB), Z8, Z10
+	VMOVUPS     Z10, (R8)
+	ADDQ        SI, R8
+	ADDQ        SI, R8
+	ADDQ        SI, R8
+	ADDQ        SI, R8
+	ADDQ        SI, R8
+	VMOVAPS     Z7, Z10
+	VFMADD231PS c3daaaaab<>+0(SB), Z9, Z10
+	VMOVUPS     Z10, (R8)
+	ADDQ        SI, R8
+	ADDQ        SI, R8
+	ADDQ        SI, R8
+	ADDQ        SI, R8
+	ADDQ        SI, R8
+	VMOVAPS     Z6, Z10
+	VFMADD231PS c3e2aaaab<>+0(SB), Z8, Z10
+	VMOVUPS     Z10, (R8)
+	ADDQ        SI, R8
+	ADDQ        SI, R8
+	ADDQ        SI, R8
+	ADDQ        SI, R8
+	ADDQ        SI, R8
+	VFMADD231PS c3eaaaaab<>+0(SB), Z9, Z7
+	VMOVUPS     Z7, (R8)
+	ADDQ        SI, R8
+	ADDQ        SI, R8
+	ADDQ        SI, R8
+	ADDQ        SI, R8
+	ADDQ        SI, R8
+	VFMADD231PS c3f2aaaab<>+0(SB), Z8, Z6
+	VADDPS      Z5, Z6, Z6
+	VMOVUPS     Z6, (R8)
+	ADDQ        SI, R8
+	ADDQ        SI, R8
+	ADDQ        SI, R8
+	ADDQ        SI, R8
+	ADDQ        SI, R8
+	VMOVUPS     256(CX), Z0
+	VMOVUPS     576(CX), Z1
+	VMOVUPS     896(CX), Z2
+	VMOVUPS     1216(CX), Z3
+	VMOVUPS     1536(CX), Z4
+	VMOVUPS     1856(CX), Z5
+	MOVQ        DX, R8
+	ADDQ        SI, R8
+	ADDQ        SI, R8
+	ADDQ        SI, R8
+	ADDQ        SI, R8
+	VADDPS      Z2, Z1, Z6
+	VSUBPS      Z1, Z2, Z7
+	VADDPS      Z4, Z3, Z8
+	VSUBPS      Z4, Z3, Z9
+	VMULPS      cbe2aaaab<>+0(SB), Z6, Z6
+	VMULPS      c3e2aaaab<>+0(SB), Z7, Z7
+	VMOVAPS     Z6, Z10
+	VFMADD231PS c3e800000<>+0(SB), Z0, Z10
+	VFMADD231PS c3d2aaaab<>+0(SB), Z8, Z10
+	VMOVUPS     Z10, (R8)
+	ADDQ        SI, R8
+	ADDQ        SI, R8
+	ADDQ        SI, R8
+	ADDQ        SI, R8
+	ADDQ        SI, R8
+	VMOVAPS     Z7, Z10
+	VFMADD231PS c3daaaaab<>+0(SB), Z9, Z10
+	VMOVUPS     Z10, (R8)
+	ADDQ        SI, R8
+	ADDQ        SI, R8
+	ADDQ        SI, R8
+	ADDQ        SI, R8
+	ADDQ        SI, R8
+	VMOVAPS     Z6, Z10
+	VFMADD231PS c3e2aaaab<>+0(SB), Z8, Z10
+	VMOVUPS     Z10, (R8)
+	ADDQ        SI, R8
+	ADDQ        SI, R8
+	ADDQ        SI, R8
+	ADDQ        SI, R8
+	ADDQ        SI, R8
+	VFMADD231PS c3eaaaaab<>+0(SB), Z9, Z7
+	VMOVUPS     Z7, (R8)
+	ADDQ        SI, R8
+	ADDQ        SI, R8
+	ADDQ        SI, R8
+	ADDQ        SI, R8
+	ADDQ        SI, R8
+	VFMADD231PS c3f2aaaab<>+0(SB), Z8, Z6
+	VADDPS      Z5, Z6, Z6
+	VMOVUPS     Z6, (R8)
+	ADDQ        SI, R8
+	ADDQ        SI, R8
+	ADDQ        SI, R8
+	ADDQ        SI, R8
+	ADDQ        SI, R8
+	ADDQ        $0x00000040, BX
+	ADDQ        $0x00000040, DX
+	SUBQ        $0x00000010, AX
+	JMP         vectors
+
+rest:
+	TESTQ       AX, AX
+	JE          done
+	MOVQ        $-1, R8
+	BZHIQ       AX, R8, R8
+	KMOVW       R8, K1
+	MOVQ        BX, R8
+	VMOVUPS.Z   (R8), K1, Z0
+	ADDQ        DI, R8
+	VMOVUPS.Z   (R8), K1, Z1
+	ADDQ        DI, R8
+	VMOVUPS.Z   (R8), K1, Z2
+	ADDQ        DI, R8
+	VMOVUPS.Z   (R8), K1, Z3
+	ADDQ        DI, R8
+	VMOVUPS.Z   (R8), K1, Z4
+	ADDQ        DI, R8
+	VMOVUPS.Z   (R8), K1, Z5
+	ADDQ        DI, R8
+	VADDPS      Z2, Z1, Z6
+	VSUBPS      Z1, Z2, Z7
+	VADDPS      Z4, Z3, Z8
+	VSUBPS      Z4, Z3, Z9
+	VMULPS      cbe2aaaab<>+0(SB), Z6, Z6
+	VMULPS      c3e2aaaab<>+0(SB), Z7, Z7
+	VMOVAPS     Z6, Z10
+	VFMADD231PS c3e800000<>+0(SB), Z0, Z10
+	VFMADD231PS c3d2aaaab<>+0(SB), Z8, Z10
+	VMOVUPS     Z10, (CX)
+	VMOVAPS     Z7, Z10
+	VFMADD231PS c3daaaaab<>+0(SB), Z9, Z10
+	VMOVUPS     Z10, 64(CX)
+	VMOVAPS     Z6, Z10
+	VFMADD231PS c3e2aaaab<>+0(SB), Z8, Z10
+	VMOVUPS     Z10, 128(CX)
+	VFMADD231PS c3eaaaaab<>+0(SB), Z9, Z7
+	VMOVUPS     Z7, 192(CX)
+	VFMADD231PS c3f2aaaab<>+0(SB), Z8, Z6
+	VADDPS      Z5, Z6, Z6
+	VMOVUPS     Z6, 256(CX)
+	VMOVUPS.Z   (R8), K1, Z0
+	ADDQ        DI, R8
+	VMOVUPS.Z   (R8), K1, Z1
+	ADDQ        DI, R8
+	VMOVUPS.Z   (R8), K1, Z2
+	ADDQ        DI, R8
+	VMOVUPS.Z   (R8), K1, Z3
+	ADDQ        DI, R8
+	VMOVUPS.Z   (R8), K1, Z4
+	ADDQ        DI, R8
+	VMOVUPS.Z   (R8), K1, Z5
+	ADDQ        DI, R8
+	VADDPS      Z2, Z1, Z6
+	VSUBPS      Z1, Z2, Z7
+	VADDPS      Z4, Z3, Z8
+	VSUBPS      Z4, Z3, Z9
+	VMULPS      cbe2aaaab<>+0(SB), Z6, Z6
+	VMULPS      c3e2aaaab<>+0(SB), Z7, Z7
+	VMOVAPS     Z6, Z10
+	VFMADD231PS c3e800000<>+0(SB), Z0, Z10
+	VFMADD231PS c3d2aaaab<>+0(SB), Z8, Z10
+	VMOVUPS     Z10, 320(CX)
+	VMOVAPS     Z7, Z10
+	VFMADD231PS c3daaaaab<>+0(SB), Z9, Z10
+	VMOVUPS     Z10, 384(CX)
+	VMOVAPS     Z6, Z10
+	VFMADD231PS c3e2aaaab<>+0(SB), Z8, Z10
+	VMOVUPS     Z10, 448(CX)
+	VFMADD231PS c3eaaaaab<>+0(SB), Z9, Z7
+	VMOVUPS     Z7, 512(CX)
+	VFMADD231PS c3f2aaaab<>+0(SB), Z8, Z6
+	VADDPS      Z5, Z6, Z6
+	VMOVUPS     Z6, 576(CX)
+	VMOVUPS.Z   (R8), K1, Z0
+	ADDQ        DI, R8
+	VMOVUPS.Z   (R8), K1, Z1
+	ADDQ        DI, R8
+	VMOVUPS.Z   (R8), K1, Z2
+	ADDQ        DI, R8
+	VMOVUPS.Z   (R8), K1, Z3
+	ADDQ        DI, R8
+	VMOVUPS.Z   (R8), K1, Z4
+	ADDQ        DI, R8
+	VMOVUPS.Z   (R8), K1, Z5
+	ADDQ        DI, R8
+	VADDPS      Z2, Z1, Z6
+	VSUBPS      Z1, Z2, Z7
+	VADDPS      Z4, Z3, Z8
+	VSUBPS      Z4, Z3, Z9
+	VMULPS      cbe2aaaab<>+0(SB), Z6, Z6
+	VMULPS      c3e2aaaab<>+0(SB), Z7, Z7
+	VMOVAPS     Z6, Z10
+	VFMADD231PS c3e800000<>+0(SB), Z0, Z10
+	VFMADD231PS c3d2aaaab<>+0(SB), Z8, Z10
+	VMOVUPS     Z10, 640(CX)
+	VMOVAPS     Z7, Z10
+	VFMADD231PS c3daaaaab<>+0(SB), Z9, Z10
+	VMOVUPS     Z10, 704(CX)
+	VMOVAPS     Z6, Z10
+	VFMADD231PS c3e2aaaab<>+0(SB), Z8, Z10
+	VMOVUPS     Z10, 768(CX)
+	VFMADD231PS c3eaaaaab<>+0(SB), Z9, Z7
+	VMOVUPS     Z7, 832(CX)
+	VFMADD231PS c3f2aaaab<>+0(SB), Z8, Z6
+	VADDPS      Z5, Z6, Z6
+	VMOVUPS     Z6, 896(CX)
+	VMOVUPS.Z   (R8), K1, Z0
+	ADDQ        DI, R8
+	VMOVUPS.Z   (R8), K1, Z1
+	ADDQ        DI, R8
+	VMOVUPS.Z   (R8), K1, Z2
+	ADDQ        DI, R8
+	VMOVUPS.Z   (R8), K1, Z3
+	ADDQ        DI, R8
+	VMOVUPS.Z   (R8), K1, Z4
+	ADDQ        DI, R8
+	VMOVUPS.Z   (R8), K1, Z5
+	ADDQ        DI, R8
+	VADDPS      Z2, Z1, Z6
+	VSUBPS      Z1, Z2, Z7
+	VADDPS      Z4, Z3, Z8
+	VSUBPS      Z4, Z3, Z9
+	VMULPS      cbe2aaaab<>+0(SB), Z6, Z6
+	VMULPS      c3e2aaaab<>+0(SB), Z7, Z7
+	VMOVAPS     Z6, Z10
+	VFMADD231PS c3e800000<>+0(SB), Z0, Z10
+	VFMADD231PS c3d2aaaab<>+0(SB), Z8, Z10
+	VMOVUPS     Z10, 960(CX)
+	VMOVAPS     Z7, Z10
+	VFMADD231PS c3daaaaab<>+0(SB), Z9, Z10
+	VMOVUPS     Z10, 1024(CX)
+	VMOVAPS     Z6, Z10
+	VFMADD231PS c3e2aaaab<>+0(SB), Z8, Z10
+	VMOVUPS     Z10, 1088(CX)
+	VFMADD231PS c3eaaaaab<>+0(SB), Z9, Z7
+	VMOVUPS     Z7, 1152(CX)
+	VFMADD231PS c3f2aaaab<>+0(SB), Z8, Z6
+	VADDPS      Z5, Z6, Z6
+	VMOVUPS     Z6, 1216(CX)
+	VMOVUPS.Z   (R8), K1, Z0
+	ADDQ        DI, R8
+	VMOVUPS.Z   (R8), K1, Z1
+	ADDQ        DI, R8
+	VMOVUPS.Z   (R8), K1, Z2
+	ADDQ        DI, R8
+	VMOVUPS.Z   (R8), K1, Z3
+	ADDQ        DI, R8
+	VMOVUPS.Z   (R8), K1, Z4
+	ADDQ        DI, R8
+	VMOVUPS.Z   (R8), K1, Z5
+	ADDQ        DI, R8
+	VADDPS      Z2, Z1, Z6
+	VSUBPS      Z1, Z2, Z7
+	VADDPS      Z4, Z3, Z8
+	VSUBPS      Z4, Z3, Z9
+	VMULPS      cbe2aaaab<>+0(SB), Z6, Z6
+	VMULPS      c3e2aaaab<>+0(SB), Z7, Z7
+	VMOVAPS     Z6, Z10
+	VFMADD231PS c3e800000<>+0(SB), Z0, Z10
+	VFMADD231PS c3d2aaaab<>+0(SB), Z8, Z10
+	VMOVUPS     Z10, 1280(CX)
+	VMOVAPS     Z7, Z10
+	VFMADD231PS c3daaaaab<>+0(SB), Z9, Z10
+	VMOVUPS     Z10, 1344(CX)
+	VMOVAPS     Z6, Z10
+	VFMADD231PS c3e2aaaab<>+0(SB), Z8, Z10
+	VMOVUPS     Z10, 1408(CX)
+	VFMADD231PS c3eaaaaab<>+0(SB), Z9, Z7
+	VMOVUPS     Z7, 1472(CX)
+	VFMADD231PS c3f2aaaab<>+0(SB), Z8, Z6
+	VADDPS      Z5, Z6, Z6
+	VMOVUPS     Z6, 1536(CX)
+	VMOVUPS.Z   (R8), K1, Z0
+	ADDQ        DI, R8
+	VMOVUPS.Z   (R8), K1, Z1
+	ADDQ        DI, R8
+	VMOVUPS.Z   (R8), K1, Z2
+	ADDQ        DI, R8
+	VMOVUPS.Z   (R8), K1, Z3
+	ADDQ        DI, R8
+	VMOVUPS.Z   (R8), K1, Z4
+	ADDQ        DI, R8
+	VMOVUPS.Z   (R8), K1, Z5
+	ADDQ        DI, R8
+	VADDPS      Z2, Z1, Z6
+	VSUBPS      Z1, Z2, Z7
+	VADDPS      Z4, Z3, Z8
+	VSUBPS      Z4, Z3, Z9
+	VMULPS      cbe2aaaab<>+0(SB), Z6, Z6
+	VMULPS      c3e2aaaab<>+0(SB), Z7, Z7
+	VMOVAPS     Z6, Z10
+	VFMADD231PS c3e800000<>+0(SB), Z0, Z10
+	VFMADD231PS c3d2aaaab<>+0(SB), Z8, Z10
+	VMOVUPS     Z10, 1600(CX)
+	VMOVAPS     Z7, Z10
+	VFMADD231PS c3daaaaab<>+0(SB), Z9, Z10
+	VMOVUPS     Z10, 1664(CX)
+	VMOVAPS     Z6, Z10
+	VFMADD231PS c3e2aaaab<>+0(SB), Z8, Z10
+	VMOVUPS     Z10, 1728(CX)
+	VFMADD231PS c3eaaaaab<>+0(SB), Z9, Z7
+	VMOVUPS     Z7, 1792(CX)
+	VFMADD231PS c3f2aaaab<>+0(SB), Z8, Z6
+	VADDPS      Z5, Z6, Z6
+	VMOVUPS     Z6, 1856(CX)
+	VMOVUPS     (CX), Z0
+	VMOVUPS     320(CX), Z1
+	VMOVUPS     640(CX), Z2
+	VMOVUPS     960(CX), Z3
+	VMOVUPS     1280(CX), Z4
+	VMOVUPS     1600(CX), Z5
+	MOVQ        DX, R8
+	VADDPS      Z2, Z1, Z6
+	VSUBPS      Z1, Z2, Z7
+	VADDPS      Z4, Z3, Z8
+	VSUBPS      Z4, Z3, Z9
+	VMULPS      cbe2aaaab<>+0(SB), Z6, Z6
+	VMULPS      c3e2aaaab<>+0(SB), Z7, Z7
+	VMOVAPS     Z6, Z10
+	VFMADD231PS c3e800000<>+0(SB), Z0, Z10
+	VFMADD231PS c3d2aaaab<>+0(SB), Z8, Z10
+	VMOVUPS     Z10, K1, (R8)
+	ADDQ        SI, R8
+	ADDQ        SI, R8
+	ADDQ        SI, R8
+	ADDQ        SI, R8
+	ADDQ        SI, R8
+	VMOVAPS     Z7, Z10
+	VFMADD231PS c3daaaaab<>+0(SB), Z9, Z10
+	VMOVUPS     Z10, K1, (R8)
+	ADDQ        SI, R8
+	ADDQ        SI, R8
+	ADDQ        SI, R8
+	ADDQ        SI, R8
+	ADDQ        SI, R8
+	VMOVAPS     Z6, Z10
+	VFMADD231PS c3e2aaaab<>+0(SB), Z8, Z10
+	VMOVUPS     Z10, K1, (R8)
+	ADDQ        SI, R8
+	ADDQ        SI, R8
+	ADDQ        SI, R8
+	ADDQ        SI, R8
+	ADDQ        SI, R8
+	VFMADD231PS c3eaaaaab<>+0(SB), Z9, Z7
+	VMOVUPS     Z7, K1, (R8)
+	ADDQ        SI, R8
+	ADDQ        SI, R8
+	ADDQ        SI, R8
+	ADDQ        SI, R8
+	ADDQ        SI, R8
+	VFMADD231PS c3f2aaaab<>+0(SB), Z8, Z6
+	VADDPS      Z5, Z6, Z6
+	VMOVUPS     Z6, K1, (R8)
+	ADDQ        SI, R8
+	ADDQ        SI, R8
+	ADDQ        SI, R8
+	ADDQ        SI, R8
+	ADDQ        SI, R8
+	VMOVUPS     64(CX), Z0
+	VMOVUPS     384(CX), Z1
+	VMOVUPS     704(CX), Z2
+	VMOVUPS     1024(CX), Z3
+	VMOVUPS     1344(CX), Z4
+	VMOVUPS     1664(CX), Z5
+	MOVQ        DX, R8
+	ADDQ        SI, R8
+	VADDPS      Z2, Z1, Z6
+	VSUBPS      Z1, Z2, Z7
+	VADDPS      Z4, Z3, Z8
+	VSUBPS      Z4, Z3, Z9
+	VMULPS      cbe2aaaab<>+0(SB), Z6, Z6
+	VMULPS      c3e2aaaab<>+0(SB), Z7, Z7
+	VMOVAPS     Z6, Z10
+	VFMADD231PS c3e800000<>+0(SB), Z0, Z10
+	VFMADD231PS c3d2aaaab<>+0(SB), Z8, Z10
+	VMOVUPS     Z10, K1, (R8)
+	ADDQ        SI, R8
+	ADDQ        SI, R8
+	ADDQ        SI, R8
+	ADDQ        SI, R8
+	ADDQ        SI, R8
+	VMOVAPS     Z7, Z10
+	VFMADD231PS c3daaaaab<>+0(SB), Z9, Z10
+	VMOVUPS     Z10, K1, (R8)
+	ADDQ        SI, R8
+	ADDQ        SI, R8
+	ADDQ        SI, R8
+	ADDQ        SI, R8
+	ADDQ        SI, R8
+	VMOVAPS     Z6, Z10
+	VFMADD231PS c3e2aaaab<>+0(SB), Z8, Z10
+	VMOVUPS     Z10, K1, (R8)
+	ADDQ        SI, R8
+	ADDQ        SI, R8
+	ADDQ        SI, R8
+	ADDQ        SI, R8
+	ADDQ        SI, R8
+	VFMADD231PS c3eaaaaab<>+0(SB), Z9, Z7
+	VMOVUPS     Z7, K1, (R8)
+	ADDQ        SI, R8
+	ADDQ        SI, R8
+	ADDQ        SI, R8
+	ADDQ        SI, R8
+	ADDQ        SI, R8
+	VFMADD231PS c3f2aaaab<>+0(SB), Z8, Z6
+	VADDPS      Z5, Z6, Z6
+	VMOVUPS     Z6, K1, (R8)
+	ADDQ        SI, R8
+	ADDQ        SI, R8
+	ADDQ        SI, R8
+	ADDQ        SI, R8
+	ADDQ        SI, R8
+	VMOVUPS     128(CX), Z0
+	VMOVUPS     448(CX), Z1
+	VMOVUPS     768(CX), Z2
+	VMOVUPS     1088(CX), Z3
+	VMOVUPS     1408(CX), Z4
+	VMOVUPS     1728(CX), Z5
+	MOVQ        DX, R8
+	ADDQ        SI, R8
+	ADDQ        SI, R8
+	VADDPS      Z2, Z1, Z6
+	VSUBPS      Z1, Z2, Z7
+	VADDPS      Z4, Z3, Z8
+	VSUBPS      Z4, Z3, Z9
+	VMULPS      cbe2aaaab<>+0(SB), Z6, Z6
+	VMULPS      c3e2aaaab<>+0(SB), Z7, Z7
+	VMOVAPS     Z6, Z10
+	VFMADD231PS c3e800000<>+0(SB), Z0, Z10
+	VFMADD231PS c3d2aaaab<>+0(SB), Z8, Z10
+	VMOVUPS     Z10, K1, (R8)
+	ADDQ        SI, R8
+	ADDQ        SI, R8
+	ADDQ        SI, R8
+	ADDQ        SI, R8
+	ADDQ        SI, R8
+	VMOVAPS     Z7, Z10
+	VFMADD231PS c3daaaaab<>+0(SB), Z9, Z10
+	VMOVUPS     Z10, K1, (R8)
+	ADDQ        SI, R8
+	ADDQ        SI, R8
+	ADDQ        SI, R8
+	ADDQ        SI, R8
+	ADDQ        SI, R8
+	VMOVAPS     Z6, Z10
+	VFMADD231PS c3e2aaaab<>+0(SB), Z8, Z10
+	VMOVUPS     Z10, K1, (R8)
+	ADDQ        SI, R8
+	ADDQ        SI, R8
+	ADDQ        SI, R8
+	ADDQ        SI, R8
+	ADDQ        SI, R8
+	VFMADD231PS c3eaaaaab<>+0(SB), Z9, Z7
+	VMOVUPS     Z7, K1, (R8)
+	ADDQ        SI, R8
+	ADDQ        SI, R8
+	ADDQ        SI, R8
+	ADDQ        SI, R8
+	ADDQ        SI, R8
+	VFMADD231PS c3f2aaaab<>+0(SB), Z8, Z6
+	VADDPS      Z5, Z6, Z6
+	VMOVUPS     Z6, K1, (R8)
+	ADDQ        SI, R8
+	ADDQ        SI, R8
+	ADDQ        SI, R8
+	ADDQ        SI, R8
+	ADDQ        SI, R8
+	VMOVUPS     192(CX), Z0
+	VMOVUPS     512(CX), Z1
+	VMOVUPS     832(CX), Z2
+	VMOVUPS     1152(CX), Z3
+	VMOVUPS     1472(CX), Z4
+	VMOVUPS     1792(CX), Z5
+	MOVQ        DX, R8
+	ADDQ        SI, R8
+	ADDQ        SI, R8
+	ADDQ        SI, R8
+	VADDPS      Z2, Z1, Z6
+	VSUBPS      Z1, Z2, Z7
+	VADDPS      Z4, Z3, Z8
+	VSUBPS      Z4, Z3, Z9
+	VMULPS      cbe2aaaab<>+0(SB), Z6, Z6
+	VMULPS      c3e2aaaab<>+0(SB), Z7, Z7
+	VMOVAPS     Z6, Z10
+	VFMADD231PS c3e800000<>+0(SB), Z0, Z10
+	VFMADD231PS c3d2aaaab<>+0(SB), Z8, Z10
+	VMOVUPS     Z10, K1, (R8)
+	ADDQ        SI, R8
+	ADDQ        SI, R8
+	ADDQ        SI, R8
+	ADDQ        SI, R8
+	ADDQ        SI, R8
+	VMOVAPS     Z7, Z10
+	VFMADD231PS c3daaaaab<>+0(SB), Z9, Z10
+	VMOVUPS     Z10, K1, (R8)
+	ADDQ        SI, R8
+	ADDQ        SI, R8
+	ADDQ        SI, R8
+	ADDQ        SI, R8
+	ADDQ        SI, R8
+	VMOVAPS     Z6, Z10
+	VFMADD231PS c3e2aaaab<>+0(SB), Z8, Z10
+	VMOVUPS     Z10, K1, (R8)
+	ADDQ        SI, R8
+	ADDQ        SI, R8
+	ADDQ        SI, R8
+	ADDQ        SI, R8
+	ADDQ        SI, R8
+	VFMADD231PS c3eaaaaab<>+0(SB), Z9, Z7
+	VMOVUPS     Z7, K1, (R8)
+	ADDQ        SI, R8
+	ADDQ        SI, R8
+	ADDQ        SI, R8
+	ADDQ        SI, R8
+	ADDQ        SI, R8
+	VFMADD231PS c3f2aaaab<>+0(SB), Z8, Z6
+	VADDPS      Z5, Z6, Z6
+	VMOVUPS     Z6, K1, (R8)
+	ADDQ        SI, R8
+	ADDQ        SI, R8
+	ADDQ        SI, R8
+	ADDQ        SI, R8
+	ADDQ        SI, R8
+	VMOVUPS     256(CX), Z0
+	VMOVUPS     576(CX), Z1
+	VMOVUPS     896(CX), Z2
+	VMOVUPS     1216(CX), Z3
+	VMOVUPS     1536(CX), Z4
+	VMOVUPS     1856(CX), Z5
+	MOVQ        DX, R8
+	ADDQ        SI, R8
+	ADDQ        SI, R8
+	ADDQ        SI, R8
+	ADDQ        SI, R8
+	VADDPS      Z2, Z1, Z6
+	VSUBPS      Z1, Z2, Z7
+	VADDPS      Z4, Z3, Z8
+	VSUBPS      Z4, Z3, Z9
+	VMULPS      cbe2aaaab<>+0(SB), Z6, Z6
+	VMULPS      c3e2aaaab<>+0(SB), Z7, Z7
+	VMOVAPS     Z6, Z10
+	VFMADD231PS c3e800000<>+0(SB), Z0, Z10
+	VFMADD231PS c3d2aaaab<>+0(SB), Z8, Z10
+	VMOVUPS     Z10, K1, (R8)
+	ADDQ        SI, R8
+	ADDQ        SI, R8
+	ADDQ        SI, R8
+	ADDQ        SI, R8
+	ADDQ        SI, R8
+	VMOVAPS     Z7, Z10
+	VFMADD231PS c3daaaaab<>+0(SB), Z9, Z10
+	VMOVUPS     Z10, K1, (R8)
+	ADDQ        SI, R8
+	ADDQ        SI, R8
+	ADDQ        SI, R8
+	ADDQ        SI, R8
+	ADDQ        SI, R8
+	VMOVAPS     Z6, Z10
+	VFMADD231PS c3e2aaaab<>+0(SB), Z8, Z10
+	VMOVUPS     Z10, K1, (R8)
+	ADDQ        SI, R8
+	ADDQ        SI, R8
+	ADDQ        SI, R8
+	ADDQ        SI, R8
+	ADDQ        SI, R8
+	VFMADD231PS c3eaaaaab<>+0(SB), Z9, Z7
+	VMOVUPS     Z7, K1, (R8)
+	ADDQ        SI, R8
+	ADDQ        SI, R8
+	ADDQ        SI, R8
+	ADDQ        SI, R8
+	ADDQ        SI, R8
+	VFMADD231PS c3f2aaaab<>+0(SB), Z8, Z6
+	VADDPS      Z5, Z6, Z6
+	VMOVUPS     Z6, K1, (R8)
+	ADDQ        SI, R8
+	ADDQ        SI, R8
 	ADDQ        SI, R8
 	ADDQ        SI, R8
 	ADDQ        SI, R8

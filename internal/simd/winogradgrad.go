@@ -32,7 +32,7 @@ func (p *Winograd) gradStride(channels int) int { return channels*p.gradOp.K + a
 // GradScratch returns the number of elements of scratch memory that RunGrad needs.
 func (p *Winograd) GradScratch() int {
 	tiles := winoValues * (p.gradStride(p.C) + p.gradStride(p.M))
-	return winoValues*p.factors + max(tiles, winoTaps*p.factors) + p.slots*p.gradSlot + alignment
+	return winoValues*p.factors + max(tiles, p.taps()*p.factors) + p.slots*p.gradSlot + alignment
 }
 
 // HasGrad reports whether RunGrad is faster than Conv's, for which there must be more channels and pixels than
@@ -45,7 +45,7 @@ func (p *Winograd) HasGrad() bool {
 // Run. p is the plan of the convolution forwards, not a flipped one. scratch needs GradScratch elements, in
 // any state; nothing may overlap it or dw.
 func (p *Winograd) RunGrad(pool *par.Pool, dw, x, dy, scratch []float32) {
-	p.need("filters' gradient", len(dw), p.M*p.C*winoTaps)
+	p.need("filters' gradient", len(dw), p.M*p.C*p.taps())
 	p.need("images", len(x), p.N*p.C*p.H*p.W)
 	p.need("output's gradient", len(dy), p.N*p.M*p.Cols())
 	p.need("scratch", len(scratch), p.GradScratch())
@@ -74,7 +74,7 @@ func (r *winoRun) inSlots(pool *par.Pool, work func(lo, hi int)) {
 // gradMemory is where the transformed tiles of images and of dy are, and a slot's memory.
 func (r *winoRun) gradMemory(slot int) (tiles, dys, own []float32) {
 	nx, ny := winoValues*r.gradStride(r.C), winoValues*r.gradStride(r.M)
-	own = r.scratch[max(nx+ny, winoTaps*r.factors)+slot*r.gradSlot:][:r.gradSlot]
+	own = r.scratch[max(nx+ny, r.taps()*r.factors)+slot*r.gradSlot:][:r.gradSlot]
 	return r.scratch[:nx], r.scratch[nx:][:ny], own
 }
 
@@ -90,13 +90,13 @@ func (r *winoRun) transformTiles(slot, _ int) {
 			q := r.patternOf(r.first + v)
 			if c < images*winoCall {
 				r.place(at, r.first+v, r.C, r.H, r.W, r.Top, r.Left)
-				r.k.winoIn(min(winoCall, r.C-c), &r.x[c*r.H*r.W], 4*r.H*r.W, &at[0][0], 4*r.W, &r.masks[q.in],
+				r.form.in(min(winoCall, r.C-c), &r.x[c*r.H*r.W], 4*r.H*r.W, &at[0][0], 4*r.W, &r.masks[q.in],
 					&tiles[c*r.gradOp.K+v*r.lanes], 4*r.gradOp.K, 4*r.gradStride(r.C), &cells[0], q.inFlags)
 				continue
 			}
 			m := c - images*winoCall
 			r.place(at, r.first+v, r.M, r.OH, r.OW, 0, 0)
-			r.k.winoDy(min(winoCall, r.M-m), &r.y[m*r.Cols()], 4*r.Cols(), &at[0][0], 4*r.OW, &r.masks[q.out],
+			r.form.dy(min(winoCall, r.M-m), &r.y[m*r.Cols()], 4*r.Cols(), &at[0][0], 4*r.OW, &r.masks[q.out],
 				&dys[m*r.gradOp.K+v*r.lanes], 4*r.gradOp.K, 4*r.gradStride(r.M), &cells[0], q.outFlags)
 		}
 	})
@@ -118,17 +118,18 @@ func (r *winoRun) multiplyTiles(slot, _ int) {
 // finishGrad turns sums of products into the gradient, in chunks of filters.
 func (r *winoRun) finishGrad(slot, _ int) {
 	_, _, cells := r.gradMemory(slot)
+	size := r.taps()
 	r.each(ceil(r.M*r.C, winoChunk), func(chunk int) {
 		at := chunk * winoChunk
 		n := min(winoChunk, r.M*r.C-at)
-		taps, dw := r.scratch[at:], r.w[at*winoTaps:][:n*winoTaps]
-		r.k.winoFilterGrad(n, &taps[0], 4*r.factors, &r.u[at], 4*r.factors, &cells[0])
+		taps, dw := r.scratch[at:], r.w[at*size:][:n*size]
+		r.form.filterGrad(n, &taps[0], 4*r.factors, &r.u[at], 4*r.factors, &cells[0])
 		if !r.Add {
-			Transpose(r.k, dw, 0, taps, r.factors, winoTaps, n)
+			Transpose(r.k, dw, 0, taps, r.factors, size, n)
 			return
 		}
 		for i := range dw {
-			dw[i] = flush32(flush32(dw[i]) + taps[i%winoTaps*r.factors+i/winoTaps])
+			dw[i] = flush32(flush32(dw[i]) + taps[i%size*r.factors+i/size])
 		}
 	})
 }

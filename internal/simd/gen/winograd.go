@@ -8,35 +8,48 @@ import (
 	"github.com/mmcloughlin/avo/reg"
 )
 
-// A vector of tiles is four groups, each of a quarter of the lanes: tiles side by side, whose 4×4 outputs
-// fill one vector of an image's line.
-const winoGroups = 4
+// winoForm is Winograd's convolution F(tile×tile, filter×filter), of tile+filter-1 = 6, so that all forms share
+// the points and the images' transform. A vector of tiles is as many groups as a tile is wide: tiles side by side,
+// whose outputs fill one vector of an image's line.
+type winoForm struct {
+	tile, filter  int
+	adjoint, taps winoLine // of outputs, and of filters
+	tapsAdjoint   winoLine
+	result        func() []reg.VecPhysical // from the first six registers
+	load          func(line []reg.VecPhysical, part func(part, group int, to reg.VecPhysical), wide bool)
+	unfold        func(outputs []reg.VecPhysical) []reg.VecPhysical
+}
+
+// winoLine transforms the first registers, which hold a line or column of tiles, and hands the results on.
+type winoLine func(put func(i int, v reg.Register))
 
 // The flag winoWhole, beside those of a product, says that no mask is needed.
 const winoWhole = 1 << 9
 
-// winograd writes the transforms of Winograd's convolution F(4×4, 3×3) and of its filter gradient.
+func (t *target) winoForms() []winoForm {
+	return []winoForm{
+		{4, 3, t.winoAdjoint4, t.winoTaps3, t.winoTapsAdjoint3, t.winoResult4, t.winoLoad4, t.winoUnfold4},
+		{2, 5, t.winoAdjoint2, t.winoTaps5, t.winoTapsAdjoint5, t.winoResult2, t.winoLoad2, t.winoUnfold2},
+	}
+}
+
+// winograd writes the transforms of Winograd's convolutions and of their filter gradients.
 func winograd(t *target) string {
-	t.winoImage("winoIn", "transforms 6×6 tiles of channels of an image, 4 apart, for the product.", 6, t.winoInput)
-	t.winoImage("winoDy", "transforms 4×4 tiles of channels of an output's gradient for the product.", 4, t.winoAdjoint)
-	t.winoOut()
-	t.winoFlat("winoFilter", "transforms n 3×3 filters, whose elements are ws bytes apart, to products' factors us bytes apart.", 3, 6, t.winoTaps)
-	t.winoFlat("winoFilterGrad", "is the adjoint of winoFilter: from factors us bytes apart to elements ws bytes apart.", 6, 3, t.winoTapsAdjoint)
 	words := 1
 	if t.mask == vecmask {
 		words = t.width()
 	}
-	return strings.ReplaceAll(fmt.Sprintf(`
-var winogradLEVEL = winogradKernels{
-	winoLanes: %d,
-	winoMaskWords: %d,
-	winoIn: winoInLEVEL,
-	winoDy: winoDyLEVEL,
-	winoOut: winoOutLEVEL,
-	winoFilter: winoFilterLEVEL,
-	winoFilterGrad: winoFilterGradLEVEL,
-}
-`, t.width(), words), "LEVEL", t.name)
+	table := fmt.Sprintf("var winograd%s = winogradKernels{winoLanes: %d, winoMaskWords: %d, winoForms: []winoForm{\n", t.name, t.width(), words)
+	for _, f := range t.winoForms() {
+		t.winoImage(f, fmt.Sprintf("winoIn%d", f.tile), fmt.Sprintf("transforms 6×6 tiles of channels of an image, %d apart, for the product.", f.tile), 6, t.winoInput)
+		t.winoImage(f, fmt.Sprintf("winoDy%d", f.tile), fmt.Sprintf("transforms %[1]d×%[1]d tiles of channels of an output's gradient for the product.", f.tile), f.tile, f.adjoint)
+		t.winoOut(f)
+		t.winoFlat(fmt.Sprintf("winoFilter%d", f.filter), fmt.Sprintf("transforms n %[1]d×%[1]d filters, whose elements are ws bytes apart, to products' factors us bytes apart.", f.filter), f.filter, 6, f.taps)
+		t.winoFlat(fmt.Sprintf("winoFilterGrad%d", f.filter), fmt.Sprintf("is the adjoint of winoFilter%d: from factors us bytes apart to elements ws bytes apart.", f.filter), 6, f.filter, f.tapsAdjoint)
+		table += strings.NewReplacer("TILE", fmt.Sprint(f.tile), "SIZE", fmt.Sprint(f.filter), "LEVEL", t.name).Replace(
+			"{tile: TILE, size: SIZE, in: winoInTILELEVEL, dy: winoDyTILELEVEL, out: winoOutTILELEVEL, filter: winoFilterSIZELEVEL, filterGrad: winoFilterGradSIZELEVEL},\n")
+	}
+	return table + "}}\n"
 }
 
 // use is the mask of a table's entry.
@@ -61,12 +74,12 @@ func (t *target) turnLanes(r, free []reg.VecPhysical) {
 }
 
 // winoImage writes a kernel that reads tiles of rows×rows elements and writes 36 vectors for each channel.
-// line transforms the first registers, rows of them, to six vectors, which it hands on.
-func (t *target) winoImage(name, doc string, rows int, line func(put func(i int, v reg.Register))) {
+// line transforms the first registers, rows of them, to six vectors.
+func (t *target) winoImage(f winoForm, name, doc string, rows int, line winoLine) {
 	t.begin(name+t.name, name+" "+doc, "channels int, x *float32, xs int, at *int, row int, masks *uint32, v *float32, cs, es int, cells *float32, flags int")
 	var x []reg.GPVirtual
 	at := t.arg("at")
-	for g := range winoGroups {
+	for g := range f.tile {
 		r := t.arg("x")
 		t.ADDQ(operand.Mem{Base: at, Disp: 8 * g}, r)
 		x = append(x, r)
@@ -82,14 +95,14 @@ func (t *target) winoImage(name, doc string, rows int, line func(put func(i int,
 		t.Load(t.Param("xs"), ahead)
 		t.ADDQ(ahead, ahead)
 		for i := range rows {
-			if i >= rows-4 { // the lines that tiles do not share
+			if i >= rows-f.tile { // the lines that tiles do not share
 				for _, r := range x {
 					t.PREFETCHT0(operand.Mem{Base: r, Index: ahead, Scale: 1})
 					t.PREFETCHT0(operand.Mem{Base: r, Index: ahead, Scale: 1, Disp: t.size})
 				}
 			}
 			t.ADDQ(row, ahead)
-			t.winoLoad(x, off, masks, i, rows == 6, masked)
+			f.load(t.regs[:rows], t.winoPart(f, x, off, masks, i, rows, masked), rows == 6)
 			if i < rows-1 {
 				t.ADDQ(row, off)
 			}
@@ -135,31 +148,62 @@ func (t *target) winoConstants() {
 	t.VMOVUPS(t.memory(f(2)), t.regs[14])
 }
 
-// winoLoad reads a line of a vector of tiles: columns 0 to 3 of each tile to the first registers, and with
+// winoPart returns what reads a part of line i of a group of tiles of so many columns: a vector from column
+// part*tile on.
+func (t *target) winoPart(f winoForm, x []reg.GPVirtual, off, masks reg.Register, i, columns int, masked bool) func(part, group int, to reg.VecPhysical) {
+	parts := columns / f.tile
+	if columns%f.tile > 0 {
+		parts++
+	}
+	return func(part, group int, to reg.VecPhysical) {
+		if masked {
+			t.use(masks, (i*parts+part)*f.tile+group)
+		}
+		t.load(operand.Mem{Base: x[group], Index: off, Scale: 1, Disp: 4 * f.tile * part}, to, masked)
+	}
+}
+
+// winoLoad4 reads a line of a vector of tiles: columns 0 to 3 of each tile to the first registers, and with
 // wide columns 4 and 5, which are the next tile's first, to the two after them.
-func (t *target) winoLoad(x []reg.GPVirtual, off, masks reg.Register, line int, wide, masked bool) {
+func (t *target) winoLoad4(_ []reg.VecPhysical, part func(part, group int, to reg.VecPhysical), wide bool) {
 	r := t.regs
-	parts := 1
-	if wide {
-		parts = 2
+	for g := range 4 {
+		part(0, g, r[g])
 	}
-	for part := range parts {
-		for g := range winoGroups {
-			if masked {
-				t.use(masks, (line*parts+part)*winoGroups+g)
-			}
-			t.load(operand.Mem{Base: x[g], Index: off, Scale: 1, Disp: 16 * part}, r[4*part+g], masked)
-		}
-		if part == 0 {
-			t.turnLanes(r[:4], r[8:12])
-		}
+	t.turnLanes(r[:4], r[8:12])
+	if !wide {
+		return
 	}
-	if wide {
-		t.VUNPCKLPS(r[5], r[4], r[8])
-		t.VUNPCKLPS(r[7], r[6], r[9])
-		t.VUNPCKLPD(r[9], r[8], r[4])
-		t.VUNPCKHPD(r[9], r[8], r[5])
+	for g := range 4 {
+		part(1, g, r[4+g])
 	}
+	t.VUNPCKLPS(r[5], r[4], r[8])
+	t.VUNPCKLPS(r[7], r[6], r[9])
+	t.VUNPCKLPD(r[9], r[8], r[4])
+	t.VUNPCKHPD(r[9], r[8], r[5])
+}
+
+// winoLoad2 reads a line of tiles that begin at each second column: even columns of both groups, then odd ones.
+func (t *target) winoLoad2(line []reg.VecPhysical, part func(part, group int, to reg.VecPhysical), _ bool) {
+	a, b := t.regs[6], t.regs[7]
+	for i := 0; i < len(line); i += 2 {
+		part(i/2, 0, a)
+		part(i/2, 1, b)
+		t.VSHUFPS(operand.U8(0x88), b, a, line[i])
+		t.VSHUFPS(operand.U8(0xdd), b, a, line[i+1])
+	}
+}
+
+// winoUnfold4 gives the groups' lines of outputs, of which registers hold a column each.
+func (t *target) winoUnfold4(out []reg.VecPhysical) []reg.VecPhysical {
+	t.turnLanes(out, t.regs[:4])
+	return out
+}
+
+func (t *target) winoUnfold2(out []reg.VecPhysical) []reg.VecPhysical {
+	t.VUNPCKLPS(out[1], out[0], t.regs[0])
+	t.VUNPCKHPS(out[1], out[0], t.regs[1])
+	return t.regs[:2]
 }
 
 // addTimes is d += c*x, subTimes d -= c*x, sub a - b.
@@ -195,8 +239,8 @@ func (t *target) winoInput(put func(i int, v reg.Register)) {
 	put(5, w)
 }
 
-// winoAdjoint is the adjoint of winoResult.
-func (t *target) winoAdjoint(put func(i int, v reg.Register)) {
+// winoAdjoint4 is the adjoint of winoResult4.
+func (t *target) winoAdjoint4(put func(i int, v reg.Register)) {
 	y, four, two := t.regs[:4], t.regs[13], t.regs[14]
 	p, q, r, s, u := t.regs[4], t.regs[5], t.regs[6], t.regs[7], t.regs[8]
 	t.sum(y[0], y[2], p)
@@ -218,8 +262,24 @@ func (t *target) winoAdjoint(put func(i int, v reg.Register)) {
 	put(5, y[3])
 }
 
-// winoResult transforms six vectors of products, the first registers, to the four returned.
-func (t *target) winoResult() []reg.VecPhysical {
+func (t *target) winoAdjoint2(put func(i int, v reg.Register)) {
+	y, two := t.regs[:2], t.regs[14]
+	u, v := t.regs[2], t.regs[3]
+	put(0, y[0])
+	t.sum(y[0], y[1], u)
+	put(1, u)
+	t.sub(y[0], y[1], v)
+	put(2, v)
+	t.VMOVAPS(y[0], u)
+	t.addTimes(two, y[1], u)
+	put(3, u)
+	t.subTimes(two, y[1], y[0])
+	put(4, y[0])
+	put(5, y[1])
+}
+
+// winoResult4 transforms six vectors of products, the first registers, to the four returned.
+func (t *target) winoResult4() []reg.VecPhysical {
 	m, four := t.regs[:6], t.regs[13]
 	p, q, r, s, a, b := t.regs[6], t.regs[7], t.regs[8], t.regs[9], t.regs[10], t.regs[11]
 	t.sum(m[1], m[2], p)
@@ -236,13 +296,28 @@ func (t *target) winoResult() []reg.VecPhysical {
 	return []reg.VecPhysical{a, b, p, q}
 }
 
+func (t *target) winoResult2() []reg.VecPhysical {
+	m, two := t.regs[:6], t.regs[14]
+	p, q, r, s := t.regs[6], t.regs[7], t.regs[8], t.regs[9]
+	t.sum(m[1], m[2], p)
+	t.sub(m[1], m[2], q)
+	t.sum(m[3], m[4], r)
+	t.sub(m[3], m[4], s)
+	t.sum(m[0], p, p)
+	t.sum(p, r, p)
+	t.sum(m[5], q, q)
+	t.addTimes(two, s, q)
+	return []reg.VecPhysical{p, q}
+}
+
 // winoOut finishes channels of the output.
-func (t *target) winoOut() {
-	t.begin("winoOut"+t.name, "winoOut transforms the products for channels of a vector of tiles, and finishes 4×4 outputs of each tile.",
+func (t *target) winoOut(f winoForm) {
+	name := fmt.Sprintf("winoOut%d", f.tile)
+	t.begin(name+t.name, name+fmt.Sprintf(" transforms the products for channels of a vector of tiles, and finishes %[1]d×%[1]d outputs of each tile.", f.tile),
 		"channels int, m *float32, ms, es int, y *float32, ys int, at *int, row int, masks *uint32, bias, cells *float32, flags int")
 	var y []reg.GPVirtual
 	at := t.arg("at")
-	for g := range winoGroups {
+	for g := range f.tile {
 		r := t.arg("y")
 		t.ADDQ(operand.Mem{Base: at, Disp: 8 * g}, r)
 		y = append(y, r)
@@ -265,7 +340,7 @@ func (t *target) winoOut() {
 				t.ADDQ(es, m)
 			}
 		}
-		for i, r := range t.winoResult() {
+		for i, r := range f.result() {
 			t.VMOVUPS(r, operand.Mem{Base: cells, Disp: t.size * (6*i + j)})
 		}
 	}
@@ -273,9 +348,9 @@ func (t *target) winoOut() {
 	t.TESTQ(operand.U32(winoWhole), t.param("flags"))
 	t.JE(operand.LabelRef("masked"))
 	lines := func(label string, masked bool) {
-		for i := range 4 {
-			t.winoLine(fmt.Sprintf("%s%d", label, i), i, y, off, masks, cells, masked)
-			if i < 3 {
+		for i := range f.tile {
+			t.winoOutLine(f, fmt.Sprintf("%s%d", label, i), i, y, off, masks, cells, masked)
+			if i < f.tile-1 {
 				t.ADDQ(row, off)
 			}
 		}
@@ -296,13 +371,12 @@ func (t *target) winoOut() {
 	t.end()
 }
 
-// winoLine finishes line i of the outputs.
-func (t *target) winoLine(label string, i int, y []reg.GPVirtual, off, masks, cells reg.Register, masked bool) {
+// winoOutLine finishes line i of the outputs.
+func (t *target) winoOutLine(f winoForm, label string, i int, y []reg.GPVirtual, off, masks, cells reg.Register, masked bool) {
 	for j := range 6 {
 		t.VMOVUPS(operand.Mem{Base: cells, Disp: t.size * (6*i + j)}, t.regs[j])
 	}
-	out, free := t.winoResult(), t.regs[:4]
-	x := t.regs[8]
+	out, x := f.result(), t.regs[12]
 	t.when(flagRowBias, label+"bias", func() {
 		p := t.GP64()
 		t.MOVQ(t.param("bias"), p)
@@ -311,12 +385,12 @@ func (t *target) winoLine(label string, i int, y []reg.GPVirtual, off, masks, ce
 			t.add(x, r, r)
 		}
 	})
-	t.turnLanes(out, free)
+	out = f.unfold(out)
 	line := func(g int) operand.Mem { return operand.Mem{Base: y[g], Index: off, Scale: 1} }
 	t.when(flagAdd, label+"add", func() {
 		for g, r := range out {
 			if masked {
-				t.use(masks, i*winoGroups+g)
+				t.use(masks, i*f.tile+g)
 			}
 			t.load(line(g), x, masked)
 			t.add(x, r, r)
@@ -330,7 +404,7 @@ func (t *target) winoLine(label string, i int, y []reg.GPVirtual, off, masks, ce
 	})
 	for g, r := range out {
 		if masked {
-			t.use(masks, i*winoGroups+g)
+			t.use(masks, i*f.tile+g)
 		}
 		t.store(r, line(g), masked)
 	}
@@ -338,7 +412,7 @@ func (t *target) winoLine(label string, i int, y []reg.GPVirtual, off, masks, ce
 
 // winoFlat writes a kernel that transforms squares of from×from elements, each a vector, to squares of to×to,
 // for n squares in lanes. The smaller are in w and the larger in u.
-func (t *target) winoFlat(name, doc string, from, to int, line func(put func(i int, v reg.Register))) {
+func (t *target) winoFlat(name, doc string, from, to int, line winoLine) {
 	t.begin(name+t.name, name+" "+doc, "n int, w *float32, ws int, u *float32, us int, cells *float32")
 	left, cells := t.arg("n"), t.arg("cells")
 	in, out, is, os := t.arg("w"), t.arg("u"), t.arg("ws"), t.arg("us")
@@ -388,8 +462,8 @@ func (t *target) winoFlat(name, doc string, from, to int, line func(put func(i i
 // times is d = c*x.
 func (t *target) times(c float64, x, d reg.VecPhysical) { t.VMULPS(t.memory(f(c)), x, d) }
 
-// winoTaps transforms three elements of filters.
-func (t *target) winoTaps(put func(i int, v reg.Register)) {
+// winoTaps3 transforms three elements of filters.
+func (t *target) winoTaps3(put func(i int, v reg.Register)) {
 	g := t.regs[:3]
 	s, h, u := t.regs[3], t.regs[4], t.regs[5]
 	t.times(0.25, g[0], u)
@@ -411,8 +485,8 @@ func (t *target) winoTaps(put func(i int, v reg.Register)) {
 	put(5, g[2])
 }
 
-// winoTapsAdjoint is the adjoint of winoTaps.
-func (t *target) winoTapsAdjoint(put func(i int, v reg.Register)) {
+// winoTapsAdjoint3 is the adjoint of winoTaps3.
+func (t *target) winoTapsAdjoint3(put func(i int, v reg.Register)) {
 	u := t.regs[:6]
 	p, q, r, s, d := t.regs[6], t.regs[7], t.regs[8], t.regs[9], t.regs[10]
 	t.sum(u[1], u[2], p)
@@ -430,4 +504,58 @@ func (t *target) winoTapsAdjoint(put func(i int, v reg.Register)) {
 	t.VFMADD231PS(t.memory(f(1./6)), r, p)
 	t.sum(p, u[5], p)
 	put(2, p)
+}
+
+// winoTaps5 transforms five elements of filters.
+func (t *target) winoTaps5(put func(i int, v reg.Register)) {
+	g := t.regs[:5]
+	s, h, u := t.regs[5], t.regs[6], t.regs[7]
+	t.times(0.25, g[0], u)
+	put(0, u)
+	t.sum(g[0], g[2], s)
+	t.sum(s, g[4], s)
+	t.times(-1./6, s, s)
+	t.sum(g[1], g[3], h)
+	t.times(1./6, h, h)
+	t.sub(s, h, u)
+	put(1, u)
+	t.sum(s, h, u)
+	put(2, u)
+	t.times(1./24, g[0], s)
+	t.VFMADD231PS(t.memory(f(1./6)), g[2], s)
+	t.VFMADD231PS(t.memory(f(2./3)), g[4], s)
+	t.times(1./12, g[1], h)
+	t.VFMADD231PS(t.memory(f(1./3)), g[3], h)
+	t.sum(s, h, u)
+	put(3, u)
+	t.sub(s, h, u)
+	put(4, u)
+	put(5, g[4])
+}
+
+// winoTapsAdjoint5 is the adjoint of winoTaps5.
+func (t *target) winoTapsAdjoint5(put func(i int, v reg.Register)) {
+	u := t.regs[:6]
+	p, q, r, s, d := t.regs[6], t.regs[7], t.regs[8], t.regs[9], t.regs[10]
+	t.sum(u[1], u[2], p)
+	t.sub(u[2], u[1], q)
+	t.sum(u[3], u[4], r)
+	t.sub(u[3], u[4], s)
+	t.times(-1./6, p, p)
+	t.times(1./6, q, q)
+	t.VMOVAPS(p, d)
+	t.VFMADD231PS(t.memory(f(0.25)), u[0], d)
+	t.VFMADD231PS(t.memory(f(1./24)), r, d)
+	put(0, d)
+	t.VMOVAPS(q, d)
+	t.VFMADD231PS(t.memory(f(1./12)), s, d)
+	put(1, d)
+	t.VMOVAPS(p, d)
+	t.VFMADD231PS(t.memory(f(1./6)), r, d)
+	put(2, d)
+	t.VFMADD231PS(t.memory(f(1./3)), s, q)
+	put(3, q)
+	t.VFMADD231PS(t.memory(f(2./3)), r, p)
+	t.sum(p, u[5], p)
+	put(4, p)
 }
