@@ -59,7 +59,7 @@ type Packing struct {
 }
 
 // Overwrite says that output Out may be written over input In. At most one output is
-// put over one input.
+// put over one input, and over two that are in one memory only where it may overwrite both.
 type Overwrite struct{ Out, In int }
 
 // Unsupported is the error of a Binder for types that it has no kernel for.
