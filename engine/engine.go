@@ -60,7 +60,7 @@ type Packing struct {
 }
 
 // Overwrite says that output Out may be written over input In. At most one output is
-// put over one input.
+// put over one input, and over two that are in one memory only where it may overwrite both.
 type Overwrite struct{ Out, In int }
 
 // A Sharer has several processors for kernels that are too small to be shared out themselves.

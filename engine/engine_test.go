@@ -2,9 +2,9 @@ package engine_test
 
 import (
 	"bytes"
-	"runtime"
 	"fmt"
 	"math"
+	"runtime"
 	"testing"
 	"unsafe"
 

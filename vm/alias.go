@@ -42,14 +42,15 @@ func overwritable(in *instr, k int, out *value, l lifetimes) bool {
 	if root.from != fromInstr || root.into != nil || l.last[root] != in.at {
 		return false
 	}
-	return root.typ.Bytes() == out.typ.Bytes() && aloneIn(in, k)
+	return root.typ.Bytes() == out.typ.Bytes() && aloneIn(in, k, out)
 }
 
-// aloneIn reports whether input k of in is the only one in its memory. A map reads all
-// inputs of a block before it writes, so there the same value may be read twice.
-func aloneIn(in *instr, k int) bool {
+// aloneIn reports whether input k of in, which out may overwrite, is the only one in its
+// memory. A map goes along its inputs block by block, so there the same value may be read
+// twice where out may overwrite it as either input.
+func aloneIn(in *instr, k int, out *value) bool {
 	for j, v := range in.in {
-		if j != k && v.root() == in.in[k].root() && (in.fmap == nil || v.typ != in.in[k].typ) {
+		if j != k && v.root() == in.in[k].root() && (in.fmap == nil || v.typ != in.in[k].typ || !in.mayOverwrite(out, j)) {
 			return false
 		}
 	}
@@ -72,7 +73,7 @@ func (p *plan) storeThrough(w *instr, l lifetimes, guards []*instr) bool {
 		}
 	}
 	for k, x := range v.def.in {
-		if x.root() == w.leaf && !(v.def.mayOverwrite(v, k) && aloneIn(v.def, k)) {
+		if x.root() == w.leaf && !(v.def.mayOverwrite(v, k) && aloneIn(v.def, k, v)) {
 			return false
 		}
 	}

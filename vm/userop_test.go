@@ -2,6 +2,7 @@ package vm_test
 
 import (
 	"errors"
+	"slices"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -195,4 +196,38 @@ func TestRulesThatDoubleTheGraphAreStopped(t *testing.T) {
 	list, err := p.Describe(2)
 	require.NoError(t, err)
 	require.Less(t, len(list), 1000)
+}
+
+// careful has maps that may overwrite their first input alone.
+type careful struct{ ref.Engine }
+
+func (e careful) BindMap(m engine.Map, in, out []shape.Type) (engine.Bound, error) {
+	b, err := e.Engine.BindMap(m, in, out)
+	b.InPlace = slices.DeleteFunc(b.InPlace, func(o engine.Overwrite) bool { return o.In > 0 })
+	kernel := b.Kernel
+	b.Kernel = func(c *engine.Call) error {
+		for _, x := range c.In[min(1, len(c.In)):] {
+			if c.Out[0].Overlaps(x.Bytes()) {
+				return errors.New("the second input is overwritten")
+			}
+		}
+		return kernel(c)
+	}
+	return b, err
+}
+
+func TestAMapThatMayOverwriteOneOfTwoEqualInputs(t *testing.T) {
+	g := graph.New()
+	x := g.Input("x", shape.F32(3))
+	w := g.State("w", shape.F32(3), graph.Fill(3))
+	g.Update(w, ops.Mul(w, w))
+	s := ops.Softmax(x, 0)
+	p, err := vm.Compile(careful{}, []*graph.Node{ops.Mul(s, s)}, vm.Train, vm.Checked)
+	require.NoError(t, err)
+	store := vm.NewStore(1)
+	m, err := p.NewMachine(store)
+	require.NoError(t, err)
+	_, err = m.Run(ctx, f32([]float32{1, 2, 3}, 3))
+	require.NoError(t, err)
+	require.Equal(t, 9.0, first(t, store, "w"))
 }

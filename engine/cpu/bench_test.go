@@ -102,3 +102,25 @@ func BenchmarkMaxPool2D(b *testing.B) {
 		b.Run(l.name+"/scatter", func(b *testing.B) { benchmark(b, bound, 0, []shape.Type{x, y}, x) })
 	}
 }
+
+// BenchmarkUpdate is the step of SGD with momentum on the largest layer of AlexNet.
+func BenchmarkUpdate(b *testing.B) {
+	t := shape.F32(4096, 9216)
+	m := engine.Map{Steps: []engine.Step{
+		{Fn: engine.Mul, DType: shape.Float32, Args: [3]engine.Arg{engine.In(0), engine.Imm(.9)}},
+		{Fn: engine.Add, DType: shape.Float32, Args: [3]engine.Arg{engine.Res(0), engine.In(1)}},
+		{Fn: engine.Mul, DType: shape.Float32, Args: [3]engine.Arg{engine.Imm(.01), engine.Res(1)}},
+		{Fn: engine.Sub, DType: shape.Float32, Args: [3]engine.Arg{engine.In(2), engine.Res(2)}},
+	}, Outs: []int{3, 1}}
+	bound, err := New().BindMap(m, []shape.Type{t, t, t}, []shape.Type{t, t})
+	if err != nil {
+		b.Fatal(err)
+	}
+	buffer := func() engine.Buffer { return engine.BufferAt(engine.Aligned(t.Bytes()), t.DType, t.Len()) }
+	v, grad, w := buffer(), buffer(), buffer()
+	c := &engine.Call{In: []engine.Buffer{v, grad, w}, Out: []engine.Buffer{w, v}, Scratch: engine.Aligned(bound.Scratch)}
+	for b.Loop() {
+		_ = bound.Kernel(c)
+	}
+	b.ReportMetric(5*float64(t.Bytes())*float64(b.N)/b.Elapsed().Seconds()/1e9, "GB/s")
+}

@@ -22,7 +22,8 @@ func (e Engine) BindMap(m engine.Map, in, out []shape.Type) (engine.Bound, error
 	}
 	p := e.compileMap(m, in, out)
 	b.Kernel, b.Scratch, b.By, b.Serial = p.loop.kernel(), p.loop.slots*p.registers, name, p.loop.serial()
-	return b, nil // with ref's overwrites: see directOutput
+	b.InPlace = slices.DeleteFunc(b.InPlace, func(o engine.Overwrite) bool { return slices.Contains(p.apart, o) })
+	return b, nil
 }
 
 // vectorial reports whether m reads and computes float32 and Bool alone.
@@ -40,8 +41,9 @@ type program struct {
 	once      []action // fill the registers that are the same for every block
 	each      []action // for every block: gather, compute, store
 	inputs    []operand
-	results   []operand // by step
-	last      []int     // the last step that reads each step's result
+	results   []operand          // by step
+	last      []int              // the last step that reads each step's result
+	apart     []engine.Overwrite // outputs, and inputs that are read after they are written
 	numbers   map[number]operand
 	free      map[shape.DType][]operand // registers not in use
 	registers int                       // their bytes
@@ -138,6 +140,9 @@ func (p *program) reads(i int) []engine.Arg {
 	if g, ok := p.reluGrad(i); ok {
 		return []engine.Arg{g.x, g.dy}
 	}
+	if a, ok := p.axpy(i); ok {
+		return []engine.Arg{a.x, a.y}
+	}
 	s := &p.m.Steps[i]
 	return s.Args[:s.Fn.Arity()]
 }
@@ -183,21 +188,40 @@ func (p *program) step(i int, s engine.Step) {
 	p.each = append(p.each, p.compile(i, s, dst, args))
 }
 
-// directOutput returns the output that step i may write at once: one from which on no input in
-// the shape of the result is read, since any of these may be in the same memory.
+// directOutput returns the output that step i may write at once. Inputs in the shape of the
+// result that are read later must not be in the same memory; but where that leaves none to
+// overwrite, the output is written last.
 func (p *program) directOutput(i int) (operand, bool) {
 	o := slices.Index(p.m.Outs, i)
 	if o < 0 {
 		return operand{}, false
 	}
-	for k := i + 1; k < len(p.m.Steps); k++ {
-		for _, a := range p.reads(k) {
-			if n, ok := a.Input(); ok && p.inputs[n].place == inInput {
-				return operand{}, false
-			}
+	var later []engine.Overwrite
+	left := 0
+	for n, in := range p.inputs {
+		switch {
+		case in.place != inInput:
+		case p.readAfter(i, n):
+			later = append(later, engine.Overwrite{Out: o, In: n})
+		default:
+			left++
 		}
 	}
+	if len(later) > 0 && left == 0 {
+		return operand{}, false
+	}
+	p.apart = append(p.apart, later...)
 	return operand{inOutput, p.m.Steps[i].DType, o}, true
+}
+
+// readAfter reports whether a step after i reads input n.
+func (p *program) readAfter(i, n int) bool {
+	for k := i + 1; k < len(p.m.Steps); k++ {
+		if slices.Contains(p.reads(k), engine.In(n)) {
+			return true
+		}
+	}
+	return false
 }
 
 // register takes a register.
@@ -339,6 +363,49 @@ func (p *program) reluGrad(i int) (g reluGrad, ok bool) {
 		return g, false
 	}
 	return g, true
+}
+
+// axpy is c*x + y.
+type axpy struct {
+	c    float32
+	x, y engine.Arg
+}
+
+// axpy reports whether step i is one: a sum with, or a difference less, a multiple.
+func (p *program) axpy(i int) (a axpy, ok bool) {
+	s := &p.m.Steps[i]
+	if s.DType != shape.Float32 {
+		return a, false
+	}
+	switch s.Fn {
+	case engine.Add:
+		if a.c, a.x, ok = p.multiple(s.Args[0]); ok {
+			a.y = s.Args[1]
+			return a, true
+		}
+		a.c, a.x, ok = p.multiple(s.Args[1])
+	case engine.Sub:
+		a.c, a.x, ok = p.multiple(s.Args[1])
+		a.c = -a.c
+	}
+	a.y = s.Args[0]
+	return a, ok
+}
+
+// multiple reports whether a is a step that multiplies x, no number, by c.
+func (p *program) multiple(a engine.Arg) (c float32, x engine.Arg, ok bool) {
+	k, isStep := a.Step()
+	if !isStep || p.m.Steps[k].Fn != engine.Mul {
+		return 0, x, false
+	}
+	args := p.m.Steps[k].Args
+	for i := range 2 {
+		v, constant := args[i].Number()
+		if _, both := args[1-i].Number(); constant && !both {
+			return float32(v), args[1-i], true
+		}
+	}
+	return 0, x, false
 }
 
 func isZero(a engine.Arg) bool {

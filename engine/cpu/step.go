@@ -35,6 +35,9 @@ func (p *program) compile(i int, s engine.Step, dst operand, args []operand) act
 	if g, ok := p.reluGrad(i); ok {
 		return p.compileReLUGrad(g, dst, args)
 	}
+	if a, ok := p.axpy(i); ok {
+		return p.vector(simd.OpAxpy, dst, args[0], args[1], a.c)
+	}
 	switch {
 	case s.Fn == engine.Copy:
 		return compileCopy(dst, args[0])

@@ -173,7 +173,7 @@ func (p *probe) checkShared() error {
 		return fmt.Errorf("inputs %d and %d: %w", i, j, err)
 	}
 	for _, w := range p.bound.InPlace {
-		if !p.twice || w.In != i && w.In != j {
+		if !p.twice || w.In != i || !slices.Contains(p.bound.InPlace, engine.Overwrite{Out: w.Out, In: j}) {
 			continue
 		}
 		over := p.nothingOver()

@@ -2,7 +2,6 @@ package simd
 
 import (
 	"fmt"
-	"math"
 )
 
 // Op is an elementwise function of vectors x and y and a constant c.
@@ -32,7 +31,7 @@ const (
 	OpTanh    // hyperbolic tangent, within 2 ulp
 	OpSigmoid // 1/(1+exp(-x)), within 3 ulp
 
-	OpAxpy        // c*x + y
+	OpAxpy        // c*x + y, the product rounded too
 	OpReLUGrad    // y where x > 0, else 0: x is ReLU's operand or result
 	OpSelectC     // y where x > c, else 0
 	OpGreater     // 1 where x > y, else 0
@@ -66,9 +65,7 @@ type vectors struct {
 
 	maps [opCount]mapFunc
 
-	sum, dot      func(n int, x, y *float32) (csr uint32, total float32)
-	sgd, nesterov func(n int, w, v, grad *float32, lr, mu, decay float32) (csr uint32)
-	adam          func(n int, w, m, v, grad *float32, b1, c1, b2, c2, step, scale, eps, keep, decay float32) (csr uint32)
+	sum, dot func(n int, x, y *float32) (csr uint32, total float32)
 }
 
 // callLen is the most elements that one call of a kernel goes through: some microseconds, since
@@ -108,63 +105,6 @@ func fold(f func(n int, x, y *float32) (uint32, float32), x, y []float32) float3
 		x, y = x[n:], y[n:]
 	}
 	return flush(float32(total))
-}
-
-// SGD is gradient descent with momentum.
-type SGD struct {
-	LR       float64
-	Momentum float64
-	Decay    float64 // times the parameter, added to its gradient
-	Nesterov bool
-}
-
-// SGD updates parameters w and their momenta v in one pass, with d = grad + Decay*w:
-//
-//	v = Momentum*v + d
-//	w = w - LR*v, or with Nesterov w - LR*(d + Momentum*v)
-func (k *Kernels) SGD(op SGD, w, v, grad []float32) {
-	f := k.sgd
-	if op.Nesterov {
-		f = k.nesterov
-	}
-	v, grad = v[:len(w)], grad[:len(w)]
-	for len(w) > 0 {
-		n := min(len(w), callLen)
-		f(n, &w[0], &v[0], &grad[0], float32(op.LR), float32(op.Momentum), float32(op.Decay))
-		w, v, grad = w[n:], v[n:], grad[n:]
-	}
-}
-
-// Adam is the method of Kingma and Ba (2015).
-type Adam struct {
-	LR, Beta1, Beta2, Eps float64
-
-	// Step counts updates from 1.
-	Step int
-
-	// L2 times the parameter is added to its gradient. Decay shrinks the parameter by LR*Decay
-	// apart from the gradient (AdamW, Loshchilov and Hutter 2019).
-	L2, Decay float64
-}
-
-// Adam updates parameters w and their moments m and v in one pass, with d = grad + L2*w:
-//
-//	m = Beta1*m + (1-Beta1)*d
-//	v = Beta2*v + (1-Beta2)*d*d
-//	w = (1-LR*Decay)*w - LR*m̂ / (sqrt(v̂) + Eps)
-//
-// where m̂ = m/(1-Beta1^Step) and v̂ = v/(1-Beta2^Step).
-func (k *Kernels) Adam(op Adam, w, m, v, grad []float32) {
-	m, v, grad = m[:len(w)], v[:len(w)], grad[:len(w)]
-	step := op.LR / (1 - math.Pow(op.Beta1, float64(op.Step)))
-	scale := 1 / math.Sqrt(1-math.Pow(op.Beta2, float64(op.Step)))
-	for len(w) > 0 {
-		n := min(len(w), callLen)
-		k.adam(n, &w[0], &m[0], &v[0], &grad[0],
-			float32(op.Beta1), float32(1-op.Beta1), float32(op.Beta2), float32(1-op.Beta2),
-			float32(step), float32(scale), float32(op.Eps), float32(1-op.LR*op.Decay), float32(op.L2))
-		w, m, v, grad = w[n:], m[n:], v[n:], grad[n:]
-	}
 }
 
 // String returns the function as it is written.

@@ -112,7 +112,7 @@ func tanhAVX2(n int, dst *float32, x *float32, y *float32, c float32) (csr uint3
 //go:noescape
 func logAVX2(n int, dst *float32, x *float32, y *float32, c float32) (csr uint32)
 
-// axpyAVX2 sets dst to c*x + y.
+// axpyAVX2 sets dst to c*x + y, the product rounded.
 //
 //go:noescape
 func axpyAVX2(n int, dst *float32, x *float32, y *float32, c float32) (csr uint32)
@@ -151,21 +151,6 @@ func sumAVX2(n int, x *float32, y *float32) (csr uint32, total float32)
 //
 //go:noescape
 func dotAVX2(n int, x *float32, y *float32) (csr uint32, total float32)
-
-// sgdAVX2 sets v to mu*v + d and w to w - lr*v, with d = grad + decay*w.
-//
-//go:noescape
-func sgdAVX2(n int, w *float32, v *float32, grad *float32, lr float32, mu float32, decay float32) (csr uint32)
-
-// nesterovAVX2 sets v to mu*v + d and w to w - lr*(d + mu*v), with d = grad + decay*w.
-//
-//go:noescape
-func nesterovAVX2(n int, w *float32, v *float32, grad *float32, lr float32, mu float32, decay float32) (csr uint32)
-
-// adamAVX2 sets m to b1*m + c1*d, v to b2*v + c2*d*d and w to keep*w - step*m/(scale*sqrt(v) + eps), with d = grad + decay*w.
-//
-//go:noescape
-func adamAVX2(n int, w *float32, m *float32, v *float32, grad *float32, b1 float32, c1 float32, b2 float32, c2 float32, step float32, scale float32, eps float32, keep float32, decay float32) (csr uint32)
 
 // conv1AVX2 computes n panels of 2 vectors of the output for 1 filters.
 //
@@ -241,9 +226,6 @@ var vectorsAVX2 = vectors{
 	},
 	sum:       sumAVX2,
 	dot:       dotAVX2,
-	sgd:       sgdAVX2,
-	nesterov:  nesterovAVX2,
-	adam:      adamAVX2,
 	convVecs:  2,
 	convLanes: 8,
 	conv: []convFunc{

@@ -2409,7 +2409,7 @@ DATA c7f800000<>+28(SB)/4, $0x7f800000
 GLOBL c7f800000<>(SB), RODATA|NOPTR, $32
 
 // func axpyAVX2(n int, dst *float32, x *float32, y *float32, c float32) (csr uint32)
-// Requires: AVX, FMA3, SSE
+// Requires: AVX, SSE
 TEXT ·axpyAVX2(SB), NOSPLIT, $0-44
 	STMXCSR      csr+40(FP)
 	LDMXCSR      flushing<>+0(SB)
@@ -2420,53 +2420,59 @@ TEXT ·axpyAVX2(SB), NOSPLIT, $0-44
 	VBROADCASTSS c+32(FP), Y14
 
 wide:
-	CMPQ        AX, $0x00000020
-	JL          narrow
-	VMOVUPS     (DX), Y0
-	VMOVUPS     32(DX), Y1
-	VMOVUPS     64(DX), Y2
-	VMOVUPS     96(DX), Y3
-	VMOVUPS     (BX), Y4
-	VMOVUPS     32(BX), Y5
-	VMOVUPS     64(BX), Y6
-	VMOVUPS     96(BX), Y7
-	VFMADD231PS Y14, Y0, Y4
-	VFMADD231PS Y14, Y1, Y5
-	VFMADD231PS Y14, Y2, Y6
-	VFMADD231PS Y14, Y3, Y7
-	VMOVUPS     Y4, (CX)
-	VMOVUPS     Y5, 32(CX)
-	VMOVUPS     Y6, 64(CX)
-	VMOVUPS     Y7, 96(CX)
-	ADDQ        $0x00000080, CX
-	ADDQ        $0x00000080, DX
-	ADDQ        $0x00000080, BX
-	SUBQ        $0x00000020, AX
-	JMP         wide
+	CMPQ    AX, $0x00000020
+	JL      narrow
+	VMOVUPS (DX), Y0
+	VMOVUPS 32(DX), Y1
+	VMOVUPS 64(DX), Y2
+	VMOVUPS 96(DX), Y3
+	VMOVUPS (BX), Y4
+	VMOVUPS 32(BX), Y5
+	VMOVUPS 64(BX), Y6
+	VMOVUPS 96(BX), Y7
+	VMULPS  Y14, Y0, Y0
+	VMULPS  Y14, Y1, Y1
+	VMULPS  Y14, Y2, Y2
+	VMULPS  Y14, Y3, Y3
+	VADDPS  Y4, Y0, Y4
+	VADDPS  Y5, Y1, Y5
+	VADDPS  Y6, Y2, Y6
+	VADDPS  Y7, Y3, Y7
+	VMOVUPS Y4, (CX)
+	VMOVUPS Y5, 32(CX)
+	VMOVUPS Y6, 64(CX)
+	VMOVUPS Y7, 96(CX)
+	ADDQ    $0x00000080, CX
+	ADDQ    $0x00000080, DX
+	ADDQ    $0x00000080, BX
+	SUBQ    $0x00000020, AX
+	JMP     wide
 
 narrow:
-	CMPQ        AX, $0x00000008
-	JL          rest
-	VMOVUPS     (DX), Y0
-	VMOVUPS     (BX), Y1
-	VFMADD231PS Y14, Y0, Y1
-	VMOVUPS     Y1, (CX)
-	ADDQ        $0x00000020, CX
-	ADDQ        $0x00000020, DX
-	ADDQ        $0x00000020, BX
-	SUBQ        $0x00000008, AX
-	JMP         narrow
+	CMPQ    AX, $0x00000008
+	JL      rest
+	VMOVUPS (DX), Y0
+	VMOVUPS (BX), Y1
+	VMULPS  Y14, Y0, Y0
+	VADDPS  Y1, Y0, Y1
+	VMOVUPS Y1, (CX)
+	ADDQ    $0x00000020, CX
+	ADDQ    $0x00000020, DX
+	ADDQ    $0x00000020, BX
+	SUBQ    $0x00000008, AX
+	JMP     narrow
 
 rest:
-	TESTQ       AX, AX
-	JE          done
-	LEAQ        lanes<>+32(SB), SI
-	NEGQ        AX
-	VMOVUPS     (SI)(AX*4), Y15
-	VMASKMOVPS  (DX), Y15, Y0
-	VMASKMOVPS  (BX), Y15, Y1
-	VFMADD231PS Y14, Y0, Y1
-	VMASKMOVPS  Y1, Y15, (CX)
+	TESTQ      AX, AX
+	JE         done
+	LEAQ       lanes<>+32(SB), SI
+	NEGQ       AX
+	VMOVUPS    (SI)(AX*4), Y15
+	VMASKMOVPS (DX), Y15, Y0
+	VMASKMOVPS (BX), Y15, Y1
+	VMULPS     Y14, Y0, Y0
+	VADDPS     Y1, Y0, Y1
+	VMASKMOVPS Y1, Y15, (CX)
 
 done:
 	LDMXCSR csr+40(FP)
@@ -2984,274 +2990,6 @@ done:
 	VADDSS       X1, X0, X0
 	VMOVSS       X0, total+28(FP)
 	LDMXCSR      csr+24(FP)
-	VZEROUPPER
-	RET
-
-// func sgdAVX2(n int, w *float32, v *float32, grad *float32, lr float32, mu float32, decay float32) (csr uint32)
-// Requires: AVX, FMA3, SSE
-TEXT ·sgdAVX2(SB), NOSPLIT, $0-52
-	STMXCSR      csr+48(FP)
-	LDMXCSR      flushing<>+0(SB)
-	MOVQ         n+0(FP), AX
-	MOVQ         w+8(FP), CX
-	MOVQ         v+16(FP), DX
-	MOVQ         grad+24(FP), BX
-	VBROADCASTSS lr+32(FP), Y14
-	VBROADCASTSS mu+36(FP), Y13
-	VBROADCASTSS decay+40(FP), Y12
-
-wide:
-	CMPQ         AX, $0x00000020
-	JL           narrow
-	VMOVUPS      (CX), Y0
-	VMOVUPS      32(CX), Y1
-	VMOVUPS      64(CX), Y2
-	VMOVUPS      96(CX), Y3
-	VMOVUPS      (DX), Y4
-	VMOVUPS      32(DX), Y5
-	VMOVUPS      64(DX), Y6
-	VMOVUPS      96(DX), Y7
-	VMOVUPS      (BX), Y8
-	VMOVUPS      32(BX), Y9
-	VMOVUPS      64(BX), Y10
-	VMOVUPS      96(BX), Y11
-	VFMADD231PS  Y12, Y0, Y8
-	VFMADD231PS  Y12, Y1, Y9
-	VFMADD231PS  Y12, Y2, Y10
-	VFMADD231PS  Y12, Y3, Y11
-	VFMADD213PS  Y8, Y13, Y4
-	VFMADD213PS  Y9, Y13, Y5
-	VFMADD213PS  Y10, Y13, Y6
-	VFMADD213PS  Y11, Y13, Y7
-	VFNMADD231PS Y14, Y4, Y0
-	VFNMADD231PS Y14, Y5, Y1
-	VFNMADD231PS Y14, Y6, Y2
-	VFNMADD231PS Y14, Y7, Y3
-	VMOVUPS      Y0, (CX)
-	VMOVUPS      Y1, 32(CX)
-	VMOVUPS      Y2, 64(CX)
-	VMOVUPS      Y3, 96(CX)
-	VMOVUPS      Y4, (DX)
-	VMOVUPS      Y5, 32(DX)
-	VMOVUPS      Y6, 64(DX)
-	VMOVUPS      Y7, 96(DX)
-	ADDQ         $0x00000080, CX
-	ADDQ         $0x00000080, DX
-	ADDQ         $0x00000080, BX
-	SUBQ         $0x00000020, AX
-	JMP          wide
-
-narrow:
-	CMPQ         AX, $0x00000008
-	JL           rest
-	VMOVUPS      (CX), Y0
-	VMOVUPS      (DX), Y1
-	VMOVUPS      (BX), Y2
-	VFMADD231PS  Y12, Y0, Y2
-	VFMADD213PS  Y2, Y13, Y1
-	VFNMADD231PS Y14, Y1, Y0
-	VMOVUPS      Y0, (CX)
-	VMOVUPS      Y1, (DX)
-	ADDQ         $0x00000020, CX
-	ADDQ         $0x00000020, DX
-	ADDQ         $0x00000020, BX
-	SUBQ         $0x00000008, AX
-	JMP          narrow
-
-rest:
-	TESTQ        AX, AX
-	JE           done
-	LEAQ         lanes<>+32(SB), SI
-	NEGQ         AX
-	VMOVUPS      (SI)(AX*4), Y15
-	VMASKMOVPS   (CX), Y15, Y0
-	VMASKMOVPS   (DX), Y15, Y1
-	VMASKMOVPS   (BX), Y15, Y2
-	VFMADD231PS  Y12, Y0, Y2
-	VFMADD213PS  Y2, Y13, Y1
-	VFNMADD231PS Y14, Y1, Y0
-	VMASKMOVPS   Y0, Y15, (CX)
-	VMASKMOVPS   Y1, Y15, (DX)
-
-done:
-	LDMXCSR csr+48(FP)
-	VZEROUPPER
-	RET
-
-// func nesterovAVX2(n int, w *float32, v *float32, grad *float32, lr float32, mu float32, decay float32) (csr uint32)
-// Requires: AVX, FMA3, SSE
-TEXT ·nesterovAVX2(SB), NOSPLIT, $0-52
-	STMXCSR      csr+48(FP)
-	LDMXCSR      flushing<>+0(SB)
-	MOVQ         n+0(FP), AX
-	MOVQ         w+8(FP), CX
-	MOVQ         v+16(FP), DX
-	MOVQ         grad+24(FP), BX
-	VBROADCASTSS lr+32(FP), Y14
-	VBROADCASTSS mu+36(FP), Y13
-	VBROADCASTSS decay+40(FP), Y12
-
-wide:
-	CMPQ         AX, $0x00000020
-	JL           narrow
-	VMOVUPS      (CX), Y0
-	VMOVUPS      32(CX), Y1
-	VMOVUPS      64(CX), Y2
-	VMOVUPS      96(CX), Y3
-	VMOVUPS      (DX), Y4
-	VMOVUPS      32(DX), Y5
-	VMOVUPS      64(DX), Y6
-	VMOVUPS      96(DX), Y7
-	VMOVUPS      (BX), Y8
-	VMOVUPS      32(BX), Y9
-	VMOVUPS      64(BX), Y10
-	VMOVUPS      96(BX), Y11
-	VFMADD231PS  Y12, Y0, Y8
-	VFMADD231PS  Y12, Y1, Y9
-	VFMADD231PS  Y12, Y2, Y10
-	VFMADD231PS  Y12, Y3, Y11
-	VFMADD213PS  Y8, Y13, Y4
-	VFMADD213PS  Y9, Y13, Y5
-	VFMADD213PS  Y10, Y13, Y6
-	VFMADD213PS  Y11, Y13, Y7
-	VFMADD231PS  Y13, Y4, Y8
-	VFMADD231PS  Y13, Y5, Y9
-	VFMADD231PS  Y13, Y6, Y10
-	VFMADD231PS  Y13, Y7, Y11
-	VFNMADD231PS Y14, Y8, Y0
-	VFNMADD231PS Y14, Y9, Y1
-	VFNMADD231PS Y14, Y10, Y2
-	VFNMADD231PS Y14, Y11, Y3
-	VMOVUPS      Y0, (CX)
-	VMOVUPS      Y1, 32(CX)
-	VMOVUPS      Y2, 64(CX)
-	VMOVUPS      Y3, 96(CX)
-	VMOVUPS      Y4, (DX)
-	VMOVUPS      Y5, 32(DX)
-	VMOVUPS      Y6, 64(DX)
-	VMOVUPS      Y7, 96(DX)
-	ADDQ         $0x00000080, CX
-	ADDQ         $0x00000080, DX
-	ADDQ         $0x00000080, BX
-	SUBQ         $0x00000020, AX
-	JMP          wide
-
-narrow:
-	CMPQ         AX, $0x00000008
-	JL           rest
-	VMOVUPS      (CX), Y0
-	VMOVUPS      (DX), Y1
-	VMOVUPS      (BX), Y2
-	VFMADD231PS  Y12, Y0, Y2
-	VFMADD213PS  Y2, Y13, Y1
-	VFMADD231PS  Y13, Y1, Y2
-	VFNMADD231PS Y14, Y2, Y0
-	VMOVUPS      Y0, (CX)
-	VMOVUPS      Y1, (DX)
-	ADDQ         $0x00000020, CX
-	ADDQ         $0x00000020, DX
-	ADDQ         $0x00000020, BX
-	SUBQ         $0x00000008, AX
-	JMP          narrow
-
-rest:
-	TESTQ        AX, AX
-	JE           done
-	LEAQ         lanes<>+32(SB), SI
-	NEGQ         AX
-	VMOVUPS      (SI)(AX*4), Y15
-	VMASKMOVPS   (CX), Y15, Y0
-	VMASKMOVPS   (DX), Y15, Y1
-	VMASKMOVPS   (BX), Y15, Y2
-	VFMADD231PS  Y12, Y0, Y2
-	VFMADD213PS  Y2, Y13, Y1
-	VFMADD231PS  Y13, Y1, Y2
-	VFNMADD231PS Y14, Y2, Y0
-	VMASKMOVPS   Y0, Y15, (CX)
-	VMASKMOVPS   Y1, Y15, (DX)
-
-done:
-	LDMXCSR csr+48(FP)
-	VZEROUPPER
-	RET
-
-// func adamAVX2(n int, w *float32, m *float32, v *float32, grad *float32, b1 float32, c1 float32, b2 float32, c2 float32, step float32, scale float32, eps float32, keep float32, decay float32) (csr uint32)
-// Requires: AVX, FMA3, SSE
-TEXT ·adamAVX2(SB), NOSPLIT, $0-84
-	STMXCSR      csr+80(FP)
-	LDMXCSR      flushing<>+0(SB)
-	MOVQ         n+0(FP), AX
-	MOVQ         w+8(FP), CX
-	MOVQ         m+16(FP), DX
-	MOVQ         v+24(FP), BX
-	MOVQ         grad+32(FP), SI
-	VBROADCASTSS b1+40(FP), Y14
-	VBROADCASTSS c1+44(FP), Y13
-	VBROADCASTSS b2+48(FP), Y12
-	VBROADCASTSS c2+52(FP), Y11
-	VBROADCASTSS step+56(FP), Y10
-	VBROADCASTSS scale+60(FP), Y9
-	VBROADCASTSS eps+64(FP), Y8
-	VBROADCASTSS keep+68(FP), Y7
-	VBROADCASTSS decay+72(FP), Y6
-
-narrow:
-	CMPQ        AX, $0x00000008
-	JL          rest
-	VMOVUPS     (CX), Y0
-	VMOVUPS     (DX), Y1
-	VMOVUPS     (BX), Y2
-	VMOVUPS     (SI), Y3
-	VFMADD231PS Y6, Y0, Y3
-	VMULPS      Y14, Y1, Y1
-	VFMADD231PS Y13, Y3, Y1
-	VMULPS      Y3, Y3, Y3
-	VMULPS      Y12, Y2, Y2
-	VFMADD231PS Y11, Y3, Y2
-	VSQRTPS     Y2, Y3
-	VFMADD213PS Y8, Y9, Y3
-	VMULPS      Y10, Y1, Y4
-	VDIVPS      Y3, Y4, Y4
-	VMULPS      Y7, Y0, Y0
-	VSUBPS      Y4, Y0, Y0
-	VMOVUPS     Y0, (CX)
-	VMOVUPS     Y1, (DX)
-	VMOVUPS     Y2, (BX)
-	ADDQ        $0x00000020, CX
-	ADDQ        $0x00000020, DX
-	ADDQ        $0x00000020, BX
-	ADDQ        $0x00000020, SI
-	SUBQ        $0x00000008, AX
-	JMP         narrow
-
-rest:
-	TESTQ       AX, AX
-	JE          done
-	LEAQ        lanes<>+32(SB), DI
-	NEGQ        AX
-	VMOVUPS     (DI)(AX*4), Y15
-	VMASKMOVPS  (CX), Y15, Y0
-	VMASKMOVPS  (DX), Y15, Y1
-	VMASKMOVPS  (BX), Y15, Y2
-	VMASKMOVPS  (SI), Y15, Y3
-	VFMADD231PS Y6, Y0, Y3
-	VMULPS      Y14, Y1, Y1
-	VFMADD231PS Y13, Y3, Y1
-	VMULPS      Y3, Y3, Y3
-	VMULPS      Y12, Y2, Y2
-	VFMADD231PS Y11, Y3, Y2
-	VSQRTPS     Y2, Y3
-	VFMADD213PS Y8, Y9, Y3
-	VMULPS      Y10, Y1, Y4
-	VDIVPS      Y3, Y4, Y4
-	VMULPS      Y7, Y0, Y0
-	VSUBPS      Y4, Y0, Y0
-	VMASKMOVPS  Y0, Y15, (CX)
-	VMASKMOVPS  Y1, Y15, (DX)
-	VMASKMOVPS  Y2, Y15, (BX)
-
-done:
-	LDMXCSR csr+80(FP)
 	VZEROUPPER
 	RET
 

@@ -112,7 +112,7 @@ func tanhAVX512(n int, dst *float32, x *float32, y *float32, c float32) (csr uin
 //go:noescape
 func logAVX512(n int, dst *float32, x *float32, y *float32, c float32) (csr uint32)
 
-// axpyAVX512 sets dst to c*x + y.
+// axpyAVX512 sets dst to c*x + y, the product rounded.
 //
 //go:noescape
 func axpyAVX512(n int, dst *float32, x *float32, y *float32, c float32) (csr uint32)
@@ -151,21 +151,6 @@ func sumAVX512(n int, x *float32, y *float32) (csr uint32, total float32)
 //
 //go:noescape
 func dotAVX512(n int, x *float32, y *float32) (csr uint32, total float32)
-
-// sgdAVX512 sets v to mu*v + d and w to w - lr*v, with d = grad + decay*w.
-//
-//go:noescape
-func sgdAVX512(n int, w *float32, v *float32, grad *float32, lr float32, mu float32, decay float32) (csr uint32)
-
-// nesterovAVX512 sets v to mu*v + d and w to w - lr*(d + mu*v), with d = grad + decay*w.
-//
-//go:noescape
-func nesterovAVX512(n int, w *float32, v *float32, grad *float32, lr float32, mu float32, decay float32) (csr uint32)
-
-// adamAVX512 sets m to b1*m + c1*d, v to b2*v + c2*d*d and w to keep*w - step*m/(scale*sqrt(v) + eps), with d = grad + decay*w.
-//
-//go:noescape
-func adamAVX512(n int, w *float32, m *float32, v *float32, grad *float32, b1 float32, c1 float32, b2 float32, c2 float32, step float32, scale float32, eps float32, keep float32, decay float32) (csr uint32)
 
 // conv1AVX512 computes n panels of 4 vectors of the output for 1 filters.
 //
@@ -251,9 +236,6 @@ var vectorsAVX512 = vectors{
 	},
 	sum:       sumAVX512,
 	dot:       dotAVX512,
-	sgd:       sgdAVX512,
-	nesterov:  nesterovAVX512,
-	adam:      adamAVX512,
 	convVecs:  4,
 	convLanes: 16,
 	conv: []convFunc{

@@ -2718,53 +2718,59 @@ TEXT ·axpyAVX512(SB), NOSPLIT, $0-44
 	VBROADCASTSS c+32(FP), Z31
 
 wide:
-	CMPQ        AX, $0x00000040
-	JL          narrow
-	VMOVUPS     (DX), Z0
-	VMOVUPS     64(DX), Z1
-	VMOVUPS     128(DX), Z2
-	VMOVUPS     192(DX), Z3
-	VMOVUPS     (BX), Z4
-	VMOVUPS     64(BX), Z5
-	VMOVUPS     128(BX), Z6
-	VMOVUPS     192(BX), Z7
-	VFMADD231PS Z31, Z0, Z4
-	VFMADD231PS Z31, Z1, Z5
-	VFMADD231PS Z31, Z2, Z6
-	VFMADD231PS Z31, Z3, Z7
-	VMOVUPS     Z4, (CX)
-	VMOVUPS     Z5, 64(CX)
-	VMOVUPS     Z6, 128(CX)
-	VMOVUPS     Z7, 192(CX)
-	ADDQ        $0x00000100, CX
-	ADDQ        $0x00000100, DX
-	ADDQ        $0x00000100, BX
-	SUBQ        $0x00000040, AX
-	JMP         wide
+	CMPQ    AX, $0x00000040
+	JL      narrow
+	VMOVUPS (DX), Z0
+	VMOVUPS 64(DX), Z1
+	VMOVUPS 128(DX), Z2
+	VMOVUPS 192(DX), Z3
+	VMOVUPS (BX), Z4
+	VMOVUPS 64(BX), Z5
+	VMOVUPS 128(BX), Z6
+	VMOVUPS 192(BX), Z7
+	VMULPS  Z31, Z0, Z0
+	VMULPS  Z31, Z1, Z1
+	VMULPS  Z31, Z2, Z2
+	VMULPS  Z31, Z3, Z3
+	VADDPS  Z4, Z0, Z4
+	VADDPS  Z5, Z1, Z5
+	VADDPS  Z6, Z2, Z6
+	VADDPS  Z7, Z3, Z7
+	VMOVUPS Z4, (CX)
+	VMOVUPS Z5, 64(CX)
+	VMOVUPS Z6, 128(CX)
+	VMOVUPS Z7, 192(CX)
+	ADDQ    $0x00000100, CX
+	ADDQ    $0x00000100, DX
+	ADDQ    $0x00000100, BX
+	SUBQ    $0x00000040, AX
+	JMP     wide
 
 narrow:
-	CMPQ        AX, $0x00000010
-	JL          rest
-	VMOVUPS     (DX), Z0
-	VMOVUPS     (BX), Z1
-	VFMADD231PS Z31, Z0, Z1
-	VMOVUPS     Z1, (CX)
-	ADDQ        $0x00000040, CX
-	ADDQ        $0x00000040, DX
-	ADDQ        $0x00000040, BX
-	SUBQ        $0x00000010, AX
-	JMP         narrow
+	CMPQ    AX, $0x00000010
+	JL      rest
+	VMOVUPS (DX), Z0
+	VMOVUPS (BX), Z1
+	VMULPS  Z31, Z0, Z0
+	VADDPS  Z1, Z0, Z1
+	VMOVUPS Z1, (CX)
+	ADDQ    $0x00000040, CX
+	ADDQ    $0x00000040, DX
+	ADDQ    $0x00000040, BX
+	SUBQ    $0x00000010, AX
+	JMP     narrow
 
 rest:
-	TESTQ       AX, AX
-	JE          done
-	MOVQ        $-1, SI
-	BZHIQ       AX, SI, SI
-	KMOVW       SI, K1
-	VMOVUPS.Z   (DX), K1, Z0
-	VMOVUPS.Z   (BX), K1, Z1
-	VFMADD231PS Z31, Z0, Z1
-	VMOVUPS     Z1, K1, (CX)
+	TESTQ     AX, AX
+	JE        done
+	MOVQ      $-1, SI
+	BZHIQ     AX, SI, SI
+	KMOVW     SI, K1
+	VMOVUPS.Z (DX), K1, Z0
+	VMOVUPS.Z (BX), K1, Z1
+	VMULPS    Z31, Z0, Z0
+	VADDPS    Z1, Z0, Z1
+	VMOVUPS   Z1, K1, (CX)
 
 done:
 	LDMXCSR csr+40(FP)
@@ -3286,360 +3292,6 @@ done:
 	VADDSS        X1, X0, X0
 	VMOVSS        X0, total+28(FP)
 	LDMXCSR       csr+24(FP)
-	VZEROUPPER
-	RET
-
-// func sgdAVX512(n int, w *float32, v *float32, grad *float32, lr float32, mu float32, decay float32) (csr uint32)
-// Requires: AVX, AVX512F, BMI2, SSE
-TEXT ·sgdAVX512(SB), NOSPLIT, $0-52
-	STMXCSR      csr+48(FP)
-	LDMXCSR      flushing<>+0(SB)
-	MOVQ         n+0(FP), AX
-	MOVQ         w+8(FP), CX
-	MOVQ         v+16(FP), DX
-	MOVQ         grad+24(FP), BX
-	VBROADCASTSS lr+32(FP), Z31
-	VBROADCASTSS mu+36(FP), Z30
-	VBROADCASTSS decay+40(FP), Z29
-
-wide:
-	CMPQ         AX, $0x00000040
-	JL           narrow
-	VMOVUPS      (CX), Z0
-	VMOVUPS      64(CX), Z1
-	VMOVUPS      128(CX), Z2
-	VMOVUPS      192(CX), Z3
-	VMOVUPS      (DX), Z4
-	VMOVUPS      64(DX), Z5
-	VMOVUPS      128(DX), Z6
-	VMOVUPS      192(DX), Z7
-	VMOVUPS      (BX), Z8
-	VMOVUPS      64(BX), Z9
-	VMOVUPS      128(BX), Z10
-	VMOVUPS      192(BX), Z11
-	VFMADD231PS  Z29, Z0, Z8
-	VFMADD231PS  Z29, Z1, Z9
-	VFMADD231PS  Z29, Z2, Z10
-	VFMADD231PS  Z29, Z3, Z11
-	VFMADD213PS  Z8, Z30, Z4
-	VFMADD213PS  Z9, Z30, Z5
-	VFMADD213PS  Z10, Z30, Z6
-	VFMADD213PS  Z11, Z30, Z7
-	VFNMADD231PS Z31, Z4, Z0
-	VFNMADD231PS Z31, Z5, Z1
-	VFNMADD231PS Z31, Z6, Z2
-	VFNMADD231PS Z31, Z7, Z3
-	VMOVUPS      Z0, (CX)
-	VMOVUPS      Z1, 64(CX)
-	VMOVUPS      Z2, 128(CX)
-	VMOVUPS      Z3, 192(CX)
-	VMOVUPS      Z4, (DX)
-	VMOVUPS      Z5, 64(DX)
-	VMOVUPS      Z6, 128(DX)
-	VMOVUPS      Z7, 192(DX)
-	ADDQ         $0x00000100, CX
-	ADDQ         $0x00000100, DX
-	ADDQ         $0x00000100, BX
-	SUBQ         $0x00000040, AX
-	JMP          wide
-
-narrow:
-	CMPQ         AX, $0x00000010
-	JL           rest
-	VMOVUPS      (CX), Z0
-	VMOVUPS      (DX), Z1
-	VMOVUPS      (BX), Z2
-	VFMADD231PS  Z29, Z0, Z2
-	VFMADD213PS  Z2, Z30, Z1
-	VFNMADD231PS Z31, Z1, Z0
-	VMOVUPS      Z0, (CX)
-	VMOVUPS      Z1, (DX)
-	ADDQ         $0x00000040, CX
-	ADDQ         $0x00000040, DX
-	ADDQ         $0x00000040, BX
-	SUBQ         $0x00000010, AX
-	JMP          narrow
-
-rest:
-	TESTQ        AX, AX
-	JE           done
-	MOVQ         $-1, SI
-	BZHIQ        AX, SI, SI
-	KMOVW        SI, K1
-	VMOVUPS.Z    (CX), K1, Z0
-	VMOVUPS.Z    (DX), K1, Z1
-	VMOVUPS.Z    (BX), K1, Z2
-	VFMADD231PS  Z29, Z0, Z2
-	VFMADD213PS  Z2, Z30, Z1
-	VFNMADD231PS Z31, Z1, Z0
-	VMOVUPS      Z0, K1, (CX)
-	VMOVUPS      Z1, K1, (DX)
-
-done:
-	LDMXCSR csr+48(FP)
-	VZEROUPPER
-	RET
-
-// func nesterovAVX512(n int, w *float32, v *float32, grad *float32, lr float32, mu float32, decay float32) (csr uint32)
-// Requires: AVX, AVX512F, BMI2, SSE
-TEXT ·nesterovAVX512(SB), NOSPLIT, $0-52
-	STMXCSR      csr+48(FP)
-	LDMXCSR      flushing<>+0(SB)
-	MOVQ         n+0(FP), AX
-	MOVQ         w+8(FP), CX
-	MOVQ         v+16(FP), DX
-	MOVQ         grad+24(FP), BX
-	VBROADCASTSS lr+32(FP), Z31
-	VBROADCASTSS mu+36(FP), Z30
-	VBROADCASTSS decay+40(FP), Z29
-
-wide:
-	CMPQ         AX, $0x00000040
-	JL           narrow
-	VMOVUPS      (CX), Z0
-	VMOVUPS      64(CX), Z1
-	VMOVUPS      128(CX), Z2
-	VMOVUPS      192(CX), Z3
-	VMOVUPS      (DX), Z4
-	VMOVUPS      64(DX), Z5
-	VMOVUPS      128(DX), Z6
-	VMOVUPS      192(DX), Z7
-	VMOVUPS      (BX), Z8
-	VMOVUPS      64(BX), Z9
-	VMOVUPS      128(BX), Z10
-	VMOVUPS      192(BX), Z11
-	VFMADD231PS  Z29, Z0, Z8
-	VFMADD231PS  Z29, Z1, Z9
-	VFMADD231PS  Z29, Z2, Z10
-	VFMADD231PS  Z29, Z3, Z11
-	VFMADD213PS  Z8, Z30, Z4
-	VFMADD213PS  Z9, Z30, Z5
-	VFMADD213PS  Z10, Z30, Z6
-	VFMADD213PS  Z11, Z30, Z7
-	VFMADD231PS  Z30, Z4, Z8
-	VFMADD231PS  Z30, Z5, Z9
-	VFMADD231PS  Z30, Z6, Z10
-	VFMADD231PS  Z30, Z7, Z11
-	VFNMADD231PS Z31, Z8, Z0
-	VFNMADD231PS Z31, Z9, Z1
-	VFNMADD231PS Z31, Z10, Z2
-	VFNMADD231PS Z31, Z11, Z3
-	VMOVUPS      Z0, (CX)
-	VMOVUPS      Z1, 64(CX)
-	VMOVUPS      Z2, 128(CX)
-	VMOVUPS      Z3, 192(CX)
-	VMOVUPS      Z4, (DX)
-	VMOVUPS      Z5, 64(DX)
-	VMOVUPS      Z6, 128(DX)
-	VMOVUPS      Z7, 192(DX)
-	ADDQ         $0x00000100, CX
-	ADDQ         $0x00000100, DX
-	ADDQ         $0x00000100, BX
-	SUBQ         $0x00000040, AX
-	JMP          wide
-
-narrow:
-	CMPQ         AX, $0x00000010
-	JL           rest
-	VMOVUPS      (CX), Z0
-	VMOVUPS      (DX), Z1
-	VMOVUPS      (BX), Z2
-	VFMADD231PS  Z29, Z0, Z2
-	VFMADD213PS  Z2, Z30, Z1
-	VFMADD231PS  Z30, Z1, Z2
-	VFNMADD231PS Z31, Z2, Z0
-	VMOVUPS      Z0, (CX)
-	VMOVUPS      Z1, (DX)
-	ADDQ         $0x00000040, CX
-	ADDQ         $0x00000040, DX
-	ADDQ         $0x00000040, BX
-	SUBQ         $0x00000010, AX
-	JMP          narrow
-
-rest:
-	TESTQ        AX, AX
-	JE           done
-	MOVQ         $-1, SI
-	BZHIQ        AX, SI, SI
-	KMOVW        SI, K1
-	VMOVUPS.Z    (CX), K1, Z0
-	VMOVUPS.Z    (DX), K1, Z1
-	VMOVUPS.Z    (BX), K1, Z2
-	VFMADD231PS  Z29, Z0, Z2
-	VFMADD213PS  Z2, Z30, Z1
-	VFMADD231PS  Z30, Z1, Z2
-	VFNMADD231PS Z31, Z2, Z0
-	VMOVUPS      Z0, K1, (CX)
-	VMOVUPS      Z1, K1, (DX)
-
-done:
-	LDMXCSR csr+48(FP)
-	VZEROUPPER
-	RET
-
-// func adamAVX512(n int, w *float32, m *float32, v *float32, grad *float32, b1 float32, c1 float32, b2 float32, c2 float32, step float32, scale float32, eps float32, keep float32, decay float32) (csr uint32)
-// Requires: AVX, AVX512F, BMI2, SSE
-TEXT ·adamAVX512(SB), NOSPLIT, $0-84
-	STMXCSR      csr+80(FP)
-	LDMXCSR      flushing<>+0(SB)
-	MOVQ         n+0(FP), AX
-	MOVQ         w+8(FP), CX
-	MOVQ         m+16(FP), DX
-	MOVQ         v+24(FP), BX
-	MOVQ         grad+32(FP), SI
-	VBROADCASTSS b1+40(FP), Z31
-	VBROADCASTSS c1+44(FP), Z30
-	VBROADCASTSS b2+48(FP), Z29
-	VBROADCASTSS c2+52(FP), Z28
-	VBROADCASTSS step+56(FP), Z27
-	VBROADCASTSS scale+60(FP), Z26
-	VBROADCASTSS eps+64(FP), Z25
-	VBROADCASTSS keep+68(FP), Z24
-	VBROADCASTSS decay+72(FP), Z23
-
-wide:
-	CMPQ        AX, $0x00000040
-	JL          narrow
-	VMOVUPS     (CX), Z0
-	VMOVUPS     64(CX), Z1
-	VMOVUPS     128(CX), Z2
-	VMOVUPS     192(CX), Z3
-	VMOVUPS     (DX), Z4
-	VMOVUPS     64(DX), Z5
-	VMOVUPS     128(DX), Z6
-	VMOVUPS     192(DX), Z7
-	VMOVUPS     (BX), Z8
-	VMOVUPS     64(BX), Z9
-	VMOVUPS     128(BX), Z10
-	VMOVUPS     192(BX), Z11
-	VMOVUPS     (SI), Z12
-	VMOVUPS     64(SI), Z13
-	VMOVUPS     128(SI), Z14
-	VMOVUPS     192(SI), Z15
-	VFMADD231PS Z23, Z0, Z12
-	VFMADD231PS Z23, Z1, Z13
-	VFMADD231PS Z23, Z2, Z14
-	VFMADD231PS Z23, Z3, Z15
-	VMULPS      Z31, Z4, Z4
-	VMULPS      Z31, Z5, Z5
-	VMULPS      Z31, Z6, Z6
-	VMULPS      Z31, Z7, Z7
-	VFMADD231PS Z30, Z12, Z4
-	VFMADD231PS Z30, Z13, Z5
-	VFMADD231PS Z30, Z14, Z6
-	VFMADD231PS Z30, Z15, Z7
-	VMULPS      Z12, Z12, Z12
-	VMULPS      Z13, Z13, Z13
-	VMULPS      Z14, Z14, Z14
-	VMULPS      Z15, Z15, Z15
-	VMULPS      Z29, Z8, Z8
-	VMULPS      Z29, Z9, Z9
-	VMULPS      Z29, Z10, Z10
-	VMULPS      Z29, Z11, Z11
-	VFMADD231PS Z28, Z12, Z8
-	VFMADD231PS Z28, Z13, Z9
-	VFMADD231PS Z28, Z14, Z10
-	VFMADD231PS Z28, Z15, Z11
-	VSQRTPS     Z8, Z12
-	VSQRTPS     Z9, Z13
-	VSQRTPS     Z10, Z14
-	VSQRTPS     Z11, Z15
-	VFMADD213PS Z25, Z26, Z12
-	VFMADD213PS Z25, Z26, Z13
-	VFMADD213PS Z25, Z26, Z14
-	VFMADD213PS Z25, Z26, Z15
-	VMULPS      Z27, Z4, Z16
-	VMULPS      Z27, Z5, Z17
-	VMULPS      Z27, Z6, Z18
-	VMULPS      Z27, Z7, Z19
-	VDIVPS      Z12, Z16, Z16
-	VDIVPS      Z13, Z17, Z17
-	VDIVPS      Z14, Z18, Z18
-	VDIVPS      Z15, Z19, Z19
-	VMULPS      Z24, Z0, Z0
-	VMULPS      Z24, Z1, Z1
-	VMULPS      Z24, Z2, Z2
-	VMULPS      Z24, Z3, Z3
-	VSUBPS      Z16, Z0, Z0
-	VSUBPS      Z17, Z1, Z1
-	VSUBPS      Z18, Z2, Z2
-	VSUBPS      Z19, Z3, Z3
-	VMOVUPS     Z0, (CX)
-	VMOVUPS     Z1, 64(CX)
-	VMOVUPS     Z2, 128(CX)
-	VMOVUPS     Z3, 192(CX)
-	VMOVUPS     Z4, (DX)
-	VMOVUPS     Z5, 64(DX)
-	VMOVUPS     Z6, 128(DX)
-	VMOVUPS     Z7, 192(DX)
-	VMOVUPS     Z8, (BX)
-	VMOVUPS     Z9, 64(BX)
-	VMOVUPS     Z10, 128(BX)
-	VMOVUPS     Z11, 192(BX)
-	ADDQ        $0x00000100, CX
-	ADDQ        $0x00000100, DX
-	ADDQ        $0x00000100, BX
-	ADDQ        $0x00000100, SI
-	SUBQ        $0x00000040, AX
-	JMP         wide
-
-narrow:
-	CMPQ        AX, $0x00000010
-	JL          rest
-	VMOVUPS     (CX), Z0
-	VMOVUPS     (DX), Z1
-	VMOVUPS     (BX), Z2
-	VMOVUPS     (SI), Z3
-	VFMADD231PS Z23, Z0, Z3
-	VMULPS      Z31, Z1, Z1
-	VFMADD231PS Z30, Z3, Z1
-	VMULPS      Z3, Z3, Z3
-	VMULPS      Z29, Z2, Z2
-	VFMADD231PS Z28, Z3, Z2
-	VSQRTPS     Z2, Z3
-	VFMADD213PS Z25, Z26, Z3
-	VMULPS      Z27, Z1, Z4
-	VDIVPS      Z3, Z4, Z4
-	VMULPS      Z24, Z0, Z0
-	VSUBPS      Z4, Z0, Z0
-	VMOVUPS     Z0, (CX)
-	VMOVUPS     Z1, (DX)
-	VMOVUPS     Z2, (BX)
-	ADDQ        $0x00000040, CX
-	ADDQ        $0x00000040, DX
-	ADDQ        $0x00000040, BX
-	ADDQ        $0x00000040, SI
-	SUBQ        $0x00000010, AX
-	JMP         narrow
-
-rest:
-	TESTQ       AX, AX
-	JE          done
-	MOVQ        $-1, DI
-	BZHIQ       AX, DI, DI
-	KMOVW       DI, K1
-	VMOVUPS.Z   (CX), K1, Z0
-	VMOVUPS.Z   (DX), K1, Z1
-	VMOVUPS.Z   (BX), K1, Z2
-	VMOVUPS.Z   (SI), K1, Z3
-	VFMADD231PS Z23, Z0, Z3
-	VMULPS      Z31, Z1, Z1
-	VFMADD231PS Z30, Z3, Z1
-	VMULPS      Z3, Z3, Z3
-	VMULPS      Z29, Z2, Z2
-	VFMADD231PS Z28, Z3, Z2
-	VSQRTPS     Z2, Z3
-	VFMADD213PS Z25, Z26, Z3
-	VMULPS      Z27, Z1, Z4
-	VDIVPS      Z3, Z4, Z4
-	VMULPS      Z24, Z0, Z0
-	VSUBPS      Z4, Z0, Z0
-	VMOVUPS     Z0, K1, (CX)
-	VMOVUPS     Z1, K1, (DX)
-	VMOVUPS     Z2, K1, (BX)
-
-done:
-	LDMXCSR csr+80(FP)
 	VZEROUPPER
 	RET
 

@@ -9,12 +9,9 @@ import (
 func vectorsGo() vectors {
 	v := vectors{
 		width: 1, fmaLoop: fmaLoopGo,
-		sum:      func(n int, x, _ *float32) (uint32, float32) { return 0, sumGo(unsafe.Slice(x, n)) },
-		dot:      func(n int, x, y *float32) (uint32, float32) { return 0, dotGo(unsafe.Slice(x, n), unsafe.Slice(y, n)) },
-		sgd:      sgdGo(false),
-		nesterov: sgdGo(true),
-		adam:     adamGo,
-		conv:     []convFunc{1: convGo}, convVecs: 1, convLanes: convLanesGo,
+		sum:  func(n int, x, _ *float32) (uint32, float32) { return 0, sumGo(unsafe.Slice(x, n)) },
+		dot:  func(n int, x, y *float32) (uint32, float32) { return 0, dotGo(unsafe.Slice(x, n), unsafe.Slice(y, n)) },
+		conv: []convFunc{1: convGo}, convVecs: 1, convLanes: convLanesGo,
 		convGrad: []gradFunc{1: convGradGo}, gradTaps: 1,
 	}
 	for op, f := range formulas {
@@ -55,7 +52,7 @@ var formulas = [opCount]func(x, y, c float32) float32{
 	OpLog:     func(x, _, _ float32) float32 { return float32(math.Log(float64(x))) },
 	OpTanh:    func(x, _, _ float32) float32 { return float32(math.Tanh(float64(x))) },
 	OpSigmoid: func(x, _, _ float32) float32 { return float32(1 / (1 + math.Exp(-float64(x)))) },
-	OpAxpy:    func(x, y, c float32) float32 { return float32(float64(c)*float64(x) + float64(y)) },
+	OpAxpy:    func(x, y, c float32) float32 { return flush32(float32(c*x)) + y },
 	OpReLUGrad: func(x, y, _ float32) float32 {
 		if x > 0 {
 			return y
@@ -158,36 +155,6 @@ func dotGo(x, y []float32) float32 {
 		s[i&3] += flush32(v) * flush32(y[i])
 	}
 	return s[0] + s[1] + (s[2] + s[3])
-}
-
-func sgdGo(nesterov bool) func(n int, w, v, grad *float32, lr, mu, decay float32) uint32 {
-	return func(n int, w, v, grad *float32, lr, mu, decay float32) uint32 {
-		ws, vs, gs := unsafe.Slice(w, n), unsafe.Slice(v, n), unsafe.Slice(grad, n)
-		for i := range ws {
-			x := flush32(ws[i])
-			d := flush32(gs[i]) + decay*x
-			step := flush32(mu*flush32(vs[i]) + d)
-			vs[i] = step
-			if nesterov {
-				step = d + mu*step
-			}
-			ws[i] = flush32(x - lr*step)
-		}
-		return 0
-	}
-}
-
-func adamGo(n int, w, m, v, grad *float32, b1, c1, b2, c2, step, scale, eps, keep, decay float32) uint32 {
-	ws, ms, vs, gs := unsafe.Slice(w, n), unsafe.Slice(m, n), unsafe.Slice(v, n), unsafe.Slice(grad, n)
-	for i := range ws {
-		x := flush32(ws[i])
-		d := flush32(gs[i]) + decay*x
-		m := flush32(b1*flush32(ms[i]) + c1*d)
-		v := flush32(b2*flush32(vs[i]) + c2*flush32(d*d))
-		ms[i], vs[i] = m, v
-		ws[i] = flush32(keep*x - step*m/(scale*float32(math.Sqrt(float64(v)))+eps))
-	}
-	return 0
 }
 
 // fmaLoopGo is the loop in plain Go.

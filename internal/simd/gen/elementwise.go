@@ -119,9 +119,10 @@ func unary() []*loop {
 // other are functions of x and y, most of them gradients.
 func other() []*loop {
 	all := []*loop{
-		{name: "axpy", doc: "sets dst to c*x + y.", live: 2, scalars: []string{"c"}, body: func(e *lanes) []values {
+		{name: "axpy", doc: "sets dst to c*x + y, the product rounded.", live: 2, scalars: []string{"c"}, body: func(e *lanes) []values {
 			x, y := e.val("x"), e.val("y")
-			e.addmul(y, x, e.val("c"))
+			e.mul(x, x, e.val("c")) // and no fused step, so that the bits are those of two
+			e.sum(y, x, y)
 			return []values{y}
 		}},
 		{name: "reLUGrad", doc: "sets dst to y where x > 0, and 0 elsewhere.", live: 3, consts: []constant{0, f(1)}, body: func(e *lanes) []values {
