@@ -19,7 +19,7 @@ import (
 
 func TestConforms(t *testing.T) { enginetest.Run(t, New(), enginetest.Options{Flushes: true}) }
 
-// Every level of instructions, with more workers than processors, and without any.
+// All of it at every level of instructions, with more workers than processors, and without any.
 func TestConformsAtEveryLevel(t *testing.T) {
 	pool := par.NewPool(5)
 	defer pool.Close()
@@ -29,7 +29,7 @@ func TestConformsAtEveryLevel(t *testing.T) {
 			if i == 1 {
 				e.pool = nil
 			}
-			enginetest.Run(t, e, enginetest.Options{Flushes: true, Brief: true, Seed: uint64(i + 1)})
+			enginetest.Run(t, e, enginetest.Options{Flushes: true, Seed: uint64(i + 1)})
 		})
 	}
 }

@@ -22,7 +22,8 @@ func bindMap(m engine.Map) binder {
 	}
 }
 
-// mapTable is every function in every type, at an odd length, and conversion between all types.
+// mapTable is every function in every type, at an odd length, and at every edge; and conversion
+// between all types.
 func mapTable(g *gen) []trial {
 	var all []trial
 	for f := engine.Copy; int(f) < engine.NumFns; f++ {
@@ -30,7 +31,38 @@ func mapTable(g *gen) []trial {
 			all = append(all, fnTrials(f, d)...)
 		}
 	}
+	for f := engine.Copy; int(f) < engine.NumFns; f++ {
+		for _, n := range edges {
+			all = append(all, edgeTrials(f, n)...)
+		}
+	}
 	return append(all, mapShapes(g)...)
+}
+
+// edgeTrials are f of n float32, or of Bool if it is logic, and of one row spread over five.
+func edgeTrials(f engine.Fn, n int) []trial {
+	d := shape.Float32
+	if f == engine.Not || f == engine.And || f == engine.Or {
+		d = shape.Bool
+	}
+	in := make([]shape.Type, f.Arity())
+	for i := range in {
+		in[i] = shape.Type{DType: d, Shape: shape.OfInts(n)}
+	}
+	if f == engine.Select {
+		in[0] = in[0].As(shape.Bool)
+	}
+	to := resultsOf(f, d)[0]
+	if f == engine.Copy {
+		to = shape.Float32
+	}
+	flat := fnTrial(f, to, in)
+	if len(in) < 2 {
+		return defined([]trial{flat})
+	}
+	rows := append([]shape.Type(nil), in...)
+	rows[0].Shape = shape.OfInts(5, n)
+	return defined([]trial{flat, fnTrial(f, to, rows)})
 }
 
 // fnTrials are those of one function computed in d: of vectors, of one number and vectors.
@@ -69,7 +101,11 @@ func resultsOf(f engine.Fn, d shape.DType) []shape.DType {
 func fnTrial(f engine.Fn, to shape.DType, in []shape.Type) trial {
 	args := []engine.Arg{engine.In(0), engine.In(1), engine.In(2)}[:len(in)]
 	m := engine.MapOf(f, to, args...)
-	tr := trial{op: m.String(), bind: bindMap(m), in: in, out: []shape.Type{shape.Make(to, 1213)}, twice: true}
+	var out shape.Shape
+	for _, t := range in {
+		out, _ = shape.Broadcast(out, t.Shape)
+	}
+	tr := trial{op: m.String(), bind: bindMap(m), in: in, out: []shape.Type{{DType: to, Shape: out}}, twice: true}
 	for _, t := range in {
 		tr.data = append(tr.data, anyOf(t.DType))
 	}
