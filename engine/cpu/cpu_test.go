@@ -242,22 +242,6 @@ func TestReLUGradient(t *testing.T) {
 	}
 }
 
-// Denormals would make products many times slower; the vector kernels take them for zeros.
-func TestDenormalsAreFlushed(t *testing.T) {
-	x := shape.F32(40)
-	tiny := newBuffer(x)
-	for i := range engine.Slice[float32](tiny) {
-		engine.Slice[float32](tiny)[i] = 1e-39
-	}
-	for name, m := range map[string]engine.Map{
-		"given":    engine.MapOf(engine.Mul, shape.Float32, engine.In(0), engine.Imm(1e10)),
-		"computed": engine.MapOf(engine.Add, shape.Float32, engine.In(0), engine.In(0)),
-	} {
-		got := run(t, func() (engine.Bound, error) { return New().BindMap(m, []shape.Type{x}, []shape.Type{x}) }, []engine.Buffer{tiny}, x)
-		require.Equal(t, make([]float32, 40), engine.Slice[float32](got), name)
-	}
-}
-
 // Programs of gorgonia's tensor library can use the engine.
 func TestIsATensorEngine(t *testing.T) {
 	e := New()
