@@ -29,6 +29,7 @@ const (
 	Cos
 	Tanh
 	Sigmoid // 1/(1+e^-x), without overflow
+	Erf     // the error function, 2/sqrt(pi) times the integral of e^-t^2 from 0 to x
 	Floor
 	Not
 
@@ -60,7 +61,7 @@ var fns = [nFn]struct {
 	NoFn: {"none", 0},
 	Copy: {"copy", 1}, Neg: {"neg", 1}, Abs: {"abs", 1}, Sign: {"sign", 1}, Exp: {"exp", 1}, Log: {"log", 1},
 	Log1p: {"log1p", 1}, Expm1: {"expm1", 1}, Sqrt: {"sqrt", 1}, Sin: {"sin", 1}, Cos: {"cos", 1},
-	Tanh: {"tanh", 1}, Sigmoid: {"sigmoid", 1}, Floor: {"floor", 1}, Not: {"not", 1},
+	Tanh: {"tanh", 1}, Sigmoid: {"sigmoid", 1}, Erf: {"erf", 1}, Floor: {"floor", 1}, Not: {"not", 1},
 	Add: {"add", 2}, Sub: {"sub", 2}, Mul: {"mul", 2}, Div: {"div", 2}, Pow: {"pow", 2}, Max: {"max", 2}, Min: {"min", 2},
 	Eq: {"eq", 2}, Ne: {"ne", 2}, Lt: {"lt", 2}, Le: {"le", 2}, Gt: {"gt", 2}, Ge: {"ge", 2}, And: {"and", 2}, Or: {"or", 2},
 	Select: {"select", 3},

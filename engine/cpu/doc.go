@@ -11,6 +11,10 @@
 // errors are up to 5e-6 of the largest result rather than 5e-7. Infinities and NaN go where they would by the
 // definition. Max pooling of 2×2 and 3×3 windows with stride 2 is "vector"; it keeps denormals.
 //
+// The environment variable PLEXAURA_SIMD, read at the first [New], takes slower instructions than the
+// processor has: "generic" (plain Go), "avx2" or "avx512". It is there for tests and for finding
+// out whether a result depends on them; any other value, or one that the processor lacks, is a panic that says so.
+//
 // It is a full gorgonia tensor.Engine too, tensor.StdEng by embedding.
 //
 // Knows engine, engine/ref, internal/simd, internal/par. Never imports graph, ops.

@@ -114,7 +114,11 @@ func (e Engine) compileMap(m engine.Map, in, out []shape.Type) *program {
 		}
 	}
 	n := out[0].Len()
-	p.loop = e.newLoop((n+block-1)/block, 50+50*len(p.each), func(c *engine.Call, slot, lo, hi int) {
+	cost := 50 * len(p.each)
+	for _, s := range m.Steps {
+		cost += stepCost(s.Fn)
+	}
+	p.loop = e.newLoop((n+block-1)/block, cost, func(c *engine.Call, slot, lo, hi int) {
 		regs := c.Scratch[slot*p.registers:][:p.registers]
 		p.run(c, regs, lo*block, min(hi*block, n))
 	})

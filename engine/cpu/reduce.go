@@ -1,24 +1,174 @@
 package cpu
 
 import (
+	"slices"
+
 	"github.com/plexaura/plexaura/engine"
 	"github.com/plexaura/plexaura/internal/simd"
 	"github.com/plexaura/plexaura/shape"
 )
 
-// BindReduce implements [engine.Reducer]: sums of float32 here, the rest by ref.
+// BindReduce implements [engine.Reducer]: sums, maxima and minima of float32 by vectors, the rest in
+// plain Go; floating point is added up and multiplied in float64 where it is not by vectors.
 func (e Engine) BindReduce(r engine.Reduction, axes engine.Axes, in []shape.Type, out shape.Type) (engine.Bound, error) {
-	if r != engine.Sum || len(in) != 1 || in[0].DType != shape.Float32 || out.DType != shape.Float32 || in[0].Len() == 0 {
-		return e.Engine.BindReduce(r, axes, in, out)
+	b, err := e.Engine.BindReduce(r, axes, in, out)
+	if err != nil || in[0].Len() == 0 || out.Len() == 0 {
+		return b, err
 	}
 	s := sumOf(axes, in[0].Shape)
-	if s.kept.size()*s.width != out.Len() { // ref has the words for it
-		return e.Engine.BindReduce(r, axes, in, out)
+	switch out.DType {
+	case shape.Float32:
+		return e.reduce32(r, s), nil
+	case shape.Float64:
+		return bindFold(e, s, plainFold[float64, float64](r)), nil
+	case shape.Int32:
+		return bindFold(e, s, plainFold[int32, int32](r)), nil
+	case shape.Int64:
+		return bindFold(e, s, plainFold[int64, int64](r)), nil
 	}
+	return bindFold(e, s, plainFold[uint8, uint8](r)), nil
+}
+
+func (e Engine) reduce32(r engine.Reduction, s sum) engine.Bound {
+	switch {
+	case r == engine.Prod:
+		return bindFold(e, s, plainFold[float32, float64](r))
+	case r == engine.Sum && s.along:
+		return bindAlong(e, s, combiner[float32, float64]{
+			row:  func(x []float32, _ []float64) float64 { return float64(e.simd.Sum(x)) },
+			join: func(a, b float64) float64 { return a + b },
+			cost: 1. / 16,
+		})
+	}
+	op := map[engine.Reduction]simd.Op{engine.Sum: simd.OpAdd, engine.Maximum: simd.OpMax, engine.Minimum: simd.OpMin}[r]
+	add := func(acc, x []float32) { e.simd.Map(op, acc, acc, x, 0) }
+	f := combiner[float32, float32]{
+		row: func(x, work []float32) float32 { return e.extreme(op, x, work) }, work: lanes,
+		add: add, merge: add,
+		join: func(a, b float32) float32 { return max(a, b) },
+		cost: 1. / 8,
+	}
+	if op == simd.OpMin {
+		f.join = func(a, b float32) float32 { return min(a, b) }
+	}
+	return bindFold(e, s, f)
+}
+
+// lanes is how many extremes are looked for side by side.
+const lanes = 256
+
+// extreme is the largest element, or with OpMin the smallest: that of lanes, in best, which are folded in
+// halves.
+func (e Engine) extreme(op simd.Op, x, best []float32) float32 {
+	if len(x) >= 2*lanes {
+		rest := x[len(x)-lanes:] // the last ones may count twice
+		e.simd.Map(op, best, x, rest, 0)
+		for x = x[lanes:]; len(x) > lanes; x = x[lanes:] {
+			e.simd.Map(op, best, best, x, 0)
+		}
+		for n := lanes / 2; n >= 8; n /= 2 {
+			e.simd.Map(op, best[:n], best, best[n:], 0)
+		}
+		x = best[:8]
+	}
+	if op == simd.OpMin {
+		return slices.Min(x)
+	}
+	return slices.Max(x)
+}
+
+type numeric interface {
+	shape.Float | int32 | int64 | uint8
+}
+
+// combiner combines elements of type T in type A.
+type combiner[T, A numeric] struct {
+	row   func(x []T, work []A) A
+	work  int                  // elements that row needs to work in
+	add   func(acc []A, x []T) // elements to as many results
+	merge func(acc, x []A)     // results with results
+	join  func(a, b A) A
+	cost  float64 // nanoseconds an element
+}
+
+func bindFold[T, A numeric](e Engine, s sum, f combiner[T, A]) engine.Bound {
 	if s.along {
-		return s.alongRows(e), nil
+		return bindAlong(e, s, f)
 	}
-	return s.acrossRows(e), nil
+	return bindAcross(e, s, f)
+}
+
+// plainFold is r in plain Go.
+func plainFold[T, A numeric](r engine.Reduction) combiner[T, A] {
+	f := combiner[T, A]{cost: 1, add: plainAdd[T, A](r), merge: plainAdd[A, A](r)}
+	switch r {
+	case engine.Sum:
+		f.row, f.join = func(x []T, _ []A) A { return total[T, A](x) }, func(a, b A) A { return a + b }
+	case engine.Prod:
+		f.row, f.join = product[T, A], func(a, b A) A { return a * b }
+	case engine.Maximum:
+		f.row, f.join = func(x []T, _ []A) A { return A(slices.Max(x)) }, func(a, b A) A { return max(a, b) }
+	default:
+		f.row, f.join = func(x []T, _ []A) A { return A(slices.Min(x)) }, func(a, b A) A { return min(a, b) }
+	}
+	return f
+}
+
+func plainAdd[T, A numeric](r engine.Reduction) func(acc []A, x []T) {
+	switch r {
+	case engine.Sum:
+		return func(acc []A, x []T) {
+			for i, v := range x {
+				acc[i] += A(v)
+			}
+		}
+	case engine.Prod:
+		return func(acc []A, x []T) {
+			for i, v := range x {
+				acc[i] *= A(v)
+			}
+		}
+	case engine.Maximum:
+		return func(acc []A, x []T) {
+			for i, v := range x {
+				acc[i] = max(acc[i], A(v))
+			}
+		}
+	}
+	return func(acc []A, x []T) {
+		for i, v := range x {
+			acc[i] = min(acc[i], A(v))
+		}
+	}
+}
+
+// product multiplies side by side, since each factor waits for the one before.
+func product[T, A numeric](x []T, _ []A) A {
+	p := [4]A{1, 1, 1, 1}
+	for ; len(x) >= 4; x = x[4:] {
+		p[0], p[1], p[2], p[3] = p[0]*A(x[0]), p[1]*A(x[1]), p[2]*A(x[2]), p[3]*A(x[3])
+	}
+	for _, v := range x {
+		p[0] *= A(v)
+	}
+	return p[0] * p[1] * (p[2] * p[3])
+}
+
+// total adds up by halves: the error then grows with the logarithm of the length.
+func total[T, A numeric](x []T) A {
+	const short = 64
+	if len(x) > short {
+		half := len(x) / 2
+		return total[T, A](x[:half]) + total[T, A](x[half:])
+	}
+	var sum [4]A
+	for ; len(x) >= 4; x = x[4:] {
+		sum[0], sum[1], sum[2], sum[3] = sum[0]+A(x[0]), sum[1]+A(x[1]), sum[2]+A(x[2]), sum[3]+A(x[3])
+	}
+	for _, v := range x {
+		sum[0] += A(v)
+	}
+	return sum[0] + sum[1] + (sum[2] + sum[3])
 }
 
 // sum is a sum over rows of contiguous elements. Either the elements of a row are added up
@@ -79,64 +229,72 @@ func partsOf(rows, each int) parts {
 
 func (p parts) bounds(i int) (lo, hi int) { return i * p.each, min((i+1)*p.each, p.rows) }
 
-// alongRows adds up the elements of rows, and then the sums of the rows in float64.
-func (s sum) alongRows(e Engine) engine.Bound {
-	p := partsOf(s.reduced.size(), max(1, chunkWork/(5+s.length/16)))
+// bindAlong folds the elements of rows, and then what comes of the rows.
+func bindAlong[T, A numeric](e Engine, s sum, f combiner[T, A]) engine.Bound {
+	cost := 5 + int(f.cost*float64(s.length))
+	p := partsOf(s.reduced.size(), max(1, chunkWork/cost))
 	var l layout
-	partial := reserve[float64](&l, 1, s.kept.size()*p.count)
-	rows := e.newLoop(s.kept.size()*p.count, p.each*(5+s.length/16), func(c *engine.Call, _, lo, hi int) {
-		x, sums := engine.Slice[float32](c.In[0]), partial.of(c, 0)
+	partial := reserve[A](&l, 1, s.kept.size()*p.count)
+	var work region[A]
+	rows := e.newLoop(s.kept.size()*p.count, p.each*cost, func(c *engine.Call, slot, lo, hi int) {
+		x, results, work := engine.Slice[T](c.In[0]), partial.of(c, 0), work.of(c, slot)
 		for i := lo; i < hi; i++ {
 			base := s.kept.offset(i / p.count)
 			r0, r1 := p.bounds(i % p.count)
-			total := 0.0
-			for r := r0; r < r1; r++ {
-				total += float64(e.simd.Sum(x[base+s.reduced.offset(r):][:s.length]))
+			acc := f.row(x[base+s.reduced.offset(r0):][:s.length], work)
+			for r := r0 + 1; r < r1; r++ {
+				acc = f.join(acc, f.row(x[base+s.reduced.offset(r):][:s.length], work))
 			}
-			sums[i] = total
+			results[i] = acc
 		}
 	})
+	work = reserve[A](&l, rows.slots, f.work)
 	kernel := func(c *engine.Call) error {
 		rows.run(c)
-		sums, out := partial.of(c, 0), engine.Slice[float32](c.Out[0])
+		results, out := partial.of(c, 0), engine.Slice[T](c.Out[0])
 		for o := range out {
-			total := 0.0
-			for _, v := range sums[o*p.count:][:p.count] {
-				total += v
+			parts := results[o*p.count:][:p.count]
+			acc := parts[0]
+			for _, v := range parts[1:] {
+				acc = f.join(acc, v)
 			}
-			out[o] = float32(total)
+			out[o] = T(acc)
 		}
 		return nil
 	}
 	return engine.Bound{Kernel: kernel, Scratch: int(l), By: name, Serial: rows.serial()}
 }
 
-// acrossRows adds rows to each other: some at a time, and then these sums, in order.
-func (s sum) acrossRows(e Engine) engine.Bound {
+// bindAcross folds rows with each other: some at a time, and then what comes of these, in order.
+func bindAcross[T, A numeric](e Engine, s sum, f combiner[T, A]) engine.Bound {
 	const together = 32 // rows; their sum then loses little
 	n := s.reduced.size()
 	p := partsOf(n, max(together, (n+together-1)/together))
 	var l layout
-	partial := reserve[float32](&l, 1, s.kept.size()*p.count*s.width)
-	add := func(sums, row []float32) { e.simd.Map(simd.OpAdd, sums, sums, row, 0) }
-	rows := e.newLoop(s.kept.size()*p.count, p.each*(10+s.width/8), func(c *engine.Call, _, lo, hi int) {
-		x := engine.Slice[float32](c.In[0])
+	partial := reserve[A](&l, 1, s.kept.size()*p.count*s.width)
+	rows := e.newLoop(s.kept.size()*p.count, p.each*(10+int(f.cost*float64(s.width))), func(c *engine.Call, _, lo, hi int) {
+		x := engine.Slice[T](c.In[0])
 		for i := lo; i < hi; i++ {
-			base, sums := s.kept.offset(i/p.count), nth(partial.of(c, 0), i, s.width)
+			base, acc := s.kept.offset(i/p.count), nth(partial.of(c, 0), i, s.width)
 			r0, r1 := p.bounds(i % p.count)
-			copy(sums, x[base+s.reduced.offset(r0):])
+			for k, v := range x[base+s.reduced.offset(r0):][:s.width] {
+				acc[k] = A(v)
+			}
 			for r := r0 + 1; r < r1; r++ {
-				add(sums, x[base+s.reduced.offset(r):][:s.width])
+				f.add(acc, x[base+s.reduced.offset(r):][:s.width])
 			}
 		}
 	})
 	kernel := func(c *engine.Call) error {
 		rows.run(c)
 		for o := range s.kept.size() {
-			out := nth(engine.Slice[float32](c.Out[0]), o, s.width)
-			copy(out, nth(partial.of(c, 0), o*p.count, s.width))
+			out := nth(engine.Slice[T](c.Out[0]), o, s.width)
+			acc := nth(partial.of(c, 0), o*p.count, s.width)
 			for i := 1; i < p.count; i++ {
-				add(out, nth(partial.of(c, 0), o*p.count+i, s.width))
+				f.merge(acc, nth(partial.of(c, 0), o*p.count+i, s.width))
+			}
+			for k, v := range acc {
+				out[k] = T(v)
 			}
 		}
 		return nil

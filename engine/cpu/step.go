@@ -1,6 +1,7 @@
 package cpu
 
 import (
+	"encoding/binary"
 	"math"
 
 	"github.com/plexaura/plexaura/engine"
@@ -13,13 +14,24 @@ import (
 var (
 	unaryOps = map[engine.Fn]simd.Op{
 		engine.Neg: simd.OpNeg, engine.Abs: simd.OpAbs, engine.Sqrt: simd.OpSqrt, engine.Exp: simd.OpExp,
-		engine.Log: simd.OpLog, engine.Tanh: simd.OpTanh, engine.Sigmoid: simd.OpSigmoid,
+		engine.Log: simd.OpLog, engine.Tanh: simd.OpTanh, engine.Sigmoid: simd.OpSigmoid, engine.Log1p: simd.OpLog1p,
+		engine.Expm1: simd.OpExpm1, engine.Erf: simd.OpErf, engine.Floor: simd.OpFloor, engine.Sign: simd.OpSign,
 	}
-	unaryFuncs = map[engine.Fn]func(float64) float64{
-		engine.Sign: sign, engine.Log1p: math.Log1p, engine.Expm1: math.Expm1,
-		engine.Sin: math.Sin, engine.Cos: math.Cos, engine.Floor: math.Floor,
-	}
+	unaryFuncs = map[engine.Fn]func(float64) float64{engine.Sin: math.Sin, engine.Cos: math.Cos}
 )
+
+// stepCost is about the time of a step over a block, in nanoseconds.
+func stepCost(f engine.Fn) int {
+	switch f {
+	case engine.Sin, engine.Cos:
+		return 8 * block
+	case engine.Pow: // that of most exponents
+		return 20 * block
+	case engine.Exp, engine.Log, engine.Tanh, engine.Sigmoid, engine.Log1p, engine.Expm1, engine.Erf:
+		return block / 4
+	}
+	return 50
+}
 
 // binaryOps are the vector kernels of functions of two vectors, of a vector and a constant, and
 // of a constant and a vector.
@@ -28,6 +40,8 @@ var binaryOps = map[engine.Fn]struct{ both, right, left simd.Op }{
 	engine.Sub: {simd.OpSub, simd.OpAddC, simd.OpSubR}, // x-c is x+(-c)
 	engine.Mul: {simd.OpMul, simd.OpMulC, simd.OpMulC},
 	engine.Div: {simd.OpDiv, simd.OpDivC, simd.OpDivR},
+	engine.Max: {simd.OpMax, simd.OpMaxC, simd.OpMaxC},
+	engine.Min: {simd.OpMin, simd.OpMinC, simd.OpMinC},
 }
 
 // compile returns the loop of step i.
@@ -40,15 +54,15 @@ func (p *program) compile(i int, s engine.Step, dst operand, args []operand) act
 	}
 	switch {
 	case s.Fn == engine.Copy:
-		return compileCopy(dst, args[0])
+		return p.compileCopy(dst, args[0])
 	case s.Fn == engine.Select && dst.dtype == shape.Bool:
-		return selection[bool](dst, args)
+		return chooseBools(dst, args)
 	case s.Fn == engine.Select:
-		return selection[float32](dst, args)
+		return p.choose(dst, args)
 	case args[0].dtype == shape.Bool:
 		return compileLogic(s.Fn, dst, args)
 	case dst.dtype == shape.Bool:
-		return compileComparison(s.Fn, dst, args)
+		return p.compileComparison(s.Fn, dst, args)
 	case len(args) == 1:
 		return p.compileUnary(s.Fn, dst, args[0])
 	}
@@ -81,28 +95,78 @@ func (p *program) compileBinary(s engine.Step, dst operand, args []operand) acti
 		return p.vector(ops.left, dst, y, y, float32(left))
 	case vectorial:
 		return p.vector(ops.both, dst, x, y, 0)
-	case s.Fn == engine.Max && isRight:
-		return p.compileMax(dst, x, y, float32(right))
-	case s.Fn == engine.Max:
-		return loop2(dst, x, y, func(a, b float32) float32 { return max(a, b) })
-	case s.Fn == engine.Min:
-		return loop2(dst, x, y, func(a, b float32) float32 { return min(a, b) })
+	case isRight && hasPower(right):
+		return p.compilePower(dst, x, right)
 	}
 	return loop2(dst, x, y, func(a, b float32) float32 { return float32(math.Pow(float64(a), float64(b))) })
 }
 
-// compileMax is the maximum of x and c, which is in y as well. The vector kernel may take
-// either of two zeros; adding 0 makes the greater one of both.
-func (p *program) compileMax(dst, x, y operand, c float32) action {
-	if c != c || c == 0 && math.Signbit(float64(c)) {
-		return loop2(dst, x, y, func(a, b float32) float32 { return max(a, b) })
+// hasPower reports whether powers of that exponent are products of the number, or of its inverse, and
+// of its second and fourth roots, within 4 units in the last place, and none of them overflows
+// where the power does not.
+func hasPower(exponent float64) bool {
+	switch {
+	case exponent == 0 || exponent*4 != math.Trunc(exponent*4):
+		return false
+	case exponent < -1:
+		return exponent >= -4 && exponent == math.Trunc(exponent)
 	}
+	return exponent <= 4
+}
+
+// compilePower uses roots where all numbers are finite; infinities that are negative have powers, but
+// no roots.
+func (p *program) compilePower(dst, x operand, exponent float64) action {
+	base, root, half := p.register(shape.Float32), p.register(shape.Float32), p.register(shape.Float32)
+	for _, o := range []operand{base, root, half} {
+		p.release(o)
+	}
+	quarters := int(math.Abs(exponent) * 4)
 	return func(f frame) {
-		to := floats(f, dst)
-		p.simd.Map(simd.OpMaxC, to, floats(f, x), nil, c)
-		if c == 0 {
-			p.simd.Map(simd.OpAddC, to, to, nil, 0)
+		xs, to := floats(f, x), floats(f, dst)
+		if s := p.simd.Sum(xs); s-s != 0 {
+			for i, v := range xs {
+				to[i] = float32(math.Pow(float64(v), exponent))
+			}
+			return
 		}
+		b, r, h := floats(f, base), floats(f, root), floats(f, half)
+		if exponent < -1 {
+			p.simd.Map(simd.OpDivR, b, xs, nil, 1)
+		} else {
+			p.simd.Map(simd.OpMulC, b, xs, nil, 1)
+		}
+		p.power(to, b, r, h, quarters)
+		if -1 <= exponent && exponent < 0 {
+			p.simd.Map(simd.OpDivR, to, to, nil, 1)
+		}
+	}
+}
+
+// power sets to to b to the power of quarters/4; r and h are memory to use.
+func (p *program) power(to, b, r, h []float32, quarters int) {
+	have := false // whether to holds a factor
+	times := func(v []float32) {
+		if have {
+			p.simd.Map(simd.OpMul, to, to, v, 0)
+		} else {
+			copy(to, v)
+		}
+		have = true
+	}
+	for range quarters / 4 {
+		times(b)
+	}
+	if quarters%4 != 0 {
+		p.simd.Map(simd.OpAddC, h, b, nil, 0) // a zero is +0 from here on
+		p.simd.Map(simd.OpSqrt, h, h, nil, 0)
+	}
+	if quarters%4 >= 2 {
+		times(h)
+	}
+	if quarters%2 == 1 {
+		p.simd.Map(simd.OpSqrt, r, h, nil, 0)
+		times(r)
 	}
 }
 
@@ -130,72 +194,78 @@ func (p *program) compileReLUGrad(g reluGrad, dst operand, args []operand) actio
 	}
 }
 
-func sign(a float64) float64 {
-	switch {
-	case a > 0:
-		return 1
-	case a < 0:
-		return -1
-	}
-	return a // 0, -0 or NaN
-}
-
-func compileCopy(dst, x operand) action {
+func (p *program) compileCopy(dst, x operand) action {
 	switch {
 	case dst.dtype == x.dtype:
 		return store(dst, x)
 	case dst.dtype == shape.Bool:
 		return loop1(dst, x, func(v float32) bool { return v != 0 })
 	}
-	return loop1(dst, x, func(v bool) float32 {
-		if v {
-			return 1
-		}
-		return 0
-	})
+	return func(f frame) { p.simd.Ones(floats(f, dst), view[bool](f, x)) }
 }
 
-func compileComparison(fn engine.Fn, dst operand, args []operand) action {
+func (p *program) compileComparison(fn engine.Fn, dst operand, args []operand) action {
 	x, y := args[0], args[1]
-	switch fn {
-	case engine.Eq:
-		return loop2(dst, x, y, func(a, b float32) bool { return a == b })
-	case engine.Ne:
-		return loop2(dst, x, y, func(a, b float32) bool { return a != b })
-	case engine.Lt:
-		return loop2(dst, x, y, func(a, b float32) bool { return a < b })
-	case engine.Le:
-		return loop2(dst, x, y, func(a, b float32) bool { return a <= b })
-	case engine.Gt:
-		return loop2(dst, x, y, func(a, b float32) bool { return a > b })
+	if fn == engine.Gt || fn == engine.Ge {
+		x, y = y, x
 	}
-	return loop2(dst, x, y, func(a, b float32) bool { return a >= b })
+	compare := map[engine.Fn]func(dst []bool, x, y []float32){
+		engine.Eq: p.simd.Equal, engine.Ne: p.simd.NotEqual,
+		engine.Lt: p.simd.Less, engine.Gt: p.simd.Less, engine.Le: p.simd.LessEqual, engine.Ge: p.simd.LessEqual,
+	}[fn]
+	return func(f frame) { compare(view[bool](f, dst), floats(f, x), floats(f, y)) }
 }
 
+// compileLogic takes eight at a time, each a byte of 0 or 1.
 func compileLogic(fn engine.Fn, dst operand, args []operand) action {
-	switch fn {
-	case engine.Not:
-		return loop1(dst, args[0], func(a bool) bool { return !a })
-	case engine.And:
-		return loop2(dst, args[0], args[1], func(a, b bool) bool { return a && b })
-	case engine.Or:
-		return loop2(dst, args[0], args[1], func(a, b bool) bool { return a || b })
-	case engine.Eq:
-		return loop2(dst, args[0], args[1], func(a, b bool) bool { return a == b })
+	const ones = 0x0101010101010101
+	of := map[engine.Fn]func(a, b uint64) uint64{
+		engine.Not: func(a, _ uint64) uint64 { return a ^ ones },
+		engine.And: func(a, b uint64) uint64 { return a & b },
+		engine.Or:  func(a, b uint64) uint64 { return a | b },
+		engine.Eq:  func(a, b uint64) uint64 { return a ^ b ^ ones },
+		engine.Ne:  func(a, b uint64) uint64 { return a ^ b },
+	}[fn]
+	x, y := args[0], args[len(args)-1]
+	return func(f frame) {
+		to, a, b := bytesOf(f, dst), bytesOf(f, x), bytesOf(f, y)
+		for ; len(to) >= 8; to, a, b = to[8:], a[8:], b[8:] {
+			binary.NativeEndian.PutUint64(to, of(binary.NativeEndian.Uint64(a), binary.NativeEndian.Uint64(b)))
+		}
+		for i := range to {
+			to[i] = byte(of(uint64(a[i]), uint64(b[i]))) & 1
+		}
 	}
-	return loop2(dst, args[0], args[1], func(a, b bool) bool { return a != b })
 }
 
-func selection[T shape.Elem](dst operand, args []operand) action {
+// bytesOf returns the Bools of o as bytes.
+func bytesOf(f frame, o operand) []byte {
+	switch o.place {
+	case inInput:
+		return f.call.In[o.at].Bytes()[f.start : f.start+f.n]
+	case inOutput:
+		return f.call.Out[o.at].Bytes()[f.start : f.start+f.n]
+	}
+	return f.regs[o.at : o.at+f.n]
+}
+
+// chooseBools selects eight at a time as well.
+func chooseBools(dst operand, args []operand) action {
 	return func(f frame) {
-		to, yes, no := view[T](f, dst), view[T](f, args[1]), view[T](f, args[2])
-		for i, c := range view[bool](f, args[0]) {
-			v := no[i]
-			if c {
-				v = yes[i]
-			}
-			to[i] = v
+		to, cond, yes, no := bytesOf(f, dst), bytesOf(f, args[0]), bytesOf(f, args[1]), bytesOf(f, args[2])
+		for ; len(to) >= 8; to, cond, yes, no = to[8:], cond[8:], yes[8:], no[8:] {
+			c, n := binary.NativeEndian.Uint64(cond)*0xff, binary.NativeEndian.Uint64(no)
+			binary.NativeEndian.PutUint64(to, n^c&(n^binary.NativeEndian.Uint64(yes)))
 		}
+		for i := range to {
+			to[i] = no[i] ^ -cond[i]&(no[i]^yes[i])
+		}
+	}
+}
+
+func (p *program) choose(dst operand, args []operand) action {
+	return func(f frame) {
+		p.simd.Choose(floats(f, dst), view[bool](f, args[0]), floats(f, args[1]), floats(f, args[2]))
 	}
 }
 

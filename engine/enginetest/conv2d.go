@@ -7,6 +7,10 @@ import (
 	"github.com/plexaura/plexaura/shape"
 )
 
+// winogradUlps is the limit, in place of productUlps, of a convolution whose algorithm is
+// "winograd": F(4x4,3x3) adds up products that are larger than the terms and cancel.
+const winogradUlps = 32
+
 type convCase struct {
 	op      engine.Conv2D
 	x, w, y shape.Type
@@ -33,7 +37,7 @@ func (c convCase) forward(ep engine.Epilogue) trial {
 			return e.(engine.Conv2Der).BindConv2D(op, in, out)
 		}),
 		in: []shape.Type{c.x, c.w}, out: []shape.Type{c.y},
-		data:  []source{rarely(3000, nonFinite, signed), signed},
+		data:  []source{terms, rarely(200, denormal, signed)},
 		limit: limit{terms: productUlps},
 	}
 	if ep.Bias {
@@ -50,7 +54,7 @@ func (c convCase) inputGrad() trial {
 			return e.(engine.Conv2Der).BindConv2DInputGrad(c.op, in, out)
 		}),
 		in: []shape.Type{c.y, c.w}, out: []shape.Type{c.x},
-		data:  []source{rarely(3000, nonFinite, signed), signed},
+		data:  []source{terms, rarely(200, denormal, signed)},
 		limit: limit{terms: productUlps},
 	}
 }
@@ -62,7 +66,7 @@ func (c convCase) filterGrad() trial {
 			return e.(engine.Conv2Der).BindConv2DFilterGrad(c.op, in, out)
 		}),
 		in: []shape.Type{c.x, c.y}, out: []shape.Type{c.w},
-		data:  []source{rarely(3000, nonFinite, signed), signed},
+		data:  []source{terms, rarely(200, denormal, signed)},
 		limit: limit{terms: productUlps},
 	}
 }
@@ -76,12 +80,18 @@ func padded(op engine.Conv2D, p int) engine.Conv2D {
 }
 
 // conv2DTable is LeNet's layers and AlexNet's first in small, with every epilogue; a 1x1 and a
-// depthwise one; an empty batch; and one where height and width differ in everything.
+// depthwise one; an empty batch; one where height and width differ in everything; strides beyond the
+// kernel, padding beyond it, holes; and every edge as width, channels, filters and batch.
 func conv2DTable(g *gen) []trial {
 	strided, grouped, mixed := padded(plainConv, 2), padded(plainConv, 1), plainConv
 	strided.Stride = [2]int{4, 4}
 	grouped.Groups = 12
 	mixed.Stride, mixed.Dilation, mixed.Pad = [2]int{2, 3}, [2]int{3, 1}, [2][2]int{{0, 4}, {3, 1}}
+	sparse, far, holes, depthwise, grouped5 := plainConv, padded(plainConv, 7), padded(plainConv, 4), padded(plainConv, 1), padded(plainConv, 2)
+	sparse.Stride = [2]int{3, 5} // beyond the kernel: some of the image is in no window
+	far.Stride = [2]int{2, 1}    // windows of padding alone
+	holes.Dilation = [2]int{5, 4}
+	depthwise.Groups, grouped5.Groups = 7, 5
 	f32, f64 := shape.Float32, shape.Float64
 	var all []trial
 	for _, c := range []convCase{
@@ -94,11 +104,31 @@ func conv2DTable(g *gen) []trial {
 		newConv(padded(plainConv, 1), f32, 0, 2, 3, [2]int{5, 5}, [2]int{3, 3}),
 		newConv(mixed, f32, 3, 4, 5, [2]int{11, 17}, [2]int{3, 4}),
 		newConv(mixed, f64, 3, 4, 5, [2]int{11, 17}, [2]int{3, 4}),
+		newConv(sparse, f32, 2, 3, 5, [2]int{16, 31}, [2]int{2, 3}),
+		newConv(far, f32, 2, 3, 5, [2]int{5, 4}, [2]int{3, 3}),
+		newConv(far, f64, 1, 2, 3, [2]int{5, 4}, [2]int{3, 3}),
+		newConv(holes, f32, 2, 4, 6, [2]int{33, 17}, [2]int{3, 3}),
+		newConv(depthwise, f32, 2, 7, 7, [2]int{13, 17}, [2]int{3, 3}),
+		newConv(grouped5, f32, 2, 10, 15, [2]int{9, 16}, [2]int{5, 5}),
+		newConv(plainConv, f32, 2, 4, 5, [2]int{6, 7}, [2]int{6, 7}), // one window
+		newConv(plainConv, f32, 1, 1, 1, [2]int{1, 1}, [2]int{1, 1}),
 	} {
 		for _, ep := range g.epilogues() {
 			all = append(all, c.forward(ep))
 		}
 		all = append(all, c.inputGrad(), c.filterGrad())
+	}
+	for i, n := range edges[1:] {
+		k := []int{1, 3, 5}[i%3]
+		op := padded(plainConv, k/2)
+		for _, c := range []convCase{
+			newConv(op, f32, 2, 3, 4, [2]int{k, n + k - 1}, [2]int{k, k}),
+			newConv(op, f32, 2, n, 5, [2]int{6, 7}, [2]int{k, k}),
+			newConv(op, f32, 1, 5, n, [2]int{7, 6}, [2]int{k, k}),
+			newConv(op, f32, n%35, 2, 3, [2]int{5, 6}, [2]int{k, k}),
+		} {
+			all = append(all, c.forward(pick(g, g.epilogues()...)), c.inputGrad(), c.filterGrad())
+		}
 	}
 	return all
 }

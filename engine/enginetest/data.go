@@ -68,7 +68,17 @@ var (
 	negZero   = math.Copysign(0, -1)
 	nonFinite = among(nan, inf, -inf)
 	noNumber  = among(nan)
+	denormal  = among(0x1p-149, -0x1p-149, 0x1.8p-130, -0x1.8p-127, 0x1p-1074, -0x1p-1023)
 )
+
+// terms draws what products and sums are made of: numbers in [-1, 1), and rarely what is none or is
+// denormal.
+var terms = rarely(1500, oneOf(nonFinite, denormal), signed)
+
+// oneOf draws from one of several.
+func oneOf(of ...source) source {
+	return func(r *rand.Rand) float64 { return of[r.IntN(len(of))](r) }
+}
 
 // corners are where functions are likely to be wrong: signed zeros, bounds of the range of
 // results, the least normal and denormal numbers, halves and integers.

@@ -218,7 +218,10 @@ func TestOneWrongElementIsNoticed(t *testing.T) {
 // at is the byte n bytes from the start of b, which may be outside.
 func at(b []byte, n int) *byte { return (*byte)(unsafe.Add(unsafe.Pointer(unsafe.SliceData(b)), n)) }
 
-var sink atomic.Pointer[[]byte]
+var (
+	sink   atomic.Pointer[[]byte]
+	peeked atomic.Int32
+)
 
 func TestBrokenContractsAreNoticed(t *testing.T) {
 	var calls atomic.Int64
@@ -272,6 +275,27 @@ func TestBrokenContractsAreNoticed(t *testing.T) {
 			}
 			return b, nil
 		}},
+		{"reads after an input", "must not be touched", nil, after(func(c *engine.Call) { peeked.Store(int32(*at(c.In[0].Bytes(), len(c.In[0].Bytes())))) })},
+		{"reads before an output", "must not be touched", nil, after(func(c *engine.Call) { peeked.Store(int32(*at(c.Out[0].Bytes(), -1))) })},
+		{"packs wrongly", "packed", nil, func(b engine.Bound, in []shape.Type, _ shape.Type) (engine.Bound, error) {
+			k := b.Kernel
+			b.Kernel = func(c *engine.Call) error {
+				err := k(c)
+				if c.Packed != nil {
+					nudge(c)
+				}
+				return err
+			}
+			b.Packing = engine.Packing{Bytes: in[0].Bytes(), Kernel: func(c *engine.Call) error {
+				copy(c.Out[0].Bytes(), c.In[0].Bytes())
+				return nil
+			}, Rest: b.Scratch}
+			return b, nil
+		}},
+		{"packs with more scratch than it has", "it packs input 0", nil, func(b engine.Bound, in []shape.Type, _ shape.Type) (engine.Bound, error) {
+			b.Packing = engine.Packing{Kernel: b.Kernel, Rest: b.Scratch + 1}
+			return b, nil
+		}},
 		{"takes what the output held", "dirty", nil, func(b engine.Bound, _ []shape.Type, _ shape.Type) (engine.Bound, error) {
 			k := b.Kernel
 			b.Kernel = func(c *engine.Call) error {
@@ -307,6 +331,9 @@ func TestBrokenContractsAreNoticed(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) {
 			if c.want == "allocations" && raceDetector {
 				t.Skip("the race detector allocates itself")
+			}
+			if c.want == "must not be touched" && !hasGuards {
+				t.Skip("only writes are noticed here")
 			}
 			if c.families == nil {
 				c.families = slices.Sorted(maps.Keys(methods))

@@ -1,6 +1,9 @@
 package enginetest
 
 import (
+	"math"
+	"math/rand/v2"
+
 	"github.com/plexaura/plexaura/engine"
 	"github.com/plexaura/plexaura/shape"
 )
@@ -13,7 +16,7 @@ const roughUlps = 4
 // rough are the functions that need not be exact.
 var rough = [engine.NumFns]bool{
 	engine.Exp: true, engine.Log: true, engine.Log1p: true, engine.Expm1: true, engine.Sin: true,
-	engine.Cos: true, engine.Tanh: true, engine.Sigmoid: true, engine.Pow: true,
+	engine.Cos: true, engine.Tanh: true, engine.Sigmoid: true, engine.Erf: true, engine.Pow: true,
 }
 
 func bindMap(m engine.Map) binder {
@@ -22,7 +25,8 @@ func bindMap(m engine.Map) binder {
 	}
 }
 
-// mapTable is every function in every type, at an odd length, and conversion between all types.
+// mapTable is every function in every type, at an odd length, and at every edge; and conversion
+// between all types.
 func mapTable(g *gen) []trial {
 	var all []trial
 	for f := engine.Copy; int(f) < engine.NumFns; f++ {
@@ -30,7 +34,38 @@ func mapTable(g *gen) []trial {
 			all = append(all, fnTrials(f, d)...)
 		}
 	}
+	for f := engine.Copy; int(f) < engine.NumFns; f++ {
+		for _, n := range edges {
+			all = append(all, edgeTrials(f, n)...)
+		}
+	}
 	return append(all, mapShapes(g)...)
+}
+
+// edgeTrials are f of n float32, or of Bool if it is logic, and of one row spread over five.
+func edgeTrials(f engine.Fn, n int) []trial {
+	d := shape.Float32
+	if f == engine.Not || f == engine.And || f == engine.Or {
+		d = shape.Bool
+	}
+	in := make([]shape.Type, f.Arity())
+	for i := range in {
+		in[i] = shape.Type{DType: d, Shape: shape.OfInts(n)}
+	}
+	if f == engine.Select {
+		in[0] = in[0].As(shape.Bool)
+	}
+	to := resultsOf(f, d)[0]
+	if f == engine.Copy {
+		to = shape.Float32
+	}
+	flat := fnTrial(f, to, in)
+	if len(in) < 2 {
+		return defined([]trial{flat})
+	}
+	rows := append([]shape.Type(nil), in...)
+	rows[0].Shape = shape.OfInts(5, n)
+	return defined([]trial{flat, fnTrial(f, to, rows)})
 }
 
 // fnTrials are those of one function computed in d: of vectors, of one number and vectors.
@@ -69,7 +104,11 @@ func resultsOf(f engine.Fn, d shape.DType) []shape.DType {
 func fnTrial(f engine.Fn, to shape.DType, in []shape.Type) trial {
 	args := []engine.Arg{engine.In(0), engine.In(1), engine.In(2)}[:len(in)]
 	m := engine.MapOf(f, to, args...)
-	tr := trial{op: m.String(), bind: bindMap(m), in: in, out: []shape.Type{shape.Make(to, 1213)}, twice: true}
+	var out shape.Shape
+	for _, t := range in {
+		out, _ = shape.Broadcast(out, t.Shape)
+	}
+	tr := trial{op: m.String(), bind: bindMap(m), in: in, out: []shape.Type{{DType: to, Shape: out}}, twice: true}
 	for _, t := range in {
 		tr.data = append(tr.data, anyOf(t.DType))
 	}
@@ -90,13 +129,21 @@ func defined(all []trial) []trial {
 	return kept
 }
 
-// mapShapes are large maps, ones of no elements, one without inputs, and typical broadcasts.
+// mapShapes are powers, large maps, ones of no elements, one without inputs, and typical broadcasts.
 func mapShapes(*gen) []trial {
 	add := engine.MapOf(engine.Add, shape.Float32, engine.In(0), engine.In(1))
+	var powers []trial
+	for _, e := range []float64{.25, .5, .75, 1, 1.25, 1.5, 2, 2.75, 3, 4, 5, 7.5, 0, -.25, -.5, -.75, -1, -1.75, -2, -3, .3, nan, inf} {
+		m := engine.MapOf(engine.Pow, shape.Float32, engine.In(0), engine.Imm(e))
+		for _, n := range []int{1, 17, 2500} {
+			powers = append(powers, trial{op: m.String(), bind: bindMap(m), in: []shape.Type{shape.Make(shape.Float32, shape.Dim(n))},
+				out: []shape.Type{shape.Make(shape.Float32, shape.Dim(n))}, data: []source{powerData(n)}, limit: limit{result: roughUlps}, twice: true})
+		}
+	}
 	relu := engine.MapOf(engine.Max, shape.Float32, engine.In(0), engine.Imm(0))
 	seven := engine.MapOf(engine.Copy, shape.Float32, engine.Imm(7))
 	f32 := shape.F32
-	var all []trial
+	all := powers
 	for _, c := range []struct {
 		m  engine.Map
 		in []shape.Type
@@ -121,6 +168,15 @@ func mapShapes(*gen) []trial {
 		all = append(all, trial{op: c.m.String(), bind: bindMap(c.m), in: c.in, out: out, data: repeat(eighths, len(c.in)), twice: true})
 	}
 	return all
+}
+
+// powerData are numbers of any sign and what powers treat apart; where there are many, of positive ones
+// alone.
+func powerData(n int) source {
+	if n < 1000 {
+		return anyOf(shape.Float32)
+	}
+	return func(r *rand.Rand) float64 { return math.Abs(spread(r)) }
 }
 
 // sgdMap is a step of gradient descent with momentum on w, v and the gradient: it gives w and v.

@@ -49,7 +49,7 @@ func (g *gen) matMul(c matMulCase) trial {
 	if c.op.Epilogue.Bias {
 		tr.in = append(tr.in, tensor([]int{c.p}))
 	}
-	tr.data = repeat(rarely(3000, nonFinite, signed), len(tr.in))
+	tr.data = repeat(terms, len(tr.in))
 	if !g.opts.SkipsZeros {
 		tr.data[0] = rarely(3, among(0), tr.data[0])
 	}
@@ -69,7 +69,7 @@ func (g *gen) epilogues() []engine.Epilogue {
 }
 
 // matMulTable is every transposition with every epilogue, of a size that is shared out; the
-// dense layers of LeNet, forward and backward; and products of no terms.
+// dense layers of LeNet, forward and backward; products of no terms; and every edge in each place.
 func matMulTable(g *gen) []trial {
 	var all []trial
 	add := func(c matMulCase) { all = append(all, g.matMul(c)) }
@@ -86,6 +86,16 @@ func matMulTable(g *gen) []trial {
 		add(matMulCase{m: 64, k: in, p: out, dtype: shape.Float32, op: engine.MatMul{TransB: true}})
 		add(matMulCase{m: 64, k: out, p: in, dtype: shape.Float32})
 		add(matMulCase{m: out, k: 64, p: in, dtype: shape.Float32, op: engine.MatMul{TransA: true}})
+	}
+	for i, n := range edges {
+		op := engine.MatMul{TransA: i&1 == 1, TransB: i&2 == 2, Epilogue: pick(g, g.epilogues()...)}
+		for _, d := range []shape.DType{shape.Float32, shape.Float64} {
+			add(matMulCase{m: n, k: 19, p: 5, dtype: d, op: op})
+			add(matMulCase{m: 6, k: n, p: 18, dtype: d, op: op})
+			add(matMulCase{m: 7, k: 13, p: n, dtype: d, op: op})
+			add(matMulCase{m: n, k: n, p: 1, dtype: d, op: op})
+			add(matMulCase{m: 1, k: n, p: n, dtype: d, op: op})
+		}
 	}
 	add(matMulCase{batchA: []int{3, 2}, batchB: []int{3, 2}, m: 7, k: 5, p: 3, dtype: shape.Float32})
 	return all

@@ -4,6 +4,8 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"math"
+	"runtime/debug"
 
 	"github.com/plexaura/plexaura/engine"
 	"github.com/plexaura/plexaura/shape"
@@ -20,13 +22,25 @@ type layout struct {
 	dirt byte  // what outputs and scratch hold before
 	over []int // the input that each output is put over, or -1; nil for none
 	same []int // the input whose memory each input shares, itself or an earlier one; nil for none
+
+	guard guard
 }
+
+// guard says at which end buffers touch memory that may not even be read.
+type guard uint8
+
+const (
+	noGuard guard = iota
+	guardAfter
+	guardBefore
+)
 
 // memory is a call whose buffers stand between canaries.
 type memory struct {
 	call   engine.Call
 	layout layout
 	fences [][]byte
+	free   []func()
 }
 
 func (p *probe) memory(l layout) *memory {
@@ -51,6 +65,13 @@ func (p *probe) memory(l layout) *memory {
 	return m
 }
 
+// release gives back what the garbage collector does not know of. The buffers are gone.
+func (m *memory) release() {
+	for _, f := range m.free {
+		f()
+	}
+}
+
 // over returns the input that output o is put over, or -1.
 func (m *memory) over(o int) int {
 	if m.layout.over == nil {
@@ -67,8 +88,11 @@ func (m *memory) source(i int) int {
 	return m.layout.same[i]
 }
 
-// buffer makes one with canaries before and after, holding a byte.
+// buffer makes one with canaries or guards before and after, holding a byte.
 func (m *memory) buffer(t shape.Type, skew int, dirt byte) engine.Buffer {
+	if m.layout.guard != noGuard {
+		return m.guarded(t, dirt)
+	}
 	start := fence + skew*t.Width()
 	end := start + t.Bytes()
 	mem := engine.Aligned(end + fence)
@@ -83,15 +107,48 @@ func (m *memory) buffer(t shape.Type, skew int, dirt byte) engine.Buffer {
 	return engine.BufferAt(own, t.DType, t.Len())
 }
 
-// run calls the kernel once. A panic is an error, so that the other trials go on.
+// guarded makes a buffer that touches a guard. Bytes, which scratch memory is, are aligned to 64,
+// with canaries up to the guard.
+func (m *memory) guarded(t shape.Type, dirt byte) engine.Buffer {
+	const align = 64
+	n := t.Bytes()
+	size := n
+	if t.DType == shape.Uint8 {
+		size = (n + align - 1) / align * align
+	}
+	mem, free, err := guarded(size, m.layout.guard == guardAfter)
+	if err != nil {
+		panic(fmt.Sprintf("enginetest: no memory for %v: %v", t, err))
+	}
+	m.free = append(m.free, free)
+	for i := range mem {
+		mem[i] = dirt
+		if i >= n {
+			mem[i] = canary
+		}
+	}
+	m.fences = append(m.fences, mem[n:])
+	return engine.BufferAt(mem[:n:n], t.DType, t.Len())
+}
+
+// run calls the kernel once. A panic is an error, so that the other trials go on; so is a fault,
+// unless it is in a goroutine of the kernel's own.
 func (m *memory) run(k engine.Kernel) (err error) {
+	defer debug.SetPanicOnFault(debug.SetPanicOnFault(true))
 	defer func() {
 		if v := recover(); v != nil {
 			err = fmt.Errorf("panic: %v", v)
 		}
 	}()
-	return k(&m.call)
+	err = k(&m.call)
+	if tiny := m.tiny(); tiny*0x1p-40 == 0 {
+		return errors.New("it left the processor in a mode that takes denormals for zeros")
+	}
+	return err
 }
+
+// tiny is a number whose fractions are denormal, not known to the compiler.
+func (m *memory) tiny() float32 { return math.Float32frombits(uint32(27+len(m.fences)%2) << 23) }
 
 // check reports writes to what is not an output.
 func (m *memory) check(inputs []engine.Buffer) error {

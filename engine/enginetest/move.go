@@ -91,7 +91,7 @@ func oneHot(ids shape.Type, d shape.DType, k, lo, hi int) trial {
 	return tr
 }
 
-// moveTable is transpositions of sizes that are cut in blocks, and ids that are no class.
+// moveTable is transpositions of sizes that are cut in blocks, ids that are no class, and every edge.
 func moveTable(*gen) []trial {
 	all := []trial{
 		transpose(shape.F32(131, 257), []int{1, 0}),
@@ -108,6 +108,21 @@ func moveTable(*gen) []trial {
 		oneHot(shape.I64(3), shape.Float32, 10, 10, 12),
 		oneHot(shape.I32(3), shape.Float32, 10, -3, -1),
 		oneHot(shape.U8(3), shape.Float32, 10, 200, 255),
+	}
+	for i, n := range edges {
+		d := dtypes[i%len(dtypes)]
+		x := shape.Type{DType: d, Shape: shape.OfInts(3, n, 5)}
+		part := x.Of(shape.OfInts(2, (n+1)/2, 3))
+		var w engine.Window
+		w.Start, w.Step = [shape.MaxRank]int{2, max(n-1, 0), 1}, [shape.MaxRank]int{-2, -2, 1}
+		all = append(all, transpose(x, []int{1, 0, 2}), transpose(x, []int{2, 1, 0}), transpose(x, []int{0, 2, 1}),
+			concat(1, x, x), concat(2, x, x, x), concat(0, x.As(shape.Uint8), x.As(shape.Uint8)),
+			oneHot(x.As(shape.Int32), shape.Float32, max(n, 1), 0, max(n-1, 0)))
+		all = append(all, windows(w, x, part)...)
+		for mode := engine.PadConstant; mode <= engine.PadSymmetric; mode++ {
+			p := engine.Padding{Mode: mode, Value: math.Float64bits(2), Before: [shape.MaxRank]int{1, 0, 2}, After: [shape.MaxRank]int{0, 0, 3}}
+			all = append(all, pads(p, x)...)
+		}
 	}
 	return append(all, pads(engine.Padding{Before: [shape.MaxRank]int{0, 0, 2, 2}, After: [shape.MaxRank]int{0, 0, 2, 2}}, shape.F32(9, 3, 28, 28))...)
 }

@@ -73,11 +73,25 @@ func squarePool(kernel, stride, pad int) engine.Pool2D {
 	return engine.Pool2D{Kernel: [2]int{kernel, kernel}, Stride: [2]int{stride, stride}, Dilation: [2]int{1, 1}, Pad: [2][2]int{{pad, pad}, {pad, pad}}}
 }
 
-// poolTable is LeNet's and AlexNet's pooling, the global one, in ceil mode, over an odd image.
+// poolTable is every edge; LeNet's and AlexNet's pooling, the global one, in ceil mode, over an odd
+// image; strides and padding beyond the kernel.
 func poolTable() []poolCase {
 	f32 := shape.Float32
+	var all []poolCase
+	for i, n := range edges[1:] {
+		k := 2 + i%2
+		all = append(all,
+			newPool(squarePool(k, 2, 0), f32, 1, 3, [2]int{k + 3, n + k - 1}, false),
+			newPool(squarePool(k, 2, k/2), f32, 2, 1, [2]int{n + k - 1, 5}, i%4 < 2),
+			newPool(squarePool(k, 3, 0), f32, 1, n, [2]int{5, 7}, true))
+	}
+	sparse := squarePool(2, 5, 1) // strides beyond the kernel
+	large := squarePool(2, 2, 5)  // padding beyond it
 	odd := engine.Pool2D{Kernel: [2]int{2, 3}, Stride: [2]int{3, 1}, Dilation: [2]int{2, 1}, Pad: [2][2]int{{1, 0}, {0, 2}}, CountPad: true}
-	return []poolCase{
+	return append(all,
+		newPool(sparse, f32, 2, 3, [2]int{13, 17}, true),
+		newPool(large, f32, 2, 3, [2]int{5, 6}, false),
+		newPool(squarePool(3, 2, 4), f32, 2, 3, [2]int{7, 6}, true),
 		newPool(squarePool(2, 2, 0), f32, 9, 6, [2]int{28, 28}, false),
 		newPool(squarePool(2, 2, 0), f32, 9, 16, [2]int{10, 10}, false),
 		newPool(squarePool(2, 2, 0), f32, 3, 5, [2]int{7, 9}, false),
@@ -90,8 +104,7 @@ func poolTable() []poolCase {
 		newPool(squarePool(2, 2, 0), f32, 0, 3, [2]int{4, 4}, false),
 		newPool(squarePool(2, 2, 2), f32, 2, 2, [2]int{4, 4}, false), // windows of padding alone
 		newPool(odd, f32, 3, 2, [2]int{9, 11}, true),
-		newPool(odd, shape.Float64, 3, 2, [2]int{9, 11}, false),
-	}
+		newPool(odd, shape.Float64, 3, 2, [2]int{9, 11}, false))
 }
 
 func maxPoolTable(*gen) (all []trial) {

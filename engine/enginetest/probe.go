@@ -11,6 +11,7 @@ import (
 	"testing"
 
 	"github.com/plexaura/plexaura/engine"
+	"github.com/plexaura/plexaura/shape"
 )
 
 // probe is a trial bound by the engine under test.
@@ -53,6 +54,8 @@ var checks = []struct {
 	{"description", (*probe).checkBound},
 	{"result", (*probe).checkResult},
 	{"again, in memory that was dirty otherwise", (*probe).checkAgain},
+	{"between pages that must not be touched", (*probe).checkGuarded},
+	{"with an input packed before", (*probe).checkPacked},
 	{"in place", (*probe).checkInPlace},
 	{"with one memory for two inputs", (*probe).checkShared},
 	{"at another GOMAXPROCS", (*probe).checkProcs},
@@ -96,12 +99,17 @@ func (p *probe) checkResult() error {
 		return err
 	}
 	p.first = m.results()
-	return p.limit.check(m.call.Out, cs, p.opts)
+	l := p.limit
+	if p.bound.Alg == "winograd" {
+		l.terms = winogradUlps
+	}
+	return l.check(m.call.Out, cs, p.opts)
 }
 
 // expect runs the kernel in a layout and wants the given bits.
 func (p *probe) expect(want [][]byte, l layout) error {
 	m := p.memory(l)
+	defer m.release()
 	if err := m.run(p.bound.Kernel); err != nil {
 		return err
 	}
@@ -120,6 +128,42 @@ func (m *memory) expect(want [][]byte) error {
 func (p *probe) checkAgain() error {
 	for skew := 1; skew <= 3; skew += 2 {
 		if err := p.expect(p.first, layout{dirt: 1, skew: skew}); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// checkGuarded runs the kernel with a page that faults right behind each buffer, then right before.
+func (p *probe) checkGuarded() error {
+	return errors.Join(p.expect(p.first, layout{guard: guardAfter, dirt: 1}), p.expect(p.first, layout{guard: guardBefore, dirt: 1}))
+}
+
+// checkPacked packs the input that the kernel can have packed, and runs it on that.
+func (p *probe) checkPacked() error {
+	pack := p.bound.Packing
+	if pack.Kernel == nil {
+		return nil
+	}
+	if pack.In < 0 || pack.In >= len(p.in) || pack.Bytes < 0 || pack.Scratch < 0 || pack.Rest < 0 || pack.Rest > p.bound.Scratch {
+		return fmt.Errorf("it packs input %d in %d bytes, with %d of scratch; %d are left of %d", pack.In, pack.Bytes, pack.Scratch, pack.Rest, p.bound.Scratch)
+	}
+	packer := *p
+	packer.trial = trial{in: p.in[pack.In:][:1], out: []shape.Type{shape.U8(shape.Dim(pack.Bytes))}}
+	packer.bound = engine.Bound{Kernel: pack.Kernel, Scratch: pack.Scratch}
+	packer.inputs = p.inputs[pack.In:][:1]
+	for _, l := range []layout{{dirt: 0xFF}, {dirt: 1, guard: guardAfter}} {
+		from := packer.memory(l)
+		defer from.release()
+		if err := errors.Join(from.run(pack.Kernel), from.check(packer.inputs)); err != nil {
+			return fmt.Errorf("packing: %w", err)
+		}
+		q := *p
+		q.bound.Scratch = pack.Rest
+		to := q.memory(l)
+		defer to.release()
+		to.call.Packed = from.call.Out[0].Bytes()
+		if err := errors.Join(to.run(p.bound.Kernel), to.expect(p.first), to.check(p.inputs), from.check(packer.inputs)); err != nil {
 			return err
 		}
 	}

@@ -49,13 +49,13 @@ func reduceData(r engine.Reduction, d shape.DType) source {
 	case r == engine.Prod:
 		return rarely(100, nonFinite, uniform(-1.5, 1.5))
 	case r == engine.Sum:
-		return rarely(2000, nonFinite, uniform(-1, 1.5))
+		return rarely(1000, oneOf(nonFinite, denormal), uniform(-1, 1.5))
 	}
-	return rarely(300, among(nan, inf, -inf, inf, -inf), uniform(-1, 1))
+	return rarely(300, among(nan, inf, -inf, inf, -inf, 0x1p-149, -0x1p-149), uniform(-1, 1))
 }
 
 // reduceTable is every subset of the axes of a 4-D and a 5-D tensor, the reductions of a
-// convolutional network at their sizes, and nothing to reduce.
+// convolutional network at their sizes, every edge along and across rows, and nothing to reduce.
 func reduceTable(*gen) []trial {
 	var all []trial
 	for _, x := range []shape.Type{shape.F32(3, 4, 5, 6), shape.F64(2, 3, 4, 3, 5)} {
@@ -75,7 +75,21 @@ func reduceTable(*gen) []trial {
 			reduceTrial(r, shape.F32(0, 3), engine.AxesOf(1), false),
 			reduceTrial(r, shape.F32(), 0, false))
 	}
-	return append(all,
+	for _, n := range edges {
+		for _, d := range []shape.DType{shape.Float32, shape.Float64, shape.Int32} {
+			for r := engine.Sum; r <= engine.Minimum; r++ {
+				x := func(dims ...int) shape.Type { return shape.Type{DType: d, Shape: shape.OfInts(dims...)} }
+				all = append(all,
+					reduceTrial(r, x(n), engine.AxesOf(0), false),
+					reduceTrial(r, x(3, n), engine.AxesOf(1), true),
+					reduceTrial(r, x(n, 5), engine.AxesOf(0), false),
+					reduceTrial(r, x(5, n), engine.AxesOf(0), false),
+					reduceTrial(r, x(2, n, 3, 7), engine.AxesOf(0, 2), false),
+					reduceTrial(r, x(3, 2, n), engine.AxesOf(0, 2), false))
+			}
+		}
+	}
+	return append(defined(all),
 		reduceTrial(engine.Sum, shape.F32(0, 3), engine.AxesOf(0), false),
 		reduceTrial(engine.Prod, shape.F64(2, 0), engine.AxesOf(1), true))
 }

@@ -53,6 +53,12 @@ func softmaxTable(g *gen) (all []trial) {
 		all = append(all, softmaxTrials(shape.F32(33, 1000), 1, log, uniform(-1e4, 1e4))...)
 		all = append(all, softmaxTrials(shape.F32(3, 21, 129), 1, log, uniform(-9, 9))...)
 		all = append(all, softmaxTrials(shape.F32(5), 0, log, among(-inf))...)
+		for _, n := range edges {
+			rows, slab := shape.OfInts(3, n), shape.OfInts(2, n, 17)
+			all = append(all, softmaxTrials(shape.Type{DType: shape.Float32, Shape: rows}, 1, log, logits(g))...)
+			all = append(all, softmaxTrials(shape.Type{DType: shape.Float32, Shape: slab}, 1, log, logits(g))...)
+			all = append(all, softmaxTrials(shape.Type{DType: shape.Float32, Shape: slab}, 2, log, logits(g))[n%2])
+		}
 		all = append(all, softmaxTrials(shape.F64(7, 10), 1, log, uniform(-3, 3))...)
 	}
 	return all

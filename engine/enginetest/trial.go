@@ -40,6 +40,10 @@ type gen struct {
 // extents are those at which kernels go wrong: none, one, primes, and about the widths of vectors.
 var extents = []int{1, 1, 2, 3, 4, 5, 7, 8, 9, 11, 13, 15, 16, 17, 23, 31, 32, 33, 63, 64, 65, 127, 129}
 
+// edges are the extents that every table goes through: none, one, primes, and one off the widths of
+// vectors.
+var edges = []int{0, 1, 2, 7, 8, 9, 15, 16, 17, 31, 32, 33, 61, 63, 64, 65}
+
 // extent draws one of at most most, and now and then 0.
 func (g *gen) extent(most int) int {
 	if g.IntN(40) == 0 {

@@ -180,6 +180,8 @@ func floatFn1[T shape.Float](f engine.Fn) func(T) T {
 		return wide(math.Tanh)
 	case engine.Sigmoid:
 		return wide(sigmoid)
+	case engine.Erf:
+		return wide(math.Erf)
 	case engine.Floor:
 		return wide(math.Floor)
 	}

@@ -10,7 +10,7 @@ import (
 )
 
 // guarded returns n elements with a page that faults right behind them, or right before.
-func guarded[T Float | int32](t *testing.T, n int, behind bool) []T {
+func guarded[T Float | int32 | uint8](t *testing.T, n int, behind bool) []T {
 	page := syscall.Getpagesize()
 	size := n * int(unsafe.Sizeof(T(0)))
 	inner := (size/page + 1) * page
@@ -68,6 +68,14 @@ func TestVectorKernelsStayInsideTheirOperands(t *testing.T) {
 				for op := range opCount {
 					k.Map(op, dst, x, y, 1)
 				}
+				cond := guarded[uint8](t, n, behind)
+				bools := unsafe.Slice((*bool)(unsafe.Pointer(&cond[0])), n)
+				k.Equal(bools, x, y)
+				k.NotEqual(bools, x, y)
+				k.Less(bools, x, y)
+				k.LessEqual(bools, x, y)
+				k.Choose(dst, bools, x, y)
+				k.Ones(dst, bools)
 				k.Sum(x)
 				k.Dot(x, y)
 			}

@@ -2,7 +2,9 @@ package simd
 
 import (
 	"fmt"
+	"os"
 	"slices"
+	"strings"
 	"sync"
 )
 
@@ -77,11 +79,40 @@ func With(l Level) *Kernels {
 	return all[i]
 }
 
-// Best returns the kernels of the fastest level that this processor runs.
-func Best() *Kernels {
+// Best returns the kernels of the fastest level that this processor runs, or of the level that
+// the environment variable [LevelVariable] asks for: "generic", "avx2" or "avx512". A value that is
+// none of these, or a level that the processor lacks, panics.
+func Best() *Kernels { return best() }
+
+// LevelVariable is the environment variable that [Best] heeds, read once: by it a test takes each
+// path, and a wrong result can be pinned to one.
+const LevelVariable = "PLEXAURA_SIMD"
+
+var best = sync.OnceValue(func() *Kernels {
+	k, err := choose(os.Getenv(LevelVariable))
+	if err != nil {
+		panic(err)
+	}
+	return k
+})
+
+// choose returns the kernels of a level by its name; an empty name stands for the fastest.
+func choose(name string) (*Kernels, error) {
 	all := tables()
-	return all[len(all)-1]
+	if name == "" {
+		return all[len(all)-1], nil
+	}
+	has := make([]string, len(all))
+	for i, k := range all {
+		if has[i] = k.level.variable(); has[i] == name {
+			return k, nil
+		}
+	}
+	return nil, fmt.Errorf("simd: %s is %q; this processor has %s", LevelVariable, name, strings.Join(has, ", "))
 }
+
+// variable is what [LevelVariable] calls the level: "avx512" for AVX-512.
+func (l Level) variable() string { return strings.ReplaceAll(strings.ToLower(l.String()), "-", "") }
 
 // tables holds the kernels of each level that the processor runs, slowest first.
 var tables = sync.OnceValue(func() []*Kernels {

@@ -18,9 +18,9 @@ const (
 	OpDiv            // x / y
 	OpDivC           // x / c
 	OpDivR           // c / x
-	OpMax            // the larger, NaN where either is NaN; of zeros, either
+	OpMax            // the larger, NaN where either is NaN; +0 is larger than -0
 	OpMaxC
-	OpMin // the smaller, NaN where either is NaN; of zeros, either
+	OpMin // the smaller, NaN where either is NaN; -0 is smaller than +0
 	OpMinC
 	OpNeg     // -x
 	OpAbs     // |x|
@@ -30,6 +30,11 @@ const (
 	OpLog     // natural logarithm, within 1 ulp
 	OpTanh    // hyperbolic tangent, within 2 ulp
 	OpSigmoid // 1/(1+exp(-x)), within 3 ulp
+	OpLog1p   // log(1+x), within 2 ulp
+	OpExpm1   // exp(x)-1, within 2 ulp
+	OpErf     // error function, within 1 ulp
+	OpFloor   // the greatest whole number not above x
+	OpSign    // -1, 0 or 1; NaN for NaN, a zero for itself
 
 	OpAxpy        // c*x + y, the product rounded too
 	OpReLUGrad    // y where x > 0, else 0: x is ReLU's operand or result
@@ -64,6 +69,8 @@ type vectors struct {
 	gradTaps            int        // elements of a filter that convGrad computes
 
 	maps [opCount]mapFunc
+
+	boolKernels
 
 	sum, dot func(n int, x, y *float32) (csr uint32, total float32)
 }
@@ -120,5 +127,6 @@ var opNames = [opCount]string{
 	OpDiv: "x/y", OpDivC: "x/c", OpDivR: "c/x", OpMax: "max(x,y)", OpMaxC: "max(x,c)",
 	OpMin: "min(x,y)", OpMinC: "min(x,c)", OpNeg: "-x", OpAbs: "abs(x)", OpSqrt: "sqrt(x)",
 	OpReLU: "relu(x)", OpExp: "exp(x)", OpLog: "log(x)", OpTanh: "tanh(x)", OpSigmoid: "sigmoid(x)",
+	OpLog1p: "log1p(x)", OpExpm1: "expm1(x)", OpErf: "erf(x)", OpFloor: "floor(x)", OpSign: "sign(x)",
 	OpAxpy: "c*x+y", OpReLUGrad: "relu'(x)*y", OpSelectC: "x>c?y:0", OpGreater: "x>y", OpTanhGrad: "tanh'*y", OpSigmoidGrad: "sigmoid'*y",
 }

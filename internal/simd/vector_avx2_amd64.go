@@ -112,6 +112,31 @@ func tanhAVX2(n int, dst *float32, x *float32, y *float32, c float32) (csr uint3
 //go:noescape
 func logAVX2(n int, dst *float32, x *float32, y *float32, c float32) (csr uint32)
 
+// log1pAVX2 sets dst to log(1+x).
+//
+//go:noescape
+func log1pAVX2(n int, dst *float32, x *float32, y *float32, c float32) (csr uint32)
+
+// expm1AVX2 sets dst to exp(x)-1.
+//
+//go:noescape
+func expm1AVX2(n int, dst *float32, x *float32, y *float32, c float32) (csr uint32)
+
+// erfAVX2 sets dst to the error function of x.
+//
+//go:noescape
+func erfAVX2(n int, dst *float32, x *float32, y *float32, c float32) (csr uint32)
+
+// floorAVX2 sets dst to the greatest whole number not above x.
+//
+//go:noescape
+func floorAVX2(n int, dst *float32, x *float32, y *float32, c float32) (csr uint32)
+
+// signAVX2 sets dst to -1, 0 or 1 by the sign of x, NaN for NaN.
+//
+//go:noescape
+func signAVX2(n int, dst *float32, x *float32, y *float32, c float32) (csr uint32)
+
 // axpyAVX2 sets dst to c*x + y, the product rounded.
 //
 //go:noescape
@@ -151,6 +176,36 @@ func sumAVX2(n int, x *float32, y *float32) (csr uint32, total float32)
 //
 //go:noescape
 func dotAVX2(n int, x *float32, y *float32) (csr uint32, total float32)
+
+// equalAVX2 sets dst to x == y. n is a multiple of 32.
+//
+//go:noescape
+func equalAVX2(n int, dst *bool, x *float32, y *float32)
+
+// notEqualAVX2 sets dst to x != y. n is a multiple of 32.
+//
+//go:noescape
+func notEqualAVX2(n int, dst *bool, x *float32, y *float32)
+
+// lessAVX2 sets dst to x < y. n is a multiple of 32.
+//
+//go:noescape
+func lessAVX2(n int, dst *bool, x *float32, y *float32)
+
+// lessEqualAVX2 sets dst to x <= y. n is a multiple of 32.
+//
+//go:noescape
+func lessEqualAVX2(n int, dst *bool, x *float32, y *float32)
+
+// chooseAVX2 sets dst to x where cond holds, else to y. n is a multiple of 32.
+//
+//go:noescape
+func chooseAVX2(n int, dst *float32, cond *bool, x *float32, y *float32)
+
+// onesAVX2 sets dst to 1 where cond holds, else to 0. n is a multiple of 32.
+//
+//go:noescape
+func onesAVX2(n int, dst *float32, cond *bool)
 
 // conv1AVX2 computes n panels of 2 vectors of the output for 1 filters.
 //
@@ -217,6 +272,11 @@ var vectorsAVX2 = vectors{
 		OpSigmoid:     sigmoidAVX2,
 		OpTanh:        tanhAVX2,
 		OpLog:         logAVX2,
+		OpLog1p:       log1pAVX2,
+		OpExpm1:       expm1AVX2,
+		OpErf:         erfAVX2,
+		OpFloor:       floorAVX2,
+		OpSign:        signAVX2,
 		OpAxpy:        axpyAVX2,
 		OpReLUGrad:    reLUGradAVX2,
 		OpSelectC:     selectCAVX2,
@@ -224,8 +284,16 @@ var vectorsAVX2 = vectors{
 		OpTanhGrad:    tanhGradAVX2,
 		OpSigmoidGrad: sigmoidGradAVX2,
 	},
-	sum:       sumAVX2,
-	dot:       dotAVX2,
+	sum: sumAVX2,
+	dot: dotAVX2,
+	boolKernels: boolKernels{
+		equal:     equalAVX2,
+		notEqual:  notEqualAVX2,
+		less:      lessAVX2,
+		lessEqual: lessEqualAVX2,
+		choose:    chooseAVX2,
+		ones:      onesAVX2,
+	},
 	convVecs:  2,
 	convLanes: 8,
 	conv: []convFunc{

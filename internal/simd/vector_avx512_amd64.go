@@ -112,6 +112,31 @@ func tanhAVX512(n int, dst *float32, x *float32, y *float32, c float32) (csr uin
 //go:noescape
 func logAVX512(n int, dst *float32, x *float32, y *float32, c float32) (csr uint32)
 
+// log1pAVX512 sets dst to log(1+x).
+//
+//go:noescape
+func log1pAVX512(n int, dst *float32, x *float32, y *float32, c float32) (csr uint32)
+
+// expm1AVX512 sets dst to exp(x)-1.
+//
+//go:noescape
+func expm1AVX512(n int, dst *float32, x *float32, y *float32, c float32) (csr uint32)
+
+// erfAVX512 sets dst to the error function of x.
+//
+//go:noescape
+func erfAVX512(n int, dst *float32, x *float32, y *float32, c float32) (csr uint32)
+
+// floorAVX512 sets dst to the greatest whole number not above x.
+//
+//go:noescape
+func floorAVX512(n int, dst *float32, x *float32, y *float32, c float32) (csr uint32)
+
+// signAVX512 sets dst to -1, 0 or 1 by the sign of x, NaN for NaN.
+//
+//go:noescape
+func signAVX512(n int, dst *float32, x *float32, y *float32, c float32) (csr uint32)
+
 // axpyAVX512 sets dst to c*x + y, the product rounded.
 //
 //go:noescape
@@ -151,6 +176,36 @@ func sumAVX512(n int, x *float32, y *float32) (csr uint32, total float32)
 //
 //go:noescape
 func dotAVX512(n int, x *float32, y *float32) (csr uint32, total float32)
+
+// equalAVX512 sets dst to x == y. n is a multiple of 32.
+//
+//go:noescape
+func equalAVX512(n int, dst *bool, x *float32, y *float32)
+
+// notEqualAVX512 sets dst to x != y. n is a multiple of 32.
+//
+//go:noescape
+func notEqualAVX512(n int, dst *bool, x *float32, y *float32)
+
+// lessAVX512 sets dst to x < y. n is a multiple of 32.
+//
+//go:noescape
+func lessAVX512(n int, dst *bool, x *float32, y *float32)
+
+// lessEqualAVX512 sets dst to x <= y. n is a multiple of 32.
+//
+//go:noescape
+func lessEqualAVX512(n int, dst *bool, x *float32, y *float32)
+
+// chooseAVX512 sets dst to x where cond holds, else to y. n is a multiple of 32.
+//
+//go:noescape
+func chooseAVX512(n int, dst *float32, cond *bool, x *float32, y *float32)
+
+// onesAVX512 sets dst to 1 where cond holds, else to 0. n is a multiple of 32.
+//
+//go:noescape
+func onesAVX512(n int, dst *float32, cond *bool)
 
 // conv1AVX512 computes n panels of 4 vectors of the output for 1 filters.
 //
@@ -227,6 +282,11 @@ var vectorsAVX512 = vectors{
 		OpSigmoid:     sigmoidAVX512,
 		OpTanh:        tanhAVX512,
 		OpLog:         logAVX512,
+		OpLog1p:       log1pAVX512,
+		OpExpm1:       expm1AVX512,
+		OpErf:         erfAVX512,
+		OpFloor:       floorAVX512,
+		OpSign:        signAVX512,
 		OpAxpy:        axpyAVX512,
 		OpReLUGrad:    reLUGradAVX512,
 		OpSelectC:     selectCAVX512,
@@ -234,8 +294,16 @@ var vectorsAVX512 = vectors{
 		OpTanhGrad:    tanhGradAVX512,
 		OpSigmoidGrad: sigmoidGradAVX512,
 	},
-	sum:       sumAVX512,
-	dot:       dotAVX512,
+	sum: sumAVX512,
+	dot: dotAVX512,
+	boolKernels: boolKernels{
+		equal:     equalAVX512,
+		notEqual:  notEqualAVX512,
+		less:      lessAVX512,
+		lessEqual: lessEqualAVX512,
+		choose:    chooseAVX512,
+		ones:      onesAVX512,
+	},
 	convVecs:  4,
 	convLanes: 16,
 	conv: []convFunc{

@@ -52,7 +52,20 @@ var formulas = [opCount]func(x, y, c float32) float32{
 	OpLog:     func(x, _, _ float32) float32 { return float32(math.Log(float64(x))) },
 	OpTanh:    func(x, _, _ float32) float32 { return float32(math.Tanh(float64(x))) },
 	OpSigmoid: func(x, _, _ float32) float32 { return float32(1 / (1 + math.Exp(-float64(x)))) },
-	OpAxpy:    func(x, y, c float32) float32 { return flush32(float32(c*x)) + y },
+	OpLog1p:   func(x, _, _ float32) float32 { return float32(math.Log1p(float64(x))) },
+	OpExpm1:   func(x, _, _ float32) float32 { return float32(math.Expm1(float64(x))) },
+	OpErf:     func(x, _, _ float32) float32 { return float32(math.Erf(float64(x))) },
+	OpFloor:   func(x, _, _ float32) float32 { return float32(math.Floor(float64(x))) },
+	OpSign: func(x, _, _ float32) float32 {
+		switch {
+		case x > 0:
+			return 1
+		case x < 0:
+			return -1
+		}
+		return x
+	},
+	OpAxpy: func(x, y, c float32) float32 { return flush32(float32(c*x)) + y },
 	OpReLUGrad: func(x, y, _ float32) float32 {
 		if x > 0 {
 			return y

@@ -16,8 +16,8 @@ func maps() []*loop {
 		{"sub", "-", "VR", 3, (*lanes).sub},
 		{"mul", "*", "VC", 3, (*lanes).mul},
 		{"div", "/", "VCR", 3, (*lanes).div},
-		{"max", "max", "VC", 4, func(e *lanes, d, x, y values) { e.keepNaN((*lanes).larger, d, x, y) }},
-		{"min", "min", "VC", 4, func(e *lanes, d, x, y values) { e.keepNaN((*lanes).smaller, d, x, y) }},
+		{"max", "max", "VC", 5, func(e *lanes, d, x, y values) { e.extreme((*lanes).larger, (*lanes).and, d, x, y) }},
+		{"min", "min", "VC", 5, func(e *lanes, d, x, y values) { e.extreme((*lanes).smaller, (*lanes).or, d, x, y) }},
 	} {
 		for _, form := range op.forms {
 			l := &loop{out: []string{"dst"}, live: op.live}
@@ -54,10 +54,15 @@ func maps() []*loop {
 	return all
 }
 
-// keepNaN is op(x, y), or x where that is NaN: op alone keeps only y's.
-func (e *lanes) keepNaN(op func(e *lanes, d, x, y values), d, x, y values) {
+// extreme is op(x, y), NaN where either is. Of two zeros, op takes the second: joined, both orders
+// have the sign that is right.
+func (e *lanes) extreme(op, join func(e *lanes, d, x, y values), d, x, y values) {
+	t := e.tmp()
 	op(e, d, x, y)
-	e.where(unordered, d, x, x, x, d, e.tmp())
+	op(e, t, y, x)
+	join(e, d, d, t)
+	e.sum(t, x, y)
+	e.where(unordered, d, x, y, t, d, e.tmp())
 	e.mul(d, d, e.c(f(1))) // flushes denormals
 }
 
@@ -109,6 +114,21 @@ func unary() []*loop {
 		}},
 		{name: "tanh", doc: "sets dst to the hyperbolic tangent of x.", live: 4, consts: append(expConsts, tanhConsts...), body: (*lanes).tanh},
 		{name: "log", doc: "sets dst to the natural logarithm of x.", live: 5, consts: logConsts, body: (*lanes).log},
+		{name: "log1p", doc: "sets dst to log(1+x).", live: 6, consts: logConsts, body: (*lanes).log1p},
+		{name: "expm1", doc: "sets dst to exp(x)-1.", live: 5, consts: expConsts, body: (*lanes).expm1},
+		{name: "erf", doc: "sets dst to the error function of x.", live: 5, consts: expConsts, body: (*lanes).erf},
+		{name: "floor", doc: "sets dst to the greatest whole number not above x.", live: 1, body: func(e *lanes) []values {
+			x := e.val("x")
+			e.round(x, x, downwards)
+			return []values{x}
+		}},
+		{name: "sign", doc: "sets dst to -1, 0 or 1 by the sign of x, NaN for NaN.", live: 3, consts: []constant{0, f(1), f(-1)}, body: func(e *lanes) []values {
+			x, y, t := e.val("x"), e.tmp(), e.tmp()
+			e.mul(x, x, e.c(f(1))) // flushes denormals
+			e.where(greater, y, x, e.c(0), e.c(f(1)), x, t)
+			e.where(less, y, x, e.c(0), e.c(f(-1)), y, t)
+			return []values{y}
+		}},
 	}
 	for _, l := range all {
 		l.in, l.out = []string{"x"}, []string{"dst"}
@@ -183,7 +203,7 @@ func (e *lanes) exp(p, x, n values) {
 	e.set(n, f(89))
 	e.smaller(x, n, x)
 	e.mul(n, x, e.c(log2e))
-	e.round(n, n)
+	e.round(n, n, nearest)
 	e.submul(x, n, e.c(ln2High))
 	e.submul(x, n, e.c(ln2Low))
 	e.poly(p, x, expPoly)
@@ -202,6 +222,34 @@ func (e *lanes) exp(p, x, n values) {
 		e.left(half, half, 23)
 		e.mul(p, p, half)
 	}
+}
+
+// expm1 reduces as exp does, and adds 2^n - 1 to 2^n (exp(r)-1), both halved: 2^128 is infinite.
+func (e *lanes) expm1() []values {
+	x, y, r, n, t := e.val("x"), e.tmp(), e.tmp(), e.tmp(), e.tmp()
+	e.set(n, f(-20)) // there the result is -1
+	e.larger(r, n, x)
+	e.set(n, f(89))
+	e.smaller(r, n, r)
+	e.mul(n, r, e.c(log2e))
+	e.round(n, n, nearest)
+	e.submul(r, n, e.c(ln2High))
+	e.submul(r, n, e.c(ln2Low))
+	e.poly(y, r, expPoly)
+	e.mul(t, r, r)
+	e.horner(y, t, r)
+	e.toInt(n, n)
+	e.addi(n, n, e.c(126))
+	e.left(n, n, 23)
+	e.sum(r, n, e.c(f(-0.5)))
+	e.horner(y, n, r)
+	e.sum(y, y, y)
+
+	// Near 0 it is x, whose half may be denormal.
+	e.mul(t, x, e.c(f(1)))
+	e.and(r, x, e.c(bits))
+	e.where(less, y, r, e.c(f(0x1p-26)), t, y, r)
+	return []values{y}
 }
 
 // poly is the polynomial in x with these coefficients, the highest first.
@@ -255,6 +303,27 @@ var (
 
 func (e *lanes) log() []values {
 	x, k, m, p, t := e.val("x"), e.tmp(), e.tmp(), e.tmp(), e.tmp()
+	e.logarithm(x, k, m, p, t, func() {})
+	return []values{p}
+}
+
+// log1p is the logarithm of u = 1+x, and (x-(u-1))/u for what u has lost of x.
+func (e *lanes) log1p() []values {
+	x, u, k, m, p, t := e.val("x"), e.tmp(), e.tmp(), e.tmp(), e.tmp(), e.tmp()
+	e.sum(u, x, e.c(f(1)))
+	e.logarithm(u, k, m, p, t, func() {
+		e.sub(t, u, e.c(f(1)))
+		e.sub(t, x, t)
+		e.div(t, t, u)
+		e.sum(p, p, t)
+	})
+	e.and(t, x, e.c(sign)) // that of -0
+	e.or(p, p, t)
+	return []values{p}
+}
+
+// logarithm sets p to that of x; t is free where correct adds to the small terms.
+func (e *lanes) logarithm(x, k, m, p, t values, correct func()) {
 	e.subi(k, x, e.c(sqrtHalf))
 	e.right(k, k, 23)
 	e.left(m, k, 23)
@@ -268,6 +337,7 @@ func (e *lanes) log() []values {
 	e.mul(p, p, t)
 	e.addmul(p, k, e.c(ln2Low))
 	e.submul(p, t, e.c(f(0.5)))
+	correct()
 	e.sum(p, p, m)
 	e.addmul(p, k, e.c(ln2High))
 
@@ -279,5 +349,38 @@ func (e *lanes) log() []values {
 	e.where(less, p, x, m, k, p, t)
 	e.set(k, infinity)
 	e.where(less, p, x, k, p, x, t) // not less: infinite or NaN
-	return []values{p}
+}
+
+// The error function is an odd polynomial near 0, elsewhere 1 - exp(P(|x|)); after N. Juffa.
+var (
+	erfBound = f(0.927734375)
+	erfPoly  = []constant{f(-5.96761703e-4), f(4.99119423e-3), f(-2.67681349e-2), f(1.12819925e-1), f(-3.76125336e-1), f(1.28379166e-1)}
+	erfcPoly = []constant{f(-1.06777877e-1), f(-6.34846687e-1), f(-1.28717512e-1)}
+)
+
+func (e *lanes) erf() []values {
+	x, y, u, a, n := e.val("x"), e.tmp(), e.tmp(), e.tmp(), e.tmp()
+	e.and(a, x, e.c(bits))
+	e.mul(n, a, a)
+	e.set(y, f(-1.72853470e-5))
+	e.horner(y, a, e.c(f(3.83197126e-4)))
+	e.set(u, f(-3.88396438e-3))
+	e.horner(u, a, e.c(f(2.42546219e-2)))
+	e.horner(y, n, u)
+	for _, c := range erfcPoly {
+		e.horner(y, a, e.c(c))
+	}
+	e.xor(u, a, e.c(sign))
+	e.horner(y, a, u)
+	e.exp(u, y, n)
+	e.set(y, f(1))
+	e.sub(u, y, u)
+
+	e.mul(n, x, x)
+	e.poly(y, n, erfPoly)
+	e.horner(y, x, x)
+	e.and(n, x, e.c(sign))
+	e.where(less, y, a, e.c(erfBound), y, u, a)
+	e.or(y, y, n)
+	return []values{y}
 }

@@ -246,14 +246,19 @@ func (e *lanes) horner(d, x, y values) { e.two(e.VFMADD213PS, d, x, y) }
 
 func (e *lanes) sqrt(d, x values) { e.each(func(i int) { e.VSQRTPS(x[i], d[i]) }) }
 
-// round is the nearest integer as a float, ties to even.
-func (e *lanes) round(d, x values) {
-	const nearestQuiet = 8
+// Modes of rounding to integers: ties to even, or down.
+const (
+	nearest   = 8
+	downwards = 9
+)
+
+// round is an integer as a float.
+func (e *lanes) round(d, x values, mode uint64) {
 	e.each(func(i int) {
 		if e.mask == opmask {
-			e.VRNDSCALEPS(operand.Imm(nearestQuiet), x[i], d[i])
+			e.VRNDSCALEPS(operand.Imm(mode), x[i], d[i])
 		} else {
-			e.VROUNDPS(operand.Imm(nearestQuiet), x[i], d[i])
+			e.VROUNDPS(operand.Imm(mode), x[i], d[i])
 		}
 	})
 }

@@ -19,6 +19,11 @@ func vector(t *target) string {
 		l.emit(t)
 		fmt.Fprintf(&s, "\t%s: %s%s,\n", l.name, l.name, t.name)
 	}
+	s.WriteString("\tboolKernels: boolKernels{\n")
+	for _, f := range bools(t) {
+		fmt.Fprintf(&s, "\t\t%s: %s%s,\n", f, f, t.name)
+	}
+	s.WriteString("\t},\n")
 	rows := convs(t)
 	fmt.Fprintf(&s, "\tconvVecs: %d,\n\tconvLanes: %d,\n\tconv: []convFunc{\n", len(t.heights())-1, t.width())
 	for i := 1; i <= rows; i++ {
