@@ -41,6 +41,7 @@ type Kernels struct {
 	pools
 	gradPanels
 	winogradKernels
+	laneKernels
 }
 
 // FMALoop does multiply-adds of float32 on registers for about a microsecond a turn, and returns how
@@ -88,5 +89,5 @@ var tables = sync.OnceValue(func() []*Kernels {
 })
 
 func generic() *Kernels {
-	return &Kernels{level: Generic, gemm32: goTiles[float32](), gemm64: goTiles[float64](), vectors: vectorsGo(), pools: poolsGo, winogradKernels: winogradGo}
+	return &Kernels{level: Generic, gemm32: goTiles[float32](), gemm64: goTiles[float64](), vectors: vectorsGo(), pools: poolsGo, winogradKernels: winogradGo, laneKernels: lanesGo}
 }
