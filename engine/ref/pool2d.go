@@ -22,7 +22,7 @@ func (Engine) BindMaxPool2D(p engine.Pool2D, in []shape.Type, out shape.Type) (e
 // BindMaxPool2DScatter implements [engine.MaxPooler].
 func (Engine) BindMaxPool2DScatter(p engine.Pool2D, in []shape.Type, out shape.Type) (engine.Bound, error) {
 	g := poolOf(p, in[0], in[1])
-	return bindFloat("MaxPool2DScatter", in, out, g.xPlane(), maxPool2DScatter[float32](g), maxPool2DScatter[float64](g))
+	return bindFloat("MaxPool2DScatter", in, out, g.xPlane(), maxPool2DScatter[float32](g, p.ReLU), maxPool2DScatter[float64](g, p.ReLU))
 }
 
 // BindMaxPool2DGather implements [engine.MaxPooler]. A window of padding alone gives 0.
@@ -106,15 +106,15 @@ func maxPool2D[T shape.Float](p pool) engine.Kernel {
 	}
 }
 
-func maxPool2DScatter[T shape.Float](p pool) engine.Kernel {
+func maxPool2DScatter[T shape.Float](p pool, relu bool) engine.Kernel {
 	return func(c *engine.Call) error {
 		x, dy, dx := engine.Slice[T](c.In[0]), engine.Slice[T](c.In[1]), engine.Slice[T](c.Out[0])
 		sums := sumsOf(c, p.xPlane())
 		for n := range p.planes {
 			clear(sums)
-			dyp := nth(dy, n, p.yPlane())
-			maxima(p, nth(x, n, p.xPlane()), func(o, at int) {
-				if at >= 0 {
+			xp, dyp := nth(x, n, p.xPlane()), nth(dy, n, p.yPlane())
+			maxima(p, xp, func(o, at int) {
+				if at >= 0 && !(relu && xp[at] <= 0) {
 					sums[at] += float64(dyp[o])
 				}
 			})
