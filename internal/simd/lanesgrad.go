@@ -5,20 +5,21 @@ import "fmt"
 // LaneGrad is the gradient of the filters of a convolution in lanes, planned for a level. It is immutable and safe for
 // concurrent use.
 //
-// A unit of work is some filters and some of their elements: a part of a row of taps, of some channels. Its sums are of
-// every lane, and are added up at the end.
+// A unit of work is some filters and their elements of some channels. Its sums are of every lane, and are added up at
+// the end.
 type LaneGrad struct {
 	op LaneOp
 	k  *Kernels
 
 	tall, tiles     int // the most filters of a unit; tiles of filters in a group
-	wide            int // taps of a unit
+	wide            int // taps of a call at most
 	channels        int // of a unit
 	parts           []lanePart
 	blocks          int   // of channels in a group
 	rows            []int // for each row of taps the first row of results that meets the image, and the last one's end
 	band            int   // rows of results that a unit goes through before the next one has its turn
-	batches, chunks int   // of blocks of images, of units
+	strips          int   // that the rows of an image are cut into
+	batches, chunks int   // of strips of images, of units
 }
 
 // lanePart is a part of a row of taps.
@@ -52,7 +53,7 @@ func NewLaneGrad(k *Kernels, op LaneOp) *LaneGrad {
 		p.plan(&p.parts[i])
 	}
 	line := 4 * Lanes * (p.tall*op.OW + p.channels*op.SH*op.W)
-	p.band = max(min(cacheSizes().l1*3/4/max(line, 1), callWork/max(p.tall*p.wide*Lanes*op.OW, 1)), 1)
+	p.band = max(min(cacheSizes().l2/4/max(line, 1), op.OH), 1)
 	p.share()
 	return p
 }
@@ -106,14 +107,14 @@ func (p *LaneGrad) plan(part *lanePart) {
 // leastGradTasks is how many tasks a gradient has at least, if it is large.
 const leastGradTasks = 16
 
-// share cuts the work into tasks.
+// share cuts the work into tasks: the units, and where these are few, the images, strip by strip.
 func (p *LaneGrad) share() {
-	units := p.units()
+	units := max(p.units(), 1)
 	tasks := max(min(p.Work()/(4*taskWork), leastGradTasks), 1)
-	p.batches = max(min(p.op.Blocks, tasks/max(units, 1)), 1)
-	together := len(p.parts) * p.op.KH // they read the same
-	chunk := roundUp(ceil(units*p.batches, tasks), min(together, max(units, 1)))
-	p.chunks = ceil(units, max(chunk, 1))
+	p.chunks = min(units, tasks)
+	p.batches = max(min(ceil(tasks, p.chunks), p.op.Blocks*p.op.OH), 1)
+	p.strips = max(min(ceil(p.batches, max(p.op.Blocks, 1)), p.op.OH), 1)
+	p.batches = max(min(p.batches, p.op.Blocks*p.strips), 1)
 }
 
 // Work returns the number of multiplications of all tasks.
@@ -122,15 +123,15 @@ func (p *LaneGrad) Work() int {
 	return o.Blocks * Lanes * o.Groups * o.M * o.C * o.taps() * o.OH * o.OW
 }
 
-func (p *LaneGrad) units() int {
-	return p.op.Groups * p.tiles * p.blocks * p.op.KH * len(p.parts)
-}
+// units are some filters and the elements of some channels.
+func (p *LaneGrad) units() int { return p.op.Groups * p.tiles * p.blocks }
 
-// unitLen is the elements of a unit's sums.
-func (p *LaneGrad) unitLen() int { return p.tall * p.wide * Lanes }
+// sumsLen is the elements of a unit's sums: those of a row of taps are tall*wide pixels, part by part.
+func (p *LaneGrad) sumsLen() int { return p.op.KH * len(p.parts) * p.partLen() }
+func (p *LaneGrad) partLen() int { return p.tall * p.wide * Lanes }
 
 // SumsLen returns the number of elements of the sums that Run and Total work with.
-func (p *LaneGrad) SumsLen() int { return p.batches * p.units() * p.unitLen() }
+func (p *LaneGrad) SumsLen() int { return p.batches * p.units() * p.sumsLen() }
 
 // Tasks returns the number of parts that Run works on. They do not depend on each other.
 func (p *LaneGrad) Tasks() int { return p.batches * p.chunks }
@@ -144,17 +145,16 @@ func (p *LaneGrad) Run(sums, x, dy []float32, lo, hi int) {
 	if n := o.Blocks * o.Groups; len(sums) < p.SumsLen() || len(x) < n*o.C*o.xPlane() || len(dy) < n*o.M*o.yPlane() {
 		panic(fmt.Sprintf("simd: LaneGrad %+v with %d, %d and %d elements in sums, x and dy", p.op, len(sums), len(x), len(dy)))
 	}
-	units := p.units()
+	units, images := p.units(), o.Blocks*p.strips
 	for task := lo; task < hi; task++ {
 		batch, chunk := task/p.chunks, task%p.chunks
 		from, to := units*chunk/p.chunks, units*(chunk+1)/p.chunks
-		own := sums[batch*units*p.unitLen():][:units*p.unitLen()]
-		clear(own[from*p.unitLen() : to*p.unitLen()])
-		for block := o.Blocks * batch / p.batches; block < o.Blocks*(batch+1)/p.batches; block++ {
-			for row := 0; row < o.OH; row += p.band {
-				for u := from; u < to; u++ {
-					p.unit(own[u*p.unitLen():], x, dy, u, block, row)
-				}
+		own := sums[batch*units*p.sumsLen():][:units*p.sumsLen()]
+		clear(own[from*p.sumsLen() : to*p.sumsLen()])
+		for i := images * batch / p.batches; i < images*(batch+1)/p.batches; i++ {
+			block, strip := i/p.strips, i%p.strips
+			for u := from; u < to; u++ {
+				p.unit(own[u*p.sumsLen():], x, dy, u, block, o.OH*strip/p.strips, o.OH*(strip+1)/p.strips)
 			}
 		}
 	}
@@ -164,65 +164,78 @@ func (p *LaneGrad) Run(sums, x, dy []float32, lo, hi int) {
 type laneUnit struct {
 	group, first, filters int
 	block                 int // of channels
-	row                   int // of taps
-	part                  *lanePart
 }
 
 func (p *LaneGrad) unitAt(u int) laneUnit {
-	part, u := u%len(p.parts), u/len(p.parts)
-	row, u := u%p.op.KH, u/p.op.KH
-	block, u := u%p.blocks, u/p.blocks
-	tile := u % p.tiles
+	tile, group := u/p.blocks%p.tiles, u/p.blocks/p.tiles
 	first := p.op.M * tile / p.tiles
-	return laneUnit{u / p.tiles, first, p.op.M*(tile+1)/p.tiles - first, block, row, &p.parts[part]}
+	return laneUnit{group, first, p.op.M*(tile+1)/p.tiles - first, u % p.blocks}
 }
 
 // narrowRun is for how few columns a unit goes through all rows at once.
 const narrowRun = 4
 
-// unit adds a band of a block of images, from a row on, to the sums of unit u.
-func (p *LaneGrad) unit(sums, x, dy []float32, u, block, row int) {
+// unit adds rows lo to hi of a block of images to the sums of unit u: band by band, since all its taps read the same.
+func (p *LaneGrad) unit(sums, x, dy []float32, u, block, lo, hi int) {
 	o, at := &p.op, p.unitAt(u)
 	group := block*o.Groups + at.group
 	dy = dy[(group*o.M+at.first)*o.yPlane():]
 	x = x[(group*o.C+at.block*p.channels)*o.xPlane():]
-	lo, hi := p.rows[2*at.row], p.rows[2*at.row+1]
-	for i := range at.part.runs {
-		r := &at.part.runs[i]
-		from, to, most := max(lo, row), min(hi, row+p.band), p.band
-		if r.n < narrowRun {
-			from, to, most = lo, hi, p.band*max(o.OW/r.n, 1)
-			if row > 0 {
-				continue
-			}
-		}
-		taps := r.tables[0]
-		if at.block == p.blocks-1 {
-			taps = r.tables[1]
-		}
-		kernel := p.k.laneGrad[at.filters][len(taps)/2]
-		for ; from < to; from += most {
-			d := dy[(from*o.OW+r.out)*Lanes:]
-			v := x[((from*o.SH+at.row*o.DH-o.Top)*o.W+r.in)*Lanes:]
-			for lane := 0; lane < Lanes; lane += p.k.laneWidth {
-				kernel(min(most, to-from), r.n, &r.steps.filterDy, &d[lane], &v[lane], &taps[0], &sums[lane])
+	kernels, last := p.k.laneGrad[at.filters], one(at.block == p.blocks-1)
+	for row := lo; row < hi; row += p.band {
+		for a := range o.KH {
+			for i := range p.parts {
+				sums := sums[(a*len(p.parts)+i)*p.partLen():]
+				for j := range p.parts[i].runs {
+					r := &p.parts[i].runs[j]
+					switch {
+					case r.n >= narrowRun:
+						p.rectangle(r, kernels, last, sums, x, dy, a, row, min(row+p.band, hi))
+					case row == lo:
+						p.rectangle(r, kernels, last, sums, x, dy, a, lo, hi)
+					}
+				}
 			}
 		}
 	}
 }
 
-// Total adds up the sums of parts lo to hi, and sets their elements of dw.
+// rectangle adds what rows lo to hi of results meet at taps of row a.
+func (p *LaneGrad) rectangle(r *laneGradRun, kernels []laneGradFunc, last int, sums, x, dy []float32, a, lo, hi int) {
+	o, taps := &p.op, r.tables[last]
+	lo, hi = max(lo, p.rows[2*a]), min(hi, p.rows[2*a+1])
+	most := max(callWork/(p.partLen()*r.n), 1)
+	for ; lo < hi; lo += most {
+		d, v := dy[(lo*o.OW+r.out)*Lanes:], x[((lo*o.SH+a*o.DH-o.Top)*o.W+r.in)*Lanes:]
+		for lane := 0; lane < Lanes; lane += p.k.laneWidth {
+			kernels[len(taps)/2](min(most, hi-lo), r.n, &r.steps.filterDy, &d[lane], &v[lane], &taps[0], &sums[lane])
+		}
+	}
+}
+
+func one(condition bool) int {
+	if condition {
+		return 1
+	}
+	return 0
+}
+
+// Total adds up the sums of units lo to hi, and sets their elements of dw.
 func (p *LaneGrad) Total(dw, sums []float32, lo, hi int) {
-	o, units, n := &p.op, p.units(), p.tall*p.wide
+	o, stride := &p.op, 4*p.units()*p.sumsLen()
 	for u := lo; u < hi; u++ {
 		at := p.unitAt(u)
-		own := sums[u*p.unitLen():]
-		p.k.laneTotal(n, p.batches, 4*units*p.unitLen(), &own[0])
 		first := at.block * p.channels
-		for f := range at.filters {
-			for c := range min(p.channels, o.C-first) {
-				to := ((at.group*o.M+at.first+f)*o.C + first + c) * o.taps()
-				copy(dw[to+at.row*o.KW+at.part.first:][:at.part.taps], own[f*p.wide+c*at.part.taps:])
+		for a := range o.KH {
+			for i, part := range p.parts {
+				own := sums[u*p.sumsLen()+(a*len(p.parts)+i)*p.partLen():]
+				p.k.laneTotal(p.tall*p.wide, p.batches, stride, &own[0])
+				for f := range at.filters {
+					for c := range min(p.channels, o.C-first) {
+						to := ((at.group*o.M+at.first+f)*o.C + first + c) * o.taps()
+						copy(dw[to+a*o.KW+part.first:][:part.taps], own[f*p.wide+c*part.taps:])
+					}
+				}
 			}
 		}
 	}
