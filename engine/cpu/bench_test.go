@@ -124,3 +124,86 @@ func BenchmarkUpdate(b *testing.B) {
 	}
 	b.ReportMetric(5*float64(t.Bytes())*float64(b.N)/b.Elapsed().Seconds()/1e9, "GB/s")
 }
+
+// laneLayers are LeNet's convolutions and others of small networks, in lanes and row by row.
+var laneLayers = []struct {
+	name                     string
+	batch, channels, filters int
+	image, kernel, pad       int
+}{
+	{"lenet.conv1", 64, 1, 6, 28, 5, 2},
+	{"lenet.conv2", 64, 6, 16, 14, 5, 0},
+	{"lenet.conv2", 16, 6, 16, 14, 5, 0},
+	{"3x3", 64, 3, 32, 32, 3, 1},
+	{"3x3", 64, 16, 16, 32, 3, 1},
+	{"3x3", 64, 32, 64, 16, 3, 1},
+	{"1x1", 64, 32, 64, 16, 1, 0},
+	{"5x5", 64, 32, 64, 14, 5, 2},
+	{"7x7", 16, 3, 64, 64, 7, 3},
+	{"alexnet.conv2", 16, 64, 192, 27, 5, 2},
+	{"alexnet.conv3", 16, 192, 384, 13, 3, 1},
+}
+
+func BenchmarkLanes(b *testing.B) {
+	e := New()
+	for _, l := range laneLayers {
+		side := l.image + 2*l.pad - l.kernel + 1
+		c := engine.Conv2D{Stride: [2]int{1, 1}, Dilation: [2]int{1, 1}, Pad: [2][2]int{{l.pad, l.pad}, {l.pad, l.pad}}, Groups: 1}
+		of := func(lanes bool, channels, side int) shape.Type {
+			if lanes {
+				return shape.Type{DType: shape.Float32, Shape: shape.OfInts(l.batch/16, channels, side, side, 16)}
+			}
+			return shape.Type{DType: shape.Float32, Shape: shape.OfInts(l.batch, channels, side, side)}
+		}
+		w := shape.Type{DType: shape.Float32, Shape: shape.OfInts(l.filters, l.channels, l.kernel, l.kernel)}
+		flops := 2 * l.batch * l.filters * l.channels * l.kernel * l.kernel * side * side
+		for _, lanes := range []bool{false, true} {
+			x, y := of(lanes, l.channels, l.image), of(lanes, l.filters, side)
+			run := func(way string, bind func(engine.Conv2D, []shape.Type, shape.Type) (engine.Bound, error), c engine.Conv2D, in []shape.Type, out shape.Type) {
+				bound, err := bind(c, in, out)
+				if err != nil {
+					b.Fatal(err)
+				}
+				b.Run(fmt.Sprintf("%s/b%d/%d-%d/%s/%s", l.name, l.batch, l.channels, l.filters, way, bound.Alg), func(b *testing.B) { benchmark(b, bound, flops, in, out) })
+			}
+			fused := c
+			fused.Epilogue = engine.Epilogue{Bias: true, ReLU: true}
+			run("forward", e.BindConv2D, fused, []shape.Type{x, w, shape.F32(shape.Dim(l.filters))}, y)
+			run("input", e.BindConv2DInputGrad, c, []shape.Type{y, w}, x)
+			run("filter", e.BindConv2DFilterGrad, c, []shape.Type{x, y}, w)
+		}
+	}
+}
+
+func BenchmarkLanePools(b *testing.B) {
+	e := New()
+	for _, l := range []struct {
+		name                     string
+		channels, image, windows int
+		kernel, stride           int
+	}{
+		{"lenet.pool1", 6, 28, 14, 2, 2},
+		{"lenet.pool2", 16, 10, 5, 2, 2},
+		{"3x3", 16, 27, 13, 3, 2},
+	} {
+		p := engine.Pool2D{Kernel: [2]int{l.kernel, l.kernel}, Stride: [2]int{l.stride, l.stride}, Dilation: [2]int{1, 1}}
+		for _, dims := range [][]int{{64, l.channels}, {4, l.channels, 16}} {
+			of := func(side int) shape.Type {
+				return shape.Type{DType: shape.Float32, Shape: shape.OfInts(append([]int{dims[0], dims[1], side, side}, dims[2:]...)...)}
+			}
+			x, y := of(l.image), of(l.windows)
+			forward, err := e.BindMaxPool2D(p, []shape.Type{x}, y)
+			if err != nil {
+				b.Fatal(err)
+			}
+			rectified := p
+			rectified.ReLU = true
+			scatter, err := e.BindMaxPool2DScatter(rectified, []shape.Type{x, y}, x)
+			if err != nil {
+				b.Fatal(err)
+			}
+			b.Run(l.name+"/forward/"+forward.Alg, func(b *testing.B) { benchmark(b, forward, 0, []shape.Type{x}, y) })
+			b.Run(l.name+"/scatter+relu/"+scatter.Alg, func(b *testing.B) { benchmark(b, scatter, 0, []shape.Type{x, y}, x) })
+		}
+	}
+}

@@ -206,6 +206,9 @@ func (m *im2col[T]) matrix(c *engine.Call, slot int, x []T, channels, r0, r1 int
 
 // BindConv2D implements [engine.Conv2Der].
 func (e Engine) BindConv2D(c engine.Conv2D, in []shape.Type, out shape.Type) (engine.Bound, error) {
+	if inLanes(in[0]) {
+		return e.laneConv2D(c, in, out)
+	}
 	g := convOf(c, in[0], in[1], out)
 	switch {
 	case !sameDType(out.DType, in) || g.yPlane() == 0:

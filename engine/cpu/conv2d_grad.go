@@ -25,6 +25,9 @@ func (m *im2col[T]) block(i int) (first, n int) {
 
 // BindConv2DInputGrad implements [engine.Conv2Der].
 func (e Engine) BindConv2DInputGrad(c engine.Conv2D, in []shape.Type, out shape.Type) (engine.Bound, error) {
+	if inLanes(in[0]) {
+		return e.laneInputGrad(c, in, out)
+	}
 	g := convOf(c, out, in[1], in[0])
 	switch {
 	case !sameDType(out.DType, in) || g.yPlane() == 0:
@@ -92,6 +95,9 @@ func (m *im2col[T]) inputGrad(c *engine.Call, slot, lo, hi int) {
 
 // BindConv2DFilterGrad implements [engine.Conv2Der].
 func (e Engine) BindConv2DFilterGrad(c engine.Conv2D, in []shape.Type, out shape.Type) (engine.Bound, error) {
+	if inLanes(in[0]) {
+		return e.laneFilterGrad(c, in, out)
+	}
 	g := convOf(c, in[0], out, in[1])
 	switch {
 	case !sameDType(out.DType, in) || g.yPlane() == 0:

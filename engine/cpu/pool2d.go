@@ -161,6 +161,9 @@ func nth[T any](v []T, n, size int) []T { return v[n*size:][:size] }
 
 // BindMaxPool2D implements [engine.MaxPooler].
 func (e Engine) BindMaxPool2D(p engine.Pool2D, in []shape.Type, out shape.Type) (engine.Bound, error) {
+	if inLanes(in[0]) {
+		return e.laneMaxPool(p, in, out)
+	}
 	g := poolOf(p, in[0], out)
 	switch {
 	case !sameDType(out.DType, in) || g.xPlane() > math.MaxInt32:
@@ -204,9 +207,12 @@ func gather[T shape.Float](e Engine, p *pool, from int, none T) engine.Bound {
 
 // BindMaxPool2DScatter implements [engine.MaxPooler].
 func (e Engine) BindMaxPool2DScatter(p engine.Pool2D, in []shape.Type, out shape.Type) (engine.Bound, error) {
+	if inLanes(in[0]) {
+		return e.laneScatter(p, in, out)
+	}
 	g := poolOf(p, in[0], in[1])
 	switch {
-	case p.ReLU || !sameDType(out.DType, in) || g.xPlane() > math.MaxInt32:
+	case !sameDType(out.DType, in) || g.xPlane() > math.MaxInt32:
 	case out.DType == shape.Float32:
 		if w, ok := g.inner(); ok && w.apart() {
 			return w.scatter(e), nil
@@ -221,18 +227,24 @@ func (e Engine) BindMaxPool2DScatter(p engine.Pool2D, in []shape.Type, out shape
 func scatter[T shape.Float](e Engine, p *pool) engine.Bound {
 	return eachPlane[T](e, p, func(c *engine.Call, plane int, at []int32) {
 		dx := nth(engine.Slice[T](c.Out[0]), plane, p.xPlane())
-		dy := nth(engine.Slice[T](c.In[1]), plane, p.yPlane())
+		x, dy := nth(engine.Slice[T](c.In[0]), plane, p.xPlane()), nth(engine.Slice[T](c.In[1]), plane, p.yPlane())
 		clear(dx)
 		for j, k := range at {
-			if k >= 0 {
+			if k >= 0 && p.passes(float64(x[k])) {
 				dx[k] += dy[j]
 			}
 		}
 	})
 }
 
+// passes reports whether the gradient of a maximum passes the ReLU, if there is one.
+func (p *pool) passes(x float64) bool { return !(p.ReLU && x <= 0) }
+
 // BindAvgPool2D implements [engine.AvgPooler].
 func (e Engine) BindAvgPool2D(p engine.Pool2D, in []shape.Type, out shape.Type) (engine.Bound, error) {
+	if inLanes(in[0]) {
+		return e.laneAvgPool(p, in, out)
+	}
 	g := poolOf(p, in[0], out)
 	switch {
 	case !sameDType(out.DType, in):
@@ -246,6 +258,9 @@ func (e Engine) BindAvgPool2D(p engine.Pool2D, in []shape.Type, out shape.Type) 
 
 // BindAvgPool2DGrad implements [engine.AvgPooler].
 func (e Engine) BindAvgPool2DGrad(p engine.Pool2D, in []shape.Type, out shape.Type) (engine.Bound, error) {
+	if inLanes(in[0]) {
+		return e.laneAvgPoolGrad(p, in, out)
+	}
 	g := poolOf(p, out, in[0])
 	switch {
 	case !sameDType(out.DType, in):

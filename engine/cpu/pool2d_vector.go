@@ -98,8 +98,9 @@ func (w *inner) scatter(e Engine) engine.Bound {
 	planes := e.newLoop(w.planes, w.cost()+w.xPlane()/8, func(c *engine.Call, _, lo, hi int) {
 		x, dy, dx := engine.Slice[float32](c.In[0]), engine.Slice[float32](c.In[1]), engine.Slice[float32](c.Out[0])
 		w.eachPart(lo, hi, func(part simd.PoolWindows, i, j int) {
+			size := w.xPlane() * part.Rows / w.Rows
 			if !w.partition() {
-				clear(dx[i:][:w.xPlane()*part.Rows/w.Rows])
+				clear(dx[i:][:size])
 			}
 			e.simd.MaxPoolScatter(part, dx[i+w.x:], x[i+w.x:], dy[j+w.y:])
 			for _, b := range w.border {
@@ -107,9 +108,25 @@ func (w *inner) scatter(e Engine) engine.Bound {
 					dx[i+int(k)] = dy[j+b]
 				}
 			}
+			if w.ReLU {
+				reluGrad32(e, dx[i:][:size], x[i:][:size])
+			}
 		})
 	})
 	return engine.Bound{Kernel: planes.kernel(), By: name, Alg: "vector"}
+}
+
+// reluGrad32 sets dx to 0 where x is at most 0.
+func reluGrad32(e Engine, dx, x []float32) {
+	if numbers(e, x) {
+		e.simd.Map(simd.OpReLUGrad, dx, x, dx, 0)
+		return
+	}
+	for i, v := range x {
+		if v <= 0 {
+			dx[i] = 0
+		}
+	}
 }
 
 // findPlaces returns what sets at to the places of the maxima of a plane.

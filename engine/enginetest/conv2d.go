@@ -134,6 +134,18 @@ func conv2DTable(g *gen) []trial {
 }
 
 func randomConv2D(g *gen) trial {
+	c := randomConvCase(g, pick(g, floats...), g.extent(5), 9, 17)
+	switch g.IntN(4) {
+	case 0:
+		return c.inputGrad()
+	case 1:
+		return c.filterGrad()
+	}
+	return c.forward(pick(g, g.epilogues()...))
+}
+
+// randomConvCase draws a convolution of n images, with groups of at most that many channels and filters.
+func randomConvCase(g *gen, d shape.DType, n, channels, filters int) convCase {
 	op, image, kernel := plainConv, [2]int{}, [2]int{}
 	op.Groups = pick(g, 1, 1, 2, 3)
 	for i := range image {
@@ -145,12 +157,5 @@ func randomConv2D(g *gen) trial {
 		missing := op.Dilation[i]*(kernel[i]-1) + 1 - image[i] - op.Pad[i][0] - op.Pad[i][1]
 		op.Pad[i][1] += max(missing, 0)
 	}
-	c := newConv(op, pick(g, floats...), g.extent(5), op.Groups*g.positive(9), op.Groups*g.positive(17), image, kernel)
-	switch g.IntN(4) {
-	case 0:
-		return c.inputGrad()
-	case 1:
-		return c.filterGrad()
-	}
-	return c.forward(pick(g, g.epilogues()...))
+	return newConv(op, d, n, op.Groups*g.positive(channels), op.Groups*g.positive(filters), image, kernel)
 }

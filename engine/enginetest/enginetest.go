@@ -8,7 +8,6 @@ import (
 	"testing"
 
 	"github.com/plexaura/plexaura/engine"
-	"github.com/plexaura/plexaura/engine/ref"
 )
 
 // Options say how much is tested, and what an engine's documentation excuses. The zero Options
@@ -21,7 +20,7 @@ type Options struct {
 	Allocates  bool   // kernels may allocate
 }
 
-// Run tests every kernel that e binds: results against those of [ref.Engine], for every
+// Run tests every kernel that e binds: results against those of package ref, for every
 // element type; memory around the buffers, inputs, and what may be overwritten; the same
 // bits at any GOMAXPROCS, from many goroutines, from any dirty memory; no allocation; errors.
 // Each family of kernels, named after its interface in package engine, is a subtest; one that
@@ -72,6 +71,7 @@ var families = []family{
 	{"Conv2Der", is[engine.Conv2Der], conv2DTable, randomConv2D},
 	{"MaxPooler", is[engine.MaxPooler], maxPoolTable, randomMaxPool},
 	{"AvgPooler", is[engine.AvgPooler], avgPoolTable, randomAvgPool},
+	{"Laner", is[engine.Laner], laneTable, randomLanes},
 	{"Softmaxer", is[engine.Softmaxer], softmaxTable, randomSoftmax},
 	{"Mover", is[engine.Mover], moveTable, randomMove},
 	{"Randomer", is[engine.Randomer], randomTable, randomRandom},
@@ -120,4 +120,4 @@ func (f family) rng(o Options, i int) *rand.Rand {
 	return rand.New(rand.NewPCG(o.Seed, h.Sum64()))
 }
 
-var oracle = ref.Engine{}
+var oracle = laned{}

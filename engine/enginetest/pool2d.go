@@ -36,19 +36,23 @@ func newPool(op engine.Pool2D, d shape.DType, n, c int, image [2]int, ceil bool)
 var tied = rarely(30, among(nan, inf, -inf, -inf, negZero, 0), whole(-2, 2))
 
 func (c poolCase) maxTrials() []trial {
-	op := c.op
-	bind := func(f func(engine.MaxPooler, engine.Pool2D, []shape.Type, shape.Type) (engine.Bound, error)) binder {
+	bind := func(op engine.Pool2D, f func(engine.MaxPooler, engine.Pool2D, []shape.Type, shape.Type) (engine.Bound, error)) binder {
 		return one(func(e engine.Engine, in []shape.Type, out shape.Type) (engine.Bound, error) {
 			return f(e.(engine.MaxPooler), op, in, out)
 		})
 	}
 	x, y := []shape.Type{c.x}, []shape.Type{c.y}
+	scatter := func(op engine.Pool2D) trial {
+		return trial{op: fmt.Sprintf("MaxPool2DScatter%+v", op), bind: bind(op, engine.MaxPooler.BindMaxPool2DScatter),
+			in: []shape.Type{c.x, c.y}, out: x, data: []source{tied, rarely(500, nonFinite, signed)}, limit: limit{terms: poolUlps}, chooses: true}
+	}
+	rectified := c.op
+	rectified.ReLU = true
 	return []trial{
-		{op: fmt.Sprintf("MaxPool2D%+v", op), bind: bind(engine.MaxPooler.BindMaxPool2D),
+		{op: fmt.Sprintf("MaxPool2D%+v", c.op), bind: bind(c.op, engine.MaxPooler.BindMaxPool2D),
 			in: x, out: y, data: []source{tied}},
-		{op: fmt.Sprintf("MaxPool2DScatter%+v", op), bind: bind(engine.MaxPooler.BindMaxPool2DScatter),
-			in: []shape.Type{c.x, c.y}, out: x, data: []source{tied, rarely(500, nonFinite, signed)}, limit: limit{terms: poolUlps}, chooses: true},
-		{op: fmt.Sprintf("MaxPool2DGather%+v", op), bind: bind(engine.MaxPooler.BindMaxPool2DGather),
+		scatter(c.op), scatter(rectified),
+		{op: fmt.Sprintf("MaxPool2DGather%+v", c.op), bind: bind(c.op, engine.MaxPooler.BindMaxPool2DGather),
 			in: []shape.Type{c.x, c.x}, out: y, data: []source{tied, rarely(50, nonFinite, signed)}},
 	}
 }
@@ -125,14 +129,19 @@ func randomMaxPool(g *gen) trial { return pick(g, randomPool(g).maxTrials()...) 
 func randomAvgPool(g *gen) trial { return pick(g, randomPool(g).avgTrials()...) }
 
 func randomPool(g *gen) poolCase {
+	return randomPoolCase(g, pick(g, floats...), g.extent(4), 5, 33)
+}
+
+// randomPoolCase draws a pooling of n images of at most that many channels and rows and columns.
+func randomPoolCase(g *gen, d shape.DType, n, channels, side int) poolCase {
 	op, image := squarePool(1, 1, 0), [2]int{}
 	for i := range image {
 		op.Kernel[i] = 1 + g.IntN(4)
 		op.Stride[i] = 1 + g.IntN(3)
 		op.Dilation[i] = pick(g, 1, 1, 1, 2)
 		op.Pad[i] = [2]int{g.IntN(op.Kernel[i]), g.IntN(op.Kernel[i])}
-		image[i] = max(g.positive(33), op.Dilation[i]*(op.Kernel[i]-1)+1)
+		image[i] = max(g.positive(side), op.Dilation[i]*(op.Kernel[i]-1)+1)
 	}
 	op.CountPad = g.bool()
-	return newPool(op, pick(g, floats...), g.extent(4), g.extent(5), image, g.bool())
+	return newPool(op, d, n, g.extent(channels), image, g.bool())
 }

@@ -22,7 +22,7 @@ func (Engine) BindMaxPool2D(p engine.Pool2D, in []shape.Type, out shape.Type) (e
 // BindMaxPool2DScatter implements [engine.MaxPooler].
 func (Engine) BindMaxPool2DScatter(p engine.Pool2D, in []shape.Type, out shape.Type) (engine.Bound, error) {
 	g := poolOf(p, in[0], in[1])
-	return bindFloat("MaxPool2DScatter", in, out, g.xPlane(), maxPool2DScatter[float32](g), maxPool2DScatter[float64](g))
+	return bindFloat("MaxPool2DScatter", in, out, g.xPlane(), maxPool2DScatter[float32](g, p.ReLU), maxPool2DScatter[float64](g, p.ReLU))
 }
 
 // BindMaxPool2DGather implements [engine.MaxPooler]. A window of padding alone gives 0.
@@ -48,7 +48,6 @@ type pool struct {
 	planes   int // N*C
 	h, w     axis
 	countPad bool
-	relu     bool
 }
 
 func poolOf(p engine.Pool2D, x, y shape.Type) pool {
@@ -56,7 +55,7 @@ func poolOf(p engine.Pool2D, x, y shape.Type) pool {
 	for i := range ax {
 		ax[i] = axis{x.Int(2 + i), y.Int(2 + i), p.Kernel[i], p.Stride[i], p.Dilation[i], p.Pad[i][0], p.Pad[i][1]}
 	}
-	return pool{x.Int(0) * x.Int(1), ax[0], ax[1], p.CountPad, p.ReLU}
+	return pool{x.Int(0) * x.Int(1), ax[0], ax[1], p.CountPad}
 }
 
 func (p pool) xPlane() int { return p.h.in * p.w.in }
@@ -107,7 +106,7 @@ func maxPool2D[T shape.Float](p pool) engine.Kernel {
 	}
 }
 
-func maxPool2DScatter[T shape.Float](p pool) engine.Kernel {
+func maxPool2DScatter[T shape.Float](p pool, relu bool) engine.Kernel {
 	return func(c *engine.Call) error {
 		x, dy, dx := engine.Slice[T](c.In[0]), engine.Slice[T](c.In[1]), engine.Slice[T](c.Out[0])
 		sums := sumsOf(c, p.xPlane())
@@ -115,7 +114,7 @@ func maxPool2DScatter[T shape.Float](p pool) engine.Kernel {
 			clear(sums)
 			xp, dyp := nth(x, n, p.xPlane()), nth(dy, n, p.yPlane())
 			maxima(p, xp, func(o, at int) {
-				if at >= 0 && !(p.relu && xp[at] <= 0) {
+				if at >= 0 && !(relu && xp[at] <= 0) {
 					sums[at] += float64(dyp[o])
 				}
 			})

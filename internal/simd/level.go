@@ -44,6 +44,7 @@ type Kernels struct {
 	gradPanels
 	winogradKernels
 	philoxKernels
+	laneKernels
 }
 
 // FMALoop does multiply-adds of float32 on registers for about a microsecond a turn, and returns how
@@ -120,5 +121,5 @@ var tables = sync.OnceValue(func() []*Kernels {
 })
 
 func generic() *Kernels {
-	return &Kernels{level: Generic, gemm32: goTiles[float32](), gemm64: goTiles[float64](), vectors: vectorsGo(), pools: poolsGo, winogradKernels: winogradGo, philoxKernels: philoxGo}
+	return &Kernels{level: Generic, gemm32: goTiles[float32](), gemm64: goTiles[float64](), vectors: vectorsGo(), pools: poolsGo, winogradKernels: winogradGo, laneKernels: lanesGo, philoxKernels: philoxGo}
 }

@@ -11,12 +11,12 @@ func native() []*Kernels {
 	}
 	sizes := cacheSizes()
 	all = append(all, &Kernels{level: AVX2, gemm32: newTiles(tilesAVX2f32, sizes), gemm64: newTiles(tilesAVX2f64, sizes),
-		vectors: vectorsAVX2, pools: poolsAVX2, gradPanels: gradPanelsAVX2, winogradKernels: winogradAVX2, philoxKernels: philoxAVX2})
+		vectors: vectorsAVX2, pools: poolsAVX2, gradPanels: gradPanelsAVX2, winogradKernels: winogradAVX2, laneKernels: lanesAVX2, philoxKernels: philoxAVX2})
 	if !x.HasAVX512F || !x.HasAVX512BW || !x.HasAVX512DQ || !x.HasAVX512VL {
 		return all
 	}
 	return append(all, &Kernels{level: AVX512, gemm32: newTiles(tilesAVX512f32, sizes), gemm64: newTiles(tilesAVX512f64, sizes),
-		vectors: vectorsAVX512, pools: poolsAVX512, gradPanels: gradPanelsAVX512, winogradKernels: winogradAVX512, philoxKernels: philoxAVX512})
+		vectors: vectorsAVX512, pools: poolsAVX512, gradPanels: gradPanelsAVX512, winogradKernels: winogradAVX512, laneKernels: lanesAVX512, philoxKernels: philoxAVX512})
 }
 
 // readCaches reads the deterministic cache parameters: leaf 4 of Intel's processors, leaf

@@ -34,6 +34,8 @@ var files = []struct {
 	{"pool_avx512", func(c *build.Context) string { return pools(avx512(c)) }},
 	{"gradpanel_avx2", func(c *build.Context) string { return gradPanels(avx2(c)) }},
 	{"gradpanel_avx512", func(c *build.Context) string { return gradPanels(avx512(c)) }},
+	{"lanes_avx2", func(c *build.Context) string { return lanes16(avx2(c)) }},
+	{"lanes_avx512", func(c *build.Context) string { return lanes16(avx512(c)) }},
 	{"winograd_avx2", func(c *build.Context) string { return winograd(avx2(c)) }},
 	{"winograd_avx512", func(c *build.Context) string { return winograd(avx512(c)) }},
 	{"philox_avx2", func(c *build.Context) string { return philox(avx2(c)) }},

@@ -1,0 +1,165 @@
+package cpu
+
+import (
+	"math"
+
+	"github.com/plexaura/plexaura/engine"
+	"github.com/plexaura/plexaura/internal/simd"
+	"github.com/plexaura/plexaura/shape"
+)
+
+var _ engine.Laner = Engine{}
+
+// Lanes implements [engine.Laner].
+func (Engine) Lanes() int { return simd.Lanes }
+
+// PrefersLanes implements [engine.Laner].
+func (e Engine) PrefersLanes(c engine.Conv2D, x, w, y shape.Type) bool {
+	if x.DType != shape.Float32 || e.simd.Level() == simd.Generic || x.Int(0)%simd.Lanes != 0 || y.Len() == 0 {
+		return false
+	}
+	return w.Int(0)*w.Int(1) <= laneMostPairs && 4*simd.Lanes*max(x.Len(), y.Len())/x.Int(0) <= laneMostBytes
+}
+
+const (
+	// laneMostPairs is the most pairs of channel and filter for which lanes are faster than products of matrices.
+	laneMostPairs = 1 << 9
+	// laneMostBytes is the most memory that the images of a block in lanes, or their results, may take.
+	laneMostBytes = 1 << 19
+)
+
+// inLanes reports whether images are in lanes.
+func inLanes(images shape.Type) bool { return images.Rank() == 5 }
+
+// laneTypes reports whether all of ts are in lanes as they should be.
+func laneTypes(ts ...shape.Type) bool {
+	for _, t := range ts {
+		if t.DType != shape.Float32 || t.Rank() != 5 || t.Int(4) != simd.Lanes {
+			return false
+		}
+	}
+	return true
+}
+
+func laneOp(c engine.Conv2D, x, w, y shape.Type) simd.LaneOp {
+	op := simd.LaneOp{Blocks: x.Int(0), Groups: c.Groups, M: w.Int(0) / c.Groups, Window: simd.Window{
+		C: w.Int(1), H: x.Int(2), W: x.Int(3), KH: w.Int(2), KW: w.Int(3), OH: y.Int(2), OW: y.Int(3),
+		SH: c.Stride[0], SW: c.Stride[1], DH: c.Dilation[0], DW: c.Dilation[1], Top: c.Pad[0][0], Left: c.Pad[1][0],
+	}}
+	if c.Epilogue.Bias {
+		op.Bias = simd.RowBias
+	}
+	if c.Epilogue.ReLU {
+		op.Act = simd.ReLU
+	}
+	return op
+}
+
+// laneCost is about the time of n multiplications in lanes, in nanoseconds.
+func laneCost(n int) int { return n / 32 }
+
+func (e Engine) laneConv2D(c engine.Conv2D, in []shape.Type, out shape.Type) (engine.Bound, error) {
+	if !laneTypes(in[0], out) || !sameDType(shape.Float32, in) {
+		return engine.Bound{}, engine.Unsupported(name, "Conv2D in lanes", in)
+	}
+	return e.bindLaneConv(simd.NewLaneConv(e.simd, laneOp(c, in[0], in[1], out)), c.Epilogue), nil
+}
+
+func (e Engine) laneInputGrad(c engine.Conv2D, in []shape.Type, out shape.Type) (engine.Bound, error) {
+	if !laneTypes(in[0], out) || !sameDType(shape.Float32, in) {
+		return engine.Bound{}, engine.Unsupported(name, "Conv2DInputGrad in lanes", in)
+	}
+	return e.bindLaneConv(simd.NewLaneInputGrad(e.simd, laneOp(c, out, in[1], in[0])), engine.Epilogue{}), nil
+}
+
+func (e Engine) bindLaneConv(plan *simd.LaneConv, ep engine.Epilogue) engine.Bound {
+	var l layout
+	packed := reserve[float32](&l, 1, plan.PackedLen())
+	packs := e.newLoop(plan.Packs(), plan.PackedLen()/max(plan.Packs(), 1), func(c *engine.Call, _, lo, hi int) {
+		plan.Pack(packed.of(c, 0), engine.Slice[float32](c.In[1]), lo, hi)
+	})
+	tasks := e.newLoop(plan.Tasks(), laneCost(plan.Work())/max(plan.Tasks(), 1), func(c *engine.Call, _, lo, hi int) {
+		plan.Run(engine.Slice[float32](c.Out[0]), engine.Slice[float32](c.In[0]), packed.of(c, 0), bias[float32](c, ep), lo, hi)
+	})
+	kernel := func(c *engine.Call) error {
+		packs.run(c)
+		tasks.run(c)
+		return nil
+	}
+	return engine.Bound{Kernel: kernel, Scratch: int(l), By: name, Alg: "lanes"}
+}
+
+func (e Engine) laneFilterGrad(c engine.Conv2D, in []shape.Type, out shape.Type) (engine.Bound, error) {
+	if !laneTypes(in[0], in[1]) || out.DType != shape.Float32 {
+		return engine.Bound{}, engine.Unsupported(name, "Conv2DFilterGrad in lanes", in)
+	}
+	plan := simd.NewLaneGrad(e.simd, laneOp(c, in[0], out, in[1]))
+	var l layout
+	sums := reserve[float32](&l, 1, plan.SumsLen())
+	tasks := e.newLoop(plan.Tasks(), laneCost(plan.Work())/max(plan.Tasks(), 1), func(c *engine.Call, _, lo, hi int) {
+		plan.Run(sums.of(c, 0), engine.Slice[float32](c.In[0]), engine.Slice[float32](c.In[1]), lo, hi)
+	})
+	totals := e.newLoop(plan.Totals(), plan.SumsLen()/max(plan.Totals(), 1)/4, func(c *engine.Call, _, lo, hi int) {
+		plan.Total(engine.Slice[float32](c.Out[0]), sums.of(c, 0), lo, hi)
+	})
+	kernel := func(c *engine.Call) error {
+		tasks.run(c)
+		totals.run(c)
+		return nil
+	}
+	return engine.Bound{Kernel: kernel, Scratch: int(l), By: name, Alg: "lanes"}, nil
+}
+
+// lanePool plans a pooling of x to y, which are in lanes.
+func (e Engine) lanePool(p engine.Pool2D, x, y shape.Type, counted func(axis, o int) int) *simd.LanePool {
+	w := simd.Window{H: x.Int(2), W: x.Int(3), KH: p.Kernel[0], KW: p.Kernel[1], OH: y.Int(2), OW: y.Int(3),
+		SH: p.Stride[0], SW: p.Stride[1], DH: p.Dilation[0], DW: p.Dilation[1], Top: p.Pad[0][0], Left: p.Pad[1][0]}
+	return simd.NewLanePool(e.simd, w, counted)
+}
+
+// lanePlanes returns the kernel that calls f for planes in lanes of images like x, which take windows of that size.
+func (e Engine) lanePlanes(p engine.Pool2D, x, y shape.Type, f func(c *engine.Call, lo, hi int)) engine.Bound {
+	cost := y.Int(2)*y.Int(3)*p.Kernel[0]*p.Kernel[1] + x.Int(2)*x.Int(3)
+	planes := e.newLoop(x.Int(0)*x.Int(1), cost, func(c *engine.Call, _, lo, hi int) { f(c, lo, hi) })
+	return engine.Bound{Kernel: planes.kernel(), By: name, Alg: "lanes"}
+}
+
+func (e Engine) laneMaxPool(p engine.Pool2D, in []shape.Type, out shape.Type) (engine.Bound, error) {
+	if !laneTypes(in[0], out) {
+		return engine.Bound{}, engine.Unsupported(name, "MaxPool2D in lanes", in)
+	}
+	plan := e.lanePool(p, in[0], out, nil)
+	return e.lanePlanes(p, in[0], out, func(c *engine.Call, lo, hi int) {
+		plan.Max(engine.Slice[float32](c.Out[0]), engine.Slice[float32](c.In[0]), float32(math.Inf(-1)), lo, hi)
+	}), nil
+}
+
+func (e Engine) laneScatter(p engine.Pool2D, in []shape.Type, out shape.Type) (engine.Bound, error) {
+	if !laneTypes(in[0], in[1], out) {
+		return engine.Bound{}, engine.Unsupported(name, "MaxPool2DScatter in lanes", in)
+	}
+	plan := e.lanePool(p, in[0], in[1], nil)
+	return e.lanePlanes(p, in[0], in[1], func(c *engine.Call, lo, hi int) {
+		plan.Scatter(engine.Slice[float32](c.Out[0]), engine.Slice[float32](c.In[0]), engine.Slice[float32](c.In[1]), p.ReLU, lo, hi)
+	}), nil
+}
+
+func (e Engine) laneAvgPool(p engine.Pool2D, in []shape.Type, out shape.Type) (engine.Bound, error) {
+	if !laneTypes(in[0], out) {
+		return engine.Bound{}, engine.Unsupported(name, "AvgPool2D in lanes", in)
+	}
+	plan := e.lanePool(p, in[0], out, poolOf(p, in[0], out).counted)
+	return e.lanePlanes(p, in[0], out, func(c *engine.Call, lo, hi int) {
+		plan.Mean(engine.Slice[float32](c.Out[0]), engine.Slice[float32](c.In[0]), lo, hi)
+	}), nil
+}
+
+func (e Engine) laneAvgPoolGrad(p engine.Pool2D, in []shape.Type, out shape.Type) (engine.Bound, error) {
+	if !laneTypes(in[0], out) {
+		return engine.Bound{}, engine.Unsupported(name, "AvgPool2DGrad in lanes", in)
+	}
+	plan := e.lanePool(p, out, in[0], poolOf(p, out, in[0]).counted)
+	return e.lanePlanes(p, out, in[0], func(c *engine.Call, lo, hi int) {
+		plan.MeanGrad(engine.Slice[float32](c.Out[0]), engine.Slice[float32](c.In[0]), lo, hi)
+	}), nil
+}

@@ -1,0 +1,206 @@
+package simd
+
+// laneWindow are the distances, in bytes, within and between windows.
+type laneWindow struct {
+	col, row int // from an element to the next, and from behind a row to the next
+	next     int // from a window to the next
+}
+
+// These functions pool n windows side by side, of rows×cols elements. s points at a laneWindow.
+type (
+	laneMaxFunc     func(n, rows, cols int, s *int, x, y *float32)
+	laneScatterFunc func(n, rows, cols int, s *int, x, dy, dx *float32, flags int)
+	laneMeanFunc    func(n, rows, cols int, s *int, x, y *float32, count float32) (csr uint32)
+)
+
+// Bits of the flags of laneScatterFunc.
+const (
+	laneApart = 1 << iota // no element is in two windows: set rather than add
+	laneReLU
+)
+
+// LanePool is a pooling of planes in lanes planned for a level: KH×KW windows over H×W pixels. It is immutable and safe for concurrent
+// use.
+type LanePool struct {
+	w     Window
+	k     *Kernels
+	rects []lanePoolRect
+	empty []int // results whose windows hold nothing, in pixels
+	apart bool  // windows do not overlap
+	whole bool  // and leave no element out
+}
+
+// lanePoolRect are lines of windows, all of as many elements.
+type lanePoolRect struct {
+	steps        laneWindow
+	lines, n     int
+	rows, cols   int
+	x, y         int // where the first window and result are, in elements of a plane
+	xLine, yLine int
+	count        float32
+	square       bool
+}
+
+// NewLanePool plans pooling. counted tells how many elements the mean of a window is of, along an axis; nil where no means are
+// asked for.
+func NewLanePool(k *Kernels, w Window, counted func(axis, o int) int) *LanePool {
+	w = w.withDefaults()
+	p := &LanePool{w: w, k: k}
+	rows, cols := w.laneAxes()
+	split := func(axis int, a laneAxis) (all []laneRun) {
+		for _, r := range a.runs() {
+			if counted == nil {
+				all = append(all, r)
+				continue
+			}
+			all = append(all, r.splitBy(func(o int) int { return counted(axis, o) })...)
+		}
+		return all
+	}
+	held := 0
+	for _, r := range split(0, rows) {
+		for _, c := range split(1, cols) {
+			if r.taps*c.taps == 0 {
+				for i := range r.n {
+					for j := range c.n {
+						p.empty = append(p.empty, (r.out+i)*w.OW+c.out+j)
+					}
+				}
+				continue
+			}
+			held += r.n * r.taps * c.n * c.taps
+			rect := p.rect(r, c)
+			if counted != nil {
+				rect.count = float32(max(counted(0, r.out)*counted(1, c.out), 1))
+			}
+			p.rects = append(p.rects, rect)
+		}
+	}
+	p.apart = (rows.apart() || w.OH == 1) && (cols.apart() || w.OW == 1)
+	p.whole = p.apart && held == w.H*w.W
+	return p
+}
+
+// apart reports whether windows do not overlap.
+func (a laneAxis) apart() bool { return a.stride > (a.kernel-1)*a.dilation }
+
+// splitBy returns the pieces of a run for whose results f has the same value.
+func (r laneRun) splitBy(f func(o int) int) (pieces []laneRun) {
+	for lo := 0; lo < r.n; {
+		hi := lo + 1
+		for hi < r.n && f(r.out+hi*r.step) == f(r.out+lo*r.step) {
+			hi++
+		}
+		p := r
+		p.n, p.out, p.in = hi-lo, r.out+lo*r.step, r.in+lo*r.inStep
+		pieces = append(pieces, p)
+		lo = hi
+	}
+	return pieces
+}
+
+func (p *LanePool) rect(r, c laneRun) lanePoolRect {
+	s := laneWindow{col: c.inTap * lanePixel, next: c.inStep * lanePixel}
+	s.row = r.inTap*p.w.W*lanePixel - c.taps*s.col
+	return lanePoolRect{
+		steps: s, lines: r.n, n: c.n, rows: r.taps, cols: c.taps, square: r.taps == 2 && c.taps == 2,
+		x: (r.in*p.w.W + c.in) * Lanes, y: (r.out*p.w.OW + c.out) * Lanes,
+		xLine: r.inStep * p.w.W * Lanes, yLine: r.step * p.w.OW * Lanes,
+	}
+}
+
+func (p *LanePool) xPlane() int { return p.w.H * p.w.W * Lanes }
+func (p *LanePool) yPlane() int { return p.w.OH * p.w.OW * Lanes }
+
+// each calls f for parts of lines of windows of plane i, short enough for one call, with the places of the first window and its
+// result.
+func (p *LanePool) each(f func(r *lanePoolRect, n, x, y int)) {
+	for i := range p.rects {
+		r := &p.rects[i]
+		most := max(callLen/(r.rows*r.cols*Lanes), 1)
+		for line := range r.lines {
+			for at := 0; at < r.n; at += most {
+				f(r, min(most, r.n-at), r.x+line*r.xLine+at*r.steps.next/4, r.y+line*r.yLine+at*Lanes)
+			}
+		}
+	}
+}
+
+// Max sets planes lo to hi of y to the largest elements of the windows of x: of equal ones the first, the first NaN
+// rather than any number, and none where there is no element.
+func (p *LanePool) Max(y, x []float32, none float32, lo, hi int) {
+	for i := lo; i < hi; i++ {
+		x, y := x[i*p.xPlane():][:p.xPlane()], y[i*p.yPlane():][:p.yPlane()]
+		p.fillEmpty(y, none)
+		p.each(func(r *lanePoolRect, n, from, to int) {
+			kernel := p.k.laneMax
+			if r.square {
+				kernel = p.k.laneMaxSquare
+			}
+			for lane := 0; lane < Lanes; lane += p.k.laneWidth {
+				kernel(n, r.rows, r.cols, &r.steps.col, &x[from+lane], &y[to+lane])
+			}
+		})
+	}
+}
+
+// Scatter sets planes lo to hi of dx, laid out like x, to the sums of dy at the places of those elements, and to 0 elsewhere; with relu
+// also where x is at most 0.
+func (p *LanePool) Scatter(dx, x, dy []float32, relu bool, lo, hi int) {
+	flags := 0
+	if relu {
+		flags |= laneReLU
+	}
+	if p.apart {
+		flags |= laneApart
+	}
+	for i := lo; i < hi; i++ {
+		x, dx, dy := x[i*p.xPlane():][:p.xPlane()], dx[i*p.xPlane():][:p.xPlane()], dy[i*p.yPlane():][:p.yPlane()]
+		if !p.whole {
+			clear(dx)
+		}
+		p.each(func(r *lanePoolRect, n, from, to int) {
+			kernel := p.k.laneScatter
+			if r.square {
+				kernel = p.k.laneScatterSquare
+			}
+			for lane := 0; lane < Lanes; lane += p.k.laneWidth {
+				kernel(n, r.rows, r.cols, &r.steps.col, &x[from+lane], &dy[to+lane], &dx[from+lane], flags)
+			}
+		})
+	}
+}
+
+// Mean sets planes lo to hi of y to the means of the windows of x, 0 where there is no element.
+func (p *LanePool) Mean(y, x []float32, lo, hi int) {
+	for i := lo; i < hi; i++ {
+		x, y := x[i*p.xPlane():][:p.xPlane()], y[i*p.yPlane():][:p.yPlane()]
+		p.fillEmpty(y, 0)
+		p.each(func(r *lanePoolRect, n, from, to int) {
+			for lane := 0; lane < Lanes; lane += p.k.laneWidth {
+				p.k.laneMean(n, r.rows, r.cols, &r.steps.col, &x[from+lane], &y[to+lane], r.count)
+			}
+		})
+	}
+}
+
+// MeanGrad sets planes lo to hi of dx to the gradient of Mean.
+func (p *LanePool) MeanGrad(dx, dy []float32, lo, hi int) {
+	for i := lo; i < hi; i++ {
+		dx, dy := dx[i*p.xPlane():][:p.xPlane()], dy[i*p.yPlane():][:p.yPlane()]
+		clear(dx)
+		p.each(func(r *lanePoolRect, n, from, to int) {
+			for lane := 0; lane < Lanes; lane += p.k.laneWidth {
+				p.k.laneMeanGrad(n, r.rows, r.cols, &r.steps.col, &dx[from+lane], &dy[to+lane], r.count)
+			}
+		})
+	}
+}
+
+func (p *LanePool) fillEmpty(y []float32, v float32) {
+	for _, pixel := range p.empty {
+		for lane := range Lanes {
+			y[pixel*Lanes+lane] = v
+		}
+	}
+}
