@@ -27,7 +27,7 @@ type Instruction struct {
 	Engine  string        // whose kernel it is; "" where none is needed
 	Alg     string
 	Scratch int           // bytes
-	Took    time.Duration // its kernel, in [Machine.Trace]
+	Took    time.Duration // its kernel, in [Machine.Profile]
 	Packed  int           // bytes of the packed form of an input, which is made once; 0 where there is none
 }
 
@@ -111,14 +111,23 @@ func (m *Machine) Trace(ctx context.Context, see func(Instruction, []*tensor.Den
 	if see == nil {
 		return m.Run(ctx, inputs...)
 	}
-	return m.trace(ctx, func(s *step, took time.Duration) {
+	return m.trace(ctx, func(s *step, _ time.Duration) {
 		results := make([]*tensor.Dense, len(s.instr.out))
 		for i, v := range s.instr.out {
 			results[i] = dense(v.plain().Shape, v.rowMajorOf(s.call.Out[i]))
 		}
+		see(s.instr.describe(), results)
+	}, inputs)
+}
+
+// Profile is [Machine.Run] that calls see after each instruction, with the time that its kernel
+// took. Results are not shown, so that little happens between one kernel and the next; instructions
+// that Run has side by side come one by one.
+func (m *Machine) Profile(ctx context.Context, see func(Instruction), inputs ...*tensor.Dense) ([]*tensor.Dense, error) {
+	return m.trace(ctx, func(s *step, took time.Duration) {
 		in := s.instr.describe()
 		in.Took = took
-		see(in, results)
+		see(in)
 	}, inputs)
 }
 

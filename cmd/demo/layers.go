@@ -7,8 +7,6 @@ import (
 	"slices"
 	"text/tabwriter"
 
-	"gorgonia.org/tensor"
-
 	"github.com/plexaura/plexaura/engine"
 	"github.com/plexaura/plexaura/nn"
 	"github.com/plexaura/plexaura/vm"
@@ -48,12 +46,12 @@ func (r profileRow) ms() float64 {
 	return r.times[len(r.times)/2]
 }
 
-// profile traces some runs.
+// profile times the instructions of some runs.
 func profile(ctx context.Context, w *workload) (rows []profileRow, err error) {
 	const rounds = 15
 	for round := range rounds + 1 {
 		at := 0
-		_, err := w.machine.Trace(ctx, func(in vm.Instruction, _ []*tensor.Dense) {
+		_, err := w.machine.Profile(ctx, func(in vm.Instruction) {
 			switch {
 			case round == 0: // warms up
 				rows = append(rows, profileRow{Instruction: in})
