@@ -2,6 +2,7 @@ package cpu
 
 import (
 	"github.com/plexaura/plexaura/engine"
+	"github.com/plexaura/plexaura/internal/simd"
 	"github.com/plexaura/plexaura/shape"
 )
 
@@ -17,15 +18,15 @@ func (e Engine) BindTranspose(p engine.Perm, in []shape.Type, out shape.Type) (e
 	}
 	switch out.Width() {
 	case 1:
-		return bindTranspose[uint8](e, g), nil
+		return bindTranspose(e, g, copySquares[uint8]), nil
 	case 4:
-		return bindTranspose[int32](e, g), nil
+		return bindTranspose(e, g, squares[float32](e)), nil
 	}
-	return bindTranspose[int64](e, g), nil
+	return bindTranspose(e, g, squares[float64](e)), nil
 }
 
 // word stands for the elements of every type of its width.
-type word interface{ uint8 | int32 | int64 }
+type word interface{ uint8 | float32 | float64 }
 
 func words[W word](b engine.Buffer) []W {
 	return engine.Slice[W](engine.BufferAt(b.Bytes(), shape.DTypeOf[W](), b.Len()))
@@ -35,24 +36,45 @@ func words[W word](b engine.Buffer) []W {
 // cache lines that the first level holds.
 const tile = 32
 
-// bindTranspose copies squares: of the axis that is contiguous in the input and the last one of the
+// bindTranspose copies stripes: of the axis that is contiguous in the input and the last one of the
 // result, for every index of the others.
-func bindTranspose[W word](e Engine, g grid) engine.Bound {
+func bindTranspose[W word](e Engine, g grid, copy func(t transposition, dst, src []W, rows int)) engine.Bound {
 	t := newTransposition(g)
-	tiles := (t.rows + tile - 1) / tile
-	work := e.newLoop(t.outer.size()*tiles, tile*t.cols, func(c *engine.Call, _, lo, hi int) {
+	const stripe = 4096 // elements
+	height := min(max(stripe/t.cols/tile, 1)*tile, t.rows)
+	stripes := (t.rows + height - 1) / height
+	cost := height * t.cols
+	if t.rowFrom == 1 {
+		cost = max(cost/4, 1)
+	}
+	work := e.newLoop(t.outer.size()*stripes, cost, func(c *engine.Call, _, lo, hi int) {
 		dst, src := words[W](c.Out[0]), words[W](c.In[0])
 		for i := lo; i < hi; i++ {
-			r0 := i % tiles * tile
-			to, from := t.to.offset(i/tiles)+r0*t.rowTo, t.outer.offset(i/tiles)+r0*t.rowFrom
-			rows := min(tile, t.rows-r0)
-			for c0 := 0; c0 < t.cols; c0 += tile {
-				cols := min(tile, t.cols-c0)
-				copySquare(dst[to+c0:], src[from+c0*t.colFrom:], rows, cols, t.rowTo, t.rowFrom, t.colFrom)
-			}
+			r0 := i % stripes * height
+			to, from := t.to.offset(i/stripes)+r0*t.rowTo, t.outer.offset(i/stripes)+r0*t.rowFrom
+			copy(t, dst[to:], src[from:], min(height, t.rows-r0))
 		}
 	})
 	return engine.Bound{Kernel: work.kernel(), By: name, Serial: work.serial()}
+}
+
+// squares transposes in registers where what is a column of the result is contiguous in the input.
+func squares[W float32 | float64](e Engine) func(t transposition, dst, src []W, rows int) {
+	return func(t transposition, dst, src []W, rows int) {
+		if t.rowFrom == 1 && t.colFrom >= rows && t.rowTo >= t.cols {
+			simd.Transpose(e.simd, dst, t.rowTo, src, t.colFrom, t.cols, rows)
+			return
+		}
+		copySquares(t, dst, src, rows)
+	}
+}
+
+func copySquares[W word](t transposition, dst, src []W, rows int) {
+	for r0 := 0; r0 < rows; r0 += tile {
+		for c0 := 0; c0 < t.cols; c0 += tile {
+			copySquare(dst[r0*t.rowTo+c0:], src[r0*t.rowFrom+c0*t.colFrom:], min(tile, rows-r0), min(tile, t.cols-c0), t.rowTo, t.rowFrom, t.colFrom)
+		}
+	}
 }
 
 // transposition is one, taken apart: for each index of outer (in the input; to, in the result), a
