@@ -37,6 +37,9 @@ type tiles[T Float] struct {
 	dots         func(n, k int, a, b *T, bs int, sums *T, more int) (csr uint32)
 	rows1, rows8 func(n int, x, b *T, bs int, y *T, more int) (csr uint32)
 
+	// fetch prefetches rows > 0 rows of lines > 0 cache lines; nil where there is no such thing.
+	fetch func(rows, lines int, src *byte, stride int) (csr uint32)
+
 	flush bool // packing flushes denormals, since the kernels do not
 
 	depth  int // rows of B in a block, usually
@@ -71,7 +74,7 @@ func (t *tiles[T]) take() *gemmRun[T] {
 	default:
 	}
 	r := &gemmRun[T]{tiles: t}
-	r.packPanels, r.multiply, r.multiplyVector = r.packTasks, r.multiplyTasks, r.vectorTasks
+	r.packPanels, r.multiply, r.multiplyVector, r.multiplyDeep = r.packTasks, r.multiplyTasks, r.vectorTasks, r.deepTasks
 	return r
 }
 
@@ -94,7 +97,7 @@ type gemmRun[T Float] struct {
 	// The current block: columns j0 to j1, k0 to k1, row panels i0 to i1.
 	i0, i1, j0, j1, k0, k1 int
 
-	packPanels, multiply, multiplyVector func(lo, hi int) // bound once, so that loops allocate nothing
+	packPanels, multiply, multiplyVector, multiplyDeep func(lo, hi int) // bound once, so that loops allocate nothing
 }
 
 // split hands out scratch memory.
@@ -127,6 +130,10 @@ func (r *gemmRun[T]) all(pool *par.Pool) {
 	}
 	for r.j0 = 0; r.j0 < r.N; r.j0 = r.j1 {
 		r.j1 = min(r.j0+r.nc, r.N)
+		if r.deep {
+			pool.For(r.colTasks(), 1, r.multiplyDeep)
+			continue
+		}
 		r.k0, r.k1 = 0, min(r.kc, r.K)
 		for {
 			r.block(pool)
@@ -193,6 +200,24 @@ func (r *gemmRun[T]) packBPanel(panel int) {
 	}
 }
 
+// packBPanels is packBPanel for those from j to j1. Rows are read as they lie in memory, and not
+// once for each panel.
+func (r *gemmRun[T]) packBPanels(j, j1 int) {
+	if r.TransB || r.flush {
+		for ; j < j1; j++ {
+			r.packBPanel(j)
+		}
+		return
+	}
+	for k := range r.k1 - r.k0 {
+		row := r.b[(r.k0+k)*r.LDB:][:r.N]
+		for panel := j; panel < j1; panel++ {
+			d := r.packedB[panel*r.nr*r.kc+k*r.nr:][:r.nr]
+			clear(d[copy(d, row[r.j0+panel*r.nr:]):])
+		}
+	}
+}
+
 // packAPanel copies a panel of A so that the rows' values for one k stand together.
 func (r *gemmRun[T]) packAPanel(panel int) {
 	i, end := r.row(r.i0+panel), r.row(r.i0+panel+1)
@@ -242,6 +267,44 @@ func (r *gemmRun[T]) multiplyTasks(lo, hi int) {
 		for end := min(i+r.rows, r.i1); i < end; i++ {
 			r.rowPanel(i, j, j1)
 		}
+	}
+}
+
+// deepTasks runs tasks of some columns each, where A has few rows: a worker multiplies what it
+// has just packed, and waits for nobody.
+func (r *gemmRun[T]) deepTasks(lo, hi int) {
+	q := *r // the workers are not at the same depth
+	for task := lo; task < hi; task++ {
+		j := task * q.cols
+		j1 := min(j+q.cols, q.colPanels())
+		for q.k0 = 0; q.k0 < q.K; q.k0 = q.k1 {
+			q.k1 = min(q.k0+q.kc, q.K)
+			q.packBPanels(j, j1)
+			for i := range q.mrs {
+				q.fetchNext(i, j, j1)
+				q.rowPanel(i, j, j1)
+			}
+		}
+	}
+}
+
+// fetchNext asks for the i-th part, one for each row panel, of B's next block: so memory is read
+// while the processor multiplies.
+func (r *gemmRun[T]) fetchNext(i, j, j1 int) {
+	depth := min(r.kc, r.K-r.k1)
+	if depth == 0 || r.fetch == nil {
+		return
+	}
+	const line = 64
+	size := int(unsafe.Sizeof(T(0)))
+	col := r.j0 + j*r.nr
+	rows, cols, from := depth, min((j1-j)*r.nr, r.N-col), r.k1*r.LDB+col
+	if r.TransB {
+		rows, cols, from = cols, rows, col*r.LDB+r.k1
+	}
+	first, end := rows*i/r.mrs, rows*(i+1)/r.mrs
+	if first < end {
+		r.fetch(end-first, ceil(cols*size, line), (*byte)(unsafe.Pointer(at(r.b, from+first*r.LDB))), r.LDB*size)
 	}
 }
 
