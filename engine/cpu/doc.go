@@ -11,6 +11,10 @@
 // errors are up to 5e-6 of the largest result rather than 5e-7. Infinities and NaN go where they would by the
 // definition. Max pooling of 2×2 and 3×3 windows with stride 2 is "vector"; it keeps denormals.
 //
+// A product of 8 rows or some hundred by a large matrix can work on a packed form of the matrix: weights
+// that stay as they are, as in inference, then take twice their memory (vm.Memory.Packed says how much;
+// vm.Without("pack") saves it) and the product is a tenth faster, at 16 rows a third.
+//
 // It is a full gorgonia tensor.Engine too, tensor.StdEng by embedding.
 //
 // Knows engine, engine/ref, internal/simd, internal/par. Never imports graph, ops.

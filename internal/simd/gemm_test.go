@@ -5,6 +5,7 @@ import (
 	"math"
 	"math/rand/v2"
 	"runtime"
+	"slices"
 	"testing"
 	"time"
 
@@ -225,9 +226,50 @@ func TestGemmOfFewRowsByManyColumns(t *testing.T) {
 		} {
 			require.True(t, small.gemm32.plan(op.withStrides()).deep)
 			require.True(t, small.gemm64.plan(op.withStrides()).deep)
+			checkPacked[float32](t, &small, pool, rng, op)
+			checkPacked[float64](t, &small, pool, rng, op)
 			checkGemm[float32](t, &small, pool, rng, op)
 			checkGemm[float64](t, &small, pool, rng, op)
 		}
 		checkGemm[float32](t, &small, pool, rng, GemmOp{M: 13, N: 1025, TransB: true, Bias: ColBias})
 	})
+}
+
+// checkPacked holds a product with packed B to the bits of the product without. What reads outside
+// of the form finds NaN.
+func checkPacked[T Float](t *testing.T, k *Kernels, pool *par.Pool, rng *rand.Rand, op GemmOp) {
+	o := newOperands[T](rng, k, op)
+	n, _ := GemmPacking[T](k, op)
+	require.Positive(t, n)
+	const margin = 64
+	memory := make([]T, n+2*margin)
+	for i := range memory {
+		memory[i] = T(math.NaN())
+	}
+	form := memory[margin : margin+n]
+	GemmPack(k, pool, op, o.b, form)
+	for i := range margin {
+		require.True(t, memory[i] != memory[i] && memory[margin+n+i] != memory[margin+n+i], "written outside of the form")
+	}
+	c := slices.Clone(o.c)
+	GemmPacked(k, nil, op, o.a, form, c, o.bias)
+	Gemm(k, pool, op, o.a, o.b, o.c, o.bias, o.scratch)
+	require.Equal(t, o.c, c)
+}
+
+// Sizes of the batch share a form.
+func TestGemmFormsDoNotDependOnRows(t *testing.T) {
+	op := GemmOp{M: 64, N: 4096, K: 500, TransB: true}
+	n, form := GemmPacking[float32](Best(), op)
+	if n == 0 {
+		t.Skip("no packed form at this level")
+	}
+	op.M = 48
+	same, other := GemmPacking[float32](Best(), op)
+	require.Equal(t, n, same)
+	require.Equal(t, form, other)
+	op.M = 1
+	n, _ = GemmPacking[float32](Best(), op)
+	require.Zero(t, n, "a single row needs no more than B as it is")
+	require.PanicsWithValue(t, "simd: a packed form of 7 elements, needs 0", func() { GemmPack(Best(), nil, op, nil, make([]float32, 7)) })
 }
