@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math"
 	"math/rand/v2"
+	"slices"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -254,4 +255,32 @@ func TestIsATensorEngine(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, []float32{6, 8, 10, 12}, s.Data())
 	require.Equal(t, e, a.Engine())
+}
+
+func TestPackedWeightsGiveTheSameBits(t *testing.T) {
+	r := rand.New(rand.NewPCG(5, 5))
+	pool := par.NewPool(3)
+	defer pool.Close()
+	for _, level := range simd.Levels()[1:] {
+		e := Engine{pool: pool, simd: simd.With(level)}
+		x, w, bias, y := shape.F32(2, 9, 300), shape.F32(2100, 300), shape.F32(2100), shape.F32(2, 9, 2100)
+		m := engine.MatMul{TransB: true, Epilogue: engine.Epilogue{Bias: true, ReLU: true}}
+		b, err := e.BindMatMul(m, []shape.Type{x, w, bias}, y)
+		require.NoError(t, err)
+		require.NotNil(t, b.Packing.Kernel, level)
+		c := &engine.Call{
+			In: []engine.Buffer{random(r, x), random(r, w), random(r, bias)}, Out: []engine.Buffer{newBuffer(y)},
+			Scratch: engine.Aligned(b.Scratch),
+		}
+		require.NoError(t, b.Kernel(c))
+		want := slices.Clone(engine.Slice[float32](c.Out[0]))
+		packed := engine.BufferAt(engine.Aligned(b.Packing.Bytes), shape.Uint8, b.Packing.Bytes)
+		require.NoError(t, b.Packing.Kernel(&engine.Call{In: c.In[1:2], Out: []engine.Buffer{packed}}))
+		require.Equal(t, 1, b.Packing.In)
+		c.In[1] = newBuffer(w) // is not read any more
+		c.Packed, c.Scratch = packed.Bytes(), nil
+		clear(c.Out[0].Bytes())
+		require.NoError(t, b.Kernel(c))
+		require.Equal(t, want, engine.Slice[float32](c.Out[0]), level)
+	}
 }

@@ -65,6 +65,9 @@ func bindMatMul[T shape.Float](e Engine, m engine.MatMul, in []shape.Type, out s
 	n := simd.GemmScratch[T](e.simd, p.op)
 	var l layout
 	bound := engine.Bound{By: name, Alg: "gemm"}
+	if elements, form := simd.GemmPacking[T](e.simd, p.op); p.batch == 1 && elements > 0 {
+		return bindPacked[T](e, p.op, m.Epilogue, elements, form)
+	}
 	if p.batch <= 1 || gemmCost(p.op) > sharedGemm {
 		scratch, pool := reserve[T](&l, 1, n), e.pool
 		if bound.Serial = p.batch*gemmCost(p.op) <= chunkWork/2; bound.Serial {
@@ -88,6 +91,33 @@ func bindMatMul[T shape.Float](e Engine, m engine.MatMul, in []shape.Type, out s
 	}
 	bound.Scratch = int(l)
 	return bound
+}
+
+// bindPacked is a product of few rows by a large matrix, which can be packed once: weights take
+// twice their memory then.
+func bindPacked[T shape.Float](e Engine, op simd.GemmOp, ep engine.Epilogue, elements int, form simd.GemmForm) engine.Bound {
+	var l layout
+	scratch := reserve[T](&l, 1, simd.GemmScratch[T](e.simd, op))
+	packed := func(mem []byte) []T { return engine.Slice[T](engine.BufferAt(mem, shape.DTypeOf[T](), elements)) }
+	return engine.Bound{
+		By: name, Alg: "gemm", Scratch: int(l),
+		Kernel: func(c *engine.Call) error {
+			a, y := engine.Slice[T](c.In[0]), engine.Slice[T](c.Out[0])
+			if c.Packed != nil {
+				simd.GemmPacked(e.simd, e.pool, op, a, packed(c.Packed), y, bias[T](c, ep))
+			} else {
+				simd.Gemm(e.simd, e.pool, op, a, engine.Slice[T](c.In[1]), y, bias[T](c, ep), scratch.of(c, 0))
+			}
+			return nil
+		},
+		Packing: engine.Packing{
+			In: 1, Bytes: elements * shape.DTypeOf[T]().Width(), Form: form,
+			Kernel: func(c *engine.Call) error {
+				simd.GemmPack(e.simd, e.pool, op, engine.Slice[T](c.In[0]), packed(c.Out[0].Bytes()))
+				return nil
+			},
+		},
+	}
 }
 
 // bias returns the input that holds the bias, the third, or nil.

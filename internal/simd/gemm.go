@@ -2,6 +2,7 @@ package simd
 
 import (
 	"fmt"
+	"unsafe"
 
 	"github.com/plexaura/plexaura/internal/par"
 )
@@ -107,6 +108,73 @@ func checkMatrix(kernel, name string, length, rows, cols, ld int) {
 func GemmScratch[T Float](k *Kernels, op GemmOp) int {
 	op, _ = op.withStrides().asRow()
 	return tilesOf[T](k).plan(op).scratch
+}
+
+// GemmForm names a packed form of B: operations with equal ones can use the same.
+type GemmForm struct {
+	level            Level
+	size             int // bytes of an element
+	n, k, ldb        int
+	transB           bool
+	nr, kc, cols, nc int
+}
+
+// GemmPacking returns the number of elements of a packed form of B, for those who use the same B
+// many times, and the name of the form. It is 0 where packing is no gain.
+func GemmPacking[T Float](k *Kernels, op GemmOp) (elements int, form GemmForm) {
+	op = op.withStrides()
+	t := tilesOf[T](k)
+	p := t.plan(op)
+	if !p.deep || op.M < packedRows {
+		return 0, form
+	}
+	return roundUp(op.N, p.nr) * op.K, GemmForm{k.level, int(unsafe.Sizeof(T(0))), op.N, op.K, op.LDB, op.TransB, p.nr, p.kc, p.cols, p.nc}
+}
+
+// packedRows is the fewest rows of A for which the packed form of B is worth its memory.
+const packedRows = 8
+
+// GemmPack packs B of op into form, which is aligned to a cache line and has the elements that
+// [GemmPacking] tells, which must not be 0.
+func GemmPack[T Float](k *Kernels, pool *par.Pool, op GemmOp, b, form []T) {
+	run := formRun(k, op, form)
+	checkMatrix("GemmPack", "B", len(b), rowsOf(op.TransB, op.K, op.N), rowsOf(op.TransB, op.N, op.K), run.LDB)
+	run.b, run.uses = b, makesForm
+	run.all(pool)
+	run.give(run)
+}
+
+// GemmPacked is [Gemm], to the same bits, with a form that GemmPack has made in place of B. It
+// needs no scratch memory.
+func GemmPacked[T Float](k *Kernels, pool *par.Pool, op GemmOp, a, form, c, bias []T) {
+	run := formRun(k, op, form)
+	checkMatrix("GemmPacked", "A", len(a), rowsOf(op.TransA, op.M, op.K), rowsOf(op.TransA, op.K, op.M), run.LDA)
+	checkMatrix("GemmPacked", "C", len(c), op.M, op.N, run.LDC)
+	if want := op.biasLen(); len(bias) < want {
+		panic(fmt.Sprintf("simd: GemmPacked has a bias of %d values, needs %d", len(bias), want))
+	}
+	run.a, run.c, run.bias, run.uses = a, c, bias, readsForm
+	run.all(pool)
+	run.give(run)
+}
+
+// rowsOf is the first extent of a matrix, or where it is stored transposed the second.
+func rowsOf(trans bool, first, second int) int {
+	if trans {
+		return second
+	}
+	return first
+}
+
+// formRun is a run of op over a packed form.
+func formRun[T Float](k *Kernels, op GemmOp, form []T) *gemmRun[T] {
+	if need, _ := GemmPacking[T](k, op); need == 0 || len(form) < need {
+		panic(fmt.Sprintf("simd: a packed form of %d elements, needs %d", len(form), need))
+	}
+	t := tilesOf[T](k)
+	run := t.take()
+	run.gemmPlan, run.form = t.plan(op.withStrides()), form
+	return run
 }
 
 // Gemm computes op into c. The chunks that pool runs, and the order of every sum, follow from op

@@ -134,6 +134,11 @@ func transposeAVX2f32(cols int, rows int, src *float32, ss int, dst *float32, ds
 //go:noescape
 func transposeAVX2f64(cols int, rows int, src *float64, ss int, dst *float64, ds int) (csr uint32)
 
+// fetchAVX2 prefetches rows > 0 rows of lines > 0 cache lines each into the second-level cache. stride is in bytes.
+//
+//go:noescape
+func fetchAVX2(rows int, lines int, src *byte, stride int) (csr uint32)
+
 // dotsAVX2f32 sets sums[j], or with more adds to it, the product of a and row j of b, of k elements, for j < n rounded up to 4; rows from n on are read as row n-1. bs is in bytes.
 //
 //go:noescape
@@ -167,6 +172,7 @@ func rows8AVX2f64(n int, x *float64, b *float64, bs int, y *float64, more int) (
 var tilesAVX2f32 = tiles[float32]{
 	width:     8,
 	transpose: transposeAVX2f32,
+	fetch:     fetchAVX2,
 	dots:      dotsAVX2f32,
 	rows1:     rows1AVX2f32,
 	rows8:     rows8AVX2f32,
@@ -193,6 +199,7 @@ var tilesAVX2f32 = tiles[float32]{
 var tilesAVX2f64 = tiles[float64]{
 	width:     4,
 	transpose: transposeAVX2f64,
+	fetch:     fetchAVX2,
 	dots:      dotsAVX2f64,
 	rows1:     rows1AVX2f64,
 	rows8:     rows8AVX2f64,

@@ -394,6 +394,11 @@ func transposeAVX512f32(cols int, rows int, src *float32, ss int, dst *float32, 
 //go:noescape
 func transposeAVX512f64(cols int, rows int, src *float64, ss int, dst *float64, ds int) (csr uint32)
 
+// fetchAVX512 prefetches rows > 0 rows of lines > 0 cache lines each into the second-level cache. stride is in bytes.
+//
+//go:noescape
+func fetchAVX512(rows int, lines int, src *byte, stride int) (csr uint32)
+
 // dotsAVX512f32 sets sums[j], or with more adds to it, the product of a and row j of b, of k elements, for j < n rounded up to 4; rows from n on are read as row n-1. bs is in bytes.
 //
 //go:noescape
@@ -427,6 +432,7 @@ func rows8AVX512f64(n int, x *float64, b *float64, bs int, y *float64, more int)
 var tilesAVX512f32 = tiles[float32]{
 	width:     16,
 	transpose: transposeAVX512f32,
+	fetch:     fetchAVX512,
 	dots:      dotsAVX512f32,
 	rows1:     rows1AVX512f32,
 	rows8:     rows8AVX512f32,
@@ -483,6 +489,7 @@ var tilesAVX512f32 = tiles[float32]{
 var tilesAVX512f64 = tiles[float64]{
 	width:     8,
 	transpose: transposeAVX512f64,
+	fetch:     fetchAVX512,
 	dots:      dotsAVX512f64,
 	rows1:     rows1AVX512f64,
 	rows8:     rows8AVX512f64,

@@ -27459,6 +27459,31 @@ done:
 	VZEROUPPER
 	RET
 
+// func fetchAVX512(rows int, lines int, src *byte, stride int) (csr uint32)
+// Requires: AVX, MMX+, SSE
+TEXT ·fetchAVX512(SB), NOSPLIT, $0-36
+	STMXCSR csr+32(FP)
+	LDMXCSR flushing<>+0(SB)
+	MOVQ    rows+0(FP), AX
+	MOVQ    src+16(FP), CX
+	MOVQ    stride+24(FP), DX
+
+row:
+	MOVQ CX, BX
+	MOVQ lines+8(FP), SI
+
+line:
+	PREFETCHT1 (BX)
+	ADDQ       $0x40, BX
+	DECQ       SI
+	JNE        line
+	ADDQ       DX, CX
+	DECQ       AX
+	JNE        row
+	LDMXCSR    csr+32(FP)
+	VZEROUPPER
+	RET
+
 // func dotsAVX512f32(n int, k int, a *float32, b *float32, bs int, sums *float32, more int) (csr uint32)
 // Requires: AVX, AVX512DQ, AVX512F, BMI2, SSE
 TEXT ·dotsAVX512f32(SB), NOSPLIT, $0-60

@@ -12,6 +12,7 @@ type gemmPlan struct {
 	nc int // columns of a block, a multiple of nr
 	mc int // row panels of a block
 
+	deep         bool // a task takes its columns through all of K, packing as it goes
 	vector       bool // see gemv.go; then cols are columns, and the fields above are unset
 	packA, packB bool
 	rows, cols   int // row panels and column panels of one task
@@ -30,6 +31,11 @@ const (
 	// maxDepth is the most rows of B in a block. A block is deeper than usual where all
 	// columns still fit the second-level cache, since each block costs a pass over C.
 	maxDepth = 1024
+
+	// deepPanels is how many panels of B there must be for tasks that go through all of K, and
+	// deepColumns how many of them one takes at most: A is read once for all of these.
+	deepPanels  = 16
+	deepColumns = 4
 
 	// callWork bounds the multiplications of one call of a micro-kernel, which cannot be
 	// preempted, to some 20 microseconds.
@@ -53,8 +59,12 @@ func (t *tiles[T]) plan(op GemmOp) gemmPlan {
 	p.packB = t.flush || op.TransB || op.M > 2*t.tallest(p.vecs) && op.N*op.K > t.bBlock
 	p.nc = roundUp(op.N, p.nr)
 	p.mc = p.mrs
+	p.deep = p.packB && !p.packA && op.K > 0 && op.M*p.kc <= t.bBlock/2 && ceil(op.N, p.nr) >= deepPanels
 	if p.packB {
 		p.nc = min(p.nc, max(t.bTotal/max(p.kc, 1)/p.nr, 1)*p.nr)
+		if p.deep {
+			p.nc = roundUp(even(op.N, p.nc), p.nr)
+		}
 		p.scratch += p.nc * p.kc
 	}
 	if p.packA {
@@ -64,6 +74,10 @@ func (t *tiles[T]) plan(op GemmOp) gemmPlan {
 	}
 	if p.scratch > 0 {
 		p.scratch += alignment
+	}
+	if p.deep {
+		p.cols = max(min(p.nc/p.nr/deepPanels, deepColumns), 1)
+		return p
 	}
 	p.tasks(t.bBlock)
 	return p

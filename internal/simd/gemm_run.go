@@ -37,6 +37,9 @@ type tiles[T Float] struct {
 	dots         func(n, k int, a, b *T, bs int, sums *T, more int) (csr uint32)
 	rows1, rows8 func(n int, x, b *T, bs int, y *T, more int) (csr uint32)
 
+	// fetch prefetches rows > 0 rows of lines > 0 cache lines; nil where there is no such thing.
+	fetch func(rows, lines int, src *byte, stride int) (csr uint32)
+
 	flush bool // packing flushes denormals, since the kernels do not
 
 	depth  int // rows of B in a block, usually
@@ -71,17 +74,26 @@ func (t *tiles[T]) take() *gemmRun[T] {
 	default:
 	}
 	r := &gemmRun[T]{tiles: t}
-	r.packPanels, r.multiply, r.multiplyVector = r.packTasks, r.multiplyTasks, r.vectorTasks
+	r.packPanels, r.multiply, r.multiplyVector, r.multiplyDeep = r.packTasks, r.multiplyTasks, r.vectorTasks, r.deepTasks
 	return r
 }
 
 func (t *tiles[T]) give(r *gemmRun[T]) {
-	r.a, r.b, r.c, r.bias, r.packedA, r.packedB, r.sums = nil, nil, nil, nil, nil, nil, nil
+	r.a, r.b, r.c, r.bias, r.packedA, r.packedB, r.sums, r.form, r.uses = nil, nil, nil, nil, nil, nil, nil, nil, noForm
 	select {
 	case t.idle <- r:
 	default:
 	}
 }
+
+// formUse is what a run does with the packed form of B.
+type formUse uint8
+
+const (
+	noForm formUse = iota
+	makesForm
+	readsForm
+)
 
 // gemmRun is one product under way.
 type gemmRun[T Float] struct {
@@ -89,12 +101,16 @@ type gemmRun[T Float] struct {
 	gemmPlan
 	a, b, c, bias    []T
 	packedA, packedB []T
+	form             []T // see GemmPacking
+	uses             formUse
 	sums             []T // of a vector product, before bias and activation
 
 	// The current block: columns j0 to j1, k0 to k1, row panels i0 to i1.
 	i0, i1, j0, j1, k0, k1 int
 
-	packPanels, multiply, multiplyVector func(lo, hi int) // bound once, so that loops allocate nothing
+	first, pitch int // the panel at which packedB begins, and elements from panel to panel
+
+	packPanels, multiply, multiplyVector, multiplyDeep func(lo, hi int) // bound once, so that loops allocate nothing
 }
 
 // split hands out scratch memory.
@@ -109,6 +125,7 @@ func (r *gemmRun[T]) split(scratch []T) {
 	line := alignment * int(unsafe.Sizeof(T(0)))
 	off := int(-uintptr(unsafe.Pointer(unsafe.SliceData(scratch)))&uintptr(line-1)) / int(unsafe.Sizeof(T(0)))
 	scratch = scratch[off:]
+	r.first, r.pitch = 0, r.nr*r.kc
 	if r.packB {
 		n := r.nc * r.kc
 		r.packedB, scratch = scratch[:n], scratch[n:]
@@ -127,6 +144,10 @@ func (r *gemmRun[T]) all(pool *par.Pool) {
 	}
 	for r.j0 = 0; r.j0 < r.N; r.j0 = r.j1 {
 		r.j1 = min(r.j0+r.nc, r.N)
+		if r.deep {
+			pool.For(r.colTasks(), 1, r.multiplyDeep)
+			continue
+		}
 		r.k0, r.k1 = 0, min(r.kc, r.K)
 		for {
 			r.block(pool)
@@ -182,7 +203,7 @@ func (r *gemmRun[T]) packTasks(lo, hi int) {
 func (r *gemmRun[T]) packBPanel(panel int) {
 	j := r.j0 + panel*r.nr
 	n, k := min(r.nr, r.N-j), r.k1-r.k0
-	dst := r.packedB[panel*r.nr*r.kc:][:r.nr*k]
+	dst := r.packedB[(panel-r.first)*r.pitch:][:r.nr*k]
 	if r.TransB {
 		r.packColumns(dst, r.nr, r.b[j*r.LDB+r.k0:], r.LDB, n, k)
 	} else {
@@ -190,6 +211,24 @@ func (r *gemmRun[T]) packBPanel(panel int) {
 	}
 	if r.flush {
 		flushAll(dst)
+	}
+}
+
+// packBPanels is packBPanel for those from j to j1. Rows are read as they lie in memory, and not
+// once for each panel.
+func (r *gemmRun[T]) packBPanels(j, j1 int) {
+	if r.TransB || r.flush {
+		for ; j < j1; j++ {
+			r.packBPanel(j)
+		}
+		return
+	}
+	for k := range r.k1 - r.k0 {
+		row := r.b[(r.k0+k)*r.LDB:][:r.N]
+		for panel := j; panel < j1; panel++ {
+			d := r.packedB[(panel-r.first)*r.pitch+k*r.nr:][:r.nr]
+			clear(d[copy(d, row[r.j0+panel*r.nr:]):])
+		}
 	}
 }
 
@@ -245,6 +284,67 @@ func (r *gemmRun[T]) multiplyTasks(lo, hi int) {
 	}
 }
 
+// deepTasks runs tasks of some columns each, where A has few rows: a worker multiplies what it
+// has just packed, and waits for nobody.
+func (r *gemmRun[T]) deepTasks(lo, hi int) {
+	q := *r // the workers are not at the same depth
+	for task := lo; task < hi; task++ {
+		j := task * q.cols
+		j1 := min(j+q.cols, q.colPanels())
+		for q.k0 = 0; q.k0 < q.K; q.k0 = q.k1 {
+			q.k1 = min(q.k0+q.kc, q.K)
+			if q.uses != noForm {
+				q.first, q.pitch = j, q.nr*(q.k1-q.k0)
+				q.packedB = q.formAt(j, j1, q.k0)
+			}
+			if q.uses != readsForm {
+				q.packBPanels(j, j1)
+			}
+			if q.uses == makesForm {
+				continue
+			}
+			for i := range q.mrs {
+				q.fetchNext(i, j, j1)
+				q.rowPanel(i, j, j1)
+			}
+		}
+	}
+}
+
+// formAt is the packed form from row k of column panels j to j1 on, which are a task's. There the
+// panels of a block follow each other, and the blocks of a task.
+func (r *gemmRun[T]) formAt(j, j1, k int) []T {
+	return r.form[(r.j0+j*r.nr)*r.K+(j1-j)*r.nr*k:]
+}
+
+// fetchNext asks for the i-th part, one for each row panel, of B's next block: so memory is read
+// while the processor multiplies.
+func (r *gemmRun[T]) fetchNext(i, j, j1 int) {
+	depth := min(r.kc, r.K-r.k1)
+	if depth == 0 || r.fetch == nil {
+		return
+	}
+	const line = 64
+	size := int(unsafe.Sizeof(T(0)))
+	if r.uses == readsForm {
+		n := (j1 - j) * r.nr * depth
+		from, to := n*i/r.mrs, n*(i+1)/r.mrs
+		if lines := (to - from) * size / line; lines > 0 {
+			r.fetch(1, lines, (*byte)(unsafe.Pointer(at(r.formAt(j, j1, r.k1), from))), 0)
+		}
+		return
+	}
+	col := r.j0 + j*r.nr
+	rows, cols, from := depth, min((j1-j)*r.nr, r.N-col), r.k1*r.LDB+col
+	if r.TransB {
+		rows, cols, from = cols, rows, col*r.LDB+r.k1
+	}
+	first, end := rows*i/r.mrs, rows*(i+1)/r.mrs
+	if first < end {
+		r.fetch(end-first, ceil(cols*size, line), (*byte)(unsafe.Pointer(at(r.b, from+first*r.LDB))), r.LDB*size)
+	}
+}
+
 // rowPanel multiplies row panel i by the column panels from j to j1 of the block.
 func (r *gemmRun[T]) rowPanel(i, j, j1 int) {
 	size := int(unsafe.Sizeof(T(0)))
@@ -290,7 +390,7 @@ func (r *gemmRun[T]) operandB(j int) (b *T, bks, bps int) {
 		return unsafe.SliceData(r.b), 0, 0
 	}
 	if r.packB {
-		return at(r.packedB, j*r.nr*r.kc), r.nr, r.nr * r.kc
+		return at(r.packedB, (j-r.first)*r.pitch), r.nr, r.pitch
 	}
 	return at(r.b, r.k0*r.LDB+r.j0+j*r.nr), r.LDB, r.nr
 }

@@ -5,6 +5,7 @@ import (
 	"math"
 	"math/rand/v2"
 	"runtime"
+	"slices"
 	"testing"
 	"time"
 
@@ -160,7 +161,7 @@ func TestGemmInSmallBlocks(t *testing.T) {
 // gemmShapes are M, N, K: cubes, products of LeNet and AlexNet on a batch, and vectors.
 var gemmShapes = [][3]int{{256, 256, 256}, {512, 512, 512}, {1024, 1024, 1024},
 	{64, 120, 400}, {64, 84, 120}, {64, 10, 84}, {16, 6400, 150}, {16, 150, 6400}, {6, 50176, 25},
-	{64, 4096, 9216}, {1, 120, 400}, {1, 4096, 9216}, {4096, 1, 9216}}
+	{64, 4096, 9216}, {64, 9216, 4096}, {64, 4096, 4096}, {16, 4096, 9216}, {128, 4096, 4096}, {1, 120, 400}, {1, 4096, 9216}, {4096, 1, 9216}}
 
 func BenchmarkGemm(b *testing.B) {
 	rng := rand.New(rand.NewPCG(1, 1))
@@ -204,4 +205,71 @@ func benchShare(b *testing.B, threads int, operations float64, run func(pool *pa
 	b.ReportMetric(rate/1e9, "GFLOP/s")
 	b.ReportMetric(100*rate/limit, "%peak")
 	b.ReportMetric(0, "ns/op")
+}
+
+// TestGemmOfFewRowsByManyColumns: tasks that take their columns through all of K, the last one fewer.
+func TestGemmOfFewRowsByManyColumns(t *testing.T) {
+	pool := par.NewPool(3)
+	defer pool.Close()
+	eachLevel(t, func(t *testing.T, k *Kernels) {
+		if k.Level() == Generic {
+			t.Skip("packs A, so that tasks wait for each other")
+		}
+		rng := rand.New(rand.NewPCG(3, 3))
+		small := *k
+		small.gemm32 = newTiles(*k.gemm32, caches{l1: 32 << 10, l2: 128 << 10, l3: 1 << 20})
+		small.gemm64 = newTiles(*k.gemm64, caches{l1: 32 << 10, l2: 128 << 10, l3: 1 << 20})
+		small.gemm32.depth, small.gemm64.depth = 40, 30
+		for _, op := range []GemmOp{
+			{M: 13, N: 1025, K: 97, TransB: true}, {M: 40, N: 1200, K: 81, Bias: ColBias, Act: ReLU}, {M: 64, N: 2051, K: 40, TransB: true, Add: true},
+			{M: 33, N: 1999, K: 130, Bias: RowBias, LDA: 140, LDB: 2002, LDC: 2001},
+		} {
+			require.True(t, small.gemm32.plan(op.withStrides()).deep)
+			require.True(t, small.gemm64.plan(op.withStrides()).deep)
+			checkPacked[float32](t, &small, pool, rng, op)
+			checkPacked[float64](t, &small, pool, rng, op)
+			checkGemm[float32](t, &small, pool, rng, op)
+			checkGemm[float64](t, &small, pool, rng, op)
+		}
+		checkGemm[float32](t, &small, pool, rng, GemmOp{M: 13, N: 1025, TransB: true, Bias: ColBias})
+	})
+}
+
+// checkPacked holds a product with packed B to the bits of the product without. What reads outside
+// of the form finds NaN.
+func checkPacked[T Float](t *testing.T, k *Kernels, pool *par.Pool, rng *rand.Rand, op GemmOp) {
+	o := newOperands[T](rng, k, op)
+	n, _ := GemmPacking[T](k, op)
+	require.Positive(t, n)
+	const margin = 64
+	memory := make([]T, n+2*margin)
+	for i := range memory {
+		memory[i] = T(math.NaN())
+	}
+	form := memory[margin : margin+n]
+	GemmPack(k, pool, op, o.b, form)
+	for i := range margin {
+		require.True(t, memory[i] != memory[i] && memory[margin+n+i] != memory[margin+n+i], "written outside of the form")
+	}
+	c := slices.Clone(o.c)
+	GemmPacked(k, nil, op, o.a, form, c, o.bias)
+	Gemm(k, pool, op, o.a, o.b, o.c, o.bias, o.scratch)
+	require.Equal(t, o.c, c)
+}
+
+// Sizes of the batch share a form.
+func TestGemmFormsDoNotDependOnRows(t *testing.T) {
+	op := GemmOp{M: 64, N: 4096, K: 500, TransB: true}
+	n, form := GemmPacking[float32](Best(), op)
+	if n == 0 {
+		t.Skip("no packed form at this level")
+	}
+	op.M = 48
+	same, other := GemmPacking[float32](Best(), op)
+	require.Equal(t, n, same)
+	require.Equal(t, form, other)
+	op.M = 1
+	n, _ = GemmPacking[float32](Best(), op)
+	require.Zero(t, n, "a single row needs no more than B as it is")
+	require.PanicsWithValue(t, "simd: a packed form of 7 elements, needs 0", func() { GemmPack(Best(), nil, op, nil, make([]float32, 7)) })
 }

@@ -26,6 +26,8 @@ func gemm(t *target) string {
 		}
 	}
 	transposes(t)
+	t.elem = 4
+	t.fetch()
 	gemvs(t)
 	return t.tileTable()
 }
@@ -221,4 +223,24 @@ func (p *tile) eachC(visit func(i, v int, c operand.Mem)) {
 			p.ADDQ(p.cs, p.row)
 		}
 	}
+}
+
+// fetch asks for lines of memory that will be needed.
+func (t *target) fetch() {
+	t.begin("fetch"+t.name, "prefetches rows > 0 rows of lines > 0 cache lines each into the second-level cache. stride is in bytes.",
+		"rows, lines int, src *byte, stride int")
+	rows, src, stride := t.arg("rows"), t.arg("src"), t.arg("stride")
+	line, left := t.GP64(), t.GP64()
+	t.Label("row")
+	t.MOVQ(src, line)
+	t.Load(t.Param("lines"), left)
+	t.Label("line")
+	t.PREFETCHT1(operand.Mem{Base: line})
+	t.ADDQ(operand.Imm(64), line)
+	t.DECQ(left)
+	t.JNE(operand.LabelRef("line"))
+	t.ADDQ(stride, src)
+	t.DECQ(rows)
+	t.JNE(operand.LabelRef("row"))
+	t.end()
 }

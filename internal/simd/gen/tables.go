@@ -13,6 +13,7 @@ func (t *target) tileTable() string {
 var tiles%[1]sf%[2]d = tiles[float%[2]d]{
 	width: %[3]d,
 	transpose: transpose%[1]sf%[2]d,
+	fetch: fetch%[1]s,
 	dots: dots%[1]sf%[2]d,
 	rows1: rows1%[1]sf%[2]d,
 	rows8: rows8%[1]sf%[2]d,
