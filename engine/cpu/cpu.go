@@ -29,6 +29,8 @@ var (
 	_ engine.Mover     = Engine{}
 	_ engine.Randomer  = Engine{}
 	_ engine.Fuser     = Engine{}
+
+	_ engine.WindowSummer = Engine{}
 )
 
 const name = "cpu"

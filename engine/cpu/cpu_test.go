@@ -182,6 +182,9 @@ func TestFastKernelsAreOurs(t *testing.T) {
 			m := engine.MapOf(engine.Copy, shape.Float32, engine.In(0))
 			return e.BindMap(m, []shape.Type{shape.I32(5)}, []shape.Type{f32(5)})
 		},
+		"WindowSum": func() (engine.Bound, error) {
+			return e.BindWindowSum(engine.WindowSum{Axis: 1, Before: 2, After: 2}, []shape.Type{x}, x)
+		},
 		"Slice": func() (engine.Bound, error) {
 			return e.BindSlice(engine.Window{Step: [shape.MaxRank]int{1, 2}}, []shape.Type{f32(3, 4)}, f32(3, 2))
 		},

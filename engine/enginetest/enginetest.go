@@ -73,6 +73,7 @@ var families = []family{
 	{"MaxPooler", is[engine.MaxPooler], maxPoolTable, randomMaxPool},
 	{"AvgPooler", is[engine.AvgPooler], avgPoolTable, randomAvgPool},
 	{"Softmaxer", is[engine.Softmaxer], softmaxTable, randomSoftmax},
+	{"WindowSummer", is[engine.WindowSummer], windowSumTable, randomWindowSum},
 	{"Mover", is[engine.Mover], moveTable, randomMove},
 	{"Randomer", is[engine.Randomer], randomTable, randomRandom},
 }
