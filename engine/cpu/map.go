@@ -303,9 +303,14 @@ func spreadRow[T any](dst, src []T, stride int) {
 	}
 }
 
+// fill doubles what is filled, since copying goes by vectors.
 func fill[T any](dst []T, v T) {
-	for i := range dst {
+	const first = 16
+	for i := range dst[:min(len(dst), first)] {
 		dst[i] = v
+	}
+	for n := first; n < len(dst); n *= 2 {
+		copy(dst[n:], dst[:n])
 	}
 }
 

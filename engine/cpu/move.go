@@ -223,21 +223,21 @@ func padRows[W word](e Engine, m padding, before int, value W) *loop {
 				continue
 			}
 			copy(row[before*m.width:][:n*m.width], src[base:])
-			for j := 0; j < len(last); j++ {
-				if j == before {
-					j += n
-					if j >= len(last) {
-						break
-					}
-				}
-				if last[j] == outside {
-					fill(nth(row, j, m.width), value)
-					continue
-				}
-				copy(nth(row, j, m.width), src[base+last[j]*m.width:])
-			}
+			edge(&m, row, 0, before, src[base:], value)
+			edge(&m, row, before+n, len(last), src[base:], value)
 		}
 	})
+}
+
+// edge sets places lo to hi of a row, which are of padding.
+func edge[W word](m *padding, row []W, lo, hi int, src []W, value W) {
+	if lo < hi && m.last()[lo] == outside {
+		fill(row[lo*m.width:hi*m.width], value)
+		return
+	}
+	for j := lo; j < hi; j++ {
+		copy(nth(row, j, m.width), src[m.last()[j]*m.width:])
+	}
 }
 
 // BindPadGrad implements [engine.Mover]. The gradient of padding by a constant is a slice.
