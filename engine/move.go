@@ -19,6 +19,28 @@ func (m PadMode) String() string {
 	return [...]string{"constant", "edge", "reflect", "symmetric"}[m]
 }
 
+// Source returns the place that place i, perhaps beyond an axis of extent n, is a copy of; -1 is none.
+func (m PadMode) Source(i, n int) int {
+	if 0 <= i && i < n {
+		return i
+	}
+	last := n - 1
+	switch m {
+	case PadEdge:
+		return min(max(i, 0), last)
+	case PadReflect: // the edge is the mirror
+		return last - abs(last-abs(i))
+	case PadSymmetric: // the mirror stands beyond the edge
+		if i < 0 {
+			return -1 - i
+		}
+		return 2*n - 1 - i
+	}
+	return -1
+}
+
+func abs(i int) int { return max(i, -i) }
+
 // Perm is a permutation of axes: axis i of the result is axis Perm[i] of the input.
 type Perm [shape.MaxRank]uint8
 

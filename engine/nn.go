@@ -98,6 +98,16 @@ type AvgPooler interface {
 	BindAvgPool2DGrad(p Pool2D, in []shape.Type, out shape.Type) (Bound, error)
 }
 
+// WindowSum says which elements are added up along an axis: from Before places before each to After places
+// behind it, as far as there are so many.
+type WindowSum struct{ Axis, Before, After int }
+
+// A WindowSummer binds sums over windows along one axis. It takes floating-point x and gives sums
+// of its type.
+type WindowSummer interface {
+	BindWindowSum(w WindowSum, in []shape.Type, out shape.Type) (Bound, error)
+}
+
 // MatMul are the attributes of a matrix product over the last two axes; the axes before
 // them are batches, equal in all inputs, or absent in one operand, which then serves every batch.
 type MatMul struct {

@@ -55,6 +55,18 @@ type Flatten struct{}
 // Apply returns a node of rank 2.
 func (Flatten) Apply(s Scope, x *graph.Node) *graph.Node { return Func(ops.Flatten).Apply(s, x) }
 
+// LRN normalises each element by its neighbours in Size channels; see [ops.LRN] for the formula
+// and the defaults, PyTorch's. The layer of AlexNet's paper is LRN{Alpha: 5e-4, K: 2}.
+type LRN struct {
+	Size           int     // default 5
+	Alpha, Beta, K float64 // defaults 1e-4, 0.75, 1
+}
+
+// Apply returns a node of x's type.
+func (l LRN) Apply(s Scope, x *graph.Node) *graph.Node {
+	return s.Within("", x, func(Scope) *graph.Node { return ops.LRN(x, ops.LRNOptions(l)) })
+}
+
 // Dropout sets elements to 0 with probability P while training, and scales the others by
 // 1/(1-P); in inference it does nothing (Srivastava et al., 2014).
 type Dropout struct{ P float64 }

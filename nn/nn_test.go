@@ -121,6 +121,7 @@ func TestLayersNameAndShape(t *testing.T) {
 		{nn.Tanh{}, image, image, map[string]string{}},
 		{nn.Softmax{}, image, image, map[string]string{}},
 		{nn.LogSoftmax{}, image, image, map[string]string{}},
+		{nn.LRN{Alpha: 5e-4, K: 2}, image, image, map[string]string{}},
 		{nn.Func(ops.Exp), image, image, map[string]string{}},
 		{nn.Sequential{}, image, image, map[string]string{}},
 	} {
@@ -258,7 +259,7 @@ func TestAnInvalidInputIsReturnedInSilence(t *testing.T) {
 	for _, l := range []nn.Layer{
 		nn.Conv2D{Out: 1, Kernel: 1}, nn.Conv1D{Out: 1, Kernel: 1}, nn.Linear{Out: 1}, nn.BatchNorm{}, nn.Residual{Body: nn.ReLU{}},
 		nn.MaxPool2D{Kernel: 2}, nn.AvgPool2D{Kernel: 2}, nn.GlobalAvgPool2D{}, nn.ReLU{}, nn.LeakyReLU{}, nn.Sigmoid{}, nn.Tanh{},
-		nn.Softmax{}, nn.LogSoftmax{}, nn.Flatten{}, nn.Dropout{}, nn.Func(ops.Exp), nn.Sequential{nn.ReLU{}}, nn.Named("n", nn.ReLU{}),
+		nn.Softmax{}, nn.LogSoftmax{}, nn.LRN{}, nn.Flatten{}, nn.Dropout{}, nn.Func(ops.Exp), nn.Sequential{nn.ReLU{}}, nn.Named("n", nn.ReLU{}),
 		nn.Frozen{Layer: nn.ReLU{}},
 	} {
 		require.Same(t, bad, l.Apply(nn.Root(g), bad), "%#v", l)

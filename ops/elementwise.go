@@ -1,6 +1,7 @@
 package ops
 
 import (
+	"math"
 	"slices"
 
 	"github.com/plexaura/plexaura/engine"
@@ -43,6 +44,7 @@ const (
 	cos
 	tanh
 	sigmoid
+	erf
 	floor
 	relu
 )
@@ -71,6 +73,9 @@ var unaries = [...]struct {
 	}},
 	sigmoid: {"Sigmoid", engine.Sigmoid, floating, func(x, y, dy *graph.Node) *graph.Node {
 		return Mul(dy, Mul(y, Sub(Scalar(y, 1), y)))
+	}},
+	erf: {"Erf", engine.Erf, floating, func(x, y, dy *graph.Node) *graph.Node {
+		return Mul(dy, MulScalar(Exp(Neg(Square(x))), 2/math.Sqrt(math.Pi)))
 	}},
 	floor: {"Floor", engine.Floor, floating, nil},
 	relu: {"ReLU", engine.Max, number, func(x, y, dy *graph.Node) *graph.Node {
@@ -114,6 +119,9 @@ func Tanh(x *graph.Node) *graph.Node { return graph.Apply(tanh, x) }
 
 // Sigmoid returns 1/(1+exp(-x)).
 func Sigmoid(x *graph.Node) *graph.Node { return graph.Apply(sigmoid, x) }
+
+// Erf returns the error function of x: 2/sqrt(pi) times the integral of exp(-t*t) from 0 to x.
+func Erf(x *graph.Node) *graph.Node { return graph.Apply(erf, x) }
 
 // Floor returns the greatest whole number not above x. Its derivative is 0.
 func Floor(x *graph.Node) *graph.Node { return graph.Apply(floor, x) }

@@ -49,7 +49,7 @@ func constructors() (all []constructor) {
 
 	for name, f := range map[string]func(x *graph.Node) *graph.Node{
 		"Neg": ops.Neg, "Abs": ops.Abs, "Sign": ops.Sign, "Exp": ops.Exp, "Log": ops.Log, "Log1p": ops.Log1p, "Expm1": ops.Expm1,
-		"Sqrt": ops.Sqrt, "Sin": ops.Sin, "Cos": ops.Cos, "Tanh": ops.Tanh, "Sigmoid": ops.Sigmoid, "Floor": ops.Floor,
+		"Sqrt": ops.Sqrt, "Sin": ops.Sin, "Cos": ops.Cos, "Tanh": ops.Tanh, "Sigmoid": ops.Sigmoid, "Erf": ops.Erf, "Floor": ops.Floor,
 		"ReLU": ops.ReLU, "Softplus": ops.Softplus, "Square": ops.Square, "Reciprocal": ops.Reciprocal,
 		"ZerosLike": ops.ZerosLike, "OnesLike": ops.OnesLike, "StopGradient": ops.StopGradient, "Flatten": ops.Flatten,
 	} {
@@ -90,6 +90,7 @@ func constructors() (all []constructor) {
 	row("Pad", of1(func(x *graph.Node) *graph.Node { return ops.Pad(x, ops.PadOp{After: [shape.MaxRank]int{1: 1}}) }), x)
 	row("Softmax", of1(func(x *graph.Node) *graph.Node { return ops.Softmax(x, 1) }), x)
 	row("LogSoftmax", of1(func(x *graph.Node) *graph.Node { return ops.LogSoftmax(x, 1) }), x)
+	row("LRN", of1(func(x *graph.Node) *graph.Node { return ops.LRN(x, ops.LRNOptions{}) }), x)
 	row("Dropout", of1(func(x *graph.Node) *graph.Node { return ops.Dropout(x, .5) }), x)
 	row("Random", of1(func(x *graph.Node) *graph.Node { return ops.Random(x, shape.Of(2), engine.Normal) }), x)
 	row("Concat", of2(func(a, b *graph.Node) *graph.Node { return ops.Concat(1, a, b) }), x, x)

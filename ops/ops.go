@@ -15,6 +15,7 @@ var All = slices.Concat(
 	modeOps,
 	reduceOps,
 	softmaxOps,
+	lrnOps,
 	randomOps,
 	matMulOps,
 	conv2DOps,

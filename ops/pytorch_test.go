@@ -63,6 +63,10 @@ func torchFunctions() map[string]func(x []*graph.Node) *graph.Node {
 			fs[name+" "+label] = ofAxes(f, axes...)
 		}
 	}
+	for _, o := range []ops.LRNOptions{{}, {Size: 4, Alpha: 2, Beta: .5, K: 2}, {Size: 1, Alpha: 1, Beta: 1.25}, {Size: 9, Alpha: .5, K: .5}} {
+		name := map[int]string{0: "5 0.0001 0.75 1", 4: "4 2 0.5 2", 1: "1 1 1.25 1", 9: "9 0.5 0.75 0.5"}[o.Size]
+		fs["LRN "+name] = of1(func(x *graph.Node) *graph.Node { return ops.LRN(x, o) })
+	}
 	for _, each := range []bool{false, true} {
 		for _, smoothing := range []float64{0, .2} {
 			o := ops.CrossEntropyOptions{LabelSmoothing: smoothing, PerExample: each}

@@ -68,6 +68,10 @@ var controls = []control{
 		func(x ...*graph.Node) *graph.Node { return ops.Softmax(x[0], 1) },
 		func(n, dy *graph.Node) []*graph.Node { return adjoints(ops.Mul(n, dy)) },
 		normal(shape.Of(2, 3)), 1},
+	{"lrn: windows to the wrong side",
+		func(x ...*graph.Node) *graph.Node { return windowSum(ops.LRN(x[0], ops.LRNOptions{Size: 2})) },
+		func(n, dy *graph.Node) []*graph.Node { return adjoints(graph.Apply(n.Op(), dy)) },
+		normal(shape.Of(1, 4)), 1},
 	{"matmul: an operand not transposed",
 		func(x ...*graph.Node) *graph.Node { return ops.MatMul(x[0], x[1]) },
 		func(n, dy *graph.Node) []*graph.Node {
@@ -138,6 +142,16 @@ var controls = []control{
 		func(x ...*graph.Node) *graph.Node { return ops.Exp(x[0]) },
 		func(_, dy *graph.Node) []*graph.Node { return adjoints(ops.Log(ops.Neg(ops.Square(dy)))) },
 		normal(shape.Of(3)), 1},
+}
+
+// windowSum is the sum of squares that y, an LRN, is made of.
+func windowSum(y *graph.Node) *graph.Node {
+	for _, n := range graph.Reachable(y) {
+		if n.Kind() == graph.Computed && n.Op().Name() == "WindowSum" {
+			return n
+		}
+	}
+	return nil
 }
 
 func adjoints(dx ...*graph.Node) []*graph.Node { return dx }

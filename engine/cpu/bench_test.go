@@ -207,3 +207,72 @@ func BenchmarkLanePools(b *testing.B) {
 		}
 	}
 }
+
+// What layers between products are made of; the rate counts each input and output once.
+func BenchmarkBandwidth(b *testing.B) {
+	e, f32 := New(), shape.F32
+	image, channel, plain := f32(32, 64, 28, 28), f32(64, 1, 1), f32(32*64*28*28)
+	step := func(f engine.Fn, d shape.DType, args ...engine.Arg) engine.Step {
+		s := engine.Step{Fn: f, DType: d}
+		copy(s.Args[:], args)
+		return s
+	}
+	maps := func(steps ...engine.Step) engine.Map { return engine.Map{Steps: steps, Outs: []int{len(steps) - 1}} }
+	normalise := maps(step(engine.Sub, shape.Float32, engine.In(0), engine.In(1)),
+		step(engine.Mul, shape.Float32, engine.Res(0), engine.In(2)), step(engine.Add, shape.Float32, engine.Res(1), engine.In(3)))
+	dropout := maps(step(engine.Lt, shape.Bool, engine.In(1), engine.Imm(.5)), step(engine.Mul, shape.Float32, engine.In(0), engine.Imm(2)),
+		step(engine.Select, shape.Float32, engine.Res(0), engine.Res(1), engine.Imm(0)))
+	lrn := maps(step(engine.Mul, shape.Float32, engine.In(1), engine.Imm(1e-4)), step(engine.Add, shape.Float32, engine.Res(0), engine.Imm(1)),
+		step(engine.Pow, shape.Float32, engine.Res(1), engine.Imm(-.75)), step(engine.Mul, shape.Float32, engine.In(0), engine.Res(2)))
+	channels := engine.AxesOf(0, 2, 3)
+	type types = []shape.Type
+	for _, c := range []struct {
+		name string
+		bind func(in types, out shape.Type) (engine.Bound, error)
+		in   types
+		out  shape.Type
+	}{
+		{"add", func(in types, out shape.Type) (engine.Bound, error) {
+			return e.BindMap(engine.MapOf(engine.Add, shape.Float32, engine.In(0), engine.In(1)), in, types{out})
+		}, types{plain, plain}, plain},
+		{"batchnorm/sums", func(in types, out shape.Type) (engine.Bound, error) {
+			return e.BindReduce(engine.Sum, channels, in, out)
+		}, types{image}, f32(64)},
+		{"batchnorm/apply", func(in types, out shape.Type) (engine.Bound, error) { return e.BindMap(normalise, in, types{out}) },
+			types{image, channel, channel, channel}, image},
+		{"dropout/random", func(in types, out shape.Type) (engine.Bound, error) { return e.BindRandom(engine.Uniform, 1, in, out) }, types{shape.I64(2)}, plain},
+		{"dropout/apply", func(in types, out shape.Type) (engine.Bound, error) { return e.BindMap(dropout, in, types{out}) }, types{plain, plain}, plain},
+		{"softmax/10", func(in types, out shape.Type) (engine.Bound, error) { return e.BindSoftmax(true, 1, in, out) }, types{f32(256, 10)}, f32(256, 10)},
+		{"softmax/1000", func(in types, out shape.Type) (engine.Bound, error) { return e.BindSoftmax(true, 1, in, out) }, types{f32(256, 1000)}, f32(256, 1000)},
+		{"softmax/grad", func(in types, out shape.Type) (engine.Bound, error) { return e.BindSoftmaxGrad(true, 1, in, out) }, types{f32(256, 1000), f32(256, 1000)}, f32(256, 1000)},
+		{"onehot", func(in types, out shape.Type) (engine.Bound, error) { return e.BindOneHot(in, out) }, types{shape.I32(256)}, f32(256, 1000)},
+		{"max/channels", func(in types, out shape.Type) (engine.Bound, error) {
+			return e.BindReduce(engine.Maximum, engine.AxesOf(1), in, out)
+		}, types{image}, f32(32, 28, 28)},
+		{"sum/rows", func(in types, out shape.Type) (engine.Bound, error) {
+			return e.BindReduce(engine.Sum, engine.AxesOf(0), in, out)
+		}, types{f32(256, 4096)}, f32(4096)},
+		{"lrn/sums", func(in types, out shape.Type) (engine.Bound, error) {
+			return e.BindWindowSum(engine.WindowSum{Axis: 1, Before: 2, After: 2}, in, out)
+		}, types{image}, image},
+		{"lrn/apply", func(in types, out shape.Type) (engine.Bound, error) { return e.BindMap(lrn, in, types{out}) }, types{plain, plain}, plain},
+		{"concat", func(in types, out shape.Type) (engine.Bound, error) { return e.BindConcat(1, in, out) }, types{image, image}, f32(32, 128, 28, 28)},
+		{"pad", func(in types, out shape.Type) (engine.Bound, error) {
+			two := [shape.MaxRank]int{2: 2, 3: 2}
+			return e.BindPad(engine.Padding{Before: two, After: two}, in, out)
+		}, types{image}, f32(32, 64, 32, 32)},
+	} {
+		b.Run(c.name, func(b *testing.B) {
+			bound, err := c.bind(c.in, c.out)
+			if err != nil {
+				b.Fatal(err)
+			}
+			bytes := c.out.Bytes()
+			for _, t := range c.in {
+				bytes += t.Bytes()
+			}
+			b.SetBytes(int64(bytes))
+			benchmark(b, bound, 0, c.in, c.out)
+		})
+	}
+}

@@ -30,6 +30,8 @@ var (
 	_ engine.Randomer  = Engine{}
 	_ engine.Fuser     = Engine{}
 	_ engine.Sharer    = Engine{}
+
+	_ engine.WindowSummer = Engine{}
 )
 
 const name = "cpu"

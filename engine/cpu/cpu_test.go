@@ -173,6 +173,35 @@ func TestFastKernelsAreOurs(t *testing.T) {
 		"Transpose": func() (engine.Bound, error) {
 			return e.BindTranspose(engine.Perm{1, 0}, []shape.Type{f32(3, 4)}, f32(4, 3))
 		},
+		"Max": func() (engine.Bound, error) {
+			return e.BindReduce(engine.Maximum, engine.AxesOf(1), []shape.Type{x}, f32(2, 6, 6))
+		},
+		"Sum of float64": func() (engine.Bound, error) {
+			return e.BindReduce(engine.Sum, engine.AxesOf(1), []shape.Type{shape.F64(2, 3)}, shape.F64(2))
+		},
+		"Map of int32": func() (engine.Bound, error) {
+			m := engine.MapOf(engine.Copy, shape.Float32, engine.In(0))
+			return e.BindMap(m, []shape.Type{shape.I32(5)}, []shape.Type{f32(5)})
+		},
+		"WindowSum": func() (engine.Bound, error) {
+			return e.BindWindowSum(engine.WindowSum{Axis: 1, Before: 2, After: 2}, []shape.Type{x}, x)
+		},
+		"Slice": func() (engine.Bound, error) {
+			return e.BindSlice(engine.Window{Step: [shape.MaxRank]int{1, 2}}, []shape.Type{f32(3, 4)}, f32(3, 2))
+		},
+		"Embed": func() (engine.Bound, error) {
+			return e.BindEmbed(engine.Window{Step: [shape.MaxRank]int{1, 2}}, []shape.Type{f32(3, 2)}, f32(3, 4))
+		},
+		"Concat": func() (engine.Bound, error) {
+			return e.BindConcat(1, []shape.Type{f32(3, 2), f32(3, 4)}, f32(3, 6))
+		},
+		"Pad": func() (engine.Bound, error) {
+			return e.BindPad(engine.Padding{Before: [shape.MaxRank]int{0, 2}}, []shape.Type{f32(3, 2)}, f32(3, 4))
+		},
+		"PadGrad": func() (engine.Bound, error) {
+			return e.BindPadGrad(engine.Padding{Mode: engine.PadEdge, Before: [shape.MaxRank]int{0, 2}}, []shape.Type{f32(3, 4)}, f32(3, 2))
+		},
+		"OneHot": func() (engine.Bound, error) { return e.BindOneHot([]shape.Type{shape.I32(4)}, f32(4, 3)) },
 		"Random": func() (engine.Bound, error) { return e.BindRandom(engine.Normal, 1, []shape.Type{shape.I64(2)}, x) },
 	} {
 		b, err := bind()

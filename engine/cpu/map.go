@@ -5,6 +5,7 @@ import (
 	"slices"
 
 	"github.com/plexaura/plexaura/engine"
+	"github.com/plexaura/plexaura/engine/ref"
 	"github.com/plexaura/plexaura/internal/simd"
 	"github.com/plexaura/plexaura/shape"
 )
@@ -12,17 +13,41 @@ import (
 // block is how many elements a map computes at a time: a register of float32 takes 4 KiB.
 const block = 1024
 
-// BindMap implements [engine.Mapper] for maps of float32 and Bool; those that compute with
-// other types are ref's. Each step goes over a block before the next one does, from
+// BindMap implements [engine.Mapper]: by vectors for maps of float32 and Bool, by ref's loops for
+// those that compute with other types. Each step goes over a block before the next one does, from
 // registers in scratch memory to registers, and the blocks are shared out.
 func (e Engine) BindMap(m engine.Map, in, out []shape.Type) (engine.Bound, error) {
 	b, err := e.Engine.BindMap(m, in, out)
-	if err != nil || !vectorial(m, in) {
+	if err != nil {
 		return b, err
+	}
+	if !vectorial(m, in) {
+		return e.sharedMap(b, m, in, out)
 	}
 	p := e.compileMap(m, in, out)
 	b.Kernel, b.Scratch, b.By, b.Serial = p.loop.kernel(), p.loop.slots*p.registers, name, p.loop.serial()
 	b.InPlace = slices.DeleteFunc(b.InPlace, func(o engine.Overwrite) bool { return slices.Contains(p.apart, o) })
+	return b, nil
+}
+
+// sharedMap is ref's kernel, shared out.
+func (e Engine) sharedMap(b engine.Bound, m engine.Map, in, out []shape.Type) (engine.Bound, error) {
+	p, err := ref.CompileMap(m, in, out)
+	if err != nil {
+		return b, err
+	}
+	cost := 2 * ref.MapBlock * len(m.Steps)
+	for _, s := range m.Steps {
+		cost += stepCost(s.Fn)
+	}
+	var regs region[uint8]
+	n := out[0].Len()
+	blocks := e.newLoop((n+ref.MapBlock-1)/ref.MapBlock, cost, func(c *engine.Call, slot, lo, hi int) {
+		p.Run(c, regs.of(c, slot), lo*ref.MapBlock, min(hi*ref.MapBlock, n))
+	})
+	var l layout
+	regs = reserve[uint8](&l, blocks.slots, p.Scratch())
+	b.Kernel, b.Scratch, b.By = blocks.kernel(), int(l), name
 	return b, nil
 }
 
@@ -302,9 +327,14 @@ func spreadRow[T any](dst, src []T, stride int) {
 	}
 }
 
+// fill doubles what is filled, since copying goes by vectors.
 func fill[T any](dst []T, v T) {
-	for i := range dst {
+	const first = 16
+	for i := range dst[:min(len(dst), first)] {
 		dst[i] = v
+	}
+	for n := first; n < len(dst); n *= 2 {
+		copy(dst[n:], dst[:n])
 	}
 }
 

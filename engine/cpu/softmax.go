@@ -55,6 +55,9 @@ type softmax struct {
 // overSlabs returns b with a kernel that calls f for each slab of the inputs and the output;
 // with one input, both are the same.
 func (e Engine) overSlabs(b engine.Bound, l slabs, f func(s softmax, x, dy, out []float32)) engine.Bound {
+	if l.width == 1 && l.n <= shortRow && l.count >= sideBySide {
+		return e.sideBySide(b, l, f)
+	}
 	var slab, first, second region[float32]
 	work := e.newLoop(l.count, 50+l.size()*2, func(c *engine.Call, slot, lo, hi int) {
 		s := softmax{l, e.simd, slab.of(c, slot), first.of(c, slot), second.of(c, slot)}
@@ -68,6 +71,38 @@ func (e Engine) overSlabs(b engine.Bound, l slabs, f func(s softmax, x, dy, out 
 	first = reserve[float32](&m, work.slots, l.width)
 	second = reserve[float32](&m, work.slots, l.width)
 	b.Kernel, b.Scratch, b.By, b.Serial = work.kernel(), int(m), name, work.serial()
+	return b
+}
+
+// Short rows cost more in calls than in work; so many of them are transposed, to be treated side by side.
+const shortRow, sideBySide = 64, 32
+
+// sideBySide is overSlabs for short rows.
+func (e Engine) sideBySide(b engine.Bound, l slabs, f func(s softmax, x, dy, out []float32)) engine.Bound {
+	var first, second, slab, x, dy region[float32]
+	groups := (l.count + sideBySide - 1) / sideBySide
+	work := e.newLoop(groups, 500+sideBySide*l.n*3, func(c *engine.Call, slot, lo, hi int) {
+		a, b, in := engine.Slice[float32](c.In[0]), engine.Slice[float32](c.In[len(c.In)-1]), len(c.In)
+		for i := lo; i < hi; i++ {
+			from, rows := i*sideBySide*l.n, min(sideBySide, l.count-i*sideBySide)
+			s := softmax{slabs{1, l.n, rows}, e.simd, slab.of(c, slot)[:rows*l.n], first.of(c, slot)[:rows], second.of(c, slot)[:rows]}
+			xs, dys := x.of(c, slot)[:rows*l.n], dy.of(c, slot)[:rows*l.n]
+			simd.Transpose(e.simd, xs, 0, a[from:], 0, rows, l.n)
+			if in > 1 {
+				simd.Transpose(e.simd, dys, 0, b[from:], 0, rows, l.n)
+			}
+			f(s, xs, dys, xs)
+			simd.Transpose(e.simd, engine.Slice[float32](c.Out[0])[from:], 0, xs, 0, l.n, rows)
+		}
+	})
+	var m layout
+	for _, r := range []*region[float32]{&first, &second} {
+		*r = reserve[float32](&m, work.slots, sideBySide)
+	}
+	for _, r := range []*region[float32]{&slab, &x, &dy} {
+		*r = reserve[float32](&m, work.slots, sideBySide*l.n)
+	}
+	b.Kernel, b.Scratch, b.By = work.kernel(), int(m), name
 	return b
 }
 

@@ -26,7 +26,9 @@ func (e Engine) BindTranspose(p engine.Perm, in []shape.Type, out shape.Type) (e
 }
 
 // word stands for the elements of every type of its width.
-type word interface{ uint8 | float32 | float64 }
+type word interface {
+	uint8 | int32 | int64 | float32 | float64
+}
 
 func words[W word](b engine.Buffer) []W {
 	return engine.Slice[W](engine.BufferAt(b.Bytes(), shape.DTypeOf[W](), b.Len()))

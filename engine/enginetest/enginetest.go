@@ -73,6 +73,7 @@ var families = []family{
 	{"AvgPooler", is[engine.AvgPooler], avgPoolTable, randomAvgPool},
 	{"Laner", is[engine.Laner], laneTable, randomLanes},
 	{"Softmaxer", is[engine.Softmaxer], softmaxTable, randomSoftmax},
+	{"WindowSummer", is[engine.WindowSummer], windowSumTable, randomWindowSum},
 	{"Mover", is[engine.Mover], moveTable, randomMove},
 	{"Randomer", is[engine.Randomer], randomTable, randomRandom},
 }

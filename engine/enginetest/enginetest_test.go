@@ -108,6 +108,11 @@ func (e spoiled) BindSoftmaxGrad(log bool, axis int, in []shape.Type, out shape.
 	return e.bound("Softmaxer", "SoftmaxGrad", in, out, b, err)
 }
 
+func (e spoiled) BindWindowSum(w engine.WindowSum, in []shape.Type, out shape.Type) (engine.Bound, error) {
+	b, err := e.Engine.BindWindowSum(w, in, out)
+	return e.bound("WindowSummer", "WindowSum", in, out, b, err)
+}
+
 func (e spoiled) BindTranspose(p engine.Perm, in []shape.Type, out shape.Type) (engine.Bound, error) {
 	b, err := e.Engine.BindTranspose(p, in, out)
 	return e.bound("Mover", "Transpose", in, out, b, err)
@@ -158,8 +163,11 @@ var methods = map[string][]string{
 	"AvgPooler": {"AvgPool2D", "AvgPool2DGrad"},
 	"Laner":     {"Conv2D", "Conv2DInputGrad", "Conv2DFilterGrad", "MaxPool2D", "MaxPool2DScatter", "AvgPool2D", "AvgPool2DGrad"},
 	"Softmaxer": {"Softmax", "SoftmaxGrad"},
-	"Mover":     {"Transpose", "Slice", "Embed", "Concat", "Pad", "PadGrad", "OneHot"},
-	"Randomer":  {"Random"},
+
+	"WindowSummer": {"WindowSum"},
+
+	"Mover":    {"Transpose", "Slice", "Embed", "Concat", "Pad", "PadGrad", "OneHot"},
+	"Randomer": {"Random"},
 }
 
 // failure returns what is first found wrong with e's kernels of a family.

@@ -286,10 +286,10 @@ func (p *probe) checkAllocations() error {
 	return nil
 }
 
-// mallocs counts allocations of a run of f: the least of a few attempts, since other
+// mallocs counts allocations of a run of f: the least of some attempts, since other
 // goroutines allocate as well.
 func mallocs(f func()) uint64 {
-	const attempts, runs = 5, 2
+	const attempts, runs = 40, 2
 	least := ^uint64(0)
 	for range attempts {
 		var before, after runtime.MemStats

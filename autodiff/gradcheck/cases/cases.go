@@ -31,7 +31,7 @@ func (c Case) Run() (gradcheck.Result, error) {
 // All returns the table, family by family.
 func All() []Case {
 	return slices.Concat(
-		elementwise(), uniform(), mode(), reductions(), softmax(), losses(), random(),
+		elementwise(), uniform(), mode(), reductions(), softmax(), lrn(), losses(), random(),
 		products(), convolutions(), pools(),
 		moves(), pads(), batchNorms(),
 	)

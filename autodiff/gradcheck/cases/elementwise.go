@@ -29,6 +29,7 @@ func elementwise() (rows []Case) {
 		{"Cos", ops.Cos, nil},
 		{"Tanh", ops.Tanh, nil},
 		{"Sigmoid", ops.Sigmoid, nil},
+		{"Erf", ops.Erf, nil},
 		{"Floor", ops.Floor, gradcheck.Uniform(1.1, 1.9)},
 		{"ReLU", ops.ReLU, gradcheck.NonZero},
 		{"Softplus", ops.Softplus, nil},

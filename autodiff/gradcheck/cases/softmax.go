@@ -29,6 +29,23 @@ func softmax() (rows []Case) {
 	return rows
 }
 
+// lrn has windows that are even, of one channel, and of more than there are. Alpha is large, so that they count.
+func lrn() (rows []Case) {
+	for _, c := range []struct {
+		label string
+		opts  ops.LRNOptions
+		x     shape.Shape
+	}{
+		{"defaults", ops.LRNOptions{Alpha: 2}, shape.Of(1, 7, 1, 2)},
+		{"size 4, batch", ops.LRNOptions{Size: 4, Alpha: 1, Beta: .5, K: 2}, shape.Of(n, 5, 2)},
+		{"size 1", ops.LRNOptions{Size: 1, Alpha: 1, Beta: 1.3}, shape.Of(2, 3)},
+		{"size beyond the channels", ops.LRNOptions{Size: 8, Alpha: 3}, shape.Of(1, 2, 2, 1)},
+	} {
+		rows = append(rows, Case{Op: "LRN", Label: c.label, F: of1(func(x *graph.Node) *graph.Node { return ops.LRN(x, c.opts) }), In: normal(c.x)})
+	}
+	return rows
+}
+
 func losses() []Case {
 	ids := gradcheck.Input{Type: shape.I64(n), Values: gradcheck.IDs(4)}
 	crossEntropy := func(o ops.CrossEntropyOptions) gradcheck.Func {

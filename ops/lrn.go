@@ -1,0 +1,102 @@
+package ops
+
+import (
+	"fmt"
+	"math"
+
+	"github.com/plexaura/plexaura/engine"
+	"github.com/plexaura/plexaura/graph"
+	"github.com/plexaura/plexaura/shape"
+)
+
+var lrnOps = []graph.Op{windowSum{Before: 2, After: 2}}
+
+// LRNOptions are the settings of [LRN]. Their defaults are those of PyTorch.
+type LRNOptions struct {
+	Size  int     // channels in a window; 0 means 5
+	Alpha float64 // divided by Size, unlike in the paper; 0 means 1e-4
+	Beta  float64 // 0 means 0.75
+	K     float64 // 0 means 1
+}
+
+func (o LRNOptions) withDefaults() LRNOptions {
+	o.Size = orElse(o.Size, 5)
+	for _, d := range []struct {
+		v     *float64
+		value float64
+	}{{&o.Alpha, 1e-4}, {&o.Beta, .75}, {&o.K, 1}} {
+		if *d.v == 0 {
+			*d.v = d.value
+		}
+	}
+	return o
+}
+
+func (o LRNOptions) check() error {
+	if o.Size < 1 || o.Size > math.MaxInt32 {
+		return fmt.Errorf("Size is %d; want 1 to %d", o.Size, math.MaxInt32)
+	}
+	for _, a := range []struct {
+		name  string
+		value float64
+	}{{"Alpha", o.Alpha}, {"Beta", o.Beta}, {"K", o.K}} {
+		if !(a.value > 0) || math.IsInf(a.value, 0) {
+			return fmt.Errorf("%s is %v; want a positive number", a.name, a.value)
+		}
+	}
+	return nil
+}
+
+// LRN divides each element of x (N,C,...), Float32 or Float64, by (K + Alpha/Size * s)^Beta, s being
+// the sum of squares over a window of Size channels about its own: Size/2 before it, (Size-1)/2 after
+// it, as far as there are so many. It is as in PyTorch's LocalResponseNorm; the paper does not
+// divide Alpha by Size, so that its alpha 1e-4 of 5 channels is an Alpha of 5e-4 here (with K 2).
+//
+// Krizhevsky, Sutskever and Hinton, "ImageNet Classification with Deep Convolutional Neural
+// Networks", 2012.
+func LRN(x *graph.Node, opts LRNOptions) *graph.Node {
+	if !valid(x) {
+		return graph.Apply(unbuilt("LRN"), x)
+	}
+	opts = opts.withDefaults()
+	w := windowSum{Before: opts.Size / 2, After: (opts.Size - 1) / 2}
+	_, err := w.Infer([]shape.Type{x.Type()})
+	if err == nil {
+		err = opts.check()
+	}
+	if err != nil {
+		return x.Graph().Reject("LRN", err, x)
+	}
+	sum := graph.Apply(w, Square(x))
+	base := AddScalar(MulScalar(sum, opts.Alpha/float64(opts.Size)), opts.K)
+	return Mul(x, Pow(base, Scalar(x, -opts.Beta)))
+}
+
+// windowSum adds up windows of channels: y at channel c is the sum of x over the channels from c-Before to
+// c+After.
+type windowSum struct{ Before, After int }
+
+func (windowSum) Name() string { return "WindowSum" }
+
+func (op windowSum) Infer(in []shape.Type) (t shape.Type, err error) {
+	if err := sameFloats(in, 1); err != nil {
+		return t, err
+	}
+	if in[0].Rank() < 2 {
+		return t, fmt.Errorf("input %v has no axis of channels; want (N,C,...)", in[0])
+	}
+	return in[0], nil
+}
+
+// Grad is the sum over the windows that an element is in.
+func (op windowSum) Grad(_, dy *graph.Node) []*graph.Node {
+	return one(graph.Apply(windowSum{Before: op.After, After: op.Before}, dy))
+}
+
+func (op windowSum) Bind(e engine.Engine, in []shape.Type, out shape.Type) (engine.Bound, error) {
+	w, ok := e.(engine.WindowSummer)
+	if !ok {
+		return engine.Bound{}, engine.Missing(e, op.Name())
+	}
+	return w.BindWindowSum(engine.WindowSum{Axis: 1, Before: op.Before, After: op.After}, in, out)
+}
