@@ -32,7 +32,7 @@ const (
 	// laneMostPairs is the most pairs of channel and filter for which lanes pay.
 	laneMostPairs = 1 << 12
 	// laneMostBytes is the most memory of the images and results of a block.
-	laneMostBytes = 4 << 20
+	laneMostBytes = 8 << 20
 )
 
 // inLanes reports whether images are in lanes.

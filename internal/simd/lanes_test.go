@@ -101,19 +101,24 @@ func TestLaneGradAgreesWithDefinition(t *testing.T) {
 	eachLevel(t, func(t *testing.T, k *Kernels) {
 		rng := rand.New(rand.NewPCG(33, 33))
 		for range 60 {
-			op := randomLaneOp(rng)
-			x, dy := randoms[float32](rng, op.N*op.C*op.H*op.W), randoms[float32](rng, op.N*op.M*op.Cols())
-			dw := repeat(float32(math.NaN()), op.M*op.Rows())
-			want := gradient(op, dw, x, dy)
-			p := NewLaneGrad(k, laneOp(op))
-			sums := repeat(float32(math.NaN()), p.SumsLen())
-			p.Run(sums, toLanes(x, op.C*op.H*op.W), toLanes(dy, op.M*op.Cols()), 0, p.Tasks())
-			p.Total(dw, sums, 0, p.Totals())
-			for i := range want {
-				requireWithin(t, want[i], float64(dw[i]), 0x1p-24*float64(op.N*op.Cols()+3), i, op)
-			}
+			checkLaneGrad(t, k, rng, randomLaneOp(rng))
 		}
+		// So wide that one call of a kernel for a row would last too long.
+		checkLaneGrad(t, k, rng, ConvOp{Window: Window{C: 1, H: 1, W: 4000, KH: 1, KW: 5, OH: 1, OW: 4000, Left: 2}, N: Lanes, M: 4})
 	})
+}
+
+func checkLaneGrad(t *testing.T, k *Kernels, rng *rand.Rand, op ConvOp) {
+	x, dy := randoms[float32](rng, op.N*op.C*op.H*op.W), randoms[float32](rng, op.N*op.M*op.Cols())
+	dw := repeat(float32(math.NaN()), op.M*op.Rows())
+	want := gradient(op, dw, x, dy)
+	p := NewLaneGrad(k, laneOp(op))
+	sums := repeat(float32(math.NaN()), p.SumsLen())
+	p.Run(sums, toLanes(x, op.C*op.H*op.W), toLanes(dy, op.M*op.Cols()), 0, p.Tasks())
+	p.Total(dw, sums, 0, p.Totals())
+	for i := range want {
+		requireWithin(t, want[i], float64(dw[i]), 0x1p-24*float64(op.N*op.Cols()+3), i, op)
+	}
 }
 
 // randomLanePool draws windows of which some overlap, leave elements out, or hold nothing.
