@@ -9,7 +9,7 @@
 // The algorithm of a convolution is chosen by its shape alone, and Bound.Alg says which: "direct",
 // "im2col", or "winograd" for float32 with 3×3 filters, stride 1 and at least 16 channels and filters, where
 // errors are up to 5e-6 of the largest result rather than 5e-7. Infinities and NaN go where they would by the
-// definition. Max pooling of 2×2 and 3×3 windows with stride 2 is "vector"; it keeps denormals.
+// definition. For batches in lanes it is "lanes" always. Max pooling of 2×2 and 3×3 windows with stride 2 is "vector"; it keeps denormals.
 //
 // Functions of float32 that are not exact are off by at most so many units in the last place (ulp), over all
 // numbers from 2^-63 to 2^14, of both signs, where they are not trivial:

@@ -13,19 +13,26 @@ var _ engine.Laner = Engine{}
 // Lanes implements [engine.Laner].
 func (Engine) Lanes() int { return simd.Lanes }
 
-// PrefersLanes implements [engine.Laner].
+// PrefersLanes implements [engine.Laner]: where Winograd's algorithm does not serve, channels and filters are few, and a block of
+// images and results stays near the processor.
 func (e Engine) PrefersLanes(c engine.Conv2D, x, w, y shape.Type) bool {
-	if x.DType != shape.Float32 || e.simd.Level() == simd.Generic || x.Int(0)%simd.Lanes != 0 || y.Len() == 0 {
+	if x.DType != shape.Float32 || e.simd.Level() == simd.Generic || x.Int(0) == 0 || x.Int(0)%simd.Lanes != 0 || y.Len() == 0 {
 		return false
 	}
-	return w.Int(0)*w.Int(1) <= laneMostPairs && 4*simd.Lanes*max(x.Len(), y.Len())/x.Int(0) <= laneMostBytes
+	g := convOf(c, x, w, y)
+	if op, ok := g.convOp(c.Epilogue); ok {
+		if _, ok := simd.NewWinograd(e.simd, op); ok {
+			return false
+		}
+	}
+	return g.channels*g.filters <= laneMostPairs && (x.Bytes()+y.Bytes())/x.Int(0)*simd.Lanes <= laneMostBytes
 }
 
 const (
-	// laneMostPairs is the most pairs of channel and filter for which lanes are faster than products of matrices.
-	laneMostPairs = 1 << 9
-	// laneMostBytes is the most memory that the images of a block in lanes, or their results, may take.
-	laneMostBytes = 1 << 19
+	// laneMostPairs is the most pairs of channel and filter for which lanes pay.
+	laneMostPairs = 1 << 12
+	// laneMostBytes is the most memory of the images and results of a block.
+	laneMostBytes = 8 << 20
 )
 
 // inLanes reports whether images are in lanes.
@@ -72,21 +79,39 @@ func (e Engine) laneInputGrad(c engine.Conv2D, in []shape.Type, out shape.Type) 
 	return e.bindLaneConv(simd.NewLaneInputGrad(e.simd, laneOp(c, out, in[1], in[0])), engine.Epilogue{}), nil
 }
 
+// bindLaneConv returns the kernel of plan, which packs the filters unless somebody has.
 func (e Engine) bindLaneConv(plan *simd.LaneConv, ep engine.Epilogue) engine.Bound {
 	var l layout
-	packed := reserve[float32](&l, 1, plan.PackedLen())
-	packs := e.newLoop(plan.Packs(), plan.PackedLen()/max(plan.Packs(), 1), func(c *engine.Call, _, lo, hi int) {
-		plan.Pack(packed.of(c, 0), engine.Slice[float32](c.In[1]), lo, hi)
-	})
+	own := reserve[float32](&l, 1, plan.PackedLen())
+	packed := func(c *engine.Call) []float32 {
+		if c.Packed != nil {
+			return engine.Slice[float32](engine.BufferAt(c.Packed, shape.Float32, plan.PackedLen()))
+		}
+		return own.of(c, 0)
+	}
+	pack := func(to func(c *engine.Call) []float32, in int) *loop {
+		return e.newLoop(plan.Packs(), plan.PackedLen()/max(plan.Packs(), 1), func(c *engine.Call, _, lo, hi int) {
+			plan.Pack(to(c), engine.Slice[float32](c.In[in]), lo, hi)
+		})
+	}
+	packs := pack(packed, 1)
 	tasks := e.newLoop(plan.Tasks(), laneCost(plan.Work())/max(plan.Tasks(), 1), func(c *engine.Call, _, lo, hi int) {
-		plan.Run(engine.Slice[float32](c.Out[0]), engine.Slice[float32](c.In[0]), packed.of(c, 0), bias[float32](c, ep), lo, hi)
+		plan.Run(engine.Slice[float32](c.Out[0]), engine.Slice[float32](c.In[0]), packed(c), bias[float32](c, ep), lo, hi)
 	})
 	kernel := func(c *engine.Call) error {
-		packs.run(c)
+		if c.Packed == nil {
+			packs.run(c)
+		}
 		tasks.run(c)
 		return nil
 	}
-	return engine.Bound{Kernel: kernel, Scratch: int(l), By: name, Alg: "lanes"}
+	b := engine.Bound{Kernel: kernel, Scratch: int(l), By: name, Alg: "lanes"}
+	if plan.PackedLen() > 0 {
+		b.Packing = engine.Packing{In: 1, Bytes: plan.PackedLen() * shape.Float32.Width(), Kernel: pack(func(c *engine.Call) []float32 {
+			return engine.Slice[float32](engine.BufferAt(c.Out[0].Bytes(), shape.Float32, plan.PackedLen()))
+		}, 0).kernel()}
+	}
+	return b
 }
 
 func (e Engine) laneFilterGrad(c engine.Conv2D, in []shape.Type, out shape.Type) (engine.Bound, error) {

@@ -350,10 +350,13 @@ func (p *LaneConv) run(r *laneRect, at laneAt, lo, hi int) {
 	}
 }
 
+// leastLaneSums is how many sums under way keep the multipliers busy.
+const leastLaneSums = 4
+
 // call runs a kernel on n tiles of count filters and so many pixels, cut up so that no call is long. It returns where the
 // next tile is.
 func (p *LaneConv) call(r *laneRect, kernel laneTileFunc, at laneAt, n, count, pixels int) laneAt {
-	work := max(r.steps.rows*r.steps.cols*count*pixels*Lanes, 1) // of a channel of a tile
+	work := max(r.steps.rows*r.steps.cols*max(count*pixels, leastLaneSums)*Lanes, 1) // of a channel of a tile
 	tiles, channels := max(callWork/(work*max(r.channels, 1)), 1), r.channels
 	if tiles == 1 {
 		channels = min(max(callWork/work, 1), r.channels)

@@ -50,7 +50,7 @@ func randomLaneOp(rng *rand.Rand) ConvOp {
 func TestLaneConvAgreesWithDefinition(t *testing.T) {
 	eachLevel(t, func(t *testing.T, k *Kernels) {
 		rng := rand.New(rand.NewPCG(31, 31))
-		for range 150 {
+		for range 60 {
 			checkLaneConv(t, k, rng, randomLaneOp(rng))
 		}
 	})
@@ -71,7 +71,7 @@ func checkLaneConv(t *testing.T, k *Kernels, rng *rand.Rand, op ConvOp) {
 func TestLaneInputGradAgreesWithDefinition(t *testing.T) {
 	eachLevel(t, func(t *testing.T, k *Kernels) {
 		rng := rand.New(rand.NewPCG(32, 32))
-		for range 150 {
+		for range 60 {
 			op := randomLaneOp(rng)
 			dy, w := randoms[float32](rng, op.N*op.M*op.Cols()), randoms[float32](rng, op.M*op.Rows())
 			want := make([]float64, op.N*op.C*op.H*op.W)
@@ -100,20 +100,120 @@ func TestLaneInputGradAgreesWithDefinition(t *testing.T) {
 func TestLaneGradAgreesWithDefinition(t *testing.T) {
 	eachLevel(t, func(t *testing.T, k *Kernels) {
 		rng := rand.New(rand.NewPCG(33, 33))
-		for range 150 {
-			op := randomLaneOp(rng)
-			x, dy := randoms[float32](rng, op.N*op.C*op.H*op.W), randoms[float32](rng, op.N*op.M*op.Cols())
-			dw := repeat(float32(math.NaN()), op.M*op.Rows())
-			want := gradient(op, dw, x, dy)
-			p := NewLaneGrad(k, laneOp(op))
-			sums := repeat(float32(math.NaN()), p.SumsLen())
-			p.Run(sums, toLanes(x, op.C*op.H*op.W), toLanes(dy, op.M*op.Cols()), 0, p.Tasks())
-			p.Total(dw, sums, 0, p.Totals())
-			for i := range want {
-				requireWithin(t, want[i], float64(dw[i]), 0x1p-24*float64(op.N*op.Cols()+3), i, op)
+		for range 60 {
+			checkLaneGrad(t, k, rng, randomLaneOp(rng))
+		}
+		// So wide that one call of a kernel for a row would last too long.
+		checkLaneGrad(t, k, rng, ConvOp{Window: Window{C: 1, H: 1, W: 4000, KH: 1, KW: 5, OH: 1, OW: 4000, Left: 2}, N: Lanes, M: 4})
+	})
+}
+
+func checkLaneGrad(t *testing.T, k *Kernels, rng *rand.Rand, op ConvOp) {
+	x, dy := randoms[float32](rng, op.N*op.C*op.H*op.W), randoms[float32](rng, op.N*op.M*op.Cols())
+	dw := repeat(float32(math.NaN()), op.M*op.Rows())
+	want := gradient(op, dw, x, dy)
+	p := NewLaneGrad(k, laneOp(op))
+	sums := repeat(float32(math.NaN()), p.SumsLen())
+	p.Run(sums, toLanes(x, op.C*op.H*op.W), toLanes(dy, op.M*op.Cols()), 0, p.Tasks())
+	p.Total(dw, sums, 0, p.Totals())
+	for i := range want {
+		requireWithin(t, want[i], float64(dw[i]), 0x1p-24*float64(op.N*op.Cols()+3), i, op)
+	}
+}
+
+// randomLanePool draws windows of which some overlap, leave elements out, or hold nothing.
+func randomLanePool(rng *rand.Rand) Window {
+	w := Window{H: 1 + rng.IntN(9), W: 1 + rng.IntN(11), KH: 1 + rng.IntN(3), KW: 1 + rng.IntN(3),
+		SH: 1 + rng.IntN(3), SW: 1 + rng.IntN(3), DH: 1 + rng.IntN(2), DW: 1 + rng.IntN(2), Top: rng.IntN(4), Left: rng.IntN(4)}
+	if rng.IntN(3) == 0 {
+		w.KH, w.KW, w.SH, w.SW, w.DH, w.DW, w.Top, w.Left = 2, 2, 2, 2, 1, 1, 0, 0
+	}
+	w.OH, w.OW = 1+(w.H+w.Top)/w.SH, 1+(w.W+w.Left)/w.SW
+	return w
+}
+
+// elements visits the places of the elements of window q of a plane.
+func (w Window) elements(q int, visit func(at int)) {
+	for r := range w.KH * w.KW {
+		if at := source(w, r, q/w.OW, q%w.OW); at >= 0 {
+			visit(at)
+		}
+	}
+}
+
+// Ties and NaN are frequent, denormals and zeros of both signs keep their bits.
+func TestLanePoolsFollowDefinition(t *testing.T) {
+	eachLevel(t, func(t *testing.T, k *Kernels) {
+		rng := rand.New(rand.NewPCG(35, 35))
+		for range 80 {
+			w, planes, relu := randomLanePool(rng), 1+rng.IntN(2), rng.IntN(2) == 0
+			w.C = 1
+			size, results := w.H*w.W, w.Cols()
+			x, dy := make([]float32, planes*Lanes*size), randoms[float32](rng, planes*Lanes*results)
+			for i := range x {
+				x[i] = float32(rng.IntN(4)) - 1
+				if rng.IntN(20) == 0 {
+					x[i] = specials[rng.IntN(len(specials))]
+				}
 			}
+			for i := range dy {
+				dy[i] = float32(rng.IntN(64)) / 8 // whose sums are exact
+			}
+			y, means := repeat(float32(-7), len(dy)), make([]float32, len(dy))
+			dx, spread := make([]float32, len(x)), make([]float32, len(x))
+			for i := range planes * Lanes * results {
+				image, q := i/results*size, i%results
+				best, n, sum := -1, 0, float32(0)
+				w.elements(q, func(at int) {
+					v := x[image+at]
+					if best < 0 || x[best] == x[best] && !(v <= x[best]) {
+						best = image + at
+					}
+					n, sum = n+1, flush(sum+flush(v))
+				})
+				if best < 0 {
+					continue
+				}
+				y[i], means[i] = x[best], flush(sum/float32(n))
+				if !relu || !(x[best] <= 0) {
+					dx[best] += dy[i]
+				}
+				w.elements(q, func(at int) { spread[image+at] += dy[i] / float32(n) })
+			}
+			count := func(axis, o int) (n int) {
+				a, b := w.laneAxes()
+				if axis == 1 {
+					a = b
+				}
+				for k := range a.kernel {
+					if at := o*a.stride + k*a.dilation - a.before; at >= 0 && at < a.in {
+						n++
+					}
+				}
+				return n
+			}
+			most, mean := NewLanePool(k, w, nil), NewLanePool(k, w, count)
+			in, grads := toLanes(x, size), toLanes(dy, results)
+			got, back := make([]float32, len(dy)), repeat(float32(math.NaN()), len(x))
+			most.Max(got, in, -7, 0, planes)
+			requireBits(t, y, fromLanes(got, results))
+			most.Scatter(back, in, grads, relu, 0, planes)
+			requireSame(t, dx, fromLanes(back, size), w)
+			mean.Mean(got, in, 0, planes)
+			requireSame(t, means, fromLanes(got, results), w)
+			mean.MeanGrad(back, grads, 0, planes)
+			require.InDeltaSlice(t, spread, fromLanes(back, size), 1e-5, "%+v", w)
 		}
 	})
+}
+
+// requireSame wants equal numbers, or NaN for NaN.
+func requireSame(t *testing.T, want, got []float32, of any) {
+	for i, v := range want {
+		if v != got[i] && (v == v || got[i] == got[i]) {
+			require.Equal(t, v, got[i], "element %d of %+v", i, of)
+		}
+	}
 }
 
 // A filter so large that one call of a kernel would last too long.

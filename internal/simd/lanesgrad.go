@@ -82,13 +82,16 @@ func (p *LaneGrad) choose() {
 
 func (p *LaneGrad) plan(part *lanePart) {
 	_, cols := p.op.laneAxes()
+	var runs []laneRun
 	for _, run := range laneRuns(cols.out, part.taps, 1, func(o, k int) (int, bool) {
 		at := o*cols.stride + (part.first+k)*cols.dilation - cols.before
 		return at, at >= 0 && at < cols.in
 	}) {
-		if run.taps == 0 {
-			continue
+		if run.taps > 0 {
+			runs = append(runs, run.cut(max(callWork/p.rowWork(1), 1))...)
 		}
+	}
+	for _, run := range runs {
 		r := laneGradRun{laneRun: run}
 		r.steps = laneGradSteps{filterDy: 4 * p.op.yPlane(), filterSums: p.wide * lanePixel,
 			rowDy: (p.op.OW - run.n) * lanePixel, colX: run.inStep * lanePixel}
@@ -105,12 +108,12 @@ func (p *LaneGrad) plan(part *lanePart) {
 }
 
 // leastGradTasks is how many tasks a gradient has at least, if it is large.
-const leastGradTasks = 16
+const leastGradTasks = 32
 
 // share cuts the work into tasks: the units, and where these are few, the images, strip by strip.
 func (p *LaneGrad) share() {
 	units := max(p.units(), 1)
-	tasks := max(min(p.Work()/(4*taskWork), leastGradTasks), 1)
+	tasks := max(min(p.Work()/(2*taskWork), leastGradTasks), 1)
 	p.chunks = min(units, tasks)
 	p.batches = max(min(ceil(tasks, p.chunks), p.op.Blocks*p.op.OH), 1)
 	p.strips = max(min(ceil(p.batches, max(p.op.Blocks, 1)), p.op.OH), 1)
@@ -129,6 +132,9 @@ func (p *LaneGrad) units() int { return p.op.Groups * p.tiles * p.blocks }
 // sumsLen is the elements of a unit's sums: those of a row of taps are tall*wide pixels, part by part.
 func (p *LaneGrad) sumsLen() int { return p.op.KH * len(p.parts) * p.partLen() }
 func (p *LaneGrad) partLen() int { return p.tall * p.wide * Lanes }
+
+// rowWork is about the multiplications that n pixels take; few are held up by waiting for each other.
+func (p *LaneGrad) rowWork(n int) int { return n * max(p.partLen(), leastLaneSums*Lanes) }
 
 // SumsLen returns the number of elements of the sums that Run and Total work with.
 func (p *LaneGrad) SumsLen() int { return p.batches * p.units() * p.sumsLen() }
@@ -204,7 +210,7 @@ func (p *LaneGrad) unit(sums, x, dy []float32, u, block, lo, hi int) {
 func (p *LaneGrad) rectangle(r *laneGradRun, kernels []laneGradFunc, last int, sums, x, dy []float32, a, lo, hi int) {
 	o, taps := &p.op, r.tables[last]
 	lo, hi = max(lo, p.rows[2*a]), min(hi, p.rows[2*a+1])
-	most := max(callWork/(p.partLen()*r.n), 1)
+	most := max(callWork/p.rowWork(r.n), 1)
 	for ; lo < hi; lo += most {
 		d, v := dy[(lo*o.OW+r.out)*Lanes:], x[((lo*o.SH+a*o.DH-o.Top)*o.W+r.in)*Lanes:]
 		for lane := 0; lane < Lanes; lane += p.k.laneWidth {

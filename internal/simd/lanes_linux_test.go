@@ -1,0 +1,34 @@
+package simd
+
+import (
+	"math/rand/v2"
+	"testing"
+)
+
+func TestLanesStayInsideTheirOperands(t *testing.T) {
+	eachLevel(t, func(t *testing.T, k *Kernels) {
+		rng := rand.New(rand.NewPCG(36, 36))
+		for i := range 40 {
+			op := laneOp(randomLaneOp(rng))
+			op.Groups = 1 + rng.IntN(2)
+			n, pool := op.Blocks*op.Groups, randomLanePool(rng)
+			conv, back, grad := NewLaneConv(k, op), NewLaneInputGrad(k, op), NewLaneGrad(k, op)
+			windows := NewLanePool(k, pool, func(int, int) int { return 1 })
+			make := func(n int) []float32 { return guarded[float32](t, n, i%2 == 0) }
+			y, x, w := make(n*op.M*op.yPlane()), make(n*op.C*op.xPlane()), make(op.Groups*op.M*op.Rows())
+			packed, turned, sums := make(conv.PackedLen()), make(back.PackedLen()), make(grad.SumsLen())
+			conv.Pack(packed, w, 0, conv.Packs())
+			conv.Run(y, x, packed, make(op.Groups*op.M), 0, conv.Tasks())
+			back.Pack(turned, w, 0, back.Packs())
+			back.Run(x, y, turned, nil, 0, back.Tasks())
+			grad.Run(sums, x, y, 0, grad.Tasks())
+			grad.Total(w, sums, 0, grad.Totals())
+
+			x, y = make(windows.xPlane()), make(windows.yPlane())
+			windows.Max(y, x, 0, 0, 1)
+			windows.Scatter(make(windows.xPlane()), x, y, true, 0, 1)
+			windows.Mean(y, x, 0, 1)
+			windows.MeanGrad(x, y, 0, 1)
+		}
+	})
+}
