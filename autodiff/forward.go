@@ -80,5 +80,9 @@ func pushForward(ys, wrt, tangents []*graph.Node) []*graph.Node {
 	if len(ys) == 0 || len(wrt) == 0 {
 		return dys
 	}
-	return pullBack(pullBack(ys, dys, wrt), tangents, dys)
+	moved := pullBack(pullBack(ys, dys, wrt), tangents, dys)
+	if bad := checkLinear(ys, dys, moved); bad != nil {
+		return same(bad, len(ys))
+	}
+	return moved
 }
