@@ -127,6 +127,8 @@ type sweep struct {
 	wrt     []bool
 	active  []bool        // depends on wrt through floating point alone
 	adjoint []*graph.Node // what has been summed so far
+
+	stopped func(n *graph.Node, i int) // told of the active inputs that a rule gives nothing, where set
 }
 
 func newSweep(ys, wrt []*graph.Node) *sweep {
@@ -134,7 +136,7 @@ func newSweep(ys, wrt []*graph.Node) *sweep {
 	for _, y := range ys {
 		n = max(n, y.ID()+1)
 	}
-	s := &sweep{ys[0].Graph().Nodes()[:n], make([]bool, n), make([]bool, n), make([]*graph.Node, n)}
+	s := &sweep{nodes: ys[0].Graph().Nodes()[:n], wrt: make([]bool, n), active: make([]bool, n), adjoint: make([]*graph.Node, n)}
 	for _, x := range wrt {
 		if x.ID() < n {
 			s.wrt[x.ID()] = true
@@ -178,6 +180,9 @@ func (s *sweep) pull(id int) {
 			dxs = same(n.Graph().Reject(n.Op().Name(), err, n.Ins()...), n.NIn())
 		}
 		for i, dx := range dxs {
+			if no := dx == nil || !dx.Valid(); no && s.stopped != nil && s.active[n.In(i).ID()] {
+				s.stopped(n, i)
+			}
 			s.add(n.In(i).ID(), dx)
 		}
 	})

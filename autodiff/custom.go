@@ -142,12 +142,19 @@ func readsAny(ys, xs []*graph.Node) bool {
 		on[x] = true
 	}
 	for _, n := range graph.Reachable(ys...) {
-		if _, typeOnly := n.Op().(interface {
-			Uniform(in []shape.Type, out shape.Type) float64
-		}); typeOnly {
-			continue // dys themselves among them
+		if isUniform(n.Op()) { // dys themselves among them
+			continue
 		}
 		on[n] = on[n] || slices.ContainsFunc(n.Ins(), func(x *graph.Node) bool { return on[x] })
 	}
 	return slices.ContainsFunc(ys, func(y *graph.Node) bool { return on[y] && !slices.Contains(xs, y) })
+}
+
+// isUniform reports whether an op gives one number everywhere, and reads the types of its inputs
+// alone: vm asks ops the same.
+func isUniform(op graph.Op) bool {
+	_, ok := op.(interface {
+		Uniform(in []shape.Type, out shape.Type) float64
+	})
+	return ok
 }
