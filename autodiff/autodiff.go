@@ -175,6 +175,10 @@ func (s *sweep) pull(id int) {
 		return
 	}
 	n.Graph().Derived(n, func() {
+		if holds(n, func(m *graph.Node) bool { return s.wrt[m.ID()] }) {
+			s.add(n.In(0).ID(), dy)
+			return
+		}
 		dxs, err := rule(n, dy)
 		if err != nil {
 			dxs = same(n.Graph().Reject(n.Op().Name(), err, n.Ins()...), n.NIn())

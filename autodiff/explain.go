@@ -90,10 +90,14 @@ func (e *Explanation) follow() {
 	}
 }
 
-// sweep differentiates a clone, so that the rules say what they let pass.
+// sweep differentiates a clone, so that the rules say what they let pass. Of a
+// checkpoint it takes the part as it stands.
 func (e *Explanation) sweep() error {
 	source := map[*graph.Node]*graph.Node{}
 	image := graph.Transform([]*graph.Node{e.Of, e.By}, func(dst *graph.Graph, n *graph.Node, in []*graph.Node) *graph.Node {
+		if _, ok := n.Op().(checkpointOp); ok {
+			return in[0]
+		}
 		im := dst.Replay(n, in...)
 		source[im] = n
 		return im

@@ -3,6 +3,7 @@ package autodiff_test
 import (
 	"context"
 	"fmt"
+	"math"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -20,11 +21,7 @@ import (
 func wave(n int, seed float64) []float64 {
 	v := make([]float64, n)
 	for i := range v {
-		seed = seed*1.7 + .3
-		for seed > 1 {
-			seed -= 2
-		}
-		v[i] = seed
+		v[i] = math.Sin(seed + 2.3*float64(i))
 	}
 	return v
 }
