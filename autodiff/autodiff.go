@@ -53,11 +53,14 @@ func VJP(y, dy *graph.Node, wrt ...*graph.Node) []*graph.Node {
 	if bad := check(y, dy, wrt); bad != nil {
 		return same(bad, len(wrt))
 	}
-	s := newSweep(y, wrt)
-	s.adjoint[y.ID()] = dy
-	for id := y.ID(); id >= 0; id-- { // creation order is topological
-		s.pull(id)
-	}
+	return pullBack([]*graph.Node{y}, []*graph.Node{dy}, wrt)
+}
+
+// pullBack returns, for each node of wrt, the sum of the adjoints that those of ys, dys, induce
+// on it. All are checked.
+func pullBack(ys, dys, wrt []*graph.Node) []*graph.Node {
+	s := newSweep(ys, wrt)
+	s.run(ys, dys)
 	dx := make([]*graph.Node, len(wrt))
 	for i, x := range wrt {
 		dx[i] = s.result(x)
@@ -118,25 +121,41 @@ func same(n *graph.Node, times int) []*graph.Node {
 	return ns
 }
 
-// A sweep is one pass from y back to its inputs. Its slices are indexed by node ID.
+// A sweep is one pass from some nodes back to their inputs. Its slices are indexed by node ID.
 type sweep struct {
-	nodes   []*graph.Node // up to y, as they were before the sweep added its own
+	nodes   []*graph.Node // up to the last to start from, as they were before the sweep added its own
+	wrt     []bool
 	active  []bool        // depends on wrt through floating point alone
 	adjoint []*graph.Node // what has been summed so far
+
+	stopped func(n *graph.Node, i int) // told of the active inputs that a rule gives nothing, where set
 }
 
-func newSweep(y *graph.Node, wrt []*graph.Node) *sweep {
-	n := y.ID() + 1
-	s := &sweep{y.Graph().Nodes()[:n], make([]bool, n), make([]*graph.Node, n)}
+func newSweep(ys, wrt []*graph.Node) *sweep {
+	n := 0
+	for _, y := range ys {
+		n = max(n, y.ID()+1)
+	}
+	s := &sweep{nodes: ys[0].Graph().Nodes()[:n], wrt: make([]bool, n), active: make([]bool, n), adjoint: make([]*graph.Node, n)}
 	for _, x := range wrt {
 		if x.ID() < n {
-			s.active[x.ID()] = true
+			s.wrt[x.ID()] = true
 		}
 	}
 	for id, x := range s.nodes {
-		s.active[id] = x.Type().IsFloat() && (s.active[id] || s.reached(x))
+		s.active[id] = x.Type().IsFloat() && (s.wrt[id] || s.reached(x))
 	}
 	return s
+}
+
+// run sweeps from ys, whose adjoints are dys.
+func (s *sweep) run(ys, dys []*graph.Node) {
+	for i, y := range ys {
+		y.Graph().Derived(y, func() { s.add(y.ID(), dys[i]) })
+	}
+	for id := len(s.nodes) - 1; id >= 0; id-- { // creation order is topological
+		s.pull(id)
+	}
 }
 
 // reached reports whether n is computed from an active node.
@@ -156,11 +175,18 @@ func (s *sweep) pull(id int) {
 		return
 	}
 	n.Graph().Derived(n, func() {
+		if holds(n, func(m *graph.Node) bool { return s.wrt[m.ID()] }) {
+			s.add(n.In(0).ID(), dy)
+			return
+		}
 		dxs, err := rule(n, dy)
 		if err != nil {
 			dxs = same(n.Graph().Reject(n.Op().Name(), err, n.Ins()...), n.NIn())
 		}
 		for i, dx := range dxs {
+			if no := dx == nil || !dx.Valid(); no && s.stopped != nil && s.active[n.In(i).ID()] {
+				s.stopped(n, i)
+			}
 			s.add(n.In(i).ID(), dx)
 		}
 	})

@@ -1,6 +1,7 @@
 // Package autodiff adds gradients to a graph by reverse-mode differentiation, [Grad] and [VJP],
-// and derivatives in a direction by forward mode, [JVP]. They are ordinary nodes of the same
-// graph, so that they can be printed, optimised, run and differentiated again.
+// derivatives in a direction by forward mode, [JVP], and products of the Hessian and a vector,
+// [HVP]. They are ordinary nodes of the same graph, so that they can be printed, optimised, run
+// and differentiated again.
 //
 // An op says how it is differentiated by being [Differentiable], or why it cannot be, by
 // being [NotDifferentiable]. Gradients stop at nodes that are not floating point.

@@ -92,7 +92,7 @@ var module = func() string {
 }()
 
 // builders are the packages whose frames are not the user's.
-var builders = []string{"graph", "ops", "nn", "autodiff", "autodiff/gradcheck", "optim", "train", "inspect"}
+var builders = []string{"graph", "ops", "nn", "autodiff", "autodiff/gradcheck", "autodiff/numeric", "optim", "train", "inspect"}
 
 // caller returns the line of the innermost frame that is not a builder's.
 func caller() Pos {

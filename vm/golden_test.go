@@ -49,6 +49,13 @@ var passCases = map[string]func() []*graph.Node{
 		return []*graph.Node{ops.Sum(ops.Exp(ops.Neg(x))), v}
 	},
 	"select": convolution,
+	"remat": func() []*graph.Node { // the first value waits while the largest are made
+		g := graph.New()
+		x := g.Input("x", shape.F32(1000))
+		a := ops.Softmax(x, 0)
+		b := ops.Softmax(ops.Concat(0, ops.LogSoftmax(a, 0), x), 0)
+		return []*graph.Node{ops.Sum(ops.Softmax(ops.Mul(a, ops.Sum(b)), 0))}
+	},
 	"schedule": func() []*graph.Node { // the sums come early, so that only one big value lives
 		g := graph.New()
 		x := g.Input("x", shape.F32(1000))
@@ -110,7 +117,11 @@ func TestPasses(t *testing.T) {
 			case "group":
 				e = newSharingEngine()
 			}
-			prog, err := vm.Compile(e, build(), vm.Train, vm.Checked, vm.Dump(before(p.Name), &b), vm.Dump(p.Name, &b))
+			opts := []vm.Option{vm.Train, vm.Checked, vm.Dump(before(p.Name), &b), vm.Dump(p.Name, &b)}
+			if p.Name == "remat" {
+				opts = append(opts, vm.WithMemory(13000))
+			}
+			prog, err := vm.Compile(e, build(), opts...)
 			require.NoError(t, err)
 			_, err = prog.Memory(2)
 			require.NoError(t, err)

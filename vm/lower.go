@@ -140,8 +140,11 @@ func (l lowering) instr(n *graph.Node, t shape.Type, in []*value) (*value, error
 	if _, ok := n.Op().(Aliaser); ok {
 		i.kind = aliased
 	}
-	for _, x := range in {
-		i.in = append(i.in, l.stored(x))
+	for k, x := range in {
+		if i.kind == compute || k == 0 { // further inputs of an alias are not read
+			x = l.stored(x)
+		}
+		i.in = append(i.in, x)
 	}
 	return l.add(i), nil
 }

@@ -26,8 +26,9 @@ type Uniform interface {
 	Uniform(in []shape.Type, out shape.Type) float64
 }
 
-// An Aliaser op gives the elements of its one input in the same order, under another
-// shape: Alias needs no kernel, the result is the input's memory.
+// An Aliaser op gives the elements of its first input in the same order, under another
+// shape: it needs no kernel, the result is that input's memory. Further inputs are not read; they
+// are computed before what reads the result.
 type Aliaser interface{ Aliases() }
 
 // A Simplifier op can rewrite itself. Simplify returns a node that is equal to n, built

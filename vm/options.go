@@ -15,6 +15,7 @@ type options struct {
 	checked bool
 	off     map[string]bool
 	dumps   []dump
+	memory  int // bytes that the arena may take; 0: any
 }
 
 type dump struct {
@@ -66,6 +67,21 @@ func Dump(after string, w io.Writer) Option {
 func Checked(o *options) error {
 	o.checked = true
 	return nil
+}
+
+// WithMemory bounds the arena, what [Program.Memory] calls Arena: where the program would take
+// more, values that wait for a later use are computed a second time instead of being kept, those
+// first that cost least for the memory they free. Results are the same, bit by bit. Parameters and
+// other leaves do not count. A batch size at which nothing more can be gained is an error of what
+// asks for it, such as Run, that wraps [ErrMemory] and lists the largest values.
+func WithMemory(bytes int) Option {
+	return func(o *options) error {
+		if bytes < 1 {
+			return fmt.Errorf("vm: WithMemory: a budget of %d bytes; want 1 at least", bytes)
+		}
+		o.memory = bytes
+		return nil
+	}
 }
 
 // PassInfo describes a pass.

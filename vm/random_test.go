@@ -382,15 +382,20 @@ func (s spread) Fill(v []float64, _ shape.Type, _ *rand.Rand) {
 // steps trains for some steps and returns every output and leaf on the way. A step that is
 // refused counts as NaN.
 func steps(t *testing.T, outs []*graph.Node, opts ...vm.Option) (all []float64) {
+	return stepsOf(t, []int{3, 1, 3}, outs, opts...)
+}
+
+// stepsOf is steps of batches of the given sizes.
+func stepsOf(t *testing.T, sizes []int, outs []*graph.Node, opts ...vm.Option) (all []float64) {
 	p, err := vm.Compile(newSharingEngine(), outs, append(opts, vm.Train, vm.Checked)...) // batches of 3 in lanes, of 1 not; small instructions side by side
 	require.NoError(t, err)
 	s := vm.NewStore(1)
 	m, err := p.NewMachine(s)
 	require.NoError(t, err)
-	naive, err := vm.NaiveOrder(p, 3)
+	naive, err := vm.NaiveOrder(p, sizes[0])
 	require.NoError(t, err)
 	require.True(t, naive, "the schedule is not the one without a queue")
-	for _, n := range []int{3, 1, 3} {
+	for _, n := range sizes {
 		var in []*tensor.Dense
 		var fed [][]float64
 		for k, node := range p.Inputs() {

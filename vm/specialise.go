@@ -14,6 +14,7 @@ func loweringPasses() []pass[plan] {
 		{"fuse", true, fuse, "elementwise chains that remain run in one pass over memory"},
 		{"mask", true, mask, "adjoints of pooling take in the gradient of the ReLU before them; after fuse, which makes one map of it"},
 		{"select", false, selectKernels, "kernels, their scratch, what they may overwrite; instructions are final"},
+		{"remat", true, remat, "recomputes what does not fit WithMemory; kernels and their scratch are known, and an order is yet to be made"},
 		{"schedule", true, schedule, "an order with little live memory, writes last"},
 		{"alias", false, alias, "reshapes are free; lifetimes are then final"},
 		{"inplace", true, inplace, "results over inputs that die, new values straight into their leaf"},

@@ -14,8 +14,8 @@ func validate(u *unit) error {
 		if n.Kind() == graph.Computed && !runnable(n.Op()) {
 			errs = append(errs, graph.ErrorAt(n, fmt.Errorf("op %T cannot run: it implements none of vm.Bindable, vm.Elementwise, vm.Uniform and vm.Aliaser", n.Op())))
 		}
-		if _, ok := n.Op().(Aliaser); ok && n.NIn() != 1 {
-			errs = append(errs, graph.ErrorAt(n, errors.New("an Aliaser has one input")))
+		if _, ok := n.Op().(Aliaser); ok && n.NIn() == 0 {
+			errs = append(errs, graph.ErrorAt(n, errors.New("an Aliaser has one input at least")))
 		}
 	}
 	if len(errs) > 0 {

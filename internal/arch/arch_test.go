@@ -35,6 +35,7 @@ var may = map[string][]string{
 	"autodiff":                 {"graph", "shape", "ops"},
 	"autodiff/gradcheck":       {"autodiff", "graph", "shape", "ops", "vm", "engine", "engine/ref", "internal/philox", tensor},
 	"autodiff/gradcheck/cases": {"autodiff", "autodiff/gradcheck", "graph", "shape", "ops", "engine"},
+	"autodiff/numeric":         {"autodiff", "graph", "shape", "ops", "vm", "engine", tensor},
 	"nn":                       {"graph", "shape", "ops"},
 	"optim":                    {"graph", "shape", "ops"},
 	"train":                    {"graph", "shape", "ops", "autodiff", "nn", "optim", "vm", "engine", "data", "interop/safetensors", "internal/atomicfile", "internal/philox", tensor},

@@ -1,0 +1,375 @@
+package vm
+
+import (
+	"cmp"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/plexaura/plexaura/shape"
+)
+
+// ErrMemory is wrapped where a program cannot be fitted into the memory given by [WithMemory].
+var ErrMemory = errors.New("not enough memory")
+
+// maxChain is how many instructions may be run again for one value.
+const maxChain = 8
+
+// remat fits the arena into a budget: where most memory is live it picks a value that only waits
+// for a later use, and computes it again for that. It goes on until the plan that results, laid
+// out by the passes to come, is small enough.
+func remat(p *plan) error {
+	budget := p.prog.unit.opts.memory
+	if budget == 0 {
+		return nil
+	}
+	r := &rematerialiser{plan: p, again: map[*instr]bool{}}
+	if err := r.settle(); err != nil {
+		return err
+	}
+	for range len(p.instrs) {
+		t, err := r.try()
+		if err != nil {
+			return err
+		}
+		if t.arena <= budget {
+			return nil
+		}
+		r.least = min(cmp.Or(r.least, t.arena), t.arena)
+		r.peaks = t
+		if !r.step() {
+			return r.refuse(budget)
+		}
+	}
+	return r.refuse(budget)
+}
+
+// rematerialiser is the work of remat.
+type rematerialiser struct {
+	*plan
+	again map[*instr]bool // made by remat
+	peaks trial
+	least int // the smallest arena met
+}
+
+// settle puts the instructions in the order that schedule would: what is inserted keeps its place.
+func (r *rematerialiser) settle() error {
+	run := schedule
+	if r.prog.unit.opts.off["schedule"] {
+		run = arrange
+	}
+	return run(r.plan)
+}
+
+// trial is what would become of the plan.
+type trial struct {
+	arena int
+	at    *instr   // where most memory is live
+	live  []*block // at that place, the largest first
+	of    map[*instr]*instr
+}
+
+// try lays out a copy of the plan.
+func (r *rematerialiser) try() (t trial, err error) {
+	c, of := r.copied()
+	t.of = of
+	due := false
+	for _, ps := range loweringPasses() {
+		if due {
+			run := ps.run
+			if r.prog.unit.opts.off[ps.name] {
+				run = instead[ps.name]
+			}
+			if run == nil {
+				continue
+			}
+			if err := run(c); err != nil {
+				return t, err
+			}
+		}
+		due = due || ps.name == "remat"
+		if ps.name == "memory" {
+			break
+		}
+	}
+	t.arena = c.arena
+	most := -1
+	sum := make([]int, len(c.instrs)+1)
+	for _, b := range c.placed {
+		sum[b.first] += b.bytes
+		if b.last+1 < len(sum) {
+			sum[b.last+1] -= b.bytes
+		}
+	}
+	for i, bytes := 0, 0; i < len(c.instrs); i++ {
+		if bytes += sum[i]; bytes > most {
+			most, t.at = bytes, c.instrs[i]
+		}
+	}
+	for _, b := range c.placed {
+		if t.at != nil && b.first <= t.at.at && t.at.at <= b.last {
+			t.live = append(t.live, b)
+		}
+	}
+	slices.SortStableFunc(t.live, func(a, b *block) int { return b.bytes - a.bytes })
+	return t, nil
+}
+
+// copied returns a copy of the plan, and of its instructions those that they are copies of.
+func (p *plan) copied() (*plan, map[*instr]*instr) {
+	c := &plan{prog: p.prog, batch: p.batch}
+	for _, v := range p.values {
+		w := *v
+		w.def, w.uses = nil, nil
+		c.values = append(c.values, &w)
+	}
+	image := func(vs []*value) []*value {
+		ws := make([]*value, len(vs))
+		for i, v := range vs {
+			ws[i] = c.values[v.id]
+		}
+		return ws
+	}
+	of := map[*instr]*instr{}
+	for _, in := range p.instrs {
+		d := *in
+		d.in, d.out = image(in.in), image(in.out)
+		if in.leaf != nil {
+			d.leaf = c.values[in.leaf.id]
+		}
+		of[&d] = in
+		c.instrs = append(c.instrs, &d)
+	}
+	c.outs = image(p.outs)
+	c.relink()
+	return c, of
+}
+
+// candidate chains are compared by the time they take for each byte that they free.
+type chain struct {
+	of     *value
+	family []*value // the value and its other shapes
+	instrs []*instr // to run again, in order
+	cost   int
+}
+
+// step computes one value again after the peak, and reports whether it found one.
+func (r *rematerialiser) step() bool {
+	peak := r.peaks.of[r.peaks.at]
+	if peak == nil {
+		return false
+	}
+	r.relink()
+	var best *chain
+	for _, v := range r.values {
+		c := r.chainFor(v, peak.at)
+		if c == nil {
+			continue
+		}
+		if best == nil || c.cost*best.of.typ.Bytes() < best.cost*c.of.typ.Bytes() {
+			best = c
+		}
+	}
+	if best == nil {
+		return false
+	}
+	r.apply(best, peak.at)
+	return true
+}
+
+// chainFor returns how to compute v again for its uses after the peak, or nil where it does not
+// merely wait there, or nothing is gained.
+func (r *rematerialiser) chainFor(v *value, peak int) *chain {
+	if v.dropped || v.from != fromInstr || v.def == nil || v.def.kind != compute || v.def.at >= peak || r.again[v.def] || v.out {
+		return nil
+	}
+	c := &chain{of: v, family: family(v)}
+	late := -1
+	for _, w := range c.family {
+		if w.out {
+			return nil
+		}
+		for _, u := range w.uses {
+			if u.at == peak || u.at > peak && u.kind == write {
+				return nil
+			}
+			if u.at > peak && u.kind != aliased && (late < 0 || u.at < late) {
+				late = u.at
+			}
+		}
+	}
+	if late < 0 {
+		return nil
+	}
+	seen, extra := map[*instr]bool{}, 0
+	if !r.collect(v.def, peak, late, c, seen, &extra) || extra >= v.typ.Bytes() {
+		return nil
+	}
+	slices.SortFunc(c.instrs, func(a, b *instr) int { return a.at - b.at })
+	for _, in := range c.instrs {
+		c.cost += in.cost()
+	}
+	return c
+}
+
+// collect adds to a chain in, and what must be run again for its inputs. An input that is there at
+// the later time is taken as it is; of a small one that is not, the life is prolonged.
+func (r *rematerialiser) collect(in *instr, peak, late int, c *chain, seen map[*instr]bool, extra *int) bool {
+	if seen[in] {
+		return true
+	}
+	if in.bound.Fails || len(c.instrs) == maxChain {
+		return false
+	}
+	seen[in] = true
+	c.instrs = append(c.instrs, in)
+	for _, x := range in.in {
+		root := x
+		for root.def != nil && root.def.kind == aliased {
+			root = root.def.in[0]
+		}
+		if root.from != fromInstr || root.out || liveUntil(root) >= late {
+			continue
+		}
+		if root.typ.Bytes()*16 < c.of.typ.Bytes() {
+			*extra += root.typ.Bytes()
+			continue
+		}
+		for w := x; w != root; w = w.def.in[0] {
+			if !seen[w.def] {
+				seen[w.def] = true
+				c.instrs = append(c.instrs, w.def)
+			}
+		}
+		if !r.collect(root.def, peak, late, c, seen, extra) {
+			return false
+		}
+	}
+	return true
+}
+
+// family lists v and what is v under another shape.
+func family(v *value) []*value {
+	all := []*value{v}
+	for i := 0; i < len(all); i++ {
+		for _, u := range all[i].uses {
+			if u.kind == aliased && u.in[0] == all[i] {
+				all = append(all, u.out[0])
+			}
+		}
+	}
+	return all
+}
+
+// liveUntil is the last instruction that reads v, under any shape.
+func liveUntil(v *value) (last int) {
+	for _, w := range family(v) {
+		for _, u := range w.uses {
+			if u.kind != aliased {
+				last = max(last, u.at)
+			}
+		}
+	}
+	return last
+}
+
+// macsPerByte weighs arithmetic against moving memory.
+const macsPerByte = 8
+
+// cost of running the instruction once more, in bytes moved.
+func (in *instr) cost() (bytes int) {
+	if in.kind == aliased {
+		return 0
+	}
+	for _, v := range slices.Concat(in.in, in.out) {
+		bytes += v.typ.Bytes()
+	}
+	if op, ok := in.op.(interface {
+		MACs(in []shape.Type, out shape.Type) int
+	}); ok && in.fmap == nil {
+		bytes += op.MACs(plainTypes(in.in), in.out[0].plain()) / macsPerByte
+	}
+	return bytes
+}
+
+// apply inserts copies of the chain before the first use after the peak, and lets the uses from
+// there on read those.
+func (r *rematerialiser) apply(c *chain, peak int) {
+	image := map[*value]*value{}
+	var copies []*instr
+	redo := func(in *instr) {
+		d := *in
+		d.in, d.out = nil, nil
+		for _, x := range in.in {
+			d.in = append(d.in, cmp.Or(image[x], x))
+		}
+		for _, v := range in.out {
+			w := r.newValue(v.typ, v.node, fromInstr)
+			w.lanes = v.lanes
+			image[v] = w
+			d.out = append(d.out, w)
+		}
+		r.again[&d] = true
+		copies = append(copies, &d)
+	}
+	for _, in := range c.instrs {
+		redo(in)
+	}
+	first := len(r.instrs)
+	for _, v := range c.family {
+		for _, u := range v.uses {
+			if u.at > peak && u.kind != aliased {
+				first = min(first, u.at)
+			}
+		}
+		if v != c.of && image[v] == nil {
+			redo(v.def)
+		}
+	}
+	for _, v := range c.family {
+		for _, u := range v.uses {
+			if u.at <= peak || u.kind == aliased {
+				continue
+			}
+			for k, x := range u.in {
+				if x == v {
+					u.in[k] = image[v]
+				}
+			}
+		}
+	}
+	r.instrs = slices.Insert(r.instrs, first, copies...)
+	r.prune()
+}
+
+// refuse is the error of a program that does not fit.
+func (r *rematerialiser) refuse(budget int) error {
+	var b strings.Builder
+	fmt.Fprintf(&b, "at N=%d the values of a run take %d bytes at least, the budget is %d", r.batch, r.least, budget)
+	if r.peaks.at != nil {
+		fmt.Fprintf(&b, "; most are live at %s, the largest:", r.peaks.at.label())
+	}
+	for i, bl := range r.peaks.live {
+		if i == 5 {
+			fmt.Fprintf(&b, "\n\tand %d more", len(r.peaks.live)-i)
+			break
+		}
+		of := bl.instr
+		what := "scratch of "
+		if bl.value != nil {
+			of, what = bl.value.def, bl.value.typ.String()+" of "
+		}
+		fmt.Fprintf(&b, "\n\t%d bytes: %s%s", bl.bytes, what, of.label())
+	}
+	return fmt.Errorf("%w: %s", ErrMemory, b.String())
+}
+
+// label names the instruction with its layer and line.
+func (in *instr) label() string {
+	n := in.node()
+	if n.Layer() == "" {
+		return fmt.Sprintf("%s (%v)", in.name(), n.Pos())
+	}
+	return fmt.Sprintf("%s (layer %s, %v)", in.name(), n.Layer(), n.Pos())
+}
