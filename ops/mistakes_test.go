@@ -34,6 +34,10 @@ func of2(f func(a, b *graph.Node) *graph.Node) func(x []*graph.Node) *graph.Node
 	return func(x []*graph.Node) *graph.Node { return f(x[0], x[1]) }
 }
 
+func of3(f func(a, b, c *graph.Node) *graph.Node) func(x []*graph.Node) *graph.Node {
+	return func(x []*graph.Node) *graph.Node { return f(x[0], x[1], x[2]) }
+}
+
 func ofAxes(f func(x *graph.Node, axes ...int) *graph.Node, axes ...int) func(x []*graph.Node) *graph.Node {
 	return func(x []*graph.Node) *graph.Node { return f(x[0], axes...) }
 }
@@ -52,6 +56,8 @@ func constructors() (all []constructor) {
 		"Sqrt": ops.Sqrt, "Sin": ops.Sin, "Cos": ops.Cos, "Tanh": ops.Tanh, "Sigmoid": ops.Sigmoid, "Floor": ops.Floor,
 		"ReLU": ops.ReLU, "Softplus": ops.Softplus, "Square": ops.Square, "Reciprocal": ops.Reciprocal,
 		"ZerosLike": ops.ZerosLike, "OnesLike": ops.OnesLike, "StopGradient": ops.StopGradient, "Flatten": ops.Flatten,
+		"SELU": ops.SELU, "GELUTanh": ops.GELUTanh, "SiLU": ops.SiLU, "Mish": ops.Mish, "Softsign": ops.Softsign,
+		"HardSigmoid": ops.HardSigmoid, "HardSwish": ops.HardSwish,
 	} {
 		row(name, of1(f), x)
 	}
@@ -60,6 +66,7 @@ func constructors() (all []constructor) {
 		"Add": ops.Add, "Sub": ops.Sub, "Mul": ops.Mul, "Div": ops.Div, "Pow": ops.Pow, "Maximum": ops.Maximum, "Minimum": ops.Minimum,
 		"Equal": ops.Equal, "NotEqual": ops.NotEqual, "Less": ops.Less, "LessEqual": ops.LessEqual, "Greater": ops.Greater,
 		"GreaterEqual": ops.GreaterEqual, "ByMode": ops.ByMode, "MSE": ops.MSE, "BinaryCrossEntropy": ops.BinaryCrossEntropy,
+		"KLDivergence": ops.KLDivergence, "Hinge": ops.Hinge,
 	} {
 		row(name, of2(f), x, x)
 	}
@@ -99,6 +106,13 @@ func constructors() (all []constructor) {
 	row("CrossEntropy", of2(func(a, b *graph.Node) *graph.Node {
 		return ops.CrossEntropy(a, b, ops.CrossEntropyOptions{LabelSmoothing: .1, PerExample: true})
 	}), x, x)
+	row("NLL", of2(ops.NLL), x, ids)
+	row("Huber", of2(func(a, b *graph.Node) *graph.Node { return ops.Huber(a, b, .5) }), x, x)
+	row("ELU", of1(func(x *graph.Node) *graph.Node { return ops.ELU(x, .7) }), x)
+	row("PReLU", of2(ops.PReLU), image, c)
+	row("LayerNorm", of3(func(x, g, b *graph.Node) *graph.Node { return ops.LayerNorm(x, g, b, 0) }), line, shape.F32(4, 8), shape.F32(4, 8))
+	row("GroupNorm", of3(func(x, g, b *graph.Node) *graph.Node { return ops.GroupNorm(x, 2, g, b, 0) }), image, c, c)
+	row("InstanceNorm", of3(func(x, g, b *graph.Node) *graph.Node { return ops.InstanceNorm(x, g, b, 0) }), image, c, c)
 	row("MatMul", of2(func(a, b *graph.Node) *graph.Node { return ops.MatMul(a, b) }), x, shape.F32(3, 2))
 	row("AddBias", of2(ops.AddBias), image, c)
 	row("Conv2D", of2(func(x, w *graph.Node) *graph.Node { return ops.Conv2D(x, w, ops.Conv2DOp{Groups: 2}) }), image, shape.F32(6, 2, 3, 3))
@@ -268,6 +282,15 @@ func TestMistakesAreNamedAfterTheFunction(t *testing.T) {
 		"MaxPool1D: as images of one row: kernel [1 0]":            func() *graph.Node { return ops.MaxPool1D(line, ops.Pool1DOp{}) },
 		"AvgPool1D: as images of one row: kernel [1 9]":            func() *graph.Node { return ops.AvgPool1D(line, ops.AvgPool1DOp{Kernel: 9}) },
 		"ConvTranspose2D: want an input (N,C,H,W) and a filter (C": func() *graph.Node { return ops.ConvTranspose2D(x, x, ops.Conv2DOp{}, [2]int{}) },
+		"SiLU: input 0 is int32(3); want float32 or float64":       func() *graph.Node { return ops.SiLU(ids) },
+		"ELU: an attribute is NaN; want a finite number":           func() *graph.Node { return ops.ELU(x, nan) },
+		"PReLU: alpha is float32(2,1,3); for input float32(N,3)":   func() *graph.Node { return ops.PReLU(x, wide) },
+		"Huber: delta is 0; want a finite positive number":         func() *graph.Node { return ops.Huber(x, x, 0) },
+		"KLDivergence: inputs are float32(N,3) and float32(2,1,3)": func() *graph.Node { return ops.KLDivergence(x, wide) },
+		"LayerNorm: gamma is float32(2,1,3); it must be of the":    func() *graph.Node { return ops.LayerNorm(x, wide, wide, 0) },
+		"LayerNorm: eps is -1; want a positive number":             func() *graph.Node { return ops.LayerNorm(x, wide, wide, -1) },
+		"GroupNorm: 4 channels cannot be split into 3 groups":      func() *graph.Node { return ops.GroupNorm(line, 3, wide, wide, 0) },
+		"InstanceNorm: gamma is float32(2,1,3); for input":         func() *graph.Node { return ops.InstanceNorm(line, wide, wide, 0) },
 		"Clip: input 0 is bool(N,3); want a number":                func() *graph.Node { return ops.Clip(ops.Equal(x, x), -1, 2) },
 	} {
 		before := errorCount(g)
