@@ -113,6 +113,12 @@ func constructors() (all []constructor) {
 	row("LayerNorm", of3(func(x, g, b *graph.Node) *graph.Node { return ops.LayerNorm(x, g, b, 0) }), line, shape.F32(4, 8), shape.F32(4, 8))
 	row("GroupNorm", of3(func(x, g, b *graph.Node) *graph.Node { return ops.GroupNorm(x, 2, g, b, 0) }), image, c, c)
 	row("InstanceNorm", of3(func(x, g, b *graph.Node) *graph.Node { return ops.InstanceNorm(x, g, b, 0) }), image, c, c)
+	row("Gather", of2(func(x, ids *graph.Node) *graph.Node { return ops.Gather(x, 1, ids) }), line, shape.I32(2))
+	row("GatherAlong", of2(func(x, ids *graph.Node) *graph.Node { return ops.GatherAlong(x, -1, ids) }), x, shape.I32(n, 2))
+	row("Embedding", of2(ops.Embedding), shape.F32(3, 2), ids)
+	row("TopK", of1(func(x *graph.Node) *graph.Node { y, _ := ops.TopK(x, 2, 1); return y }), x)
+	row("ArgMax", of1(func(x *graph.Node) *graph.Node { return ops.ArgMax(x, 1) }), x)
+	row("CumSum", of1(func(x *graph.Node) *graph.Node { return ops.CumSum(x, 1) }), x)
 	row("MatMul", of2(func(a, b *graph.Node) *graph.Node { return ops.MatMul(a, b) }), x, shape.F32(3, 2))
 	row("AddBias", of2(ops.AddBias), image, c)
 	row("Conv2D", of2(func(x, w *graph.Node) *graph.Node { return ops.Conv2D(x, w, ops.Conv2DOp{Groups: 2}) }), image, shape.F32(6, 2, 3, 3))
@@ -291,6 +297,13 @@ func TestMistakesAreNamedAfterTheFunction(t *testing.T) {
 		"LayerNorm: eps is -1; want a positive number":             func() *graph.Node { return ops.LayerNorm(x, wide, wide, -1) },
 		"GroupNorm: 4 channels cannot be split into 3 groups":      func() *graph.Node { return ops.GroupNorm(line, 3, wide, wide, 0) },
 		"InstanceNorm: gamma is float32(2,1,3); for input":         func() *graph.Node { return ops.InstanceNorm(line, wide, wide, 0) },
+		"Embedding: want a table (V,D) of a row for each id":       func() *graph.Node { return ops.Embedding(line, ids) },
+		"Embedding: ids are float32(N,3); want integers":           func() *graph.Node { return ops.Embedding(x, x) },
+		"GatherAlong: ids are int32(3), the input is float32(N,3)": func() *graph.Node { return ops.GatherAlong(x, 1, ids) },
+		"Gather: no axis 2 in float32(N,3)":                        func() *graph.Node { return ops.Gather(x, 2, ids) },
+		"TopK: 4 of the 3 elements of axis 1 of float32(N,3)":      func() *graph.Node { y, _ := ops.TopK(x, 4, 1); return y },
+		"TopK: 2 of the batch axis of float32(N,3)":                func() *graph.Node { y, _ := ops.TopK(x, 2, 0); return y },
+		"ArgMax: no axis 2 in float32(N,3)":                        func() *graph.Node { return ops.ArgMax(x, 2) },
 		"Clip: input 0 is bool(N,3); want a number":                func() *graph.Node { return ops.Clip(ops.Equal(x, x), -1, 2) },
 	} {
 		before := errorCount(g)

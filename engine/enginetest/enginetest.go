@@ -74,6 +74,8 @@ var families = []family{
 	{"AvgPooler", is[engine.AvgPooler], avgPoolTable, randomAvgPool},
 	{"Softmaxer", is[engine.Softmaxer], softmaxTable, randomSoftmax},
 	{"Mover", is[engine.Mover], moveTable, randomMove},
+	{"Indexer", is[engine.Indexer], indexTable, randomIndex},
+	{"Scanner", is[engine.Scanner], scanTable, randomScan},
 	{"Randomer", is[engine.Randomer], randomTable, randomRandom},
 }
 

@@ -135,5 +135,11 @@ for groups in (1, 2):
     case(f"GroupNorm of {groups}", lambda x, g, b: F.group_norm(x, groups, g, b), ("plain", [2, 4, 3]), ("plain", [4]), ("plain", [4]))
 case("InstanceNorm", lambda x, g, b: F.instance_norm(x, weight=g, bias=b), ("plain", [2, 3, 2, 2]), ("plain", [3]), ("plain", [3]))
 
+case("Gather 1", lambda x, i: torch.stack([x.index_select(1, row) for row in i], 1), ("plain", [2, 4, 3]), ("ids", [2, 5]))
+case("GatherAlong 1", lambda x, i: x.gather(1, i), ("plain", [2, 3, 4]), ("ids", [2, 5, 4]))
+case("Embedding", lambda w, i: F.embedding(i, w), ("plain", [3, 4]), ("ids", [2, 5]))
+case("TopK 2 1", lambda x: x.topk(2, 1).values, ("plain", [2, 4, 3]))
+case("CumSum 1", lambda x: x.cumsum(1), ("plain", [2, 4, 3]))
+
 text = "[\n" + ",\n".join(json.dumps(c, separators=(",", ":")) for c in cases) + "\n]\n"
 pathlib.Path(__file__).with_name("functions.json").write_text(text)

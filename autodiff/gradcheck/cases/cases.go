@@ -33,7 +33,7 @@ func All() []Case {
 	return slices.Concat(
 		elementwise(), activations(), uniform(), mode(), reductions(), softmax(), losses(), distances(), random(),
 		products(), convolutions(), pools(),
-		moves(), pads(), batchNorms(), exampleNorms(),
+		moves(), indices(), pads(), batchNorms(), exampleNorms(),
 	)
 }
 
