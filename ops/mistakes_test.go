@@ -132,6 +132,31 @@ func constructors() (all []constructor) {
 	row("AvgPool1D", of1(func(x *graph.Node) *graph.Node { return ops.AvgPool1D(x, ops.AvgPool1DOp{Kernel: 2}) }), line)
 	row("GlobalAvgPool2D", of1(ops.GlobalAvgPool2D), image)
 	row("GlobalMaxPool2D", of1(ops.GlobalMaxPool2D), image)
+	volume := shape.F32(n, 4, 3, 4, 4)
+	row("Conv3D", of2(func(x, w *graph.Node) *graph.Node { return ops.Conv3D(x, w, ops.Conv3DOp{Groups: 2}) }), volume, shape.F32(6, 2, 2, 3, 3))
+	row("ConvTranspose3D", of2(func(x, w *graph.Node) *graph.Node {
+		return ops.ConvTranspose3D(x, w, ops.Conv3DOp{Stride: [3]int{2, 1, 2}, Groups: 2}, [3]int{1, 0, 1})
+	}), volume, shape.F32(4, 3, 2, 3, 3))
+	row("ConvTranspose1D", of2(func(x, w *graph.Node) *graph.Node {
+		return ops.ConvTranspose1D(x, w, ops.Conv1DOp{Stride: 2, Groups: 2}, 1)
+	}), line, shape.F32(4, 3, 3))
+	row("MaxPool3D", of1(func(x *graph.Node) *graph.Node { return ops.MaxPool3D(x, ops.Pool3DOp{Kernel: [3]int{2, 2, 1}}) }), volume)
+	row("AvgPool3D", of1(func(x *graph.Node) *graph.Node { return ops.AvgPool3D(x, ops.AvgPool3DOp{Kernel: [3]int{2, 2, 1}}) }), volume)
+	row("GlobalMaxPool1D", of1(ops.GlobalMaxPool1D), line)
+	row("GlobalAvgPool1D", of1(ops.GlobalAvgPool1D), line)
+	row("GlobalMaxPool3D", of1(ops.GlobalMaxPool3D), volume)
+	row("GlobalAvgPool3D", of1(ops.GlobalAvgPool3D), volume)
+	row("AdaptiveMaxPool1D", of1(func(x *graph.Node) *graph.Node { return ops.AdaptiveMaxPool1D(x, 2) }), line)
+	row("AdaptiveAvgPool1D", of1(func(x *graph.Node) *graph.Node { return ops.AdaptiveAvgPool1D(x, 2) }), line)
+	row("LpPool1D", of1(func(x *graph.Node) *graph.Node { return ops.LpPool1D(x, 3, ops.Pool1DOp{Kernel: 2}) }), line)
+	row("AdaptiveMaxPool2D", of1(func(x *graph.Node) *graph.Node { return ops.AdaptiveMaxPool2D(x, [2]int{3, 2}) }), image)
+	row("AdaptiveAvgPool2D", of1(func(x *graph.Node) *graph.Node { return ops.AdaptiveAvgPool2D(x, [2]int{3, 2}) }), image)
+	row("LpPool2D", of1(func(x *graph.Node) *graph.Node { return ops.LpPool2D(x, 3, ops.Pool2DOp{Kernel: [2]int{2, 2}}) }), image)
+	row("AdaptiveMaxPool3D", of1(func(x *graph.Node) *graph.Node { return ops.AdaptiveMaxPool3D(x, [3]int{3, 2, 1}) }), volume)
+	row("AdaptiveAvgPool3D", of1(func(x *graph.Node) *graph.Node { return ops.AdaptiveAvgPool3D(x, [3]int{3, 2, 1}) }), volume)
+	row("LpPool3D", of1(func(x *graph.Node) *graph.Node { return ops.LpPool3D(x, 3, ops.Pool3DOp{Kernel: [3]int{2, 2, 1}}) }), volume)
+	row("ResizeNearest", of1(func(x *graph.Node) *graph.Node { return ops.ResizeNearest(x, [2]int{5, 9}) }), image)
+	row("ResizeBilinear", of1(func(x *graph.Node) *graph.Node { return ops.ResizeBilinear(x, [2]int{5, 9}) }), image)
 	row("BatchNorm", func(x []*graph.Node) *graph.Node {
 		return ops.BatchNorm(x[0], x[1], x[2], x[3], x[4], ops.BatchNormOptions{})
 	}, image, c, c, c, c)
@@ -277,7 +302,7 @@ func TestAnInputOfTheWrongTypeIsOneError(t *testing.T) {
 func TestMistakesAreNamedAfterTheFunction(t *testing.T) {
 	g := graph.New()
 	x, line, ids := g.Input("x", shape.F32(shape.N, 3)), g.Input("line", shape.F32(shape.N, 4, 8)), g.Input("ids", shape.I32(3))
-	wide := g.Input("wide", shape.F32(2, 1, 3))
+	wide, volume := g.Input("wide", shape.F32(2, 1, 3)), g.Input("volume", shape.F32(shape.N, 4, 5, 4, 4))
 	for want, f := range map[string]func() *graph.Node{
 		"Mean: no axis 2 among 2 axes":                             func() *graph.Node { return ops.Mean(x, 2) },
 		"MeanKeep: axis 1 is given twice":                          func() *graph.Node { return ops.MeanKeep(x, 1, -1) },
@@ -304,6 +329,25 @@ func TestMistakesAreNamedAfterTheFunction(t *testing.T) {
 		"TopK: 4 of the 3 elements of axis 1 of float32(N,3)":      func() *graph.Node { y, _ := ops.TopK(x, 4, 1); return y },
 		"TopK: 2 of the batch axis of float32(N,3)":                func() *graph.Node { y, _ := ops.TopK(x, 2, 0); return y },
 		"ArgMax: no axis 2 in float32(N,3)":                        func() *graph.Node { return ops.ArgMax(x, 2) },
+		"Conv3D: want an input (N,C,D,H,W) and a filter (O,":       func() *graph.Node { return ops.Conv3D(x, x, ops.Conv3DOp{}) },
+		"Conv3D: of the planes: input has 4 channels, the filter": func() *graph.Node {
+			return ops.Conv3D(volume, g.Const(shape.F32(2, 3, 1, 1, 1), make([]float64, 6)), ops.Conv3DOp{})
+		},
+		"Conv3D: depth: a window of extent 6 does not fit in 5": func() *graph.Node {
+			return ops.Conv3D(volume, g.Const(shape.F32(2, 4, 6, 1, 1), make([]float64, 48)), ops.Conv3DOp{})
+		},
+		"ConvTranspose3D: depth: extra is 1, want 0 to below": func() *graph.Node {
+			return ops.ConvTranspose3D(volume, g.Const(shape.F32(4, 2, 1, 1, 1), make([]float64, 8)), ops.Conv3DOp{}, [3]int{1})
+		},
+		"ConvTranspose1D: want an input (N,C,L) and a filter (C,":  func() *graph.Node { return ops.ConvTranspose1D(x, x, ops.Conv1DOp{}, 0) },
+		"MaxPool3D: of the planes: kernel [0 2] over input":        func() *graph.Node { return ops.MaxPool3D(volume, ops.Pool3DOp{Kernel: [3]int{2, 0, 2}}) },
+		"AvgPool3D: of the depth, as the height of images: kernel": func() *graph.Node { return ops.AvgPool3D(volume, ops.AvgPool3DOp{Kernel: [3]int{9, 1, 1}}) },
+		"GlobalAvgPool1D: want an input (N,C,L), have (N,3)":       func() *graph.Node { return ops.GlobalAvgPool1D(x) },
+		"AdaptiveMaxPool1D: size is [0]; want 1 at least":          func() *graph.Node { return ops.AdaptiveMaxPool1D(line, 0) },
+		"LpPool1D: p is 0.5; want a finite number of 1 at least":   func() *graph.Node { return ops.LpPool1D(line, .5, ops.Pool1DOp{Kernel: 2}) },
+		"LpPool1D: axis 2 of float32(N,4,8): a window of extent":   func() *graph.Node { return ops.LpPool1D(line, 2, ops.Pool1DOp{Kernel: 9}) },
+		"ResizeNearest: want an input (N,C,H,W), have (N,3)":       func() *graph.Node { return ops.ResizeNearest(x, [2]int{1, 1}) },
+		"ResizeBilinear: input 0 is int32(3); want float32 or":     func() *graph.Node { return ops.ResizeBilinear(ids, [2]int{1, 1}) },
 		"Clip: input 0 is bool(N,3); want a number":                func() *graph.Node { return ops.Clip(ops.Equal(x, x), -1, 2) },
 	} {
 		before := errorCount(g)

@@ -32,7 +32,7 @@ func (c Case) Run() (gradcheck.Result, error) {
 func All() []Case {
 	return slices.Concat(
 		elementwise(), activations(), uniform(), mode(), reductions(), softmax(), losses(), distances(), random(),
-		products(), convolutions(), pools(),
+		products(), convolutions(), pools(), volumes(), otherPools(), resizes(),
 		moves(), indices(), pads(), batchNorms(), exampleNorms(),
 	)
 }
