@@ -126,11 +126,5 @@ func (b batchNorm) track(running, batch *graph.Node) {
 	running.Graph().Update(running, Add(running, step))
 }
 
-// channels shapes one number a channel, (C), so that it broadcasts to x: (C,1,...).
-func (b batchNorm) channels(c *graph.Node) *graph.Node {
-	dims := []shape.Dim{c.Type().Dim(0)}
-	for range b.x.Type().Rank() - 2 {
-		dims = append(dims, 1)
-	}
-	return Reshape(c, dims...)
-}
+// channels shapes one number a channel, (C), so that it broadcasts to x.
+func (b batchNorm) channels(c *graph.Node) *graph.Node { return alongChannels(c, b.x.Type().Rank()) }

@@ -19,12 +19,17 @@ type Conv1DOp struct {
 // or Float64: y (N,O,OL), where OL is (L + before + after - Dilation*(K-1) - 1)/Stride + 1,
 // rounded down. It is a [Conv2D] of images of one row.
 func Conv1D(x, w *graph.Node, op Conv1DOp) *graph.Node {
-	return onLines("Conv1D", "an input (N,C,L) and a filter (O,C/groups,K)", Conv2DOp{
+	return onLines("Conv1D", "an input (N,C,L) and a filter (O,C/groups,K)", op.image(), x, w)
+}
+
+// image is what op does to images of one row.
+func (op Conv1DOp) image() Conv2DOp {
+	return Conv2DOp{
 		Stride:   [2]int{1, op.Stride},
 		Dilation: [2]int{1, op.Dilation},
 		Pad:      [2][2]int{1: op.Pad},
 		Groups:   op.Groups,
-	}.withDefaults(), x, w)
+	}.withDefaults()
 }
 
 // onLines applies an op for images to tensors of 3 axes, (N,C,L), as images of one row. It

@@ -169,15 +169,8 @@ func (op Conv2DOp) checkTransposed(x, w shape.Type) error {
 // transposedSize is the height and width of the result, for types that are checked.
 func (op Conv2DOp) transposedSize(x, w shape.Type, extra [2]int) (size [2]int, err error) {
 	for i, win := range op.windows(w) {
-		if err := win.check(); err != nil {
+		if size[i], err = win.transposed(x.Int(2+i), extra[i]); err != nil {
 			return size, fmt.Errorf("%s: %w", sides[i], err)
-		}
-		if extra[i] < 0 || extra[i] >= win.stride {
-			return size, fmt.Errorf("%s: extra is %d, want 0 to below the stride %d", sides[i], extra[i], win.stride)
-		}
-		size[i] = (x.Int(2+i)-1)*win.stride - win.pad[0] - win.pad[1] + win.span() + extra[i]
-		if size[i] < 0 {
-			return size, fmt.Errorf("%s: the result would have an extent of %d, for an input of %v; pad by less", sides[i], size[i], x.Dim(2+i))
 		}
 	}
 	return size, nil

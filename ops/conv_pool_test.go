@@ -91,6 +91,57 @@ var torchOps = map[string]func(in []*graph.Node, attrs []byte) (*graph.Node, err
 	}) *graph.Node {
 		return ops.ConvTranspose2D(x[0], x[1], a.Op, a.Extra)
 	}),
+	"Conv3D": with(func(x []*graph.Node, op ops.Conv3DOp) *graph.Node { return ops.Conv3D(x[0], x[1], op) }),
+	"ConvTranspose3D": with(func(x []*graph.Node, a struct {
+		Op    ops.Conv3DOp
+		Extra [3]int
+	}) *graph.Node {
+		return ops.ConvTranspose3D(x[0], x[1], a.Op, a.Extra)
+	}),
+	"ConvTranspose1D": with(func(x []*graph.Node, a struct {
+		Op    ops.Conv1DOp
+		Extra int
+	}) *graph.Node {
+		return ops.ConvTranspose1D(x[0], x[1], a.Op, a.Extra)
+	}),
+	"MaxPool3D":       with(func(x []*graph.Node, op ops.Pool3DOp) *graph.Node { return ops.MaxPool3D(x[0], op) }),
+	"AvgPool3D":       with(func(x []*graph.Node, op ops.AvgPool3DOp) *graph.Node { return ops.AvgPool3D(x[0], op) }),
+	"GlobalMaxPool1D": with(func(x []*graph.Node, _ struct{}) *graph.Node { return ops.GlobalMaxPool1D(x[0]) }),
+	"GlobalAvgPool1D": with(func(x []*graph.Node, _ struct{}) *graph.Node { return ops.GlobalAvgPool1D(x[0]) }),
+	"GlobalMaxPool3D": with(func(x []*graph.Node, _ struct{}) *graph.Node { return ops.GlobalMaxPool3D(x[0]) }),
+	"GlobalAvgPool3D": with(func(x []*graph.Node, _ struct{}) *graph.Node { return ops.GlobalAvgPool3D(x[0]) }),
+	"AdaptiveMaxPool1D": with(func(x []*graph.Node, a struct{ Size int }) *graph.Node {
+		return ops.AdaptiveMaxPool1D(x[0], a.Size)
+	}),
+	"AdaptiveAvgPool1D": with(func(x []*graph.Node, a struct{ Size int }) *graph.Node {
+		return ops.AdaptiveAvgPool1D(x[0], a.Size)
+	}),
+	"AdaptiveMaxPool2D": with(func(x []*graph.Node, a struct{ Size [2]int }) *graph.Node {
+		return ops.AdaptiveMaxPool2D(x[0], a.Size)
+	}),
+	"AdaptiveAvgPool2D": with(func(x []*graph.Node, a struct{ Size [2]int }) *graph.Node {
+		return ops.AdaptiveAvgPool2D(x[0], a.Size)
+	}),
+	"AdaptiveMaxPool3D": with(func(x []*graph.Node, a struct{ Size [3]int }) *graph.Node {
+		return ops.AdaptiveMaxPool3D(x[0], a.Size)
+	}),
+	"AdaptiveAvgPool3D": with(func(x []*graph.Node, a struct{ Size [3]int }) *graph.Node {
+		return ops.AdaptiveAvgPool3D(x[0], a.Size)
+	}),
+	"LpPool1D": with(func(x []*graph.Node, a struct {
+		P  float64
+		Op ops.Pool1DOp
+	}) *graph.Node {
+		return ops.LpPool1D(x[0], a.P, a.Op)
+	}),
+	"LpPool2D": with(func(x []*graph.Node, a struct {
+		P  float64
+		Op ops.Pool2DOp
+	}) *graph.Node {
+		return ops.LpPool2D(x[0], a.P, a.Op)
+	}),
+	"ResizeNearest":   with(func(x []*graph.Node, a struct{ Size [2]int }) *graph.Node { return ops.ResizeNearest(x[0], a.Size) }),
+	"ResizeBilinear":  with(func(x []*graph.Node, a struct{ Size [2]int }) *graph.Node { return ops.ResizeBilinear(x[0], a.Size) }),
 	"MaxPool2D":       with(func(x []*graph.Node, op ops.Pool2DOp) *graph.Node { return ops.MaxPool2D(x[0], op) }),
 	"MaxPool1D":       with(func(x []*graph.Node, op ops.Pool1DOp) *graph.Node { return ops.MaxPool1D(x[0], op) }),
 	"AvgPool2D":       with(func(x []*graph.Node, op ops.AvgPool2DOp) *graph.Node { return ops.AvgPool2D(x[0], op) }),

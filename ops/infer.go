@@ -27,6 +27,31 @@ type unbuilt string
 func (u unbuilt) Name() string                         { return string(u) }
 func (unbuilt) Infer([]shape.Type) (shape.Type, error) { return shape.Type{}, nil }
 
+// refused is nil where the inputs of the function of that name are [valid] and check, which may
+// look at their types, is content. Otherwise it is the function's invalid node.
+func refused(name string, check func() error, xs ...*graph.Node) *graph.Node {
+	if !valid(xs...) {
+		return graph.Apply(unbuilt(name), xs...)
+	}
+	if err := check(); err != nil {
+		return xs[0].Graph().Reject(name, err, xs...)
+	}
+	return nil
+}
+
+// refusedUnlessFloat is [refused] for a function of one floating-point x and attributes, which
+// must be finite.
+func refusedUnlessFloat(name string, x *graph.Node, attrs ...float64) *graph.Node {
+	return refused(name, func() error {
+		for _, a := range attrs {
+			if math.IsNaN(a) || math.IsInf(a, 0) {
+				return fmt.Errorf("an attribute is %v; want a finite number", a)
+			}
+		}
+		return wantFloat(x.Type())
+	}, x)
+}
+
 // domain is a set of element types.
 type domain struct {
 	name string

@@ -99,12 +99,77 @@ func logLikelihood(logP, target *graph.Node, axis int) *graph.Node {
 
 // BinaryCrossEntropy returns the mean over all elements of
 // -(q*log(p) + (1-q)*log(1-p)), where p is sigmoid(logits) and q the target, a probability,
-// in the type of the logits. It stays finite for any finite logit.
+// in the type of the logits. It stays finite for any finite logit: the sigmoid is never taken.
 func BinaryCrossEntropy(logits, target *graph.Node) *graph.Node {
 	if bad := unlike("BinaryCrossEntropy", logits, target); bad != nil {
 		return bad
 	}
 	return Mean(Sub(Softplus(logits), Mul(target, logits)))
+}
+
+// NLL returns the mean over all examples of -sum(q*logP), where logP are the logarithms of the
+// probabilities, such as [LogSoftmax] gives, and q is the target's distribution over the classes.
+// Shapes and targets are those of [CrossEntropy], which is NLL of the LogSoftmax of its logits.
+func NLL(logP, target *graph.Node) *graph.Node {
+	axis := 0
+	bad := refused("NLL", func() (err error) {
+		axis, err = CrossEntropyOptions{}.check(logP.Type(), target.Type())
+		return err
+	}, logP, target)
+	if bad != nil {
+		return bad
+	}
+	return Mean(Neg(logLikelihood(logP, target, axis)))
+}
+
+// KLDivergence returns the mean over all examples, along axis 0, of sum(q*(log(q)-logP)): how far
+// the model's distribution, of which logP are the logarithms, is from the target's, q. It is
+// PyTorch's kl_div with the reduction "batchmean". Both have one type. An element of which q is 0
+// does not count, even where logP is -Inf, and its gradients are 0.
+func KLDivergence(logP, q *graph.Node) *graph.Node {
+	bad := refused("KLDivergence", func() error {
+		if err := sameType(logP.Type(), q.Type()); err != nil {
+			return err
+		}
+		if q.Type().Rank() == 0 {
+			return fmt.Errorf("inputs are %v; want examples along axis 0", q.Type())
+		}
+		return wantFloat(q.Type())
+	}, logP, q)
+	if bad != nil {
+		return bad
+	}
+	void := Equal(q, Scalar(q, 0))
+	logQ := Log(Where(void, Scalar(q, 1), q))
+	return Div(Sum(Mul(q, Sub(logQ, Where(void, Scalar(q, 0), logP)))), Count(q, 0))
+}
+
+// Huber returns the mean over all elements of d*d/2 where |d| is at most delta, and
+// delta*(|d|-delta/2) elsewhere, d being x-target. Both have one type; delta is positive. Divided
+// by delta it is PyTorch's smooth_l1_loss.
+//
+// Huber, "Robust Estimation of a Location Parameter", 1964.
+func Huber(x, target *graph.Node, delta float64) *graph.Node {
+	if bad := unlike("Huber", x, target); bad != nil {
+		return bad
+	}
+	if !(delta > 0) || math.IsInf(delta, 1) {
+		return x.Graph().Reject("Huber", fmt.Errorf("delta is %v; want a finite positive number", delta), x, target)
+	}
+	d := Sub(x, target)
+	near := Clip(d, -delta, delta)
+	return Mean(Mul(near, Sub(d, MulScalar(near, .5)))) // whose derivative is near
+}
+
+// Hinge returns the mean over all elements of max(0, 1 - target*scores). The target is -1 or 1, of
+// the scores' type. At a margin of just 1 the derivative is 0.
+//
+// Cortes and Vapnik, "Support-Vector Networks", 1995.
+func Hinge(scores, target *graph.Node) *graph.Node {
+	if bad := unlike("Hinge", scores, target); bad != nil {
+		return bad
+	}
+	return Mean(ReLU(Sub(Scalar(scores, 1), Mul(target, scores))))
 }
 
 // MSE returns the mean over all elements of the squared difference of x and target, which

@@ -2,6 +2,7 @@ package ops_test
 
 import (
 	"fmt"
+	"math"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -116,6 +117,18 @@ func TestClassesRuledOutDoNotCount(t *testing.T) {
 		closeTo(t, []float64{.6931471805599453}, computed(t, []*graph.Node{loss}, x)[0], name)
 		closeTo(t, []float64{-.5, 0, .5}, grads(t, loss, x)[0], name)
 	}
+}
+
+// Nor do they count in a divergence, and their gradients are 0.
+func TestTheDivergenceOfWhatCannotBe(t *testing.T) {
+	g := graph.New()
+	logP := newFeed(g, "logP", shape.Of(1, 3), []float64{math.Log(.5), -inf, 0})
+	q := newFeed(g, "q", shape.Of(1, 3), []float64{1, 0, 0})
+	y := ops.KLDivergence(logP.node, q.node)
+	got := computed(t, append([]*graph.Node{y}, autodiff.Grad(y, logP.node, q.node)...), logP, q)
+	closeTo(t, []float64{math.Log(2)}, got[0])
+	closeTo(t, []float64{-1, 0, 0}, got[1])
+	closeTo(t, []float64{1 + math.Log(2), 0, 0}, got[2])
 }
 
 func TestLossesWeighBatchesByTheirSize(t *testing.T) {

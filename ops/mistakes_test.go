@@ -34,6 +34,10 @@ func of2(f func(a, b *graph.Node) *graph.Node) func(x []*graph.Node) *graph.Node
 	return func(x []*graph.Node) *graph.Node { return f(x[0], x[1]) }
 }
 
+func of3(f func(a, b, c *graph.Node) *graph.Node) func(x []*graph.Node) *graph.Node {
+	return func(x []*graph.Node) *graph.Node { return f(x[0], x[1], x[2]) }
+}
+
 func ofAxes(f func(x *graph.Node, axes ...int) *graph.Node, axes ...int) func(x []*graph.Node) *graph.Node {
 	return func(x []*graph.Node) *graph.Node { return f(x[0], axes...) }
 }
@@ -52,6 +56,8 @@ func constructors() (all []constructor) {
 		"Sqrt": ops.Sqrt, "Sin": ops.Sin, "Cos": ops.Cos, "Tanh": ops.Tanh, "Sigmoid": ops.Sigmoid, "Erf": ops.Erf, "Floor": ops.Floor,
 		"ReLU": ops.ReLU, "Softplus": ops.Softplus, "Square": ops.Square, "Reciprocal": ops.Reciprocal,
 		"ZerosLike": ops.ZerosLike, "OnesLike": ops.OnesLike, "StopGradient": ops.StopGradient, "Flatten": ops.Flatten,
+		"SELU": ops.SELU, "GELUTanh": ops.GELUTanh, "SiLU": ops.SiLU, "Mish": ops.Mish, "Softsign": ops.Softsign,
+		"HardSigmoid": ops.HardSigmoid, "HardSwish": ops.HardSwish,
 	} {
 		row(name, of1(f), x)
 	}
@@ -60,6 +66,7 @@ func constructors() (all []constructor) {
 		"Add": ops.Add, "Sub": ops.Sub, "Mul": ops.Mul, "Div": ops.Div, "Pow": ops.Pow, "Maximum": ops.Maximum, "Minimum": ops.Minimum,
 		"Equal": ops.Equal, "NotEqual": ops.NotEqual, "Less": ops.Less, "LessEqual": ops.LessEqual, "Greater": ops.Greater,
 		"GreaterEqual": ops.GreaterEqual, "ByMode": ops.ByMode, "MSE": ops.MSE, "BinaryCrossEntropy": ops.BinaryCrossEntropy,
+		"KLDivergence": ops.KLDivergence, "Hinge": ops.Hinge,
 	} {
 		row(name, of2(f), x, x)
 	}
@@ -100,6 +107,19 @@ func constructors() (all []constructor) {
 	row("CrossEntropy", of2(func(a, b *graph.Node) *graph.Node {
 		return ops.CrossEntropy(a, b, ops.CrossEntropyOptions{LabelSmoothing: .1, PerExample: true})
 	}), x, x)
+	row("NLL", of2(ops.NLL), x, ids)
+	row("Huber", of2(func(a, b *graph.Node) *graph.Node { return ops.Huber(a, b, .5) }), x, x)
+	row("ELU", of1(func(x *graph.Node) *graph.Node { return ops.ELU(x, .7) }), x)
+	row("PReLU", of2(ops.PReLU), image, c)
+	row("LayerNorm", of3(func(x, g, b *graph.Node) *graph.Node { return ops.LayerNorm(x, g, b, 0) }), line, shape.F32(4, 8), shape.F32(4, 8))
+	row("GroupNorm", of3(func(x, g, b *graph.Node) *graph.Node { return ops.GroupNorm(x, 2, g, b, 0) }), image, c, c)
+	row("InstanceNorm", of3(func(x, g, b *graph.Node) *graph.Node { return ops.InstanceNorm(x, g, b, 0) }), image, c, c)
+	row("Gather", of2(func(x, ids *graph.Node) *graph.Node { return ops.Gather(x, 1, ids) }), line, shape.I32(2))
+	row("GatherAlong", of2(func(x, ids *graph.Node) *graph.Node { return ops.GatherAlong(x, -1, ids) }), x, shape.I32(n, 2))
+	row("Embedding", of2(ops.Embedding), shape.F32(3, 2), ids)
+	row("TopK", of1(func(x *graph.Node) *graph.Node { y, _ := ops.TopK(x, 2, 1); return y }), x)
+	row("ArgMax", of1(func(x *graph.Node) *graph.Node { return ops.ArgMax(x, 1) }), x)
+	row("CumSum", of1(func(x *graph.Node) *graph.Node { return ops.CumSum(x, 1) }), x)
 	row("MatMul", of2(func(a, b *graph.Node) *graph.Node { return ops.MatMul(a, b) }), x, shape.F32(3, 2))
 	row("AddBias", of2(ops.AddBias), image, c)
 	row("Conv2D", of2(func(x, w *graph.Node) *graph.Node { return ops.Conv2D(x, w, ops.Conv2DOp{Groups: 2}) }), image, shape.F32(6, 2, 3, 3))
@@ -113,6 +133,31 @@ func constructors() (all []constructor) {
 	row("AvgPool1D", of1(func(x *graph.Node) *graph.Node { return ops.AvgPool1D(x, ops.AvgPool1DOp{Kernel: 2}) }), line)
 	row("GlobalAvgPool2D", of1(ops.GlobalAvgPool2D), image)
 	row("GlobalMaxPool2D", of1(ops.GlobalMaxPool2D), image)
+	volume := shape.F32(n, 4, 3, 4, 4)
+	row("Conv3D", of2(func(x, w *graph.Node) *graph.Node { return ops.Conv3D(x, w, ops.Conv3DOp{Groups: 2}) }), volume, shape.F32(6, 2, 2, 3, 3))
+	row("ConvTranspose3D", of2(func(x, w *graph.Node) *graph.Node {
+		return ops.ConvTranspose3D(x, w, ops.Conv3DOp{Stride: [3]int{2, 1, 2}, Groups: 2}, [3]int{1, 0, 1})
+	}), volume, shape.F32(4, 3, 2, 3, 3))
+	row("ConvTranspose1D", of2(func(x, w *graph.Node) *graph.Node {
+		return ops.ConvTranspose1D(x, w, ops.Conv1DOp{Stride: 2, Groups: 2}, 1)
+	}), line, shape.F32(4, 3, 3))
+	row("MaxPool3D", of1(func(x *graph.Node) *graph.Node { return ops.MaxPool3D(x, ops.Pool3DOp{Kernel: [3]int{2, 2, 1}}) }), volume)
+	row("AvgPool3D", of1(func(x *graph.Node) *graph.Node { return ops.AvgPool3D(x, ops.AvgPool3DOp{Kernel: [3]int{2, 2, 1}}) }), volume)
+	row("GlobalMaxPool1D", of1(ops.GlobalMaxPool1D), line)
+	row("GlobalAvgPool1D", of1(ops.GlobalAvgPool1D), line)
+	row("GlobalMaxPool3D", of1(ops.GlobalMaxPool3D), volume)
+	row("GlobalAvgPool3D", of1(ops.GlobalAvgPool3D), volume)
+	row("AdaptiveMaxPool1D", of1(func(x *graph.Node) *graph.Node { return ops.AdaptiveMaxPool1D(x, 2) }), line)
+	row("AdaptiveAvgPool1D", of1(func(x *graph.Node) *graph.Node { return ops.AdaptiveAvgPool1D(x, 2) }), line)
+	row("LpPool1D", of1(func(x *graph.Node) *graph.Node { return ops.LpPool1D(x, 3, ops.Pool1DOp{Kernel: 2}) }), line)
+	row("AdaptiveMaxPool2D", of1(func(x *graph.Node) *graph.Node { return ops.AdaptiveMaxPool2D(x, [2]int{3, 2}) }), image)
+	row("AdaptiveAvgPool2D", of1(func(x *graph.Node) *graph.Node { return ops.AdaptiveAvgPool2D(x, [2]int{3, 2}) }), image)
+	row("LpPool2D", of1(func(x *graph.Node) *graph.Node { return ops.LpPool2D(x, 3, ops.Pool2DOp{Kernel: [2]int{2, 2}}) }), image)
+	row("AdaptiveMaxPool3D", of1(func(x *graph.Node) *graph.Node { return ops.AdaptiveMaxPool3D(x, [3]int{3, 2, 1}) }), volume)
+	row("AdaptiveAvgPool3D", of1(func(x *graph.Node) *graph.Node { return ops.AdaptiveAvgPool3D(x, [3]int{3, 2, 1}) }), volume)
+	row("LpPool3D", of1(func(x *graph.Node) *graph.Node { return ops.LpPool3D(x, 3, ops.Pool3DOp{Kernel: [3]int{2, 2, 1}}) }), volume)
+	row("ResizeNearest", of1(func(x *graph.Node) *graph.Node { return ops.ResizeNearest(x, [2]int{5, 9}) }), image)
+	row("ResizeBilinear", of1(func(x *graph.Node) *graph.Node { return ops.ResizeBilinear(x, [2]int{5, 9}) }), image)
 	row("BatchNorm", func(x []*graph.Node) *graph.Node {
 		return ops.BatchNorm(x[0], x[1], x[2], x[3], x[4], ops.BatchNormOptions{})
 	}, image, c, c, c, c)
@@ -258,7 +303,7 @@ func TestAnInputOfTheWrongTypeIsOneError(t *testing.T) {
 func TestMistakesAreNamedAfterTheFunction(t *testing.T) {
 	g := graph.New()
 	x, line, ids := g.Input("x", shape.F32(shape.N, 3)), g.Input("line", shape.F32(shape.N, 4, 8)), g.Input("ids", shape.I32(3))
-	wide := g.Input("wide", shape.F32(2, 1, 3))
+	wide, volume := g.Input("wide", shape.F32(2, 1, 3)), g.Input("volume", shape.F32(shape.N, 4, 5, 4, 4))
 	for want, f := range map[string]func() *graph.Node{
 		"Mean: no axis 2 among 2 axes":                             func() *graph.Node { return ops.Mean(x, 2) },
 		"MeanKeep: axis 1 is given twice":                          func() *graph.Node { return ops.MeanKeep(x, 1, -1) },
@@ -269,6 +314,41 @@ func TestMistakesAreNamedAfterTheFunction(t *testing.T) {
 		"MaxPool1D: as images of one row: kernel [1 0]":            func() *graph.Node { return ops.MaxPool1D(line, ops.Pool1DOp{}) },
 		"AvgPool1D: as images of one row: kernel [1 9]":            func() *graph.Node { return ops.AvgPool1D(line, ops.AvgPool1DOp{Kernel: 9}) },
 		"ConvTranspose2D: want an input (N,C,H,W) and a filter (C": func() *graph.Node { return ops.ConvTranspose2D(x, x, ops.Conv2DOp{}, [2]int{}) },
+		"SiLU: input 0 is int32(3); want float32 or float64":       func() *graph.Node { return ops.SiLU(ids) },
+		"ELU: an attribute is NaN; want a finite number":           func() *graph.Node { return ops.ELU(x, nan) },
+		"PReLU: alpha is float32(2,1,3); for input float32(N,3)":   func() *graph.Node { return ops.PReLU(x, wide) },
+		"Huber: delta is 0; want a finite positive number":         func() *graph.Node { return ops.Huber(x, x, 0) },
+		"KLDivergence: inputs are float32(N,3) and float32(2,1,3)": func() *graph.Node { return ops.KLDivergence(x, wide) },
+		"LayerNorm: gamma is float32(2,1,3); it must be of the":    func() *graph.Node { return ops.LayerNorm(x, wide, wide, 0) },
+		"LayerNorm: eps is -1; want a positive number":             func() *graph.Node { return ops.LayerNorm(x, wide, wide, -1) },
+		"GroupNorm: 4 channels cannot be split into 3 groups":      func() *graph.Node { return ops.GroupNorm(line, 3, wide, wide, 0) },
+		"InstanceNorm: gamma is float32(2,1,3); for input":         func() *graph.Node { return ops.InstanceNorm(line, wide, wide, 0) },
+		"Embedding: want a table (V,D) of a row for each id":       func() *graph.Node { return ops.Embedding(line, ids) },
+		"Embedding: ids are float32(N,3); want integers":           func() *graph.Node { return ops.Embedding(x, x) },
+		"GatherAlong: ids are int32(3), the input is float32(N,3)": func() *graph.Node { return ops.GatherAlong(x, 1, ids) },
+		"Gather: no axis 2 in float32(N,3)":                        func() *graph.Node { return ops.Gather(x, 2, ids) },
+		"TopK: 4 of the 3 elements of axis 1 of float32(N,3)":      func() *graph.Node { y, _ := ops.TopK(x, 4, 1); return y },
+		"TopK: 2 of the batch axis of float32(N,3)":                func() *graph.Node { y, _ := ops.TopK(x, 2, 0); return y },
+		"ArgMax: no axis 2 in float32(N,3)":                        func() *graph.Node { return ops.ArgMax(x, 2) },
+		"Conv3D: want an input (N,C,D,H,W) and a filter (O,":       func() *graph.Node { return ops.Conv3D(x, x, ops.Conv3DOp{}) },
+		"Conv3D: of the planes: input has 4 channels, the filter": func() *graph.Node {
+			return ops.Conv3D(volume, g.Const(shape.F32(2, 3, 1, 1, 1), make([]float64, 6)), ops.Conv3DOp{})
+		},
+		"Conv3D: depth: a window of extent 6 does not fit in 5": func() *graph.Node {
+			return ops.Conv3D(volume, g.Const(shape.F32(2, 4, 6, 1, 1), make([]float64, 48)), ops.Conv3DOp{})
+		},
+		"ConvTranspose3D: depth: extra is 1, want 0 to below": func() *graph.Node {
+			return ops.ConvTranspose3D(volume, g.Const(shape.F32(4, 2, 1, 1, 1), make([]float64, 8)), ops.Conv3DOp{}, [3]int{1})
+		},
+		"ConvTranspose1D: want an input (N,C,L) and a filter (C,":  func() *graph.Node { return ops.ConvTranspose1D(x, x, ops.Conv1DOp{}, 0) },
+		"MaxPool3D: of the planes: kernel [0 2] over input":        func() *graph.Node { return ops.MaxPool3D(volume, ops.Pool3DOp{Kernel: [3]int{2, 0, 2}}) },
+		"AvgPool3D: of the depth, as the height of images: kernel": func() *graph.Node { return ops.AvgPool3D(volume, ops.AvgPool3DOp{Kernel: [3]int{9, 1, 1}}) },
+		"GlobalAvgPool1D: want an input (N,C,L), have (N,3)":       func() *graph.Node { return ops.GlobalAvgPool1D(x) },
+		"AdaptiveMaxPool1D: size is [0]; want 1 at least":          func() *graph.Node { return ops.AdaptiveMaxPool1D(line, 0) },
+		"LpPool1D: p is 0.5; want a finite number of 1 at least":   func() *graph.Node { return ops.LpPool1D(line, .5, ops.Pool1DOp{Kernel: 2}) },
+		"LpPool1D: axis 2 of float32(N,4,8): a window of extent":   func() *graph.Node { return ops.LpPool1D(line, 2, ops.Pool1DOp{Kernel: 9}) },
+		"ResizeNearest: want an input (N,C,H,W), have (N,3)":       func() *graph.Node { return ops.ResizeNearest(x, [2]int{1, 1}) },
+		"ResizeBilinear: input 0 is int32(3); want float32 or":     func() *graph.Node { return ops.ResizeBilinear(ids, [2]int{1, 1}) },
 		"Clip: input 0 is bool(N,3); want a number":                func() *graph.Node { return ops.Clip(ops.Equal(x, x), -1, 2) },
 	} {
 		before := errorCount(g)

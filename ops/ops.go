@@ -21,6 +21,7 @@ var All = slices.Concat(
 	conv2DOps,
 	pool2DOps,
 	moveOps,
+	indexOps,
 )
 
 // one is the gradient of an op with a single input.

@@ -45,9 +45,21 @@ func torchFunctions() map[string]func(x []*graph.Node) *graph.Node {
 		"Where a<b":          of2(func(a, b *graph.Node) *graph.Node { return ops.Where(ops.Less(a, b), a, b) }),
 		"BinaryCrossEntropy": of2(ops.BinaryCrossEntropy),
 		"MSE":                of2(ops.MSE),
+		"ELU 0.7":            of1(func(x *graph.Node) *graph.Node { return ops.ELU(x, .7) }),
+		"Huber 1.0":          of2(func(x, t *graph.Node) *graph.Node { return ops.Huber(x, t, 1) }),
+		"GroupNorm of 2":     of3(func(x, g, b *graph.Node) *graph.Node { return ops.GroupNorm(x, 2, g, b, 0) }),
+		"ELU 1.0":            of1(func(x *graph.Node) *graph.Node { return ops.ELU(x, 1) }),
+		"Gather 1":           of2(func(x, ids *graph.Node) *graph.Node { return ops.Gather(x, 1, ids) }),
+		"GatherAlong 1":      of2(func(x, ids *graph.Node) *graph.Node { return ops.GatherAlong(x, -2, ids) }),
+		"TopK 2 1":           of1(func(x *graph.Node) *graph.Node { y, _ := ops.TopK(x, 2, 1); return y }),
+		"CumSum 1":           of1(func(x *graph.Node) *graph.Node { return ops.CumSum(x, 1) }),
+		"Huber 0.5":          of2(func(x, t *graph.Node) *graph.Node { return ops.Huber(x, t, .5) }),
+		"GroupNorm of 1":     of3(func(x, g, b *graph.Node) *graph.Node { return ops.GroupNorm(x, 1, g, b, 0) }),
 	}
 	for _, c := range constructors() { // those without attributes
-		fs[c.name+" 1"] = c.build // Softmax and LogSoftmax, over axis 1
+		if _, ok := fs[c.name+" 1"]; !ok {
+			fs[c.name+" 1"] = c.build // Softmax and LogSoftmax, over axis 1
+		}
 		if _, ok := fs[c.name]; !ok {
 			fs[c.name] = c.build
 		}
@@ -88,6 +100,10 @@ func torchValues(kind string, seed, n int) []float64 {
 			v[i] *= 1e4
 		case "chance":
 			v[i] = math.Abs(v[i])
+		case "kinks":
+			v[i] = []float64{-3, 3, 0, -1, 1, -2, 2, 4, -4}[i]
+		case "sides":
+			v[i] = float64(1 - 2*(i%2))
 		case "edges":
 			v[i] = []float64{0, negZero, 1, -1, 2.5, -2.5, .5, -.5, 30, -30, 800, -800, inf, -inf, nan}[i]
 		}

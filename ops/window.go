@@ -18,6 +18,13 @@ func SamePad(k int) [2][2]int {
 	return [2][2]int{side, side}
 }
 
+// SamePads returns the padding, before and after an axis, with which a window of stride 1 keeps its
+// extent: Dilation*(kernel-1) in all, the odd one after, as in PyTorch. A dilation of 0 means 1.
+func SamePads(kernel, dilation int) [2]int {
+	all := orElse(dilation, 1) * (kernel - 1)
+	return [2]int{all / 2, all - all/2}
+}
+
 // window is how the windows of a convolution or pooling cover one axis of an image.
 type window struct {
 	kernel, stride, dilation int
@@ -66,6 +73,21 @@ func (w window) count(d shape.Dim) (shape.Dim, error) {
 		n--
 	}
 	return shape.Dim(n), nil
+}
+
+// transposed returns the extent of the axis over which in windows lie, and so many elements more.
+func (w window) transposed(in, extra int) (int, error) {
+	if err := w.check(); err != nil {
+		return 0, err
+	}
+	if extra < 0 || extra >= w.stride {
+		return 0, fmt.Errorf("extra is %d, want 0 to below the stride %d", extra, w.stride)
+	}
+	out := (in-1)*w.stride - w.pad[0] - w.pad[1] + w.span() + extra
+	if out < 0 {
+		return 0, fmt.Errorf("the result would have an extent of %d, for an input of %d; pad by less", out, in)
+	}
+	return out, nil
 }
 
 // empty reports whether one of the n windows over an axis of extent in has padding alone.

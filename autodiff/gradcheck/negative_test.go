@@ -115,6 +115,16 @@ var controls = []control{
 			return rule(ops.Slice(n.In(0), ops.Range{Start: 0, Stop: 2}), dy)
 		},
 		normal(shape.Of(4)), 1},
+	{"index: of elements taken twice the last alone counts",
+		func(x ...*graph.Node) *graph.Node { return ops.Gather(x[0], 0, x[1]) },
+		func(n, dy *graph.Node) []*graph.Node {
+			return adjoints(ops.Slice(dy, ops.Range{Start: 1, Stop: 4}), nil)
+		},
+		append(normal(shape.Of(3)), gradcheck.Input{Type: shape.I32(4), Values: gradcheck.Fixed(0, 0, 1, 2)}), 1},
+	{"scan: a running sum goes back as it came",
+		func(x ...*graph.Node) *graph.Node { return ops.CumSum(x[0], 0) },
+		func(_, dy *graph.Node) []*graph.Node { return adjoints(ops.CumSum(dy, 0)) },
+		normal(shape.Of(3)), 1},
 	{"pad: reflections are cut off, not added",
 		func(x ...*graph.Node) *graph.Node {
 			return ops.Pad(x[0], ops.PadOp{Mode: ops.PadReflect, Before: [shape.MaxRank]int{2}})

@@ -75,6 +75,8 @@ var families = []family{
 	{"Softmaxer", is[engine.Softmaxer], softmaxTable, randomSoftmax},
 	{"WindowSummer", is[engine.WindowSummer], windowSumTable, randomWindowSum},
 	{"Mover", is[engine.Mover], moveTable, randomMove},
+	{"Indexer", is[engine.Indexer], indexTable, randomIndex},
+	{"Scanner", is[engine.Scanner], scanTable, randomScan},
 	{"Randomer", is[engine.Randomer], randomTable, randomRandom},
 }
 

@@ -153,6 +153,26 @@ func (e spoiled) BindRandom(d engine.Distribution, stream uint64, in []shape.Typ
 	return e.bound("Randomer", "Random", in, out, b, err)
 }
 
+func (e spoiled) BindGather(g engine.Gather, in []shape.Type, out shape.Type) (engine.Bound, error) {
+	b, err := e.Engine.BindGather(g, in, out)
+	return e.bound("Indexer", "Gather", in, out, b, err)
+}
+
+func (e spoiled) BindScatterAdd(g engine.Gather, in []shape.Type, out shape.Type) (engine.Bound, error) {
+	b, err := e.Engine.BindScatterAdd(g, in, out)
+	return e.bound("Indexer", "ScatterAdd", in, out, b, err)
+}
+
+func (e spoiled) BindTopK(axis int, in []shape.Type, out shape.Type) (engine.Bound, error) {
+	b, err := e.Engine.BindTopK(axis, in, out)
+	return e.bound("Indexer", "TopK", in, out, b, err)
+}
+
+func (e spoiled) BindCumSum(axis int, reverse bool, in []shape.Type, out shape.Type) (engine.Bound, error) {
+	b, err := e.Engine.BindCumSum(axis, reverse, in, out)
+	return e.bound("Scanner", "CumSum", in, out, b, err)
+}
+
 // methods are the kernels by family.
 var methods = map[string][]string{
 	"Mapper":    {"Map"},
@@ -163,11 +183,12 @@ var methods = map[string][]string{
 	"AvgPooler": {"AvgPool2D", "AvgPool2DGrad"},
 	"Laner":     {"Conv2D", "Conv2DInputGrad", "Conv2DFilterGrad", "MaxPool2D", "MaxPool2DScatter", "AvgPool2D", "AvgPool2DGrad"},
 	"Softmaxer": {"Softmax", "SoftmaxGrad"},
+	"Mover":     {"Transpose", "Slice", "Embed", "Concat", "Pad", "PadGrad", "OneHot"},
+	"Indexer":   {"Gather", "ScatterAdd", "TopK"},
+	"Scanner":   {"CumSum"},
+	"Randomer":  {"Random"},
 
 	"WindowSummer": {"WindowSum"},
-
-	"Mover":    {"Transpose", "Slice", "Embed", "Concat", "Pad", "PadGrad", "OneHot"},
-	"Randomer": {"Random"},
 }
 
 // failure returns what is first found wrong with e's kernels of a family.

@@ -111,6 +111,52 @@ case("plain", "AvgPool1D", {"Kernel": 3, "Stride": 2, "Pad": [1, 1], "Ceil": Tru
      lambda x: F.avg_pool1d(x, 3, 2, 1, True, True))
 case("global", "GlobalAvgPool2D", {}, [[2, 3, 3, 4]], lambda x: F.adaptive_avg_pool2d(x, 1))
 
+for name, x, w, kw in [
+    ("plain", [1, 2, 3, 3, 4], [2, 2, 2, 2, 2], {}),
+    ("attributes", [2, 4, 5, 3, 4], [4, 2, 2, 2, 2], {"stride": (2, 1, 2), "dilation": (3, 2, 1), "padding": (1, 0, 1), "groups": 2}),
+]:
+    kw = {"stride": (1, 1, 1), "dilation": (1, 1, 1), "padding": (0, 0, 0), "groups": 1, **kw}
+    case(name, "Conv3D", {"Stride": kw["stride"], "Dilation": kw["dilation"], "Pad": [[n, n] for n in kw["padding"]], "Groups": kw["groups"]},
+         [x, w], lambda x, w: F.conv3d(x, w, **kw))
+for name, kw in {
+    "plain": {},
+    "groups, padding and extra": {"stride": (2, 1, 3), "dilation": (1, 2, 1), "padding": (1, 1, 0), "output_padding": (1, 0, 2), "groups": 2},
+    "planes beyond the last filter": {"stride": (3, 1, 1), "output_padding": (2, 0, 0)},
+}.items():
+    kw = {"stride": (1, 1, 1), "dilation": (1, 1, 1), "padding": (0, 0, 0), "output_padding": (0, 0, 0), "groups": 1, **kw}
+    case(name, "ConvTranspose3D",
+         {"Op": {"Stride": kw["stride"], "Dilation": kw["dilation"], "Groups": kw["groups"], "Pad": [[n, n] for n in kw["padding"]]},
+          "Extra": kw["output_padding"]},
+         [[1, 2, 2, 2, 3], [2, 1, 2, 2, 2]], lambda x, w: F.conv_transpose3d(x, w, **kw))
+case("plain", "ConvTranspose1D", {"Op": {}, "Extra": 0}, [[2, 2, 4], [2, 3, 3]], F.conv_transpose1d)
+case("attributes", "ConvTranspose1D", {"Op": {"Stride": 3, "Dilation": 2, "Pad": [1, 1], "Groups": 2}, "Extra": 2}, [[2, 4, 4], [4, 1, 3]],
+     lambda x, w: F.conv_transpose1d(x, w, stride=3, dilation=2, padding=1, output_padding=2, groups=2))
+
+volume = {"Kernel": (2, 3, 2), "Stride": (1, 2, 2), "Pad": [[1, 1], [1, 1], [0, 0]], "Ceil": True}
+for ties in (False, True):
+    case("attributes", "MaxPool3D", {**volume, "Dilation": (2, 1, 1)}, [[1, 2, 4, 5, 5]],
+         lambda x: F.max_pool3d(x, (2, 3, 2), (1, 2, 2), (1, 1, 0), (2, 1, 1), True), ties)
+for count in (False, True):
+    case("attributes", "AvgPool3D", {**volume, "CountPad": count}, [[1, 2, 3, 5, 5]],
+         lambda x: F.avg_pool3d(x, (2, 3, 2), (1, 2, 2), (1, 1, 0), True, count))
+case("global", "GlobalMaxPool1D", {}, [[2, 2, 5]], lambda x: F.adaptive_max_pool1d(x, 1))
+case("global", "GlobalAvgPool1D", {}, [[2, 2, 5]], lambda x: F.adaptive_avg_pool1d(x, 1))
+case("global", "GlobalMaxPool3D", {}, [[1, 2, 2, 3, 2]], lambda x: F.adaptive_max_pool3d(x, 1))
+case("global", "GlobalAvgPool3D", {}, [[1, 2, 2, 3, 2]], lambda x: F.adaptive_avg_pool3d(x, 1))
+for d, size in ((1, [3]), (2, [3, 5]), (3, [2, 3, 2])):
+    attr = size[0] if d == 1 else size
+    for ties in (False, True):
+        case("adaptive", f"AdaptiveMaxPool{d}D", {"Size": attr}, [[1, 2] + [5, 7, 4][:d]], lambda x: getattr(F, f"adaptive_max_pool{d}d")(x, attr), ties)
+    case("adaptive", f"AdaptiveAvgPool{d}D", {"Size": attr}, [[1, 2] + [5, 7, 4][:d]], lambda x: getattr(F, f"adaptive_avg_pool{d}d")(x, attr))
+for p in (1, 2, 3):
+    case(f"p {p}", "LpPool2D", {"P": p, "Op": {"Kernel": (3, 2), "Stride": (2, 1)}}, [[1, 2, 5, 4]],
+         lambda x: F.lp_pool2d(x.abs(), p, (3, 2), (2, 1)))
+case("p 2.5", "LpPool1D", {"P": 2.5, "Op": {"Kernel": 3, "Stride": 2}}, [[2, 2, 7]], lambda x: F.lp_pool1d(x.abs(), 2.5, 3, 2))
+
+for size in ([3, 7], [5, 2], [8, 10]):
+    case("size", "ResizeNearest", {"Size": size}, [[1, 2, 4, 5]], lambda x: F.interpolate(x, size, mode="nearest"))
+    case("size", "ResizeBilinear", {"Size": size}, [[1, 2, 4, 5]], lambda x: F.interpolate(x, size, mode="bilinear", align_corners=False))
+
 for ta in (False, True):
     for tb in (False, True):
         for batch, a, b in (("none", [], []), ("both", [2, 3], [2, 3]), ("a", [3], []), ("b", [], [3])):

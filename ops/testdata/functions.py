@@ -28,6 +28,8 @@ def values(kind, seed, n):
         "edges": EDGES[:n],
         "ids": [(7919 * i + 131 * seed) % 1009 % 3 for i in range(n)],
         "chance": [abs(v) for v in plain],
+        "kinks": [-3.0, 3, 0, -1, 1, -2, 2, 4, -4][:n],
+        "sides": [1.0 - 2 * (i % 2) for i in range(n)],
     }[kind]
 
 
@@ -106,6 +108,41 @@ for reduction in ("mean", "none"):
 case("BinaryCrossEntropy", F.binary_cross_entropy_with_logits, ("plain", [2, 3]), ("chance", [2, 3]))
 case("BinaryCrossEntropy", F.binary_cross_entropy_with_logits, ("large", [4]), ("chance", [4]))
 case("MSE", F.mse_loss, ("plain", [2, 3]), ("positive", [2, 3]))
+
+case("NLL", lambda x, t: F.nll_loss(x, t), ("plain", [4, 3]), ("ids", [4]))
+case("NLL", lambda x, t: F.nll_loss(x, t), ("plain", [2, 3, 2, 1]), ("ids", [2, 2, 1]))
+case("KLDivergence", lambda x, t: F.kl_div(x, t, reduction="batchmean"), ("plain", [3, 4]), ("positive", [3, 4]))
+for delta in (1.0, 0.5):
+    case(f"Huber {delta}", lambda x, t: F.huber_loss(x, t, delta=delta), ("plain", [3, 4]), ("positive", [3, 4]))
+case("Huber 1.0", F.huber_loss, ("large", [4]), ("positive", [4]))
+case("Huber 1.0", F.huber_loss, ("kinks", [9]), ("ties", [9]))
+case("Hinge", lambda x, t: (1 - t * x).relu().mean(), ("plain", [3, 4]), ("sides", [3, 4]))
+case("Hinge", lambda x, t: (1 - t * x).relu().mean(), ("kinks", [9]), ("sides", [9]))
+
+ACTIVATIONS = {
+    "ELU 1.0": F.elu, "ELU 0.7": lambda x: F.elu(x, 0.7), "SELU": F.selu, "GELUTanh": lambda x: F.gelu(x, approximate="tanh"),
+    "SiLU": F.silu, "Mish": F.mish, "Softsign": F.softsign, "HardSigmoid": lambda x: F.relu6(x + 3) / 6,  # the derivative of hardsigmoid is that of float32
+    "HardSwish": F.hardswish,
+}
+for name, f in ACTIVATIONS.items():
+    case(name, f, ("plain", [7]))
+    case(name, f, ("edges", [12]))  # the finite ones
+    case(name, f, ("kinks", [9]))
+for alphas in ([1], [3]):
+    case("PReLU", F.prelu, ("plain", [2, 3, 2]), ("plain", alphas))
+case("PReLU", F.prelu, ("edges", [12]), ("plain", [1]))
+
+case("LayerNorm", lambda x, g, b: F.layer_norm(x, g.shape, g, b), ("plain", [3, 4]), ("plain", [4]), ("plain", [4]))
+case("LayerNorm", lambda x, g, b: F.layer_norm(x, g.shape, g, b), ("plain", [2, 2, 3]), ("plain", [2, 3]), ("plain", [2, 3]))
+for groups in (1, 2):
+    case(f"GroupNorm of {groups}", lambda x, g, b: F.group_norm(x, groups, g, b), ("plain", [2, 4, 3]), ("plain", [4]), ("plain", [4]))
+case("InstanceNorm", lambda x, g, b: F.instance_norm(x, weight=g, bias=b), ("plain", [2, 3, 2, 2]), ("plain", [3]), ("plain", [3]))
+
+case("Gather 1", lambda x, i: torch.stack([x.index_select(1, row) for row in i], 1), ("plain", [2, 4, 3]), ("ids", [2, 5]))
+case("GatherAlong 1", lambda x, i: x.gather(1, i), ("plain", [2, 3, 4]), ("ids", [2, 5, 4]))
+case("Embedding", lambda w, i: F.embedding(i, w), ("plain", [3, 4]), ("ids", [2, 5]))
+case("TopK 2 1", lambda x: x.topk(2, 1).values, ("plain", [2, 4, 3]))
+case("CumSum 1", lambda x: x.cumsum(1), ("plain", [2, 4, 3]))
 
 text = "[\n" + ",\n".join(json.dumps(c, separators=(",", ":")) for c in cases) + "\n]\n"
 pathlib.Path(__file__).with_name("functions.json").write_text(text)

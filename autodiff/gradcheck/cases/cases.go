@@ -31,9 +31,9 @@ func (c Case) Run() (gradcheck.Result, error) {
 // All returns the table, family by family.
 func All() []Case {
 	return slices.Concat(
-		elementwise(), uniform(), mode(), reductions(), softmax(), lrn(), losses(), random(),
-		products(), convolutions(), pools(),
-		moves(), pads(), batchNorms(),
+		elementwise(), activations(), uniform(), mode(), reductions(), softmax(), lrn(), losses(), distances(), random(),
+		products(), convolutions(), pools(), volumes(), otherPools(), resizes(),
+		moves(), indices(), pads(), batchNorms(), exampleNorms(),
 	)
 }
 
@@ -65,6 +65,11 @@ func of1(f func(x *graph.Node) *graph.Node) gradcheck.Func {
 // of2 makes a Func of a function of two nodes.
 func of2(f func(a, b *graph.Node) *graph.Node) gradcheck.Func {
 	return func(x ...*graph.Node) *graph.Node { return f(x[0], x[1]) }
+}
+
+// of3 makes a Func of a function of three nodes.
+func of3(f func(a, b, c *graph.Node) *graph.Node) gradcheck.Func {
+	return func(x ...*graph.Node) *graph.Node { return f(x[0], x[1], x[2]) }
 }
 
 // overAxes makes a Func of a function of a node and axes.

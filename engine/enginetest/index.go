@@ -1,0 +1,117 @@
+package enginetest
+
+import (
+	"fmt"
+
+	"github.com/plexaura/plexaura/engine"
+	"github.com/plexaura/plexaura/shape"
+)
+
+// Limits of what goes by places: every bit that is taken stays, and so do places. A sum at one
+// place may be off by a unit in the last place of the magnitudes for each term.
+
+// gathers are taking from x by ids, from lo to hi, of which all or none are of the axis, and of
+// floating point the adjoint.
+func gathers(gt engine.Gather, x, ids shape.Type, lo, hi int) []trial {
+	y, n := x.Of(ids.Shape), x.Int(gt.Axis)
+	if !gt.Along {
+		y.Shape = x.Drop(gt.Axis)
+		for i, d := range ids.Dims() {
+			y.Shape = y.Insert(gt.Axis+i, d)
+		}
+	}
+	name := fmt.Sprintf("{axis %d along %v ids %d to %d}", gt.Axis, gt.Along, lo, hi)
+	gather := trial{
+		op: "Gather" + name, in: []shape.Type{x, ids}, out: []shape.Type{y}, data: []source{nil, whole(lo, hi)}, limit: limit{bits: true},
+		bind: one(func(e engine.Engine, in []shape.Type, out shape.Type) (engine.Bound, error) {
+			return e.(engine.Indexer).BindGather(gt, in, out)
+		}),
+		fails: y.Len() > 0 && (lo < 0 || hi >= n),
+	}
+	if x.DType == ids.DType {
+		gather.data[0] = gather.data[1] // the two may share their memory
+	}
+	if !x.IsFloat() {
+		return []trial{gather}
+	}
+	scatter := gather
+	scatter.op, scatter.in, scatter.out = "ScatterAdd"+name, []shape.Type{y, ids}, []shape.Type{x}
+	scatter.data, scatter.limit = []source{signed, whole(lo, hi)}, limit{terms: float64(y.Len())}
+	scatter.bind = one(func(e engine.Engine, in []shape.Type, out shape.Type) (engine.Bound, error) {
+		return e.(engine.Indexer).BindScatterAdd(gt, in, out)
+	})
+	return []trial{gather, scatter}
+}
+
+// topK has few different numbers.
+func topK(axis, k int, x shape.Type) trial {
+	few := whole(0, 5)
+	if x.IsFloat() {
+		few = rarely(3, among(nan, inf, -inf, negZero, 0), signed)
+	}
+	return trial{
+		op: fmt.Sprintf("TopK{axis %d}", axis), in: []shape.Type{x}, out: []shape.Type{shape.Make(shape.Int64, x.With(axis, shape.Dim(k)).Dims()...)},
+		data: []source{few},
+		bind: one(func(e engine.Engine, in []shape.Type, out shape.Type) (engine.Bound, error) {
+			return e.(engine.Indexer).BindTopK(axis, in, out)
+		}),
+	}
+}
+
+func indexTable(*gen) []trial {
+	all := []trial{
+		topK(1, 1, shape.F32(65, 10)), topK(0, 3, shape.F64(3, 2)), topK(1, 0, shape.I32(2, 3)), topK(0, 4, shape.U8(9)),
+	}
+	for _, d := range floats {
+		x := shape.Make(d, 5, 7, 3)
+		all = append(all, gathers(engine.Gather{Axis: 1}, x, shape.I32(2, 4), 0, 6)...)
+		all = append(all, gathers(engine.Gather{Axis: 0}, x, shape.U8(), 0, 4)...)
+		all = append(all, gathers(engine.Gather{Axis: 1, Along: true}, x, shape.I64(5, 9, 3), 0, 6)...)
+		all = append(all, gathers(engine.Gather{Axis: 2}, x, shape.I64(0), 0, 2)...)
+		all = append(all, gathers(engine.Gather{Axis: 1}, x, shape.I64(6), 7, 9)...)
+		all = append(all, gathers(engine.Gather{Axis: 1, Along: true}, x, shape.I32(5, 1, 3), -3, -1)...)
+	}
+	return append(all, gathers(engine.Gather{Axis: 0}, shape.F32(500, 64), shape.I64(33, 5), 0, 499)...)
+}
+
+func randomIndex(g *gen) trial {
+	x := shape.Type{DType: pick(g, dtypes...), Shape: g.shape(1+g.IntN(4), 1500)}
+	axis := g.IntN(x.Rank())
+	x.Shape = x.With(axis, shape.Dim(g.positive(33)))
+	n := x.Int(axis)
+	if x.DType != shape.Bool && g.IntN(3) == 0 {
+		return topK(axis, g.IntN(n+1), x)
+	}
+	gt := engine.Gather{Axis: axis, Along: g.bool()}
+	ids := g.shape(g.IntN(3), 20)
+	if gt.Along {
+		ids = x.With(axis, shape.Dim(g.extent(9)))
+	}
+	return pick(g, gathers(gt, x, shape.Type{DType: pick(g, shape.Int32, shape.Int64, shape.Uint8), Shape: ids}, 0, n-1)...)
+}
+
+// cumSum may be off by 8 units in the last place of the sum of the magnitudes.
+func cumSum(axis int, reverse bool, x shape.Type) trial {
+	tr := trial{
+		op: fmt.Sprintf("CumSum{axis %d reverse %v}", axis, reverse), in: []shape.Type{x}, out: []shape.Type{x},
+		data: []source{reduceData(engine.Sum, x.DType)},
+		bind: one(func(e engine.Engine, in []shape.Type, out shape.Type) (engine.Bound, error) {
+			return e.(engine.Scanner).BindCumSum(axis, reverse, in, out)
+		}),
+	}
+	if x.IsFloat() {
+		tr.limit.terms = sumUlps
+	}
+	return tr
+}
+
+func scanTable(*gen) []trial {
+	return []trial{
+		cumSum(0, false, shape.F32(9001)), cumSum(1, true, shape.F64(3, 65, 5)), cumSum(1, false, shape.I32(2, 0)), cumSum(0, true, shape.F32(33, 17)),
+	}
+}
+
+func randomScan(g *gen) trial {
+	x := shape.Type{DType: pick(g, numeric...), Shape: g.shape(1+g.IntN(4), 3000)}
+	return cumSum(g.IntN(x.Rank()), g.bool(), x)
+}

@@ -1,0 +1,165 @@
+package ref
+
+import (
+	"fmt"
+
+	"github.com/plexaura/plexaura/engine"
+	"github.com/plexaura/plexaura/shape"
+)
+
+var _ engine.Indexer = Engine{}
+
+// picks are parts of x, seen as (outer, n, inner), that ids take to y, (outer, m, inner). An id
+// takes unit elements: one where it goes along, otherwise inner.
+type picks struct {
+	outer, n, m, inner, unit int
+	along                    bool
+}
+
+func picksOf(g engine.Gather, x, y shape.Shape) picks {
+	l := linesAlong(g.Axis, x)
+	p := picks{outer: l.outer, n: l.n, inner: l.stride, unit: l.stride, along: g.Along}
+	if g.Along {
+		p.unit = 1
+	}
+	if slice := p.outer * p.inner; slice > 0 {
+		p.m = y.Len() / slice
+	}
+	return p
+}
+
+// walk calls move with the places in x and y of each part.
+func walk[I word](p picks, ids []I, move func(x, y int)) error {
+	for o := range p.outer {
+		for i := range p.m {
+			for s := 0; s < p.inner; s += p.unit {
+				y := (o*p.m+i)*p.inner + s
+				k := i
+				if p.along {
+					k = y
+				}
+				id := ids[k]
+				if id < 0 || int64(id) >= int64(p.n) {
+					return fmt.Errorf("id %d, element %d, is not one of the axis, 0..%d", id, k, p.n-1)
+				}
+				move((o*p.n+int(id))*p.inner+s, y)
+			}
+		}
+	}
+	return nil
+}
+
+// BindGather implements [engine.Indexer].
+func (Engine) BindGather(g engine.Gather, in []shape.Type, out shape.Type) (engine.Bound, error) {
+	p := picksOf(g, in[0].Shape, out.Shape)
+	switch in[1].DType {
+	case shape.Int32:
+		return bindGather[int32](p, out.DType)
+	case shape.Int64:
+		return bindGather[int64](p, out.DType)
+	case shape.Uint8:
+		return bindGather[uint8](p, out.DType)
+	}
+	return unsupported("Gather", in)
+}
+
+func bindGather[I word](p picks, d shape.DType) (engine.Bound, error) {
+	b, err := bindMove(d, gathers[I, uint8](p), gathers[I, int32](p), gathers[I, int64](p))
+	b.Fails = true
+	return b, err
+}
+
+func gathers[I, W word](p picks) engine.Kernel {
+	return func(c *engine.Call) error {
+		x, dst := elems[W](c.In[0]), elems[W](c.Out[0])
+		return walk(p, elems[I](c.In[1]), func(from, to int) {
+			copy(dst[to:to+p.unit], x[from:from+p.unit])
+		})
+	}
+}
+
+// BindScatterAdd implements [engine.Indexer]. It adds in the element type.
+func (Engine) BindScatterAdd(g engine.Gather, in []shape.Type, out shape.Type) (engine.Bound, error) {
+	p := picksOf(g, out.Shape, in[0].Shape)
+	switch {
+	case in[1].DType == shape.Int32:
+		return bindScatterAdd[int32](p, in, out)
+	case in[1].DType == shape.Int64:
+		return bindScatterAdd[int64](p, in, out)
+	case in[1].DType == shape.Uint8:
+		return bindScatterAdd[uint8](p, in, out)
+	}
+	return unsupported("ScatterAdd", in)
+}
+
+func bindScatterAdd[I word](p picks, in []shape.Type, out shape.Type) (b engine.Bound, err error) {
+	switch out.DType {
+	case shape.Float32:
+		b = bound(scatterAdds[I, float32](p))
+	case shape.Float64:
+		b = bound(scatterAdds[I, float64](p))
+	default:
+		return unsupported("ScatterAdd", in)
+	}
+	b.Fails = true
+	return b, nil
+}
+
+func scatterAdds[I word, T shape.Float](p picks) engine.Kernel {
+	return func(c *engine.Call) error {
+		dy, dx := engine.Slice[T](c.In[0]), engine.Slice[T](c.Out[0])
+		clear(dx)
+		return walk(p, elems[I](c.In[1]), func(to, from int) {
+			for k, v := range dy[from : from+p.unit] {
+				dx[to+k] += v
+			}
+		})
+	}
+}
+
+// BindTopK implements [engine.Indexer].
+func (Engine) BindTopK(axis int, in []shape.Type, out shape.Type) (engine.Bound, error) {
+	l, k := linesAlong(axis, in[0].Shape), out.Int(axis)
+	switch in[0].DType {
+	case shape.Float32:
+		return bound(topK[float32](l, k)), nil
+	case shape.Float64:
+		return bound(topK[float64](l, k)), nil
+	case shape.Int32:
+		return bound(topK[int32](l, k)), nil
+	case shape.Int64:
+		return bound(topK[int64](l, k)), nil
+	case shape.Uint8:
+		return bound(topK[uint8](l, k)), nil
+	}
+	return unsupported("TopK", in)
+}
+
+// topK inserts one element after the other among the k best so far.
+func topK[T numeric](l lines, k int) engine.Kernel {
+	return func(c *engine.Call) error {
+		x, best := engine.Slice[T](c.In[0]), engine.Slice[int64](c.Out[0])
+		for line := range l.outer * l.stride {
+			o, s := line/l.stride, line%l.stride
+			from, to := o*l.n*l.stride+s, o*k*l.stride+s
+			value := func(i int) T { return x[from+i*l.stride] }
+			place := func(i int) *int64 { return &best[to+i*l.stride] }
+			for i := range l.n {
+				at := min(i, k)
+				for at > 0 && greater(value(i), value(int(*place(at - 1)))) {
+					if at < k {
+						*place(at) = *place(at - 1)
+					}
+					at--
+				}
+				if at < k {
+					*place(at) = int64(i)
+				}
+			}
+		}
+		return nil
+	}
+}
+
+// greater puts NaN above all numbers.
+func greater[T numeric](a, b T) bool { return a > b || a != a && b == b }

@@ -1,0 +1,198 @@
+package ops
+
+import (
+	"fmt"
+
+	"github.com/plexaura/plexaura/graph"
+	"github.com/plexaura/plexaura/shape"
+)
+
+// Conv3DOp are the attributes of [Conv3D]. In each array index 0 is the depth, 1 the height, 2 the
+// width.
+type Conv3DOp struct {
+	Stride, Dilation [3]int    // 0 means 1
+	Pad              [3][2]int // zeros around the volume: {{front, back}, {top, bottom}, {left, right}}
+	Groups           int       // channels and filters are split into so many independent groups; 0 means 1
+}
+
+func (op Conv3DOp) withDefaults() Conv3DOp {
+	op.Stride[0], op.Dilation[0] = orElse(op.Stride[0], 1), orElse(op.Dilation[0], 1)
+	op.Groups = orElse(op.Groups, 1)
+	return op
+}
+
+// plane is what op does to the last two axes.
+func (op Conv3DOp) plane() Conv2DOp {
+	return Conv2DOp{
+		Stride: [2]int(op.Stride[1:]), Dilation: [2]int(op.Dilation[1:]), Pad: [2][2]int(op.Pad[1:]), Groups: op.Groups,
+	}.withDefaults()
+}
+
+// depth is how the windows cover the first axis of a volume.
+func (op Conv3DOp) depth(w shape.Type) window {
+	return window{kernel: w.Int(2), stride: op.Stride[0], dilation: op.Dilation[0], pad: op.Pad[0]}
+}
+
+// Conv3D returns the cross-correlation of volumes x (N,C,D,H,W) with filters w
+// (O,C/Groups,KD,KH,KW), both Float32 or Float64: y (N,O,OD,OH,OW), where OD is
+// (D + front + back - Dilation*(KD-1) - 1)/Stride + 1, rounded down, and OH and OW alike. It is one
+// [Conv2D], in which each plane of the result has those of x below it as channels: it takes KD
+// times the memory of x.
+func Conv3D(x, w *graph.Node, op Conv3DOp) *graph.Node {
+	op = op.withDefaults()
+	depth := shape.Dim(0)
+	bad := refused("Conv3D", func() (err error) {
+		depth, err = op.check(x.Type(), w.Type())
+		return err
+	}, x, w)
+	if bad != nil {
+		return bad
+	}
+	t, f, g := x.Type(), w.Type(), shape.Dim(op.Groups)
+	kd, c := f.Dim(2), f.Dim(1)
+	x = Transpose(padDepth(x, op.Pad[0]), 0, 2, 1, 3, 4)
+	planes := make([]*graph.Node, kd)
+	for k := range planes {
+		part := sliceEvery(x, 1, k*op.Dilation[0], op.Stride[0], int(depth))
+		planes[k] = Reshape(part, t.Dim(0), depth, g, 1, c, t.Dim(3), t.Dim(4))
+	}
+	batch, _ := t.Dim(0).Mul(depth) // which check has tried
+	images := Reshape(Concat(3, planes...), batch, g*kd*c, t.Dim(3), t.Dim(4))
+	filters := Reshape(Transpose(w, 0, 2, 1, 3, 4), f.Dim(0), kd*c, f.Dim(3), f.Dim(4))
+	y := Conv2D(images, filters, op.plane())
+	s := y.Type()
+	return Transpose(Reshape(y, t.Dim(0), depth, s.Dim(1), s.Dim(2), s.Dim(3)), 0, 2, 1, 3, 4)
+}
+
+// check returns the depth of the result.
+func (op Conv3DOp) check(x, w shape.Type) (depth shape.Dim, err error) {
+	if x.Rank() != 5 || w.Rank() != 5 {
+		return 0, fmt.Errorf("want an input (N,C,D,H,W) and a filter (O,C/groups,KD,KH,KW), have %v and %v", x.Shape, w.Shape)
+	}
+	if _, err := op.plane().Infer([]shape.Type{x.Of(x.Drop(2)), w.Of(w.Drop(2))}); err != nil {
+		return 0, fmt.Errorf("of the planes: %w", err)
+	}
+	if !x.Drop(0).Concrete() || !w.Shape.Concrete() || w.Int(2) == 0 {
+		return 0, fmt.Errorf("input %v, filter %v: only the batch axis may depend on N, and the filter must have elements", x.Shape, w.Shape)
+	}
+	if depth, err = op.depth(w).count(x.Dim(2)); err != nil {
+		return 0, fmt.Errorf("depth: %w", err)
+	}
+	_, err = x.Dim(0).Mul(depth)
+	return depth, err
+}
+
+// padDepth puts planes of zeros around x along axis 2.
+func padDepth(x *graph.Node, pad [2]int) *graph.Node {
+	return Pad(x, PadOp{Before: [shape.MaxRank]int{2: pad[0]}, After: [shape.MaxRank]int{2: pad[1]}})
+}
+
+// sliceEvery takes n indices of one axis, step apart.
+func sliceEvery(x *graph.Node, axis, start, step, n int) *graph.Node {
+	r := wholeOf(x.Type().Shape)
+	r.Start[axis], r.Step[axis] = shape.Dim(start), step
+	r.Part = r.Part.With(axis, shape.Dim(n))
+	return graph.Apply(SliceOp{r}, x)
+}
+
+// ConvTranspose3D returns the transposed convolution of x (N,C,D,H,W) by w (C,O/Groups,KD,KH,KW):
+// the adjoint, with regard to the volume, of the [Conv3D] with attributes op that takes
+// (N,O,OD,OH,OW) to (N,C,D,H,W). OD is
+// (D-1)*Stride - front - back + Dilation*(KD-1) + 1 + extra[0], and OH and OW alike; extra, at least
+// 0 and below the stride, picks one of the sizes that the convolution rounds to the same.
+func ConvTranspose3D(x, w *graph.Node, op Conv3DOp, extra [3]int) *graph.Node {
+	op = op.withDefaults()
+	depth := 0
+	bad := refused("ConvTranspose3D", func() (err error) {
+		depth, err = op.checkTransposed(x.Type(), w.Type(), extra)
+		return err
+	}, x, w)
+	if bad != nil {
+		return bad
+	}
+	t, f, g := x.Type(), w.Type(), shape.Dim(op.Groups)
+	kd, c, o := f.Dim(2), t.Dim(1), f.Dim(1)
+	batch, _ := t.Dim(0).Mul(t.Dim(2)) // which checkTransposed has tried
+	images := Reshape(Transpose(x, 0, 2, 1, 3, 4), batch, c, t.Dim(3), t.Dim(4))
+	filters := Reshape(Transpose(w, 0, 2, 1, 3, 4), c, kd*o, f.Dim(3), f.Dim(4))
+	y := ConvTranspose2D(images, filters, op.plane(), [2]int(extra[1:]))
+	oh, ow := y.Type().Dim(2), y.Type().Dim(3)
+	y = Reshape(y, t.Dim(0), t.Dim(2), g, kd, o, oh, ow)
+
+	// Plane d adds to the planes d*stride + k*dilation of the padded result.
+	win := op.depth(f)
+	padded := max((t.Int(2)-1)*win.stride+win.span(), win.pad[0]+depth)
+	whole := shape.Of(t.Dim(0), shape.Dim(padded), g*o, oh, ow)
+	var sum *graph.Node
+	for k := range int(kd) {
+		part := Reshape(sliceAxis(y, 3, k, k+1), t.Dim(0), t.Dim(2), g*o, oh, ow)
+		r := wholeOf(whole)
+		r.Part = part.Type().Shape
+		r.Start[1], r.Step[1] = shape.Dim(k*win.dilation), win.stride
+		placed := graph.Apply(embedOp{r}, part)
+		if sum == nil {
+			sum = placed
+			continue
+		}
+		sum = Add(sum, placed)
+	}
+	return Transpose(sliceEvery(sum, 1, win.pad[0], 1, depth), 0, 2, 1, 3, 4)
+}
+
+// checkTransposed returns the depth of the result.
+func (op Conv3DOp) checkTransposed(x, w shape.Type, extra [3]int) (depth int, err error) {
+	if x.Rank() != 5 || w.Rank() != 5 {
+		return 0, fmt.Errorf("want an input (N,C,D,H,W) and a filter (C,O/groups,KD,KH,KW), have %v and %v", x.Shape, w.Shape)
+	}
+	plane, px, pw := op.plane(), x.Of(x.Drop(2)), w.Of(w.Drop(2))
+	if err := plane.checkTransposed(px, pw); err != nil {
+		return 0, fmt.Errorf("of the planes: %w", err)
+	}
+	if _, err := plane.transposedSize(px, pw, [2]int(extra[1:])); err != nil {
+		return 0, err
+	}
+	if !x.Drop(0).Concrete() || !w.Shape.Concrete() || x.Int(2) == 0 || w.Int(2) == 0 {
+		return 0, fmt.Errorf("input %v and filter %v; want one element at least in each, and only the batch axis to depend on N", x.Shape, w.Shape)
+	}
+	if _, err := x.Dim(0).Mul(x.Dim(2)); err != nil {
+		return 0, err
+	}
+	depth, err = op.depth(w).transposed(x.Int(2), extra[0])
+	if err != nil {
+		return 0, fmt.Errorf("depth: %w", err)
+	}
+	if depth == 0 {
+		return 0, fmt.Errorf("the result would have a depth of 0, for an input of %v; pad by less, want planes", x.Dim(2))
+	}
+	return depth, nil
+}
+
+// ConvTranspose1D returns the transposed convolution of x (N,C,L) by w (C,O/Groups,K): the adjoint,
+// with regard to the sequence, of the [Conv1D] with attributes op that takes (N,O,OL) to (N,C,L). It
+// is a [ConvTranspose2D] of images of one row, and extra is as there.
+func ConvTranspose1D(x, w *graph.Node, op Conv1DOp, extra int) *graph.Node {
+	image := op.image()
+	var rows [2]shape.Type
+	bad := refused("ConvTranspose1D", func() error {
+		for i, n := range []*graph.Node{x, w} {
+			t := n.Type()
+			if t.Rank() != 3 {
+				return fmt.Errorf("want an input (N,C,L) and a filter (C,O/groups,K), have %v and %v", x.Type().Shape, w.Type().Shape)
+			}
+			rows[i] = t.Of(t.Insert(2, 1))
+		}
+		err := image.checkTransposed(rows[0], rows[1])
+		if err == nil {
+			_, err = image.transposedSize(rows[0], rows[1], [2]int{0, extra})
+		}
+		if err != nil {
+			return fmt.Errorf("as images of one row: %w", err)
+		}
+		return nil
+	}, x, w)
+	if bad != nil {
+		return bad
+	}
+	y := ConvTranspose2D(Reshape(x, rows[0].Dims()...), Reshape(w, rows[1].Dims()...), image, [2]int{0, extra})
+	return Reshape(y, y.Type().Drop(2).Dims()...)
+}

@@ -1,0 +1,268 @@
+package ops
+
+import (
+	"fmt"
+
+	"github.com/plexaura/plexaura/engine"
+	"github.com/plexaura/plexaura/graph"
+	"github.com/plexaura/plexaura/shape"
+)
+
+var indexOps = []graph.Op{
+	gatherOp{}, gatherOp{Along: true}, scatterAddOp{}, scatterAddOp{Gather: gatherOp{Along: true}}, topKOp{K: 1}, cumSumOp{},
+}
+
+// Gather takes slices of x along an axis, of any element type: ids, integers of any shape, say
+// which, and their axes stand in the result in place of the axis. With an x (N,V,D), axis 1 and
+// ids (K) that is (N,K,D). An id outside the axis is an error of the run.
+func Gather(x *graph.Node, axis int, ids *graph.Node) *graph.Node {
+	return graph.Apply(gatherOp{Axis: fromEnd(axis, x)}, x, ids)
+}
+
+// GatherAlong takes elements of x along an axis, each by an id of its own: the result and the ids,
+// integers, have x's shape but for the axis, and element [i,j] of the result for axis 1 is
+// x[i,ids[i,j]]. PyTorch calls it gather, NumPy take_along_axis. An id outside the axis is an
+// error of the run.
+func GatherAlong(x *graph.Node, axis int, ids *graph.Node) *graph.Node {
+	return graph.Apply(gatherOp{Axis: fromEnd(axis, x), Along: true}, x, ids)
+}
+
+// fromEnd counts a negative axis of x from the end.
+func fromEnd(axis int, x *graph.Node) int {
+	if axis < 0 && x != nil && x.Valid() && axis+x.Type().Rank() >= 0 {
+		axis += x.Type().Rank()
+	}
+	return axis
+}
+
+// Embedding takes a row of w (V,D) for each of the ids, integers (...): (...,D). An id outside
+// 0..V-1 is an error of the run.
+func Embedding(w, ids *graph.Node) *graph.Node {
+	bad := refused("Embedding", func() error {
+		if w.Type().Rank() != 2 {
+			return fmt.Errorf("want a table (V,D) of a row for each id, have %v", w.Type())
+		}
+		_, err := gatherOp{}.Infer([]shape.Type{w.Type(), ids.Type()})
+		return err
+	}, w, ids)
+	if bad != nil {
+		return bad
+	}
+	return Gather(w, 0, ids)
+}
+
+// gatherOp takes x and ids; see [engine.Gather].
+type gatherOp struct {
+	Axis  int
+	Along bool
+}
+
+func (op gatherOp) Name() string {
+	if op.Along {
+		return "GatherAlong"
+	}
+	return "Gather"
+}
+
+func (op gatherOp) Infer(in []shape.Type) (t shape.Type, err error) {
+	if err := arity(in, 2); err != nil {
+		return t, err
+	}
+	x, ids := in[0], in[1]
+	if err := op.check(x, ids); err != nil {
+		return t, err
+	}
+	if op.Along {
+		return x.Of(ids.Shape), nil
+	}
+	if x.Rank()-1+ids.Rank() > shape.MaxRank {
+		return t, fmt.Errorf("%v by ids %v would have %d axes; want %d at most", x, ids, x.Rank()-1+ids.Rank(), shape.MaxRank)
+	}
+	t = x.Of(x.Drop(op.Axis))
+	for i, d := range ids.Dims() {
+		t.Shape = t.Insert(op.Axis+i, d)
+	}
+	_, err = volumeOf(t.Shape)
+	return t, err
+}
+
+func (op gatherOp) check(x, ids shape.Type) error {
+	switch {
+	case op.Axis < 0 || op.Axis >= x.Rank():
+		return fmt.Errorf("no axis %d in %v", op.Axis, x)
+	case !ids.IsInt():
+		return fmt.Errorf("ids are %v; want integers", ids)
+	case !op.Along:
+		return nil
+	case ids.Rank() != x.Rank() || ids.With(op.Axis, 0) != x.With(op.Axis, 0):
+		return fmt.Errorf("ids are %v, the input is %v; they may differ in axis %d alone", ids, x, op.Axis)
+	}
+	return nil
+}
+
+func (op gatherOp) attrs() engine.Gather { return engine.Gather{Axis: op.Axis, Along: op.Along} }
+
+// Grad adds the adjoint up where the elements were taken from.
+func (op gatherOp) Grad(n, dy *graph.Node) []*graph.Node {
+	x, ids := n.In(0), n.In(1)
+	return []*graph.Node{graph.Apply(scatterAddOp{op, x.Type().Dim(op.Axis), ids.Type().Rank()}, dy, ids), nil}
+}
+
+func (op gatherOp) Bind(e engine.Engine, in []shape.Type, out shape.Type) (engine.Bound, error) {
+	x, ok := e.(engine.Indexer)
+	if !ok {
+		return engine.Bound{}, engine.Missing(e, op.Name())
+	}
+	return x.BindGather(op.attrs(), in, out)
+}
+
+// scatterAddOp takes dy, of the type that the gather of x gives, and the ids; it gives dx.
+type scatterAddOp struct {
+	Gather gatherOp
+	Extent shape.Dim // of x's axis
+	Axes   int       // those of the ids
+}
+
+func (op scatterAddOp) Name() string {
+	if op.Gather.Along {
+		return "ScatterAddAlong"
+	}
+	return "ScatterAdd"
+}
+
+func (op scatterAddOp) Infer(in []shape.Type) (t shape.Type, err error) {
+	if err := arity(in, 2); err != nil {
+		return t, err
+	}
+	dy, ids := in[0], in[1]
+	axes := op.Axes
+	if op.Gather.Along {
+		axes = 1
+	}
+	switch {
+	case !dy.IsFloat():
+		return t, fmt.Errorf("dy is %v; want floating point", dy)
+	case ids.Rank() != op.Axes || op.Gather.Axis < 0 || op.Gather.Axis+axes > dy.Rank():
+		return t, fmt.Errorf("dy is %v, ids are %v; want ids of %d axes, for axis %d", dy, ids, op.Axes, op.Gather.Axis)
+	}
+	x := dy
+	for range axes {
+		x.Shape = x.Drop(op.Gather.Axis)
+	}
+	x.Shape = x.Insert(op.Gather.Axis, op.Extent)
+	y, err := op.Gather.Infer([]shape.Type{x, ids})
+	if err == nil && y != dy {
+		err = fmt.Errorf("%v by ids %v is %v, dy is %v", x, ids, y, dy)
+	}
+	return x, err
+}
+
+// Grad takes the adjoint from where the elements were added.
+func (op scatterAddOp) Grad(n, ddx *graph.Node) []*graph.Node {
+	return []*graph.Node{graph.Apply(op.Gather, ddx, n.In(1)), nil}
+}
+
+func (op scatterAddOp) Bind(e engine.Engine, in []shape.Type, out shape.Type) (engine.Bound, error) {
+	x, ok := e.(engine.Indexer)
+	if !ok {
+		return engine.Bound{}, engine.Missing(e, op.Name())
+	}
+	return x.BindScatterAdd(op.Gather.attrs(), in, out)
+}
+
+// TopK returns the k greatest elements of x along an axis in descending order, and their places,
+// Int64. Both have x's shape, with k in place of the axis. Of equals the first comes first; NaN
+// is greater than all numbers. Gradients go to where the values come from.
+func TopK(x *graph.Node, k, axis int) (values, places *graph.Node) {
+	places = graph.Apply(topKOp{Axis: fromEnd(axis, x), K: k}, x)
+	if !places.Valid() {
+		return places, places
+	}
+	return GatherAlong(x, axis, places), places
+}
+
+// ArgMax returns the place, Int64, of the greatest element of x along an axis, which the result
+// has no longer. Of equals it is that of the first; NaN is greater than all numbers.
+func ArgMax(x *graph.Node, axis int) *graph.Node {
+	op := topKOp{Axis: fromEnd(axis, x), K: 1}
+	bad := refused("ArgMax", func() error {
+		_, err := op.Infer([]shape.Type{x.Type()})
+		return err
+	}, x)
+	if bad != nil {
+		return bad
+	}
+	return Squeeze(graph.Apply(op, x), op.Axis)
+}
+
+// topKOp gives the places of the K greatest elements along an axis.
+type topKOp struct{ Axis, K int }
+
+func (topKOp) Name() string { return "TopK" }
+
+func (op topKOp) Infer(in []shape.Type) (t shape.Type, err error) {
+	if err := arity(in, 1); err != nil {
+		return t, err
+	}
+	if err := number.check(in...); err != nil {
+		return t, err
+	}
+	x := in[0]
+	if op.Axis < 0 || op.Axis >= x.Rank() {
+		return t, fmt.Errorf("no axis %d in %v", op.Axis, x)
+	}
+	n, ok := x.Dim(op.Axis).Int()
+	switch {
+	case !ok && op.K != 1:
+		return t, fmt.Errorf("%d of the batch axis of %v: %w", op.K, x, shape.ErrSymbolic)
+	case op.K < 1 || ok && op.K > n:
+		return t, fmt.Errorf("%d of the %d elements of axis %d of %v; want 1 to as many as there are", op.K, n, op.Axis, x)
+	}
+	return shape.Type{DType: shape.Int64, Shape: x.With(op.Axis, shape.Dim(op.K))}, nil
+}
+
+func (topKOp) NotDifferentiable() string { return "its result is places, integers" }
+
+func (op topKOp) Bind(e engine.Engine, in []shape.Type, out shape.Type) (engine.Bound, error) {
+	x, ok := e.(engine.Indexer)
+	if !ok {
+		return engine.Bound{}, engine.Missing(e, op.Name())
+	}
+	return x.BindTopK(op.Axis, in, out)
+}
+
+// CumSum is the running sum of x along an axis: of each element and those before it. Integers
+// wrap around.
+func CumSum(x *graph.Node, axis int) *graph.Node {
+	return graph.Apply(cumSumOp{Axis: fromEnd(axis, x)}, x)
+}
+
+// cumSumOp sums from the first element, or where Reverse is set from the last.
+type cumSumOp struct {
+	Axis    int
+	Reverse bool
+}
+
+func (cumSumOp) Name() string { return "CumSum" }
+
+func (op cumSumOp) Infer(in []shape.Type) (t shape.Type, err error) {
+	if err := arity(in, 1); err != nil {
+		return t, err
+	}
+	if op.Axis < 0 || op.Axis >= in[0].Rank() {
+		return t, fmt.Errorf("no axis %d in %v", op.Axis, in[0])
+	}
+	return in[0], number.check(in...)
+}
+
+func (op cumSumOp) Grad(_, dy *graph.Node) []*graph.Node {
+	return one(graph.Apply(cumSumOp{op.Axis, !op.Reverse}, dy))
+}
+
+func (op cumSumOp) Bind(e engine.Engine, in []shape.Type, out shape.Type) (engine.Bound, error) {
+	s, ok := e.(engine.Scanner)
+	if !ok {
+		return engine.Bound{}, engine.Missing(e, op.Name())
+	}
+	return s.BindCumSum(op.Axis, op.Reverse, in, out)
+}

@@ -1,0 +1,134 @@
+package ops
+
+import (
+	"fmt"
+
+	"github.com/plexaura/plexaura/graph"
+	"github.com/plexaura/plexaura/shape"
+)
+
+// A window over a volume is pooled plane by plane, and then along the depth: maxima of maxima, and
+// means of means over as many elements each, since how many of a window lie in the volume is a
+// product of what lies in each axis.
+
+// Pool3DOp are the attributes of [MaxPool3D]. In each array index 0 is the depth, 1 the height, 2
+// the width.
+type Pool3DOp struct {
+	Kernel   [3]int
+	Stride   [3]int    // 0 means that of Kernel: windows side by side
+	Dilation [3]int    // 0 means 1
+	Pad      [3][2]int // {{front, back}, {top, bottom}, {left, right}}
+	Ceil     bool      // as in Pool2DOp
+}
+
+// MaxPool3D returns the maximum of each window of volumes x (N,C,D,H,W), Float32 or Float64: y
+// (N,C,OD,OH,OW), with extents as in [MaxPool2D]. Padding never wins. Of equal maxima the first in
+// row-major order wins and has the whole gradient; a NaN wins over numbers.
+func MaxPool3D(x *graph.Node, op Pool3DOp) *graph.Node {
+	plane, depth := op.split()
+	return poolVolumes("MaxPool3D", x, plane, depth)
+}
+
+// split is op over the planes of a volume, and over its depth as that of images (D,H*W).
+func (op Pool3DOp) split() (plane, depth Pool2DOp) {
+	plane = Pool2DOp{
+		Kernel: [2]int(op.Kernel[1:]), Stride: [2]int(op.Stride[1:]), Dilation: [2]int(op.Dilation[1:]), Pad: [2][2]int(op.Pad[1:]), Ceil: op.Ceil,
+	}
+	depth = Pool2DOp{
+		Kernel: [2]int{op.Kernel[0], 1}, Stride: [2]int{op.Stride[0], 1}, Dilation: [2]int{op.Dilation[0], 1}, Pad: [2][2]int{op.Pad[0]}, Ceil: op.Ceil,
+	}
+	return plane.withDefaults(), depth.withDefaults()
+}
+
+// AvgPool3DOp are the attributes of [AvgPool3D]. In each array index 0 is the depth, 1 the height,
+// 2 the width.
+type AvgPool3DOp struct {
+	Kernel   [3]int
+	Stride   [3]int    // 0 means that of Kernel: windows side by side
+	Dilation [3]int    // 0 means 1
+	Pad      [3][2]int // {{front, back}, {top, bottom}, {left, right}}
+	Ceil     bool      // as in AvgPool2DOp
+	CountPad bool      // as in AvgPool2DOp
+}
+
+// AvgPool3D returns the mean of each window of volumes x (N,C,D,H,W), Float32 or Float64: y
+// (N,C,OD,OH,OW), with extents as in [MaxPool2D], and of what [AvgPool2D] says.
+func AvgPool3D(x *graph.Node, op AvgPool3DOp) *graph.Node {
+	plane, depth := op.split()
+	return poolVolumes("AvgPool3D", x, plane, depth)
+}
+
+func (op AvgPool3DOp) split() (plane, depth AvgPool2DOp) {
+	p, d := Pool3DOp{op.Kernel, op.Stride, op.Dilation, op.Pad, op.Ceil}.split()
+	return p.averaging(op.CountPad), d.averaging(op.CountPad)
+}
+
+// averaging is average pooling over the same windows.
+func (op Pool2DOp) averaging(countPad bool) AvgPool2DOp {
+	return AvgPool2DOp{op.Kernel, op.Stride, op.Dilation, op.Pad, op.Ceil, countPad}
+}
+
+// poolVolumes pools x (N,C,D,H,W) by plane and then by depth.
+func poolVolumes(name string, x *graph.Node, plane, depth graph.Op) *graph.Node {
+	var planes, columns shape.Type // (N,C*D,H,W) and (N,C,D,OH*OW)
+	var y shape.Type
+	bad := refused(name, func() error {
+		t := x.Type()
+		if t.Rank() != 5 || !shape.Of(t.Dims()[1:]...).Concrete() {
+			return fmt.Errorf("want an input (N,C,D,H,W) of which only the batch axis depends on N, have %v", t)
+		}
+		planes = t.Of(shape.Of(t.Dim(0), shape.Dim(t.Int(1)*t.Int(2)), t.Dim(3), t.Dim(4)))
+		p, err := plane.Infer([]shape.Type{planes})
+		if err != nil {
+			return fmt.Errorf("of the planes: %w", err)
+		}
+		columns = t.Of(shape.Of(t.Dim(0), t.Dim(1), t.Dim(2), shape.Dim(p.Int(2)*p.Int(3))))
+		c, err := depth.Infer([]shape.Type{columns})
+		if err != nil {
+			return fmt.Errorf("of the depth, as the height of images: %w", err)
+		}
+		y = t.Of(shape.Of(t.Dim(0), t.Dim(1), c.Dim(2), p.Dim(2), p.Dim(3)))
+		return nil
+	}, x)
+	if bad != nil {
+		return bad
+	}
+	maxima := graph.Apply(plane, Reshape(x, planes.Dims()...))
+	return Reshape(graph.Apply(depth, Reshape(maxima, columns.Dims()...)), y.Dims()...)
+}
+
+// GlobalMaxPool1D returns the maximum of each line of x (N,C,L), Float32 or Float64: y (N,C,1).
+func GlobalMaxPool1D(x *graph.Node) *graph.Node {
+	return globally("GlobalMaxPool1D", x, 3, func(k []int) *graph.Node { return MaxPool1D(x, Pool1DOp{Kernel: k[0]}) })
+}
+
+// GlobalAvgPool1D returns the mean of each line of x (N,C,L), Float32 or Float64: y (N,C,1).
+func GlobalAvgPool1D(x *graph.Node) *graph.Node {
+	return globally("GlobalAvgPool1D", x, 3, func(k []int) *graph.Node { return AvgPool1D(x, AvgPool1DOp{Kernel: k[0]}) })
+}
+
+// GlobalMaxPool3D returns the maximum of each channel of x (N,C,D,H,W), Float32 or Float64: y
+// (N,C,1,1,1).
+func GlobalMaxPool3D(x *graph.Node) *graph.Node {
+	return globally("GlobalMaxPool3D", x, 5, func(k []int) *graph.Node { return MaxPool3D(x, Pool3DOp{Kernel: [3]int(k)}) })
+}
+
+// GlobalAvgPool3D returns the mean of each channel of x (N,C,D,H,W), Float32 or Float64: y
+// (N,C,1,1,1).
+func GlobalAvgPool3D(x *graph.Node) *graph.Node {
+	return globally("GlobalAvgPool3D", x, 5, func(k []int) *graph.Node { return AvgPool3D(x, AvgPool3DOp{Kernel: [3]int(k)}) })
+}
+
+// globally pools by a window of all extents beyond the channels.
+func globally(name string, x *graph.Node, rank int, pool func(kernel []int) *graph.Node) *graph.Node {
+	bad := refused(name, func() error {
+		if err := checkPlanes(x.Type(), rank); err != nil {
+			return err
+		}
+		return wantFloat(x.Type())
+	}, x)
+	if bad != nil {
+		return bad
+	}
+	return pool(shape.Of(x.Type().Dims()[2:]...).Ints())
+}

@@ -1,0 +1,105 @@
+package ops
+
+import (
+	"fmt"
+
+	"github.com/plexaura/plexaura/graph"
+	"github.com/plexaura/plexaura/shape"
+)
+
+// AdaptiveAvgPool1D returns size means of each line of x (N,C,L), Float32 or Float64: y (N,C,size).
+// Window i reaches from i*L/size, rounded down, to (i+1)*L/size, rounded up; windows may overlap
+// and differ in length. That is PyTorch's rule.
+func AdaptiveAvgPool1D(x *graph.Node, size int) *graph.Node {
+	return adaptive("AdaptiveAvgPool1D", x, []int{size}, adaptiveMean)
+}
+
+// AdaptiveMaxPool1D is [AdaptiveAvgPool1D] with maxima. Of equal ones the first wins.
+func AdaptiveMaxPool1D(x *graph.Node, size int) *graph.Node {
+	return adaptive("AdaptiveMaxPool1D", x, []int{size}, adaptiveMax)
+}
+
+// AdaptiveAvgPool2D returns a grid of means of each plane of x (N,C,H,W), Float32 or Float64: y
+// (N,C,size[0],size[1]), of windows as in [AdaptiveAvgPool1D] in both axes.
+func AdaptiveAvgPool2D(x *graph.Node, size [2]int) *graph.Node {
+	return adaptive("AdaptiveAvgPool2D", x, size[:], adaptiveMean)
+}
+
+// AdaptiveMaxPool2D is [AdaptiveAvgPool2D] with maxima. Of equal ones the first in row-major order
+// wins.
+func AdaptiveMaxPool2D(x *graph.Node, size [2]int) *graph.Node {
+	return adaptive("AdaptiveMaxPool2D", x, size[:], adaptiveMax)
+}
+
+// AdaptiveAvgPool3D returns a grid of means of each channel of x (N,C,D,H,W), Float32 or Float64: y
+// (N,C,size[0],size[1],size[2]), of windows as in [AdaptiveAvgPool1D] in all three axes.
+func AdaptiveAvgPool3D(x *graph.Node, size [3]int) *graph.Node {
+	return adaptive("AdaptiveAvgPool3D", x, size[:], adaptiveMean)
+}
+
+// AdaptiveMaxPool3D is [AdaptiveAvgPool3D] with maxima. Of equal ones the first in row-major order
+// wins.
+func AdaptiveMaxPool3D(x *graph.Node, size [3]int) *graph.Node {
+	return adaptive("AdaptiveMaxPool3D", x, size[:], adaptiveMax)
+}
+
+func adaptiveMean(x *graph.Node, w Pool2DOp) *graph.Node { return AvgPool2D(x, w.averaging(false)) }
+
+func adaptiveMax(x *graph.Node, w Pool2DOp) *graph.Node { return MaxPool2D(x, w) }
+
+type pooler func(x *graph.Node, w Pool2DOp) *graph.Node
+
+// adaptive pools one axis after the other: a mean of means, each of as many elements, or a maximum
+// of maxima. The last axis comes first, so that of equal maxima the first in row-major order wins.
+func adaptive(name string, x *graph.Node, size []int, pool pooler) *graph.Node {
+	bad := refused(name, func() error {
+		if err := wantFloat(x.Type()); err != nil {
+			return err
+		}
+		if err := checkPlanes(x.Type(), 2+len(size)); err != nil {
+			return err
+		}
+		for _, n := range size {
+			if n < 1 {
+				return fmt.Errorf("size is %v; want 1 at least in each axis", size)
+			}
+		}
+		return nil
+	}, x)
+	if bad != nil {
+		return bad
+	}
+	for i := len(size) - 1; i >= 0; i-- {
+		x = adaptiveAxis(x, 2+i, size[i], pool)
+	}
+	return x
+}
+
+// adaptiveAxis pools one axis, as the height of images.
+func adaptiveAxis(x *graph.Node, axis, size int, pool pooler) *graph.Node {
+	t := x.Type()
+	in, before, after := t.Int(axis), 1, 1
+	for i := 1; i < t.Rank(); i++ {
+		switch {
+		case i < axis:
+			before *= t.Int(i)
+		case i > axis:
+			after *= t.Int(i)
+		}
+	}
+	images := Reshape(x, t.Dim(0), shape.Dim(before), shape.Dim(in), shape.Dim(after))
+	return Reshape(adaptiveRows(images, in, size, pool), t.With(axis, shape.Dim(size)).Dims()...)
+}
+
+// adaptiveRows pools in rows to size ones: by windows of one stride where they are alike.
+func adaptiveRows(images *graph.Node, in, size int, pool pooler) *graph.Node {
+	if in%size == 0 {
+		return pool(images, Pool2DOp{Kernel: [2]int{in / size, 1}})
+	}
+	rows := make([]*graph.Node, size)
+	for i := range rows {
+		from, to := i*in/size, ((i+1)*in+size-1)/size
+		rows[i] = pool(sliceAxis(images, 2, from, to), Pool2DOp{Kernel: [2]int{to - from, 1}})
+	}
+	return Concat(2, rows...)
+}
