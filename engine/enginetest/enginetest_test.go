@@ -263,7 +263,6 @@ var (
 )
 
 func TestBrokenContractsAreNoticed(t *testing.T) {
-	var calls atomic.Int64
 	for _, c := range []struct {
 		name, want string
 		families   []string // nil for all
@@ -357,11 +356,14 @@ func TestBrokenContractsAreNoticed(t *testing.T) {
 				nudge(c)
 			}
 		})},
-		{"depends on how often it ran", "other bits", nil, after(func(c *engine.Call) {
-			if calls.Add(1)%9 == 0 {
-				nudge(c)
-			}
-		})},
+		{"depends on how often it ran", "other bits", nil, func(b engine.Bound, in []shape.Type, out shape.Type) (engine.Bound, error) {
+			var calls atomic.Int32 // of this kernel: its first results are right
+			return after(func(c *engine.Call) {
+				if calls.Add(1)%9 == 0 {
+					nudge(c)
+				}
+			})(b, in, out)
+		}},
 		{"allocates", "allocations", nil, after(func(*engine.Call) {
 			m := make([]byte, 8)
 			sink.Store(&m)
