@@ -84,17 +84,17 @@ func (m lattice[T]) transposed() lattice[T] {
 	return m
 }
 
-// vectorOf returns the elements of a vector, in a copy if there are gaps between them.
-func vectorOf[T shape.Float](t tensor.Tensor) (x []T, ok bool) {
+// lineOf returns how the n elements of a vector lie: stride from one to the next.
+func lineOf[T shape.Float](t tensor.Tensor) (x []T, n, stride int, ok bool) {
 	d := t.(*tensor.Dense)
 	s, strides := d.Shape(), d.Strides()
-	n, stride := 1, 1
+	n, stride = 1, 1
 	for i, extent := range s {
 		if extent == 1 {
 			continue
 		}
 		if n != 1 {
-			return nil, false
+			return nil, 0, 0, false
 		}
 		n = extent
 		if len(strides) == len(s) {
@@ -102,7 +102,13 @@ func vectorOf[T shape.Float](t tensor.Tensor) (x []T, ok bool) {
 		}
 	}
 	x = memory[T](d)
-	if n == 0 || stride < 1 || len(x) < (n-1)*stride+1 {
+	return x, n, stride, n > 0 && stride > 0 && len(x) > (n-1)*stride
+}
+
+// vectorOf returns the elements of a vector, in a copy if there are gaps between them.
+func vectorOf[T shape.Float](t tensor.Tensor) ([]T, bool) {
+	x, n, stride, ok := lineOf[T](t)
+	if !ok {
 		return nil, false
 	}
 	if stride == 1 {
@@ -198,14 +204,14 @@ func (e Engine) MatVecMul(a, b, prealloc tensor.Tensor) error {
 func matVecMul[T shape.Float](e Engine, a, b, prealloc tensor.Tensor) error {
 	m, okA := latticeOf[T](a)
 	x, okB := vectorOf[T](b)
-	y, okC := plain[T](prealloc)
-	if !okA || !okB || !okC {
+	y, n, stride, okC := lineOf[T](prealloc)
+	if !okA || !okB || !okC || stride != 1 {
 		return e.StdEng.MatVecMul(a, b, prealloc)
 	}
-	if err := fits(len(x) == m.cols && len(y) == m.rows, "product", a, b, prealloc); err != nil {
+	if err := fits(len(x) == m.cols && n == m.rows, "product", a, b, prealloc); err != nil {
 		return err
 	}
-	multiply(e, m, column(x), column(y))
+	multiply(e, m, column(x), column(y[:n]))
 	return nil
 }
 
