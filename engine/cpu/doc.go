@@ -11,7 +11,16 @@
 // errors are up to 5e-6 of the largest result rather than 5e-7. Infinities and NaN go where they would by the
 // definition. Max pooling of 2×2 and 3×3 windows with stride 2 is "vector"; it keeps denormals.
 //
-// It is a full gorgonia tensor.Engine too, tensor.StdEng by embedding.
+// It is a full gorgonia tensor.Engine too: all that tensor.StdEng can do, with results that have this engine.
+// Of dense float32 and float64 tensors MatMul, MatVecMul, Inner, Outer and Dot are computed here, from transposed
+// matrices, views and column-major order as they lie; Add, Sub, Mul, Div, FMA (of tensors, or with a number), Neg, Inv,
+// Square, Cube, Exp, Log, Log2, Log10, Sqrt, Cbrt, InvSqrt, Tanh, Sign, Abs and Clamp where nothing is masked and
+// rows follow each other; Sum, Max and Min along any axes, these for integers too. Other types, layouts and operations
+// are StdEng's. Where the two differ, it is so: x/0 follows IEEE 754 (in StdEng it is +Inf for any x); Max and
+// Min of NaN are NaN; sums along an inner axis of rank 4 or more are right, as are products of views; float32 takes
+// denormals for zeros; a mistake about axes is an error. The one result that stays StdEng's is that of the methods
+// Argmax and Argmin of *tensor.Dense, which call what no other package can replace; tensor.Argmax and
+// tensor.Argmin keep the engine.
 //
 // Knows engine, engine/ref, internal/simd, internal/par. Never imports graph, ops.
 package cpu

@@ -2,7 +2,6 @@ package cpu
 
 import (
 	"fmt"
-	"slices"
 
 	"gorgonia.org/tensor"
 
@@ -171,37 +170,114 @@ func floats64(op reduction) folding[float64] {
 func foldingOf[T real](op reduction) folding[T] {
 	switch op {
 	case maximum:
-		return folding[T]{
-			row: slices.Max[[]T],
-			rows: func(acc, x []T) {
-				for i, v := range x {
-					acc[i] = max(acc[i], v)
-				}
-			},
-		}
+		return folding[T]{row: greatest[T], rows: keepGreater[T]}
 	case minimum:
-		return folding[T]{
-			row: slices.Min[[]T],
-			rows: func(acc, x []T) {
-				for i, v := range x {
-					acc[i] = min(acc[i], v)
-				}
-			},
+		return folding[T]{row: least[T], rows: keepLess[T]}
+	}
+	return folding[T]{row: total[T], rows: addTo[T]}
+}
+
+func total[T real](x []T) (sum T) {
+	for _, v := range x {
+		sum += v
+	}
+	return sum
+}
+
+func addTo[T real](acc, x []T) {
+	acc = acc[:len(x)]
+	for i, v := range x {
+		acc[i] += v
+	}
+}
+
+// greatest returns the maximum, or NaN if there is one.
+func greatest[T real](x []T) T {
+	m := x[0]
+	for ; len(x) >= 4; x = x[4:] {
+		a, b, c, d := x[0], x[1], x[2], x[3]
+		if sum := a + b + c + d; sum != sum { // NaN, or infinities of both signs
+			break
+		}
+		m = max4(m, a, b, c, d)
+	}
+	for _, v := range x {
+		if !(v <= m) { // more, or NaN
+			if m = v; v != v {
+				break
+			}
 		}
 	}
-	return folding[T]{
-		row: func(x []T) T {
-			var sum T
-			for _, v := range x {
-				sum += v
+	return m
+}
+
+func max4[T real](m, a, b, c, d T) T {
+	if a > m {
+		m = a
+	}
+	if b > m {
+		m = b
+	}
+	if c > m {
+		m = c
+	}
+	if d > m {
+		m = d
+	}
+	return m
+}
+
+// least returns the minimum, or NaN if there is one.
+func least[T real](x []T) T {
+	m := x[0]
+	for ; len(x) >= 4; x = x[4:] {
+		a, b, c, d := x[0], x[1], x[2], x[3]
+		if sum := a + b + c + d; sum != sum {
+			break
+		}
+		m = min4(m, a, b, c, d)
+	}
+	for _, v := range x {
+		if !(v >= m) {
+			if m = v; v != v {
+				break
 			}
-			return sum
-		},
-		rows: func(acc, x []T) {
-			for i, v := range x {
-				acc[i] += v
-			}
-		},
+		}
+	}
+	return m
+}
+
+func min4[T real](m, a, b, c, d T) T {
+	if a < m {
+		m = a
+	}
+	if b < m {
+		m = b
+	}
+	if c < m {
+		m = c
+	}
+	if d < m {
+		m = d
+	}
+	return m
+}
+
+func keepGreater[T real](acc, x []T) {
+	acc = acc[:len(x)]
+	for i, v := range x {
+		if a := acc[i]; !(v <= a) && a == a {
+			acc[i] = v
+		}
+	}
+}
+
+func keepLess[T real](acc, x []T) {
+	acc = acc[:len(x)]
+	for i, v := range x {
+		if a := acc[i]; !(v >= a) && a == a {
+			acc[i] = v
+		}
 	}
 }
 

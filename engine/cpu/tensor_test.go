@@ -801,23 +801,3 @@ func TestTensorsAreSharedByGoroutines(t *testing.T) {
 func TestAnEngineIsComparable(t *testing.T) {
 	require.True(t, tensor.Engine(New()) == tensor.Engine(New()))
 }
-
-func BenchmarkTensorMatMul(b *testing.B) {
-	for _, n := range []int{512, 1024} {
-		for _, e := range []tensor.Engine{tensor.StdEng{}, New()} {
-			b.Run(fmt.Sprintf("%d/float32/%T", n, e), func(b *testing.B) { benchmarkMatMul[float32](b, e, n) })
-			b.Run(fmt.Sprintf("%d/float64/%T", n, e), func(b *testing.B) { benchmarkMatMul[float64](b, e, n) })
-		}
-	}
-}
-
-func benchmarkMatMul[T float32 | float64](b *testing.B, e tensor.Engine, n int) {
-	r := rand.New(rand.NewPCG(1, 2))
-	x, y, to := sample[T](e, r, rowMajor, around, n, n), sample[T](e, r, rowMajor, around, n, n), sample[T](e, r, rowMajor, around, n, n)
-	for b.Loop() {
-		if _, err := x.MatMul(y, tensor.WithReuse(to)); err != nil {
-			b.Fatal(err)
-		}
-	}
-	b.ReportMetric(2*float64(n*n*n)*float64(b.N)/b.Elapsed().Seconds()/1e9, "GFLOP/s")
-}
