@@ -144,9 +144,31 @@ func floats32(e Engine, op reduction) folding[float32] {
 	f.rows = func(acc, x []float32) { e.simd.Map(kernel, acc, acc, x, 0) }
 	if op == summing {
 		f.row = e.simd.Sum
+		return f
+	}
+	last := f.row
+	f.row = func(x []float32) float32 {
+		if len(x) < 4*narrow {
+			return last(x)
+		}
+		mem := borrow[float32](len(x) / 2)
+		defer mem.giveBack()
+		for n := len(x) / 2; n >= narrow; n = len(x) / 2 { // the one half against the other
+			half := mem.s[:n]
+			odd := x[2*n:]
+			e.simd.Map(kernel, half, x[:n], x[n:2*n], 0)
+			if len(odd) > 0 {
+				e.simd.Map(kernel, half[:1], half[:1], odd, 0)
+			}
+			x = half
+		}
+		return last(x)
 	}
 	return f
 }
+
+// narrow is how many numbers are compared one by one.
+const narrow = 64
 
 // floats64 sums in four lanes, for the processor to add in all of them at once.
 func floats64(op reduction) folding[float64] {
@@ -191,93 +213,64 @@ func addTo[T real](acc, x []T) {
 	}
 }
 
-// greatest returns the maximum, or NaN if there is one.
+// greatest returns the maximum, or NaN if there is one. Mostly four elements at once are not above
+// what has been found.
 func greatest[T real](x []T) T {
 	m := x[0]
-	for ; len(x) >= 4; x = x[4:] {
-		a, b, c, d := x[0], x[1], x[2], x[3]
-		if sum := a + b + c + d; sum != sum { // NaN, or infinities of both signs
-			break
+	for ; len(x) >= 4 && m == m; x = x[4:] {
+		if x[0] <= m && x[1] <= m && x[2] <= m && x[3] <= m {
+			continue
 		}
-		m = max4(m, a, b, c, d)
+		m = greater(greater(m, x[0]), greater(x[1], greater(x[2], x[3])))
 	}
 	for _, v := range x {
-		if !(v <= m) { // more, or NaN
-			if m = v; v != v {
-				break
-			}
-		}
+		m = greater(m, v)
 	}
 	return m
 }
 
-func max4[T real](m, a, b, c, d T) T {
-	if a > m {
-		m = a
+// greater returns the greater number, or the one that is NaN.
+func greater[T real](a, b T) T {
+	if b <= a || a != a {
+		return a
 	}
-	if b > m {
-		m = b
-	}
-	if c > m {
-		m = c
-	}
-	if d > m {
-		m = d
-	}
-	return m
+	return b
 }
 
 // least returns the minimum, or NaN if there is one.
 func least[T real](x []T) T {
 	m := x[0]
-	for ; len(x) >= 4; x = x[4:] {
-		a, b, c, d := x[0], x[1], x[2], x[3]
-		if sum := a + b + c + d; sum != sum {
-			break
+	for ; len(x) >= 4 && m == m; x = x[4:] {
+		if x[0] >= m && x[1] >= m && x[2] >= m && x[3] >= m {
+			continue
 		}
-		m = min4(m, a, b, c, d)
+		m = less(less(m, x[0]), less(x[1], less(x[2], x[3])))
 	}
 	for _, v := range x {
-		if !(v >= m) {
-			if m = v; v != v {
-				break
-			}
-		}
+		m = less(m, v)
 	}
 	return m
 }
 
-func min4[T real](m, a, b, c, d T) T {
-	if a < m {
-		m = a
+// less returns the smaller number, or the one that is NaN.
+func less[T real](a, b T) T {
+	if b >= a || a != a {
+		return a
 	}
-	if b < m {
-		m = b
-	}
-	if c < m {
-		m = c
-	}
-	if d < m {
-		m = d
-	}
-	return m
+	return b
 }
 
 func keepGreater[T real](acc, x []T) {
 	acc = acc[:len(x)]
 	for i, v := range x {
-		if a := acc[i]; !(v <= a) && a == a {
-			acc[i] = v
-		}
+		acc[i] = greater(acc[i], v)
 	}
 }
 
 func keepLess[T real](acc, x []T) {
 	acc = acc[:len(x)]
 	for i, v := range x {
-		if a := acc[i]; !(v >= a) && a == a {
-			acc[i] = v
-		}
+		acc[i] = less(acc[i], v)
 	}
 }
 

@@ -607,18 +607,63 @@ func folded(op reduction, x []float64, dims, along []int) (out []float64, kept [
 }
 
 func TestNaNIsTheMaximumAndTheMinimum(t *testing.T) {
+	t.Run("float32", testNaN[float32])
+	t.Run("float64", testNaN[float64])
+}
+
+// testNaN puts one among numbers, everywhere in rows of some lengths, and beside infinities.
+func testNaN[T float32 | float64](t *testing.T) {
 	e := New()
-	nan := math.NaN()
-	x := tensor.New(tensor.WithEngine(e), tensor.WithShape(2, 3), tensor.WithBacking([]float64{1, nan, 3, 4, 5, 6}))
-	for _, along := range [][]int{{0}, {1}, nil} {
-		top, err := x.Max(along...)
-		require.NoError(t, err)
-		bottom, err := x.Min(along...)
-		require.NoError(t, err)
-		want, _ := folded(maximum, elements(x), []int{2, 3}, along)
-		require.True(t, near(elements(top), want, 0))
-		want, _ = folded(minimum, elements(x), []int{2, 3}, along)
-		require.True(t, near(elements(bottom), want, 0))
+	r := rand.New(rand.NewPCG(10, 10))
+	for _, n := range []int{1, 2, 3, 4, 5, 9, 255, 256, 257, 300} {
+		for place := -1; place < n; place += 1 + n/40 {
+			x := sample[T](e, r, rowMajor, around, n, 2)
+			data := memory[T](x)
+			if n > 3 {
+				data[2], data[5] = T(math.Inf(1)), T(math.Inf(-1))
+			}
+			if place >= 0 {
+				data[2*place] = T(math.NaN())
+			}
+			rows := x.Clone().(*tensor.Dense) // the same along contiguous rows
+			require.NoError(t, rows.T())
+			require.NoError(t, rows.Transpose())
+			for _, op := range []reduction{maximum, minimum} {
+				want, _ := folded(op, elements(x), []int{n, 2}, []int{0})
+				across, err := map[reduction]func(...int) (*tensor.Dense, error){maximum: x.Max, minimum: x.Min}[op](0)
+				require.NoError(t, err)
+				along, err := map[reduction]func(...int) (*tensor.Dense, error){maximum: rows.Max, minimum: rows.Min}[op](1)
+				require.NoError(t, err)
+				require.True(t, near(elements(across), want, 0), "%v of %d, NaN at %d", op, n, place)
+				require.True(t, near(elements(along), want, 0), "%v of %d, NaN at %d", op, n, place)
+			}
+		}
+	}
+}
+
+// What is empty gives no more than StdEng gives, and no panic of ours.
+func TestEmptyTensors(t *testing.T) {
+	for _, dims := range [][]int{{0}, {0, 3}, {3, 0}} {
+		run := func(e tensor.Engine, op func(x *tensor.Dense) (tensor.Tensor, error)) outcome {
+			return try(func() (tensor.Tensor, error) {
+				return op(tensor.New(tensor.WithEngine(e), tensor.WithShape(dims...), tensor.WithBacking([]float32{})))
+			})
+		}
+		for i, op := range []func(x *tensor.Dense) (tensor.Tensor, error){
+			func(x *tensor.Dense) (tensor.Tensor, error) { return x.Add(x) },
+			func(x *tensor.Dense) (tensor.Tensor, error) { return x.AddScalar(float32(1), true) },
+			func(x *tensor.Dense) (tensor.Tensor, error) { return tensor.Exp(x) },
+			func(x *tensor.Dense) (tensor.Tensor, error) { return x.Sum(0) },
+			func(x *tensor.Dense) (tensor.Tensor, error) { return x.Sum() },
+			func(x *tensor.Dense) (tensor.Tensor, error) {
+				y := tensor.New(tensor.WithEngine(x.Engine()), tensor.WithShape(3, 2), tensor.WithBacking(make([]float32, 6)))
+				return x.MatMul(y)
+			},
+		} {
+			want, got := run(tensor.StdEng{}, op), run(New(), op)
+			require.True(t, got.ok() || !want.ok(), "%v, %d: %v", dims, i, got)
+			require.True(t, got.panics == nil || want.panics != nil, "%v, %d: %v", dims, i, got)
+		}
 	}
 }
 
