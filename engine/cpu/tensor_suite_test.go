@@ -183,6 +183,9 @@ func buildSuite(t *testing.T) string {
 
 	program := filepath.Join(tmp, "suite.test")
 	out, err := goTool(main, "test", "-c", "-trimpath", "-vet=off", "-o", program, "gorgonia.org/tensor")
+	if err != nil && strings.Contains(out, "GOPROXY=off") {
+		t.Skip("not all that the library's tests import is in the module cache: ", out)
+	}
 	require.NoError(t, err, out)
 	return program
 }
