@@ -1,0 +1,412 @@
+package cpu
+
+import (
+	"math"
+	"slices"
+
+	"gorgonia.org/tensor"
+
+	"github.com/plexaura/plexaura/internal/simd"
+	"github.com/plexaura/plexaura/shape"
+)
+
+// pointwise sets the elements of dst from those of x and y, either of which may be dst.
+type pointwise[T shape.Float] func(dst, x, y []T)
+
+// vector is the elementwise function op: a vector kernel for float32, a loop for float64.
+func vector[T shape.Float](e Engine, op simd.Op, c T) pointwise[T] {
+	var f any
+	if shape.DTypeOf[T]() == shape.Float32 {
+		f = pointwise[float32](func(dst, x, y []float32) { e.simd.Map(op, dst, x, y, float32(c)) })
+	} else {
+		f = pointwise[float64](func(dst, x, y []float64) { mapFloat64(op, dst, x, y, float64(c)) })
+	}
+	return f.(pointwise[T])
+}
+
+// mapFloat64 does for float64 what [simd.Kernels.Map] does for float32; denormals stay.
+func mapFloat64(op simd.Op, dst, x, y []float64, c float64) {
+	x, y = x[:len(dst)], y[:len(dst)]
+	switch op {
+	case simd.OpAdd:
+		for i, v := range x {
+			dst[i] = v + y[i]
+		}
+	case simd.OpAddC:
+		for i, v := range x {
+			dst[i] = v + c
+		}
+	case simd.OpSub:
+		for i, v := range x {
+			dst[i] = v - y[i]
+		}
+	case simd.OpSubR:
+		for i, v := range x {
+			dst[i] = c - v
+		}
+	case simd.OpMul:
+		for i, v := range x {
+			dst[i] = v * y[i]
+		}
+	case simd.OpMulC:
+		for i, v := range x {
+			dst[i] = v * c
+		}
+	case simd.OpDiv:
+		for i, v := range x {
+			dst[i] = v / y[i]
+		}
+	case simd.OpDivC:
+		for i, v := range x {
+			dst[i] = v / c
+		}
+	case simd.OpDivR:
+		for i, v := range x {
+			dst[i] = c / v
+		}
+	case simd.OpMax:
+		for i, v := range x {
+			dst[i] = max(v, y[i])
+		}
+	case simd.OpMaxC:
+		for i, v := range x {
+			dst[i] = max(v, c)
+		}
+	case simd.OpMin:
+		for i, v := range x {
+			dst[i] = min(v, y[i])
+		}
+	case simd.OpMinC:
+		for i, v := range x {
+			dst[i] = min(v, c)
+		}
+	case simd.OpNeg:
+		for i, v := range x {
+			dst[i] = -v
+		}
+	case simd.OpAbs:
+		for i, v := range x {
+			dst[i] = math.Abs(v)
+		}
+	case simd.OpSqrt:
+		for i, v := range x {
+			dst[i] = math.Sqrt(v)
+		}
+	case simd.OpExp:
+		for i, v := range x {
+			dst[i] = math.Exp(v)
+		}
+	case simd.OpLog:
+		for i, v := range x {
+			dst[i] = math.Log(v)
+		}
+	case simd.OpTanh:
+		for i, v := range x {
+			dst[i] = math.Tanh(v)
+		}
+	default:
+		panic("cpu: no loop over float64 for " + op.String())
+	}
+}
+
+// result is where an elementwise operation puts its results.
+type result[T shape.Float] struct {
+	dense *tensor.Dense
+	to    []T
+	add   bool // to what is there
+}
+
+// resultOf finds the place that opts name for the result of an operation on a, whose elements
+// are x. It is false for what is left to StdEng: a place of another shape, type or layout,
+// or one that lies across an operand.
+func resultOf[T shape.Float](e Engine, a *tensor.Dense, x, y []T, opts []tensor.FuncOpt) (r result[T], ok bool) {
+	if len(opts) > 0 {
+		fo := tensor.ParseFuncOpts(opts...)
+		if fo.Same() || fo.As() != (tensor.Dtype{}) {
+			return r, false
+		}
+		into, add := fo.IncrReuse()
+		if into != nil {
+			to, ok := plain[T](into)
+			if !ok || !slices.Equal(into.Shape(), a.Shape()) || across(to, x) || across(to, y) {
+				return r, false
+			}
+			return result[T]{into.(*tensor.Dense), to, add}, true
+		}
+		if !fo.Safe() {
+			return result[T]{dense: a, to: x}, !across(x, y)
+		}
+	}
+	r.to = make([]T, len(x))
+	r.dense = newDense(e, a.Shape().Clone(), r.to)
+	if a.Shape().IsScalar() {
+		r.to = memory[T](r.dense)
+	}
+	return r, true
+}
+
+// across reports whether x and y share memory, but not element by element.
+func across[T any](x, y []T) bool { return overlap(x, y) && &x[0] != &y[0] }
+
+// elementwise computes f, which takes about cost picoseconds an element.
+func elementwise[T shape.Float](e Engine, r result[T], cost int, f pointwise[T], x, y []T) {
+	if r.add {
+		f = added(e, f)
+	}
+	grain := max(1, chunkWork*1000/cost/block) * block
+	if len(r.to) <= grain {
+		f(r.to, x, y)
+		return
+	}
+	e.pool.For(len(r.to), grain, func(lo, hi int) { f(r.to[lo:hi], x[lo:hi], y[lo:hi]) })
+}
+
+// added adds the results of f to dst, a block at a time.
+func added[T shape.Float](e Engine, f pointwise[T]) pointwise[T] {
+	sum := vector(e, simd.OpAdd, T(0))
+	return func(dst, x, y []T) {
+		mem := borrow[T](block)
+		defer mem.giveBack()
+		for len(dst) > 0 {
+			n := min(len(dst), block)
+			f(mem.s[:n], x[:n], y[:n])
+			sum(dst[:n], dst[:n], mem.s[:n])
+			dst, x, y = dst[n:], x[n:], y[n:]
+		}
+	}
+}
+
+const (
+	cheap = 300   // picoseconds an element: bound by memory
+	dear  = 10000 // a function of package math
+)
+
+// arithmetic is one of the four operations: the kernels of two vectors, and of a vector and a
+// number on its right or left.
+type arithmetic struct{ both, right, left simd.Op }
+
+var (
+	adding      = arithmetic{simd.OpAdd, simd.OpAddC, simd.OpAddC}
+	subtracting = arithmetic{simd.OpSub, simd.OpAddC, simd.OpSubR} // x-c is x+(-c)
+	multiplying = arithmetic{simd.OpMul, simd.OpMulC, simd.OpMulC}
+	dividing    = arithmetic{simd.OpDiv, simd.OpDivC, simd.OpDivR}
+)
+
+// binary computes an operation on two tensors, unless it is left to StdEng.
+func (e Engine) binary(op arithmetic, a, b tensor.Tensor, opts []tensor.FuncOpt) (tensor.Tensor, bool) {
+	switch {
+	case e.simd == nil:
+		return nil, false
+	case isDense(tensor.Float32, a, b):
+		return binary[float32](e, op, a, b, opts)
+	case isDense(tensor.Float64, a, b):
+		return binary[float64](e, op, a, b, opts)
+	}
+	return nil, false
+}
+
+func binary[T shape.Float](e Engine, op arithmetic, a, b tensor.Tensor, opts []tensor.FuncOpt) (tensor.Tensor, bool) {
+	x, okA := plain[T](a)
+	y, okB := plain[T](b)
+	if !okA || !okB || !slices.Equal(a.Shape(), b.Shape()) {
+		return nil, false
+	}
+	r, ok := resultOf(e, a.(*tensor.Dense), x, y, opts)
+	if !ok {
+		return nil, false
+	}
+	elementwise(e, r, cheap, vector(e, op.both, T(0)), x, y)
+	return r.dense, true
+}
+
+// withScalar computes an operation on a tensor and a number, unless it is left to StdEng.
+func (e Engine) withScalar(op arithmetic, t tensor.Tensor, s any, left bool, opts []tensor.FuncOpt) (tensor.Tensor, bool) {
+	switch {
+	case e.simd == nil:
+		return nil, false
+	case isDense(tensor.Float32, t):
+		return withScalar[float32](e, op, t, s, left, opts)
+	case isDense(tensor.Float64, t):
+		return withScalar[float64](e, op, t, s, left, opts)
+	}
+	return nil, false
+}
+
+func withScalar[T shape.Float](e Engine, op arithmetic, t tensor.Tensor, s any, left bool, opts []tensor.FuncOpt) (tensor.Tensor, bool) {
+	x, okT := plain[T](t)
+	c, okS := scalarOf[T](s)
+	if !okT || !okS {
+		return nil, false
+	}
+	r, ok := resultOf(e, t.(*tensor.Dense), x, nil, opts)
+	if !ok {
+		return nil, false
+	}
+	f := vector(e, op.left, c)
+	if left { // then the number is on the right
+		if op == subtracting {
+			c = -c
+		}
+		f = vector(e, op.right, c)
+	}
+	elementwise(e, r, cheap, f, x, x)
+	return r.dense, true
+}
+
+// scalarOf returns the number that s is, or that a tensor holds as a scalar.
+func scalarOf[T shape.Float](s any) (T, bool) {
+	if c, ok := s.(T); ok {
+		return c, true
+	}
+	t, ok := s.(tensor.Tensor)
+	if !ok || !t.Shape().IsScalar() {
+		return 0, false
+	}
+	x, ok := plain[T](t)
+	if !ok {
+		return 0, false
+	}
+	return x[0], true
+}
+
+// unary is a function of one number: the kernel of float32, or how to compute it one by one, in
+// float64.
+type unary struct {
+	vector func(e Engine) pointwise[float32]
+	loop   pointwise[float64]
+	cost   [2]int // of float32 and float64
+}
+
+func kernel(op simd.Op, cost, cost64 int) unary {
+	return unary{
+		vector: func(e Engine) pointwise[float32] { return vector(e, op, float32(0)) },
+		loop:   func(dst, x, y []float64) { mapFloat64(op, dst, x, y, 0) },
+		cost:   [2]int{cost, cost64},
+	}
+}
+
+// each computes f of each number; one of float32 by way of float64.
+func each(cost int, f func(float64) float64) unary {
+	return unary{
+		vector: func(Engine) pointwise[float32] {
+			return func(dst, x, _ []float32) {
+				for i, v := range x {
+					dst[i] = float32(f(float64(v)))
+				}
+			}
+		},
+		loop: func(dst, x, _ []float64) {
+			for i, v := range x {
+				dst[i] = f(v)
+			}
+		},
+		cost: [2]int{cost, cost},
+	}
+}
+
+var (
+	negating          = kernel(simd.OpNeg, cheap, cheap)
+	absolute          = kernel(simd.OpAbs, cheap, cheap)
+	squareRoot        = kernel(simd.OpSqrt, 2*cheap, 4*cheap)
+	exponential       = kernel(simd.OpExp, 2*cheap, dear)
+	logarithm         = kernel(simd.OpLog, 2*cheap, dear)
+	hyperbolicTangent = kernel(simd.OpTanh, 3*cheap, dear)
+	log2              = each(dear, math.Log2)
+	log10             = each(dear, math.Log10)
+	cubeRoot          = each(dear, math.Cbrt)
+	signing           = each(2*cheap, sign)
+
+	inverting = unary{
+		vector: func(e Engine) pointwise[float32] { return vector(e, simd.OpDivR, float32(1)) },
+		loop:   func(dst, x, y []float64) { mapFloat64(simd.OpDivR, dst, x, y, 1) },
+		cost:   [2]int{cheap, 2 * cheap},
+	}
+	squaring = unary{
+		vector: func(e Engine) pointwise[float32] {
+			return func(dst, x, _ []float32) { e.simd.Map(simd.OpMul, dst, x, x, 0) }
+		},
+		loop: func(dst, x, _ []float64) { mapFloat64(simd.OpMul, dst, x, x, 0) },
+		cost: [2]int{cheap, cheap},
+	}
+	cubing = unary{
+		vector: func(Engine) pointwise[float32] { return cubes[float32] },
+		loop:   cubes[float64],
+		cost:   [2]int{2 * cheap, 2 * cheap},
+	}
+	inverseRoot = unary{
+		vector: func(e Engine) pointwise[float32] {
+			return func(dst, x, _ []float32) {
+				e.simd.Map(simd.OpSqrt, dst, x, nil, 0)
+				e.simd.Map(simd.OpDivR, dst, dst, nil, 1)
+			}
+		},
+		loop: func(dst, x, _ []float64) {
+			for i, v := range x {
+				dst[i] = 1 / math.Sqrt(v)
+			}
+		},
+		cost: [2]int{2 * cheap, 4 * cheap},
+	}
+)
+
+func cubes[T shape.Float](dst, x, _ []T) {
+	for i, v := range x {
+		dst[i] = v * v * v
+	}
+}
+
+// clamping limits numbers to lo..hi; NaN stays.
+func clamping(lo, hi float64) unary {
+	return unary{
+		vector: func(e Engine) pointwise[float32] {
+			return func(dst, x, _ []float32) {
+				e.simd.Map(simd.OpMaxC, dst, x, nil, float32(lo))
+				e.simd.Map(simd.OpMinC, dst, dst, nil, float32(hi))
+			}
+		},
+		loop: func(dst, x, _ []float64) {
+			for i, v := range x {
+				dst[i] = min(max(v, lo), hi)
+			}
+		},
+		cost: [2]int{cheap, 2 * cheap},
+	}
+}
+
+// clampOf is the function that limits the elements of a, unless it is left to StdEng: where the
+// limits are not numbers of a's type, or not in order.
+func clampOf(a tensor.Tensor, lo, hi any) (unary, bool) {
+	if lo, ok := lo.(float32); ok {
+		hi, ok := hi.(float32)
+		return clamping(float64(lo), float64(hi)), ok && lo <= hi && a.Dtype() == tensor.Float32
+	}
+	l, okL := lo.(float64)
+	h, okH := hi.(float64)
+	return clamping(l, h), okL && okH && l <= h && a.Dtype() == tensor.Float64
+}
+
+// apply computes a function of a tensor, unless it is left to StdEng.
+func (e Engine) apply(u unary, a tensor.Tensor, opts []tensor.FuncOpt) (tensor.Tensor, bool) {
+	switch {
+	case e.simd == nil:
+		return nil, false
+	case isDense(tensor.Float32, a):
+		return apply(e, a, opts, u.vector(e), u.cost[0])
+	case isDense(tensor.Float64, a):
+		return apply(e, a, opts, u.loop, u.cost[1])
+	}
+	return nil, false
+}
+
+func apply[T shape.Float](e Engine, a tensor.Tensor, opts []tensor.FuncOpt, f pointwise[T], cost int) (tensor.Tensor, bool) {
+	x, ok := plain[T](a)
+	if !ok {
+		return nil, false
+	}
+	r, ok := resultOf(e, a.(*tensor.Dense), x, nil, opts)
+	if !ok {
+		return nil, false
+	}
+	elementwise(e, r, cost, f, x, x)
+	return r.dense, true
+}
