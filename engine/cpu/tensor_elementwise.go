@@ -198,14 +198,14 @@ func (e Engine) binary(op arithmetic, a, b tensor.Tensor, opts []tensor.FuncOpt)
 	case e.simd == nil:
 		return nil, false
 	case isDense(tensor.Float32, a, b):
-		return binary[float32](e, op, a, b, opts)
+		return pairwise[float32](e, op, a, b, opts)
 	case isDense(tensor.Float64, a, b):
-		return binary[float64](e, op, a, b, opts)
+		return pairwise[float64](e, op, a, b, opts)
 	}
 	return nil, false
 }
 
-func binary[T shape.Float](e Engine, op arithmetic, a, b tensor.Tensor, opts []tensor.FuncOpt) (tensor.Tensor, bool) {
+func pairwise[T shape.Float](e Engine, op arithmetic, a, b tensor.Tensor, opts []tensor.FuncOpt) (tensor.Tensor, bool) {
 	x, okA := plain[T](a)
 	y, okB := plain[T](b)
 	if !okA || !okB || !slices.Equal(a.Shape(), b.Shape()) {
@@ -304,6 +304,16 @@ func each(cost int, f func(float64) float64) unary {
 	}
 }
 
+func signOf(a float64) float64 {
+	switch {
+	case a > 0:
+		return 1
+	case a < 0:
+		return -1
+	}
+	return a // 0, -0 or NaN
+}
+
 var (
 	negating          = kernel(simd.OpNeg, cheap, cheap)
 	absolute          = kernel(simd.OpAbs, cheap, cheap)
@@ -314,7 +324,7 @@ var (
 	log2              = each(dear, math.Log2)
 	log10             = each(dear, math.Log10)
 	cubeRoot          = each(dear, math.Cbrt)
-	signing           = each(2*cheap, sign)
+	signing           = each(2*cheap, signOf)
 
 	inverting = unary{
 		vector: func(e Engine) pointwise[float32] { return vector(e, simd.OpDivR, float32(1)) },

@@ -196,10 +196,10 @@ func foldingOf[T real](op reduction) folding[T] {
 	case minimum:
 		return folding[T]{row: least[T], rows: keepLess[T]}
 	}
-	return folding[T]{row: total[T], rows: addTo[T]}
+	return folding[T]{row: addUp[T], rows: addTo[T]}
 }
 
-func total[T real](x []T) (sum T) {
+func addUp[T real](x []T) (sum T) {
 	for _, v := range x {
 		sum += v
 	}
