@@ -233,13 +233,6 @@ func TestSumAndDot(t *testing.T) {
 	})
 }
 
-func requireNear(t *testing.T, want []float64, got []float32, tolerance float64) {
-	t.Helper()
-	for i := range want {
-		require.InDelta(t, want[i], float64(got[i]), tolerance*max(1, math.Abs(want[i])), "element %d", i)
-	}
-}
-
 func BenchmarkMap(b *testing.B) {
 	rng := rand.New(rand.NewPCG(1, 1))
 	x, y, dst := randoms[float32](rng, 4096), randoms[float32](rng, 4096), make([]float32, 4096)
