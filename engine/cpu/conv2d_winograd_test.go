@@ -5,6 +5,7 @@ import (
 	"math"
 	"math/rand/v2"
 	"runtime"
+	"slices"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -53,16 +54,19 @@ func (c winogradCase) ways() []convWay {
 	}
 }
 
+// vectorLevels are the levels at which the shapes of winogradCases go by Winograd's algorithm;
+// in plain Go they are too small to gain by it.
+func vectorLevels() []simd.Level {
+	return slices.DeleteFunc(simd.Levels(), func(l simd.Level) bool { return l == simd.Generic })
+}
+
 // Results are within Winograd's error of the definition's, and the same at every number of workers.
 func TestWinogradFollowsDefinition(t *testing.T) {
 	pool := par.NewPool(5)
 	defer pool.Close()
 	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(0))
 	r := rand.New(rand.NewPCG(5, 5))
-	for _, level := range simd.Levels() {
-		if level == simd.Generic { // whose shapes are larger
-			continue
-		}
+	for _, level := range vectorLevels() {
 		e := Engine{pool: pool, simd: simd.With(level)}
 		for name, c := range winogradCases() {
 			for _, c := range c.ways() {
@@ -85,41 +89,47 @@ func TestWinogradFollowsDefinition(t *testing.T) {
 
 // Filters packed before give the same bits, in less scratch memory, and those that are not finite are known.
 func TestPackedFiltersGiveTheSameBits(t *testing.T) {
-	r := rand.New(rand.NewPCG(7, 7))
-	for name, c := range winogradCases() {
-		for _, bad := range []float32{0, float32(math.NaN()), float32(math.Inf(1))} {
-			t.Run(fmt.Sprint(name, " ", bad), func(t *testing.T) {
-				c.op.Epilogue = engine.Epilogue{Bias: true, ReLU: true}
-				bias := shape.F32(shape.Dim(c.w.Int(0)))
-				b, err := New().BindConv2D(c.op, []shape.Type{c.x, c.w, bias}, c.y)
-				require.NoError(t, err)
-				p := b.Packing
-				require.Equal(t, 1, p.In)
-				require.Less(t, p.Rest, b.Scratch)
-
-				x, w := random(r, c.x), random(r, c.w)
-				engine.Slice[float32](w)[7] += bad
-				garbage := func(n int) []byte {
-					m := engine.Aligned(n)
-					for i := range m {
-						m[i] = 0x7f
-					}
-					return m
-				}
-				packed, scratch := garbage(p.Bytes), garbage(p.Scratch)
-				pack := &engine.Call{In: []engine.Buffer{w}, Out: []engine.Buffer{engine.BufferOf(packed)}, Scratch: scratch}
-				require.NoError(t, p.Kernel(pack))
-
-				plain := &engine.Call{In: []engine.Buffer{x, w, random(r, bias)}, Out: []engine.Buffer{newBuffer(c.y)}, Scratch: garbage(b.Scratch)}
-				require.NoError(t, b.Kernel(plain))
-				ready := &engine.Call{In: plain.In, Out: []engine.Buffer{newBuffer(c.y)}, Scratch: garbage(p.Rest), Packed: packed}
-				require.NoError(t, b.Kernel(ready))
-				require.Equal(t, plain.Out[0].Bytes(), ready.Out[0].Bytes())
-				require.Zero(t, testing.AllocsPerRun(3, func() { _ = b.Kernel(ready) }))
-				require.Zero(t, testing.AllocsPerRun(3, func() { _ = p.Kernel(pack) }))
-			})
+	for _, level := range vectorLevels() {
+		for name, c := range winogradCases() {
+			for _, bad := range []float32{0, float32(math.NaN()), float32(math.Inf(1))} {
+				t.Run(fmt.Sprint(level, " ", name, " ", bad), func(t *testing.T) {
+					requirePackedSame(t, Engine{pool: par.Default(), simd: simd.With(level)}, c, bad)
+				})
+			}
 		}
 	}
+}
+
+func requirePackedSame(t *testing.T, e Engine, c winogradCase, bad float32) {
+	r := rand.New(rand.NewPCG(7, 7))
+	c.op.Epilogue = engine.Epilogue{Bias: true, ReLU: true}
+	bias := shape.F32(shape.Dim(c.w.Int(0)))
+	b, err := e.BindConv2D(c.op, []shape.Type{c.x, c.w, bias}, c.y)
+	require.NoError(t, err)
+	p := b.Packing
+	require.Equal(t, 1, p.In)
+	require.Less(t, p.Rest, b.Scratch)
+
+	x, w := random(r, c.x), random(r, c.w)
+	engine.Slice[float32](w)[7] += bad
+	garbage := func(n int) []byte {
+		m := engine.Aligned(n)
+		for i := range m {
+			m[i] = 0x7f
+		}
+		return m
+	}
+	packed, scratch := garbage(p.Bytes), garbage(p.Scratch)
+	pack := &engine.Call{In: []engine.Buffer{w}, Out: []engine.Buffer{engine.BufferOf(packed)}, Scratch: scratch}
+	require.NoError(t, p.Kernel(pack))
+
+	plain := &engine.Call{In: []engine.Buffer{x, w, random(r, bias)}, Out: []engine.Buffer{newBuffer(c.y)}, Scratch: garbage(b.Scratch)}
+	require.NoError(t, b.Kernel(plain))
+	ready := &engine.Call{In: plain.In, Out: []engine.Buffer{newBuffer(c.y)}, Scratch: garbage(p.Rest), Packed: packed}
+	require.NoError(t, b.Kernel(ready))
+	require.Equal(t, plain.Out[0].Bytes(), ready.Out[0].Bytes())
+	require.Zero(t, testing.AllocsPerRun(3, func() { _ = b.Kernel(ready) }))
+	require.Zero(t, testing.AllocsPerRun(3, func() { _ = p.Kernel(pack) }))
 }
 
 // What is not finite reaches the results whose windows hold it and no others, though Winograd's
