@@ -23,8 +23,8 @@
 //
 // Values and derivatives are gorgonia's, which differ from ours in these places: equal maxima
 // of a reduction each have the whole gradient, Sigmoid is 1 above 19 (15 in float32),
-// Softplus(x) is x above 16 (14), ReLU of -Inf is NaN, a running sum or one over windows is a
-// product with zeros and ones, and the derivative of a power is NaN where base and exponent
+// Softplus(x) is x above 16 (14), ReLU of -Inf is NaN, a running sum, one over windows and a
+// convolution in groups have products with zeros for what they leave out, and the derivative of a power is NaN where base and exponent
 // are 0.
 //
 // A panic of gorgonia while a graph is built is an error, as is one of our own ops in a run.

@@ -64,11 +64,11 @@ func (c *call) batched(x *G.Node) *G.Node {
 }
 
 func conv2D(c *call) *G.Node {
-	op, x, kernel := c.node.Op().(ops.Conv2DOp), c.in[0], c.dims(c.node.In(1))
+	op, x := c.node.Op().(ops.Conv2DOp), c.in[0]
 	if !symmetric(op.Pad) {
 		x, op.Pad = c.framed(x, op.Pad, 0), [2][2]int{}
 	}
-	return c.grouped(x, c.view(c.in[1], kernel), op)
+	return c.grouped(x, c.in[1], op)
 }
 
 // symmetric is the padding that gorgonia has.
@@ -91,21 +91,31 @@ func (c *call) framed(x *G.Node, pad [2][2]int, v float64) *G.Node {
 	})
 }
 
-// grouped convolves group by group: gorgonia's Conv2d has one group.
+// grouped convolves by one filter for all channels, with zeros between the groups: gorgonia's
+// Conv2d has one group, and hundreds of small ones would take it minutes to compile.
 func (c *call) grouped(x, filter *G.Node, op ops.Conv2DOp) *G.Node {
 	if c.err != nil {
 		return nil
 	}
+	dims := filter.Shape()
 	if op.Groups == 1 {
-		return c.convolve(x, c.private(filter, filter.Shape()), op)
+		return c.convolve(x, c.private(filter, dims), op)
 	}
-	channels, filters := x.Shape()[1]/op.Groups, filter.Shape()[0]/op.Groups
-	ys := make([]*G.Node, op.Groups)
-	for g := range ys {
-		image := c.part(x, 1, g*channels, (g+1)*channels)
-		ys[g] = c.convolve(image, c.part(filter, 0, g*filters, (g+1)*filters), op)
+	o, row := dims[0]/op.Groups, size(dims[1:])
+	places := make([]int, 0, dims[0]*row*op.Groups)
+	for f := range dims[0] {
+		for g := range op.Groups {
+			for k := range row {
+				if g == f/o {
+					places = append(places, f*row+k)
+				} else {
+					places = append(places, -1)
+				}
+			}
+		}
 	}
-	return c.concatenated(1, ys...)
+	dims[1] *= op.Groups
+	return c.convolve(x, c.custom(c.takeOp(filter, dims, places, 0), filter), op)
 }
 
 // convolve is gorgonia's Conv2d, the kernel's extents being those of the filter, which Conv2d
