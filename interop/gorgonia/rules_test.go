@@ -9,6 +9,9 @@ import (
 	"github.com/plexaura/plexaura/ops"
 )
 
+// Refusals are for the tests from outside.
+var Refusals = refusals
+
 func TestEveryScalarFunctionIsLowered(t *testing.T) {
 	for f := engine.NoFn + 1; int(f) < engine.NumFns; f++ {
 		require.NotNil(t, functions[f].lower, f.String())
