@@ -215,6 +215,9 @@ func (r *run) derive(net *Network) (err error) {
 	if r.step.deriver, err = r.deriver(net.derived.outs, n, net.derived.wrt...); err != nil {
 		return err
 	}
+	if r.validation == nil {
+		return nil
+	}
 	r.eval.machine = nil
 	r.eval.deriver, err = r.deriver(net.Evaluation, n)
 	return err
