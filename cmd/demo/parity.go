@@ -202,10 +202,17 @@ const smoothed = 47
 
 // draw trains LeNet in both precisions and lays its curves over PyTorch's.
 func (p *parityRun) draw(ctx context.Context, file string) error {
-	picture := viz.Curves{Title: "LeNet on MNIST, same first weights and batches", XLabel: fmt.Sprintf("step, means over %d", smoothed)}
-	for _, d := range precisions {
-		theirs, err := parity.PyTorchSteps(d)
-		if err != nil {
+	picture := viz.Curves{Title: "LeNet on MNIST, from the same parameters and batches", XLabel: fmt.Sprintf("step (means over %d)", smoothed)}
+	add := func(s []parity.Step, who string, d shape.DType, points bool) {
+		loss, accuracy := trainingCurves(s)
+		loss.Name = fmt.Sprintf("%s, %v", who, d)
+		loss.Points, accuracy.Name, accuracy.Points = points, loss.Name, points
+		picture.Loss, picture.Accuracy = append(picture.Loss, loss), append(picture.Accuracy, accuracy)
+	}
+	var theirs [2][]parity.Step
+	for i, d := range precisions {
+		var err error
+		if theirs[i], err = parity.PyTorchSteps(d); err != nil {
 			return err
 		}
 		var ours []parity.Step
@@ -215,16 +222,11 @@ func (p *parityRun) draw(ctx context.Context, file string) error {
 			}
 			ours = append(ours, s)
 		}
-		far := 0.
-		for i, s := range ours {
-			far = max(far, math.Abs(s.Loss-theirs[i].Loss)/theirs[i].Loss)
-		}
-		fmt.Fprintf(p.out, "%v: %d steps, the loss of each within %.1e of PyTorch's\n", d, len(ours), far)
-		for name, steps := range map[string][]parity.Step{"PyTorch": theirs, "Plexaura": ours} {
-			loss, accuracy := trainingCurves(fmt.Sprintf("%s, %v", name, d), steps)
-			picture.Loss, picture.Accuracy = append(picture.Loss, loss), append(picture.Accuracy, accuracy)
-		}
+		fmt.Fprintf(p.out, "%v: the losses of %d steps differ from PyTorch's by up to %.1e\n", d, len(ours), apart(ours, theirs[i]))
+		add(theirs[i], "PyTorch", d, false)
+		add(ours, "Plexaura", d, d == shape.Float64)
 	}
+	fmt.Fprintf(p.out, "PyTorch's float32 differs from its own float64 by up to %.1e: rounding grows from step to step\n", apart(theirs[0], theirs[1]))
 	img, err := picture.Render()
 	if err != nil {
 		return err
@@ -232,9 +234,16 @@ func (p *parityRun) draw(ctx context.Context, file string) error {
 	return viz.WritePNG(file, img)
 }
 
+// apart is the greatest difference of two trainings' losses.
+func apart(a, b []parity.Step) (far float64) {
+	for i := range a {
+		far = max(far, math.Abs(a[i].Loss-b[i].Loss))
+	}
+	return far
+}
+
 // trainingCurves are the losses and the accuracies of a training.
-func trainingCurves(name string, steps []parity.Step) (loss, accuracy viz.Series) {
-	loss.Name, accuracy.Name = name, name
+func trainingCurves(steps []parity.Step) (loss, accuracy viz.Series) {
 	for first := 0; first < len(steps); first += smoothed {
 		sum, correct, images := 0., 0, 0
 		for _, s := range steps[first:min(first+smoothed, len(steps))] {
