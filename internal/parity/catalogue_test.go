@@ -10,10 +10,12 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/plexaura/plexaura/engine/cpu"
 	"github.com/plexaura/plexaura/graph"
 	"github.com/plexaura/plexaura/internal/parity"
 	"github.com/plexaura/plexaura/ops"
 	"github.com/plexaura/plexaura/shape"
+	"github.com/plexaura/plexaura/vm"
 )
 
 // constructors are the exported functions of package ops that return nodes.
@@ -94,5 +96,28 @@ func TestEveryOpOfTheCatalogueIsPartOfACase(t *testing.T) {
 	for _, op := range ops.All {
 		_, without := notMet[op.Name()]
 		require.NotEqual(t, met[op.Name()], without, "%s: want either a case that it is part of or a reason in notMet", op.Name())
+	}
+}
+
+// Each algorithm that the cpu engine has for convolutions computes one of the cases at least.
+func TestEveryAlgorithmOfConvolutionIsThatOfACase(t *testing.T) {
+	cases, err := parity.Cases()
+	require.NoError(t, err)
+	met := map[string]bool{}
+	for _, c := range cases {
+		n, err := c.Build(shape.Float32)
+		require.NoError(t, err)
+		p, err := vm.Compile(cpu.New(), n.Outs)
+		require.NoError(t, err)
+		program, err := p.Describe(1)
+		require.NoError(t, err)
+		for _, in := range program {
+			met[in.Name+" "+in.Alg] = true
+		}
+	}
+	for _, op := range []string{"Conv2D", "Conv2DInputGrad", "Conv2DFilterGrad"} {
+		for _, alg := range []string{"direct", "im2col", "winograd"} {
+			require.True(t, met[op+" "+alg], "%s by %s", op, alg)
+		}
 	}
 }
