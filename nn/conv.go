@@ -183,6 +183,9 @@ func channels(t shape.Type, groups int) (int, error) {
 	if err := trainable(t); err != nil {
 		return 0, err
 	}
+	if t.Rank() < 2 {
+		return 0, fmt.Errorf("want a batch (N,C,...), have %v", t)
+	}
 	n, ok := t.Dim(1).Int()
 	switch {
 	case !ok:

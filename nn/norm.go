@@ -90,9 +90,6 @@ func (l InstanceNorm) Apply(s Scope, x *graph.Node) *graph.Node {
 func perChannel(op, name string, s Scope, x *graph.Node, f func(weight, bias *graph.Node) *graph.Node) *graph.Node {
 	return s.Within(name, x, func(s Scope) *graph.Node {
 		t := x.Type()
-		if t.Rank() < 2 {
-			return s.g.Reject(op, fmt.Errorf("want a batch (N,C,...), have %v", t), x)
-		}
 		n, err := channels(t, 1)
 		if err != nil {
 			return s.g.Reject(op, err, x)
