@@ -56,6 +56,15 @@ func torchFunctions() map[string]func(x []*graph.Node) *graph.Node {
 		"Huber 0.5":          of2(func(x, t *graph.Node) *graph.Node { return ops.Huber(x, t, .5) }),
 		"GroupNorm of 1":     of3(func(x, g, b *graph.Node) *graph.Node { return ops.GroupNorm(x, 1, g, b, 0) }),
 	}
+	for o, name := range map[ops.LRNOptions]string{{Size: 3}: "3 0.0001 0.75 1", {Alpha: 2, Beta: .5, K: 2}: "5 2 0.5 2"} {
+		fs["LRNWithinChannel "+name] = of1(func(x *graph.Node) *graph.Node { return ops.LRNWithinChannel(x, o) })
+	}
+	for name, o := range map[string]ops.AttentionOptions{"Attention": {}, "Attention 2": {Scale: 2}, "Attention causal": {Causal: true}} {
+		fs[name] = of3(func(q, k, v *graph.Node) *graph.Node { return ops.Attention(q, k, v, o) })
+	}
+	fs["Attention masked"] = func(x []*graph.Node) *graph.Node {
+		return ops.Attention(x[0], x[1], x[2], ops.AttentionOptions{Mask: ops.NotEqual(x[3], ops.Scalar(x[3], 0))})
+	}
 	for _, c := range constructors() { // those without attributes
 		if _, ok := fs[c.name+" 1"]; !ok {
 			fs[c.name+" 1"] = c.build // Softmax and LogSoftmax, over axis 1
@@ -119,6 +128,9 @@ func TestFunctionsEqualPyTorch(t *testing.T) {
 	fs := torchFunctions()
 	for _, c := range cs {
 		t.Run(fmt.Sprint(c.Name, c.In), func(t *testing.T) {
+			if spec, ok := strings.CutPrefix(c.Name, "Einsum "); ok {
+				fs[c.Name] = func(x []*graph.Node) *graph.Node { return ops.Einsum(spec, x...) }
+			}
 			require.Contains(t, fs, c.Name)
 			g := graph.New()
 			var xs, floats []*graph.Node

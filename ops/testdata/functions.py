@@ -120,7 +120,7 @@ case("Hinge", lambda x, t: (1 - t * x).relu().mean(), ("plain", [3, 4]), ("sides
 case("Hinge", lambda x, t: (1 - t * x).relu().mean(), ("kinks", [9]), ("sides", [9]))
 
 ACTIVATIONS = {
-    "ELU 1.0": F.elu, "ELU 0.7": lambda x: F.elu(x, 0.7), "SELU": F.selu, "GELUTanh": lambda x: F.gelu(x, approximate="tanh"),
+    "ELU 1.0": F.elu, "ELU 0.7": lambda x: F.elu(x, 0.7), "SELU": F.selu, "GELU": F.gelu, "GELUTanh": lambda x: F.gelu(x, approximate="tanh"),
     "SiLU": F.silu, "Mish": F.mish, "Softsign": F.softsign, "HardSigmoid": lambda x: F.relu6(x + 3) / 6,  # the derivative of hardsigmoid is that of float32
     "HardSwish": F.hardswish,
 }
@@ -143,6 +143,45 @@ case("GatherAlong 1", lambda x, i: x.gather(1, i), ("plain", [2, 3, 4]), ("ids",
 case("Embedding", lambda w, i: F.embedding(i, w), ("plain", [3, 4]), ("ids", [2, 5]))
 case("TopK 2 1", lambda x: x.topk(2, 1).values, ("plain", [2, 4, 3]))
 case("CumSum 1", lambda x: x.cumsum(1), ("plain", [2, 4, 3]))
+
+for size, alpha, beta, k in ((3, 1e-4, 0.75, 1.0), (5, 2.0, 0.5, 2.0)):
+    within = lambda x: x * (k + alpha * F.avg_pool2d(x * x, size, 1, size // 2, count_include_pad=True)) ** -beta
+    case(f"LRNWithinChannel {size} {alpha:g} {beta:g} {k:g}", within, ("plain", [2, 3, 4, 6]))
+
+GATES = [("plain", [8, 3]), ("plain", [8, 2]), ("plain", [8]), ("plain", [8])]
+case("LSTMCell", lambda x, h, c, *p: sum(torch._VF.lstm_cell(x, (h, c), *p)), ("plain", [4, 3]), ("plain", [4, 2]), ("plain", [4, 2]), *GATES)
+lstm = lambda x, h, c, *p: torch._VF.lstm(x, (h[None], c[None]), p, True, 1, 0.0, True, False, True)[0]
+case("LSTM", lstm, ("plain", [2, 5, 3]), ("plain", [2, 2]), ("plain", [2, 2]), *GATES)
+GATES = [("plain", [6, 3]), ("plain", [6, 2]), ("plain", [6]), ("plain", [6])]
+case("GRUCell", torch._VF.gru_cell, ("plain", [4, 3]), ("plain", [4, 2]), *GATES)
+gru = lambda x, h, *p: torch._VF.gru(x, h[None], p, True, 1, 0.0, True, False, True)[0]
+case("GRU", gru, ("plain", [2, 5, 3]), ("plain", [2, 2]), *GATES)
+
+for spec, *shapes in (
+    ("ij,jk->ik", [2, 3], [3, 4]), ("ij,jk", [2, 3], [3, 4]), ("ij->ji", [2, 3]), ("ba", [2, 3]), ("ij->", [2, 3]), ("ii", [3, 3]), ("ii->i", [3, 3]),
+    ("iji->j", [3, 2, 3]), ("iii->i", [3, 3, 3]), ("i,i->", [4], [4]), ("i,j->ji", [2], [3]), ("i,i->i", [4], [4]), ("bij,bjk->bik", [2, 3, 4], [2, 4, 2]),
+    ("bhqd,bhkd->bhqk", [2, 2, 3, 4], [2, 2, 5, 4]), ("ij,kj,lk->il", [2, 3], [4, 3], [2, 4]), ("bn,anm,bm->ba", [2, 3], [4, 3, 2], [2, 2]),
+    ("ik,jk->k", [2, 3], [4, 3]), ("aab,bc->ca", [2, 2, 3], [3, 2]), (",i->i", [], [3]), ("ij,ij", [2, 3], [2, 3]), ("i,i,i->", [3], [3], [3]),
+    ("cij,oij->co", [2, 3, 2], [4, 3, 2]),
+):
+    case("Einsum " + spec, lambda *xs: torch.einsum(spec, *xs) + 0.0, *(("plain", s) for s in shapes))
+
+
+def attention(q, k, v, mask=None, scale=None, causal=False):
+    scores = q @ k.transpose(-2, -1) * (scale or q.shape[-1] ** -0.5)
+    if causal:
+        scores = scores.masked_fill(~torch.ones(scores.shape[-2:], dtype=torch.bool).tril(), -math.inf)
+    if mask is not None:
+        scores = scores.masked_fill(mask == 0, -math.inf)
+    return scores.softmax(-1) @ v
+
+
+QKV = [("plain", [2, 2, 4, 3]), ("plain", [2, 2, 5, 3]), ("plain", [2, 2, 5, 2])]
+case("Attention", attention, *QKV)
+case("Attention 2", lambda q, k, v: attention(q, k, v, scale=2), *QKV)
+case("Attention causal", lambda q, k, v: attention(q, k, v, causal=True), *QKV)
+case("Attention masked", attention, *QKV, ("ids", [4, 5]))
+case("Attention", attention, ("large", [4, 3]), ("large", [5, 3]), ("plain", [5, 2]))
 
 text = "[\n" + ",\n".join(json.dumps(c, separators=(",", ":")) for c in cases) + "\n]\n"
 pathlib.Path(__file__).with_name("functions.json").write_text(text)
