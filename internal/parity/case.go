@@ -39,7 +39,7 @@ func (in Input) typeIn(d shape.DType) shape.Type {
 	switch in.Kind {
 	case "ids":
 		return t.As(shape.Int32)
-	case "mask":
+	case "mask", "most":
 		return t.As(shape.Bool)
 	}
 	return t

@@ -34,12 +34,15 @@ var kinds = map[string]func(c float64, k, i int) float64{
 	"edges":    func(_ float64, _, i int) float64 { return edges[i] },
 	"kinks":    func(_ float64, _, i int) float64 { return kinks[i] },
 	"ids":      func(_ float64, k, _ int) float64 { return float64(k % 3) },
-	"mask": func(_ float64, k, _ int) float64 {
-		if k%3 == 0 {
-			return 1
-		}
-		return 0
-	},
+	"mask":     func(_ float64, k, _ int) float64 { return truth(k%3 == 0) },
+	"most":     func(_ float64, k, _ int) float64 { return truth(k%3 != 0) },
+}
+
+func truth(b bool) float64 {
+	if b {
+		return 1
+	}
+	return 0
 }
 
 var (

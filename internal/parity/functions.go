@@ -44,6 +44,7 @@ var functions = map[string]function{
 	"Square":       unary(ops.Square),
 	"Reciprocal":   unary(ops.Reciprocal),
 	"SELU":         unary(ops.SELU),
+	"GELU":         unary(ops.GELU),
 	"GELUTanh":     unary(ops.GELUTanh),
 	"SiLU":         unary(ops.SiLU),
 	"Mish":         unary(ops.Mish),
@@ -114,7 +115,8 @@ var functions = map[string]function{
 	"Huber":              with(func(x []*graph.Node, a struct{ Delta float64 }) *graph.Node { return ops.Huber(x[0], x[1], a.Delta) }),
 
 	// normalisation
-	"LRN": with(func(x []*graph.Node, o ops.LRNOptions) *graph.Node { return ops.LRN(x[0], o) }),
+	"LRN":              with(func(x []*graph.Node, o ops.LRNOptions) *graph.Node { return ops.LRN(x[0], o) }),
+	"LRNWithinChannel": with(func(x []*graph.Node, o ops.LRNOptions) *graph.Node { return ops.LRNWithinChannel(x[0], o) }),
 	"LayerNorm": with(func(x []*graph.Node, a struct{ Eps float64 }) *graph.Node {
 		return ops.LayerNorm(x[0], x[1], x[2], a.Eps)
 	}),
@@ -129,8 +131,18 @@ var functions = map[string]function{
 	}),
 	"BatchNorm": with(batchNorm),
 
-	// products and convolutions
-	"MatMul": with(func(x []*graph.Node, op ops.MatMulOp) *graph.Node { return ops.MatMul(x[0], x[1], op) }),
+	// products and what is made of them
+	"Einsum": with(func(x []*graph.Node, a struct{ Subscripts string }) *graph.Node {
+		return ops.Einsum(a.Subscripts, x...)
+	}),
+	"Attention": with(attention),
+	"LSTMCell":  with(lstmCell),
+	"LSTM":      with(lstm),
+	"GRUCell":   with(func(x []*graph.Node, _ struct{}) *graph.Node { return ops.GRUCell(x[0], x[1], recurrence(x[2:])) }),
+	"GRU":       with(gru),
+	"MatMul":    with(func(x []*graph.Node, op ops.MatMulOp) *graph.Node { return ops.MatMul(x[0], x[1], op) }),
+
+	// convolutions
 	"Conv1D": with(func(x []*graph.Node, op ops.Conv1DOp) *graph.Node { return ops.Conv1D(x[0], x[1], op) }),
 	"Conv2D": with(func(x []*graph.Node, op ops.Conv2DOp) *graph.Node { return ops.Conv2D(x[0], x[1], op) }),
 	"Conv3D": with(func(x []*graph.Node, op ops.Conv3DOp) *graph.Node { return ops.Conv3D(x[0], x[1], op) }),
@@ -302,4 +314,38 @@ func batchNorm(x []*graph.Node, a struct {
 		}
 	}
 	return y
+}
+
+// attention takes a mask as its fourth input, where it has one.
+func attention(x []*graph.Node, a struct {
+	Scale  float64
+	Causal bool
+}) *graph.Node {
+	o := ops.AttentionOptions{Scale: a.Scale, Causal: a.Causal}
+	if len(x) > 3 {
+		o.Mask = x[3]
+	}
+	return ops.Attention(x[0], x[1], x[2], o)
+}
+
+// part is one of several outputs.
+type part struct{ Part string }
+
+func lstmCell(x []*graph.Node, a part) *graph.Node {
+	h, c := ops.LSTMCell(x[0], x[1], x[2], recurrence(x[3:]))
+	return map[string]*graph.Node{"hidden": h, "cell": c}[a.Part]
+}
+
+func lstm(x []*graph.Node, a part) *graph.Node {
+	all, h, c := ops.LSTM(x[0], x[1], x[2], recurrence(x[3:]))
+	return map[string]*graph.Node{"all": all, "hidden": h, "cell": c}[a.Part]
+}
+
+func gru(x []*graph.Node, a part) *graph.Node {
+	all, h := ops.GRU(x[0], x[1], recurrence(x[2:]))
+	return map[string]*graph.Node{"all": all, "hidden": h}[a.Part]
+}
+
+func recurrence(x []*graph.Node) ops.Recurrence {
+	return ops.Recurrence{WeightIH: x[0], WeightHH: x[1], BiasIH: x[2], BiasHH: x[3]}
 }

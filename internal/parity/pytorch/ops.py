@@ -31,6 +31,7 @@ KINDS = {
     "kinks": lambda c, i: torch.tensor(KINKS[:c.numel()]),
     "ids": lambda c, i: i % 3,
     "mask": lambda c, i: i % 3 == 0,
+    "most": lambda c, i: i % 3 != 0,
 }
 
 
@@ -38,7 +39,7 @@ def made(kind, p, shape):
     n = torch.Size(shape).numel()
     i = ((7919 * torch.arange(n) + 131 * p) % 1009).reshape(shape)
     v = KINDS[kind](counter(p, shape), i).reshape(shape)
-    if kind in ("ids", "mask"):
+    if kind in ("ids", "mask", "most"):
         return v
     return v.to(torch.float64).requires_grad_()
 
@@ -79,7 +80,7 @@ for op in ("Exp", "Log", "Tanh", "Sigmoid", "ReLU", "Erf", "Sin", "Softplus"):
     case(op, UNARY[op], ("positive", [2, 1021]), label="large")
 
 ACTIVATIONS = [
-    ("ELU", {"Alpha": 1.0}, F.elu), ("ELU", {"Alpha": 0.7}, lambda x: F.elu(x, 0.7)), ("SELU", {}, F.selu),
+    ("GELU", {}, F.gelu), ("ELU", {"Alpha": 1.0}, F.elu), ("ELU", {"Alpha": 0.7}, lambda x: F.elu(x, 0.7)), ("SELU", {}, F.selu),
     ("GELUTanh", {}, lambda x: F.gelu(x, approximate="tanh")), ("SiLU", {}, F.silu), ("Mish", {}, F.mish), ("Softsign", {}, F.softsign),
     ("HardSigmoid", {}, lambda x: F.relu6(x + 3) / 6),  # the derivative of PyTorch's own is that of float32
     ("HardSwish", {}, F.hardswish),
@@ -203,6 +204,10 @@ for size, alpha, beta, k in ((5, 1e-4, 0.75, 1.0), (4, 2.0, 0.5, 2.0), (1, 1.0, 
         case("LRN", lambda x: F.local_response_norm(x.reshape(*x.shape, 1), size, alpha, beta, k).reshape(x.shape), x, Size=size, Alpha=alpha, Beta=beta, K=k)
 case("LRN", lambda x: F.local_response_norm(x, 5, 1.0), [2, 20, 5, 7], label="large", Size=5, Alpha=1.0)
 
+for size, alpha, beta, k in ((3, 1e-4, 0.75, 1.0), (5, 2.0, 0.5, 2.0), (1, 1.0, 1.25, 1.0)):
+    within = lambda x: x * (k + alpha * F.avg_pool2d(x * x, size, 1, size // 2, count_include_pad=True)) ** -beta
+    case("LRNWithinChannel", within, [2, 3, 4, 6], Size=size, Alpha=alpha, Beta=beta, K=k)
+
 for eps in (1e-5, 1e-2):
     for x, axes in (([3, 4], [4]), ([2, 2, 3], [2, 3]), ([2, 2, 3], [3]), ([2, 3, 2, 2], [3, 2, 2])):
         case("LayerNorm", lambda x, g, b: F.layer_norm(x, g.shape, g, b, eps), x, axes, axes, Eps=eps)
@@ -242,6 +247,51 @@ for ta, tb in product((False, True), repeat=2):
 case("MatMul", torch.matmul, [1, 301], [301, 33], label="row")
 for x in ([2, 3], [2, 3, 2], [2, 3, 2, 2]):
     case("AddBias", lambda x, b: x + b.reshape([-1] + [1] * (x.dim() - 2)), x, [3])
+
+for spec, *shapes in (
+    ("ij,jk->ik", [2, 3], [3, 4]), ("ij,jk", [2, 3], [3, 4]), ("ij->ji", [2, 3]), ("ba", [2, 3]), ("ij->", [2, 3]), ("ii", [3, 3]), ("ii->i", [3, 3]),
+    ("iji->j", [3, 2, 3]), ("iii->i", [3, 3, 3]), ("i,i->", [4], [4]), ("i,j->ji", [2], [3]), ("i,i->i", [4], [4]), ("bij,bjk->bik", [2, 3, 4], [2, 4, 2]),
+    ("bhqd,bhkd->bhqk", [2, 2, 3, 4], [2, 2, 5, 4]), ("ij,kj,lk->il", [2, 3], [4, 3], [2, 4]), ("bn,anm,bm->ba", [2, 3], [4, 3, 2], [2, 2]),
+    ("ik,jk->k", [2, 3], [4, 3]), ("aab,bc->ca", [2, 2, 3], [3, 2]), (",i->i", [], [3]), ("ij,ij", [2, 3], [2, 3]), ("i,i,i->", [3], [3], [3]),
+    ("cij,oij->co", [2, 3, 2], [4, 3, 2]),
+):
+    case("Einsum", lambda *xs: torch.einsum(spec, *xs) + 0.0, *shapes, Subscripts=spec)
+
+
+def attention(q, k, v, mask=None, scale=None, causal=False):
+    scores = q @ k.transpose(-2, -1) * (scale or q.shape[-1] ** -0.5)
+    allowed = torch.ones(scores.shape, dtype=torch.bool) if mask is None else mask.expand(scores.shape)
+    if causal:
+        allowed = allowed.tril()
+    scores = scores.masked_fill(~allowed & allowed.any(-1, True), -math.inf)
+    return scores.softmax(-1).masked_fill(~allowed, 0) @ v  # a query without a key gives zeros
+
+
+QKV = [[2, 2, 4, 3], [2, 2, 5, 3], [2, 2, 5, 2]]
+case("Attention", attention, *QKV)
+case("Attention", lambda q, k, v: attention(q, k, v, scale=2), *QKV, Scale=2)
+case("Attention", lambda q, k, v: attention(q, k, v, causal=True), *QKV, Causal=True)
+case("Attention", attention, *QKV, ("most", [4, 5]), label="mask")
+case("Attention", lambda *x: attention(*x, causal=True), *QKV, ("most", [2, 1, 4, 5]), label="mask", Causal=True)
+case("Attention", attention, ("large", [4, 3]), ("large", [5, 3]), [5, 2], label="LargeLogits")
+case("Attention", attention, [2, 3, 20, 8], [2, 3, 24, 8], [2, 3, 24, 5], label="large")
+
+
+def output(run, part):
+    """One output of a recurrent layer: all hidden states, the last, or the last cell state, without the axis of layers."""
+    return lambda *x: run(*x)[part] if part == 0 else run(*x)[part][0]
+
+
+gates = lambda n: [[n * 2, 3], [n * 2, 2], [n * 2], [n * 2]]
+for part, name in enumerate(("hidden", "cell")):
+    case("LSTMCell", lambda x, h, c, *p: torch._VF.lstm_cell(x, (h, c), *p)[part], [4, 3], [4, 2], [4, 2], *gates(4), Part=name)
+for part, name in enumerate(("all", "hidden", "cell")):
+    lstm = lambda x, h, c, *p: torch._VF.lstm(x, (h[None], c[None]), p, True, 1, 0.0, True, False, True)
+    case("LSTM", output(lstm, part), [2, 5, 3], [2, 2], [2, 2], *gates(4), Part=name)
+case("GRUCell", torch._VF.gru_cell, [4, 3], [4, 2], *gates(3))
+for part, name in enumerate(("all", "hidden")):
+    gru = lambda x, h, *p: torch._VF.gru(x, h[None], p, True, 1, 0.0, True, False, True)
+    case("GRU", output(gru, part), [2, 5, 3], [2, 2], *gates(3), Part=name)
 
 # ---- convolution
 
