@@ -32,17 +32,16 @@ func parityCommand(ctx context.Context, c *call) error {
 		return err
 	}
 	p := parityRun{engine: e, out: c.stdout}
-	switch {
-	case *curve != "":
+	if *curve != "" {
 		return p.draw(ctx, *curve)
-	case *op != "":
+	}
+	if *op != "" {
 		err = p.cases(ctx, *op)
-	case *model != "":
+	} else if *model == "" {
+		err = p.ops(ctx)
+	}
+	if err == nil && (*op == "" || *model != "") {
 		err = p.models(ctx, *model)
-	default:
-		if err = p.ops(ctx); err == nil {
-			err = p.models(ctx, "")
-		}
 	}
 	if err != nil {
 		return err
@@ -145,7 +144,7 @@ func (p *parityRun) cell(far, bound float64) string {
 	return fmt.Sprintf("%.1e FAILED", far)
 }
 
-// models prints a line for each value of the networks, or of one.
+// models prints a line for each value of the networks, or of the one of that name.
 func (p *parityRun) models(ctx context.Context, name string) error {
 	models, err := parity.Models()
 	if err != nil {
@@ -179,7 +178,11 @@ func (p *parityRun) model(ctx context.Context, m parity.Model) error {
 	w := tabwriter.NewWriter(p.out, 0, 0, 2, ' ', 0)
 	fmt.Fprintf(w, "\n%v\tfloat32\tfloat64\n", m)
 	for i, v := range m.Values {
-		fmt.Fprintf(w, "%s\t%s\t%s\n", v.Name, p.cell(errs[0].Values[i], errs[0].Bound), p.cell(errs[1].Values[i], errs[1].Bound))
+		name := v.Name
+		if i > 1 { // after logits and loss
+			name = "gradient of " + name
+		}
+		fmt.Fprintf(w, "%s\t%s\t%s\n", name, p.cell(errs[0].Values[i], errs[0].Bound), p.cell(errs[1].Values[i], errs[1].Bound))
 	}
 	return w.Flush()
 }
