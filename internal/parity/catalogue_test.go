@@ -1,9 +1,11 @@
 package parity_test
 
 import (
+	"fmt"
 	"go/ast"
 	"go/parser"
 	"go/token"
+	"os"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -119,5 +121,19 @@ func TestEveryAlgorithmOfConvolutionIsThatOfACase(t *testing.T) {
 		for _, alg := range []string{"direct", "im2col", "winograd"} {
 			require.True(t, met[op+" "+alg], "%s by %s", op, alg)
 		}
+	}
+}
+
+func TestTheDocumentHasALineForEveryFunction(t *testing.T) {
+	text, err := os.ReadFile("../../docs/PARITY.md")
+	require.NoError(t, err)
+	cases, err := parity.Cases()
+	require.NoError(t, err)
+	perOp := map[string]int{}
+	for _, c := range cases {
+		perOp[c.Op]++
+	}
+	for op, n := range perOp {
+		require.Regexp(t, fmt.Sprintf(`(?m)^%s +%d `, op, n), string(text), "run demo parity again")
 	}
 }
