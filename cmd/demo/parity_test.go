@@ -30,7 +30,7 @@ func TestParityPrintsALineForEveryOpAndCase(t *testing.T) {
 
 	status, out, errs := demo(context.Background(), "parity", "-engine", "ref", "-op", "conv3d", "-model", "lenet")
 	require.Zero(t, status, errs)
-	require.Equal(t, perOp["Conv3D"], strings.Count(out, " Conv3D "))
+	require.Equal(t, perOp["Conv3D"], strings.Count(out, " Conv3D"))
 	require.Equal(t, 2, strings.Count(out, "gradient of conv1.weight "), "two batch sizes")
 	require.Contains(t, out, "are below 1e-05 in float32 and 1e-10 in float64")
 }

@@ -49,12 +49,23 @@ func (in Input) typeIn(d shape.DType) shape.Type {
 func Cases() ([]Case, error) { return read[Case]("ops.json.gz") }
 
 // String names the case: its op, what is special, attributes and inputs.
-func (c Case) String() string { return fmt.Sprintf("%s %s %s %v", c.Op, c.Label, c.Attrs, c.In) }
+func (c Case) String() string {
+	name := c.Op
+	if c.Label != "" {
+		name += ", " + c.Label
+	}
+	return fmt.Sprintf("%s %s %v", name, c.Attrs, c.In)
+}
 
 // Errors are how far a computation is from PyTorch's.
 type Errors struct {
 	Value float64 // of the result
 	Grad  float64 // of the gradients, the worst
+}
+
+// Join takes the worse of each.
+func (e Errors) Join(other Errors) Errors {
+	return Errors{max(e.Value, other.Value), max(e.Grad, other.Grad)}
 }
 
 // Bound is the greatest error of what counts as equal: 1e-10 in float64, 1e-5 in float32.
@@ -68,11 +79,6 @@ func Bound(d shape.DType) float64 {
 // WinogradBound is that of a network in float32 with convolutions by Winograd's algorithm. Each is good to
 // [Bound], and errors add up from layer to layer.
 const WinogradBound = 5e-5
-
-// Join takes the worse of each.
-func (e Errors) Join(other Errors) Errors {
-	return Errors{max(e.Value, other.Value), max(e.Grad, other.Grad)}
-}
 
 // Computation is a graph with what it computes from: the result of a case, then its gradients.
 type Computation struct {
@@ -195,13 +201,21 @@ func (n Computation) run(ctx context.Context, e engine.Engine) (*vm.Program, []*
 func dense(t shape.Type, v []float64) *tensor.Dense {
 	b := engine.BufferAt(engine.Aligned(t.Bytes()), t.DType, len(v))
 	engine.Load(b, v)
-	backings := map[shape.DType]func(engine.Buffer) any{
-		shape.Float32: elements[float32], shape.Float64: elements[float64], shape.Int32: elements[int32], shape.Bool: elements[bool],
-	}
-	return tensor.New(tensor.WithShape(t.Ints()...), tensor.WithBacking(backings[t.DType](b)))
+	return tensor.New(tensor.WithShape(t.Ints()...), tensor.WithBacking(elements(b)))
 }
 
-func elements[T shape.Elem](b engine.Buffer) any { return engine.Slice[T](b) }
+// elements returns the memory of b as a slice, of the types that inputs have.
+func elements(b engine.Buffer) any {
+	switch b.DType() {
+	case shape.Float32:
+		return engine.Slice[float32](b)
+	case shape.Float64:
+		return engine.Slice[float64](b)
+	case shape.Int32:
+		return engine.Slice[int32](b)
+	}
+	return engine.Slice[bool](b)
+}
 
 // floats returns the elements of a tensor as numbers.
 func floats(d *tensor.Dense) []float64 {
