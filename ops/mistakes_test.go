@@ -446,3 +446,75 @@ func TestFiveIsTrueWhereItSpreads(t *testing.T) {
 	unfolded := []vm.Option{vm.Without("fold")}
 	require.Equal(t, []float64{1, 2}, computedBy(t, unfolded, []*graph.Node{y}, x)[0])
 }
+
+// What each function must refuse besides: bool in place of numbers, where it is not in takesBool; an axis too
+// few and one too many in its first input, where it is in fixedRank; and channels that its other inputs
+// are not for, where it is in fixedChannels.
+var (
+	takesBool = []string{
+		"StopGradient", "Flatten", "Squeeze", "Unsqueeze", "Transpose", "Reshape", "Slice", "Pad", "BroadcastTo", "Concat", "Where", "ByMode", "Cast",
+		"Equal", "NotEqual", "And", "Or", "Not", "Gather", "GatherAlong", "Embedding", "ResizeNearest", "Scalar", "FullLike", "Full", "ZerosLike", "OnesLike",
+	}
+	fixedRank = []string{
+		"Conv1D", "Conv2D", "Conv3D", "ConvTranspose1D", "ConvTranspose2D", "ConvTranspose3D",
+		"MaxPool1D", "MaxPool2D", "MaxPool3D", "AvgPool1D", "AvgPool2D", "AvgPool3D", "LpPool1D", "LpPool2D", "LpPool3D",
+		"GlobalMaxPool1D", "GlobalMaxPool2D", "GlobalMaxPool3D", "GlobalAvgPool1D", "GlobalAvgPool2D", "GlobalAvgPool3D",
+		"AdaptiveMaxPool1D", "AdaptiveMaxPool2D", "AdaptiveMaxPool3D", "AdaptiveAvgPool1D", "AdaptiveAvgPool2D", "AdaptiveAvgPool3D",
+		"LRNWithinChannel", "ResizeNearest", "ResizeBilinear", "Embedding", "LSTMCell", "LSTM", "GRUCell", "GRU", "Einsum", "Attention",
+	}
+	fixedChannels = []string{
+		"Conv1D", "Conv2D", "Conv3D", "ConvTranspose1D", "ConvTranspose2D", "ConvTranspose3D",
+		"BatchNorm", "GroupNorm", "InstanceNorm", "LayerNorm", "AddBias", "PReLU", "MatMul", "LSTMCell", "GRUCell", "Einsum",
+	}
+)
+
+func TestWrongRanksChannelsAndTypesAreRefused(t *testing.T) {
+	met := map[string]bool{}
+	for _, c := range constructors() {
+		met[c.name] = true
+		refuses := func(what string, wrong shape.Type) {
+			g := graph.New()
+			xs := c.leaves(g)
+			xs[0] = leaf(g, len(xs), wrong)
+			y := c.build(xs)
+			require.False(t, y.Valid(), "%s takes %s %v", c.name, what, wrong)
+			require.Regexp(t, `want|must be|differ|cannot|for input|does not fit|extents|only`, mistake(t, y, g).Err.Error(), c.name)
+		}
+		if x := c.in[0]; x.IsFloat() && !slices.Contains(takesBool, c.name) {
+			refuses("bool", x.As(shape.Bool))
+		}
+		if x := c.in[0]; slices.Contains(fixedRank, c.name) {
+			refuses("fewer axes", x.Of(x.Drop(-1)))
+			refuses("more axes", x.Of(x.Insert(x.Rank(), 2)))
+		}
+		if x := c.in[0]; slices.Contains(fixedChannels, c.name) {
+			refuses("other channels", x.Of(x.With(1, 9)))
+		}
+	}
+	for _, name := range slices.Concat(takesBool, fixedRank, fixedChannels) {
+		require.True(t, met[name], name)
+	}
+}
+
+func TestGroupsThatDoNotDivideTheChannelsAreRefused(t *testing.T) {
+	const n = shape.N
+	line, image, volume := shape.F32(n, 4, 8), shape.F32(n, 4, 8, 8), shape.F32(n, 4, 3, 4, 4)
+	for name, c := range map[string]constructor{
+		"Conv1D":          {in: []shape.Type{line, shape.F32(6, 2, 3)}, build: of2(func(x, w *graph.Node) *graph.Node { return ops.Conv1D(x, w, ops.Conv1DOp{Groups: 3}) })},
+		"Conv2D":          {in: []shape.Type{image, shape.F32(6, 2, 3, 3)}, build: of2(func(x, w *graph.Node) *graph.Node { return ops.Conv2D(x, w, ops.Conv2DOp{Groups: 3}) })},
+		"Conv3D":          {in: []shape.Type{volume, shape.F32(6, 2, 1, 1, 1)}, build: of2(func(x, w *graph.Node) *graph.Node { return ops.Conv3D(x, w, ops.Conv3DOp{Groups: 3}) })},
+		"ConvTranspose1D": {in: []shape.Type{line, shape.F32(4, 2, 3)}, build: of2(func(x, w *graph.Node) *graph.Node { return ops.ConvTranspose1D(x, w, ops.Conv1DOp{Groups: 3}, 0) })},
+		"ConvTranspose2D": {in: []shape.Type{image, shape.F32(4, 2, 3, 3)}, build: of2(func(x, w *graph.Node) *graph.Node {
+			return ops.ConvTranspose2D(x, w, ops.Conv2DOp{Groups: 3}, [2]int{})
+		})},
+		"ConvTranspose3D": {in: []shape.Type{volume, shape.F32(4, 2, 1, 1, 1)}, build: of2(func(x, w *graph.Node) *graph.Node {
+			return ops.ConvTranspose3D(x, w, ops.Conv3DOp{Groups: 3}, [3]int{})
+		})},
+		"GroupNorm": {in: []shape.Type{image, shape.F32(4), shape.F32(4)}, build: of3(func(x, g, b *graph.Node) *graph.Node { return ops.GroupNorm(x, 3, g, b, 0) })},
+	} {
+		g := graph.New()
+		err := mistake(t, c.build(c.leaves(g)), g)
+		require.Equal(t, name, err.Op)
+		require.Regexp(t, `with 3 groups wants 6; its axis 1 is the input's channels divided|3 groups cannot share equally|cannot be split into 3 groups`, err.Err.Error(), name)
+	}
+}
