@@ -26,9 +26,9 @@ type PerExample interface {
 // the sum of its rows; see [ops.CrossEntropyOptions] for a loss of each example. Of a node that has the
 // batch as axis 0, such as an Input, it is of that node's type: row i of it belongs to loss[i].
 //
-// It is one reverse sweep, as [Grad] is. Only where examples meet a value that they share, the weights
-// of a convolution, it makes products of each example: N times the memory of the weights, as the
-// result takes. The batch is axis 0 of all that lies between, symbolic. What mixes the examples, as batch
+// It is one reverse sweep, as [Grad] is. Only where examples meet a value that they share, such as
+// weights, it makes products of each example; filters are multiplied with the patches of the image under
+// them, KH*KW times its memory. The batch is axis 0 of all that lies between, symbolic. What mixes the examples, as batch
 // normalisation does in training, is one error with its line; take [graph.Inference] of the loss, or a
 // normalisation of each example such as [ops.GroupNorm]. So is a [Custom] gradient, since what its rule
 // does is not known, and an op that is not [PerExample]. Of a [Checkpoint] the part is kept.

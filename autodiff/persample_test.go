@@ -11,8 +11,10 @@ import (
 
 	"github.com/plexaura/plexaura/autodiff"
 	"github.com/plexaura/plexaura/autodiff/gradcheck"
+	"github.com/plexaura/plexaura/engine/cpu"
 	"github.com/plexaura/plexaura/engine/ref"
 	"github.com/plexaura/plexaura/graph"
+	"github.com/plexaura/plexaura/models/lenet"
 	"github.com/plexaura/plexaura/nn"
 	"github.com/plexaura/plexaura/ops"
 	"github.com/plexaura/plexaura/shape"
@@ -298,6 +300,28 @@ func TestWhatMixesExamplesIsOneError(t *testing.T) {
 		})
 	}
 	require.False(t, autodiff.PerSample(nil, nil)[0].Valid())
+}
+
+// A batch of LeNet's gradients, of all examples and of each.
+func BenchmarkPerSample(b *testing.B) {
+	for _, each := range []bool{false, true} {
+		b.Run(map[bool]string{false: "Grad", true: "PerSample"}[each], func(b *testing.B) {
+			g := graph.New()
+			x := g.Input("x", shape.F32(shape.N, 1, 28, 28))
+			loss := crossEntropy(lenet.Model.Apply(nn.Root(g), x))
+			outs := autodiff.PerSample(loss, g.Params()...)
+			if !each {
+				outs = autodiff.Grad(ops.Mean(loss), g.Params()...)
+			}
+			m, err := vm.MustCompile(cpu.New(), outs).NewMachine(vm.NewStore(1))
+			require.NoError(b, err)
+			batch := tensor.New(tensor.WithShape(64, 1, 28, 28), tensor.WithBacking(make([]float32, 64*28*28)))
+			for b.Loop() {
+				_, err := m.Run(b.Context(), batch)
+				require.NoError(b, err)
+			}
+		})
+	}
 }
 
 // What each example would change, and how much of it there is: what differentially private training

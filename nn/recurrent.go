@@ -30,16 +30,9 @@ func (l LSTM) Label() string { return l.Name }
 // Apply returns the last hidden state, a node (N,Hidden), or where Whole is set all, (N,T,Hidden).
 func (l LSTM) Apply(s Scope, x *graph.Node) *graph.Node {
 	r := recurrent{l.Hidden, 4, l.NoBias, l.Init}
-	return s.Within(l.Name, x, func(s Scope) *graph.Node {
-		p, h, err := r.params(s, x)
-		if err != nil {
-			return s.g.Reject("LSTM", err, x)
-		}
-		all, last, _ := ops.LSTM(x, h, h, p)
-		if l.Whole {
-			return all
-		}
-		return last
+	return r.apply("LSTM", l.Name, l.Whole, s, x, func(h *graph.Node, p ops.Recurrence) (all, last *graph.Node) {
+		all, last, _ = ops.LSTM(x, h, h, p)
+		return all, last
 	})
 }
 
@@ -62,16 +55,8 @@ func (l GRU) Label() string { return l.Name }
 // Apply returns the last hidden state, a node (N,Hidden), or where Whole is set all, (N,T,Hidden).
 func (l GRU) Apply(s Scope, x *graph.Node) *graph.Node {
 	r := recurrent{l.Hidden, 3, l.NoBias, l.Init}
-	return s.Within(l.Name, x, func(s Scope) *graph.Node {
-		p, h, err := r.params(s, x)
-		if err != nil {
-			return s.g.Reject("GRU", err, x)
-		}
-		all, last := ops.GRU(x, h, p)
-		if l.Whole {
-			return all
-		}
-		return last
+	return r.apply("GRU", l.Name, l.Whole, s, x, func(h *graph.Node, p ops.Recurrence) (all, last *graph.Node) {
+		return ops.GRU(x, h, p)
 	})
 }
 
@@ -80,6 +65,21 @@ type recurrent struct {
 	hidden, gates int
 	noBias        bool
 	init          graph.Initializer
+}
+
+// apply runs f over sequences x, from a state of zeros on.
+func (r recurrent) apply(op, name string, whole bool, s Scope, x *graph.Node, f func(state *graph.Node, p ops.Recurrence) (all, last *graph.Node)) *graph.Node {
+	return s.Within(name, x, func(s Scope) *graph.Node {
+		p, state, err := r.params(s, x)
+		if err != nil {
+			return s.g.Reject(op, err, x)
+		}
+		all, last := f(state, p)
+		if whole {
+			return all
+		}
+		return last
+	})
 }
 
 // params makes the parameters, and a state of zeros.

@@ -274,6 +274,12 @@ func TestProgramNamesLinesAndLayers(t *testing.T) {
 	require.True(t, strings.HasPrefix(out, "digraph"))
 }
 
+func TestGradCheckPrintsBothOrders(t *testing.T) {
+	status, out, errs := demo(context.Background(), "gradcheck", "-op", "lstmcell")
+	require.Zero(t, status, errs)
+	require.Regexp(t, `(?m)^op +attributes +order 1 +order 2 *\nLSTMCell +\d\.\de-\d\d +\d\.\de-\d\d *\n\nall gradients agree`, out)
+}
+
 func TestVerifyAgrees(t *testing.T) {
 	for _, m := range []string{"lenet", "lenet1998"} {
 		status, out, errs := demo(context.Background(), "verify", "-model", m)
