@@ -217,13 +217,13 @@ func elements(b engine.Buffer) any {
 	return engine.Slice[bool](b)
 }
 
-// floats returns the elements of a tensor as numbers.
+// floats returns the elements of a tensor as numbers, to be read.
 func floats(d *tensor.Dense) []float64 {
 	switch d.Dtype() {
 	case tensor.Float32:
 		return engine.Floats(engine.BufferOf(d.Float32s()))
 	case tensor.Float64:
-		return engine.Floats(engine.BufferOf(d.Float64s()))
+		return d.Float64s()
 	case tensor.Int32:
 		return engine.Floats(engine.BufferOf(d.Int32s()))
 	case tensor.Int64:
