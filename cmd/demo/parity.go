@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"maps"
 	"math"
 	"slices"
 	"strings"
@@ -82,6 +83,9 @@ func (p *parityRun) ops(ctx context.Context) error {
 		}
 		fmt.Fprintf(w, "%s\t%d\t%s\n", op, n, p.columns(line, gradients))
 		cases = slices.DeleteFunc(cases, of)
+	}
+	for _, op := range slices.Sorted(maps.Keys(parity.Uncompared)) {
+		fmt.Fprintf(w, "%s\t0\tnot compared: %s\n", op, parity.Uncompared[op])
 	}
 	return w.Flush()
 }
