@@ -55,6 +55,7 @@ var may = map[string][]string{
 	"internal/arch":            {},
 	"internal/atomicfile":      {},
 	"internal/par":             {},
+	"internal/parity":          {"graph", "shape", "ops", "autodiff", "nn", "optim", "vm", "engine", "models/lenet", "models/alexnet", "data", "data/mnist", tensor},
 	"internal/philox":          {},
 	"internal/simd":            {"internal/par", "internal/philox"},
 	"cmd/demo":                 {"..."},
