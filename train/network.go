@@ -31,6 +31,8 @@ type Network struct {
 	// Averaged tells that Evaluation and Inference compute with the moving averages of the
 	// parameters, because the optimiser keeps them.
 	Averaged bool
+
+	derived *derived // what Training is fed with, where it does not compute the gradients itself
 }
 
 // The names of the inputs; examples lie along axis 0.
@@ -44,11 +46,13 @@ const (
 // point. Without an optimiser, opt being nil, there is no graph for training. The error is a
 // [graph.ErrorList] of all mistakes in the graph.
 func Build(model nn.Layer, info data.Info, loss Loss, opt optim.Optimizer) (*Network, error) {
-	n, err := build(model, info, loss, opt)
+	n, err := build(model, info, loss, opt, false)
 	return n, prefixed(err)
 }
 
-func build(model nn.Layer, info data.Info, loss Loss, opt optim.Optimizer) (*Network, error) {
+// build makes the graphs. Where fed is set, that for training has the updates alone, and Inputs
+// in place of what a Derivation computes.
+func build(model nn.Layer, info data.Info, loss Loss, opt optim.Optimizer, fed bool) (*Network, error) {
 	if model == nil {
 		return nil, errors.New("no model")
 	}
@@ -65,8 +69,13 @@ func build(model nn.Layer, info data.Info, loss Loss, opt optim.Optimizer) (*Net
 	n.Evaluation = graph.Inference(value, output)
 	n.Inference = graph.Inference(output)
 	if opt != nil {
-		rate := opt.Apply(g, autodiff.Grad(value, g.Params()...))
-		n.Training = []*graph.Node{value, output, rate}
+		grads := autodiff.Grad(value, g.Params()...)
+		n.Training = []*graph.Node{value, output}
+		if fed && g.Err() == nil {
+			n.derived, grads = derivedOf(g, value, output, grads)
+			n.Training = n.derived.inputs[:2:2]
+		}
+		n.Training = append(n.Training, opt.Apply(g, grads))
 	}
 	if err := g.Err(); err != nil {
 		return nil, err

@@ -34,7 +34,7 @@ func commands() []command {
 		{"summary", "", "layers, shapes, parameters, multiply-adds and memory of a model", summary},
 		{"program", "", "the compiled instructions of a model", program},
 		{"gradcheck", "", "gradients of every op against finite differences", gradCheck},
-		{"verify", "", "the optimised program against the plain one", verify},
+		{"verify", "", "the optimised program against the plain one, or against gorgonia", verify},
 		{"bench", "", "time the cases of the performance table", bench},
 	}
 }

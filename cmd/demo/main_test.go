@@ -63,6 +63,8 @@ func TestMistakesAreOneLineAndAStatus(t *testing.T) {
 		{"program -batch -2", 2, "-batch -2"},
 		{"gradcheck -op Nonsense", 2, `no op "Nonsense"`},
 		{"verify -batch 0", 2, "-batch 0"},
+		{"verify -vm lisp", 2, `no vm "lisp"; there are gorgonia, plexaura`},
+		{"train -vm lisp", 2, `no vm "lisp"; there are gorgonia, plexaura`},
 		{"bench -case nonsense", 2, `no case "nonsense"`},
 		{"bench -bf16", 2, "-bf16"},
 		{"bench -threads 0", 2, "-threads 0"},

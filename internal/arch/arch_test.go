@@ -44,7 +44,7 @@ var may = map[string][]string{
 	"data/mnist":               {"data", "data/idx", "shape", "internal/philox", tensor},
 	"viz":                      {"shape", "internal/atomicfile"},
 	"interop/safetensors":      {"shape", "internal/atomicfile"},
-	"interop/gorgonia":         {"graph", "shape", "ops", tensor},
+	"interop/gorgonia":         {"graph", "shape", "ops", "engine", "internal/philox", tensor},
 	"models/lenet":             {"nn", "ops", "graph", "shape"},
 	"models/alexnet":           {"nn", "ops", "graph", "shape"},
 	"models":                   {},
