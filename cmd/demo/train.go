@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -29,6 +30,8 @@ type settings struct {
 	Seed   uint64  `json:"seed"`
 	Limit  int     `json:"limit,omitempty"` // images; 0 is all
 	Engine string  `json:"engine"`
+	// Augment is the recipe's name; empty in runs from before there were any.
+	Augment string `json:"augment,omitempty"`
 }
 
 func trainCommand(ctx context.Context, c *call) error {
@@ -38,7 +41,9 @@ func trainCommand(ctx context.Context, c *call) error {
 	c.IntVar(&s.Epochs, "epochs", 8, "passes over the training images, in total")
 	c.IntVar(&s.Batch, "batch", 64, "images a step")
 	c.Float64Var(&s.LR, "lr", 0, "learning rate at the start; 0 is the model's own")
-	c.Uint64Var(&s.Seed, "seed", 1, "fixes initialisation and shuffling")
+	c.Uint64Var(&s.Seed, "seed", 1, "fixes initialisation, shuffling and augmentation")
+	c.StringVar(&s.Augment, "augment", "none", "how training images are changed at random: "+list(recipes()))
+	workers := c.Int("workers", 1, "goroutines that load images ahead; 0 is none")
 	c.StringVar(&s.Engine, "engine", "cpu", "cpu, std or ref")
 	c.IntVar(&s.Limit, "limit", 0, "train on the first `N` images alone; 0 is all")
 	out := c.String("out", "", "run `folder` (default runs/MODEL)")
@@ -60,6 +65,9 @@ func trainCommand(ctx context.Context, c *call) error {
 	if err := s.check(); err != nil {
 		return err
 	}
+	if *workers < 0 {
+		return usagef("-workers %d: at least 0", *workers)
+	}
 	m, err := findModel(s.Model)
 	if err != nil {
 		return err
@@ -71,7 +79,11 @@ func trainCommand(ctx context.Context, c *call) error {
 	if s.LR == 0 {
 		s.LR = m.lr
 	}
-	ds, err := loadData(s.Data, m.image, m.preprocess)
+	how, err := findRecipe(cmp.Or(s.Augment, "none"))
+	if err != nil {
+		return err
+	}
+	ds, err := loadData(s.Data, how.from(m.image), m.image, m.preprocess)
 	if err != nil {
 		return err
 	}
@@ -79,6 +91,7 @@ func trainCommand(ctx context.Context, c *call) error {
 		ds.train = data.Limit(ds.train, s.Limit)
 	}
 	r := trainRun{settings: s, model: m, engine: e, data: ds, folder: folder, from: from, out: c.stdout}
+	r.augment, r.workers = how.augment(m.image.Int(1)), *workers
 	if from == nil {
 		if err := r.makeRoom(); err != nil {
 			return err
@@ -122,7 +135,7 @@ func (s *settings) takeUp(flags *flag.FlagSet, folder string) (*train.Checkpoint
 			s.Epochs = given.Epochs
 		case "engine":
 			s.Engine = given.Engine
-		case "model", "data", "batch", "lr", "seed", "limit":
+		case "model", "data", "batch", "lr", "seed", "limit", "augment":
 			if given.value(f.Name) != old.value(f.Name) && conflict == nil {
 				conflict = usagef("-resume: the run in %s has -%s %v, not %v; leave the flag out, or begin a new run", folder, f.Name, old.value(f.Name), given.value(f.Name))
 			}
@@ -133,7 +146,7 @@ func (s *settings) takeUp(flags *flag.FlagSet, folder string) (*train.Checkpoint
 
 // value is the setting that a flag sets.
 func (s settings) value(flag string) any {
-	return map[string]any{"model": s.Model, "data": s.Data, "batch": s.Batch, "lr": s.LR, "seed": s.Seed, "limit": s.Limit}[flag]
+	return map[string]any{"model": s.Model, "data": s.Data, "batch": s.Batch, "lr": s.LR, "seed": s.Seed, "limit": s.Limit, "augment": cmp.Or(s.Augment, "none")}[flag]
 }
 
 // trainRun is one use of the train command, checked and loaded.
@@ -142,6 +155,8 @@ type trainRun struct {
 	model    model
 	engine   engine.Engine
 	data     splits
+	augment  data.Augmentation // nil for none
+	workers  int
 	folder   string
 	from     *train.Checkpoint
 	out      io.Writer
@@ -173,6 +188,10 @@ func (r trainRun) train(ctx context.Context) error {
 	s := r.settings
 	fmt.Fprintf(r.out, "%s on %s: %d images to train on, %d for validation, seed %d, engine %s, into %s\n",
 		s.Model, s.Data, r.data.train.Len(), r.data.validation.Len(), s.Seed, r.engine.Name(), r.folder)
+	workers := r.workers
+	if workers == 0 {
+		workers = -1
+	}
 	show := newProgress(r.out, s.Epochs)
 	start := time.Now()
 	result, err := train.Fit(ctx, train.Config{
@@ -181,6 +200,7 @@ func (r trainRun) train(ctx context.Context) error {
 		Engine:    r.engine,
 		Optimizer: optim.Recipe{Rule: optim.SGD{LR: s.LR, Momentum: .9}, Schedule: r.schedule()},
 		Epochs:    s.Epochs, Batch: s.Batch, Seed: s.Seed,
+		Augment: r.augment, Workers: workers,
 		Resume: r.from, Folder: r.folder, Settings: s,
 		OnStep: show.step, OnEpoch: show.epoch,
 	})
