@@ -251,7 +251,7 @@ func (p *Predictor) evaluate(ctx context.Context, ds data.Dataset, loss Loss) (e
 	if err != nil {
 		return e, err
 	}
-	batches, err := data.NewLoader(ds, data.Batching{Size: defaultBatch})
+	batches, err := data.NewLoader(ds, data.Batching{Size: defaultBatch, Workers: 1})
 	if err != nil {
 		return e, err
 	}
