@@ -32,6 +32,7 @@ type settings struct {
 	Engine string  `json:"engine"`
 	// Augment is the recipe's name; empty in runs from before there were any.
 	Augment string `json:"augment,omitempty"`
+	VM      string `json:"vm"` // what computes losses and gradients
 }
 
 func trainCommand(ctx context.Context, c *call) error {
@@ -45,6 +46,7 @@ func trainCommand(ctx context.Context, c *call) error {
 	c.StringVar(&s.Augment, "augment", "none", "how training images are changed at random: "+list(recipes()))
 	workers := c.Int("workers", 1, "goroutines that load images ahead; 0 is none")
 	c.StringVar(&s.Engine, "engine", "cpu", "cpu, std or ref")
+	c.StringVar(&s.VM, "vm", "plexaura", "what computes losses and gradients: plexaura, or gorgonia, whose TapeMachine leaves the engine the updates")
 	c.IntVar(&s.Limit, "limit", 0, "train on the first `N` images alone; 0 is all")
 	out := c.String("out", "", "run `folder` (default runs/MODEL)")
 	resume := c.Bool("resume", false, "go on with the run in -out")
@@ -76,6 +78,10 @@ func trainCommand(ctx context.Context, c *call) error {
 	if err != nil {
 		return err
 	}
+	derive, err := findVM(s.VM)
+	if err != nil {
+		return err
+	}
 	if s.LR == 0 {
 		s.LR = m.lr
 	}
@@ -90,7 +96,7 @@ func trainCommand(ctx context.Context, c *call) error {
 	if s.Limit > 0 {
 		ds.train = data.Limit(ds.train, s.Limit)
 	}
-	r := trainRun{settings: s, model: m, engine: e, data: ds, folder: folder, from: from, out: c.stdout}
+	r := trainRun{settings: s, model: m, engine: e, derive: derive, data: ds, folder: folder, from: from, out: c.stdout}
 	r.augment, r.workers = how.augment(m.image.Int(1)), *workers
 	if from == nil {
 		if err := r.makeRoom(); err != nil {
@@ -116,7 +122,7 @@ func (s settings) check() error {
 }
 
 // takeUp loads the checkpoint in folder and its settings. Flags may change the number of
-// epochs and the engine; others that differ are an error, since the run would be another.
+// epochs, the engine and the VM; others that differ are an error, since the run would be another.
 func (s *settings) takeUp(flags *flag.FlagSet, folder string) (*train.Checkpoint, error) {
 	from, err := train.LoadCheckpoint(filepath.Join(folder, train.CheckpointFile))
 	if err != nil {
@@ -127,6 +133,9 @@ func (s *settings) takeUp(flags *flag.FlagSet, folder string) (*train.Checkpoint
 		return nil, fmt.Errorf("-resume: the settings in %s: %w", folder, err)
 	}
 	given := *s
+	if old.VM == "" { // a run of an earlier version
+		old.VM = given.VM
+	}
 	*s = old
 	var conflict error
 	flags.Visit(func(f *flag.Flag) {
@@ -135,6 +144,8 @@ func (s *settings) takeUp(flags *flag.FlagSet, folder string) (*train.Checkpoint
 			s.Epochs = given.Epochs
 		case "engine":
 			s.Engine = given.Engine
+		case "vm":
+			s.VM = given.VM
 		case "model", "data", "batch", "lr", "seed", "limit", "augment":
 			if given.value(f.Name) != old.value(f.Name) && conflict == nil {
 				conflict = usagef("-resume: the run in %s has -%s %v, not %v; leave the flag out, or begin a new run", folder, f.Name, old.value(f.Name), given.value(f.Name))
@@ -154,6 +165,7 @@ type trainRun struct {
 	settings settings
 	model    model
 	engine   engine.Engine
+	derive   train.Deriver // nil: our VM
 	data     splits
 	augment  data.Augmentation // nil for none
 	workers  int
@@ -186,8 +198,8 @@ func (r trainRun) schedule() optim.Schedule {
 
 func (r trainRun) train(ctx context.Context) error {
 	s := r.settings
-	fmt.Fprintf(r.out, "%s on %s: %d images to train on, %d for validation, seed %d, engine %s, into %s\n",
-		s.Model, s.Data, r.data.train.Len(), r.data.validation.Len(), s.Seed, r.engine.Name(), r.folder)
+	fmt.Fprintf(r.out, "%s on %s: %d images to train on, %d for validation, seed %d, %sengine %s, into %s\n",
+		s.Model, s.Data, r.data.train.Len(), r.data.validation.Len(), s.Seed, r.others(), r.engine.Name(), r.folder)
 	workers := r.workers
 	if workers == 0 {
 		workers = -1
@@ -197,7 +209,7 @@ func (r trainRun) train(ctx context.Context) error {
 	result, err := train.Fit(ctx, train.Config{
 		Model: r.model.layer, Name: s.Model, Loss: r.model.loss,
 		Train: r.data.train, Validation: r.data.validation,
-		Engine:    r.engine,
+		Engine: r.engine, Derive: r.derive,
 		Optimizer: optim.Recipe{Rule: optim.SGD{LR: s.LR, Momentum: .9}, Schedule: r.schedule()},
 		Epochs:    s.Epochs, Batch: s.Batch, Seed: s.Seed,
 		Augment: r.augment, Workers: workers,
@@ -217,6 +229,14 @@ func (r trainRun) train(ctx context.Context) error {
 		return err
 	}
 	return r.finish(ctx, result, time.Since(start))
+}
+
+// others names what computes besides the engine.
+func (r trainRun) others() string {
+	if r.derive == nil {
+		return ""
+	}
+	return "gradients by " + r.settings.VM + ", updates and the test by "
 }
 
 // finish tests the trained model, once.
