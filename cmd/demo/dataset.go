@@ -12,13 +12,17 @@ import (
 type splits struct{ train, validation, test data.Dataset }
 
 // loadData reads the dataset of a -data flag, "mnist" or a folder with the four MNIST files,
-// with inputs of the given shape, preprocessed by p.
-func loadData(name string, input shape.Shape, p data.Preprocess) (s splits, err error) {
+// with inputs of the given shapes, wide for training, preprocessed by p.
+func loadData(name string, wide, input shape.Shape, p data.Preprocess) (s splits, err error) {
 	if s, err = readData(name); err != nil {
 		return s, err
 	}
-	if have := s.train.Info().Input.Shape; have != input {
+	have := s.train.Info().Input.Shape
+	if have != input {
 		return s, fmt.Errorf("the images of %s are %v, the model takes %v", name, have, input)
+	}
+	if have != wide {
+		return s, fmt.Errorf("the images of %s are %v, the augmentation cuts its parts from %v", name, have, wide)
 	}
 	for _, ds := range []*data.Dataset{&s.train, &s.validation, &s.test} {
 		if *ds, err = data.WithPreprocess(*ds, p); err != nil {

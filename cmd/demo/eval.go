@@ -19,7 +19,7 @@ func eval(ctx context.Context, c *call) error {
 	if err != nil {
 		return err
 	}
-	ds, err := loadData(*from, p.Info().Input.Shape, p.Info().Preprocess)
+	ds, err := loadData(*from, p.Info().Input.Shape, p.Info().Input.Shape, p.Info().Preprocess)
 	if err != nil {
 		return err
 	}

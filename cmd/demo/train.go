@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -29,7 +30,9 @@ type settings struct {
 	Seed   uint64  `json:"seed"`
 	Limit  int     `json:"limit,omitempty"` // images; 0 is all
 	Engine string  `json:"engine"`
-	VM     string  `json:"vm"` // what computes losses and gradients
+	// Augment is the recipe's name; empty in runs from before there were any.
+	Augment string `json:"augment,omitempty"`
+	VM      string `json:"vm"` // what computes losses and gradients
 }
 
 func trainCommand(ctx context.Context, c *call) error {
@@ -39,7 +42,9 @@ func trainCommand(ctx context.Context, c *call) error {
 	c.IntVar(&s.Epochs, "epochs", 8, "passes over the training images, in total")
 	c.IntVar(&s.Batch, "batch", 64, "images a step")
 	c.Float64Var(&s.LR, "lr", 0, "learning rate at the start; 0 is the model's own")
-	c.Uint64Var(&s.Seed, "seed", 1, "fixes initialisation and shuffling")
+	c.Uint64Var(&s.Seed, "seed", 1, "fixes initialisation, shuffling and augmentation")
+	c.StringVar(&s.Augment, "augment", "none", "how training images are changed at random: "+list(recipes()))
+	workers := c.Int("workers", 1, "goroutines that load images ahead; 0 is none")
 	c.StringVar(&s.Engine, "engine", "cpu", "cpu, std or ref")
 	c.StringVar(&s.VM, "vm", "plexaura", "what computes losses and gradients: plexaura, or gorgonia, whose TapeMachine leaves the engine the updates")
 	c.IntVar(&s.Limit, "limit", 0, "train on the first `N` images alone; 0 is all")
@@ -62,6 +67,9 @@ func trainCommand(ctx context.Context, c *call) error {
 	if err := s.check(); err != nil {
 		return err
 	}
+	if *workers < 0 {
+		return usagef("-workers %d: at least 0", *workers)
+	}
 	m, err := findModel(s.Model)
 	if err != nil {
 		return err
@@ -77,7 +85,11 @@ func trainCommand(ctx context.Context, c *call) error {
 	if s.LR == 0 {
 		s.LR = m.lr
 	}
-	ds, err := loadData(s.Data, m.image, m.preprocess)
+	how, err := findRecipe(cmp.Or(s.Augment, "none"))
+	if err != nil {
+		return err
+	}
+	ds, err := loadData(s.Data, how.from(m.image), m.image, m.preprocess)
 	if err != nil {
 		return err
 	}
@@ -85,6 +97,7 @@ func trainCommand(ctx context.Context, c *call) error {
 		ds.train = data.Limit(ds.train, s.Limit)
 	}
 	r := trainRun{settings: s, model: m, engine: e, derive: derive, data: ds, folder: folder, from: from, out: c.stdout}
+	r.augment, r.workers = how.augment(m.image.Int(1)), *workers
 	if from == nil {
 		if err := r.makeRoom(); err != nil {
 			return err
@@ -133,7 +146,7 @@ func (s *settings) takeUp(flags *flag.FlagSet, folder string) (*train.Checkpoint
 			s.Engine = given.Engine
 		case "vm":
 			s.VM = given.VM
-		case "model", "data", "batch", "lr", "seed", "limit":
+		case "model", "data", "batch", "lr", "seed", "limit", "augment":
 			if given.value(f.Name) != old.value(f.Name) && conflict == nil {
 				conflict = usagef("-resume: the run in %s has -%s %v, not %v; leave the flag out, or begin a new run", folder, f.Name, old.value(f.Name), given.value(f.Name))
 			}
@@ -144,7 +157,7 @@ func (s *settings) takeUp(flags *flag.FlagSet, folder string) (*train.Checkpoint
 
 // value is the setting that a flag sets.
 func (s settings) value(flag string) any {
-	return map[string]any{"model": s.Model, "data": s.Data, "batch": s.Batch, "lr": s.LR, "seed": s.Seed, "limit": s.Limit}[flag]
+	return map[string]any{"model": s.Model, "data": s.Data, "batch": s.Batch, "lr": s.LR, "seed": s.Seed, "limit": s.Limit, "augment": cmp.Or(s.Augment, "none")}[flag]
 }
 
 // trainRun is one use of the train command, checked and loaded.
@@ -154,6 +167,8 @@ type trainRun struct {
 	engine   engine.Engine
 	derive   train.Deriver // nil: our VM
 	data     splits
+	augment  data.Augmentation // nil for none
+	workers  int
 	folder   string
 	from     *train.Checkpoint
 	out      io.Writer
@@ -185,6 +200,10 @@ func (r trainRun) train(ctx context.Context) error {
 	s := r.settings
 	fmt.Fprintf(r.out, "%s on %s: %d images to train on, %d for validation, seed %d, %sengine %s, into %s\n",
 		s.Model, s.Data, r.data.train.Len(), r.data.validation.Len(), s.Seed, r.others(), r.engine.Name(), r.folder)
+	workers := r.workers
+	if workers == 0 {
+		workers = -1
+	}
 	show := newProgress(r.out, s.Epochs)
 	start := time.Now()
 	result, err := train.Fit(ctx, train.Config{
@@ -193,6 +212,7 @@ func (r trainRun) train(ctx context.Context) error {
 		Engine: r.engine, Derive: r.derive,
 		Optimizer: optim.Recipe{Rule: optim.SGD{LR: s.LR, Momentum: .9}, Schedule: r.schedule()},
 		Epochs:    s.Epochs, Batch: s.Batch, Seed: s.Seed,
+		Augment: r.augment, Workers: workers,
 		Resume: r.from, Folder: r.folder, Settings: s,
 		OnStep: show.step, OnEpoch: show.epoch,
 	})
