@@ -10,6 +10,7 @@ import (
 	"github.com/plexaura/plexaura/autodiff"
 	"github.com/plexaura/plexaura/data"
 	"github.com/plexaura/plexaura/data/mnist"
+	"github.com/plexaura/plexaura/data/picture"
 	"github.com/plexaura/plexaura/engine"
 	"github.com/plexaura/plexaura/engine/cpu"
 	"github.com/plexaura/plexaura/engine/ref"
@@ -55,7 +56,7 @@ func models() map[string]model {
 	} {
 		all[name] = model{
 			layer: layer, image: shape.Of(3, 224, 224), classes: 1000,
-			loss: crossEntropy, preprocess: imageNet(), lr: .01,
+			loss: crossEntropy, preprocess: picture.ImageNet(), lr: .01,
 		}
 	}
 	return all
@@ -66,11 +67,6 @@ func preprocess1998() data.Preprocess {
 	p := mnist.Info().Preprocess
 	p.Mean, p.Std = []float32{lenet.Mean1998}, []float32{lenet.Std1998}
 	return p
-}
-
-// imageNet is the usual normalisation of photographs.
-func imageNet() data.Preprocess {
-	return data.Preprocess{Mean: []float32{.485, .456, .406}, Std: []float32{.229, .224, .225}}
 }
 
 func findModel(name string) (model, error) {

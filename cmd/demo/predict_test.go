@@ -15,6 +15,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/plexaura/plexaura/data/mnist"
+	"github.com/plexaura/plexaura/data/picture"
 )
 
 // stroke is a picture with a white bar on black.
@@ -51,7 +52,7 @@ func TestPicturesThatCannotBeReadAreErrors(t *testing.T) {
 	} {
 		path := filepath.Join(t.TempDir(), c.name)
 		require.NoError(t, os.WriteFile(path, c.file, 0o644))
-		_, err := readPicture(path, mnist.Info().Preprocess)
+		_, err := readPicture(path, mnist.Info())
 		require.ErrorContains(t, err, c.want)
 		require.ErrorContains(t, err, path)
 	}
@@ -61,7 +62,7 @@ func FuzzReadPicture(f *testing.F) {
 	f.Add(encoded(f, func(b *bytes.Buffer) error { return png.Encode(b, stroke(28, 28)) }))
 	f.Add(encoded(f, func(b *bytes.Buffer) error { return jpeg.Encode(b, stroke(40, 20), nil) }))
 	f.Fuzz(func(t *testing.T, file []byte) {
-		img, err := decode(bytes.NewReader(file))
+		img, err := picture.Decode(bytes.NewReader(file))
 		if err != nil {
 			return
 		}

@@ -42,6 +42,8 @@ var may = map[string][]string{
 	"data":                     {"shape", "internal/philox", tensor},
 	"data/idx":                 {"shape"},
 	"data/mnist":               {"data", "data/idx", "shape", "internal/philox", tensor},
+	"data/picture":             {"data", "shape"},
+	"data/imagefolder":         {"data", "data/picture", "shape"},
 	"viz":                      {"shape", "internal/atomicfile"},
 	"interop/safetensors":      {"shape", "internal/atomicfile"},
 	"interop/gorgonia":         {"graph", "shape", "ops", tensor},
