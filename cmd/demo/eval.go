@@ -51,7 +51,7 @@ func loadPredictor(weights, engineName string) (model, *train.Predictor, error) 
 	if !ok {
 		return m, nil, fmt.Errorf("%s is for a model %q, which demo does not have; it has %s", weights, w.Name, list(models()))
 	}
-	p, err := train.NewPredictor(m.layer, w, e)
+	p, err := train.NewPredictor(m.layer(w.Info), w, e)
 	if err != nil {
 		return m, nil, fmt.Errorf("%s: %w", weights, err)
 	}

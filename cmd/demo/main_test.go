@@ -45,7 +45,7 @@ func TestMistakesAreOneLineAndAStatus(t *testing.T) {
 		{"train -lr NaN", 2, "-lr NaN"},
 		{"train -lr -1", 2, "-lr -1"},
 		{"train -limit -1", 2, "-limit -1"},
-		{"train -model vgg", 2, `no model "vgg"; there are alexnet, lenet, lenet1998`},
+		{"train -model vgg", 2, `no model "vgg"; there are alexnet, alexnet-bn, alexnet2012, lenet, lenet1998`},
 		{"train -model alexnet -out " + dir + "/run", 1, "the images of mnist are (1,28,28), the model takes (3,224,224)"},
 		{"train -engine gpu", 2, `no engine "gpu"`},
 		{"train extra", 2, `unexpected argument "extra"`},
@@ -245,13 +245,35 @@ func writeDigit(t *testing.T, dir string, i int) (path, label string) {
 }
 
 func TestSummaryHasThePublishedCounts(t *testing.T) {
-	_, out, errs := demo(context.Background(), "summary", "-model", "lenet")
-	require.Empty(t, errs)
-	require.Contains(t, out, "61,706")
-	require.Contains(t, out, "416,520")
-	require.Contains(t, out, "(N,16,5,5)")
-	_, out, _ = demo(context.Background(), "summary", "-model", "lenet1998")
-	require.Contains(t, out, "60,000")
+	for _, c := range []struct{ model, parameters, macs string }{
+		{"lenet", "61,706", "416,520"},
+		{"lenet1998", "60,000", ""},
+		{"alexnet", "61,100,840", "714,188,480"},
+		{"alexnet2012", "60,965,224", "724,406,816"},
+		{"vgg11", "132,863,336", "7,609,090,048"},
+		{"vgg16", "138,357,544", "15,470,264,320"},
+		{"resnet18", "11,689,512", "1,814,073,344"},
+		{"resnet50", "25,557,032", "4,089,184,256"},
+		{"squeezenet", "1,235,496", "349,151,936"},
+		{"mobilenetv2", "3,504,872", "300,774,272"},
+	} {
+		status, out, errs := demo(context.Background(), "summary", "-model", c.model)
+		require.Zero(t, status, errs)
+		require.Regexp(t, `(?m)^ +total +`+c.parameters+` +`+c.macs, out)
+	}
+}
+
+// Layers stand in the order in which they end, under the names of what they are.
+func TestSummaryNamesLayers(t *testing.T) {
+	for model, want := range map[string]string{
+		"lenet":       `conv2 +Conv2D +\(N,16,10,10\) .*\n +4 +ReLU`,
+		"alexnet2012": `conv1 +Conv2D .*\n +1 +ReLU .*\n +2 +LRN .*\n +3 +MaxPool2D`,
+		"resnet18":    `layer1.0.bn2 +BatchNorm .*\n +layer1.0 +ReLU .*\n +layer1.1.conv1 +Conv2D`,
+		"squeezenet":  `features.3.expand3x3 +Conv2D .*\n +features.3 +ReLU +\(N,128,55,55\)`,
+	} {
+		_, out, _ := demo(context.Background(), "summary", "-model", model)
+		require.Regexp(t, want, out)
+	}
 }
 
 func TestProgramNamesLinesAndLayers(t *testing.T) {

@@ -176,7 +176,7 @@ func (r trainRun) train(ctx context.Context) error {
 	show := newProgress(r.out, s.Epochs)
 	start := time.Now()
 	result, err := train.Fit(ctx, train.Config{
-		Model: r.model.layer, Name: s.Model, Loss: r.model.loss,
+		Model: r.model.layer(r.data.train.Info()), Name: s.Model, Loss: r.model.loss,
 		Train: r.data.train, Validation: r.data.validation,
 		Engine:    r.engine,
 		Optimizer: optim.Recipe{Rule: optim.SGD{LR: s.LR, Momentum: .9}, Schedule: r.schedule()},
@@ -201,7 +201,7 @@ func (r trainRun) train(ctx context.Context) error {
 
 // finish tests the trained model, once.
 func (r trainRun) finish(ctx context.Context, result *train.Result, took time.Duration) error {
-	p, err := train.NewPredictor(r.model.layer, result.Checkpoint, r.engine)
+	p, err := train.NewPredictor(r.model.layer(r.data.train.Info()), result.Checkpoint, r.engine)
 	if err != nil {
 		return err
 	}

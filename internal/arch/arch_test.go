@@ -41,6 +41,7 @@ var may = map[string][]string{
 	"train":                    {"graph", "shape", "ops", "autodiff", "nn", "optim", "vm", "engine", "data", "interop/safetensors", "internal/atomicfile", "internal/philox", tensor},
 	"data":                     {"shape", "internal/philox", tensor},
 	"data/idx":                 {"shape"},
+	"data/imagenet":            {"data", "data/picture", "shape"},
 	"data/mnist":               {"data", "data/idx", "shape", "internal/philox", tensor},
 	"data/picture":             {"data", "shape"},
 	"data/imagefolder":         {"data", "data/picture", "shape"},
