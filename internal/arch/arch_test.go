@@ -43,6 +43,8 @@ var may = map[string][]string{
 	"data/idx":                 {"shape"},
 	"data/imagenet":            {"data", "data/picture", "shape"},
 	"data/mnist":               {"data", "data/idx", "shape", "internal/philox", tensor},
+	"data/fashion":             {"data", "data/mnist", "shape"},
+	"data/cifar":               {"data", "data/picture", "shape"},
 	"data/picture":             {"data", "shape"},
 	"data/imagefolder":         {"data", "data/picture", "shape"},
 	"viz":                      {"shape", "internal/atomicfile"},
