@@ -307,7 +307,7 @@ func (m model) images(batch int) *tensor.Dense {
 func (m model) labels(batch int) *tensor.Dense {
 	ids := make([]int32, batch)
 	for i := range ids {
-		ids[i] = int32(37 * i % m.classes)
+		ids[i] = int32(37 * i % len(m.classes))
 	}
 	return tensor.New(tensor.WithShape(batch), tensor.WithBacking(ids))
 }

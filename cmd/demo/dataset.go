@@ -1,45 +1,139 @@
 package main
 
 import (
+	"errors"
 	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
 
 	"github.com/plexaura/plexaura/data"
+	"github.com/plexaura/plexaura/data/cifar"
+	"github.com/plexaura/plexaura/data/fashion"
+	"github.com/plexaura/plexaura/data/imagefolder"
 	"github.com/plexaura/plexaura/data/mnist"
+	"github.com/plexaura/plexaura/data/picture"
 	"github.com/plexaura/plexaura/shape"
 )
 
-// splits are the parts of a dataset. Nothing is chosen by looking at test.
+// splits are the parts of a dataset. Nothing is chosen by looking at test, which a folder of
+// pictures may lack.
 type splits struct{ train, validation, test data.Dataset }
 
-// loadData reads the dataset of a -data flag, "mnist" or a folder with the four MNIST files,
-// with inputs of the given shape, preprocessed by p.
-func loadData(name string, input shape.Shape, p data.Preprocess) (s splits, err error) {
-	if s, err = readData(name); err != nil {
+// limit keeps the first images of each part alone; 0 is all.
+func (s *splits) limit(train, test int) {
+	for part, n := range map[*data.Dataset]int{&s.train: train, &s.validation: test, &s.test: test} {
+		if n > 0 && *part != nil {
+			*part = data.Limit(*part, n)
+		}
+	}
+}
+
+// last is what a trained model is tested on, and its name.
+func (s splits) last() (data.Dataset, string) {
+	if s.test == nil {
+		return s.validation, "validation"
+	}
+	return s.test, "test"
+}
+
+// source is a dataset that the -data flag knows by name.
+type source struct {
+	folder string // where it is by default; empty where there is no such place
+	load   func(folder string) (train, test data.Dataset, err error)
+}
+
+func sources() map[string]source {
+	return map[string]source{
+		"mnist":         {load: loadMNIST},
+		"fashion-mnist": {folder: "/usr/share/datasets/fashion-mnist", load: fashion.Load}, // Debian's dataset-fashion-mnist
+		"cifar10":       {load: cifar.Load10},
+		"cifar100":      {load: cifar.Load100},
+	}
+}
+
+// dataUsage describes the -data flag.
+var dataUsage = "mnist; fashion-mnist, which Debian packages; fashion-mnist:FOLDER, cifar10:FOLDER, cifar100:FOLDER with the published files;" +
+	" or a `folder`, with pictures in train/CLASS and val/CLASS or with the four files of MNIST"
+
+// loadData reads the dataset of a -data flag with inputs of the given shape, prepared and normalised by p.
+// Small images are scaled up for a model that takes pictures.
+func loadData(from string, input shape.Shape, p data.Preprocess) (s splits, err error) {
+	if isPictures(from) {
+		return loadPictures(from, input, p)
+	}
+	if s, err = readData(from); err != nil {
 		return s, err
 	}
-	if have := s.train.Info().Input.Shape; have != input {
-		return s, fmt.Errorf("the images of %s are %v, the model takes %v", name, have, input)
-	}
 	for _, ds := range []*data.Dataset{&s.train, &s.validation, &s.test} {
-		if *ds, err = data.WithPreprocess(*ds, p); err != nil {
+		if *ds, err = fit(*ds, from, input, p); err != nil {
 			return s, err
 		}
 	}
 	return s, nil
 }
 
-func readData(name string) (s splits, err error) {
-	if name != "mnist" {
-		all, test, err := mnist.Load(name)
-		if err != nil {
-			return s, err
-		}
-		rest, validation, err := mnist.Validation(all)
-		return splits{rest, validation, test}, err
+// isPictures tells a folder of pictures by its folder of training pictures.
+func isPictures(dir string) bool {
+	info, err := os.Stat(filepath.Join(dir, imagefolder.TrainFolder))
+	return err == nil && info.IsDir()
+}
+
+func loadPictures(dir string, input shape.Shape, p data.Preprocess) (s splits, err error) {
+	if _, ok := picture.ParseShorter(p.Image); !ok {
+		return s, fmt.Errorf("%s holds pictures, the model takes images %v of a dataset", dir, input)
 	}
-	if s.train, s.validation, err = mnist.TrainValidation(); err != nil {
+	train, validation, err := imagefolder.Load(dir, input, input, p)
+	if err != nil {
 		return s, err
 	}
-	s.test, err = mnist.Test()
-	return s, err
+	test, err := imagefolder.Open(filepath.Join(dir, "test"), input, p)
+	if errors.Is(err, fs.ErrNotExist) {
+		return splits{train: train, validation: validation}, nil
+	}
+	return splits{train, validation, test}, err
+}
+
+// readData reads a dataset as it is published.
+func readData(from string) (s splits, err error) {
+	name, folder, _ := strings.Cut(from, ":")
+	src, ok := sources()[name]
+	if !ok {
+		src, folder = source{load: mnist.Load}, from
+	}
+	if folder == "" {
+		folder = src.folder
+	}
+	all, test, err := src.load(folder)
+	if err != nil {
+		return s, err
+	}
+	rest, validation, err := mnist.Validation(all)
+	return splits{rest, validation, test}, err
+}
+
+// loadMNIST reads the embedded images where no folder is given.
+func loadMNIST(folder string) (train, test data.Dataset, err error) {
+	if folder != "" {
+		return mnist.Load(folder)
+	}
+	if train, err = mnist.Train(); err != nil {
+		return nil, nil, err
+	}
+	test, err = mnist.Test()
+	return train, test, err
+}
+
+// fit brings images into the form that a model takes.
+func fit(ds data.Dataset, name string, input shape.Shape, p data.Preprocess) (data.Dataset, error) {
+	have := ds.Info().Input.Shape
+	if have == input {
+		return data.WithPreprocess(ds, p)
+	}
+	if _, ok := picture.ParseShorter(p.Image); !ok {
+		return nil, fmt.Errorf("the images of %s are %v, the model takes %v", name, have, input)
+	}
+	p.Image = picture.Shorter(min(input.Int(1), input.Int(2))).String() // all of the image
+	return scale(ds, input, p)
 }

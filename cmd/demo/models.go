@@ -9,6 +9,7 @@ import (
 
 	"github.com/plexaura/plexaura/autodiff"
 	"github.com/plexaura/plexaura/data"
+	"github.com/plexaura/plexaura/data/imagenet"
 	"github.com/plexaura/plexaura/data/mnist"
 	"github.com/plexaura/plexaura/data/picture"
 	"github.com/plexaura/plexaura/engine"
@@ -32,7 +33,7 @@ import (
 type model struct {
 	build      func(classes int) nn.Layer
 	image      shape.Shape // (C,H,W)
-	classes    int         // of the data it was published for
+	classes    []string    // of the data it was published for
 	loss       func(logits, target *graph.Node) *graph.Node
 	preprocess data.Preprocess
 	lr         float64 // that works well with the defaults of train
@@ -43,11 +44,11 @@ func models() map[string]model {
 	always := func(l nn.Layer) func(int) nn.Layer { return func(int) nn.Layer { return l } }
 	all := map[string]model{
 		"lenet": {
-			build: always(lenet.Model), image: shape.Of(1, 28, 28), classes: 10,
+			build: always(lenet.Model), image: shape.Of(1, 28, 28), classes: mnist.Info().Classes,
 			loss: crossEntropy, preprocess: mnist.Info().Preprocess, lr: .05,
 		},
 		"lenet1998": {
-			build: always(lenet.Model1998), image: shape.Of(1, 28, 28), classes: 10,
+			build: always(lenet.Model1998), image: shape.Of(1, 28, 28), classes: mnist.Info().Classes,
 			loss: lenet.Loss1998, preprocess: preprocess1998(), lr: .002,
 		},
 	}
@@ -63,7 +64,7 @@ func models() map[string]model {
 		"mobilenetv2": func(n int) nn.Layer { return mobilenet.NewV2(n, .2) },
 	} {
 		all[name] = model{
-			build: build, image: shape.Of(3, 224, 224), classes: 1000,
+			build: build, image: shape.Of(3, 224, 224), classes: imagenet.Classes(),
 			loss: crossEntropy, preprocess: picture.ImageNet(), lr: .01,
 		}
 	}
@@ -73,13 +74,16 @@ func models() map[string]model {
 	return all
 }
 
-// layer is the model for as many classes as the data have.
-func (m model) layer(info data.Info) nn.Layer {
-	if len(info.Classes) == 0 {
-		return m.build(m.classes)
+// info describes the data that the model was published for.
+func (m model) info() data.Info {
+	return data.Info{
+		Input: shape.Type{DType: shape.Float32, Shape: m.image}, Target: shape.I32(),
+		Classes: m.classes, Preprocess: m.preprocess,
 	}
-	return m.build(len(info.Classes))
 }
+
+// layer is the model for as many classes as the data have.
+func (m model) layer(info data.Info) nn.Layer { return m.build(len(info.Classes)) }
 
 // preprocess1998 scales pixels as the paper does.
 func preprocess1998() data.Preprocess {
@@ -164,7 +168,7 @@ type built struct {
 // infer builds the inference graph.
 func (m model) infer() built {
 	g := graph.New()
-	logits := graph.Inference(m.build(m.classes).Apply(nn.Root(g), g.Input("x", m.input())))[0]
+	logits := graph.Inference(m.layer(m.info()).Apply(nn.Root(g), g.Input("x", m.input())))[0]
 	return built{logits: logits, outs: []*graph.Node{logits}}
 }
 
@@ -173,7 +177,7 @@ func (m model) train(rule optim.Optimizer) built {
 	g := graph.New()
 	x := g.Input("x", m.input())
 	y := g.Input("y", shape.I32(shape.N))
-	logits := m.build(m.classes).Apply(nn.Root(g), x)
+	logits := m.layer(m.info()).Apply(nn.Root(g), x)
 	loss := m.loss(logits, y)
 	rule.Apply(g, autodiff.Grad(loss, g.Params()...))
 	return built{logits: logits, outs: []*graph.Node{loss}}

@@ -12,7 +12,6 @@ import (
 	"path/filepath"
 	"time"
 
-	"github.com/plexaura/plexaura/data"
 	"github.com/plexaura/plexaura/engine"
 	"github.com/plexaura/plexaura/optim"
 	"github.com/plexaura/plexaura/train"
@@ -27,20 +26,24 @@ type settings struct {
 	Batch  int     `json:"batch"`
 	LR     float64 `json:"lr"`
 	Seed   uint64  `json:"seed"`
+	Decay  float64 `json:"decay,omitempty"`
 	Limit  int     `json:"limit,omitempty"` // images; 0 is all
+	Test   int     `json:"test_limit,omitempty"`
 	Engine string  `json:"engine"`
 }
 
 func trainCommand(ctx context.Context, c *call) error {
 	var s settings
 	c.StringVar(&s.Model, "model", "lenet", "one of "+list(models()))
-	c.StringVar(&s.Data, "data", "mnist", "mnist, or a `folder` with the four MNIST files")
+	c.StringVar(&s.Data, "data", "mnist", dataUsage)
 	c.IntVar(&s.Epochs, "epochs", 8, "passes over the training images, in total")
 	c.IntVar(&s.Batch, "batch", 64, "images a step")
 	c.Float64Var(&s.LR, "lr", 0, "learning rate at the start; 0 is the model's own")
 	c.Uint64Var(&s.Seed, "seed", 1, "fixes initialisation and shuffling")
 	c.StringVar(&s.Engine, "engine", "cpu", "cpu, std or ref")
 	c.IntVar(&s.Limit, "limit", 0, "train on the first `N` images alone; 0 is all")
+	c.IntVar(&s.Test, "test-limit", 0, "validate and test on the first `N` images of each alone; 0 is all")
+	c.Float64Var(&s.Decay, "decay", 0, "weight decay, such as 5e-4: adds so much of a parameter to its gradient")
 	out := c.String("out", "", "run `folder` (default runs/MODEL)")
 	resume := c.Bool("resume", false, "go on with the run in -out")
 	if err := c.parse(false); err != nil {
@@ -75,9 +78,7 @@ func trainCommand(ctx context.Context, c *call) error {
 	if err != nil {
 		return err
 	}
-	if s.Limit > 0 {
-		ds.train = data.Limit(ds.train, s.Limit)
-	}
+	ds.limit(s.Limit, s.Test)
 	r := trainRun{settings: s, model: m, engine: e, data: ds, folder: folder, from: from, out: c.stdout}
 	if from == nil {
 		if err := r.makeRoom(); err != nil {
@@ -96,8 +97,12 @@ func (s settings) check() error {
 		return usagef("-batch %d: at least 1", s.Batch)
 	case s.LR < 0 || math.IsNaN(s.LR) || math.IsInf(s.LR, 0):
 		return usagef("-lr %v: a positive number", s.LR)
+	case s.Decay < 0 || math.IsNaN(s.Decay) || math.IsInf(s.Decay, 0):
+		return usagef("-decay %v: a positive number, or 0 for none", s.Decay)
 	case s.Limit < 0:
 		return usagef("-limit %d: at least 1, or 0 for all", s.Limit)
+	case s.Test < 0:
+		return usagef("-test-limit %d: at least 1, or 0 for all", s.Test)
 	}
 	return nil
 }
@@ -122,7 +127,7 @@ func (s *settings) takeUp(flags *flag.FlagSet, folder string) (*train.Checkpoint
 			s.Epochs = given.Epochs
 		case "engine":
 			s.Engine = given.Engine
-		case "model", "data", "batch", "lr", "seed", "limit":
+		case "model", "data", "batch", "lr", "decay", "seed", "limit", "test-limit":
 			if given.value(f.Name) != old.value(f.Name) && conflict == nil {
 				conflict = usagef("-resume: the run in %s has -%s %v, not %v; leave the flag out, or begin a new run", folder, f.Name, old.value(f.Name), given.value(f.Name))
 			}
@@ -133,7 +138,9 @@ func (s *settings) takeUp(flags *flag.FlagSet, folder string) (*train.Checkpoint
 
 // value is the setting that a flag sets.
 func (s settings) value(flag string) any {
-	return map[string]any{"model": s.Model, "data": s.Data, "batch": s.Batch, "lr": s.LR, "seed": s.Seed, "limit": s.Limit}[flag]
+	return map[string]any{
+		"model": s.Model, "data": s.Data, "batch": s.Batch, "lr": s.LR, "decay": s.Decay, "seed": s.Seed, "limit": s.Limit, "test-limit": s.Test,
+	}[flag]
 }
 
 // trainRun is one use of the train command, checked and loaded.
@@ -179,7 +186,7 @@ func (r trainRun) train(ctx context.Context) error {
 		Model: r.model.layer(r.data.train.Info()), Name: s.Model, Loss: r.model.loss,
 		Train: r.data.train, Validation: r.data.validation,
 		Engine:    r.engine,
-		Optimizer: optim.Recipe{Rule: optim.SGD{LR: s.LR, Momentum: .9}, Schedule: r.schedule()},
+		Optimizer: optim.Recipe{Rule: optim.SGD{LR: s.LR, Momentum: .9, WeightDecay: s.Decay}, Schedule: r.schedule()},
 		Epochs:    s.Epochs, Batch: s.Batch, Seed: s.Seed,
 		Resume: r.from, Folder: r.folder, Settings: s,
 		OnStep: show.step, OnEpoch: show.epoch,
@@ -205,14 +212,18 @@ func (r trainRun) finish(ctx context.Context, result *train.Result, took time.Du
 	if err != nil {
 		return err
 	}
-	ev, err := p.Evaluate(ctx, r.data.test, r.model.loss)
+	ds, name := r.data.last()
+	ev, err := p.Evaluate(ctx, ds, r.model.loss)
+	if ctx.Err() != nil {
+		return fmt.Errorf("stopped while testing; the trained weights are saved, test them with: demo eval -weights %s", filepath.Join(r.folder, train.CheckpointFile))
+	}
 	if err != nil {
 		return err
 	}
 	if err := drawConfusion(filepath.Join(r.folder, "confusion.png"), r.settings.Model, p.Info().Classes, ev); err != nil {
 		return err
 	}
-	fmt.Fprintf(r.out, "test: loss %.4f, %s, after %.1f s\n", ev.Loss(), accuracyLine(ev), took.Seconds())
+	fmt.Fprintf(r.out, "%s: loss %.4f, %s, after %.1f s\n", name, ev.Loss(), accuracyLine(ev), took.Seconds())
 	fmt.Fprintf(r.out, "saved in %s: %s, %s, %s, curves.png, confusion.png\n", r.folder, train.CheckpointFile, train.MetricsFile, train.SettingsFile)
 	return nil
 }

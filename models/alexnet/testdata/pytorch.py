@@ -2,7 +2,7 @@
 """Writes pytorch.safetensors, a weights file as PyTorch 1.13 and the package safetensors 0.8.0 write it, and pytorch.json, its logits.
 
 The network is torchvision's alexnet (0.14.1) with 32 times fewer channels and 5 classes, so that the file is small; the names are torchvision's and
-the values torch's own random ones, in float32. The logits are those of ../../testdata/cat.png, normalised, computed in float64.
+the values random ones of torch's, in float32, large enough for the picture to count. The logits are those of ../../testdata/cat.png, normalised, computed in float64.
 """
 import json, os
 import torch, torchvision
@@ -32,6 +32,9 @@ def narrow(module):
 
 net = torchvision.models.alexnet(weights=None)
 narrow(net)
+for parameter in net.parameters():
+    if parameter.dim() > 1:
+        nn.init.kaiming_normal_(parameter)
 net.eval()
 save_file(net.state_dict(), os.path.join(here, "pytorch.safetensors"), metadata={"format": "pt"})
 pixels = images.pil_to_tensor(Image.open(os.path.join(here, "..", "..", "testdata", "cat.png"))).double() / 255

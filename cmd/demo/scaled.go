@@ -1,4 +1,4 @@
-package picture
+package main
 
 import (
 	"fmt"
@@ -6,6 +6,7 @@ import (
 	"image/color"
 
 	"github.com/plexaura/plexaura/data"
+	"github.com/plexaura/plexaura/data/picture"
 	"github.com/plexaura/plexaura/shape"
 )
 
@@ -14,30 +15,28 @@ type scaled struct {
 	data.Dataset // of intensities
 	from         shape.Shape
 	info         data.Info
-	way          Shorter
+	way          picture.Shorter
 }
 
-// Scaled returns ds, images (1,H,W) in grey or (3,H,W) in colour, as inputs of another shape:
-// each becomes a picture of H by W pixels, with 256 steps of intensity, that is prepared and normalised
-// as p says. Its Image is the name of a [Shorter]. So small images, such as those of Fashion-MNIST, fit
-// networks for photographs: with the same number of pixels in Shorter and in input, nothing is cut off a
-// square image.
-func Scaled(ds data.Dataset, input shape.Shape, p data.Preprocess) (data.Dataset, error) {
+// scale returns ds, images (1,H,W) in grey or (3,H,W) in colour, as inputs of another shape:
+// each becomes a picture of H by W pixels, with 256 steps of intensity, that is prepared and
+// normalised as p says. Its Image is the name of a [picture.Shorter].
+func scale(ds data.Dataset, input shape.Shape, p data.Preprocess) (data.Dataset, error) {
 	info := ds.Info()
 	from := info.Input.Shape
 	if from.Rank() != 3 || from.Int(0) != 1 && from.Int(0) != 3 {
-		return nil, fmt.Errorf("picture: images of %v to scale: want (1,H,W) or (3,H,W)", from)
+		return nil, fmt.Errorf("images of %v to scale: want (1,H,W) or (3,H,W)", from)
 	}
-	way, ok := ParseShorter(p.Image)
+	way, ok := picture.ParseShorter(p.Image)
 	if !ok {
-		return nil, fmt.Errorf("picture: preprocessing %q; want that of a picture.Shorter, such as %q", p.Image, ImageNet().Image)
+		return nil, fmt.Errorf("preprocessing %q; want that of a picture.Shorter, such as %q", p.Image, picture.ImageNet().Image)
 	}
 	if err := way.Check(input); err != nil {
-		return nil, fmt.Errorf("picture: %w", err)
+		return nil, err
 	}
 	info.Input, info.Preprocess = info.Input.Of(input), p
 	if err := info.Err(); err != nil {
-		return nil, fmt.Errorf("picture: %w", err)
+		return nil, err
 	}
 	raw, err := data.WithPreprocess(ds, data.Preprocess{})
 	return scaled{raw, from, info, way}, err
@@ -48,7 +47,7 @@ func (d scaled) Info() data.Info { return d.info }
 // Read scales image i.
 func (d scaled) Read(i int, e data.Example) error {
 	if len(e.X) != d.info.Input.Len() {
-		return fmt.Errorf("picture: room for %d elements; want %v", len(e.X), d.info.Input)
+		return fmt.Errorf("room for %d elements; want %v", len(e.X), d.info.Input)
 	}
 	small := e
 	small.X = make([]float32, d.from.Len())
@@ -56,7 +55,7 @@ func (d scaled) Read(i int, e data.Example) error {
 		return err
 	}
 	if err := d.way.Fill(e.X, pixels(small.X, d.from), d.info.Input.Shape); err != nil {
-		return fmt.Errorf("picture: image %d: %w", i, err)
+		return fmt.Errorf("image %d: %w", i, err)
 	}
 	d.info.Preprocess.Apply(e.X)
 	return nil

@@ -1,4 +1,4 @@
-package picture
+package main
 
 import (
 	"image"
@@ -8,6 +8,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/plexaura/plexaura/data"
+	"github.com/plexaura/plexaura/data/picture"
 	"github.com/plexaura/plexaura/shape"
 )
 
@@ -19,16 +20,16 @@ func TestScaledImagesAreThoseOfTheirPictures(t *testing.T) {
 		img.SetRGBA(i%side, i/side, c)
 		values[i], values[side*side+i], values[2*side*side+i] = c.R, c.G, c.B
 	}
-	p := data.Preprocess{Image: Shorter(16).String(), Mean: []float32{.4, .5, .6}, Std: []float32{.1, .2, .3}}
+	p := data.Preprocess{Image: picture.Shorter(16).String(), Mean: []float32{.4, .5, .6}, Std: []float32{.1, .2, .3}}
 	input := shape.Of(3, 16, 16)
-	want, err := Shorter(16).Prepare(img, input)
+	want, err := picture.Shorter(16).Prepare(img, input)
 	require.NoError(t, err)
 	p.Apply(want)
 
 	own := data.Preprocess{Mean: []float32{.3}, Std: []float32{.7}} // which is undone
 	ds, err := data.New(values, []int{2}, data.Info{Input: shape.F32(3, side, side), Classes: []string{"a", "b", "c"}, Preprocess: own})
 	require.NoError(t, err)
-	big, err := Scaled(ds, input, p)
+	big, err := scale(ds, input, p)
 	require.NoError(t, err)
 	info := ds.Info()
 	info.Input, info.Preprocess = shape.F32(3, 16, 16), p
@@ -46,7 +47,7 @@ func TestScaledImagesAreThoseOfTheirPictures(t *testing.T) {
 func TestScaledGrey(t *testing.T) {
 	ds, err := data.New([]uint8{0, 50, 200, 255}, []int{0}, data.Info{Input: shape.F32(1, 2, 2), Classes: []string{"a"}})
 	require.NoError(t, err)
-	big, err := Scaled(ds, shape.Of(3, 2, 2), data.Preprocess{Image: "shorter-2"})
+	big, err := scale(ds, shape.Of(3, 2, 2), data.Preprocess{Image: "shorter-2"})
 	require.NoError(t, err)
 	e := data.Example{X: make([]float32, 12), Labels: make([]int32, 1)}
 	require.NoError(t, big.Read(0, e))
@@ -70,7 +71,7 @@ func TestWhatCannotBeScaledIsAnError(t *testing.T) {
 		{grey, shape.Of(3, 9, 9), data.Preprocess{Image: "shorter-4"}, "inputs of 9 by 9"},
 		{grey, shape.Of(3, 4, 4), data.Preprocess{Image: "shorter-4", Mean: []float32{0}}, "1 means and 0 standard deviations"},
 	} {
-		_, err := Scaled(c.ds, c.input, c.p)
+		_, err := scale(c.ds, c.input, c.p)
 		require.ErrorContains(t, err, c.want)
 	}
 }
@@ -78,9 +79,9 @@ func TestWhatCannotBeScaledIsAnError(t *testing.T) {
 func BenchmarkScaled(b *testing.B) {
 	ds, err := data.New(make([]uint8, 784), []int{0}, data.Info{Input: shape.F32(1, 28, 28), Classes: []string{"a"}})
 	require.NoError(b, err)
-	p := ImageNet()
-	p.Image = Shorter(224).String()
-	big, err := Scaled(ds, shape.Of(3, 224, 224), p)
+	p := picture.ImageNet()
+	p.Image = picture.Shorter(224).String()
+	big, err := scale(ds, shape.Of(3, 224, 224), p)
 	require.NoError(b, err)
 	e := data.Example{X: make([]float32, 3*224*224), Labels: make([]int32, 1)}
 	for b.Loop() {
