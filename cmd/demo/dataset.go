@@ -88,6 +88,9 @@ func loadPictures(dir string, input shape.Shape, p data.Preprocess) (s splits, e
 	if err != nil {
 		return s, err
 	}
+	if classes := train.Info().Classes; len(classes) == 1 {
+		return s, fmt.Errorf("%s has pictures of one class alone, %q", dir, classes)
+	}
 	test, err := imagefolder.Open(filepath.Join(dir, "test"), input, p)
 	if errors.Is(err, fs.ErrNotExist) {
 		return splits{train: train, validation: validation}, nil
@@ -100,17 +103,31 @@ func readData(from string) (s splits, err error) {
 	name, folder, _ := strings.Cut(from, ":")
 	src, ok := sources()[name]
 	if !ok {
-		src, folder = source{load: mnist.Load}, from
+		src, folder = source{load: loadFolder}, from
 	}
 	if folder == "" {
 		folder = src.folder
 	}
 	all, test, err := src.load(folder)
+	if errors.Is(err, fs.ErrNotExist) && ok {
+		return s, fmt.Errorf("%w; where the files are is told by -data %s:FOLDER", err, name)
+	}
 	if err != nil {
 		return s, err
 	}
 	rest, validation, err := mnist.Validation(all)
 	return splits{rest, validation, test}, err
+}
+
+// loadFolder reads the files of MNIST, which are all that a folder without pictures may hold.
+func loadFolder(folder string) (train, test data.Dataset, err error) {
+	if _, err := os.Stat(folder); err != nil {
+		return nil, nil, fmt.Errorf("no dataset %q, and no such folder; there are %s", folder, list(sources()))
+	}
+	if train, test, err = mnist.Load(folder); err != nil {
+		return nil, nil, fmt.Errorf("%s has no pictures in %s/CLASS, and as MNIST: %w", folder, imagefolder.TrainFolder, err)
+	}
+	return train, test, nil
 }
 
 // loadMNIST reads the embedded images where no folder is given.

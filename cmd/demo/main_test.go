@@ -33,6 +33,9 @@ func TestMistakesAreOneLineAndAStatus(t *testing.T) {
 	require.NoError(t, os.WriteFile(junk, []byte("this is no weights file"), 0o644))
 	empty := filepath.Join(dir, "empty")
 	require.NoError(t, os.Mkdir(empty, 0o755))
+	few, unequal, single := pictures(t, 2), pictures(t, 2), pictures(t, 1)
+	require.NoError(t, os.RemoveAll(filepath.Join(unequal, "val", "class001")))
+	color := cifarFolder(t)
 	for _, c := range []struct {
 		args   string
 		status int
@@ -46,7 +49,14 @@ func TestMistakesAreOneLineAndAStatus(t *testing.T) {
 		{"train -lr -1", 2, "-lr -1"},
 		{"train -limit -1", 2, "-limit -1"},
 		{"train -model vgg", 2, `no model "vgg"; there are alexnet, alexnet-bn, alexnet2012, lenet, lenet1998`},
-		{"train -model alexnet -out " + dir + "/run", 1, "the images of mnist are (1,28,28), the model takes (3,224,224)"},
+		{"train -decay NaN", 2, "-decay NaN"},
+		{"train -test-limit -1", 2, "-test-limit -1"},
+		{"train -model lenet -data cifar10:" + color + " -out " + dir + "/run", 1, "the images of cifar10:" + color + " are (3,32,32), the model takes (1,28,28)"},
+		{"train -model lenet -data " + few + " -out " + dir + "/run", 1, "holds pictures, the model takes images (1,28,28)"},
+		{"train -model squeezenet -data " + unequal + " -out " + dir + "/run", 1, `differ in their classes: only the first has ["class001"]`},
+		{"train -model squeezenet -data " + single + " -out " + dir + "/run", 1, `one class alone, ["class000"]`},
+		{"train -model squeezenet -data " + dir + "/nothing", 1, `nothing", and no such folder; there are cifar10, cifar100, fashion-mnist, mnist`},
+		{"train -data cifar100:" + dir + "/nothing", 1, "-data cifar100:FOLDER"},
 		{"train -engine gpu", 2, `no engine "gpu"`},
 		{"train extra", 2, `unexpected argument "extra"`},
 		{"train -nonsense", 2, "not defined: -nonsense"},
@@ -55,6 +65,9 @@ func TestMistakesAreOneLineAndAStatus(t *testing.T) {
 		{"train -resume -out " + dir + "/none", 1, "none"},
 		{"eval -weights " + dir + "/none", 1, "none"},
 		{"eval -weights " + junk, 1, "junk.safetensors"},
+		{"eval -test-limit -1", 2, "-test-limit -1"},
+		{"eval -model nonsense", 2, `no model "nonsense"`},
+		{"eval -model alexnet -weights " + junk, 1, "junk.safetensors"},
 		{"predict -weights " + junk, 2, "no picture"},
 		{"predict -weights " + junk + " x.png", 1, "junk.safetensors"},
 		{"predict -top 0 x.png", 2, "-top 0"},

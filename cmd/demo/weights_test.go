@@ -1,13 +1,8 @@
 package main
 
 import (
-	"bytes"
 	"context"
 	"encoding/json"
-	"fmt"
-	"image"
-	"image/color"
-	"image/jpeg"
 	"io"
 	"math"
 	"os"
@@ -143,21 +138,4 @@ func TestAFileThatPyTorchWrites(t *testing.T) {
 		t.Logf("%s: logits differ by %.1e of the largest", filepath.Base(c.picture), worst/largest)
 		require.Less(t, worst/largest, c.off)
 	}
-}
-
-// pictures makes a folder of small JPEG pictures, two of each class in train and one in val.
-func pictures(t *testing.T, classes int) (dir string) {
-	dir = t.TempDir()
-	for class := range classes {
-		img := image.NewRGBA(image.Rect(0, 0, 24, 16))
-		for i := range 24 * 16 {
-			img.SetRGBA(i%24, i/24, color.RGBA{uint8(255 * class / classes), uint8(9 * (i % 24)), uint8(i), 255})
-		}
-		for _, file := range []string{"train/%s/a.jpg", "train/%s/b.jpg", "val/%s/c.jpg"} {
-			path := filepath.Join(dir, fmt.Sprintf(file, fmt.Sprintf("class%03d", class)))
-			require.NoError(t, os.MkdirAll(filepath.Dir(path), 0o755))
-			require.NoError(t, os.WriteFile(path, encoded(t, func(b *bytes.Buffer) error { return jpeg.Encode(b, img, nil) }), 0o644))
-		}
-	}
-	return dir
 }
