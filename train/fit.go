@@ -259,7 +259,7 @@ func (r *run) epoch(ctx context.Context) error {
 	p := &r.state.Progress
 	number := len(p.Epochs) + 1
 	begun := time.Now().Add(-time.Duration(p.Seconds * float64(time.Second)))
-	for b, err := range r.batches.EpochFrom(number-1, p.Batch) {
+	for b, err := range r.batches.EpochFrom(ctx, number-1, p.Batch) {
 		batch := p.Batch + 1
 		if err == nil {
 			err = r.advance(ctx, b, begun)

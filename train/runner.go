@@ -71,7 +71,7 @@ func (r *runner) run(ctx context.Context, b data.Batch) (m Metrics, outs []*tens
 
 // runAll runs the program on every batch of an epoch that is not shuffled.
 func (r *runner) runAll(ctx context.Context, l *data.Loader) (sum Metrics, err error) {
-	for b, err := range l.Epoch(0) {
+	for b, err := range l.EpochFrom(ctx, 0, 0) {
 		if err != nil {
 			return sum, err
 		}
