@@ -25,6 +25,6 @@ type Mixer interface {
 
 // Mix combines n examples in place by the numbers of r. b holds the inputs and targets of all,
 // one after the other. Where class numbers become distributions, b.Labels holds the class
-// numbers and b.Targets is to be filled. It serves one goroutine at a time, and should not
-// allocate.
-type Mix func(n int, b Example, r *Rand)
+// numbers and b.Targets is to be filled. An error, such as about a class number that is none,
+// ends the epoch. Mix serves one goroutine at a time, and should not allocate.
+type Mix func(n int, b Example, r *Rand) error

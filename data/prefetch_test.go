@@ -37,7 +37,7 @@ type blur struct{}
 
 func (blur) Bind(in data.Info) (data.Mix, data.Info, error) {
 	in.Target = shape.F32(3)
-	return func(n int, b data.Example, r *data.Rand) {
+	return func(n int, b data.Example, r *data.Rand) error {
 		part := float32(r.Float64())
 		for i := range b.X {
 			b.X[i] += part * b.X[0]
@@ -46,6 +46,7 @@ func (blur) Bind(in data.Info) (data.Mix, data.Info, error) {
 		for i, class := range b.Labels[:n] {
 			b.Targets[3*i+int(class)] = 1 - part
 		}
+		return nil
 	}, in, nil
 }
 

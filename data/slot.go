@@ -99,7 +99,9 @@ func (s *slot) fill(ctx context.Context, epoch, k int, examples []int) (Batch, e
 	}
 	if s.mix != nil {
 		s.rand.reset(mixStream, s.seed, epoch, k)
-		s.mix(len(examples), s.all, &s.rand)
+		if err := s.mix(len(examples), s.all, &s.rand); err != nil {
+			return Batch{}, fmt.Errorf("data: mixing batch %d: %w", k, err)
+		}
 	}
 	return b, nil
 }

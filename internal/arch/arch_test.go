@@ -44,6 +44,7 @@ var may = map[string][]string{
 	"data/imagenet":            {"data", "data/picture", "shape"},
 	"data/mnist":               {"data", "data/idx", "shape", "internal/philox", tensor},
 	"data/fashion":             {"data", "data/mnist", "shape"},
+	"data/augment":             {"data", "shape", "internal/simd"},
 	"data/cifar":               {"data", "data/picture", "shape"},
 	"data/picture":             {"data", "shape"},
 	"data/imagefolder":         {"data", "data/picture", "shape"},
