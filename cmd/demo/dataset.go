@@ -6,6 +6,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"github.com/plexaura/plexaura/data"
@@ -54,7 +55,7 @@ func sources() map[string]source {
 }
 
 // dataUsage describes the -data flag.
-var dataUsage = "mnist; fashion-mnist, which Debian packages; fashion-mnist:FOLDER, cifar10:FOLDER, cifar100:FOLDER with the published files;" +
+const dataUsage = "mnist; fashion-mnist, which Debian packages; fashion-mnist:FOLDER, cifar10:FOLDER, cifar100:FOLDER with the published files;" +
 	" or a `folder`, with pictures in train/CLASS and val/CLASS or with the four files of MNIST"
 
 // loadData reads the dataset of a -data flag with inputs of the given shape, prepared and normalised by p.
@@ -91,12 +92,20 @@ func loadPictures(dir string, input shape.Shape, p data.Preprocess) (s splits, e
 	if classes := train.Info().Classes; len(classes) == 1 {
 		return s, fmt.Errorf("%s has pictures of one class alone, %q", dir, classes)
 	}
-	test, err := imagefolder.Open(filepath.Join(dir, "test"), input, p)
-	if errors.Is(err, fs.ErrNotExist) {
+	test, err := imagefolder.Open(filepath.Join(dir, testFolder), input, p)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
 		return splits{train: train, validation: validation}, nil
+	case err != nil:
+		return s, err
+	case !slices.Equal(test.Info().Classes, train.Info().Classes):
+		return s, fmt.Errorf("%s has other classes in %s than in %s", dir, testFolder, imagefolder.TrainFolder)
 	}
-	return splits{train, validation, test}, err
+	return splits{train, validation, test}, nil
 }
+
+// testFolder holds pictures for the last test, where a folder of pictures has any.
+const testFolder = "test"
 
 // readData reads a dataset as it is published.
 func readData(from string) (s splits, err error) {

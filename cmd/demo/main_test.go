@@ -35,6 +35,8 @@ func TestMistakesAreOneLineAndAStatus(t *testing.T) {
 	require.NoError(t, os.Mkdir(empty, 0o755))
 	few, unequal, single := pictures(t, 2), pictures(t, 2), pictures(t, 1)
 	require.NoError(t, os.RemoveAll(filepath.Join(unequal, "val", "class001")))
+	other := pictures(t, 2)
+	require.NoError(t, os.CopyFS(filepath.Join(other, "test"), os.DirFS(filepath.Join(single, "train"))))
 	color := cifarFolder(t)
 	for _, c := range []struct {
 		args   string
@@ -54,6 +56,7 @@ func TestMistakesAreOneLineAndAStatus(t *testing.T) {
 		{"train -model lenet -data cifar10:" + color + " -out " + dir + "/run", 1, "the images of cifar10:" + color + " are (3,32,32), the model takes (1,28,28)"},
 		{"train -model lenet -data " + few + " -out " + dir + "/run", 1, "holds pictures, the model takes images (1,28,28)"},
 		{"train -model squeezenet -data " + unequal + " -out " + dir + "/run", 1, `differ in their classes: only the first has ["class001"]`},
+		{"train -model squeezenet -data " + other + " -out " + dir + "/run", 1, "other classes in test than in train"},
 		{"train -model squeezenet -data " + single + " -out " + dir + "/run", 1, `one class alone, ["class000"]`},
 		{"train -model squeezenet -data " + dir + "/nothing", 1, `nothing", and no such folder; there are cifar10, cifar100, fashion-mnist, mnist`},
 		{"train -data cifar100:" + dir + "/nothing", 1, "-data cifar100:FOLDER"},

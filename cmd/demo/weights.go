@@ -1,7 +1,9 @@
 package main
 
 import (
+	"cmp"
 	"fmt"
+	"path/filepath"
 	"strings"
 
 	"gorgonia.org/tensor"
@@ -17,8 +19,8 @@ type weightsChoice struct{ file, model, engine *string }
 
 func (c *call) pickWeights() weightsChoice {
 	return weightsChoice{
-		file:   c.String("weights", "runs/lenet/model.safetensors", "weights `file`: that of a run, or with -model a safetensors file with the names of torchvision's"),
-		model:  c.String("model", "", "the model of weights that come from elsewhere, one of "+list(models())),
+		file:   c.String("weights", "", "weights `file`: of a run, or with -model any safetensors file with the names of that model's parameters (default runs/MODEL/model.safetensors)"),
+		model:  c.String("model", "", "the model, for weights that do not say which; one of "+list(models())),
 		engine: c.String("engine", "cpu", "one of "+list(engines())),
 	}
 }
@@ -29,38 +31,45 @@ type trained struct {
 	path    string
 	model   model
 	engine  engine.Engine
-	foreign bool // they come from elsewhere
+	foreign bool // they are not those of a run
 }
 
-// load reads the file. What runs leave behind says which model it is for, which classes
-// there are and how inputs are prepared; for other files -model says so.
+// load reads the weights.
 func (p weightsChoice) load() (w trained, err error) {
-	w.path = *p.file
 	if w.engine, err = findEngine(*p.engine); err != nil {
 		return w, err
 	}
-	if *p.model != "" {
-		if w.model, err = findModel(*p.model); err != nil {
-			return w, err
-		}
-		if w.Checkpoint, err = readForeign(*p.file, *p.model, w.model); err != nil {
-			return w, err
-		}
-		w.foreign = w.Checkpoint != nil
+	if w.path = *p.file; w.path == "" {
+		w.path = filepath.Join("runs", cmp.Or(*p.model, "lenet"), train.CheckpointFile)
 	}
-	if w.Checkpoint == nil {
-		if w.Checkpoint, err = readOwn(*p.file); err != nil {
-			return w, err
-		}
-	}
-	if *p.model != "" && w.Name != *p.model {
-		return w, fmt.Errorf("%s is for the model %q, not %q; leave -model out", w.path, w.Name, *p.model)
+	if w.Checkpoint, w.foreign, err = read(w.path, *p.model); err != nil {
+		return w, err
 	}
 	var ok bool
 	if w.model, ok = models()[w.Name]; !ok {
 		return w, fmt.Errorf("%s is for a model %q, which demo does not have; it has %s", w.path, w.Name, list(models()))
 	}
 	return w, nil
+}
+
+// read reads a file. What runs leave behind says which model it is for, which classes there
+// are and how inputs are prepared; for other files, which are foreign, the model has to be told.
+func read(path, name string) (c *train.Checkpoint, foreign bool, err error) {
+	if name == "" {
+		c, err = readOwn(path)
+		return c, false, err
+	}
+	m, err := findModel(name)
+	if err != nil {
+		return nil, false, err
+	}
+	if c, err = readForeign(path, name, m); c != nil || err != nil {
+		return c, true, err
+	}
+	if c, err = readOwn(path); err == nil && c.Name != name {
+		err = fmt.Errorf("%s is for the model %q, not %q; leave -model out", path, c.Name, name)
+	}
+	return c, false, err
 }
 
 // ofRun tells the weights of a run by their metadata.
