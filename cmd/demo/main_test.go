@@ -52,6 +52,8 @@ func TestMistakesAreOneLineAndAStatus(t *testing.T) {
 		{"train -limit -1", 2, "-limit -1"},
 		{"train -model vgg", 2, `no model "vgg"; there are alexnet, alexnet-bn, alexnet2012, lenet, lenet1998`},
 		{"train -decay NaN", 2, "-decay NaN"},
+		{"train -step -1", 2, "-step -1"},
+		{"train -gamma 2", 2, "-gamma 2"},
 		{"train -test-limit -1", 2, "-test-limit -1"},
 		{"train -model lenet -data cifar10:" + color + " -out " + dir + "/run", 1, "the images of cifar10:" + color + " are (3,32,32), the model takes (1,28,28)"},
 		{"train -model lenet -data " + few + " -out " + dir + "/run", 1, "holds pictures, the model takes images (1,28,28)"},

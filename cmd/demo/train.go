@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -26,6 +27,8 @@ type settings struct {
 	Batch  int     `json:"batch"`
 	LR     float64 `json:"lr"`
 	Seed   uint64  `json:"seed"`
+	Step   int     `json:"step,omitempty"` // epochs; 0 is the model's own
+	Gamma  float64 `json:"gamma,omitempty"`
 	Decay  float64 `json:"decay,omitempty"`
 	Limit  int     `json:"limit,omitempty"` // images; 0 is all
 	Test   int     `json:"test_limit,omitempty"`
@@ -39,6 +42,8 @@ func trainCommand(ctx context.Context, c *call) error {
 	c.IntVar(&s.Epochs, "epochs", 8, "passes over the training images, in total")
 	c.IntVar(&s.Batch, "batch", 64, "images a step")
 	c.Float64Var(&s.LR, "lr", 0, "learning rate at the start; 0 is the model's own")
+	c.IntVar(&s.Step, "step", 0, "multiply the learning rate by -gamma every `N` epochs; 0 is the model's own")
+	c.Float64Var(&s.Gamma, "gamma", 0, "see -step; 0 is the model's own")
 	c.Uint64Var(&s.Seed, "seed", 1, "fixes initialisation and shuffling")
 	c.StringVar(&s.Engine, "engine", "cpu", "cpu, std or ref")
 	c.IntVar(&s.Limit, "limit", 0, "train on the first `N` images alone; 0 is all")
@@ -71,9 +76,7 @@ func trainCommand(ctx context.Context, c *call) error {
 	if err != nil {
 		return err
 	}
-	if s.LR == 0 {
-		s.LR = m.lr
-	}
+	s.LR, s.Step, s.Gamma = cmp.Or(s.LR, m.lr), cmp.Or(s.Step, m.step), cmp.Or(s.Gamma, m.gamma)
 	ds, err := loadData(s.Data, m.image, m.preprocess)
 	if err != nil {
 		return err
@@ -97,6 +100,10 @@ func (s settings) check() error {
 		return usagef("-batch %d: at least 1", s.Batch)
 	case s.LR < 0 || math.IsNaN(s.LR) || math.IsInf(s.LR, 0):
 		return usagef("-lr %v: a positive number", s.LR)
+	case s.Step < 0:
+		return usagef("-step %d: at least 1 epoch, or 0 for the model's own", s.Step)
+	case s.Gamma < 0 || s.Gamma > 1 || math.IsNaN(s.Gamma):
+		return usagef("-gamma %v: a number above 0 and up to 1", s.Gamma)
 	case s.Decay < 0 || math.IsNaN(s.Decay) || math.IsInf(s.Decay, 0):
 		return usagef("-decay %v: a positive number, or 0 for none", s.Decay)
 	case s.Limit < 0:
@@ -127,7 +134,7 @@ func (s *settings) takeUp(flags *flag.FlagSet, folder string) (*train.Checkpoint
 			s.Epochs = given.Epochs
 		case "engine":
 			s.Engine = given.Engine
-		case "model", "data", "batch", "lr", "decay", "seed", "limit", "test-limit":
+		case "model", "data", "batch", "lr", "step", "gamma", "decay", "seed", "limit", "test-limit":
 			if given.value(f.Name) != old.value(f.Name) && conflict == nil {
 				conflict = usagef("-resume: the run in %s has -%s %v, not %v; leave the flag out, or begin a new run", folder, f.Name, old.value(f.Name), given.value(f.Name))
 			}
@@ -139,7 +146,8 @@ func (s *settings) takeUp(flags *flag.FlagSet, folder string) (*train.Checkpoint
 // value is the setting that a flag sets.
 func (s settings) value(flag string) any {
 	return map[string]any{
-		"model": s.Model, "data": s.Data, "batch": s.Batch, "lr": s.LR, "decay": s.Decay, "seed": s.Seed, "limit": s.Limit, "test-limit": s.Test,
+		"model": s.Model, "data": s.Data, "batch": s.Batch, "lr": s.LR, "step": s.Step, "gamma": s.Gamma, "decay": s.Decay,
+		"seed": s.Seed, "limit": s.Limit, "test-limit": s.Test,
 	}[flag]
 }
 
@@ -169,11 +177,11 @@ func (r trainRun) makeRoom() error {
 	}
 }
 
-// schedule halves the learning rate every second epoch; it does not depend on the total, so
-// that a longer run goes on where a shorter one stopped.
+// schedule lowers the learning rate by steps; it does not depend on the total, so that a
+// longer run goes on where a shorter one stopped.
 func (r trainRun) schedule() optim.Schedule {
 	perEpoch := (r.data.train.Len()-1)/r.settings.Batch + 1
-	return optim.Step{Every: 2 * perEpoch, Gamma: .5}
+	return optim.Step{Every: r.settings.Step * perEpoch, Gamma: r.settings.Gamma}
 }
 
 func (r trainRun) train(ctx context.Context) error {
