@@ -36,9 +36,10 @@ type Winograd struct {
 	masks    []uint32
 
 	vecs, panels int // vectors in a panel of products, panels in a block
-	filters      int // filters that a block has in work at once
+	parts        int // tasks that share the filters of a block
+	filters      int // filters that a task has in work at once
 	factors      int // elements of a transformed filter's values for one of the 36, over all filters and channels
-	slots        int // blocks under way at most
+	slots        int // tasks under way at most
 
 	gradVectors int    // of tiles in a block of the gradient
 	gradOp      GemmOp // the products of a block
@@ -152,12 +153,16 @@ func (p *Winograd) split() {
 	kernels := p.k.gemm32
 	p.vecs = min(3, len(kernels.kernel)-1, p.vectors)
 	p.panels = max(winoBlock/(p.vecs*p.lanes), 1)
-	p.filters = p.M
+	p.parts = max(min(ceil(2*runtime.NumCPU(), p.blocks()), p.M/winoPart), 1)
+	p.filters = ceil(p.M, p.parts)
 	if room := cacheSizes().l2*3/4/4/winoValues/p.width() - p.C; room > 2*kernels.tallest(p.vecs) {
-		p.filters = even(p.M, room)
+		p.filters = even(p.filters, room)
 	}
-	p.slots = min(runtime.NumCPU(), p.blocks())
+	p.slots = min(runtime.NumCPU(), p.tasks())
 }
+
+// winoPart is the fewest filters for which a task transforms the tiles that other tasks transform too.
+const winoPart = 32
 
 // winoBlock is how many tiles a block has.
 const winoBlock = 48
@@ -166,6 +171,7 @@ const winoBlock = 48
 func (p *Winograd) nr() int     { return p.vecs * p.lanes }
 func (p *Winograd) width() int  { return p.panels * p.nr() }
 func (p *Winograd) blocks() int { return ceil(p.vectors, p.panels*p.vecs) }
+func (p *Winograd) tasks() int  { return p.blocks() * p.parts }
 
 // A slot's memory: values of transformed tiles, products, and what a transform puts down. Strides
 // between the 36 differ from powers of two, which would share few sets of the cache.
@@ -391,7 +397,7 @@ func (r *winoRun) transformFilters(slot, _ int) {
 	r.each(ceil(r.M*r.C, winoChunk), func(chunk int) {
 		at := chunk * winoChunk
 		n := min(winoChunk, r.M*r.C-at)
-		Transpose(r.k, r.scratch[at:], r.factors, r.w[at*taps:], 0, n, taps)
+		r.separate(at, n)
 		from, step := at, 4*r.factors
 		if r.flip {
 			from, step = at+(taps-1)*r.factors, -step
@@ -400,13 +406,31 @@ func (r *winoRun) transformFilters(slot, _ int) {
 	})
 }
 
-// runBlocks computes blocks in the memory of a slot.
-func (r *winoRun) runBlocks(slot, _ int) {
-	r.each(r.blocks(), func(b int) { r.block(slot, b*r.panels*r.vecs) })
+// separate copies the elements of n filters from the at-th on to scratch memory.
+func (r *winoRun) separate(at, n int) {
+	taps := r.taps()
+	if !r.flip {
+		Transpose(r.k, r.scratch[at:], r.factors, r.w[at*taps:], 0, n, taps)
+		return
+	}
+	for end := at + n; at < end; { // in w, the filters of one output do not follow each other
+		m, c := at/r.C, at%r.C
+		count := min(r.C-c, end-at)
+		Transpose(r.k, r.scratch[at:], r.factors, r.w[(c*r.M+m)*taps:], r.M*taps, count, taps)
+		at += count
+	}
 }
 
-// block computes the block of tiles whose first vector is v.
-func (r *winoRun) block(slot, v int) {
+// runBlocks computes blocks in the memory of a slot, each in as many tasks as it has parts.
+func (r *winoRun) runBlocks(slot, _ int) {
+	r.each(r.tasks(), func(task int) {
+		part := task % r.parts
+		r.block(slot, task/r.parts*r.panels*r.vecs, r.M*part/r.parts, r.M*(part+1)/r.parts)
+	})
+}
+
+// block computes filters m0 to m1 of the block of tiles whose first vector is v.
+func (r *winoRun) block(slot, v, m0, m1 int) {
 	most := r.panels * r.vecs
 	at := r.at[slot*most:][:min(most, r.vectors-v)]
 	mem := r.scratch[slot*r.slotLen():][:r.slotLen()]
@@ -419,8 +443,8 @@ func (r *winoRun) block(slot, v int) {
 		}
 	}
 	r.place(at, v, r.M, r.OH, r.OW, 0, 0)
-	for m := 0; m < r.M; m += r.filters {
-		count := min(r.filters, r.M-m)
+	for m := m0; m < m1; m += r.filters {
+		count := min(r.filters, m1-m)
 		for e := range winoValues {
 			r.multiply(products[e*r.productsStride():], tiles[e*r.tilesStride():], e, m, count, len(at))
 		}
@@ -485,19 +509,29 @@ func (r *winoRun) multiply(products, tiles []float32, e, m, count, n int) {
 	rows := ceil(count, kernels.tallest(r.vecs))
 	for i := range rows {
 		lo, hi := count*i/rows, count*(i+1)/rows
-		a, ars, aks := &r.u[e*r.factors+(m+lo)*r.C], 4*r.C, 4
-		if r.flip {
-			a, ars, aks = &r.u[e*r.factors+m+lo], 4, 4*r.M
+		a := &r.u[e*r.factors+(m+lo)*r.C]
+		if i+1 < rows {
+			r.fetch(e, m+hi, m+count*(i+2)/rows)
+		} else if e+1 < winoValues {
+			r.fetch(e+1, m, m+count/rows)
 		}
 		whole := n / r.vecs
 		most := max(callWork/((hi-lo)*r.nr()*r.C), 1)
 		for j := 0; j < whole; j += most {
-			kernels.kernel[r.vecs][hi-lo](min(most, whole-j), r.C, a, ars, aks, &tiles[j*r.C*r.nr()], 4*r.nr(), 4*r.C*r.nr(),
+			kernels.kernel[r.vecs][hi-lo](min(most, whole-j), r.C, a, 4*r.C, 4, &tiles[j*r.C*r.nr()], 4*r.nr(), 4*r.C*r.nr(),
 				&products[lo*r.width()+j*r.nr()], 4*r.width(), nil, 0, kernels.width)
 		}
 		if rest := n % r.vecs; rest > 0 {
-			kernels.kernel[rest][hi-lo](1, r.C, a, ars, aks, &tiles[whole*r.C*r.nr()], 4*r.nr(), 0,
+			kernels.kernel[rest][hi-lo](1, r.C, a, 4*r.C, 4, &tiles[whole*r.C*r.nr()], 4*r.nr(), 0,
 				&products[lo*r.width()+whole*r.nr()], 4*r.width(), nil, 0, kernels.width)
 		}
+	}
+}
+
+// fetch asks for values e of filters m0 to m1, so that memory is read while the processor multiplies others.
+func (r *winoRun) fetch(e, m0, m1 int) {
+	const line = 64 / 4
+	if lines := (m1 - m0) * r.C / line; lines > 0 && r.k.gemm32.fetch != nil {
+		r.k.gemm32.fetch(1, lines, (*byte)(unsafe.Pointer(&r.u[e*r.factors+m0*r.C])), 0)
 	}
 }
