@@ -58,21 +58,34 @@ func sources() map[string]source {
 const dataUsage = "mnist; fashion-mnist, which Debian packages; fashion-mnist:FOLDER, cifar10:FOLDER, cifar100:FOLDER with the published files;" +
 	" or a `folder`, with pictures in train/CLASS and val/CLASS or with the four files of MNIST"
 
-// loadData reads the dataset of a -data flag with inputs of the given shape, prepared and normalised by p.
-// Small images are scaled up for a model that takes pictures.
-func loadData(from string, input shape.Shape, p data.Preprocess) (s splits, err error) {
+// loadData reads the dataset of a -data flag with inputs of the given shapes, wide for training,
+// prepared and normalised by p. Small images are scaled up for a model that takes pictures: their
+// sides to those of wide, and of what is not for training the centre is cut out.
+func loadData(from string, wide, input shape.Shape, p data.Preprocess) (s splits, err error) {
 	if isPictures(from) {
-		return loadPictures(from, input, p)
+		return loadPictures(from, wide, input, p)
 	}
 	if s, err = readData(from); err != nil {
 		return s, err
 	}
-	for _, ds := range []*data.Dataset{&s.train, &s.validation, &s.test} {
-		if *ds, err = fit(*ds, from, input, p); err != nil {
+	if takesPictures(p) && s.train.Info().Input.Shape != input {
+		p.Image = picture.Shorter(min(wide.Int(1), wide.Int(2))).String()
+	}
+	for _, part := range []struct {
+		ds    *data.Dataset
+		shape shape.Shape
+	}{{&s.train, wide}, {&s.validation, input}, {&s.test, input}} {
+		if *part.ds, err = fit(*part.ds, from, part.shape, p); err != nil {
 			return s, err
 		}
 	}
 	return s, nil
+}
+
+// takesPictures tells inputs that can be made of any picture.
+func takesPictures(p data.Preprocess) bool {
+	_, ok := picture.ParseShorter(p.Image)
+	return ok
 }
 
 // isPictures tells a folder of pictures by its folder of training pictures.
@@ -81,11 +94,11 @@ func isPictures(dir string) bool {
 	return err == nil && info.IsDir()
 }
 
-func loadPictures(dir string, input shape.Shape, p data.Preprocess) (s splits, err error) {
-	if _, ok := picture.ParseShorter(p.Image); !ok {
+func loadPictures(dir string, wide, input shape.Shape, p data.Preprocess) (s splits, err error) {
+	if !takesPictures(p) {
 		return s, fmt.Errorf("%s holds pictures, the model takes images %v of a dataset", dir, input)
 	}
-	train, validation, err := imagefolder.Load(dir, input, input, p)
+	train, validation, err := imagefolder.Load(dir, wide, input, p)
 	if err != nil {
 		return s, err
 	}
@@ -151,15 +164,14 @@ func loadMNIST(folder string) (train, test data.Dataset, err error) {
 	return train, test, err
 }
 
-// fit brings images into the form that a model takes.
+// fit brings the images of the dataset called name into the form that a model takes.
 func fit(ds data.Dataset, name string, input shape.Shape, p data.Preprocess) (data.Dataset, error) {
 	have := ds.Info().Input.Shape
-	if have == input {
+	switch {
+	case have == input:
 		return data.WithPreprocess(ds, p)
-	}
-	if _, ok := picture.ParseShorter(p.Image); !ok {
+	case !takesPictures(p):
 		return nil, fmt.Errorf("the images of %s are %v, the model takes %v", name, have, input)
 	}
-	p.Image = picture.Shorter(min(input.Int(1), input.Int(2))).String() // all of the image
 	return scale(ds, input, p)
 }

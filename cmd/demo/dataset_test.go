@@ -13,6 +13,8 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/plexaura/plexaura/shape"
 )
 
 // pictures makes a folder of small JPEG pictures, two of each class in train and one in val.
@@ -61,7 +63,7 @@ func TestDataOfManyKinds(t *testing.T) {
 		{pictures(t, 3), 6, 3, 3, "validation", "shorter-256"},
 		{withTest, 6, 3, 6, "test", "shorter-256"},
 	} {
-		s, err := loadData(c.from, m.image, m.preprocess)
+		s, err := loadData(c.from, m.image, m.image, m.preprocess)
 		require.NoError(t, err)
 		last, name := s.last()
 		require.Equal(t, c.name, name)
@@ -74,6 +76,20 @@ func TestDataOfManyKinds(t *testing.T) {
 		s.limit(2, 1)
 		last, _ = s.last()
 		require.Equal(t, []int{2, 1, 1}, []int{s.train.Len(), s.validation.Len(), last.Len()})
+	}
+}
+
+// Images for training are larger where parts of them are cut out at random, and then the others
+// are the centre of as large ones.
+func TestDataForRandomParts(t *testing.T) {
+	m, large := models()["alexnet"], shape.Of(3, 256, 256)
+	for _, from := range []string{"cifar10:" + cifarFolder(t), pictures(t, 2)} {
+		s, err := loadData(from, large, m.image, m.preprocess)
+		require.NoError(t, err)
+		last, _ := s.last()
+		require.Equal(t, large, s.train.Info().Input.Shape)
+		require.Equal(t, m.image, last.Info().Input.Shape)
+		require.Equal(t, large, wide(last.Info()))
 	}
 }
 

@@ -3,6 +3,10 @@ package main
 import (
 	"context"
 	"fmt"
+
+	"github.com/plexaura/plexaura/data"
+	"github.com/plexaura/plexaura/data/picture"
+	"github.com/plexaura/plexaura/shape"
 )
 
 func eval(ctx context.Context, c *call) error {
@@ -20,7 +24,7 @@ func eval(ctx context.Context, c *call) error {
 	if err != nil {
 		return err
 	}
-	ds, err := loadData(*from, w.Info.Input.Shape, w.Info.Preprocess)
+	ds, err := loadData(*from, wide(w.Info), w.Info.Input.Shape, w.Info.Preprocess)
 	if err != nil {
 		return err
 	}
@@ -44,4 +48,13 @@ func eval(ctx context.Context, c *call) error {
 	}
 	_, err = fmt.Fprintf(c.stdout, "loss %.4f\n%s\n", ev.Loss(), accuracyLine(ev))
 	return err
+}
+
+// wide is the shape that pictures are scaled to before the centre is cut out.
+func wide(info data.Info) shape.Shape {
+	input := info.Input.Shape
+	if way, ok := picture.ParseShorter(info.Preprocess.Image); ok {
+		return shape.Of(input.Dim(0), shape.Dim(way), shape.Dim(way))
+	}
+	return input
 }

@@ -77,7 +77,7 @@ func trainCommand(ctx context.Context, c *call) error {
 		return err
 	}
 	s.LR, s.Step, s.Gamma = cmp.Or(s.LR, m.lr), cmp.Or(s.Step, m.step), cmp.Or(s.Gamma, m.gamma)
-	ds, err := loadData(s.Data, m.image, m.preprocess)
+	ds, err := loadData(s.Data, m.image, m.image, m.preprocess)
 	if err != nil {
 		return err
 	}
