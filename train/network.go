@@ -37,6 +37,7 @@ type Network struct {
 const (
 	inputName  = "input"
 	targetName = "target"
+	mixedName  = "target.mixed" // of training, where it has another type
 )
 
 // Build makes the graphs of a model for data that info describes. By default the loss is
@@ -44,11 +45,13 @@ const (
 // point. Without an optimiser, opt being nil, there is no graph for training. The error is a
 // [graph.ErrorList] of all mistakes in the graph.
 func Build(model nn.Layer, info data.Info, loss Loss, opt optim.Optimizer) (*Network, error) {
-	n, err := build(model, info, loss, opt)
+	n, err := build(model, info, info.Target, loss, opt)
 	return n, prefixed(err)
 }
 
-func build(model nn.Layer, info data.Info, loss Loss, opt optim.Optimizer) (*Network, error) {
+// build is [Build] where training has targets of another type than evaluation, because
+// examples are mixed.
+func build(model nn.Layer, info data.Info, mixed shape.Type, loss Loss, opt optim.Optimizer) (*Network, error) {
 	if model == nil {
 		return nil, errors.New("no model")
 	}
@@ -65,6 +68,9 @@ func build(model nn.Layer, info data.Info, loss Loss, opt optim.Optimizer) (*Net
 	n.Evaluation = graph.Inference(value, output)
 	n.Inference = graph.Inference(output)
 	if opt != nil {
+		if mixed != info.Target {
+			value = applied(g, "Loss", loss.or(info.Target.DType)(output, g.Input(mixedName, batched(mixed))))
+		}
 		rate := opt.Apply(g, autodiff.Grad(value, g.Params()...))
 		n.Training = []*graph.Node{value, output, rate}
 	}

@@ -41,7 +41,7 @@ func feedsOf(p *vm.Program) ([]func(data.Batch) *tensor.Dense, error) {
 		switch in.Name() {
 		case inputName:
 			feeds = append(feeds, func(b data.Batch) *tensor.Dense { return b.X })
-		case targetName:
+		case targetName, mixedName:
 			feeds = append(feeds, func(b data.Batch) *tensor.Dense { return b.Y })
 		default:
 			return nil, fmt.Errorf("the model has an Input of its own, %q, built at %v; only its argument is fed", in.Name(), in.Pos())

@@ -68,7 +68,10 @@ func loadData(from string, wide, input shape.Shape, p data.Preprocess) (s splits
 	if s, err = readData(from); err != nil {
 		return s, err
 	}
-	if takesPictures(p) && s.train.Info().Input.Shape != input {
+	switch have := s.train.Info().Input.Shape; {
+	case have == input && have != wide:
+		return s, fmt.Errorf("the images of %s are %v, the augmentation cuts its parts from %v", from, have, wide)
+	case have != input && takesPictures(p):
 		p.Image = picture.Shorter(min(wide.Int(1), wide.Int(2))).String()
 	}
 	for _, part := range []struct {

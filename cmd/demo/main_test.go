@@ -62,6 +62,9 @@ func TestMistakesAreOneLineAndAStatus(t *testing.T) {
 		{"train -model squeezenet -data " + single + " -out " + dir + "/run", 1, `one class alone, ["class000"]`},
 		{"train -model squeezenet -data " + dir + "/nothing", 1, `nothing", and no such folder; there are cifar10, cifar100, fashion-mnist, mnist`},
 		{"train -data cifar100:" + dir + "/nothing", 1, "-data cifar100:FOLDER"},
+		{"train -workers -1", 2, "-workers -1"},
+		{"train -augment nonsense", 2, `no recipe "nonsense" to augment by; there are alexnet, cifar, imagenet, mnist, none`},
+		{"train -augment alexnet -out " + dir + "/run", 1, "the images of mnist are (1,28,28), the augmentation cuts its parts from (1,256,256)"},
 		{"train -engine gpu", 2, `no engine "gpu"`},
 		{"train extra", 2, `unexpected argument "extra"`},
 		{"train -nonsense", 2, "not defined: -nonsense"},
@@ -140,7 +143,7 @@ func (w *trigger) Write(p []byte) (int, error) {
 
 func TestARunThatStoppedGoesOnBitForBit(t *testing.T) {
 	dir := t.TempDir()
-	common := []string{"train", "-limit", "700", "-batch", "32"}
+	common := []string{"train", "-limit", "700", "-batch", "32", "-augment", "mnist"}
 	at := func(folder string, more ...string) []string {
 		return append(append([]string{"-out", filepath.Join(dir, folder)}, more...), common[1:]...)
 	}
@@ -160,7 +163,7 @@ func TestARunThatStoppedGoesOnBitForBit(t *testing.T) {
 	require.Equal(t, 1, run(ctx, append([]string{"train"}, at("parts", "-epochs", "3")...), out, &errs))
 	require.Contains(t, errs.String(), "stopped at a whole step and saved")
 	require.NotEqual(t, weights(t, filepath.Join(dir, "whole")), weights(t, filepath.Join(dir, "parts")))
-	train([]string{"-resume", "-out", filepath.Join(dir, "parts")})
+	train([]string{"-resume", "-workers", "3", "-out", filepath.Join(dir, "parts")})
 	require.Equal(t, weights(t, filepath.Join(dir, "whole")), weights(t, filepath.Join(dir, "parts")))
 
 	// A longer total takes up what is left.
@@ -174,6 +177,9 @@ func TestARunThatStoppedGoesOnBitForBit(t *testing.T) {
 	status, _, conflict := demo(context.Background(), "train", "-resume", "-batch", "64", "-out", filepath.Join(dir, "short"))
 	require.Equal(t, 2, status)
 	require.Contains(t, conflict, "has -batch 32, not 64")
+	status, _, conflict = demo(context.Background(), "train", "-resume", "-augment", "none", "-out", filepath.Join(dir, "short"))
+	require.Equal(t, 2, status)
+	require.Contains(t, conflict, "has -augment mnist, not none")
 }
 
 func TestTrainThenEvalThenPredict(t *testing.T) {
@@ -182,6 +188,7 @@ func TestTrainThenEvalThenPredict(t *testing.T) {
 	status, out, errs := demo(context.Background(), "train", "-epochs", "2", "-limit", "6000", "-out", folder)
 	require.Zero(t, status, errs)
 	require.Contains(t, out, "seed 1")
+	require.Regexp(t, `(?m)^epoch 2/2: loss \d\.\d{4}, accuracy 0\.9.*; \d+ images/s, \d+\.\d% of the time waiting for data$`, out)
 	for _, name := range []string{"model.safetensors", "metrics.jsonl", "settings.json", "curves.png", "confusion.png"} {
 		info, err := os.Stat(filepath.Join(folder, name))
 		require.NoError(t, err)

@@ -2,8 +2,6 @@ package main
 
 import (
 	"bytes"
-	"encoding/binary"
-	"hash/crc32"
 	"image"
 	"image/color"
 	"image/jpeg"
@@ -35,19 +33,13 @@ func encoded(t testing.TB, encode func(*bytes.Buffer) error) []byte {
 
 func TestPicturesThatCannotBeReadAreErrors(t *testing.T) {
 	whole := encoded(t, func(b *bytes.Buffer) error { return png.Encode(b, stroke(20, 20)) })
-	huge := bytes.Clone(whole) // claims to be 2^20 by 2^20 pixels
-	binary.BigEndian.PutUint32(huge[16:], 1<<20)
-	binary.BigEndian.PutUint32(huge[20:], 1<<20)
-	binary.BigEndian.PutUint32(huge[29:], crc32.ChecksumIEEE(huge[12:29]))
 	for _, c := range []struct {
 		name string
 		file []byte
 		want string
 	}{
-		{"empty", nil, "no picture that can be read"},
 		{"text", []byte("not a picture"), "no picture that can be read"},
 		{"truncated", whole[:len(whole)-20], "damaged"},
-		{"huge", huge, "too large"},
 		{"blank", encoded(t, func(b *bytes.Buffer) error { return png.Encode(b, image.NewGray(image.Rect(0, 0, 9, 9))) }), "blank"},
 	} {
 		path := filepath.Join(t.TempDir(), c.name)

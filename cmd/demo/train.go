@@ -13,6 +13,7 @@ import (
 	"path/filepath"
 	"time"
 
+	"github.com/plexaura/plexaura/data"
 	"github.com/plexaura/plexaura/engine"
 	"github.com/plexaura/plexaura/optim"
 	"github.com/plexaura/plexaura/train"
@@ -33,6 +34,8 @@ type settings struct {
 	Limit  int     `json:"limit,omitempty"` // images; 0 is all
 	Test   int     `json:"test_limit,omitempty"`
 	Engine string  `json:"engine"`
+	// Augment is the recipe's name; empty in runs from before there were any.
+	Augment string `json:"augment,omitempty"`
 }
 
 func trainCommand(ctx context.Context, c *call) error {
@@ -44,7 +47,9 @@ func trainCommand(ctx context.Context, c *call) error {
 	c.Float64Var(&s.LR, "lr", 0, "learning rate at the start; 0 is the model's own")
 	c.IntVar(&s.Step, "step", 0, "multiply the learning rate by -gamma every `N` epochs; 0 is the model's own")
 	c.Float64Var(&s.Gamma, "gamma", 0, "see -step; 0 is the model's own")
-	c.Uint64Var(&s.Seed, "seed", 1, "fixes initialisation and shuffling")
+	c.Uint64Var(&s.Seed, "seed", 1, "fixes initialisation, shuffling and augmentation")
+	c.StringVar(&s.Augment, "augment", "none", "how training images are changed at random: "+list(recipes()))
+	workers := c.Int("workers", 1, "goroutines that load images ahead; 0 is none")
 	c.StringVar(&s.Engine, "engine", "cpu", "cpu, std or ref")
 	c.IntVar(&s.Limit, "limit", 0, "train on the first `N` images alone; 0 is all")
 	c.IntVar(&s.Test, "test-limit", 0, "validate and test on the first `N` images of each alone; 0 is all")
@@ -68,6 +73,9 @@ func trainCommand(ctx context.Context, c *call) error {
 	if err := s.check(); err != nil {
 		return err
 	}
+	if *workers < 0 {
+		return usagef("-workers %d: at least 0", *workers)
+	}
 	m, err := findModel(s.Model)
 	if err != nil {
 		return err
@@ -77,12 +85,17 @@ func trainCommand(ctx context.Context, c *call) error {
 		return err
 	}
 	s.LR, s.Step, s.Gamma = cmp.Or(s.LR, m.lr), cmp.Or(s.Step, m.step), cmp.Or(s.Gamma, m.gamma)
-	ds, err := loadData(s.Data, m.image, m.image, m.preprocess)
+	how, err := findRecipe(cmp.Or(s.Augment, "none"))
+	if err != nil {
+		return err
+	}
+	ds, err := loadData(s.Data, how.from(m.image), m.image, m.preprocess)
 	if err != nil {
 		return err
 	}
 	ds.limit(s.Limit, s.Test)
 	r := trainRun{settings: s, model: m, engine: e, data: ds, folder: folder, from: from, out: c.stdout}
+	r.augment, r.workers = how.augment(m.image.Int(1)), *workers
 	if from == nil {
 		if err := r.makeRoom(); err != nil {
 			return err
@@ -134,7 +147,7 @@ func (s *settings) takeUp(flags *flag.FlagSet, folder string) (*train.Checkpoint
 			s.Epochs = given.Epochs
 		case "engine":
 			s.Engine = given.Engine
-		case "model", "data", "batch", "lr", "step", "gamma", "decay", "seed", "limit", "test-limit":
+		case "model", "data", "batch", "lr", "step", "gamma", "decay", "seed", "limit", "test-limit", "augment":
 			if given.value(f.Name) != old.value(f.Name) && conflict == nil {
 				conflict = usagef("-resume: the run in %s has -%s %v, not %v; leave the flag out, or begin a new run", folder, f.Name, old.value(f.Name), given.value(f.Name))
 			}
@@ -147,7 +160,7 @@ func (s *settings) takeUp(flags *flag.FlagSet, folder string) (*train.Checkpoint
 func (s settings) value(flag string) any {
 	return map[string]any{
 		"model": s.Model, "data": s.Data, "batch": s.Batch, "lr": s.LR, "step": s.Step, "gamma": s.Gamma, "decay": s.Decay,
-		"seed": s.Seed, "limit": s.Limit, "test-limit": s.Test,
+		"seed": s.Seed, "limit": s.Limit, "test-limit": s.Test, "augment": cmp.Or(s.Augment, "none"),
 	}[flag]
 }
 
@@ -157,6 +170,8 @@ type trainRun struct {
 	model    model
 	engine   engine.Engine
 	data     splits
+	augment  data.Augmentation // nil for none
+	workers  int
 	folder   string
 	from     *train.Checkpoint
 	out      io.Writer
@@ -188,6 +203,10 @@ func (r trainRun) train(ctx context.Context) error {
 	s := r.settings
 	fmt.Fprintf(r.out, "%s on %s: %d images to train on, %d for validation, seed %d, engine %s, into %s\n",
 		s.Model, s.Data, r.data.train.Len(), r.data.validation.Len(), s.Seed, r.engine.Name(), r.folder)
+	workers := r.workers
+	if workers == 0 {
+		workers = -1
+	}
 	show := newProgress(r.out, s.Epochs)
 	start := time.Now()
 	result, err := train.Fit(ctx, train.Config{
@@ -196,6 +215,7 @@ func (r trainRun) train(ctx context.Context) error {
 		Engine:    r.engine,
 		Optimizer: optim.Recipe{Rule: optim.SGD{LR: s.LR, Momentum: .9, WeightDecay: s.Decay}, Schedule: r.schedule()},
 		Epochs:    s.Epochs, Batch: s.Batch, Seed: s.Seed,
+		Augment: r.augment, Workers: workers,
 		Resume: r.from, Folder: r.folder, Settings: s,
 		OnStep: show.step, OnEpoch: show.epoch,
 	})

@@ -15,10 +15,8 @@ import (
 // The other is the next example of the batch, and the first for the last: the order is by
 // chance where the loader shuffles.
 //
-// Class numbers become distributions over the classes, float32(C), which [ops.CrossEntropy]
-// takes as a target as well.
-//
-// [ops.CrossEntropy]: https://pkg.go.dev/github.com/plexaura/plexaura/ops#CrossEntropy
+// Class numbers become distributions over the classes, float32(C), which the cross-entropy of
+// the package ops takes as targets as well.
 type MixUp struct {
 	Alpha float64 // 0 is 0.2, as for ImageNet
 	// Classes is the number of classes where they have no names. 0 means that they have.

@@ -1,7 +1,5 @@
 package augment
 
-// The recipes that are usual for some datasets.
-
 // MNIST distorts digits a little: they are turned, scaled, sheared and shifted, and elastic.
 func MNIST() List {
 	return List{Elastic{

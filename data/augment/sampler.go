@@ -13,13 +13,14 @@ type sampler struct {
 	// of and below it they are, from 0 to 1.
 	at          []int32
 	right, down []float32
+	still       []float32 // zeros
 }
 
 func newSampler(in data.Info, from image, h, w int) *sampler {
 	to := image{from.c, h, w}
 	s := &sampler{
 		from: from, to: to, pitch: from.w + 3, out: make([]float32, to.len()),
-		at: make([]int32, w), right: make([]float32, w), down: make([]float32, w),
+		at: make([]int32, w), right: make([]float32, w), down: make([]float32, w), still: make([]float32, w),
 	}
 	for _, black := range from.levels(in, 0) {
 		plane := make([]float32, (from.h+3)*s.pitch)
@@ -58,12 +59,12 @@ func stretch(left, top, w, h, toW, toH int) places {
 func (s *sampler) sample(x []float32, p places, field []float32) []float32 {
 	s.load(x)
 	w, h, plane := s.to.w, s.to.h, len(s.padded)/s.to.c
+	dx, dy := s.still, s.still
 	for y := range h {
-		if field == nil {
-			s.line(p, float32(y))
-		} else {
-			s.displaced(p, float32(y), field[2*y*w:][:w], field[(2*y+1)*w:][:w])
+		if field != nil {
+			dx, dy = field[2*y*w:][:w], field[(2*y+1)*w:][:w]
 		}
+		s.place(&p, float32(y), dx, dy)
 		for c := range s.to.c {
 			s.blend(s.out[(c*h+y)*w:][:w], s.padded[c*plane:][:plane])
 		}
@@ -80,49 +81,45 @@ func (s *sampler) load(x []float32) {
 	}
 }
 
-// line finds the places of row y.
-func (s *sampler) line(p places, y float32) {
-	for i := range s.at {
-		s.place(i, p, float32(i), y)
+// place finds the places of row y, whose pixels are displaced by dx and dy.
+func (s *sampler) place(p *places, y float32, dx, dy []float32) {
+	// In the frame places are one further. They are not negative, so that rounding is down.
+	x0, y0 := p.x0+1, p.y0+1
+	left, right, top, bottom := p.left+1, p.right+1, p.top+1, p.bottom+1
+	xx, xy, yx, yy, pitch := p.xx, p.xy, p.yx, p.yy, int32(s.pitch)
+	at := s.at
+	toRight, toBelow := s.right[:len(at)], s.down[:len(at)]
+	dx, dy = dx[:len(at)], dy[:len(at)]
+	for i := range at {
+		px, py := float32(i)+dx[i], y+dy[i]
+		x, y := xx*px+xy*py+x0, yx*px+yy*py+y0
+		if x < left {
+			x = left
+		}
+		if x > right {
+			x = right
+		}
+		if y < top {
+			y = top
+		}
+		if y > bottom {
+			y = bottom
+		}
+		column, row := int32(x), int32(y)
+		at[i] = row*pitch + column
+		toRight[i], toBelow[i] = x-float32(column), y-float32(row)
 	}
-}
-
-// displaced finds the places of row y where pixels are displaced.
-func (s *sampler) displaced(p places, y float32, dx, dy []float32) {
-	dx, dy = dx[:len(s.at)], dy[:len(s.at)]
-	for i := range s.at {
-		s.place(i, p, float32(i)+dx[i], y+dy[i])
-	}
-}
-
-// place finds the place of pixel i of a row.
-func (s *sampler) place(i int, p places, px, py float32) {
-	x, y := p.xx*px+p.xy*py+p.x0, p.yx*px+p.yy*py+p.y0
-	if x < p.left {
-		x = p.left
-	} else if x > p.right {
-		x = p.right
-	}
-	if y < p.top {
-		y = p.top
-	} else if y > p.bottom {
-		y = p.bottom
-	}
-	x, y = x+1, y+1 // in the frame; not negative, so that rounding is down
-	column, row := int32(x), int32(y)
-	s.at[i] = row*int32(s.pitch) + column
-	s.right[i], s.down[i] = x-float32(column), y-float32(row)
 }
 
 // blend takes a plane at the places of a row.
 func (s *sampler) blend(dst, plane []float32) {
 	at, right, down := s.at[:len(dst)], s.right[:len(dst)], s.down[:len(dst)]
+	pitch := s.pitch
 	for i := range dst {
-		upper := plane[at[i]:]
-		lower := upper[s.pitch : s.pitch+2]
-		upper = upper[:2]
-		above := upper[0] + right[i]*(upper[1]-upper[0])
-		below := lower[0] + right[i]*(lower[1]-lower[0])
+		p := plane[at[i]:]
+		q := p[pitch:]
+		above := p[0] + right[i]*(p[1]-p[0])
+		below := q[0] + right[i]*(q[1]-q[0])
 		dst[i] = above + down[i]*(below-above)
 	}
 }
