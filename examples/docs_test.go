@@ -58,6 +58,28 @@ func TestGoInTheDocumentsIsThatOfAnExample(t *testing.T) {
 	}
 }
 
+// TestTheReadmeNamesEveryLayer takes as a layer what has an Apply in package nn.
+func TestTheReadmeNamesEveryLayer(t *testing.T) {
+	readme, err := os.ReadFile(filepath.Join("..", "README.md"))
+	require.NoError(t, err)
+	files, err := filepath.Glob(filepath.Join("..", "nn", "*.go"))
+	require.NoError(t, err)
+	layer := regexp.MustCompile(`(?m)^func \((?:\w+ )?([A-Z]\w*)\) Apply\(`)
+	found := 0
+	for _, file := range files {
+		if strings.HasSuffix(file, "_test.go") {
+			continue
+		}
+		source, err := os.ReadFile(file)
+		require.NoError(t, err)
+		for _, m := range layer.FindAllStringSubmatch(string(source), -1) {
+			require.Contains(t, string(readme), "`"+m[1]+"`")
+			found++
+		}
+	}
+	require.Positive(t, found)
+}
+
 func TestTextInTheDocumentsIsTheOutputOfAnExample(t *testing.T) {
 	comment := func(line string) string {
 		return strings.TrimSpace(strings.TrimPrefix(strings.TrimSpace(line), "//"))

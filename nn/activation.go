@@ -3,6 +3,7 @@ package nn
 import (
 	"github.com/plexaura/plexaura/graph"
 	"github.com/plexaura/plexaura/ops"
+	"github.com/plexaura/plexaura/shape"
 )
 
 // ReLU is max(x, 0).
@@ -18,6 +19,106 @@ type LeakyReLU struct{ Alpha float64 }
 // Apply returns a node of x's type.
 func (l LeakyReLU) Apply(s Scope, x *graph.Node) *graph.Node {
 	return s.Within("", x, func(Scope) *graph.Node { return ops.LeakyReLU(x, l.Alpha) })
+}
+
+// ELU is x where x is positive, and Alpha*(e^x-1) elsewhere (Clevert et al., Fast and Accurate Deep
+// Network Learning by Exponential Linear Units, 2016). PyTorch's default Alpha is 1; here 0 is 0.
+type ELU struct{ Alpha float64 }
+
+// Apply returns a node of x's type.
+func (l ELU) Apply(s Scope, x *graph.Node) *graph.Node {
+	return s.Within("", x, func(Scope) *graph.Node { return ops.ELU(x, l.Alpha) })
+}
+
+// SELU is [ELU] with the constants that keep mean 0 and variance 1 (Klambauer et al.,
+// Self-Normalizing Neural Networks, 2017).
+type SELU struct{}
+
+// Apply returns a node of x's type.
+func (SELU) Apply(s Scope, x *graph.Node) *graph.Node { return Func(ops.SELU).Apply(s, x) }
+
+// GELU is x times the normal distribution function of x, or where Tanh is set its approximation by
+// tanh (Hendrycks and Gimpel, Gaussian Error Linear Units, 2016).
+type GELU struct{ Tanh bool }
+
+// Apply returns a node of x's type.
+func (l GELU) Apply(s Scope, x *graph.Node) *graph.Node {
+	if l.Tanh {
+		return Func(ops.GELUTanh).Apply(s, x)
+	}
+	return Func(ops.GELU).Apply(s, x)
+}
+
+// SiLU is x*sigmoid(x), also known as swish.
+type SiLU struct{}
+
+// Apply returns a node of x's type.
+func (SiLU) Apply(s Scope, x *graph.Node) *graph.Node { return Func(ops.SiLU).Apply(s, x) }
+
+// Mish is x*tanh(log(1+e^x)) (Misra, Mish: A Self Regularized Non-Monotonic Activation Function, 2019).
+type Mish struct{}
+
+// Apply returns a node of x's type.
+func (Mish) Apply(s Scope, x *graph.Node) *graph.Node { return Func(ops.Mish).Apply(s, x) }
+
+// Softplus is log(1+e^x).
+type Softplus struct{}
+
+// Apply returns a node of x's type.
+func (Softplus) Apply(s Scope, x *graph.Node) *graph.Node { return Func(ops.Softplus).Apply(s, x) }
+
+// Softsign is x/(1+|x|).
+type Softsign struct{}
+
+// Apply returns a node of x's type.
+func (Softsign) Apply(s Scope, x *graph.Node) *graph.Node { return Func(ops.Softsign).Apply(s, x) }
+
+// HardSigmoid is x/6 + 1/2, not below 0 and not above 1.
+type HardSigmoid struct{}
+
+// Apply returns a node of x's type.
+func (HardSigmoid) Apply(s Scope, x *graph.Node) *graph.Node {
+	return Func(ops.HardSigmoid).Apply(s, x)
+}
+
+// HardSwish is x times [HardSigmoid] of x (Howard et al., Searching for MobileNetV3, 2019).
+type HardSwish struct{}
+
+// Apply returns a node of x's type.
+func (HardSwish) Apply(s Scope, x *graph.Node) *graph.Node { return Func(ops.HardSwish).Apply(s, x) }
+
+// PReLU is x where x is positive, and elsewhere x times a number that is learnt (He et al., Delving Deep
+// into Rectifiers, 2015): its parameter weight, (1), or where PerChannel is set one for each channel, (C).
+type PReLU struct {
+	Name       string
+	PerChannel bool
+	Init       graph.Initializer // default: 0.25 everywhere
+}
+
+// Label is l.Name.
+func (l PReLU) Label() string { return l.Name }
+
+// Apply returns a node of x's type.
+func (l PReLU) Apply(s Scope, x *graph.Node) *graph.Node {
+	return s.Within(l.Name, x, func(s Scope) *graph.Node {
+		n := 1
+		err := trainable(x.Type())
+		if l.PerChannel {
+			n, err = channels(x.Type(), 1)
+		}
+		if err != nil {
+			return s.g.Reject("PReLU", err, x)
+		}
+		return ops.PReLU(x, s.Param("weight", x.Type().Of(shape.OfInts(n)), or(l.Init, Constant(.25))))
+	})
+}
+
+// Clip is x, not below Lo and not above Hi: Clip{0, 6} is ReLU6.
+type Clip struct{ Lo, Hi float64 }
+
+// Apply returns a node of x's type.
+func (l Clip) Apply(s Scope, x *graph.Node) *graph.Node {
+	return s.Within("", x, func(Scope) *graph.Node { return ops.Clip(x, l.Lo, l.Hi) })
 }
 
 // Sigmoid is 1/(1+e^-x).
@@ -65,6 +166,18 @@ type LRN struct {
 // Apply returns a node of x's type.
 func (l LRN) Apply(s Scope, x *graph.Node) *graph.Node {
 	return s.Within("", x, func(Scope) *graph.Node { return ops.LRN(x, ops.LRNOptions(l)) })
+}
+
+// LRNWithinChannel normalises each element of images by its neighbours in a window of Size rows and
+// columns; see [ops.LRNWithinChannel]. Caffe's default Alpha is 1.
+type LRNWithinChannel struct {
+	Size           int     // odd; default 5
+	Alpha, Beta, K float64 // defaults 1e-4, 0.75, 1
+}
+
+// Apply returns a node of x's type.
+func (l LRNWithinChannel) Apply(s Scope, x *graph.Node) *graph.Node {
+	return s.Within("", x, func(Scope) *graph.Node { return ops.LRNWithinChannel(x, ops.LRNOptions(l)) })
 }
 
 // Dropout sets elements to 0 with probability P while training, and scales the others by

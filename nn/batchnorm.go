@@ -1,8 +1,6 @@
 package nn
 
 import (
-	"fmt"
-
 	"github.com/plexaura/plexaura/graph"
 	"github.com/plexaura/plexaura/ops"
 	"github.com/plexaura/plexaura/shape"
@@ -25,9 +23,6 @@ func (l BatchNorm) Label() string { return l.Name }
 func (l BatchNorm) Apply(s Scope, x *graph.Node) *graph.Node {
 	return s.Within(l.Name, x, func(s Scope) *graph.Node {
 		t := x.Type()
-		if t.Rank() < 2 {
-			return s.g.Reject("BatchNorm", fmt.Errorf("want a batch (N,C,...), have %v", t), x)
-		}
 		n, err := channels(t, 1)
 		if err != nil {
 			return s.g.Reject("BatchNorm", err, x)

@@ -82,6 +82,39 @@ func (l Conv1D) Apply(s Scope, x *graph.Node) *graph.Node {
 	})
 }
 
+// Conv3D is [Conv2D] for volumes (N,C,D,H,W): its weight is (Out,C/Groups,KD,KH,KW). In each array
+// index 0 is the depth, 1 the height, 2 the width.
+type Conv3D struct {
+	Name     string
+	Out      int // channels of the result
+	Kernel   [3]int
+	Stride   [3]int    // default 1
+	Pad      [3][2]int // zeros before and after each axis
+	Dilation [3]int    // default 1
+	Groups   int       // default 1; C and Out must be multiples of it
+	NoBias   bool
+
+	// Init fills the weight and BiasInit the bias; by default both are uniform on
+	// ±1/sqrt(C/Groups*KD*KH*KW), as in PyTorch.
+	Init, BiasInit graph.Initializer
+}
+
+// Label is l.Name.
+func (l Conv3D) Label() string { return l.Name }
+
+// Apply returns a node (N,Out,OD,OH,OW), with extents as in [Conv2D].
+func (l Conv3D) Apply(s Scope, x *graph.Node) *graph.Node {
+	return s.Within(l.Name, x, func(s Scope) *graph.Node {
+		f := filter{l.Out, l.Groups, l.NoBias, l.Init, l.BiasInit}
+		w, b, err := f.params(s, x, l.Kernel[:]...)
+		if err != nil {
+			return s.g.Reject("Conv3D", err, x)
+		}
+		op := ops.Conv3DOp{Stride: l.Stride, Dilation: l.Dilation, Pad: l.Pad, Groups: l.Groups}
+		return addBias(ops.Conv3D(x, w, op), b)
+	})
+}
+
 // filter is what the parameters of a convolution depend on besides its kernel.
 type filter struct {
 	out, groups    int
@@ -91,35 +124,67 @@ type filter struct {
 
 // params makes the weight and the bias, nil where there is none, for an input x.
 func (f filter) params(s Scope, x *graph.Node, kernel ...int) (w, b *graph.Node, err error) {
-	t := x.Type()
-	if t.Rank() != len(kernel)+2 {
-		return nil, nil, fmt.Errorf("want a batch of rank %d, have %v", len(kernel)+2, t)
-	}
-	in, err := channels(t, max(f.groups, 1))
+	in, err := f.check(x.Type(), kernel)
 	if err != nil {
 		return nil, nil, err
 	}
-	if f.out <= 0 {
-		return nil, nil, fmt.Errorf("want a positive Out, the channels of the result; have %d", f.out)
+	w, b = f.make(s, x.Type(), f.out, in, kernel)
+	return w, b, nil
+}
+
+// transposed makes the weight and the bias of a transposed convolution, as params does.
+func (f filter) transposed(s Scope, x *graph.Node, kernel ...int) (w, b *graph.Node, err error) {
+	in, err := f.check(x.Type(), kernel)
+	if err != nil {
+		return nil, nil, err
 	}
-	dims, fanIn := []shape.Dim{shape.Dim(f.out), shape.Dim(in)}, in
+	groups := max(f.groups, 1)
+	if f.out%groups != 0 {
+		return nil, nil, fmt.Errorf("Out is %d, which %d groups cannot share equally", f.out, groups)
+	}
+	w, b = f.make(s, x.Type(), in*groups, f.out/groups, kernel)
+	return w, b, nil
+}
+
+// check returns the channels of an input of type t that one group of filters spans.
+func (f filter) check(t shape.Type, kernel []int) (in int, err error) {
+	if t.Rank() != len(kernel)+2 {
+		return 0, fmt.Errorf("want a batch of rank %d, have %v", len(kernel)+2, t)
+	}
+	if in, err = channels(t, max(f.groups, 1)); err != nil {
+		return 0, err
+	}
+	if f.out <= 0 {
+		return 0, fmt.Errorf("want a positive Out, the channels of the result; have %d", f.out)
+	}
 	for _, k := range kernel {
 		if k <= 0 {
-			return nil, nil, fmt.Errorf("want a positive Kernel, have %d", k)
+			return 0, fmt.Errorf("want a positive Kernel, have %d", k)
 		}
-		dims, fanIn = append(dims, shape.Dim(k)), fanIn*k
 	}
-	w = s.Param("weight", t.Of(shape.Of(dims...)), or(f.init, standard(fanIn)))
+	return in, nil
+}
+
+// make makes a weight of two axes and those of the kernel, and the bias.
+func (f filter) make(s Scope, t shape.Type, axis0, axis1 int, kernel []int) (w, b *graph.Node) {
+	dims, fanIn := append([]int{axis0, axis1}, kernel...), axis1
+	for _, k := range kernel {
+		fanIn *= k
+	}
+	w = s.Param("weight", t.Of(shape.OfInts(dims...)), or(f.init, standard(fanIn)))
 	if !f.noBias {
 		b = s.Param("bias", t.Of(shape.OfInts(f.out)), or(f.biasInit, standard(fanIn)))
 	}
-	return w, b, nil
+	return w, b
 }
 
 // channels is the number of channels of t, (N,C,...), that one group of filters spans.
 func channels(t shape.Type, groups int) (int, error) {
 	if err := trainable(t); err != nil {
 		return 0, err
+	}
+	if t.Rank() < 2 {
+		return 0, fmt.Errorf("want a batch (N,C,...), have %v", t)
 	}
 	n, ok := t.Dim(1).Int()
 	switch {

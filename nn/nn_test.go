@@ -74,7 +74,7 @@ func store(t *testing.T, g *graph.Graph, set map[string]*tensor.Dense) *vm.Store
 }
 
 func TestLayersNameAndShape(t *testing.T) {
-	image := shape.F32(shape.N, 4, 10, 12)
+	image, volume := shape.F32(shape.N, 4, 10, 12), shape.F32(shape.N, 4, 3, 5, 4)
 	for _, tt := range []struct {
 		layer  nn.Layer
 		x      shape.Type
@@ -122,6 +122,65 @@ func TestLayersNameAndShape(t *testing.T) {
 		{nn.Softmax{}, image, image, map[string]string{}},
 		{nn.LogSoftmax{}, image, image, map[string]string{}},
 		{nn.LRN{Alpha: 5e-4, K: 2}, image, image, map[string]string{}},
+		{
+			nn.Conv3D{Name: "c", Out: 6, Kernel: [3]int{2, 3, 1}, Stride: [3]int{1, 2, 1}, Pad: [3][2]int{{1, 0}}, Groups: 2}, volume, shape.F32(shape.N, 6, 3, 2, 4),
+			map[string]string{"c.weight": "float32(6,2,2,3,1)", "c.bias": "float32(6)"},
+		},
+		{
+			nn.ConvTranspose2D{Name: "c", Out: 6, Kernel: 3, Stride: 2, Pad: 1, Extra: nn.Rect(1, 0), Groups: 2}, image, shape.F32(shape.N, 6, 20, 23),
+			map[string]string{"c.weight": "float32(4,3,3,3)", "c.bias": "float32(6)"},
+		},
+		{
+			nn.ConvTranspose1D{Out: 6, Kernel: 3, Stride: 2, Pad: 1, Extra: 1, Groups: 2, NoBias: true}, shape.F64(shape.N, 4, 10), shape.F64(shape.N, 6, 20),
+			map[string]string{"weight": "float64(4,3,3)"},
+		},
+		{
+			nn.ConvTranspose3D{Out: 2, Kernel: [3]int{2, 3, 1}, Stride: [3]int{1, 2, 1}, Extra: [3]int{0, 1, 0}}, volume, shape.F32(shape.N, 2, 4, 12, 4),
+			map[string]string{"weight": "float32(4,2,2,3,1)", "bias": "float32(2)"},
+		},
+		{nn.LayerNorm{Name: "ln"}, image, image, map[string]string{"ln.weight": "float32(12)", "ln.bias": "float32(12)"}},
+		{nn.LayerNorm{Axes: 3}, image, image, map[string]string{"weight": "float32(4,10,12)", "bias": "float32(4,10,12)"}},
+		{nn.GroupNorm{Name: "gn", Groups: 2}, image, image, map[string]string{"gn.weight": "float32(4)", "gn.bias": "float32(4)"}},
+		{nn.InstanceNorm{Name: "in"}, image, image, map[string]string{"in.weight": "float32(4)", "in.bias": "float32(4)"}},
+		{nn.Embedding{Name: "e", Count: 9, Dim: 3}, shape.I64(shape.N, 7), shape.F32(shape.N, 7, 3), map[string]string{"e.weight": "float32(9,3)"}},
+		{nn.Embedding{Count: 9, Dim: 3, DType: shape.Float64}, shape.U8(shape.N), shape.F64(shape.N, 3), map[string]string{"weight": "float64(9,3)"}},
+		{
+			nn.LSTM{Name: "l", Hidden: 5}, shape.F64(shape.N, 7, 3), shape.F64(shape.N, 5),
+			map[string]string{"l.weight_ih": "float64(20,3)", "l.weight_hh": "float64(20,5)", "l.bias_ih": "float64(20)", "l.bias_hh": "float64(20)"},
+		},
+		{
+			nn.LSTM{Hidden: 5, Whole: true, NoBias: true}, shape.F32(shape.N, 7, 3), shape.F32(shape.N, 7, 5),
+			map[string]string{"weight_ih": "float32(20,3)", "weight_hh": "float32(20,5)"},
+		},
+		{
+			nn.GRU{Name: "r", Hidden: 5, Whole: true}, shape.F32(shape.N, 7, 3), shape.F32(shape.N, 7, 5),
+			map[string]string{"r.weight_ih": "float32(15,3)", "r.weight_hh": "float32(15,5)", "r.bias_ih": "float32(15)", "r.bias_hh": "float32(15)"},
+		},
+		{nn.GRU{Hidden: 5, NoBias: true}, shape.F32(shape.N, 7, 3), shape.F32(shape.N, 5), map[string]string{"weight_ih": "float32(15,3)", "weight_hh": "float32(15,5)"}},
+		{nn.PReLU{Name: "p"}, image, image, map[string]string{"p.weight": "float32(1)"}},
+		{nn.PReLU{PerChannel: true}, image, image, map[string]string{"weight": "float32(4)"}},
+		{nn.MaxPool1D{Kernel: 3, Pad: 1}, shape.F32(shape.N, 4, 10), shape.F32(shape.N, 4, 4), map[string]string{}},
+		{nn.AvgPool1D{Kernel: 3, Stride: 1}, shape.F32(shape.N, 4, 10), shape.F32(shape.N, 4, 8), map[string]string{}},
+		{nn.MaxPool3D{Kernel: [3]int{1, 2, 2}}, volume, shape.F32(shape.N, 4, 3, 2, 2), map[string]string{}},
+		{nn.AvgPool3D{Kernel: [3]int{3, 2, 2}, Stride: [3]int{1, 1, 1}}, volume, shape.F32(shape.N, 4, 1, 4, 3), map[string]string{}},
+		{nn.GlobalMaxPool2D{}, image, shape.F32(shape.N, 4, 1, 1), map[string]string{}},
+		{nn.LpPool2D{P: 2, Kernel: 2}, image, shape.F32(shape.N, 4, 5, 6), map[string]string{}},
+		{nn.AdaptiveAvgPool2D{Size: nn.Rect(3, 5)}, image, shape.F32(shape.N, 4, 3, 5), map[string]string{}},
+		{nn.AdaptiveMaxPool2D{Size: 6}, image, shape.F32(shape.N, 4, 6, 6), map[string]string{}},
+		{nn.Upsample{Scale: 3}, image, shape.F32(shape.N, 4, 30, 36), map[string]string{}},
+		{nn.Upsample{Scale: 2, Bilinear: true}, image, shape.F32(shape.N, 4, 20, 24), map[string]string{}},
+		{nn.LRNWithinChannel{Size: 3}, image, image, map[string]string{}},
+		{nn.ELU{Alpha: 1}, image, image, map[string]string{}},
+		{nn.SELU{}, image, image, map[string]string{}},
+		{nn.GELU{}, image, image, map[string]string{}},
+		{nn.GELU{Tanh: true}, image, image, map[string]string{}},
+		{nn.SiLU{}, image, image, map[string]string{}},
+		{nn.Mish{}, image, image, map[string]string{}},
+		{nn.Softplus{}, image, image, map[string]string{}},
+		{nn.Softsign{}, image, image, map[string]string{}},
+		{nn.HardSigmoid{}, image, image, map[string]string{}},
+		{nn.HardSwish{}, image, image, map[string]string{}},
+		{nn.Clip{Lo: 0, Hi: 6}, image, image, map[string]string{}},
 		{nn.Func(ops.Exp), image, image, map[string]string{}},
 		{nn.Sequential{}, image, image, map[string]string{}},
 	} {
@@ -234,6 +293,14 @@ func TestMistakes(t *testing.T) {
 		{nn.MaxPool2D{Kernel: -1}, image, "0", "Kernel is out of range"},
 		{nn.AvgPool2D{Kernel: 2, Pad: -1}, image, "0", "Pad is out of range"},
 		{nn.Dropout{P: 2}, image, "0", "Dropout: "},
+		{nn.ConvTranspose2D{Name: "c", Out: 5, Kernel: 3, Groups: 2}, image, "c", "Out is 5, which 2 groups cannot share equally"},
+		{nn.ConvTranspose2D{Name: "c", Out: 4, Kernel: 3, Extra: 1}, image, "c", "ConvTranspose2D: height: extra is 1, want 0 to below the stride 1"},
+		{nn.LayerNorm{Name: "ln", Axes: 4}, image, "ln", "want a batch and 4 axes behind it to normalise, have float32(N,4,8,8)"},
+		{nn.GroupNorm{Name: "gn", Groups: 3}, image, "gn", "4 channels cannot be split into 3 groups"},
+		{nn.Embedding{Name: "e", Count: 3}, shape.I32(shape.N), "e", "want a positive Count and Dim, have 3 and 0"},
+		{nn.LSTM{Name: "l"}, shape.F32(shape.N, 4, 8), "l", "want a positive Hidden"},
+		{nn.Upsample{}, image, "0", "want a Scale of 1 at least"},
+		{nn.AdaptiveAvgPool2D{}, image, "0", "size is [0 0]; want 1 at least"},
 		{nil, image, "0", "the layer is nil"},
 		{nn.Named("n", nil), image, "n", "the layer is nil"},
 		{nn.Frozen{}, image, "0", "the layer is nil"},
@@ -256,12 +323,13 @@ func TestMistakes(t *testing.T) {
 func TestAnInvalidInputIsReturnedInSilence(t *testing.T) {
 	g := graph.New()
 	bad := ops.Add(g.Input("a", shape.F32(2)), g.Input("b", shape.F32(3)))
-	for _, l := range []nn.Layer{
-		nn.Conv2D{Out: 1, Kernel: 1}, nn.Conv1D{Out: 1, Kernel: 1}, nn.Linear{Out: 1}, nn.BatchNorm{}, nn.Residual{Body: nn.ReLU{}},
-		nn.MaxPool2D{Kernel: 2}, nn.AvgPool2D{Kernel: 2}, nn.GlobalAvgPool2D{}, nn.ReLU{}, nn.LeakyReLU{}, nn.Sigmoid{}, nn.Tanh{},
-		nn.Softmax{}, nn.LogSoftmax{}, nn.LRN{}, nn.Flatten{}, nn.Dropout{}, nn.Func(ops.Exp), nn.Sequential{nn.ReLU{}}, nn.Named("n", nn.ReLU{}),
-		nn.Frozen{Layer: nn.ReLU{}},
-	} {
+	all := []nn.Layer{
+		nn.Residual{Body: nn.ReLU{}}, nn.Func(ops.Exp), nn.Sequential{nn.ReLU{}}, nn.Named("n", nn.ReLU{}), nn.Frozen{Layer: nn.ReLU{}},
+	}
+	for _, l := range layers {
+		all = append(all, l.layer)
+	}
+	for _, l := range all {
 		require.Same(t, bad, l.Apply(nn.Root(g), bad), "%#v", l)
 	}
 	var list graph.ErrorList

@@ -53,3 +53,126 @@ type GlobalAvgPool2D struct{}
 func (GlobalAvgPool2D) Apply(s Scope, x *graph.Node) *graph.Node {
 	return Func(ops.GlobalAvgPool2D).Apply(s, x)
 }
+
+// GlobalMaxPool2D takes the maximum of each channel of an image (N,C,H,W).
+type GlobalMaxPool2D struct{}
+
+// Apply returns a node (N,C,1,1).
+func (GlobalMaxPool2D) Apply(s Scope, x *graph.Node) *graph.Node {
+	return Func(ops.GlobalMaxPool2D).Apply(s, x)
+}
+
+// LpPool2D takes the P-norm of each window of an image (N,C,H,W); see [ops.LpPool2D].
+type LpPool2D struct {
+	P        float64 // 1 at least
+	Kernel   HW
+	Stride   HW // default: Kernel
+	Pad      HW
+	Dilation HW   // default 1
+	Ceil     bool // a last window may reach beyond the padded image
+}
+
+// Apply returns a node (N,C,OH,OW).
+func (l LpPool2D) Apply(s Scope, x *graph.Node) *graph.Node {
+	return s.Within("", x, func(s Scope) *graph.Node {
+		w, err := newWindow(l.Kernel, l.Stride, l.Dilation, l.Pad)
+		if err != nil {
+			return s.g.Reject("LpPool2D", err, x)
+		}
+		return ops.LpPool2D(x, l.P, ops.Pool2DOp{Kernel: w.kernel, Stride: w.stride, Dilation: w.dilation, Pad: w.pad, Ceil: l.Ceil})
+	})
+}
+
+// AdaptiveAvgPool2D takes means of an image (N,C,H,W) so that Size is left of it; see
+// [ops.AdaptiveAvgPool2D].
+type AdaptiveAvgPool2D struct{ Size HW }
+
+// Apply returns a node (N,C,h,w), of the Size.
+func (l AdaptiveAvgPool2D) Apply(s Scope, x *graph.Node) *graph.Node {
+	return adaptive("AdaptiveAvgPool2D", l.Size, s, x, ops.AdaptiveAvgPool2D)
+}
+
+// AdaptiveMaxPool2D takes maxima of an image (N,C,H,W) so that Size is left of it.
+type AdaptiveMaxPool2D struct{ Size HW }
+
+// Apply returns a node (N,C,h,w), of the Size.
+func (l AdaptiveMaxPool2D) Apply(s Scope, x *graph.Node) *graph.Node {
+	return adaptive("AdaptiveMaxPool2D", l.Size, s, x, ops.AdaptiveMaxPool2D)
+}
+
+func adaptive(op string, size HW, s Scope, x *graph.Node, pool func(x *graph.Node, size [2]int) *graph.Node) *graph.Node {
+	return s.Within("", x, func(s Scope) *graph.Node {
+		hw, err := size.pair("Size")
+		if err != nil {
+			return s.g.Reject(op, err, x)
+		}
+		return pool(x, hw)
+	})
+}
+
+// MaxPool1D takes the maximum of each window of a sequence (N,C,L). Padding never wins.
+type MaxPool1D struct {
+	Kernel   int
+	Stride   int // default: Kernel
+	Pad      int
+	Dilation int  // default 1
+	Ceil     bool // a last window may reach beyond the padded sequence
+}
+
+// Apply returns a node (N,C,OL).
+func (l MaxPool1D) Apply(s Scope, x *graph.Node) *graph.Node {
+	return s.Within("", x, func(Scope) *graph.Node {
+		return ops.MaxPool1D(x, ops.Pool1DOp{Kernel: l.Kernel, Stride: l.Stride, Dilation: l.Dilation, Pad: [2]int{l.Pad, l.Pad}, Ceil: l.Ceil})
+	})
+}
+
+// AvgPool1D takes the mean of each window of a sequence (N,C,L). Unlike PyTorch's, it does not count
+// padding unless CountPad is set.
+type AvgPool1D struct {
+	Kernel   int
+	Stride   int // default: Kernel
+	Pad      int
+	Ceil     bool // a last window may reach beyond the padded sequence
+	CountPad bool // the zeros of the padding count
+}
+
+// Apply returns a node (N,C,OL).
+func (l AvgPool1D) Apply(s Scope, x *graph.Node) *graph.Node {
+	return s.Within("", x, func(Scope) *graph.Node {
+		return ops.AvgPool1D(x, ops.AvgPool1DOp{Kernel: l.Kernel, Stride: l.Stride, Pad: [2]int{l.Pad, l.Pad}, Ceil: l.Ceil, CountPad: l.CountPad})
+	})
+}
+
+// MaxPool3D takes the maximum of each window of a volume (N,C,D,H,W). Padding never wins. In each array
+// index 0 is the depth, 1 the height, 2 the width.
+type MaxPool3D struct {
+	Kernel   [3]int
+	Stride   [3]int // default: Kernel
+	Pad      [3][2]int
+	Dilation [3]int // default 1
+	Ceil     bool   // a last window may reach beyond the padded volume
+}
+
+// Apply returns a node (N,C,OD,OH,OW).
+func (l MaxPool3D) Apply(s Scope, x *graph.Node) *graph.Node {
+	return s.Within("", x, func(Scope) *graph.Node {
+		return ops.MaxPool3D(x, ops.Pool3DOp{Kernel: l.Kernel, Stride: l.Stride, Dilation: l.Dilation, Pad: l.Pad, Ceil: l.Ceil})
+	})
+}
+
+// AvgPool3D takes the mean of each window of a volume (N,C,D,H,W). Unlike PyTorch's, it does not count
+// padding unless CountPad is set.
+type AvgPool3D struct {
+	Kernel   [3]int
+	Stride   [3]int // default: Kernel
+	Pad      [3][2]int
+	Ceil     bool // a last window may reach beyond the padded volume
+	CountPad bool // the zeros of the padding count
+}
+
+// Apply returns a node (N,C,OD,OH,OW).
+func (l AvgPool3D) Apply(s Scope, x *graph.Node) *graph.Node {
+	return s.Within("", x, func(Scope) *graph.Node {
+		return ops.AvgPool3D(x, ops.AvgPool3DOp{Kernel: l.Kernel, Stride: l.Stride, Pad: l.Pad, Ceil: l.Ceil, CountPad: l.CountPad})
+	})
+}

@@ -45,8 +45,18 @@ func split(x *graph.Node) (positive, below *graph.Node) {
 	return positive, Where(positive, Scalar(x, 0), x)
 }
 
-// GELUTanh returns x*(1+tanh(sqrt(2/pi)*(x+0.044715*x^3)))/2, which differs from x times the
-// normal distribution function of x by less than 0.001.
+// GELU returns x times the normal distribution function of x, x*(1+erf(x/sqrt(2)))/2.
+//
+// Hendrycks and Gimpel, "Gaussian Error Linear Units", 2016.
+func GELU(x *graph.Node) *graph.Node {
+	if bad := refusedUnlessFloat("GELU", x); bad != nil {
+		return bad
+	}
+	return Mul(MulScalar(x, .5), AddScalar(Erf(MulScalar(x, math.Sqrt2/2)), 1))
+}
+
+// GELUTanh returns x*(1+tanh(sqrt(2/pi)*(x+0.044715*x^3)))/2, which differs from [GELU] by less
+// than 0.001.
 //
 // Hendrycks and Gimpel, "Gaussian Error Linear Units", 2016.
 func GELUTanh(x *graph.Node) *graph.Node {

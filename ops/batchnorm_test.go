@@ -50,12 +50,12 @@ func newBatchNormed(x shape.Type, opts ops.BatchNormOptions) batchNormed {
 func (b batchNormed) store(t *testing.T) *vm.Store {
 	t.Helper()
 	s := vm.NewStore(1)
-	variance := counter(4, b.c, false)
+	variance := counter(4, b.c)
 	for i := range variance {
 		variance[i] += 2
 	}
 	for name, v := range map[string][]float64{
-		"gamma": counter(1, b.c, false), "beta": counter(2, b.c, false), "mean": counter(3, b.c, false), "variance": variance,
+		"gamma": counter(1, b.c), "beta": counter(2, b.c), "mean": counter(3, b.c), "variance": variance,
 	} {
 		require.NoError(t, s.Set(name, tensor.New(tensor.WithShape(b.c), tensor.WithBacking(v))))
 	}
@@ -97,8 +97,8 @@ func TestBatchNormStats(t *testing.T) {
 		for _, symbolic := range []bool{false, true} {
 			t.Run(fmt.Sprintf("%v symbolic %v", c.Shape, symbolic), func(t *testing.T) {
 				typ := shape.Type{DType: shape.Float64, Shape: shape.OfInts(c.Shape...)}
-				x := tensor.New(tensor.WithShape(c.Shape...), tensor.WithBacking(counter(0, typ.Len(), false)))
-				dyValue := tensor.New(tensor.WithShape(c.Shape...), tensor.WithBacking(counter(7, typ.Len(), false)))
+				x := tensor.New(tensor.WithShape(c.Shape...), tensor.WithBacking(counter(0, typ.Len())))
+				dyValue := tensor.New(tensor.WithShape(c.Shape...), tensor.WithBacking(counter(7, typ.Len())))
 				if symbolic {
 					typ = typ.Of(typ.With(0, shape.N))
 				}
@@ -130,8 +130,8 @@ func TestBatchNormOfOneValueAChannelIsBeta(t *testing.T) {
 	s := b.store(t)
 	x := tensor.New(tensor.WithShape(1, 2), tensor.WithBacking([]float64{3, -5}))
 	y := run(t, s, 1, []*graph.Node{b.y}, []vm.Option{vm.Train}, x)
-	require.Equal(t, counter(2, 2, false), y[0])
-	variance := counter(4, 2, false)
+	require.Equal(t, counter(2, 2), y[0])
+	variance := counter(4, 2)
 	for i, v := range stored(t, s, "variance") {
 		require.InDelta(t, 0.9*(2+variance[i]), v, 1e-12)
 	}

@@ -1,11 +1,8 @@
 package ops_test
 
 import (
-	"encoding/json"
-	"errors"
-	"os"
+	"math"
 	"slices"
-	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -14,6 +11,7 @@ import (
 	"github.com/plexaura/plexaura/autodiff"
 	"github.com/plexaura/plexaura/engine/ref"
 	"github.com/plexaura/plexaura/graph"
+	"github.com/plexaura/plexaura/internal/parity"
 	"github.com/plexaura/plexaura/ops"
 	"github.com/plexaura/plexaura/shape"
 	"github.com/plexaura/plexaura/vm"
@@ -56,160 +54,38 @@ func computedBy(t testing.TB, opts []vm.Option, outs []*graph.Node, feeds ...fee
 	return values
 }
 
-// torchCase is a case of testdata/conv_pool.json; testdata/conv_pool.py says what it holds.
-type torchCase struct {
-	Name, Op string
-	Attrs    json.RawMessage
-	Shapes   [][]int
-	Ties     bool
-	Y        struct {
-		Shape []int
-		V     []float64
-	}
-	Grads [][]float64
-}
-
-// counter is the script's function of that name.
-func counter(p, n int, ties bool) []float64 {
+// counter returns numbers from -1 to 1 in an order that depends on p.
+func counter(p, n int) []float64 {
 	v := make([]float64, n)
 	for i := range v {
-		c := (7919*i + 131*p) % 1009
-		if v[i] = float64(c)/504.5 - 1; ties {
-			v[i] = float64(c % 3)
-		}
+		v[i] = float64((7919*i+131*p)%1009)/504.5 - 1
 	}
 	return v
 }
 
-// torchOps builds each op from its inputs and attributes.
-var torchOps = map[string]func(in []*graph.Node, attrs []byte) (*graph.Node, error){
-	"Conv2D": with(func(x []*graph.Node, op ops.Conv2DOp) *graph.Node { return ops.Conv2D(x[0], x[1], op) }),
-	"Conv1D": with(func(x []*graph.Node, op ops.Conv1DOp) *graph.Node { return ops.Conv1D(x[0], x[1], op) }),
-	"ConvTranspose2D": with(func(x []*graph.Node, a struct {
-		Op    ops.Conv2DOp
-		Extra [2]int
-	}) *graph.Node {
-		return ops.ConvTranspose2D(x[0], x[1], a.Op, a.Extra)
-	}),
-	"Conv3D": with(func(x []*graph.Node, op ops.Conv3DOp) *graph.Node { return ops.Conv3D(x[0], x[1], op) }),
-	"ConvTranspose3D": with(func(x []*graph.Node, a struct {
-		Op    ops.Conv3DOp
-		Extra [3]int
-	}) *graph.Node {
-		return ops.ConvTranspose3D(x[0], x[1], a.Op, a.Extra)
-	}),
-	"ConvTranspose1D": with(func(x []*graph.Node, a struct {
-		Op    ops.Conv1DOp
-		Extra int
-	}) *graph.Node {
-		return ops.ConvTranspose1D(x[0], x[1], a.Op, a.Extra)
-	}),
-	"MaxPool3D":       with(func(x []*graph.Node, op ops.Pool3DOp) *graph.Node { return ops.MaxPool3D(x[0], op) }),
-	"AvgPool3D":       with(func(x []*graph.Node, op ops.AvgPool3DOp) *graph.Node { return ops.AvgPool3D(x[0], op) }),
-	"GlobalMaxPool1D": with(func(x []*graph.Node, _ struct{}) *graph.Node { return ops.GlobalMaxPool1D(x[0]) }),
-	"GlobalAvgPool1D": with(func(x []*graph.Node, _ struct{}) *graph.Node { return ops.GlobalAvgPool1D(x[0]) }),
-	"GlobalMaxPool3D": with(func(x []*graph.Node, _ struct{}) *graph.Node { return ops.GlobalMaxPool3D(x[0]) }),
-	"GlobalAvgPool3D": with(func(x []*graph.Node, _ struct{}) *graph.Node { return ops.GlobalAvgPool3D(x[0]) }),
-	"AdaptiveMaxPool1D": with(func(x []*graph.Node, a struct{ Size int }) *graph.Node {
-		return ops.AdaptiveMaxPool1D(x[0], a.Size)
-	}),
-	"AdaptiveAvgPool1D": with(func(x []*graph.Node, a struct{ Size int }) *graph.Node {
-		return ops.AdaptiveAvgPool1D(x[0], a.Size)
-	}),
-	"AdaptiveMaxPool2D": with(func(x []*graph.Node, a struct{ Size [2]int }) *graph.Node {
-		return ops.AdaptiveMaxPool2D(x[0], a.Size)
-	}),
-	"AdaptiveAvgPool2D": with(func(x []*graph.Node, a struct{ Size [2]int }) *graph.Node {
-		return ops.AdaptiveAvgPool2D(x[0], a.Size)
-	}),
-	"AdaptiveMaxPool3D": with(func(x []*graph.Node, a struct{ Size [3]int }) *graph.Node {
-		return ops.AdaptiveMaxPool3D(x[0], a.Size)
-	}),
-	"AdaptiveAvgPool3D": with(func(x []*graph.Node, a struct{ Size [3]int }) *graph.Node {
-		return ops.AdaptiveAvgPool3D(x[0], a.Size)
-	}),
-	"LpPool1D": with(func(x []*graph.Node, a struct {
-		P  float64
-		Op ops.Pool1DOp
-	}) *graph.Node {
-		return ops.LpPool1D(x[0], a.P, a.Op)
-	}),
-	"LpPool2D": with(func(x []*graph.Node, a struct {
-		P  float64
-		Op ops.Pool2DOp
-	}) *graph.Node {
-		return ops.LpPool2D(x[0], a.P, a.Op)
-	}),
-	"ResizeNearest":   with(func(x []*graph.Node, a struct{ Size [2]int }) *graph.Node { return ops.ResizeNearest(x[0], a.Size) }),
-	"ResizeBilinear":  with(func(x []*graph.Node, a struct{ Size [2]int }) *graph.Node { return ops.ResizeBilinear(x[0], a.Size) }),
-	"MaxPool2D":       with(func(x []*graph.Node, op ops.Pool2DOp) *graph.Node { return ops.MaxPool2D(x[0], op) }),
-	"MaxPool1D":       with(func(x []*graph.Node, op ops.Pool1DOp) *graph.Node { return ops.MaxPool1D(x[0], op) }),
-	"AvgPool2D":       with(func(x []*graph.Node, op ops.AvgPool2DOp) *graph.Node { return ops.AvgPool2D(x[0], op) }),
-	"AvgPool1D":       with(func(x []*graph.Node, op ops.AvgPool1DOp) *graph.Node { return ops.AvgPool1D(x[0], op) }),
-	"GlobalMaxPool2D": with(func(x []*graph.Node, _ struct{}) *graph.Node { return ops.GlobalMaxPool2D(x[0]) }),
-	"GlobalAvgPool2D": with(func(x []*graph.Node, _ struct{}) *graph.Node { return ops.GlobalAvgPool2D(x[0]) }),
-	"MatMul":          with(func(x []*graph.Node, op ops.MatMulOp) *graph.Node { return ops.MatMul(x[0], x[1], op) }),
-}
-
-func with[A any](build func([]*graph.Node, A) *graph.Node) func([]*graph.Node, []byte) (*graph.Node, error) {
-	return func(in []*graph.Node, attrs []byte) (*graph.Node, error) {
-		var a A
-		d := json.NewDecoder(strings.NewReader(string(attrs)))
-		d.DisallowUnknownFields()
-		if err := d.Decode(&a); err != nil {
-			return nil, err
-		}
-		return build(in, a), nil
+// positive returns numbers from 0.25 to 1.25.
+func positive(p, n int) []float64 {
+	v := counter(p, n)
+	for i := range v {
+		v[i] = math.Abs(v[i]) + .25
 	}
+	return v
 }
 
-func torchCases(t *testing.T) (cases []torchCase) {
-	t.Helper()
-	data, err := os.ReadFile("testdata/conv_pool.json")
+// regression runs the comparisons with PyTorch that have this label, of which there must be n.
+func regression(t *testing.T, label string, n int) {
+	cases, err := parity.Cases()
 	require.NoError(t, err)
-	require.NoError(t, json.Unmarshal(data, &cases))
-	return cases
-}
-
-// equalsTorch checks result and gradients of one case.
-func equalsTorch(t *testing.T, c torchCase) {
-	t.Helper()
-	g := graph.New()
-	var feeds []feed
-	var in []*graph.Node
-	for i, s := range c.Shapes {
-		sh := shape.OfInts(s...)
-		feeds = append(feeds, newFeed(g, string(rune('a'+i)), sh, counter(i, sh.Len(), c.Ties)))
-		in = append(in, feeds[i].node)
-	}
-	y, err := torchOps[c.Op](in, c.Attrs)
-	require.NoError(t, errors.Join(err, g.Err()))
-	require.Equal(t, shape.OfInts(c.Y.Shape...), y.Type().Shape)
-	dy := newFeed(g, "dy", y.Type().Shape, counter(7, len(c.Y.V), false))
-	outs := append([]*graph.Node{y}, autodiff.VJP(y, dy.node, in...)...)
-	require.NoError(t, g.Err())
-	got := computed(t, outs, append(feeds, dy)...)
-	require.InDeltaSlice(t, c.Y.V, got[0], 1e-10)
-	for i, want := range c.Grads {
-		require.InDeltaSlice(t, want, got[1+i], 1e-10, "gradient of input %d", i)
-	}
-}
-
-func TestConvPoolMatMulEqualPyTorch(t *testing.T) {
-	for _, c := range torchCases(t) {
-		t.Run(c.Op+"/"+c.Name+string(c.Attrs), func(t *testing.T) { equalsTorch(t, c) })
-	}
-}
-
-// regression runs the PyTorch cases whose name begins so, of which there must be n.
-func regression(t *testing.T, name string, n int) {
-	for _, c := range torchCases(t) {
-		if strings.HasPrefix(c.Name, name) {
-			n--
-			equalsTorch(t, c)
+	for _, c := range cases {
+		if c.Label != label {
+			continue
 		}
+		n--
+		errs, err := c.Run(t.Context(), ref.Engine{}, shape.Float64)
+		require.NoError(t, err)
+		require.LessOrEqual(t, max(errs.Value, errs.Grad), parity.Bound(shape.Float64), c)
 	}
-	require.Zero(t, n, "cases of that name")
+	require.Zero(t, n, "cases of that label")
 }
 
 // TestNonSquare: kernel, stride, padding, dilation and image all differ in height and width

@@ -62,11 +62,13 @@ func computedAnyType(t *testing.T, y *graph.Node) []float64 {
 	store := vm.NewStore(1)
 	fill := func(x *graph.Node) *tensor.Dense {
 		typ := x.Type().At(4)
-		kind := "positive"
+		v := positive(int(x.Name()[0]), typ.Len())
 		if !typ.IsFloat() {
-			kind = "ids"
+			for i := range v {
+				v[i] = float64(i % 3) // ids
+			}
 		}
-		return denseOf(typ, torchValues(kind, int(x.Name()[0]), typ.Len()))
+		return denseOf(typ, v)
 	}
 	for _, l := range p.Leaves() {
 		require.NoError(t, store.Init(l))

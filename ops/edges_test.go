@@ -51,7 +51,7 @@ func TestShapesAtTheEdges(t *testing.T) {
 			var xs []*graph.Node
 			var feeds []feed
 			for i, s := range c.in {
-				f := newFeed(g, fmt.Sprint("x", i), s, torchValues("positive", i, s.Len()))
+				f := newFeed(g, fmt.Sprint("x", i), s, positive(i, s.Len()))
 				xs, feeds = append(xs, f.node), append(feeds, f)
 			}
 			y := c.f(xs)

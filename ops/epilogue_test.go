@@ -85,10 +85,10 @@ func (onlyReLU) Fuses(e engine.Epilogue) bool { return e == engine.Epilogue{ReLU
 // TestAbsorbedProgramsAreEqual: bit for bit on ref, whose epilogue is what the ops do.
 func TestAbsorbedProgramsAreEqual(t *testing.T) {
 	g := graph.New()
-	x := newFeed(g, "x", shape.Of(2, 3, 6, 5), counter(0, 180, false))
-	w := newFeed(g, "w", shape.Of(4, 3, 3, 3), counter(1, 108, false))
-	b := newFeed(g, "b", shape.Of(4), counter(2, 4, false))
-	v := newFeed(g, "v", shape.Of(48, 4), counter(3, 192, false))
+	x := newFeed(g, "x", shape.Of(2, 3, 6, 5), counter(0, 180))
+	w := newFeed(g, "w", shape.Of(4, 3, 3, 3), counter(1, 108))
+	b := newFeed(g, "b", shape.Of(4), counter(2, 4))
+	v := newFeed(g, "v", shape.Of(48, 4), counter(3, 192))
 	h := ops.ReLU(ops.AddBias(ops.Conv2D(x.node, w.node, ops.Conv2DOp{}), b.node))
 	y := ops.ReLU(ops.AddBias(ops.MatMul(ops.Flatten(h), v.node), b.node))
 	got := computed(t, []*graph.Node{y}, x, w, b, v)

@@ -11,10 +11,10 @@ import (
 
 var lrnOps = []graph.Op{windowSum{Before: 2, After: 2}}
 
-// LRNOptions are the settings of [LRN]. Their defaults are those of PyTorch.
+// LRNOptions are the settings of [LRN] and [LRNWithinChannel]. Their defaults are those of PyTorch.
 type LRNOptions struct {
-	Size  int     // channels in a window; 0 means 5
-	Alpha float64 // divided by Size, unlike in the paper; 0 means 1e-4
+	Size  int     // channels in a window, or its height and width; 0 means 5
+	Alpha float64 // divided by the elements of a window, unlike in the paper; 0 means 1e-4
 	Beta  float64 // 0 means 0.75
 	K     float64 // 0 means 1
 }
@@ -69,6 +69,32 @@ func LRN(x *graph.Node, opts LRNOptions) *graph.Node {
 	}
 	sum := graph.Apply(w, Square(x))
 	base := AddScalar(MulScalar(sum, opts.Alpha/float64(opts.Size)), opts.K)
+	return Mul(x, Pow(base, Scalar(x, -opts.Beta)))
+}
+
+// LRNWithinChannel divides each element of images x (N,C,H,W), Float32 or Float64, by
+// (K + Alpha/(Size*Size) * s)^Beta, s being the sum of squares over the window of Size rows and columns
+// about it in its own channel; beyond the image there are zeros. Size is odd. It is Caffe's LRN
+// layer with norm_region WITHIN_CHANNEL, whose K is always 1 and whose Alpha is 1 unless set.
+//
+// Jia et al., "Caffe: Convolutional Architecture for Fast Feature Embedding", 2014.
+func LRNWithinChannel(x *graph.Node, opts LRNOptions) *graph.Node {
+	opts = opts.withDefaults()
+	pool := AvgPool2DOp{Kernel: [2]int{opts.Size, opts.Size}, Stride: [2]int{1, 1}, Pad: PadHW(opts.Size/2, opts.Size/2), CountPad: true}
+	bad := refused("LRNWithinChannel", func() error {
+		if err := opts.check(); err != nil {
+			return err
+		}
+		if opts.Size%2 == 0 {
+			return fmt.Errorf("Size is %d; want an odd number, for a window about its middle", opts.Size)
+		}
+		_, err := pool.withDefaults().Infer([]shape.Type{x.Type()})
+		return err
+	}, x)
+	if bad != nil {
+		return bad
+	}
+	base := AddScalar(MulScalar(AvgPool2D(Square(x), pool), opts.Alpha), opts.K)
 	return Mul(x, Pow(base, Scalar(x, -opts.Beta)))
 }
 

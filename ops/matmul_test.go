@@ -76,7 +76,7 @@ func TestAddBiasAlongAxis1(t *testing.T) {
 		b := newFeed(g, "b", shape.Of(3), []float64{1, 2, 3})
 		y := ops.AddBias(x.node, b.node)
 		require.NoError(t, g.Err())
-		dy := newFeed(g, "dy", s, counter(0, s.Len(), false))
+		dy := newFeed(g, "dy", s, counter(0, s.Len()))
 		got := computed(t, append(autodiff.VJP(y, dy.node, x.node, b.node), y), x, b, dy)
 		sums := make([]float64, 3)
 		for i, v := range got[2] {

@@ -24,6 +24,8 @@ type constructor struct {
 	name  string
 	in    []shape.Type
 	build func(x []*graph.Node) *graph.Node
+
+	optional int // an input that may be nil, where it is not 0
 }
 
 func of1(f func(x *graph.Node) *graph.Node) func(x []*graph.Node) *graph.Node {
@@ -45,7 +47,7 @@ func ofAxes(f func(x *graph.Node, axes ...int) *graph.Node, axes ...int) func(x 
 // constructors are all those of the package.
 func constructors() (all []constructor) {
 	row := func(name string, build func(x []*graph.Node) *graph.Node, in ...shape.Type) {
-		all = append(all, constructor{name, in, build})
+		all = append(all, constructor{name: name, in: in, build: build})
 	}
 	const n = shape.N
 	x, mask, ids := shape.F32(n, 3), shape.Mask(n, 3), shape.I32(n)
@@ -56,7 +58,7 @@ func constructors() (all []constructor) {
 		"Sqrt": ops.Sqrt, "Sin": ops.Sin, "Cos": ops.Cos, "Tanh": ops.Tanh, "Sigmoid": ops.Sigmoid, "Erf": ops.Erf, "Floor": ops.Floor,
 		"ReLU": ops.ReLU, "Softplus": ops.Softplus, "Square": ops.Square, "Reciprocal": ops.Reciprocal,
 		"ZerosLike": ops.ZerosLike, "OnesLike": ops.OnesLike, "StopGradient": ops.StopGradient, "Flatten": ops.Flatten,
-		"SELU": ops.SELU, "GELUTanh": ops.GELUTanh, "SiLU": ops.SiLU, "Mish": ops.Mish, "Softsign": ops.Softsign,
+		"SELU": ops.SELU, "GELU": ops.GELU, "GELUTanh": ops.GELUTanh, "SiLU": ops.SiLU, "Mish": ops.Mish, "Softsign": ops.Softsign,
 		"HardSigmoid": ops.HardSigmoid, "HardSwish": ops.HardSwish,
 	} {
 		row(name, of1(f), x)
@@ -158,6 +160,27 @@ func constructors() (all []constructor) {
 	row("LpPool3D", of1(func(x *graph.Node) *graph.Node { return ops.LpPool3D(x, 3, ops.Pool3DOp{Kernel: [3]int{2, 2, 1}}) }), volume)
 	row("ResizeNearest", of1(func(x *graph.Node) *graph.Node { return ops.ResizeNearest(x, [2]int{5, 9}) }), image)
 	row("ResizeBilinear", of1(func(x *graph.Node) *graph.Node { return ops.ResizeBilinear(x, [2]int{5, 9}) }), image)
+	row("LRNWithinChannel", of1(func(x *graph.Node) *graph.Node { return ops.LRNWithinChannel(x, ops.LRNOptions{Size: 3}) }), image)
+	row("LSTMCell", func(x []*graph.Node) *graph.Node {
+		h, c := ops.LSTMCell(x[0], x[1], x[2], ops.Recurrence{WeightIH: x[3], WeightHH: x[4], BiasIH: x[5], BiasHH: x[6]})
+		return ops.Add(h, c)
+	}, x, shape.F32(n, 2), shape.F32(n, 2), shape.F32(8, 3), shape.F32(8, 2), shape.F32(8), shape.F32(8))
+	row("LSTM", func(x []*graph.Node) *graph.Node {
+		all, _, _ := ops.LSTM(x[0], x[1], x[2], ops.Recurrence{WeightIH: x[3], WeightHH: x[4], BiasIH: x[5], BiasHH: x[6]})
+		return all
+	}, shape.F32(n, 4, 3), shape.F32(n, 2), shape.F32(n, 2), shape.F32(8, 3), shape.F32(8, 2), shape.F32(8), shape.F32(8))
+	row("GRUCell", func(x []*graph.Node) *graph.Node {
+		return ops.GRUCell(x[0], x[1], ops.Recurrence{WeightIH: x[2], WeightHH: x[3], BiasIH: x[4], BiasHH: x[5]})
+	}, x, shape.F32(n, 2), shape.F32(6, 3), shape.F32(6, 2), shape.F32(6), shape.F32(6))
+	row("GRU", func(x []*graph.Node) *graph.Node {
+		all, _ := ops.GRU(x[0], x[1], ops.Recurrence{WeightIH: x[2], WeightHH: x[3], BiasIH: x[4], BiasHH: x[5]})
+		return all
+	}, shape.F32(n, 4, 3), shape.F32(n, 2), shape.F32(6, 3), shape.F32(6, 2), shape.F32(6), shape.F32(6))
+	row("Einsum", of2(func(a, b *graph.Node) *graph.Node { return ops.Einsum("nii,ik->nk", a, b) }), shape.F32(n, 4, 4), shape.F32(4, 2))
+	row("Attention", func(x []*graph.Node) *graph.Node {
+		return ops.Attention(x[0], x[1], x[2], ops.AttentionOptions{Mask: x[3], Causal: true})
+	}, shape.F32(n, 2, 4, 3), shape.F32(n, 2, 5, 3), shape.F32(n, 2, 5, 2), shape.Mask(4, 5))
+	all[len(all)-1].optional = 3
 	row("BatchNorm", func(x []*graph.Node) *graph.Node {
 		return ops.BatchNorm(x[0], x[1], x[2], x[3], x[4], ops.BatchNormOptions{})
 	}, image, c, c, c, c)
@@ -234,6 +257,10 @@ func TestANilInputIsOneError(t *testing.T) {
 				g := graph.New()
 				xs := c.leaves(g)
 				xs[i] = nil
+				if c.optional > 0 && i == c.optional {
+					require.True(t, c.build(xs).Valid())
+					continue
+				}
 				require.ErrorContains(t, mistake(t, c.build(xs), g), fmt.Sprintf("input %d is nil", i))
 			}
 			require.ErrorContains(t, mistake(t, c.build(make([]*graph.Node, len(c.in)))), "input 0 is nil")
@@ -349,12 +376,49 @@ func TestMistakesAreNamedAfterTheFunction(t *testing.T) {
 		"LpPool1D: axis 2 of float32(N,4,8): a window of extent":   func() *graph.Node { return ops.LpPool1D(line, 2, ops.Pool1DOp{Kernel: 9}) },
 		"ResizeNearest: want an input (N,C,H,W), have (N,3)":       func() *graph.Node { return ops.ResizeNearest(x, [2]int{1, 1}) },
 		"ResizeBilinear: input 0 is int32(3); want float32 or":     func() *graph.Node { return ops.ResizeBilinear(ids, [2]int{1, 1}) },
-		"Clip: input 0 is bool(N,3); want a number":                func() *graph.Node { return ops.Clip(ops.Equal(x, x), -1, 2) },
+		"LRNWithinChannel: Size is 4; want an odd number":          func() *graph.Node { return ops.LRNWithinChannel(volume, ops.LRNOptions{Size: 4}) },
+		"LRNWithinChannel: want an input (N,C,H,W), have":          func() *graph.Node { return ops.LRNWithinChannel(volume, ops.LRNOptions{}) },
+		"Einsum: \"ij,j\" is for 2 operands, have 1; want one":     func() *graph.Node { return ops.Einsum("ij,j", x) },
+		"Einsum: \"...i\" has an ellipsis; want a letter for":      func() *graph.Node { return ops.Einsum("...i", x) },
+		"Einsum: \"i1\" has '1' in it; want letters, commas":       func() *graph.Node { return ops.Einsum("i1", x) },
+		"Einsum: operand 0 is float32(N,3); want an axis for":      func() *graph.Node { return ops.Einsum("ijk", x) },
+		"Einsum: extents of index 'j' differ: 3, and N in":         func() *graph.Node { return ops.Einsum("ij,jk", x, x) },
+		"Einsum: operand 0, float32(N,N), has index 'n' twice":     func() *graph.Node { return ops.Einsum("nn", ops.MatMul(x, x, ops.MatMulOp{TransB: true})) },
+		"Einsum: the result of \"ij->ijk\" has index 'k'; want":    func() *graph.Node { return ops.Einsum("ij->ijk", x) },
+		"Einsum: the result of \"ij->ii\" has index 'i'; want":     func() *graph.Node { return ops.Einsum("ij->ii", x) },
+		"Einsum: input 0 is int32(3); want float32 or float64":     func() *graph.Node { return ops.Einsum("i", ids) },
+		"Einsum: there are no operands; want one at least":         func() *graph.Node { return ops.Einsum("i") },
+		"Attention: queries are float32(N,3), keys float32(2,1,3)": func() *graph.Node { return ops.Attention(x, wide, x, ops.AttentionOptions{}) },
+		"Attention: the mask is float32(N,3); want a bool that": func() *graph.Node {
+			return ops.Attention(x, x, x, ops.AttentionOptions{Mask: x})
+		},
+		"Attention: queries are float32(N,3), keys float32(N,3); causal": func() *graph.Node {
+			return ops.Attention(x, x, x, ops.AttentionOptions{Causal: true})
+		},
+		"Attention: Scale is NaN; want a finite number": func() *graph.Node {
+			return ops.Attention(x, x, x, ops.AttentionOptions{Scale: nan})
+		},
+		"LSTM: want a sequence (N,T,I) of T steps, 1 at least": func() *graph.Node {
+			y, _, _ := ops.LSTM(x, x, x, ops.Recurrence{WeightIH: x, WeightHH: x, BiasIH: x, BiasHH: x})
+			return y
+		},
+		"LSTMCell: WeightIH is float32(N,3); for an input float32(N,3) and a state float32(N,3) it must be float32(12,3)": func() *graph.Node {
+			y, _ := ops.LSTMCell(x, x, x, ops.Recurrence{WeightIH: x, WeightHH: x, BiasIH: x, BiasHH: x})
+			return y
+		},
+		"GRUCell: the state is float32(N,4,8); for an input": func() *graph.Node {
+			return ops.GRUCell(x, line, ops.Recurrence{WeightIH: x, WeightHH: x, BiasIH: x, BiasHH: x})
+		},
+		"Clip: input 0 is bool(N,3); want a number": func() *graph.Node { return ops.Clip(ops.Equal(x, x), -1, 2) },
 	} {
 		before := errorCount(g)
-		require.False(t, f().Valid(), want)
-		require.ErrorContains(t, g.Err(), want)
-		require.Equal(t, before+1, errorCount(g), want)
+		y := f()
+		require.False(t, y.Valid(), want)
+		require.ErrorContains(t, y.Graph().Err(), want)
+		if y.Graph() != g { // it has no input to tell the graph
+			before = 0
+		}
+		require.Equal(t, before+1, errorCount(y.Graph()), want)
 	}
 }
 
@@ -381,4 +445,76 @@ func TestFiveIsTrueWhereItSpreads(t *testing.T) {
 	y := ops.Where(mask, x.node, ops.ZerosLike(x.node))
 	unfolded := []vm.Option{vm.Without("fold")}
 	require.Equal(t, []float64{1, 2}, computedBy(t, unfolded, []*graph.Node{y}, x)[0])
+}
+
+// What each function must refuse besides: bool in place of numbers, where it is not in takesBool; an axis too
+// few and one too many in its first input, where it is in fixedRank; and channels that its other inputs
+// are not for, where it is in fixedChannels.
+var (
+	takesBool = []string{
+		"StopGradient", "Flatten", "Squeeze", "Unsqueeze", "Transpose", "Reshape", "Slice", "Pad", "BroadcastTo", "Concat", "Where", "ByMode", "Cast",
+		"Equal", "NotEqual", "And", "Or", "Not", "Gather", "GatherAlong", "Embedding", "ResizeNearest", "Scalar", "FullLike", "Full", "ZerosLike", "OnesLike",
+	}
+	fixedRank = []string{
+		"Conv1D", "Conv2D", "Conv3D", "ConvTranspose1D", "ConvTranspose2D", "ConvTranspose3D",
+		"MaxPool1D", "MaxPool2D", "MaxPool3D", "AvgPool1D", "AvgPool2D", "AvgPool3D", "LpPool1D", "LpPool2D", "LpPool3D",
+		"GlobalMaxPool1D", "GlobalMaxPool2D", "GlobalMaxPool3D", "GlobalAvgPool1D", "GlobalAvgPool2D", "GlobalAvgPool3D",
+		"AdaptiveMaxPool1D", "AdaptiveMaxPool2D", "AdaptiveMaxPool3D", "AdaptiveAvgPool1D", "AdaptiveAvgPool2D", "AdaptiveAvgPool3D",
+		"LRNWithinChannel", "ResizeNearest", "ResizeBilinear", "Embedding", "LSTMCell", "LSTM", "GRUCell", "GRU", "Einsum", "Attention",
+	}
+	fixedChannels = []string{
+		"Conv1D", "Conv2D", "Conv3D", "ConvTranspose1D", "ConvTranspose2D", "ConvTranspose3D",
+		"BatchNorm", "GroupNorm", "InstanceNorm", "LayerNorm", "AddBias", "PReLU", "MatMul", "LSTMCell", "GRUCell", "Einsum",
+	}
+)
+
+func TestWrongRanksChannelsAndTypesAreRefused(t *testing.T) {
+	met := map[string]bool{}
+	for _, c := range constructors() {
+		met[c.name] = true
+		refuses := func(what string, wrong shape.Type) {
+			g := graph.New()
+			xs := c.leaves(g)
+			xs[0] = leaf(g, len(xs), wrong)
+			y := c.build(xs)
+			require.False(t, y.Valid(), "%s takes %s %v", c.name, what, wrong)
+			require.Regexp(t, `want|must be|differ|cannot|for input|does not fit|extents|only`, mistake(t, y, g).Err.Error(), c.name)
+		}
+		if x := c.in[0]; x.IsFloat() && !slices.Contains(takesBool, c.name) {
+			refuses("bool", x.As(shape.Bool))
+		}
+		if x := c.in[0]; slices.Contains(fixedRank, c.name) {
+			refuses("fewer axes", x.Of(x.Drop(-1)))
+			refuses("more axes", x.Of(x.Insert(x.Rank(), 2)))
+		}
+		if x := c.in[0]; slices.Contains(fixedChannels, c.name) {
+			refuses("other channels", x.Of(x.With(1, 9)))
+		}
+	}
+	for _, name := range slices.Concat(takesBool, fixedRank, fixedChannels) {
+		require.True(t, met[name], name)
+	}
+}
+
+func TestGroupsThatDoNotDivideTheChannelsAreRefused(t *testing.T) {
+	const n = shape.N
+	line, image, volume := shape.F32(n, 4, 8), shape.F32(n, 4, 8, 8), shape.F32(n, 4, 3, 4, 4)
+	for name, c := range map[string]constructor{
+		"Conv1D":          {in: []shape.Type{line, shape.F32(6, 2, 3)}, build: of2(func(x, w *graph.Node) *graph.Node { return ops.Conv1D(x, w, ops.Conv1DOp{Groups: 3}) })},
+		"Conv2D":          {in: []shape.Type{image, shape.F32(6, 2, 3, 3)}, build: of2(func(x, w *graph.Node) *graph.Node { return ops.Conv2D(x, w, ops.Conv2DOp{Groups: 3}) })},
+		"Conv3D":          {in: []shape.Type{volume, shape.F32(6, 2, 1, 1, 1)}, build: of2(func(x, w *graph.Node) *graph.Node { return ops.Conv3D(x, w, ops.Conv3DOp{Groups: 3}) })},
+		"ConvTranspose1D": {in: []shape.Type{line, shape.F32(4, 2, 3)}, build: of2(func(x, w *graph.Node) *graph.Node { return ops.ConvTranspose1D(x, w, ops.Conv1DOp{Groups: 3}, 0) })},
+		"ConvTranspose2D": {in: []shape.Type{image, shape.F32(4, 2, 3, 3)}, build: of2(func(x, w *graph.Node) *graph.Node {
+			return ops.ConvTranspose2D(x, w, ops.Conv2DOp{Groups: 3}, [2]int{})
+		})},
+		"ConvTranspose3D": {in: []shape.Type{volume, shape.F32(4, 2, 1, 1, 1)}, build: of2(func(x, w *graph.Node) *graph.Node {
+			return ops.ConvTranspose3D(x, w, ops.Conv3DOp{Groups: 3}, [3]int{})
+		})},
+		"GroupNorm": {in: []shape.Type{image, shape.F32(4), shape.F32(4)}, build: of3(func(x, g, b *graph.Node) *graph.Node { return ops.GroupNorm(x, 3, g, b, 0) })},
+	} {
+		g := graph.New()
+		err := mistake(t, c.build(c.leaves(g)), g)
+		require.Equal(t, name, err.Op)
+		require.Regexp(t, `with 3 groups wants 6; its axis 1 is the input's channels divided|3 groups cannot share equally|cannot be split into 3 groups`, err.Err.Error(), name)
+	}
 }

@@ -240,7 +240,7 @@ func TestConcatAlongTheBatchGivesEachItsGradient(t *testing.T) {
 	m, err := p.NewMachine(vm.NewStore(1))
 	require.NoError(t, err)
 	for _, n := range []int{1, 3} {
-		v := counter(0, 8*n, false)
+		v := counter(0, 8*n)
 		got, err := m.Run(t.Context(), tensor.New(tensor.WithShape(4*n, 2), tensor.WithBacking(v)))
 		require.NoError(t, err)
 		wantA := make([]float64, 2*n)

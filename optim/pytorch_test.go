@@ -14,6 +14,8 @@ import (
 	"gorgonia.org/tensor"
 
 	"github.com/plexaura/plexaura/autodiff"
+	"github.com/plexaura/plexaura/engine"
+	"github.com/plexaura/plexaura/engine/cpu"
 	"github.com/plexaura/plexaura/engine/ref"
 	"github.com/plexaura/plexaura/graph"
 	"github.com/plexaura/plexaura/nn"
@@ -42,38 +44,47 @@ var decayedGroups = []optim.Group{{Match: "*bias", LR: 0.5, NoDecay: true}}
 
 // recipes has an entry for each trace of testdata/pytorch.py.
 var recipes = map[string]optim.Optimizer{
-	"sgd":              optim.SGD{LR: 0.1},
-	"sgd momentum":     optim.SGD{LR: 0.1, Momentum: 0.9},
-	"sgd dampening":    optim.SGD{LR: 0.1, Momentum: 0.9, Dampening: 0.3},
-	"sgd nesterov":     optim.SGD{LR: 0.1, Momentum: 0.9, Nesterov: true},
-	"sgd decay":        optim.SGD{LR: 0.1, WeightDecay: 0.2},
-	"sgd all":          optim.SGD{LR: 0.1, Momentum: 0.8, Nesterov: true, WeightDecay: 0.2},
-	"adam":             optim.Adam{},
-	"adam lr":          optim.Adam{LR: 0.1},
-	"adam options":     optim.Adam{LR: 0.05, Betas: [2]float64{0.8, 0.9}, Eps: 1e-3},
-	"adam beta1 0":     optim.Adam{LR: 0.05, Betas: [2]float64{0, 0.9}},
-	"adam decay":       optim.Adam{LR: 0.05, WeightDecay: 0.2},
-	"adam amsgrad":     optim.Adam{LR: 0.2, Betas: [2]float64{0.9, 0.5}, AMSGrad: true},
-	"adamw":            optim.AdamW{},
-	"adamw options":    optim.AdamW{LR: 0.05, Betas: [2]float64{0.8, 0.9}, Eps: 1e-3, WeightDecay: 0.2},
-	"adamw amsgrad":    optim.AdamW{LR: 0.2, Betas: [2]float64{0.9, 0.5}, WeightDecay: 0.2, AMSGrad: true},
-	"rmsprop":          optim.RMSProp{},
-	"rmsprop options":  optim.RMSProp{LR: 0.02, Alpha: 0.9, Eps: 1e-3},
-	"rmsprop decay":    optim.RMSProp{WeightDecay: 0.2},
-	"rmsprop momentum": optim.RMSProp{Momentum: 0.9},
-	"rmsprop centered": optim.RMSProp{Alpha: 0.9, Centered: true},
-	"rmsprop all":      optim.RMSProp{LR: 0.005, Alpha: 0.9, Eps: 1e-3, WeightDecay: 0.2, Momentum: 0.5, Centered: true},
-	"clip norm":        optim.Recipe{Rule: optim.SGD{LR: 0.5, Momentum: 0.9}, ClipNorm: 0.1},
-	"clip norm idle":   optim.Recipe{Rule: optim.SGD{LR: 0.5}, ClipNorm: 100},
-	"clip value":       optim.Recipe{Rule: optim.Adam{LR: 0.05, Eps: 0.01}, ClipValue: 0.02},
-	"groups":           optim.Recipe{Rule: optim.SGD{LR: 0.1, Momentum: 0.9, WeightDecay: 0.1}, Groups: decayedGroups},
-	"accumulate":       optim.Recipe{Rule: optim.Adam{LR: 0.1, WeightDecay: 0.2}, Accumulate: 3, ClipNorm: 0.1},
+	"sgd":                 optim.SGD{LR: 0.1},
+	"sgd momentum":        optim.SGD{LR: 0.1, Momentum: 0.9},
+	"sgd dampening":       optim.SGD{LR: 0.1, Momentum: 0.9, Dampening: 0.3},
+	"sgd nesterov":        optim.SGD{LR: 0.1, Momentum: 0.9, Nesterov: true},
+	"sgd decay":           optim.SGD{LR: 0.1, WeightDecay: 0.2},
+	"sgd all":             optim.SGD{LR: 0.1, Momentum: 0.8, Nesterov: true, WeightDecay: 0.2},
+	"sgd dampening decay": optim.SGD{LR: 0.1, Momentum: 0.9, Dampening: 0.3, WeightDecay: 0.2},
+	"adam":                optim.Adam{},
+	"adam lr":             optim.Adam{LR: 0.1},
+	"adam options":        optim.Adam{LR: 0.05, Betas: [2]float64{0.8, 0.9}, Eps: 1e-3},
+	"adam beta1 0":        optim.Adam{LR: 0.05, Betas: [2]float64{0, 0.9}},
+	"adam decay":          optim.Adam{LR: 0.05, WeightDecay: 0.2},
+	"adam amsgrad":        optim.Adam{LR: 0.2, Betas: [2]float64{0.9, 0.5}, AMSGrad: true},
+	"adam all":            optim.Adam{LR: 0.1, Betas: [2]float64{0.8, 0.6}, Eps: 1e-3, WeightDecay: 0.2, AMSGrad: true},
+	"adamw":               optim.AdamW{},
+	"adamw options":       optim.AdamW{LR: 0.05, Betas: [2]float64{0.8, 0.9}, Eps: 1e-3, WeightDecay: 0.2},
+	"adamw amsgrad":       optim.AdamW{LR: 0.2, Betas: [2]float64{0.9, 0.5}, WeightDecay: 0.2, AMSGrad: true},
+	"rmsprop":             optim.RMSProp{},
+	"rmsprop options":     optim.RMSProp{LR: 0.02, Alpha: 0.9, Eps: 1e-3},
+	"rmsprop decay":       optim.RMSProp{WeightDecay: 0.2},
+	"rmsprop momentum":    optim.RMSProp{Momentum: 0.9},
+	"rmsprop centered":    optim.RMSProp{Alpha: 0.9, Centered: true},
+	"rmsprop all":         optim.RMSProp{LR: 0.005, Alpha: 0.9, Eps: 1e-3, WeightDecay: 0.2, Momentum: 0.5, Centered: true},
+	"clip norm":           optim.Recipe{Rule: optim.SGD{LR: 0.5, Momentum: 0.9}, ClipNorm: 0.1},
+	"clip norm idle":      optim.Recipe{Rule: optim.SGD{LR: 0.5}, ClipNorm: 100},
+	"clip value":          optim.Recipe{Rule: optim.Adam{LR: 0.05, Eps: 0.01}, ClipValue: 0.02},
+	"groups":              optim.Recipe{Rule: optim.SGD{LR: 0.1, Momentum: 0.9, WeightDecay: 0.1}, Groups: decayedGroups},
+	"clip both":           optim.Recipe{Rule: optim.SGD{LR: 0.5, Momentum: 0.9}, ClipValue: 0.03, ClipNorm: 0.05},
+	"group decay":         optim.Recipe{Rule: optim.AdamW{LR: 0.05}, Groups: []optim.Group{{Match: "*bias", WeightDecay: 0.5}, {Match: "*", LR: 0.02}}},
+	"accumulate":          optim.Recipe{Rule: optim.Adam{LR: 0.1, WeightDecay: 0.2}, Accumulate: 3, ClipNorm: 0.1},
 	"schedule": optim.Recipe{
 		Rule: optim.SGD{LR: 0.1, Momentum: 0.9, WeightDecay: 0.1}, Groups: decayedGroups,
 		Schedule: optim.Step{Every: 2, Gamma: 0.5},
 	},
 	"adam schedule": optim.Recipe{Rule: optim.AdamW{LR: 0.1}, Schedule: optim.Cosine{Steps: 12, Floor: 0.1}},
-	"average":       optim.Recipe{Rule: optim.SGD{LR: 0.5}, Average: 0.7},
+	"one cycle":     optim.Recipe{Rule: optim.SGD{LR: 0.5, Momentum: 0.9, Nesterov: true}, Schedule: optim.OneCycle{Steps: 11}},
+	"warmup":        optim.Recipe{Rule: optim.RMSProp{LR: 0.05, Momentum: 0.5}, Schedule: optim.Warmup{Steps: 5}},
+	"average all": optim.Recipe{
+		Rule: optim.AdamW{LR: 0.1, WeightDecay: 0.2}, ClipValue: 0.02, Average: 0.9, Schedule: optim.Step{Every: 3, Gamma: 0.5},
+	},
+	"average": optim.Recipe{Rule: optim.SGD{LR: 0.5}, Average: 0.7},
 }
 
 // AdamTrace of REGRESSIONS.md (https://github.com/gorgonia/gorgonia/issues/494): ten steps
@@ -90,17 +101,19 @@ func testTraces(t *testing.T, prefix string) {
 		if !strings.HasPrefix(name, prefix) {
 			continue
 		}
-		for _, d := range []shape.DType{shape.Float32, shape.Float64} {
-			t.Run(fmt.Sprint(name, "/", d), func(t *testing.T) {
-				l := newLayer(t, d, f, o)
-				for step := 1; step <= 10; step++ {
-					l.step(t)
-					want, shown := f.Traces[name][d.String()][strconv.Itoa(step)]
-					if shown {
-						require.InDeltaSlice(t, want, l.params(t), tolerance(d), "step %d", step)
+		for _, e := range []engine.Engine{ref.Engine{}, cpu.New()} {
+			for _, d := range []shape.DType{shape.Float32, shape.Float64} {
+				t.Run(fmt.Sprint(name, "/", e.Name(), "/", d), func(t *testing.T) {
+					l := newLayer(t, e, d, f, o)
+					for step := 1; step <= 10; step++ {
+						l.step(t)
+						want, shown := f.Traces[name][d.String()][strconv.Itoa(step)]
+						if shown {
+							require.InDeltaSlice(t, want, l.params(t), tolerance(d), "step %d", step)
+						}
 					}
-				}
-			})
+				})
+			}
 		}
 	}
 }
@@ -120,7 +133,7 @@ type layer struct {
 	batches [][2]*tensor.Dense
 }
 
-func newLayer(t *testing.T, d shape.DType, f fixtures, o optim.Optimizer) *layer {
+func newLayer(t *testing.T, e engine.Engine, d shape.DType, f fixtures, o optim.Optimizer) *layer {
 	t.Helper()
 	g := graph.New()
 	x, y := g.Input("x", shape.Make(d, shape.N, 3)), g.Input("y", shape.Make(d, shape.N, 4))
@@ -128,7 +141,7 @@ func newLayer(t *testing.T, d shape.DType, f fixtures, o optim.Optimizer) *layer
 	loss := ops.Mean(ops.Square(ops.Sub(pred, y)))
 	o.Apply(g, autodiff.Grad(loss, g.Params()...))
 
-	p, err := vm.Compile(ref.Engine{}, []*graph.Node{loss}, vm.Train, vm.Checked)
+	p, err := vm.Compile(e, []*graph.Node{loss}, vm.Train, vm.Checked)
 	require.NoError(t, err)
 	l := &layer{store: vm.NewStore(1)}
 	require.NoError(t, l.store.Init(g.Leaves()...))

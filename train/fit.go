@@ -29,7 +29,7 @@ func Fit(ctx context.Context, c Config) (*Result, error) {
 	if err != nil {
 		return nil, prefixed(err)
 	}
-	err = r.train(ctx)
+	err = errors.Join(r.train(ctx), r.close())
 	return &Result{Epochs: r.state.Progress.Epochs, Checkpoint: r.state}, prefixed(err)
 }
 
@@ -63,14 +63,17 @@ func newRun(c Config) (*run, error) {
 	if err := r.load(); err != nil {
 		return nil, err
 	}
-	net, err := build(c.Model, r.info, r.batches.Info().Target, c.Loss, c.Optimizer)
+	net, err := build(c.Model, r.info, r.batches.Info().Target, c.Loss, c.Optimizer, c.Derive != nil)
 	if err != nil {
 		return nil, err
 	}
 	if err := r.begin(); err != nil {
 		return nil, err
 	}
-	return r, r.compile(net)
+	if err := r.compile(net); err != nil {
+		return nil, errors.Join(err, r.close())
+	}
+	return r, nil
 }
 
 // load makes the loaders.
@@ -189,10 +192,13 @@ func (r *run) compile(net *Network) error {
 	if err := r.match(leaves); err != nil {
 		return err
 	}
-	if r.step, err = newRunner(training, r.state.Store, r.batches.Info()); err != nil {
+	if r.step, err = newRunner(training, r.state.Store, r.batches.Info(), net.derived); err != nil {
 		return err
 	}
-	if r.eval, err = newRunner(evaluation, r.state.Store, r.state.Info); err != nil {
+	if r.eval, err = newRunner(evaluation, r.state.Store, r.state.Info, nil); err != nil {
+		return err
+	}
+	if err := r.derive(net); err != nil {
 		return err
 	}
 	r.state.Averaged = net.Averaged
@@ -203,6 +209,45 @@ func (r *run) compile(net *Network) error {
 		return err
 	}
 	r.start.Evaluation, err = evaluation.Memory(size)
+	return err
+}
+
+// derive makes what takes the place of programs, if anything does.
+func (r *run) derive(net *Network) (err error) {
+	if r.Derive == nil {
+		return nil
+	}
+	if err := r.state.Store.Init(net.Leaves...); err != nil {
+		return err
+	}
+	n := min(r.Batch, r.Train.Len())
+	if r.step.deriver, err = r.deriver(net.derived.outs, n, net.derived.wrt...); err != nil {
+		return err
+	}
+	if r.validation == nil {
+		return nil
+	}
+	r.eval.machine = nil
+	r.eval.deriver, err = r.deriver(net.Evaluation, n)
+	return err
+}
+
+func (r *run) deriver(outs []*graph.Node, n int, wrt ...*graph.Node) (*deriver, error) {
+	d, err := r.Derive(outs, n, wrt...)
+	if err != nil {
+		return nil, err
+	}
+	return newDeriver(d, r.state.Store)
+}
+
+// close frees what Derive has made.
+func (r *run) close() error {
+	var err error
+	for _, runner := range []*runner{r.step, r.eval} {
+		if runner != nil && runner.deriver != nil {
+			err = errors.Join(err, runner.deriver.Close())
+		}
+	}
 	return err
 }
 

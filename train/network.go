@@ -31,6 +31,8 @@ type Network struct {
 	// Averaged tells that Evaluation and Inference compute with the moving averages of the
 	// parameters, because the optimiser keeps them.
 	Averaged bool
+
+	derived *derived // what Training is fed with, where it does not compute the gradients itself
 }
 
 // The names of the inputs; examples lie along axis 0.
@@ -45,13 +47,14 @@ const (
 // point. Without an optimiser, opt being nil, there is no graph for training. The error is a
 // [graph.ErrorList] of all mistakes in the graph.
 func Build(model nn.Layer, info data.Info, loss Loss, opt optim.Optimizer) (*Network, error) {
-	n, err := build(model, info, info.Target, loss, opt)
+	n, err := build(model, info, info.Target, loss, opt, false)
 	return n, prefixed(err)
 }
 
-// build is [Build] where training has targets of another type than evaluation, because
-// examples are mixed.
-func build(model nn.Layer, info data.Info, mixed shape.Type, loss Loss, opt optim.Optimizer) (*Network, error) {
+// build makes the graphs. That for training has targets of the type mixed, which is another
+// where examples are mixed. Where fed is set, it has the updates alone, and Inputs in place of
+// what a Derivation computes.
+func build(model nn.Layer, info data.Info, mixed shape.Type, loss Loss, opt optim.Optimizer, fed bool) (*Network, error) {
 	if model == nil {
 		return nil, errors.New("no model")
 	}
@@ -71,8 +74,13 @@ func build(model nn.Layer, info data.Info, mixed shape.Type, loss Loss, opt opti
 		if mixed != info.Target {
 			value = applied(g, "Loss", loss.or(info.Target.DType)(output, g.Input(mixedName, batched(mixed))))
 		}
-		rate := opt.Apply(g, autodiff.Grad(value, g.Params()...))
-		n.Training = []*graph.Node{value, output, rate}
+		grads := autodiff.Grad(value, g.Params()...)
+		n.Training = []*graph.Node{value, output}
+		if fed && g.Err() == nil {
+			n.derived, grads = derivedOf(g, value, output, grads)
+			n.Training = n.derived.inputs[:2:2]
+		}
+		n.Training = append(n.Training, opt.Apply(g, grads))
 	}
 	if err := g.Err(); err != nil {
 		return nil, err

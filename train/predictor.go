@@ -68,7 +68,7 @@ func newPredictor(model nn.Layer, w *Checkpoint, e engine.Engine) (*Predictor, e
 	if p.program, err = vm.Compile(e, outs); err != nil {
 		return nil, err
 	}
-	if _, err := feedsOf(p.program); err != nil {
+	if _, err := feedsOf(p.program.Inputs(), nil); err != nil {
 		return nil, err
 	}
 	if err := fits(w, p.program, net); err != nil {
@@ -83,7 +83,7 @@ func newPredictor(model nn.Layer, w *Checkpoint, e engine.Engine) (*Predictor, e
 
 // network builds the graphs of a model that are run with the values of w.
 func network(model nn.Layer, w *Checkpoint, loss Loss) (*Network, error) {
-	net, err := build(model, w.Info, w.Info.Target, loss, nil)
+	net, err := build(model, w.Info, w.Info.Target, loss, nil, false)
 	if err == nil && w.Averaged {
 		net.average()
 	}
@@ -247,7 +247,7 @@ func (p *Predictor) evaluate(ctx context.Context, ds data.Dataset, loss Loss) (e
 	if err := fits(p.weights, program, net); err != nil {
 		return e, err
 	}
-	r, err := newRunner(program, p.weights.Store, p.Info())
+	r, err := newRunner(program, p.weights.Store, p.Info(), nil)
 	if err != nil {
 		return e, err
 	}

@@ -7,21 +7,27 @@ import (
 	"gorgonia.org/tensor"
 
 	"github.com/plexaura/plexaura/data"
+	"github.com/plexaura/plexaura/graph"
 	"github.com/plexaura/plexaura/vm"
 )
 
 // runner feeds batches to a program whose first outputs are a loss and a model's output.
 type runner struct {
-	machine   *vm.Machine
-	feeds     []func(data.Batch) *tensor.Dense // one for each input of the program
+	machine   *vm.Machine // nil where the deriver computes all
+	deriver   *deriver    // runs first, if not nil
+	feeds     []feed      // one for each input of the program
 	args      []*tensor.Dense
 	classes   classes
 	labelled  bool
 	confusion [][]int // counted where not nil
 }
 
-func newRunner(p *vm.Program, s *vm.Store, info data.Info) (*runner, error) {
-	feeds, err := feedsOf(p)
+// feed picks what an input is fed, from a batch and the results of a Derivation.
+type feed func(b data.Batch, derived []*tensor.Dense) *tensor.Dense
+
+// newRunner makes a runner of a program that, where d is not nil, is fed with what d says.
+func newRunner(p *vm.Program, s *vm.Store, info data.Info, d *derived) (*runner, error) {
+	feeds, err := feedsOf(p.Inputs(), d)
 	if err != nil {
 		return nil, err
 	}
@@ -34,15 +40,17 @@ func newRunner(p *vm.Program, s *vm.Store, info data.Info) (*runner, error) {
 	return r, nil
 }
 
-// feedsOf says which part of a batch each input of p is.
-func feedsOf(p *vm.Program) ([]func(data.Batch) *tensor.Dense, error) {
-	var feeds []func(data.Batch) *tensor.Dense
-	for _, in := range p.Inputs() {
-		switch in.Name() {
-		case inputName:
-			feeds = append(feeds, func(b data.Batch) *tensor.Dense { return b.X })
-		case targetName, mixedName:
-			feeds = append(feeds, func(b data.Batch) *tensor.Dense { return b.Y })
+// feedsOf says what each of some inputs is fed.
+func feedsOf(inputs []*graph.Node, d *derived) ([]feed, error) {
+	var feeds []feed
+	for _, in := range inputs {
+		switch at := d.index(in.Name()); {
+		case at >= 0:
+			feeds = append(feeds, func(_ data.Batch, derived []*tensor.Dense) *tensor.Dense { return derived[at] })
+		case in.Name() == inputName:
+			feeds = append(feeds, func(b data.Batch, _ []*tensor.Dense) *tensor.Dense { return b.X })
+		case in.Name() == targetName || in.Name() == mixedName:
+			feeds = append(feeds, func(b data.Batch, _ []*tensor.Dense) *tensor.Dense { return b.Y })
 		default:
 			return nil, fmt.Errorf("the model has an Input of its own, %q, built at %v; only its argument is fed", in.Name(), in.Pos())
 		}
@@ -52,10 +60,7 @@ func feedsOf(p *vm.Program) ([]func(data.Batch) *tensor.Dense, error) {
 
 // run runs the program on one batch.
 func (r *runner) run(ctx context.Context, b data.Batch) (m Metrics, outs []*tensor.Dense, err error) {
-	for i, feed := range r.feeds {
-		r.args[i] = feed(b)
-	}
-	if outs, err = r.machine.Run(ctx, r.args...); err != nil {
+	if outs, err = r.outputs(ctx, b); err != nil {
 		return m, nil, err
 	}
 	loss, err := vm.Number(outs[0])
@@ -67,6 +72,18 @@ func (r *runner) run(ctx context.Context, b data.Batch) (m Metrics, outs []*tens
 		m.Correct, m.Labels = r.classes.compare(outs[1], b.Y.Int32s(), r.confusion)
 	}
 	return m, outs, nil
+}
+
+func (r *runner) outputs(ctx context.Context, b data.Batch) (derived []*tensor.Dense, err error) {
+	if r.deriver != nil {
+		if derived, err = r.deriver.run(ctx, b); err != nil || r.machine == nil {
+			return derived, err
+		}
+	}
+	for i, feed := range r.feeds {
+		r.args[i] = feed(b, derived)
+	}
+	return r.machine.Run(ctx, r.args...)
 }
 
 // runAll runs the program on every batch of an epoch that is not shuffled.

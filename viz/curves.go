@@ -12,8 +12,9 @@ import (
 // Series is one curve: the points (X[i], Y[i]) in the order given. Without X it counts 1, 2, 3, ...
 // A point with a NaN or a value beyond ±1e300 is left out and the curve has a gap there.
 type Series struct {
-	Name string
-	X, Y []float64
+	Name   string
+	X, Y   []float64
+	Points bool // markers alone, without a line: for what is laid over a line
 }
 
 // Curves draws how a training went: a panel of losses and one of accuracies, side by side. Series of
@@ -229,7 +230,9 @@ func (p panel) legend(c *canvas, plot image.Rectangle, pens map[string]pen) (bot
 		if pen.dash > 0 {
 			stretch = dashed(stretch, pen.dash*2/3)
 		}
-		c.stroke(stretch, curveW, pen.color)
+		if !s.Points {
+			c.stroke(stretch, curveW, pen.color)
+		}
 		c.polygons([][]point{pen.marker(point{float64(x) + sample/2, mid}, markerR)}, pen.color)
 		c.text(bodyStyle, x+sample+6, y, left, ink, name)
 		c.text(bodyStyle, x+w, y, right, faint, last)
@@ -254,14 +257,16 @@ func drawSeries(c *canvas, s Series, x, y axis, p pen) {
 	var dots []point
 	for i, run := range runs {
 		lines[i] = thin(run)
-		if sparse || len(run) == 1 {
+		if s.Points || sparse || len(run) == 1 {
 			dots = append(dots, run...)
 		}
 	}
 	if p.dash > 0 {
 		lines = dashed(lines, p.dash)
 	}
-	c.stroke(lines, width, p.color)
+	if !s.Points {
+		c.stroke(lines, width, p.color)
+	}
 	for _, d := range dots {
 		c.polygons([][]point{p.marker(d, markerR+1.5)}, white)
 		c.polygons([][]point{p.marker(d, markerR)}, p.color)

@@ -128,6 +128,14 @@ func TestCurvesLeaveGapsForWhatIsNotFinite(t *testing.T) {
 	}
 }
 
+func TestCurvesOfPointsHaveNoLine(t *testing.T) {
+	img, err := Curves{Loss: []Series{{Y: []float64{1, 1}, Points: true}}}.Render()
+	require.NoError(t, err)
+	plot := image.Rect(0, 120, 600, 430)
+	require.Greater(t, count(img, plot, palette[0]), 50, "two markers")
+	require.Zero(t, count(img, image.Rect(250, 120, 380, 430), palette[0]), "between them")
+}
+
 func TestCurvesAnIsolatedPointIsSeen(t *testing.T) {
 	nan := math.NaN()
 	dense := make([]float64, 1000)

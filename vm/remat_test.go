@@ -2,7 +2,9 @@ package vm_test
 
 import (
 	"errors"
+	"fmt"
 	"math/rand/v2"
+	"regexp"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -147,4 +149,28 @@ func TestRandomGraphsAreTheSameWithinABudget(t *testing.T) {
 	}
 	require.Positive(t, kept)
 	t.Log(kept, "fit,", refused, "do not")
+}
+
+// A budget is kept by computing values again, or refused with the largest values and their lines.
+func ExampleWithMemory() {
+	for _, bytes := range []int{1 << 20, 65_000, 34_000} {
+		p, err := vm.Compile(ref.Engine{}, deepStep(8), vm.Train, vm.WithMemory(bytes))
+		if err != nil {
+			panic(err)
+		}
+		list, err := p.Describe(4)
+		if err != nil {
+			fmt.Println(regexp.MustCompile(`(?s); most.*`).ReplaceAllString(err.Error(), "; ..."))
+			continue
+		}
+		m, err := p.Memory(4)
+		if err != nil {
+			panic(err)
+		}
+		fmt.Println(m.Arena, "bytes,", len(list), "instructions")
+	}
+	// Output:
+	// 83712 bytes, 57 instructions
+	// 62208 bytes, 64 instructions
+	// vm: remat: not enough memory: at N=4 the values of a run take 40768 bytes at least, the budget is 34000; ...
 }

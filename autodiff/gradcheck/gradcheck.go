@@ -51,8 +51,9 @@ func (o Options) withDefaults() Options {
 
 // Result is what a check has found.
 type Result struct {
-	Worst Difference
-	Ops   []string // names of the ops whose gradient rules were checked, in alphabetical order
+	Worst  Difference
+	Orders []float64 // the worst error of each order
+	Ops    []string  // names of the ops whose gradient rules were checked, in alphabetical order
 }
 
 // Difference is one derivative, as the gradient and as finite differences have it.
@@ -168,6 +169,7 @@ func (c *checker) run(f Func, xs []*graph.Node) error {
 	by := c.floats(xs)
 	sum, cts := c.contract([]*graph.Node{y})
 	for order := 1; order <= c.opts.Order; order++ {
+		c.result.Orders = append(c.result.Orders, 0)
 		dx := autodiff.Grad(sum, by...)
 		if err := c.graph.Err(); err != nil {
 			return err
@@ -278,5 +280,6 @@ func (c *checker) judge(found []Difference) {
 		if d.Error > c.result.Worst.Error || c.result.Worst.By == "" {
 			c.result.Worst = d
 		}
+		c.result.Orders[d.Order-1] = max(c.result.Orders[d.Order-1], d.Error)
 	}
 }

@@ -140,6 +140,39 @@ var controls = []control{
 			return adjoints(nil, dx[2], dx[1])
 		},
 		append([]gradcheck.Input{{Type: shape.Mask(2, 3)}}, normal(shape.Of(2, 3), shape.Of(2, 3))...), 1},
+	{"activations: GELU takes the distribution function as given",
+		func(x ...*graph.Node) *graph.Node { return ops.GELU(x[0]) },
+		func(n, dy *graph.Node) []*graph.Node { return adjoints(rule(n, dy)[0], nil) },
+		normal(shape.Of(2, 3)), 1},
+	{"lrn within channels: the neighbours are given",
+		func(x ...*graph.Node) *graph.Node {
+			return ops.LRNWithinChannel(x[0], ops.LRNOptions{Size: 3, Alpha: 2})
+		},
+		func(n, dy *graph.Node) []*graph.Node { return adjoints(rule(n, dy)[0], nil) },
+		normal(shape.Of(1, 1, 2, 3)), 1},
+	{"einsum: a diagonal goes back to the first row",
+		func(x ...*graph.Node) *graph.Node { return ops.Einsum("ii->i", x[0]) },
+		func(n, dy *graph.Node) []*graph.Node { return rule(ops.Slice(n.In(0), ops.Range{Stop: 3}), dy) },
+		normal(shape.Of(3, 3)), 1},
+	{"attention: the weights are given",
+		func(x ...*graph.Node) *graph.Node {
+			return ops.Attention(x[0], x[0], x[0], ops.AttentionOptions{Causal: true})
+		},
+		func(n, dy *graph.Node) []*graph.Node { return adjoints(nil, rule(n, dy)[1]) },
+		normal(shape.Of(3, 2)), 1},
+	{"recurrent: the output gate is given",
+		func(x ...*graph.Node) *graph.Node {
+			h, _ := ops.LSTMCell(x[0], x[0], x[0], ops.Recurrence{WeightIH: x[1], WeightHH: x[1], BiasIH: x[2], BiasHH: x[2]})
+			return h
+		},
+		func(n, dy *graph.Node) []*graph.Node { return adjoints(nil, rule(n, dy)[1]) },
+		normal(shape.Of(1, 2), shape.Of(8, 2), shape.Of(8)), 1},
+	{"recurrent: the new state of a GRU does not depend on the old",
+		func(x ...*graph.Node) *graph.Node {
+			return ops.GRUCell(x[0], x[0], ops.Recurrence{WeightIH: x[1], WeightHH: x[1], BiasIH: x[2], BiasHH: x[2]})
+		},
+		func(n, dy *graph.Node) []*graph.Node { return adjoints(dy, nil) },
+		normal(shape.Of(1, 2), shape.Of(6, 2), shape.Of(6)), 1},
 	{"dropout: scaled by the wrong probability",
 		func(x ...*graph.Node) *graph.Node { return ops.Dropout(x[0], 0.25) },
 		func(_, dy *graph.Node) []*graph.Node { return adjoints(ops.MulScalar(dy, 0.75/0.25), nil) },

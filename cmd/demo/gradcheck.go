@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 	"text/tabwriter"
 
@@ -24,26 +25,38 @@ func gradCheck(_ context.Context, c *call) error {
 // checkOps prints a line for each op of the catalogue.
 func checkOps(out io.Writer) error {
 	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(w, "op\trows\tworst relative error\tof")
+	fmt.Fprintln(w, "op\trows\torder 1\torder 2\tthe worst is that of")
 	failed := 0
 	for _, l := range cases.Summary() {
 		switch {
 		case l.Err != nil:
 			failed++
-			fmt.Fprintf(w, "%s\t%d\t%.1e FAILED\t%s\n", l.Op, l.Rows, l.Worst.Error, oneLine(l.Err))
+			fmt.Fprintf(w, "%s\t%d\t%s\tFAILED: %s\n", l.Op, l.Rows, errorsOf(l.Orders), oneLine(l.Err))
 		case l.Reason != "":
-			fmt.Fprintf(w, "%s\t\tnot differentiable\t%s\n", l.Op, l.Reason)
+			fmt.Fprintf(w, "%s\t\t\t\tnot differentiable: %s\n", l.Op, l.Reason)
 		default:
-			fmt.Fprintf(w, "%s\t%d\t%.1e\t%s\n", l.Op, l.Rows, l.Worst.Error, l.Label)
+			fmt.Fprintf(w, "%s\t%d\t%s\t%s\n", l.Op, l.Rows, errorsOf(l.Orders), l.Label)
 		}
 	}
 	return conclude(out, w, failed)
 }
 
+// errorsOf is the worst relative errors of the first order and of those above it, in two columns.
+func errorsOf(orders []float64) string {
+	text := [2]string{}
+	if len(orders) > 0 {
+		text[0] = fmt.Sprintf("%.1e", orders[0])
+	}
+	if len(orders) > 1 {
+		text[1] = fmt.Sprintf("%.1e", slices.Max(orders[1:]))
+	}
+	return strings.Join(text[:], "\t")
+}
+
 // checkRows prints each row of one op.
 func checkRows(out io.Writer, op string) error {
 	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(w, "op\tattributes\tworst relative error\t")
+	fmt.Fprintln(w, "op\tattributes\torder 1\torder 2\t")
 	rows, failed := 0, 0
 	for _, row := range cases.All() {
 		if !strings.EqualFold(row.Op, op) {
@@ -53,10 +66,10 @@ func checkRows(out io.Writer, op string) error {
 		r, err := row.Run()
 		if err != nil {
 			failed++
-			fmt.Fprintf(w, "%s\t%s\t%.1e FAILED\t%s\n", row.Op, row.Label, r.Worst.Error, oneLine(err))
+			fmt.Fprintf(w, "%s\t%s\t%s\tFAILED: %s\n", row.Op, row.Label, errorsOf(r.Orders), oneLine(err))
 			continue
 		}
-		fmt.Fprintf(w, "%s\t%s\t%.1e\t\n", row.Op, row.Label, r.Worst.Error)
+		fmt.Fprintf(w, "%s\t%s\t%s\t\n", row.Op, row.Label, errorsOf(r.Orders))
 	}
 	if rows == 0 {
 		return usagef("no op %q in the table; demo gradcheck lists them", op)

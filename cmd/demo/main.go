@@ -34,7 +34,8 @@ func commands() []command {
 		{"summary", "", "layers, shapes, parameters, multiply-adds and memory of a model", summary},
 		{"program", "", "the compiled instructions of a model", program},
 		{"gradcheck", "", "gradients of every op against finite differences", gradCheck},
-		{"verify", "", "the optimised program against the plain one", verify},
+		{"parity", "", "every op, LeNet and AlexNet against PyTorch", parityCommand},
+		{"verify", "", "the optimised program against the plain one, or against gorgonia", verify},
 		{"bench", "", "time the cases of the performance table", bench},
 	}
 }

@@ -83,7 +83,12 @@ func TestMistakesAreOneLineAndAStatus(t *testing.T) {
 		{"program -after nonsense", 2, "-after nonsense: the passes are validate, fold"},
 		{"program -batch -2", 2, "-batch -2"},
 		{"gradcheck -op Nonsense", 2, `no op "Nonsense"`},
+		{"parity -op Nonsense", 2, `no op "Nonsense"`},
+		{"parity -model vgg11", 2, "-model vgg11: lenet and alexnet are compared"},
+		{"parity -engine gpu", 2, `no engine "gpu"`},
 		{"verify -batch 0", 2, "-batch 0"},
+		{"verify -vm lisp", 2, `no vm "lisp"; there are gorgonia, plexaura`},
+		{"train -vm lisp", 2, `no vm "lisp"; there are gorgonia, plexaura`},
 		{"bench -case nonsense", 2, `no case "nonsense"`},
 		{"bench -bf16", 2, "-bf16"},
 		{"bench -threads 0", 2, "-threads 0"},
@@ -316,6 +321,12 @@ func TestProgramNamesLinesAndLayers(t *testing.T) {
 	}
 	_, out, _ := demo(context.Background(), "program", "-dot")
 	require.True(t, strings.HasPrefix(out, "digraph"))
+}
+
+func TestGradCheckPrintsBothOrders(t *testing.T) {
+	status, out, errs := demo(context.Background(), "gradcheck", "-op", "lstmcell")
+	require.Zero(t, status, errs)
+	require.Regexp(t, `(?m)^op +attributes +order 1 +order 2 *\nLSTMCell +\d\.\de-\d\d +\d\.\de-\d\d *\n\nall gradients agree`, out)
 }
 
 func TestVerifyAgrees(t *testing.T) {

@@ -36,6 +36,7 @@ type settings struct {
 	Engine string  `json:"engine"`
 	// Augment is the recipe's name; empty in runs from before there were any.
 	Augment string `json:"augment,omitempty"`
+	VM      string `json:"vm"` // what computes losses and gradients
 }
 
 func trainCommand(ctx context.Context, c *call) error {
@@ -51,6 +52,7 @@ func trainCommand(ctx context.Context, c *call) error {
 	c.StringVar(&s.Augment, "augment", "none", "how training images are changed at random: "+list(recipes()))
 	workers := c.Int("workers", 1, "goroutines that load images ahead; 0 is none")
 	c.StringVar(&s.Engine, "engine", "cpu", "cpu, std or ref")
+	c.StringVar(&s.VM, "vm", "plexaura", "what computes losses and gradients: plexaura, or gorgonia, whose TapeMachine leaves the engine the updates")
 	c.IntVar(&s.Limit, "limit", 0, "train on the first `N` images alone; 0 is all")
 	c.IntVar(&s.Test, "test-limit", 0, "validate and test on the first `N` images of each alone; 0 is all")
 	c.Float64Var(&s.Decay, "decay", 0, "weight decay, such as 5e-4: adds so much of a parameter to its gradient")
@@ -84,6 +86,10 @@ func trainCommand(ctx context.Context, c *call) error {
 	if err != nil {
 		return err
 	}
+	derive, err := findVM(s.VM)
+	if err != nil {
+		return err
+	}
 	s.LR, s.Step, s.Gamma = cmp.Or(s.LR, m.lr), cmp.Or(s.Step, m.step), cmp.Or(s.Gamma, m.gamma)
 	how, err := findRecipe(cmp.Or(s.Augment, "none"))
 	if err != nil {
@@ -94,7 +100,7 @@ func trainCommand(ctx context.Context, c *call) error {
 		return err
 	}
 	ds.limit(s.Limit, s.Test)
-	r := trainRun{settings: s, model: m, engine: e, data: ds, folder: folder, from: from, out: c.stdout}
+	r := trainRun{settings: s, model: m, engine: e, derive: derive, data: ds, folder: folder, from: from, out: c.stdout}
 	r.augment, r.workers = how.augment(m.image.Int(1)), *workers
 	if from == nil {
 		if err := r.makeRoom(); err != nil {
@@ -128,7 +134,7 @@ func (s settings) check() error {
 }
 
 // takeUp loads the checkpoint in folder and its settings. Flags may change the number of
-// epochs and the engine; others that differ are an error, since the run would be another.
+// epochs, the engine and the VM; others that differ are an error, since the run would be another.
 func (s *settings) takeUp(flags *flag.FlagSet, folder string) (*train.Checkpoint, error) {
 	from, err := train.LoadCheckpoint(filepath.Join(folder, train.CheckpointFile))
 	if err != nil {
@@ -139,6 +145,9 @@ func (s *settings) takeUp(flags *flag.FlagSet, folder string) (*train.Checkpoint
 		return nil, fmt.Errorf("-resume: the settings in %s: %w", folder, err)
 	}
 	given := *s
+	if old.VM == "" { // a run of an earlier version
+		old.VM = given.VM
+	}
 	*s = old
 	var conflict error
 	flags.Visit(func(f *flag.Flag) {
@@ -147,6 +156,8 @@ func (s *settings) takeUp(flags *flag.FlagSet, folder string) (*train.Checkpoint
 			s.Epochs = given.Epochs
 		case "engine":
 			s.Engine = given.Engine
+		case "vm":
+			s.VM = given.VM
 		case "model", "data", "batch", "lr", "step", "gamma", "decay", "seed", "limit", "test-limit", "augment":
 			if given.value(f.Name) != old.value(f.Name) && conflict == nil {
 				conflict = usagef("-resume: the run in %s has -%s %v, not %v; leave the flag out, or begin a new run", folder, f.Name, old.value(f.Name), given.value(f.Name))
@@ -169,6 +180,7 @@ type trainRun struct {
 	settings settings
 	model    model
 	engine   engine.Engine
+	derive   train.Deriver // nil: our VM
 	data     splits
 	augment  data.Augmentation // nil for none
 	workers  int
@@ -201,8 +213,8 @@ func (r trainRun) schedule() optim.Schedule {
 
 func (r trainRun) train(ctx context.Context) error {
 	s := r.settings
-	fmt.Fprintf(r.out, "%s on %s: %d images to train on, %d for validation, seed %d, engine %s, into %s\n",
-		s.Model, s.Data, r.data.train.Len(), r.data.validation.Len(), s.Seed, r.engine.Name(), r.folder)
+	fmt.Fprintf(r.out, "%s on %s: %d images to train on, %d for validation, seed %d, %sengine %s, into %s\n",
+		s.Model, s.Data, r.data.train.Len(), r.data.validation.Len(), s.Seed, r.others(), r.engine.Name(), r.folder)
 	workers := r.workers
 	if workers == 0 {
 		workers = -1
@@ -212,7 +224,7 @@ func (r trainRun) train(ctx context.Context) error {
 	result, err := train.Fit(ctx, train.Config{
 		Model: r.model.layer(r.data.train.Info()), Name: s.Model, Loss: r.model.loss,
 		Train: r.data.train, Validation: r.data.validation,
-		Engine:    r.engine,
+		Engine: r.engine, Derive: r.derive,
 		Optimizer: optim.Recipe{Rule: optim.SGD{LR: s.LR, Momentum: .9, WeightDecay: s.Decay}, Schedule: r.schedule()},
 		Epochs:    s.Epochs, Batch: s.Batch, Seed: s.Seed,
 		Augment: r.augment, Workers: workers,
@@ -232,6 +244,14 @@ func (r trainRun) train(ctx context.Context) error {
 		return err
 	}
 	return r.finish(ctx, result, time.Since(start))
+}
+
+// others names what computes besides the engine.
+func (r trainRun) others() string {
+	if r.derive == nil {
+		return ""
+	}
+	return "gradients by " + r.settings.VM + ", updates and the test by "
 }
 
 // finish tests the trained model, once.

@@ -19,12 +19,20 @@ const tolerance = 1e-4
 
 func verify(ctx context.Context, c *call) error {
 	pick := c.pick(16)
+	against := c.String("vm", "plexaura", "compare with: plexaura, the program with no passes; gorgonia, the loss and gradients of its TapeMachine")
 	if err := c.parse(false); err != nil {
 		return err
 	}
 	s, err := pick.subject()
 	if err != nil {
 		return err
+	}
+	other, err := findVM(*against)
+	if err != nil {
+		return err
+	}
+	if other != nil {
+		return verifyGorgonia(ctx, c, s)
 	}
 	for _, part := range []verifyPart{{"infer", s.model.infer(), nil}, {"train", s.model.train(optim.SGD{LR: s.model.lr, Momentum: .9}), []vm.Option{vm.Train}}} {
 		worst, err := part.verify(ctx, s.engine, s.model, s.batch)
@@ -141,14 +149,14 @@ func differ(a, b values) (worst float64, where string) {
 	}
 	for i, in := range b.instr {
 		for k, r := range in.Out {
-			d := distance(known[r.Node], b.out[i][k])
+			d := distance(known[r.Node], b.out[i][k], small)
 			if worst = max(worst, d); d > tolerance {
 				return d, fmt.Sprintf("instruction %d, %s, layer %q, line %v", in.Index, in.Name, in.Layer, in.Pos)
 			}
 		}
 	}
 	for name, v := range a.leaf {
-		d := distance(v, b.leaf[name])
+		d := distance(v, b.leaf[name], small)
 		if worst = max(worst, d); d > tolerance {
 			return d, "the new value of " + name
 		}
@@ -156,13 +164,16 @@ func differ(a, b values) (worst float64, where string) {
 	return worst, ""
 }
 
-// distance is the largest difference relative to the largest element; 0 for values that
-// only one side has.
-func distance(a, b []float32) float64 {
+// small is what elements of float32 are at least compared with.
+const small = 1e-6
+
+// distance is the largest difference relative to the largest element, or to least where that is
+// greater; 0 for values that only one side has.
+func distance[T float32 | float64](a, b []T, least float64) float64 {
 	if len(a) != len(b) {
 		return 0
 	}
-	far, large := 0.0, 1e-6
+	far, large := 0.0, least
 	for i := range a {
 		x, y := float64(a[i]), float64(b[i])
 		if x == y || math.IsNaN(x) && math.IsNaN(y) {

@@ -43,9 +43,11 @@ func (e wrongEpilogue) BindConv2D(p engine.Conv2D, in []shape.Type, out shape.Ty
 	right := b.Kernel
 	b.Kernel = func(c *engine.Call) error {
 		err := right(c)
-		for i, v := range engine.Slice[float32](c.Out[0]) {
-			engine.Slice[float32](c.Out[0])[i] = 2 * v
+		v := engine.Floats(c.Out[0])
+		for i := range v {
+			v[i] *= 2
 		}
+		engine.Load(c.Out[0], v)
 		return err
 	}
 	return b, nil

@@ -69,14 +69,24 @@ func (e Engine) laneConv2D(c engine.Conv2D, in []shape.Type, out shape.Type) (en
 	if !laneTypes(in[0], out) || !sameDType(shape.Float32, in) {
 		return engine.Bound{}, engine.Unsupported(name, "Conv2D in lanes", in)
 	}
-	return e.bindLaneConv(simd.NewLaneConv(e.simd, laneOp(c, in[0], in[1], out)), c.Epilogue), nil
+	op := laneOp(c, in[0], in[1], out)
+	exact := e.bindLaneConv(simd.NewLaneConv(e.simd, op), c.Epilogue)
+	if plan, ok := simd.NewLineWinograd(e.simd, op); ok {
+		return e.bindLineWinograd(plan, c.Epilogue, exact), nil
+	}
+	return exact, nil
 }
 
 func (e Engine) laneInputGrad(c engine.Conv2D, in []shape.Type, out shape.Type) (engine.Bound, error) {
 	if !laneTypes(in[0], out) || !sameDType(shape.Float32, in) {
 		return engine.Bound{}, engine.Unsupported(name, "Conv2DInputGrad in lanes", in)
 	}
-	return e.bindLaneConv(simd.NewLaneInputGrad(e.simd, laneOp(c, out, in[1], in[0])), engine.Epilogue{}), nil
+	op := laneOp(c, out, in[1], in[0])
+	exact := e.bindLaneConv(simd.NewLaneInputGrad(e.simd, op), engine.Epilogue{})
+	if plan, ok := simd.NewLineWinogradInputGrad(e.simd, op); ok {
+		return e.bindLineWinograd(plan, engine.Epilogue{}, exact), nil
+	}
+	return exact, nil
 }
 
 // bindLaneConv returns the kernel of plan, which packs the filters unless somebody has.
@@ -118,7 +128,15 @@ func (e Engine) laneFilterGrad(c engine.Conv2D, in []shape.Type, out shape.Type)
 	if !laneTypes(in[0], in[1]) || out.DType != shape.Float32 {
 		return engine.Bound{}, engine.Unsupported(name, "Conv2DFilterGrad in lanes", in)
 	}
-	plan := simd.NewLaneGrad(e.simd, laneOp(c, in[0], out, in[1]))
+	op := laneOp(c, in[0], out, in[1])
+	exact := e.bindLaneGrad(simd.NewLaneGrad(e.simd, op))
+	if plan, ok := simd.NewLineWinogradGrad(e.simd, op); ok {
+		return e.bindLineWinogradGrad(plan, exact), nil
+	}
+	return exact, nil
+}
+
+func (e Engine) bindLaneGrad(plan *simd.LaneGrad) engine.Bound {
 	var l layout
 	sums := reserve[float32](&l, 1, plan.SumsLen())
 	tasks := e.newLoop(plan.Tasks(), laneCost(plan.Work())/max(plan.Tasks(), 1), func(c *engine.Call, _, lo, hi int) {
@@ -132,7 +150,7 @@ func (e Engine) laneFilterGrad(c engine.Conv2D, in []shape.Type, out shape.Type)
 		totals.run(c)
 		return nil
 	}
-	return engine.Bound{Kernel: kernel, Scratch: int(l), By: name, Alg: "lanes"}, nil
+	return engine.Bound{Kernel: kernel, Scratch: int(l), By: name, Alg: "lanes"}
 }
 
 // lanePool plans a pooling of x to y, which are in lanes.

@@ -69,11 +69,24 @@ var engines = []struct {
 	tensor.Engine
 }{{"StdEng", tensor.StdEng{}}, {"cpu", cpu.New()}}
 
-// program is a product of gorgonia and, if asked for, its gradients, for square matrices.
-func program(t testing.TB, e tensor.Engine, n int, gradients bool) (m gorgonia.VM, results []*gorgonia.Node) {
+// product is that of a matrix of m×k and one of k×n.
+type product struct{ m, k, n int }
+
+func (p product) String() string {
+	if p == (product{p.m, p.m, p.m}) {
+		return fmt.Sprint(p.m)
+	}
+	return fmt.Sprintf("%dx%dx%d", p.m, p.k, p.n)
+}
+
+// flops are its multiplications and additions.
+func (p product) flops() int { return 2 * p.m * p.k * p.n }
+
+// program is a product of gorgonia and, if asked for, its gradients.
+func program(t testing.TB, e tensor.Engine, p product, gradients bool) (m gorgonia.VM, results []*gorgonia.Node) {
 	g := gorgonia.NewGraph()
-	x := gorgonia.NodeFromAny(g, square[float32](e, n), gorgonia.WithName("x"))
-	w := gorgonia.NodeFromAny(g, square[float32](e, n), gorgonia.WithName("w"))
+	x := gorgonia.NodeFromAny(g, matrix[float32](e, p.m, p.k), gorgonia.WithName("x"))
+	w := gorgonia.NodeFromAny(g, matrix[float32](e, p.k, p.n), gorgonia.WithName("w"))
 	y, err := gorgonia.Mul(x, w)
 	require.NoError(t, err)
 	results = append(results, y)
@@ -93,7 +106,7 @@ func TestAProgramOfGorgoniaGivesTheSameOnBothEngines(t *testing.T) {
 	for _, gradients := range []bool{false, true} {
 		var want [][]float32
 		for _, e := range engines {
-			m, results := program(t, e.Engine, 37, gradients)
+			m, results := program(t, e.Engine, product{37, 41, 29}, gradients)
 			for run := range 2 {
 				m.Reset()
 				require.NoError(t, m.RunAll())
@@ -116,12 +129,20 @@ func TestAProgramOfGorgoniaGivesTheSameOnBothEngines(t *testing.T) {
 // BenchmarkAgainstStdEng runs both engines in turn, so that whatever else the machine does is the
 // same for both; "times" is how often cpu goes into StdEng, by the medians.
 func BenchmarkAgainstStdEng(b *testing.B) {
-	for _, n := range []int{512, 1024} {
-		product := 2 * n * n * n
-		against(b, fmt.Sprintf("MatMul/float32/%d", n), product, func(e tensor.Engine) func() error { return matMul[float32](e, n) })
-		against(b, fmt.Sprintf("MatMul/float64/%d", n), product, func(e tensor.Engine) func() error { return matMul[float64](e, n) })
-		against(b, fmt.Sprintf("gorgonia/MatMul/%d", n), product, func(e tensor.Engine) func() error { return tape(b, e, n, false) })
-		against(b, fmt.Sprintf("gorgonia/gradients/%d", n), 3*product, func(e tensor.Engine) func() error { return tape(b, e, n, true) })
+	for _, n := range []int{512, 1024, 2048} {
+		p := product{n, n, n}
+		against(b, "MatMul/float32/"+p.String(), p.flops(), func(e tensor.Engine) func() error { return matMul[float32](e, p) })
+		against(b, "MatMul/float64/"+p.String(), p.flops(), func(e tensor.Engine) func() error { return matMul[float64](e, p) })
+		against(b, "gorgonia/MatMul/"+p.String(), p.flops(), func(e tensor.Engine) func() error { return tape(b, e, p, false) })
+		against(b, "gorgonia/gradients/"+p.String(), 3*p.flops(), func(e tensor.Engine) func() error { return tape(b, e, p, true) })
+	}
+	for _, p := range []product{
+		{64, 400, 120},                  // fc1 of LeNet, batch 64
+		{50176, 25, 6}, {6400, 150, 16}, // its convolutions, as gorgonia has them
+		{64, 9216, 4096}, {64, 4096, 1000}, // dense layers of AlexNet, batch 64
+		{2704, 1728, 384}, // a convolution of AlexNet, batch 16
+	} {
+		against(b, "gorgonia/MatMul/"+p.String(), p.flops(), func(e tensor.Engine) func() error { return tape(b, e, p, false) })
 	}
 	for _, op := range []struct {
 		name string
@@ -134,11 +155,11 @@ func BenchmarkAgainstStdEng(b *testing.B) {
 	} {
 		const n = 1 << 10
 		against(b, op.name+"/float32", n*n, func(e tensor.Engine) func() error {
-			x, to := square[float32](e, n), square[float32](e, n)
+			x, to := matrix[float32](e, n, n), matrix[float32](e, n, n)
 			return func() error { return op.do(x, to) }
 		})
 		against(b, op.name+"/float64", n*n, func(e tensor.Engine) func() error {
-			x, to := square[float64](e, n), square[float64](e, n)
+			x, to := matrix[float64](e, n, n), matrix[float64](e, n, n)
 			return func() error { return op.do(x, to) }
 		})
 	}
@@ -146,23 +167,23 @@ func BenchmarkAgainstStdEng(b *testing.B) {
 
 func second[T any](_ T, err error) error { return err }
 
-// square is a matrix of numbers in [-1,1).
-func square[T float32 | float64](e tensor.Engine, n int) *tensor.Dense {
+// matrix is one of numbers in [-1,1).
+func matrix[T float32 | float64](e tensor.Engine, rows, columns int) *tensor.Dense {
 	r := rand.New(rand.NewPCG(1, 2))
-	x := make([]T, n*n)
+	x := make([]T, rows*columns)
 	for i := range x {
 		x[i] = T(2*r.Float64() - 1)
 	}
-	return tensor.New(tensor.WithEngine(e), tensor.WithShape(n, n), tensor.WithBacking(x))
+	return tensor.New(tensor.WithEngine(e), tensor.WithShape(rows, columns), tensor.WithBacking(x))
 }
 
-func matMul[T float32 | float64](e tensor.Engine, n int) func() error {
-	x, y, to := square[T](e, n), square[T](e, n), square[T](e, n)
+func matMul[T float32 | float64](e tensor.Engine, p product) func() error {
+	x, y, to := matrix[T](e, p.m, p.k), matrix[T](e, p.k, p.n), matrix[T](e, p.m, p.n)
 	return func() error { return second(x.MatMul(y, tensor.WithReuse(to))) }
 }
 
-func tape(b *testing.B, e tensor.Engine, n int, gradients bool) func() error {
-	m, _ := program(b, e, n, gradients)
+func tape(b *testing.B, e tensor.Engine, p product, gradients bool) func() error {
+	m, _ := program(b, e, p, gradients)
 	return func() error {
 		m.Reset()
 		return m.RunAll()

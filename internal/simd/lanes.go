@@ -61,6 +61,10 @@ type laneKernels struct {
 	laneMax, laneMaxSquare         laneMaxFunc
 	laneScatter, laneScatterSquare laneScatterFunc
 	laneMean, laneMeanGrad         laneMeanFunc
+
+	lineWinoIn  lineWinoInFunc
+	lineWinoDy  lineWinoDyFunc
+	lineWinoOut lineWinoOutFunc
 }
 
 // laneRun is a range of results along an axis, step apart, that meet the same taps. The first one meets its
@@ -334,20 +338,25 @@ func (p *LaneConv) run(r *laneRect, at laneAt, lo, hi int) {
 		x, y := r.x+line*r.xLine, r.y+line*r.yLine
 		for i := lo; i < hi; i++ {
 			first, count := p.tile(i)
-			kernels := p.k.laneTile[count]
-			tiles := ceil(r.pixels, len(kernels)-1)
-			short := r.pixels / tiles
-			long := r.pixels - short*tiles // tiles of one more pixel
 			to := laneAt{at.y[first*p.yPlane+y:], at.x[x:], at.w[i*p.packLen()+r.w:], at.bias}
 			if at.bias != nil {
 				to.bias = at.bias[first:]
 			}
-			if long > 0 {
-				to = p.call(r, kernels[short+1], to, long, count, short+1)
-			}
-			p.call(r, kernels[short], to, tiles-long, count, short)
+			p.line(r, count, to)
 		}
 	}
+}
+
+// line computes a line of pixels for count filters.
+func (p *LaneConv) line(r *laneRect, count int, at laneAt) {
+	kernels := p.k.laneTile[count]
+	tiles := ceil(r.pixels, len(kernels)-1)
+	short := r.pixels / tiles
+	long := r.pixels - short*tiles // tiles of one more pixel
+	if long > 0 {
+		at = p.call(r, kernels[short+1], at, long, count, short+1)
+	}
+	p.call(r, kernels[short], at, tiles-long, count, short)
 }
 
 // leastLaneSums is how many sums under way keep the multipliers busy.

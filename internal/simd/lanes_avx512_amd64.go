@@ -284,6 +284,21 @@ func laneGrad4x5AVX512(rows int, cols int, s *int, dy *float32, x *float32, taps
 //go:noescape
 func laneGrad4x6AVX512(rows int, cols int, s *int, dy *float32, x *float32, taps *int, sums *float32) (csr uint32)
 
+// lineWinoInAVX512 transforms rows of n tiles of 8 pixels, 4 apart, to 8 values vs bytes apart. Rows of x are xs bytes apart, those of values rs. It adds the squares of all to sums.
+//
+//go:noescape
+func lineWinoInAVX512(rows int, n int, x *float32, xs int, v *float32, rs int, vs int, sums *float32) (csr uint32)
+
+// lineWinoDyAVX512 transforms rows of n tiles of 4 pixels to 8 values vs bytes apart. Rows of dy have width pixels, of which the last tile may have fewer, those of values are rs bytes apart. It adds the squares of all to sums.
+//
+//go:noescape
+func lineWinoDyAVX512(rows int, n int, width int, dy *float32, v *float32, rs int, vs int, sums *float32) (csr uint32)
+
+// lineWinoOutAVX512 transforms rows of n tiles of products, whose 8 values are ms bytes apart, to rows of width pixels, for filters whose products are fs bytes apart, and results ys.
+//
+//go:noescape
+func lineWinoOutAVX512(filters int, rows int, n int, width int, m *float32, ms int, fs int, y *float32, ys int, bias *float32, flags int) (csr uint32)
+
 // laneTotalAVX512 sets sums[i] to the total of the lanes of its pixel i and those of the other parts, stride bytes apart.
 //
 //go:noescape
@@ -408,4 +423,7 @@ var lanesAVX512 = laneKernels{
 			6: laneGrad4x6AVX512,
 		},
 	},
+	lineWinoIn:  lineWinoInAVX512,
+	lineWinoDy:  lineWinoDyAVX512,
+	lineWinoOut: lineWinoOutAVX512,
 }

@@ -14,6 +14,9 @@ var lanesGo = laneKernels{
 	laneScatterSquare: laneScatterGo,
 	laneMean:          laneMeanGo,
 	laneMeanGrad:      laneMeanGradGo,
+	lineWinoIn:        lineWinoInGo,
+	lineWinoDy:        lineWinoDyGo,
+	lineWinoOut:       lineWinoOutGo,
 }
 
 // pixelAt is the pixel that begins so many bytes from p on.

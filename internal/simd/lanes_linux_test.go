@@ -24,6 +24,20 @@ func TestLanesStayInsideTheirOperands(t *testing.T) {
 			grad.Run(sums, x, y, 0, grad.Tasks())
 			grad.Total(w, sums, 0, grad.Totals())
 
+			op = laneOp(randomLineOp(rng))
+			n = op.Blocks * op.Groups
+			y, x, w = make(n*op.M*op.yPlane()), make(n*op.C*op.xPlane()), make(op.Groups*op.M*op.Rows())
+			forward, _ := NewLineWinograd(k, op)
+			lineBack, _ := NewLineWinogradInputGrad(k, op)
+			lineGrad, _ := NewLineWinogradGrad(k, op)
+			packed, turned, sums = make(forward.PackedLen()), make(lineBack.PackedLen()), make(lineGrad.SumsLen())
+			forward.Pack(packed, w, make(forward.PackScratch()))
+			forward.Run(y, x, packed, make(op.M), make(forward.Scratch()), 0, forward.Tasks())
+			lineBack.Pack(turned, w, make(lineBack.PackScratch()))
+			lineBack.Run(x, y, turned, nil, make(lineBack.Scratch()), 0, lineBack.Tasks())
+			lineGrad.Run(sums, x, y, make(lineGrad.Scratch()), 0, lineGrad.Tasks())
+			lineGrad.Total(w, sums, make(lineGrad.TotalScratch()))
+
 			x, y = make(windows.xPlane()), make(windows.yPlane())
 			windows.Max(y, x, 0, 0, 1)
 			windows.Scatter(make(windows.xPlane()), x, y, true, 0, 1)

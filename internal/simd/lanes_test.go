@@ -74,18 +74,7 @@ func TestLaneInputGradAgreesWithDefinition(t *testing.T) {
 		for range 60 {
 			op := randomLaneOp(rng)
 			dy, w := randoms[float32](rng, op.N*op.M*op.Cols()), randoms[float32](rng, op.M*op.Rows())
-			want := make([]float64, op.N*op.C*op.H*op.W)
-			for n := range op.N {
-				for m := range op.M {
-					for r := range op.Rows() {
-						for q := range op.Cols() {
-							if to := source(op.Window, r, q/op.OW, q%op.OW); to >= 0 {
-								want[n*op.C*op.H*op.W+to] += float64(w[m*op.Rows()+r]) * float64(dy[(n*op.M+m)*op.Cols()+q])
-							}
-						}
-					}
-				}
-			}
+			want := imageGradient(op, dy, w)
 			p := NewLaneInputGrad(k, laneOp(op))
 			packed, dx := repeat(float32(math.NaN()), p.PackedLen()), repeat(float32(math.NaN()), len(want))
 			p.Pack(packed, w, 0, p.Packs())
@@ -95,6 +84,23 @@ func TestLaneInputGradAgreesWithDefinition(t *testing.T) {
 			}
 		}
 	})
+}
+
+// imageGradient is the gradient of the images.
+func imageGradient(op ConvOp, dy, w []float32) []float64 {
+	want := make([]float64, op.N*op.C*op.H*op.W)
+	for n := range op.N {
+		for m := range op.M {
+			for r := range op.Rows() {
+				for q := range op.Cols() {
+					if to := source(op.Window, r, q/op.OW, q%op.OW); to >= 0 {
+						want[n*op.C*op.H*op.W+to] += float64(w[m*op.Rows()+r]) * float64(dy[(n*op.M+m)*op.Cols()+q])
+					}
+				}
+			}
+		}
+	}
+	return want
 }
 
 func TestLaneGradAgreesWithDefinition(t *testing.T) {

@@ -5,6 +5,7 @@ import (
 	"hash"
 	"hash/fnv"
 	"math"
+	"slices"
 
 	"github.com/chewxy/hm"
 	G "gorgonia.org/gorgonia"
@@ -39,6 +40,18 @@ func newCustom(name string, out []int, f32 kernel[float32], f64 kernel[float64],
 	return op
 }
 
+// derived gives op a gradient: of the inputs that by tells.
+func (op custom) derived(by []bool, grad func(in G.Nodes, dy *G.Node) (G.Nodes, error)) custom {
+	op.by, op.grad = by, grad
+	return op
+}
+
+// unique returns a name that tells an op from all others.
+func (l *lowering) unique(name string) string {
+	l.customs++
+	return fmt.Sprint(name, " ", l.customs)
+}
+
 // viewOp copies x in the given shape.
 func (l *lowering) viewOp(x *G.Node, dims []int) custom {
 	return l.through(newCustom("view", dims, copied[float32], copied[float64], x))
@@ -46,19 +59,16 @@ func (l *lowering) viewOp(x *G.Node, dims []int) custom {
 
 // privateOp is a viewOp that no other is equal to.
 func (l *lowering) privateOp(x *G.Node, dims []int) custom {
-	l.privates++
-	return l.through(newCustom(fmt.Sprint("private ", l.privates), dims, copied[float32], copied[float64], x))
+	return l.through(newCustom(l.unique("private"), dims, copied[float32], copied[float64], x))
 }
 
 // through gives op, which changes the shape at most, its gradient: a copy again, since
 // gorgonia may add to adjoints in place, and since it may have dropped axes of extent 1.
 func (l *lowering) through(op custom) custom {
-	op.by[0] = true
-	op.grad = func(in G.Nodes, dy *G.Node) (G.Nodes, error) {
+	return op.derived([]bool{true}, func(in G.Nodes, dy *G.Node) (G.Nodes, error) {
 		dx, err := G.ApplyOp(l.privateOp(dy, in[0].Shape()), dy)
 		return G.Nodes{dx}, err
-	}
-	return op
+	})
 }
 
 func copied[T shape.Float](out []T, in [][]T) error {
@@ -92,16 +102,14 @@ func poolable[T shape.Float](lowest T) kernel[T] {
 // the condition would not do: 0 times infinity is no number.
 func whereOp(cond, a, b *G.Node) custom {
 	op := newCustom("where", a.Shape(), where[float32], where[float64], cond, a, b)
-	op.by = []bool{false, true, true}
-	op.grad = func(in G.Nodes, dy *G.Node) (G.Nodes, error) {
+	return op.derived([]bool{false, true, true}, func(in G.Nodes, dy *G.Node) (G.Nodes, error) {
 		da, err := G.ApplyOp(newCustom("where true", dy.Shape(), whereTrue[float32], whereTrue[float64], in[0], dy), in[0], dy)
 		if err != nil {
 			return nil, err
 		}
 		db, err := G.ApplyOp(newCustom("where false", dy.Shape(), whereFalse[float32], whereFalse[float64], in[0], dy), in[0], dy)
 		return G.Nodes{nil, da, db}, err
-	}
-	return op
+	})
 }
 
 func where[T shape.Float](out []T, in [][]T) error {
@@ -130,6 +138,66 @@ func whereFalse[T shape.Float](out []T, in [][]T) error {
 		}
 	}
 	return nil
+}
+
+// erfOp is the error function, which gorgonia has not got.
+func (l *lowering) erfOp(x *G.Node) custom {
+	op := newCustom("erf", x.Shape(), errorFunction[float32], errorFunction[float64], x)
+	return op.derived([]bool{true}, func(in G.Nodes, dy *G.Node) (G.Nodes, error) {
+		dx, err := G.ApplyOp(newCustom(l.unique("erf slope"), dy.Shape(), erfSlope[float32], erfSlope[float64], in[0], dy), in[0], dy)
+		return G.Nodes{dx}, err
+	})
+}
+
+func errorFunction[T shape.Float](out []T, in [][]T) error {
+	for i, x := range in[0] {
+		out[i] = T(math.Erf(float64(x)))
+	}
+	return nil
+}
+
+func erfSlope[T shape.Float](out []T, in [][]T) error {
+	for i, x := range in[0] {
+		v := float64(x)
+		out[i] = in[1][i] * T(2/math.Sqrt(math.Pi)*math.Exp(-v*v))
+	}
+	return nil
+}
+
+// joinOp joins xs along an axis. gorgonia's Concat cuts its adjoint up by slices, which it tells
+// by their bounds modulo 256.
+func (l *lowering) joinOp(axis int, dims []int, xs []*G.Node) custom {
+	starts, by := make([]int, len(xs)), slices.Repeat([]bool{true}, len(xs))
+	rows := make([]int, len(xs)) // elements that lie together
+	for i, x := range xs {
+		rows[i] = size(x.Shape()[axis:])
+		if i > 0 {
+			starts[i] = starts[i-1] + xs[i-1].Shape()[axis]
+		}
+	}
+	op := newCustom(l.unique("join"), dims, joined[float32](rows), joined[float64](rows), xs...)
+	return op.derived(by, func(in G.Nodes, dy *G.Node) (dxs G.Nodes, err error) {
+		for i, x := range in {
+			part := places(dims, x.Shape(), shifted(axis, starts[i]))
+			dx, err := G.ApplyOp(l.takeOp(dy, x.Shape(), part, 0), dy)
+			if err != nil {
+				return nil, err
+			}
+			dxs = append(dxs, dx)
+		}
+		return dxs, nil
+	})
+}
+
+func joined[T shape.Float](rows []int) kernel[T] {
+	return func(out []T, in [][]T) error {
+		for at, o := 0, 0; at < len(out); o++ {
+			for i, n := range rows {
+				at += copy(out[at:], in[i][o*n:(o+1)*n])
+			}
+		}
+		return nil
+	}
 }
 
 // oneHotOp turns ids into vectors along a new last axis.
@@ -164,10 +232,21 @@ func do[T shape.Float](k kernel[T], dims []int, in []G.Value) (G.Value, error) {
 		args[i] = numbers[T](v)
 	}
 	out := make([]T, size(dims))
-	if err := k(out, args); err != nil {
+	if err := guarded(k, out, args); err != nil {
 		return nil, err
 	}
 	return valueOf(dims, out), nil
+}
+
+// guarded returns a panic of k as an error: the machine runs in a goroutine of its own, whose panic
+// would end the process.
+func guarded[T shape.Float](k kernel[T], out []T, in [][]T) (err error) {
+	defer func() {
+		if r := recover(); r != nil {
+			err = fmt.Errorf("panic: %v", r)
+		}
+	}()
+	return k(out, in)
 }
 
 // SymDiff gives the adjoints of the inputs.

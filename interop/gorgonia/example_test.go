@@ -60,12 +60,12 @@ func Example() {
 // What gorgonia has no faultless op for is an error with the line and the layer.
 func ExampleLower_refused() {
 	g := graph.New()
-	x := g.Input("images", shape.F32(shape.N, 4, 8, 8))
-	y := nn.Conv2D{Name: "grouped", Out: 4, Kernel: 3, Groups: 2}.Apply(nn.Root(g), x)
+	x := g.Input("scores", shape.F32(shape.N, 8))
+	y := nn.Named("odds", nn.Func(func(x *graph.Node) *graph.Node { return ops.Prod(x, 1) })).Apply(nn.Root(g), x)
 	_, err := gorgonia.Lower([]*graph.Node{y}, 1)
 	for _, e := range err.(graph.ErrorList) {
 		fmt.Printf("layer %s: %s: %v\n", e.Layer, e.Op, e.Err)
 	}
 	// Output:
-	// layer grouped: Conv2D: it has 2 groups; gorgonia's Conv2d has 1 alone
+	// layer odds: Prod: gorgonia has no product over axes; where all elements are positive, it is Exp of the Sum of Log
 }

@@ -14,8 +14,6 @@ import (
 	"gorgonia.org/tensor"
 
 	"github.com/plexaura/plexaura/autodiff"
-	"github.com/plexaura/plexaura/engine"
-	"github.com/plexaura/plexaura/engine/cpu"
 	"github.com/plexaura/plexaura/engine/ref"
 	"github.com/plexaura/plexaura/graph"
 	"github.com/plexaura/plexaura/interop/gorgonia"
@@ -348,34 +346,4 @@ func (e *errgroup) start(f func() error) {
 func (e *errgroup) wait() error {
 	e.wg.Wait()
 	return errors.Join(e.errs...)
-}
-
-// BenchmarkLeNetStep times the loss and every gradient of LeNet, batch 64, in float32. An
-// operation is one such step.
-func BenchmarkLeNetStep(b *testing.B) {
-	const n = 64
-	loss := network(lenet.Model, crossEntropy)
-	g := loss.Graph()
-	store := leaves(b, g)
-	x, target := batch[float32](n)
-	ctx := context.Background()
-	for _, e := range []engine.Engine{cpu.New(), ref.Engine{}} {
-		p := vm.MustCompile(e, append([]*graph.Node{loss}, autodiff.Grad(loss, g.Params()...)...))
-		m, err := p.NewMachine(store)
-		require.NoError(b, err)
-		b.Run("vm on "+e.Name(), func(b *testing.B) {
-			for b.Loop() {
-				_, err := m.Run(ctx, x, target)
-				require.NoError(b, err)
-			}
-		})
-	}
-	p, err := gorgonia.Lower([]*graph.Node{loss}, n, g.Params()...)
-	require.NoError(b, err)
-	b.Run("gorgonia", func(b *testing.B) {
-		for b.Loop() {
-			_, err := p.Run(ctx, store.Value, x, target)
-			require.NoError(b, err)
-		}
-	})
 }

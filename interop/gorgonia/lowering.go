@@ -28,15 +28,9 @@ type lowering struct {
 	scalars map[uint64]*G.Node // fixed numbers by their bits
 	results map[*graph.Node]*G.Node
 	reads   map[*G.Node]*G.Value
-	dilated map[patches][2]int // dilation of the convolutions so far
+	randoms []draw
 
-	consts, privates int // how many have been made, to name the next
-}
-
-// patches is what gorgonia tells convolutions of an image by; it forgets the dilation.
-type patches struct {
-	image               *G.Node
-	kernel, pad, stride [2]int
+	consts, customs int // how many have been made, to name the next
 }
 
 func newLowering(outs []*graph.Node, n int) *lowering {
@@ -44,7 +38,6 @@ func newLowering(outs []*graph.Node, n int) *lowering {
 		g: G.NewGraph(), batch: n, float: shape.Float64, dtype: tensor.Float64,
 		values: map[*graph.Node]*G.Node{}, feeds: map[*graph.Node]*feed{},
 		results: map[*graph.Node]*G.Node{}, scalars: map[uint64]*G.Node{}, reads: map[*G.Node]*G.Value{},
-		dilated: map[patches][2]int{},
 	}
 	for _, x := range graph.Reachable(outs...) {
 		if x.Type().IsFloat() {
@@ -56,6 +49,14 @@ func newLowering(outs []*graph.Node, n int) *lowering {
 		l.dtype = tensor.Float32
 	}
 	return l
+}
+
+// lowest is the number that gorgonia's maxima start from.
+func (l *lowering) lowest() float64 {
+	if l.float == shape.Float32 {
+		return -math.MaxFloat32
+	}
+	return -math.MaxFloat64
 }
 
 // typeOf is n's type for the batch size.
@@ -114,16 +115,44 @@ func (l *lowering) reached(loss *graph.Node) map[*graph.Node]bool {
 	nodes := graph.Reachable(loss)
 	for i := len(nodes) - 1; i >= 0; i-- {
 		n := nodes[i]
-		if !reached[n] || n.Kind() != graph.Computed || rules[n.Op().Name()].flat {
+		if !reached[n] || n.Kind() != graph.Computed {
 			continue
 		}
-		for _, x := range used(n) {
+		for _, x := range l.derivedBy(n) {
 			if x.Type().IsFloat() {
 				reached[x] = true
 			}
 		}
 	}
 	return reached
+}
+
+// derivedBy returns the inputs to which n passes a gradient.
+func (l *lowering) derivedBy(n *graph.Node) (ins []*graph.Node) {
+	r, ok := ruleOf(n.Op())
+	op, isMap := n.Op().(elementwise)
+	switch {
+	case r.flat:
+		return nil
+	case ok || !isMap || len(used(n)) == 0:
+		return used(n)
+	}
+	in, out := l.inTypes(n), l.typeOf(n)
+	for i, passed := range passes(op.Map(in, out), len(in)) {
+		if passed {
+			ins = append(ins, n.In(i))
+		}
+	}
+	return ins
+}
+
+// inTypes are the types of n's inputs for the batch size.
+func (l *lowering) inTypes(n *graph.Node) []shape.Type {
+	in := make([]shape.Type, n.NIn())
+	for i, x := range n.Ins() {
+		in[i] = l.typeOf(x)
+	}
+	return in
 }
 
 // result returns a copy of what n was lowered to, for n may be a leaf.
@@ -168,8 +197,12 @@ func used(n *graph.Node) []*graph.Node {
 	if _, ok := n.Op().(uniform); ok || n.Kind() != graph.Computed {
 		return nil
 	}
-	if first := rules[n.Op().Name()].first; first > 0 && first < n.NIn() {
+	r, _ := ruleOf(n.Op())
+	if first := r.first; first > 0 && first < n.NIn() {
 		return n.Ins()[:first]
+	}
+	if r.fed {
+		return nil
 	}
 	return n.Ins()
 }
@@ -191,11 +224,7 @@ func (c *call) lower() (v *G.Node, err error) {
 	}
 	switch op := c.node.Op().(type) {
 	case uniform:
-		in := make([]shape.Type, c.node.NIn())
-		for i, x := range c.node.Ins() {
-			in[i] = c.typeOf(x)
-		}
-		v = c.fill(t.Ints(), c.exact(t, op.Uniform(in, t))[0])
+		v = c.fill(t.Ints(), c.exact(t, op.Uniform(c.inTypes(c.node), t))[0])
 	default:
 		v = c.leafOrRule(op, t)
 	}
@@ -239,10 +268,14 @@ func (c *call) leafOrRule(op graph.Op, t shape.Type) *G.Node {
 	return leaf
 }
 
+// rule lowers an op by its rule, or by its map.
 func (c *call) rule(op graph.Op) *G.Node {
-	r, ok := rules[op.Name()]
-	if !ok || reflect.TypeOf(op).PkgPath() != opsPath {
-		return c.fail("gorgonia has nothing to lower it to; the ops that have are the rows of the table in rules.go")
+	r, ok := ruleOf(op)
+	if m, isMap := op.(elementwise); isMap && !ok {
+		return c.elementwise(m)
+	}
+	if !ok {
+		return c.fail("%s", reason(op))
 	}
 	for _, x := range used(c.node) {
 		if !r.any && !x.Type().IsFloat() {
@@ -250,6 +283,22 @@ func (c *call) rule(op graph.Op) *G.Node {
 		}
 	}
 	return r.lower(c)
+}
+
+// ruleOf is the rule of an op of the catalogue.
+func ruleOf(op graph.Op) (rule, bool) {
+	r, ok := rules[op.Name()]
+	return r, ok && ofCatalogue(op)
+}
+
+func ofCatalogue(op graph.Op) bool { return reflect.TypeOf(op).PkgPath() == opsPath }
+
+// reason says why op cannot be lowered.
+func reason(op graph.Op) string {
+	if why, ok := refusals[op.Name()]; ok && ofCatalogue(op) {
+		return why
+	}
+	return "gorgonia has nothing to lower it to, and it is no map of scalar functions; what can be lowered are the rows of the table in rules.go"
 }
 
 // fail records why the op cannot be lowered.

@@ -1,6 +1,7 @@
 package gorgonia
 
 import (
+	"reflect"
 	"slices"
 
 	G "gorgonia.org/gorgonia"
@@ -44,82 +45,114 @@ func concat(c *call) *G.Node {
 	return c.concatenated(c.node.Op().(ops.ConcatOp).Axis, c.in...)
 }
 
-// concatenated joins xs. The gradient cuts it up again: gorgonia tells slices by their bounds
-// modulo 256.
+// concatenated joins xs: by gorgonia's Concat where the slices of its gradient are all told
+// apart, which they are by their bounds modulo 256.
 func (c *call) concatenated(axis int, xs ...*G.Node) *G.Node {
 	if c.err != nil {
 		return nil
 	}
-	start, seen := 0, map[[2]byte]bool{}
+	stop, clash, seen := 0, false, map[[2]byte]bool{}
 	for _, x := range xs {
-		stop := start + x.Shape()[axis]
+		start := stop
+		stop += x.Shape()[axis]
 		bounds := [2]byte{byte(start), byte(stop)}
-		if seen[bounds] {
-			return c.fail("gorgonia takes two slices for one whose bounds are equal modulo 256, as those of its gradient are along axis %d", axis)
-		}
-		seen[bounds], start = true, stop
+		clash, seen[bounds] = clash || seen[bounds], true
 	}
-	return c.got(G.Concat(axis, xs...))
+	if !clash {
+		return c.got(G.Concat(axis, xs...))
+	}
+	dims := xs[0].Shape().Clone()
+	dims[axis] = stop
+	return c.custom(c.joinOp(axis, dims, xs), xs...)
 }
 
+// slice is by gorgonia's slices, one axis after the other, where those are right: in steps of 1,
+// with bounds below 256.
 func slice(c *call) *G.Node {
 	op, x := c.node.Op().(ops.SliceOp), c.in[0]
 	from, to := c.dims(c.node.In(0)), c.dims(c.node)
-	for i := len(from) - 1; i >= 0; i-- { // gorgonia drops axes of which one index is taken
-		start := int(op.Start[i].At(c.batch))
-		stop := start + to[i]
-		switch {
-		case from[i] == to[i] && op.Step[i] == 1:
-			continue
-		case op.Step[i] != 1 && to[i] > 1:
-			return c.fail("axis %d is taken in steps of %d; gorgonia's slices are right for steps of 1 alone", i, op.Step[i])
-		case stop > 255:
-			return c.fail("axis %d is taken up to index %d; gorgonia takes slices for equal whose bounds are equal modulo 256", i, stop)
+	for i := range from {
+		if op.Step[i] != 1 && to[i] > 1 || int(op.Start[i].At(c.batch))+to[i] > 255 && to[i] < from[i] {
+			return c.take(x, to, 0, c.sliced(op))
 		}
-		x = c.sliced(x, i, start, stop)
+	}
+	for i := len(from) - 1; i >= 0; i-- { // gorgonia drops axes of which one index is taken
+		if from[i] != to[i] {
+			start := int(op.Start[i].At(c.batch))
+			x = c.part(x, i, start, start+to[i])
+		}
 	}
 	return c.as(x, to)
 }
 
-// sliced takes some indices of one axis, which stays.
-func (c *call) sliced(x *G.Node, axis, start, stop int) *G.Node {
+// embed is the adjoint of a slice.
+func embed(c *call) *G.Node {
+	op := reflect.ValueOf(c.node.Op()).Convert(reflect.TypeFor[ops.SliceOp]()).Interface().(ops.SliceOp)
+	return c.put(c.in[0], c.dims(c.node), c.sliced(op))
+}
+
+// sliced tells where the elements of a slice are.
+func (c *call) sliced(op ops.SliceOp) func(axis, i int) int {
+	return func(axis, i int) int { return int(op.Start[axis].At(c.batch)) + i*op.Step[axis] }
+}
+
+// shifted tells where the elements of a part are that begins at start of one axis.
+func shifted(axis, start int) func(axis, i int) int {
+	return func(a, i int) int {
+		if a == axis {
+			return start + i
+		}
+		return i
+	}
+}
+
+// part takes some indices of one axis, which stays.
+func (c *call) part(x *G.Node, axis, start, stop int) *G.Node {
 	if c.err != nil {
 		return nil
 	}
 	dims := x.Shape()
 	dims[axis] = stop - start
+	if stop > 255 {
+		return c.take(x, dims, 0, shifted(axis, start))
+	}
 	ranges := make([]tensor.Slice, axis+1)
 	ranges[axis] = G.S(start, stop)
 	return c.view(c.got(G.Slice(x, ranges...)), dims)
 }
 
-// pad puts constants before and behind x, axis by axis.
 func pad(c *call) *G.Node {
 	op := c.node.Op().(ops.PadOp)
-	if op.Mode != ops.PadConstant {
-		return c.fail("%v padding has nothing in gorgonia to be lowered to; constant padding has", op.Mode)
-	}
-	x := c.in[0]
-	for i := range c.node.Type().Rank() {
-		x = c.padded(x, i, op.Before[i], op.After[i], op.Value.Value())
-	}
-	return x
+	return c.take(c.in[0], c.dims(c.node), op.Value.Value(), padded(op, c.dims(c.node.In(0))))
 }
 
-func (c *call) padded(x *G.Node, axis, before, after int, v float64) *G.Node {
-	if c.err != nil || before == 0 && after == 0 {
-		return x
-	}
-	block := func(extent int) []*G.Node {
-		if extent == 0 {
-			return nil
-		}
-		dims := x.Shape()
-		dims[axis] = extent
-		return []*G.Node{c.fill(dims, v)}
-	}
-	return c.concatenated(axis, slices.Concat(block(before), []*G.Node{x}, block(after))...)
+func padGrad(c *call) *G.Node {
+	op := reflect.ValueOf(c.node.Op()).Convert(reflect.TypeFor[ops.PadOp]()).Interface().(ops.PadOp)
+	return c.put(c.in[0], c.dims(c.node), padded(op, c.dims(c.node)))
 }
+
+// padded tells which elements of a tensor of extents dims padding shows.
+func padded(op ops.PadOp, dims []int) func(axis, i int) int {
+	return func(axis, i int) int {
+		i, last := i-op.Before[axis], dims[axis]-1
+		switch op.Mode {
+		case ops.PadEdge:
+			return min(max(i, 0), last)
+		case ops.PadReflect:
+			return last - distance(last, distance(i, 0))
+		case ops.PadSymmetric:
+			if i < 0 {
+				i = -1 - i
+			}
+			if i > last {
+				i = 2*last + 1 - i
+			}
+		}
+		return i
+	}
+}
+
+func distance(a, b int) int { return max(a-b, b-a) }
 
 func hot(c *call) *G.Node {
 	return c.custom(oneHotOp(c.in[0], c.node.Op().(ops.OneHotOp).Classes), c.in[0])

@@ -4,7 +4,6 @@ import (
 	"slices"
 
 	G "gorgonia.org/gorgonia"
-	"gorgonia.org/tensor"
 
 	"github.com/plexaura/plexaura/ops"
 )
@@ -65,84 +64,188 @@ func (c *call) batched(x *G.Node) *G.Node {
 }
 
 func conv2D(c *call) *G.Node {
-	op := c.node.Op().(ops.Conv2DOp)
-	if op.Groups != 1 {
-		return c.fail("it has %d groups; gorgonia's Conv2d has 1 alone", op.Groups)
+	op, x := c.node.Op().(ops.Conv2DOp), c.in[0]
+	if !symmetric(op.Pad) {
+		x, op.Pad = c.framed(x, op.Pad, 0), [2][2]int{}
 	}
-	if !c.symmetric(op.Pad) {
-		return nil
-	}
-	kernel := c.dims(c.node.In(1))
-	// Conv2d reshapes the filter.
-	return c.convolve(c.in[0], c.private(c.in[1], kernel), op)
+	return c.grouped(x, c.in[1], op)
 }
 
-// convolve is gorgonia's Conv2d, the kernel's extents being those of the filter.
+// symmetric is the padding that gorgonia has.
+func symmetric(pad [2][2]int) bool { return pad[0][0] == pad[0][1] && pad[1][0] == pad[1][1] }
+
+// framed puts v around the images x.
+func (c *call) framed(x *G.Node, pad [2][2]int, v float64) *G.Node {
+	if c.err != nil {
+		return nil
+	}
+	dims := x.Shape()
+	for i, p := range pad {
+		dims[2+i] += p[0] + p[1]
+	}
+	return c.take(x, dims, v, func(axis, i int) int {
+		if axis < 2 {
+			return i
+		}
+		return i - pad[axis-2][0]
+	})
+}
+
+// grouped convolves by one filter for all channels, with zeros between the groups: gorgonia's
+// Conv2d has one group, and hundreds of small ones would take it minutes to compile.
+func (c *call) grouped(x, filter *G.Node, op ops.Conv2DOp) *G.Node {
+	if c.err != nil {
+		return nil
+	}
+	dims := filter.Shape()
+	if op.Groups == 1 {
+		return c.convolve(x, c.private(filter, dims), op)
+	}
+	o, row := dims[0]/op.Groups, size(dims[1:])
+	places := make([]int, 0, dims[0]*row*op.Groups)
+	for f := range dims[0] {
+		for g := range op.Groups {
+			for k := range row {
+				if g == f/o {
+					places = append(places, f*row+k)
+				} else {
+					places = append(places, -1)
+				}
+			}
+		}
+	}
+	dims[1] *= op.Groups
+	return c.convolve(x, c.custom(c.takeOp(filter, dims, places, 0), filter), op)
+}
+
+// convolve is gorgonia's Conv2d, the kernel's extents being those of the filter, which Conv2d
+// reshapes: it must be read by nothing else. Convolutions of one image that differ in their
+// dilation alone would be one to gorgonia.
 func (c *call) convolve(x, filter *G.Node, op ops.Conv2DOp) *G.Node {
 	if c.err != nil {
 		return nil
 	}
-	kernel := [2]int(filter.Shape()[2:])
-	before := [2]int{op.Pad[0][0], op.Pad[1][0]}
-	key := patches{x, kernel, before, op.Stride}
-	if d, ok := c.dilated[key]; ok && d != op.Dilation {
-		return c.fail("its image is convolved with dilations %v and %v and the same kernel size, padding and stride; gorgonia takes the two for one", d, op.Dilation)
+	if op.Dilation != [2]int{1, 1} {
+		x = c.private(x, x.Shape())
 	}
-	c.dilated[key] = op.Dilation
-	return c.got(G.Conv2d(x, filter, tensor.Shape(kernel[:]), before[:], op.Stride[:], op.Dilation[:]))
+	kernel, before := filter.Shape()[2:], []int{op.Pad[0][0], op.Pad[1][0]}
+	return c.got(G.Conv2d(x, filter, kernel, before, op.Stride[:], op.Dilation[:]))
 }
 
-// symmetric refuses padding that gorgonia has not got.
-func (c *call) symmetric(pad [2][2]int) bool {
-	for i, side := range []string{"height", "width"} {
-		if pad[i][0] != pad[i][1] {
-			c.fail("the padding of the %s is %d before and %d after; gorgonia's is equal, so use Pad first", side, pad[i][0], pad[i][1])
-			return false
+// transposedConv2D is a convolution of stride 1, by the filter turned round, of images whose
+// pixels lie as far apart as the stride says.
+func transposedConv2D(c *call) *G.Node {
+	op, kernel, out := field[ops.Conv2DOp](c, "Conv"), c.dims(c.node.In(1)), c.dims(c.node)
+	dims, before := c.dims(c.node.In(0)), [2]int{}
+	for i := range before {
+		reach := op.Dilation[i] * (kernel[2+i] - 1)
+		before[i], dims[2+i] = reach-op.Pad[i][0], out[2+i]+reach
+	}
+	x := c.take(c.in[0], dims, 0, func(axis, i int) int {
+		if axis < 2 {
+			return i
 		}
-	}
-	return true
+		i -= before[axis-2]
+		if i%op.Stride[axis-2] != 0 {
+			return -1
+		}
+		return i / op.Stride[axis-2]
+	})
+	op.Stride, op.Pad = [2]int{1, 1}, [2][2]int{}
+	return c.grouped(x, c.turned(c.in[1], kernel, op.Groups), op)
 }
 
+// turned makes of filters (O,C/groups,KH,KW) those of the adjoint, (C,O/groups,KH,KW), upside
+// down and back to front.
+func (c *call) turned(w *G.Node, dims []int, groups int) *G.Node {
+	o, depth, kh, kw := dims[0]/groups, dims[1], dims[2], dims[3]
+	w = c.take(w, dims, 0, func(axis, i int) int {
+		if axis < 2 {
+			return i
+		}
+		return dims[axis] - 1 - i
+	})
+	w = c.transposed(c.view(w, []int{groups, o, depth, kh, kw}), 0, 2, 1, 3, 4)
+	return c.view(w, []int{groups * depth, o, kh, kw})
+}
+
+// maxPool2D puts the windows side by side where gorgonia has not the like, with numbers below all
+// others for the padding.
 func maxPool2D(c *call) *G.Node {
 	op := c.node.Op().(ops.Pool2DOp)
-	if !c.poolable(op) {
-		return nil
-	}
 	x := c.custom(c.poolableOp(c.in[0]), c.in[0])
+	if pad := c.reaching(op); op.Dilation != [2]int{1, 1} || pad != op.Pad || !symmetric(pad) {
+		x = c.apart(x, op)
+		op.Stride, op.Pad = op.Kernel, [2][2]int{}
+	}
 	return c.one(func(x *G.Node) (*G.Node, error) {
 		return G.MaxPool2D(x, op.Kernel[:], []int{op.Pad[0][0], op.Pad[1][0]}, op.Stride[:])
 	}, x)
 }
 
-// poolable refuses windows that gorgonia has not got.
-func (c *call) poolable(op ops.Pool2DOp) bool {
-	in, out := c.dims(c.node.In(0)), c.dims(c.node)
-	for i, kernel := range op.Kernel {
-		room := in[2+i] + op.Pad[i][0] + op.Pad[i][1] - kernel
-		switch {
-		case op.Dilation[i] != 1:
-			c.fail("it has dilation %v; gorgonia's pooling has none", op.Dilation)
-		case room/op.Stride[i]+1 != out[2+i]:
-			c.fail("Ceil adds a window, which gorgonia's pooling does not")
-		}
+// apart gives each window of x a place of its own.
+func (c *call) apart(x *G.Node, op ops.Pool2DOp) *G.Node {
+	dims := c.dims(c.node)
+	for i, k := range op.Kernel {
+		dims[2+i] *= k
 	}
-	return c.symmetric(op.Pad) && c.err == nil
+	return c.take(x, dims, c.lowest(), func(axis, i int) int {
+		if axis < 2 {
+			return i
+		}
+		a := axis - 2
+		window, tap := i/op.Kernel[a], i%op.Kernel[a]
+		return window*op.Stride[a] - op.Pad[a][0] + tap*op.Dilation[a]
+	})
 }
 
-// avgPool2D is a convolution, a plane at a time, by a filter of equal numbers: gorgonia's
+// reaching is the padding, as far behind the image as the last windows reach.
+func (c *call) reaching(op ops.Pool2DOp) [2][2]int {
+	in, out, pad := c.dims(c.node.In(0)), c.dims(c.node), op.Pad
+	for i := range pad {
+		end := (out[2+i]-1)*op.Stride[i] + op.Dilation[i]*(op.Kernel[i]-1) + 1
+		pad[i][1] = max(pad[i][1], end-in[2+i]-pad[i][0])
+	}
+	return pad
+}
+
+// avgPool2D is a convolution, a plane at a time, by a filter of ones, and a division: gorgonia's
 // average pooling divides by the width of the image.
 func avgPool2D(c *call) *G.Node {
 	op := c.node.Op().(ops.AvgPool2DOp)
-	if !c.poolable(ops.Pool2DOp{Kernel: op.Kernel, Stride: op.Stride, Dilation: op.Dilation, Pad: op.Pad}) {
-		return nil
-	}
-	if !op.CountPad && op.Pad != ([2][2]int{}) {
-		return c.fail("the mean leaves out the padding; gorgonia can only count it, so set CountPad")
-	}
-	in := c.dims(c.node.In(0))
+	in, out := c.dims(c.node.In(0)), c.dims(c.node)
 	planes := c.view(c.in[0], []int{in[0] * in[1], 1, in[2], in[3]})
-	kh, kw := op.Kernel[0], op.Kernel[1]
-	mean := c.fill([]int{1, 1, kh, kw}, 1/float64(kh*kw))
-	y := c.convolve(planes, mean, ops.Conv2DOp{Stride: op.Stride, Dilation: op.Dilation, Pad: op.Pad})
-	return c.view(y, c.dims(c.node))
+	pad := c.reaching(ops.Pool2DOp{Kernel: op.Kernel, Stride: op.Stride, Dilation: op.Dilation, Pad: op.Pad})
+	if !symmetric(pad) {
+		planes, pad = c.framed(planes, pad, 0), [2][2]int{}
+	}
+	ones := c.fill([]int{1, 1, op.Kernel[0], op.Kernel[1]}, 1)
+	sums := c.convolve(planes, ones, ops.Conv2DOp{Stride: op.Stride, Dilation: op.Dilation, Pad: pad})
+	counts := c.constant([]int{1, 1, out[2], out[3]}, counts(op, in[2:], out[2:]))
+	return c.view(c.broadcast(G.HadamardDiv, sums, counts), out)
+}
+
+// counts are the numbers of elements that the means of a plane are of, at least 1.
+func counts(op ops.AvgPool2DOp, in, out []int) (n []float64) {
+	var along [2][]int
+	for i := range along {
+		from, to := 0, in[i]
+		if op.CountPad {
+			from, to = -op.Pad[i][0], in[i]+op.Pad[i][1]
+		}
+		along[i] = make([]int, out[i])
+		for o := range along[i] {
+			for k := range op.Kernel[i] {
+				if at := o*op.Stride[i] - op.Pad[i][0] + k*op.Dilation[i]; from <= at && at < to {
+					along[i][o]++
+				}
+			}
+		}
+	}
+	for _, rows := range along[0] {
+		for _, columns := range along[1] {
+			n = append(n, float64(max(rows*columns, 1)))
+		}
+	}
+	return n
 }

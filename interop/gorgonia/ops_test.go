@@ -5,6 +5,7 @@ import (
 	"math/rand/v2"
 	"testing"
 
+	"github.com/plexaura/plexaura/engine"
 	"github.com/plexaura/plexaura/graph"
 	"github.com/plexaura/plexaura/ops"
 	"github.com/plexaura/plexaura/shape"
@@ -153,6 +154,30 @@ func structureCases() (cs []opCase) {
 	conv(" of the whole image", ops.Conv2DOp{}, of(2, 3, 3, 3), of(1, 3, 3, 3))
 	conv(" of one pixel", ops.Conv2DOp{}, of(1, 1, 1, 1), of(1, 1, 1, 1))
 	conv(" of one row", ops.Conv2DOp{Stride: [2]int{1, 2}}, of(2, 1, 1, 7), of(2, 1, 1, 3))
+	conv(" in groups", ops.Conv2DOp{Groups: 2, Pad: ops.PadHW(1, 1)}, of(2, 4, 5, 5), of(6, 2, 3, 3))
+	conv(" of each channel", ops.Conv2DOp{Groups: 4}, of(2, 4, 5, 5), of(4, 1, 3, 3))
+	conv(" of many channels", ops.Conv2DOp{Groups: 258}, of(1, 258, 2, 2), of(258, 1, 2, 1))
+	conv(" padded on one side", ops.Conv2DOp{Pad: [2][2]int{{0, 1}, {2, 1}}, Stride: [2]int{2, 1}}, of(2, 2, 6, 5), of(3, 2, 3, 3))
+	add("Conv2D twice, by dilation", binary(func(x, w *graph.Node) *graph.Node { // gorgonia would take them for one
+		op := ops.Conv2DOp{Pad: ops.PadHW(1, 1), Stride: [2]int{4, 4}}
+		wide := op
+		wide.Dilation = [2]int{2, 2}
+		return ops.Sub(ops.Conv2D(ops.Tanh(x), w, op), ops.Conv2D(ops.Tanh(x), w, wide))
+	}), of(1, 2, 7, 7), of(3, 2, 2, 2))
+	for _, c := range []struct {
+		op    ops.Conv2DOp
+		extra [2]int
+		w     shape.Shape
+	}{
+		{ops.Conv2DOp{}, [2]int{}, of(4, 3, 3, 2)},
+		{ops.Conv2DOp{Stride: [2]int{2, 3}, Pad: ops.PadHW(1, 1)}, [2]int{1, 2}, of(4, 3, 3, 3)},
+		{ops.Conv2DOp{Stride: [2]int{2, 1}, Pad: ops.PadHW(2, 2)}, [2]int{}, of(4, 3, 1, 2)}, // more padding than the filter reaches
+		{ops.Conv2DOp{Dilation: [2]int{2, 1}, Groups: 2}, [2]int{}, of(4, 3, 2, 3)},
+	} {
+		add(fmt.Sprint("ConvTranspose2D ", c.op), binary(func(x, w *graph.Node) *graph.Node {
+			return ops.ConvTranspose2D(x, w, c.op, c.extra)
+		}), of(2, 4, 5, 6), c.w)
+	}
 	add("Conv1D", binary(func(x, w *graph.Node) *graph.Node {
 		return ops.Conv1D(x, w, ops.Conv1DOp{Stride: 2, Pad: [2]int{1, 1}})
 	}), of(2, 3, 9), of(4, 3, 3))
@@ -166,8 +191,10 @@ func structureCases() (cs []opCase) {
 
 	pool := func(name string, op ops.Pool2DOp, s shape.Shape) {
 		add("MaxPool2D"+name, unary(func(x *graph.Node) *graph.Node { return ops.MaxPool2D(x, op) }), s)
-		avg := ops.AvgPool2DOp{Kernel: op.Kernel, Stride: op.Stride, Pad: op.Pad, Ceil: op.Ceil, CountPad: true}
-		add("AvgPool2D"+name, unary(func(x *graph.Node) *graph.Node { return ops.AvgPool2D(x, avg) }), s)
+		for _, count := range []bool{true, false} {
+			avg := ops.AvgPool2DOp{Kernel: op.Kernel, Stride: op.Stride, Dilation: op.Dilation, Pad: op.Pad, Ceil: op.Ceil, CountPad: count}
+			add(fmt.Sprint("AvgPool2D", name, " ", count), unary(func(x *graph.Node) *graph.Node { return ops.AvgPool2D(x, avg) }), s)
+		}
 	}
 	pool("", ops.Pool2DOp{Kernel: [2]int{2, 2}}, of(2, 3, 6, 6))
 	pool(" of width 4", ops.Pool2DOp{Kernel: [2]int{2, 2}}, of(1, 1, 4, 4))
@@ -176,6 +203,15 @@ func structureCases() (cs []opCase) {
 	pool(" padded", ops.Pool2DOp{Kernel: [2]int{3, 3}, Stride: [2]int{2, 2}, Pad: ops.PadHW(1, 1)}, of(2, 2, 7, 7))
 	pool(" of two strides", ops.Pool2DOp{Kernel: [2]int{3, 2}, Stride: [2]int{1, 2}}, of(2, 2, 7, 6))
 	pool(" with Ceil that adds nothing", ops.Pool2DOp{Kernel: [2]int{2, 2}, Ceil: true}, of(1, 1, 4, 6))
+	pool(" with Ceil", ops.Pool2DOp{Kernel: [2]int{3, 3}, Stride: [2]int{2, 2}, Ceil: true}, of(1, 2, 6, 8))
+	pool(" padded on one side", ops.Pool2DOp{Kernel: [2]int{2, 3}, Pad: [2][2]int{{1, 0}, {0, 2}}}, of(1, 2, 5, 4))
+	pool(" dilated", ops.Pool2DOp{Kernel: [2]int{2, 2}, Stride: [2]int{1, 2}, Dilation: [2]int{2, 3}, Pad: ops.PadHW(1, 1)}, of(1, 2, 5, 6))
+	add("AvgPool2D twice, by dilation", unary(func(x *graph.Node) *graph.Node {
+		op := ops.AvgPool2DOp{Kernel: [2]int{2, 2}, Stride: [2]int{4, 4}}
+		wide := op
+		wide.Dilation = [2]int{2, 2}
+		return ops.Sub(ops.AvgPool2D(x, op), ops.AvgPool2D(x, wide))
+	}), of(1, 2, 4, 4))
 	add("GlobalAvgPool2D", unary(ops.GlobalAvgPool2D), of(2, 3, 4, 5))
 	add("GlobalMaxPool2D", unary(ops.GlobalMaxPool2D), of(2, 3, 4, 5))
 	add("MaxPool2D of ties", unary(func(x *graph.Node) *graph.Node {
@@ -216,11 +252,24 @@ func structureCases() (cs []opCase) {
 	}), of(2, 3, 4))
 	add("Slice of a vector", unary(func(x *graph.Node) *graph.Node { return ops.Slice(x, ops.Range{Start: 2, Stop: 3}) }), of(5))
 	add("Concat of long ones", func(x ...*graph.Node) *graph.Node { return ops.Concat(0, x...) }, of(200), of(200), of(3))
+	add("Concat of parts that are equal modulo 256", func(x ...*graph.Node) *graph.Node { return ops.Concat(1, ops.Exp(x[0]), x[0], x[1]) }, of(2, 256), of(2, 3))
+	add("Slice of steps", unary(func(x *graph.Node) *graph.Node {
+		return ops.Slice(x, ops.Range{Stop: 7, Step: 3}, ops.Range{Start: 4, Stop: 0, Step: -2})
+	}), of(7, 5))
+	add("Slice beyond 256", unary(func(x *graph.Node) *graph.Node {
+		return ops.Mul(ops.Slice(x, ops.Range{Start: 0, Stop: 256}), ops.Slice(x, ops.Range{Start: 256, Stop: 512}))
+	}), of(600))
 	for _, s := range []shape.Shape{of(3), of(2, 3), of(1, 2, 3, 3)} {
 		last := s.Rank() - 1
 		op := ops.PadOp{Value: graph.Float(-.1)}
 		op.Before[last], op.After[last], op.After[0] = 2, 1, 3
 		add("Pad", unary(func(x *graph.Node) *graph.Node { return ops.Pad(x, op) }), s)
+		op.After[0] = op.After[last]
+		for _, op.Mode = range []engine.PadMode{ops.PadEdge, ops.PadReflect, ops.PadSymmetric} {
+			if s.Int(0) > 1 {
+				add(fmt.Sprint("Pad by ", op.Mode), unary(func(x *graph.Node) *graph.Node { return ops.Pad(x, op) }), s)
+			}
+		}
 	}
 	add("BroadcastTo", unary(func(x *graph.Node) *graph.Node { return ops.BroadcastTo(x, of(2, 3, 4)) }), of(3, 1))
 	add("BroadcastTo of a number", unary(func(x *graph.Node) *graph.Node { return ops.BroadcastTo(x, of(2, 3)) }), scalar)

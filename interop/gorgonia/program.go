@@ -23,8 +23,8 @@ import (
 // all graphs share.
 var building sync.Mutex
 
-// A Program is a graph lowered for one batch size, with its machine. Several goroutines may
-// use it; their runs wait for one another.
+// A Program is a graph lowered for one batch size, with its machine, which Close ends. Several
+// goroutines may use it; their runs wait for one another.
 type Program struct {
 	batch   int
 	inputs  []*graph.Node
@@ -32,9 +32,10 @@ type Program struct {
 	outs    []output
 	feeds   map[*graph.Node]*feed // of the leaves, and the inputs that are looked at
 	origins []*graph.Node         // by ID of the ExprGraph's nodes, as far as ours go
+	randoms []draw
 
 	mu sync.Mutex // held by a run
-	vm G.VM
+	vm G.VM       // nil when closed
 }
 
 // output is where a result comes from: a value that the machine reads, or nil for zeros.
@@ -95,13 +96,13 @@ func checkRequest(outs []*graph.Node, n int, wrt []*graph.Node) error {
 // program has gorgonia take the gradients and compile what has been lowered.
 func (l *lowering) program(outs, wrt []*graph.Node) (p *Program, err error) {
 	defer l.border(outs[0], &err)
-	p = &Program{batch: l.batch, feeds: l.feeds, origins: l.origins}
+	p = &Program{batch: l.batch, feeds: l.feeds, origins: l.origins, randoms: l.randoms}
 	for _, x := range graph.Reachable(outs...) {
 		switch x.Kind() {
 		case graph.Input:
 			p.inputs = append(p.inputs, x)
 		case graph.Param, graph.State:
-			if l.feeds[x] != nil {
+			if l.feeds[x] != nil || p.seeds(x) {
 				p.leaves = append(p.leaves, x)
 			}
 		}
@@ -188,6 +189,9 @@ func (p *Program) Run(ctx context.Context, leaves func(name string) (*tensor.Den
 	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	if p.vm == nil {
+		return nil, errors.New("gorgonia: the program is closed")
+	}
 	if err := ctx.Err(); err != nil {
 		return nil, context.Cause(ctx)
 	}
@@ -208,13 +212,38 @@ func (p *Program) Run(ctx context.Context, leaves func(name string) (*tensor.Den
 	return p.run()
 }
 
+// Close ends the machine; there is no Run after it. It waits for one that goes on.
+func (p *Program) Close() error {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.vm == nil {
+		return nil
+	}
+	vm := p.vm
+	p.vm, p.feeds, p.randoms = nil, nil, nil
+	return vm.Close()
+}
+
+// seeds reports whether random numbers come from x.
+func (p *Program) seeds(x *graph.Node) bool {
+	return slices.ContainsFunc(p.randoms, func(r draw) bool { return r.state == x })
+}
+
 func (p *Program) feed(x *graph.Node, d *tensor.Dense) error {
 	if err := checkDense(d, x.Type().At(p.batch)); err != nil {
 		return fmt.Errorf("gorgonia: %v %q: %w", x.Kind(), x.Name(), err)
 	}
+	for _, r := range p.randoms {
+		if r.state != x {
+			continue
+		}
+		if err := r.fill(d.Int64s()[0], d.Int64s()[1]); err != nil {
+			return fmt.Errorf("gorgonia: %w", err)
+		}
+	}
 	f := p.feeds[x]
 	if f == nil {
-		return nil // an Input that lends its type alone
+		return nil // an Input that lends its type alone, or the state of random numbers
 	}
 	if err := f.set(d); err != nil {
 		return fmt.Errorf("gorgonia: %v %q: %w", x.Kind(), x.Name(), err)

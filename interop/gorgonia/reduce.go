@@ -108,3 +108,30 @@ func logSoftmax(c *call) *G.Node {
 }
 
 func softmax(c *call) *G.Node { return c.one(G.Exp, logSoftmax(c)) }
+
+// windowSum is a product with a matrix that is 1 where the channel is in the window.
+func windowSum(c *call) *G.Node {
+	before, after := field[int](c, "Before"), field[int](c, "After")
+	return c.mixed(1, func(to, from int) bool { return to-before <= from && from <= to+after })
+}
+
+func cumSum(c *call) *G.Node {
+	reverse := field[bool](c, "Reverse")
+	return c.mixed(field[int](c, "Axis"), func(to, from int) bool { return from == to || from < to != reverse })
+}
+
+// mixed gives along an axis sums of those elements that are in each: a convolution of one pixel,
+// of which the axis is the channels.
+func (c *call) mixed(axis int, in func(to, from int) bool) *G.Node {
+	dims := c.dims(c.node)
+	n := dims[axis]
+	filter := make([]float64, n*n)
+	for i := range filter {
+		if in(i/n, i%n) {
+			filter[i] = 1
+		}
+	}
+	x := c.view(c.in[0], []int{size(dims[:axis]), n, size(dims[axis+1:]), 1})
+	w := c.constant([]int{n, n, 1, 1}, filter)
+	return c.view(c.convolve(x, w, ops.Conv2DOp{Stride: [2]int{1, 1}, Dilation: [2]int{1, 1}}), dims)
+}

@@ -5,11 +5,14 @@ import (
 	"errors"
 	"math"
 	"path/filepath"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
 	"gorgonia.org/tensor"
 
+	"github.com/plexaura/plexaura/autodiff"
+	"github.com/plexaura/plexaura/engine"
 	"github.com/plexaura/plexaura/graph"
 	"github.com/plexaura/plexaura/interop/gorgonia"
 	"github.com/plexaura/plexaura/ops"
@@ -23,44 +26,21 @@ func (impostor) Name() string                              { return "Neg" }
 func (impostor) Infer(in []shape.Type) (shape.Type, error) { return in[0], nil }
 
 func TestWhatGorgoniaCannotDoIsAnErrorOfTheNode(t *testing.T) {
-	image := shape.F32(shape.N, 4, 6, 6)
-	filter := func(g *graph.Graph) *graph.Node { return g.Param("w", shape.F32(2, 4, 3, 3), nil) }
 	for _, c := range []struct {
 		name, op, want string
 		typ            shape.Type
 		build          func(g *graph.Graph, x *graph.Node) *graph.Node
 	}{
-		{"groups", "Conv2D", "2 groups", image, func(g *graph.Graph, x *graph.Node) *graph.Node {
-			return ops.Conv2D(x, g.Param("w", shape.F32(2, 2, 3, 3), nil), ops.Conv2DOp{Groups: 2})
+		{"product", "Prod", "gorgonia has no product over axes", shape.F32(5), func(_ *graph.Graph, x *graph.Node) *graph.Node { return ops.Prod(x) }},
+		{"adjoint", "Conv2DFilterGrad", "lower the loss", shape.F32(2, 1, 3, 3), func(g *graph.Graph, x *graph.Node) *graph.Node {
+			w := g.Param("w", shape.F32(1, 1, 2, 2), nil)
+			return autodiff.Grad(ops.Sum(ops.Conv2D(x, w, ops.Conv2DOp{})), w)[0]
 		}},
-		{"padding", "Conv2D", "the padding of the width is 0 before and 1 after", image, func(g *graph.Graph, x *graph.Node) *graph.Node {
-			return ops.Conv2D(x, filter(g), ops.Conv2DOp{Pad: [2][2]int{1: {0, 1}}})
+		{"computed generator", "Random", "must be a State", shape.F32(2), func(g *graph.Graph, x *graph.Node) *graph.Node {
+			rng := g.Const(shape.I64(2), []float64{1, 2})
+			noise := ops.Random(x, shape.Of(2), engine.Uniform)
+			return graph.Apply(noise.Op(), rng)
 		}},
-		{"shared dilations", "Conv2D", "dilations [1 1] and [2 2]", image, func(g *graph.Graph, x *graph.Node) *graph.Node {
-			w, op := filter(g), ops.Conv2DOp{Pad: ops.PadHW(1, 1), Stride: [2]int{4, 4}}
-			wide := op
-			wide.Dilation = [2]int{2, 2}
-			return ops.Sub(ops.Conv2D(x, w, op), ops.Conv2D(x, w, wide))
-		}},
-		{"dilated pooling", "MaxPool2D", "it has dilation [2 2]", image, func(_ *graph.Graph, x *graph.Node) *graph.Node {
-			return ops.MaxPool2D(x, ops.Pool2DOp{Kernel: [2]int{2, 2}, Dilation: [2]int{2, 2}})
-		}},
-		{"Ceil", "MaxPool2D", "Ceil adds a window", image, func(_ *graph.Graph, x *graph.Node) *graph.Node {
-			return ops.MaxPool2D(x, ops.Pool2DOp{Kernel: [2]int{3, 3}, Stride: [2]int{2, 2}, Ceil: true})
-		}},
-		{"pooling padded on one side", "MaxPool2D", "the padding of the height is 1 before and 0 after", image, func(_ *graph.Graph, x *graph.Node) *graph.Node {
-			return ops.MaxPool2D(x, ops.Pool2DOp{Kernel: [2]int{2, 2}, Pad: [2][2]int{{1, 0}}})
-		}},
-		{"mean without padding", "AvgPool2D", "set CountPad", image, func(_ *graph.Graph, x *graph.Node) *graph.Node {
-			return ops.AvgPool2D(x, ops.AvgPool2DOp{Kernel: [2]int{2, 2}, Pad: ops.PadHW(1, 1)})
-		}},
-		{"step", "Slice", "steps of 2", shape.F32(9), func(_ *graph.Graph, x *graph.Node) *graph.Node { return ops.Slice(x, ops.Range{Stop: 9, Step: 2}) }},
-		{"long slice", "Slice", "modulo 256", shape.F32(300), func(_ *graph.Graph, x *graph.Node) *graph.Node { return ops.Slice(x, ops.Range{Start: 10, Stop: 256}) }},
-		{"long parts", "Concat", "modulo 256", shape.F32(256), func(_ *graph.Graph, x *graph.Node) *graph.Node { return ops.Concat(0, x, ops.Neg(x)) }},
-		{"reflection", "Pad", "reflect padding", shape.F32(5), func(_ *graph.Graph, x *graph.Node) *graph.Node {
-			return ops.Pad(x, ops.PadOp{Mode: ops.PadReflect, Before: [shape.MaxRank]int{2}})
-		}},
-		{"product", "Prod", "nothing to lower it to", shape.F32(5), func(_ *graph.Graph, x *graph.Node) *graph.Node { return ops.Prod(x) }},
 		{"crossed axes", "Add", "repeat the axes", shape.F32(1, 2, 1, 2), func(g *graph.Graph, x *graph.Node) *graph.Node {
 			return ops.Add(x, g.Param("b", shape.F32(3, 2, 3, 2), nil))
 		}},
@@ -92,6 +72,22 @@ func TestWhatGorgoniaCannotDoIsAnErrorOfTheNode(t *testing.T) {
 				require.Equal(t, "layer", list[0].Layer)
 			}
 		})
+	}
+}
+
+// What passes of the compiler make is in no graph of a user.
+func TestFusedOpsAreRefused(t *testing.T) {
+	for _, op := range ops.All {
+		if !strings.HasSuffix(op.Name(), "+Bias+ReLU") {
+			continue
+		}
+		g := graph.New()
+		x, w, bias := g.Input("x", shape.F32(1, 1, 1, 1)), g.Input("w", shape.F32(1, 1, 1, 1)), g.Input("b", shape.F32(1, 1, 1))
+		if strings.HasPrefix(op.Name(), "MatMul") {
+			x, w, bias = ops.Reshape(x, 1, 1), ops.Reshape(w, 1, 1), ops.Reshape(bias, 1)
+		}
+		_, err := gorgonia.Lower([]*graph.Node{graph.Apply(op, x, w, bias)}, 1)
+		require.ErrorContains(t, err, "a pass of the compiler makes it")
 	}
 }
 

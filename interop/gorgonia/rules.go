@@ -8,48 +8,16 @@ type rule struct {
 	first int  // so many inputs are looked at; 0 means all
 	any   bool // takes integers and Bools as well
 	flat  bool // its derivative is 0 everywhere
+	fed   bool // it is computed before a run and fed; no input is looked at
 }
 
-// rules are the ops that can be lowered, by name. Besides them go leaves, and ops such as Full
-// and Count of which every element is one number.
+// rules are the ops that can be lowered, by name. Besides them go leaves, ops such as Full and
+// Count of which every element is one number, and by their maps all elementwise ops.
 var rules = map[string]rule{
-	"Neg":       {lower: unary(G.Neg)},
-	"Abs":       {lower: abs},
-	"Sign":      {lower: sign, flat: true},
-	"Exp":       {lower: unary(G.Exp)},
-	"Log":       {lower: unary(G.Log)},
-	"Log1p":     {lower: unary(G.Log1p)},
-	"Expm1":     {lower: unary(G.Expm1)},
-	"Sqrt":      {lower: unary(G.Sqrt)},
-	"Sin":       {lower: unary(G.Sin)},
-	"Cos":       {lower: unary(G.Cos)},
-	"Tanh":      {lower: unary(G.Tanh)},
-	"Sigmoid":   {lower: unary(G.Sigmoid)},
-	"Floor":     {lower: unary(G.Floor), flat: true},
 	"ReLU":      {lower: relu},
 	"LeakyReLU": {lower: leakyReLU},
-	"Softplus":  {lower: unary(G.Softplus)},
+	"Softplus":  {lower: softplus},
 	"Clip":      {lower: clip},
-
-	"Add":     {lower: binary(G.Add)},
-	"Sub":     {lower: binary(G.Sub)},
-	"Mul":     {lower: binary(G.HadamardProd)},
-	"Div":     {lower: binary(G.HadamardDiv)},
-	"Pow":     {lower: binary(G.Pow)},
-	"Maximum": {lower: extreme(G.Gt)},
-	"Minimum": {lower: extreme(G.Lt)},
-
-	"Equal":        {lower: predicate(G.Eq), any: true, flat: true},
-	"NotEqual":     {lower: predicate(G.Ne), any: true, flat: true},
-	"Less":         {lower: predicate(G.Lt), any: true, flat: true},
-	"LessEqual":    {lower: predicate(G.Lte), any: true, flat: true},
-	"Greater":      {lower: predicate(G.Gt), any: true, flat: true},
-	"GreaterEqual": {lower: predicate(G.Gte), any: true, flat: true},
-	"And":          {lower: binary(G.HadamardProd), any: true, flat: true},
-	"Or":           {lower: or, any: true, flat: true},
-	"Not":          {lower: not, any: true, flat: true},
-	"Where":        {lower: choose, any: true},
-	"Cast":         {lower: cast, any: true},
 
 	"StopGradient": {lower: stopGradient, any: true, flat: true},
 	"ByMode":       {lower: same, any: true, first: 1}, // the form for training
@@ -60,16 +28,45 @@ var rules = map[string]rule{
 	"BroadcastTo": {lower: broadcastTo, any: true},
 	"Softmax":     {lower: softmax},
 	"LogSoftmax":  {lower: logSoftmax},
+	"CumSum":      {lower: cumSum},
+	"WindowSum":   {lower: windowSum},
 
-	"MatMul":    {lower: matMul},
-	"Conv2D":    {lower: conv2D},
-	"MaxPool2D": {lower: maxPool2D},
-	"AvgPool2D": {lower: avgPool2D},
+	"MatMul":          {lower: matMul},
+	"Conv2D":          {lower: conv2D},
+	"Conv2DInputGrad": {lower: transposedConv2D},
+	"MaxPool2D":       {lower: maxPool2D},
+	"AvgPool2D":       {lower: avgPool2D},
 
-	"Reshape":   {lower: reshape, any: true},
-	"Transpose": {lower: transpose, any: true},
-	"Concat":    {lower: concat, any: true},
-	"Slice":     {lower: slice, any: true},
-	"Pad":       {lower: pad, any: true},
-	"OneHot":    {lower: hot, any: true, first: 1},
+	"Reshape":         {lower: reshape, any: true},
+	"Transpose":       {lower: transpose, any: true},
+	"Concat":          {lower: concat, any: true},
+	"Slice":           {lower: slice, any: true},
+	"Embed":           {lower: embed},
+	"Pad":             {lower: pad, any: true},
+	"PadGrad":         {lower: padGrad},
+	"OneHot":          {lower: hot, any: true, first: 1},
+	"Gather":          {lower: gather, any: true},
+	"GatherAlong":     {lower: gather, any: true},
+	"ScatterAdd":      {lower: scatterAdd, any: true},
+	"ScatterAddAlong": {lower: scatterAdd, any: true},
+	"TopK":            {lower: topK, any: true, flat: true},
+	"Random":          {lower: random, fed: true, flat: true},
+}
+
+const (
+	oursAlone = "it is an adjoint that our gradients are made of; lower the loss, of which gorgonia takes its own gradients"
+	passMade  = "a pass of the compiler makes it; lower the graph before it is compiled"
+)
+
+// refusals are the other ops of the catalogue, and why they cannot be lowered.
+var refusals = map[string]string{
+	"Prod":             "gorgonia has no product over axes; where all elements are positive, it is Exp of the Sum of Log",
+	"SoftmaxGrad":      oursAlone,
+	"LogSoftmaxGrad":   oursAlone,
+	"Conv2DFilterGrad": oursAlone,
+	"MaxPool2DScatter": oursAlone,
+	"MaxPool2DGather":  oursAlone,
+	"AvgPool2DGrad":    oursAlone,
+	"Conv2D+Bias+ReLU": passMade,
+	"MatMul+Bias+ReLU": passMade,
 }

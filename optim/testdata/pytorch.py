@@ -56,6 +56,19 @@ def rule(cls, **options):
     return lambda layer: cls(layer.parameters(), **options)
 
 
+def all_groups(layer):
+    return AdamW([
+        {"params": [layer.bias], "weight_decay": 0.5},
+        {"params": [layer.weight], "lr": 0.02},
+    ], lr=0.05)
+
+
+def both_clips(parameters):
+    parameters = list(parameters)
+    torch.nn.utils.clip_grad_value_(parameters, 0.03)
+    torch.nn.utils.clip_grad_norm_(parameters, 0.05)
+
+
 def groups(layer):
     return SGD([
         {"params": [layer.bias], "lr": 0.5, "weight_decay": 0},
@@ -70,12 +83,14 @@ TRACES = {
     "sgd nesterov": dict(make=rule(SGD, lr=0.1, momentum=0.9, nesterov=True)),
     "sgd decay": dict(make=rule(SGD, lr=0.1, weight_decay=0.2)),
     "sgd all": dict(make=rule(SGD, lr=0.1, momentum=0.8, nesterov=True, weight_decay=0.2)),
+    "sgd dampening decay": dict(make=rule(SGD, lr=0.1, momentum=0.9, dampening=0.3, weight_decay=0.2)),
     "adam": dict(make=rule(Adam)),
     "adam lr": dict(make=rule(Adam, lr=0.1)),
     "adam options": dict(make=rule(Adam, lr=0.05, betas=(0.8, 0.9), eps=1e-3)),
     "adam beta1 0": dict(make=rule(Adam, lr=0.05, betas=(0, 0.9))),
     "adam decay": dict(make=rule(Adam, lr=0.05, weight_decay=0.2)),
     "adam amsgrad": dict(make=rule(Adam, lr=0.2, betas=(0.9, 0.5), amsgrad=True)),
+    "adam all": dict(make=rule(Adam, lr=0.1, betas=(0.8, 0.6), eps=1e-3, weight_decay=0.2, amsgrad=True)),
     "adamw": dict(make=rule(AdamW)),
     "adamw options": dict(make=rule(AdamW, lr=0.05, betas=(0.8, 0.9), eps=1e-3, weight_decay=0.2)),
     "adamw amsgrad": dict(make=rule(AdamW, lr=0.2, betas=(0.9, 0.5), weight_decay=0.2, amsgrad=True)),
@@ -89,10 +104,16 @@ TRACES = {
     "clip norm idle": dict(make=rule(SGD, lr=0.5), clip=lambda p: torch.nn.utils.clip_grad_norm_(p, 100)),
     "clip value": dict(make=rule(Adam, lr=0.05, eps=0.01), clip=lambda p: torch.nn.utils.clip_grad_value_(p, 0.02)),
     "groups": dict(make=groups),
+    "clip both": dict(make=rule(SGD, lr=0.5, momentum=0.9), clip=both_clips),
+    "group decay": dict(make=all_groups),
     "accumulate": dict(make=rule(Adam, lr=0.1, weight_decay=0.2), batches=(2, 2, 1),
                        clip=lambda p: torch.nn.utils.clip_grad_norm_(p, 0.1)),
     "schedule": dict(make=groups, schedule=lambda o: lr_scheduler.StepLR(o, 2, 0.5)),
     "adam schedule": dict(make=rule(AdamW, lr=0.1), schedule=lambda o: lr_scheduler.CosineAnnealingLR(o, 12, 0.01)),
+    "one cycle": dict(make=rule(SGD, lr=0.5, momentum=0.9, nesterov=True), schedule=lambda o: lr_scheduler.OneCycleLR(o, 0.5, total_steps=11, cycle_momentum=False)),
+    "warmup": dict(make=rule(RMSprop, lr=0.05, momentum=0.5), schedule=lambda o: lr_scheduler.LinearLR(o, start_factor=0.2, total_iters=4)),
+    "average all": dict(make=rule(AdamW, lr=0.1, weight_decay=0.2), clip=lambda p: torch.nn.utils.clip_grad_value_(p, 0.02), average=0.9,
+                        schedule=lambda o: lr_scheduler.StepLR(o, 3, 0.5)),
     "average": dict(make=rule(SGD, lr=0.5), average=0.7),
 }
 

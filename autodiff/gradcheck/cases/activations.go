@@ -14,7 +14,7 @@ func activations() (rows []Case) {
 		op string
 		f  func(x *graph.Node) *graph.Node
 	}{
-		{"SELU", ops.SELU}, {"GELUTanh", ops.GELUTanh}, {"SiLU", ops.SiLU}, {"Mish", ops.Mish}, {"Softsign", ops.Softsign},
+		{"SELU", ops.SELU}, {"GELU", ops.GELU}, {"GELUTanh", ops.GELUTanh}, {"SiLU", ops.SiLU}, {"Mish", ops.Mish}, {"Softsign", ops.Softsign},
 		{"HardSigmoid", ops.HardSigmoid}, {"HardSwish", ops.HardSwish},
 	} {
 		rows = append(rows,

@@ -32,7 +32,7 @@ func (c Case) Run() (gradcheck.Result, error) {
 func All() []Case {
 	return slices.Concat(
 		elementwise(), activations(), uniform(), mode(), reductions(), softmax(), lrn(), losses(), distances(), random(),
-		products(), convolutions(), pools(), volumes(), otherPools(), resizes(),
+		products(), einsums(), attention(), recurrences(), convolutions(), pools(), volumes(), otherPools(), resizes(),
 		moves(), indices(), pads(), batchNorms(), exampleNorms(),
 	)
 }

@@ -43,6 +43,11 @@ func lrn() (rows []Case) {
 	} {
 		rows = append(rows, Case{Op: "LRN", Label: c.label, F: of1(func(x *graph.Node) *graph.Node { return ops.LRN(x, c.opts) }), In: normal(c.x)})
 	}
+	for _, size := range []int{1, 3} {
+		o := ops.LRNOptions{Size: size, Alpha: 2, Beta: .6, K: 1.5}
+		rows = append(rows, Case{Op: "LRNWithinChannel", Label: fmt.Sprintf("size %d, batch", size),
+			F: of1(func(x *graph.Node) *graph.Node { return ops.LRNWithinChannel(x, o) }), In: normal(shape.Of(n, 2, 3, 2))})
+	}
 	return rows
 }
 

@@ -13,6 +13,7 @@ type Line struct {
 	Op     string
 	Rows   int                  // how many rows check it
 	Worst  gradcheck.Difference // of all rows
+	Orders []float64            // the worst error of each order
 	Label  string               // of the row with the worst difference
 	Err    error                // of the first row that failed
 	Reason string               // why the op has no gradient, where it has none
@@ -78,6 +79,12 @@ func (l *Line) add(c Case, r gradcheck.Result, err error) {
 	l.Rows++
 	if l.Err == nil {
 		l.Err = err
+	}
+	for i, e := range r.Orders {
+		if i == len(l.Orders) {
+			l.Orders = append(l.Orders, 0)
+		}
+		l.Orders[i] = max(l.Orders[i], e)
 	}
 	if l.Rows == 1 || r.Worst.Error > l.Worst.Error {
 		l.Worst, l.Label = r.Worst, c.Label

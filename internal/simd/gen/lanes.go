@@ -50,6 +50,7 @@ func lanes16(t *target) string {
 	}
 	table("laneTile", "laneTileFunc", "laneTile", t.laneTiles(), t.laneTile)
 	table("laneGrad", "laneGradFunc", "laneGrad", t.laneGrads(), t.laneGrad)
+	s.WriteString(lineWinograd(t))
 	s.WriteString("}\n")
 	t.laneTotal()
 	t.lanePools()

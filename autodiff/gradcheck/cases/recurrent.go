@@ -1,0 +1,35 @@
+package cases
+
+import (
+	"github.com/plexaura/plexaura/autodiff/gradcheck"
+	"github.com/plexaura/plexaura/graph"
+	"github.com/plexaura/plexaura/ops"
+	"github.com/plexaura/plexaura/shape"
+)
+
+// recurrences have 2 hidden units, and give every result that there is.
+func recurrences() []Case {
+	weights := func(gates shape.Dim) []gradcheck.Input {
+		return normal(shape.Of(2*gates, 3), shape.Of(2*gates, 2), shape.Of(2*gates), shape.Of(2*gates))
+	}
+	recurrence := func(x []*graph.Node) ops.Recurrence {
+		return ops.Recurrence{WeightIH: x[0], WeightHH: x[1], BiasIH: x[2], BiasHH: x[3]}
+	}
+	step, sequence, state := input(nil, n, 3), input(nil, n, 3, 3), input(nil, n, 2)
+	with := func(gates shape.Dim, in ...gradcheck.Input) []gradcheck.Input { return append(in, weights(gates)...) }
+	return []Case{
+		{Op: "LSTMCell", F: func(x ...*graph.Node) *graph.Node {
+			h, c := ops.LSTMCell(x[0], x[1], x[2], recurrence(x[3:]))
+			return ops.Concat(1, h, c)
+		}, In: with(4, step, state, state)},
+		{Op: "LSTM", Label: "3 steps", F: func(x ...*graph.Node) *graph.Node {
+			all, h, c := ops.LSTM(x[0], x[1], x[2], recurrence(x[3:]))
+			return ops.Concat(1, ops.Flatten(all), h, c)
+		}, In: with(4, sequence, state, state)},
+		{Op: "GRUCell", F: func(x ...*graph.Node) *graph.Node { return ops.GRUCell(x[0], x[1], recurrence(x[2:])) }, In: with(3, step, state)},
+		{Op: "GRU", Label: "3 steps", F: func(x ...*graph.Node) *graph.Node {
+			all, h := ops.GRU(x[0], x[1], recurrence(x[2:]))
+			return ops.Concat(1, ops.Flatten(all), h)
+		}, In: with(3, sequence, state)},
+	}
+}

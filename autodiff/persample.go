@@ -1,0 +1,251 @@
+package autodiff
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+
+	"github.com/plexaura/plexaura/graph"
+	"github.com/plexaura/plexaura/ops"
+	"github.com/plexaura/plexaura/shape"
+)
+
+// A PerExample op can say what it gives for each example of a batch alone; see [PerSample]. Elementwise
+// ops need not: for them it follows.
+type PerExample interface {
+	// PerExample returns n, the node that applies the op, as it is where inputs that all examples
+	// share belong to each: in[i] is n's input i, or of its type with an axis in front, for the rows of
+	// the batch (axis 0 of n, or N where n has none). The result has n's type, with that axis in
+	// front where n has none. Of n's own inputs it returns n, or an error where a row of n is computed
+	// from others than the same row of its inputs.
+	PerExample(n *graph.Node, in []*graph.Node) (*graph.Node, error)
+}
+
+// PerSample returns the gradient of every example's loss: for a loss (N) and each node of wrt, of shape
+// S, a node (N,S...) whose row i is the gradient of loss[i]. The gradient of the sum of the losses is
+// the sum of its rows; see [ops.CrossEntropyOptions] for a loss of each example. Of a node that has the
+// batch as axis 0, such as an Input, it is of that node's type: row i of it belongs to loss[i].
+//
+// It is one reverse sweep, as [Grad] is. Only where examples meet a value that they share, such as
+// weights, it makes products of each example; filters are multiplied with the patches of the image under
+// them, KH*KW times its memory. The batch is axis 0 of all that lies between, symbolic. What mixes the examples, as batch
+// normalisation does in training, is one error with its line; take [graph.Inference] of the loss, or a
+// normalisation of each example such as [ops.GroupNorm]. So is a [Custom] gradient, since what its rule
+// does is not known, and an op that is not [PerExample]. Of a [Checkpoint] the part is kept.
+func PerSample(loss *graph.Node, wrt ...*graph.Node) []*graph.Node {
+	if bad := check(loss, loss, wrt); bad != nil {
+		return same(bad, len(wrt))
+	}
+	g := loss.Graph()
+	if loss.Type().Shape != shape.Of(shape.N) {
+		err := fmt.Errorf("the loss is %v; want (N), a number for each example, such as CrossEntropy gives with PerExample set", loss.Type())
+		return same(g.Reject("PerSample", err, loss), len(wrt))
+	}
+	s := rowSweep{newSweep([]*graph.Node{loss}, wrt)}
+	g.Derived(loss, func() { s.adjoint[loss.ID()] = ops.OnesLike(loss) })
+	for id := len(s.nodes) - 1; id >= 0; id-- {
+		if bad := s.pullRows(id); bad != nil {
+			return same(bad, len(wrt))
+		}
+	}
+	dx := make([]*graph.Node, len(wrt))
+	for i, x := range wrt {
+		dx[i] = s.rows(x)
+	}
+	return dx
+}
+
+// A rowSweep keeps the adjoints of examples apart: that of a node with rows has its type, that of
+// another one an axis of N in front.
+type rowSweep struct{ *sweep }
+
+// rows is the result for a node to differentiate by.
+func (s rowSweep) rows(x *graph.Node) (dx *graph.Node) {
+	switch {
+	case !x.Valid():
+		return x
+	case x.ID() < len(s.adjoint) && s.adjoint[x.ID()] != nil:
+		return s.adjoint[x.ID()]
+	}
+	x.Graph().Derived(x, func() {
+		if dx = ops.ZerosLike(x); !hasRows(x) {
+			dx = ops.BroadcastTo(dx, x.Type().Insert(0, shape.N))
+		}
+	})
+	return dx
+}
+
+// hasRows reports whether the batch is axis 0 of n.
+func hasRows(n *graph.Node) bool { return n.Type().Rank() > 0 && n.Type().Dim(0).Symbolic() }
+
+// pullRows adds to the adjoints of a node's inputs what its own induces on them. What is not
+// possible is the invalid node that it returns.
+func (s rowSweep) pullRows(id int) (bad *graph.Node) {
+	n, dy := s.nodes[id], s.adjoint[id]
+	if dy == nil || !s.reached(n) || isUniform(n.Op()) {
+		return nil
+	}
+	if _, ok := n.Op().(checkpointOp); ok {
+		s.add(n.In(0).ID(), dy)
+		return nil
+	}
+	refuse := func(n *graph.Node, err error) {
+		bad = n.Graph().Reject(n.Op().Name(), fmt.Errorf("there is no gradient of each example: %w", err), n.Ins()...)
+	}
+	for _, x := range append([]*graph.Node{n}, n.Ins()...) {
+		if s.active[x.ID()] && !inRows(x.Type()) {
+			x.Graph().Derived(x, func() {
+				refuse(x, fmt.Errorf("the result is %v; want the batch as axis 0 and nowhere else", x.Type()))
+			})
+			return bad
+		}
+	}
+	n.Graph().Derived(n, func() {
+		switch m, err := s.through(n, dy); {
+		case err != nil:
+			refuse(n, err)
+		case !m.Valid(): // which is reported
+			bad = m
+		}
+	})
+	return bad
+}
+
+// inRows reports whether what has type t is shared by all examples or has the batch as axis 0.
+func inRows(t shape.Type) bool {
+	if t.Rank() > 0 && t.Dim(0).Symbolic() {
+		t.Shape = t.Drop(0)
+	}
+	return t.Concrete()
+}
+
+// through pulls dy back through n, and returns what n is for each example.
+func (s rowSweep) through(n, dy *graph.Node) (*graph.Node, error) {
+	if err := s.keepsRows(n); err != nil {
+		return nil, err
+	}
+	in, lifts, err := s.lifted(n)
+	if err != nil || !hasRows(n) && len(lifts) == 0 {
+		return n, err
+	}
+	m, err := perExample(n, in)
+	if err != nil || !m.Valid() {
+		return m, err
+	}
+	s.share(n, m, dy, lifts)
+	if !slices.ContainsFunc(n.Ins(), func(x *graph.Node) bool { return s.active[x.ID()] && hasRows(x) }) {
+		return m, nil
+	}
+	dxs, err := rule(n, dy)
+	for i, dx := range dxs {
+		if hasRows(n.In(i)) {
+			s.add(n.In(i).ID(), dx)
+		}
+	}
+	return m, err
+}
+
+// keepsRows refuses a node in which the batch has gone.
+func (s rowSweep) keepsRows(n *graph.Node) error {
+	for _, x := range n.Ins() {
+		if s.active[x.ID()] && hasRows(x) && !hasRows(n) {
+			return fmt.Errorf("it computes %v from the whole batch %v, as batch normalisation does in training, and so mixes the examples; take graph.Inference of the loss, or what normalises each example", n.Type(), x.Type())
+		}
+	}
+	return nil
+}
+
+// A lift is an input of a node, repeated for each row.
+type lift struct {
+	input int
+	rows  *graph.Node
+}
+
+// lifted returns n's inputs with those repeated that examples share and that the gradient goes to.
+func (s rowSweep) lifted(n *graph.Node) (in []*graph.Node, lifts []lift, err error) {
+	rows := shape.N
+	if hasRows(n) {
+		rows = n.Type().Dim(0)
+	}
+	in = append(in, n.Ins()...)
+	for i, x := range n.Ins() {
+		if !s.active[x.ID()] || hasRows(x) || isUniform(x.Op()) {
+			continue
+		}
+		if x.Type().Rank() == shape.MaxRank {
+			return nil, nil, fmt.Errorf("%v has %d axes, and no room for one of examples", x.Type(), shape.MaxRank)
+		}
+		in[i] = ops.BroadcastTo(x, x.Type().Insert(0, rows))
+		lifts = append(lifts, lift{i, in[i]})
+	}
+	return in, lifts, nil
+}
+
+// perExample asks n's op for what it gives of each example.
+func perExample(n *graph.Node, in []*graph.Node) (*graph.Node, error) {
+	var m *graph.Node
+	switch op := n.Op().(type) {
+	case customOp:
+		return nil, errors.New("its gradient is a rule of the user's, which may mix the examples")
+	case PerExample:
+		var err error
+		if m, err = op.PerExample(n, in); err != nil {
+			return nil, err
+		}
+	default:
+		if !ops.Elementwise(n.Op()) {
+			return nil, fmt.Errorf("op type %T has no method PerExample(n *graph.Node, in []*graph.Node) (*graph.Node, error)", n.Op())
+		}
+		m = elementwise(n, in)
+	}
+	want := n.Type()
+	if !hasRows(n) {
+		want.Shape = want.Insert(0, shape.N)
+	}
+	if m == nil || m.Graph() != n.Graph() || m.Valid() && m.Type() != want {
+		return nil, fmt.Errorf("its method PerExample gives %v; want a node %v of its graph", m, want)
+	}
+	return m, nil
+}
+
+// elementwise applies n's op to rows that are aligned.
+func elementwise(n *graph.Node, in []*graph.Node) *graph.Node {
+	rank, some := n.Type().Rank(), false
+	if !hasRows(n) {
+		rank++
+	}
+	aligned := make([]*graph.Node, len(in))
+	for i, x := range in {
+		if aligned[i] = x; x != n.In(i) {
+			some = true
+			aligned[i] = ops.Reshape(x, ops.AlignRows(x.Type().Shape, rank).Dims()...)
+		}
+	}
+	if !some {
+		return n
+	}
+	return graph.Apply(n.Op(), aligned...)
+}
+
+// share adds to the adjoints of what examples share the parts of each, which dy, the adjoint of m,
+// induces on the rows that m is computed from.
+func (s rowSweep) share(n, m, dy *graph.Node, lifts []lift) {
+	if len(lifts) == 0 {
+		return
+	}
+	wrt := make([]*graph.Node, len(lifts))
+	for k, l := range lifts {
+		wrt[k] = l.rows
+	}
+	part := newSweep([]*graph.Node{m}, wrt)
+	part.run([]*graph.Node{m}, []*graph.Node{dy})
+	for _, l := range lifts {
+		d := part.adjoint[l.rows.ID()]
+		x := n.In(l.input)
+		if k := l.rows.Type().Dim(0).Factor(); d != nil && d.Valid() && k > 1 { // k rows an example
+			dims := append([]shape.Dim{shape.N, shape.Dim(k)}, x.Type().Dims()...)
+			d = ops.Sum(ops.Reshape(d, dims...), 1)
+		}
+		s.add(x.ID(), d)
+	}
+}

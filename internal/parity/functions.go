@@ -1,0 +1,351 @@
+package parity
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+
+	"github.com/plexaura/plexaura/engine"
+	"github.com/plexaura/plexaura/graph"
+	"github.com/plexaura/plexaura/ops"
+	"github.com/plexaura/plexaura/shape"
+)
+
+// function builds a call of package ops from its inputs and its attributes as JSON.
+type function func(x []*graph.Node, attrs []byte) (*graph.Node, error)
+
+// Uncompared are the functions of package ops without a case, and why.
+var Uncompared = map[string]string{
+	"RNG":     "the state of random numbers, which PyTorch keeps outside of graphs",
+	"Random":  "random numbers are of another generator than PyTorch's",
+	"Dropout": "random numbers are of another generator than PyTorch's",
+	"ByMode":  "PyTorch has no graph that is switched; BatchNorm has cases of both modes",
+}
+
+// functions has an entry for every other function of package ops.
+var functions = map[string]function{
+	// elementwise
+	"Neg":          unary(ops.Neg),
+	"Abs":          unary(ops.Abs),
+	"Sign":         unary(ops.Sign),
+	"Exp":          unary(ops.Exp),
+	"Log":          unary(ops.Log),
+	"Log1p":        unary(ops.Log1p),
+	"Expm1":        unary(ops.Expm1),
+	"Sqrt":         unary(ops.Sqrt),
+	"Sin":          unary(ops.Sin),
+	"Cos":          unary(ops.Cos),
+	"Tanh":         unary(ops.Tanh),
+	"Sigmoid":      unary(ops.Sigmoid),
+	"Erf":          unary(ops.Erf),
+	"Floor":        unary(ops.Floor),
+	"ReLU":         unary(ops.ReLU),
+	"Softplus":     unary(ops.Softplus),
+	"Square":       unary(ops.Square),
+	"Reciprocal":   unary(ops.Reciprocal),
+	"SELU":         unary(ops.SELU),
+	"GELU":         unary(ops.GELU),
+	"GELUTanh":     unary(ops.GELUTanh),
+	"SiLU":         unary(ops.SiLU),
+	"Mish":         unary(ops.Mish),
+	"Softsign":     unary(ops.Softsign),
+	"HardSigmoid":  unary(ops.HardSigmoid),
+	"HardSwish":    unary(ops.HardSwish),
+	"StopGradient": unary(ops.StopGradient),
+	"ZerosLike":    unary(ops.ZerosLike),
+	"OnesLike":     unary(ops.OnesLike),
+	"Not":          unary(ops.Not),
+	"LeakyReLU":    with(func(x []*graph.Node, a struct{ Alpha float64 }) *graph.Node { return ops.LeakyReLU(x[0], a.Alpha) }),
+	"ELU":          with(func(x []*graph.Node, a struct{ Alpha float64 }) *graph.Node { return ops.ELU(x[0], a.Alpha) }),
+	"Clip":         with(func(x []*graph.Node, a struct{ Lo, Hi float64 }) *graph.Node { return ops.Clip(x[0], a.Lo, a.Hi) }),
+	"AddScalar":    ofNumber(ops.AddScalar),
+	"MulScalar":    ofNumber(ops.MulScalar),
+	"FullLike":     ofNumber(ops.FullLike),
+	"Scalar":       ofNumber(ops.Scalar),
+	"Cast":         with(cast),
+	"Add":          binary(ops.Add),
+	"Sub":          binary(ops.Sub),
+	"Mul":          binary(ops.Mul),
+	"Div":          binary(ops.Div),
+	"Pow":          binary(ops.Pow),
+	"Maximum":      binary(ops.Maximum),
+	"Minimum":      binary(ops.Minimum),
+	"Equal":        binary(ops.Equal),
+	"NotEqual":     binary(ops.NotEqual),
+	"Less":         binary(ops.Less),
+	"LessEqual":    binary(ops.LessEqual),
+	"Greater":      binary(ops.Greater),
+	"GreaterEqual": binary(ops.GreaterEqual),
+	"And":          binary(ops.And),
+	"Or":           binary(ops.Or),
+	"PReLU":        binary(ops.PReLU),
+	"AddBias":      binary(ops.AddBias),
+	"Where":        with(func(x []*graph.Node, _ struct{}) *graph.Node { return ops.Where(x[0], x[1], x[2]) }),
+
+	// reductions
+	"Sum":         overAxes(ops.Sum),
+	"SumKeep":     overAxes(ops.SumKeep),
+	"Prod":        overAxes(ops.Prod),
+	"Max":         overAxes(ops.Max),
+	"MaxKeep":     overAxes(ops.MaxKeep),
+	"Min":         overAxes(ops.Min),
+	"MinKeep":     overAxes(ops.MinKeep),
+	"Mean":        overAxes(ops.Mean),
+	"MeanKeep":    overAxes(ops.MeanKeep),
+	"Variance":    overAxes(ops.Variance),
+	"Count":       overAxes(ops.Count),
+	"Squeeze":     overAxes(ops.Squeeze),
+	"Unsqueeze":   overAxes(ops.Unsqueeze),
+	"BroadcastTo": toShape(ops.BroadcastTo),
+	"SumTo":       toShape(ops.SumTo),
+	"Reshape":     toShape(func(x *graph.Node, s shape.Shape) *graph.Node { return ops.Reshape(x, s.Dims()...) }),
+	"Softmax":     along(ops.Softmax),
+	"LogSoftmax":  along(ops.LogSoftmax),
+	"CumSum":      along(ops.CumSum),
+	"ArgMax":      along(ops.ArgMax),
+
+	// losses
+	"CrossEntropy": with(func(x []*graph.Node, o ops.CrossEntropyOptions) *graph.Node { return ops.CrossEntropy(x[0], x[1], o) }),
+
+	"BinaryCrossEntropy": binary(ops.BinaryCrossEntropy),
+	"NLL":                binary(ops.NLL),
+	"KLDivergence":       binary(ops.KLDivergence),
+	"Hinge":              binary(ops.Hinge),
+	"MSE":                binary(ops.MSE),
+	"Huber":              with(func(x []*graph.Node, a struct{ Delta float64 }) *graph.Node { return ops.Huber(x[0], x[1], a.Delta) }),
+
+	// normalisation
+	"LRN":              with(func(x []*graph.Node, o ops.LRNOptions) *graph.Node { return ops.LRN(x[0], o) }),
+	"LRNWithinChannel": with(func(x []*graph.Node, o ops.LRNOptions) *graph.Node { return ops.LRNWithinChannel(x[0], o) }),
+	"LayerNorm": with(func(x []*graph.Node, a struct{ Eps float64 }) *graph.Node {
+		return ops.LayerNorm(x[0], x[1], x[2], a.Eps)
+	}),
+	"InstanceNorm": with(func(x []*graph.Node, a struct{ Eps float64 }) *graph.Node {
+		return ops.InstanceNorm(x[0], x[1], x[2], a.Eps)
+	}),
+	"GroupNorm": with(func(x []*graph.Node, a struct {
+		Groups int
+		Eps    float64
+	}) *graph.Node {
+		return ops.GroupNorm(x[0], a.Groups, x[1], x[2], a.Eps)
+	}),
+	"BatchNorm": with(batchNorm),
+
+	// products and what is made of them
+	"Einsum": with(func(x []*graph.Node, a struct{ Subscripts string }) *graph.Node {
+		return ops.Einsum(a.Subscripts, x...)
+	}),
+	"Attention": with(attention),
+	"LSTMCell":  with(lstmCell),
+	"LSTM":      with(lstm),
+	"GRUCell":   with(func(x []*graph.Node, _ struct{}) *graph.Node { return ops.GRUCell(x[0], x[1], recurrence(x[2:])) }),
+	"GRU":       with(gru),
+	"MatMul":    with(func(x []*graph.Node, op ops.MatMulOp) *graph.Node { return ops.MatMul(x[0], x[1], op) }),
+
+	// convolutions
+	"Conv1D": with(func(x []*graph.Node, op ops.Conv1DOp) *graph.Node { return ops.Conv1D(x[0], x[1], op) }),
+	"Conv2D": with(func(x []*graph.Node, op ops.Conv2DOp) *graph.Node { return ops.Conv2D(x[0], x[1], op) }),
+	"Conv3D": with(func(x []*graph.Node, op ops.Conv3DOp) *graph.Node { return ops.Conv3D(x[0], x[1], op) }),
+
+	"ConvTranspose1D": transposed(ops.ConvTranspose1D),
+	"ConvTranspose2D": transposed(ops.ConvTranspose2D),
+	"ConvTranspose3D": transposed(ops.ConvTranspose3D),
+
+	// pooling
+	"MaxPool1D":         with(func(x []*graph.Node, op ops.Pool1DOp) *graph.Node { return ops.MaxPool1D(x[0], op) }),
+	"MaxPool2D":         with(func(x []*graph.Node, op ops.Pool2DOp) *graph.Node { return ops.MaxPool2D(x[0], op) }),
+	"MaxPool3D":         with(func(x []*graph.Node, op ops.Pool3DOp) *graph.Node { return ops.MaxPool3D(x[0], op) }),
+	"AvgPool1D":         with(func(x []*graph.Node, op ops.AvgPool1DOp) *graph.Node { return ops.AvgPool1D(x[0], op) }),
+	"AvgPool2D":         with(func(x []*graph.Node, op ops.AvgPool2DOp) *graph.Node { return ops.AvgPool2D(x[0], op) }),
+	"AvgPool3D":         with(func(x []*graph.Node, op ops.AvgPool3DOp) *graph.Node { return ops.AvgPool3D(x[0], op) }),
+	"GlobalMaxPool1D":   unary(ops.GlobalMaxPool1D),
+	"GlobalMaxPool2D":   unary(ops.GlobalMaxPool2D),
+	"GlobalMaxPool3D":   unary(ops.GlobalMaxPool3D),
+	"GlobalAvgPool1D":   unary(ops.GlobalAvgPool1D),
+	"GlobalAvgPool2D":   unary(ops.GlobalAvgPool2D),
+	"GlobalAvgPool3D":   unary(ops.GlobalAvgPool3D),
+	"AdaptiveMaxPool1D": toSize(ops.AdaptiveMaxPool1D),
+	"AdaptiveMaxPool2D": toSize(ops.AdaptiveMaxPool2D),
+	"AdaptiveMaxPool3D": toSize(ops.AdaptiveMaxPool3D),
+	"AdaptiveAvgPool1D": toSize(ops.AdaptiveAvgPool1D),
+	"AdaptiveAvgPool2D": toSize(ops.AdaptiveAvgPool2D),
+	"AdaptiveAvgPool3D": toSize(ops.AdaptiveAvgPool3D),
+	"LpPool1D":          lpPool(ops.LpPool1D),
+	"LpPool2D":          lpPool(ops.LpPool2D),
+	"LpPool3D":          lpPool(ops.LpPool3D),
+	"ResizeNearest":     toSize(ops.ResizeNearest),
+	"ResizeBilinear":    toSize(ops.ResizeBilinear),
+
+	// moving and choosing elements
+	"Transpose":   with(func(x []*graph.Node, a struct{ Perm []int }) *graph.Node { return ops.Transpose(x[0], a.Perm...) }),
+	"Concat":      with(func(x []*graph.Node, a struct{ Axis int }) *graph.Node { return ops.Concat(a.Axis, x...) }),
+	"Slice":       with(slice),
+	"Pad":         with(pad),
+	"Flatten":     unary(ops.Flatten),
+	"Full":        with(full),
+	"OneHot":      with(func(x []*graph.Node, a struct{ Classes int }) *graph.Node { return ops.OneHot(x[0], a.Classes, x[1]) }),
+	"Gather":      with(func(x []*graph.Node, a struct{ Axis int }) *graph.Node { return ops.Gather(x[0], a.Axis, x[1]) }),
+	"GatherAlong": with(func(x []*graph.Node, a struct{ Axis int }) *graph.Node { return ops.GatherAlong(x[0], a.Axis, x[1]) }),
+	"Embedding":   binary(ops.Embedding),
+	"TopK":        with(topK),
+}
+
+// with makes a function of one that takes its attributes as a struct, which must know them all.
+func with[A any](build func(x []*graph.Node, a A) *graph.Node) function {
+	return func(x []*graph.Node, attrs []byte) (*graph.Node, error) {
+		var a A
+		d := json.NewDecoder(bytes.NewReader(attrs))
+		d.DisallowUnknownFields()
+		if err := d.Decode(&a); err != nil {
+			return nil, fmt.Errorf("attributes: %w", err)
+		}
+		return build(x, a), nil
+	}
+}
+
+func unary(f func(x *graph.Node) *graph.Node) function {
+	return with(func(x []*graph.Node, _ struct{}) *graph.Node { return f(x[0]) })
+}
+
+func binary(f func(a, b *graph.Node) *graph.Node) function {
+	return with(func(x []*graph.Node, _ struct{}) *graph.Node { return f(x[0], x[1]) })
+}
+
+func ofNumber(f func(x *graph.Node, v float64) *graph.Node) function {
+	return with(func(x []*graph.Node, a struct{ V float64 }) *graph.Node { return f(x[0], a.V) })
+}
+
+func overAxes(f func(x *graph.Node, axes ...int) *graph.Node) function {
+	return with(func(x []*graph.Node, a struct{ Axes []int }) *graph.Node { return f(x[0], a.Axes...) })
+}
+
+func along(f func(x *graph.Node, axis int) *graph.Node) function {
+	return with(func(x []*graph.Node, a struct{ Axis int }) *graph.Node { return f(x[0], a.Axis) })
+}
+
+func toShape(f func(x *graph.Node, s shape.Shape) *graph.Node) function {
+	return with(func(x []*graph.Node, a struct{ Shape []int }) *graph.Node { return f(x[0], shape.OfInts(a.Shape...)) })
+}
+
+func toSize[S any](f func(x *graph.Node, size S) *graph.Node) function {
+	return with(func(x []*graph.Node, a struct{ Size S }) *graph.Node { return f(x[0], a.Size) })
+}
+
+func transposed[O, E any](f func(x, w *graph.Node, op O, extra E) *graph.Node) function {
+	return with(func(x []*graph.Node, a struct {
+		Op    O
+		Extra E
+	}) *graph.Node {
+		return f(x[0], x[1], a.Op, a.Extra)
+	})
+}
+
+func lpPool[O any](f func(x *graph.Node, p float64, op O) *graph.Node) function {
+	return with(func(x []*graph.Node, a struct {
+		P  float64
+		Op O
+	}) *graph.Node {
+		return f(x[0], a.P, a.Op)
+	})
+}
+
+func cast(x []*graph.Node, a struct{ To string }) *graph.Node {
+	d, _ := shape.ParseDType(a.To) // that of an unknown name is refused by Cast
+	return ops.Cast(x[0], d)
+}
+
+func full(x []*graph.Node, a struct {
+	Shape []int
+	V     float64
+}) *graph.Node {
+	return ops.Full(x[0], shape.OfInts(a.Shape...), a.V)
+}
+
+// slice takes ranges of start, stop and step, a stop of null being the end.
+func slice(x []*graph.Node, a struct{ Ranges [][3]*int }) *graph.Node {
+	ranges := make([]ops.Range, len(a.Ranges))
+	for i, r := range a.Ranges {
+		ranges[i] = ops.Range{Start: *r[0], Stop: ops.End, Step: *r[2]}
+		if r[1] != nil {
+			ranges[i].Stop = *r[1]
+		}
+	}
+	return ops.Slice(x[0], ranges...)
+}
+
+func pad(x []*graph.Node, a struct {
+	Mode          string
+	Before, After []int
+	Value         float64
+}) *graph.Node {
+	modes := map[string]engine.PadMode{
+		"constant": ops.PadConstant, "edge": ops.PadEdge, "reflect": ops.PadReflect, "symmetric": ops.PadSymmetric,
+	}
+	op := ops.PadOp{Mode: modes[a.Mode], Value: graph.Float(a.Value)}
+	copy(op.Before[:], a.Before)
+	copy(op.After[:], a.After)
+	return ops.Pad(x[0], op)
+}
+
+func topK(x []*graph.Node, a struct {
+	K, Axis int
+	Part    string
+}) *graph.Node {
+	values, places := ops.TopK(x[0], a.K, a.Axis)
+	if a.Part == "places" {
+		return places
+	}
+	return values
+}
+
+// batchNorm returns the result in training or inference, or one of the running statistics after a step.
+func batchNorm(x []*graph.Node, a struct {
+	Part          string
+	Eps, Momentum float64
+}) *graph.Node {
+	y := ops.BatchNorm(x[0], x[1], x[2], x[3], x[4], ops.BatchNormOptions{Eps: a.Eps, Momentum: a.Momentum})
+	if a.Part == "inference" {
+		return graph.Inference(y)[0]
+	}
+	next := map[string]*graph.Node{"mean": x[3], "variance": x[4]}
+	for _, u := range y.Graph().Updates() {
+		if u.Leaf == next[a.Part] {
+			return u.Value
+		}
+	}
+	return y
+}
+
+// attention takes a mask as its fourth input, where it has one.
+func attention(x []*graph.Node, a struct {
+	Scale  float64
+	Causal bool
+}) *graph.Node {
+	o := ops.AttentionOptions{Scale: a.Scale, Causal: a.Causal}
+	if len(x) > 3 {
+		o.Mask = x[3]
+	}
+	return ops.Attention(x[0], x[1], x[2], o)
+}
+
+// part is one of several outputs.
+type part struct{ Part string }
+
+func lstmCell(x []*graph.Node, a part) *graph.Node {
+	h, c := ops.LSTMCell(x[0], x[1], x[2], recurrence(x[3:]))
+	return map[string]*graph.Node{"hidden": h, "cell": c}[a.Part]
+}
+
+func lstm(x []*graph.Node, a part) *graph.Node {
+	all, h, c := ops.LSTM(x[0], x[1], x[2], recurrence(x[3:]))
+	return map[string]*graph.Node{"all": all, "hidden": h, "cell": c}[a.Part]
+}
+
+func gru(x []*graph.Node, a part) *graph.Node {
+	all, h := ops.GRU(x[0], x[1], recurrence(x[2:]))
+	return map[string]*graph.Node{"all": all, "hidden": h}[a.Part]
+}
+
+func recurrence(x []*graph.Node) ops.Recurrence {
+	return ops.Recurrence{WeightIH: x[0], WeightHH: x[1], BiasIH: x[2], BiasHH: x[3]}
+}
