@@ -12,9 +12,8 @@ import (
 )
 
 func predict(ctx context.Context, c *call) error {
-	weights := c.String("weights", "runs/lenet/model.safetensors", "weights `file`")
+	pick := c.pickWeights()
 	top := c.Int("top", 3, "how many classes to print")
-	engineName := c.String("engine", "cpu", "cpu, std or ref")
 	if err := c.parse(true); err != nil {
 		return err
 	}
@@ -24,7 +23,11 @@ func predict(ctx context.Context, c *call) error {
 	if *top < 1 {
 		return usagef("-top %d: at least 1", *top)
 	}
-	_, p, err := loadPredictor(*weights, *engineName)
+	w, err := pick.load()
+	if err != nil {
+		return err
+	}
+	p, err := w.predictor()
 	if err != nil {
 		return err
 	}

@@ -41,6 +41,7 @@ var may = map[string][]string{
 	"train":                    {"graph", "shape", "ops", "autodiff", "nn", "optim", "vm", "engine", "data", "interop/safetensors", "internal/atomicfile", "internal/philox", tensor},
 	"data":                     {"shape", "internal/philox", "internal/simd", tensor},
 	"data/idx":                 {"shape"},
+	"data/imagenet":            {"data", "data/picture", "shape"},
 	"data/mnist":               {"data", "data/idx", "shape", "internal/philox", tensor},
 	"data/fashion":             {"data", "data/mnist", "shape"},
 	"data/augment":             {"data", "shape", "internal/simd"},
