@@ -12,10 +12,14 @@ import (
 // cache, and pools them.
 
 // FusesMaxPool implements [engine.ConvPooler]: in lanes, where windows overlap little, since tasks make the rows that they
-// share twice.
+// share twice; and where the direct algorithm has images enough to make one after the other.
 func (e Engine) FusesMaxPool(c engine.Conv2D, p engine.Pool2D, in []shape.Type, y, out shape.Type) bool {
-	if !e.PrefersLanes(c, in[0], in[1], y) || out.Len() == 0 {
+	if out.Len() == 0 {
 		return false
+	}
+	if !e.PrefersLanes(c, in[0], in[1], y) {
+		_, ok := e.imageConvPool(c, p, in, y, out)
+		return ok
 	}
 	made := 0
 	for _, s := range poolStrips(poolOf(p, y, out), y.Int(0)/simd.Lanes, y.Bytes()) {
@@ -28,6 +32,9 @@ func (e Engine) FusesMaxPool(c engine.Conv2D, p engine.Pool2D, in []shape.Type, 
 func (e Engine) BindConv2DMaxPool(c engine.Conv2D, p engine.Pool2D, in []shape.Type, y, out shape.Type) (engine.Bound, error) {
 	if inLanes(in[0]) && out.Len() > 0 {
 		return e.laneConvPool(c, p, in, y, out)
+	}
+	if b, ok := e.imageConvPool(c, p, in, y, out); ok {
+		return b, nil
 	}
 	conv, err := e.BindConv2D(c, in, y)
 	if err != nil {
@@ -172,4 +179,43 @@ func (l *pooledLanes) Run(out, x, packed, bias, scratch []float32, lo, hi int) (
 		}
 	}
 	return true
+}
+
+const (
+	// imagesPerWorker is how many images each processor has at least, so that they end together.
+	imagesPerWorker = 4
+	// imageBytes is about how large the result of an image may be to stay in the second-level cache.
+	imageBytes = 1 << 20
+)
+
+// imageConvPool goes by the direct algorithm, a task an image. It reports false where another algorithm serves, or it would not
+// gain.
+func (e Engine) imageConvPool(c engine.Conv2D, p engine.Pool2D, in []shape.Type, y, out shape.Type) (engine.Bound, bool) {
+	batch := y.Int(0)
+	if !sameDType(shape.Float32, in) || inLanes(y) || e.simd.Level() == simd.Generic || batch < imagesPerWorker*e.pool.Workers() || y.Bytes()/batch > imageBytes {
+		return engine.Bound{}, false
+	}
+	g := convOf(c, in[0], in[1], y)
+	windows, ok := poolOf(p, y, out).inner()
+	if _, winograd := e.winograd(g, c.Epilogue, simd.NewWinograd); winograd || !ok || !g.fewPairs() {
+		return engine.Bound{}, false
+	}
+	g.batch = 1
+	plan, ok := e.direct(g, c.Epilogue)
+	if !ok {
+		return engine.Bound{}, false
+	}
+	var result, scratch region[float32]
+	cost := laneCost(g.filters * g.depth() * g.yPlane())
+	images := e.newLoop(batch, cost, func(call *engine.Call, slot, lo, hi int) {
+		x, w, maxima := engine.Slice[float32](call.In[0]), engine.Slice[float32](call.In[1]), engine.Slice[float32](call.Out[0])
+		y := result.of(call, slot)
+		for n := lo; n < hi; n++ {
+			plan.Run(nil, y, nth(x, n, g.images()), w, bias[float32](call, c.Epilogue), scratch.of(call, slot))
+			windows.max(e, maxima[n*g.filters*windows.yPlane():], y, 0, g.filters)
+		}
+	})
+	var l layout
+	result, scratch = reserve[float32](&l, images.slots, g.results()), reserve[float32](&l, images.slots, plan.Scratch())
+	return engine.Bound{Kernel: images.kernel(), Scratch: int(l), By: name, Alg: "direct"}, true
 }
