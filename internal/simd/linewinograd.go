@@ -89,7 +89,7 @@ func NewLineWinogradInputGrad(k *Kernels, op LaneOp) (*LineWinograd, bool) {
 
 // suitsLines weighs the products that a row of results takes against those of LaneConv, transforms included.
 func (o *LaneOp) suitsLines(channels, filters, width int) bool {
-	if o.KW != lineTaps || o.SH != 1 || o.SW != 1 || o.DH != 1 || o.DW != 1 || width == 0 || channels*filters*o.KH == 0 {
+	if o.KW != lineTaps || o.SH != 1 || o.SW != 1 || o.DH != 1 || o.DW != 1 || o.Left < 0 || width == 0 || channels*filters*o.KH == 0 {
 		return false
 	}
 	products := channels * filters * o.KH

@@ -24,7 +24,7 @@ type LineWinogradGrad struct {
 // matter.
 func NewLineWinogradGrad(k *Kernels, op LaneOp) (*LineWinogradGrad, bool) {
 	op.Window = op.Window.withDefaults()
-	if op.Left < 0 || !op.suitsLines(op.C, op.M, op.OW) || op.OH == 0 {
+	if !op.suitsLines(op.C, op.M, op.OW) || op.OH == 0 {
 		return nil, false
 	}
 	p := &LineWinogradGrad{op: op, k: k, image: newLineTransform(k, lineImages{op.C, op.H, op.W}, op.Left, op.OW)}
