@@ -44,7 +44,7 @@ func convPoolTable(g *gen) (all []trial) {
 	f32, f64 := shape.Float32, shape.Float64
 	for _, c := range []convPoolCase{
 		newConvPool(newConv(padded(plainConv, 2), f32, 5, 1, 6, [2]int{28, 28}, [2]int{5, 5}), squarePool(2, 2, 0), false),
-		newConvPool(newConv(strided, f32, 3, 3, 16, [2]int{47, 47}, [2]int{11, 11}), squarePool(3, 2, 0), false),
+		newConvPool(newConv(strided, f32, 9, 3, 16, [2]int{47, 47}, [2]int{11, 11}), squarePool(3, 2, 0), false),
 		newConvPool(newConv(padded(plainConv, 1), f32, 9, 17, 19, [2]int{13, 13}, [2]int{3, 3}), squarePool(3, 2, 0), false),
 		newConvPool(newConv(grouped, f32, 3, 12, 24, [2]int{19, 8}, [2]int{3, 3}), squarePool(2, 3, 0), true),
 		newConvPool(newConv(plainConv, f32, 2, 2, 3, [2]int{5, 6}, [2]int{2, 2}), squarePool(2, 2, 5), false),
