@@ -10,7 +10,7 @@ import (
 func eval(ctx context.Context, c *call) error {
 	weights := c.String("weights", "runs/lenet/model.safetensors", "weights `file`")
 	from := c.String("data", "mnist", "mnist, or a `folder` with the four MNIST files; its test images are used")
-	engineName := c.String("engine", "cpu", "cpu, std or ref")
+	engineName := c.String("engine", "cpu", "one of "+list(engines()))
 	confusion := c.String("confusion", "", "draw the confusion matrix into this PNG `file`")
 	if err := c.parse(false); err != nil {
 		return err

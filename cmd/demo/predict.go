@@ -22,7 +22,7 @@ var prepares = map[string]func(image.Image) ([]float32, error){
 func predict(ctx context.Context, c *call) error {
 	weights := c.String("weights", "runs/lenet/model.safetensors", "weights `file`")
 	top := c.Int("top", 3, "how many classes to print")
-	engineName := c.String("engine", "cpu", "cpu, std or ref")
+	engineName := c.String("engine", "cpu", "one of "+list(engines()))
 	if err := c.parse(true); err != nil {
 		return err
 	}

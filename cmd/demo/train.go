@@ -40,7 +40,7 @@ func trainCommand(ctx context.Context, c *call) error {
 	c.IntVar(&s.Batch, "batch", 64, "images a step")
 	c.Float64Var(&s.LR, "lr", 0, "learning rate at the start; 0 is the model's own")
 	c.Uint64Var(&s.Seed, "seed", 1, "fixes initialisation and shuffling")
-	c.StringVar(&s.Engine, "engine", "cpu", "cpu, std or ref")
+	c.StringVar(&s.Engine, "engine", "cpu", "one of "+list(engines()))
 	c.StringVar(&s.VM, "vm", "plexaura", "what computes losses and gradients: plexaura, or gorgonia, whose TapeMachine leaves the engine the updates")
 	c.IntVar(&s.Limit, "limit", 0, "train on the first `N` images alone; 0 is all")
 	out := c.String("out", "", "run `folder` (default runs/MODEL)")
