@@ -1,6 +1,7 @@
 package data_test
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"maps"
@@ -39,7 +40,7 @@ func loader(t testing.TB, ds data.Dataset, o data.Batching) *data.Loader {
 // tensors hold just those.
 func batches(t testing.TB, l *data.Loader, epoch, first int) (all [][]int) {
 	t.Helper()
-	for b, err := range l.EpochFrom(epoch, first) {
+	for b, err := range l.EpochFrom(context.Background(), epoch, first) {
 		require.NoError(t, err)
 		require.Equal(t, first+len(all), b.Index)
 		n := len(b.Examples)
@@ -112,7 +113,7 @@ func TestEpochFromGoesOnWhereItWasBrokenOff(t *testing.T) {
 		require.Equal(t, whole, append(slices.Clone(whole[:k]), rest...))
 	}
 	for _, bad := range [][2]int{{-1, 0}, {0, -1}} {
-		for _, err := range loader(t, counting(t, 3), o).EpochFrom(bad[0], bad[1]) {
+		for _, err := range loader(t, counting(t, 3), o).EpochFrom(context.Background(), bad[0], bad[1]) {
 			require.ErrorContains(t, err, "data: no batch")
 		}
 	}
@@ -217,7 +218,7 @@ func TestRegressionTargets(t *testing.T) {
 	ds, err := data.New([]float32{1, 2, 3}, []float32{10, 11, 20, 21, 30, 31},
 		data.Info{Input: shape.F32(1), Target: shape.F32(2)})
 	require.NoError(t, err)
-	for b, err := range loader(t, ds, data.Batching{Size: 2}).EpochFrom(0, 1) {
+	for b, err := range loader(t, ds, data.Batching{Size: 2}).EpochFrom(context.Background(), 0, 1) {
 		require.NoError(t, err)
 		require.Equal(t, tensor.Shape{1, 2}, b.Y.Shape())
 		require.Equal(t, []float32{30, 31}, b.Y.Data())

@@ -1,6 +1,7 @@
 // Package data holds datasets and cuts them into batches. A [Dataset] gives examples by
-// number; a [Loader] shuffles them by seed and epoch and fills batches in memory that it
-// reuses. The format readers are in the folders below.
+// number; a [Loader] shuffles them by seed and epoch, changes them by an [Augmentation] and a
+// [Mixer], and fills batches, ahead of their use if asked to, in memory that it reuses. The
+// readers of formats and the augmentations are in the folders below.
 //
-// Knows shape, internal/philox and gorgonia's tensor. Never imports graph or an engine.
+// Knows shape, internal/philox, internal/simd and gorgonia's tensor. Never imports graph or an engine.
 package data

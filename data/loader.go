@@ -1,14 +1,16 @@
 package data
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"iter"
 	"math/bits"
+	"time"
+
+	"gorgonia.org/tensor"
 
 	"github.com/plexaura/plexaura/internal/philox"
-	"github.com/plexaura/plexaura/shape"
-	"gorgonia.org/tensor"
 )
 
 // Batching says how a [Loader] cuts a dataset into batches.
@@ -19,7 +21,16 @@ type Batching struct {
 	// Shuffle puts the examples of each epoch into a new order, which depends on Seed, the
 	// epoch and the number of examples alone. Without it, the order is that of the dataset.
 	Shuffle bool
-	Seed    uint64
+	// Seed fixes the order, Augment and Mix.
+	Seed uint64
+	// Augment, if not nil, changes the input of each example, another way in each epoch.
+	Augment Augmentation
+	// Mix, if not nil, then combines the examples of each batch.
+	Mix Mixer
+	// Workers is how many goroutines fill batches while the loop is busy with those before.
+	// There is memory for one batch more than that. 0 means that the loop fills each batch
+	// when it wants it. The batches are the same, to the bit, for any number.
+	Workers int
 }
 
 // Batch is some examples, side by side. All of it is valid until the next batch.
@@ -28,80 +39,75 @@ type Batch struct {
 	Examples []int         // the examples' numbers in the dataset
 	X        *tensor.Dense // float32 inputs, (n,C,H,W)
 	Y        *tensor.Dense // int32 class numbers, (n), or other targets with the axis n in front
+	Waited   time.Duration // how long the loop waited for the batch
 }
 
 // Loader cuts a dataset into batches, in memory that it reuses. It serves one loop at a time.
 type Loader struct {
-	ds          Dataset
-	o           Batching
-	order       []int
-	x           []float32
-	labels      []int32 // one of labels and targets is nil
-	targets     []float32
-	full, short Batch // views of the memory: of o.Size examples and of what the last batch has
+	ds    Dataset
+	o     Batching
+	info  Info
+	order []int
+	slots []*slot // batch k is filled in slot k%len(slots)
 }
 
 // NewLoader returns a Loader of ds.
 func NewLoader(ds Dataset, o Batching) (*Loader, error) {
-	info, n := ds.Info(), ds.Len()
-	if err := info.Err(); err != nil {
-		return nil, fmt.Errorf("data: %w", err)
-	}
-	if n == 0 {
+	n := ds.Len()
+	switch {
+	case n == 0:
 		return nil, errors.New("data: the dataset is empty")
-	}
-	if o.Size < 1 {
+	case o.Size < 1:
 		return nil, fmt.Errorf("data: batch size %d; want at least 1", o.Size)
+	case o.Workers < 0:
+		return nil, fmt.Errorf("data: %d workers; want at least 0", o.Workers)
 	}
 	o.Size = min(o.Size, n)
-	if maxBatch := maxExample / max(info.Input.Len(), info.Target.Len()); o.Size > maxBatch {
-		return nil, fmt.Errorf("data: batch size %d is too large for examples of %v; want at most %d", o.Size, info.Input, maxBatch)
+	l := &Loader{ds: ds, o: o, order: sequence(n)}
+	for range o.Workers + 1 {
+		s, err := newSlot(ds, o)
+		if err != nil {
+			return nil, fmt.Errorf("data: %w", err)
+		}
+		l.slots = append(l.slots, s)
 	}
-	l := &Loader{ds: ds, o: o, order: sequence(n), x: make([]float32, o.Size*info.Input.Len())}
-	if info.Target.DType == shape.Int32 {
-		l.labels = make([]int32, o.Size*info.Target.Len())
-	} else {
-		l.targets = make([]float32, o.Size*info.Target.Len())
-	}
-	l.full, l.short = l.view(o.Size), l.view((n-1)%o.Size+1)
+	l.info = l.slots[0].info
 	return l, nil
 }
 
-// view returns a batch over the memory of the first n examples.
-func (l *Loader) view(n int) Batch {
-	info := l.ds.Info()
-	b := Batch{X: dense(l.x, n, info.Input)}
-	if l.labels != nil {
-		b.Y = dense(l.labels, n, info.Target)
-	} else {
-		b.Y = dense(l.targets, n, info.Target)
-	}
-	return b
-}
-
-func dense[T float32 | int32](memory []T, n int, each shape.Type) *tensor.Dense {
-	s := each.Insert(0, shape.Dim(n))
-	return tensor.New(tensor.WithShape(s.Ints()...), tensor.WithBacking(memory[:s.Len()]))
-}
+// Info describes the examples in the batches, after Augment and Mix.
+func (l *Loader) Info() Info { return l.info }
 
 // Len is the number of batches in an epoch.
 func (l *Loader) Len() int { return (len(l.order)-1)/l.o.Size + 1 }
 
 // Epoch returns the batches of an epoch; epochs are counted from 0. It ends after the first
 // error, which only a dataset that can fail to read gives.
-func (l *Loader) Epoch(epoch int) iter.Seq2[Batch, error] { return l.EpochFrom(epoch, 0) }
+func (l *Loader) Epoch(epoch int) iter.Seq2[Batch, error] {
+	return l.EpochFrom(context.Background(), epoch, 0)
+}
 
 // EpochFrom returns the batches of an epoch from the given one on. They are those that
-// [Loader.Epoch] gives: a run can go on where it was broken off.
-func (l *Loader) EpochFrom(epoch, batch int) iter.Seq2[Batch, error] {
+// [Loader.Epoch] gives: a run can go on where it was broken off. Where ctx is cancelled, the
+// cause is the last error. When the loop ends, in whatever way, nothing is read any more and
+// no goroutine is left.
+func (l *Loader) EpochFrom(ctx context.Context, epoch, batch int) iter.Seq2[Batch, error] {
 	return func(yield func(Batch, error) bool) {
 		if epoch < 0 || batch < 0 {
 			yield(Batch{}, fmt.Errorf("data: no batch %d of epoch %d", batch, epoch))
 			return
 		}
 		l.arrange(epoch)
+		next := func(k int) (Batch, error) { return l.fill(ctx, epoch, k) }
+		if l.o.Workers > 0 && batch < l.Len() {
+			p := l.ahead(ctx, epoch, batch)
+			defer p.stop()
+			next = p.next
+		}
 		for k := batch; k < l.Len(); k++ {
-			b, err := l.load(k)
+			begun := time.Now()
+			b, err := next(k)
+			b.Waited = time.Since(begun)
 			if !yield(b, err) || err != nil {
 				return
 			}
@@ -118,26 +124,11 @@ func (l *Loader) arrange(epoch int) {
 	}
 }
 
-func (l *Loader) load(k int) (Batch, error) {
+// fill fills batch k in its slot.
+func (l *Loader) fill(ctx context.Context, epoch, k int) (Batch, error) {
 	first := k * l.o.Size
-	b := l.full
-	if first+l.o.Size > len(l.order) {
-		b = l.short
-	}
-	b.Index, b.Examples = k, l.order[first:min(first+l.o.Size, len(l.order))]
-	for j, i := range b.Examples {
-		e := Example{X: part(l.x, j, l.o.Size), Labels: part(l.labels, j, l.o.Size), Targets: part(l.targets, j, l.o.Size)}
-		if err := l.ds.Read(i, e); err != nil {
-			return Batch{}, fmt.Errorf("data: example %d: %w", i, err)
-		}
-	}
-	return b, nil
-}
-
-// part returns the j-th of n equal parts of s.
-func part[T any](s []T, j, n int) []T {
-	size := len(s) / n
-	return s[j*size : (j+1)*size : (j+1)*size]
+	examples := l.order[first:min(first+l.o.Size, len(l.order))]
+	return l.slots[k%len(l.slots)].fill(ctx, epoch, k, examples)
 }
 
 // shuffle puts s into random order by the method of Fisher and Yates. The bias of the

@@ -18,7 +18,7 @@ func (d normalised) Read(i int, e Example) error {
 	if err := d.Dataset.Read(i, e); err != nil {
 		return err
 	}
-	d.from.undo(e.X)
+	d.from.Undo(e.X)
 	d.to.Apply(e.X)
 	return nil
 }
@@ -32,8 +32,8 @@ func WithPreprocess(ds Dataset, p Preprocess) (Dataset, error) {
 	return normalised{ds, info.Preprocess, p}, nil
 }
 
-// undo turns an input back into intensities.
-func (p Preprocess) undo(x []float32) {
+// Undo turns an input back into intensities, in place.
+func (p Preprocess) Undo(x []float32) {
 	if len(p.Mean) == 0 {
 		return
 	}

@@ -1,8 +1,9 @@
 package models
 
 import (
-	"context"
 	"encoding/json"
+	"image"
+	"image/png"
 	"math"
 	"os"
 	"strings"
@@ -23,12 +24,18 @@ import (
 	"github.com/plexaura/plexaura/vm"
 )
 
-// published is what testdata/published.py writes of a model of torchvision.
+// published is what testdata/published.py writes of a model in PyTorch.
 type published struct {
 	Tensors    [][]any // name and extents of each parameter and running statistic
 	Parameters int
-	Norm, Sum  float64
-	Sample     []float64 // every 50th logit
+	sketch     // of the logits for an image that a counter makes
+	Photo      sketch
+}
+
+// sketch is what is kept of the logits for an image.
+type sketch struct {
+	Norm, Sum float64
+	Sample    []float64 // every 50th logit
 }
 
 var networks = []struct {
@@ -38,6 +45,7 @@ var networks = []struct {
 	large bool
 }{
 	{"alexnet", alexnet.Model, .71, true},
+	{"alexnet2012", alexnet.Model2012, .724, true}, // not torchvision's; see models/alexnet
 	{"vgg11", vgg.VGG11, 7.61, true},
 	{"vgg16", vgg.VGG16, 15.47, true},
 	{"resnet18", resnet.ResNet18, 1.81, false},
@@ -46,7 +54,8 @@ var networks = []struct {
 	{"mobilenetv2", mobilenet.V2, .30, false},
 }
 
-// With the same weights the models give the logits of torchvision's, so that published weight files fit them.
+// With the same weights the models give the logits of torchvision's, so that published weight files fit them: for
+// an image made of numbers, and for a photograph in the same pixels.
 func TestPublishedNetworks(t *testing.T) {
 	text, err := os.ReadFile("testdata/published.json")
 	require.NoError(t, err)
@@ -109,17 +118,42 @@ func requireLogits(t *testing.T, want published, logits *graph.Node) {
 	require.NoError(t, err)
 	m, err := p.NewMachine(s)
 	require.NoError(t, err)
-	out, err := m.Run(context.Background(), counter(1000, []int{1, 3, 224, 224}, func(v float64) float64 { return v }))
+	const size = 3 * 224 * 224
+	images := append(counter(1000, size, func(v float64) float64 { return v }), photo(t)...)
+	out, err := m.Run(t.Context(), tensor.New(tensor.WithShape(2, 3, 224, 224), tensor.WithBacking(images)))
 	require.NoError(t, err)
 	y := out[0].Float32s()
+	want.require(t, y[:1000])
+	want.Photo.require(t, y[1000:])
+}
+
+// photo is testdata/cat.png, normalised.
+func photo(t *testing.T) (x []float32) {
+	f, err := os.Open("testdata/cat.png")
+	require.NoError(t, err)
+	defer f.Close()
+	img, err := png.Decode(f)
+	require.NoError(t, err)
+	pixels := img.(*image.RGBA)
+	require.Equal(t, image.Rect(0, 0, 224, 224), pixels.Rect)
+	mean, std := []float32{.485, .456, .406}, []float32{.229, .224, .225}
+	for c := range mean {
+		for i := c; i < len(pixels.Pix); i += 4 {
+			x = append(x, (float32(pixels.Pix[i])/255-mean[c])/std[c])
+		}
+	}
+	return x
+}
+
+func (want sketch) require(t *testing.T, logits []float32) {
 	norm, sum, largest := 0.0, 0.0, 0.0
-	for _, v := range y {
+	for _, v := range logits {
 		norm, sum, largest = norm+float64(v)*float64(v), sum+float64(v), max(largest, math.Abs(float64(v)))
 	}
 	require.InEpsilon(t, want.Norm, math.Sqrt(norm), 1e-5)
-	require.InDelta(t, want.Sum, sum, 1e-5*largest*float64(len(y)))
+	require.InDelta(t, want.Sum, sum, 1e-5*largest*float64(len(logits)))
 	for i, v := range want.Sample {
-		require.InDelta(t, v, y[50*i], 2e-5*largest, "logit %d", 50*i)
+		require.InDelta(t, v, logits[50*i], 1e-5*largest, "logit %d", 50*i)
 	}
 }
 
@@ -129,7 +163,7 @@ func value(p int, name string, dims []int) *tensor.Dense {
 	for _, d := range dims[1:] {
 		fanIn *= d
 	}
-	return counter(p, dims, func(v float64) float64 {
+	v := counter(p, fanIn*dims[0], func(v float64) float64 {
 		switch {
 		case len(dims) > 1:
 			return v / math.Sqrt(float64(fanIn))
@@ -138,16 +172,13 @@ func value(p int, name string, dims []int) *tensor.Dense {
 		}
 		return .1 * v
 	})
+	return tensor.New(tensor.WithShape(dims...), tensor.WithBacking(v))
 }
 
-func counter(p int, dims []int, of func(float64) float64) *tensor.Dense {
-	n := 1
-	for _, d := range dims {
-		n *= d
-	}
+func counter(p, n int, of func(float64) float64) []float32 {
 	v := make([]float32, n)
 	for i := range v {
 		v[i] = float32(of(float64((7919*i+131*p)%1009)/504.5 - 1))
 	}
-	return tensor.New(tensor.WithShape(dims...), tensor.WithBacking(v))
+	return v
 }

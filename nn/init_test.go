@@ -71,12 +71,20 @@ func TestDefaultInitialisersArePyTorchs(t *testing.T) {
 		{nn.Conv2D{Out: 8, Kernel: nn.Rect(3, 5), Groups: 2}, shape.F32(shape.N, 4, 9, 9), 2 * 3 * 5},
 		{nn.Conv1D{Out: 8, Kernel: 3}, shape.F32(shape.N, 4, 9), 4 * 3},
 		{nn.Linear{Out: 8}, shape.F32(shape.N, 7), 7},
+		{nn.Conv3D{Out: 8, Kernel: [3]int{2, 3, 1}, Groups: 2}, shape.F32(shape.N, 4, 9, 9, 9), 2 * 2 * 3},
+		{nn.ConvTranspose2D{Out: 8, Kernel: nn.Rect(3, 5), Groups: 2}, shape.F32(shape.N, 6, 9, 9), 4 * 3 * 5}, // of axis 1 of the weight
 	} {
 		b := 1 / math.Sqrt(tt.fanIn)
 		g := apply(tt.layer, tt.x).g
 		require.Equal(t, nn.Uniform{Lo: -b, Hi: b}, g.Leaf("weight").Init())
 		require.Equal(t, nn.Uniform{Lo: -b, Hi: b}, g.Leaf("bias").Init())
 	}
+	for _, l := range []nn.Layer{nn.LSTM{Hidden: 9}, nn.GRU{Hidden: 9}} {
+		for _, p := range apply(l, shape.F32(shape.N, 2, 4)).g.Params() {
+			require.Equal(t, nn.Uniform{Lo: -1. / 3, Hi: 1. / 3}, p.Init())
+		}
+	}
+	require.Equal(t, nn.Normal{Std: 1}, apply(nn.Embedding{Count: 3, Dim: 2}, shape.I32(shape.N)).g.Leaf("weight").Init())
 	g := apply(nn.Conv2D{Out: 8, Kernel: 3, Init: nn.HeNormal{}, BiasInit: nn.Constant(1)}, shape.F32(shape.N, 4, 9, 9)).g
 	require.Equal(t, nn.HeNormal{}, g.Leaf("weight").Init())
 	require.Equal(t, nn.Constant(1), g.Leaf("bias").Init())

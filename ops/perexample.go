@@ -1,6 +1,7 @@
 package ops
 
 import (
+	"errors"
 	"fmt"
 
 	"github.com/plexaura/plexaura/engine"
@@ -136,7 +137,7 @@ func (op ConcatOp) PerExample(n *graph.Node, in []*graph.Node) (*graph.Node, err
 	}
 	switch {
 	case !some && op.Axis == 0 && isBatch(n.Type().Shape):
-		return nil, fmt.Errorf("it joins batches, after which it is no longer told which row is of which example")
+		return nil, errors.New("it joins batches, after which it is no longer told which row is of which example")
 	case !some:
 		return n, nil
 	}
@@ -178,7 +179,7 @@ func (r region) perRow(n *graph.Node, in []*graph.Node, f func(region) *graph.No
 	case own(n, in, 0):
 		return f(r.withRows(in[0].Type().Dim(0))), nil
 	case isBatch(n.Type().Shape) && !r.takesAllRows():
-		return nil, fmt.Errorf("it takes part of the batch, after which it is no longer told which row is of which example")
+		return nil, errors.New("it takes part of the batch, after which it is no longer told which row is of which example")
 	}
 	return n, nil
 }

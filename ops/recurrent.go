@@ -97,8 +97,8 @@ func LSTM(x, h, c *graph.Node, r Recurrence) (all, hLast, cLast *graph.Node) {
 //
 //	r = sigmoid(aᵣ + bᵣ)    z = sigmoid(a_z + b_z)    n = tanh(aₙ + r*bₙ)    h' = (1-z)*n + z*h
 //
-// Cho et al., "Learning Phrase Representations using RNN Encoder-Decoder", 2014; as in PyTorch, and in
-// the second version of the paper's preprint, r acts on the product of WeightHH and h.
+// Cho et al., "Learning Phrase Representations using RNN Encoder-Decoder", 2014; as in PyTorch, r
+// acts on the product of WeightHH and h, in the paper as published on h.
 func GRUCell(x, h *graph.Node, r Recurrence) *graph.Node {
 	bad := refused("GRUCell", func() error {
 		if x.Type().Rank() != 2 {

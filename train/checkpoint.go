@@ -36,6 +36,7 @@ type Progress struct {
 	SoFar    Metrics `json:"so_far"` // of these batches
 	Rate     float64 `json:"rate"`   // of the last step
 	Seconds  float64 `json:"-"`      // spent on these batches; times are not saved, so that equal runs give equal files
+	Waited   float64 `json:"-"`      // seconds of these that steps waited for data
 	Timed    int     `json:"-"`      // examples that Seconds were spent on: not those before a resume
 	Seed     uint64  `json:"seed"`
 	Size     int     `json:"batch_size"`

@@ -118,6 +118,7 @@ func TestMetricsLines(t *testing.T) {
 			"epoch": float64(e.Number), "loss": e.Train.Loss(), "accuracy": e.Train.Accuracy(),
 			"validation_loss": e.Validation.Loss(), "validation_accuracy": e.Validation.Accuracy(),
 			"learning_rate": e.Rate, "seconds": e.Seconds, "examples_per_second": e.ExamplesPerSecond(),
+			"wait_share": e.WaitShare(),
 		}, got)
 	}
 	require.False(t, lines.More())

@@ -36,14 +36,24 @@ type Config struct {
 	// Batch is the number of examples in a step. What is left over at the end of an epoch
 	// makes a smaller one, which counts by its own size. Default 64.
 	Batch int
-	// Seed fixes initialisation, the order of the examples in each epoch, and dropout.
+	// Seed fixes initialisation, the order of the examples in each epoch, augmentation and
+	// dropout.
 	Seed uint64
+	// Augment, if not nil, changes the training inputs, another way in each epoch. What it makes
+	// of them is what the model takes and what validation images are like.
+	Augment data.Augmentation
+	// Mix, if not nil, combines the examples of a training batch. Where it makes distributions of
+	// class numbers, Loss is given those, and training has no accuracy.
+	Mix data.Mixer
+	// Workers is how many goroutines load batches while steps are made. The results are the
+	// same, to the bit, for any number. 0 means one, -1 none: then each step loads its own.
+	Workers int
 
 	// Store holds values to start from, if not nil, such as those of a [Checkpoint]; it is
 	// trained in place. Values that it lacks are initialised, from its own seed.
 	Store *vm.Store
 	// Resume, if not nil, is the run to go on with; its store is trained in place. Seed,
-	// Batch and Train must be those that it was made with.
+	// Batch, Train, Augment and Mix must be those that it was made with.
 	Resume *Checkpoint
 
 	// Folder is where the run is kept, in the files [CheckpointFile], [MetricsFile] and
@@ -84,6 +94,7 @@ type Step struct {
 	Rate     float64 // learning rate
 	SoFar    Metrics // of the epoch up to and with this batch
 	Seconds  float64 // spent on training in this epoch
+	Waited   float64 // seconds of these that steps waited for data
 	Timed    int     // examples that Seconds were spent on: not those before a resume
 }
 
@@ -108,6 +119,8 @@ func (c Config) withDefaults() (Config, error) {
 		return c, errors.New("the Config has no Optimizer")
 	case c.Store != nil && c.Resume != nil:
 		return c, errors.New("the Config has a Store and a Resume; a resumed run has the store of its checkpoint")
+	case c.Workers < -1:
+		return c, fmt.Errorf("Workers is %d; want at least 1, 0 for one, or -1 for none", c.Workers)
 	case c.Epochs < 0:
 		return c, fmt.Errorf("Epochs is %d; want at least 1", c.Epochs)
 	}
@@ -118,6 +131,17 @@ func (c Config) withDefaults() (Config, error) {
 		c.Batch = defaultBatch
 	}
 	return c, nil
+}
+
+// workers is how many goroutines load.
+func (c Config) workers() int {
+	switch c.Workers {
+	case -1:
+		return 0
+	case 0:
+		return 1
+	}
+	return c.Workers
 }
 
 const defaultBatch = 64

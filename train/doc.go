@@ -6,8 +6,8 @@
 // had not been, from any step. A [Predictor] serves the result to any number of goroutines,
 // and evaluates it.
 //
-// One seed covers initialisation, the order of the examples and dropout: two runs give the
-// same bits, whatever GOMAXPROCS is.
+// One seed covers initialisation, the order of the examples, augmentation and dropout: two
+// runs give the same bits, whatever GOMAXPROCS is and however many goroutines load.
 //
 // Knows graph, ops, autodiff, nn, optim, engine, vm, data and interop/safetensors. Never
 // imports models, nor an implementation of engine.

@@ -46,7 +46,8 @@ type run struct {
 	Config
 	state      *Checkpoint
 	start      Start
-	step, eval *runner // eval is nil without validation
+	step, eval *runner   // eval is nil without validation
+	info       data.Info // of the examples, augmented but not mixed
 	batches    *data.Loader
 	validation *data.Loader
 	folder     folder
@@ -59,11 +60,11 @@ func newRun(c Config) (*run, error) {
 		return nil, err
 	}
 	r := &run{Config: c, folder: folder(c.Folder)}
-	net, err := build(c.Model, c.Train.Info(), c.Loss, c.Optimizer, c.Derive != nil)
-	if err != nil {
+	if err := r.load(); err != nil {
 		return nil, err
 	}
-	if err := r.load(); err != nil {
+	net, err := build(c.Model, r.info, r.batches.Info().Target, c.Loss, c.Optimizer, c.Derive != nil)
+	if err != nil {
 		return nil, err
 	}
 	if err := r.begin(); err != nil {
@@ -77,14 +78,22 @@ func newRun(c Config) (*run, error) {
 
 // load makes the loaders.
 func (r *run) load() (err error) {
-	r.batches, err = data.NewLoader(r.Train, data.Batching{Size: r.Batch, Shuffle: true, Seed: r.Seed})
-	if err != nil || r.Validation == nil {
+	r.batches, err = data.NewLoader(r.Train, data.Batching{
+		Size: r.Batch, Shuffle: true, Seed: r.Seed, Augment: r.Augment, Mix: r.Mix, Workers: r.workers(),
+	})
+	if err != nil {
 		return err
 	}
-	if err := sameData(r.Train.Info(), r.Validation.Info()); err != nil {
+	raw := r.Train.Info()
+	r.info = r.batches.Info()
+	r.info.Target, r.info.Classes = raw.Target, raw.Classes
+	if r.Validation == nil {
+		return nil
+	}
+	if err := sameData(r.info, r.Validation.Info()); err != nil {
 		return fmt.Errorf("training and validation: %w", err)
 	}
-	r.validation, err = data.NewLoader(r.Validation, data.Batching{Size: r.Batch})
+	r.validation, err = data.NewLoader(r.Validation, data.Batching{Size: r.Batch, Workers: r.workers()})
 	if err != nil {
 		return fmt.Errorf("validation: %w", err)
 	}
@@ -104,7 +113,7 @@ func (r *run) begin() error {
 	if r.state.Store == nil {
 		r.state.Store = vm.NewStore(r.Seed)
 	}
-	r.state.Info = r.Train.Info()
+	r.state.Info = r.info
 	if r.Name != "" {
 		r.state.Name = r.Name
 	}
@@ -130,7 +139,7 @@ func (r *run) resumable() error {
 	case p.Batch < 0 || p.Batch > r.batches.Len():
 		return fmt.Errorf("the checkpoint is at batch %d of %d", p.Batch, r.batches.Len())
 	}
-	return sameData(r.Resume.Info, r.Train.Info())
+	return sameData(r.Resume.Info, r.info)
 }
 
 // sameData says how two kinds of data differ.
@@ -183,7 +192,7 @@ func (r *run) compile(net *Network) error {
 	if err := r.match(leaves); err != nil {
 		return err
 	}
-	if r.step, err = newRunner(training, r.state.Store, r.state.Info, net.derived); err != nil {
+	if r.step, err = newRunner(training, r.state.Store, r.batches.Info(), net.derived); err != nil {
 		return err
 	}
 	if r.eval, err = newRunner(evaluation, r.state.Store, r.state.Info, nil); err != nil {
@@ -304,7 +313,7 @@ func (r *run) epoch(ctx context.Context) error {
 	p := &r.state.Progress
 	number := len(p.Epochs) + 1
 	begun := time.Now().Add(-time.Duration(p.Seconds * float64(time.Second)))
-	for b, err := range r.batches.EpochFrom(number-1, p.Batch) {
+	for b, err := range r.batches.EpochFrom(ctx, number-1, p.Batch) {
 		batch := p.Batch + 1
 		if err == nil {
 			err = r.advance(ctx, b, begun)
@@ -314,7 +323,7 @@ func (r *run) epoch(ctx context.Context) error {
 			return fmt.Errorf("epoch %d of %d, batch %d of %d (step %d): %w", number, r.Epochs, batch, r.batches.Len(), step, err)
 		}
 	}
-	e := Epoch{Number: number, Train: p.SoFar, Rate: p.Rate, Seconds: p.Seconds, Timed: p.Timed}
+	e := Epoch{Number: number, Train: p.SoFar, Rate: p.Rate, Seconds: p.Seconds, Waited: p.Waited, Timed: p.Timed}
 	if err := r.validate(ctx, &e); err != nil {
 		return fmt.Errorf("validation after epoch %d of %d: %w", number, r.Epochs, err)
 	}
@@ -334,13 +343,14 @@ func (r *run) advance(ctx context.Context, b data.Batch, begun time.Time) error 
 	p := &r.state.Progress
 	p.SoFar.add(m)
 	p.Timed += m.Examples
+	p.Waited += b.Waited.Seconds()
 	p.Batch, p.Rate, p.Seconds, r.unsaved = b.Index+1, rate, time.Since(begun).Seconds(), true
 	if r.OnStep == nil {
 		return nil
 	}
 	return r.OnStep(Step{
 		Epoch: len(p.Epochs) + 1, Batch: p.Batch, Batches: r.batches.Len(), Examples: m.Examples,
-		Loss: m.Loss(), Rate: rate, SoFar: p.SoFar, Seconds: p.Seconds, Timed: p.Timed,
+		Loss: m.Loss(), Rate: rate, SoFar: p.SoFar, Seconds: p.Seconds, Waited: p.Waited, Timed: p.Timed,
 	})
 }
 
@@ -364,7 +374,7 @@ func (r *run) validate(ctx context.Context, e *Epoch) error {
 func (r *run) finish(e Epoch) error {
 	p := &r.state.Progress
 	p.Epochs = append(p.Epochs, e)
-	p.Batch, p.SoFar, p.Seconds, p.Timed = 0, Metrics{}, 0, 0
+	p.Batch, p.SoFar, p.Seconds, p.Waited, p.Timed = 0, Metrics{}, 0, 0, 0
 	r.unsaved = true
 	if err := r.save(); err != nil {
 		return err

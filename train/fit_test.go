@@ -34,13 +34,13 @@ func TestFitLearns(t *testing.T) {
 	require.Equal(t, 0.01, last.Rate)
 }
 
-// One seed fixes initialisation, shuffling and dropout; two runs give the same bits
-// (Lasagne#6), and GOMAXPROCS does not matter.
+// One seed fixes initialisation, shuffling, augmentation and dropout; two runs give the same
+// bits (Lasagne#6), and GOMAXPROCS does not matter.
 func TestOneSeed(t *testing.T) {
 	run := func(seed uint64, procs int) (map[string][]float64, []train.Epoch) {
 		defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(procs))
-		c := config(t)
-		c.Seed = seed
+		c := augmented(t)
+		c.Seed, c.Workers = seed, procs
 		result := fit(t, c)
 		return values(t, result.Checkpoint.Store), timeless(result.Epochs)
 	}

@@ -119,12 +119,13 @@ type line struct {
 	LearningRate       float64  `json:"learning_rate"`
 	Seconds            float64  `json:"seconds"`
 	ExamplesPerSecond  float64  `json:"examples_per_second"`
+	WaitShare          float64  `json:"wait_share"` // of the seconds, waiting for data
 }
 
 func lineOf(e Epoch) ([]byte, error) {
 	l := line{
 		Epoch: e.Number, Loss: e.Train.Loss(), Accuracy: accuracy(e.Train),
-		LearningRate: e.Rate, Seconds: e.Seconds, ExamplesPerSecond: e.ExamplesPerSecond(),
+		LearningRate: e.Rate, Seconds: e.Seconds, ExamplesPerSecond: e.ExamplesPerSecond(), WaitShare: e.WaitShare(),
 	}
 	if v := e.Validation; v != nil {
 		loss := v.Loss()

@@ -118,7 +118,7 @@ func floats(t testing.TB, s *vm.Store, name string) (v []float64) {
 // timeless returns epochs without what differs from run to run.
 func timeless(epochs []train.Epoch) []train.Epoch {
 	for i := range epochs {
-		epochs[i].Seconds, epochs[i].Timed = 0, 0
+		epochs[i].Seconds, epochs[i].Waited, epochs[i].Timed = 0, 0, 0
 	}
 	return epochs
 }

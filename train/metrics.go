@@ -36,6 +36,7 @@ type Epoch struct {
 	Validation *Metrics `json:"validation,omitempty"`
 	Rate       float64  `json:"rate"` // learning rate of the last step
 	Seconds    float64  `json:"-"`    // spent on training, without validation; not in a checkpoint
+	Waited     float64  `json:"-"`    // seconds of these that steps waited for data
 	Timed      int      `json:"-"`    // examples that Seconds were spent on: not those before a resume
 }
 
@@ -45,6 +46,14 @@ func (e Epoch) ExamplesPerSecond() float64 {
 		return 0
 	}
 	return float64(e.Timed) / e.Seconds
+}
+
+// WaitShare is the part of the time of training, from 0 to 1, that steps waited for data.
+func (e Epoch) WaitShare() float64 {
+	if e.Seconds == 0 {
+		return 0
+	}
+	return e.Waited / e.Seconds
 }
 
 // classes says where in an output the classes are: along axis 1, inner places apart.

@@ -39,6 +39,7 @@ type Network struct {
 const (
 	inputName  = "input"
 	targetName = "target"
+	mixedName  = "target.mixed" // of training, where it has another type
 )
 
 // Build makes the graphs of a model for data that info describes. By default the loss is
@@ -46,13 +47,14 @@ const (
 // point. Without an optimiser, opt being nil, there is no graph for training. The error is a
 // [graph.ErrorList] of all mistakes in the graph.
 func Build(model nn.Layer, info data.Info, loss Loss, opt optim.Optimizer) (*Network, error) {
-	n, err := build(model, info, loss, opt, false)
+	n, err := build(model, info, info.Target, loss, opt, false)
 	return n, prefixed(err)
 }
 
-// build makes the graphs. Where fed is set, that for training has the updates alone, and Inputs
-// in place of what a Derivation computes.
-func build(model nn.Layer, info data.Info, loss Loss, opt optim.Optimizer, fed bool) (*Network, error) {
+// build makes the graphs. That for training has targets of the type mixed, which is another
+// where examples are mixed. Where fed is set, it has the updates alone, and Inputs in place of
+// what a Derivation computes.
+func build(model nn.Layer, info data.Info, mixed shape.Type, loss Loss, opt optim.Optimizer, fed bool) (*Network, error) {
 	if model == nil {
 		return nil, errors.New("no model")
 	}
@@ -69,6 +71,9 @@ func build(model nn.Layer, info data.Info, loss Loss, opt optim.Optimizer, fed b
 	n.Evaluation = graph.Inference(value, output)
 	n.Inference = graph.Inference(output)
 	if opt != nil {
+		if mixed != info.Target {
+			value = applied(g, "Loss", loss.or(info.Target.DType)(output, g.Input(mixedName, batched(mixed))))
+		}
 		grads := autodiff.Grad(value, g.Params()...)
 		n.Training = []*graph.Node{value, output}
 		if fed && g.Err() == nil {

@@ -83,7 +83,7 @@ func newPredictor(model nn.Layer, w *Checkpoint, e engine.Engine) (*Predictor, e
 
 // network builds the graphs of a model that are run with the values of w.
 func network(model nn.Layer, w *Checkpoint, loss Loss) (*Network, error) {
-	net, err := build(model, w.Info, loss, nil, false)
+	net, err := build(model, w.Info, w.Info.Target, loss, nil, false)
 	if err == nil && w.Averaged {
 		net.average()
 	}
@@ -251,7 +251,7 @@ func (p *Predictor) evaluate(ctx context.Context, ds data.Dataset, loss Loss) (e
 	if err != nil {
 		return e, err
 	}
-	batches, err := data.NewLoader(ds, data.Batching{Size: defaultBatch})
+	batches, err := data.NewLoader(ds, data.Batching{Size: defaultBatch, Workers: 1})
 	if err != nil {
 		return e, err
 	}

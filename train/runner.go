@@ -49,7 +49,7 @@ func feedsOf(inputs []*graph.Node, d *derived) ([]feed, error) {
 			feeds = append(feeds, func(_ data.Batch, derived []*tensor.Dense) *tensor.Dense { return derived[at] })
 		case in.Name() == inputName:
 			feeds = append(feeds, func(b data.Batch, _ []*tensor.Dense) *tensor.Dense { return b.X })
-		case in.Name() == targetName:
+		case in.Name() == targetName || in.Name() == mixedName:
 			feeds = append(feeds, func(b data.Batch, _ []*tensor.Dense) *tensor.Dense { return b.Y })
 		default:
 			return nil, fmt.Errorf("the model has an Input of its own, %q, built at %v; only its argument is fed", in.Name(), in.Pos())
@@ -88,7 +88,7 @@ func (r *runner) outputs(ctx context.Context, b data.Batch) (derived []*tensor.D
 
 // runAll runs the program on every batch of an epoch that is not shuffled.
 func (r *runner) runAll(ctx context.Context, l *data.Loader) (sum Metrics, err error) {
-	for b, err := range l.Epoch(0) {
+	for b, err := range l.EpochFrom(ctx, 0, 0) {
 		if err != nil {
 			return sum, err
 		}

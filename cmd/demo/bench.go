@@ -48,7 +48,7 @@ func benchCases() (cases []benchCase) {
 	cases = append(cases, benchCase{"conv3x3/fwd", conv3x3Fwd}, benchCase{"conv3x3/bwd", conv3x3Bwd})
 	m := models()
 	noDropout := m["alexnet"]
-	noDropout.layer = alexnet.New(int(noDropout.classes), 0)
+	noDropout.build = func(classes int) nn.Layer { return alexnet.New(classes, 0) }
 	for _, c := range []struct {
 		name         string
 		model        model
@@ -310,7 +310,7 @@ func (m model) images(batch int) *tensor.Dense {
 func (m model) labels(batch int) *tensor.Dense {
 	ids := make([]int32, batch)
 	for i := range ids {
-		ids[i] = int32(37 * i % int(m.classes))
+		ids[i] = int32(37 * i % len(m.classes))
 	}
 	return tensor.New(tensor.WithShape(batch), tensor.WithBacking(ids))
 }

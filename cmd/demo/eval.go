@@ -4,31 +4,45 @@ import (
 	"context"
 	"fmt"
 
-	"github.com/plexaura/plexaura/train"
+	"github.com/plexaura/plexaura/data"
+	"github.com/plexaura/plexaura/data/picture"
+	"github.com/plexaura/plexaura/shape"
 )
 
 func eval(ctx context.Context, c *call) error {
-	weights := c.String("weights", "runs/lenet/model.safetensors", "weights `file`")
-	from := c.String("data", "mnist", "mnist, or a `folder` with the four MNIST files; its test images are used")
-	engineName := c.String("engine", "cpu", "one of "+list(engines()))
+	pick := c.pickWeights()
+	from := c.String("data", "mnist", dataUsage+"; the test images are used, or those of val where there are none")
 	confusion := c.String("confusion", "", "draw the confusion matrix into this PNG `file`")
+	limit := c.Int("test-limit", 0, "test on the first `N` images alone; 0 is all")
 	if err := c.parse(false); err != nil {
 		return err
 	}
-	m, p, err := loadPredictor(*weights, *engineName)
+	if *limit < 0 {
+		return usagef("-test-limit %d: at least 1, or 0 for all", *limit)
+	}
+	w, err := pick.load()
 	if err != nil {
 		return err
 	}
-	ds, err := loadData(*from, p.Info().Input.Shape, p.Info().Preprocess)
+	ds, err := loadData(*from, wide(w.Info), w.Info.Input.Shape, w.Info.Preprocess)
 	if err != nil {
 		return err
 	}
-	ev, err := p.Evaluate(ctx, ds.test, m.loss)
+	ds.limit(0, *limit)
+	part, name := ds.last()
+	if w.foreign {
+		w.Info.Classes = part.Info().Classes // their order is all that the weights tell
+	}
+	p, err := w.predictor()
+	if err != nil {
+		return fmt.Errorf("%w; the data have %d classes", err, len(part.Info().Classes))
+	}
+	ev, err := p.Evaluate(ctx, part, w.model.loss)
 	if err != nil {
 		return err
 	}
 	if *confusion != "" {
-		if err := drawConfusion(*confusion, "test", p.Info().Classes, ev); err != nil {
+		if err := drawConfusion(*confusion, name, p.Info().Classes, ev); err != nil {
 			return err
 		}
 	}
@@ -36,24 +50,11 @@ func eval(ctx context.Context, c *call) error {
 	return err
 }
 
-// loadPredictor reads a weights file; the model, its classes and its preprocessing stand in
-// the file.
-func loadPredictor(weights, engineName string) (model, *train.Predictor, error) {
-	e, err := findEngine(engineName)
-	if err != nil {
-		return model{}, nil, err
+// wide is the shape that pictures are scaled to before the centre is cut out.
+func wide(info data.Info) shape.Shape {
+	input := info.Input.Shape
+	if way, ok := picture.ParseShorter(info.Preprocess.Image); ok {
+		return shape.Of(input.Dim(0), shape.Dim(way), shape.Dim(way))
 	}
-	w, err := train.LoadCheckpoint(weights)
-	if err != nil {
-		return model{}, nil, err
-	}
-	m, ok := models()[w.Name]
-	if !ok {
-		return m, nil, fmt.Errorf("%s is for a model %q, which demo does not have; it has %s", weights, w.Name, list(models()))
-	}
-	p, err := train.NewPredictor(m.layer, w, e)
-	if err != nil {
-		return m, nil, fmt.Errorf("%s: %w", weights, err)
-	}
-	return m, p, nil
+	return input
 }

@@ -33,6 +33,11 @@ func TestMistakesAreOneLineAndAStatus(t *testing.T) {
 	require.NoError(t, os.WriteFile(junk, []byte("this is no weights file"), 0o644))
 	empty := filepath.Join(dir, "empty")
 	require.NoError(t, os.Mkdir(empty, 0o755))
+	few, unequal, single := pictures(t, 2), pictures(t, 2), pictures(t, 1)
+	require.NoError(t, os.RemoveAll(filepath.Join(unequal, "val", "class001")))
+	other := pictures(t, 2)
+	require.NoError(t, os.CopyFS(filepath.Join(other, "test"), os.DirFS(filepath.Join(single, "train"))))
+	color := cifarFolder(t)
 	for _, c := range []struct {
 		args   string
 		status int
@@ -45,8 +50,21 @@ func TestMistakesAreOneLineAndAStatus(t *testing.T) {
 		{"train -lr NaN", 2, "-lr NaN"},
 		{"train -lr -1", 2, "-lr -1"},
 		{"train -limit -1", 2, "-limit -1"},
-		{"train -model vgg", 2, `no model "vgg"; there are alexnet, lenet, lenet1998`},
-		{"train -model alexnet -out " + dir + "/run", 1, "the images of mnist are (1,28,28), the model takes (3,224,224)"},
+		{"train -model vgg", 2, `no model "vgg"; there are alexnet, alexnet-bn, alexnet2012, lenet, lenet1998`},
+		{"train -decay NaN", 2, "-decay NaN"},
+		{"train -step -1", 2, "-step -1"},
+		{"train -gamma 2", 2, "-gamma 2"},
+		{"train -test-limit -1", 2, "-test-limit -1"},
+		{"train -model lenet -data cifar10:" + color + " -out " + dir + "/run", 1, "the images of cifar10:" + color + " are (3,32,32), the model takes (1,28,28)"},
+		{"train -model lenet -data " + few + " -out " + dir + "/run", 1, "holds pictures, the model takes images (1,28,28)"},
+		{"train -model squeezenet -data " + unequal + " -out " + dir + "/run", 1, `differ in their classes: only the first has ["class001"]`},
+		{"train -model squeezenet -data " + other + " -out " + dir + "/run", 1, "other classes in test than in train"},
+		{"train -model squeezenet -data " + single + " -out " + dir + "/run", 1, `one class alone, ["class000"]`},
+		{"train -model squeezenet -data " + dir + "/nothing", 1, `nothing", and no such folder; there are cifar10, cifar100, fashion-mnist, mnist`},
+		{"train -data cifar100:" + dir + "/nothing", 1, "-data cifar100:FOLDER"},
+		{"train -workers -1", 2, "-workers -1"},
+		{"train -augment nonsense", 2, `no recipe "nonsense" to augment by; there are alexnet, cifar, imagenet, mnist, none`},
+		{"train -augment alexnet -out " + dir + "/run", 1, "the images of mnist are (1,28,28), the augmentation cuts its parts from (1,256,256)"},
 		{"train -engine gpu", 2, `no engine "gpu"`},
 		{"train extra", 2, `unexpected argument "extra"`},
 		{"train -nonsense", 2, "not defined: -nonsense"},
@@ -55,6 +73,9 @@ func TestMistakesAreOneLineAndAStatus(t *testing.T) {
 		{"train -resume -out " + dir + "/none", 1, "none"},
 		{"eval -weights " + dir + "/none", 1, "none"},
 		{"eval -weights " + junk, 1, "junk.safetensors"},
+		{"eval -test-limit -1", 2, "-test-limit -1"},
+		{"eval -model nonsense", 2, `no model "nonsense"`},
+		{"eval -model alexnet -weights " + junk, 1, "junk.safetensors"},
 		{"predict -weights " + junk, 2, "no picture"},
 		{"predict -weights " + junk + " x.png", 1, "junk.safetensors"},
 		{"predict -top 0 x.png", 2, "-top 0"},
@@ -129,7 +150,7 @@ func (w *trigger) Write(p []byte) (int, error) {
 
 func TestARunThatStoppedGoesOnBitForBit(t *testing.T) {
 	dir := t.TempDir()
-	common := []string{"train", "-limit", "700", "-batch", "32"}
+	common := []string{"train", "-limit", "700", "-batch", "32", "-augment", "mnist"}
 	at := func(folder string, more ...string) []string {
 		return append(append([]string{"-out", filepath.Join(dir, folder)}, more...), common[1:]...)
 	}
@@ -149,7 +170,7 @@ func TestARunThatStoppedGoesOnBitForBit(t *testing.T) {
 	require.Equal(t, 1, run(ctx, append([]string{"train"}, at("parts", "-epochs", "3")...), out, &errs))
 	require.Contains(t, errs.String(), "stopped at a whole step and saved")
 	require.NotEqual(t, weights(t, filepath.Join(dir, "whole")), weights(t, filepath.Join(dir, "parts")))
-	train([]string{"-resume", "-out", filepath.Join(dir, "parts")})
+	train([]string{"-resume", "-workers", "3", "-out", filepath.Join(dir, "parts")})
 	require.Equal(t, weights(t, filepath.Join(dir, "whole")), weights(t, filepath.Join(dir, "parts")))
 
 	// A longer total takes up what is left.
@@ -163,6 +184,9 @@ func TestARunThatStoppedGoesOnBitForBit(t *testing.T) {
 	status, _, conflict := demo(context.Background(), "train", "-resume", "-batch", "64", "-out", filepath.Join(dir, "short"))
 	require.Equal(t, 2, status)
 	require.Contains(t, conflict, "has -batch 32, not 64")
+	status, _, conflict = demo(context.Background(), "train", "-resume", "-augment", "none", "-out", filepath.Join(dir, "short"))
+	require.Equal(t, 2, status)
+	require.Contains(t, conflict, "has -augment mnist, not none")
 }
 
 func TestTrainThenEvalThenPredict(t *testing.T) {
@@ -171,6 +195,7 @@ func TestTrainThenEvalThenPredict(t *testing.T) {
 	status, out, errs := demo(context.Background(), "train", "-epochs", "2", "-limit", "6000", "-out", folder)
 	require.Zero(t, status, errs)
 	require.Contains(t, out, "seed 1")
+	require.Regexp(t, `(?m)^epoch 2/2: loss \d\.\d{4}, accuracy 0\.9.*; \d+ images/s, \d+\.\d% of the time waiting for data$`, out)
 	for _, name := range []string{"model.safetensors", "metrics.jsonl", "settings.json", "curves.png", "confusion.png"} {
 		info, err := os.Stat(filepath.Join(folder, name))
 		require.NoError(t, err)
@@ -252,13 +277,35 @@ func writeDigit(t *testing.T, dir string, i int) (path, label string) {
 }
 
 func TestSummaryHasThePublishedCounts(t *testing.T) {
-	_, out, errs := demo(context.Background(), "summary", "-model", "lenet")
-	require.Empty(t, errs)
-	require.Contains(t, out, "61,706")
-	require.Contains(t, out, "416,520")
-	require.Contains(t, out, "(N,16,5,5)")
-	_, out, _ = demo(context.Background(), "summary", "-model", "lenet1998")
-	require.Contains(t, out, "60,000")
+	for _, c := range []struct{ model, parameters, macs string }{
+		{"lenet", "61,706", "416,520"},
+		{"lenet1998", "60,000", ""},
+		{"alexnet", "61,100,840", "714,188,480"},
+		{"alexnet2012", "60,965,224", "724,406,816"},
+		{"vgg11", "132,863,336", "7,609,090,048"},
+		{"vgg16", "138,357,544", "15,470,264,320"},
+		{"resnet18", "11,689,512", "1,814,073,344"},
+		{"resnet50", "25,557,032", "4,089,184,256"},
+		{"squeezenet", "1,235,496", "349,151,936"},
+		{"mobilenetv2", "3,504,872", "300,774,272"},
+	} {
+		status, out, errs := demo(context.Background(), "summary", "-model", c.model)
+		require.Zero(t, status, errs)
+		require.Regexp(t, `(?m)^ +total +`+c.parameters+` +`+c.macs, out)
+	}
+}
+
+// Layers stand in the order in which they end, under the names of what they are.
+func TestSummaryNamesLayers(t *testing.T) {
+	for model, want := range map[string]string{
+		"lenet":       `conv2 +Conv2D +\(N,16,10,10\) .*\n +4 +ReLU`,
+		"alexnet2012": `conv1 +Conv2D .*\n +1 +ReLU .*\n +2 +LRN .*\n +3 +MaxPool2D`,
+		"resnet18":    `layer1.0.bn2 +BatchNorm .*\n +layer1.0 +ReLU .*\n +layer1.1.conv1 +Conv2D`,
+		"squeezenet":  `features.3.expand3x3 +Conv2D .*\n +features.3 +ReLU +\(N,128,55,55\)`,
+	} {
+		_, out, _ := demo(context.Background(), "summary", "-model", model)
+		require.Regexp(t, want, out)
+	}
 }
 
 func TestProgramNamesLinesAndLayers(t *testing.T) {

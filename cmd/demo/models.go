@@ -9,7 +9,9 @@ import (
 
 	"github.com/plexaura/plexaura/autodiff"
 	"github.com/plexaura/plexaura/data"
+	"github.com/plexaura/plexaura/data/imagenet"
 	"github.com/plexaura/plexaura/data/mnist"
+	"github.com/plexaura/plexaura/data/picture"
 	"github.com/plexaura/plexaura/engine"
 	"github.com/plexaura/plexaura/engine/cpu"
 	"github.com/plexaura/plexaura/engine/ref"
@@ -29,48 +31,67 @@ import (
 
 // model is one that the commands know by name.
 type model struct {
-	layer      nn.Layer
+	build      func(classes int) nn.Layer
 	image      shape.Shape // (C,H,W)
-	classes    shape.Dim
+	classes    []string    // of the data it was published for
 	loss       func(logits, target *graph.Node) *graph.Node
 	preprocess data.Preprocess
 	lr         float64 // that works well with the defaults of train
+	step       int     // epochs after which the learning rate is multiplied by gamma
+	gamma      float64
 }
 
 func models() map[string]model {
 	crossEntropy := func(logits, target *graph.Node) *graph.Node { return ops.CrossEntropy(logits, target) }
+	always := func(l nn.Layer) func(int) nn.Layer { return func(int) nn.Layer { return l } }
 	all := map[string]model{
 		"lenet": {
-			layer: lenet.Model, image: shape.Of(1, 28, 28), classes: 10,
-			loss: crossEntropy, preprocess: mnist.Info().Preprocess, lr: .05,
+			build: always(lenet.Model), image: shape.Of(1, 28, 28), classes: mnist.Info().Classes,
+			loss: crossEntropy, preprocess: mnist.Info().Preprocess, lr: .05, step: 2, gamma: .5,
 		},
 		"lenet1998": {
-			layer: lenet.Model1998, image: shape.Of(1, 28, 28), classes: 10,
-			loss: lenet.Loss1998, preprocess: preprocess1998(), lr: .002,
+			build: always(lenet.Model1998), image: shape.Of(1, 28, 28), classes: mnist.Info().Classes,
+			loss: lenet.Loss1998, preprocess: preprocess1998(), lr: .002, step: 2, gamma: .5,
 		},
 	}
-	for name, layer := range map[string]nn.Layer{
-		"alexnet": alexnet.Model, "vgg11": vgg.VGG11, "vgg16": vgg.VGG16, "resnet18": resnet.ResNet18, "resnet50": resnet.ResNet50,
-		"squeezenet": squeezenet.Model, "mobilenetv2": mobilenet.V2,
+	for name, build := range map[string]func(classes int) nn.Layer{
+		"alexnet":     func(n int) nn.Layer { return alexnet.New(n, .5) },
+		"alexnet-bn":  func(n int) nn.Layer { return alexnet.NewBatchNorm(n, .5) },
+		"alexnet2012": func(n int) nn.Layer { return alexnet.New2012(n, .5) },
+		"vgg11":       func(n int) nn.Layer { return vgg.New(vgg.Plan11, n, .5) },
+		"vgg16":       func(n int) nn.Layer { return vgg.New(vgg.Plan16, n, .5) },
+		"resnet18":    func(n int) nn.Layer { return resnet.New(resnet.Basic, [4]int{2, 2, 2, 2}, n) },
+		"resnet50":    func(n int) nn.Layer { return resnet.New(resnet.Bottleneck, [4]int{3, 4, 6, 3}, n) },
+		"squeezenet":  func(n int) nn.Layer { return squeezenet.New(n, .5) },
+		"mobilenetv2": func(n int) nn.Layer { return mobilenet.NewV2(n, .2) },
 	} {
 		all[name] = model{
-			layer: layer, image: shape.Of(3, 224, 224), classes: 1000,
-			loss: crossEntropy, preprocess: imageNet(), lr: .01,
+			build: build, image: shape.Of(3, 224, 224), classes: imagenet.Classes(),
+			loss: crossEntropy, preprocess: picture.ImageNet(), lr: .01, step: 30, gamma: .1,
 		}
 	}
+	published := all["alexnet2012"]
+	published.preprocess.Std = []float32{alexnet.Std2012, alexnet.Std2012, alexnet.Std2012}
+	all["alexnet2012"] = published
 	return all
 }
+
+// info describes the data that the model was published for.
+func (m model) info() data.Info {
+	return data.Info{
+		Input: shape.Type{DType: shape.Float32, Shape: m.image}, Target: shape.I32(),
+		Classes: m.classes, Preprocess: m.preprocess,
+	}
+}
+
+// layer is the model for as many classes as the data have.
+func (m model) layer(info data.Info) nn.Layer { return m.build(len(info.Classes)) }
 
 // preprocess1998 scales pixels as the paper does.
 func preprocess1998() data.Preprocess {
 	p := mnist.Info().Preprocess
 	p.Mean, p.Std = []float32{lenet.Mean1998}, []float32{lenet.Std1998}
 	return p
-}
-
-// imageNet is the usual normalisation of photographs.
-func imageNet() data.Preprocess {
-	return data.Preprocess{Mean: []float32{.485, .456, .406}, Std: []float32{.229, .224, .225}}
 }
 
 func findModel(name string) (model, error) {
@@ -150,7 +171,7 @@ type built struct {
 // infer builds the inference graph.
 func (m model) infer() built {
 	g := graph.New()
-	logits := graph.Inference(m.layer.Apply(nn.Root(g), g.Input("x", m.input())))[0]
+	logits := graph.Inference(m.layer(m.info()).Apply(nn.Root(g), g.Input("x", m.input())))[0]
 	return built{logits: logits, outs: []*graph.Node{logits}}
 }
 
@@ -159,7 +180,7 @@ func (m model) train(rule optim.Optimizer) built {
 	g := graph.New()
 	x := g.Input("x", m.input())
 	y := g.Input("y", shape.I32(shape.N))
-	logits := m.layer.Apply(nn.Root(g), x)
+	logits := m.layer(m.info()).Apply(nn.Root(g), x)
 	loss := m.loss(logits, y)
 	rule.Apply(g, autodiff.Grad(loss, g.Params()...))
 	return built{logits: logits, outs: []*graph.Node{loss}}

@@ -4,25 +4,16 @@ import (
 	"context"
 	"fmt"
 	"image"
-	_ "image/jpeg" // the formats that pictures may have
-	_ "image/png"
-	"io"
-	"os"
 	"strings"
 
 	"github.com/plexaura/plexaura/data"
 	"github.com/plexaura/plexaura/data/mnist"
+	"github.com/plexaura/plexaura/data/picture"
 )
 
-// prepares turns a picture into intensities, by the name of the way in [data.Preprocess].
-var prepares = map[string]func(image.Image) ([]float32, error){
-	mnist.ImagePrep: mnist.Prepare,
-}
-
 func predict(ctx context.Context, c *call) error {
-	weights := c.String("weights", "runs/lenet/model.safetensors", "weights `file`")
+	pick := c.pickWeights()
 	top := c.Int("top", 3, "how many classes to print")
-	engineName := c.String("engine", "cpu", "one of "+list(engines()))
 	if err := c.parse(true); err != nil {
 		return err
 	}
@@ -32,12 +23,16 @@ func predict(ctx context.Context, c *call) error {
 	if *top < 1 {
 		return usagef("-top %d: at least 1", *top)
 	}
-	_, p, err := loadPredictor(*weights, *engineName)
+	w, err := pick.load()
+	if err != nil {
+		return err
+	}
+	p, err := w.predictor()
 	if err != nil {
 		return err
 	}
 	for _, path := range c.Args() {
-		x, err := readPicture(path, p.Info().Preprocess)
+		x, err := readPicture(path, p.Info())
 		if err != nil {
 			return err
 		}
@@ -55,12 +50,12 @@ func predict(ctx context.Context, c *call) error {
 }
 
 // readPicture returns a picture as the input of a model.
-func readPicture(path string, p data.Preprocess) ([]float32, error) {
-	prepare, ok := prepares[p.Image]
-	if !ok {
-		return nil, fmt.Errorf("the weights name the preprocessing %q, which demo does not have", p.Image)
+func readPicture(path string, info data.Info) ([]float32, error) {
+	prepare, err := prepareFor(info)
+	if err != nil {
+		return nil, err
 	}
-	img, err := decodeFile(path)
+	img, err := picture.DecodeFile(path)
 	if err != nil {
 		return nil, err
 	}
@@ -68,41 +63,18 @@ func readPicture(path string, p data.Preprocess) ([]float32, error) {
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", path, err)
 	}
-	p.Apply(x)
+	info.Preprocess.Apply(x)
 	return x, nil
 }
 
-func decodeFile(path string) (image.Image, error) {
-	f, err := os.Open(path)
-	if err != nil {
-		return nil, err
+// prepareFor finds the way from pictures to intensities by its name in [data.Preprocess].
+func prepareFor(info data.Info) (func(image.Image) ([]float32, error), error) {
+	name := info.Preprocess.Image
+	if name == mnist.ImagePrep {
+		return mnist.Prepare, nil
 	}
-	defer f.Close()
-	img, err := decode(f)
-	if err != nil {
-		return nil, fmt.Errorf("%s: %w", path, err)
+	if way, ok := picture.ParseShorter(name); ok {
+		return func(img image.Image) ([]float32, error) { return way.Prepare(img, info.Input.Shape) }, nil
 	}
-	return img, nil
-}
-
-// maxPixels bounds pictures, before memory is taken for them.
-const maxPixels = 1 << 26
-
-// decode reads a PNG or JPEG picture.
-func decode(r io.ReadSeeker) (image.Image, error) {
-	c, _, err := image.DecodeConfig(r)
-	if err != nil {
-		return nil, fmt.Errorf("no picture that can be read, PNG or JPEG: %w", err)
-	}
-	if c.Width > maxPixels/max(c.Height, 1) {
-		return nil, fmt.Errorf("a picture of %d by %d pixels is too large; at most %d pixels", c.Width, c.Height, maxPixels)
-	}
-	if _, err := r.Seek(0, io.SeekStart); err != nil {
-		return nil, err
-	}
-	img, _, err := image.Decode(r)
-	if err != nil {
-		return nil, fmt.Errorf("the picture is damaged: %w", err)
-	}
-	return img, nil
+	return nil, fmt.Errorf("the weights name the preprocessing %q, which demo does not have", name)
 }

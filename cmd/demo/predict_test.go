@@ -2,8 +2,6 @@ package main
 
 import (
 	"bytes"
-	"encoding/binary"
-	"hash/crc32"
 	"image"
 	"image/color"
 	"image/jpeg"
@@ -15,6 +13,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/plexaura/plexaura/data/mnist"
+	"github.com/plexaura/plexaura/data/picture"
 )
 
 // stroke is a picture with a white bar on black.
@@ -34,24 +33,18 @@ func encoded(t testing.TB, encode func(*bytes.Buffer) error) []byte {
 
 func TestPicturesThatCannotBeReadAreErrors(t *testing.T) {
 	whole := encoded(t, func(b *bytes.Buffer) error { return png.Encode(b, stroke(20, 20)) })
-	huge := bytes.Clone(whole) // claims to be 2^20 by 2^20 pixels
-	binary.BigEndian.PutUint32(huge[16:], 1<<20)
-	binary.BigEndian.PutUint32(huge[20:], 1<<20)
-	binary.BigEndian.PutUint32(huge[29:], crc32.ChecksumIEEE(huge[12:29]))
 	for _, c := range []struct {
 		name string
 		file []byte
 		want string
 	}{
-		{"empty", nil, "no picture that can be read"},
 		{"text", []byte("not a picture"), "no picture that can be read"},
 		{"truncated", whole[:len(whole)-20], "damaged"},
-		{"huge", huge, "too large"},
 		{"blank", encoded(t, func(b *bytes.Buffer) error { return png.Encode(b, image.NewGray(image.Rect(0, 0, 9, 9))) }), "blank"},
 	} {
 		path := filepath.Join(t.TempDir(), c.name)
 		require.NoError(t, os.WriteFile(path, c.file, 0o644))
-		_, err := readPicture(path, mnist.Info().Preprocess)
+		_, err := readPicture(path, mnist.Info())
 		require.ErrorContains(t, err, c.want)
 		require.ErrorContains(t, err, path)
 	}
@@ -61,7 +54,7 @@ func FuzzReadPicture(f *testing.F) {
 	f.Add(encoded(f, func(b *bytes.Buffer) error { return png.Encode(b, stroke(28, 28)) }))
 	f.Add(encoded(f, func(b *bytes.Buffer) error { return jpeg.Encode(b, stroke(40, 20), nil) }))
 	f.Fuzz(func(t *testing.T, file []byte) {
-		img, err := decode(bytes.NewReader(file))
+		img, err := picture.Decode(bytes.NewReader(file))
 		if err != nil {
 			return
 		}

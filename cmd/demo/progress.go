@@ -59,7 +59,7 @@ func (p *progress) epoch(e train.Epoch) error {
 	if v := e.Validation; v != nil {
 		line += fmt.Sprintf("; validation loss %.4f, accuracy %.4f", v.Loss(), v.Accuracy())
 	}
-	_, err := fmt.Fprintf(p.out, "%s; %.0f images/s\n", line, e.ExamplesPerSecond())
+	_, err := fmt.Fprintf(p.out, "%s; %.0f images/s, %.1f%% of the time waiting for data\n", line, e.ExamplesPerSecond(), 100*e.WaitShare())
 	return err
 }
 

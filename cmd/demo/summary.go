@@ -1,9 +1,12 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"io"
+	"maps"
+	"slices"
 	"text/tabwriter"
 
 	"github.com/plexaura/plexaura/graph"
@@ -36,31 +39,52 @@ type layerRow struct {
 	path   string
 	main   *graph.Node // what most of its work is, or its last node
 	last   *graph.Node // its last node, whose type is the layer's output
+	end    int         // where that stands among all nodes
+	ops    map[string]bool
+	states int
 	params int
 	macs   int
 }
 
-// layerRows collects the nodes of each layer, in the order the layers end.
-func layerRows(out *graph.Node) (rows []*layerRow) {
+// kind names what the layer does: its main op, or the layer that has such ops.
+func (r *layerRow) kind() string {
+	switch {
+	case r.ops["WindowSum"]:
+		return "LRN"
+	case r.states > 0:
+		return "BatchNorm"
+	}
+	return r.main.Op().Name()
+}
+
+// layerRows collects the nodes of each layer that computes something, in the order the layers end.
+func layerRows(out *graph.Node) []*layerRow {
 	byPath := map[string]*layerRow{}
-	for _, n := range graph.Reachable(out) {
+	for i, n := range graph.Reachable(out) {
 		r := byPath[n.Layer()]
 		if r == nil {
-			r = &layerRow{path: n.Layer()}
+			r = &layerRow{path: n.Layer(), ops: map[string]bool{}}
 			byPath[n.Layer()] = r
-			rows = append(rows, r)
 		}
-		switch n.Kind() {
-		case graph.Computed, graph.Input:
-			r.last = n
-			if m := nn.MACs(n); m > 0 || r.macs == 0 {
-				r.main, r.macs = n, r.macs+m
-			}
-		case graph.Param:
-			r.params += n.Type().Len()
-		}
+		r.add(i, n)
 	}
+	rows := slices.DeleteFunc(slices.Collect(maps.Values(byPath)), func(r *layerRow) bool { return r.last == nil })
+	slices.SortFunc(rows, func(a, b *layerRow) int { return cmp.Compare(a.end, b.end) })
 	return rows
+}
+
+func (r *layerRow) add(i int, n *graph.Node) {
+	switch n.Kind() {
+	case graph.Computed, graph.Input:
+		r.last, r.end, r.ops[n.Op().Name()] = n, i, true
+		if m := nn.MACs(n); m > 0 || r.macs == 0 {
+			r.main, r.macs = n, r.macs+m
+		}
+	case graph.Param:
+		r.params += n.Type().Len()
+	case graph.State:
+		r.states++
+	}
 }
 
 func writeLayers(out io.Writer, name string, logits *graph.Node) error {
@@ -68,10 +92,7 @@ func writeLayers(out io.Writer, name string, logits *graph.Node) error {
 	fmt.Fprintf(w, "%s\t op\t output\t parameters\t MACs an image\t\n", name)
 	params, macs := 0, 0
 	for _, r := range layerRows(logits) {
-		if r.last == nil {
-			continue
-		}
-		fmt.Fprintf(w, "%s\t %s\t %v\t %s\t %s\t\n", r.path, r.main.Op().Name(), r.last.Type().Shape, thousands(r.params), thousands(r.macs))
+		fmt.Fprintf(w, "%s\t %s\t %v\t %s\t %s\t\n", r.path, r.kind(), r.last.Type().Shape, thousands(r.params), thousands(r.macs))
 		params, macs = params+r.params, macs+r.macs
 	}
 	fmt.Fprintf(w, "total\t\t\t %s\t %s\t\n", thousands(params), thousands(macs))

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -27,22 +28,34 @@ type settings struct {
 	Batch  int     `json:"batch"`
 	LR     float64 `json:"lr"`
 	Seed   uint64  `json:"seed"`
+	Step   int     `json:"step,omitempty"` // epochs; 0 is the model's own
+	Gamma  float64 `json:"gamma,omitempty"`
+	Decay  float64 `json:"decay,omitempty"`
 	Limit  int     `json:"limit,omitempty"` // images; 0 is all
+	Test   int     `json:"test_limit,omitempty"`
 	Engine string  `json:"engine"`
-	VM     string  `json:"vm"` // what computes losses and gradients
+	// Augment is the recipe's name; empty in runs from before there were any.
+	Augment string `json:"augment,omitempty"`
+	VM      string `json:"vm"` // what computes losses and gradients
 }
 
 func trainCommand(ctx context.Context, c *call) error {
 	var s settings
 	c.StringVar(&s.Model, "model", "lenet", "one of "+list(models()))
-	c.StringVar(&s.Data, "data", "mnist", "mnist, or a `folder` with the four MNIST files")
+	c.StringVar(&s.Data, "data", "mnist", dataUsage)
 	c.IntVar(&s.Epochs, "epochs", 8, "passes over the training images, in total")
 	c.IntVar(&s.Batch, "batch", 64, "images a step")
 	c.Float64Var(&s.LR, "lr", 0, "learning rate at the start; 0 is the model's own")
-	c.Uint64Var(&s.Seed, "seed", 1, "fixes initialisation and shuffling")
+	c.IntVar(&s.Step, "step", 0, "multiply the learning rate by -gamma every `N` epochs; 0 is the model's own")
+	c.Float64Var(&s.Gamma, "gamma", 0, "see -step; 0 is the model's own")
+	c.Uint64Var(&s.Seed, "seed", 1, "fixes initialisation, shuffling and augmentation")
+	c.StringVar(&s.Augment, "augment", "none", "how training images are changed at random: "+list(recipes()))
+	workers := c.Int("workers", 1, "goroutines that load images ahead; 0 is none")
 	c.StringVar(&s.Engine, "engine", "cpu", "one of "+list(engines()))
 	c.StringVar(&s.VM, "vm", "plexaura", "what computes losses and gradients: plexaura, or gorgonia, whose TapeMachine leaves the engine the updates")
 	c.IntVar(&s.Limit, "limit", 0, "train on the first `N` images alone; 0 is all")
+	c.IntVar(&s.Test, "test-limit", 0, "validate and test on the first `N` images of each alone; 0 is all")
+	c.Float64Var(&s.Decay, "decay", 0, "weight decay, such as 5e-4: adds so much of a parameter to its gradient")
 	out := c.String("out", "", "run `folder` (default runs/MODEL)")
 	resume := c.Bool("resume", false, "go on with the run in -out")
 	if err := c.parse(false); err != nil {
@@ -62,6 +75,9 @@ func trainCommand(ctx context.Context, c *call) error {
 	if err := s.check(); err != nil {
 		return err
 	}
+	if *workers < 0 {
+		return usagef("-workers %d: at least 0", *workers)
+	}
 	m, err := findModel(s.Model)
 	if err != nil {
 		return err
@@ -74,17 +90,18 @@ func trainCommand(ctx context.Context, c *call) error {
 	if err != nil {
 		return err
 	}
-	if s.LR == 0 {
-		s.LR = m.lr
-	}
-	ds, err := loadData(s.Data, m.image, m.preprocess)
+	s.LR, s.Step, s.Gamma = cmp.Or(s.LR, m.lr), cmp.Or(s.Step, m.step), cmp.Or(s.Gamma, m.gamma)
+	how, err := findRecipe(cmp.Or(s.Augment, "none"))
 	if err != nil {
 		return err
 	}
-	if s.Limit > 0 {
-		ds.train = data.Limit(ds.train, s.Limit)
+	ds, err := loadData(s.Data, how.from(m.image), m.image, m.preprocess)
+	if err != nil {
+		return err
 	}
+	ds.limit(s.Limit, s.Test)
 	r := trainRun{settings: s, model: m, engine: e, derive: derive, data: ds, folder: folder, from: from, out: c.stdout}
+	r.augment, r.workers = how.augment(m.image.Int(1)), *workers
 	if from == nil {
 		if err := r.makeRoom(); err != nil {
 			return err
@@ -102,8 +119,16 @@ func (s settings) check() error {
 		return usagef("-batch %d: at least 1", s.Batch)
 	case s.LR < 0 || math.IsNaN(s.LR) || math.IsInf(s.LR, 0):
 		return usagef("-lr %v: a positive number", s.LR)
+	case s.Step < 0:
+		return usagef("-step %d: at least 1 epoch, or 0 for the model's own", s.Step)
+	case s.Gamma < 0 || s.Gamma > 1 || math.IsNaN(s.Gamma):
+		return usagef("-gamma %v: a number above 0 and up to 1", s.Gamma)
+	case s.Decay < 0 || math.IsNaN(s.Decay) || math.IsInf(s.Decay, 0):
+		return usagef("-decay %v: a positive number, or 0 for none", s.Decay)
 	case s.Limit < 0:
 		return usagef("-limit %d: at least 1, or 0 for all", s.Limit)
+	case s.Test < 0:
+		return usagef("-test-limit %d: at least 1, or 0 for all", s.Test)
 	}
 	return nil
 }
@@ -133,7 +158,7 @@ func (s *settings) takeUp(flags *flag.FlagSet, folder string) (*train.Checkpoint
 			s.Engine = given.Engine
 		case "vm":
 			s.VM = given.VM
-		case "model", "data", "batch", "lr", "seed", "limit":
+		case "model", "data", "batch", "lr", "step", "gamma", "decay", "seed", "limit", "test-limit", "augment":
 			if given.value(f.Name) != old.value(f.Name) && conflict == nil {
 				conflict = usagef("-resume: the run in %s has -%s %v, not %v; leave the flag out, or begin a new run", folder, f.Name, old.value(f.Name), given.value(f.Name))
 			}
@@ -144,7 +169,10 @@ func (s *settings) takeUp(flags *flag.FlagSet, folder string) (*train.Checkpoint
 
 // value is the setting that a flag sets.
 func (s settings) value(flag string) any {
-	return map[string]any{"model": s.Model, "data": s.Data, "batch": s.Batch, "lr": s.LR, "seed": s.Seed, "limit": s.Limit}[flag]
+	return map[string]any{
+		"model": s.Model, "data": s.Data, "batch": s.Batch, "lr": s.LR, "step": s.Step, "gamma": s.Gamma, "decay": s.Decay,
+		"seed": s.Seed, "limit": s.Limit, "test-limit": s.Test, "augment": cmp.Or(s.Augment, "none"),
+	}[flag]
 }
 
 // trainRun is one use of the train command, checked and loaded.
@@ -154,6 +182,8 @@ type trainRun struct {
 	engine   engine.Engine
 	derive   train.Deriver // nil: our VM
 	data     splits
+	augment  data.Augmentation // nil for none
+	workers  int
 	folder   string
 	from     *train.Checkpoint
 	out      io.Writer
@@ -174,25 +204,30 @@ func (r trainRun) makeRoom() error {
 	}
 }
 
-// schedule halves the learning rate every second epoch; it does not depend on the total, so
-// that a longer run goes on where a shorter one stopped.
+// schedule lowers the learning rate by steps; it does not depend on the total, so that a
+// longer run goes on where a shorter one stopped.
 func (r trainRun) schedule() optim.Schedule {
 	perEpoch := (r.data.train.Len()-1)/r.settings.Batch + 1
-	return optim.Step{Every: 2 * perEpoch, Gamma: .5}
+	return optim.Step{Every: r.settings.Step * perEpoch, Gamma: r.settings.Gamma}
 }
 
 func (r trainRun) train(ctx context.Context) error {
 	s := r.settings
 	fmt.Fprintf(r.out, "%s on %s: %d images to train on, %d for validation, seed %d, %sengine %s, into %s\n",
 		s.Model, s.Data, r.data.train.Len(), r.data.validation.Len(), s.Seed, r.others(), r.engine.Name(), r.folder)
+	workers := r.workers
+	if workers == 0 {
+		workers = -1
+	}
 	show := newProgress(r.out, s.Epochs)
 	start := time.Now()
 	result, err := train.Fit(ctx, train.Config{
-		Model: r.model.layer, Name: s.Model, Loss: r.model.loss,
+		Model: r.model.layer(r.data.train.Info()), Name: s.Model, Loss: r.model.loss,
 		Train: r.data.train, Validation: r.data.validation,
 		Engine: r.engine, Derive: r.derive,
-		Optimizer: optim.Recipe{Rule: optim.SGD{LR: s.LR, Momentum: .9}, Schedule: r.schedule()},
+		Optimizer: optim.Recipe{Rule: optim.SGD{LR: s.LR, Momentum: .9, WeightDecay: s.Decay}, Schedule: r.schedule()},
 		Epochs:    s.Epochs, Batch: s.Batch, Seed: s.Seed,
+		Augment: r.augment, Workers: workers,
 		Resume: r.from, Folder: r.folder, Settings: s,
 		OnStep: show.step, OnEpoch: show.epoch,
 	})
@@ -221,18 +256,22 @@ func (r trainRun) others() string {
 
 // finish tests the trained model, once.
 func (r trainRun) finish(ctx context.Context, result *train.Result, took time.Duration) error {
-	p, err := train.NewPredictor(r.model.layer, result.Checkpoint, r.engine)
+	p, err := train.NewPredictor(r.model.layer(r.data.train.Info()), result.Checkpoint, r.engine)
 	if err != nil {
 		return err
 	}
-	ev, err := p.Evaluate(ctx, r.data.test, r.model.loss)
+	ds, name := r.data.last()
+	ev, err := p.Evaluate(ctx, ds, r.model.loss)
+	if ctx.Err() != nil {
+		return fmt.Errorf("stopped while testing; the trained weights are saved, test them with: demo eval -weights %s", filepath.Join(r.folder, train.CheckpointFile))
+	}
 	if err != nil {
 		return err
 	}
 	if err := drawConfusion(filepath.Join(r.folder, "confusion.png"), r.settings.Model, p.Info().Classes, ev); err != nil {
 		return err
 	}
-	fmt.Fprintf(r.out, "test: loss %.4f, %s, after %.1f s\n", ev.Loss(), accuracyLine(ev), took.Seconds())
+	fmt.Fprintf(r.out, "%s: loss %.4f, %s, after %.1f s\n", name, ev.Loss(), accuracyLine(ev), took.Seconds())
 	fmt.Fprintf(r.out, "saved in %s: %s, %s, %s, curves.png, confusion.png\n", r.folder, train.CheckpointFile, train.MetricsFile, train.SettingsFile)
 	return nil
 }

@@ -48,7 +48,7 @@ type derivatives struct {
 // derivatives builds them, with the images and labels of the other checks.
 func (s subject) derivatives() (d derivatives, err error) {
 	g := graph.New()
-	logits := s.model.layer.Apply(nn.Root(g), g.Input("x", s.model.input()))
+	logits := s.model.layer(s.model.info()).Apply(nn.Root(g), g.Input("x", s.model.input()))
 	d.outs = graph.WithDType(shape.Float64, s.model.loss(logits, g.Input("y", shape.I32(shape.N))), logits)
 	d.batch, d.store = s.batch, vm.NewStore(1)
 	doubled := d.outs[0].Graph()

@@ -54,9 +54,12 @@ func TestVerifyNamesTheGradientThatDiffers(t *testing.T) {
 
 func TestWhatGorgoniaCannotLowerIsOneLine(t *testing.T) {
 	m := models()["lenet"]
-	m.layer = nn.Sequential{m.layer, nn.Named("odds", nn.Func(func(x *graph.Node) *graph.Node {
-		return ops.Mul(x, ops.Reshape(ops.Prod(x, 1), -1, 1))
-	}))}
+	plain := m.layer(m.info())
+	m.build = func(int) nn.Layer {
+		return nn.Sequential{plain, nn.Named("odds", nn.Func(func(x *graph.Node) *graph.Node {
+			return ops.Mul(x, ops.Reshape(ops.Prod(x, 1), -1, 1))
+		}))}
+	}
 	c := newCall(command{name: "verify"}, nil, nil)
 	err := verifyGorgonia(context.Background(), c, subject{name: "odd", model: m, engine: ref.Engine{}, batch: 2})
 	require.Regexp(t, `^odd: vm_test\.go:\d+: layer odds: Prod: gorgonia has no product over axes`, oneLine(err))

@@ -61,8 +61,8 @@ var (
 
 // The embedded images are decoded once in a process; they are never written.
 var (
-	train = sync.OnceValues(func() (data.Dataset, error) { return trainPart.load(embedded, true) })
-	test  = sync.OnceValues(func() (data.Dataset, error) { return testPart.load(embedded, true) })
+	train = sync.OnceValues(func() (data.Dataset, error) { return trainPart.load(embedded, Info(), true) })
+	test  = sync.OnceValues(func() (data.Dataset, error) { return testPart.load(embedded, Info(), true) })
 )
 
 // Train returns all 60,000 training images. What chooses between models, by stopping early
@@ -92,21 +92,25 @@ func Validation(train data.Dataset) (rest, validation data.Dataset, err error) {
 // Load reads a folder that holds the four files of MNIST, or files of the same names and
 // form: images of 28 by 28 bytes and labels from 0 to 9, in any number. Each may be
 // compressed by gzip, with the ending .gz.
-func Load(dir string) (train, test data.Dataset, err error) {
+func Load(dir string) (train, test data.Dataset, err error) { return LoadAs(dir, Info()) }
+
+// LoadAs is [Load] for other images of that form: info says what their classes are and how
+// they are preprocessed.
+func LoadAs(dir string, info data.Info) (train, test data.Dataset, err error) {
 	if _, err := os.Stat(dir); err != nil {
 		return nil, nil, fmt.Errorf("mnist: %w", err)
 	}
-	if train, err = trainPart.load(os.DirFS(dir), false); err != nil {
+	if train, err = trainPart.load(os.DirFS(dir), info, false); err != nil {
 		return nil, nil, fmt.Errorf("%w (in folder %s)", err, dir)
 	}
-	if test, err = testPart.load(os.DirFS(dir), false); err != nil {
+	if test, err = testPart.load(os.DirFS(dir), info, false); err != nil {
 		return nil, nil, fmt.Errorf("%w (in folder %s)", err, dir)
 	}
 	return train, test, nil
 }
 
 // load reads both files of a part from a folder, and compares their checksums if verify is set.
-func (p part) load(folder fs.FS, verify bool) (data.Dataset, error) {
+func (p part) load(folder fs.FS, info data.Info, verify bool) (data.Dataset, error) {
 	images, err := p.images.read(folder, verify)
 	if err != nil {
 		return nil, err
@@ -126,7 +130,7 @@ func (p part) load(folder fs.FS, verify bool) (data.Dataset, error) {
 	case n == 0:
 		return nil, fmt.Errorf("mnist: %s has no images", p.images.name)
 	}
-	ds, err := data.New(images.Data, labels.Data, Info())
+	ds, err := data.New(images.Data, labels.Data, info)
 	if err != nil {
 		return nil, fmt.Errorf("mnist: %s: %w", p.labels.name, err)
 	}

@@ -226,7 +226,7 @@ func ExampleTest() {
 func BenchmarkLoad(b *testing.B) {
 	b.ReportAllocs()
 	for range b.N {
-		if _, err := trainPart.load(embedded, true); err != nil {
+		if _, err := trainPart.load(embedded, Info(), true); err != nil {
 			b.Fatal(err)
 		}
 	}

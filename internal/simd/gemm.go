@@ -125,7 +125,7 @@ func GemmPacking[T Float](k *Kernels, op GemmOp) (elements int, form GemmForm) {
 	op = op.withStrides()
 	t := tilesOf[T](k)
 	p := t.plan(op)
-	if !p.deep || op.M < packedRows {
+	if !p.packsAhead() {
 		return 0, form
 	}
 	return roundUp(op.N, p.nr) * op.K, GemmForm{k.level, int(unsafe.Sizeof(T(0))), op.N, op.K, op.LDB, op.TransB, p.nr, p.kc, p.cols, p.nc}
@@ -133,6 +133,12 @@ func GemmPacking[T Float](k *Kernels, op GemmOp) (elements int, form GemmForm) {
 
 // packedRows is the fewest rows of A for which the packed form of B is worth its memory.
 const packedRows = 8
+
+// packsAhead reports whether a packed form of B is a gain: for large matrices that few rows are multiplied by, and for
+// small ones that lie the wrong way.
+func (p *gemmPlan) packsAhead() bool {
+	return p.M >= packedRows && (p.deep || p.small)
+}
 
 // GemmPack packs B of op into form, which is aligned to a cache line and has the elements that
 // [GemmPacking] tells, which must not be 0.

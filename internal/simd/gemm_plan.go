@@ -14,6 +14,7 @@ type gemmPlan struct {
 
 	deep         bool // a task takes its columns through all of K, packing as it goes
 	vector       bool // see gemv.go; then cols are columns, and the fields above are unset
+	small        bool // B is transposed and stays in the second-level cache, packed in one piece
 	packA, packB bool
 	rows, cols   int // row panels and column panels of one task
 
@@ -79,6 +80,7 @@ func (t *tiles[T]) plan(op GemmOp) gemmPlan {
 		p.cols = max(min(p.nc/p.nr/deepPanels, deepColumns), 1)
 		return p
 	}
+	p.small = op.TransB && !p.packA && op.K > 0 && p.nc >= op.N && op.N*op.K <= t.bBlock
 	p.tasks(t.bBlock)
 	return p
 }

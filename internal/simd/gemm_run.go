@@ -164,14 +164,20 @@ func (r *gemmRun[T]) block(pool *par.Pool) {
 	for r.i0 = 0; r.i0 < r.mrs; r.i0 = r.i1 {
 		r.i1 = min(r.i0+r.mc, r.mrs)
 		n := 0
-		if r.packB && r.i0 == 0 {
+		if r.packB && r.i0 == 0 && r.uses != readsForm {
 			n = r.colPanels()
 		}
 		if r.packA {
 			n += r.i1 - r.i0
 		}
 		if k := r.k1 - r.k0; k > 0 {
+			if r.uses != noForm {
+				r.first, r.pitch, r.packedB = 0, r.nr*k, r.form[roundUp(r.N, r.nr)*r.k0:]
+			}
 			pool.For(n, max(1, taskWork/16/(r.nr*k)), r.packPanels)
+		}
+		if r.uses == makesForm {
+			return
 		}
 		pool.For(r.rowTasks()*r.colTasks(), 1, r.multiply)
 	}

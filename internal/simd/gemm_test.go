@@ -235,6 +235,26 @@ func TestGemmOfFewRowsByManyColumns(t *testing.T) {
 	})
 }
 
+// Small matrices that lie the wrong way may be packed beforehand too.
+func TestGemmOfSmallTransposedMatrices(t *testing.T) {
+	pool := par.NewPool(3)
+	defer pool.Close()
+	eachLevel(t, func(t *testing.T, k *Kernels) {
+		if k.Level() == Generic {
+			t.Skip("packs A, for which there is no form")
+		}
+		rng := rand.New(rand.NewPCG(4, 4))
+		for _, op := range []GemmOp{
+			{M: 64, N: 120, K: 400, TransB: true, Bias: ColBias, Act: ReLU},
+			{M: 33, N: 10, K: 84, TransB: true}, {M: 300, N: 65, K: 301, TransB: true},
+		} {
+			checkPacked[float32](t, k, pool, rng, op)
+			checkPacked[float64](t, k, pool, rng, op)
+			checkGemm[float32](t, k, pool, rng, op)
+		}
+	})
+}
+
 // checkPacked holds a product with packed B to the bits of the product without. What reads outside
 // of the form finds NaN.
 func checkPacked[T Float](t *testing.T, k *Kernels, pool *par.Pool, rng *rand.Rand, op GemmOp) {

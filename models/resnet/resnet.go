@@ -36,7 +36,8 @@ func New(b Block, blocks [4]int, classes int) nn.Layer {
 		width, stride := 64<<i, min(i+1, 2)
 		var stage nn.Sequential
 		for k := range n {
-			stage = append(stage, b.residual(strconv.Itoa(k), in, width, stride), nn.ReLU{})
+			name := strconv.Itoa(k)
+			stage = append(stage, b.residual(name, in, width, stride), nn.Named(name, nn.ReLU{}))
 			in, stride = width*b.expansion, 1
 		}
 		net = append(net, nn.Named(fmt.Sprint("layer", i+1), stage))
@@ -44,7 +45,7 @@ func New(b Block, blocks [4]int, classes int) nn.Layer {
 	return append(net, nn.GlobalAvgPool2D{}, nn.Flatten{}, nn.Linear{Name: "fc", Out: classes})
 }
 
-// residual is a block of that name; a ReLU follows it. Where it changes the shape, the shortcut is a
+// residual is a block of that name; a ReLU follows it, under the same name. Where it changes the shape, the shortcut is a
 // 1×1 convolution.
 func (b Block) residual(name string, in, width, stride int) nn.Layer {
 	r := nn.Residual{Name: name, Body: b.body(width, stride)}

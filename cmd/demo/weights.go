@@ -1,0 +1,124 @@
+package main
+
+import (
+	"cmp"
+	"fmt"
+	"path/filepath"
+	"strings"
+
+	"gorgonia.org/tensor"
+
+	"github.com/plexaura/plexaura/engine"
+	"github.com/plexaura/plexaura/interop/safetensors"
+	"github.com/plexaura/plexaura/train"
+	"github.com/plexaura/plexaura/vm"
+)
+
+// weightsChoice is the flags that pick trained weights.
+type weightsChoice struct{ file, model, engine *string }
+
+func (c *call) pickWeights() weightsChoice {
+	return weightsChoice{
+		file:   c.String("weights", "", "weights `file`: of a run, or with -model any safetensors file with the names of that model's parameters (default runs/MODEL/model.safetensors)"),
+		model:  c.String("model", "", "the model, for weights that do not say which; one of "+list(models())),
+		engine: c.String("engine", "cpu", "one of "+list(engines())),
+	}
+}
+
+// trained is a model, its values and what computes with them.
+type trained struct {
+	*train.Checkpoint
+	path    string
+	model   model
+	engine  engine.Engine
+	foreign bool // they are not those of a run
+}
+
+// load reads the weights.
+func (p weightsChoice) load() (w trained, err error) {
+	if w.engine, err = findEngine(*p.engine); err != nil {
+		return w, err
+	}
+	if w.path = *p.file; w.path == "" {
+		w.path = filepath.Join("runs", cmp.Or(*p.model, "lenet"), train.CheckpointFile)
+	}
+	if w.Checkpoint, w.foreign, err = read(w.path, *p.model); err != nil {
+		return w, err
+	}
+	var ok bool
+	if w.model, ok = models()[w.Name]; !ok {
+		return w, fmt.Errorf("%s is for a model %q, which demo does not have; it has %s", w.path, w.Name, list(models()))
+	}
+	return w, nil
+}
+
+// read reads a file. What runs leave behind says which model it is for, which classes there
+// are and how inputs are prepared; for other files, which are foreign, the model has to be told.
+func read(path, name string) (c *train.Checkpoint, foreign bool, err error) {
+	if name == "" {
+		c, err = readOwn(path)
+		return c, false, err
+	}
+	m, err := findModel(name)
+	if err != nil {
+		return nil, false, err
+	}
+	if c, err = readForeign(path, name, m); c != nil || err != nil {
+		return c, true, err
+	}
+	if c, err = readOwn(path); err == nil && c.Name != name {
+		err = fmt.Errorf("%s is for the model %q, not %q; leave -model out", path, c.Name, name)
+	}
+	return c, false, err
+}
+
+// ofRun tells the weights of a run by their metadata.
+func ofRun(f safetensors.File) bool { return f.Metadata["model"] != "" }
+
+// readOwn reads the weights of a run.
+func readOwn(path string) (*train.Checkpoint, error) {
+	c, err := train.LoadCheckpoint(path)
+	if err == nil {
+		return c, nil
+	}
+	if f, unread := safetensors.ReadFile(path); unread == nil && !ofRun(f) {
+		return nil, fmt.Errorf("%s does not say which model it is for; name it by -model", path)
+	}
+	return nil, err
+}
+
+// readForeign reads a safetensors file such as PyTorch writes, as the weights of m for the
+// data that m was published for. It returns nil for the weights of a run. PyTorch counts the
+// batches of a normalisation; these numbers are left out.
+func readForeign(path, name string, m model) (*train.Checkpoint, error) {
+	f, err := safetensors.ReadFile(path)
+	if err != nil || ofRun(f) {
+		return nil, err
+	}
+	c := &train.Checkpoint{Name: name, Info: m.info(), Store: vm.NewStore(0)}
+	for _, t := range f.Tensors {
+		if strings.HasSuffix(t.Name, ".num_batches_tracked") {
+			continue
+		}
+		values, err := safetensors.View[float32](t)
+		if err != nil {
+			return nil, fmt.Errorf("%s: %w", path, err)
+		}
+		if len(values) == 0 {
+			return nil, fmt.Errorf("%s: %q is %v, without an element", path, t.Name, t.Type)
+		}
+		if err := c.Store.Set(t.Name, tensor.New(tensor.WithShape(t.Type.Ints()...), tensor.WithBacking(values))); err != nil {
+			return nil, fmt.Errorf("%s: %w", path, err)
+		}
+	}
+	return c, nil
+}
+
+// predictor computes with the weights; those of another model are an error that names them.
+func (w trained) predictor() (*train.Predictor, error) {
+	p, err := train.NewPredictor(w.model.layer(w.Info), w.Checkpoint, w.engine)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", w.path, err)
+	}
+	return p, nil
+}

@@ -1,0 +1,28 @@
+package augment
+
+// MNIST distorts digits a little: they are turned, scaled, sheared and shifted, and elastic.
+func MNIST() List {
+	return List{Elastic{
+		Sigma: 4, Alpha: 20,
+		Affine: Affine{Rotate: Within(10), Scale: Range{.9, 1.1}, Shear: Within(8), X: Within(.06), Y: Within(.06)},
+	}}
+}
+
+// CIFAR is that of He et al., "Deep residual learning for image recognition" (2016), for
+// images of 32 by 32: shifts by up to four pixels, and flips.
+func CIFAR() List { return List{RandomCrop{Pad: 4}, HorizontalFlip{}} }
+
+// AlexNet is that of Krizhevsky, Sutskever and Hinton (2012): from images of 256 by 256 a
+// part of side by side pixels, flips, and [Lighting].
+func AlexNet(side int) List {
+	return List{RandomCrop{Height: side, Width: side}, HorizontalFlip{}, Lighting{}}
+}
+
+// ImageNet is that of Szegedy et al. (2015), with torchvision's jitter of colours: parts of
+// many sizes and aspects scaled to side by side pixels, flips, colours.
+func ImageNet(side int) List {
+	return List{
+		RandomResizedCrop{Height: side, Width: side}, HorizontalFlip{},
+		ColorJitter{Brightness: .4, Contrast: .4, Saturation: .4}, Lighting{},
+	}
+}

@@ -1,0 +1,133 @@
+package data
+
+import (
+	"context"
+	"fmt"
+
+	"gorgonia.org/tensor"
+
+	"github.com/plexaura/plexaura/shape"
+)
+
+// slot is the memory of one batch and what fills it.
+type slot struct {
+	ds   Dataset
+	seed uint64
+	info Info // of the examples as they are in the end
+
+	size        int
+	in, all     Example // room for size examples: for what is read, and for that and what Mix adds
+	full, short Batch   // views of it: of size examples and of what the last batch has
+
+	raw    []float32 // an input as it is read, where it is changed
+	change Change
+	mix    Mix
+	rand   Rand
+}
+
+func newSlot(ds Dataset, o Batching) (s *slot, err error) {
+	read := ds.Info()
+	if err := read.Err(); err != nil {
+		return nil, err
+	}
+	s = &slot{ds: ds, seed: o.Seed, info: read, size: o.Size}
+	if o.Augment != nil {
+		if s.change, s.info, err = o.Augment.Bind(s.info); err != nil {
+			return nil, fmt.Errorf("augmentation: %w", err)
+		}
+		s.raw = make([]float32, read.Input.Len())
+	}
+	if o.Mix != nil {
+		if s.mix, s.info, err = o.Mix.Bind(s.info); err != nil {
+			return nil, fmt.Errorf("mixing: %w", err)
+		}
+	}
+	if err := s.info.Err(); err != nil {
+		return nil, err
+	}
+	if most := maxExample / max(s.info.Input.Len(), s.info.Target.Len()); o.Size > most {
+		return nil, fmt.Errorf("batch size %d is too large for examples of %v; want at most %d", o.Size, s.info.Input, most)
+	}
+	s.in.X = make([]float32, o.Size*s.info.Input.Len())
+	s.in.makeTargets(o.Size, read.Target)
+	s.all = s.in
+	if s.info.Target != read.Target {
+		s.all.makeTargets(o.Size, s.info.Target)
+	}
+	s.full, s.short = s.view(o.Size), s.view((ds.Len()-1)%o.Size+1)
+	return s, nil
+}
+
+func (e *Example) makeTargets(n int, each shape.Type) {
+	if each.DType == shape.Int32 {
+		e.Labels = make([]int32, n*each.Len())
+	} else {
+		e.Targets = make([]float32, n*each.Len())
+	}
+}
+
+// view returns a batch over the memory of the first n examples.
+func (s *slot) view(n int) Batch {
+	b := Batch{X: dense(s.all.X, n, s.info.Input)}
+	if s.info.Target.DType == shape.Int32 {
+		b.Y = dense(s.all.Labels, n, s.info.Target)
+	} else {
+		b.Y = dense(s.all.Targets, n, s.info.Target)
+	}
+	return b
+}
+
+func dense[T float32 | int32](memory []T, n int, each shape.Type) *tensor.Dense {
+	s := each.Insert(0, shape.Dim(n))
+	return tensor.New(tensor.WithShape(s.Ints()...), tensor.WithBacking(memory[:s.Len()]))
+}
+
+// fill fills batch k with examples, unless ctx is cancelled.
+func (s *slot) fill(ctx context.Context, epoch, k int, examples []int) (Batch, error) {
+	b := s.full
+	if len(examples) < s.size {
+		b = s.short
+	}
+	b.Index, b.Examples = k, examples
+	for j, i := range examples {
+		if ctx.Err() != nil {
+			return Batch{}, context.Cause(ctx)
+		}
+		if err := s.read(epoch, i, s.in.part(j, s.size)); err != nil {
+			return Batch{}, fmt.Errorf("data: example %d: %w", i, err)
+		}
+	}
+	if s.mix != nil {
+		s.rand.reset(mixStream, s.seed, epoch, k)
+		if err := s.mix(len(examples), s.all, &s.rand); err != nil {
+			return Batch{}, fmt.Errorf("data: mixing batch %d: %w", k, err)
+		}
+	}
+	return b, nil
+}
+
+// read reads example i into e and changes it.
+func (s *slot) read(epoch, i int, e Example) error {
+	if s.change == nil {
+		return s.ds.Read(i, e)
+	}
+	x := e.X
+	e.X = s.raw
+	if err := s.ds.Read(i, e); err != nil {
+		return err
+	}
+	s.rand.reset(augmentStream, s.seed, epoch, i)
+	copy(x, s.change(s.raw, &s.rand))
+	return nil
+}
+
+// part returns the j-th of n examples.
+func (e Example) part(j, n int) Example {
+	return Example{X: part(e.X, j, n), Labels: part(e.Labels, j, n), Targets: part(e.Targets, j, n)}
+}
+
+// part returns the j-th of n equal parts of s.
+func part[T any](s []T, j, n int) []T {
+	size := len(s) / n
+	return s[j*size : (j+1)*size : (j+1)*size]
+}
