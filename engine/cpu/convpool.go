@@ -73,7 +73,7 @@ func oneAfterTheOther(conv, pool engine.Bound, y shape.Type) engine.Bound {
 		}
 		return err
 	}
-	b := engine.Bound{Kernel: kernel, Scratch: int(l) + max(conv.Scratch, pool.Scratch), By: name, Alg: conv.Alg, Fails: conv.Fails || pool.Fails, Packing: conv.Packing}
+	b := engine.Bound{Kernel: kernel, Scratch: int(l) + max(conv.Scratch, pool.Scratch), By: name, Alg: conv.Alg, Choice: conv.Choice, Fails: conv.Fails || pool.Fails, Packing: conv.Packing}
 	b.Packing.Rest = int(l) + max(conv.Packing.Rest, pool.Scratch)
 	return b
 }
@@ -121,14 +121,13 @@ func (e Engine) laneConvPool(c engine.Conv2D, p engine.Pool2D, in []shape.Type, 
 	exact := e.bindLaneConv(direct, e.newPooledLanes(op, windows, strips, func(lo, hi int) laneRunner {
 		return exactLanes{simd.NewLaneConvRows(e.simd, op, lo, hi)}
 	}), c.Epilogue)
-	plan, ok := simd.NewLineWinograd(e.simd, op)
-	if !ok {
-		return exact, nil
-	}
-	return e.bindLineWinograd(plan, e.newPooledLanes(op, windows, strips, func(lo, hi int) laneRunner {
-		rows, _ := simd.NewLineWinogradRows(e.simd, op, lo, hi)
-		return rows
-	}), c.Epilogue, exact), nil
+	return e.cheapestInLanes(op, forward, exact, func() engine.Bound {
+		plan, _ := simd.NewLineWinograd(e.simd, op)
+		return e.bindLineWinograd(plan, e.newPooledLanes(op, windows, strips, func(lo, hi int) laneRunner {
+			rows, _ := simd.NewLineWinogradRows(e.simd, op, lo, hi)
+			return rows
+		}), c.Epilogue, exact)
+	}), nil
 }
 
 // pooledLanes is a convolution in lanes of whose result the maxima of windows are kept. A task is a strip of a block.
@@ -197,14 +196,12 @@ func (e Engine) imageConvPool(c engine.Conv2D, p engine.Pool2D, in []shape.Type,
 	}
 	g := convOf(c, in[0], in[1], y)
 	windows, ok := poolOf(p, y, out).inner()
-	if _, winograd := e.winograd(g, c.Epilogue, simd.NewWinograd); winograd || !ok || !g.fewPairs() {
+	choice := e.candidates(g, forward)
+	if !ok || choose(choice) != directAlg {
 		return engine.Bound{}, false
 	}
 	g.batch = 1
-	plan, ok := e.direct(g, c.Epilogue)
-	if !ok {
-		return engine.Bound{}, false
-	}
+	plan := e.direct(g, c.Epilogue)
 	var result, scratch region[float32]
 	cost := laneCost(g.filters * g.depth() * g.yPlane())
 	images := e.newLoop(batch, cost, func(call *engine.Call, slot, lo, hi int) {
@@ -217,5 +214,5 @@ func (e Engine) imageConvPool(c engine.Conv2D, p engine.Pool2D, in []shape.Type,
 	})
 	var l layout
 	result, scratch = reserve[float32](&l, images.slots, g.results()), reserve[float32](&l, images.slots, plan.Scratch())
-	return engine.Bound{Kernel: images.kernel(), Scratch: int(l), By: name, Alg: "direct"}, true
+	return engine.Bound{Kernel: images.kernel(), Scratch: int(l), By: name, Alg: directAlg, Choice: choice}, true
 }

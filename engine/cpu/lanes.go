@@ -13,28 +13,6 @@ var _ engine.Laner = Engine{}
 // Lanes implements [engine.Laner].
 func (Engine) Lanes() int { return simd.Lanes }
 
-// PrefersLanes implements [engine.Laner]: where Winograd's algorithm does not serve, channels and filters are few, and a block of
-// images and results stays near the processor.
-func (e Engine) PrefersLanes(c engine.Conv2D, x, w, y shape.Type) bool {
-	if x.DType != shape.Float32 || e.simd.Level() == simd.Generic || x.Int(0) == 0 || x.Int(0)%simd.Lanes != 0 || y.Len() == 0 {
-		return false
-	}
-	g := convOf(c, x, w, y)
-	if op, ok := g.convOp(c.Epilogue); ok {
-		if _, ok := simd.NewWinograd(e.simd, op); ok {
-			return false
-		}
-	}
-	return g.channels*g.filters <= laneMostPairs && (x.Bytes()+y.Bytes())/x.Int(0)*simd.Lanes <= laneMostBytes
-}
-
-const (
-	// laneMostPairs is the most pairs of channel and filter for which lanes pay.
-	laneMostPairs = 1 << 12
-	// laneMostBytes is the most memory of the images and results of a block.
-	laneMostBytes = 8 << 20
-)
-
 // inLanes reports whether images are in lanes.
 func inLanes(images shape.Type) bool { return images.Rank() == 5 }
 
@@ -72,10 +50,10 @@ func (e Engine) laneConv2D(c engine.Conv2D, in []shape.Type, out shape.Type) (en
 	op := laneOp(c, in[0], in[1], out)
 	direct := simd.NewLaneConv(e.simd, op)
 	exact := e.bindLaneConv(direct, exactLanes{direct}, c.Epilogue)
-	if plan, ok := simd.NewLineWinograd(e.simd, op); ok {
-		return e.bindLineWinograd(plan, plan, c.Epilogue, exact), nil
-	}
-	return exact, nil
+	return e.cheapestInLanes(op, forward, exact, func() engine.Bound {
+		plan, _ := simd.NewLineWinograd(e.simd, op)
+		return e.bindLineWinograd(plan, plan, c.Epilogue, exact)
+	}), nil
 }
 
 func (e Engine) laneInputGrad(c engine.Conv2D, in []shape.Type, out shape.Type) (engine.Bound, error) {
@@ -85,10 +63,10 @@ func (e Engine) laneInputGrad(c engine.Conv2D, in []shape.Type, out shape.Type) 
 	op := laneOp(c, out, in[1], in[0])
 	direct := simd.NewLaneInputGrad(e.simd, op)
 	exact := e.bindLaneConv(direct, exactLanes{direct}, engine.Epilogue{})
-	if plan, ok := simd.NewLineWinogradInputGrad(e.simd, op); ok {
-		return e.bindLineWinograd(plan, plan, engine.Epilogue{}, exact), nil
-	}
-	return exact, nil
+	return e.cheapestInLanes(op, inputGrad, exact, func() engine.Bound {
+		plan, _ := simd.NewLineWinogradInputGrad(e.simd, op)
+		return e.bindLineWinograd(plan, plan, engine.Epilogue{}, exact)
+	}), nil
 }
 
 // laneRunner does the tasks of a convolution in lanes, whose filters are packed. Run reports false where it met numbers that it
@@ -142,7 +120,7 @@ func (e Engine) bindLaneConv(plan *simd.LaneConv, r laneRunner, ep engine.Epilog
 		tasks.run(c)
 		return nil
 	}
-	b := engine.Bound{Kernel: kernel, Scratch: int(l), By: name, Alg: "lanes"}
+	b := engine.Bound{Kernel: kernel, Scratch: int(l), By: name, Alg: lanesAlg}
 	if plan.PackedLen() > 0 {
 		b.Packing = engine.Packing{In: 1, Bytes: plan.PackedLen() * shape.Float32.Width(), Rest: rest, Kernel: pack(func(c *engine.Call) []float32 {
 			return engine.Slice[float32](engine.BufferAt(c.Out[0].Bytes(), shape.Float32, plan.PackedLen()))
@@ -157,10 +135,10 @@ func (e Engine) laneFilterGrad(c engine.Conv2D, in []shape.Type, out shape.Type)
 	}
 	op := laneOp(c, in[0], out, in[1])
 	exact := e.bindLaneGrad(simd.NewLaneGrad(e.simd, op))
-	if plan, ok := simd.NewLineWinogradGrad(e.simd, op); ok {
-		return e.bindLineWinogradGrad(plan, exact), nil
-	}
-	return exact, nil
+	return e.cheapestInLanes(op, filterGrad, exact, func() engine.Bound {
+		plan, _ := simd.NewLineWinogradGrad(e.simd, op)
+		return e.bindLineWinogradGrad(plan, exact)
+	}), nil
 }
 
 func (e Engine) bindLaneGrad(plan *simd.LaneGrad) engine.Bound {
@@ -177,7 +155,7 @@ func (e Engine) bindLaneGrad(plan *simd.LaneGrad) engine.Bound {
 		totals.run(c)
 		return nil
 	}
-	return engine.Bound{Kernel: kernel, Scratch: int(l), By: name, Alg: "lanes"}
+	return engine.Bound{Kernel: kernel, Scratch: int(l), By: name, Alg: lanesAlg}
 }
 
 // lanePool plans a pooling of x to y, which are in lanes.
@@ -191,7 +169,7 @@ func (e Engine) lanePool(p engine.Pool2D, x, y shape.Type, counted func(axis, o 
 func (e Engine) lanePlanes(p engine.Pool2D, x, y shape.Type, f func(c *engine.Call, lo, hi int)) engine.Bound {
 	cost := y.Int(2)*y.Int(3)*p.Kernel[0]*p.Kernel[1] + x.Int(2)*x.Int(3)
 	planes := e.newLoop(x.Int(0)*x.Int(1), cost, func(c *engine.Call, _, lo, hi int) { f(c, lo, hi) })
-	return engine.Bound{Kernel: planes.kernel(), By: name, Alg: "lanes"}
+	return engine.Bound{Kernel: planes.kernel(), By: name, Alg: lanesAlg}
 }
 
 func (e Engine) laneMaxPool(p engine.Pool2D, in []shape.Type, out shape.Type) (engine.Bound, error) {

@@ -37,7 +37,7 @@ func (e Engine) bindLineWinograd(plan *simd.LineWinograd, r laneRunner, ep engin
 	}
 	all := max(int(l), exact.Scratch)
 	return engine.Bound{
-		Kernel: kernel, Scratch: all, By: name, Alg: "lanes winograd",
+		Kernel: kernel, Scratch: all, By: name, Alg: lanesWinogradAlg,
 		Packing: engine.Packing{In: 1, Bytes: packedLineBytes(plan), Scratch: int(forPacking), Rest: all, Kernel: func(c *engine.Call) error {
 			packAlone(c, packedLines(plan, c.Out[0].Bytes()), engine.Slice[float32](c.In[0]))
 			return nil
@@ -78,7 +78,7 @@ func (e Engine) bindLineWinogradGrad(plan *simd.LineWinogradGrad, exact engine.B
 		plan.Total(engine.Slice[float32](c.Out[0]), sums.of(c, 0), room.of(c, 0))
 		return nil
 	}
-	return engine.Bound{Kernel: kernel, Scratch: max(int(l), exact.Scratch), By: name, Alg: "lanes winograd"}
+	return engine.Bound{Kernel: kernel, Scratch: max(int(l), exact.Scratch), By: name, Alg: lanesWinogradAlg}
 }
 
 // finiteLoop is a loop whose body tells whether all that it met was finite.

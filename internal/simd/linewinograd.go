@@ -44,7 +44,7 @@ const (
 	lineProducts = 64 << 10 / 4
 )
 
-// NewLineWinograd plans the convolution. It reports false where the algorithm does not apply, or LaneConv is as fast.
+// NewLineWinograd plans the convolution. It reports false where the algorithm does not apply; [LineWork] tells whether LaneConv is as fast.
 func NewLineWinograd(k *Kernels, op LaneOp) (*LineWinograd, bool) {
 	return lineWinograd(k, op, op.OH, lineTasks)
 }
@@ -87,13 +87,29 @@ func NewLineWinogradInputGrad(k *Kernels, op LaneOp) (*LineWinograd, bool) {
 	return p, true
 }
 
-// suitsLines weighs the products that a row of results takes against those of LaneConv, transforms included.
-func (o *LaneOp) suitsLines(channels, filters, width int) bool {
-	if o.KW != lineTaps || o.SH != 1 || o.SW != 1 || o.DH != 1 || o.DW != 1 || o.Left < 0 || width == 0 || channels*filters*o.KH == 0 {
-		return false
+// LineWork is how often a row of op's results takes a multiplication of LineWinograd, or the time of one for the transforms. For the
+// gradient of the images a row is one of theirs. It reports false where the algorithm does not apply.
+func LineWork(op LaneOp, inputGrad bool) (multiplications int, ok bool) {
+	op.Window = op.Window.withDefaults()
+	switch {
+	case !inputGrad:
+		return op.lineWork(op.C, op.M, op.OW)
+	case op.Left < op.KW:
+		return op.lineWork(op.M, op.C, op.W)
 	}
-	products := channels * filters * o.KH
-	return ceil(width, lineTile)*(lineValues*products+lineCost*(channels+filters)) < lineTaps*width*products
+	return 0, false
+}
+
+func (o *LaneOp) lineWork(channels, filters, width int) (multiplications int, ok bool) {
+	if !o.suitsLines(channels, filters, width) {
+		return 0, false
+	}
+	return ceil(width, lineTile) * (lineValues*channels*filters*o.KH + lineCost*(channels+filters)), true
+}
+
+// suitsLines reports whether the algorithm applies.
+func (o *LaneOp) suitsLines(channels, filters, width int) bool {
+	return o.KW == lineTaps && o.SH == 1 && o.SW == 1 && o.DH == 1 && o.DW == 1 && o.Left >= 0 && o.OH > 0 && width > 0 && channels*filters*o.KH > 0
 }
 
 func newLineWinograd(k *Kernels, op LaneOp, image lineTransform, result lineImages) *LineWinograd {
