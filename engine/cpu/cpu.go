@@ -32,6 +32,7 @@ var (
 	_ engine.Fuser     = Engine{}
 	_ engine.Sharer    = Engine{}
 
+	_ engine.ConvPooler   = Engine{}
 	_ engine.WindowSummer = Engine{}
 )
 

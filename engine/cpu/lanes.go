@@ -48,10 +48,11 @@ func (e Engine) laneConv2D(c engine.Conv2D, in []shape.Type, out shape.Type) (en
 		return engine.Bound{}, engine.Unsupported(name, "Conv2D in lanes", in)
 	}
 	op := laneOp(c, in[0], in[1], out)
-	exact := e.bindLaneConv(simd.NewLaneConv(e.simd, op), c.Epilogue)
+	direct := simd.NewLaneConv(e.simd, op)
+	exact := e.bindLaneConv(direct, exactLanes{direct}, c.Epilogue)
 	return e.cheapestInLanes(op, forward, exact, func() engine.Bound {
 		plan, _ := simd.NewLineWinograd(e.simd, op)
-		return e.bindLineWinograd(plan, c.Epilogue, exact)
+		return e.bindLineWinograd(plan, plan, c.Epilogue, exact)
 	}), nil
 }
 
@@ -60,17 +61,43 @@ func (e Engine) laneInputGrad(c engine.Conv2D, in []shape.Type, out shape.Type) 
 		return engine.Bound{}, engine.Unsupported(name, "Conv2DInputGrad in lanes", in)
 	}
 	op := laneOp(c, out, in[1], in[0])
-	exact := e.bindLaneConv(simd.NewLaneInputGrad(e.simd, op), engine.Epilogue{})
+	direct := simd.NewLaneInputGrad(e.simd, op)
+	exact := e.bindLaneConv(direct, exactLanes{direct}, engine.Epilogue{})
 	return e.cheapestInLanes(op, inputGrad, exact, func() engine.Bound {
 		plan, _ := simd.NewLineWinogradInputGrad(e.simd, op)
-		return e.bindLineWinograd(plan, engine.Epilogue{}, exact)
+		return e.bindLineWinograd(plan, plan, engine.Epilogue{}, exact)
 	}), nil
 }
 
-// bindLaneConv returns the kernel of plan, which packs the filters unless somebody has.
-func (e Engine) bindLaneConv(plan *simd.LaneConv, ep engine.Epilogue) engine.Bound {
+// laneRunner does the tasks of a convolution in lanes, whose filters are packed. Run reports false where it met numbers that it
+// cannot work with; it needs Scratch elements of scratch memory.
+type laneRunner interface {
+	Tasks() int
+	Work() int
+	Scratch() int
+	Run(y, x, packed, bias, scratch []float32, lo, hi int) (finite bool)
+}
+
+// exactLanes works with all numbers.
+type exactLanes struct{ *simd.LaneConv }
+
+func (exactLanes) Scratch() int { return 0 }
+func (l exactLanes) Run(y, x, packed, bias, _ []float32, lo, hi int) bool {
+	l.LaneConv.Run(y, x, packed, bias, lo, hi)
+	return true
+}
+
+// newLaneLoop is the loop over the tasks of a convolution.
+func (e Engine) newLaneLoop(l *layout, r laneRunner, ep engine.Epilogue, packed func(c *engine.Call) []float32) *finiteLoop {
+	return e.newFiniteLoop(l, r.Tasks(), laneCost(r.Work())/max(r.Tasks(), 1), r.Scratch(), func(c *engine.Call, scratch []float32, lo, hi int) bool {
+		return r.Run(engine.Slice[float32](c.Out[0]), engine.Slice[float32](c.In[0]), packed(c), bias[float32](c, ep), scratch, lo, hi)
+	})
+}
+
+// bindLaneConv returns the kernel that does r's tasks with the filters that plan packs, unless somebody has.
+func (e Engine) bindLaneConv(plan *simd.LaneConv, r laneRunner, ep engine.Epilogue) engine.Bound {
 	var l layout
-	own := reserve[float32](&l, 1, plan.PackedLen())
+	var own region[float32]
 	packed := func(c *engine.Call) []float32 {
 		if c.Packed != nil {
 			return engine.Slice[float32](engine.BufferAt(c.Packed, shape.Float32, plan.PackedLen()))
@@ -83,9 +110,9 @@ func (e Engine) bindLaneConv(plan *simd.LaneConv, ep engine.Epilogue) engine.Bou
 		})
 	}
 	packs := pack(packed, 1)
-	tasks := e.newLoop(plan.Tasks(), laneCost(plan.Work())/max(plan.Tasks(), 1), func(c *engine.Call, _, lo, hi int) {
-		plan.Run(engine.Slice[float32](c.Out[0]), engine.Slice[float32](c.In[0]), packed(c), bias[float32](c, ep), lo, hi)
-	})
+	tasks := e.newLaneLoop(&l, r, ep, packed)
+	rest := int(l)
+	own = reserve[float32](&l, 1, plan.PackedLen())
 	kernel := func(c *engine.Call) error {
 		if c.Packed == nil {
 			packs.run(c)
@@ -95,7 +122,7 @@ func (e Engine) bindLaneConv(plan *simd.LaneConv, ep engine.Epilogue) engine.Bou
 	}
 	b := engine.Bound{Kernel: kernel, Scratch: int(l), By: name, Alg: lanesAlg}
 	if plan.PackedLen() > 0 {
-		b.Packing = engine.Packing{In: 1, Bytes: plan.PackedLen() * shape.Float32.Width(), Kernel: pack(func(c *engine.Call) []float32 {
+		b.Packing = engine.Packing{In: 1, Bytes: plan.PackedLen() * shape.Float32.Width(), Rest: rest, Kernel: pack(func(c *engine.Call) []float32 {
 			return engine.Slice[float32](engine.BufferAt(c.Out[0].Bytes(), shape.Float32, plan.PackedLen()))
 		}, 0).kernel()}
 	}

@@ -46,6 +46,17 @@ const (
 
 // NewLineWinograd plans the convolution. It reports false where the algorithm does not apply; [LineWork] tells whether LaneConv is as fast.
 func NewLineWinograd(k *Kernels, op LaneOp) (*LineWinograd, bool) {
+	return lineWinograd(k, op, op.OH, lineTasks)
+}
+
+// NewLineWinogradRows plans rows lo to hi of the results, as [NewLaneConvRows] does, for filters packed by the plan of
+// all.
+func NewLineWinogradRows(k *Kernels, op LaneOp, lo, hi int) (*LineWinograd, bool) {
+	return lineWinograd(k, op.part(lo, hi), op.OH, 1)
+}
+
+// lineWinograd plans a convolution in at least so many tasks; its filters are packed for results of that height.
+func lineWinograd(k *Kernels, op LaneOp, height, tasks int) (*LineWinograd, bool) {
 	op.Window = op.Window.withDefaults()
 	if !op.suitsLines(op.C, op.M, op.OW) {
 		return nil, false
@@ -58,7 +69,7 @@ func NewLineWinograd(k *Kernels, op LaneOp) (*LineWinograd, bool) {
 	if op.Act == ReLU {
 		p.flags |= flagReLU
 	}
-	p.plan(rows.runs())
+	p.plan(rows.runs(), height, tasks)
 	return p, true
 }
 
@@ -72,7 +83,7 @@ func NewLineWinogradInputGrad(k *Kernels, op LaneOp) (*LineWinograd, bool) {
 	rows, _ := op.laneAxes()
 	p := newLineWinograd(k, op, newLineTransform(k, lineImages{op.M, op.OH, op.OW}, op.KW-1-op.Left, op.W), lineImages{op.C, op.H, op.W})
 	p.conv.adjoint = true
-	p.plan(rows.adjoint())
+	p.plan(rows.adjoint(), op.H, lineTasks)
 	return p, true
 }
 
@@ -111,16 +122,16 @@ func newLineWinograd(k *Kernels, op LaneOp, image lineTransform, result lineImag
 // lineTasks is how many tasks there are at least, where an image has enough rows.
 const lineTasks = 8
 
-// plan cuts the rows of results into strips and bands.
-func (p *LineWinograd) plan(runs []laneRun) {
+// plan cuts the rows of results into strips and bands, for filters packed for results of that height.
+func (p *LineWinograd) plan(runs []laneRun, height, tasks int) {
 	c := p.conv
-	c.tall = c.height(p.tiles * p.result.height)
+	c.tall = c.height(p.tiles * height)
 	c.tiles = ceil(c.filters, c.tall)
 	rows := max(lineProducts/(lineValues*c.tall*p.tiles*Lanes), 1)
 	c.yPlane = min(rows, p.result.height) * p.tiles * Lanes
 	row := lineValues * p.image.channels * p.tiles * lanePixel
 	most := max(cacheSizes().l2/2/row-p.op.KH+1, lineTile)
-	strips := min(max(ceil(lineTasks, max(p.op.Blocks*p.op.Groups, 1)), ceil(p.result.height, most)), ceil(p.result.height, lineTile))
+	strips := min(max(ceil(tasks, max(p.op.Blocks*p.op.Groups, 1)), ceil(p.result.height, most)), ceil(p.result.height, lineTile))
 	for i := range strips {
 		s := p.strip(runs, p.result.height*i/strips, p.result.height*(i+1)/strips, rows)
 		c.xPlane = max(c.xPlane, s.rows*p.tiles*Lanes)
