@@ -41,6 +41,14 @@ type Bound struct {
 	By      string      // name of the engine whose kernel it is
 	Alg     string      // the algorithm, where there is a choice: "im2col", "winograd"
 	Packing Packing     // of an input, if the kernel can use one
+	Choice  []Candidate // the algorithms that Alg was chosen from, in the order of preference
+}
+
+// Candidate is an algorithm that a kernel could work by.
+type Candidate struct {
+	Alg     string
+	Work    int    // multiplications, or the time of as many
+	Against string // the rule that speaks against it; "" for none
 }
 
 // Packing is a form of one input that a kernel works on, such as the transformed filters of a

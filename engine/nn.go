@@ -90,6 +90,16 @@ type MaxPooler interface {
 	BindMaxPool2DGather(p Pool2D, in []shape.Type, out shape.Type) (Bound, error)
 }
 
+// A ConvPooler has kernels that keep of a convolution's result the maxima of windows alone.
+type ConvPooler interface {
+	// FusesMaxPool reports whether BindConv2DMaxPool is faster than the two kernels that it stands for. It reads types
+	// alone, of batches that are not in lanes yet.
+	FusesMaxPool(c Conv2D, p Pool2D, in []shape.Type, y, out shape.Type) bool
+	// BindConv2DMaxPool takes what BindConv2D takes to give y; it gives what BindMaxPool2D gives for y. For a Laner
+	// x, y and the result may be in lanes.
+	BindConv2DMaxPool(c Conv2D, p Pool2D, in []shape.Type, y, out shape.Type) (Bound, error)
+}
+
 // An AvgPooler binds average pooling. A window of padding alone gives 0.
 type AvgPooler interface {
 	// BindAvgPool2D takes x (N,C,H,W); it gives the means (N,C,OH,OW).

@@ -13,6 +13,7 @@ var conv2DOps = []graph.Op{
 	conv2DInputGrad{Conv: Conv2DOp{}.withDefaults()},
 	conv2DFilterGrad{Conv: Conv2DOp{}.withDefaults()},
 	fusedConv2D{Conv: Conv2DOp{}.withDefaults(), Epilogue: engine.Epilogue{Bias: true, ReLU: true}},
+	fusedConv2D{Conv: Conv2DOp{}.withDefaults(), Pool: Pool2DOp{Kernel: [2]int{2, 2}}.withDefaults()},
 }
 
 // Conv2DOp are the attributes of [Conv2D]. In each array index 0 is the height, 1 the width.
@@ -118,7 +119,7 @@ func (op Conv2DOp) attrs(e engine.Epilogue) engine.Conv2D {
 	return engine.Conv2D{Stride: op.Stride, Dilation: op.Dilation, Pad: op.Pad, Groups: op.Groups, Epilogue: e}
 }
 
-// Absorb implements vm's Absorber: a bias for each filter, then a ReLU.
+// Absorb implements vm's Absorber: a bias for each filter, then a ReLU, then max pooling.
 func (op Conv2DOp) Absorb(e engine.Engine, in []shape.Type, next graph.Op, at int, nextIn []shape.Type) (graph.Op, bool) {
 	return fusedConv2D{Conv: op}.Absorb(e, in, next, at, nextIn)
 }
@@ -128,27 +129,87 @@ func (op Conv2DOp) Absorb(e engine.Engine, in []shape.Type, next graph.Op, at in
 type fusedConv2D struct {
 	Conv     Conv2DOp
 	Epilogue engine.Epilogue
+	Pool     Pool2DOp // zero: none
 }
 
-func (op fusedConv2D) Name() string { return "Conv2D" + epilogueName(op.Epilogue) }
+func (op fusedConv2D) pools() bool { return op.Pool != Pool2DOp{} }
+
+func (op fusedConv2D) Name() string {
+	name := "Conv2D" + epilogueName(op.Epilogue)
+	if op.pools() {
+		name += "+" + op.Pool.Name()
+	}
+	return name
+}
 
 func (op fusedConv2D) Infer(in []shape.Type) (shape.Type, error) {
+	y, err := op.unpooled(in)
+	if err != nil || !op.pools() {
+		return y, err
+	}
+	return op.Pool.Infer([]shape.Type{y})
+}
+
+// unpooled is the type of the convolution's result.
+func (op fusedConv2D) unpooled(in []shape.Type) (shape.Type, error) {
 	return inferFused(op.Conv, op.Epilogue, -3, in)
 }
 
 func (fusedConv2D) NotDifferentiable() string { return madeByAbsorb }
 
 func (op fusedConv2D) Bind(e engine.Engine, in []shape.Type, out shape.Type) (engine.Bound, error) {
+	attrs, flat := op.Conv.attrs(op.Epilogue), flatBias(op.Epilogue, in)
+	if op.pools() {
+		return op.bindPooled(e, attrs, flat, out)
+	}
 	c, ok := e.(engine.Conv2Der)
 	if !ok {
 		return engine.Bound{}, engine.Missing(e, "Conv2D")
 	}
-	return c.BindConv2D(op.Conv.attrs(op.Epilogue), flatBias(op.Epilogue, in), out)
+	return c.BindConv2D(attrs, flat, out)
 }
 
-func (op fusedConv2D) Absorb(e engine.Engine, _ []shape.Type, next graph.Op, at int, nextIn []shape.Type) (graph.Op, bool) {
+func (op fusedConv2D) bindPooled(e engine.Engine, attrs engine.Conv2D, in []shape.Type, out shape.Type) (engine.Bound, error) {
+	c, ok := e.(engine.ConvPooler)
+	if !ok {
+		return engine.Bound{}, engine.Missing(e, "Conv2D with MaxPool2D")
+	}
+	x := in[0]
+	if x.Rank() == 5 { // in lanes, whose place is that of the result's
+		x = x.Of(x.Shape.Drop(4))
+	}
+	y, err := op.Conv.Infer([]shape.Type{x, in[1]})
+	if err != nil {
+		return engine.Bound{}, err
+	}
+	if in[0].Rank() == 5 {
+		y = y.Of(y.Shape.Insert(4, in[0].Dim(4)))
+	}
+	return c.BindConv2DMaxPool(attrs, op.Pool.attrs(), in, y, out)
+}
+
+func (op fusedConv2D) Absorb(e engine.Engine, in []shape.Type, next graph.Op, at int, nextIn []shape.Type) (graph.Op, bool) {
+	if op.pools() {
+		return nil, false
+	}
+	if pool, ok := next.(Pool2DOp); ok {
+		return op.absorbPool(e, in, pool, nextIn)
+	}
 	ep, ok := extend(e, op.Epilogue, -3, next, at, nextIn)
-	return fusedConv2D{op.Conv, ep}, ok
+	return fusedConv2D{Conv: op.Conv, Epilogue: ep}, ok
+}
+
+func (op fusedConv2D) absorbPool(e engine.Engine, in []shape.Type, pool Pool2DOp, y []shape.Type) (graph.Op, bool) {
+	c, ok := e.(engine.ConvPooler)
+	if !ok {
+		return nil, false
+	}
+	out, err := pool.Infer(y)
+	if err != nil || !c.FusesMaxPool(op.Conv.attrs(op.Epilogue), pool.attrs(), flatBias(op.Epilogue, in), y[0], out) {
+		return nil, false
+	}
+	op.Pool = pool
+	return op, true
 }
 
 // InLanes implements vm's Laner.
@@ -160,7 +221,8 @@ func (op Conv2DOp) InLanes(e engine.Laner, in []shape.Type, out shape.Type) (gra
 func (op fusedConv2D) InLanes(e engine.Laner, in []shape.Type, out shape.Type) (graph.Op, engine.InLanes, bool) {
 	form := engine.InLanes{In: make([]bool, len(in)), Out: true, Wins: true}
 	form.In[0] = true
-	return op, form, op.Conv.prefersLanes(e, in[0], in[1], out)
+	y, err := op.unpooled(in)
+	return op, form, err == nil && op.Conv.prefersLanes(e, in[0], in[1], y)
 }
 
 // prefersLanes tells of the convolution of x by w, and of both its adjoints, so that the three agree.

@@ -49,6 +49,12 @@ func (e laneEngine) BindMaxPool2D(p engine.Pool2D, in []shape.Type, out shape.Ty
 	return e.convert(in, out, 1, func(in []shape.Type, out shape.Type) (engine.Bound, error) { return e.Engine.BindMaxPool2D(p, in, out) })
 }
 
+func (e laneEngine) BindConv2DMaxPool(c engine.Conv2D, p engine.Pool2D, in []shape.Type, y, out shape.Type) (engine.Bound, error) {
+	return e.convert(in, out, 1, func(in []shape.Type, out shape.Type) (engine.Bound, error) {
+		return e.Engine.BindConv2DMaxPool(c, p, in, e.plain(y), out)
+	})
+}
+
 func (e laneEngine) BindMaxPool2DScatter(p engine.Pool2D, in []shape.Type, out shape.Type) (engine.Bound, error) {
 	return e.convert(in, out, 2, func(in []shape.Type, out shape.Type) (engine.Bound, error) {
 		return e.Engine.BindMaxPool2DScatter(p, in, out)
@@ -207,4 +213,33 @@ func TestTraceShowsBatchesInLanesAsRows(t *testing.T) {
 	want := trace(ref.Engine{})
 	require.Len(t, want, 2)
 	require.Equal(t, want, trace(laneEngine{lanes: 2}))
+}
+
+// A convolution that has taken in its pooling goes into lanes as one without does.
+func TestConvolutionsThatPoolGoIntoLanes(t *testing.T) {
+	run := func(e engine.Engine, opts ...vm.Option) ([]float64, vm.Instruction) {
+		g := graph.New()
+		x, w, b := g.Input("x", shape.F64(shape.N, 2, 6, 6)), g.Param("w", shape.F64(3, 2, 3, 3), spread(1)), g.Param("b", shape.F64(3), spread(2))
+		y := ops.MaxPool2D(ops.ReLU(ops.AddBias(ops.Conv2D(x, w, ops.Conv2DOp{}), b)), ops.Pool2DOp{Kernel: [2]int{2, 2}})
+		p, err := vm.Compile(e, []*graph.Node{y}, append(opts, vm.Checked)...)
+		require.NoError(t, err)
+		m, err := p.NewMachine(vm.NewStore(1))
+		require.NoError(t, err)
+		out, err := m.Run(ctx, feedOf(shape.F64(4, 2, 6, 6), 1))
+		require.NoError(t, err)
+		list, err := p.Describe(4)
+		require.NoError(t, err)
+		i := slices.IndexFunc(list, func(in vm.Instruction) bool { return strings.HasPrefix(in.Name, "Conv2D") })
+		return numbers(out[0]), list[i]
+	}
+	want, apart := run(ref.Engine{}, vm.Without("absorb"))
+	require.Equal(t, "Conv2D", apart.Name)
+	for _, e := range []engine.Engine{ref.Engine{}, laneEngine{lanes: 2}} {
+		got, in := run(e)
+		require.Equal(t, want, got)
+		require.NotZero(t, slices.Max(got))
+		require.Equal(t, "Conv2D+Bias+ReLU+MaxPool2D", in.Name)
+		_, lanes := e.(engine.Laner)
+		require.Equal(t, lanes, in.Out[0].Type.Rank() == 5)
+	}
 }

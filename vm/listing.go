@@ -26,9 +26,10 @@ type Instruction struct {
 	Nodes   []*graph.Node // the user's nodes that it computes
 	Engine  string        // whose kernel it is; "" where none is needed
 	Alg     string
-	Scratch int           // bytes
-	Took    time.Duration // its kernel, in [Machine.Profile]
-	Packed  int           // bytes of the packed form of an input, which is made once; 0 where there is none
+	Choice  []engine.Candidate // the algorithms that Alg was chosen from, where the engine tells
+	Scratch int                // bytes
+	Took    time.Duration      // its kernel, in [Machine.Profile]
+	Packed  int                // bytes of the packed form of an input, which is made once; 0 where there is none
 }
 
 // Result is a value that an instruction gives.
@@ -88,7 +89,7 @@ func (in *instr) describe() Instruction {
 	n := in.node()
 	d := Instruction{
 		Index: in.at, Name: in.name(), Text: in.String(), Layer: n.Layer(), Pos: n.Pos(),
-		Engine: in.bound.By, Alg: in.bound.Alg, Scratch: in.bound.Scratch,
+		Engine: in.bound.By, Alg: in.bound.Alg, Choice: in.bound.Choice, Scratch: in.bound.Scratch,
 	}
 	if in.packed {
 		d.Packed = in.bound.Packing.Bytes

@@ -341,6 +341,9 @@ func convolution2D(r *random) *graph.Node {
 	if r.next(2) == 0 {
 		y = ops.ReLU(y)
 	}
+	if t := y.Type(); r.next(2) == 0 && t.Dim(2) >= 2 && t.Dim(3) >= 2 {
+		y = ops.MaxPool2D(y, ops.Pool2DOp{Kernel: [2]int{2, 2}, Stride: [2]int{1, 1 + r.next(2)}, Pad: [2][2]int{{1, 0}, {0, 1}}})
+	}
 	return y
 }
 

@@ -71,7 +71,7 @@ func bench(ctx context.Context, c *call) error {
 	asJSON := c.Bool("json", false, "print one JSON object a case")
 	name := c.String("case", "", "run this `case` alone; see the list without -json")
 	threads := c.Int("threads", runtime.GOMAXPROCS(0), "how many threads compute")
-	engineName := c.String("engine", "cpu", "cpu, std or ref")
+	engineName := c.String("engine", "cpu", "one of "+list(engines()))
 	layers := c.String("layers", "", "instead of the cases, time every instruction of this `model`")
 	batch := c.Int("batch", 64, "batch size of -layers")
 	bf16 := c.Bool("bf16", false, "compute in bfloat16 (no engine does yet)")
@@ -89,6 +89,9 @@ func bench(ctx context.Context, c *call) error {
 		return err
 	}
 	if *layers != "" {
+		if *asJSON || *name != "" {
+			return usagef("-layers prints a table of its own; run it without -json and -case")
+		}
 		m, err := findModel(*layers)
 		if err != nil {
 			return err

@@ -69,10 +69,11 @@ func profile(ctx context.Context, w *workload) (rows []profileRow, err error) {
 
 func writeProfile(out io.Writer, rows []profileRow, batch int, l limits) error {
 	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', tabwriter.AlignRight)
-	fmt.Fprintln(w, "#\tinstruction\tresult\tkernel\tlayer\tms\tof all\tGFLOP/s\tof peak\t")
-	all := 0.0
+	fmt.Fprintln(w, "#\tinstruction\tresult\tkernel\tlayer\tms\tof all\tGFLOP/s\tof peak\t\t")
+	all, slowest := 0.0, 0.0
 	for _, r := range rows {
 		all += r.ms()
+		slowest = max(slowest, r.ms())
 	}
 	for _, r := range rows {
 		ms, work := r.ms(), 0.0
@@ -87,8 +88,12 @@ func writeProfile(out io.Writer, rows []profileRow, batch int, l limits) error {
 		if len(r.Out) > 0 {
 			result = r.Out[0].Type.String()
 		}
-		fmt.Fprintf(w, "%d\t%s\t%s\t%s\t%s\t%.4f\t%.1f%%\t%s\t%s\t\n", r.Index, r.Name, result, kernel(r.Instruction), r.Layer, ms, 100*ms/all, rate, share)
+		mark := ""
+		if ms == slowest {
+			mark = "<- slowest"
+		}
+		fmt.Fprintf(w, "%d\t%s\t%s\t%s\t%s\t%.4f\t%.1f%%\t%s\t%s\t%s\t\n", r.Index, r.Name, result, kernel(r.Instruction), r.Layer, ms, 100*ms/all, rate, share, mark)
 	}
-	fmt.Fprintf(w, "\t\t\t\tall\t%.4f\t\t\t\t\n", all)
+	fmt.Fprintf(w, "\t\t\t\tall\t%.4f\t\t\t\t\t\n", all)
 	return w.Flush()
 }

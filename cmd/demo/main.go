@@ -16,6 +16,8 @@ import (
 	"os/signal"
 	"strings"
 	"syscall"
+
+	"github.com/plexaura/plexaura/internal/simd"
 )
 
 // command is one row of the table of commands.
@@ -88,6 +90,10 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	if name == "help" {
 		overview(stdout)
 		return 0
+	}
+	if _, err := simd.Chosen(); err != nil {
+		fmt.Fprintf(stderr, "demo: %s\n", oneLine(err))
+		return 2
 	}
 	for _, cmd := range commands() {
 		if cmd.name == name {

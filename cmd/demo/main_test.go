@@ -95,6 +95,8 @@ func TestMistakesAreOneLineAndAStatus(t *testing.T) {
 		{"bench -case nonsense", 2, `no case "nonsense"`},
 		{"bench -bf16", 2, "-bf16"},
 		{"bench -threads 0", 2, "-threads 0"},
+		{"bench -layers lenet -json", 2, "without -json and -case"},
+		{"program -engine cpu-fast", 2, "there are cpu, cpu-exact, ref, std"},
 	} {
 		t.Run(c.args, func(t *testing.T) {
 			status, stdout, stderr := demo(context.Background(), strings.Fields(c.args)...)

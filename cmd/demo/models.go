@@ -110,9 +110,10 @@ func findModel(name string) (model, error) {
 
 func engines() map[string]func() engine.Engine {
 	return map[string]func() engine.Engine{
-		"cpu": func() engine.Engine { return cpu.New() },
-		"std": func() engine.Engine { return std.New(tensor.StdEng{}) },
-		"ref": func() engine.Engine { return ref.Engine{} },
+		"cpu":       func() engine.Engine { return cpu.New() },
+		"cpu-exact": func() engine.Engine { return cpu.New(cpu.ExactConv) },
+		"std":       func() engine.Engine { return std.New(tensor.StdEng{}) },
+		"ref":       func() engine.Engine { return ref.Engine{} },
 	}
 }
 

@@ -17,6 +17,7 @@ func program(_ context.Context, c *call) error {
 	training := c.Bool("train", false, "the training step instead of inference")
 	after := c.String("after", "", "print the program as it is after this `pass`: "+strings.Join(passNames(), ", "))
 	dot := c.Bool("dot", false, "write Graphviz")
+	costs := c.Bool("costs", false, "what each convolution would cost by each algorithm, and which the engine takes")
 	if err := c.parse(false); err != nil {
 		return err
 	}
@@ -44,6 +45,9 @@ func program(_ context.Context, c *call) error {
 	}
 	if *dot {
 		return p.WriteDot(c.stdout, s.batch)
+	}
+	if *costs {
+		return writeCosts(c.stdout, p, s.batch)
 	}
 	return writeInstructions(c.stdout, p, s.batch)
 }
@@ -89,6 +93,43 @@ func writeInstructions(out io.Writer, p *vm.Program, batch int) error {
 	}
 	_, err = fmt.Fprintf(out, "\n%d instructions; arena %s bytes%s\n", len(list), thousands(mem.Arena), packed)
 	return err
+}
+
+// writeCosts prints, of each instruction whose engine had a choice, an algorithm a line.
+func writeCosts(out io.Writer, p *vm.Program, batch int) error {
+	list, err := p.Describe(batch)
+	if err != nil {
+		return err
+	}
+	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
+	fmt.Fprintln(w, "#\tinstruction\tof\tresult\tlayer\talgorithm\tmultiplications\t")
+	for _, in := range list {
+		what := fmt.Sprintf("%d\t%s\t%s\t%v\t%s", in.Index, in.Name, arguments(in), in.Out[0].Type, in.Layer)
+		for _, c := range in.Choice {
+			work, note := thousands(c.Work), c.Against
+			switch {
+			case c.Work == 0:
+				work = "-"
+			case c.Alg == in.Alg:
+				note = "taken"
+			}
+			fmt.Fprintf(w, "%s\t%s\t%s\t%s\n", what, c.Alg, work, note)
+			what = strings.Repeat("\t", strings.Count(what, "\t")) // once an instruction
+		}
+	}
+	return w.Flush()
+}
+
+// arguments are the types of what the first node of an instruction is made of.
+func arguments(in vm.Instruction) string {
+	if len(in.Nodes) == 0 {
+		return ""
+	}
+	var types []string
+	for _, n := range in.Nodes[0].Ins() {
+		types = append(types, n.Type().Shape.String())
+	}
+	return strings.Join(types, " ")
 }
 
 func kernel(in vm.Instruction) string {

@@ -54,7 +54,7 @@ func trainCommand(ctx context.Context, c *call) error {
 	c.Uint64Var(&s.Seed, "seed", 1, "fixes initialisation, shuffling and augmentation")
 	c.StringVar(&s.Augment, "augment", "none", "how training images are changed at random: "+list(recipes()))
 	workers := c.Int("workers", 1, "goroutines that load images ahead; 0 is none")
-	c.StringVar(&s.Engine, "engine", "cpu", "cpu, std or ref")
+	c.StringVar(&s.Engine, "engine", "cpu", "one of "+list(engines()))
 	c.StringVar(&s.VM, "vm", "plexaura", "what computes losses and gradients: plexaura, or gorgonia, whose TapeMachine leaves the engine the updates")
 	c.IntVar(&s.Limit, "limit", 0, "train on the first `N` images alone; 0 is all")
 	c.IntVar(&s.Test, "test-limit", 0, "validate and test on the first `N` images of each alone; 0 is all")

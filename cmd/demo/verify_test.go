@@ -53,6 +53,10 @@ func (e wrongEpilogue) BindConv2D(p engine.Conv2D, in []shape.Type, out shape.Ty
 	return b, nil
 }
 
+func (wrongEpilogue) FusesMaxPool(engine.Conv2D, engine.Pool2D, []shape.Type, shape.Type, shape.Type) bool {
+	return false
+}
+
 func TestVerifyNamesPassInstructionLayerAndLine(t *testing.T) {
 	m := models()["lenet"]
 	infer := verifyPart{"infer", m.infer(), nil}

@@ -61,18 +61,13 @@ func BenchmarkConv2D(b *testing.B) {
 		flops := 2 * g.batch * g.filters * g.depth() * g.yPlane()
 		bias := shape.F32(shape.Dim(l.filters))
 		ep := engine.Epilogue{Bias: true, ReLU: true}
-		run := func(way string, in []shape.Type, out shape.Type, unfolded engine.Bound, direct engine.Bound, ok bool) {
+		run := func(way string, in []shape.Type, out shape.Type, unfolded, direct engine.Bound) {
 			b.Run(fmt.Sprintf("%s/%s/im2col", l.name, way), func(b *testing.B) { benchmark(b, unfolded, flops, in, out) })
-			if ok {
-				b.Run(fmt.Sprintf("%s/%s/direct", l.name, way), func(b *testing.B) { benchmark(b, direct, flops, in, out) })
-			}
+			b.Run(fmt.Sprintf("%s/%s/direct", l.name, way), func(b *testing.B) { benchmark(b, direct, flops, in, out) })
 		}
-		d, ok := e.directConv2D(g, ep)
-		run("forward", []shape.Type{x, w, bias}, dy, bindConv2D[float32](e, ep, g), d, ok)
-		d, ok = e.directInputGrad(g)
-		run("input", []shape.Type{dy, w}, x, bindInputGrad[float32](e, g), d, ok)
-		d, ok = e.directFilterGrad(g)
-		run("filter", []shape.Type{x, dy}, w, bindFilterGrad[float32](e, g), d, ok)
+		run("forward", []shape.Type{x, w, bias}, dy, bindConv2D[float32](e, ep, g), e.directConv2D(g, ep))
+		run("input", []shape.Type{dy, w}, x, bindInputGrad[float32](e, g), e.directInputGrad(g))
+		run("filter", []shape.Type{x, dy}, w, bindFilterGrad[float32](e, g), e.directFilterGrad(g))
 	}
 }
 
@@ -274,5 +269,44 @@ func BenchmarkBandwidth(b *testing.B) {
 			b.SetBytes(int64(bytes))
 			benchmark(b, bound, 0, c.in, c.out)
 		})
+	}
+}
+
+// BenchmarkConvPool compares a convolution that pools with the two kernels one after the other.
+func BenchmarkConvPool(b *testing.B) {
+	e := New()
+	square := func(v int) [2]int { return [2]int{v, v} }
+	for _, l := range []struct {
+		name         string
+		x, w         shape.Type
+		stride, pad  int
+		pool, apart  int // kernel and stride
+		size, pooled int // height and width of the result, and of the maxima
+	}{
+		{"lenet.conv1", shape.F32(4, 1, 28, 28, 16), shape.F32(6, 1, 5, 5), 1, 2, 2, 2, 28, 14},
+		{"lenet.conv2", shape.F32(4, 6, 14, 14, 16), shape.F32(16, 6, 5, 5), 1, 0, 2, 2, 10, 5},
+		{"alexnet.conv1", shape.F32(64, 3, 224, 224), shape.F32(64, 3, 11, 11), 4, 2, 3, 2, 55, 27},
+	} {
+		c := engine.Conv2D{Stride: square(l.stride), Dilation: square(1), Pad: [2][2]int{square(l.pad), square(l.pad)}, Groups: 1, Epilogue: engine.Epilogue{Bias: true, ReLU: true}}
+		p := engine.Pool2D{Kernel: square(l.pool), Stride: square(l.apart), Dilation: square(1)}
+		in := []shape.Type{l.x, l.w, shape.F32(l.w.Dim(0))}
+		sized := func(side int) shape.Type {
+			return l.x.Of(l.x.Shape.With(1, l.w.Dim(0)).With(2, shape.Dim(side)).With(3, shape.Dim(side)))
+		}
+		y, out := sized(l.size), sized(l.pooled)
+		conv, err := e.BindConv2D(c, in, y)
+		if err != nil {
+			b.Fatal(err)
+		}
+		pool, err := e.BindMaxPool2D(p, []shape.Type{y}, out)
+		if err != nil {
+			b.Fatal(err)
+		}
+		together, err := e.BindConv2DMaxPool(c, p, in, y, out)
+		if err != nil {
+			b.Fatal(err)
+		}
+		b.Run(l.name+"/apart", func(b *testing.B) { benchmark(b, oneAfterTheOther(conv, pool, y), 0, in, out) })
+		b.Run(l.name+"/together", func(b *testing.B) { benchmark(b, together, 0, in, out) })
 	}
 }

@@ -213,16 +213,11 @@ func (e Engine) BindConv2D(c engine.Conv2D, in []shape.Type, out shape.Type) (en
 	switch {
 	case !sameDType(out.DType, in) || g.yPlane() == 0:
 	case out.DType == shape.Float32:
-		exact := func() engine.Bound {
-			if b, ok := e.directConv2D(g, c.Epilogue); ok {
-				return b
-			}
-			return bindConv2D[float32](e, c.Epilogue, g)
-		}
-		if b, ok := e.winogradConv2D(g, c.Epilogue, exact); ok {
-			return b, nil
-		}
-		return exact(), nil
+		return e.cheapest(g, forward, algorithms{
+			winograd: func(exact engine.Bound) engine.Bound { return e.winogradConv2D(g, c.Epilogue, exact) },
+			direct:   func() engine.Bound { return e.directConv2D(g, c.Epilogue) },
+			im2col:   func() engine.Bound { return bindConv2D[float32](e, c.Epilogue, g) },
+		}), nil
 	case out.DType == shape.Float64:
 		return bindConv2D[float64](e, c.Epilogue, g), nil
 	}
@@ -248,7 +243,7 @@ func bindConv2D[T shape.Float](e Engine, ep engine.Epilogue, g conv) engine.Boun
 		op.N = windows
 		return op
 	})
-	return engine.Bound{Kernel: work.kernel(), Scratch: int(l), By: name, Alg: "im2col"}
+	return engine.Bound{Kernel: work.kernel(), Scratch: int(l), By: name, Alg: im2colAlg}
 }
 
 // forward computes tiles lo to hi, counted through all groups of all images.

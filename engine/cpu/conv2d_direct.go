@@ -7,11 +7,7 @@ import (
 )
 
 // Convolutions of float32 in one group need not unfold the image: vector kernels find it where it
-// is. That pays where there are few channels; with many, products are so large that they hide the cost of
-// unfolding. For the gradient of the filters it pays always.
-
-// directPairs is the most pairs of channel and filter for which that pays.
-const directPairs = 1 << 14
+// is.
 
 // convOp is the convolution as package simd takes it, or false if that has none like it.
 func (g *conv) convOp(ep engine.Epilogue) (op simd.ConvOp, ok bool) {
@@ -31,30 +27,22 @@ func (g *conv) convOp(ep engine.Epilogue) (op simd.ConvOp, ok bool) {
 	return op, true
 }
 
-// direct plans the convolution, or reports false.
-func (e Engine) direct(g conv, ep engine.Epilogue) (*simd.Conv, bool) {
-	op, ok := g.convOp(ep)
-	if !ok {
-		return nil, false
-	}
-	return simd.NewConv(e.simd, op)
+// direct plans the convolution, which is one that package simd has.
+func (e Engine) direct(g conv, ep engine.Epilogue) *simd.Conv {
+	op, _ := g.convOp(ep)
+	plan, _ := simd.NewConv(e.simd, op)
+	return plan
 }
 
-// fewPairs reports whether channels are few enough.
-func (g *conv) fewPairs() bool { return g.channels*g.filters <= directPairs }
-
-func (e Engine) directConv2D(g conv, ep engine.Epilogue) (engine.Bound, bool) {
-	plan, ok := e.direct(g, ep)
-	if !ok || !g.fewPairs() {
-		return engine.Bound{}, false
-	}
+func (e Engine) directConv2D(g conv, ep engine.Epilogue) engine.Bound {
+	plan := e.direct(g, ep)
 	var l layout
 	scratch := reserve[float32](&l, 1, plan.Scratch())
 	kernel := func(c *engine.Call) error {
 		plan.Run(e.pool, engine.Slice[float32](c.Out[0]), engine.Slice[float32](c.In[0]), engine.Slice[float32](c.In[1]), bias[float32](c, ep), scratch.of(c, 0))
 		return nil
 	}
-	return engine.Bound{Kernel: kernel, Scratch: int(l), By: name, Alg: "direct"}, true
+	return engine.Bound{Kernel: kernel, Scratch: int(l), By: name, Alg: directAlg}
 }
 
 // adjoint is the convolution of dy that gives the gradient of the image, if the stride is 1:
@@ -67,15 +55,9 @@ func (g conv) adjoint() (conv, bool) {
 	return a, g.stride == [2]int{1, 1}
 }
 
-func (e Engine) directInputGrad(g conv) (engine.Bound, bool) {
-	adjoint, ok := g.adjoint()
-	if !ok {
-		return engine.Bound{}, false
-	}
-	plan, ok := e.direct(adjoint, engine.Epilogue{})
-	if !ok || !g.fewPairs() {
-		return engine.Bound{}, false
-	}
+func (e Engine) directInputGrad(g conv) engine.Bound {
+	adjoint, _ := g.adjoint()
+	plan := e.direct(adjoint, engine.Epilogue{})
 	var l layout
 	turned := reserve[float32](&l, 1, g.filters*g.depth())
 	scratch := reserve[float32](&l, 1, plan.Scratch())
@@ -85,7 +67,7 @@ func (e Engine) directInputGrad(g conv) (engine.Bound, bool) {
 		plan.Run(e.pool, engine.Slice[float32](c.Out[0]), engine.Slice[float32](c.In[0]), w, nil, scratch.of(c, 0))
 		return nil
 	}
-	return engine.Bound{Kernel: kernel, Scratch: int(l), By: name, Alg: "direct"}, true
+	return engine.Bound{Kernel: kernel, Scratch: int(l), By: name, Alg: directAlg}
 }
 
 // flip sets dst (C,O,KH,KW) to the filters w (O,C,KH,KW) turned round.
@@ -102,16 +84,13 @@ func flip[T shape.Float](g *conv, dst, w []T) {
 	}
 }
 
-func (e Engine) directFilterGrad(g conv) (engine.Bound, bool) {
-	plan, ok := e.direct(g, engine.Epilogue{})
-	if !ok || g.plain() && !g.fewPairs() {
-		return engine.Bound{}, false
-	}
+func (e Engine) directFilterGrad(g conv) engine.Bound {
+	plan := e.direct(g, engine.Epilogue{})
 	var l layout
 	scratch := reserve[float32](&l, 1, plan.GradScratch())
 	kernel := func(c *engine.Call) error {
 		plan.RunGrad(e.pool, engine.Slice[float32](c.Out[0]), engine.Slice[float32](c.In[0]), engine.Slice[float32](c.In[1]), scratch.of(c, 0))
 		return nil
 	}
-	return engine.Bound{Kernel: kernel, Scratch: int(l), By: name, Alg: "direct"}, true
+	return engine.Bound{Kernel: kernel, Scratch: int(l), By: name, Alg: directAlg}
 }

@@ -32,16 +32,11 @@ func (e Engine) BindConv2DInputGrad(c engine.Conv2D, in []shape.Type, out shape.
 	switch {
 	case !sameDType(out.DType, in) || g.yPlane() == 0:
 	case out.DType == shape.Float32:
-		exact := func() engine.Bound {
-			if b, ok := e.directInputGrad(g); ok {
-				return b
-			}
-			return bindInputGrad[float32](e, g)
-		}
-		if b, ok := e.winogradInputGrad(g, exact); ok {
-			return b, nil
-		}
-		return exact(), nil
+		return e.cheapest(g, inputGrad, algorithms{
+			winograd: func(exact engine.Bound) engine.Bound { return e.winogradInputGrad(g, exact) },
+			direct:   func() engine.Bound { return e.directInputGrad(g) },
+			im2col:   func() engine.Bound { return bindInputGrad[float32](e, g) },
+		}), nil
 	case out.DType == shape.Float64:
 		return bindInputGrad[float64](e, g), nil
 	}
@@ -63,7 +58,7 @@ func bindInputGrad[T shape.Float](e Engine, g conv) engine.Bound {
 		op.M, op.N = channels*g.taps(), windows
 		return op
 	})
-	return engine.Bound{Kernel: work.kernel(), Scratch: int(l), By: name, Alg: "im2col"}
+	return engine.Bound{Kernel: work.kernel(), Scratch: int(l), By: name, Alg: im2colAlg}
 }
 
 // inputGrad computes blocks of channels lo to hi, counted through all groups of all images.
@@ -102,16 +97,11 @@ func (e Engine) BindConv2DFilterGrad(c engine.Conv2D, in []shape.Type, out shape
 	switch {
 	case !sameDType(out.DType, in) || g.yPlane() == 0:
 	case out.DType == shape.Float32:
-		exact := func() engine.Bound {
-			if b, ok := e.directFilterGrad(g); ok {
-				return b
-			}
-			return bindFilterGrad[float32](e, g)
-		}
-		if b, ok := e.winogradFilterGrad(g, exact); ok {
-			return b, nil
-		}
-		return exact(), nil
+		return e.cheapest(g, filterGrad, algorithms{
+			winograd: func(exact engine.Bound) engine.Bound { return e.winogradFilterGrad(g, exact) },
+			direct:   func() engine.Bound { return e.directFilterGrad(g) },
+			im2col:   func() engine.Bound { return bindFilterGrad[float32](e, g) },
+		}), nil
 	case out.DType == shape.Float64:
 		return bindFilterGrad[float64](e, g), nil
 	}
@@ -126,10 +116,10 @@ const (
 	mostPartials = 1 << 22
 )
 
-// filterGrad adds up, over the images, the products of the unfolded image and dy, which are
+// filterSums adds up, over the images, the products of the unfolded image and dy, which are
 // the gradient with the filters as columns. Where the channels are too few to share out, the
 // batch is cut into parts, whose sums are added up in order.
-type filterGrad[T shape.Float] struct {
+type filterSums[T shape.Float] struct {
 	*im2col[T]
 	parts  int // of the batch
 	images int // of a part
@@ -143,7 +133,7 @@ func bindFilterGrad[T shape.Float](e Engine, g conv) engine.Bound {
 		m.op.LDA = g.xPlane()
 	}
 	size := g.groups * g.depth() * g.filters
-	f := &filterGrad[T]{im2col: m}
+	f := &filterSums[T]{im2col: m}
 	f.parts = max(1, min(filterGradParts/(g.groups*m.blocks), g.batch, mostPartials/max(size, 1)))
 	f.images = (g.batch + f.parts - 1) / f.parts
 	cost := f.images * m.tiles.count * (gemmCost(m.op) + m.op.M*m.op.K/3)
@@ -161,11 +151,11 @@ func bindFilterGrad[T shape.Float](e Engine, g conv) engine.Bound {
 		totals.run(c)
 		return nil
 	}
-	return engine.Bound{Kernel: kernel, Scratch: int(l), By: name, Alg: "im2col"}
+	return engine.Bound{Kernel: kernel, Scratch: int(l), By: name, Alg: im2colAlg}
 }
 
 // multiply computes blocks of channels lo to hi, counted through all groups of all parts.
-func (f *filterGrad[T]) multiply(c *engine.Call, slot, lo, hi int) {
+func (f *filterSums[T]) multiply(c *engine.Call, slot, lo, hi int) {
 	x, dy, op := engine.Slice[T](c.In[0]), engine.Slice[T](c.In[1]), f.op
 	for i := lo; i < hi; i++ {
 		part, k := i/f.blocks/f.groups, i/f.blocks%f.groups
@@ -187,7 +177,7 @@ func (f *filterGrad[T]) multiply(c *engine.Call, slot, lo, hi int) {
 }
 
 // total adds up rows lo to hi of the parts' sums, and gives them, transposed.
-func (f *filterGrad[T]) total(c *engine.Call, _, lo, hi int) {
+func (f *filterSums[T]) total(c *engine.Call, _, lo, hi int) {
 	sum := f.sums.of(c, 0)[lo*f.filters : hi*f.filters]
 	for p := 1; p < f.parts; p++ {
 		spread(sum, f.sums.of(c, p)[lo*f.filters:hi*f.filters], 1)

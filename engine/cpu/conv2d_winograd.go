@@ -7,18 +7,15 @@ import (
 )
 
 // Convolutions of float32 with 3×3 or 5×5 filters and stride 1, between many channels, go by Winograd's
-// algorithm, which multiplies 4 or 2.8 times less often. Its errors are up to 1e-5 of the largest result, ten
+// algorithm, which multiplies 4 or 2.8 times less often; cost.go says when. Its errors are up to 1e-5 of the largest result, ten
 // times those of the other algorithms; and it would carry infinities and NaN to results that do not see
 // them. Where there are any, the other algorithms are used.
 
 // winogradConv2D offers the filters' transform as packing.
-func (e Engine) winogradConv2D(g conv, ep engine.Epilogue, exact func() engine.Bound) (engine.Bound, bool) {
-	plan, ok := e.winograd(g, ep, simd.NewWinograd)
-	if !ok {
-		return engine.Bound{}, false
-	}
+func (e Engine) winogradConv2D(g conv, ep engine.Epilogue, other engine.Bound) engine.Bound {
+	plan := e.winograd(g, ep, simd.NewWinograd)
 	var l layout
-	other, finite := exact(), e.newFinite(&l, 0, g.images())
+	finite := e.newFinite(&l, 0, g.images())
 	own := reserve[float32](&l, 1, plan.ScratchTransformed())
 	rest := max(int(l), other.Scratch)
 	at := reserve[byte](&l, 1, packedBytes(plan))
@@ -36,10 +33,10 @@ func (e Engine) winogradConv2D(g conv, ep engine.Epilogue, exact func() engine.B
 		plan.RunTransformed(e.pool, engine.Slice[float32](c.Out[0]), engine.Slice[float32](c.In[0]), filters, bias[float32](c, ep), own.of(c, 0))
 		return nil
 	}
-	b := engine.Bound{Kernel: kernel, Scratch: max(int(l), other.Scratch), By: name, Alg: "winograd"}
+	b := engine.Bound{Kernel: kernel, Scratch: max(int(l), other.Scratch), By: name, Alg: winogradAlg}
 	b.Packing = e.winogradPacking(plan, g.weights())
 	b.Packing.Rest = rest
-	return b, true
+	return b
 }
 
 // winogradPacking packs n elements of filters.
@@ -77,37 +74,26 @@ func (e Engine) packWinograd(l *layout, plan *simd.Winograd, input, n int) func(
 	}
 }
 
-func (e Engine) winogradInputGrad(g conv, exact func() engine.Bound) (engine.Bound, bool) {
-	adjoint, ok := g.adjoint()
-	if !ok {
-		return engine.Bound{}, false
-	}
-	plan, ok := e.winograd(adjoint, engine.Epilogue{}, simd.NewWinogradFlipped)
-	if !ok {
-		return engine.Bound{}, false
-	}
-	return e.bindWinograd(g.results(), g.weights(), plan.Scratch(), exact(), func(a, b, out, scratch []float32) {
+func (e Engine) winogradInputGrad(g conv, exact engine.Bound) engine.Bound {
+	adjoint, _ := g.adjoint()
+	plan := e.winograd(adjoint, engine.Epilogue{}, simd.NewWinogradFlipped)
+	return e.bindWinograd(g.results(), g.weights(), plan.Scratch(), exact, func(a, b, out, scratch []float32) {
 		plan.Run(e.pool, out, a, b, nil, scratch)
-	}), true
+	})
 }
 
-func (e Engine) winogradFilterGrad(g conv, exact func() engine.Bound) (engine.Bound, bool) {
-	plan, ok := e.winograd(g, engine.Epilogue{}, simd.NewWinograd)
-	if !ok || !plan.HasGrad() {
-		return engine.Bound{}, false
-	}
-	return e.bindWinograd(g.images(), g.results(), plan.GradScratch(), exact(), func(a, b, out, scratch []float32) {
+func (e Engine) winogradFilterGrad(g conv, exact engine.Bound) engine.Bound {
+	plan := e.winograd(g, engine.Epilogue{}, simd.NewWinograd)
+	return e.bindWinograd(g.images(), g.results(), plan.GradScratch(), exact, func(a, b, out, scratch []float32) {
 		plan.RunGrad(e.pool, out, a, b, scratch)
-	}), true
+	})
 }
 
-// winograd plans the convolution, or reports false.
-func (e Engine) winograd(g conv, ep engine.Epilogue, plan func(*simd.Kernels, simd.ConvOp) (*simd.Winograd, bool)) (*simd.Winograd, bool) {
-	op, ok := g.convOp(ep)
-	if !ok {
-		return nil, false
-	}
-	return plan(e.simd, op)
+// winograd plans the convolution, which is one that the algorithm takes.
+func (e Engine) winograd(g conv, ep engine.Epilogue, plan func(*simd.Kernels, simd.ConvOp) (*simd.Winograd, bool)) *simd.Winograd {
+	op, _ := g.convOp(ep)
+	p, _ := plan(e.simd, op)
+	return p
 }
 
 // bindWinograd returns the kernel that runs on inputs of n0 and n1 elements, in so much scratch memory, or runs
@@ -123,7 +109,7 @@ func (e Engine) bindWinograd(n0, n1, scratch int, exact engine.Bound, run func(a
 		run(engine.Slice[float32](c.In[0]), engine.Slice[float32](c.In[1]), engine.Slice[float32](c.Out[0]), own.of(c, 0))
 		return nil
 	}
-	return engine.Bound{Kernel: kernel, Scratch: max(int(l), exact.Scratch), By: name, Alg: "winograd"}
+	return engine.Bound{Kernel: kernel, Scratch: max(int(l), exact.Scratch), By: name, Alg: winogradAlg}
 }
 
 // finite tells whether an input is of finite numbers. It may say no where one is beyond 1e16.

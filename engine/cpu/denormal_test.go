@@ -3,6 +3,7 @@ package cpu
 import (
 	"math"
 	"math/rand/v2"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -24,16 +25,8 @@ type flushCase struct {
 
 func flushCases() []flushCase {
 	f32 := shape.F32
-	conv := func(c engine.Conv2D) func(Engine, []shape.Type, shape.Type) (engine.Bound, error) {
-		return func(e Engine, in []shape.Type, out shape.Type) (engine.Bound, error) { return e.BindConv2D(c, in, out) }
-	}
-	same := engine.Conv2D{Stride: [2]int{1, 1}, Dilation: [2]int{1, 1}, Pad: [2][2]int{{1, 1}, {1, 1}}, Groups: 1}
-	holes := same
-	holes.Dilation, holes.Pad = [2]int{2, 2}, [2][2]int{{2, 2}, {2, 2}}
-	x, few := f32(8, 32, 28, 28), f32(8, 8, 28, 28)
-	w, fewW := f32(32, 32, 3, 3), f32(8, 8, 3, 3)
 	pool := engine.Pool2D{Kernel: [2]int{2, 2}, Stride: [2]int{2, 2}, Dilation: [2]int{1, 1}}
-	half := f32(8, 32, 14, 14)
+	x, half := f32(8, 32, 28, 28), f32(8, 32, 14, 14)
 	flat := f32(200_000)
 	unary := func(f engine.Fn) func(Engine, []shape.Type, shape.Type) (engine.Bound, error) {
 		return func(e Engine, in []shape.Type, out shape.Type) (engine.Bound, error) {
@@ -60,25 +53,19 @@ func flushCases() []flushCase {
 			return e.BindReduce(r, engine.AxesOf(axes...), in, out)
 		}
 	}
-	return []flushCase{
+	return append(convFlushCases(), []flushCase{
 		{"matmul", func(e Engine, in []shape.Type, out shape.Type) (engine.Bound, error) {
 			return e.BindMatMul(engine.MatMul{}, in, out)
 		}, []shape.Type{f32(200, 200), f32(200, 200)}, f32(200, 200), false},
 		{"gemv", func(e Engine, in []shape.Type, out shape.Type) (engine.Bound, error) {
 			return e.BindMatMul(engine.MatMul{TransB: true}, in, out)
 		}, []shape.Type{f32(1, 2000), f32(300, 2000)}, f32(1, 300), false},
-		{"conv/direct", conv(same), []shape.Type{few, fewW}, few, false},
-		{"conv/im2col", conv(holes), []shape.Type{few, fewW}, few, false},
-		{"conv/winograd", conv(same), []shape.Type{x, w}, x, false},
-		{"conv/input", func(e Engine, in []shape.Type, out shape.Type) (engine.Bound, error) {
-			return e.BindConv2DInputGrad(same, in, out)
-		}, []shape.Type{few, fewW}, few, false},
-		{"conv/filter", func(e Engine, in []shape.Type, out shape.Type) (engine.Bound, error) {
-			return e.BindConv2DFilterGrad(same, in, out)
-		}, []shape.Type{few, few}, fewW, false},
-		{"conv/filter winograd", func(e Engine, in []shape.Type, out shape.Type) (engine.Bound, error) {
-			return e.BindConv2DFilterGrad(same, in, out)
-		}, []shape.Type{x, x}, w, false},
+		{"maxpool/lanes", func(e Engine, in []shape.Type, out shape.Type) (engine.Bound, error) {
+			return e.BindMaxPool2D(pool, in, out)
+		}, []shape.Type{f32(1, 16, 10, 10, 16)}, f32(1, 16, 5, 5, 16), true},
+		{"avgpool/lanes", func(e Engine, in []shape.Type, out shape.Type) (engine.Bound, error) {
+			return e.BindAvgPool2D(pool, in, out)
+		}, []shape.Type{f32(1, 16, 10, 10, 16)}, f32(1, 16, 5, 5, 16), true},
 		{"maxpool", func(e Engine, in []shape.Type, out shape.Type) (engine.Bound, error) {
 			return e.BindMaxPool2D(pool, in, out)
 		}, []shape.Type{x}, half, true},
@@ -105,7 +92,36 @@ func flushCases() []flushCase {
 		{"sum/across", reduce(engine.Sum, 0), []shape.Type{f32(2000, 100)}, f32(100), false},
 		{"prod", reduce(engine.Prod, 1), []shape.Type{f32(100, 2000)}, f32(100), false},
 		{"largest", reduce(engine.Maximum, 1), []shape.Type{f32(100, 2000)}, f32(100), true},
+	}...)
+}
+
+// convFlushCases are the three ways of a convolution by each algorithm, which ends the name.
+func convFlushCases() (cases []flushCase) {
+	f32 := shape.F32
+	same := engine.Conv2D{Stride: [2]int{1, 1}, Dilation: [2]int{1, 1}, Pad: [2][2]int{{1, 1}, {1, 1}}, Groups: 1}
+	split, valid := same, same
+	split.Groups, valid.Pad = 2, [2][2]int{}
+	for _, c := range []struct {
+		alg     string
+		op      engine.Conv2D
+		x, w, y shape.Type
+	}{
+		{directAlg, same, f32(8, 7, 28, 28), f32(8, 7, 3, 3), f32(8, 8, 28, 28)},
+		{im2colAlg, split, f32(8, 16, 28, 28), f32(16, 8, 3, 3), f32(8, 16, 28, 28)},
+		{winogradAlg, same, f32(8, 32, 28, 28), f32(32, 32, 3, 3), f32(8, 32, 28, 28)},
+		{lanesAlg, same, f32(1, 8, 28, 28, 16), f32(8, 8, 3, 3), f32(1, 8, 28, 28, 16)},
+		{lanesWinogradAlg, valid, f32(1, 6, 14, 14, 16), f32(16, 6, 5, 5), f32(1, 16, 10, 10, 16)},
+	} {
+		way := func(name string, bind func(Engine, engine.Conv2D, []shape.Type, shape.Type) (engine.Bound, error), a, b, out shape.Type) {
+			cases = append(cases, flushCase{"conv/" + name + "/" + c.alg, func(e Engine, in []shape.Type, out shape.Type) (engine.Bound, error) {
+				return bind(e, c.op, in, out)
+			}, []shape.Type{a, b}, out, false})
+		}
+		way("forward", Engine.BindConv2D, c.x, c.w, c.y)
+		way("input", Engine.BindConv2DInputGrad, c.y, c.w, c.x)
+		way("filter", Engine.BindConv2DFilterGrad, c.x, c.y, c.w)
 	}
+	return cases
 }
 
 // tinyCall returns a call of b where the first input is scaled by so much.
@@ -137,6 +153,9 @@ func TestDenormalsAreFlushed(t *testing.T) {
 			}
 			b, err := c.bind(e, c.in, c.out)
 			require.NoError(t, err)
+			if strings.HasPrefix(c.name, "conv/") {
+				require.Equal(t, c.name[strings.LastIndex(c.name, "/")+1:], b.Alg, c.name)
+			}
 			call := tinyCall(b, c.in, c.out, 1e-39)
 			if len(c.in) > 1 && c.name != "div" { // products that would be normal
 				for i := range engine.Slice[float32](call.In[1]) {

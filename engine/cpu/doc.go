@@ -6,10 +6,9 @@
 // which. The float32 kernels take denormals for zeros. Results have the same bits for any GOMAXPROCS:
 // work is cut up by shape alone, and what is summed in parts is added up in a fixed order.
 //
-// The algorithm of a convolution is chosen by its shape alone, and Bound.Alg says which: "direct",
-// "im2col", or "winograd" for float32 with 3×3 filters, stride 1 and at least 16 channels and filters, where
-// errors are up to 5e-6 of the largest result rather than 5e-7. Infinities and NaN go where they would by the
-// definition. For batches in lanes it is "lanes" always. Max pooling of 2×2 and 3×3 windows with stride 2 is "vector"; it keeps denormals.
+// The algorithm of a convolution is chosen by its shape alone (cost.go), and Bound.Alg says which: "direct", "im2col" or "winograd",
+// and for batches in lanes "lanes" or "lanes winograd". Bound.Choice says what each would have cost. [ExactConv] forbids Winograd's
+// algorithm and states its errors. Infinities and NaN go where they would by the definition. Max pooling of 2×2 and 3×3 windows with stride 2 is "vector"; it keeps denormals.
 //
 // Functions of float32 that are not exact are off by at most so many units in the last place (ulp), over all
 // numbers from 2^-63 to 2^14, of both signs, where they are not trivial:

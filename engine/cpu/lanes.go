@@ -13,28 +13,6 @@ var _ engine.Laner = Engine{}
 // Lanes implements [engine.Laner].
 func (Engine) Lanes() int { return simd.Lanes }
 
-// PrefersLanes implements [engine.Laner]: where Winograd's algorithm does not serve, channels and filters are few, and a block of
-// images and results stays near the processor.
-func (e Engine) PrefersLanes(c engine.Conv2D, x, w, y shape.Type) bool {
-	if x.DType != shape.Float32 || e.simd.Level() == simd.Generic || x.Int(0) == 0 || x.Int(0)%simd.Lanes != 0 || y.Len() == 0 {
-		return false
-	}
-	g := convOf(c, x, w, y)
-	if op, ok := g.convOp(c.Epilogue); ok {
-		if _, ok := simd.NewWinograd(e.simd, op); ok {
-			return false
-		}
-	}
-	return g.channels*g.filters <= laneMostPairs && (x.Bytes()+y.Bytes())/x.Int(0)*simd.Lanes <= laneMostBytes
-}
-
-const (
-	// laneMostPairs is the most pairs of channel and filter for which lanes pay.
-	laneMostPairs = 1 << 12
-	// laneMostBytes is the most memory of the images and results of a block.
-	laneMostBytes = 8 << 20
-)
-
 // inLanes reports whether images are in lanes.
 func inLanes(images shape.Type) bool { return images.Rank() == 5 }
 
@@ -70,11 +48,12 @@ func (e Engine) laneConv2D(c engine.Conv2D, in []shape.Type, out shape.Type) (en
 		return engine.Bound{}, engine.Unsupported(name, "Conv2D in lanes", in)
 	}
 	op := laneOp(c, in[0], in[1], out)
-	exact := e.bindLaneConv(simd.NewLaneConv(e.simd, op), c.Epilogue)
-	if plan, ok := simd.NewLineWinograd(e.simd, op); ok {
-		return e.bindLineWinograd(plan, c.Epilogue, exact), nil
-	}
-	return exact, nil
+	direct := simd.NewLaneConv(e.simd, op)
+	exact := e.bindLaneConv(direct, exactLanes{direct}, c.Epilogue)
+	return e.cheapestInLanes(op, forward, exact, func() engine.Bound {
+		plan, _ := simd.NewLineWinograd(e.simd, op)
+		return e.bindLineWinograd(plan, plan, c.Epilogue, exact)
+	}), nil
 }
 
 func (e Engine) laneInputGrad(c engine.Conv2D, in []shape.Type, out shape.Type) (engine.Bound, error) {
@@ -82,17 +61,43 @@ func (e Engine) laneInputGrad(c engine.Conv2D, in []shape.Type, out shape.Type) 
 		return engine.Bound{}, engine.Unsupported(name, "Conv2DInputGrad in lanes", in)
 	}
 	op := laneOp(c, out, in[1], in[0])
-	exact := e.bindLaneConv(simd.NewLaneInputGrad(e.simd, op), engine.Epilogue{})
-	if plan, ok := simd.NewLineWinogradInputGrad(e.simd, op); ok {
-		return e.bindLineWinograd(plan, engine.Epilogue{}, exact), nil
-	}
-	return exact, nil
+	direct := simd.NewLaneInputGrad(e.simd, op)
+	exact := e.bindLaneConv(direct, exactLanes{direct}, engine.Epilogue{})
+	return e.cheapestInLanes(op, inputGrad, exact, func() engine.Bound {
+		plan, _ := simd.NewLineWinogradInputGrad(e.simd, op)
+		return e.bindLineWinograd(plan, plan, engine.Epilogue{}, exact)
+	}), nil
 }
 
-// bindLaneConv returns the kernel of plan, which packs the filters unless somebody has.
-func (e Engine) bindLaneConv(plan *simd.LaneConv, ep engine.Epilogue) engine.Bound {
+// laneRunner does the tasks of a convolution in lanes, whose filters are packed. Run reports false where it met numbers that it
+// cannot work with; it needs Scratch elements of scratch memory.
+type laneRunner interface {
+	Tasks() int
+	Work() int
+	Scratch() int
+	Run(y, x, packed, bias, scratch []float32, lo, hi int) (finite bool)
+}
+
+// exactLanes works with all numbers.
+type exactLanes struct{ *simd.LaneConv }
+
+func (exactLanes) Scratch() int { return 0 }
+func (l exactLanes) Run(y, x, packed, bias, _ []float32, lo, hi int) bool {
+	l.LaneConv.Run(y, x, packed, bias, lo, hi)
+	return true
+}
+
+// newLaneLoop is the loop over the tasks of a convolution.
+func (e Engine) newLaneLoop(l *layout, r laneRunner, ep engine.Epilogue, packed func(c *engine.Call) []float32) *finiteLoop {
+	return e.newFiniteLoop(l, r.Tasks(), laneCost(r.Work())/max(r.Tasks(), 1), r.Scratch(), func(c *engine.Call, scratch []float32, lo, hi int) bool {
+		return r.Run(engine.Slice[float32](c.Out[0]), engine.Slice[float32](c.In[0]), packed(c), bias[float32](c, ep), scratch, lo, hi)
+	})
+}
+
+// bindLaneConv returns the kernel that does r's tasks with the filters that plan packs, unless somebody has.
+func (e Engine) bindLaneConv(plan *simd.LaneConv, r laneRunner, ep engine.Epilogue) engine.Bound {
 	var l layout
-	own := reserve[float32](&l, 1, plan.PackedLen())
+	var own region[float32]
 	packed := func(c *engine.Call) []float32 {
 		if c.Packed != nil {
 			return engine.Slice[float32](engine.BufferAt(c.Packed, shape.Float32, plan.PackedLen()))
@@ -105,9 +110,9 @@ func (e Engine) bindLaneConv(plan *simd.LaneConv, ep engine.Epilogue) engine.Bou
 		})
 	}
 	packs := pack(packed, 1)
-	tasks := e.newLoop(plan.Tasks(), laneCost(plan.Work())/max(plan.Tasks(), 1), func(c *engine.Call, _, lo, hi int) {
-		plan.Run(engine.Slice[float32](c.Out[0]), engine.Slice[float32](c.In[0]), packed(c), bias[float32](c, ep), lo, hi)
-	})
+	tasks := e.newLaneLoop(&l, r, ep, packed)
+	rest := int(l)
+	own = reserve[float32](&l, 1, plan.PackedLen())
 	kernel := func(c *engine.Call) error {
 		if c.Packed == nil {
 			packs.run(c)
@@ -115,9 +120,9 @@ func (e Engine) bindLaneConv(plan *simd.LaneConv, ep engine.Epilogue) engine.Bou
 		tasks.run(c)
 		return nil
 	}
-	b := engine.Bound{Kernel: kernel, Scratch: int(l), By: name, Alg: "lanes"}
+	b := engine.Bound{Kernel: kernel, Scratch: int(l), By: name, Alg: lanesAlg}
 	if plan.PackedLen() > 0 {
-		b.Packing = engine.Packing{In: 1, Bytes: plan.PackedLen() * shape.Float32.Width(), Kernel: pack(func(c *engine.Call) []float32 {
+		b.Packing = engine.Packing{In: 1, Bytes: plan.PackedLen() * shape.Float32.Width(), Rest: rest, Kernel: pack(func(c *engine.Call) []float32 {
 			return engine.Slice[float32](engine.BufferAt(c.Out[0].Bytes(), shape.Float32, plan.PackedLen()))
 		}, 0).kernel()}
 	}
@@ -130,10 +135,10 @@ func (e Engine) laneFilterGrad(c engine.Conv2D, in []shape.Type, out shape.Type)
 	}
 	op := laneOp(c, in[0], out, in[1])
 	exact := e.bindLaneGrad(simd.NewLaneGrad(e.simd, op))
-	if plan, ok := simd.NewLineWinogradGrad(e.simd, op); ok {
-		return e.bindLineWinogradGrad(plan, exact), nil
-	}
-	return exact, nil
+	return e.cheapestInLanes(op, filterGrad, exact, func() engine.Bound {
+		plan, _ := simd.NewLineWinogradGrad(e.simd, op)
+		return e.bindLineWinogradGrad(plan, exact)
+	}), nil
 }
 
 func (e Engine) bindLaneGrad(plan *simd.LaneGrad) engine.Bound {
@@ -150,7 +155,7 @@ func (e Engine) bindLaneGrad(plan *simd.LaneGrad) engine.Bound {
 		totals.run(c)
 		return nil
 	}
-	return engine.Bound{Kernel: kernel, Scratch: int(l), By: name, Alg: "lanes"}
+	return engine.Bound{Kernel: kernel, Scratch: int(l), By: name, Alg: lanesAlg}
 }
 
 // lanePool plans a pooling of x to y, which are in lanes.
@@ -164,7 +169,7 @@ func (e Engine) lanePool(p engine.Pool2D, x, y shape.Type, counted func(axis, o 
 func (e Engine) lanePlanes(p engine.Pool2D, x, y shape.Type, f func(c *engine.Call, lo, hi int)) engine.Bound {
 	cost := y.Int(2)*y.Int(3)*p.Kernel[0]*p.Kernel[1] + x.Int(2)*x.Int(3)
 	planes := e.newLoop(x.Int(0)*x.Int(1), cost, func(c *engine.Call, _, lo, hi int) { f(c, lo, hi) })
-	return engine.Bound{Kernel: planes.kernel(), By: name, Alg: "lanes"}
+	return engine.Bound{Kernel: planes.kernel(), By: name, Alg: lanesAlg}
 }
 
 func (e Engine) laneMaxPool(p engine.Pool2D, in []shape.Type, out shape.Type) (engine.Bound, error) {

@@ -10,8 +10,8 @@ import (
 // Its errors are up to 4e-6 of the largest result. A batch or filters with numbers that are not finite, or beyond 1e16, is computed
 // by the exact kernel instead, since they would spread.
 
-// bindLineWinograd returns the kernel of plan, which packs the filters unless somebody has.
-func (e Engine) bindLineWinograd(plan *simd.LineWinograd, ep engine.Epilogue, exact engine.Bound) engine.Bound {
+// bindLineWinograd returns the kernel that does r's tasks with the filters that plan packs, unless somebody has.
+func (e Engine) bindLineWinograd(plan *simd.LineWinograd, r laneRunner, ep engine.Epilogue, exact engine.Bound) engine.Bound {
 	var l, forPacking layout
 	own := reserve[byte](&l, 1, packedLineBytes(plan))
 	pack, packAlone := packLines(&l, plan), packLines(&forPacking, plan)
@@ -21,10 +21,7 @@ func (e Engine) bindLineWinograd(plan *simd.LineWinograd, ep engine.Epilogue, ex
 		}
 		return packedLines(plan, own.of(c, 0))
 	}
-
-	tasks := e.newFiniteLoop(&l, plan.Tasks(), laneCost(plan.Work())/max(plan.Tasks(), 1), plan.Scratch(), func(c *engine.Call, scratch []float32, lo, hi int) bool {
-		return plan.Run(engine.Slice[float32](c.Out[0]), engine.Slice[float32](c.In[0]), packed(c)[lineBytes/4:], bias[float32](c, ep), scratch, lo, hi)
-	})
+	tasks := e.newLaneLoop(&l, r, ep, func(c *engine.Call) []float32 { return packed(c)[lineBytes/4:] })
 	kernel := func(c *engine.Call) error {
 		if c.Packed == nil {
 			pack(c, packed(c), engine.Slice[float32](c.In[1]))
@@ -40,7 +37,7 @@ func (e Engine) bindLineWinograd(plan *simd.LineWinograd, ep engine.Epilogue, ex
 	}
 	all := max(int(l), exact.Scratch)
 	return engine.Bound{
-		Kernel: kernel, Scratch: all, By: name, Alg: "lanes winograd",
+		Kernel: kernel, Scratch: all, By: name, Alg: lanesWinogradAlg,
 		Packing: engine.Packing{In: 1, Bytes: packedLineBytes(plan), Scratch: int(forPacking), Rest: all, Kernel: func(c *engine.Call) error {
 			packAlone(c, packedLines(plan, c.Out[0].Bytes()), engine.Slice[float32](c.In[0]))
 			return nil
@@ -81,7 +78,7 @@ func (e Engine) bindLineWinogradGrad(plan *simd.LineWinogradGrad, exact engine.B
 		plan.Total(engine.Slice[float32](c.Out[0]), sums.of(c, 0), room.of(c, 0))
 		return nil
 	}
-	return engine.Bound{Kernel: kernel, Scratch: max(int(l), exact.Scratch), By: name, Alg: "lanes winograd"}
+	return engine.Bound{Kernel: kernel, Scratch: max(int(l), exact.Scratch), By: name, Alg: lanesWinogradAlg}
 }
 
 // finiteLoop is a loop whose body tells whether all that it met was finite.

@@ -76,18 +76,22 @@ func (w *inner) places(k *simd.Kernels, at []int32, plane []float32) {
 // maxima is max pooling.
 func (w *inner) maxima(e Engine) engine.Bound {
 	planes := e.newLoop(w.planes, w.cost(), func(c *engine.Call, _, lo, hi int) {
-		x, y := engine.Slice[float32](c.In[0]), engine.Slice[float32](c.Out[0])
-		w.eachPart(lo, hi, func(part simd.PoolWindows, i, j int) {
-			e.simd.MaxPool(part, y[j+w.y:], x[i+w.x:])
-			for _, b := range w.border {
-				y[j+b] = float32(math.Inf(-1))
-				if k := w.argmax(x[i:], b); k >= 0 {
-					y[j+b] = x[i+int(k)]
-				}
-			}
-		})
+		w.max(e, engine.Slice[float32](c.Out[0]), engine.Slice[float32](c.In[0]), lo, hi)
 	})
 	return engine.Bound{Kernel: planes.kernel(), By: name, Alg: "vector"}
+}
+
+// max pools planes lo to hi.
+func (w *inner) max(e Engine, y, x []float32, lo, hi int) {
+	w.eachPart(lo, hi, func(part simd.PoolWindows, i, j int) {
+		e.simd.MaxPool(part, y[j+w.y:], x[i+w.x:])
+		for _, b := range w.border {
+			y[j+b] = float32(math.Inf(-1))
+			if k := w.argmax(x[i:], b); k >= 0 {
+				y[j+b] = x[i+int(k)]
+			}
+		}
+	})
 }
 
 // apart reports whether windows do not overlap and are of 2×2.

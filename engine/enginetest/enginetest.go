@@ -70,6 +70,7 @@ var families = []family{
 	{"MatMuler", is[engine.MatMuler], matMulTable, randomMatMul},
 	{"Conv2Der", is[engine.Conv2Der], conv2DTable, randomConv2D},
 	{"MaxPooler", is[engine.MaxPooler], maxPoolTable, randomMaxPool},
+	{"ConvPooler", is[engine.ConvPooler], convPoolTable, randomConvPool},
 	{"AvgPooler", is[engine.AvgPooler], avgPoolTable, randomAvgPool},
 	{"Laner", is[engine.Laner], laneTable, randomLanes},
 	{"Softmaxer", is[engine.Softmaxer], softmaxTable, randomSoftmax},

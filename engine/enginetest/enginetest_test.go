@@ -32,7 +32,7 @@ type spoiled struct {
 
 func (e spoiled) bound(family, method string, in []shape.Type, out shape.Type, b engine.Bound, err error) (engine.Bound, error) {
 	switch family {
-	case "Conv2Der", "MaxPooler", "AvgPooler":
+	case "Conv2Der", "MaxPooler", "ConvPooler", "AvgPooler":
 		if in[0].Rank() == 5 {
 			family = "Laner"
 		}
@@ -86,6 +86,11 @@ func (e spoiled) BindMaxPool2DScatter(p engine.Pool2D, in []shape.Type, out shap
 func (e spoiled) BindMaxPool2DGather(p engine.Pool2D, in []shape.Type, out shape.Type) (engine.Bound, error) {
 	b, err := e.laned.BindMaxPool2DGather(p, in, out)
 	return e.bound("MaxPooler", "MaxPool2DGather", in, out, b, err)
+}
+
+func (e spoiled) BindConv2DMaxPool(c engine.Conv2D, p engine.Pool2D, in []shape.Type, y, out shape.Type) (engine.Bound, error) {
+	b, err := e.laned.BindConv2DMaxPool(c, p, in, y, out)
+	return e.bound("ConvPooler", "Conv2DMaxPool", in, out, b, err)
 }
 
 func (e spoiled) BindAvgPool2D(p engine.Pool2D, in []shape.Type, out shape.Type) (engine.Bound, error) {
@@ -181,13 +186,14 @@ var methods = map[string][]string{
 	"Conv2Der":  {"Conv2D", "Conv2DInputGrad", "Conv2DFilterGrad"},
 	"MaxPooler": {"MaxPool2D", "MaxPool2DScatter", "MaxPool2DGather"},
 	"AvgPooler": {"AvgPool2D", "AvgPool2DGrad"},
-	"Laner":     {"Conv2D", "Conv2DInputGrad", "Conv2DFilterGrad", "MaxPool2D", "MaxPool2DScatter", "AvgPool2D", "AvgPool2DGrad"},
+	"Laner":     {"Conv2D", "Conv2DInputGrad", "Conv2DFilterGrad", "MaxPool2D", "MaxPool2DScatter", "Conv2DMaxPool", "AvgPool2D", "AvgPool2DGrad"},
 	"Softmaxer": {"Softmax", "SoftmaxGrad"},
 	"Mover":     {"Transpose", "Slice", "Embed", "Concat", "Pad", "PadGrad", "OneHot"},
 	"Indexer":   {"Gather", "ScatterAdd", "TopK"},
 	"Scanner":   {"CumSum"},
 	"Randomer":  {"Random"},
 
+	"ConvPooler":   {"Conv2DMaxPool"},
 	"WindowSummer": {"WindowSum"},
 }
 

@@ -18,6 +18,12 @@ func (e laned) BindConv2D(c engine.Conv2D, in []shape.Type, out shape.Type) (eng
 	return byRows(in, out, func(in []shape.Type, out shape.Type) (engine.Bound, error) { return e.Engine.BindConv2D(c, in, out) })
 }
 
+func (e laned) BindConv2DMaxPool(c engine.Conv2D, p engine.Pool2D, in []shape.Type, y, out shape.Type) (engine.Bound, error) {
+	return byRows(in, out, func(in []shape.Type, out shape.Type) (engine.Bound, error) {
+		return e.Engine.BindConv2DMaxPool(c, p, in, rowMajor(y), out)
+	})
+}
+
 func (e laned) BindConv2DInputGrad(c engine.Conv2D, in []shape.Type, out shape.Type) (engine.Bound, error) {
 	return byRows(in, out, func(in []shape.Type, out shape.Type) (engine.Bound, error) {
 		return e.Engine.BindConv2DInputGrad(c, in, out)
@@ -174,11 +180,30 @@ func laneTable(g *gen) (all []trial) {
 	} {
 		all = append(all, lanePools(g, c)...)
 	}
+	for _, c := range []convPoolCase{
+		newConvPool(newConv(padded(plainConv, 2), f32, 2*n, 1, 6, [2]int{28, 28}, [2]int{5, 5}), squarePool(2, 2, 0), false),
+		newConvPool(newConv(plainConv, f32, n, 6, 16, [2]int{14, 14}, [2]int{5, 5}), squarePool(2, 2, 0), false),
+		newConvPool(newConv(padded(plainConv, 2), f32, n, 3, 5, [2]int{21, 11}, [2]int{5, 5}), squarePool(3, 2, 1), true),
+		newConvPool(newConv(grouped, f32, n, 6, 9, [2]int{19, 8}, [2]int{3, 3}), squarePool(2, 3, 0), false), // rows in no window
+		newConvPool(newConv(strided, f32, n, 3, 7, [2]int{43, 19}, [2]int{11, 7}), squarePool(3, 1, 1), false),
+		newConvPool(newConv(far, f32, n, 2, 3, [2]int{20, 1}, [2]int{2, 3}), squarePool(2, 2, 5), false), // windows of padding alone
+		newConvPool(newConv(plainConv, f32, n, 2, 3, [2]int{24, 13}, [2]int{4, 3}), odd, true),
+		newConvPool(newConv(padded(plainConv, 1), f32, 0, 2, 3, [2]int{5, 5}, [2]int{3, 3}), squarePool(2, 2, 0), false),
+	} {
+		all = append(all, laneConvPool(g, c))
+	}
 	return all
+}
+
+func laneConvPool(g *gen, c convPoolCase) trial {
+	return c.trial(pick(g, g.epilogues()...)).inLanes(g.engine.(engine.Laner).Lanes(), 1, true)
 }
 
 func randomLanes(g *gen) trial {
 	n := g.engine.(engine.Laner).Lanes() * (1 + g.IntN(2))
+	if _, ok := g.engine.(engine.ConvPooler); ok && g.IntN(3) == 0 {
+		return laneConvPool(g, randomConvPoolCase(g, shape.Float32, n))
+	}
 	if g.bool() {
 		c := randomConvCase(g, shape.Float32, n, 5, 9)
 		return pick(g, laneConvs(g, c)...)

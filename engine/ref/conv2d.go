@@ -6,8 +6,9 @@ import (
 )
 
 var (
-	_ engine.Conv2Der = Engine{}
-	_ engine.Fuser    = Engine{}
+	_ engine.Conv2Der   = Engine{}
+	_ engine.ConvPooler = Engine{}
+	_ engine.Fuser      = Engine{}
 )
 
 // Fuses implements [engine.Fuser]: every epilogue is taken in. It is computed after the
@@ -18,6 +19,19 @@ func (Engine) Fuses(engine.Epilogue) bool { return true }
 func (Engine) BindConv2D(c engine.Conv2D, in []shape.Type, out shape.Type) (engine.Bound, error) {
 	g := convOf(c, in[0], in[1], out)
 	return bindFloat("Conv2D", in, out, g.yPlane, conv2D[float32](g, c.Epilogue), conv2D[float64](g, c.Epilogue))
+}
+
+// FusesMaxPool implements [engine.ConvPooler]: always. An engine with convolutions of its own answers for
+// itself, or it would lose them.
+func (Engine) FusesMaxPool(engine.Conv2D, engine.Pool2D, []shape.Type, shape.Type, shape.Type) bool {
+	return true
+}
+
+// BindConv2DMaxPool implements [engine.ConvPooler].
+func (Engine) BindConv2DMaxPool(c engine.Conv2D, p engine.Pool2D, in []shape.Type, y, out shape.Type) (engine.Bound, error) {
+	g, windows := convOf(c, in[0], in[1], y), poolOf(p, y, out)
+	return bindFloat("Conv2DMaxPool", in, out, 2*g.yPlane, // sums, and a plane of results
+		conv2DMaxPool[float32](g, c.Epilogue, windows), conv2DMaxPool[float64](g, c.Epilogue, windows))
 }
 
 // BindConv2DInputGrad implements [engine.Conv2Der].
@@ -113,25 +127,45 @@ func dot[T shape.Float](t tap, x, dy []T) (sum float64) {
 
 func conv2D[T shape.Float](g conv, e engine.Epilogue) engine.Kernel {
 	return func(c *engine.Call) error {
-		x, w, y := engine.Slice[T](c.In[0]), engine.Slice[T](c.In[1]), engine.Slice[T](c.Out[0])
-		sums := sumsOf(c, g.yPlane)
+		y, sums := engine.Slice[T](c.Out[0]), sumsOf(c, g.yPlane)
 		for n := range g.batch {
 			for o := range g.filters {
-				clear(sums)
-				for i := range g.groupIn {
-					xp := nth(x, n*g.channels+o/g.groupOut*g.groupIn+i, g.xPlane)
-					for k, f := range nth(w, o*g.groupIn+i, len(g.taps)) {
-						gather(g.taps[k], sums, xp, f)
-					}
-				}
-				yp := nth(y, n*g.filters+o, g.yPlane)
-				round(yp, sums)
-				if e.Bias {
-					shift(yp, engine.Slice[T](c.In[2])[o])
-				}
-				if e.ReLU {
-					rectify(yp)
-				}
+				conv2DPlane(g, e, c, n, o, sums, nth(y, n*g.filters+o, g.yPlane))
+			}
+		}
+		return nil
+	}
+}
+
+// conv2DPlane sets y to the result of filter o over image n.
+func conv2DPlane[T shape.Float](g conv, e engine.Epilogue, c *engine.Call, n, o int, sums []float64, y []T) {
+	x, w := engine.Slice[T](c.In[0]), engine.Slice[T](c.In[1])
+	clear(sums)
+	for i := range g.groupIn {
+		xp := nth(x, n*g.channels+o/g.groupOut*g.groupIn+i, g.xPlane)
+		for k, f := range nth(w, o*g.groupIn+i, len(g.taps)) {
+			gather(g.taps[k], sums, xp, f)
+		}
+	}
+	round(y, sums)
+	if e.Bias {
+		shift(y, engine.Slice[T](c.In[2])[o])
+	}
+	if e.ReLU {
+		rectify(y)
+	}
+}
+
+// conv2DMaxPool pools each plane of results as soon as it is made.
+func conv2DMaxPool[T shape.Float](g conv, e engine.Epilogue, p pool) engine.Kernel {
+	return func(c *engine.Call) error {
+		out, sums := engine.Slice[T](c.Out[0]), sumsOf(c, g.yPlane)
+		after := c.Scratch[g.yPlane*shape.Float64.Width():]
+		y := engine.Slice[T](engine.BufferAt(after, shape.DTypeOf[T](), g.yPlane))
+		for n := range g.batch {
+			for o := range g.filters {
+				conv2DPlane(g, e, c, n, o, sums, y)
+				maxPoolPlane(p, nth(out, n*g.filters+o, p.yPlane()), y)
 			}
 		}
 		return nil

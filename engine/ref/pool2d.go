@@ -94,16 +94,19 @@ func maxPool2D[T shape.Float](p pool) engine.Kernel {
 	return func(c *engine.Call) error {
 		x, y := engine.Slice[T](c.In[0]), engine.Slice[T](c.Out[0])
 		for n := range p.planes {
-			xp, yp := nth(x, n, p.xPlane()), nth(y, n, p.yPlane())
-			maxima(p, xp, func(o, at int) {
-				yp[o] = T(math.Inf(-1))
-				if at >= 0 {
-					yp[o] = xp[at]
-				}
-			})
+			maxPoolPlane(p, nth(y, n, p.yPlane()), nth(x, n, p.xPlane()))
 		}
 		return nil
 	}
+}
+
+func maxPoolPlane[T shape.Float](p pool, y, x []T) {
+	maxima(p, x, func(o, at int) {
+		y[o] = T(math.Inf(-1))
+		if at >= 0 {
+			y[o] = x[at]
+		}
+	})
 }
 
 func maxPool2DScatter[T shape.Float](p pool, relu bool) engine.Kernel {

@@ -39,6 +39,11 @@ func (Engine) Name() string { return name }
 // Fuses implements [engine.Fuser]: nothing is taken in, so that the library gets to do it.
 func (Engine) Fuses(engine.Epilogue) bool { return false }
 
+// FusesMaxPool implements [engine.ConvPooler]: no, as for Fuses.
+func (Engine) FusesMaxPool(engine.Conv2D, engine.Pool2D, []shape.Type, shape.Type, shape.Type) bool {
+	return false
+}
+
 // computes reports whether e's engine works with all of ts: floating-point tensors of more than
 // one element, of which scalars and empty ones are not.
 func (e Engine) computes(ts ...shape.Type) bool {

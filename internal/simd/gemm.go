@@ -122,7 +122,7 @@ type GemmForm struct {
 // GemmPacking returns the number of elements of a packed form of B, for those who use the same B
 // many times, and the name of the form. It is 0 where packing is no gain.
 func GemmPacking[T Float](k *Kernels, op GemmOp) (elements int, form GemmForm) {
-	op = op.withStrides()
+	op, _ = op.withStrides().asRow()
 	t := tilesOf[T](k)
 	p := t.plan(op)
 	if !p.packsAhead() {

@@ -252,6 +252,8 @@ func TestGemmOfSmallTransposedMatrices(t *testing.T) {
 			checkPacked[float64](t, k, pool, rng, op)
 			checkGemm[float32](t, k, pool, rng, op)
 		}
+		elements, _ := GemmPacking[float32](k, GemmOp{M: 16, N: 1, K: 16, TransB: true})
+		require.Zero(t, elements, "a vector, which no kernel packs")
 	})
 }
 

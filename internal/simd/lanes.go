@@ -194,6 +194,20 @@ func NewLaneConv(k *Kernels, op LaneOp) *LaneConv {
 	return p
 }
 
+// NewLaneConvRows plans rows lo to hi of the results for one block of images: y is (Groups*M, hi-lo, OW, Lanes). It takes
+// filters that the plan of all has packed, and gives the same bits.
+func NewLaneConvRows(k *Kernels, op LaneOp, lo, hi int) *LaneConv {
+	return NewLaneConv(k, op.part(lo, hi))
+}
+
+// part is the convolution of one block that gives rows lo to hi alone.
+func (o LaneOp) part(lo, hi int) LaneOp {
+	o.Window = o.Window.withDefaults()
+	o.Blocks, o.OH = 1, hi-lo
+	o.Top -= lo * o.SH
+	return o
+}
+
 // NewLaneInputGrad plans the gradient of the images, which its Run takes as y, while x is that of the result. Bias and Act do not
 // matter.
 func NewLaneInputGrad(k *Kernels, op LaneOp) *LaneConv {

@@ -83,19 +83,22 @@ func With(l Level) *Kernels {
 // Best returns the kernels of the fastest level that this processor runs, or of the level that
 // the environment variable [LevelVariable] asks for: "generic", "avx2" or "avx512". A value that is
 // none of these, or a level that the processor lacks, panics.
-func Best() *Kernels { return best() }
+func Best() *Kernels {
+	k, err := Chosen()
+	if err != nil {
+		panic(err)
+	}
+	return k
+}
+
+// Chosen is [Best] that returns an error where Best panics, for a program that can tell its user.
+func Chosen() (*Kernels, error) { return chosen() }
 
 // LevelVariable is the environment variable that [Best] heeds, read once: by it a test takes each
 // path, and a wrong result can be pinned to one.
 const LevelVariable = "PLEXAURA_SIMD"
 
-var best = sync.OnceValue(func() *Kernels {
-	k, err := choose(os.Getenv(LevelVariable))
-	if err != nil {
-		panic(err)
-	}
-	return k
-})
+var chosen = sync.OnceValues(func() (*Kernels, error) { return choose(os.Getenv(LevelVariable)) })
 
 // choose returns the kernels of a level by its name; an empty name stands for the fastest.
 func choose(name string) (*Kernels, error) {

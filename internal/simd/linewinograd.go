@@ -44,8 +44,19 @@ const (
 	lineProducts = 64 << 10 / 4
 )
 
-// NewLineWinograd plans the convolution. It reports false where the algorithm does not apply, or LaneConv is as fast.
+// NewLineWinograd plans the convolution. It reports false where the algorithm does not apply; [LineWork] tells whether LaneConv is as fast.
 func NewLineWinograd(k *Kernels, op LaneOp) (*LineWinograd, bool) {
+	return lineWinograd(k, op, op.OH, lineTasks)
+}
+
+// NewLineWinogradRows plans rows lo to hi of the results, as [NewLaneConvRows] does, for filters packed by the plan of
+// all.
+func NewLineWinogradRows(k *Kernels, op LaneOp, lo, hi int) (*LineWinograd, bool) {
+	return lineWinograd(k, op.part(lo, hi), op.OH, 1)
+}
+
+// lineWinograd plans a convolution in at least so many tasks; its filters are packed for results of that height.
+func lineWinograd(k *Kernels, op LaneOp, height, tasks int) (*LineWinograd, bool) {
 	op.Window = op.Window.withDefaults()
 	if !op.suitsLines(op.C, op.M, op.OW) {
 		return nil, false
@@ -58,7 +69,7 @@ func NewLineWinograd(k *Kernels, op LaneOp) (*LineWinograd, bool) {
 	if op.Act == ReLU {
 		p.flags |= flagReLU
 	}
-	p.plan(rows.runs())
+	p.plan(rows.runs(), height, tasks)
 	return p, true
 }
 
@@ -72,17 +83,33 @@ func NewLineWinogradInputGrad(k *Kernels, op LaneOp) (*LineWinograd, bool) {
 	rows, _ := op.laneAxes()
 	p := newLineWinograd(k, op, newLineTransform(k, lineImages{op.M, op.OH, op.OW}, op.KW-1-op.Left, op.W), lineImages{op.C, op.H, op.W})
 	p.conv.adjoint = true
-	p.plan(rows.adjoint())
+	p.plan(rows.adjoint(), op.H, lineTasks)
 	return p, true
 }
 
-// suitsLines weighs the products that a row of results takes against those of LaneConv, transforms included.
-func (o *LaneOp) suitsLines(channels, filters, width int) bool {
-	if o.KW != lineTaps || o.SH != 1 || o.SW != 1 || o.DH != 1 || o.DW != 1 || width == 0 || channels*filters*o.KH == 0 {
-		return false
+// LineWork is how often a row of op's results takes a multiplication of LineWinograd, or the time of one for the transforms. For the
+// gradient of the images a row is one of theirs. It reports false where the algorithm does not apply.
+func LineWork(op LaneOp, inputGrad bool) (multiplications int, ok bool) {
+	op.Window = op.Window.withDefaults()
+	switch {
+	case !inputGrad:
+		return op.lineWork(op.C, op.M, op.OW)
+	case op.Left < op.KW:
+		return op.lineWork(op.M, op.C, op.W)
 	}
-	products := channels * filters * o.KH
-	return ceil(width, lineTile)*(lineValues*products+lineCost*(channels+filters)) < lineTaps*width*products
+	return 0, false
+}
+
+func (o *LaneOp) lineWork(channels, filters, width int) (multiplications int, ok bool) {
+	if !o.suitsLines(channels, filters, width) {
+		return 0, false
+	}
+	return ceil(width, lineTile) * (lineValues*channels*filters*o.KH + lineCost*(channels+filters)), true
+}
+
+// suitsLines reports whether the algorithm applies.
+func (o *LaneOp) suitsLines(channels, filters, width int) bool {
+	return o.KW == lineTaps && o.SH == 1 && o.SW == 1 && o.DH == 1 && o.DW == 1 && o.Left >= 0 && o.OH > 0 && width > 0 && channels*filters*o.KH > 0
 }
 
 func newLineWinograd(k *Kernels, op LaneOp, image lineTransform, result lineImages) *LineWinograd {
@@ -95,16 +122,16 @@ func newLineWinograd(k *Kernels, op LaneOp, image lineTransform, result lineImag
 // lineTasks is how many tasks there are at least, where an image has enough rows.
 const lineTasks = 8
 
-// plan cuts the rows of results into strips and bands.
-func (p *LineWinograd) plan(runs []laneRun) {
+// plan cuts the rows of results into strips and bands, for filters packed for results of that height.
+func (p *LineWinograd) plan(runs []laneRun, height, tasks int) {
 	c := p.conv
-	c.tall = c.height(p.tiles * p.result.height)
+	c.tall = c.height(p.tiles * height)
 	c.tiles = ceil(c.filters, c.tall)
 	rows := max(lineProducts/(lineValues*c.tall*p.tiles*Lanes), 1)
 	c.yPlane = min(rows, p.result.height) * p.tiles * Lanes
 	row := lineValues * p.image.channels * p.tiles * lanePixel
 	most := max(cacheSizes().l2/2/row-p.op.KH+1, lineTile)
-	strips := min(max(ceil(lineTasks, max(p.op.Blocks*p.op.Groups, 1)), ceil(p.result.height, most)), ceil(p.result.height, lineTile))
+	strips := min(max(ceil(tasks, max(p.op.Blocks*p.op.Groups, 1)), ceil(p.result.height, most)), ceil(p.result.height, lineTile))
 	for i := range strips {
 		s := p.strip(runs, p.result.height*i/strips, p.result.height*(i+1)/strips, rows)
 		c.xPlane = max(c.xPlane, s.rows*p.tiles*Lanes)

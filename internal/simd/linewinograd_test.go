@@ -19,7 +19,11 @@ func randomLineOp(rng *rand.Rand) ConvOp {
 		op.KW, op.SH, op.SW, op.DH, op.DW, op.Left = lineTaps, 1, 1, 1, 1, rng.IntN(lineTaps)
 		op.C, op.M, op.W, op.OW = op.C+3, op.M+3, 1+rng.IntN(30), 1+rng.IntN(30)
 		lanes := laneOp(op)
-		if lanes.suitsLines(op.C, op.M, op.OW) && lanes.suitsLines(op.M, op.C, op.W) {
+		gains := func(channels, filters, width int) bool {
+			work, ok := lanes.lineWork(channels, filters, width)
+			return ok && work < lineTaps*width*channels*filters*lanes.KH
+		}
+		if gains(op.C, op.M, op.OW) && gains(op.M, op.C, op.W) {
 			return op
 		}
 	}

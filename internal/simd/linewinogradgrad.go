@@ -20,11 +20,11 @@ type LineWinogradGrad struct {
 	batches       int   // of strips of images
 }
 
-// NewLineWinogradGrad plans the gradient. It reports false where the algorithm does not apply, or LaneGrad is as fast. Bias and Act do not
-// matter.
+// NewLineWinogradGrad plans the gradient. It reports false where the algorithm does not apply; [LineWork] tells whether LaneGrad is as fast. Bias
+// and Act do not matter.
 func NewLineWinogradGrad(k *Kernels, op LaneOp) (*LineWinogradGrad, bool) {
 	op.Window = op.Window.withDefaults()
-	if op.Left < 0 || !op.suitsLines(op.C, op.M, op.OW) || op.OH == 0 {
+	if !op.suitsLines(op.C, op.M, op.OW) {
 		return nil, false
 	}
 	p := &LineWinogradGrad{op: op, k: k, image: newLineTransform(k, lineImages{op.C, op.H, op.W}, op.Left, op.OW)}

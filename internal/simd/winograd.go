@@ -102,8 +102,20 @@ const (
 	winoDepth = 2048
 )
 
-// NewWinograd plans op for k. It reports false where the algorithm does not apply, and where
-// Conv is as fast: for few channels or filters, and for small images.
+// WinogradWork is how often the algorithm multiplies for op, or for its gradient, the empty parts of groups included and the transforms
+// not. It reports false where the algorithm does not apply.
+func WinogradWork(k *Kernels, op ConvOp) (multiplications int, ok bool) {
+	op.Window = op.Window.withDefaults()
+	if !k.suitsWinograd(op) {
+		return 0, false
+	}
+	f, _ := k.form(op.KH)
+	tiles := ceil(op.OH, f.tile) * roundUp(op.OW, k.winoLanes) / f.tile
+	return op.N * tiles * winoValues * op.C * op.M, true
+}
+
+// NewWinograd plans op for k. It reports false where the algorithm does not apply. Where channels, filters or windows are few, Conv is
+// faster.
 func NewWinograd(k *Kernels, op ConvOp) (*Winograd, bool) { return newWinograd(k, op, false) }
 
 // NewWinogradFlipped is NewWinograd for filters of op.C×op.M that are to be turned round and have their
@@ -112,7 +124,7 @@ func NewWinogradFlipped(k *Kernels, op ConvOp) (*Winograd, bool) { return newWin
 
 func newWinograd(k *Kernels, op ConvOp, flip bool) (*Winograd, bool) {
 	op.Window = op.Window.withDefaults()
-	if !k.suitsWinograd(op) || !k.gainsByWinograd(op) {
+	if !k.suitsWinograd(op) {
 		return nil, false
 	}
 	return planWinograd(k, op, flip), true
@@ -122,17 +134,6 @@ func (k *Kernels) suitsWinograd(op ConvOp) bool {
 	_, ok := k.form(op.KH)
 	return ok && op.KH == op.KW && op.SH == 1 && op.SW == 1 && op.DH == 1 && op.DW == 1 &&
 		op.C > 0 && op.C <= winoDepth && op.M > 0 && op.N > 0 && op.Cols() > 0
-}
-
-// gainsByWinograd weighs the products saved, a share of C*M, against the transforms: of images and outputs,
-// which channels share, of filters, which pixels share, and of the empty parts of groups. Limits are measured.
-func (k *Kernels) gainsByWinograd(op ConvOp) bool {
-	channels := 8
-	if k.level == Generic {
-		channels = 32
-	}
-	return min(op.C, op.M) >= channels && op.N*op.Cols() >= 128 &&
-		4*op.Cols() >= roundUp(op.OH, winoSide+1-op.KH)*roundUp(op.OW, k.winoLanes)
 }
 
 func planWinograd(k *Kernels, op ConvOp, flip bool) *Winograd {

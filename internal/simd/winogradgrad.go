@@ -35,12 +35,6 @@ func (p *Winograd) GradScratch() int {
 	return winoValues*p.factors + max(tiles, p.taps()*p.factors) + p.slots*p.gradSlot + alignment
 }
 
-// HasGrad reports whether RunGrad is faster than Conv's, for which there must be more channels and pixels than
-// forwards, and the plan must not be a flipped one.
-func (p *Winograd) HasGrad() bool {
-	return !p.flip && p.C >= 16 && p.N*p.Cols() >= 160
-}
-
 // RunGrad computes dw, the gradient of the filters, as Conv.RunGrad does, about as exactly as
 // Run. p is the plan of the convolution forwards, not a flipped one. scratch needs GradScratch elements, in
 // any state; nothing may overlap it or dw.

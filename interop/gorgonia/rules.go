@@ -68,5 +68,6 @@ var refusals = map[string]string{
 	"MaxPool2DGather":  oursAlone,
 	"AvgPool2DGrad":    oursAlone,
 	"Conv2D+Bias+ReLU": passMade,
+	"Conv2D+MaxPool2D": passMade,
 	"MatMul+Bias+ReLU": passMade,
 }

@@ -1,0 +1,218 @@
+package cpu
+
+import (
+	"math"
+
+	"github.com/plexaura/plexaura/engine"
+	"github.com/plexaura/plexaura/internal/simd"
+	"github.com/plexaura/plexaura/shape"
+)
+
+// A convolution whose result is pooled need not put it into main memory: a task makes some rows of it, which stay in the
+// cache, and pools them.
+
+// FusesMaxPool implements [engine.ConvPooler]: in lanes, where windows overlap little, since tasks make the rows that they
+// share twice; and where the direct algorithm has images enough to make one after the other.
+func (e Engine) FusesMaxPool(c engine.Conv2D, p engine.Pool2D, in []shape.Type, y, out shape.Type) bool {
+	if out.Len() == 0 {
+		return false
+	}
+	if !e.PrefersLanes(c, in[0], in[1], y) {
+		_, ok := e.imageConvPool(c, p, in, y, out)
+		return ok
+	}
+	made := 0
+	for _, s := range poolStrips(poolOf(p, y, out), y.Int(0)/simd.Lanes, y.Bytes()) {
+		made += s.hi - s.lo
+	}
+	return made*stripOverlap <= (stripOverlap+1)*y.Int(2)
+}
+
+// BindConv2DMaxPool implements [engine.ConvPooler].
+func (e Engine) BindConv2DMaxPool(c engine.Conv2D, p engine.Pool2D, in []shape.Type, y, out shape.Type) (engine.Bound, error) {
+	if inLanes(in[0]) && out.Len() > 0 {
+		return e.laneConvPool(c, p, in, y, out)
+	}
+	if b, ok := e.imageConvPool(c, p, in, y, out); ok {
+		return b, nil
+	}
+	conv, err := e.BindConv2D(c, in, y)
+	if err != nil {
+		return engine.Bound{}, err
+	}
+	pool, err := e.BindMaxPool2D(p, []shape.Type{y}, out)
+	if err != nil {
+		return engine.Bound{}, err
+	}
+	return oneAfterTheOther(conv, pool, y), nil
+}
+
+// oneAfterTheOther returns the kernel that pools the result y of a convolution, which is in scratch memory.
+func oneAfterTheOther(conv, pool engine.Bound, y shape.Type) engine.Bound {
+	var l layout
+	result := reserve[byte](&l, 1, y.Bytes())
+	idle := make(chan *[2]engine.Call, 16)
+	kernel := func(c *engine.Call) error {
+		var calls *[2]engine.Call
+		select {
+		case calls = <-idle:
+		default:
+			calls = &[2]engine.Call{{Out: make([]engine.Buffer, 1)}, {In: make([]engine.Buffer, 1)}}
+		}
+		first, second, rest := &calls[0], &calls[1], c.Scratch[int(l):]
+		first.In, first.Packed, first.Scratch = c.In, c.Packed, rest
+		first.Out[0] = engine.BufferAt(result.of(c, 0), y.DType, y.Len())
+		second.In[0], second.Out, second.Scratch = first.Out[0], c.Out, rest
+		err := conv.Kernel(first)
+		if err == nil {
+			err = pool.Kernel(second)
+		}
+		select {
+		case idle <- calls:
+		default:
+		}
+		return err
+	}
+	b := engine.Bound{Kernel: kernel, Scratch: int(l) + max(conv.Scratch, pool.Scratch), By: name, Alg: conv.Alg, Choice: conv.Choice, Fails: conv.Fails || pool.Fails, Packing: conv.Packing}
+	b.Packing.Rest = int(l) + max(conv.Packing.Rest, pool.Scratch)
+	return b
+}
+
+const (
+	// stripTasks is how many tasks there are at least, where an image has enough rows of windows.
+	stripTasks = 8
+	// stripBytes is about how much of a convolution's result stays in the second-level cache beside what makes it.
+	stripBytes = 256 << 10
+	// stripRows is the fewest rows of results that are worth a task.
+	stripRows = 4
+	// stripOverlap is how many rows of results there are for each that is made twice, at least.
+	stripOverlap = 8
+)
+
+// poolStrip is some rows of windows and the rows lo to hi of the convolution's result that they look at.
+type poolStrip struct{ first, windows, lo, hi int }
+
+// poolStrips cuts the windows of p for a batch of so many blocks, whose results take so many bytes.
+func poolStrips(p *pool, blocks, bytes int) (strips []poolStrip) {
+	blocks = max(blocks, 1)
+	n := max((stripTasks+blocks-1)/blocks, (bytes/blocks+stripBytes-1)/stripBytes)
+	n = max(min(n, p.in[0]/stripRows, p.out[0]), 1)
+	for i := range n {
+		first, end := p.out[0]*i/n, p.out[0]*(i+1)/n
+		s := poolStrip{first: first, windows: end - first, lo: p.in[0]}
+		for o := first; o < end; o++ {
+			if rows := p.span(0, o); rows.n > 0 {
+				s.lo, s.hi = min(s.lo, rows.at), max(s.hi, rows.at+(rows.n-1)*rows.step+1)
+			}
+		}
+		s.lo = min(s.lo, s.hi) // windows of padding alone look at none
+		strips = append(strips, s)
+	}
+	return strips
+}
+
+func (e Engine) laneConvPool(c engine.Conv2D, p engine.Pool2D, in []shape.Type, y, out shape.Type) (engine.Bound, error) {
+	if !laneTypes(in[0], y, out) || !sameDType(shape.Float32, in) {
+		return engine.Bound{}, engine.Unsupported(name, "Conv2D and MaxPool2D in lanes", in)
+	}
+	op, windows := laneOp(c, in[0], in[1], y), poolOf(p, y, out)
+	strips := poolStrips(windows, y.Int(0), y.Bytes())
+	direct := simd.NewLaneConv(e.simd, op)
+	exact := e.bindLaneConv(direct, e.newPooledLanes(op, windows, strips, func(lo, hi int) laneRunner {
+		return exactLanes{simd.NewLaneConvRows(e.simd, op, lo, hi)}
+	}), c.Epilogue)
+	return e.cheapestInLanes(op, forward, exact, func() engine.Bound {
+		plan, _ := simd.NewLineWinograd(e.simd, op)
+		return e.bindLineWinograd(plan, e.newPooledLanes(op, windows, strips, func(lo, hi int) laneRunner {
+			rows, _ := simd.NewLineWinogradRows(e.simd, op, lo, hi)
+			return rows
+		}), c.Epilogue, exact)
+	}), nil
+}
+
+// pooledLanes is a convolution in lanes of whose result the maxima of windows are kept. A task is a strip of a block.
+type pooledLanes struct {
+	blocks, images, planes, plane int // elements of a block of images; planes of a block of maxima, and elements of one
+	strips                        []laneStrip
+	results, scratch              int // elements, of the results of a strip and for making them
+	work                          int
+}
+
+type laneStrip struct {
+	conv     laneRunner // nil where windows look at nothing
+	pool     *simd.LanePool
+	plane    int // elements of a plane of results
+	first, n int // of a plane of maxima, in elements
+}
+
+// newPooledLanes takes what plans rows lo to hi of the results of a block.
+func (e Engine) newPooledLanes(op simd.LaneOp, p *pool, strips []poolStrip, rows func(lo, hi int) laneRunner) *pooledLanes {
+	l := &pooledLanes{blocks: op.Blocks, images: op.Groups * op.C * op.H * op.W * simd.Lanes, planes: op.Groups * op.M, plane: p.yPlane() * simd.Lanes}
+	for _, s := range strips {
+		part := laneStrip{plane: (s.hi - s.lo) * p.in[1] * simd.Lanes, first: s.first * p.out[1] * simd.Lanes, n: s.windows * p.out[1] * simd.Lanes}
+		part.pool = simd.NewLanePool(e.simd, simd.Window{H: s.hi - s.lo, W: p.in[1], KH: p.Kernel[0], KW: p.Kernel[1], OH: s.windows, OW: p.out[1],
+			SH: p.Stride[0], SW: p.Stride[1], DH: p.Dilation[0], DW: p.Dilation[1], Top: p.Pad[0][0] - s.first*p.Stride[0] + s.lo, Left: p.Pad[1][0]}, nil)
+		if s.lo < s.hi {
+			part.conv = rows(s.lo, s.hi)
+			l.scratch = max(l.scratch, part.conv.Scratch())
+			l.work += op.Blocks * part.conv.Work()
+		}
+		l.results = max(l.results, l.planes*part.plane)
+		l.strips = append(l.strips, part)
+	}
+	return l
+}
+
+func (l *pooledLanes) Tasks() int   { return l.blocks * len(l.strips) }
+func (l *pooledLanes) Work() int    { return l.work }
+func (l *pooledLanes) Scratch() int { return l.results + l.scratch }
+
+func (l *pooledLanes) Run(out, x, packed, bias, scratch []float32, lo, hi int) (finite bool) {
+	for task := lo; task < hi; task++ {
+		block, s := task/len(l.strips), &l.strips[task%len(l.strips)]
+		if s.conv != nil && !s.conv.Run(scratch[:l.results], nth(x, block, l.images), packed, bias, scratch[l.results:], 0, s.conv.Tasks()) {
+			return false
+		}
+		for i := range l.planes {
+			s.pool.Max(nth(out, block*l.planes+i, l.plane)[s.first:][:s.n], nth(scratch, i, s.plane), float32(math.Inf(-1)), 0, 1)
+		}
+	}
+	return true
+}
+
+const (
+	// imagesPerWorker is how many images each processor has at least, so that they end together.
+	imagesPerWorker = 4
+	// imageBytes is about how large the result of an image may be to stay in the second-level cache.
+	imageBytes = 1 << 20
+)
+
+// imageConvPool goes by the direct algorithm, a task an image. It reports false where another algorithm serves, or it would not
+// gain.
+func (e Engine) imageConvPool(c engine.Conv2D, p engine.Pool2D, in []shape.Type, y, out shape.Type) (engine.Bound, bool) {
+	batch := y.Int(0)
+	if !sameDType(shape.Float32, in) || inLanes(y) || e.simd.Level() == simd.Generic || batch < imagesPerWorker*e.pool.Workers() || y.Bytes()/batch > imageBytes {
+		return engine.Bound{}, false
+	}
+	g := convOf(c, in[0], in[1], y)
+	windows, ok := poolOf(p, y, out).inner()
+	choice := e.candidates(g, forward)
+	if !ok || choose(choice) != directAlg {
+		return engine.Bound{}, false
+	}
+	g.batch = 1
+	plan := e.direct(g, c.Epilogue)
+	var result, scratch region[float32]
+	cost := laneCost(g.filters * g.depth() * g.yPlane())
+	images := e.newLoop(batch, cost, func(call *engine.Call, slot, lo, hi int) {
+		x, w, maxima := engine.Slice[float32](call.In[0]), engine.Slice[float32](call.In[1]), engine.Slice[float32](call.Out[0])
+		y := result.of(call, slot)
+		for n := lo; n < hi; n++ {
+			plan.Run(nil, y, nth(x, n, g.images()), w, bias[float32](call, c.Epilogue), scratch.of(call, slot))
+			windows.max(e, maxima[n*g.filters*windows.yPlane():], y, 0, g.filters)
+		}
+	})
+	var l layout
+	result, scratch = reserve[float32](&l, images.slots, g.results()), reserve[float32](&l, images.slots, plan.Scratch())
+	return engine.Bound{Kernel: images.kernel(), Scratch: int(l), By: name, Alg: directAlg, Choice: choice}, true
+}

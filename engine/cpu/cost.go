@@ -1,0 +1,186 @@
+package cpu
+
+import (
+	"fmt"
+
+	"github.com/plexaura/plexaura/engine"
+	"github.com/plexaura/plexaura/internal/simd"
+	"github.com/plexaura/plexaura/shape"
+)
+
+// The cost model of convolutions of float32. Of the algorithms that no rule speaks against, the one that multiplies least is taken, of
+// equals the first. Rules are limits, measured, beyond which an algorithm is slower than its multiplications say.
+
+// What Bound.Alg calls the algorithms.
+const (
+	winogradAlg      = "winograd"
+	directAlg        = "direct"
+	im2colAlg        = "im2col"
+	lanesAlg         = "lanes"
+	lanesWinogradAlg = "lanes winograd"
+)
+
+const (
+	// winogradChannels is the least channels and filters that Winograd's transforms pay for, and winogradChannelsGo in plain Go;
+	// winogradGradChannels is the least channels for the gradient of the filters.
+	winogradChannels     = 8
+	winogradChannelsGo   = 32
+	winogradGradChannels = 16
+
+	// winogradWindows is the least windows of a batch that the transform of the filters pays for, and winogradGradWindows for their gradient.
+	winogradWindows     = 128
+	winogradGradWindows = 160
+
+	// directPairs is the most pairs of channel and filter for which the direct kernel is faster. With more, products are so large that they
+	// hide the cost of unfolding.
+	directPairs = 1 << 14
+
+	// lanePairs is the most pairs of channel and filter for which lanes pay, and laneBytes the most memory of the images and results of a
+	// block, so that it stays near the processor.
+	lanePairs = 1 << 12
+	laneBytes = 8 << 20
+)
+
+// way is a convolution or one of its gradients.
+type way uint8
+
+const (
+	forward way = iota
+	inputGrad
+	filterGrad
+)
+
+// algorithms bind a way of a convolution. Winograd's takes the exact kernel for what is not finite.
+type algorithms struct {
+	winograd       func(exact engine.Bound) engine.Bound
+	direct, im2col func() engine.Bound
+}
+
+// cheapest binds the algorithm that the cost model chooses.
+func (e Engine) cheapest(g conv, w way, by algorithms) engine.Bound {
+	all := e.candidates(g, w)
+	exact := by.im2col
+	if choose(all[1:]) == directAlg {
+		exact = by.direct
+	}
+	b := exact()
+	if choose(all) == winogradAlg {
+		b = by.winograd(b)
+	}
+	b.Choice = all
+	return b
+}
+
+// choose returns the algorithm of least work that nothing speaks against.
+func choose(all []engine.Candidate) (alg string) {
+	least := 0
+	for _, c := range all {
+		if c.Against == "" && (alg == "" || c.Work < least) {
+			alg, least = c.Alg, c.Work
+		}
+	}
+	return alg
+}
+
+// candidates are the algorithms for images in rows, of which Winograd's is first and the last one always serves.
+func (e Engine) candidates(g conv, w way) []engine.Candidate {
+	multiplications := g.results() * g.depth()
+	winograd, direct := engine.Candidate{Alg: winogradAlg}, engine.Candidate{Alg: directAlg, Work: multiplications}
+	planned, unit := g, true // the convolution that vector kernels would do
+	if w == inputGrad {
+		planned, unit = g.adjoint()
+	}
+	op, ok := planned.convOp(engine.Epilogue{})
+	applies := false
+	if unit && ok {
+		winograd.Work, applies = simd.WinogradWork(e.simd, op)
+	}
+	winograd.Against = e.againstWinograd(g, w, applies)
+	direct.Against = againstDirect(g, w, unit && ok && g.depth() > 0)
+	return []engine.Candidate{winograd, direct, {Alg: im2colAlg, Work: multiplications}}
+}
+
+func (e Engine) againstWinograd(g conv, w way, applies bool) string {
+	channels, windows := winogradChannels, g.batch*g.yPlane()
+	if w == inputGrad {
+		windows = g.batch * g.xPlane()
+	}
+	if e.simd.Level() == simd.Generic {
+		channels = winogradChannelsGo
+	}
+	switch {
+	case e.exact:
+		return "ruled out by ExactConv"
+	case !applies:
+		return "for 3x3 or 5x5 filters, stride 1, one group"
+	case min(g.channels, g.filters) < channels:
+		return fewer(min(g.channels, g.filters), "channels or filters", channels)
+	case windows < winogradWindows:
+		return fewer(windows, "windows", winogradWindows)
+	case w == filterGrad && g.channels < winogradGradChannels:
+		return fewer(g.channels, "channels", winogradGradChannels)
+	case w == filterGrad && windows < winogradGradWindows:
+		return fewer(windows, "windows", winogradGradWindows)
+	}
+	return ""
+}
+
+// againstDirect knows that the gradient of the filters gains always, unless the image is its own unfolding.
+func againstDirect(g conv, w way, applies bool) string {
+	pairs := g.channels * g.filters
+	switch {
+	case !applies && w == inputGrad:
+		return "for one group, stride 1"
+	case !applies:
+		return "for one group"
+	case pairs > directPairs && (w != filterGrad || g.plain()):
+		return more(pairs, "pairs of channel and filter", directPairs)
+	}
+	return ""
+}
+
+func fewer(have int, what string, limit int) string {
+	return fmt.Sprintf("%d %s, fewer than %d", have, what, limit)
+}
+
+func more(have int, what string, limit int) string {
+	return fmt.Sprintf("%d %s, more than %d", have, what, limit)
+}
+
+// cheapestInLanes is exact, or what winograd binds.
+func (e Engine) cheapestInLanes(op simd.LaneOp, w way, exact engine.Bound, winograd func() engine.Bound) engine.Bound {
+	all := e.laneCandidates(op, w)
+	if choose(all) == lanesWinogradAlg {
+		exact = winograd()
+	}
+	exact.Choice = all
+	return exact
+}
+
+// laneCandidates are the algorithms for batches in lanes. The multiplications are those of rows in which all windows are whole.
+func (e Engine) laneCandidates(op simd.LaneOp, w way) []engine.Candidate {
+	rows, width := op.OH, op.OW
+	if w == inputGrad {
+		rows, width = op.H, op.W
+	}
+	rows *= op.Blocks * op.Groups * simd.Lanes
+	lines := engine.Candidate{Alg: lanesWinogradAlg}
+	row, ok := simd.LineWork(op, w == inputGrad)
+	switch lines.Work = rows * row; {
+	case e.exact:
+		lines.Against = "ruled out by ExactConv"
+	case !ok:
+		lines.Against = "for filters of 5 columns, stride 1"
+	}
+	return []engine.Candidate{{Alg: lanesAlg, Work: rows * width * op.M * op.Rows()}, lines}
+}
+
+// PrefersLanes implements [engine.Laner]: where Winograd's algorithm does not serve, channels and filters are few, and a block is small.
+func (e Engine) PrefersLanes(c engine.Conv2D, x, w, y shape.Type) bool {
+	if x.DType != shape.Float32 || e.simd.Level() == simd.Generic || x.Int(0) == 0 || x.Int(0)%simd.Lanes != 0 || y.Len() == 0 {
+		return false
+	}
+	g := convOf(c, x, w, y)
+	return choose(e.candidates(g, forward)) != winogradAlg &&
+		g.channels*g.filters <= lanePairs && (x.Bytes()+y.Bytes())/x.Int(0)*simd.Lanes <= laneBytes
+}
