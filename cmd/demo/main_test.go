@@ -7,6 +7,7 @@ import (
 	"image"
 	"image/color"
 	"image/png"
+	"math"
 	"os"
 	"path/filepath"
 	"strings"
@@ -50,10 +51,12 @@ func TestMistakesAreOneLineAndAStatus(t *testing.T) {
 		{"train -lr NaN", 2, "-lr NaN"},
 		{"train -lr -1", 2, "-lr -1"},
 		{"train -limit -1", 2, "-limit -1"},
-		{"train -model vgg", 2, `no model "vgg"; there are alexnet, alexnet-bn, alexnet2012, lenet, lenet1998`},
+		{"train -model vgg", 2, `no model "vgg"; there are alexnet, alexnet-bn, alexnet2012, lenet, lenet1998, mnistnet`},
 		{"train -decay NaN", 2, "-decay NaN"},
 		{"train -step -1", 2, "-step -1"},
 		{"train -gamma 2", 2, "-gamma 2"},
+		{"train -schedule nonsense", 2, `no schedule "nonsense"; there are cosine, onecycle, steps`},
+		{"train -schedule cosine -step 2", 2, "-step and -gamma are of -schedule steps, not of cosine"},
 		{"train -test-limit -1", 2, "-test-limit -1"},
 		{"train -model lenet -data cifar10:" + color + " -out " + dir + "/run", 1, "the images of cifar10:" + color + " are (3,32,32), the model takes (1,28,28)"},
 		{"train -model lenet -data " + few + " -out " + dir + "/run", 1, "holds pictures, the model takes images (1,28,28)"},
@@ -189,6 +192,35 @@ func TestARunThatStoppedGoesOnBitForBit(t *testing.T) {
 	require.Contains(t, conflict, "has -augment mnist, not none")
 }
 
+// A schedule that ends with the last epoch is bound to the number of epochs: the rate of the last step is the
+// schedule's, and a run goes on to that end alone.
+func TestSchedulesOfKnownLength(t *testing.T) {
+	for name, last := range map[string]float64{"cosine": .01 * (1 - math.Cos(math.Pi/44)) / 2, "onecycle": .01 / 25 / 1e4} {
+		dir := t.TempDir()
+		common := []string{"-limit", "700", "-batch", "32", "-schedule", name, "-lr", ".01"}
+		train := func(folder string, more ...string) (status int, errs string) {
+			status, _, errs = demo(context.Background(), append([]string{"train", "-out", filepath.Join(dir, folder)}, more...)...)
+			return status, errs
+		}
+		status, errs := train("run", append(common, "-epochs", "2")...)
+		require.Zero(t, status, errs)
+		metrics, err := os.ReadFile(filepath.Join(dir, "run", "metrics.jsonl"))
+		require.NoError(t, err)
+		lines := bytes.Split(bytes.TrimSpace(metrics), []byte("\n"))
+		require.Len(t, lines, 2)
+		var epoch struct{ Rate float64 }
+		require.NoError(t, json.Unmarshal(lines[1], &epoch))
+		require.InEpsilon(t, last, epoch.Rate, 1e-6, name)
+
+		status, errs = train("run", "-resume", "-epochs", "3")
+		require.Equal(t, 2, status)
+		require.Contains(t, errs, "has its end after 2 epochs, -schedule "+name)
+		status, errs = train("run", "-resume", "-schedule", "steps")
+		require.Equal(t, 2, status)
+		require.Contains(t, errs, "has -schedule "+name+", not steps")
+	}
+}
+
 func TestTrainThenEvalThenPredict(t *testing.T) {
 	dir := t.TempDir()
 	folder := filepath.Join(dir, "run")
@@ -280,6 +312,7 @@ func TestSummaryHasThePublishedCounts(t *testing.T) {
 	for _, c := range []struct{ model, parameters, macs string }{
 		{"lenet", "61,706", "416,520"},
 		{"lenet1998", "60,000", ""},
+		{"mnistnet", "135,674", "8,134,976"},
 		{"alexnet", "61,100,840", "714,188,480"},
 		{"alexnet2012", "60,965,224", "724,406,816"},
 		{"vgg11", "132,863,336", "7,609,090,048"},

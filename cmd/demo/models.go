@@ -19,6 +19,7 @@ import (
 	"github.com/plexaura/plexaura/graph"
 	"github.com/plexaura/plexaura/models/alexnet"
 	"github.com/plexaura/plexaura/models/lenet"
+	"github.com/plexaura/plexaura/models/mnistnet"
 	"github.com/plexaura/plexaura/models/mobilenet"
 	"github.com/plexaura/plexaura/models/resnet"
 	"github.com/plexaura/plexaura/models/squeezenet"
@@ -37,7 +38,8 @@ type model struct {
 	loss       func(logits, target *graph.Node) *graph.Node
 	preprocess data.Preprocess
 	lr         float64 // that works well with the defaults of train
-	step       int     // epochs after which the learning rate is multiplied by gamma
+	schedule   string
+	step       int // epochs after which the learning rate is multiplied by gamma
 	gamma      float64
 }
 
@@ -47,11 +49,15 @@ func models() map[string]model {
 	all := map[string]model{
 		"lenet": {
 			build: always(lenet.Model), image: shape.Of(1, 28, 28), classes: mnist.Info().Classes,
-			loss: crossEntropy, preprocess: mnist.Info().Preprocess, lr: .05, step: 2, gamma: .5,
+			loss: crossEntropy, preprocess: mnist.Info().Preprocess, lr: .05, schedule: bySteps, step: 2, gamma: .5,
 		},
 		"lenet1998": {
 			build: always(lenet.Model1998), image: shape.Of(1, 28, 28), classes: mnist.Info().Classes,
-			loss: lenet.Loss1998, preprocess: preprocess1998(), lr: .002, step: 2, gamma: .5,
+			loss: lenet.Loss1998, preprocess: preprocess1998(), lr: .002, schedule: bySteps, step: 2, gamma: .5,
+		},
+		"mnistnet": {
+			build: func(n int) nn.Layer { return mnistnet.New(n, .3) }, image: shape.Of(1, 28, 28), classes: mnist.Info().Classes,
+			loss: crossEntropy, preprocess: mnist.Info().Preprocess, lr: .1, schedule: "onecycle",
 		},
 	}
 	for name, build := range map[string]func(classes int) nn.Layer{
@@ -67,7 +73,7 @@ func models() map[string]model {
 	} {
 		all[name] = model{
 			build: build, image: shape.Of(3, 224, 224), classes: imagenet.Classes(),
-			loss: crossEntropy, preprocess: picture.ImageNet(), lr: .01, step: 30, gamma: .1,
+			loss: crossEntropy, preprocess: picture.ImageNet(), lr: .01, schedule: bySteps, step: 30, gamma: .1,
 		}
 	}
 	published := all["alexnet2012"]

@@ -28,12 +28,14 @@ type settings struct {
 	Batch  int     `json:"batch"`
 	LR     float64 `json:"lr"`
 	Seed   uint64  `json:"seed"`
-	Step   int     `json:"step,omitempty"` // epochs; 0 is the model's own
-	Gamma  float64 `json:"gamma,omitempty"`
-	Decay  float64 `json:"decay,omitempty"`
-	Limit  int     `json:"limit,omitempty"` // images; 0 is all
-	Test   int     `json:"test_limit,omitempty"`
-	Engine string  `json:"engine"`
+	// Schedule is the name of one; empty in runs from before there were any.
+	Schedule string  `json:"schedule,omitempty"`
+	Step     int     `json:"step,omitempty"` // epochs; 0 is the model's own
+	Gamma    float64 `json:"gamma,omitempty"`
+	Decay    float64 `json:"decay,omitempty"`
+	Limit    int     `json:"limit,omitempty"` // images; 0 is all
+	Test     int     `json:"test_limit,omitempty"`
+	Engine   string  `json:"engine"`
 	// Augment is the recipe's name; empty in runs from before there were any.
 	Augment string `json:"augment,omitempty"`
 	VM      string `json:"vm"` // what computes losses and gradients
@@ -45,8 +47,9 @@ func trainCommand(ctx context.Context, c *call) error {
 	c.StringVar(&s.Data, "data", "mnist", dataUsage)
 	c.IntVar(&s.Epochs, "epochs", 8, "passes over the training images, in total")
 	c.IntVar(&s.Batch, "batch", 64, "images a step")
-	c.Float64Var(&s.LR, "lr", 0, "learning rate at the start; 0 is the model's own")
-	c.IntVar(&s.Step, "step", 0, "multiply the learning rate by -gamma every `N` epochs; 0 is the model's own")
+	c.Float64Var(&s.LR, "lr", 0, "the largest learning rate of the schedule; 0 is the model's own")
+	c.StringVar(&s.Schedule, "schedule", "", "how the learning rate changes: "+list(schedules())+"; empty is the model's own")
+	c.IntVar(&s.Step, "step", 0, "with -schedule steps, multiply the learning rate by -gamma every `N` epochs; 0 is the model's own")
 	c.Float64Var(&s.Gamma, "gamma", 0, "see -step; 0 is the model's own")
 	c.Uint64Var(&s.Seed, "seed", 1, "fixes initialisation, shuffling and augmentation")
 	c.StringVar(&s.Augment, "augment", "none", "how training images are changed at random: "+list(recipes()))
@@ -90,7 +93,9 @@ func trainCommand(ctx context.Context, c *call) error {
 	if err != nil {
 		return err
 	}
-	s.LR, s.Step, s.Gamma = cmp.Or(s.LR, m.lr), cmp.Or(s.Step, m.step), cmp.Or(s.Gamma, m.gamma)
+	if err := s.fill(m); err != nil {
+		return err
+	}
 	how, err := findRecipe(cmp.Or(s.Augment, "none"))
 	if err != nil {
 		return err
@@ -110,6 +115,19 @@ func trainCommand(ctx context.Context, c *call) error {
 	return r.train(ctx)
 }
 
+// fill puts the model's own settings where none are given.
+func (s *settings) fill(m model) error {
+	s.LR, s.Schedule = cmp.Or(s.LR, m.lr), cmp.Or(s.Schedule, m.schedule)
+	if s.Schedule == bySteps {
+		s.Step, s.Gamma = cmp.Or(s.Step, m.step), cmp.Or(s.Gamma, m.gamma)
+		return nil
+	}
+	if s.Step != 0 || s.Gamma != 0 {
+		return usagef("-step and -gamma are of -schedule %s, not of %s", bySteps, s.Schedule)
+	}
+	return nil
+}
+
 // check refuses settings that cannot be trained with.
 func (s settings) check() error {
 	switch {
@@ -119,6 +137,8 @@ func (s settings) check() error {
 		return usagef("-batch %d: at least 1", s.Batch)
 	case s.LR < 0 || math.IsNaN(s.LR) || math.IsInf(s.LR, 0):
 		return usagef("-lr %v: a positive number", s.LR)
+	case s.Schedule != "" && schedules()[s.Schedule] == nil:
+		return usagef("no schedule %q; there are %s", s.Schedule, list(schedules()))
 	case s.Step < 0:
 		return usagef("-step %d: at least 1 epoch, or 0 for the model's own", s.Step)
 	case s.Gamma < 0 || s.Gamma > 1 || math.IsNaN(s.Gamma):
@@ -145,20 +165,21 @@ func (s *settings) takeUp(flags *flag.FlagSet, folder string) (*train.Checkpoint
 		return nil, fmt.Errorf("-resume: the settings in %s: %w", folder, err)
 	}
 	given := *s
-	if old.VM == "" { // a run of an earlier version
-		old.VM = given.VM
-	}
+	old.VM, old.Schedule = cmp.Or(old.VM, given.VM), cmp.Or(old.Schedule, bySteps) // a run of an earlier version has none
 	*s = old
 	var conflict error
 	flags.Visit(func(f *flag.Flag) {
 		switch f.Name {
 		case "epochs":
+			if old.Schedule != bySteps && given.Epochs != old.Epochs && conflict == nil {
+				conflict = usagef("-resume: the learning rate of the run in %s has its end after %d epochs, -schedule %s; leave -epochs out, or begin a new run", folder, old.Epochs, old.Schedule)
+			}
 			s.Epochs = given.Epochs
 		case "engine":
 			s.Engine = given.Engine
 		case "vm":
 			s.VM = given.VM
-		case "model", "data", "batch", "lr", "step", "gamma", "decay", "seed", "limit", "test-limit", "augment":
+		case "model", "data", "batch", "lr", "schedule", "step", "gamma", "decay", "seed", "limit", "test-limit", "augment":
 			if given.value(f.Name) != old.value(f.Name) && conflict == nil {
 				conflict = usagef("-resume: the run in %s has -%s %v, not %v; leave the flag out, or begin a new run", folder, f.Name, old.value(f.Name), given.value(f.Name))
 			}
@@ -170,7 +191,7 @@ func (s *settings) takeUp(flags *flag.FlagSet, folder string) (*train.Checkpoint
 // value is the setting that a flag sets.
 func (s settings) value(flag string) any {
 	return map[string]any{
-		"model": s.Model, "data": s.Data, "batch": s.Batch, "lr": s.LR, "step": s.Step, "gamma": s.Gamma, "decay": s.Decay,
+		"model": s.Model, "data": s.Data, "batch": s.Batch, "lr": s.LR, "schedule": s.Schedule, "step": s.Step, "gamma": s.Gamma, "decay": s.Decay,
 		"seed": s.Seed, "limit": s.Limit, "test-limit": s.Test, "augment": cmp.Or(s.Augment, "none"),
 	}[flag]
 }
@@ -204,11 +225,9 @@ func (r trainRun) makeRoom() error {
 	}
 }
 
-// schedule lowers the learning rate by steps; it does not depend on the total, so that a
-// longer run goes on where a shorter one stopped.
 func (r trainRun) schedule() optim.Schedule {
 	perEpoch := (r.data.train.Len()-1)/r.settings.Batch + 1
-	return optim.Step{Every: r.settings.Step * perEpoch, Gamma: r.settings.Gamma}
+	return schedules()[r.settings.Schedule](r.settings, perEpoch)
 }
 
 func (r trainRun) train(ctx context.Context) error {

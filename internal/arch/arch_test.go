@@ -54,6 +54,7 @@ var may = map[string][]string{
 	"models/lenet":             {"nn", "ops", "graph", "shape"},
 	"models/alexnet":           {"nn", "ops", "graph", "shape"},
 	"models":                   {},
+	"models/mnistnet":          {"nn"},
 	"models/vgg":               {"nn"},
 	"models/resnet":            {"nn"},
 	"models/squeezenet":        {"nn", "ops", "graph"},
