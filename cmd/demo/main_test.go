@@ -208,7 +208,9 @@ func TestSchedulesOfKnownLength(t *testing.T) {
 		require.NoError(t, err)
 		lines := bytes.Split(bytes.TrimSpace(metrics), []byte("\n"))
 		require.Len(t, lines, 2)
-		var epoch struct{ Rate float64 }
+		var epoch struct {
+			Rate float64 `json:"learning_rate"`
+		}
 		require.NoError(t, json.Unmarshal(lines[1], &epoch))
 		require.InEpsilon(t, last, epoch.Rate, 1e-6, name)
 

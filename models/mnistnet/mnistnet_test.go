@@ -132,7 +132,7 @@ func TestTrainingLowersTheLoss(t *testing.T) {
 		losses = append(losses, sum/batches)
 	}
 	t.Log(losses)
-	require.Less(t, losses[epochs-1], .5*losses[0])
+	require.Less(t, losses[epochs-1], .7*losses[0])
 }
 
 // read returns n digits from the first on.
