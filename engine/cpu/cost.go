@@ -157,13 +157,14 @@ func (e Engine) cheapestInLanes(op simd.LaneOp, w way, exact engine.Bound, winog
 	return exact
 }
 
-// laneCandidates are the algorithms for batches in lanes. The multiplications are those of rows in which all windows are whole.
+// laneCandidates are the algorithms for batches in lanes. The exact kernels skip what lies outside of an image, so that a gradient takes
+// them no more than the convolution, whose windows are counted as whole; Winograd's works on every row and tile of what it makes.
 func (e Engine) laneCandidates(op simd.LaneOp, w way) []engine.Candidate {
-	rows, width := op.OH, op.OW
+	images := op.Blocks * op.Groups * simd.Lanes
+	rows := images * op.OH
 	if w == inputGrad {
-		rows, width = op.H, op.W
+		rows = images * op.H
 	}
-	rows *= op.Blocks * op.Groups * simd.Lanes
 	lines := engine.Candidate{Alg: lanesWinogradAlg}
 	row, ok := simd.LineWork(op, w == inputGrad)
 	switch lines.Work = rows * row; {
@@ -172,7 +173,7 @@ func (e Engine) laneCandidates(op simd.LaneOp, w way) []engine.Candidate {
 	case !ok:
 		lines.Against = "for filters of 5 columns, stride 1"
 	}
-	return []engine.Candidate{{Alg: lanesAlg, Work: rows * width * op.M * op.Rows()}, lines}
+	return []engine.Candidate{{Alg: lanesAlg, Work: images * op.OH * op.OW * op.M * op.Rows()}, lines}
 }
 
 // PrefersLanes implements [engine.Laner]: where Winograd's algorithm does not serve, channels and filters are few, and a block is small.
