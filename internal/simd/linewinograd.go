@@ -19,7 +19,6 @@ type LineWinograd struct {
 
 	image  lineTransform
 	result lineImages
-	tiles  int // in a row of results
 	flags  int
 	strips []lineStrip
 }
@@ -115,7 +114,7 @@ func (o *LaneOp) suitsLines(channels, filters, width int) bool {
 func newLineWinograd(k *Kernels, op LaneOp, image lineTransform, result lineImages) *LineWinograd {
 	products := LaneOp{Groups: op.Groups, M: op.M}
 	products.C, products.KH, products.KW = op.C, op.KH, 1
-	return &LineWinograd{op: op, k: k, image: image, result: result, tiles: image.tiles,
+	return &LineWinograd{op: op, k: k, image: image, result: result,
 		conv: &LaneConv{op: products, k: k, filters: result.channels, channels: image.channels}}
 }
 
@@ -125,19 +124,19 @@ const lineTasks = 8
 // plan cuts the rows of results into strips and bands, for filters packed for results of that height.
 func (p *LineWinograd) plan(runs []laneRun, height, tasks int) {
 	c := p.conv
-	c.tall = c.height(p.tiles * height)
+	c.tall = c.height(p.image.tiles * height)
 	c.tiles = ceil(c.filters, c.tall)
-	rows := max(lineProducts/(lineValues*c.tall*p.tiles*Lanes), 1)
-	c.yPlane = min(rows, p.result.height) * p.tiles * Lanes
-	row := lineValues * p.image.channels * p.tiles * lanePixel
+	rows := max(lineProducts/(lineValues*c.tall*p.image.tiles*Lanes), 1)
+	c.yPlane = min(rows, p.result.height) * p.image.tiles * Lanes
+	row := lineValues * p.image.channels * p.image.tiles * lanePixel
 	most := max(cacheSizes().l2/2/row-p.op.KH+1, lineTile)
 	strips := min(max(ceil(tasks, max(p.op.Blocks*p.op.Groups, 1)), ceil(p.result.height, most)), ceil(p.result.height, lineTile))
 	for i := range strips {
 		s := p.strip(runs, p.result.height*i/strips, p.result.height*(i+1)/strips, rows)
-		c.xPlane = max(c.xPlane, s.rows*p.tiles*Lanes)
+		c.xPlane = max(c.xPlane, s.rows*p.image.tiles*Lanes)
 		p.strips = append(p.strips, s)
 	}
-	p.image.rows = c.xPlane / (p.tiles * Lanes)
+	p.image.rows = c.xPlane / (p.image.tiles * Lanes)
 	for _, s := range p.strips {
 		for i := range s.bands {
 			p.steps(&s.bands[i].products)
@@ -162,16 +161,16 @@ func (p *LineWinograd) strip(runs []laneRun, lo, hi, most int) lineStrip {
 				last := r.in + (r.taps-1)*r.inTap
 				s.first, end = min(s.first, r.in, last), max(end, max(r.in, last)+r.n)
 				band.products = laneRect{x: r.in, w: r.tap * p.conv.tall, channels: p.conv.channels,
-					steps: laneSteps{rows: r.taps, cols: 1, rowX: r.inTap * p.tiles * lanePixel, rowW: r.tapStep * 4 * p.conv.tall}}
+					steps: laneSteps{rows: r.taps, cols: 1, rowX: r.inTap * p.image.tiles * lanePixel, rowW: r.tapStep * 4 * p.conv.tall}}
 			}
-			band.products.lines, band.products.pixels = 1, r.n*p.tiles
+			band.products.lines, band.products.pixels = 1, r.n*p.image.tiles
 			s.bands = append(s.bands, band)
 		}
 	}
 	s.rows = max(end-s.first, 0)
 	for i := range s.bands {
 		if r := &s.bands[i].products; r.channels > 0 {
-			r.x = (r.x - s.first) * p.tiles * Lanes
+			r.x = (r.x - s.first) * p.image.tiles * Lanes
 		}
 	}
 	return s
@@ -229,7 +228,7 @@ func (p *LineWinograd) Tasks() int { return p.op.Blocks * p.op.Groups * len(p.st
 
 // Work returns the number of multiplications of all tasks.
 func (p *LineWinograd) Work() int {
-	return p.op.Blocks * Lanes * p.filterRows() * p.result.height * p.tiles * lineValues
+	return p.op.Blocks * Lanes * p.filterRows() * p.result.height * p.image.tiles * lineValues
 }
 
 // Run computes tasks lo to hi of y from x, the packed filters and bias, which may be nil where the op has none. It
@@ -268,7 +267,7 @@ func (p *LineWinograd) band(b *lineBand, at laneAt, tiles, products []float32) {
 		}
 		y := at.y[first*p.result.plane()+b.first*p.result.width*Lanes:]
 		for lane := 0; lane < Lanes; lane += p.k.laneWidth {
-			p.k.lineWinoOut(count, b.rows, p.tiles, p.result.width, &products[lane], 4*p.productStride(), 4*c.yPlane,
+			p.k.lineWinoOut(count, b.rows, p.image.tiles, p.result.width, &products[lane], 4*p.productStride(), 4*c.yPlane,
 				&y[lane], 4*p.result.plane(), elem(behind(at.bias, first), 0), p.flags)
 		}
 	}

@@ -100,10 +100,10 @@ func (p *LineWinogradGrad) Work() int {
 	return o.Blocks * Lanes * o.Groups * o.M * o.C * o.KH * o.OH * p.image.tiles * lineValues
 }
 
-// Scratch returns the number of elements of scratch memory that Run needs, TotalScratch that which Total needs.
+// Scratch returns the number of elements of scratch memory that Run needs.
 func (p *LineWinogradGrad) Scratch() int { return p.image.scratch() + lineValues*p.dyStride() }
 
-// TotalScratch is described at Scratch.
+// TotalScratch returns the number of elements of scratch memory that Total needs.
 func (p *LineWinogradGrad) TotalScratch() int { return (lineTaps + lineValues) * p.groupRows() }
 
 // groupRows is the rows of taps of a group's filters.
