@@ -8,18 +8,18 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"os"
 	"slices"
 	"strconv"
 	"strings"
 	"unicode/utf8"
 
+	"github.com/plexaura/plexaura/internal/regular"
 	"github.com/plexaura/plexaura/shape"
 )
 
 // ReadFile reads the file at path. Its errors begin with the path.
 func ReadFile(path string) (File, error) {
-	f, err := os.Open(path)
+	f, err := regular.Open(path)
 	if err != nil {
 		return File{}, err
 	}
