@@ -24,7 +24,7 @@ import (
 // demo runs a command line.
 func demo(ctx context.Context, args ...string) (status int, stdout, stderr string) {
 	var out, errs bytes.Buffer
-	status = run(ctx, args, &out, &errs)
+	status = run(ctx, "demo", args, &out, &errs)
 	return status, out.String(), errs.String()
 }
 
@@ -170,7 +170,7 @@ func TestARunThatStoppedGoesOnBitForBit(t *testing.T) {
 	defer cancel()
 	var errs bytes.Buffer
 	out := &trigger{text: "epoch 1/3", cancel: cancel}
-	require.Equal(t, 1, run(ctx, append([]string{"train"}, at("parts", "-epochs", "3")...), out, &errs))
+	require.Equal(t, 1, run(ctx, "demo", append([]string{"train"}, at("parts", "-epochs", "3")...), out, &errs))
 	require.Contains(t, errs.String(), "stopped at a whole step and saved")
 	require.NotEqual(t, weights(t, filepath.Join(dir, "whole")), weights(t, filepath.Join(dir, "parts")))
 	train([]string{"-resume", "-workers", "3", "-out", filepath.Join(dir, "parts")})
@@ -260,7 +260,7 @@ func TestTrainThenEvalThenPredict(t *testing.T) {
 	// A second run in the same folder moves the first aside.
 	status, out, errs = demo(context.Background(), "train", "-epochs", "1", "-limit", "64", "-out", folder)
 	require.Zero(t, status, errs)
-	require.Contains(t, out, "moving the earlier run")
+	require.Contains(t, out, "the earlier run in "+folder+" has been moved to "+folder+"-1\n")
 	require.Equal(t, 1, len(glob(t, folder+"-1/model.safetensors")))
 
 	// Weights of another model are refused by the names of the parameters that differ.

@@ -3,5 +3,5 @@
 // The operating system keeps the locks (flock, LockFileEx), so that what a killed process leaves
 // behind is a file without one, which the next to come takes over.
 //
-// Knows: the standard library. Never imports: other packages of this module.
+// Knows nothing of ours. Never imports anything but the standard library and, for Windows, x/sys.
 package lock
