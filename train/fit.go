@@ -24,13 +24,19 @@ import (
 // from the result's checkpoint or the saved one, bit for bit as if it had not stopped. A loss
 // that is not finite, which wraps [vm.ErrNotFinite], is different: nothing is saved then, the
 // checkpoint before stays.
+//
+// Nothing in the folder changes before there is a checkpoint to be saved. Another run that is there
+// then moves to a folder beside it, which Result.Earlier names.
 func Fit(ctx context.Context, c Config) (*Result, error) {
 	r, err := newRun(c)
 	if err != nil {
 		return nil, prefixed(err)
 	}
 	err = errors.Join(r.train(ctx), r.close())
-	return &Result{Epochs: r.state.Progress.Epochs, Checkpoint: r.state}, prefixed(err)
+	return &Result{
+		Epochs: r.state.Progress.Epochs, Checkpoint: r.state,
+		Saved: r.folder.current && !r.unsaved, Earlier: r.folder.earlier,
+	}, prefixed(err)
 }
 
 // prefixed names the package in err; mistakes in a graph name their own place.
@@ -59,7 +65,7 @@ func newRun(c Config) (*run, error) {
 	if err != nil {
 		return nil, err
 	}
-	r := &run{Config: c, folder: folder(c.Folder)}
+	r := &run{Config: c}
 	if err := r.load(); err != nil {
 		return nil, err
 	}
@@ -70,7 +76,11 @@ func newRun(c Config) (*run, error) {
 	if err := r.begin(); err != nil {
 		return nil, err
 	}
-	if err := r.compile(net); err != nil {
+	err = r.compile(net)
+	if err == nil {
+		r.folder, err = openFolder(c)
+	}
+	if err != nil {
 		return nil, errors.Join(err, r.close())
 	}
 	return r, nil
@@ -251,9 +261,9 @@ func (r *run) deriver(outs []*graph.Node, n int, wrt ...*graph.Node) (*deriver, 
 	return newDeriver(d, r.state.Store)
 }
 
-// close frees what Derive has made.
+// close gives the folder back and frees what Derive has made.
 func (r *run) close() error {
-	var err error
+	err := r.folder.close()
 	for _, runner := range []*runner{r.step, r.eval} {
 		if runner != nil && runner.deriver != nil {
 			err = errors.Join(err, runner.deriver.Close())
@@ -311,9 +321,6 @@ func (r *run) epochs(ctx context.Context) error {
 		if err := r.OnStart(r.start); err != nil {
 			return err
 		}
-	}
-	if err := r.folder.begin(r.state); err != nil {
-		return err
 	}
 	for len(r.state.Progress.Epochs) < r.Epochs {
 		if err := r.epoch(ctx); err != nil {
