@@ -110,7 +110,7 @@ func TestGradientsThatAreNotThoseOfTheParameters(t *testing.T) {
 		{"other graph", "the gradient of w belongs to another graph", func(g *graph.Graph, _, _ *graph.Node) {
 			optim.Adam{}.Apply(g, []*graph.Node{graph.New().Param("w", shape.F32(2), nil)})
 		}},
-		{"twice", "a graph takes one optimiser", func(g *graph.Graph, _, dw *graph.Node) {
+		{"twice", "a second optimiser needs a Name of its own", func(g *graph.Graph, _, dw *graph.Node) {
 			optim.Adam{}.Apply(g, []*graph.Node{dw})
 			optim.SGD{LR: 1}.Apply(g, []*graph.Node{dw})
 		}},

@@ -20,15 +20,22 @@ var ErrBusy = errors.New("in use by another goroutine")
 
 // A Store holds the values of Params and States by name. The Machines of a model share one.
 // Runs that only read may go on at the same time; one that writes, as training does, holds
-// the store alone. A conflict is [ErrBusy], never a wait. The zero Store is empty and has
-// seed 0.
+// the store alone: it waits for those that read to end, and meanwhile, as until its own end,
+// others are refused. All other conflicts are [ErrBusy] at once, so that a reader neither waits
+// nor ends a training. The zero Store is empty and has seed 0.
+//
+// What an optimiser keeps in a store, such as a number of steps, belongs to it, and programs
+// that would have another one change it are refused; see [Program.NewMachine].
 type Store struct {
 	seed    uint64
 	mu      sync.Mutex // guards what follows, not the values' elements
 	readers int
+	shown   int // of the readers, those that may call back
 	writing bool
-	deleted uint64 // how many values were; changed by who holds the store alone
+	free    chan struct{} // closed for a writer that waits, when nobody reads any more
+	deleted uint64        // how many values were; changed by who holds the store alone
 	leaves  map[string]*leaf
+	claims  []*claim
 }
 
 // leaf is a value in a store.
@@ -167,6 +174,7 @@ func (s *Store) Delete(name string) error {
 	if s.leaves[name] != nil {
 		delete(s.leaves, name)
 		s.deleted++
+		s.forget()
 	}
 	return nil
 }
@@ -181,6 +189,7 @@ func (s *Store) Snapshot() (*Store, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	c := NewStore(s.seed)
+	c.claims = slices.Clone(s.claims)
 	for name, l := range s.leaves {
 		buf := allocate(l.typ)
 		copy(buf.Bytes(), l.buf.Bytes())
@@ -211,9 +220,9 @@ func (s *Store) acquire(write bool) error {
 	defer s.mu.Unlock()
 	switch {
 	case s.writing:
-		return fmt.Errorf("store %w: a training step is under way", ErrBusy)
+		return errWriting
 	case write && s.readers > 0:
-		return fmt.Errorf("store %w: inference is under way", ErrBusy)
+		return errReading
 	case write:
 		s.writing = true
 	default:
@@ -226,8 +235,12 @@ func (s *Store) release(write bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if write {
-		s.writing = false
-	} else {
-		s.readers--
+		s.writing, s.free = false, nil
+		return
+	}
+	s.readers--
+	if s.readers == 0 && s.free != nil {
+		close(s.free)
+		s.free = nil
 	}
 }

@@ -34,6 +34,7 @@ var (
 
 	_ engine.ConvPooler   = Engine{}
 	_ engine.WindowSummer = Engine{}
+	_ engine.Accumulator  = Engine{}
 )
 
 const name = "cpu"
