@@ -22,8 +22,7 @@ type Checkpoint struct {
 	Progress Progress
 	// Averaged says to predict with the moving averages of the parameters.
 	Averaged bool
-	// Training names the values that only training needs, such as an optimiser's. To train on
-	// afresh, delete them from the store and give it to Fit as Config.Store.
+	// Training names the values that only training needs, such as an optimiser's.
 	Training []string
 	// Store holds the values.
 	Store *vm.Store

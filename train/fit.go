@@ -199,8 +199,17 @@ func (r *run) compile(net *Network) error {
 		return err
 	}
 	leaves := append(slices.Clone(training.Leaves()), evaluation.Leaves()...)
-	if err := r.match(leaves); err != nil {
+	anew, err := r.match(net, leaves)
+	if err != nil {
 		return err
+	}
+	if err := r.describe(net, training, evaluation); err != nil {
+		return err
+	}
+	for _, name := range anew {
+		if err := r.state.Store.Delete(name); err != nil {
+			return err
+		}
 	}
 	if r.step, err = newRunner(training, r.state.Store, r.batches.Info(), net.derived); err != nil {
 		return err
@@ -208,11 +217,13 @@ func (r *run) compile(net *Network) error {
 	if r.eval, err = newRunner(evaluation, r.state.Store, r.state.Info, nil); err != nil {
 		return err
 	}
-	if err := r.derive(net); err != nil {
-		return err
-	}
 	r.state.Averaged = net.Averaged
 	r.state.Training = except(leaves, net.Leaves)
+	return r.derive(net)
+}
+
+// describe makes what OnStart is told.
+func (r *run) describe(net *Network, training, evaluation *vm.Program) (err error) {
 	r.start = Start{Checkpoint: r.state, Params: numbers(net.Leaves), Batches: r.batches.Len()}
 	size := min(r.Batch, r.Train.Len())
 	if r.start.Train, err = training.Memory(size); err != nil {
@@ -261,11 +272,15 @@ func (r *run) close() error {
 	return err
 }
 
-func (r *run) match(leaves []*graph.Node) error {
-	if r.Resume != nil {
-		return match(r.state.Store, leaves, nil)
+// match checks the values to start from, and lists those that begin anew.
+func (r *run) match(net *Network, leaves []*graph.Node) (anew []string, err error) {
+	switch {
+	case r.Resume != nil:
+		return nil, match(r.state.Store, leaves, nil)
+	case r.Store != nil:
+		return fresh(r.Store, net, leaves, r.Partial)
 	}
-	return matchTypes(r.state.Store, leaves)
+	return nil, nil
 }
 
 // except lists, in alphabetical order, the names of leaves that others has not.

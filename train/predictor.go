@@ -85,7 +85,7 @@ func newPredictor(model nn.Layer, w *Checkpoint, e engine.Engine) (*Predictor, e
 func network(model nn.Layer, w *Checkpoint, loss Loss) (*Network, error) {
 	net, err := build(model, w.Info, w.Info.Target, loss, nil, false)
 	if err == nil && w.Averaged {
-		net.average()
+		net.average(append(w.Store.Names(), w.Training...))
 	}
 	return net, err
 }

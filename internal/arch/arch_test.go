@@ -61,6 +61,7 @@ var may = map[string][]string{
 	"models/mobilenet":         {"nn", "ops", "graph"},
 	"internal/arch":            {},
 	"internal/atomicfile":      {},
+	"internal/mutate":          {},
 	"internal/lock":            {},
 	"internal/par":             {},
 	"internal/parity":          {"graph", "shape", "ops", "autodiff", "nn", "optim", "vm", "engine", "models/lenet", "models/alexnet", "data", "data/mnist", tensor},
