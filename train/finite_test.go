@@ -24,7 +24,7 @@ func TestResultsThatAreNotFiniteAreErrors(t *testing.T) {
 		want  string
 	}{
 		{"out.bias", []float32{float32(math.NaN()), 0}, "is not finite, since values of the weights are not: out.bias"},
-		{"norm.bias", []float32{0, -inf, 0}, "is not finite, since values of the weights are not: norm.bias"},
+		{"norm.bias", []float32{0, inf, 0}, "is not finite, since values of the weights are not: norm.bias"},
 		{"norm.weight", []float32{3e38, 3e38, 3e38}, "is not finite, though weights and inputs are: numbers in between are too large"},
 	} {
 		cfg := config(t)

@@ -77,8 +77,11 @@ func resolved(path string) (string, error) {
 	if base := filepath.Base(real); err == nil && (base == "." || base == "..") {
 		return filepath.Abs(real)
 	}
-	if !errors.Is(err, fs.ErrNotExist) {
-		return real, err
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return "", fmt.Errorf("%s: %w", path, err)
+	}
+	if err == nil {
+		return real, nil
 	}
 	target, err := os.Readlink(path)
 	switch {

@@ -143,12 +143,3 @@ func load(t testing.TB, folder string) *train.Checkpoint {
 func zeros(dims ...int) *tensor.Dense {
 	return tensor.New(tensor.WithShape(dims...), tensor.Of(tensor.Float32))
 }
-
-// nan is n numbers that are none.
-func nan(n int) *tensor.Dense {
-	v := make([]float32, n)
-	for i := range v {
-		v[i] = float32(math.NaN())
-	}
-	return tensor.New(tensor.WithShape(n), tensor.WithBacking(v))
-}
