@@ -25,6 +25,9 @@ import (
 // that is not finite, which wraps [vm.ErrNotFinite], is different: nothing is saved then, the
 // checkpoint before stays.
 func Fit(ctx context.Context, c Config) (*Result, error) {
+	if ctx == nil {
+		return nil, prefixed(errNoContext)
+	}
 	r, err := newRun(c)
 	if err != nil {
 		return nil, prefixed(err)
@@ -32,6 +35,8 @@ func Fit(ctx context.Context, c Config) (*Result, error) {
 	err = errors.Join(r.train(ctx), r.close())
 	return &Result{Epochs: r.state.Progress.Epochs, Checkpoint: r.state}, prefixed(err)
 }
+
+var errNoContext = errors.New("the context is nil; context.Background() is one that never ends")
 
 // prefixed names the package in err; mistakes in a graph name their own place.
 func prefixed(err error) error {
