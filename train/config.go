@@ -66,8 +66,12 @@ type Config struct {
 	Resume *Checkpoint
 
 	// Folder is where the run is kept, in the files [CheckpointFile], [MetricsFile] and
-	// [SettingsFile]; it is made if missing. Empty means nowhere.
+	// [SettingsFile]; it is made if missing. Empty means nowhere. What it may be, and that
+	// nobody else may have it, says [LockFolder].
 	Folder string
+	// Lock, if not nil, is the lock on the run's folder, which the program has taken and keeps;
+	// Folder is then not looked at.
+	Lock *FolderLock
 	// Name is the model's name in the checkpoint, for programs that know several.
 	Name string
 	// Settings is what the program was told, kept as JSON in [SettingsFile] and in the
@@ -113,6 +117,10 @@ type Result struct {
 	Epochs []Epoch
 	// Checkpoint holds the values after the last step; it shares the store of the run.
 	Checkpoint *Checkpoint
+	// Saved tells that the run's folder holds Checkpoint as it is.
+	Saved bool
+	// Earlier is where another run, which was in the folder, is now; empty if there was none.
+	Earlier string
 }
 
 // withDefaults returns c with defaults filled in, or says what is missing.

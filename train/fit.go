@@ -24,6 +24,9 @@ import (
 // from the result's checkpoint or the saved one, bit for bit as if it had not stopped. A loss
 // that is not finite, which wraps [vm.ErrNotFinite], is different: nothing is saved then, the
 // checkpoint before stays.
+//
+// Nothing in the folder changes before there is a checkpoint to be saved. Another run that is there
+// then moves to a folder beside it, which Result.Earlier names.
 func Fit(ctx context.Context, c Config) (*Result, error) {
 	if ctx == nil {
 		return nil, prefixed(errNoContext)
@@ -33,7 +36,10 @@ func Fit(ctx context.Context, c Config) (*Result, error) {
 		return nil, prefixed(err)
 	}
 	err = errors.Join(r.train(ctx), r.close())
-	return &Result{Epochs: r.state.Progress.Epochs, Checkpoint: r.state}, prefixed(err)
+	return &Result{
+		Epochs: r.state.Progress.Epochs, Checkpoint: r.state,
+		Saved: r.folder.current && !r.unsaved, Earlier: r.folder.earlier,
+	}, prefixed(err)
 }
 
 var errNoContext = errors.New("the context is nil; context.Background() is one that never ends")
@@ -64,7 +70,7 @@ func newRun(c Config) (*run, error) {
 	if err != nil {
 		return nil, err
 	}
-	r := &run{Config: c, folder: folder(c.Folder)}
+	r := &run{Config: c}
 	if err := r.load(); err != nil {
 		return nil, err
 	}
@@ -75,7 +81,11 @@ func newRun(c Config) (*run, error) {
 	if err := r.begin(); err != nil {
 		return nil, err
 	}
-	if err := r.compile(net); err != nil {
+	err = r.compile(net)
+	if err == nil {
+		r.folder, err = openFolder(c)
+	}
+	if err != nil {
 		return nil, errors.Join(err, r.close())
 	}
 	return r, nil
@@ -256,9 +266,9 @@ func (r *run) deriver(outs []*graph.Node, n int, wrt ...*graph.Node) (*deriver, 
 	return newDeriver(d, r.state.Store)
 }
 
-// close frees what Derive has made.
+// close gives the folder back and frees what Derive has made.
 func (r *run) close() error {
-	var err error
+	err := r.folder.close()
 	for _, runner := range []*runner{r.step, r.eval} {
 		if runner != nil && runner.deriver != nil {
 			err = errors.Join(err, runner.deriver.Close())
@@ -316,9 +326,6 @@ func (r *run) epochs(ctx context.Context) error {
 		if err := r.OnStart(r.start); err != nil {
 			return err
 		}
-	}
-	if err := r.folder.begin(r.state); err != nil {
-		return err
 	}
 	for len(r.state.Progress.Epochs) < r.Epochs {
 		if err := r.epoch(ctx); err != nil {
