@@ -2,6 +2,7 @@ package optim
 
 import (
 	"slices"
+	"strings"
 
 	"github.com/plexaura/plexaura/graph"
 	"github.com/plexaura/plexaura/ops"
@@ -11,7 +12,7 @@ import (
 // first step's average is next itself.
 func follow(s Slot, decay float64, next *graph.Node) {
 	p := s.Param
-	avg := p.Graph().State(averageName(p.Name()), p.Type(), p.Init())
+	avg := p.Graph().State(p.Name()+averageSuffix, p.Type(), p.Init())
 	s.Update(avg, ops.Where(s.First(), next, mix(decay, avg, 1-decay, next)))
 }
 
@@ -24,6 +25,11 @@ func follow(s Slot, decay float64, next *graph.Node) {
 // and run on the store of the training. In a graph to which no such recipe was applied every
 // parameter that is not frozen is taken to have an average.
 func Averaged(outs ...*graph.Node) []*graph.Node { return AveragedBy(leavesOf(outs), outs...) }
+
+// Averages reports whether there is a moving average among the names of leaves.
+func Averages(names []string) bool {
+	return slices.ContainsFunc(names, func(name string) bool { return strings.HasSuffix(name, averageSuffix) })
+}
 
 // leavesOf names the leaves of the graph that outs are of, or were cloned from.
 func leavesOf(outs []*graph.Node) (names []string) {
@@ -45,10 +51,10 @@ func AveragedBy(names []string, outs ...*graph.Node) []*graph.Node {
 	for _, name := range names {
 		known[name] = true
 	}
-	none := !slices.ContainsFunc(names, func(name string) bool { return known[averageName(name)] })
+	none := !Averages(names)
 	return graph.Transform(outs, func(dst *graph.Graph, n *graph.Node, in []*graph.Node) *graph.Node {
-		if n.Kind() == graph.Param && !n.Frozen() && (none || known[averageName(n.Name())]) {
-			return dst.State(averageName(n.Name()), n.Type(), n.Init())
+		if n.Kind() == graph.Param && !n.Frozen() && (none || known[n.Name()+averageSuffix]) {
+			return dst.State(n.Name()+averageSuffix, n.Type(), n.Init())
 		}
 		return dst.Replay(n, in...)
 	})

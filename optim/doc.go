@@ -13,8 +13,8 @@
 // Two optimisers of one graph, or of two graphs whose programs run on one store, each need a
 // Name, which is part of the names of what they keep, and patterns of what they train:
 //
-//	critic := optim.Recipe{Name: "critic", Match: []string{"critic.*"}, Rule: optim.Adam{}}
-//	critic.Apply(g, autodiff.Grad(loss, critic.Params(g)...))
+//	c := optim.Recipe{Name: "critic", Match: []string{"critic.*"}, Rule: adam}
+//	c.Apply(g, autodiff.Grad(criticLoss, c.Params(g)...))
 //
 // A program makes the steps of all optimisers of its graph, or by vm.TrainBy of those named. What
 // is no optimiser's, such as running statistics and the random generator, is updated by every

@@ -14,14 +14,14 @@ const (
 	sizeName = "accumulated.size"
 )
 
+// averageSuffix ends the name of the moving average of a parameter. It has one, so that it does
+// not matter who keeps it.
+const averageSuffix = ".ema"
+
 // leafName is that of what the optimiser remembers of a parameter.
 func leafName(param *graph.Node, optimizer, what string) string {
 	return graph.Join(param.Name(), graph.Join(optimizer, what))
 }
-
-// averageName is the leaf of the moving average of the parameter of that name. A parameter has
-// one, so that it does not matter who keeps it.
-func averageName(param string) string { return graph.Join(param, "ema") }
 
 // Kept picks out of the names of a store's values those that optimisers keep besides the
 // parameters themselves: counts of steps, and what is named after another value. It goes by the

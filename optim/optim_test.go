@@ -239,12 +239,14 @@ func TestARecipeTakesAUsersRule(t *testing.T) {
 // The running variance of a gradient that stays as it is goes to 0, and must not be rounded to
 // below it.
 func TestCenteredRMSPropOfASteadyGradientIsFinite(t *testing.T) {
-	for _, slope := range []float64{0.1, 0.3, 0.7} {
-		g := graph.New()
-		w := g.Param("w", shape.F32(), nil)
-		optim.RMSProp{Alpha: 0.9, Centered: true}.Apply(g, autodiff.Grad(ops.MulScalar(w, slope), w))
-		for step, v := range run(t, g, 400, w) {
-			require.False(t, math.IsNaN(v), "slope %v, step %d", slope, step)
+	for _, alpha := range []float64{0.5, 0.8, 0.9} {
+		for _, slope := range []float64{0.1, 0.3, 0.7} {
+			g := graph.New()
+			w := g.Param("w", shape.F32(), nil)
+			optim.RMSProp{Alpha: alpha, Centered: true}.Apply(g, autodiff.Grad(ops.MulScalar(w, slope), w))
+			for step, v := range run(t, g, 400, w) {
+				require.False(t, math.IsNaN(v), "alpha %v, slope %v, step %d", alpha, slope, step)
+			}
 		}
 	}
 }

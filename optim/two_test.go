@@ -504,7 +504,8 @@ func TestAveragesOfAPartOfTheParameters(t *testing.T) {
 	}
 	require.Equal(t, []float64{2}, values(t, p.store, "v"))
 	require.NotContains(t, p.store.Names(), "v.ema")
-	want := (0.75*6 + 0.25*4) * 2
+	require.NoError(t, p.store.Set("v", dense(shape.Float64, []float64{3})))
+	want := (0.75*6 + 0.25*4) * 3
 	for _, averaged := range [][]*graph.Node{
 		optim.Averaged(graph.Inference(y)...),
 		optim.AveragedBy([]string{"w.ema", "step"}, graph.Inference(ops.Mul(w, v))...),

@@ -61,7 +61,7 @@ func TestOneSeed(t *testing.T) {
 func TestSeedOrdersExamples(t *testing.T) {
 	losses := func(seed uint64) (l []float64) {
 		c := config(t)
-		c.Seed, c.Store = seed, vm.NewStore(1)
+		c.Seed, c.Store, c.Partial = seed, vm.NewStore(1), []string{"*"}
 		c.OnStep = func(s train.Step) error { l = append(l, s.Loss); return nil }
 		fit(t, c)
 		return l
@@ -194,6 +194,8 @@ func TestFitRefuses(t *testing.T) {
 		`an Input of its own, "mask"`:          func(c *train.Config) { c.Model = masked },
 		"Settings: json: unsupported type":     func(c *train.Config) { c.Settings = func() {} },
 		"weight is float32(5), the model want": func(c *train.Config) { c.Store = storeWith(t, "out.weight", 5) },
+		"Partial, but no Store":                func(c *train.Config) { c.Partial = []string{"*"} },
+		`Partial: cannot match by "["`:         func(c *train.Config) { c.Store, c.Partial = vm.NewStore(1), []string{"["} },
 	} {
 		t.Run(want, func(t *testing.T) {
 			c := config(t)

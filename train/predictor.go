@@ -85,7 +85,7 @@ func newPredictor(model nn.Layer, w *Checkpoint, e engine.Engine) (*Predictor, e
 func network(model nn.Layer, w *Checkpoint, loss Loss) (*Network, error) {
 	net, err := build(model, w.Info, w.Info.Target, loss, nil, false)
 	if err == nil && w.Averaged {
-		net.average()
+		net.average(append(w.Store.Names(), w.Training...))
 	}
 	return net, err
 }
@@ -107,7 +107,9 @@ func (p *Predictor) Output() shape.Type { return p.out }
 
 // Predict returns the probabilities of the classes for each example of x, one after the
 // other, or what [Predictor.Outputs] does where the model does not choose among classes. x
-// holds any number of examples, one after the other, preprocessed as Info().Preprocess says.
+// holds any number of examples, one after the other, preprocessed as Info().Preprocess says. A
+// result that is not finite is an error, which names the values to blame and wraps
+// [vm.ErrNotFinite].
 func (p *Predictor) Predict(ctx context.Context, x []float32) ([]float32, error) {
 	y, err := p.compute(ctx, x, 1)
 	return y, prefixed(err)
@@ -138,6 +140,9 @@ func (p *Predictor) compute(ctx context.Context, x []float32, output int) ([]flo
 			return nil, err
 		}
 		y = appendFloats(y, outs[output])
+	}
+	if !finite(y) {
+		return nil, notFinite("the output", p.weights.Store, x)
 	}
 	return y, nil
 }
@@ -223,7 +228,7 @@ type Evaluation struct {
 }
 
 // Evaluate returns how the model does on all of ds. By default, loss being nil, the loss is
-// that of [Build].
+// that of [Build]. A loss that is not finite is an error, as in [Predictor.Predict].
 func (p *Predictor) Evaluate(ctx context.Context, ds data.Dataset, loss Loss) (Evaluation, error) {
 	e, err := p.evaluate(ctx, ds, loss)
 	return e, prefixed(err)
@@ -262,5 +267,8 @@ func (p *Predictor) evaluate(ctx context.Context, ds data.Dataset, loss Loss) (e
 		}
 	}
 	m, err := r.runAll(ctx, batches)
+	if err == nil && !finite([]float64{m.LossSum}) {
+		err = notFinite("the loss", p.weights.Store, nil)
+	}
 	return Evaluation{m, r.confusion}, err
 }

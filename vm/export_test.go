@@ -27,3 +27,36 @@ func NaiveOrder(p *Program, n int) (bool, error) {
 	}
 	return slices.Equal(order, pl.tryOrder(newReadiness(pl, false), byMemory)), nil
 }
+
+// Moved is how many bytes the kernels of p read and write at batch size n: one that writes over an
+// input works on as much as its other inputs have, one that takes a part reads no more than that.
+func Moved(p *Program, n int) (bytes int, err error) {
+	pl, err := p.plan(n)
+	if err != nil {
+		return 0, err
+	}
+	for _, in := range pl.instrs {
+		if in.kind == aliased {
+			continue
+		}
+		over := map[*value]bool{}
+		for _, v := range in.out {
+			if in.fmap == nil && v.alias != nil {
+				over[v.root()] = true
+				continue
+			}
+			bytes += v.typ.Bytes()
+		}
+		part := slices.Contains([]string{"Slice", "Gather"}, in.name())
+		for _, v := range in.in {
+			switch {
+			case over[v.root()]:
+			case part:
+				bytes += min(v.typ.Bytes(), in.out[0].typ.Bytes())
+			default:
+				bytes += v.typ.Bytes()
+			}
+		}
+	}
+	return bytes, nil
+}

@@ -5,18 +5,21 @@ import (
 	"fmt"
 )
 
-// hold takes the values for a run. A training step waits for those that read to end, which it
-// keeps new ones from doing meanwhile; but not for runs that are shown to their caller, who may
-// be who asks.
+var (
+	errWriting = fmt.Errorf("store %w: a training step is under way", ErrBusy)
+	errReading = fmt.Errorf("store %w: inference is under way", ErrBusy)
+)
+
+// acquire takes the values for reading, or alone for writing, until release.
+func (s *Store) acquire(write bool) error { return s.hold(context.Background(), write, false) }
+
+func (s *Store) release(write bool) { s.letGo(write, false) }
+
+// hold takes the values for reading, or alone for writing, until letGo. A writer waits for those
+// that read to end, and keeps new ones out meanwhile; but not for runs that are shown to their
+// caller, who may be the one that asks.
 func (s *Store) hold(ctx context.Context, write, shown bool) error {
-	if !write {
-		if err := s.acquire(false); err != nil {
-			return err
-		}
-		s.show(shown, 1)
-		return nil
-	}
-	free, err := s.reserve()
+	free, err := s.enter(write, shown)
 	if err != nil || free == nil {
 		return err
 	}
@@ -24,39 +27,25 @@ func (s *Store) hold(ctx context.Context, write, shown bool) error {
 	case <-free:
 		return nil
 	case <-ctx.Done():
-		s.release(true)
+		s.letGo(write, shown)
 		return context.Cause(ctx)
 	}
 }
 
-// letGo is the end of what hold began.
-func (s *Store) letGo(write, shown bool) {
-	if !write {
-		s.show(shown, -1)
-	}
-	s.release(write)
-}
-
-// show counts the runs that are shown to their caller.
-func (s *Store) show(shown bool, n int) {
-	if !shown {
-		return
-	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.shown += n
-}
-
-// reserve takes the values for writing. Where others read, they are taken once the channel
-// returned is closed.
-func (s *Store) reserve() (free chan struct{}, err error) {
+// enter notes that the values are held. A channel that it returns is closed once nobody reads
+// them any more.
+func (s *Store) enter(write, shown bool) (free chan struct{}, err error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	switch {
 	case s.writing:
 		return nil, errWriting
-	case s.shown > 0:
+	case write && s.shown > 0:
 		return nil, errReading
+	case !write:
+		s.readers++
+		s.shown += count(shown)
+		return nil, nil
 	}
 	s.writing = true
 	if s.readers > 0 {
@@ -65,7 +54,25 @@ func (s *Store) reserve() (free chan struct{}, err error) {
 	return s.free, nil
 }
 
-var (
-	errWriting = fmt.Errorf("store %w: a training step is under way", ErrBusy)
-	errReading = fmt.Errorf("store %w: inference is under way", ErrBusy)
-)
+// letGo is the end of what hold began, or waits for.
+func (s *Store) letGo(write, shown bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if write {
+		s.writing, s.free = false, nil
+		return
+	}
+	s.readers--
+	s.shown -= count(shown)
+	if s.readers == 0 && s.free != nil {
+		close(s.free)
+		s.free = nil
+	}
+}
+
+func count(b bool) int {
+	if b {
+		return 1
+	}
+	return 0
+}

@@ -19,20 +19,20 @@ import (
 var ErrBusy = errors.New("in use by another goroutine")
 
 // A Store holds the values of Params and States by name. The Machines of a model share one.
-// Runs that only read may go on at the same time; one that writes, as training does, holds
-// the store alone: it waits for those that read to end, and meanwhile, as until its own end,
-// others are refused. All other conflicts are [ErrBusy] at once, so that a reader neither waits
-// nor ends a training. The zero Store is empty and has seed 0.
+// Runs that only read may go on at the same time. What writes, as training does, holds the
+// store alone: it waits for those that read to end, and until its own end all others are
+// refused with [ErrBusy]. So a reader never waits, and never ends a training. The zero Store is
+// empty and has seed 0.
 //
-// What an optimiser keeps in a store, such as a number of steps, belongs to it, and programs
-// that would have another one change it are refused; see [Program.NewMachine].
+// What an optimiser keeps in a store, such as its number of steps, is its own: a program that
+// would have another one change it is refused; see [Program.NewMachine].
 type Store struct {
 	seed    uint64
 	mu      sync.Mutex // guards what follows, not the values' elements
 	readers int
-	shown   int // of the readers, those that may call back
+	shown   int // of the readers, runs shown to who may ask for more
 	writing bool
-	free    chan struct{} // closed for a writer that waits, when nobody reads any more
+	free    chan struct{} // what a writer waits for, where one does
 	deleted uint64        // how many values were; changed by who holds the store alone
 	leaves  map[string]*leaf
 	claims  []*claim
@@ -212,35 +212,4 @@ func (s *Store) get(name string) *leaf {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.leaves[name]
-}
-
-// acquire takes the values for reading, or alone for writing.
-func (s *Store) acquire(write bool) error {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	switch {
-	case s.writing:
-		return errWriting
-	case write && s.readers > 0:
-		return errReading
-	case write:
-		s.writing = true
-	default:
-		s.readers++
-	}
-	return nil
-}
-
-func (s *Store) release(write bool) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if write {
-		s.writing, s.free = false, nil
-		return
-	}
-	s.readers--
-	if s.readers == 0 && s.free != nil {
-		close(s.free)
-		s.free = nil
-	}
 }

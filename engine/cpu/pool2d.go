@@ -246,7 +246,8 @@ func scatter[T shape.Float](e Engine, p *pool) engine.Bound {
 	})
 }
 
-// passes reports whether the gradient of a maximum passes the ReLU, if there is one.
+// passes reports whether the gradient of a maximum passes the rectifier, if there is one, as in
+// [engine.ReLUGrad].
 func (p *pool) passes(x float64) bool { return !(p.ReLU && x <= 0) }
 
 // BindAvgPool2D implements [engine.AvgPooler].

@@ -65,6 +65,8 @@ var may = map[string][]string{
 	"internal/lock":            {},
 	"internal/par":             {},
 	"internal/parity":          {"graph", "shape", "ops", "autodiff", "nn", "optim", "vm", "engine", "models/lenet", "models/alexnet", "data", "data/mnist", tensor},
+	"internal/parity/random":   {"autodiff", "engine", "engine/cpu", "engine/ref", "engine/std", "graph", "internal/parity", "internal/python", "internal/simd", "ops", "shape", "vm", tensor},
+	"internal/python":          {},
 	"internal/philox":          {},
 	"internal/plain":           {},
 	"internal/regular":         {},

@@ -1,9 +1,3 @@
-// Package lock gives a file to one process at a time, and says to others which has it.
-//
-// The operating system keeps the locks (flock, LockFileEx), so that what a killed process leaves
-// behind is a file without one, which the next to come takes over.
-//
-// Knows: nothing else of the module.
 package lock
 
 import (

@@ -36,12 +36,8 @@ const (
 	OpFloor   // the greatest whole number not above x
 	OpSign    // -1, 0 or 1; NaN for NaN, a zero for itself
 
-	OpAxpy        // c*x + y, the product rounded too
-	OpReLUGrad    // y where x > 0, else 0: x is ReLU's operand or result
-	OpSelectC     // y where x > c, else 0
-	OpGreater     // 1 where x > y, else 0
-	OpTanhGrad    // y * (1 - x*x): x is tanh's result
-	OpSigmoidGrad // y * x*(1 - x): x is sigmoid's result
+	OpAxpy     // c*x + y, the product rounded too
+	OpReLUGrad // 0 where x <= 0, else y, denormals seen as they are: x is ReLU's operand or result
 
 	opCount
 )
@@ -49,7 +45,7 @@ const (
 // Operands returns how many vectors op reads: x, or x and y.
 func (op Op) Operands() int {
 	switch op {
-	case OpAdd, OpSub, OpMul, OpDiv, OpMax, OpMin, OpAxpy, OpReLUGrad, OpSelectC, OpGreater, OpTanhGrad, OpSigmoidGrad:
+	case OpAdd, OpSub, OpMul, OpDiv, OpMax, OpMin, OpAxpy, OpReLUGrad:
 		return 2
 	}
 	return 1
@@ -128,5 +124,5 @@ var opNames = [opCount]string{
 	OpMin: "min(x,y)", OpMinC: "min(x,c)", OpNeg: "-x", OpAbs: "abs(x)", OpSqrt: "sqrt(x)",
 	OpReLU: "relu(x)", OpExp: "exp(x)", OpLog: "log(x)", OpTanh: "tanh(x)", OpSigmoid: "sigmoid(x)",
 	OpLog1p: "log1p(x)", OpExpm1: "expm1(x)", OpErf: "erf(x)", OpFloor: "floor(x)", OpSign: "sign(x)",
-	OpAxpy: "c*x+y", OpReLUGrad: "relu'(x)*y", OpSelectC: "x>c?y:0", OpGreater: "x>y", OpTanhGrad: "tanh'*y", OpSigmoidGrad: "sigmoid'*y",
+	OpAxpy: "c*x+y", OpReLUGrad: "relu'(x)*y",
 }
