@@ -58,6 +58,11 @@ func (s *Store) Seed() uint64 { return s.seed }
 func (s *Store) Init(leaves ...*graph.Node) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	return s.initAll(leaves)
+}
+
+// initAll is Init under the lock.
+func (s *Store) initAll(leaves []*graph.Node) error {
 	var missing []*graph.Node
 	var sizes []shape.Type
 	for _, n := range leaves {
