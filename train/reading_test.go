@@ -93,5 +93,5 @@ func TestDatasetsThatAreNilOrPanicAreErrors(t *testing.T) {
 	p, err := train.NewPredictor(c.Model, fit(t, c).Checkpoint, ref.Engine{})
 	require.NoError(t, err)
 	_, err = p.Evaluate(context.Background(), typed, nil)
-	require.ErrorContains(t, err, "train: data: ")
+	require.ErrorContains(t, err, "train: no dataset to evaluate on")
 }
