@@ -313,8 +313,21 @@ func (op binary) Simplify(n *graph.Node) *graph.Node {
 		return b
 	case op == pow && isUniform(b, 2) && a.Type() == n.Type():
 		return Square(a)
+	case op == add && sameMove(a, b):
+		return graph.Apply(a.Op(), Add(a.In(0), b.In(0)))
 	}
 	return nil
+}
+
+// sameMove reports whether a and b are two tensors of one type, their elements moved alike. They are
+// added before that: the adjoints of parts that are cut from a view of a tensor, made anew for each,
+// meet where they are still parts.
+func sameMove(a, b *graph.Node) bool {
+	switch a.Op().(type) {
+	case ReshapeOp, TransposeOp:
+		return a.Op() == b.Op() && a.In(0).Type() == b.In(0).Type()
+	}
+	return false
 }
 
 // neutral reports whether b, as the second operand, changes nothing.
