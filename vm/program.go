@@ -18,6 +18,7 @@ type Program struct {
 	consts []engine.Buffer
 	packs  []packs // of consts
 	konst  map[*graph.Node]int
+	claims []*claim // of the owners of its updates
 
 	mu    sync.Mutex
 	plans map[int]*plan // by batch size
@@ -44,6 +45,7 @@ func newProgram(u *unit) (*Program, error) {
 		}
 	}
 	p.packs = make([]packs, len(p.consts))
+	p.claims = claimsOf(u.updates)
 	return p, nil
 }
 

@@ -20,16 +20,23 @@ import (
 var ErrBusy = errors.New("in use by another goroutine")
 
 // A Store holds the values of Params and States by name. The Machines of a model share one.
-// Runs that only read may go on at the same time; one that writes, as training does, holds
-// the store alone. A conflict is [ErrBusy], never a wait. The zero Store is empty and has
-// seed 0.
+// Runs that only read may go on at the same time. What writes, as training does, holds the
+// store alone: it waits for those that read to end, and until its own end all others are
+// refused with [ErrBusy]. So a reader never waits, and never ends a training. The zero Store is
+// empty and has seed 0.
+//
+// What an optimiser keeps in a store, such as its number of steps, is its own: a program that
+// would have another one change it is refused; see [Program.NewMachine].
 type Store struct {
 	seed    uint64
 	mu      sync.Mutex // guards what follows, not the values' elements
 	readers int
+	shown   int // of the readers, runs shown to who may ask for more
 	writing bool
-	deleted uint64 // how many values were; changed by who holds the store alone
+	free    chan struct{} // what a writer waits for, where one does
+	deleted uint64        // how many values were; changed by who holds the store alone
 	leaves  map[string]*leaf
+	claims  []*claim
 }
 
 // leaf is a value in a store.
@@ -207,6 +214,7 @@ func (s *Store) Delete(name string) error {
 	if s.leaves[name] != nil {
 		delete(s.leaves, name)
 		s.deleted++
+		s.forget()
 	}
 	return nil
 }
@@ -221,6 +229,7 @@ func (s *Store) Snapshot() (*Store, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	c := NewStore(s.seed)
+	c.claims = slices.Clone(s.claims)
 	for name, l := range s.leaves {
 		buf, err := reserve(l.typ, fmt.Sprintf("a copy of %q", name))
 		if err != nil {
@@ -246,31 +255,4 @@ func (s *Store) get(name string) *leaf {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.leaves[name]
-}
-
-// acquire takes the values for reading, or alone for writing.
-func (s *Store) acquire(write bool) error {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	switch {
-	case s.writing:
-		return fmt.Errorf("store %w: a training step is under way", ErrBusy)
-	case write && s.readers > 0:
-		return fmt.Errorf("store %w: inference is under way", ErrBusy)
-	case write:
-		s.writing = true
-	default:
-		s.readers++
-	}
-	return nil
-}
-
-func (s *Store) release(write bool) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if write {
-		s.writing = false
-	} else {
-		s.readers--
-	}
 }

@@ -50,6 +50,9 @@ type Option func(*Engine)
 // float64 never uses it.
 func ExactConv(e *Engine) { e.exact = true }
 
+// AtLevel takes the kernels of a level, one of [simd.Levels], for tests that compare them.
+func AtLevel(l simd.Level) Option { return func(e *Engine) { e.simd = simd.With(l) } }
+
 // New returns the engine with the fastest kernels that this processor runs.
 func New(options ...Option) Engine {
 	e := Engine{pool: par.Default(), simd: simd.Best()}

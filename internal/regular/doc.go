@@ -1,0 +1,5 @@
+// Package regular opens regular files and refuses all else. To open a named pipe waits for its
+// other end, and to read a device may never end.
+//
+// Knows nothing of ours. Never imports anything but the standard library.
+package regular
