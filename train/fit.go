@@ -108,12 +108,12 @@ func (r *run) load() (err error) {
 	if r.Validation == nil {
 		return nil
 	}
-	if err := sameData(r.info, r.Validation.Info()); err != nil {
-		return fmt.Errorf("training and validation: %w", err)
-	}
 	r.validation, err = data.NewLoader(r.Validation, data.Batching{Size: r.Batch, Workers: r.workers()})
 	if err != nil {
 		return fmt.Errorf("validation: %w", err)
+	}
+	if err := sameData(r.info, r.validation.Info()); err != nil {
+		return fmt.Errorf("training and validation: %w", err)
 	}
 	return nil
 }

@@ -247,7 +247,11 @@ func (p *Predictor) evaluate(ctx context.Context, ds data.Dataset, loss Loss) (e
 	if isNil(ds) {
 		return e, errors.New("no dataset to evaluate on")
 	}
-	if err := sameData(p.Info(), ds.Info()); err != nil {
+	batches, err := data.NewLoader(ds, data.Batching{Size: defaultBatch, Workers: 1})
+	if err != nil {
+		return e, err
+	}
+	if err := sameData(p.Info(), batches.Info()); err != nil {
 		return e, fmt.Errorf("the model's data and those to evaluate: %w", err)
 	}
 	net, err := network(p.model, p.weights, loss)
@@ -262,10 +266,6 @@ func (p *Predictor) evaluate(ctx context.Context, ds data.Dataset, loss Loss) (e
 		return e, err
 	}
 	r, err := newRunner(program, p.weights.Store, p.Info(), nil)
-	if err != nil {
-		return e, err
-	}
-	batches, err := data.NewLoader(ds, data.Batching{Size: defaultBatch, Workers: 1})
 	if err != nil {
 		return e, err
 	}
