@@ -58,6 +58,10 @@ func (s *Store) Seed() uint64 { return s.seed }
 func (s *Store) Init(leaves ...*graph.Node) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	return s.initAll(leaves)
+}
+
+func (s *Store) initAll(leaves []*graph.Node) error {
 	var missing []*graph.Node
 	var sizes []shape.Type
 	for _, n := range leaves {
