@@ -32,7 +32,7 @@ func TestAHeadIsTrainedOnAFrozenBody(t *testing.T) {
 	report, err := store.Load(file, vm.LoadOptions{For: g.Leaves(), Partial: true})
 	require.NoError(t, err)
 	require.Equal(t, []string{"head.bias", "head.weight"}, report.Missing)
-	c.Model, c.Optimizer, c.Store = model, optim.SGD{LR: .1}, store
+	c.Model, c.Optimizer, c.Store, c.Partial = model, optim.SGD{LR: .1}, store, []string{"head.*"}
 	after := fit(t, c).Checkpoint.Store
 	for _, name := range report.Loaded {
 		require.Equal(t, floats(t, before, name), floats(t, after, name), name)

@@ -177,7 +177,7 @@ func (s *Store) LoadFrom(r *safetensors.Reader, o LoadOptions) (LoadReport, erro
 	}
 	values, err := l.read(r)
 	if err != nil {
-		return LoadReport{}, fmt.Errorf("vm: loading %w", err)
+		return LoadReport{}, err
 	}
 	s.replace(values)
 	return l.report, nil
@@ -290,17 +290,23 @@ func (l *loading) loadable() bool {
 
 // read reads what is loaded, apart from the store: a file may end in the middle.
 func (l *loading) read(r *safetensors.Reader) (map[string]*leaf, error) {
-	values := map[string]*leaf{}
+	values, sum := map[string]*leaf{}, 0
+	for _, t := range l.from {
+		sum += t.Type.Bytes()
+	}
+	if err := afford(sum, "the values of "+r.Name(), "free memory, or raise the limit", nil); err != nil {
+		return nil, err
+	}
 	for _, name := range l.report.Loaded {
 		t := l.from[name]
-		if err := fits(t.Type); err != nil {
-			return nil, fmt.Errorf("%s: %q: %w", r.Name(), name, err)
-		}
-		v := &leaf{typ: t.Type, buf: allocate(t.Type)}
-		if err := r.Values(t.Name, v.buf.Bytes()); err != nil {
+		buf, err := reserve(t.Type, fmt.Sprintf("%s of %s", plain.Name(name), r.Name()))
+		if err != nil {
 			return nil, err
 		}
-		values[name] = v
+		if err := r.Values(t.Name, buf.Bytes()); err != nil {
+			return nil, fmt.Errorf("vm: loading %w", err)
+		}
+		values[name] = &leaf{typ: t.Type, buf: buf}
 	}
 	return values, nil
 }

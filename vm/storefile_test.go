@@ -230,6 +230,7 @@ func TestMistakesOfLoading(t *testing.T) {
 }
 
 // What is asked for is known before anything of a file is read: whatever its size, it is refused.
+// Where all of it is asked for, that is more memory than there is.
 func TestTheFilesSizeIsNotAskedFor(t *testing.T) {
 	g := graph.New()
 	w := g.Param("w", shape.F32(2), nil)
@@ -241,4 +242,7 @@ func TestTheFilesSizeIsNotAskedFor(t *testing.T) {
 	}
 	_, err := vm.NewStore(1).Load(path, vm.LoadOptions{For: []*graph.Node{w}})
 	require.ErrorContains(t, err, "w is float32(1073741824,256), the model wants float32(2)")
+	_, err = vm.NewStore(1).Load(path, vm.LoadOptions{})
+	require.ErrorIs(t, err, vm.ErrMemory)
+	require.NotContains(t, err.Error(), "\n")
 }
