@@ -3,6 +3,7 @@ package autodiff
 import (
 	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/plexaura/plexaura/graph"
 	"github.com/plexaura/plexaura/ops"
@@ -121,8 +122,10 @@ func same(n *graph.Node, times int) []*graph.Node {
 	return ns
 }
 
-// A sweep is one pass from some nodes back to their inputs. Its slices are indexed by node ID.
+// A sweep is one pass from some nodes back to their inputs. Its slices begin at the first node to
+// differentiate by, before which nothing depends on any, so that a short sweep costs little in a long graph.
 type sweep struct {
+	first   int           // ID of nodes[0]
 	nodes   []*graph.Node // up to the last to start from, as they were before the sweep added its own
 	wrt     []bool
 	active  []bool        // depends on wrt through floating point alone
@@ -132,36 +135,70 @@ type sweep struct {
 }
 
 func newSweep(ys, wrt []*graph.Node) *sweep {
-	n := 0
+	end := 0
 	for _, y := range ys {
-		n = max(n, y.ID()+1)
+		end = max(end, y.ID()+1)
 	}
-	s := &sweep{nodes: ys[0].Graph().Nodes()[:n], wrt: make([]bool, n), active: make([]bool, n), adjoint: make([]*graph.Node, n)}
+	first := end
 	for _, x := range wrt {
-		if x.ID() < n {
-			s.wrt[x.ID()] = true
+		first = min(first, x.ID())
+	}
+	n := end - first
+	s := &sweep{
+		first: first, nodes: ys[0].Graph().Nodes()[first:end],
+		wrt: make([]bool, n), active: make([]bool, n), adjoint: make([]*graph.Node, n),
+	}
+	for _, x := range wrt {
+		if i, ok := s.place(x); ok {
+			s.wrt[i] = true
 		}
 	}
-	for id, x := range s.nodes {
-		s.active[id] = x.Type().IsFloat() && (s.wrt[id] || s.reached(x))
+	for i, x := range s.nodes {
+		s.active[i] = x.Type().IsFloat() && (s.wrt[i] || s.reached(x))
 	}
 	return s
+}
+
+// place is where n stands in the slices, if it does.
+func (s *sweep) place(n *graph.Node) (i int, ok bool) {
+	i = n.ID() - s.first
+	return i, i >= 0 && i < len(s.nodes)
+}
+
+// wants reports whether n is to be differentiated by.
+func (s *sweep) wants(n *graph.Node) bool {
+	i, ok := s.place(n)
+	return ok && s.wrt[i]
+}
+
+// depends reports whether the gradient goes through n.
+func (s *sweep) depends(n *graph.Node) bool {
+	i, ok := s.place(n)
+	return ok && s.active[i]
+}
+
+// sum is the adjoint of n so far, or nil.
+func (s *sweep) sum(n *graph.Node) *graph.Node {
+	if i, ok := s.place(n); ok {
+		return s.adjoint[i]
+	}
+	return nil
 }
 
 // run sweeps from ys, whose adjoints are dys.
 func (s *sweep) run(ys, dys []*graph.Node) {
 	for i, y := range ys {
-		y.Graph().Derived(y, func() { s.add(y.ID(), dys[i]) })
+		y.Graph().Derived(y, func() { s.add(y, dys[i]) })
 	}
-	for id := len(s.nodes) - 1; id >= 0; id-- { // creation order is topological
-		s.pull(id)
+	for _, n := range slices.Backward(s.nodes) { // creation order is topological
+		s.pull(n)
 	}
 }
 
 // reached reports whether n is computed from an active node.
 func (s *sweep) reached(n *graph.Node) bool {
 	for _, x := range n.Ins() {
-		if s.active[x.ID()] {
+		if s.depends(x) {
 			return true
 		}
 	}
@@ -169,14 +206,14 @@ func (s *sweep) reached(n *graph.Node) bool {
 }
 
 // pull adds to the adjoints of a node's inputs what its own induces on them.
-func (s *sweep) pull(id int) {
-	n, dy := s.nodes[id], s.adjoint[id]
+func (s *sweep) pull(n *graph.Node) {
+	dy := s.sum(n)
 	if dy == nil || !s.reached(n) {
 		return
 	}
 	n.Graph().Derived(n, func() {
-		if holds(n, func(m *graph.Node) bool { return s.wrt[m.ID()] }) {
-			s.add(n.In(0).ID(), dy)
+		if holds(n, s.wants) {
+			s.add(n.In(0), dy)
 			return
 		}
 		dxs, err := rule(n, dy)
@@ -184,10 +221,10 @@ func (s *sweep) pull(id int) {
 			dxs = same(n.Graph().Reject(n.Op().Name(), err, n.Ins()...), n.NIn())
 		}
 		for i, dx := range dxs {
-			if no := dx == nil || !dx.Valid(); no && s.stopped != nil && s.active[n.In(i).ID()] {
+			if no := dx == nil || !dx.Valid(); no && s.stopped != nil && s.depends(n.In(i)) {
 				s.stopped(n, i)
 			}
-			s.add(n.In(i).ID(), dx)
+			s.add(n.In(i), dx)
 		}
 	})
 }
@@ -224,13 +261,14 @@ func rule(n, dy *graph.Node) ([]*graph.Node, error) {
 
 // add sums dx into an adjoint. Contributions come in the order of falling node ID, those of
 // one node in the order of its inputs, so that the sum's rounding is the same in every run.
-func (s *sweep) add(id int, dx *graph.Node) {
-	switch sum := s.adjoint[id]; {
-	case dx == nil || !s.active[id]:
-	case sum == nil:
-		s.adjoint[id] = dx
+func (s *sweep) add(n, dx *graph.Node) {
+	i, ok := s.place(n)
+	switch {
+	case dx == nil || !ok || !s.active[i]:
+	case s.adjoint[i] == nil:
+		s.adjoint[i] = dx
 	default:
-		s.adjoint[id] = ops.Add(sum, dx)
+		s.adjoint[i] = ops.Add(s.adjoint[i], dx)
 	}
 }
 
@@ -238,8 +276,8 @@ func (s *sweep) result(x *graph.Node) *graph.Node {
 	if !x.Valid() {
 		return x
 	}
-	if x.ID() < len(s.adjoint) && s.adjoint[x.ID()] != nil {
-		return s.adjoint[x.ID()]
+	if dx := s.sum(x); dx != nil {
+		return dx
 	}
 	var zeros *graph.Node
 	x.Graph().Derived(x, func() { zeros = ops.ZerosLike(x) })

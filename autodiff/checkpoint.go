@@ -104,7 +104,7 @@ func (checkpointOp) Grad(n, dy *graph.Node) []*graph.Node {
 	s := newSweep([]*graph.Node{image[y]}, wrt)
 	s.run([]*graph.Node{image[y]}, []*graph.Node{dy})
 	for k, i := range floats {
-		dxs[i] = s.adjoint[wrt[k].ID()]
+		dxs[i] = s.sum(wrt[k])
 	}
 	return dxs
 }

@@ -112,12 +112,12 @@ func (e *Explanation) sweep() error {
 	}
 	s.stopped = func(n *graph.Node, i int) { stop(n, n.In(i), whyNot(n, i)) }
 	s.run(image[:1], []*graph.Node{y}) // the value of the adjoint does not matter
-	e.Passes = s.adjoint[x.ID()] != nil
-	for id, n := range s.nodes {
-		if s.active[id] || !s.reached(n) {
+	e.Passes = s.sum(x) != nil
+	for _, n := range s.nodes {
+		if s.depends(n) || !s.reached(n) {
 			continue
 		}
-		to := n.Ins()[slices.IndexFunc(n.Ins(), func(in *graph.Node) bool { return s.active[in.ID()] })]
+		to := n.Ins()[slices.IndexFunc(n.Ins(), s.depends)]
 		stop(n, to, fmt.Sprintf("its result is %v, which has no gradient", n.Type().DType))
 	}
 	var refused graph.ErrorList // rules of ops that are not differentiable

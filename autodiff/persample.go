@@ -42,9 +42,9 @@ func PerSample(loss *graph.Node, wrt ...*graph.Node) []*graph.Node {
 		return same(g.Reject("PerSample", err, loss), len(wrt))
 	}
 	s := rowSweep{newSweep([]*graph.Node{loss}, wrt)}
-	g.Derived(loss, func() { s.adjoint[loss.ID()] = ops.OnesLike(loss) })
-	for id := len(s.nodes) - 1; id >= 0; id-- {
-		if bad := s.pullRows(id); bad != nil {
+	g.Derived(loss, func() { s.add(loss, ops.OnesLike(loss)) })
+	for _, n := range slices.Backward(s.nodes) {
+		if bad := s.pullRows(n); bad != nil {
 			return same(bad, len(wrt))
 		}
 	}
@@ -64,8 +64,8 @@ func (s rowSweep) rows(x *graph.Node) (dx *graph.Node) {
 	switch {
 	case !x.Valid():
 		return x
-	case x.ID() < len(s.adjoint) && s.adjoint[x.ID()] != nil:
-		return s.adjoint[x.ID()]
+	case s.sum(x) != nil:
+		return s.sum(x)
 	}
 	x.Graph().Derived(x, func() {
 		if dx = ops.ZerosLike(x); !hasRows(x) {
@@ -80,20 +80,20 @@ func hasRows(n *graph.Node) bool { return n.Type().Rank() > 0 && n.Type().Dim(0)
 
 // pullRows adds to the adjoints of a node's inputs what its own induces on them. What is not
 // possible is the invalid node that it returns.
-func (s rowSweep) pullRows(id int) (bad *graph.Node) {
-	n, dy := s.nodes[id], s.adjoint[id]
+func (s rowSweep) pullRows(n *graph.Node) (bad *graph.Node) {
+	dy := s.sum(n)
 	if dy == nil || !s.reached(n) || isUniform(n.Op()) {
 		return nil
 	}
 	if _, ok := n.Op().(checkpointOp); ok {
-		s.add(n.In(0).ID(), dy)
+		s.add(n.In(0), dy)
 		return nil
 	}
 	refuse := func(n *graph.Node, err error) {
 		bad = n.Graph().Reject(n.Op().Name(), fmt.Errorf("there is no gradient of each example: %w", err), n.Ins()...)
 	}
 	for _, x := range append([]*graph.Node{n}, n.Ins()...) {
-		if s.active[x.ID()] && !inRows(x.Type()) {
+		if s.depends(x) && !inRows(x.Type()) {
 			x.Graph().Derived(x, func() {
 				refuse(x, fmt.Errorf("the result is %v; want the batch as axis 0 and nowhere else", x.Type()))
 			})
@@ -133,13 +133,13 @@ func (s rowSweep) through(n, dy *graph.Node) (*graph.Node, error) {
 		return m, err
 	}
 	s.share(n, m, dy, lifts)
-	if !slices.ContainsFunc(n.Ins(), func(x *graph.Node) bool { return s.active[x.ID()] && hasRows(x) }) {
+	if !slices.ContainsFunc(n.Ins(), func(x *graph.Node) bool { return s.depends(x) && hasRows(x) }) {
 		return m, nil
 	}
 	dxs, err := rule(n, dy)
 	for i, dx := range dxs {
 		if hasRows(n.In(i)) {
-			s.add(n.In(i).ID(), dx)
+			s.add(n.In(i), dx)
 		}
 	}
 	return m, err
@@ -148,7 +148,7 @@ func (s rowSweep) through(n, dy *graph.Node) (*graph.Node, error) {
 // keepsRows refuses a node in which the batch has gone.
 func (s rowSweep) keepsRows(n *graph.Node) error {
 	for _, x := range n.Ins() {
-		if s.active[x.ID()] && hasRows(x) && !hasRows(n) {
+		if s.depends(x) && hasRows(x) && !hasRows(n) {
 			return fmt.Errorf("it computes %v from the whole batch %v, as batch normalisation does in training, and so mixes the examples; take graph.Inference of the loss, or what normalises each example", n.Type(), x.Type())
 		}
 	}
@@ -169,7 +169,7 @@ func (s rowSweep) lifted(n *graph.Node) (in []*graph.Node, lifts []lift, err err
 	}
 	in = append(in, n.Ins()...)
 	for i, x := range n.Ins() {
-		if !s.active[x.ID()] || hasRows(x) || isUniform(x.Op()) {
+		if !s.depends(x) || hasRows(x) || isUniform(x.Op()) {
 			continue
 		}
 		if x.Type().Rank() == shape.MaxRank {
@@ -240,12 +240,12 @@ func (s rowSweep) share(n, m, dy *graph.Node, lifts []lift) {
 	part := newSweep([]*graph.Node{m}, wrt)
 	part.run([]*graph.Node{m}, []*graph.Node{dy})
 	for _, l := range lifts {
-		d := part.adjoint[l.rows.ID()]
+		d := part.sum(l.rows)
 		x := n.In(l.input)
 		if k := l.rows.Type().Dim(0).Factor(); d != nil && d.Valid() && k > 1 { // k rows an example
 			dims := append([]shape.Dim{shape.N, shape.Dim(k)}, x.Type().Dims()...)
 			d = ops.Sum(ops.Reshape(d, dims...), 1)
 		}
-		s.add(x.ID(), d)
+		s.add(x, d)
 	}
 }

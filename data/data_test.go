@@ -271,6 +271,7 @@ func TestNewSaysWhatIsWrong(t *testing.T) {
 		{try(nil, nil, with(func(i *data.Info) { i.Preprocess.Mean = []float32{1} })), "1 means and 0 standard deviations"},
 		{try(nil, nil, with(func(i *data.Info) { i.Preprocess = data.Preprocess{Mean: []float32{1, 2}, Std: []float32{1, 2}} })), "preprocessing is for 2 channels"},
 		{try(nil, nil, with(func(i *data.Info) { i.Preprocess = data.Preprocess{Mean: []float32{1}, Std: []float32{0}} })), "positive standard deviations"},
+		{try(nil, nil, with(func(i *data.Info) { i.Preprocess = data.Preprocess{Mean: []float32{.5}, Std: []float32{1e-45}} })), "makes intensities in [0,1] infinite"},
 		{try(nil, nil, with(func(i *data.Info) {
 			i.Preprocess = data.Preprocess{Mean: []float32{float32(math.NaN())}, Std: []float32{1}}
 		})), "finite means"},

@@ -57,6 +57,9 @@ func (p Preprocess) check(input shape.Shape) error {
 		if !finite(p.Mean[c]) || !finite(p.Std[c]) || p.Std[c] <= 0 {
 			return errors.New("preprocessing needs finite means and positive standard deviations")
 		}
+		if lo, hi := p.normalise(c, 0), p.normalise(c, 1); !finite(lo) || !finite(hi) {
+			return fmt.Errorf("preprocessing by mean %v and standard deviation %v makes intensities in [0,1] infinite", p.Mean[c], p.Std[c])
+		}
 	}
 	return nil
 }

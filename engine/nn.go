@@ -72,8 +72,8 @@ type Pool2D struct {
 	Pad                      [2][2]int
 	CountPad                 bool // average over padding too; what ceil mode adds beyond it never counts
 
-	// ReLU says of a MaxPool2DScatter that x is the result of a ReLU, whose gradient is taken as
-	// well: dx is 0 where x is at most 0.
+	// ReLU says of a MaxPool2DScatter that x is the result of a rectifier, whose gradient is taken as
+	// well: dx is ReLUGrad(x, dx).
 	ReLU bool
 }
 

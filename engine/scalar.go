@@ -12,7 +12,9 @@ import (
 type Fn uint8
 
 // The scalar functions. Floating-point ones follow IEEE 754; comparisons and logic give
-// Bool. Max and Min give NaN where either argument is NaN, and order -0 below +0.
+// Bool. Max and Min give NaN where either argument is NaN, and order -0 below +0. An engine may take
+// denormals for zeros where it computes; comparisons, ReLUGrad and Select see them as they are, so that a
+// condition has one answer, however it is computed.
 const (
 	NoFn Fn = iota
 
@@ -40,6 +42,7 @@ const (
 	Pow
 	Max
 	Min
+	ReLUGrad // the gradient of a rectifier: 0 where the first argument, its result, is at most 0, else the second
 	Eq
 	Ne
 	Lt
@@ -63,7 +66,7 @@ var fns = [nFn]struct {
 	Log1p: {"log1p", 1}, Expm1: {"expm1", 1}, Sqrt: {"sqrt", 1}, Sin: {"sin", 1}, Cos: {"cos", 1},
 	Tanh: {"tanh", 1}, Sigmoid: {"sigmoid", 1}, Erf: {"erf", 1}, Floor: {"floor", 1}, Not: {"not", 1},
 	Add: {"add", 2}, Sub: {"sub", 2}, Mul: {"mul", 2}, Div: {"div", 2}, Pow: {"pow", 2}, Max: {"max", 2}, Min: {"min", 2},
-	Eq: {"eq", 2}, Ne: {"ne", 2}, Lt: {"lt", 2}, Le: {"le", 2}, Gt: {"gt", 2}, Ge: {"ge", 2}, And: {"and", 2}, Or: {"or", 2},
+	ReLUGrad: {"relugrad", 2}, Eq: {"eq", 2}, Ne: {"ne", 2}, Lt: {"lt", 2}, Le: {"le", 2}, Gt: {"gt", 2}, Ge: {"ge", 2}, And: {"and", 2}, Or: {"or", 2},
 	Select: {"select", 3},
 }
 

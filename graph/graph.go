@@ -29,6 +29,7 @@ type Graph struct {
 	layer   string // where in the model new nodes belong, such as "features.0"
 	like    *Node  // lends its position and layer to new nodes, where set
 	derived bool   // new nodes originate from like
+	owner   *Owner // of new updates; nil: nobody
 }
 
 // New returns an empty graph.
@@ -186,45 +187,6 @@ func (g *Graph) Err() error {
 	}
 	return slices.Clone(g.errs)
 }
-
-// An Update says that Leaf, a Param or State, takes the value of Value at the end of a step.
-type Update struct{ Leaf, Value *Node }
-
-// Update makes value the next value of leaf. A program compiled for training runs every
-// update; each reader of the leaf sees the old value. An error is recorded where leaf is
-// no Param or State of g, where the types differ, or where leaf has an update already.
-func (g *Graph) Update(leaf, value *Node) {
-	if leaf == nil || value == nil || leaf.g != g || value.g != g {
-		g.Reject("Update", errors.New("leaf and value must be nodes of this graph"))
-		return
-	}
-	if !leaf.Valid() || !value.Valid() {
-		return
-	}
-	if err := g.checkUpdate(leaf, value); err != nil {
-		g.Reject("Update", err, leaf, value)
-		return
-	}
-	g.updates = append(g.updates, Update{leaf, value})
-}
-
-func (g *Graph) checkUpdate(leaf, value *Node) error {
-	if k := leaf.Kind(); k != Param && k != State {
-		return fmt.Errorf("%v is %v; only a Param or State can be updated", leaf, k)
-	}
-	if leaf.typ != value.typ {
-		return fmt.Errorf("%v is %v, its new value is %v", leaf, leaf.typ, value.typ)
-	}
-	for _, u := range g.updates {
-		if u.Leaf == leaf {
-			return fmt.Errorf("%v has an update already, made at %v", leaf, u.Value.pos)
-		}
-	}
-	return nil
-}
-
-// Updates returns the updates in the order they were made.
-func (g *Graph) Updates() []Update { return slices.Clip(g.updates) }
 
 // Params returns the Param leaves that are to be trained, in creation order; frozen ones
 // are left out.

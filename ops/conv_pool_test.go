@@ -9,6 +9,7 @@ import (
 	"gorgonia.org/tensor"
 
 	"github.com/plexaura/plexaura/autodiff"
+	"github.com/plexaura/plexaura/engine"
 	"github.com/plexaura/plexaura/engine/ref"
 	"github.com/plexaura/plexaura/graph"
 	"github.com/plexaura/plexaura/internal/parity"
@@ -36,7 +37,12 @@ func computed(t testing.TB, outs []*graph.Node, feeds ...feed) [][]float64 {
 
 func computedBy(t testing.TB, opts []vm.Option, outs []*graph.Node, feeds ...feed) [][]float64 {
 	t.Helper()
-	p, err := vm.Compile(ref.Engine{}, outs, append(opts, vm.Checked)...)
+	return computedOn(t, ref.Engine{}, opts, outs, feeds...)
+}
+
+func computedOn(t testing.TB, e engine.Engine, opts []vm.Option, outs []*graph.Node, feeds ...feed) [][]float64 {
+	t.Helper()
+	p, err := vm.Compile(e, outs, append(opts, vm.Checked)...)
 	require.NoError(t, err)
 	m, err := p.NewMachine(vm.NewStore(1))
 	require.NoError(t, err)

@@ -64,7 +64,9 @@ var unaries = [...]struct {
 	exp:       {"Exp", engine.Exp, floating, func(x, y, dy *graph.Node) *graph.Node { return Mul(dy, y) }},
 	logarithm: {"Log", engine.Log, floating, func(x, y, dy *graph.Node) *graph.Node { return Div(dy, x) }},
 	log1p:     {"Log1p", engine.Log1p, floating, func(x, y, dy *graph.Node) *graph.Node { return Div(dy, AddScalar(x, 1)) }},
-	expm1:     {"Expm1", engine.Expm1, floating, func(x, y, dy *graph.Node) *graph.Node { return Mul(dy, AddScalar(y, 1)) }},
+	expm1: {"Expm1", engine.Expm1, floating, func(x, y, dy *graph.Node) *graph.Node {
+		return Mul(dy, Exp(x)) // y+1 has lost the digits of e^x where that is small
+	}},
 	sqrt:      {"Sqrt", engine.Sqrt, floating, func(x, y, dy *graph.Node) *graph.Node { return Div(dy, MulScalar(y, 2)) }},
 	sin:       {"Sin", engine.Sin, floating, func(x, y, dy *graph.Node) *graph.Node { return Mul(dy, Cos(x)) }},
 	cos:       {"Cos", engine.Cos, floating, func(x, y, dy *graph.Node) *graph.Node { return Neg(Mul(dy, Sin(x))) }},
@@ -78,9 +80,7 @@ var unaries = [...]struct {
 		return Mul(dy, MulScalar(Exp(Neg(Square(x))), 2/math.Sqrt(math.Pi)))
 	}},
 	floor: {"Floor", engine.Floor, floating, nil},
-	relu: {"ReLU", engine.Max, number, func(x, y, dy *graph.Node) *graph.Node {
-		return Where(LessEqual(y, Scalar(y, 0)), Scalar(dy, 0), dy)
-	}},
+	relu:  {"ReLU", engine.Max, number, func(x, y, dy *graph.Node) *graph.Node { return graph.Apply(reluGrad, y, dy) }},
 }
 
 // Neg returns -x, for floating-point x and signed integers.
@@ -187,13 +187,15 @@ const (
 	pow
 	maximum
 	minimum
+	reluGrad // of a rectifier's result and its adjoint
 )
 
 var binaries = [...]struct {
 	name string
 	fn   engine.Fn
 	of   domain
-	// grad returns the adjoints of a and b from that of y = f(a,b), all in the shape of y.
+	// grad returns the adjoints of a and b from that of y = f(a,b), all in the shape of y; nil stands
+	// for 0.
 	grad func(a, b, y, dy *graph.Node) (da, db *graph.Node)
 }{
 	add: {"Add", engine.Add, number, func(a, b, y, dy *graph.Node) (da, db *graph.Node) { return dy, dy }},
@@ -209,6 +211,9 @@ var binaries = [...]struct {
 	}},
 	minimum: {"Minimum", engine.Min, number, func(a, b, y, dy *graph.Node) (da, db *graph.Node) {
 		return share(a, b, dy, Greater), share(b, a, dy, Greater)
+	}},
+	reluGrad: {"ReLUGrad", engine.ReLUGrad, floating, func(a, b, y, dy *graph.Node) (da, db *graph.Node) {
+		return nil, graph.Apply(reluGrad, a, dy) // the first only says where
 	}},
 }
 
@@ -286,7 +291,10 @@ func (op binary) Infer(in []shape.Type) (t shape.Type, err error) {
 func (op binary) Grad(n, dy *graph.Node) []*graph.Node {
 	a, b := n.In(0), n.In(1)
 	da, db := binaries[op].grad(a, b, n, dy)
-	return []*graph.Node{SumTo(da, a.Type().Shape), SumTo(db, b.Type().Shape)}
+	if da != nil {
+		da = SumTo(da, a.Type().Shape)
+	}
+	return []*graph.Node{da, SumTo(db, b.Type().Shape)}
 }
 
 func (op binary) Map(_ []shape.Type, out shape.Type) engine.Map {
@@ -304,8 +312,21 @@ func (op binary) Simplify(n *graph.Node) *graph.Node {
 		return b
 	case op == pow && isUniform(b, 2) && a.Type() == n.Type():
 		return Square(a)
+	case op == add && sameMove(a, b):
+		return graph.Apply(a.Op(), Add(a.In(0), b.In(0)))
 	}
 	return nil
+}
+
+// sameMove reports whether a and b are two tensors of one type, their elements moved alike. They are
+// added before that: the adjoints of parts that are cut from a view of a tensor, made anew for each,
+// meet where they are still parts.
+func sameMove(a, b *graph.Node) bool {
+	switch a.Op().(type) {
+	case ReshapeOp, TransposeOp:
+		return a.Op() == b.Op() && a.In(0).Type() == b.In(0).Type()
+	}
+	return false
 }
 
 // neutral reports whether b, as the second operand, changes nothing.

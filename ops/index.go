@@ -116,6 +116,37 @@ func (op gatherOp) Bind(e engine.Engine, in []shape.Type, out shape.Type) (engin
 	return x.BindGather(op.attrs(), in, out)
 }
 
+// Simplify makes a slice of what ids, known and evenly spaced, take: its adjoint is no larger than the part.
+func (op gatherOp) Simplify(n *graph.Node) *graph.Node {
+	x := n.In(0)
+	r, ok := op.region(x.Type().Shape, n.In(1))
+	if !ok {
+		return nil
+	}
+	return Reshape(graph.Apply(SliceOp{r}, x), n.Type().Dims()...)
+}
+
+// region is what the ids take of a whole, where they are known and evenly spaced.
+func (op gatherOp) region(whole shape.Shape, ids *graph.Node) (r region, ok bool) {
+	v := ids.Values()
+	extent, concrete := whole.Dim(op.Axis).Int()
+	if op.Along || len(v) == 0 || !concrete {
+		return r, false
+	}
+	r, step := wholeOf(whole), 1
+	if len(v) > 1 {
+		step = int(v[1] - v[0])
+	}
+	for i, id := range v {
+		if id < 0 || id >= float64(extent) || step == 0 || id != v[0]+float64(i*step) {
+			return r, false // an id outside of the axis is an error of the run
+		}
+	}
+	r.Start[op.Axis], r.Step[op.Axis] = shape.Dim(v[0]), step
+	r.Part = r.Part.With(op.Axis, shape.Dim(len(v)))
+	return r, true
+}
+
 // scatterAddOp takes dy, of the type that the gather of x gives, and the ids; it gives dx.
 type scatterAddOp struct {
 	Gather gatherOp
@@ -168,6 +199,15 @@ func (op scatterAddOp) Bind(e engine.Engine, in []shape.Type, out shape.Type) (e
 		return engine.Bound{}, engine.Missing(e, op.Name())
 	}
 	return x.BindScatterAdd(op.Gather.attrs(), in, out)
+}
+
+// Simplify puts a part into zeros where the ids are known and evenly spaced.
+func (op scatterAddOp) Simplify(n *graph.Node) *graph.Node {
+	r, ok := op.Gather.region(n.Type().Shape, n.In(1))
+	if !ok {
+		return nil
+	}
+	return graph.Apply(embedOp{r}, Reshape(n.In(0), r.Part.Dims()...))
 }
 
 // TopK returns the k greatest elements of x along an axis in descending order, and their places,

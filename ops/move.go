@@ -12,7 +12,7 @@ import (
 )
 
 var moveOps = []graph.Op{
-	ReshapeOp{}, TransposeOp{}, ConcatOp{}, SliceOp{}, embedOp{}, PadOp{}, padGradOp{}, OneHotOp{},
+	ReshapeOp{}, TransposeOp{}, ConcatOp{}, SliceOp{}, embedOp{}, embedAddOp{}, PadOp{}, padGradOp{}, OneHotOp{},
 }
 
 // mover returns e's capability to move elements.
@@ -367,4 +367,47 @@ func (op embedOp) Simplify(n *graph.Node) *graph.Node {
 		return n.In(0)
 	}
 	return nil
+}
+
+// Absorb takes in the sum with a tensor of the whole, and then adds where the part is: the adjoint
+// of what is cut in many parts costs no more than these. The sum may overwrite the other term.
+func (op embedOp) Absorb(e engine.Engine, in []shape.Type, next graph.Op, at int, nextIn []shape.Type) (graph.Op, bool) {
+	_, ok := e.(engine.Accumulator)
+	ok = ok && next == graph.Op(add) && in[0].IsFloat() && nextIn[0] == nextIn[1]
+	return embedAddOp{op.concrete(nextIn[at].Shape, in[0].Shape)}, ok
+}
+
+// concrete returns r for a whole and a part without N.
+func (r region) concrete(whole, part shape.Shape) region {
+	c, w := region{Whole: whole, Part: part, Step: r.Step}, r.window(whole)
+	for i := range whole.Rank() {
+		c.Start[i] = shape.Dim(w.Start[i])
+	}
+	return c
+}
+
+// embedAddOp takes a part and a sum, of concrete types; it adds the part to the sum where it lies in it.
+type embedAddOp struct{ region }
+
+func (embedAddOp) Name() string { return "Embed+Add" }
+
+func (op embedAddOp) Infer(in []shape.Type) (t shape.Type, err error) {
+	if err := arity(in, 2); err != nil {
+		return t, err
+	}
+	if t, err = op.infer(in[:1], op.Part, op.Whole); err == nil && t != in[1] {
+		err = fmt.Errorf("the part is one of %v, the sum is %v", t, in[1])
+	}
+	return t, err
+}
+
+// NotDifferentiable implements autodiff's NotDifferentiable.
+func (embedAddOp) NotDifferentiable() string { return madeByAbsorb }
+
+func (op embedAddOp) Bind(e engine.Engine, in []shape.Type, out shape.Type) (engine.Bound, error) {
+	a, ok := e.(engine.Accumulator)
+	if !ok {
+		return engine.Bound{}, engine.Missing(e, op.Name())
+	}
+	return a.BindAddPart(op.window(out.Shape), in, out)
 }

@@ -6,23 +6,23 @@ import (
 	"github.com/plexaura/plexaura/shape"
 )
 
-// accumulate returns the means of grads over the last k runs, and a Bool scalar that is true
-// in each k-th run, when they are complete. Losses are means over their batch, so a batch
-// counts by its size, and the means are the gradients of the k batches taken as one.
-func accumulate(g *graph.Graph, k int, params, grads []*graph.Node) (means []*graph.Node, due *graph.Node) {
-	runs := g.State("accumulated.runs", shape.I64(), nil)
-	due = ops.Equal(runs, ops.Scalar(runs, float64(k-1)))
+// accumulate returns the means of grads over the last r.Accumulate runs, and a Bool scalar that
+// is true in each run that completes them. Losses are means over their batch, so a batch counts
+// by its size, and the means are the gradients of these batches taken as one.
+func (r Recipe) accumulate(g *graph.Graph, params, grads []*graph.Node) (means []*graph.Node, due *graph.Node) {
+	runs := g.State(graph.Join(r.Name, runsName), shape.I64(), nil)
+	due = ops.Equal(runs, ops.Scalar(runs, float64(r.Accumulate-1)))
 	g.Update(runs, unless(due, ops.AddScalar(runs, 1)))
 
-	size := batchSize(g, runs)
-	sizes := g.State("accumulated.size", shape.F64(), nil)
+	size := batchSize(grads, runs)
+	sizes := g.State(graph.Join(r.Name, sizeName), shape.F64(), nil)
 	total := ops.Add(sizes, size)
 	g.Update(sizes, unless(due, total))
 
 	means = make([]*graph.Node, len(grads))
 	for i, p := range params {
 		d := p.Type().DType
-		leaf := g.State(graph.Join(p.Name(), "grad_sum"), p.Type(), nil)
+		leaf := g.State(leafName(p, r.Name, "grad_sum"), p.Type(), nil)
 		sum := ops.Add(leaf, ops.Mul(grads[i], cast(size, d)))
 		g.Update(leaf, unless(due, sum))
 		means[i] = ops.Div(sum, cast(total, d))
@@ -34,9 +34,13 @@ func accumulate(g *graph.Graph, k int, params, grads []*graph.Node) (means []*gr
 func unless(due, x *graph.Node) *graph.Node { return ops.Where(due, ops.ZerosLike(x), x) }
 
 // batchSize returns the batch size N, or a multiple of it, as a float64 scalar; it is 1 where
-// no input depends on N.
-func batchSize(g *graph.Graph, like *graph.Node) *graph.Node {
-	for _, x := range g.Inputs() {
+// no input depends on N. An input that grads are computed from comes first: a program may have
+// no other.
+func batchSize(grads []*graph.Node, like *graph.Node) *graph.Node {
+	for _, x := range append(graph.Reachable(grads...), like.Graph().Inputs()...) {
+		if x.Kind() != graph.Input {
+			continue
+		}
 		for axis, d := range x.Type().Dims() {
 			if d.Symbolic() {
 				return ops.Count(cast(x, shape.Float64), axis)

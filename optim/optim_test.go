@@ -84,6 +84,9 @@ func TestOneMistakeOneError(t *testing.T) {
 		{recipe(optim.Recipe{Schedule: optim.OneCycle{Steps: 2, FinalDiv: -1}}), "FinalDiv is -1"},
 		{recipe(optim.Recipe{Schedule: optim.Warmup{}}), "Warmup: Steps is 0"},
 		{recipe(optim.Recipe{Schedule: optim.Warmup{Steps: 1, Then: optim.Cosine{}}}), "Cosine: Steps is 0"},
+		{recipe(optim.Recipe{Schedule: optim.Warmup{Steps: 1, Then: (*optim.Cosine)(nil)}}), "Warmup: Then is a nil pointer"},
+		{recipe(optim.Recipe{Schedule: (*optim.Cosine)(nil)}), "SGD: the Schedule is a nil pointer"},
+		{optim.Recipe{Rule: (*optim.Adam)(nil)}, "Adam: there is no Rule"},
 	} {
 		g := graph.New()
 		w := g.Param("w", shape.F32(2), nil)
@@ -110,7 +113,7 @@ func TestGradientsThatAreNotThoseOfTheParameters(t *testing.T) {
 		{"other graph", "the gradient of w belongs to another graph", func(g *graph.Graph, _, _ *graph.Node) {
 			optim.Adam{}.Apply(g, []*graph.Node{graph.New().Param("w", shape.F32(2), nil)})
 		}},
-		{"twice", "a graph takes one optimiser", func(g *graph.Graph, _, dw *graph.Node) {
+		{"twice", "a second optimiser needs a Name of its own", func(g *graph.Graph, _, dw *graph.Node) {
 			optim.Adam{}.Apply(g, []*graph.Node{dw})
 			optim.SGD{LR: 1}.Apply(g, []*graph.Node{dw})
 		}},
@@ -213,6 +216,18 @@ func TestAveragedReadsTheMovingAverages(t *testing.T) {
 	}
 }
 
+// In a graph of its own, made for prediction, all but frozen parameters are taken to have one.
+func TestAveragedLeavesFrozenParameters(t *testing.T) {
+	g := graph.New()
+	s := nn.Root(g)
+	y := ops.Add(s.Param("w", shape.F64(), nil), s.Frozen().Param("c", shape.F64(), nil))
+	var names []string
+	for _, leaf := range optim.Averaged(y)[0].Graph().Leaves() {
+		names = append(names, leaf.Name())
+	}
+	require.Equal(t, []string{"w.ema", "c"}, names)
+}
+
 // halve is a rule of a user's own: it goes half the way to 0.
 type halve struct{}
 
@@ -239,12 +254,14 @@ func TestARecipeTakesAUsersRule(t *testing.T) {
 // The running variance of a gradient that stays as it is goes to 0, and must not be rounded to
 // below it.
 func TestCenteredRMSPropOfASteadyGradientIsFinite(t *testing.T) {
-	for _, slope := range []float64{0.1, 0.3, 0.7} {
-		g := graph.New()
-		w := g.Param("w", shape.F32(), nil)
-		optim.RMSProp{Alpha: 0.9, Centered: true}.Apply(g, autodiff.Grad(ops.MulScalar(w, slope), w))
-		for step, v := range run(t, g, 400, w) {
-			require.False(t, math.IsNaN(v), "slope %v, step %d", slope, step)
+	for _, alpha := range []float64{0.5, 0.8, 0.9} {
+		for _, slope := range []float64{0.1, 0.3, 0.7} {
+			g := graph.New()
+			w := g.Param("w", shape.F32(), nil)
+			optim.RMSProp{Alpha: alpha, Centered: true}.Apply(g, autodiff.Grad(ops.MulScalar(w, slope), w))
+			for step, v := range run(t, g, 400, w) {
+				require.False(t, math.IsNaN(v), "alpha %v, slope %v, step %d", alpha, slope, step)
+			}
 		}
 	}
 }

@@ -19,6 +19,20 @@ type Recipe struct {
 	Schedule Schedule // of the learning rate; default [Constant]
 	Groups   []Group  // parameters with settings of their own; the first that matches counts
 
+	// Name tells this optimiser from others of the same graph or store, such as "generator". What
+	// it keeps is named after it: the number of its steps "generator.step", the momentum of
+	// conv1.weight "conv1.weight.generator.momentum". One of them may go without.
+	Name string
+
+	// Match are patterns, as in [path.Match], of the parameters that are trained, such as
+	// "generator.*"; default all. See [Recipe.Params].
+	Match []string
+
+	// Shares allows that other optimisers, of other names, train these parameters too, by
+	// programs of their own: what this one keeps does not tell of their steps. Otherwise that is
+	// an error.
+	Shares bool
+
 	ClipValue float64 // where not 0, each element of a gradient is brought to ±ClipValue
 	ClipNorm  float64 // where not 0, the gradients are scaled down to this length, all taken as one vector
 
@@ -60,14 +74,35 @@ func (r Group) settings(base Settings) Settings {
 	return base
 }
 
+// Params returns the parameters of g that are trained, in creation order: those of
+// [graph.Graph.Params] that are matched.
+func (r Recipe) Params(g *graph.Graph) []*graph.Node {
+	params := g.Params()
+	if len(r.Match) == 0 {
+		return params
+	}
+	return slices.DeleteFunc(params, func(p *graph.Node) bool {
+		return !slices.ContainsFunc(r.Match, func(pattern string) bool { return matches(pattern, p) })
+	})
+}
+
+// matches reports whether the name of p is as the pattern says. One that is malformed matches
+// nothing.
+func matches(pattern string, p *graph.Node) bool {
+	ok, _ := path.Match(pattern, p.Name())
+	return ok
+}
+
 // Apply implements [Optimizer]. The learning rate returned is that of parameters in no group.
 func (r Recipe) Apply(g *graph.Graph, grads []*graph.Node) (lr *graph.Node) {
-	g.Within("optim", func() { lr = r.apply(g, grads) })
+	g.Within(graph.Join("optim", r.Name), func() {
+		g.Owned(r.owner(), func() { lr = r.apply(g, grads) })
+	})
 	return lr
 }
 
 func (r Recipe) apply(g *graph.Graph, grads []*graph.Node) *graph.Node {
-	params := g.Params()
+	params := r.Params(g)
 	settings, err := r.settings(params)
 	if err = errors.Join(err, r.check(g, params, grads)); err != nil {
 		return g.Reject(r.name(), err)
@@ -81,7 +116,7 @@ func (r Recipe) apply(g *graph.Graph, grads []*graph.Node) *graph.Node {
 
 	var due *graph.Node // nil: every run makes a step
 	if r.Accumulate > 1 {
-		grads, due = accumulate(g, r.Accumulate, params, grads)
+		grads, due = r.accumulate(g, params, grads)
 	}
 	if r.ClipValue != 0 {
 		grads = clipValue(grads, r.ClipValue)
@@ -90,12 +125,12 @@ func (r Recipe) apply(g *graph.Graph, grads []*graph.Node) *graph.Node {
 		grads = clipNorm(grads, r.ClipNorm)
 	}
 
-	count := g.State("step", shape.I64(), nil)
+	count := g.State(graph.Join(r.Name, stepName), shape.I64(), nil)
 	steps := ops.Cast(count, shape.Float64)
 	factor := r.factor(steps)
 	for i, p := range params {
 		s := Slot{
-			Param: p, Grad: grads[i], Steps: steps, due: due,
+			Param: p, Grad: grads[i], Steps: steps, optimizer: r.Name, due: due,
 			LR: ops.MulScalar(factor, settings[i].LR), Decay: settings[i].WeightDecay,
 		}
 		g.Within(p.Name(), func() { r.step(s) })
@@ -132,8 +167,11 @@ func (r Recipe) name() string {
 
 // settings returns those of each parameter.
 func (r Recipe) settings(params []*graph.Node) ([]Settings, error) {
-	if r.Rule == nil {
+	switch {
+	case isNil(r.Rule):
 		return nil, errors.New("there is no Rule")
+	case r.Schedule != nil && isNil(r.Schedule):
+		return nil, errors.New("the Schedule is a nil pointer")
 	}
 	base, err := r.Rule.Settings()
 	used := make([]bool, len(r.Groups))
@@ -157,10 +195,7 @@ func (r Recipe) settings(params []*graph.Node) ([]Settings, error) {
 
 // group is the index of the first group that p is in, or -1.
 func (r Recipe) group(p *graph.Node) int {
-	return slices.IndexFunc(r.Groups, func(group Group) bool {
-		ok, _ := path.Match(group.Match, p.Name())
-		return ok
-	})
+	return slices.IndexFunc(r.Groups, func(group Group) bool { return matches(group.Match, p) })
 }
 
 func (r Recipe) check(g *graph.Graph, params, grads []*graph.Node) error {
@@ -169,27 +204,71 @@ func (r Recipe) check(g *graph.Graph, params, grads []*graph.Node) error {
 		notNegative("ClipNorm", r.ClipNorm),
 		fraction("Average", r.Average),
 		atLeast("Accumulate", r.Accumulate, 0),
+		r.checkMatch(g),
 	)
 	switch {
-	case g.Leaf("step") != nil:
-		return errors.Join(err, errors.New(`the graph has a leaf "step" already; a graph takes one optimiser`))
-	case len(grads) != len(params):
-		return errors.Join(err, fmt.Errorf("%d gradients for %d parameters; take those of g.Params(), in order", len(grads), len(params)))
+	case g.Leaf(graph.Join(r.Name, stepName)) != nil:
+		return errors.Join(err, fmt.Errorf("the graph has a leaf %q already; a second optimiser needs a Name of its own", graph.Join(r.Name, stepName)))
+	case len(params) == 0 && err != nil:
+		return err
 	case len(params) == 0:
-		return errors.Join(err, errors.New("the graph has no parameter to train"))
+		return errors.New("the graph has no parameter to train")
+	case len(grads) != len(params):
+		return errors.Join(err, fmt.Errorf("%d gradients for %d parameters; take those of %s, in order", len(grads), len(params), r.source()))
 	}
 	for i, p := range params {
-		switch d := grads[i]; {
-		case d == nil:
-			err = errors.Join(err, fmt.Errorf("the gradient of %v is nil", p))
-		case d.Graph() != g:
-			err = errors.Join(err, fmt.Errorf("the gradient of %v belongs to another graph", p))
-		case d.Valid() && d.Type() != p.Type():
-			err = errors.Join(err, fmt.Errorf("the gradient of %v is %v, the parameter %v", p, d.Type(), p.Type()))
+		err = errors.Join(err, checkGrad(g, p, grads[i]))
+	}
+	return errors.Join(err, r.checkOwners(g, params))
+}
+
+// source is what lists the parameters, for errors.
+func (r Recipe) source() string {
+	if len(r.Match) > 0 {
+		return "Recipe.Params(g)"
+	}
+	return "g.Params()"
+}
+
+// checkMatch refuses patterns that are malformed or without effect.
+func (r Recipe) checkMatch(g *graph.Graph) (err error) {
+	for _, pattern := range r.Match {
+		if _, e := path.Match(pattern, ""); e != nil {
+			err = errors.Join(err, fmt.Errorf("cannot match by %q: %w", pattern, e))
+		} else if !slices.ContainsFunc(g.Params(), func(p *graph.Node) bool { return matches(pattern, p) }) {
+			err = errors.Join(err, fmt.Errorf("%q matches no parameter", pattern))
 		}
 	}
 	return err
 }
+
+func checkGrad(g *graph.Graph, p, d *graph.Node) error {
+	switch {
+	case d == nil:
+		return fmt.Errorf("the gradient of %v is nil", p)
+	case d.Graph() != g:
+		return fmt.Errorf("the gradient of %v belongs to another graph", p)
+	case d.Valid() && d.Type() != p.Type():
+		return fmt.Errorf("the gradient of %v is %v, the parameter %v", p, d.Type(), p.Type())
+	}
+	return nil
+}
+
+// checkOwners refuses parameters that another optimiser trains.
+func (r Recipe) checkOwners(g *graph.Graph, params []*graph.Node) error {
+	var taken []string
+	for _, u := range g.Updates() {
+		if u.Owner != nil && slices.Contains(params, u.Leaf) && !u.Owner.SharesWith(r.owner()) {
+			taken = append(taken, fmt.Sprintf("%v (by the %v)", u.Leaf, u.Owner))
+		}
+	}
+	if len(taken) == 0 {
+		return nil
+	}
+	return fmt.Errorf("trained by another already: %s; tell by Match what each is for, or by Shares that it is meant", strings.Join(taken, ", "))
+}
+
+func (r Recipe) owner() graph.Owner { return graph.Owner{Name: r.Name, Shares: r.Shares} }
 
 // unreached reports each parameter whose gradient is the zeros that stand for no connection
 // with the loss. It returns an invalid node if there is one.

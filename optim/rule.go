@@ -16,13 +16,25 @@ type Rule interface {
 	Next(s Slot) *graph.Node
 }
 
-// An Optimizer makes the updates of a graph: a rule of this package, or a [Recipe].
+// An Optimizer makes the updates of a graph: a rule of this package, or a [Recipe]. One that
+// trains a part of the parameters has a method Params too, as Recipe has; see [Params].
 type Optimizer interface {
-	// Apply makes the updates of all parameters of g that are trained. grads are their
-	// gradients, in the order of [graph.Graph.Params]. It returns the learning rate of the
-	// step, a float64 scalar, for logs. Mistakes are errors of g, among them each parameter
-	// that the loss does not reach.
+	// Apply makes the updates of the parameters of g that are trained. grads are their
+	// gradients, in the order of [Params]. It returns the learning rate of the step, a float64
+	// scalar, for logs. Mistakes are errors of g, among them each parameter that the loss does
+	// not reach.
 	Apply(g *graph.Graph, grads []*graph.Node) *graph.Node
+}
+
+// Params returns the parameters of g that o trains, whose gradients it takes: those of its
+// method Params(g) or, where it has none, all of [graph.Graph.Params].
+func Params(g *graph.Graph, o Optimizer) []*graph.Node {
+	if some, ok := o.(interface {
+		Params(g *graph.Graph) []*graph.Node
+	}); ok {
+		return some.Params(g)
+	}
+	return g.Params()
 }
 
 // Settings are the hyper-parameters that a [Group] of parameters can have of its own.
@@ -36,13 +48,15 @@ type Slot struct {
 	Steps *graph.Node // the number of steps made before, a float64 scalar
 	Decay float64     // the weight decay
 
-	due *graph.Node // a Bool scalar: this run makes a step; nil if every run does
+	optimizer string      // its name
+	due       *graph.Node // a Bool scalar: this run makes a step; nil if every run does
 }
 
 // State returns a leaf for what the rule remembers of the parameter: of its type, zeros at
-// first, and named after it, as in "conv1.weight.momentum".
+// first, and named after it and the optimiser, as in "conv1.weight.momentum" or
+// "conv1.weight.generator.momentum".
 func (s Slot) State(name string) *graph.Node {
-	return s.Param.Graph().State(graph.Join(s.Param.Name(), name), s.Param.Type(), nil)
+	return s.Param.Graph().State(leafName(s.Param, s.optimizer, name), s.Param.Type(), nil)
 }
 
 // Update makes value the next value of a leaf from [Slot.State].

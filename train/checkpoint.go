@@ -22,11 +22,12 @@ type Checkpoint struct {
 	Progress Progress
 	// Averaged says to predict with the moving averages of the parameters.
 	Averaged bool
-	// Training names the values that only training needs, such as an optimiser's. To train on
-	// afresh, delete them from the store and give it to Fit as Config.Store.
+	// Training names the values that only training needs, such as an optimiser's.
 	Training []string
 	// Store holds the values.
 	Store *vm.Store
+
+	file string // where it was read from, or saved to last; empty for neither
 }
 
 // Progress is how far a run has come, always at the end of a whole step.
@@ -55,17 +56,19 @@ const (
 // Save replaces the file at path by c, in the safetensors format. Whenever it is interrupted,
 // the file is the old one or the new one, whole. Training on c.Store must be at rest, as it
 // is in the callbacks of [Config].
-func (c *Checkpoint) Save(path string) error {
+func (c *Checkpoint) Save(path string) error { return prefixed(c.save(path)) }
+
+func (c *Checkpoint) save(path string) error {
 	meta, err := c.metadata()
 	if err != nil {
-		return fmt.Errorf("train: saving %s: %w", path, err)
+		return fmt.Errorf("saving %s: %w", path, err)
 	}
 	tensors, err := tensorsOf(c.Store)
 	if err != nil {
-		return fmt.Errorf("train: saving %s: %w", path, err)
+		return fmt.Errorf("saving %s: %w", path, err)
 	}
 	if err := safetensors.WriteFile(path, safetensors.File{Metadata: meta, Tensors: tensors}); err != nil {
-		return fmt.Errorf("train: saving the checkpoint: %w", err)
+		return fmt.Errorf("saving the checkpoint: %w", err)
 	}
 	return nil
 }
@@ -154,6 +157,7 @@ func LoadCheckpoint(path string) (*Checkpoint, error) {
 	if err != nil {
 		return nil, fmt.Errorf("train: reading weights: %s: %w", path, err)
 	}
+	c.file = path
 	return c, nil
 }
 

@@ -3,6 +3,7 @@ package train
 import (
 	"errors"
 	"fmt"
+	"reflect"
 
 	"github.com/plexaura/plexaura/data"
 	"github.com/plexaura/plexaura/engine"
@@ -50,15 +51,27 @@ type Config struct {
 	Workers int
 
 	// Store holds values to start from, if not nil, such as those of a [Checkpoint]; it is
-	// trained in place. Values that it lacks are initialised, from its own seed.
+	// trained in place. It has to have the model's parameters and running statistics, and no
+	// more: otherwise the error is a [MismatchError]. What the optimiser of an earlier run has
+	// kept begins anew, the number of steps, moments and moving averages, and so does the
+	// schedule; only Resume goes on with it.
 	Store *vm.Store
+	// Partial are patterns, as in [path.Match], of values in which Store may differ from the
+	// model, such as "head.*": those that it lacks, or has in another type, are initialised, from
+	// its own seed; those that the model lacks are removed from it. {"*"} allows any, but at
+	// least one value has to fit unless Store is empty. Those that fit are used.
+	Partial []string
 	// Resume, if not nil, is the run to go on with; its store is trained in place. Seed,
 	// Batch, Train, Augment and Mix must be those that it was made with.
 	Resume *Checkpoint
 
 	// Folder is where the run is kept, in the files [CheckpointFile], [MetricsFile] and
-	// [SettingsFile]; it is made if missing. Empty means nowhere.
+	// [SettingsFile]; it is made if missing. Empty means nowhere. What it may be, and that
+	// nobody else may have it, says [LockFolder].
 	Folder string
+	// Lock, if not nil, is the lock on the run's folder, which the program has taken and keeps;
+	// Folder is then not looked at.
+	Lock *FolderLock
 	// Name is the model's name in the checkpoint, for programs that know several.
 	Name string
 	// Settings is what the program was told, kept as JSON in [SettingsFile] and in the
@@ -104,21 +117,22 @@ type Result struct {
 	Epochs []Epoch
 	// Checkpoint holds the values after the last step; it shares the store of the run.
 	Checkpoint *Checkpoint
+	// Saved tells that the run's folder holds Checkpoint as it is.
+	Saved bool
+	// Earlier is where another run, which was in the folder, is now; empty if there was none.
+	Earlier string
 }
 
 // withDefaults returns c with defaults filled in, or says what is missing.
 func (c Config) withDefaults() (Config, error) {
+	if err := c.missing(); err != nil {
+		return c, err
+	}
 	switch {
-	case c.Model == nil:
-		return c, errors.New("the Config has no Model")
-	case c.Train == nil:
-		return c, errors.New("the Config has no dataset to Train on")
-	case c.Engine == nil:
-		return c, errors.New("the Config has no Engine")
-	case c.Optimizer == nil:
-		return c, errors.New("the Config has no Optimizer")
 	case c.Store != nil && c.Resume != nil:
 		return c, errors.New("the Config has a Store and a Resume; a resumed run has the store of its checkpoint")
+	case c.Store == nil && c.Partial != nil:
+		return c, errors.New("the Config has Partial, but no Store to use a part of")
 	case c.Workers < -1:
 		return c, fmt.Errorf("Workers is %d; want at least 1, 0 for one, or -1 for none", c.Workers)
 	case c.Epochs < 0:
@@ -130,7 +144,41 @@ func (c Config) withDefaults() (Config, error) {
 	if c.Batch == 0 {
 		c.Batch = defaultBatch
 	}
-	return c, nil
+	return c, checkPatterns(c.Partial)
+}
+
+// missing says what c lacks. A nil pointer in an interface is nothing either.
+func (c Config) missing() error {
+	for _, field := range []struct {
+		value   any
+		missing string
+		may     bool // be left out
+	}{
+		{c.Model, "no Model", false},
+		{c.Train, "no dataset to Train on", false},
+		{c.Engine, "no Engine", false},
+		{c.Optimizer, "no Optimizer", false},
+		{c.Validation, "a Validation that is a nil pointer", true},
+		{c.Augment, "an Augment that is a nil pointer", true},
+		{c.Mix, "a Mix that is a nil pointer", true},
+	} {
+		if isNil(field.value) && !(field.may && field.value == nil) {
+			return fmt.Errorf("the Config has %s", field.missing)
+		}
+	}
+	return nil
+}
+
+// isNil reports whether v is nil, or a nil pointer or function in an interface.
+func isNil(v any) bool {
+	if v == nil {
+		return true
+	}
+	switch r := reflect.ValueOf(v); r.Kind() {
+	case reflect.Pointer, reflect.Func:
+		return r.IsNil()
+	}
+	return false
 }
 
 // workers is how many goroutines load.

@@ -37,11 +37,11 @@ type derived struct {
 
 // derivedOf puts Inputs in place of the loss, the output and the gradients. Zeros that stand for
 // no connection with the loss are left, for the optimiser to report.
-func derivedOf(g *graph.Graph, loss, output *graph.Node, grads []*graph.Node) (*derived, []*graph.Node) {
+func derivedOf(g *graph.Graph, loss, output *graph.Node, params, grads []*graph.Node) (*derived, []*graph.Node) {
 	d := &derived{outs: []*graph.Node{loss, output}}
 	d.inputs = []*graph.Node{g.Input("the loss", loss.Type()), g.Input("the output", output.Type())}
 	grads = slices.Clone(grads)
-	for i, p := range g.Params() {
+	for i, p := range params {
 		if !grads[i].Valid() || grads[i].Op() == ops.ZerosLike(p).Op() {
 			continue
 		}

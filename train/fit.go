@@ -24,14 +24,25 @@ import (
 // from the result's checkpoint or the saved one, bit for bit as if it had not stopped. A loss
 // that is not finite, which wraps [vm.ErrNotFinite], is different: nothing is saved then, the
 // checkpoint before stays.
+//
+// Nothing in the folder changes before there is a checkpoint to be saved. Another run that is there
+// then moves to a folder beside it, which Result.Earlier names.
 func Fit(ctx context.Context, c Config) (*Result, error) {
+	if ctx == nil {
+		return nil, prefixed(errNoContext)
+	}
 	r, err := newRun(c)
 	if err != nil {
 		return nil, prefixed(err)
 	}
 	err = errors.Join(r.train(ctx), r.close())
-	return &Result{Epochs: r.state.Progress.Epochs, Checkpoint: r.state}, prefixed(err)
+	return &Result{
+		Epochs: r.state.Progress.Epochs, Checkpoint: r.state,
+		Saved: r.folder.current && !r.unsaved, Earlier: r.folder.earlier,
+	}, prefixed(err)
 }
+
+var errNoContext = errors.New("the context is nil; context.Background() is one that never ends")
 
 // prefixed names the package in err; mistakes in a graph name their own place.
 func prefixed(err error) error {
@@ -59,7 +70,7 @@ func newRun(c Config) (*run, error) {
 	if err != nil {
 		return nil, err
 	}
-	r := &run{Config: c, folder: folder(c.Folder)}
+	r := &run{Config: c}
 	if err := r.load(); err != nil {
 		return nil, err
 	}
@@ -70,7 +81,11 @@ func newRun(c Config) (*run, error) {
 	if err := r.begin(); err != nil {
 		return nil, err
 	}
-	if err := r.compile(net); err != nil {
+	err = r.compile(net)
+	if err == nil {
+		r.folder, err = openFolder(c)
+	}
+	if err != nil {
 		return nil, errors.Join(err, r.close())
 	}
 	return r, nil
@@ -189,8 +204,17 @@ func (r *run) compile(net *Network) error {
 		return err
 	}
 	leaves := append(slices.Clone(training.Leaves()), evaluation.Leaves()...)
-	if err := r.match(leaves); err != nil {
+	anew, err := r.match(net, leaves)
+	if err != nil {
 		return err
+	}
+	if err := r.describe(net, training, evaluation); err != nil {
+		return err
+	}
+	for _, name := range anew {
+		if err := r.state.Store.Delete(name); err != nil {
+			return err
+		}
 	}
 	if r.step, err = newRunner(training, r.state.Store, r.batches.Info(), net.derived); err != nil {
 		return err
@@ -198,11 +222,13 @@ func (r *run) compile(net *Network) error {
 	if r.eval, err = newRunner(evaluation, r.state.Store, r.state.Info, nil); err != nil {
 		return err
 	}
-	if err := r.derive(net); err != nil {
-		return err
-	}
 	r.state.Averaged = net.Averaged
 	r.state.Training = except(leaves, net.Leaves)
+	return r.derive(net)
+}
+
+// describe makes what OnStart is told.
+func (r *run) describe(net *Network, training, evaluation *vm.Program) (err error) {
 	r.start = Start{Checkpoint: r.state, Params: numbers(net.Leaves), Batches: r.batches.Len()}
 	size := min(r.Batch, r.Train.Len())
 	if r.start.Train, err = training.Memory(size); err != nil {
@@ -240,9 +266,9 @@ func (r *run) deriver(outs []*graph.Node, n int, wrt ...*graph.Node) (*deriver, 
 	return newDeriver(d, r.state.Store)
 }
 
-// close frees what Derive has made.
+// close gives the folder back and frees what Derive has made.
 func (r *run) close() error {
-	var err error
+	err := r.folder.close()
 	for _, runner := range []*runner{r.step, r.eval} {
 		if runner != nil && runner.deriver != nil {
 			err = errors.Join(err, runner.deriver.Close())
@@ -251,11 +277,15 @@ func (r *run) close() error {
 	return err
 }
 
-func (r *run) match(leaves []*graph.Node) error {
-	if r.Resume != nil {
-		return match(r.state.Store, leaves, nil)
+// match checks the values to start from, and lists those that begin anew.
+func (r *run) match(net *Network, leaves []*graph.Node) (anew []string, err error) {
+	switch {
+	case r.Resume != nil:
+		return nil, match(r.state.Store, leaves, nil)
+	case r.Store != nil:
+		return fresh(r.Store, net, leaves, r.Partial)
 	}
-	return matchTypes(r.state.Store, leaves)
+	return nil, nil
 }
 
 // except lists, in alphabetical order, the names of leaves that others has not.
@@ -296,9 +326,6 @@ func (r *run) epochs(ctx context.Context) error {
 		if err := r.OnStart(r.start); err != nil {
 			return err
 		}
-	}
-	if err := r.folder.begin(r.state); err != nil {
-		return err
 	}
 	for len(r.state.Progress.Epochs) < r.Epochs {
 		if err := r.epoch(ctx); err != nil {

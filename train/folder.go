@@ -1,15 +1,18 @@
 package train
 
 import (
+	"bufio"
 	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"path/filepath"
 
 	"github.com/plexaura/plexaura/internal/atomicfile"
+	"github.com/plexaura/plexaura/internal/regular"
 )
 
 // The files of a run's folder.
@@ -22,40 +25,140 @@ const (
 	SettingsFile = "settings.json"
 )
 
-// folder keeps a run on disk; the empty one keeps nothing.
-type folder string
+// nextFile is the first checkpoint of a run until an earlier run has made room for it.
+const nextFile = ".next." + CheckpointFile
 
-// begin writes the settings, and the metrics of the epochs done so far: those that an earlier
-// run wrote beyond them go.
-func (f folder) begin(c *Checkpoint) error {
-	if f == "" {
+// folder keeps a run on disk. Nothing in it changes before there is a checkpoint to be kept.
+type folder struct {
+	lock    *FolderLock // nil keeps nothing
+	ours    bool        // the lock is not the caller's
+	resumed string      // the file of the checkpoint that the run goes on from; empty for none
+	begun   bool        // what is there is this run's
+	current bool        // the checkpoint there is the run's last
+	earlier string      // where a run that was there before has gone
+	lines   int         // in the metrics
+}
+
+// openFolder takes the folder of a run. Without a lock that the caller has, one is taken.
+func openFolder(c Config) (folder, error) {
+	f := folder{lock: c.Lock, ours: c.Lock == nil}
+	if c.Folder == "" && c.Lock == nil {
+		return f, nil
+	}
+	var err error
+	switch {
+	case c.Lock == nil:
+		f.lock, err = lockFolder(c.Folder)
+	case c.Lock.lock == nil:
+		err = errors.New("the Lock of the Config has been given back")
+	}
+	if err != nil {
+		return folder{}, err
+	}
+	if c.Resume != nil && c.Resume.file != "" && sameFile(c.Resume.file, f.path(CheckpointFile)) {
+		f.resumed, f.current = c.Resume.file, true
+	}
+	return f, nil
+}
+
+func sameFile(a, b string) bool {
+	x, err := os.Stat(a)
+	if err != nil {
+		return false
+	}
+	y, err := os.Stat(b)
+	return err == nil && os.SameFile(x, y)
+}
+
+// close lets others have the folder.
+func (f *folder) close() error {
+	if f.lock == nil || !f.ours {
 		return nil
 	}
-	if err := os.MkdirAll(string(f), 0o777); err != nil {
+	return f.lock.Close()
+}
+
+func (f *folder) path(name string) string { return filepath.Join(f.lock.path, name) }
+
+// save replaces the checkpoint, the first time that of an earlier run.
+func (f *folder) save(c *Checkpoint) (err error) {
+	if f.lock == nil {
+		return nil
+	}
+	if !f.begun {
+		err = f.begin(c)
+	} else {
+		err = c.save(f.path(CheckpointFile))
+	}
+	f.current = err == nil
+	return err
+}
+
+// begin puts the first checkpoint of a run into the folder, with its settings, and the metrics of
+// the epochs done so far: those that an earlier stretch of the run wrote beyond them go. Another
+// run that is there moves aside, once the checkpoint is on disk.
+func (f *folder) begin(c *Checkpoint) error {
+	next := f.path(nextFile)
+	if err := c.save(next); err != nil {
 		return err
 	}
-	old, err := f.lines()
-	if err != nil {
+	if err := f.install(next); err != nil {
+		return errors.Join(err, os.Remove(next))
+	}
+	f.begun, c.file = true, f.path(CheckpointFile)
+	if err := f.writeSettings(c); err != nil {
 		return err
 	}
-	var settings, metrics bytes.Buffer
-	if err := json.Indent(&settings, c.Settings, "", "  "); err != nil {
+	return f.writeMetrics(c.Progress.Epochs)
+}
+
+// install gives the first checkpoint its name.
+func (f *folder) install(next string) error {
+	if f.resumed == "" {
+		m, err := f.lock.makeRoom()
+		if err != nil {
+			return err
+		}
+		if err := os.Rename(next, f.path(CheckpointFile)); err != nil {
+			return errors.Join(err, m.undo())
+		}
+		f.earlier = m.to
+		return nil
+	}
+	return os.Rename(next, f.path(CheckpointFile))
+}
+
+func (f *folder) writeSettings(c *Checkpoint) error {
+	var b bytes.Buffer
+	if err := json.Indent(&b, c.Settings, "", "  "); err != nil {
 		return err
 	}
-	settings.WriteByte('\n')
-	for i, e := range c.Progress.Epochs {
+	b.WriteByte('\n')
+	return f.replace(SettingsFile, b.Bytes())
+}
+
+// writeMetrics writes a line for each epoch: that which is there, with the times, which the
+// checkpoint has not, or else a new one.
+func (f *folder) writeMetrics(epochs []Epoch) error {
+	old := [][]byte{}
+	if f.resumed != "" {
+		var err error
+		if old, err = f.oldLines(len(epochs)); err != nil {
+			return err
+		}
+	}
+	var metrics bytes.Buffer
+	for i, e := range epochs {
 		line, err := lineOf(e)
 		if err != nil {
 			return err
 		}
-		if i < len(old) && describes(old[i], e) { // with the times, which the checkpoint has not
+		if e.Timed == 0 && i < len(old) && describes(old[i], e) {
 			line = old[i]
 		}
 		metrics.Write(line)
 	}
-	if err := f.replace(SettingsFile, settings.Bytes()); err != nil {
-		return err
-	}
+	f.lines = len(epochs)
 	return f.replace(MetricsFile, metrics.Bytes())
 }
 
@@ -65,48 +168,57 @@ func describes(b []byte, e Epoch) bool {
 	return json.Unmarshal(b, &l) == nil && bytes.HasSuffix(b, []byte("\n")) && l.Epoch == e.Number && l.Loss == e.Train.Loss()
 }
 
-// lines returns the lines of the metrics that are there.
-func (f folder) lines() ([][]byte, error) {
-	content, err := os.ReadFile(filepath.Join(string(f), MetricsFile))
-	if errors.Is(err, os.ErrNotExist) {
+// longestLine bounds what is read of a line of the metrics, in bytes; ours are a fraction of it.
+const longestLine = 4096
+
+// oldLines returns the first lines of the metrics that are there, n at most, up to one that is no
+// line of ours.
+func (f *folder) oldLines(n int) (lines [][]byte, err error) {
+	file, err := regular.Open(f.path(MetricsFile))
+	if errors.Is(err, fs.ErrNotExist) {
 		return nil, nil
 	}
-	return bytes.SplitAfter(content, []byte("\n")), err
+	if err != nil {
+		return nil, err
+	}
+	defer file.Close()
+	r := bufio.NewReaderSize(file, longestLine)
+	for range n {
+		b, err := r.ReadSlice('\n')
+		if errors.Is(err, io.EOF) || errors.Is(err, bufio.ErrBufferFull) {
+			break
+		}
+		if err != nil {
+			return nil, err
+		}
+		lines = append(lines, bytes.Clone(b))
+	}
+	return lines, nil
 }
 
-func (f folder) replace(name string, content []byte) error {
-	return atomicfile.Write(filepath.Join(string(f), name), func(w io.Writer) error {
+func (f *folder) replace(name string, content []byte) error {
+	return atomicfile.Write(f.path(name), func(w io.Writer) error {
 		_, err := w.Write(content)
 		return err
 	})
 }
 
-// save replaces the checkpoint.
-func (f folder) save(c *Checkpoint) error {
-	if f == "" {
-		return nil
-	}
-	return c.Save(filepath.Join(string(f), CheckpointFile))
-}
-
-// append adds the line of an epoch to the metrics.
-func (f folder) append(e Epoch) (err error) {
-	if f == "" {
+// append adds the line of an epoch to the metrics, unless they have it.
+func (f *folder) append(e Epoch) (err error) {
+	if f.lock == nil || e.Number <= f.lines {
 		return nil
 	}
 	line, err := lineOf(e)
 	if err != nil {
 		return err
 	}
-	file, err := os.OpenFile(filepath.Join(string(f), MetricsFile), os.O_WRONLY|os.O_APPEND|os.O_CREATE, 0o666)
+	file, err := os.OpenFile(f.path(MetricsFile), os.O_WRONLY|os.O_APPEND|os.O_CREATE, 0o666)
 	if err != nil {
 		return err
 	}
 	_, err = file.Write(line)
-	if closed := file.Close(); err == nil {
-		err = closed
-	}
-	return err
+	f.lines = e.Number
+	return errors.Join(err, file.Close())
 }
 
 // line is an epoch as tools like to read it: flat, with the accuracies computed.

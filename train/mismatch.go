@@ -1,23 +1,26 @@
 package train
 
 import (
+	"errors"
 	"fmt"
+	"path"
 	"slices"
 	"strings"
 
 	"gorgonia.org/tensor"
 
 	"github.com/plexaura/plexaura/graph"
+	"github.com/plexaura/plexaura/optim"
 	"github.com/plexaura/plexaura/shape"
 	"github.com/plexaura/plexaura/vm"
 )
 
 // MismatchError is returned for the weights of another model. It names the values that
-// differ, in alphabetical order.
+// differ, each once, in alphabetical order.
 type MismatchError struct {
 	Missing    []string // the model has them, the weights have not
-	Unexpected []string // the weights have them, the model has not
-	Different  []Difference
+	Unused     []string // the weights have them, the model has not
+	Mismatched []Difference
 }
 
 // Difference is a value that model and weights have in different types.
@@ -32,15 +35,15 @@ func (e *MismatchError) Error() string {
 	if len(e.Missing) > 0 {
 		parts = append(parts, "missing "+listed(e.Missing))
 	}
-	if len(e.Unexpected) > 0 {
-		parts = append(parts, "unexpected "+listed(e.Unexpected))
+	if len(e.Unused) > 0 {
+		parts = append(parts, "unused "+listed(e.Unused))
 	}
-	var different []string
-	for _, d := range e.Different {
-		different = append(different, fmt.Sprintf("%s is %v, the model wants %v", d.Name, d.Have, d.Want))
+	var mismatched []string
+	for _, d := range e.Mismatched {
+		mismatched = append(mismatched, fmt.Sprintf("%s is %v, the model wants %v", d.Name, d.Have, d.Want))
 	}
-	if len(different) > 0 {
-		parts = append(parts, listed(different))
+	if len(mismatched) > 0 {
+		parts = append(parts, listed(mismatched))
 	}
 	return "the weights are those of another model: " + strings.Join(parts, "; ")
 }
@@ -54,66 +57,127 @@ func listed(names []string) string {
 	return fmt.Sprintf("%s and %d more", strings.Join(names[:most], ", "), len(names)-most)
 }
 
+// orNil is e, or nil where nothing differs.
+func (e *MismatchError) orNil() error {
+	if len(e.Missing)+len(e.Unused)+len(e.Mismatched) == 0 {
+		return nil
+	}
+	return e
+}
+
 // match returns a [MismatchError] where s lacks one of wanted, or has it in another type, or
 // has a value that is neither wanted nor in extra.
 func match(s *vm.Store, wanted []*graph.Node, extra []string) error {
+	e, err := mismatches(s, wanted, extra)
+	if err != nil {
+		return err
+	}
+	return e.orNil()
+}
+
+// mismatches tells how the values of s differ from wanted, of which several may have one name.
+func mismatches(s *vm.Store, wanted []*graph.Node, extra []string) (*MismatchError, error) {
 	var e MismatchError
-	known := map[string]bool{}
+	types, known := map[string]shape.Type{}, map[string]bool{}
+	for _, n := range wanted {
+		types[n.Name()], known[n.Name()] = n.Type(), true
+	}
 	for _, name := range extra {
 		known[name] = true
 	}
 	names := s.Names()
-	for _, n := range wanted {
-		known[n.Name()] = true
-		if _, found := slices.BinarySearch(names, n.Name()); !found {
-			e.Missing = append(e.Missing, n.Name())
-		}
-	}
 	for _, name := range names {
-		if !known[name] {
-			e.Unexpected = append(e.Unexpected, name)
+		want, ok := types[name]
+		delete(types, name)
+		switch {
+		case !known[name]:
+			e.Unused = append(e.Unused, name)
+		case ok:
+			v, err := s.Value(name)
+			if err != nil {
+				return nil, err
+			}
+			if have := typeOf(v); have != want {
+				e.Mismatched = append(e.Mismatched, Difference{name, have, want})
+			}
 		}
 	}
-	var err error
-	if e.Different, err = differences(s, wanted); err != nil {
-		return err
-	}
-	if len(e.Missing)+len(e.Unexpected)+len(e.Different) == 0 {
-		return nil
+	for name := range types {
+		e.Missing = append(e.Missing, name)
 	}
 	slices.Sort(e.Missing)
-	return &e
-}
-
-// matchTypes returns a [MismatchError] where s has one of wanted in another type.
-func matchTypes(s *vm.Store, wanted []*graph.Node) error {
-	different, err := differences(s, wanted)
-	if err == nil && len(different) > 0 {
-		err = &MismatchError{Different: different}
-	}
-	return err
-}
-
-func differences(s *vm.Store, wanted []*graph.Node) (ds []Difference, err error) {
-	names := s.Names()
-	for _, n := range wanted {
-		if _, found := slices.BinarySearch(names, n.Name()); !found {
-			continue
-		}
-		v, err := s.Value(n.Name())
-		if err != nil {
-			return nil, err
-		}
-		if have := typeOf(v); have != n.Type() {
-			ds = append(ds, Difference{n.Name(), have, n.Type()})
-		}
-	}
-	slices.SortFunc(ds, func(a, b Difference) int { return strings.Compare(a.Name, b.Name) })
-	return ds, nil
+	return &e, nil
 }
 
 // typeOf is the type of a value of a store.
 func typeOf(v *tensor.Dense) shape.Type {
 	d, _ := shape.ParseDType(v.Dtype().String())
 	return shape.Type{DType: d, Shape: shape.OfInts(v.Shape()...)}
+}
+
+// randomState is what [ops.RNG] keeps in a store. Only training reads it.
+const randomState = "rng"
+
+// fresh lists the values of s, given as Config.Store to train net with, that begin anew: what
+// optimisers have kept, and of what differs from the model all that partial allows to. Other
+// differences are a [MismatchError]. leaves are those of the programs.
+func fresh(s *vm.Store, net *Network, leaves []*graph.Node, partial []string) ([]string, error) {
+	known := append(slices.Clone(leaves), net.Leaves...)
+	known = slices.DeleteFunc(known, func(n *graph.Node) bool { return slices.Contains(net.kept, n.Name()) })
+	anew := without(append(optim.Kept(s.Names()), randomState), known)
+	anew = append(anew, net.kept...)
+
+	extra := slices.Clone(anew)
+	for _, n := range known {
+		extra = append(extra, n.Name())
+	}
+	e, err := mismatches(s, net.wanted, extra)
+	if err != nil {
+		return nil, err
+	}
+	if len(e.Missing) == len(net.wanted) && len(e.Unused) > 0 { // nothing fits: that is never meant
+		return nil, e
+	}
+	anew = append(anew, e.allow(partial)...)
+	if e.orNil() != nil {
+		return nil, fmt.Errorf("%w; what is to begin anew, such as another head, is named by Config.Partial", e)
+	}
+	return anew, nil
+}
+
+// without lists the names that no leaf has.
+func without(names []string, leaves []*graph.Node) []string {
+	return slices.DeleteFunc(names, func(name string) bool {
+		return slices.ContainsFunc(leaves, func(n *graph.Node) bool { return n.Name() == name })
+	})
+}
+
+// allow takes the values that patterns match out of e. It returns those that the weights have.
+func (e *MismatchError) allow(patterns []string) (had []string) {
+	allowed := func(name string) bool {
+		return slices.ContainsFunc(patterns, func(pattern string) bool {
+			ok, _ := path.Match(pattern, name)
+			return ok
+		})
+	}
+	take := func(name string) bool {
+		if allowed(name) {
+			had = append(had, name)
+		}
+		return allowed(name)
+	}
+	e.Missing = slices.DeleteFunc(e.Missing, allowed)
+	e.Unused = slices.DeleteFunc(e.Unused, take)
+	e.Mismatched = slices.DeleteFunc(e.Mismatched, func(d Difference) bool { return take(d.Name) })
+	return had
+}
+
+// checkPatterns says which of patterns is none.
+func checkPatterns(patterns []string) (err error) {
+	for _, pattern := range patterns {
+		if _, e := path.Match(pattern, ""); e != nil {
+			err = errors.Join(err, fmt.Errorf("Partial: cannot match by %q: %w", pattern, e))
+		}
+	}
+	return err
 }

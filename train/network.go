@@ -3,6 +3,7 @@ package train
 import (
 	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/plexaura/plexaura/autodiff"
 	"github.com/plexaura/plexaura/data"
@@ -32,7 +33,9 @@ type Network struct {
 	// parameters, because the optimiser keeps them.
 	Averaged bool
 
-	derived *derived // what Training is fed with, where it does not compute the gradients itself
+	wanted  []*graph.Node // of Leaves and those of the loss, what weights have to have
+	kept    []string      // the leaves that the optimiser adds
+	derived *derived      // what Training is fed with, where it does not compute the gradients itself
 }
 
 // The names of the inputs; examples lie along axis 0.
@@ -55,7 +58,7 @@ func Build(model nn.Layer, info data.Info, loss Loss, opt optim.Optimizer) (*Net
 // where examples are mixed. Where fed is set, it has the updates alone, and Inputs in place of
 // what a Derivation computes.
 func build(model nn.Layer, info data.Info, mixed shape.Type, loss Loss, opt optim.Optimizer, fed bool) (*Network, error) {
-	if model == nil {
+	if isNil(model) {
 		return nil, errors.New("no model")
 	}
 	if err := info.Err(); err != nil {
@@ -70,17 +73,12 @@ func build(model nn.Layer, info data.Info, mixed shape.Type, loss Loss, opt opti
 	value := applied(g, "Loss", loss.or(info.Target.DType)(output, target))
 	n.Evaluation = graph.Inference(value, output)
 	n.Inference = graph.Inference(output)
+	n.wanted = wantedOf(g, n.Evaluation)
 	if opt != nil {
 		if mixed != info.Target {
 			value = applied(g, "Loss", loss.or(info.Target.DType)(output, g.Input(mixedName, batched(mixed))))
 		}
-		grads := autodiff.Grad(value, g.Params()...)
-		n.Training = []*graph.Node{value, output}
-		if fed && g.Err() == nil {
-			n.derived, grads = derivedOf(g, value, output, grads)
-			n.Training = n.derived.inputs[:2:2]
-		}
-		n.Training = append(n.Training, opt.Apply(g, grads))
+		n.train(g, value, output, opt, fed)
 	}
 	if err := g.Err(); err != nil {
 		return nil, err
@@ -89,10 +87,34 @@ func build(model nn.Layer, info data.Info, mixed shape.Type, loss Loss, opt opti
 		g.Report(value, fmt.Errorf("the loss is %v; want the mean over the batch: %w", value.Type(), graph.ErrNotScalar))
 		return nil, g.Err()
 	}
-	if opt != nil && n.keepsAverages(g) {
-		n.average()
+	if optim.Averages(n.kept) {
+		n.average(n.kept)
 	}
 	return n, nil
+}
+
+// train makes the graph for training, with the updates of opt.
+func (n *Network) train(g *graph.Graph, loss, output *graph.Node, opt optim.Optimizer, fed bool) {
+	params := optim.Params(g, opt)
+	grads := autodiff.Grad(loss, params...)
+	n.Training = []*graph.Node{loss, output}
+	if fed && g.Err() == nil {
+		n.derived, grads = derivedOf(g, loss, output, params, grads)
+		n.Training = n.derived.inputs[:2:2]
+	}
+	before := g.Leaves()
+	n.Training = append(n.Training, opt.Apply(g, grads))
+	n.kept = except(g.Leaves(), before)
+}
+
+// wantedOf lists the leaves of g that make a model: its parameters, and the state that evaluation
+// reads, but not what only training needs, such as that of the random generator.
+func wantedOf(g *graph.Graph, evaluation []*graph.Node) []*graph.Node {
+	read := map[string]bool{}
+	for _, n := range graph.Reachable(evaluation...) {
+		read[n.Name()] = true
+	}
+	return slices.DeleteFunc(g.Leaves(), func(n *graph.Node) bool { return n.Kind() == graph.State && !read[n.Name()] })
 }
 
 // batched is the type of a batch of values of type t.
@@ -128,19 +150,10 @@ func checkClasses(output *graph.Node, info data.Info) {
 	}
 }
 
-// keepsAverages reports whether g has a moving average of every parameter.
-func (n *Network) keepsAverages(g *graph.Graph) bool {
-	for _, leaf := range optim.Averaged(n.Inference...)[0].Graph().Leaves() {
-		if g.Leaf(leaf.Name()) == nil {
-			return false
-		}
-	}
-	return true
-}
-
-// average makes what is not training compute with the moving averages.
-func (n *Network) average() {
-	n.Evaluation = optim.Averaged(n.Evaluation...)
-	n.Inference = optim.Averaged(n.Inference...)
+// average makes what is not training compute with those moving averages of parameters that are
+// among names.
+func (n *Network) average(names []string) {
+	n.Evaluation = optim.AveragedBy(names, n.Evaluation...)
+	n.Inference = optim.AveragedBy(names, n.Inference...)
 	n.Averaged = true
 }

@@ -41,15 +41,18 @@ type worker struct {
 
 // NewPredictor returns a Predictor of a model with the values of w, which it shares: while
 // they are trained, it is w.Snapshot() that can be used. Weights of another model are a
-// [MismatchError].
+// [MismatchError]. While a training step is under way, predictions are refused with [vm.ErrBusy].
 func NewPredictor(model nn.Layer, w *Checkpoint, e engine.Engine) (*Predictor, error) {
 	p, err := newPredictor(model, w, e)
 	return p, prefixed(err)
 }
 
 func newPredictor(model nn.Layer, w *Checkpoint, e engine.Engine) (*Predictor, error) {
-	if w == nil || w.Store == nil {
+	switch {
+	case w == nil || w.Store == nil:
 		return nil, errors.New("no weights")
+	case isNil(e):
+		return nil, errors.New("no engine")
 	}
 	net, err := network(model, w, nil)
 	if err != nil {
@@ -85,7 +88,7 @@ func newPredictor(model nn.Layer, w *Checkpoint, e engine.Engine) (*Predictor, e
 func network(model nn.Layer, w *Checkpoint, loss Loss) (*Network, error) {
 	net, err := build(model, w.Info, w.Info.Target, loss, nil, false)
 	if err == nil && w.Averaged {
-		net.average()
+		net.average(append(w.Store.Names(), w.Training...))
 	}
 	return net, err
 }
@@ -107,7 +110,9 @@ func (p *Predictor) Output() shape.Type { return p.out }
 
 // Predict returns the probabilities of the classes for each example of x, one after the
 // other, or what [Predictor.Outputs] does where the model does not choose among classes. x
-// holds any number of examples, one after the other, preprocessed as Info().Preprocess says.
+// holds any number of examples, one after the other, preprocessed as Info().Preprocess says. A
+// result that is not finite is an error, which names the values to blame and wraps
+// [vm.ErrNotFinite].
 func (p *Predictor) Predict(ctx context.Context, x []float32) ([]float32, error) {
 	y, err := p.compute(ctx, x, 1)
 	return y, prefixed(err)
@@ -122,6 +127,9 @@ func (p *Predictor) Outputs(ctx context.Context, x []float32) ([]float32, error)
 
 // compute returns one of the outputs of the program.
 func (p *Predictor) compute(ctx context.Context, x []float32, output int) ([]float32, error) {
+	if ctx == nil {
+		return nil, errNoContext
+	}
 	size := p.in.Len()
 	if len(x) == 0 || len(x)%size != 0 {
 		return nil, fmt.Errorf("%d numbers are no examples of %v, which have %d each", len(x), p.in, size)
@@ -138,6 +146,9 @@ func (p *Predictor) compute(ctx context.Context, x []float32, output int) ([]flo
 			return nil, err
 		}
 		y = appendFloats(y, outs[output])
+	}
+	if !finite(y) {
+		return nil, notFinite("the output", p.weights.Store, x)
 	}
 	return y, nil
 }
@@ -223,14 +234,17 @@ type Evaluation struct {
 }
 
 // Evaluate returns how the model does on all of ds. By default, loss being nil, the loss is
-// that of [Build].
+// that of [Build]. A loss that is not finite is an error, as in [Predictor.Predict].
 func (p *Predictor) Evaluate(ctx context.Context, ds data.Dataset, loss Loss) (Evaluation, error) {
 	e, err := p.evaluate(ctx, ds, loss)
 	return e, prefixed(err)
 }
 
 func (p *Predictor) evaluate(ctx context.Context, ds data.Dataset, loss Loss) (e Evaluation, err error) {
-	if ds == nil {
+	if ctx == nil {
+		return e, errNoContext
+	}
+	if isNil(ds) {
 		return e, errors.New("no dataset to evaluate on")
 	}
 	batches, err := data.NewLoader(ds, data.Batching{Size: defaultBatch, Workers: 1})
@@ -262,5 +276,8 @@ func (p *Predictor) evaluate(ctx context.Context, ds data.Dataset, loss Loss) (e
 		}
 	}
 	m, err := r.runAll(ctx, batches)
+	if err == nil && !finite([]float64{m.LossSum}) {
+		err = notFinite("the loss", p.weights.Store, nil)
+	}
 	return Evaluation{m, r.confusion}, err
 }

@@ -2,6 +2,7 @@ package viz
 
 import (
 	"bytes"
+	"cmp"
 	"fmt"
 	"image"
 	"image/color"
@@ -10,6 +11,7 @@ import (
 	"math/rand/v2"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -194,6 +196,7 @@ func TestThinKeepsWhatIsSeen(t *testing.T) {
 	require.Equal(t, hi, thinHi)
 	require.Equal(t, run[0], out[0])
 	require.Equal(t, run[len(run)-1], out[len(out)-1])
+	require.True(t, slices.IsSortedFunc(out, func(a, b point) int { return cmp.Compare(a.x, b.x) }), "no line goes back")
 }
 
 func TestMarksAreRoundAndOnTheAxis(t *testing.T) {
@@ -344,6 +347,21 @@ func TestConfusionWritesCountsOnlyWhereTheyFit(t *testing.T) {
 		require.Equal(t, tc.written, !plain, "cell %d", tc.cell)
 		// Nothing of the number runs over into the next cell's last column or row.
 		require.Equal(t, first.Dy(), count(img, image.Rect(first.Max.X-1, first.Min.Y, first.Max.X, first.Max.Y), shade(1)))
+	}
+}
+
+// The numbers of a good matrix are nearly all zeros.
+func TestConfusionZerosAreTheOnlyPaleCounts(t *testing.T) {
+	const cell = 80
+	img, err := Confusion{Counts: [][]int{{1, 1}, {0, 3}}, Cell: cell}.Render()
+	require.NoError(t, err)
+	corner := matrixCorner(t, img)
+	for i := range 2 {
+		for j := range 2 {
+			at := corner.Add(image.Pt(j*cell, i*cell))
+			inside := image.Rectangle{at, at.Add(image.Pt(cell-1, cell-1))}
+			require.Equal(t, i == 1 && j == 0, count(img, inside, pale) > 0, "cell %d,%d", i, j)
+		}
 	}
 }
 

@@ -3,6 +3,7 @@ package vm
 import (
 	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/plexaura/plexaura/engine"
 	"github.com/plexaura/plexaura/graph"
@@ -66,7 +67,7 @@ func Compile(e engine.Engine, outs []*graph.Node, opts ...Option) (*Program, err
 			return nil, err
 		}
 	}
-	return newProgram(u), nil
+	return newProgram(u)
 }
 
 // MustCompile is like [Compile] but panics on an error: for programs that are part of the
@@ -131,8 +132,9 @@ func newUnit(e engine.Engine, outs []*graph.Node, o *options) (*unit, error) {
 		return nil, err
 	}
 	u := &unit{eng: e, opts: o, outs: outs}
-	if o.train {
-		u.updates = g.Updates()
+	var err error
+	if u.updates, err = o.updates(g, outs); err != nil {
+		return nil, err
 	}
 	u.inputs = inputsOf(u.roots())
 	u.rewrite(func(dst *graph.Graph, n *graph.Node, in []*graph.Node) *graph.Node { return dst.Replay(n, in...) })
@@ -162,9 +164,9 @@ func (u *unit) rewrite(f func(dst *graph.Graph, n *graph.Node, in []*graph.Node)
 	image := graph.Transform(u.roots(), f)
 	u.outs = image[:len(u.outs):len(u.outs)]
 	rest := image[len(u.outs):]
-	updates := make([]graph.Update, len(u.updates))
+	updates := slices.Clone(u.updates)
 	for i := range updates {
-		updates[i] = graph.Update{Leaf: rest[2*i], Value: rest[2*i+1]}
+		updates[i].Leaf, updates[i].Value = rest[2*i], rest[2*i+1]
 	}
 	u.updates = updates
 }

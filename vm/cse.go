@@ -1,7 +1,7 @@
 package vm
 
 import (
-	"fmt"
+	"encoding/binary"
 
 	"github.com/plexaura/plexaura/graph"
 )
@@ -17,9 +17,11 @@ type expr struct {
 func exprOf(op graph.Op, in []*graph.Node) expr {
 	e := expr{op: op}
 	copy(e.in[:], in)
+	var rest []byte
 	for _, x := range in[min(len(in), len(e.in)):] {
-		e.rest += fmt.Sprintf(" %d", x.ID())
+		rest = binary.AppendUvarint(rest, uint64(x.ID()))
 	}
+	e.rest = string(rest)
 	return e
 }
 

@@ -2,6 +2,9 @@ package vm
 
 import "slices"
 
+// Plans is the number of batch sizes that p remembers.
+func Plans(p *Program) int { return len(p.plans) }
+
 // NaiveOrder reports whether the schedule of p for batch size n, made with a queue, is the one
 // made by looking at all that is ready at each step.
 func NaiveOrder(p *Program, n int) (bool, error) {
@@ -23,4 +26,37 @@ func NaiveOrder(p *Program, n int) (bool, error) {
 		order = append(order, best)
 	}
 	return slices.Equal(order, pl.tryOrder(newReadiness(pl, false), byMemory)), nil
+}
+
+// Moved is how many bytes the kernels of p read and write at batch size n: one that writes over an
+// input works on as much as its other inputs have, one that takes a part reads no more than that.
+func Moved(p *Program, n int) (bytes int, err error) {
+	pl, err := p.plan(n)
+	if err != nil {
+		return 0, err
+	}
+	for _, in := range pl.instrs {
+		if in.kind == aliased {
+			continue
+		}
+		over := map[*value]bool{}
+		for _, v := range in.out {
+			if in.fmap == nil && v.alias != nil {
+				over[v.root()] = true
+				continue
+			}
+			bytes += v.typ.Bytes()
+		}
+		part := slices.Contains([]string{"Slice", "Gather"}, in.name())
+		for _, v := range in.in {
+			switch {
+			case over[v.root()]:
+			case part:
+				bytes += min(v.typ.Bytes(), in.out[0].typ.Bytes())
+			default:
+				bytes += v.typ.Bytes()
+			}
+		}
+	}
+	return bytes, nil
 }

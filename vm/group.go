@@ -16,9 +16,10 @@ func group(p *plan) error {
 	if _, ok := p.prog.unit.eng.(engine.Sharer); !ok {
 		return nil
 	}
-	g := grouping{touches: map[*instr][]touch{}}
+	n := len(p.values)
+	g := grouping{read: make([]int, n), written: make([]int, n), given: make([]int, n)}
 	for _, in := range p.instrs {
-		g.touches[in] = in.touched()
+		g.touches = append(g.touches, in.touched())
 	}
 	commit := p.firstWrite()
 	g.segment(p.instrs[:commit])
@@ -40,11 +41,14 @@ func (p *plan) span(in *instr) (first, last int) {
 	return first, last
 }
 
-// grouping is the work of group.
+// grouping is the work of group. Its tables, by a value's id, say in which window it was last read,
+// written or, under any shape, given by one of the instructions that stay in it.
 type grouping struct {
-	touches map[*instr][]touch
-	out     []*instr
-	groups  int
+	read, written, given []int
+	touches              [][]touch // by an instruction's place
+	window               int
+	out                  []*instr
+	groups               int
 }
 
 // touch is memory that an instruction reads or writes, named by the value whose it is.
@@ -74,21 +78,27 @@ func (in *instr) touched() (ts []touch) {
 	return ts
 }
 
-func (t touch) meets(u touch) bool { return t.root == u.root && (t.writes || u.writes) }
-
-// apart reports whether in may run at the same time as all of others, or change places with them.
-func (g *grouping) apart(in *instr, others []*instr) bool {
-	for _, o := range others {
-		for _, t := range g.touches[in] {
-			if slices.ContainsFunc(g.touches[o], t.meets) {
-				return false
-			}
-		}
-		if slices.ContainsFunc(in.in, func(v *value) bool { return v.def == o }) {
-			return false // also where o is but another shape
+// apart reports whether in may run at the same time as all that is noted in the window, or change
+// places with them.
+func (g *grouping) apart(in *instr) bool {
+	for _, t := range g.touches[in.at] {
+		if g.written[t.root.id] == g.window || t.writes && g.read[t.root.id] == g.window {
+			return false
 		}
 	}
-	return true
+	return !slices.ContainsFunc(in.in, func(v *value) bool { return g.given[v.id] == g.window }) // also where it is but another shape
+}
+
+// note puts in among what apart looks at.
+func (g *grouping) note(in *instr) {
+	for _, t := range g.touches[in.at] {
+		if g.read[t.root.id] = g.window; t.writes {
+			g.written[t.root.id] = g.window
+		}
+	}
+	for _, v := range in.out {
+		g.given[v.id] = g.window
+	}
 }
 
 // segment lists instructions anew, those of a group one after the other.
@@ -113,21 +123,28 @@ func (g *grouping) segment(instrs []*instr) {
 }
 
 // gather takes the first instruction and those after it that can run beside it. What is but
-// another shape of a value goes ahead of them.
+// another shape of a value goes ahead of them. The rest keeps its place at the end of left.
 func (g *grouping) gather(left []*instr) (together, rest []*instr) {
-	together = left[:1:1]
-	for _, in := range left[1:min(len(left), maxAhead)] {
-		free := g.apart(in, together) && g.apart(in, rest)
-		switch {
-		case free && in.kind == aliased:
+	g.window++
+	g.note(left[0])
+	window := left[:min(len(left), maxAhead)]
+	together = []*instr{left[0]}
+	for _, in := range window[1:] {
+		free := g.apart(in)
+		if free && in.kind == aliased {
 			g.out = append(g.out, in)
-		case free && in.serial():
+			continue
+		}
+		g.note(in)
+		if free && in.serial() {
 			together = append(together, in)
-		default:
+		} else {
 			rest = append(rest, in)
 		}
 	}
-	return together, append(rest, left[min(len(left), maxAhead):]...)
+	first := len(window) - len(rest)
+	copy(left[first:], rest)
+	return together, left[first:]
 }
 
 // serial reports whether in runs on one processor.

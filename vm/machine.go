@@ -36,12 +36,13 @@ type Machine struct {
 const maxLinks = 4
 
 // NewMachine returns a machine that runs p on the values in s, which are initialised where
-// s lacks them.
+// s lacks them. What an optimiser keeps in s belongs to it: where p has another one that would
+// change it, or one of which s holds a part only, it is an error.
 func (p *Program) NewMachine(s *Store) (*Machine, error) {
 	if s == nil {
 		return nil, errors.New("vm: no store")
 	}
-	if err := s.Init(p.leaves...); err != nil {
+	if err := s.adopt(p); err != nil {
 		return nil, err
 	}
 	return &Machine{prog: p, store: s}, nil
@@ -63,6 +64,9 @@ func (m *Machine) attach() error {
 			return err
 		}
 		leaves[i] = l
+	}
+	if err := m.store.claim(m.prog.claims); err != nil {
+		return err
 	}
 	m.leaves, m.deleted, m.attached = leaves, m.store.deleted, true
 	m.links = nil // they point to the old ones
@@ -132,7 +136,7 @@ type patch struct{ step, arg, input int }
 // tensor in row-major order is used where it is, and never written. An output of the Run
 // before may be among them. The batch size N is that of the inputs, which must agree on it;
 // it is 1 where none depends on it. In training it makes one whole step or, with an error,
-// none.
+// none; it waits for those that read the store to end, up to the end of ctx.
 //
 // The outputs, and the slice that holds them, belong to the machine and live until its next
 // Run. A Run with a batch size seen lately allocates nothing.
@@ -154,10 +158,10 @@ func (m *Machine) trace(ctx context.Context, see func(*step, time.Duration), inp
 		return nil, err
 	}
 	writes := m.prog.writes()
-	if err := m.store.acquire(writes); err != nil {
+	if err := m.store.hold(ctx, writes, see != nil); err != nil {
 		return nil, fmt.Errorf("vm: %w", err)
 	}
-	defer m.store.release(writes)
+	defer m.store.letGo(writes, see != nil)
 	if err := m.attach(); err != nil {
 		return nil, err
 	}
@@ -251,6 +255,9 @@ func (m *Machine) link(n int) (*linked, error) {
 	}
 	pl, err := m.prog.plan(n)
 	if err != nil {
+		return nil, err
+	}
+	if err := m.affordRun(pl); err != nil {
 		return nil, err
 	}
 	if pl.arena > len(m.arena) {
@@ -369,7 +376,11 @@ func (m *Machine) staged(l *linked, i int, d *tensor.Dense) (engine.Buffer, erro
 		return engine.BufferAt(b.Bytes(), b.DType(), n), nil
 	}
 	if l.staging[i].Len() == 0 {
-		l.staging[i] = allocate(l.inputs[i])
+		b, err := reserve(l.inputs[i], "a copy of it in row-major order")
+		if err != nil {
+			return b, err
+		}
+		l.staging[i] = b
 	}
 	return l.staging[i], read(l.staging[i], d)
 }

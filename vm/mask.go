@@ -1,11 +1,9 @@
 package vm
 
 import (
-	"math"
 	"slices"
 
 	"github.com/plexaura/plexaura/engine"
-	"github.com/plexaura/plexaura/shape"
 )
 
 // mask lets an op take in the ReLU gradient that alone consumes its result, where the ReLU's
@@ -36,25 +34,15 @@ func (p *plan) maskInto(in *instr) {
 	*in = instr{}
 }
 
-// reluGrad reports whether the instruction gives dy where x is above 0 or NaN, and 0 elsewhere.
+// reluGrad reports whether the instruction is [engine.ReLUGrad] of x and dy.
 func (in *instr) reluGrad() (x, dy *value, ok bool) {
-	if in.fmap == nil || len(in.fmap.Steps) != 2 || len(in.out) != 1 || in.fmap.Outs[0] != 1 || len(in.in) != 2 {
+	if in.fmap == nil || len(in.fmap.Steps) != 1 || len(in.in) != 2 || in.fmap.Steps[0].Fn != engine.ReLUGrad {
 		return nil, nil, false
 	}
-	cond, choice := in.fmap.Steps[0], in.fmap.Steps[1]
-	if cond.Fn != engine.Le || cond.DType != shape.Bool || choice.Fn != engine.Select || choice.Args[0] != engine.Res(0) {
-		return nil, nil, false
-	}
-	i, isX := cond.Args[0].Input()
-	k, isDy := choice.Args[2].Input()
-	if !isX || !isDy || !zero(cond.Args[1]) || !zero(choice.Args[1]) {
+	i, isX := in.fmap.Steps[0].Args[0].Input()
+	k, isDy := in.fmap.Steps[0].Args[1].Input()
+	if !isX || !isDy {
 		return nil, nil, false
 	}
 	return in.in[i], in.in[k], true
-}
-
-// zero reports whether a is the number +0.
-func zero(a engine.Arg) bool {
-	v, ok := a.Number()
-	return ok && math.Float64bits(v) == 0
 }

@@ -51,8 +51,7 @@ type Laner interface {
 	InLanes(e engine.Laner, in []shape.Type, out shape.Type) (op graph.Op, form engine.InLanes, ok bool)
 }
 
-// A Masker op can zero its result where its own input at is at most 0. Of a ReLU's result, that is
-// its gradient.
+// A Masker op can take in [engine.ReLUGrad] of its own input at and its result.
 type Masker interface {
 	Mask(at int) (op graph.Op, ok bool)
 }

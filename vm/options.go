@@ -12,6 +12,7 @@ type Option func(*options) error
 
 type options struct {
 	train   bool
+	owners  []string // whose updates are made in training; none: everybody's
 	checked bool
 	off     map[string]bool
 	dumps   []dump

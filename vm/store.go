@@ -19,16 +19,23 @@ import (
 var ErrBusy = errors.New("in use by another goroutine")
 
 // A Store holds the values of Params and States by name. The Machines of a model share one.
-// Runs that only read may go on at the same time; one that writes, as training does, holds
-// the store alone. A conflict is [ErrBusy], never a wait. The zero Store is empty and has
-// seed 0.
+// Runs that only read may go on at the same time. What writes, as training does, holds the
+// store alone: it waits for those that read to end, and until its own end all others are
+// refused with [ErrBusy]. So a reader never waits, and never ends a training. The zero Store is
+// empty and has seed 0.
+//
+// What an optimiser keeps in a store, such as its number of steps, is its own: a program that
+// would have another one change it is refused; see [Program.NewMachine].
 type Store struct {
 	seed    uint64
 	mu      sync.Mutex // guards what follows, not the values' elements
 	readers int
+	shown   int // of the readers, runs shown to who may ask for more
 	writing bool
-	deleted uint64 // how many values were; changed by who holds the store alone
+	free    chan struct{} // what a writer waits for, where one does
+	deleted uint64        // how many values were; changed by who holds the store alone
 	leaves  map[string]*leaf
+	claims  []*claim
 }
 
 // leaf is a value in a store.
@@ -51,7 +58,20 @@ func (s *Store) Seed() uint64 { return s.seed }
 func (s *Store) Init(leaves ...*graph.Node) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	var missing []*graph.Node
+	var sizes []shape.Type
 	for _, n := range leaves {
+		if err := s.checkLeaf(n); err != nil {
+			return err
+		}
+		if s.leaves[n.Name()] == nil {
+			missing, sizes = append(missing, n), append(sizes, n.Type())
+		}
+	}
+	if err := s.affordLeaves(sizes); err != nil {
+		return err
+	}
+	for _, n := range missing {
 		if err := s.init(n); err != nil {
 			return err
 		}
@@ -59,7 +79,8 @@ func (s *Store) Init(leaves ...*graph.Node) error {
 	return nil
 }
 
-func (s *Store) init(n *graph.Node) error {
+// checkLeaf refuses what the store cannot hold, or holds otherwise.
+func (s *Store) checkLeaf(n *graph.Node) error {
 	switch {
 	case n == nil || !n.Valid():
 		return errors.New("vm: a leaf to initialise is nil or invalid")
@@ -72,7 +93,19 @@ func (s *Store) init(n *graph.Node) error {
 	if err := fits(n.Type()); err != nil {
 		return fmt.Errorf("vm: %q: %w", n.Name(), err)
 	}
-	l := &leaf{typ: n.Type(), buf: allocate(n.Type())}
+	return nil
+}
+
+// init makes the value of a leaf that the store does not have.
+func (s *Store) init(n *graph.Node) error {
+	if old := s.leaves[n.Name()]; old != nil { // the node is listed twice
+		return old.suits(n)
+	}
+	buf, err := reserve(n.Type(), n.Name())
+	if err != nil {
+		return err
+	}
+	l := &leaf{typ: n.Type(), buf: buf}
 	if n.Init() != nil {
 		v := make([]float64, n.Type().Len())
 		n.Init().Fill(v, n.Type(), philox.Stream{Seed: s.seed, ID: philox.ID(n.Name())}.Rand())
@@ -122,7 +155,10 @@ func (s *Store) Value(name string) (*tensor.Dense, error) {
 	if l == nil {
 		return nil, fmt.Errorf("vm: the store holds no %q", name)
 	}
-	buf := allocate(l.typ)
+	buf, err := reserve(l.typ, fmt.Sprintf("a copy of %q", name))
+	if err != nil {
+		return nil, err
+	}
 	copy(buf.Bytes(), l.buf.Bytes())
 	return dense(l.typ.Shape, buf), nil
 }
@@ -142,7 +178,11 @@ func (s *Store) Set(name string, v *tensor.Dense) error {
 	defer s.mu.Unlock()
 	l := s.leaves[name]
 	if l == nil {
-		l = &leaf{typ: t, buf: allocate(t)}
+		buf, err := reserve(t, name)
+		if err != nil {
+			return err
+		}
+		l = &leaf{typ: t, buf: buf}
 	}
 	if l.typ != t {
 		return fmt.Errorf("vm: %q is %v, the new value is %v", name, l.typ, t)
@@ -167,6 +207,7 @@ func (s *Store) Delete(name string) error {
 	if s.leaves[name] != nil {
 		delete(s.leaves, name)
 		s.deleted++
+		s.forget()
 	}
 	return nil
 }
@@ -181,8 +222,12 @@ func (s *Store) Snapshot() (*Store, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	c := NewStore(s.seed)
+	c.claims = slices.Clone(s.claims)
 	for name, l := range s.leaves {
-		buf := allocate(l.typ)
+		buf, err := reserve(l.typ, fmt.Sprintf("a copy of %q", name))
+		if err != nil {
+			return nil, err
+		}
 		copy(buf.Bytes(), l.buf.Bytes())
 		c.put(name, &leaf{typ: l.typ, buf: buf, writes: l.writes})
 	}
@@ -203,31 +248,4 @@ func (s *Store) get(name string) *leaf {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.leaves[name]
-}
-
-// acquire takes the values for reading, or alone for writing.
-func (s *Store) acquire(write bool) error {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	switch {
-	case s.writing:
-		return fmt.Errorf("store %w: a training step is under way", ErrBusy)
-	case write && s.readers > 0:
-		return fmt.Errorf("store %w: inference is under way", ErrBusy)
-	case write:
-		s.writing = true
-	default:
-		s.readers++
-	}
-	return nil
-}
-
-func (s *Store) release(write bool) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if write {
-		s.writing = false
-	} else {
-		s.readers--
-	}
 }

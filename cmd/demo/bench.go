@@ -69,7 +69,7 @@ func benchCases() (cases []benchCase) {
 
 func bench(ctx context.Context, c *call) error {
 	asJSON := c.Bool("json", false, "print one JSON object a case")
-	name := c.String("case", "", "run this `case` alone; see the list without -json")
+	name := c.String("case", "", "run only this `case`; see the list without -json")
 	threads := c.Int("threads", runtime.GOMAXPROCS(0), "how many threads compute")
 	engineName := c.String("engine", "cpu", "one of "+list(engines()))
 	layers := c.String("layers", "", "instead of the cases, time every instruction of this `model`")
@@ -80,9 +80,6 @@ func bench(ctx context.Context, c *call) error {
 	}
 	if *bf16 {
 		return usagef("-bf16: no engine computes in bfloat16; run without it")
-	}
-	if *threads < 1 {
-		return usagef("-threads %d: at least 1", *threads)
 	}
 	e, err := findEngine(*engineName)
 	if err != nil {
@@ -95,9 +92,6 @@ func bench(ctx context.Context, c *call) error {
 		m, err := findModel(*layers)
 		if err != nil {
 			return err
-		}
-		if *batch < 1 {
-			return usagef("-batch %d: at least 1", *batch)
 		}
 		runtime.GOMAXPROCS(*threads)
 		return benchLayers(ctx, c.stdout, e, m, *batch, measureLimits())

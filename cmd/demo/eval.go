@@ -13,12 +13,9 @@ func eval(ctx context.Context, c *call) error {
 	pick := c.pickWeights()
 	from := c.String("data", "mnist", dataUsage+"; the test images are used, or those of val where there are none")
 	confusion := c.String("confusion", "", "draw the confusion matrix into this PNG `file`")
-	limit := c.Int("test-limit", 0, "test on the first `N` images alone; 0 is all")
+	limit := c.Int("test-limit", 0, "test on only the first `N` images; 0 is all")
 	if err := c.parse(false); err != nil {
 		return err
-	}
-	if *limit < 0 {
-		return usagef("-test-limit %d: at least 1, or 0 for all", *limit)
 	}
 	w, err := pick.load()
 	if err != nil {

@@ -11,23 +11,32 @@ import (
 	"github.com/plexaura/plexaura/autodiff/gradcheck/cases"
 )
 
-func gradCheck(_ context.Context, c *call) error {
-	op := c.String("op", "", "the rows of this `op` alone, such as Conv2D")
+// gradients is the table of gradients that is checked.
+type gradients struct {
+	lines func() []cases.Line // a line for each op, all rows run
+	rows  func() []cases.Case
+}
+
+// catalogue is the table of the ops there are.
+func catalogue() gradients { return gradients{cases.Summary, cases.All} }
+
+func (g gradients) gradCheck(ctx context.Context, c *call) error {
+	op := c.String("op", "", "only the rows of this `op`, such as Conv2D")
 	if err := c.parse(false); err != nil {
 		return err
 	}
 	if *op != "" {
-		return checkRows(c.stdout, *op)
+		return g.checkRows(ctx, c, *op)
 	}
-	return checkOps(c.stdout)
+	return g.checkOps(c.stdout)
 }
 
 // checkOps prints a line for each op of the catalogue.
-func checkOps(out io.Writer) error {
+func (g gradients) checkOps(out io.Writer) error {
 	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
 	fmt.Fprintln(w, "op\trows\torder 1\torder 2\tthe worst is that of")
 	failed := 0
-	for _, l := range cases.Summary() {
+	for _, l := range g.lines() {
 		switch {
 		case l.Err != nil:
 			failed++
@@ -54,13 +63,16 @@ func errorsOf(orders []float64) string {
 }
 
 // checkRows prints each row of one op.
-func checkRows(out io.Writer, op string) error {
-	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
+func (g gradients) checkRows(ctx context.Context, c *call, op string) error {
+	w := tabwriter.NewWriter(c.stdout, 0, 0, 2, ' ', 0)
 	fmt.Fprintln(w, "op\tattributes\torder 1\torder 2\t")
 	rows, failed := 0, 0
-	for _, row := range cases.All() {
+	for _, row := range g.rows() {
 		if !strings.EqualFold(row.Op, op) {
 			continue
+		}
+		if err := ctx.Err(); err != nil {
+			return err
 		}
 		rows++
 		r, err := row.Run()
@@ -72,9 +84,9 @@ func checkRows(out io.Writer, op string) error {
 		fmt.Fprintf(w, "%s\t%s\t%s\t\n", row.Op, row.Label, errorsOf(r.Orders))
 	}
 	if rows == 0 {
-		return usagef("no op %q in the table; demo gradcheck lists them", op)
+		return usagef("no op %q in the table; %s lists them", op, c.line("gradcheck"))
 	}
-	return conclude(out, w, failed)
+	return conclude(c.stdout, w, failed)
 }
 
 func conclude(out io.Writer, w *tabwriter.Writer, failed int) error {

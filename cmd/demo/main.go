@@ -3,7 +3,8 @@
 //	demo [command] [flags]
 //
 // Without a command it is "demo train": LeNet-5 learns MNIST. "demo COMMAND -h" describes a
-// command. The exit status is 0, 1 where the command failed, 2 where it was called wrongly.
+// command. The exit status is 0, 1 where the command failed or was interrupted, 2 where it was
+// called wrongly.
 package main
 
 import (
@@ -17,6 +18,7 @@ import (
 	"strings"
 	"syscall"
 
+	"github.com/plexaura/plexaura/internal/plain"
 	"github.com/plexaura/plexaura/internal/simd"
 )
 
@@ -26,19 +28,21 @@ type command struct {
 	args string // what follows the flags
 	does string
 	run  func(ctx context.Context, c *call) error
+	// saves tells that it has something to save when it is interrupted, and so ends by itself.
+	saves bool
 }
 
 func commands() []command {
 	return []command{
-		{"train", "", "train a model, by default LeNet-5 on MNIST, or resume a run", trainCommand},
-		{"eval", "", "test trained weights", eval},
-		{"predict", "IMAGE...", "classify pictures", predict},
-		{"summary", "", "layers, shapes, parameters, multiply-adds and memory of a model", summary},
-		{"program", "", "the compiled instructions of a model", program},
-		{"gradcheck", "", "gradients of every op against finite differences", gradCheck},
-		{"parity", "", "every op, LeNet and AlexNet against PyTorch", parityCommand},
-		{"verify", "", "the optimised program against the plain one, or against gorgonia", verify},
-		{"bench", "", "time the cases of the performance table", bench},
+		{"train", "", "train a model, by default LeNet-5 on MNIST, or resume a run", trainCommand, true},
+		{"eval", "", "test trained weights", eval, false},
+		{"predict", "IMAGE...", "classify pictures", predict, false},
+		{"summary", "", "layers, shapes, parameters, multiply-adds and memory of a model", summary, false},
+		{"program", "", "the compiled instructions of a model", program, false},
+		{"gradcheck", "", "gradients of every op against finite differences", catalogue().gradCheck, false},
+		{"parity", "", "every op, LeNet and AlexNet against PyTorch", parityCommand, false},
+		{"verify", "", "the optimised program against the plain one, or against gorgonia", verify, false},
+		{"bench", "", "time the cases of the performance table", bench, false},
 	}
 }
 
@@ -47,7 +51,8 @@ type call struct {
 	*flag.FlagSet
 	cmd    command
 	args   []string
-	stdout io.Writer
+	stdout *output
+	called string // as which the program was called
 }
 
 // usageError is a mistake in how a command was called.
@@ -55,8 +60,8 @@ type usageError struct{ error }
 
 func usagef(format string, args ...any) error { return usageError{fmt.Errorf(format, args...)} }
 
-// parse reads the flags, of which the caller has declared all. It refuses arguments unless
-// they are wanted.
+// parse reads the flags, of which the caller has declared all, and refuses numbers that are out of
+// their range. It refuses arguments unless they are wanted.
 func (c *call) parse(wantArgs bool) error {
 	err := c.Parse(c.args)
 	if errors.Is(err, flag.ErrHelp) {
@@ -67,83 +72,108 @@ func (c *call) parse(wantArgs bool) error {
 		return usageError{err}
 	}
 	if !wantArgs && c.NArg() > 0 {
-		return usagef("unexpected argument %q; see demo %s -h", c.Arg(0), c.Name())
+		return usagef("unexpected argument %q; see %s -h", c.Arg(0), c.line(c.Name()))
 	}
-	return nil
+	return checkNumbers(c.FlagSet)
+}
+
+// line is a command line of this program.
+func (c *call) line(args ...string) string {
+	line := c.called
+	for _, arg := range args {
+		line += " " + shellWord(arg)
+	}
+	return line
 }
 
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
-	os.Exit(run(ctx, os.Args[1:], os.Stdout, os.Stderr))
+	context.AfterFunc(ctx, stop) // a second signal kills
+	os.Exit(run(ctx, calledAs(os.Args[0]), os.Args[1:], os.Stdout, os.Stderr))
 }
 
 // run executes a command line and returns the exit status.
-func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
+func run(ctx context.Context, called string, args []string, stdout, stderr io.Writer) int {
+	out := newOutput(stdout)
 	name := "train"
 	if len(args) > 0 && !strings.HasPrefix(args[0], "-") {
 		name, args = args[0], args[1:]
 	} else if len(args) > 0 && isHelp(args[0]) {
-		overview(stdout)
-		return 0
+		name = "help"
 	}
 	if name == "help" {
-		overview(stdout)
-		return 0
+		overview(out, called)
+		return report(stderr, name, out, nil)
 	}
 	if _, err := simd.Chosen(); err != nil {
-		fmt.Fprintf(stderr, "demo: %s\n", oneLine(err))
-		return 2
+		return report(stderr, name, out, usageError{err})
 	}
 	for _, cmd := range commands() {
 		if cmd.name == name {
-			return report(stderr, cmd, cmd.run(ctx, newCall(cmd, args, stdout)))
+			c := newCall(cmd, args, out)
+			c.called = called
+			return report(stderr, name, out, c.perform(ctx))
 		}
 	}
-	fmt.Fprintf(stderr, "demo: no command %q; see demo help\n", name)
+	fmt.Fprintf(stderr, "demo: no command %q; see %s help\n", plain.Name(name), called)
 	return 2
 }
 
 func isHelp(arg string) bool { return arg == "-h" || arg == "-help" || arg == "--help" }
 
-func newCall(cmd command, args []string, stdout io.Writer) *call {
-	c := &call{flag.NewFlagSet(cmd.name, flag.ContinueOnError), cmd, args, stdout}
+func newCall(cmd command, args []string, stdout *output) *call {
+	c := &call{flag.NewFlagSet(cmd.name, flag.ContinueOnError), cmd, args, stdout, "demo"}
 	c.SetOutput(io.Discard) // mistakes are reported once, by report
 	c.Usage = func() {}
 	return c
 }
 
+// perform runs the command. It ends with ctx, even where the command does not look at it, unless
+// there is something to be saved.
+func (c *call) perform(ctx context.Context) error {
+	if c.cmd.saves {
+		return c.cmd.run(ctx, c)
+	}
+	_, err := await(ctx, func() (struct{}, error) { return struct{}{}, c.cmd.run(ctx, c) })
+	return err
+}
+
 // help describes the command.
 func (c *call) help() {
-	fmt.Fprintf(c.stdout, "usage: demo %s [flags] %s\n\n%s\n\n", c.cmd.name, c.cmd.args, c.cmd.does)
+	fmt.Fprintf(c.stdout, "usage: %s %s [flags] %s\n\n%s\n\n", c.called, c.cmd.name, c.cmd.args, c.cmd.does)
 	c.SetOutput(c.stdout)
 	c.PrintDefaults()
 }
 
-// report prints an error in one line and returns the exit status.
-func report(stderr io.Writer, cmd command, err error) int {
-	if err == nil || errors.Is(err, flag.ErrHelp) {
+// report prints an error in one line and returns the exit status. That something could not be
+// printed is an error.
+func report(stderr io.Writer, command string, out *output, err error) int {
+	if errors.Is(err, flag.ErrHelp) {
+		err = nil
+	}
+	if failed := out.close(); failed != nil && (err == nil || errors.Is(err, failed)) {
+		err = fmt.Errorf("what it printed is not complete: %w", failed)
+	}
+	if err == nil {
 		return 0
 	}
-	fmt.Fprintf(stderr, "demo %s: %s\n", cmd.name, oneLine(err))
+	fmt.Fprintf(stderr, "demo %s: %s\n", command, oneLine(err))
 	if errors.As(err, &usageError{}) {
 		return 2
 	}
 	return 1
 }
 
+// oneLine is the text of err. The library's name for itself says nothing in a program's message.
 func oneLine(err error) string {
-	lines := strings.FieldsFunc(err.Error(), func(r rune) bool { return r == '\n' || r == '\r' })
-	for i := range lines {
-		lines[i] = strings.TrimSpace(lines[i])
-	}
-	return strings.Join(lines, "; ")
+	return plain.Line(strings.TrimPrefix(err.Error(), "train: "))
 }
 
-func overview(w io.Writer) {
-	fmt.Fprint(w, "usage: demo [command] [flags]\n\nWithout a command, demo train. The commands:\n\n")
+func overview(w io.Writer, called string) {
+	fmt.Fprintf(w, "usage: %s [command] [flags]\n\nWithout a command it is train. The commands:\n\n", called)
 	for _, cmd := range commands() {
 		fmt.Fprintf(w, "  %-10s %s\n", cmd.name, cmd.does)
 	}
-	fmt.Fprint(w, "\ndemo COMMAND -h lists the flags of a command.\n")
+	fmt.Fprintf(w, "\n%s COMMAND -h lists the flags of a command.\n", called)
 }

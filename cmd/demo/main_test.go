@@ -24,7 +24,7 @@ import (
 // demo runs a command line.
 func demo(ctx context.Context, args ...string) (status int, stdout, stderr string) {
 	var out, errs bytes.Buffer
-	status = run(ctx, args, &out, &errs)
+	status = run(ctx, "demo", args, &out, &errs)
 	return status, out.String(), errs.String()
 }
 
@@ -48,6 +48,29 @@ func TestMistakesAreOneLineAndAStatus(t *testing.T) {
 		{"train -epochs 0", 2, "-epochs 0: at least 1"},
 		{"train -epochs many", 2, "invalid value"},
 		{"train -batch -1", 2, "-batch -1"},
+		{"train -epochs 9223372036854775807", 2, "-epochs 9223372036854775807: at least 1 and at most 1,000,000"},
+		{"train -schedule cosine -epochs 9223372036854775807", 2, "-epochs 9223372036854775807: at least 1 and at most 1,000,000"},
+		{"train -workers 9223372036854775807", 2, "-workers 9223372036854775807: at least 1 and at most 256, or 0 for none"},
+		{"train -batch 9223372036854775807", 2, "at most 65,536"},
+		{"train -lr 1e300", 2, "-lr 1e+300: at least 1e-12 and at most 1,000,000, or 0 for the model's own"},
+		{"train -lr 1e-45", 2, "-lr 1e-45"},
+		{"train -decay 1e30", 2, "-decay 1e+30"},
+		{"train -seed 18446744073709551616", 2, "out of range"},
+		{"train -limit 9223372036854775807", 2, "-limit 9223372036854775807"},
+		{"train -step 9223372036854775807", 2, "-step 9223372036854775807"},
+		{"train -test-limit 9223372036854775807", 2, "-test-limit 9223372036854775807"},
+		{"predict -top 9223372036854775807 x.png", 2, "-top 9223372036854775807"},
+		{"verify -batch 9223372036854775807", 2, "-batch 9223372036854775807: at least 1 and at most 65,536"},
+		{"summary -batch 9223372036854775807", 2, "-batch 9223372036854775807"},
+		{"program -batch 9223372036854775807", 2, "-batch 9223372036854775807"},
+		{"bench -threads 1000000", 2, "-threads 1000000: at least 1 and at most 1,024"},
+		{"bench -layers lenet -batch 9223372036854775807", 2, "-batch 9223372036854775807"},
+		{"train -out " + junk, 1, "junk.safetensors is no folder for a run: it is a file"},
+		{"train -out " + junk + "/run", 1, "junk.safetensors"},
+		{"train -out " + dir, 1, "is no folder of a run: it holds"},
+		{"train -resume -out " + junk, 1, "junk.safetensors"},
+		{"eval -weights " + dir, 1, "a folder, not a regular file"},
+		{"predict -weights /dev/null x.png", 1, "/dev/null"},
 		{"train -lr NaN", 2, "-lr NaN"},
 		{"train -lr -1", 2, "-lr -1"},
 		{"train -limit -1", 2, "-limit -1"},
@@ -170,7 +193,7 @@ func TestARunThatStoppedGoesOnBitForBit(t *testing.T) {
 	defer cancel()
 	var errs bytes.Buffer
 	out := &trigger{text: "epoch 1/3", cancel: cancel}
-	require.Equal(t, 1, run(ctx, append([]string{"train"}, at("parts", "-epochs", "3")...), out, &errs))
+	require.Equal(t, 1, run(ctx, "demo", append([]string{"train"}, at("parts", "-epochs", "3")...), out, &errs))
 	require.Contains(t, errs.String(), "stopped at a whole step and saved")
 	require.NotEqual(t, weights(t, filepath.Join(dir, "whole")), weights(t, filepath.Join(dir, "parts")))
 	train([]string{"-resume", "-workers", "3", "-out", filepath.Join(dir, "parts")})
@@ -260,7 +283,7 @@ func TestTrainThenEvalThenPredict(t *testing.T) {
 	// A second run in the same folder moves the first aside.
 	status, out, errs = demo(context.Background(), "train", "-epochs", "1", "-limit", "64", "-out", folder)
 	require.Zero(t, status, errs)
-	require.Contains(t, out, "moving the earlier run")
+	require.Contains(t, out, "the earlier run in "+folder+" has been moved to "+folder+"-1\n")
 	require.Equal(t, 1, len(glob(t, folder+"-1/model.safetensors")))
 
 	// Weights of another model are refused by the names of the parameters that differ.

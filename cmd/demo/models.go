@@ -157,9 +157,6 @@ func (p choice) subject() (s subject, err error) {
 	if s.engine, err = findEngine(*p.engine); err != nil {
 		return s, err
 	}
-	if s.batch < 1 {
-		return s, usagef("-batch %d: at least 1", s.batch)
-	}
 	return s, nil
 }
 

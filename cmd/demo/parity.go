@@ -22,8 +22,8 @@ var precisions = []shape.DType{shape.Float32, shape.Float64}
 // parityCommand compares with PyTorch: everything, or what the flags pick.
 func parityCommand(ctx context.Context, c *call) error {
 	engineName := c.String("engine", "cpu", "one of "+list(engines()))
-	op := c.String("op", "", "the cases of this `op` alone, such as Conv2D")
-	model := c.String("model", "", "this `model` alone, lenet or alexnet")
+	op := c.String("op", "", "only the cases of this `op`, such as Conv2D")
+	model := c.String("model", "", "only this `model`, lenet or alexnet")
 	curve := c.String("curve", "", "train LeNet as PyTorch did instead, and draw both into this `file`.png")
 	if err := c.parse(false); err != nil {
 		return err
@@ -32,7 +32,7 @@ func parityCommand(ctx context.Context, c *call) error {
 	if err != nil {
 		return err
 	}
-	p := parityRun{engine: e, out: c.stdout}
+	p := parityRun{engine: e, out: c.stdout, lists: c.line("parity")}
 	if *curve != "" {
 		return p.draw(ctx, *curve)
 	}
@@ -54,6 +54,7 @@ func parityCommand(ctx context.Context, c *call) error {
 type parityRun struct {
 	engine   engine.Engine
 	out      io.Writer
+	lists    string // the command line that lists the ops
 	failed   int
 	winograd bool // a network was computed so
 }
@@ -111,7 +112,7 @@ func (p *parityRun) cases(ctx context.Context, op string) error {
 		fmt.Fprintf(w, "%s\t%v\n", p.columns(errs, len(c.Grads) > 0), c)
 	}
 	if !found {
-		return usagef("no op %q is compared; demo parity lists them", op)
+		return usagef("no op %q is compared; %s lists them", op, p.lists)
 	}
 	return w.Flush()
 }

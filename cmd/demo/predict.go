@@ -9,6 +9,7 @@ import (
 	"github.com/plexaura/plexaura/data"
 	"github.com/plexaura/plexaura/data/mnist"
 	"github.com/plexaura/plexaura/data/picture"
+	"github.com/plexaura/plexaura/internal/plain"
 )
 
 func predict(ctx context.Context, c *call) error {
@@ -19,9 +20,6 @@ func predict(ctx context.Context, c *call) error {
 	}
 	if c.NArg() == 0 {
 		return usagef("no picture; give the path of a PNG or JPEG file")
-	}
-	if *top < 1 {
-		return usagef("-top %d: at least 1", *top)
 	}
 	w, err := pick.load()
 	if err != nil {
@@ -42,9 +40,11 @@ func predict(ctx context.Context, c *call) error {
 		}
 		var classes []string
 		for _, k := range p.Top(*top, probabilities) {
-			classes = append(classes, fmt.Sprintf("%s %.2f%%", k.Name, 100*k.Probability))
+			classes = append(classes, fmt.Sprintf("%s %.2f%%", plain.Name(k.Name), 100*k.Probability))
 		}
-		fmt.Fprintf(c.stdout, "%s: %s\n", path, strings.Join(classes, "  "))
+		if _, err := fmt.Fprintf(c.stdout, "%s: %s\n", plain.Name(path), strings.Join(classes, "  ")); err != nil {
+			return err
+		}
 	}
 	return nil
 }

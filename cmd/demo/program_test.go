@@ -38,7 +38,7 @@ func TestALevelThatIsNoneIsOneLine(t *testing.T) {
 	self, err := os.Executable()
 	require.NoError(t, err)
 	if os.Getenv(simd.LevelVariable) == "nonsense" {
-		os.Exit(run(context.Background(), []string{"summary"}, os.Stdout, os.Stderr))
+		os.Exit(run(context.Background(), "demo", []string{"summary"}, os.Stdout, os.Stderr))
 	}
 	cmd := exec.Command(self, "-test.run=^"+t.Name()+"$")
 	cmd.Env = append(os.Environ(), simd.LevelVariable+"=nonsense")
@@ -48,7 +48,7 @@ func TestALevelThatIsNoneIsOneLine(t *testing.T) {
 	require.ErrorAs(t, cmd.Run(), &status)
 	require.Equal(t, 2, status.ExitCode())
 	require.Empty(t, out.String())
-	require.Regexp(t, `^demo: simd: PLEXAURA_SIMD is "nonsense"; this processor has generic[^\n]*\n$`, errs.String())
+	require.Regexp(t, `^demo summary: simd: PLEXAURA_SIMD is "nonsense"; this processor has generic[^\n]*\n$`, errs.String())
 }
 
 // Compiling a training step and lowering it for a batch size.

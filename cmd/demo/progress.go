@@ -3,54 +3,87 @@ package main
 import (
 	"fmt"
 	"io"
-	"os"
 	"strings"
 	"time"
-
-	"golang.org/x/term"
 
 	"github.com/plexaura/plexaura/train"
 )
 
 // progress shows a run: a bar on a terminal, a line an epoch elsewhere.
 type progress struct {
-	out    io.Writer
-	bar    bool
-	epochs int
-	shown  time.Time
-	width  int // of the bar on the screen
+	out     io.Writer
+	columns func() int // of the terminal, which may change; 0 for none
+	epochs  int
+	shown   time.Time
+	width   int // of what is on the line of the bar
 }
 
-func newProgress(out io.Writer, epochs int) *progress {
-	f, ok := out.(*os.File)
-	return &progress{out: out, epochs: epochs, bar: ok && term.IsTerminal(int(f.Fd()))}
+func newProgress(out *output, epochs int) *progress {
+	return &progress{out: out, columns: out.columns, epochs: epochs}
 }
 
 // often bounds how often the bar is drawn.
 const often = 100 * time.Millisecond
 
 func (p *progress) step(s train.Step) error {
-	if !p.bar || time.Since(p.shown) < often && s.Batch < s.Batches {
+	if time.Since(p.shown) < often && s.Batch < s.Batches {
+		return nil
+	}
+	columns := p.columns()
+	if columns == 0 {
 		return nil
 	}
 	p.shown = time.Now()
-	rate := float64(s.Timed) / max(s.Seconds, 1e-9)
-	left := time.Duration(s.Seconds / float64(max(s.Batch, 1)) * float64(s.Batches-s.Batch+(p.epochs-s.Epoch)*s.Batches) * float64(time.Second))
-	p.draw(fmt.Sprintf("epoch %d/%d %s %6.0f images/s  loss %.4f  ETA %s", s.Epoch, p.epochs, bar(s.Batch, s.Batches), rate, s.SoFar.Loss(), left.Round(time.Second)))
-	return nil
+	return p.draw(p.line(s, columns-1), columns-1) // the last column would begin a new line
 }
 
-// bar is 24 characters that fill up.
-func bar(done, all int) string {
-	const width = 24
-	full := width * done / max(all, 1)
+// line says where the run stands in at most so many columns: what is least wanted goes first, and
+// the bar takes what is left.
+func (p *progress) line(s train.Step, room int) string {
+	rate := float64(s.Timed) / max(s.Seconds, 1e-9)
+	ahead := float64(s.Batches-s.Batch) + float64(p.epochs-s.Epoch)*float64(s.Batches)
+	parts := []string{
+		fmt.Sprintf("epoch %d/%d", s.Epoch, p.epochs),
+		fmt.Sprintf("  loss %.4f", s.SoFar.Loss()),
+		"  ETA " + duration(s.Seconds/float64(max(s.Batch, 1))*ahead),
+		fmt.Sprintf(" %6.0f images/s", rate),
+	}
+	const least, most, frame = 6, 24, 3 // of the bar, and its brackets and space
+	for len(parts) > 1 && len(strings.Join(parts, ""))+least+frame > room {
+		parts = parts[:len(parts)-1]
+	}
+	text := strings.Join(parts, "")
+	if width := min(most, room-len(text)-frame); width >= least {
+		parts[0] += " " + bar(s.Batch, s.Batches, width)
+	}
+	if len(parts) == 4 { // as it is read: speed, loss, time
+		parts[1], parts[2], parts[3] = parts[3], parts[1], parts[2]
+	}
+	text = strings.Join(parts, "")
+	return text[:max(0, min(len(text), room))]
+}
+
+// duration prints seconds in whole ones.
+func duration(seconds float64) string {
+	const longest = 1000 * 24 * time.Hour
+	if !(seconds < longest.Seconds()) {
+		return "long"
+	}
+	return time.Duration(seconds * float64(time.Second)).Round(time.Second).String()
+}
+
+// bar is so many characters that fill up.
+func bar(done, all, width int) string {
+	full := min(width, width*done/max(all, 1))
 	return "[" + strings.Repeat("=", full) + strings.Repeat(" ", width-full) + "]"
 }
 
-// draw replaces the bar on the screen.
-func (p *progress) draw(line string) {
-	fmt.Fprintf(p.out, "\r%s%s", line, strings.Repeat(" ", max(0, p.width-len(line))))
+// draw replaces what is on the line. What it was longer by is blanked, as far as there is room.
+func (p *progress) draw(line string, room int) error {
+	blank := max(0, min(p.width, room)-len(line))
 	p.width = len(line)
+	_, err := fmt.Fprintf(p.out, "\r%s%s", line, strings.Repeat(" ", blank))
+	return err
 }
 
 func (p *progress) epoch(e train.Epoch) error {
@@ -66,8 +99,7 @@ func (p *progress) epoch(e train.Epoch) error {
 // end removes the bar.
 func (p *progress) end() {
 	if p.width > 0 {
-		p.draw("")
-		fmt.Fprint(p.out, "\r")
-		p.width = 0
+		_ = p.draw("", p.columns()-1)
+		_, _ = fmt.Fprint(p.out, "\r")
 	}
 }

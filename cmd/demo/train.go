@@ -7,17 +7,18 @@ import (
 	"errors"
 	"flag"
 	"fmt"
-	"io"
-	"math"
+	"maps"
 	"os"
 	"path/filepath"
+	"slices"
 	"time"
 
-	"github.com/plexaura/plexaura/data"
 	"github.com/plexaura/plexaura/engine"
+	"github.com/plexaura/plexaura/internal/plain"
 	"github.com/plexaura/plexaura/optim"
 	"github.com/plexaura/plexaura/train"
 	"github.com/plexaura/plexaura/viz"
+	"github.com/plexaura/plexaura/vm"
 )
 
 // settings are what decides the result of a run; they are kept in its folder.
@@ -42,7 +43,32 @@ type settings struct {
 }
 
 func trainCommand(ctx context.Context, c *call) error {
-	var s settings
+	r := trainRun{call: c}
+	resume := r.declare()
+	if err := c.parse(false); err != nil {
+		return err
+	}
+	if r.folder == "" {
+		r.folder = filepath.Join("runs", r.settings.Model)
+	}
+	if err := r.take(ctx, *resume); err != nil {
+		return err
+	}
+	defer r.lock.Close()
+	ds, err := await(ctx, func() (splits, error) {
+		return loadData(r.settings.Data, r.recipe.from(r.model.image), r.model.image, r.model.preprocess)
+	})
+	if err != nil {
+		return err
+	}
+	r.data = ds
+	r.data.limit(r.settings.Limit, r.settings.Test)
+	return r.train(ctx)
+}
+
+// declare declares the flags.
+func (r *trainRun) declare() (resume *bool) {
+	c, s := r.call, &r.settings
 	c.StringVar(&s.Model, "model", "lenet", "one of "+list(models()))
 	c.StringVar(&s.Data, "data", "mnist", dataUsage)
 	c.IntVar(&s.Epochs, "epochs", 8, "passes over the training images, in total")
@@ -53,66 +79,65 @@ func trainCommand(ctx context.Context, c *call) error {
 	c.Float64Var(&s.Gamma, "gamma", 0, "see -step; 0 is the model's own")
 	c.Uint64Var(&s.Seed, "seed", 1, "fixes initialisation, shuffling and augmentation")
 	c.StringVar(&s.Augment, "augment", "none", "how training images are changed at random: "+list(recipes()))
-	workers := c.Int("workers", 1, "goroutines that load images ahead; 0 is none")
+	c.IntVar(&r.workers, "workers", 1, "goroutines that load images ahead; 0 is none")
 	c.StringVar(&s.Engine, "engine", "cpu", "one of "+list(engines()))
 	c.StringVar(&s.VM, "vm", "plexaura", "what computes losses and gradients: plexaura, or gorgonia, whose TapeMachine leaves the engine the updates")
-	c.IntVar(&s.Limit, "limit", 0, "train on the first `N` images alone; 0 is all")
-	c.IntVar(&s.Test, "test-limit", 0, "validate and test on the first `N` images of each alone; 0 is all")
+	c.IntVar(&s.Limit, "limit", 0, "train on only the first `N` images; 0 is all")
+	c.IntVar(&s.Test, "test-limit", 0, "validate and test on only the first `N` images of each; 0 is all")
 	c.Float64Var(&s.Decay, "decay", 0, "weight decay, such as 5e-4: adds so much of a parameter to its gradient")
-	out := c.String("out", "", "run `folder` (default runs/MODEL)")
-	resume := c.Bool("resume", false, "go on with the run in -out")
-	if err := c.parse(false); err != nil {
-		return err
-	}
-	folder := *out
-	if folder == "" {
-		folder = filepath.Join("runs", s.Model)
-	}
-	var from *train.Checkpoint
-	if *resume {
-		var err error
-		if from, err = s.takeUp(c.FlagSet, folder); err != nil {
+	c.StringVar(&r.folder, "out", "", "run `folder` (default runs/MODEL)")
+	return c.Bool("resume", false, "go on with the run in -out")
+}
+
+// take checks the settings and takes the folder, with the checkpoint in it where that is to go on.
+func (r *trainRun) take(ctx context.Context, resume bool) (err error) {
+	if !resume {
+		if err := r.choose(); err != nil {
 			return err
 		}
+		r.lock, err = train.LockFolder(r.folder)
+		return err
 	}
+	file := filepath.Join(r.folder, train.CheckpointFile)
+	if _, err := os.Stat(file); err != nil { // nor is the folder made then
+		return fmt.Errorf("-resume: %w", err)
+	}
+	if r.lock, err = train.LockFolder(r.folder); err != nil {
+		return err
+	}
+	r.from, err = await(ctx, func() (*train.Checkpoint, error) { return train.LoadCheckpoint(file) })
+	if err == nil {
+		err = r.takeUp()
+	}
+	if err == nil {
+		err = r.choose()
+	}
+	if err != nil {
+		r.lock.Close()
+	}
+	return err
+}
+
+// choose finds what the settings name.
+func (r *trainRun) choose() (err error) {
+	s := &r.settings
 	if err := s.check(); err != nil {
 		return err
 	}
-	if *workers < 0 {
-		return usagef("-workers %d: at least 0", *workers)
-	}
-	m, err := findModel(s.Model)
-	if err != nil {
+	if r.model, err = findModel(s.Model); err != nil {
 		return err
 	}
-	e, err := findEngine(s.Engine)
-	if err != nil {
+	if r.engine, err = findEngine(s.Engine); err != nil {
 		return err
 	}
-	derive, err := findVM(s.VM)
-	if err != nil {
+	if r.derive, err = findVM(s.VM); err != nil {
 		return err
 	}
-	if err := s.fill(m); err != nil {
+	if err := s.fill(r.model); err != nil {
 		return err
 	}
-	how, err := findRecipe(cmp.Or(s.Augment, "none"))
-	if err != nil {
-		return err
-	}
-	ds, err := loadData(s.Data, how.from(m.image), m.image, m.preprocess)
-	if err != nil {
-		return err
-	}
-	ds.limit(s.Limit, s.Test)
-	r := trainRun{settings: s, model: m, engine: e, derive: derive, data: ds, folder: folder, from: from, out: c.stdout}
-	r.augment, r.workers = how.augment(m.image.Int(1)), *workers
-	if from == nil {
-		if err := r.makeRoom(); err != nil {
-			return err
-		}
-	}
-	return r.train(ctx)
+	r.recipe, err = findRecipe(cmp.Or(s.Augment, "none"))
+	return err
 }
 
 // fill puts the model's own settings where none are given.
@@ -128,136 +153,125 @@ func (s *settings) fill(m model) error {
 	return nil
 }
 
-// check refuses settings that cannot be trained with.
+// check refuses settings that cannot be trained with; those of a run may be from anywhere.
 func (s settings) check() error {
-	switch {
-	case s.Epochs < 1:
-		return usagef("-epochs %d: at least 1", s.Epochs)
-	case s.Batch < 1:
-		return usagef("-batch %d: at least 1", s.Batch)
-	case s.LR < 0 || math.IsNaN(s.LR) || math.IsInf(s.LR, 0):
-		return usagef("-lr %v: a positive number", s.LR)
-	case s.Schedule != "" && schedules()[s.Schedule] == nil:
+	for _, name := range slices.Sorted(maps.Keys(spans())) {
+		if err := checkNumber(name, s.value(name)); err != nil {
+			return err
+		}
+	}
+	if s.Schedule != "" && schedules()[s.Schedule] == nil {
 		return usagef("no schedule %q; there are %s", s.Schedule, list(schedules()))
-	case s.Step < 0:
-		return usagef("-step %d: at least 1 epoch, or 0 for the model's own", s.Step)
-	case s.Gamma < 0 || s.Gamma > 1 || math.IsNaN(s.Gamma):
-		return usagef("-gamma %v: a number above 0 and up to 1", s.Gamma)
-	case s.Decay < 0 || math.IsNaN(s.Decay) || math.IsInf(s.Decay, 0):
-		return usagef("-decay %v: a positive number, or 0 for none", s.Decay)
-	case s.Limit < 0:
-		return usagef("-limit %d: at least 1, or 0 for all", s.Limit)
-	case s.Test < 0:
-		return usagef("-test-limit %d: at least 1, or 0 for all", s.Test)
 	}
 	return nil
 }
 
-// takeUp loads the checkpoint in folder and its settings. Flags may change the number of
-// epochs, the engine and the VM; others that differ are an error, since the run would be another.
-func (s *settings) takeUp(flags *flag.FlagSet, folder string) (*train.Checkpoint, error) {
-	from, err := train.LoadCheckpoint(filepath.Join(folder, train.CheckpointFile))
-	if err != nil {
-		return nil, fmt.Errorf("-resume: %w", err)
-	}
+// takeUp takes up the settings of the checkpoint. Flags may change the number of epochs, the
+// engine and the VM; others that differ are an error, since the run would be another.
+func (r *trainRun) takeUp() error {
 	var old settings
-	if err := json.Unmarshal(from.Settings, &old); err != nil {
-		return nil, fmt.Errorf("-resume: the settings in %s: %w", folder, err)
+	if err := json.Unmarshal(r.from.Settings, &old); err != nil {
+		return fmt.Errorf("-resume: the settings in %s: %w", r.folder, err)
 	}
-	given := *s
+	given := r.settings
 	old.VM, old.Schedule = cmp.Or(old.VM, given.VM), cmp.Or(old.Schedule, bySteps) // a run of an earlier version has none
-	*s = old
+	if err := old.check(); err != nil {
+		return fmt.Errorf("-resume: the settings in %s: %v", r.folder, err)
+	}
+	r.settings = old
 	var conflict error
-	flags.Visit(func(f *flag.Flag) {
+	r.call.Visit(func(f *flag.Flag) {
 		switch f.Name {
 		case "epochs":
-			if old.Schedule != bySteps && given.Epochs != old.Epochs && conflict == nil {
-				conflict = usagef("-resume: the learning rate of the run in %s has its end after %d epochs, -schedule %s; leave -epochs out, or begin a new run", folder, old.Epochs, old.Schedule)
-			}
-			s.Epochs = given.Epochs
+			r.settings.Epochs = given.Epochs
+			conflict = cmp.Or(conflict, r.epochsOf(old, given.Epochs))
 		case "engine":
-			s.Engine = given.Engine
+			r.settings.Engine = given.Engine
 		case "vm":
-			s.VM = given.VM
+			r.settings.VM = given.VM
 		case "model", "data", "batch", "lr", "schedule", "step", "gamma", "decay", "seed", "limit", "test-limit", "augment":
 			if given.value(f.Name) != old.value(f.Name) && conflict == nil {
-				conflict = usagef("-resume: the run in %s has -%s %v, not %v; leave the flag out, or begin a new run", folder, f.Name, old.value(f.Name), given.value(f.Name))
+				conflict = usagef("-resume: the run in %s has -%s %v, not %v; leave the flag out, or begin a new run", r.folder, f.Name, old.value(f.Name), given.value(f.Name))
 			}
 		}
 	})
-	return from, conflict
+	return conflict
 }
 
-// value is the setting that a flag sets.
+// epochsOf refuses another number of epochs where the run cannot have it.
+func (r *trainRun) epochsOf(old settings, epochs int) error {
+	done := len(r.from.Progress.Epochs)
+	switch begun := r.from.Progress.Batch > 0; {
+	case old.Schedule != bySteps && epochs != old.Epochs:
+		return usagef("-resume: the learning rate of the run in %s has its end after %d epochs, -schedule %s; leave -epochs out, or begin a new run", r.folder, old.Epochs, old.Schedule)
+	case epochs < done:
+		return usagef("-resume: the run in %s has %d epochs already, and -epochs %d is the total; give more, or leave it out", r.folder, done, epochs)
+	case epochs == done && begun:
+		return usagef("-resume: the run in %s is in epoch %d already, and -epochs %d is the total; give more, or leave it out", r.folder, done+1, epochs)
+	}
+	return nil
+}
+
+// value is the setting that a flag sets; nil for a flag that sets none.
 func (s settings) value(flag string) any {
 	return map[string]any{
 		"model": s.Model, "data": s.Data, "batch": s.Batch, "lr": s.LR, "schedule": s.Schedule, "step": s.Step, "gamma": s.Gamma, "decay": s.Decay,
-		"seed": s.Seed, "limit": s.Limit, "test-limit": s.Test, "augment": cmp.Or(s.Augment, "none"),
+		"seed": s.Seed, "limit": s.Limit, "test-limit": s.Test, "augment": cmp.Or(s.Augment, "none"), "epochs": s.Epochs,
 	}[flag]
 }
 
-// trainRun is one use of the train command, checked and loaded.
+// trainRun is one use of the train command.
 type trainRun struct {
+	call     *call
 	settings settings
 	model    model
 	engine   engine.Engine
 	derive   train.Deriver // nil: our VM
-	data     splits
-	augment  data.Augmentation // nil for none
+	recipe   recipe
 	workers  int
+	data     splits
 	folder   string
-	from     *train.Checkpoint
-	out      io.Writer
+	lock     *train.FolderLock // of the folder, until the command ends
+	from     *train.Checkpoint // to be resumed
 }
 
-// makeRoom moves an earlier run in the folder aside, so that nothing is lost.
-func (r trainRun) makeRoom() error {
-	if _, err := os.Stat(filepath.Join(r.folder, train.CheckpointFile)); errors.Is(err, os.ErrNotExist) {
-		return nil
-	}
-	for i := 1; ; i++ {
-		aside := fmt.Sprintf("%s-%d", filepath.Clean(r.folder), i)
-		if _, err := os.Stat(aside); err == nil {
-			continue
-		}
-		fmt.Fprintf(r.out, "moving the earlier run in %s to %s\n", r.folder, aside)
-		return os.Rename(r.folder, aside)
-	}
-}
-
-func (r trainRun) schedule() optim.Schedule {
+func (r *trainRun) schedule() optim.Schedule {
 	perEpoch := (r.data.train.Len()-1)/r.settings.Batch + 1
 	return schedules()[r.settings.Schedule](r.settings, perEpoch)
 }
 
-func (r trainRun) train(ctx context.Context) error {
+// printf prints to the standard output.
+func (r *trainRun) printf(format string, args ...any) error {
+	_, err := fmt.Fprintf(r.call.stdout, format, args...)
+	return err
+}
+
+func (r *trainRun) train(ctx context.Context) error {
 	s := r.settings
-	fmt.Fprintf(r.out, "%s on %s: %d images to train on, %d for validation, seed %d, %sengine %s, into %s\n",
-		s.Model, s.Data, r.data.train.Len(), r.data.validation.Len(), s.Seed, r.others(), r.engine.Name(), r.folder)
-	workers := r.workers
-	if workers == 0 {
-		workers = -1
+	err := r.printf("%s on %s: %d images to train on, %d for validation, seed %d, %sengine %s, into %s\n",
+		s.Model, plain.Name(s.Data), r.data.train.Len(), r.data.validation.Len(), s.Seed, r.others(), r.engine.Name(), plain.Name(r.folder))
+	if err != nil {
+		return err
 	}
-	show := newProgress(r.out, s.Epochs)
+	show := newProgress(r.call.stdout, s.Epochs)
 	start := time.Now()
-	result, err := train.Fit(ctx, train.Config{
-		Model: r.model.layer(r.data.train.Info()), Name: s.Model, Loss: r.model.loss,
-		Train: r.data.train, Validation: r.data.validation,
-		Engine: r.engine, Derive: r.derive,
-		Optimizer: optim.Recipe{Rule: optim.SGD{LR: s.LR, Momentum: .9, WeightDecay: s.Decay}, Schedule: r.schedule()},
-		Epochs:    s.Epochs, Batch: s.Batch, Seed: s.Seed,
-		Augment: r.augment, Workers: workers,
-		Resume: r.from, Folder: r.folder, Settings: s,
-		OnStep: show.step, OnEpoch: show.epoch,
-	})
+	result, err := train.Fit(ctx, r.config(show))
 	show.end()
-	if result != nil && len(result.Epochs) > 0 {
+	if result == nil {
+		return err
+	}
+	if result.Earlier != "" {
+		if err := r.printf("the earlier run in %s has been moved to %s\n", plain.Name(r.folder), plain.Name(result.Earlier)); err != nil {
+			return err
+		}
+	}
+	if len(result.Epochs) > 0 && (result.Saved || errors.Is(err, vm.ErrNotFinite)) {
 		if err := r.drawCurves(result.Epochs); err != nil {
 			return err
 		}
 	}
-	if errors.Is(err, context.Canceled) && result != nil {
-		return fmt.Errorf("stopped at a whole step and saved; go on with: demo train -resume -out %s", r.folder)
+	if errors.Is(err, context.Canceled) {
+		return r.stopped(result, err)
 	}
 	if err != nil {
 		return err
@@ -265,8 +279,38 @@ func (r trainRun) train(ctx context.Context) error {
 	return r.finish(ctx, result, time.Since(start))
 }
 
+func (r *trainRun) config(show *progress) train.Config {
+	s, side := r.settings, r.model.image.Int(1)
+	workers := r.workers
+	if workers == 0 {
+		workers = -1
+	}
+	return train.Config{
+		Model: r.model.layer(r.data.train.Info()), Name: s.Model, Loss: r.model.loss,
+		Train: r.data.train, Validation: r.data.validation,
+		Engine: r.engine, Derive: r.derive,
+		Optimizer: optim.Recipe{Rule: optim.SGD{LR: s.LR, Momentum: .9, WeightDecay: s.Decay}, Schedule: r.schedule()},
+		Epochs:    s.Epochs, Batch: s.Batch, Seed: s.Seed,
+		Augment: r.recipe.augment(side), Workers: workers,
+		Resume: r.from, Lock: r.lock, Settings: s,
+		OnStep: show.step, OnEpoch: show.epoch,
+	}
+}
+
+// stopped says what an interrupted run leaves in its folder.
+func (r *trainRun) stopped(result *train.Result, err error) error {
+	p := result.Checkpoint.Progress
+	switch {
+	case result.Saved:
+		return fmt.Errorf("stopped at a whole step and saved; go on with: %s", r.call.line("train", "-resume", "-out", r.folder))
+	case len(p.Epochs) == 0 && p.Batch == 0:
+		return fmt.Errorf("stopped before the first step; nothing is saved, and %s is as it was", r.folder)
+	}
+	return err // it could not be saved
+}
+
 // others names what computes besides the engine.
-func (r trainRun) others() string {
+func (r *trainRun) others() string {
 	if r.derive == nil {
 		return ""
 	}
@@ -274,15 +318,16 @@ func (r trainRun) others() string {
 }
 
 // finish tests the trained model, once.
-func (r trainRun) finish(ctx context.Context, result *train.Result, took time.Duration) error {
+func (r *trainRun) finish(ctx context.Context, result *train.Result, took time.Duration) error {
 	p, err := train.NewPredictor(r.model.layer(r.data.train.Info()), result.Checkpoint, r.engine)
 	if err != nil {
 		return err
 	}
 	ds, name := r.data.last()
-	ev, err := p.Evaluate(ctx, ds, r.model.loss)
-	if ctx.Err() != nil {
-		return fmt.Errorf("stopped while testing; the trained weights are saved, test them with: demo eval -weights %s", filepath.Join(r.folder, train.CheckpointFile))
+	ev, err := await(ctx, func() (train.Evaluation, error) { return p.Evaluate(ctx, ds, r.model.loss) })
+	if errors.Is(err, errInterrupted) {
+		return fmt.Errorf("stopped while testing; the trained weights are saved, test them with: %s",
+			r.call.line("eval", "-weights", filepath.Join(r.folder, train.CheckpointFile)))
 	}
 	if err != nil {
 		return err
@@ -290,16 +335,18 @@ func (r trainRun) finish(ctx context.Context, result *train.Result, took time.Du
 	if err := drawConfusion(filepath.Join(r.folder, "confusion.png"), r.settings.Model, p.Info().Classes, ev); err != nil {
 		return err
 	}
-	fmt.Fprintf(r.out, "%s: loss %.4f, %s, after %.1f s\n", name, ev.Loss(), accuracyLine(ev), took.Seconds())
-	fmt.Fprintf(r.out, "saved in %s: %s, %s, %s, curves.png, confusion.png\n", r.folder, train.CheckpointFile, train.MetricsFile, train.SettingsFile)
-	return nil
+	if err := r.printf("%s: loss %.4f, %s, after %.1f s\n", name, ev.Loss(), accuracyLine(ev), took.Seconds()); err != nil {
+		return err
+	}
+	return r.printf("saved in %s: %s, %s, %s, curves.png, confusion.png\n",
+		plain.Name(r.folder), train.CheckpointFile, train.MetricsFile, train.SettingsFile)
 }
 
 func accuracyLine(e train.Evaluation) string {
 	return fmt.Sprintf("accuracy %.4f (%d/%d)", e.Accuracy(), e.Correct, e.Labels)
 }
 
-func (r trainRun) drawCurves(epochs []train.Epoch) error {
+func (r *trainRun) drawCurves(epochs []train.Epoch) error {
 	training, validation := curve{name: "training"}, curve{name: "validation"}
 	for _, e := range epochs {
 		training.add(e.Number, e.Train)

@@ -110,7 +110,7 @@ func TestAFileThatPyTorchWrites(t *testing.T) {
 	var want []float64
 	require.NoError(t, json.Unmarshal(text, &want))
 
-	c := newCall(command{name: "predict"}, []string{"-model", "alexnet", "-weights", path}, io.Discard)
+	c := newCall(command{name: "predict"}, []string{"-model", "alexnet", "-weights", path}, newOutput(io.Discard))
 	pick := c.pickWeights()
 	require.NoError(t, c.parse(false))
 	w, err := pick.load()

@@ -139,19 +139,27 @@ func TestElasticTakesPixelsWhereItSays(t *testing.T) {
 }
 
 func TestElasticHasTheSpreadItSays(t *testing.T) {
-	m := image{1, 64, 64}
-	f := Elastic{Sigma: 4, Alpha: 34}.newField(m)
-	sum, squares, n := 0.0, 0.0, 0.0
-	for example := range 100 {
-		for i, v := range f.draw(data.NewRand(1, 0, example)) {
-			if y, x := i/(2*m.w), i%m.w; y < 16 || y >= 48 || x < 16 || x >= 48 {
-				continue
+	for _, c := range []struct {
+		e    Elastic
+		want float64 // Alpha/(2 sqrt(3 pi) Sigma) pixels
+	}{
+		{Elastic{Sigma: 4, Alpha: 34}, 1.385},
+		{MNIST()[0].(Elastic), .815}, // strokes are two pixels wide
+	} {
+		m := image{1, 64, 64}
+		f := c.e.newField(m)
+		sum, squares, n := 0.0, 0.0, 0.0
+		for example := range 100 {
+			for i, v := range f.draw(data.NewRand(1, 0, example)) {
+				if y, x := i/(2*m.w), i%m.w; y < 16 || y >= 48 || x < 16 || x >= 48 {
+					continue
+				}
+				sum, squares, n = sum+float64(v), squares+float64(v)*float64(v), n+1
 			}
-			sum, squares, n = sum+float64(v), squares+float64(v)*float64(v), n+1
 		}
+		require.InDelta(t, 0, sum/n, .1)
+		require.InEpsilon(t, c.want, math.Sqrt(squares/n), .04)
 	}
-	require.InDelta(t, 0, sum/n, .1)
-	require.InDelta(t, .1629*34/4, math.Sqrt(squares/n), .05) // 1/(2 sqrt(3 pi))
 }
 
 // Every place is met about equally often, and shows what is there.

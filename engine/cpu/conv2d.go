@@ -48,12 +48,8 @@ func planes[T shape.Float](v []T, i, size int) []T { return v[i*size:] }
 // columns returns the range of windows of a row in which tap b meets the image.
 func (g *conv) columns(b int) (lo, hi int) {
 	at, stride := b*g.dilation[1]-g.before[1], g.stride[1]
-	if at < 0 {
-		lo = min((-at+stride-1)/stride, g.out[1])
-	}
-	if room := g.in[1] - at; room > 0 {
-		hi = min((room+stride-1)/stride, g.out[1])
-	}
+	lo = max(min(ceilDiv(-at, stride), g.out[1]), 0)
+	hi = min(ceilDiv(g.in[1]-at, stride), g.out[1])
 	return lo, max(lo, hi)
 }
 

@@ -34,6 +34,7 @@ var (
 
 	_ engine.ConvPooler   = Engine{}
 	_ engine.WindowSummer = Engine{}
+	_ engine.Accumulator  = Engine{}
 )
 
 const name = "cpu"
@@ -46,6 +47,9 @@ type Option func(*Engine)
 // 1e-5 and 2e-5 where the algorithm is used, F(4x4,3x3), F(2x2,5x5), or F(4,5) in lanes, which multiplies up to four times less often.
 // float64 never uses it.
 func ExactConv(e *Engine) { e.exact = true }
+
+// AtLevel takes the kernels of a level, one of [simd.Levels], for tests that compare them.
+func AtLevel(l simd.Level) Option { return func(e *Engine) { e.simd = simd.With(l) } }
 
 // New returns the engine with the fastest kernels that this processor runs.
 func New(options ...Option) Engine {

@@ -192,6 +192,9 @@ func TestFastKernelsAreOurs(t *testing.T) {
 		"Embed": func() (engine.Bound, error) {
 			return e.BindEmbed(engine.Window{Step: [shape.MaxRank]int{1, 2}}, []shape.Type{f32(3, 2)}, f32(3, 4))
 		},
+		"AddPart": func() (engine.Bound, error) {
+			return e.BindAddPart(engine.Window{Step: [shape.MaxRank]int{1, 2}}, []shape.Type{f32(3, 2), f32(3, 4)}, f32(3, 4))
+		},
 		"Concat": func() (engine.Bound, error) {
 			return e.BindConcat(1, []shape.Type{f32(3, 2), f32(3, 4)}, f32(3, 6))
 		},

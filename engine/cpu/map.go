@@ -1,7 +1,6 @@
 package cpu
 
 import (
-	"math"
 	"slices"
 
 	"github.com/plexaura/plexaura/engine"
@@ -166,9 +165,6 @@ func (p *program) run(c *engine.Call, regs []byte, start, end int) {
 
 // reads are the arguments that step i is computed from.
 func (p *program) reads(i int) []engine.Arg {
-	if g, ok := p.reluGrad(i); ok {
-		return []engine.Arg{g.x, g.dy}
-	}
 	if a, ok := p.axpy(i); ok {
 		return []engine.Arg{a.x, a.y}
 	}
@@ -369,36 +365,6 @@ func store(to, from operand) action {
 	return func(f frame) { copy(floats(f, to), floats(f, from)) }
 }
 
-// reluGrad is a selection of dy where x > 0, and of 0 elsewhere.
-type reluGrad struct {
-	x, dy engine.Arg
-	nan   bool // dy is selected where x is NaN, too
-}
-
-// reluGrad reports whether step i is one, as gradients of rectifiers are.
-func (p *program) reluGrad(i int) (g reluGrad, ok bool) {
-	s := &p.m.Steps[i]
-	k, isStep := s.Args[0].Step()
-	if s.Fn != engine.Select || s.DType != shape.Float32 || !isStep {
-		return g, false
-	}
-	cond := &p.m.Steps[k]
-	g.x = cond.Args[0]
-	_, constant := g.x.Number()
-	if constant || !isZero(cond.Args[1]) || p.m.ComputeType(*cond, p.in) != shape.Float32 {
-		return g, false
-	}
-	switch {
-	case cond.Fn == engine.Gt && isZero(s.Args[2]):
-		g.dy = s.Args[1]
-	case cond.Fn == engine.Le && isZero(s.Args[1]):
-		g.dy, g.nan = s.Args[2], true
-	default:
-		return g, false
-	}
-	return g, true
-}
-
 // axpy is c*x + y.
 type axpy struct {
 	c    float32
@@ -440,9 +406,4 @@ func (p *program) multiple(a engine.Arg) (c float32, x engine.Arg, ok bool) {
 		}
 	}
 	return 0, x, false
-}
-
-func isZero(a engine.Arg) bool {
-	v, ok := a.Number()
-	return ok && math.Float64bits(v) == 0
 }

@@ -27,19 +27,28 @@ type span struct{ at, n, step int }
 func (p *pool) span(axis, o int) span {
 	at, step, n := o*p.Stride[axis]-p.Pad[axis][0], p.Dilation[axis], p.Kernel[axis]
 	if at < 0 {
-		skip := min((-at+step-1)/step, n)
+		skip := min(ceilDiv(-at, step), n)
 		at, n = at+skip*step, n-skip
 	}
 	room := p.in[axis] - at
-	return span{at, max(min(n, (room+step-1)/step), 0), step}
+	return span{at, max(min(n, ceilDiv(room, step)), 0), step}
 }
 
-// whole returns the range of windows along an axis that lie within the image.
+// whole returns the range of windows along an axis that lie within the image: none where they are
+// wider than it is.
 func (p *pool) whole(axis int) (lo, hi int) {
-	pad, stride := p.Pad[axis][0], p.Stride[axis]
-	lo = (pad + stride - 1) / stride
-	hi = (p.in[axis]+pad-p.Dilation[axis]*(p.Kernel[axis]-1)-1)/stride + 1
-	return min(lo, p.out[axis]), max(min(hi, p.out[axis]), min(lo, p.out[axis]))
+	pad, stride, extent := p.Pad[axis][0], p.Stride[axis], p.Dilation[axis]*(p.Kernel[axis]-1)+1
+	lo = min(ceilDiv(pad, stride), p.out[axis])
+	hi = min(ceilDiv(p.in[axis]+pad-extent+1, stride), p.out[axis])
+	return lo, max(lo, hi)
+}
+
+// ceilDiv is a/b rounded up, also for negative a; b is positive.
+func ceilDiv(a, b int) int {
+	if a > 0 {
+		return (a + b - 1) / b
+	}
+	return a / b
 }
 
 // argmaxRow sets at to the places of the maxima of a row of windows in the plane x, -1 where a
@@ -237,7 +246,8 @@ func scatter[T shape.Float](e Engine, p *pool) engine.Bound {
 	})
 }
 
-// passes reports whether the gradient of a maximum passes the ReLU, if there is one.
+// passes reports whether the gradient of a maximum passes the rectifier, if there is one, as in
+// [engine.ReLUGrad].
 func (p *pool) passes(x float64) bool { return !(p.ReLU && x <= 0) }
 
 // BindAvgPool2D implements [engine.AvgPooler].
@@ -289,15 +299,15 @@ func meanRow[T shape.Float](p *pool, c *engine.Call, plane, row int) {
 	y := nth(engine.Slice[T](c.Out[0]), plane*p.out[0]+row, p.out[1])
 	rows, all := p.span(0, row), p.counted(0, row)
 	for j := range y {
-		cols, sum := p.span(1, j), T(0)
+		cols, sum := p.span(1, j), 0.0
 		for a := range rows.n {
 			k := (rows.at+a*rows.step)*p.in[1] + cols.at
 			for range cols.n {
-				sum += x[k]
+				sum += float64(x[k])
 				k += cols.step
 			}
 		}
-		y[j] = sum / T(max(all*p.counted(1, j), 1))
+		y[j] = T(sum / float64(max(all*p.counted(1, j), 1)))
 	}
 }
 

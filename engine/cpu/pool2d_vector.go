@@ -113,24 +113,11 @@ func (w *inner) scatter(e Engine) engine.Bound {
 				}
 			}
 			if w.ReLU {
-				reluGrad32(e, dx[i:][:size], x[i:][:size])
+				e.simd.Map(simd.OpReLUGrad, dx[i:][:size], x[i:], dx[i:], 0)
 			}
 		})
 	})
 	return engine.Bound{Kernel: planes.kernel(), By: name, Alg: "vector"}
-}
-
-// reluGrad32 sets dx to 0 where x is at most 0.
-func reluGrad32(e Engine, dx, x []float32) {
-	if numbers(e, x) {
-		e.simd.Map(simd.OpReLUGrad, dx, x, dx, 0)
-		return
-	}
-	for i, v := range x {
-		if v <= 0 {
-			dx[i] = 0
-		}
-	}
 }
 
 // findPlaces returns what sets at to the places of the maxima of a plane.

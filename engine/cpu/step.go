@@ -46,15 +46,14 @@ var binaryOps = map[engine.Fn]struct{ both, right, left simd.Op }{
 
 // compile returns the loop of step i.
 func (p *program) compile(i int, s engine.Step, dst operand, args []operand) action {
-	if g, ok := p.reluGrad(i); ok {
-		return p.compileReLUGrad(g, dst, args)
-	}
 	if a, ok := p.axpy(i); ok {
 		return p.vector(simd.OpAxpy, dst, args[0], args[1], a.c)
 	}
 	switch {
 	case s.Fn == engine.Copy:
 		return p.compileCopy(dst, args[0])
+	case s.Fn == engine.ReLUGrad:
+		return p.vector(simd.OpReLUGrad, dst, args[0], args[1], 0)
 	case s.Fn == engine.Select && dst.dtype == shape.Bool:
 		return chooseBools(dst, args)
 	case s.Fn == engine.Select:
@@ -167,30 +166,6 @@ func (p *program) power(to, b, r, h []float32, quarters int) {
 	if quarters%2 == 1 {
 		p.simd.Map(simd.OpSqrt, r, h, nil, 0)
 		times(r)
-	}
-}
-
-// compileReLUGrad uses the kernel that gives 0 where x is NaN, where that is right: mostly
-// there is no NaN, and the sum is none.
-func (p *program) compileReLUGrad(g reluGrad, dst operand, args []operand) action {
-	fast := p.vector(simd.OpReLUGrad, dst, args[0], args[1], 0)
-	if !g.nan {
-		return fast
-	}
-	return func(f frame) {
-		x := floats(f, args[0])
-		if s := p.simd.Sum(x); s == s {
-			fast(f)
-			return
-		}
-		to, dy := floats(f, dst), floats(f, args[1])
-		for i, v := range x {
-			if v <= 0 {
-				to[i] = 0
-			} else {
-				to[i] = dy[i]
-			}
-		}
 	}
 }
 

@@ -35,7 +35,7 @@ func (c convPoolCase) trial(ep engine.Epilogue) trial {
 }
 
 // convPoolTable is the layers of LeNet and AlexNet in small, as far as they are pooled; windows that overlap, have
-// holes, leave rows out, are not whole, or are of padding alone; groups; strides; an empty batch.
+// holes, leave rows out, are not whole, are wider than the image, or are of padding alone; groups; strides; an empty batch.
 func convPoolTable(g *gen) (all []trial) {
 	strided, grouped := padded(plainConv, 2), padded(plainConv, 1)
 	strided.Stride = [2]int{4, 4}
@@ -51,6 +51,9 @@ func convPoolTable(g *gen) (all []trial) {
 		newConvPool(newConv(plainConv, f32, 3, 2, 3, [2]int{14, 13}, [2]int{4, 3}), odd, true),
 		newConvPool(newConv(plainConv, f64, 3, 2, 3, [2]int{14, 13}, [2]int{4, 3}), odd, false),
 		newConvPool(newConv(plainConv, f32, 0, 2, 3, [2]int{5, 5}, [2]int{2, 2}), squarePool(2, 2, 0), false),
+		newConvPool(newConv(padded(plainConv, 1), f32, 40, 2, 3, [2]int{2, 2}, [2]int{3, 3}), squarePool(3, 2, 0), true),
+		newConvPool(newConv(padded(plainConv, 1), f32, 40, 2, 3, [2]int{9, 1}, [2]int{3, 3}), squarePool(2, 2, 1), false),
+		newConvPool(newConv(padded(plainConv, 1), f64, 3, 2, 3, [2]int{2, 2}, [2]int{3, 3}), squarePool(3, 2, 0), true),
 	} {
 		for _, ep := range g.epilogues() {
 			all = append(all, c.trial(ep))
@@ -68,9 +71,11 @@ func randomConvPoolCase(g *gen, d shape.DType, n int) convPoolCase {
 	p := squarePool(1, 1, 0)
 	for i := range p.Kernel {
 		p.Dilation[i] = pick(g, 1, 1, 2)
-		p.Kernel[i] = 1 + g.IntN(min(4, (c.y.Int(2+i)-1)/p.Dilation[i]+1))
+		p.Kernel[i] = 1 + g.IntN(4)
 		p.Stride[i] = 1 + g.IntN(5)
+		missing := max(p.Dilation[i]*(p.Kernel[i]-1)+1-c.y.Int(2+i), 0) // of the image, where it is narrower
 		p.Pad[i] = [2]int{g.IntN(p.Kernel[i]), g.IntN(p.Kernel[i])}
+		p.Pad[i][1] += max(missing-p.Pad[i][0]-p.Pad[i][1], 0)
 	}
 	return newConvPool(c, p, g.bool())
 }

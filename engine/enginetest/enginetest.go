@@ -76,6 +76,7 @@ var families = []family{
 	{"Softmaxer", is[engine.Softmaxer], softmaxTable, randomSoftmax},
 	{"WindowSummer", is[engine.WindowSummer], windowSumTable, randomWindowSum},
 	{"Mover", is[engine.Mover], moveTable, randomMove},
+	{"Accumulator", is[engine.Accumulator], accumulateTable, randomAccumulate},
 	{"Indexer", is[engine.Indexer], indexTable, randomIndex},
 	{"Scanner", is[engine.Scanner], scanTable, randomScan},
 	{"Randomer", is[engine.Randomer], randomTable, randomRandom},

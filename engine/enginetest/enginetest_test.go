@@ -133,6 +133,11 @@ func (e spoiled) BindEmbed(w engine.Window, in []shape.Type, out shape.Type) (en
 	return e.bound("Mover", "Embed", in, out, b, err)
 }
 
+func (e spoiled) BindAddPart(w engine.Window, in []shape.Type, out shape.Type) (engine.Bound, error) {
+	b, err := e.Engine.BindAddPart(w, in, out)
+	return e.bound("Accumulator", "AddPart", in, out, b, err)
+}
+
 func (e spoiled) BindConcat(axis int, in []shape.Type, out shape.Type) (engine.Bound, error) {
 	b, err := e.Engine.BindConcat(axis, in, out)
 	return e.bound("Mover", "Concat", in, out, b, err)
@@ -195,6 +200,7 @@ var methods = map[string][]string{
 
 	"ConvPooler":   {"Conv2DMaxPool"},
 	"WindowSummer": {"WindowSum"},
+	"Accumulator":  {"AddPart"},
 }
 
 // failure returns what is first found wrong with e's kernels of a family.

@@ -177,6 +177,8 @@ func laneTable(g *gen) (all []trial) {
 		newPool(squarePool(2, 2, 2), f32, n, 2, [2]int{4, 4}, false), // windows of padding alone
 		newPool(odd, f32, n, 2, [2]int{9, 11}, true),
 		newPool(squarePool(2, 2, 0), f32, 0, 3, [2]int{4, 4}, false),
+		newPool(squarePool(3, 2, 0), f32, n, 2, [2]int{2, 2}, true), // windows wider than the image
+		newPool(squarePool(2, 2, 1), f32, n, 2, [2]int{5, 1}, false),
 	} {
 		all = append(all, lanePools(g, c)...)
 	}
@@ -189,6 +191,8 @@ func laneTable(g *gen) (all []trial) {
 		newConvPool(newConv(far, f32, n, 2, 3, [2]int{20, 1}, [2]int{2, 3}), squarePool(2, 2, 5), false), // windows of padding alone
 		newConvPool(newConv(plainConv, f32, n, 2, 3, [2]int{24, 13}, [2]int{4, 3}), odd, true),
 		newConvPool(newConv(padded(plainConv, 1), f32, 0, 2, 3, [2]int{5, 5}, [2]int{3, 3}), squarePool(2, 2, 0), false),
+		newConvPool(newConv(padded(plainConv, 1), f32, n, 2, 3, [2]int{2, 2}, [2]int{3, 3}), squarePool(3, 2, 0), true), // wider
+		newConvPool(newConv(padded(plainConv, 1), f32, n, 2, 3, [2]int{9, 1}, [2]int{3, 3}), squarePool(2, 2, 1), false),
 	} {
 		all = append(all, laneConvPool(g, c))
 	}

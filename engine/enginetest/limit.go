@@ -34,7 +34,7 @@ func (tr trial) candidates(in []engine.Buffer, o Options) ([]candidate, error) {
 		return nil, fmt.Errorf("a bad trial, which ref fails: %w", err)
 	}
 	all := []candidate{first}
-	if o.Flushes && !tr.limit.bits {
+	if o.Flushes && !tr.limit.bits && !tr.keeps {
 		flushed, err := tr.candidate(b, convert(in, flush))
 		if err != nil {
 			return nil, err

@@ -39,7 +39,27 @@ func mapTable(g *gen) []trial {
 			all = append(all, edgeTrials(f, n)...)
 		}
 	}
-	return append(all, mapShapes(g)...)
+	return append(append(all, mapShapes(g)...), conditionTrials()...)
+}
+
+// conditionTrials select by comparisons of numbers of which many are denormal: a condition has one
+// answer, whatever it selects.
+func conditionTrials() (all []trial) {
+	x, a, b := engine.In(0), engine.In(1), engine.In(2)
+	for f := engine.Eq; f <= engine.Ge; f++ {
+		for _, choice := range [][2]engine.Arg{{a, engine.Imm(0)}, {engine.Imm(0), a}, {a, b}} {
+			for _, args := range [][2]engine.Arg{{x, engine.Imm(0)}, {engine.Imm(0), x}, {x, b}} {
+				m := engine.Map{Outs: []int{1}, Steps: []engine.Step{
+					{Fn: f, DType: shape.Bool, Args: [3]engine.Arg{args[0], args[1]}},
+					{Fn: engine.Select, DType: shape.Float32, Args: [3]engine.Arg{engine.Res(0), choice[0], choice[1]}},
+				}}
+				t := shape.F32(1213)
+				all = append(all, trial{op: m.String(), bind: bindMap(m), in: []shape.Type{t, t, t}, out: []shape.Type{t},
+					data: repeat(oneOf(denormal, among(0, negZero, nan), signed), 3), keeps: true, twice: true})
+			}
+		}
+	}
+	return all
 }
 
 // edgeTrials are f of n float32, or of Bool if it is logic, and of one row spread over five.
@@ -115,7 +135,13 @@ func fnTrial(f engine.Fn, to shape.DType, in []shape.Type) trial {
 	if rough[f] {
 		tr.limit.result = roughUlps
 	}
+	tr.keeps = compares(f)
 	return tr
+}
+
+// compares reports whether f computes nothing, but compares or selects.
+func compares(f engine.Fn) bool {
+	return f >= engine.Eq && f <= engine.Ge || f == engine.ReLUGrad || f == engine.Select
 }
 
 // defined drops the trials of functions that the types do not have.

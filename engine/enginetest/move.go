@@ -143,9 +143,11 @@ func randomMove(g *gen) trial {
 	return pick(g, randomPad(g, x)...)
 }
 
-func randomWindow(g *gen, x shape.Type) []trial {
-	var w engine.Window
-	part := x
+func randomWindow(g *gen, x shape.Type) []trial { return windows(g.window(x)) }
+
+// window draws a part of x.
+func (g *gen) window(x shape.Type) (w engine.Window, whole, part shape.Type) {
+	part = x
 	for i := range x.Rank() {
 		step := 1 + g.IntN(3)
 		most := (x.Int(i) + step - 1) / step // elements that far apart
@@ -159,7 +161,7 @@ func randomWindow(g *gen, x shape.Type) []trial {
 		}
 		part.Shape = part.With(i, shape.Dim(n))
 	}
-	return windows(w, x, part)
+	return w, x, part
 }
 
 func randomConcat(g *gen, x shape.Type) trial {

@@ -16,15 +16,19 @@ type poolCase struct {
 	x, y shape.Type
 }
 
-// newPool returns the case of planes (n, c) of an image; ceil adds a last window that is not whole.
+// newPool returns the case of planes (n, c) of an image; ceil adds a last window that is not whole, and
+// may be wider than the padded image.
 func newPool(op engine.Pool2D, d shape.DType, n, c int, image [2]int, ceil bool) poolCase {
 	var size [2]int
 	for i := range size {
 		rest := image[i] + op.Pad[i][0] + op.Pad[i][1] - op.Dilation[i]*(op.Kernel[i]-1) - 1
-		size[i] = rest/op.Stride[i] + 1
-		if ceil && rest%op.Stride[i] > 0 {
-			size[i]++
+		if ceil {
+			rest += op.Stride[i] - 1
 		}
+		if rest < 0 {
+			panic(fmt.Sprintf("a bad case: windows %+v do not fit in %v", op, image))
+		}
+		size[i] = rest/op.Stride[i] + 1
 	}
 	of := func(size [2]int) shape.Type {
 		return shape.Type{DType: d, Shape: shape.OfInts(n, c, size[0], size[1])}
@@ -92,7 +96,7 @@ func poolTable() []poolCase {
 	sparse := squarePool(2, 5, 1) // strides beyond the kernel
 	large := squarePool(2, 2, 5)  // padding beyond it
 	odd := engine.Pool2D{Kernel: [2]int{2, 3}, Stride: [2]int{3, 1}, Dilation: [2]int{2, 1}, Pad: [2][2]int{{1, 0}, {0, 2}}, CountPad: true}
-	return append(all,
+	all = append(all,
 		newPool(sparse, f32, 2, 3, [2]int{13, 17}, true),
 		newPool(large, f32, 2, 3, [2]int{5, 6}, false),
 		newPool(squarePool(3, 2, 4), f32, 2, 3, [2]int{7, 6}, true),
@@ -109,6 +113,35 @@ func poolTable() []poolCase {
 		newPool(squarePool(2, 2, 2), f32, 2, 2, [2]int{4, 4}, false), // windows of padding alone
 		newPool(odd, f32, 3, 2, [2]int{9, 11}, true),
 		newPool(odd, shape.Float64, 3, 2, [2]int{9, 11}, false))
+	return append(all, wideWindows()...)
+}
+
+// wideWindows are wider or higher than the image: part of them is padding on one side or both, or lies
+// beyond the padding, where the last window is not whole.
+func wideWindows() (all []poolCase) {
+	padded := func(kernel, stride int, pad [2][2]int) engine.Pool2D {
+		op := squarePool(kernel, stride, 0)
+		op.Pad = pad
+		return op
+	}
+	line := padded(3, 2, [2][2]int{{0, 0}, {1, 1}}) // the windows of one dimension
+	line.Kernel[0], line.Stride[0] = 1, 1
+	holes := squarePool(3, 2, 2)
+	holes.Dilation = [2]int{2, 2}
+	for _, d := range []shape.DType{shape.Float32, shape.Float64} {
+		all = append(all,
+			newPool(padded(2, 2, [2][2]int{{0, 1}, {0, 1}}), d, 2, 3, [2]int{1, 3}, false),
+			newPool(padded(2, 2, [2][2]int{{1, 0}, {1, 0}}), d, 2, 3, [2]int{3, 1}, false),
+			newPool(padded(2, 2, [2][2]int{{0, 1}, {0, 1}}), d, 2, 3, [2]int{1, 1}, false),
+			newPool(squarePool(3, 2, 0), d, 2, 3, [2]int{2, 2}, true),
+			newPool(squarePool(3, 2, 0), d, 2, 3, [2]int{7, 2}, true),
+			newPool(squarePool(3, 2, 1), d, 2, 3, [2]int{1, 9}, false),
+			newPool(padded(3, 3, [2][2]int{{0, 0}, {0, 1}}), d, 2, 3, [2]int{3, 2}, false),
+			newPool(holes, d, 2, 3, [2]int{4, 2}, true),
+			newPool(line, d, 2, 3, [2]int{5, 1}, false),
+			newPool(squarePool(5, 1, 2), d, 2, 3, [2]int{1, 3}, false))
+	}
+	return all
 }
 
 func maxPoolTable(*gen) (all []trial) {
@@ -132,7 +165,8 @@ func randomPool(g *gen) poolCase {
 	return randomPoolCase(g, pick(g, floats...), g.extent(4), 5, 33)
 }
 
-// randomPoolCase draws a pooling of n images of at most that many channels and rows and columns.
+// randomPoolCase draws a pooling of n images of at most that many channels and rows and columns, which
+// windows may be wider than.
 func randomPoolCase(g *gen, d shape.DType, n, channels, side int) poolCase {
 	op, image := squarePool(1, 1, 0), [2]int{}
 	for i := range image {
@@ -140,7 +174,11 @@ func randomPoolCase(g *gen, d shape.DType, n, channels, side int) poolCase {
 		op.Stride[i] = 1 + g.IntN(3)
 		op.Dilation[i] = pick(g, 1, 1, 1, 2)
 		op.Pad[i] = [2]int{g.IntN(op.Kernel[i]), g.IntN(op.Kernel[i])}
-		image[i] = max(g.positive(side), op.Dilation[i]*(op.Kernel[i]-1)+1)
+		image[i] = g.positive(side)
+		if g.IntN(3) == 0 {
+			image[i] = 1 + g.IntN(3) // a window is often wider
+		}
+		image[i] = max(image[i], op.Dilation[i]*(op.Kernel[i]-1)+1-op.Pad[i][0]-op.Pad[i][1])
 	}
 	op.CountPad = g.bool()
 	return newPool(op, d, n, g.extent(channels), image, g.bool())

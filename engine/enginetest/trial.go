@@ -17,6 +17,7 @@ type trial struct {
 	limit   limit
 	fails   bool // the numbers are such that the kernel must return an error
 	chooses bool // input 0 says which terms there are, and is none
+	keeps   bool // denormals count, also for an engine that flushes them where it computes
 	twice   bool // an input may share the memory of another even where an output is put over both
 }
 

@@ -117,9 +117,14 @@ func maxPool2DScatter[T shape.Float](p pool, relu bool) engine.Kernel {
 			clear(sums)
 			xp, dyp := nth(x, n, p.xPlane()), nth(dy, n, p.yPlane())
 			maxima(p, xp, func(o, at int) {
-				if at >= 0 && !(relu && xp[at] <= 0) {
-					sums[at] += float64(dyp[o])
+				if at < 0 {
+					return
 				}
+				v := dyp[o]
+				if relu {
+					v = reluGrad(xp[at], v)
+				}
+				sums[at] += float64(v)
 			})
 			round(nth(dx, n, p.xPlane()), sums)
 		}

@@ -204,8 +204,18 @@ func floatFn2[T shape.Float](f engine.Fn) func(a, b T) T {
 		return func(a, b T) T { return max(a, b) }
 	case engine.Min:
 		return func(a, b T) T { return min(a, b) }
+	case engine.ReLUGrad:
+		return reluGrad[T]
 	}
 	return nil
+}
+
+// reluGrad passes a gradient where the rectifier's result y is above 0, or NaN.
+func reluGrad[T shape.Float](y, dy T) T {
+	if y <= 0 {
+		return 0
+	}
+	return dy
 }
 
 func intFn1[T integer](f engine.Fn) func(T) T {

@@ -19,6 +19,26 @@ import (
 //
 // An existing file keeps its permissions; a symbolic link stays, and its target is replaced.
 func Write(path string, write func(io.Writer) error) error {
+	return system{create, os.Rename, syncFolder}.write(path, write)
+}
+
+// system is what Write does to the file system. Tests put others in place of it, to see the order
+// and to let each of them fail.
+type system struct {
+	create     func(path string) (file, error)
+	rename     func(from, to string) error
+	syncFolder func(dir string) error
+}
+
+// file is an [os.File], as far as Write needs one.
+type file interface {
+	io.WriteCloser
+	Name() string
+	Chmod(fs.FileMode) error
+	Sync() error
+}
+
+func (s system) write(path string, write func(io.Writer) error) error {
 	if target, err := filepath.EvalSymlinks(path); err == nil {
 		path = target
 	}
@@ -26,7 +46,7 @@ func Write(path string, write func(io.Writer) error) error {
 	if missing == nil && !old.Mode().IsRegular() {
 		return &fs.PathError{Op: "write", Path: path, Err: errors.New("not a regular file")}
 	}
-	f, err := create(path)
+	f, err := s.create(path)
 	if err != nil {
 		return err
 	}
@@ -46,21 +66,24 @@ func Write(path string, write func(io.Writer) error) error {
 	if err := f.Close(); err != nil {
 		return err
 	}
-	if err := os.Rename(f.Name(), path); err != nil {
+	if err := s.rename(f.Name(), path); err != nil {
 		return err
 	}
-	return syncFolder(filepath.Dir(path))
+	return s.syncFolder(filepath.Dir(path))
 }
 
 // create makes a file beside path that no one else has. Unlike os.CreateTemp it honours
 // the user's umask.
-func create(path string) (*os.File, error) {
+func create(path string) (file, error) {
 	dir, base := filepath.Split(path)
 	for range 100 {
 		name := filepath.Join(dir, fmt.Sprintf(".%s.%08x.tmp", base, rand.Uint32()))
 		f, err := os.OpenFile(name, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o666)
+		if err == nil {
+			return f, nil
+		}
 		if !errors.Is(err, fs.ErrExist) {
-			return f, err
+			return nil, err
 		}
 	}
 	return nil, &fs.PathError{Op: "write", Path: path, Err: errors.New("no free name for a temporary file beside it")}

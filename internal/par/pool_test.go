@@ -57,6 +57,13 @@ func TestForCoversEveryIndexOnce(t *testing.T) {
 	}
 }
 
+func TestAPoolHasTheWorkersItWasMadeWith(t *testing.T) {
+	withProcs(t, 2*runtime.NumCPU())
+	for workers, want := range map[int]int{-1: 2 * runtime.NumCPU(), 0: 2 * runtime.NumCPU(), 1: 1, 2: 2, 5: 5} {
+		require.Len(t, newPool(t, workers).crew.workers, want)
+	}
+}
+
 func TestForFromManyGoroutines(t *testing.T) {
 	withProcs(t, 4)
 	p := newPool(t, 3)

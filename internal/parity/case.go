@@ -97,10 +97,6 @@ func (c Case) Build(d shape.DType) (Computation, error) {
 }
 
 func (c Case) build(d shape.DType) (n Computation, err error) {
-	f, ok := functions[c.Op]
-	if !ok {
-		return n, fmt.Errorf("no function %q", c.Op)
-	}
 	g := graph.New()
 	n = Computation{store: vm.NewStore(0), inputs: map[string]*tensor.Dense{}}
 	xs := make([]*graph.Node, len(c.In))
@@ -109,7 +105,7 @@ func (c Case) build(d shape.DType) (n Computation, err error) {
 			return n, err
 		}
 	}
-	y, err := f(xs, c.Attrs)
+	y, err := Apply(c.Op, xs, c.Attrs)
 	if err != nil {
 		return n, err
 	}

@@ -190,6 +190,15 @@ var functions = map[string]function{
 	"TopK":        with(topK),
 }
 
+// Apply calls the function of package ops of that name with attributes as JSON of their Go structs.
+func Apply(name string, x []*graph.Node, attrs []byte) (*graph.Node, error) {
+	f, ok := functions[name]
+	if !ok {
+		return nil, fmt.Errorf("no function %q", name)
+	}
+	return f(x, attrs)
+}
+
 // with makes a function of one that takes its attributes as a struct, which must know them all.
 func with[A any](build func(x []*graph.Node, a A) *graph.Node) function {
 	return func(x []*graph.Node, attrs []byte) (*graph.Node, error) {

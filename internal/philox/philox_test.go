@@ -77,6 +77,10 @@ func TestElementsAreWordsOfBlocks(t *testing.T) {
 		require.Equal(t, s.Block(i / 4)[i%4], s.Uint32(i))
 		require.Equal(t, float64(s.Uint32(i))/(1<<32), s.Uniform(i))
 	}
+	r := s.Rand()
+	for i := uint64(0); i < 12; i += 2 {
+		require.Equal(t, uint64(s.Uint32(i+1))<<32|uint64(s.Uint32(i)), r.Uint64())
+	}
 }
 
 func TestUniformIsUniform(t *testing.T) {

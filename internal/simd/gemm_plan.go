@@ -129,6 +129,12 @@ func even(n, most int) int {
 	return ceil(n, ceil(n, most))
 }
 
-func ceil(a, b int) int { return (a + b - 1) / b }
+// ceil is a/b rounded up, also for negative a; b is positive.
+func ceil(a, b int) int {
+	if a > 0 {
+		return (a + b - 1) / b
+	}
+	return a / b
+}
 
 func roundUp(n, to int) int { return ceil(n, to) * to }

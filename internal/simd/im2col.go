@@ -103,7 +103,7 @@ func (w Window) tap(row int) tap {
 	t := tap{Window: w, plane: row / (w.KH * w.KW), i: row / w.KW % w.KH, j: row % w.KW}
 	left := t.j*w.DW - w.Left // at the first place
 	t.from = min(max(ceil(-left, w.SW), 0), w.OW)
-	t.to = max(min(floor(w.W-1-left, w.SW)+1, w.OW), t.from)
+	t.to = max(min(ceil(w.W-left, w.SW), w.OW), t.from)
 	return t
 }
 
@@ -115,11 +115,4 @@ func (t tap) start(y int) (int, bool) {
 		return 0, false
 	}
 	return (t.plane*t.H+row)*t.W + t.from*t.SW + t.j*t.DW - t.Left, true
-}
-
-func floor(a, b int) int {
-	if a < 0 {
-		return -ceil(-a, b)
-	}
-	return a / b
 }

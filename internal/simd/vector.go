@@ -36,12 +36,8 @@ const (
 	OpFloor   // the greatest whole number not above x
 	OpSign    // -1, 0 or 1; NaN for NaN, a zero for itself
 
-	OpAxpy        // c*x + y, the product rounded too
-	OpReLUGrad    // y where x > 0, else 0: x is ReLU's operand or result
-	OpSelectC     // y where x > c, else 0
-	OpGreater     // 1 where x > y, else 0
-	OpTanhGrad    // y * (1 - x*x): x is tanh's result
-	OpSigmoidGrad // y * x*(1 - x): x is sigmoid's result
+	OpAxpy     // c*x + y, the product rounded too
+	OpReLUGrad // 0 where x <= 0, else y, denormals seen as they are: x is ReLU's operand or result
 
 	opCount
 )
@@ -49,7 +45,7 @@ const (
 // Operands returns how many vectors op reads: x, or x and y.
 func (op Op) Operands() int {
 	switch op {
-	case OpAdd, OpSub, OpMul, OpDiv, OpMax, OpMin, OpAxpy, OpReLUGrad, OpSelectC, OpGreater, OpTanhGrad, OpSigmoidGrad:
+	case OpAdd, OpSub, OpMul, OpDiv, OpMax, OpMin, OpAxpy, OpReLUGrad:
 		return 2
 	}
 	return 1
@@ -102,11 +98,15 @@ func (k *Kernels) Sum(x []float32) float32 { return fold(k.sum, x, x) }
 // long.
 func (k *Kernels) Dot(x, y []float32) float32 { return fold(k.dot, x, y[:len(x)]) }
 
+// sumLen is the most elements that are added up in float32, in the lanes of some vectors. More would lose digits:
+// the error of a sum of equal numbers grows with the terms of a lane.
+const sumLen = 512
+
 // fold adds up the totals of pieces in float64.
 func fold(f func(n int, x, y *float32) (uint32, float32), x, y []float32) float32 {
 	total := 0.0
 	for len(x) > 0 {
-		n := min(len(x), callLen)
+		n := min(len(x), sumLen)
 		_, part := f(n, &x[0], &y[0])
 		total += float64(part)
 		x, y = x[n:], y[n:]
@@ -128,5 +128,5 @@ var opNames = [opCount]string{
 	OpMin: "min(x,y)", OpMinC: "min(x,c)", OpNeg: "-x", OpAbs: "abs(x)", OpSqrt: "sqrt(x)",
 	OpReLU: "relu(x)", OpExp: "exp(x)", OpLog: "log(x)", OpTanh: "tanh(x)", OpSigmoid: "sigmoid(x)",
 	OpLog1p: "log1p(x)", OpExpm1: "expm1(x)", OpErf: "erf(x)", OpFloor: "floor(x)", OpSign: "sign(x)",
-	OpAxpy: "c*x+y", OpReLUGrad: "relu'(x)*y", OpSelectC: "x>c?y:0", OpGreater: "x>y", OpTanhGrad: "tanh'*y", OpSigmoidGrad: "sigmoid'*y",
+	OpAxpy: "c*x+y", OpReLUGrad: "relu'(x)*y",
 }

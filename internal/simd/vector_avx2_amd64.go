@@ -142,30 +142,10 @@ func signAVX2(n int, dst *float32, x *float32, y *float32, c float32) (csr uint3
 //go:noescape
 func axpyAVX2(n int, dst *float32, x *float32, y *float32, c float32) (csr uint32)
 
-// reLUGradAVX2 sets dst to y where x > 0, and 0 elsewhere.
+// reLUGradAVX2 sets dst to 0 where x <= 0, and to y elsewhere.
 //
 //go:noescape
 func reLUGradAVX2(n int, dst *float32, x *float32, y *float32, c float32) (csr uint32)
-
-// selectCAVX2 sets dst to y where x > c, and 0 elsewhere.
-//
-//go:noescape
-func selectCAVX2(n int, dst *float32, x *float32, y *float32, c float32) (csr uint32)
-
-// greaterAVX2 sets dst to 1 where x > y, and 0 elsewhere.
-//
-//go:noescape
-func greaterAVX2(n int, dst *float32, x *float32, y *float32, c float32) (csr uint32)
-
-// tanhGradAVX2 sets dst to y*(1-x*x), x being tanh's result.
-//
-//go:noescape
-func tanhGradAVX2(n int, dst *float32, x *float32, y *float32, c float32) (csr uint32)
-
-// sigmoidGradAVX2 sets dst to y*x*(1-x), x being sigmoid's result.
-//
-//go:noescape
-func sigmoidGradAVX2(n int, dst *float32, x *float32, y *float32, c float32) (csr uint32)
 
 // sumAVX2 returns the sum of x.
 //
@@ -251,38 +231,34 @@ var vectorsAVX2 = vectors{
 	width:   8,
 	fmaLoop: fmaLoopAVX2,
 	maps: [...]mapFunc{
-		OpAdd:         addAVX2,
-		OpAddC:        addCAVX2,
-		OpSub:         subAVX2,
-		OpSubR:        subRAVX2,
-		OpMul:         mulAVX2,
-		OpMulC:        mulCAVX2,
-		OpDiv:         divAVX2,
-		OpDivC:        divCAVX2,
-		OpDivR:        divRAVX2,
-		OpMax:         maxAVX2,
-		OpMaxC:        maxCAVX2,
-		OpMin:         minAVX2,
-		OpMinC:        minCAVX2,
-		OpNeg:         negAVX2,
-		OpAbs:         absAVX2,
-		OpSqrt:        sqrtAVX2,
-		OpReLU:        reLUAVX2,
-		OpExp:         expAVX2,
-		OpSigmoid:     sigmoidAVX2,
-		OpTanh:        tanhAVX2,
-		OpLog:         logAVX2,
-		OpLog1p:       log1pAVX2,
-		OpExpm1:       expm1AVX2,
-		OpErf:         erfAVX2,
-		OpFloor:       floorAVX2,
-		OpSign:        signAVX2,
-		OpAxpy:        axpyAVX2,
-		OpReLUGrad:    reLUGradAVX2,
-		OpSelectC:     selectCAVX2,
-		OpGreater:     greaterAVX2,
-		OpTanhGrad:    tanhGradAVX2,
-		OpSigmoidGrad: sigmoidGradAVX2,
+		OpAdd:      addAVX2,
+		OpAddC:     addCAVX2,
+		OpSub:      subAVX2,
+		OpSubR:     subRAVX2,
+		OpMul:      mulAVX2,
+		OpMulC:     mulCAVX2,
+		OpDiv:      divAVX2,
+		OpDivC:     divCAVX2,
+		OpDivR:     divRAVX2,
+		OpMax:      maxAVX2,
+		OpMaxC:     maxCAVX2,
+		OpMin:      minAVX2,
+		OpMinC:     minCAVX2,
+		OpNeg:      negAVX2,
+		OpAbs:      absAVX2,
+		OpSqrt:     sqrtAVX2,
+		OpReLU:     reLUAVX2,
+		OpExp:      expAVX2,
+		OpSigmoid:  sigmoidAVX2,
+		OpTanh:     tanhAVX2,
+		OpLog:      logAVX2,
+		OpLog1p:    log1pAVX2,
+		OpExpm1:    expm1AVX2,
+		OpErf:      erfAVX2,
+		OpFloor:    floorAVX2,
+		OpSign:     signAVX2,
+		OpAxpy:     axpyAVX2,
+		OpReLUGrad: reLUGradAVX2,
 	},
 	sum: sumAVX2,
 	dot: dotAVX2,

@@ -3522,13 +3522,11 @@ done:
 // Requires: AVX, SSE
 TEXT ·reLUGradAVX2(SB), NOSPLIT, $0-44
 	STMXCSR csr+40(FP)
-	LDMXCSR flushing<>+0(SB)
 	MOVQ    n+0(FP), AX
 	MOVQ    dst+8(FP), CX
 	MOVQ    x+16(FP), DX
 	MOVQ    y+24(FP), BX
 	VMOVUPS c00000000<>+0(SB), Y14
-	VMOVUPS c3f800000<>+0(SB), Y13
 
 wide:
 	CMPQ      AX, $0x00000020
@@ -3541,17 +3539,13 @@ wide:
 	VMOVUPS   32(BX), Y5
 	VMOVUPS   64(BX), Y6
 	VMOVUPS   96(BX), Y7
-	VMULPS    Y13, Y4, Y4
-	VMULPS    Y13, Y5, Y5
-	VMULPS    Y13, Y6, Y6
-	VMULPS    Y13, Y7, Y7
-	VCMPPS    $0x1e, Y14, Y0, Y8
+	VCMPPS    $0x16, Y14, Y0, Y8
 	VBLENDVPS Y8, Y4, Y14, Y4
-	VCMPPS    $0x1e, Y14, Y1, Y9
+	VCMPPS    $0x16, Y14, Y1, Y9
 	VBLENDVPS Y9, Y5, Y14, Y5
-	VCMPPS    $0x1e, Y14, Y2, Y10
+	VCMPPS    $0x16, Y14, Y2, Y10
 	VBLENDVPS Y10, Y6, Y14, Y6
-	VCMPPS    $0x1e, Y14, Y3, Y11
+	VCMPPS    $0x16, Y14, Y3, Y11
 	VBLENDVPS Y11, Y7, Y14, Y7
 	VMOVUPS   Y4, (CX)
 	VMOVUPS   Y5, 32(CX)
@@ -3568,8 +3562,7 @@ narrow:
 	JL        rest
 	VMOVUPS   (DX), Y0
 	VMOVUPS   (BX), Y1
-	VMULPS    Y13, Y1, Y1
-	VCMPPS    $0x1e, Y14, Y0, Y2
+	VCMPPS    $0x16, Y14, Y0, Y2
 	VBLENDVPS Y2, Y1, Y14, Y1
 	VMOVUPS   Y1, (CX)
 	ADDQ      $0x00000020, CX
@@ -3586,314 +3579,8 @@ rest:
 	VMOVUPS    (SI)(AX*4), Y15
 	VMASKMOVPS (DX), Y15, Y0
 	VMASKMOVPS (BX), Y15, Y1
-	VMULPS     Y13, Y1, Y1
-	VCMPPS     $0x1e, Y14, Y0, Y2
+	VCMPPS     $0x16, Y14, Y0, Y2
 	VBLENDVPS  Y2, Y1, Y14, Y1
-	VMASKMOVPS Y1, Y15, (CX)
-
-done:
-	LDMXCSR csr+40(FP)
-	VZEROUPPER
-	RET
-
-// func selectCAVX2(n int, dst *float32, x *float32, y *float32, c float32) (csr uint32)
-// Requires: AVX, SSE
-TEXT ·selectCAVX2(SB), NOSPLIT, $0-44
-	STMXCSR      csr+40(FP)
-	LDMXCSR      flushing<>+0(SB)
-	MOVQ         n+0(FP), AX
-	MOVQ         dst+8(FP), CX
-	MOVQ         x+16(FP), DX
-	MOVQ         y+24(FP), BX
-	VBROADCASTSS c+32(FP), Y14
-	VMOVUPS      c00000000<>+0(SB), Y13
-	VMOVUPS      c3f800000<>+0(SB), Y12
-
-wide:
-	CMPQ      AX, $0x00000020
-	JL        narrow
-	VMOVUPS   (DX), Y0
-	VMOVUPS   32(DX), Y1
-	VMOVUPS   64(DX), Y2
-	VMOVUPS   96(DX), Y3
-	VMOVUPS   (BX), Y4
-	VMOVUPS   32(BX), Y5
-	VMOVUPS   64(BX), Y6
-	VMOVUPS   96(BX), Y7
-	VMULPS    Y12, Y4, Y4
-	VMULPS    Y12, Y5, Y5
-	VMULPS    Y12, Y6, Y6
-	VMULPS    Y12, Y7, Y7
-	VCMPPS    $0x1e, Y14, Y0, Y8
-	VBLENDVPS Y8, Y4, Y13, Y4
-	VCMPPS    $0x1e, Y14, Y1, Y9
-	VBLENDVPS Y9, Y5, Y13, Y5
-	VCMPPS    $0x1e, Y14, Y2, Y10
-	VBLENDVPS Y10, Y6, Y13, Y6
-	VCMPPS    $0x1e, Y14, Y3, Y11
-	VBLENDVPS Y11, Y7, Y13, Y7
-	VMOVUPS   Y4, (CX)
-	VMOVUPS   Y5, 32(CX)
-	VMOVUPS   Y6, 64(CX)
-	VMOVUPS   Y7, 96(CX)
-	ADDQ      $0x00000080, CX
-	ADDQ      $0x00000080, DX
-	ADDQ      $0x00000080, BX
-	SUBQ      $0x00000020, AX
-	JMP       wide
-
-narrow:
-	CMPQ      AX, $0x00000008
-	JL        rest
-	VMOVUPS   (DX), Y0
-	VMOVUPS   (BX), Y1
-	VMULPS    Y12, Y1, Y1
-	VCMPPS    $0x1e, Y14, Y0, Y2
-	VBLENDVPS Y2, Y1, Y13, Y1
-	VMOVUPS   Y1, (CX)
-	ADDQ      $0x00000020, CX
-	ADDQ      $0x00000020, DX
-	ADDQ      $0x00000020, BX
-	SUBQ      $0x00000008, AX
-	JMP       narrow
-
-rest:
-	TESTQ      AX, AX
-	JE         done
-	LEAQ       lanes<>+32(SB), SI
-	NEGQ       AX
-	VMOVUPS    (SI)(AX*4), Y15
-	VMASKMOVPS (DX), Y15, Y0
-	VMASKMOVPS (BX), Y15, Y1
-	VMULPS     Y12, Y1, Y1
-	VCMPPS     $0x1e, Y14, Y0, Y2
-	VBLENDVPS  Y2, Y1, Y13, Y1
-	VMASKMOVPS Y1, Y15, (CX)
-
-done:
-	LDMXCSR csr+40(FP)
-	VZEROUPPER
-	RET
-
-// func greaterAVX2(n int, dst *float32, x *float32, y *float32, c float32) (csr uint32)
-// Requires: AVX, SSE
-TEXT ·greaterAVX2(SB), NOSPLIT, $0-44
-	STMXCSR csr+40(FP)
-	LDMXCSR flushing<>+0(SB)
-	MOVQ    n+0(FP), AX
-	MOVQ    dst+8(FP), CX
-	MOVQ    x+16(FP), DX
-	MOVQ    y+24(FP), BX
-	VMOVUPS c00000000<>+0(SB), Y14
-	VMOVUPS c3f800000<>+0(SB), Y13
-
-wide:
-	CMPQ      AX, $0x00000020
-	JL        narrow
-	VMOVUPS   (DX), Y0
-	VMOVUPS   32(DX), Y1
-	VMOVUPS   64(DX), Y2
-	VMOVUPS   96(DX), Y3
-	VMOVUPS   (BX), Y4
-	VMOVUPS   32(BX), Y5
-	VMOVUPS   64(BX), Y6
-	VMOVUPS   96(BX), Y7
-	VCMPPS    $0x1e, Y4, Y0, Y8
-	VBLENDVPS Y8, Y13, Y14, Y0
-	VCMPPS    $0x1e, Y5, Y1, Y9
-	VBLENDVPS Y9, Y13, Y14, Y1
-	VCMPPS    $0x1e, Y6, Y2, Y10
-	VBLENDVPS Y10, Y13, Y14, Y2
-	VCMPPS    $0x1e, Y7, Y3, Y11
-	VBLENDVPS Y11, Y13, Y14, Y3
-	VMOVUPS   Y0, (CX)
-	VMOVUPS   Y1, 32(CX)
-	VMOVUPS   Y2, 64(CX)
-	VMOVUPS   Y3, 96(CX)
-	ADDQ      $0x00000080, CX
-	ADDQ      $0x00000080, DX
-	ADDQ      $0x00000080, BX
-	SUBQ      $0x00000020, AX
-	JMP       wide
-
-narrow:
-	CMPQ      AX, $0x00000008
-	JL        rest
-	VMOVUPS   (DX), Y0
-	VMOVUPS   (BX), Y1
-	VCMPPS    $0x1e, Y1, Y0, Y2
-	VBLENDVPS Y2, Y13, Y14, Y0
-	VMOVUPS   Y0, (CX)
-	ADDQ      $0x00000020, CX
-	ADDQ      $0x00000020, DX
-	ADDQ      $0x00000020, BX
-	SUBQ      $0x00000008, AX
-	JMP       narrow
-
-rest:
-	TESTQ      AX, AX
-	JE         done
-	LEAQ       lanes<>+32(SB), SI
-	NEGQ       AX
-	VMOVUPS    (SI)(AX*4), Y15
-	VMASKMOVPS (DX), Y15, Y0
-	VMASKMOVPS (BX), Y15, Y1
-	VCMPPS     $0x1e, Y1, Y0, Y2
-	VBLENDVPS  Y2, Y13, Y14, Y0
-	VMASKMOVPS Y0, Y15, (CX)
-
-done:
-	LDMXCSR csr+40(FP)
-	VZEROUPPER
-	RET
-
-// func tanhGradAVX2(n int, dst *float32, x *float32, y *float32, c float32) (csr uint32)
-// Requires: AVX, FMA3, SSE
-TEXT ·tanhGradAVX2(SB), NOSPLIT, $0-44
-	STMXCSR csr+40(FP)
-	LDMXCSR flushing<>+0(SB)
-	MOVQ    n+0(FP), AX
-	MOVQ    dst+8(FP), CX
-	MOVQ    x+16(FP), DX
-	MOVQ    y+24(FP), BX
-	VMOVUPS c3f800000<>+0(SB), Y14
-
-wide:
-	CMPQ         AX, $0x00000020
-	JL           narrow
-	VMOVUPS      (DX), Y0
-	VMOVUPS      32(DX), Y1
-	VMOVUPS      64(DX), Y2
-	VMOVUPS      96(DX), Y3
-	VMOVUPS      (BX), Y4
-	VMOVUPS      32(BX), Y5
-	VMOVUPS      64(BX), Y6
-	VMOVUPS      96(BX), Y7
-	VMOVUPS      Y14, Y8
-	VMOVUPS      Y14, Y9
-	VMOVUPS      Y14, Y10
-	VMOVUPS      Y14, Y11
-	VFNMADD231PS Y0, Y0, Y8
-	VFNMADD231PS Y1, Y1, Y9
-	VFNMADD231PS Y2, Y2, Y10
-	VFNMADD231PS Y3, Y3, Y11
-	VMULPS       Y8, Y4, Y4
-	VMULPS       Y9, Y5, Y5
-	VMULPS       Y10, Y6, Y6
-	VMULPS       Y11, Y7, Y7
-	VMOVUPS      Y4, (CX)
-	VMOVUPS      Y5, 32(CX)
-	VMOVUPS      Y6, 64(CX)
-	VMOVUPS      Y7, 96(CX)
-	ADDQ         $0x00000080, CX
-	ADDQ         $0x00000080, DX
-	ADDQ         $0x00000080, BX
-	SUBQ         $0x00000020, AX
-	JMP          wide
-
-narrow:
-	CMPQ         AX, $0x00000008
-	JL           rest
-	VMOVUPS      (DX), Y0
-	VMOVUPS      (BX), Y1
-	VMOVUPS      Y14, Y2
-	VFNMADD231PS Y0, Y0, Y2
-	VMULPS       Y2, Y1, Y1
-	VMOVUPS      Y1, (CX)
-	ADDQ         $0x00000020, CX
-	ADDQ         $0x00000020, DX
-	ADDQ         $0x00000020, BX
-	SUBQ         $0x00000008, AX
-	JMP          narrow
-
-rest:
-	TESTQ        AX, AX
-	JE           done
-	LEAQ         lanes<>+32(SB), SI
-	NEGQ         AX
-	VMOVUPS      (SI)(AX*4), Y15
-	VMASKMOVPS   (DX), Y15, Y0
-	VMASKMOVPS   (BX), Y15, Y1
-	VMOVUPS      Y14, Y2
-	VFNMADD231PS Y0, Y0, Y2
-	VMULPS       Y2, Y1, Y1
-	VMASKMOVPS   Y1, Y15, (CX)
-
-done:
-	LDMXCSR csr+40(FP)
-	VZEROUPPER
-	RET
-
-// func sigmoidGradAVX2(n int, dst *float32, x *float32, y *float32, c float32) (csr uint32)
-// Requires: AVX, SSE
-TEXT ·sigmoidGradAVX2(SB), NOSPLIT, $0-44
-	STMXCSR csr+40(FP)
-	LDMXCSR flushing<>+0(SB)
-	MOVQ    n+0(FP), AX
-	MOVQ    dst+8(FP), CX
-	MOVQ    x+16(FP), DX
-	MOVQ    y+24(FP), BX
-	VMOVUPS c3f800000<>+0(SB), Y14
-
-wide:
-	CMPQ    AX, $0x00000020
-	JL      narrow
-	VMOVUPS (DX), Y0
-	VMOVUPS 32(DX), Y1
-	VMOVUPS 64(DX), Y2
-	VMOVUPS 96(DX), Y3
-	VMOVUPS (BX), Y4
-	VMOVUPS 32(BX), Y5
-	VMOVUPS 64(BX), Y6
-	VMOVUPS 96(BX), Y7
-	VMULPS  Y0, Y0, Y8
-	VMULPS  Y1, Y1, Y9
-	VMULPS  Y2, Y2, Y10
-	VMULPS  Y3, Y3, Y11
-	VSUBPS  Y8, Y0, Y0
-	VSUBPS  Y9, Y1, Y1
-	VSUBPS  Y10, Y2, Y2
-	VSUBPS  Y11, Y3, Y3
-	VMULPS  Y0, Y4, Y4
-	VMULPS  Y1, Y5, Y5
-	VMULPS  Y2, Y6, Y6
-	VMULPS  Y3, Y7, Y7
-	VMOVUPS Y4, (CX)
-	VMOVUPS Y5, 32(CX)
-	VMOVUPS Y6, 64(CX)
-	VMOVUPS Y7, 96(CX)
-	ADDQ    $0x00000080, CX
-	ADDQ    $0x00000080, DX
-	ADDQ    $0x00000080, BX
-	SUBQ    $0x00000020, AX
-	JMP     wide
-
-narrow:
-	CMPQ    AX, $0x00000008
-	JL      rest
-	VMOVUPS (DX), Y0
-	VMOVUPS (BX), Y1
-	VMULPS  Y0, Y0, Y2
-	VSUBPS  Y2, Y0, Y0
-	VMULPS  Y0, Y1, Y1
-	VMOVUPS Y1, (CX)
-	ADDQ    $0x00000020, CX
-	ADDQ    $0x00000020, DX
-	ADDQ    $0x00000020, BX
-	SUBQ    $0x00000008, AX
-	JMP     narrow
-
-rest:
-	TESTQ      AX, AX
-	JE         done
-	LEAQ       lanes<>+32(SB), SI
-	NEGQ       AX
-	VMOVUPS    (SI)(AX*4), Y15
-	VMASKMOVPS (DX), Y15, Y0
-	VMASKMOVPS (BX), Y15, Y1
-	VMULPS     Y0, Y0, Y2
-	VSUBPS     Y2, Y0, Y0
-	VMULPS     Y0, Y1, Y1
 	VMASKMOVPS Y1, Y15, (CX)
 
 done:

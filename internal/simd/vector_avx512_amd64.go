@@ -142,30 +142,10 @@ func signAVX512(n int, dst *float32, x *float32, y *float32, c float32) (csr uin
 //go:noescape
 func axpyAVX512(n int, dst *float32, x *float32, y *float32, c float32) (csr uint32)
 
-// reLUGradAVX512 sets dst to y where x > 0, and 0 elsewhere.
+// reLUGradAVX512 sets dst to 0 where x <= 0, and to y elsewhere.
 //
 //go:noescape
 func reLUGradAVX512(n int, dst *float32, x *float32, y *float32, c float32) (csr uint32)
-
-// selectCAVX512 sets dst to y where x > c, and 0 elsewhere.
-//
-//go:noescape
-func selectCAVX512(n int, dst *float32, x *float32, y *float32, c float32) (csr uint32)
-
-// greaterAVX512 sets dst to 1 where x > y, and 0 elsewhere.
-//
-//go:noescape
-func greaterAVX512(n int, dst *float32, x *float32, y *float32, c float32) (csr uint32)
-
-// tanhGradAVX512 sets dst to y*(1-x*x), x being tanh's result.
-//
-//go:noescape
-func tanhGradAVX512(n int, dst *float32, x *float32, y *float32, c float32) (csr uint32)
-
-// sigmoidGradAVX512 sets dst to y*x*(1-x), x being sigmoid's result.
-//
-//go:noescape
-func sigmoidGradAVX512(n int, dst *float32, x *float32, y *float32, c float32) (csr uint32)
 
 // sumAVX512 returns the sum of x.
 //
@@ -261,38 +241,34 @@ var vectorsAVX512 = vectors{
 	width:   16,
 	fmaLoop: fmaLoopAVX512,
 	maps: [...]mapFunc{
-		OpAdd:         addAVX512,
-		OpAddC:        addCAVX512,
-		OpSub:         subAVX512,
-		OpSubR:        subRAVX512,
-		OpMul:         mulAVX512,
-		OpMulC:        mulCAVX512,
-		OpDiv:         divAVX512,
-		OpDivC:        divCAVX512,
-		OpDivR:        divRAVX512,
-		OpMax:         maxAVX512,
-		OpMaxC:        maxCAVX512,
-		OpMin:         minAVX512,
-		OpMinC:        minCAVX512,
-		OpNeg:         negAVX512,
-		OpAbs:         absAVX512,
-		OpSqrt:        sqrtAVX512,
-		OpReLU:        reLUAVX512,
-		OpExp:         expAVX512,
-		OpSigmoid:     sigmoidAVX512,
-		OpTanh:        tanhAVX512,
-		OpLog:         logAVX512,
-		OpLog1p:       log1pAVX512,
-		OpExpm1:       expm1AVX512,
-		OpErf:         erfAVX512,
-		OpFloor:       floorAVX512,
-		OpSign:        signAVX512,
-		OpAxpy:        axpyAVX512,
-		OpReLUGrad:    reLUGradAVX512,
-		OpSelectC:     selectCAVX512,
-		OpGreater:     greaterAVX512,
-		OpTanhGrad:    tanhGradAVX512,
-		OpSigmoidGrad: sigmoidGradAVX512,
+		OpAdd:      addAVX512,
+		OpAddC:     addCAVX512,
+		OpSub:      subAVX512,
+		OpSubR:     subRAVX512,
+		OpMul:      mulAVX512,
+		OpMulC:     mulCAVX512,
+		OpDiv:      divAVX512,
+		OpDivC:     divCAVX512,
+		OpDivR:     divRAVX512,
+		OpMax:      maxAVX512,
+		OpMaxC:     maxCAVX512,
+		OpMin:      minAVX512,
+		OpMinC:     minCAVX512,
+		OpNeg:      negAVX512,
+		OpAbs:      absAVX512,
+		OpSqrt:     sqrtAVX512,
+		OpReLU:     reLUAVX512,
+		OpExp:      expAVX512,
+		OpSigmoid:  sigmoidAVX512,
+		OpTanh:     tanhAVX512,
+		OpLog:      logAVX512,
+		OpLog1p:    log1pAVX512,
+		OpExpm1:    expm1AVX512,
+		OpErf:      erfAVX512,
+		OpFloor:    floorAVX512,
+		OpSign:     signAVX512,
+		OpAxpy:     axpyAVX512,
+		OpReLUGrad: reLUGradAVX512,
 	},
 	sum: sumAVX512,
 	dot: dotAVX512,

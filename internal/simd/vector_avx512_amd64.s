@@ -4141,13 +4141,11 @@ done:
 // Requires: AVX, AVX512F, BMI2, SSE
 TEXT ·reLUGradAVX512(SB), NOSPLIT, $0-44
 	STMXCSR csr+40(FP)
-	LDMXCSR flushing<>+0(SB)
 	MOVQ    n+0(FP), AX
 	MOVQ    dst+8(FP), CX
 	MOVQ    x+16(FP), DX
 	MOVQ    y+24(FP), BX
 	VMOVUPS c00000000<>+0(SB), Z31
-	VMOVUPS c3f800000<>+0(SB), Z30
 
 wide:
 	CMPQ      AX, $0x00000040
@@ -4160,17 +4158,13 @@ wide:
 	VMOVUPS   64(BX), Z5
 	VMOVUPS   128(BX), Z6
 	VMOVUPS   192(BX), Z7
-	VMULPS    Z30, Z4, Z4
-	VMULPS    Z30, Z5, Z5
-	VMULPS    Z30, Z6, Z6
-	VMULPS    Z30, Z7, Z7
-	VCMPPS    $0x1e, Z31, Z0, K2
+	VCMPPS    $0x16, Z31, Z0, K2
 	VBLENDMPS Z4, Z31, K2, Z4
-	VCMPPS    $0x1e, Z31, Z1, K2
+	VCMPPS    $0x16, Z31, Z1, K2
 	VBLENDMPS Z5, Z31, K2, Z5
-	VCMPPS    $0x1e, Z31, Z2, K2
+	VCMPPS    $0x16, Z31, Z2, K2
 	VBLENDMPS Z6, Z31, K2, Z6
-	VCMPPS    $0x1e, Z31, Z3, K2
+	VCMPPS    $0x16, Z31, Z3, K2
 	VBLENDMPS Z7, Z31, K2, Z7
 	VMOVUPS   Z4, (CX)
 	VMOVUPS   Z5, 64(CX)
@@ -4187,8 +4181,7 @@ narrow:
 	JL        rest
 	VMOVUPS   (DX), Z0
 	VMOVUPS   (BX), Z1
-	VMULPS    Z30, Z1, Z1
-	VCMPPS    $0x1e, Z31, Z0, K2
+	VCMPPS    $0x16, Z31, Z0, K2
 	VBLENDMPS Z1, Z31, K2, Z1
 	VMOVUPS   Z1, (CX)
 	ADDQ      $0x00000040, CX
@@ -4205,314 +4198,8 @@ rest:
 	KMOVW     SI, K1
 	VMOVUPS.Z (DX), K1, Z0
 	VMOVUPS.Z (BX), K1, Z1
-	VMULPS    Z30, Z1, Z1
-	VCMPPS    $0x1e, Z31, Z0, K2
+	VCMPPS    $0x16, Z31, Z0, K2
 	VBLENDMPS Z1, Z31, K2, Z1
-	VMOVUPS   Z1, K1, (CX)
-
-done:
-	LDMXCSR csr+40(FP)
-	VZEROUPPER
-	RET
-
-// func selectCAVX512(n int, dst *float32, x *float32, y *float32, c float32) (csr uint32)
-// Requires: AVX, AVX512F, BMI2, SSE
-TEXT ·selectCAVX512(SB), NOSPLIT, $0-44
-	STMXCSR      csr+40(FP)
-	LDMXCSR      flushing<>+0(SB)
-	MOVQ         n+0(FP), AX
-	MOVQ         dst+8(FP), CX
-	MOVQ         x+16(FP), DX
-	MOVQ         y+24(FP), BX
-	VBROADCASTSS c+32(FP), Z31
-	VMOVUPS      c00000000<>+0(SB), Z30
-	VMOVUPS      c3f800000<>+0(SB), Z29
-
-wide:
-	CMPQ      AX, $0x00000040
-	JL        narrow
-	VMOVUPS   (DX), Z0
-	VMOVUPS   64(DX), Z1
-	VMOVUPS   128(DX), Z2
-	VMOVUPS   192(DX), Z3
-	VMOVUPS   (BX), Z4
-	VMOVUPS   64(BX), Z5
-	VMOVUPS   128(BX), Z6
-	VMOVUPS   192(BX), Z7
-	VMULPS    Z29, Z4, Z4
-	VMULPS    Z29, Z5, Z5
-	VMULPS    Z29, Z6, Z6
-	VMULPS    Z29, Z7, Z7
-	VCMPPS    $0x1e, Z31, Z0, K2
-	VBLENDMPS Z4, Z30, K2, Z4
-	VCMPPS    $0x1e, Z31, Z1, K2
-	VBLENDMPS Z5, Z30, K2, Z5
-	VCMPPS    $0x1e, Z31, Z2, K2
-	VBLENDMPS Z6, Z30, K2, Z6
-	VCMPPS    $0x1e, Z31, Z3, K2
-	VBLENDMPS Z7, Z30, K2, Z7
-	VMOVUPS   Z4, (CX)
-	VMOVUPS   Z5, 64(CX)
-	VMOVUPS   Z6, 128(CX)
-	VMOVUPS   Z7, 192(CX)
-	ADDQ      $0x00000100, CX
-	ADDQ      $0x00000100, DX
-	ADDQ      $0x00000100, BX
-	SUBQ      $0x00000040, AX
-	JMP       wide
-
-narrow:
-	CMPQ      AX, $0x00000010
-	JL        rest
-	VMOVUPS   (DX), Z0
-	VMOVUPS   (BX), Z1
-	VMULPS    Z29, Z1, Z1
-	VCMPPS    $0x1e, Z31, Z0, K2
-	VBLENDMPS Z1, Z30, K2, Z1
-	VMOVUPS   Z1, (CX)
-	ADDQ      $0x00000040, CX
-	ADDQ      $0x00000040, DX
-	ADDQ      $0x00000040, BX
-	SUBQ      $0x00000010, AX
-	JMP       narrow
-
-rest:
-	TESTQ     AX, AX
-	JE        done
-	MOVQ      $-1, SI
-	BZHIQ     AX, SI, SI
-	KMOVW     SI, K1
-	VMOVUPS.Z (DX), K1, Z0
-	VMOVUPS.Z (BX), K1, Z1
-	VMULPS    Z29, Z1, Z1
-	VCMPPS    $0x1e, Z31, Z0, K2
-	VBLENDMPS Z1, Z30, K2, Z1
-	VMOVUPS   Z1, K1, (CX)
-
-done:
-	LDMXCSR csr+40(FP)
-	VZEROUPPER
-	RET
-
-// func greaterAVX512(n int, dst *float32, x *float32, y *float32, c float32) (csr uint32)
-// Requires: AVX, AVX512F, BMI2, SSE
-TEXT ·greaterAVX512(SB), NOSPLIT, $0-44
-	STMXCSR csr+40(FP)
-	LDMXCSR flushing<>+0(SB)
-	MOVQ    n+0(FP), AX
-	MOVQ    dst+8(FP), CX
-	MOVQ    x+16(FP), DX
-	MOVQ    y+24(FP), BX
-	VMOVUPS c00000000<>+0(SB), Z31
-	VMOVUPS c3f800000<>+0(SB), Z30
-
-wide:
-	CMPQ      AX, $0x00000040
-	JL        narrow
-	VMOVUPS   (DX), Z0
-	VMOVUPS   64(DX), Z1
-	VMOVUPS   128(DX), Z2
-	VMOVUPS   192(DX), Z3
-	VMOVUPS   (BX), Z4
-	VMOVUPS   64(BX), Z5
-	VMOVUPS   128(BX), Z6
-	VMOVUPS   192(BX), Z7
-	VCMPPS    $0x1e, Z4, Z0, K2
-	VBLENDMPS Z30, Z31, K2, Z0
-	VCMPPS    $0x1e, Z5, Z1, K2
-	VBLENDMPS Z30, Z31, K2, Z1
-	VCMPPS    $0x1e, Z6, Z2, K2
-	VBLENDMPS Z30, Z31, K2, Z2
-	VCMPPS    $0x1e, Z7, Z3, K2
-	VBLENDMPS Z30, Z31, K2, Z3
-	VMOVUPS   Z0, (CX)
-	VMOVUPS   Z1, 64(CX)
-	VMOVUPS   Z2, 128(CX)
-	VMOVUPS   Z3, 192(CX)
-	ADDQ      $0x00000100, CX
-	ADDQ      $0x00000100, DX
-	ADDQ      $0x00000100, BX
-	SUBQ      $0x00000040, AX
-	JMP       wide
-
-narrow:
-	CMPQ      AX, $0x00000010
-	JL        rest
-	VMOVUPS   (DX), Z0
-	VMOVUPS   (BX), Z1
-	VCMPPS    $0x1e, Z1, Z0, K2
-	VBLENDMPS Z30, Z31, K2, Z0
-	VMOVUPS   Z0, (CX)
-	ADDQ      $0x00000040, CX
-	ADDQ      $0x00000040, DX
-	ADDQ      $0x00000040, BX
-	SUBQ      $0x00000010, AX
-	JMP       narrow
-
-rest:
-	TESTQ     AX, AX
-	JE        done
-	MOVQ      $-1, SI
-	BZHIQ     AX, SI, SI
-	KMOVW     SI, K1
-	VMOVUPS.Z (DX), K1, Z0
-	VMOVUPS.Z (BX), K1, Z1
-	VCMPPS    $0x1e, Z1, Z0, K2
-	VBLENDMPS Z30, Z31, K2, Z0
-	VMOVUPS   Z0, K1, (CX)
-
-done:
-	LDMXCSR csr+40(FP)
-	VZEROUPPER
-	RET
-
-// func tanhGradAVX512(n int, dst *float32, x *float32, y *float32, c float32) (csr uint32)
-// Requires: AVX, AVX512F, BMI2, SSE
-TEXT ·tanhGradAVX512(SB), NOSPLIT, $0-44
-	STMXCSR csr+40(FP)
-	LDMXCSR flushing<>+0(SB)
-	MOVQ    n+0(FP), AX
-	MOVQ    dst+8(FP), CX
-	MOVQ    x+16(FP), DX
-	MOVQ    y+24(FP), BX
-	VMOVUPS c3f800000<>+0(SB), Z31
-
-wide:
-	CMPQ         AX, $0x00000040
-	JL           narrow
-	VMOVUPS      (DX), Z0
-	VMOVUPS      64(DX), Z1
-	VMOVUPS      128(DX), Z2
-	VMOVUPS      192(DX), Z3
-	VMOVUPS      (BX), Z4
-	VMOVUPS      64(BX), Z5
-	VMOVUPS      128(BX), Z6
-	VMOVUPS      192(BX), Z7
-	VMOVUPS      Z31, Z8
-	VMOVUPS      Z31, Z9
-	VMOVUPS      Z31, Z10
-	VMOVUPS      Z31, Z11
-	VFNMADD231PS Z0, Z0, Z8
-	VFNMADD231PS Z1, Z1, Z9
-	VFNMADD231PS Z2, Z2, Z10
-	VFNMADD231PS Z3, Z3, Z11
-	VMULPS       Z8, Z4, Z4
-	VMULPS       Z9, Z5, Z5
-	VMULPS       Z10, Z6, Z6
-	VMULPS       Z11, Z7, Z7
-	VMOVUPS      Z4, (CX)
-	VMOVUPS      Z5, 64(CX)
-	VMOVUPS      Z6, 128(CX)
-	VMOVUPS      Z7, 192(CX)
-	ADDQ         $0x00000100, CX
-	ADDQ         $0x00000100, DX
-	ADDQ         $0x00000100, BX
-	SUBQ         $0x00000040, AX
-	JMP          wide
-
-narrow:
-	CMPQ         AX, $0x00000010
-	JL           rest
-	VMOVUPS      (DX), Z0
-	VMOVUPS      (BX), Z1
-	VMOVUPS      Z31, Z2
-	VFNMADD231PS Z0, Z0, Z2
-	VMULPS       Z2, Z1, Z1
-	VMOVUPS      Z1, (CX)
-	ADDQ         $0x00000040, CX
-	ADDQ         $0x00000040, DX
-	ADDQ         $0x00000040, BX
-	SUBQ         $0x00000010, AX
-	JMP          narrow
-
-rest:
-	TESTQ        AX, AX
-	JE           done
-	MOVQ         $-1, SI
-	BZHIQ        AX, SI, SI
-	KMOVW        SI, K1
-	VMOVUPS.Z    (DX), K1, Z0
-	VMOVUPS.Z    (BX), K1, Z1
-	VMOVUPS      Z31, Z2
-	VFNMADD231PS Z0, Z0, Z2
-	VMULPS       Z2, Z1, Z1
-	VMOVUPS      Z1, K1, (CX)
-
-done:
-	LDMXCSR csr+40(FP)
-	VZEROUPPER
-	RET
-
-// func sigmoidGradAVX512(n int, dst *float32, x *float32, y *float32, c float32) (csr uint32)
-// Requires: AVX, AVX512F, BMI2, SSE
-TEXT ·sigmoidGradAVX512(SB), NOSPLIT, $0-44
-	STMXCSR csr+40(FP)
-	LDMXCSR flushing<>+0(SB)
-	MOVQ    n+0(FP), AX
-	MOVQ    dst+8(FP), CX
-	MOVQ    x+16(FP), DX
-	MOVQ    y+24(FP), BX
-	VMOVUPS c3f800000<>+0(SB), Z31
-
-wide:
-	CMPQ    AX, $0x00000040
-	JL      narrow
-	VMOVUPS (DX), Z0
-	VMOVUPS 64(DX), Z1
-	VMOVUPS 128(DX), Z2
-	VMOVUPS 192(DX), Z3
-	VMOVUPS (BX), Z4
-	VMOVUPS 64(BX), Z5
-	VMOVUPS 128(BX), Z6
-	VMOVUPS 192(BX), Z7
-	VMULPS  Z0, Z0, Z8
-	VMULPS  Z1, Z1, Z9
-	VMULPS  Z2, Z2, Z10
-	VMULPS  Z3, Z3, Z11
-	VSUBPS  Z8, Z0, Z0
-	VSUBPS  Z9, Z1, Z1
-	VSUBPS  Z10, Z2, Z2
-	VSUBPS  Z11, Z3, Z3
-	VMULPS  Z0, Z4, Z4
-	VMULPS  Z1, Z5, Z5
-	VMULPS  Z2, Z6, Z6
-	VMULPS  Z3, Z7, Z7
-	VMOVUPS Z4, (CX)
-	VMOVUPS Z5, 64(CX)
-	VMOVUPS Z6, 128(CX)
-	VMOVUPS Z7, 192(CX)
-	ADDQ    $0x00000100, CX
-	ADDQ    $0x00000100, DX
-	ADDQ    $0x00000100, BX
-	SUBQ    $0x00000040, AX
-	JMP     wide
-
-narrow:
-	CMPQ    AX, $0x00000010
-	JL      rest
-	VMOVUPS (DX), Z0
-	VMOVUPS (BX), Z1
-	VMULPS  Z0, Z0, Z2
-	VSUBPS  Z2, Z0, Z0
-	VMULPS  Z0, Z1, Z1
-	VMOVUPS Z1, (CX)
-	ADDQ    $0x00000040, CX
-	ADDQ    $0x00000040, DX
-	ADDQ    $0x00000040, BX
-	SUBQ    $0x00000010, AX
-	JMP     narrow
-
-rest:
-	TESTQ     AX, AX
-	JE        done
-	MOVQ      $-1, SI
-	BZHIQ     AX, SI, SI
-	KMOVW     SI, K1
-	VMOVUPS.Z (DX), K1, Z0
-	VMOVUPS.Z (BX), K1, Z1
-	VMULPS    Z0, Z0, Z2
-	VSUBPS    Z2, Z0, Z0
-	VMULPS    Z0, Z1, Z1
 	VMOVUPS   Z1, K1, (CX)
 
 done:

@@ -15,7 +15,9 @@ func vectorsGo() vectors {
 		convGrad: []gradFunc{1: convGradGo}, gradTaps: 1,
 	}
 	for op, f := range formulas {
-		v.maps[op] = mapGo(f)
+		if f != nil {
+			v.maps[op] = mapGo(f)
+		}
 	}
 	for op, f := range loops {
 		v.maps[op] = loopGo(f)
@@ -23,8 +25,8 @@ func vectorsGo() vectors {
 	return v
 }
 
-// formulas are the definitions of the elementwise functions. Their operands and results are
-// flushed around them.
+// formulas are the definitions of the elementwise functions that compute. Their operands and results
+// are flushed around them.
 var formulas = [opCount]func(x, y, c float32) float32{
 	OpAdd:  func(x, y, _ float32) float32 { return x + y },
 	OpAddC: func(x, _, c float32) float32 { return x + c },
@@ -66,26 +68,6 @@ var formulas = [opCount]func(x, y, c float32) float32{
 		return x
 	},
 	OpAxpy: func(x, y, c float32) float32 { return flush32(float32(c*x)) + y },
-	OpReLUGrad: func(x, y, _ float32) float32 {
-		if x > 0 {
-			return y
-		}
-		return 0
-	},
-	OpSelectC: func(x, y, c float32) float32 {
-		if x > c {
-			return y
-		}
-		return 0
-	},
-	OpGreater: func(x, y, _ float32) float32 {
-		if x > y {
-			return 1
-		}
-		return 0
-	},
-	OpTanhGrad:    func(x, y, _ float32) float32 { return y * (1 - x*x) },
-	OpSigmoidGrad: func(x, y, _ float32) float32 { return y * (x - x*x) },
 }
 
 func mapGo(f func(x, y, c float32) float32) mapFunc {
@@ -99,7 +81,7 @@ func mapGo(f func(x, y, c float32) float32) mapFunc {
 	}
 }
 
-// loops are the commonest formulas once more, without a call for each element.
+// loops are the commonest formulas once more, without a call for each element, and OpReLUGrad.
 var loops = map[Op]func(d, x, y []float32, c float32){
 	OpAdd: func(d, x, y []float32, _ float32) {
 		for i := range d {
@@ -137,8 +119,8 @@ var loops = map[Op]func(d, x, y []float32, c float32){
 	},
 	OpReLUGrad: func(d, x, y []float32, _ float32) {
 		for i := range d {
-			v := flush32(y[i])
-			if !(flush32(x[i]) > 0) {
+			v := y[i]
+			if x[i] <= 0 {
 				v = 0
 			}
 			d[i] = v
@@ -153,21 +135,21 @@ func loopGo(f func(d, x, y []float32, c float32)) mapFunc {
 	}
 }
 
-// sumGo keeps four sums, like lanes.
+// sumGo keeps four sums, like lanes, but so few would lose much in float32.
 func sumGo(x []float32) float32 {
-	var s [4]float32
+	var s [4]float64
 	for i, v := range x {
-		s[i&3] += flush32(v)
+		s[i&3] += float64(flush32(v))
 	}
-	return s[0] + s[1] + (s[2] + s[3])
+	return float32(s[0] + s[1] + (s[2] + s[3]))
 }
 
 func dotGo(x, y []float32) float32 {
-	var s [4]float32
+	var s [4]float64
 	for i, v := range x {
-		s[i&3] += flush32(v) * flush32(y[i])
+		s[i&3] += float64(flush32(v)) * float64(flush32(y[i]))
 	}
-	return s[0] + s[1] + (s[2] + s[3])
+	return float32(s[0] + s[1] + (s[2] + s[3]))
 }
 
 // fmaLoopGo is the loop in plain Go.

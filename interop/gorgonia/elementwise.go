@@ -42,21 +42,22 @@ var functions = [engine.NumFns]function{
 	engine.Floor:   {lower: unary(G.Floor), flat: true},
 	engine.Not:     {lower: not, any: true, flat: true},
 
-	engine.Add: {lower: binary(G.Add)},
-	engine.Sub: {lower: binary(G.Sub)},
-	engine.Mul: {lower: binary(G.HadamardProd)},
-	engine.Div: {lower: binary(G.HadamardDiv)},
-	engine.Pow: {lower: binary(G.Pow)},
-	engine.Max: {lower: extreme(G.Gt)},
-	engine.Min: {lower: extreme(G.Lt)},
-	engine.Eq:  {lower: binary(comparison(G.Eq)), any: true, flat: true},
-	engine.Ne:  {lower: binary(comparison(G.Ne)), any: true, flat: true},
-	engine.Lt:  {lower: binary(comparison(G.Lt)), any: true, flat: true},
-	engine.Le:  {lower: binary(comparison(G.Lte)), any: true, flat: true},
-	engine.Gt:  {lower: binary(comparison(G.Gt)), any: true, flat: true},
-	engine.Ge:  {lower: binary(comparison(G.Gte)), any: true, flat: true},
-	engine.And: {lower: binary(G.HadamardProd), any: true, flat: true},
-	engine.Or:  {lower: or, any: true, flat: true},
+	engine.Add:      {lower: binary(G.Add)},
+	engine.Sub:      {lower: binary(G.Sub)},
+	engine.Mul:      {lower: binary(G.HadamardProd)},
+	engine.Div:      {lower: binary(G.HadamardDiv)},
+	engine.Pow:      {lower: binary(G.Pow)},
+	engine.Max:      {lower: extreme(G.Gt)},
+	engine.Min:      {lower: extreme(G.Lt)},
+	engine.ReLUGrad: {lower: reluGrad},
+	engine.Eq:       {lower: binary(comparison(G.Eq)), any: true, flat: true},
+	engine.Ne:       {lower: binary(comparison(G.Ne)), any: true, flat: true},
+	engine.Lt:       {lower: binary(comparison(G.Lt)), any: true, flat: true},
+	engine.Le:       {lower: binary(comparison(G.Lte)), any: true, flat: true},
+	engine.Gt:       {lower: binary(comparison(G.Gt)), any: true, flat: true},
+	engine.Ge:       {lower: binary(comparison(G.Gte)), any: true, flat: true},
+	engine.And:      {lower: binary(G.HadamardProd), any: true, flat: true},
+	engine.Or:       {lower: or, any: true, flat: true},
 
 	engine.Select: {lower: choose, any: true},
 }
@@ -200,6 +201,13 @@ func choose(c *call, x ...*G.Node) *G.Node {
 	}
 	dims := spread(spread(x[0].Shape(), x[1].Shape()), x[2].Shape())
 	return c.where(c.expand(x[0], dims), c.expand(x[1], dims), c.expand(x[2], dims))
+}
+
+// reluGrad is 0 where y is at most 0, and dy elsewhere.
+func reluGrad(c *call, x ...*G.Node) *G.Node {
+	y, dy := c.alike(x[0], x[1])
+	stopped := c.two(comparison(G.Lte), y, c.scalar(0))
+	return c.where(stopped, c.two(G.HadamardProd, stopped, c.scalar(0)), dy)
 }
 
 func (c *call) where(cond, a, b *G.Node) *G.Node {

@@ -70,4 +70,5 @@ var refusals = map[string]string{
 	"Conv2D+Bias+ReLU": passMade,
 	"Conv2D+MaxPool2D": passMade,
 	"MatMul+Bias+ReLU": passMade,
+	"Embed+Add":        passMade,
 }

@@ -2,6 +2,8 @@ package safetensors
 
 import (
 	"fmt"
+	"math/bits"
+	"slices"
 
 	"github.com/plexaura/plexaura/shape"
 )
@@ -12,11 +14,18 @@ type File struct {
 	Tensors  []Tensor // read in the order of their names; written from any order
 }
 
-// Tensor is a named array. Its type has known extents.
+// Tensor is a named array.
 type Tensor struct {
 	Name string
+	// Type is that of the values, with known extents: float32 for F16 and BF16. It is not Valid
+	// where we have no such type, as for F8_E4M3 or an array of nine axes; [Tensor.Err] says why.
 	Type shape.Type
-	Data []byte // row-major, little-endian; a Bool is one byte, 0 or 1
+	// Stored names the element type of Data where that is not Type's own: "F16", "BF16", or one
+	// that we have not.
+	Stored string
+	// Extents are those of an array that Type cannot describe, nil for others.
+	Extents []int64
+	Data    []byte // row-major, little-endian; a Bool is one byte, 0 or 1
 }
 
 // Tensor returns the tensor of the given name, or false.
@@ -29,24 +38,94 @@ func (f File) Tensor(name string) (Tensor, bool) {
 	return Tensor{}, false
 }
 
-// dtypes are the element types and their names in a file. Their order is that of the data,
-// as the reference implementation writes it: wide ones first, so that all are aligned.
-var dtypes = []struct {
-	name  string
-	dtype shape.DType
-}{
-	{"I64", shape.Int64},
-	{"F64", shape.Float64},
-	{"F32", shape.Float32},
-	{"I32", shape.Int32},
-	{"U8", shape.Uint8},
-	{"BOOL", shape.Bool},
+// DType names the element type of t in a file, such as "F32".
+func (t Tensor) DType() string {
+	if t.Stored != "" {
+		return t.Stored
+	}
+	for _, e := range elementTypes {
+		if e.dtype == t.Type.DType && e.dtype != shape.Invalid {
+			return e.name
+		}
+	}
+	return ""
 }
 
-// foreign are the element types that the format has and we have not.
-var foreign = []string{
-	"F16", "BF16", "I8", "I16", "U16", "U32", "U64", "C64",
-	"F8_E4M3", "F8_E5M2", "F8_E8M0", "F8_E4M3FNUZ", "F8_E5M2FNUZ", "F6_E2M3", "F6_E3M2", "F4",
+// Err says why we have no type for the values of t, or returns nil.
+func (t Tensor) Err() error {
+	e, known := elementTypeOf(t.Stored)
+	switch {
+	case t.Type.Valid() && t.Type.Concrete():
+		return nil
+	case t.Stored == "":
+		return fmt.Errorf("type %v: want a known element type and numbers as extents", t.Type)
+	case !known:
+		return fmt.Errorf("element type %.20q is unknown", t.Stored)
+	case e.dtype == shape.Invalid:
+		return fmt.Errorf("element type %s is not supported", t.Stored)
+	case len(t.Extents) > shape.MaxRank:
+		return fmt.Errorf("%d axes; at most %d are supported", len(t.Extents), shape.MaxRank)
+	}
+	return fmt.Errorf("extents %v are too large", t.Extents)
+}
+
+// elementType is one of the format's.
+type elementType struct {
+	name  string
+	bits  int         // of an element
+	dtype shape.DType // of the values; Invalid where we have none
+}
+
+// elementTypes are those of the format. Their order is that of the data, as the reference
+// implementation writes it: wide ones first, so that all are aligned. The first of a dtype is
+// the one that its values are written as.
+var elementTypes = []elementType{
+	{"U64", 64, shape.Invalid},
+	{"I64", 64, shape.Int64},
+	{"F64", 64, shape.Float64},
+	{"C64", 64, shape.Invalid},
+	{"F32", 32, shape.Float32},
+	{"U32", 32, shape.Invalid},
+	{"I32", 32, shape.Int32},
+	{bfloat16, 16, shape.Float32},
+	{float16, 16, shape.Float32},
+	{"U16", 16, shape.Invalid},
+	{"I16", 16, shape.Invalid},
+	{"F8_E5M2FNUZ", 8, shape.Invalid},
+	{"F8_E4M3FNUZ", 8, shape.Invalid},
+	{"F8_E8M0", 8, shape.Invalid},
+	{"F8_E4M3", 8, shape.Invalid},
+	{"F8_E5M2", 8, shape.Invalid},
+	{"I8", 8, shape.Invalid},
+	{"U8", 8, shape.Uint8},
+	{"F6_E3M2", 6, shape.Invalid},
+	{"F6_E2M3", 6, shape.Invalid},
+	{"F4", 4, shape.Invalid},
+	{"BOOL", 8, shape.Bool},
+}
+
+// The element types that are widened to float32.
+const (
+	float16  = "F16"
+	bfloat16 = "BF16"
+)
+
+// elementTypeOf returns the element type of that name, or false.
+func elementTypeOf(name string) (elementType, bool) {
+	i := row(name)
+	if i == len(elementTypes) {
+		return elementType{name: name}, false
+	}
+	return elementTypes[i], true
+}
+
+// row is the place of a name in elementTypes; what is unknown comes last.
+func row(name string) int {
+	i := slices.IndexFunc(elementTypes, func(e elementType) bool { return e.name == name })
+	if i < 0 {
+		return len(elementTypes)
+	}
+	return i
 }
 
 // metadataKey is the one name of the header that is not a tensor's.
@@ -57,23 +136,63 @@ const maxHeader = 100_000_000
 
 // check says what is wrong with t, without its name.
 func (t Tensor) check() error {
-	if !t.Type.Valid() || !t.Type.Concrete() {
-		return fmt.Errorf("type %v: want a known element type and numbers as extents", t.Type)
+	e, known := elementTypeOf(t.DType())
+	switch {
+	case t.Stored == "" && t.Err() != nil:
+		return t.Err()
+	case !known:
+		return nil // nobody knows the size of an element
+	case t.Type.DType != shape.Invalid && e.dtype != t.Type.DType:
+		return fmt.Errorf("type %v cannot be stored as %s", t.Type, t.Stored)
 	}
-	size, err := t.Type.Size()
-	if err != nil {
-		return err
+	want, err := e.size(t.extents())
+	if err == nil && want != int64(len(t.Data)) {
+		err = fmt.Errorf("%d bytes of data; %s has %d", len(t.Data), t.String(), want)
 	}
-	if want := int64(size) * int64(t.Type.Width()); want != int64(len(t.Data)) {
-		return fmt.Errorf("%d bytes of data; %v has %d", len(t.Data), t.Type, want)
+	return err
+}
+
+// String is t's type, and what it is stored as where that is another.
+func (t Tensor) String() string {
+	switch {
+	case !t.Type.Valid():
+		return fmt.Sprint(t.Stored, t.Extents)
+	case t.Stored != "":
+		return fmt.Sprintf("%v as %s", t.Type, t.Stored)
 	}
-	if t.Type.DType != shape.Bool {
-		return nil
+	return t.Type.String()
+}
+
+// extents are the extents of t, whatever its type.
+func (t Tensor) extents() []int64 {
+	if !t.Type.Valid() {
+		return t.Extents
 	}
-	for i, b := range t.Data {
-		if b > 1 {
-			return fmt.Errorf("BOOL element %d is %d; want 0 or 1", i, b)
+	extents := make([]int64, t.Type.Rank())
+	for i, n := range t.Type.Ints() {
+		extents[i] = int64(n)
+	}
+	return extents
+}
+
+// size is how many bytes an array of such elements has.
+func (e elementType) size(extents []int64) (int64, error) {
+	n := uint64(e.bits)
+	if slices.Contains(extents, 0) {
+		n = 0
+	}
+	for _, extent := range extents {
+		if n == 0 {
+			break
 		}
+		high, low := bits.Mul64(n, uint64(extent))
+		if extent < 0 || high > 0 || int64(low) < 0 {
+			return 0, fmt.Errorf("%s%v is too large", e.name, extents)
+		}
+		n = low
 	}
-	return nil
+	if n%8 != 0 {
+		return 0, fmt.Errorf("%s%v does not end with a whole byte", e.name, extents)
+	}
+	return int64(n / 8), nil
 }

@@ -8,25 +8,40 @@ import (
 	"github.com/plexaura/plexaura/shape"
 )
 
-// View returns the elements of t. On a little-endian machine they share the memory of
-// t.Data where that is aligned, as it is in what [Read] returns; elsewhere they are a copy:
-// so read them, and copy them to change them.
+// View returns the elements of t, which T must be the Go type of: float32 for F16 and BF16. On a
+// little-endian machine they share the memory of t.Data where that is aligned, as it is in what
+// [Read] returns, and where they are not widened; elsewhere they are a copy: so read them, and
+// copy them to change them.
 func View[T shape.Elem](t Tensor) ([]T, error) {
-	if want := shape.DTypeOf[T](); t.Type.DType != want {
-		return nil, fmt.Errorf("safetensors: tensor %q is %v; want %v", t.Name, t.Type, want)
+	if want := shape.DTypeOf[T](); t.Err() == nil && t.Type.DType != want {
+		return nil, fmt.Errorf("safetensors: tensor %q is %v; want %v", t.Name, t, want)
 	}
-	if err := t.check(); err != nil {
-		return nil, fmt.Errorf("safetensors: tensor %q: %w", t.Name, err)
-	}
-	p := unsafe.Pointer(unsafe.SliceData(t.Data))
-	if littleEndian() && uintptr(p)%unsafe.Alignof(*new(T)) == 0 {
-		return unsafe.Slice((*T)(p), t.Type.Len()), nil
-	}
-	values := make([]T, t.Type.Len())
-	if _, err := binary.Decode(t.Data, binary.LittleEndian, values); err != nil {
+	values, err := view[T](t)
+	if err != nil {
 		return nil, fmt.Errorf("safetensors: tensor %q: %w", t.Name, err)
 	}
 	return values, nil
+}
+
+func view[T shape.Elem](t Tensor) ([]T, error) {
+	if err := t.Err(); err != nil {
+		return nil, err
+	}
+	if err := t.check(); err != nil {
+		return nil, err
+	}
+	p := unsafe.Pointer(unsafe.SliceData(t.Data))
+	if littleEndian() && t.width() == t.Type.Width() && uintptr(p)%unsafe.Alignof(*new(T)) == 0 {
+		if t.Type.DType == shape.Bool {
+			if err := checkBools(t.Data); err != nil {
+				return nil, err
+			}
+		}
+		return unsafe.Slice((*T)(p), t.Type.Len()), nil
+	}
+	values := make([]T, t.Type.Len())
+	memory := unsafe.Slice((*byte)(unsafe.Pointer(unsafe.SliceData(values))), t.Type.Bytes())
+	return values, t.decode(memory, t.Data)
 }
 
 // Of returns the tensor of the given name, extents and values. On a little-endian machine

@@ -13,7 +13,6 @@ import (
 	"unicode/utf8"
 
 	"github.com/plexaura/plexaura/internal/atomicfile"
-	"github.com/plexaura/plexaura/shape"
 )
 
 // WriteFile replaces the file at path by f. Whenever it is interrupted, even by the loss of
@@ -30,7 +29,7 @@ func Write(w io.Writer, f File) error {
 	if err != nil {
 		return fmt.Errorf("safetensors: %w", err)
 	}
-	head, err := header(f.Metadata, order)
+	head, err := headerOf(f.Metadata, order)
 	if err != nil {
 		return fmt.Errorf("safetensors: %w", err)
 	}
@@ -60,13 +59,13 @@ func arrange(tensors []Tensor) ([]Tensor, error) {
 		}
 	}
 	slices.SortStableFunc(order, func(a, b Tensor) int {
-		return cmp.Compare(row(a.Type.DType), row(b.Type.DType))
+		return cmp.Or(cmp.Compare(row(a.DType()), row(b.DType())), strings.Compare(a.DType(), b.DType()))
 	})
 	return order, nil
 }
 
-// header returns all that comes before the data, a multiple of 8 bytes.
-func header(metadata map[string]string, order []Tensor) ([]byte, error) {
+// headerOf returns all that comes before the data, a multiple of 8 bytes.
+func headerOf(metadata map[string]string, order []Tensor) ([]byte, error) {
 	var b bytes.Buffer
 	b.Write(make([]byte, 8))
 	b.WriteByte('{')
@@ -81,10 +80,10 @@ func header(metadata map[string]string, order []Tensor) ([]byte, error) {
 	begin := 0
 	for _, t := range order {
 		field(&b, t.Name, struct {
-			DType   string      `json:"dtype"`
-			Shape   []shape.Dim `json:"shape"`
-			Offsets [2]int      `json:"data_offsets"`
-		}{dtypes[row(t.Type.DType)].name, append([]shape.Dim{}, t.Type.Dims()...), [2]int{begin, begin + len(t.Data)}})
+			DType   string  `json:"dtype"`
+			Shape   []int64 `json:"shape"`
+			Offsets [2]int  `json:"data_offsets"`
+		}{t.DType(), append([]int64{}, t.extents()...), [2]int{begin, begin + len(t.Data)}})
 		begin += len(t.Data)
 	}
 	b.WriteByte('}')
@@ -109,16 +108,6 @@ func field(b *bytes.Buffer, key string, value any) {
 		b.WriteByte(':')
 	}
 	b.Truncate(b.Len() - 1)
-}
-
-// row is the place of d in dtypes.
-func row(d shape.DType) int {
-	for i := range dtypes {
-		if dtypes[i].dtype == d {
-			return i
-		}
-	}
-	panic("safetensors: no row for " + d.String())
 }
 
 func byName(a, b Tensor) int { return strings.Compare(a.Name, b.Name) }

@@ -4,7 +4,7 @@
 Values come from a counter, so that the fixture is small: element i of tensor p (in the order of the state dict) is v = ((7919 i + 131 p) mod
 1009) / 504.5 - 1, times 1/sqrt(fan-in) for weights of two axes or more; 1 + 0.1 v for the weight of a normalisation and for running
 variances; 0.1 v for all others. The first image is p = 1000, v itself; the second is the photograph cat.png, normalised. Logits are computed in
-float64, by torchvision 0.14.1 and, for the network of 2012, which it lacks, by the module below.
+float64, by torchvision 0.29.2 and, for the network of 2012, which it lacks, by the module below.
 
     published.py         writes published.json
     published.py photo   writes cat.png: cat.jpg as torchvision prepares it, shorter side 256, centre 224

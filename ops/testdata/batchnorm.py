@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Writes batchnorm.json: batch normalisation by PyTorch (1.13.1), in float64.
+"""Writes batchnorm.json: batch normalisation by PyTorch (2.15.0), in float64.
 
 Element i of input p is counter(p, i): x is input 0, gamma 1, beta 2, dy 7, the running mean 3
 and the running variance 2 + input 4. Two training steps are made on the same batch; y and the

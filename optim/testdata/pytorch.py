@@ -2,7 +2,7 @@
 """Writes pytorch.json: what PyTorch's optimisers and schedulers do, for the tests of optim.
 
 A layer tanh(x·Wᵀ+b) is fitted to y with the mean squared error, the whole batch a step.
-Made with PyTorch 1.13.1 on a CPU:  /usr/bin/python3 pytorch.py
+Made with PyTorch 2.15.0 on a CPU.
 """
 
 import json
@@ -87,7 +87,7 @@ TRACES = {
     "adam": dict(make=rule(Adam)),
     "adam lr": dict(make=rule(Adam, lr=0.1)),
     "adam options": dict(make=rule(Adam, lr=0.05, betas=(0.8, 0.9), eps=1e-3)),
-    "adam beta1 0": dict(make=rule(Adam, lr=0.05, betas=(0, 0.9))),
+    "adam beta1 0": dict(make=rule(Adam, lr=0.05, betas=(0.0, 0.9))),
     "adam decay": dict(make=rule(Adam, lr=0.05, weight_decay=0.2)),
     "adam amsgrad": dict(make=rule(Adam, lr=0.2, betas=(0.9, 0.5), amsgrad=True)),
     "adam all": dict(make=rule(Adam, lr=0.1, betas=(0.8, 0.6), eps=1e-3, weight_decay=0.2, amsgrad=True)),

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Writes pytorch.json: images resampled by PyTorch (1.13.1), in float64.
+"""Writes pytorch.json: images resampled by PyTorch (2.15.0), in float64.
 
 Pixel i of the image (2,H,W) is (7919*i % 1009)/1009. Affine cases give the forward map of the
 parameters (degrees, degrees, factor, parts of the width and height): the image is sheared,

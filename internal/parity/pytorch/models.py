@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 """Writes models.json.gz: logits, loss and the gradient of every parameter of LeNet-5 and AlexNet, by
-PyTorch (1.13.1) in float64.
+PyTorch (2.15.0) in float64.
 
 The images are tensor 1000 of the counter, the labels 37 i mod classes. Parameter p, counted weight,
 bias, layer by layer, is tensor p, times 1/sqrt(fan-in) for weights and 0.1 for biases. AlexNet is the

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Writes training.json.gz: loss and correct answers of every step of a training, by PyTorch (1.13.1) in
+"""Writes training.json.gz: loss and correct answers of every step of a training, by PyTorch (2.15.0) in
 float32 and in float64.
 
 LeNet-5 learns MNIST for two epochs by SGD with a rate of 0.05 and a momentum of 0.9. Batches are 64

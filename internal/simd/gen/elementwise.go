@@ -136,7 +136,7 @@ func unary() []*loop {
 	return all
 }
 
-// other are functions of x and y, most of them gradients.
+// other are functions of x and y.
 func other() []*loop {
 	all := []*loop{
 		{name: "axpy", doc: "sets dst to c*x + y, the product rounded.", live: 2, scalars: []string{"c"}, body: func(e *lanes) []values {
@@ -145,36 +145,10 @@ func other() []*loop {
 			e.sum(y, x, y)
 			return []values{y}
 		}},
-		{name: "reLUGrad", doc: "sets dst to y where x > 0, and 0 elsewhere.", live: 3, consts: []constant{0, f(1)}, body: func(e *lanes) []values {
+		{name: "reLUGrad", doc: "sets dst to 0 where x <= 0, and to y elsewhere.", live: 3, consts: []constant{0}, exact: true, body: func(e *lanes) []values {
 			x, y := e.val("x"), e.val("y")
 			zero := e.all(e.pinned[0])
-			e.mul(y, y, e.c(f(1)))
-			e.where(greater, y, x, zero, y, zero, e.tmp())
-			return []values{y}
-		}},
-		{name: "selectC", doc: "sets dst to y where x > c, and 0 elsewhere.", live: 3, scalars: []string{"c"}, consts: []constant{0, f(1)}, body: func(e *lanes) []values {
-			x, y := e.val("x"), e.val("y")
-			e.mul(y, y, e.c(f(1)))
-			e.where(greater, y, x, e.val("c"), y, e.all(e.pinned[0]), e.tmp())
-			return []values{y}
-		}},
-		{name: "greater", doc: "sets dst to 1 where x > y, and 0 elsewhere.", live: 3, consts: []constant{0, f(1)}, body: func(e *lanes) []values {
-			x := e.val("x")
-			e.where(greater, x, x, e.val("y"), e.c(f(1)), e.all(e.pinned[0]), e.tmp())
-			return []values{x}
-		}},
-		{name: "tanhGrad", doc: "sets dst to y*(1-x*x), x being tanh's result.", live: 3, consts: []constant{f(1)}, body: func(e *lanes) []values {
-			x, y, t := e.val("x"), e.val("y"), e.tmp()
-			e.set(t, f(1))
-			e.submul(t, x, x)
-			e.mul(y, y, t)
-			return []values{y}
-		}},
-		{name: "sigmoidGrad", doc: "sets dst to y*x*(1-x), x being sigmoid's result.", live: 3, consts: []constant{f(1)}, body: func(e *lanes) []values {
-			x, y, t := e.val("x"), e.val("y"), e.tmp()
-			e.mul(t, x, x)
-			e.sub(x, x, t)
-			e.mul(y, y, x)
+			e.where(notLessEqual, y, x, zero, y, zero, e.tmp())
 			return []values{y}
 		}},
 	}

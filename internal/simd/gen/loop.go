@@ -23,6 +23,9 @@ type loop struct {
 	// accumulate says that body adds to acc, and that the kernel returns the total.
 	accumulate bool
 
+	// exact says that body computes nothing that denormals could slow down, and sees them as they are.
+	exact bool
+
 	body func(e *lanes) []values
 }
 
@@ -55,9 +58,12 @@ type lanes struct {
 // emit writes the kernel.
 func (l *loop) emit(t *target) {
 	e := &lanes{target: t, loop: l, ptr: map[string]reg.Register{}, scalar: map[string]reg.Register{}, pinned: map[constant]reg.Register{}}
-	if l.accumulate {
+	switch {
+	case l.accumulate:
 		t.begin(l.name+t.name, l.doc, l.params, "total float32")
-	} else {
+	case l.exact:
+		t.declare(l.name+t.name, l.doc, l.params)
+	default:
 		t.begin(l.name+t.name, l.doc, l.params)
 	}
 	e.counter = t.arg("n")
@@ -273,11 +279,12 @@ func (e *lanes) right(d, x values, n uint64) {
 	e.each(func(i int) { e.VPSRAD(operand.Imm(n), x[i], d[i]) })
 }
 
-// Predicates of comparisons. All but unordered are false for NaN.
+// Predicates of comparisons. All but the last two are false for NaN.
 const (
-	less      = 0x11
-	greater   = 0x1e
-	unordered = 0x03
+	less         = 0x11
+	greater      = 0x1e
+	unordered    = 0x03
+	notLessEqual = 0x16
 )
 
 // where is d = x cmp y ? a : b. t is scratch; it may be d.

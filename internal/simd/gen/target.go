@@ -80,16 +80,21 @@ func (t *target) width() int { return t.size / t.elem }
 // goType is the element type.
 func (t *target) goType() string { return fmt.Sprintf("float%d", 8*t.elem) }
 
-// begin starts a function. Denormals are flushed until end: the result csr, which callers
-// ignore, keeps the caller's MXCSR.
+// begin starts a function. Denormals are flushed until end.
 func (t *target) begin(name, doc, params string, results ...string) {
+	t.declare(name, doc, params, results...)
+	t.LDMXCSR(t.flushing)
+}
+
+// declare starts a function that sees denormals as they are. The result csr, which callers ignore,
+// keeps the caller's MXCSR.
+func (t *target) declare(name, doc, params string, results ...string) {
 	t.Function(name)
 	t.Doc(name + " " + doc)
 	t.Attributes(attr.NOSPLIT)
 	t.Pragma("noescape")
 	t.SignatureExpr("func(" + params + ") (" + strings.Join(append([]string{"csr uint32"}, results...), ", ") + ")")
 	t.STMXCSR(t.address(t.Return("csr")))
-	t.LDMXCSR(t.flushing)
 }
 
 func (t *target) end() {

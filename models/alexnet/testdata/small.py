@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
-"""Writes pytorch.safetensors, a weights file as PyTorch 1.13 and the package safetensors 0.8.0 write it, and pytorch.json, its logits.
+"""Writes pytorch.safetensors, a weights file as PyTorch 2.15 and the package safetensors 0.8.0 write it, and pytorch.json, its logits.
 
-The network is torchvision's alexnet (0.14.1) with 32 times fewer channels and 5 classes, so that the file is small; the names are torchvision's and
+The network is torchvision's alexnet (0.29.2) with 32 times fewer channels and 5 classes, so that the file is small; the names are torchvision's and
 the values random ones of torch's, in float32, large enough for the picture to count. The logits are those of ../../testdata/cat.png, normalised, computed in float64.
 """
 import json, os

@@ -1,0 +1,44 @@
+package main
+
+import (
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
+
+	"github.com/plexaura/plexaura/internal/plain"
+)
+
+// calledAs is how the program is called again, from its os.Args[0]: as it was, or, where go run
+// has built it for this once, by go run.
+func calledAs(arg0 string) string {
+	if !builtByGoRun(arg0) {
+		return shellWord(arg0)
+	}
+	if _, err := os.Stat(filepath.Join("cmd", "demo", "main.go")); err == nil {
+		return "go run ./cmd/demo"
+	}
+	return "go run github.com/plexaura/plexaura/cmd/demo"
+}
+
+// builtByGoRun tells the places where go run leaves programs: a folder for temporary files or,
+// for one that was built before, that of the build cache.
+func builtByGoRun(arg0 string) bool {
+	dir := filepath.ToSlash(filepath.Dir(arg0))
+	return temporaryBuild.MatchString(dir) || cachedBuild.MatchString(dir)
+}
+
+var (
+	temporaryBuild = regexp.MustCompile(`/go-build\d+/b\d+/exe$`)
+	cachedBuild    = regexp.MustCompile(`/[0-9a-f]{2}/[0-9a-f]{64}-d$`)
+)
+
+// shellWord is a word of a command line, as a shell is told of it.
+func shellWord(s string) string {
+	if harmless.MatchString(s) {
+		return s
+	}
+	return "'" + strings.ReplaceAll(plain.Name(s), "'", `'\''`) + "'"
+}
+
+var harmless = regexp.MustCompile(`^[\pL\pN_@%+=:,./\\-]{1,120}$`)

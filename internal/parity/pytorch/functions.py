@@ -1,0 +1,442 @@
+"""What the functions of package ops are in PyTorch.
+
+FUNCTIONS has an entry for each that PyTorch can compute, by its name: it takes the inputs as
+tensors and the attributes by the names of their Go structs, as functions.go does. Where PyTorch's
+own function covers the attributes it is taken; the rest is put together from other functions.
+
+Where Plexaura means something else at some elements, CONVENTIONS says so by name, and FUNCTIONS has
+PyTorch's function with these elements, and no others, replaced.
+"""
+import math
+
+import torch
+import torch.nn.functional as F
+
+
+def default(value, other):
+    """An attribute that is absent or 0 stands for another value, as in package ops."""
+    return value or other
+
+
+def listed(value, d):
+    """An attribute for each of d axes: those of one axis are no lists."""
+    return [value] if d == 1 else list(value)
+
+
+def sides(pad):
+    """Padding an axis, as F.pad wants it."""
+    return [n for side in reversed(pad) for n in side]
+
+
+def even(pad):
+    return all(before == after for before, after in pad)
+
+
+# ---- elementwise
+
+
+def divide(a, b):
+    return torch.div(a, b) if a.is_floating_point() else torch.div(a, b, rounding_mode="trunc")
+
+
+ELEMENTWISE = {
+    "Neg": torch.neg, "Abs": torch.abs, "Sign": torch.sign, "Exp": torch.exp, "Log": torch.log, "Log1p": torch.log1p,
+    "Expm1": torch.expm1, "Sqrt": torch.sqrt, "Sin": torch.sin, "Cos": torch.cos, "Tanh": torch.tanh, "Sigmoid": torch.sigmoid,
+    "Erf": torch.erf, "Floor": torch.floor, "ReLU": torch.relu, "Softplus": F.softplus, "Square": torch.square,
+    "Reciprocal": torch.reciprocal, "StopGradient": torch.Tensor.detach, "ZerosLike": torch.zeros_like, "OnesLike": torch.ones_like,
+    "GELU": F.gelu, "SELU": F.selu, "GELUTanh": lambda x: F.gelu(x, approximate="tanh"), "SiLU": F.silu, "Mish": F.mish,
+    "Softsign": F.softsign, "HardSwish": F.hardswish,
+    "HardSigmoid": lambda x: F.relu6(x + 3) / 6,  # the derivative of PyTorch's own is that of float32
+    "ELU": lambda x, Alpha: F.elu(x, Alpha),
+    "LeakyReLU": lambda x, Alpha: F.leaky_relu(x, Alpha),
+    "Clip": lambda x, Lo, Hi: x.clamp(Lo, Hi),
+    "AddScalar": lambda x, V: x + V,
+    "MulScalar": lambda x, V: x * V,
+    "FullLike": lambda x, V: torch.full_like(x, V),
+    "PReLU": lambda x, a: F.prelu(x, a.reshape(-1)),
+    "Add": torch.add, "Sub": torch.sub, "Mul": torch.mul, "Div": divide, "Pow": torch.pow,
+    "Maximum": torch.maximum, "Minimum": torch.minimum,
+    "Equal": torch.eq, "NotEqual": torch.ne, "Less": torch.lt, "LessEqual": torch.le, "Greater": torch.gt, "GreaterEqual": torch.ge,
+    "And": torch.logical_and, "Or": torch.logical_or, "Not": torch.logical_not,
+    "Where": torch.where,
+    "Cast": lambda x, To: x.to(getattr(torch, To)),
+}
+
+# ---- reductions
+
+
+def prod(x, Axes):
+    for axis in sorted(Axes, reverse=True):
+        x = x.prod(axis)
+    return x
+
+
+def reduction(f, keep):
+    return lambda x, Axes: f(x, dim=Axes, keepdim=keep)
+
+
+def variance(x, dim, keepdim):
+    return torch.var(x, dim, correction=0, keepdim=keepdim)
+
+
+REDUCTIONS = {
+    "Sum": reduction(torch.sum, False), "SumKeep": reduction(torch.sum, True),
+    "Mean": reduction(torch.mean, False), "MeanKeep": reduction(torch.mean, True),
+    "Max": reduction(torch.amax, False), "MaxKeep": reduction(torch.amax, True),
+    "Min": reduction(torch.amin, False), "MinKeep": reduction(torch.amin, True),
+    "Variance": reduction(variance, False),
+    "Prod": prod,
+    "Count": lambda x, Axes: torch.tensor(float(math.prod(x.shape[a] for a in Axes)), dtype=x.dtype),
+    "BroadcastTo": lambda x, Shape: x.expand(Shape),
+    "SumTo": lambda x, Shape: x.sum_to_size(Shape),
+    "Softmax": lambda x, Axis: F.softmax(x, Axis),
+    "LogSoftmax": lambda x, Axis: F.log_softmax(x, Axis),
+    "CumSum": lambda x, Axis: x.cumsum(Axis, dtype=x.dtype),
+    "ArgMax": lambda x, Axis: x.argmax(Axis),
+}
+
+# ---- losses
+
+
+def classes(t):
+    """Class numbers as PyTorch takes them; distributions stay."""
+    return t if t.is_floating_point() else t.long()
+
+
+def cross_entropy(x, t, LabelSmoothing=0.0, PerExample=False):
+    return F.cross_entropy(x, classes(t), reduction="none" if PerExample else "mean", label_smoothing=LabelSmoothing)
+
+
+def nll(x, t):
+    if not t.is_floating_point():
+        return F.nll_loss(x, t.long())
+    return -(t * x).sum(min(1, x.dim() - 1)).mean()
+
+
+LOSSES = {
+    "CrossEntropy": cross_entropy,
+    "BinaryCrossEntropy": F.binary_cross_entropy_with_logits,
+    "MSE": F.mse_loss,
+    "NLL": nll,
+    "KLDivergence": lambda x, t: F.kl_div(x, t, reduction="batchmean"),
+    "Huber": lambda x, t, Delta: F.huber_loss(x, t, delta=Delta),
+    "Hinge": lambda x, t: (1 - t * x).relu().mean(),
+}
+
+# ---- normalisation
+
+
+def lrn(x, Size=5, Alpha=1e-4, Beta=0.75, K=1.0):
+    # PyTorch's own takes no fewer than three axes
+    y = F.local_response_norm(x.reshape(*x.shape, 1), default(Size, 5), default(Alpha, 1e-4), default(Beta, 0.75), default(K, 1.0))
+    return y.reshape(x.shape)
+
+
+def lrn_within_channel(x, Size, Alpha, Beta, K):
+    return x * (K + Alpha * F.avg_pool2d(x * x, Size, 1, Size // 2, count_include_pad=True)) ** -Beta
+
+
+def batch_norm(x, gamma, beta, mean, variance, Part="training", Eps=0.0, Momentum=0.0):
+    eps, momentum = default(Eps, 1e-5), default(Momentum, 0.1)
+    mean, variance = mean.detach().clone(), variance.detach().clone()
+    if Part == "inference":
+        return F.batch_norm(x, mean, variance, gamma, beta, training=False, eps=eps)
+    y = F.batch_norm(x, mean, variance, gamma, beta, training=True, momentum=momentum, eps=eps)
+    return {"training": y, "mean": mean, "variance": variance}[Part]
+
+
+NORMALISATIONS = {
+    "LRN": lrn,
+    "LRNWithinChannel": lrn_within_channel,
+    "LayerNorm": lambda x, g, b, Eps=0.0: F.layer_norm(x, g.shape, g, b, default(Eps, 1e-5)),
+    "GroupNorm": lambda x, g, b, Groups, Eps=0.0: F.group_norm(x, Groups, g, b, default(Eps, 1e-5)),
+    "InstanceNorm": lambda x, g, b, Eps=0.0: F.instance_norm(x, weight=g, bias=b, eps=default(Eps, 1e-5)),
+    "BatchNorm": batch_norm,
+}
+
+# ---- products
+
+
+def matmul(a, b, TransA=False, TransB=False):
+    return torch.matmul(a.transpose(-1, -2) if TransA else a, b.transpose(-1, -2) if TransB else b)
+
+
+def attention(q, k, v, mask=None, Scale=0.0, Causal=False):
+    scores = q @ k.transpose(-2, -1) * default(Scale, q.shape[-1] ** -0.5)
+    allowed = torch.ones(scores.shape, dtype=torch.bool) if mask is None else mask.expand(scores.shape)
+    if Causal:
+        allowed = allowed.tril()
+    scores = scores.masked_fill(~allowed & allowed.any(-1, True), -math.inf)
+    return scores.softmax(-1).masked_fill(~allowed, 0) @ v  # a query without a key gives zeros
+
+
+def lstm_cell(x, h, c, *weights, Part):
+    return dict(zip(("hidden", "cell"), torch._VF.lstm_cell(x, (h, c), *weights)))[Part]
+
+
+def lstm(x, h, c, *weights, Part):
+    every, last, cell = torch._VF.lstm(x, (h[None], c[None]), weights, True, 1, 0.0, True, False, True)
+    return {"all": every, "hidden": last[0], "cell": cell[0]}[Part]
+
+
+def gru(x, h, *weights, Part):
+    every, last = torch._VF.gru(x, h[None], weights, True, 1, 0.0, True, False, True)
+    return {"all": every, "hidden": last[0]}[Part]
+
+
+PRODUCTS = {
+    "MatMul": matmul,
+    "AddBias": lambda x, b: x + b.reshape([-1] + [1] * (x.dim() - 2)),
+    "Einsum": lambda *xs, Subscripts: torch.einsum(Subscripts, *xs) + 0.0,
+    "Attention": attention,
+    "LSTMCell": lstm_cell,
+    "LSTM": lstm,
+    "GRUCell": torch._VF.gru_cell,
+    "GRU": gru,
+}
+
+# ---- convolution
+
+
+def convolution(d):
+    f = [F.conv1d, F.conv2d, F.conv3d][d - 1]
+
+    def conv(x, w, Stride=0, Dilation=0, Pad=0, Groups=1):
+        stride, dilation = (listed(v, d) if v else [1] * d for v in (Stride, Dilation))
+        x = F.pad(x, sides([Pad] if d == 1 else Pad)) if Pad else x
+        return f(x, w, stride=stride, dilation=dilation, groups=default(Groups, 1))
+    return conv
+
+
+def transposed(d):
+    f = [F.conv_transpose1d, F.conv_transpose2d, F.conv_transpose3d][d - 1]
+
+    def conv(x, w, Op, Extra=0):
+        stride, dilation, extra = (listed(v, d) if v else [n] * d for v, n in ((Op.get("Stride"), 1), (Op.get("Dilation"), 1), (Extra, 0)))
+        pad = listed(Op["Pad"], d) if Op.get("Pad") else [[0, 0]] * d
+        groups = default(Op.get("Groups"), 1)
+        if even(pad) and all(e < max(s, k) for e, s, k in zip(extra, stride, dilation)):
+            return f(x, w, None, stride, [before for before, _ in pad], extra, groups, dilation)
+        y = F.pad(f(x, w, None, stride, 0, 0, groups, dilation), sides([[0, e] for e in extra]))  # whole, then cut
+        for axis, (before, after) in enumerate(pad, 2):
+            y = y.narrow(axis, before, y.shape[axis] - before - after)
+        return y
+    return conv
+
+
+# ---- pooling
+
+
+class Windows:
+    """The windows of a pooling over d axes by its attributes in Go."""
+
+    def __init__(self, d, image, Kernel, Stride=0, Dilation=0, Pad=0, Ceil=False):
+        self.kernel = listed(Kernel, d)
+        self.stride = [s or k for s, k in zip(listed(Stride, d) if Stride else [0] * d, self.kernel)]
+        self.dilation = [n or 1 for n in (listed(Dilation, d) if Dilation else [0] * d)]
+        self.pad = ([Pad] if d == 1 else Pad) if Pad else [[0, 0]] * d
+        self.ceil = Ceil
+        self.image = image[2:]
+
+    def plain(self):
+        """Whether PyTorch's own functions know such a padding."""
+        return even(self.pad) and all(before <= k // 2 for (before, _), k in zip(self.pad, self.kernel))
+
+    def native(self):
+        return self.kernel, self.stride, [before for before, _ in self.pad]
+
+    def overhang(self):
+        """The paddings behind each axis that give floor as many windows as there are, negative for what is to be cut off."""
+        behind = []
+        for n, k, s, l, (before, after) in zip(self.image, self.kernel, self.stride, self.dilation, self.pad):
+            span = l * (k - 1) + 1
+            free = n + before + after - span
+            count = free // s + 1
+            if self.ceil and free % s and count * s < n + before:
+                count += 1
+            behind.append((count - 1) * s + span - n - before)
+        return behind
+
+    def around(self, x, value):
+        """x with all padding, so that windows need neither padding nor ceil."""
+        return F.pad(x, sides([[before, behind] for (before, _), behind in zip(self.pad, self.overhang())]), value=value)
+
+    def sum(self, x):
+        """The sum of each window of a padded image: a depthwise convolution by ones."""
+        f = [F.conv1d, F.conv2d, F.conv3d][len(self.kernel) - 1]
+        ones = torch.ones([x.shape[1], 1] + self.kernel, dtype=x.dtype)
+        return f(x, ones, stride=self.stride, dilation=self.dilation, groups=x.shape[1])
+
+
+def max_pool(d):
+    f = [F.max_pool1d, F.max_pool2d, F.max_pool3d][d - 1]
+
+    def pool(x, **attrs):
+        w = Windows(d, x.shape, **attrs)
+        if w.plain():
+            return f(x, *w.native(), w.dilation, w.ceil)
+        return f(w.around(x, -math.inf), w.kernel, w.stride, 0, w.dilation)
+    return pool
+
+
+def avg_pool(d):
+    f = [F.avg_pool1d, F.avg_pool2d, F.avg_pool3d][d - 1]
+
+    def pool(x, CountPad=False, **attrs):
+        w = Windows(d, x.shape, **attrs)
+        if w.plain() and w.dilation == [1] * d:
+            return f(x, *w.native(), w.ceil, CountPad)
+        counted = F.pad(torch.ones_like(x), sides(w.pad), value=float(CountPad))
+        beyond = [[0, behind - after] for behind, (_, after) in zip(w.overhang(), w.pad)]
+        n = w.sum(F.pad(counted, sides(beyond)))
+        return w.sum(w.around(x, 0)) / n.clamp(min=1)  # padding alone gives 0
+    return pool
+
+
+def lp_pool(d):
+    def pool(x, P, Op):
+        w = Windows(d, x.shape, **Op)
+        if d < 3 and w.pad == [[0, 0]] * d and w.dilation == [1] * d and not w.ceil:
+            f = [F.lp_pool1d, F.lp_pool2d][d - 1]
+            kernel, stride = (w.kernel[0], w.stride[0]) if d == 1 else (w.kernel, w.stride)
+            return f(x.abs(), P, kernel, stride)  # PyTorch's leaves out the absolute values
+        return w.sum(w.around(x.abs() ** P, 0)) ** (1 / P)
+    return pool
+
+
+def of_axes(template, f):
+    return {template % d: f(d) for d in (1, 2, 3)}
+
+
+def adaptive(kind):
+    return lambda d: lambda x, Size: getattr(F, f"adaptive_{kind}_pool{d}d")(x, Size)
+
+
+def whole(kind):
+    return lambda d: lambda x: getattr(F, f"adaptive_{kind}_pool{d}d")(x, 1)
+
+
+IMAGES = {
+    **of_axes("Conv%dD", convolution), **of_axes("ConvTranspose%dD", transposed),
+    **of_axes("MaxPool%dD", max_pool), **of_axes("AvgPool%dD", avg_pool), **of_axes("LpPool%dD", lp_pool),
+    **of_axes("GlobalMaxPool%dD", whole("max")), **of_axes("GlobalAvgPool%dD", whole("avg")),
+    **of_axes("AdaptiveMaxPool%dD", adaptive("max")), **of_axes("AdaptiveAvgPool%dD", adaptive("avg")),
+    "ResizeNearest": lambda x, Size: F.interpolate(x, Size, mode="nearest"),
+    "ResizeBilinear": lambda x, Size: F.interpolate(x, Size, mode="bilinear", align_corners=False),
+}
+
+# ---- moving and choosing elements
+
+
+def taken(x, axis, places):
+    return x.index_select(axis, torch.tensor(places, dtype=torch.int64))
+
+
+def sliced(x, Ranges):
+    for axis, (start, stop, step) in enumerate(Ranges):
+        x = taken(x, axis, range(x.shape[axis])[start:stop:step])
+    return x
+
+
+def padded(x, Mode, Before, After, Value=0.0):
+    if Mode == "constant":
+        return F.pad(x, sides(list(zip(Before, After))), value=Value)
+    mirror = {  # the place of what stands n before the first element, or behind the last
+        "edge": lambda i, n: min(max(i, 0), n - 1),
+        "reflect": lambda i, n: n - 1 - abs(n - 1 - abs(i)),
+        "symmetric": lambda i, n: -1 - i if i < 0 else 2 * n - 1 - i if i >= n else i,
+    }[Mode]
+    for axis, (before, after) in enumerate(zip(Before, After)):
+        n = x.shape[axis]
+        x = taken(x, axis, [mirror(i, n) for i in range(-before, n + after)])
+    return x
+
+
+def squeezed(x, Axes):
+    return x.squeeze(tuple(Axes))
+
+
+def unsqueezed(x, Axes):
+    for axis in sorted(Axes):
+        x = x.unsqueeze(axis)
+    return x
+
+
+def top_k(x, K, Axis, Part="values"):
+    values, places = x.sort(dim=Axis, descending=True, stable=True)  # PyTorch's topk has equal elements in no order
+    return {"values": values, "places": places}[Part].narrow(Axis, 0, K)
+
+
+def gather(x, ids, Axis):
+    y = x.index_select(Axis, ids.long().flatten())
+    return y.reshape(x.shape[:Axis] + ids.shape + x.shape[Axis + 1:])
+
+
+MOVES = {
+    "Transpose": lambda x, Perm: x.permute(Perm),
+    "Concat": lambda *xs, Axis: torch.cat(xs, Axis),
+    "Slice": sliced,
+    "Pad": padded,
+    "Reshape": lambda x, Shape: x.reshape(Shape),
+    "Flatten": lambda x: x.flatten(1),
+    "Squeeze": squeezed,
+    "Unsqueeze": unsqueezed,
+    "Full": lambda x, Shape, V: torch.full(Shape, V, dtype=x.dtype),
+    "Scalar": lambda x, V: torch.tensor(V, dtype=x.dtype),
+    "OneHot": lambda i, x, Classes: F.one_hot(i.long(), Classes).to(x.dtype),
+    "Gather": gather,
+    "GatherAlong": lambda x, i, Axis: x.gather(Axis, i.long()),
+    "TopK": top_k,
+    "Embedding": lambda w, i: F.embedding(i.long(), w),
+}
+
+PYTORCH = {**ELEMENTWISE, **REDUCTIONS, **LOSSES, **NORMALISATIONS, **PRODUCTS, **IMAGES, **MOVES}
+
+# ---- where Plexaura means something else
+
+
+def clip(x, Lo, Hi):
+    return torch.where((x == Lo) | (x == Hi), x, x.clamp(Lo, Hi))
+
+
+def hard_swish(x):
+    at = x == -3
+    parabola = torch.where(at, x, 0)  # elsewhere no number becomes NaN in the gradient
+    return torch.where(at, parabola * (parabola + 3) / 6, F.hardswish(x))
+
+
+def absolute(x):
+    lost = x.isnan() if x.is_floating_point() else x != x
+    nan = torch.where(lost, x, 0)
+    return torch.where(lost, nan * nan, torch.abs(x))  # of which the slope is NaN too
+
+
+def gelu_tanh(x):
+    tail = x < -4  # where 1 + tanh(u) is a small difference
+    low = torch.where(tail, x, -4.0)
+    u = math.sqrt(2 / math.pi) * (low + 0.044715 * low ** 3)
+    return torch.where(tail, low * torch.sigmoid(2 * u), F.gelu(x, approximate="tanh"))
+
+
+def sign(x):
+    return torch.where(x.isnan(), x.detach(), torch.sign(x)) if x.is_floating_point() else torch.sign(x)
+
+
+def at(*elements, **attrs):
+    """A call of a function of one input: the input and the result."""
+    def call(f):
+        x = torch.tensor(elements, dtype=torch.float64, requires_grad=True)
+        return x, f(x, **attrs)
+    return call
+
+
+# By name: the function, what it is here, and a call that shows the difference.
+CONVENTIONS = {
+    "clamp at a bound": ("Clip", clip, at(-1.0, 1.0, Lo=-1, Hi=1)),
+    "hardswish at -3": ("HardSwish", hard_swish, at(-3.0)),
+    "tail of gelu's tanh form": ("GELUTanh", gelu_tanh, at(-9.0)),
+    "sign of NaN": ("Sign", sign, at(math.nan)),
+    "slope of abs at NaN": ("Abs", absolute, at(math.nan)),
+}
+
+FUNCTIONS = {**PYTORCH, **{op: ours for op, ours, _ in CONVENTIONS.values()}}

@@ -1,0 +1,195 @@
+package safetensors
+
+import (
+	"encoding/binary"
+	"fmt"
+	"io"
+	"iter"
+	"math"
+	"os"
+	"slices"
+	"strings"
+
+	"github.com/plexaura/plexaura/internal/regular"
+	"github.com/plexaura/plexaura/shape"
+)
+
+// A Reader reads the tensors of a file when they are asked for, whatever its size. It holds the
+// header in memory, which has at most 100 MB, and is safe for use by many goroutines.
+type Reader struct {
+	file *os.File
+	head header
+}
+
+// Open opens the file at path and reads its header. Its errors, and those of the Reader, begin
+// with the path. What is no regular file is an error, before it is opened.
+func Open(path string) (*Reader, error) {
+	f, err := regular.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	r := &Reader{file: f}
+	if err := r.read(); err != nil {
+		f.Close()
+		return nil, r.named(err)
+	}
+	return r, nil
+}
+
+// read reads the header, and checks that the file has the data.
+func (r *Reader) read() error {
+	info, err := r.file.Stat()
+	if err != nil {
+		return err
+	}
+	if r.head, err = readHeader(r.file, info.Size()); err != nil {
+		return err
+	}
+	switch have := info.Size() - r.head.length; {
+	case have < r.head.data:
+		return fmt.Errorf("data of %d bytes: %w", r.head.data, errTruncated)
+	case have > r.head.data:
+		return errTooLong
+	}
+	return nil
+}
+
+func (r *Reader) named(err error) error { return fmt.Errorf("%s: %w", r.file.Name(), err) }
+
+// Name is the path of the file.
+func (r *Reader) Name() string { return r.file.Name() }
+
+// Close closes the file.
+func (r *Reader) Close() error { return r.file.Close() }
+
+// Metadata returns the file's strings, which are the Reader's own.
+func (r *Reader) Metadata() map[string]string { return r.head.metadata }
+
+// Tensors yields the tensors in the order of their names, without their Data.
+func (r *Reader) Tensors() iter.Seq[Tensor] {
+	return func(yield func(Tensor) bool) {
+		for _, e := range r.head.entries {
+			if !yield(e.tensor()) {
+				return
+			}
+		}
+	}
+}
+
+// Tensor returns the tensor of that name with its Data, or an error where there is none.
+func (r *Reader) Tensor(name string) (Tensor, error) {
+	e, err := r.find(name)
+	if err != nil {
+		return Tensor{}, r.named(err)
+	}
+	t := e.tensor()
+	t.Data = make([]byte, e.end-e.begin)
+	if _, err := io.ReadFull(r.data(e), t.Data); err != nil {
+		return Tensor{}, r.named(fmt.Errorf("tensor %q: %w", name, truncated(err)))
+	}
+	return t, nil
+}
+
+// Values puts the elements of the tensor of that name into dst, row-major in the byte order of
+// this machine: as many bytes as its Type has.
+func (r *Reader) Values(name string, dst []byte) error {
+	e, err := r.find(name)
+	if err == nil {
+		err = r.values(e, dst)
+	}
+	if err != nil {
+		return r.named(err)
+	}
+	return nil
+}
+
+func (r *Reader) find(name string) (entry, error) {
+	i, found := slices.BinarySearchFunc(r.head.entries, name, func(e entry, name string) int { return strings.Compare(e.name, name) })
+	if !found {
+		return entry{}, fmt.Errorf("there is no tensor %q", name)
+	}
+	return r.head.entries[i], nil
+}
+
+// data are the bytes of e in the file.
+func (r *Reader) data(e entry) io.Reader {
+	return io.NewSectionReader(r.file, r.head.length+e.begin, e.end-e.begin)
+}
+
+// values reads a part of the data at a time, so that memory for them is needed once.
+func (r *Reader) values(e entry, dst []byte) error {
+	t := e.tensor()
+	err := t.Err()
+	if err == nil && len(dst) != t.Type.Bytes() {
+		err = fmt.Errorf("room for %d bytes; %v has %d", len(dst), t.Type, t.Type.Bytes())
+	}
+	in, width := r.data(e), t.width()
+	for buf := make([]byte, 1<<16); err == nil && len(dst) > 0; {
+		n := min(len(buf)/width, len(dst)/t.Type.Width())
+		if _, err = io.ReadFull(in, buf[:n*width]); err != nil {
+			err = truncated(err)
+			break
+		}
+		err = t.decode(dst[:n*t.Type.Width()], buf[:n*width])
+		dst = dst[n*t.Type.Width():]
+	}
+	if err != nil {
+		return fmt.Errorf("tensor %q: %w", e.name, err)
+	}
+	return nil
+}
+
+// width is the number of bytes of an element in the file, of a tensor with a Type.
+func (t Tensor) width() int {
+	e, _ := elementTypeOf(t.DType())
+	return e.bits / 8
+}
+
+// decode turns elements of the file into those of t's Type, in the byte order of this machine.
+func (t Tensor) decode(dst, src []byte) error {
+	switch {
+	case t.Stored == float16:
+		for i := range len(src) / 2 {
+			binary.NativeEndian.PutUint32(dst[4*i:], widened(binary.LittleEndian.Uint16(src[2*i:])))
+		}
+	case t.Stored == bfloat16:
+		for i := range len(src) / 2 {
+			binary.NativeEndian.PutUint32(dst[4*i:], uint32(binary.LittleEndian.Uint16(src[2*i:]))<<16)
+		}
+	case t.Type.DType == shape.Bool:
+		copy(dst, src)
+		return checkBools(src)
+	case littleEndian():
+		copy(dst, src)
+	default:
+		width := t.Type.Width()
+		copy(dst, src)
+		for ; len(dst) > 0; dst = dst[width:] {
+			slices.Reverse(dst[:width])
+		}
+	}
+	return nil
+}
+
+// checkBools refuses what Go cannot hold in a bool.
+func checkBools(data []byte) error {
+	for i, b := range data {
+		if b > 1 {
+			return fmt.Errorf("BOOL element %d is %d; want 0 or 1", i, b)
+		}
+	}
+	return nil
+}
+
+// widened is the float32, as bits, of the same value as a float16 of IEEE 754.
+func widened(half uint16) uint32 {
+	sign, exponent, fraction := uint32(half>>15)<<31, uint32(half>>10)&0x1f, uint32(half)&0x3ff
+	switch {
+	case exponent == 0x1f: // infinite, or no number
+		return sign | 0xff<<23 | fraction<<13
+	case exponent > 0:
+		return sign | (exponent+127-15)<<23 | fraction<<13
+	}
+	// Below the normal numbers of float16: fraction * 2^-24, which float32 holds.
+	return sign | math.Float32bits(float32(fraction)*0x1p-24)
+}

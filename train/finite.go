@@ -1,0 +1,56 @@
+package train
+
+import (
+	"fmt"
+	"math"
+
+	"gorgonia.org/tensor"
+
+	"github.com/plexaura/plexaura/shape"
+	"github.com/plexaura/plexaura/vm"
+)
+
+// notFinite is the error for a result that is not finite. It names what is to blame: the values of
+// s, or the inputs, that are not finite themselves, or else that the numbers grow too large.
+func notFinite(what string, s *vm.Store, inputs []float32) error {
+	bad, err := notFiniteValues(s)
+	switch {
+	case err != nil:
+		return err
+	case len(bad) > 0:
+		return fmt.Errorf("%s is %w, since values of the weights are not: %s", what, vm.ErrNotFinite, listed(bad))
+	case !finite(inputs):
+		return fmt.Errorf("%s is %w, since numbers of the input are not", what, vm.ErrNotFinite)
+	}
+	return fmt.Errorf("%s is %w, though weights and inputs are: numbers in between are too large", what, vm.ErrNotFinite)
+}
+
+// notFiniteValues lists the values that have elements that are not finite, in alphabetical order.
+func notFiniteValues(s *vm.Store) (names []string, err error) {
+	for _, name := range s.Names() {
+		v, err := s.Value(name)
+		if err != nil {
+			return nil, err
+		}
+		fine := true
+		switch v.Dtype() {
+		case tensor.Float32:
+			fine = finite(v.Float32s())
+		case tensor.Float64:
+			fine = finite(v.Float64s())
+		}
+		if !fine {
+			names = append(names, name)
+		}
+	}
+	return names, nil
+}
+
+func finite[T shape.Float](v []T) bool {
+	for _, x := range v {
+		if f := float64(x); math.IsNaN(f) || math.IsInf(f, 0) {
+			return false
+		}
+	}
+	return true
+}

@@ -1,0 +1,36 @@
+//go:build unix
+
+package train_test
+
+import (
+	"context"
+	"os"
+	"path/filepath"
+	"syscall"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/plexaura/plexaura/train"
+)
+
+// A named pipe would be waited for.
+func TestPipesAreNotOpened(t *testing.T) {
+	dir := t.TempDir()
+	pipe := filepath.Join(dir, "pipe")
+	require.NoError(t, syscall.Mkfifo(pipe, 0o600))
+	_, err := train.LockFolder(pipe)
+	require.EqualError(t, err, "train: "+pipe+" is no folder for a run: it is a named pipe")
+	_, err = train.LoadCheckpoint(pipe)
+	require.ErrorContains(t, err, "a named pipe")
+
+	c := config(t)
+	c.Folder = filepath.Join(dir, "run")
+	fit(t, c)
+	file := filepath.Join(c.Folder, train.MetricsFile)
+	require.NoError(t, os.Remove(file))
+	require.NoError(t, syscall.Mkfifo(file, 0o600))
+	c.Resume, c.Epochs = load(t, c.Folder), 4
+	_, err = train.Fit(context.Background(), c)
+	require.ErrorContains(t, err, "metrics.jsonl: a named pipe")
+}

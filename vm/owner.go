@@ -1,0 +1,237 @@
+package vm
+
+import (
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+
+	"github.com/plexaura/plexaura/graph"
+)
+
+// TrainBy is [Train] for a graph with several optimisers: a run makes the updates of those
+// named, and leaves what the others train as it is. Updates that are nobody's, such as those of
+// running statistics and of the random generator, are made where the program reads their leaf.
+func TrainBy(owners ...string) Option {
+	return func(o *options) error {
+		if len(owners) == 0 {
+			return errors.New("vm: TrainBy: no optimiser is named; Train makes the updates of all")
+		}
+		o.train, o.owners = true, append(o.owners, owners...)
+		return nil
+	}
+}
+
+// updates returns those of g that a program of outs makes.
+func (o *options) updates(g *graph.Graph, outs []*graph.Node) ([]graph.Update, error) {
+	if !o.train {
+		return nil, nil
+	}
+	all := g.Updates()
+	made := make([]bool, len(all))
+	for i, u := range all {
+		made[i] = len(o.owners) == 0 || u.Owner != nil && slices.Contains(o.owners, u.Owner.Name)
+	}
+	for _, name := range o.owners {
+		if !slices.ContainsFunc(all, func(u graph.Update) bool { return u.Owner != nil && u.Owner.Name == name }) {
+			return nil, fmt.Errorf("vm: TrainBy: the graph has no %v; it has %s", graph.Owner{Name: name}, ownersOf(all))
+		}
+	}
+	for grown := true; grown; {
+		grown = addShared(all, made, outs)
+	}
+	return once(all, made)
+}
+
+// ownersOf lists the owners of updates.
+func ownersOf(updates []graph.Update) string {
+	var names []string
+	for _, u := range updates {
+		if u.Owner != nil && !slices.Contains(names, u.Owner.String()) {
+			names = append(names, u.Owner.String())
+		}
+	}
+	if len(names) == 0 {
+		return "none"
+	}
+	return strings.Join(names, ", ")
+}
+
+// addShared has the updates made that are nobody's, of leaves which outs and those that are made
+// read. It reports whether there was one to add.
+func addShared(all []graph.Update, made []bool, outs []*graph.Node) (grown bool) {
+	roots := slices.Clone(outs)
+	for i, u := range all {
+		if made[i] {
+			roots = append(roots, u.Value)
+		}
+	}
+	read := graph.Reachable(roots...) // by id
+	for i, u := range all {
+		if made[i] || u.Owner != nil {
+			continue
+		}
+		_, made[i] = slices.BinarySearchFunc(read, u.Leaf.ID(), func(n *graph.Node, id int) int { return n.ID() - id })
+		grown = grown || made[i]
+	}
+	return grown
+}
+
+// once returns the updates that are made, of which no two may be of one leaf.
+func once(all []graph.Update, made []bool) (updates []graph.Update, err error) {
+	by := map[*graph.Node]graph.Update{}
+	for i, u := range all {
+		if !made[i] {
+			continue
+		}
+		if old, ok := by[u.Leaf]; ok {
+			return nil, fmt.Errorf("vm: both the %v and the %v update %v; a run can make one of them: compile a program for each, by TrainBy", old.Owner, u.Owner, u.Leaf)
+		}
+		by[u.Leaf] = u
+		updates = append(updates, u)
+	}
+	return updates, nil
+}
+
+// claim is the leaves that an owner updates. A store records the claims of the programs that run
+// on it, since what is kept in a State, such as a number of steps, is wrong for any other.
+type claim struct {
+	graph.Owner
+	leaves map[string]graph.Kind
+}
+
+func claimsOf(updates []graph.Update) (claims []*claim) {
+	for _, u := range updates {
+		if u.Owner == nil {
+			continue
+		}
+		i := slices.IndexFunc(claims, func(c *claim) bool { return c.Name == u.Owner.Name })
+		if i < 0 {
+			i = len(claims)
+			claims = append(claims, &claim{*u.Owner, map[string]graph.Kind{}})
+		}
+		claims[i].leaves[u.Leaf.Name()] = u.Leaf.Kind()
+	}
+	return claims
+}
+
+func (c *claim) equal(d *claim) bool { return c.Owner == d.Owner && maps.Equal(c.leaves, d.leaves) }
+
+// names lists the leaves of one kind, in alphabetical order.
+func (c *claim) names(k graph.Kind) (names []string) {
+	for name, kind := range c.leaves {
+		if kind == k {
+			names = append(names, name)
+		}
+	}
+	slices.Sort(names)
+	return names
+}
+
+// String tells c's owner and one of the parameters that it updates.
+func (c *claim) String() string {
+	switch params := c.names(graph.Param); len(params) {
+	case 0:
+		return c.Owner.String()
+	case 1:
+		return fmt.Sprintf("%v of %s", c.Owner, params[0])
+	default:
+		return fmt.Sprintf("%v of %s and %d more", c.Owner, params[0], len(params)-1)
+	}
+}
+
+// conflict says why c and d cannot both be of one store.
+func (c *claim) conflict(d *claim) error {
+	for _, name := range c.names(graph.State) {
+		if _, both := d.leaves[name]; both {
+			return fmt.Errorf("vm: %q is kept in the store for the %v, which is not the %v; give each a name of its own, or delete what the first one keeps (%s) to begin anew",
+				name, d, c, few(d.names(graph.State)))
+		}
+	}
+	for _, name := range c.names(graph.Param) {
+		if _, both := d.leaves[name]; both && c.Name != d.Name && !c.SharesWith(d.Owner) {
+			return fmt.Errorf("vm: %q is updated by the %v and by the %v; where that is meant, one of them has to share its parameters", name, d, c)
+		}
+	}
+	return nil
+}
+
+// claim records claims, or says why there cannot be one of them.
+func (s *Store) claim(claims []*claim) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	news, err := s.claimable(claims)
+	s.claims = append(s.claims, news...)
+	return err
+}
+
+// adopt records the claims of a program, and makes the values that it needs and s lacks.
+func (s *Store) adopt(p *Program) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	news, err := s.claimable(p.claims)
+	if err != nil {
+		return err
+	}
+	for _, n := range p.leaves {
+		if err := s.init(n); err != nil {
+			return err
+		}
+	}
+	s.claims = append(s.claims, news...)
+	return nil
+}
+
+// claimable returns those of claims that s has not recorded yet.
+func (s *Store) claimable(claims []*claim) (news []*claim, err error) {
+	for _, c := range claims {
+		if slices.ContainsFunc(s.claims, c.equal) {
+			continue
+		}
+		for _, old := range s.claims {
+			if err := c.conflict(old); err != nil {
+				return nil, err
+			}
+		}
+		if err := s.whole(c); err != nil {
+			return nil, err
+		}
+		news = append(news, c)
+	}
+	return news, nil
+}
+
+// whole refuses a part of what c's owner keeps: in values that come from a file or another
+// program it shows that they are another's.
+func (s *Store) whole(c *claim) error {
+	var there, missing []string
+	for _, name := range c.names(graph.State) {
+		if s.leaves[name] != nil {
+			there = append(there, name)
+		} else {
+			missing = append(missing, name)
+		}
+	}
+	if len(there) == 0 || len(missing) == 0 {
+		return nil
+	}
+	return fmt.Errorf("vm: the store has %s, but not %s, which the %v keeps too, so that it must be another's; give each a name of its own, or delete the first to begin anew",
+		few(there), few(missing), c)
+}
+
+// few lists the first of names.
+func few(names []string) string {
+	const most = 3
+	if len(names) <= most {
+		return strings.Join(names, ", ")
+	}
+	return fmt.Sprintf("%s and %d more", strings.Join(names[:most], ", "), len(names)-most)
+}
+
+// forget drops the claims of owners of whose States none is left.
+func (s *Store) forget() {
+	s.claims = slices.DeleteFunc(s.claims, func(c *claim) bool {
+		return !slices.ContainsFunc(c.names(graph.State), func(name string) bool { return s.leaves[name] != nil })
+	})
+}
