@@ -65,6 +65,7 @@ func TestMistakesAreOneLineAndAStatus(t *testing.T) {
 		{"program -batch 9223372036854775807", 2, "-batch 9223372036854775807"},
 		{"bench -threads 1000000", 2, "-threads 1000000: at least 1 and at most 1,024"},
 		{"bench -layers lenet -batch 9223372036854775807", 2, "-batch 9223372036854775807"},
+		{"train -data " + junk, 1, "and no such folder"},
 		{"train -out " + junk, 1, "junk.safetensors is no folder for a run: it is a file"},
 		{"train -out " + junk + "/run", 1, "junk.safetensors"},
 		{"train -out " + dir, 1, "is no folder of a run: it holds"},
