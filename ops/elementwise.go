@@ -64,7 +64,9 @@ var unaries = [...]struct {
 	exp:       {"Exp", engine.Exp, floating, func(x, y, dy *graph.Node) *graph.Node { return Mul(dy, y) }},
 	logarithm: {"Log", engine.Log, floating, func(x, y, dy *graph.Node) *graph.Node { return Div(dy, x) }},
 	log1p:     {"Log1p", engine.Log1p, floating, func(x, y, dy *graph.Node) *graph.Node { return Div(dy, AddScalar(x, 1)) }},
-	expm1:     {"Expm1", engine.Expm1, floating, func(x, y, dy *graph.Node) *graph.Node { return Mul(dy, AddScalar(y, 1)) }},
+	expm1: {"Expm1", engine.Expm1, floating, func(x, y, dy *graph.Node) *graph.Node {
+		return Mul(dy, Exp(x)) // y+1 has lost the digits of e^x where that is small
+	}},
 	sqrt:      {"Sqrt", engine.Sqrt, floating, func(x, y, dy *graph.Node) *graph.Node { return Div(dy, MulScalar(y, 2)) }},
 	sin:       {"Sin", engine.Sin, floating, func(x, y, dy *graph.Node) *graph.Node { return Mul(dy, Cos(x)) }},
 	cos:       {"Cos", engine.Cos, floating, func(x, y, dy *graph.Node) *graph.Node { return Neg(Mul(dy, Sin(x))) }},
