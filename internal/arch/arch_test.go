@@ -70,6 +70,7 @@ var may = map[string][]string{
 	"internal/philox":          {},
 	"internal/plain":           {},
 	"internal/regular":         {},
+	"internal/skips":           {},
 	"internal/simd":            {"internal/par", "internal/philox"},
 	"cmd/demo":                 {"..."},
 	"examples":                 {},
