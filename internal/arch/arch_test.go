@@ -72,6 +72,7 @@ var may = map[string][]string{
 	"internal/plain":           {},
 	"internal/regular":         {},
 	"internal/rescue":          {},
+	"internal/skips":           {},
 	"internal/simd":            {"internal/par", "internal/philox"},
 	"cmd/demo":                 {"..."},
 	"examples":                 {},
