@@ -95,7 +95,7 @@ func grads(t *testing.T, y *graph.Node, feeds ...feed) [][]float64 {
 	return computed(t, autodiff.Grad(ops.Sum(y), by...), feeds...)
 }
 
-// What PyTorch 1.13 gives where a derivative does not exist.
+// What PyTorch gives where a derivative does not exist; at the bounds of Clip 1.13 and not 2.15, see docs/PARITY.md.
 func TestGradientsAtKinksEqualPyTorch(t *testing.T) {
 	for _, c := range []struct {
 		name string
@@ -129,7 +129,7 @@ func TestSharesOfAMaximumOfItselfAddUpToOne(t *testing.T) {
 	require.Equal(t, []float64{1, 1}, grads(t, ops.Maximum(x.node, x.node), x)[0])
 }
 
-// torch.pow of PyTorch 1.13.
+// torch.pow of PyTorch.
 func TestPowAtZeroAndBelowEqualsPyTorch(t *testing.T) {
 	g := graph.New()
 	a := vec(g, "a", 0, 0, 0, 0, -2, -2, -2, 3, 3, inf)

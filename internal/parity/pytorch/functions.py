@@ -400,15 +400,34 @@ def clip(x, Lo, Hi):
 
 
 def hard_swish(x):
-    at = x == -3
+    at = (x == -3) | x.isnan()
     parabola = torch.where(at, x, 0)  # elsewhere no number becomes NaN in the gradient
-    return torch.where(at, parabola * (parabola + 3) / 6, F.hardswish(x))
+    y = torch.where(at, parabola * (parabola + 3) / 6, F.hardswish(x))
+    return torch.where(x == -math.inf, 0, y)
+
+
+def limits(f):
+    """f, of which the slope at infinity is its limit: 1 above, 0 below."""
+    def ours(x):
+        y = f(torch.where(x.isinf(), 0, x))
+        return torch.where(x == math.inf, x, torch.where(x == -math.inf, math.nan, y))
+    return ours
+
+
+def softplus(x):
+    high = torch.where(x >= 20, x, 20.0)
+    return torch.where(x >= 20, -F.logsigmoid(-high), F.softplus(x))
 
 
 def absolute(x):
     lost = x.isnan() if x.is_floating_point() else x != x
     nan = torch.where(lost, x, 0)
     return torch.where(lost, nan * nan, torch.abs(x))  # of which the slope is NaN too
+
+
+def expm1(x):
+    low = torch.where(x < -4, x, -4.0)
+    return torch.where(x < -4, torch.exp(low) - 1, torch.expm1(x))
 
 
 def gelu_tanh(x):
@@ -434,9 +453,17 @@ def at(*elements, **attrs):
 CONVENTIONS = {
     "clamp at a bound": ("Clip", clip, at(-1.0, 1.0, Lo=-1, Hi=1)),
     "hardswish at -3": ("HardSwish", hard_swish, at(-3.0)),
-    "tail of gelu's tanh form": ("GELUTanh", gelu_tanh, at(-9.0)),
+    "hardswish at -Inf": ("HardSwish", hard_swish, at(-math.inf)),
+    "slope of hardswish at NaN": ("HardSwish", hard_swish, at(math.nan)),
     "sign of NaN": ("Sign", sign, at(math.nan)),
     "slope of abs at NaN": ("Abs", absolute, at(math.nan)),
+    "slope of gelu at infinity": ("GELU", limits(F.gelu), at(math.inf, -math.inf)),
+    "slope of gelu's tanh form at infinity": ("GELUTanh", limits(gelu_tanh), at(math.inf, -math.inf)),
+    "slope of silu at infinity": ("SiLU", limits(F.silu), at(math.inf, -math.inf)),
+    "slope of mish at infinity": ("Mish", limits(F.mish), at(math.inf, -math.inf)),
+    "slope of expm1 in its tail": ("Expm1", expm1, at(-50.0)),
+    "tail of gelu's tanh form": ("GELUTanh", limits(gelu_tanh), at(-9.0)),
+    "softplus beyond 20": ("Softplus", softplus, at(30.0)),
 }
 
 FUNCTIONS = {**PYTORCH, **{op: ours for op, ours, _ in CONVENTIONS.values()}}

@@ -97,7 +97,8 @@ type theirs struct {
 	moved  []float64 // how far rounded inputs move the result
 	of     []int     // the shape of the result that this is a gradient of, or itself
 
-	largest *[2]float64 // of off and moved, and of exact
+	worst   float64 // of off and moved
+	largest float64 // of exact
 }
 
 var (
