@@ -7,7 +7,8 @@ import (
 )
 
 // Dataset gives examples by number. Read must be safe for concurrent use, since the
-// datasets of training and validation may share one source.
+// datasets of training and validation may share one source. It may fail, and it may take long;
+// see [Loader.EpochFrom] for one that does not return.
 type Dataset interface {
 	// Len is the number of examples.
 	Len() int

@@ -90,6 +90,33 @@ func TestAnyNumberOfWorkersGivesTheSameBits(t *testing.T) {
 	}
 }
 
+// yielding lets other goroutines run before each read.
+type yielding struct{ data.Dataset }
+
+func (y yielding) Read(i int, e data.Example) error {
+	if i%3 == 0 {
+		runtime.Gosched()
+	}
+	return y.Dataset.Read(i, e)
+}
+
+// Batch k comes as the k-th, with the examples of batch k, whoever has filled it.
+func TestABatchComesInItsPlace(t *testing.T) {
+	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(0))
+	const examples, size = 1024, 2
+	ds := yielding{counting(t, examples)}
+	want := batches(t, loader(t, ds, data.Batching{Size: size, Shuffle: true}), 0, 0)
+	for _, procs := range []int{1, 2, 4, 8} {
+		runtime.GOMAXPROCS(procs)
+		for _, workers := range []int{2, 3, 4, 7} {
+			l := loader(t, ds, data.Batching{Size: size, Shuffle: true, Workers: workers})
+			for range 4 {
+				require.Equal(t, want, batches(t, l, 0, 0), "%d workers, GOMAXPROCS %d", workers, procs)
+			}
+		}
+	}
+}
+
 // What an augmentation draws depends on the seed, the epoch and the example alone.
 func TestAugmentationFollowsTheExample(t *testing.T) {
 	drawn := func(o data.Batching, epoch int) map[int]float32 {

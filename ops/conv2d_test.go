@@ -126,3 +126,17 @@ func TestBindNeedsTheCapability(t *testing.T) {
 type memoryEngine struct{ engine.Engine }
 
 func (memoryEngine) Name() string { return "memory" }
+
+func TestSamePadsKeepTheExtent(t *testing.T) {
+	for kernel := 1; kernel <= 7; kernel++ {
+		for dilation := range 4 {
+			pad := ops.SamePads(kernel, dilation)
+			require.LessOrEqual(t, pad[1]-pad[0], 1)
+			require.GreaterOrEqual(t, pad[1], pad[0], "the odd one is after")
+			g := graph.New()
+			x, w := g.Input("x", shape.F32(2, 3, 30)), g.Input("w", shape.F32(4, 3, shape.Dim(kernel)))
+			y := ops.Conv1D(x, w, ops.Conv1DOp{Pad: pad, Dilation: dilation})
+			require.Equal(t, shape.F32(2, 4, 30), y.Type(), "%d, %d", kernel, dilation)
+		}
+	}
+}

@@ -347,6 +347,9 @@ func TestMistakesAreNamedAfterTheFunction(t *testing.T) {
 		"Huber: delta is 0; want a finite positive number":         func() *graph.Node { return ops.Huber(x, x, 0) },
 		"KLDivergence: inputs are float32(N,3) and float32(2,1,3)": func() *graph.Node { return ops.KLDivergence(x, wide) },
 		"LayerNorm: gamma is float32(2,1,3); it must be of the":    func() *graph.Node { return ops.LayerNorm(x, wide, wide, 0) },
+		"LayerNorm: beta is float32(2,1,3); it must be float32(3), as gamma is": func() *graph.Node {
+			return ops.LayerNorm(x, g.Const(shape.F32(3), []float64{1, 1, 1}), wide, 1)
+		},
 		"LayerNorm: eps is -1; want a positive number":             func() *graph.Node { return ops.LayerNorm(x, wide, wide, -1) },
 		"GroupNorm: 4 channels cannot be split into 3 groups":      func() *graph.Node { return ops.GroupNorm(line, 3, wide, wide, 0) },
 		"InstanceNorm: gamma is float32(2,1,3); for input":         func() *graph.Node { return ops.InstanceNorm(line, wide, wide, 0) },

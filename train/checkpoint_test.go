@@ -103,6 +103,21 @@ func TestMetricsAreCutBack(t *testing.T) {
 	require.Equal(t, want, metrics(t, c.Folder))
 }
 
+func TestACheckpointIsWrittenOnceAnEpoch(t *testing.T) {
+	c := config(t)
+	c.Folder = t.TempDir()
+	path := filepath.Join(c.Folder, train.CheckpointFile)
+	var last os.FileInfo
+	c.OnEpoch = func(train.Epoch) (err error) {
+		last, err = os.Stat(path)
+		return err
+	}
+	fit(t, c)
+	now, err := os.Stat(path)
+	require.NoError(t, err)
+	require.True(t, os.SameFile(last, now), "it is written again at the end")
+}
+
 func TestMetricsLines(t *testing.T) {
 	c := config(t)
 	c.Folder = t.TempDir()
@@ -279,7 +294,7 @@ func TestLoadCheckpointRefuses(t *testing.T) {
 		file.Metadata[key] = value
 		require.NoError(t, safetensors.WriteFile(bad, file))
 		_, err = train.LoadCheckpoint(bad)
-		require.ErrorContains(t, err, bad)
+		require.ErrorContains(t, err, "train: reading weights: "+bad+": ")
 		require.ErrorContains(t, err, key)
 		file.Metadata[key] = old
 	}

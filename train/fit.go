@@ -28,6 +28,9 @@ import (
 // Nothing in the folder changes before there is a checkpoint to be saved. Another run that is there
 // then moves to a folder beside it, which Result.Earlier names.
 func Fit(ctx context.Context, c Config) (*Result, error) {
+	if ctx == nil {
+		return nil, prefixed(errNoContext)
+	}
 	r, err := newRun(c)
 	if err != nil {
 		return nil, prefixed(err)
@@ -38,6 +41,8 @@ func Fit(ctx context.Context, c Config) (*Result, error) {
 		Saved: r.folder.current && !r.unsaved, Earlier: r.folder.earlier,
 	}, prefixed(err)
 }
+
+var errNoContext = errors.New("the context is nil; context.Background() is one that never ends")
 
 // prefixed names the package in err; mistakes in a graph name their own place.
 func prefixed(err error) error {
@@ -100,12 +105,12 @@ func (r *run) load() (err error) {
 	if r.Validation == nil {
 		return nil
 	}
-	if err := sameData(r.info, r.Validation.Info()); err != nil {
-		return fmt.Errorf("training and validation: %w", err)
-	}
 	r.validation, err = data.NewLoader(r.Validation, data.Batching{Size: r.Batch, Workers: r.workers()})
 	if err != nil {
 		return fmt.Errorf("validation: %w", err)
+	}
+	if err := sameData(r.info, r.validation.Info()); err != nil {
+		return fmt.Errorf("training and validation: %w", err)
 	}
 	return nil
 }

@@ -67,7 +67,7 @@ func Compile(e engine.Engine, outs []*graph.Node, opts ...Option) (*Program, err
 			return nil, err
 		}
 	}
-	return newProgram(u), nil
+	return newProgram(u)
 }
 
 // MustCompile is like [Compile] but panics on an error: for programs that are part of the

@@ -2,6 +2,9 @@ package vm
 
 import "slices"
 
+// Plans is the number of batch sizes that p remembers.
+func Plans(p *Program) int { return len(p.plans) }
+
 // NaiveOrder reports whether the schedule of p for batch size n, made with a queue, is the one
 // made by looking at all that is ready at each step.
 func NaiveOrder(p *Program, n int) (bool, error) {

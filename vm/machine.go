@@ -257,6 +257,9 @@ func (m *Machine) link(n int) (*linked, error) {
 	if err != nil {
 		return nil, err
 	}
+	if err := m.affordRun(pl); err != nil {
+		return nil, err
+	}
 	if pl.arena > len(m.arena) {
 		m.arena = engine.Aligned(pl.arena)
 		m.links = nil // they point into the old one
@@ -373,7 +376,11 @@ func (m *Machine) staged(l *linked, i int, d *tensor.Dense) (engine.Buffer, erro
 		return engine.BufferAt(b.Bytes(), b.DType(), n), nil
 	}
 	if l.staging[i].Len() == 0 {
-		l.staging[i] = allocate(l.inputs[i])
+		b, err := reserve(l.inputs[i], "a copy of it in row-major order")
+		if err != nil {
+			return b, err
+		}
+		l.staging[i] = b
 	}
 	return l.staging[i], read(l.staging[i], d)
 }

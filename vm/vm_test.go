@@ -627,3 +627,29 @@ func TestGradientsDieInTheirUpdates(t *testing.T) {
 	require.Less(t, m.Arena, 3*width*width*4)
 	require.Greater(t, m.Unshared, layers*width*width*4)
 }
+
+// Batches of any size do not fill the memory with plans.
+func TestAProgramForgetsBatchSizes(t *testing.T) {
+	_, x := vector()
+	p, err := vm.Compile(ref.Engine{}, []*graph.Node{ops.Neg(x)})
+	require.NoError(t, err)
+	for n := 1; n <= 200; n++ {
+		list, err := p.Describe(n)
+		require.NoError(t, err)
+		require.Contains(t, list[0].Text, fmt.Sprintf("float32(%d)", n))
+		require.LessOrEqual(t, vm.Plans(p), 64)
+	}
+}
+
+// A map has up to 64 steps.
+func TestAChainIsCutIntoMapsThatAreFull(t *testing.T) {
+	_, x := vector()
+	for range 128 {
+		x = ops.Sin(x)
+	}
+	p, err := vm.Compile(ref.Engine{}, []*graph.Node{x}, vm.Checked)
+	require.NoError(t, err)
+	list, err := p.Describe(3)
+	require.NoError(t, err)
+	require.Len(t, list, 2)
+}

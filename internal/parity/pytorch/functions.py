@@ -406,6 +406,24 @@ def hard_swish(x):
     return torch.where(x == -math.inf, 0, y)
 
 
+def elu(x, Alpha):
+    return torch.where(x == 0, Alpha * torch.expm1(torch.where(x == 0, x, 0)), F.elu(x, Alpha))
+
+
+def selu(x):
+    scale = 1.0507009873554804934193349852946
+    return torch.where(x == 0, scale * 1.6732632423543772848170429916717 * torch.expm1(torch.where(x == 0, x, 0)), F.selu(x))
+
+
+def prelu(x, alpha):
+    slope = alpha if alpha.numel() == 1 else alpha.reshape([-1] + [1] * (x.dim() - 2))
+    return torch.where(x == 0, slope * x, PYTORCH["PReLU"](x, alpha))
+
+
+def hard_sigmoid(x):
+    return torch.where(x.isnan(), x / 6 + 0.5, PYTORCH["HardSigmoid"](x))
+
+
 def limits(f):
     """f, of which the slope at infinity is its limit: 1 above, 0 below."""
     def ours(x):
@@ -461,6 +479,10 @@ CONVENTIONS = {
     "slope of gelu's tanh form at infinity": ("GELUTanh", limits(gelu_tanh), at(math.inf, -math.inf)),
     "slope of silu at infinity": ("SiLU", limits(F.silu), at(math.inf, -math.inf)),
     "slope of mish at infinity": ("Mish", limits(F.mish), at(math.inf, -math.inf)),
+    "curvature of elu at 0": ("ELU", elu, at(0.0, Alpha=1.0)),
+    "curvature of selu at 0": ("SELU", selu, at(0.0)),
+    "curvature of prelu at 0": ("PReLU", prelu, at(0.0, alpha=torch.tensor([0.5], dtype=torch.float64))),
+    "slope of hardsigmoid at NaN": ("HardSigmoid", hard_sigmoid, at(*[math.nan] * 64)),
     "slope of expm1 in its tail": ("Expm1", expm1, at(-50.0)),
     "tail of gelu's tanh form": ("GELUTanh", limits(gelu_tanh), at(-9.0)),
     "softplus beyond 20": ("Softplus", softplus, at(30.0)),

@@ -30,6 +30,9 @@ func draw(name string, c *choices) (config, error) {
 	s.Order = pick(c, 0, 1, 1, 1, 2, 2)
 	drawers[name](s, name)
 	s.count()
+	if s.has("extreme") || s.has("special") || s.has("tiny") || s.Apart && s.has("logits") { // where curvature says nothing
+		s.Order = min(s.Order, 1)
+	}
 	if s.err == nil {
 		s.err = s.g.Err()
 	}

@@ -58,11 +58,11 @@ func TestAWrongResultIsFoundAndShrunk(t *testing.T) {
 		t.Skip(err)
 	}
 	var all []found
-	h := hunt{Seed: 1, N: 4, Rows: []string{"Tanh", "Cos"}, Workers: 1, Engines: []under{{name: "crooked", Engine: crooked{}}}, Tell: func(f found) { all = append(all, f) }}
+	h := hunt{Seed: 1, N: 8, Rows: []string{"Tanh", "Cos"}, Workers: 1, Engines: []under{{name: "crooked", Engine: crooked{}}}, Tell: func(f found) { all = append(all, f) }}
 	r, err := h.run(t.Context())
 	require.NoError(t, err)
-	require.Equal(t, map[string]int{"Tanh": 2, "Cos": 2}, r.Rows)
-	require.Len(t, all, 2)
+	require.Equal(t, map[string]int{"Tanh": 4, "Cos": 4}, r.Rows)
+	require.GreaterOrEqual(t, len(all), 2)
 	for _, f := range all {
 		require.Equal(t, "Tanh", f.row)
 		require.LessOrEqual(t, product(f.config.Inputs[0].Shape), 3, f)
