@@ -415,9 +415,9 @@ def selu(x):
     return torch.where(x == 0, scale * 1.6732632423543772848170429916717 * torch.expm1(torch.where(x == 0, x, 0)), F.selu(x))
 
 
-def prelu(x, alpha):
-    slope = alpha if alpha.numel() == 1 else alpha.reshape([-1] + [1] * (x.dim() - 2))
-    return torch.where(x == 0, slope * x, PYTORCH["PReLU"](x, alpha))
+def prelu(x, a):
+    slope = a if a.numel() == 1 else a.reshape([-1] + [1] * (x.dim() - 2))
+    return torch.where(x == 0, slope * x, PYTORCH["PReLU"](x, a))
 
 
 def hard_sigmoid(x):
@@ -460,10 +460,11 @@ def sign(x):
 
 
 def at(*elements, **attrs):
-    """A call of a function of one input: the input and the result."""
+    """A call of a function: what it is differentiated by, and the result."""
     def call(f):
         x = torch.tensor(elements, dtype=torch.float64, requires_grad=True)
-        return x, f(x, **attrs)
+        others = [a for a in attrs.values() if isinstance(a, torch.Tensor)]
+        return [x, *others], f(x, **attrs)
     return call
 
 
@@ -481,7 +482,7 @@ CONVENTIONS = {
     "slope of mish at infinity": ("Mish", limits(F.mish), at(math.inf, -math.inf)),
     "curvature of elu at 0": ("ELU", elu, at(0.0, Alpha=1.0)),
     "curvature of selu at 0": ("SELU", selu, at(0.0)),
-    "curvature of prelu at 0": ("PReLU", prelu, at(0.0, alpha=torch.tensor([0.5], dtype=torch.float64))),
+    "curvature of prelu at 0": ("PReLU", prelu, at(0.0, a=torch.tensor([0.5], dtype=torch.float64, requires_grad=True))),
     "slope of hardsigmoid at NaN": ("HardSigmoid", hard_sigmoid, at(*[math.nan] * 64)),
     "slope of expm1 in its tail": ("Expm1", expm1, at(-50.0)),
     "tail of gelu's tanh form": ("GELUTanh", limits(gelu_tanh), at(-9.0)),

@@ -126,9 +126,9 @@ def differs(name, call):
     op, ours, _ = CONVENTIONS[name]
 
     def outcome(f):
-        x, y = call(f)
-        [slope] = derivatives(y.sum(), [x], None, True)
-        return torch.cat([y, slope] + derivatives(slope.sum(), [x], None, False))
+        xs, y = call(f)
+        slope = derivatives(y.sum(), xs, None, True)
+        return torch.cat([y, *slope, *derivatives(slope[0].sum(), xs, None, False)])
     a, b = outcome(PYTORCH[op]), outcome(ours)
     return not torch.equal(a.nan_to_num(math.pi), b.nan_to_num(math.pi))
 
