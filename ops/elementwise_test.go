@@ -5,8 +5,10 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/require"
+	"gorgonia.org/tensor"
 
 	"github.com/plexaura/plexaura/autodiff"
+	"github.com/plexaura/plexaura/engine/ref"
 	"github.com/plexaura/plexaura/graph"
 	"github.com/plexaura/plexaura/ops"
 	"github.com/plexaura/plexaura/shape"
@@ -121,6 +123,19 @@ func TestGradientsAtKinksEqualPyTorch(t *testing.T) {
 		a, b := vec(g, "a", 0, 0, 1), vec(g, "b", 0, 1, 1)
 		d := grads(t, f(a.node, b.node), a, b)
 		require.Equal(t, [][]float64{{.5, 0, .5}, {.5, 1, .5}}, d, name)
+	}
+}
+
+func TestHardSigmoidKeepsItsDigitsNearItsFoot(t *testing.T) {
+	g := graph.New()
+	x := g.Input("x", shape.F32(2))
+	m := vm.MustCompile(ref.Engine{}, []*graph.Node{ops.HardSigmoid(x)})
+	machine, err := m.NewMachine(vm.NewStore(1))
+	require.NoError(t, err)
+	outs, err := machine.Run(t.Context(), tensor.New(tensor.WithShape(2), tensor.WithBacking([]float32{-3 + 0x1p-10, -2.875})))
+	require.NoError(t, err)
+	for i, want := range []float64{0x1p-10 / 6, .125 / 6} {
+		require.InEpsilon(t, want, float64(outs[0].Float32s()[i]), 1e-7)
 	}
 }
 

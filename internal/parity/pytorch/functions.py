@@ -239,8 +239,9 @@ class Windows:
         self.image = image[2:]
 
     def plain(self):
-        """Whether PyTorch's own functions know such a padding."""
-        return even(self.pad) and all(before <= k // 2 for (before, _), k in zip(self.pad, self.kernel))
+        """Whether PyTorch's own functions know such a padding, and that windows fit."""
+        fits = all(n + before + after >= l * (k - 1) + 1 for n, (before, after), k, l in zip(self.image, self.pad, self.kernel, self.dilation))
+        return fits and even(self.pad) and all(before <= k // 2 for (before, _), k in zip(self.pad, self.kernel))
 
     def native(self):
         return self.kernel, self.stride, [before for before, _ in self.pad]
@@ -407,12 +408,14 @@ def hard_swish(x):
 
 
 def elu(x, Alpha):
-    return torch.where(x == 0, Alpha * torch.expm1(torch.where(x == 0, x, 0)), F.elu(x, Alpha))
+    at = (x == 0) | x.isnan()
+    return torch.where(at, Alpha * torch.expm1(torch.where(at, x, 0)), F.elu(x, Alpha))
 
 
 def selu(x):
     scale = 1.0507009873554804934193349852946
-    return torch.where(x == 0, scale * 1.6732632423543772848170429916717 * torch.expm1(torch.where(x == 0, x, 0)), F.selu(x))
+    at = (x == 0) | x.isnan()
+    return torch.where(at, scale * 1.6732632423543772848170429916717 * torch.expm1(torch.where(at, x, 0)), F.selu(x))
 
 
 def prelu(x, a):
@@ -481,6 +484,8 @@ CONVENTIONS = {
     "slope of silu at infinity": ("SiLU", limits(F.silu), at(math.inf, -math.inf)),
     "slope of mish at infinity": ("Mish", limits(F.mish), at(math.inf, -math.inf)),
     "curvature of elu at 0": ("ELU", elu, at(0.0, Alpha=1.0)),
+    "slope of selu at NaN": ("SELU", selu, at(math.nan)),
+    "slope of elu at NaN": ("ELU", elu, at(math.nan, Alpha=1.0)),
     "curvature of selu at 0": ("SELU", selu, at(0.0)),
     "curvature of prelu at 0": ("PReLU", prelu, at(0.0, a=torch.tensor([0.5], dtype=torch.float64, requires_grad=True))),
     "slope of hardsigmoid at NaN": ("HardSigmoid", hard_sigmoid, at(*[math.nan] * 64)),

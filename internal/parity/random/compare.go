@@ -81,15 +81,17 @@ func (c config) allowed(u under, d shape.DType, isFloat bool, t theirs, i int) f
 }
 
 // cancelled is how far derivatives of an elementwise function may be off whatever their size: their terms are of
-// size 1 and may cancel on either side. Slopes in float32 must have their digits.
+// size 1, those of curvature up to 100, and may cancel on either side.
 func cancelled(d shape.DType, order int) float64 {
 	switch {
-	case order == 0 || order == 1 && d == shape.Float32:
+	case order == 0:
 		return 0
-	case d == shape.Float32:
-		return 8 * eps
+	case d == shape.Float64:
+		return 0x1p-46
+	case order == 1:
+		return 0x1p-25
 	}
-	return 0x1p-48
+	return 0x1p-17
 }
 
 // elementwise says whether an element of the output comes from one of each input: gradients by what was

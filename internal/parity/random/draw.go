@@ -37,7 +37,7 @@ func draw(name string, c *choices) (config, error) {
 			}
 		}
 	}
-	if s.has("extreme") || s.has("special") || s.has("tiny") || s.Apart && s.has("logits") { // where curvature says nothing
+	if s.has("extreme") || s.has("special") || s.has("tiny") || s.Apart && s.has("logits") || name == "Pow" && (s.has("kinks") || s.has("ties")) { // where curvature says nothing
 		s.Order = min(s.Order, 1)
 	}
 	if s.err == nil {
