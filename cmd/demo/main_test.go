@@ -402,7 +402,7 @@ func TestVerifyAgrees(t *testing.T) {
 }
 
 // The counter formula gives what PyTorch computes from it: mean absolute logit, and the loss
-// of the third step (PyTorch 1.13.1, lr 0.01, momentum 0.9).
+// of the third step (PyTorch, lr 0.01, momentum 0.9).
 func TestChecksOfBenchAgreeWithPyTorch(t *testing.T) {
 	e, err := findEngine("ref")
 	require.NoError(t, err)
