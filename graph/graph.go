@@ -6,6 +6,7 @@ import (
 	"reflect"
 	"slices"
 
+	"github.com/plexaura/plexaura/internal/rescue"
 	"github.com/plexaura/plexaura/shape"
 )
 
@@ -20,7 +21,7 @@ type Op interface {
 	Infer(in []shape.Type) (shape.Type, error)
 }
 
-// A Graph owns nodes in creation order, which is a topological order.
+// A Graph owns nodes in creation order, which is a topological order. The zero Graph is empty.
 type Graph struct {
 	nodes   []*Node
 	leaves  map[string]*Node // Inputs, Params and States by name
@@ -33,7 +34,7 @@ type Graph struct {
 }
 
 // New returns an empty graph.
-func New() *Graph { return &Graph{leaves: map[string]*Node{}} }
+func New() *Graph { return &Graph{} }
 
 // Nodes returns the nodes in creation order, which is topological. The slice is the
 // graph's own and must not be changed.
@@ -88,7 +89,11 @@ func (g *Graph) infer(op Op, in []*Node) (t shape.Type, err error) {
 	if !reflect.ValueOf(op).Comparable() {
 		return t, fmt.Errorf("op type %T is not comparable; keep slices, maps and functions out of its fields", op)
 	}
-	if t, err = op.Infer(types); err != nil {
+	err = rescue.Do(func() error {
+		t, err = op.Infer(types)
+		return err
+	})
+	if err != nil {
 		return shape.Type{}, err
 	}
 	if t.Width() == 0 {

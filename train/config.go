@@ -147,18 +147,20 @@ func (c Config) withDefaults() (Config, error) {
 	return c, checkPatterns(c.Partial)
 }
 
-// missing says what c lacks. A nil pointer in an interface is nothing either.
+// missing says what c lacks. A nil pointer in an interface is nothing either; of datasets
+// package data tells it.
 func (c Config) missing() error {
+	if c.Train == nil {
+		return errors.New("the Config has no dataset to Train on")
+	}
 	for _, field := range []struct {
 		value   any
 		missing string
 		may     bool // be left out
 	}{
 		{c.Model, "no Model", false},
-		{c.Train, "no dataset to Train on", false},
 		{c.Engine, "no Engine", false},
 		{c.Optimizer, "no Optimizer", false},
-		{c.Validation, "a Validation that is a nil pointer", true},
 		{c.Augment, "an Augment that is a nil pointer", true},
 		{c.Mix, "a Mix that is a nil pointer", true},
 	} {

@@ -244,7 +244,7 @@ func (p *Predictor) evaluate(ctx context.Context, ds data.Dataset, loss Loss) (e
 	if ctx == nil {
 		return e, errNoContext
 	}
-	if isNil(ds) {
+	if ds == nil {
 		return e, errors.New("no dataset to evaluate on")
 	}
 	batches, err := data.NewLoader(ds, data.Batching{Size: defaultBatch, Workers: 1})

@@ -174,10 +174,8 @@ func (s *Store) adopt(p *Program) error {
 	if err != nil {
 		return err
 	}
-	for _, n := range p.leaves {
-		if err := s.init(n); err != nil {
-			return err
-		}
+	if err := s.initAll(p.leaves); err != nil {
+		return err
 	}
 	s.claims = append(s.claims, news...)
 	return nil

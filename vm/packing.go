@@ -11,6 +11,7 @@ import (
 
 	"github.com/plexaura/plexaura/engine"
 	"github.com/plexaura/plexaura/graph"
+	"github.com/plexaura/plexaura/internal/rescue"
 	"github.com/plexaura/plexaura/shape"
 )
 
@@ -196,7 +197,7 @@ func (p *packing) run() error {
 		return nil
 	}
 	p.form.made.Store(0)
-	if err := p.instr.bound.Packing.Kernel(&p.call); err != nil {
+	if err := rescue.Do(func() error { return p.instr.bound.Packing.Kernel(&p.call) }); err != nil {
 		return err
 	}
 	p.form.made.Store(p.version())

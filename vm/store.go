@@ -11,6 +11,7 @@ import (
 	"github.com/plexaura/plexaura/engine"
 	"github.com/plexaura/plexaura/graph"
 	"github.com/plexaura/plexaura/internal/philox"
+	"github.com/plexaura/plexaura/internal/rescue"
 	"github.com/plexaura/plexaura/shape"
 )
 
@@ -58,6 +59,11 @@ func (s *Store) Seed() uint64 { return s.seed }
 func (s *Store) Init(leaves ...*graph.Node) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	return s.initAll(leaves)
+}
+
+// initAll is Init under the lock.
+func (s *Store) initAll(leaves []*graph.Node) error {
 	var missing []*graph.Node
 	var sizes []shape.Type
 	for _, n := range leaves {
@@ -108,7 +114,13 @@ func (s *Store) init(n *graph.Node) error {
 	l := &leaf{typ: n.Type(), buf: buf}
 	if n.Init() != nil {
 		v := make([]float64, n.Type().Len())
-		n.Init().Fill(v, n.Type(), philox.Stream{Seed: s.seed, ID: philox.ID(n.Name())}.Rand())
+		err := rescue.Do(func() error {
+			n.Init().Fill(v, n.Type(), philox.Stream{Seed: s.seed, ID: philox.ID(n.Name())}.Rand())
+			return nil
+		})
+		if err != nil {
+			return fmt.Errorf("vm: the initialiser of %q, %T: %w", n.Name(), n.Init(), err)
+		}
 		if i := slices.IndexFunc(v, func(x float64) bool { return n.Type().IsInt() && !n.Type().Holds(x) }); i >= 0 {
 			return fmt.Errorf("vm: the initialiser of %q gives %v, which is no %v", n.Name(), v[i], n.Type().DType)
 		}
