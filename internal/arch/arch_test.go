@@ -31,7 +31,7 @@ var may = map[string][]string{
 	"engine/cpu":               {"engine", "engine/ref", "shape", "internal/simd", "internal/par", "internal/philox", tensor},
 	"engine/enginetest":        {"engine", "engine/ref", "shape", tensor},
 	"ops":                      {"graph", "shape", "engine", "internal/philox"},
-	"vm":                       {"graph", "shape", "engine", "internal/memlimit", "internal/philox", "internal/rescue", tensor},
+	"vm":                       {"graph", "shape", "engine", "interop/safetensors", "internal/memlimit", "internal/philox", "internal/plain", "internal/rescue", tensor},
 	"autodiff":                 {"graph", "shape", "ops", "internal/rescue"},
 	"autodiff/gradcheck":       {"autodiff", "graph", "shape", "ops", "vm", "engine", "engine/ref", "internal/philox", tensor},
 	"autodiff/gradcheck/cases": {"autodiff", "autodiff/gradcheck", "graph", "shape", "ops", "engine"},
