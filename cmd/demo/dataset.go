@@ -179,11 +179,11 @@ func readData(from string) (s splits, err error) {
 
 // loadFolder reads the files of MNIST, which are all that a folder without pictures may hold.
 func loadFolder(folder string) (train, test data.Dataset, err error) {
-	if _, err := os.Stat(folder); err != nil {
+	if info, err := os.Stat(folder); err != nil || !info.IsDir() {
 		return nil, nil, fmt.Errorf("no dataset %q, and no such folder; there are %s", folder, list(sources()))
 	}
 	if train, test, err = mnist.Load(folder); err != nil {
-		return nil, nil, fmt.Errorf("%s has no pictures in %s/CLASS, and as MNIST: %w", folder, imagefolder.TrainFolder, err)
+		return nil, nil, fmt.Errorf("%s has no pictures in %s/CLASS, nor the files of MNIST: %w", folder, imagefolder.TrainFolder, err)
 	}
 	return train, test, nil
 }
