@@ -147,10 +147,9 @@ func (c Config) withDefaults() (Config, error) {
 	return c, checkPatterns(c.Partial)
 }
 
-// missing says what c lacks. A nil pointer in an interface is nothing either; of datasets
-// package data tells it.
+// missing says what c lacks. A nil pointer in an interface is nothing either.
 func (c Config) missing() error {
-	if c.Train == nil {
+	if isNil(c.Train) {
 		return errors.New("the Config has no dataset to Train on")
 	}
 	for _, field := range []struct {
@@ -161,6 +160,7 @@ func (c Config) missing() error {
 		{c.Model, "no Model", false},
 		{c.Engine, "no Engine", false},
 		{c.Optimizer, "no Optimizer", false},
+		{c.Validation, "a Validation that is a nil pointer", true},
 		{c.Augment, "an Augment that is a nil pointer", true},
 		{c.Mix, "a Mix that is a nil pointer", true},
 	} {

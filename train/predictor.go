@@ -244,7 +244,7 @@ func (p *Predictor) evaluate(ctx context.Context, ds data.Dataset, loss Loss) (e
 	if ctx == nil {
 		return e, errNoContext
 	}
-	if ds == nil {
+	if isNil(ds) {
 		return e, errors.New("no dataset to evaluate on")
 	}
 	batches, err := data.NewLoader(ds, data.Batching{Size: defaultBatch, Workers: 1})
