@@ -14,6 +14,7 @@ import (
 	"github.com/plexaura/plexaura/graph"
 	"github.com/plexaura/plexaura/ops"
 	"github.com/plexaura/plexaura/shape"
+	"github.com/plexaura/plexaura/vm"
 )
 
 // onEveryEngine runs f for each engine and floating-point type; in casts what is fed as float64, and
@@ -83,6 +84,25 @@ func TestPoolingByWindowsWiderThanTheImage(t *testing.T) {
 			})
 		})
 	}
+}
+
+// A rectifier's gradient is taken into that of pooling for what was pooled only, not for the adjoint, which
+// may be of the same type.
+func TestPoolingTakesInTheGradientOfWhatWasPooledOnly(t *testing.T) {
+	g := graph.New()
+	x := newFeed(g, "x", shape.Of(1, 1, 3, 3), counter(1, 9))
+	z := newFeed(g, "z", shape.Of(1, 1, 3, 3), counter(2, 9))
+	y := ops.MaxPool2D(x.node, ops.Pool2DOp{Kernel: [2]int{3, 3}, Stride: [2]int{1, 1}, Pad: ops.PadHW(1, 1)})
+	r := ops.ReLU(z.node)
+	dx := autodiff.VJP(y, r, x.node)[0]
+	masker := dx.Op().(vm.Masker)
+	for at, want := range map[int]bool{-1: false, 0: true, 1: false, 2: false} {
+		_, ok := masker.Mask(at)
+		require.Equal(t, want, ok, "input %d", at)
+	}
+	through := autodiff.VJP(r, dx, z.node)
+	want := computedBy(t, []vm.Option{vm.Without("mask", "fuse")}, through, x, z)
+	require.Equal(t, want, computed(t, through, x, z))
 }
 
 // The pooling that a convolution takes in has such windows too, at batches that go by lanes and by others.
