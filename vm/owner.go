@@ -29,6 +29,9 @@ func (o *options) updates(g *graph.Graph, outs []*graph.Node) ([]graph.Update, e
 		return nil, nil
 	}
 	all := g.Updates()
+	if len(all) == 0 {
+		return nil, errors.New("vm: compiled for training, but the graph has no updates: apply an optimiser first, such as optim.SGD's Apply, or leave Train out")
+	}
 	made := make([]bool, len(all))
 	for i, u := range all {
 		made[i] = len(o.owners) == 0 || u.Owner != nil && slices.Contains(o.owners, u.Owner.Name)
@@ -174,10 +177,8 @@ func (s *Store) adopt(p *Program) error {
 	if err != nil {
 		return err
 	}
-	for _, n := range p.leaves {
-		if err := s.init(n); err != nil {
-			return err
-		}
+	if err := s.initAll(p.leaves); err != nil {
+		return err
 	}
 	s.claims = append(s.claims, news...)
 	return nil
