@@ -140,6 +140,29 @@ func TestAugmentationFollowsTheExample(t *testing.T) {
 	require.NotEqual(t, want, drawn(data.Batching{Size: 3, Seed: 5}, 5))
 }
 
+// pinnedMix was computed by a separate program: the first numbers of the stream "data.mix" for
+// the first batches of the epoch 4, with seed 5.
+var pinnedMix = []uint32{0x153cf846, 0x1d034548, 0x5a3de049, 0x33691ea6, 0xadca1e3e}
+
+// What is mixed and what is changed is drawn from streams of their own: batch k is not mixed by
+// the numbers that change example k.
+func TestMixingDrawsFromAStreamOfItsOwn(t *testing.T) {
+	const seed, epoch = 5, 4
+	var drawn []uint32
+	mix := func(_ int, _ data.Example, r *data.Rand) error {
+		drawn = append(drawn, r.Uint32())
+		return nil
+	}
+	l := loader(t, counting(t, 20), data.Batching{Size: 4, Seed: seed, Augment: widen{}, Mix: customMix{custom{mix: mix}}})
+	for _, err := range l.Epoch(epoch) {
+		require.NoError(t, err)
+	}
+	require.Equal(t, pinnedMix, drawn)
+	for k, v := range drawn {
+		require.NotEqual(t, data.NewRand(seed, epoch, k).Uint32(), v, "batch %d", k)
+	}
+}
+
 func TestLoaderRefusesWhatCannotBeChanged(t *testing.T) {
 	_, err := data.NewLoader(counting(t, 3), data.Batching{Size: 1, Workers: -1})
 	require.ErrorContains(t, err, "-1 workers")

@@ -31,6 +31,7 @@ type Graph struct {
 	like    *Node  // lends its position and layer to new nodes, where set
 	derived bool   // new nodes originate from like
 	owner   *Owner // of new updates; nil: nobody
+	infers  bool   // new nodes are in their inference form
 }
 
 // New returns an empty graph.
@@ -64,6 +65,9 @@ func (g *Graph) Apply(op Op, in ...*Node) *Node {
 		return n
 	}
 	n.typ = t
+	if s, ok := op.(ModeSwitch); ok && g.infers && t.Valid() {
+		return g.own(n, s.Inference(n.in))
+	}
 	return n
 }
 

@@ -5,6 +5,7 @@ import (
 	"image"
 	"image/png"
 	"math"
+	"math/rand/v2"
 	"os"
 	"strings"
 	"testing"
@@ -181,4 +182,24 @@ func counter(p, n int, of func(float64) float64) []float32 {
 		v[i] = float32(of(float64((7919*i+131*p)%1009)/504.5 - 1))
 	}
 	return v
+}
+
+// In torchvision every bias of these networks begins at 0.
+func TestBiasesBeginAtZero(t *testing.T) {
+	for name, layer := range map[string]nn.Layer{"vgg11": vgg.VGG11, "squeezenet": squeezenet.Model} {
+		g := graph.New()
+		layer.Apply(nn.Root(g), g.Input("x", shape.F32(shape.N, 3, 224, 224)))
+		require.NoError(t, g.Err())
+		biases := 0
+		for _, p := range g.Params() {
+			if !strings.HasSuffix(p.Name(), ".bias") {
+				continue
+			}
+			biases++
+			v := []float64{1}
+			p.Init().Fill(v, p.Type(), rand.New(rand.NewPCG(1, 2)))
+			require.Zero(t, v[0], "%s: %s", name, p.Name())
+		}
+		require.Greater(t, biases, 7)
+	}
 }

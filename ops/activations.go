@@ -108,7 +108,7 @@ func HardSigmoid(x *graph.Node) *graph.Node {
 	if bad := refusedUnlessFloat("HardSigmoid", x); bad != nil {
 		return bad
 	}
-	line := AddScalar(MulScalar(x, 1./6), .5)
+	line := MulScalar(AddScalar(x, 3), 1./6) // x/6 + 1/2 would lose the digits of what is small
 	atMost1 := Where(GreaterEqual(x, Scalar(x, 3)), Scalar(x, 1), line)
 	return Where(LessEqual(x, Scalar(x, -3)), Scalar(x, 0), atMost1)
 }

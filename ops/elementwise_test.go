@@ -5,8 +5,10 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/require"
+	"gorgonia.org/tensor"
 
 	"github.com/plexaura/plexaura/autodiff"
+	"github.com/plexaura/plexaura/engine/ref"
 	"github.com/plexaura/plexaura/graph"
 	"github.com/plexaura/plexaura/ops"
 	"github.com/plexaura/plexaura/shape"
@@ -95,7 +97,7 @@ func grads(t *testing.T, y *graph.Node, feeds ...feed) [][]float64 {
 	return computed(t, autodiff.Grad(ops.Sum(y), by...), feeds...)
 }
 
-// What PyTorch 1.13 gives where a derivative does not exist.
+// What PyTorch gives where a derivative does not exist; at the bounds of Clip 1.13 and not 2.15, see docs/PARITY.md.
 func TestGradientsAtKinksEqualPyTorch(t *testing.T) {
 	for _, c := range []struct {
 		name string
@@ -124,12 +126,25 @@ func TestGradientsAtKinksEqualPyTorch(t *testing.T) {
 	}
 }
 
+func TestHardSigmoidKeepsItsDigitsNearItsFoot(t *testing.T) {
+	g := graph.New()
+	x := g.Input("x", shape.F32(2))
+	m := vm.MustCompile(ref.Engine{}, []*graph.Node{ops.HardSigmoid(x)})
+	machine, err := m.NewMachine(vm.NewStore(1))
+	require.NoError(t, err)
+	outs, err := machine.Run(t.Context(), tensor.New(tensor.WithShape(2), tensor.WithBacking([]float32{-3 + 0x1p-10, -2.875})))
+	require.NoError(t, err)
+	for i, want := range []float64{0x1p-10 / 6, .125 / 6} {
+		require.InEpsilon(t, want, float64(outs[0].Float32s()[i]), 1e-7)
+	}
+}
+
 func TestSharesOfAMaximumOfItselfAddUpToOne(t *testing.T) {
 	x := vec(graph.New(), "x", 1, -2)
 	require.Equal(t, []float64{1, 1}, grads(t, ops.Maximum(x.node, x.node), x)[0])
 }
 
-// torch.pow of PyTorch 1.13.
+// torch.pow of PyTorch.
 func TestPowAtZeroAndBelowEqualsPyTorch(t *testing.T) {
 	g := graph.New()
 	a := vec(g, "a", 0, 0, 0, 0, -2, -2, -2, 3, 3, inf)

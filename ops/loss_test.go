@@ -25,7 +25,7 @@ func sequence(n int) []float64 {
 	return v
 }
 
-// The numbers are those of torch.nn.functional in PyTorch 1.13, float64: cross_entropy and
+// The numbers are those of torch.nn.functional in PyTorch, float64: cross_entropy and
 // its label_smoothing, binary_cross_entropy_with_logits, mse_loss.
 func TestLossesEqualPyTorch(t *testing.T) {
 	ids := func(s shape.Shape, v ...float64) func(g *graph.Graph) *graph.Node {

@@ -185,6 +185,23 @@ func TestAccumulationChangesParametersInEveryKthRun(t *testing.T) {
 	require.Equal(t, []float64{0, 0, 0, 1, 1, 1, 2}, run(t, g, 7, g.Leaf("step")))
 }
 
+// Gradients that are computed elsewhere do not tell the size of their batch; another input does.
+func TestAccumulationWeighsGradientsThatAreFed(t *testing.T) {
+	g := graph.New()
+	x := g.Input("x", shape.F64(shape.N))
+	w, dw := g.Param("w", shape.F64(), nil), g.Input("dw", shape.F64())
+	optim.Recipe{Rule: optim.SGD{LR: 1}, Accumulate: 2}.Apply(g, []*graph.Node{dw})
+	p := newPlayer(t, compiled(t, ops.Sum(x), vm.Train), vm.NewStore(1))
+	for _, batch := range []struct {
+		size int
+		dw   float64
+	}{{3, 4}, {1, 8}} {
+		_, err := p.machine.Run(t.Context(), dense(shape.Float64, make([]float64, batch.size), batch.size), dense(shape.Float64, []float64{batch.dw}))
+		require.NoError(t, err)
+	}
+	require.Equal(t, []float64{-(3*4. + 8) / 4}, values(t, p.store, w.Name()))
+}
+
 func TestAveragedReadsTheMovingAverages(t *testing.T) {
 	g := graph.New()
 	s := nn.Root(g)

@@ -263,6 +263,8 @@ func TestSchedulesStayAtTheirEnd(t *testing.T) {
 func TestWarmupIsFollowedFromItsStepsOn(t *testing.T) {
 	got := rates(t, optim.Warmup{Steps: 4, Then: optim.Step{Every: 1, Gamma: 0.5}}, 7)
 	require.Equal(t, []float64{0.125, 0.25, 0.375, 0.5, 0.5, 0.25, 0.125}, got)
+	got = rates(t, optim.Warmup{Steps: 2, Then: optim.OneCycle{Steps: 10, Div: 4}}, 3)
+	require.Equal(t, []float64{0.25, 0.5, 0.125}, got, "what follows begins at a quarter")
 }
 
 // 1/49 is rounded down, and 49 times it is below 1.

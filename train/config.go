@@ -149,13 +149,15 @@ func (c Config) withDefaults() (Config, error) {
 
 // missing says what c lacks. A nil pointer in an interface is nothing either.
 func (c Config) missing() error {
+	if isNil(c.Train) {
+		return errors.New("the Config has no dataset to Train on")
+	}
 	for _, field := range []struct {
 		value   any
 		missing string
 		may     bool // be left out
 	}{
 		{c.Model, "no Model", false},
-		{c.Train, "no dataset to Train on", false},
 		{c.Engine, "no Engine", false},
 		{c.Optimizer, "no Optimizer", false},
 		{c.Validation, "a Validation that is a nil pointer", true},

@@ -73,8 +73,6 @@ func TestAPanicInReadEndsTheRunWithAnError(t *testing.T) {
 func TestDatasetsThatAreNilOrPanicAreErrors(t *testing.T) {
 	var typed *data.Memory[uint8]
 	for _, spoil := range []func(c *train.Config){
-		func(c *train.Config) { c.Train = typed },
-		func(c *train.Config) { c.Validation = typed },
 		func(c *train.Config) { c.Train = hook{} },
 		func(c *train.Config) { c.Workers = math.MaxInt },
 	} {
@@ -84,8 +82,16 @@ func TestDatasetsThatAreNilOrPanicAreErrors(t *testing.T) {
 		require.ErrorContains(t, err, "data: ")
 	}
 	c := config(t)
+	c.Train = typed
+	_, err := train.Fit(context.Background(), c)
+	require.ErrorContains(t, err, "no dataset to Train on")
+	c = config(t)
+	c.Validation = typed
+	_, err = train.Fit(context.Background(), c)
+	require.ErrorContains(t, err, "a Validation that is a nil pointer")
+	c = config(t)
 	p, err := train.NewPredictor(c.Model, fit(t, c).Checkpoint, ref.Engine{})
 	require.NoError(t, err)
 	_, err = p.Evaluate(context.Background(), typed, nil)
-	require.ErrorContains(t, err, "train: data: ")
+	require.ErrorContains(t, err, "train: no dataset to evaluate on")
 }

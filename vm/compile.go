@@ -1,6 +1,7 @@
 package vm
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"slices"
@@ -164,8 +165,43 @@ func newUnit(e engine.Engine, outs []*graph.Node, o *options) (*unit, error) {
 		return nil, err
 	}
 	u.inputs = inputsOf(u.roots())
-	u.rewrite(func(dst *graph.Graph, n *graph.Node, in []*graph.Node) *graph.Node { return dst.Replay(n, in...) })
+	u.rewrite(u.follow())
+	u.updates = lastOfEach(u.updates)
 	return u, nil
+}
+
+// follow replays nodes. What stands for a leaf between the updates that follow each other, see
+// [graph.Graph.Follow], becomes the value of the last one that the program makes: values have the
+// order of their updates.
+func (u *unit) follow() func(dst *graph.Graph, n *graph.Node, in []*graph.Node) *graph.Node {
+	leaves, latest := map[*graph.Node][]*graph.Node{}, map[*graph.Node]*graph.Node{} // by value; by leaf
+	for _, up := range u.updates {
+		if up.Use != nil {
+			leaves[up.Value] = append(leaves[up.Value], up.Leaf)
+		}
+	}
+	return func(dst *graph.Graph, n *graph.Node, in []*graph.Node) *graph.Node {
+		image := dst.Replay
+		if n.Op() == (graph.Previous{}) {
+			image = func(n *graph.Node, in ...*graph.Node) *graph.Node { return cmp.Or(latest[n.In(0)], in[0]) }
+		}
+		y := image(n, in...)
+		for _, leaf := range leaves[n] {
+			latest[leaf] = y
+		}
+		return y
+	}
+}
+
+// lastOfEach leaves out updates that others of the same leaf follow.
+func lastOfEach(updates []graph.Update) (last []graph.Update) {
+	for i, u := range updates {
+		if !slices.ContainsFunc(updates[i+1:], func(later graph.Update) bool { return later.Leaf == u.Leaf }) {
+			u.Use = nil // of the user's graph
+			last = append(last, u)
+		}
+	}
+	return last
 }
 
 func inputsOf(roots []*graph.Node) (ins []*graph.Node) {

@@ -62,7 +62,7 @@ func (s *Store) Init(leaves ...*graph.Node) error {
 	return s.initAll(leaves)
 }
 
-// initAll is Init of a store that is locked.
+// initAll is Init under the lock.
 func (s *Store) initAll(leaves []*graph.Node) error {
 	var missing []*graph.Node
 	var sizes []shape.Type

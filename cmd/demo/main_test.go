@@ -61,10 +61,14 @@ func TestMistakesAreOneLineAndAStatus(t *testing.T) {
 		{"train -test-limit 9223372036854775807", 2, "-test-limit 9223372036854775807"},
 		{"predict -top 9223372036854775807 x.png", 2, "-top 9223372036854775807"},
 		{"verify -batch 9223372036854775807", 2, "-batch 9223372036854775807: at least 1 and at most 65,536"},
+		{"verify -model alexnet -batch 65536", 1, "a batch of 65,536 images takes"},
+		{"verify -vm gorgonia -model vgg16 -batch 65536", 1, "a batch of 131,072 images takes"},
+		{"bench -layers vgg16 -batch 65536", 1, "a batch of 65,536 images takes"},
 		{"summary -batch 9223372036854775807", 2, "-batch 9223372036854775807"},
 		{"program -batch 9223372036854775807", 2, "-batch 9223372036854775807"},
 		{"bench -threads 1000000", 2, "-threads 1000000: at least 1 and at most 1,024"},
 		{"bench -layers lenet -batch 9223372036854775807", 2, "-batch 9223372036854775807"},
+		{"train -data " + junk, 1, "and no such folder"},
 		{"train -out " + junk, 1, "junk.safetensors is no folder for a run: it is a file"},
 		{"train -out " + junk + "/run", 1, "junk.safetensors"},
 		{"train -out " + dir, 1, "is no folder of a run: it holds"},
@@ -398,7 +402,7 @@ func TestVerifyAgrees(t *testing.T) {
 }
 
 // The counter formula gives what PyTorch computes from it: mean absolute logit, and the loss
-// of the third step (PyTorch 1.13.1, lr 0.01, momentum 0.9).
+// of the third step (PyTorch, lr 0.01, momentum 0.9).
 func TestChecksOfBenchAgreeWithPyTorch(t *testing.T) {
 	e, err := findEngine("ref")
 	require.NoError(t, err)

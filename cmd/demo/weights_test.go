@@ -14,6 +14,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/plexaura/plexaura/data/picture"
+	"github.com/plexaura/plexaura/internal/python"
 	"github.com/plexaura/plexaura/interop/safetensors"
 	"github.com/plexaura/plexaura/shape"
 	"github.com/plexaura/plexaura/vm"
@@ -99,11 +100,12 @@ func TestAPhotographIsPreparedAsByTorchvision(t *testing.T) {
 // A weights file that PyTorch writes where it is installed, with its own random values: loaded by
 // the names of torchvision's alexnet, it gives the same logits for a photograph.
 func TestAFileThatPyTorchWrites(t *testing.T) {
-	if exec.Command("python3", "-c", "import torch, torchvision, safetensors.torch").Run() != nil {
-		t.Skip("needs Python with torch, torchvision and safetensors")
+	interpreter, err := python.Find("torch", "torchvision", "safetensors.torch", "PIL")
+	if err != nil {
+		t.Skip(err)
 	}
 	path := filepath.Join(t.TempDir(), "alexnet.safetensors")
-	out, err := exec.Command("python3", "../../models/testdata/published.py", "file", path).CombinedOutput()
+	out, err := exec.Command(interpreter, "../../models/testdata/published.py", "file", path).CombinedOutput()
 	require.NoError(t, err, "%s", out)
 	text, err := os.ReadFile(path + ".json")
 	require.NoError(t, err)

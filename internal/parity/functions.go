@@ -4,6 +4,8 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
+	"maps"
+	"slices"
 
 	"github.com/plexaura/plexaura/engine"
 	"github.com/plexaura/plexaura/graph"
@@ -189,6 +191,9 @@ var functions = map[string]function{
 	"Embedding":   binary(ops.Embedding),
 	"TopK":        with(topK),
 }
+
+// Functions returns the names that [Apply] knows, in order.
+func Functions() []string { return slices.Sorted(maps.Keys(functions)) }
 
 // Apply calls the function of package ops of that name with attributes as JSON of their Go structs.
 func Apply(name string, x []*graph.Node, attrs []byte) (*graph.Node, error) {

@@ -239,8 +239,9 @@ class Windows:
         self.image = image[2:]
 
     def plain(self):
-        """Whether PyTorch's own functions know such a padding."""
-        return even(self.pad) and all(before <= k // 2 for (before, _), k in zip(self.pad, self.kernel))
+        """Whether PyTorch's own functions know such a padding, and that windows fit."""
+        fits = all(n + before + after >= l * (k - 1) + 1 for n, (before, after), k, l in zip(self.image, self.pad, self.kernel, self.dilation))
+        return fits and even(self.pad) and all(before <= k // 2 for (before, _), k in zip(self.pad, self.kernel))
 
     def native(self):
         return self.kernel, self.stride, [before for before, _ in self.pad]
@@ -400,15 +401,54 @@ def clip(x, Lo, Hi):
 
 
 def hard_swish(x):
-    at = x == -3
+    at = (x == -3) | x.isnan()
     parabola = torch.where(at, x, 0)  # elsewhere no number becomes NaN in the gradient
-    return torch.where(at, parabola * (parabola + 3) / 6, F.hardswish(x))
+    y = torch.where(at, parabola * (parabola + 3) / 6, F.hardswish(x))
+    return torch.where(x == -math.inf, 0, y)
+
+
+def elu(x, Alpha):
+    at = (x == 0) | x.isnan()
+    return torch.where(at, Alpha * torch.expm1(torch.where(at, x, 0)), F.elu(x, Alpha))
+
+
+def selu(x):
+    scale = 1.0507009873554804934193349852946
+    at = (x == 0) | x.isnan()
+    return torch.where(at, scale * 1.6732632423543772848170429916717 * torch.expm1(torch.where(at, x, 0)), F.selu(x))
+
+
+def prelu(x, a):
+    slope = a if a.numel() == 1 else a.reshape([-1] + [1] * (x.dim() - 2))
+    return torch.where(x == 0, slope * x, PYTORCH["PReLU"](x, a))
+
+
+def hard_sigmoid(x):
+    return torch.where(x.isnan(), x / 6 + 0.5, PYTORCH["HardSigmoid"](x))
+
+
+def limits(f):
+    """f, of which the slope at infinity is its limit: 1 above, 0 below."""
+    def ours(x):
+        y = f(torch.where(x.isinf(), 0, x))
+        return torch.where(x == math.inf, x, torch.where(x == -math.inf, math.nan, y))
+    return ours
+
+
+def softplus(x):
+    high = torch.where(x >= 20, x, 20.0)
+    return torch.where(x >= 20, -F.logsigmoid(-high), F.softplus(x))
 
 
 def absolute(x):
     lost = x.isnan() if x.is_floating_point() else x != x
     nan = torch.where(lost, x, 0)
     return torch.where(lost, nan * nan, torch.abs(x))  # of which the slope is NaN too
+
+
+def expm1(x):
+    low = torch.where(x < -4, x, -4.0)
+    return torch.where(x < -4, torch.exp(low) - 1, torch.expm1(x))
 
 
 def gelu_tanh(x):
@@ -423,10 +463,11 @@ def sign(x):
 
 
 def at(*elements, **attrs):
-    """A call of a function of one input: the input and the result."""
+    """A call of a function: what it is differentiated by, and the result."""
     def call(f):
         x = torch.tensor(elements, dtype=torch.float64, requires_grad=True)
-        return x, f(x, **attrs)
+        others = [a for a in attrs.values() if isinstance(a, torch.Tensor)]
+        return [x, *others], f(x, **attrs)
     return call
 
 
@@ -434,9 +475,23 @@ def at(*elements, **attrs):
 CONVENTIONS = {
     "clamp at a bound": ("Clip", clip, at(-1.0, 1.0, Lo=-1, Hi=1)),
     "hardswish at -3": ("HardSwish", hard_swish, at(-3.0)),
-    "tail of gelu's tanh form": ("GELUTanh", gelu_tanh, at(-9.0)),
+    "hardswish at -Inf": ("HardSwish", hard_swish, at(-math.inf)),
+    "slope of hardswish at NaN": ("HardSwish", hard_swish, at(math.nan)),
     "sign of NaN": ("Sign", sign, at(math.nan)),
     "slope of abs at NaN": ("Abs", absolute, at(math.nan)),
+    "slope of gelu at infinity": ("GELU", limits(F.gelu), at(math.inf, -math.inf)),
+    "slope of gelu's tanh form at infinity": ("GELUTanh", limits(gelu_tanh), at(math.inf, -math.inf)),
+    "slope of silu at infinity": ("SiLU", limits(F.silu), at(math.inf, -math.inf)),
+    "slope of mish at infinity": ("Mish", limits(F.mish), at(math.inf, -math.inf)),
+    "curvature of elu at 0": ("ELU", elu, at(0.0, Alpha=1.0)),
+    "slope of selu at NaN": ("SELU", selu, at(math.nan)),
+    "slope of elu at NaN": ("ELU", elu, at(math.nan, Alpha=1.0)),
+    "curvature of selu at 0": ("SELU", selu, at(0.0)),
+    "curvature of prelu at 0": ("PReLU", prelu, at(0.0, a=torch.tensor([0.5], dtype=torch.float64, requires_grad=True))),
+    "slope of hardsigmoid at NaN": ("HardSigmoid", hard_sigmoid, at(*[math.nan] * 64)),
+    "slope of expm1 in its tail": ("Expm1", expm1, at(-50.0)),
+    "tail of gelu's tanh form": ("GELUTanh", limits(gelu_tanh), at(-9.0)),
+    "softplus beyond 20": ("Softplus", softplus, at(30.0)),
 }
 
 FUNCTIONS = {**PYTORCH, **{op: ours for op, ours, _ in CONVENTIONS.values()}}

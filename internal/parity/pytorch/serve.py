@@ -18,7 +18,7 @@ the most that these differences change the result in float64. There are outputs 
 asked for where PyTorch lacks a derivative; "missing" is what it says.
 
 With --conventions it prints a line for each row of CONVENTIONS instead: the name, and whether
-PyTorch's own function differs from ours, in the result or its gradient.
+PyTorch's own function differs from ours, in the result or a derivative.
 """
 import json
 import math
@@ -126,8 +126,9 @@ def differs(name, call):
     op, ours, _ = CONVENTIONS[name]
 
     def outcome(f):
-        x, y = call(f)
-        return torch.cat([y.flatten(), derivatives(y.sum(), [x], None, False)[0].flatten()])
+        xs, y = call(f)
+        slope = derivatives(y.sum(), xs, None, True)
+        return torch.cat([y, *slope, *derivatives(slope[0].sum(), xs, None, False)])
     a, b = outcome(PYTORCH[op]), outcome(ours)
     return not torch.equal(a.nan_to_num(math.pi), b.nan_to_num(math.pi))
 

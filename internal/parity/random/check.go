@@ -21,7 +21,7 @@ type under struct {
 	name string
 	engine.Engine
 	flushes bool // float32 denormals may count as zeros
-	skips   bool // products of matrices may leave out terms with a factor of 0, whatever the other one is
+	few     bool // has few kernels of its own, of which that of products may leave out terms with a factor of 0, whatever the other one is
 }
 
 // computation is the graph of a configuration, with what it computes from.

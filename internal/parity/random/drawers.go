@@ -384,7 +384,7 @@ func einsum(s *sketch, name string) {
 		if n > 0 {
 			terms += ","
 		}
-		var x []int
+		x := []int{}
 		for range s.from(0, 4) {
 			l := s.of(len(letters))
 			terms += letters[l : l+1]

@@ -10,12 +10,13 @@ var graphs = map[string]drawer{
 
 // network stacks blocks of layers on images, with parameters in a store.
 func network(s *sketch, _ string) {
-	size := []int{s.from(3, 14), s.from(3, 14)}
+	h, w := s.from(3, 12), s.from(3, 12)
 	batch := s.from(1, 6)
 	if s.once(3) {
 		batch = s.from(1, 18)
 	}
-	x := s.add(input{Kind: "plain", DType: shape.Float32, Shape: []int{batch, s.from(1, 5), size[0], size[1]}, Batch: s.of(2) == 1})
+	batch = min(batch, max(1, 600/(h*w)))
+	x := s.add(input{Kind: "plain", DType: shape.Float32, Shape: []int{batch, s.from(1, 4), h, w}, Batch: s.of(2) == 1})
 	s.Batches = s.input(x).Batch && s.of(2) == 1
 	s.Inference = s.once(4)
 	s.Order = min(s.Order, 1) // the second order of so much rounding says little
@@ -53,7 +54,7 @@ func (s *sketch) block2D(x int) int {
 
 // convBlock is a convolution, perhaps with a bias, normalised, activated, pooled.
 func (s *sketch) convBlock(x int) int {
-	x = s.conv(x, s.from(1, 12), s.from(1, 2))
+	x = s.conv(x, s.from(1, 9), s.from(1, 2))
 	if s.of(2) == 1 {
 		x = s.step("AddBias", nil, x, s.vector("plain", s.shape(x)[1]))
 	}

@@ -78,37 +78,70 @@ func (s *sketch) windowed(all []side) attrs {
 	}
 }
 
-func image(w side) int  { return w.image }
-func kernel(w side) int { return w.kernel }
-
 // channels draws groups, and the channels of each in and out; sometimes so many that kernels for many
 // channels take part.
 func (s *sketch) channels() (groups, in, out int) {
 	groups, in, out = pick(s.choices, 1, 1, 1, 2, 3, 4), s.from(1, 5), s.from(1, 5)
 	if s.once(6) {
-		in, out = s.from(1, 40), s.from(1, 40)
+		groups, in, out = pick(s.choices, 1, 1, 1, 2), s.from(1, 40), s.from(1, 40)
 	}
 	return groups, in, out
 }
 
-// images is how many there are of a size that is bearable.
-func (s *sketch) images(size int) int {
+// work is how many products a configuration may have: not much, one time of eight ten times as many.
+func (s *sketch) work() int {
+	if s.once(8) {
+		return 2_000_000
+	}
+	return 200_000
+}
+
+// bounded makes groups, channels and axes of images smaller until an image takes no more than so many products
+// for an element of the largest side, and returns for how many images that is enough.
+func (s *sketch) bounded(most int, groups, in, out *int, all []side, pixels func(side) int) int {
+	products := func() int {
+		n := *groups * *in * *out
+		for _, w := range all {
+			n *= w.kernel * pixels(w)
+		}
+		return n
+	}
+	for _, v := range []*int{in, out, groups} {
+		for *v > 1 && products() > most {
+			*v /= 2
+		}
+	}
+	for i := range all {
+		for least := max(1, all[i].span()-all[i].pad[0]-all[i].pad[1]); all[i].image > least && products() > most; {
+			all[i].image = max(least, all[i].image/2)
+		}
+	}
+	return s.images(most / max(1, products()))
+}
+
+func image(w side) int  { return w.image }
+func kernel(w side) int { return w.kernel }
+
+// windowsOver is how many windows there are.
+func windowsOver(w side) int { return (w.pad[0]+w.image+w.pad[1]-w.span())/w.stride + 1 }
+
+// images draws a batch size that is bearable.
+func (s *sketch) images(most int) int {
 	n := s.extent(4)
 	if s.once(4) {
 		n = s.from(1, 20)
 	}
-	return min(n, max(1, 20_000/size))
+	return min(n, max(1, most))
 }
 
 func convolution(d int) drawer {
 	return func(s *sketch, name string) {
 		all := s.sides(d)
 		groups, in, out := s.channels()
-		size := of(all, image)
+		n := s.bounded(s.work(), &groups, &in, &out, all, windowsOver)
 		a := s.windowed(all)
 		a["Groups"] = groups
-		x := slices.Concat([]int{1, groups * in}, size)
-		x[0] = s.images(product(x))
+		x := slices.Concat([]int{n, groups * in}, of(all, image))
 		w := slices.Concat([]int{groups * out, in}, of(all, kernel))
 		s.step(name, a, s.batched(pick(s.choices, "plain", "plain", "plain", "ties", "wide", "few NaN"), x...), s.scaled("plain", 10, w...))
 	}
@@ -133,10 +166,10 @@ func transposed(d int) drawer {
 			all[i].pad[1] = min(w.pad[1], (w.span()-1)/2)
 			extra[i] = s.of(w.stride)
 		}
+		n := s.bounded(s.work(), &groups, &in, &out, all, image)
 		op := s.windowed(all)
 		op["Groups"] = groups
-		x := slices.Concat([]int{1, groups * in}, of(all, image))
-		x[0] = s.images(product(x))
+		x := slices.Concat([]int{n, groups * in}, of(all, image))
 		w := slices.Concat([]int{groups * in, out}, of(all, kernel))
 		s.step(name, attrs{"Op": op, "Extra": flat(extra)}, s.batched("plain", x...), s.floats("plain", w...))
 	}
@@ -183,7 +216,7 @@ func (w side) touches(ceil bool) bool {
 
 func (s *sketch) picture(all []side) []int {
 	x := slices.Concat([]int{1, s.from(1, 6)}, of(all, image))
-	x[0] = s.images(product(x))
+	x[0] = s.images(10_000 / product(x))
 	return x
 }
 

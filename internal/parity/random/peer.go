@@ -95,9 +95,11 @@ type theirs struct {
 	single []float64 // in float32
 	off    []float64 // how far its float32 is off, see serve.py
 	moved  []float64 // how far rounded inputs move the result
+	order  int       // 0 for the result, 1 for a gradient, 2 for one of gradients
 	of     []int     // the shape of the result that this is a gradient of, or itself
 
-	largest *[2]float64 // of off and moved, and of exact
+	worst   float64 // of off and moved
+	largest float64 // of exact
 }
 
 var (
