@@ -50,7 +50,10 @@ func checkpointed(f func(x ...*graph.Node) *graph.Node, x *graph.Node) *graph.No
 
 // train runs steps of a program and returns all that it gave, and its memory.
 func train(t *testing.T, outs []*graph.Node, opts ...vm.Option) (got [][]float32, memory vm.Memory) {
-	p, err := vm.Compile(ref.Engine{}, outs, append(opts, vm.Train, vm.Checked)...)
+	if len(outs[0].Graph().Updates()) > 0 {
+		opts = append(opts, vm.Train)
+	}
+	p, err := vm.Compile(ref.Engine{}, outs, append(opts, vm.Checked)...)
 	require.NoError(t, err)
 	const batch = 3
 	memory, err = p.Memory(batch)

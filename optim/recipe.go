@@ -270,13 +270,36 @@ func (r Recipe) checkOwners(g *graph.Graph, params []*graph.Node) error {
 
 func (r Recipe) owner() graph.Owner { return graph.Owner{Name: r.Name, Shares: r.Shares} }
 
-// unreached reports each parameter whose gradient is the zeros that stand for no connection
-// with the loss. It returns an invalid node if there is one.
+// unreached reports the parameters whose gradient is the zeros that stand for no connection with the
+// loss, all at once, since they mostly have one cause. It returns an invalid node if there are any.
 func unreached(g *graph.Graph, name string, params, grads []*graph.Node) (bad *graph.Node) {
+	var out []*graph.Node
 	for i, p := range params {
 		if grads[i].Op() == ops.ZerosLike(p).Op() {
-			bad = g.Reject(name, fmt.Errorf("the loss does not reach %v, built at %v; freeze it or leave it out", p, p.Pos()), p)
+			out = append(out, p)
 		}
 	}
-	return bad
+	if len(out) == 0 {
+		return nil
+	}
+	first := out[0]
+	return g.Reject(name, fmt.Errorf("the loss does not reach %v, built at %v%s; freeze what is not to be trained, or leave it out",
+		first, first.Pos(), others(out[1:])), first)
+}
+
+// others counts parameters beside the first, and names some.
+func others(params []*graph.Node) string {
+	if len(params) == 0 {
+		return ""
+	}
+	const most = 5
+	var names []string
+	for _, p := range params[:min(len(params), most)] {
+		names = append(names, p.Name())
+	}
+	text := fmt.Sprintf(", and %d more parameters: %s", len(params), strings.Join(names, ", "))
+	if len(params) > most {
+		text += ", ..."
+	}
+	return strings.Replace(text, "and 1 more parameters", "and 1 more parameter", 1)
 }

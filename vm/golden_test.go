@@ -120,11 +120,15 @@ func TestPasses(t *testing.T) {
 			case "group":
 				e = newSharingEngine()
 			}
-			opts := []vm.Option{vm.Train, vm.Checked, vm.Dump(before(p.Name), &b), vm.Dump(p.Name, &b)}
+			opts := []vm.Option{vm.Checked, vm.Dump(before(p.Name), &b), vm.Dump(p.Name, &b)}
 			if p.Name == "remat" {
 				opts = append(opts, vm.WithMemory(13000))
 			}
-			prog, err := vm.Compile(e, build(), opts...)
+			outs := build()
+			if len(outs[0].Graph().Updates()) > 0 {
+				opts = append(opts, vm.Train)
+			}
+			prog, err := vm.Compile(e, outs, opts...)
 			require.NoError(t, err)
 			_, err = prog.Memory(2)
 			require.NoError(t, err)

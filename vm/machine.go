@@ -478,7 +478,7 @@ func (l *linked) check() error {
 	return nil
 }
 
-// count notes that the leaves have changed.
+// count notes that the leaves were written.
 func (m *Machine) count() {
 	m.store.mu.Lock()
 	defer m.store.mu.Unlock()

@@ -26,7 +26,9 @@ type dump struct {
 
 // Train makes every update of the graph part of the program: a run is a whole training
 // step. Before its first write to the store a step checks that each scalar floating-point
-// output is finite, and that its context is not cancelled; from there it runs to its end.
+// output is finite, and that its context is not cancelled; from there it runs to its end. A graph
+// without updates is an error: an optimiser has not been applied. Without Train the outputs are computed
+// and nothing is written, as evaluation wants it; see also [graph.Inference].
 func Train(o *options) error {
 	o.train = true
 	return nil

@@ -29,6 +29,9 @@ func (o *options) updates(g *graph.Graph, outs []*graph.Node) ([]graph.Update, e
 		return nil, nil
 	}
 	all := g.Updates()
+	if len(all) == 0 {
+		return nil, errors.New("vm: compiled for training, but the graph has no updates: apply an optimiser first, such as optim.SGD's Apply, or leave Train out")
+	}
 	made := make([]bool, len(all))
 	for i, u := range all {
 		made[i] = len(o.owners) == 0 || u.Owner != nil && slices.Contains(o.owners, u.Owner.Name)

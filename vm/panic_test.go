@@ -138,3 +138,18 @@ func TestNothingIsAnErrorNotAPanic(t *testing.T) {
 		require.NoError(t, err, "as Trace does, it runs")
 	})
 }
+
+// Training of nothing would be a loop that looks as if it trained.
+func TestTrainingWithoutUpdatesIsAnError(t *testing.T) {
+	g := graph.New()
+	w := g.Param("w", shape.F32(2), nil)
+	_, err := vm.Compile(ref.Engine{}, []*graph.Node{ops.Sum(w)}, vm.Train)
+	require.ErrorContains(t, err, "vm: compiled for training, but the graph has no updates: apply an optimiser first")
+	g.Update(w, ops.Neg(w))
+	_, err = vm.Compile(ref.Engine{}, []*graph.Node{ops.Sum(w)}, vm.Train)
+	require.NoError(t, err)
+	m, s := machine(t, []*graph.Node{ops.Sum(w)})
+	_, err = m.Run(ctx)
+	require.NoError(t, err)
+	require.Zero(t, s.Writes("w"), "evaluation writes nothing")
+}

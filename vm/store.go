@@ -43,7 +43,7 @@ type Store struct {
 type leaf struct {
 	typ    shape.Type
 	buf    engine.Buffer
-	writes uint64 // how often it has changed
+	writes uint64 // how often it was written
 	packs  packs
 }
 
@@ -246,7 +246,8 @@ func (s *Store) Snapshot() (*Store, error) {
 	return c, nil
 }
 
-// Writes is how often the named value has changed.
+// Writes is how often the named value was written: by Set, and by runs that update it, those included
+// that give it the value it had, as with accumulated gradients. While it stays the same the value does.
 func (s *Store) Writes(name string) uint64 {
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -10,6 +10,7 @@ import (
 	"github.com/plexaura/plexaura/ops"
 	"github.com/plexaura/plexaura/shape"
 	"github.com/stretchr/testify/require"
+	"gorgonia.org/tensor"
 )
 
 // opCase is an op, or several, with the types of its arguments.
@@ -284,6 +285,39 @@ func structureCases() (cs []opCase) {
 		return ops.BatchNorm(x[0], x[1], x[2], x[3], x[4], ops.BatchNormOptions{})
 	}, of(3, 2, 4, 4), of(2), of(2), of(2), of(2))
 	return cs
+}
+
+// Of equal maxima the first of a window has the gradient in pooling; a reduction shares it equally, and
+// gorgonia's own gives each of them the whole. The numbers are worked out by hand.
+func TestGradientsOfTies(t *testing.T) {
+	for _, c := range []struct {
+		name            string
+		x, ours, theirs []float64
+		f               func(x *graph.Node) *graph.Node
+	}{
+		{"max pooling", []float64{1, 1, 2, 0, 1, 1, 2, 2}, []float64{1, 0, 2, 0, 0, 0, 0, 0}, []float64{1, 0, 2, 0, 0, 0, 0, 0}, func(x *graph.Node) *graph.Node {
+			return ops.MaxPool2D(ops.Reshape(x, 1, 1, 2, 4), ops.Pool2DOp{Kernel: [2]int{2, 2}})
+		}},
+		{"max over all", []float64{3, 1, 3, 3}, []float64{1. / 3, 0, 1. / 3, 1. / 3}, []float64{1, 0, 1, 1}, func(x *graph.Node) *graph.Node { return ops.Max(x) }},
+		{"max of rows", []float64{3, 3, 1, 2}, []float64{.5, .5, 0, 2}, []float64{1, 1, 0, 2}, func(x *graph.Node) *graph.Node { return ops.Max(ops.Reshape(x, 2, 2), 1) }},
+		{"min of columns", []float64{3, 1, 3, 2}, []float64{.5, 2, .5, 0}, []float64{1, 2, 1, 0}, func(x *graph.Node) *graph.Node { return ops.Min(ops.Reshape(x, 2, 2), 0) }},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			g := graph.New()
+			x := g.Param("x", shape.F64(shape.Dim(len(c.x))), nil)
+			y := c.f(x)
+			weights := make([]float64, y.Type().Len())
+			for i := range weights {
+				weights[i] = float64(i + 1)
+			}
+			loss := ops.Sum(ops.Mul(y, g.Const(y.Type(), weights)))
+			store := leaves(t, g)
+			require.NoError(t, store.Set("x", tensor.New(tensor.WithShape(len(c.x)), tensor.WithBacking(c.x))))
+			outs, wrt := []*graph.Node{loss}, []*graph.Node{x}
+			require.InDeltaSlice(t, c.ours, ours(t, store, outs, wrt)[1].Float64s(), 1e-12, "ours")
+			require.InDeltaSlice(t, c.theirs, theirs(t, store, outs, 1, wrt)[1].Float64s(), 1e-12, "gorgonia's")
+		})
+	}
 }
 
 func TestOpsAndTheirGradientsAgreeWithOurs(t *testing.T) {
