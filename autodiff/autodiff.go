@@ -6,6 +6,7 @@ import (
 	"slices"
 
 	"github.com/plexaura/plexaura/graph"
+	"github.com/plexaura/plexaura/internal/rescue"
 	"github.com/plexaura/plexaura/ops"
 )
 
@@ -241,7 +242,14 @@ func rule(n, dy *graph.Node) ([]*graph.Node, error) {
 	if !ok {
 		return nil, fmt.Errorf("%w: op type %T has no method Grad(n, dy *graph.Node) []*graph.Node", ErrNotDifferentiable, n.Op())
 	}
-	dxs := d.Grad(n, dy)
+	var dxs []*graph.Node
+	err := rescue.Do(func() error {
+		dxs = d.Grad(n, dy)
+		return nil
+	})
+	if err != nil {
+		return nil, fmt.Errorf("its gradient rule fails: %w", err)
+	}
 	if len(dxs) != n.NIn() {
 		return nil, fmt.Errorf("its gradient rule gives %d adjoints for %d inputs", len(dxs), n.NIn())
 	}

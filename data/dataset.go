@@ -2,12 +2,14 @@ package data
 
 import (
 	"fmt"
+	"unicode/utf8"
 
 	"github.com/plexaura/plexaura/shape"
 )
 
 // Dataset gives examples by number. Read must be safe for concurrent use, since the
-// datasets of training and validation may share one source.
+// datasets of training and validation may share one source. It may fail, and it may take long;
+// see [Loader.EpochFrom] for one that does not return.
 type Dataset interface {
 	// Len is the number of examples.
 	Len() int
@@ -33,7 +35,7 @@ type Info struct {
 	// Target is the type of one target, without the batch axis: int32() for a class number,
 	// int32(H,W) for one a pixel, float32(k) for k numbers.
 	Target shape.Type
-	// Classes names the classes, in the order of their numbers. It is nil where targets are
+	// Classes names the classes, in UTF-8 and in the order of their numbers. It is nil where targets are
 	// numbers or where classes have no names.
 	Classes []string
 	// Preprocess is what was done to the raw inputs, and is to be done to new ones.
@@ -56,6 +58,11 @@ func (d Info) Err() error {
 		}
 		if t.Rank() == shape.MaxRank {
 			return fmt.Errorf("%v: no axis is left for the batch", t)
+		}
+	}
+	for i, name := range d.Classes {
+		if !utf8.ValidString(name) {
+			return fmt.Errorf("class %d, %q, has a name that is not in UTF-8", i, name)
 		}
 	}
 	return d.Preprocess.check(d.Input.Shape)

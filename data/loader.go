@@ -5,7 +5,9 @@ import (
 	"errors"
 	"fmt"
 	"iter"
+	"math"
 	"math/bits"
+	"sync/atomic"
 	"time"
 
 	"gorgonia.org/tensor"
@@ -27,10 +29,34 @@ type Batching struct {
 	Augment Augmentation
 	// Mix, if not nil, then combines the examples of each batch.
 	Mix Mixer
-	// Workers is how many goroutines fill batches while the loop is busy with those before.
-	// There is memory for one batch more than that. 0 means that the loop fills each batch
-	// when it wants it. The batches are the same, to the bit, for any number.
+	// Workers is how many goroutines fill batches while the loop is busy with those before, at
+	// most [MaxWorkers]. There is memory for one batch more than that. 0 means that a batch is
+	// filled when the loop wants it. The batches are the same, to the bit, for any number.
 	Workers int
+}
+
+// MaxWorkers bounds [Batching.Workers].
+const MaxWorkers = 1024
+
+const (
+	// maxExamples bounds datasets, whose order takes eight bytes for each example.
+	maxExamples = math.MaxInt32
+	// maxBatches bounds the elements of all batches that there is memory for, to 16 GiB.
+	maxBatches = int64(1) << 32
+)
+
+func (o Batching) check(n int) error {
+	switch {
+	case n == 0:
+		return errors.New("the dataset is empty")
+	case n < 0 || n > maxExamples:
+		return fmt.Errorf("a dataset of %d examples; want 1 to %d", n, maxExamples)
+	case o.Size < 1:
+		return fmt.Errorf("batch size %d; want at least 1", o.Size)
+	case o.Workers < 0 || o.Workers > MaxWorkers:
+		return fmt.Errorf("%d workers; want 0 to %d", o.Workers, MaxWorkers)
+	}
+	return nil
 }
 
 // Batch is some examples, side by side. All of it is valid until the next batch.
@@ -42,44 +68,55 @@ type Batch struct {
 	Waited   time.Duration // how long the loop waited for the batch
 }
 
-// Loader cuts a dataset into batches, in memory that it reuses. It serves one loop at a time.
+// Loader cuts a dataset into batches, in memory that it reuses. It serves one loop at a time;
+// another one is given an error meanwhile.
 type Loader struct {
 	ds    Dataset
+	n     int // examples
 	o     Batching
 	info  Info
 	order []int
 	slots []*slot // batch k is filled in slot k%len(slots)
+	busy  atomic.Bool
 }
 
 // NewLoader returns a Loader of ds.
 func NewLoader(ds Dataset, o Batching) (*Loader, error) {
-	n := ds.Len()
-	switch {
-	case n == 0:
-		return nil, errors.New("data: the dataset is empty")
-	case o.Size < 1:
-		return nil, fmt.Errorf("data: batch size %d; want at least 1", o.Size)
-	case o.Workers < 0:
-		return nil, fmt.Errorf("data: %d workers; want at least 0", o.Workers)
+	n, err := count(ds)
+	if err == nil {
+		err = o.check(n)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("data: %w", err)
 	}
 	o.Size = min(o.Size, n)
-	l := &Loader{ds: ds, o: o, order: sequence(n)}
-	for range o.Workers + 1 {
-		s, err := newSlot(ds, o)
-		if err != nil {
-			return nil, fmt.Errorf("data: %w", err)
-		}
-		l.slots = append(l.slots, s)
+	l := &Loader{ds: ds, n: n, o: o}
+	if err := l.reserve(); err != nil {
+		return nil, fmt.Errorf("data: %w", err)
 	}
 	l.info = l.slots[0].info
 	return l, nil
+}
+
+// reserve makes the memory of the batches.
+func (l *Loader) reserve() error {
+	order, slots := sequence(l.n), []*slot(nil)
+	for range min(l.o.Workers+1, l.Len()) {
+		s, err := newSlot(l.ds, l.n, l.o)
+		if err != nil {
+			return err
+		}
+		slots = append(slots, s)
+	}
+	l.order, l.slots = order, slots
+	return nil
 }
 
 // Info describes the examples in the batches, after Augment and Mix.
 func (l *Loader) Info() Info { return l.info }
 
 // Len is the number of batches in an epoch.
-func (l *Loader) Len() int { return (len(l.order)-1)/l.o.Size + 1 }
+func (l *Loader) Len() int { return (l.n + l.o.Size - 1) / max(l.o.Size, 1) }
 
 // Epoch returns the batches of an epoch; epochs are counted from 0. It ends after the first
 // error, which only a dataset that can fail to read gives.
@@ -88,30 +125,62 @@ func (l *Loader) Epoch(epoch int) iter.Seq2[Batch, error] {
 }
 
 // EpochFrom returns the batches of an epoch from the given one on. They are those that
-// [Loader.Epoch] gives: a run can go on where it was broken off. Where ctx is cancelled, the
-// cause is the last error. When the loop ends, in whatever way, nothing is read any more and
-// no goroutine is left.
+// [Loader.Epoch] gives: a run can go on where it was broken off. An error in reading, changing
+// or mixing names the example or the batch, and so does a panic there, which becomes an error.
+//
+// Where ctx is cancelled, the cause is the last error, even if a Read does not return. When the
+// loop ends, in whatever way, nothing is read any more and no goroutine is left. The one
+// exception is a Read that goes on for a second after ctx was cancelled. It is left behind with
+// the memory that it writes to, which is not used again, and its goroutine ends when it returns.
 func (l *Loader) EpochFrom(ctx context.Context, epoch, batch int) iter.Seq2[Batch, error] {
 	return func(yield func(Batch, error) bool) {
-		if epoch < 0 || batch < 0 {
-			yield(Batch{}, fmt.Errorf("data: no batch %d of epoch %d", batch, epoch))
+		if err := l.begin(ctx, epoch, batch); err != nil {
+			yield(Batch{}, fmt.Errorf("data: %w", err))
 			return
 		}
-		l.arrange(epoch)
-		next := func(k int) (Batch, error) { return l.fill(ctx, epoch, k) }
-		if l.o.Workers > 0 && batch < l.Len() {
-			p := l.ahead(ctx, epoch, batch)
-			defer p.stop()
-			next = p.next
+		defer l.busy.Store(false)
+		if batch >= l.Len() {
+			return
 		}
+		p := l.ahead(ctx, epoch, batch)
+		defer l.end(p)
 		for k := batch; k < l.Len(); k++ {
 			begun := time.Now()
-			b, err := next(k)
+			b, err := p.next(k)
 			b.Waited = time.Since(begun)
 			if !yield(b, err) || err != nil {
 				return
 			}
 		}
+	}
+}
+
+// begin makes the Loader that of one loop.
+func (l *Loader) begin(ctx context.Context, epoch, batch int) error {
+	switch {
+	case l == nil || l.ds == nil:
+		return errors.New("a Loader that NewLoader has not made")
+	case ctx == nil:
+		return errors.New("no context")
+	case epoch < 0 || epoch > math.MaxInt32 || batch < 0:
+		return fmt.Errorf("no batch %d of epoch %d", batch, epoch)
+	case !l.busy.CompareAndSwap(false, true):
+		return errors.New("the Loader serves another loop")
+	}
+	if l.slots == nil {
+		if err := l.reserve(); err != nil {
+			l.busy.Store(false)
+			return err
+		}
+	}
+	l.arrange(epoch)
+	return nil
+}
+
+// end ends the reading of an epoch. What is read into for longer is left to who reads.
+func (l *Loader) end(p *prefetch) {
+	if !p.stop() {
+		l.order, l.slots = nil, nil
 	}
 }
 
@@ -122,13 +191,6 @@ func (l *Loader) arrange(epoch int) {
 	if l.o.Shuffle {
 		shuffle(l.order, philox.Stream{Seed: l.o.Seed, ID: philox.ID("data.order"), Step: uint64(epoch)})
 	}
-}
-
-// fill fills batch k in its slot.
-func (l *Loader) fill(ctx context.Context, epoch, k int) (Batch, error) {
-	first := k * l.o.Size
-	examples := l.order[first:min(first+l.o.Size, len(l.order))]
-	return l.slots[k%len(l.slots)].fill(ctx, epoch, k, examples)
 }
 
 // shuffle puts s into random order by the method of Fisher and Yates. The bias of the

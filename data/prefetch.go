@@ -2,21 +2,35 @@ package data
 
 import (
 	"context"
-	"sync"
+	"errors"
 	"sync/atomic"
+	"time"
 )
 
-// prefetch is an epoch whose batches are filled ahead by some goroutines. Batch k goes round
-// by its slot: free, filled by whoever took k, ready, used by the loop, free.
+// prefetch is an epoch whose batches some goroutines fill. The number of a batch is handed out
+// only when its slot is free, so whoever takes the number has the slot: batch k can only come
+// from slot k%len(slots), and one slot holds one batch at a time.
 type prefetch struct {
-	*Loader
-	epoch, first int
-	untaken      atomic.Int64 // the next batch that nobody fills
-	free         []chan struct{}
-	ready        []chan filled
-	ctx          context.Context
-	cancel       context.CancelFunc
-	running      sync.WaitGroup
+	epochOf
+	slots      []*slot
+	todo       chan int      // batches whose slots are free, in order
+	ready      []chan filled // one for each slot
+	outer, ctx context.Context
+	cancel     context.CancelFunc
+	working    atomic.Int32
+	done       chan struct{} // closed when nobody works any more
+}
+
+// epochOf is which batches are wanted.
+type epochOf struct {
+	epoch, first, batches int
+	size                  int
+	order                 []int
+}
+
+// examples are those of batch k.
+func (e *epochOf) examples(k int) []int {
+	return e.order[k*e.size : min((k+1)*e.size, len(e.order))]
 }
 
 type filled struct {
@@ -26,44 +40,66 @@ type filled struct {
 
 // ahead begins to fill the batches of an epoch from the given one on.
 func (l *Loader) ahead(ctx context.Context, epoch, first int) *prefetch {
-	p := &prefetch{Loader: l, epoch: epoch, first: first}
-	p.ctx, p.cancel = context.WithCancel(ctx)
-	p.untaken.Store(int64(first))
-	for range l.slots {
-		free := make(chan struct{}, 1)
-		free <- struct{}{}
-		p.free, p.ready = append(p.free, free), append(p.ready, make(chan filled, 1))
+	p := &prefetch{
+		epochOf: epochOf{epoch, first, l.Len(), l.o.Size, l.order},
+		slots:   l.slots, todo: make(chan int, len(l.slots)),
+		outer: ctx, done: make(chan struct{}),
 	}
-	for range min(l.o.Workers, l.Len()-first) {
-		p.running.Go(p.work)
+	p.ctx, p.cancel = context.WithCancel(ctx)
+	for i := range l.slots {
+		p.ready = append(p.ready, make(chan filled, 1))
+		p.hand(first + i)
+	}
+	workers := min(max(l.o.Workers, 1), p.batches-first)
+	p.working.Store(int32(workers))
+	for range workers {
+		go p.work()
 	}
 	return p
 }
 
+// hand hands out the number of a batch whose slot is free. There is room: no more numbers are
+// out than there are slots.
+func (p *prefetch) hand(k int) {
+	if k < p.batches {
+		p.todo <- k
+	}
+}
+
 func (p *prefetch) work() {
-	for {
-		k := int(p.untaken.Add(1) - 1)
-		if k >= p.Len() {
-			return
+	defer func() {
+		if p.working.Add(-1) == 0 {
+			close(p.done)
 		}
-		i := k % len(p.slots)
+	}()
+	for {
 		select {
-		case <-p.free[i]:
+		case k := <-p.todo:
+			if p.fill(k) != nil {
+				return
+			}
 		case <-p.ctx.Done():
 			return
 		}
-		b, err := p.fill(p.ctx, p.epoch, k)
-		p.ready[i] <- filled{b, err} // has room: the slot was free
-		if err != nil {
-			return
-		}
 	}
+}
+
+// errExit is the error of a batch in whose reading runtime.Goexit was called.
+var errExit = errors.New("data: reading a batch ended its goroutine")
+
+// fill fills batch k and makes it ready, whatever a user's code does.
+func (p *prefetch) fill(k int) error {
+	i := k % len(p.slots)
+	f := filled{err: errExit}
+	defer func() { p.ready[i] <- f }() // has room: the slot was free
+	f.batch, f.err = p.slots[i].fill(p.ctx, p.epoch, k, p.examples(k))
+	return f.err
 }
 
 // next gives the slot before back and waits for batch k.
 func (p *prefetch) next(k int) (Batch, error) {
 	if k > p.first {
-		p.free[(k-1)%len(p.slots)] <- struct{}{}
+		p.hand(k - 1 + len(p.slots))
 	}
 	select {
 	case f := <-p.ready[k%len(p.slots)]:
@@ -73,8 +109,24 @@ func (p *prefetch) next(k int) (Batch, error) {
 	}
 }
 
-// stop ends the goroutines and waits for them.
-func (p *prefetch) stop() {
+// patience is how long a Read may go on after the loop's context was cancelled.
+const patience = time.Second
+
+// stop ends the goroutines and waits for them, which is false where one still reads long after
+// the loop's context was cancelled.
+func (p *prefetch) stop() bool {
 	p.cancel()
-	p.running.Wait()
+	select {
+	case <-p.done:
+		return true
+	case <-p.outer.Done():
+	}
+	late := time.NewTimer(patience)
+	defer late.Stop()
+	select {
+	case <-p.done:
+		return true
+	case <-late.C:
+		return false
+	}
 }

@@ -90,6 +90,33 @@ func TestAnyNumberOfWorkersGivesTheSameBits(t *testing.T) {
 	}
 }
 
+// yielding lets other goroutines run before each read.
+type yielding struct{ data.Dataset }
+
+func (y yielding) Read(i int, e data.Example) error {
+	if i%3 == 0 {
+		runtime.Gosched()
+	}
+	return y.Dataset.Read(i, e)
+}
+
+// Batch k comes as the k-th, with the examples of batch k, whoever has filled it.
+func TestABatchComesInItsPlace(t *testing.T) {
+	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(0))
+	const examples, size = 1024, 2
+	ds := yielding{counting(t, examples)}
+	want := batches(t, loader(t, ds, data.Batching{Size: size, Shuffle: true}), 0, 0)
+	for _, procs := range []int{1, 2, 4, 8} {
+		runtime.GOMAXPROCS(procs)
+		for _, workers := range []int{2, 3, 4, 7} {
+			l := loader(t, ds, data.Batching{Size: size, Shuffle: true, Workers: workers})
+			for range 4 {
+				require.Equal(t, want, batches(t, l, 0, 0), "%d workers, GOMAXPROCS %d", workers, procs)
+			}
+		}
+	}
+}
+
 // What an augmentation draws depends on the seed, the epoch and the example alone.
 func TestAugmentationFollowsTheExample(t *testing.T) {
 	drawn := func(o data.Batching, epoch int) map[int]float32 {
@@ -111,6 +138,29 @@ func TestAugmentationFollowsTheExample(t *testing.T) {
 	}
 	require.NotEqual(t, want, drawn(data.Batching{Size: 3, Seed: 6}, 4))
 	require.NotEqual(t, want, drawn(data.Batching{Size: 3, Seed: 5}, 5))
+}
+
+// pinnedMix was computed by a separate program: the first numbers of the stream "data.mix" for
+// the first batches of the epoch 4, with seed 5.
+var pinnedMix = []uint32{0x153cf846, 0x1d034548, 0x5a3de049, 0x33691ea6, 0xadca1e3e}
+
+// What is mixed and what is changed is drawn from streams of their own: batch k is not mixed by
+// the numbers that change example k.
+func TestMixingDrawsFromAStreamOfItsOwn(t *testing.T) {
+	const seed, epoch = 5, 4
+	var drawn []uint32
+	mix := func(_ int, _ data.Example, r *data.Rand) error {
+		drawn = append(drawn, r.Uint32())
+		return nil
+	}
+	l := loader(t, counting(t, 20), data.Batching{Size: 4, Seed: seed, Augment: widen{}, Mix: customMix{custom{mix: mix}}})
+	for _, err := range l.Epoch(epoch) {
+		require.NoError(t, err)
+	}
+	require.Equal(t, pinnedMix, drawn)
+	for k, v := range drawn {
+		require.NotEqual(t, data.NewRand(seed, epoch, k).Uint32(), v, "batch %d", k)
+	}
 }
 
 func TestLoaderRefusesWhatCannotBeChanged(t *testing.T) {

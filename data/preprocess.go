@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"unicode/utf8"
 
 	"github.com/plexaura/plexaura/shape"
 )
@@ -45,6 +46,8 @@ func (p Preprocess) channels() int { return max(1, len(p.Mean)) }
 
 func (p Preprocess) check(input shape.Shape) error {
 	switch n := len(p.Mean); {
+	case !utf8.ValidString(p.Image):
+		return fmt.Errorf("preprocessing %q, a name that is not in UTF-8", p.Image)
 	case n != len(p.Std):
 		return fmt.Errorf("preprocessing has %d means and %d standard deviations", n, len(p.Std))
 	case n > 1 && (input.Rank() == 0 || input.Int(0) != n):

@@ -25,8 +25,11 @@ func (d normalised) Read(i int, e Example) error {
 
 // WithPreprocess returns ds with inputs preprocessed by p instead of its own way.
 func WithPreprocess(ds Dataset, p Preprocess) (Dataset, error) {
-	info := ds.Info()
-	if err := p.check(info.Input.Shape); err != nil {
+	info, err := describe(ds)
+	if err == nil {
+		err = p.check(info.Input.Shape)
+	}
+	if err != nil {
 		return nil, fmt.Errorf("data: %w", err)
 	}
 	return normalised{ds, info.Preprocess, p}, nil

@@ -25,28 +25,24 @@ type slot struct {
 	rand   Rand
 }
 
-func newSlot(ds Dataset, o Batching) (s *slot, err error) {
-	read := ds.Info()
-	if err := read.Err(); err != nil {
+// newSlot returns the memory of a batch from a dataset of n examples.
+func newSlot(ds Dataset, n int, o Batching) (*slot, error) {
+	read, err := describe(ds)
+	if err == nil {
+		err = read.Err()
+	}
+	if err != nil {
 		return nil, err
 	}
-	s = &slot{ds: ds, seed: o.Seed, info: read, size: o.Size}
-	if o.Augment != nil {
-		if s.change, s.info, err = o.Augment.Bind(s.info); err != nil {
-			return nil, fmt.Errorf("augmentation: %w", err)
-		}
+	s := &slot{ds: ds, seed: o.Seed, info: read, size: o.Size}
+	if err := s.bind(o); err != nil {
+		return nil, err
+	}
+	if err := s.bounded(n, o, read.Target); err != nil {
+		return nil, err
+	}
+	if s.change != nil {
 		s.raw = make([]float32, read.Input.Len())
-	}
-	if o.Mix != nil {
-		if s.mix, s.info, err = o.Mix.Bind(s.info); err != nil {
-			return nil, fmt.Errorf("mixing: %w", err)
-		}
-	}
-	if err := s.info.Err(); err != nil {
-		return nil, err
-	}
-	if most := maxExample / max(s.info.Input.Len(), s.info.Target.Len()); o.Size > most {
-		return nil, fmt.Errorf("batch size %d is too large for examples of %v; want at most %d", o.Size, s.info.Input, most)
 	}
 	s.in.X = make([]float32, o.Size*s.info.Input.Len())
 	s.in.makeTargets(o.Size, read.Target)
@@ -54,8 +50,43 @@ func newSlot(ds Dataset, o Batching) (s *slot, err error) {
 	if s.info.Target != read.Target {
 		s.all.makeTargets(o.Size, s.info.Target)
 	}
-	s.full, s.short = s.view(o.Size), s.view((ds.Len()-1)%o.Size+1)
+	s.full, s.short = s.view(o.Size), s.view((n-1)%o.Size+1)
 	return s, nil
+}
+
+// bind binds what changes and mixes to the examples as they are read.
+func (s *slot) bind(o Batching) (err error) {
+	defer rescue(&err)
+	if o.Augment != nil {
+		if s.change, s.info, err = o.Augment.Bind(s.info); err != nil {
+			return fmt.Errorf("augmentation: %w", err)
+		}
+		if s.change == nil {
+			return fmt.Errorf("augmentation: %T gives no Change", o.Augment)
+		}
+	}
+	if o.Mix != nil {
+		if s.mix, s.info, err = o.Mix.Bind(s.info); err != nil {
+			return fmt.Errorf("mixing: %w", err)
+		}
+		if s.mix == nil {
+			return fmt.Errorf("mixing: %T gives no Mix", o.Mix)
+		}
+	}
+	return s.info.Err()
+}
+
+// bounded says why there is to be no memory for batches of n examples, or returns nil.
+func (s *slot) bounded(n int, o Batching, read shape.Type) error {
+	each := s.info.Input.Len() + s.info.Target.Len() + read.Len()
+	if most := maxExample / max(s.info.Input.Len(), s.info.Target.Len(), read.Len()); o.Size > most {
+		return fmt.Errorf("batch size %d is too large for examples of %v; want at most %d", o.Size, s.info.Input, most)
+	}
+	batches := (n-1)/o.Size + 1
+	if most := maxBatches / int64(o.Size) / int64(each); int64(min(o.Workers+1, batches)) > most {
+		return fmt.Errorf("%d workers are too many for batches of %d examples of %v; want at most %d", o.Workers, o.Size, s.info.Input, most-1)
+	}
+	return nil
 }
 
 func (e *Example) makeTargets(n int, each shape.Type) {
@@ -97,17 +128,25 @@ func (s *slot) fill(ctx context.Context, epoch, k int, examples []int) (Batch, e
 			return Batch{}, fmt.Errorf("data: example %d: %w", i, err)
 		}
 	}
-	if s.mix != nil {
-		s.rand.reset(mixStream, s.seed, epoch, k)
-		if err := s.mix(len(examples), s.all, &s.rand); err != nil {
-			return Batch{}, fmt.Errorf("data: mixing batch %d: %w", k, err)
-		}
+	if err := s.combine(epoch, k, len(examples)); err != nil {
+		return Batch{}, fmt.Errorf("data: mixing batch %d: %w", k, err)
 	}
 	return b, nil
 }
 
+// combine mixes the n examples of batch k.
+func (s *slot) combine(epoch, k, n int) (err error) {
+	if s.mix == nil {
+		return nil
+	}
+	defer rescue(&err)
+	s.rand.reset(mixStream, s.seed, epoch, k)
+	return s.mix(n, s.all, &s.rand)
+}
+
 // read reads example i into e and changes it.
-func (s *slot) read(epoch, i int, e Example) error {
+func (s *slot) read(epoch, i int, e Example) (err error) {
+	defer rescue(&err)
 	if s.change == nil {
 		return s.ds.Read(i, e)
 	}
@@ -117,7 +156,11 @@ func (s *slot) read(epoch, i int, e Example) error {
 		return err
 	}
 	s.rand.reset(augmentStream, s.seed, epoch, i)
-	copy(x, s.change(s.raw, &s.rand))
+	changed := s.change(s.raw, &s.rand)
+	if len(changed) != len(x) {
+		return fmt.Errorf("augmentation gives %d elements; want %v", len(changed), s.info.Input)
+	}
+	copy(x, changed)
 	return nil
 }
 

@@ -24,17 +24,21 @@ func (s subset) Read(i int, e Example) error {
 // Subset returns the dataset of the given examples of ds, in the given order. An example
 // may be given more than once.
 func Subset(ds Dataset, examples []int) (Dataset, error) {
+	n, err := count(ds)
+	if err != nil {
+		return nil, fmt.Errorf("data: %w", err)
+	}
 	for _, i := range examples {
-		if i < 0 || i >= ds.Len() {
-			return nil, fmt.Errorf("data: no example %d among %d", i, ds.Len())
+		if i < 0 || i >= n {
+			return nil, fmt.Errorf("data: no example %d among %d", i, n)
 		}
 	}
 	return subset{ds, slices.Clone(examples)}, nil
 }
 
-// Limit returns the first n examples of ds, or ds where it has no more.
+// Limit returns the first n examples of ds, or ds where it has no more or is nil.
 func Limit(ds Dataset, n int) Dataset {
-	if n >= ds.Len() {
+	if ds == nil || n >= ds.Len() {
 		return ds
 	}
 	return subset{ds, sequence(max(n, 0))}
@@ -43,10 +47,14 @@ func Limit(ds Dataset, n int) Dataset {
 // Split chooses n examples of ds by chance, such as those for validation, and returns them
 // and the rest, each in the order of ds. The choice depends on seed, n and ds.Len() alone.
 func Split(ds Dataset, n int, seed uint64) (rest, chosen Dataset, err error) {
-	if n < 0 || n > ds.Len() {
-		return nil, nil, fmt.Errorf("data: cannot choose %d of %d examples", n, ds.Len())
+	all, err := count(ds)
+	switch {
+	case err != nil:
+		return nil, nil, fmt.Errorf("data: %w", err)
+	case n < 0 || n > all || all > maxExamples:
+		return nil, nil, fmt.Errorf("data: cannot choose %d of %d examples", n, all)
 	}
-	order := sequence(ds.Len())
+	order := sequence(all)
 	shuffle(order, philox.Stream{Seed: seed, ID: philox.ID("data.split")})
 	a, b := order[n:], order[:n]
 	slices.Sort(a)

@@ -6,6 +6,7 @@ import (
 	"reflect"
 	"slices"
 
+	"github.com/plexaura/plexaura/internal/rescue"
 	"github.com/plexaura/plexaura/shape"
 )
 
@@ -20,7 +21,7 @@ type Op interface {
 	Infer(in []shape.Type) (shape.Type, error)
 }
 
-// A Graph owns nodes in creation order, which is a topological order.
+// A Graph owns nodes in creation order, which is a topological order. The zero Graph is empty.
 type Graph struct {
 	nodes   []*Node
 	leaves  map[string]*Node // Inputs, Params and States by name
@@ -30,10 +31,11 @@ type Graph struct {
 	like    *Node  // lends its position and layer to new nodes, where set
 	derived bool   // new nodes originate from like
 	owner   *Owner // of new updates; nil: nobody
+	infers  bool   // new nodes are in their inference form
 }
 
 // New returns an empty graph.
-func New() *Graph { return &Graph{leaves: map[string]*Node{}} }
+func New() *Graph { return &Graph{} }
 
 // Nodes returns the nodes in creation order, which is topological. The slice is the
 // graph's own and must not be changed.
@@ -63,6 +65,9 @@ func (g *Graph) Apply(op Op, in ...*Node) *Node {
 		return n
 	}
 	n.typ = t
+	if s, ok := op.(ModeSwitch); ok && g.infers && t.Valid() {
+		return g.own(n, s.Inference(n.in))
+	}
 	return n
 }
 
@@ -88,7 +93,11 @@ func (g *Graph) infer(op Op, in []*Node) (t shape.Type, err error) {
 	if !reflect.ValueOf(op).Comparable() {
 		return t, fmt.Errorf("op type %T is not comparable; keep slices, maps and functions out of its fields", op)
 	}
-	if t, err = op.Infer(types); err != nil {
+	err = rescue.Do(func() error {
+		t, err = op.Infer(types)
+		return err
+	})
+	if err != nil {
 		return shape.Type{}, err
 	}
 	if t.Width() == 0 {

@@ -132,6 +132,9 @@ func (g *Graph) addLeaf(l leafOp) *Node {
 	}
 	n.typ = l.typ
 	if l.name != "" {
+		if g.leaves == nil { // of the zero Graph
+			g.leaves = map[string]*Node{}
+		}
 		g.leaves[l.name] = n
 	}
 	return n

@@ -18,6 +18,10 @@ func Transform(roots []*Node, f func(dst *Graph, n *Node, in []*Node) *Node) []*
 	if !sound(roots) {
 		return roots
 	}
+	if f == nil {
+		roots[0].g.Reject("Transform", errors.New("the function is nil"))
+		return roots
+	}
 	dst := New()
 	image := make(map[*Node]*Node)
 	for _, n := range Reachable(roots...) {

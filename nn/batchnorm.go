@@ -9,7 +9,8 @@ import (
 // BatchNorm normalises each channel (axis 1) of x (N,C,...) to mean 0 and variance 1 over the
 // batch, then scales and shifts it; in inference it normalises by running statistics (Ioffe
 // and Szegedy, Batch Normalization, 2015). Its parameters are weight (C), ones at first, and
-// bias (C), zeros; its states running_mean (C), zeros, and running_var (C), ones.
+// bias (C), zeros; its states running_mean (C), zeros, and running_var (C), ones. Where it is
+// applied twice in one graph, in a [Scope.Shared], each use updates these in turn.
 type BatchNorm struct {
 	Name     string
 	Eps      float64 // added to the variance; default 1e-5

@@ -84,7 +84,7 @@ func (l named) Apply(s Scope, x *graph.Node) *graph.Node {
 }
 
 // Frozen is Layer with parameters that are not trained; its running statistics still follow
-// the data.
+// the data, unless it is an [Eval].
 type Frozen struct{ Layer Layer }
 
 // Label is the name of the layer within.

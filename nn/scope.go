@@ -19,11 +19,31 @@ type Scope struct {
 }
 
 // Root returns the scope of g's current layer path, which is empty outside of
-// [graph.Graph.Within].
-func Root(g *graph.Graph) Scope { return Scope{g: g, path: g.Layer()} }
+// [graph.Graph.Within]. Of a nil g it is the zero Scope.
+func Root(g *graph.Graph) Scope {
+	if g == nil {
+		return Scope{}
+	}
+	return Scope{g: g, path: g.Layer()}
+}
 
-// Graph returns the graph that s makes parameters in.
-func (s Scope) Graph() *graph.Graph { return s.g }
+// Graph returns the graph that s makes parameters in. The zero Scope has none: it gives a graph that
+// holds the error which says so.
+func (s Scope) Graph() *graph.Graph {
+	if s.g == nil {
+		return noGraph(nil).Graph()
+	}
+	return s.g
+}
+
+// noGraph is the node that a Scope without a graph makes of x.
+func noGraph(x *graph.Node) *graph.Node {
+	g, in := graph.New(), []*graph.Node(nil)
+	if x != nil {
+		g, in = x.Graph(), []*graph.Node{x}
+	}
+	return g.Reject("Scope", errors.New("the scope is of no graph; make one by nn.Root of the graph that the input belongs to"), in...)
+}
 
 // Path is the prefix of the names made in s, such as "features.0", or "".
 func (s Scope) Path() string { return s.path }
@@ -51,6 +71,9 @@ func (s Scope) Shared() Scope {
 // Param returns the parameter called name in s: float32 or float64, of concrete shape,
 // first filled by init, where nil means zeros.
 func (s Scope) Param(name string, t shape.Type, init graph.Initializer) *graph.Node {
+	if s.g == nil {
+		return noGraph(nil)
+	}
 	if err := trainable(t); err != nil {
 		return s.g.Reject("Param", err)
 	}
@@ -65,6 +88,9 @@ func (s Scope) Param(name string, t shape.Type, init graph.Initializer) *graph.N
 // State returns the state called name in s: what changes by [graph.Graph.Update] and not by
 // an optimiser. A nil init means zeros.
 func (s Scope) State(name string, t shape.Type, init graph.Initializer) *graph.Node {
+	if s.g == nil {
+		return noGraph(nil)
+	}
 	return s.leaf(name, t, func(name string) *graph.Node { return s.g.State(name, t, init) })
 }
 
@@ -96,6 +122,12 @@ func trainable(t shape.Type) error {
 // scope's path as their layer. An empty name stands for s itself. Layers do their work in it:
 // f is not called for an x that is invalid, which is returned as it is.
 func (s Scope) Within(name string, x *graph.Node, f func(s Scope) *graph.Node) (y *graph.Node) {
+	if s.g == nil {
+		return noGraph(x)
+	}
+	if f == nil {
+		f = func(Scope) *graph.Node { return nil }
+	}
 	s = s.In(name)
 	s.enter(func() {
 		switch {

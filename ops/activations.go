@@ -52,8 +52,13 @@ func GELU(x *graph.Node) *graph.Node {
 	if bad := refusedUnlessFloat("GELU", x); bad != nil {
 		return bad
 	}
-	return Mul(MulScalar(x, .5), AddScalar(Erf(MulScalar(x, math.Sqrt2/2)), 1))
+	return Mul(MulScalar(x, .5), AddScalar(Erf(MulScalar(saturating(x), math.Sqrt2/2)), 1))
 }
+
+// saturating is x within bounds beyond which a sigmoid and its like are constant, to the last digit of
+// float64: they are given this where they multiply x, since their derivative, 0, would meet an x times dy
+// that is infinite.
+func saturating(x *graph.Node) *graph.Node { return Clip(x, -1000, 1000) }
 
 // GELUTanh returns x*(1+tanh(sqrt(2/pi)*(x+0.044715*x^3)))/2, which differs from [GELU] by less
 // than 0.001.
@@ -63,7 +68,8 @@ func GELUTanh(x *graph.Node) *graph.Node {
 	if bad := refusedUnlessFloat("GELUTanh", x); bad != nil {
 		return bad
 	}
-	inner := Mul(x, AddScalar(MulScalar(Square(x), .044715), 1))
+	u := saturating(x)
+	inner := Mul(u, AddScalar(MulScalar(Square(u), .044715), 1))
 	return Mul(x, Sigmoid(MulScalar(inner, 2*math.Sqrt(2/math.Pi)))) // (1+tanh(u))/2 is sigmoid(2u)
 }
 
@@ -75,7 +81,7 @@ func SiLU(x *graph.Node) *graph.Node {
 	if bad := refusedUnlessFloat("SiLU", x); bad != nil {
 		return bad
 	}
-	return Mul(x, Sigmoid(x))
+	return Mul(x, Sigmoid(saturating(x)))
 }
 
 // Mish returns x*tanh(log(1+exp(x))), without overflow.
@@ -85,7 +91,7 @@ func Mish(x *graph.Node) *graph.Node {
 	if bad := refusedUnlessFloat("Mish", x); bad != nil {
 		return bad
 	}
-	return Mul(x, Tanh(Softplus(x)))
+	return Mul(x, Tanh(Softplus(saturating(x))))
 }
 
 // Softsign returns x/(1+|x|).

@@ -30,7 +30,8 @@ func (o BatchNormOptions) withDefaults() BatchNormOptions {
 // In training it normalises by the mean and the biased variance of the batch, and updates
 // the running statistics, (C) leaves of the graph: mean = (1-Momentum)*mean +
 // Momentum*batch mean, and likewise variance, by the unbiased variance of the batch. In
-// inference, see [graph.Inference], it normalises by the running statistics.
+// inference, see [graph.Inference], it normalises by the running statistics. Uses that share the
+// statistics update them in turn, in the order in which they were applied, as PyTorch's do.
 //
 // A training batch with a single value a channel has no unbiased variance; PyTorch refuses
 // it. Here its variance counts as 0, so that the result is beta.
@@ -46,6 +47,9 @@ func BatchNorm(x, gamma, beta, mean, variance *graph.Node, opts BatchNormOptions
 		return x.Graph().Reject("BatchNorm", err, in...)
 	}
 	b := batchNorm{x: x, gamma: gamma, beta: beta, opts: opts}
+	if x.Graph().Infers() {
+		return b.infer(mean, variance)
+	}
 	return ByMode(b.train(mean, variance), b.infer(mean, variance))
 }
 
@@ -76,9 +80,8 @@ func checkRunning(name string, n *graph.Node) error {
 		return fmt.Errorf("the running %s is %v; want a State", name, k)
 	}
 	for _, u := range n.Graph().Updates() {
-		if u.Leaf == n {
-			return fmt.Errorf("the running %s %v follows another batch already, updated at %v; each use of BatchNorm in a graph needs statistics of its own",
-				name, n, u.Value.Pos())
+		if u.Leaf == n && u.Use == nil {
+			return fmt.Errorf("the running %s %v has another update already, made at %v", name, n, u.Value.Pos())
 		}
 	}
 	return nil
@@ -102,8 +105,8 @@ func (b batchNorm) train(mean, variance *graph.Node) *graph.Node {
 
 	n := Count(b.x, axes...)
 	unbiased := Mul(batchVar, Div(n, Maximum(AddScalar(n, -1), OnesLike(n))))
-	b.track(mean, batchMean)
-	b.track(variance, unbiased)
+	b.track(mean, batchMean, batchMean)
+	b.track(variance, unbiased, batchVar)
 
 	return Add(Mul(centred, b.channels(b.scale(batchVar))), b.channels(b.beta))
 }
@@ -120,10 +123,12 @@ func (b batchNorm) scale(variance *graph.Node) *graph.Node {
 	return Div(b.gamma, Sqrt(AddScalar(variance, b.opts.Eps)))
 }
 
-// track moves a running statistic towards that of the batch.
-func (b batchNorm) track(running, batch *graph.Node) {
-	step := MulScalar(Sub(batch, running), b.opts.Momentum)
-	running.Graph().Update(running, Add(running, step))
+// track moves a running statistic towards that of the batch, where a program computes use, which
+// the result is made of.
+func (b batchNorm) track(running, batch, use *graph.Node) {
+	running.Graph().Follow(running, use, func(old *graph.Node) *graph.Node {
+		return Add(old, MulScalar(Sub(batch, old), b.opts.Momentum))
+	})
 }
 
 // channels shapes one number a channel, (C), so that it broadcasts to x.

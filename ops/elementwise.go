@@ -64,10 +64,12 @@ var unaries = [...]struct {
 	exp:       {"Exp", engine.Exp, floating, func(x, y, dy *graph.Node) *graph.Node { return Mul(dy, y) }},
 	logarithm: {"Log", engine.Log, floating, func(x, y, dy *graph.Node) *graph.Node { return Div(dy, x) }},
 	log1p:     {"Log1p", engine.Log1p, floating, func(x, y, dy *graph.Node) *graph.Node { return Div(dy, AddScalar(x, 1)) }},
-	expm1:     {"Expm1", engine.Expm1, floating, func(x, y, dy *graph.Node) *graph.Node { return Mul(dy, AddScalar(y, 1)) }},
-	sqrt:      {"Sqrt", engine.Sqrt, floating, func(x, y, dy *graph.Node) *graph.Node { return Div(dy, MulScalar(y, 2)) }},
-	sin:       {"Sin", engine.Sin, floating, func(x, y, dy *graph.Node) *graph.Node { return Mul(dy, Cos(x)) }},
-	cos:       {"Cos", engine.Cos, floating, func(x, y, dy *graph.Node) *graph.Node { return Neg(Mul(dy, Sin(x))) }},
+	expm1: {"Expm1", engine.Expm1, floating, func(x, y, dy *graph.Node) *graph.Node {
+		return Mul(dy, Exp(x)) // y+1 has lost the digits of e^x where that is small
+	}},
+	sqrt: {"Sqrt", engine.Sqrt, floating, func(x, y, dy *graph.Node) *graph.Node { return Div(dy, MulScalar(y, 2)) }},
+	sin:  {"Sin", engine.Sin, floating, func(x, y, dy *graph.Node) *graph.Node { return Mul(dy, Cos(x)) }},
+	cos:  {"Cos", engine.Cos, floating, func(x, y, dy *graph.Node) *graph.Node { return Neg(Mul(dy, Sin(x))) }},
 	tanh: {"Tanh", engine.Tanh, floating, func(x, y, dy *graph.Node) *graph.Node {
 		return Mul(dy, Sub(Scalar(y, 1), Square(y)))
 	}},
@@ -234,7 +236,8 @@ func share(a, b, dy *graph.Node, loses func(a, b *graph.Node) *graph.Node) *grap
 }
 
 // Add returns a+b. The arguments broadcast, as those of every function of two arguments do,
-// and have one element type. Integers wrap around.
+// and have one element type. Integers wrap around. Where N would come to meet N along another axis for want
+// of an axis, as in (N,1) and (N), it is an error: every example with every other is asked for by (N,1) and (1,N).
 func Add(a, b *graph.Node) *graph.Node { return graph.Apply(add, a, b) }
 
 // Sub returns a-b.

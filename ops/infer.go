@@ -89,14 +89,47 @@ func sameType(a, b shape.Type) error {
 	return nil
 }
 
-// broadcast returns the shape that the inputs spread to.
+// broadcast returns the shape that the inputs spread to. It refuses to meet every example with every
+// other where that follows from a missing axis alone: (N,1) and (N) are a mistake, (N,1) and (1,N) are not.
 func broadcast(in ...shape.Type) (s shape.Shape, err error) {
 	for _, t := range in {
 		if s, err = shape.Broadcast(s, t.Shape); err != nil {
 			return s, err
 		}
 	}
+	for _, t := range in {
+		for _, other := range in {
+			if crosses(t.Shape, other.Shape) {
+				return s, fmt.Errorf("%v and %v would spread to %v, every example with every other; give both one shape, or %v the axes that it lacks, by Reshape, if that is meant",
+					t.Shape, other.Shape, s, t.Shape)
+			}
+		}
+	}
 	return s, nil
+}
+
+// crosses reports whether an axis of s that depends on N meets, for want of leading axes, one of extent 1
+// in other, of which another axis depends on N.
+func crosses(s, other shape.Shape) bool {
+	missing := other.Rank() - s.Rank()
+	if missing <= 0 {
+		return false
+	}
+	for i := range s.Rank() {
+		if symbolic(s.Dim(i)) && !symbolic(other.Dim(i+missing)) {
+			for k := range other.Rank() {
+				if symbolic(other.Dim(k)) {
+					return true
+				}
+			}
+		}
+	}
+	return false
+}
+
+func symbolic(d shape.Dim) bool {
+	_, known := d.Int()
+	return !known
 }
 
 // axesOf is the set of the given axes of s, all of them where none is given.

@@ -99,12 +99,14 @@ func logLikelihood(logP, target *graph.Node, axis int) *graph.Node {
 
 // BinaryCrossEntropy returns the mean over all elements of
 // -(q*log(p) + (1-q)*log(1-p)), where p is sigmoid(logits) and q the target, a probability,
-// in the type of the logits. It stays finite for any finite logit: the sigmoid is never taken.
+// in the type of the logits. It stays finite for any finite logit, and accurate where it is small: it is
+// q*Softplus(-logits) + (1-q)*Softplus(logits), in which nothing cancels.
 func BinaryCrossEntropy(logits, target *graph.Node) *graph.Node {
 	if bad := unlike("BinaryCrossEntropy", logits, target); bad != nil {
 		return bad
 	}
-	return Mean(Sub(Softplus(logits), Mul(target, logits)))
+	hit, miss := Softplus(Neg(logits)), Softplus(logits)
+	return Mean(Add(Mul(target, hit), Mul(Sub(Scalar(target, 1), target), miss)))
 }
 
 // NLL returns the mean over all examples of -sum(q*logP), where logP are the logarithms of the

@@ -13,8 +13,12 @@ import (
 var negZero = math.Copysign(0, -1)
 
 // Where returns a where cond, a Bool, is true, and b elsewhere. All three broadcast; a and b
-// have one element type. What is not selected does not count, NaN and infinities included,
-// and its gradient is 0.
+// have one element type. What is not selected does not count, NaN and infinities included.
+//
+// The adjoint of what is not selected is 0. What a branch was computed from has that 0 times the branch's
+// derivative, which is NaN where the derivative is infinite or NaN, as in PyTorch: with x of 0,
+// Where(Greater(x, zero), Sqrt(x), zero) has the derivative NaN. Give such a branch other numbers where it
+// is not selected: Sqrt(Where(Greater(x, zero), x, one)).
 func Where(cond, a, b *graph.Node) *graph.Node { return graph.Apply(whereOp{}, cond, a, b) }
 
 type whereOp struct{}

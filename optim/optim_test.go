@@ -84,6 +84,9 @@ func TestOneMistakeOneError(t *testing.T) {
 		{recipe(optim.Recipe{Schedule: optim.OneCycle{Steps: 2, FinalDiv: -1}}), "FinalDiv is -1"},
 		{recipe(optim.Recipe{Schedule: optim.Warmup{}}), "Warmup: Steps is 0"},
 		{recipe(optim.Recipe{Schedule: optim.Warmup{Steps: 1, Then: optim.Cosine{}}}), "Cosine: Steps is 0"},
+		{recipe(optim.Recipe{Schedule: optim.Warmup{Steps: 1, Then: (*optim.Cosine)(nil)}}), "Warmup: Then is a nil pointer"},
+		{recipe(optim.Recipe{Schedule: (*optim.Cosine)(nil)}), "SGD: the Schedule is a nil pointer"},
+		{optim.Recipe{Rule: (*optim.Adam)(nil)}, "Adam: there is no Rule"},
 	} {
 		g := graph.New()
 		w := g.Param("w", shape.F32(2), nil)
@@ -182,6 +185,23 @@ func TestAccumulationChangesParametersInEveryKthRun(t *testing.T) {
 	require.Equal(t, []float64{0, 0, 0, 1, 1, 1, 2}, run(t, g, 7, g.Leaf("step")))
 }
 
+// Gradients that are computed elsewhere do not tell the size of their batch; another input does.
+func TestAccumulationWeighsGradientsThatAreFed(t *testing.T) {
+	g := graph.New()
+	x := g.Input("x", shape.F64(shape.N))
+	w, dw := g.Param("w", shape.F64(), nil), g.Input("dw", shape.F64())
+	optim.Recipe{Rule: optim.SGD{LR: 1}, Accumulate: 2}.Apply(g, []*graph.Node{dw})
+	p := newPlayer(t, compiled(t, ops.Sum(x), vm.Train), vm.NewStore(1))
+	for _, batch := range []struct {
+		size int
+		dw   float64
+	}{{3, 4}, {1, 8}} {
+		_, err := p.machine.Run(t.Context(), dense(shape.Float64, make([]float64, batch.size), batch.size), dense(shape.Float64, []float64{batch.dw}))
+		require.NoError(t, err)
+	}
+	require.Equal(t, []float64{-(3*4. + 8) / 4}, values(t, p.store, w.Name()))
+}
+
 func TestAveragedReadsTheMovingAverages(t *testing.T) {
 	g := graph.New()
 	s := nn.Root(g)
@@ -211,6 +231,18 @@ func TestAveragedReadsTheMovingAverages(t *testing.T) {
 		require.NoError(t, err)
 		require.Equal(t, []float64{want + 1}, floats(t, outs[0]))
 	}
+}
+
+// In a graph of its own, made for prediction, all but frozen parameters are taken to have one.
+func TestAveragedLeavesFrozenParameters(t *testing.T) {
+	g := graph.New()
+	s := nn.Root(g)
+	y := ops.Add(s.Param("w", shape.F64(), nil), s.Frozen().Param("c", shape.F64(), nil))
+	var names []string
+	for _, leaf := range optim.Averaged(y)[0].Graph().Leaves() {
+		names = append(names, leaf.Name())
+	}
+	require.Equal(t, []string{"w.ema", "c"}, names)
 }
 
 // halve is a rule of a user's own: it goes half the way to 0.

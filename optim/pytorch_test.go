@@ -259,6 +259,14 @@ func TestSchedulesStayAtTheirEnd(t *testing.T) {
 	}
 }
 
+// The whole rate is reached in the last step of the warm-up, and is the first of what follows.
+func TestWarmupIsFollowedFromItsStepsOn(t *testing.T) {
+	got := rates(t, optim.Warmup{Steps: 4, Then: optim.Step{Every: 1, Gamma: 0.5}}, 7)
+	require.Equal(t, []float64{0.125, 0.25, 0.375, 0.5, 0.5, 0.25, 0.125}, got)
+	got = rates(t, optim.Warmup{Steps: 2, Then: optim.OneCycle{Steps: 10, Div: 4}}, 3)
+	require.Equal(t, []float64{0.25, 0.5, 0.125}, got, "what follows begins at a quarter")
+}
+
 // 1/49 is rounded down, and 49 times it is below 1.
 func TestStepCountsWholePeriods(t *testing.T) {
 	const every = 49

@@ -167,8 +167,11 @@ func (r Recipe) name() string {
 
 // settings returns those of each parameter.
 func (r Recipe) settings(params []*graph.Node) ([]Settings, error) {
-	if r.Rule == nil {
+	switch {
+	case isNil(r.Rule):
 		return nil, errors.New("there is no Rule")
+	case r.Schedule != nil && isNil(r.Schedule):
+		return nil, errors.New("the Schedule is a nil pointer")
 	}
 	base, err := r.Rule.Settings()
 	used := make([]bool, len(r.Groups))

@@ -78,8 +78,10 @@ func (c OneCycle) Factor(steps *graph.Node) *graph.Node {
 	return ops.Where(less(steps, peak), anneal(steps, 0, peak, first, 1), anneal(steps, peak, end, 1, last))
 }
 
-// Warmup raises the learning rate linearly: in step i, counted from 0, it is (i+1)/Steps of
-// LR, as long as that is less than 1. Then follows the schedule Then, from its beginning.
+// Warmup raises the learning rate linearly in so many steps: in step i, counted from 0, it is
+// (i+1)/Steps of LR, so that the last of them has the whole LR. From step Steps on it is that of
+// the schedule Then, from its beginning. This is PyTorch's LinearLR with start_factor=1/Steps and
+// total_iters=Steps-1, followed in a SequentialLR by another at milestone Steps.
 type Warmup struct {
 	Steps int      // at least 1
 	Then  Schedule // default [Constant]
@@ -87,11 +89,15 @@ type Warmup struct {
 
 // Factor implements [Schedule].
 func (c Warmup) Factor(steps *graph.Node) *graph.Node {
-	if err := atLeast("Steps", c.Steps, 1); err != nil {
-		return steps.Graph().Reject("Warmup", err, steps)
-	}
+	err := atLeast("Steps", c.Steps, 1)
 	if c.Then == nil {
 		c.Then = Constant{}
+	}
+	if isNil(c.Then) {
+		err = errors.Join(err, errors.New("Then is a nil pointer"))
+	}
+	if err != nil {
+		return steps.Graph().Reject("Warmup", err, steps)
 	}
 	n := float64(c.Steps)
 	rising := ops.Div(ops.AddScalar(steps, 1), ops.Scalar(steps, n))

@@ -47,7 +47,7 @@ func linearGAN(g *graph.Graph, frozenGenerator, frozenCritic bool) (critic, gene
 		}
 		return s.Param(name, shape.F64(), graph.Fill(v))
 	}
-	z, real := g.Input("z", shape.F64(shape.N)), g.Input("real", shape.F64(shape.N))
+	real, z := g.Input("real", shape.F64(shape.N)), g.Input("z", shape.F64(shape.N))
 	a, b := param(frozenGenerator, "generator.a", 0.5), param(frozenGenerator, "generator.b", -0.2)
 	w, c := param(frozenCritic, "critic.w", 0.4), param(frozenCritic, "critic.c", 0.1)
 	fake := ops.Add(ops.Mul(a, z), b)

@@ -5,12 +5,10 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-
-	"gorgonia.org/tensor"
+	"strconv"
 
 	"github.com/plexaura/plexaura/data"
 	"github.com/plexaura/plexaura/interop/safetensors"
-	"github.com/plexaura/plexaura/shape"
 	"github.com/plexaura/plexaura/vm"
 )
 
@@ -51,6 +49,7 @@ const (
 	keyProgress = "progress"
 	keyAveraged = "averaged"
 	keyTraining = "training"
+	keySeed     = "store_seed" // where it is not that of the run
 )
 
 // Save replaces the file at path by c, in the safetensors format. Whenever it is interrupted,
@@ -63,14 +62,7 @@ func (c *Checkpoint) save(path string) error {
 	if err != nil {
 		return fmt.Errorf("saving %s: %w", path, err)
 	}
-	tensors, err := tensorsOf(c.Store)
-	if err != nil {
-		return fmt.Errorf("saving %s: %w", path, err)
-	}
-	if err := safetensors.WriteFile(path, safetensors.File{Metadata: meta, Tensors: tensors}); err != nil {
-		return fmt.Errorf("saving the checkpoint: %w", err)
-	}
-	return nil
+	return c.Store.Save(path, meta)
 }
 
 func (c *Checkpoint) metadata() (map[string]string, error) {
@@ -88,6 +80,9 @@ func (c *Checkpoint) metadata() (map[string]string, error) {
 			return nil, fmt.Errorf("%s: %w", field.key, err)
 		}
 		meta[field.key] = string(b)
+	}
+	if seed := c.Store.Seed(); seed != c.Progress.Seed {
+		meta[keySeed] = strconv.FormatUint(seed, 10)
 	}
 	return meta, nil
 }
@@ -107,67 +102,40 @@ func (c *Checkpoint) fields() []field {
 	}
 }
 
-// tensorsOf copies the values of s.
-func tensorsOf(s *vm.Store) ([]safetensors.Tensor, error) {
-	s, err := s.Snapshot() // of one step, whatever goes on
-	if err != nil {
-		return nil, err
-	}
-	var tensors []safetensors.Tensor
-	for _, name := range s.Names() {
-		v, err := s.Value(name)
-		if err != nil {
-			return nil, err
-		}
-		tensors = append(tensors, tensorOf(name, v))
-		if err := s.Delete(name); err != nil { // its memory is wanted
-			return nil, err
-		}
-	}
-	return tensors, nil
-}
-
-// tensorOf views v, a value of a store.
-func tensorOf(name string, v *tensor.Dense) safetensors.Tensor {
-	s := shape.OfInts(v.Shape()...)
-	switch v.Dtype() {
-	case tensor.Float32:
-		return safetensors.Of(name, s, v.Float32s())
-	case tensor.Float64:
-		return safetensors.Of(name, s, v.Float64s())
-	case tensor.Int32:
-		return safetensors.Of(name, s, v.Int32s())
-	case tensor.Int64:
-		return safetensors.Of(name, s, v.Int64s())
-	case tensor.Uint8:
-		return safetensors.Of(name, s, v.Uint8s())
-	default:
-		return safetensors.Of(name, s, v.Bools())
-	}
-}
-
 // LoadCheckpoint reads what [Checkpoint.Save] wrote, into a new store. Whether the values
 // are those of a given model shows when they are used with it.
 func LoadCheckpoint(path string) (*Checkpoint, error) {
-	f, err := safetensors.ReadFile(path)
+	c, err := loadCheckpoint(path)
 	if err != nil {
 		return nil, fmt.Errorf("train: reading weights: %w", err)
-	}
-	c, err := parse(f)
-	if err != nil {
-		return nil, fmt.Errorf("train: reading weights: %s: %w", path, err)
 	}
 	c.file = path
 	return c, nil
 }
 
-func parse(f safetensors.File) (c *Checkpoint, err error) {
-	c = &Checkpoint{Name: f.Metadata[keyModel]}
-	if c.Info, err = data.ParseInfo(f.Metadata); err != nil {
+func loadCheckpoint(path string) (*Checkpoint, error) {
+	r, err := safetensors.Open(path)
+	if err != nil {
 		return nil, err
 	}
-	for _, field := range c.fields() {
-		s, ok := f.Metadata[field.key]
+	defer r.Close()
+	c, err := parse(r.Metadata())
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", path, err)
+	}
+	_, err = c.Store.LoadFrom(r, vm.LoadOptions{})
+	return c, err
+}
+
+// parse makes a checkpoint of its metadata. Its store is empty.
+func parse(meta map[string]string) (c *Checkpoint, err error) {
+	c = &Checkpoint{Name: meta[keyModel]}
+	if c.Info, err = data.ParseInfo(meta); err != nil {
+		return nil, err
+	}
+	var seed *uint64
+	for _, field := range append(c.fields(), field{keySeed, &seed}) {
+		s, ok := meta[field.key]
 		if !ok {
 			continue
 		}
@@ -178,46 +146,11 @@ func parse(f safetensors.File) (c *Checkpoint, err error) {
 	if string(c.Settings) == "null" {
 		c.Settings = nil
 	}
-	c.Store = vm.NewStore(c.Progress.Seed)
-	for _, t := range f.Tensors {
-		v, err := denseOf(t)
-		if err != nil {
-			return nil, err
-		}
-		if err := c.Store.Set(t.Name, v); err != nil {
-			return nil, err
-		}
+	if seed == nil { // an older file, or one whose store had the run's
+		seed = &c.Progress.Seed
 	}
+	c.Store = vm.NewStore(*seed)
 	return c, nil
-}
-
-// denseOf views t as a tensor of gorgonia's.
-func denseOf(t safetensors.Tensor) (*tensor.Dense, error) {
-	switch t.Type.DType {
-	case shape.Float32:
-		return view[float32](t)
-	case shape.Float64:
-		return view[float64](t)
-	case shape.Int32:
-		return view[int32](t)
-	case shape.Int64:
-		return view[int64](t)
-	case shape.Uint8:
-		return view[uint8](t)
-	default:
-		return view[bool](t)
-	}
-}
-
-func view[T shape.Elem](t safetensors.Tensor) (*tensor.Dense, error) {
-	if t.Type.Len() == 0 {
-		return nil, fmt.Errorf("%q is %v, without an element", t.Name, t.Type)
-	}
-	values, err := safetensors.View[T](t)
-	if err != nil {
-		return nil, err
-	}
-	return tensor.New(tensor.WithShape(t.Type.Ints()...), tensor.WithBacking(values)), nil
 }
 
 // Snapshot returns a copy of c with a store of its own, to predict with while c is trained.

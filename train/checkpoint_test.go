@@ -301,7 +301,22 @@ func TestLoadCheckpointRefuses(t *testing.T) {
 	file.Tensors = append(file.Tensors, safetensors.Of("void", shape.Of(0), []float32{}))
 	require.NoError(t, safetensors.WriteFile(bad, file))
 	_, err = train.LoadCheckpoint(bad)
-	require.ErrorContains(t, err, `"void" is float32(0)`)
+	require.ErrorContains(t, err, `void is float32(0), which a store cannot hold`)
+}
+
+// A head that is added to what was loaded is initialised from the store's seed, which need not be
+// that of the run.
+func TestLoadingKeepsTheSeedOfTheStore(t *testing.T) {
+	info := stripes(t, 1).Info()
+	path := filepath.Join(t.TempDir(), "w")
+	for _, seeds := range [][2]uint64{{7, 7}, {7, 3}, {0, 3}, {math.MaxUint64, 1}} {
+		c := &train.Checkpoint{Info: info, Store: vm.NewStore(seeds[0]), Progress: train.Progress{Seed: seeds[1]}}
+		require.NoError(t, c.Save(path))
+		got, err := train.LoadCheckpoint(path)
+		require.NoError(t, err)
+		require.Equal(t, seeds[0], got.Store.Seed())
+		require.Equal(t, seeds[1], got.Progress.Seed)
+	}
 }
 
 // Values of every element type, scalars included, come back as they were.

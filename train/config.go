@@ -3,6 +3,7 @@ package train
 import (
 	"errors"
 	"fmt"
+	"reflect"
 
 	"github.com/plexaura/plexaura/data"
 	"github.com/plexaura/plexaura/engine"
@@ -124,15 +125,10 @@ type Result struct {
 
 // withDefaults returns c with defaults filled in, or says what is missing.
 func (c Config) withDefaults() (Config, error) {
+	if err := c.missing(); err != nil {
+		return c, err
+	}
 	switch {
-	case c.Model == nil:
-		return c, errors.New("the Config has no Model")
-	case c.Train == nil:
-		return c, errors.New("the Config has no dataset to Train on")
-	case c.Engine == nil:
-		return c, errors.New("the Config has no Engine")
-	case c.Optimizer == nil:
-		return c, errors.New("the Config has no Optimizer")
 	case c.Store != nil && c.Resume != nil:
 		return c, errors.New("the Config has a Store and a Resume; a resumed run has the store of its checkpoint")
 	case c.Store == nil && c.Partial != nil:
@@ -149,6 +145,42 @@ func (c Config) withDefaults() (Config, error) {
 		c.Batch = defaultBatch
 	}
 	return c, checkPatterns(c.Partial)
+}
+
+// missing says what c lacks. A nil pointer in an interface is nothing either; of datasets
+// package data tells it.
+func (c Config) missing() error {
+	if c.Train == nil {
+		return errors.New("the Config has no dataset to Train on")
+	}
+	for _, field := range []struct {
+		value   any
+		missing string
+		may     bool // be left out
+	}{
+		{c.Model, "no Model", false},
+		{c.Engine, "no Engine", false},
+		{c.Optimizer, "no Optimizer", false},
+		{c.Augment, "an Augment that is a nil pointer", true},
+		{c.Mix, "a Mix that is a nil pointer", true},
+	} {
+		if isNil(field.value) && !(field.may && field.value == nil) {
+			return fmt.Errorf("the Config has %s", field.missing)
+		}
+	}
+	return nil
+}
+
+// isNil reports whether v is nil, or a nil pointer or function in an interface.
+func isNil(v any) bool {
+	if v == nil {
+		return true
+	}
+	switch r := reflect.ValueOf(v); r.Kind() {
+	case reflect.Pointer, reflect.Func:
+		return r.IsNil()
+	}
+	return false
 }
 
 // workers is how many goroutines load.

@@ -28,6 +28,9 @@ import (
 // Nothing in the folder changes before there is a checkpoint to be saved. Another run that is there
 // then moves to a folder beside it, which Result.Earlier names.
 func Fit(ctx context.Context, c Config) (*Result, error) {
+	if ctx == nil {
+		return nil, prefixed(errNoContext)
+	}
 	r, err := newRun(c)
 	if err != nil {
 		return nil, prefixed(err)
@@ -38,6 +41,8 @@ func Fit(ctx context.Context, c Config) (*Result, error) {
 		Saved: r.folder.current && !r.unsaved, Earlier: r.folder.earlier,
 	}, prefixed(err)
 }
+
+var errNoContext = errors.New("the context is nil; context.Background() is one that never ends")
 
 // prefixed names the package in err; mistakes in a graph name their own place.
 func prefixed(err error) error {
@@ -76,9 +81,12 @@ func newRun(c Config) (*run, error) {
 	if err := r.begin(); err != nil {
 		return nil, err
 	}
-	err = r.compile(net)
-	if err == nil {
-		r.folder, err = openFolder(c)
+	p, err := r.compile(net)
+	if err != nil {
+		return nil, err
+	}
+	if r.folder, err = openFolder(c); err == nil {
+		err = r.attach(p)
 	}
 	if err != nil {
 		return nil, errors.Join(err, r.close())
@@ -100,12 +108,12 @@ func (r *run) load() (err error) {
 	if r.Validation == nil {
 		return nil
 	}
-	if err := sameData(r.info, r.Validation.Info()); err != nil {
-		return fmt.Errorf("training and validation: %w", err)
-	}
 	r.validation, err = data.NewLoader(r.Validation, data.Batching{Size: r.Batch, Workers: r.workers()})
 	if err != nil {
 		return fmt.Errorf("validation: %w", err)
+	}
+	if err := sameData(r.info, r.validation.Info()); err != nil {
+		return fmt.Errorf("training and validation: %w", err)
 	}
 	return nil
 }
@@ -188,48 +196,66 @@ func (r *run) settings() (err error) {
 	return nil
 }
 
-// compile makes the programs, and checks that the values to start from are theirs.
-func (r *run) compile(net *Network) error {
-	training, err := vm.Compile(r.Engine, net.Training, vm.Train)
-	if err != nil {
-		return err
+// programs are what a run is made of, and which values of its store begin anew.
+type programs struct {
+	*Network
+	training, evaluation *vm.Program
+	anew                 []string
+}
+
+// compile makes the programs, and checks that the values to start from are theirs. It changes
+// nothing yet.
+func (r *run) compile(net *Network) (p programs, err error) {
+	p.Network = net
+	if p.training, err = vm.Compile(r.Engine, net.Training, vm.Train); err != nil {
+		return p, err
 	}
-	evaluation, err := vm.Compile(r.Engine, net.Evaluation)
-	if err != nil {
-		return err
+	if p.evaluation, err = vm.Compile(r.Engine, net.Evaluation); err != nil {
+		return p, err
 	}
-	leaves := append(slices.Clone(training.Leaves()), evaluation.Leaves()...)
-	anew, err := r.match(net, leaves)
-	if err != nil {
-		return err
+	if _, err := feedsOf(p.training.Inputs(), net.derived); err != nil {
+		return p, err
 	}
-	if err := r.describe(net, training, evaluation); err != nil {
-		return err
+	if _, err := feedsOf(p.evaluation.Inputs(), nil); err != nil {
+		return p, err
 	}
-	for _, name := range anew {
+	if p.anew, err = r.match(p); err != nil {
+		return p, err
+	}
+	return p, r.describe(p)
+}
+
+// leaves are those of both programs.
+func (p programs) leaves() []*graph.Node {
+	return append(p.training.Leaves(), p.evaluation.Leaves()...)
+}
+
+// attach puts the programs on the store.
+func (r *run) attach(p programs) (err error) {
+	for _, name := range p.anew {
 		if err := r.state.Store.Delete(name); err != nil {
 			return err
 		}
 	}
-	if r.step, err = newRunner(training, r.state.Store, r.batches.Info(), net.derived); err != nil {
+	if r.step, err = newRunner(p.training, r.state.Store, r.batches.Info(), p.derived); err != nil {
 		return err
 	}
-	if r.eval, err = newRunner(evaluation, r.state.Store, r.state.Info, nil); err != nil {
+	if r.eval, err = newRunner(p.evaluation, r.state.Store, r.state.Info, nil); err != nil {
 		return err
 	}
-	r.state.Averaged = net.Averaged
-	r.state.Training = except(leaves, net.Leaves)
-	return r.derive(net)
+	r.state.Averaged = p.Averaged
+	r.state.Training = except(p.leaves(), p.Leaves)
+	return r.derive(p.Network)
 }
 
 // describe makes what OnStart is told.
-func (r *run) describe(net *Network, training, evaluation *vm.Program) (err error) {
-	r.start = Start{Checkpoint: r.state, Params: numbers(net.Leaves), Batches: r.batches.Len()}
+func (r *run) describe(p programs) (err error) {
+	r.start = Start{Checkpoint: r.state, Params: numbers(p.Leaves), Batches: r.batches.Len()}
 	size := min(r.Batch, r.Train.Len())
-	if r.start.Train, err = training.Memory(size); err != nil {
+	if r.start.Train, err = p.training.Memory(size); err != nil {
 		return err
 	}
-	r.start.Evaluation, err = evaluation.Memory(size)
+	r.start.Evaluation, err = p.evaluation.Memory(size)
 	return err
 }
 
@@ -273,12 +299,12 @@ func (r *run) close() error {
 }
 
 // match checks the values to start from, and lists those that begin anew.
-func (r *run) match(net *Network, leaves []*graph.Node) (anew []string, err error) {
+func (r *run) match(p programs) (anew []string, err error) {
 	switch {
 	case r.Resume != nil:
-		return nil, match(r.state.Store, leaves, nil)
+		return nil, match(r.state.Store, p.leaves(), nil)
 	case r.Store != nil:
-		return fresh(r.Store, net, leaves, r.Partial)
+		return fresh(r.Store, p.Network, p.leaves(), r.Partial)
 	}
 	return nil, nil
 }

@@ -6,11 +6,14 @@ import (
 	"fmt"
 	"math"
 	"runtime"
+	"strings"
+	"sync"
 	"testing"
 
 	"github.com/stretchr/testify/require"
 
 	"github.com/plexaura/plexaura/data"
+	"github.com/plexaura/plexaura/data/augment"
 	"github.com/plexaura/plexaura/engine/ref"
 	"github.com/plexaura/plexaura/graph"
 	"github.com/plexaura/plexaura/nn"
@@ -194,6 +197,14 @@ func TestFitRefuses(t *testing.T) {
 		`an Input of its own, "mask"`:          func(c *train.Config) { c.Model = masked },
 		"Settings: json: unsupported type":     func(c *train.Config) { c.Settings = func() {} },
 		"weight is float32(5), the model want": func(c *train.Config) { c.Store = storeWith(t, "out.weight", 5) },
+		"no Model ":                            func(c *train.Config) { c.Model = (*nn.Linear)(nil) },
+		"no Model  ":                           func(c *train.Config) { c.Model = nn.Func(nil) },
+		"no Engine ":                           func(c *train.Config) { c.Engine = (*ref.Engine)(nil) },
+		"no Optimizer ":                        func(c *train.Config) { c.Optimizer = (*optim.Recipe)(nil) },
+		"an Augment that is a nil pointer":     func(c *train.Config) { c.Augment = (*augment.HorizontalFlip)(nil) },
+		"a Mix that is a nil pointer":          func(c *train.Config) { c.Mix = (*augment.MixUp)(nil) },
+		"there is no Rule":                     func(c *train.Config) { c.Optimizer = optim.Recipe{Rule: (*optim.Adam)(nil)} },
+		"the Schedule is a nil pointer":        func(c *train.Config) { c.Optimizer = optim.Recipe{Rule: optim.Adam{}, Schedule: (*optim.Cosine)(nil)} },
 		"Partial, but no Store":                func(c *train.Config) { c.Partial = []string{"*"} },
 		`Partial: cannot match by "["`:         func(c *train.Config) { c.Store, c.Partial = vm.NewStore(1), []string{"["} },
 	} {
@@ -201,10 +212,24 @@ func TestFitRefuses(t *testing.T) {
 			c := config(t)
 			change(&c)
 			result, err := train.Fit(context.Background(), c)
-			require.ErrorContains(t, err, want)
+			require.ErrorContains(t, err, strings.TrimSpace(want))
 			require.Nil(t, result)
 		})
 	}
+}
+
+func TestANilContextIsAnError(t *testing.T) {
+	var none context.Context
+	result, err := train.Fit(none, config(t))
+	require.ErrorContains(t, err, "train: the context is nil")
+	require.Nil(t, result)
+	p := predictor(t, config(t))
+	_, err = p.Predict(none, make([]float32, 16))
+	require.ErrorContains(t, err, "train: the context is nil")
+	_, err = p.Outputs(none, make([]float32, 16))
+	require.ErrorContains(t, err, "the context is nil")
+	_, err = p.Evaluate(none, stripes(t, 4), nil)
+	require.ErrorContains(t, err, "the context is nil")
 }
 
 // masked has an input that Fit knows nothing of.
@@ -263,6 +288,42 @@ func TestCallbackErrorEndsTheRun(t *testing.T) {
 	require.EqualError(t, err, "train: epoch 2 of 3, batch 3 of 4 (step 7): boom")
 	require.Len(t, result.Epochs, 1)
 	require.Equal(t, 3, result.Checkpoint.Progress.Batch)
+}
+
+// Predictions with the values in training are made between two steps or refused; the training
+// goes on, to the same bits.
+func TestPredictionsDoNotEndTheTraining(t *testing.T) {
+	want := values(t, fit(t, config(t)).Checkpoint.Store)
+	c := config(t)
+	x := inputs(t, c.Validation)
+	stop := make(chan struct{})
+	var group sync.WaitGroup
+	c.OnStart = func(s train.Start) error {
+		w := *s.Checkpoint // what it says besides changes with every step
+		for range 3 {
+			p, err := train.NewPredictor(network, &w, ref.Engine{})
+			require.NoError(t, err)
+			group.Go(func() {
+				for {
+					select {
+					case <-stop:
+						return
+					default:
+					}
+					if _, err := p.Predict(context.Background(), x); err != nil && !errors.Is(err, vm.ErrBusy) {
+						t.Error(err)
+						return
+					}
+				}
+			})
+		}
+		return nil
+	}
+	result, err := train.Fit(context.Background(), c)
+	close(stop)
+	group.Wait()
+	require.NoError(t, err)
+	require.Equal(t, want, values(t, result.Checkpoint.Store))
 }
 
 // A snapshot predicts while training goes on.

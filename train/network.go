@@ -58,7 +58,7 @@ func Build(model nn.Layer, info data.Info, loss Loss, opt optim.Optimizer) (*Net
 // where examples are mixed. Where fed is set, it has the updates alone, and Inputs in place of
 // what a Derivation computes.
 func build(model nn.Layer, info data.Info, mixed shape.Type, loss Loss, opt optim.Optimizer, fed bool) (*Network, error) {
-	if model == nil {
+	if isNil(model) {
 		return nil, errors.New("no model")
 	}
 	if err := info.Err(); err != nil {

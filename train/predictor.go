@@ -41,15 +41,18 @@ type worker struct {
 
 // NewPredictor returns a Predictor of a model with the values of w, which it shares: while
 // they are trained, it is w.Snapshot() that can be used. Weights of another model are a
-// [MismatchError].
+// [MismatchError]. While a training step is under way, predictions are refused with [vm.ErrBusy].
 func NewPredictor(model nn.Layer, w *Checkpoint, e engine.Engine) (*Predictor, error) {
 	p, err := newPredictor(model, w, e)
 	return p, prefixed(err)
 }
 
 func newPredictor(model nn.Layer, w *Checkpoint, e engine.Engine) (*Predictor, error) {
-	if w == nil || w.Store == nil {
+	switch {
+	case w == nil || w.Store == nil:
 		return nil, errors.New("no weights")
+	case isNil(e):
+		return nil, errors.New("no engine")
 	}
 	net, err := network(model, w, nil)
 	if err != nil {
@@ -124,6 +127,9 @@ func (p *Predictor) Outputs(ctx context.Context, x []float32) ([]float32, error)
 
 // compute returns one of the outputs of the program.
 func (p *Predictor) compute(ctx context.Context, x []float32, output int) ([]float32, error) {
+	if ctx == nil {
+		return nil, errNoContext
+	}
 	size := p.in.Len()
 	if len(x) == 0 || len(x)%size != 0 {
 		return nil, fmt.Errorf("%d numbers are no examples of %v, which have %d each", len(x), p.in, size)
@@ -235,10 +241,17 @@ func (p *Predictor) Evaluate(ctx context.Context, ds data.Dataset, loss Loss) (E
 }
 
 func (p *Predictor) evaluate(ctx context.Context, ds data.Dataset, loss Loss) (e Evaluation, err error) {
+	if ctx == nil {
+		return e, errNoContext
+	}
 	if ds == nil {
 		return e, errors.New("no dataset to evaluate on")
 	}
-	if err := sameData(p.Info(), ds.Info()); err != nil {
+	batches, err := data.NewLoader(ds, data.Batching{Size: defaultBatch, Workers: 1})
+	if err != nil {
+		return e, err
+	}
+	if err := sameData(p.Info(), batches.Info()); err != nil {
 		return e, fmt.Errorf("the model's data and those to evaluate: %w", err)
 	}
 	net, err := network(p.model, p.weights, loss)
@@ -253,10 +266,6 @@ func (p *Predictor) evaluate(ctx context.Context, ds data.Dataset, loss Loss) (e
 		return e, err
 	}
 	r, err := newRunner(program, p.weights.Store, p.Info(), nil)
-	if err != nil {
-		return e, err
-	}
-	batches, err := data.NewLoader(ds, data.Batching{Size: defaultBatch, Workers: 1})
 	if err != nil {
 		return e, err
 	}

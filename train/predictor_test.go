@@ -140,6 +140,10 @@ func TestPredictorRefuses(t *testing.T) {
 	require.ErrorContains(t, err, "no dataset")
 	_, err = train.NewPredictor(network, fit(t, c).Checkpoint, nil)
 	require.ErrorContains(t, err, "no engine")
+	_, err = train.NewPredictor(network, fit(t, c).Checkpoint, (*ref.Engine)(nil))
+	require.ErrorContains(t, err, "no engine")
+	_, err = train.NewPredictor((*nn.Linear)(nil), fit(t, c).Checkpoint, ref.Engine{})
+	require.ErrorContains(t, err, "no model")
 	_, err = train.NewPredictor(nil, fit(t, c).Checkpoint, ref.Engine{})
 	require.ErrorContains(t, err, "no model")
 }

@@ -2,6 +2,8 @@ package train_test
 
 import (
 	"context"
+	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -117,6 +119,25 @@ func TestAStoreThatDoesNotFitIsRefused(t *testing.T) {
 			require.Equal(t, &tt.want, mismatch)
 			require.Equal(t, before, values(t, c.Store), "the store has changed")
 		})
+	}
+}
+
+// A run that cannot begin, whatever the reason, leaves the store as it is.
+func TestARunThatCannotBeginLeavesTheStore(t *testing.T) {
+	store := fit(t, config(t)).Checkpoint.Store
+	before := values(t, store)
+	file := filepath.Join(t.TempDir(), "file")
+	require.NoError(t, os.WriteFile(file, nil, 0o666))
+	for want, change := range map[string]func(*train.Config){
+		"no run folder":               func(c *train.Config) { c.Folder = file },
+		`an Input of its own, "mask"`: func(c *train.Config) { c.Model, c.Partial = masked, []string{"*"} },
+	} {
+		c := config(t)
+		c.Store = store
+		change(&c)
+		_, err := train.Fit(context.Background(), c)
+		require.Error(t, err)
+		require.Equal(t, before, values(t, store), want)
 	}
 }
 

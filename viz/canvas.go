@@ -7,7 +7,6 @@ import (
 	"image/draw"
 	"math"
 	"strings"
-	"unicode"
 
 	"golang.org/x/image/font"
 	"golang.org/x/image/font/gofont/gobold"
@@ -15,6 +14,8 @@ import (
 	"golang.org/x/image/font/opentype"
 	"golang.org/x/image/math/fixed"
 	"golang.org/x/image/vector"
+
+	"github.com/plexaura/plexaura/internal/plain"
 )
 
 // maxPixels bounds a picture to 256 MiB of memory.
@@ -178,9 +179,10 @@ func (c *canvas) face(s style) font.Face {
 	return face
 }
 
-// width is that of the text in pixels, rounded up.
+// width is that of the text in pixels, rounded up. What has no glyph is written, here and below, as
+// [plain.Name] shows it.
 func (c *canvas) width(s style, text string) int {
-	return font.MeasureString(c.face(s), clean(text)).Ceil()
+	return font.MeasureString(c.face(s), plain.Name(text)).Ceil()
 }
 
 // capHeight is that of an H in pixels: what the eye centres text by.
@@ -190,29 +192,18 @@ func (c *canvas) capHeight(s style) int {
 
 // fit shortens the text until it is no wider than room, with an ellipsis where something is left out.
 func (c *canvas) fit(s style, text string, room int) string {
-	text = clean(text)
+	text = plain.Name(text)
 	if c.width(s, text) <= room {
 		return text
 	}
 	runes := []rune(text)
-	// Twice as many characters as pixels never fit: spare the measuring of a whole file.
-	for n := min(len(runes), max(2*room, 0)); n > 0; n-- {
+	for n := len(runes); n > 0; n-- {
 		short := strings.TrimRight(string(runes[:n]), " ") + "…"
 		if c.width(s, short) <= room {
 			return short
 		}
 	}
 	return ""
-}
-
-// clean turns what has no glyph (tabs, line ends, broken UTF-8) into spaces.
-func clean(text string) string {
-	return strings.Map(func(r rune) rune {
-		if r == unicode.ReplacementChar || !unicode.IsPrint(r) {
-			return ' '
-		}
-		return r
-	}, text)
 }
 
 // align says which part of a text stands at its x.
@@ -228,7 +219,7 @@ const (
 func (c *canvas) text(s style, x, y int, a align, col color.Color, text string) {
 	x -= int(math.Round(float64(a) * float64(c.width(s, text))))
 	d := font.Drawer{Dst: c, Src: image.NewUniform(col), Face: c.face(s), Dot: fixed.P(x, y)}
-	d.DrawString(clean(text))
+	d.DrawString(plain.Name(text))
 }
 
 // middle writes with the capitals centred on y.
@@ -242,7 +233,7 @@ func (c *canvas) upright(s style, x, y int, a align, col color.Color, text strin
 	w, h := c.width(s, text), m.Ascent.Ceil()+m.Descent.Ceil()
 	mask := image.NewAlpha(image.Rect(0, 0, w, h))
 	d := font.Drawer{Dst: mask, Src: image.Opaque, Face: c.face(s), Dot: fixed.P(0, m.Ascent.Ceil())}
-	d.DrawString(clean(text))
+	d.DrawString(plain.Name(text))
 
 	turned := image.NewAlpha(image.Rect(0, 0, h, w))
 	for i := range w {

@@ -24,6 +24,7 @@ func (p *plan) absorbInto(in *instr) {
 	if next.kind != compute || next.op == nil || len(next.in) != next.node().NIn() || slices.Index(next.in[at+1:], in.out[0]) >= 0 {
 		return
 	}
+	p.working.at(in.node())
 	op, ok := a.Absorb(p.prog.unit.eng, types(in.in), next.op, at, types(next.in))
 	if !ok {
 		return

@@ -1,12 +1,14 @@
 package vm
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"slices"
 
 	"github.com/plexaura/plexaura/engine"
 	"github.com/plexaura/plexaura/graph"
+	"github.com/plexaura/plexaura/internal/rescue"
 )
 
 // pass is one step of a pipeline over U, the form of the program it works on.
@@ -15,6 +17,23 @@ type pass[U any] struct {
 	optional bool
 	run      func(*U) error
 	why      string
+}
+
+// place is the node that a pass works on, for an error of what panics in a method of its op.
+type place struct{ node *graph.Node }
+
+// at notes the node.
+func (p *place) at(n *graph.Node) { p.node = n }
+
+// guard runs a pass, which calls methods of users' ops and engines. A panic of one becomes an error.
+func guard[U any](u *U, p *place, run func(*U) error) error {
+	p.node = nil
+	err := rescue.Do(func() error { return run(u) })
+	var panicked *rescue.Panic
+	if errors.As(err, &panicked) && p.node != nil {
+		return graph.ErrorAt(p.node, panicked)
+	}
+	return err
 }
 
 // symbolicPasses run once, at Compile, whatever the batch size will be.
@@ -35,6 +54,7 @@ type unit struct {
 	outs    []*graph.Node
 	updates []graph.Update
 	inputs  []*graph.Node // in creation order; passes may leave some unused
+	place
 }
 
 // Compile returns a program that computes outs on e. The outs are nodes of one graph, whose
@@ -57,7 +77,7 @@ func Compile(e engine.Engine, outs []*graph.Node, opts ...Option) (*Program, err
 		if o.off[p.name] {
 			continue
 		}
-		if err := p.run(u); err != nil {
+		if err := guard(u, &u.place, p.run); err != nil {
 			return nil, wrap(p.name, err)
 		}
 		if err := u.graph().Err(); err != nil { // of a rule of some op
@@ -67,7 +87,7 @@ func Compile(e engine.Engine, outs []*graph.Node, opts ...Option) (*Program, err
 			return nil, err
 		}
 	}
-	return newProgram(u), nil
+	return newProgram(u)
 }
 
 // MustCompile is like [Compile] but panics on an error: for programs that are part of the
@@ -114,10 +134,18 @@ func (o *options) after(pass string, f form) error {
 	return nil
 }
 
+// A readier is an engine that can be of no use, such as a zero value; Ready says why.
+type readier interface{ Ready() error }
+
 // newUnit clones what outs, and in training the updates, are computed from.
 func newUnit(e engine.Engine, outs []*graph.Node, o *options) (*unit, error) {
 	if e == nil {
 		return nil, errors.New("vm: no engine")
+	}
+	if r, ok := e.(readier); ok {
+		if err := r.Ready(); err != nil {
+			return nil, fmt.Errorf("vm: %w", err)
+		}
 	}
 	if len(outs) == 0 || outs[0] == nil {
 		return nil, errors.New("vm: nothing to compile: no outputs")
@@ -137,8 +165,43 @@ func newUnit(e engine.Engine, outs []*graph.Node, o *options) (*unit, error) {
 		return nil, err
 	}
 	u.inputs = inputsOf(u.roots())
-	u.rewrite(func(dst *graph.Graph, n *graph.Node, in []*graph.Node) *graph.Node { return dst.Replay(n, in...) })
+	u.rewrite(u.follow())
+	u.updates = lastOfEach(u.updates)
 	return u, nil
+}
+
+// follow replays nodes. What stands for a leaf between the updates that follow each other, see
+// [graph.Graph.Follow], becomes the value of the last one that the program makes: values have the
+// order of their updates.
+func (u *unit) follow() func(dst *graph.Graph, n *graph.Node, in []*graph.Node) *graph.Node {
+	leaves, latest := map[*graph.Node][]*graph.Node{}, map[*graph.Node]*graph.Node{} // by value; by leaf
+	for _, up := range u.updates {
+		if up.Use != nil {
+			leaves[up.Value] = append(leaves[up.Value], up.Leaf)
+		}
+	}
+	return func(dst *graph.Graph, n *graph.Node, in []*graph.Node) *graph.Node {
+		image := dst.Replay
+		if n.Op() == (graph.Previous{}) {
+			image = func(n *graph.Node, in ...*graph.Node) *graph.Node { return cmp.Or(latest[n.In(0)], in[0]) }
+		}
+		y := image(n, in...)
+		for _, leaf := range leaves[n] {
+			latest[leaf] = y
+		}
+		return y
+	}
+}
+
+// lastOfEach leaves out updates that others of the same leaf follow.
+func lastOfEach(updates []graph.Update) (last []graph.Update) {
+	for i, u := range updates {
+		if !slices.ContainsFunc(updates[i+1:], func(later graph.Update) bool { return later.Leaf == u.Leaf }) {
+			u.Use = nil // of the user's graph
+			last = append(last, u)
+		}
+	}
+	return last
 }
 
 func inputsOf(roots []*graph.Node) (ins []*graph.Node) {
@@ -161,7 +224,10 @@ func (u *unit) roots() []*graph.Node {
 
 // rewrite replaces the unit's graph by its image under f; see [graph.Transform].
 func (u *unit) rewrite(f func(dst *graph.Graph, n *graph.Node, in []*graph.Node) *graph.Node) {
-	image := graph.Transform(u.roots(), f)
+	image := graph.Transform(u.roots(), func(dst *graph.Graph, n *graph.Node, in []*graph.Node) *graph.Node {
+		u.at(n)
+		return f(dst, n, in)
+	})
 	u.outs = image[:len(u.outs):len(u.outs)]
 	rest := image[len(u.outs):]
 	updates := slices.Clone(u.updates)

@@ -8,6 +8,7 @@
 //
 // The passes are two literal lists, in compile.go and specialise.go, one file each.
 //
-// Knows shape, graph, engine. Never imports ops, autodiff or nn: ops answer the interfaces
-// that this package declares, so that an op written by a user takes part in every pass.
+// Knows shape, graph, engine, and interop/safetensors for the files of a Store. Never imports
+// ops, autodiff or nn: ops answer the interfaces that this package declares, so that an op
+// written by a user takes part in every pass.
 package vm

@@ -112,7 +112,7 @@ func checkBound(b engine.Bound, err error, in, out []shape.Type) (engine.Bound, 
 	if err != nil {
 		return b, err
 	}
-	if b.Kernel == nil || b.Scratch < 0 {
+	if b.Kernel == nil || b.Scratch < 0 || b.Scratch > maxBytes {
 		return b, fmt.Errorf("bound to a kernel that is nil or wants %d bytes of scratch", b.Scratch)
 	}
 	if err := checkPacking(b.Packing, len(in)); err != nil {

@@ -37,23 +37,42 @@ func slowReader(t *testing.T) (training *vm.Machine, s *vm.Store, read func(), l
 	require.NoError(t, err)
 	reader, err := p.NewMachine(s)
 	require.NoError(t, err)
+	letGo = sync.OnceValue(func() error { close(free); return <-ended })
 	read = func() {
+		t.Cleanup(func() { _ = letGo() })
 		go func() {
 			_, err := reader.Run(ctx)
 			ended <- err
 		}()
 		<-begun
 	}
-	return training, s, read, func() error { close(free); return <-ended }
+	return training, s, read, letGo
 }
 
-// refused waits until readers of s are.
-func refused(s *vm.Store) error {
+// waits runs write, which is to wait, and returns what readers of s are told from then on.
+func waits(t *testing.T, s *vm.Store, write func() error) (ended chan error, refused error) {
+	t.Helper()
+	ended = make(chan error, 1)
+	go func() { ended <- write() }()
 	for {
 		if _, err := s.Value("w"); err != nil {
-			return err
+			require.ErrorIs(t, err, vm.ErrBusy)
+			require.Empty(t, ended)
+			return ended, err
 		}
-		runtime.Gosched()
+		select {
+		case err := <-ended:
+			t.Fatalf("it did not wait: %v", err)
+		default:
+			runtime.Gosched()
+		}
+	}
+}
+
+func step(ctx context.Context, m *vm.Machine) func() error {
+	return func() error {
+		_, err := m.Run(ctx)
+		return err
 	}
 }
 
@@ -63,20 +82,10 @@ func TestATrainingStepWaitsForReaders(t *testing.T) {
 	_, err := s.Value("w")
 	require.NoError(t, err, "reading goes on beside reading")
 
-	stepped := make(chan error)
-	go func() {
-		_, err := training.Run(ctx)
-		stepped <- err
-	}()
-	err = refused(s)
-	require.ErrorIs(t, err, vm.ErrBusy, "a stream of readers would keep the training waiting")
-	require.ErrorContains(t, err, "a training step is under way")
+	stepped, refused := waits(t, s, step(ctx, training)) // a stream of readers would never let it through
+	require.ErrorContains(t, refused, "a training step is under way")
 	require.ErrorIs(t, s.Set("w", f32([]float32{9, 9}, 2)), vm.ErrBusy, "two that write do not wait for each other")
-	select {
-	case err := <-stepped:
-		t.Fatalf("the step did not wait: %v", err)
-	default:
-	}
+	require.Empty(t, stepped)
 	require.NoError(t, letGo())
 	require.NoError(t, <-stepped)
 	require.Equal(t, 2.0, first(t, s, "w"))
@@ -87,12 +96,7 @@ func TestAWaitForReadersEndsWithItsContext(t *testing.T) {
 	read()
 	enough := errors.New("enough")
 	c, cancel := context.WithCancelCause(ctx)
-	stepped := make(chan error)
-	go func() {
-		_, err := training.Run(c)
-		stepped <- err
-	}()
-	require.ErrorIs(t, refused(s), vm.ErrBusy)
+	stepped, _ := waits(t, s, step(c, training))
 	cancel(enough)
 	require.ErrorIs(t, <-stepped, enough)
 	require.Equal(t, 1.0, first(t, s, "w"), "the store is free for readers again")
@@ -109,9 +113,7 @@ func TestAWaitForReadersEndsWithItsContext(t *testing.T) {
 func TestSettingAValueWaitsForReaders(t *testing.T) {
 	_, s, read, letGo := slowReader(t)
 	read()
-	set := make(chan error)
-	go func() { set <- s.Set("w", f32([]float32{5, 5}, 2)) }()
-	require.ErrorIs(t, refused(s), vm.ErrBusy)
+	set, _ := waits(t, s, func() error { return s.Set("w", f32([]float32{5, 5}, 2)) })
 	require.NoError(t, letGo())
 	require.NoError(t, <-set)
 	require.Equal(t, 5.0, first(t, s, "w"))

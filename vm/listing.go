@@ -2,6 +2,7 @@ package vm
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"strings"
@@ -125,6 +126,9 @@ func (m *Machine) Trace(ctx context.Context, see func(Instruction, []*tensor.Den
 // took. Results are not shown, so that little happens between one kernel and the next; instructions
 // that Run has side by side come one by one.
 func (m *Machine) Profile(ctx context.Context, see func(Instruction), inputs ...*tensor.Dense) ([]*tensor.Dense, error) {
+	if see == nil {
+		return m.Run(ctx, inputs...)
+	}
 	return m.trace(ctx, func(s *step, took time.Duration) {
 		in := s.instr.describe()
 		in.Took = took
@@ -134,6 +138,9 @@ func (m *Machine) Profile(ctx context.Context, see func(Instruction), inputs ...
 
 // WriteDot writes the instructions for batch size n as a Graphviz digraph.
 func (p *Program) WriteDot(w io.Writer, n int) error {
+	if w == nil {
+		return errors.New("vm: WriteDot: nil writer")
+	}
 	pl, err := p.planFor(n)
 	if err != nil {
 		return err

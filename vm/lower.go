@@ -13,6 +13,7 @@ func lower(p *plan) error {
 	l := lowering{p, map[*graph.Node]*value{}}
 	u := p.prog.unit
 	for _, n := range graph.Reachable(u.roots()...) {
+		p.working.at(n)
 		v, err := l.node(n)
 		if err != nil {
 			return graph.ErrorAt(n, err)

@@ -13,6 +13,7 @@ import (
 
 	"github.com/plexaura/plexaura/engine"
 	"github.com/plexaura/plexaura/graph"
+	"github.com/plexaura/plexaura/internal/rescue"
 	"github.com/plexaura/plexaura/shape"
 )
 
@@ -102,25 +103,32 @@ type step struct {
 
 // team is the steps of a group.
 type team struct {
-	steps  []step
-	errs   []error // by step
-	run    func(lo, hi int)
-	sharer engine.Sharer
+	steps []step
+	errs  []error // by step
+	run   func(lo, hi int)
+	share func() error // has run called
 }
 
 func newTeam(steps []step, s engine.Sharer) *team {
-	t := &team{steps: steps, errs: make([]error, len(steps)), sharer: s}
+	t := &team{steps: steps, errs: make([]error, len(steps))}
+	t.share = func() error {
+		s.Share(len(t.steps), t.run)
+		return nil
+	}
 	t.run = func(lo, hi int) {
 		for i := lo; i < hi; i++ {
-			t.errs[i] = t.steps[i].kernel(&t.steps[i].call)
+			t.errs[i] = t.steps[i].compute()
 		}
 	}
 	return t
 }
 
 // work runs the steps, and returns the first that failed with its error.
-func (t *team) work() (*step, error) {
-	t.sharer.Share(len(t.steps), t.run)
+func (t *team) work() (first *step, err error) {
+	clear(t.errs)
+	if err := rescue.Do(t.share); err != nil {
+		return &t.steps[0], err
+	}
 	for i, err := range t.errs {
 		if err != nil {
 			return &t.steps[i], err
@@ -257,6 +265,9 @@ func (m *Machine) link(n int) (*linked, error) {
 	if err != nil {
 		return nil, err
 	}
+	if err := m.affordRun(pl); err != nil {
+		return nil, err
+	}
 	if pl.arena > len(m.arena) {
 		m.arena = engine.Aligned(pl.arena)
 		m.links = nil // they point into the old one
@@ -373,7 +384,11 @@ func (m *Machine) staged(l *linked, i int, d *tensor.Dense) (engine.Buffer, erro
 		return engine.BufferAt(b.Bytes(), b.DType(), n), nil
 	}
 	if l.staging[i].Len() == 0 {
-		l.staging[i] = allocate(l.inputs[i])
+		b, err := reserve(l.inputs[i], "a copy of it in row-major order")
+		if err != nil {
+			return b, err
+		}
+		l.staging[i] = b
 	}
 	return l.staging[i], read(l.staging[i], d)
 }
@@ -415,7 +430,7 @@ func (s *step) run(see func(*step, time.Duration)) (n int, failed *step, err err
 	switch {
 	case see != nil:
 		start := time.Now()
-		if err := s.kernel(&s.call); err != nil {
+		if err := s.compute(); err != nil {
 			return 0, s, err
 		}
 		see(s, time.Since(start))
@@ -424,13 +439,20 @@ func (s *step) run(see func(*step, time.Duration)) (n int, failed *step, err err
 		failed, err = s.team.work()
 		return len(s.team.steps), failed, err
 	}
-	return 1, s, s.kernel(&s.call)
+	return 1, s, s.compute()
+}
+
+// compute runs the kernel. A panic of it is its error.
+func (s *step) compute() (err error) {
+	defer rescue.To(&err)
+	return s.kernel(&s.call)
 }
 
 // failed is the error of a kernel that failed. One that must not may have done so when the
 // step could no longer be undone.
 func (s *step) failed(err error, committed bool) error {
-	if !s.instr.bound.Fails {
+	var panicked *rescue.Panic
+	if !s.instr.bound.Fails && !errors.As(err, &panicked) {
 		err = fmt.Errorf("%w (the kernel, of engine %q, is not marked as one that fails)", err, s.instr.bound.By)
 	}
 	if committed {

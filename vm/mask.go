@@ -26,6 +26,7 @@ func (p *plan) maskInto(in *instr) {
 	if !ok || dy != in.out[0] || next.out[0].typ != dy.typ {
 		return
 	}
+	p.working.at(in.node())
 	op, ok := m.Mask(slices.Index(in.in, x))
 	if !ok {
 		return

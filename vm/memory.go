@@ -20,7 +20,10 @@ type block struct {
 // memory gives every value and scratch its place in one arena. Larger blocks are placed
 // first, each at the lowest offset that is free throughout its life.
 func memory(p *plan) error {
-	blocks := p.blocks()
+	blocks, err := p.blocks()
+	if err != nil {
+		return err
+	}
 	slices.SortStableFunc(blocks, func(a, b *block) int { return cmp.Compare(b.bytes, a.bytes) })
 	placed := make([]*block, 0, len(blocks)) // by offset
 	for _, b := range blocks {
@@ -33,7 +36,10 @@ func memory(p *plan) error {
 
 // spread gives every value memory of its own, where memory is switched off.
 func spread(p *plan) error {
-	blocks := p.blocks()
+	blocks, err := p.blocks()
+	if err != nil {
+		return err
+	}
 	end := 0
 	for _, b := range blocks {
 		b.offset, end = end, end+b.bytes
@@ -41,8 +47,11 @@ func spread(p *plan) error {
 	return p.place(blocks)
 }
 
+// maxUnshared bounds the sum of all blocks, so that no sum of some overflows.
+const maxUnshared = 1 << 60
+
 // blocks lists what needs a place in the arena. Outputs live on after the last instruction.
-func (p *plan) blocks() (blocks []*block) {
+func (p *plan) blocks() (blocks []*block, err error) {
 	p.relink()
 	l := newLifetimes(p)
 	for _, in := range p.instrs {
@@ -56,8 +65,21 @@ func (p *plan) blocks() (blocks []*block) {
 			blocks = append(blocks, &block{bytes: align(in.bound.Scratch), first: first, last: last, instr: in})
 		}
 	}
-	return blocks
+	p.unshared = 0
+	for _, b := range blocks {
+		if p.unshared += b.bytes; p.unshared > maxUnshared {
+			return nil, p.tooLarge(p.unshared)
+		}
+	}
+	return blocks, nil
 }
+
+// tooLarge is the error of a plan that takes so many bytes.
+func (p *plan) tooLarge(bytes int) error {
+	return fmt.Errorf("at batch size N=%d the program takes %s, %w", p.batch, amount(bytes), errTooLarge)
+}
+
+var errTooLarge = fmt.Errorf("%w: more than memory can hold; take smaller batches", ErrMemory)
 
 func align(n int) int { return (n + lineBytes - 1) / lineBytes * lineBytes }
 
@@ -77,7 +99,7 @@ func firstFit(b *block, placed []*block) (offset int) {
 }
 
 func (p *plan) place(blocks []*block) error {
-	p.arena, p.unshared = p.packing, 0
+	p.arena = p.packing
 	for _, b := range blocks {
 		if b.value != nil {
 			b.value.offset, b.value.placed = b.offset, true
@@ -85,11 +107,10 @@ func (p *plan) place(blocks []*block) error {
 			b.instr.scratch = b.offset
 		}
 		p.arena = max(p.arena, b.offset+b.bytes)
-		p.unshared += b.bytes
 	}
 	p.placed = blocks
 	if p.arena > maxBytes {
-		return fmt.Errorf("at N=%d the program takes %d bytes, more than memory can hold", p.batch, p.arena)
+		return p.tooLarge(p.arena)
 	}
 	return nil
 }

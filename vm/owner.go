@@ -72,20 +72,25 @@ func addShared(all []graph.Update, made []bool, outs []*graph.Node) (grown bool)
 		if made[i] || u.Owner != nil {
 			continue
 		}
-		_, made[i] = slices.BinarySearchFunc(read, u.Leaf.ID(), func(n *graph.Node, id int) int { return n.ID() - id })
+		needs := u.Leaf
+		if u.Use != nil {
+			needs = u.Use
+		}
+		_, made[i] = slices.BinarySearchFunc(read, needs.ID(), func(n *graph.Node, id int) int { return n.ID() - id })
 		grown = grown || made[i]
 	}
 	return grown
 }
 
-// once returns the updates that are made, of which no two may be of one leaf.
+// once returns the updates that are made, of which no two may be of one leaf but those that
+// follow each other.
 func once(all []graph.Update, made []bool) (updates []graph.Update, err error) {
 	by := map[*graph.Node]graph.Update{}
 	for i, u := range all {
 		if !made[i] {
 			continue
 		}
-		if old, ok := by[u.Leaf]; ok {
+		if old, ok := by[u.Leaf]; ok && (u.Use == nil || old.Use == nil) {
 			return nil, fmt.Errorf("vm: both the %v and the %v update %v; a run can make one of them: compile a program for each, by TrainBy", old.Owner, u.Owner, u.Leaf)
 		}
 		by[u.Leaf] = u
@@ -174,10 +179,8 @@ func (s *Store) adopt(p *Program) error {
 	if err != nil {
 		return err
 	}
-	for _, n := range p.leaves {
-		if err := s.init(n); err != nil {
-			return err
-		}
+	if err := s.initAll(p.leaves); err != nil {
+		return err
 	}
 	s.claims = append(s.claims, news...)
 	return nil

@@ -11,6 +11,7 @@ import (
 
 	"github.com/plexaura/plexaura/engine"
 	"github.com/plexaura/plexaura/graph"
+	"github.com/plexaura/plexaura/internal/rescue"
 	"github.com/plexaura/plexaura/shape"
 )
 
@@ -64,12 +65,14 @@ func (in *instr) formKey() formKey {
 	return formKey{k.Form, k.Bytes}
 }
 
-// packedBytes is the memory of all packed forms.
-func (p *plan) packedBytes() (bytes int) {
-	type formOf struct {
-		value *value
-		key   formKey
-	}
+// formOf is a packed form of a value.
+type formOf struct {
+	value *value
+	key   formKey
+}
+
+// forms lists the packed forms that kernels work on, each once.
+func (p *plan) forms() (forms []formOf) {
 	seen := map[formOf]bool{}
 	for _, in := range p.instrs {
 		if !in.packed {
@@ -78,8 +81,16 @@ func (p *plan) packedBytes() (bytes int) {
 		f := formOf{in.in[in.bound.Packing.In].root(), in.formKey()}
 		if !seen[f] {
 			seen[f] = true
-			bytes += f.key.bytes
+			forms = append(forms, f)
 		}
+	}
+	return forms
+}
+
+// packedBytes is the memory of all packed forms.
+func (p *plan) packedBytes() (bytes int) {
+	for _, f := range p.forms() {
+		bytes += f.key.bytes
 	}
 	return bytes
 }
@@ -114,6 +125,13 @@ func (s *packs) of(key formKey) *packed {
 	return f
 }
 
+// has reports whether there is a form of that key.
+func (s *packs) has(key formKey) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.forms[key].Value() != nil
+}
+
 // packing makes the form that an instruction works on.
 type packing struct {
 	instr *instr
@@ -126,17 +144,22 @@ type packing struct {
 func (m *Machine) packing(in *instr) packing {
 	k := in.bound.Packing
 	v := in.in[k.In]
-	p := packing{instr: in}
+	p := packing{instr: in, form: m.packsOf(v.root()).of(in.formKey())}
 	if r := v.root(); r.from == fromLeaf {
 		p.leaf = m.leaves[r.index]
-		p.form = p.leaf.packs.of(in.formKey())
-	} else {
-		p.form = m.prog.packs[r.index].of(in.formKey())
 	}
 	p.call.In = []engine.Buffer{m.buffer(v)}
 	p.call.Out = []engine.Buffer{engine.BufferAt(p.form.mem, shape.Uint8, k.Bytes)}
 	p.call.Scratch = m.arena[:k.Scratch:k.Scratch]
 	return p
+}
+
+// packsOf are the packed forms of a leaf or a constant.
+func (m *Machine) packsOf(root *value) *packs {
+	if root.from == fromLeaf {
+		return &m.leaves[root.index].packs
+	}
+	return &m.prog.packs[root.index]
 }
 
 // pack makes the forms that are not made yet, or of values that have changed since. The store
@@ -174,7 +197,7 @@ func (p *packing) run() error {
 		return nil
 	}
 	p.form.made.Store(0)
-	if err := p.instr.bound.Packing.Kernel(&p.call); err != nil {
+	if err := rescue.Do(func() error { return p.instr.bound.Packing.Kernel(&p.call) }); err != nil {
 		return err
 	}
 	p.form.made.Store(p.version())

@@ -337,3 +337,57 @@ func TestPackingsThatABinderGetsWrong(t *testing.T) {
 		require.ErrorContains(t, err, "packing_test.go:")
 	}
 }
+
+// multiplying is reversing of a form by another name: x times w times By.
+type multiplying struct {
+	By   float64
+	Form string
+}
+
+func (multiplying) Name() string                              { return "Multiplying" }
+func (multiplying) Infer(in []shape.Type) (shape.Type, error) { return in[0], nil }
+func (o multiplying) Bind(_ engine.Engine, in []shape.Type, _ shape.Type) (engine.Bound, error) {
+	n := in[1].Len()
+	return engine.Bound{
+		By: "test",
+		Kernel: func(c *engine.Call) error {
+			w, y := engine.Slice[float32](engine.BufferAt(c.Packed, shape.Float32, n)), engine.Slice[float32](c.Out[0])
+			for i, x := range engine.Slice[float32](c.In[0]) {
+				y[i] = x * w[i%n]
+			}
+			return nil
+		},
+		Packing: engine.Packing{In: 1, Bytes: 4 * n, Form: o.Form, Kernel: func(c *engine.Call) error {
+			w := engine.Slice[float32](engine.BufferAt(c.Out[0].Bytes(), shape.Float32, n))
+			for i, x := range engine.Slice[float32](c.In[0]) {
+				w[i] = x * float32(o.By)
+			}
+			return nil
+		}},
+	}, nil
+}
+
+// Two forms of one value that take as many bytes are two, in one program as between programs.
+func TestFormsOfEqualSizeAreToldApart(t *testing.T) {
+	g := graph.New()
+	x, w := g.Input("x", shape.F32(shape.N, 2)), g.Param("w", shape.F32(2), graph.Fill(3))
+	twice := graph.Apply(multiplying{2, "twice"}, x, w)
+	thrice := graph.Apply(multiplying{3, "thrice"}, x, w)
+	s := vm.NewStore(1)
+	p := vm.MustCompile(ref.Engine{}, []*graph.Node{twice, thrice})
+	m, err := p.NewMachine(s)
+	require.NoError(t, err)
+	mem, err := p.Memory(1)
+	require.NoError(t, err)
+	require.Equal(t, 2*8, mem.Packed)
+	for range 2 {
+		out, err := m.Run(ctx, f32([]float32{1, 10}, 1, 2))
+		require.NoError(t, err)
+		require.Equal(t, []float32{6, 60}, floats(out[0]))
+		require.Equal(t, []float32{9, 90}, floats(out[1]))
+	}
+	other, err := vm.MustCompile(ref.Engine{}, []*graph.Node{thrice}).NewMachine(s)
+	require.NoError(t, err)
+	runs(t, other, []float32{9, 90}, 1, 10)
+	runtime.KeepAlive(m)
+}

@@ -20,6 +20,7 @@ type plan struct {
 	unshared int // bytes that the arena would take if no two values shared memory
 	packing  int // bytes of the arena for packing inputs, before the first instruction
 	placed   []*block
+	working  place
 }
 
 // source is where a value comes from.

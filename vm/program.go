@@ -24,7 +24,7 @@ type Program struct {
 	plans map[int]*plan // by batch size
 }
 
-func newProgram(u *unit) *Program {
+func newProgram(u *unit) (*Program, error) {
 	p := &Program{unit: u, inputs: map[string]int{}, leaf: map[string]int{}, konst: map[*graph.Node]int{}, plans: map[int]*plan{}}
 	for i, n := range u.inputs {
 		p.inputs[n.Name()] = i
@@ -35,7 +35,10 @@ func newProgram(u *unit) *Program {
 			p.leaf[n.Name()] = len(p.leaves)
 			p.leaves = append(p.leaves, n)
 		case graph.Const:
-			b := allocate(n.Type())
+			b, err := reserve(n.Type(), "a constant")
+			if err != nil {
+				return nil, err
+			}
 			engine.Load(b, n.Values())
 			p.konst[n] = len(p.consts)
 			p.consts = append(p.consts, b)
@@ -43,7 +46,7 @@ func newProgram(u *unit) *Program {
 	}
 	p.packs = make([]packs, len(p.consts))
 	p.claims = claimsOf(u.updates)
-	return p
+	return p, nil
 }
 
 func (p *Program) inputIndex(name string) int   { return p.inputs[name] }

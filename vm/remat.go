@@ -10,7 +10,10 @@ import (
 	"github.com/plexaura/plexaura/shape"
 )
 
-// ErrMemory is wrapped where a program cannot be fitted into the memory given by [WithMemory].
+// ErrMemory is wrapped where a program cannot be fitted into the memory given by [WithMemory], or takes
+// more than the process may have: by GOMEMLIMIT or debug.SetMemoryLimit, and on Linux by the memory
+// that the machine has available, the limits of its control groups, and ulimit -v and -d. That is found
+// out before the memory is asked for.
 var ErrMemory = errors.New("not enough memory")
 
 // maxChain is how many instructions may be run again for one value.

@@ -10,6 +10,7 @@ func selectKernels(p *plan) error {
 		if in.kind != compute {
 			continue
 		}
+		p.working.at(in.node())
 		var err error
 		if in.fmap != nil {
 			in.bound, err = bindMap(eng, *in.fmap, types(in.in), types(in.out))

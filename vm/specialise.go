@@ -43,7 +43,7 @@ func (p *Program) specialise(n int) (*plan, error) {
 				continue
 			}
 		}
-		if err := run(pl); err != nil {
+		if err := guard(pl, &pl.working, run); err != nil {
 			return nil, wrap(ps.name, err)
 		}
 		if err := o.after(ps.name, pl); err != nil {

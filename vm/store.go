@@ -11,6 +11,7 @@ import (
 	"github.com/plexaura/plexaura/engine"
 	"github.com/plexaura/plexaura/graph"
 	"github.com/plexaura/plexaura/internal/philox"
+	"github.com/plexaura/plexaura/internal/rescue"
 	"github.com/plexaura/plexaura/shape"
 )
 
@@ -58,7 +59,25 @@ func (s *Store) Seed() uint64 { return s.seed }
 func (s *Store) Init(leaves ...*graph.Node) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	return s.initAll(leaves)
+}
+
+// initAll is Init under the lock.
+func (s *Store) initAll(leaves []*graph.Node) error {
+	var missing []*graph.Node
+	var sizes []shape.Type
 	for _, n := range leaves {
+		if err := s.checkLeaf(n); err != nil {
+			return err
+		}
+		if s.leaves[n.Name()] == nil {
+			missing, sizes = append(missing, n), append(sizes, n.Type())
+		}
+	}
+	if err := s.affordLeaves(sizes); err != nil {
+		return err
+	}
+	for _, n := range missing {
 		if err := s.init(n); err != nil {
 			return err
 		}
@@ -66,7 +85,8 @@ func (s *Store) Init(leaves ...*graph.Node) error {
 	return nil
 }
 
-func (s *Store) init(n *graph.Node) error {
+// checkLeaf refuses what the store cannot hold, or holds otherwise.
+func (s *Store) checkLeaf(n *graph.Node) error {
 	switch {
 	case n == nil || !n.Valid():
 		return errors.New("vm: a leaf to initialise is nil or invalid")
@@ -79,10 +99,28 @@ func (s *Store) init(n *graph.Node) error {
 	if err := fits(n.Type()); err != nil {
 		return fmt.Errorf("vm: %q: %w", n.Name(), err)
 	}
-	l := &leaf{typ: n.Type(), buf: allocate(n.Type())}
+	return nil
+}
+
+// init makes the value of a leaf that the store does not have.
+func (s *Store) init(n *graph.Node) error {
+	if old := s.leaves[n.Name()]; old != nil { // the node is listed twice
+		return old.suits(n)
+	}
+	buf, err := reserve(n.Type(), n.Name())
+	if err != nil {
+		return err
+	}
+	l := &leaf{typ: n.Type(), buf: buf}
 	if n.Init() != nil {
 		v := make([]float64, n.Type().Len())
-		n.Init().Fill(v, n.Type(), philox.Stream{Seed: s.seed, ID: philox.ID(n.Name())}.Rand())
+		err := rescue.Do(func() error {
+			n.Init().Fill(v, n.Type(), philox.Stream{Seed: s.seed, ID: philox.ID(n.Name())}.Rand())
+			return nil
+		})
+		if err != nil {
+			return fmt.Errorf("vm: the initialiser of %q, %T: %w", n.Name(), n.Init(), err)
+		}
 		if i := slices.IndexFunc(v, func(x float64) bool { return n.Type().IsInt() && !n.Type().Holds(x) }); i >= 0 {
 			return fmt.Errorf("vm: the initialiser of %q gives %v, which is no %v", n.Name(), v[i], n.Type().DType)
 		}
@@ -129,7 +167,10 @@ func (s *Store) Value(name string) (*tensor.Dense, error) {
 	if l == nil {
 		return nil, fmt.Errorf("vm: the store holds no %q", name)
 	}
-	buf := allocate(l.typ)
+	buf, err := reserve(l.typ, fmt.Sprintf("a copy of %q", name))
+	if err != nil {
+		return nil, err
+	}
 	copy(buf.Bytes(), l.buf.Bytes())
 	return dense(l.typ.Shape, buf), nil
 }
@@ -149,7 +190,11 @@ func (s *Store) Set(name string, v *tensor.Dense) error {
 	defer s.mu.Unlock()
 	l := s.leaves[name]
 	if l == nil {
-		l = &leaf{typ: t, buf: allocate(t)}
+		buf, err := reserve(t, name)
+		if err != nil {
+			return err
+		}
+		l = &leaf{typ: t, buf: buf}
 	}
 	if l.typ != t {
 		return fmt.Errorf("vm: %q is %v, the new value is %v", name, l.typ, t)
@@ -191,7 +236,10 @@ func (s *Store) Snapshot() (*Store, error) {
 	c := NewStore(s.seed)
 	c.claims = slices.Clone(s.claims)
 	for name, l := range s.leaves {
-		buf := allocate(l.typ)
+		buf, err := reserve(l.typ, fmt.Sprintf("a copy of %q", name))
+		if err != nil {
+			return nil, err
+		}
 		copy(buf.Bytes(), l.buf.Bytes())
 		c.put(name, &leaf{typ: l.typ, buf: buf, writes: l.writes})
 	}

@@ -15,6 +15,7 @@ import (
 	"github.com/plexaura/plexaura/autodiff"
 	"github.com/plexaura/plexaura/engine"
 	"github.com/plexaura/plexaura/graph"
+	"github.com/plexaura/plexaura/internal/memlimit"
 	"github.com/plexaura/plexaura/models/alexnet"
 	"github.com/plexaura/plexaura/nn"
 	"github.com/plexaura/plexaura/ops"
@@ -297,6 +298,15 @@ func conv3x3(e engine.Engine, backward bool) (*workload, error) {
 func conv3x3Fwd(e engine.Engine) (*workload, error) { return conv3x3(e, false) }
 func conv3x3Bwd(e engine.Engine) (*workload, error) { return conv3x3(e, true) }
 
+// afford refuses a batch of images that, with so many bytes beside it, memory has no room for.
+func (m model) afford(batch, more int) error {
+	bytes := float64(batch)*float64(m.input().At(1).Bytes()) + float64(more)
+	if room := memlimit.Freed(); bytes > float64(room.Bytes) {
+		return fmt.Errorf("a batch of %s images takes %.3g bytes, and %s leaves %.3g", thousands(batch), bytes, room.Of, float64(room.Bytes))
+	}
+	return nil
+}
+
 func (m model) images(batch int) *tensor.Dense {
 	return counterTensor(m.input().At(batch).Shape, inputP, 1)
 }
@@ -310,6 +320,9 @@ func (m model) labels(batch int) *tensor.Dense {
 }
 
 func inferCase(e engine.Engine, m model, batch int) (*workload, error) {
+	if err := m.afford(batch, 0); err != nil {
+		return nil, err
+	}
 	b := m.infer()
 	w, err := newWorkload(e, b.outs, []*tensor.Dense{m.images(batch)})
 	if err != nil {
@@ -320,6 +333,9 @@ func inferCase(e engine.Engine, m model, batch int) (*workload, error) {
 }
 
 func trainCase(e engine.Engine, m model, batch int) (*workload, error) {
+	if err := m.afford(batch, 0); err != nil {
+		return nil, err
+	}
 	b := m.train(optim.SGD{LR: .01, Momentum: .9})
 	w, err := newWorkload(e, b.outs, []*tensor.Dense{m.images(batch), m.labels(batch)}, vm.Train)
 	if err != nil {

@@ -1,8 +1,10 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -15,12 +17,16 @@ import (
 	"github.com/plexaura/plexaura/data/imagefolder"
 	"github.com/plexaura/plexaura/data/mnist"
 	"github.com/plexaura/plexaura/data/picture"
+	"github.com/plexaura/plexaura/internal/plain"
 	"github.com/plexaura/plexaura/shape"
 )
 
 // splits are the parts of a dataset. Nothing is chosen by looking at test, which a folder of
 // pictures may lack.
-type splits struct{ train, validation, test data.Dataset }
+type splits struct {
+	train, validation, test data.Dataset
+	leftOut                 string // a line that tells what is not read, or empty
+}
 
 // limit keeps the first images of each part alone; 0 is all.
 func (s *splits) limit(train, test int) {
@@ -61,9 +67,9 @@ const dataUsage = "mnist; fashion-mnist, which Debian packages; fashion-mnist:FO
 // loadData reads the dataset of a -data flag with inputs of the given shapes, wide for training,
 // prepared and normalised by p. Small images are scaled up for a model that takes pictures: their
 // sides to those of wide, and of what is not for training the centre is cut out.
-func loadData(from string, wide, input shape.Shape, p data.Preprocess) (s splits, err error) {
+func loadData(ctx context.Context, from string, wide, input shape.Shape, p data.Preprocess) (s splits, err error) {
 	if isPictures(from) {
-		return loadPictures(from, wide, input, p)
+		return loadPictures(ctx, from, wide, input, p)
 	}
 	if s, err = readData(from); err != nil {
 		return s, err
@@ -97,27 +103,54 @@ func isPictures(dir string) bool {
 	return err == nil && info.IsDir()
 }
 
-func loadPictures(dir string, wide, input shape.Shape, p data.Preprocess) (s splits, err error) {
+func loadPictures(ctx context.Context, dir string, wide, input shape.Shape, p data.Preprocess) (s splits, err error) {
 	if !takesPictures(p) {
 		return s, fmt.Errorf("%s holds pictures, the model takes images %v of a dataset", dir, input)
 	}
-	train, validation, err := imagefolder.Load(dir, wide, input, p)
+	train, validation, err := imagefolder.Load(ctx, dir, wide, input, p)
 	if err != nil {
 		return s, err
 	}
 	if classes := train.Info().Classes; len(classes) == 1 {
 		return s, fmt.Errorf("%s has pictures of one class alone, %q", dir, classes)
 	}
-	test, err := imagefolder.Open(filepath.Join(dir, testFolder), input, p)
+	test, err := imagefolder.Open(ctx, filepath.Join(dir, testFolder), input, p)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
-		return splits{train: train, validation: validation}, nil
+		return splits{train: train, validation: validation, leftOut: leftOut(train, validation)}, nil
 	case err != nil:
 		return s, err
 	case !slices.Equal(test.Info().Classes, train.Info().Classes):
 		return s, fmt.Errorf("%s has other classes in %s than in %s", dir, testFolder, imagefolder.TrainFolder)
 	}
-	return splits{train, validation, test}, nil
+	return splits{train, validation, test, leftOut(train, validation, test)}, nil
+}
+
+// tell prints what is not read, if anything.
+func (s splits) tell(w io.Writer) error {
+	if s.leftOut == "" {
+		return nil
+	}
+	_, err := fmt.Fprintln(w, plain.Line(s.leftOut))
+	return err
+}
+
+// leftOut tells in a line what is in folders of pictures but is not read.
+func leftOut(folders ...*imagefolder.Folder) string {
+	var told []string
+	for _, f := range folders {
+		for _, l := range f.LeftOut() {
+			told = append(told, l.String())
+		}
+	}
+	if len(told) == 0 {
+		return ""
+	}
+	const show = 3
+	if more := len(told) - show; more > 0 {
+		told = append(told[:show], fmt.Sprintf("and %d kinds more", more))
+	}
+	return "not read, as no pictures of a class: " + strings.Join(told, ", ")
 }
 
 // testFolder holds pictures for the last test, where a folder of pictures has any.
@@ -141,16 +174,16 @@ func readData(from string) (s splits, err error) {
 		return s, err
 	}
 	rest, validation, err := mnist.Validation(all)
-	return splits{rest, validation, test}, err
+	return splits{train: rest, validation: validation, test: test}, err
 }
 
 // loadFolder reads the files of MNIST, which are all that a folder without pictures may hold.
 func loadFolder(folder string) (train, test data.Dataset, err error) {
-	if _, err := os.Stat(folder); err != nil {
+	if info, err := os.Stat(folder); err != nil || !info.IsDir() {
 		return nil, nil, fmt.Errorf("no dataset %q, and no such folder; there are %s", folder, list(sources()))
 	}
 	if train, test, err = mnist.Load(folder); err != nil {
-		return nil, nil, fmt.Errorf("%s has no pictures in %s/CLASS, and as MNIST: %w", folder, imagefolder.TrainFolder, err)
+		return nil, nil, fmt.Errorf("%s has no pictures in %s/CLASS, nor the files of MNIST: %w", folder, imagefolder.TrainFolder, err)
 	}
 	return train, test, nil
 }

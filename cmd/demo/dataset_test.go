@@ -63,7 +63,7 @@ func TestDataOfManyKinds(t *testing.T) {
 		{pictures(t, 3), 6, 3, 3, "validation", "shorter-256"},
 		{withTest, 6, 3, 6, "test", "shorter-256"},
 	} {
-		s, err := loadData(c.from, m.image, m.image, m.preprocess)
+		s, err := loadData(context.Background(), c.from, m.image, m.image, m.preprocess)
 		require.NoError(t, err)
 		last, name := s.last()
 		require.Equal(t, c.name, name)
@@ -79,12 +79,31 @@ func TestDataOfManyKinds(t *testing.T) {
 	}
 }
 
+func TestWhatIsNotReadIsToldInALine(t *testing.T) {
+	dir, m := pictures(t, 2), models()["alexnet"]
+	load := func() string {
+		s, err := loadData(context.Background(), dir, m.image, m.image, m.preprocess)
+		require.NoError(t, err)
+		var told bytes.Buffer
+		require.NoError(t, s.tell(&told))
+		return told.String()
+	}
+	require.Empty(t, load())
+	for i, name := range []string{"a.webp", "b.webp", "c\n.bmp", "d.tif", "e.gif"} {
+		require.NoError(t, os.WriteFile(filepath.Join(dir, []string{"train", "val"}[i/4], "class000", name), nil, 0o644))
+	}
+	line := load()
+	require.Equal(t, 1, strings.Count(line, "\n"))
+	require.Contains(t, line, "not read, as no pictures of a class: 2 .webp (the first is "+filepath.Join(dir, "train", "class000", "a.webp")+"), 1 .bmp (")
+	require.Contains(t, line, ", and 1 kinds more")
+}
+
 // Images for training are larger where parts of them are cut out at random, and then the others
 // are the centre of as large ones.
 func TestDataForRandomParts(t *testing.T) {
 	m, large := models()["alexnet"], shape.Of(3, 256, 256)
 	for _, from := range []string{"cifar10:" + cifarFolder(t), pictures(t, 2)} {
-		s, err := loadData(from, large, m.image, m.preprocess)
+		s, err := loadData(context.Background(), from, large, m.image, m.preprocess)
 		require.NoError(t, err)
 		last, _ := s.last()
 		require.Equal(t, large, s.train.Info().Input.Shape)

@@ -21,8 +21,11 @@ func eval(ctx context.Context, c *call) error {
 	if err != nil {
 		return err
 	}
-	ds, err := loadData(*from, wide(w.Info), w.Info.Input.Shape, w.Info.Preprocess)
+	ds, err := loadData(ctx, *from, wide(w.Info), w.Info.Input.Shape, w.Info.Preprocess)
 	if err != nil {
+		return err
+	}
+	if err := ds.tell(c.stdout); err != nil {
 		return err
 	}
 	ds.limit(0, *limit)

@@ -154,6 +154,17 @@ func TestEveryNumberHasARange(t *testing.T) {
 		require.NoError(t, checkNumbers(c.FlagSet))
 	}
 	require.Greater(t, flags, 15)
+	for name, s := range spans() {
+		if name == "seed" {
+			continue // any is right
+		}
+		require.NoError(t, checkNumber(name, s.least))
+		require.NoError(t, checkNumber(name, s.most))
+		for _, v := range []any{s.least / 2, s.most * 1.01, -s.most, math.NaN(), math.Inf(1), math.MaxInt, uint64(math.MaxUint64)} {
+			require.ErrorContains(t, checkNumber(name, v), "-"+name+" ")
+		}
+		require.Equal(t, s.zero == "", checkNumber(name, 0) != nil, name)
+	}
 }
 
 // A command that does not look at its context ends with it all the same; one that has something to

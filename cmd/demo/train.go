@@ -56,12 +56,15 @@ func trainCommand(ctx context.Context, c *call) error {
 	}
 	defer r.lock.Close()
 	ds, err := await(ctx, func() (splits, error) {
-		return loadData(r.settings.Data, r.recipe.from(r.model.image), r.model.image, r.model.preprocess)
+		return loadData(ctx, r.settings.Data, r.recipe.from(r.model.image), r.model.image, r.model.preprocess)
 	})
 	if err != nil {
 		return err
 	}
 	r.data = ds
+	if err := ds.tell(c.stdout); err != nil {
+		return err
+	}
 	r.data.limit(r.settings.Limit, r.settings.Test)
 	return r.train(ctx)
 }

@@ -101,6 +101,13 @@ func (v verifyPart) run(ctx context.Context, e engine.Engine, m model, batch int
 	if err != nil {
 		return all, err
 	}
+	mem, err := p.Memory(batch)
+	if err != nil {
+		return all, err
+	}
+	if err := m.afford(batch, mem.Unshared); err != nil { // every value is kept
+		return all, err
+	}
 	s := vm.NewStore(1)
 	machine, err := p.NewMachine(s)
 	if err != nil {

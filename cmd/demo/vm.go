@@ -47,6 +47,9 @@ type derivatives struct {
 
 // derivatives builds them, with the images and labels of the other checks.
 func (s subject) derivatives() (d derivatives, err error) {
+	if err := s.model.afford(2*s.batch, 0); err != nil { // in float64
+		return d, err
+	}
 	g := graph.New()
 	logits := s.model.layer(s.model.info()).Apply(nn.Root(g), g.Input("x", s.model.input()))
 	d.outs = graph.WithDType(shape.Float64, s.model.loss(logits, g.Input("y", shape.I32(shape.N))), logits)

@@ -4,9 +4,6 @@ import (
 	"cmp"
 	"fmt"
 	"path/filepath"
-	"strings"
-
-	"gorgonia.org/tensor"
 
 	"github.com/plexaura/plexaura/engine"
 	"github.com/plexaura/plexaura/interop/safetensors"
@@ -73,7 +70,7 @@ func read(path, name string) (c *train.Checkpoint, foreign bool, err error) {
 }
 
 // ofRun tells the weights of a run by their metadata.
-func ofRun(f safetensors.File) bool { return f.Metadata["model"] != "" }
+func ofRun(r *safetensors.Reader) bool { return r.Metadata()["model"] != "" }
 
 // readOwn reads the weights of a run.
 func readOwn(path string) (*train.Checkpoint, error) {
@@ -81,37 +78,31 @@ func readOwn(path string) (*train.Checkpoint, error) {
 	if err == nil {
 		return c, nil
 	}
-	if f, unread := safetensors.ReadFile(path); unread == nil && !ofRun(f) {
+	if r, unread := safetensors.Open(path); unread == nil {
+		defer r.Close()
+		if ofRun(r) {
+			return nil, err
+		}
 		return nil, fmt.Errorf("%s does not say which model it is for; name it by -model", path)
 	}
 	return nil, err
 }
 
 // readForeign reads a safetensors file such as PyTorch writes, as the weights of m for the
-// data that m was published for. It returns nil for the weights of a run. PyTorch counts the
-// batches of a normalisation; these numbers are left out.
+// data that m was published for. It returns nil for the weights of a run.
 func readForeign(path, name string, m model) (*train.Checkpoint, error) {
-	f, err := safetensors.ReadFile(path)
-	if err != nil || ofRun(f) {
+	r, err := safetensors.Open(path)
+	if err != nil {
 		return nil, err
 	}
-	c := &train.Checkpoint{Name: name, Info: m.info(), Store: vm.NewStore(0)}
-	for _, t := range f.Tensors {
-		if strings.HasSuffix(t.Name, ".num_batches_tracked") {
-			continue
-		}
-		values, err := safetensors.View[float32](t)
-		if err != nil {
-			return nil, fmt.Errorf("%s: %w", path, err)
-		}
-		if len(values) == 0 {
-			return nil, fmt.Errorf("%s: %q is %v, without an element", path, t.Name, t.Type)
-		}
-		if err := c.Store.Set(t.Name, tensor.New(tensor.WithShape(t.Type.Ints()...), tensor.WithBacking(values))); err != nil {
-			return nil, fmt.Errorf("%s: %w", path, err)
-		}
+	defer r.Close()
+	if ofRun(r) {
+		return nil, nil
 	}
-	return c, nil
+	c := &train.Checkpoint{Name: name, Info: m.info(), Store: vm.NewStore(0)}
+	// Whether something lacks is told by who computes with them.
+	_, err = c.Store.LoadFrom(r, vm.LoadOptions{Partial: true, Rename: vm.WithoutCounters})
+	return c, err
 }
 
 // predictor computes with the weights; those of another model are an error that names them.

@@ -85,6 +85,15 @@ func colourOf(in data.Info) (image, error) {
 
 func (m image) len() int { return m.c * m.h * m.w }
 
+// check says that an image is larger than an example may be, before memory is taken for it.
+func (m image) check() error {
+	const most = 1 << 30 // elements, as data.Info allows
+	if m.h > most/m.c || m.w > most/m.c/m.h {
+		return fmt.Errorf("a result of %d by %d pixels is too large; want at most %d numbers", m.h, m.w, most)
+	}
+	return nil
+}
+
 // resized describes examples whose images have another size.
 func resized(in data.Info, h, w int) data.Info {
 	in.Input = shape.F32(in.Input.Dim(0), shape.Dim(h), shape.Dim(w))

@@ -26,8 +26,11 @@ func (a RandomCrop) Bind(in data.Info) (data.Change, data.Info, error) {
 	if to.w == 0 {
 		to.w = m.w
 	}
-	if a.Pad < 0 || to.h < 1 || to.w < 1 || to.h > m.h+2*a.Pad || to.w > m.w+2*a.Pad {
+	if a.Pad < 0 || a.Pad > maxPad || to.h < 1 || to.w < 1 || to.h > m.h+2*a.Pad || to.w > m.w+2*a.Pad {
 		return nil, in, fmt.Errorf("a part of %d by %d from %d by %d pixels with %d around", to.h, to.w, m.h, m.w, a.Pad)
+	}
+	if err := to.check(); err != nil {
+		return nil, in, err
 	}
 	c := &crop{m, to, m.levels(in, 0), make([]float32, to.len())}
 	return func(x []float32, r *data.Rand) []float32 {
@@ -36,6 +39,9 @@ func (a RandomCrop) Bind(in data.Info) (data.Change, data.Info, error) {
 		return c.cut(x, top, left)
 	}, resized(in, to.h, to.w), nil
 }
+
+// maxPad bounds Pad, beyond any image.
+const maxPad = 1 << 16
 
 type crop struct {
 	from, to image
@@ -91,6 +97,9 @@ func (a RandomResizedCrop) Bind(in data.Info) (data.Change, data.Info, error) {
 	}
 	if a.Height < 1 || a.Width < 1 {
 		return nil, in, fmt.Errorf("a result of %d by %d pixels", a.Height, a.Width)
+	}
+	if err := (image{m.c, a.Height, a.Width}).check(); err != nil {
+		return nil, in, err
 	}
 	if err := a.Area.check("Area", 1e-6, 1); err != nil {
 		return nil, in, err

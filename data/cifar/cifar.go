@@ -12,6 +12,7 @@ import (
 
 	"github.com/plexaura/plexaura/data"
 	"github.com/plexaura/plexaura/data/picture"
+	"github.com/plexaura/plexaura/internal/regular"
 	"github.com/plexaura/plexaura/shape"
 )
 
@@ -23,9 +24,10 @@ const pixels = 3 * Side * Side
 // database is one of the two.
 type database struct {
 	train, test []string // files
-	labels      []int    // how many values each label byte of a record has; the last is the class
+	labels      []int    // how many values each label byte of a record has
+	class       int      // which of them is the class
 	names       string   // the file with the names of the classes, if there is one
-	classes     []string // the names, where there is no file
+	classes     []string // the names as published, where there is no file
 	mean, std   []float32
 }
 
@@ -39,22 +41,30 @@ var (
 		mean:    []float32{.4914, .4822, .4465}, std: []float32{.2470, .2435, .2616},
 	}
 	cifar100 = database{
-		train:  []string{"train.bin"},
-		test:   []string{"test.bin"},
-		labels: []int{20, 100},
-		names:  "fine_label_names.txt",
-		mean:   []float32{.5071, .4865, .4409}, std: []float32{.2673, .2564, .2762},
+		train: []string{"train.bin"}, test: []string{"test.bin"},
+		labels: []int{20, 100}, class: 1,
+		names: "fine_label_names.txt", classes: strings.Fields(fineNames),
+		mean: []float32{.5071, .4865, .4409}, std: []float32{.2673, .2564, .2762},
+	}
+	cifar20 = database{ // CIFAR-100 by its superclasses
+		train: cifar100.train, test: cifar100.test,
+		labels: cifar100.labels, class: 0,
+		names: "coarse_label_names.txt", classes: strings.Fields(coarseNames),
+		mean: cifar100.mean, std: cifar100.std,
 	}
 )
 
 // Load10 reads CIFAR-10 from the folder that holds data_batch_1.bin to data_batch_5.bin and
-// test_batch.bin. A file may have any number of records.
+// test_batch.bin. A file may have any number of records up to a million.
 func Load10(dir string) (train, test data.Dataset, err error) { return cifar10.load(dir) }
 
 // Load100 reads CIFAR-100, with its 100 classes, from the folder that holds train.bin and
-// test.bin. The classes have the names in fine_label_names.txt, or none where that is missing.
-// A file may have any number of records.
+// test.bin. The classes have the names in fine_label_names.txt, or those that were published
+// where that is missing. A file may have any number of records up to a million.
 func Load100(dir string) (train, test data.Dataset, err error) { return cifar100.load(dir) }
+
+// Load100Coarse is [Load100] with the 20 superclasses, named in coarse_label_names.txt.
+func Load100Coarse(dir string) (train, test data.Dataset, err error) { return cifar20.load(dir) }
 
 func (d database) load(dir string) (train, test data.Dataset, err error) {
 	info, err := d.info(dir)
@@ -80,7 +90,7 @@ func (d database) info(dir string) (data.Info, error) {
 		return info, nil
 	}
 	path := filepath.Join(dir, d.names)
-	text, err := os.ReadFile(path)
+	text, err := regular.ReadFile(path, maxNames)
 	if errors.Is(err, os.ErrNotExist) {
 		return info, nil
 	}
@@ -94,18 +104,23 @@ func (d database) info(dir string) (data.Info, error) {
 	return info, nil
 }
 
-func (d database) classCount() int { return d.labels[len(d.labels)-1] }
+func (d database) classCount() int { return d.labels[d.class] }
+
+// maxNames bounds the file of names, in bytes.
+const maxNames = 1 << 16
 
 // read reads files as one dataset.
 func (d database) read(dir string, files []string, info data.Info) (data.Dataset, error) {
 	var images, classes []uint8
 	for _, name := range files {
 		path := filepath.Join(dir, name)
-		f, err := os.Open(path)
+		f, err := regular.Open(path)
 		if err != nil {
 			return nil, err
 		}
-		images, classes, err = records(bufio.NewReader(f), d.labels, images, classes)
+		if err = d.sized(f); err == nil {
+			images, classes, err = d.records(bufio.NewReader(f), images, classes)
+		}
 		f.Close()
 		if err != nil {
 			return nil, fmt.Errorf("%s: %w", path, err)
@@ -114,10 +129,24 @@ func (d database) read(dir string, files []string, info data.Info) (data.Dataset
 	return data.New(images, classes, info)
 }
 
-// records appends the images and classes of a file. labels says how many values each label
-// byte may have.
-func records(r io.Reader, labels []int, images, classes []uint8) ([]uint8, []uint8, error) {
-	head := make([]byte, len(labels))
+// maxRecords bounds the records of a file, of which those of the databases have at most 50,000.
+const maxRecords = 1_000_000
+
+// sized says why a file of that size is not one of records, before any of it is read.
+func (d database) sized(f *os.File) error {
+	info, err := f.Stat()
+	if err != nil {
+		return err
+	}
+	if most := int64(maxRecords) * int64(len(d.labels)+pixels); info.Size() > most {
+		return fmt.Errorf("%d bytes are more than %d records", info.Size(), maxRecords)
+	}
+	return nil
+}
+
+// records appends the images and classes of a file.
+func (d database) records(r io.Reader, images, classes []uint8) ([]uint8, []uint8, error) {
+	head := make([]byte, len(d.labels))
 	for n := 0; ; n++ {
 		switch _, err := io.ReadFull(r, head); {
 		case errors.Is(err, io.EOF) && n > 0:
@@ -130,8 +159,8 @@ func records(r io.Reader, labels []int, images, classes []uint8) ([]uint8, []uin
 			return nil, nil, err
 		}
 		for i, v := range head {
-			if int(v) >= labels[i] {
-				return nil, nil, fmt.Errorf("record %d has label %d; want 0 to %d", n, v, labels[i]-1)
+			if int(v) >= d.labels[i] {
+				return nil, nil, fmt.Errorf("record %d has label %d; want 0 to %d", n, v, d.labels[i]-1)
 			}
 		}
 		at := len(images)
@@ -142,7 +171,7 @@ func records(r io.Reader, labels []int, images, classes []uint8) ([]uint8, []uin
 		case err != nil:
 			return nil, nil, err
 		}
-		classes = append(classes, head[len(head)-1])
+		classes = append(classes, head[d.class])
 	}
 }
 

@@ -98,7 +98,55 @@ func TestLoad100(t *testing.T) {
 	delete(files, "fine_label_names.txt")
 	train, _, err = Load100(folder(t, files))
 	require.NoError(t, err)
-	require.Nil(t, train.Info().Classes)
+	require.Len(t, train.Info().Classes, 100)
+	_, _, _, class = example(t, train, 1)
+	require.Equal(t, "beetle", train.Info().Classes[class])
+	for class, name := range map[int]string{0: "apple", 19: "cattle", 50: "mouse", 58: "pickup_truck", 99: "worm"} {
+		require.Equal(t, name, train.Info().Classes[class])
+	}
+
+	train, _, err = Load100Coarse(folder(t, files))
+	require.NoError(t, err)
+	require.Len(t, train.Info().Classes, 20)
+	for i, name := range []string{"vehicles_2", "aquatic_mammals"} {
+		_, _, _, class = example(t, train, i)
+		require.Equal(t, name, train.Info().Classes[class])
+	}
+}
+
+// The statistics of the training images, as published with the widely used recipes, red first.
+func TestChannelsAreNormalisedByTheirOwnStatistics(t *testing.T) {
+	for _, c := range []struct {
+		load      func(string) (data.Dataset, data.Dataset, error)
+		files     map[string][]byte
+		r, g, b   float32 // of the first image
+		mean, std [3]float32
+	}{
+		{Load10, ten(), 0, 100, 255, [3]float32{.4914, .4822, .4465}, [3]float32{.2470, .2435, .2616}},
+		{Load100, hundred(), 1, 2, 3, [3]float32{.5071, .4865, .4409}, [3]float32{.2673, .2564, .2762}},
+		{Load100Coarse, hundred(), 1, 2, 3, [3]float32{.5071, .4865, .4409}, [3]float32{.2673, .2564, .2762}},
+	} {
+		train, _, err := c.load(folder(t, c.files))
+		require.NoError(t, err)
+		e := data.Example{X: make([]float32, pixels), Labels: make([]int32, 1)}
+		require.NoError(t, train.Read(0, e))
+		for i, v := range []float32{c.r, c.g, c.b} {
+			require.InDelta(t, (v/255-c.mean[i])/c.std[i], e.X[i*Side*Side], 1e-5, "channel %d", i)
+		}
+	}
+}
+
+// A file of nothing but zeros is one of records, of any size.
+func TestSparseFilesAreNotRead(t *testing.T) {
+	dir := folder(t, ten())
+	path := filepath.Join(dir, "data_batch_4.bin")
+	require.NoError(t, os.Truncate(path, 3073*1_000_001))
+	_, _, err := Load10(dir)
+	require.ErrorContains(t, err, path+": 3073003073 bytes are more than 1000000 records")
+	dir = folder(t, hundred())
+	require.NoError(t, os.Truncate(filepath.Join(dir, "fine_label_names.txt"), 1<<40))
+	_, _, err = Load100(dir)
+	require.ErrorContains(t, err, "fine_label_names.txt: more than the 65536 bytes")
 }
 
 func TestLoadSaysWhatIsWrongAndWhere(t *testing.T) {
@@ -135,7 +183,7 @@ func TestReadErrorsComeThrough(t *testing.T) {
 	whole := record([]byte{1, 2}, 0, 0, 0)
 	for _, n := range []int{0, 1, 2, 3, 500, len(whole)} {
 		r := io.MultiReader(bytes.NewReader(whole[:n]), iotest.ErrReader(io.ErrClosedPipe))
-		_, _, err := records(r, []int{20, 100}, nil, nil)
+		_, _, err := cifar100.records(r, nil, nil)
 		require.ErrorIs(t, err, io.ErrClosedPipe, "after %d bytes", n)
 	}
 }
@@ -146,11 +194,12 @@ func FuzzRecords(f *testing.F) {
 	f.Add(record([]byte{9}, 1, 2, 3), false)
 	f.Add(append(record([]byte{19, 99}, 1, 2, 3), record([]byte{0, 0}, 3, 2, 1)...), true)
 	f.Fuzz(func(t *testing.T, file []byte, fine bool) {
-		labels := []int{10}
+		d := cifar10
 		if fine {
-			labels = []int{20, 100}
+			d = cifar100
 		}
-		images, classes, err := records(bytes.NewReader(file), labels, nil, nil)
+		labels := d.labels
+		images, classes, err := d.records(bytes.NewReader(file), nil, nil)
 		if err != nil {
 			return
 		}

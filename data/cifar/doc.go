@@ -10,5 +10,5 @@
 // The databases are described in Krizhevsky, "Learning multiple layers of features from tiny
 // images" (2009), https://www.cs.toronto.edu/~kriz/cifar.html.
 //
-// Knows data, data/picture, shape. Never imports graph or an engine.
+// Knows data, data/picture, shape, internal/regular. Never imports graph or an engine.
 package cifar

@@ -8,7 +8,8 @@
 //	data        row-major, big-endian
 //
 // A file that is malformed in any way is one error; it never makes the reader panic or
-// allocate more than a small multiple of what is there to read.
+// allocate more than a small multiple of what is there to read. There are at most [MaxBytes] of
+// data, and compressed files have a bound that grows with their size.
 //
 // Knows nothing of ours. Never imports graph or an engine.
 package idx

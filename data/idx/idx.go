@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"math"
 	"math/bits"
 	"slices"
@@ -82,55 +83,132 @@ func (a Array) Float64s() []float64 {
 	return values
 }
 
+// Bounds of what is read. A file of gzip may be up to 64 MiB, and beyond that up to 128 times as
+// large as it is compressed: images of the databases shrink to a fifth.
+const (
+	MaxBytes   = 1 << 33 // of the elements
+	gzipAlways = 1 << 26
+	gzipRatio  = 128
+)
+
 // Read reads a file's content from r, to its end. The file may be compressed by gzip.
 func Read(r io.Reader) (Array, error) {
-	buffered := bufio.NewReader(r)
+	return ReadIf(r, func(Array) error { return nil })
+}
+
+// ReadIf is Read of a file that is wanted: check is given what the header says, an Array without
+// Data, before memory is taken for them. Its error ends the reading.
+func ReadIf(r io.Reader, check func(header Array) error) (Array, error) {
+	room := sizeOf(r)
+	counted := &counter{r: r}
+	buffered := bufio.NewReader(counted)
 	magic, _ := buffered.Peek(2) // a read error comes again
 	if string(magic) != "\x1f\x8b" {
-		return read(buffered)
+		return read(buffered, room, check)
 	}
 	z, err := gzip.NewReader(buffered)
 	if err != nil {
 		return Array{}, fmt.Errorf("gzip: %w", truncated(err))
 	}
-	return read(z)
+	return read(&inflated{z: z, from: counted}, expanded(room), check)
 }
 
-func read(r io.Reader) (Array, error) {
-	var head [4]byte
-	if _, err := io.ReadFull(r, head[:]); err != nil {
-		return Array{}, fmt.Errorf("idx header: %w", truncated(err))
-	}
-	a := Array{Type: Type(head[2]), Dims: make([]int, head[3])}
-	switch {
-	case head[0] != 0 || head[1] != 0 || a.Type.Width() == 0:
-		return Array{}, fmt.Errorf("not an idx file: it begins with % x", head)
-	case len(a.Dims) == 0 || len(a.Dims) > maxRank:
-		return Array{}, fmt.Errorf("idx file of %d axes; want 1 to %d", len(a.Dims), maxRank)
-	}
-	size := uint64(a.Type.Width())
-	for i := range a.Dims {
-		if _, err := io.ReadFull(r, head[:]); err != nil {
-			return Array{}, fmt.Errorf("idx header: %w", truncated(err))
+// sizeOf is how many bytes can come from r at most, as far as that is known.
+func sizeOf(r io.Reader) int64 {
+	if f, ok := r.(interface{ Stat() (fs.FileInfo, error) }); ok {
+		if info, err := f.Stat(); err == nil && info.Mode().IsRegular() {
+			return info.Size()
 		}
-		extent := binary.BigEndian.Uint32(head[:])
-		over, product := bits.Mul64(size, uint64(extent))
-		if over > 0 || product > math.MaxInt {
-			return Array{}, fmt.Errorf("idx file of too large extents: %v and %d", a.Dims[:i], extent)
-		}
-		size, a.Dims[i] = product, int(extent)
 	}
-	var err error
+	return math.MaxInt64
+}
+
+// expanded is how large a file of n bytes may be once it is expanded.
+func expanded(n int64) int64 {
+	if n > (math.MaxInt64-gzipAlways)/gzipRatio {
+		return math.MaxInt64
+	}
+	return gzipAlways + gzipRatio*n
+}
+
+// counter counts the bytes that are read through it.
+type counter struct {
+	r io.Reader
+	n int64
+}
+
+func (c *counter) Read(b []byte) (int, error) {
+	n, err := c.r.Read(b)
+	c.n += int64(n)
+	return n, err
+}
+
+// inflated reads what is expanded, as long as it is not too large for what it was read from.
+type inflated struct {
+	z    io.Reader
+	from *counter
+	n    int64
+}
+
+func (f *inflated) Read(b []byte) (int, error) {
+	n, err := f.z.Read(b)
+	if f.n += int64(n); f.n > expanded(f.from.n) {
+		return n, fmt.Errorf("gzip: more than %d times as large as it is compressed", gzipRatio)
+	}
+	return n, err
+}
+
+// read reads a file from r, which has at most room bytes.
+func read(r io.Reader, room int64, check func(Array) error) (Array, error) {
+	a, size, err := header(r)
+	if err == nil {
+		err = check(a)
+	}
+	if err != nil {
+		return Array{}, err
+	}
+	if left := room - int64(len(a.Header())); size > left {
+		return Array{}, fmt.Errorf("idx data, %v %v: %w: %d of %d bytes, or less", a.Dims, a.Type, errTruncated, max(left, 0), size)
+	}
 	if a.Data, err = take(r, int(size)); err != nil {
 		return Array{}, fmt.Errorf("idx data, %v %v: %w", a.Dims, a.Type, err)
 	}
-	switch n, err := io.ReadFull(r, head[:1]); {
+	var next [1]byte
+	switch n, err := io.ReadFull(r, next[:]); {
 	case n > 0:
 		return Array{}, fmt.Errorf("idx data, %v %v: more bytes follow", a.Dims, a.Type)
 	case !errors.Is(err, io.EOF):
 		return Array{}, fmt.Errorf("idx data, %v %v: %w", a.Dims, a.Type, truncated(err))
 	}
 	return a, nil
+}
+
+// header reads what comes before the data, and says how many bytes these are to have.
+func header(r io.Reader) (a Array, size int64, err error) {
+	var head [4]byte
+	if _, err := io.ReadFull(r, head[:]); err != nil {
+		return a, 0, fmt.Errorf("idx header: %w", truncated(err))
+	}
+	a = Array{Type: Type(head[2]), Dims: make([]int, head[3])}
+	switch {
+	case head[0] != 0 || head[1] != 0 || a.Type.Width() == 0:
+		return a, 0, fmt.Errorf("not an idx file: it begins with % x", head)
+	case len(a.Dims) == 0 || len(a.Dims) > maxRank:
+		return a, 0, fmt.Errorf("idx file of %d axes; want 1 to %d", len(a.Dims), maxRank)
+	}
+	bytes := uint64(a.Type.Width())
+	for i := range a.Dims {
+		if _, err := io.ReadFull(r, head[:]); err != nil {
+			return a, 0, fmt.Errorf("idx header: %w", truncated(err))
+		}
+		extent := binary.BigEndian.Uint32(head[:])
+		over, product := bits.Mul64(bytes, uint64(extent))
+		if over > 0 || product > min(MaxBytes, math.MaxInt) {
+			return a, 0, fmt.Errorf("idx file of too large extents: %v and %d; want at most %d bytes", a.Dims[:i], extent, uint64(MaxBytes))
+		}
+		bytes, a.Dims[i] = product, int(extent)
+	}
+	return a, int64(bytes), nil
 }
 
 // take reads n bytes. Memory grows with what really comes, eightfold at a time.

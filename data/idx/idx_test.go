@@ -5,6 +5,8 @@ import (
 	"compress/gzip"
 	"fmt"
 	"io"
+	"os"
+	"path/filepath"
 	"runtime"
 	"strings"
 	"testing"
@@ -73,7 +75,7 @@ func TestMalformedFilesAreErrors(t *testing.T) {
 		"data missing":     {matrix[:12], "idx data, [2 3] uint8: the file is truncated: 0 of 6 bytes"},
 		"data truncated":   {matrix[:15], "the file is truncated: 3 of 6 bytes"},
 		"trailing byte":    {matrix + "g", "idx data, [2 3] uint8: more bytes follow"},
-		"absurd size":      {"\x00\x00\x0e\x03\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff", "too large extents: [4294967295] and 4294967295"},
+		"absurd size":      {"\x00\x00\x0e\x03\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff", "too large extents: [] and 4294967295"},
 		"large size":       {"\x00\x00\x08\x01\xff\xff\xff\xffx", "the file is truncated: 1 of 4294967295 bytes"},
 		"gzip header":      {"\x1f\x8b\x08", "gzip: the file is truncated"},
 		"not gzip":         {"\x1f\x8b" + strings.Repeat("x", 20), "gzip: gzip: invalid header"},
@@ -107,6 +109,64 @@ func TestPromisesAreNotAllocated(t *testing.T) {
 	runtime.ReadMemStats(&after)
 	require.Error(t, err)
 	require.Less(t, after.TotalAlloc-before.TotalAlloc, uint64(4<<20))
+}
+
+// What gzip makes of nothing but zeros is a thousandth.
+func TestCompressedFilesExpandWithinABound(t *testing.T) {
+	var b bytes.Buffer
+	z := gzip.NewWriter(&b)
+	_, err := io.WriteString(z, "\x00\x00\x08\x01\x10\x00\x00\x00")
+	require.NoError(t, err)
+	zeros := make([]byte, 1<<20)
+	for range 256 {
+		_, err = z.Write(zeros)
+		require.NoError(t, err)
+	}
+	require.NoError(t, z.Close())
+	var before, after runtime.MemStats
+	runtime.ReadMemStats(&before)
+	_, err = idx.Read(bytes.NewReader(b.Bytes()))
+	runtime.ReadMemStats(&after)
+	require.ErrorContains(t, err, "gzip: more than 128 times as large as it is compressed")
+	require.Less(t, after.TotalAlloc-before.TotalAlloc, uint64(512<<20))
+
+	path := filepath.Join(t.TempDir(), "zeros.gz") // of a file it is known before
+	require.NoError(t, os.WriteFile(path, b.Bytes(), 0o666))
+	f, err := os.Open(path)
+	require.NoError(t, err)
+	defer f.Close()
+	runtime.ReadMemStats(&before)
+	_, err = idx.Read(f)
+	runtime.ReadMemStats(&after)
+	require.ErrorContains(t, err, "the file is truncated")
+	require.Less(t, after.TotalAlloc-before.TotalAlloc, uint64(1<<20))
+}
+
+// Files without a block on the disk, such as tools for filling disks leave behind.
+func TestSparseFilesAreNotRead(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "sparse")
+	for header, want := range map[string]string{
+		"\x00\x00\x08\x02\x00\x10\x00\x00\x00\x10\x00\x00": "too large extents: [1048576] and 1048576; want at most 8589934592 bytes",
+		"\x00\x00\x08\x01\xff\xff\xff\xff":                 "the file is truncated: 1048568 of 4294967295 bytes",
+	} {
+		require.NoError(t, os.WriteFile(path, []byte(header), 0o666))
+		require.NoError(t, os.Truncate(path, 1<<20))
+		f, err := os.Open(path)
+		require.NoError(t, err)
+		_, err = idx.Read(f)
+		require.ErrorContains(t, err, want)
+		require.NoError(t, f.Close())
+	}
+}
+
+func TestReadIfAsksBeforeTheData(t *testing.T) {
+	refused := io.ErrNoProgress
+	r := strings.NewReader(matrix[:12]) // without data
+	_, err := idx.ReadIf(r, func(header idx.Array) error {
+		require.Equal(t, idx.Array{Type: idx.Uint8, Dims: []int{2, 3}}, header)
+		return refused
+	})
+	require.ErrorIs(t, err, refused)
 }
 
 func TestLargeArraysComeWhole(t *testing.T) {

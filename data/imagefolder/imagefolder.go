@@ -1,14 +1,10 @@
 package imagefolder
 
 import (
-	"errors"
+	"context"
 	"fmt"
-	"io/fs"
-	"os"
-	"path"
 	"path/filepath"
 	"slices"
-	"strings"
 
 	"github.com/plexaura/plexaura/data"
 	"github.com/plexaura/plexaura/data/picture"
@@ -24,10 +20,12 @@ const (
 // Folder is a dataset of pictures in one folder for each class. It is immutable and safe for
 // concurrent use, as long as the files stay.
 type Folder struct {
-	dir   string
-	info  data.Info
-	way   picture.Shorter
-	files []file
+	dir     string
+	info    data.Info
+	way     picture.Shorter
+	folders []string // of the classes
+	files   []file
+	leftOut leftOut
 }
 
 type file struct {
@@ -39,12 +37,13 @@ type file struct {
 // which must have the same classes. p, such as [picture.ImageNet]'s, says how pictures become
 // inputs; its Image is the name of a [picture.Shorter]. Validation images have the shape input,
 // (3,H,W) or (1,H,W). Training images have the shape wide, which is larger where each epoch
-// crops them anew; they too are cut from the centre.
-func Load(dir string, wide, input shape.Shape, p data.Preprocess) (train, validation *Folder, err error) {
-	if train, err = Open(filepath.Join(dir, TrainFolder), wide, p); err != nil {
+// crops them anew; they too are cut from the centre. The error is the cause of ctx where that is
+// cancelled meanwhile.
+func Load(ctx context.Context, dir string, wide, input shape.Shape, p data.Preprocess) (train, validation *Folder, err error) {
+	if train, err = Open(ctx, filepath.Join(dir, TrainFolder), wide, p); err != nil {
 		return nil, nil, err
 	}
-	if validation, err = Open(filepath.Join(dir, ValidationFolder), input, p); err != nil {
+	if validation, err = Open(ctx, filepath.Join(dir, ValidationFolder), input, p); err != nil {
 		return nil, nil, err
 	}
 	if a, b := train.info.Classes, validation.info.Classes; !slices.Equal(a, b) {
@@ -66,18 +65,23 @@ func difference(a, b []string) string {
 	return fmt.Sprintf("only the first has %s, only the second %s", only(a, b), only(b, a))
 }
 
-// Open lists the pictures of one part, dir/CLASS/..., as [Load] does.
-func Open(dir string, input shape.Shape, p data.Preprocess) (*Folder, error) {
+// Open lists the pictures of one part, dir/CLASS/..., as [Load] does. [Folder.LeftOut] says what
+// is there besides.
+func Open(ctx context.Context, dir string, input shape.Shape, p data.Preprocess) (*Folder, error) {
 	f := &Folder{dir: dir, info: data.Info{
 		Input: shape.Type{DType: shape.Float32, Shape: input}, Target: shape.I32(), Preprocess: p,
 	}}
-	if err := f.list(); err != nil {
+	if err := f.check(); err != nil {
+		return nil, fmt.Errorf("imagefolder: %w", err)
+	}
+	if err := f.list(ctx); err != nil {
 		return nil, fmt.Errorf("imagefolder: %w", err)
 	}
 	return f, nil
 }
 
-func (f *Folder) list() error {
+// check says why pictures cannot become such inputs, or returns nil.
+func (f *Folder) check() error {
 	var ok bool
 	if f.way, ok = picture.ParseShorter(f.info.Preprocess.Image); !ok {
 		return fmt.Errorf("preprocessing %q; want that of a picture.Shorter, such as %q", f.info.Preprocess.Image, picture.ImageNet().Image)
@@ -85,68 +89,7 @@ func (f *Folder) list() error {
 	if err := f.way.Check(f.info.Input.Shape); err != nil {
 		return err
 	}
-	if err := f.info.Err(); err != nil {
-		return err
-	}
-	entries, err := os.ReadDir(f.dir) // sorted by name
-	if err != nil {
-		return err
-	}
-	for _, e := range entries {
-		if hidden(e.Name()) || !isFolder(filepath.Join(f.dir, e.Name())) {
-			continue
-		}
-		if err := f.listClass(e.Name()); err != nil {
-			return err
-		}
-	}
-	if len(f.files) == 0 {
-		return fmt.Errorf("%s has no folders with pictures, one for each class", f.dir)
-	}
-	return nil
-}
-
-// isFolder follows links.
-func isFolder(path string) bool {
-	info, err := os.Stat(path)
-	return err == nil && info.IsDir()
-}
-
-func hidden(name string) bool { return strings.HasPrefix(name, ".") && name != "." }
-
-// listClass adds a class and all pictures in its folder and below.
-func (f *Folder) listClass(name string) error {
-	class, before := int32(len(f.info.Classes)), len(f.files)
-	f.info.Classes = append(f.info.Classes, name)
-	err := fs.WalkDir(os.DirFS(filepath.Join(f.dir, name)), ".", func(below string, e fs.DirEntry, err error) error {
-		switch {
-		case err != nil:
-			return err
-		case hidden(e.Name()) && e.IsDir():
-			return fs.SkipDir
-		case isPicture(e):
-			f.files = append(f.files, file{below, class})
-		}
-		return nil
-	})
-	if err == nil && len(f.files) == before {
-		err = errors.New("no pictures, .png, .jpg or .jpeg")
-	}
-	if err != nil {
-		return fmt.Errorf("%s: %w", filepath.Join(f.dir, name), err)
-	}
-	return nil
-}
-
-func isPicture(e fs.DirEntry) bool {
-	if e.IsDir() || hidden(e.Name()) {
-		return false
-	}
-	switch strings.ToLower(path.Ext(e.Name())) {
-	case ".png", ".jpg", ".jpeg":
-		return true
-	}
-	return false
+	return f.info.Err()
 }
 
 // Len is the number of pictures.
@@ -158,7 +101,7 @@ func (f *Folder) Info() data.Info { return f.info }
 // Path returns the file of picture i.
 func (f *Folder) Path(i int) string {
 	p := f.files[i]
-	return filepath.Join(f.dir, f.info.Classes[p.class], filepath.FromSlash(p.path))
+	return filepath.Join(f.dir, f.folders[p.class], p.path)
 }
 
 // Read decodes picture i. Errors name its file.

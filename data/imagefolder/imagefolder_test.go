@@ -1,6 +1,7 @@
 package imagefolder
 
 import (
+	"context"
 	"fmt"
 	"image"
 	"image/color"
@@ -65,7 +66,7 @@ var way = data.Preprocess{Image: picture.Shorter(16).String(), Mean: []float32{0
 
 func load(t testing.TB, dir string) (train, validation *Folder) {
 	t.Helper()
-	train, validation, err := Load(dir, shape.Of(3, 16, 16), shape.Of(3, 12, 14), way)
+	train, validation, err := Load(context.Background(), dir, shape.Of(3, 16, 16), shape.Of(3, 12, 14), way)
 	require.NoError(t, err)
 	return train, validation
 }
@@ -169,17 +170,17 @@ func TestLoadSaysWhatIsWrong(t *testing.T) {
 		t.Run(want, func(t *testing.T) {
 			dir := colours(t)
 			require.NoError(t, spoil(dir))
-			_, _, err := Load(dir, input, input, way)
+			_, _, err := Load(context.Background(), dir, input, input, way)
 			require.ErrorContains(t, err, want)
 			require.ErrorContains(t, err, dir)
 		})
 	}
 	dir := colours(t)
-	_, _, err := Load(dir, input, input, data.Preprocess{Image: "mnist"})
+	_, _, err := Load(context.Background(), dir, input, input, data.Preprocess{Image: "mnist"})
 	require.ErrorContains(t, err, `preprocessing "mnist"; want that of a picture.Shorter, such as "shorter-256"`)
-	_, _, err = Load(dir, input, shape.Of(3, 17, 17), way)
+	_, _, err = Load(context.Background(), dir, input, shape.Of(3, 17, 17), way)
 	require.ErrorContains(t, err, "17 by 17")
-	_, _, err = Load(dir, shape.Of(1, 8, 8), input, way)
+	_, _, err = Load(context.Background(), dir, shape.Of(1, 8, 8), input, way)
 	require.ErrorContains(t, err, "preprocessing is for 3 channels")
 }
 

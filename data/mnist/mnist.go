@@ -8,11 +8,13 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
+	"path/filepath"
 	"slices"
 	"sync"
 
 	"github.com/plexaura/plexaura/data"
 	"github.com/plexaura/plexaura/data/idx"
+	"github.com/plexaura/plexaura/internal/regular"
 	"github.com/plexaura/plexaura/shape"
 )
 
@@ -86,6 +88,9 @@ func TrainValidation() (train, validation data.Dataset, err error) {
 // returns the others and the chosen. The choice is always the same, whatever seeds a run
 // uses, so that results can be compared.
 func Validation(train data.Dataset) (rest, validation data.Dataset, err error) {
+	if train == nil {
+		return nil, nil, errors.New("mnist: no dataset: it is nil")
+	}
 	return data.Split(train, train.Len()/12, 1998)
 }
 
@@ -100,35 +105,40 @@ func LoadAs(dir string, info data.Info) (train, test data.Dataset, err error) {
 	if _, err := os.Stat(dir); err != nil {
 		return nil, nil, fmt.Errorf("mnist: %w", err)
 	}
-	if train, err = trainPart.load(os.DirFS(dir), info, false); err != nil {
+	if train, err = trainPart.load(regularFiles(dir), info, false); err != nil {
 		return nil, nil, fmt.Errorf("%w (in folder %s)", err, dir)
 	}
-	if test, err = testPart.load(os.DirFS(dir), info, false); err != nil {
+	if test, err = testPart.load(regularFiles(dir), info, false); err != nil {
 		return nil, nil, fmt.Errorf("%w (in folder %s)", err, dir)
 	}
 	return train, test, nil
 }
 
 // load reads both files of a part from a folder, and compares their checksums if verify is set.
+// The labels come first: they are few bytes, and say how many images there are to be.
 func (p part) load(folder fs.FS, info data.Info, verify bool) (data.Dataset, error) {
-	images, err := p.images.read(folder, verify)
+	labels, err := p.labels.read(folder, verify, func(h idx.Array) error {
+		if h.Type != idx.Uint8 || len(h.Dims) != 1 {
+			return fmt.Errorf("%v %v; want a list of uint8 labels", h.Dims, h.Type)
+		}
+		return nil
+	})
 	if err != nil {
 		return nil, err
 	}
-	labels, err := p.labels.read(folder, verify)
+	images, err := p.images.read(folder, verify, func(h idx.Array) error {
+		switch n := h.Dims[0]; {
+		case h.Type != idx.Uint8 || !slices.Equal(h.Dims, []int{n, Side, Side}):
+			return fmt.Errorf("%v %v; want uint8 images of 28 by 28", h.Dims, h.Type)
+		case n != labels.Dims[0]:
+			return fmt.Errorf("%d images, but %s has %d labels", n, p.labels.name, labels.Dims[0])
+		case n == 0:
+			return errors.New("no images")
+		}
+		return nil
+	})
 	if err != nil {
 		return nil, err
-	}
-	n := images.Dims[0]
-	switch {
-	case images.Type != idx.Uint8 || !slices.Equal(images.Dims, []int{n, Side, Side}):
-		return nil, fmt.Errorf("mnist: %s: %v %v; want uint8 images of 28 by 28", p.images.name, images.Dims, images.Type)
-	case labels.Type != idx.Uint8 || len(labels.Dims) != 1:
-		return nil, fmt.Errorf("mnist: %s: %v %v; want a list of uint8 labels", p.labels.name, labels.Dims, labels.Type)
-	case labels.Dims[0] != n:
-		return nil, fmt.Errorf("mnist: %s has %d images, but %s has %d labels", p.images.name, n, p.labels.name, labels.Dims[0])
-	case n == 0:
-		return nil, fmt.Errorf("mnist: %s has no images", p.images.name)
 	}
 	ds, err := data.New(images.Data, labels.Data, info)
 	if err != nil {
@@ -137,8 +147,8 @@ func (p part) load(folder fs.FS, info data.Info, verify bool) (data.Dataset, err
 	return ds, nil
 }
 
-// read reads the file, compressed or not.
-func (f file) read(folder fs.FS, verify bool) (idx.Array, error) {
+// read reads the file, compressed or not, if check accepts its header.
+func (f file) read(folder fs.FS, verify bool, check func(header idx.Array) error) (idx.Array, error) {
 	name := f.name
 	opened, err := folder.Open(name)
 	if errors.Is(err, fs.ErrNotExist) {
@@ -152,7 +162,7 @@ func (f file) read(folder fs.FS, verify bool) (idx.Array, error) {
 		return idx.Array{}, fmt.Errorf("mnist: %w", err)
 	}
 	defer opened.Close()
-	a, err := idx.Read(opened)
+	a, err := idx.ReadIf(opened, check)
 	if err != nil {
 		return idx.Array{}, fmt.Errorf("mnist: %s: %w", name, err)
 	}
@@ -160,6 +170,17 @@ func (f file) read(folder fs.FS, verify bool) (idx.Array, error) {
 		return idx.Array{}, fmt.Errorf("mnist: %s is not the file of the database: its checksum differs", name)
 	}
 	return a, nil
+}
+
+// regularFiles is a folder of which nothing but regular files is opened.
+type regularFiles string
+
+func (dir regularFiles) Open(name string) (fs.File, error) {
+	f, err := regular.Open(filepath.Join(string(dir), name))
+	if err != nil {
+		return nil, err // not a nil file of another type
+	}
+	return f, nil
 }
 
 // checksum returns the SHA-256 of the uncompressed file that holds a.

@@ -54,11 +54,11 @@ func TestTrainAndTestAreTheDatabase(t *testing.T) {
 func TestChecksumsOfTheUncompressedFiles(t *testing.T) {
 	published := checksums(t)
 	for _, f := range []file{trainPart.images, trainPart.labels, testPart.images, testPart.labels} {
-		_, err := f.read(embedded, true)
+		_, err := f.read(embedded, true, anything)
 		require.NoError(t, err)
 		require.Equal(t, published[f.name], f.sha256)
 		f.sha256 = strings.Repeat("0", 64)
-		_, err = f.read(embedded, true)
+		_, err = f.read(embedded, true, anything)
 		require.ErrorContains(t, err, f.name+".gz is not the file of the database")
 	}
 }
@@ -76,8 +76,10 @@ func checksums(t *testing.T) map[string]string {
 	return sums
 }
 
+func anything(idx.Array) error { return nil }
+
 func TestMeanAndStdAreThoseOfTheTrainingImages(t *testing.T) {
-	a, err := trainPart.images.read(embedded, false)
+	a, err := trainPart.images.read(embedded, false, anything)
 	require.NoError(t, err)
 	var sum, squares float64
 	for _, v := range a.Data {
@@ -177,12 +179,12 @@ func TestLoadSaysWhatIsWrongAndWhere(t *testing.T) {
 	}
 	for _, c := range []struct{ file, content, want string }{
 		{"train-images-idx3-ubyte", "", "mnist: train-images-idx3-ubyte: idx header: the file is truncated"},
-		{"train-images-idx3-ubyte", images(2)[:1000], "mnist: train-images-idx3-ubyte: idx data, [2 28 28] uint8: the file is truncated: 984 of 1568 bytes"},
+		{"train-images-idx3-ubyte", images(2)[:1000], "mnist: train-images-idx3-ubyte: idx data, [2 28 28] uint8: the file is truncated: 984 of 1568 bytes, or less"},
 		{"train-images-idx3-ubyte", images(2) + "x", "more bytes follow"},
 		{"train-images-idx3-ubyte", "\x89PNG", "not an idx file"},
 		{"train-images-idx3-ubyte", labels(1, 2), "mnist: train-images-idx3-ubyte: [2] uint8; want uint8 images of 28 by 28"},
 		{"train-labels-idx1-ubyte", images(2), "mnist: train-labels-idx1-ubyte: [2 28 28] uint8; want a list of uint8 labels"},
-		{"train-labels-idx1-ubyte", labels(1), "mnist: train-images-idx3-ubyte has 2 images, but train-labels-idx1-ubyte has 1 labels"},
+		{"train-labels-idx1-ubyte", labels(1), "mnist: train-images-idx3-ubyte: 2 images, but train-labels-idx1-ubyte has 1 labels"},
 		{"t10k-labels-idx1-ubyte", labels(10), "mnist: t10k-labels-idx1-ubyte: data: example 0 has class 10; want 0 to 9"},
 		{"t10k-labels-idx1-ubyte", zipped(t, labels(1))[:25], "mnist: t10k-labels-idx1-ubyte: idx data, [1] uint8: the file is truncated"},
 		{"t10k-labels-idx1-ubyte", "missing", "mnist: neither t10k-labels-idx1-ubyte nor t10k-labels-idx1-ubyte.gz is there"},
@@ -200,9 +202,18 @@ func TestLoadSaysWhatIsWrongAndWhere(t *testing.T) {
 	}
 	empty := folder(t, map[string]string{"train-images-idx3-ubyte": images(0), "train-labels-idx1-ubyte": labels()})
 	_, _, err := Load(empty)
-	require.ErrorContains(t, err, "mnist: train-images-idx3-ubyte has no images")
+	require.ErrorContains(t, err, "mnist: train-images-idx3-ubyte: no images")
 	_, _, err = Load(filepath.Join(empty, "none"))
 	require.ErrorIs(t, err, os.ErrNotExist)
+	_, _, err = Validation(nil)
+	require.ErrorContains(t, err, "no dataset")
+}
+
+// A header may claim what it likes: there are as many images as labels.
+func TestImagesAreAsManyAsLabelsBeforeTheyAreRead(t *testing.T) {
+	huge := string(idx.Array{Type: idx.Uint8, Dims: []int{10_000_000, Side, Side}}.Header())
+	_, _, err := Load(folder(t, map[string]string{"train-labels-idx1-ubyte": labels(1, 2), "train-images-idx3-ubyte": huge}))
+	require.ErrorContains(t, err, "10000000 images, but train-labels-idx1-ubyte has 2 labels")
 }
 
 func ExampleTest() {

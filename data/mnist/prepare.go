@@ -14,8 +14,11 @@ import (
 // box is the side of the square that a digit is scaled to fit.
 const box = 20
 
-// maxPixels bounds the pictures that Prepare accepts.
-const maxPixels = 1 << 27
+// Bounds of the pictures that Prepare accepts. A longer side would be nothing but border.
+const (
+	maxPixels = 1 << 26
+	maxSide   = 1 << 16
+)
 
 // visible is the least contrast, of 255, that is ink.
 const visible = 12
@@ -33,8 +36,8 @@ var ErrBlank = errors.New("the picture is blank: nothing in it differs from its 
 // put into 28 by 28 pixels with its centre of mass in the middle.
 func Prepare(img image.Image) ([]float32, error) {
 	size := img.Bounds().Size()
-	if size.X <= 0 || size.Y <= 0 || size.X > maxPixels/size.Y {
-		return nil, fmt.Errorf("mnist: a picture of %d by %d pixels; want 1 to %d pixels", size.X, size.Y, maxPixels)
+	if size.X <= 0 || size.Y <= 0 || max(size.X, size.Y) > maxSide || size.X > maxPixels/size.Y {
+		return nil, fmt.Errorf("mnist: a picture of %d by %d pixels; want 1 to %d pixels, in sides of at most %d", size.X, size.Y, maxPixels, maxSide)
 	}
 	picture := image.NewRGBA(image.Rectangle{Max: size})
 	draw.Draw(picture, picture.Bounds(), img, img.Bounds().Min, draw.Src)

@@ -218,7 +218,7 @@ func TestPrepareRefusesBlankPictures(t *testing.T) {
 		_, err := Prepare(img)
 		require.ErrorIs(t, err, ErrBlank, name)
 	}
-	for _, img := range []image.Image{image.NewGray(image.Rectangle{}), image.NewUniform(color.White)} {
+	for _, img := range []image.Image{image.NewGray(image.Rectangle{}), image.NewUniform(color.White), image.NewGray(image.Rect(0, 0, 1, 1<<16+1))} {
 		_, err := Prepare(img)
 		require.ErrorContains(t, err, "want 1 to")
 	}

@@ -6,19 +6,28 @@ import (
 	_ "image/jpeg" // the formats that pictures may have
 	_ "image/png"
 	"io"
-	"os"
+
+	"github.com/plexaura/plexaura/internal/regular"
 )
 
-// MaxPixels bounds pictures, before memory is taken for them.
-const MaxPixels = 1 << 26
+// Bounds of pictures, which hold before memory is taken for them. MaxSide, of the width and of the
+// height, is that of JPEG; decoding MaxPixels takes up to about a gigabyte.
+const (
+	MaxPixels = 1 << 26
+	MaxSide   = 1<<16 - 1
+)
 
-// Decode reads a PNG or JPEG picture of at most [MaxPixels].
+// Decode reads a PNG or JPEG picture of at most [MaxPixels] and [MaxSide]. A picture whose Exif
+// data say that it is stored turned or mirrored, as telephones do, is returned upright.
 func Decode(r io.ReadSeeker) (image.Image, error) {
 	c, _, err := image.DecodeConfig(r)
 	if err != nil {
 		return nil, fmt.Errorf("no picture that can be read, PNG or JPEG: %w", err)
 	}
-	if c.Width > MaxPixels/max(c.Height, 1) {
+	switch {
+	case c.Width > MaxSide || c.Height > MaxSide:
+		return nil, fmt.Errorf("a picture of %d by %d pixels is too long; at most %d", c.Width, c.Height, MaxSide)
+	case c.Width > MaxPixels/max(c.Height, 1):
 		return nil, fmt.Errorf("a picture of %d by %d pixels is too large; at most %d pixels", c.Width, c.Height, MaxPixels)
 	}
 	if _, err := r.Seek(0, io.SeekStart); err != nil {
@@ -28,12 +37,15 @@ func Decode(r io.ReadSeeker) (image.Image, error) {
 	if err != nil {
 		return nil, fmt.Errorf("the picture is damaged: %w", err)
 	}
-	return img, nil
+	if _, err := r.Seek(0, io.SeekStart); err != nil {
+		return nil, err
+	}
+	return upright(img, orientationOf(r)), nil
 }
 
-// DecodeFile is [Decode] of a file. Errors name it.
+// DecodeFile is [Decode] of a regular file. Errors name it.
 func DecodeFile(path string) (image.Image, error) {
-	f, err := os.Open(path)
+	f, err := regular.Open(path)
 	if err != nil {
 		return nil, err
 	}

@@ -2,5 +2,5 @@
 // as intensities. The way has a name, which [data.Preprocess] carries, so that a trained model
 // tells how new pictures are to be prepared.
 //
-// Knows data, shape. Never imports graph or an engine.
+// Knows data, shape, internal/regular. Never imports graph or an engine.
 package picture

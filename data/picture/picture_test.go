@@ -136,9 +136,9 @@ func encoded(t testing.TB, encode func(*bytes.Buffer) error) []byte {
 
 func TestPicturesThatCannotBeDecoded(t *testing.T) {
 	whole := encoded(t, func(b *bytes.Buffer) error { return png.Encode(b, pattern(20, 20)) })
-	huge := bytes.Clone(whole) // claims to be 2^20 by 2^20 pixels
-	binary.BigEndian.PutUint32(huge[16:], 1<<20)
-	binary.BigEndian.PutUint32(huge[20:], 1<<20)
+	huge := bytes.Clone(whole) // claims to be of the longest sides
+	binary.BigEndian.PutUint32(huge[16:], MaxSide)
+	binary.BigEndian.PutUint32(huge[20:], MaxSide)
 	binary.BigEndian.PutUint32(huge[29:], crc32.ChecksumIEEE(huge[12:29]))
 	for _, c := range []struct {
 		file []byte

@@ -1,6 +1,8 @@
 package cpu
 
 import (
+	"errors"
+
 	"github.com/plexaura/plexaura/engine"
 	"github.com/plexaura/plexaura/engine/ref"
 	"github.com/plexaura/plexaura/internal/par"
@@ -62,6 +64,14 @@ func New(options ...Option) Engine {
 
 // Name implements [engine.Engine].
 func (Engine) Name() string { return name }
+
+// Ready says that the zero Engine has no kernels. The vm asks it before it compiles.
+func (e Engine) Ready() error {
+	if e.simd == nil {
+		return errors.New("the zero cpu.Engine has no kernels; make one by cpu.New()")
+	}
+	return nil
+}
 
 // Share implements [engine.Sharer].
 func (e Engine) Share(n int, body func(lo, hi int)) { e.pool.For(n, 1, body) }

@@ -1,6 +1,7 @@
 package cpu
 
 import (
+	"flag"
 	"fmt"
 	"math"
 	"math/rand/v2"
@@ -20,7 +21,10 @@ import (
 
 func TestConforms(t *testing.T) { enginetest.Run(t, New(), enginetest.Options{Flushes: true}) }
 
-// All of it at every level of instructions, with more workers than processors, and without any.
+var long = flag.Bool("long", false, "every trial at every level of instructions")
+
+// A part of it, each time another one, at every level of instructions, with more workers than processors, and
+// without any; all of it with -long.
 func TestConformsAtEveryLevel(t *testing.T) {
 	pool := par.NewPool(5)
 	defer pool.Close()
@@ -30,7 +34,7 @@ func TestConformsAtEveryLevel(t *testing.T) {
 			if i == 1 {
 				e.pool = nil
 			}
-			enginetest.Run(t, e, enginetest.Options{Flushes: true, Seed: uint64(i + 1)})
+			enginetest.Run(t, e, enginetest.Options{Flushes: true, Seed: uint64(i + 1), Brief: !*long})
 		})
 	}
 }

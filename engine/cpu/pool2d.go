@@ -299,15 +299,15 @@ func meanRow[T shape.Float](p *pool, c *engine.Call, plane, row int) {
 	y := nth(engine.Slice[T](c.Out[0]), plane*p.out[0]+row, p.out[1])
 	rows, all := p.span(0, row), p.counted(0, row)
 	for j := range y {
-		cols, sum := p.span(1, j), T(0)
+		cols, sum := p.span(1, j), 0.0
 		for a := range rows.n {
 			k := (rows.at+a*rows.step)*p.in[1] + cols.at
 			for range cols.n {
-				sum += x[k]
+				sum += float64(x[k])
 				k += cols.step
 			}
 		}
-		y[j] = sum / T(max(all*p.counted(1, j), 1))
+		y[j] = T(sum / float64(max(all*p.counted(1, j), 1)))
 	}
 }
 

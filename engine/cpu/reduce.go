@@ -39,8 +39,10 @@ func (e Engine) reduce32(r engine.Reduction, s sum) engine.Bound {
 			join: func(a, b float64) float64 { return a + b },
 			cost: 1. / 16,
 		})
+	case r == engine.Sum:
+		return e.sumColumns(s)
 	}
-	op := map[engine.Reduction]simd.Op{engine.Sum: simd.OpAdd, engine.Maximum: simd.OpMax, engine.Minimum: simd.OpMin}[r]
+	op := map[engine.Reduction]simd.Op{engine.Maximum: simd.OpMax, engine.Minimum: simd.OpMin}[r]
 	add := func(acc, x []float32) { e.simd.Map(op, acc, acc, x, 0) }
 	f := combiner[float32, float32]{
 		row: func(x, work []float32) float32 { return e.extreme(op, x, work) }, work: lanes,

@@ -27,6 +27,9 @@ func slabsOf(axis int, s shape.Shape) slabs {
 
 func (l slabs) size() int { return l.n * l.width }
 
+// treeLen is how many elements it takes to fold rows by halves.
+func (l slabs) treeLen() int { return (min(l.n, treeRows) + 1) / 2 * l.width }
+
 // BindSoftmax implements [engine.Softmaxer].
 func (e Engine) BindSoftmax(log bool, axis int, in []shape.Type, out shape.Type) (engine.Bound, error) {
 	b, err := e.Engine.BindSoftmax(log, axis, in, out)
@@ -45,11 +48,12 @@ func (e Engine) BindSoftmaxGrad(log bool, axis int, in []shape.Type, out shape.T
 	return e.overSlabs(b, slabsOf(axis, out.Shape), func(s softmax, y, dy, dx []float32) { s.backward(dx, y, dy, log) }), nil
 }
 
-// softmax is what is needed for one slab: memory for one of its size, and for one row or two.
+// softmax is what is needed for one slab: memory for one of its size, and for some rows.
 type softmax struct {
 	slabs
 	simd       *simd.Kernels
 	slab, a, b []float32
+	tree       []float32 // half as many rows as are folded by halves
 }
 
 // overSlabs returns b with a kernel that calls f for each slab of the inputs and the output;
@@ -58,9 +62,9 @@ func (e Engine) overSlabs(b engine.Bound, l slabs, f func(s softmax, x, dy, out 
 	if l.width == 1 && l.n <= shortRow && l.count >= sideBySide {
 		return e.sideBySide(b, l, f)
 	}
-	var slab, first, second region[float32]
+	var slab, first, second, tree region[float32]
 	work := e.newLoop(l.count, 50+l.size()*2, func(c *engine.Call, slot, lo, hi int) {
-		s := softmax{l, e.simd, slab.of(c, slot), first.of(c, slot), second.of(c, slot)}
+		s := softmax{l, e.simd, slab.of(c, slot), first.of(c, slot), second.of(c, slot), tree.of(c, slot)}
 		x, dy, out := engine.Slice[float32](c.In[0]), engine.Slice[float32](c.In[len(c.In)-1]), engine.Slice[float32](c.Out[0])
 		for i := lo; i < hi; i++ {
 			f(s, nth(x, i, l.size()), nth(dy, i, l.size()), nth(out, i, l.size()))
@@ -70,6 +74,7 @@ func (e Engine) overSlabs(b engine.Bound, l slabs, f func(s softmax, x, dy, out 
 	slab = reserve[float32](&m, work.slots, l.size())
 	first = reserve[float32](&m, work.slots, l.width)
 	second = reserve[float32](&m, work.slots, l.width)
+	tree = reserve[float32](&m, work.slots, l.treeLen())
 	b.Kernel, b.Scratch, b.By, b.Serial = work.kernel(), int(m), name, work.serial()
 	return b
 }
@@ -79,13 +84,13 @@ const shortRow, sideBySide = 64, 32
 
 // sideBySide is overSlabs for short rows.
 func (e Engine) sideBySide(b engine.Bound, l slabs, f func(s softmax, x, dy, out []float32)) engine.Bound {
-	var first, second, slab, x, dy region[float32]
+	var first, second, slab, x, dy, tree region[float32]
 	groups := (l.count + sideBySide - 1) / sideBySide
 	work := e.newLoop(groups, 500+sideBySide*l.n*3, func(c *engine.Call, slot, lo, hi int) {
 		a, b, in := engine.Slice[float32](c.In[0]), engine.Slice[float32](c.In[len(c.In)-1]), len(c.In)
 		for i := lo; i < hi; i++ {
 			from, rows := i*sideBySide*l.n, min(sideBySide, l.count-i*sideBySide)
-			s := softmax{slabs{1, l.n, rows}, e.simd, slab.of(c, slot)[:rows*l.n], first.of(c, slot)[:rows], second.of(c, slot)[:rows]}
+			s := softmax{slabs{1, l.n, rows}, e.simd, slab.of(c, slot)[:rows*l.n], first.of(c, slot)[:rows], second.of(c, slot)[:rows], tree.of(c, slot)}
 			xs, dys := x.of(c, slot)[:rows*l.n], dy.of(c, slot)[:rows*l.n]
 			simd.Transpose(e.simd, xs, 0, a[from:], 0, rows, l.n)
 			if in > 1 {
@@ -99,6 +104,7 @@ func (e Engine) sideBySide(b engine.Bound, l slabs, f func(s softmax, x, dy, out
 	for _, r := range []*region[float32]{&first, &second} {
 		*r = reserve[float32](&m, work.slots, sideBySide)
 	}
+	tree = reserve[float32](&m, work.slots, slabs{1, l.n, sideBySide}.treeLen())
 	for _, r := range []*region[float32]{&slab, &x, &dy} {
 		*r = reserve[float32](&m, work.slots, sideBySide*l.n)
 	}
@@ -142,6 +148,8 @@ func (s softmax) backward(dx, y, dy []float32, log bool) {
 // fold combines the rows of x into one.
 func (s softmax) fold(op simd.Op, row, x []float32) {
 	switch {
+	case s.width > 1 && op == simd.OpAdd:
+		s.sumRows(row, x)
 	case s.width > 1:
 		copy(row, x)
 		for k := 1; k < s.n; k++ {
@@ -151,6 +159,23 @@ func (s softmax) fold(op simd.Op, row, x []float32) {
 		row[0] = s.simd.Sum(x)
 	default:
 		row[0] = s.largest(x)
+	}
+}
+
+// sumRows adds up the rows of x, some by halves and these sums in order, so that little is lost.
+func (s softmax) sumRows(row, x []float32) {
+	for k := 0; k < s.n; k += treeRows {
+		n := min(treeRows, s.n-k)
+		half, rows := n/2, x[k*s.width:][:n*s.width]
+		tree := s.tree[:(n-half)*s.width]
+		copy(tree[half*s.width:], rows[half*s.width:(n-half)*s.width]) // of an odd number, the middle one
+		s.simd.Map(simd.OpAdd, tree[:half*s.width], rows, rows[(n-half)*s.width:], 0)
+		part := foldRows(s.simd, tree, s.width)
+		if k == 0 {
+			copy(row, part)
+		} else {
+			s.simd.Map(simd.OpAdd, row, row, part, 0)
+		}
 	}
 }
 

@@ -8,8 +8,8 @@ import (
 	"github.com/plexaura/plexaura/shape"
 )
 
-// source draws the elements of an input. A nil source draws bits: any value of the type.
-type source func(r *rand.Rand) float64
+// source starts to draw the elements of an input. A nil source draws bits: any value of the type.
+type source func(r *rand.Rand) (draw func() float64)
 
 // fill sets b from s.
 func (s source) fill(r *rand.Rand, b engine.Buffer) {
@@ -17,9 +17,9 @@ func (s source) fill(r *rand.Rand, b engine.Buffer) {
 		fillBits(r, b)
 		return
 	}
-	v := make([]float64, b.Len())
+	draw, v := s(r), make([]float64, b.Len())
 	for i := range v {
-		v[i] = s(r)
+		v[i] = draw()
 	}
 	engine.Load(b, v)
 }
@@ -34,9 +34,14 @@ func fillBits(r *rand.Rand, b engine.Buffer) {
 	}
 }
 
+// each draws every element by f.
+func each(f func(r *rand.Rand) float64) source {
+	return func(r *rand.Rand) func() float64 { return func() float64 { return f(r) } }
+}
+
 // uniform draws from [lo, hi).
 func uniform(lo, hi float64) source {
-	return func(r *rand.Rand) float64 { return lo + (hi-lo)*r.Float64() }
+	return each(func(r *rand.Rand) float64 { return lo + (hi-lo)*r.Float64() })
 }
 
 // signed draws from [-1, 1).
@@ -44,21 +49,62 @@ var signed = uniform(-1, 1)
 
 // whole draws whole numbers from lo to hi.
 func whole(lo, hi int) source {
-	return func(r *rand.Rand) float64 { return float64(lo + r.IntN(hi-lo+1)) }
+	return each(func(r *rand.Rand) float64 { return float64(lo + r.IntN(hi-lo+1)) })
 }
 
 // among draws from a list.
 func among(v ...float64) source {
-	return func(r *rand.Rand) float64 { return v[r.IntN(len(v))] }
+	return each(func(r *rand.Rand) float64 { return v[r.IntN(len(v))] })
 }
 
-// rarely draws from odd once in n times, else from s.
-func rarely(n int, odd, s source) source {
-	return func(r *rand.Rand) float64 {
-		if r.IntN(n) == 0 {
-			return odd(r)
+// mixed draws from odd once in n times, else from s.
+func mixed(n int, odd, s source) source {
+	return func(r *rand.Rand) func() float64 {
+		strange, plain := odd(r), s(r)
+		return func() float64 {
+			if r.IntN(n) == 0 {
+				return strange()
+			}
+			return plain()
 		}
-		return s(r)
+	}
+}
+
+// rarely is mixed for half of the inputs. The others are from s alone: one NaN may be all that is seen of
+// an input, and what is not finite may go by another algorithm.
+func rarely(n int, odd, s source) source {
+	strange := mixed(n, odd, s)
+	return func(r *rand.Rand) func() float64 {
+		if r.IntN(2) == 0 {
+			return s(r)
+		}
+		return strange(r)
+	}
+}
+
+// oneOf draws from one of several.
+func oneOf(of ...source) source {
+	return func(r *rand.Rand) func() float64 {
+		var draws []func() float64
+		for _, s := range of {
+			draws = append(draws, s(r))
+		}
+		return func() float64 { return draws[r.IntN(len(draws))]() }
+	}
+}
+
+// peaks draws rows of n numbers in [-1, 1), each with one that is far above the others, or below them where
+// the height is negative: the last of the first row, and from row to row one that is further ahead.
+func peaks(rows, n int, height float64) source {
+	return func(r *rand.Rand) func() float64 {
+		i, plain := -1, signed(r)
+		return func() float64 {
+			i++
+			if row := i / n; i%n == n-1-row*n/rows%n {
+				return height * (1 + r.Float64())
+			}
+			return plain()
+		}
 	}
 }
 
@@ -75,11 +121,6 @@ var (
 // denormal.
 var terms = rarely(1500, oneOf(nonFinite, denormal), signed)
 
-// oneOf draws from one of several.
-func oneOf(of ...source) source {
-	return func(r *rand.Rand) float64 { return of[r.IntN(len(of))](r) }
-}
-
 // corners are where functions are likely to be wrong: signed zeros, bounds of the range of
 // results, the least normal and denormal numbers, halves and integers.
 var corners = among(
@@ -92,13 +133,15 @@ var corners = among(
 )
 
 // spread draws numbers of any sign and of magnitudes from 2^-20 to 2^20.
-func spread(r *rand.Rand) float64 {
-	v := math.Exp2(r.Float64()*40 - 20)
+var spread = each(func(r *rand.Rand) float64 {
+	v := magnitude(r)
 	if r.IntN(2) == 0 {
 		return -v
 	}
 	return v
-}
+})
+
+func magnitude(r *rand.Rand) float64 { return math.Exp2(r.Float64()*40 - 20) }
 
 // anyOf draws numbers that d can hold.
 func anyOf(d shape.DType) source {
@@ -108,12 +151,12 @@ func anyOf(d shape.DType) source {
 	case shape.Uint8:
 		return whole(0, 255)
 	case shape.Int32:
-		return rarely(4, among(math.MinInt32, math.MaxInt32), whole(-20, 20))
+		return mixed(4, among(math.MinInt32, math.MaxInt32), whole(-20, 20))
 	case shape.Int64:
-		return rarely(4, among(math.MinInt64, 1<<62, 1<<53+2), whole(-20, 20))
+		return mixed(4, among(math.MinInt64, 1<<62, 1<<53+2), whole(-20, 20))
 	}
-	return rarely(3, corners, spread)
+	return mixed(3, corners, spread)
 }
 
 // eighths draws numbers that sums and products of a few keep exactly, and corners.
-var eighths = rarely(20, among(nan, inf, -inf, negZero), func(r *rand.Rand) float64 { return float64(r.IntN(129)-64) / 8 })
+var eighths = rarely(20, among(nan, inf, -inf, negZero), each(func(r *rand.Rand) float64 { return float64(r.IntN(129)-64) / 8 }))

@@ -105,7 +105,7 @@ func (f family) trials(e engine.Engine, o Options) iter.Seq2[int, trial] {
 	return func(yield func(int, trial) bool) {
 		fixed := f.fixed(&gen{f.rng(o, -1), e, o})
 		random, every := o.amount()
-		for i := 0; i < len(fixed); i += every {
+		for i := int(o.Seed % uint64(every)); i < len(fixed); i += every {
 			if !yield(i, fixed[i]) {
 				return
 			}

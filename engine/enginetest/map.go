@@ -1,9 +1,6 @@
 package enginetest
 
 import (
-	"math"
-	"math/rand/v2"
-
 	"github.com/plexaura/plexaura/engine"
 	"github.com/plexaura/plexaura/shape"
 )
@@ -202,7 +199,7 @@ func powerData(n int) source {
 	if n < 1000 {
 		return anyOf(shape.Float32)
 	}
-	return func(r *rand.Rand) float64 { return math.Abs(spread(r)) }
+	return each(magnitude)
 }
 
 // sgdMap is a step of gradient descent with momentum on w, v and the gradient: it gives w and v.

@@ -51,7 +51,7 @@ func (g *gen) matMul(c matMulCase) trial {
 	}
 	tr.data = repeat(terms, len(tr.in))
 	if !g.opts.SkipsZeros {
-		tr.data[0] = rarely(3, among(0), tr.data[0])
+		tr.data[0] = mixed(3, among(0), tr.data[0])
 	}
 	return tr
 }

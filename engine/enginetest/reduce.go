@@ -75,6 +75,7 @@ func reduceTable(*gen) []trial {
 			reduceTrial(r, shape.F32(0, 3), engine.AxesOf(1), false),
 			reduceTrial(r, shape.F32(), 0, false))
 	}
+	all = append(all, peakTrials()...)
 	for _, n := range edges {
 		for _, d := range []shape.DType{shape.Float32, shape.Float64, shape.Int32} {
 			for r := engine.Sum; r <= engine.Minimum; r++ {
@@ -92,6 +93,25 @@ func reduceTable(*gen) []trial {
 	return append(defined(all),
 		reduceTrial(engine.Sum, shape.F32(0, 3), engine.AxesOf(0), false),
 		reduceTrial(engine.Prod, shape.F64(2, 0), engine.AxesOf(1), true))
+}
+
+// peakTrials are extremes of long rows, along them and across, which are in every part of a row.
+func peakTrials() (all []trial) {
+	const rows = 64
+	for _, n := range []int{255, 256, 511, 512, 513, 767, 769, 1025, 2600} {
+		for _, r := range []engine.Reduction{engine.Maximum, engine.Minimum} {
+			height := 3.
+			if r == engine.Minimum {
+				height = -3
+			}
+			along := reduceTrial(r, shape.F32(rows, shape.Dim(n)), engine.AxesOf(1), false)
+			along.data[0] = peaks(rows, n, height)
+			across := reduceTrial(r, shape.F32(shape.Dim(n), 5), engine.AxesOf(0), false)
+			across.data[0] = signed
+			all = append(all, along, across)
+		}
+	}
+	return all
 }
 
 func randomReduce(g *gen) trial {

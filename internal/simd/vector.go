@@ -98,11 +98,15 @@ func (k *Kernels) Sum(x []float32) float32 { return fold(k.sum, x, x) }
 // long.
 func (k *Kernels) Dot(x, y []float32) float32 { return fold(k.dot, x, y[:len(x)]) }
 
+// sumLen is the most elements that are added up in float32, in the lanes of some vectors. More would lose digits:
+// the error of a sum of equal numbers grows with the terms of a lane.
+const sumLen = 512
+
 // fold adds up the totals of pieces in float64.
 func fold(f func(n int, x, y *float32) (uint32, float32), x, y []float32) float32 {
 	total := 0.0
 	for len(x) > 0 {
-		n := min(len(x), callLen)
+		n := min(len(x), sumLen)
 		_, part := f(n, &x[0], &y[0])
 		total += float64(part)
 		x, y = x[n:], y[n:]

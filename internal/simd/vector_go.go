@@ -135,21 +135,21 @@ func loopGo(f func(d, x, y []float32, c float32)) mapFunc {
 	}
 }
 
-// sumGo keeps four sums, like lanes.
+// sumGo keeps four sums, like lanes, but so few would lose much in float32.
 func sumGo(x []float32) float32 {
-	var s [4]float32
+	var s [4]float64
 	for i, v := range x {
-		s[i&3] += flush32(v)
+		s[i&3] += float64(flush32(v))
 	}
-	return s[0] + s[1] + (s[2] + s[3])
+	return float32(s[0] + s[1] + (s[2] + s[3]))
 }
 
 func dotGo(x, y []float32) float32 {
-	var s [4]float32
+	var s [4]float64
 	for i, v := range x {
-		s[i&3] += flush32(v) * flush32(y[i])
+		s[i&3] += float64(flush32(v)) * float64(flush32(y[i]))
 	}
-	return s[0] + s[1] + (s[2] + s[3])
+	return float32(s[0] + s[1] + (s[2] + s[3]))
 }
 
 // fmaLoopGo is the loop in plain Go.

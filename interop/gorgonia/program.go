@@ -16,6 +16,7 @@ import (
 	"gorgonia.org/tensor"
 
 	"github.com/plexaura/plexaura/graph"
+	"github.com/plexaura/plexaura/internal/rescue"
 	"github.com/plexaura/plexaura/shape"
 )
 
@@ -182,6 +183,8 @@ func (p *Program) Outputs() []shape.Type {
 // gorgonia starts, which cannot be stopped.
 func (p *Program) Run(ctx context.Context, leaves func(name string) (*tensor.Dense, error), inputs ...*tensor.Dense) ([]*tensor.Dense, error) {
 	switch {
+	case ctx == nil:
+		return nil, errors.New("gorgonia: the context is nil")
 	case len(inputs) != len(p.inputs):
 		return nil, fmt.Errorf("gorgonia: the program has %d inputs, %d were given", len(p.inputs), len(inputs))
 	case leaves == nil && len(p.leaves) > 0:
@@ -192,7 +195,7 @@ func (p *Program) Run(ctx context.Context, leaves func(name string) (*tensor.Den
 	if p.vm == nil {
 		return nil, errors.New("gorgonia: the program is closed")
 	}
-	if err := ctx.Err(); err != nil {
+	if ctx.Err() != nil {
 		return nil, context.Cause(ctx)
 	}
 	for i, x := range p.inputs {
@@ -201,7 +204,11 @@ func (p *Program) Run(ctx context.Context, leaves func(name string) (*tensor.Den
 		}
 	}
 	for _, x := range p.leaves {
-		d, err := leaves(x.Name())
+		var d *tensor.Dense
+		err := rescue.Do(func() (err error) {
+			d, err = leaves(x.Name())
+			return err
+		})
 		if err != nil {
 			return nil, err
 		}
@@ -259,7 +266,7 @@ func (p *Program) run() ([]*tensor.Dense, error) {
 			*o.value = nil
 		}
 	}
-	if err := p.vm.RunAll(); err != nil {
+	if err := rescue.Do(p.vm.RunAll); err != nil {
 		return nil, p.explain(err)
 	}
 	results := make([]*tensor.Dense, len(p.outs))

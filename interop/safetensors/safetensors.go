@@ -154,7 +154,10 @@ func (t Tensor) check() error {
 
 // String is t's type, and what it is stored as where that is another.
 func (t Tensor) String() string {
+	_, known := elementTypeOf(t.Stored)
 	switch {
+	case !t.Type.Valid() && !known:
+		return fmt.Sprintf("%.20q%v", t.Stored, t.Extents)
 	case !t.Type.Valid():
 		return fmt.Sprint(t.Stored, t.Extents)
 	case t.Stored != "":

@@ -1,0 +1,68 @@
+package data
+
+import (
+	"errors"
+	"fmt"
+	"path/filepath"
+	"runtime"
+	"strings"
+)
+
+// panicked is a panic in code that is not ours: in a dataset, an augmentation or a mixer.
+type panicked struct {
+	value any
+	place string // file and line
+}
+
+func (p panicked) Error() string { return fmt.Sprintf("panic at %s: %v", p.place, p.value) }
+
+// Unwrap returns what was panicked with where that is an error.
+func (p panicked) Unwrap() error {
+	err, _ := p.value.(error)
+	return err
+}
+
+// rescue, deferred, turns a panic into an error.
+func rescue(err *error) {
+	if v := recover(); v != nil {
+		*err = panicked{v, placeOfPanic()}
+	}
+}
+
+// placeOfPanic is the line that panicked: the first below the runtime's own that the panic went
+// through.
+func placeOfPanic() string {
+	var pcs [64]uintptr
+	frames := runtime.CallersFrames(pcs[:runtime.Callers(1, pcs[:])])
+	for panics := false; ; {
+		f, more := frames.Next()
+		own := strings.HasPrefix(f.Function, "runtime.")
+		if panics && !own {
+			return fmt.Sprintf("%s:%d", filepath.Base(f.File), f.Line)
+		}
+		panics = panics || f.Function == "runtime.gopanic"
+		if !more {
+			return "an unknown line"
+		}
+	}
+}
+
+var errNoDataset = errors.New("no dataset: it is nil")
+
+// count returns the number of examples in ds.
+func count(ds Dataset) (n int, err error) {
+	if ds == nil {
+		return 0, errNoDataset
+	}
+	defer rescue(&err)
+	return ds.Len(), nil
+}
+
+// describe returns what ds says of its examples.
+func describe(ds Dataset) (info Info, err error) {
+	if ds == nil {
+		return info, errNoDataset
+	}
+	defer rescue(&err)
+	return ds.Info(), nil
+}

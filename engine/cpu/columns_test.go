@@ -1,0 +1,89 @@
+package cpu
+
+import (
+	"math"
+	"math/rand/v2"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/plexaura/plexaura/engine"
+	"github.com/plexaura/plexaura/internal/simd"
+	"github.com/plexaura/plexaura/shape"
+)
+
+// sumsOf reduces x, of that shape, at a level.
+func sumsOf(t testing.TB, level simd.Level, x []float32, s shape.Shape, axes ...int) []float32 {
+	e := New()
+	e.simd = simd.With(level)
+	out := shape.F32()
+	for i, d := range s.Dims() {
+		if !engine.AxesOf(axes...).Has(i) {
+			out.Shape = out.Insert(out.Rank(), d)
+		}
+	}
+	got := run(t, func() (engine.Bound, error) {
+		return e.BindReduce(engine.Sum, engine.AxesOf(axes...), []shape.Type{{DType: shape.Float32, Shape: s}}, out)
+	}, []engine.Buffer{engine.BufferOf(x)}, out)
+	return engine.Slice[float32](got)
+}
+
+// TestSumsOfManyRowsLoseLittle: sums over leading axes, over middle ones and over rows that do not
+// adjoin, at every level, of equal numbers, whose roundings have one sign, and of random ones.
+func TestSumsOfManyRowsLoseLittle(t *testing.T) {
+	r := rand.New(rand.NewPCG(1, 7))
+	for _, c := range []struct {
+		s    shape.Shape
+		axes []int
+	}{
+		{shape.Of(100_003, 8), []int{0}}, {shape.Of(300_001, 3), []int{0}}, {shape.Of(70_001, 1, 13), []int{0, 1}},
+		{shape.Of(2000, 600), []int{0}}, {shape.Of(3, 40_001, 5), []int{1}}, {shape.Of(501, 4, 31, 7), []int{0, 2}},
+		{shape.Of(17, 600), []int{0}}, {shape.Of(2, 3), []int{0}}, {shape.Of(1, 5), []int{0}}, {shape.Of(400_009), []int{0}}, {shape.Of(5, 70_001), []int{1}},
+	} {
+		n := c.s.Len()
+		for name, draw := range map[string]func() float32{
+			"equal":  func() float32 { return .1 },
+			"random": func() float32 { return r.Float32() },
+		} {
+			x := make([]float32, n)
+			for i := range x {
+				x[i] = draw()
+			}
+			want := exactSums(x, c.s, c.axes)
+			for _, level := range simd.Levels() {
+				for i, v := range sumsOf(t, level, x, c.s, c.axes...) {
+					if !(math.Abs(float64(v)-want[i]) <= 2e-7*want[i]) {
+						require.InEpsilon(t, want[i], v, 2e-7, "%s numbers, %v over %v at level %v: sum %d", name, c.s, c.axes, level, i)
+					}
+				}
+			}
+		}
+	}
+}
+
+// exactSums adds up in float64.
+func exactSums(x []float32, s shape.Shape, axes []int) []float64 {
+	plan := sumOf(engine.AxesOf(axes...), s)
+	sums := make([]float64, plan.kept.size()*plan.width)
+	for o := range plan.kept.size() {
+		for r := range plan.reduced.size() {
+			for i, v := range x[plan.kept.offset(o)+plan.reduced.offset(r):][:plan.length] {
+				sums[o*plan.width+i%plan.width] += float64(v)
+			}
+		}
+	}
+	return sums
+}
+
+// BenchmarkSumRows sums over the leading axis: biases' gradients of small and large layers, and tall
+// columns.
+func BenchmarkSumRows(b *testing.B) {
+	for _, s := range []shape.Shape{shape.Of(64, 10), shape.Of(64, 120), shape.Of(64, 4096), shape.Of(100_000, 8), shape.Of(1_000_000, 8), shape.Of(4096, 512), shape.Of(1000, 4096)} {
+		b.Run(s.String(), func(b *testing.B) {
+			x, y := shape.Type{DType: shape.Float32, Shape: s}, shape.F32(s.Dim(1))
+			bound, err := New().BindReduce(engine.Sum, engine.AxesOf(0), []shape.Type{x}, y)
+			require.NoError(b, err)
+			benchmark(b, bound, 0, []shape.Type{x}, y)
+		})
+	}
+}

@@ -1,0 +1,97 @@
+package train_test
+
+import (
+	"context"
+	"errors"
+	"math"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/plexaura/plexaura/data"
+	"github.com/plexaura/plexaura/engine/ref"
+	"github.com/plexaura/plexaura/train"
+)
+
+// hook is a dataset whose reads go through a function first.
+type hook struct {
+	data.Dataset
+	before func(i int)
+}
+
+func (h hook) Read(i int, e data.Example) error {
+	h.before(i)
+	return h.Dataset.Read(i, e)
+}
+
+var allWorkers = []int{-1, 1, 3} // none, one, some
+
+// The run ends where it was, saved, and its result can be resumed.
+func TestFitReturnsThoughAReadBlocks(t *testing.T) {
+	for _, workers := range allWorkers {
+		c := config(t)
+		c.Workers, c.Folder = workers, t.TempDir()
+		whole := fit(t, c)
+		reads, release := 0, make(chan struct{})
+		ctx, cancel := context.WithCancelCause(context.Background())
+		sound := c.Validation
+		c.Validation = hook{sound, func(int) {
+			if reads++; reads == 2*6+1 { // in the third validation
+				cancel(errStopped)
+				<-release
+			}
+		}}
+		c.Folder = t.TempDir()
+		result, err := train.Fit(ctx, c)
+		require.ErrorIs(t, err, errStopped)
+		require.Len(t, result.Epochs, 2)
+		require.Equal(t, 4, load(t, c.Folder).Progress.Batch)
+		close(release)
+		c.Validation, c.Resume = sound, result.Checkpoint
+		resumed := fit(t, c)
+		require.Equal(t, values(t, whole.Checkpoint.Store), values(t, resumed.Checkpoint.Store))
+	}
+}
+
+func TestAPanicInReadEndsTheRunWithAnError(t *testing.T) {
+	boom := errors.New("boom")
+	for _, workers := range allWorkers {
+		c := config(t)
+		c.Workers = workers
+		c.Train = hook{c.Train, func(i int) {
+			if i == 11 {
+				panic(boom)
+			}
+		}}
+		result, err := train.Fit(context.Background(), c)
+		require.ErrorIs(t, err, boom)
+		require.Regexp(t, `^train: epoch 1 of 3, batch \d of 4 \(step \d\): data: example 11: panic at reading_test.go:\d+: boom$`, err.Error())
+		require.NotNil(t, result)
+	}
+}
+
+func TestDatasetsThatAreNilOrPanicAreErrors(t *testing.T) {
+	var typed *data.Memory[uint8]
+	for _, spoil := range []func(c *train.Config){
+		func(c *train.Config) { c.Train = hook{} },
+		func(c *train.Config) { c.Workers = math.MaxInt },
+	} {
+		c := config(t)
+		spoil(&c)
+		_, err := train.Fit(context.Background(), c)
+		require.ErrorContains(t, err, "data: ")
+	}
+	c := config(t)
+	c.Train = typed
+	_, err := train.Fit(context.Background(), c)
+	require.ErrorContains(t, err, "no dataset to Train on")
+	c = config(t)
+	c.Validation = typed
+	_, err = train.Fit(context.Background(), c)
+	require.ErrorContains(t, err, "a Validation that is a nil pointer")
+	c = config(t)
+	p, err := train.NewPredictor(c.Model, fit(t, c).Checkpoint, ref.Engine{})
+	require.NoError(t, err)
+	_, err = p.Evaluate(context.Background(), typed, nil)
+	require.ErrorContains(t, err, "train: no dataset to evaluate on")
+}

@@ -1,0 +1,93 @@
+package vm
+
+import (
+	"fmt"
+
+	"github.com/plexaura/plexaura/engine"
+	"github.com/plexaura/plexaura/internal/memlimit"
+	"github.com/plexaura/plexaura/shape"
+)
+
+// trifle is below which nobody asks whether memory is left: the runtime's own needs vary by more.
+const trifle = 1 << 20
+
+// afford refuses, wrapping [ErrMemory], to take more bytes than the process may have. An allocation
+// that fails would end it. What describes the bytes and remedy what the user can do; drop, where it is
+// not nil, gives up what the caller could do without.
+func afford(bytes int, what, remedy string, drop func()) error {
+	if bytes < trifle || bytes <= memlimit.Least().Bytes {
+		return nil
+	}
+	if drop != nil {
+		drop()
+	}
+	room := memlimit.Freed()
+	if bytes <= room.Bytes {
+		return nil
+	}
+	return fmt.Errorf("vm: %w: %s, %s; %s leaves %s: %s", ErrMemory, what, amount(bytes), room.Of, amount(room.Bytes), remedy)
+}
+
+// reserve returns memory for a value of concrete type t, or the error of afford.
+func reserve(t shape.Type, what string) (engine.Buffer, error) {
+	if err := fits(t); err != nil {
+		return engine.Buffer{}, fmt.Errorf("vm: %s: %w", what, err)
+	}
+	if err := afford(t.Bytes(), fmt.Sprintf("%s, %v", what, t), "free memory, or raise the limit", nil); err != nil {
+		return engine.Buffer{}, err
+	}
+	return allocate(t), nil
+}
+
+// amount prints bytes as people read them.
+func amount(bytes int) string {
+	const units = "KMGT"
+	if bytes < 1<<10 {
+		return fmt.Sprintf("%d bytes", bytes)
+	}
+	v, unit := float64(bytes)/(1<<10), 0
+	for v >= 1<<10 && unit+1 < len(units) {
+		v, unit = v/(1<<10), unit+1
+	}
+	return fmt.Sprintf("%.4g %ciB", v, units[unit])
+}
+
+// affordLeaves refuses leaves that the store lacks and that together are too much. Initialisers fill
+// float64 numbers, which the garbage collector takes back one leaf after the other.
+func (s *Store) affordLeaves(missing []shape.Type) error {
+	sum, most := 0, 0
+	for _, t := range missing {
+		sum, most = sum+t.Bytes(), max(most, 8*t.Len())
+		if sum > maxBytes {
+			break
+		}
+	}
+	return afford(sum+most, fmt.Sprintf("%d parameters and states are to be initialised", len(missing)),
+		"build a smaller model, or raise the limit", nil)
+}
+
+// affordRun refuses a plan whose memory is too much: its arena, where that of the machine is too small,
+// and the packed forms that nobody has made yet.
+func (m *Machine) affordRun(pl *plan) error {
+	arena, packed := 0, m.unpacked(pl)
+	if pl.arena > len(m.arena) {
+		arena = pl.arena
+	}
+	what := fmt.Sprintf("a run at batch size N=%d takes %s for its values", pl.batch, amount(pl.arena))
+	if packed > 0 {
+		what += fmt.Sprintf(" and %s for packed parameters", amount(packed))
+	}
+	return afford(arena+packed, what, "take smaller batches, compile with vm.WithMemory, or raise the limit", func() {
+		m.arena, m.links = nil, nil
+	})
+}
+
+// unpacked is the memory of the packed forms of a plan that are yet to be made.
+func (m *Machine) unpacked(pl *plan) (bytes int) {
+	for _, f := range pl.forms() {
+		if !m.packsOf(f.value).has(f.key) {
+			bytes += f.key.bytes
+		}
+	}
+	return bytes
+}

@@ -1,0 +1,327 @@
+package vm
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+
+	"github.com/plexaura/plexaura/engine"
+	"github.com/plexaura/plexaura/graph"
+	"github.com/plexaura/plexaura/internal/plain"
+	"github.com/plexaura/plexaura/interop/safetensors"
+	"github.com/plexaura/plexaura/shape"
+)
+
+// Save replaces the file at path by the values of s and those strings, which may be nil, in the
+// safetensors format. Whenever it is interrupted, the file is the old one or the new one, whole.
+// While training is under way it is [ErrBusy].
+func (s *Store) Save(path string, metadata map[string]string) error {
+	if err := s.acquire(false); err != nil {
+		return fmt.Errorf("vm: saving %s: %w", path, err)
+	}
+	defer s.release(false)
+	file := safetensors.File{Metadata: metadata}
+	for _, name := range s.Names() {
+		file.Tensors = append(file.Tensors, s.get(name).stored(name))
+	}
+	if err := safetensors.WriteFile(path, file); err != nil {
+		return fmt.Errorf("vm: saving %s: %w", path, err)
+	}
+	return nil
+}
+
+// stored views l as what a file holds.
+func (l *leaf) stored(name string) safetensors.Tensor {
+	switch l.typ.DType {
+	case shape.Float32:
+		return storedAs[float32](name, l)
+	case shape.Float64:
+		return storedAs[float64](name, l)
+	case shape.Int32:
+		return storedAs[int32](name, l)
+	case shape.Int64:
+		return storedAs[int64](name, l)
+	case shape.Uint8:
+		return storedAs[uint8](name, l)
+	default:
+		return storedAs[bool](name, l)
+	}
+}
+
+func storedAs[T shape.Elem](name string, l *leaf) safetensors.Tensor {
+	return safetensors.Of(name, l.typ.Shape, engine.Slice[T](l.buf))
+}
+
+// LoadOptions say what is taken from a file. The zero LoadOptions take all of it.
+type LoadOptions struct {
+	// For are the leaves that the values are for, as [Program.Leaves] or [graph.Graph.Leaves] give
+	// them. A leaf that the file lacks or has in another type, and a value that none of them has
+	// the name of, is then an error. An optimiser adds leaves of its own, which PyTorch's files
+	// lack: ask for a graph's leaves before, or for those of a program of inference.
+	For []*graph.Node
+	// Partial loads what fits and leaves the rest of the store as it is; the report tells what. That
+	// nothing fits is still an error.
+	Partial bool
+	// Rename, where it is not nil, gives the name in the store for one in the file, or "" for a
+	// value that is to be left out.
+	Rename func(name string) string
+}
+
+// LoadReport tells what has become of a file's values. Names are those of the store, in
+// alphabetical order.
+type LoadReport struct {
+	Metadata   map[string]string // of the file
+	Loaded     []string
+	Missing    []string          // asked for, and not in the file
+	Unused     []string          // in the file, and not asked for
+	Mismatched []Mismatch        // in the file, and not what is asked for
+	Widened    map[string]string // the element types, F16 or BF16, of what was loaded as float32
+}
+
+// Mismatch is a value that cannot be loaded as what it is asked for.
+type Mismatch struct {
+	Name string
+	File string     // its type in the file, such as "float32(10)" or "F8_E4M3[3 3]"
+	Want shape.Type // not Valid where a store cannot hold it at all
+}
+
+// String says what differs.
+func (m Mismatch) String() string {
+	if !m.Want.Valid() {
+		return fmt.Sprintf("%s is %s, which a store cannot hold", plain.Name(m.Name), m.File)
+	}
+	return fmt.Sprintf("%s is %s, the model wants %v", plain.Name(m.Name), m.File, m.Want)
+}
+
+// LoadError is returned where a file's values are not those asked for. Nothing was loaded.
+type LoadError struct {
+	Path string
+	LoadReport
+
+	unexpected []string
+}
+
+// Error names the values on one line, the first of many.
+func (e *LoadError) Error() string {
+	var parts []string
+	if len(e.Missing) > 0 {
+		parts = append(parts, "missing "+listed(e.Missing, plain.Name))
+	}
+	if len(e.unexpected) > 0 {
+		parts = append(parts, "unexpected "+listed(e.unexpected, plain.Name))
+	}
+	if len(e.Mismatched) > 0 {
+		parts = append(parts, listed(e.Mismatched, Mismatch.String))
+	}
+	if len(parts) == 0 {
+		parts = []string{"there is no value"}
+	}
+	return fmt.Sprintf("vm: loading %s: the weights are those of another model: %s", e.Path, strings.Join(parts, "; "))
+}
+
+// listed joins what are too many to read, the first of them.
+func listed[T any](all []T, print func(T) string) string {
+	const most = 8
+	var parts []string
+	for _, v := range all[:min(len(all), most)] {
+		parts = append(parts, print(v))
+	}
+	if len(all) > most {
+		return fmt.Sprintf("%s and %d more", strings.Join(parts, ", "), len(all)-most)
+	}
+	return strings.Join(parts, ", ")
+}
+
+// WithoutCounters is for [LoadOptions].Rename: PyTorch counts the batches of each normalisation in
+// an int64 called num_batches_tracked, which nothing here needs. Where leaves are asked for, these
+// counters are no error without it.
+func WithoutCounters(name string) string {
+	if counted(name) {
+		return ""
+	}
+	return name
+}
+
+// counted tells the name of such a counter.
+func counted(name string) bool {
+	return name == "num_batches_tracked" || strings.HasSuffix(name, ".num_batches_tracked")
+}
+
+// Load gives s the values of the safetensors file at path, such as [Store.Save] writes, or
+// safetensors.torch.save_file in Python for a state_dict. Either all that is to be loaded is, or the
+// store stays as it was. Values that are not those asked for are a [LoadError]; while a machine runs
+// on s it is [ErrBusy].
+func (s *Store) Load(path string, o LoadOptions) (LoadReport, error) {
+	r, err := safetensors.Open(path)
+	if err != nil {
+		return LoadReport{}, fmt.Errorf("vm: loading %w", err)
+	}
+	defer r.Close()
+	return s.LoadFrom(r, o)
+}
+
+// LoadFrom is [Store.Load] for a file that is open.
+func (s *Store) LoadFrom(r *safetensors.Reader, o LoadOptions) (LoadReport, error) {
+	if err := s.acquire(true); err != nil {
+		return LoadReport{}, fmt.Errorf("vm: loading %s: %w", r.Name(), err)
+	}
+	defer s.release(true)
+	l := loading{LoadOptions: o, store: s, from: map[string]safetensors.Tensor{}}
+	l.report.Metadata = maps.Clone(r.Metadata())
+	if err := l.compare(r); err != nil {
+		return LoadReport{}, fmt.Errorf("vm: loading %s: %w", r.Name(), err)
+	}
+	if !l.loadable() {
+		return LoadReport{}, &LoadError{r.Name(), l.report, l.unexpected}
+	}
+	values, err := l.read(r)
+	if err != nil {
+		return LoadReport{}, err
+	}
+	s.replace(values)
+	return l.report, nil
+}
+
+// loading compares a file with what is asked for, before anything is read but the header.
+type loading struct {
+	LoadOptions
+	store  *Store
+	wanted map[string]shape.Type         // by name, nil for whatever there is
+	from   map[string]safetensors.Tensor // what is loaded, by the name in the store
+	report LoadReport
+
+	unexpected []string // those of the report's Unused that are an error
+}
+
+func (l *loading) compare(r *safetensors.Reader) error {
+	if err := l.want(); err != nil {
+		return err
+	}
+	seen := map[string]string{}
+	for t := range r.Tensors() {
+		name := t.Name
+		if l.Rename != nil {
+			name = l.Rename(name)
+		}
+		if name == "" {
+			l.report.Unused = append(l.report.Unused, t.Name)
+			continue
+		}
+		if other, twice := seen[name]; twice {
+			return fmt.Errorf("%q and %q are both renamed to %q", other, t.Name, name)
+		}
+		seen[name] = t.Name
+		l.consider(name, t)
+	}
+	for name := range l.wanted {
+		if _, found := seen[name]; !found {
+			l.report.Missing = append(l.report.Missing, name)
+		}
+	}
+	for _, names := range [][]string{l.report.Loaded, l.report.Missing, l.report.Unused, l.unexpected} {
+		slices.Sort(names)
+	}
+	slices.SortFunc(l.report.Mismatched, func(a, b Mismatch) int { return strings.Compare(a.Name, b.Name) })
+	return nil
+}
+
+// want collects what is asked for.
+func (l *loading) want() error {
+	if l.For == nil {
+		return nil
+	}
+	l.wanted = map[string]shape.Type{}
+	for _, n := range l.For {
+		switch {
+		case n == nil || !n.Valid() || n.Kind() != graph.Param && n.Kind() != graph.State:
+			return fmt.Errorf("For has %v; want Params and States", n)
+		case l.wanted[n.Name()].Valid() && l.wanted[n.Name()] != n.Type():
+			return fmt.Errorf("For has %q as %v and as %v", n.Name(), l.wanted[n.Name()], n.Type())
+		}
+		l.wanted[n.Name()] = n.Type()
+	}
+	return nil
+}
+
+// consider says what becomes of t.
+func (l *loading) consider(name string, t safetensors.Tensor) {
+	want, known := l.wanted[name]
+	if l.wanted == nil {
+		want, known = t.Type, true
+		if held := l.store.get(name); held != nil {
+			want = held.typ
+		}
+	}
+	switch {
+	case !known:
+		l.report.Unused = append(l.report.Unused, name)
+		if !counted(name) {
+			l.unexpected = append(l.unexpected, name)
+		}
+	case want.Valid() && want.Len() == 0:
+		l.report.Mismatched = append(l.report.Mismatched, Mismatch{Name: name, File: t.String()})
+	case t.Err() != nil || t.Type != want:
+		l.report.Mismatched = append(l.report.Mismatched, Mismatch{name, t.String(), want})
+	default:
+		l.load(name, t)
+	}
+}
+
+func (l *loading) load(name string, t safetensors.Tensor) {
+	l.from[name] = t
+	l.report.Loaded = append(l.report.Loaded, name)
+	if t.Stored == "" {
+		return
+	}
+	if l.report.Widened == nil {
+		l.report.Widened = map[string]string{}
+	}
+	l.report.Widened[name] = t.Stored
+}
+
+// loadable tells whether the file has what is asked for.
+func (l *loading) loadable() bool {
+	if l.Partial {
+		return len(l.report.Loaded) > 0
+	}
+	return len(l.report.Missing)+len(l.report.Mismatched)+len(l.unexpected) == 0
+}
+
+// read reads what is loaded, apart from the store: a file may end in the middle.
+func (l *loading) read(r *safetensors.Reader) (map[string]*leaf, error) {
+	values, sum := map[string]*leaf{}, 0
+	for _, t := range l.from {
+		sum += t.Type.Bytes()
+	}
+	if err := afford(sum, "the values of "+r.Name(), "free memory, or raise the limit", nil); err != nil {
+		return nil, err
+	}
+	for _, name := range l.report.Loaded {
+		t := l.from[name]
+		buf, err := reserve(t.Type, fmt.Sprintf("%s of %s", plain.Name(name), r.Name()))
+		if err != nil {
+			return nil, err
+		}
+		if err := r.Values(t.Name, buf.Bytes()); err != nil {
+			return nil, fmt.Errorf("vm: loading %w", err)
+		}
+		values[name] = &leaf{typ: t.Type, buf: buf}
+	}
+	return values, nil
+}
+
+// replace gives s, which is held, those values. Machines know the memory of the leaves that there
+// are.
+func (s *Store) replace(values map[string]*leaf) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for name, v := range values {
+		if held := s.leaves[name]; held != nil {
+			copy(held.buf.Bytes(), v.buf.Bytes())
+			v = held
+		}
+		v.writes++
+		s.put(name, v)
+	}
+}
