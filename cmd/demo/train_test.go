@@ -128,3 +128,21 @@ func TestSettingsOfACheckpointAreChecked(t *testing.T) {
 	require.Equal(t, 1, status)
 	require.Contains(t, errs, "-resume: the settings in "+folder+": -batch 9223372036854775807: at least 1 and at most 65,536")
 }
+
+func TestCurvesShowTheValidation(t *testing.T) {
+	draw := func(validation *train.Metrics) []byte {
+		r := trainRun{folder: t.TempDir()}
+		var epochs []train.Epoch
+		for n := 1; n <= 3; n++ {
+			epochs = append(epochs, train.Epoch{Number: n, Train: train.Metrics{LossSum: 9 / float64(n), Examples: 10, Labels: 10, Correct: n}, Validation: validation})
+		}
+		require.NoError(t, r.drawCurves(epochs))
+		png, err := os.ReadFile(filepath.Join(r.folder, "curves.png"))
+		require.NoError(t, err)
+		return png
+	}
+	none := draw(nil)
+	good, bad := draw(&train.Metrics{LossSum: 1, Examples: 10, Labels: 10, Correct: 9}), draw(&train.Metrics{LossSum: 9, Examples: 10, Labels: 10, Correct: 1})
+	require.NotEqual(t, none, good)
+	require.NotEqual(t, good, bad)
+}

@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"testing"
 
@@ -140,4 +141,34 @@ func TestAFileThatPyTorchWrites(t *testing.T) {
 		t.Logf("%s: logits differ by %.1e of the largest", filepath.Base(c.picture), worst/largest)
 		require.Less(t, worst/largest, c.off)
 	}
+}
+
+func TestForeignWeightsMayHaveOneElement(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "w.safetensors")
+	require.NoError(t, safetensors.WriteFile(path, safetensors.File{Tensors: []safetensors.Tensor{safetensors.Of("alpha", shape.Of(1), []float32{.25})}}))
+	c, err := readForeign(path, "lenet", models()["lenet"])
+	require.NoError(t, err)
+	require.Equal(t, []string{"alpha"}, c.Store.Names())
+	require.NoError(t, safetensors.WriteFile(path, safetensors.File{Tensors: []safetensors.Tensor{safetensors.Of("void", shape.Of(0), []float32{})}}))
+	_, err = readForeign(path, "lenet", models()["lenet"])
+	require.ErrorContains(t, err, "void is float32(0)")
+}
+
+func TestBenchComputesWithTheThreadsAskedFor(t *testing.T) {
+	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(3))
+	status, _, errs := demo(context.Background(), "bench", "-threads", "1", "-case", "lenet/infer/1")
+	require.Zero(t, status, errs)
+	require.Equal(t, 1, runtime.GOMAXPROCS(0))
+}
+
+// The figures in the documents are under these names.
+func TestCasesOfBenchKeepTheirNames(t *testing.T) {
+	var names []string
+	for _, c := range benchCases() {
+		names = append(names, c.name)
+	}
+	require.Equal(t, strings.Fields(`
+		gemm/512 gemm/1024 gemm/2048 conv3x3/fwd conv3x3/bwd
+		lenet/infer/1 lenet/infer/64 lenet/infer/256 lenet/train/1 lenet/train/64 lenet/train/256
+		alexnet/infer/1 alexnet/infer/16 alexnet/infer/64 alexnet/train/4 alexnet/train/16 alexnet/train/64`), names)
 }

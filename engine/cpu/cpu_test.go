@@ -320,3 +320,31 @@ func TestPackedWeightsGiveTheSameBits(t *testing.T) {
 		require.Equal(t, want, engine.Slice[float32](c.Out[0]), level)
 	}
 }
+
+// Powers by roots: every quarter from -4 to 4, of what has a root.
+func TestPowersByQuarters(t *testing.T) {
+	e := New()
+	x := shape.F32(37)
+	in, out := engine.BufferAt(engine.Aligned(x.Bytes()), x.DType, 37), engine.BufferAt(engine.Aligned(x.Bytes()), x.DType, 37)
+	v := engine.Slice[float32](in)
+	for i := range v {
+		v[i] = float32(math.Pow(1.2, float64(i-18)))
+	}
+	for quarters := -16; quarters <= 16; quarters++ {
+		exponent := float64(quarters) / 4
+		m := engine.Map{Outs: []int{0}, Steps: []engine.Step{{Fn: engine.Pow, DType: shape.Float32, Args: [3]engine.Arg{engine.In(0), engine.Imm(exponent)}}}}
+		b, err := e.BindMap(m, []shape.Type{x}, []shape.Type{x})
+		require.NoError(t, err)
+		require.NoError(t, b.Kernel(&engine.Call{In: []engine.Buffer{in}, Out: []engine.Buffer{out}, Scratch: engine.Aligned(b.Scratch)}))
+		for i, have := range engine.Slice[float32](out) {
+			require.InEpsilon(t, math.Pow(float64(v[i]), exponent), float64(have), 2e-6, "%v to the %v", v[i], exponent)
+		}
+	}
+}
+
+// The squares of a piece of what may be infinite are added up at a time, and there is no piece of nothing.
+func TestPiecesThatAreLookedThroughForInfinity(t *testing.T) {
+	for n, want := range map[int]int{1: 1, finitePiece - 1: 1, finitePiece: 1, finitePiece + 1: 2, 2*finitePiece - 1: 2, 2 * finitePiece: 2} {
+		require.Equal(t, want, New().newFinite(new(layout), 0, n).sums.n, n)
+	}
+}

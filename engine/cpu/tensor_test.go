@@ -705,6 +705,13 @@ func TestMistakesAreErrors(t *testing.T) {
 	}
 }
 
+func TestARefusedProductNamesItsFactorsInTheirOrder(t *testing.T) {
+	e := New()
+	a := tensor.New(tensor.WithShape(2, 3), tensor.Of(tensor.Float32))
+	x := tensor.New(tensor.WithShape(3), tensor.Of(tensor.Float32))
+	require.EqualError(t, e.MatVecMul(a, x, x), "engine cpu cannot put the product of (2, 3) and (3) into (3)")
+}
+
 // Every operation that makes a tensor makes it one of the engine.
 func TestResultsKeepTheEngine(t *testing.T) {
 	e := New()

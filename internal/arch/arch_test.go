@@ -72,8 +72,8 @@ var may = map[string][]string{
 	"internal/plain":           {},
 	"internal/regular":         {},
 	"internal/rescue":          {},
-	"internal/skips":           {},
 	"internal/simd":            {"internal/par", "internal/philox"},
+	"internal/skips":           {},
 	"cmd/demo":                 {"..."},
 	"examples":                 {},
 }

@@ -215,6 +215,8 @@ func TestGradientsOfManyFilters(t *testing.T) {
 			op := ConvOp{Window: randomWindow(rng), N: 1 + rng.IntN(4), M: 8 + rng.IntN(120), Add: i%2 == 0}
 			checkConvGrad(t, k, pool, rng, op)
 		}
+		// More pixels than panelPixels, so that some lines come after others.
+		checkConvGrad(t, k, pool, rng, ConvOp{Window: Window{C: 2, H: 44, W: 41, KH: 3, KW: 2, OH: 42, OW: 40}, N: 2, M: 70})
 		op := ConvOp{Window: Window{C: 7, H: 20, W: 33, KH: 3, KW: 5, SW: 2, OH: 18, OW: 15, Left: 1}, N: 5, M: 70}
 		p, _ := NewConv(k, op)
 		x, dy, dw := randoms[float32](rng, op.N*op.C*op.H*op.W), randoms[float32](rng, op.N*op.M*op.Cols()), make([]float32, op.M*op.Rows())
