@@ -145,6 +145,12 @@ def batch_norm(x, gamma, beta, mean, variance, Part="training", Eps=0.0, Momentu
     return {"training": y, "mean": mean, "variance": variance}[Part]
 
 
+def layer_norm(x, g, b, Eps=0.0):
+    if g.numel() == 1:  # a number less itself, of which PyTorch has a slope of 1e-16
+        return (x - x.detach()) * 0 * g + b
+    return F.layer_norm(x, g.shape, g, b, default(Eps, 1e-5))
+
+
 def group_norm(x, g, b, Groups, Eps=0.0):
     if x.numel() > Groups:
         return F.group_norm(x, Groups, g, b, default(Eps, 1e-5))
@@ -155,7 +161,7 @@ def group_norm(x, g, b, Groups, Eps=0.0):
 NORMALISATIONS = {
     "LRN": lrn,
     "LRNWithinChannel": lrn_within_channel,
-    "LayerNorm": lambda x, g, b, Eps=0.0: F.layer_norm(x, g.shape, g, b, default(Eps, 1e-5)),
+    "LayerNorm": layer_norm,
     "GroupNorm": group_norm,
     "InstanceNorm": lambda x, g, b, Eps=0.0: F.instance_norm(x, weight=g, bias=b, eps=default(Eps, 1e-5)),
     "BatchNorm": batch_norm,
