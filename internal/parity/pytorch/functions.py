@@ -145,11 +145,24 @@ def batch_norm(x, gamma, beta, mean, variance, Part="training", Eps=0.0, Momentu
     return {"training": y, "mean": mean, "variance": variance}[Part]
 
 
+def layer_norm(x, g, b, Eps=0.0):
+    if g.numel() == 1:  # a number less itself, of which PyTorch has a slope of 1e-16
+        return (x - x.detach()) * 0 * g + b
+    return F.layer_norm(x, g.shape, g, b, default(Eps, 1e-5))
+
+
+def group_norm(x, g, b, Groups, Eps=0.0):
+    if x.numel() > Groups:
+        return F.group_norm(x, Groups, g, b, default(Eps, 1e-5))
+    channels = [-1] + [1] * (x.dim() - 2)  # PyTorch refuses one value a group
+    return (x - x.detach()) * 0 * g.reshape(channels) + b.reshape(channels)
+
+
 NORMALISATIONS = {
     "LRN": lrn,
     "LRNWithinChannel": lrn_within_channel,
-    "LayerNorm": lambda x, g, b, Eps=0.0: F.layer_norm(x, g.shape, g, b, default(Eps, 1e-5)),
-    "GroupNorm": lambda x, g, b, Groups, Eps=0.0: F.group_norm(x, Groups, g, b, default(Eps, 1e-5)),
+    "LayerNorm": layer_norm,
+    "GroupNorm": group_norm,
     "InstanceNorm": lambda x, g, b, Eps=0.0: F.instance_norm(x, weight=g, bias=b, eps=default(Eps, 1e-5)),
     "BatchNorm": batch_norm,
 }
@@ -241,7 +254,8 @@ class Windows:
     def plain(self):
         """Whether PyTorch's own functions know such a padding, and that windows fit."""
         fits = all(n + before + after >= l * (k - 1) + 1 for n, (before, after), k, l in zip(self.image, self.pad, self.kernel, self.dilation))
-        return fits and even(self.pad) and all(before <= k // 2 for (before, _), k in zip(self.pad, self.kernel))
+        whole = len(self.kernel) < 3 or all(n >= k for n, k in zip(self.image, self.kernel))  # PyTorch forgets the padding in 3-D
+        return fits and whole and even(self.pad) and all(before <= k // 2 for (before, _), k in zip(self.pad, self.kernel))
 
     def native(self):
         return self.kernel, self.stride, [before for before, _ in self.pad]
