@@ -76,11 +76,18 @@ func (p *plan) guards(d, c *instr) bool {
 // between returns what lies between d and c and depends on d. It is not ok to join the two
 // where c depends on some of that.
 func (p *plan) between(d, c *instr) (behind map[*instr]bool, ok bool) {
+	before := func(u *instr) bool { return u.at < c.at }
+	if !slices.ContainsFunc(d.out, func(v *value) bool { return slices.ContainsFunc(v.uses, before) }) {
+		return nil, true
+	}
+	if c.at-d.at > maxApart {
+		return nil, false
+	}
 	behind = map[*instr]bool{}
 	mark := func(in *instr) (reachesC bool) {
 		for _, v := range in.out {
 			for _, u := range v.uses {
-				if u.at < c.at {
+				if before(u) {
 					behind[u] = true
 				}
 				reachesC = reachesC || u == c
@@ -88,12 +95,7 @@ func (p *plan) between(d, c *instr) (behind map[*instr]bool, ok bool) {
 		}
 		return reachesC
 	}
-	if mark(d); len(behind) == 0 {
-		return nil, true
-	}
-	if c.at-d.at > maxApart {
-		return nil, false
-	}
+	mark(d)
 	for _, in := range p.instrs[d.at+1 : c.at] {
 		if behind[in] && mark(in) {
 			return nil, false
