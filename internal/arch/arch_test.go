@@ -60,7 +60,7 @@ var may = map[string][]string{
 	"models/squeezenet":        {"nn", "ops", "graph"},
 	"models/mobilenet":         {"nn", "ops", "graph"},
 	"internal/arch":            {},
-	"internal/atomicfile":      {},
+	"internal/atomicfile":      {"internal/regular"},
 	"internal/mutate":          {},
 	"internal/lock":            {},
 	"internal/memlimit":        {},
