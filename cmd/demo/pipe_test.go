@@ -11,6 +11,8 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/plexaura/plexaura/internal/plain"
 )
 
 // pipe makes a named pipe, in place of a file that is there. Whoever opens it waits for ever.
@@ -86,4 +88,5 @@ func refusesPipe(t *testing.T, args string) {
 	require.Equal(t, 1, status, "%s: %s", args, stderr)
 	require.Equal(t, 1, strings.Count(stderr, "\n"), "%s: %s", args, stderr)
 	require.Regexp(t, "pipe|no pictures", stderr, args)
+	require.Empty(t, plain.Repeats(stderr), args)
 }
