@@ -10,6 +10,8 @@ import (
 	"path/filepath"
 	"runtime"
 	"syscall"
+
+	"github.com/plexaura/plexaura/internal/regular"
 )
 
 // Write replaces the file at path by what write puts out, or makes a new one. The content
@@ -49,10 +51,10 @@ func (s system) write(path string, write func(io.Writer) error) error {
 	if target, err := filepath.EvalSymlinks(path); err == nil {
 		path = target
 	}
-	old, missing := os.Stat(path)
-	if missing == nil && !old.Mode().IsRegular() {
-		return &fs.PathError{Op: "write", Path: path, Err: errors.New("not a regular file")}
+	if err := regular.Replaceable(path); err != nil {
+		return err
 	}
+	old, missing := os.Stat(path)
 	f, err := s.create(path)
 	if err != nil {
 		return err
