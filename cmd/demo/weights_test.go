@@ -101,6 +101,9 @@ func TestAPhotographIsPreparedAsByTorchvision(t *testing.T) {
 // A weights file that PyTorch writes where it is installed, with its own random values: loaded by
 // the names of torchvision's alexnet, it gives the same logits for a photograph.
 func TestAFileThatPyTorchWrites(t *testing.T) {
+	if testing.Short() {
+		t.Skip("writes and reads 244 MB")
+	}
 	interpreter, err := python.Find("torch", "torchvision", "safetensors.torch", "PIL")
 	if err != nil {
 		t.Skip(err)
