@@ -87,3 +87,15 @@ func BenchmarkSumRows(b *testing.B) {
 		})
 	}
 }
+
+// BenchmarkSumLong sums all of a vector.
+func BenchmarkSumLong(b *testing.B) {
+	for _, s := range []shape.Shape{shape.Of(2048), shape.Of(32768), shape.Of(1 << 20)} {
+		b.Run(s.String(), func(b *testing.B) {
+			x, y := shape.Type{DType: shape.Float32, Shape: s}, shape.F32()
+			bound, err := New().BindReduce(engine.Sum, engine.AxesOf(0), []shape.Type{x}, y)
+			require.NoError(b, err)
+			benchmark(b, bound, 0, []shape.Type{x}, y)
+		})
+	}
+}

@@ -152,10 +152,20 @@ func reLUGradAVX512(n int, dst *float32, x *float32, y *float32, c float32) (csr
 //go:noescape
 func sumAVX512(n int, x *float32, y *float32) (csr uint32, total float32)
 
+// sum4AVX512 returns the sum of four rows of n.
+//
+//go:noescape
+func sum4AVX512(n int, x *float32, stride int) (csr uint32, total float32)
+
 // dotAVX512 returns the sum of x*y.
 //
 //go:noescape
 func dotAVX512(n int, x *float32, y *float32) (csr uint32, total float32)
+
+// sum8AVX512 sets dst to the sum of eight rows by halves: four from x on, and four from y on.
+//
+//go:noescape
+func sum8AVX512(n int, dst *float32, x *float32, y *float32, stride int) (csr uint32)
 
 // equalAVX512 sets dst to x == y. n is a multiple of 32.
 //
@@ -270,8 +280,10 @@ var vectorsAVX512 = vectors{
 		OpAxpy:     axpyAVX512,
 		OpReLUGrad: reLUGradAVX512,
 	},
-	sum: sumAVX512,
-	dot: dotAVX512,
+	sum:  sumAVX512,
+	sum4: sum4AVX512,
+	dot:  dotAVX512,
+	sum8: sum8AVX512,
 	boolKernels: boolKernels{
 		equal:     equalAVX512,
 		notEqual:  notEqualAVX512,

@@ -16,6 +16,13 @@ func reductions() []*loop {
 				e.sum(e.acc, e.acc, e.val("x"))
 				return nil
 			}},
+		{name: "sum4", doc: "returns the sum of four rows of n.", params: "n int, x *float32, stride int", in: []string{"x"}, strided: true, live: 3,
+			body: func(e *lanes) []values {
+				x := e.val("x")
+				e.four("x", x, e.tmp(), e.tmp())
+				e.sum(e.acc, e.acc, x)
+				return nil
+			}},
 		{name: "dot", doc: "returns the sum of x*y.", params: "n int, x, y *float32", in: []string{"x", "y"}, live: 2,
 			body: func(e *lanes) []values {
 				e.addmul(e.acc, e.val("x"), e.val("y"))
@@ -26,6 +33,19 @@ func reductions() []*loop {
 		l.unroll, l.accumulate = sums, true
 	}
 	return all
+}
+
+// rowSums adds rows of n elements to each other.
+func rowSums() *loop {
+	return &loop{name: "sum8", doc: "sets dst to the sum of eight rows by halves: four from x on, and four from y on.",
+		params: "n int, dst, x, y *float32, stride int", in: []string{"x", "y"}, out: []string{"dst"}, strided: true, live: 4,
+		body: func(e *lanes) []values {
+			x, y, t, u := e.val("x"), e.val("y"), e.tmp(), e.tmp()
+			e.four("x", x, t, u)
+			e.four("y", y, t, u)
+			e.sum(x, x, y)
+			return []values{x}
+		}}
 }
 
 // fold adds up the accumulators in a fixed order and returns the total.
