@@ -8,7 +8,7 @@ import (
 const (
 	// columnStrip is how many columns are added up at a time, and blockElems about how many elements are folded
 	// by eighths at a time: what comes of the first eighths stays in the cache.
-	columnStrip = 1024
+	columnStrip = 2048
 	blockElems  = 64 << 10
 	// blocks is how many such sums are folded in turn before they go into one of float64, and fewBlocks how many
 	// there are at least in a task.

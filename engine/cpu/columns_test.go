@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/require"
+	"gorgonia.org/tensor"
 
 	"github.com/plexaura/plexaura/engine"
 	"github.com/plexaura/plexaura/internal/simd"
@@ -56,6 +57,27 @@ func TestSumsOfManyRowsLoseLittle(t *testing.T) {
 						require.InEpsilon(t, want[i], v, 2e-7, "%s numbers, %v over %v at level %v: sum %d", name, c.s, c.axes, level, i)
 					}
 				}
+			}
+		}
+	}
+}
+
+// TestTensorsSumsOfManyRowsLoseLittle: sums of gorgonia's tensors, narrow, wide and cut into columns.
+func TestTensorsSumsOfManyRowsLoseLittle(t *testing.T) {
+	for _, s := range []tensor.Shape{{100_003, 8}, {50_001, 3}, {3001, 100}, {77, 5000}, {3, 20_001, 5}} {
+		axis := len(s) - 2
+		n := s[axis]
+		x := make([]float32, s.TotalSize())
+		for i := range x {
+			x[i] = .1
+		}
+		for _, level := range simd.Levels() {
+			e := New()
+			e.simd = simd.With(level)
+			got, err := e.Sum(tensor.New(tensor.WithShape(s...), tensor.WithBacking(x), tensor.WithEngine(e)), axis)
+			require.NoError(t, err)
+			for i, v := range got.Data().([]float32) {
+				require.InEpsilon(t, float64(n)*float64(float32(.1)), v, 2e-7, "%v at level %v: sum %d", s, level, i)
 			}
 		}
 	}

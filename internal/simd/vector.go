@@ -71,7 +71,6 @@ type vectors struct {
 	boolKernels
 
 	sum, dot func(n int, x, y *float32) (csr uint32, total float32)
-	sum4     func(n int, x *float32, stride int) (csr uint32, total float32)
 	sum8     func(n int, dst, x, y *float32, stride int) (csr uint32)
 }
 
@@ -96,14 +95,7 @@ func (k *Kernels) Map(op Op, dst, x, y []float32, c float32) {
 }
 
 // Sum returns the sum of x, whose order depends on its length alone.
-func (k *Kernels) Sum(x []float32) float32 {
-	total := 0.0
-	for ; len(x) >= 4*sumLen; x = x[4*sumLen:] {
-		_, part := k.sum4(sumLen, &x[0], sumLen)
-		total += float64(part)
-	}
-	return fold(k.sum, total, x, x)
-}
+func (k *Kernels) Sum(x []float32) float32 { return fold(k.sum, k.sumLen(), x, x) }
 
 // SumRows sets dst to the sum of eight rows, by halves: of rows of dst's length that begin stride elements after
 // each other in x. Either the first row is dst itself, or none overlaps it.
@@ -118,16 +110,19 @@ func (k *Kernels) SumRows(dst, x []float32, stride int) {
 
 // Dot returns the sum of x[i]*y[i], whose order depends on x's length alone. y is at least as
 // long.
-func (k *Kernels) Dot(x, y []float32) float32 { return fold(k.dot, 0, x, y[:len(x)]) }
+func (k *Kernels) Dot(x, y []float32) float32 {
+	return fold(k.dot, k.sumLen(), x, y[:len(x)])
+}
 
-// sumLen is the most elements that are added up in float32, in the lanes of some vectors. More would lose digits:
-// the error of a sum of equal numbers grows with the terms of a lane.
-const sumLen = 512
+// sumLen is the most elements that are added up in float32, in the lanes of four vectors. More would lose digits:
+// the error of a sum of equal numbers grows with the terms of a lane, which are 16.
+func (k *Kernels) sumLen() int { return max(4*16*k.width, 512) }
 
-// fold adds the totals of pieces to one in float64.
-func fold(f func(n int, x, y *float32) (uint32, float32), total float64, x, y []float32) float32 {
+// fold adds up the totals of pieces of at most most elements in float64.
+func fold(f func(n int, x, y *float32) (uint32, float32), most int, x, y []float32) float32 {
+	total := 0.0
 	for len(x) > 0 {
-		n := min(len(x), sumLen)
+		n := min(len(x), most)
 		_, part := f(n, &x[0], &y[0])
 		total += float64(part)
 		x, y = x[n:], y[n:]

@@ -152,11 +152,6 @@ func reLUGradAVX2(n int, dst *float32, x *float32, y *float32, c float32) (csr u
 //go:noescape
 func sumAVX2(n int, x *float32, y *float32) (csr uint32, total float32)
 
-// sum4AVX2 returns the sum of four rows of n.
-//
-//go:noescape
-func sum4AVX2(n int, x *float32, stride int) (csr uint32, total float32)
-
 // dotAVX2 returns the sum of x*y.
 //
 //go:noescape
@@ -271,7 +266,6 @@ var vectorsAVX2 = vectors{
 		OpReLUGrad: reLUGradAVX2,
 	},
 	sum:  sumAVX2,
-	sum4: sum4AVX2,
 	dot:  dotAVX2,
 	sum8: sum8AVX2,
 	boolKernels: boolKernels{

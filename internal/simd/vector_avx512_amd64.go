@@ -152,11 +152,6 @@ func reLUGradAVX512(n int, dst *float32, x *float32, y *float32, c float32) (csr
 //go:noescape
 func sumAVX512(n int, x *float32, y *float32) (csr uint32, total float32)
 
-// sum4AVX512 returns the sum of four rows of n.
-//
-//go:noescape
-func sum4AVX512(n int, x *float32, stride int) (csr uint32, total float32)
-
 // dotAVX512 returns the sum of x*y.
 //
 //go:noescape
@@ -281,7 +276,6 @@ var vectorsAVX512 = vectors{
 		OpReLUGrad: reLUGradAVX512,
 	},
 	sum:  sumAVX512,
-	sum4: sum4AVX512,
 	dot:  dotAVX512,
 	sum8: sum8AVX512,
 	boolKernels: boolKernels{

@@ -11,9 +11,6 @@ func vectorsGo() vectors {
 		width: 1, fmaLoop: fmaLoopGo,
 		sum: func(n int, x, _ *float32) (uint32, float32) { return 0, sumGo(unsafe.Slice(x, n)) },
 		dot: func(n int, x, y *float32) (uint32, float32) { return 0, dotGo(unsafe.Slice(x, n), unsafe.Slice(y, n)) },
-		sum4: func(n int, x *float32, stride int) (uint32, float32) {
-			return 0, sum4Go(n, unsafe.Slice(x, 3*stride+n), stride)
-		},
 		sum8: func(n int, dst, x, y *float32, stride int) uint32 {
 			sum8Go(unsafe.Slice(dst, n), unsafe.Slice(x, 3*stride+n), unsafe.Slice(y, 3*stride+n), stride)
 			return 0
@@ -174,16 +171,6 @@ func sumGo(x []float32) float32 {
 	var s [4]float64
 	for i, v := range x {
 		s[i&3] += float64(flush32(v))
-	}
-	return float32(s[0] + s[1] + (s[2] + s[3]))
-}
-
-func sum4Go(n int, x []float32, stride int) float32 {
-	var s [4]float64
-	for i := range n {
-		for r := range s {
-			s[r] += float64(flush32(x[r*stride+i]))
-		}
 	}
 	return float32(s[0] + s[1] + (s[2] + s[3]))
 }

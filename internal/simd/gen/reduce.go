@@ -16,13 +16,6 @@ func reductions() []*loop {
 				e.sum(e.acc, e.acc, e.val("x"))
 				return nil
 			}},
-		{name: "sum4", doc: "returns the sum of four rows of n.", params: "n int, x *float32, stride int", in: []string{"x"}, strided: true, live: 3,
-			body: func(e *lanes) []values {
-				x := e.val("x")
-				e.four("x", x, e.tmp(), e.tmp())
-				e.sum(e.acc, e.acc, x)
-				return nil
-			}},
 		{name: "dot", doc: "returns the sum of x*y.", params: "n int, x, y *float32", in: []string{"x", "y"}, live: 2,
 			body: func(e *lanes) []values {
 				e.addmul(e.acc, e.val("x"), e.val("y"))
