@@ -12,6 +12,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/plexaura/plexaura/data"
+	"github.com/plexaura/plexaura/internal/plain"
 	"github.com/plexaura/plexaura/shape"
 )
 
@@ -56,6 +57,44 @@ func TestAPanicInReadIsAnErrorThatNamesTheExample(t *testing.T) {
 	}
 	settle(t, before)
 }
+
+// cramped gives its examples less room than they need.
+type cramped struct{ data.Dataset }
+
+func (c cramped) Read(i int, e data.Example) error {
+	e.X = e.X[1:]
+	return c.Dataset.Read(i, e)
+}
+
+// A dataset of ours may be read by another's, and both say whose the error is.
+func TestAnErrorNamesThePackageOnce(t *testing.T) {
+	numbers := counting(t, 20)
+	half, err := data.Subset(numbers, []int{1, 2, 3})
+	require.NoError(t, err)
+	for _, ds := range []data.Dataset{cramped{numbers}, cramped{half}, data.Limit(cramped{numbers}, 5), beyond{numbers}} {
+		for _, workers := range []int{0, 2} {
+			errs := errorsOf(context.Background(), loader(t, ds, data.Batching{Size: 2, Workers: workers}), 0)
+			require.Regexp(t, `^data: example 0: (room for|no example)`, errs[0].Error())
+			require.Empty(t, plain.Repeats(errs[0].Error()))
+		}
+	}
+	_, err = data.NewLoader(told{counting(t, 20), data.Info{}}, data.Batching{Size: 2})
+	require.Error(t, err)
+	require.Empty(t, plain.Repeats(err.Error()))
+}
+
+// beyond reads what is not there.
+type beyond struct{ data.Dataset }
+
+func (b beyond) Read(i int, e data.Example) error { return b.Dataset.Read(i+b.Len(), e) }
+
+// told says something else of its examples.
+type told struct {
+	data.Dataset
+	info data.Info
+}
+
+func (d told) Info() data.Info { return d.info }
 
 func TestAPanicOfTheRuntimeNamesTheLine(t *testing.T) {
 	var none []int
@@ -145,7 +184,8 @@ func TestNilDatasetsAreErrors(t *testing.T) {
 
 func TestALoopThatCannotBeIsAnError(t *testing.T) {
 	l := loader(t, counting(t, 4), data.Batching{Size: 2})
-	require.ErrorContains(t, errorsOf(nil, l, 0)[0], "data: no context") //nolint:staticcheck // that is the point
+	var noContext context.Context
+	require.ErrorContains(t, errorsOf(noContext, l, 0)[0], "data: no context")
 	require.ErrorContains(t, errorsOf(context.Background(), new(data.Loader), 0)[0], "data: a Loader that NewLoader has not made")
 	require.ErrorContains(t, errorsOf(context.Background(), nil, 0)[0], "data: a Loader that NewLoader has not made")
 	require.ErrorContains(t, errorsOf(context.Background(), l, math.MaxInt)[0], "data: no batch 0 of epoch")

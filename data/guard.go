@@ -6,7 +6,12 @@ import (
 	"path/filepath"
 	"runtime"
 	"strings"
+
+	"github.com/plexaura/plexaura/internal/plain"
 )
+
+// prefixed names the package in err, once: a dataset may be one of ours below another's.
+func prefixed(err error) error { return plain.Prefixed("data", err) }
 
 // panicked is a panic in code that is not ours: in a dataset, an augmentation or a mixer.
 type panicked struct {

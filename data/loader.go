@@ -87,12 +87,12 @@ func NewLoader(ds Dataset, o Batching) (*Loader, error) {
 		err = o.check(n)
 	}
 	if err != nil {
-		return nil, fmt.Errorf("data: %w", err)
+		return nil, prefixed(err)
 	}
 	o.Size = min(o.Size, n)
 	l := &Loader{ds: ds, n: n, o: o}
 	if err := l.reserve(); err != nil {
-		return nil, fmt.Errorf("data: %w", err)
+		return nil, prefixed(err)
 	}
 	l.info = l.slots[0].info
 	return l, nil
@@ -135,7 +135,7 @@ func (l *Loader) Epoch(epoch int) iter.Seq2[Batch, error] {
 func (l *Loader) EpochFrom(ctx context.Context, epoch, batch int) iter.Seq2[Batch, error] {
 	return func(yield func(Batch, error) bool) {
 		if err := l.begin(ctx, epoch, batch); err != nil {
-			yield(Batch{}, fmt.Errorf("data: %w", err))
+			yield(Batch{}, prefixed(err))
 			return
 		}
 		defer l.busy.Store(false)

@@ -33,7 +33,7 @@ func New[X uint8 | float32, Y Target](x []X, y []Y, info Info) (*Memory[X], erro
 	info.Input.DType = cmp.Or(info.Input.DType, shape.Float32)
 	info.Target.DType = cmp.Or(info.Target.DType, targetType[Y]())
 	if err := info.Err(); err != nil {
-		return nil, fmt.Errorf("data: %w", err)
+		return nil, prefixed(err)
 	}
 	if info.Target.DType != targetType[Y]() {
 		return nil, fmt.Errorf("data: target type %v, but the targets are %T", info.Target, y)

@@ -22,7 +22,7 @@ const (
 // [ParseInfo] reads them.
 func (d Info) Metadata() (map[string]string, error) {
 	if err := d.Err(); err != nil {
-		return nil, fmt.Errorf("data: %w", err)
+		return nil, prefixed(err)
 	}
 	m := map[string]string{
 		keyInput:      d.Input.String(),

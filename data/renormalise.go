@@ -1,7 +1,5 @@
 package data
 
-import "fmt"
-
 // normalised is a dataset whose inputs are normalised another way.
 type normalised struct {
 	Dataset
@@ -30,7 +28,7 @@ func WithPreprocess(ds Dataset, p Preprocess) (Dataset, error) {
 		err = p.check(info.Input.Shape)
 	}
 	if err != nil {
-		return nil, fmt.Errorf("data: %w", err)
+		return nil, prefixed(err)
 	}
 	return normalised{ds, info.Preprocess, p}, nil
 }

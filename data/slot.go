@@ -125,11 +125,11 @@ func (s *slot) fill(ctx context.Context, epoch, k int, examples []int) (Batch, e
 			return Batch{}, context.Cause(ctx)
 		}
 		if err := s.read(epoch, i, s.in.part(j, s.size)); err != nil {
-			return Batch{}, fmt.Errorf("data: example %d: %w", i, err)
+			return Batch{}, prefixed(fmt.Errorf("example %d: %w", i, err))
 		}
 	}
 	if err := s.combine(epoch, k, len(examples)); err != nil {
-		return Batch{}, fmt.Errorf("data: mixing batch %d: %w", k, err)
+		return Batch{}, prefixed(fmt.Errorf("mixing batch %d: %w", k, err))
 	}
 	return b, nil
 }

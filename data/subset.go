@@ -26,7 +26,7 @@ func (s subset) Read(i int, e Example) error {
 func Subset(ds Dataset, examples []int) (Dataset, error) {
 	n, err := count(ds)
 	if err != nil {
-		return nil, fmt.Errorf("data: %w", err)
+		return nil, prefixed(err)
 	}
 	for _, i := range examples {
 		if i < 0 || i >= n {
@@ -50,7 +50,7 @@ func Split(ds Dataset, n int, seed uint64) (rest, chosen Dataset, err error) {
 	all, err := count(ds)
 	switch {
 	case err != nil:
-		return nil, nil, fmt.Errorf("data: %w", err)
+		return nil, nil, prefixed(err)
 	case n < 0 || n > all || all > maxExamples:
 		return nil, nil, fmt.Errorf("data: cannot choose %d of %d examples", n, all)
 	}

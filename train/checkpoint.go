@@ -107,7 +107,7 @@ func (c *Checkpoint) fields() []field {
 func LoadCheckpoint(path string) (*Checkpoint, error) {
 	c, err := loadCheckpoint(path)
 	if err != nil {
-		return nil, fmt.Errorf("train: reading weights: %w", err)
+		return nil, prefixed(fmt.Errorf("reading weights: %w", err))
 	}
 	c.file = path
 	return c, nil
@@ -160,7 +160,7 @@ func (c *Checkpoint) Snapshot() (*Checkpoint, error) {
 	}
 	store, err := c.Store.Snapshot()
 	if err != nil {
-		return nil, fmt.Errorf("train: %w", err)
+		return nil, prefixed(err)
 	}
 	s := *c
 	s.Progress.Epochs = slices.Clone(s.Progress.Epochs)

@@ -11,6 +11,7 @@ import (
 
 	"github.com/plexaura/plexaura/data"
 	"github.com/plexaura/plexaura/graph"
+	"github.com/plexaura/plexaura/internal/plain"
 	"github.com/plexaura/plexaura/vm"
 )
 
@@ -49,7 +50,7 @@ func prefixed(err error) error {
 	if list := (graph.ErrorList)(nil); err == nil || errors.As(err, &list) {
 		return err
 	}
-	return fmt.Errorf("train: %w", err)
+	return plain.Prefixed("train", err)
 }
 
 // run is a run of Fit.

@@ -57,8 +57,22 @@ func openFolder(c Config) (folder, error) {
 	}
 	if c.Resume != nil && c.Resume.file != "" && sameFile(c.Resume.file, f.path(CheckpointFile)) {
 		f.resumed, f.current = c.Resume.file, true
+		err = f.replaceable()
+	}
+	if err != nil {
+		return folder{}, errors.Join(err, f.close())
 	}
 	return f, nil
+}
+
+// replaceable says, before an epoch is trained, that a file of the resumed run cannot be replaced.
+func (f *folder) replaceable() error {
+	for _, name := range []string{CheckpointFile, MetricsFile, SettingsFile} {
+		if err := regular.Replaceable(f.path(name)); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 func sameFile(a, b string) bool {

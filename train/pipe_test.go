@@ -4,6 +4,7 @@ package train_test
 
 import (
 	"context"
+	"errors"
 	"os"
 	"path/filepath"
 	"syscall"
@@ -27,10 +28,13 @@ func TestPipesAreNotOpened(t *testing.T) {
 	c := config(t)
 	c.Folder = filepath.Join(dir, "run")
 	fit(t, c)
-	file := filepath.Join(c.Folder, train.MetricsFile)
-	require.NoError(t, os.Remove(file))
-	require.NoError(t, syscall.Mkfifo(file, 0o600))
 	c.Resume, c.Epochs = load(t, c.Folder), 4
-	_, err = train.Fit(context.Background(), c)
-	require.ErrorContains(t, err, "metrics.jsonl: a named pipe")
+	for _, name := range []string{train.SettingsFile, train.MetricsFile} {
+		file := filepath.Join(c.Folder, name)
+		require.NoError(t, os.Remove(file))
+		require.NoError(t, syscall.Mkfifo(file, 0o600))
+		c.OnStep = func(train.Step) error { return errors.New("a step was made before it was told") }
+		_, err = train.Fit(context.Background(), c)
+		require.ErrorContains(t, err, name+": a named pipe")
+	}
 }

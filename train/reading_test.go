@@ -10,6 +10,7 @@ import (
 
 	"github.com/plexaura/plexaura/data"
 	"github.com/plexaura/plexaura/engine/ref"
+	"github.com/plexaura/plexaura/internal/plain"
 	"github.com/plexaura/plexaura/train"
 )
 
@@ -68,6 +69,43 @@ func TestAPanicInReadEndsTheRunWithAnError(t *testing.T) {
 		require.Regexp(t, `^train: epoch 1 of 3, batch \d of 4 \(step \d\): data: example 11: panic at reading_test.go:\d+: boom$`, err.Error())
 		require.NotNil(t, result)
 	}
+}
+
+// What a callback returns may be an error of this package, and what a dataset does one of data.
+func TestErrorsNameAPackageOnce(t *testing.T) {
+	c := config(t)
+	model, sound := c.Model, c.Train
+	for name, spoil := range map[string]func(c *train.Config){
+		"a callback": func(c *train.Config) {
+			c.OnEpoch = func(train.Epoch) error {
+				_, err := train.NewPredictor(model, &train.Checkpoint{}, ref.Engine{})
+				return err
+			}
+		},
+		"a dataset":    func(c *train.Config) { c.Train = cramped{sound} },
+		"a validation": func(c *train.Config) { c.Validation = cramped{c.Validation} },
+		"a checkpoint": func(c *train.Config) { c.Resume = &train.Checkpoint{} },
+		"no folder":    func(c *train.Config) { c.Folder = "reading_test.go" },
+	} {
+		c := config(t)
+		spoil(&c)
+		_, err := train.Fit(context.Background(), c)
+		require.ErrorContains(t, err, "train: ", name)
+		require.Empty(t, plain.Repeats(err.Error()), "%s: %v", name, err)
+	}
+	p, err := train.NewPredictor(c.Model, fit(t, c).Checkpoint, ref.Engine{})
+	require.NoError(t, err)
+	_, err = p.Evaluate(context.Background(), cramped{sound}, nil)
+	require.ErrorContains(t, err, "example 0: room for")
+	require.Empty(t, plain.Repeats(err.Error()))
+}
+
+// cramped gives its examples less room than they need.
+type cramped struct{ data.Dataset }
+
+func (c cramped) Read(i int, e data.Example) error {
+	e.X = e.X[1:]
+	return c.Dataset.Read(i, e)
 }
 
 func TestDatasetsThatAreNilOrPanicAreErrors(t *testing.T) {

@@ -3,6 +3,7 @@ package vm
 import (
 	"errors"
 	"fmt"
+	"io/fs"
 	"maps"
 	"slices"
 	"strings"
@@ -16,17 +17,25 @@ import (
 
 // Save replaces the file at path by the values of s and those strings, which may be nil, in the
 // safetensors format. Whenever it is interrupted, the file is the old one or the new one, whole.
-// While training is under way it is [ErrBusy].
+// Inference may go on meanwhile; while a training step or another Load runs it is [ErrBusy].
 func (s *Store) Save(path string, metadata map[string]string) error {
 	if err := s.acquire(false); err != nil {
-		return fmt.Errorf("vm: saving %s: %w", path, err)
+		return saving(path, err)
 	}
 	defer s.release(false)
 	file := safetensors.File{Metadata: metadata}
 	for _, name := range s.Names() {
 		file.Tensors = append(file.Tensors, s.get(name).stored(name))
 	}
-	if err := safetensors.WriteFile(path, file); err != nil {
+	return saving(path, safetensors.WriteFile(path, file))
+}
+
+// saving says what failed, and names the file unless err does.
+func saving(path string, err error) error {
+	if named := (*fs.PathError)(nil); errors.As(err, &named) && named.Path == path {
+		return fmt.Errorf("vm: saving: %w", err)
+	}
+	if err != nil {
 		return fmt.Errorf("vm: saving %s: %w", path, err)
 	}
 	return nil
@@ -151,8 +160,11 @@ func counted(name string) bool {
 
 // Load gives s the values of the safetensors file at path, such as [Store.Save] writes, or
 // safetensors.torch.save_file in Python for a state_dict. Either all that is to be loaded is, or the
-// store stays as it was. Values that are not those asked for are a [LoadError]; while a machine runs
-// on s it is [ErrBusy].
+// store stays as it was. Values that are not those asked for are a [LoadError].
+//
+// Like all that writes to a Store, it waits for inference that is under way to end, and is
+// [ErrBusy] while a training step or another Load runs, or a [Machine.Trace], which may be what
+// calls it.
 func (s *Store) Load(path string, o LoadOptions) (LoadReport, error) {
 	r, err := safetensors.Open(path)
 	if err != nil {

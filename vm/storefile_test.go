@@ -10,6 +10,7 @@ import (
 	"github.com/stretchr/testify/require"
 	"gorgonia.org/tensor"
 
+	"github.com/plexaura/plexaura/engine"
 	"github.com/plexaura/plexaura/graph"
 	"github.com/plexaura/plexaura/interop/safetensors"
 	"github.com/plexaura/plexaura/ops"
@@ -105,6 +106,73 @@ func TestAStoreInUseIsNotLoaded(t *testing.T) {
 	require.NoError(t, err)
 	require.True(t, asked)
 	require.NoError(t, s.Save(path, nil))
+}
+
+// Loading is a write: it waits for inference as training does, and saving goes on beside that.
+func TestLoadingWaitsForReaders(t *testing.T) {
+	_, s, read, letGo := slowReader(t)
+	require.NoError(t, s.Set("w", f32([]float32{5, 5}, 2)))
+	path := filepath.Join(t.TempDir(), "w")
+	require.NoError(t, s.Save(path, nil))
+	require.NoError(t, s.Set("w", f32([]float32{6, 6}, 2)))
+	read()
+	require.NoError(t, s.Save(filepath.Join(t.TempDir(), "w"), nil))
+	loaded, refused := waits(t, s, func() error {
+		_, err := s.Load(path, vm.LoadOptions{})
+		return err
+	})
+	require.ErrorIs(t, refused, vm.ErrBusy)
+	require.ErrorIs(t, s.Save(path, nil), vm.ErrBusy, "what is loaded is not whole yet")
+	require.NoError(t, letGo())
+	require.NoError(t, <-loaded)
+	require.Equal(t, 5.0, first(t, s, "w"))
+}
+
+func TestNothingIsSavedOrLoadedDuringATrainingStep(t *testing.T) {
+	begun, free, ended := make(chan struct{}), make(chan struct{}), make(chan error)
+	kernel := engine.Bound{By: "test", Kernel: func(c *engine.Call) error {
+		begun <- struct{}{}
+		<-free
+		copy(c.Out[0].Bytes(), c.In[0].Bytes())
+		return nil
+	}}
+	g := graph.New()
+	w := g.Param("w", shape.F32(2), graph.Fill(1))
+	g.Update(w, ops.AddScalar(graph.Apply(bound{&kernel}, w), 1))
+	m, s := machine(t, []*graph.Node{ops.Sum(w)}, vm.Train)
+	path := filepath.Join(t.TempDir(), "w")
+	require.NoError(t, s.Save(path, nil))
+	go func() {
+		_, err := m.Run(ctx)
+		ended <- err
+	}()
+	<-begun
+	require.ErrorIs(t, s.Save(path+"2", nil), vm.ErrBusy)
+	require.NoFileExists(t, path+"2")
+	_, err := s.Load(path, vm.LoadOptions{})
+	require.ErrorIs(t, err, vm.ErrBusy)
+	close(free)
+	require.NoError(t, <-ended)
+	require.Equal(t, 2.0, first(t, s, "w"), "the step was made")
+	_, err = s.Load(path, vm.LoadOptions{})
+	require.NoError(t, err)
+	require.Equal(t, 1.0, first(t, s, "w"))
+}
+
+// A Trace shows values to a caller who may ask for more, and who would wait for himself.
+func TestATraceOfInferenceIsSavedAndNotLoaded(t *testing.T) {
+	g := graph.New()
+	w := g.Param("w", shape.F32(2), graph.Fill(1))
+	m, s := machine(t, []*graph.Node{ops.Sum(w)})
+	path, asked := filepath.Join(t.TempDir(), "w"), false
+	_, err := m.Trace(ctx, func(vm.Instruction, []*tensor.Dense) {
+		asked = true
+		require.NoError(t, s.Save(path, nil))
+		_, err := s.Load(path, vm.LoadOptions{})
+		require.ErrorIs(t, err, vm.ErrBusy)
+	})
+	require.NoError(t, err)
+	require.True(t, asked)
 }
 
 // A state_dict with a layer more, one less, one of another shape, and the counters that PyTorch has.

@@ -17,6 +17,9 @@ func eval(ctx context.Context, c *call) error {
 	if err := c.parse(false); err != nil {
 		return err
 	}
+	if err := drawable(*confusion); err != nil {
+		return err
+	}
 	w, err := pick.load()
 	if err != nil {
 		return err

@@ -4,7 +4,7 @@
 //
 // Without a command it is "demo train": LeNet-5 learns MNIST. "demo COMMAND -h" describes a
 // command. The exit status is 0, 1 where the command failed or was interrupted, 2 where it was
-// called wrongly.
+// called wrongly, 3 where the program has a bug: then a stack follows the line that says so.
 package main
 
 import (
@@ -117,7 +117,7 @@ func run(ctx context.Context, called string, args []string, stdout, stderr io.Wr
 		}
 	}
 	fmt.Fprintf(stderr, "demo: no command %q; see %s help\n", plain.Name(name), called)
-	return 2
+	return statusMisused
 }
 
 func isHelp(arg string) bool { return arg == "-h" || arg == "-help" || arg == "--help" }
@@ -132,10 +132,12 @@ func newCall(cmd command, args []string, stdout *output) *call {
 // perform runs the command. It ends with ctx, even where the command does not look at it, unless
 // there is something to be saved.
 func (c *call) perform(ctx context.Context) error {
+	run := func() (struct{}, error) { return struct{}{}, c.cmd.run(ctx, c) }
 	if c.cmd.saves {
-		return c.cmd.run(ctx, c)
+		_, err := guarded(run)
+		return err
 	}
-	_, err := await(ctx, func() (struct{}, error) { return struct{}{}, c.cmd.run(ctx, c) })
+	_, err := await(ctx, run)
 	return err
 }
 
@@ -146,8 +148,11 @@ func (c *call) help() {
 	c.PrintDefaults()
 }
 
-// report prints an error in one line and returns the exit status. That something could not be
-// printed is an error.
+// What a command line that went wrong ends with.
+const statusFailed, statusMisused, statusBug = 1, 2, 3
+
+// report prints an error in one line, a bug with its stack below, and returns the exit status. That
+// something could not be printed is an error.
 func report(stderr io.Writer, command string, out *output, err error) int {
 	if errors.Is(err, flag.ErrHelp) {
 		err = nil
@@ -159,10 +164,14 @@ func report(stderr io.Writer, command string, out *output, err error) int {
 		return 0
 	}
 	fmt.Fprintf(stderr, "demo %s: %s\n", command, oneLine(err))
-	if errors.As(err, &usageError{}) {
-		return 2
+	if b := (*bug)(nil); errors.As(err, &b) {
+		_, _ = stderr.Write(b.stack)
+		return statusBug
 	}
-	return 1
+	if errors.As(err, &usageError{}) {
+		return statusMisused
+	}
+	return statusFailed
 }
 
 // oneLine is the text of err. The library's name for itself says nothing in a program's message.

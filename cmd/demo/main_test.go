@@ -17,6 +17,7 @@ import (
 
 	"github.com/plexaura/plexaura/data"
 	"github.com/plexaura/plexaura/data/mnist"
+	"github.com/plexaura/plexaura/internal/plain"
 	"github.com/plexaura/plexaura/interop/safetensors"
 	"github.com/plexaura/plexaura/vm"
 )
@@ -132,6 +133,7 @@ func TestMistakesAreOneLineAndAStatus(t *testing.T) {
 			require.Contains(t, stderr, c.want)
 			require.Equal(t, 1, strings.Count(stderr, "\n"), "one line: %q", stderr)
 			require.NotContains(t, stderr, "goroutine")
+			require.Empty(t, plain.Repeats(stderr), stderr)
 		})
 	}
 	_, err := os.Stat(filepath.Join(dir, "run"))

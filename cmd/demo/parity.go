@@ -28,6 +28,9 @@ func parityCommand(ctx context.Context, c *call) error {
 	if err := c.parse(false); err != nil {
 		return err
 	}
+	if err := drawable(*curve); err != nil {
+		return err
+	}
 	e, err := findEngine(*engineName)
 	if err != nil {
 		return err

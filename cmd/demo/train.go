@@ -11,10 +11,12 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/plexaura/plexaura/engine"
 	"github.com/plexaura/plexaura/internal/plain"
+	"github.com/plexaura/plexaura/internal/regular"
 	"github.com/plexaura/plexaura/optim"
 	"github.com/plexaura/plexaura/train"
 	"github.com/plexaura/plexaura/viz"
@@ -104,6 +106,11 @@ func (r *trainRun) take(ctx context.Context, resume bool) (err error) {
 	file := filepath.Join(r.folder, train.CheckpointFile)
 	if _, err := os.Stat(file); err != nil { // nor is the folder made then
 		return fmt.Errorf("-resume: %w", err)
+	}
+	for _, picture := range []string{curvesFile, confusionFile} {
+		if err := drawable(filepath.Join(r.folder, picture)); err != nil {
+			return fmt.Errorf("-resume: %w", err)
+		}
 	}
 	if r.lock, err = train.LockFolder(r.folder); err != nil {
 		return err
@@ -335,14 +342,14 @@ func (r *trainRun) finish(ctx context.Context, result *train.Result, took time.D
 	if err != nil {
 		return err
 	}
-	if err := drawConfusion(filepath.Join(r.folder, "confusion.png"), r.settings.Model, p.Info().Classes, ev); err != nil {
+	if err := drawConfusion(filepath.Join(r.folder, confusionFile), r.settings.Model, p.Info().Classes, ev); err != nil {
 		return err
 	}
 	if err := r.printf("%s: loss %.4f, %s, after %.1f s\n", name, ev.Loss(), accuracyLine(ev), took.Seconds()); err != nil {
 		return err
 	}
-	return r.printf("saved in %s: %s, %s, %s, curves.png, confusion.png\n",
-		plain.Name(r.folder), train.CheckpointFile, train.MetricsFile, train.SettingsFile)
+	return r.printf("saved in %s: %s\n", plain.Name(r.folder),
+		strings.Join([]string{train.CheckpointFile, train.MetricsFile, train.SettingsFile, curvesFile, confusionFile}, ", "))
 }
 
 func accuracyLine(e train.Evaluation) string {
@@ -365,7 +372,7 @@ func (r *trainRun) drawCurves(epochs []train.Epoch) error {
 	if err != nil {
 		return err
 	}
-	return viz.WritePNG(filepath.Join(r.folder, "curves.png"), img)
+	return viz.WritePNG(filepath.Join(r.folder, curvesFile), img)
 }
 
 // curve collects the metrics of one part of the data.
@@ -381,6 +388,18 @@ func (c *curve) add(epoch int, m train.Metrics) {
 }
 
 func (c *curve) series(y []float64) viz.Series { return viz.Series{Name: c.name, X: c.epochs, Y: y} }
+
+// The pictures that a run has in its folder.
+const curvesFile, confusionFile = "curves.png", "confusion.png"
+
+// drawable says at once, rather than after hours, that no picture can be written to path, which is
+// empty where none is asked for.
+func drawable(path string) error {
+	if path == "" {
+		return nil
+	}
+	return regular.Replaceable(path)
+}
 
 func drawConfusion(path, title string, classes []string, e train.Evaluation) error {
 	img, err := viz.Confusion{Title: title, Classes: classes, Counts: e.Confusion}.Render()

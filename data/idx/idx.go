@@ -107,8 +107,11 @@ func ReadIf(r io.Reader, check func(header Array) error) (Array, error) {
 		return read(buffered, room, check)
 	}
 	z, err := gzip.NewReader(buffered)
+	if err = truncated(err); err == errTruncated {
+		err = fmt.Errorf("gzip: %w", err) // as its other errors say
+	}
 	if err != nil {
-		return Array{}, fmt.Errorf("gzip: %w", truncated(err))
+		return Array{}, err
 	}
 	return read(&inflated{z: z, from: counted}, expanded(room), check)
 }

@@ -78,7 +78,7 @@ func TestMalformedFilesAreErrors(t *testing.T) {
 		"absurd size":      {"\x00\x00\x0e\x03\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff", "too large extents: [] and 4294967295"},
 		"large size":       {"\x00\x00\x08\x01\xff\xff\xff\xffx", "the file is truncated: 1 of 4294967295 bytes"},
 		"gzip header":      {"\x1f\x8b\x08", "gzip: the file is truncated"},
-		"not gzip":         {"\x1f\x8b" + strings.Repeat("x", 20), "gzip: gzip: invalid header"},
+		"not gzip":         {"\x1f\x8b" + strings.Repeat("x", 20), "gzip: invalid header"},
 		"gzip truncated":   {zipped(t, matrix)[:20], "the file is truncated"},
 		"gzip end missing": {zipped(t, matrix)[:len(zipped(t, matrix))-1], "the file is truncated"},
 		"gzip damaged":     {string(damaged), "gzip: invalid checksum"},

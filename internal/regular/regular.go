@@ -6,6 +6,7 @@ import (
 	"io"
 	"io/fs"
 	"os"
+	"path/filepath"
 )
 
 // ErrNotRegular is the cause of the errors for what is no regular file.
@@ -19,7 +20,7 @@ func Open(path string) (*os.File, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := check(path, info); err != nil {
+	if err := check("open", path, info); err != nil {
 		return nil, err
 	}
 	f, err := os.Open(path)
@@ -27,7 +28,7 @@ func Open(path string) (*os.File, error) {
 		return nil, err
 	}
 	if info, err = f.Stat(); err == nil { // another file may have the name by now
-		err = check(path, info)
+		err = check("open", path, info)
 	}
 	if err != nil {
 		return nil, errors.Join(err, f.Close())
@@ -53,16 +54,36 @@ func ReadFile(path string, limit int64) ([]byte, error) {
 	return b, nil
 }
 
-func check(path string, info fs.FileInfo) error {
+// Replaceable returns why path is no place for a regular file, new or in place of an old one, or nil:
+// there is something else, or no folder for it. It is for asking before long work, and opens nothing.
+func Replaceable(path string) error {
+	info, err := os.Stat(path)
+	if err == nil {
+		return check("write", path, info)
+	}
+	if !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	dir := filepath.Dir(path)
+	if info, err = os.Stat(dir); err == nil && !info.IsDir() {
+		err = &fs.PathError{Op: "write", Path: path, Err: fmt.Errorf("%s is %s, not a folder", dir, kind(info.Mode()))}
+	}
+	return err
+}
+
+// check refuses what is no regular file; op is what was to be done with it.
+func check(op, path string, info fs.FileInfo) error {
 	if info.Mode().IsRegular() {
 		return nil
 	}
-	return &fs.PathError{Op: "open", Path: path, Err: fmt.Errorf("%s, %w", kind(info.Mode()), ErrNotRegular)}
+	return &fs.PathError{Op: op, Path: path, Err: fmt.Errorf("%s, %w", kind(info.Mode()), ErrNotRegular)}
 }
 
 // kind says what a file of that mode is.
 func kind(m fs.FileMode) string {
 	switch {
+	case m.IsRegular():
+		return "a file"
 	case m.IsDir():
 		return "a folder"
 	case m&fs.ModeNamedPipe != 0:

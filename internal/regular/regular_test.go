@@ -74,3 +74,15 @@ func TestFilesBeyondTheLimitAreNotReadWhole(t *testing.T) {
 	_, err = regular.ReadFile(path, 1<<10)
 	require.ErrorContains(t, err, "more than the 1024 bytes")
 }
+
+func TestWhereAFileMayBeWritten(t *testing.T) {
+	dir := t.TempDir()
+	file := filepath.Join(dir, "file")
+	require.NoError(t, regular.Replaceable(file))
+	require.NoError(t, os.WriteFile(file, nil, 0o666))
+	require.NoError(t, regular.Replaceable(file))
+	require.NoFileExists(t, filepath.Join(dir, "other"), regular.Replaceable(filepath.Join(dir, "other")))
+	require.ErrorIs(t, regular.Replaceable(dir), regular.ErrNotRegular)
+	require.ErrorIs(t, regular.Replaceable(filepath.Join(dir, "none", "file")), fs.ErrNotExist)
+	require.Error(t, regular.Replaceable(filepath.Join(file, "below")))
+}
