@@ -17,7 +17,7 @@ type Exports struct {
 	Funcs map[string]any // by name
 	Types []any          // new(T) for each type T that has methods
 	// Good returns values that may stand in for arguments and receivers of their types.
-	Good func() []any
+	Good   func() []any
 	Unheld []string // types whose methods only machinery calls
 	// Panics says of functions and methods ("T.M") why they may panic.
 	Panics map[string]string
