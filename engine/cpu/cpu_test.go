@@ -217,6 +217,42 @@ func TestFastKernelsAreOurs(t *testing.T) {
 	}
 }
 
+// Numbers of a type that a kernel does not compute with are refused, not misread.
+func TestTypesWithoutAKernelAreRefused(t *testing.T) {
+	e := New()
+	conv := engine.Conv2D{Stride: [2]int{1, 1}, Dilation: [2]int{1, 1}, Groups: 1}
+	pool := engine.Pool2D{Kernel: [2]int{3, 3}, Stride: [2]int{1, 1}, Dilation: [2]int{1, 1}}
+	sum := engine.WindowSum{Axis: 1, Before: 1}
+	of := func(d shape.DType, dims ...int) shape.Type { return shape.Type{DType: d, Shape: shape.OfInts(dims...)} }
+	types := func(t ...shape.Type) []shape.Type { return t }
+	for _, d := range [][2]shape.DType{
+		{shape.Int32, shape.Int32}, {shape.Int32, shape.Float32}, {shape.Float32, shape.Int32}, {shape.Float32, shape.Float64}, {shape.Float64, shape.Float32},
+	} {
+		in, out := d[0], d[1]
+		row, x, w, y := of(in, 3, 4), of(in, 2, 4, 6, 6), of(in, 4, 4, 3, 3), of(in, 2, 4, 4, 4)
+		to := func(t shape.Type) shape.Type { return of(out, t.Ints()...) }
+		for name, bind := range map[string]func() (engine.Bound, error){
+			"MatMul": func() (engine.Bound, error) {
+				return e.BindMatMul(engine.MatMul{}, types(row, of(in, 4, 5)), of(out, 3, 5))
+			},
+			"Conv2D":           func() (engine.Bound, error) { return e.BindConv2D(conv, types(x, w), to(y)) },
+			"Conv2DInputGrad":  func() (engine.Bound, error) { return e.BindConv2DInputGrad(conv, types(y, w), to(x)) },
+			"Conv2DFilterGrad": func() (engine.Bound, error) { return e.BindConv2DFilterGrad(conv, types(x, y), to(w)) },
+			"MaxPool2D":        func() (engine.Bound, error) { return e.BindMaxPool2D(pool, types(x), to(y)) },
+			"MaxPool2DScatter": func() (engine.Bound, error) { return e.BindMaxPool2DScatter(pool, types(x, y), to(x)) },
+			"MaxPool2DGather":  func() (engine.Bound, error) { return e.BindMaxPool2DGather(pool, types(x, x), to(y)) },
+			"AvgPool2D":        func() (engine.Bound, error) { return e.BindAvgPool2D(pool, types(x), to(y)) },
+			"AvgPool2DGrad":    func() (engine.Bound, error) { return e.BindAvgPool2DGrad(pool, types(y), to(x)) },
+			"Softmax":          func() (engine.Bound, error) { return e.BindSoftmax(true, 1, types(row), to(row)) },
+			"SoftmaxGrad":      func() (engine.Bound, error) { return e.BindSoftmaxGrad(true, 1, types(row, row), to(row)) },
+			"WindowSum":        func() (engine.Bound, error) { return e.BindWindowSum(sum, types(row), to(row)) },
+		} {
+			_, err := bind()
+			require.Error(t, err, "%s of %v to %v", name, in, out)
+		}
+	}
+}
+
 // A fused map has the bits of its steps one by one, also where functions are not exact.
 func TestFusionKeepsTheBits(t *testing.T) {
 	r := rand.New(rand.NewPCG(3, 3))

@@ -439,6 +439,16 @@ func TestLacksAreSkipped(t *testing.T) {
 	}
 }
 
+// A part of the trials runs with -short; all of them can.
+func TestEveryTrialIsOneThatRefTakes(t *testing.T) {
+	for _, f := range families {
+		for i, tr := range f.trials(oracle, Options{}) {
+			_, err := tr.bind(oracle, tr.in, tr.out)
+			require.NoError(t, err, "%s %d: %v", f.name, i, tr)
+		}
+	}
+}
+
 // The table has every function in every type that has it.
 func TestEveryFunctionIsTried(t *testing.T) {
 	tried := map[string]bool{}

@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -16,10 +17,14 @@ import (
 	"time"
 )
 
-// A test process has as long as the same tests take without a fault, times patience, and grace.
+// A test process has as long as the same tests take without a fault, times patience, and grace. It may
+// say nothing for as long as their longest test takes, times silence, and hush: a test that does not end
+// among many that do need not be waited for as long as for all of them.
 const (
 	patience = 5
 	grace    = 20 * time.Second
+	silence  = 10
+	hush     = 10 * time.Second
 	// memoryLimit ends a test process that a fault lets run away, where the platform can.
 	memoryLimit = 6 << 30
 )
@@ -47,36 +52,42 @@ type lab struct {
 	m     *module
 	o     options
 	dir   string
-	sound map[string]func() (time.Duration, error)
+	sound map[string]func() (pace, error)
 }
+
+// pace is how long tests take, and how long they say nothing at most, which they do when they start and end.
+type pace struct{ all, quiet time.Duration }
+
+// limit is how long the same tests have with a fault.
+func (p pace) limit() pace { return pace{patience*p.all + grace, silence*p.quiet + hush} }
 
 func newLab(ctx context.Context, m *module, o options) (*lab, error) {
 	dir, err := os.MkdirTemp("", "mutate")
 	if err != nil {
 		return nil, err
 	}
-	l := &lab{m: m, o: o, dir: dir, sound: map[string]func() (time.Duration, error){}}
+	l := &lab{m: m, o: o, dir: dir, sound: map[string]func() (pace, error){}}
 	for pkg := range m.pkgs {
-		l.sound[pkg] = sync.OnceValues(func() (time.Duration, error) { return l.baseline(ctx, pkg) })
+		l.sound[pkg] = sync.OnceValues(func() (pace, error) { return l.baseline(ctx, pkg) })
 	}
 	return l, nil
 }
 
 func (l *lab) close() error { return os.RemoveAll(l.dir) }
 
-// baseline is how long the tests of a package take without a fault, which they must pass.
-func (l *lab) baseline(ctx context.Context, pkg string) (time.Duration, error) {
+// baseline is the pace of the tests of a package without a fault, which they must pass.
+func (l *lab) baseline(ctx context.Context, pkg string) (pace, error) {
 	dir, err := os.MkdirTemp(l.dir, "sound")
 	if err != nil {
-		return 0, err
+		return pace{}, err
 	}
 	defer os.RemoveAll(dir)
 	start := time.Now()
-	output, err := l.test(ctx, pkg, dir, "", 10*time.Minute)
+	out, err := l.test(ctx, pkg, dir, "", pace{10 * time.Minute, 10 * time.Minute})
 	if err != nil {
-		return 0, fmt.Errorf("the tests of %s fail without any fault: %w\n%s", pkg, err, output)
+		return pace{}, fmt.Errorf("the tests of %s fail without any fault: %w\n%s", pkg, err, out.text())
 	}
-	return time.Since(start), nil
+	return pace{time.Since(start), out.longest}, nil
 }
 
 // try runs tests against one fault until one notices it.
@@ -153,16 +164,16 @@ func (l *lab) look(ctx context.Context, f fault, pkg, dir, overlay string) (v ve
 	if err != nil {
 		return verdict{fate: broken, err: err}, false
 	}
-	output, err := l.test(ctx, pkg, dir, overlay, patience*usual+grace)
+	out, err := l.test(ctx, pkg, dir, overlay, usual.limit())
 	switch {
 	case ctx.Err() != nil:
 		return verdict{fate: broken, err: ctx.Err()}, false
 	case errors.Is(err, errBuild):
-		return verdict{fate: broken, err: fmt.Errorf("%s: %s does not compile:\n%s", f.place, f.name(), output)}, false
+		return verdict{fate: broken, err: fmt.Errorf("%s: %s does not compile:\n%s", f.place, f.name(), out.text())}, false
 	case errors.Is(err, errTimeout):
 		return verdict{fate: timedOut, by: pkg}, true
 	case err != nil:
-		return verdict{fate: noticed, by: strings.TrimSpace(pkg + " " + failed(output))}, true
+		return verdict{fate: noticed, by: strings.TrimSpace(pkg + " " + out.failed)}, true
 	}
 	return verdict{}, false
 }
@@ -174,9 +185,10 @@ var (
 
 // test compiles the tests of a package into dir and runs them. An overlay also holds for what
 // the tests themselves build.
-func (l *lab) test(ctx context.Context, pkg, dir, overlay string, limit time.Duration) (output []byte, err error) {
+func (l *lab) test(ctx context.Context, pkg, dir, overlay string, limit pace) (*transcript, error) {
+	out := &transcript{last: time.Now()}
 	if !l.m.pkgs[pkg].tested() {
-		return nil, nil
+		return out, nil
 	}
 	env := os.Environ()
 	if overlay != "" {
@@ -184,18 +196,21 @@ func (l *lab) test(ctx context.Context, pkg, dir, overlay string, limit time.Dur
 	}
 	binary := filepath.Join(dir, "tests.exe")
 	build := command(ctx, l.m.root, env, "go", "test", "-c", "-vet=off", "-ldflags=-s -w", "-o", binary, "./"+pkg)
-	if output, err = build.CombinedOutput(); err != nil {
-		return output, errors.Join(errBuild, err)
+	build.Stdout, build.Stderr = out, out
+	if err := build.Run(); err != nil {
+		return out, errors.Join(errBuild, err)
 	}
 	defer os.Remove(binary)
-	timed, cancel := context.WithTimeoutCause(ctx, limit, errTimeout)
-	defer cancel()
-	tests := command(timed, l.m.path(pkg), env, binary, "-test.short", "-test.failfast", "-test.timeout=0")
-	output, err = limited(tests)
-	if err != nil && context.Cause(timed) == errTimeout {
+	timed, end := context.WithCancelCause(ctx)
+	defer end(nil)
+	tests := command(timed, l.m.path(pkg), env, binary, "-test.v", "-test.short", "-test.failfast", "-test.timeout=0")
+	out = &transcript{last: time.Now()}
+	go out.watch(timed, limit, func() { end(errTimeout) })
+	err := limited(tests, out)
+	if err != nil && errors.Is(context.Cause(timed), errTimeout) {
 		err = errTimeout
 	}
-	return output, err
+	return out, err
 }
 
 // command is a command that is killed, with all it started, when the context ends.
@@ -206,25 +221,37 @@ func command(ctx context.Context, dir string, env []string, name string, args ..
 	return c
 }
 
-// limited runs a command within memoryLimit and returns the last of what it printed.
-func limited(c *exec.Cmd) ([]byte, error) {
-	var out tail
-	c.Stdout, c.Stderr = &out, &out
+// limited runs a command within memoryLimit.
+func limited(c *exec.Cmd, out *transcript) error {
+	c.Stdout, c.Stderr = out, out
 	if err := c.Start(); err != nil {
-		return nil, err
+		return err
 	}
 	limitMemory(c.Process.Pid, memoryLimit)
-	err := c.Wait()
-	return bytes.Join(out.parts, nil), err
+	return c.Wait()
 }
 
-// tail keeps the first and the last of what is written: a fault may print without end.
-type tail struct {
-	parts [][]byte
+// transcript is the first and the last of what is printed, as a fault may print without end, the
+// first test that failed, or the panic, and the longest time without a word.
+type transcript struct {
+	mu      sync.Mutex
+	parts   [][]byte
+	failed  string
+	last    time.Time
+	longest time.Duration
 }
 
-func (t *tail) Write(b []byte) (int, error) {
+var failing = regexp.MustCompile(`(?m)^--- FAIL: (\S+)|^panic: .*|^fatal error: .*`)
+
+func (t *transcript) Write(b []byte) (int, error) {
 	const keep = 64
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	now := time.Now()
+	t.longest, t.last = max(t.longest, now.Sub(t.last)), now
+	if m := failing.FindSubmatch(b); m != nil && t.failed == "" {
+		t.failed = strings.TrimSpace(cmp.Or(string(m[1]), string(m[0])))
+	}
 	t.parts = append(t.parts, bytes.Clone(b))
 	if len(t.parts) > 2*keep {
 		t.parts = slices.Delete(t.parts, keep, keep+1)
@@ -232,16 +259,28 @@ func (t *tail) Write(b []byte) (int, error) {
 	return len(b), nil
 }
 
-var failing = regexp.MustCompile(`(?m)^--- FAIL: (\S+)|^panic: .*|^fatal error: .*`)
+func (t *transcript) text() []byte {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return bytes.Join(t.parts, nil)
+}
 
-// failed is the name of the first test that failed, or the panic.
-func failed(output []byte) string {
-	m := failing.FindSubmatch(output)
-	switch {
-	case m == nil:
-		return ""
-	case len(m[1]) > 0:
-		return string(m[1])
+// watch calls end once the limit is exceeded, unless ctx ends before.
+func (t *transcript) watch(ctx context.Context, limit pace, end func()) {
+	start, tick := time.Now(), time.NewTicker(100*time.Millisecond)
+	defer tick.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case now := <-tick.C:
+			t.mu.Lock()
+			quiet := now.Sub(t.last)
+			t.mu.Unlock()
+			if quiet > limit.quiet || now.Sub(start) > limit.all {
+				end()
+				return
+			}
+		}
 	}
-	return strings.TrimSpace(string(m[0]))
 }
