@@ -169,12 +169,12 @@ func prelu(s *sketch, name string) {
 
 var reductions = merged(
 	rows(overAxes("plain", "wide", "positive", "few NaN"), "Sum", "SumKeep", "Mean", "MeanKeep"),
-	rows(overAxes("plain", "wide", "positive"), "Variance", "Count"),
-	rows(overAxes("plain", "wide", "ties", "extreme", "tiny", "kinks"), "Max", "MaxKeep", "Min", "MinKeep"),
-	rows(overAxes("plain", "ties", "positive"), "Prod"),
-	rows(along("plain", "wide", "logits", "ties"), "Softmax", "LogSoftmax"),
-	rows(along("plain", "wide", "positive"), "CumSum"),
-	rows(along("plain", "ties", "wide", "extreme"), "ArgMax"),
+	rows(overAxes("plain", "wide", "positive", "few NaN"), "Variance", "Count"),
+	rows(overAxes("plain", "wide", "ties", "extreme", "tiny", "kinks", "few NaN", "many NaN"), "Max", "MaxKeep", "Min", "MinKeep"),
+	rows(overAxes("plain", "ties", "positive", "few NaN"), "Prod"),
+	rows(along("plain", "wide", "logits", "ties", "few NaN"), "Softmax", "LogSoftmax"),
+	rows(along("plain", "wide", "positive", "few NaN"), "CumSum"),
+	rows(along("plain", "ties", "wide", "extreme", "few NaN", "many NaN"), "ArgMax"),
 	rows(broadcastTo, "BroadcastTo"),
 	rows(sumTo, "SumTo"),
 )
