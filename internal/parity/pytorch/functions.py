@@ -7,6 +7,7 @@ own function covers the attributes it is taken; the rest is put together from ot
 Where Plexaura means something else at some elements, CONVENTIONS says so by name, and FUNCTIONS has
 PyTorch's function with these elements, and no others, replaced.
 """
+import functools
 import math
 
 import torch
@@ -514,11 +515,27 @@ NO_SHARE = {
 }
 
 
-def line(*elements, **attrs):
-    """A call of a function of images (1,1,W)."""
+def product(x, Axes):
+    """A product whose slope is that of the others, and not the result over the element."""
+    if x.isfinite().all():
+        return PYTORCH["Prod"](x, Axes)
+    for axis in sorted(Axes, reverse=True):
+        x = functools.reduce(torch.mul, x.unbind(axis))
+    return x
+
+
+def squares(x, Axes):
+    """A variance whose slope sees all deviations, which infinity makes NaN."""
+    if x.isfinite().all():
+        return PYTORCH["Variance"](x, Axes)
+    return (x - x.mean(Axes, keepdim=True)).square().mean(Axes)
+
+
+def line(*elements, axes=2, **attrs):
+    """A call of a function of lines (1,W), or of so many more axes."""
     def call(f):
         xs, _ = at(*elements)(torch.neg)
-        return xs, f(xs[0].reshape(1, 1, -1), **attrs).flatten()
+        return xs, f(xs[0].reshape([1] * axes + [-1]), **attrs).flatten()
     return call
 
 
@@ -553,6 +570,8 @@ CONVENTIONS = {
     "tail of gelu's tanh form": ("GELUTanh", limits(gelu_tanh), at(-9.0)),
     "softplus beyond 20": ("Softplus", softplus, at(30.0)),
     "slope of max pooling at several NaN": ("MaxPool1D", FIRST_NAN["MaxPool1D"], line(math.nan, math.nan, Kernel=2, Stride=1, Dilation=1, Pad=[0, 0], Ceil=False)),
+    "slope of prod by what is not finite": ("Prod", product, line(math.inf, 2.0, axes=1, Axes=[1])),
+    "slope of variance at infinity": ("Variance", squares, line(math.inf, 2.0, axes=1, Axes=[1])),
     "slope of max and min at NaN": ("MaxKeep", NO_SHARE["MaxKeep"], at(math.nan, 1.0, Axes=[0])),
 }
 

@@ -72,7 +72,7 @@ func (c config) allowed(u under, d shape.DType, isFloat bool, t theirs, i int) f
 	}
 	b := bound(d, off, size)
 	if c.elementwise(t) || c.has("logits") {
-		b += cancelled(d, t.order)
+		b += c.cancelled(d, t.order)
 	}
 	if u.flushes && d == shape.Float32 && size < 128*least { // a denormal on the way may have been multiplied
 		b += 128 * least
@@ -83,17 +83,28 @@ func (c config) allowed(u under, d shape.DType, isFloat bool, t theirs, i int) f
 // cancelled is how far derivatives of an elementwise function, or by logits, of which they are differences of
 // probabilities, may be off whatever their size: their terms are of size 1, those of curvature up to 100, and may
 // cancel on either side, where PyTorch's float32 is exact by luck.
-func cancelled(d shape.DType, order int) float64 {
+func (c config) cancelled(d shape.DType, order int) float64 {
 	switch {
 	case order == 0:
 		return 0
-	case d == shape.Float64:
+	case order == 1 && d == shape.Float64:
 		return 0x1p-46
 	case order == 1:
 		return 0x1p-25
 	}
-	return 0x1p-17
+	terms := 1.
+	for _, s := range c.Steps {
+		terms = max(terms, steep[s.Op])
+	}
+	if d == shape.Float64 {
+		return terms * 0x1p-46
+	}
+	return terms * 0x1p-17
 }
+
+// steep are the functions whose curvature has larger terms, and how many times: x(2u')^2, in GELU's tanh form, is 600
+// at 6, where 1-sigmoid(2u) is still a difference.
+var steep = map[string]float64{"GELUTanh": 8}
 
 // elementwise says whether an element of the output comes from one of each input: gradients by what was
 // broadcast are sums.

@@ -3,6 +3,7 @@ package main
 import (
 	"maps"
 	"slices"
+	"strings"
 
 	"github.com/plexaura/plexaura/shape"
 )
@@ -195,7 +196,11 @@ func overAxes(kinds ...string) drawer {
 			x = s.extents(s.from(1, 4), 6)
 		}
 		axes := s.some(len(x), 1)
-		s.step(name, attrs{"Axes": axes}, s.scaled(pick(s.choices, kinds...), 20, x...))
+		kind := pick(s.choices, kinds...)
+		if strings.HasSuffix(kind, "NaN") { // whose curvature says nothing
+			s.Order = min(s.Order, 1)
+		}
+		s.step(name, attrs{"Axes": axes}, s.scaled(kind, 20, x...))
 	}
 }
 
