@@ -184,7 +184,8 @@ func TestNilDatasetsAreErrors(t *testing.T) {
 
 func TestALoopThatCannotBeIsAnError(t *testing.T) {
 	l := loader(t, counting(t, 4), data.Batching{Size: 2})
-	require.ErrorContains(t, errorsOf(nil, l, 0)[0], "data: no context") //nolint:staticcheck // that is the point
+	var noContext context.Context
+	require.ErrorContains(t, errorsOf(noContext, l, 0)[0], "data: no context")
 	require.ErrorContains(t, errorsOf(context.Background(), new(data.Loader), 0)[0], "data: a Loader that NewLoader has not made")
 	require.ErrorContains(t, errorsOf(context.Background(), nil, 0)[0], "data: a Loader that NewLoader has not made")
 	require.ErrorContains(t, errorsOf(context.Background(), l, math.MaxInt)[0], "data: no batch 0 of epoch")

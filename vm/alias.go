@@ -30,7 +30,7 @@ func inplace(p *plan) error {
 				continue
 			}
 			out.alias = over
-			l.extend(over, l.last[out])
+			l.extend(over, l.last[out.id])
 		}
 	}
 	return nil
@@ -39,7 +39,7 @@ func inplace(p *plan) error {
 // overwritable reports whether out may take the memory of input k of in.
 func overwritable(in *instr, k int, out *value, l lifetimes) bool {
 	root := in.in[k].root()
-	if root.from != fromInstr || root.into != nil || l.last[root] != in.at {
+	if root.from != fromInstr || root.into != nil || l.last[root.id] != in.at {
 		return false
 	}
 	return root.typ.Bytes() == out.typ.Bytes() && aloneIn(in, k, out)
@@ -61,7 +61,7 @@ func aloneIn(in *instr, k int, out *value) bool {
 // and reports whether it could.
 func (p *plan) storeThrough(w *instr, l lifetimes, guards []*instr) bool {
 	v := w.in[0].root()
-	if v.from != fromInstr || v.into != nil || l.outs[v] || v.typ.Bytes() != w.leaf.typ.Bytes() {
+	if v.from != fromInstr || v.into != nil || l.outs[v.id] || v.typ.Bytes() != w.leaf.typ.Bytes() {
 		return false
 	}
 	if guarded(v.def) {
@@ -85,14 +85,14 @@ func (in *instr) mayOverwrite(v *value, k int) bool {
 	return slices.ContainsFunc(in.bound.InPlace, func(o engine.Overwrite) bool { return in.out[o.Out] == v && o.In == k })
 }
 
-// lifetimes tells, of each root, the last instruction that needs its memory, or may run when that one does.
+// lifetimes tells, by the id of each root, the last instruction that needs its memory, or may run when that one does.
 type lifetimes struct {
-	last map[*value]int
-	outs map[*value]bool // an output of the program is in this memory
+	last []int
+	outs []bool // an output of the program is in this memory
 }
 
 func newLifetimes(p *plan) lifetimes {
-	l := lifetimes{map[*value]int{}, map[*value]bool{}}
+	l := lifetimes{make([]int, len(p.values)), make([]bool, len(p.values))}
 	for _, v := range p.values {
 		r := v.root()
 		if v.def != nil {
@@ -105,10 +105,10 @@ func newLifetimes(p *plan) lifetimes {
 		}
 		if v.out {
 			l.extend(r, len(p.instrs))
-			l.outs[r] = true
+			l.outs[r.id] = true
 		}
 	}
 	return l
 }
 
-func (l lifetimes) extend(root *value, at int) { l.last[root] = max(l.last[root], at) }
+func (l lifetimes) extend(root *value, at int) { l.last[root.id] = max(l.last[root.id], at) }

@@ -1,7 +1,9 @@
 package vm
 
 import (
+	"cmp"
 	"fmt"
+	"slices"
 
 	"github.com/plexaura/plexaura/graph"
 	"github.com/plexaura/plexaura/shape"
@@ -132,14 +134,31 @@ func (in *instr) checkMap() error {
 	return nil
 }
 
+// checkBlocks goes through time, with the blocks that live in the order of their offsets.
 func (p *plan) checkBlocks() error {
-	for i, a := range p.placed {
-		for _, b := range p.placed[:i] {
-			together := a.first <= b.last && b.first <= a.last
-			overlap := a.offset < b.offset+b.bytes && b.offset < a.offset+a.bytes
-			if together && overlap {
+	starts, ends := make([][]*block, len(p.instrs)+1), make([][]*block, len(p.instrs)+1)
+	for _, b := range p.placed {
+		if b.bytes > 0 {
+			starts[b.first], ends[b.last] = append(starts[b.first], b), append(ends[b.last], b)
+		}
+	}
+	var live []*block
+	after := func(offset int) int { // none overlap, so that they end in the same order
+		i, _ := slices.BinarySearchFunc(live, offset+1, func(b *block, end int) int { return cmp.Compare(b.offset+b.bytes, end) })
+		return i
+	}
+	for at := range starts {
+		for _, b := range starts[at] {
+			i := after(b.offset)
+			if i < len(live) && live[i].offset < b.offset+b.bytes {
+				a := live[i]
 				return fmt.Errorf("blocks at %d+%d and %d+%d overlap while both live", a.offset, a.bytes, b.offset, b.bytes)
 			}
+			live = slices.Insert(live, i, b)
+		}
+		for _, b := range ends[at] {
+			i := after(b.offset)
+			live = slices.Delete(live, i, i+1)
 		}
 	}
 	return nil

@@ -60,3 +60,40 @@ func Moved(p *Program, n int) (bytes int, err error) {
 	}
 	return bytes, nil
 }
+
+// Block is memory that is needed from instruction First to Last.
+type Block struct{ Bytes, Offset, First, Last int }
+
+// Place gives blocks their offsets, one after the other.
+func Place(blocks []Block, last int) {
+	sky := newSkyline(last)
+	for i, b := range blocks {
+		blocks[i].Offset = sky.place(&block{bytes: b.Bytes, first: b.First, last: b.Last})
+	}
+}
+
+// CheckBlocks is what vm.Checked says of blocks in a program of so many instructions.
+func CheckBlocks(blocks []Block, instrs int) error {
+	p := &plan{instrs: make([]*instr, instrs)}
+	for _, b := range blocks {
+		p.placed = append(p.placed, &block{bytes: b.Bytes, offset: b.Offset, first: b.First, last: b.Last})
+	}
+	return p.checkBlocks()
+}
+
+// SkylineRuns is how long the lists of what is taken are in the end, all together, of p at batch
+// size n.
+func SkylineRuns(p *Program, n int) (runs int, err error) {
+	pl, err := p.plan(n)
+	if err != nil {
+		return 0, err
+	}
+	sky := newSkyline(len(pl.instrs))
+	for _, b := range pl.placed {
+		sky.place(b)
+	}
+	for node := range sky.sometimes {
+		runs += len(sky.sometimes[node]) + len(sky.throughout[node])
+	}
+	return runs, nil
+}

@@ -44,7 +44,7 @@ func (p *plan) join(c *instr) bool {
 	}
 	for _, v := range c.in {
 		d := v.def
-		if d == nil || d.fmap == nil || v.typ.Shape != c.out[0].typ.Shape || !small(d, c) || p.guards(d, c) {
+		if d == nil || d.fmap == nil || v.typ.Shape != c.out[0].typ.Shape || !small(d, c) || p.guards(d) {
 			continue
 		}
 		if behind, ok := p.between(d, c); ok {
@@ -61,26 +61,28 @@ func small(d, c *instr) bool {
 	return len(d.fmap.Steps)+len(c.fmap.Steps) <= maxSteps && len(d.in)+len(c.in) <= maxInputs
 }
 
-// guards reports whether joining d and c would tie a number that is checked before the first
-// write to something that may be one.
-func (p *plan) guards(d, c *instr) bool {
-	if !p.prog.writes() {
-		return false
-	}
-	shared := slices.ContainsFunc(d.out, func(v *value) bool {
-		return v.out || slices.ContainsFunc(v.uses, func(u *instr) bool { return u != c })
-	})
-	return slices.ContainsFunc(d.out, checkedFinite) || shared && slices.ContainsFunc(c.out, checkedFinite)
+// guards reports whether d gives a number that is checked before the first write to the store: c,
+// which then may be the next value of a leaf, could no longer be computed into it. The other way
+// about nothing is lost: what such a number is made of comes before the check in any case.
+func (p *plan) guards(d *instr) bool {
+	return p.prog.writes() && slices.ContainsFunc(d.out, checkedFinite)
 }
 
 // between returns what lies between d and c and depends on d. It is not ok to join the two
 // where c depends on some of that.
 func (p *plan) between(d, c *instr) (behind map[*instr]bool, ok bool) {
+	before := func(u *instr) bool { return u.at < c.at }
+	if !slices.ContainsFunc(d.out, func(v *value) bool { return slices.ContainsFunc(v.uses, before) }) {
+		return nil, true
+	}
+	if c.at-d.at > maxApart {
+		return nil, false
+	}
 	behind = map[*instr]bool{}
 	mark := func(in *instr) (reachesC bool) {
 		for _, v := range in.out {
 			for _, u := range v.uses {
-				if u.at < c.at {
+				if before(u) {
 					behind[u] = true
 				}
 				reachesC = reachesC || u == c
@@ -88,12 +90,7 @@ func (p *plan) between(d, c *instr) (behind map[*instr]bool, ok bool) {
 		}
 		return reachesC
 	}
-	if mark(d); len(behind) == 0 {
-		return nil, true
-	}
-	if c.at-d.at > maxApart {
-		return nil, false
-	}
+	mark(d)
 	for _, in := range p.instrs[d.at+1 : c.at] {
 		if behind[in] && mark(in) {
 			return nil, false

@@ -25,11 +25,9 @@ func memory(p *plan) error {
 		return err
 	}
 	slices.SortStableFunc(blocks, func(a, b *block) int { return cmp.Compare(b.bytes, a.bytes) })
-	placed := make([]*block, 0, len(blocks)) // by offset
+	sky := newSkyline(len(p.instrs))
 	for _, b := range blocks {
-		b.offset = firstFit(b, placed)
-		at, _ := slices.BinarySearchFunc(placed, b.offset, func(o *block, offset int) int { return cmp.Compare(o.offset, offset) })
-		placed = slices.Insert(placed, at, b)
+		b.offset = sky.place(b)
 	}
 	return p.place(blocks)
 }
@@ -58,7 +56,7 @@ func (p *plan) blocks() (blocks []*block, err error) {
 		first, last := p.span(in)
 		for _, v := range in.out {
 			if v.root() == v && v.into == nil {
-				blocks = append(blocks, &block{bytes: align(v.typ.Bytes()), first: first, last: l.last[v], value: v})
+				blocks = append(blocks, &block{bytes: align(v.typ.Bytes()), first: first, last: l.last[v.id], value: v})
 			}
 		}
 		if in.bound.Scratch > 0 {
@@ -82,21 +80,6 @@ func (p *plan) tooLarge(bytes int) error {
 var errTooLarge = fmt.Errorf("%w: more than memory can hold; take smaller batches", ErrMemory)
 
 func align(n int) int { return (n + lineBytes - 1) / lineBytes * lineBytes }
-
-// firstFit returns the lowest offset at which b shares no memory with those of placed that
-// live at the same time.
-func firstFit(b *block, placed []*block) (offset int) {
-	for _, o := range placed {
-		if o.first > b.last || b.first > o.last {
-			continue
-		}
-		if offset+b.bytes <= o.offset {
-			break
-		}
-		offset = max(offset, o.offset+o.bytes)
-	}
-	return offset
-}
 
 func (p *plan) place(blocks []*block) error {
 	p.arena = p.packing

@@ -1,6 +1,7 @@
 package vm_test
 
 import (
+	"context"
 	"math/rand/v2"
 	"testing"
 
@@ -111,20 +112,25 @@ func TestNothingIsAnErrorNotAPanic(t *testing.T) {
 	g := graph.New()
 	x := g.Input("x", shape.F32(2))
 	good := []*graph.Node{ops.Sum(x)}
+	var noContext context.Context
 	for name, try := range map[string]func() error{
-		"no engine":             func() error { _, err := vm.Compile(nil, good); return err },
-		"the zero cpu.Engine":   func() error { _, err := vm.Compile(cpu.Engine{}, good); return err },
-		"no outputs":            func() error { _, err := vm.Compile(ref.Engine{}, nil); return err },
-		"a nil output":          func() error { _, err := vm.Compile(ref.Engine{}, []*graph.Node{nil}); return err },
-		"a nil option":          func() error { _, err := vm.Compile(ref.Engine{}, good, nil); return err },
-		"a dump to nil":         func() error { _, err := vm.Compile(ref.Engine{}, good, vm.Dump("lower", nil)); return err },
-		"no store":              func() error { _, err := vm.MustCompile(ref.Engine{}, good).NewMachine(nil); return err },
-		"a nil leaf":            func() error { return new(vm.Store).Init(nil) },
-		"a nil value":           func() error { return new(vm.Store).Set("w", nil) },
-		"a number of nothing":   func() error { _, err := vm.Number(nil); return err },
-		"a dot file to nil":     func() error { return vm.MustCompile(ref.Engine{}, good).WriteDot(nil, 1) },
-		"a batch size of 0":     func() error { _, err := vm.MustCompile(ref.Engine{}, good).Describe(0); return err },
-		"a nil context":         func() error { m, _ := machine(t, good); _, err := m.Run(nil, f32([]float32{1, 2}, 2)); return err }, //nolint:staticcheck // it is the case
+		"no engine":           func() error { _, err := vm.Compile(nil, good); return err },
+		"the zero cpu.Engine": func() error { _, err := vm.Compile(cpu.Engine{}, good); return err },
+		"no outputs":          func() error { _, err := vm.Compile(ref.Engine{}, nil); return err },
+		"a nil output":        func() error { _, err := vm.Compile(ref.Engine{}, []*graph.Node{nil}); return err },
+		"a nil option":        func() error { _, err := vm.Compile(ref.Engine{}, good, nil); return err },
+		"a dump to nil":       func() error { _, err := vm.Compile(ref.Engine{}, good, vm.Dump("lower", nil)); return err },
+		"no store":            func() error { _, err := vm.MustCompile(ref.Engine{}, good).NewMachine(nil); return err },
+		"a nil leaf":          func() error { return new(vm.Store).Init(nil) },
+		"a nil value":         func() error { return new(vm.Store).Set("w", nil) },
+		"a number of nothing": func() error { _, err := vm.Number(nil); return err },
+		"a dot file to nil":   func() error { return vm.MustCompile(ref.Engine{}, good).WriteDot(nil, 1) },
+		"a batch size of 0":   func() error { _, err := vm.MustCompile(ref.Engine{}, good).Describe(0); return err },
+		"a nil context": func() error {
+			m, _ := machine(t, good)
+			_, err := m.Run(noContext, f32([]float32{1, 2}, 2))
+			return err
+		},
 		"a nil input":           func() error { m, _ := machine(t, good); _, err := m.Run(ctx, nil); return err },
 		"a profile without see": func() error { m, _ := machine(t, good); _, err := m.Profile(ctx, nil, nil); return err },
 	} {

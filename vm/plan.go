@@ -111,7 +111,8 @@ func (p *plan) newValue(t shape.Type, n *graph.Node, from source) *value {
 // relink derives defs and uses from the instructions.
 func (p *plan) relink() {
 	for _, v := range p.values {
-		v.def, v.uses, v.dropped = nil, nil, true
+		clear(v.uses)
+		v.def, v.uses, v.dropped = nil, v.uses[:0], true
 	}
 	for i, in := range p.instrs {
 		in.at = i
@@ -150,15 +151,15 @@ func (v *value) replaceUse(was, by *instr) {
 
 // prune drops computing instructions that nobody needs.
 func (p *plan) prune() {
-	needed := map[*instr]bool{}
 	p.relink()
+	needed := make([]bool, len(p.instrs))
 	for i := len(p.instrs) - 1; i >= 0; i-- {
 		in := p.instrs[i]
-		needed[in] = in.kind == write || slices.ContainsFunc(in.out, func(v *value) bool {
-			return v.out || slices.ContainsFunc(v.uses, func(u *instr) bool { return needed[u] })
+		needed[i] = in.kind == write || slices.ContainsFunc(in.out, func(v *value) bool {
+			return v.out || slices.ContainsFunc(v.uses, func(u *instr) bool { return needed[u.at] })
 		})
 	}
-	p.instrs = slices.DeleteFunc(p.instrs, func(in *instr) bool { return !needed[in] })
+	p.instrs = slices.DeleteFunc(p.instrs, func(in *instr) bool { return !needed[in.at] })
 	p.relink()
 }
 

@@ -21,7 +21,7 @@ import (
 //
 // An existing file keeps its permissions; a symbolic link stays, and its target is replaced.
 func Write(path string, write func(io.Writer) error) error {
-	return system{create, os.Rename, syncFolder}.write(path, write)
+	return system{create, os.Rename, openFolder, runtime.GOOS}.write(path, write)
 }
 
 // system is what Write does to the file system. Tests put others in place of it, to see the order
@@ -29,7 +29,8 @@ func Write(path string, write func(io.Writer) error) error {
 type system struct {
 	create     func(path string) (file, error)
 	rename     func(from, to string) error
-	syncFolder func(dir string) error
+	openFolder func(dir string) (folder, error)
+	name       string // as runtime.GOOS has it
 }
 
 // file is an [os.File], as far as Write needs one.
@@ -37,6 +38,12 @@ type file interface {
 	io.WriteCloser
 	Name() string
 	Chmod(fs.FileMode) error
+	Sync() error
+}
+
+// folder is an [os.File], as far as syncFolder needs one.
+type folder interface {
+	io.Closer
 	Sync() error
 }
 
@@ -92,11 +99,11 @@ func create(path string) (file, error) {
 }
 
 // syncFolder makes the new name durable, where the platform and the file system can.
-func syncFolder(dir string) error {
-	if runtime.GOOS == "windows" || runtime.GOOS == "js" || runtime.GOOS == "plan9" {
+func (s system) syncFolder(dir string) error {
+	if s.name == "windows" || s.name == "js" || s.name == "plan9" {
 		return nil
 	}
-	d, err := os.Open(dir)
+	d, err := s.openFolder(dir)
 	if err != nil {
 		return nil // a folder one may write to but not read
 	}
@@ -106,3 +113,5 @@ func syncFolder(dir string) error {
 	}
 	return nil
 }
+
+func openFolder(dir string) (folder, error) { return os.Open(dir) }

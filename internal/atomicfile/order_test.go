@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+	"syscall"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -38,10 +39,22 @@ func (r *recorder) system() system {
 			return &recorded{f, r, false}, err
 		},
 		rename: func(from, to string) error { return r.do("rename", func() error { return os.Rename(from, to) }) },
-		syncFolder: func(dir string) error {
-			return r.do("sync "+filepath.Base(dir), func() error { return syncFolder(dir) })
+		openFolder: func(dir string) (folder, error) {
+			f, err := openFolder(dir)
+			return recordedFolder{f, r, dir}, err
 		},
+		name: runtime.GOOS,
 	}
+}
+
+type recordedFolder struct {
+	folder
+	r    *recorder
+	path string
+}
+
+func (f recordedFolder) Sync() error {
+	return f.r.do("sync "+filepath.Base(f.path), f.folder.Sync)
 }
 
 type recorded struct {
@@ -120,5 +133,31 @@ func TestEachStepMayFail(t *testing.T) {
 		left, err := os.ReadDir(filepath.Dir(path))
 		require.NoError(t, err)
 		require.Len(t, left, 1, step)
+	}
+}
+
+// unsynced is a folder of which Sync says err.
+type unsynced struct{ err error }
+
+func (f unsynced) Sync() error { return f.err }
+func (unsynced) Close() error  { return nil }
+
+// A file system that cannot sync a folder does not make a file that was written a failure; a disk
+// that is broken does.
+func TestAFolderThatCannotBeSynced(t *testing.T) {
+	for _, c := range []struct {
+		system         string
+		opening, after error
+		want           error
+	}{
+		{"linux", nil, nil, nil},
+		{"linux", fs.ErrPermission, nil, nil},
+		{"linux", nil, errors.ErrUnsupported, nil},
+		{"linux", nil, &fs.PathError{Op: "sync", Err: syscall.EINVAL}, nil},
+		{"linux", nil, errBroken, errBroken},
+		{"windows", nil, errBroken, nil},
+	} {
+		s := system{name: c.system, openFolder: func(string) (folder, error) { return unsynced{c.after}, c.opening }}
+		require.Equal(t, c.want, s.syncFolder("run"), "%+v", c)
 	}
 }

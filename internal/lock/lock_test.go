@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -15,7 +16,8 @@ import (
 	"github.com/plexaura/plexaura/internal/lock"
 )
 
-// holder is the file that this binary, run by a test, locks until it is killed.
+// holder is the file that this binary, run by a test, locks until it is killed or the test is:
+// then its standard input ends.
 const holder = "LOCK_TEST_FILE"
 
 func TestMain(m *testing.M) {
@@ -25,7 +27,7 @@ func TestMain(m *testing.M) {
 	}
 	_, err := lock.Take(path)
 	fmt.Println("locked", err)
-	select {}
+	_, _ = io.Copy(io.Discard, os.Stdin)
 }
 
 func TestTheSecondIsToldOfTheFirst(t *testing.T) {
@@ -50,7 +52,9 @@ func TestAKilledOwnerHasItNoLonger(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "lock")
 	cmd := exec.Command(os.Args[0], "-test.run=^$")
 	cmd.Env = append(os.Environ(), holder+"="+path)
-	out, err := cmd.StdoutPipe()
+	_, inErr := cmd.StdinPipe()
+	out, outErr := cmd.StdoutPipe()
+	err := errors.Join(inErr, outErr)
 	if err = errors.Join(err, cmd.Start()); errors.Is(err, errors.ErrUnsupported) {
 		t.Skip(err)
 	}

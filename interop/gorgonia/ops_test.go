@@ -287,8 +287,8 @@ func structureCases() (cs []opCase) {
 	return cs
 }
 
-// Of equal maxima the first of a window has the gradient in pooling; a reduction shares it equally, and
-// gorgonia's own gives each of them the whole. The numbers are worked out by hand.
+// Of equal maxima the first of a window has the gradient in pooling; a reduction shares it equally, where
+// gorgonia's own gives each of them the whole; two operands have half of it each. The numbers are worked out by hand.
 func TestGradientsOfTies(t *testing.T) {
 	for _, c := range []struct {
 		name            string
@@ -300,6 +300,12 @@ func TestGradientsOfTies(t *testing.T) {
 		}},
 		{"max over all", []float64{3, 1, 3, 3}, []float64{1. / 3, 0, 1. / 3, 1. / 3}, []float64{1, 0, 1, 1}, func(x *graph.Node) *graph.Node { return ops.Max(x) }},
 		{"max of rows", []float64{3, 3, 1, 2}, []float64{.5, .5, 0, 2}, []float64{1, 1, 0, 2}, func(x *graph.Node) *graph.Node { return ops.Max(ops.Reshape(x, 2, 2), 1) }},
+		{"maximum of two", []float64{3, 1, 3, 2}, []float64{.5, 0, .5, 2}, []float64{.5, 0, .5, 2}, func(x *graph.Node) *graph.Node {
+			return ops.Maximum(ops.Slice(x, ops.Range{Stop: 2}), ops.Slice(x, ops.Range{Start: 2, Stop: 4}))
+		}},
+		{"minimum of two", []float64{3, 1, 3, 2}, []float64{.5, 2, .5, 0}, []float64{.5, 2, .5, 0}, func(x *graph.Node) *graph.Node {
+			return ops.Minimum(ops.Slice(x, ops.Range{Stop: 2}), ops.Slice(x, ops.Range{Start: 2, Stop: 4}))
+		}},
 		{"min of columns", []float64{3, 1, 3, 2}, []float64{.5, 2, .5, 0}, []float64{1, 2, 1, 0}, func(x *graph.Node) *graph.Node { return ops.Min(ops.Reshape(x, 2, 2), 0) }},
 	} {
 		t.Run(c.name, func(t *testing.T) {

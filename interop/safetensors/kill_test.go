@@ -3,6 +3,7 @@ package safetensors_test
 import (
 	"bufio"
 	"flag"
+	"io"
 	"math/rand/v2"
 	"os"
 	"os/exec"
@@ -32,7 +33,12 @@ func checkpoint(step int) safetensors.File {
 	}
 }
 
+// saveUntilKilled ends when the test does that would have killed it: then its standard input ends.
 func saveUntilKilled(t *testing.T, path string) {
+	go func() {
+		_, _ = io.Copy(io.Discard, os.Stdin)
+		os.Exit(1)
+	}()
 	for step := 1; ; step++ {
 		require.NoError(t, safetensors.WriteFile(path, checkpoint(step)))
 		if step == 1 {
@@ -70,6 +76,8 @@ func TestKillDuringSave(t *testing.T) {
 func killOne(t *testing.T, path string) {
 	t.Helper()
 	child := exec.Command(os.Args[0], "-test.run=^TestKillDuringSave$", "-save-loop="+path)
+	_, err := child.StdinPipe()
+	require.NoError(t, err)
 	out, err := child.StdoutPipe()
 	require.NoError(t, err)
 	require.NoError(t, child.Start())

@@ -42,6 +42,31 @@ func TestPublishedNamesShapesAndCounts(t *testing.T) {
 	require.Equal(t, 714_188_480, macs)
 }
 
+// Batch normalisation brings a scale and a shift to each channel and takes the place of the bias,
+// which it would subtract again.
+func TestBatchNormTakesThePlaceOfTheBias(t *testing.T) {
+	g := graph.New()
+	alexnet.NewBatchNorm(1000, .5).Apply(nn.Root(g), g.Input("x", shape.F32(shape.N, 3, 224, 224)))
+	require.NoError(t, g.Err())
+	var have []string
+	params := 0
+	for _, p := range g.Params() {
+		have = append(have, p.Name())
+		params += p.Type().Len()
+	}
+	require.Equal(t, []string{
+		"features.0.weight", "features.1.weight", "features.1.bias",
+		"features.4.weight", "features.5.weight", "features.5.bias",
+		"features.8.weight", "features.9.weight", "features.9.bias",
+		"features.11.weight", "features.12.weight", "features.12.bias",
+		"features.14.weight", "features.15.weight", "features.15.bias",
+		"classifier.1.weight", "classifier.1.bias", "classifier.4.weight", "classifier.4.bias",
+		"classifier.6.weight", "classifier.6.bias",
+	}, have)
+	const channels = 64 + 192 + 384 + 256 + 256
+	require.Equal(t, 61_100_840+channels, params)
+}
+
 func ExampleNew() {
 	g := graph.New()
 	x := g.Input("x", shape.F32(shape.N, 3, 224, 224))

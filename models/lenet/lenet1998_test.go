@@ -69,6 +69,25 @@ func TestPartialConv(t *testing.T) {
 	}
 }
 
+// Section II.B: the digit stands in the middle of 32×32 pixels, the rest of which is background.
+func TestTheImageIsCentred(t *testing.T) {
+	g := graph.New()
+	y := to32x32(g.Input("x", shape.F64(shape.N, 1, 28, 28)))
+	require.Equal(t, shape.F64(shape.N, 1, 32, 32), y.Type())
+	ink := make([]float64, 28*28)
+	for i := range ink {
+		ink[i] = 1 + float64(i)
+	}
+	got := compute(t, y, vm.NewStore(1), dense(ink, 1, 1, 28, 28))
+	for i, v := range got {
+		want, row, column := background, i/32-2, i%32-2
+		if min(row, column) >= 0 && max(row, column) < 28 {
+			want = ink[row*28+column]
+		}
+		require.Equal(t, want, v, "row %d, column %d", row, column)
+	}
+}
+
 func TestSubsampleAddsBlocks(t *testing.T) {
 	g := graph.New()
 	x := g.Input("x", shape.F64(shape.N, 2, 2, 4))

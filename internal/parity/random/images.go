@@ -185,7 +185,6 @@ func (s *sketch) pooled(d int) (all []side, a attrs) {
 			all[i].image = max(w.image, w.span()-2*n)
 		}
 	}
-	a = s.windowed(all)
 	ceil := s.of(2) == 1
 	for i, w := range all {
 		if !w.touches(ceil) {
