@@ -13,8 +13,9 @@ type Fn uint8
 
 // The scalar functions. Floating-point ones follow IEEE 754; comparisons and logic give
 // Bool. Max and Min give NaN where either argument is NaN, and order -0 below +0. An engine may take
-// denormals for zeros where it computes; comparisons, ReLUGrad and Select see them as they are, so that a
-// condition has one answer, however it is computed.
+// denormals for zeros where it computes; comparisons, Max, Min, ReLUGrad and Select see them as they are, so that
+// a condition has one answer, however it is computed, and an extreme is one of its arguments. So does Log, which
+// is infinite at 0 only.
 const (
 	NoFn Fn = iota
 

@@ -37,6 +37,7 @@ type Error struct {
 }
 
 func newError(n *Node, err error) *Error {
+	n = n.orNone()
 	return &Error{Pos: n.pos, Layer: n.layer, Op: n.op.Name(), Inputs: slices.Clone(n.in), Err: err}
 }
 

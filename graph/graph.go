@@ -1,6 +1,7 @@
 package graph
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"reflect"
@@ -39,7 +40,25 @@ func New() *Graph { return &Graph{} }
 
 // Nodes returns the nodes in creation order, which is topological. The slice is the
 // graph's own and must not be changed.
-func (g *Graph) Nodes() []*Node { return slices.Clip(g.nodes) }
+func (g *Graph) Nodes() []*Node {
+	if g == nil {
+		return nil
+	}
+	return slices.Clip(g.nodes)
+}
+
+// errNil is the mistake of who builds in no graph.
+var errNil = errors.New("the graph is nil; make one by graph.New")
+
+// orNew returns g, or where it is nil a graph that holds the error which says so.
+func (g *Graph) orNew() *Graph {
+	if g != nil {
+		return g
+	}
+	g = New()
+	g.Reject("Graph", errNil)
+	return g
+}
 
 // Apply adds the node op(in...) to the graph of its inputs.
 func Apply(op Op, in ...*Node) *Node {
@@ -54,6 +73,9 @@ func Apply(op Op, in ...*Node) *Node {
 // node returned is invalid; a node built on an invalid one is silently invalid too, so
 // that one mistake is reported once.
 func (g *Graph) Apply(op Op, in ...*Node) *Node {
+	if g == nil {
+		return g.Reject(name(op), errNil, in...)
+	}
 	if op == nil {
 		return g.Reject("nil", errors.New("the op is nil"), in...)
 	}
@@ -69,6 +91,14 @@ func (g *Graph) Apply(op Op, in ...*Node) *Node {
 		return g.own(n, s.Inference(n.in))
 	}
 	return n
+}
+
+// name is op's, "nil" where there is none.
+func name(op Op) string {
+	if op == nil {
+		return "nil"
+	}
+	return op.Name()
 }
 
 // infer returns the zero Type where an input is invalid already.
@@ -136,13 +166,22 @@ func (g *Graph) add(op Op, in []*Node) *Node {
 
 // Within runs f with name appended to the layer path that new nodes are given.
 func (g *Graph) Within(name string, f func()) {
+	if f == nil {
+		return
+	}
+	g = g.orNew()
 	defer func(old string) { g.layer = old }(g.layer)
 	g.layer = Join(g.layer, name)
 	f()
 }
 
 // Layer is the current layer path.
-func (g *Graph) Layer() string { return g.layer }
+func (g *Graph) Layer() string {
+	if g == nil {
+		return ""
+	}
+	return g.layer
+}
 
 // Join joins two parts of a layer path or parameter name; either may be empty.
 func Join(path, name string) string {
@@ -160,18 +199,30 @@ func Join(path, name string) string {
 func (g *Graph) Derived(from *Node, f func()) { g.as(from, true, f) }
 
 func (g *Graph) as(n *Node, derived bool, f func()) {
+	if f == nil {
+		return
+	}
+	g = g.orNew()
 	defer func(like *Node, d bool) { g.like, g.derived = like, d }(g.like, g.derived)
 	g.like, g.derived = n, derived
 	f()
 }
 
 // Report records err against n, which must be of g.
-func (g *Graph) Report(n *Node, err error) { g.errs = append(g.errs, newError(n, err)) }
+func (g *Graph) Report(n *Node, err error) {
+	if g != nil && err != nil {
+		g.errs = append(g.errs, newError(n, err))
+	}
+}
 
 // Reject records err against the node that op(in...) would have been, and returns an
 // invalid node. It is for builders that find a mistake before there is an op to apply. An
 // input that is invalid already silences the report.
 func (g *Graph) Reject(name string, err error, in ...*Node) *Node {
+	if g == nil {
+		g, err = New(), errNil
+	}
+	err = cmp.Or(err, errRefused)
 	n := g.add(rejected(name), slices.Clone(in))
 	defer n.detach()
 	for _, x := range in {
@@ -183,6 +234,9 @@ func (g *Graph) Reject(name string, err error, in ...*Node) *Node {
 	return n
 }
 
+// errRefused stands for an error that was not given.
+var errRefused = errors.New("refused, without a reason")
+
 // rejected is the op of a node that could not be built.
 type rejected string
 
@@ -191,6 +245,9 @@ func (rejected) Infer([]shape.Type) (shape.Type, error) { return shape.Type{}, n
 
 // Err returns an [ErrorList] of the mistakes met so far, or nil.
 func (g *Graph) Err() error {
+	if g == nil {
+		return errNil
+	}
 	if len(g.errs) == 0 {
 		return nil
 	}
@@ -215,10 +272,15 @@ func (g *Graph) Leaves() []*Node {
 }
 
 // Leaf returns the Input, Param or State of that name, or nil.
-func (g *Graph) Leaf(name string) *Node { return g.leaves[name] }
+func (g *Graph) Leaf(name string) *Node {
+	if g == nil {
+		return nil
+	}
+	return g.leaves[name]
+}
 
 func (g *Graph) filter(keep func(*Node) bool) (ns []*Node) {
-	for _, n := range g.nodes {
+	for _, n := range g.Nodes() {
 		if n.Valid() && keep(n) {
 			ns = append(ns, n)
 		}

@@ -73,6 +73,9 @@ func (l leafOp) Name() string                           { return l.kind.String()
 func (l leafOp) Infer([]shape.Type) (shape.Type, error) { return l.typ, l.typ.Shape.Err() }
 
 func (n *Node) leaf() leafOp {
+	if n == nil {
+		return leafOp{}
+	}
 	l, _ := n.op.(leafOp)
 	return l
 }
@@ -125,6 +128,9 @@ func (g *Graph) Const(t shape.Type, values []float64) *Node {
 }
 
 func (g *Graph) addLeaf(l leafOp) *Node {
+	if g == nil {
+		return g.Reject(l.Name(), errNil)
+	}
 	n := g.add(l, nil)
 	if err := g.checkLeaf(l); err != nil {
 		g.Report(n, err)

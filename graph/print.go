@@ -1,6 +1,7 @@
 package graph
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"reflect"
@@ -11,6 +12,9 @@ import (
 //
 //	%3 Conv2D{...} (x, conv1.weight) float32(N,6,28,28)   conv1   lenet.go:12
 func Fprint(w io.Writer, outs ...*Node) error {
+	if w == nil {
+		return errors.New("graph: Fprint: nil writer")
+	}
 	for _, n := range Reachable(outs...) {
 		if _, err := fmt.Fprintln(w, line(n)); err != nil {
 			return err
@@ -34,6 +38,9 @@ func line(n *Node) string {
 
 // Format prints an op with those of its attributes that are not zero: "Conv2D{Stride:[2 2]}".
 func Format(op Op) string {
+	if op == nil {
+		return "nil"
+	}
 	if s, ok := op.(fmt.Stringer); ok {
 		return s.String()
 	}

@@ -95,6 +95,9 @@ func Reachable(roots ...*Node) []*Node {
 // Replay adds n's op applied to in, with n's position and layer; for a leaf, that leaf.
 // n may be of another graph.
 func (g *Graph) Replay(n *Node, in ...*Node) (image *Node) {
+	if n == nil {
+		return g.Reject("Replay", errors.New("the node is nil"))
+	}
 	g.as(n, false, func() {
 		if n.Kind() != Computed {
 			image = g.addLeaf(n.leaf())

@@ -39,6 +39,10 @@ func (o Owner) String() string {
 
 // Owned runs f; the updates that it makes are o's.
 func (g *Graph) Owned(o Owner, f func()) {
+	if f == nil {
+		return
+	}
+	g = g.orNew()
 	defer func(old *Owner) { g.owner = old }(g.owner)
 	g.owner = &o
 	f()
@@ -100,6 +104,10 @@ func (g *Graph) Follow(leaf, use *Node, next func(old *Node) *Node) {
 		g.Reject("Update", errors.New("leaf and use must be nodes of this graph"))
 		return
 	}
+	if next == nil {
+		g.Reject("Update", errors.New("the function that gives the next value is nil"))
+		return
+	}
 	old := leaf
 	if slices.ContainsFunc(g.updates, func(u Update) bool { return u.Leaf == leaf && u.Use != nil }) {
 		old = g.Apply(Previous{}, leaf)
@@ -126,6 +134,10 @@ func (Previous) Infer(in []shape.Type) (shape.Type, error) {
 // Inferring runs f, which builds a part of the graph in its inference form, as [Inference] would
 // make it: for a part that is not trained any more.
 func (g *Graph) Inferring(f func()) {
+	if f == nil {
+		return
+	}
+	g = g.orNew()
 	defer func(old bool) { g.infers = old }(g.infers)
 	g.infers = true
 	f()
@@ -133,7 +145,12 @@ func (g *Graph) Inferring(f func()) {
 
 // Infers reports whether the part that is being built is in its inference form. What has another
 // form in training than a [ModeSwitch], such as an update, heeds it.
-func (g *Graph) Infers() bool { return g.infers }
+func (g *Graph) Infers() bool { return g != nil && g.infers }
 
 // Updates returns the updates in the order they were made.
-func (g *Graph) Updates() []Update { return slices.Clip(g.updates) }
+func (g *Graph) Updates() []Update {
+	if g == nil {
+		return nil
+	}
+	return slices.Clip(g.updates)
+}

@@ -16,6 +16,9 @@ var randomOps = []graph.Op{randomOp{Type: shape.F32()}}
 // that is drawn when its store is made, and the number of training steps taken. The first
 // call adds it and the update that counts the steps.
 func RNG(g *graph.Graph) *graph.Node {
+	if g == nil {
+		return g.Reject("RNG", nil)
+	}
 	if rng := g.Leaf("rng"); rng != nil {
 		return rng
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"math"
+	"sync/atomic"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -49,6 +50,35 @@ func TestFitReturnsThoughAReadBlocks(t *testing.T) {
 		require.Equal(t, 4, load(t, c.Folder).Progress.Batch)
 		close(release)
 		c.Validation, c.Resume = sound, result.Checkpoint
+		resumed := fit(t, c)
+		require.Equal(t, values(t, whole.Checkpoint.Store), values(t, resumed.Checkpoint.Store))
+	}
+}
+
+// The same while it trains, where workers read ahead: the run ends at a whole step of the second epoch.
+func TestFitReturnsThoughAReadOfTrainingBlocks(t *testing.T) {
+	for _, workers := range allWorkers {
+		c := config(t)
+		c.Workers = workers
+		whole := fit(t, c)
+		var reads atomic.Int64
+		release := make(chan struct{})
+		ctx, cancel := context.WithCancelCause(context.Background())
+		sound := c.Train
+		c.Train = hook{sound, func(int) {
+			if n := reads.Add(1); n == int64(sound.Len()+sound.Len()/2) {
+				cancel(errStopped)
+				<-release
+			}
+		}}
+		c.Folder = t.TempDir()
+		result, err := train.Fit(ctx, c)
+		require.ErrorIs(t, err, errStopped)
+		require.LessOrEqual(t, len(result.Epochs), 1)
+		require.True(t, result.Saved)
+		require.Equal(t, result.Checkpoint.Progress.Batch, load(t, c.Folder).Progress.Batch)
+		close(release)
+		c.Train, c.Resume = sound, result.Checkpoint
 		resumed := fit(t, c)
 		require.Equal(t, values(t, whole.Checkpoint.Store), values(t, resumed.Checkpoint.Store))
 	}

@@ -77,6 +77,25 @@ func TestAConditionHasOneAnswer(t *testing.T) {
 	}
 }
 
+// TestExtremesOfDenormalsHaveAGradient: a maximum is one of its elements, whose gradient looks for it; powers
+// and their logarithm agree on what is 0.
+func TestExtremesOfDenormalsHaveAGradient(t *testing.T) {
+	x := []float32{1e-40, 3e-40, 2e-40, -1e-40}
+	largest := func(x *graph.Node) *graph.Node { return ops.Max(x, 0) }
+	smallest := func(x *graph.Node) *graph.Node { return ops.Min(x, 0) }
+	power := func(b float64) func(x *graph.Node) *graph.Node {
+		return func(x *graph.Node) *graph.Node { return ops.Pow(ops.Scalar(x, b), x) }
+	}
+	for _, e := range []engine.Engine{ref.Engine{}, cpu.New()} {
+		require.Equal(t, []float32{0, 1, 0, 0}, gradOn(t, e, largest, x), e.Name())
+		require.Equal(t, []float32{0, 0, 0, 1}, gradOn(t, e, smallest, x), e.Name())
+		for _, d := range gradOn(t, e, power(1e-40), []float32{.3, .7, 1.3}) {
+			require.False(t, math.IsInf(float64(d), 0) || d != d, "%v on %s", d, e.Name())
+		}
+		require.InEpsilon(t, -92.1034*math.Pow(1e-40, .3), gradOn(t, e, power(1e-40), []float32{.3})[0], 1e-5, e.Name())
+	}
+}
+
 func bits(x []float32) []uint32 {
 	all := make([]uint32, len(x))
 	for i, v := range x {

@@ -35,6 +35,9 @@ func (s *Store) hold(ctx context.Context, write, shown bool) error {
 // enter notes that the values are held. A channel that it returns is closed once nobody reads
 // them any more.
 func (s *Store) enter(write, shown bool) (free chan struct{}, err error) {
+	if s == nil {
+		return nil, errNoStore
+	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	switch {

@@ -80,6 +80,9 @@ func (p *Program) Memory(n int) (Memory, error) {
 
 // planFor is plan for a batch size that a caller chose.
 func (p *Program) planFor(n int) (*plan, error) {
+	if p == nil || p.unit == nil {
+		return nil, errNoProgram
+	}
 	if n < 1 {
 		return nil, fmt.Errorf("vm: batch size %d; it is at least 1", n)
 	}

@@ -40,8 +40,11 @@ const maxLinks = 4
 // s lacks them. What an optimiser keeps in s belongs to it: where p has another one that would
 // change it, or one of which s holds a part only, it is an error.
 func (p *Program) NewMachine(s *Store) (*Machine, error) {
+	if p == nil || p.unit == nil {
+		return nil, errNoProgram
+	}
 	if s == nil {
-		return nil, errors.New("vm: no store")
+		return nil, errNoStore
 	}
 	if err := s.adopt(p); err != nil {
 		return nil, err
@@ -154,6 +157,9 @@ func (m *Machine) Run(ctx context.Context, inputs ...*tensor.Dense) ([]*tensor.D
 
 // trace is Run that shows, where see is not nil, each instruction that has just run.
 func (m *Machine) trace(ctx context.Context, see func(*step, time.Duration), inputs []*tensor.Dense) ([]*tensor.Dense, error) {
+	if m == nil || m.prog == nil {
+		return nil, errors.New("vm: no machine; make one by Program.NewMachine")
+	}
 	if !m.busy.CompareAndSwap(false, true) {
 		return nil, fmt.Errorf("vm: machine %w", ErrBusy)
 	}

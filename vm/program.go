@@ -1,6 +1,7 @@
 package vm
 
 import (
+	"errors"
 	"slices"
 	"sync"
 
@@ -23,6 +24,8 @@ type Program struct {
 	mu    sync.Mutex
 	plans map[int]*plan // by batch size
 }
+
+var errNoProgram = errors.New("vm: no program; make one by Compile")
 
 func newProgram(u *unit) (*Program, error) {
 	p := &Program{unit: u, inputs: map[string]int{}, leaf: map[string]int{}, konst: map[*graph.Node]int{}, plans: map[int]*plan{}}
@@ -56,10 +59,18 @@ func (p *Program) writes() bool                 { return len(p.unit.updates) > 0
 
 // Inputs returns the Input nodes whose values Run takes, in that order: those that the
 // outputs are computed from, in creation order.
-func (p *Program) Inputs() []*graph.Node { return slices.Clone(p.unit.inputs) }
+func (p *Program) Inputs() []*graph.Node {
+	if p == nil || p.unit == nil {
+		return nil
+	}
+	return slices.Clone(p.unit.inputs)
+}
 
 // Outputs returns the types of the outputs, with the symbolic batch size.
 func (p *Program) Outputs() []shape.Type {
+	if p == nil || p.unit == nil {
+		return nil
+	}
 	ts := make([]shape.Type, len(p.unit.outs))
 	for i, n := range p.unit.outs {
 		ts[i] = n.Type()
@@ -68,7 +79,12 @@ func (p *Program) Outputs() []shape.Type {
 }
 
 // Leaves returns the Params and States that the program reads or writes.
-func (p *Program) Leaves() []*graph.Node { return slices.Clone(p.leaves) }
+func (p *Program) Leaves() []*graph.Node {
+	if p == nil {
+		return nil
+	}
+	return slices.Clone(p.leaves)
+}
 
 // maxPlans bounds the batch sizes that a Program remembers.
 const maxPlans = 64

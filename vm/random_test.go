@@ -367,10 +367,23 @@ func lastExtent(x *graph.Node) (int, bool) {
 	return n, ok && n < 40
 }
 
-// spreads reports whether a and b broadcast.
+// spreads reports whether a and b broadcast, and not to every example with every other.
 func spreads(a, b *graph.Node) bool {
-	_, err := shape.Broadcast(a.Type().Shape, b.Type().Shape)
-	return err == nil && a.Type().DType == b.Type().DType || err == nil && b.Type().DType == shape.Bool
+	s, err := shape.Broadcast(a.Type().Shape, b.Type().Shape)
+	if err != nil || batches(s) > max(batches(a.Type().Shape), batches(b.Type().Shape)) {
+		return false
+	}
+	return a.Type().DType == b.Type().DType || b.Type().DType == shape.Bool
+}
+
+// batches is how many axes of s depend on N.
+func batches(s shape.Shape) (n int) {
+	for axis := range s.Rank() {
+		if s.Dim(axis).Symbolic() {
+			n++
+		}
+	}
+	return n
 }
 
 // spread fills with distinct values, so that nothing is equal by chance.

@@ -19,6 +19,8 @@ import (
 // does not allow the call.
 var ErrBusy = errors.New("in use by another goroutine")
 
+var errNoStore = errors.New("vm: no store; make one by NewStore")
+
 // A Store holds the values of Params and States by name. The Machines of a model share one.
 // Runs that only read may go on at the same time. What writes, as training does, holds the
 // store alone: it waits for those that read to end, and until its own end all others are
@@ -52,11 +54,19 @@ type leaf struct {
 func NewStore(seed uint64) *Store { return &Store{seed: seed} }
 
 // Seed is the seed of initialisation.
-func (s *Store) Seed() uint64 { return s.seed }
+func (s *Store) Seed() uint64 {
+	if s == nil {
+		return 0
+	}
+	return s.seed
+}
 
 // Init makes the values of those leaves, Params and States, that the store does not have
 // yet. A leaf that it has with another type is an error.
 func (s *Store) Init(leaves ...*graph.Node) error {
+	if s == nil {
+		return errNoStore
+	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.initAll(leaves)
@@ -147,6 +157,9 @@ func (s *Store) put(name string, l *leaf) {
 
 // Names lists the values of the store in alphabetical order.
 func (s *Store) Names() []string {
+	if s == nil {
+		return nil
+	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	names := make([]string, 0, len(s.leaves))
@@ -249,6 +262,9 @@ func (s *Store) Snapshot() (*Store, error) {
 // Writes is how often the named value was written: by Set, and by runs that update it, those included
 // that give it the value it had, as with accumulated gradients. While it stays the same the value does.
 func (s *Store) Writes(name string) uint64 {
+	if s == nil {
+		return 0
+	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if l := s.leaves[name]; l != nil {

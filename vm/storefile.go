@@ -176,6 +176,9 @@ func (s *Store) Load(path string, o LoadOptions) (LoadReport, error) {
 
 // LoadFrom is [Store.Load] for a file that is open.
 func (s *Store) LoadFrom(r *safetensors.Reader, o LoadOptions) (LoadReport, error) {
+	if r == nil || r.Name() == "" {
+		return LoadReport{}, errors.New("vm: loading: no reader; make one by safetensors.Open")
+	}
 	if err := s.acquire(true); err != nil {
 		return LoadReport{}, fmt.Errorf("vm: loading %s: %w", r.Name(), err)
 	}

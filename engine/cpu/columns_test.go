@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/require"
+	"gorgonia.org/tensor"
 
 	"github.com/plexaura/plexaura/engine"
 	"github.com/plexaura/plexaura/internal/simd"
@@ -61,6 +62,27 @@ func TestSumsOfManyRowsLoseLittle(t *testing.T) {
 	}
 }
 
+// TestTensorsSumsOfManyRowsLoseLittle: sums of gorgonia's tensors, narrow, wide and cut into columns.
+func TestTensorsSumsOfManyRowsLoseLittle(t *testing.T) {
+	for _, s := range []tensor.Shape{{100_003, 8}, {50_001, 3}, {3001, 100}, {77, 5000}, {3, 20_001, 5}} {
+		axis := len(s) - 2
+		n := s[axis]
+		x := make([]float32, s.TotalSize())
+		for i := range x {
+			x[i] = .1
+		}
+		for _, level := range simd.Levels() {
+			e := New()
+			e.simd = simd.With(level)
+			got, err := e.Sum(tensor.New(tensor.WithShape(s...), tensor.WithBacking(x), tensor.WithEngine(e)), axis)
+			require.NoError(t, err)
+			for i, v := range got.Data().([]float32) {
+				require.InEpsilon(t, float64(n)*float64(float32(.1)), v, 2e-7, "%v at level %v: sum %d", s, level, i)
+			}
+		}
+	}
+}
+
 // exactSums adds up in float64.
 func exactSums(x []float32, s shape.Shape, axes []int) []float64 {
 	plan := sumOf(engine.AxesOf(axes...), s)
@@ -81,6 +103,18 @@ func BenchmarkSumRows(b *testing.B) {
 	for _, s := range []shape.Shape{shape.Of(64, 10), shape.Of(64, 120), shape.Of(64, 4096), shape.Of(100_000, 8), shape.Of(1_000_000, 8), shape.Of(4096, 512), shape.Of(1000, 4096)} {
 		b.Run(s.String(), func(b *testing.B) {
 			x, y := shape.Type{DType: shape.Float32, Shape: s}, shape.F32(s.Dim(1))
+			bound, err := New().BindReduce(engine.Sum, engine.AxesOf(0), []shape.Type{x}, y)
+			require.NoError(b, err)
+			benchmark(b, bound, 0, []shape.Type{x}, y)
+		})
+	}
+}
+
+// BenchmarkSumLong sums all of a vector.
+func BenchmarkSumLong(b *testing.B) {
+	for _, s := range []shape.Shape{shape.Of(2048), shape.Of(32768), shape.Of(1 << 20)} {
+		b.Run(s.String(), func(b *testing.B) {
+			x, y := shape.Type{DType: shape.Float32, Shape: s}, shape.F32()
 			bound, err := New().BindReduce(engine.Sum, engine.AxesOf(0), []shape.Type{x}, y)
 			require.NoError(b, err)
 			benchmark(b, bound, 0, []shape.Type{x}, y)

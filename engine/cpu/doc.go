@@ -3,7 +3,8 @@
 //
 // Float32 is fast in every kernel, float64 in products and convolutions; every other element type is computed
 // in plain Go on all processors. What is not here comes from the reference engine it embeds; Bound.By says
-// which. The float32 kernels take denormals for zeros where they compute; comparisons and selections see them as they are. Results have the same bits for any GOMAXPROCS:
+// which. The float32 kernels take denormals for zeros where they compute; comparisons, selections, extremes
+// and logarithms see them as they are. Results have the same bits for any GOMAXPROCS:
 // work is cut up by shape alone, and what is summed in parts is added up in a fixed order.
 //
 // The algorithm of a convolution is chosen by its shape alone (cost.go), and Bound.Alg says which: "direct", "im2col" or "winograd",

@@ -82,6 +82,9 @@ func (e Engine) overSlabs(b engine.Bound, l slabs, f func(s softmax, x, dy, out 
 // Short rows cost more in calls than in work; so many of them are transposed, to be treated side by side.
 const shortRow, sideBySide = 64, 32
 
+// treeRows is how many rows are folded by halves at a time.
+const treeRows = 16
+
 // sideBySide is overSlabs for short rows.
 func (e Engine) sideBySide(b engine.Bound, l slabs, f func(s softmax, x, dy, out []float32)) engine.Bound {
 	var first, second, slab, x, dy, tree region[float32]

@@ -13,11 +13,21 @@ type real interface {
 	int | int8 | int16 | int32 | int64 | uint | uint8 | uint16 | uint32 | uint64 | float32 | float64
 }
 
-// folding is what a reduction does: to the elements of a row, and to a row of results and the
-// next row.
+// folding is what a reduction does: to the elements of a row, and to n rows of acc's length, stride elements
+// after each other in x, of which it sets acc.
 type folding[T real] struct {
 	row  func(x []T) T
-	rows func(acc, x []T)
+	rows func(acc, x []T, stride, n int)
+}
+
+// rowByRow folds rows by what is done to a row of results and the next row.
+func rowByRow[T real](next func(acc, x []T)) func(acc, x []T, stride, n int) {
+	return func(acc, x []T, stride, n int) {
+		copy(acc, x)
+		for r := 1; r < n; r++ {
+			next(acc, x[r*stride:][:len(acc)])
+		}
+	}
 }
 
 type reduction uint8
@@ -140,12 +150,15 @@ func consecutive(s []int) bool {
 
 func floats32(e Engine, op reduction) folding[float32] {
 	f := foldingOf[float32](op)
-	kernel := [...]simd.Op{summing: simd.OpAdd, maximum: simd.OpMax, minimum: simd.OpMin}[op]
-	f.rows = func(acc, x []float32) { e.simd.Map(kernel, acc, acc, x, 0) }
 	if op == summing {
-		f.row = e.simd.Sum
+		f.row, f.rows = e.simd.Sum, e.sumRows
 		return f
 	}
+	kernel := simd.OpMax
+	if op == minimum {
+		kernel = simd.OpMin
+	}
+	f.rows = rowByRow(func(acc, x []float32) { e.simd.Map(kernel, acc, acc, x, 0) })
 	last := f.row
 	f.row = func(x []float32) float32 {
 		if len(x) < 4*narrow {
@@ -165,6 +178,24 @@ func floats32(e Engine, op reduction) folding[float32] {
 		return last(x)
 	}
 	return f
+}
+
+// sumRows adds rows up by eighths and halves, so that little is lost.
+func (e Engine) sumRows(acc, x []float32, stride, n int) {
+	width, m, rest := len(acc), n/8, n%8
+	mem := borrow[float32]((m + rest) * width)
+	defer mem.giveBack()
+	if stride == width && m > 0 {
+		e.simd.SumRows(mem.s[:m*width], x, m*width)
+	} else {
+		for i := range m {
+			e.simd.SumRows(nth(mem.s, i, width), x[8*i*stride:], stride)
+		}
+	}
+	for i := range rest {
+		copy(nth(mem.s, m+i, width), x[(8*m+i)*stride:])
+	}
+	copy(acc, foldRows(e.simd, mem.s, width))
 }
 
 // narrow is how many numbers are compared one by one.
@@ -192,11 +223,11 @@ func floats64(op reduction) folding[float64] {
 func foldingOf[T real](op reduction) folding[T] {
 	switch op {
 	case maximum:
-		return folding[T]{row: greatest[T], rows: keepGreater[T]}
+		return folding[T]{row: greatest[T], rows: rowByRow(keepGreater[T])}
 	case minimum:
-		return folding[T]{row: least[T], rows: keepLess[T]}
+		return folding[T]{row: least[T], rows: rowByRow(keepLess[T])}
 	}
-	return folding[T]{row: addUp[T], rows: addTo[T]}
+	return folding[T]{row: addUp[T], rows: rowByRow(addTo[T])}
 }
 
 func addUp[T real](x []T) (sum T) {
@@ -351,9 +382,6 @@ func (c cube[T]) rows(f folding[T], out []T, p, columns parts, task int) {
 	}
 	r0, r1 := p.bounds(i % p.count)
 	acc := out[i*c.after:][c0:c1]
-	x := c.x[i/p.count*c.along*c.after:]
-	copy(acc, x[r0*c.after:][c0:c1])
-	for r := r0 + 1; r < r1; r++ {
-		f.rows(acc, x[r*c.after:][c0:c1])
-	}
+	x := c.x[(i/p.count*c.along+r0)*c.after:]
+	f.rows(acc, x[c0:], c.after, r1-r0)
 }

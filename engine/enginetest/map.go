@@ -1,6 +1,8 @@
 package enginetest
 
 import (
+	"slices"
+
 	"github.com/plexaura/plexaura/engine"
 	"github.com/plexaura/plexaura/shape"
 )
@@ -132,13 +134,14 @@ func fnTrial(f engine.Fn, to shape.DType, in []shape.Type) trial {
 	if rough[f] {
 		tr.limit.result = roughUlps
 	}
-	tr.keeps = compares(f)
+	tr.keeps = exact(f)
 	return tr
 }
 
-// compares reports whether f computes nothing, but compares or selects.
-func compares(f engine.Fn) bool {
-	return f >= engine.Eq && f <= engine.Ge || f == engine.ReLUGrad || f == engine.Select
+// exact reports whether f computes nothing, but compares or selects, or is the logarithm, which is
+// infinite at 0 alone.
+func exact(f engine.Fn) bool {
+	return f >= engine.Eq && f <= engine.Ge || slices.Contains([]engine.Fn{engine.Max, engine.Min, engine.Log, engine.ReLUGrad, engine.Select}, f)
 }
 
 // defined drops the trials of functions that the types do not have.

@@ -34,6 +34,8 @@ func reduceTrial(r engine.Reduction, x shape.Type, axes engine.Axes, keep bool) 
 		data: []source{reduceData(r, x.DType)},
 	}
 	switch {
+	case r == engine.Maximum || r == engine.Minimum:
+		tr.keeps = true // one of the elements, which its gradient looks for
 	case r == engine.Sum && x.IsFloat():
 		tr.limit.terms = sumUlps
 	case r == engine.Prod && x.IsFloat():

@@ -8,6 +8,8 @@ import (
 type Op uint8
 
 // The elementwise functions. Those named C and R take the constant as the right or the left operand.
+// Exact ones compute nothing, and see and give denormals as they are; so is OpLog's operand. Others take
+// denormals for zeros.
 const (
 	OpAdd  Op = iota // x + y
 	OpAddC           // x + c
@@ -18,16 +20,16 @@ const (
 	OpDiv            // x / y
 	OpDivC           // x / c
 	OpDivR           // c / x
-	OpMax            // the larger, NaN where either is NaN; +0 is larger than -0
+	OpMax            // the larger, NaN where either is NaN; +0 is larger than -0; exact
 	OpMaxC
-	OpMin // the smaller, NaN where either is NaN; -0 is smaller than +0
+	OpMin // the smaller, NaN where either is NaN; -0 is smaller than +0; exact
 	OpMinC
 	OpNeg     // -x
 	OpAbs     // |x|
 	OpSqrt    // square root
 	OpReLU    // max(x, 0), NaN for NaN
 	OpExp     // e to the x, within 0.9 ulp
-	OpLog     // natural logarithm, within 0.83 ulp
+	OpLog     // natural logarithm, within 0.83 ulp, of denormals too
 	OpTanh    // hyperbolic tangent, within 1.38 ulp
 	OpSigmoid // 1/(1+exp(-x)), within 2.5 ulp
 	OpLog1p   // log(1+x), within 0.9 ulp
@@ -37,7 +39,7 @@ const (
 	OpSign    // -1, 0 or 1; NaN for NaN, a zero for itself
 
 	OpAxpy     // c*x + y, the product rounded too
-	OpReLUGrad // 0 where x <= 0, else y, denormals seen as they are: x is ReLU's operand or result
+	OpReLUGrad // 0 where x <= 0, else y; exact: x is ReLU's operand or result
 
 	opCount
 )
@@ -69,6 +71,7 @@ type vectors struct {
 	boolKernels
 
 	sum, dot func(n int, x, y *float32) (csr uint32, total float32)
+	sum8     func(n int, dst, x, y *float32, stride int) (csr uint32)
 }
 
 // callLen is the most elements that one call of a kernel goes through: some microseconds, since
@@ -92,21 +95,34 @@ func (k *Kernels) Map(op Op, dst, x, y []float32, c float32) {
 }
 
 // Sum returns the sum of x, whose order depends on its length alone.
-func (k *Kernels) Sum(x []float32) float32 { return fold(k.sum, x, x) }
+func (k *Kernels) Sum(x []float32) float32 { return fold(k.sum, k.sumLen(), x, x) }
+
+// SumRows sets dst to the sum of eight rows, by halves: of rows of dst's length that begin stride elements after
+// each other in x. Either the first row is dst itself, or none overlaps it.
+func (k *Kernels) SumRows(dst, x []float32, stride int) {
+	x = x[:7*stride+len(dst)]
+	for len(dst) > 0 {
+		n := min(len(dst), callLen/8)
+		k.sum8(n, &dst[0], &x[0], &x[4*stride], stride)
+		dst, x = dst[n:], x[n:]
+	}
+}
 
 // Dot returns the sum of x[i]*y[i], whose order depends on x's length alone. y is at least as
 // long.
-func (k *Kernels) Dot(x, y []float32) float32 { return fold(k.dot, x, y[:len(x)]) }
+func (k *Kernels) Dot(x, y []float32) float32 {
+	return fold(k.dot, k.sumLen(), x, y[:len(x)])
+}
 
-// sumLen is the most elements that are added up in float32, in the lanes of some vectors. More would lose digits:
-// the error of a sum of equal numbers grows with the terms of a lane.
-const sumLen = 512
+// sumLen is the most elements that are added up in float32, in the lanes of four vectors. More would lose digits:
+// the error of a sum of equal numbers grows with the terms of a lane, which are 16.
+func (k *Kernels) sumLen() int { return max(4*16*k.width, 512) }
 
-// fold adds up the totals of pieces in float64.
-func fold(f func(n int, x, y *float32) (uint32, float32), x, y []float32) float32 {
+// fold adds up the totals of pieces of at most most elements in float64.
+func fold(f func(n int, x, y *float32) (uint32, float32), most int, x, y []float32) float32 {
 	total := 0.0
 	for len(x) > 0 {
-		n := min(len(x), sumLen)
+		n := min(len(x), most)
 		_, part := f(n, &x[0], &y[0])
 		total += float64(part)
 		x, y = x[n:], y[n:]

@@ -157,6 +157,11 @@ func sumAVX2(n int, x *float32, y *float32) (csr uint32, total float32)
 //go:noescape
 func dotAVX2(n int, x *float32, y *float32) (csr uint32, total float32)
 
+// sum8AVX2 sets dst to the sum of eight rows by halves: four from x on, and four from y on.
+//
+//go:noescape
+func sum8AVX2(n int, dst *float32, x *float32, y *float32, stride int) (csr uint32)
+
 // equalAVX2 sets dst to x == y. n is a multiple of 32.
 //
 //go:noescape
@@ -260,8 +265,9 @@ var vectorsAVX2 = vectors{
 		OpAxpy:     axpyAVX2,
 		OpReLUGrad: reLUGradAVX2,
 	},
-	sum: sumAVX2,
-	dot: dotAVX2,
+	sum:  sumAVX2,
+	dot:  dotAVX2,
+	sum8: sum8AVX2,
 	boolKernels: boolKernels{
 		equal:     equalAVX2,
 		notEqual:  notEqualAVX2,

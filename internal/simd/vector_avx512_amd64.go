@@ -157,6 +157,11 @@ func sumAVX512(n int, x *float32, y *float32) (csr uint32, total float32)
 //go:noescape
 func dotAVX512(n int, x *float32, y *float32) (csr uint32, total float32)
 
+// sum8AVX512 sets dst to the sum of eight rows by halves: four from x on, and four from y on.
+//
+//go:noescape
+func sum8AVX512(n int, dst *float32, x *float32, y *float32, stride int) (csr uint32)
+
 // equalAVX512 sets dst to x == y. n is a multiple of 32.
 //
 //go:noescape
@@ -270,8 +275,9 @@ var vectorsAVX512 = vectors{
 		OpAxpy:     axpyAVX512,
 		OpReLUGrad: reLUGradAVX512,
 	},
-	sum: sumAVX512,
-	dot: dotAVX512,
+	sum:  sumAVX512,
+	dot:  dotAVX512,
+	sum8: sum8AVX512,
 	boolKernels: boolKernels{
 		equal:     equalAVX512,
 		notEqual:  notEqualAVX512,

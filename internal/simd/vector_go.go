@@ -9,8 +9,12 @@ import (
 func vectorsGo() vectors {
 	v := vectors{
 		width: 1, fmaLoop: fmaLoopGo,
-		sum:  func(n int, x, _ *float32) (uint32, float32) { return 0, sumGo(unsafe.Slice(x, n)) },
-		dot:  func(n int, x, y *float32) (uint32, float32) { return 0, dotGo(unsafe.Slice(x, n), unsafe.Slice(y, n)) },
+		sum: func(n int, x, _ *float32) (uint32, float32) { return 0, sumGo(unsafe.Slice(x, n)) },
+		dot: func(n int, x, y *float32) (uint32, float32) { return 0, dotGo(unsafe.Slice(x, n), unsafe.Slice(y, n)) },
+		sum8: func(n int, dst, x, y *float32, stride int) uint32 {
+			sum8Go(unsafe.Slice(dst, n), unsafe.Slice(x, 3*stride+n), unsafe.Slice(y, 3*stride+n), stride)
+			return 0
+		},
 		conv: []convFunc{1: convGo}, convVecs: 1, convLanes: convLanesGo,
 		convGrad: []gradFunc{1: convGradGo}, gradTaps: 1,
 	}
@@ -19,8 +23,11 @@ func vectorsGo() vectors {
 			v.maps[op] = mapGo(f)
 		}
 	}
-	for op, f := range loops {
+	for op, f := range exact {
 		v.maps[op] = loopGo(f)
+	}
+	for op, f := range loops {
+		v.maps[op] = loopGo(func(d, x, y []float32, c float32) { f(d, x, y, flush32(c)) })
 	}
 	return v
 }
@@ -37,10 +44,6 @@ var formulas = [opCount]func(x, y, c float32) float32{
 	OpDiv:  func(x, y, _ float32) float32 { return x / y },
 	OpDivC: func(x, _, c float32) float32 { return x / c },
 	OpDivR: func(x, _, c float32) float32 { return c / x },
-	OpMax:  func(x, y, _ float32) float32 { return max(x, y) },
-	OpMaxC: func(x, _, c float32) float32 { return max(x, c) },
-	OpMin:  func(x, y, _ float32) float32 { return min(x, y) },
-	OpMinC: func(x, _, c float32) float32 { return min(x, c) },
 	OpNeg:  func(x, _, _ float32) float32 { return -x },
 	OpAbs:  func(x, _, _ float32) float32 { return max(x, -x) },
 	OpSqrt: func(x, _, _ float32) float32 { return float32(math.Sqrt(float64(x))) },
@@ -51,7 +54,6 @@ var formulas = [opCount]func(x, y, c float32) float32{
 		return x
 	},
 	OpExp:     func(x, _, _ float32) float32 { return float32(math.Exp(float64(x))) },
-	OpLog:     func(x, _, _ float32) float32 { return float32(math.Log(float64(x))) },
 	OpTanh:    func(x, _, _ float32) float32 { return float32(math.Tanh(float64(x))) },
 	OpSigmoid: func(x, _, _ float32) float32 { return float32(1 / (1 + math.Exp(-float64(x)))) },
 	OpLog1p:   func(x, _, _ float32) float32 { return float32(math.Log1p(float64(x))) },
@@ -81,7 +83,7 @@ func mapGo(f func(x, y, c float32) float32) mapFunc {
 	}
 }
 
-// loops are the commonest formulas once more, without a call for each element, and OpReLUGrad.
+// loops are the commonest formulas once more, without a call for each element.
 var loops = map[Op]func(d, x, y []float32, c float32){
 	OpAdd: func(d, x, y []float32, _ float32) {
 		for i := range d {
@@ -117,6 +119,35 @@ var loops = map[Op]func(d, x, y []float32, c float32){
 			d[i] = v
 		}
 	},
+}
+
+// exact are the functions that see denormals as they are, and give them.
+var exact = map[Op]func(d, x, y []float32, c float32){
+	OpMax: func(d, x, y []float32, _ float32) {
+		for i := range d {
+			d[i] = max(x[i], y[i])
+		}
+	},
+	OpMaxC: func(d, x, _ []float32, c float32) {
+		for i := range d {
+			d[i] = max(x[i], c)
+		}
+	},
+	OpMin: func(d, x, y []float32, _ float32) {
+		for i := range d {
+			d[i] = min(x[i], y[i])
+		}
+	},
+	OpMinC: func(d, x, _ []float32, c float32) {
+		for i := range d {
+			d[i] = min(x[i], c)
+		}
+	},
+	OpLog: func(d, x, _ []float32, _ float32) {
+		for i := range d {
+			d[i] = float32(math.Log(float64(x[i])))
+		}
+	},
 	OpReLUGrad: func(d, x, y []float32, _ float32) {
 		for i := range d {
 			v := y[i]
@@ -130,7 +161,7 @@ var loops = map[Op]func(d, x, y []float32, c float32){
 
 func loopGo(f func(d, x, y []float32, c float32)) mapFunc {
 	return func(n int, dst, x, y *float32, c float32) uint32 {
-		f(unsafe.Slice(dst, n), unsafe.Slice(x, n), unsafe.Slice(y, n), flush32(c))
+		f(unsafe.Slice(dst, n), unsafe.Slice(x, n), unsafe.Slice(y, n), c)
 		return 0
 	}
 }
@@ -142,6 +173,18 @@ func sumGo(x []float32) float32 {
 		s[i&3] += float64(flush32(v))
 	}
 	return float32(s[0] + s[1] + (s[2] + s[3]))
+}
+
+func sum8Go(dst, x, y []float32, stride int) {
+	for i := range dst {
+		a, b := flush32(four32(x[i:], stride)), flush32(four32(y[i:], stride))
+		dst[i] = flush32(a + b)
+	}
+}
+
+func four32(x []float32, stride int) float32 {
+	a := flush32(flush32(x[0]) + flush32(x[stride]))
+	return a + flush32(flush32(x[2*stride])+flush32(x[3*stride]))
 }
 
 func dotGo(x, y []float32) float32 {

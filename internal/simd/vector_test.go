@@ -43,7 +43,7 @@ func ulps(got float32, want float64) float64 {
 	return math.Abs(float64(got)-want) / math.Ldexp(1, max(exp, -125)-24)
 }
 
-// precise are the functions in float64, for flushed operands.
+// precise are the functions in float64, for operands that are flushed where they are not exact.
 var precise = map[Op]func(x float64) float64{
 	OpExp: math.Exp, OpLog: math.Log, OpTanh: math.Tanh, OpSqrt: math.Sqrt,
 	OpSigmoid: func(x float64) float64 { return 1 / (1 + math.Exp(-x)) },
@@ -72,7 +72,10 @@ func TestFunctionsAreAccurate(t *testing.T) {
 			for op, f := range precise {
 				k.Map(op, y, x, nil, 0)
 				for i, v := range x {
-					want := f(float64(flush(v)))
+					if exact[op] == nil {
+						v = flush(v)
+					}
+					want := f(float64(v))
 					if math.Abs(want) < 0x1p-126 {
 						want = math.Copysign(0, want)
 						if y[i] == 0x1p-126 { // rounded up to the smallest normal
@@ -129,7 +132,38 @@ func checkMap(t *testing.T, k *Kernels, op Op, x, y []float32, c float32) {
 	}
 }
 
-// TestReLUGradSeesDenormals: as comparisons do, so that one condition has one answer.
+// TestExactFunctionsSeeDenormals: as comparisons do, so that a maximum equals one of its operands, and one
+// condition has one answer.
+func TestExactFunctionsSeeDenormals(t *testing.T) {
+	eachLevel(t, func(t *testing.T, k *Kernels) {
+		rng := rand.New(rand.NewPCG(7, 9))
+		tiny := func(n int) []float32 {
+			s := mixed(rng, n)
+			for i := range s {
+				if rng.IntN(2) == 0 {
+					s[i] = math.Float32frombits(rng.Uint32() & (1<<31 | 1<<rng.IntN(24) - 1))
+				}
+			}
+			return s
+		}
+		for op, f := range exact {
+			for n := range 150 {
+				x, y, got, want := tiny(n), tiny(n), make([]float32, n), make([]float32, n)
+				c := tiny(1)[0]
+				k.Map(op, got, x, y, c)
+				f(want, x, y, c)
+				for i := range got {
+					same := math.Float32bits(got[i]) == math.Float32bits(want[i]) || got[i] != got[i] && want[i] != want[i]
+					if u := ulps(got[i], float64(want[i])); !same && (maxULP[op] == 0 || u > 1) {
+						require.Fail(t, "different", "%v: x %v y %v c %v: %v, want %v", op, x[i], y[i], c, got[i], want[i])
+					}
+				}
+			}
+		}
+	})
+}
+
+// TestReLUGradSeesDenormals: it is what a rectifier's result says.
 func TestReLUGradSeesDenormals(t *testing.T) {
 	nan, denormal := float32(math.NaN()), float32(math.SmallestNonzeroFloat32)
 	eachLevel(t, func(t *testing.T, k *Kernels) {
@@ -189,7 +223,7 @@ func TestSpecialValues(t *testing.T) {
 			{OpNeg, 0, 0, negZero}, {OpNeg, denormal, 0, negZero}, {OpAbs, -inf, 0, inf}, {OpAbs, negZero, 0, 0},
 			{OpExp, -inf, 0, 0}, {OpExp, inf, 0, inf}, {OpExp, nan, 0, nan}, {OpExp, 0, 0, 1},
 			{OpLog, 0, 0, -inf}, {OpLog, negZero, 0, -inf}, {OpLog, -1, 0, nan}, {OpLog, inf, 0, inf}, {OpLog, nan, 0, nan},
-			{OpLog, denormal, 0, -inf}, {OpLog, 1, 0, 0}, {OpLog, -inf, 0, nan},
+			{OpLog, denormal, 0, -90.10913}, {OpLog, -denormal, 0, nan}, {OpLog, 1, 0, 0}, {OpLog, -inf, 0, nan},
 			{OpTanh, inf, 0, 1}, {OpTanh, -inf, 0, -1}, {OpTanh, nan, 0, nan}, {OpTanh, negZero, 0, negZero},
 			{OpSigmoid, inf, 0, 1}, {OpSigmoid, -inf, 0, 0}, {OpSigmoid, nan, 0, nan}, {OpSigmoid, 0, 0, 0.5},
 			{OpReLUGrad, nan, 5, 5}, {OpReLUGrad, 0, 5, 0}, {OpReLUGrad, 1, nan, nan}, {OpReLUGrad, -1, inf, 0},
@@ -201,7 +235,7 @@ func TestSpecialValues(t *testing.T) {
 			{OpSign, nan, 0, nan}, {OpSign, negZero, 0, negZero}, {OpSign, -inf, 0, -1}, {OpSign, 3, 0, 1}, {OpSign, denormal, 0, 0},
 			{OpMul, denormal, inf, nan}, {OpMul, denormal, 1, 0}, {OpAdd, denormal, denormal, 0},
 			{OpMul, 0x1p-100, 0x1p-30, 0}, {OpDiv, 1, denormal, inf}, {OpSqrt, negZero, 0, negZero}, {OpSqrt, -1, 0, nan},
-			{OpAxpy, denormal, 1, 1}, {OpReLUGrad, denormal, 1, 1}, {OpMax, denormal, 0, 0}, {OpReLU, denormal, 0, 0},
+			{OpAxpy, denormal, 1, 1}, {OpReLUGrad, denormal, 1, 1}, {OpMax, denormal, 0, denormal}, {OpMin, denormal, 1, denormal}, {OpMaxC, denormal, 0, 1}, {OpMinC, denormal, 0, denormal}, {OpReLU, denormal, 0, 0},
 		} {
 			for _, n := range []int{1, 16, 67} { // rest, one vector, unrolled
 				x, y, got, want := repeat(c.x, n), repeat(c.y, n), make([]float32, n), repeat(c.want, n)
@@ -235,6 +269,26 @@ func TestSumAndDot(t *testing.T) {
 		}
 		require.True(t, math.IsNaN(float64(k.Sum([]float32{1, float32(math.NaN())}))))
 		require.EqualValues(t, 0, k.Sum(repeat(0x1p-130, 1000)))
+	})
+}
+
+// TestSumRows: at every length, with rows apart, adjoining, and into the first of them.
+func TestSumRows(t *testing.T) {
+	eachLevel(t, func(t *testing.T, k *Kernels) {
+		rng := rand.New(rand.NewPCG(9, 11))
+		for _, n := range []int{0, 1, 2, 7, 8, 9, 15, 16, 17, 33, 63, 64, 65, 130, 1023, 1025, 2600} {
+			for _, stride := range []int{n, n + 1, n + 17} {
+				x := mixed(rng, 8*stride+n)
+				want, got := make([]float32, n), make([]float32, n)
+				if n > 0 {
+					sum8Go(want, x, x[4*stride:], stride)
+				}
+				k.SumRows(got, x, stride)
+				requireBits(t, want, got)
+				k.SumRows(x[:n], x, stride)
+				requireBits(t, want, x[:n])
+			}
+		}
 	})
 }
 

@@ -35,6 +35,9 @@ func ReadFile(path string) (File, error) {
 
 // Read reads a file's content, of at most 8 GiB, from r, to its end.
 func Read(r io.Reader) (File, error) {
+	if r == nil {
+		return File{}, errors.New("safetensors: nil reader")
+	}
 	file, err := read(r, 0)
 	if err != nil {
 		return File{}, fmt.Errorf("safetensors: %w", err)

@@ -2,6 +2,7 @@ package safetensors
 
 import (
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"io"
 	"iter"
@@ -54,20 +55,48 @@ func (r *Reader) read() error {
 	return nil
 }
 
-func (r *Reader) named(err error) error { return fmt.Errorf("%s: %w", r.file.Name(), err) }
+func (r *Reader) named(err error) error {
+	if !r.opened() {
+		return err
+	}
+	return fmt.Errorf("%s: %w", r.file.Name(), err)
+}
+
+// opened tells a Reader that Open made.
+func (r *Reader) opened() bool { return r != nil && r.file != nil }
+
+var errNoReader = errors.New("safetensors: no reader; make one by Open")
 
 // Name is the path of the file.
-func (r *Reader) Name() string { return r.file.Name() }
+func (r *Reader) Name() string {
+	if !r.opened() {
+		return ""
+	}
+	return r.file.Name()
+}
 
 // Close closes the file.
-func (r *Reader) Close() error { return r.file.Close() }
+func (r *Reader) Close() error {
+	if !r.opened() {
+		return nil
+	}
+	return r.file.Close()
+}
 
 // Metadata returns the file's strings, which are the Reader's own.
-func (r *Reader) Metadata() map[string]string { return r.head.metadata }
+func (r *Reader) Metadata() map[string]string {
+	if !r.opened() {
+		return nil
+	}
+	return r.head.metadata
+}
 
 // Tensors yields the tensors in the order of their names, without their Data.
 func (r *Reader) Tensors() iter.Seq[Tensor] {
 	return func(yield func(Tensor) bool) {
+		if !r.opened() {
+			return
+		}
 		for _, e := range r.head.entries {
 			if !yield(e.tensor()) {
 				return
@@ -104,6 +133,9 @@ func (r *Reader) Values(name string, dst []byte) error {
 }
 
 func (r *Reader) find(name string) (entry, error) {
+	if !r.opened() {
+		return entry{}, errNoReader
+	}
 	i, found := slices.BinarySearchFunc(r.head.entries, name, func(e entry, name string) int { return strings.Compare(e.name, name) })
 	if !found {
 		return entry{}, fmt.Errorf("there is no tensor %q", name)

@@ -25,6 +25,9 @@ func WriteFile(path string, f File) error {
 // the data are ordered by element type, wide ones first, then by name. So every tensor is
 // aligned to its elements, and the data to 8 bytes.
 func Write(w io.Writer, f File) error {
+	if w == nil {
+		return errors.New("safetensors: nil writer")
+	}
 	order, err := arrange(f.Tensors)
 	if err != nil {
 		return fmt.Errorf("safetensors: %w", err)

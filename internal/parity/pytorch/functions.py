@@ -7,6 +7,7 @@ own function covers the attributes it is taken; the rest is put together from ot
 Where Plexaura means something else at some elements, CONVENTIONS says so by name, and FUNCTIONS has
 PyTorch's function with these elements, and no others, replaced.
 """
+import functools
 import math
 
 import torch
@@ -476,6 +477,68 @@ def sign(x):
     return torch.where(x.isnan(), x.detach(), torch.sign(x)) if x.is_floating_point() else torch.sign(x)
 
 
+class Swapped(torch.autograd.Function):
+    """Other values in place of x, with the gradients that x has."""
+    @staticmethod
+    def forward(ctx, x, values):
+        return values.clone()
+
+    @staticmethod
+    def backward(ctx, dy):
+        return dy, None
+
+
+def first_nan(f):
+    """Max pooling in which the first NaN of a window wins, as the first of equal numbers does."""
+    def pool(x, **attrs):
+        lost, most = x.isnan(), x == math.inf
+        if not lost.any():
+            return f(x, **attrs)
+        y = f(Swapped.apply(x, torch.where(lost, 1e38, torch.where(most, 1e37, x))), **attrs)
+        return Swapped.apply(y, torch.where(y == 1e38, math.nan, torch.where(y == 1e37, math.inf, y)))
+    return pool
+
+
+def no_share(f, keep):
+    """An extreme of which no element has a share where it is NaN, since none equals it."""
+    def reduce(x, Axes):
+        lost = f(x.detach(), dim=Axes, keepdim=True).isnan()
+        y = f(torch.where(lost, 0, x), dim=Axes, keepdim=keep)
+        return torch.where(lost.reshape(y.shape), math.nan, y)
+    return reduce
+
+
+FIRST_NAN = {op: first_nan(f) for op, f in IMAGES.items() if "MaxPool" in op}
+NO_SHARE = {
+    "Max": no_share(torch.amax, False), "MaxKeep": no_share(torch.amax, True),
+    "Min": no_share(torch.amin, False), "MinKeep": no_share(torch.amin, True),
+}
+
+
+def product(x, Axes):
+    """A product whose slope is that of the others, and not the result over the element."""
+    if x.isfinite().all():
+        return PYTORCH["Prod"](x, Axes)
+    for axis in sorted(Axes, reverse=True):
+        x = functools.reduce(torch.mul, x.unbind(axis))
+    return x
+
+
+def squares(x, Axes):
+    """A variance whose slope sees all deviations, which infinity makes NaN."""
+    if x.isfinite().all():
+        return PYTORCH["Variance"](x, Axes)
+    return (x - x.mean(Axes, keepdim=True)).square().mean(Axes)
+
+
+def line(*elements, axes=2, **attrs):
+    """A call of a function of lines (1,W), or of so many more axes."""
+    def call(f):
+        xs, _ = at(*elements)(torch.neg)
+        return xs, f(xs[0].reshape([1] * axes + [-1]), **attrs).flatten()
+    return call
+
+
 def at(*elements, **attrs):
     """A call of a function: what it is differentiated by, and the result."""
     def call(f):
@@ -506,6 +569,10 @@ CONVENTIONS = {
     "slope of expm1 in its tail": ("Expm1", expm1, at(-50.0)),
     "tail of gelu's tanh form": ("GELUTanh", limits(gelu_tanh), at(-9.0)),
     "softplus beyond 20": ("Softplus", softplus, at(30.0)),
+    "slope of max pooling at several NaN": ("MaxPool1D", FIRST_NAN["MaxPool1D"], line(math.nan, math.nan, Kernel=2, Stride=1, Dilation=1, Pad=[0, 0], Ceil=False)),
+    "slope of prod by what is not finite": ("Prod", product, line(math.inf, 2.0, axes=1, Axes=[1])),
+    "slope of variance at infinity": ("Variance", squares, line(math.inf, 2.0, axes=1, Axes=[1])),
+    "slope of max and min at NaN": ("MaxKeep", NO_SHARE["MaxKeep"], at(math.nan, 1.0, Axes=[0])),
 }
 
-FUNCTIONS = {**PYTORCH, **{op: ours for op, ours, _ in CONVENTIONS.values()}}
+FUNCTIONS = {**PYTORCH, **FIRST_NAN, **NO_SHARE, **{op: ours for op, ours, _ in CONVENTIONS.values()}}

@@ -30,13 +30,6 @@ func draw(name string, c *choices) (config, error) {
 	s.Order = pick(c, 0, 1, 1, 1, 2, 2)
 	drawers[name](s, name)
 	s.count()
-	if _, known := lostDenormals[name]; known {
-		for i := range s.Inputs {
-			if s.Inputs[i].Kind == "tiny" {
-				s.Inputs[i].Kind = "kinks"
-			}
-		}
-	}
 	if s.has("extreme") || s.has("special") || s.has("tiny") || s.Apart && s.has("logits") || name == "Pow" && (s.has("kinks") || s.has("ties")) { // where curvature says nothing
 		s.Order = min(s.Order, 1)
 	}
@@ -47,16 +40,6 @@ func draw(name string, c *choices) (config, error) {
 		return s.config, fmt.Errorf("the configuration is wrong: %w\n%v", s.err, s.config)
 	}
 	return s.config, nil
-}
-
-// lostDenormals are functions that take no denormals here, since the gradient of engine cpu in float32 is neither
-// that of denormals nor that of zeros, and why.
-var lostDenormals = map[string]string{
-	"Max":     "the maximum is computed, and so a zero, which equals none of the denormals: the gradient is lost",
-	"MaxKeep": "as Max",
-	"Min":     "as Max",
-	"MinKeep": "as Max",
-	"Pow":     "the power sees a denormal base, and the logarithm of its slope sees 0",
 }
 
 // count has the steps take values as a configuration counts them.

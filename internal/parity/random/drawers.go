@@ -3,6 +3,7 @@ package main
 import (
 	"maps"
 	"slices"
+	"strings"
 
 	"github.com/plexaura/plexaura/shape"
 )
@@ -169,12 +170,12 @@ func prelu(s *sketch, name string) {
 
 var reductions = merged(
 	rows(overAxes("plain", "wide", "positive", "few NaN"), "Sum", "SumKeep", "Mean", "MeanKeep"),
-	rows(overAxes("plain", "wide", "positive"), "Variance", "Count"),
-	rows(overAxes("plain", "wide", "ties", "extreme", "tiny", "kinks"), "Max", "MaxKeep", "Min", "MinKeep"),
-	rows(overAxes("plain", "ties", "positive"), "Prod"),
-	rows(along("plain", "wide", "logits", "ties"), "Softmax", "LogSoftmax"),
-	rows(along("plain", "wide", "positive"), "CumSum"),
-	rows(along("plain", "ties", "wide", "extreme"), "ArgMax"),
+	rows(overAxes("plain", "wide", "positive", "few NaN"), "Variance", "Count"),
+	rows(overAxes("plain", "wide", "ties", "extreme", "tiny", "kinks", "few NaN", "many NaN"), "Max", "MaxKeep", "Min", "MinKeep"),
+	rows(overAxes("plain", "ties", "positive", "few NaN"), "Prod"),
+	rows(along("plain", "wide", "logits", "ties", "few NaN"), "Softmax", "LogSoftmax"),
+	rows(along("plain", "wide", "positive", "few NaN"), "CumSum"),
+	rows(along("plain", "ties", "wide", "extreme", "few NaN", "many NaN"), "ArgMax"),
 	rows(broadcastTo, "BroadcastTo"),
 	rows(sumTo, "SumTo"),
 )
@@ -195,7 +196,11 @@ func overAxes(kinds ...string) drawer {
 			x = s.extents(s.from(1, 4), 6)
 		}
 		axes := s.some(len(x), 1)
-		s.step(name, attrs{"Axes": axes}, s.scaled(pick(s.choices, kinds...), 20, x...))
+		kind := pick(s.choices, kinds...)
+		if strings.HasSuffix(kind, "NaN") { // whose curvature says nothing
+			s.Order = min(s.Order, 1)
+		}
+		s.step(name, attrs{"Axes": axes}, s.scaled(kind, 20, x...))
 	}
 }
 

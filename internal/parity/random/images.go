@@ -222,10 +222,10 @@ func (s *sketch) picture(all []side) []int {
 func pool(d int) drawer {
 	return func(s *sketch, name string) {
 		all, a := s.pooled(d)
-		kind := pick(s.choices, "plain", "ties", "wide", "extreme")
+		kind := pick(s.choices, "plain", "ties", "wide", "extreme", "few NaN", "many NaN")
 		if name[0] == 'A' {
 			a["CountPad"] = s.of(2) == 1
-			kind = pick(s.choices, "plain", "ties", "few NaN")
+			kind = pick(s.choices, "plain", "ties", "few NaN", "many NaN")
 		}
 		s.step(name, a, s.batched(kind, s.picture(all)...))
 	}
@@ -241,14 +241,14 @@ func lpPool(d int) drawer {
 func wholePool(d int) drawer {
 	return func(s *sketch, name string) {
 		x := s.extents(2+d, []int{60, 20, 9}[d-1])
-		s.step(name, nil, s.batched(pick(s.choices, "plain", "ties", "wide"), x...))
+		s.step(name, nil, s.batched(pick(s.choices, "plain", "ties", "wide", "few NaN", "many NaN"), x...))
 	}
 }
 
 func adaptivePool(d int) drawer {
 	return func(s *sketch, name string) {
 		x := s.extents(2+d, []int{40, 16, 7}[d-1])
-		s.step(name, attrs{"Size": flat(s.extents(d, []int{20, 9, 5}[d-1]))}, s.batched(pick(s.choices, "plain", "ties", "wide"), x...))
+		s.step(name, attrs{"Size": flat(s.extents(d, []int{20, 9, 5}[d-1]))}, s.batched(pick(s.choices, "plain", "ties", "wide", "few NaN", "many NaN"), x...))
 	}
 }
 
@@ -385,5 +385,5 @@ func topK(s *sketch, name string) {
 	x := s.block()
 	axis := s.of(len(x))
 	part := pick(s.choices, "values", "places")
-	s.step(name, attrs{"K": s.from(1, x[axis]), "Axis": axis, "Part": part}, s.floats(pick(s.choices, "plain", "ties", "wide"), x...))
+	s.step(name, attrs{"K": s.from(1, x[axis]), "Axis": axis, "Part": part}, s.floats(pick(s.choices, "plain", "ties", "wide", "few NaN"), x...))
 }

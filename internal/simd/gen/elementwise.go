@@ -10,17 +10,18 @@ func maps() []*loop {
 		name, doc string
 		forms     string // V: x op y, C: x op c, R: c op x
 		live      int
+		exact     bool
 		body      func(e *lanes, d, x, y values)
 	}{
-		{"add", "+", "VC", 3, (*lanes).sum},
-		{"sub", "-", "VR", 3, (*lanes).sub},
-		{"mul", "*", "VC", 3, (*lanes).mul},
-		{"div", "/", "VCR", 3, (*lanes).div},
-		{"max", "max", "VC", 5, func(e *lanes, d, x, y values) { e.extreme((*lanes).larger, (*lanes).and, d, x, y) }},
-		{"min", "min", "VC", 5, func(e *lanes, d, x, y values) { e.extreme((*lanes).smaller, (*lanes).or, d, x, y) }},
+		{"add", "+", "VC", 3, false, (*lanes).sum},
+		{"sub", "-", "VR", 3, false, (*lanes).sub},
+		{"mul", "*", "VC", 3, false, (*lanes).mul},
+		{"div", "/", "VCR", 3, false, (*lanes).div},
+		{"max", "max", "VC", 5, true, (*lanes).max},
+		{"min", "min", "VC", 4, true, (*lanes).min},
 	} {
 		for _, form := range op.forms {
-			l := &loop{out: []string{"dst"}, live: op.live}
+			l := &loop{out: []string{"dst"}, live: op.live, exact: op.exact}
 			switch form {
 			case 'V':
 				l.name, l.doc = op.name, "sets dst to x "+op.doc+" y."
@@ -54,16 +55,23 @@ func maps() []*loop {
 	return all
 }
 
-// extreme is op(x, y), NaN where either is. Of two zeros, op takes the second: joined, both orders
-// have the sign that is right.
-func (e *lanes) extreme(op, join func(e *lanes, d, x, y values), d, x, y values) {
+// max is the larger of x and y, NaN where either is. Of two zeros the instruction takes the second:
+// both orders, joined, have the sign that is right.
+func (e *lanes) max(d, x, y values) {
 	t := e.tmp()
-	op(e, d, x, y)
-	op(e, t, y, x)
-	join(e, d, d, t)
-	e.sum(t, x, y)
+	e.larger(d, x, y)
+	e.larger(t, y, x)
+	e.and(d, d, t)
+	e.or(t, x, y) // NaN, where either is
 	e.where(unordered, d, x, y, t, d, e.tmp())
-	e.mul(d, d, e.c(f(1))) // flushes denormals
+}
+
+// min is the smaller of x and y. Where either is NaN, the two orders give x and y, which joined are NaN.
+func (e *lanes) min(d, x, y values) {
+	t := e.tmp()
+	e.smaller(d, x, y)
+	e.smaller(t, y, x)
+	e.or(d, d, t)
 }
 
 const (
@@ -113,7 +121,7 @@ func unary() []*loop {
 			return []values{y}
 		}},
 		{name: "tanh", doc: "sets dst to the hyperbolic tangent of x.", live: 4, consts: append(expConsts, tanhConsts...), body: (*lanes).tanh},
-		{name: "log", doc: "sets dst to the natural logarithm of x.", live: 5, consts: logConsts, body: (*lanes).log},
+		{name: "log", doc: "sets dst to the natural logarithm of x.", live: 5, consts: append([]constant{smallest, belowNormal}, logConsts...), exact: true, body: (*lanes).log},
 		{name: "log1p", doc: "sets dst to log(1+x).", live: 6, consts: logConsts, body: (*lanes).log1p},
 		{name: "expm1", doc: "sets dst to exp(x)-1.", live: 5, consts: expConsts, body: (*lanes).expm1},
 		{name: "erf", doc: "sets dst to the error function of x.", live: 5, consts: expConsts, body: (*lanes).erf},
@@ -272,12 +280,17 @@ var (
 	negInfinity = constant(0xff800000)
 	notANumber  = constant(0x7fc00000)
 	smallest    = f(0x1p-126)
-	logConsts   = append([]constant{sqrtHalf, f(1), f(0.5), ln2High, ln2Low, infinity, negInfinity, notANumber, smallest, 0}, logPoly...)
+	belowNormal = constant(149 << 23)
+	logConsts   = append([]constant{sqrtHalf, f(1), f(0.5), ln2High, ln2Low, infinity, negInfinity, notANumber, 0}, logPoly...)
 )
 
 func (e *lanes) log() []values {
 	x, k, m, p, t := e.val("x"), e.tmp(), e.tmp(), e.tmp(), e.tmp()
-	e.logarithm(x, k, m, p, t, func() {})
+	// A denormal's bits are a whole number of 2^-149, which as a float has an exponent to lower.
+	e.toFloat(p, x)
+	e.subi(p, p, e.c(belowNormal))
+	e.where(less, p, x, e.c(smallest), p, x, t)
+	e.logarithm(x, p, k, m, p, t, func() {})
 	return []values{p}
 }
 
@@ -285,7 +298,7 @@ func (e *lanes) log() []values {
 func (e *lanes) log1p() []values {
 	x, u, k, m, p, t := e.val("x"), e.tmp(), e.tmp(), e.tmp(), e.tmp(), e.tmp()
 	e.sum(u, x, e.c(f(1)))
-	e.logarithm(u, k, m, p, t, func() {
+	e.logarithm(u, u, k, m, p, t, func() {
 		e.sub(t, u, e.c(f(1)))
 		e.sub(t, x, t)
 		e.div(t, t, u)
@@ -296,12 +309,13 @@ func (e *lanes) log1p() []values {
 	return []values{p}
 }
 
-// logarithm sets p to that of x; t is free where correct adds to the small terms.
-func (e *lanes) logarithm(x, k, m, p, t values, correct func()) {
-	e.subi(k, x, e.c(sqrtHalf))
+// logarithm sets p to that of x, whose bits may be in p, with an exponent that floats do not have; t is
+// free where correct adds to the small terms.
+func (e *lanes) logarithm(x, bits, k, m, p, t values, correct func()) {
+	e.subi(k, bits, e.c(sqrtHalf))
 	e.right(k, k, 23)
 	e.left(m, k, 23)
-	e.subi(m, x, m)
+	e.subi(m, bits, m)
 	e.toFloat(k, k)
 	e.sub(m, m, e.c(f(1)))
 
@@ -315,11 +329,11 @@ func (e *lanes) logarithm(x, k, m, p, t values, correct func()) {
 	e.sum(p, p, m)
 	e.addmul(p, k, e.c(ln2High))
 
-	// 0 and denormals give -Inf, less gives NaN, +Inf and NaN give themselves.
+	// 0 gives -Inf, less gives NaN, +Inf and NaN give themselves.
 	e.set(k, negInfinity)
-	e.where(less, p, x, e.c(smallest), k, p, t)
-	e.set(k, notANumber)
 	e.set(m, 0)
+	e.where(lessEqual, p, x, m, k, p, t)
+	e.set(k, notANumber)
 	e.where(less, p, x, m, k, p, t)
 	e.set(k, infinity)
 	e.where(less, p, x, k, p, x, t) // not less: infinite or NaN

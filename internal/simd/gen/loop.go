@@ -13,6 +13,7 @@ import (
 type loop struct {
 	name, doc string
 	in        []string   // pointers read
+	strided   bool       // body reads x's further rows as well, "stride" elements after each other
 	out       []string   // pointers written; one may be read as well
 	scalars   []string   // float32 arguments, the same for all elements
 	params    string     // the signature
@@ -50,6 +51,7 @@ type lanes struct {
 	pinned  map[constant]reg.Register
 	loaded  map[string]values
 	counter reg.Register
+	stride  [4]reg.Register // that many times: 1 and 3
 
 	accumulators []reg.VecPhysical
 	acc          values // of this turn
@@ -69,6 +71,10 @@ func (l *loop) emit(t *target) {
 	e.counter = t.arg("n")
 	for _, p := range l.pointers() {
 		e.ptr[p] = t.arg(p)
+	}
+	if l.strided {
+		e.stride[1], e.stride[3] = t.arg("stride"), t.GP64()
+		t.LEAQ(operand.Mem{Base: e.stride[1], Index: e.stride[1], Scale: 2}, e.stride[3])
 	}
 	e.pin()
 	unroll := l.unroll
@@ -174,6 +180,27 @@ func (e *lanes) turn(n int, masked bool) {
 			e.store(v[i].(reg.Register), operand.Mem{Base: e.ptr[e.out[o]], Disp: i * e.size}, masked)
 		}
 	}
+}
+
+// row loads the vectors of the i-th row from that of p on, up to the third, into d.
+func (e *lanes) row(d values, p string, i int) {
+	index, scale := e.stride[i], uint8(4)
+	if i == 2 {
+		index, scale = e.stride[1], 8 // twice as far
+	}
+	e.each(func(k int) {
+		e.load(operand.Mem{Base: e.ptr[p], Disp: k * e.size, Index: index, Scale: scale}, d[k].(reg.Register), e.masked)
+	})
+}
+
+// four adds to x, a row of p, the three rows after it.
+func (e *lanes) four(p string, x, t, u values) {
+	e.row(t, p, 1)
+	e.sum(x, x, t)
+	e.row(t, p, 2)
+	e.row(u, p, 3)
+	e.sum(t, t, u)
+	e.sum(x, x, t)
 }
 
 // tmp takes registers until the end of the turn.
@@ -282,6 +309,7 @@ func (e *lanes) right(d, x values, n uint64) {
 // Predicates of comparisons. All but the last two are false for NaN.
 const (
 	less         = 0x11
+	lessEqual    = 0x12
 	greater      = 0x1e
 	unordered    = 0x03
 	notLessEqual = 0x16

@@ -28,6 +28,19 @@ func reductions() []*loop {
 	return all
 }
 
+// rowSums adds rows of n elements to each other.
+func rowSums() *loop {
+	return &loop{name: "sum8", doc: "sets dst to the sum of eight rows by halves: four from x on, and four from y on.",
+		params: "n int, dst, x, y *float32, stride int", in: []string{"x", "y"}, out: []string{"dst"}, strided: true, live: 4,
+		body: func(e *lanes) []values {
+			x, y, t, u := e.val("x"), e.val("y"), e.tmp(), e.tmp()
+			e.four("x", x, t, u)
+			e.four("y", y, t, u)
+			e.sum(x, x, y)
+			return []values{x}
+		}}
+}
+
 // fold adds up the accumulators in a fixed order and returns the total.
 func (e *lanes) fold() {
 	a := e.accumulators

@@ -15,7 +15,7 @@ func vector(t *target) string {
 		fmt.Fprintf(&s, "\t\tOp%s: %s%s,\n", strings.ToUpper(l.name[:1])+l.name[1:], l.name, t.name)
 	}
 	s.WriteString("\t},\n")
-	for _, l := range reductions() {
+	for _, l := range append(reductions(), rowSums()) {
 		l.emit(t)
 		fmt.Fprintf(&s, "\t%s: %s%s,\n", l.name, l.name, t.name)
 	}

@@ -1,0 +1,31 @@
+package safetensors_test
+
+import (
+	"bytes"
+	"testing"
+
+	"github.com/plexaura/plexaura/internal/nothing"
+	"github.com/plexaura/plexaura/interop/safetensors"
+)
+
+func TestNothingWhereSomethingIsWantedNeverPanics(t *testing.T) {
+	nothing.Check(t, nothing.Exports{
+		Funcs: map[string]any{
+			"Of":        safetensors.Of[float32],
+			"Open":      safetensors.Open,
+			"Read":      safetensors.Read,
+			"ReadFile":  safetensors.ReadFile,
+			"View":      safetensors.View[float32],
+			"Write":     safetensors.Write,
+			"WriteFile": safetensors.WriteFile,
+		},
+		Types: []any{
+			new(safetensors.File),
+			new(safetensors.Reader),
+			new(safetensors.Tensor),
+		},
+		Good: func() []any {
+			return []any{"", bytes.NewReader(nil)}
+		},
+	})
+}
