@@ -74,6 +74,9 @@ func (c config) allowed(u under, d shape.DType, isFloat bool, t theirs, i int) f
 	if c.elementwise(t) || c.has("logits") {
 		b += c.cancelled(d, t.order)
 	}
+	if t.largest == 0 && strings.Contains(c.ops(), "BatchNorm") {
+		b += constant(d)
+	}
 	if u.flushes && d == shape.Float32 && size < 128*least { // a denormal on the way may have been multiplied
 		b += 128 * least
 	}
@@ -100,6 +103,17 @@ func (c config) cancelled(d shape.DType, order int) float64 {
 		return terms * 0x1p-46
 	}
 	return terms * 0x1p-17
+}
+
+// constant is how far a gradient may be off that vanishes since a channel does not vary, as behind dead
+// ReLUs: what the channel's mean is off by a few roundings is divided by the root of BatchNorm's least
+// variance, Eps, which is 1e-3 in networks.
+func constant(d shape.DType) float64 {
+	unit := eps
+	if d == shape.Float64 {
+		unit = 0x1p-52
+	}
+	return 16 * unit / math.Sqrt(1e-3)
 }
 
 // steep are the functions whose curvature has larger terms, and how many times: x(2u')^2, in GELU's tanh form, is 600
