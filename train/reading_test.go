@@ -34,11 +34,12 @@ func TestFitReturnsThoughAReadBlocks(t *testing.T) {
 		c := config(t)
 		c.Workers, c.Folder = workers, t.TempDir()
 		whole := fit(t, c)
-		reads, release := 0, make(chan struct{})
+		var reads atomic.Int64
+		release := make(chan struct{})
 		ctx, cancel := context.WithCancelCause(context.Background())
 		sound := c.Validation
 		c.Validation = hook{sound, func(int) {
-			if reads++; reads == 2*6+1 { // in the third validation
+			if reads.Add(1) == 2*6+1 { // in the third validation
 				cancel(errStopped)
 				<-release
 			}
