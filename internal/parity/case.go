@@ -118,7 +118,7 @@ func (c Case) build(d shape.DType) (n Computation, err error) {
 	}
 	g = y.Graph() // that of inference may be another
 	dy := g.Input("dy", y.Type())
-	n.inputs["dy"] = dense(y.Type(), counter(7, y.Type().Len(), 1))
+	n.inputs["dy"] = Dense(y.Type(), counter(7, y.Type().Len(), 1))
 	var by []*graph.Node
 	for _, x := range xs[:len(xs)-c.States] {
 		if x.Type().IsFloat() {
@@ -138,9 +138,9 @@ func (n *Computation) leaf(g *graph.Graph, c Case, i int, d shape.DType) (*graph
 	}
 	name := fmt.Sprint("x", i)
 	if i >= len(c.In)-c.States {
-		return g.State(name, t, nil), n.store.Set(name, dense(t, v))
+		return g.State(name, t, nil), n.store.Set(name, Dense(t, v))
 	}
-	n.inputs[name] = dense(t, v)
+	n.inputs[name] = Dense(t, v)
 	return g.Input(name, t), nil
 }
 
@@ -166,7 +166,7 @@ func (c Case) Run(ctx context.Context, e engine.Engine, d shape.DType) (errs Err
 		if i > 0 {
 			want, worst = &c.Grads[i-1], &errs.Grad
 		}
-		far, err := want.compare(n.Outs[i].Type(), floats(out), m)
+		far, err := want.compare(n.Outs[i].Type(), Floats(out), m)
 		if err != nil {
 			return errs, fmt.Errorf("parity: %v: output %d: %w", c, i, err)
 		}
@@ -191,39 +191,4 @@ func (n Computation) run(ctx context.Context, e engine.Engine) (*vm.Program, []*
 	}
 	outs, err := m.Run(ctx, in...)
 	return p, outs, err
-}
-
-// dense returns numbers as a tensor.
-func dense(t shape.Type, v []float64) *tensor.Dense {
-	b := engine.BufferAt(engine.Aligned(t.Bytes()), t.DType, len(v))
-	engine.Load(b, v)
-	return tensor.New(tensor.WithShape(t.Ints()...), tensor.WithBacking(elements(b)))
-}
-
-// elements returns the memory of b as a slice, of the types that inputs have.
-func elements(b engine.Buffer) any {
-	switch b.DType() {
-	case shape.Float32:
-		return engine.Slice[float32](b)
-	case shape.Float64:
-		return engine.Slice[float64](b)
-	case shape.Int32:
-		return engine.Slice[int32](b)
-	}
-	return engine.Slice[bool](b)
-}
-
-// floats returns the elements of a tensor as numbers, to be read.
-func floats(d *tensor.Dense) []float64 {
-	switch d.Dtype() {
-	case tensor.Float32:
-		return engine.Floats(engine.BufferOf(d.Float32s()))
-	case tensor.Float64:
-		return d.Float64s()
-	case tensor.Int32:
-		return engine.Floats(engine.BufferOf(d.Int32s()))
-	case tensor.Int64:
-		return engine.Floats(engine.BufferOf(d.Int64s()))
-	}
-	return engine.Floats(engine.BufferOf(d.Bools()))
 }

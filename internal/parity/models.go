@@ -89,7 +89,7 @@ func (m Model) run(ctx context.Context, e engine.Engine, d shape.DType) (errs Mo
 		if v.Name != names[i] {
 			return errs, fmt.Errorf("value %d is %s, PyTorch's is %s", i, names[i], v.Name)
 		}
-		far, err := v.compare(n.Outs[i].Type().At(m.Batch), floats(got[i]), overall)
+		far, err := v.compare(n.Outs[i].Type().At(m.Batch), Floats(got[i]), overall)
 		if err != nil {
 			return errs, fmt.Errorf("%s: %w", v.Name, err)
 		}
@@ -127,7 +127,7 @@ func (n network) batch(size int, d shape.DType) map[string]*tensor.Dense {
 		labels[i] = float64(37 * i % n.classes)
 	}
 	t := shape.Type{DType: d, Shape: n.image.Insert(0, shape.Dim(size))}
-	return map[string]*tensor.Dense{"x": dense(t, counter(1000, t.Len(), 1)), "y": dense(shape.I32(shape.Dim(size)), labels)}
+	return map[string]*tensor.Dense{"x": Dense(t, counter(1000, t.Len(), 1)), "y": Dense(shape.I32(shape.Dim(size)), labels)}
 }
 
 // fill gives parameter p the values of tensor p: times 1/sqrt(fan-in) for weights and 0.1 for biases.
@@ -137,7 +137,7 @@ func fill(s *vm.Store, params []*graph.Node) error {
 		if t.Rank() > 1 {
 			scale = math.Sqrt(float64(t.Int(0)) / float64(t.Len()))
 		}
-		if err := s.Set(n.Name(), dense(t, counter(p, t.Len(), scale))); err != nil {
+		if err := s.Set(n.Name(), Dense(t, counter(p, t.Len(), scale))); err != nil {
 			return err
 		}
 	}

@@ -125,7 +125,7 @@ func newTraining(e engine.Engine, d shape.DType) (*training, error) {
 func (t *training) step(ctx context.Context, b data.Batch) (s Step, err error) {
 	x := b.X
 	if t.d == shape.Float64 {
-		x = dense(shape.Type{DType: t.d, Shape: shape.OfInts(x.Shape()...)}, floats(x))
+		x = Dense(shape.Type{DType: t.d, Shape: shape.OfInts(x.Shape()...)}, Floats(x))
 	}
 	outs, err := t.machine.Run(ctx, x, b.Y)
 	if err != nil {
@@ -134,14 +134,14 @@ func (t *training) step(ctx context.Context, b data.Batch) (s Step, err error) {
 	return Step{Loss: number(outs[0]), Correct: int(number(outs[1])), Images: len(b.Examples)}, nil
 }
 
-func number(d *tensor.Dense) float64 { return floats(d)[0] }
+func number(d *tensor.Dense) float64 { return Floats(d)[0] }
 
 // scatter spreads weights and biases evenly up to 1/sqrt(fan-in).
 func scatter(s *vm.Store, params []*graph.Node) error {
 	for p, n := range params {
 		weight := params[p-p%2].Type() // biases come after their weights
 		scale := math.Sqrt(float64(weight.Int(0)) / float64(weight.Len()))
-		if err := s.Set(n.Name(), dense(n.Type(), scattered(p, n.Type().Len(), scale))); err != nil {
+		if err := s.Set(n.Name(), Dense(n.Type(), scattered(p, n.Type().Len(), scale))); err != nil {
 			return err
 		}
 	}

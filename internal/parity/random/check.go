@@ -11,6 +11,7 @@ import (
 	"github.com/plexaura/plexaura/autodiff"
 	"github.com/plexaura/plexaura/engine"
 	"github.com/plexaura/plexaura/graph"
+	"github.com/plexaura/plexaura/internal/parity"
 	"github.com/plexaura/plexaura/ops"
 	"github.com/plexaura/plexaura/shape"
 	"github.com/plexaura/plexaura/vm"
@@ -172,57 +173,5 @@ func (c config) feed(p *vm.Program, n computation, d shape.DType, batch int) (al
 func dense(in input, seed, i int, d shape.DType, extents []int) *tensor.Dense {
 	t := in.in(d)
 	t.Shape = shape.OfInts(extents...)
-	v := in.numbers(seed, i, t.Shape)
-	b := engine.BufferAt(engine.Aligned(t.Bytes()), t.DType, len(v))
-	engine.Load(b, v)
-	return tensor.New(tensor.WithShape(extents...), tensor.WithBacking(elements(b)))
-}
-
-func elements(b engine.Buffer) any {
-	switch b.DType() {
-	case shape.Float32:
-		return engine.Slice[float32](b)
-	case shape.Float64:
-		return engine.Slice[float64](b)
-	case shape.Int32:
-		return engine.Slice[int32](b)
-	case shape.Int64:
-		return engine.Slice[int64](b)
-	case shape.Uint8:
-		return engine.Slice[uint8](b)
-	}
-	return engine.Slice[bool](b)
-}
-
-// floats returns the elements of a tensor as numbers.
-func floats(d *tensor.Dense) []float64 {
-	switch v := d.Data().(type) {
-	case []float32:
-		return engine.Floats(engine.BufferOf(v))
-	case []float64:
-		return v
-	case []int32:
-		return engine.Floats(engine.BufferOf(v))
-	case []int64:
-		return engine.Floats(engine.BufferOf(v))
-	case []uint8:
-		return engine.Floats(engine.BufferOf(v))
-	case []bool:
-		return engine.Floats(engine.BufferOf(v))
-	case float32:
-		return []float64{float64(v)}
-	case float64:
-		return []float64{v}
-	case int32:
-		return []float64{float64(v)}
-	case int64:
-		return []float64{float64(v)}
-	case uint8:
-		return []float64{float64(v)}
-	case bool:
-		if v {
-			return []float64{1}
-		}
-	}
-	return []float64{0}
+	return parity.Dense(t, in.numbers(seed, i, t.Shape))
 }

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"sync"
 
+	"github.com/plexaura/plexaura/internal/parity"
 	"github.com/plexaura/plexaura/shape"
 )
 
@@ -207,7 +208,7 @@ func (c config) compare(ctx context.Context, u under, d shape.DType, n computati
 		return nil, err
 	}
 	for i, t := range results {
-		have, isFloat := floats(outs[i]), n.outs[i].Type().IsFloat()
+		have, isFloat := parity.Floats(outs[i]), n.outs[i].Type().IsFloat()
 		if want := n.outs[i].Type().At(n.batch).Ints(); !slices.Equal(want, t.shape) {
 			return nil, fmt.Errorf("%s has shape %v, PyTorch's %v", n.names[i], want, t.shape)
 		}
