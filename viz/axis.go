@@ -13,11 +13,29 @@ const tooLarge = 1e300
 // finite is whether a point can be drawn.
 func (p point) finite() bool { return math.Abs(p.x) <= tooLarge && math.Abs(p.y) <= tooLarge }
 
-// axis is an interval of values, lo < hi, drawn from pixel from to pixel to.
-type axis struct{ lo, hi, from, to float64 }
+// axis is an interval of values, lo < hi, drawn from pixel from to pixel to. Those of a logarithmic axis are
+// powers of ten.
+type axis struct {
+	lo, hi, from, to float64
+	log              bool
+}
 
-// span is the axis from the least to the greatest value.
-func span(values []float64) axis { return axis{lo: slices.Min(values), hi: slices.Max(values)} }
+// has is whether a value has a place on an axis of that kind.
+func (a axis) has(v float64) bool { return !a.log || v >= 1/tooLarge }
+
+// scale is the value as the axis counts.
+func (a axis) scale(v float64) float64 {
+	if a.log {
+		return math.Log10(v)
+	}
+	return v
+}
+
+// over is the axis from the least to the greatest of such.
+func (a axis) over(scaled []float64) axis {
+	a.lo, a.hi = slices.Min(scaled), slices.Max(scaled)
+	return a
+}
 
 // padded widens the axis by a part of itself, but not over a bound that the values keep. One value,
 // or several that float64 hardly tells apart, get an interval around them.
@@ -31,7 +49,7 @@ func (a axis) padded(part, least, most float64) axis {
 	pad := part * (a.hi - a.lo)
 	if size := math.Max(math.Abs(a.lo), math.Abs(a.hi)); a.hi-a.lo <= math.Max(1e-9*size, 1e-290) {
 		pad = math.Max(0.1*size, 1e-280)
-		if size == 0 {
+		if size == 0 || a.log {
 			pad = 0.5
 		}
 	}
@@ -40,7 +58,7 @@ func (a axis) padded(part, least, most float64) axis {
 }
 
 // at is the pixel of a value.
-func (a axis) at(v float64) float64 { return a.from + (v-a.lo)/(a.hi-a.lo)*(a.to-a.from) }
+func (a axis) at(v float64) float64 { return a.from + (a.scale(v)-a.lo)/(a.hi-a.lo)*(a.to-a.from) }
 
 // step is the smallest of 1, 2 and 5 times a power of ten that puts no more than count ticks on the
 // axis; whole makes it 1 or more.
@@ -69,6 +87,9 @@ type mark struct {
 // marks are the multiples of the axis' step, written with as many digits as tell them apart. One
 // says nothing of the scale: a step that leaves fewer than two is refined.
 func (a axis) marks(count int, whole bool) []mark {
+	if a.log {
+		return a.decades(count)
+	}
 	size := math.Max(math.Abs(a.lo), math.Abs(a.hi))
 	var out []mark
 	for most := count; len(out) < 2 && most <= count+4; most++ {
@@ -79,6 +100,44 @@ func (a axis) marks(count int, whole bool) []mark {
 		}
 	}
 	return out
+}
+
+// decades are the marks of a logarithmic axis: powers of ten, where there are few of them with 2 and 5 times each.
+// A short stretch is nearly straight, and marked as if it were.
+func (a axis) decades(count int) (out []mark) {
+	if a.hi-a.lo < 0.7 {
+		return axis{lo: math.Pow(10, a.lo), hi: math.Pow(10, a.hi)}.marks(count, false)
+	}
+	times := []float64{1}
+	if a.hi-a.lo < 2 {
+		times = []float64{1, 2, 5}
+	}
+	for most := max(count, 1); len(out) < 2 && most <= count+4; most++ {
+		out = out[:0]
+		each := math.Max(1, math.Ceil((a.hi-a.lo)/float64(most)))
+		for e := math.Floor(a.lo/each) * each; e <= a.hi; e += each {
+			for _, t := range times {
+				if at := e + math.Log10(t); at >= a.lo-1e-9 && at <= a.hi+1e-9 {
+					v := t * math.Pow(10, e)
+					out = append(out, mark{v, power(v)})
+				}
+			}
+		}
+	}
+	return out
+}
+
+// power writes a mark of a logarithmic axis.
+func power(v float64) string {
+	for _, u := range units[:4] {
+		if v >= u.from && v < 1e15 {
+			return strconv.FormatFloat(v/u.size, 'g', 6, 64) + u.suffix
+		}
+	}
+	if v >= 0.999e-3 && v < 1e15 {
+		return strconv.FormatFloat(v, 'g', 6, 64)
+	}
+	return minus(exponents.Replace(strconv.FormatFloat(v, 'e', 0, 64)))
 }
 
 // units shorten large numbers that have few digits; beyond them, and below a thousandth, exponents do.
@@ -110,9 +169,10 @@ func decimals(step float64) int {
 
 // number writes v with the given significant digits and an exponent without padding.
 func number(v float64, digits int) string {
-	s := strconv.FormatFloat(v, 'g', digits, 64)
-	return strings.NewReplacer("e+0", "e", "e+", "e", "e-0", "e-").Replace(s)
+	return exponents.Replace(strconv.FormatFloat(v, 'g', digits, 64))
 }
+
+var exponents = strings.NewReplacer("e+0", "e", "e+", "e", "e-0", "e-")
 
 // minus sets the sign as wide as a digit, as figures are.
 func minus(s string) string { return strings.ReplaceAll(s, "-", "−") }

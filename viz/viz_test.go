@@ -254,14 +254,14 @@ func TestCurvesDrawAnything(t *testing.T) {
 	}
 	for i := range 30 {
 		cv := Curves{Title: "any", Loss: random(), Accuracy: random(), Width: 480 + r.IntN(300), Height: 300 + r.IntN(200)}
-		for _, p := range []panel{{series: cv.Loss, most: 1}, {series: cv.Accuracy, most: math.Inf(1)}} {
+		for _, p := range []Panel{{Series: cv.Loss}, {Series: cv.Accuracy, Bounds: [2]float64{0, 1}}, {Series: cv.Loss, LogX: true, LogY: true}} {
 			x, y, ok := p.axes()
 			for _, a := range []axis{x, y} {
 				require.True(t, !ok || a.lo < a.hi, "%d: %v", i, a)
 				if ok {
 					marks := a.marks(1+r.IntN(10), false)
 					require.LessOrEqual(t, len(marks), 15)
-					require.GreaterOrEqual(t, len(marks), 2)
+					require.GreaterOrEqual(t, len(marks), 2, "%+v", a)
 				}
 			}
 		}
