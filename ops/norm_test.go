@@ -19,8 +19,8 @@ import (
 )
 
 // TestNormalisationsAreAsExactAsTheirMean: in float32 a mean far from 0 is off by a rounding, and so is the deviation from it, on any
-// engine and at every level, for long rows and large planes too. What is allowed is twice what PyTorch 2.15 is off from
-// its own float64 on such numbers: 5.8e-7, and 1.2e-7 of a mean over the deviation.
+// engine and at every level, for long rows and large planes too. The limit is near the most that PyTorch 2.15 was off from its own
+// float64 on other draws of such numbers: 5.8e-7 about 0, and 2.3e-7 of the mean over the deviation elsewhere.
 func TestNormalisationsAreAsExactAsTheirMean(t *testing.T) {
 	engines := []engine.Engine{ref.Engine{}}
 	for _, level := range simd.Levels() {
@@ -33,7 +33,7 @@ func TestNormalisationsAreAsExactAsTheirMean(t *testing.T) {
 			for i := range x {
 				x[i], w[i] = float64(float32(of.mean+of.deviation*r.NormFloat64())), r.NormFloat64()
 			}
-			limit := 2 * (5.8e-7 + 1.2e-7*of.mean/of.deviation)
+			limit := 1.2e-6 + 2.4e-7*of.mean/of.deviation
 			for name, norm := range map[string]func(x *graph.Node) *graph.Node{
 				"LayerNorm": func(x *graph.Node) *graph.Node {
 					n := shape.Of(x.Type().Dim(x.Type().Rank() - 1))
