@@ -28,11 +28,12 @@ type Graph struct {
 	leaves  map[string]*Node // Inputs, Params and States by name
 	updates []Update
 	errs    ErrorList
-	layer   string // where in the model new nodes belong, such as "features.0"
-	like    *Node  // lends its position and layer to new nodes, where set
-	derived bool   // new nodes originate from like
-	owner   *Owner // of new updates; nil: nobody
-	infers  bool   // new nodes are in their inference form
+	layer   string   // where in the model new nodes belong, such as "features.0"
+	like    *Node    // lends its position and layer to new nodes, where set
+	derived bool     // new nodes originate from like
+	told    []*Graph // whose mistakes are told here, since a node of theirs was taken
+	owner   *Owner   // of new updates; nil: nobody
+	infers  bool     // new nodes are in their inference form
 }
 
 // New returns an empty graph.
@@ -108,7 +109,10 @@ func (g *Graph) infer(op Op, in []*Node) (t shape.Type, err error) {
 		switch {
 		case x == nil:
 			return t, fmt.Errorf("input %d is nil", i)
+		case x.g != g && slices.Contains(g.told, x.g) && !x.Valid():
+			return t, nil
 		case x.g != g && !x.Valid() && x.g.Err() != nil: // or it would never be told
+			g.told = append(g.told, x.g)
 			return t, fmt.Errorf("input %d could not be built: %w", i, x.g.Err())
 		case x.g != g:
 			return t, fmt.Errorf("input %d belongs to another graph; build both in one, or feed its value as an Input", i)

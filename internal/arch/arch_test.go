@@ -24,7 +24,7 @@ const (
 // A trailing /... allows what is below. Tests are free.
 var may = map[string][]string{
 	"shape":                    {},
-	"graph":                    {"shape", "internal/rescue"},
+	"graph":                    {"shape", "internal/plain", "internal/rescue"},
 	"engine":                   {"shape", tensor},
 	"engine/ref":               {"engine", "shape", "internal/philox", tensor},
 	"engine/std":               {"engine", "engine/ref", "shape", tensor},
@@ -37,7 +37,7 @@ var may = map[string][]string{
 	"autodiff/gradcheck/cases": {"autodiff", "autodiff/gradcheck", "graph", "shape", "ops", "engine"},
 	"autodiff/numeric":         {"autodiff", "graph", "shape", "ops", "vm", "engine", tensor},
 	"nn":                       {"graph", "shape", "ops"},
-	"optim":                    {"graph", "shape", "ops"},
+	"optim":                    {"graph", "shape", "ops", "internal/plain"},
 	"train":                    {"graph", "shape", "ops", "autodiff", "nn", "optim", "vm", "engine", "data", "interop/safetensors", "internal/atomicfile", "internal/lock", "internal/philox", "internal/plain", "internal/regular", tensor},
 	"data":                     {"shape", "internal/philox", "internal/plain", "internal/simd", tensor},
 	"data/idx":                 {"shape"},
