@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"path/filepath"
+	"reflect"
 	"runtime"
 	"strings"
 
@@ -54,9 +55,15 @@ func placeOfPanic() string {
 
 var errNoDataset = errors.New("no dataset: it is nil")
 
+// absent reports whether ds is nil, or a nil pointer.
+func absent(ds Dataset) bool {
+	v := reflect.ValueOf(ds)
+	return !v.IsValid() || v.Kind() == reflect.Pointer && v.IsNil()
+}
+
 // count returns the number of examples in ds.
 func count(ds Dataset) (n int, err error) {
-	if ds == nil {
+	if absent(ds) {
 		return 0, errNoDataset
 	}
 	defer rescue(&err)
@@ -65,7 +72,7 @@ func count(ds Dataset) (n int, err error) {
 
 // describe returns what ds says of its examples.
 func describe(ds Dataset) (info Info, err error) {
-	if ds == nil {
+	if absent(ds) {
 		return info, errNoDataset
 	}
 	defer rescue(&err)

@@ -32,6 +32,9 @@ type Difference struct {
 
 // Error names the values on one line, the first of many.
 func (e *MismatchError) Error() string {
+	if e == nil {
+		return "the weights are those of the model"
+	}
 	var parts []string
 	if len(e.Missing) > 0 {
 		parts = append(parts, "missing "+plain.Names(e.Missing, shown))

@@ -103,10 +103,28 @@ func fits(w *Checkpoint, p *vm.Program, net *Network) error {
 }
 
 // Info describes the data that the model is for.
-func (p *Predictor) Info() data.Info { return p.weights.Info }
+func (p *Predictor) Info() data.Info {
+	if p.check() != nil {
+		return data.Info{}
+	}
+	return p.weights.Info
+}
+
+// check says why there is no p.
+func (p *Predictor) check() error {
+	if p == nil || p.program == nil {
+		return errors.New("a Predictor that NewPredictor has not made")
+	}
+	return nil
+}
 
 // Output is the type of the output for one example.
-func (p *Predictor) Output() shape.Type { return p.out }
+func (p *Predictor) Output() shape.Type {
+	if p.check() != nil {
+		return shape.Type{}
+	}
+	return p.out
+}
 
 // Predict returns the probabilities of the classes for each example of x, one after the
 // other, or what [Predictor.Outputs] does where the model does not choose among classes. x
@@ -127,6 +145,9 @@ func (p *Predictor) Outputs(ctx context.Context, x []float32) ([]float32, error)
 
 // compute returns one of the outputs of the program.
 func (p *Predictor) compute(ctx context.Context, x []float32, output int) ([]float32, error) {
+	if err := p.check(); err != nil {
+		return nil, err
+	}
 	if ctx == nil {
 		return nil, errNoContext
 	}
@@ -241,6 +262,9 @@ func (p *Predictor) Evaluate(ctx context.Context, ds data.Dataset, loss Loss) (E
 }
 
 func (p *Predictor) evaluate(ctx context.Context, ds data.Dataset, loss Loss) (e Evaluation, err error) {
+	if err := p.check(); err != nil {
+		return e, err
+	}
 	if ctx == nil {
 		return e, errNoContext
 	}
