@@ -4,10 +4,10 @@ import (
 	"errors"
 	"fmt"
 	"path/filepath"
-	"reflect"
 	"runtime"
 	"strings"
 
+	"github.com/plexaura/plexaura/internal/isnil"
 	"github.com/plexaura/plexaura/internal/plain"
 )
 
@@ -55,15 +55,9 @@ func placeOfPanic() string {
 
 var errNoDataset = errors.New("no dataset: it is nil")
 
-// absent reports whether ds is nil, or a nil pointer.
-func absent(ds Dataset) bool {
-	v := reflect.ValueOf(ds)
-	return !v.IsValid() || v.Kind() == reflect.Pointer && v.IsNil()
-}
-
 // count returns the number of examples in ds.
 func count(ds Dataset) (n int, err error) {
-	if absent(ds) {
+	if isnil.Of(ds) {
 		return 0, errNoDataset
 	}
 	defer rescue(&err)
@@ -72,7 +66,7 @@ func count(ds Dataset) (n int, err error) {
 
 // describe returns what ds says of its examples.
 func describe(ds Dataset) (info Info, err error) {
-	if absent(ds) {
+	if isnil.Of(ds) {
 		return info, errNoDataset
 	}
 	defer rescue(&err)

@@ -7,6 +7,7 @@ import (
 	"reflect"
 	"slices"
 
+	"github.com/plexaura/plexaura/internal/isnil"
 	"github.com/plexaura/plexaura/internal/rescue"
 	"github.com/plexaura/plexaura/shape"
 )
@@ -77,7 +78,7 @@ func (g *Graph) Apply(op Op, in ...*Node) *Node {
 	if g == nil {
 		return g.Reject(name(op), errNil, in...)
 	}
-	if op == nil {
+	if isnil.Of(op) {
 		return g.Reject("nil", errors.New("the op is nil"), in...)
 	}
 	n := g.add(op, slices.Clone(in))
@@ -96,7 +97,7 @@ func (g *Graph) Apply(op Op, in ...*Node) *Node {
 
 // name is op's, "nil" where there is none.
 func name(op Op) string {
-	if op == nil {
+	if isnil.Of(op) {
 		return "nil"
 	}
 	return op.Name()

@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"github.com/plexaura/plexaura/graph"
+	"github.com/plexaura/plexaura/internal/isnil"
 	"github.com/plexaura/plexaura/internal/plain"
 	"github.com/plexaura/plexaura/ops"
 	"github.com/plexaura/plexaura/shape"
@@ -170,9 +171,9 @@ func (r Recipe) name() string {
 // settings returns those of each parameter.
 func (r Recipe) settings(params []*graph.Node) ([]Settings, error) {
 	switch {
-	case isNil(r.Rule):
+	case isnil.Of(r.Rule):
 		return nil, errors.New("there is no Rule")
-	case r.Schedule != nil && isNil(r.Schedule):
+	case r.Schedule != nil && isnil.Of(r.Schedule):
 		return nil, errors.New("the Schedule is a nil pointer")
 	}
 	base, err := r.Rule.Settings()

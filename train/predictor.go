@@ -13,6 +13,7 @@ import (
 	"github.com/plexaura/plexaura/data"
 	"github.com/plexaura/plexaura/engine"
 	"github.com/plexaura/plexaura/graph"
+	"github.com/plexaura/plexaura/internal/isnil"
 	"github.com/plexaura/plexaura/nn"
 	"github.com/plexaura/plexaura/ops"
 	"github.com/plexaura/plexaura/shape"
@@ -51,7 +52,7 @@ func newPredictor(model nn.Layer, w *Checkpoint, e engine.Engine) (*Predictor, e
 	switch {
 	case w == nil || w.Store == nil:
 		return nil, errors.New("no weights")
-	case isNil(e):
+	case isnil.Of(e):
 		return nil, errors.New("no engine")
 	}
 	net, err := network(model, w, nil)
@@ -268,7 +269,7 @@ func (p *Predictor) evaluate(ctx context.Context, ds data.Dataset, loss Loss) (e
 	if ctx == nil {
 		return e, errNoContext
 	}
-	if isNil(ds) {
+	if isnil.Of(ds) {
 		return e, errors.New("no dataset to evaluate on")
 	}
 	batches, err := data.NewLoader(ds, data.Batching{Size: defaultBatch, Workers: 1})

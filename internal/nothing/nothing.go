@@ -134,16 +134,18 @@ func (c *checker) good(typ reflect.Type) (reflect.Value, bool) {
 // is the type of that.
 func (c *checker) call(name string, receiver reflect.Type, f func() reflect.Value) {
 	typ := f().Type()
-	c.try(name, receiver, f(), func(int) bool { return true })
+	c.try(name, receiver, f(), false, func(int) bool { return true })
 	for missing := range typ.NumIn() {
 		if _, ok := c.good(typ.In(missing)); ok || typ.NumIn() > 1 {
-			c.try(name, receiver, f(), func(i int) bool { return i == missing })
+			c.try(name, receiver, f(), false, func(i int) bool { return i == missing })
+			c.try(name, receiver, f(), true, func(i int) bool { return i == missing })
 		}
 	}
 }
 
 // try calls f, whose arguments are nothing where missing says so, or where nothing better is known.
-func (c *checker) try(name string, receiver reflect.Type, f reflect.Value, missing func(i int) bool) {
+// Where typed is set, nothing in an interface is a nil pointer.
+func (c *checker) try(name string, receiver reflect.Type, f reflect.Value, typed bool, missing func(i int) bool) {
 	typ := f.Type()
 	args := make([]reflect.Value, typ.NumIn())
 	var said, lacks []string
@@ -163,6 +165,9 @@ func (c *checker) try(name string, receiver reflect.Type, f reflect.Value, missi
 		if missing(i) {
 			said[len(said)-1] = "nothing"
 			lacks = append(lacks, lacking(in)...)
+			if typ, ok := c.pointer(in); ok && typed {
+				args[i], said[len(said)-1] = reflect.Zero(typ), "nil of "+typ.String()
+			}
 		}
 	}
 	call := name + "(" + strings.Join(said, ", ") + ")"
@@ -176,6 +181,19 @@ func (c *checker) try(name string, receiver reflect.Type, f reflect.Value, missi
 	if out := f.Call(args); succeeded(out) {
 		c.excuse(name, call, lacks)
 	}
+}
+
+// pointer is a type of pointers that an interface may hold: to the good value, or to its like. The
+// interfaces of the standard library are left out, for its own functions panic.
+func (c *checker) pointer(in reflect.Type) (reflect.Type, bool) {
+	v, ok := c.good(in)
+	if !ok || in.Kind() != reflect.Interface || !strings.Contains(in.PkgPath(), ".") {
+		return nil, false
+	}
+	if v.Kind() == reflect.Pointer {
+		return v.Type(), true
+	}
+	return reflect.PointerTo(v.Type()), true
 }
 
 // lacking is the type of an argument, or of the receiver, where it is one of which nil may be
