@@ -65,7 +65,7 @@ var may = map[string][]string{
 	"internal/isnil":           {},
 	"internal/lock":            {},
 	"internal/memlimit":        {},
-	"internal/par":             {},
+	"internal/par":             {"internal/rescue"},
 	"internal/nothing":         {},
 	"internal/parity":          {"graph", "shape", "ops", "autodiff", "nn", "optim", "vm", "engine", "models/lenet", "models/alexnet", "data", "data/mnist", tensor},
 	"internal/parity/random":   {"autodiff", "engine", "engine/cpu", "engine/ref", "engine/std", "graph", "internal/parity", "internal/python", "internal/simd", "ops", "shape", "vm", tensor},
