@@ -8,6 +8,7 @@ import (
 
 	"github.com/plexaura/plexaura/engine"
 	"github.com/plexaura/plexaura/graph"
+	"github.com/plexaura/plexaura/internal/isnil"
 	"github.com/plexaura/plexaura/internal/rescue"
 )
 
@@ -139,7 +140,7 @@ type readier interface{ Ready() error }
 
 // newUnit clones what outs, and in training the updates, are computed from.
 func newUnit(e engine.Engine, outs []*graph.Node, o *options) (*unit, error) {
-	if e == nil {
+	if isnil.Of(e) {
 		return nil, errors.New("vm: no engine")
 	}
 	if r, ok := e.(readier); ok {

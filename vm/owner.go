@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"github.com/plexaura/plexaura/graph"
+	"github.com/plexaura/plexaura/internal/plain"
 )
 
 // TrainBy is [Train] for a graph with several optimisers: a run makes the updates of those
@@ -139,14 +140,11 @@ func (c *claim) names(k graph.Kind) (names []string) {
 
 // String tells c's owner and one of the parameters that it updates.
 func (c *claim) String() string {
-	switch params := c.names(graph.Param); len(params) {
-	case 0:
+	params := c.names(graph.Param)
+	if len(params) == 0 {
 		return c.Owner.String()
-	case 1:
-		return fmt.Sprintf("%v of %s", c.Owner, params[0])
-	default:
-		return fmt.Sprintf("%v of %s and %d more", c.Owner, params[0], len(params)-1)
 	}
+	return fmt.Sprintf("%v of %s", c.Owner, plain.Names(params, 1))
 }
 
 // conflict says why c and d cannot both be of one store.
@@ -154,7 +152,7 @@ func (c *claim) conflict(d *claim) error {
 	for _, name := range c.names(graph.State) {
 		if _, both := d.leaves[name]; both {
 			return fmt.Errorf("vm: %q is kept in the store for the %v, which is not the %v; give each a name of its own, or delete what the first one keeps (%s) to begin anew",
-				name, d, c, few(d.names(graph.State)))
+				name, d, c, plain.Names(d.names(graph.State), few))
 		}
 	}
 	for _, name := range c.names(graph.Param) {
@@ -208,6 +206,9 @@ func (s *Store) claimable(claims []*claim) (news []*claim, err error) {
 	return news, nil
 }
 
+// few is how many of the values that an owner keeps an error names.
+const few = 3
+
 // whole refuses a part of what c's owner keeps: in values that come from a file or another
 // program it shows that they are another's.
 func (s *Store) whole(c *claim) error {
@@ -223,16 +224,7 @@ func (s *Store) whole(c *claim) error {
 		return nil
 	}
 	return fmt.Errorf("vm: the store has %s, but not %s, which the %v keeps too, so that it must be another's; give each a name of its own, or delete the first to begin anew",
-		few(there), few(missing), c)
-}
-
-// few lists the first of names.
-func few(names []string) string {
-	const most = 3
-	if len(names) <= most {
-		return strings.Join(names, ", ")
-	}
-	return fmt.Sprintf("%s and %d more", strings.Join(names[:most], ", "), len(names)-most)
+		plain.Names(there, few), plain.Names(missing, few), c)
 }
 
 // forget drops the claims of owners of whose States none is left.
