@@ -223,7 +223,11 @@ func powGrad(a, b, y, dy *graph.Node) (da, db *graph.Node) {
 	zero, one := Scalar(dy, 0), Scalar(dy, 1)
 	constant := Equal(b, Scalar(b, 0)) // x^0 is 1 for every x
 	below := Where(constant, one, AddScalar(b, -1))
-	da = Where(constant, zero, Mul(dy, Mul(b, Pow(a, below))))
+	// An engine that takes a denormal b for 0 would have NaN where slope is infinite.
+	side := Where(Less(Abs(b), one), Where(Less(b, zero), Neg(one), one), b)
+	slope := Pow(a, below)
+	both := Mul(b, slope)
+	da = Where(constant, zero, Mul(dy, Mul(slope, Where(Equal(both, both), b, side))))
 	flat := And(Equal(a, Scalar(a, 0)), GreaterEqual(b, Scalar(b, 0))) // 0^x does not change with x
 	db = Where(flat, zero, Mul(dy, Mul(y, Log(Where(flat, one, a)))))
 	return da, db

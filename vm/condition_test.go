@@ -106,3 +106,19 @@ func bits(x []float32) []uint32 {
 	}
 	return all
 }
+
+// TestSlopesByDenormalsAreNoNaN: what an engine takes for 0 may meet what is infinite.
+func TestSlopesByDenormalsAreNoNaN(t *testing.T) {
+	for name, f := range map[string]func(x *graph.Node) *graph.Node{
+		"0 to the power x": func(x *graph.Node) *graph.Node { return ops.Pow(ops.ZerosLike(x), x) },
+		"by the base 0": func(x *graph.Node) *graph.Node {
+			return ops.Pow(ops.Sub(x, ops.StopGradient(x)), ops.StopGradient(x))
+		},
+	} {
+		for _, e := range []engine.Engine{ref.Engine{}, cpu.New()} {
+			for i, slope := range gradOn(t, e, f, []float32{1e-39, math.SmallestNonzeroFloat32, 0x1p-126}) {
+				require.False(t, math.IsNaN(float64(slope)), "%s, element %d on %s", name, i, e.Name())
+			}
+		}
+	}
+}

@@ -284,6 +284,17 @@ class Windows:
         return f(x, ones, stride=self.stride, dilation=self.dilation, groups=x.shape[1])
 
 
+class Swapped(torch.autograd.Function):
+    """Other values in place of x, with the gradients that x has."""
+    @staticmethod
+    def forward(ctx, x, values):
+        return values.clone()
+
+    @staticmethod
+    def backward(ctx, dy):
+        return dy, None
+
+
 def max_pool(d):
     f = [F.max_pool1d, F.max_pool2d, F.max_pool3d][d - 1]
 
@@ -291,7 +302,10 @@ def max_pool(d):
         w = Windows(d, x.shape, **attrs)
         if w.plain():
             return f(x, *w.native(), w.dilation, w.ceil)
-        return f(w.around(x, -math.inf), w.kernel, w.stride, 0, w.dilation)
+        least = torch.finfo(x.dtype).min  # so that -Inf in the image wins over padding
+        raised = Swapped.apply(x, torch.where(x == -math.inf, least, x)) if (x == -math.inf).any() else x
+        y = f(w.around(raised, -math.inf), w.kernel, w.stride, 0, w.dilation)
+        return y if raised is x else Swapped.apply(y, torch.where(y == least, -math.inf, y))
     return pool
 
 
@@ -415,6 +429,25 @@ def clip(x, Lo, Hi):
     return torch.where((x == Lo) | (x == Hi), x, x.clamp(Lo, Hi))
 
 
+class Quotient(torch.autograd.Function):
+    """a/b, whose slopes are dy/b and -(dy/b)*y, so that a masked dy of 0 gives 0 unless y itself is infinite."""
+    @staticmethod
+    def forward(ctx, a, b):
+        ctx.save_for_backward(a, b)
+        return torch.div(a, b)
+
+    @staticmethod
+    def backward(ctx, dy):
+        a, b = ctx.saved_tensors
+        da = Quotient.apply(dy, b)
+        db = -(da * Quotient.apply(a, b))
+        return da.sum_to_size(a.shape), db.sum_to_size(b.shape)
+
+
+def quotient(a, b):
+    return Quotient.apply(a, b) if a.is_floating_point() else divide(a, b)
+
+
 def hard_swish(x):
     at = (x == -3) | x.isnan()
     parabola = torch.where(at, x, 0)  # elsewhere no number becomes NaN in the gradient
@@ -475,17 +508,6 @@ def gelu_tanh(x):
 
 def sign(x):
     return torch.where(x.isnan(), x.detach(), torch.sign(x)) if x.is_floating_point() else torch.sign(x)
-
-
-class Swapped(torch.autograd.Function):
-    """Other values in place of x, with the gradients that x has."""
-    @staticmethod
-    def forward(ctx, x, values):
-        return values.clone()
-
-    @staticmethod
-    def backward(ctx, dy):
-        return dy, None
 
 
 def first_nan(f):
@@ -551,6 +573,7 @@ def at(*elements, **attrs):
 # By name: the function, what it is here, and a call that shows the difference.
 CONVENTIONS = {
     "clamp at a bound": ("Clip", clip, at(-1.0, 1.0, Lo=-1, Hi=1)),
+    "slope of division by the smallest numbers": ("Div", quotient, at(0.0, b=torch.tensor([1e-310], dtype=torch.float64, requires_grad=True))),
     "hardswish at -3": ("HardSwish", hard_swish, at(-3.0)),
     "hardswish at -Inf": ("HardSwish", hard_swish, at(-math.inf)),
     "slope of hardswish at NaN": ("HardSwish", hard_swish, at(math.nan)),

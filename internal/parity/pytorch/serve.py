@@ -3,12 +3,12 @@
 
 A request is a line of JSON and after it the numbers of all inputs, one after the other:
 
-    {"inputs": [{"dtype", "shape", "near"}], "steps": [{"op", "attrs", "in"}], "leaves", "order", "dy", "wrt", "by", "samples"}
+    {"inputs": [{"dtype", "shape", "near"}], "steps": [{"op", "attrs", "in"}], "leaves", "order", "dy", "wrt", "by", "samples", "flush"}
 
 Values are counted, first so many inputs as there are leaves, then the result of each step; the last is y. Order 0 asks for
 y; order 1 for the gradients of sum(dy*y) by the inputs wrt as well, where dy is the input of that
 number; order 2 for those of the sum of all by[i]*gradient[i] too. Floating point is float64 in
-requests and answers.
+requests and answers. With flush PyTorch takes denormals for zeros, where the processor can.
 
 The answer is a line {"outs": [shape], "missing": reason}, or {"error"}, and then for each output
 four times as many float64 as it has elements: PyTorch's result in float64; that in float32; how far
@@ -109,6 +109,7 @@ def serve():
         request = json.loads(line)
         inputs = list(received(request["inputs"]))
         missing = ""
+        torch.set_flush_denormal(request["flush"])
         for order in range(request["order"], -1, -1):
             try:
                 results = answer(request, inputs, order)

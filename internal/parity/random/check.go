@@ -92,9 +92,10 @@ func (n *computation) weighed(grads []*graph.Node) *graph.Node {
 	return sum
 }
 
-// request asks PyTorch for the same. Flushed inputs have zeros for float32 denormals.
+// request asks PyTorch for the same, flushed with zeros for denormals: given ones are those of float32, computed
+// ones those of the precision.
 func (c config) request(n computation, samples int, flushed bool) request {
-	r := request{Leaves: len(c.Inputs), Wrt: n.wrt, Samples: samples}
+	r := request{Leaves: len(c.Inputs), Wrt: n.wrt, Samples: samples, Flush: flushed}
 	if len(n.wrt) > 0 {
 		r.Order, r.DY = c.Order, len(c.Inputs)
 	}

@@ -72,6 +72,7 @@ type request struct {
 	Wrt     []int         `json:"wrt"`
 	By      []int         `json:"by"`
 	Samples int           `json:"samples"`
+	Flush   bool          `json:"flush"`
 
 	numbers [][]float64
 }
