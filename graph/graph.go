@@ -28,6 +28,7 @@ type Graph struct {
 	nodes   []*Node
 	leaves  map[string]*Node // Inputs, Params and States by name
 	updates []Update
+	updated map[*Node][]Update // by leaf; of updates that follow each other the first
 	errs    ErrorList
 	layer   string   // where in the model new nodes belong, such as "features.0"
 	like    *Node    // lends its position and layer to new nodes, where set
@@ -35,6 +36,7 @@ type Graph struct {
 	told    []*Graph // whose mistakes are told here, since a node of theirs was taken
 	owner   *Owner   // of new updates; nil: nobody
 	infers  bool     // new nodes are in their inference form
+	memos   map[any]any
 }
 
 // New returns an empty graph.
@@ -167,6 +169,21 @@ func (g *Graph) add(op Op, in []*Node) *Node {
 	}
 	g.nodes = append(g.nodes, n)
 	return n
+}
+
+// Memo returns what a package keeps with the graph, under a key of a type of its own, so that it need not
+// go through all nodes again for each that it adds. It is what first returns at first, nil without it.
+func (g *Graph) Memo(key any, first func() any) any {
+	g = g.orNew()
+	m, ok := g.memos[key]
+	if !ok && first != nil {
+		if g.memos == nil {
+			g.memos = map[any]any{}
+		}
+		m = first()
+		g.memos[key] = m
+	}
+	return m
 }
 
 // Within runs f with name appended to the layer path that new nodes are given.

@@ -269,9 +269,13 @@ const most = 5
 
 // checkOwners refuses parameters that another optimiser trains.
 func (r Recipe) checkOwners(g *graph.Graph, params []*graph.Node) error {
+	ours := map[*graph.Node]bool{}
+	for _, p := range params {
+		ours[p] = true
+	}
 	var taken []string
 	for _, u := range g.Updates() {
-		if u.Owner != nil && slices.Contains(params, u.Leaf) && !u.Owner.SharesWith(r.owner()) {
+		if u.Owner != nil && ours[u.Leaf] && !u.Owner.SharesWith(r.owner()) {
 			taken = append(taken, fmt.Sprintf("%v (by the %v)", u.Leaf, u.Owner))
 		}
 	}

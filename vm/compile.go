@@ -196,8 +196,12 @@ func (u *unit) follow() func(dst *graph.Graph, n *graph.Node, in []*graph.Node) 
 
 // lastOfEach leaves out updates that others of the same leaf follow.
 func lastOfEach(updates []graph.Update) (last []graph.Update) {
+	of := map[*graph.Node]int{}
 	for i, u := range updates {
-		if !slices.ContainsFunc(updates[i+1:], func(later graph.Update) bool { return later.Leaf == u.Leaf }) {
+		of[u.Leaf] = i
+	}
+	for i, u := range updates {
+		if of[u.Leaf] == i {
 			u.Use = nil // of the user's graph
 			last = append(last, u)
 		}

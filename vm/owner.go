@@ -1,6 +1,7 @@
 package vm
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"maps"
@@ -42,9 +43,7 @@ func (o *options) updates(g *graph.Graph, outs []*graph.Node) ([]graph.Update, e
 			return nil, fmt.Errorf("vm: TrainBy: the graph has no %v; it has %s", graph.Owner{Name: name}, ownersOf(all))
 		}
 	}
-	for grown := true; grown; {
-		grown = addShared(all, made, outs)
-	}
+	addShared(all, made, outs)
 	return once(all, made)
 }
 
@@ -63,27 +62,33 @@ func ownersOf(updates []graph.Update) string {
 }
 
 // addShared has the updates made that are nobody's, of leaves which outs and those that are made
-// read. It reports whether there was one to add.
-func addShared(all []graph.Update, made []bool, outs []*graph.Node) (grown bool) {
-	roots := slices.Clone(outs)
+// read.
+func addShared(all []graph.Update, made []bool, outs []*graph.Node) {
+	waiting := map[*graph.Node][]int{} // the updates that are made once this node is computed
+	read := slices.Clone(outs)
 	for i, u := range all {
-		if made[i] {
-			roots = append(roots, u.Value)
+		switch {
+		case made[i]:
+			read = append(read, u.Value)
+		case u.Owner == nil:
+			needs := cmp.Or(u.Use, u.Leaf)
+			waiting[needs] = append(waiting[needs], i)
 		}
 	}
-	read := graph.Reachable(roots...) // by id
-	for i, u := range all {
-		if made[i] || u.Owner != nil {
+	reached := map[*graph.Node]bool{}
+	for len(waiting) > 0 && len(read) > 0 {
+		n := read[len(read)-1]
+		read = read[:len(read)-1]
+		if reached[n] {
 			continue
 		}
-		needs := u.Leaf
-		if u.Use != nil {
-			needs = u.Use
+		reached[n] = true
+		read = append(read, n.Ins()...)
+		for _, i := range waiting[n] {
+			made[i] = true
+			read = append(read, all[i].Value)
 		}
-		_, made[i] = slices.BinarySearchFunc(read, needs.ID(), func(n *graph.Node, id int) int { return n.ID() - id })
-		grown = grown || made[i]
 	}
-	return grown
 }
 
 // once returns the updates that are made, of which no two may be of one leaf but those that
