@@ -27,6 +27,9 @@ func Chapters() []Chapter {
 		{"smooth", "Smoothing a signal",
 			"A filter of positive weights whose sum is 1 smooths.",
 			[]Paper{dumoulin}, smooth},
+		{"sobel", "Edges of a photograph",
+			"In two dimensions the filter is slid over rows and columns: those of Sobel find vertical and horizontal edges.",
+			[]Paper{dumoulin}, sobel},
 	}
 }
 
