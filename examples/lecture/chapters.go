@@ -30,10 +30,23 @@ func Chapters() []Chapter {
 		{"sobel", "Edges of a photograph",
 			"In two dimensions the filter is slid over rows and columns: those of Sobel find vertical and horizontal edges.",
 			[]Paper{dumoulin}, sobel},
+		{"layers", "A convolutional layer",
+			"A layer has several filters. Each gives an activation map, and the maps are concatenated; " +
+				"input channels, output channels and kernel size are what a layer is made of.",
+			[]Paper{dumoulin}, layers},
+		{"pooling", "Pooling",
+			"Pooling has no weights: of each window of each map it takes the maximum or the mean. " +
+				"Maps become smaller, and vary less with a slight translation of the image.",
+			[]Paper{lecun1998, scherer}, pooling},
 	}
 }
 
 var dumoulin = Paper{"Dumoulin and Visin, A guide to convolution arithmetic for deep learning, 2016", "https://arxiv.org/abs/1603.07285"}
+
+var lecun1998 = Paper{"LeCun, Bottou, Bengio and Haffner, Gradient-based learning applied to document recognition, 1998", "https://doi.org/10.1109/5.726791"}
+
+var scherer = Paper{"Scherer, Müller and Behnke, Evaluation of pooling operations in convolutional architectures for object recognition, 2010",
+	"https://doi.org/10.1007/978-3-642-15825-4_10"}
 
 // Find returns the chapter of a name. The error lists the names there are.
 func Find(name string) (Chapter, error) {

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"image"
 	"image/color"
+	"math"
 
 	"golang.org/x/image/draw"
 
@@ -16,34 +17,30 @@ import (
 //go:embed pictures/ascent.png
 var ascent []byte // in the public domain; see pictures/LICENSE
 
-// longest is the longer side, in pixels, to which a larger picture is scaled down.
-const longest = 1024
-
 // grey is a picture as intensities from 0, black, to 255, rows from above.
 type grey struct {
 	h, w int
 	pix  []float64
 }
 
-// photograph returns the user's picture, or that of the lecture, and says which.
-func (b *Board) photograph() (p grey, says string, err error) {
-	if b.Image == nil {
-		img, err := picture.Decode(bytes.NewReader(ascent))
-		if err != nil {
+// photograph returns the user's picture, or that of the lecture, and says which. One with a side of more than most
+// pixels is scaled down; one that then has a side of fewer than least is an error.
+func (b *Board) photograph(least, most int) (p grey, says string, err error) {
+	img, what := b.Image, "your picture in grey"
+	if img == nil {
+		if img, err = picture.Decode(bytes.NewReader(ascent)); err != nil {
 			return grey{}, "", err
 		}
-		p = greyOf(img)
-		return p, fmt.Sprintf("SciPy's photograph of a staircase, %d by %d pixels", p.w, p.h), nil
+		what = "SciPy's photograph of a staircase"
 	}
-	size := b.Image.Bounds().Size()
-	if size.X < 1 || size.Y < 1 {
-		return grey{}, "", fmt.Errorf("the picture has %d by %d pixels: at least one is needed", size.X, size.Y)
-	}
-	img := scaledDown(b.Image, longest)
-	p = greyOf(img)
-	says = fmt.Sprintf("your picture in grey, %d by %d pixels", p.w, p.h)
-	if img != b.Image {
+	size := img.Bounds().Size()
+	p = greyOf(scaledDown(img, most))
+	says = fmt.Sprintf("%s, %d by %d pixels", what, p.w, p.h)
+	if max(size.X, size.Y) > most {
 		says += fmt.Sprintf(" (scaled down from %d by %d)", size.X, size.Y)
+	}
+	if min(p.w, p.h) < least {
+		return grey{}, "", fmt.Errorf("%s: at least %d by %d are needed", says, least, least)
 	}
 	return p, says, nil
 }
@@ -60,6 +57,15 @@ func scaledDown(img image.Image, most int) image.Image {
 	return to
 }
 
+// intensities are the pixels from 0 to 1.
+func (p grey) intensities() []float64 {
+	v := make([]float64, len(p.pix))
+	for i, x := range p.pix {
+		v[i] = x / 255
+	}
+	return v
+}
+
 // greyOf takes the luma of pixels, by ITU-R BT.601, in whole numbers; what is transparent is black.
 func greyOf(img image.Image) grey {
 	r := img.Bounds()
@@ -73,10 +79,10 @@ func greyOf(img image.Image) grey {
 }
 
 // tile is a plane of values as viz draws it, by their magnitude.
-func tile[X float32 | float64](caption string, h, w int, v []X) viz.Tile {
+func tile(caption string, h, w int, v []float64) viz.Tile {
 	t := viz.Tile{Caption: caption, C: 1, H: h, W: w}
 	for _, x := range v {
-		t.Pix = append(t.Pix, float32(max(x, -x)))
+		t.Pix = append(t.Pix, float32(math.Abs(x)))
 	}
 	return t
 }

@@ -19,7 +19,7 @@ var sobels = [2][]float64{
 
 // sobel finds the vertical and the horizontal edges of a photograph.
 func sobel(ctx context.Context, b *Board) error {
-	photo, says, err := b.photograph()
+	photo, says, err := b.photograph(1, 1024)
 	if err != nil {
 		return err
 	}

@@ -37,7 +37,7 @@ func readScipys(t *testing.T) (both [2]scipys) {
 
 // TestSobelIsSciPysToTheLastBit compares all 2·512·512 values, by their bits: the rows say where it goes wrong.
 func TestSobelIsSciPysToTheLastBit(t *testing.T) {
-	photo, _, err := NewBoard(Options{}).photograph()
+	photo, _, err := NewBoard(Options{}).photograph(1, 1024)
 	require.NoError(t, err)
 	edges, err := edgesOf(t.Context(), photo)
 	require.NoError(t, err)
@@ -101,6 +101,6 @@ func TestSobelOfAPictureOfTheUsers(t *testing.T) {
 		_, err := png.Decode(bytes.NewReader(b.Figures()[0].Data))
 		require.NoError(t, err)
 	}
-	_, _, err := NewBoard(Options{Image: image.NewGray(image.Rectangle{})}).photograph()
-	require.ErrorContains(t, err, "the picture has 0 by 0 pixels: at least one is needed")
+	_, _, err := NewBoard(Options{Image: image.NewGray(image.Rectangle{})}).photograph(1, 1024)
+	require.EqualError(t, err, "your picture in grey, 0 by 0 pixels: at least 1 by 1 are needed")
 }
