@@ -61,10 +61,10 @@ func layers(ctx context.Context, b *Board) error {
 		"every channel that comes in.", len(bank), says, len(bank))
 	b.table("layer", []string{"first", "second"},
 		[]string{"input channels", "output channels", "kernel size", "parameters", "map height", "map width"},
-		sideBySide(sizes(g, "first", first), sizes(g, "second", second)), "%.0f")
+		sideBySide(layerSizes(g, "first", first), layerSizes(g, "second", second)), "%.0f")
 	b.numbers(
 		number{"difference from the filters one by one", apart(maps, single), "%.1g"},
-		number{"parameters of a dense layer in its place", dense(x, first), "%.3g"},
+		number{"parameters of a dense layer in its place", fullyConnected(x, first), "%.3g"},
 	)
 	return b.draw("layers", "the picture, and the magnitude of its activation map under each of eight filters", viz.Images{
 		Title: "Activation maps of a layer", Tiles: mapTiles(photo, first, maps), Columns: 3,
@@ -139,8 +139,8 @@ func conv2D(ctx context.Context, p grey, filter []float64) ([]float64, error) {
 	return values[0].Data().([]float64), nil
 }
 
-// sizes are the column of a layer in the table, taken from its graph.
-func sizes(g *graph.Graph, layer string, y *graph.Node) []float64 {
+// layerSizes are the column of a layer in the table, taken from its graph.
+func layerSizes(g *graph.Graph, layer string, y *graph.Node) []float64 {
 	w, b := g.Leaf(layer+".weight").Type(), g.Leaf(layer+".bias").Type()
 	return []float64{
 		float64(w.Int(1)), float64(w.Int(0)), float64(w.Int(2)), float64(w.Len() + b.Len()), float64(y.Type().Int(2)), float64(y.Type().Int(3)),
@@ -155,8 +155,8 @@ func sideBySide(a, b []float64) (rows [][]float64) {
 	return rows
 }
 
-// dense is how many parameters a dense layer from x to y would have.
-func dense(x, y *graph.Node) float64 {
+// fullyConnected is how many parameters a dense layer from x to y would have.
+func fullyConnected(x, y *graph.Node) float64 {
 	in, out := float64(x.Type().Len()), float64(y.Type().Len())
 	return (in + 1) * out
 }

@@ -48,19 +48,19 @@ func pooling(ctx context.Context, b *Board) error {
 		b.doing("digits shifted by %d", shift)
 		mean := make([]float64, len(pools))
 		for _, way := range [][2]int{{0, 1}, {0, -1}, {1, 0}, {-1, 0}} {
-			moved, err := pooledMaps(ctx, shifted(digits, shift*way[0], shift*way[1]))
+			moved, err := pooledMaps(ctx, shiftedDigits(digits, shift*way[0], shift*way[1]))
 			if err != nil {
 				return err
 			}
 			for i := range mean {
-				mean[i] += 100 * change(plain[i], moved[i]) / 4
+				mean[i] += 100 * relativeChange(plain[i], moved[i]) / 4
 			}
 		}
 		changes = append(changes, mean)
 	}
 	other := make([]float64, len(pools))
 	for i := range other {
-		other[i] = 100 * change(plain[i], rotated(plain[i]))
+		other[i] = 100 * relativeChange(plain[i], nextOnes(plain[i]))
 	}
 	return tellPooling(b, len(digits), append(rows, "another digit"), append(changes, other))
 }
@@ -208,8 +208,8 @@ func pooledMaps(ctx context.Context, digits [][]float64) (byPool [][][]float64, 
 	return byPool, nil
 }
 
-// shifted moves images down and to the right; black comes in.
-func shifted(digits [][]float64, down, right int) (moved [][]float64) {
+// shiftedDigits moves images down and to the right; black comes in.
+func shiftedDigits(digits [][]float64, down, right int) (moved [][]float64) {
 	for _, d := range digits {
 		to := make([]float64, len(d))
 		for y := max(0, down); y < digitSide+min(0, down); y++ {
@@ -222,11 +222,11 @@ func shifted(digits [][]float64, down, right int) (moved [][]float64) {
 	return moved
 }
 
-// rotated begins with the second, and ends with the first.
-func rotated(all [][]float64) [][]float64 { return append(append([][]float64{}, all[1:]...), all[0]) }
+// nextOnes begins with the second, and ends with the first.
+func nextOnes(all [][]float64) [][]float64 { return append(append([][]float64{}, all[1:]...), all[0]) }
 
-// change is the mean of |b - a| / |a| over pairs.
-func change(a, b [][]float64) (mean float64) {
+// relativeChange is the mean of |b - a| / |a| over pairs.
+func relativeChange(a, b [][]float64) (mean float64) {
 	for i := range a {
 		var norm, apart float64
 		for j, v := range a[i] {

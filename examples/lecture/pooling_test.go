@@ -64,12 +64,12 @@ func TestShiftedDigits(t *testing.T) {
 		require.LessOrEqual(t, -least(negated(d)), 1.)
 	}
 	// These have a pixel of background around them.
-	require.Equal(t, digits, shifted(shifted(digits, 1, -1), -1, 1))
-	moved := shifted(digits, 1, 2)
+	require.Equal(t, digits, shiftedDigits(shiftedDigits(digits, 1, -1), -1, 1))
+	moved := shiftedDigits(digits, 1, 2)
 	for y := range digitSide - 1 {
 		require.Equal(t, digits[0][y*digitSide:(y+1)*digitSide-2], moved[0][(y+1)*digitSide+2:(y+2)*digitSide])
 		require.Zero(t, sum(moved[0][y*digitSide:y*digitSide+2]))
 	}
 	require.Zero(t, sum(moved[0][:digitSide]))
-	require.Equal(t, 5., change([][]float64{{3, 4}}, [][]float64{{3 + 15, 4 + 20}}))
+	require.Equal(t, 5., relativeChange([][]float64{{3, 4}}, [][]float64{{3 + 15, 4 + 20}}))
 }
