@@ -149,11 +149,15 @@ func save(w io.Writer, path string, data []byte, tell bool) error {
 	return err
 }
 
-// wrapped breaks a paragraph into lines of at most so many columns.
+// stuck stands for a space at which no line ends.
+const stuck = "\x00"
+
+// wrapped breaks a paragraph into lines of at most so many columns. A percent sign stays with its number.
 func wrapped(text string, columns int) string {
 	var b strings.Builder
 	at := 0
-	for _, word := range strings.Fields(text) {
+	for _, word := range strings.Fields(strings.ReplaceAll(text, " %", stuck+"%")) {
+		word = strings.ReplaceAll(word, stuck, " ")
 		n := len([]rune(word))
 		switch {
 		case at == 0:
