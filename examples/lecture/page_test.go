@@ -27,6 +27,16 @@ func TestThePageHasEverythingInItself(t *testing.T) {
 	require.Equal(t, strings.Count(text, "<section>"), strings.Count(text, "</section>"))
 }
 
+func TestAPercentSignStaysWithItsNumber(t *testing.T) {
+	b := NewBoard(Options{})
+	b.say("%d %% of < 100 %%", 5)
+	c, err := Find("edges")
+	require.NoError(t, err)
+	html, err := Page([]Section{{c, b}})
+	require.NoError(t, err)
+	require.Contains(t, string(html), "<p>5\u00a0% of &lt; 100\u00a0%</p>")
+}
+
 func TestEveryChapterShowsItsCode(t *testing.T) {
 	for _, c := range Chapters() {
 		code, err := Section{Chapter: c}.Code()

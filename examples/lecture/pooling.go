@@ -71,7 +71,7 @@ func tellPooling(b *Board, digits int, rows []string, changes [][]float64) error
 	for _, p := range pools {
 		names = append(names, p.name)
 	}
-	b.say("How much does a map change when the image is shifted? For %d test digits of MNIST, the eight filters of the chapter before and a ReLU, the "+
+	b.say("How much does a map change when the image is shifted? For %d test digits of MNIST, the eight filters of the chapter on layers and a ReLU, the "+
 		"change is |m' - m| / |m|: m holds all maps of a digit, m' those of the digit shifted, |.| is the Euclidean norm. The mean over digits and over "+
 		"shifts to the left, to the right, up and down, in percent; beside it the change from each digit to the next one of the test images.", digits)
 	b.table("change in %", names, rows, changes, "%.1f")

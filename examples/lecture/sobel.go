@@ -29,9 +29,13 @@ func sobel(ctx context.Context, b *Board) error {
 		return err
 	}
 	vertical, horizontal := edges[0], edges[1]
+	both := make([]float64, len(vertical)) // the length of the gradient
+	for i := range both {
+		both[i] = math.Hypot(vertical[i], horizontal[i])
+	}
 
 	b.say("The picture is %s. Each of the two filters of Sobel, 3 by 3 weights, is slid over it; the border is continued by its mirror image, "+
-		"so that the result has the picture's size. It is shown by its magnitude: bright where the picture has an edge of that direction.", says)
+		"so that the result has the picture's size. It is shown by its magnitude: bright where the picture has an edge of that direction. Together they are the gradient, whose length shows edges of any direction.", says)
 	b.numbers(
 		number{"height", float64(photo.h), "%g pixels"},
 		number{"width", float64(photo.w), "%g pixels"},
@@ -41,17 +45,19 @@ func sobel(ctx context.Context, b *Board) error {
 		number{"horizontal edges, greatest", -least(negated(horizontal)), "%g"},
 		number{"vertical edges, mean magnitude", magnitude(vertical) / float64(len(vertical)), "%.2f"},
 		number{"horizontal edges, mean magnitude", magnitude(horizontal) / float64(len(horizontal)), "%.2f"},
+		number{"edges of any direction, mean magnitude", magnitude(both) / float64(len(both)), "%.2f"},
 	)
 	b.say("The convolution is that of mathematics, as in SciPy, so the filters are turned by half a turn before they are slid. Pixels are " +
 		"whole numbers from 0 to 255, and so are the results: in float64 they are exact.")
-	return b.draw("sobel", "the picture, and the magnitude of its vertical and of its horizontal edges", viz.Images{
+	return b.draw("sobel", "the picture, the magnitude of its vertical and of its horizontal edges, and that of both", viz.Images{
 		Title: "Sobel filters",
 		Tiles: []viz.Tile{
 			tile("picture", photo.h, photo.w, photo.pix),
 			tile("vertical edges", photo.h, photo.w, vertical),
 			tile("horizontal edges", photo.h, photo.w, horizontal),
+			tile("both: the length of the gradient", photo.h, photo.w, both),
 		},
-		Columns: 3,
+		Columns: 2,
 	})
 }
 
