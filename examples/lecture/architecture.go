@@ -18,7 +18,8 @@ type architecture struct {
 	steps []step
 }
 
-// step leads from one value to the next: a convolution, a pooling or a dense layer, with what follows in place.
+// step leads from one value to the next: a convolution, a pooling, a dense layer, or what else changes a shape, with what
+// follows in place.
 type step struct {
 	layer            string // its path in the graph
 	kind             string
@@ -29,35 +30,37 @@ type step struct {
 	parameters, work int // work is multiply-adds for one example
 }
 
-const convolution, densely, poolingKind = "convolution", "dense layer", "pooling"
+const convolution, densely, poolingKind, otherwise = "convolution", "dense layer", "pooling", "other"
 
-// architectureOf walks the nodes that an output is computed from. What is no chain of convolutions, poolings and dense
-// layers with activations in between is refused.
+// architectureOf walks the nodes that an output is computed from, in the form they have for inference. They must be a
+// chain: a layer that takes more than the layer before gives is an error.
 func architectureOf(out *graph.Node) (architecture, error) {
 	out = graph.Inference(out)[0]
 	if err := out.Graph().Err(); err != nil {
 		return architecture{}, err
 	}
-	w := walk{seen: map[*graph.Node]bool{}}
+	w := walk{seen: map[*graph.Node]bool{}, counted: map[*graph.Node]bool{}}
 	for _, n := range graph.Reachable(out) {
 		if err := w.visit(n); err != nil {
 			return architecture{}, err
 		}
 	}
-	if w.last == nil || len(w.steps) == 0 {
+	w.flush()
+	if len(w.steps) == 0 {
 		return architecture{}, fmt.Errorf("%v is computed from no input by any layer", out)
 	}
-	return w.architecture, w.sameSize(out)
+	return w.architecture, nil
 }
 
 // walk goes along the nodes that depend on the input, in their order.
 type walk struct {
 	architecture
-	last  *graph.Node // the result of what has been met
-	layer string      // the path of the layer that last is in
-	entry *graph.Node // what that layer takes
-	// seen are the nodes that depend on the input, and the parameters that have been counted.
-	seen map[*graph.Node]bool
+	seen    map[*graph.Node]bool // those nodes, as far as they have been met
+	counted map[*graph.Node]bool // the parameters of steps
+	last    *graph.Node          // of those nodes
+	entry   *graph.Node          // what the layer of last takes
+	rest    []*graph.Node        // of a layer, the nodes behind the one that a step is named for
+	before  *graph.Node          // what rest takes
 }
 
 func (w *walk) visit(n *graph.Node) error {
@@ -65,76 +68,101 @@ func (w *walk) visit(n *graph.Node) error {
 		if w.last != nil {
 			return fmt.Errorf("%v is a second input: only a chain is drawn", n)
 		}
-		w.in, w.last, w.entry, w.layer, w.seen[n] = n.Type(), n, n, n.Layer(), true
+		w.in, w.last, w.entry, w.seen[n] = n.Type(), n, n, true
 		return nil
 	}
-	if !slices.ContainsFunc(n.Ins(), func(in *graph.Node) bool { return w.seen[in] && in.Kind() != graph.Param }) {
+	if !slices.ContainsFunc(n.Ins(), func(in *graph.Node) bool { return w.seen[in] }) {
 		return nil
 	}
-	if n.Layer() != w.layer {
-		w.layer, w.entry = n.Layer(), w.last
+	if n.Layer() != w.last.Layer() {
+		w.flush()
+		w.entry = w.last
 	}
 	for _, in := range n.Ins() {
-		if w.seen[in] && in != w.entry && in.Kind() != graph.Param && in.Layer() != n.Layer() {
+		if w.seen[in] && in != w.entry && in.Layer() != n.Layer() {
 			return fmt.Errorf("%v in layer %q takes the value of %v too: only a chain is drawn", n, n.Layer(), in)
 		}
 	}
-	if err := w.take(n); err != nil {
-		return err
-	}
+	w.take(n)
 	w.last, w.seen[n] = n, true
 	return nil
 }
 
-// take makes a step of n, or adds n to the one before.
-func (w *walk) take(n *graph.Node) error {
-	s, begins := stepOf(n)
-	if begins {
-		if err := w.sameSize(n.In(0)); err != nil {
-			return err
+// take makes a step of n, or leaves it for what follows a step.
+func (w *walk) take(n *graph.Node) {
+	s, ok := stepOf(n)
+	if !ok {
+		if len(w.rest) == 0 {
+			w.before = w.last
 		}
-		w.steps = append(w.steps, s)
+		w.rest = append(w.rest, n)
+		return
 	}
-	if len(w.steps) == 0 && n.Op().Name() == "Reshape" {
-		return nil // what a step takes may be a row
-	}
-	if len(w.steps) == 0 {
-		return fmt.Errorf("%v in layer %q comes before any convolution, pooling or dense layer", n, n.Layer())
-	}
-	now := &w.steps[len(w.steps)-1]
-	if name, ok := inPlace[n.Op().Name()]; ok {
-		now.then = append(now.then, name)
-	}
-	now.work += nn.MACs(n)
-	now.parameters += w.parametersOf(n)
-	return nil
+	w.flush()
+	s.parameters, s.work = w.parametersOf(n), nn.MACs(n)
+	w.steps = append(w.steps, s)
 }
 
-// inPlace are the ops that are told of, by what follows a layer without a change of its shape.
+// flush adds the nodes that are left to the step before, where they keep its shape, or makes a step of them.
+func (w *walk) flush() {
+	rest := w.rest
+	w.rest = nil
+	s := step{kind: otherwise, groups: 1}
+	var names []string
+	for _, n := range rest {
+		s.layer, s.out = n.Layer(), n.Type()
+		s.parameters, s.work = s.parameters+w.parametersOf(n), s.work+nn.MACs(n)
+		if name := called(n); name != "" && !slices.Contains(names, name) {
+			names = append(names, name)
+		}
+	}
+	if len(names) == 0 && s.parameters == 0 {
+		return // nothing, or another shape for the same values
+	}
+	if len(w.steps) == 0 || unshaped(rest[len(rest)-1]).Type() != unshaped(w.before).Type() {
+		s.does = strings.Join(names, ", ")
+		w.steps = append(w.steps, s)
+		return
+	}
+	now := &w.steps[len(w.steps)-1]
+	now.parameters, now.work = now.parameters+s.parameters, now.work+s.work
+	for _, name := range names {
+		if name = inPlace[name]; name != "" {
+			now.then = append(now.then, name)
+		}
+	}
+}
+
+// inPlace are the names of ops that are told of where they follow a step.
 var inPlace = map[string]string{"ReLU": "ReLU", "Tanh": "tanh", "Sigmoid": "sigmoid", "WindowSum": "response normalisation"}
 
-// sameSize checks that x, which the next step takes, is as large as the step before has left it, or a row of as many.
-func (w *walk) sameSize(x *graph.Node) error {
+// called is the name of a node's op; "" where it only says of what shape the same values are.
+func called(n *graph.Node) string {
+	switch name := n.Op().Name(); name {
+	case "Reshape", "Full":
+		return ""
+	case "Pad":
+		return "padding"
+	default:
+		return name
+	}
+}
+
+// unshaped is the node whose values x has, perhaps in another shape.
+func unshaped(x *graph.Node) *graph.Node {
 	for x.Op().Name() == "Reshape" {
 		x = x.In(0)
 	}
-	before := w.in
-	if len(w.steps) > 0 {
-		before = w.steps[len(w.steps)-1].out
-	}
-	if x.Type() != before {
-		return fmt.Errorf("%v in layer %q makes %v of %v: only convolutions, poolings and dense layers are drawn", x, x.Layer(), x.Type(), before)
-	}
-	return nil
+	return x
 }
 
 // parametersOf counts those that n takes, itself or by nodes that do not depend on the input, each once.
 func (w *walk) parametersOf(n *graph.Node) (count int) {
 	for _, in := range n.Ins() {
 		switch {
-		case w.seen[in]:
+		case w.seen[in], w.counted[in]:
 		case in.Kind() == graph.Param:
-			w.seen[in] = true
+			w.counted[in] = true
 			count += in.Type().Len()
 		default:
 			count += w.parametersOf(in)
@@ -240,10 +268,14 @@ func (a architecture) diagram(title string) viz.Diagram {
 // work; the first of them tells what the step is.
 func (s step) edges(from, to []int, work int) (edges []viz.Edge) {
 	apart := len(from) == len(to) && (s.groups > 1 || s.kind == poolingKind)
+	kind := s.kind
+	if kind == otherwise { // which no legend needs to explain
+		kind = ""
+	}
 	for i, a := range from {
 		for j, b := range to {
 			if !apart || i == j {
-				edges = append(edges, viz.Edge{From: a, To: b, Kind: s.kind})
+				edges = append(edges, viz.Edge{From: a, To: b, Kind: kind})
 			}
 		}
 	}
@@ -257,14 +289,20 @@ func (s step) edges(from, to []int, work int) (edges []viz.Edge) {
 
 // lines say what the step does, with its parameters and its share of the work.
 func (s step) lines(share float64) (lines []string) {
-	if s.kind == poolingKind {
-		return []string{s.does}
+	lines = []string{s.layer + ": " + s.does}
+	if s.kind == poolingKind && s.parameters == 0 { // a layer that mostly has no name
+		lines = []string{s.does}
 	}
-	lines = append(lines, s.layer+": "+s.does)
 	if len(s.then) > 0 {
 		lines = append(lines, strings.Join(s.then, ", "))
 	}
-	return append(lines, fmt.Sprintf("%s parameters, %.1f %% of the work", commas(s.parameters), 100*share))
+	switch {
+	case s.work > 0:
+		lines = append(lines, fmt.Sprintf("%s parameters, %.1f %% of the work", commas(s.parameters), 100*share))
+	case s.parameters > 0:
+		lines = append(lines, commas(s.parameters)+" parameters")
+	}
+	return lines
 }
 
 // extent is the size of a part of a value, as LeNet's paper writes it: 6@28×28 are six maps of 28 by 28.

@@ -41,14 +41,16 @@ func TestLeNetIsDrawnFromItsGraph(t *testing.T) {
 	for name, want := range map[string]float64{
 		"conv1, parameters": 156, "conv2, parameters": 2_416, "fc1, parameters": 48_120, "fc2, parameters": 10_164, "fc3, parameters": 850,
 		"in all, parameters": 61_706, "in all, multiply-adds": 416_520, "conv2, multiply-adds": 16 * 10 * 10 * 6 * 25,
-		"parameters as published": 60_000, // section II.B of the paper
+		// Section II.B of the paper.
+		"1998, c1, parameters": 156, "1998, s2, parameters": 12, "1998, c3, parameters": 1_516, "1998, s4, parameters": 32,
+		"1998, c5, parameters": 48_120, "1998, f6, parameters": 10_164, "1998, in all, parameters": 60_000,
 	} {
 		require.Equal(t, want, b.value(t, name), name)
 	}
 	require.InDelta(t, 100.*(117_600+240_000)/416_520, b.value(t, "work in convolutions"), 1e-12)
 	require.InDelta(t, 100.*(156+2_416)/61_706, b.value(t, "parameters in convolutions"), 1e-12)
 
-	require.Len(t, b.Figures(), 1)
+	require.Len(t, b.Figures(), 2)
 	texts := drawn(t, b.Figures()[0])
 	for _, want := range []string{
 		"1@28×28", "6@28×28", "6@14×14", "16@10×10", "16@5×5", "120", "84", "10",
@@ -56,6 +58,18 @@ func TestLeNetIsDrawnFromItsGraph(t *testing.T) {
 	} {
 		require.Contains(t, texts, want)
 	}
+	texts = drawn(t, b.Figures()[1])
+	for _, want := range []string{"1@32×32", "120@1×1", "84", "0: padding", "s2: average pooling 2×2", "12 parameters", "c3: 5×5 convolution", "tanh"} {
+		require.Contains(t, texts, want)
+	}
+	require.NotContains(t, texts, "other")
+}
+
+func parametersIn(g *graph.Graph) (count int) {
+	for _, p := range g.Params() {
+		count += p.Type().Len()
+	}
+	return count
 }
 
 // Counts are those of the papers and of their published weights; shapes are those of figure 2 of the paper of 2012.
@@ -146,15 +160,12 @@ func TestOtherChains(t *testing.T) {
 	}
 }
 
-// What is no chain of what can be drawn is one error, that says which layer.
+// What is no chain is one error, that says which layer.
 func TestWhatIsNoChainIsRefused(t *testing.T) {
 	for want, model := range map[string]nn.Layer{
-		"only a chain is drawn": resnet.ResNet18,
-		`in layer "0" comes before any convolution, pooling or dense layer`:     nn.Sequential{nn.ReLU{}, nn.Conv2D{Out: 2, Kernel: 3}},
-		`in layer "1" makes float32(N,2,2,2) of float32(N,2,1,1): only convolu`: nn.Sequential{nn.Conv2D{Out: 2, Kernel: 224}, nn.Upsample{Scale: 2}, nn.Flatten{}, nn.Linear{Out: 2}},
-		`makes float32(N,1,222,222) of float32(N,2,222,222)`:                    nn.Sequential{nn.Conv2D{Out: 2, Kernel: 3}, nn.Func(func(x *graph.Node) *graph.Node { return ops.Slice(x, ops.Whole(), ops.Range{Stop: 1}) })},
-		"a window of extent 300 does not fit in 224":                            nn.Conv2D{Out: 2, Kernel: 300},
-		"is computed from no input by any layer":                                nn.Sequential{},
+		`in layer "layer1.0" takes the value of`:     resnet.ResNet18,
+		"a window of extent 300 does not fit in 224": nn.Conv2D{Out: 2, Kernel: 300},
+		"is computed from no input by any layer":     nn.Sequential{},
 	} {
 		_, err := architectureFor(model, 3, 224)
 		require.ErrorContains(t, err, want)
@@ -163,6 +174,29 @@ func TestWhatIsNoChainIsRefused(t *testing.T) {
 	a, b := g.Input("a", shape.F32(shape.N, 4)), g.Input("b", shape.F32(shape.N, 4))
 	_, err := architectureOf(ops.Add(a, b))
 	require.EqualError(t, err, "b is a second input: only a chain is drawn")
+}
+
+// What is no convolution, pooling or dense layer but changes the shape, or comes first, is a step of its own.
+func TestOtherSteps(t *testing.T) {
+	net, err := architectureFor(nn.Sequential{
+		nn.ReLU{}, nn.Conv2D{Name: "c", Out: 2, Kernel: 3}, nn.Upsample{Scale: 2}, nn.Sigmoid{}, nn.Flatten{}, nn.Linear{Out: 2},
+	}, 3, 8)
+	require.NoError(t, err)
+	var have []string
+	for _, s := range net.steps {
+		have = append(have, s.kind+" "+s.layer+" "+extent(s.out, 1)+" "+strings.Join(s.then, "+"))
+	}
+	require.Equal(t, []string{"other 0 3@8×8 ", "convolution c 2@6×6 ", "other 2 2@12×12 sigmoid", "dense layer 5 2 "}, have)
+
+	// A graph without layers: the steps are told by the ops.
+	g := graph.New()
+	x := g.Input("x", shape.F32(shape.N, 1, 8, 8))
+	y := ops.MaxPool2D(ops.ReLU(ops.Conv2D(x, g.Param("w", shape.F32(4, 1, 3, 3), nil), ops.Conv2DOp{})), ops.Pool2DOp{Kernel: [2]int{2, 2}})
+	net, err = architectureOf(ops.MatMul(ops.Flatten(y), g.Param("v", shape.F32(36, 5), nil)))
+	require.NoError(t, err)
+	require.Len(t, net.steps, 3)
+	parameters, work := net.total("")
+	require.Equal(t, []int{36 + 180, 36*36 + 180}, []int{parameters, work})
 }
 
 func TestExtents(t *testing.T) {

@@ -21,10 +21,17 @@ func leNet(ctx context.Context, b *Board) error {
 		return err
 	}
 	b.tellLayers("", net)
-	g := graph.New()
-	lenet.Model1998.Apply(nn.Root(g), g.Input("images", shape.F32(shape.N, 1, 28, 28)))
-	b.say("In the form published in 1998 pooling was called subsampling and had weights, and most maps of the second convolution saw only some of the first.")
-	b.numbers(number{"parameters as published", float64(parametersIn(g)), "%.0f"})
+
+	published, err := architectureFor(lenet.Model1998, 1, 28)
+	if err != nil {
+		return err
+	}
+	b.say("In the form published in 1998 pooling is called subsampling and has weights, most maps of the third layer see only some of the second, and the last " +
+		"layer measures how far its input is from a drawing of each digit.")
+	if err := b.diagram("lenet-1998", "LeNet-5, 1998", "the values of LeNet-5 as published as boxes, its layers as arrows", published); err != nil {
+		return err
+	}
+	b.tellLayers("1998, ", published)
 	return nil
 }
 
@@ -32,13 +39,6 @@ func leNet(ctx context.Context, b *Board) error {
 func architectureFor(model nn.Layer, channels, side shape.Dim) (architecture, error) {
 	g := graph.New()
 	return architectureOf(model.Apply(nn.Root(g), g.Input("images", shape.F32(shape.N, channels, side, side))))
-}
-
-func parametersIn(g *graph.Graph) (count int) {
-	for _, p := range g.Params() {
-		count += p.Type().Len()
-	}
-	return count
 }
 
 // diagram adds the drawing of a network.
@@ -57,7 +57,7 @@ func (b *Board) tellLayers(prefix string, net architecture) {
 	var rows []string
 	var values [][]float64
 	for _, s := range net.steps {
-		if s.kind != poolingKind {
+		if s.parameters+s.work > 0 {
 			rows, values = append(rows, prefix+s.layer), append(values, []float64{float64(s.parameters), float64(s.work)})
 		}
 	}
