@@ -84,6 +84,7 @@ func fits(t *testing.T, d Diagram) svg {
 		for _, text := range s.Texts {
 			if text.box().In(box) {
 				within++
+				require.True(t, text.box().In(image.Rect(box.Min.X+8, box.Min.Y, box.Max.X-8, box.Max.Y)), "%q is at the edge of its box", text.Text)
 			}
 		}
 		require.Equal(t, min(1, len(d.Blocks[i].Text)), within, "texts in block %d", i)

@@ -26,8 +26,8 @@ func leNet(ctx context.Context, b *Board) error {
 	if err != nil {
 		return err
 	}
-	b.say("In the form published in 1998 pooling is called subsampling and has weights, most maps of the third layer see only some of the second, and the last " +
-		"layer measures how far its input is from a drawing of each digit.")
+	b.say("In the form published in 1998 pooling is called subsampling and has weights, most maps of the third layer see only some of the second (here their filters hold zeros " +
+		"for the others), and the last layer measures how far its input is from a drawing of each digit.")
 	if err := b.diagram("lenet-1998", "LeNet-5, 1998", "the values of LeNet-5 as published as boxes, its layers as arrows", published); err != nil {
 		return err
 	}
