@@ -11,7 +11,8 @@ import (
 	"github.com/plexaura/plexaura/internal/plain"
 )
 
-// Diagram draws a network: blocks in rows, from above, and edges that lead from each row to the next.
+// Diagram draws a network: blocks in rows, from above, and edges that lead from each row to the
+// next.
 type Diagram struct {
 	Title  string
 	Blocks []Block
@@ -52,9 +53,10 @@ var (
 	blockFill  = color.RGBA{0xf2, 0xf5, 0xf8, 255}
 )
 
-// SVG returns the drawing, on white, as a file that needs no other. Its text is text; each line has the width that it has
-// in the Go fonts, whichever font draws it. It fails without blocks, for a row without any, for more than 1,000 blocks or
-// edges, and for an edge that does not lead to the next row or has a Weight outside of 0 to 1.
+// SVG returns the drawing, on white, as a file that needs no other. Its text is text; each line has
+// the width that it has in the Go fonts, whichever font draws it. It fails without blocks, for a
+// row without any, for more than 1,000 blocks or edges, and for an edge that does not lead to the
+// next row or has a Weight outside of 0 to 1.
 func (d Diagram) SVG() ([]byte, error) {
 	if err := d.check(); err != nil {
 		return nil, err
@@ -113,7 +115,8 @@ type drawing struct {
 // box is where a block stands; all are blockH high.
 type box struct{ x, y, w int }
 
-// port is where one of the edges on a side of the block ends: they stand side by side in their order.
+// port is where one of the edges on a side of the block ends: they stand side by side in their
+// order.
 func (b box) port(edge int, all []int) float64 {
 	room := math.Min(18, float64(b.w-2*blockPad)/float64(len(all)))
 	at := float64(slices.Index(all, edge)) - float64(len(all)-1)/2
@@ -168,8 +171,8 @@ func (s *drawing) collect() {
 	}
 }
 
-// widths gives the blocks of all rows of as many blocks one width, which their texts fit in, so that what leads straight
-// down is upright. It returns the widths, by the number of blocks.
+// widths gives the blocks of all rows of as many blocks one width, which their texts fit in, so
+// that what leads straight down is upright. It returns the widths, by the number of blocks.
 func (s *drawing) widths() map[int]int {
 	widths := map[int]int{}
 	for _, row := range s.rows {

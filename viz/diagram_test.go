@@ -62,8 +62,8 @@ func parsed(t *testing.T, d Diagram) (s svg, boxes []image.Rectangle) {
 	return s, boxes
 }
 
-// fits checks that all texts are in the picture, that none touches another or the edge of a box, and that every block has
-// its text.
+// fits checks that all texts are in the picture, that none touches another or the edge of a box,
+// and that every block has its text.
 func fits(t *testing.T, d Diagram) svg {
 	t.Helper()
 	s, boxes := parsed(t, d)
@@ -96,7 +96,8 @@ func fits(t *testing.T, d Diagram) svg {
 	return s
 }
 
-// meet checks that each arrow begins at the lower side of its block, and ends at the upper side of the other.
+// meet checks that each arrow begins at the lower side of its block, and ends at the upper side of
+// the other.
 func meet(t *testing.T, d Diagram, s svg, boxes []image.Rectangle) {
 	t.Helper()
 	require.Len(t, s.Paths, 2*len(d.Edges))
@@ -141,7 +142,8 @@ func TestADiagramHasItsTextsInTheirPlaces(t *testing.T) {
 	}, texts)
 }
 
-// An arrow has a line, as thick as its weight and of its kind's colour, and a head that ends at its block.
+// An arrow has a line, as thick as its weight and of its kind's colour, and a head that ends at its
+// block.
 func TestArrowsLeadFromBlockToBlock(t *testing.T) {
 	d := towers()
 	s, boxes := parsed(t, d)
@@ -156,7 +158,8 @@ func TestArrowsLeadFromBlockToBlock(t *testing.T) {
 	require.Equal(t, boxes[2].Max.X, boxes[4].Max.X)
 }
 
-// TestAnyDiagramFits draws random ones, with texts that are long, empty, and of signs that XML or a line does not take.
+// TestAnyDiagramFits draws random ones, with texts that are long, empty, and of signs that XML or a
+// line does not take.
 func TestAnyDiagramFits(t *testing.T) {
 	r := rand.New(rand.NewPCG(1, 2))
 	texts := []string{"", "a", "6@28×28", "<&\"'>", "\x00\x1b\n", "\xff", "学习", strings.Repeat("W", 100), "]]>"}

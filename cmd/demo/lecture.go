@@ -47,7 +47,8 @@ func lectureCommand(ctx context.Context, c *call) error {
 	return teach(ctx, c, chapters, options, *out, name == "all")
 }
 
-// chapter reads the flags and the name, which may stand before or behind them; "" where there is none.
+// chapter reads the flags and the name, which may stand before or behind them; "" where there is
+// none.
 func (c *call) chapter() (name string, err error) {
 	before := len(c.args) > 0 && !strings.HasPrefix(c.args[0], "-")
 	if before {
@@ -151,7 +152,8 @@ func printChapter(w *output, chapter lecture.Chapter, b *lecture.Board) error {
 	return err
 }
 
-// tabled is a table of at most so many columns of text; one that is wider becomes a list, a row after the other.
+// tabled is a table of at most so many columns of text; one that is wider becomes a list, a row
+// after the other.
 func tabled(t lecture.Table, columns int) string {
 	text := t.String()
 	for line := range strings.Lines(text) {
@@ -201,7 +203,8 @@ func save(w io.Writer, path string, data []byte, tell bool) error {
 // stuck stands for a space at which no line ends.
 const stuck = "\x00"
 
-// wrapped breaks a paragraph into lines of at most so many columns. A percent sign stays with its number.
+// wrapped breaks a paragraph into lines of at most so many columns. A percent sign stays with its
+// number.
 func wrapped(text string, columns int) string {
 	var b strings.Builder
 	at := 0

@@ -28,8 +28,8 @@ func TestLectureListsItsChapters(t *testing.T) {
 	require.Contains(t, out, "demo lecture NAME, or demo lecture all for a page of them all\n")
 }
 
-// A chapter prints what it says and its numbers, writes its figures, and tells where they are. The name may stand before the
-// flags or behind them.
+// A chapter prints what it says and its numbers, writes its figures, and tells where they are. The
+// name may stand before the flags or behind them.
 func TestAChapterPrintsItsNumbersAndWritesItsFigures(t *testing.T) {
 	for _, before := range []bool{true, false} {
 		dir := filepath.Join(t.TempDir(), "new", "folder")
@@ -146,7 +146,8 @@ func huge() []byte {
 	return data
 }
 
-// A signal ends the lecture soon, in one line; there is no page of a part of it, and no half of a figure.
+// A signal ends the lecture soon, in one line; there is no page of a part of it, and no half of a
+// figure.
 func TestASignalEndsTheLecture(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()

@@ -18,8 +18,8 @@ type architecture struct {
 	steps []step
 }
 
-// step leads from one value to the next: a convolution, a pooling, a dense layer, or what else changes a shape, with what
-// follows in place.
+// step leads from one value to the next: a convolution, a pooling, a dense layer, or what else
+// changes a shape, with what follows in place.
 type step struct {
 	layer            string // its path in the graph
 	kind             string
@@ -32,8 +32,8 @@ type step struct {
 
 const convolution, densely, poolingKind, otherwise = "convolution", "dense layer", "pooling", "other"
 
-// architectureOf walks the nodes that an output is computed from, in the form they have for inference. They must be a
-// chain: a layer that takes more than the layer before gives is an error.
+// architectureOf walks the nodes that an output is computed from, in the form they have for
+// inference. They must be a chain: a layer that takes more than the layer before gives is an error.
 func architectureOf(out *graph.Node) (architecture, error) {
 	out = graph.Inference(out)[0]
 	if err := out.Graph().Err(); err != nil {
@@ -103,7 +103,8 @@ func (w *walk) take(n *graph.Node) {
 	w.steps = append(w.steps, s)
 }
 
-// flush adds the nodes that are left to the step before, where they keep its shape, or makes a step of them.
+// flush adds the nodes that are left to the step before, where they keep its shape, or makes a step
+// of them.
 func (w *walk) flush() {
 	rest := w.rest
 	w.rest = nil
@@ -156,7 +157,8 @@ func unshaped(x *graph.Node) *graph.Node {
 	return x
 }
 
-// parametersOf counts those that n takes, itself or by nodes that do not depend on the input, each once.
+// parametersOf counts those that n takes, itself or by nodes that do not depend on the input, each
+// once.
 func (w *walk) parametersOf(n *graph.Node) (count int) {
 	for _, in := range n.Ins() {
 		switch {
@@ -203,7 +205,8 @@ func stride(s, usual [2]int) string {
 	return fmt.Sprintf(", stride %d", s[0])
 }
 
-// total is the number of parameters and of multiply-adds of one kind of step, or, without a kind, of all.
+// total is the number of parameters and of multiply-adds of one kind of step, or, without a kind,
+// of all.
 func (a architecture) total(kind string) (parameters, work int) {
 	for _, s := range a.steps {
 		if kind == "" || s.kind == kind {
@@ -220,8 +223,8 @@ func (a architecture) share(kind string) (parameters, work float64) {
 	return float64(p) / float64(max(allP, 1)), float64(w) / float64(max(allW, 1))
 }
 
-// towers is in how many parts each value falls: the input, then the result of each step. Groups of a convolution split what
-// it takes and what it gives; a pooling keeps the parts.
+// towers is in how many parts each value falls: the input, then the result of each step. Groups of
+// a convolution split what it takes and what it gives; a pooling keeps the parts.
 func (a architecture) towers() []int {
 	parts := make([]int, len(a.steps)+1)
 	for i := range parts {
@@ -264,8 +267,8 @@ func (a architecture) diagram(title string) viz.Diagram {
 	return d
 }
 
-// edges lead from the parts of a value to those of the next: each to its own, or each to all. They share the step's
-// work; the first of them tells what the step is.
+// edges lead from the parts of a value to those of the next: each to its own, or each to all. They
+// share the step's work; the first of them tells what the step is.
 func (s step) edges(from, to []int, work int) (edges []viz.Edge) {
 	apart := len(from) == len(to) && (s.groups > 1 || s.kind == poolingKind)
 	kind := s.kind
@@ -305,7 +308,8 @@ func (s step) lines(share float64) (lines []string) {
 	return lines
 }
 
-// extent is the size of a part of a value, as LeNet's paper writes it: 6@28×28 are six maps of 28 by 28.
+// extent is the size of a part of a value, as LeNet's paper writes it: 6@28×28 are six maps of 28
+// by 28.
 func extent(t shape.Type, parts int) string {
 	dims := t.At(1).Ints()[1:]
 	if len(dims) == 0 {

@@ -72,7 +72,8 @@ func parametersIn(g *graph.Graph) (count int) {
 	return count
 }
 
-// Counts are those of the papers and of their published weights; shapes are those of figure 2 of the paper of 2012.
+// Counts are those of the papers and of their published weights; shapes are those of figure 2 of
+// the paper of 2012.
 func TestAlexNetIsDrawnFromItsGraph(t *testing.T) {
 	b := taught(t, "alexnet")
 	for name, want := range map[string]float64{
@@ -109,7 +110,8 @@ func TestAlexNetIsDrawnFromItsGraph(t *testing.T) {
 	}
 }
 
-// Towers: the maps of one do not reach the other, but in the third convolution and in the dense layers.
+// Towers: the maps of one do not reach the other, but in the third convolution and in the dense
+// layers.
 func TestEdgesFollowTheGroups(t *testing.T) {
 	net, err := architectureFor(alexnet.Model2012, 3, 224)
 	require.NoError(t, err)
@@ -176,7 +178,8 @@ func TestWhatIsNoChainIsRefused(t *testing.T) {
 	require.EqualError(t, err, "b is a second input: only a chain is drawn")
 }
 
-// What is no convolution, pooling or dense layer but changes the shape, or comes first, is a step of its own.
+// What is no convolution, pooling or dense layer but changes the shape, or comes first, is a step
+// of its own.
 func TestOtherSteps(t *testing.T) {
 	net, err := architectureFor(nn.Sequential{
 		nn.ReLU{}, nn.Conv2D{Name: "c", Out: 2, Kernel: 3}, nn.Upsample{Scale: 2}, nn.Sigmoid{}, nn.Flatten{}, nn.Linear{Out: 2},

@@ -11,8 +11,8 @@ import (
 	"github.com/plexaura/plexaura/vm"
 )
 
-// bank is a layer's worth of filters of 3 by 3 weights, each made by hand for what it is called by. A network
-// learns its own.
+// bank is a layer's worth of filters of 3 by 3 weights, each made by hand for what it is called by.
+// A network learns its own.
 var bank = []struct {
 	name    string
 	weights []float64
@@ -46,7 +46,7 @@ func layers(ctx context.Context, b *Board) error {
 	if err != nil {
 		return err
 	}
-	values, err := compute(ctx, store, []*graph.Node{first, second}, feed{x, floats(photo.intensities(), 1, 1, photo.h, photo.w)})
+	values, err := compute(ctx, store, []*graph.Node{first}, feed{x, floats(photo.intensities(), 1, 1, photo.h, photo.w)})
 	if err != nil {
 		return err
 	}
@@ -56,12 +56,7 @@ func layers(ctx context.Context, b *Board) error {
 		return err
 	}
 
-	b.say("A layer has several filters. Here %d of them, made by hand, go over %s; each gives an activation map of its own, and the maps are "+
-		"concatenated to one picture of %d channels. A second layer, with random weights, takes all of them: each of its filters has weights for "+
-		"every channel that comes in.", len(bank), says, len(bank))
-	b.table("layer", []string{"first", "second"},
-		[]string{"input channels", "output channels", "kernel size", "parameters", "map height", "map width"},
-		sideBySide(layerSizes(g, "first", first), layerSizes(g, "second", second)), "%.0f")
+	b.tellSizes(g, says, first, second)
 	b.numbers(
 		number{"difference from the filters one by one", apart(maps, single), "%.1g"},
 		number{"parameters of a dense layer in its place", fullyConnected(x, first), "%.3g"},
@@ -69,6 +64,16 @@ func layers(ctx context.Context, b *Board) error {
 	return b.draw("layers", "the picture, and the magnitude of its activation map under each of eight filters", viz.Images{
 		Title: "Activation maps of a layer", Tiles: mapTiles(photo, first, maps), Columns: 3,
 	})
+}
+
+// tellSizes writes what the two layers are made of.
+func (b *Board) tellSizes(g *graph.Graph, photo string, first, second *graph.Node) {
+	b.say("A layer has several filters. Here %d of them, made by hand, go over %s; each gives an activation map of its own, and the maps are "+
+		"concatenated to one picture of %d channels. A second layer, with random weights, takes all of them: each of its filters has weights for "+
+		"every channel that comes in.", len(bank), photo, len(bank))
+	b.table("layer", []string{"first", "second"},
+		[]string{"input channels", "output channels", "kernel size", "parameters", "map height", "map width"},
+		sideBySide(layerSizes(g, "first", first), layerSizes(g, "second", second)), "%.0f")
 }
 
 // smallest is the example of the lecture: 3 by 3 weights over 5 by 5 pixels.

@@ -23,8 +23,8 @@ type grey struct {
 	pix  []float64
 }
 
-// photograph returns the user's picture, or that of the lecture, and says which. One with a side of more than most
-// pixels is scaled down; one that then has a side of fewer than least is an error.
+// photograph returns the user's picture, or that of the lecture, and says which. One with a side of
+// more than most pixels is scaled down; one that then has a side of fewer than least is an error.
 func (b *Board) photograph(least, most int) (p grey, says string, err error) {
 	img, what := b.Image, "your picture in grey"
 	if img == nil {

@@ -25,7 +25,8 @@ var pools = []struct {
 	{"mean 4×4", nn.AvgPool2D{Kernel: 4}},
 }
 
-// pooling shows what pooling keeps of a map, and measures how much less a map varies behind it when digits are shifted.
+// pooling shows what pooling keeps of a map, and measures how much less a map varies behind it when
+// digits are shifted.
 func pooling(ctx context.Context, b *Board) error {
 	if err := pooledPhotograph(ctx, b); err != nil {
 		return err
@@ -65,7 +66,8 @@ func pooling(ctx context.Context, b *Board) error {
 	return tellPooling(b, len(digits), append(rows, "another digit"), append(changes, other))
 }
 
-// tellPooling writes what was measured: for each pooling the change in percent, by the shift, and that to another digit.
+// tellPooling writes what was measured: for each pooling the change in percent, by the shift, and
+// that to another digit.
 func tellPooling(b *Board, digits int, rows []string, changes [][]float64) error {
 	var names []string
 	for _, p := range pools {
@@ -120,7 +122,7 @@ func pooledPhotograph(ctx context.Context, b *Board) error {
 	if err != nil {
 		return err
 	}
-	b.say("The picture is %s. Its activation map of %s has %d by %d values, behind a pooling of 2 by 2 it has %d by %d. Pooling has no weights, and "+
+	b.say("This is %s. Its activation map of %s has %d by %d values, behind a pooling of 2 by 2 it has %d by %d. Pooling has no weights, and "+
 		"takes each map by itself: %d go in, %d come out.",
 		says, bank[0].name, shapes[0][3], shapes[0][2], shapes[1][3], shapes[1][2], shapes[0][1], shapes[1][1])
 	var names []string
@@ -138,7 +140,8 @@ func pooledPhotograph(ctx context.Context, b *Board) error {
 	})
 }
 
-// poolAll returns the maps of n images under the bank of filters and a ReLU, behind each pooling, and their shapes.
+// poolAll returns the maps of n images under the bank of filters and a ReLU, behind each pooling,
+// and their shapes.
 func poolAll(ctx context.Context, pixels []float64, n, h, w int) (maps [][]float64, shapes [][]int, err error) {
 	g := graph.New()
 	x := g.Input("images", shape.F64(shape.N, 1, shape.Dim(h), shape.Dim(w)))

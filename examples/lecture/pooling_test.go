@@ -15,7 +15,8 @@ func TestPooling(t *testing.T) {
 	require.Equal(t, 64., b.value(t, "max 4×4, width"))
 	for _, pool := range pools[1:] {
 		for _, shift := range []string{"1 pixel", "2 pixels", "3 pixels"} {
-			// The claim: behind pooling a map changes less, also in terms of how much digits differ.
+			// The claim: behind pooling a map changes less, also in terms of how much digits
+			// differ.
 			require.Less(t, b.value(t, shift+", "+pool.name), b.value(t, shift+", none"))
 			row := shift + ", share, "
 			require.Less(t, b.value(t, row+pool.name), b.value(t, row+"none"))
@@ -55,7 +56,8 @@ func TestPoolingByLoops(t *testing.T) {
 	}
 }
 
-// TestShiftedDigits: what comes in is black, what remains is the digit, and there and back is where it was.
+// TestShiftedDigits: what comes in is black, what remains is the digit, and there and back is where
+// it was.
 func TestShiftedDigits(t *testing.T) {
 	digits, err := someDigits(3)
 	require.NoError(t, err)

@@ -11,7 +11,8 @@ import (
 	"github.com/plexaura/plexaura/vm"
 )
 
-// sobels are the filters of Sobel: differences of neighbours in one direction, smoothed in the other.
+// sobels are the filters of Sobel: differences of neighbours in one direction, smoothed in the
+// other.
 var sobels = [2][]float64{
 	{1, 0, -1, 2, 0, -2, 1, 0, -1}, // where it is brighter on one side than on the other: vertical edges
 	{1, 2, 1, 0, 0, 0, -1, -2, -1}, // above than below: horizontal edges
@@ -34,7 +35,7 @@ func sobel(ctx context.Context, b *Board) error {
 		both[i] = math.Hypot(vertical[i], horizontal[i])
 	}
 
-	b.say("The picture is %s. Each of the two filters of Sobel, 3 by 3 weights, is slid over it; the border is continued by its mirror image, "+
+	b.say("This is %s. Each of the two filters of Sobel, 3 by 3 weights, is slid over it; the border is continued by its mirror image, "+
 		"so that the result has the picture's size. It is shown by its magnitude: bright where the picture has an edge of that direction. Together they are the gradient, whose length shows edges of any direction.", says)
 	b.numbers(
 		number{"height", float64(photo.h), "%g pixels"},
@@ -49,6 +50,10 @@ func sobel(ctx context.Context, b *Board) error {
 	)
 	b.say("The convolution is that of mathematics, as in SciPy, so the filters are turned by half a turn before they are slid. Pixels are " +
 		"whole numbers from 0 to 255, and so are the results: in float64 they are exact.")
+	return b.drawEdges(photo, vertical, horizontal, both)
+}
+
+func (b *Board) drawEdges(photo grey, vertical, horizontal, both []float64) error {
 	return b.draw("sobel", "the picture, the magnitude of its vertical and of its horizontal edges, and that of both", viz.Images{
 		Title: "Sobel filters",
 		Tiles: []viz.Tile{
@@ -61,7 +66,8 @@ func sobel(ctx context.Context, b *Board) error {
 	})
 }
 
-// edgesOf convolves a picture with both filters, as scipy.signal.convolve2d does with boundary='symm', mode='same'.
+// edgesOf convolves a picture with both filters, as scipy.signal.convolve2d does with
+// boundary='symm', mode='same'.
 func edgesOf(ctx context.Context, photo grey) (edges [2][]float64, err error) {
 	g := graph.New()
 	x := g.Input("picture", shape.F64(1, 1, shape.Dim(photo.h), shape.Dim(photo.w))) // (N,C,H,W)

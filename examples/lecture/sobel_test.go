@@ -40,7 +40,8 @@ func readScipys(t *testing.T) (each [2]scipys, both float64) {
 	return [2]scipys{file.Vertical, file.Horizontal}, file.Both.Mean
 }
 
-// TestSobelIsSciPysToTheLastBit compares all 2·512·512 values, by their bits: the rows say where it goes wrong.
+// TestSobelIsSciPysToTheLastBit compares all 2·512·512 values, by their bits: the rows say where it
+// goes wrong.
 func TestSobelIsSciPysToTheLastBit(t *testing.T) {
 	photo, _, err := NewBoard(Options{}).photograph(1, 1024)
 	require.NoError(t, err)
