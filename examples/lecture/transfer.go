@@ -1,0 +1,248 @@
+package lecture
+
+import (
+	"context"
+	"fmt"
+	"math"
+	"slices"
+	"strings"
+
+	"github.com/plexaura/plexaura/data"
+	"github.com/plexaura/plexaura/data/fashion"
+	"github.com/plexaura/plexaura/data/mnist"
+	"github.com/plexaura/plexaura/models/lenet"
+	"github.com/plexaura/plexaura/nn"
+	"github.com/plexaura/plexaura/optim"
+	"github.com/plexaura/plexaura/viz"
+	"github.com/plexaura/plexaura/vm"
+)
+
+// headed is LeNet with one new layer, called head, in the place of its three dense ones.
+var headed = nn.Until(nn.Replace(lenet.Model, "fc1", nn.Linear{Name: "head", Out: 10}), "head")
+
+// frozen is the same with convolutions that are not trained.
+func frozen() nn.Sequential {
+	model := slices.Clone(headed)
+	for _, i := range []int{0, 3} {
+		model[i] = nn.Frozen{Layer: model[i]}
+	}
+	return model
+}
+
+// ways are those to a network that knows other images.
+var ways = []string{"from scratch", "head on learnt convolutions", "the same, fine-tuned", "head on untrained ones"}
+
+// move is from one set of images to another.
+type move struct {
+	name                string
+	source, learn, test data.Dataset
+}
+
+// transfer takes the convolutions that LeNet learnt on digits to photographs of clothes, and to other digits.
+func transfer(ctx context.Context, b *Board) error {
+	moves, err := b.moves()
+	if err != nil {
+		return err
+	}
+	labels, seeds := either(b, []int{50, 1000}, []int{50, 100, 300, 1000}), either(b, 2, 5)
+	b.say("LeNet learns some images. Its convolutions are kept as they are, its dense layers give way to one new layer, and that layer learns other images, of "+
+		"which few are labelled. Then all of it is trained on. Against it: the same network from scratch, and a head on convolutions that nobody trained. "+
+		"Means over %d seeds, each with initial weights and labelled images of its own, on 1000 images that nothing was trained or chosen by.", seeds)
+	var panels []viz.Panel
+	for _, m := range moves {
+		accuracies := make([][][]float64, len(ways)) // of each way, by number of labels and seed
+		for w := range ways {
+			accuracies[w] = make([][]float64, len(labels))
+		}
+		for s := range seeds {
+			b.doing("%s: seed %d of %d", m.name, s+1, seeds)
+			if err := b.moved(ctx, m, labels, b.Seed+uint64(s), accuracies); err != nil {
+				return err
+			}
+		}
+		panels = append(panels, b.transferred(m, labels, accuracies))
+	}
+	return b.draw("transfer", "accuracy against the number of labelled images, in four ways, from digits to clothes and from digits to other digits", viz.Plot{
+		Title: "From one set of images to another", Panels: panels,
+	})
+}
+
+// moves are one to images of another kind, and one to images of the same kind.
+func (b *Board) moves() ([]move, error) {
+	all, err := mnist.Train()
+	if err != nil {
+		return nil, err
+	}
+	others, err := mnist.Test()
+	if err != nil {
+		return nil, err
+	}
+	clothes, otherClothes, err := fashion.Sample()
+	if err != nil {
+		return nil, err
+	}
+	low, high, err := split(data.Limit(all, either(b, 10000, 60000)), 5)
+	if err != nil {
+		return nil, err
+	}
+	_, otherHigh, err := split(others, 5)
+	return []move{
+		{"clothes", data.Limit(all, either(b, 5000, 60000)), clothes, otherClothes},
+		{"digits 5 to 9", low, high, data.Limit(otherHigh, 1000)},
+	}, err
+}
+
+// split divides a dataset into classes below a class and those from it on.
+func split(ds data.Dataset, class int32) (below, from data.Dataset, err error) {
+	var parts [2][]int
+	x, label := make([]float32, ds.Info().Input.Len()), make([]int32, 1)
+	for i := range ds.Len() {
+		if err := ds.Read(i, data.Example{X: x, Labels: label}); err != nil {
+			return nil, nil, err
+		}
+		part := 0
+		if label[0] >= class {
+			part = 1
+		}
+		parts[part] = append(parts[part], i)
+	}
+	if below, err = data.Subset(ds, parts[0]); err != nil {
+		return nil, nil, err
+	}
+	from, err = data.Subset(ds, parts[1])
+	return below, from, err
+}
+
+// moved makes a move with one seed, and adds the accuracies of all ways with all numbers of labels.
+func (b *Board) moved(ctx context.Context, m move, labels []int, seed uint64, accuracies [][][]float64) error {
+	r, err := teach(ctx, lesson{model: lenet.Model, learn: m.source, epochs: 1, seed: seed})
+	if err != nil {
+		return err
+	}
+	for i, n := range labels {
+		learn, err := some(m.learn, n, seed)
+		if err != nil {
+			return err
+		}
+		got, err := b.everyWay(ctx, r.Checkpoint.Store, learn, m.test, seed)
+		if err != nil {
+			return err
+		}
+		for w := range ways {
+			accuracies[w][i] = append(accuracies[w][i], got[w])
+		}
+	}
+	return nil
+}
+
+// everyWay teaches by few images in every way, and returns the accuracies on the test images.
+func (b *Board) everyWay(ctx context.Context, source *vm.Store, few, test data.Dataset, seed uint64) (accuracies []float64, err error) {
+	each := (few.Len() + batch - 1) / batch // steps an epoch
+	epochs := either(b, 100, 200) / each
+	learn := func(model nn.Layer, start *vm.Store) (*vm.Store, error) {
+		l := lesson{model: model, learn: few, epochs: epochs, seed: seed, start: start,
+			rule: optim.Recipe{Rule: optim.SGD{LR: .02, Momentum: .9}, Schedule: optim.Cosine{Steps: epochs * each}}}
+		if start != nil {
+			l.partial = []string{"head.*", "fc?.*"} // the new head begins anew, the old one is left behind
+		}
+		r, err := teach(ctx, l)
+		if err != nil {
+			return nil, err
+		}
+		e, err := evaluated(ctx, model, r.Checkpoint, test, nil)
+		accuracies = append(accuracies, e.Accuracy())
+		return r.Checkpoint.Store, err
+	}
+	if _, err = learn(headed, nil); err != nil {
+		return nil, err
+	}
+	tuned, err := learn(frozen(), source)
+	if err != nil {
+		return nil, err
+	}
+	if _, err = learn(headed, tuned); err != nil {
+		return nil, err
+	}
+	_, err = learn(frozen(), nil)
+	return accuracies, err
+}
+
+// transferred writes what was measured of a move, and returns its panel.
+func (b *Board) transferred(m move, labels []int, accuracies [][][]float64) viz.Panel {
+	var columns, gainColumns, rows []string
+	for _, n := range labels {
+		columns = append(columns, fmt.Sprint(n))
+		gainColumns = append(gainColumns, fmt.Sprint("gain at ", n), fmt.Sprint("± at ", n))
+	}
+	var values, gains [][]float64
+	panel := viz.Panel{Heading: "Accuracy on " + m.name, XLabel: "labelled images", LogX: true, Bounds: [2]float64{0, 1}}
+	for w, name := range ways {
+		line := viz.Series{Name: name}
+		var gain []float64
+		for i, n := range labels {
+			mean, spread := meanAndSpread(accuracies[w][i])
+			line.X, line.Y, line.Err = append(line.X, float64(n)), append(line.Y, mean), append(line.Err, spread)
+			g, doubt := gained(accuracies[w][i], accuracies[0][i])
+			gain = append(gain, 100*g, 100*doubt)
+		}
+		rows, values, gains = append(rows, m.name+", "+name), append(values, line.Y), append(gains, gain)
+		panel.Series = append(panel.Series, line)
+	}
+	b.say("From %d digits to %s. Accuracy by the number of labelled images:", m.source.Len(), m.name)
+	b.table("labelled images", columns, rows, values, "%.4f")
+	b.say("The difference from training from scratch, in percentage points, of pairs with the same seed and the same images; ± is its standard error:")
+	b.table("way", gainColumns, rows[1:], gains[1:], "%.2f")
+	for w := 1; w < len(ways); w++ {
+		b.say("%s", verdict(ways[w], labels, gains[w]))
+	}
+	return panel
+}
+
+// gained is the mean difference of pairs, and its standard error.
+func gained(v, against []float64) (mean, doubt float64) {
+	differences := make([]float64, len(v))
+	for i := range v {
+		differences[i] = v[i] - against[i]
+	}
+	mean, spread := meanAndSpread(differences)
+	return mean, spread / math.Sqrt(float64(len(v)))
+}
+
+// verdict says in words what gains and their standard errors, by turns, say: two of these are taken for a difference.
+func verdict(way string, labels []int, gains []float64) string {
+	kinds := []string{"better than training from scratch", "worse than training from scratch", "not to be told from training from scratch"}
+	at := make([][]string, len(kinds))
+	for i, n := range labels {
+		kind := 2
+		switch g, doubt := gains[2*i], gains[2*i+1]; {
+		case g > 2*doubt:
+			kind = 0
+		case g < -2*doubt:
+			kind = 1
+		}
+		at[kind] = append(at[kind], fmt.Sprint(n))
+	}
+	var parts []string
+	for kind, sizes := range at {
+		if len(sizes) > 0 {
+			parts = append(parts, fmt.Sprintf("with %s labels %s", joined(sizes), kinds[kind]))
+		}
+	}
+	return fmt.Sprintf("%s%s: %s.", strings.ToUpper(way[:1]), way[1:], strings.Join(parts, "; "))
+}
+
+// joined lists words: "a, b and c".
+func joined(words []string) string {
+	list := ""
+	for i, w := range words {
+		switch {
+		case i == 0:
+		case i == len(words)-1:
+			list += " and "
+		default:
+			list += ", "
+		}
+		list += w
+	}
+	return list
+}
