@@ -29,19 +29,27 @@ func handcrafted(ctx context.Context, b *Board) error {
 	if err != nil {
 		return err
 	}
-	contestants := []contestant{
+	b.say("A histogram of oriented gradients says, for each cell of %d by %d pixels, how strong the edges of each of %d directions are in it; "+
+		"blocks of %d by %d cells are brought to one length, so that light and dark pictures look alike. Of an image of MNIST %d numbers come, and nothing in them "+
+		"is learnt. A linear classifier on them stands against one on the pixels, and against LeNet, which learns its features.",
+		h.cell, h.cell, h.orientations, h.block, h.block, h.size(mnist.Side, mnist.Side))
+	return b.contest(ctx, either(b, []int{100, 1000}, []int{30, 100, 300, 1000, 3000, 10000}), []contestant{
 		{"pixels, linear", dense(), pixels, test},
 		{"histograms, linear", dense(), features, testFeatures},
 		{"LeNet", lenet.Model, pixels, test},
-	}
-	sizes := either(b, []int{100, 1000}, []int{30, 100, 300, 1000, 3000, 10000})
+	})
+}
+
+// contest trains all on more and more images. The second of them has features by hand, the third
+// learnt ones.
+func (b *Board) contest(ctx context.Context, sizes []int, all []contestant) error {
 	var columns, rows []string
 	for _, n := range sizes {
 		columns = append(columns, fmt.Sprint(n))
 	}
 	var values [][]float64
 	panel := viz.Panel{Heading: "Errors in %", XLabel: "training images", LogX: true, LogY: true}
-	for _, c := range contestants {
+	for _, c := range all {
 		line := viz.Series{Name: c.name}
 		for _, n := range sizes {
 			b.doing("training: %s on %d images", c.name, n)
@@ -54,10 +62,6 @@ func handcrafted(ctx context.Context, b *Board) error {
 		rows, values = append(rows, c.name), append(values, line.Y)
 		panel.Series = append(panel.Series, line)
 	}
-	b.say("A histogram of oriented gradients says, for each cell of %d by %d pixels, how strong the edges of each of %d directions are in it; "+
-		"blocks of %d by %d cells are brought to one length, so that light and dark pictures look alike. Of an image of MNIST %d numbers come, and nothing in them "+
-		"is learnt. A linear classifier on them stands against one on the pixels, and against LeNet, which learns its features.",
-		h.cell, h.cell, h.orientations, h.block, h.block, h.size(mnist.Side, mnist.Side))
 	b.table("errors in %", columns, rows, values, "%.2f")
 	b.say("%s", handOver(sizes, values[1], values[2]))
 	return b.draw("handcrafted", "errors on test images against the number of training images, for a linear classifier on pixels and on histograms and for LeNet", viz.Plot{
@@ -105,9 +109,9 @@ func (b *Board) imagesFor(learning, testing int) (learn, test data.Dataset, err 
 	return learn, test, err
 }
 
-// hog makes histograms of oriented gradients as scikit-image does: gradients are differences of the two neighbours, each
-// pixel votes for one direction of its cell, and blocks overlap by all but one cell. Dalal and Triggs share each vote among
-// neighbouring directions and cells.
+// hog makes histograms of oriented gradients as scikit-image does: gradients are differences of the
+// two neighbours, each pixel votes for one direction of its cell, and blocks overlap by all but one
+// cell. Dalal and Triggs share each vote among neighbouring directions and cells.
 type hog struct {
 	orientations int // from 0 to 180 degrees
 	cell         int // pixels
@@ -119,7 +123,8 @@ func (h hog) size(height, width int) int {
 	return (height/h.cell - h.block + 1) * (width/h.cell - h.block + 1) * h.block * h.block * h.orientations
 }
 
-// of returns the features of an image: for each block, row by row, for each of its cells the histogram.
+// of returns the features of an image: for each block, row by row, for each of its cells the
+// histogram.
 func (h hog) of(image []float64, height, width int) []float64 {
 	cells := h.histograms(image, height, width)
 	rows, columns := height/h.cell, width/h.cell
@@ -161,7 +166,8 @@ func (h hog) histograms(image []float64, height, width int) []float64 {
 	return cells
 }
 
-// normalise brings a block to length 1, cuts off what is above 0.2, and brings it to length 1 again.
+// normalise brings a block to length 1, cuts off what is above 0.2, and brings it to length 1
+// again.
 func normalise(block []float64) {
 	const most = .2
 	unit(block)

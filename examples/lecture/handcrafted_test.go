@@ -45,6 +45,24 @@ func TestHistogramsOfOrientedGradientsEqualScikitImages(t *testing.T) {
 	}
 }
 
+// TestHistogramsDoNotChangeWithTheLight: with contrast and brightness of the whole picture.
+func TestHistogramsDoNotChangeWithTheLight(t *testing.T) {
+	h := hog{orientations: 9, cell: 4, block: 2}
+	image := hogImage(0, 28, 28)
+	want := h.of(image, 28, 28)
+	for i := range image {
+		image[i] = .25*image[i] + .5
+	}
+	require.InDeltaSlice(t, want, h.of(image, 28, 28), 1e-6)
+}
+
+func TestHandOverSaysFromWhereOnLearntFeaturesWin(t *testing.T) {
+	sizes := []int{10, 100, 1000}
+	require.Contains(t, handOver(sizes, []float64{5, 4, 3}, []float64{4, 5, 2}), "err in 5.0 % of all cases and LeNet in 4.0 %; with 1000 in 3.0 % and 2.0 %. From 1000 images on LeNet errs less often.")
+	require.Contains(t, handOver(sizes, []float64{5, 4, 3}, []float64{4, 3, 2}), "LeNet errs less often with any number.")
+	require.Contains(t, handOver(sizes, []float64{5, 4, 3}, []float64{4, 3, 3}), "too few for LeNet to err less often.")
+}
+
 func TestHandcrafted(t *testing.T) {
 	b := trained(t, "handcrafted")
 	few, many := "100", "1000"

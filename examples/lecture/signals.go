@@ -14,6 +14,7 @@ import (
 	"github.com/plexaura/plexaura/ops"
 	"github.com/plexaura/plexaura/optim"
 	"github.com/plexaura/plexaura/shape"
+	"github.com/plexaura/plexaura/train"
 	"github.com/plexaura/plexaura/viz"
 )
 
@@ -28,7 +29,8 @@ func signals(ctx context.Context, b *Board) error {
 // samplesATone is the length of a tone.
 const samplesATone = 256
 
-// waves are functions of the phase, in periods, which go from -1 to 1 each period. A chirp is a sine whose pitch doubles.
+// waves are functions of the phase, in periods, which go from -1 to 1 each period. A chirp is a
+// sine whose pitch doubles.
 var waves = []struct {
 	name string
 	at   func(phase float64) float64
@@ -57,32 +59,36 @@ func tone(wave int, r *rand.Rand) []float32 {
 	return x
 }
 
-func (b *Board) tones(ctx context.Context) error {
-	set := func(n int, stream uint64) (data.Dataset, error) {
-		r := rand.New(rand.NewPCG(b.Seed, stream))
-		var x []float32
-		var y []int32
-		info := data.Info{Input: shape.F32(1, samplesATone)}
-		for _, w := range waves {
-			info.Classes = append(info.Classes, w.name)
-		}
-		for i := range n {
-			x, y = append(x, tone(i%len(waves), r)...), append(y, int32(i%len(waves)))
-		}
-		return data.New(x, y, info)
+// toneSet is a dataset of n tones, as many of each kind.
+func toneSet(n int, r *rand.Rand) (data.Dataset, error) {
+	var x []float32
+	var y []int32
+	info := data.Info{Input: shape.F32(1, samplesATone)}
+	for _, w := range waves {
+		info.Classes = append(info.Classes, w.name)
 	}
-	learn, err := set(either(b, 1000, 5000), 2)
+	for i := range n {
+		x, y = append(x, tone(i%len(waves), r)...), append(y, int32(i%len(waves)))
+	}
+	return data.New(x, y, info)
+}
+
+func (b *Board) tones(ctx context.Context) error {
+	learn, err := toneSet(either(b, 1000, 5000), rand.New(rand.NewPCG(b.Seed, 2)))
 	if err != nil {
 		return err
 	}
-	test, err := set(either(b, 500, 2000), 3)
+	test, err := toneSet(either(b, 500, 2000), rand.New(rand.NewPCG(b.Seed, 3)))
 	if err != nil {
 		return err
 	}
 	b.say("Tones of five kinds, %d samples of each, of 4 to 12 periods, with random phase and loudness and with noise: sine, chirp, square, triangle, saw. Which kind it is "+
 		"does not depend on where the period begins: no sample says anything by itself, and who guesses errs in %d of 100 cases. The convolutional network has three layers of filters along "+
 		"time, with pooling, and at the end takes the mean over time. %d tones to learn from, %d others to test by:", samplesATone, 100-100/len(waves), learn.Len(), test.Len())
-	err = b.compare(ctx, "tones", learn, test, []named{
+	if err := b.drawTones(); err != nil {
+		return err
+	}
+	last, err := b.compare(ctx, "tones", learn, test, []named{
 		{"linear, on samples", dense1(len(waves))},
 		{"dense, 128 units", dense1(len(waves), 128)},
 		{"convolutional", alongTime(len(waves), 9)},
@@ -90,6 +96,11 @@ func (b *Board) tones(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	return b.mistakes("tones", learn.Info().Classes, last.Confusion)
+}
+
+// drawTones draws a tone of each kind.
+func (b *Board) drawTones() error {
 	panels := make([]viz.Panel, len(waves))
 	r := rand.New(rand.NewPCG(b.Seed, 4))
 	for w := range waves {
@@ -99,7 +110,8 @@ func (b *Board) tones(ctx context.Context) error {
 		}
 		panels[w] = samples(waves[w].name, y)
 	}
-	return b.draw("tones", "a tone of each kind, with its noise", viz.Plot{Title: "Tones", Panels: panels, Columns: 3, Height: 620})
+	return b.draw("tones", "a tone of each kind, with its noise, of which the networks have to tell the kind",
+		viz.Plot{Title: "Tones", Panels: panels, Columns: 3, Height: 620})
 }
 
 // named is a model with its name.
@@ -108,26 +120,50 @@ type named struct {
 	model nn.Layer
 }
 
-// compare trains models, and writes parameters and errors.
-func (b *Board) compare(ctx context.Context, what string, learn, test data.Dataset, models []named) error {
+// compare trains models, and writes parameters and errors. It returns how the last of them did.
+func (b *Board) compare(ctx context.Context, what string, learn, test data.Dataset, models []named) (last train.Evaluation, err error) {
 	var rows []string
 	var values [][]float64
 	for _, m := range models {
 		b.doing("%s: %s", what, m.name)
 		count, err := parameterCount(m.model, learn.Info().Input.Of(learn.Info().Input.Insert(0, shape.N)))
 		if err != nil {
-			return err
+			return last, err
 		}
 		epochs := either(b, 12, 30)
 		rule := optim.Recipe{Rule: optim.Adam{LR: .003}, Schedule: optim.Cosine{Steps: epochs * ((learn.Len() + batch - 1) / batch)}}
-		e, err := tested(ctx, lesson{model: m.model, learn: learn, epochs: epochs, seed: b.Seed, rule: rule}, test)
-		if err != nil {
-			return err
+		if last, err = tested(ctx, lesson{model: m.model, learn: learn, epochs: epochs, seed: b.Seed, rule: rule}, test); err != nil {
+			return last, err
 		}
-		rows, values = append(rows, what+", "+m.name), append(values, []float64{float64(count), 100 * (1 - e.Accuracy())})
+		rows, values = append(rows, what+", "+m.name), append(values, []float64{float64(count), 100 * (1 - last.Accuracy())})
 	}
 	b.table("network", []string{"parameters", "errors in %"}, rows, values, "%.5g")
-	return nil
+	return last, nil
+}
+
+// mistakes shows what the convolutional network took for what, and says which mistake is the most
+// frequent.
+func (b *Board) mistakes(what string, classes []string, confusion [][]int) error {
+	var of, as int
+	worst := -1
+	for i, row := range confusion {
+		for j, n := range row {
+			if i != j && n > worst {
+				of, as, worst = i, j, n
+			}
+		}
+	}
+	b.say("The most frequent mistake of the convolutional network: it takes %s for %s, %d times of %d.",
+		classes[of], classes[as], worst, total(confusion[of]))
+	return b.draw(what+"-mistaken", "what the convolutional network took for what, by kind: "+what,
+		viz.Confusion{Title: "Convolutional network, " + what, Classes: classes, Counts: confusion, Cell: 72})
+}
+
+func total(counts []int) (sum int) {
+	for _, n := range counts {
+		sum += n
+	}
+	return sum
 }
 
 // dense1 is a dense network for so many classes.
@@ -170,11 +206,15 @@ func (b *Board) text(ctx context.Context) error {
 	b.say("Text is a signal too, with a channel for each of its %d characters, which is 1 where the character stands. Numbers from 1 to 99 are written out in "+
 		"five languages, one after the other, and a piece of %d characters is cut out anywhere: which language is it? The network learns from %d numbers, and is tested "+
 		"on pieces of the %d others, such as %q.", len(alphabet), letters, len(known), len(unknown), examples[0])
-	return b.compare(ctx, "text", learn, test, []named{
+	last, err := b.compare(ctx, "text", learn, test, []named{
 		{"linear, on places and characters", dense1(len(languages))},
 		{"linear, on counts of characters", nn.Sequential{nn.Func(overTime), nn.Linear{Out: len(languages)}}},
 		{"convolutional", alongTime(len(languages), 5)},
 	})
+	if err != nil {
+		return err
+	}
+	return b.mistakes("text", learn.Info().Classes, last.Confusion)
 }
 
 // alphabetOf are the characters of all numbers in all languages, in order.
@@ -188,7 +228,8 @@ func alphabetOf(all []language) (alphabet []rune) {
 	return slices.Compact(alphabet)
 }
 
-// pieces cuts n pieces out of text that is made of some numbers, given less 1. It returns them as a dataset (characters,letters), and in writing.
+// pieces cuts n pieces out of text that is made of some numbers, given less 1. It returns them as a
+// dataset, (channels,letters), and in writing.
 func pieces(alphabet []rune, numbers []int, n int, seed uint64) (data.Dataset, []string, error) {
 	r := rand.New(rand.NewPCG(seed, 6))
 	x, y, written := make([]uint8, n*len(alphabet)*letters), make([]int32, n), make([]string, n)

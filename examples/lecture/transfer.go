@@ -38,7 +38,8 @@ type move struct {
 	source, learn, test data.Dataset
 }
 
-// transfer takes the convolutions that LeNet learnt on digits to photographs of clothes, and to other digits.
+// transfer takes the convolutions that LeNet learnt on digits to photographs of clothes, and to
+// other digits.
 func transfer(ctx context.Context, b *Board) error {
 	moves, err := b.moves()
 	if err != nil {
@@ -169,55 +170,58 @@ func (b *Board) everyWay(ctx context.Context, source *vm.Store, few, test data.D
 
 // transferred writes what was measured of a move, and returns its panel.
 func (b *Board) transferred(m move, labels []int, accuracies [][][]float64) viz.Panel {
-	var columns, gainColumns, rows []string
+	var columns, rows, gainRows, verdicts []string
 	for _, n := range labels {
 		columns = append(columns, fmt.Sprint(n))
-		gainColumns = append(gainColumns, fmt.Sprint("gain at ", n), fmt.Sprint("± at ", n))
 	}
 	var values, gains [][]float64
 	panel := viz.Panel{Heading: "Accuracy on " + m.name, XLabel: "labelled images", LogX: true, Bounds: [2]float64{0, 1}}
 	for w, name := range ways {
 		line := viz.Series{Name: name}
-		var gain []float64
+		gain, doubt := make([]float64, len(labels)), make([]float64, len(labels))
 		for i, n := range labels {
 			mean, spread := meanAndSpread(accuracies[w][i])
 			line.X, line.Y, line.Err = append(line.X, float64(n)), append(line.Y, mean), append(line.Err, spread)
-			g, doubt := gained(accuracies[w][i], accuracies[0][i])
-			gain = append(gain, 100*g, 100*doubt)
+			gain[i], doubt[i] = gained(accuracies[w][i], accuracies[0][i])
 		}
-		rows, values, gains = append(rows, m.name+", "+name), append(values, line.Y), append(gains, gain)
+		name = m.name + ", " + name
+		rows, values = append(rows, name), append(values, line.Y)
 		panel.Series = append(panel.Series, line)
+		if w > 0 {
+			gainRows, gains = append(gainRows, name+", gain", name+", ±"), append(gains, gain, doubt)
+			verdicts = append(verdicts, verdict(ways[w], labels, gain, doubt))
+		}
 	}
 	b.say("From %d digits to %s. Accuracy by the number of labelled images:", m.source.Len(), m.name)
 	b.table("labelled images", columns, rows, values, "%.4f")
 	b.say("The difference from training from scratch, in percentage points, of pairs with the same seed and the same images; ± is its standard error:")
-	b.table("way", gainColumns, rows[1:], gains[1:], "%.2f")
-	for w := 1; w < len(ways); w++ {
-		b.say("%s", verdict(ways[w], labels, gains[w]))
-	}
+	b.table("labelled images", columns, gainRows, gains, "%.2f")
+	b.say("%s", strings.Join(verdicts, " "))
 	return panel
 }
 
-// gained is the mean difference of pairs, and its standard error.
+// gained is the mean difference of pairs of accuracies, and its standard error, in percentage
+// points.
 func gained(v, against []float64) (mean, doubt float64) {
 	differences := make([]float64, len(v))
 	for i := range v {
-		differences[i] = v[i] - against[i]
+		differences[i] = 100 * (v[i] - against[i])
 	}
 	mean, spread := meanAndSpread(differences)
 	return mean, spread / math.Sqrt(float64(len(v)))
 }
 
-// verdict says in words what gains and their standard errors, by turns, say: two of these are taken for a difference.
-func verdict(way string, labels []int, gains []float64) string {
+// verdict says in words what gains and their standard errors say: two of these are taken for a
+// difference.
+func verdict(way string, labels []int, gain, doubt []float64) string {
 	kinds := []string{"better than training from scratch", "worse than training from scratch", "not to be told from training from scratch"}
 	at := make([][]string, len(kinds))
 	for i, n := range labels {
 		kind := 2
-		switch g, doubt := gains[2*i], gains[2*i+1]; {
-		case g > 2*doubt:
+		switch {
+		case gain[i] > 2*doubt[i]:
 			kind = 0
-		case g < -2*doubt:
+		case gain[i] < -2*doubt[i]:
 			kind = 1
 		}
 		at[kind] = append(at[kind], fmt.Sprint(n))
