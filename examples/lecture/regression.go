@@ -123,7 +123,8 @@ func (b *Board) angles(ctx context.Context, model nn.Layer, learn data.Dataset, 
 	return said, err
 }
 
-// errorsOf are the mean absolute difference, the root mean square, °, and the share within ten degrees in %.
+// errorsOf are the mean absolute difference, the root of the mean square, and the share within ten
+// degrees in %.
 func errorsOf(said, angles []float64) []float64 {
 	var off, square, near float64
 	for i, a := range angles {

@@ -48,7 +48,8 @@ func transfer(ctx context.Context, b *Board) error {
 	labels, seeds := either(b, []int{50, 1000}, []int{50, 100, 300, 1000}), either(b, 2, 5)
 	b.say("LeNet learns some images. Its convolutions are kept as they are, its dense layers give way to one new layer, and that layer learns other images, of "+
 		"which few are labelled. Then all of it is trained on. Against it: the same network from scratch, and a head on convolutions that nobody trained. "+
-		"Means over %d seeds, each with initial weights and labelled images of its own, on 1000 images that nothing was trained or chosen by.", seeds)
+		"Every way trains for about %d steps by the same rule; fine-tuning adds as many. Means over %d seeds, each with initial weights and "+
+		"labelled images of its own, on 1000 images that nothing was trained or chosen by.", b.steps(), seeds)
 	var panels []viz.Panel
 	for _, m := range moves {
 		accuracies := make([][][]float64, len(ways)) // of each way, by number of labels and seed
@@ -136,10 +137,13 @@ func (b *Board) moved(ctx context.Context, m move, labels []int, seed uint64, ac
 	return nil
 }
 
+// steps is how many a way has, as far as whole epochs allow.
+func (b *Board) steps() int { return either(b, 100, 200) }
+
 // everyWay teaches by few images in every way, and returns the accuracies on the test images.
 func (b *Board) everyWay(ctx context.Context, source *vm.Store, few, test data.Dataset, seed uint64) (accuracies []float64, err error) {
 	each := (few.Len() + batch - 1) / batch // steps an epoch
-	epochs := either(b, 100, 200) / each
+	epochs := b.steps() / each
 	learn := func(model nn.Layer, start *vm.Store) (*vm.Store, error) {
 		l := lesson{model: model, learn: few, epochs: epochs, seed: seed, start: start,
 			rule: optim.Recipe{Rule: optim.SGD{LR: .02, Momentum: .9}, Schedule: optim.Cosine{Steps: epochs * each}}}
@@ -196,7 +200,7 @@ func (b *Board) transferred(m move, labels []int, accuracies [][][]float64) viz.
 	b.table("labelled images", columns, rows, values, "%.4f")
 	b.say("The difference from training from scratch, in percentage points, of pairs with the same seed and the same images; ± is its standard error:")
 	b.table("labelled images", columns, gainRows, gains, "%.2f")
-	b.say("%s", strings.Join(verdicts, " "))
+	b.say("Against training from scratch, where more than two standard errors count as a difference: %s.", strings.Join(verdicts, "; "))
 	return panel
 }
 
@@ -214,7 +218,7 @@ func gained(v, against []float64) (mean, doubt float64) {
 // verdict says in words what gains and their standard errors say: two of these are taken for a
 // difference.
 func verdict(way string, labels []int, gain, doubt []float64) string {
-	kinds := []string{"better than training from scratch", "worse than training from scratch", "not to be told from training from scratch"}
+	kinds := []string{"better", "worse", "no clear difference"}
 	at := make([][]string, len(kinds))
 	for i, n := range labels {
 		kind := 2
@@ -229,10 +233,10 @@ func verdict(way string, labels []int, gain, doubt []float64) string {
 	var parts []string
 	for kind, sizes := range at {
 		if len(sizes) > 0 {
-			parts = append(parts, fmt.Sprintf("with %s labels %s", joined(sizes), kinds[kind]))
+			parts = append(parts, fmt.Sprintf("%s with %s labels", kinds[kind], joined(sizes)))
 		}
 	}
-	return fmt.Sprintf("%s%s: %s.", strings.ToUpper(way[:1]), way[1:], strings.Join(parts, "; "))
+	return way + ": " + strings.Join(parts, ", ")
 }
 
 // joined lists words: "a, b and c".

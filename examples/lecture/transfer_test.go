@@ -32,8 +32,8 @@ func TestTransfer(t *testing.T) {
 }
 
 func TestVerdictsTakeTwoStandardErrorsForADifference(t *testing.T) {
-	require.Equal(t, "Head: with 1 and 4 labels better than training from scratch; with 2 labels worse than training from scratch; "+
-		"with 3 labels not to be told from training from scratch.", verdict("head", []int{1, 2, 3, 4}, []float64{3, -3, 1, .1}, []float64{1, 1, 1, 0}))
+	require.Equal(t, "head: better with 1 and 5 labels, worse with 2 labels, no clear difference with 3 and 4 labels",
+		verdict("head", []int{1, 2, 3, 4, 5}, []float64{3, -3, 1, -2, .1}, []float64{1, 1, 1, 1, 0}))
 	require.Equal(t, "a, b and c", joined([]string{"a", "b", "c"}))
 	mean, doubt := gained([]float64{.75, .25}, []float64{.5, .25})
 	require.Equal(t, []float64{12.5, 12.5}, []float64{mean, doubt})
