@@ -15,7 +15,7 @@ import (
 
 // handcrafted sets features that were thought out against features that are learnt.
 func handcrafted(ctx context.Context, b *Board) error {
-	h := hog{orientations: 9, cell: either(b, 7, 4), block: 2}
+	h := hog{orientations: 9, cell: 4, block: 2}
 	pixels, test, err := b.imagesFor(either(b, 1000, 10000), either(b, 1000, 10000))
 	if err != nil {
 		return err
@@ -33,7 +33,7 @@ func handcrafted(ctx context.Context, b *Board) error {
 		"blocks of %d by %d cells are brought to one length, so that light and dark pictures look alike. Of an image of MNIST %d numbers come, and nothing in them "+
 		"is learnt. A linear classifier on them stands against one on the pixels, and against LeNet, which learns its features.",
 		h.cell, h.cell, h.orientations, h.block, h.block, h.size(mnist.Side, mnist.Side))
-	return b.contest(ctx, either(b, []int{100, 1000}, []int{30, 100, 300, 1000, 3000, 10000}), []contestant{
+	return b.contest(ctx, either(b, []int{30, 1000}, []int{30, 100, 300, 1000, 3000, 10000}), []contestant{
 		{"pixels, linear", dense(), pixels, test},
 		{"histograms, linear", dense(), features, testFeatures},
 		{"LeNet", lenet.Model, pixels, test},

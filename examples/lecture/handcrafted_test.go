@@ -65,7 +65,7 @@ func TestHandOverSaysFromWhereOnLearntFeaturesWin(t *testing.T) {
 
 func TestHandcrafted(t *testing.T) {
 	b := trained(t, "handcrafted")
-	few, many := "100", "1000"
+	few, many := "30", "1000"
 	if *long {
 		many = "10000"
 	}

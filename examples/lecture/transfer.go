@@ -83,13 +83,13 @@ func (b *Board) moves() ([]move, error) {
 	if err != nil {
 		return nil, err
 	}
-	low, high, err := split(data.Limit(all, either(b, 10000, 60000)), 5)
+	low, high, err := split(data.Limit(all, either(b, 8000, 60000)), 5)
 	if err != nil {
 		return nil, err
 	}
 	_, otherHigh, err := split(others, 5)
 	return []move{
-		{"clothes", data.Limit(all, either(b, 5000, 60000)), clothes, otherClothes},
+		{"clothes", data.Limit(all, either(b, 4000, 60000)), clothes, otherClothes},
 		{"digits 5 to 9", low, high, data.Limit(otherHigh, 1000)},
 	}, err
 }
@@ -138,7 +138,7 @@ func (b *Board) moved(ctx context.Context, m move, labels []int, seed uint64, ac
 }
 
 // steps is how many a way has, as far as whole epochs allow.
-func (b *Board) steps() int { return either(b, 100, 200) }
+func (b *Board) steps() int { return either(b, 60, 200) }
 
 // everyWay teaches by few images in every way, and returns the accuracies on the test images.
 func (b *Board) everyWay(ctx context.Context, source *vm.Store, few, test data.Dataset, seed uint64) (accuracies []float64, err error) {
