@@ -32,11 +32,15 @@ func frozen() nn.Sequential {
 // ways are those to a network that knows other images.
 var ways = []string{"from scratch", "head on learnt convolutions", "the same, fine-tuned", "head on untrained ones"}
 
-// move is from one set of images to another.
+// move is from one set of images to another, with more and more labels or more and more steps.
 type move struct {
 	name                string
 	source, learn, test data.Dataset
+	by                  string // labels, or steps with manyLabels
+	sizes               []int
 }
+
+const manyLabels = 1000
 
 // transfer takes the convolutions that LeNet learnt on digits to photographs of clothes, and to
 // other digits.
@@ -45,31 +49,37 @@ func transfer(ctx context.Context, b *Board) error {
 	if err != nil {
 		return err
 	}
-	labels, seeds := either(b, []int{50, 1000}, []int{50, 100, 300, 1000}), either(b, 2, 5)
+	seeds := either(b, 2, 5)
 	b.say("LeNet learns some images. Its convolutions are kept as they are, its dense layers give way to one new layer, and that layer learns other images, of "+
 		"which few are labelled. Then all of it is trained on. Against it: the same network from scratch, and a head on convolutions that nobody trained. "+
-		"Every way trains for about %d steps by the same rule; fine-tuning adds as many. Means over %d seeds, each with initial weights and "+
+		"Every way trains for about %d steps, unless said otherwise, by the same rule; fine-tuning adds as many. Means over %d seeds, each with initial weights and "+
 		"labelled images of its own, on 1000 images that nothing was trained or chosen by.", b.steps(), seeds)
 	var panels []viz.Panel
 	for _, m := range moves {
-		accuracies := make([][][]float64, len(ways)) // of each way, by number of labels and seed
+		accuracies := make([][][]float64, len(ways)) // of each way, by size and seed
 		for w := range ways {
-			accuracies[w] = make([][]float64, len(labels))
+			accuracies[w] = make([][]float64, len(m.sizes))
 		}
 		for s := range seeds {
 			b.doing("%s: seed %d of %d", m.name, s+1, seeds)
-			if err := b.moved(ctx, m, labels, b.Seed+uint64(s), accuracies); err != nil {
+			if err := b.moved(ctx, m, b.Seed+uint64(s), accuracies); err != nil {
 				return err
 			}
 		}
-		panels = append(panels, b.transferred(m, labels, accuracies))
+		panels = append(panels, b.transferred(m, accuracies))
 	}
-	return b.draw("transfer", "accuracy against the number of labelled images, in four ways, from digits to clothes and from digits to other digits", viz.Plot{
-		Title: "From one set of images to another", Panels: panels,
+	if err := b.draw("transfer", "accuracy against the number of labelled images, in four ways, from digits to clothes and from digits to other digits", viz.Plot{
+		Title: "From one set of images to another", Panels: panels[:2],
+	}); err != nil {
+		return err
+	}
+	return b.draw("transfer-steps", "accuracy on clothes against the number of steps, in the same four ways", viz.Plot{
+		Title: "In how many steps", Panels: panels[2:], Width: 800, Height: 440,
 	})
 }
 
-// moves are one to images of another kind, and one to images of the same kind.
+// moves are one to images of another kind, one to images of the same kind, and the first again by
+// the number of steps.
 func (b *Board) moves() ([]move, error) {
 	all, err := mnist.Train()
 	if err != nil {
@@ -88,9 +98,12 @@ func (b *Board) moves() ([]move, error) {
 		return nil, err
 	}
 	_, otherHigh, err := split(others, 5)
+	labels, steps := either(b, []int{50, manyLabels}, []int{50, 100, 300, manyLabels}), either(b, []int{16, 48}, []int{16, 32, 64, 192})
+	source := data.Limit(all, either(b, 4000, 60000))
 	return []move{
-		{"clothes", data.Limit(all, either(b, 4000, 60000)), clothes, otherClothes},
-		{"digits 5 to 9", low, high, data.Limit(otherHigh, 1000)},
+		{"clothes", source, clothes, otherClothes, "labels", labels},
+		{"digits 5 to 9", low, high, data.Limit(otherHigh, 1000), "labels", labels},
+		{fmt.Sprintf("clothes, %d labels", manyLabels), source, clothes, otherClothes, "steps", steps},
 	}, err
 }
 
@@ -115,18 +128,22 @@ func split(ds data.Dataset, class int32) (below, from data.Dataset, err error) {
 	return below, from, err
 }
 
-// moved makes a move with one seed, and adds the accuracies of all ways with all numbers of labels.
-func (b *Board) moved(ctx context.Context, m move, labels []int, seed uint64, accuracies [][][]float64) error {
+// moved makes a move with one seed, and adds the accuracies of all ways with all sizes.
+func (b *Board) moved(ctx context.Context, m move, seed uint64, accuracies [][][]float64) error {
 	r, err := teach(ctx, lesson{model: lenet.Model, learn: m.source, epochs: 1, seed: seed})
 	if err != nil {
 		return err
 	}
-	for i, n := range labels {
-		learn, err := some(m.learn, n, seed)
+	for i, size := range m.sizes {
+		labels, steps := size, b.steps()
+		if m.by == "steps" {
+			labels, steps = manyLabels, size
+		}
+		learn, err := some(m.learn, labels, seed)
 		if err != nil {
 			return err
 		}
-		got, err := b.everyWay(ctx, r.Checkpoint.Store, learn, m.test, seed)
+		got, err := everyWay(ctx, r.Checkpoint.Store, learn, m.test, steps, seed)
 		if err != nil {
 			return err
 		}
@@ -141,9 +158,9 @@ func (b *Board) moved(ctx context.Context, m move, labels []int, seed uint64, ac
 func (b *Board) steps() int { return either(b, 60, 200) }
 
 // everyWay teaches by few images in every way, and returns the accuracies on the test images.
-func (b *Board) everyWay(ctx context.Context, source *vm.Store, few, test data.Dataset, seed uint64) (accuracies []float64, err error) {
+func everyWay(ctx context.Context, source *vm.Store, few, test data.Dataset, steps int, seed uint64) (accuracies []float64, err error) {
 	each := (few.Len() + batch - 1) / batch // steps an epoch
-	epochs := b.steps() / each
+	epochs := steps / each
 	learn := func(model nn.Layer, start *vm.Store) (*vm.Store, error) {
 		l := lesson{model: model, learn: few, epochs: epochs, seed: seed, start: start,
 			rule: optim.Recipe{Rule: optim.SGD{LR: .02, Momentum: .9}, Schedule: optim.Cosine{Steps: epochs * each}}}
@@ -173,17 +190,17 @@ func (b *Board) everyWay(ctx context.Context, source *vm.Store, few, test data.D
 }
 
 // transferred writes what was measured of a move, and returns its panel.
-func (b *Board) transferred(m move, labels []int, accuracies [][][]float64) viz.Panel {
+func (b *Board) transferred(m move, accuracies [][][]float64) viz.Panel {
 	var columns, rows, gainRows, verdicts []string
-	for _, n := range labels {
+	for _, n := range m.sizes {
 		columns = append(columns, fmt.Sprint(n))
 	}
 	var values, gains [][]float64
-	panel := viz.Panel{Heading: "Accuracy on " + m.name, XLabel: "labelled images", LogX: true, Bounds: [2]float64{0, 1}}
+	panel := viz.Panel{Heading: "Accuracy on " + m.name, XLabel: m.by, LogX: true, Bounds: [2]float64{0, 1}}
 	for w, name := range ways {
 		line := viz.Series{Name: name}
-		gain, doubt := make([]float64, len(labels)), make([]float64, len(labels))
-		for i, n := range labels {
+		gain, doubt := make([]float64, len(m.sizes)), make([]float64, len(m.sizes))
+		for i, n := range m.sizes {
 			mean, spread := meanAndSpread(accuracies[w][i])
 			line.X, line.Y, line.Err = append(line.X, float64(n)), append(line.Y, mean), append(line.Err, spread)
 			gain[i], doubt[i] = gained(accuracies[w][i], accuracies[0][i])
@@ -193,13 +210,13 @@ func (b *Board) transferred(m move, labels []int, accuracies [][][]float64) viz.
 		panel.Series = append(panel.Series, line)
 		if w > 0 {
 			gainRows, gains = append(gainRows, name+", gain", name+", ±"), append(gains, gain, doubt)
-			verdicts = append(verdicts, verdict(ways[w], labels, gain, doubt))
+			verdicts = append(verdicts, verdict(ways[w], m.by, m.sizes, gain, doubt))
 		}
 	}
-	b.say("From %d digits to %s. Accuracy by the number of labelled images:", m.source.Len(), m.name)
-	b.table("labelled images", columns, rows, values, "%.4f")
+	b.say("From %d digits to %s. Accuracy by the number of %s:", m.source.Len(), m.name, m.by)
+	b.table(m.by, columns, rows, values, "%.4f")
 	b.say("The difference from training from scratch, in percentage points, of pairs with the same seed and the same images; ± is its standard error:")
-	b.table("labelled images", columns, gainRows, gains, "%.2f")
+	b.table(m.by, columns, gainRows, gains, "%.2f")
 	b.say("Against training from scratch, where more than two standard errors count as a difference: %s.", strings.Join(verdicts, "; "))
 	return panel
 }
@@ -217,10 +234,10 @@ func gained(v, against []float64) (mean, doubt float64) {
 
 // verdict says in words what gains and their standard errors say: two of these are taken for a
 // difference.
-func verdict(way string, labels []int, gain, doubt []float64) string {
+func verdict(way, by string, sizes []int, gain, doubt []float64) string {
 	kinds := []string{"better", "worse", "no clear difference"}
 	at := make([][]string, len(kinds))
-	for i, n := range labels {
+	for i, n := range sizes {
 		kind := 2
 		switch {
 		case gain[i] > 2*doubt[i]:
@@ -231,9 +248,9 @@ func verdict(way string, labels []int, gain, doubt []float64) string {
 		at[kind] = append(at[kind], fmt.Sprint(n))
 	}
 	var parts []string
-	for kind, sizes := range at {
-		if len(sizes) > 0 {
-			parts = append(parts, fmt.Sprintf("%s with %s labels", kinds[kind], joined(sizes)))
+	for kind, where := range at {
+		if len(where) > 0 {
+			parts = append(parts, fmt.Sprintf("%s with %s %s", kinds[kind], joined(where), by))
 		}
 	}
 	return way + ": " + strings.Join(parts, ", ")

@@ -22,7 +22,10 @@ func TestTransfer(t *testing.T) {
 		require.Greater(t, at(move, 1, "1000"), at(move, 3, "1000")+.02, "convolutions that were trained on other images are better than untrained ones: %s", move)
 		require.InDelta(t, 100*(at(move, 1, "1000")-at(move, 0, "1000")), at(move, 1, "gain, 1000"), 1e-9)
 	}
+	fast := "clothes, 1000 labels"
+	require.Greater(t, at(fast, 1, "16"), at(fast, 0, "16")+.03, "with few steps, learnt convolutions are ahead of those that have yet to be learnt")
 	if *long {
+		require.Greater(t, at(fast, 1, "gain, 16"), 2*at(fast, 1, "±, 16"))
 		for _, labels := range []string{"50", "100"} {
 			require.Greater(t, at("digits 5 to 9", 1, "gain, "+labels), 2*at("digits 5 to 9", 1, "±, "+labels), "few labels, images of the same kind")
 		}
@@ -33,7 +36,7 @@ func TestTransfer(t *testing.T) {
 
 func TestVerdictsTakeTwoStandardErrorsForADifference(t *testing.T) {
 	require.Equal(t, "head: better with 1 and 5 labels, worse with 2 labels, no clear difference with 3 and 4 labels",
-		verdict("head", []int{1, 2, 3, 4, 5}, []float64{3, -3, 1, -2, .1}, []float64{1, 1, 1, 1, 0}))
+		verdict("head", "labels", []int{1, 2, 3, 4, 5}, []float64{3, -3, 1, -2, .1}, []float64{1, 1, 1, 1, 0}))
 	require.Equal(t, "a, b and c", joined([]string{"a", "b", "c"}))
 	mean, doubt := gained([]float64{.75, .25}, []float64{.5, .25})
 	require.Equal(t, []float64{12.5, 12.5}, []float64{mean, doubt})
