@@ -53,6 +53,18 @@ func Chapters() []Chapter {
 		{"overfit", "Learning by heart",
 			"A network with many parameters learns a small training set by heart; regularisation, augmentation and a close look at the training are the answer.",
 			[]Paper{srivastava, krogh, prechelt}, overfit},
+		{"transfer", "Transfer learning",
+			"Where data are few, a network that has learnt from many others serves as a feature extractor.",
+			[]Paper{yosinski, xiao}, transfer},
+		{"regression", "Regression",
+			"A network learns by any differentiable objective: classes, or a number such as an angle.",
+			[]Paper{lecun}, regression},
+		{"signals", "Tones and text",
+			"Convolution serves for audio and text as it does for images.",
+			[]Paper{waibel, kim, zhang}, signals},
+		{"handcrafted", "Features by hand",
+			"Before convolutional networks features were made by hand, such as histograms of oriented gradients.",
+			[]Paper{dalal, lecun}, handcrafted},
 		{"lenet", "LeNet",
 			"LeNet (1998) reads digits: convolutions and pooling, which was called subsampling, then a multi-layer perceptron.",
 			[]Paper{lecun}, leNet},
@@ -64,11 +76,13 @@ func Chapters() []Chapter {
 
 // Papers that chapters cite.
 var (
+	dalal      = Paper{"Dalal and Triggs, Histograms of Oriented Gradients for Human Detection, 2005", "https://doi.org/10.1109/CVPR.2005.177"}
 	dumoulin   = Paper{"Dumoulin and Visin, A guide to convolution arithmetic for deep learning, 2016", "https://arxiv.org/abs/1603.07285"}
 	glorot     = Paper{"Glorot and Bengio, Understanding the difficulty of training deep feedforward neural networks, 2010", "https://proceedings.mlr.press/v9/glorot10a.html"}
 	he         = Paper{"He et al., Delving Deep into Rectifiers, 2015", "https://arxiv.org/abs/1502.01852"}
 	hestness   = Paper{"Hestness et al., Deep Learning Scaling is Predictable, Empirically, 2017", "https://arxiv.org/abs/1712.00409"}
 	ioffe      = Paper{"Ioffe and Szegedy, Batch Normalization, 2015", "https://arxiv.org/abs/1502.03167"}
+	kim        = Paper{"Kim, Convolutional Neural Networks for Sentence Classification, 2014", "https://arxiv.org/abs/1408.5882"}
 	krogh      = Paper{"Krogh and Hertz, A Simple Weight Decay Can Improve Generalization, 1991", "https://papers.nips.cc/paper/563-a-simple-weight-decay-can-improve-generalization"}
 	krizhevsky = Paper{"Krizhevsky, Sutskever and Hinton, ImageNet Classification with Deep Convolutional Neural Networks, 2012", "https://papers.nips.cc/paper/4824-imagenet-classification-with-deep-convolutional-neural-networks"}
 	lecun      = Paper{"LeCun, Bottou, Bengio and Haffner, Gradient-Based Learning Applied to Document Recognition, 1998", "https://doi.org/10.1109/5.726791"}
@@ -77,9 +91,13 @@ var (
 	residual   = Paper{"He et al., Deep Residual Learning for Image Recognition, 2016", "https://arxiv.org/abs/1512.03385"}
 	scherer    = Paper{"Scherer, Müller and Behnke, Evaluation of Pooling Operations in Convolutional Architectures for Object Recognition, 2010", "https://doi.org/10.1007/978-3-642-15825-4_10"}
 	srivastava = Paper{"Srivastava et al., Dropout, 2014", "https://jmlr.org/papers/v15/srivastava14a.html"}
-	yang       = Paper{"Yang et al., A Mean Field Theory of Batch Normalization, 2019", "https://arxiv.org/abs/1902.08129"}
-	weird      = Paper{"Krizhevsky, One weird trick for parallelizing convolutional neural networks, 2014", "https://arxiv.org/abs/1404.5997"}
 	telgarsky  = Paper{"Telgarsky, Benefits of depth in neural networks, 2016", "https://arxiv.org/abs/1602.04485"}
+	waibel     = Paper{"Waibel et al., Phoneme Recognition Using Time-Delay Neural Networks, 1989", "https://doi.org/10.1109/29.21701"}
+	xiao       = Paper{"Xiao, Rasul and Vollgraf, Fashion-MNIST, 2017", "https://arxiv.org/abs/1708.07747"}
+	yang       = Paper{"Yang et al., A Mean Field Theory of Batch Normalization, 2019", "https://arxiv.org/abs/1902.08129"}
+	yosinski   = Paper{"Yosinski et al., How transferable are features in deep neural networks?, 2014", "https://arxiv.org/abs/1411.1792"}
+	zhang      = Paper{"Zhang, Zhao and LeCun, Character-level Convolutional Networks for Text Classification, 2015", "https://arxiv.org/abs/1509.01626"}
+	weird      = Paper{"Krizhevsky, One weird trick for parallelizing convolutional neural networks, 2014", "https://arxiv.org/abs/1404.5997"}
 )
 
 // Find returns the chapter of a name. The error lists the names there are.

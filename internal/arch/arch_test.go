@@ -42,7 +42,7 @@ var may = map[string][]string{
 	"data":                     {"shape", "internal/isnil", "internal/philox", "internal/plain", "internal/simd", tensor},
 	"data/idx":                 {"shape"},
 	"data/imagenet":            {"data", "data/picture", "shape"},
-	"data/mnist":               {"data", "data/idx", "shape", "internal/philox", "internal/regular", tensor},
+	"data/mnist":               {"data", "data/idx", "shape", "internal/isnil", "internal/philox", "internal/regular", tensor},
 	"data/fashion":             {"data", "data/mnist", "shape"},
 	"data/augment":             {"data", "shape", "internal/simd"},
 	"data/cifar":               {"data", "data/picture", "shape", "internal/regular"},
