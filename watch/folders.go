@@ -11,6 +11,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -40,7 +41,8 @@ type Folders struct {
 // folderRun is what is known of one folder.
 type folderRun struct {
 	path  string
-	seen  stamp // of the files that it was read from
+	name  string // shown
+	seen  stamp  // of the files that it was read from
 	State folderState
 	table *table
 }
@@ -87,9 +89,33 @@ func OpenFolders(paths ...string) (*Folders, error) {
 		if err := isRun(path); err != nil {
 			return nil, err
 		}
-		f.runs = append(f.runs, &folderRun{path: path})
+	}
+	for i, name := range shortNames(f.paths) {
+		f.runs = append(f.runs, &folderRun{path: f.paths[i], name: name})
 	}
 	return f, nil
+}
+
+// shortNames are paths without the folders that they all begin with.
+func shortNames(paths []string) (names []string) {
+	var parts [][]string
+	for _, path := range paths {
+		names = append(names, plain.Name(path))
+		parts = append(parts, strings.Split(filepath.ToSlash(filepath.Clean(path)), "/"))
+	}
+	if len(paths) == 1 {
+		return names
+	}
+	shared := 0
+	for same := true; same; shared++ {
+		for _, p := range parts {
+			same = same && len(p) > shared+1 && p[shared] == parts[0][shared]
+		}
+	}
+	for i, p := range parts {
+		names[i] = plain.Name(strings.Join(p[shared-1:], "/"))
+	}
+	return names
 }
 
 // lockFile is what a folder has while a run is made in it.
@@ -143,7 +169,7 @@ func (r *folderRun) refresh() {
 		version = r.table.version + 1
 	}
 	r.seen = now
-	r.State = folderState{Name: plain.Name(r.path), Best: none}
+	r.State = folderState{Name: r.name, Best: none}
 	r.table = newTable(r.path, epochColumns()...)
 	r.table.version = version
 	if b, err := regular.ReadFile(settings, maxSettings); err == nil {

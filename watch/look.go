@@ -11,6 +11,7 @@ import (
 	"github.com/plexaura/plexaura/data"
 	"github.com/plexaura/plexaura/engine"
 	"github.com/plexaura/plexaura/graph"
+	"github.com/plexaura/plexaura/nn"
 	"github.com/plexaura/plexaura/ops"
 	"github.com/plexaura/plexaura/shape"
 	"github.com/plexaura/plexaura/vm"
@@ -41,28 +42,44 @@ func newLook(e engine.Engine, output *graph.Node, info data.Info) (l *look, err 
 		outs[0], l.classes = ops.Softmax(output, 1), t.Int(1)
 	}
 	for _, n := range spread(shownNodes(output), maxLayers) {
-		outs = append(outs, n)
-		l.layers = append(l.layers, lookLayer{name: n.Layer(), op: n.Op().Name(), shape: n.Type().Drop(0)})
+		outs = append(outs, n.node)
+		l.layers = append(l.layers, lookLayer{name: n.node.Layer(), op: n.op, shape: n.node.Type().Drop(0)})
 	}
 	l.program, err = vm.Compile(e, outs)
 	return l, err
 }
 
-// shownNodes are the last nodes of each layer that computes something of its own for each example.
-func shownNodes(output *graph.Node) (nodes []*graph.Node) {
-	last := map[string]*graph.Node{}
+// layerEnd is the last node of a layer, and the op that is most of its work.
+type layerEnd struct {
+	node *graph.Node
+	op   string
+	macs int
+}
+
+// shownNodes are the ends of the layers that compute something of their own for each example.
+func shownNodes(output *graph.Node) (ends []layerEnd) {
+	byLayer := map[string]*layerEnd{}
 	all := graph.Reachable(output)
 	for _, n := range all {
-		if n.Kind() == graph.Computed {
-			last[n.Layer()] = n
+		if n.Kind() != graph.Computed {
+			continue
+		}
+		e := byLayer[n.Layer()]
+		if e == nil {
+			e = &layerEnd{}
+			byLayer[n.Layer()] = e
+		}
+		e.node = n
+		if m := nn.MACs(n); m > e.macs || e.macs == 0 {
+			e.op, e.macs = n.Op().Name(), m
 		}
 	}
 	for _, n := range all {
-		if last[n.Layer()] == n && hasMaps(n) {
-			nodes = append(nodes, n)
+		if e := byLayer[n.Layer()]; e != nil && e.node == n && hasMaps(n) {
+			ends = append(ends, *e)
 		}
 	}
-	return nodes
+	return ends
 }
 
 // hasMaps reports whether n is channels of pixels, or numbers, for each example, and not merely those
@@ -81,6 +98,17 @@ type exampleMaps struct {
 	Layers []layerMaps `json:"layers"`
 	Label  string      `json:"label,omitempty"` // its class, where that is known
 	Top    []topClass  `json:"top,omitempty"`
+}
+
+// title says what example i is, and what it is taken for.
+func (m exampleMaps) title(i int) string {
+	switch {
+	case len(m.Top) == 0:
+		return fmt.Sprintf("example %d", i+1)
+	case m.Label == "":
+		return fmt.Sprintf("example %d → %s", i+1, m.Top[0].Name)
+	}
+	return m.Label + " → " + m.Top[0].Name
 }
 
 // layerMaps is the maps of a layer as bytes, 0 for the least value and 255 for the largest.

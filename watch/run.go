@@ -81,7 +81,7 @@ type runState struct {
 	Left     number      `json:"left"` // seconds to go, as far as one can tell
 	Model    *modelState `json:"model,omitempty"`
 	Maps     int         `json:"maps"`     // how often there were new ones
-	Examples int         `json:"examples"` // that there are maps of
+	Examples []string    `json:"examples"` // that there are maps of: their classes, and what they are taken for
 	Trial    bool        `json:"trial"`    // a picture can be tried
 	Notes    []string    `json:"notes,omitempty"`
 }
@@ -307,7 +307,10 @@ func (r *Run) compute(step int, second bool) error {
 	defer r.mu.Unlock()
 	r.maps = shown
 	r.state.Maps++
-	r.state.Examples = len(shown)
+	r.state.Examples = r.state.Examples[:0]
+	for i, m := range shown {
+		r.state.Examples = append(r.state.Examples, m.title(i))
+	}
 	return nil
 }
 
@@ -443,7 +446,7 @@ func (s *runReader) read() (messages []message) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	state := r.state
-	state.Notes = slices.Clone(state.Notes)
+	state.Notes, state.Examples = slices.Clone(state.Notes), slices.Clone(state.Examples)
 	messages = append(messages, message{"state", state})
 	for i, t := range []*table{r.steps, r.epochs, r.norms} {
 		if t == nil {

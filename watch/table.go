@@ -49,8 +49,9 @@ func newTable(name string, columns ...string) *table {
 	}
 }
 
-// expect makes room for so many rows, so that they need not become fewer later.
-func (t *table) expect(n int) { t.stride = max(t.stride, (n-1)/maxRows+1) }
+// expect makes room for so many rows, so that they need not become fewer later. Of a run without end
+// one wants to see the beginning.
+func (t *table) expect(n int) { t.stride = max(t.stride, min((n-1)/maxRows+1, 8)) }
 
 func (t *table) rows() int { return len(t.values) / len(t.Columns) }
 
@@ -63,11 +64,14 @@ func (t *table) add(row ...number) {
 	if t.summed++; t.summed < t.stride {
 		return
 	}
-	for i := range t.sum[1:] {
-		t.sum[i+1] /= number(t.summed)
-	}
 	if t.rows() == maxRows {
 		t.halve()
+		if t.summed < t.stride {
+			return
+		}
+	}
+	for i := range t.sum[1:] {
+		t.sum[i+1] /= number(t.summed)
 	}
 	t.values = append(t.values, t.sum...)
 	clear(t.sum)

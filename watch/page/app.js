@@ -22,6 +22,9 @@ function short(v) {
   if (a >= 1000) return Math.round(v).toLocaleString("en");
   return Number(v.toPrecision(4)).toString();
 }
+// tick prints a number at an axis, where there is little room.
+const tick = v => v !== 0 && (Math.abs(v) < 1e-3 || Math.abs(v) >= 1e6) ? Number(v.toPrecision(2)).toExponential() : short(v);
+const percentTick = v => Number((100 * v).toPrecision(4)) + " %";
 const percent = v => v === null || v === undefined ? "–" : (100 * v).toFixed(2) + " %";
 
 // ---- tables of numbers, as the server keeps them
@@ -59,11 +62,22 @@ class Chart {
     Object.assign(this, { title, lines, log, format, unit, names: "", plot: null });
     this.body = make("div");
     this.key = make("div", { className: "key" });
-    this.card = make("div", { className: "card" }, make("h2", { textContent: title }), this.body, this.key);
+    this.card = make("div", { className: "card" }, this.heading(), this.body, this.key);
     $("charts").append(this.card);
     this.waiting();
     new ResizeObserver(() => this.fit()).observe(this.card);
     charts.push(this);
+  }
+
+  // heading is the title and, for a loss, a button that has the axis logarithmic.
+  heading() {
+    const h = make("h2", { textContent: this.title });
+    if (!this.title.toLowerCase().includes("loss")) return h;
+    const b = make("button", { type: "button", className: "small", textContent: "log" });
+    b.setAttribute("aria-pressed", false);
+    b.onclick = () => { this.log = !this.log; b.setAttribute("aria-pressed", this.log); this.update(true); };
+    h.append(b);
+    return h;
   }
 
   waiting() {
@@ -100,8 +114,8 @@ class Chart {
       cursor: { drag: { x: true, y: false }, points: { show: lines.length <= 8 } },
       scales: { x: { time: false }, y: this.log ? { distr: 3 } : {} },
       axes: [
-        { ...axis, space: 60, values: (_, all) => all.map(v => v === Math.round(v) ? v.toLocaleString("en") : "") },
-        { ...axis, size: 62, values: (_, all) => all.map(v => v === null ? "" : this.format(v)) },
+        { ...axis, space: 60, size: 32, values: (_, all) => all.map(v => v === Math.round(v) ? v.toLocaleString("en") : "") },
+        { ...axis, size: 62, values: (_, all) => all.map(v => v === null ? "" : this.format === percent ? percentTick(v) : tick(v)) },
       ],
       series: [{}, ...lines.map((l, i) => ({
         label: l.name, stroke: this.colours[i], width: lines.length > 8 ? 1.25 : 2, spanGaps: true,
@@ -137,12 +151,22 @@ function normLines(prefix) {
   return t.columns.filter(c => c.startsWith(prefix + " ")).map(c => line("norms", c, c.slice(prefix.length + 1)));
 }
 
+// rates are images a second, each over as much of the run as a few pixels show: single steps jump.
+function rates(seconds) {
+  const window = Math.ceil(seconds.length / 60);
+  let sum = 0;
+  return seconds.map((v, i) => {
+    sum += v - (i >= window ? seconds[i - window] : 0);
+    return sum > 0 ? Math.min(i + 1, window) / sum : null;
+  });
+}
+
 function runCharts() {
   new Chart("Loss", () => [line("steps", "loss", "training"), line("epochs", "validation loss", "validation")]);
   new Chart("Accuracy", () => [line("steps", "accuracy", "training"), line("epochs", "validation accuracy", "validation")], { format: percent });
   new Chart("Norm of the gradient, by layer", () => normLines("gradient"), { log: true });
   new Chart("Change of a step over size, by layer", () => normLines("update"), { log: true });
-  new Chart("Images a second", () => { const [x, y] = column("steps", "seconds an image"); return [{ name: "images/s", x, y: y.map(v => v > 0 ? 1 / v : null) }]; });
+  new Chart("Images a second", () => { const [x, y] = column("steps", "seconds an image"); return [{ name: "images/s", x, y: rates(y) }]; });
   new Chart("Learning rate", () => [line("steps", "rate", "rate")]);
 }
 
@@ -172,7 +196,7 @@ function showState(s) {
   say(s.message);
   $("notes").replaceChildren(...(s.notes || []).map(n => make("li", { textContent: n })));
   if (s.model && !(before && before.model)) showModel(s.model);
-  showExamples(s.examples);
+  showExamples(s.examples || []);
   if (s.maps !== mapsSeen && s.maps > 0) fetchMaps();
   $("trial").hidden = !s.trial;
 }
@@ -250,19 +274,20 @@ function figure(m) {
 
 function showMaps(into, all) { into.replaceChildren(...[all.input, ...all.layers].map(figure)); }
 
-function showExamples(n) {
-  $("activations").hidden = n === 0;
-  if ($("examples").children.length === n) return;
-  $("examples").replaceChildren(...Array.from({ length: n }, (_, i) => {
-    const b = make("button", { type: "button", textContent: "example " + (i + 1) });
+function showExamples(names) {
+  $("activations").hidden = names.length === 0;
+  const buttons = $("examples");
+  while (buttons.children.length < names.length) {
+    const b = make("button", { type: "button" }), i = buttons.children.length;
     b.setAttribute("aria-pressed", i === example);
     b.onclick = () => {
       example = i;
-      for (const [k, other] of [...$("examples").children].entries()) other.setAttribute("aria-pressed", k === i);
+      for (const [k, other] of [...buttons.children].entries()) other.setAttribute("aria-pressed", k === i);
       fetchMaps();
     };
-    return b;
-  }));
+    buttons.append(b);
+  }
+  names.forEach((name, i) => { buttons.children[i].textContent = name; });
 }
 
 let fetching = false;
@@ -274,11 +299,8 @@ async function fetchMaps() {
   try {
     const answer = await fetch("api/maps?example=" + wanted);
     if (!answer.ok) return;
-    const all = await answer.json();
+    showMaps($("maps"), await answer.json());
     mapsSeen = seen;
-    showMaps($("maps"), all);
-    const button = $("examples").children[wanted];
-    if (button && all.label !== undefined) button.textContent = all.label + (all.top ? " → " + all.top[0].name : "");
   } catch (_) { // the connection is gone, which the stream tells
   } finally {
     fetching = false;
@@ -404,7 +426,7 @@ function showFolders(all) {
   $("title").textContent = all.length === 1 ? all[0].name : all.length + " runs";
   showPhase(all.some(f => f.phase === "running") ? "running" : all.length === 1 ? all[0].phase : "at rest");
   say(all.filter(f => f.message).map(f => f.name + ": " + f.message).join("; "));
-  const keys = [...new Set(all.flatMap(f => Object.keys(f.settings || {})))].sort();
+  const keys = [...new Set(all.flatMap(f => Object.keys(f.settings || {})))].filter(k => k !== "epochs").sort();
   const differs = k => new Set(all.map(f => (f.settings || {})[k])).size > 1;
   keys.sort((a, b) => differs(b) - differs(a));
   const row = (name, of, className) => make("tr", {}, make("th", { textContent: name }),
