@@ -59,6 +59,7 @@ type pair struct {
 	result  chan error
 	inHooks time.Duration
 	seconds float64
+	idle    time.Duration
 }
 
 func newPair(b *testing.B, c train.Config, watched bool) *pair {
@@ -66,6 +67,7 @@ func newPair(b *testing.B, c train.Config, watched bool) *pair {
 	var begun time.Time
 	if watched {
 		p.run = NewRun(Options{Title: "benchmark"})
+		p.run.clock = func() time.Time { return time.Now().Add(-p.idle) }
 		var err error
 		p.server, err = Serve(":0", p.run)
 		require.NoError(b, err)
@@ -91,8 +93,7 @@ func newPair(b *testing.B, c train.Config, watched bool) *pair {
 			}
 		}
 		p.done <- 0
-		<-p.turn
-		begun = time.Now()
+		begun = p.wait()
 		return nil
 	}
 	c.OnEpoch = func(e train.Epoch) error {
@@ -102,12 +103,19 @@ func newPair(b *testing.B, c train.Config, watched bool) *pair {
 			}
 		}
 		p.done <- time.Since(begun).Seconds()
-		<-p.turn
-		begun = time.Now()
+		begun = p.wait()
 		return nil
 	}
 	p.config = c
 	return p
+}
+
+// wait waits for the run's turn, while its clock stands still.
+func (p *pair) wait() time.Time {
+	from := time.Now()
+	<-p.turn
+	p.idle += time.Since(from)
+	return time.Now()
 }
 
 func (p *pair) begin() {

@@ -284,7 +284,7 @@ func quantised(v []float32) (pixels []byte, least, most number) {
 	scale := 255 / (float64(hi) - float64(lo))
 	for i, f := range v {
 		if finite(f) {
-			pixels[i] = byte(math.Round((float64(f) - float64(lo)) * scale))
+			pixels[i] = byte((float64(f)-float64(lo))*scale + .5)
 		}
 	}
 	return pixels, number(lo), number(hi)

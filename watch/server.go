@@ -76,16 +76,16 @@ func Serve(address string, p Page) (*Server, error) {
 	if p == nil || p.kind() == "" {
 		return nil, errors.New("watch: nothing to serve: want a Run of NewRun, or Folders of OpenFolders")
 	}
-	host, port, err := split(address)
+	host, port, err := ParseAddress(address)
 	if err != nil {
 		return nil, err
 	}
 	l, err := net.Listen("tcp", net.JoinHostPort(host, port))
 	if errors.Is(err, syscall.EADDRINUSE) {
-		return nil, fmt.Errorf("port %s of %s is in use by another program; take another, or 0 for one that is free", port, host)
+		return nil, fmt.Errorf("watch: port %s of %s is in use by another program; take another, or 0 for one that is free", port, host)
 	}
 	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("watch: %w", err)
 	}
 	s := &Server{
 		page: p, listener: l, host: host, token: rand.Text(),
@@ -104,14 +104,15 @@ func Serve(address string, p Page) (*Server, error) {
 	return s, nil
 }
 
-// split checks an address, and puts in the host where there is none.
-func split(address string) (host, port string, err error) {
+// ParseAddress returns the host and the port of an address for [Serve], [HOST]:PORT; the host is
+// 127.0.0.1 where there is none. It asks nobody: whether the host is one of this machine is seen later.
+func ParseAddress(address string) (host, port string, err error) {
 	host, port, err = net.SplitHostPort(address)
 	if err != nil {
-		return "", "", fmt.Errorf("%q is no [HOST]:PORT, such as :8080", address)
+		return "", "", fmt.Errorf("watch: %q is no [HOST]:PORT, such as :8080", address)
 	}
 	if n, err := strconv.ParseUint(port, 10, 16); err != nil || strconv.FormatUint(n, 10) != port {
-		return "", "", fmt.Errorf("%q is no port; want a number from 0, for any that is free, to 65535", port)
+		return "", "", fmt.Errorf("watch: %q is no port; want a number from 0, for any that is free, to 65535", port)
 	}
 	if host == "" {
 		host = "127.0.0.1"

@@ -97,12 +97,12 @@ func TestAddressesThatCannotBeServedAreOneLine(t *testing.T) {
 	taken := serve(t, r)
 	port := taken.listener.Addr().(*net.TCPAddr).Port
 	for address, want := range map[string]string{
-		fmt.Sprintf(":%d", port): fmt.Sprintf("port %d of 127.0.0.1 is in use by another program; take another, or 0 for one that is free", port),
-		"8080":                   `"8080" is no [HOST]:PORT, such as :8080`,
-		"":                       `"" is no [HOST]:PORT, such as :8080`,
-		":http":                  `"http" is no port; want a number from 0, for any that is free, to 65535`,
-		":70000":                 `"70000" is no port; want a number from 0, for any that is free, to 65535`,
-		":-1":                    `"-1" is no port; want a number from 0, for any that is free, to 65535`,
+		fmt.Sprintf(":%d", port): fmt.Sprintf("watch: port %d of 127.0.0.1 is in use by another program; take another, or 0 for one that is free", port),
+		"8080":                   `watch: "8080" is no [HOST]:PORT, such as :8080`,
+		"":                       `watch: "" is no [HOST]:PORT, such as :8080`,
+		":http":                  `watch: "http" is no port; want a number from 0, for any that is free, to 65535`,
+		":70000":                 `watch: "70000" is no port; want a number from 0, for any that is free, to 65535`,
+		":-1":                    `watch: "-1" is no port; want a number from 0, for any that is free, to 65535`,
 	} {
 		_, err := Serve(address, r)
 		require.EqualError(t, err, want)

@@ -178,7 +178,7 @@ func report(stderr io.Writer, command string, out *output, err error) int {
 
 // oneLine is the text of err. The library's name for itself says nothing in a program's message.
 func oneLine(err error) string {
-	return plain.Line(strings.TrimPrefix(err.Error(), "train: "))
+	return plain.Line(strings.TrimPrefix(strings.TrimPrefix(err.Error(), "train: "), "watch: "))
 }
 
 func overview(w io.Writer, called string) {

@@ -23,19 +23,44 @@ func watchCommand(ctx context.Context, c *call) error {
 	if c.NArg() == 0 {
 		return usagef("no folder of a run; give one such as runs/lenet, or several")
 	}
+	if err := checkAddress(*address); err != nil {
+		return err
+	}
 	runs, err := watch.OpenFolders(c.Args()...)
 	if err != nil {
 		return err
 	}
 	server, err := watch.Serve(*address, runs)
 	if err != nil {
-		return fmt.Errorf("-ui: %w", err)
+		return err
 	}
 	if _, err = fmt.Fprintf(c.stdout, "the runs are shown at %s until Ctrl-C\n", server.URL()); err == nil {
 		<-ctx.Done()
 	}
 	return cmp.Or(err, server.Close())
 }
+
+// checkAddress refuses what is no address of a page.
+func checkAddress(address string) error {
+	if _, _, err := watch.ParseAddress(address); err != nil {
+		return usagef("-ui: %s", oneLine(err))
+	}
+	return nil
+}
+
+// checkPage refuses flags that no page can be served by.
+func (r *trainRun) checkPage() error {
+	if r.ui != "" {
+		return checkAddress(r.ui)
+	}
+	if r.stay != stays {
+		return usagef("-stay is of the page of -ui, which is not given")
+	}
+	return nil
+}
+
+// stays says whether a page stays after training where nothing else is said.
+const stays = true
 
 // window is the page of a run. A nil one shows nothing.
 type window struct {
@@ -55,7 +80,7 @@ func (r *trainRun) openWindow(address string, stay bool) (*window, error) {
 	})}
 	var err error
 	if w.server, err = watch.Serve(address, w.run); err != nil {
-		return nil, fmt.Errorf("-ui: %w", err)
+		return nil, err
 	}
 	if _, err := fmt.Fprintf(w.out, "the run is shown at %s\n", w.server.URL()); err != nil {
 		return nil, cmp.Or(err, w.server.Close())
