@@ -121,6 +121,25 @@ func TestImportsPointOneWay(t *testing.T) {
 	}
 }
 
+// A server is in no program that does not ask for one: what trains knows of no browser.
+func TestOnlyThePageIsServed(t *testing.T) {
+	found := false
+	walk(t, func(file string) {
+		rel := strings.TrimPrefix(filepath.ToSlash(file), "../../")
+		if !strings.HasSuffix(rel, ".go") || strings.HasSuffix(rel, "_test.go") || strings.HasPrefix(rel, "cmd/") {
+			return
+		}
+		f, err := parser.ParseFile(token.NewFileSet(), file, nil, parser.ImportsOnly)
+		require.NoError(t, err)
+		for _, spec := range f.Imports {
+			served := spec.Path.Value == `"net/http"` || spec.Path.Value == strconv.Quote(module+"/watch")
+			require.True(t, !served || path.Dir(rel) == "watch", "%s imports %s", rel, spec.Path.Value)
+			found = found || served
+		}
+	})
+	require.True(t, found, "watch does")
+}
+
 // skip leaves out folders that hold no packages of this module.
 func skip(root, dir string) error {
 	base := filepath.Base(dir)
