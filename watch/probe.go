@@ -29,6 +29,7 @@ type probe struct {
 	feed      []*tensor.Dense // the examples for it
 	updates   *vm.Machine     // the squared norms of the last step's change and of the value before
 	before    []*tensor.Dense // the values before
+	memory    memoryState     // of both, and of the values before
 }
 
 // paramLayer is a layer with parameters that are trained.
@@ -37,7 +38,8 @@ type paramLayer struct {
 	params []*graph.Node
 }
 
-// Gradients are those of the loss on so many examples. Norms are shown of so many layers.
+// Gradients are those of the loss on so many examples, or on as many as a step has where these are
+// fewer, which has memory for them. Norms are shown of so many layers.
 const probeBatch, maxNorms = 16, 48
 
 // newProbe makes the programs for a run that is about to begin, of which net is the network.
@@ -76,7 +78,16 @@ func (p *probe) compile(c train.Config, loss *graph.Node) (err error) {
 	if err != nil {
 		return err
 	}
-	p.updates, err = program.NewMachine(p.store)
+	if p.updates, err = program.NewMachine(p.store); err != nil {
+		return err
+	}
+	m, err := program.Memory(1)
+	p.memory.Arena += m.Arena
+	p.memory.Unshared += m.Unshared
+	for _, n := range params {
+		p.memory.Arena += n.Type().Bytes() // the copy of the values before
+		p.memory.Unshared += n.Type().Bytes()
+	}
 	return err
 }
 
@@ -86,13 +97,22 @@ func (p *probe) derive(c train.Config, squares []*graph.Node) error {
 	if err != nil {
 		return err
 	}
-	examples, err := firstExamples(c, probeBatch)
+	n := probeBatch
+	if c.Batch > 0 {
+		n = min(n, c.Batch)
+	}
+	examples, err := firstExamples(c, n)
 	if err != nil {
 		return err
 	}
 	for _, in := range program.Inputs() {
 		p.feed = append(p.feed, examples.of(in))
 	}
+	m, err := program.Memory(examples.size())
+	if err != nil {
+		return err
+	}
+	p.memory = memoryOf("norms on this page", m)
 	p.gradients, err = program.NewMachine(p.store)
 	return err
 }
@@ -133,6 +153,8 @@ func spread[T any](all []T, n int) []T {
 
 // batch is some examples.
 type batch struct{ x, y *tensor.Dense }
+
+func (b batch) size() int { return b.x.Shape()[0] }
 
 // of is what an Input of a network is fed: [train.Build] makes that of the examples first.
 func (b batch) of(in *graph.Node) *tensor.Dense {

@@ -13,6 +13,7 @@ import (
 	"github.com/plexaura/plexaura/internal/plain"
 	"github.com/plexaura/plexaura/internal/rescue"
 	"github.com/plexaura/plexaura/train"
+	"github.com/plexaura/plexaura/vm"
 )
 
 // Options are what a [Run] is told about itself.
@@ -168,9 +169,14 @@ func (r *Run) started(s train.Start) error {
 		r.watched, r.probe = nil, nil
 		notes = append(notes, note("maps and norms are not shown", err))
 	}
+	p := s.Checkpoint.Progress
+	r.last = train.Step{Epoch: len(p.Epochs) + 1, SoFar: p.SoFar, Seconds: p.Seconds}
 	r.mu.Lock()
 	r.describe(s)
 	r.state.Notes = append(r.state.Notes, notes...)
+	if r.watched != nil {
+		r.state.Model.Memory = append(r.state.Model.Memory, r.watched.memory, r.probe.memory)
+	}
 	if r.probe != nil && len(r.probe.layers) > 0 {
 		r.norms = newTable("norms", r.normColumns()...)
 		if n := len(r.probe.layers); n < r.probe.all {
@@ -207,10 +213,13 @@ func (r *Run) describe(s train.Start) {
 	r.state.Model = &modelState{
 		Params: s.Params, Batch: s.Checkpoint.Progress.Size, Input: info.Input.String(), Engine: r.config.Engine.Name(),
 		Memory: []memoryState{
-			{"training", s.Train.Arena, s.Train.Unshared, s.Train.Leaves, s.Train.Consts, s.Train.Packed},
-			{"evaluation", s.Evaluation.Arena, s.Evaluation.Unshared, s.Evaluation.Leaves, s.Evaluation.Consts, s.Evaluation.Packed},
+			memoryOf("training", s.Train), memoryOf("evaluation", s.Evaluation),
 		},
 	}
+}
+
+func memoryOf(program string, m vm.Memory) memoryState {
+	return memoryState{program, m.Arena, m.Unshared, m.Leaves, m.Consts, m.Packed}
 }
 
 func (r *Run) normColumns() []string {
@@ -393,10 +402,7 @@ func (r *Run) requestStop() error {
 	default:
 		return fmt.Errorf("the run is over: it is %s", r.state.Phase)
 	}
-	r.stopping = true
-	if r.state.Phase == training {
-		r.state.Phase = stopping
-	}
+	r.stopping, r.state.Phase = true, stopping
 	return nil
 }
 

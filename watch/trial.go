@@ -22,6 +22,7 @@ type watched struct {
 	machine *vm.Machine
 	batch   batch
 	labels  []string
+	memory  memoryState
 }
 
 // watchedOf makes all that computes for the page of a run that is about to begin. Nothing is written
@@ -47,7 +48,9 @@ func watchedOf(c train.Config, s train.Start) (*watched, *probe, error) {
 		return nil, nil, err
 	}
 	w.label()
-	return w, p, nil
+	m, err := w.look.program.Memory(w.batch.size())
+	w.memory = memoryOf("maps on this page", m)
+	return w, p, err
 }
 
 // label names the classes of the examples, where they have one each.

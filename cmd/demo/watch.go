@@ -5,6 +5,7 @@ import (
 	"context"
 	"fmt"
 	"image"
+	"net"
 
 	"github.com/plexaura/plexaura/data"
 	"github.com/plexaura/plexaura/internal/plain"
@@ -34,7 +35,7 @@ func watchCommand(ctx context.Context, c *call) error {
 	if err != nil {
 		return err
 	}
-	if _, err = fmt.Fprintf(c.stdout, "the runs are shown at %s until Ctrl-C\n", server.URL()); err == nil {
+	if _, err = fmt.Fprintf(c.stdout, "the runs are shown at %s%s until Ctrl-C\n", server.URL(), reach(*address)); err == nil {
 		<-ctx.Done()
 	}
 	return cmp.Or(err, server.Close())
@@ -46,6 +47,15 @@ func checkAddress(address string) error {
 		return usagef("-ui: %s", oneLine(err))
 	}
 	return nil
+}
+
+// reach says who can see a page, where that is not only who uses this machine.
+func reach(address string) string {
+	host, _, err := watch.ParseAddress(address)
+	if ip := net.ParseIP(host); err != nil || host == "localhost" || ip != nil && ip.IsLoopback() {
+		return ""
+	}
+	return ", to whoever can reach that address,"
 }
 
 // checkPage refuses flags that no page can be served by.
@@ -82,7 +92,7 @@ func (r *trainRun) openWindow(address string, stay bool) (*window, error) {
 	if w.server, err = watch.Serve(address, w.run); err != nil {
 		return nil, err
 	}
-	if _, err := fmt.Fprintf(w.out, "the run is shown at %s\n", w.server.URL()); err != nil {
+	if _, err := fmt.Fprintf(w.out, "the run is shown at %s%s\n", w.server.URL(), reach(address)); err != nil {
 		return nil, cmp.Or(err, w.server.Close())
 	}
 	return w, nil
