@@ -254,11 +254,3 @@ func (p *probe) perLayer(of func(i int) (number, error), f func(float64) float64
 	}
 	return all, nil
 }
-
-// names are those of the layers.
-func (p *probe) names() (names []string) {
-	for _, l := range p.layers {
-		names = append(names, l.name)
-	}
-	return names
-}

@@ -100,7 +100,7 @@ func (r *trainRun) declare() (resume *bool) {
 	c.Float64Var(&s.Decay, "decay", 0, "weight decay, such as 5e-4: adds so much of a parameter to its gradient")
 	c.StringVar(&r.folder, "out", "", "run `folder` (default runs/MODEL)")
 	c.StringVar(&r.ui, "ui", "", uiUsage+", where the run can be watched and stopped; empty is none")
-	c.BoolVar(&r.stay, "stay", stays, "with -ui, keep the page after training, to draw digits, until Ctrl-C")
+	c.BoolVar(&r.stay, "stay", true, "with -ui, keep the page after training, to draw digits, until Ctrl-C")
 	return c.Bool("resume", false, "go on with the run in -out")
 }
 

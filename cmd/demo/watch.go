@@ -35,7 +35,7 @@ func watchCommand(ctx context.Context, c *call) error {
 	if err != nil {
 		return err
 	}
-	if _, err = fmt.Fprintf(c.stdout, "the runs are shown at %s%s until Ctrl-C\n", server.URL(), reach(*address)); err == nil {
+	if _, err = fmt.Fprintf(c.stdout, "the runs are shown at %s until Ctrl-C%s\n", server.URL(), reach(*address, "see them")); err == nil {
 		<-ctx.Done()
 	}
 	return cmp.Or(err, server.Close())
@@ -49,13 +49,13 @@ func checkAddress(address string) error {
 	return nil
 }
 
-// reach says who can see a page, where that is not only who uses this machine.
-func reach(address string) string {
+// reach says what others may do who can reach a page, where there are any.
+func reach(address, may string) string {
 	host, _, err := watch.ParseAddress(address)
 	if ip := net.ParseIP(host); err != nil || host == "localhost" || ip != nil && ip.IsLoopback() {
 		return ""
 	}
-	return ", to whoever can reach that address,"
+	return "; whoever can reach this machine may " + may
 }
 
 // checkPage refuses flags that no page can be served by.
@@ -63,14 +63,11 @@ func (r *trainRun) checkPage() error {
 	if r.ui != "" {
 		return checkAddress(r.ui)
 	}
-	if r.stay != stays {
+	if !r.stay {
 		return usagef("-stay is of the page of -ui, which is not given")
 	}
 	return nil
 }
-
-// stays says whether a page stays after training where nothing else is said.
-const stays = true
 
 // window is the page of a run. A nil one shows nothing.
 type window struct {
@@ -92,7 +89,7 @@ func (r *trainRun) openWindow(address string, stay bool) (*window, error) {
 	if w.server, err = watch.Serve(address, w.run); err != nil {
 		return nil, err
 	}
-	if _, err := fmt.Fprintf(w.out, "the run is shown at %s%s\n", w.server.URL(), reach(address)); err != nil {
+	if _, err := fmt.Fprintf(w.out, "the run is shown at %s%s\n", w.server.URL(), reach(address, "see it and stop it")); err != nil {
 		return nil, cmp.Or(err, w.server.Close())
 	}
 	return w, nil

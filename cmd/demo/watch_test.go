@@ -182,3 +182,12 @@ func TestRunsAreWatchedUntilCtrlC(t *testing.T) {
 	require.Zero(t, status, errs)
 	require.Regexp(t, `^the runs are shown at http://127\.0\.0\.1:\d+/ until Ctrl-C\n$`, out)
 }
+
+func TestWhoCanReachAPageIsTold(t *testing.T) {
+	for _, local := range []string{":0", "localhost:0", "127.0.0.1:0", "[::1]:0", "127.8.0.1:80"} {
+		require.Empty(t, reach(local, "see it"), local)
+	}
+	for _, open := range []string{"0.0.0.0:0", "[::]:0", "192.0.2.1:80", "host.example:80"} {
+		require.Equal(t, "; whoever can reach this machine may see it", reach(open, "see it"), open)
+	}
+}
