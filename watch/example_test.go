@@ -14,7 +14,8 @@ import (
 	"github.com/plexaura/plexaura/watch"
 )
 
-// A run of one's own is shown at http://127.0.0.1:8080/ while it is made; here any free port will do.
+// A run of one's own is shown at http://127.0.0.1:8080/ while it is made; here any free port will
+// do.
 func Example() {
 	points, err := data.New([]float32{0, 0, 0, 1, 1, 0, 1, 1}, []int32{0, 1, 1, 0},
 		data.Info{Input: shape.F32(2), Classes: []string{"equal", "different"}})

@@ -214,8 +214,8 @@ type epochLine struct {
 	ExamplesPerSecond  *float64 `json:"examples_per_second"`
 }
 
-// parseMetrics returns the whole lines that are epochs, in their order. One that is being written has
-// no end yet.
+// parseMetrics returns the whole lines that are epochs, in their order. One that is being written
+// has no end yet.
 func parseMetrics(b []byte) (lines []epochLine) {
 	for {
 		text, rest, whole := bytes.Cut(b, []byte("\n"))

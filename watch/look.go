@@ -82,8 +82,8 @@ func shownNodes(output *graph.Node) (ends []layerEnd) {
 	return ends
 }
 
-// hasMaps reports whether n is channels of pixels, or numbers, for each example, and not merely those
-// of another layer in another shape.
+// hasMaps reports whether n is channels of pixels, or numbers, for each example, and not merely
+// those of another layer in another shape.
 func hasMaps(n *graph.Node) bool {
 	t := n.Type()
 	if _, same := n.Op().(vm.Aliaser); same || !t.IsFloat() || t.Rank() < 2 || t.Rank() > 4 || t.Dim(0) != shape.N {

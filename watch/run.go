@@ -267,7 +267,8 @@ func (r *Run) record(step int, s train.Step) {
 	r.state.Left = number(s.Seconds / float64(max(s.Timed, 1)) * float64(s.Examples) * left)
 }
 
-// measure computes what a step does not. It takes two steps: what the second changes is seen after it.
+// measure computes what a step does not. It takes two steps: what the second changes is seen after
+// it.
 func (r *Run) measure(step int, second bool) {
 	if r.watched == nil {
 		return
@@ -347,8 +348,8 @@ func accuracyOf(m train.Metrics) number {
 	return number(m.Accuracy())
 }
 
-// Finish shows how the run ended: what [train.Fit] returned. From then on pictures can be tried, with
-// the values of the result.
+// Finish shows how the run ended: what [train.Fit] returned. From then on pictures can be tried,
+// with the values of the result.
 func (r *Run) Finish(result *train.Result, err error) {
 	if r == nil || r.readers == nil {
 		return

@@ -105,7 +105,8 @@ func Serve(address string, p Page) (*Server, error) {
 }
 
 // ParseAddress returns the host and the port of an address for [Serve], [HOST]:PORT; the host is
-// 127.0.0.1 where there is none. It asks nobody: whether the host is one of this machine is seen later.
+// 127.0.0.1 where there is none. It asks nobody: whether the host is one of this machine is seen
+// later.
 func ParseAddress(address string) (host, port string, err error) {
 	host, port, err = net.SplitHostPort(address)
 	if err != nil {

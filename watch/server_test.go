@@ -22,7 +22,8 @@ import (
 	"github.com/plexaura/plexaura/train"
 )
 
-// What changes something needs the token and a request of the page; other names than ours get nothing.
+// What changes something needs the token and a request of the page; other names than ours get
+// nothing.
 func TestOnlyThePageOfThisHostIsAnswered(t *testing.T) {
 	r := NewRun(Options{})
 	s := serve(t, r)

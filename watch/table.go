@@ -6,8 +6,8 @@ import (
 	"strconv"
 )
 
-// number is a float64 that is null in JSON where it is not finite. Six digits are sent, which is more
-// than a chart shows.
+// number is a float64 that is null in JSON where it is not finite. Six digits are sent, which is
+// more than a chart shows.
 type number float64
 
 func (n number) MarshalJSON() ([]byte, error) { return n.append(nil), nil }
@@ -102,7 +102,8 @@ type rowsMessage struct {
 	Rows    [][]number `json:"rows"`
 }
 
-// JSON is what json.Marshal gives, in a fraction of the time: a fast run has thousands of rows a second.
+// JSON is what json.Marshal gives, in a fraction of the time: a fast run has thousands of rows a
+// second.
 func (m rowsMessage) JSON() ([]byte, error) {
 	rows := m.Rows
 	m.Rows = nil

@@ -1,5 +1,5 @@
-// Package browser tests the page of package watch in a browser, Chromium, as users see it: it runs the
-// program, draws a digit, reads the prediction, stops a run.
+// Package browser tests the page of package watch in a browser, Chromium, as users see it: it runs
+// the program, draws a digit, reads the prediction, stops a run.
 //
 // It is a module of its own, so that who uses the library is not given what drives the browser:
 //
