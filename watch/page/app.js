@@ -56,6 +56,9 @@ function shade(i, n) {
   return `hsl(${Math.round(260 - 230 * i / (n - 1))} 65% ${dark ? 65 : 42}%)`;
 }
 
+// few reports whether a line has so few points that each is marked.
+const few = (plot, line) => plot.data[line].reduce((n, v) => n + (v !== null && v !== undefined), 0) < 40;
+
 // A Chart draws lines that lines() gives: [{name, x, y}], on one horizontal axis.
 class Chart {
   constructor(title, lines, { log = false, format = short, unit = "step" } = {}) {
@@ -119,7 +122,7 @@ class Chart {
       ],
       series: [{}, ...lines.map((l, i) => ({
         label: l.name, stroke: this.colours[i], width: lines.length > 8 ? 1.25 : 2, spanGaps: true,
-        dash: l.dashed ? [6, 4] : undefined, points: { show: l.x.length < 40, size: 5, fill: this.colours[i] },
+        dash: l.dashed ? [6, 4] : undefined, points: { show: few, size: 5, fill: this.colours[i] },
       }))],
       hooks: { setCursor: [u => this.label(u.cursor.idx)] },
     }, data, this.body);
