@@ -48,6 +48,7 @@ var may = map[string][]string{
 	"data/cifar":               {"data", "data/picture", "shape", "internal/regular"},
 	"data/picture":             {"data", "shape", "internal/regular"},
 	"data/imagefolder":         {"data", "data/picture", "shape"},
+	"inspect":                  {"graph", "shape", "ops", "autodiff", "nn", "optim", "vm", "engine", "train", "data", "internal/par", "internal/philox", tensor},
 	"viz":                      {"shape", "internal/atomicfile", "internal/plain"},
 	"interop/safetensors":      {"shape", "internal/atomicfile", "internal/regular"},
 	"interop/gorgonia":         {"graph", "shape", "ops", "engine", "internal/philox", "internal/rescue", tensor},
