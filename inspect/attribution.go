@@ -40,7 +40,7 @@ func (n *Network) attribute(ctx context.Context, s scored, out *graph.Node, x []
 	}
 	p, err := n.compile(out)
 	if err != nil {
-		return nil, fmt.Errorf("inspect: %w", err)
+		return nil, prefixed(err)
 	}
 	err = n.batches(x, batchSize, func(i int, part []float32) error {
 		feed := feeds{s.x: dense(s.x, part)}
@@ -106,12 +106,12 @@ func (n *Network) IntegratedGradients(ctx context.Context, x, baseline []float32
 	}
 	l, err := n.newLine(steps)
 	if err != nil {
-		return nil, fmt.Errorf("inspect: %w", err)
+		return nil, prefixed(err)
 	}
 	for i, class := range classes {
 		one, err := l.integrate(ctx, x[i*size:(i+1)*size], baseline, class)
 		if err != nil {
-			return nil, fmt.Errorf("inspect: %w", err)
+			return nil, prefixed(err)
 		}
 		y = append(y, one...)
 	}
@@ -206,13 +206,13 @@ func (n *Network) Occlusion(ctx context.Context, x []float32, classes []int, w W
 	s := n.scored()
 	p, err := n.compile(s.output)
 	if err != nil {
-		return nil, fmt.Errorf("inspect: %w", err)
+		return nil, prefixed(err)
 	}
 	size := n.Input().Len()
 	for i, class := range classes {
 		one, err := n.occlude(ctx, p, s.x, x[i*size:(i+1)*size], class, w)
 		if err != nil {
-			return nil, fmt.Errorf("inspect: %w", err)
+			return nil, prefixed(err)
 		}
 		y = append(y, one...)
 	}

@@ -98,6 +98,9 @@ type TSNEOptions struct {
 // neighbours: exact t-SNE (van der Maaten and Hinton, Visualizing Data using t-SNE, 2008), from the
 // principal components on. Distances between groups mean nothing. The same seed gives the same bits.
 func TSNE(ctx context.Context, v []float32, width int, o TSNEOptions) ([]Point, error) {
+	if ctx == nil {
+		return nil, errNoContext
+	}
 	y, err := PCA(v, width)
 	if err != nil {
 		return nil, err

@@ -24,6 +24,9 @@ type Convolution struct {
 // last. What has a layer path gives one for each stretch of its nodes; what has none, one a node.
 // A layer that only changes the shape is left out.
 func (n *Network) Layers() (all []Layer) {
+	if !n.made() {
+		return nil
+	}
 	nodes := slices.DeleteFunc(graph.Reachable(n.output), func(x *graph.Node) bool {
 		return x == n.input || !n.on[x] || !x.Type().IsFloat()
 	})
@@ -67,6 +70,9 @@ func (n *Network) bias(x *graph.Node) *graph.Node {
 // Convolutions returns the convolutions of images, in the order in which they are computed. One of
 // sequences is one of images with a single row.
 func (n *Network) Convolutions() (all []Convolution) {
+	if !n.made() {
+		return nil
+	}
 	for _, x := range graph.Reachable(n.output) {
 		if _, ok := x.Op().(ops.Conv2DOp); !ok || !n.on[x.In(0)] || n.on[x.In(1)] {
 			continue
@@ -83,6 +89,9 @@ func (n *Network) Convolutions() (all []Convolution) {
 // Rectifiers returns the ReLUs, in the order in which they are computed; a Clip from 0 on, such as ReLU6,
 // is one.
 func (n *Network) Rectifiers() (all []Layer) {
+	if !n.made() {
+		return nil
+	}
 	for _, x := range graph.Reachable(n.output) {
 		if n.on[x] && ops.Rectifies(x.Op()) && x.Type().Rank() > 1 {
 			all = append(all, Layer{nameOf(x), x.Op().Name(), x})
@@ -94,6 +103,9 @@ func (n *Network) Rectifiers() (all []Layer) {
 // Hidden returns the last hidden layer: what the last product with weights, which makes the output, is
 // computed from. It is the input where there is no product.
 func (n *Network) Hidden() Layer {
+	if !n.made() {
+		return Layer{}
+	}
 	for _, x := range slices.Backward(graph.Reachable(n.output)) {
 		if h := n.operand(x); h != nil {
 			return Layer{nameOf(h), h.Op().Name(), h}
@@ -123,6 +135,9 @@ func (n *Network) operand(x *graph.Node) *graph.Node {
 // LastMaps returns the last activation maps (N,C,H,W) of more than one element each that the hidden
 // layer is computed from, before they are pooled: what Grad-CAM looks at.
 func (n *Network) LastMaps() (Layer, error) {
+	if !n.made() {
+		return Layer{}, errNotMade
+	}
 	hidden := map[*graph.Node]bool{}
 	for _, x := range graph.Reachable(n.Hidden().Node) {
 		hidden[x] = true
@@ -146,5 +161,5 @@ func pools(x *graph.Node) bool {
 
 // has tells whether a node is one of the network's.
 func (n *Network) has(x *graph.Node) bool {
-	return x != nil && x.Graph() == n.output.Graph() && n.on[x]
+	return n.made() && x != nil && x.Graph() == n.output.Graph() && n.on[x]
 }

@@ -41,10 +41,7 @@ const batchSize = 32
 // cloned into its inference form. Values that the store lacks are an error: nothing is initialised.
 func New(e engine.Engine, s *vm.Store, output, loss *graph.Node) (*Network, error) {
 	n, err := newNetwork(e, s, output, loss)
-	if err != nil {
-		return nil, fmt.Errorf("inspect: %w", err)
-	}
-	return n, nil
+	return n, prefixed(err)
 }
 
 func newNetwork(e engine.Engine, s *vm.Store, output, loss *graph.Node) (*Network, error) {
@@ -148,11 +145,40 @@ func (n *Network) checkStore() error {
 	return fmt.Errorf("the store lacks values of the network: %s", strings.Join(missing, ", "))
 }
 
+// made tells whether n is a network that [New] has made.
+func (n *Network) made() bool { return n != nil && n.output != nil }
+
+var (
+	errNotMade   = errors.New("inspect: a Network that New has not made")
+	errNoContext = errors.New("inspect: no context")
+	errNoData    = errors.New("inspect: no data set")
+	errNoMaps    = errors.New("inspect: the network has no activation maps (N,C,H,W)")
+	errNotOfNet  = errors.New("inspect: the node is not of this network; take it from its Layers or Convolutions")
+)
+
+// prefixed says in an error that it is of this package, once.
+func prefixed(err error) error {
+	if err == nil || strings.HasPrefix(err.Error(), "inspect: ") {
+		return err
+	}
+	return fmt.Errorf("inspect: %w", err)
+}
+
 // Input is the type of one example, such as float32(1,28,28).
-func (n *Network) Input() shape.Type { return n.input.Type().Of(n.input.Type().Drop(0)) }
+func (n *Network) Input() shape.Type {
+	if !n.made() {
+		return shape.Type{}
+	}
+	return n.input.Type().Of(n.input.Type().Drop(0))
+}
 
 // Output is the type of the output for one example.
-func (n *Network) Output() shape.Type { return n.output.Type().Of(n.output.Type().Drop(0)) }
+func (n *Network) Output() shape.Type {
+	if !n.made() {
+		return shape.Type{}
+	}
+	return n.output.Type().Of(n.output.Type().Drop(0))
+}
 
 // clone copies the graph of nodes, for nodes of one's own to be added. The input comes first.
 func (n *Network) clone(nodes ...*graph.Node) (x *graph.Node, images []*graph.Node) {
@@ -182,8 +208,11 @@ func (n *Network) compile(outs ...*graph.Node) (*program, error) {
 	return &program{m, p.Inputs(), make([]*tensor.Dense, len(p.Inputs()))}, nil
 }
 
-// run computes the outputs from tensors for the inputs, by their names. They live until the next run.
-func (p *program) run(ctx context.Context, feed map[*graph.Node]*tensor.Dense) ([]*tensor.Dense, error) {
+// run computes the outputs from tensors for the inputs. They live until the next run.
+func (p *program) run(ctx context.Context, feed feeds) ([]*tensor.Dense, error) {
+	if ctx == nil {
+		return nil, errNoContext
+	}
 	for i, in := range p.inputs {
 		p.args[i] = feed[in]
 	}
@@ -239,6 +268,9 @@ func appendFloats(to []float32, d *tensor.Dense) []float32 {
 
 // examples is how many are in x.
 func (n *Network) examples(x []float32) (int, error) {
+	if !n.made() {
+		return 0, errNotMade
+	}
 	size := n.Input().Len()
 	if len(x) == 0 || len(x)%size != 0 {
 		return 0, fmt.Errorf("inspect: %d numbers are no examples of %v, which have %d each", len(x), n.Input(), size)
@@ -248,6 +280,9 @@ func (n *Network) examples(x []float32) (int, error) {
 
 // images is how many are in x, where the network takes images (N,C,H,W).
 func (n *Network) images(x []float32) (int, error) {
+	if !n.made() {
+		return 0, errNotMade
+	}
 	if n.input.Type().Rank() != 4 {
 		return 0, fmt.Errorf("inspect: the network takes %v; want images (N,C,H,W)", n.input.Type())
 	}
@@ -273,7 +308,7 @@ func (n *Network) batches(x []float32, most int, f func(i int, part []float32) e
 	i := 0
 	for part := range slices.Chunk(x, most*size) {
 		if err := f(i, part); err != nil {
-			return fmt.Errorf("inspect: %w", err)
+			return prefixed(err)
 		}
 		i += len(part) / size
 	}
@@ -288,7 +323,7 @@ func (n *Network) Outputs(ctx context.Context, x []float32) (y []float32, err er
 	input, outs := n.clone(n.output)
 	p, err := n.compile(outs...)
 	if err != nil {
-		return nil, fmt.Errorf("inspect: %w", err)
+		return nil, prefixed(err)
 	}
 	err = n.batches(x, batchSize, func(_ int, part []float32) error {
 		got, err := p.run(ctx, feeds{input: dense(input, part)})

@@ -1,7 +1,6 @@
 package inspect
 
 import (
-	"errors"
 	"fmt"
 
 	"github.com/plexaura/plexaura/autodiff"
@@ -57,8 +56,3 @@ func Deconvnet(outs ...*graph.Node) []*graph.Node {
 		})
 	})
 }
-
-var (
-	errNoMaps   = errors.New("inspect: the network has no activation maps (N,C,H,W)")
-	errNotOfNet = errors.New("inspect: the node is not of this network; take it from its Layers or Convolutions")
-)

@@ -28,6 +28,9 @@ func (n *Network) Patches(ctx context.Context, ds data.Dataset, c Convolution, p
 	if !n.has(c.Node) {
 		return nil, errNotOfNet
 	}
+	if ds == nil {
+		return nil, errNoData
+	}
 	var flat []Peak
 	var channels []int
 	for channel := range peaks {
@@ -38,18 +41,18 @@ func (n *Network) Patches(ctx context.Context, ds data.Dataset, c Convolution, p
 	all := make([][]Patch, len(peaks))
 	d, err := n.newDeconvnet(c.Node)
 	if err != nil {
-		return nil, fmt.Errorf("inspect: %w", err)
+		return nil, prefixed(err)
 	}
 	size := n.Input().Len()
 	for i := 0; i < len(flat); i += batchSize {
 		end := min(i+batchSize, len(flat))
 		x, err := read(ds, flat[i:end], size)
 		if err != nil {
-			return nil, fmt.Errorf("inspect: %w", err)
+			return nil, prefixed(err)
 		}
 		made, err := d.reconstruct(ctx, x, channels[i:end], flat[i:end])
 		if err != nil {
-			return nil, fmt.Errorf("inspect: %w", err)
+			return nil, prefixed(err)
 		}
 		for k, p := range flat[i:end] {
 			field, err := n.Field(c.Node, p.Y, p.X)
@@ -79,6 +82,9 @@ func read(ds data.Dataset, peaks []Peak, size int) ([]float32, error) {
 
 // Example reads input i of ds into x, and returns its class, or -1 where it has none.
 func Example(ds data.Dataset, i int, x []float32) (class int, err error) {
+	if ds == nil {
+		return -1, errNoData
+	}
 	info := ds.Info()
 	e := data.Example{X: x}
 	if info.Target.DType == shape.Int32 {

@@ -3,7 +3,6 @@ package inspect
 import (
 	"cmp"
 	"context"
-	"errors"
 	"fmt"
 	"slices"
 
@@ -67,15 +66,17 @@ func (o SurveyOptions) withDefaults() SurveyOptions {
 // Survey computes the network for every example of ds, in order, in one program.
 func (n *Network) Survey(ctx context.Context, ds data.Dataset, o SurveyOptions) (*Survey, error) {
 	s, err := n.survey(ctx, ds, o.withDefaults())
-	if err != nil {
-		return nil, fmt.Errorf("inspect: %w", err)
-	}
-	return s, nil
+	return s, prefixed(err)
 }
 
 func (n *Network) survey(ctx context.Context, ds data.Dataset, o SurveyOptions) (*Survey, error) {
-	if ds == nil {
-		return nil, errors.New("no data set")
+	switch {
+	case !n.made():
+		return nil, errNotMade
+	case ctx == nil:
+		return nil, errNoContext
+	case ds == nil:
+		return nil, errNoData
 	}
 	if have := ds.Info().Input; have.Shape != n.Input().Shape {
 		return nil, fmt.Errorf("the examples are %v, the network takes %v", have, n.Input())
@@ -275,11 +276,12 @@ func (v *surveyor) finish() {
 }
 
 // Confusion counts how often an example of each class (row) was taken for each class (column), of
-// so many classes. It is nil where the survey has none.
+// so many classes, or as many as there are. It is nil where the survey has none.
 func (s *Survey) Confusion(classes int) [][]int {
-	if s.Classes == nil {
+	if s == nil || len(s.Classes) == 0 {
 		return nil
 	}
+	classes = max(classes, 1+slices.Max(s.Classes), 1+slices.Max(s.Predicted))
 	m := make([][]int, classes)
 	for i := range m {
 		m[i] = make([]int, classes)
@@ -293,6 +295,9 @@ func (s *Survey) Confusion(classes int) [][]int {
 // Mistakes returns the numbers of the examples that were taken for another class with the greatest
 // probability, at most k of them, the worst first.
 func (s *Survey) Mistakes(k int) (worst []int) {
+	if s == nil {
+		return nil
+	}
 	for i, c := range s.Classes {
 		if s.Predicted[i] != c {
 			worst = append(worst, i)
@@ -304,6 +309,9 @@ func (s *Survey) Mistakes(k int) (worst []int) {
 
 // Accuracy is the share of the examples that were taken for their class.
 func (s *Survey) Accuracy() float64 {
+	if s == nil {
+		return 0
+	}
 	right := 0
 	for i, c := range s.Classes {
 		if s.Predicted[i] == c {

@@ -38,11 +38,11 @@ func (n *Network) Maps(ctx context.Context, layers []Layer, x []float32) ([]Map,
 	input, outs := n.clone(nodes...)
 	p, err := n.compile(outs...)
 	if err != nil {
-		return nil, fmt.Errorf("inspect: %w", err)
+		return nil, prefixed(err)
 	}
 	got, err := p.run(ctx, feeds{input: dense(input, x)})
 	if err != nil {
-		return nil, fmt.Errorf("inspect: %w", err)
+		return nil, prefixed(err)
 	}
 	var maps []Map
 	for i, l := range layers {
@@ -60,7 +60,7 @@ func (n *Network) Maps(ctx context.Context, layers []Layer, x []float32) ([]Map,
 // Filters returns the filters of a convolution (O,C/Groups,KH,KW), one after the other, whether they are a
 // Param or computed from some.
 func (n *Network) Filters(ctx context.Context, c Convolution) ([]float32, error) {
-	if c.Filter == nil || c.Filter.Graph() != n.output.Graph() {
+	if !n.made() || c.Filter == nil || c.Filter.Graph() != n.output.Graph() {
 		return nil, errNotOfNet
 	}
 	images := graph.Transform([]*graph.Node{c.Filter}, func(dst *graph.Graph, x *graph.Node, in []*graph.Node) *graph.Node {
@@ -68,11 +68,11 @@ func (n *Network) Filters(ctx context.Context, c Convolution) ([]float32, error)
 	})
 	p, err := n.compile(images...)
 	if err != nil {
-		return nil, fmt.Errorf("inspect: %w", err)
+		return nil, prefixed(err)
 	}
 	got, err := p.run(ctx, nil)
 	if err != nil {
-		return nil, fmt.Errorf("inspect: %w", err)
+		return nil, prefixed(err)
 	}
 	return appendFloats(nil, got[0]), nil
 }
@@ -87,14 +87,18 @@ type Parameter struct {
 // Parameters returns the parameters, with the gradient of the mean loss over all examples of ds.
 func (n *Network) Parameters(ctx context.Context, ds data.Dataset) ([]Parameter, error) {
 	all, err := n.parameters(ctx, ds)
-	if err != nil {
-		return nil, fmt.Errorf("inspect: %w", err)
-	}
-	return all, nil
+	return all, prefixed(err)
 }
 
 func (n *Network) parameters(ctx context.Context, ds data.Dataset) (all []Parameter, err error) {
-	if n.loss == nil {
+	switch {
+	case !n.made():
+		return nil, errNotMade
+	case ctx == nil:
+		return nil, errNoContext
+	case ds == nil:
+		return nil, errNoData
+	case n.loss == nil:
 		return nil, errors.New("the network has no loss, whose gradients are asked for")
 	}
 	sums, leaves, err := n.gradients(ctx, ds)
