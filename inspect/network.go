@@ -41,7 +41,10 @@ const batchSize = 32
 // cloned into its inference form. Values that the store lacks are an error: nothing is initialised.
 func New(e engine.Engine, s *vm.Store, output, loss *graph.Node) (*Network, error) {
 	n, err := newNetwork(e, s, output, loss)
-	return n, prefixed(err)
+	if err != nil {
+		return nil, prefixed(err)
+	}
+	return n, nil
 }
 
 func newNetwork(e engine.Engine, s *vm.Store, output, loss *graph.Node) (*Network, error) {

@@ -63,6 +63,7 @@ var may = map[string][]string{
 	"internal/arch":            {},
 	"internal/atomicfile":      {"internal/regular"},
 	"internal/mutate":          {},
+	"internal/inspectpage":     {"inspect", "viz", "data", "shape"},
 	"internal/lock":            {},
 	"internal/memlimit":        {},
 	"internal/par":             {},
