@@ -31,40 +31,56 @@ func (n *Network) Patches(ctx context.Context, ds data.Dataset, c Convolution, p
 	if ds == nil {
 		return nil, errNoData
 	}
-	var flat []Peak
-	var channels []int
+	d, err := n.newDeconvnet(c.Node)
+	if err != nil {
+		return nil, prefixed(err)
+	}
+	flat, channels := flatten(peaks)
+	all := make([][]Patch, len(peaks))
+	for i := 0; i < len(flat); i += batchSize {
+		end := min(i+batchSize, len(flat))
+		some, err := n.rebuild(ctx, d, ds, channels[i:end], flat[i:end])
+		if err != nil {
+			return nil, prefixed(err)
+		}
+		for k, p := range some {
+			all[channels[i+k]] = append(all[channels[i+k]], p)
+		}
+	}
+	return all, nil
+}
+
+// flatten lists peaks with their channels.
+func flatten(peaks [][]Peak) (flat []Peak, channels []int) {
 	for channel := range peaks {
 		for _, p := range peaks[channel] {
 			flat, channels = append(flat, p), append(channels, channel)
 		}
 	}
-	all := make([][]Patch, len(peaks))
-	d, err := n.newDeconvnet(c.Node)
-	if err != nil {
-		return nil, prefixed(err)
-	}
+	return flat, channels
+}
+
+// rebuild returns the patches of a batch of peaks.
+func (n *Network) rebuild(ctx context.Context, d *deconvnet, ds data.Dataset, channels []int, peaks []Peak) (all []Patch, err error) {
 	size := n.Input().Len()
-	for i := 0; i < len(flat); i += batchSize {
-		end := min(i+batchSize, len(flat))
-		x, err := read(ds, flat[i:end], size)
+	x, err := read(ds, peaks, size)
+	if err != nil {
+		return nil, err
+	}
+	made, err := d.reconstruct(ctx, x, channels, peaks)
+	if err != nil {
+		return nil, err
+	}
+	for k, p := range peaks {
+		field, err := n.Field(d.of, p.Y, p.X)
 		if err != nil {
-			return nil, prefixed(err)
+			return nil, err
 		}
-		made, err := d.reconstruct(ctx, x, channels[i:end], flat[i:end])
-		if err != nil {
-			return nil, prefixed(err)
-		}
-		for k, p := range flat[i:end] {
-			field, err := n.Field(c.Node, p.Y, p.X)
-			if err != nil {
-				return nil, err
-			}
-			all[channels[i+k]] = append(all[channels[i+k]], Patch{
-				Peak: p, Field: field,
-				Pixels:         crop(x[k*size:(k+1)*size], n.Input(), field),
-				Reconstruction: crop(made[k*size:(k+1)*size], n.Input(), field),
-			})
-		}
+		all = append(all, Patch{
+			Peak: p, Field: field,
+			Pixels:         crop(x[k*size:(k+1)*size], n.Input(), field),
+			Reconstruction: crop(made[k*size:(k+1)*size], n.Input(), field),
+		})
 	}
 	return all, nil
 }
@@ -114,20 +130,21 @@ func crop(x []float32, t shape.Type, r image.Rectangle) (part []float32) {
 
 // deconvnet reconstructs single activations.
 type deconvnet struct {
+	of        *graph.Node // the network's own node
 	program   *program
 	x, unit   *graph.Node
 	positions int // of a map
 	width     int
 }
 
-func (n *Network) newDeconvnet(a *graph.Node) (*deconvnet, error) {
-	outs := Deconvnet(n.input, a)
+func (n *Network) newDeconvnet(of *graph.Node) (*deconvnet, error) {
+	outs := Deconvnet(n.input, of)
 	x, a := outs[0], outs[1]
 	t := a.Type()
 	if t.Rank() != 4 {
 		return nil, fmt.Errorf("%v is %v; want activation maps (N,C,h,w)", a, t)
 	}
-	d := &deconvnet{x: x, unit: x.Graph().Input("inspect.unit", shape.I32(shape.N)), positions: t.Int(2) * t.Int(3), width: t.Int(3)}
+	d := &deconvnet{of: of, x: x, unit: x.Graph().Input("inspect.unit", shape.I32(shape.N)), positions: t.Int(2) * t.Int(3), width: t.Int(3)}
 	one := ops.OneHot(d.unit, t.Int(1)*d.positions, a)
 	dy := ops.Reshape(one, t.Dims()...)
 	var err error

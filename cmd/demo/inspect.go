@@ -2,9 +2,12 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 
 	"github.com/plexaura/plexaura/data"
 	"github.com/plexaura/plexaura/inspect"
@@ -28,26 +31,12 @@ func inspectCommand(ctx context.Context, c *call) error {
 		return usagef("%d pictures; a page explains at most %d", n, inspectpage.MaxImages)
 	}
 	page := filepath.Join(*out, "index.html")
-	if _, err := os.Stat(*out); err == nil {
-		if err := regular.Replaceable(page); err != nil {
-			return err
-		}
+	if err := placeFor(page); err != nil {
+		return err
 	}
-	w, err := pick.load()
+	w, part, name, err := pick.loadWith(ctx, c, *from, *limit)
 	if err != nil {
 		return err
-	}
-	ds, err := loadData(ctx, *from, wide(w.Info), w.Info.Input.Shape, w.Info.Preprocess)
-	if err != nil {
-		return err
-	}
-	if err := ds.tell(c.stdout); err != nil {
-		return err
-	}
-	ds.limit(0, *limit)
-	part, name := ds.last()
-	if w.foreign {
-		w.Info.Classes = part.Info().Classes // their order is all that the weights tell
 	}
 	net, err := w.network(part.Info())
 	if err != nil {
@@ -63,17 +52,40 @@ func inspectCommand(ctx context.Context, c *call) error {
 	return draw(ctx, c, net, part, o, page)
 }
 
+// placeFor refuses a file that cannot be written, in a folder that there may not be yet.
+func placeFor(path string) error {
+	folder := filepath.Dir(path)
+	switch info, err := os.Stat(folder); {
+	case errors.Is(err, fs.ErrNotExist):
+		return nil
+	case err != nil:
+		return err
+	case !info.IsDir():
+		return fmt.Errorf("%s is a file, not a folder", folder)
+	}
+	return regular.Replaceable(path)
+}
+
 // network is what the weights make of the model; those of another model are an error that names them.
 func (w trained) network(have data.Info) (*inspect.Network, error) {
-	if w.Info.Input != have.Input || len(w.Info.Classes) != len(have.Classes) {
-		return nil, fmt.Errorf("%s is for images %v of %d classes, the data have %v of %d",
-			w.path, w.Info.Input, len(w.Info.Classes), have.Input, len(have.Classes))
+	if !slices.Equal(w.Info.Classes, have.Classes) {
+		return nil, fmt.Errorf("%s is for %d classes, the data have %d: %q and %q",
+			w.path, len(w.Info.Classes), len(have.Classes), some(w.Info.Classes), some(have.Classes))
 	}
 	n, err := inspect.Trained(w.engine, w.model.layer(w.Info), w.Checkpoint, w.model.loss)
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", w.path, err)
 	}
 	return n, nil
+}
+
+// some are the first of many names.
+func some(names []string) []string {
+	const show = 3
+	if len(names) > show {
+		names = append(slices.Clone(names[:show]), "…")
+	}
+	return names
 }
 
 // readImages reads pictures, all before anything is computed.

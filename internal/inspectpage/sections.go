@@ -1,6 +1,7 @@
 package inspectpage
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"html/template"
@@ -111,13 +112,14 @@ func (m *maker) explainOne(ctx context.Context, img Image) (e explained, err err
 	if err := m.add(&e, photo, "image", ""); err != nil {
 		return e, err
 	}
+	in := asked{&e, img.X, y, class, photo}
 	for _, a := range attributions() {
 		m.doing("%s: %s", img.Name, a.name)
-		tile, err := a.draw(m, ctx, &e, img.X, y, class, photo)
+		tile, says, err := a.do(m, ctx, &in)
 		if err != nil {
 			return e, err
 		}
-		if err := m.add(&e, tile, a.name, a.says); err != nil {
+		if err := m.add(&e, tile, a.name, cmp.Or(says, a.says)); err != nil {
 			return e, err
 		}
 	}
@@ -158,7 +160,15 @@ func (m *maker) top(y []float32) string {
 // attribution is a way to say which pixels an output comes from.
 type attribution struct {
 	name, says string
-	draw       func(m *maker, ctx context.Context, e *explained, x, y []float32, class int, photo viz.Tile) (viz.Tile, error)
+	do         func(m *maker, ctx context.Context, in *asked) (viz.Tile, string, error)
+}
+
+// asked is what attributions are of.
+type asked struct {
+	*explained
+	x, y  []float32
+	class int
+	photo viz.Tile
 }
 
 func attributions() []attribution {
@@ -170,57 +180,58 @@ func attributions() []attribution {
 	}
 }
 
-func (m *maker) saliency(ctx context.Context, _ *explained, x, _ []float32, class int, photo viz.Tile) (viz.Tile, error) {
-	v, err := m.net.Saliency(ctx, x, []int{class})
+func (m *maker) saliency(ctx context.Context, a *asked) (t viz.Tile, says string, err error) {
+	v, err := m.net.Saliency(ctx, a.x, []int{a.class})
 	if err != nil {
-		return viz.Tile{}, err
+		return t, "", err
 	}
-	return viz.Heat(v, photo.H, photo.W, 0), nil
+	return viz.Heat(v, a.photo.H, a.photo.W, 0), "", nil
 }
 
-func (m *maker) integrated(ctx context.Context, e *explained, x, y []float32, class int, photo viz.Tile) (viz.Tile, error) {
-	black := make([]float32, len(x))
+func (m *maker) integrated(ctx context.Context, a *asked) (t viz.Tile, says string, err error) {
+	black := make([]float32, len(a.x))
 	m.info.Preprocess.Apply(black)
-	v, err := m.net.IntegratedGradients(ctx, x, black, []int{class}, 0)
+	v, err := m.net.IntegratedGradients(ctx, a.x, black, []int{a.class}, 0)
 	if err != nil {
-		return viz.Tile{}, err
+		return t, "", err
 	}
 	dark, err := m.net.Outputs(ctx, black)
 	if err != nil {
-		return viz.Tile{}, err
+		return t, "", err
 	}
-	for _, g := range v {
-		e.Sum += float64(g)
-	}
-	e.Difference = float64(y[class]) - float64(dark[class])
-	plane := photo.H * photo.W
+	plane := a.photo.H * a.photo.W
 	sum := make([]float32, plane)
 	for i, g := range v {
+		a.Sum += float64(g)
 		sum[i%plane] += g
 	}
-	return viz.Diverging(sum, photo.H, photo.W, 0), nil
+	a.Difference = float64(a.y[a.class]) - float64(dark[a.class])
+	return viz.Diverging(sum, a.photo.H, a.photo.W, 0), "", nil
 }
 
-func (m *maker) gradCAM(ctx context.Context, _ *explained, x, _ []float32, class int, photo viz.Tile) (viz.Tile, error) {
+func (m *maker) gradCAM(ctx context.Context, a *asked) (t viz.Tile, says string, err error) {
 	last, err := m.net.LastMaps()
 	if err != nil {
-		return photo, nil // a network without maps
+		return a.photo, "the network has no activation maps", nil
 	}
-	v, err := m.net.GradCAM(ctx, last.Node, x, []int{class})
+	v, err := m.net.GradCAM(ctx, last.Node, a.x, []int{a.class})
 	if err != nil {
-		return viz.Tile{}, err
+		return t, "", err
 	}
-	t := last.Node.Type()
-	return viz.Overlay(photo, v, t.Int(2), t.Int(3)), nil
+	if magnitude(v) == 0 {
+		says = "nowhere do the last activation maps raise the output"
+	}
+	maps := last.Node.Type()
+	return viz.Overlay(a.photo, v, maps.Int(2), maps.Int(3)), says, nil
 }
 
-func (m *maker) occlusion(ctx context.Context, _ *explained, x, _ []float32, class int, photo viz.Tile) (viz.Tile, error) {
-	size := max(3, min(photo.H, photo.W)/6)
-	v, err := m.net.Occlusion(ctx, x, []int{class}, inspect.Window{Size: size, Stride: max(1, size/3)})
+func (m *maker) occlusion(ctx context.Context, a *asked) (t viz.Tile, says string, err error) {
+	size := max(3, min(a.photo.H, a.photo.W)/6)
+	v, err := m.net.Occlusion(ctx, a.x, []int{a.class}, inspect.Window{Size: size, Stride: max(1, size/3)})
 	if err != nil {
-		return viz.Tile{}, err
+		return t, "", err
 	}
-	return viz.Diverging(v, photo.H, photo.W, 0), nil
+	return viz.Diverging(v, a.photo.H, a.photo.W, 0), "", nil
 }
 
 // maps draws the activation maps of every layer.
@@ -268,12 +279,12 @@ func (m *maker) filters(ctx context.Context) error {
 		}
 		t := c.Filter.Type()
 		tiles, columns := m.kernels(v, t.Int(0), t.Int(1), t.Int(2), t.Int(3))
-		gap, about := 1, 26
-		if t.Int(2)*t.Int(3) == 1 {
-			gap, about = 0, 8
+		gap, about := 1, 60
+		if columns > 0 { // a table, not wider than a page
+			about = min(26, 720/columns)
 		}
-		if columns == 0 {
-			about = 60
+		if t.Int(2)*t.Int(3) == 1 {
+			gap, about = 0, min(about, 8)
 		}
 		f, err := m.mosaic(tiles, columns, gap, about)
 		if err != nil {
