@@ -469,6 +469,20 @@ func TestMistakesOfACallerAreOneError(t *testing.T) {
 			_, err := n.GradCAM(ctx, n.Hidden().Node, x, []int{0})
 			return err
 		},
+		"channel 4 has no place (9,0)": func() error {
+			peaks := [][]inspect.Peak{4: {{Y: 9}}}
+			_, err := n.Patches(ctx, dataset(t, 1), n.Convolutions()[0], peaks)
+			return err
+		},
+		"nobody to see": func() error { return n.EachPatch(ctx, dataset(t, 1), n.Convolutions()[0], nil, nil) },
+		"the output of example 2 is not finite": func() error {
+			x := noise(1, 4*64)
+			x[2*64+5] = float32(math.NaN())
+			ds, err := data.New(x, []int{0, 1, 2, 0}, data.Info{Input: shape.F32(1, 8, 8), Classes: []string{"a", "b", "c"}})
+			require.NoError(t, err)
+			_, err = n.Survey(ctx, ds, inspect.SurveyOptions{})
+			return err
+		},
 		"the network takes float32(1,8,8)": func() error {
 			ds, err := data.New(noise(1, 9), []int{0}, data.Info{Input: shape.F32(1, 3, 3), Classes: []string{"a"}})
 			require.NoError(t, err)

@@ -2,6 +2,7 @@ package inspect
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"image"
 	"slices"
@@ -23,31 +24,49 @@ type Patch struct {
 }
 
 // Patches returns the patches at the peaks of a convolution, by channel and peak as [Survey.Peaks] has
-// them, of the images of ds. All are reconstructed by one program.
+// them, of the images of ds. All are reconstructed by one program. Where fields are large,
+// [Network.EachPatch] needs less memory.
 func (n *Network) Patches(ctx context.Context, ds data.Dataset, c Convolution, peaks [][]Peak) ([][]Patch, error) {
-	if !n.has(c.Node) {
-		return nil, errNotOfNet
+	all := make([][]Patch, len(peaks))
+	err := n.EachPatch(ctx, ds, c, peaks, func(channel int, p Patch) error {
+		all[channel] = append(all[channel], p)
+		return nil
+	})
+	if err != nil {
+		return nil, err
 	}
-	if ds == nil {
-		return nil, errNoData
+	return all, nil
+}
+
+// EachPatch is [Network.Patches] that gives see one patch after the other, channel by channel. An error
+// of see ends it.
+func (n *Network) EachPatch(ctx context.Context, ds data.Dataset, c Convolution, peaks [][]Peak, see func(channel int, p Patch) error) error {
+	switch {
+	case !n.has(c.Node):
+		return errNotOfNet
+	case ds == nil:
+		return errNoData
+	case see == nil:
+		return errors.New("inspect: nobody to see the patches")
 	}
 	d, err := n.newDeconvnet(c.Node)
 	if err != nil {
-		return nil, prefixed(err)
+		return prefixed(err)
 	}
 	flat, channels := flatten(peaks)
-	all := make([][]Patch, len(peaks))
 	for i := 0; i < len(flat); i += batchSize {
 		end := min(i+batchSize, len(flat))
 		some, err := n.rebuild(ctx, d, ds, channels[i:end], flat[i:end])
 		if err != nil {
-			return nil, prefixed(err)
+			return prefixed(err)
 		}
 		for k, p := range some {
-			all[channels[i+k]] = append(all[channels[i+k]], p)
+			if err := see(channels[i+k], p); err != nil {
+				return err
+			}
 		}
 	}
-	return all, nil
+	return nil
 }
 
 // flatten lists peaks with their channels.
@@ -62,7 +81,12 @@ func flatten(peaks [][]Peak) (flat []Peak, channels []int) {
 
 // rebuild returns the patches of a batch of peaks.
 func (n *Network) rebuild(ctx context.Context, d *deconvnet, ds data.Dataset, channels []int, peaks []Peak) (all []Patch, err error) {
-	size := n.Input().Len()
+	size, maps := n.Input().Len(), d.of.Type()
+	for i, p := range peaks {
+		if c := channels[i]; c >= maps.Int(1) || p.Y < 0 || p.X < 0 || p.Y >= maps.Int(2) || p.X >= maps.Int(3) {
+			return nil, fmt.Errorf("channel %d has no place (%d,%d) in maps %v", c, p.Y, p.X, maps.Shape)
+		}
+	}
 	x, err := read(ds, peaks, size)
 	if err != nil {
 		return nil, err

@@ -12,6 +12,7 @@ import (
 	"github.com/plexaura/plexaura/graph"
 	"github.com/plexaura/plexaura/ops"
 	"github.com/plexaura/plexaura/shape"
+	"github.com/plexaura/plexaura/vm"
 )
 
 // Survey is what one pass over a data set tells.
@@ -178,8 +179,12 @@ func (v *surveyor) see(ctx context.Context, b data.Batch) error {
 	if err != nil {
 		return err
 	}
+	y := appendFloats(nil, outs[0])
+	if i := slices.IndexFunc(y, notFinite); i >= 0 {
+		return fmt.Errorf("the output of example %d is %w", v.Examples+i*len(b.Examples)/len(y), vm.ErrNotFinite)
+	}
 	if v.classes > 0 {
-		if err := v.judge(appendFloats(nil, outs[0]), b.Y.Int32s()); err != nil {
+		if err := v.judge(y, b.Y.Int32s()); err != nil {
 			return err
 		}
 	}
@@ -204,6 +209,8 @@ func (v *surveyor) see(ctx context.Context, b data.Batch) error {
 	v.Examples += size
 	return nil
 }
+
+func notFinite(x float32) bool { return x-x != 0 }
 
 // judge notes what a batch was taken for.
 func (v *surveyor) judge(probabilities []float32, labels []int32) error {
@@ -247,7 +254,7 @@ func (v *surveyor) climb(peaks [][]Peak, maps shape.Type, values []float32, at [
 		for c := range peaks {
 			k := i*channels + c
 			p := Peak{v.Examples + i, at[k] / width, at[k] % width, values[k]}
-			if len(peaks[c]) == v.o.Peaks && !(p.Value > peaks[c][len(peaks[c])-1].Value) {
+			if notFinite(p.Value) || len(peaks[c]) == v.o.Peaks && !(p.Value > peaks[c][len(peaks[c])-1].Value) {
 				continue
 			}
 			place, _ := slices.BinarySearchFunc(peaks[c], p, func(have, want Peak) int {

@@ -341,33 +341,50 @@ func (m *maker) patches(ctx context.Context) error {
 	m.page.LayersOf = len(m.net.Convolutions())
 	for i, c := range m.chosen() {
 		m.doing("reconstructions of %s", c.Name)
-		patches, err := m.net.Patches(ctx, m.data, c, m.survey.Peaks[i])
-		if err != nil {
+		l := newGallery(m, len(m.survey.Peaks[i]))
+		if err := m.net.EachPatch(ctx, m.data, c, m.survey.Peaks[i], l.see); err != nil {
 			return err
 		}
-		e := excited{Name: c.Name, Of: c.Node.Type().Int(1)}
-		var h, w int
-		for number, some := range patches {
-			channel := excitedChannel{Number: number}
-			var pixels, rebuilt []viz.Tile
-			for _, p := range some {
-				ph, pw := p.Field.Dy(), p.Field.Dx()
-				h, w = max(h, ph), max(w, pw)
-				channel.Most = max(channel.Most, p.Value)
-				pixels = append(pixels, m.photo(p.Pixels, ph, pw).Within(patchSide))
-				rebuilt = append(rebuilt, signed(p.Reconstruction, ph, pw, 0).Within(patchSide))
+		e := excited{Name: c.Name, Of: c.Node.Type().Int(1), Field: fmt.Sprintf("%d×%d", l.h, l.w)}
+		for number := range l.pixels {
+			channel := excitedChannel{Number: number, Most: l.most[number]}
+			if len(l.pixels[number]) == 0 {
+				continue // of an empty data set, or of nothing but NaN
 			}
-			if channel.Patches, err = m.mosaic(pixels, 3, 1, 30); err != nil {
+			var err error
+			if channel.Patches, err = m.mosaic(l.pixels[number], 3, 1, 30); err != nil {
 				return err
 			}
-			if channel.Rebuilt, err = m.mosaic(rebuilt, 3, 1, 30); err != nil {
+			if channel.Rebuilt, err = m.mosaic(l.rebuilt[number], 3, 1, 30); err != nil {
 				return err
 			}
 			e.Channels = append(e.Channels, channel)
 		}
-		e.Field = fmt.Sprintf("%d×%d", h, w)
 		m.page.Layers = append(m.page.Layers, e)
 	}
+	return nil
+}
+
+// gallery keeps the patches of a layer, small.
+type gallery struct {
+	*maker
+	pixels, rebuilt [][]viz.Tile // by channel
+	most            []float32
+	h, w            int // of the largest field
+}
+
+func newGallery(m *maker, channels int) *gallery {
+	return &gallery{maker: m, pixels: make([][]viz.Tile, channels), rebuilt: make([][]viz.Tile, channels), most: make([]float32, channels)}
+}
+
+func (g *gallery) see(channel int, p inspect.Patch) error {
+	h, w := p.Field.Dy(), p.Field.Dx()
+	g.h, g.w = max(g.h, h), max(g.w, w)
+	if len(g.pixels[channel]) == 0 {
+		g.most[channel] = p.Value // the first has the greatest
+	}
+	g.pixels[channel] = append(g.pixels[channel], g.photo(p.Pixels, h, w).Within(patchSide))
+	g.rebuilt[channel] = append(g.rebuilt[channel], signed(p.Reconstruction, h, w, 0).Within(patchSide))
 	return nil
 }
 
