@@ -47,11 +47,14 @@ func Checkpoint(f func(in ...*graph.Node) *graph.Node, in ...*graph.Node) *graph
 // boundary lists what y is computed from without looking into it: the nodes of in, leaves, and
 // nodes that were there before.
 func boundary(y *graph.Node, in []*graph.Node, before int) (edge []*graph.Node) {
-	seen := map[*graph.Node]bool{y: true}
+	seen, given := map[*graph.Node]bool{y: true}, map[*graph.Node]bool{}
+	for _, x := range in {
+		given[x] = true
+	}
 	for stack := []*graph.Node{y}; len(stack) > 0; {
 		n := stack[len(stack)-1]
 		stack = stack[:len(stack)-1]
-		if n.Kind() != graph.Computed || n.ID() < before || slices.Contains(in, n) {
+		if n.Kind() != graph.Computed || n.ID() < before || given[n] {
 			edge = append(edge, n)
 			continue
 		}

@@ -48,7 +48,7 @@ func checkCustom(name string, y *graph.Node, in []*graph.Node, rule Rule) error 
 		return notFloat(y)
 	}
 	for _, n := range between(in, y) {
-		if n.Kind() == graph.Param && !slices.Contains(in, n) {
+		if n.Kind() == graph.Param {
 			return fmt.Errorf("%v is computed from %v, which is not among the inputs of %s and would have no gradient; list it, with an adjoint of nil if that is meant", y, n, name)
 		}
 	}
@@ -137,9 +137,9 @@ func checkLinear(ys, dys, tangents []*graph.Node) *graph.Node {
 
 // readsAny reports whether the values of ys depend on those of xs.
 func readsAny(ys, xs []*graph.Node) bool {
-	on := map[*graph.Node]bool{}
+	on, given := map[*graph.Node]bool{}, map[*graph.Node]bool{}
 	for _, x := range xs {
-		on[x] = true
+		on[x], given[x] = true, true
 	}
 	for _, n := range graph.Reachable(ys...) {
 		if isUniform(n.Op()) { // dys themselves among them
@@ -147,7 +147,7 @@ func readsAny(ys, xs []*graph.Node) bool {
 		}
 		on[n] = on[n] || slices.ContainsFunc(n.Ins(), func(x *graph.Node) bool { return on[x] })
 	}
-	return slices.ContainsFunc(ys, func(y *graph.Node) bool { return on[y] && !slices.Contains(xs, y) })
+	return slices.ContainsFunc(ys, func(y *graph.Node) bool { return on[y] && !given[y] })
 }
 
 // isUniform reports whether an op gives one number everywhere, and reads the types of its inputs

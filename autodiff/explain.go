@@ -78,7 +78,7 @@ func (e *Explanation) follow() {
 				continue
 			}
 			on[id], read[in.ID()] = true, true
-			if in == e.By && !slices.Contains(e.Uses, n) {
+			if in == e.By && (len(e.Uses) == 0 || e.Uses[len(e.Uses)-1] != n) {
 				e.Uses = append(e.Uses, n)
 			}
 		}

@@ -7,6 +7,7 @@ import (
 	"runtime"
 	"strings"
 
+	"github.com/plexaura/plexaura/internal/isnil"
 	"github.com/plexaura/plexaura/internal/plain"
 )
 
@@ -56,7 +57,7 @@ var errNoDataset = errors.New("no dataset: it is nil")
 
 // count returns the number of examples in ds.
 func count(ds Dataset) (n int, err error) {
-	if ds == nil {
+	if isnil.Of(ds) {
 		return 0, errNoDataset
 	}
 	defer rescue(&err)
@@ -65,7 +66,7 @@ func count(ds Dataset) (n int, err error) {
 
 // describe returns what ds says of its examples.
 func describe(ds Dataset) (info Info, err error) {
-	if ds == nil {
+	if isnil.Of(ds) {
 		return info, errNoDataset
 	}
 	defer rescue(&err)

@@ -113,10 +113,20 @@ func (l *Loader) reserve() error {
 }
 
 // Info describes the examples in the batches, after Augment and Mix.
-func (l *Loader) Info() Info { return l.info }
+func (l *Loader) Info() Info {
+	if l == nil {
+		return Info{}
+	}
+	return l.info
+}
 
 // Len is the number of batches in an epoch.
-func (l *Loader) Len() int { return (l.n + l.o.Size - 1) / max(l.o.Size, 1) }
+func (l *Loader) Len() int {
+	if l == nil || l.ds == nil {
+		return 0
+	}
+	return (l.n + l.o.Size - 1) / l.o.Size
+}
 
 // Epoch returns the batches of an epoch; epochs are counted from 0. It ends after the first
 // error, which only a dataset that can fail to read gives.

@@ -80,15 +80,25 @@ func checkLabels[Y Target](y []Y, each int, classes []string) error {
 }
 
 // Len is the number of examples.
-func (d *Memory[X]) Len() int { return d.n }
+func (d *Memory[X]) Len() int {
+	if d == nil {
+		return 0
+	}
+	return d.n
+}
 
 // Info describes the examples.
-func (d *Memory[X]) Info() Info { return d.info }
+func (d *Memory[X]) Info() Info {
+	if d == nil {
+		return Info{}
+	}
+	return d.info
+}
 
 // Read writes example i into e.
 func (d *Memory[X]) Read(i int, e Example) error {
-	if i < 0 || i >= d.n {
-		return fmt.Errorf("data: no example %d among %d", i, d.n)
+	if n := d.Len(); i < 0 || i >= n {
+		return fmt.Errorf("data: no example %d among %d", i, n)
 	}
 	room := len(e.Labels)
 	if d.labels == nil {

@@ -10,7 +10,8 @@ import (
 
 // Rand gives the random numbers that change one example, or one batch. They depend on the
 // seed, the epoch and the example's number alone, and so neither on the order of loading nor
-// on how many goroutines load. One goroutine uses it at a time.
+// on how many goroutines load. One goroutine uses it at a time. A nil Rand gives zeros for what is
+// uniform from 0, and so never fails.
 type Rand struct {
 	stream philox.Stream
 	next   uint64 // block
@@ -38,6 +39,9 @@ func (r *Rand) reset(stream, seed uint64, epoch, number int) {
 
 // Uint32 returns a number that is uniform over all of uint32.
 func (r *Rand) Uint32() uint32 {
+	if r == nil {
+		return 0
+	}
 	if r.left == 0 {
 		r.words, r.left = r.stream.Block(r.next), len(r.words)
 		r.next++
@@ -66,6 +70,10 @@ func (r *Rand) Normal() float64 {
 
 // Uniforms fills dst with numbers that are uniform in [0,1), faster than one by one.
 func (r *Rand) Uniforms(dst []float32) {
+	if r == nil {
+		clear(dst)
+		return
+	}
 	r.left = 0
 	simd.Best().Uniform(dst, r.stream, 4*r.next)
 	r.next += uint64(len(dst)+3) / 4

@@ -33,7 +33,7 @@ func BufferAt(mem []byte, d shape.DType, n int) Buffer {
 	return Buffer{p, n, d}
 }
 
-// Slice returns b's elements; T must be the Go type of b's element type.
+// Slice returns b's elements. It panics where T is not the Go type of b's element type.
 func Slice[T shape.Elem](b Buffer) []T {
 	if b.dt != shape.DTypeOf[T]() {
 		panic(fmt.Sprintf("engine: a %v buffer was read as %v", b.dt, shape.DTypeOf[T]()))
@@ -81,7 +81,7 @@ func aligned(n, to int) []byte {
 	return mem[off : off+n : off+n]
 }
 
-// Load sets dst, of any element type, from numbers: Bool takes 0 as false.
+// Load sets dst, of any element type, from numbers, as far as there are any: Bool takes 0 as false.
 func Load(dst Buffer, v []float64) {
 	switch dst.dt {
 	case shape.Float32:
@@ -96,15 +96,15 @@ func Load(dst Buffer, v []float64) {
 		load(Slice[uint8](dst), v)
 	case shape.Bool:
 		s := Slice[bool](dst)
-		for i := range s {
-			s[i] = v[i] != 0
+		for i, x := range v[:min(len(v), len(s))] {
+			s[i] = x != 0
 		}
 	}
 }
 
 func load[T float32 | int32 | int64 | uint8](dst []T, v []float64) {
-	for i := range dst {
-		dst[i] = T(v[i])
+	for i, x := range v[:min(len(v), len(dst))] {
+		dst[i] = T(x)
 	}
 }
 

@@ -85,5 +85,8 @@ func Unsupported(engine, kernel string, in []shape.Type) error {
 
 // Missing is the error of an op on an engine without the capability.
 func Missing(e Engine, capability string) error {
+	if e == nil {
+		return fmt.Errorf("there is no engine to do %s; ref.Engine is one that can", capability)
+	}
 	return fmt.Errorf("engine %s cannot do %s; an engine that embeds ref.Engine can", e.Name(), capability)
 }

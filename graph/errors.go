@@ -8,6 +8,8 @@ import (
 	"runtime"
 	"slices"
 	"strings"
+
+	"github.com/plexaura/plexaura/internal/plain"
 )
 
 // ErrNotScalar is wrapped where a scalar was needed.
@@ -77,13 +79,68 @@ func (l ErrorList) Unwrap() []error {
 	return errs
 }
 
-// Error returns every error, one after the other.
+// Error returns the errors, one after the other. Those that say the same of other layers or lines,
+// as one mistake in a loop makes them, stand once, with a line that counts the others and names
+// their places.
 func (l ErrorList) Error() string {
-	s := make([]string, len(l))
-	for i, e := range l {
-		s[i] = e.Error()
+	var order []string
+	alike := map[string]ErrorList{}
+	for _, e := range l {
+		said := e.said()
+		if alike[said] == nil {
+			order = append(order, said)
+		}
+		alike[said] = append(alike[said], e)
 	}
-	return strings.Join(s, "\n")
+	for i, said := range order {
+		order[i] = alike[said][0].Error() + alike[said].others()
+	}
+	return strings.Join(order, "\n")
+}
+
+// said is what e says, whatever its place: neither its layer, in names of parameters too, nor its
+// line count, nor which nodes the inputs are.
+func (e *Error) said() string {
+	if e == nil {
+		return ""
+	}
+	text := fmt.Sprint(e.Err)
+	if e.Layer != "" {
+		text = strings.ReplaceAll(text, `"`+e.Layer+".", `"*.`)
+	}
+	var b strings.Builder
+	fmt.Fprintf(&b, "%s: %s", e.Op, text)
+	for _, x := range e.Inputs {
+		fmt.Fprintf(&b, "; %v", x.Type())
+	}
+	return b.String()
+}
+
+// others tells of the errors after the first, all of which say the same, on a line.
+func (l ErrorList) others() string {
+	const most = 5
+	first, others := l[0], l[1:]
+	if len(others) == 0 {
+		return ""
+	}
+	var places []string
+	seen := map[string]bool{"": true}
+	for _, e := range others {
+		place := ""
+		if e.Pos != first.Pos {
+			place = e.Pos.String()
+		}
+		if e.Layer != first.Layer {
+			place = strings.TrimLeft(place+" layer "+e.Layer, " ")
+		}
+		if !seen[place] {
+			places, seen[place] = append(places, place), true
+		}
+	}
+	if len(places) == 0 {
+		places = []string{"at the same place"}
+	}
+	return fmt.Sprintf("\n\tand %d more such: %s", len(others), plain.List(places, most))
 }
 
 // module is where this module's files lie, as stack frames have it.

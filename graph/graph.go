@@ -7,6 +7,7 @@ import (
 	"reflect"
 	"slices"
 
+	"github.com/plexaura/plexaura/internal/isnil"
 	"github.com/plexaura/plexaura/internal/rescue"
 	"github.com/plexaura/plexaura/shape"
 )
@@ -27,12 +28,15 @@ type Graph struct {
 	nodes   []*Node
 	leaves  map[string]*Node // Inputs, Params and States by name
 	updates []Update
+	updated map[*Node][]Update // by leaf; of updates that follow each other the first
 	errs    ErrorList
-	layer   string // where in the model new nodes belong, such as "features.0"
-	like    *Node  // lends its position and layer to new nodes, where set
-	derived bool   // new nodes originate from like
-	owner   *Owner // of new updates; nil: nobody
-	infers  bool   // new nodes are in their inference form
+	layer   string   // where in the model new nodes belong, such as "features.0"
+	like    *Node    // lends its position and layer to new nodes, where set
+	derived bool     // new nodes originate from like
+	told    []*Graph // whose mistakes are told here, since a node of theirs was taken
+	owner   *Owner   // of new updates; nil: nobody
+	infers  bool     // new nodes are in their inference form
+	memos   map[any]any
 }
 
 // New returns an empty graph.
@@ -76,7 +80,7 @@ func (g *Graph) Apply(op Op, in ...*Node) *Node {
 	if g == nil {
 		return g.Reject(name(op), errNil, in...)
 	}
-	if op == nil {
+	if isnil.Of(op) {
 		return g.Reject("nil", errors.New("the op is nil"), in...)
 	}
 	n := g.add(op, slices.Clone(in))
@@ -95,7 +99,7 @@ func (g *Graph) Apply(op Op, in ...*Node) *Node {
 
 // name is op's, "nil" where there is none.
 func name(op Op) string {
-	if op == nil {
+	if isnil.Of(op) {
 		return "nil"
 	}
 	return op.Name()
@@ -108,7 +112,10 @@ func (g *Graph) infer(op Op, in []*Node) (t shape.Type, err error) {
 		switch {
 		case x == nil:
 			return t, fmt.Errorf("input %d is nil", i)
+		case x.g != g && slices.Contains(g.told, x.g) && !x.Valid():
+			return t, nil
 		case x.g != g && !x.Valid() && x.g.Err() != nil: // or it would never be told
+			g.told = append(g.told, x.g)
 			return t, fmt.Errorf("input %d could not be built: %w", i, x.g.Err())
 		case x.g != g:
 			return t, fmt.Errorf("input %d belongs to another graph; build both in one, or feed its value as an Input", i)
@@ -162,6 +169,21 @@ func (g *Graph) add(op Op, in []*Node) *Node {
 	}
 	g.nodes = append(g.nodes, n)
 	return n
+}
+
+// Memo returns what a package keeps with the graph, under a key of a type of its own, so that it need not
+// go through all nodes again for each that it adds. It is what first returns at first, nil without it.
+func (g *Graph) Memo(key any, first func() any) any {
+	g = g.orNew()
+	m, ok := g.memos[key]
+	if !ok && first != nil {
+		if g.memos == nil {
+			g.memos = map[any]any{}
+		}
+		m = first()
+		g.memos[key] = m
+	}
+	return m
 }
 
 // Within runs f with name appended to the layer path that new nodes are given.

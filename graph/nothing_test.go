@@ -37,6 +37,7 @@ func TestNothingWhereSomethingIsWantedNeverPanics(t *testing.T) {
 			new(graph.Previous),
 		},
 		Panics: map[string]string{"Error.Error": "an error that is nil has no text", "Error.Unwrap": "an error that is nil wraps nothing", "Node.In": "which takes the index of an input that there is"},
+		Takes:  map[string]string{"Graph.Replay(*graph.Node)": "the good node is a leaf, which has no inputs"},
 		Good: func() []any {
 			g := graph.New()
 			x := g.Input("x", shape.F32(shape.N, 4))

@@ -6,6 +6,8 @@ import (
 	"io"
 	"reflect"
 	"strings"
+
+	"github.com/plexaura/plexaura/internal/isnil"
 )
 
 // Fprint writes what outs are computed from, a node a line:
@@ -38,7 +40,7 @@ func line(n *Node) string {
 
 // Format prints an op with those of its attributes that are not zero: "Conv2D{Stride:[2 2]}".
 func Format(op Op) string {
-	if op == nil {
+	if isnil.Of(op) {
 		return "nil"
 	}
 	if s, ok := op.(fmt.Stringer); ok {

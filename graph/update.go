@@ -69,6 +69,18 @@ func (g *Graph) addUpdate(u Update) {
 		return
 	}
 	g.updates = append(g.updates, u)
+	if u.Use != nil && g.followed(u.Leaf) {
+		return
+	}
+	if g.updated == nil { // of the zero Graph
+		g.updated = map[*Node][]Update{}
+	}
+	g.updated[u.Leaf] = append(g.updated[u.Leaf], u)
+}
+
+// followed reports whether leaf has updates that follow each other.
+func (g *Graph) followed(leaf *Node) bool {
+	return slices.ContainsFunc(g.updated[leaf], func(u Update) bool { return u.Use != nil })
 }
 
 func (g *Graph) checkUpdate(u Update) error {
@@ -78,8 +90,8 @@ func (g *Graph) checkUpdate(u Update) error {
 	if u.Leaf.typ != u.Value.typ {
 		return fmt.Errorf("%v is %v, its new value is %v", u.Leaf, u.Leaf.typ, u.Value.typ)
 	}
-	for _, old := range g.updates {
-		if old.Leaf == u.Leaf && !old.beside(u) {
+	for _, old := range g.updated[u.Leaf] {
+		if !old.beside(u) {
 			return fmt.Errorf("%v has an update already, made at %v", u.Leaf, old.Value.pos)
 		}
 	}
@@ -109,7 +121,7 @@ func (g *Graph) Follow(leaf, use *Node, next func(old *Node) *Node) {
 		return
 	}
 	old := leaf
-	if slices.ContainsFunc(g.updates, func(u Update) bool { return u.Leaf == leaf && u.Use != nil }) {
+	if g.followed(leaf) {
 		old = g.Apply(Previous{}, leaf)
 	}
 	g.addUpdate(Update{Leaf: leaf, Value: next(old), Use: use})

@@ -347,11 +347,11 @@ func TestInputsThatAreNone(t *testing.T) {
 	require.ErrorContains(t, g.Err(), "belongs to another graph")
 }
 
-// nothing is a layer of a user's that forgets its result.
-type nothing struct{}
+// forgetful is a layer of a user's that forgets its result.
+type forgetful struct{}
 
-func (nothing) Label() string                               { return "mine" }
-func (nothing) Apply(nn.Scope, *graph.Node) (y *graph.Node) { return y }
+func (forgetful) Label() string                               { return "mine" }
+func (forgetful) Apply(nn.Scope, *graph.Node) (y *graph.Node) { return y }
 
 func TestALayerThatGivesNilIsOneError(t *testing.T) {
 	none := nn.Func(func(*graph.Node) *graph.Node { return nil })
@@ -363,8 +363,8 @@ func TestALayerThatGivesNilIsOneError(t *testing.T) {
 		{nn.Named("n", none), "n"},
 		{nn.Residual{Name: "r", Body: none}, "r"},
 		{nn.Residual{Name: "r", Body: nn.ReLU{}, Shortcut: none}, "r.shortcut"},
-		{nothing{}, "mine"},
-		{nn.Residual{Name: "r", Body: nothing{}}, "r.mine"},
+		{forgetful{}, "mine"},
+		{nn.Residual{Name: "r", Body: forgetful{}}, "r.mine"},
 	} {
 		n := apply(nn.Sequential{tt.layer, nn.Linear{Out: 2}}, shape.F32(shape.N, 3))
 		list := n.errs(t)

@@ -24,6 +24,9 @@ type CrossEntropyOptions struct {
 // The target is either a class number for every example, integers in the shape of the logits
 // without the class axis, or a distribution in the type of the logits. A class number
 // outside 0..C-1 is an error of the run. Each batch weighs by its own number of examples.
+//
+// It stays accurate where it is small, and so does its gradient: a target that leads the other logits by 20 has the
+// loss log1p((C-1)*exp(-20)), which PyTorch rounds to 0 in Float32.
 func CrossEntropy(logits, target *graph.Node, options ...CrossEntropyOptions) *graph.Node {
 	const name = "CrossEntropy"
 	if !valid(logits, target) {

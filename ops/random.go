@@ -55,13 +55,22 @@ func Random(like *graph.Node, s shape.Shape, d engine.Distribution) *graph.Node 
 
 // stream returns the number of the next stream in g's current layer.
 func stream(g *graph.Graph) uint64 {
-	ordinal := 0
-	for _, n := range g.Nodes() {
-		if _, ok := n.Op().(randomOp); ok && n.Layer() == g.Layer() {
-			ordinal++
+	s := g.Memo(streamsKey{}, func() any { return &streams{layers: map[string]int{}} }).(*streams)
+	for _, n := range g.Nodes()[s.looked:] {
+		if _, ok := n.Op().(randomOp); ok {
+			s.layers[n.Layer()]++
 		}
 	}
-	return philox.ID(fmt.Sprintf("%s#%d", g.Layer(), ordinal))
+	s.looked = len(g.Nodes())
+	return philox.ID(fmt.Sprintf("%s#%d", g.Layer(), s.layers[g.Layer()]))
+}
+
+type streamsKey struct{}
+
+// streams counts the random ops of each layer, among the first so many nodes of a graph.
+type streams struct {
+	looked int
+	layers map[string]int
 }
 
 type randomOp struct {

@@ -3,7 +3,6 @@ package optim
 import (
 	"fmt"
 	"math"
-	"reflect"
 )
 
 // Each check returns nil for a value in range; NaN is in none.
@@ -43,9 +42,4 @@ func or(v, d float64) float64 {
 		return d
 	}
 	return v
-}
-
-// isNil reports whether v is nil, or a nil pointer in an interface.
-func isNil(v any) bool {
-	return v == nil || reflect.ValueOf(v).Kind() == reflect.Pointer && reflect.ValueOf(v).IsNil()
 }

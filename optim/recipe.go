@@ -3,11 +3,14 @@ package optim
 import (
 	"errors"
 	"fmt"
+	"maps"
 	"path"
 	"slices"
 	"strings"
 
 	"github.com/plexaura/plexaura/graph"
+	"github.com/plexaura/plexaura/internal/isnil"
+	"github.com/plexaura/plexaura/internal/plain"
 	"github.com/plexaura/plexaura/ops"
 	"github.com/plexaura/plexaura/shape"
 )
@@ -168,9 +171,9 @@ func (r Recipe) name() string {
 // settings returns those of each parameter.
 func (r Recipe) settings(params []*graph.Node) ([]Settings, error) {
 	switch {
-	case isNil(r.Rule):
+	case isnil.Of(r.Rule):
 		return nil, errors.New("there is no Rule")
-	case r.Schedule != nil && isNil(r.Schedule):
+	case r.Schedule != nil && isnil.Of(r.Schedule):
 		return nil, errors.New("the Schedule is a nil pointer")
 	}
 	base, err := r.Rule.Settings()
@@ -216,10 +219,7 @@ func (r Recipe) check(g *graph.Graph, params, grads []*graph.Node) error {
 	case len(grads) != len(params):
 		return errors.Join(err, fmt.Errorf("%d gradients for %d parameters; take those of %s, in order", len(grads), len(params), r.source()))
 	}
-	for i, p := range params {
-		err = errors.Join(err, checkGrad(g, p, grads[i]))
-	}
-	return errors.Join(err, r.checkOwners(g, params))
+	return errors.Join(err, checkGrads(g, params, grads), r.checkOwners(g, params))
 }
 
 // source is what lists the parameters, for errors.
@@ -242,30 +242,47 @@ func (r Recipe) checkMatch(g *graph.Graph) (err error) {
 	return err
 }
 
-func checkGrad(g *graph.Graph, p, d *graph.Node) error {
-	switch {
-	case d == nil:
-		return fmt.Errorf("the gradient of %v is nil", p)
-	case d.Graph() != g:
-		return fmt.Errorf("the gradient of %v belongs to another graph", p)
-	case d.Valid() && d.Type() != p.Type():
-		return fmt.Errorf("the gradient of %v is %v, the parameter %v", p, d.Type(), p.Type())
+// checkGrads refuses gradients that cannot be those of params, and tells once what is wrong with
+// many.
+func checkGrads(g *graph.Graph, params, grads []*graph.Node) error {
+	wrong := map[string][]string{} // by how it is told, parameters or more about them
+	add := func(told, of string) { wrong[told] = append(wrong[told], of) }
+	for i, p := range params {
+		switch d := grads[i]; {
+		case d == nil:
+			add("the gradient of %s is nil", p.String())
+		case d.Graph() != g:
+			add("the gradient of %s belongs to another graph", p.String())
+		case d.Valid() && d.Type() != p.Type():
+			add("%s", fmt.Sprintf("the gradient of %v is %v, the parameter %v", p, d.Type(), p.Type()))
+		}
 	}
-	return nil
+	var err error
+	for _, told := range slices.Sorted(maps.Keys(wrong)) {
+		err = errors.Join(err, fmt.Errorf(told, plain.List(wrong[told], most)))
+	}
+	return err
 }
+
+// most is how many parameters an error names.
+const most = 5
 
 // checkOwners refuses parameters that another optimiser trains.
 func (r Recipe) checkOwners(g *graph.Graph, params []*graph.Node) error {
+	ours := map[*graph.Node]bool{}
+	for _, p := range params {
+		ours[p] = true
+	}
 	var taken []string
 	for _, u := range g.Updates() {
-		if u.Owner != nil && slices.Contains(params, u.Leaf) && !u.Owner.SharesWith(r.owner()) {
+		if u.Owner != nil && ours[u.Leaf] && !u.Owner.SharesWith(r.owner()) {
 			taken = append(taken, fmt.Sprintf("%v (by the %v)", u.Leaf, u.Owner))
 		}
 	}
 	if len(taken) == 0 {
 		return nil
 	}
-	return fmt.Errorf("trained by another already: %s; tell by Match what each is for, or by Shares that it is meant", strings.Join(taken, ", "))
+	return fmt.Errorf("trained by another already: %s; tell by Match what each is for, or by Shares that it is meant", plain.List(taken, most))
 }
 
 func (r Recipe) owner() graph.Owner { return graph.Owner{Name: r.Name, Shares: r.Shares} }
@@ -292,14 +309,13 @@ func others(params []*graph.Node) string {
 	if len(params) == 0 {
 		return ""
 	}
-	const most = 5
-	var names []string
-	for _, p := range params[:min(len(params), most)] {
-		names = append(names, p.Name())
+	names := make([]string, len(params))
+	for i, p := range params {
+		names[i] = p.Name()
 	}
-	text := fmt.Sprintf(", and %d more parameters: %s", len(params), strings.Join(names, ", "))
-	if len(params) > most {
-		text += ", ..."
+	what := "parameters"
+	if len(params) == 1 {
+		what = "parameter"
 	}
-	return strings.Replace(text, "and 1 more parameters", "and 1 more parameter", 1)
+	return fmt.Sprintf(", and %d more %s: %s", len(params), what, plain.List(names, most))
 }

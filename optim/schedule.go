@@ -5,6 +5,7 @@ import (
 	"math"
 
 	"github.com/plexaura/plexaura/graph"
+	"github.com/plexaura/plexaura/internal/isnil"
 	"github.com/plexaura/plexaura/ops"
 )
 
@@ -93,7 +94,7 @@ func (c Warmup) Factor(steps *graph.Node) *graph.Node {
 	if c.Then == nil {
 		c.Then = Constant{}
 	}
-	if isNil(c.Then) {
+	if isnil.Of(c.Then) {
 		err = errors.Join(err, errors.New("Then is a nil pointer"))
 	}
 	if err != nil {

@@ -125,7 +125,7 @@ func (s Shape) With(i int, d Dim) Shape {
 	return s
 }
 
-// Drop returns s without axis i.
+// Drop returns s without axis i; it panics where there is no such axis.
 func (s Shape) Drop(i int) Shape {
 	i = s.axis(i)
 	dims := s.Dims()

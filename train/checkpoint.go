@@ -65,9 +65,20 @@ func (c *Checkpoint) save(path string) error {
 	return c.Store.Save(path, meta)
 }
 
+// check says why c holds no values.
+func (c *Checkpoint) check() error {
+	switch {
+	case c == nil:
+		return errors.New("there is no checkpoint: it is nil")
+	case c.Store == nil:
+		return errors.New("the checkpoint has no Store")
+	}
+	return nil
+}
+
 func (c *Checkpoint) metadata() (map[string]string, error) {
-	if c.Store == nil {
-		return nil, errors.New("the checkpoint has no Store")
+	if err := c.check(); err != nil {
+		return nil, err
 	}
 	meta, err := c.Info.Metadata()
 	if err != nil {
@@ -155,8 +166,8 @@ func parse(meta map[string]string) (c *Checkpoint, err error) {
 
 // Snapshot returns a copy of c with a store of its own, to predict with while c is trained.
 func (c *Checkpoint) Snapshot() (*Checkpoint, error) {
-	if c.Store == nil {
-		return nil, errors.New("train: the checkpoint has no Store")
+	if err := c.check(); err != nil {
+		return nil, prefixed(err)
 	}
 	store, err := c.Store.Snapshot()
 	if err != nil {

@@ -3,10 +3,10 @@ package train
 import (
 	"errors"
 	"fmt"
-	"reflect"
 
 	"github.com/plexaura/plexaura/data"
 	"github.com/plexaura/plexaura/engine"
+	"github.com/plexaura/plexaura/internal/isnil"
 	"github.com/plexaura/plexaura/nn"
 	"github.com/plexaura/plexaura/optim"
 	"github.com/plexaura/plexaura/vm"
@@ -149,7 +149,7 @@ func (c Config) withDefaults() (Config, error) {
 
 // missing says what c lacks. A nil pointer in an interface is nothing either.
 func (c Config) missing() error {
-	if isNil(c.Train) {
+	if isnil.Of(c.Train) {
 		return errors.New("the Config has no dataset to Train on")
 	}
 	for _, field := range []struct {
@@ -164,23 +164,11 @@ func (c Config) missing() error {
 		{c.Augment, "an Augment that is a nil pointer", true},
 		{c.Mix, "a Mix that is a nil pointer", true},
 	} {
-		if isNil(field.value) && !(field.may && field.value == nil) {
+		if isnil.Of(field.value) && !(field.may && field.value == nil) {
 			return fmt.Errorf("the Config has %s", field.missing)
 		}
 	}
 	return nil
-}
-
-// isNil reports whether v is nil, or a nil pointer or function in an interface.
-func isNil(v any) bool {
-	if v == nil {
-		return true
-	}
-	switch r := reflect.ValueOf(v); r.Kind() {
-	case reflect.Pointer, reflect.Func:
-		return r.IsNil()
-	}
-	return false
 }
 
 // workers is how many goroutines load.

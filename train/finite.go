@@ -6,6 +6,7 @@ import (
 
 	"gorgonia.org/tensor"
 
+	"github.com/plexaura/plexaura/internal/plain"
 	"github.com/plexaura/plexaura/shape"
 	"github.com/plexaura/plexaura/vm"
 )
@@ -18,7 +19,7 @@ func notFinite(what string, s *vm.Store, inputs []float32) error {
 	case err != nil:
 		return err
 	case len(bad) > 0:
-		return fmt.Errorf("%s is %w, since values of the weights are not: %s", what, vm.ErrNotFinite, listed(bad))
+		return fmt.Errorf("%s is %w, since values of the weights are not: %s", what, vm.ErrNotFinite, plain.Names(bad, shown))
 	case !finite(inputs):
 		return fmt.Errorf("%s is %w, since numbers of the input are not", what, vm.ErrNotFinite)
 	}

@@ -133,6 +133,9 @@ func temporary(name string) bool {
 
 // Close lets others have the folder. Folders that were made for it and are empty go.
 func (l *FolderLock) Close() (err error) {
+	if l == nil {
+		return nil
+	}
 	if l.lock != nil {
 		err = l.lock.Release()
 		l.lock = nil

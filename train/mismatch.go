@@ -10,6 +10,7 @@ import (
 	"gorgonia.org/tensor"
 
 	"github.com/plexaura/plexaura/graph"
+	"github.com/plexaura/plexaura/internal/plain"
 	"github.com/plexaura/plexaura/optim"
 	"github.com/plexaura/plexaura/shape"
 	"github.com/plexaura/plexaura/vm"
@@ -31,31 +32,28 @@ type Difference struct {
 
 // Error names the values on one line, the first of many.
 func (e *MismatchError) Error() string {
+	if e == nil {
+		return "the weights are those of the model"
+	}
 	var parts []string
 	if len(e.Missing) > 0 {
-		parts = append(parts, "missing "+listed(e.Missing))
+		parts = append(parts, "missing "+plain.Names(e.Missing, shown))
 	}
 	if len(e.Unused) > 0 {
-		parts = append(parts, "unused "+listed(e.Unused))
+		parts = append(parts, "unused "+plain.Names(e.Unused, shown))
 	}
 	var mismatched []string
 	for _, d := range e.Mismatched {
-		mismatched = append(mismatched, fmt.Sprintf("%s is %v, the model wants %v", d.Name, d.Have, d.Want))
+		mismatched = append(mismatched, fmt.Sprintf("%s is %v, the model wants %v", plain.Name(d.Name), d.Have, d.Want))
 	}
 	if len(mismatched) > 0 {
-		parts = append(parts, listed(mismatched))
+		parts = append(parts, plain.List(mismatched, shown))
 	}
 	return "the weights are those of another model: " + strings.Join(parts, "; ")
 }
 
-// listed joins names, leaving out what would be too many to read.
-func listed(names []string) string {
-	const most = 8
-	if len(names) <= most {
-		return strings.Join(names, ", ")
-	}
-	return fmt.Sprintf("%s and %d more", strings.Join(names[:most], ", "), len(names)-most)
-}
+// shown is how many values an error names, of each sort.
+const shown = 8
 
 // orNil is e, or nil where nothing differs.
 func (e *MismatchError) orNil() error {

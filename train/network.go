@@ -8,6 +8,7 @@ import (
 	"github.com/plexaura/plexaura/autodiff"
 	"github.com/plexaura/plexaura/data"
 	"github.com/plexaura/plexaura/graph"
+	"github.com/plexaura/plexaura/internal/isnil"
 	"github.com/plexaura/plexaura/nn"
 	"github.com/plexaura/plexaura/ops"
 	"github.com/plexaura/plexaura/optim"
@@ -58,8 +59,11 @@ func Build(model nn.Layer, info data.Info, loss Loss, opt optim.Optimizer) (*Net
 // where examples are mixed. Where fed is set, it has the updates alone, and Inputs in place of
 // what a Derivation computes.
 func build(model nn.Layer, info data.Info, mixed shape.Type, loss Loss, opt optim.Optimizer, fed bool) (*Network, error) {
-	if isNil(model) {
+	if isnil.Of(model) {
 		return nil, errors.New("no model")
+	}
+	if opt != nil && isnil.Of(opt) {
+		return nil, errors.New("the optimiser is a nil pointer; want nil, or one")
 	}
 	if err := info.Err(); err != nil {
 		return nil, fmt.Errorf("data: %w", err)

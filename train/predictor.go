@@ -13,6 +13,7 @@ import (
 	"github.com/plexaura/plexaura/data"
 	"github.com/plexaura/plexaura/engine"
 	"github.com/plexaura/plexaura/graph"
+	"github.com/plexaura/plexaura/internal/isnil"
 	"github.com/plexaura/plexaura/nn"
 	"github.com/plexaura/plexaura/ops"
 	"github.com/plexaura/plexaura/shape"
@@ -51,7 +52,7 @@ func newPredictor(model nn.Layer, w *Checkpoint, e engine.Engine) (*Predictor, e
 	switch {
 	case w == nil || w.Store == nil:
 		return nil, errors.New("no weights")
-	case isNil(e):
+	case isnil.Of(e):
 		return nil, errors.New("no engine")
 	}
 	net, err := network(model, w, nil)
@@ -103,10 +104,28 @@ func fits(w *Checkpoint, p *vm.Program, net *Network) error {
 }
 
 // Info describes the data that the model is for.
-func (p *Predictor) Info() data.Info { return p.weights.Info }
+func (p *Predictor) Info() data.Info {
+	if p.check() != nil {
+		return data.Info{}
+	}
+	return p.weights.Info
+}
+
+// check says why there is no p.
+func (p *Predictor) check() error {
+	if p == nil || p.program == nil {
+		return errors.New("a Predictor that NewPredictor has not made")
+	}
+	return nil
+}
 
 // Output is the type of the output for one example.
-func (p *Predictor) Output() shape.Type { return p.out }
+func (p *Predictor) Output() shape.Type {
+	if p.check() != nil {
+		return shape.Type{}
+	}
+	return p.out
+}
 
 // Predict returns the probabilities of the classes for each example of x, one after the
 // other, or what [Predictor.Outputs] does where the model does not choose among classes. x
@@ -127,6 +146,9 @@ func (p *Predictor) Outputs(ctx context.Context, x []float32) ([]float32, error)
 
 // compute returns one of the outputs of the program.
 func (p *Predictor) compute(ctx context.Context, x []float32, output int) ([]float32, error) {
+	if err := p.check(); err != nil {
+		return nil, err
+	}
 	if ctx == nil {
 		return nil, errNoContext
 	}
@@ -241,10 +263,13 @@ func (p *Predictor) Evaluate(ctx context.Context, ds data.Dataset, loss Loss) (E
 }
 
 func (p *Predictor) evaluate(ctx context.Context, ds data.Dataset, loss Loss) (e Evaluation, err error) {
+	if err := p.check(); err != nil {
+		return e, err
+	}
 	if ctx == nil {
 		return e, errNoContext
 	}
-	if isNil(ds) {
+	if isnil.Of(ds) {
 		return e, errors.New("no dataset to evaluate on")
 	}
 	batches, err := data.NewLoader(ds, data.Batching{Size: defaultBatch, Workers: 1})

@@ -1,38 +1,80 @@
 package vm
 
-import "slices"
+import (
+	"slices"
+
+	"github.com/plexaura/plexaura/shape"
+)
 
 // absorb lets ops take in the op that alone consumes their result: a convolution its bias
 // and activation. One that has taken something in is asked again.
 func absorb(p *plan) error {
+	a := &absorbing{plan: p, places: make([]int, len(p.values)), types: map[*instr][]shape.Type{}}
+	for _, in := range p.instrs {
+		a.note(in)
+	}
 	for _, in := range p.instrs { // the merged instruction comes later in the list
-		p.absorbInto(in)
+		a.into(in)
 	}
 	p.compact()
 	return nil
 }
 
-// absorbInto merges in into its only consumer, if its op can. The merged instruction takes
+// absorbing is the work of absorb. Of an instruction with many inputs each of those that give them asks,
+// and none is to go through the others.
+type absorbing struct {
+	*plan
+	places []int                   // by a value's id: which input of its only consumer it is, twice if it is several
+	types  map[*instr][]shape.Type // of the inputs of consumers
+}
+
+// twice is the place of a value that its consumer reads more than once.
+const twice = -1
+
+// note takes down the places of the inputs of in.
+func (a *absorbing) note(in *instr) {
+	delete(a.types, in)
+	for i, v := range in.in {
+		a.places[v.id] = i
+	}
+	for i, v := range in.in {
+		if a.places[v.id] != i { // a later one is noted
+			a.places[v.id] = twice
+		}
+	}
+}
+
+// typesOf are the types of the inputs of a consumer.
+func (a *absorbing) typesOf(next *instr) []shape.Type {
+	ts, ok := a.types[next]
+	if !ok {
+		ts = types(next.in)
+		a.types[next] = ts
+	}
+	return ts
+}
+
+// into merges in into its only consumer, if its op can. The merged instruction takes
 // the consumer's place, so that its inputs come before it.
-func (p *plan) absorbInto(in *instr) {
-	a, ok := in.op.(Absorber)
+func (a *absorbing) into(in *instr) {
+	op, ok := in.op.(Absorber)
 	if !ok || len(in.out) != 1 || in.out[0].out || len(in.out[0].uses) != 1 {
 		return
 	}
-	next := in.out[0].uses[0]
-	at := slices.Index(next.in, in.out[0])
-	if next.kind != compute || next.op == nil || len(next.in) != next.node().NIn() || slices.Index(next.in[at+1:], in.out[0]) >= 0 {
+	next, at := in.out[0].uses[0], a.places[in.out[0].id]
+	if at == twice || next.kind != compute || next.op == nil || len(next.in) != next.node().NIn() {
 		return
 	}
-	p.working.at(in.node())
-	op, ok := a.Absorb(p.prog.unit.eng, types(in.in), next.op, at, types(next.in))
+	a.working.at(in.node())
+	merged, ok := op.Absorb(a.prog.unit.eng, types(in.in), next.op, at, a.typesOf(next))
 	if !ok {
 		return
 	}
 	inputs := slices.Concat(in.in, next.in[:at], next.in[at+1:])
-	if t, err := op.Infer(types(inputs)); err != nil || t != next.out[0].typ {
+	if t, err := merged.Infer(types(inputs)); err != nil || t != next.out[0].typ {
 		return
 	}
-	*next = instr{op: op, in: inputs, out: next.out, nodes: slices.Concat(in.nodes, next.nodes)}
+	*next = instr{op: merged, in: inputs, out: next.out, nodes: slices.Concat(in.nodes, next.nodes)}
 	*in = instr{}
+	a.note(next)
 }

@@ -10,7 +10,7 @@ import (
 func alias(p *plan) error {
 	for _, in := range p.instrs {
 		if in.kind == aliased {
-			in.out[0].alias = in.in[0]
+			in.out[0].alias = in.in[0].root() // which is not looked for again along a chain of views
 		}
 	}
 	return nil
@@ -19,8 +19,8 @@ func alias(p *plan) error {
 // inplace computes the next value of a leaf straight into the leaf where that is safe, and
 // other results over an input that dies.
 func inplace(p *plan) error {
-	l, guards := newLifetimes(p), p.stepGuards()
-	p.instrs = slices.DeleteFunc(p.instrs, func(in *instr) bool { return in.kind == write && p.storeThrough(in, l, guards) })
+	l, last := newLifetimes(p), p.lastGuard()
+	p.instrs = slices.DeleteFunc(p.instrs, func(in *instr) bool { return in.kind == write && p.storeThrough(in, l, last) })
 	p.relink()
 	l = newLifetimes(p)
 	for _, in := range p.instrs {
@@ -57,18 +57,27 @@ func aloneIn(in *instr, k int, out *value) bool {
 	return true
 }
 
+// lastGuard is the place of the last instruction that guards the step, -1 where none does.
+func (p *plan) lastGuard() int {
+	guards := p.stepGuards()
+	if len(guards) == 0 {
+		return -1
+	}
+	return guards[len(guards)-1].at
+}
+
 // storeThrough makes the instruction that computes the new value of a leaf write it there,
-// and reports whether it could.
-func (p *plan) storeThrough(w *instr, l lifetimes, guards []*instr) bool {
+// and reports whether it could. It must come after what guards the step.
+func (p *plan) storeThrough(w *instr, l lifetimes, lastGuard int) bool {
 	v := w.in[0].root()
 	if v.from != fromInstr || v.into != nil || l.outs[v.id] || v.typ.Bytes() != w.leaf.typ.Bytes() {
 		return false
 	}
-	if guarded(v.def) {
+	if guarded(v.def) || lastGuard > v.def.at {
 		return false
 	}
-	for _, in := range p.beforeWrite(w, guards) {
-		if in != w && in != v.def && in.at > v.def.at {
+	for _, in := range p.readers(w.leaf) {
+		if in != v.def && in.at > v.def.at {
 			return false
 		}
 	}

@@ -8,6 +8,7 @@ import (
 
 	"github.com/plexaura/plexaura/engine"
 	"github.com/plexaura/plexaura/graph"
+	"github.com/plexaura/plexaura/internal/isnil"
 	"github.com/plexaura/plexaura/internal/rescue"
 )
 
@@ -139,7 +140,7 @@ type readier interface{ Ready() error }
 
 // newUnit clones what outs, and in training the updates, are computed from.
 func newUnit(e engine.Engine, outs []*graph.Node, o *options) (*unit, error) {
-	if e == nil {
+	if isnil.Of(e) {
 		return nil, errors.New("vm: no engine")
 	}
 	if r, ok := e.(readier); ok {
@@ -195,8 +196,12 @@ func (u *unit) follow() func(dst *graph.Graph, n *graph.Node, in []*graph.Node) 
 
 // lastOfEach leaves out updates that others of the same leaf follow.
 func lastOfEach(updates []graph.Update) (last []graph.Update) {
+	of := map[*graph.Node]int{}
 	for i, u := range updates {
-		if !slices.ContainsFunc(updates[i+1:], func(later graph.Update) bool { return later.Leaf == u.Leaf }) {
+		of[u.Leaf] = i
+	}
+	for i, u := range updates {
+		if of[u.Leaf] == i {
 			u.Use = nil // of the user's graph
 			last = append(last, u)
 		}

@@ -72,7 +72,7 @@ func (p *plan) guards(d *instr) bool {
 // where c depends on some of that.
 func (p *plan) between(d, c *instr) (behind map[*instr]bool, ok bool) {
 	before := func(u *instr) bool { return u.at < c.at }
-	if !slices.ContainsFunc(d.out, func(v *value) bool { return slices.ContainsFunc(v.uses, before) }) {
+	if !slices.ContainsFunc(d.out, func(v *value) bool { return v.usedBy(before) }) {
 		return nil, true
 	}
 	if c.at-d.at > maxApart {
@@ -82,7 +82,7 @@ func (p *plan) between(d, c *instr) (behind map[*instr]bool, ok bool) {
 	mark := func(in *instr) (reachesC bool) {
 		for _, v := range in.out {
 			for _, u := range v.uses {
-				if before(u) {
+				if v.hasUse(u) && before(u) {
 					behind[u] = true
 				}
 				reachesC = reachesC || u == c
@@ -129,13 +129,14 @@ func (p *plan) merge(d, c *instr) {
 	}
 	out := slices.Clone(c.out)
 	for k, v := range d.out {
-		v.uses = slices.DeleteFunc(v.uses, func(u *instr) bool { return u == c })
-		if v.out || len(v.uses) > 0 {
+		if v.out || v.usedBy(func(u *instr) bool { return u != c }) {
 			out, m.Outs = append(out, v), append(m.Outs, d.fmap.Outs[k])
 		}
 	}
 	for _, v := range d.in {
-		v.replaceUse(d, c)
+		if !slices.Contains(c.in, v) {
+			v.uses = append(v.uses, c)
+		}
 	}
 	*c = instr{fmap: m, in: ins, out: out, nodes: slices.Concat(c.nodes, d.nodes), at: c.at}
 	*d = instr{at: d.at}
@@ -143,6 +144,18 @@ func (p *plan) merge(d, c *instr) {
 		v.def = c
 	}
 }
+
+// usedBy reports whether f holds for an instruction that uses v.
+func (v *value) usedBy(f func(u *instr) bool) bool {
+	for len(v.uses) > 0 && !v.hasUse(v.uses[0]) {
+		v.uses = v.uses[1:]
+	}
+	return slices.ContainsFunc(v.uses, func(u *instr) bool { return v.hasUse(u) && f(u) })
+}
+
+// hasUse reports whether u, one of v's uses, is so still. What was joined to another stays in the list
+// until fuse is done with it: to look for it there each time would take as long as there are uses.
+func (v *value) hasUse(u *instr) bool { return !u.emptied() && u != v.def }
 
 // moveBehind lists anew what is between d and c: c after what it may depend on, then behind.
 func (p *plan) moveBehind(behind map[*instr]bool, d, c *instr) {

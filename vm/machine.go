@@ -82,7 +82,7 @@ type linked struct {
 	plan    *plan
 	steps   []step
 	inputs  []shape.Type // concrete
-	patches []patch      // where fed tensors go
+	patches [][]patch    // where the fed tensor of each input goes
 	staging []engine.Buffer
 	packs   []packing
 	finite  []finite // outputs that a training step checks
@@ -141,7 +141,7 @@ func (t *team) work() (first *step, err error) {
 }
 
 // patch says that argument arg of a step is a fed tensor.
-type patch struct{ step, arg, input int }
+type patch struct{ step, arg int }
 
 // Run computes the outputs from tensors for the Inputs of the program, in that order; a
 // tensor in row-major order is used where it is, and never written. An output of the Run
@@ -288,7 +288,8 @@ func (m *Machine) link(n int) (*linked, error) {
 
 // bind gives every argument of every instruction its memory.
 func (m *Machine) bind(pl *plan) *linked {
-	l := &linked{plan: pl, staging: make([]engine.Buffer, len(m.prog.unit.inputs))}
+	n := len(m.prog.unit.inputs)
+	l := &linked{plan: pl, staging: make([]engine.Buffer, n), patches: make([][]patch, n)}
 	for _, n := range m.prog.unit.inputs {
 		l.inputs = append(l.inputs, n.Type().At(pl.batch))
 	}
@@ -306,7 +307,7 @@ func (m *Machine) bind(pl *plan) *linked {
 		}
 		for k, v := range in.in {
 			if r := v.root(); r.from == fromInput {
-				l.patches = append(l.patches, patch{len(l.steps), k, r.index})
+				l.patches[r.index] = append(l.patches[r.index], patch{len(l.steps), k})
 			}
 			s.call.In = append(s.call.In, m.buffer(v))
 		}
@@ -373,10 +374,8 @@ func (m *Machine) feed(l *linked, inputs []*tensor.Dense) error {
 		if err != nil {
 			return fmt.Errorf("vm: input %q: %w", m.prog.unit.inputs[i].Name(), err)
 		}
-		for _, p := range l.patches {
-			if p.input == i {
-				l.steps[p.step].call.In[p.arg] = b
-			}
+		for _, p := range l.patches[i] {
+			l.steps[p.step].call.In[p.arg] = b
 		}
 	}
 	return nil

@@ -39,6 +39,10 @@ func TestNothingWhereSomethingIsWantedNeverPanics(t *testing.T) {
 			"Checked":     "an Option, which Compile calls", "Train": "an Option, which Compile calls",
 			"LoadError.Error": "an error that is nil has no text",
 		},
+		Takes: map[string]string{
+			"Machine.Profile(func(vm.Instruction))":                "which is then Run",
+			"Machine.Trace(func(vm.Instruction, []*tensor.Dense))": "which is then Run",
+		},
 		Good: func() []any {
 			g := graph.New()
 			x := g.Input("x", shape.F32(2))

@@ -40,7 +40,8 @@ type Simplifier interface {
 
 // An Absorber op can take in the op that alone consumes its result. Its inputs have types in,
 // and its result is input at of next, whose inputs have types nextIn. Absorb returns the op
-// that does both in one kernel of e; its inputs are the absorber's, then next's others.
+// that does both in one kernel of e; its inputs are the absorber's, then next's others. It leaves in and
+// nextIn as they are.
 type Absorber interface {
 	Absorb(e engine.Engine, in []shape.Type, next graph.Op, at int, nextIn []shape.Type) (graph.Op, bool)
 }

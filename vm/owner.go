@@ -1,6 +1,7 @@
 package vm
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"maps"
@@ -8,6 +9,7 @@ import (
 	"strings"
 
 	"github.com/plexaura/plexaura/graph"
+	"github.com/plexaura/plexaura/internal/plain"
 )
 
 // TrainBy is [Train] for a graph with several optimisers: a run makes the updates of those
@@ -41,9 +43,7 @@ func (o *options) updates(g *graph.Graph, outs []*graph.Node) ([]graph.Update, e
 			return nil, fmt.Errorf("vm: TrainBy: the graph has no %v; it has %s", graph.Owner{Name: name}, ownersOf(all))
 		}
 	}
-	for grown := true; grown; {
-		grown = addShared(all, made, outs)
-	}
+	addShared(all, made, outs)
 	return once(all, made)
 }
 
@@ -62,27 +62,33 @@ func ownersOf(updates []graph.Update) string {
 }
 
 // addShared has the updates made that are nobody's, of leaves which outs and those that are made
-// read. It reports whether there was one to add.
-func addShared(all []graph.Update, made []bool, outs []*graph.Node) (grown bool) {
-	roots := slices.Clone(outs)
+// read.
+func addShared(all []graph.Update, made []bool, outs []*graph.Node) {
+	waiting := map[*graph.Node][]int{} // the updates that are made once this node is computed
+	read := slices.Clone(outs)
 	for i, u := range all {
-		if made[i] {
-			roots = append(roots, u.Value)
+		switch {
+		case made[i]:
+			read = append(read, u.Value)
+		case u.Owner == nil:
+			needs := cmp.Or(u.Use, u.Leaf)
+			waiting[needs] = append(waiting[needs], i)
 		}
 	}
-	read := graph.Reachable(roots...) // by id
-	for i, u := range all {
-		if made[i] || u.Owner != nil {
+	reached := map[*graph.Node]bool{}
+	for len(waiting) > 0 && len(read) > 0 {
+		n := read[len(read)-1]
+		read = read[:len(read)-1]
+		if reached[n] {
 			continue
 		}
-		needs := u.Leaf
-		if u.Use != nil {
-			needs = u.Use
+		reached[n] = true
+		read = append(read, n.Ins()...)
+		for _, i := range waiting[n] {
+			made[i] = true
+			read = append(read, all[i].Value)
 		}
-		_, made[i] = slices.BinarySearchFunc(read, needs.ID(), func(n *graph.Node, id int) int { return n.ID() - id })
-		grown = grown || made[i]
 	}
-	return grown
 }
 
 // once returns the updates that are made, of which no two may be of one leaf but those that
@@ -139,14 +145,11 @@ func (c *claim) names(k graph.Kind) (names []string) {
 
 // String tells c's owner and one of the parameters that it updates.
 func (c *claim) String() string {
-	switch params := c.names(graph.Param); len(params) {
-	case 0:
+	params := c.names(graph.Param)
+	if len(params) == 0 {
 		return c.Owner.String()
-	case 1:
-		return fmt.Sprintf("%v of %s", c.Owner, params[0])
-	default:
-		return fmt.Sprintf("%v of %s and %d more", c.Owner, params[0], len(params)-1)
 	}
+	return fmt.Sprintf("%v of %s", c.Owner, plain.Names(params, 1))
 }
 
 // conflict says why c and d cannot both be of one store.
@@ -154,7 +157,7 @@ func (c *claim) conflict(d *claim) error {
 	for _, name := range c.names(graph.State) {
 		if _, both := d.leaves[name]; both {
 			return fmt.Errorf("vm: %q is kept in the store for the %v, which is not the %v; give each a name of its own, or delete what the first one keeps (%s) to begin anew",
-				name, d, c, few(d.names(graph.State)))
+				name, d, c, plain.Names(d.names(graph.State), few))
 		}
 	}
 	for _, name := range c.names(graph.Param) {
@@ -208,6 +211,9 @@ func (s *Store) claimable(claims []*claim) (news []*claim, err error) {
 	return news, nil
 }
 
+// few is how many of the values that an owner keeps an error names.
+const few = 3
+
 // whole refuses a part of what c's owner keeps: in values that come from a file or another
 // program it shows that they are another's.
 func (s *Store) whole(c *claim) error {
@@ -223,16 +229,7 @@ func (s *Store) whole(c *claim) error {
 		return nil
 	}
 	return fmt.Errorf("vm: the store has %s, but not %s, which the %v keeps too, so that it must be another's; give each a name of its own, or delete the first to begin anew",
-		few(there), few(missing), c)
-}
-
-// few lists the first of names.
-func few(names []string) string {
-	const most = 3
-	if len(names) <= most {
-		return strings.Join(names, ", ")
-	}
-	return fmt.Sprintf("%s and %d more", strings.Join(names[:most], ", "), len(names)-most)
+		plain.Names(there, few), plain.Names(missing, few), c)
 }
 
 // forget drops the claims of owners of whose States none is left.

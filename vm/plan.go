@@ -143,12 +143,6 @@ func (p *plan) compact() {
 	p.relink()
 }
 
-// replaceUse notes that by reads v, and was no longer does.
-func (v *value) replaceUse(was, by *instr) {
-	v.uses = slices.DeleteFunc(v.uses, func(u *instr) bool { return u == was || u == by })
-	v.uses = append(v.uses, by)
-}
-
 // prune drops computing instructions that nobody needs.
 func (p *plan) prune() {
 	p.relink()

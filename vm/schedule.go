@@ -75,9 +75,7 @@ func (p *plan) tryOrder(r *readiness, c cost) []*instr {
 		}
 		out = append(out, in)
 		push(r.take(in)...)
-		for _, v := range l.run(in) {
-			push(v.uses...)
-		}
+		push(l.run(in)...)
 	}
 	if len(out) < len(p.instrs) {
 		return nil
@@ -112,14 +110,23 @@ type readiness struct {
 	waiting []int
 	after   [][]*instr
 	taken   []bool
+	guards  []*instr // of the step
+	gate    *instr   // none of the plan's: what waits for all guards waits for it, they need no edge each
+	late    *instr   // the guard that waits for the others
 }
 
 // newReadiness collects the constraints. With late, also the instruction that computes the
 // next value of a leaf comes as late as its write must, so that it can store it itself.
 func newReadiness(p *plan, late bool) *readiness {
 	n := len(p.instrs)
-	r := &readiness{make([]int, n), make([][]*instr, n), make([]bool, n)}
-	guards := p.stepGuards()
+	r := &readiness{
+		waiting: make([]int, n+1), after: make([][]*instr, n+1), taken: make([]bool, n+1),
+		guards: p.stepGuards(), gate: &instr{at: n},
+	}
+	for _, g := range r.guards {
+		r.before(g, r.gate)
+	}
+	guarding := p.leadingToGuards()
 	for _, in := range p.instrs {
 		for _, v := range in.in {
 			if v.def != nil {
@@ -129,20 +136,16 @@ func newReadiness(p *plan, late bool) *readiness {
 		if in.kind != write {
 			continue
 		}
-		first := p.beforeWrite(in, guards)
-		for _, f := range first {
-			r.before(f, in)
-		}
-		if def := in.in[0].def; late && def != nil && !p.leadsTo(def, first) {
-			for _, f := range first {
-				r.before(f, def)
-			}
+		readers := p.readers(in.leaf)
+		r.afterAll(readers, in)
+		if def := in.in[0].def; late && def != nil && !guarding[def.at] && !p.leadsTo(def, readers) {
+			r.afterAll(readers, def)
 		}
 	}
 	return r
 }
 
-// stepGuards lists what guards the step.
+// stepGuards lists what guards the step, in order.
 func (p *plan) stepGuards() (guards []*instr) {
 	for _, in := range p.instrs {
 		if guarded(in) {
@@ -152,29 +155,39 @@ func (p *plan) stepGuards() (guards []*instr) {
 	return guards
 }
 
-// beforeWrite lists what must have run before w writes: readers of the leaf, and what
-// guards the step.
-func (p *plan) beforeWrite(w *instr, guards []*instr) []*instr {
-	return append(p.readers(w.leaf), guards...)
+// leadingToGuards tells, by an instruction's place, whether one that guards the step depends on it.
+func (p *plan) leadingToGuards() []bool {
+	leads := make([]bool, len(p.instrs))
+	for _, in := range slices.Backward(p.instrs) { // definitions come before uses
+		leads[in.at] = slices.ContainsFunc(in.out, func(v *value) bool {
+			return slices.ContainsFunc(v.uses, func(u *instr) bool { return leads[u.at] || guarded(u) })
+		})
+	}
+	return leads
 }
 
-// leadsTo reports whether one of targets, other than in itself, depends on in.
+// leadsTo reports whether one of targets, other than in itself, depends on in. It looks no further
+// than the last of them.
 func (p *plan) leadsTo(in *instr, targets []*instr) bool {
-	reached := make([]bool, len(p.instrs))
-	reached[in.at] = true
-	for stack := []*instr{in}; len(stack) > 0; {
+	last := in.at
+	for _, t := range targets {
+		last = max(last, t.at)
+	}
+	reached := map[*instr]bool{}
+	stack := []*instr{in}
+	for last > in.at && len(stack) > 0 {
 		i := stack[len(stack)-1]
 		stack = stack[:len(stack)-1]
 		for _, v := range i.out {
 			for _, u := range v.uses {
-				if !reached[u.at] {
-					reached[u.at] = true
+				if u.at <= last && !reached[u] {
+					reached[u] = true
 					stack = append(stack, u)
 				}
 			}
 		}
 	}
-	return slices.ContainsFunc(targets, func(t *instr) bool { return t != in && reached[t.at] })
+	return slices.ContainsFunc(targets, func(t *instr) bool { return reached[t] })
 }
 
 func (r *readiness) before(first, then *instr) {
@@ -185,13 +198,39 @@ func (r *readiness) before(first, then *instr) {
 	r.waiting[then.at]++
 }
 
-// take notes that in comes next, and returns those that waited for it.
-func (r *readiness) take(in *instr) []*instr {
+// afterAll notes that in comes after the readers of a leaf and what guards the step.
+func (r *readiness) afterAll(readers []*instr, in *instr) {
+	for _, first := range readers {
+		r.before(first, in)
+	}
+	switch {
+	case len(r.guards) == 0:
+	case !guarded(in):
+		r.before(r.gate, in)
+	case r.late == nil:
+		r.late = in
+		for _, g := range r.guards {
+			r.before(g, in)
+		}
+	case r.late != in:
+		r.waiting[in.at]++ // for ever: the other guard that is to be last waits for it
+	}
+}
+
+// take notes that in comes next, and returns those that waited for it and now are ready.
+func (r *readiness) take(in *instr) (ready []*instr) {
 	r.taken[in.at] = true
 	for _, next := range r.after[in.at] {
 		r.waiting[next.at]--
+		switch {
+		case r.waiting[next.at] > 0:
+		case next == r.gate:
+			ready = append(ready, r.take(next)...)
+		default:
+			ready = append(ready, next)
+		}
 	}
-	return r.after[in.at]
+	return ready
 }
 
 // readers returns the instructions that read leaf, directly or under another shape.
@@ -208,31 +247,52 @@ func (p *plan) readers(leaf *value) (rs []*instr) {
 	return rs
 }
 
-// liveness follows the memory in use while instructions are put in order.
+// liveness follows the memory in use while instructions are put in order. Its tables are indexed by
+// a value's id or an instruction's place.
 type liveness struct {
-	left []int // readers to come, by a value's id
+	bytes   []int // memory of each value
+	left    []int // its readers to come
+	counted []int // 1 and the place of the instruction that it was last counted for
+	frees   []int // memory of the inputs that the instruction is the last to read
+	done    []bool
 }
 
 func newLiveness(p *plan) *liveness {
-	l := &liveness{make([]int, len(p.values))}
+	n := len(p.values)
+	l := &liveness{make([]int, n), make([]int, n), make([]int, n), make([]int, len(p.instrs)), make([]bool, len(p.instrs))}
 	for _, v := range p.values {
 		l.left[v.id] = len(v.uses)
+		if v.from == fromInstr {
+			l.bytes[v.id] = v.bytes()
+		}
+		if len(v.uses) == 1 {
+			l.last(v)
+		}
 	}
 	return l
 }
 
+// last notes that v has one reader left, and returns it.
+func (l *liveness) last(v *value) *instr {
+	u := v.uses[slices.IndexFunc(v.uses, func(u *instr) bool { return !l.done[u.at] })]
+	if v.from == fromInstr && !v.out {
+		l.frees[u.at] += l.bytes[v.id]
+	}
+	return u
+}
+
 // delta is the change in live bytes that running in brings.
-func (l *liveness) delta(in *instr) (bytes int) {
+func (l *liveness) delta(in *instr) int {
 	if in.kind == aliased {
 		return -1 // free, and its readers may then free more
 	}
+	return l.made(in) - l.frees[in.at]
+}
+
+// made is the memory of what in gives.
+func (l *liveness) made(in *instr) (bytes int) {
 	for _, v := range in.out {
-		bytes += v.bytes()
-	}
-	for i, v := range in.in {
-		if v.from == fromInstr && !v.out && l.left[v.id] == 1 && slices.Index(in.in[:i], v) < 0 {
-			bytes -= v.bytes()
-		}
+		bytes += l.bytes[v.id]
 	}
 	return bytes
 }
@@ -245,14 +305,16 @@ func (v *value) bytes() int {
 	return v.typ.Bytes()
 }
 
-// run counts in as run, and returns the values that have one reader left.
-func (l *liveness) run(in *instr) (last []*value) {
-	for i, v := range in.in {
-		if slices.Index(in.in[:i], v) >= 0 {
+// run counts in as run, and returns the readers that are the only ones left of a value.
+func (l *liveness) run(in *instr) (last []*instr) {
+	l.done[in.at] = true
+	for _, v := range in.in {
+		if l.counted[v.id] == in.at+1 {
 			continue
 		}
+		l.counted[v.id] = in.at + 1
 		if l.left[v.id]--; l.left[v.id] == 1 {
-			last = append(last, v)
+			last = append(last, l.last(v))
 		}
 	}
 	return last
@@ -263,16 +325,10 @@ func (p *plan) peak(order []*instr) int {
 	l := newLiveness(p)
 	live, most := 0, 0
 	for _, in := range order {
-		for _, v := range in.out {
-			live += v.bytes()
-		}
+		live += l.made(in)
 		most = max(most, live)
 		l.run(in)
-		for i, v := range in.in {
-			if v.from == fromInstr && !v.out && l.left[v.id] == 0 && slices.Index(in.in[:i], v) < 0 {
-				live -= v.bytes()
-			}
-		}
+		live -= l.frees[in.at]
 	}
 	return most
 }

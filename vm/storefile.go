@@ -114,33 +114,25 @@ type LoadError struct {
 
 // Error names the values on one line, the first of many.
 func (e *LoadError) Error() string {
+	const most = 8 // of each sort
 	var parts []string
 	if len(e.Missing) > 0 {
-		parts = append(parts, "missing "+listed(e.Missing, plain.Name))
+		parts = append(parts, "missing "+plain.Names(e.Missing, most))
 	}
 	if len(e.unexpected) > 0 {
-		parts = append(parts, "unexpected "+listed(e.unexpected, plain.Name))
+		parts = append(parts, "unexpected "+plain.Names(e.unexpected, most))
 	}
 	if len(e.Mismatched) > 0 {
-		parts = append(parts, listed(e.Mismatched, Mismatch.String))
+		differences := make([]string, len(e.Mismatched))
+		for i, m := range e.Mismatched {
+			differences[i] = m.String()
+		}
+		parts = append(parts, plain.List(differences, most))
 	}
 	if len(parts) == 0 {
 		parts = []string{"there is no value"}
 	}
 	return fmt.Sprintf("vm: loading %s: the weights are those of another model: %s", e.Path, strings.Join(parts, "; "))
-}
-
-// listed joins what are too many to read, the first of them.
-func listed[T any](all []T, print func(T) string) string {
-	const most = 8
-	var parts []string
-	for _, v := range all[:min(len(all), most)] {
-		parts = append(parts, print(v))
-	}
-	if len(all) > most {
-		return fmt.Sprintf("%s and %d more", strings.Join(parts, ", "), len(all)-most)
-	}
-	return strings.Join(parts, ", ")
 }
 
 // WithoutCounters is for [LoadOptions].Rename: PyTorch counts the batches of each normalisation in

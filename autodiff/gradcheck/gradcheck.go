@@ -100,6 +100,9 @@ func Check(t TB, f Func, types ...shape.Type) {
 // [ErrWrong] where the worst difference is beyond the tolerance; any other means that the
 // check could not be made.
 func Run(f Func, in []Input, o Options) (Result, error) {
+	if f == nil {
+		return Result{}, errors.New("gradcheck: there is no function: it is nil")
+	}
 	o = o.withDefaults()
 	c := &checker{
 		opts:  o,

@@ -186,12 +186,23 @@ func (m *Matrix) compile(e engine.Engine, s *vm.Store, seeds, outs []*graph.Node
 
 // Inputs returns the Input nodes whose values Run takes, in that order: those that ys are computed
 // from, in creation order. They are of a clone of the graph; go by their names.
-func (m *Matrix) Inputs() []*graph.Node { return slices.Clone(m.inputs) }
+func (m *Matrix) Inputs() []*graph.Node {
+	if m == nil {
+		return nil
+	}
+	return slices.Clone(m.inputs)
+}
 
 // Run returns the derivatives at the given inputs and the values in the store: element [i][j], of
 // the shape of ys[i] followed by that of wrt[j], holds those of the former's elements by the
 // latter's. Once ctx is done its cause is returned.
 func (m *Matrix) Run(ctx context.Context, inputs ...*tensor.Dense) ([][]*tensor.Dense, error) {
+	switch {
+	case m == nil || len(m.ys) == 0:
+		return nil, errors.New("numeric: a Matrix that neither Jacobian nor Hessian has made")
+	case ctx == nil:
+		return nil, errors.New("numeric: the context is nil; context.Background() is one that never ends")
+	}
 	batch, err := m.batch(inputs)
 	if err != nil {
 		return nil, err

@@ -13,6 +13,9 @@ import (
 // Components analyses the colours of all pixels of a dataset's images, (3,H,W), as intensities
 // from 0 to 1. The largest component comes first. It reads every example.
 func Components(ds data.Dataset) (*PCA, error) {
+	if ds == nil {
+		return nil, errors.New("augment: no dataset: it is nil")
+	}
 	info := ds.Info()
 	m, err := imageOf(info)
 	if err != nil {

@@ -99,6 +99,12 @@ func Read(r io.Reader) (Array, error) {
 // ReadIf is Read of a file that is wanted: check is given what the header says, an Array without
 // Data, before memory is taken for them. Its error ends the reading.
 func ReadIf(r io.Reader, check func(header Array) error) (Array, error) {
+	switch {
+	case r == nil:
+		return Array{}, errors.New("idx: nothing to read from: the reader is nil")
+	case check == nil:
+		return Array{}, errors.New("idx: no check of the header: it is nil; Read is without one")
+	}
 	room := sizeOf(r)
 	counted := &counter{r: r}
 	buffered := bufio.NewReader(counted)

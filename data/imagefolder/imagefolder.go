@@ -93,21 +93,34 @@ func (f *Folder) check() error {
 }
 
 // Len is the number of pictures.
-func (f *Folder) Len() int { return len(f.files) }
+func (f *Folder) Len() int {
+	if f == nil {
+		return 0
+	}
+	return len(f.files)
+}
 
 // Info describes the pictures as inputs.
-func (f *Folder) Info() data.Info { return f.info }
+func (f *Folder) Info() data.Info {
+	if f == nil {
+		return data.Info{}
+	}
+	return f.info
+}
 
-// Path returns the file of picture i.
+// Path returns the file of picture i, or "" where there is no such picture.
 func (f *Folder) Path(i int) string {
+	if i < 0 || i >= f.Len() {
+		return ""
+	}
 	p := f.files[i]
 	return filepath.Join(f.dir, f.folders[p.class], p.path)
 }
 
 // Read decodes picture i. Errors name its file.
 func (f *Folder) Read(i int, e data.Example) error {
-	if i < 0 || i >= len(f.files) {
-		return fmt.Errorf("imagefolder: no picture %d among %d", i, len(f.files))
+	if n := f.Len(); i < 0 || i >= n {
+		return fmt.Errorf("imagefolder: no picture %d among %d", i, n)
 	}
 	if len(e.X) != f.info.Input.Len() || len(e.Labels) != 1 {
 		return fmt.Errorf("imagefolder: room for %d and %d elements; want %v and %v", len(e.X), len(e.Labels), f.info.Input, f.info.Target)

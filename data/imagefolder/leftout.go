@@ -26,6 +26,9 @@ func (l LeftOut) String() string {
 // devices, and pictures that stand beside the classes' folders. What is hidden, with a name that
 // begins with a dot, is not counted.
 func (f *Folder) LeftOut() []LeftOut {
+	if f == nil {
+		return nil
+	}
 	all := slices.Collect(maps.Values(f.leftOut))
 	slices.SortFunc(all, func(a, b LeftOut) int {
 		return cmp.Or(cmp.Compare(b.Count, a.Count), strings.Compare(a.What, b.What))

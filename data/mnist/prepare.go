@@ -35,6 +35,9 @@ var ErrBlank = errors.New("the picture is blank: nothing in it differs from its 
 // cropped, scaled to fit 20 by 20 pixels with its aspect kept and its edges smoothed, and
 // put into 28 by 28 pixels with its centre of mass in the middle.
 func Prepare(img image.Image) ([]float32, error) {
+	if img == nil {
+		return nil, errors.New("mnist: no picture: it is nil")
+	}
 	size := img.Bounds().Size()
 	if size.X <= 0 || size.Y <= 0 || max(size.X, size.Y) > maxSide || size.X > maxPixels/size.Y {
 		return nil, fmt.Errorf("mnist: a picture of %d by %d pixels; want 1 to %d pixels, in sides of at most %d", size.X, size.Y, maxPixels, maxSide)

@@ -1,6 +1,7 @@
 package picture
 
 import (
+	"errors"
 	"fmt"
 	"image"
 	_ "image/jpeg" // the formats that pictures may have
@@ -20,6 +21,9 @@ const (
 // Decode reads a PNG or JPEG picture of at most [MaxPixels] and [MaxSide]. A picture whose Exif
 // data say that it is stored turned or mirrored, as telephones do, is returned upright.
 func Decode(r io.ReadSeeker) (image.Image, error) {
+	if r == nil {
+		return nil, errors.New("nothing to read a picture from: the reader is nil")
+	}
 	c, _, err := image.DecodeConfig(r)
 	if err != nil {
 		return nil, fmt.Errorf("no picture that can be read, PNG or JPEG: %w", err)

@@ -1,6 +1,7 @@
 package picture
 
 import (
+	"errors"
 	"fmt"
 	"image"
 	"math"
@@ -70,6 +71,15 @@ func (s Shorter) Prepare(img image.Image, input shape.Shape) ([]float32, error) 
 // Fill is [Shorter.Prepare] into x, which has as many elements as the input. The shape is
 // one that Check accepts.
 func (s Shorter) Fill(x []float32, img image.Image, input shape.Shape) error {
+	if img == nil {
+		return errors.New("no picture: it is nil")
+	}
+	if err := s.Check(input); err != nil {
+		return err
+	}
+	if len(x) != input.Len() {
+		return fmt.Errorf("room for %d elements; want %d, of %v", len(x), input.Len(), input)
+	}
 	from := img.Bounds()
 	if from.Empty() {
 		return fmt.Errorf("a picture of %d by %d pixels", from.Dx(), from.Dy())

@@ -165,11 +165,15 @@ func (e Engine) lanePool(p engine.Pool2D, x, y shape.Type, counted func(axis, o 
 	return simd.NewLanePool(e.simd, w, counted)
 }
 
-// lanePlanes returns the kernel that calls f for planes in lanes of images like x, which take windows of that size.
-func (e Engine) lanePlanes(p engine.Pool2D, x, y shape.Type, f func(c *engine.Call, lo, hi int)) engine.Bound {
+// lanePlanes returns the kernel that calls f for planes in lanes of images like x, which take windows of that size, with so
+// many elements of scratch memory.
+func (e Engine) lanePlanes(p engine.Pool2D, x, y shape.Type, room int, f func(c *engine.Call, scratch []float32, lo, hi int)) engine.Bound {
 	cost := y.Int(2)*y.Int(3)*p.Kernel[0]*p.Kernel[1] + x.Int(2)*x.Int(3)
-	planes := e.newLoop(x.Int(0)*x.Int(1), cost, func(c *engine.Call, _, lo, hi int) { f(c, lo, hi) })
-	return engine.Bound{Kernel: planes.kernel(), By: name, Alg: lanesAlg}
+	var l layout
+	var scratch region[float32]
+	planes := e.newLoop(x.Int(0)*x.Int(1), cost, func(c *engine.Call, slot, lo, hi int) { f(c, scratch.of(c, slot), lo, hi) })
+	scratch = reserve[float32](&l, planes.slots, room)
+	return engine.Bound{Kernel: planes.kernel(), Scratch: int(l), By: name, Alg: lanesAlg}
 }
 
 func (e Engine) laneMaxPool(p engine.Pool2D, in []shape.Type, out shape.Type) (engine.Bound, error) {
@@ -177,7 +181,7 @@ func (e Engine) laneMaxPool(p engine.Pool2D, in []shape.Type, out shape.Type) (e
 		return engine.Bound{}, engine.Unsupported(name, "MaxPool2D in lanes", in)
 	}
 	plan := e.lanePool(p, in[0], out, nil)
-	return e.lanePlanes(p, in[0], out, func(c *engine.Call, lo, hi int) {
+	return e.lanePlanes(p, in[0], out, 0, func(c *engine.Call, _ []float32, lo, hi int) {
 		plan.Max(engine.Slice[float32](c.Out[0]), engine.Slice[float32](c.In[0]), float32(math.Inf(-1)), lo, hi)
 	}), nil
 }
@@ -187,7 +191,7 @@ func (e Engine) laneScatter(p engine.Pool2D, in []shape.Type, out shape.Type) (e
 		return engine.Bound{}, engine.Unsupported(name, "MaxPool2DScatter in lanes", in)
 	}
 	plan := e.lanePool(p, in[0], in[1], nil)
-	return e.lanePlanes(p, in[0], in[1], func(c *engine.Call, lo, hi int) {
+	return e.lanePlanes(p, in[0], in[1], 0, func(c *engine.Call, _ []float32, lo, hi int) {
 		plan.Scatter(engine.Slice[float32](c.Out[0]), engine.Slice[float32](c.In[0]), engine.Slice[float32](c.In[1]), p.ReLU, lo, hi)
 	}), nil
 }
@@ -197,8 +201,8 @@ func (e Engine) laneAvgPool(p engine.Pool2D, in []shape.Type, out shape.Type) (e
 		return engine.Bound{}, engine.Unsupported(name, "AvgPool2D in lanes", in)
 	}
 	plan := e.lanePool(p, in[0], out, poolOf(p, in[0], out).counted)
-	return e.lanePlanes(p, in[0], out, func(c *engine.Call, lo, hi int) {
-		plan.Mean(engine.Slice[float32](c.Out[0]), engine.Slice[float32](c.In[0]), lo, hi)
+	return e.lanePlanes(p, in[0], out, plan.MeanScratch(), func(c *engine.Call, scratch []float32, lo, hi int) {
+		plan.Mean(engine.Slice[float32](c.Out[0]), engine.Slice[float32](c.In[0]), scratch, lo, hi)
 	}), nil
 }
 
@@ -207,7 +211,7 @@ func (e Engine) laneAvgPoolGrad(p engine.Pool2D, in []shape.Type, out shape.Type
 		return engine.Bound{}, engine.Unsupported(name, "AvgPool2DGrad in lanes", in)
 	}
 	plan := e.lanePool(p, out, in[0], poolOf(p, out, in[0]).counted)
-	return e.lanePlanes(p, out, in[0], func(c *engine.Call, lo, hi int) {
+	return e.lanePlanes(p, out, in[0], 0, func(c *engine.Call, _ []float32, lo, hi int) {
 		plan.MeanGrad(engine.Slice[float32](c.Out[0]), engine.Slice[float32](c.In[0]), lo, hi)
 	}), nil
 }

@@ -126,10 +126,61 @@ func (s softmax) forward(y, x []float32, log bool) {
 		s.spread(simd.OpDiv, y, s.slab, sum)
 		return
 	}
-	for i, v := range sum {
-		sum[i] = float32(math.Log(float64(v)))
-	}
+	s.logs(y, sum)
 	s.spread(simd.OpSub, y, y, sum)
+}
+
+// nearOne is the sum of exponentials, of which the largest is 1, below which the others are added up without
+// it: it would swallow what the logarithm of a probability near 1 is.
+const nearOne = 1.5
+
+// logs sets sum, that of slab, the exponentials of y, to its logarithm.
+func (s softmax) logs(y, sum []float32) {
+	others, near := s.a, false
+	for _, v := range sum {
+		near = near || v < nearOne
+	}
+	if near {
+		s.sumOthers(others, y)
+	}
+	for i, v := range sum {
+		if v < nearOne {
+			sum[i] = float32(math.Log1p(float64(others[i])))
+		} else {
+			sum[i] = float32(math.Log(float64(v)))
+		}
+	}
+}
+
+// sumOthers sets others to the sums of slab, the exponentials of y, without the largest, of which y is 0.
+func (s softmax) sumOthers(others, y []float32) {
+	if s.width > 1 {
+		s.simd.Map(simd.OpNeg, y, y, nil, 0)
+		s.simd.Map(simd.OpReLUGrad, s.slab, y, s.slab, 0)
+		s.simd.Map(simd.OpNeg, y, y, nil, 0)
+		s.fold(simd.OpAdd, others, s.slab)
+		return
+	}
+	lo, hi := peak(s.slab, 1, s.simd.Sum)
+	for i, v := range y[lo:hi] {
+		if v == 0 {
+			s.slab[lo+i] = 0
+		}
+	}
+	others[0] = s.simd.Sum(s.slab)
+}
+
+// peak returns the place of a few elements of x of which f is at least limit.
+func peak(x []float32, limit float32, f func([]float32) float32) (lo, hi int) {
+	hi = len(x)
+	for _, size := range []int{256, 32} {
+		for at := lo; at < hi; at += size {
+			if end := min(at+size, hi); f(x[at:end]) >= limit {
+				lo, hi = at, end
+			}
+		}
+	}
+	return lo, hi
 }
 
 // backward sets dx, which may be y or dy.
@@ -138,14 +189,56 @@ func (s softmax) backward(dx, y, dy []float32, log bool) {
 	if log {
 		s.fold(simd.OpAdd, sum, dy)
 		s.simd.Map(simd.OpExp, s.slab, y, nil, 0)
+		lo, hi := s.sure()
 		s.spread(simd.OpMul, s.slab, s.slab, sum)
-		s.simd.Map(simd.OpSub, dx, dy, s.slab, 0)
+		at := lo + above(y[lo:hi], logSureOne)
+		if at == hi {
+			s.simd.Map(simd.OpSub, dx, dy, s.slab, 0)
+			return
+		}
+		s.simd.Map(simd.OpSub, s.slab, dy, s.slab, 0)
+		for ; at < hi; at += 1 + above(y[at+1:hi], logSureOne) {
+			s.slab[at] = missing(float64(y[at]), float64(dy[at]), float64(sum[at%s.width]))
+		}
+		copy(dx, s.slab)
 		return
 	}
 	s.simd.Map(simd.OpMul, s.slab, y, dy, 0)
 	s.fold(simd.OpAdd, sum, s.slab)
 	s.spread(simd.OpSub, s.slab, dy, sum)
 	s.simd.Map(simd.OpMul, dx, s.slab, y, 0)
+}
+
+// sureOne is the probability above which dy - exp(y)*sum has lost digits where dy is most of the sum, and logSureOne
+// is its logarithm.
+const sureOne, logSureOne = .95, -.05129329438755058
+
+// sure returns a stretch of slab, the probabilities, beyond which none is above sureOne.
+func (s softmax) sure() (lo, hi int) {
+	if s.width > 1 {
+		return 0, len(s.slab)
+	}
+	squares := func(x []float32) float32 { return s.simd.Dot(x, x) }
+	if squares(s.slab) < sureOne*sureOne {
+		return 0, 0
+	}
+	return peak(s.slab, sureOne*sureOne, squares)
+}
+
+// above returns the place of the first element above limit, or the length of x.
+func above(x []float32, limit float32) int {
+	for i, v := range x {
+		if v > limit {
+			return i
+		}
+	}
+	return len(x)
+}
+
+// missing is dy - exp(y)*sum, by what the probability exp(y), above sureOne, lacks to 1.
+func missing(y, dy, sum float64) float32 {
+	expm1 := y * (1 + y/2*(1+y/3*(1+y/4*(1+y/5))))
+	return float32(dy - sum - expm1*sum)
 }
 
 // fold combines the rows of x into one.

@@ -1,6 +1,7 @@
 package cpu
 
 import (
+	"fmt"
 	"slices"
 	"unsafe"
 
@@ -88,6 +89,28 @@ func own[T tensor.Tensor](e Engine, r T, err error, given []tensor.Tensor) (T, e
 		tensor.WithEngine(e)(r)
 	}
 	return r, err
+}
+
+// told makes an error of a panic, by which StdEng refuses what it cannot do, such as a tensor that
+// is nil. given are the tensors that a caller passed.
+func told(err *error, given ...tensor.Tensor) {
+	p := recover()
+	if p == nil {
+		return
+	}
+	if *err = absent(given...); *err == nil {
+		*err = fmt.Errorf("cpu: the tensors' engine cannot do this: %v", p)
+	}
+}
+
+// absent says which of the given tensors is nil.
+func absent(given ...tensor.Tensor) error {
+	for i, t := range given {
+		if t == nil || t == tensor.Tensor((*tensor.Dense)(nil)) {
+			return fmt.Errorf("cpu: tensor %d of %d is nil; make it by tensor.New", i+1, len(given))
+		}
+	}
+	return nil
 }
 
 // isDense reports whether all of ts are dense, in memory that Go may read, with elements of

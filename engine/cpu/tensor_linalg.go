@@ -162,7 +162,8 @@ func fits(ok bool, op string, a, b, into tensor.Tensor) error {
 
 // MatMul implements [tensor.MatMuler]: it sets prealloc to a times b. Transposed matrices and
 // views are used as they lie.
-func (e Engine) MatMul(a, b, prealloc tensor.Tensor) error {
+func (e Engine) MatMul(a, b, prealloc tensor.Tensor) (err error) {
+	defer told(&err, a, b, prealloc)
 	switch {
 	case e.simd == nil:
 	case isDense(tensor.Float32, a, b, prealloc):
@@ -190,7 +191,8 @@ func matMul[T shape.Float](e Engine, a, b, prealloc tensor.Tensor) error {
 }
 
 // MatVecMul implements [tensor.MatVecMuler]: it sets prealloc to a times the vector b.
-func (e Engine) MatVecMul(a, b, prealloc tensor.Tensor) error {
+func (e Engine) MatVecMul(a, b, prealloc tensor.Tensor) (err error) {
+	defer told(&err, a, b, prealloc)
 	switch {
 	case e.simd == nil:
 	case isDense(tensor.Float32, a, b, prealloc):
@@ -216,7 +218,8 @@ func matVecMul[T shape.Float](e Engine, a, b, prealloc tensor.Tensor) error {
 }
 
 // Inner implements [tensor.InnerProder].
-func (e Engine) Inner(a, b tensor.Tensor) (any, error) {
+func (e Engine) Inner(a, b tensor.Tensor) (r any, err error) {
+	defer told(&err, a, b)
 	switch {
 	case e.simd == nil:
 	case isDense(tensor.Float32, a, b):
@@ -250,7 +253,8 @@ func innerProduct[T shape.Float](e Engine, a, b tensor.Tensor) (any, error) {
 }
 
 // Outer implements [tensor.OuterProder]: it sets prealloc to the outer product of two vectors.
-func (e Engine) Outer(a, b, prealloc tensor.Tensor) error {
+func (e Engine) Outer(a, b, prealloc tensor.Tensor) (err error) {
+	defer told(&err, a, b, prealloc)
 	switch {
 	case e.simd == nil:
 	case isDense(tensor.Float32, a, b, prealloc):
@@ -285,7 +289,8 @@ func outer[T shape.Float](e Engine, a, b, prealloc tensor.Tensor) error {
 
 // Dot implements [tensor.Dotter]. Unlike StdEng's it does not transpose the matrix meanwhile that a
 // vector is multiplied by, unless opts say where the result goes.
-func (e Engine) Dot(a, b tensor.Tensor, opts ...tensor.FuncOpt) (tensor.Tensor, error) {
+func (e Engine) Dot(a, b tensor.Tensor, opts ...tensor.FuncOpt) (r tensor.Tensor, err error) {
+	defer told(&err, a, b)
 	switch {
 	case e.simd == nil:
 	case isDense(tensor.Float32, a, b):
@@ -297,7 +302,7 @@ func (e Engine) Dot(a, b tensor.Tensor, opts ...tensor.FuncOpt) (tensor.Tensor, 
 			return r, nil
 		}
 	}
-	r, err := e.StdEng.Dot(a, b, opts...)
+	r, err = e.StdEng.Dot(a, b, opts...)
 	return own(e, r, err, given(opts, a, b))
 }
 

@@ -41,29 +41,32 @@ const (
 func (r reduction) String() string { return [...]string{"Sum", "Max", "Min"}[r] }
 
 // Sum implements [tensor.Sumer].
-func (e Engine) Sum(a tensor.Tensor, along ...int) (tensor.Tensor, error) {
+func (e Engine) Sum(a tensor.Tensor, along ...int) (r tensor.Tensor, err error) {
+	defer told(&err, a)
 	if r, ok, err := e.reduce(summing, a, along); ok {
 		return r, err
 	}
-	r, err := e.StdEng.Sum(a, along...)
+	r, err = e.StdEng.Sum(a, along...)
 	return own(e, r, err, given(nil, a))
 }
 
 // Max implements [tensor.Maxer]: NaN where one of the elements is.
-func (e Engine) Max(a tensor.Tensor, along ...int) (tensor.Tensor, error) {
+func (e Engine) Max(a tensor.Tensor, along ...int) (r tensor.Tensor, err error) {
+	defer told(&err, a)
 	if r, ok, err := e.reduce(maximum, a, along); ok {
 		return r, err
 	}
-	r, err := e.StdEng.Max(a, along...)
+	r, err = e.StdEng.Max(a, along...)
 	return own(e, r, err, given(nil, a))
 }
 
 // Min implements [tensor.Miner]: NaN where one of the elements is.
-func (e Engine) Min(a tensor.Tensor, along ...int) (tensor.Tensor, error) {
+func (e Engine) Min(a tensor.Tensor, along ...int) (r tensor.Tensor, err error) {
+	defer told(&err, a)
 	if r, ok, err := e.reduce(minimum, a, along); ok {
 		return r, err
 	}
-	r, err := e.StdEng.Min(a, along...)
+	r, err = e.StdEng.Min(a, along...)
 	return own(e, r, err, given(nil, a))
 }
 

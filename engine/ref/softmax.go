@@ -69,27 +69,44 @@ func (l lines) each(f func(at int)) {
 func softmaxKernel[T shape.Float](l lines, log bool) engine.Kernel {
 	return func(c *engine.Call) error {
 		x, y := engine.Slice[T](c.In[0]), engine.Slice[T](c.Out[0])
+		if len(x) == 0 {
+			return nil
+		}
 		l.each(func(at int) {
-			largest := math.Inf(-1)
-			for k := range l.n {
-				largest = max(largest, float64(x[at+k*l.stride]))
-			}
-			sum := 0.0
-			for k := range l.n {
-				sum += math.Exp(float64(x[at+k*l.stride]) - largest)
-			}
-			logSum := math.Log(sum)
+			largest, others := exponentials(l, x[at:])
+			logSum := math.Log1p(others)
 			for k := range l.n {
 				v := float64(x[at+k*l.stride]) - largest
 				if log {
 					y[at+k*l.stride] = T(v - logSum)
 				} else {
-					y[at+k*l.stride] = T(math.Exp(v) / sum)
+					y[at+k*l.stride] = T(math.Exp(v) / (1 + others))
 				}
 			}
 		})
 		return nil
 	}
+}
+
+// exponentials returns the largest element of the line at the beginning of x, and the sum of exp(x-largest) over
+// all others: that of the largest itself, 1, would swallow them where they are small.
+func exponentials[T shape.Float](l lines, x []T) (largest, others float64) {
+	best := 0
+	for k := range l.n {
+		if greater(x[k*l.stride], x[best*l.stride]) {
+			best = k
+		}
+	}
+	largest = float64(x[best*l.stride])
+	for k := range l.n {
+		if k != best {
+			others += math.Exp(float64(x[k*l.stride]) - largest)
+		}
+	}
+	if largest-largest != 0 { // infinite, or no number: then nothing has a probability
+		others = math.NaN()
+	}
+	return largest, others
 }
 
 func softmaxGradKernel[T shape.Float](l lines, log bool) engine.Kernel {
@@ -107,7 +124,7 @@ func softmaxGradKernel[T shape.Float](l lines, log bool) engine.Kernel {
 			for k := range l.n {
 				v, d := float64(y[at+k*l.stride]), float64(dy[at+k*l.stride])
 				if log {
-					dx[at+k*l.stride] = T(d - math.Exp(v)*sum)
+					dx[at+k*l.stride] = T(logSoftmaxGrad(v, d, sum))
 				} else {
 					dx[at+k*l.stride] = T(v * (d - sum))
 				}
@@ -115,4 +132,13 @@ func softmaxGradKernel[T shape.Float](l lines, log bool) engine.Kernel {
 		})
 		return nil
 	}
+}
+
+// logSoftmaxGrad is dy - exp(y)*sum. Of a probability near 1 it takes what is missing to 1, since dy is most of
+// the sum there.
+func logSoftmaxGrad(y, dy, sum float64) float64 {
+	if y > -math.Ln2 {
+		return dy - sum - math.Expm1(y)*sum
+	}
+	return dy - math.Exp(y)*sum
 }

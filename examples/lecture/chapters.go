@@ -27,10 +27,40 @@ func Chapters() []Chapter {
 		{"smooth", "Smoothing a signal",
 			"A filter of positive weights whose sum is 1 smooths.",
 			[]Paper{dumoulin}, smooth},
+		{"parameters", "Convolutional and dense layers",
+			"Where it matters what is present and not where it is, a convolutional layer is as good as a dense one with far fewer parameters.",
+			[]Paper{lecun}, parameters},
+		{"capacity", "Deep or wide",
+			"Shallow networks can represent any function but need very many neurons; deep ones are compact.",
+			[]Paper{telgarsky, montufar}, capacity},
+		{"scaling", "More data",
+			"Classical algorithms saturate with data; deep models keep improving.",
+			[]Paper{lecun, hestness}, scaling},
+		{"vanishing", "Vanishing gradients",
+			"Depth makes gradients vanish; normalisation and skip connections are the answer.",
+			[]Paper{glorot, he, ioffe, residual, yang}, vanishing},
+		{"overfit", "Learning by heart",
+			"A network with many parameters learns a small training set by heart; regularisation, augmentation and a close look at the training are the answer.",
+			[]Paper{srivastava, krogh, prechelt}, overfit},
 	}
 }
 
-var dumoulin = Paper{"Dumoulin and Visin, A guide to convolution arithmetic for deep learning, 2016", "https://arxiv.org/abs/1603.07285"}
+// Papers that chapters cite.
+var (
+	dumoulin   = Paper{"Dumoulin and Visin, A guide to convolution arithmetic for deep learning, 2016", "https://arxiv.org/abs/1603.07285"}
+	glorot     = Paper{"Glorot and Bengio, Understanding the difficulty of training deep feedforward neural networks, 2010", "https://proceedings.mlr.press/v9/glorot10a.html"}
+	he         = Paper{"He et al., Delving Deep into Rectifiers, 2015", "https://arxiv.org/abs/1502.01852"}
+	hestness   = Paper{"Hestness et al., Deep Learning Scaling is Predictable, Empirically, 2017", "https://arxiv.org/abs/1712.00409"}
+	ioffe      = Paper{"Ioffe and Szegedy, Batch Normalization, 2015", "https://arxiv.org/abs/1502.03167"}
+	krogh      = Paper{"Krogh and Hertz, A Simple Weight Decay Can Improve Generalization, 1991", "https://papers.nips.cc/paper/563-a-simple-weight-decay-can-improve-generalization"}
+	lecun      = Paper{"LeCun, Bottou, Bengio and Haffner, Gradient-Based Learning Applied to Document Recognition, 1998", "https://doi.org/10.1109/5.726791"}
+	montufar   = Paper{"Montufar et al., On the Number of Linear Regions of Deep Neural Networks, 2014", "https://arxiv.org/abs/1402.1869"}
+	prechelt   = Paper{"Prechelt, Early Stopping - But When?, 1998", "https://doi.org/10.1007/3-540-49430-8_3"}
+	residual   = Paper{"He et al., Deep Residual Learning for Image Recognition, 2016", "https://arxiv.org/abs/1512.03385"}
+	srivastava = Paper{"Srivastava et al., Dropout, 2014", "https://jmlr.org/papers/v15/srivastava14a.html"}
+	yang       = Paper{"Yang et al., A Mean Field Theory of Batch Normalization, 2019", "https://arxiv.org/abs/1902.08129"}
+	telgarsky  = Paper{"Telgarsky, Benefits of depth in neural networks, 2016", "https://arxiv.org/abs/1602.04485"}
+)
 
 // Find returns the chapter of a name. The error lists the names there are.
 func Find(name string) (Chapter, error) {

@@ -5,5 +5,5 @@
 // workers, GOMAXPROCS or timing. A body that computes each output inside one chunk, in an
 // order fixed by that chunk, therefore gives the same bits however it is scheduled.
 //
-// Knows nothing of ours. Never imports anything but the standard library.
+// Knows internal/rescue. Never imports anything else of ours.
 package par

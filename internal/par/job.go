@@ -4,6 +4,8 @@ import (
 	"errors"
 	"runtime"
 	"sync/atomic"
+
+	"github.com/plexaura/plexaura/internal/rescue"
 )
 
 // errGoexit is what the caller of a loop panics with where a body ends its goroutine.
@@ -85,7 +87,11 @@ func (j *job) help(id int, busy *atomic.Int32) {
 	returned := false
 	defer func() {
 		if !returned {
-			j.fail(recover())
+			if r := recover(); r != nil {
+				j.fail(rescue.Of(r))
+			} else {
+				j.fail(errGoexit)
+			}
 		}
 		busy.Add(-1)
 		j.leave()
@@ -95,9 +101,6 @@ func (j *job) help(id int, busy *atomic.Int32) {
 }
 
 func (j *job) fail(value any) {
-	if value == nil {
-		value = errGoexit
-	}
 	if j.failed.CompareAndSwap(false, true) {
 		j.failure = value
 	}

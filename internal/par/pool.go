@@ -41,8 +41,9 @@ var Default = sync.OnceValue(func() *Pool { return NewPool(0) })
 // or where every worker is busy: with other callers, or because For was called inside a body.
 // For allocates nothing; hold a body that captures variables where it is made once.
 //
-// A panic of body reaches the caller with its value, after the chunks already running; the
-// chunks not yet begun are dropped.
+// A panic of body reaches the caller after the chunks already running; the chunks not yet begun
+// are dropped. Its value is that of body, or where a worker ran it a [rescue.Panic] of that, since
+// the caller's stack does not have the line.
 func (p *Pool) For(n, grain int, body func(lo, hi int)) {
 	if n <= 0 {
 		return

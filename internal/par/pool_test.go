@@ -12,6 +12,8 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/plexaura/plexaura/internal/rescue"
 )
 
 // withProcs sets GOMAXPROCS for the rest of the test.
@@ -120,16 +122,38 @@ func TestForCarriesAPanicToTheCaller(t *testing.T) {
 	p := newPool(t, 4)
 	want := errors.New("body failed")
 	for at := range 40 {
-		require.PanicsWithValue(t, want, func() {
+		err := rescue.Do(func() error {
 			p.For(40, 1, func(lo, hi int) {
 				if lo == at {
 					panic(want)
 				}
 				runtime.Gosched()
 			})
+			return nil
 		})
+		require.ErrorIs(t, err, want)
+		require.ErrorContains(t, err, "body failed at pool_test.go:")
 	}
 	checkCover(t, p, 1000, 3)
+}
+
+// The line of a panic is the body's, on whichever goroutine it ran.
+func TestAPanicOfAWorkerKeepsItsLine(t *testing.T) {
+	withProcs(t, 2)
+	p := newPool(t, 2)
+	begun := make(chan struct{})
+	err := rescue.Do(func() error {
+		p.For(2, 1, func(lo, hi int) {
+			if lo == 0 { // the caller's
+				<-begun
+				return
+			}
+			close(begun)
+			panic("no")
+		})
+		return nil
+	})
+	require.ErrorContains(t, err, "panic: no at pool_test.go:")
 }
 
 func TestForSurvivesGoexitInABody(t *testing.T) {

@@ -30,8 +30,17 @@ func (p *Panic) Unwrap() error {
 // To, deferred, sets *err where the function panics.
 func To(err *error) {
 	if r := recover(); r != nil {
-		*err = &Panic{r, line()}
+		*err = Of(r)
 	}
+}
+
+// Of is what the deferred function that has recovered r knows of the panic. One that is a *Panic
+// already, which somebody has passed on, keeps its line.
+func Of(r any) *Panic {
+	if p, ok := r.(*Panic); ok {
+		return p
+	}
+	return &Panic{r, line()}
 }
 
 // Do returns the error of f, or that of its panic.
@@ -42,13 +51,15 @@ func Do(f func() error) (err error) {
 
 // line is the innermost frame below the runtime's part of a panic.
 func line() string {
-	var pc [32]uintptr
-	frames := runtime.CallersFrames(pc[:runtime.Callers(3, pc[:])])
-	for more := true; more; {
+	var pc [64]uintptr
+	frames := runtime.CallersFrames(pc[:runtime.Callers(1, pc[:])])
+	for panics, more := false, true; more; {
 		var f runtime.Frame
-		if f, more = frames.Next(); f.File != "" && !strings.HasPrefix(f.Function, "runtime.") {
+		f, more = frames.Next()
+		if panics && f.File != "" && !strings.HasPrefix(f.Function, "runtime.") {
 			return fmt.Sprintf("%s:%d", filepath.Base(f.File), f.Line)
 		}
+		panics = panics || f.Function == "runtime.gopanic"
 	}
 	return ""
 }

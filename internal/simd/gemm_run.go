@@ -73,7 +73,7 @@ func (t *tiles[T]) take() *gemmRun[T] {
 		return r
 	default:
 	}
-	r := &gemmRun[T]{tiles: t}
+	r := &gemmRun[T]{tiles: t, one: 1}
 	r.packPanels, r.multiply, r.multiplyVector, r.multiplyDeep = r.packTasks, r.multiplyTasks, r.vectorTasks, r.deepTasks
 	return r
 }
@@ -104,6 +104,7 @@ type gemmRun[T Float] struct {
 	form             []T // see GemmPacking
 	uses             formUse
 	sums             []T // of a vector product, before bias and activation
+	one              T   // for kernels to point at, 1 for good
 
 	// The current block: columns j0 to j1, k0 to k1, row panels i0 to i1.
 	i0, i1, j0, j1, k0, k1 int

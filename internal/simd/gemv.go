@@ -52,6 +52,9 @@ func (p *gemmPlan) vectors() {
 	}
 	p.cols = roundUp(min(p.cols, p.N), 4)
 	p.scratch = p.M * roundUp(p.N, 4)
+	if !p.TransB {
+		p.scratch *= gemvLevels(p.K)
+	}
 }
 
 // vectorTasks computes tasks of a product of the kind above: columns of C, into sums first.
@@ -60,11 +63,11 @@ func (r *gemmRun[T]) vectorTasks(lo, hi int) {
 		j := task * r.cols
 		j1 := min(j+r.cols, r.N)
 		for i := range r.M {
-			sums := r.sums[i*roundUp(r.N, 4):]
+			sums := r.sumsOf(0, i)
 			if r.TransB {
 				r.dotColumns(sums, i, j, j1)
 			} else {
-				r.addRows(sums, i, j, j1)
+				r.addRows(0, i, 0, r.K, j, j1)
 			}
 			finish(r.c[i*r.LDC+j:][:j1-j], sums[j:j1], r.biasAt(i, j), 0, 0, r.flags())
 		}
@@ -85,15 +88,39 @@ func (r *gemmRun[T]) dotColumns(sums []T, i, j, j1 int) {
 	}
 }
 
-// addRows adds the rows of B as stored, times the elements of row i of A.
-func (r *gemmRun[T]) addRows(sums []T, i, j, j1 int) {
-	size := int(unsafe.Sizeof(T(0)))
-	for k := 0; k < r.K; {
+// gemvRows is the most rows of B that are added up one after the other; more are by halves, so that little is lost.
+const gemvRows = 256
+
+// gemvLevels is how many sums by halves there are at a time.
+func gemvLevels(rows int) (n int) {
+	for n = 1; rows > gemvRows; n++ {
+		rows -= gemvHalf(rows)
+	}
+	return n
+}
+
+// gemvHalf is about half of the rows, in eights, and not the smaller half.
+func gemvHalf(rows int) int { return roundUp(ceil(rows, 2), 8) }
+
+// addRows adds up rows k to k1 of B as stored, times the elements of row i of A, in sums of that level: columns j to j1.
+func (r *gemmRun[T]) addRows(level, i, k, k1, j, j1 int) {
+	if k1-k > gemvRows {
+		half := k + gemvHalf(k1-k)
+		r.addRows(level, i, k, half, j, j1)
+		r.addRows(level+1, i, half, k1, j, j1)
+		r.rows1(j1-j, &r.one, &r.sumsOf(level+1, i)[j], 0, &r.sumsOf(level, i)[j], 1)
+		return
+	}
+	size, sums, first := int(unsafe.Sizeof(T(0))), r.sumsOf(level, i), k
+	for k < k1 {
 		f, n := r.rows1, 1
-		if r.K-k >= 8 {
+		if k1-k >= 8 {
 			f, n = r.rows8, 8
 		}
-		f(j1-j, &r.a[i*r.LDA+k], &r.b[k*r.LDB+j], r.LDB*size, &sums[j], min(k, 1))
+		f(j1-j, &r.a[i*r.LDA+k], &r.b[k*r.LDB+j], r.LDB*size, &sums[j], min(k-first, 1))
 		k += n
 	}
 }
+
+// sumsOf is where the sums of row i of that level are.
+func (r *gemmRun[T]) sumsOf(level, i int) []T { return r.sums[(level*r.M+i)*roundUp(r.N, 4):] }

@@ -41,8 +41,12 @@ func TestLanesStayInsideTheirOperands(t *testing.T) {
 			x, y = make(windows.xPlane()), make(windows.yPlane())
 			windows.Max(y, x, 0, 0, 1)
 			windows.Scatter(make(windows.xPlane()), x, y, true, 0, 1)
-			windows.Mean(y, x, 0, 1)
+			windows.Mean(y, x, make(windows.MeanScratch()), 0, 1)
 			windows.MeanGrad(x, y, 0, 1)
+
+			window := Window{H: 20, W: 70, KH: 20, KW: 70, OH: 1, OW: 1}
+			large := NewLanePool(k, window, func(axis, _ int) int { return [2]int{20, 70}[axis] })
+			large.Mean(make(large.yPlane()), make(large.xPlane()), make(large.MeanScratch()), 0, 1)
 		}
 	})
 }

@@ -205,7 +205,7 @@ func TestLanePoolsFollowDefinition(t *testing.T) {
 			requireBits(t, y, fromLanes(got, results))
 			most.Scatter(back, in, grads, relu, 0, planes)
 			requireSame(t, dx, fromLanes(back, size), w)
-			mean.Mean(got, in, 0, planes)
+			mean.Mean(got, in, make([]float32, mean.MeanScratch()), 0, planes)
 			requireSame(t, means, fromLanes(got, results), w)
 			mean.MeanGrad(back, grads, 0, planes)
 			require.InDeltaSlice(t, spread, fromLanes(back, size), 1e-5, "%+v", w)

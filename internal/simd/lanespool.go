@@ -39,6 +39,14 @@ type lanePoolRect struct {
 	xLine, yLine int
 	count        float32
 	square       bool
+	pieces       []lanePiece // of a window whose mean is of more than laneMeanPart elements
+}
+
+// lanePiece is a part of a window: n of them side by side, each of so many rows and columns.
+type lanePiece struct {
+	steps         laneWindow
+	x             int // where the first one is in the window, in elements
+	n, rows, cols int
 }
 
 // NewLanePool plans pooling. counted tells how many elements the mean of a window is of, along an axis; nil where no means are
@@ -72,6 +80,7 @@ func NewLanePool(k *Kernels, w Window, counted func(axis, o int) int) *LanePool 
 			rect := p.rect(r, c)
 			if counted != nil {
 				rect.count = float32(max(counted(0, r.out)*counted(1, c.out), 1))
+				rect.cut()
 			}
 			p.rects = append(p.rects, rect)
 		}
@@ -108,6 +117,29 @@ func (p *LanePool) rect(r, c laneRun) lanePoolRect {
 		xLine: r.inStep * p.w.W * Lanes, yLine: r.step * p.w.OW * Lanes,
 	}
 }
+
+// laneMeanPart is the most elements that are added up in float32, one after the other, and laneMeanParts how many
+// such sums are folded by halves before they go into one of float64.
+const laneMeanPart, laneMeanParts = 64, 64
+
+// cut cuts a large window into pieces of equal columns, and what is left of them.
+func (r *lanePoolRect) cut() {
+	if r.rows*r.cols <= laneMeanPart {
+		return
+	}
+	cols := min(r.cols, laneMeanPart)
+	for at := 0; at < r.cols; {
+		p := lanePiece{steps: r.steps, x: at * r.steps.col / 4, rows: max(laneMeanPart/cols, 1), cols: min(cols, r.cols-at)}
+		p.n = (r.cols - at) / p.cols
+		p.steps.next = p.cols * r.steps.col
+		p.steps.row += (r.cols - p.cols) * r.steps.col
+		r.pieces = append(r.pieces, p)
+		at += p.n * p.cols
+	}
+}
+
+// line is the elements from a row of a window to the next.
+func (r *lanePoolRect) line() int { return (r.steps.row + r.cols*r.steps.col) / 4 }
 
 func (p *LanePool) xPlane() int { return p.w.H * p.w.W * Lanes }
 func (p *LanePool) yPlane() int { return p.w.OH * p.w.OW * Lanes }
@@ -171,16 +203,75 @@ func (p *LanePool) Scatter(dx, x, dy []float32, relu bool, lo, hi int) {
 	}
 }
 
-// Mean sets planes lo to hi of y to the means of the windows of x, 0 where there is no element.
-func (p *LanePool) Mean(y, x []float32, lo, hi int) {
+// MeanScratch returns the number of elements of scratch memory that Mean needs.
+func (p *LanePool) MeanScratch() int {
+	for i := range p.rects {
+		if p.rects[i].pieces != nil {
+			return laneMeanParts * Lanes
+		}
+	}
+	return 0
+}
+
+// Mean sets planes lo to hi of y to the means of the windows of x, 0 where there is no element. What is added up in
+// float32 is so little that the error does not grow with the window. scratch needs MeanScratch elements.
+func (p *LanePool) Mean(y, x, scratch []float32, lo, hi int) {
 	for i := lo; i < hi; i++ {
 		x, y := x[i*p.xPlane():][:p.xPlane()], y[i*p.yPlane():][:p.yPlane()]
 		p.fillEmpty(y, 0)
 		p.each(func(r *lanePoolRect, n, from, to int) {
+			if r.pieces != nil {
+				for w := range n {
+					p.meanByPieces(r, y[to+w*Lanes:][:Lanes], x[from+w*r.steps.next/4:], scratch)
+				}
+				return
+			}
 			for lane := 0; lane < Lanes; lane += p.k.laneWidth {
 				p.k.laneMean(n, r.rows, r.cols, &r.steps.col, &x[from+lane], &y[to+lane], r.count)
 			}
 		})
+	}
+}
+
+// meanByPieces sets y to the mean of the window that x begins with.
+func (p *LanePool) meanByPieces(r *lanePoolRect, y, x, sums []float32) {
+	var total [Lanes]float64
+	have := 0
+	for i := range r.pieces {
+		piece := &r.pieces[i]
+		for row := 0; row < r.rows; row += piece.rows {
+			for at := 0; at < piece.n; {
+				n := min(piece.n-at, laneMeanParts-have)
+				from := piece.x + row*r.line() + at*piece.steps.next/4
+				for lane := 0; lane < Lanes; lane += p.k.laneWidth {
+					p.k.laneMean(n, min(piece.rows, r.rows-row), piece.cols, &piece.steps.col, &x[from+lane], &sums[have*Lanes+lane], 1)
+				}
+				at, have = at+n, have+n
+				if have == laneMeanParts {
+					p.addPixels(&total, sums, have)
+					have = 0
+				}
+			}
+		}
+	}
+	p.addPixels(&total, sums, have)
+	for lane, t := range total {
+		y[lane] = flush(float32(t / float64(r.count)))
+	}
+}
+
+// addPixels adds the sum of n pixels, by halves, to total. It writes over them.
+func (p *LanePool) addPixels(total *[Lanes]float64, pixels []float32, n int) {
+	if n == 0 {
+		return
+	}
+	for n > 1 {
+		half := n / 2
+		p.k.Map(OpAdd, pixels[:half*Lanes], pixels, pixels[(n-half)*Lanes:n*Lanes], 0)
+		n -= half
+	}
+	for lane := range total {
+		total[lane] += float64(pixels[lane])
 	}
 }
 

@@ -38,10 +38,18 @@ func NewMachine(outs []*graph.Node, n int, wrt ...*graph.Node) (*Machine, error)
 }
 
 // Inputs returns the Input leaves in the order in which Run takes their values.
-func (m *Machine) Inputs() []*graph.Node { return slices.Clone(m.inputs) }
+func (m *Machine) Inputs() []*graph.Node {
+	if m == nil {
+		return nil
+	}
+	return slices.Clone(m.inputs)
+}
 
 // Run is [Program.Run] for the batch size that the inputs have. One that is new is lowered first.
 func (m *Machine) Run(ctx context.Context, leaves func(name string) (*tensor.Dense, error), inputs ...*tensor.Dense) ([]*tensor.Dense, error) {
+	if m == nil || len(m.outs) == 0 {
+		return nil, errors.New("gorgonia: a Machine that NewMachine has not made")
+	}
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if m.closed {
@@ -97,6 +105,9 @@ func (m *Machine) program(n int) (*Program, error) {
 
 // Close ends the programs; there is no Run after it.
 func (m *Machine) Close() error {
+	if m == nil {
+		return nil
+	}
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	m.closed = true

@@ -160,16 +160,34 @@ func (l *lowering) grad(loss *graph.Node, wrt []*graph.Node) (map[*graph.Node]*G
 }
 
 // Batch is the batch size N that the program was lowered for.
-func (p *Program) Batch() int { return p.batch }
+func (p *Program) Batch() int {
+	if p == nil {
+		return 0
+	}
+	return p.batch
+}
 
 // Inputs returns the Input leaves in the order in which Run takes their values.
-func (p *Program) Inputs() []*graph.Node { return slices.Clone(p.inputs) }
+func (p *Program) Inputs() []*graph.Node {
+	if p == nil {
+		return nil
+	}
+	return slices.Clone(p.inputs)
+}
 
 // Leaves returns the Param and State leaves whose values Run asks for.
-func (p *Program) Leaves() []*graph.Node { return slices.Clone(p.leaves) }
+func (p *Program) Leaves() []*graph.Node {
+	if p == nil {
+		return nil
+	}
+	return slices.Clone(p.leaves)
+}
 
 // Outputs returns the types of the results, N replaced by the batch size.
 func (p *Program) Outputs() []shape.Type {
+	if p == nil {
+		return nil
+	}
 	types := make([]shape.Type, len(p.outs))
 	for i, o := range p.outs {
 		types[i] = o.typ
@@ -183,6 +201,8 @@ func (p *Program) Outputs() []shape.Type {
 // gorgonia starts, which cannot be stopped.
 func (p *Program) Run(ctx context.Context, leaves func(name string) (*tensor.Dense, error), inputs ...*tensor.Dense) ([]*tensor.Dense, error) {
 	switch {
+	case p == nil || len(p.outs) == 0:
+		return nil, errors.New("gorgonia: a Program that Lower has not made")
 	case ctx == nil:
 		return nil, errors.New("gorgonia: the context is nil")
 	case len(inputs) != len(p.inputs):
@@ -221,6 +241,9 @@ func (p *Program) Run(ctx context.Context, leaves func(name string) (*tensor.Den
 
 // Close ends the machine; there is no Run after it. It waits for one that goes on.
 func (p *Program) Close() error {
+	if p == nil {
+		return nil
+	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if p.vm == nil {

@@ -1,0 +1,25 @@
+package std_test
+
+import (
+	"testing"
+
+	"github.com/plexaura/plexaura/engine/ref"
+	"github.com/plexaura/plexaura/engine/std"
+	"github.com/plexaura/plexaura/internal/nothing"
+	"github.com/plexaura/plexaura/shape"
+)
+
+func TestNothingWhereSomethingIsWantedNeverPanics(t *testing.T) {
+	nothing.Check(t, nothing.Exports{
+		Funcs: map[string]any{
+			"New": std.New,
+		},
+		Types: []any{
+			new(std.Engine),
+		},
+		Unheld: []string{"Engine.Bind*"}, // compilers call them, with types that Infer took
+		Good: func() []any {
+			return []any{shape.F32(2, 3), ref.Engine{}}
+		},
+	})
+}

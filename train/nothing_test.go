@@ -1,0 +1,56 @@
+package train_test
+
+import (
+	"context"
+	"testing"
+
+	"github.com/plexaura/plexaura/data"
+	"github.com/plexaura/plexaura/engine/ref"
+	"github.com/plexaura/plexaura/internal/nothing"
+	"github.com/plexaura/plexaura/nn"
+	"github.com/plexaura/plexaura/optim"
+	"github.com/plexaura/plexaura/shape"
+	"github.com/plexaura/plexaura/train"
+)
+
+func TestNothingWhereSomethingIsWantedNeverPanics(t *testing.T) {
+	nothing.Check(t, nothing.Exports{
+		Funcs: map[string]any{
+			"Build":          train.Build,
+			"Fit":            train.Fit,
+			"LoadCheckpoint": train.LoadCheckpoint,
+			"LockFolder":     train.LockFolder,
+			"NewPredictor":   train.NewPredictor,
+		},
+		Types: []any{
+			new(train.Checkpoint),
+			new(train.Epoch),
+			new(train.FolderLock),
+			new(train.Metrics),
+			new(train.MismatchError),
+			new(train.Predictor),
+		},
+		Takes: map[string]string{
+			"Build(train.Loss)":                   "that of the targets is the default",
+			"Build(optim.Optimizer)":              "there is then no graph for training",
+			"FolderLock.Close(*train.FolderLock)": "nothing is locked, so that defer may be put before the error is looked at",
+			"Predictor.Evaluate(train.Loss)":      "that of the targets is the default",
+		},
+		Good: func() []any {
+			ds, err := data.New([]float32{1, 2, 3, 4}, []int32{0, 1}, data.Info{Input: shape.F32(2), Classes: []string{"a", "b"}})
+			if err != nil {
+				panic(err)
+			}
+			c := train.Config{Model: nn.Linear{Out: 2}, Train: ds, Engine: ref.Engine{}, Optimizer: optim.SGD{LR: .1}}
+			r, err := train.Fit(context.Background(), c)
+			if err != nil {
+				panic(err)
+			}
+			p, err := train.NewPredictor(c.Model, r.Checkpoint, c.Engine)
+			if err != nil {
+				panic(err)
+			}
+			return []any{ds, c, r.Checkpoint, p, ds.Info(), c.Model, c.Engine, c.Optimizer, context.Background(), 1}
+		},
+	})
+}

@@ -1,0 +1,25 @@
+package viz_test
+
+import (
+	"image"
+	"testing"
+
+	"github.com/plexaura/plexaura/internal/nothing"
+	"github.com/plexaura/plexaura/viz"
+)
+
+func TestNothingWhereSomethingIsWantedNeverPanics(t *testing.T) {
+	nothing.Check(t, nothing.Exports{
+		Funcs: map[string]any{
+			"WritePNG": viz.WritePNG,
+		},
+		Types: []any{
+			new(viz.Confusion),
+			new(viz.Curves),
+			new(viz.Images),
+		},
+		Good: func() []any {
+			return []any{image.NewGray(image.Rect(0, 0, 28, 28)), "x.png"}
+		},
+	})
+}
