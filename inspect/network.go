@@ -11,6 +11,7 @@ import (
 
 	"github.com/plexaura/plexaura/engine"
 	"github.com/plexaura/plexaura/graph"
+	"github.com/plexaura/plexaura/internal/isnil"
 	"github.com/plexaura/plexaura/nn"
 	"github.com/plexaura/plexaura/optim"
 	"github.com/plexaura/plexaura/shape"
@@ -49,7 +50,7 @@ func New(e engine.Engine, s *vm.Store, output, loss *graph.Node) (*Network, erro
 
 func newNetwork(e engine.Engine, s *vm.Store, output, loss *graph.Node) (*Network, error) {
 	switch {
-	case e == nil:
+	case isnil.Of(e):
 		return nil, errors.New("no engine")
 	case s == nil:
 		return nil, errors.New("no store")

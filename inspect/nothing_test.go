@@ -31,9 +31,6 @@ func TestNothingWhereSomethingIsWantedNeverPanics(t *testing.T) {
 			"Trained":      inspect.Trained,
 		},
 		Types: []any{new(inspect.Network), new(inspect.Map), new(inspect.Survey)},
-		Panics: map[string]string{
-			"Map.Channel": "the channels are numbered, as the elements of a slice are",
-		},
 		Good: func() []any {
 			g := graph.New()
 			x := g.Input("x", shape.F32(shape.N, 1, 8, 8))

@@ -10,6 +10,7 @@ import (
 	"github.com/plexaura/plexaura/autodiff"
 	"github.com/plexaura/plexaura/data"
 	"github.com/plexaura/plexaura/graph"
+	"github.com/plexaura/plexaura/internal/isnil"
 	"github.com/plexaura/plexaura/ops"
 	"github.com/plexaura/plexaura/shape"
 )
@@ -44,7 +45,7 @@ func (n *Network) EachPatch(ctx context.Context, ds data.Dataset, c Convolution,
 	switch {
 	case !n.has(c.Node):
 		return errNotOfNet
-	case ds == nil:
+	case isnil.Of(ds):
 		return errNoData
 	case see == nil:
 		return errors.New("inspect: nobody to see the patches")
@@ -122,7 +123,7 @@ func read(ds data.Dataset, peaks []Peak, size int) ([]float32, error) {
 
 // Example reads input i of ds into x, and returns its class, or -1 where it has none.
 func Example(ds data.Dataset, i int, x []float32) (class int, err error) {
-	if ds == nil {
+	if isnil.Of(ds) {
 		return -1, errNoData
 	}
 	info := ds.Info()

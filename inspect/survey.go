@@ -10,6 +10,7 @@ import (
 
 	"github.com/plexaura/plexaura/data"
 	"github.com/plexaura/plexaura/graph"
+	"github.com/plexaura/plexaura/internal/isnil"
 	"github.com/plexaura/plexaura/ops"
 	"github.com/plexaura/plexaura/shape"
 	"github.com/plexaura/plexaura/vm"
@@ -76,7 +77,7 @@ func (n *Network) survey(ctx context.Context, ds data.Dataset, o SurveyOptions) 
 		return nil, errNotMade
 	case ctx == nil:
 		return nil, errNoContext
-	case ds == nil:
+	case isnil.Of(ds):
 		return nil, errNoData
 	}
 	if have := ds.Info().Input; have.Shape != n.Input().Shape {

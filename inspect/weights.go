@@ -9,6 +9,7 @@ import (
 	"github.com/plexaura/plexaura/autodiff"
 	"github.com/plexaura/plexaura/data"
 	"github.com/plexaura/plexaura/graph"
+	"github.com/plexaura/plexaura/internal/isnil"
 	"github.com/plexaura/plexaura/optim"
 	"github.com/plexaura/plexaura/shape"
 )
@@ -96,7 +97,7 @@ func (n *Network) parameters(ctx context.Context, ds data.Dataset) (all []Parame
 		return nil, errNotMade
 	case ctx == nil:
 		return nil, errNoContext
-	case ds == nil:
+	case isnil.Of(ds):
 		return nil, errNoData
 	case n.loss == nil:
 		return nil, errors.New("the network has no loss, whose gradients are asked for")
