@@ -43,6 +43,7 @@ func commands() []command {
 		{"gradcheck", "", "gradients of every op against finite differences", catalogue().gradCheck, false},
 		{"parity", "", "every op, LeNet and AlexNet against PyTorch", parityCommand, false},
 		{"verify", "", "the optimised program against the plain one, or against gorgonia", verify, false},
+		{"inspect", "[IMAGE...]", "a page of what trained weights do: filters, maps, patches, attributions, mistakes", inspectCommand, false},
 		{"lecture", "[NAME|all]", "the deep-learning lecture: claims, numbers and figures", lectureCommand, false},
 		{"bench", "", "time the cases of the performance table", bench, false},
 	}
