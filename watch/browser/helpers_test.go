@@ -183,6 +183,7 @@ func (b tab) shot(name string) {
 	if *shots == "" {
 		return
 	}
+	require.NoError(b, os.MkdirAll(*shots, 0o777))
 	for _, width := range []int64{1280, 400} {
 		for _, scheme := range []string{"light", "dark"} {
 			b.do(chromedp.EmulateViewport(width, 900), prefers(scheme), chromedp.Sleep(600*time.Millisecond))
