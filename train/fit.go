@@ -244,6 +244,9 @@ func (r *run) attach(p programs) (err error) {
 	if r.eval, err = newRunner(p.evaluation, r.state.Store, r.state.Info, nil); err != nil {
 		return err
 	}
+	if err := errors.Join(r.step.machine.Observe(r.Observe), r.eval.machine.Observe(vm.Observer{Labels: r.Observe.Labels})); err != nil {
+		return err
+	}
 	r.state.Averaged = p.Averaged
 	r.state.Training = except(p.leaves(), p.Leaves)
 	return r.derive(p.Network)
