@@ -50,6 +50,9 @@ func trainCommand(ctx context.Context, c *call) error {
 	if err := c.parse(false); err != nil {
 		return err
 	}
+	if err := r.recording.check(); err != nil {
+		return err
+	}
 	if r.folder == "" {
 		r.folder = filepath.Join("runs", r.settings.Model)
 	}
@@ -90,6 +93,7 @@ func (r *trainRun) declare() (resume *bool) {
 	c.IntVar(&s.Limit, "limit", 0, "train on only the first `N` images; 0 is all")
 	c.IntVar(&s.Test, "test-limit", 0, "validate and test on only the first `N` images of each; 0 is all")
 	c.Float64Var(&s.Decay, "decay", 0, "weight decay, such as 5e-4: adds so much of a parameter to its gradient")
+	r.recording.declare(c)
 	c.StringVar(&r.folder, "out", "", "run `folder` (default runs/MODEL)")
 	return c.Bool("resume", false, "go on with the run in -out")
 }
@@ -243,6 +247,8 @@ type trainRun struct {
 	folder   string
 	lock     *train.FolderLock // of the folder, until the command ends
 	from     *train.Checkpoint // to be resumed
+
+	recording recording
 }
 
 func (r *trainRun) schedule() optim.Schedule {
@@ -265,8 +271,15 @@ func (r *trainRun) train(ctx context.Context) error {
 	}
 	show := newProgress(r.call.stdout, s.Epochs)
 	start := time.Now()
-	result, err := train.Fit(ctx, r.config(show))
+	config := r.config(show)
+	if config.Observe, err = r.recording.begin(); err != nil {
+		return err
+	}
+	result, err := train.Fit(ctx, config)
 	show.end()
+	if recorded := r.recording.end(r.call.stdout); err == nil {
+		err = recorded
+	}
 	if result == nil {
 		return err
 	}
