@@ -41,6 +41,7 @@ func commands() []command {
 		{"program", "", "the compiled instructions of a model", program, false},
 		{"gradcheck", "", "gradients of every op against finite differences", catalogue().gradCheck, false},
 		{"parity", "", "every op, LeNet and AlexNet against PyTorch", parityCommand, false},
+		{"explain", "PARAMETER", "why the gradient of the loss by a parameter is small or zero", explain, false},
 		{"verify", "", "the optimised program against the plain one, or against gorgonia", verify, false},
 		{"lecture", "[NAME|all]", "the deep-learning lecture: claims, numbers and figures", lectureCommand, false},
 		{"bench", "", "time the cases of the performance table", bench, false},

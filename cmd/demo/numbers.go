@@ -25,6 +25,7 @@ func spans() map[string]span {
 		"gamma":       {little, 1, "the model's own"},
 		"limit":       {1, images, "all"},
 		"lr":          {little, 1e6, "the model's own"},
+		"n":           {least: 1, most: 1 << 16},
 		"seed":        {least: 0, most: math.MaxUint64},
 		"step":        {1, 1e6, "the model's own"},
 		"test-limit":  {1, images, "all"},
