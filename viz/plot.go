@@ -238,7 +238,8 @@ func (p Panel) wholeX() bool {
 	return true
 }
 
-// legend writes the names with their last values below the heading, and returns where it ends.
+// legend writes the names with their last values below the heading, and returns where it ends. A series without a name is
+// not in it.
 // What does not fit into a third of the plot's height is counted, not drawn.
 func (p Panel) legend(c *canvas, plot image.Rectangle, pens map[string]pen) (bottom int) {
 	const (
@@ -246,7 +247,13 @@ func (p Panel) legend(c *canvas, plot image.Rectangle, pens map[string]pen) (bot
 	)
 	x, y := plot.Min.X, plot.Min.Y+24
 	limit := plot.Min.Y + max(line, plot.Dy()/3)
+	if !slices.ContainsFunc(p.Series, func(s Series) bool { return s.Name != "" }) {
+		return plot.Min.Y
+	}
 	for i, s := range p.Series {
+		if s.Name == "" {
+			continue
+		}
 		last := s.last()
 		name := c.fit(bodyStyle, s.Name, plot.Dx()-sample-14-c.width(bodyStyle, last))
 		w := sample + 6 + c.width(bodyStyle, name) + 8 + c.width(bodyStyle, last)
