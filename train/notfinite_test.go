@@ -1,6 +1,7 @@
 package train_test
 
 import (
+	"errors"
 	"fmt"
 	"math"
 	"os"
@@ -68,6 +69,14 @@ func diverging(t testing.TB, f func(x *graph.Node) *graph.Node, change func(x []
 	}
 }
 
+// overflowing is a run whose first update is infinite.
+func overflowing(t testing.TB) train.Config {
+	c := diverging(t, func(x *graph.Node) *graph.Node { return x }, func([]float32) {})
+	c.Optimizer = optim.SGD{LR: 3e38}
+	c.Loss = func(output, target *graph.Node) *graph.Node { return ops.MulScalar(ops.CrossEntropy(output, target), 100) }
+	return c
+}
+
 // diagnosis runs c, which diverges.
 func diagnosis(t testing.TB, c train.Config) *train.NotFiniteError {
 	t.Helper()
@@ -105,7 +114,9 @@ func TestWhereValuesBecomeNotFinite(t *testing.T) {
 		"an overflow in the update": {func(t testing.TB) train.Config {
 			c := diverging(t, same, keep)
 			c.Optimizer = optim.SGD{LR: 3e38}
-			c.Loss = func(output, target *graph.Node) *graph.Node { return ops.MulScalar(ops.CrossEntropy(output, target), 100) }
+			c.Loss = func(output, target *graph.Node) *graph.Node {
+				return ops.MulScalar(ops.CrossEntropy(output, target), 100)
+			}
 			return c
 		}, train.InUpdate, "Mul", "optim", nil, false, `in the update of "in.weight": %\d+ Mul float32\(3,16\) \(layer optim.in.weight, notfinite_test.go:\d+\): [+-]Inf at .*, of 3e\+38 and `},
 		"an image": {func(t testing.TB) train.Config {
@@ -188,4 +199,21 @@ func TestParametersThatAreNotFiniteAreNotSaved(t *testing.T) {
 	e = diagnosis(t, last)
 	require.Contains(t, e.Error(), "parameters are not finite: in.weight")
 	require.Equal(t, []int{5}, e.Examples)
+}
+
+// A store of which no copy is kept gets the names. So it is with gradients by another VM.
+func TestWithoutACopyTheParametersAreNamed(t *testing.T) {
+	c := overflowing(t)
+	c.Derive = new(machines).derive
+	_, err := train.Fit(t.Context(), c)
+	require.ErrorIs(t, err, vm.ErrNotFinite)
+	var found *train.NotFiniteError
+	require.False(t, errors.As(err, &found), "%v", err)
+	require.ErrorContains(t, err, "these parameters are not, since an earlier step: in.weight")
+
+	c = diverging(t, func(x *graph.Node) *graph.Node { return ops.Log(ops.Abs(x)) }, zero)
+	c.Derive = new(machines).derive
+	e := diagnosis(t, c)
+	require.Equal(t, train.InForward, e.Phase)
+	require.Equal(t, "Log", e.Node.Op().Name())
 }

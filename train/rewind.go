@@ -3,10 +3,12 @@ package train
 import (
 	"context"
 	"errors"
+	"fmt"
 	"slices"
 
 	"github.com/plexaura/plexaura/data"
 	"github.com/plexaura/plexaura/graph"
+	"github.com/plexaura/plexaura/internal/plain"
 	"github.com/plexaura/plexaura/vm"
 )
 
@@ -67,11 +69,14 @@ func (r *run) diagnose(ctx context.Context, b *data.Batch, cause error) error {
 	case len(bad) > 0 && r.before != nil:
 		found, err = r.rewind(ctx, b)
 	}
-	if err != nil || found == nil {
-		return cause
+	switch {
+	case err == nil && found != nil:
+		found.Err = cause
+		return found
+	case len(bad) > 0:
+		return fmt.Errorf("%w; these parameters are not, since an earlier step: %s", cause, plain.Names(bad, shown))
 	}
-	found.Err = cause
-	return found
+	return cause
 }
 
 // rewind makes steps again, from the state that was kept, up to the first after which parameters
@@ -81,8 +86,11 @@ func (r *run) rewind(ctx context.Context, last *data.Batch) (*NotFiniteError, er
 	if err != nil {
 		return nil, err
 	}
-	p := r.state.Progress
-	at := *r.before
+	at, p := *r.before, r.state.Progress
+	step, err := newRunner(r.programs.training, at.store, r.batches.Info(), nil)
+	if err != nil {
+		return nil, err
+	}
 	for ; at.epoch <= len(p.Epochs); at.epoch, at.batch = at.epoch+1, 0 {
 		for b, err := range l.EpochFrom(ctx, at.epoch, at.batch) {
 			if err != nil {
@@ -91,7 +99,7 @@ func (r *run) rewind(ctx context.Context, last *data.Batch) (*NotFiniteError, er
 			if at.epoch == len(p.Epochs) && last != nil && b.Index > last.Index {
 				return nil, nil
 			}
-			found, err := r.again(ctx, &at, b)
+			found, err := r.again(ctx, step, at, b)
 			if found != nil || err != nil {
 				return found, err
 			}
@@ -101,12 +109,8 @@ func (r *run) rewind(ctx context.Context, last *data.Batch) (*NotFiniteError, er
 }
 
 // again makes a step on the state at, and looks into it where it is the one.
-func (r *run) again(ctx context.Context, at *before, b data.Batch) (*NotFiniteError, error) {
+func (r *run) again(ctx context.Context, step *runner, at before, b data.Batch) (*NotFiniteError, error) {
 	earlier, err := at.store.Snapshot()
-	if err != nil {
-		return nil, err
-	}
-	step, err := newRunner(r.programs.training, at.store, r.batches.Info(), nil)
 	if err != nil {
 		return nil, err
 	}

@@ -279,11 +279,7 @@ func (m *Machine) link(n int) (*linked, error) {
 			return l, nil
 		}
 	}
-	prog := m.prog
-	if m.watch != nil {
-		prog = m.watch.prog
-	}
-	pl, err := prog.plan(n)
+	pl, err := m.watch.program(m.prog).plan(n)
 	if err != nil {
 		return nil, err
 	}
@@ -313,10 +309,7 @@ func (m *Machine) bind(pl *plan) *linked {
 		if in.kind == aliased {
 			continue
 		}
-		s := step{kernel: in.bound.Kernel, instr: in}
-		if m.watch != nil {
-			s.seen = newSeen(in)
-		}
+		s := step{kernel: in.bound.Kernel, instr: in, seen: m.watch.seen(in)}
 		if in.kind == write {
 			s.kernel = move
 			s.call.Out = []engine.Buffer{m.buffer(in.leaf)}

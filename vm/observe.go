@@ -101,7 +101,11 @@ type seen struct {
 	labels pprof.LabelSet
 }
 
-func newSeen(in *instr) *seen {
+// seen is what is told of in; nil where nobody watches.
+func (w *watch) seen(in *instr) *seen {
+	if w == nil {
+		return nil
+	}
 	s := &seen{Instruction: in.describe()}
 	labels := []string{"op", s.Name}
 	if s.Layer != "" {
@@ -143,7 +147,15 @@ func (p *Program) on(e engine.Engine) *Program {
 	}
 }
 
-// begin is the start of a run, end its end.
+// program is the one to run in place of p.
+func (w *watch) program(p *Program) *Program {
+	if w == nil {
+		return p
+	}
+	return w.prog
+}
+
+// begin is the start of a run, [Machine.endWatch] its end.
 func (w *watch) begin(ctx context.Context) {
 	if w != nil {
 		w.ctx = ctx

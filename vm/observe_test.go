@@ -236,3 +236,18 @@ func ExampleMachine_Observe() {
 	// worker 0 was busy with MatMul+Bias+ReLU of layer hidden
 	// worker 0 was busy with MatMul+Bias of layer out
 }
+
+func BenchmarkWatched(b *testing.B) {
+	for name, o := range map[string]vm.Observer{"off": {}, "labels": {Labels: true}, "spans": {Span: func(vm.Span) {}}} {
+		b.Run(name, func(b *testing.B) {
+			_, m, in := lenetStep(b, cpu.New(), 64)
+			require.NoError(b, m.Observe(o))
+			b.ReportAllocs()
+			for b.Loop() {
+				if _, err := m.Run(ctx, in...); err != nil {
+					b.Fatal(err)
+				}
+			}
+		})
+	}
+}
