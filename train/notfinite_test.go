@@ -73,7 +73,9 @@ func diverging(t testing.TB, f func(x *graph.Node) *graph.Node, change func(x []
 func overflowing(t testing.TB) train.Config {
 	c := diverging(t, func(x *graph.Node) *graph.Node { return x }, func([]float32) {})
 	c.Optimizer = optim.SGD{LR: 3e38}
-	c.Loss = func(output, target *graph.Node) *graph.Node { return ops.MulScalar(ops.CrossEntropy(output, target), 100) }
+	c.Loss = func(output, target *graph.Node) *graph.Node {
+		return ops.MulScalar(ops.CrossEntropy(output, target), 100)
+	}
 	return c
 }
 

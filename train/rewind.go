@@ -14,7 +14,7 @@ import (
 
 const (
 	// keepEvery is how many steps lie between two states that are kept.
-	keepEvery = 128
+	keepEvery = 512
 	// keepBytes is how large a store may be that is kept, being memory besides that of the run.
 	keepBytes = 256 << 20
 )

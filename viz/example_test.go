@@ -2,6 +2,7 @@ package viz_test
 
 import (
 	"fmt"
+	"strings"
 
 	"github.com/plexaura/plexaura/viz"
 )
@@ -43,4 +44,18 @@ func ExampleImages() {
 	}
 	fmt.Println(img.Bounds().Size())
 	// Output: (262,172)
+}
+
+func ExampleDiagram() {
+	svg, err := viz.Diagram{
+		Title:  "A perceptron",
+		Blocks: []viz.Block{{Row: 0, Text: "784"}, {Row: 1, Text: "10"}},
+		Edges:  []viz.Edge{{From: 0, To: 1, Lines: []string{"fc: dense layer", "7,850 parameters"}, Weight: 1}},
+	}.SVG()
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	fmt.Println(strings.Count(string(svg), "<text")) // os.WriteFile("perceptron.svg", svg, 0o644) saves it
+	// Output: 5
 }

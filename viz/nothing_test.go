@@ -16,7 +16,9 @@ func TestNothingWhereSomethingIsWantedNeverPanics(t *testing.T) {
 		Types: []any{
 			new(viz.Confusion),
 			new(viz.Curves),
+			new(viz.Diagram),
 			new(viz.Images),
+			new(viz.Plot),
 		},
 		Good: func() []any {
 			return []any{image.NewGray(image.Rect(0, 0, 28, 28)), "x.png"}

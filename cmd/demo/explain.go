@@ -6,6 +6,7 @@ import (
 	"io"
 	"math"
 	"slices"
+	"strings"
 	"text/tabwriter"
 
 	"gorgonia.org/tensor"
@@ -23,15 +24,9 @@ func explain(ctx context.Context, c *call) error {
 	pick := c.pickWeights()
 	from := c.String("data", "mnist", dataUsage+"; the training images are used")
 	images := c.Int("n", 64, "the number of `images`, one batch: the first of those to train on")
-	param := c.first()
-	if err := c.parse(param == ""); err != nil {
+	param, err := c.parameter()
+	if err != nil {
 		return err
-	}
-	switch {
-	case param == "" && c.NArg() == 1:
-		param = c.Arg(0)
-	case param == "" || c.NArg() > 0:
-		return usagef("want the name of one parameter, such as conv1.weight; see %s -h", c.line(c.Name()))
 	}
 	w, err := pick.load()
 	if err != nil {
@@ -51,6 +46,23 @@ func explain(ctx context.Context, c *call) error {
 		return err
 	}
 	return printReport(c.stdout, report, param, ds.train.Len())
+}
+
+// parameter reads the flags and the name, which may stand before or behind them.
+func (c *call) parameter() (name string, err error) {
+	if len(c.args) > 0 && !strings.HasPrefix(c.args[0], "-") {
+		name, c.args = c.args[0], c.args[1:]
+	}
+	if err := c.parse(true); err != nil {
+		return "", err
+	}
+	if rest := c.Args(); name == "" && len(rest) == 1 {
+		return rest[0], nil
+	}
+	if name == "" || c.NArg() > 0 {
+		return "", usagef("want the name of one parameter, such as conv1.weight; see %s -h", c.line(c.Name()))
+	}
+	return name, nil
 }
 
 // explained is the graph of a model's loss in training.

@@ -1,9 +1,11 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"io"
+	"math"
 	"os"
 	"path/filepath"
 	"strings"
@@ -21,15 +23,14 @@ func lectureCommand(ctx context.Context, c *call) error {
 	seed := c.Uint64("seed", 1, "of initial weights, of the order of examples and of what is drawn at random")
 	image := c.String("image", "", "a picture `file` in place of the lecture's, in chapters that show one")
 	short := c.Bool("short", false, "less data and less training: seconds in place of minutes")
-	name := c.first()
-	if err := c.parse(false); err != nil {
+	name, err := c.chapter()
+	if err != nil {
 		return err
 	}
 	if name == "" {
 		return listChapters(c)
 	}
 	options := lecture.Options{Short: *short, Seed: *seed}
-	var err error
 	if *image != "" {
 		if options.Image, err = picture.DecodeFile(*image); err != nil {
 			return err
@@ -46,12 +47,24 @@ func lectureCommand(ctx context.Context, c *call) error {
 	return teach(ctx, c, chapters, options, *out, name == "all")
 }
 
-// first takes an argument that stands before the flags.
-func (c *call) first() (arg string) {
-	if len(c.args) > 0 && !strings.HasPrefix(c.args[0], "-") {
-		arg, c.args = c.args[0], c.args[1:]
+// chapter reads the flags and the name, which may stand before or behind them; "" where there is
+// none.
+func (c *call) chapter() (name string, err error) {
+	before := len(c.args) > 0 && !strings.HasPrefix(c.args[0], "-")
+	if before {
+		name, c.args = c.args[0], c.args[1:]
 	}
-	return arg
+	if err := c.parse(true); err != nil {
+		return "", err
+	}
+	rest := c.Args()
+	if !before && len(rest) > 0 {
+		name, rest = rest[0], rest[1:]
+	}
+	if len(rest) > 0 {
+		return "", usagef("one chapter at a time, or all: have %q and %q too", name, rest[0])
+	}
+	return name, nil
 }
 
 func listChapters(c *call) error {
@@ -69,23 +82,18 @@ func teach(ctx context.Context, c *call, chapters []lecture.Chapter, o lecture.O
 	if err := os.MkdirAll(out, 0o777); err != nil {
 		return err
 	}
+	index := filepath.Join(out, "index.html")
+	if page {
+		if err := regular.Replaceable(index); err != nil { // before minutes are spent
+			return err
+		}
+	}
 	var sections []lecture.Section
 	for i, chapter := range chapters {
-		status := newStatus(c.stdout, fmt.Sprintf("%d/%d %s", i+1, len(chapters), chapter.Name))
-		o.Progress = status.doing
-		b := lecture.NewBoard(o)
-		err := chapter.Run(ctx, b)
-		status.end()
+		number := fmt.Sprintf("%*d/%d", len(fmt.Sprint(len(chapters))), i+1, len(chapters))
+		b, err := teachOne(ctx, c, chapter, o, number, page)
 		if err != nil {
 			return fmt.Errorf("%s: %w", chapter.Name, err)
-		}
-		if page {
-			_, err = fmt.Fprintf(c.stdout, "%d/%d %-12s %s\n", i+1, len(chapters), chapter.Name, status.took())
-		} else {
-			err = printChapter(c.stdout, chapter, b)
-		}
-		if err != nil {
-			return err
 		}
 		if err := writeFigures(c.stdout, out, b, !page); err != nil {
 			return err
@@ -99,15 +107,32 @@ func teach(ctx context.Context, c *call, chapters []lecture.Chapter, o lecture.O
 	if err != nil {
 		return err
 	}
-	return save(c.stdout, filepath.Join(out, "index.html"), html, true)
+	return save(c.stdout, index, html, true)
+}
+
+// teachOne runs a chapter and prints what it says or, where it goes on a page, how long it took.
+func teachOne(ctx context.Context, c *call, chapter lecture.Chapter, o lecture.Options, number string, page bool) (*lecture.Board, error) {
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
+	status := newStatus(c.stdout, number+" "+chapter.Name)
+	o.Progress = status.doing
+	b := lecture.NewBoard(o)
+	err := chapter.Run(ctx, b)
+	status.end()
+	switch {
+	case err != nil:
+	case page:
+		_, err = fmt.Fprintf(c.stdout, "%s %-12s %s\n", number, chapter.Name, status.took())
+	default:
+		err = printChapter(c.stdout, chapter, b)
+	}
+	return b, err
 }
 
 func printChapter(w *output, chapter lecture.Chapter, b *lecture.Board) error {
-	columns := w.columns()
-	if columns == 0 {
-		columns = usualColumns
-	}
-	columns = min(columns, 100)
+	terminal := w.columns()
+	columns := min(cmp.Or(terminal, usualColumns), 100)
 	if _, err := fmt.Fprintf(w, "%s\n\n%s\n", chapter.Title, wrapped(chapter.Says, columns)); err != nil {
 		return err
 	}
@@ -117,7 +142,7 @@ func printChapter(w *output, chapter lecture.Chapter, b *lecture.Board) error {
 		case block.Text != "":
 			_, err = fmt.Fprintf(w, "\n%s\n", wrapped(block.Text, columns))
 		case block.Table != nil:
-			_, err = fmt.Fprintf(w, "\n%s", block.Table)
+			_, err = fmt.Fprintf(w, "\n%s", tabled(*block.Table, cmp.Or(terminal, math.MaxInt)))
 		}
 		if err != nil {
 			return err
@@ -125,6 +150,32 @@ func printChapter(w *output, chapter lecture.Chapter, b *lecture.Board) error {
 	}
 	_, err := fmt.Fprintln(w)
 	return err
+}
+
+// tabled is a table of at most so many columns of text; one that is wider becomes a list, a row
+// after the other.
+func tabled(t lecture.Table, columns int) string {
+	text := t.String()
+	for line := range strings.Lines(text) {
+		if len([]rune(line))-1 > columns {
+			return listed(t)
+		}
+	}
+	return text
+}
+
+// listed writes a row below its first cell, a line for each of the others.
+func listed(t lecture.Table) string {
+	var b strings.Builder
+	for _, row := range t.Rows {
+		b.WriteString(row[0] + "\n")
+		part := lecture.Table{Heads: []string{"", ""}}
+		for i := range row[1:] {
+			part.Rows = append(part.Rows, []string{"  " + t.Heads[i+1], row[i+1]})
+		}
+		b.WriteString(strings.TrimPrefix(part.String(), "\n")) // which is its heads
+	}
+	return b.String()
 }
 
 func writeFigures(w io.Writer, out string, b *lecture.Board, tell bool) error {
@@ -149,11 +200,16 @@ func save(w io.Writer, path string, data []byte, tell bool) error {
 	return err
 }
 
-// wrapped breaks a paragraph into lines of at most so many columns.
+// stuck stands for a space at which no line ends.
+const stuck = "\x00"
+
+// wrapped breaks a paragraph into lines of at most so many columns. A percent sign stays with its
+// number.
 func wrapped(text string, columns int) string {
 	var b strings.Builder
 	at := 0
-	for _, word := range strings.Fields(text) {
+	for _, word := range strings.Fields(strings.ReplaceAll(text, " %", stuck+"%")) {
+		word = strings.ReplaceAll(word, stuck, " ")
 		n := len([]rune(word))
 		switch {
 		case at == 0:
@@ -172,19 +228,20 @@ func wrapped(text string, columns int) string {
 
 // status is a line of a terminal that says what goes on.
 type status struct {
-	out   *output
-	what  string
-	from  time.Time
-	width int
+	out     io.Writer
+	columns func() int // of the terminal, 0 where there is none
+	what    string
+	from    time.Time
+	width   int // of what it shows
 }
 
 func newStatus(out *output, what string) *status {
-	return &status{out: out, what: what, from: time.Now()}
+	return &status{out: out, columns: out.columns, what: what, from: time.Now()}
 }
 
 // doing replaces the line, on a terminal.
 func (s *status) doing(now string) {
-	columns := s.out.columns()
+	columns := s.columns()
 	if columns == 0 {
 		return
 	}

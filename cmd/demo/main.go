@@ -35,6 +35,7 @@ type command struct {
 func commands() []command {
 	return []command{
 		{"train", "", "train a model, by default LeNet-5 on MNIST, or resume a run", trainCommand, true},
+		{"watch", "FOLDER...", "a page with runs, finished or going on, side by side", watchCommand, false},
 		{"eval", "", "test trained weights", eval, false},
 		{"predict", "IMAGE...", "classify pictures", predict, false},
 		{"summary", "", "layers, shapes, parameters, multiply-adds and memory of a model", summary, false},
@@ -178,7 +179,7 @@ func report(stderr io.Writer, command string, out *output, err error) int {
 
 // oneLine is the text of err. The library's name for itself says nothing in a program's message.
 func oneLine(err error) string {
-	return plain.Line(strings.TrimPrefix(err.Error(), "train: "))
+	return plain.Line(strings.TrimPrefix(strings.TrimPrefix(err.Error(), "train: "), "watch: "))
 }
 
 func overview(w io.Writer, called string) {

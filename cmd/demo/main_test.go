@@ -8,6 +8,7 @@ import (
 	"image/color"
 	"image/png"
 	"math"
+	"net"
 	"os"
 	"path/filepath"
 	"strings"
@@ -40,6 +41,10 @@ func TestMistakesAreOneLineAndAStatus(t *testing.T) {
 	other := pictures(t, 2)
 	require.NoError(t, os.CopyFS(filepath.Join(other, "test"), os.DirFS(filepath.Join(single, "train"))))
 	color := cifarFolder(t)
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	require.NoError(t, err)
+	defer listener.Close()
+	taken := listener.Addr().String()
 	for _, c := range []struct {
 		args   string
 		status int
@@ -101,6 +106,14 @@ func TestMistakesAreOneLineAndAStatus(t *testing.T) {
 		{"train -augment nonsense", 2, `no recipe "nonsense" to augment by; there are alexnet, cifar, imagenet, mnist, none`},
 		{"train -augment alexnet -out " + dir + "/run", 1, "the images of mnist are (1,28,28), the augmentation cuts its parts from (1,256,256)"},
 		{"train -engine gpu", 2, `no engine "gpu"`},
+		{"train -ui 8080", 2, `-ui: "8080" is no [HOST]:PORT, such as :8080`},
+		{"train -ui :http", 2, `-ui: "http" is no port`},
+		{"train -stay=false", 2, "-stay is of the page of -ui, which is not given"},
+		{"train -out " + dir + "/run -ui " + taken, 1, "is in use by another program; take another, or 0 for one that is free"},
+		{"watch", 2, "no folder of a run"},
+		{"watch -ui nonsense " + dir, 2, `-ui: "nonsense" is no [HOST]:PORT`},
+		{"watch " + dir + "/none", 1, "none"},
+		{"watch " + dir, 1, "is no folder of a run: there is no metrics.jsonl in it"},
 		{"train extra", 2, `unexpected argument "extra"`},
 		{"train -nonsense", 2, "not defined: -nonsense"},
 		{"train -data " + empty + " -out " + dir + "/run", 1, empty},
@@ -122,7 +135,7 @@ func TestMistakesAreOneLineAndAStatus(t *testing.T) {
 		{"parity -model vgg11", 2, "-model vgg11: lenet and alexnet are compared"},
 		{"parity -engine gpu", 2, `no engine "gpu"`},
 		{"explain", 2, "want the name of one parameter, such as conv1.weight"},
-		{"explain conv1.weight conv2.weight", 2, "unexpected argument"},
+		{"explain conv1.weight conv2.weight", 2, "want the name of one parameter"},
 		{"explain conv1.weight -n 0", 2, "-n 0: at least 1"},
 		{"explain conv1.weight -weights " + junk, 1, "junk.safetensors"},
 		{"verify -batch 0", 2, "-batch 0"},
@@ -144,7 +157,7 @@ func TestMistakesAreOneLineAndAStatus(t *testing.T) {
 			require.Empty(t, plain.Repeats(stderr), stderr)
 		})
 	}
-	_, err := os.Stat(filepath.Join(dir, "run"))
+	_, err = os.Stat(filepath.Join(dir, "run"))
 	require.ErrorIs(t, err, os.ErrNotExist, "what was refused leaves nothing behind")
 }
 

@@ -35,6 +35,7 @@ func TestPipesAreRefused(t *testing.T) {
 	pipe(t, at("mnist", "train-labels-idx1-ubyte.gz"))
 	pipe(t, at("cifar", "data_batch_1.bin"))
 	pipe(t, at("cifar", "fine_label_names.txt"))
+	pipe(t, at("page", "index.html"))
 	for _, part := range []string{"train", "val"} {
 		pipe(t, at("pictures", part, "class", "x.png"))
 	}
@@ -48,6 +49,9 @@ func TestPipesAreRefused(t *testing.T) {
 		"eval -weights " + run + "/model.safetensors -data " + at("mnist"),
 		"eval -weights " + run + "/model.safetensors -confusion " + p,
 		"parity -curve " + p,
+		"lecture sobel -image " + p + " -out " + at("new"),
+		"lecture edges -out " + p,
+		"lecture all -short -out " + at("page"),
 		"train -out " + p,
 		"train -resume -out " + p,
 		"train -data " + p,

@@ -50,7 +50,7 @@ func trainCommand(ctx context.Context, c *call) error {
 	if err := c.parse(false); err != nil {
 		return err
 	}
-	if err := r.recording.check(); err != nil {
+	if err := cmp.Or(r.recording.check(), r.checkPage()); err != nil {
 		return err
 	}
 	if r.folder == "" {
@@ -60,6 +60,11 @@ func trainCommand(ctx context.Context, c *call) error {
 		return err
 	}
 	defer r.lock.Close()
+	var err error
+	if r.window, err = r.openWindow(r.ui, r.stay); err != nil {
+		return err
+	}
+	defer r.window.close()
 	ds, err := await(ctx, func() (splits, error) {
 		return loadData(ctx, r.settings.Data, r.recipe.from(r.model.image), r.model.image, r.model.preprocess)
 	})
@@ -95,6 +100,8 @@ func (r *trainRun) declare() (resume *bool) {
 	c.Float64Var(&s.Decay, "decay", 0, "weight decay, such as 5e-4: adds so much of a parameter to its gradient")
 	r.recording.declare(c)
 	c.StringVar(&r.folder, "out", "", "run `folder` (default runs/MODEL)")
+	c.StringVar(&r.ui, "ui", "", uiUsage+", where the run can be watched and stopped; empty is none")
+	c.BoolVar(&r.stay, "stay", true, "with -ui, keep the page after training, to draw digits, until Ctrl-C")
 	return c.Bool("resume", false, "go on with the run in -out")
 }
 
@@ -247,6 +254,9 @@ type trainRun struct {
 	folder   string
 	lock     *train.FolderLock // of the folder, until the command ends
 	from     *train.Checkpoint // to be resumed
+	ui       string            // where the page is to be; empty is nowhere
+	stay     bool              // the page stays after training
+	window   *window           // the page; nil where there is none
 
 	recording recording
 }
@@ -275,7 +285,9 @@ func (r *trainRun) train(ctx context.Context) error {
 	if config.Observe, err = r.recording.begin(); err != nil {
 		return err
 	}
+	r.window.attach(&config)
 	result, err := train.Fit(ctx, config)
+	r.window.finish(result, err)
 	show.end()
 	if recorded := r.recording.end(r.call.stdout); err == nil {
 		err = recorded
@@ -299,7 +311,12 @@ func (r *trainRun) train(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	return r.finish(ctx, result, time.Since(start))
+	if r.window.stopped() && len(result.Epochs) < s.Epochs {
+		err = r.printf("%v\n", r.stopped(result, nil))
+	} else {
+		err = r.finish(ctx, result, time.Since(start))
+	}
+	return cmp.Or(err, r.window.linger(ctx))
 }
 
 func (r *trainRun) config(show *progress) train.Config {

@@ -10,8 +10,9 @@ import (
 func TestNothingWhereSomethingIsWantedNeverPanics(t *testing.T) {
 	nothing.Check(t, nothing.Exports{
 		Funcs: map[string]any{
-			"Info": fashion.Info,
-			"Load": fashion.Load,
+			"Info":   fashion.Info,
+			"Load":   fashion.Load,
+			"Sample": fashion.Sample,
 		},
 		Good: func() []any {
 			return []any{}

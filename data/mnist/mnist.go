@@ -14,6 +14,7 @@ import (
 
 	"github.com/plexaura/plexaura/data"
 	"github.com/plexaura/plexaura/data/idx"
+	"github.com/plexaura/plexaura/internal/isnil"
 	"github.com/plexaura/plexaura/internal/regular"
 	"github.com/plexaura/plexaura/shape"
 )
@@ -105,11 +106,23 @@ func LoadAs(dir string, info data.Info) (train, test data.Dataset, err error) {
 	if _, err := os.Stat(dir); err != nil {
 		return nil, nil, fmt.Errorf("mnist: %w", err)
 	}
-	if train, err = trainPart.load(regularFiles(dir), info, false); err != nil {
+	if train, test, err = LoadFS(regularFiles(dir), info); err != nil {
 		return nil, nil, fmt.Errorf("%w (in folder %s)", err, dir)
 	}
-	if test, err = testPart.load(regularFiles(dir), info, false); err != nil {
-		return nil, nil, fmt.Errorf("%w (in folder %s)", err, dir)
+	return train, test, nil
+}
+
+// LoadFS is [LoadAs] for a folder that need not be one of the system, such as one that is embedded
+// in a program.
+func LoadFS(folder fs.FS, info data.Info) (train, test data.Dataset, err error) {
+	if isnil.Of(folder) {
+		return nil, nil, errors.New("mnist: no folder to read from: it is nil")
+	}
+	if train, err = trainPart.load(folder, info, false); err != nil {
+		return nil, nil, err
+	}
+	if test, err = testPart.load(folder, info, false); err != nil {
+		return nil, nil, err
 	}
 	return train, test, nil
 }

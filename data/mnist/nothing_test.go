@@ -2,6 +2,7 @@ package mnist_test
 
 import (
 	"image"
+	"os"
 	"testing"
 
 	"github.com/plexaura/plexaura/data/mnist"
@@ -14,6 +15,7 @@ func TestNothingWhereSomethingIsWantedNeverPanics(t *testing.T) {
 			"Info":            mnist.Info,
 			"Load":            mnist.Load,
 			"LoadAs":          mnist.LoadAs,
+			"LoadFS":          mnist.LoadFS,
 			"Prepare":         mnist.Prepare,
 			"Test":            mnist.Test,
 			"Train":           mnist.Train,
@@ -21,7 +23,7 @@ func TestNothingWhereSomethingIsWantedNeverPanics(t *testing.T) {
 			"Validation":      mnist.Validation,
 		},
 		Good: func() []any {
-			return []any{image.NewGray(image.Rect(0, 0, 28, 28))}
+			return []any{image.NewGray(image.Rect(0, 0, 28, 28)), os.DirFS(".")}
 		},
 	})
 }

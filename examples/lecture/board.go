@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"image"
 	"image/png"
+	"math"
 	"strings"
 )
 
@@ -80,7 +81,7 @@ func (b *Board) numbers(all ...number) {
 	t := &Table{Heads: []string{"measured", ""}}
 	for _, n := range all {
 		b.keep(n.name, n.value)
-		t.Rows = append(t.Rows, []string{n.name, fmt.Sprintf(n.format, n.value)})
+		t.Rows = append(t.Rows, []string{n.name, written(n.format, n.value)})
 	}
 	b.Blocks = append(b.Blocks, Block{Table: t})
 }
@@ -93,11 +94,30 @@ func (b *Board) table(corner string, columns, rows []string, values [][]float64,
 		line := []string{row}
 		for j, column := range columns {
 			b.keep(row+", "+column, values[i][j])
-			line = append(line, fmt.Sprintf(format, values[i][j]))
+			line = append(line, written(format, values[i][j]))
 		}
 		t.Rows = append(t.Rows, line)
 	}
 	b.Blocks = append(b.Blocks, Block{Table: t})
+}
+
+// written is a value in its format; a whole number has a comma every three digits.
+func written(format string, v float64) string {
+	if format != "%.0f" || !(math.Abs(v) < 1<<53) {
+		return fmt.Sprintf(format, v)
+	}
+	return commas(int(math.RoundToEven(v)))
+}
+
+func commas(n int) string {
+	sign, s := "", fmt.Sprint(n)
+	if n < 0 {
+		sign, s = s[:1], s[1:]
+	}
+	for i := len(s) - 3; i > 0; i -= 3 {
+		s = s[:i] + "," + s[i:]
+	}
+	return sign + s
 }
 
 func (b *Board) keep(name string, v float64) {

@@ -46,7 +46,7 @@ func TestEveryChapterHasAFileOfItsNameAndSaysWhatItShows(t *testing.T) {
 		}
 	}
 	_, err := Find("sobel?")
-	require.ErrorContains(t, err, `no chapter "sobel?"; there are edges, smooth, parameters`)
+	require.ErrorContains(t, err, `no chapter "sobel?"; there are edges, smooth, sobel`)
 }
 
 func TestEdges(t *testing.T) {

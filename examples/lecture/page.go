@@ -15,7 +15,7 @@ var sources embed.FS
 //go:embed page.html
 var pageText string
 
-var page = template.Must(template.New("page").Funcs(template.FuncMap{"inline": inline}).Parse(pageText))
+var page = template.Must(template.New("page").Funcs(template.FuncMap{"inline": inline, "unbroken": unbroken}).Parse(pageText))
 
 // Section is a chapter with what it wrote.
 type Section struct {
@@ -45,6 +45,9 @@ func Page(sections []Section) ([]byte, error) {
 	}
 	return b.Bytes(), nil
 }
+
+// unbroken keeps a percent sign on the line of its number.
+func unbroken(text string) string { return strings.ReplaceAll(text, " %", "\u00a0%") }
 
 // inline is a picture as an address that holds the picture itself.
 func inline(f Figure) template.URL {

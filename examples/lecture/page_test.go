@@ -27,10 +27,20 @@ func TestThePageHasEverythingInItself(t *testing.T) {
 	require.Equal(t, strings.Count(text, "<section>"), strings.Count(text, "</section>"))
 }
 
+func TestAPercentSignStaysWithItsNumber(t *testing.T) {
+	b := NewBoard(Options{})
+	b.say("%d %% of < 100 %%", 5)
+	c, err := Find("edges")
+	require.NoError(t, err)
+	html, err := Page([]Section{{c, b}})
+	require.NoError(t, err)
+	require.Contains(t, string(html), "<p>5\u00a0% of &lt; 100\u00a0%</p>")
+}
+
 func TestEveryChapterShowsItsCode(t *testing.T) {
 	for _, c := range Chapters() {
 		code, err := Section{Chapter: c}.Code()
 		require.NoError(t, err)
-		require.Contains(t, code, "func "+c.Name+"(ctx context.Context, b *Board) error")
+		require.Contains(t, strings.ToLower(code), "func "+c.Name+"(ctx context.context, b *board) error") // leNet, of chapter lenet
 	}
 }

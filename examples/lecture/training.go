@@ -12,6 +12,7 @@ import (
 	"github.com/plexaura/plexaura/optim"
 	"github.com/plexaura/plexaura/shape"
 	"github.com/plexaura/plexaura/train"
+	"github.com/plexaura/plexaura/vm"
 )
 
 // lesson is what a model is taught: the least that chapters give [train.Fit].
@@ -23,6 +24,8 @@ type lesson struct {
 	augment       data.Augmentation
 	loss          train.Loss
 	seed          uint64
+	start         *vm.Store // values to start from, which stay as they are; nil for initial ones
+	partial       []string  // which of them may be lacking or too many, as in [train.Config]
 }
 
 const batch = 64
@@ -33,7 +36,14 @@ func teach(ctx context.Context, l lesson) (*train.Result, error) {
 		steps := l.epochs * ((l.learn.Len() + batch - 1) / batch)
 		l.rule = optim.Recipe{Rule: optim.SGD{LR: .05, Momentum: .9}, Schedule: optim.Cosine{Steps: steps}}
 	}
+	if l.start != nil {
+		var err error
+		if l.start, err = l.start.Snapshot(); err != nil {
+			return nil, err
+		}
+	}
 	return train.Fit(ctx, train.Config{
+		Store: l.start, Partial: l.partial,
 		Model: l.model, Train: l.learn, Validation: l.verify, Engine: cpu.New(), Optimizer: l.rule, Loss: l.loss,
 		Epochs: l.epochs, Batch: batch, Seed: l.seed, Augment: l.augment,
 	})

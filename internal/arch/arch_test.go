@@ -40,10 +40,11 @@ var may = map[string][]string{
 	"optim":                    {"graph", "shape", "ops", "internal/isnil", "internal/plain"},
 	"tracing":                  {"vm"},
 	"train":                    {"graph", "shape", "ops", "autodiff", "nn", "optim", "vm", "engine", "data", "interop/safetensors", "internal/isnil", "internal/atomicfile", "internal/lock", "internal/philox", "internal/plain", "internal/regular", tensor},
+	"watch":                    {"autodiff", "data", "data/picture", "engine", "graph", "nn", "ops", "optim", "shape", "train", "vm", "internal/plain", "internal/regular", "internal/rescue", tensor},
 	"data":                     {"shape", "internal/isnil", "internal/philox", "internal/plain", "internal/simd", tensor},
 	"data/idx":                 {"shape"},
 	"data/imagenet":            {"data", "data/picture", "shape"},
-	"data/mnist":               {"data", "data/idx", "shape", "internal/philox", "internal/regular", tensor},
+	"data/mnist":               {"data", "data/idx", "shape", "internal/isnil", "internal/philox", "internal/regular", tensor},
 	"data/fashion":             {"data", "data/mnist", "shape"},
 	"data/augment":             {"data", "shape", "internal/simd"},
 	"data/cifar":               {"data", "data/picture", "shape", "internal/regular"},
@@ -119,6 +120,25 @@ func TestImportsPointOneWay(t *testing.T) {
 	for pkg := range may {
 		require.True(t, seen[pkg], "package %s of the table does not exist", pkg)
 	}
+}
+
+// A server is in no program that does not ask for one: what trains knows of no browser.
+func TestOnlyThePageIsServed(t *testing.T) {
+	found := false
+	walk(t, func(file string) {
+		rel := strings.TrimPrefix(filepath.ToSlash(file), "../../")
+		if !strings.HasSuffix(rel, ".go") || strings.HasSuffix(rel, "_test.go") || strings.HasPrefix(rel, "cmd/") {
+			return
+		}
+		f, err := parser.ParseFile(token.NewFileSet(), file, nil, parser.ImportsOnly)
+		require.NoError(t, err)
+		for _, spec := range f.Imports {
+			served := spec.Path.Value == `"net/http"` || spec.Path.Value == strconv.Quote(module+"/watch")
+			require.True(t, !served || path.Dir(rel) == "watch", "%s imports %s", rel, spec.Path.Value)
+			found = found || served
+		}
+	})
+	require.True(t, found, "watch does")
 }
 
 // skip leaves out folders that hold no packages of this module.

@@ -19,6 +19,7 @@ func seeds(f *testing.F) {
 	for _, header := range []string{
 		`{"__metadata__":null,"w":{"x":[{"a":[1]}],"dtype":"F9","shape":[4294967296,0],"data_offsets":[0,4]}}`,
 		`{"\ud83d\ude00":{"dtype":"BOOL","shape":[2,2],"data_offsets":[0,4]},"\ufffd":{"dtype":"F64","shape":[0],"data_offsets":[4,4]}}`,
+		`{"a":"b\nc"}`, `{"w":{"shape":["\n"],"dtype":"F4"}}`,
 		`{"w":{"dtype":"F4","shape":[1,1,1,1,1,1,1,1,8],"data_offsets":[0,4]}}`,
 	} {
 		f.Add([]byte(raw(header, "\x00\x01\x02\x03")))
@@ -32,6 +33,7 @@ func FuzzRead(f *testing.F) {
 	f.Fuzz(func(t *testing.T, b []byte) {
 		file, err := safetensors.Read(bytes.NewReader(b))
 		if err != nil {
+			require.NotContains(t, err.Error(), "\n")
 			return
 		}
 		for _, tensor := range file.Tensors {

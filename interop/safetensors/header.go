@@ -202,7 +202,7 @@ func (p parser) entry(e *entry) error {
 			seen[i] = true
 		}
 		if err != nil {
-			err = fmt.Errorf("%s: %w", key, err)
+			err = fmt.Errorf("%s: %w", shown(key), err)
 		}
 		return err
 	})
@@ -211,7 +211,9 @@ func (p parser) entry(e *entry) error {
 		return err
 	case seen != [3]bool{true, true, true}:
 		return errors.New("want dtype, shape and data_offsets")
-	case len(offsets) != 2 || offsets[0] > offsets[1]:
+	case len(offsets) != 2:
+		return fmt.Errorf("data_offsets are %d numbers; want a begin and an end", len(offsets))
+	case offsets[0] > offsets[1]:
 		return fmt.Errorf("data_offsets are %v; want a begin and an end", offsets)
 	}
 	e.begin, e.end = offsets[0], offsets[1]
@@ -261,7 +263,7 @@ func (p parser) strings() (m map[string]string, err error) {
 		return nil, err
 	}
 	if t != json.Delim('{') {
-		return nil, fmt.Errorf("%s: found %v; want an object of strings", metadataKey, t)
+		return nil, fmt.Errorf("%s: found %s; want an object of strings", metadataKey, shown(t))
 	}
 	m = map[string]string{}
 	err = p.members(func(key string) error {
@@ -293,7 +295,7 @@ func (p parser) ints() (s []int64, err error) {
 		number, _ := t.(json.Number)
 		n, err := strconv.ParseUint(number.String(), 10, 63) // which refuses -0
 		if err != nil {
-			return nil, fmt.Errorf("%v is not a number from 0 to 2^63-1", t)
+			return nil, fmt.Errorf("%s is not a number from 0 to 2^63-1", shown(t))
 		}
 		if len(s) == maxAxes {
 			return nil, fmt.Errorf("more than %d numbers", maxAxes)
@@ -331,12 +333,27 @@ func (p parser) string() (string, error) {
 	}
 	s, ok := t.(string)
 	if !ok {
-		return "", fmt.Errorf("found %v; want a string", t)
+		return "", fmt.Errorf("found %s; want a string", shown(t))
 	}
 	if !p.replaced && strings.ContainsRune(s, utf8.RuneError) {
 		return "", fmt.Errorf("%q is half of a surrogate pair", s)
 	}
 	return s, nil
+}
+
+// shown is a part of a file as it stands in a message: of strings the beginning, in quotes.
+func shown(t json.Token) string {
+	const most = 40
+	s, ok := t.(string)
+	switch {
+	case !ok:
+		return fmt.Sprint(t)
+	case slices.Contains(entryKeys, s):
+		return s
+	case len(s) > most:
+		return fmt.Sprintf("%q...", s[:most])
+	}
+	return strconv.Quote(s)
 }
 
 func (p parser) delim(want json.Delim) error {
@@ -345,7 +362,7 @@ func (p parser) delim(want json.Delim) error {
 		return err
 	}
 	if t != want {
-		return fmt.Errorf("found %v; want %v", t, want)
+		return fmt.Errorf("found %s; want %v", shown(t), want)
 	}
 	return nil
 }

@@ -1,0 +1,256 @@
+package watch
+
+import (
+	"context"
+	"errors"
+	"math"
+	"strings"
+
+	"gorgonia.org/tensor"
+
+	"github.com/plexaura/plexaura/autodiff"
+	"github.com/plexaura/plexaura/data"
+	"github.com/plexaura/plexaura/graph"
+	"github.com/plexaura/plexaura/ops"
+	"github.com/plexaura/plexaura/optim"
+	"github.com/plexaura/plexaura/shape"
+	"github.com/plexaura/plexaura/train"
+	"github.com/plexaura/plexaura/vm"
+)
+
+// probe computes what a step of training does not: from graphs of its own, on the run's store while
+// it is at rest.
+type probe struct {
+	store  *vm.Store
+	layers []paramLayer // at most maxNorms
+	all    int          // layers with parameters, those that are not shown included
+
+	gradients *vm.Machine     // the squared norm of the gradient by each parameter
+	feed      []*tensor.Dense // the examples for it
+	updates   *vm.Machine     // the squared norms of the last step's change and of the value before
+	before    []*tensor.Dense // the values before
+	memory    memoryState     // of both, and of the values before
+}
+
+// paramLayer is a layer with parameters that are trained.
+type paramLayer struct {
+	name   string
+	params []*graph.Node
+}
+
+// Gradients are those of the loss on so many examples, or on as many as a step has where these are
+// fewer, which has memory for them. Norms are shown of so many layers.
+const probeBatch, maxNorms = 16, 48
+
+// newProbe makes the programs for a run that is about to begin, of which net is the network.
+func newProbe(c train.Config, net *train.Network, s *vm.Store) (*probe, error) {
+	p := &probe{store: s}
+	loss := net.Training[0]
+	p.layers = byLayer(optim.Params(loss.Graph(), c.Optimizer))
+	p.all = len(p.layers)
+	p.layers = spread(p.layers, maxNorms)
+	return p, p.compile(c, loss)
+}
+
+// compile makes the machines for the norms.
+func (p *probe) compile(c train.Config, loss *graph.Node) (err error) {
+	var params []*graph.Node
+	for _, l := range p.layers {
+		params = append(params, l.params...)
+	}
+	if len(params) == 0 {
+		return nil
+	}
+	var squares []*graph.Node
+	for _, grad := range autodiff.Grad(loss, params...) {
+		squares = append(squares, squaredNorm(grad))
+	}
+	if err := p.derive(c, squares); err != nil {
+		return err
+	}
+	g := graph.New()
+	var norms []*graph.Node
+	for _, n := range params {
+		now, before := g.Param(n.Name(), n.Type(), nil), g.Input("before."+n.Name(), n.Type())
+		norms = append(norms, squaredNorm(ops.Sub(now, before)), squaredNorm(before))
+	}
+	program, err := vm.Compile(c.Engine, norms)
+	if err != nil {
+		return err
+	}
+	if p.updates, err = program.NewMachine(p.store); err != nil {
+		return err
+	}
+	m, err := program.Memory(1)
+	p.memory.Arena += m.Arena
+	p.memory.Unshared += m.Unshared
+	for _, n := range params {
+		p.memory.Arena += n.Type().Bytes() // the copy of the values before
+		p.memory.Unshared += n.Type().Bytes()
+	}
+	return err
+}
+
+// derive makes the machine that computes what is asked for of the gradients, and its examples.
+func (p *probe) derive(c train.Config, squares []*graph.Node) error {
+	program, err := vm.Compile(c.Engine, squares)
+	if err != nil {
+		return err
+	}
+	n := probeBatch
+	if c.Batch > 0 {
+		n = min(n, c.Batch)
+	}
+	examples, err := firstExamples(c, n)
+	if err != nil {
+		return err
+	}
+	for _, in := range program.Inputs() {
+		p.feed = append(p.feed, examples.of(in))
+	}
+	m, err := program.Memory(examples.size())
+	if err != nil {
+		return err
+	}
+	p.memory = memoryOf("norms on this page", m)
+	p.gradients, err = program.NewMachine(p.store)
+	return err
+}
+
+// squaredNorm adds in float64: gradients that vanish have squares that float32 has not.
+func squaredNorm(x *graph.Node) *graph.Node { return ops.Sum(ops.Square(ops.Cast(x, shape.Float64))) }
+
+// byLayer groups parameters by what stands before the last dot of their names, in their order.
+func byLayer(params []*graph.Node) (layers []paramLayer) {
+	at := map[string]int{}
+	for _, n := range params {
+		name := n.Name()
+		if i := strings.LastIndexByte(name, '.'); i > 0 {
+			name = name[:i]
+		}
+		i, known := at[name]
+		if !known {
+			i = len(layers)
+			at[name] = i
+			layers = append(layers, paramLayer{name: name})
+		}
+		layers[i].params = append(layers[i].params, n)
+	}
+	return layers
+}
+
+// spread picks at most n of some, evenly, the first and the last among them.
+func spread[T any](all []T, n int) []T {
+	if len(all) <= n {
+		return all
+	}
+	picked := make([]T, n)
+	for i := range picked {
+		picked[i] = all[i*(len(all)-1)/(n-1)]
+	}
+	return picked
+}
+
+// batch is some examples.
+type batch struct{ x, y *tensor.Dense }
+
+func (b batch) size() int { return b.x.Shape()[0] }
+
+// of is what an Input of a network is fed: [train.Build] makes that of the examples first.
+func (b batch) of(in *graph.Node) *tensor.Dense {
+	if in == in.Graph().Inputs()[0] || in.Name() == in.Graph().Inputs()[0].Name() {
+		return b.x
+	}
+	return b.y
+}
+
+// firstExamples copies the first examples of what a run is validated with or, where it is not, of
+// what it is trained on, as the model takes them.
+func firstExamples(c train.Config, n int) (b batch, err error) {
+	ds, o := c.Validation, data.Batching{Size: n}
+	if ds == nil {
+		ds, o.Augment, o.Seed = c.Train, c.Augment, c.Seed
+	}
+	loader, err := data.NewLoader(ds, o)
+	if err != nil {
+		return b, err
+	}
+	for from, err := range loader.Epoch(0) {
+		if err != nil {
+			return b, err
+		}
+		return batch{from.X.Clone().(*tensor.Dense), from.Y.Clone().(*tensor.Dense)}, nil
+	}
+	return b, errors.New("the data have no examples")
+}
+
+// measure returns the norms of the gradients by layer, and keeps the parameters for [probe.changed],
+// which follows after the next step. It is nil where nothing is trained.
+func (p *probe) measure(ctx context.Context) ([]number, error) {
+	if p.gradients == nil {
+		return nil, nil
+	}
+	outs, err := p.gradients.Run(ctx, p.feed...)
+	if err != nil {
+		return nil, err
+	}
+	norms, err := p.perLayer(func(i int) (number, error) { return value(outs[i]) }, math.Sqrt)
+	if err != nil {
+		return nil, err
+	}
+	p.before = p.before[:0]
+	for _, l := range p.layers {
+		for _, n := range l.params {
+			v, err := p.store.Value(n.Name())
+			if err != nil {
+				return nil, err
+			}
+			p.before = append(p.before, v)
+		}
+	}
+	return norms, nil
+}
+
+// changed returns, by layer, the norm of the last step's change over that of the value before.
+func (p *probe) changed(ctx context.Context) ([]number, error) {
+	if len(p.before) == 0 {
+		return nil, nil
+	}
+	outs, err := p.updates.Run(ctx, p.before...)
+	p.before = p.before[:0]
+	if err != nil {
+		return nil, err
+	}
+	changes, err := p.perLayer(func(i int) (number, error) { return value(outs[2*i]) }, math.Sqrt)
+	if err != nil {
+		return nil, err
+	}
+	sizes, err := p.perLayer(func(i int) (number, error) { return value(outs[2*i+1]) }, math.Sqrt)
+	for i := range changes {
+		changes[i] /= sizes[i] // a layer of zeros has no ratio
+	}
+	return changes, err
+}
+
+func value(d *tensor.Dense) (number, error) {
+	v, err := vm.Number(d)
+	return number(v), err
+}
+
+// perLayer returns f of the sums over the parameters of each layer; i counts all parameters.
+func (p *probe) perLayer(of func(i int) (number, error), f func(float64) float64) (all []number, err error) {
+	i := 0
+	for _, l := range p.layers {
+		sum := number(0)
+		for range l.params {
+			v, err := of(i)
+			if err != nil {
+				return nil, err
+			}
+			sum += v
+			i++
+		}
+		all = append(all, number(f(float64(sum))))
+	}
+	return all, nil
+}

@@ -1,0 +1,279 @@
+package watch
+
+import (
+	"context"
+	"crypto/rand"
+	"embed"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"html/template"
+	"io"
+	stdlog "log"
+	"net"
+	"net/http"
+	"strconv"
+	"sync"
+	"syscall"
+	"time"
+)
+
+// Page is what a [Server] shows: a [Run] or [Folders].
+type Page interface {
+	// subscribe returns a browser's place on the page.
+	subscribe() reader
+	// routes adds what the page has besides.
+	routes(s *Server, mux *http.ServeMux)
+	kind() string
+}
+
+// reader is a browser's place on a page. It never keeps what it reads from waiting.
+type reader interface {
+	read() []message
+	changed() <-chan struct{} // there may be something to read
+	close()
+}
+
+// message is one event of the stream that a browser reads.
+type message struct {
+	event string
+	value any // as JSON
+}
+
+func (m message) json() ([]byte, error) {
+	if own, ok := m.value.(interface{ JSON() ([]byte, error) }); ok {
+		return own.JSON()
+	}
+	return json.Marshal(m.value)
+}
+
+// Bounds of a server.
+const (
+	maxReaders = 16       // browsers at a time
+	maxUpload  = 16 << 20 // bytes of a picture
+	maxHeader  = 16 << 10
+	patience   = 10 * time.Second // with a browser that does not read or send
+	heartbeat  = 15 * time.Second // so that one that is gone is noticed
+	farewell   = 2 * time.Second  // for the last messages, when the server is closed
+)
+
+// Server serves a page.
+type Server struct {
+	page     Page
+	listener net.Listener
+	host     string // as it was asked for
+	token    string
+	http     http.Server
+	closing  chan struct{}
+	once     sync.Once
+	done     chan struct{} // the server has ended
+	readers  chan struct{} // holds a token for each browser
+}
+
+// Serve begins to serve a page at an address, [HOST]:PORT. Without a host it is that of the loopback
+// interface, 127.0.0.1; port 0 is one that is free. A port that another program has is an error.
+func Serve(address string, p Page) (*Server, error) {
+	if p == nil || p.kind() == "" {
+		return nil, errors.New("watch: nothing to serve: want a Run of NewRun, or Folders of OpenFolders")
+	}
+	host, port, err := ParseAddress(address)
+	if err != nil {
+		return nil, err
+	}
+	l, err := net.Listen("tcp", net.JoinHostPort(host, port))
+	if errors.Is(err, syscall.EADDRINUSE) {
+		return nil, fmt.Errorf("watch: port %s of %s is in use by another program; take another, or 0 for one that is free", port, host)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("watch: %w", err)
+	}
+	s := &Server{
+		page: p, listener: l, host: host, token: rand.Text(),
+		closing: make(chan struct{}), done: make(chan struct{}), readers: make(chan struct{}, maxReaders),
+	}
+	s.http = http.Server{
+		Handler:           s.handler(),
+		ReadHeaderTimeout: patience, ReadTimeout: patience, WriteTimeout: patience, IdleTimeout: time.Minute,
+		MaxHeaderBytes: maxHeader,
+		ErrorLog:       stdlog.New(io.Discard, "", 0), // a browser that goes away is no news
+	}
+	go func() {
+		defer close(s.done)
+		_ = s.http.Serve(l)
+	}()
+	return s, nil
+}
+
+// ParseAddress returns the host and the port of an address for [Serve], [HOST]:PORT; the host is
+// 127.0.0.1 where there is none. It asks nobody: whether the host is one of this machine is seen
+// later.
+func ParseAddress(address string) (host, port string, err error) {
+	host, port, err = net.SplitHostPort(address)
+	if err != nil {
+		return "", "", fmt.Errorf("watch: %q is no [HOST]:PORT, such as :8080", address)
+	}
+	if n, err := strconv.ParseUint(port, 10, 16); err != nil || strconv.FormatUint(n, 10) != port {
+		return "", "", fmt.Errorf("watch: %q is no port; want a number from 0, for any that is free, to 65535", port)
+	}
+	if host == "" {
+		host = "127.0.0.1"
+	}
+	return host, port, nil
+}
+
+// URL is where the page is.
+func (s *Server) URL() string {
+	if s == nil || s.listener == nil {
+		return ""
+	}
+	addr := s.listener.Addr().(*net.TCPAddr)
+	host := s.host
+	if ip := net.ParseIP(host); ip != nil && ip.IsUnspecified() {
+		host = "127.0.0.1"
+	}
+	return "http://" + net.JoinHostPort(host, strconv.Itoa(addr.Port)) + "/"
+}
+
+// Close ends the server. Browsers are sent what is new before, and told that it ends; one that does
+// not read is left after a moment.
+func (s *Server) Close() error {
+	if s == nil || s.listener == nil {
+		return nil
+	}
+	var err error
+	s.once.Do(func() {
+		close(s.closing)
+		ctx, cancel := context.WithTimeout(context.Background(), farewell)
+		defer cancel()
+		if err = s.http.Shutdown(ctx); err != nil {
+			err = s.http.Close()
+		}
+		<-s.done
+	})
+	return err
+}
+
+//go:embed page
+var files embed.FS
+
+var index = template.Must(template.ParseFS(files, "page/index.html"))
+
+// assets are the files of the page besides, by their paths.
+func assets() map[string]string {
+	return map[string]string{
+		"app.js":            "text/javascript; charset=utf-8",
+		"app.css":           "text/css; charset=utf-8",
+		"uPlot.iife.min.js": "text/javascript; charset=utf-8",
+		"uPlot.min.css":     "text/css; charset=utf-8",
+		"LICENSE.uPlot":     "text/plain; charset=utf-8",
+	}
+}
+
+func (s *Server) handler() http.Handler {
+	mux := http.NewServeMux()
+	mux.HandleFunc("GET /{$}", s.index)
+	for name, kind := range assets() {
+		mux.HandleFunc("GET /"+name, func(w http.ResponseWriter, _ *http.Request) {
+			b, err := files.ReadFile("page/" + name)
+			if err != nil {
+				http.Error(w, err.Error(), http.StatusNotFound)
+				return
+			}
+			w.Header().Set("Content-Type", kind)
+			_, _ = w.Write(b)
+		})
+	}
+	mux.HandleFunc("GET /api/events", s.events)
+	s.page.routes(s, mux)
+	return s.guarded(mux)
+}
+
+func (s *Server) index(w http.ResponseWriter, _ *http.Request) {
+	w.Header().Set("Content-Type", "text/html; charset=utf-8")
+	_ = index.Execute(w, struct{ Token, Kind string }{s.token, s.page.kind()})
+}
+
+// events is the stream of a page's messages, as server-sent events.
+func (s *Server) events(w http.ResponseWriter, r *http.Request) {
+	select {
+	case s.readers <- struct{}{}:
+		defer func() { <-s.readers }()
+	default:
+		http.Error(w, fmt.Sprintf("%d browsers look at this page already; close one", maxReaders), http.StatusServiceUnavailable)
+		return
+	}
+	w.Header().Set("Content-Type", "text/event-stream")
+	from := s.page.subscribe()
+	defer from.close()
+	out := stream{w: w, control: http.NewResponseController(w)}
+	if out.control.SetReadDeadline(time.Time{}) != nil { // nothing more is read
+		return
+	}
+	if out.send(message{"hello", s.token[:8]}) != nil {
+		return
+	}
+	beat := time.NewTicker(heartbeat)
+	defer beat.Stop()
+	for out.sendAll(from.read()) == nil {
+		select {
+		case <-from.changed():
+		case <-beat.C:
+			if out.beat() != nil {
+				return
+			}
+		case <-r.Context().Done():
+			return
+		case <-s.closing:
+			if out.sendAll(from.read()) == nil {
+				_ = out.send(message{"bye", ""})
+			}
+			return
+		}
+	}
+}
+
+// stream writes events. A browser that does not take one in time is given up.
+type stream struct {
+	w       http.ResponseWriter
+	control *http.ResponseController
+}
+
+func (s stream) sendAll(all []message) error {
+	for _, m := range all {
+		if err := s.send(m); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (s stream) send(m message) error {
+	b, err := m.json()
+	if err != nil {
+		return err
+	}
+	return s.write(fmt.Sprintf("event: %s\ndata: %s\n\n", m.event, b))
+}
+
+func (s stream) beat() error { return s.write(": \n\n") }
+
+func (s stream) write(text string) error {
+	if err := s.control.SetWriteDeadline(time.Now().Add(patience)); err != nil {
+		return err
+	}
+	if _, err := io.WriteString(s.w, text); err != nil {
+		return err
+	}
+	return s.control.Flush()
+}
+
+// reply answers with JSON.
+func reply(w http.ResponseWriter, v any) {
+	b, err := json.Marshal(v)
+	if err != nil {
+		http.Error(w, err.Error(), http.StatusInternalServerError)
+		return
+	}
+	w.Header().Set("Content-Type", "application/json")
+	_, _ = w.Write(b)
+}

@@ -1,0 +1,137 @@
+package watch
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"image"
+
+	"gorgonia.org/tensor"
+
+	"github.com/plexaura/plexaura/data"
+	"github.com/plexaura/plexaura/data/picture"
+	"github.com/plexaura/plexaura/optim"
+	"github.com/plexaura/plexaura/train"
+	"github.com/plexaura/plexaura/vm"
+)
+
+// watched is the look at some examples while a run is made.
+type watched struct {
+	look    *look
+	machine *vm.Machine
+	batch   batch
+	labels  []string
+	memory  memoryState
+}
+
+// watchedOf makes all that computes for the page of a run that is about to begin. Nothing is written
+// to its store.
+func watchedOf(c train.Config, s train.Start) (*watched, *probe, error) {
+	info, store := s.Checkpoint.Info, s.Checkpoint.Store
+	net, err := train.Build(c.Model, info, c.Loss, c.Optimizer)
+	if err != nil {
+		return nil, nil, err
+	}
+	p, err := newProbe(c, net, store)
+	if err != nil {
+		return nil, nil, err
+	}
+	w := &watched{}
+	if w.look, err = newLook(c.Engine, net.Inference[0], info); err != nil {
+		return nil, nil, err
+	}
+	if w.machine, err = w.look.program.NewMachine(store); err != nil {
+		return nil, nil, err
+	}
+	if w.batch, err = firstExamples(c, maxExamples); err != nil {
+		return nil, nil, err
+	}
+	w.label()
+	m, err := w.look.program.Memory(w.batch.size())
+	w.memory = memoryOf("maps on this page", m)
+	return w, p, err
+}
+
+// label names the classes of the examples, where they have one each.
+func (w *watched) label() {
+	if w.look.classes == 0 {
+		return
+	}
+	for _, v := range w.batch.y.Int32s() {
+		w.labels = append(w.labels, w.look.class(int(v)))
+	}
+}
+
+func (w *watched) maps(ctx context.Context) ([]exampleMaps, error) {
+	all, err := w.look.run(ctx, w.machine, w.batch.x)
+	for i := range all {
+		if i < len(w.labels) {
+			all[i].Label = w.labels[i]
+		}
+	}
+	return all, err
+}
+
+// trial tries pictures on a trained model, one at a time.
+type trial struct {
+	look    *look
+	machine *vm.Machine
+	prepare func(image.Image, data.Info) ([]float32, error)
+	turn    chan struct{} // holds one token
+}
+
+func newTrial(c train.Config, prepare func(image.Image, data.Info) ([]float32, error), w *train.Checkpoint) (*trial, error) {
+	net, err := train.Build(c.Model, w.Info, c.Loss, nil)
+	if err != nil {
+		return nil, err
+	}
+	output := net.Inference
+	if w.Averaged {
+		output = optim.AveragedBy(append(w.Store.Names(), w.Training...), output...)
+	}
+	t := &trial{prepare: prepare, turn: make(chan struct{}, 1)}
+	if t.look, err = newLook(c.Engine, output[0], w.Info); err != nil {
+		return nil, err
+	}
+	t.machine, err = t.look.program.NewMachine(w.Store)
+	return t, err
+}
+
+// maxPixels bounds the pictures that are tried: larger ones than telephones take.
+const maxPixels = 1 << 24
+
+// try returns the prediction for a picture, PNG or JPEG, and what the layers make of it.
+func (t *trial) try(ctx context.Context, file []byte) (m exampleMaps, err error) {
+	size, _, err := image.DecodeConfig(bytes.NewReader(file))
+	switch {
+	case err != nil:
+		return m, errors.New("this is no PNG or JPEG picture")
+	case size.Width <= 0 || size.Height <= 0 || size.Width > maxPixels/size.Height:
+		return m, fmt.Errorf("a picture of %d by %d pixels; at most %d can be tried", size.Width, size.Height, maxPixels)
+	}
+	select {
+	case t.turn <- struct{}{}:
+		defer func() { <-t.turn }()
+	case <-ctx.Done():
+		return m, context.Cause(ctx)
+	}
+	img, err := picture.Decode(bytes.NewReader(file))
+	if err != nil {
+		return m, err
+	}
+	x, err := t.prepare(img, t.look.info)
+	if err != nil {
+		return m, err
+	}
+	if want := t.look.info.Input.Len(); len(x) != want {
+		return m, fmt.Errorf("the picture was prepared as %d numbers; the model takes %d", len(x), want)
+	}
+	t.look.info.Preprocess.Apply(x)
+	in := tensor.New(tensor.WithShape(t.look.info.Input.Insert(0, 1).Ints()...), tensor.WithBacking(x))
+	all, err := t.look.run(ctx, t.machine, in)
+	if err != nil {
+		return m, err
+	}
+	return all[0], nil
+}
