@@ -102,11 +102,20 @@ func TestATraceHasALaneForEachWorker(t *testing.T) {
 		}
 	}
 	require.Equal(t, "worker 0, the caller", names[0])
+	runs := map[int]event{}
+	for _, e := range lanes[0] {
+		if e.Args.Op == "" {
+			runs[e.Args.Run] = e
+		}
+	}
+	require.Len(t, runs, 20)
 	for tid, lane := range lanes {
 		require.NotEmpty(t, names[tid])
 		nested(t, lane)
 		for _, e := range lane {
-			require.GreaterOrEqual(t, e.Ts, 0.0)
+			around := runs[e.Args.Run]
+			require.GreaterOrEqual(t, e.Ts, around.Ts-1e-4)
+			require.LessOrEqual(t, e.end(), around.end()+1e-4)
 			if e.Args.Op == "" {
 				require.Zero(t, tid)
 				require.Equal(t, fmt.Sprint("run ", e.Args.Run), e.Name)

@@ -175,6 +175,17 @@ func TestTheStepBeforeIsMadeAgain(t *testing.T) {
 	require.Equal(t, steps[len(steps)-1], [2]int{e.Epoch, e.Batch})
 }
 
+// Of two causes it is the one that comes first in the graph.
+func TestTheFirstOfTwoCausesIsTold(t *testing.T) {
+	c := diverging(t, func(x *graph.Node) *graph.Node {
+		return ops.Add(ops.Log(ops.Abs(x)), ops.Sqrt(ops.AddScalar(ops.Abs(x), -1e9)))
+	}, zero)
+	c.Batch = 14
+	e := diagnosis(t, c)
+	require.Equal(t, "Log", e.Node.Op().Name())
+	require.Equal(t, []int{5}, e.Examples)
+}
+
 // Nothing that is not finite is saved, and what was saved before stays.
 func TestParametersThatAreNotFiniteAreNotSaved(t *testing.T) {
 	folder := filepath.Join(t.TempDir(), "run")

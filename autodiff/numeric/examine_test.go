@@ -86,10 +86,10 @@ func TestAGradientThatIsStoppedIsNotRun(t *testing.T) {
 // The gradient of the mean of s(h) over n values by h is s'(h)/n; the values are worked out by hand.
 func TestNormsAndFlatValuesOfTheWay(t *testing.T) {
 	g := graph.New()
-	w := g.Param("w", shape.F64(4), nil)
+	w := g.Param("w", shape.F64(5), nil)
 	s := vm.NewStore(1)
 	require.NoError(t, s.Init(w))
-	require.NoError(t, s.Set("w", dense([]float64{0, 1, -7, 30}, 4)))
+	require.NoError(t, s.Set("w", dense([]float64{0, 1, -7, 30, 5}, 5)))
 	var h, a *graph.Node
 	g.Within("first", func() { h = ops.MulScalar(w, 1) })
 	g.Within("second", func() { a = ops.Sigmoid(h) })
@@ -98,12 +98,12 @@ func TestNormsAndFlatValuesOfTheWay(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, []*graph.Node{y, a, h}, []*graph.Node{r.Way[0].Node, r.Way[1].Node, r.Way[2].Node})
 	require.Equal(t, 1.0, r.Way[0].Norm)
-	require.InEpsilon(t, 1e-30/4*2, r.Way[1].Norm, 1e-12)
+	require.InEpsilon(t, 1e-30/5*math.Sqrt(5), r.Way[1].Norm, 1e-12)
 	slope := func(x float64) float64 { e := math.Exp(-x); return e / (1 + e) / (1 + e) }
-	want := 1e-30 / 4 * math.Sqrt(slope(0)*slope(0)+slope(1)*slope(1)+slope(7)*slope(7)+slope(30)*slope(30))
+	want := 1e-30 / 5 * math.Sqrt(slope(0)*slope(0)+slope(1)*slope(1)+slope(7)*slope(7)+slope(30)*slope(30)+slope(5)*slope(5))
 	require.InEpsilon(t, want, r.Way[2].Norm, 1e-12)
 	require.InEpsilon(t, want, r.Norm, 1e-12)
-	require.Equal(t, []numeric.Activation{{Node: a, Units: 4, Flat: 2, Values: 4}}, r.Activations) // -7 and 30
+	require.Equal(t, []numeric.Activation{{Node: a, Units: 5, Flat: 2, Values: 5}}, r.Activations) // -7 and 30; at 5 it is .0066
 }
 
 // In float32 the squares would be 0.
