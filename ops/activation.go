@@ -9,6 +9,12 @@ import (
 	"github.com/plexaura/plexaura/shape"
 )
 
+// Rectifies reports whether op is a ReLU, or a [Clip] from 0 on, such as ReLU6.
+func Rectifies(op graph.Op) bool {
+	clip, ok := op.(clipOp)
+	return op == graph.Op(relu) || ok && clip.Lo.Value() == 0
+}
+
 // LeakyReLU returns x where x > 0, and alpha*x elsewhere. Its derivative at 0 is alpha.
 func LeakyReLU(x *graph.Node, alpha float64) *graph.Node {
 	return graph.Apply(leakyReLUOp{graph.Float(alpha)}, x)

@@ -342,3 +342,15 @@ func TestSimplifyKeepsEveryBit(t *testing.T) {
 		})
 	}
 }
+
+func TestRectifiersAreReLUAndClipsFromZero(t *testing.T) {
+	x := graph.New().Input("x", shape.F32(2))
+	for want, all := range map[bool][]*graph.Node{
+		true:  {ops.ReLU(x), ops.Clip(x, 0, 6)},
+		false: {x, ops.Clip(x, -1, 1), ops.LeakyReLU(x, .1), ops.Neg(x), ops.GELU(x)},
+	} {
+		for _, n := range all {
+			require.Equal(t, want, ops.Rectifies(n.Op()), n.Op().Name())
+		}
+	}
+}

@@ -125,6 +125,7 @@ func TestNothingWhereSomethingIsWantedNeverPanics(t *testing.T) {
 			"Prod":               ops.Prod,
 			"RNG":                ops.RNG,
 			"Random":             ops.Random,
+			"Rectifies":          ops.Rectifies,
 			"ReLU":               ops.ReLU,
 			"Reciprocal":         ops.Reciprocal,
 			"Reshape":            ops.Reshape,

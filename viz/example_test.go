@@ -1,6 +1,7 @@
 package viz_test
 
 import (
+	"bytes"
 	"fmt"
 	"strings"
 
@@ -58,4 +59,27 @@ func ExampleDiagram() {
 	}
 	fmt.Println(strings.Count(string(svg), "<text")) // os.WriteFile("perceptron.svg", svg, 0o644) saves it
 	// Output: 5
+}
+
+func ExampleMosaic() {
+	img, err := viz.Mosaic{
+		Tiles: []viz.Tile{viz.Diverging([]float32{-1, 0, 1, 2}, 2, 2, 0), viz.Heat([]float32{0, 1, 2, 3}, 2, 2, 0)},
+		Lo:    0, Hi: 1, Columns: 2, Gap: 1,
+	}.Render()
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	fmt.Println(img.Bounds().Size()) // a pixel a value, and what is between them transparent
+	// Output: (5,2)
+}
+
+func ExampleScatter() {
+	svg, err := viz.Scatter{X: []float64{1, 2}, Y: []float64{3, 4}, Class: []int{0, 1}, Classes: []string{"cat", "dog"}}.SVG()
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	fmt.Println(bytes.Count(svg, []byte("<circle")), "points")
+	// Output: 2 points
 }

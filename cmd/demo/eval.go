@@ -20,21 +20,9 @@ func eval(ctx context.Context, c *call) error {
 	if err := drawable(*confusion); err != nil {
 		return err
 	}
-	w, err := pick.load()
+	w, part, name, err := pick.loadWith(ctx, c, *from, *limit)
 	if err != nil {
 		return err
-	}
-	ds, err := loadData(ctx, *from, wide(w.Info), w.Info.Input.Shape, w.Info.Preprocess)
-	if err != nil {
-		return err
-	}
-	if err := ds.tell(c.stdout); err != nil {
-		return err
-	}
-	ds.limit(0, *limit)
-	part, name := ds.last()
-	if w.foreign {
-		w.Info.Classes = part.Info().Classes // their order is all that the weights tell
 	}
 	p, err := w.predictor()
 	if err != nil {
@@ -51,6 +39,27 @@ func eval(ctx context.Context, c *call) error {
 	}
 	_, err = fmt.Fprintf(c.stdout, "loss %.4f\n%s\n", ev.Loss(), accuracyLine(ev))
 	return err
+}
+
+// loadWith reads the weights, and what of a dataset they are tested on: its first limit examples, 0
+// being all, and its name.
+func (p weightsChoice) loadWith(ctx context.Context, c *call, from string, limit int) (w trained, part data.Dataset, name string, err error) {
+	if w, err = p.load(); err != nil {
+		return w, nil, "", err
+	}
+	ds, err := loadData(ctx, from, wide(w.Info), w.Info.Input.Shape, w.Info.Preprocess)
+	if err != nil {
+		return w, nil, "", err
+	}
+	if err := ds.tell(c.stdout); err != nil {
+		return w, nil, "", err
+	}
+	ds.limit(0, limit)
+	part, name = ds.last()
+	if w.foreign {
+		w.Info.Classes = part.Info().Classes // their order is all that the weights tell
+	}
+	return w, part, name, nil
 }
 
 // wide is the shape that pictures are scaled to before the centre is cut out.

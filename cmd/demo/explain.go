@@ -28,6 +28,10 @@ func explain(ctx context.Context, c *call) error {
 	if err != nil {
 		return err
 	}
+	const most = 1 << 16
+	if *images < 1 || *images > most {
+		return usagef("-n %d: at least 1 and at most %s, which are one batch", *images, thousands(most))
+	}
 	w, err := pick.load()
 	if err != nil {
 		return err

@@ -20,12 +20,13 @@ func spans() map[string]span {
 	)
 	return map[string]span{
 		"batch":       {least: 1, most: 1 << 16},
+		"channels":    {least: 1, most: 4096},
 		"decay":       {little, 1e3, "none"},
 		"epochs":      {least: 1, most: 1e6},
 		"gamma":       {little, 1, "the model's own"},
 		"limit":       {1, images, "all"},
 		"lr":          {little, 1e6, "the model's own"},
-		"n":           {least: 1, most: 1 << 16},
+		"n":           {1, images, "all"},
 		"seed":        {least: 0, most: math.MaxUint64},
 		"step":        {1, 1e6, "the model's own"},
 		"test-limit":  {1, images, "all"},

@@ -1,0 +1,216 @@
+package inspect
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math"
+
+	"github.com/plexaura/plexaura/autodiff"
+	"github.com/plexaura/plexaura/data"
+	"github.com/plexaura/plexaura/graph"
+	"github.com/plexaura/plexaura/internal/isnil"
+	"github.com/plexaura/plexaura/optim"
+	"github.com/plexaura/plexaura/shape"
+)
+
+// Map is values of images (N,C,H,W), or of what else a layer gives, for one example: C maps of H
+// rows. Features are C maps of one element.
+type Map struct {
+	C, H, W int
+	V       []float32
+}
+
+// Channel returns one of the maps.
+func (m Map) Channel(c int) []float32 { return m.V[c*m.H*m.W : (c+1)*m.H*m.W] }
+
+// Maps returns what each of some layers gives for one example x, all computed by one program.
+func (n *Network) Maps(ctx context.Context, layers []Layer, x []float32) ([]Map, error) {
+	if len(x) != n.Input().Len() {
+		return nil, fmt.Errorf("inspect: %d numbers; want one example of %v", len(x), n.Input())
+	}
+	var nodes []*graph.Node
+	for _, l := range layers {
+		if !n.has(l.Node) {
+			return nil, errNotOfNet
+		}
+		nodes = append(nodes, l.Node)
+	}
+	input, outs := n.clone(nodes...)
+	p, err := n.compile(outs...)
+	if err != nil {
+		return nil, prefixed(err)
+	}
+	got, err := p.run(ctx, feeds{input: dense(input, x)})
+	if err != nil {
+		return nil, prefixed(err)
+	}
+	var maps []Map
+	for i, l := range layers {
+		t := l.Node.Type().At(1)
+		m := Map{C: t.Len(), H: 1, W: 1, V: appendFloats(nil, got[i])}
+		if t.Rank() > 2 {
+			m = Map{C: t.Int(1), H: extent(t, 0), W: t.Int(-1), V: m.V}
+			m.H = t.Len() / max(m.C*m.W, 1) // the depth of a volume counts as rows
+		}
+		maps = append(maps, m)
+	}
+	return maps, nil
+}
+
+// Filters returns the filters of a convolution (O,C/Groups,KH,KW), one after the other, whether they are a
+// Param or computed from some.
+func (n *Network) Filters(ctx context.Context, c Convolution) ([]float32, error) {
+	if !n.made() || c.Filter == nil || c.Filter.Graph() != n.output.Graph() {
+		return nil, errNotOfNet
+	}
+	images := graph.Transform([]*graph.Node{c.Filter}, func(dst *graph.Graph, x *graph.Node, in []*graph.Node) *graph.Node {
+		return dst.Replay(x, in...)
+	})
+	p, err := n.compile(images...)
+	if err != nil {
+		return nil, prefixed(err)
+	}
+	got, err := p.run(ctx, nil)
+	if err != nil {
+		return nil, prefixed(err)
+	}
+	return appendFloats(nil, got[0]), nil
+}
+
+// Parameter is a parameter with the distributions of its values and of the loss's gradient by them.
+type Parameter struct {
+	Name             string
+	Shape            shape.Shape
+	Values, Gradient Histogram
+}
+
+// Parameters returns the parameters, with the gradient of the mean loss over all examples of ds.
+func (n *Network) Parameters(ctx context.Context, ds data.Dataset) ([]Parameter, error) {
+	all, err := n.parameters(ctx, ds)
+	return all, prefixed(err)
+}
+
+func (n *Network) parameters(ctx context.Context, ds data.Dataset) (all []Parameter, err error) {
+	switch {
+	case !n.made():
+		return nil, errNotMade
+	case ctx == nil:
+		return nil, errNoContext
+	case isnil.Of(ds):
+		return nil, errNoData
+	case n.loss == nil:
+		return nil, errors.New("the network has no loss, whose gradients are asked for")
+	}
+	sums, leaves, err := n.gradients(ctx, ds)
+	if err != nil {
+		return nil, err
+	}
+	for i, leaf := range leaves {
+		v, err := n.store.Value(leaf.Name())
+		if err != nil {
+			return nil, err
+		}
+		grad := make([]float32, len(sums[i]))
+		for k, g := range sums[i] {
+			grad[k] = float32(g / float64(ds.Len()))
+		}
+		all = append(all, Parameter{leaf.Name(), leaf.Type().Shape, NewHistogram(appendFloats(nil, v)), NewHistogram(grad)})
+	}
+	return all, nil
+}
+
+// gradients returns, for each parameter, the sum over the examples of the gradients of their losses.
+func (n *Network) gradients(ctx context.Context, ds data.Dataset) (sums [][]float64, leaves []*graph.Node, err error) {
+	input, images := n.clone(n.loss)
+	loss := images[0]
+	for _, x := range loss.Graph().Leaves() {
+		if x.Type().IsFloat() && (x.Kind() == graph.Param || optim.Averages([]string{x.Name()})) {
+			leaves = append(leaves, x)
+			sums = append(sums, make([]float64, x.Type().Len()))
+		}
+	}
+	p, err := n.compile(autodiff.Grad(loss, leaves...)...)
+	if err != nil {
+		return nil, nil, err
+	}
+	loader, err := data.NewLoader(ds, data.Batching{Size: batchSize, Workers: 1})
+	if err != nil {
+		return nil, nil, err
+	}
+	for b, err := range loader.EpochFrom(ctx, 0, 0) {
+		if err != nil {
+			return nil, nil, err
+		}
+		feed := feeds{}
+		for _, x := range p.inputs {
+			feed[x] = b.Y
+		}
+		feed[input] = dense(input, b.X.Float32s())
+		grads, err := p.run(ctx, feed)
+		if err != nil {
+			return nil, nil, err
+		}
+		for i, g := range grads {
+			for k, v := range appendFloats(nil, g) {
+				sums[i][k] += float64(v) * float64(len(b.Examples))
+			}
+		}
+	}
+	return sums, leaves, nil
+}
+
+// Histogram counts numbers in bins of equal width from Lo to Hi, the least and the greatest finite one.
+type Histogram struct {
+	Lo, Hi    float64
+	Counts    []int
+	Mean, Std float64 // of the finite ones
+	Zeros     int     // exactly 0
+	NotFinite int     // in no bin
+}
+
+// Bins is how many a [Histogram] has.
+const Bins = 40
+
+// NewHistogram counts v.
+func NewHistogram(v []float32) Histogram {
+	h := Histogram{Lo: math.Inf(1), Hi: math.Inf(-1), Counts: make([]int, Bins)}
+	sum, n := 0., 0.
+	for _, x := range v {
+		f := float64(x)
+		switch {
+		case math.IsNaN(f) || math.IsInf(f, 0):
+			h.NotFinite++
+			continue
+		case f == 0:
+			h.Zeros++
+		}
+		h.Lo, h.Hi = math.Min(h.Lo, f), math.Max(h.Hi, f)
+		sum += f
+		n++
+	}
+	if n == 0 {
+		h.Lo, h.Hi = 0, 0
+		return h
+	}
+	h.Mean = sum / n
+	squares := 0.
+	for _, x := range v {
+		f := float64(x)
+		if math.IsNaN(f) || math.IsInf(f, 0) {
+			continue
+		}
+		squares += (f - h.Mean) * (f - h.Mean)
+		h.Counts[h.bin(f)]++
+	}
+	h.Std = math.Sqrt(squares / n)
+	return h
+}
+
+// bin is that of a number from Lo to Hi.
+func (h Histogram) bin(f float64) int {
+	if h.Lo == h.Hi {
+		return len(h.Counts) / 2
+	}
+	return min(int((f-h.Lo)/(h.Hi-h.Lo)*float64(len(h.Counts))), len(h.Counts)-1)
+}
