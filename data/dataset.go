@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"unicode/utf8"
 
+	"github.com/plexaura/plexaura/internal/isnil"
 	"github.com/plexaura/plexaura/shape"
 )
 
@@ -17,6 +18,20 @@ type Dataset interface {
 	Info() Info
 	// Read writes example i, from 0 to Len()-1, into e.
 	Read(i int, e Example) error
+}
+
+// A Filed dataset has its examples in files.
+type Filed interface {
+	// Path is the file of example i, "" where there is none.
+	Path(i int) string
+}
+
+// Path returns the file of example i of ds, or "" where ds does not know it.
+func Path(ds Dataset, i int) string {
+	if f, ok := ds.(Filed); ok && !isnil.Of(ds) {
+		return f.Path(i)
+	}
+	return ""
 }
 
 // Example is room for one example, cut from the memory of a batch. Its slices have the

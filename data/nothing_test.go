@@ -17,6 +17,7 @@ func TestNothingWhereSomethingIsWantedNeverPanics(t *testing.T) {
 			"NewLoader":      data.NewLoader,
 			"NewRand":        data.NewRand,
 			"ParseInfo":      data.ParseInfo,
+			"Path":           data.Path,
 			"Split":          data.Split,
 			"Subset":         data.Subset,
 			"WithPreprocess": data.WithPreprocess,

@@ -21,6 +21,9 @@ func (d normalised) Read(i int, e Example) error {
 	return nil
 }
 
+// Path implements [Filed].
+func (d normalised) Path(i int) string { return Path(d.Dataset, i) }
+
 // WithPreprocess returns ds with inputs preprocessed by p instead of its own way.
 func WithPreprocess(ds Dataset, p Preprocess) (Dataset, error) {
 	info, err := describe(ds)

@@ -21,6 +21,14 @@ func (s subset) Read(i int, e Example) error {
 	return s.Dataset.Read(s.examples[i], e)
 }
 
+// Path implements [Filed].
+func (s subset) Path(i int) string {
+	if i < 0 || i >= len(s.examples) {
+		return ""
+	}
+	return Path(s.Dataset, s.examples[i])
+}
+
 // Subset returns the dataset of the given examples of ds, in the given order. An example
 // may be given more than once.
 func Subset(ds Dataset, examples []int) (Dataset, error) {

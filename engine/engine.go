@@ -78,6 +78,24 @@ type Sharer interface {
 	Share(n int, body func(lo, hi int))
 }
 
+// A Watchable engine has goroutines of its own that work on kernels, and can show what they do. An
+// engine that embeds one has to return its own type from Watched, or it is not watched.
+type Watchable interface {
+	// Watched returns the engine with kernels of which w is shown the work. They give the same
+	// bits, and are bound to no other memory.
+	Watched(w Watcher) Engine
+	// Workers is how many goroutines work on a kernel at most, the one that calls it included.
+	Workers() int
+}
+
+// A Watcher is shown the work of kernels.
+type Watcher interface {
+	// Part calls body(lo, hi), a part of a kernel's work or of what is given to Share, on the
+	// goroutine of one of the engine's workers, from 1 to Workers()-1. What runs on the goroutine
+	// that called the kernel is not shown.
+	Part(worker, lo, hi int, body func(lo, hi int))
+}
+
 // Unsupported is the error of a Binder for types that it has no kernel for.
 func Unsupported(engine, kernel string, in []shape.Type) error {
 	return fmt.Errorf("engine %s has no %s kernel for %v", engine, kernel, in)

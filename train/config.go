@@ -78,6 +78,10 @@ type Config struct {
 	// checkpoint. By default they are those of this Config.
 	Settings any
 
+	// Observe says how the steps are watched, for a profile or a trace; see [vm.Machine.Observe].
+	// With Labels the validation has labels too.
+	Observe vm.Observer
+
 	// OnStart is called once, before the first step, OnStep after every step and OnEpoch
 	// after every epoch, when it has been validated and saved. Each may be nil. An error ends
 	// the run; see [ErrStop]. Steps wait for them, and the store is at rest meanwhile.

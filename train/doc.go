@@ -6,6 +6,9 @@
 // had not been, from any step. A [Predictor] serves the result to any number of goroutines,
 // and evaluates it.
 //
+// A value that is not finite ends the run; a [NotFiniteError] says in which node it arose, in which
+// layer and line, and from which examples.
+//
 // One seed covers initialisation, the order of the examples, augmentation and dropout: two
 // runs give the same bits, whatever GOMAXPROCS is and however many goroutines load.
 //

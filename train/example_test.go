@@ -2,6 +2,7 @@ package train_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log"
 	"math"
@@ -13,6 +14,7 @@ import (
 	"github.com/plexaura/plexaura/optim"
 	"github.com/plexaura/plexaura/shape"
 	"github.com/plexaura/plexaura/train"
+	"github.com/plexaura/plexaura/vm"
 )
 
 // A whole program: it trains on data of its own, points that lie on one of two spirals, and
@@ -72,4 +74,37 @@ func Example() {
 	// Output:
 	// after epoch 20 more than 95 % right: true
 	// [white black white black]
+}
+
+// The third point has no number.
+func ExampleNotFiniteError() {
+	points := []float32{1, 2, 3, 4, float32(math.NaN()), 6, 7, 8}
+	dataset, err := data.New(points, []int{0, 1, 0, 1}, data.Info{Input: shape.F32(2), Classes: []string{"white", "black"}})
+	if err != nil {
+		log.Fatal(err)
+	}
+	_, err = train.Fit(context.Background(), train.Config{
+		Model: nn.Linear{Name: "out", Out: 2}, Train: dataset, Engine: ref.Engine{}, Optimizer: optim.Adam{LR: 0.02}, Batch: 4,
+	})
+	var found *train.NotFiniteError
+	if errors.As(err, &found) {
+		fmt.Println(found.Phase, found.Value, found.Examples)
+	}
+	// Output: data NaN [2]
+}
+
+// Steps are watched: here the layers whose instructions take part in the first step.
+func ExampleConfig_observe() {
+	dataset, err := data.New([]float32{1, 2, 3, 4}, []int{0, 1}, data.Info{Input: shape.F32(2), Classes: []string{"white", "black"}})
+	if err != nil {
+		log.Fatal(err)
+	}
+	layers := map[string]bool{}
+	_, err = train.Fit(context.Background(), train.Config{
+		Model: nn.Sequential{nn.Linear{Name: "hidden", Out: 4}, nn.ReLU{}, nn.Linear{Name: "out", Out: 2}},
+		Train: dataset, Engine: ref.Engine{}, Optimizer: optim.SGD{LR: 0.1},
+		Observe: vm.Observer{Runs: 1, Span: func(s vm.Span) { layers[s.Instruction.Layer] = true }},
+	})
+	fmt.Println(err, layers["hidden"], layers["out"])
+	// Output: <nil> true true
 }

@@ -1,6 +1,7 @@
 package train
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -22,9 +23,10 @@ import (
 // Otherwise there is a result, whatever ends the run: ctx, a callback, data that cannot be
 // read. The error says where the run stood and wraps the cause, that of ctx
 // included. The run stops at a whole step, is saved where it has a folder, and can be resumed
-// from the result's checkpoint or the saved one, bit for bit as if it had not stopped. A loss
-// that is not finite, which wraps [vm.ErrNotFinite], is different: nothing is saved then, the
-// checkpoint before stays.
+// from the result's checkpoint or the saved one, bit for bit as if it had not stopped. A loss, or at the end of an
+// epoch a parameter, that is not finite is different: nothing is saved then, the checkpoint before
+// stays. The error wraps [vm.ErrNotFinite], and where steps can be made again it is a
+// [NotFiniteError], which says where the first value arose that is not finite, and from which examples.
 //
 // Nothing in the folder changes before there is a checkpoint to be saved. Another run that is there
 // then moves to a folder beside it, which Result.Earlier names.
@@ -63,7 +65,9 @@ type run struct {
 	batches    *data.Loader
 	validation *data.Loader
 	folder     folder
-	unsaved    bool // steps were made since the last checkpoint
+	programs   programs
+	before     *before // a state that steps can be made again from; may be nil
+	unsaved    bool    // steps were made since the last checkpoint
 }
 
 func newRun(c Config) (*run, error) {
@@ -86,6 +90,7 @@ func newRun(c Config) (*run, error) {
 	if err != nil {
 		return nil, err
 	}
+	r.programs = p
 	if r.folder, err = openFolder(c); err == nil {
 		err = r.attach(p)
 	}
@@ -244,6 +249,9 @@ func (r *run) attach(p programs) (err error) {
 	if r.eval, err = newRunner(p.evaluation, r.state.Store, r.state.Info, nil); err != nil {
 		return err
 	}
+	if err := errors.Join(r.step.machine.Observe(r.Observe), r.eval.machine.Observe(vm.Observer{Labels: r.Observe.Labels})); err != nil {
+		return err
+	}
 	r.state.Averaged = p.Averaged
 	r.state.Training = except(p.leaves(), p.Leaves)
 	return r.derive(p.Network)
@@ -372,6 +380,10 @@ func (r *run) epoch(ctx context.Context) error {
 			return fmt.Errorf("epoch %d of %d, batch %d of %d (step %d): %w", number, r.Epochs, batch, r.batches.Len(), step, err)
 		}
 	}
+	if bad, err := r.spoilt(r.state.Store); err != nil || len(bad) > 0 {
+		err = cmp.Or(err, fmt.Errorf("parameters are %w: %s", vm.ErrNotFinite, plain.Names(bad, shown)))
+		return fmt.Errorf("after epoch %d of %d: %w", number, r.Epochs, r.diagnose(ctx, nil, err))
+	}
 	e := Epoch{Number: number, Train: p.SoFar, Rate: p.Rate, Seconds: p.Seconds, Waited: p.Waited, Timed: p.Timed}
 	if err := r.validate(ctx, &e); err != nil {
 		return fmt.Errorf("validation after epoch %d of %d: %w", number, r.Epochs, err)
@@ -381,7 +393,11 @@ func (r *run) epoch(ctx context.Context) error {
 
 // advance makes one step.
 func (r *run) advance(ctx context.Context, b data.Batch, begun time.Time) error {
+	r.keep(b.Index)
 	m, outs, err := r.step.run(ctx, b)
+	if errors.Is(err, vm.ErrNotFinite) {
+		return r.diagnose(ctx, &b, err)
+	}
 	if err != nil {
 		return err
 	}
@@ -412,7 +428,7 @@ func (r *run) validate(ctx context.Context, e *Epoch) error {
 		return err
 	}
 	if math.IsNaN(m.LossSum) || math.IsInf(m.LossSum, 0) {
-		return fmt.Errorf("the loss is %v: %w", m.LossSum, vm.ErrNotFinite)
+		return r.diagnose(ctx, nil, fmt.Errorf("the loss is %v: %w", m.LossSum, vm.ErrNotFinite))
 	}
 	e.Validation = &m
 	return nil

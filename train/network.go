@@ -36,6 +36,7 @@ type Network struct {
 
 	wanted  []*graph.Node // of Leaves and those of the loss, what weights have to have
 	kept    []string      // the leaves that the optimiser adds
+	phases  [2]int        // of the graph for training: the first nodes of the gradients and of the updates
 	derived *derived      // what Training is fed with, where it does not compute the gradients itself
 }
 
@@ -100,7 +101,9 @@ func build(model nn.Layer, info data.Info, mixed shape.Type, loss Loss, opt opti
 // train makes the graph for training, with the updates of opt.
 func (n *Network) train(g *graph.Graph, loss, output *graph.Node, opt optim.Optimizer, fed bool) {
 	params := optim.Params(g, opt)
+	n.phases[0] = len(g.Nodes())
 	grads := autodiff.Grad(loss, params...)
+	n.phases[1] = len(g.Nodes())
 	n.Training = []*graph.Node{loss, output}
 	if fed && g.Err() == nil {
 		n.derived, grads = derivedOf(g, loss, output, params, grads)

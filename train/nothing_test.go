@@ -28,13 +28,15 @@ func TestNothingWhereSomethingIsWantedNeverPanics(t *testing.T) {
 			new(train.FolderLock),
 			new(train.Metrics),
 			new(train.MismatchError),
+			new(train.NotFiniteError),
 			new(train.Predictor),
 		},
 		Takes: map[string]string{
-			"Build(train.Loss)":                   "that of the targets is the default",
-			"Build(optim.Optimizer)":              "there is then no graph for training",
-			"FolderLock.Close(*train.FolderLock)": "nothing is locked, so that defer may be put before the error is looked at",
-			"Predictor.Evaluate(train.Loss)":      "that of the targets is the default",
+			"Build(train.Loss)":                            "that of the targets is the default",
+			"Build(optim.Optimizer)":                       "there is then no graph for training",
+			"FolderLock.Close(*train.FolderLock)":          "nothing is locked, so that defer may be put before the error is looked at",
+			"NotFiniteError.Unwrap(*train.NotFiniteError)": "no error wraps none",
+			"Predictor.Evaluate(train.Loss)":               "that of the targets is the default",
 		},
 		Good: func() []any {
 			ds, err := data.New([]float32{1, 2, 3, 4}, []int32{0, 1}, data.Info{Input: shape.F32(2), Classes: []string{"a", "b"}})

@@ -6,6 +6,8 @@
 // of one goroutine's runs; a [Store] holds the values of parameters and state, shared by the
 // Machines of a model.
 //
+// [Machine.Observe] has a profiler, or who asks, see what runs in which layer and on which worker.
+//
 // The passes are two literal lists, in compile.go and specialise.go, one file each.
 //
 // Knows shape, graph, engine, and interop/safetensors for the files of a Store. Never imports

@@ -31,6 +31,7 @@ type Machine struct {
 	busy     atomic.Bool
 	arena    []byte
 	links    []*linked // most recently used first
+	watch    *watch    // nil where nobody watches
 }
 
 // maxLinks is how many batch sizes a Machine keeps ready over its arena.
@@ -102,6 +103,7 @@ type step struct {
 	call   engine.Call
 	instr  *instr
 	team   *team // of a group's first step
+	seen   *seen // nil where nobody watches
 }
 
 // team is the steps of a group.
@@ -112,7 +114,8 @@ type team struct {
 	share func() error // has run called
 }
 
-func newTeam(steps []step, s engine.Sharer) *team {
+// newTeam makes a team of steps that w watches, if it is not nil.
+func newTeam(steps []step, s engine.Sharer, w *watch) *team {
 	t := &team{steps: steps, errs: make([]error, len(steps))}
 	t.share = func() error {
 		s.Share(len(t.steps), t.run)
@@ -121,6 +124,13 @@ func newTeam(steps []step, s engine.Sharer) *team {
 	t.run = func(lo, hi int) {
 		for i := lo; i < hi; i++ {
 			t.errs[i] = t.steps[i].compute()
+		}
+	}
+	if w != nil {
+		t.run = func(lo, hi int) { // those that the caller runs; of others Part is told
+			for i := lo; i < hi; i++ {
+				w.member(0, i)
+			}
 		}
 	}
 	return t
@@ -158,7 +168,7 @@ func (m *Machine) Run(ctx context.Context, inputs ...*tensor.Dense) ([]*tensor.D
 // trace is Run that shows, where see is not nil, each instruction that has just run.
 func (m *Machine) trace(ctx context.Context, see func(*step, time.Duration), inputs []*tensor.Dense) ([]*tensor.Dense, error) {
 	if m == nil || m.prog == nil {
-		return nil, errors.New("vm: no machine; make one by Program.NewMachine")
+		return nil, errNoMachine
 	}
 	if !m.busy.CompareAndSwap(false, true) {
 		return nil, fmt.Errorf("vm: machine %w", ErrBusy)
@@ -171,11 +181,13 @@ func (m *Machine) trace(ctx context.Context, see func(*step, time.Duration), inp
 	if err != nil {
 		return nil, err
 	}
-	writes := m.prog.writes()
-	if err := m.store.hold(ctx, writes, see != nil); err != nil {
+	writes, shown := m.prog.writes(), see != nil || m.watch.tells()
+	if err := m.store.hold(ctx, writes, shown); err != nil {
 		return nil, fmt.Errorf("vm: %w", err)
 	}
-	defer m.store.letGo(writes, see != nil)
+	defer m.store.letGo(writes, shown)
+	m.watch.begin(ctx)
+	defer m.endWatch()
 	if err := m.attach(); err != nil {
 		return nil, err
 	}
@@ -189,7 +201,7 @@ func (m *Machine) trace(ctx context.Context, see func(*step, time.Duration), inp
 	if err := l.pack(ctx); err != nil {
 		return nil, err
 	}
-	if err := l.run(ctx, writes, see); err != nil {
+	if err := l.run(ctx, writes, see, m.watch); err != nil {
 		return nil, err
 	}
 	if writes {
@@ -267,7 +279,7 @@ func (m *Machine) link(n int) (*linked, error) {
 			return l, nil
 		}
 	}
-	pl, err := m.prog.plan(n)
+	pl, err := m.watch.program(m.prog).plan(n)
 	if err != nil {
 		return nil, err
 	}
@@ -297,7 +309,7 @@ func (m *Machine) bind(pl *plan) *linked {
 		if in.kind == aliased {
 			continue
 		}
-		s := step{kernel: in.bound.Kernel, instr: in}
+		s := step{kernel: in.bound.Kernel, instr: in, seen: m.watch.seen(in)}
 		if in.kind == write {
 			s.kernel = move
 			s.call.Out = []engine.Buffer{m.buffer(in.leaf)}
@@ -319,7 +331,7 @@ func (m *Machine) bind(pl *plan) *linked {
 		}
 		l.steps = append(l.steps, s)
 	}
-	l.gather(m.prog.unit.eng)
+	l.gather(pl.prog.unit.eng, m.watch)
 	for i, v := range pl.outs {
 		b := m.buffer(v)
 		l.outs = append(l.outs, dense(v.typ.Shape, b))
@@ -331,14 +343,14 @@ func (m *Machine) bind(pl *plan) *linked {
 }
 
 // gather makes teams of the steps that run side by side.
-func (l *linked) gather(e engine.Engine) {
+func (l *linked) gather(e engine.Engine, w *watch) {
 	for i := 0; i < len(l.steps); {
 		n, id := 1, l.steps[i].instr.group
 		for id > 0 && i+n < len(l.steps) && l.steps[i+n].instr.group == id {
 			n++
 		}
-		if n > 1 {
-			l.steps[i].team = newTeam(l.steps[i:i+n:i+n], e.(engine.Sharer))
+		if n > 1 && w.sharing() {
+			l.steps[i].team = newTeam(l.steps[i:i+n:i+n], e.(engine.Sharer), w)
 		}
 		i += n
 	}
@@ -399,7 +411,7 @@ func (m *Machine) staged(l *linked, i int, d *tensor.Dense) (engine.Buffer, erro
 }
 
 // run executes the steps. Until the commit it can be cancelled and may fail.
-func (l *linked) run(ctx context.Context, train bool, see func(*step, time.Duration)) error {
+func (l *linked) run(ctx context.Context, train bool, see func(*step, time.Duration), w *watch) error {
 	done := ctx.Done()
 	committed := false
 	for i := 0; i < len(l.steps); {
@@ -417,7 +429,7 @@ func (l *linked) run(ctx context.Context, train bool, see func(*step, time.Durat
 				committed = true
 			}
 		}
-		n, failed, err := s.run(see)
+		n, failed, err := s.run(see, w)
 		if err != nil {
 			return failed.failed(err, committed)
 		}
@@ -431,7 +443,7 @@ func (l *linked) run(ctx context.Context, train bool, see func(*step, time.Durat
 
 // run does the step, and those of its team, unless see wants them one by one. It returns how many
 // were done, or which one failed.
-func (s *step) run(see func(*step, time.Duration)) (n int, failed *step, err error) {
+func (s *step) run(see func(*step, time.Duration), w *watch) (n int, failed *step, err error) {
 	switch {
 	case see != nil:
 		start := time.Now()
@@ -440,6 +452,8 @@ func (s *step) run(see func(*step, time.Duration)) (n int, failed *step, err err
 		}
 		see(s, time.Since(start))
 		return 1, nil, nil
+	case w != nil:
+		return w.run(s)
 	case s.team != nil:
 		failed, err = s.team.work()
 		return len(s.team.steps), failed, err

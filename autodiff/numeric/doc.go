@@ -1,5 +1,6 @@
 // Package numeric finds what takes many runs of a graph, or a look at its values: [Jacobian] and
-// [Hessian] matrices, and by [Examine] the units whose gradient is zero on a batch.
+// [Hessian] matrices, and by [Examine] the way of a gradient on a batch: its norms, the units where
+// it is zero, the values where functions are flat.
 //
 // Knows autodiff, ops, graph, vm and engine. Never imports an implementation of engine, nn or
 // train.

@@ -3,6 +3,7 @@ package numeric
 import (
 	"context"
 	"fmt"
+	"math"
 	"slices"
 	"strings"
 
@@ -12,6 +13,7 @@ import (
 	"github.com/plexaura/plexaura/engine"
 	"github.com/plexaura/plexaura/graph"
 	"github.com/plexaura/plexaura/ops"
+	"github.com/plexaura/plexaura/shape"
 	"github.com/plexaura/plexaura/vm"
 )
 
@@ -19,7 +21,16 @@ import (
 type Report struct {
 	autodiff.Explanation
 	Zeros, Elements int          // of the gradient by By; both 0 where it does not pass
+	Norm            float64      // of the gradient by By: the root of the sum of its squares
 	Activations     []Activation // between By and Of, those next to By first
+	Way             []Station    // from Of to By
+}
+
+// A Station is what a layer that lies between Of and By gives, the last of its nodes on the way. Of
+// itself is one too.
+type Station struct {
+	Node *graph.Node
+	Norm float64 // of the gradient of Of by Node: the root of the sum of its squares over the batch
 }
 
 // An Activation is a function of one argument that a gradient passes on its way.
@@ -29,6 +40,10 @@ type Activation struct {
 	// are those whose derivative is 0 everywhere on the batch: a ReLU below zero for every example,
 	// a sigmoid beyond the precision of its type.
 	Units, Dead int
+	// Flat counts, of all Values on the batch, those where the function is flat: its derivative is
+	// below a hundredth of what it is where it is steepest, 1/4 for a sigmoid and 1 for others. They
+	// are a ReLU's zeros, and what lies near the ends of a sigmoid or a tanh.
+	Flat, Values int
 	// Unreached: the gradient is zero already where it arrives from Of.
 	Unreached bool
 }
@@ -43,46 +58,102 @@ func Examine(ctx context.Context, e engine.Engine, s *vm.Store, y, x *graph.Node
 	if err != nil || !why.Passes {
 		return r, err
 	}
-	acts := activations(y, x)
-	roots := []*graph.Node{y, x}
-	for _, n := range acts {
-		roots = append(roots, n, n.In(0))
-	}
-	image := graph.Transform(roots, func(dst *graph.Graph, n *graph.Node, in []*graph.Node) *graph.Node {
-		return dst.Replay(n, in...)
-	})
-	wrt := []*graph.Node{image[1]}
-	for i := range acts {
-		wrt = append(wrt, image[2+2*i])
-	}
-	grads := autodiff.Grad(image[0], wrt...)
-	outs := []*graph.Node{grads[0], image[0]}
-	for i := range acts {
-		n, in := image[2+2*i], image[3+2*i]
-		outs = append(outs, extreme(autodiff.VJP(n, ops.OnesLike(n), in)[0]), ops.Max(ops.Abs(grads[1+i])))
-	}
-	got, err := run(ctx, e, s, outs, inputs)
+	way := wayOf(y, x)
+	acts, ends := activations(way), stations(y, way)
+	got, err := measure(ctx, e, s, y, x, acts, ends, inputs)
 	if err != nil {
 		return r, err
 	}
-	r.Zeros, r.Elements = zerosOf(got[0]), got[0].Shape().TotalSize()
-	for i, n := range acts {
-		slopes, arrives := got[2+2*i], got[3+2*i]
+	r.Zeros, r.Elements, r.Norm = zerosOf(got[0]), got[0].Shape().TotalSize(), rootOf(got[1])
+	got = got[3:]
+	for _, n := range acts {
 		r.Activations = append(r.Activations, Activation{
-			Node: n, Units: slopes.Shape().TotalSize(), Dead: zerosOf(slopes), Unreached: zerosOf(arrives) == 1,
+			Node: n, Units: got[0].Shape().TotalSize(), Dead: zerosOf(got[0]), Unreached: zerosOf(got[1]) == 1,
+			Flat: int(number(got[2])), Values: int(number(got[3])),
 		})
+		got = got[4:]
+	}
+	for i, n := range ends {
+		r.Way = append(r.Way, Station{n, rootOf(got[i])})
 	}
 	return r, nil
 }
 
-// activations lists the functions of one argument on the way from x to y that keep its type.
-func activations(y, x *graph.Node) (acts []*graph.Node) {
+// measure computes on a clone of the graph the gradient by x, its square and y, then four values for
+// each of acts and one for each of ends.
+func measure(ctx context.Context, e engine.Engine, s *vm.Store, y, x *graph.Node, acts, ends []*graph.Node, inputs []*tensor.Dense) ([]*tensor.Dense, error) {
+	roots := slices.Concat([]*graph.Node{y, x}, acts, ends)
+	for _, n := range acts {
+		roots = append(roots, n.In(0))
+	}
+	image := graph.Transform(roots, func(dst *graph.Graph, n *graph.Node, in []*graph.Node) *graph.Node {
+		return dst.Replay(n, in...)
+	})
+	wrt, ins := image[1:2+len(acts)+len(ends)], image[2+len(acts)+len(ends):]
+	grads := autodiff.Grad(image[0], wrt...)
+	outs := []*graph.Node{grads[0], square(grads[0]), image[0]}
+	for i := range acts {
+		n := wrt[1+i]
+		slope := ops.Abs(autodiff.VJP(n, ops.OnesLike(n), ins[i])[0])
+		flat := ops.Less(slope, ops.FullLike(slope, steepest(n)/100))
+		outs = append(outs, extreme(slope), ops.Max(ops.Abs(grads[1+i])), ops.Sum(ops.Cast(flat, shape.Float64)), ops.Cast(ops.Count(n), shape.Float64))
+	}
+	for i := range ends {
+		outs = append(outs, square(grads[1+len(acts)+i]))
+	}
+	return run(ctx, e, s, outs, inputs)
+}
+
+// square is the sum of squares, in float64, where those of small gradients are not 0.
+func square(n *graph.Node) *graph.Node { return ops.Sum(ops.Square(ops.Cast(n, shape.Float64))) }
+
+// steepest is the greatest derivative of an activation.
+func steepest(n *graph.Node) float64 {
+	if n.Op().Name() == "Sigmoid" {
+		return .25
+	}
+	return 1
+}
+
+func rootOf(d *tensor.Dense) float64 { return math.Sqrt(number(d)) }
+
+// number is the element of a float64 scalar.
+func number(d *tensor.Dense) float64 {
+	v, err := vm.Number(d)
+	if err != nil {
+		return math.NaN()
+	}
+	return v
+}
+
+// wayOf lists what is computed from x and y is computed from, in order.
+func wayOf(y, x *graph.Node) (way []*graph.Node) {
 	on := map[*graph.Node]bool{x: true}
 	for _, n := range graph.Reachable(y) {
-		if !slices.ContainsFunc(n.Ins(), func(in *graph.Node) bool { return on[in] }) {
-			continue
+		if slices.ContainsFunc(n.Ins(), func(in *graph.Node) bool { return on[in] }) {
+			on[n] = true
+			way = append(way, n)
 		}
-		on[n] = true
+	}
+	return way
+}
+
+// stations are y and the last nodes of the layers on the way, backwards.
+func stations(y *graph.Node, way []*graph.Node) []*graph.Node {
+	ends := []*graph.Node{y}
+	seen := map[string]bool{"": true, y.Layer(): true}
+	for _, n := range slices.Backward(way) {
+		if !seen[n.Layer()] && n.Type().IsFloat() && n.Origin() == nil {
+			seen[n.Layer()] = true
+			ends = append(ends, n)
+		}
+	}
+	return ends
+}
+
+// activations lists the functions of one argument on the way that keep its type.
+func activations(way []*graph.Node) (acts []*graph.Node) {
+	for _, n := range way {
 		_, elementwise := n.Op().(vm.Elementwise)
 		if elementwise && n.NIn() == 1 && n.Type().IsFloat() && n.In(0).Type() == n.Type() && !slices.Contains(n.Type().Dims(), 0) {
 			acts = append(acts, n)
@@ -91,7 +162,7 @@ func activations(y, x *graph.Node) (acts []*graph.Node) {
 	return acts
 }
 
-// extreme is the greatest magnitude of each unit.
+// extreme is the greatest of each unit.
 func extreme(slope *graph.Node) *graph.Node {
 	var axes []int
 	for i, d := range slope.Type().Dims() {
@@ -100,9 +171,9 @@ func extreme(slope *graph.Node) *graph.Node {
 		}
 	}
 	if len(axes) == 0 {
-		return ops.Abs(slope)
+		return slope
 	}
-	return ops.Max(ops.Abs(slope), axes...)
+	return ops.Max(slope, axes...)
 }
 
 func run(ctx context.Context, e engine.Engine, s *vm.Store, outs []*graph.Node, inputs []*tensor.Dense) ([]*tensor.Dense, error) {

@@ -3,6 +3,7 @@ package numeric_test
 import (
 	"context"
 	"fmt"
+	"math"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -66,7 +67,7 @@ func TestChannelsAreTheUnitsOfImages(t *testing.T) {
 	r, err := numeric.Examine(t.Context(), ref.Engine{}, vm.NewStore(1), y, b,
 		tensor.New(tensor.WithShape(1, 2, 2, 2), tensor.WithBacking([]float32{-1, -1, -1, 1, 1, 1, 1, 1})), tensor.New(tensor.WithBacking([]float32{0, -1})))
 	require.NoError(t, err)
-	require.Equal(t, []numeric.Activation{{Node: y.In(0), Units: 2, Dead: 1}}, r.Activations)
+	require.Equal(t, []numeric.Activation{{Node: y.In(0), Units: 2, Dead: 1, Flat: 7, Values: 8}}, r.Activations)
 	require.Equal(t, 1, r.Zeros)
 }
 
@@ -80,6 +81,38 @@ func TestAGradientThatIsStoppedIsNotRun(t *testing.T) {
 	require.ErrorIs(t, err, graph.ErrNotScalar)
 	_, err = numeric.Examine(t.Context(), ref.Engine{}, s, nil, w)
 	require.ErrorContains(t, err, "a node is nil")
+}
+
+// The gradient of the mean of s(h) over n values by h is s'(h)/n; the values are worked out by hand.
+func TestNormsAndFlatValuesOfTheWay(t *testing.T) {
+	g := graph.New()
+	w := g.Param("w", shape.F64(5), nil)
+	s := vm.NewStore(1)
+	require.NoError(t, s.Init(w))
+	require.NoError(t, s.Set("w", dense([]float64{0, 1, -7, 30, 5}, 5)))
+	var h, a *graph.Node
+	g.Within("first", func() { h = ops.MulScalar(w, 1) })
+	g.Within("second", func() { a = ops.Sigmoid(h) })
+	y := ops.Mean(ops.MulScalar(a, 1e-30))
+	r, err := numeric.Examine(t.Context(), ref.Engine{}, s, y, w)
+	require.NoError(t, err)
+	require.Equal(t, []*graph.Node{y, a, h}, []*graph.Node{r.Way[0].Node, r.Way[1].Node, r.Way[2].Node})
+	require.Equal(t, 1.0, r.Way[0].Norm)
+	require.InEpsilon(t, 1e-30/5*math.Sqrt(5), r.Way[1].Norm, 1e-12)
+	slope := func(x float64) float64 { e := math.Exp(-x); return e / (1 + e) / (1 + e) }
+	want := 1e-30 / 5 * math.Sqrt(slope(0)*slope(0)+slope(1)*slope(1)+slope(7)*slope(7)+slope(30)*slope(30)+slope(5)*slope(5))
+	require.InEpsilon(t, want, r.Way[2].Norm, 1e-12)
+	require.InEpsilon(t, want, r.Norm, 1e-12)
+	require.Equal(t, []numeric.Activation{{Node: a, Units: 5, Flat: 2, Values: 5}}, r.Activations) // -7 and 30; at 5 it is .0066
+}
+
+// In float32 the squares would be 0.
+func TestTheNormOfASmallGradientIsNotZero(t *testing.T) {
+	g := graph.New()
+	w := g.Param("w", shape.F32(4), graph.Fill(1))
+	r, err := numeric.Examine(t.Context(), ref.Engine{}, vm.NewStore(1), ops.Sum(ops.Tanh(ops.MulScalar(w, 1e-30))), w)
+	require.NoError(t, err)
+	require.InEpsilon(t, 2e-30, r.Norm, 1e-6)
 }
 
 func ExampleExamine() {

@@ -42,6 +42,7 @@ func commands() []command {
 		{"program", "", "the compiled instructions of a model", program, false},
 		{"gradcheck", "", "gradients of every op against finite differences", catalogue().gradCheck, false},
 		{"parity", "", "every op, LeNet and AlexNet against PyTorch", parityCommand, false},
+		{"explain", "PARAMETER", "why the gradient of the loss by a parameter is small or zero", explain, false},
 		{"verify", "", "the optimised program against the plain one, or against gorgonia", verify, false},
 		{"inspect", "[IMAGE...]", "a page of what trained weights do: filters, maps, patches, attributions, mistakes", inspectCommand, false},
 		{"lecture", "[NAME|all]", "the deep-learning lecture: claims, numbers and figures", lectureCommand, false},

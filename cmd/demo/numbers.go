@@ -19,20 +19,21 @@ func spans() map[string]span {
 		images = 1e9
 	)
 	return map[string]span{
-		"batch":      {least: 1, most: 1 << 16},
-		"channels":   {least: 1, most: 4096},
-		"decay":      {little, 1e3, "none"},
-		"epochs":     {least: 1, most: 1e6},
-		"gamma":      {little, 1, "the model's own"},
-		"limit":      {1, images, "all"},
-		"lr":         {little, 1e6, "the model's own"},
-		"n":          {1, images, "all"},
-		"seed":       {least: 0, most: math.MaxUint64},
-		"step":       {1, 1e6, "the model's own"},
-		"test-limit": {1, images, "all"},
-		"threads":    {least: 1, most: 1024},
-		"top":        {least: 1, most: 1e6},
-		"workers":    {1, 256, "none"},
+		"batch":       {least: 1, most: 1 << 16},
+		"channels":    {least: 1, most: 4096},
+		"decay":       {little, 1e3, "none"},
+		"epochs":      {least: 1, most: 1e6},
+		"gamma":       {little, 1, "the model's own"},
+		"limit":       {1, images, "all"},
+		"lr":          {little, 1e6, "the model's own"},
+		"n":           {1, images, "all"},
+		"seed":        {least: 0, most: math.MaxUint64},
+		"step":        {1, 1e6, "the model's own"},
+		"test-limit":  {1, images, "all"},
+		"threads":     {least: 1, most: 1024},
+		"top":         {least: 1, most: 1e6},
+		"trace-steps": {least: 1, most: 1e6},
+		"workers":     {1, 256, "none"},
 	}
 }
 

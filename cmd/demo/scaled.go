@@ -44,6 +44,9 @@ func scale(ds data.Dataset, input shape.Shape, p data.Preprocess) (data.Dataset,
 
 func (d scaled) Info() data.Info { return d.info }
 
+// Path implements [data.Filed].
+func (d scaled) Path(i int) string { return data.Path(d.Dataset, i) }
+
 // Read scales image i.
 func (d scaled) Read(i int, e data.Example) error {
 	if len(e.X) != d.info.Input.Len() {

@@ -50,7 +50,7 @@ func trainCommand(ctx context.Context, c *call) error {
 	if err := c.parse(false); err != nil {
 		return err
 	}
-	if err := r.checkPage(); err != nil {
+	if err := cmp.Or(r.recording.check(), r.checkPage()); err != nil {
 		return err
 	}
 	if r.folder == "" {
@@ -98,6 +98,7 @@ func (r *trainRun) declare() (resume *bool) {
 	c.IntVar(&s.Limit, "limit", 0, "train on only the first `N` images; 0 is all")
 	c.IntVar(&s.Test, "test-limit", 0, "validate and test on only the first `N` images of each; 0 is all")
 	c.Float64Var(&s.Decay, "decay", 0, "weight decay, such as 5e-4: adds so much of a parameter to its gradient")
+	r.recording.declare(c)
 	c.StringVar(&r.folder, "out", "", "run `folder` (default runs/MODEL)")
 	c.StringVar(&r.ui, "ui", "", uiUsage+", where the run can be watched and stopped; empty is none")
 	c.BoolVar(&r.stay, "stay", true, "with -ui, keep the page after training, to draw digits, until Ctrl-C")
@@ -256,6 +257,8 @@ type trainRun struct {
 	ui       string            // where the page is to be; empty is nowhere
 	stay     bool              // the page stays after training
 	window   *window           // the page; nil where there is none
+
+	recording recording
 }
 
 func (r *trainRun) schedule() optim.Schedule {
@@ -279,10 +282,16 @@ func (r *trainRun) train(ctx context.Context) error {
 	show := newProgress(r.call.stdout, s.Epochs)
 	start := time.Now()
 	config := r.config(show)
+	if config.Observe, err = r.recording.begin(); err != nil {
+		return err
+	}
 	r.window.attach(&config)
 	result, err := train.Fit(ctx, config)
 	r.window.finish(result, err)
 	show.end()
+	if recorded := r.recording.end(r.call.stdout); err == nil {
+		err = recorded
+	}
 	if result == nil {
 		return err
 	}

@@ -33,6 +33,7 @@ var (
 	_ engine.Randomer  = Engine{}
 	_ engine.Fuser     = Engine{}
 	_ engine.Sharer    = Engine{}
+	_ engine.Watchable = Engine{}
 
 	_ engine.ConvPooler   = Engine{}
 	_ engine.WindowSummer = Engine{}
@@ -82,6 +83,15 @@ func (e Engine) Ready() error {
 
 // Share implements [engine.Sharer].
 func (e Engine) Share(n int, body func(lo, hi int)) { e.pool.For(n, 1, body) }
+
+// Watched implements [engine.Watchable].
+func (e Engine) Watched(w engine.Watcher) engine.Engine {
+	e.pool = e.pool.Watched(w)
+	return e
+}
+
+// Workers implements [engine.Watchable].
+func (e Engine) Workers() int { return e.pool.Workers() }
 
 // sameDType reports whether all of ts have element type d.
 func sameDType(d shape.DType, ts []shape.Type) bool {

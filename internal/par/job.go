@@ -29,6 +29,7 @@ type job struct {
 	n, grain int
 	team     int
 	body     func(lo, hi int)
+	watch    Watcher // may be nil
 
 	failed  atomic.Bool // drop the remaining chunks
 	failure any         // the first helper's panic; written by whoever sets failed
@@ -117,7 +118,12 @@ func (j *job) work(id int) {
 				break
 			}
 			lo := k * j.grain
-			j.body(lo, lo+min(j.grain, j.n-lo))
+			hi := lo + min(j.grain, j.n-lo)
+			if j.watch != nil && id > 0 {
+				j.watch.Part(id, lo, hi, j.body)
+				continue
+			}
+			j.body(lo, hi)
 		}
 	}
 	j.gate.And(^uint32(gateOpen))

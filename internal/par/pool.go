@@ -1,7 +1,9 @@
 package par
 
 import (
+	"context"
 	"runtime"
+	"runtime/pprof"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -15,7 +17,25 @@ import (
 // garbage collector once the Pool itself is unreachable.
 type Pool struct {
 	// The workers hold the crew and never the Pool, so that the Pool can become garbage.
-	crew *crew
+	crew  *crew
+	watch Watcher // may be nil
+	of    *Pool   // whose workers a watched Pool has; it keeps them alive
+}
+
+// Watcher is told what workers do.
+type Watcher interface {
+	// Part calls body(lo, hi), a chunk of a loop, on the goroutine of a worker, which are numbered
+	// from 1. Chunks that the caller of the loop runs itself are not shown.
+	Part(worker, lo, hi int, body func(lo, hi int))
+}
+
+// Watched returns a Pool with the workers of p that shows w what they do in loops of its own.
+// Loops of p are not shown. It is p itself where that is nil.
+func (p *Pool) Watched(w Watcher) *Pool {
+	if p == nil {
+		return nil
+	}
+	return &Pool{crew: p.crew, watch: w, of: p}
 }
 
 // NewPool returns a pool in which up to workers goroutines, the caller of a loop counted,
@@ -24,7 +44,7 @@ func NewPool(workers int) *Pool {
 	if workers < 1 {
 		workers = max(runtime.NumCPU(), runtime.GOMAXPROCS(0))
 	}
-	p := &Pool{newCrew(workers)}
+	p := &Pool{crew: newCrew(workers)}
 	runtime.AddCleanup(p, (*crew).stop, p.crew)
 	return p
 }
@@ -55,7 +75,7 @@ func (p *Pool) For(n, grain int, body func(lo, hi int)) {
 		return
 	}
 	defer runtime.KeepAlive(p)
-	j := p.crew.post(n, grain, chunks, body)
+	j := p.crew.post(n, grain, chunks, body, p.watch)
 	if j == nil {
 		serial(n, grain, body)
 		return
@@ -131,7 +151,7 @@ func newCrew(workers int) *crew {
 }
 
 // post publishes a loop to the workers, or returns nil where nobody could help.
-func (c *crew) post(n, grain, chunks int, body func(lo, hi int)) *job {
+func (c *crew) post(n, grain, chunks int, body func(lo, hi int), w Watcher) *job {
 	team := min(runtime.GOMAXPROCS(0), len(c.workers))
 	if int(c.busy.Load()) >= team-1 || c.closed.Load() {
 		return nil
@@ -141,6 +161,7 @@ func (c *crew) post(n, grain, chunks int, body func(lo, hi int)) *job {
 		return nil
 	}
 	c.start.Do(c.hire)
+	j.watch = w
 	j.open(n, grain, chunks, team, body)
 	c.posted.Add(1)
 	for _, w := range c.workers[1:min(team, chunks)] {
@@ -169,7 +190,7 @@ func (c *crew) lead(j *job) (failure any) {
 		}
 		j.join()
 		failure = j.failure
-		j.body, j.failure = nil, nil
+		j.body, j.watch, j.failure = nil, nil, nil
 		j.taken.Store(false)
 	}()
 	j.work(0)
@@ -193,6 +214,7 @@ func (c *crew) serve(id int) {
 		}
 		c.running.Done()
 	}()
+	pprof.SetGoroutineLabels(context.Background()) // not those of who happened to start it
 	for !c.closed.Load() {
 		seen := c.posted.Load()
 		if !c.help(id) {

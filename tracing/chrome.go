@@ -1,0 +1,193 @@
+package tracing
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"time"
+
+	"github.com/plexaura/plexaura/vm"
+)
+
+// MaxEvents bounds the events that a [Chrome] writes, and so its output: to about 200 MB.
+const MaxEvents = 1 << 20
+
+// Chrome writes spans in the JSON array form of the Trace Event Format, which chrome://tracing,
+// Perfetto (ui.perfetto.dev) and others read:
+// https://docs.google.com/document/d/1CvAClvFfyA5R-PhYUmn5OOQtYMH4h6I0nSsKchNAySU.
+//
+// Each worker has a lane, its thread. A span is a complete event ("ph":"X") whose name is that of
+// the instruction and its layer, and which has the layer, the op, the results, the kernel, the line
+// and the run as its arguments; times are in microseconds since the first span. Around the spans of
+// a run in lane 0 there is one event more, "run 0" and so on. No two events of a lane overlap
+// unless one holds the other.
+//
+// What is complete is written after each run, without the bracket at the end, which viewers do
+// without: the output of a process that is killed can be read too.
+type Chrome struct {
+	w      io.Writer
+	err    error // the first failure; then nothing more is written
+	lines  []byte
+	next   string // what goes before the next event
+	from   time.Time
+	events int
+	most   int
+	left   int // events that were left out
+	lanes  map[int]bool
+	told   map[*vm.Instruction]instruction
+	run    run
+}
+
+// run is the run whose spans come.
+type run struct {
+	number   int
+	from, to time.Time
+	open     bool
+}
+
+// instruction is what is written of one for each of its spans.
+type instruction struct{ name, args string }
+
+// NewChrome returns a Chrome that writes to w, not yet anything.
+func NewChrome(w io.Writer) *Chrome {
+	return &Chrome{w: w, next: first, most: MaxEvents, lanes: map[int]bool{}, told: map[*vm.Instruction]instruction{}}
+}
+
+var errNoWriter = errors.New("tracing: there is no writer; give NewChrome one")
+
+// Span writes s; it is what a [vm.Observer] tells. A failure to write is the error of Close.
+func (c *Chrome) Span(s vm.Span) {
+	if c == nil || c.w == nil || c.err != nil || s.Instruction == nil {
+		return
+	}
+	if c.run.open && s.Run != c.run.number {
+		c.endRun()
+	}
+	if c.events >= c.most {
+		c.left++
+		return
+	}
+	if c.next == first {
+		c.from = s.Start
+		c.line(`{"name":"process_name","ph":"M","pid":1,"args":{"name":"plexaura"}}`)
+	}
+	c.lane(s.Worker)
+	if end := s.Start.Add(s.Took); !c.run.open {
+		c.run = run{s.Run, s.Start, end, true}
+	} else if end.After(c.run.to) {
+		c.run.to = end
+	}
+	in := c.of(s.Instruction)
+	c.event(in.name, s.Worker, s.Start, s.Took, in.args+fmt.Sprint(s.Run))
+}
+
+// Close writes what is left and the end. It does not close the writer. The error is the first
+// failure to write, or says that spans were left out.
+func (c *Chrome) Close() error {
+	if c == nil || c.w == nil {
+		return errNoWriter
+	}
+	if c.run.open {
+		c.endRun()
+	}
+	if c.next == first {
+		c.lines = append(c.lines, '[')
+	}
+	c.lines = append(c.lines, "\n]\n"...)
+	c.flush()
+	if c.err == nil && c.left > 0 {
+		return fmt.Errorf("tracing: %d spans after the first %d are left out", c.left, c.events)
+	}
+	return c.err
+}
+
+// endRun writes the event around the spans of a run, and all that there is.
+func (c *Chrome) endRun() {
+	r := c.run
+	c.run.open = false
+	c.event(fmt.Sprintf(`"run %d"`, r.number), 0, r.from, r.to.Sub(r.from), `"run":`+fmt.Sprint(r.number))
+	c.flush()
+}
+
+// lane names the lane of a worker, once.
+func (c *Chrome) lane(worker int) {
+	if c.lanes[worker] {
+		return
+	}
+	c.lanes[worker] = true
+	name := fmt.Sprintf("worker %d", worker)
+	if worker == 0 {
+		name = "worker 0, the caller"
+	}
+	c.line(fmt.Sprintf(`{"name":"thread_name","ph":"M","pid":1,"tid":%d,"args":{"name":%q}}`, worker, name))
+	c.line(fmt.Sprintf(`{"name":"thread_sort_index","ph":"M","pid":1,"tid":%d,"args":{"sort_index":%d}}`, worker, worker))
+}
+
+// event adds a complete event; name and args are JSON.
+func (c *Chrome) event(name string, worker int, start time.Time, took time.Duration, args string) {
+	c.events++
+	c.line(fmt.Sprintf(`{"name":%s,"ph":"X","pid":1,"tid":%d,"ts":%s,"dur":%s,"args":{%s}}`, name, worker, microseconds(start.Sub(c.from)), microseconds(took), args))
+}
+
+// microseconds writes all of d: neighbours that touch would otherwise overlap.
+func microseconds(d time.Duration) string { return fmt.Sprintf("%d.%03d", d/1000, d%1000) }
+
+// What goes before the first event and before the others.
+const first, following = "[\n", ",\n"
+
+func (c *Chrome) line(event string) {
+	c.lines = append(append(c.lines, c.next...), event...)
+	c.next = following
+}
+
+// of is what is written of an instruction.
+func (c *Chrome) of(in *vm.Instruction) instruction {
+	if known, ok := c.told[in]; ok {
+		return known
+	}
+	if len(c.told) > 1<<16 { // of batches of many sizes
+		clear(c.told)
+	}
+	name := in.Name
+	if in.Layer != "" {
+		name += " " + in.Layer
+	}
+	var results []string
+	for _, r := range in.Out {
+		results = append(results, r.Type.String())
+	}
+	args := ""
+	for _, a := range []struct {
+		key   string
+		value any
+	}{{"layer", in.Layer}, {"op", in.Name}, {"result", results}, {"kernel", kernel(in)}, {"line", in.Pos.String()}} {
+		args += fmt.Sprintf("%q:%s,", a.key, encoded(a.value))
+	}
+	told := instruction{encoded(name), args + `"run":`}
+	c.told[in] = told
+	return told
+}
+
+func kernel(in *vm.Instruction) string {
+	if in.Alg == "" {
+		return in.Engine
+	}
+	return in.Engine + " " + in.Alg
+}
+
+// encoded is v, a string or a list of them, as JSON.
+func encoded(v any) string {
+	b, err := json.Marshal(v)
+	if err != nil {
+		return `""`
+	}
+	return string(b)
+}
+
+func (c *Chrome) flush() {
+	if c.err == nil {
+		_, c.err = c.w.Write(c.lines)
+	}
+	c.lines = c.lines[:0]
+}
