@@ -102,11 +102,12 @@ func (c *Chrome) Close() error {
 	return c.err
 }
 
-// endRun writes the event around the spans of a run, and all that there is.
+// endRun writes the event around the spans of a run, and all that there is. It ends after the last of them: viewers that
+// match beginnings with ends take events that end together in any order.
 func (c *Chrome) endRun() {
 	r := c.run
 	c.run.open = false
-	c.event(fmt.Sprintf(`"run %d"`, r.number), 0, r.from, r.to.Sub(r.from), `"run":`+fmt.Sprint(r.number))
+	c.event(fmt.Sprintf(`"run %d"`, r.number), 0, r.from, r.to.Sub(r.from)+time.Nanosecond, `"run":`+fmt.Sprint(r.number))
 	c.flush()
 }
 
