@@ -73,11 +73,7 @@ func (c *Chrome) Span(s vm.Span) {
 		c.line(`{"name":"process_name","ph":"M","pid":1,"args":{"name":"plexaura"}}`)
 	}
 	c.lane(s.Worker)
-	if end := s.Start.Add(s.Took); !c.run.open {
-		c.run = run{s.Run, s.Start, end, true}
-	} else if end.After(c.run.to) {
-		c.run.to = end
-	}
+	c.run.hold(s)
 	in := c.of(s.Instruction)
 	c.event(in.name, s.Worker, s.Start, s.Took, in.args+fmt.Sprint(s.Run))
 }
@@ -100,6 +96,21 @@ func (c *Chrome) Close() error {
 		return fmt.Errorf("tracing: %d spans after the first %d are left out", c.left, c.events)
 	}
 	return c.err
+}
+
+// hold extends the run over s: a worker may begin before the caller does whose span is told first.
+func (r *run) hold(s vm.Span) {
+	end := s.Start.Add(s.Took)
+	if !r.open {
+		*r = run{s.Run, s.Start, end, true}
+		return
+	}
+	if s.Start.Before(r.from) {
+		r.from = s.Start
+	}
+	if end.After(r.to) {
+		r.to = end
+	}
 }
 
 // endRun writes the event around the spans of a run, and all that there is. It ends after the last of them: viewers that

@@ -237,3 +237,21 @@ func ExampleChrome() {
 	fmt.Println(errors.Join(chrome.Close(), file.Close()))
 	// Output: <nil>
 }
+
+// A worker's span may begin before that which is told first.
+func TestARunHoldsAllItsSpans(t *testing.T) {
+	var b bytes.Buffer
+	c := tracing.NewChrome(&b)
+	in, now := &vm.Instruction{}, time.Now()
+	c.Span(vm.Span{Instruction: in, Start: now, Took: 10 * time.Microsecond})
+	c.Span(vm.Span{Instruction: in, Worker: 1, Start: now.Add(-time.Microsecond), Took: 20 * time.Microsecond})
+	require.NoError(t, c.Close())
+	for _, e := range parsed(t, b.Bytes()) {
+		if e.Name == "run 0" {
+			require.InDelta(t, -1, e.Ts, 1e-9)
+			require.InDelta(t, 20.001, e.Dur, 1e-9)
+			return
+		}
+	}
+	require.Fail(t, "no event of the run")
+}
