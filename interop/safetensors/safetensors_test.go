@@ -146,7 +146,7 @@ func TestMalformedFilesAreErrors(t *testing.T) {
 		"the batch size":        {entry(`{"dtype":"F32","shape":[-4294967296],"data_offsets":[0,4]}`), `shape: -4294967296 is not a number`},
 		"fraction":              {entry(`{"dtype":"F32","shape":[1.0],"data_offsets":[0,4]}`), `shape: 1.0 is not a number`},
 		"exponent":              {entry(`{"dtype":"F32","shape":[1e0],"data_offsets":[0,4]}`), `shape: 1e0 is not a number`},
-		"extent a string":       {entry(`{"dtype":"F32","shape":["1"],"data_offsets":[0,4]}`), `shape: \"1\" is not a number`},
+		"extent a string":       {entry(`{"dtype":"F32","shape":["1"],"data_offsets":[0,4]}`), `shape: "1" is not a number`},
 		"size overflows":        {entry(`{"dtype":"F32","shape":[2147483647,2147483647,4],"data_offsets":[0,4]}`), `too large`},
 		"size wraps to 4":       {entry(`{"dtype":"U8","shape":[2147483647,2147483647,2147483647,2147483647],"data_offsets":[0,4]}`), `too large`},
 		"rank 65":               {entry(`{"dtype":"F32","shape":[` + strings.Repeat("1,", 64) + `1],"data_offsets":[0,4]}`), `tensor "w": shape: more than 64 numbers`},
