@@ -16,8 +16,8 @@ func TestAPanicInACommandIsTold(t *testing.T) {
 	var none []int
 	for name, cmd := range map[string]command{
 		"a command":          {name: "boom", run: func(context.Context, *call) error { _, err := boom(); return err }},
-		"what saves":         {name: "boom", saves: true, run: func(context.Context, *call) error { _, err := boom(); return err }},
-		"what is waited for": {name: "boom", saves: true, run: func(ctx context.Context, _ *call) error { _, err := await(ctx, boom); return err }},
+		"what saves":         {name: "boom", ends: true, run: func(context.Context, *call) error { _, err := boom(); return err }},
+		"what is waited for": {name: "boom", ends: true, run: func(ctx context.Context, _ *call) error { _, err := await(ctx, boom); return err }},
 		"the runtime's":      {name: "boom", run: func(context.Context, *call) error { none[3] = 1; return nil }},
 	} {
 		var stdout, stderr bytes.Buffer

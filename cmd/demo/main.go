@@ -28,14 +28,14 @@ type command struct {
 	args string // what follows the flags
 	does string
 	run  func(ctx context.Context, c *call) error
-	// saves tells that it has something to save when it is interrupted, and so ends by itself.
-	saves bool
+	// ends tells that it ends by itself when it is interrupted: it has something to save, or Ctrl-C is how it ends.
+	ends bool
 }
 
 func commands() []command {
 	return []command{
 		{"train", "", "train a model, by default LeNet-5 on MNIST, or resume a run", trainCommand, true},
-		{"watch", "FOLDER...", "a page with runs, finished or going on, side by side", watchCommand, false},
+		{"watch", "FOLDER...", "a page with runs, finished or going on, side by side", watchCommand, true},
 		{"eval", "", "test trained weights", eval, false},
 		{"predict", "IMAGE...", "classify pictures", predict, false},
 		{"summary", "", "layers, shapes, parameters, multiply-adds and memory of a model", summary, false},
@@ -134,10 +134,10 @@ func newCall(cmd command, args []string, stdout *output) *call {
 }
 
 // perform runs the command. It ends with ctx, even where the command does not look at it, unless
-// there is something to be saved.
+// that ends by itself.
 func (c *call) perform(ctx context.Context) error {
 	run := func() (struct{}, error) { return struct{}{}, c.cmd.run(ctx, c) }
-	if c.cmd.saves {
+	if c.cmd.ends {
 		_, err := guarded(run)
 		return err
 	}

@@ -189,7 +189,7 @@ func TestASignalEndsACommand(t *testing.T) {
 	require.Empty(t, out.String())
 
 	for _, cmd := range commands() {
-		require.Equal(t, cmd.name == "train", cmd.saves, cmd.name)
+		require.Equal(t, cmd.name == "train" || cmd.name == "watch", cmd.ends, cmd.name)
 	}
 	stopped := command{name: "stopped", run: func(ctx context.Context, _ *call) error { return fmt.Errorf("batch 3: %w", ctx.Err()) }}
 	require.ErrorIs(t, newCall(stopped, nil, nil).perform(ctx), errInterrupted)
