@@ -57,7 +57,7 @@ func TestARunIsStoppedFromThePage(t *testing.T) {
 	other.do(chromedp.Navigate(p.url), phase("training"))
 	goAway()
 
-	b.do(chromedp.Click("#stop"), phase("ended"))
+	b.do(stepped(), chromedp.Click("#stop"), phase("ended"))
 	<-p.done
 	require.Zero(t, p.cmd.ProcessState.ExitCode(), p.output())
 	require.Contains(t, p.output(), "stopped at a whole step and saved; go on with: ")
@@ -78,7 +78,7 @@ func TestAnotherSiteStopsNothing(t *testing.T) {
 	require.Equal(t, "refused", value[string](b, attempt(fmt.Sprintf(`fetch(%q, {method: "POST", mode: "no-cors"})`, p.url+"api/stop"))))
 	require.Equal(t, "refused", value[string](b, attempt(fmt.Sprintf(`fetch(%q, {method: "POST", headers: {"X-Page-Token": "?"}})`, p.url+"api/stop"))))
 
-	b.do(chromedp.Navigate(p.url), phase("training"))
+	b.do(chromedp.Navigate(p.url), phase("training"), stepped())
 	require.Equal(t, 1, p.interrupt(t))
 	require.Contains(t, p.output(), "stopped at a whole step and saved")
 	b.do(phase("ended"))

@@ -108,6 +108,11 @@ func phase(want string) chromedp.Action[chromedp.Void] {
 	return until(fmt.Sprintf(`document.getElementById("phase").textContent === %q`, want))
 }
 
+// stepped waits until the page tells of a step: a run that is stopped before has nothing to save.
+func stepped() chromedp.Action[chromedp.Void] {
+	return until(`/step [1-9]/.test(document.getElementById("where").textContent)`)
+}
+
 // program is a run of the command.
 type program struct {
 	cmd  *exec.Cmd
