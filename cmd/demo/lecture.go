@@ -9,11 +9,9 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
-	"time"
 
 	"github.com/plexaura/plexaura/data/picture"
 	"github.com/plexaura/plexaura/examples/lecture"
-	"github.com/plexaura/plexaura/internal/atomicfile"
 	"github.com/plexaura/plexaura/internal/regular"
 )
 
@@ -187,19 +185,6 @@ func writeFigures(w io.Writer, out string, b *lecture.Board, tell bool) error {
 	return nil
 }
 
-// save writes a file whole, and tells where it is.
-func save(w io.Writer, path string, data []byte, tell bool) error {
-	if err := regular.Replaceable(path); err != nil {
-		return err
-	}
-	err := atomicfile.Write(path, func(w io.Writer) error { _, err := w.Write(data); return err })
-	if err != nil || !tell {
-		return err
-	}
-	_, err = fmt.Fprintln(w, path)
-	return err
-}
-
 // stuck stands for a space at which no line ends.
 const stuck = "\x00"
 
@@ -225,38 +210,3 @@ func wrapped(text string, columns int) string {
 	}
 	return b.String()
 }
-
-// status is a line of a terminal that says what goes on.
-type status struct {
-	out     io.Writer
-	columns func() int // of the terminal, 0 where there is none
-	what    string
-	from    time.Time
-	width   int // of what it shows
-}
-
-func newStatus(out *output, what string) *status {
-	return &status{out: out, columns: out.columns, what: what, from: time.Now()}
-}
-
-// doing replaces the line, on a terminal.
-func (s *status) doing(now string) {
-	columns := s.columns()
-	if columns == 0 {
-		return
-	}
-	line := []rune(fmt.Sprintf("%s  %s  %s", s.what, s.took(), now))
-	line = line[:min(len(line), columns-1)]
-	blank := max(0, min(s.width, columns-1)-len(line))
-	s.width = len(line)
-	_, _ = fmt.Fprintf(s.out, "\r%s%s", string(line), strings.Repeat(" ", blank))
-}
-
-// end removes the line.
-func (s *status) end() {
-	if s.width > 0 {
-		_, _ = fmt.Fprintf(s.out, "\r%s\r", strings.Repeat(" ", s.width))
-	}
-}
-
-func (s *status) took() string { return fmt.Sprintf("%.1f s", time.Since(s.from).Seconds()) }

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"os"
 	"sync"
@@ -10,7 +11,9 @@ import (
 
 	"golang.org/x/term"
 
+	"github.com/plexaura/plexaura/internal/atomicfile"
 	"github.com/plexaura/plexaura/internal/plain"
+	"github.com/plexaura/plexaura/internal/regular"
 )
 
 // output is where a command prints. It escapes what would change a terminal's state, and remembers
@@ -59,6 +62,19 @@ func (o *output) columns() int {
 		return width
 	}
 	return usualColumns
+}
+
+// save writes a file whole, and tells where it is.
+func save(w io.Writer, path string, data []byte, tell bool) error {
+	if err := regular.Replaceable(path); err != nil {
+		return err
+	}
+	err := atomicfile.Write(path, func(w io.Writer) error { _, err := w.Write(data); return err })
+	if err != nil || !tell {
+		return err
+	}
+	_, err = fmt.Fprintln(w, path)
+	return err
 }
 
 // usualColumns is what a terminal has that does not tell.

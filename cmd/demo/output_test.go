@@ -222,7 +222,7 @@ func TestTheBarFitsTheTerminal(t *testing.T) {
 	long := map[int]string{}
 	for columns := 1; columns <= 200; columns++ {
 		var out bytes.Buffer
-		p := &progress{out: &out, columns: func() int { return columns }, epochs: 1000}
+		p := &progress{terminalLine: terminalLine{out: &out, columns: func() int { return columns }}, epochs: 1000}
 		require.NoError(t, p.step(s))
 		line := strings.TrimPrefix(out.String(), "\r")
 		require.LessOrEqual(t, len(line), columns-1)
@@ -236,7 +236,7 @@ func TestTheBarFitsTheTerminal(t *testing.T) {
 	// A terminal made narrower gets shorter lines, the rest of the line before is blanked as far as it goes.
 	var out bytes.Buffer
 	columns := 120
-	p := &progress{out: &out, columns: func() int { return columns }, epochs: 1000}
+	p := &progress{terminalLine: terminalLine{out: &out, columns: func() int { return columns }}, epochs: 1000}
 	require.NoError(t, p.step(s))
 	columns, s.Batch = 60, s.Batches
 	out.Reset()

@@ -2,7 +2,6 @@ package main
 
 import (
 	"fmt"
-	"io"
 	"strings"
 	"time"
 
@@ -11,15 +10,13 @@ import (
 
 // progress shows a run: a bar on a terminal, a line an epoch elsewhere.
 type progress struct {
-	out     io.Writer
-	columns func() int // of the terminal, which may change; 0 for none
-	epochs  int
-	shown   time.Time
-	width   int // of what is on the line of the bar
+	terminalLine
+	epochs int
+	shown  time.Time
 }
 
 func newProgress(out *output, epochs int) *progress {
-	return &progress{out: out, columns: out.columns, epochs: epochs}
+	return &progress{terminalLine: newTerminalLine(out), epochs: epochs}
 }
 
 // often bounds how often the bar is drawn.
@@ -29,12 +26,11 @@ func (p *progress) step(s train.Step) error {
 	if time.Since(p.shown) < often && s.Batch < s.Batches {
 		return nil
 	}
-	columns := p.columns()
-	if columns == 0 {
+	if p.columns() == 0 {
 		return nil
 	}
 	p.shown = time.Now()
-	return p.draw(p.line(s, columns-1), columns-1) // the last column would begin a new line
+	return p.draw(p.line(s, p.room()))
 }
 
 // line says where the run stands in at most so many columns: what is least wanted goes first, and
@@ -78,14 +74,6 @@ func bar(done, all, width int) string {
 	return "[" + strings.Repeat("=", full) + strings.Repeat(" ", width-full) + "]"
 }
 
-// draw replaces what is on the line. What it was longer by is blanked, as far as there is room.
-func (p *progress) draw(line string, room int) error {
-	blank := max(0, min(p.width, room)-len(line))
-	p.width = len(line)
-	_, err := fmt.Fprintf(p.out, "\r%s%s", line, strings.Repeat(" ", blank))
-	return err
-}
-
 func (p *progress) epoch(e train.Epoch) error {
 	p.end()
 	line := fmt.Sprintf("epoch %d/%d: loss %.4f, accuracy %.4f", e.Number, p.epochs, e.Train.Loss(), e.Train.Accuracy())
@@ -94,12 +82,4 @@ func (p *progress) epoch(e train.Epoch) error {
 	}
 	_, err := fmt.Fprintf(p.out, "%s; %.0f images/s, %.1f%% of the time waiting for data\n", line, e.ExamplesPerSecond(), 100*e.WaitShare())
 	return err
-}
-
-// end removes the bar.
-func (p *progress) end() {
-	if p.width > 0 {
-		_ = p.draw("", p.columns()-1)
-		_, _ = fmt.Fprint(p.out, "\r")
-	}
 }
