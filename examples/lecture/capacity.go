@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 
-	"github.com/plexaura/plexaura/data/mnist"
 	"github.com/plexaura/plexaura/graph"
 	"github.com/plexaura/plexaura/ops"
 	"github.com/plexaura/plexaura/shape"
@@ -75,18 +74,11 @@ func tentPieces(ctx context.Context, depth int) (int, error) {
 
 // depths trains dense networks of about as many parameters and of one to five hidden layers.
 func (b *Board) depths(ctx context.Context) error {
-	learn, err := mnist.Train()
-	if err != nil {
-		return err
-	}
-	test, err := mnist.Test()
+	learn, test, err := b.digitsFor(either(b, 1000, 10000))
 	if err != nil {
 		return err
 	}
 	n, seeds, epochs := either(b, 2000, 10000), either(b, 1, 3), either(b, 3, 8)
-	if test, err = some(test, either(b, 1000, 10000), b.Seed); err != nil {
-		return err
-	}
 	var rows []string
 	var values [][]float64
 	line := viz.Series{Name: "test images", Points: true}

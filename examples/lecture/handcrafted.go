@@ -94,21 +94,6 @@ func handOver(sizes []int, byHand, learnt []float64) string {
 	return fmt.Sprintf("%s From %d images on LeNet errs less often.", ends, sizes[from])
 }
 
-// imagesFor are so many images of MNIST to learn from and to test by.
-func (b *Board) imagesFor(learning, testing int) (learn, test data.Dataset, err error) {
-	if learn, err = mnist.Train(); err != nil {
-		return nil, nil, err
-	}
-	if test, err = mnist.Test(); err != nil {
-		return nil, nil, err
-	}
-	if learn, err = some(learn, learning, b.Seed); err != nil {
-		return nil, nil, err
-	}
-	test, err = some(test, testing, b.Seed)
-	return learn, test, err
-}
-
 // hog makes histograms of oriented gradients as scikit-image does: gradients are differences of the
 // two neighbours, each pixel votes for one direction of its cell, and blocks overlap by all but one
 // cell. Dalal and Triggs share each vote among neighbouring directions and cells.

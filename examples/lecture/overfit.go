@@ -6,7 +6,6 @@ import (
 
 	"github.com/plexaura/plexaura/data"
 	"github.com/plexaura/plexaura/data/augment"
-	"github.com/plexaura/plexaura/data/mnist"
 	"github.com/plexaura/plexaura/nn"
 	"github.com/plexaura/plexaura/optim"
 	"github.com/plexaura/plexaura/train"
@@ -15,11 +14,7 @@ import (
 
 // overfit trains on few images, with and without what is done against learning them by heart.
 func overfit(ctx context.Context, b *Board) error {
-	all, err := mnist.Train()
-	if err != nil {
-		return err
-	}
-	test, err := mnist.Test()
+	all, test, err := b.digitsFor(either(b, 1000, 10000))
 	if err != nil {
 		return err
 	}
@@ -30,9 +25,6 @@ func overfit(ctx context.Context, b *Board) error {
 	}
 	verify, err := some(rest, either(b, 500, 2000), b.Seed)
 	if err != nil {
-		return err
-	}
-	if test, err = some(test, either(b, 1000, 10000), b.Seed); err != nil {
 		return err
 	}
 	epochs := either(b, 25, 60)

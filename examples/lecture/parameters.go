@@ -4,7 +4,6 @@ import (
 	"context"
 	"math"
 
-	"github.com/plexaura/plexaura/data/mnist"
 	"github.com/plexaura/plexaura/graph"
 	"github.com/plexaura/plexaura/models/lenet"
 	"github.com/plexaura/plexaura/nn"
@@ -79,21 +78,11 @@ func sameFunction(ctx context.Context) (convolution, layer int, off float64, err
 
 // equalBudget trains LeNet and dense networks, one of as many parameters.
 func (b *Board) equalBudget(ctx context.Context) error {
-	learn, err := mnist.Train()
+	learn, test, err := b.imagesFor(either(b, 3000, 60000), either(b, 2000, 10000))
 	if err != nil {
 		return err
 	}
-	test, err := mnist.Test()
-	if err != nil {
-		return err
-	}
-	n, epochs := either(b, 3000, 60000), either(b, 3, 4)
-	if learn, err = some(learn, n, b.Seed); err != nil {
-		return err
-	}
-	if test, err = some(test, either(b, 2000, 10000), b.Seed); err != nil {
-		return err
-	}
+	epochs := either(b, 3, 4)
 	models := []struct {
 		name  string
 		layer nn.Layer

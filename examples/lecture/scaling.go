@@ -6,7 +6,6 @@ import (
 	"math"
 
 	"github.com/plexaura/plexaura/data"
-	"github.com/plexaura/plexaura/data/mnist"
 	"github.com/plexaura/plexaura/models/lenet"
 	"github.com/plexaura/plexaura/nn"
 	"github.com/plexaura/plexaura/viz"
@@ -14,15 +13,8 @@ import (
 
 // scaling trains three models on more and more images.
 func scaling(ctx context.Context, b *Board) error {
-	learn, err := mnist.Train()
+	learn, test, err := b.digitsFor(either(b, 2000, 10000))
 	if err != nil {
-		return err
-	}
-	test, err := mnist.Test()
-	if err != nil {
-		return err
-	}
-	if test, err = some(test, either(b, 2000, 10000), b.Seed); err != nil {
 		return err
 	}
 	sizes := either(b, []int{100, 1000, 10000}, []int{100, 300, 1000, 3000, 10000, 60000})

@@ -6,6 +6,7 @@ import (
 	"math/rand/v2"
 
 	"github.com/plexaura/plexaura/data"
+	"github.com/plexaura/plexaura/data/mnist"
 	"github.com/plexaura/plexaura/engine/cpu"
 	"github.com/plexaura/plexaura/graph"
 	"github.com/plexaura/plexaura/nn"
@@ -64,6 +65,27 @@ func evaluated(ctx context.Context, model nn.Layer, w *train.Checkpoint, test da
 		return train.Evaluation{}, err
 	}
 	return p.Evaluate(ctx, test, loss)
+}
+
+// digitsFor are all images of MNIST to learn from, and so many to test by.
+func (b *Board) digitsFor(testing int) (learn, test data.Dataset, err error) {
+	if learn, err = mnist.Train(); err != nil {
+		return nil, nil, err
+	}
+	if test, err = mnist.Test(); err != nil {
+		return nil, nil, err
+	}
+	test, err = some(test, testing, b.Seed)
+	return learn, test, err
+}
+
+// imagesFor are so many images of MNIST to learn from and to test by.
+func (b *Board) imagesFor(learning, testing int) (learn, test data.Dataset, err error) {
+	if learn, test, err = b.digitsFor(testing); err != nil {
+		return nil, nil, err
+	}
+	learn, err = some(learn, learning, b.Seed)
+	return learn, test, err
 }
 
 // some returns n examples of a dataset, drawn by seed.
