@@ -72,18 +72,7 @@ func (n *Network) Survey(ctx context.Context, ds data.Dataset, o SurveyOptions) 
 }
 
 func (n *Network) survey(ctx context.Context, ds data.Dataset, o SurveyOptions) (*Survey, error) {
-	switch {
-	case !n.made():
-		return nil, errNotMade
-	case ctx == nil:
-		return nil, errNoContext
-	case isnil.Of(ds):
-		return nil, errNoData
-	}
-	if have := ds.Info().Input; have.Shape != n.Input().Shape {
-		return nil, fmt.Errorf("the examples are %v, the network takes %v", have, n.Input())
-	}
-	loader, err := data.NewLoader(ds, data.Batching{Size: batchSize, Workers: 1})
+	loader, err := n.loader(ctx, ds)
 	if err != nil {
 		return nil, err
 	}
@@ -104,6 +93,22 @@ func (n *Network) survey(ctx context.Context, ds data.Dataset, o SurveyOptions) 
 	}
 	v.finish()
 	return &v.Survey, nil
+}
+
+// loader gives the examples of ds, which the network has to take, in batches.
+func (n *Network) loader(ctx context.Context, ds data.Dataset) (*data.Loader, error) {
+	switch {
+	case !n.made():
+		return nil, errNotMade
+	case ctx == nil:
+		return nil, errNoContext
+	case isnil.Of(ds):
+		return nil, errNoData
+	}
+	if have := ds.Info().Input; have.Shape != n.Input().Shape {
+		return nil, fmt.Errorf("the examples are %v, the network takes %v", have, n.Input())
+	}
+	return data.NewLoader(ds, data.Batching{Size: batchSize, Workers: 1})
 }
 
 // surveyor computes and collects.

@@ -9,7 +9,6 @@ import (
 	"github.com/plexaura/plexaura/autodiff"
 	"github.com/plexaura/plexaura/data"
 	"github.com/plexaura/plexaura/graph"
-	"github.com/plexaura/plexaura/internal/isnil"
 	"github.com/plexaura/plexaura/optim"
 	"github.com/plexaura/plexaura/shape"
 )
@@ -92,17 +91,14 @@ func (n *Network) Parameters(ctx context.Context, ds data.Dataset) ([]Parameter,
 }
 
 func (n *Network) parameters(ctx context.Context, ds data.Dataset) (all []Parameter, err error) {
-	switch {
-	case !n.made():
-		return nil, errNotMade
-	case ctx == nil:
-		return nil, errNoContext
-	case isnil.Of(ds):
-		return nil, errNoData
-	case n.loss == nil:
+	loader, err := n.loader(ctx, ds)
+	if err != nil {
+		return nil, err
+	}
+	if n.loss == nil {
 		return nil, errors.New("the network has no loss, whose gradients are asked for")
 	}
-	sums, leaves, err := n.gradients(ctx, ds)
+	sums, leaves, err := n.gradients(ctx, loader)
 	if err != nil {
 		return nil, err
 	}
@@ -121,7 +117,7 @@ func (n *Network) parameters(ctx context.Context, ds data.Dataset) (all []Parame
 }
 
 // gradients returns, for each parameter, the sum over the examples of the gradients of their losses.
-func (n *Network) gradients(ctx context.Context, ds data.Dataset) (sums [][]float64, leaves []*graph.Node, err error) {
+func (n *Network) gradients(ctx context.Context, loader *data.Loader) (sums [][]float64, leaves []*graph.Node, err error) {
 	input, images := n.clone(n.loss)
 	loss := images[0]
 	for _, x := range loss.Graph().Leaves() {
@@ -131,10 +127,6 @@ func (n *Network) gradients(ctx context.Context, ds data.Dataset) (sums [][]floa
 		}
 	}
 	p, err := n.compile(autodiff.Grad(loss, leaves...)...)
-	if err != nil {
-		return nil, nil, err
-	}
-	loader, err := data.NewLoader(ds, data.Batching{Size: batchSize, Workers: 1})
 	if err != nil {
 		return nil, nil, err
 	}

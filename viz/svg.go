@@ -3,11 +3,8 @@ package viz
 import (
 	"bytes"
 	"fmt"
-	"html"
 	"math"
 	"slices"
-
-	"github.com/plexaura/plexaura/internal/plain"
 )
 
 // Scatter is points in a plane without axes, such as an embedding, in the colours of their classes.
@@ -54,12 +51,12 @@ func (s Scatter) class(i int) int {
 	return s.Class[i]
 }
 
-// name is that of a class, in HTML.
+// name is that of a class, escaped.
 func (s Scatter) name(c int) string {
 	if c < 0 || c >= len(s.Classes) {
 		return ""
 	}
-	return html.EscapeString(plain.Name(s.Classes[c]))
+	return escape(s.Classes[c])
 }
 
 // places are the points in the drawing: both axes have one scale.
@@ -99,8 +96,7 @@ func (s Scatter) label(b *bytes.Buffer, places []point, c int) {
 // classColor is that of a class; beyond the palette hues follow each other by the golden angle.
 func classColor(c int) string {
 	if c >= 0 && c < len(classColors) {
-		k := classColors[c]
-		return fmt.Sprintf("#%02x%02x%02x", k.R, k.G, k.B)
+		return hex(classColors[c])
 	}
 	return fmt.Sprintf("hsl(%.0f 55%% 52%%)", math.Mod(137.508*float64(max(c, 0)), 360))
 }
