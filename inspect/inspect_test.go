@@ -489,6 +489,12 @@ func TestMistakesOfACallerAreOneError(t *testing.T) {
 			_, err = n.Survey(ctx, ds, inspect.SurveyOptions{})
 			return err
 		},
+		"the examples are float32(1,3,3), the network takes": func() error {
+			ds, err := data.New(noise(1, 9), []int{0}, data.Info{Input: shape.F32(1, 3, 3), Classes: []string{"a"}})
+			require.NoError(t, err)
+			_, err = n.Parameters(ctx, ds)
+			return err
+		},
 		"the store lacks values of the network: conv1.weight": func() error {
 			g := graph.New()
 			y := small(nn.ReLU{}, nn.MaxPool2D{Kernel: 2}).Apply(nn.Root(g), g.Input("x", shape.F32(shape.N, 1, 8, 8)))

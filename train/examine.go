@@ -72,24 +72,25 @@ func (x *examination) roots() []*graph.Node {
 	return roots
 }
 
-// asWritten switches off all passes that can be, so that each node is an instruction.
-func asWritten() vm.Option {
+// asWritten is a machine for nodes in which each is an instruction: all passes that can be are switched off.
+func (r *run) asWritten(s *vm.Store, nodes []*graph.Node) (*vm.Program, *vm.Machine, error) {
 	var names []string
 	for _, p := range vm.Passes() {
 		if p.Optional {
 			names = append(names, p.Name)
 		}
 	}
-	return vm.Without(names...)
+	p, err := vm.Compile(r.Engine, nodes, vm.Without(names...))
+	if err != nil {
+		return nil, nil, err
+	}
+	m, err := p.NewMachine(s)
+	return p, m, err
 }
 
 // compute notes what is not finite among the leaves, the inputs and all that is computed.
 func (x *examination) compute(ctx context.Context, r *run, s *vm.Store, roots []*graph.Node, b data.Batch) error {
-	p, err := vm.Compile(r.Engine, roots, asWritten())
-	if err != nil {
-		return err
-	}
-	m, err := p.NewMachine(s)
+	p, m, err := r.asWritten(s, roots)
 	if err != nil {
 		return err
 	}
@@ -198,11 +199,7 @@ func (x *examination) origins(ctx context.Context, r *run, s *vm.Store, e *NotFi
 	if len(ins) == 0 {
 		return nil
 	}
-	p, err := vm.Compile(r.Engine, ins, asWritten())
-	if err != nil {
-		return err
-	}
-	m, err := p.NewMachine(s)
+	p, m, err := r.asWritten(s, ins)
 	if err != nil {
 		return err
 	}
