@@ -21,7 +21,7 @@ var kinds = map[string]kind{
 	"special":  {among(specials), false},
 	"few NaN":  {rarely(math.NaN(), math.Inf(1), math.Inf(-1)), false},
 	"many NaN": {among([]float64{math.NaN(), 0, 1, -1, math.NaN(), 2, inf, -inf}), false},
-	"logits":   {among(logits), false},
+	"logits":   {among(logits), true},
 	"sides":    {func(h uint64) float64 { return float64(h%2)*2 - 1 }, false},
 	"ids":      {func(h uint64) float64 { return float64(h % 3) }, false},
 	"bytes":    {func(h uint64) float64 { return float64(h % 256) }, false},
