@@ -2,6 +2,7 @@ package examples_test
 
 import (
 	"flag"
+	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -16,8 +17,49 @@ import (
 
 var update = flag.Bool("update", false, "write what the commands print into the documents")
 
-// documents are the files whose fenced blocks are held to be true.
-var documents = []string{"README.md", "ARCHITECTURE.md", "CONTRIBUTING.md"}
+// documents are the files whose fenced blocks are held to be true: these and the guide.
+var documents = append([]string{"README.md", "ARCHITECTURE.md", "CONTRIBUTING.md", "examples/README.md"}, guide()...)
+
+// guide returns the pages of the guide, relative to the root of the module.
+func guide() (pages []string) {
+	files, err := filepath.Glob(filepath.Join("..", "docs", "guide", "*.md"))
+	if err != nil || len(files) == 0 {
+		panic("docs/guide has no pages")
+	}
+	for _, file := range files {
+		pages = append(pages, "docs/guide/"+filepath.Base(file))
+	}
+	return pages
+}
+
+// The first program that a reader sees is one to paste: nothing is left out of it.
+func TestTheReadmeShowsAWholeProgram(t *testing.T) {
+	program, err := os.ReadFile(filepath.Join("mnist", "main.go"))
+	require.NoError(t, err)
+	require.Equal(t, []string{string(program)}, blocks(t, "README.md", "go"))
+}
+
+// A figure of the front page is published, with its command, in docs/PERFORMANCE.md.
+func TestFiguresOfTheReadmeAreThoseOfThePerformanceTable(t *testing.T) {
+	readme, err := os.ReadFile(filepath.Join("..", "README.md"))
+	require.NoError(t, err)
+	published, err := os.ReadFile(filepath.Join("..", "docs", "PERFORMANCE.md"))
+	require.NoError(t, err)
+	rows := regexp.MustCompile("bench -case (\\S+)` \\| (\\S+) ms \\| (.+): (\\S+) ms \\|").FindAllStringSubmatch(string(readme), -1)
+	require.Len(t, rows, 3)
+	for _, m := range rows {
+		require.Contains(t, string(published), fmt.Sprintf("| `%s` | %s | %s | %s |", m[1], m[2], m[3], m[4]))
+	}
+}
+
+// A page that nothing leads to is not read.
+func TestTheReadmeListsEveryPageOfTheGuide(t *testing.T) {
+	readme, err := os.ReadFile(filepath.Join("..", "README.md"))
+	require.NoError(t, err)
+	for _, page := range guide() {
+		require.Contains(t, string(readme), "]("+page+")")
+	}
+}
 
 // fence matches a fenced block: its language and its lines.
 var fence = regexp.MustCompile("(?ms)^```(\\w+)\n(.*?)^```$")
@@ -58,9 +100,9 @@ func TestGoInTheDocumentsIsThatOfAnExample(t *testing.T) {
 	}
 }
 
-// TestTheReadmeNamesEveryLayer takes as a layer what has an Apply in package nn.
-func TestTheReadmeNamesEveryLayer(t *testing.T) {
-	readme, err := os.ReadFile(filepath.Join("..", "README.md"))
+// TestTheCatalogueNamesEveryLayer takes as a layer what has an Apply in package nn.
+func TestTheCatalogueNamesEveryLayer(t *testing.T) {
+	catalogue, err := os.ReadFile(filepath.Join("..", "docs", "guide", "catalogue.md"))
 	require.NoError(t, err)
 	files, err := filepath.Glob(filepath.Join("..", "nn", "*.go"))
 	require.NoError(t, err)
@@ -73,7 +115,7 @@ func TestTheReadmeNamesEveryLayer(t *testing.T) {
 		source, err := os.ReadFile(file)
 		require.NoError(t, err)
 		for _, m := range layer.FindAllStringSubmatch(string(source), -1) {
-			require.Contains(t, string(readme), "`"+m[1]+"`")
+			require.Contains(t, string(catalogue), "`"+m[1]+"`")
 			found++
 		}
 	}
@@ -92,10 +134,13 @@ func TestTextInTheDocumentsIsTheOutputOfAnExample(t *testing.T) {
 	}
 }
 
-// exampleLines returns the lines of the files here, as clean makes them.
+// exampleLines returns the lines of the examples and of the programs here, as clean makes them.
 func exampleLines(t *testing.T, clean func(string) string) (files [][]string) {
 	names, err := filepath.Glob("*_test.go")
 	require.NoError(t, err)
+	programs, err := filepath.Glob(filepath.Join("*", "main.go"))
+	require.NoError(t, err)
+	names = append(names, programs...)
 	for _, name := range names {
 		text, err := os.ReadFile(name)
 		require.NoError(t, err)
