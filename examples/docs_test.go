@@ -52,6 +52,18 @@ func TestFiguresOfTheReadmeAreThoseOfThePerformanceTable(t *testing.T) {
 	}
 }
 
+func TestTheGalleryListsEveryProgram(t *testing.T) {
+	text, err := os.ReadFile("README.md")
+	require.NoError(t, err)
+	programs, err := filepath.Glob(filepath.Join("*", "main.go"))
+	require.NoError(t, err)
+	require.GreaterOrEqual(t, len(programs), 8)
+	for _, program := range programs {
+		require.Contains(t, string(text), "]("+filepath.ToSlash(program)+")")
+		require.FileExists(t, filepath.Join(filepath.Dir(program), "main_test.go"))
+	}
+}
+
 // A page that nothing leads to is not read.
 func TestTheReadmeListsEveryPageOfTheGuide(t *testing.T) {
 	readme, err := os.ReadFile(filepath.Join("..", "README.md"))
