@@ -7,19 +7,6 @@ import (
 	"github.com/plexaura/plexaura/internal/par"
 )
 
-// ConvOp describes a convolution of N images of C×H×W with M filters of C×KH×KW, into N outputs of
-// M×OH×OW, all row-major: y = act(conv(x, w) + bias). As in all of machine learning, filters are not
-// turned round.
-type ConvOp struct {
-	Window
-	N, M int
-
-	// Add keeps what y holds. Bias, of M values, is RowBias or NoBias.
-	Add  bool
-	Bias Bias
-	Act  Act
-}
-
 // Conv is a convolution of float32 planned for a level: directly on the images, without the matrix
 // of Im2Col. It is immutable and safe for concurrent use.
 type Conv struct {
@@ -376,17 +363,3 @@ func convGo(n, k int, a *float32, _ int, taps *int, b *float32, bps int, c *floa
 
 // convLanesGo is how many sums convGo keeps.
 const convLanesGo = 16
-
-// FlipFilters sets dst, of c×m filters, to the filters w, of m×c, turned round and with their axes
-// changed: convolving with them gives the gradient of a convolution's images, for stride 1 and padding
-// (KH-1)*DH-Top and (KW-1)*DW-Left. taps is KH*KW.
-func FlipFilters[T Float](dst, w []T, m, c, taps int) {
-	for i := range m {
-		for j := range c {
-			src, out := w[(i*c+j)*taps:][:taps], dst[(j*m+i)*taps:][:taps]
-			for k, v := range src {
-				out[taps-1-k] = v
-			}
-		}
-	}
-}

@@ -22,7 +22,7 @@ func ExampleGemm() {
 
 func ExampleKernels_Map() {
 	y := make([]float32, 3)
-	simd.Best().Map(simd.OpReLU, y, []float32{-1, 0, 2}, nil, 0)
+	simd.Best().Map(simd.OpMaxC, y, []float32{-1, 0, 2}, nil, 0)
 	fmt.Println(y)
 	simd.Best().Map(simd.OpAxpy, y, []float32{1, 1, 1}, y, 10)
 	fmt.Println(y)

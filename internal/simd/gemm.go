@@ -25,23 +25,6 @@ type GemmOp struct {
 	Act  Act
 }
 
-// Bias says whether a vector is added to a product, and along which axis.
-type Bias uint8
-
-const (
-	NoBias  Bias = iota
-	ColBias      // N values, one a column
-	RowBias      // M values, one a row
-)
-
-// Act is what is applied to each element of a product.
-type Act uint8
-
-const (
-	NoAct Act = iota
-	ReLU      // max(x, 0); NaN stays
-)
-
 // withStrides returns op with the default leading dimensions filled in.
 func (op GemmOp) withStrides() GemmOp {
 	aCols, bCols := op.K, op.N

@@ -68,30 +68,6 @@ func goTile2x4[T Float](k int, a *T, ars, aks int, b *T, bks int) [2][4]T {
 	return [2][4]T{{s00, s01, s02, s03}, {s10, s11, s12, s13}}
 }
 
-// finish is the epilogue for part of a row: column j, row i of the bias.
-func finish[T Float](c, sum []T, bias *T, j, i, flags int) {
-	size := int(unsafe.Sizeof(T(0)))
-	for v := range c {
-		x := sum[v]
-		if flags&flagAdd != 0 {
-			x = flush(c[v]) + x
-		}
-		if flags&flagColBias != 0 {
-			x += flush(*add(bias, (j+v)*size))
-		}
-		if flags&flagRowBias != 0 {
-			x += flush(*add(bias, i*size))
-		}
-		if flags&flagReLU != 0 && x < 0 {
-			x = 0
-		}
-		c[v] = flush(x)
-	}
-}
-
-// add is p plus an offset in bytes.
-func add[T Float](p *T, bytes int) *T { return (*T)(unsafe.Add(unsafe.Pointer(p), bytes)) }
-
 func dotsGo[T Float](n, k int, a, b *T, bs int, sums *T, more int) uint32 {
 	x, out := unsafe.Slice(a, k), unsafe.Slice(sums, n)
 	for j := range out {

@@ -22,13 +22,6 @@ type gemmPlan struct {
 }
 
 const (
-	// taskWork is the number of multiplications that make a task worth handing out: about
-	// two microseconds.
-	taskWork = 1 << 18
-
-	// maxTasks bounds how finely a block is cut; more would only cost.
-	maxTasks = 64
-
 	// maxDepth is the most rows of B in a block. A block is deeper than usual where all
 	// columns still fit the second-level cache, since each block costs a pass over C.
 	maxDepth = 1024
@@ -37,10 +30,6 @@ const (
 	// deepColumns how many of them one takes at most: A is read once for all of these.
 	deepPanels  = 16
 	deepColumns = 4
-
-	// callWork bounds the multiplications of one call of a micro-kernel, which cannot be
-	// preempted, to some 20 microseconds.
-	callWork = 1 << 20
 )
 
 func (t *tiles[T]) plan(op GemmOp) gemmPlan {
@@ -120,21 +109,3 @@ func (p *gemmPlan) tasks(bBlock int) {
 	p.cols = even(panels, p.cols)
 	p.rows = even(p.mc, max(work/(tall*p.nr*depth*p.cols), 1))
 }
-
-// even returns the size of the parts when n is cut into equal parts of at most most.
-func even(n, most int) int {
-	if n == 0 {
-		return 0
-	}
-	return ceil(n, ceil(n, most))
-}
-
-// ceil is a/b rounded up, also for negative a; b is positive.
-func ceil(a, b int) int {
-	if a > 0 {
-		return (a + b - 1) / b
-	}
-	return a / b
-}
-
-func roundUp(n, to int) int { return ceil(n, to) * to }

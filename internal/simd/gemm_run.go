@@ -6,17 +6,6 @@ import (
 	"github.com/plexaura/plexaura/internal/par"
 )
 
-// Bits of a tile's flags, as the generator knows them.
-const (
-	flagAdd = 1 << iota
-	flagColBias
-	flagRowBias
-	flagReLU
-)
-
-// alignment is the slack, in elements, that aligns scratch memory to a cache line.
-const alignment = 16
-
 // tileFunc computes n tiles side by side: C = A·B, with k the inner extent. Element (i,k) of A is
 // ars*i + aks*k bytes from a. A row of a panel of B is contiguous, rows are bks bytes apart
 // and panels bps bytes. Rows of C are cs bytes apart. Of the last vector of a panel, last lanes

@@ -90,24 +90,6 @@ func NewLanePool(k *Kernels, w Window, counted func(axis, o int) int) *LanePool 
 	return p
 }
 
-// apart reports whether windows do not overlap.
-func (a laneAxis) apart() bool { return a.stride > (a.kernel-1)*a.dilation }
-
-// splitBy returns the pieces of a run for whose results f has the same value.
-func (r laneRun) splitBy(f func(o int) int) (pieces []laneRun) {
-	for lo := 0; lo < r.n; {
-		hi := lo + 1
-		for hi < r.n && f(r.out+hi*r.step) == f(r.out+lo*r.step) {
-			hi++
-		}
-		p := r
-		p.n, p.out, p.in = hi-lo, r.out+lo*r.step, r.in+lo*r.inStep
-		pieces = append(pieces, p)
-		lo = hi
-	}
-	return pieces
-}
-
 func (p *LanePool) rect(r, c laneRun) lanePoolRect {
 	s := laneWindow{col: c.inTap * lanePixel, next: c.inStep * lanePixel}
 	s.row = r.inTap*p.w.W*lanePixel - c.taps*s.col

@@ -27,7 +27,6 @@ const (
 	OpNeg     // -x
 	OpAbs     // |x|
 	OpSqrt    // square root
-	OpReLU    // max(x, 0), NaN for NaN
 	OpExp     // e to the x, within 0.9 ulp
 	OpLog     // natural logarithm, within 0.83 ulp, of denormals too
 	OpTanh    // hyperbolic tangent, within 1.38 ulp
@@ -73,10 +72,6 @@ type vectors struct {
 	sum, dot func(n int, x, y *float32) (csr uint32, total float32)
 	sum8     func(n int, dst, x, y *float32, stride int) (csr uint32)
 }
-
-// callLen is the most elements that one call of a kernel goes through: some microseconds, since
-// it cannot be preempted.
-const callLen = 8192
 
 // Map sets dst[i] = op(x[i], y[i], c) for each element of dst. x, and y where op reads it, are
 // at least as long as dst; either may be dst itself, but not overlap it otherwise.
@@ -142,7 +137,7 @@ var opNames = [opCount]string{
 	OpAdd: "x+y", OpAddC: "x+c", OpSub: "x-y", OpSubR: "c-x", OpMul: "x*y", OpMulC: "x*c",
 	OpDiv: "x/y", OpDivC: "x/c", OpDivR: "c/x", OpMax: "max(x,y)", OpMaxC: "max(x,c)",
 	OpMin: "min(x,y)", OpMinC: "min(x,c)", OpNeg: "-x", OpAbs: "abs(x)", OpSqrt: "sqrt(x)",
-	OpReLU: "relu(x)", OpExp: "exp(x)", OpLog: "log(x)", OpTanh: "tanh(x)", OpSigmoid: "sigmoid(x)",
+	OpExp: "exp(x)", OpLog: "log(x)", OpTanh: "tanh(x)", OpSigmoid: "sigmoid(x)",
 	OpLog1p: "log1p(x)", OpExpm1: "expm1(x)", OpErf: "erf(x)", OpFloor: "floor(x)", OpSign: "sign(x)",
 	OpAxpy: "c*x+y", OpReLUGrad: "relu'(x)*y",
 }

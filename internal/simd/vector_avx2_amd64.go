@@ -87,11 +87,6 @@ func absAVX2(n int, dst *float32, x *float32, y *float32, c float32) (csr uint32
 //go:noescape
 func sqrtAVX2(n int, dst *float32, x *float32, y *float32, c float32) (csr uint32)
 
-// reLUAVX2 sets dst to max(x, 0), NaN for NaN.
-//
-//go:noescape
-func reLUAVX2(n int, dst *float32, x *float32, y *float32, c float32) (csr uint32)
-
 // expAVX2 sets dst to e to the x.
 //
 //go:noescape
@@ -252,7 +247,6 @@ var vectorsAVX2 = vectors{
 		OpNeg:      negAVX2,
 		OpAbs:      absAVX2,
 		OpSqrt:     sqrtAVX2,
-		OpReLU:     reLUAVX2,
 		OpExp:      expAVX2,
 		OpSigmoid:  sigmoidAVX2,
 		OpTanh:     tanhAVX2,

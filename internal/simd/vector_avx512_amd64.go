@@ -87,11 +87,6 @@ func absAVX512(n int, dst *float32, x *float32, y *float32, c float32) (csr uint
 //go:noescape
 func sqrtAVX512(n int, dst *float32, x *float32, y *float32, c float32) (csr uint32)
 
-// reLUAVX512 sets dst to max(x, 0), NaN for NaN.
-//
-//go:noescape
-func reLUAVX512(n int, dst *float32, x *float32, y *float32, c float32) (csr uint32)
-
 // expAVX512 sets dst to e to the x.
 //
 //go:noescape
@@ -262,7 +257,6 @@ var vectorsAVX512 = vectors{
 		OpNeg:      negAVX512,
 		OpAbs:      absAVX512,
 		OpSqrt:     sqrtAVX512,
-		OpReLU:     reLUAVX512,
 		OpExp:      expAVX512,
 		OpSigmoid:  sigmoidAVX512,
 		OpTanh:     tanhAVX512,

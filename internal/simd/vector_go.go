@@ -35,24 +35,18 @@ func vectorsGo() vectors {
 // formulas are the definitions of the elementwise functions that compute. Their operands and results
 // are flushed around them.
 var formulas = [opCount]func(x, y, c float32) float32{
-	OpAdd:  func(x, y, _ float32) float32 { return x + y },
-	OpAddC: func(x, _, c float32) float32 { return x + c },
-	OpSub:  func(x, y, _ float32) float32 { return x - y },
-	OpSubR: func(x, _, c float32) float32 { return c - x },
-	OpMul:  func(x, y, _ float32) float32 { return x * y },
-	OpMulC: func(x, _, c float32) float32 { return x * c },
-	OpDiv:  func(x, y, _ float32) float32 { return x / y },
-	OpDivC: func(x, _, c float32) float32 { return x / c },
-	OpDivR: func(x, _, c float32) float32 { return c / x },
-	OpNeg:  func(x, _, _ float32) float32 { return -x },
-	OpAbs:  func(x, _, _ float32) float32 { return max(x, -x) },
-	OpSqrt: func(x, _, _ float32) float32 { return float32(math.Sqrt(float64(x))) },
-	OpReLU: func(x, _, _ float32) float32 {
-		if x < 0 {
-			return 0
-		}
-		return x
-	},
+	OpAdd:     func(x, y, _ float32) float32 { return x + y },
+	OpAddC:    func(x, _, c float32) float32 { return x + c },
+	OpSub:     func(x, y, _ float32) float32 { return x - y },
+	OpSubR:    func(x, _, c float32) float32 { return c - x },
+	OpMul:     func(x, y, _ float32) float32 { return x * y },
+	OpMulC:    func(x, _, c float32) float32 { return x * c },
+	OpDiv:     func(x, y, _ float32) float32 { return x / y },
+	OpDivC:    func(x, _, c float32) float32 { return x / c },
+	OpDivR:    func(x, _, c float32) float32 { return c / x },
+	OpNeg:     func(x, _, _ float32) float32 { return -x },
+	OpAbs:     func(x, _, _ float32) float32 { return max(x, -x) },
+	OpSqrt:    func(x, _, _ float32) float32 { return float32(math.Sqrt(float64(x))) },
 	OpExp:     func(x, _, _ float32) float32 { return float32(math.Exp(float64(x))) },
 	OpTanh:    func(x, _, _ float32) float32 { return float32(math.Tanh(float64(x))) },
 	OpSigmoid: func(x, _, _ float32) float32 { return float32(1 / (1 + math.Exp(-float64(x)))) },
@@ -108,15 +102,6 @@ var loops = map[Op]func(d, x, y []float32, c float32){
 	OpMulC: func(d, x, _ []float32, c float32) {
 		for i := range d {
 			d[i] = flush32(flush32(x[i]) * c)
-		}
-	},
-	OpReLU: func(d, x, _ []float32, _ float32) {
-		for i := range d {
-			v := flush32(x[i])
-			if v < 0 {
-				v = 0
-			}
-			d[i] = v
 		}
 	},
 }

@@ -343,11 +343,6 @@ func (p *Winograd) need(what string, got, want int) {
 	}
 }
 
-// aligned is s from a cache line on.
-func aligned(s []float32) []float32 {
-	return s[int(-uintptr(unsafe.Pointer(unsafe.SliceData(s)))&63)/4:]
-}
-
 // winoRun is a convolution under way.
 type winoRun struct {
 	*Winograd

@@ -99,13 +99,6 @@ func unary() []*loop {
 			e.sqrt(x, x)
 			return []values{x}
 		}},
-		{name: "reLU", doc: "sets dst to max(x, 0), NaN for NaN.", live: 1, consts: []constant{0, f(1)}, body: func(e *lanes) []values {
-			x := e.val("x")
-			e.mul(x, x, e.c(f(1))) // flushes denormals
-			zero := e.all(e.pinned[0])
-			e.larger(x, zero, x)
-			return []values{x}
-		}},
 		{name: "exp", doc: "sets dst to e to the x.", live: 3, consts: expConsts, body: func(e *lanes) []values {
 			x, y := e.val("x"), e.tmp()
 			e.exp(y, x, e.tmp())
