@@ -2,7 +2,7 @@ package cpu
 
 import (
 	"github.com/plexaura/plexaura/engine"
-	"github.com/plexaura/plexaura/internal/simd"
+	"github.com/plexaura/plexaura/internal/simd/vec"
 	"github.com/plexaura/plexaura/shape"
 )
 
@@ -13,7 +13,7 @@ func (e Engine) BindAddPart(w engine.Window, in []shape.Type, out shape.Type) (e
 		return b, err
 	}
 	p := partOf(out.Shape, in[0].Shape, w)
-	add := addPart(e, p, func(sum, x []float32) { e.simd.Map(simd.OpAdd, sum, sum, x, 0) })
+	add := addPart(e, p, func(sum, x []float32) { e.simd.Vec.Map(vec.Add, sum, sum, x, 0) })
 	if out.DType == shape.Float64 {
 		add = addPart(e, p, func(sum, x []float64) {
 			for i, v := range x {

@@ -10,11 +10,12 @@ import (
 
 	"github.com/plexaura/plexaura/engine"
 	"github.com/plexaura/plexaura/internal/simd"
+	"github.com/plexaura/plexaura/internal/simd/isa"
 	"github.com/plexaura/plexaura/shape"
 )
 
 // sumsOf reduces x, of that shape, at a level.
-func sumsOf(t testing.TB, level simd.Level, x []float32, s shape.Shape, axes ...int) []float32 {
+func sumsOf(t testing.TB, level isa.Level, x []float32, s shape.Shape, axes ...int) []float32 {
 	e := New()
 	e.simd = simd.With(level)
 	out := shape.F32()
@@ -51,7 +52,7 @@ func TestSumsOfManyRowsLoseLittle(t *testing.T) {
 				x[i] = draw()
 			}
 			want := exactSums(x, c.s, c.axes)
-			for _, level := range simd.Levels() {
+			for _, level := range isa.Levels() {
 				for i, v := range sumsOf(t, level, x, c.s, c.axes...) {
 					if !(math.Abs(float64(v)-want[i]) <= 2e-7*want[i]) {
 						require.InEpsilon(t, want[i], v, 2e-7, "%s numbers, %v over %v at level %v: sum %d", name, c.s, c.axes, level, i)
@@ -71,7 +72,7 @@ func TestTensorsSumsOfManyRowsLoseLittle(t *testing.T) {
 		for i := range x {
 			x[i] = .1
 		}
-		for _, level := range simd.Levels() {
+		for _, level := range isa.Levels() {
 			e := New()
 			e.simd = simd.With(level)
 			got, err := e.Sum(tensor.New(tensor.WithShape(s...), tensor.WithBacking(x), tensor.WithEngine(e)), axis)

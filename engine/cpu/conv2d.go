@@ -3,6 +3,8 @@ package cpu
 import (
 	"github.com/plexaura/plexaura/engine"
 	"github.com/plexaura/plexaura/internal/simd"
+	"github.com/plexaura/plexaura/internal/simd/gemm"
+	"github.com/plexaura/plexaura/internal/simd/isa"
 	"github.com/plexaura/plexaura/shape"
 )
 
@@ -166,9 +168,9 @@ func (g *conv) widths(t tiling) [2]int {
 type im2col[T shape.Float] struct {
 	conv
 	tiles    tiling
-	perBlock int         // channels of a block: gradients unfold as many at a time
-	blocks   int         // of a group's channels
-	op       simd.GemmOp // the product for a whole tile and block
+	perBlock int     // channels of a block: gradients unfold as many at a time
+	blocks   int     // of a group's channels
+	op       gemm.Op // the product for a whole tile and block
 	simd     *simd.Kernels
 	epilogue engine.Epilogue
 
@@ -177,14 +179,14 @@ type im2col[T shape.Float] struct {
 
 // reserve lays out the memory: of the products for any tile and any block of channels, for which
 // need is asked.
-func (m *im2col[T]) reserve(l *layout, slots int, need func(channels, windows int) simd.GemmOp) {
+func (m *im2col[T]) reserve(l *layout, slots int, need func(channels, windows int) gemm.Op) {
 	if !m.plain() {
 		m.unfolded = reserve[T](l, slots, m.perBlock*m.taps()*m.tiles.rows*m.out[1])
 	}
 	most := 0
 	for _, channels := range []int{m.perBlock, m.channels - (m.blocks-1)*m.perBlock} {
 		for _, windows := range m.widths(m.tiles) {
-			most = max(most, simd.GemmScratch[T](m.simd, need(channels, windows)))
+			most = max(most, gemm.Scratch[T](m.simd.Gemm, need(channels, windows)))
 		}
 	}
 	m.scratch = reserve[T](l, slots, most)
@@ -222,19 +224,19 @@ func (e Engine) BindConv2D(c engine.Conv2D, in []shape.Type, out shape.Type) (en
 
 func bindConv2D[T shape.Float](e Engine, ep engine.Epilogue, g conv) engine.Bound {
 	m := &im2col[T]{conv: g, tiles: g.tiling(g.depth()), perBlock: g.channels, blocks: 1, simd: e.simd, epilogue: ep}
-	m.op = simd.GemmOp{M: g.filters, N: m.tiles.rows * g.out[1], K: g.depth(), LDC: g.yPlane()}
+	m.op = gemm.Op{M: g.filters, N: m.tiles.rows * g.out[1], K: g.depth(), LDC: g.yPlane()}
 	if g.plain() {
 		m.op.LDB = g.xPlane()
 	}
 	if ep.Bias {
-		m.op.Bias = simd.RowBias
+		m.op.Bias = isa.RowBias
 	}
 	if ep.ReLU {
-		m.op.Act = simd.ReLU
+		m.op.Act = isa.ReLU
 	}
 	work := e.newLoop(g.batch*g.groups*m.tiles.count, gemmCost(m.op)+g.depth()*m.op.N/3, m.forward)
 	var l layout
-	m.reserve(&l, work.slots, func(_, windows int) simd.GemmOp {
+	m.reserve(&l, work.slots, func(_, windows int) gemm.Op {
 		op := m.op
 		op.N = windows
 		return op
@@ -253,6 +255,6 @@ func (m *im2col[T]) forward(c *engine.Call, slot, lo, hi int) {
 		op.N = (r1 - r0) * m.out[1]
 		col := m.matrix(c, slot, planes(x, group*m.channels, m.xPlane()), m.channels, r0, r1)
 		filters, results := w[k*m.filters*m.depth():], planes(y, group*m.filters, m.yPlane())[r0*m.out[1]:]
-		simd.Gemm(m.simd, nil, op, filters, col, results, b[min(k*m.filters, len(b)):], m.scratch.of(c, slot))
+		gemm.Mul(m.simd.Gemm, nil, op, filters, col, results, b[min(k*m.filters, len(b)):], m.scratch.of(c, slot))
 	}
 }

@@ -2,7 +2,9 @@ package cpu
 
 import (
 	"github.com/plexaura/plexaura/engine"
-	"github.com/plexaura/plexaura/internal/simd"
+	simdconv "github.com/plexaura/plexaura/internal/simd/conv"
+	"github.com/plexaura/plexaura/internal/simd/isa"
+	"github.com/plexaura/plexaura/internal/simd/window"
 	"github.com/plexaura/plexaura/shape"
 )
 
@@ -10,27 +12,27 @@ import (
 // is.
 
 // convOp is the convolution as package simd takes it, or false if that has none like it.
-func (g *conv) convOp(ep engine.Epilogue) (op simd.ConvOp, ok bool) {
+func (g *conv) convOp(ep engine.Epilogue) (op window.Conv, ok bool) {
 	if g.groups > 1 || g.before[0] < 0 || g.before[1] < 0 {
 		return op, false
 	}
-	op = simd.ConvOp{N: g.batch, M: g.filters, Window: simd.Window{
+	op = window.Conv{N: g.batch, M: g.filters, Window: window.Window{
 		C: g.channels, H: g.in[0], W: g.in[1], KH: g.kernel[0], KW: g.kernel[1], OH: g.out[0], OW: g.out[1],
 		SH: g.stride[0], SW: g.stride[1], DH: g.dilation[0], DW: g.dilation[1], Top: g.before[0], Left: g.before[1],
 	}}
 	if ep.Bias {
-		op.Bias = simd.RowBias
+		op.Bias = isa.RowBias
 	}
 	if ep.ReLU {
-		op.Act = simd.ReLU
+		op.Act = isa.ReLU
 	}
 	return op, true
 }
 
 // direct plans the convolution, which is one that package simd has.
-func (e Engine) direct(g conv, ep engine.Epilogue) *simd.Conv {
+func (e Engine) direct(g conv, ep engine.Epilogue) *simdconv.Plan {
 	op, _ := g.convOp(ep)
-	plan, _ := simd.NewConv(e.simd, op)
+	plan, _ := simdconv.New(e.simd.Conv, op)
 	return plan
 }
 

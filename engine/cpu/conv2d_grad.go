@@ -2,7 +2,7 @@ package cpu
 
 import (
 	"github.com/plexaura/plexaura/engine"
-	"github.com/plexaura/plexaura/internal/simd"
+	"github.com/plexaura/plexaura/internal/simd/gemm"
 	"github.com/plexaura/plexaura/shape"
 )
 
@@ -46,14 +46,14 @@ func (e Engine) BindConv2DInputGrad(c engine.Conv2D, in []shape.Type, out shape.
 // bindInputGrad multiplies the filters, transposed, by dy, and folds the product.
 func bindInputGrad[T shape.Float](e Engine, g conv) engine.Bound {
 	m := gradIm2col[T](e, g)
-	m.op = simd.GemmOp{M: m.perBlock * g.taps(), N: m.tiles.rows * g.out[1], K: g.filters, TransA: true, LDA: g.depth(), LDB: g.yPlane()}
+	m.op = gemm.Op{M: m.perBlock * g.taps(), N: m.tiles.rows * g.out[1], K: g.filters, TransA: true, LDA: g.depth(), LDB: g.yPlane()}
 	if g.plain() {
 		m.op.LDC = g.xPlane()
 	}
 	cost := m.tiles.count * (gemmCost(m.op) + m.op.M*m.op.N/2)
 	work := e.newLoop(g.batch*g.groups*m.blocks, cost, m.inputGrad)
 	var l layout
-	m.reserve(&l, work.slots, func(channels, windows int) simd.GemmOp {
+	m.reserve(&l, work.slots, func(channels, windows int) gemm.Op {
 		op := m.op
 		op.M, op.N = channels*g.taps(), windows
 		return op
@@ -80,7 +80,7 @@ func (m *im2col[T]) inputGrad(c *engine.Call, slot, lo, hi int) {
 			if !m.plain() {
 				col = m.unfolded.of(c, slot)
 			}
-			simd.Gemm(m.simd, nil, op, filters, results[r0*m.out[1]:], col, nil, m.scratch.of(c, slot))
+			gemm.Mul(m.simd.Gemm, nil, op, filters, results[r0*m.out[1]:], col, nil, m.scratch.of(c, slot))
 			if !m.plain() {
 				fold(&m.conv, image, col, n, r0, r1)
 			}
@@ -128,7 +128,7 @@ type filterSums[T shape.Float] struct {
 
 func bindFilterGrad[T shape.Float](e Engine, g conv) engine.Bound {
 	m := gradIm2col[T](e, g)
-	m.op = simd.GemmOp{M: m.perBlock * g.taps(), N: g.filters, K: m.tiles.rows * g.out[1], TransB: true, LDB: g.yPlane(), Add: true}
+	m.op = gemm.Op{M: m.perBlock * g.taps(), N: g.filters, K: m.tiles.rows * g.out[1], TransB: true, LDB: g.yPlane(), Add: true}
 	if g.plain() {
 		m.op.LDA = g.xPlane()
 	}
@@ -140,7 +140,7 @@ func bindFilterGrad[T shape.Float](e Engine, g conv) engine.Bound {
 	products := e.newLoop(f.parts*g.groups*m.blocks, cost, f.multiply)
 	totals := e.newLoop(g.groups*g.depth(), f.parts*g.filters, f.total)
 	var l layout
-	m.reserve(&l, products.slots, func(channels, windows int) simd.GemmOp {
+	m.reserve(&l, products.slots, func(channels, windows int) gemm.Op {
 		op := m.op
 		op.M, op.K = channels*g.taps(), windows
 		return op
@@ -170,7 +170,7 @@ func (f *filterSums[T]) multiply(c *engine.Call, slot, lo, hi int) {
 				r0, r1 := f.bounds(f.tiles, tile)
 				op.K = (r1 - r0) * f.out[1]
 				col := f.matrix(c, slot, channels, n, r0, r1)
-				simd.Gemm(f.simd, nil, op, col, results[r0*f.out[1]:], sums, nil, f.scratch.of(c, slot))
+				gemm.Mul(f.simd.Gemm, nil, op, col, results[r0*f.out[1]:], sums, nil, f.scratch.of(c, slot))
 			}
 		}
 	}

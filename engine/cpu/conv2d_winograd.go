@@ -2,7 +2,8 @@ package cpu
 
 import (
 	"github.com/plexaura/plexaura/engine"
-	"github.com/plexaura/plexaura/internal/simd"
+	"github.com/plexaura/plexaura/internal/simd/window"
+	"github.com/plexaura/plexaura/internal/simd/winograd"
 	"github.com/plexaura/plexaura/shape"
 )
 
@@ -13,7 +14,7 @@ import (
 
 // winogradConv2D offers the filters' transform as packing.
 func (e Engine) winogradConv2D(g conv, ep engine.Epilogue, other engine.Bound) engine.Bound {
-	plan := e.winograd(g, ep, simd.NewWinograd)
+	plan := e.winograd(g, ep, winograd.New)
 	var l layout
 	finite := e.newFinite(&l, 0, g.images())
 	own := reserve[float32](&l, 1, plan.ScratchTransformed())
@@ -40,7 +41,7 @@ func (e Engine) winogradConv2D(g conv, ep engine.Epilogue, other engine.Bound) e
 }
 
 // winogradPacking packs n elements of filters.
-func (e Engine) winogradPacking(plan *simd.Winograd, n int) engine.Packing {
+func (e Engine) winogradPacking(plan *winograd.Plan, n int) engine.Packing {
 	var l layout
 	pack := e.packWinograd(&l, plan, 0, n)
 	kernel := func(c *engine.Call) error {
@@ -53,15 +54,15 @@ func (e Engine) winogradPacking(plan *simd.Winograd, n int) engine.Packing {
 // Packed filters are a number that is 0 where some filter is not finite, in a cache line of its own, and the
 // transformed filters.
 
-func packedBytes(plan *simd.Winograd) int { return lineBytes + 4*plan.Filters() }
+func packedBytes(plan *winograd.Plan) int { return lineBytes + 4*plan.Filters() }
 
-func packedFilters(plan *simd.Winograd, packed []byte) (ready *float32, filters []float32) {
+func packedFilters(plan *winograd.Plan, packed []byte) (ready *float32, filters []float32) {
 	all := engine.Slice[float32](engine.BufferAt(packed, shape.Float32, packedBytes(plan)/4))
 	return &all[0], all[lineBytes/4:]
 }
 
 // packWinograd returns what packs the n elements of a call's input.
-func (e Engine) packWinograd(l *layout, plan *simd.Winograd, input, n int) func(c *engine.Call, packed []byte) {
+func (e Engine) packWinograd(l *layout, plan *winograd.Plan, input, n int) func(c *engine.Call, packed []byte) {
 	finite := e.newFinite(l, input, n)
 	scratch := reserve[float32](l, 1, plan.TransformScratch())
 	return func(c *engine.Call, packed []byte) {
@@ -76,23 +77,23 @@ func (e Engine) packWinograd(l *layout, plan *simd.Winograd, input, n int) func(
 
 func (e Engine) winogradInputGrad(g conv, exact engine.Bound) engine.Bound {
 	adjoint, _ := g.adjoint()
-	plan := e.winograd(adjoint, engine.Epilogue{}, simd.NewWinogradFlipped)
+	plan := e.winograd(adjoint, engine.Epilogue{}, winograd.NewFlipped)
 	return e.bindWinograd(g.results(), g.weights(), plan.Scratch(), exact, func(a, b, out, scratch []float32) {
 		plan.Run(e.pool, out, a, b, nil, scratch)
 	})
 }
 
 func (e Engine) winogradFilterGrad(g conv, exact engine.Bound) engine.Bound {
-	plan := e.winograd(g, engine.Epilogue{}, simd.NewWinograd)
+	plan := e.winograd(g, engine.Epilogue{}, winograd.New)
 	return e.bindWinograd(g.images(), g.results(), plan.GradScratch(), exact, func(a, b, out, scratch []float32) {
 		plan.RunGrad(e.pool, out, a, b, scratch)
 	})
 }
 
 // winograd plans the convolution, which is one that the algorithm takes.
-func (e Engine) winograd(g conv, ep engine.Epilogue, plan func(*simd.Kernels, simd.ConvOp) (*simd.Winograd, bool)) *simd.Winograd {
+func (e Engine) winograd(g conv, ep engine.Epilogue, plan func(*winograd.Kernels, window.Conv) (*winograd.Plan, bool)) *winograd.Plan {
 	op, _ := g.convOp(ep)
-	p, _ := plan(e.simd, op)
+	p, _ := plan(e.simd.Winograd, op)
 	return p
 }
 
@@ -136,12 +137,12 @@ func (f *finite) sum(c *engine.Call, _, lo, hi int) {
 	v, sums := engine.Slice[float32](c.In[f.input]), f.sums.of(c, 0)
 	for i := lo; i < hi; i++ {
 		piece := v[i*finitePiece : min((i+1)*finitePiece, len(v))]
-		sums[i] = f.simd.Dot(piece, piece)
+		sums[i] = f.simd.Vec.Dot(piece, piece)
 	}
 }
 
 func (f *finite) holds(c *engine.Call) bool {
 	f.loop.run(c)
-	total := f.simd.Sum(f.sums.of(c, 0))
+	total := f.simd.Vec.Sum(f.sums.of(c, 0))
 	return total-total == 0
 }

@@ -14,6 +14,7 @@ import (
 	"github.com/plexaura/plexaura/engine/ref"
 	"github.com/plexaura/plexaura/internal/par"
 	"github.com/plexaura/plexaura/internal/simd"
+	"github.com/plexaura/plexaura/internal/simd/isa"
 	"github.com/plexaura/plexaura/shape"
 )
 
@@ -56,8 +57,8 @@ func (c winogradCase) ways() []convWay {
 
 // vectorLevels are the levels at which the shapes of winogradCases go by Winograd's algorithm;
 // in plain Go they are too small to gain by it.
-func vectorLevels() []simd.Level {
-	return slices.DeleteFunc(simd.Levels(), func(l simd.Level) bool { return l == simd.Generic })
+func vectorLevels() []isa.Level {
+	return slices.DeleteFunc(isa.Levels(), func(l isa.Level) bool { return l == isa.Generic })
 }
 
 // Results are within Winograd's error of the definition's, and the same at every number of workers.

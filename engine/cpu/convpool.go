@@ -4,7 +4,8 @@ import (
 	"math"
 
 	"github.com/plexaura/plexaura/engine"
-	"github.com/plexaura/plexaura/internal/simd"
+	"github.com/plexaura/plexaura/internal/simd/interleaved"
+	"github.com/plexaura/plexaura/internal/simd/window"
 	"github.com/plexaura/plexaura/shape"
 )
 
@@ -22,7 +23,7 @@ func (e Engine) FusesMaxPool(c engine.Conv2D, p engine.Pool2D, in []shape.Type, 
 		return ok
 	}
 	made := 0
-	for _, s := range poolStrips(poolOf(p, y, out), y.Int(0)/simd.Lanes, y.Bytes()) {
+	for _, s := range poolStrips(poolOf(p, y, out), y.Int(0)/interleaved.Images, y.Bytes()) {
 		made += s.hi - s.lo
 	}
 	return made*stripOverlap <= (stripOverlap+1)*y.Int(2)
@@ -117,14 +118,14 @@ func (e Engine) laneConvPool(c engine.Conv2D, p engine.Pool2D, in []shape.Type, 
 	}
 	op, windows := laneOp(c, in[0], in[1], y), poolOf(p, y, out)
 	strips := poolStrips(windows, y.Int(0), y.Bytes())
-	direct := simd.NewLaneConv(e.simd, op)
+	direct := interleaved.NewConv(e.simd.Interleaved, op)
 	exact := e.bindLaneConv(direct, e.newPooledLanes(op, windows, strips, func(lo, hi int) laneRunner {
-		return exactLanes{simd.NewLaneConvRows(e.simd, op, lo, hi)}
+		return exactLanes{interleaved.NewConvRows(e.simd.Interleaved, op, lo, hi)}
 	}), c.Epilogue)
 	return e.cheapestInLanes(op, forward, exact, func() engine.Bound {
-		plan, _ := simd.NewLineWinograd(e.simd, op)
+		plan, _ := interleaved.NewWinograd(e.simd.Interleaved, op)
 		return e.bindLineWinograd(plan, e.newPooledLanes(op, windows, strips, func(lo, hi int) laneRunner {
-			rows, _ := simd.NewLineWinogradRows(e.simd, op, lo, hi)
+			rows, _ := interleaved.NewWinogradRows(e.simd.Interleaved, op, lo, hi)
 			return rows
 		}), c.Epilogue, exact)
 	}), nil
@@ -140,17 +141,17 @@ type pooledLanes struct {
 
 type laneStrip struct {
 	conv     laneRunner // nil where windows look at nothing
-	pool     *simd.LanePool
+	pool     *interleaved.Pool
 	plane    int // elements of a plane of results
 	first, n int // of a plane of maxima, in elements
 }
 
 // newPooledLanes takes what plans rows lo to hi of the results of a block.
-func (e Engine) newPooledLanes(op simd.LaneOp, p *pool, strips []poolStrip, rows func(lo, hi int) laneRunner) *pooledLanes {
-	l := &pooledLanes{blocks: op.Blocks, images: op.Groups * op.C * op.H * op.W * simd.Lanes, planes: op.Groups * op.M, plane: p.yPlane() * simd.Lanes}
+func (e Engine) newPooledLanes(op interleaved.Op, p *pool, strips []poolStrip, rows func(lo, hi int) laneRunner) *pooledLanes {
+	l := &pooledLanes{blocks: op.Blocks, images: op.Groups * op.C * op.H * op.W * interleaved.Images, planes: op.Groups * op.M, plane: p.yPlane() * interleaved.Images}
 	for _, s := range strips {
-		part := laneStrip{plane: (s.hi - s.lo) * p.in[1] * simd.Lanes, first: s.first * p.out[1] * simd.Lanes, n: s.windows * p.out[1] * simd.Lanes}
-		part.pool = simd.NewLanePool(e.simd, simd.Window{H: s.hi - s.lo, W: p.in[1], KH: p.Kernel[0], KW: p.Kernel[1], OH: s.windows, OW: p.out[1],
+		part := laneStrip{plane: (s.hi - s.lo) * p.in[1] * interleaved.Images, first: s.first * p.out[1] * interleaved.Images, n: s.windows * p.out[1] * interleaved.Images}
+		part.pool = interleaved.NewPool(e.simd.Interleaved, window.Window{H: s.hi - s.lo, W: p.in[1], KH: p.Kernel[0], KW: p.Kernel[1], OH: s.windows, OW: p.out[1],
 			SH: p.Stride[0], SW: p.Stride[1], DH: p.Dilation[0], DW: p.Dilation[1], Top: p.Pad[0][0] - s.first*p.Stride[0] + s.lo, Left: p.Pad[1][0]}, nil)
 		if s.lo < s.hi {
 			part.conv = rows(s.lo, s.hi)
@@ -191,7 +192,7 @@ const (
 // gain.
 func (e Engine) imageConvPool(c engine.Conv2D, p engine.Pool2D, in []shape.Type, y, out shape.Type) (engine.Bound, bool) {
 	batch := y.Int(0)
-	if !sameDType(shape.Float32, in) || inLanes(y) || e.simd.Level() == simd.Generic || batch < imagesPerWorker*e.pool.Workers() || y.Bytes()/batch > imageBytes {
+	if !sameDType(shape.Float32, in) || inLanes(y) || !e.simd.Conv.Vector() || batch < imagesPerWorker*e.pool.Workers() || y.Bytes()/batch > imageBytes {
 		return engine.Bound{}, false
 	}
 	g := convOf(c, in[0], in[1], y)

@@ -40,7 +40,7 @@ func TestPoolingInAConvolutionKeepsTheBits(t *testing.T) {
 	} {
 		t.Run(fmt.Sprintf("%s with %v", c.alg, c.special), func(t *testing.T) {
 			e := New()
-			if e.simd.Level() == 0 {
+			if e.simd.Level == 0 {
 				t.Skip("plain Go takes no algorithm of these")
 			}
 			rng := rand.New(rand.NewPCG(1, 2))

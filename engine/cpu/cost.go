@@ -4,7 +4,8 @@ import (
 	"fmt"
 
 	"github.com/plexaura/plexaura/engine"
-	"github.com/plexaura/plexaura/internal/simd"
+	"github.com/plexaura/plexaura/internal/simd/interleaved"
+	"github.com/plexaura/plexaura/internal/simd/winograd"
 	"github.com/plexaura/plexaura/shape"
 )
 
@@ -85,7 +86,7 @@ func choose(all []engine.Candidate) (alg string) {
 // candidates are the algorithms for images in rows, of which Winograd's is first and the last one always serves.
 func (e Engine) candidates(g conv, w way) []engine.Candidate {
 	multiplications := g.results() * g.depth()
-	winograd, direct := engine.Candidate{Alg: winogradAlg}, engine.Candidate{Alg: directAlg, Work: multiplications}
+	transformed, direct := engine.Candidate{Alg: winogradAlg}, engine.Candidate{Alg: directAlg, Work: multiplications}
 	planned, unit := g, true // the convolution that vector kernels would do
 	if w == inputGrad {
 		planned, unit = g.adjoint()
@@ -93,11 +94,11 @@ func (e Engine) candidates(g conv, w way) []engine.Candidate {
 	op, ok := planned.convOp(engine.Epilogue{})
 	applies := false
 	if unit && ok {
-		winograd.Work, applies = simd.WinogradWork(e.simd, op)
+		transformed.Work, applies = winograd.Work(e.simd.Winograd, op)
 	}
-	winograd.Against = e.againstWinograd(g, w, applies)
+	transformed.Against = e.againstWinograd(g, w, applies)
 	direct.Against = againstDirect(g, w, unit && ok && g.depth() > 0)
-	return []engine.Candidate{winograd, direct, {Alg: im2colAlg, Work: multiplications}}
+	return []engine.Candidate{transformed, direct, {Alg: im2colAlg, Work: multiplications}}
 }
 
 func (e Engine) againstWinograd(g conv, w way, applies bool) string {
@@ -105,7 +106,7 @@ func (e Engine) againstWinograd(g conv, w way, applies bool) string {
 	if w == inputGrad {
 		windows = g.batch * g.xPlane()
 	}
-	if e.simd.Level() == simd.Generic {
+	if !e.simd.Winograd.Vector() {
 		channels = winogradChannelsGo
 	}
 	switch {
@@ -148,7 +149,7 @@ func more(have int, what string, limit int) string {
 }
 
 // cheapestInLanes is exact, or what winograd binds.
-func (e Engine) cheapestInLanes(op simd.LaneOp, w way, exact engine.Bound, winograd func() engine.Bound) engine.Bound {
+func (e Engine) cheapestInLanes(op interleaved.Op, w way, exact engine.Bound, winograd func() engine.Bound) engine.Bound {
 	all := e.laneCandidates(op, w)
 	if choose(all) == lanesWinogradAlg {
 		exact = winograd()
@@ -159,14 +160,14 @@ func (e Engine) cheapestInLanes(op simd.LaneOp, w way, exact engine.Bound, winog
 
 // laneCandidates are the algorithms for batches in lanes. The exact kernels skip what lies outside of an image, so that a gradient takes
 // them no more than the convolution, whose windows are counted as whole; Winograd's works on every row and tile of what it makes.
-func (e Engine) laneCandidates(op simd.LaneOp, w way) []engine.Candidate {
-	images := op.Blocks * op.Groups * simd.Lanes
+func (e Engine) laneCandidates(op interleaved.Op, w way) []engine.Candidate {
+	images := op.Blocks * op.Groups * interleaved.Images
 	rows := images * op.OH
 	if w == inputGrad {
 		rows = images * op.H
 	}
 	lines := engine.Candidate{Alg: lanesWinogradAlg}
-	row, ok := simd.LineWork(op, w == inputGrad)
+	row, ok := interleaved.WinogradWork(op, w == inputGrad)
 	switch lines.Work = rows * row; {
 	case e.exact:
 		lines.Against = "ruled out by ExactConv"
@@ -178,10 +179,10 @@ func (e Engine) laneCandidates(op simd.LaneOp, w way) []engine.Candidate {
 
 // PrefersLanes implements [engine.Laner]: where Winograd's algorithm does not serve, channels and filters are few, and a block is small.
 func (e Engine) PrefersLanes(c engine.Conv2D, x, w, y shape.Type) bool {
-	if x.DType != shape.Float32 || e.simd.Level() == simd.Generic || x.Int(0) == 0 || x.Int(0)%simd.Lanes != 0 || y.Len() == 0 {
+	if x.DType != shape.Float32 || !e.simd.Interleaved.Vector() || x.Int(0) == 0 || x.Int(0)%interleaved.Images != 0 || y.Len() == 0 {
 		return false
 	}
 	g := convOf(c, x, w, y)
 	return choose(e.candidates(g, forward)) != winogradAlg &&
-		g.channels*g.filters <= lanePairs && (x.Bytes()+y.Bytes())/x.Int(0)*simd.Lanes <= laneBytes
+		g.channels*g.filters <= lanePairs && (x.Bytes()+y.Bytes())/x.Int(0)*interleaved.Images <= laneBytes
 }

@@ -16,6 +16,8 @@ import (
 	"github.com/plexaura/plexaura/engine/ref"
 	"github.com/plexaura/plexaura/internal/par"
 	"github.com/plexaura/plexaura/internal/simd"
+	"github.com/plexaura/plexaura/internal/simd/interleaved"
+	"github.com/plexaura/plexaura/internal/simd/isa"
 	"github.com/plexaura/plexaura/shape"
 )
 
@@ -82,7 +84,7 @@ func (l netLayer) types(batch int) (op engine.Conv2D, x, w, y shape.Type) {
 // laned is a batch's type in lanes.
 func laned(t shape.Type) shape.Type {
 	d := t.Shape.Ints()
-	return shape.Type{DType: t.DType, Shape: shape.OfInts(d[0]/simd.Lanes, d[1], d[2], d[3], simd.Lanes)}
+	return shape.Type{DType: t.DType, Shape: shape.OfInts(d[0]/interleaved.Images, d[1], d[2], d[3], interleaved.Images)}
 }
 
 // bound are the kernels of a layer: forward, the gradient of the images, that of the filters. The batch is in lanes where the engine
@@ -103,7 +105,7 @@ func (l netLayer) bound(t *testing.T, e Engine, batch int) [3]engine.Bound {
 
 // A change of what is chosen is seen in the golden file's difference.
 func TestAlgorithmsOfWellKnownNetworks(t *testing.T) {
-	for _, level := range simd.Levels() {
+	for _, level := range isa.Levels() {
 		t.Run(level.String(), func(t *testing.T) {
 			e := Engine{pool: par.Default(), simd: simd.With(level)}
 			var text strings.Builder
@@ -129,7 +131,7 @@ func TestAlgorithmsOfWellKnownNetworks(t *testing.T) {
 
 // What the cost model takes is bound, and no candidate that nothing speaks against works less.
 func TestTheCheapestIsTaken(t *testing.T) {
-	for _, level := range simd.Levels() {
+	for _, level := range isa.Levels() {
 		e := Engine{pool: par.Default(), simd: simd.With(level)}
 		for _, l := range netLayers {
 			for _, b := range l.bound(t, e, 16) {
@@ -159,7 +161,7 @@ func TestLimitsOfAlgorithms(t *testing.T) {
 	}
 	const w, d, i = winogradAlg, directAlg, im2colAlg
 	e := Engine{pool: par.Default(), simd: simd.Best()}
-	if e.simd.Level() == simd.Generic {
+	if e.simd.Level == isa.Generic {
 		t.Skip("the limits of plain Go are others, and in the golden file")
 	}
 	for _, c := range []pick{
@@ -190,7 +192,7 @@ const (
 )
 
 func TestExactConvNeverGoesByWinograd(t *testing.T) {
-	for _, level := range simd.Levels() {
+	for _, level := range isa.Levels() {
 		e := New(ExactConv)
 		e.simd = simd.With(level)
 		for _, l := range netLayers {
@@ -213,10 +215,10 @@ func TestErrorsOfConvolutionsAreAsDocumented(t *testing.T) {
 	} {
 		batch := 1
 		if l.name == "lanes" {
-			batch = simd.Lanes
+			batch = interleaved.Images
 		}
 		want := l.computed(t, ref.Engine{}, batch, shape.Float64)
-		for _, level := range simd.Levels() {
+		for _, level := range isa.Levels() {
 			for _, way := range []struct {
 				name  string
 				e     Engine
@@ -254,7 +256,7 @@ func (l netLayer) computed(t *testing.T, e engine.Conv2Der, batch int, d shape.D
 			v[i] = float64(float32(max(r.NormFloat64()*scale, least)))
 		}
 		if typ.Rank() == 5 {
-			v = transposed(v, simd.Lanes)
+			v = transposed(v, interleaved.Images)
 		}
 		b := newBuffer(typ)
 		engine.Load(b, v)
@@ -265,7 +267,7 @@ func (l netLayer) computed(t *testing.T, e engine.Conv2Der, batch int, d shape.D
 	one := func(bind func(engine.Conv2D, []shape.Type, shape.Type) (engine.Bound, error), out shape.Type, a, b shape.Type, in ...engine.Buffer) []float64 {
 		v := engine.Floats(run(t, func() (engine.Bound, error) { return bind(op, []shape.Type{a, b}, out) }, in, out))
 		if out.Rank() == 5 {
-			return transposed(v, len(v)/simd.Lanes)
+			return transposed(v, len(v)/interleaved.Images)
 		}
 		return v
 	}

@@ -7,6 +7,7 @@ import (
 	"github.com/plexaura/plexaura/engine/ref"
 	"github.com/plexaura/plexaura/internal/par"
 	"github.com/plexaura/plexaura/internal/simd"
+	"github.com/plexaura/plexaura/internal/simd/isa"
 	"github.com/plexaura/plexaura/shape"
 )
 
@@ -55,8 +56,8 @@ func ExactConv(e *Engine) {
 	}
 }
 
-// AtLevel takes the kernels of a level, one of [simd.Levels], for tests that compare them.
-func AtLevel(l simd.Level) Option { return func(e *Engine) { e.simd = simd.With(l) } }
+// AtLevel takes the kernels of a level, one of [isa.Levels], for tests that compare them.
+func AtLevel(l isa.Level) Option { return func(e *Engine) { e.simd = simd.With(l) } }
 
 // New returns the engine with the fastest kernels that this processor runs. An option that is nil
 // changes nothing.

@@ -16,6 +16,7 @@ import (
 	"github.com/plexaura/plexaura/engine/ref"
 	"github.com/plexaura/plexaura/internal/par"
 	"github.com/plexaura/plexaura/internal/simd"
+	"github.com/plexaura/plexaura/internal/simd/isa"
 	"github.com/plexaura/plexaura/shape"
 )
 
@@ -28,7 +29,7 @@ var long = flag.Bool("long", false, "every trial at every level of instructions"
 func TestConformsAtEveryLevel(t *testing.T) {
 	pool := par.NewPool(5)
 	defer pool.Close()
-	for i, level := range simd.Levels() {
+	for i, level := range isa.Levels() {
 		t.Run(level.String(), func(t *testing.T) {
 			e := Engine{pool: pool, simd: simd.With(level)}
 			if i == 1 {
@@ -333,7 +334,7 @@ func TestPackedWeightsGiveTheSameBits(t *testing.T) {
 	r := rand.New(rand.NewPCG(5, 5))
 	pool := par.NewPool(3)
 	defer pool.Close()
-	for _, level := range simd.Levels()[1:] {
+	for _, level := range isa.Levels()[1:] {
 		e := Engine{pool: pool, simd: simd.With(level)}
 		x, w, bias, y := shape.F32(2, 9, 300), shape.F32(2100, 300), shape.F32(2100), shape.F32(2, 9, 2100)
 		m := engine.MatMul{TransB: true, Epilogue: engine.Epilogue{Bias: true, ReLU: true}}

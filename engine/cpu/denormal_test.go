@@ -10,6 +10,7 @@ import (
 
 	"github.com/plexaura/plexaura/engine"
 	"github.com/plexaura/plexaura/internal/simd"
+	"github.com/plexaura/plexaura/internal/simd/isa"
 	"github.com/plexaura/plexaura/shape"
 )
 
@@ -144,7 +145,7 @@ func tinyCall(b engine.Bound, in []shape.Type, out shape.Type, scale float32) *e
 // Denormals would make products many times slower; what computes takes them for zeros, at every
 // level, and what moves leaves them as they are.
 func TestDenormalsAreFlushed(t *testing.T) {
-	for _, level := range simd.Levels() {
+	for _, level := range isa.Levels() {
 		e := New()
 		e.simd = simd.With(level)
 		for _, c := range flushCases() {

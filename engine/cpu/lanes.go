@@ -4,14 +4,16 @@ import (
 	"math"
 
 	"github.com/plexaura/plexaura/engine"
-	"github.com/plexaura/plexaura/internal/simd"
+	"github.com/plexaura/plexaura/internal/simd/interleaved"
+	"github.com/plexaura/plexaura/internal/simd/isa"
+	"github.com/plexaura/plexaura/internal/simd/window"
 	"github.com/plexaura/plexaura/shape"
 )
 
 var _ engine.Laner = Engine{}
 
 // Lanes implements [engine.Laner].
-func (Engine) Lanes() int { return simd.Lanes }
+func (Engine) Lanes() int { return interleaved.Images }
 
 // inLanes reports whether images are in lanes.
 func inLanes(images shape.Type) bool { return images.Rank() == 5 }
@@ -19,23 +21,23 @@ func inLanes(images shape.Type) bool { return images.Rank() == 5 }
 // laneTypes reports whether all of ts are in lanes as they should be.
 func laneTypes(ts ...shape.Type) bool {
 	for _, t := range ts {
-		if t.DType != shape.Float32 || t.Rank() != 5 || t.Int(4) != simd.Lanes {
+		if t.DType != shape.Float32 || t.Rank() != 5 || t.Int(4) != interleaved.Images {
 			return false
 		}
 	}
 	return true
 }
 
-func laneOp(c engine.Conv2D, x, w, y shape.Type) simd.LaneOp {
-	op := simd.LaneOp{Blocks: x.Int(0), Groups: c.Groups, M: w.Int(0) / c.Groups, Window: simd.Window{
+func laneOp(c engine.Conv2D, x, w, y shape.Type) interleaved.Op {
+	op := interleaved.Op{Blocks: x.Int(0), Groups: c.Groups, M: w.Int(0) / c.Groups, Window: window.Window{
 		C: w.Int(1), H: x.Int(2), W: x.Int(3), KH: w.Int(2), KW: w.Int(3), OH: y.Int(2), OW: y.Int(3),
 		SH: c.Stride[0], SW: c.Stride[1], DH: c.Dilation[0], DW: c.Dilation[1], Top: c.Pad[0][0], Left: c.Pad[1][0],
 	}}
 	if c.Epilogue.Bias {
-		op.Bias = simd.RowBias
+		op.Bias = isa.RowBias
 	}
 	if c.Epilogue.ReLU {
-		op.Act = simd.ReLU
+		op.Act = isa.ReLU
 	}
 	return op
 }
@@ -48,10 +50,10 @@ func (e Engine) laneConv2D(c engine.Conv2D, in []shape.Type, out shape.Type) (en
 		return engine.Bound{}, engine.Unsupported(name, "Conv2D in lanes", in)
 	}
 	op := laneOp(c, in[0], in[1], out)
-	direct := simd.NewLaneConv(e.simd, op)
+	direct := interleaved.NewConv(e.simd.Interleaved, op)
 	exact := e.bindLaneConv(direct, exactLanes{direct}, c.Epilogue)
 	return e.cheapestInLanes(op, forward, exact, func() engine.Bound {
-		plan, _ := simd.NewLineWinograd(e.simd, op)
+		plan, _ := interleaved.NewWinograd(e.simd.Interleaved, op)
 		return e.bindLineWinograd(plan, plan, c.Epilogue, exact)
 	}), nil
 }
@@ -61,10 +63,10 @@ func (e Engine) laneInputGrad(c engine.Conv2D, in []shape.Type, out shape.Type) 
 		return engine.Bound{}, engine.Unsupported(name, "Conv2DInputGrad in lanes", in)
 	}
 	op := laneOp(c, out, in[1], in[0])
-	direct := simd.NewLaneInputGrad(e.simd, op)
+	direct := interleaved.NewInputGrad(e.simd.Interleaved, op)
 	exact := e.bindLaneConv(direct, exactLanes{direct}, engine.Epilogue{})
 	return e.cheapestInLanes(op, inputGrad, exact, func() engine.Bound {
-		plan, _ := simd.NewLineWinogradInputGrad(e.simd, op)
+		plan, _ := interleaved.NewWinogradInputGrad(e.simd.Interleaved, op)
 		return e.bindLineWinograd(plan, plan, engine.Epilogue{}, exact)
 	}), nil
 }
@@ -79,11 +81,11 @@ type laneRunner interface {
 }
 
 // exactLanes works with all numbers.
-type exactLanes struct{ *simd.LaneConv }
+type exactLanes struct{ *interleaved.Conv }
 
 func (exactLanes) Scratch() int { return 0 }
 func (l exactLanes) Run(y, x, packed, bias, _ []float32, lo, hi int) bool {
-	l.LaneConv.Run(y, x, packed, bias, lo, hi)
+	l.Conv.Run(y, x, packed, bias, lo, hi)
 	return true
 }
 
@@ -95,7 +97,7 @@ func (e Engine) newLaneLoop(l *layout, r laneRunner, ep engine.Epilogue, packed 
 }
 
 // bindLaneConv returns the kernel that does r's tasks with the filters that plan packs, unless somebody has.
-func (e Engine) bindLaneConv(plan *simd.LaneConv, r laneRunner, ep engine.Epilogue) engine.Bound {
+func (e Engine) bindLaneConv(plan *interleaved.Conv, r laneRunner, ep engine.Epilogue) engine.Bound {
 	var l layout
 	var own region[float32]
 	packed := func(c *engine.Call) []float32 {
@@ -134,14 +136,14 @@ func (e Engine) laneFilterGrad(c engine.Conv2D, in []shape.Type, out shape.Type)
 		return engine.Bound{}, engine.Unsupported(name, "Conv2DFilterGrad in lanes", in)
 	}
 	op := laneOp(c, in[0], out, in[1])
-	exact := e.bindLaneGrad(simd.NewLaneGrad(e.simd, op))
+	exact := e.bindLaneGrad(interleaved.NewFilterGrad(e.simd.Interleaved, op))
 	return e.cheapestInLanes(op, filterGrad, exact, func() engine.Bound {
-		plan, _ := simd.NewLineWinogradGrad(e.simd, op)
+		plan, _ := interleaved.NewWinogradFilterGrad(e.simd.Interleaved, op)
 		return e.bindLineWinogradGrad(plan, exact)
 	}), nil
 }
 
-func (e Engine) bindLaneGrad(plan *simd.LaneGrad) engine.Bound {
+func (e Engine) bindLaneGrad(plan *interleaved.FilterGrad) engine.Bound {
 	var l layout
 	sums := reserve[float32](&l, 1, plan.SumsLen())
 	tasks := e.newLoop(plan.Tasks(), laneCost(plan.Work())/max(plan.Tasks(), 1), func(c *engine.Call, _, lo, hi int) {
@@ -159,10 +161,10 @@ func (e Engine) bindLaneGrad(plan *simd.LaneGrad) engine.Bound {
 }
 
 // lanePool plans a pooling of x to y, which are in lanes.
-func (e Engine) lanePool(p engine.Pool2D, x, y shape.Type, counted func(axis, o int) int) *simd.LanePool {
-	w := simd.Window{H: x.Int(2), W: x.Int(3), KH: p.Kernel[0], KW: p.Kernel[1], OH: y.Int(2), OW: y.Int(3),
+func (e Engine) lanePool(p engine.Pool2D, x, y shape.Type, counted func(axis, o int) int) *interleaved.Pool {
+	w := window.Window{H: x.Int(2), W: x.Int(3), KH: p.Kernel[0], KW: p.Kernel[1], OH: y.Int(2), OW: y.Int(3),
 		SH: p.Stride[0], SW: p.Stride[1], DH: p.Dilation[0], DW: p.Dilation[1], Top: p.Pad[0][0], Left: p.Pad[1][0]}
-	return simd.NewLanePool(e.simd, w, counted)
+	return interleaved.NewPool(e.simd.Interleaved, w, counted)
 }
 
 // lanePlanes returns the kernel that calls f for planes in lanes of images like x, which take windows of that size, with so

@@ -8,6 +8,7 @@ import (
 
 	"github.com/plexaura/plexaura/engine"
 	"github.com/plexaura/plexaura/internal/simd"
+	"github.com/plexaura/plexaura/internal/simd/isa"
 	"github.com/plexaura/plexaura/shape"
 )
 
@@ -66,9 +67,9 @@ func TestPrefersLanesWhereTheyAreFaster(t *testing.T) {
 			return shape.Type{DType: shape.Float32, Shape: shape.OfInts(dims...)}
 		}
 		x, w, y := of(c.batch, c.channels, c.image, c.image), of(c.filters, c.channels, c.kernel, c.kernel), of(c.batch, c.filters, side, side)
-		for _, level := range simd.Levels() {
+		for _, level := range isa.Levels() {
 			e := Engine{simd: simd.With(level)}
-			require.Equal(t, c.want && level != simd.Generic, e.PrefersLanes(op, x, w, y), "%s, %v", c.name, level)
+			require.Equal(t, c.want && level != isa.Generic, e.PrefersLanes(op, x, w, y), "%s, %v", c.name, level)
 		}
 		x.DType = shape.Float64
 		require.False(t, New().PrefersLanes(op, x, w, y), c.name)

@@ -2,7 +2,7 @@ package cpu
 
 import (
 	"github.com/plexaura/plexaura/engine"
-	"github.com/plexaura/plexaura/internal/simd"
+	"github.com/plexaura/plexaura/internal/simd/interleaved"
 	"github.com/plexaura/plexaura/shape"
 )
 
@@ -11,7 +11,7 @@ import (
 // by the exact kernel instead, since they would spread.
 
 // bindLineWinograd returns the kernel that does r's tasks with the filters that plan packs, unless somebody has.
-func (e Engine) bindLineWinograd(plan *simd.LineWinograd, r laneRunner, ep engine.Epilogue, exact engine.Bound) engine.Bound {
+func (e Engine) bindLineWinograd(plan *interleaved.Winograd, r laneRunner, ep engine.Epilogue, exact engine.Bound) engine.Bound {
 	var l, forPacking layout
 	own := reserve[byte](&l, 1, packedLineBytes(plan))
 	pack, packAlone := packLines(&l, plan), packLines(&forPacking, plan)
@@ -48,14 +48,14 @@ func (e Engine) bindLineWinograd(plan *simd.LineWinograd, r laneRunner, ep engin
 // Packed filters are a number that is 0 where some filter is not finite, in a cache line of its own, and the
 // transformed filters.
 
-func packedLineBytes(plan *simd.LineWinograd) int { return lineBytes + 4*plan.PackedLen() }
+func packedLineBytes(plan *interleaved.Winograd) int { return lineBytes + 4*plan.PackedLen() }
 
-func packedLines(plan *simd.LineWinograd, packed []byte) []float32 {
+func packedLines(plan *interleaved.Winograd, packed []byte) []float32 {
 	return engine.Slice[float32](engine.BufferAt(packed, shape.Float32, packedLineBytes(plan)/4))
 }
 
 // packLines returns what packs filters w, in scratch memory of l.
-func packLines(l *layout, plan *simd.LineWinograd) func(c *engine.Call, packed, w []float32) {
+func packLines(l *layout, plan *interleaved.Winograd) func(c *engine.Call, packed, w []float32) {
 	scratch := reserve[float32](l, 1, plan.PackScratch())
 	return func(c *engine.Call, packed, w []float32) {
 		if packed[0] = 0; plan.Pack(packed[lineBytes/4:], w, scratch.of(c, 0)) {
@@ -65,7 +65,7 @@ func packLines(l *layout, plan *simd.LineWinograd) func(c *engine.Call, packed, 
 }
 
 // bindLineWinogradGrad returns the kernel of plan.
-func (e Engine) bindLineWinogradGrad(plan *simd.LineWinogradGrad, exact engine.Bound) engine.Bound {
+func (e Engine) bindLineWinogradGrad(plan *interleaved.WinogradFilterGrad, exact engine.Bound) engine.Bound {
 	var l layout
 	sums, room := reserve[float32](&l, 1, plan.SumsLen()), reserve[float32](&l, 1, plan.TotalScratch())
 	tasks := e.newFiniteLoop(&l, plan.Tasks(), laneCost(plan.Work())/max(plan.Tasks(), 1), plan.Scratch(), func(c *engine.Call, scratch []float32, lo, hi int) bool {

@@ -8,7 +8,8 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/plexaura/plexaura/engine"
-	"github.com/plexaura/plexaura/internal/simd"
+	"github.com/plexaura/plexaura/internal/simd/interleaved"
+	"github.com/plexaura/plexaura/internal/simd/isa"
 	"github.com/plexaura/plexaura/shape"
 )
 
@@ -26,14 +27,14 @@ func TestMeansOfLargeWindowsLoseLittle(t *testing.T) {
 		{40, 50, engine.Pool2D{Kernel: [2]int{30, 30}, Stride: [2]int{15, 15}, Dilation: [2]int{1, 1}, Pad: [2][2]int{{15, 15}, {7, 15}}}},
 		{40, 50, engine.Pool2D{Kernel: [2]int{30, 30}, Stride: [2]int{15, 15}, Dilation: [2]int{1, 1}, Pad: [2][2]int{{15, 15}, {7, 15}}, CountPad: true}},
 	} {
-		for _, lanes := range []int{1, simd.Lanes} {
+		for _, lanes := range []int{1, interleaved.Images} {
 			x, y := pooled(c.h, c.w, c.Pool2D)
 			for name, draw := range map[string]func() float32{"equal": func() float32 { return .1 }, "random": r.Float32} {
 				images := make([]float32, lanes*x.Len())
 				for i := range images {
 					images[i] = draw()
 				}
-				for _, level := range simd.Levels() {
+				for _, level := range isa.Levels() {
 					of := fmt.Sprintf("%s numbers, %v of %v, in %d lanes at level %v", name, c.Pool2D, x, lanes, level)
 					requireMeans(t, New(AtLevel(level)), of, c.Pool2D, x, y, images)
 				}

@@ -109,7 +109,7 @@ func argmax3[T shape.Float](x []T, k int) int {
 // signs.
 func numbers[T shape.Float](e Engine, x []T) bool {
 	if x, ok := any(x).([]float32); ok {
-		sum := e.simd.Sum(x)
+		sum := e.simd.Vec.Sum(x)
 		return sum == sum
 	}
 	for _, v := range x {

@@ -5,13 +5,15 @@ import (
 
 	"github.com/plexaura/plexaura/engine"
 	"github.com/plexaura/plexaura/internal/simd"
+	simdpool "github.com/plexaura/plexaura/internal/simd/pool"
+	"github.com/plexaura/plexaura/internal/simd/vec"
 	"github.com/plexaura/plexaura/shape"
 )
 
 // inner are the windows within the image of a pooling of float32 that has vector kernels: 2×2 or
 // 3×3, with a stride of 2 along rows. Those at the border are looked at one by one.
 type inner struct {
-	simd.PoolWindows
+	simdpool.Windows
 	*pool
 	x, y   int // places of the first window and of its result in their planes
 	border []int
@@ -22,12 +24,12 @@ func (p *pool) inner() (*inner, bool) {
 	r0, r1 := p.whole(0)
 	c0, c1 := p.whole(1)
 	size := p.Kernel[0]
-	if size != p.Kernel[1] || !simd.HasPool(size, p.Stride[1]) || p.Dilation != [2]int{1, 1} || r0 == r1 || c0 == c1 {
+	if size != p.Kernel[1] || !simdpool.Has(size, p.Stride[1]) || p.Dilation != [2]int{1, 1} || r0 == r1 || c0 == c1 {
 		return nil, false
 	}
 	w := &inner{pool: p, y: r0*p.out[1] + c0}
 	w.x = (r0*p.Stride[0]-p.Pad[0][0])*p.in[1] + c0*p.Stride[1] - p.Pad[1][0]
-	w.PoolWindows = simd.PoolWindows{Size: size, Rows: r1 - r0, Cols: c1 - c0, LD: p.in[1], Step: p.Stride[0] * p.in[1], Out: p.out[1]}
+	w.Windows = simdpool.Windows{Size: size, Rows: r1 - r0, Cols: c1 - c0, LD: p.in[1], Step: p.Stride[0] * p.in[1], Out: p.out[1]}
 	for j := range p.yPlane() {
 		if r, c := j/p.out[1], j%p.out[1]; r < r0 || r >= r1 || c < c0 || c >= c1 {
 			w.border = append(w.border, j)
@@ -49,8 +51,8 @@ func (w *inner) cost() int { return 10 + w.Rows*(3+w.Cols*w.Size/4) + 10*len(w.b
 
 // eachPart calls f for the planes lo to hi, or for all at once if they are seamless, with the place of the
 // first element and result.
-func (w *inner) eachPart(lo, hi int, f func(part simd.PoolWindows, x, y int)) {
-	part, n := w.PoolWindows, 1
+func (w *inner) eachPart(lo, hi int, f func(part simdpool.Windows, x, y int)) {
+	part, n := w.Windows, 1
 	if w.seamless() {
 		n = hi - lo
 		part.Rows *= n
@@ -67,7 +69,7 @@ func (w *inner) argmax(plane []float32, j int) int32 {
 
 // places sets at to the places of the maxima of a plane.
 func (w *inner) places(k *simd.Kernels, at []int32, plane []float32) {
-	k.MaxPoolPlaces(w.PoolWindows, at[w.y:], plane[w.x:], w.x)
+	k.Pool.Places(w.Windows, at[w.y:], plane[w.x:], w.x)
 	for _, j := range w.border {
 		at[j] = w.argmax(plane, j)
 	}
@@ -83,8 +85,8 @@ func (w *inner) maxima(e Engine) engine.Bound {
 
 // max pools planes lo to hi.
 func (w *inner) max(e Engine, y, x []float32, lo, hi int) {
-	w.eachPart(lo, hi, func(part simd.PoolWindows, i, j int) {
-		e.simd.MaxPool(part, y[j+w.y:], x[i+w.x:])
+	w.eachPart(lo, hi, func(part simdpool.Windows, i, j int) {
+		e.simd.Pool.Max(part, y[j+w.y:], x[i+w.x:])
 		for _, b := range w.border {
 			y[j+b] = float32(math.Inf(-1))
 			if k := w.argmax(x[i:], b); k >= 0 {
@@ -101,19 +103,19 @@ func (w *inner) apart() bool { return w.Size == 2 && w.Stride[0] >= 2 }
 func (w *inner) scatter(e Engine) engine.Bound {
 	planes := e.newLoop(w.planes, w.cost()+w.xPlane()/8, func(c *engine.Call, _, lo, hi int) {
 		x, dy, dx := engine.Slice[float32](c.In[0]), engine.Slice[float32](c.In[1]), engine.Slice[float32](c.Out[0])
-		w.eachPart(lo, hi, func(part simd.PoolWindows, i, j int) {
+		w.eachPart(lo, hi, func(part simdpool.Windows, i, j int) {
 			size := w.xPlane() * part.Rows / w.Rows
 			if !w.partition() {
 				clear(dx[i:][:size])
 			}
-			e.simd.MaxPoolScatter(part, dx[i+w.x:], x[i+w.x:], dy[j+w.y:])
+			e.simd.Pool.Scatter(part, dx[i+w.x:], x[i+w.x:], dy[j+w.y:])
 			for _, b := range w.border {
 				if k := w.argmax(x[i:], b); k >= 0 {
 					dx[i+int(k)] = dy[j+b]
 				}
 			}
 			if w.ReLU {
-				e.simd.Map(simd.OpReLUGrad, dx[i:][:size], x[i:], dx[i:], 0)
+				e.simd.Vec.Map(vec.ReLUGrad, dx[i:][:size], x[i:], dx[i:], 0)
 			}
 		})
 	})

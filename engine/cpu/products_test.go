@@ -9,7 +9,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/plexaura/plexaura/engine"
-	"github.com/plexaura/plexaura/internal/simd"
+	"github.com/plexaura/plexaura/internal/simd/isa"
 	"github.com/plexaura/plexaura/shape"
 )
 
@@ -31,7 +31,7 @@ func TestProductsOfARowWithManyRowsLoseLittle(t *testing.T) {
 			for i, v := range engine.Slice[float32](in[1]) {
 				want[i%c.columns] += float64(v) * float64(engine.Slice[float32](in[0])[i/c.columns])
 			}
-			for _, level := range simd.Levels() {
+			for _, level := range isa.Levels() {
 				e := New(AtLevel(level))
 				got := run(t, func() (engine.Bound, error) {
 					return e.BindMatMul(engine.MatMul{TransA: true}, []shape.Type{a, b}, y)

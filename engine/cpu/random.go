@@ -33,7 +33,7 @@ func (e Engine) BindRandom(d engine.Distribution, stream uint64, in []shape.Type
 // uniform32 and the others set elements lo to hi, lo being a multiple of 4: a block gives four uniform ones.
 
 func (e Engine) uniform32(c *engine.Call, s philox.Stream, lo, hi int) {
-	e.simd.Uniform(engine.Slice[float32](c.Out[0])[lo:hi], s, uint64(lo))
+	e.simd.Random.Uniform(engine.Slice[float32](c.Out[0])[lo:hi], s, uint64(lo))
 }
 
 func uniform64(c *engine.Call, s philox.Stream, lo, hi int) {

@@ -8,7 +8,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/plexaura/plexaura/engine"
-	"github.com/plexaura/plexaura/internal/simd"
+	"github.com/plexaura/plexaura/internal/simd/isa"
 	"github.com/plexaura/plexaura/shape"
 )
 
@@ -23,7 +23,7 @@ func TestLossesOfSureLogitsKeepTheirDigits(t *testing.T) {
 		{shape.Of(64, 10), 1}, {shape.Of(3, 10), 1}, {shape.Of(40, 64), 1}, {shape.Of(40, 65), 1}, {shape.Of(5, 1000), 1}, {shape.Of(2, 21, 37), 1}, {shape.Of(10, 3), 0},
 	} {
 		for _, margin := range []float64{.1, .5, 1, 5, 10, 15, 17, 20, 40, 80} {
-			for _, level := range simd.Levels() {
+			for _, level := range isa.Levels() {
 				e := New(AtLevel(level))
 				requireSure(t, e, fmt.Sprintf("%v along %d, margin %v at level %v", x.s, x.axis, margin, level), x.s, x.axis, margin)
 			}

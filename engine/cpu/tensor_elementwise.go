@@ -6,7 +6,7 @@ import (
 
 	"gorgonia.org/tensor"
 
-	"github.com/plexaura/plexaura/internal/simd"
+	"github.com/plexaura/plexaura/internal/simd/vec"
 	"github.com/plexaura/plexaura/shape"
 )
 
@@ -14,10 +14,10 @@ import (
 type pointwise[T shape.Float] func(dst, x, y []T)
 
 // vector is the elementwise function op: a vector kernel for float32, a loop for float64.
-func vector[T shape.Float](e Engine, op simd.Op, c T) pointwise[T] {
+func vector[T shape.Float](e Engine, op vec.Op, c T) pointwise[T] {
 	var f any
 	if shape.DTypeOf[T]() == shape.Float32 {
-		f = pointwise[float32](func(dst, x, y []float32) { e.simd.Map(op, dst, x, y, float32(c)) })
+		f = pointwise[float32](func(dst, x, y []float32) { e.simd.Vec.Map(op, dst, x, y, float32(c)) })
 	} else {
 		f = pointwise[float64](func(dst, x, y []float64) { mapFloat64(op, dst, x, y, float64(c)) })
 	}
@@ -25,82 +25,82 @@ func vector[T shape.Float](e Engine, op simd.Op, c T) pointwise[T] {
 }
 
 // mapFloat64 does for float64 what [simd.Kernels.Map] does for float32; denormals stay.
-func mapFloat64(op simd.Op, dst, x, y []float64, c float64) {
+func mapFloat64(op vec.Op, dst, x, y []float64, c float64) {
 	x, y = x[:len(dst)], y[:len(dst)]
 	switch op {
-	case simd.OpAdd:
+	case vec.Add:
 		for i, v := range x {
 			dst[i] = v + y[i]
 		}
-	case simd.OpAddC:
+	case vec.AddC:
 		for i, v := range x {
 			dst[i] = v + c
 		}
-	case simd.OpSub:
+	case vec.Sub:
 		for i, v := range x {
 			dst[i] = v - y[i]
 		}
-	case simd.OpSubR:
+	case vec.SubR:
 		for i, v := range x {
 			dst[i] = c - v
 		}
-	case simd.OpMul:
+	case vec.Mul:
 		for i, v := range x {
 			dst[i] = v * y[i]
 		}
-	case simd.OpMulC:
+	case vec.MulC:
 		for i, v := range x {
 			dst[i] = v * c
 		}
-	case simd.OpDiv:
+	case vec.Div:
 		for i, v := range x {
 			dst[i] = v / y[i]
 		}
-	case simd.OpDivC:
+	case vec.DivC:
 		for i, v := range x {
 			dst[i] = v / c
 		}
-	case simd.OpDivR:
+	case vec.DivR:
 		for i, v := range x {
 			dst[i] = c / v
 		}
-	case simd.OpMax:
+	case vec.Max:
 		for i, v := range x {
 			dst[i] = max(v, y[i])
 		}
-	case simd.OpMaxC:
+	case vec.MaxC:
 		for i, v := range x {
 			dst[i] = max(v, c)
 		}
-	case simd.OpMin:
+	case vec.Min:
 		for i, v := range x {
 			dst[i] = min(v, y[i])
 		}
-	case simd.OpMinC:
+	case vec.MinC:
 		for i, v := range x {
 			dst[i] = min(v, c)
 		}
-	case simd.OpNeg:
+	case vec.Neg:
 		for i, v := range x {
 			dst[i] = -v
 		}
-	case simd.OpAbs:
+	case vec.Abs:
 		for i, v := range x {
 			dst[i] = math.Abs(v)
 		}
-	case simd.OpSqrt:
+	case vec.Sqrt:
 		for i, v := range x {
 			dst[i] = math.Sqrt(v)
 		}
-	case simd.OpExp:
+	case vec.Exp:
 		for i, v := range x {
 			dst[i] = math.Exp(v)
 		}
-	case simd.OpLog:
+	case vec.Log:
 		for i, v := range x {
 			dst[i] = math.Log(v)
 		}
-	case simd.OpTanh:
+	case vec.Tanh:
 		for i, v := range x {
 			dst[i] = math.Tanh(v)
 		}
@@ -163,7 +163,7 @@ func elementwise[T shape.Float](e Engine, r result[T], cost int, f pointwise[T],
 
 // added adds the results of f to dst, a block at a time.
 func added[T shape.Float](e Engine, f pointwise[T]) pointwise[T] {
-	sum := vector(e, simd.OpAdd, T(0))
+	sum := vector(e, vec.Add, T(0))
 	return func(dst, x, y []T) {
 		mem := borrow[T](block)
 		defer mem.giveBack()
@@ -183,13 +183,13 @@ const (
 
 // arithmetic is one of the four operations: the kernels of two vectors, and of a vector and a
 // number on its right or left.
-type arithmetic struct{ both, right, left simd.Op }
+type arithmetic struct{ both, right, left vec.Op }
 
 var (
-	adding      = arithmetic{simd.OpAdd, simd.OpAddC, simd.OpAddC}
-	subtracting = arithmetic{simd.OpSub, simd.OpAddC, simd.OpSubR} // x-c is x+(-c)
-	multiplying = arithmetic{simd.OpMul, simd.OpMulC, simd.OpMulC}
-	dividing    = arithmetic{simd.OpDiv, simd.OpDivC, simd.OpDivR}
+	adding      = arithmetic{vec.Add, vec.AddC, vec.AddC}
+	subtracting = arithmetic{vec.Sub, vec.AddC, vec.SubR} // x-c is x+(-c)
+	multiplying = arithmetic{vec.Mul, vec.MulC, vec.MulC}
+	dividing    = arithmetic{vec.Div, vec.DivC, vec.DivR}
 )
 
 // binary computes an operation on two tensors, unless it is left to StdEng.
@@ -277,7 +277,7 @@ type unary struct {
 	cost   [2]int // of float32 and float64
 }
 
-func kernel(op simd.Op, cost, cost64 int) unary {
+func kernel(op vec.Op, cost, cost64 int) unary {
 	return unary{
 		vector: func(e Engine) pointwise[float32] { return vector(e, op, float32(0)) },
 		loop:   func(dst, x, y []float64) { mapFloat64(op, dst, x, y, 0) },
@@ -315,27 +315,27 @@ func signOf(a float64) float64 {
 }
 
 var (
-	negating          = kernel(simd.OpNeg, cheap, cheap)
-	absolute          = kernel(simd.OpAbs, cheap, cheap)
-	squareRoot        = kernel(simd.OpSqrt, 2*cheap, 4*cheap)
-	exponential       = kernel(simd.OpExp, 2*cheap, dear)
-	logarithm         = kernel(simd.OpLog, 2*cheap, dear)
-	hyperbolicTangent = kernel(simd.OpTanh, 3*cheap, dear)
+	negating          = kernel(vec.Neg, cheap, cheap)
+	absolute          = kernel(vec.Abs, cheap, cheap)
+	squareRoot        = kernel(vec.Sqrt, 2*cheap, 4*cheap)
+	exponential       = kernel(vec.Exp, 2*cheap, dear)
+	logarithm         = kernel(vec.Log, 2*cheap, dear)
+	hyperbolicTangent = kernel(vec.Tanh, 3*cheap, dear)
 	log2              = each(dear, math.Log2)
 	log10             = each(dear, math.Log10)
 	cubeRoot          = each(dear, math.Cbrt)
 	signing           = each(2*cheap, signOf)
 
 	inverting = unary{
-		vector: func(e Engine) pointwise[float32] { return vector(e, simd.OpDivR, float32(1)) },
-		loop:   func(dst, x, y []float64) { mapFloat64(simd.OpDivR, dst, x, y, 1) },
+		vector: func(e Engine) pointwise[float32] { return vector(e, vec.DivR, float32(1)) },
+		loop:   func(dst, x, y []float64) { mapFloat64(vec.DivR, dst, x, y, 1) },
 		cost:   [2]int{cheap, 2 * cheap},
 	}
 	squaring = unary{
 		vector: func(e Engine) pointwise[float32] {
-			return func(dst, x, _ []float32) { e.simd.Map(simd.OpMul, dst, x, x, 0) }
+			return func(dst, x, _ []float32) { e.simd.Vec.Map(vec.Mul, dst, x, x, 0) }
 		},
-		loop: func(dst, x, _ []float64) { mapFloat64(simd.OpMul, dst, x, x, 0) },
+		loop: func(dst, x, _ []float64) { mapFloat64(vec.Mul, dst, x, x, 0) },
 		cost: [2]int{cheap, cheap},
 	}
 	cubing = unary{
@@ -346,8 +346,8 @@ var (
 	inverseRoot = unary{
 		vector: func(e Engine) pointwise[float32] {
 			return func(dst, x, _ []float32) {
-				e.simd.Map(simd.OpSqrt, dst, x, nil, 0)
-				e.simd.Map(simd.OpDivR, dst, dst, nil, 1)
+				e.simd.Vec.Map(vec.Sqrt, dst, x, nil, 0)
+				e.simd.Vec.Map(vec.DivR, dst, dst, nil, 1)
 			}
 		},
 		loop: func(dst, x, _ []float64) {
@@ -370,8 +370,8 @@ func clamping(lo, hi float64) unary {
 	return unary{
 		vector: func(e Engine) pointwise[float32] {
 			return func(dst, x, _ []float32) {
-				e.simd.Map(simd.OpMaxC, dst, x, nil, float32(lo))
-				e.simd.Map(simd.OpMinC, dst, dst, nil, float32(hi))
+				e.simd.Vec.Map(vec.MaxC, dst, x, nil, float32(lo))
+				e.simd.Vec.Map(vec.MinC, dst, dst, nil, float32(hi))
 			}
 		},
 		loop: func(dst, x, _ []float64) {

@@ -7,7 +7,8 @@ import (
 	"gorgonia.org/tensor"
 
 	"github.com/plexaura/plexaura/engine"
-	"github.com/plexaura/plexaura/internal/simd"
+	"github.com/plexaura/plexaura/internal/simd/gemm"
+	"github.com/plexaura/plexaura/internal/simd/vec"
 	"github.com/plexaura/plexaura/shape"
 )
 
@@ -137,13 +138,13 @@ func multiply[T shape.Float](e Engine, a, b, c lattice[T]) {
 		defer mem.giveBack()
 		to = lattice[T]{x: mem.s, rows: c.rows, cols: c.cols, ld: c.cols}
 	}
-	op := simd.GemmOp{
+	op := gemm.Op{
 		M: c.rows, N: c.cols, K: a.cols,
 		TransA: a.turned, TransB: b.turned, LDA: a.ld, LDB: b.ld, LDC: to.ld,
 	}
-	scratch := borrow[T](simd.GemmScratch[T](e.simd, op))
+	scratch := borrow[T](gemm.Scratch[T](e.simd.Gemm, op))
 	defer scratch.giveBack()
-	simd.Gemm(e.simd, e.pool, op, a.x, b.x, to.x, nil, scratch.s)
+	gemm.Mul(e.simd.Gemm, e.pool, op, a.x, b.x, to.x, nil, scratch.s)
 	if &to.x[0] == &c.x[0] {
 		return
 	}
@@ -281,7 +282,7 @@ func outer[T shape.Float](e Engine, a, b, prealloc tensor.Tensor) error {
 	grain := max(1, chunkWork*1000/cheap/len(y))
 	e.pool.For(len(x), grain, func(lo, hi int) {
 		for i := lo; i < hi; i++ {
-			vector(e, simd.OpMulC, x[i])(to.x[i*to.ld:][:to.cols], y, y)
+			vector(e, vec.MulC, x[i])(to.x[i*to.ld:][:to.cols], y, y)
 		}
 	})
 	return nil

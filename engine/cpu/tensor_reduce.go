@@ -5,7 +5,7 @@ import (
 
 	"gorgonia.org/tensor"
 
-	"github.com/plexaura/plexaura/internal/simd"
+	"github.com/plexaura/plexaura/internal/simd/vec"
 )
 
 // real are the elements that are summed and compared here.
@@ -154,14 +154,14 @@ func consecutive(s []int) bool {
 func floats32(e Engine, op reduction) folding[float32] {
 	f := foldingOf[float32](op)
 	if op == summing {
-		f.row, f.rows = e.simd.Sum, e.sumRows
+		f.row, f.rows = e.simd.Vec.Sum, e.sumRows
 		return f
 	}
-	kernel := simd.OpMax
+	kernel := vec.Max
 	if op == minimum {
-		kernel = simd.OpMin
+		kernel = vec.Min
 	}
-	f.rows = rowByRow(func(acc, x []float32) { e.simd.Map(kernel, acc, acc, x, 0) })
+	f.rows = rowByRow(func(acc, x []float32) { e.simd.Vec.Map(kernel, acc, acc, x, 0) })
 	last := f.row
 	f.row = func(x []float32) float32 {
 		if len(x) < 4*narrow {
@@ -172,9 +172,9 @@ func floats32(e Engine, op reduction) folding[float32] {
 		for n := len(x) / 2; n >= narrow; n = len(x) / 2 { // the one half against the other
 			half := mem.s[:n]
 			odd := x[2*n:]
-			e.simd.Map(kernel, half, x[:n], x[n:2*n], 0)
+			e.simd.Vec.Map(kernel, half, x[:n], x[n:2*n], 0)
 			if len(odd) > 0 {
-				e.simd.Map(kernel, half[:1], half[:1], odd, 0)
+				e.simd.Vec.Map(kernel, half[:1], half[:1], odd, 0)
 			}
 			x = half
 		}
@@ -189,10 +189,10 @@ func (e Engine) sumRows(acc, x []float32, stride, n int) {
 	mem := borrow[float32]((m + rest) * width)
 	defer mem.giveBack()
 	if stride == width && m > 0 {
-		e.simd.SumRows(mem.s[:m*width], x, m*width)
+		e.simd.Vec.SumRows(mem.s[:m*width], x, m*width)
 	} else {
 		for i := range m {
-			e.simd.SumRows(nth(mem.s, i, width), x[8*i*stride:], stride)
+			e.simd.Vec.SumRows(nth(mem.s, i, width), x[8*i*stride:], stride)
 		}
 	}
 	for i := range rest {

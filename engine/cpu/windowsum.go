@@ -2,7 +2,7 @@ package cpu
 
 import (
 	"github.com/plexaura/plexaura/engine"
-	"github.com/plexaura/plexaura/internal/simd"
+	"github.com/plexaura/plexaura/internal/simd/vec"
 	"github.com/plexaura/plexaura/shape"
 )
 
@@ -20,7 +20,7 @@ func (e Engine) BindWindowSum(w engine.WindowSum, in []shape.Type, out shape.Typ
 			}
 		}), nil
 	}
-	return bindWindowSum(e, w, out.Shape, func(acc, x []float32) { e.simd.Map(simd.OpAdd, acc, acc, x, 0) }), nil
+	return bindWindowSum(e, w, out.Shape, func(acc, x []float32) { e.simd.Vec.Map(vec.Add, acc, acc, x, 0) }), nil
 }
 
 func bindWindowSum[T shape.Float](e Engine, w engine.WindowSum, s shape.Shape, add func(acc, x []T)) engine.Bound {

@@ -1,0 +1,90 @@
+package simd
+
+import (
+	"fmt"
+	"os"
+	"slices"
+	"strings"
+	"sync"
+
+	"github.com/plexaura/plexaura/internal/simd/conv"
+	"github.com/plexaura/plexaura/internal/simd/gemm"
+	"github.com/plexaura/plexaura/internal/simd/interleaved"
+	"github.com/plexaura/plexaura/internal/simd/isa"
+	"github.com/plexaura/plexaura/internal/simd/pool"
+	"github.com/plexaura/plexaura/internal/simd/random"
+	"github.com/plexaura/plexaura/internal/simd/vec"
+	"github.com/plexaura/plexaura/internal/simd/winograd"
+)
+
+// Kernels is the table of kernels for one level: what this processor has, room by room. It is
+// immutable and safe for concurrent use.
+type Kernels struct {
+	Level       isa.Level
+	Gemm        *gemm.Kernels
+	Vec         *vec.Kernels
+	Random      *random.Kernels
+	Pool        *pool.Kernels
+	Conv        *conv.Kernels
+	Winograd    *winograd.Kernels
+	Interleaved *interleaved.Kernels
+}
+
+// With returns the kernels of a level. A level that the processor lacks panics; see [Levels].
+func With(l isa.Level) *Kernels {
+	all := tables()
+	i := slices.IndexFunc(all, func(k *Kernels) bool { return k.Level == l })
+	if i < 0 {
+		panic(fmt.Sprintf("simd: this processor has no %v", l))
+	}
+	return all[i]
+}
+
+// Best returns the kernels of the fastest level that this processor runs, or of the level that
+// the environment variable [LevelVariable] asks for: "generic", "avx2" or "avx512". A value that is
+// none of these, or a level that the processor lacks, panics.
+func Best() *Kernels {
+	k, err := Chosen()
+	if err != nil {
+		panic(err)
+	}
+	return k
+}
+
+// Chosen is [Best] that returns an error where Best panics, for a program that can tell its user.
+func Chosen() (*Kernels, error) { return chosen() }
+
+// LevelVariable is the environment variable that [Best] heeds, read once: by it a test takes each
+// path, and a wrong result can be pinned to one.
+const LevelVariable = "PLEXAURA_SIMD"
+
+var chosen = sync.OnceValues(func() (*Kernels, error) { return choose(os.Getenv(LevelVariable)) })
+
+// choose returns the kernels of a level by its name; an empty name stands for the fastest.
+func choose(name string) (*Kernels, error) {
+	all := tables()
+	if name == "" {
+		return all[len(all)-1], nil
+	}
+	has := make([]string, len(all))
+	for i, k := range all {
+		if has[i] = k.Level.Variable(); has[i] == name {
+			return k, nil
+		}
+	}
+	return nil, fmt.Errorf("simd: %s is %q; this processor has %s", LevelVariable, name, strings.Join(has, ", "))
+}
+
+// tables holds the kernels of each level that the processor runs, slowest first.
+var tables = sync.OnceValue(func() (all []*Kernels) {
+	for _, l := range isa.Levels() {
+		all = append(all, tableOf(l))
+	}
+	return all
+})
+
+func tableOf(l isa.Level) *Kernels {
+	g, v := gemm.At(l), vec.At(l)
+	return &Kernels{Level: l, Gemm: g, Vec: v, Random: random.At(l), Pool: pool.At(l),
+		Conv: conv.At(l, g), Winograd: winograd.At(l, g), Interleaved: interleaved.At(l, g, v)}
+}
