@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"github.com/plexaura/plexaura/engine"
+	"github.com/plexaura/plexaura/internal/simd/window"
 	"github.com/plexaura/plexaura/shape"
 )
 
@@ -51,12 +52,10 @@ var convLayers = []struct {
 func BenchmarkConv2D(b *testing.B) {
 	e := New()
 	for _, l := range convLayers {
-		g := conv{batch: l.batch, groups: 1, channels: l.channels, filters: l.filters, stride: [2]int{1, 1}, dilation: [2]int{1, 1}}
-		for i := range 2 {
-			g.in[i], g.kernel[i], g.before[i] = l.image, l.kernel, l.pad
-			g.out[i] = l.image + 2*l.pad - l.kernel + 1
-		}
-		x, y := shape.F32(shape.Dim(l.batch), shape.Dim(l.channels), shape.Dim(l.image), shape.Dim(l.image)), shape.OfInts(l.batch, l.filters, g.out[0], g.out[1])
+		side := l.image + 2*l.pad - l.kernel + 1
+		g := conv{batch: l.batch, groups: 1, filters: l.filters, Window: window.Window{C: l.channels, H: l.image, W: l.image,
+			KH: l.kernel, KW: l.kernel, OH: side, OW: side, SH: 1, SW: 1, DH: 1, DW: 1, Top: l.pad, Left: l.pad}}
+		x, y := shape.F32(shape.Dim(l.batch), shape.Dim(l.channels), shape.Dim(l.image), shape.Dim(l.image)), shape.OfInts(l.batch, l.filters, side, side)
 		w, dy := shape.F32(shape.Dim(l.filters), shape.Dim(l.channels), shape.Dim(l.kernel), shape.Dim(l.kernel)), x.Of(y)
 		flops := 2 * g.batch * g.filters * g.depth() * g.yPlane()
 		bias := shape.F32(shape.Dim(l.filters))

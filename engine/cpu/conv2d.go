@@ -5,6 +5,7 @@ import (
 	"github.com/plexaura/plexaura/internal/simd"
 	"github.com/plexaura/plexaura/internal/simd/gemm"
 	"github.com/plexaura/plexaura/internal/simd/isa"
+	"github.com/plexaura/plexaura/internal/simd/window"
 	"github.com/plexaura/plexaura/shape"
 )
 
@@ -12,68 +13,58 @@ import (
 // which column p holds what the filter meets in window p. It is made for a tile at a time: some
 // rows of windows of one image, few enough that the unfolded image stays in the cache.
 
-// conv is a convolution of known extents. Of pairs the first is the height.
+// conv is a convolution of known extents: C channels and so many filters in each group.
 type conv struct {
-	batch, groups                     int
-	channels, filters                 int // of a group
-	in, out, kernel, stride, dilation [2]int
-	before                            [2]int // padding
+	batch, groups, filters int
+	window.Window
 }
 
 func convOf(c engine.Conv2D, x, w, y shape.Type) conv {
-	g := conv{batch: x.Int(0), groups: c.Groups, channels: w.Int(1), filters: w.Int(0) / c.Groups, stride: c.Stride, dilation: c.Dilation}
-	for i := range 2 {
-		g.in[i], g.out[i], g.kernel[i], g.before[i] = x.Int(2+i), y.Int(2+i), w.Int(2+i), c.Pad[i][0]
-	}
+	g := conv{batch: x.Int(0), groups: c.Groups, filters: w.Int(0) / c.Groups}
+	g.Window = windowOf([2]int{w.Int(2), w.Int(3)}, c.Stride, c.Dilation, c.Pad, x, y)
+	g.C = w.Int(1)
 	return g
 }
 
-func (g *conv) taps() int   { return g.kernel[0] * g.kernel[1] }
-func (g *conv) depth() int  { return g.channels * g.taps() } // of a filter
-func (g *conv) xPlane() int { return g.in[0] * g.in[1] }
-func (g *conv) yPlane() int { return g.out[0] * g.out[1] }
+func (g *conv) taps() int   { return g.KH * g.KW }
+func (g *conv) depth() int  { return g.Rows() } // of a filter
+func (g *conv) xPlane() int { return g.H * g.W }
+func (g *conv) yPlane() int { return g.Cols() }
 
 // Elements of x, of w and of y.
 
-func (g *conv) images() int  { return g.batch * g.groups * g.channels * g.xPlane() }
+func (g *conv) images() int  { return g.batch * g.groups * g.C * g.xPlane() }
 func (g *conv) weights() int { return g.groups * g.filters * g.depth() }
 func (g *conv) results() int { return g.batch * g.groups * g.filters * g.yPlane() }
 
 // plain reports whether the image is its own unfolding.
 func (g *conv) plain() bool {
-	return g.taps() == 1 && g.stride == [2]int{1, 1} && g.in == g.out && g.before == [2]int{}
+	return g.taps() == 1 && g.SH == 1 && g.SW == 1 && g.H == g.OH && g.W == g.OW && g.Top == 0 && g.Left == 0
 }
 
 // planes returns the planes of v from the i-th on.
 func planes[T shape.Float](v []T, i, size int) []T { return v[i*size:] }
 
-// columns returns the range of windows of a row in which tap b meets the image.
-func (g *conv) columns(b int) (lo, hi int) {
-	at, stride := b*g.dilation[1]-g.before[1], g.stride[1]
-	lo = max(min(ceilDiv(-at, stride), g.out[1]), 0)
-	hi = min(ceilDiv(g.in[1]-at, stride), g.out[1])
-	return lo, max(lo, hi)
-}
-
 // unfold writes the rows of the unfolded image that belong to some channels, of which x is the
 // first: one row for each channel and tap, with the windows of rows r0 to r1.
 func unfold[T shape.Float](g *conv, dst, x []T, channels, r0, r1 int) {
+	vertical, horizontal := g.Axes()
 	for c := range channels {
 		plane := x[c*g.xPlane():][:g.xPlane()]
-		for a := range g.kernel[0] {
-			for b := range g.kernel[1] {
-				lo, hi := g.columns(b)
-				col := lo*g.stride[1] + b*g.dilation[1] - g.before[1]
+		for a := range g.KH {
+			for b := range g.KW {
+				lo, hi := horizontal.Windows(b)
+				col := horizontal.At(lo, b)
 				for r := r0; r < r1; r++ {
-					row := dst[:g.out[1]]
-					dst = dst[g.out[1]:]
-					h := r*g.stride[0] + a*g.dilation[0] - g.before[0]
-					if uint(h) >= uint(g.in[0]) || lo == hi {
+					row := dst[:g.OW]
+					dst = dst[g.OW:]
+					h := vertical.At(r, a)
+					if uint(h) >= uint(g.H) || lo == hi {
 						clear(row)
 						continue
 					}
 					zero(row[:lo])
-					take(row[lo:hi], plane[h*g.in[1]+col:], g.stride[1])
+					take(row[lo:hi], plane[h*g.W+col:], g.SW)
 					zero(row[hi:])
 				}
 			}
@@ -101,20 +92,21 @@ func take[T shape.Float](dst, src []T, stride int) {
 
 // fold adds an unfolded image to the channels that dx begins with: the adjoint of unfold.
 func fold[T shape.Float](g *conv, dx, src []T, channels, r0, r1 int) {
+	vertical, horizontal := g.Axes()
 	for c := range channels {
 		plane := dx[c*g.xPlane():][:g.xPlane()]
-		for a := range g.kernel[0] {
-			for b := range g.kernel[1] {
-				lo, hi := g.columns(b)
-				col := lo*g.stride[1] + b*g.dilation[1] - g.before[1]
+		for a := range g.KH {
+			for b := range g.KW {
+				lo, hi := horizontal.Windows(b)
+				col := horizontal.At(lo, b)
 				for r := r0; r < r1; r++ {
-					row := src[:g.out[1]]
-					src = src[g.out[1]:]
-					h := r*g.stride[0] + a*g.dilation[0] - g.before[0]
-					if uint(h) >= uint(g.in[0]) || lo == hi {
+					row := src[:g.OW]
+					src = src[g.OW:]
+					h := vertical.At(r, a)
+					if uint(h) >= uint(g.H) || lo == hi {
 						continue
 					}
-					spread(plane[h*g.in[1]+col:], row[lo:hi], g.stride[1])
+					spread(plane[h*g.W+col:], row[lo:hi], g.SW)
 				}
 			}
 		}
@@ -148,20 +140,20 @@ type tiling struct{ count, rows int }
 // tiling is that for which depth rows of the unfolded image fit.
 func (g *conv) tiling(depth int) tiling {
 	windows := max(tileElems/max(depth, 1), tileWindows)
-	rows := min(max(windows/g.out[1], 1), g.out[0])
-	count := (g.out[0] + rows - 1) / rows
-	return tiling{count, (g.out[0] + count - 1) / count}
+	rows := min(max(windows/g.OW, 1), g.OH)
+	count := (g.OH + rows - 1) / rows
+	return tiling{count, (g.OH + count - 1) / count}
 }
 
 // bounds returns the rows of windows of tile i.
 func (g *conv) bounds(t tiling, i int) (r0, r1 int) {
-	return min(i*t.rows, g.out[0]), min((i+1)*t.rows, g.out[0])
+	return min(i*t.rows, g.OH), min((i+1)*t.rows, g.OH)
 }
 
 // widths are the numbers of windows that tiles have: the first ones, and the last.
 func (g *conv) widths(t tiling) [2]int {
 	r0, r1 := g.bounds(t, t.count-1)
-	return [2]int{t.rows * g.out[1], (r1 - r0) * g.out[1]}
+	return [2]int{t.rows * g.OW, (r1 - r0) * g.OW}
 }
 
 // im2col is a convolution, or an adjoint, by products with the unfolded image.
@@ -181,10 +173,10 @@ type im2col[T shape.Float] struct {
 // need is asked.
 func (m *im2col[T]) reserve(l *layout, slots int, need func(channels, windows int) gemm.Op) {
 	if !m.plain() {
-		m.unfolded = reserve[T](l, slots, m.perBlock*m.taps()*m.tiles.rows*m.out[1])
+		m.unfolded = reserve[T](l, slots, m.perBlock*m.taps()*m.tiles.rows*m.OW)
 	}
 	most := 0
-	for _, channels := range []int{m.perBlock, m.channels - (m.blocks-1)*m.perBlock} {
+	for _, channels := range []int{m.perBlock, m.C - (m.blocks-1)*m.perBlock} {
 		for _, windows := range m.widths(m.tiles) {
 			most = max(most, gemm.Scratch[T](m.simd.Gemm, need(channels, windows)))
 		}
@@ -195,7 +187,7 @@ func (m *im2col[T]) reserve(l *layout, slots int, need func(channels, windows in
 // matrix returns the unfolded image of a tile: of some channels, of which x is the first.
 func (m *im2col[T]) matrix(c *engine.Call, slot int, x []T, channels, r0, r1 int) []T {
 	if m.plain() {
-		return x[r0*m.out[1]:]
+		return x[r0*m.OW:]
 	}
 	col := m.unfolded.of(c, slot)
 	unfold(&m.conv, col, x, channels, r0, r1)
@@ -223,8 +215,8 @@ func (e Engine) BindConv2D(c engine.Conv2D, in []shape.Type, out shape.Type) (en
 }
 
 func bindConv2D[T shape.Float](e Engine, ep engine.Epilogue, g conv) engine.Bound {
-	m := &im2col[T]{conv: g, tiles: g.tiling(g.depth()), perBlock: g.channels, blocks: 1, simd: e.simd, epilogue: ep}
-	m.op = gemm.Op{M: g.filters, N: m.tiles.rows * g.out[1], K: g.depth(), LDC: g.yPlane()}
+	m := &im2col[T]{conv: g, tiles: g.tiling(g.depth()), perBlock: g.C, blocks: 1, simd: e.simd, epilogue: ep}
+	m.op = gemm.Op{M: g.filters, N: m.tiles.rows * g.OW, K: g.depth(), LDC: g.yPlane()}
 	if g.plain() {
 		m.op.LDB = g.xPlane()
 	}
@@ -252,9 +244,9 @@ func (m *im2col[T]) forward(c *engine.Call, slot, lo, hi int) {
 		group := i / m.tiles.count // of all images
 		k := group % m.groups
 		r0, r1 := m.bounds(m.tiles, i%m.tiles.count)
-		op.N = (r1 - r0) * m.out[1]
-		col := m.matrix(c, slot, planes(x, group*m.channels, m.xPlane()), m.channels, r0, r1)
-		filters, results := w[k*m.filters*m.depth():], planes(y, group*m.filters, m.yPlane())[r0*m.out[1]:]
+		op.N = (r1 - r0) * m.OW
+		col := m.matrix(c, slot, planes(x, group*m.C, m.xPlane()), m.C, r0, r1)
+		filters, results := w[k*m.filters*m.depth():], planes(y, group*m.filters, m.yPlane())[r0*m.OW:]
 		gemm.Mul(m.simd.Gemm, nil, op, filters, col, results, b[min(k*m.filters, len(b)):], m.scratch.of(c, slot))
 	}
 }

@@ -13,13 +13,10 @@ import (
 
 // convOp is the convolution as package simd takes it, or false if that has none like it.
 func (g *conv) convOp(ep engine.Epilogue) (op window.Conv, ok bool) {
-	if g.groups > 1 || g.before[0] < 0 || g.before[1] < 0 {
+	if g.groups > 1 || g.Top < 0 || g.Left < 0 {
 		return op, false
 	}
-	op = window.Conv{N: g.batch, M: g.filters, Window: window.Window{
-		C: g.channels, H: g.in[0], W: g.in[1], KH: g.kernel[0], KW: g.kernel[1], OH: g.out[0], OW: g.out[1],
-		SH: g.stride[0], SW: g.stride[1], DH: g.dilation[0], DW: g.dilation[1], Top: g.before[0], Left: g.before[1],
-	}}
+	op = window.Conv{N: g.batch, M: g.filters, Window: g.Window}
 	if ep.Bias {
 		op.Bias = isa.RowBias
 	}
@@ -50,11 +47,10 @@ func (e Engine) directConv2D(g conv, ep engine.Epilogue) engine.Bound {
 // adjoint is the convolution of dy that gives the gradient of the image, if the stride is 1:
 // with the filters turned round, and filters and channels in each other's place.
 func (g conv) adjoint() (conv, bool) {
-	a := conv{batch: g.batch, groups: g.groups, channels: g.filters, filters: g.channels, in: g.out, out: g.in, kernel: g.kernel, stride: g.stride, dilation: g.dilation}
-	for i := range 2 {
-		a.before[i] = g.dilation[i]*(g.kernel[i]-1) - g.before[i]
-	}
-	return a, g.stride == [2]int{1, 1}
+	a := g
+	a.C, a.filters, a.H, a.W, a.OH, a.OW = g.filters, g.C, g.OH, g.OW, g.H, g.W
+	a.Top, a.Left = g.DH*(g.KH-1)-g.Top, g.DW*(g.KW-1)-g.Left
+	return a, g.SH == 1 && g.SW == 1
 }
 
 func (e Engine) directInputGrad(g conv) engine.Bound {
@@ -76,8 +72,8 @@ func (e Engine) directInputGrad(g conv) engine.Bound {
 func flip[T shape.Float](g *conv, dst, w []T) {
 	taps := g.taps()
 	for o := range g.filters {
-		for c := range g.channels {
-			from := w[(o*g.channels+c)*taps:][:taps]
+		for c := range g.C {
+			from := w[(o*g.C+c)*taps:][:taps]
 			to := dst[(c*g.filters+o)*taps:][:taps]
 			for k, v := range from {
 				to[taps-1-k] = v

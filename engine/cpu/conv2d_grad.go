@@ -11,16 +11,16 @@ import (
 func gradIm2col[T shape.Float](e Engine, g conv) *im2col[T] {
 	const windows = 1024
 	m := &im2col[T]{conv: g, tiles: g.tiling(tileElems / windows), simd: e.simd}
-	fit := max(tileElems/max(g.taps()*m.tiles.rows*g.out[1], 1), 1)
-	m.blocks = (g.channels + fit - 1) / fit
-	m.perBlock = (g.channels + m.blocks - 1) / m.blocks
+	fit := max(tileElems/max(g.taps()*m.tiles.rows*g.OW, 1), 1)
+	m.blocks = (g.C + fit - 1) / fit
+	m.perBlock = (g.C + m.blocks - 1) / m.blocks
 	return m
 }
 
 // block returns the first channel of block i, and how many there are.
 func (m *im2col[T]) block(i int) (first, n int) {
 	first = i * m.perBlock
-	return first, max(min(m.perBlock, m.channels-first), 0)
+	return first, max(min(m.perBlock, m.C-first), 0)
 }
 
 // BindConv2DInputGrad implements [engine.Conv2Der].
@@ -46,7 +46,7 @@ func (e Engine) BindConv2DInputGrad(c engine.Conv2D, in []shape.Type, out shape.
 // bindInputGrad multiplies the filters, transposed, by dy, and folds the product.
 func bindInputGrad[T shape.Float](e Engine, g conv) engine.Bound {
 	m := gradIm2col[T](e, g)
-	m.op = gemm.Op{M: m.perBlock * g.taps(), N: m.tiles.rows * g.out[1], K: g.filters, TransA: true, LDA: g.depth(), LDB: g.yPlane()}
+	m.op = gemm.Op{M: m.perBlock * g.taps(), N: m.tiles.rows * g.OW, K: g.filters, TransA: true, LDA: g.depth(), LDB: g.yPlane()}
 	if g.plain() {
 		m.op.LDC = g.xPlane()
 	}
@@ -68,19 +68,19 @@ func (m *im2col[T]) inputGrad(c *engine.Call, slot, lo, hi int) {
 	for i := lo; i < hi; i++ {
 		group := i / m.blocks // of all images
 		first, n := m.block(i % m.blocks)
-		image := planes(dx, group*m.channels+first, m.xPlane())[:n*m.xPlane()]
+		image := planes(dx, group*m.C+first, m.xPlane())[:n*m.xPlane()]
 		clear(image)
 		op.M = n * m.taps()
 		filters := w[group%m.groups*m.filters*m.depth()+first*m.taps():]
 		results := planes(dy, group*m.filters, m.yPlane())
 		for tile := range m.tiles.count {
 			r0, r1 := m.bounds(m.tiles, tile)
-			op.N = (r1 - r0) * m.out[1]
-			col := image[min(r0*m.out[1], len(image)):]
+			op.N = (r1 - r0) * m.OW
+			col := image[min(r0*m.OW, len(image)):]
 			if !m.plain() {
 				col = m.unfolded.of(c, slot)
 			}
-			gemm.Mul(m.simd.Gemm, nil, op, filters, results[r0*m.out[1]:], col, nil, m.scratch.of(c, slot))
+			gemm.Mul(m.simd.Gemm, nil, op, filters, results[r0*m.OW:], col, nil, m.scratch.of(c, slot))
 			if !m.plain() {
 				fold(&m.conv, image, col, n, r0, r1)
 			}
@@ -128,7 +128,7 @@ type filterSums[T shape.Float] struct {
 
 func bindFilterGrad[T shape.Float](e Engine, g conv) engine.Bound {
 	m := gradIm2col[T](e, g)
-	m.op = gemm.Op{M: m.perBlock * g.taps(), N: g.filters, K: m.tiles.rows * g.out[1], TransB: true, LDB: g.yPlane(), Add: true}
+	m.op = gemm.Op{M: m.perBlock * g.taps(), N: g.filters, K: m.tiles.rows * g.OW, TransB: true, LDB: g.yPlane(), Add: true}
 	if g.plain() {
 		m.op.LDA = g.xPlane()
 	}
@@ -165,12 +165,12 @@ func (f *filterSums[T]) multiply(c *engine.Call, slot, lo, hi int) {
 		clear(sums)
 		for image := part * f.images; image < min((part+1)*f.images, f.batch); image++ {
 			group := image*f.groups + k // of all images
-			channels, results := planes(x, group*f.channels+first, f.xPlane()), planes(dy, group*f.filters, f.yPlane())
+			channels, results := planes(x, group*f.C+first, f.xPlane()), planes(dy, group*f.filters, f.yPlane())
 			for tile := range f.tiles.count {
 				r0, r1 := f.bounds(f.tiles, tile)
-				op.K = (r1 - r0) * f.out[1]
+				op.K = (r1 - r0) * f.OW
 				col := f.matrix(c, slot, channels, n, r0, r1)
-				gemm.Mul(f.simd.Gemm, nil, op, col, results[r0*f.out[1]:], sums, nil, f.scratch.of(c, slot))
+				gemm.Mul(f.simd.Gemm, nil, op, col, results[r0*f.OW:], sums, nil, f.scratch.of(c, slot))
 			}
 		}
 	}

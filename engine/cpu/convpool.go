@@ -4,8 +4,8 @@ import (
 	"math"
 
 	"github.com/plexaura/plexaura/engine"
+	"github.com/plexaura/plexaura/internal/par"
 	"github.com/plexaura/plexaura/internal/simd/interleaved"
-	"github.com/plexaura/plexaura/internal/simd/window"
 	"github.com/plexaura/plexaura/shape"
 )
 
@@ -52,14 +52,11 @@ func (e Engine) BindConv2DMaxPool(c engine.Conv2D, p engine.Pool2D, in []shape.T
 func oneAfterTheOther(conv, pool engine.Bound, y shape.Type) engine.Bound {
 	var l layout
 	result := reserve[byte](&l, 1, y.Bytes())
-	idle := make(chan *[2]engine.Call, 16)
+	free := par.NewFree(16, func() *[2]engine.Call {
+		return &[2]engine.Call{{Out: make([]engine.Buffer, 1)}, {In: make([]engine.Buffer, 1)}}
+	})
 	kernel := func(c *engine.Call) error {
-		var calls *[2]engine.Call
-		select {
-		case calls = <-idle:
-		default:
-			calls = &[2]engine.Call{{Out: make([]engine.Buffer, 1)}, {In: make([]engine.Buffer, 1)}}
-		}
+		calls := free.Take()
 		first, second, rest := &calls[0], &calls[1], c.Scratch[int(l):]
 		first.In, first.Packed, first.Scratch = c.In, c.Packed, rest
 		first.Out[0] = engine.BufferAt(result.of(c, 0), y.DType, y.Len())
@@ -68,10 +65,7 @@ func oneAfterTheOther(conv, pool engine.Bound, y shape.Type) engine.Bound {
 		if err == nil {
 			err = pool.Kernel(second)
 		}
-		select {
-		case idle <- calls:
-		default:
-		}
+		free.Give(calls)
 		return err
 	}
 	b := engine.Bound{Kernel: kernel, Scratch: int(l) + max(conv.Scratch, pool.Scratch), By: name, Alg: conv.Alg, Choice: conv.Choice, Fails: conv.Fails || pool.Fails, Packing: conv.Packing}
@@ -97,13 +91,13 @@ type poolStrip struct{ first, windows, lo, hi int }
 func poolStrips(p *pool, blocks, bytes int) (strips []poolStrip) {
 	blocks = max(blocks, 1)
 	n := max((stripTasks+blocks-1)/blocks, (bytes/blocks+stripBytes-1)/stripBytes)
-	n = max(min(n, p.in[0]/stripRows, p.out[0]), 1)
+	n = max(min(n, p.H/stripRows, p.OH), 1)
 	for i := range n {
-		first, end := p.out[0]*i/n, p.out[0]*(i+1)/n
-		s := poolStrip{first: first, windows: end - first, lo: p.in[0]}
+		first, end := p.OH*i/n, p.OH*(i+1)/n
+		s := poolStrip{first: first, windows: end - first, lo: p.H}
 		for o := first; o < end; o++ {
-			if rows := p.span(0, o); rows.n > 0 {
-				s.lo, s.hi = min(s.lo, rows.at), max(s.hi, rows.at+(rows.n-1)*rows.step+1)
+			if rows := p.Vertical().Taps(o); rows.N > 0 {
+				s.lo, s.hi = min(s.lo, rows.At), max(s.hi, rows.At+(rows.N-1)*rows.Step+1)
 			}
 		}
 		s.lo = min(s.lo, s.hi) // windows of padding alone look at none
@@ -150,9 +144,10 @@ type laneStrip struct {
 func (e Engine) newPooledLanes(op interleaved.Op, p *pool, strips []poolStrip, rows func(lo, hi int) laneRunner) *pooledLanes {
 	l := &pooledLanes{blocks: op.Blocks, images: op.Groups * op.C * op.H * op.W * interleaved.Images, planes: op.Groups * op.M, plane: p.yPlane() * interleaved.Images}
 	for _, s := range strips {
-		part := laneStrip{plane: (s.hi - s.lo) * p.in[1] * interleaved.Images, first: s.first * p.out[1] * interleaved.Images, n: s.windows * p.out[1] * interleaved.Images}
-		part.pool = interleaved.NewPool(e.simd.Interleaved, window.Window{H: s.hi - s.lo, W: p.in[1], KH: p.Kernel[0], KW: p.Kernel[1], OH: s.windows, OW: p.out[1],
-			SH: p.Stride[0], SW: p.Stride[1], DH: p.Dilation[0], DW: p.Dilation[1], Top: p.Pad[0][0] - s.first*p.Stride[0] + s.lo, Left: p.Pad[1][0]}, nil)
+		part := laneStrip{plane: (s.hi - s.lo) * p.W * interleaved.Images, first: s.first * p.OW * interleaved.Images, n: s.windows * p.OW * interleaved.Images}
+		w := p.Window
+		w.H, w.OH, w.Top = s.hi-s.lo, s.windows, p.Top-s.first*p.SH+s.lo
+		part.pool = interleaved.NewPool(e.simd.Interleaved, w, nil)
 		if s.lo < s.hi {
 			part.conv = rows(s.lo, s.hi)
 			l.scratch = max(l.scratch, part.conv.Scratch())

@@ -114,12 +114,12 @@ func (e Engine) againstWinograd(g conv, w way, applies bool) string {
 		return "ruled out by ExactConv"
 	case !applies:
 		return "for 3x3 or 5x5 filters, stride 1, one group"
-	case min(g.channels, g.filters) < channels:
-		return fewer(min(g.channels, g.filters), "channels or filters", channels)
+	case min(g.C, g.filters) < channels:
+		return fewer(min(g.C, g.filters), "channels or filters", channels)
 	case windows < winogradWindows:
 		return fewer(windows, "windows", winogradWindows)
-	case w == filterGrad && g.channels < winogradGradChannels:
-		return fewer(g.channels, "channels", winogradGradChannels)
+	case w == filterGrad && g.C < winogradGradChannels:
+		return fewer(g.C, "channels", winogradGradChannels)
 	case w == filterGrad && windows < winogradGradWindows:
 		return fewer(windows, "windows", winogradGradWindows)
 	}
@@ -128,7 +128,7 @@ func (e Engine) againstWinograd(g conv, w way, applies bool) string {
 
 // againstDirect knows that the gradient of the filters gains always, unless the image is its own unfolding.
 func againstDirect(g conv, w way, applies bool) string {
-	pairs := g.channels * g.filters
+	pairs := g.C * g.filters
 	switch {
 	case !applies && w == inputGrad:
 		return "for one group, stride 1"
@@ -184,5 +184,5 @@ func (e Engine) PrefersLanes(c engine.Conv2D, x, w, y shape.Type) bool {
 	}
 	g := convOf(c, x, w, y)
 	return choose(e.candidates(g, forward)) != winogradAlg &&
-		g.channels*g.filters <= lanePairs && (x.Bytes()+y.Bytes())/x.Int(0)*interleaved.Images <= laneBytes
+		g.C*g.filters <= lanePairs && (x.Bytes()+y.Bytes())/x.Int(0)*interleaved.Images <= laneBytes
 }

@@ -6,7 +6,6 @@ import (
 	"github.com/plexaura/plexaura/engine"
 	"github.com/plexaura/plexaura/internal/simd/interleaved"
 	"github.com/plexaura/plexaura/internal/simd/isa"
-	"github.com/plexaura/plexaura/internal/simd/window"
 	"github.com/plexaura/plexaura/shape"
 )
 
@@ -29,10 +28,8 @@ func laneTypes(ts ...shape.Type) bool {
 }
 
 func laneOp(c engine.Conv2D, x, w, y shape.Type) interleaved.Op {
-	op := interleaved.Op{Blocks: x.Int(0), Groups: c.Groups, M: w.Int(0) / c.Groups, Window: window.Window{
-		C: w.Int(1), H: x.Int(2), W: x.Int(3), KH: w.Int(2), KW: w.Int(3), OH: y.Int(2), OW: y.Int(3),
-		SH: c.Stride[0], SW: c.Stride[1], DH: c.Dilation[0], DW: c.Dilation[1], Top: c.Pad[0][0], Left: c.Pad[1][0],
-	}}
+	g := convOf(c, x, w, y)
+	op := interleaved.Op{Blocks: g.batch, Groups: g.groups, M: g.filters, Window: g.Window}
 	if c.Epilogue.Bias {
 		op.Bias = isa.RowBias
 	}
@@ -162,9 +159,7 @@ func (e Engine) bindLaneGrad(plan *interleaved.FilterGrad) engine.Bound {
 
 // lanePool plans a pooling of x to y, which are in lanes.
 func (e Engine) lanePool(p engine.Pool2D, x, y shape.Type, counted func(axis, o int) int) *interleaved.Pool {
-	w := window.Window{H: x.Int(2), W: x.Int(3), KH: p.Kernel[0], KW: p.Kernel[1], OH: y.Int(2), OW: y.Int(3),
-		SH: p.Stride[0], SW: p.Stride[1], DH: p.Dilation[0], DW: p.Dilation[1], Top: p.Pad[0][0], Left: p.Pad[1][0]}
-	return interleaved.NewPool(e.simd.Interleaved, w, counted)
+	return interleaved.NewPool(e.simd.Interleaved, windowOf(p.Kernel, p.Stride, p.Dilation, p.Pad, x, y), counted)
 }
 
 // lanePlanes returns the kernel that calls f for planes in lanes of images like x, which take windows of that size, with so

@@ -4,72 +4,43 @@ import (
 	"math"
 
 	"github.com/plexaura/plexaura/engine"
+	"github.com/plexaura/plexaura/internal/simd/window"
 	"github.com/plexaura/plexaura/shape"
 )
 
-// pool is a pooling of known extents. Of pairs the first is the height.
+// pool is a pooling of known extents.
 type pool struct {
 	engine.Pool2D
-	planes  int
-	in, out [2]int
+	planes int
+	window.Window
 }
 
 func poolOf(p engine.Pool2D, x, y shape.Type) *pool {
-	return &pool{p, x.Int(0) * x.Int(1), [2]int{x.Int(2), x.Int(3)}, [2]int{y.Int(2), y.Int(3)}}
+	return &pool{p, x.Int(0) * x.Int(1), windowOf(p.Kernel, p.Stride, p.Dilation, p.Pad, x, y)}
 }
 
-func (p *pool) xPlane() int { return p.in[0] * p.in[1] }
-func (p *pool) yPlane() int { return p.out[0] * p.out[1] }
-
-// span is the part of window o along an axis that is in the image: n places from at, step apart.
-type span struct{ at, n, step int }
-
-func (p *pool) span(axis, o int) span {
-	at, step, n := o*p.Stride[axis]-p.Pad[axis][0], p.Dilation[axis], p.Kernel[axis]
-	if at < 0 {
-		skip := min(ceilDiv(-at, step), n)
-		at, n = at+skip*step, n-skip
-	}
-	room := p.in[axis] - at
-	return span{at, max(min(n, ceilDiv(room, step)), 0), step}
-}
-
-// whole returns the range of windows along an axis that lie within the image: none where they are
-// wider than it is.
-func (p *pool) whole(axis int) (lo, hi int) {
-	pad, stride, extent := p.Pad[axis][0], p.Stride[axis], p.Dilation[axis]*(p.Kernel[axis]-1)+1
-	lo = min(ceilDiv(pad, stride), p.out[axis])
-	hi = min(ceilDiv(p.in[axis]+pad-extent+1, stride), p.out[axis])
-	return lo, max(lo, hi)
-}
-
-// ceilDiv is a/b rounded up, also for negative a; b is positive.
-func ceilDiv(a, b int) int {
-	if a > 0 {
-		return (a + b - 1) / b
-	}
-	return a / b
-}
+func (p *pool) xPlane() int { return p.H * p.W }
+func (p *pool) yPlane() int { return p.Cols() }
 
 // argmaxRow sets at to the places of the maxima of a row of windows in the plane x, -1 where a
 // window is of padding alone. numbers tells that there is no NaN.
 func argmaxRow[T shape.Float](p *pool, at []int32, x []T, i int, numbers bool) {
-	rows := p.span(0, i)
-	lo, hi := p.whole(1)
-	first := rows.at*p.in[1] + lo*p.Stride[1] - p.Pad[1][0]
+	rows := p.Vertical().Taps(i)
+	lo, hi := p.Horizontal().Whole()
+	first := rows.At*p.W + lo*p.Stride[1] - p.Pad[1][0]
 	switch {
-	case !numbers || rows.n < p.Kernel[0] || p.Dilation != [2]int{1, 1}:
+	case !numbers || rows.N < p.Kernel[0] || p.Dilation != [2]int{1, 1}:
 		lo, hi = 0, 0
 	case p.Kernel == [2]int{2, 2}:
-		argmax2x2(at[lo:hi], x, first, p.Stride[1], p.in[1])
+		argmax2x2(at[lo:hi], x, first, p.Stride[1], p.W)
 	case p.Kernel == [2]int{3, 3}:
-		argmax3x3(at[lo:hi], x, first, p.Stride[1], p.in[1])
+		argmax3x3(at[lo:hi], x, first, p.Stride[1], p.W)
 	default:
 		lo, hi = 0, 0
 	}
 	for j := range at {
 		if j < lo || j >= hi {
-			at[j] = argmax(x, rows, p.span(1, j), p.in[1])
+			at[j] = argmax(x, rows, p.Horizontal().Taps(j), p.W)
 		}
 	}
 }
@@ -131,15 +102,15 @@ func one(condition bool) int {
 
 // argmax is the place of the maximum of one window: the first of equal ones, a NaN before
 // any number.
-func argmax[T shape.Float](x []T, rows, cols span, width int) int32 {
+func argmax[T shape.Float](x []T, rows, cols window.Span, width int) int32 {
 	best := -1
-	for a := range rows.n {
-		k := (rows.at+a*rows.step)*width + cols.at
-		for range cols.n {
+	for a := range rows.N {
+		k := (rows.At+a*rows.Step)*width + cols.At
+		for range cols.N {
 			if best < 0 || !(x[k] <= x[best]) && x[best] == x[best] {
 				best = k
 			}
-			k += cols.step
+			k += cols.Step
 		}
 	}
 	return int32(best)
@@ -286,7 +257,7 @@ func (e Engine) BindAvgPool2DGrad(p engine.Pool2D, in []shape.Type, out shape.Ty
 func (p *pool) means(e Engine, f func(p *pool, c *engine.Call, plane, row int)) engine.Bound {
 	planes := e.newLoop(p.planes, p.yPlane()*p.windowCost(), func(c *engine.Call, _, lo, hi int) {
 		for n := lo; n < hi; n++ {
-			for i := range p.out[0] {
+			for i := range p.OH {
 				f(p, c, n, i)
 			}
 		}
@@ -296,15 +267,15 @@ func (p *pool) means(e Engine, f func(p *pool, c *engine.Call, plane, row int)) 
 
 func meanRow[T shape.Float](p *pool, c *engine.Call, plane, row int) {
 	x := nth(engine.Slice[T](c.In[0]), plane, p.xPlane())
-	y := nth(engine.Slice[T](c.Out[0]), plane*p.out[0]+row, p.out[1])
-	rows, all := p.span(0, row), p.counted(0, row)
+	y := nth(engine.Slice[T](c.Out[0]), plane*p.OH+row, p.OW)
+	rows, all, horizontal := p.Vertical().Taps(row), p.counted(0, row), p.Horizontal()
 	for j := range y {
-		cols, sum := p.span(1, j), 0.0
-		for a := range rows.n {
-			k := (rows.at+a*rows.step)*p.in[1] + cols.at
-			for range cols.n {
+		cols, sum := horizontal.Taps(j), 0.0
+		for a := range rows.N {
+			k := (rows.At+a*rows.Step)*p.W + cols.At
+			for range cols.N {
 				sum += float64(x[k])
-				k += cols.step
+				k += cols.Step
 			}
 		}
 		y[j] = T(sum / float64(max(all*p.counted(1, j), 1)))
@@ -313,31 +284,33 @@ func meanRow[T shape.Float](p *pool, c *engine.Call, plane, row int) {
 
 func meanGradRow[T shape.Float](p *pool, c *engine.Call, plane, row int) {
 	dx := nth(engine.Slice[T](c.Out[0]), plane, p.xPlane())
-	dy := nth(engine.Slice[T](c.In[0]), plane*p.out[0]+row, p.out[1])
+	dy := nth(engine.Slice[T](c.In[0]), plane*p.OH+row, p.OW)
 	if row == 0 {
 		clear(dx)
 	}
-	rows, all := p.span(0, row), p.counted(0, row)
+	rows, all, horizontal := p.Vertical().Taps(row), p.counted(0, row), p.Horizontal()
 	for j, v := range dy {
-		cols := p.span(1, j)
+		cols := horizontal.Taps(j)
 		v /= T(max(all*p.counted(1, j), 1))
-		for a := range rows.n {
-			k := (rows.at+a*rows.step)*p.in[1] + cols.at
-			for range cols.n {
+		for a := range rows.N {
+			k := (rows.At+a*rows.Step)*p.W + cols.At
+			for range cols.N {
 				dx[k] += v
-				k += cols.step
+				k += cols.Step
 			}
 		}
 	}
 }
 
-// counted is how many elements along an axis the mean of window o is of.
+// counted is how many elements along an axis, 0 being that of rows, the mean of window o is of.
 func (p *pool) counted(axis, o int) int {
-	if !p.CountPad {
-		return p.span(axis, o).n
+	a := p.Vertical()
+	if axis == 1 {
+		a = p.Horizontal()
 	}
-	padded := *p
-	padded.in[axis] += p.Pad[axis][0] + p.Pad[axis][1]
-	padded.Pad[axis] = [2]int{}
-	return padded.span(axis, o).n
+	if p.CountPad {
+		a.In += p.Pad[axis][0] + p.Pad[axis][1]
+		a.Before = 0
+	}
+	return a.Taps(o).N
 }

@@ -21,17 +21,17 @@ type inner struct {
 
 // inner returns these windows, or reports false.
 func (p *pool) inner() (*inner, bool) {
-	r0, r1 := p.whole(0)
-	c0, c1 := p.whole(1)
+	r0, r1 := p.Vertical().Whole()
+	c0, c1 := p.Horizontal().Whole()
 	size := p.Kernel[0]
 	if size != p.Kernel[1] || !simdpool.Has(size, p.Stride[1]) || p.Dilation != [2]int{1, 1} || r0 == r1 || c0 == c1 {
 		return nil, false
 	}
-	w := &inner{pool: p, y: r0*p.out[1] + c0}
-	w.x = (r0*p.Stride[0]-p.Pad[0][0])*p.in[1] + c0*p.Stride[1] - p.Pad[1][0]
-	w.Windows = simdpool.Windows{Size: size, Rows: r1 - r0, Cols: c1 - c0, LD: p.in[1], Step: p.Stride[0] * p.in[1], Out: p.out[1]}
+	w := &inner{pool: p, y: r0*p.OW + c0}
+	w.x = (r0*p.Stride[0]-p.Pad[0][0])*p.W + c0*p.Stride[1] - p.Pad[1][0]
+	w.Windows = simdpool.Windows{Size: size, Rows: r1 - r0, Cols: c1 - c0, LD: p.W, Step: p.Stride[0] * p.W, Out: p.OW}
 	for j := range p.yPlane() {
-		if r, c := j/p.out[1], j%p.out[1]; r < r0 || r >= r1 || c < c0 || c >= c1 {
+		if r, c := j/p.OW, j%p.OW; r < r0 || r >= r1 || c < c0 || c >= c1 {
 			w.border = append(w.border, j)
 		}
 	}
@@ -64,7 +64,7 @@ func (w *inner) eachPart(lo, hi int, f func(part simdpool.Windows, x, y int)) {
 
 // argmax is the place of the maximum of window j of a plane, -1 if it is of padding alone.
 func (w *inner) argmax(plane []float32, j int) int32 {
-	return argmax(plane, w.span(0, j/w.out[1]), w.span(1, j%w.out[1]), w.in[1])
+	return argmax(plane, w.Vertical().Taps(j/w.OW), w.Horizontal().Taps(j%w.OW), w.W)
 }
 
 // places sets at to the places of the maxima of a plane.
@@ -129,8 +129,8 @@ func findPlaces[T shape.Float](e Engine, p *pool) (find func(at []int32, plane [
 	}
 	return func(at []int32, plane []T) {
 		clean := numbers(e, plane)
-		for i := range p.out[0] {
-			argmaxRow(p, nth(at, i, p.out[1]), plane, i, clean)
+		for i := range p.OH {
+			argmaxRow(p, nth(at, i, p.OW), plane, i, clean)
 		}
 	}, p.yPlane() * p.windowCost()
 }

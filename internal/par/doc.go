@@ -5,5 +5,7 @@
 // workers, GOMAXPROCS or timing. A body that computes each output inside one chunk, in an
 // order fixed by that chunk, therefore gives the same bits however it is scheduled.
 //
+// [Free] keeps what such a kernel works with from one run to the next.
+//
 // Knows internal/rescue. Never imports anything else of ours.
 package par

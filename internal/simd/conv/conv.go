@@ -29,7 +29,7 @@ type Plan struct {
 	filterPanels []gradPanel // of the gradient; none where pixels are in lanes
 	grain        int         // tasks handed out at once
 
-	idle chan *job
+	jobs par.Free[job]
 }
 
 // strip is a range of output columns that one panel covers.
@@ -87,7 +87,8 @@ func New(k *Kernels, op window.Conv) (*Plan, bool) {
 	if op.Rows() == 0 {
 		return nil, false
 	}
-	p := &Plan{Conv: op, k: k, idle: make(chan *job, 64)}
+	p := &Plan{Conv: op, k: k}
+	p.jobs = par.NewFree(64, p.newJob)
 	if op.N == 0 || op.M == 0 || op.Cols() == 0 {
 		return p, true
 	}
@@ -189,7 +190,7 @@ func (p *Plan) Run(pool *par.Pool, y, x, w, bias, scratch []float32) {
 	if p.strips == nil {
 		return
 	}
-	r := p.take()
+	r := p.jobs.Take()
 	r.y, r.w, r.bias, r.x = y, w, bias, x
 	r.pad(pool, scratch)
 	pool.For(p.N*p.pieces, p.grain, r.tasks)
@@ -217,12 +218,7 @@ type job struct {
 	padding, tasks, grads, turning, panelGrads func(lo, hi int) // bound once, so that loops allocate nothing
 }
 
-func (p *Plan) take() *job {
-	select {
-	case r := <-p.idle:
-		return r
-	default:
-	}
+func (p *Plan) newJob() *job {
 	r := &job{Plan: p}
 	r.padding, r.tasks, r.grads = r.padPlanes, r.runTasks, r.runGrads
 	r.turning, r.panelGrads = r.turnImages, r.runPanels
@@ -231,10 +227,7 @@ func (p *Plan) take() *job {
 
 func (p *Plan) give(r *job) {
 	r.y, r.x, r.w, r.bias, r.padded, r.sums, r.dyt = nil, nil, nil, nil, nil, nil, nil
-	select {
-	case p.idle <- r:
-	default:
-	}
+	p.jobs.Give(r)
 }
 
 // padPlanes copies channels lo to hi of all images into their frames.

@@ -33,7 +33,7 @@ func (p *Plan) RunGrad(pool *par.Pool, dw, x, dy, scratch []float32) {
 		panic(fmt.Sprintf("conv: gradient of %+v with %d, %d, %d and %d elements in dw, x, dy and scratch",
 			p.Conv, len(dw), len(x), len(dy), len(scratch)))
 	}
-	r := p.take()
+	r := p.jobs.Take()
 	r.x, r.y, r.w = x, dy, dw[:p.M*p.Rows()]
 	if p.filterPanels != nil {
 		r.gradByPanels(pool, scratch)

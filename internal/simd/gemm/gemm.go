@@ -162,7 +162,7 @@ func formRun[T isa.Float](k *Kernels, op Op, form []T) *job[T] {
 		panic(fmt.Sprintf("gemm: a packed form of %d elements, needs %d", len(form), need))
 	}
 	t := tilesOf[T](k)
-	run := t.take()
+	run := t.jobs.Take()
 	run.plan, run.form = t.plan(op.withStrides()), form
 	return run
 }
@@ -186,7 +186,7 @@ func Mul[T isa.Float](k *Kernels, pool *par.Pool, op Op, a, b, c, bias, scratch 
 	if len(scratch) < p.scratch {
 		panic(fmt.Sprintf("gemm: Mul has scratch for %d elements, needs %d", len(scratch), p.scratch))
 	}
-	run := t.take()
+	run := t.jobs.Take()
 	run.plan, run.a, run.b, run.c, run.bias = p, a, b, c, bias
 	run.split(scratch)
 	run.all(pool)

@@ -37,7 +37,7 @@ type Tiles[T isa.Float] struct {
 	bBlock int // elements of B for the second-level cache
 	bTotal int // elements of packed B for the last level
 
-	idle chan *job[T]
+	jobs par.Free[job[T]]
 }
 
 // newTiles fits tiles to the caches.
@@ -46,7 +46,7 @@ func newTiles[T isa.Float](t Tiles[T], c isa.Caches) *Tiles[T] {
 	t.depth = 256
 	t.bBlock = c.L2 / 2 / size
 	t.bTotal = min(c.L3/4, 8<<20) / size
-	t.idle = make(chan *job[T], 64)
+	t.jobs = par.NewFree(64, t.newJob)
 	return &t
 }
 
@@ -79,24 +79,16 @@ func tilesOf[T isa.Float](k *Kernels) *Tiles[T] {
 	return any(k.f64).(*Tiles[T])
 }
 
-// take returns an unused run; give takes it back. They replace allocation in the steady state.
-func (t *Tiles[T]) take() *job[T] {
-	select {
-	case r := <-t.idle:
-		return r
-	default:
-	}
+func (t *Tiles[T]) newJob() *job[T] {
 	r := &job[T]{Tiles: t, one: 1}
 	r.packPanels, r.multiply, r.multiplyVector, r.multiplyDeep = r.packTasks, r.multiplyTasks, r.vectorTasks, r.deepTasks
 	return r
 }
 
+// give takes r back, without what is the caller's.
 func (t *Tiles[T]) give(r *job[T]) {
 	r.a, r.b, r.c, r.bias, r.packedA, r.packedB, r.sums, r.form, r.uses = nil, nil, nil, nil, nil, nil, nil, nil, noForm
-	select {
-	case t.idle <- r:
-	default:
-	}
+	t.jobs.Give(r)
 }
 
 // formUse is what a run does with the packed form of B.

@@ -21,15 +21,15 @@ func (w *Window) Vertical() Axis { return Axis{w.H, w.OH, w.KH, w.SH, w.DH, w.To
 // Horizontal returns the axis of columns.
 func (w *Window) Horizontal() Axis { return Axis{w.W, w.OW, w.KW, w.SW, w.DW, w.Left} }
 
-// at is where tap k of window o lies, which may be in the padding.
-func (a Axis) at(o, k int) int { return o*a.Stride + k*a.Dilation - a.Before }
+// At is where tap k of window o lies, which may be in the padding.
+func (a Axis) At(o, k int) int { return o*a.Stride + k*a.Dilation - a.Before }
 
 // Span is the part of a window that lies in the image: N places from At, Step apart.
 type Span struct{ At, N, Step int }
 
 // Taps returns the part of window o that lies in the image.
 func (a Axis) Taps(o int) Span {
-	at, n := a.at(o, 0), a.Kernel
+	at, n := a.At(o, 0), a.Kernel
 	if at < 0 {
 		skip := min(isa.Ceil(-at, a.Dilation), n)
 		at, n = at+skip*a.Dilation, n-skip
@@ -39,7 +39,7 @@ func (a Axis) Taps(o int) Span {
 
 // Windows returns the range of windows whose tap k lies in the image.
 func (a Axis) Windows(k int) (lo, hi int) {
-	at := a.at(0, k)
+	at := a.At(0, k)
 	lo = max(min(isa.Ceil(-at, a.Stride), a.Out), 0)
 	hi = min(isa.Ceil(a.In-at, a.Stride), a.Out)
 	return lo, max(lo, hi)
@@ -49,7 +49,7 @@ func (a Axis) Windows(k int) (lo, hi int) {
 // wider than it is.
 func (a Axis) Whole() (lo, hi int) {
 	lo = max(min(isa.Ceil(a.Before, a.Stride), a.Out), 0)
-	hi = min(isa.Ceil(a.In-a.at(0, a.Kernel-1), a.Stride), a.Out)
+	hi = min(isa.Ceil(a.In-a.At(0, a.Kernel-1), a.Stride), a.Out)
 	return lo, max(lo, hi)
 }
 
@@ -66,7 +66,7 @@ func (a Axis) Part(first, n int) Axis {
 // Runs returns the windows by the taps that meet the image.
 func (a Axis) Runs() []Run {
 	return runs(a.Out, a.Kernel, 1, func(o, k int) (int, bool) {
-		at := a.at(o, k)
+		at := a.At(o, k)
 		return at, at >= 0 && at < a.In
 	})
 }

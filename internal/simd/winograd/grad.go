@@ -50,7 +50,7 @@ func (p *Plan) RunGrad(pool *par.Pool, dw, x, dy, scratch []float32) {
 	if p.flip {
 		panic("winograd: gradient of flipped filters")
 	}
-	r := p.take()
+	r := p.jobs.Take()
 	r.w, r.x, r.y = dw, x, dy
 	scratch = isa.Aligned(scratch)
 	r.u, r.scratch = scratch[:values*p.factors], scratch[values*p.factors:]

@@ -50,7 +50,7 @@ type Plan struct {
 	gradOp      gemm.Op // the products of a block
 	gradSlot    int     // elements for a product, or for what a transform puts down
 
-	idle chan *job
+	jobs par.Free[job]
 }
 
 // Kernels are the transforms of one level.
@@ -161,7 +161,8 @@ func (k *Kernels) suits(op window.Conv) bool {
 }
 
 func planOf(k *Kernels, op window.Conv, flip bool) *Plan {
-	p := &Plan{Conv: op, k: k, flip: flip, lanes: k.lanes, idle: make(chan *job, 64)}
+	p := &Plan{Conv: op, k: k, flip: flip, lanes: k.lanes}
+	p.jobs = par.NewFree(64, p.newJob)
 	p.form, _ = k.form(op.KH)
 	p.lines, p.across = isa.Ceil(op.OH, p.form.tile), isa.Ceil(op.OW, p.lanes)
 	p.vectors = isa.Ceil(op.N*p.lines, p.form.tile) * p.across
@@ -340,7 +341,7 @@ func (p *Plan) Transform(pool *par.Pool, u, w, scratch []float32) {
 	p.need("filters", len(w), p.M*p.C*p.taps())
 	p.need("transformed filters", len(u), p.Filters())
 	p.need("scratch", len(scratch), p.TransformScratch())
-	r := p.take()
+	r := p.jobs.Take()
 	r.u, r.w, r.scratch = u, w, isa.Aligned(scratch)
 	r.next.Store(0)
 	pool.For(p.slots, 1, r.filterTasks)
@@ -357,7 +358,7 @@ func (p *Plan) RunTransformed(pool *par.Pool, y, x, u, bias, scratch []float32) 
 	if p.Bias != isa.NoBias {
 		p.need("bias", len(bias), p.M)
 	}
-	r := p.take()
+	r := p.jobs.Take()
 	r.y, r.x, r.u, r.bias, r.scratch = y, x, u, bias, isa.Aligned(scratch)
 	r.next.Store(0)
 	pool.For(p.slots, 1, r.blockTasks)
@@ -384,12 +385,7 @@ type job struct {
 	gradTransform, gradProducts, gradFinish func(lo, hi int)
 }
 
-func (p *Plan) take() *job {
-	select {
-	case r := <-p.idle:
-		return r
-	default:
-	}
+func (p *Plan) newJob() *job {
 	r := &job{Plan: p, at: make([][groups]int, p.slots*p.panels*p.vecs)}
 	r.filterTasks, r.blockTasks = r.transformFilters, r.runBlocks
 	r.gradTransform, r.gradProducts, r.gradFinish = r.transformTiles, r.multiplyTiles, r.finishGrad
@@ -398,10 +394,7 @@ func (p *Plan) take() *job {
 
 func (p *Plan) give(r *job) {
 	r.y, r.x, r.w, r.u, r.bias, r.scratch = nil, nil, nil, nil, nil, nil
-	select {
-	case p.idle <- r:
-	default:
-	}
+	p.jobs.Give(r)
 }
 
 // each calls work for the parts that no other slot has begun, until none is left. So many slots as
