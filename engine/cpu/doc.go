@@ -40,5 +40,5 @@
 // Argmax and Argmin of *tensor.Dense, which call what no other package can replace; tensor.Argmax and
 // tensor.Argmin keep the engine.
 //
-// Knows engine, engine/ref, internal/simd, internal/par. Never imports graph, ops.
+// Knows engine, engine/ref, internal/simd and its rooms, internal/par. Never imports graph, ops.
 package cpu
