@@ -45,27 +45,39 @@ func (g *conv) plain() bool {
 // planes returns the planes of v from the i-th on.
 func planes[T shape.Float](v []T, i, size int) []T { return v[i*size:] }
 
+// meeting is the range of windows of a row whose tap meets the image, and where that of the first does.
+type meeting struct{ lo, hi, at int }
+
+// meetings are those of the taps of a row.
+func (g *conv) meetings() (all []meeting) {
+	columns := g.Horizontal()
+	for b := range g.KW {
+		lo, hi := columns.Windows(b)
+		all = append(all, meeting{lo, hi, columns.At(lo, b)})
+	}
+	return all
+}
+
 // unfold writes the rows of the unfolded image that belong to some channels, of which x is the
 // first: one row for each channel and tap, with the windows of rows r0 to r1.
-func unfold[T shape.Float](g *conv, dst, x []T, channels, r0, r1 int) {
-	vertical, horizontal := g.Axes()
+func (m *im2col[T]) unfold(dst, x []T, channels, r0, r1 int) {
+	rows, width := m.Vertical(), m.OW
 	for c := range channels {
-		plane := x[c*g.xPlane():][:g.xPlane()]
-		for a := range g.KH {
-			for b := range g.KW {
-				lo, hi := horizontal.Windows(b)
-				col := horizontal.At(lo, b)
-				for r := r0; r < r1; r++ {
-					row := dst[:g.OW]
-					dst = dst[g.OW:]
-					h := vertical.At(r, a)
-					if uint(h) >= uint(g.H) || lo == hi {
+		plane := x[c*m.xPlane():][:m.xPlane()]
+		for a := range m.KH {
+			for _, w := range m.columns {
+				h := rows.At(r0, a)
+				for range r1 - r0 {
+					row := dst[:width]
+					dst = dst[width:]
+					if uint(h) >= uint(rows.In) || w.lo == w.hi {
 						clear(row)
-						continue
+					} else {
+						zero(row[:w.lo])
+						take(row[w.lo:w.hi], plane[h*m.W+w.at:], m.SW)
+						zero(row[w.hi:])
 					}
-					zero(row[:lo])
-					take(row[lo:hi], plane[h*g.W+col:], g.SW)
-					zero(row[hi:])
+					h += rows.Stride
 				}
 			}
 		}
@@ -91,22 +103,20 @@ func take[T shape.Float](dst, src []T, stride int) {
 }
 
 // fold adds an unfolded image to the channels that dx begins with: the adjoint of unfold.
-func fold[T shape.Float](g *conv, dx, src []T, channels, r0, r1 int) {
-	vertical, horizontal := g.Axes()
+func (m *im2col[T]) fold(dx, src []T, channels, r0, r1 int) {
+	rows, width := m.Vertical(), m.OW
 	for c := range channels {
-		plane := dx[c*g.xPlane():][:g.xPlane()]
-		for a := range g.KH {
-			for b := range g.KW {
-				lo, hi := horizontal.Windows(b)
-				col := horizontal.At(lo, b)
-				for r := r0; r < r1; r++ {
-					row := src[:g.OW]
-					src = src[g.OW:]
-					h := vertical.At(r, a)
-					if uint(h) >= uint(g.H) || lo == hi {
-						continue
+		plane := dx[c*m.xPlane():][:m.xPlane()]
+		for a := range m.KH {
+			for _, w := range m.columns {
+				h := rows.At(r0, a)
+				for range r1 - r0 {
+					row := src[:width]
+					src = src[width:]
+					if uint(h) < uint(rows.In) && w.lo < w.hi {
+						spread(plane[h*m.W+w.at:], row[w.lo:w.hi], m.SW)
 					}
-					spread(plane[h*g.W+col:], row[lo:hi], g.SW)
+					h += rows.Stride
 				}
 			}
 		}
@@ -159,6 +169,7 @@ func (g *conv) widths(t tiling) [2]int {
 // im2col is a convolution, or an adjoint, by products with the unfolded image.
 type im2col[T shape.Float] struct {
 	conv
+	columns  []meeting // of the taps of a row
 	tiles    tiling
 	perBlock int     // channels of a block: gradients unfold as many at a time
 	blocks   int     // of a group's channels
@@ -190,7 +201,7 @@ func (m *im2col[T]) matrix(c *engine.Call, slot int, x []T, channels, r0, r1 int
 		return x[r0*m.OW:]
 	}
 	col := m.unfolded.of(c, slot)
-	unfold(&m.conv, col, x, channels, r0, r1)
+	m.unfold(col, x, channels, r0, r1)
 	return col
 }
 
@@ -215,7 +226,7 @@ func (e Engine) BindConv2D(c engine.Conv2D, in []shape.Type, out shape.Type) (en
 }
 
 func bindConv2D[T shape.Float](e Engine, ep engine.Epilogue, g conv) engine.Bound {
-	m := &im2col[T]{conv: g, tiles: g.tiling(g.depth()), perBlock: g.C, blocks: 1, simd: e.simd, epilogue: ep}
+	m := &im2col[T]{conv: g, columns: g.meetings(), tiles: g.tiling(g.depth()), perBlock: g.C, blocks: 1, simd: e.simd, epilogue: ep}
 	m.op = gemm.Op{M: g.filters, N: m.tiles.rows * g.OW, K: g.depth(), LDC: g.yPlane()}
 	if g.plain() {
 		m.op.LDB = g.xPlane()

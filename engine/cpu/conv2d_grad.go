@@ -10,7 +10,7 @@ import (
 // channels, so that much of what it is multiplied by is used at a time.
 func gradIm2col[T shape.Float](e Engine, g conv) *im2col[T] {
 	const windows = 1024
-	m := &im2col[T]{conv: g, tiles: g.tiling(tileElems / windows), simd: e.simd}
+	m := &im2col[T]{conv: g, columns: g.meetings(), tiles: g.tiling(tileElems / windows), simd: e.simd}
 	fit := max(tileElems/max(g.taps()*m.tiles.rows*g.OW, 1), 1)
 	m.blocks = (g.C + fit - 1) / fit
 	m.perBlock = (g.C + m.blocks - 1) / m.blocks
@@ -82,7 +82,7 @@ func (m *im2col[T]) inputGrad(c *engine.Call, slot, lo, hi int) {
 			}
 			gemm.Mul(m.simd.Gemm, nil, op, filters, results[r0*m.OW:], col, nil, m.scratch.of(c, slot))
 			if !m.plain() {
-				fold(&m.conv, image, col, n, r0, r1)
+				m.fold(image, col, n, r0, r1)
 			}
 		}
 	}
