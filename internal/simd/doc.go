@@ -4,13 +4,14 @@
 // The kernels stand in rooms of their own below, which import one way:
 //
 //	abi <- isa <- window
-//	gemm, vec, random, pool     on isa
-//	conv, winograd, interleaved on window, gemm and vec
+//	gemm, vec, random, pool        on isa
+//	conv, winograd, interleaved    on window, gemm and vec
 //
-// A [Kernels] value is the table for one level, with a field for each room, nil where the processor
-// has nothing for it; [Best] is the table of the fastest level. What a room can do is asked of the
-// room and not of the level. Large work is split over a par.Pool by its shape alone, so results
-// have the same bits for any number of workers. Nothing allocates: scratch memory is the caller's.
+// A [Kernels] value is the table for one level, with a field for each room; [Best] is the table of
+// the fastest level. What a room can do is asked of the room and not of the level, since plain Go
+// stands in for a room that has nothing for a level. Large work is split over a par.Pool by its
+// shape alone, so results have the same bits for any number of workers. Nothing allocates: scratch
+// memory is the caller's.
 //
 // Denormals are flushed: read as zero of their sign, and so written, where a room does not say
 // otherwise. NaN and infinities propagate as in IEEE 754; no kernel skips zeros. An argument that

@@ -1,6 +1,7 @@
 package simd
 
 import (
+	"cmp"
 	"fmt"
 	"os"
 	"slices"
@@ -17,8 +18,8 @@ import (
 	"github.com/plexaura/plexaura/internal/simd/winograd"
 )
 
-// Kernels is the table of kernels for one level: what this processor has, room by room. It is
-// immutable and safe for concurrent use.
+// Kernels is the table of kernels for one level, room by room. A room that has none for the level has
+// those in plain Go: what it can do is asked of the room. It is immutable and safe for concurrent use.
 type Kernels struct {
 	Level       isa.Level
 	Gemm        *gemm.Kernels
@@ -30,7 +31,7 @@ type Kernels struct {
 	Interleaved *interleaved.Kernels
 }
 
-// With returns the kernels of a level. A level that the processor lacks panics; see [Levels].
+// With returns the kernels of a level. A level that the processor lacks panics; see [isa.Levels].
 func With(l isa.Level) *Kernels {
 	all := tables()
 	i := slices.IndexFunc(all, func(k *Kernels) bool { return k.Level == l })
@@ -83,8 +84,16 @@ var tables = sync.OnceValue(func() (all []*Kernels) {
 	return all
 })
 
+// tableOf asks the rooms for their kernels for a level. Plain Go stands in for a room that has none for it.
 func tableOf(l isa.Level) *Kernels {
-	g, v := gemm.At(l), vec.At(l)
-	return &Kernels{Level: l, Gemm: g, Vec: v, Random: random.At(l), Pool: pool.At(l),
-		Conv: conv.At(l, g), Winograd: winograd.At(l, g), Interleaved: interleaved.At(l, g, v)}
+	const plain = isa.Generic
+	g, v := cmp.Or(gemm.At(l), gemm.At(plain)), cmp.Or(vec.At(l), vec.At(plain))
+	return &Kernels{
+		Level: l, Gemm: g, Vec: v,
+		Random:      cmp.Or(random.At(l), random.At(plain)),
+		Pool:        cmp.Or(pool.At(l), pool.At(plain)),
+		Conv:        cmp.Or(conv.At(l, g), conv.At(plain, g)),
+		Winograd:    cmp.Or(winograd.At(l, g), winograd.At(plain, gemm.At(plain))),
+		Interleaved: cmp.Or(interleaved.At(l, g, v), interleaved.At(plain, g, v)),
+	}
 }

@@ -7,7 +7,9 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/plexaura/plexaura/internal/simd/gemm"
 	"github.com/plexaura/plexaura/internal/simd/isa"
+	"github.com/plexaura/plexaura/internal/simd/winograd"
 )
 
 func TestLevelsAreInOrder(t *testing.T) {
@@ -19,6 +21,25 @@ func TestLevelsAreInOrder(t *testing.T) {
 		require.NotContains(t, l.String(), "Level(")
 	}
 	require.Panics(t, func() { With(isa.Level(9)) })
+}
+
+// A new processor may begin with some rooms: plain Go stands in for the others, and for what does not fit
+// the rooms that it builds on.
+func TestPlainGoStandsInForARoomWithoutKernels(t *testing.T) {
+	k := tableOf(isa.Level(9))
+	require.False(t, k.Conv.Vector())
+	require.False(t, k.Winograd.Vector())
+	require.False(t, k.Interleaved.Vector())
+	x := []float32{1, 2, 3}
+	require.EqualValues(t, 6, k.Vec.Sum(x))
+	require.EqualValues(t, 14, k.Vec.Dot(x, x))
+
+	require.Nil(t, gemm.At(isa.Level(9)))
+	for _, l := range isa.Levels()[1:] {
+		k := With(l)
+		require.True(t, k.Conv.Vector() && k.Winograd.Vector() && k.Interleaved.Vector(), "%v", l)
+		require.Nil(t, winograd.At(l, gemm.At(isa.Generic)), "vectors of other lengths than the products'")
+	}
 }
 
 // The variable takes the names of the levels that there are; without it the fastest is taken.
