@@ -53,7 +53,7 @@ func BenchmarkConv2D(b *testing.B) {
 	e := New()
 	for _, l := range convLayers {
 		side := l.image + 2*l.pad - l.kernel + 1
-		g := conv{batch: l.batch, groups: 1, filters: l.filters, Window: window.Window{C: l.channels, H: l.image, W: l.image,
+		g := convolution{batch: l.batch, groups: 1, filters: l.filters, Window: window.Window{C: l.channels, H: l.image, W: l.image,
 			KH: l.kernel, KW: l.kernel, OH: side, OW: side, SH: 1, SW: 1, DH: 1, DW: 1, Top: l.pad, Left: l.pad}}
 		x, y := shape.F32(shape.Dim(l.batch), shape.Dim(l.channels), shape.Dim(l.image), shape.Dim(l.image)), shape.OfInts(l.batch, l.filters, side, side)
 		w, dy := shape.F32(shape.Dim(l.filters), shape.Dim(l.channels), shape.Dim(l.kernel), shape.Dim(l.kernel)), x.Of(y)

@@ -13,32 +13,32 @@ import (
 // which column p holds what the filter meets in window p. It is made for a tile at a time: some
 // rows of windows of one image, few enough that the unfolded image stays in the cache.
 
-// conv is a convolution of known extents: C channels and so many filters in each group.
-type conv struct {
+// convolution is a convolution of known extents: C channels and so many filters in each group.
+type convolution struct {
 	batch, groups, filters int
 	window.Window
 }
 
-func convOf(c engine.Conv2D, x, w, y shape.Type) conv {
-	g := conv{batch: x.Int(0), groups: c.Groups, filters: w.Int(0) / c.Groups}
+func convOf(c engine.Conv2D, x, w, y shape.Type) convolution {
+	g := convolution{batch: x.Int(0), groups: c.Groups, filters: w.Int(0) / c.Groups}
 	g.Window = windowOf([2]int{w.Int(2), w.Int(3)}, c.Stride, c.Dilation, c.Pad, x, y)
 	g.C = w.Int(1)
 	return g
 }
 
-func (g *conv) taps() int   { return g.KH * g.KW }
-func (g *conv) depth() int  { return g.Rows() } // of a filter
-func (g *conv) xPlane() int { return g.H * g.W }
-func (g *conv) yPlane() int { return g.Cols() }
+func (g *convolution) taps() int   { return g.KH * g.KW }
+func (g *convolution) depth() int  { return g.Rows() } // of a filter
+func (g *convolution) xPlane() int { return g.H * g.W }
+func (g *convolution) yPlane() int { return g.Cols() }
 
 // Elements of x, of w and of y.
 
-func (g *conv) images() int  { return g.batch * g.groups * g.C * g.xPlane() }
-func (g *conv) weights() int { return g.groups * g.filters * g.depth() }
-func (g *conv) results() int { return g.batch * g.groups * g.filters * g.yPlane() }
+func (g *convolution) images() int  { return g.batch * g.groups * g.C * g.xPlane() }
+func (g *convolution) weights() int { return g.groups * g.filters * g.depth() }
+func (g *convolution) results() int { return g.batch * g.groups * g.filters * g.yPlane() }
 
 // plain reports whether the image is its own unfolding.
-func (g *conv) plain() bool {
+func (g *convolution) plain() bool {
 	return g.taps() == 1 && g.SH == 1 && g.SW == 1 && g.H == g.OH && g.W == g.OW && g.Top == 0 && g.Left == 0
 }
 
@@ -49,7 +49,7 @@ func planes[T shape.Float](v []T, i, size int) []T { return v[i*size:] }
 type meeting struct{ lo, hi, at int }
 
 // meetings are those of the taps of a row.
-func (g *conv) meetings() (all []meeting) {
+func (g *convolution) meetings() (all []meeting) {
 	columns := g.Horizontal()
 	for b := range g.KW {
 		lo, hi := columns.Windows(b)
@@ -148,7 +148,7 @@ const (
 type tiling struct{ count, rows int }
 
 // tiling is that for which depth rows of the unfolded image fit.
-func (g *conv) tiling(depth int) tiling {
+func (g *convolution) tiling(depth int) tiling {
 	windows := max(tileElems/max(depth, 1), tileWindows)
 	rows := min(max(windows/g.OW, 1), g.OH)
 	count := (g.OH + rows - 1) / rows
@@ -156,19 +156,19 @@ func (g *conv) tiling(depth int) tiling {
 }
 
 // bounds returns the rows of windows of tile i.
-func (g *conv) bounds(t tiling, i int) (r0, r1 int) {
+func (g *convolution) bounds(t tiling, i int) (r0, r1 int) {
 	return min(i*t.rows, g.OH), min((i+1)*t.rows, g.OH)
 }
 
 // widths are the numbers of windows that tiles have: the first ones, and the last.
-func (g *conv) widths(t tiling) [2]int {
+func (g *convolution) widths(t tiling) [2]int {
 	r0, r1 := g.bounds(t, t.count-1)
 	return [2]int{t.rows * g.OW, (r1 - r0) * g.OW}
 }
 
 // im2col is a convolution, or an adjoint, by products with the unfolded image.
 type im2col[T shape.Float] struct {
-	conv
+	convolution
 	columns  []meeting // of the taps of a row
 	tiles    tiling
 	perBlock int     // channels of a block: gradients unfold as many at a time
@@ -225,8 +225,8 @@ func (e Engine) BindConv2D(c engine.Conv2D, in []shape.Type, out shape.Type) (en
 	return e.Engine.BindConv2D(c, in, out)
 }
 
-func bindConv2D[T shape.Float](e Engine, ep engine.Epilogue, g conv) engine.Bound {
-	m := &im2col[T]{conv: g, columns: g.meetings(), tiles: g.tiling(g.depth()), perBlock: g.C, blocks: 1, simd: e.simd, epilogue: ep}
+func bindConv2D[T shape.Float](e Engine, ep engine.Epilogue, g convolution) engine.Bound {
+	m := &im2col[T]{convolution: g, columns: g.meetings(), tiles: g.tiling(g.depth()), perBlock: g.C, blocks: 1, simd: e.simd, epilogue: ep}
 	m.op = gemm.Op{M: g.filters, N: m.tiles.rows * g.OW, K: g.depth(), LDC: g.yPlane()}
 	if g.plain() {
 		m.op.LDB = g.xPlane()

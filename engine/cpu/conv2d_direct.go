@@ -2,7 +2,7 @@ package cpu
 
 import (
 	"github.com/plexaura/plexaura/engine"
-	simdconv "github.com/plexaura/plexaura/internal/simd/conv"
+	"github.com/plexaura/plexaura/internal/simd/conv"
 	"github.com/plexaura/plexaura/internal/simd/isa"
 	"github.com/plexaura/plexaura/internal/simd/window"
 	"github.com/plexaura/plexaura/shape"
@@ -12,7 +12,7 @@ import (
 // is.
 
 // convOp is the convolution as package simd takes it, or false if that has none like it.
-func (g *conv) convOp(ep engine.Epilogue) (op window.Conv, ok bool) {
+func (g *convolution) convOp(ep engine.Epilogue) (op window.Conv, ok bool) {
 	if g.groups > 1 || g.Top < 0 || g.Left < 0 {
 		return op, false
 	}
@@ -27,13 +27,13 @@ func (g *conv) convOp(ep engine.Epilogue) (op window.Conv, ok bool) {
 }
 
 // direct plans the convolution, which is one that package simd has.
-func (e Engine) direct(g conv, ep engine.Epilogue) *simdconv.Plan {
+func (e Engine) direct(g convolution, ep engine.Epilogue) *conv.Plan {
 	op, _ := g.convOp(ep)
-	plan, _ := simdconv.New(e.simd.Conv, op)
+	plan, _ := conv.New(e.simd.Conv, op)
 	return plan
 }
 
-func (e Engine) directConv2D(g conv, ep engine.Epilogue) engine.Bound {
+func (e Engine) directConv2D(g convolution, ep engine.Epilogue) engine.Bound {
 	plan := e.direct(g, ep)
 	var l layout
 	scratch := reserve[float32](&l, 1, plan.Scratch())
@@ -46,14 +46,14 @@ func (e Engine) directConv2D(g conv, ep engine.Epilogue) engine.Bound {
 
 // adjoint is the convolution of dy that gives the gradient of the image, if the stride is 1:
 // with the filters turned round, and filters and channels in each other's place.
-func (g conv) adjoint() (conv, bool) {
+func (g convolution) adjoint() (convolution, bool) {
 	a := g
 	a.C, a.filters, a.H, a.W, a.OH, a.OW = g.filters, g.C, g.OH, g.OW, g.H, g.W
 	a.Top, a.Left = g.DH*(g.KH-1)-g.Top, g.DW*(g.KW-1)-g.Left
 	return a, g.SH == 1 && g.SW == 1
 }
 
-func (e Engine) directInputGrad(g conv) engine.Bound {
+func (e Engine) directInputGrad(g convolution) engine.Bound {
 	adjoint, _ := g.adjoint()
 	plan := e.direct(adjoint, engine.Epilogue{})
 	var l layout
@@ -69,7 +69,7 @@ func (e Engine) directInputGrad(g conv) engine.Bound {
 }
 
 // flip sets dst (C,O,KH,KW) to the filters w (O,C,KH,KW) turned round.
-func flip[T shape.Float](g *conv, dst, w []T) {
+func flip[T shape.Float](g *convolution, dst, w []T) {
 	taps := g.taps()
 	for o := range g.filters {
 		for c := range g.C {
@@ -82,7 +82,7 @@ func flip[T shape.Float](g *conv, dst, w []T) {
 	}
 }
 
-func (e Engine) directFilterGrad(g conv) engine.Bound {
+func (e Engine) directFilterGrad(g convolution) engine.Bound {
 	plan := e.direct(g, engine.Epilogue{})
 	var l layout
 	scratch := reserve[float32](&l, 1, plan.GradScratch())

@@ -8,9 +8,9 @@ import (
 
 // gradIm2col cuts an unfolded image into tiles of windows first, and then into blocks of
 // channels, so that much of what it is multiplied by is used at a time.
-func gradIm2col[T shape.Float](e Engine, g conv) *im2col[T] {
+func gradIm2col[T shape.Float](e Engine, g convolution) *im2col[T] {
 	const windows = 1024
-	m := &im2col[T]{conv: g, columns: g.meetings(), tiles: g.tiling(tileElems / windows), simd: e.simd}
+	m := &im2col[T]{convolution: g, columns: g.meetings(), tiles: g.tiling(tileElems / windows), simd: e.simd}
 	fit := max(tileElems/max(g.taps()*m.tiles.rows*g.OW, 1), 1)
 	m.blocks = (g.C + fit - 1) / fit
 	m.perBlock = (g.C + m.blocks - 1) / m.blocks
@@ -44,7 +44,7 @@ func (e Engine) BindConv2DInputGrad(c engine.Conv2D, in []shape.Type, out shape.
 }
 
 // bindInputGrad multiplies the filters, transposed, by dy, and folds the product.
-func bindInputGrad[T shape.Float](e Engine, g conv) engine.Bound {
+func bindInputGrad[T shape.Float](e Engine, g convolution) engine.Bound {
 	m := gradIm2col[T](e, g)
 	m.op = gemm.Op{M: m.perBlock * g.taps(), N: m.tiles.rows * g.OW, K: g.filters, TransA: true, LDA: g.depth(), LDB: g.yPlane()}
 	if g.plain() {
@@ -126,7 +126,7 @@ type filterSums[T shape.Float] struct {
 	sums   region[T]
 }
 
-func bindFilterGrad[T shape.Float](e Engine, g conv) engine.Bound {
+func bindFilterGrad[T shape.Float](e Engine, g convolution) engine.Bound {
 	m := gradIm2col[T](e, g)
 	m.op = gemm.Op{M: m.perBlock * g.taps(), N: g.filters, K: m.tiles.rows * g.OW, TransB: true, LDB: g.yPlane(), Add: true}
 	if g.plain() {

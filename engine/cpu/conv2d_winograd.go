@@ -13,7 +13,7 @@ import (
 // them. Where there are any, the other algorithms are used.
 
 // winogradConv2D offers the filters' transform as packing.
-func (e Engine) winogradConv2D(g conv, ep engine.Epilogue, other engine.Bound) engine.Bound {
+func (e Engine) winogradConv2D(g convolution, ep engine.Epilogue, other engine.Bound) engine.Bound {
 	plan := e.winograd(g, ep, winograd.New)
 	var l layout
 	finite := e.newFinite(&l, 0, g.images())
@@ -75,7 +75,7 @@ func (e Engine) packWinograd(l *layout, plan *winograd.Plan, input, n int) func(
 	}
 }
 
-func (e Engine) winogradInputGrad(g conv, exact engine.Bound) engine.Bound {
+func (e Engine) winogradInputGrad(g convolution, exact engine.Bound) engine.Bound {
 	adjoint, _ := g.adjoint()
 	plan := e.winograd(adjoint, engine.Epilogue{}, winograd.NewFlipped)
 	return e.bindWinograd(g.results(), g.weights(), plan.Scratch(), exact, func(a, b, out, scratch []float32) {
@@ -83,7 +83,7 @@ func (e Engine) winogradInputGrad(g conv, exact engine.Bound) engine.Bound {
 	})
 }
 
-func (e Engine) winogradFilterGrad(g conv, exact engine.Bound) engine.Bound {
+func (e Engine) winogradFilterGrad(g convolution, exact engine.Bound) engine.Bound {
 	plan := e.winograd(g, engine.Epilogue{}, winograd.New)
 	return e.bindWinograd(g.images(), g.results(), plan.GradScratch(), exact, func(a, b, out, scratch []float32) {
 		plan.RunGrad(e.pool, out, a, b, scratch)
@@ -91,7 +91,7 @@ func (e Engine) winogradFilterGrad(g conv, exact engine.Bound) engine.Bound {
 }
 
 // winograd plans the convolution, which is one that the algorithm takes.
-func (e Engine) winograd(g conv, ep engine.Epilogue, plan func(*winograd.Kernels, window.Conv) (*winograd.Plan, bool)) *winograd.Plan {
+func (e Engine) winograd(g convolution, ep engine.Epilogue, plan func(*winograd.Kernels, window.Conv) (*winograd.Plan, bool)) *winograd.Plan {
 	op, _ := g.convOp(ep)
 	p, _ := plan(e.simd.Winograd, op)
 	return p

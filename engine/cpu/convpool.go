@@ -88,7 +88,7 @@ const (
 type poolStrip struct{ first, windows, lo, hi int }
 
 // poolStrips cuts the windows of p for a batch of so many blocks, whose results take so many bytes.
-func poolStrips(p *pool, blocks, bytes int) (strips []poolStrip) {
+func poolStrips(p *pooling, blocks, bytes int) (strips []poolStrip) {
 	blocks = max(blocks, 1)
 	n := max((stripTasks+blocks-1)/blocks, (bytes/blocks+stripBytes-1)/stripBytes)
 	n = max(min(n, p.H/stripRows, p.OH), 1)
@@ -141,7 +141,7 @@ type laneStrip struct {
 }
 
 // newPooledLanes takes what plans rows lo to hi of the results of a block.
-func (e Engine) newPooledLanes(op interleaved.Op, p *pool, strips []poolStrip, rows func(lo, hi int) laneRunner) *pooledLanes {
+func (e Engine) newPooledLanes(op interleaved.Op, p *pooling, strips []poolStrip, rows func(lo, hi int) laneRunner) *pooledLanes {
 	l := &pooledLanes{blocks: op.Blocks, images: op.Groups * op.C * op.H * op.W * interleaved.Images, planes: op.Groups * op.M, plane: p.yPlane() * interleaved.Images}
 	for _, s := range strips {
 		part := laneStrip{plane: (s.hi - s.lo) * p.W * interleaved.Images, first: s.first * p.OW * interleaved.Images, n: s.windows * p.OW * interleaved.Images}

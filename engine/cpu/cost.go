@@ -58,7 +58,7 @@ type algorithms struct {
 }
 
 // cheapest binds the algorithm that the cost model chooses.
-func (e Engine) cheapest(g conv, w way, by algorithms) engine.Bound {
+func (e Engine) cheapest(g convolution, w way, by algorithms) engine.Bound {
 	all := e.candidates(g, w)
 	exact := by.im2col
 	if choose(all[1:]) == directAlg {
@@ -84,7 +84,7 @@ func choose(all []engine.Candidate) (alg string) {
 }
 
 // candidates are the algorithms for images in rows, of which Winograd's is first and the last one always serves.
-func (e Engine) candidates(g conv, w way) []engine.Candidate {
+func (e Engine) candidates(g convolution, w way) []engine.Candidate {
 	multiplications := g.results() * g.depth()
 	transformed, direct := engine.Candidate{Alg: winogradAlg}, engine.Candidate{Alg: directAlg, Work: multiplications}
 	planned, unit := g, true // the convolution that vector kernels would do
@@ -101,7 +101,7 @@ func (e Engine) candidates(g conv, w way) []engine.Candidate {
 	return []engine.Candidate{transformed, direct, {Alg: im2colAlg, Work: multiplications}}
 }
 
-func (e Engine) againstWinograd(g conv, w way, applies bool) string {
+func (e Engine) againstWinograd(g convolution, w way, applies bool) string {
 	channels, windows := winogradChannels, g.batch*g.yPlane()
 	if w == inputGrad {
 		windows = g.batch * g.xPlane()
@@ -127,7 +127,7 @@ func (e Engine) againstWinograd(g conv, w way, applies bool) string {
 }
 
 // againstDirect knows that the gradient of the filters gains always, unless the image is its own unfolding.
-func againstDirect(g conv, w way, applies bool) string {
+func againstDirect(g convolution, w way, applies bool) string {
 	pairs := g.C * g.filters
 	switch {
 	case !applies && w == inputGrad:

@@ -21,8 +21,8 @@ func TestMeansOfLargeWindowsLoseLittle(t *testing.T) {
 		h, w int
 		engine.Pool2D
 	}{
-		{512, 512, pooling(512, 512, 1)}, {28, 28, pooling(28, 28, 1)}, {130, 131, pooling(64, 64, 33)}, {1, 10_007, pooling(1, 10_007, 1)},
-		{9001, 1, pooling(9001, 1, 1)}, {40, 300, pooling(20, 129, 9)}, {9, 8, pooling(8, 8, 1)}, {13, 13, pooling(9, 9, 2)},
+		{512, 512, attributes(512, 512, 1)}, {28, 28, attributes(28, 28, 1)}, {130, 131, attributes(64, 64, 33)}, {1, 10_007, attributes(1, 10_007, 1)},
+		{9001, 1, attributes(9001, 1, 1)}, {40, 300, attributes(20, 129, 9)}, {9, 8, attributes(8, 8, 1)}, {13, 13, attributes(9, 9, 2)},
 		{100, 100, engine.Pool2D{Kernel: [2]int{49, 31}, Stride: [2]int{1, 5}, Dilation: [2]int{2, 3}}},
 		{40, 50, engine.Pool2D{Kernel: [2]int{30, 30}, Stride: [2]int{15, 15}, Dilation: [2]int{1, 1}, Pad: [2][2]int{{15, 15}, {7, 15}}}},
 		{40, 50, engine.Pool2D{Kernel: [2]int{30, 30}, Stride: [2]int{15, 15}, Dilation: [2]int{1, 1}, Pad: [2][2]int{{15, 15}, {7, 15}}, CountPad: true}},
@@ -43,7 +43,7 @@ func TestMeansOfLargeWindowsLoseLittle(t *testing.T) {
 	}
 }
 
-func pooling(rows, cols, stride int) engine.Pool2D {
+func attributes(rows, cols, stride int) engine.Pool2D {
 	return engine.Pool2D{Kernel: [2]int{rows, cols}, Stride: [2]int{stride, stride}, Dilation: [2]int{1, 1}}
 }
 

@@ -8,23 +8,23 @@ import (
 	"github.com/plexaura/plexaura/shape"
 )
 
-// pool is a pooling of known extents.
-type pool struct {
+// pooling is a pooling of known extents.
+type pooling struct {
 	engine.Pool2D
 	planes int
 	window.Window
 }
 
-func poolOf(p engine.Pool2D, x, y shape.Type) *pool {
-	return &pool{p, x.Int(0) * x.Int(1), windowOf(p.Kernel, p.Stride, p.Dilation, p.Pad, x, y)}
+func poolOf(p engine.Pool2D, x, y shape.Type) *pooling {
+	return &pooling{p, x.Int(0) * x.Int(1), windowOf(p.Kernel, p.Stride, p.Dilation, p.Pad, x, y)}
 }
 
-func (p *pool) xPlane() int { return p.H * p.W }
-func (p *pool) yPlane() int { return p.Cols() }
+func (p *pooling) xPlane() int { return p.H * p.W }
+func (p *pooling) yPlane() int { return p.Cols() }
 
 // argmaxRow sets at to the places of the maxima of a row of windows in the plane x, -1 where a
 // window is of padding alone. numbers tells that there is no NaN.
-func argmaxRow[T shape.Float](p *pool, at []int32, x []T, i int, numbers bool) {
+func argmaxRow[T shape.Float](p *pooling, at []int32, x []T, i int, numbers bool) {
 	rows := p.Vertical().Taps(i)
 	lo, hi := p.Horizontal().Whole()
 	first := rows.At*p.W + lo*p.Stride[1] - p.Pad[1][0]
@@ -117,11 +117,11 @@ func argmax[T shape.Float](x []T, rows, cols window.Span, width int) int32 {
 }
 
 // windowCost is about the time to look at a window, in nanoseconds.
-func (p *pool) windowCost() int { return 2 + p.Kernel[0]*p.Kernel[1] }
+func (p *pooling) windowCost() int { return 2 + p.Kernel[0]*p.Kernel[1] }
 
 // eachPlane returns the kernel that calls f for every plane, with the places of the maxima of
 // its windows.
-func eachPlane[T shape.Float](e Engine, p *pool, f func(c *engine.Call, plane int, at []int32)) engine.Bound {
+func eachPlane[T shape.Float](e Engine, p *pooling, f func(c *engine.Call, plane int, at []int32)) engine.Bound {
 	var places region[int32]
 	find, cost := findPlaces[T](e, p)
 	planes := e.newLoop(p.planes, cost, func(c *engine.Call, slot, lo, hi int) {
@@ -172,7 +172,7 @@ func (e Engine) BindMaxPool2DGather(p engine.Pool2D, in []shape.Type, out shape.
 }
 
 // gather gives the element of input from at the place of each maximum of input 0.
-func gather[T shape.Float](e Engine, p *pool, from int, none T) engine.Bound {
+func gather[T shape.Float](e Engine, p *pooling, from int, none T) engine.Bound {
 	return eachPlane[T](e, p, func(c *engine.Call, plane int, at []int32) {
 		v := nth(engine.Slice[T](c.In[from]), plane, p.xPlane())
 		y := nth(engine.Slice[T](c.Out[0]), plane, p.yPlane())
@@ -204,7 +204,7 @@ func (e Engine) BindMaxPool2DScatter(p engine.Pool2D, in []shape.Type, out shape
 	return e.Engine.BindMaxPool2DScatter(p, in, out)
 }
 
-func scatter[T shape.Float](e Engine, p *pool) engine.Bound {
+func scatter[T shape.Float](e Engine, p *pooling) engine.Bound {
 	return eachPlane[T](e, p, func(c *engine.Call, plane int, at []int32) {
 		dx := nth(engine.Slice[T](c.Out[0]), plane, p.xPlane())
 		x, dy := nth(engine.Slice[T](c.In[0]), plane, p.xPlane()), nth(engine.Slice[T](c.In[1]), plane, p.yPlane())
@@ -219,7 +219,7 @@ func scatter[T shape.Float](e Engine, p *pool) engine.Bound {
 
 // passes reports whether the gradient of a maximum passes the rectifier, if there is one, as in
 // [engine.ReLUGrad].
-func (p *pool) passes(x float64) bool { return !(p.ReLU && x <= 0) }
+func (p *pooling) passes(x float64) bool { return !(p.ReLU && x <= 0) }
 
 // BindAvgPool2D implements [engine.AvgPooler].
 func (e Engine) BindAvgPool2D(p engine.Pool2D, in []shape.Type, out shape.Type) (engine.Bound, error) {
@@ -254,7 +254,7 @@ func (e Engine) BindAvgPool2DGrad(p engine.Pool2D, in []shape.Type, out shape.Ty
 }
 
 // means returns the kernel that calls f for each row of windows of each plane, in order.
-func (p *pool) means(e Engine, f func(p *pool, c *engine.Call, plane, row int)) engine.Bound {
+func (p *pooling) means(e Engine, f func(p *pooling, c *engine.Call, plane, row int)) engine.Bound {
 	planes := e.newLoop(p.planes, p.yPlane()*p.windowCost(), func(c *engine.Call, _, lo, hi int) {
 		for n := lo; n < hi; n++ {
 			for i := range p.OH {
@@ -265,7 +265,7 @@ func (p *pool) means(e Engine, f func(p *pool, c *engine.Call, plane, row int)) 
 	return engine.Bound{Kernel: planes.kernel(), By: name}
 }
 
-func meanRow[T shape.Float](p *pool, c *engine.Call, plane, row int) {
+func meanRow[T shape.Float](p *pooling, c *engine.Call, plane, row int) {
 	x := nth(engine.Slice[T](c.In[0]), plane, p.xPlane())
 	y := nth(engine.Slice[T](c.Out[0]), plane*p.OH+row, p.OW)
 	rows, all, horizontal := p.Vertical().Taps(row), p.counted(0, row), p.Horizontal()
@@ -282,7 +282,7 @@ func meanRow[T shape.Float](p *pool, c *engine.Call, plane, row int) {
 	}
 }
 
-func meanGradRow[T shape.Float](p *pool, c *engine.Call, plane, row int) {
+func meanGradRow[T shape.Float](p *pooling, c *engine.Call, plane, row int) {
 	dx := nth(engine.Slice[T](c.Out[0]), plane, p.xPlane())
 	dy := nth(engine.Slice[T](c.In[0]), plane*p.OH+row, p.OW)
 	if row == 0 {
@@ -303,7 +303,7 @@ func meanGradRow[T shape.Float](p *pool, c *engine.Call, plane, row int) {
 }
 
 // counted is how many elements along an axis, 0 being that of rows, the mean of window o is of.
-func (p *pool) counted(axis, o int) int {
+func (p *pooling) counted(axis, o int) int {
 	a := p.Vertical()
 	if axis == 1 {
 		a = p.Horizontal()

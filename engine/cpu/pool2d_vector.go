@@ -5,7 +5,7 @@ import (
 
 	"github.com/plexaura/plexaura/engine"
 	"github.com/plexaura/plexaura/internal/simd"
-	simdpool "github.com/plexaura/plexaura/internal/simd/pool"
+	"github.com/plexaura/plexaura/internal/simd/pool"
 	"github.com/plexaura/plexaura/internal/simd/vec"
 	"github.com/plexaura/plexaura/shape"
 )
@@ -13,23 +13,23 @@ import (
 // inner are the windows within the image of a pooling of float32 that has vector kernels: 2×2 or
 // 3×3, with a stride of 2 along rows. Those at the border are looked at one by one.
 type inner struct {
-	simdpool.Windows
-	*pool
+	pool.Windows
+	*pooling
 	x, y   int // places of the first window and of its result in their planes
 	border []int
 }
 
 // inner returns these windows, or reports false.
-func (p *pool) inner() (*inner, bool) {
+func (p *pooling) inner() (*inner, bool) {
 	r0, r1 := p.Vertical().Whole()
 	c0, c1 := p.Horizontal().Whole()
 	size := p.Kernel[0]
-	if size != p.Kernel[1] || !simdpool.Has(size, p.Stride[1]) || p.Dilation != [2]int{1, 1} || r0 == r1 || c0 == c1 {
+	if size != p.Kernel[1] || !pool.Has(size, p.Stride[1]) || p.Dilation != [2]int{1, 1} || r0 == r1 || c0 == c1 {
 		return nil, false
 	}
-	w := &inner{pool: p, y: r0*p.OW + c0}
+	w := &inner{pooling: p, y: r0*p.OW + c0}
 	w.x = (r0*p.Stride[0]-p.Pad[0][0])*p.W + c0*p.Stride[1] - p.Pad[1][0]
-	w.Windows = simdpool.Windows{Size: size, Rows: r1 - r0, Cols: c1 - c0, LD: p.W, Step: p.Stride[0] * p.W, Out: p.OW}
+	w.Windows = pool.Windows{Size: size, Rows: r1 - r0, Cols: c1 - c0, LD: p.W, Step: p.Stride[0] * p.W, Out: p.OW}
 	for j := range p.yPlane() {
 		if r, c := j/p.OW, j%p.OW; r < r0 || r >= r1 || c < c0 || c >= c1 {
 			w.border = append(w.border, j)
@@ -51,7 +51,7 @@ func (w *inner) cost() int { return 10 + w.Rows*(3+w.Cols*w.Size/4) + 10*len(w.b
 
 // eachPart calls f for the planes lo to hi, or for all at once if they are seamless, with the place of the
 // first element and result.
-func (w *inner) eachPart(lo, hi int, f func(part simdpool.Windows, x, y int)) {
+func (w *inner) eachPart(lo, hi int, f func(part pool.Windows, x, y int)) {
 	part, n := w.Windows, 1
 	if w.seamless() {
 		n = hi - lo
@@ -85,7 +85,7 @@ func (w *inner) maxima(e Engine) engine.Bound {
 
 // max pools planes lo to hi.
 func (w *inner) max(e Engine, y, x []float32, lo, hi int) {
-	w.eachPart(lo, hi, func(part simdpool.Windows, i, j int) {
+	w.eachPart(lo, hi, func(part pool.Windows, i, j int) {
 		e.simd.Pool.Max(part, y[j+w.y:], x[i+w.x:])
 		for _, b := range w.border {
 			y[j+b] = float32(math.Inf(-1))
@@ -103,7 +103,7 @@ func (w *inner) apart() bool { return w.Size == 2 && w.Stride[0] >= 2 }
 func (w *inner) scatter(e Engine) engine.Bound {
 	planes := e.newLoop(w.planes, w.cost()+w.xPlane()/8, func(c *engine.Call, _, lo, hi int) {
 		x, dy, dx := engine.Slice[float32](c.In[0]), engine.Slice[float32](c.In[1]), engine.Slice[float32](c.Out[0])
-		w.eachPart(lo, hi, func(part simdpool.Windows, i, j int) {
+		w.eachPart(lo, hi, func(part pool.Windows, i, j int) {
 			size := w.xPlane() * part.Rows / w.Rows
 			if !w.partition() {
 				clear(dx[i:][:size])
@@ -123,7 +123,7 @@ func (w *inner) scatter(e Engine) engine.Bound {
 }
 
 // findPlaces returns what sets at to the places of the maxima of a plane.
-func findPlaces[T shape.Float](e Engine, p *pool) (find func(at []int32, plane []T), cost int) {
+func findPlaces[T shape.Float](e Engine, p *pooling) (find func(at []int32, plane []T), cost int) {
 	if w, ok := p.inner(); ok && shape.DTypeOf[T]() == shape.Float32 {
 		return func(at []int32, plane []T) { w.places(e.simd, at, any(plane).([]float32)) }, w.cost() + 2*p.yPlane()
 	}
