@@ -14,17 +14,17 @@ import (
 // A pixel of an interleaved batch is 16 numbers side by side, one of each of 16 images. The kernels
 // of AVX2 do half of them and are called twice.
 
-// laneTiles is the most pixels of a tile, by filters; laneGrads the most taps, by filters.
+// pixelTiles is the most pixels of a tile, by filters; pixelGrads the most taps, by filters.
 // Accumulators, the shorter side of the tile and one operand of the longer side share the
 // registers.
-func (t *target) laneTiles() []int {
+func (t *target) pixelTiles() []int {
 	if len(t.regs) == 32 {
 		return []int{1: 6, 2: 6, 3: 6, 4: 6, 5: 4, 6: 4}
 	}
 	return []int{1: 6, 2: 6, 3: 4, 4: 3}
 }
 
-func (t *target) laneGrads() []int {
+func (t *target) pixelGrads() []int {
 	if len(t.regs) == 32 {
 		return []int{1: 6, 2: 6, 3: 6, 4: 6}
 	}
@@ -51,12 +51,12 @@ func interleaved(t *target) string {
 		}
 		s.WriteString("\t},\n")
 	}
-	table("tile", "tileFunc", "tile", t.laneTiles(), t.laneTile)
-	table("grad", "gradFunc", "grad", t.laneGrads(), t.laneGrad)
+	table("tile", "tileFunc", "tile", t.pixelTiles(), t.pixelTile)
+	table("grad", "gradFunc", "grad", t.pixelGrads(), t.pixelGrad)
 	s.WriteString(interleavedWinograd(t))
 	s.WriteString("}\n")
-	t.laneTotal()
-	t.lanePools()
+	t.pixelTotal()
+	t.pixelPools()
 	return s.String()
 }
 
@@ -66,7 +66,7 @@ var (
 	gradSteps abi.GradSteps
 )
 
-type laneTile struct {
+type pixelTile struct {
 	*target
 	filters, pixels   int
 	s, xPixel         reg.GPVirtual
@@ -74,16 +74,16 @@ type laneTile struct {
 	chans, rows, cols reg.GPVirtual
 }
 
-func (p *laneTile) acc(f, i int) reg.VecPhysical { return p.regs[f*p.pixels+i] }
-func (p *laneTile) spare(i int) reg.VecPhysical  { return p.regs[p.filters*p.pixels+i] }
+func (p *pixelTile) acc(f, i int) reg.VecPhysical { return p.regs[f*p.pixels+i] }
+func (p *pixelTile) spare(i int) reg.VecPhysical  { return p.regs[p.filters*p.pixels+i] }
 
-// laneTile computes the pixels of n tiles side by side for some filters. Each tap multiplies pixels
+// pixelTile computes the pixels of n tiles side by side for some filters. Each tap multiplies pixels
 // by the filters' numbers, which stand side by side.
-func (t *target) laneTile(filters, pixels int) {
+func (t *target) pixelTile(filters, pixels int) {
 	t.begin(fmt.Sprintf("tile%dx%d%s", filters, pixels, t.name),
 		fmt.Sprintf("computes n tiles of %d pixels for %d filters.", pixels, filters),
 		"n, channels int, s *int, x, w, y, bias *float32, flags int")
-	p := &laneTile{target: t, filters: filters, pixels: pixels, s: t.arg("s"), xPixel: t.GP64(), chans: t.GP64(), rows: t.GP64(), cols: t.GP64()}
+	p := &pixelTile{target: t, filters: filters, pixels: pixels, s: t.arg("s"), xPixel: t.GP64(), chans: t.GP64(), rows: t.GP64(), cols: t.GP64()}
 	for range (pixels + 2) / 3 {
 		p.x = append(p.x, t.GP64())
 	}
@@ -134,14 +134,14 @@ func (t *target) laneTile(filters, pixels int) {
 }
 
 // thirds sets the pointers after the first to every third pixel.
-func (p *laneTile) thirds(at []reg.GPVirtual, step reg.Register) {
+func (p *pixelTile) thirds(at []reg.GPVirtual, step reg.Register) {
 	for i := 1; i < len(at); i++ {
 		p.LEAQ(operand.Mem{Base: at[i-1], Index: step, Scale: 2}, at[i])
 		p.ADDQ(step, at[i])
 	}
 }
 
-func (p *laneTile) advance(step operand.Op) {
+func (p *pixelTile) advance(step operand.Op) {
 	for _, x := range p.x {
 		p.ADDQ(step, x)
 	}
@@ -157,7 +157,7 @@ func pixel(at []reg.GPVirtual, step reg.Register, i int) operand.Mem {
 }
 
 // products adds the products of one tap, holding the shorter side of the tile in registers.
-func (p *laneTile) products(w reg.Register) {
+func (p *pixelTile) products(w reg.Register) {
 	x := func(i int, d reg.VecPhysical) { p.VMOVUPS(pixel(p.x, p.xPixel, i), d) }
 	factor := func(f int, d reg.VecPhysical) { p.broadcast(operand.Mem{Base: w, Disp: 4 * f}, d) }
 	if p.pixels == 1 && p.mask == opmask {
@@ -186,7 +186,7 @@ func (p *laneTile) products(w reg.Register) {
 }
 
 // epilogue stores the accumulators: added to what is there, with bias, rectified, as flags say.
-func (p *laneTile) epilogue(step func(uintptr) operand.Mem) {
+func (p *pixelTile) epilogue(step func(uintptr) operand.Mem) {
 	v, next := p.spare(0), p.cols
 	p.y = []reg.GPVirtual{p.chans, p.rows}[:len(p.x)]
 	p.MOVQ(step(unsafe.Offsetof(steps.PixelY)), next)
@@ -225,9 +225,9 @@ func (p *laneTile) epilogue(step func(uintptr) operand.Mem) {
 	eachY(func(f, i int, m operand.Mem) { p.VMOVUPS(p.acc(f, i), m) })
 }
 
-// laneGrad adds to sums the products of some filters' dy and x at some taps, over rows and cols of
+// pixelGrad adds to sums the products of some filters' dy and x at some taps, over rows and cols of
 // pixels.
-func (t *target) laneGrad(filters, taps int) {
+func (t *target) pixelGrad(filters, taps int) {
 	t.begin(fmt.Sprintf("grad%dx%d%s", filters, taps, t.name),
 		fmt.Sprintf("adds to sums the products of %d channels of dy and x at %d taps.", filters, taps),
 		"rows, cols int, s *int, dy, x *float32, taps *int, sums *float32")
@@ -240,7 +240,7 @@ func (t *target) laneGrad(filters, taps int) {
 		dy = append(dy, t.GP64())
 	}
 	t.MOVQ(step(unsafe.Offsetof(gradSteps.FilterDy)), dyFilter)
-	p := &laneTile{target: t}
+	p := &pixelTile{target: t}
 	p.thirds(dy, dyFilter)
 	var x []reg.GPVirtual
 	t.Load(t.Param("taps"), at)
@@ -305,9 +305,9 @@ func (t *target) laneGrad(filters, taps int) {
 	t.end()
 }
 
-// laneTotal sets the first n numbers of sums to the totals of n pixels, each the sum of as many as
+// pixelTotal sets the first n numbers of sums to the totals of n pixels, each the sum of as many as
 // there are parts.
-func (t *target) laneTotal() {
+func (t *target) pixelTotal() {
 	t.begin("total"+t.name, "sets sums[i] to the total of the lanes of its pixel i and those of the other parts, stride bytes apart.",
 		"n, parts, stride int, sums *float32")
 	n, parts, stride, sums, at, left := t.arg("n"), t.arg("parts"), t.arg("stride"), t.arg("sums"), t.GP64(), t.GP64()

@@ -16,30 +16,30 @@ var window abi.WindowSteps
 // squareWindow is the window that has kernels without loops.
 const squareWindow = 2
 
-// lanePool emits pooling of n windows side by side, each of rows×cols elements, or of a fixed
+// pixelPool emits pooling of n windows side by side, each of rows×cols elements, or of a fixed
 // square.
-type lanePool struct {
+type pixelPool struct {
 	*pool
 	square int
 	s      reg.GPVirtual
 }
 
-func (p *lanePool) step(offset uintptr) operand.Mem {
+func (p *pixelPool) step(offset uintptr) operand.Mem {
 	return operand.Mem{Base: p.s, Disp: int(offset)}
 }
 
-// lanePools writes the kernels of pooling. Those of maxima move elements as they are, denormals
+// pixelPools writes the kernels of pooling. Those of maxima move elements as they are, denormals
 // too.
-func (t *target) lanePools() {
+func (t *target) pixelPools() {
 	for _, square := range []int{0, squareWindow} {
-		t.laneMax(square)
-		t.laneScatter(square)
+		t.pixelMax(square)
+		t.pixelScatter(square)
 	}
-	t.laneMean()
-	t.laneMeanGrad()
+	t.pixelMean()
+	t.pixelMeanGrad()
 }
 
-func (t *target) lanePool(name, doc, params string, square int) *lanePool {
+func (t *target) pixelPool(name, doc, params string, square int) *pixelPool {
 	if square > 0 {
 		name += "Square"
 		doc = "is for windows of 2×2 what the kernel without Square is for others."
@@ -49,12 +49,12 @@ func (t *target) lanePool(name, doc, params string, square int) *lanePool {
 	t.Attributes(attr.NOSPLIT)
 	t.Pragma("noescape")
 	t.SignatureExpr("func(" + params + ")")
-	return &lanePool{pool: &pool{target: t}, square: square, s: t.arg("s")}
+	return &pixelPool{pool: &pool{target: t}, square: square, s: t.arg("s")}
 }
 
 // elements visits the elements of a window, of which at points to the first; more moves along with
 // at.
-func (p *lanePool) elements(label string, visit func(i int), at ...reg.Register) {
+func (p *pixelPool) elements(label string, visit func(i int), at ...reg.Register) {
 	advance := func(offset uintptr) {
 		for _, r := range at {
 			p.ADDQ(p.step(offset), r)
@@ -86,7 +86,7 @@ func (p *lanePool) elements(label string, visit func(i int), at ...reg.Register)
 }
 
 // eachWindow runs body for n windows: x moves on to the next window, y to the next result.
-func (p *lanePool) eachWindow(body func(), x []string, y ...string) {
+func (p *pixelPool) eachWindow(body func(), x []string, y ...string) {
 	p.Label("window")
 	body()
 	next := p.GP64()
@@ -101,10 +101,10 @@ func (p *lanePool) eachWindow(body func(), x []string, y ...string) {
 	p.JNE(operand.LabelRef("window"))
 }
 
-const laneWindows = "n, rows, cols int, s *int, "
+const windowParams = "n, rows, cols int, s *int, "
 
-func (t *target) laneMax(square int) {
-	p := t.lanePool("max", "sets y to the largest element of each of n windows of rows by cols elements.", laneWindows+"x, y *float32", square)
+func (t *target) pixelMax(square int) {
+	p := t.pixelPool("max", "sets y to the largest element of each of n windows of rows by cols elements.", windowParams+"x, y *float32", square)
 	best, v, a, b := t.regs[0], t.regs[1], t.regs[2], t.regs[3]
 	p.eachWindow(func() {
 		x, y := t.arg("x"), t.arg("y")
@@ -123,10 +123,10 @@ func (t *target) laneMax(square int) {
 	t.RET()
 }
 
-// laneScatter finds the place of each maximum first, and then goes through the window again.
-func (t *target) laneScatter(square int) {
-	p := t.lanePool("scatter", "adds dy to dx, laid out like x, at the place of the largest element of each of n windows; or sets dx, where windows are apart.",
-		laneWindows+"x, dy, dx *float32, flags int", square)
+// pixelScatter finds the place of each maximum first, and then goes through the window again.
+func (t *target) pixelScatter(square int) {
+	p := t.pixelPool("scatter", "adds dy to dx, laid out like x, at the place of the largest element of each of n windows; or sets dx, where windows are apart.",
+		windowParams+"x, dy, dx *float32, flags int", square)
 	best, v, a, b, d := t.regs[0], t.regs[1], t.regs[2], t.regs[3], t.regs[4]
 	place, candidate, one := t.regs[5], t.regs[6], t.regs[7]
 	t.VMOVUPS(t.table("one", repeat(t.width(), 1)), one)
@@ -204,9 +204,9 @@ func (p *pool) select0(v, d, t reg.VecPhysical) {
 	p.VANDPS(t, v, d)
 }
 
-func (t *target) laneMean() {
-	t.begin("mean"+t.name, "sets y to the sums of n windows of rows by cols elements, divided by count.", laneWindows+"x, y *float32, count float32")
-	p := &lanePool{pool: &pool{target: t}, s: t.arg("s")}
+func (t *target) pixelMean() {
+	t.begin("mean"+t.name, "sets y to the sums of n windows of rows by cols elements, divided by count.", windowParams+"x, y *float32, count float32")
+	p := &pixelPool{pool: &pool{target: t}, s: t.arg("s")}
 	sum, count := t.regs[0], t.regs[1]
 	t.broadcast(t.param("count"), count)
 	p.eachWindow(func() {
@@ -219,9 +219,9 @@ func (t *target) laneMean() {
 	t.end()
 }
 
-func (t *target) laneMeanGrad() {
-	t.begin("meanGrad"+t.name, "adds dy, divided by count, to dx in each of n windows of rows by cols elements.", laneWindows+"dx, dy *float32, count float32")
-	p := &lanePool{pool: &pool{target: t}, s: t.arg("s")}
+func (t *target) pixelMeanGrad() {
+	t.begin("meanGrad"+t.name, "adds dy, divided by count, to dx in each of n windows of rows by cols elements.", windowParams+"dx, dy *float32, count float32")
+	p := &pixelPool{pool: &pool{target: t}, s: t.arg("s")}
 	v, d, count := t.regs[0], t.regs[1], t.regs[2]
 	t.broadcast(t.param("count"), count)
 	p.eachWindow(func() {

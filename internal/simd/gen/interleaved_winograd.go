@@ -9,15 +9,15 @@ import (
 	"github.com/plexaura/plexaura/internal/simd/abi"
 )
 
-// Winograd's algorithm along the lines of a batch in lanes, F(4,5): tiles of 8 pixels, four apart,
+// Winograd's algorithm along the rows of an interleaved batch, F(4,5): tiles of 8 pixels, four apart,
 // for 4 results and filters of 5 taps. The points are 0, ±1, ±2, ±1/2 and infinity. Every value is
 // a pixel, so that transforms are of whole vectors.
 
 // interleavedWinograd writes the transforms, and their entries in the table.
 func interleavedWinograd(t *target) string {
-	t.lineWinoIn()
-	t.lineWinoDy()
-	t.lineWinoOut()
+	t.rowWinogradIn()
+	t.rowWinogradDy()
+	t.rowWinogradOut()
 	return fmt.Sprintf("\twinogradIn: winogradIn%[1]s,\n\twinogradDy: winogradDy%[1]s,\n\twinogradOut: winogradOut%[1]s,\n", t.name)
 }
 
@@ -27,8 +27,8 @@ func (t *target) addScaled(c float64, x, d reg.VecPhysical) { t.VFMADD231PS(t.me
 // squares adds the square of v to total, which is not finite then if v is not.
 func (t *target) squares(v, total reg.VecPhysical) { t.VFMADD231PS(v, v, total) }
 
-// lineLoop is a loop over rows of n tiles, of which each turn moves on.
-type lineLoop struct {
+// rowLoop is a loop over rows of n tiles, of which each turn moves on.
+type rowLoop struct {
 	*target
 	rows, n         reg.GPVirtual
 	from, to        reg.GPVirtual
@@ -37,7 +37,7 @@ type lineLoop struct {
 }
 
 // at is where value i is, of which the first one is at pointer, and the fifth one at behind.
-func (l *lineLoop) at(pointer, behind reg.Register, i int) operand.Mem {
+func (l *rowLoop) at(pointer, behind reg.Register, i int) operand.Mem {
 	base := pointer
 	if i >= 4 {
 		base, i = behind, i-4
@@ -51,13 +51,13 @@ func (l *lineLoop) at(pointer, behind reg.Register, i int) operand.Mem {
 	return operand.Mem{Base: base, Index: l.value, Scale: uint8(i)}
 }
 
-// lineWinoIn transforms tiles of images.
-func (t *target) lineWinoIn() {
+// rowWinogradIn transforms tiles of images.
+func (t *target) rowWinogradIn() {
 	t.begin("winogradIn"+t.name, "transforms rows of n tiles of 8 pixels, 4 apart, to 8 values vs bytes apart. Rows of x are xs bytes apart, those of values rs. It adds the squares of all to sums.",
 		"rows, n int, x *float32, xs int, v *float32, rs, vs int, sums *float32")
 	x := t.regs[:abi.RowSide]
 	a, b, c, total := t.regs[8], t.regs[9], t.regs[10], t.regs[11]
-	t.lineTiles("x", "xs", "v", "rs", "vs", total, func(l *lineLoop, put func(i int, v reg.VecPhysical)) {
+	t.rowTiles("x", "xs", "v", "rs", "vs", total, func(l *rowLoop, put func(i int, v reg.VecPhysical)) {
 		for i := range x {
 			t.VMOVUPS(operand.Mem{Base: l.from, Disp: i * abi.PixelBytes}, x[i])
 			t.squares(x[i], total)
@@ -101,14 +101,14 @@ func (t *target) both(put func(i int, v reg.VecPhysical), i int, a, b, spare reg
 	put(i+1, a)
 }
 
-// lineWinoDy transforms tiles of the gradient of results.
-func (t *target) lineWinoDy() {
+// rowWinogradDy transforms tiles of the gradient of results.
+func (t *target) rowWinogradDy() {
 	t.begin("winogradDy"+t.name, "transforms rows of n tiles of 4 pixels to 8 values vs bytes apart. Rows of dy have width pixels, of which the last tile may have fewer, those of values are rs bytes apart. It adds the squares of all to sums.",
 		"rows, n, width int, dy *float32, v *float32, rs, vs int, sums *float32")
 	d := t.regs[:abi.RowTile]
 	a, b, c, total := t.regs[4], t.regs[5], t.regs[6], t.regs[7]
 	left := t.GP64()
-	t.lineTiles("dy", "", "v", "rs", "vs", total, func(l *lineLoop, put func(i int, v reg.VecPhysical)) {
+	t.rowTiles("dy", "", "v", "rs", "vs", total, func(l *rowLoop, put func(i int, v reg.VecPhysical)) {
 		for _, r := range d[1:] {
 			t.zero(r)
 		}
@@ -129,9 +129,9 @@ func (t *target) lineWinoDy() {
 	})
 }
 
-// eachPixel visits the pixels of a tile that the row still has. left counts them, from lineLoop's
+// eachPixel visits the pixels of a tile that the row still has. left counts them, from rowLoop's
 // first turn on.
-func (t *target) eachPixel(l *lineLoop, left reg.GPVirtual, visit func(i int)) {
+func (t *target) eachPixel(l *rowLoop, left reg.GPVirtual, visit func(i int)) {
 	t.MOVQ(l.n, left) // tiles that are left, this one among them
 	t.NEGQ(left)
 	t.ADDQ(t.param("n"), left)
@@ -158,10 +158,10 @@ func (t *target) pass(from, left reg.GPVirtual) {
 	t.ADDQ(left, from)
 }
 
-// lineTiles goes along rows of tiles that become values. Without strides of from its rows follow
+// rowTiles goes along rows of tiles that become values. Without strides of from its rows follow
 // each other.
-func (t *target) lineTiles(from, fromStride, to, toStride, valueStride string, total reg.VecPhysical, tile func(l *lineLoop, put func(i int, v reg.VecPhysical))) {
-	l := &lineLoop{target: t, rows: t.arg("rows"), n: t.GP64(), from: t.arg(from), to: t.arg(to), value: t.arg(valueStride)}
+func (t *target) rowTiles(from, fromStride, to, toStride, valueStride string, total reg.VecPhysical, tile func(l *rowLoop, put func(i int, v reg.VecPhysical))) {
+	l := &rowLoop{target: t, rows: t.arg("rows"), n: t.GP64(), from: t.arg(from), to: t.arg(to), value: t.arg(valueStride)}
 	l.behind3 = t.GP64()
 	t.LEAQ(operand.Mem{Base: l.value, Index: l.value, Scale: 2}, l.behind3)
 	behind, sums := t.GP64(), t.arg("sums")
@@ -190,15 +190,15 @@ func (t *target) lineTiles(from, fromStride, to, toStride, valueStride string, t
 	t.end()
 }
 
-// lineWinoOut transforms products to results.
-func (t *target) lineWinoOut() {
+// rowWinogradOut transforms products to results.
+func (t *target) rowWinogradOut() {
 	t.begin("winogradOut"+t.name, "transforms rows of n tiles of products, whose 8 values are ms bytes apart, to rows of width pixels, for filters whose products are fs bytes apart, and results ys.",
 		"filters, rows, n, width int, m *float32, ms, fs int, y *float32, ys int, bias *float32, flags int")
 	m := t.regs[:abi.RowSide]
 	bias, zero := t.regs[8], t.regs[9]
 	t.zero(bias)
 	t.zero(zero)
-	l := &lineLoop{target: t, rows: t.GP64(), n: t.GP64(), from: t.GP64(), to: t.GP64(), value: t.arg("ms"), behind3: t.GP64()}
+	l := &rowLoop{target: t, rows: t.GP64(), n: t.GP64(), from: t.GP64(), to: t.GP64(), value: t.arg("ms"), behind3: t.GP64()}
 	t.LEAQ(operand.Mem{Base: l.value, Index: l.value, Scale: 2}, l.behind3)
 	behind, left := t.GP64(), t.GP64()
 	t.Label("filter")
