@@ -23,6 +23,7 @@ func Flush32(x float32) float32 {
 	return x
 }
 
+// FlushAll flushes each element of s.
 func FlushAll[T Float](s []T) {
 	for i, x := range s {
 		s[i] = Flush(x)

@@ -27,6 +27,7 @@ func Guarded[T isa.Float | int32 | uint8](t *testing.T, n int, behind bool) []T 
 	return unsafe.Slice((*T)(unsafe.Pointer(&mem[start])), n)
 }
 
+// GuardedCopy is a copy of s in such memory.
 func GuardedCopy[T isa.Float](t *testing.T, s []T, behind bool) []T {
 	g := Guarded[T](t, len(s), behind)
 	copy(g, s)

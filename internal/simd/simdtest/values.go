@@ -10,6 +10,7 @@ import (
 	"github.com/plexaura/plexaura/internal/simd/isa"
 )
 
+// Randoms returns n numbers that are uniform in [-1,1).
 func Randoms[T isa.Float](rng *rand.Rand, n int) []T {
 	s := make([]T, n)
 	for i := range s {
@@ -18,6 +19,7 @@ func Randoms[T isa.Float](rng *rand.Rand, n int) []T {
 	return s
 }
 
+// Fill sets all of s to x.
 func Fill(s []float32, x float32) {
 	for i := range s {
 		s[i] = x
@@ -40,6 +42,7 @@ func Mixed(rng *rand.Rand, n int) []float32 {
 	return s
 }
 
+// Repeat returns x n times.
 func Repeat(x float32, n int) []float32 {
 	s := make([]float32, n)
 	for i := range s {
