@@ -14,5 +14,3 @@ func eachLevel(t *testing.T, test func(t *testing.T, k *Kernels)) {
 }
 
 func with(l isa.Level) *Kernels { return At(l) }
-
-func best() *Kernels { return with(isa.Fastest()) }
