@@ -8,7 +8,7 @@ import (
 	"github.com/plexaura/plexaura/internal/simd/window"
 )
 
-func TestLanesStayInsideTheirOperands(t *testing.T) {
+func TestKernelsStayInsideTheirOperands(t *testing.T) {
 	eachLevel(t, func(t *testing.T, k *Kernels) {
 		rng := rand.New(rand.NewPCG(36, 36))
 		for i := range 40 {

@@ -51,7 +51,7 @@ func randomConv(rng *rand.Rand) window.Conv {
 	return window.Conv{Window: w, N: Images * (1 + rng.IntN(2)), M: 1 + rng.IntN(9), Bias: []isa.Bias{isa.NoBias, isa.RowBias}[rng.IntN(2)], Act: isa.Act(rng.IntN(2))}
 }
 
-func TestLaneConvAgreesWithDefinition(t *testing.T) {
+func TestConvAgreesWithDefinition(t *testing.T) {
 	eachLevel(t, func(t *testing.T, k *Kernels) {
 		rng := rand.New(rand.NewPCG(31, 31))
 		for range 60 {
@@ -72,7 +72,7 @@ func checkConv(t *testing.T, k *Kernels, rng *rand.Rand, op window.Conv) {
 	}
 }
 
-func TestLaneInputGradAgreesWithDefinition(t *testing.T) {
+func TestInputGradAgreesWithDefinition(t *testing.T) {
 	eachLevel(t, func(t *testing.T, k *Kernels) {
 		rng := rand.New(rand.NewPCG(32, 32))
 		for range 60 {
@@ -90,7 +90,7 @@ func TestLaneInputGradAgreesWithDefinition(t *testing.T) {
 	})
 }
 
-func TestLaneGradAgreesWithDefinition(t *testing.T) {
+func TestFilterGradAgreesWithDefinition(t *testing.T) {
 	eachLevel(t, func(t *testing.T, k *Kernels) {
 		rng := rand.New(rand.NewPCG(33, 33))
 		for range 60 {
@@ -135,7 +135,7 @@ func elements(w window.Window, q int, visit func(at int)) {
 }
 
 // Ties and NaN are frequent, denormals and zeros of both signs keep their bits.
-func TestLanePoolsFollowDefinition(t *testing.T) {
+func TestPoolsFollowDefinition(t *testing.T) {
 	eachLevel(t, func(t *testing.T, k *Kernels) {
 		rng := rand.New(rand.NewPCG(35, 35))
 		for range 80 {
@@ -210,13 +210,13 @@ func requireSame(t *testing.T, want, got []float32, of any) {
 }
 
 // A filter so large that one call of a kernel would last too long.
-func TestLaneConvOfManyElements(t *testing.T) {
+func TestConvOfManyElements(t *testing.T) {
 	op := window.Conv{Window: window.Window{C: 800, H: 4, W: 7, KH: 3, KW: 3, OH: 2, OW: 7, Left: 1}, N: Images, M: 4, Bias: isa.RowBias, Act: isa.ReLU}
 	require.Greater(t, op.Rows()*op.M*6*Images, isa.CallWork)
 	eachLevel(t, func(t *testing.T, k *Kernels) { checkConv(t, k, rand.New(rand.NewPCG(34, 34)), op) })
 }
 
-func BenchmarkLanes(b *testing.B) {
+func BenchmarkConv(b *testing.B) {
 	rng := rand.New(rand.NewPCG(1, 1))
 	for name, op := range shapes {
 		op := opOf(op)

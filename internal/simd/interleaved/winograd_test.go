@@ -51,7 +51,7 @@ func runWinograd(p *Winograd, n int, x, w, bias []float32) (y []float32, finite 
 	return y, p.Run(y, x, packed, bias, scratch, 0, p.Tasks()) && finite
 }
 
-func TestLineWinogradAgreesWithDefinition(t *testing.T) {
+func TestWinogradAgreesWithDefinition(t *testing.T) {
 	eachLevel(t, func(t *testing.T, k *Kernels) {
 		rng := rand.New(rand.NewPCG(41, 41))
 		for range 10 {
@@ -70,7 +70,7 @@ func TestLineWinogradAgreesWithDefinition(t *testing.T) {
 	})
 }
 
-func TestLineWinogradInputGradAgreesWithDefinition(t *testing.T) {
+func TestWinogradInputGradAgreesWithDefinition(t *testing.T) {
 	eachLevel(t, func(t *testing.T, k *Kernels) {
 		rng := rand.New(rand.NewPCG(42, 42))
 		for range 10 {
@@ -89,7 +89,7 @@ func TestLineWinogradInputGradAgreesWithDefinition(t *testing.T) {
 	})
 }
 
-func TestLineWinogradTellsOfWhatIsNotFinite(t *testing.T) {
+func TestWinogradTellsOfWhatIsNotFinite(t *testing.T) {
 	eachLevel(t, func(t *testing.T, k *Kernels) {
 		rng := rand.New(rand.NewPCG(43, 43))
 		op := randomWinogradOp(rng)
@@ -104,7 +104,7 @@ func TestLineWinogradTellsOfWhatIsNotFinite(t *testing.T) {
 	})
 }
 
-func BenchmarkLineWinograd(b *testing.B) {
+func BenchmarkWinograd(b *testing.B) {
 	rng := rand.New(rand.NewPCG(1, 1))
 	op := simdtest.ConvShapes["lenet2"]
 	lanes := opOf(op)
@@ -132,7 +132,7 @@ func BenchmarkLineWinograd(b *testing.B) {
 	share("filter", grad.Tasks(), grad.Scratch(), func(scratch []float32, lo, hi int) { grad.Run(sums, x, y, scratch, lo, hi) })
 }
 
-func TestLineWinogradGradAgreesWithDefinition(t *testing.T) {
+func TestWinogradFilterGradAgreesWithDefinition(t *testing.T) {
 	eachLevel(t, func(t *testing.T, k *Kernels) {
 		rng := rand.New(rand.NewPCG(44, 44))
 		for range 10 {
