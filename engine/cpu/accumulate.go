@@ -6,7 +6,8 @@ import (
 	"github.com/plexaura/plexaura/shape"
 )
 
-// BindAddPart implements [engine.Accumulator]. Over its sum it takes the time of the part alone.
+// BindAddPart implements [engine.Accumulator]. Writing over its sum, it takes no longer than the
+// part does.
 func (e Engine) BindAddPart(w engine.Window, in []shape.Type, out shape.Type) (engine.Bound, error) {
 	b, err := e.Engine.BindAddPart(w, in, out)
 	if err != nil || in[0].Len() == 0 {

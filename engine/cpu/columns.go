@@ -7,20 +7,20 @@ import (
 )
 
 const (
-	// columnStrip is how many columns are added up at a time, and blockElems about how many elements are folded
-	// by eighths at a time: what comes of the first eighths stays in the cache.
+	// columnStrip is how many columns are added up at a time, and blockElems about how many
+	// elements are folded by eighths at a time: what comes of the first eighths stays in the cache.
 	columnStrip = 2048
 	blockElems  = 64 << 10
-	// blocks is how many such sums are folded in turn before they go into one of float64, and fewBlocks how many
-	// there are at least in a task.
+	// blocks is how many such sums are folded in turn before they go into one of float64, and
+	// fewBlocks how many there are at least in a task.
 	blocks, fewBlocks = 16, 4
 	// columnParts is about how many tasks rows are shared out to.
 	columnParts = 32
 )
 
-// sumColumns adds rows of float32 to each other. Many rows at a time are folded by eighths and halves, in
-// float32, and what comes of them is added up in float64, so that the error hardly grows with the number of
-// rows; the order follows from the shape alone.
+// sumColumns adds rows of float32 to each other. Many rows at a time are folded by eighths and
+// halves, in float32, and what comes of them is added up in float64, so that the error hardly grows
+// with the number of rows; the order depends only on the shape.
 func (e Engine) sumColumns(s sum) engine.Bound {
 	c := newColumns(s)
 	var l layout

@@ -63,7 +63,8 @@ func TestSumsOfManyRowsLoseLittle(t *testing.T) {
 	}
 }
 
-// TestTensorsSumsOfManyRowsLoseLittle: sums of gorgonia's tensors, narrow, wide and cut into columns.
+// TestTensorsSumsOfManyRowsLoseLittle: sums of gorgonia's tensors, narrow, wide and cut into
+// columns.
 func TestTensorsSumsOfManyRowsLoseLittle(t *testing.T) {
 	for _, s := range []tensor.Shape{{100_003, 8}, {50_001, 3}, {3001, 100}, {77, 5000}, {3, 20_001, 5}} {
 		axis := len(s) - 2
@@ -98,8 +99,8 @@ func exactSums(x []float32, s shape.Shape, axes []int) []float64 {
 	return sums
 }
 
-// BenchmarkSumRows sums over the leading axis: biases' gradients of small and large layers, and tall
-// columns.
+// BenchmarkSumRows sums over the leading axis: biases' gradients of small and large layers, and
+// tall columns.
 func BenchmarkSumRows(b *testing.B) {
 	for _, s := range []shape.Shape{shape.Of(64, 10), shape.Of(64, 120), shape.Of(64, 4096), shape.Of(100_000, 8), shape.Of(1_000_000, 8), shape.Of(4096, 512), shape.Of(1000, 4096)} {
 		b.Run(s.String(), func(b *testing.B) {

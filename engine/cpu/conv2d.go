@@ -45,7 +45,8 @@ func (g *convolution) plain() bool {
 // planes returns the planes of v from the i-th on.
 func planes[T shape.Float](v []T, i, size int) []T { return v[i*size:] }
 
-// meeting is the range of windows of a row whose tap meets the image, and where that of the first does.
+// meeting is the range of windows of a row whose tap meets the image, and where that of the first
+// does.
 type meeting struct{ lo, hi, at int }
 
 // meetings are those of the taps of a row.

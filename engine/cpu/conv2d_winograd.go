@@ -7,10 +7,11 @@ import (
 	"github.com/plexaura/plexaura/shape"
 )
 
-// Convolutions of float32 with 3×3 or 5×5 filters and stride 1, between many channels, go by Winograd's
-// algorithm, which multiplies 4 or 2.8 times less often; cost.go says when. Its errors are up to 1e-5 of the largest result, ten
-// times those of the other algorithms; and it would carry infinities and NaN to results that do not see
-// them. Where there are any, the other algorithms are used.
+// Convolutions of float32 with 3×3 or 5×5 filters and stride 1, between many channels, go by
+// Winograd's algorithm, which multiplies 4 or 2.8 times less often; cost.go says when. Its errors
+// are up to 1e-5 of the largest result, ten times those of the other algorithms; and it would carry
+// infinities and NaN to results that do not see them. Where there are any, the other algorithms are
+// used.
 
 // winogradConv2D offers the filters' transform as packing.
 func (e Engine) winogradConv2D(g convolution, ep engine.Epilogue, other engine.Bound) engine.Bound {
@@ -51,8 +52,8 @@ func (e Engine) winogradPacking(plan *winograd.Plan, n int) engine.Packing {
 	return engine.Packing{In: 1, Bytes: packedBytes(plan), Kernel: kernel, Scratch: int(l)}
 }
 
-// Packed filters are a number that is 0 where some filter is not finite, in a cache line of its own, and the
-// transformed filters.
+// Packed filters are a number that is 0 where some filter is not finite, in a cache line of its
+// own, and the transformed filters.
 
 func packedBytes(plan *winograd.Plan) int { return lineBytes + 4*plan.Filters() }
 
@@ -97,8 +98,8 @@ func (e Engine) winograd(g convolution, ep engine.Epilogue, plan func(*winograd.
 	return p
 }
 
-// bindWinograd returns the kernel that runs on inputs of n0 and n1 elements, in so much scratch memory, or runs
-// exact where some are not finite.
+// bindWinograd returns the kernel that runs on inputs of n0 and n1 elements, in so much scratch
+// memory, or runs exact where some are not finite.
 func (e Engine) bindWinograd(n0, n1, scratch int, exact engine.Bound, run func(a, b, out, scratch []float32)) engine.Bound {
 	var l layout
 	first, second := e.newFinite(&l, 0, n0), e.newFinite(&l, 1, n1)
@@ -113,7 +114,7 @@ func (e Engine) bindWinograd(n0, n1, scratch int, exact engine.Bound, run func(a
 	return engine.Bound{Kernel: kernel, Scratch: max(int(l), exact.Scratch), By: name, Alg: winogradAlg}
 }
 
-// finite tells whether an input is of finite numbers. It may say no where one is beyond 1e16.
+// finite checks that all numbers of an input are finite. It may say no if one is beyond 1e16.
 type finite struct {
 	Engine
 	input int

@@ -88,7 +88,8 @@ func TestWinogradFollowsDefinition(t *testing.T) {
 	}
 }
 
-// Filters packed before give the same bits, in less scratch memory, and those that are not finite are known.
+// Filters packed before give the same bits, in less scratch memory, and those that are not finite
+// are known.
 func TestPackedFiltersGiveTheSameBits(t *testing.T) {
 	for _, level := range vectorLevels() {
 		for name, c := range winogradCases() {

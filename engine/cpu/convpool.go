@@ -100,7 +100,7 @@ func poolStrips(p *pooling, blocks, bytes int) (strips []poolStrip) {
 				s.lo, s.hi = min(s.lo, rows.At), max(s.hi, rows.At+(rows.N-1)*rows.Step+1)
 			}
 		}
-		s.lo = min(s.lo, s.hi) // windows of padding alone look at none
+		s.lo = min(s.lo, s.hi) // windows that hold only padding look at no row
 		strips = append(strips, s)
 	}
 	return strips

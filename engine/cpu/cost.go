@@ -51,7 +51,7 @@ const (
 	filterGrad
 )
 
-// algorithms bind a way of a convolution. Winograd's takes the exact kernel for what is not finite.
+// algorithms bind a way of a convolution. Winograd's falls back to the exact kernel for numbers that are not finite.
 type algorithms struct {
 	winograd       func(exact engine.Bound) engine.Bound
 	direct, im2col func() engine.Bound

@@ -24,8 +24,8 @@ func TestConforms(t *testing.T) { enginetest.Run(t, New(), enginetest.Options{Fl
 
 var long = flag.Bool("long", false, "every trial at every level of instructions")
 
-// A part of it, each time another one, at every level of instructions, with more workers than processors, and
-// without any; all of it with -long.
+// A part of it, each time another one, at every level of instructions, with more workers than
+// processors, and without any; all of it with -long.
 func TestConformsAtEveryLevel(t *testing.T) {
 	pool := par.NewPool(5)
 	defer pool.Close()
@@ -379,7 +379,8 @@ func TestPowersByQuarters(t *testing.T) {
 	}
 }
 
-// The squares of a piece of what may be infinite are added up at a time, and there is no piece of nothing.
+// The squares of a piece of what may be infinite are added up at a time, and there is no piece of
+// nothing.
 func TestPiecesThatAreLookedThroughForInfinity(t *testing.T) {
 	for n, want := range map[int]int{1: 1, finitePiece - 1: 1, finitePiece: 1, finitePiece + 1: 2, 2*finitePiece - 1: 2, 2 * finitePiece: 2} {
 		require.Equal(t, want, New().newFinite(new(layout), 0, n).sums.n, n)

@@ -81,7 +81,7 @@ func (e Engine) bindLineWinogradGrad(plan *interleaved.WinogradFilterGrad, exact
 	return engine.Bound{Kernel: kernel, Scratch: max(int(l), exact.Scratch), By: name, Alg: lanesWinogradAlg}
 }
 
-// finiteLoop is a loop whose body tells whether all that it met was finite.
+// finiteLoop is a loop whose body reports whether all numbers that it met were finite.
 type finiteLoop struct {
 	*loop
 	failed region[int32] // of each slot, not 0 where its body met something else

@@ -12,7 +12,7 @@ import (
 const chunkWork = 8000
 
 // loop is the parallel part of a kernel: body does items lo to hi of n, for one chunk at a time
-// on each of several workers. What a chunk is depends on n and grain alone.
+// on each of several workers. Chunks depend only on n and grain.
 type loop struct {
 	pool     *par.Pool
 	n, grain int

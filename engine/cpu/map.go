@@ -50,7 +50,7 @@ func (e Engine) sharedMap(b engine.Bound, m engine.Map, in, out []shape.Type) (e
 	return b, nil
 }
 
-// vectorial reports whether m reads and computes float32 and Bool alone.
+// vectorial reports whether m reads and computes only float32 and Bool.
 func vectorial(m engine.Map, in []shape.Type) bool {
 	fits := func(d shape.DType) bool { return d == shape.Float32 || d == shape.Bool }
 	return !slices.ContainsFunc(in, func(t shape.Type) bool { return !fits(t.DType) }) &&

@@ -13,8 +13,9 @@ import (
 	"github.com/plexaura/plexaura/shape"
 )
 
-// TestMeansOfLargeWindowsLoseLittle: pooling whole images and parts of them, dilated, at a border and of one row or
-// column, in rows and in lanes at every level, of equal numbers, whose roundings have one sign, and of random ones.
+// TestMeansOfLargeWindowsLoseLittle: pooling whole images and parts of them, dilated, at a border
+// and of one row or column, in rows and in lanes at every level, of equal numbers, whose roundings
+// have one sign, and of random ones.
 func TestMeansOfLargeWindowsLoseLittle(t *testing.T) {
 	r := rand.New(rand.NewPCG(3, 7))
 	for _, c := range []struct {

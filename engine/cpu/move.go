@@ -27,8 +27,8 @@ func partOf(whole, cut shape.Shape, w engine.Window) (p part) {
 	return p
 }
 
-// copyPart returns the loop that copies between the part of one tensor and all of another, the part being that of
-// output 0 if put, else that of input 0. The other one is input in.
+// copyPart returns the loop that copies between the part of one tensor and all of another, the part
+// being that of output 0 if put, else that of input 0. The other one is input in.
 func copyPart[W word](e Engine, p part, put bool, in int) *loop {
 	outer := p.grid
 	n, stride := outer.pop()
@@ -178,7 +178,8 @@ func (m *padding) rows() int {
 // last are the places of a row.
 func (m *padding) last() []int { return m.from[len(m.from)-1] }
 
-// source is the offset in the tensor of the row that row i of the padded one is a copy of, or outside.
+// source is the offset in the tensor of the row that row i of the padded one is a copy of, or
+// outside.
 func (m *padding) source(i int) int {
 	at := 0
 	for k := len(m.from) - 2; k >= 0; k-- {

@@ -23,7 +23,7 @@ func (p *pooling) xPlane() int { return p.H * p.W }
 func (p *pooling) yPlane() int { return p.Cols() }
 
 // argmaxRow sets at to the places of the maxima of a row of windows in the plane x, -1 where a
-// window is of padding alone. numbers tells that there is no NaN.
+// window holds only padding. numbers says that there is no NaN.
 func argmaxRow[T shape.Float](p *pooling, at []int32, x []T, i int, numbers bool) {
 	rows := p.Vertical().Taps(i)
 	lo, hi := p.Horizontal().Whole()

@@ -49,8 +49,8 @@ func (w *inner) partition() bool {
 // cost is about the time for a plane, in nanoseconds.
 func (w *inner) cost() int { return 10 + w.Rows*(3+w.Cols*w.Size/4) + 10*len(w.border) }
 
-// eachPart calls f for the planes lo to hi, or for all at once if they are seamless, with the place of the
-// first element and result.
+// eachPart calls f for the planes lo to hi, or for all at once if they are seamless, with the place
+// of the first element and result.
 func (w *inner) eachPart(lo, hi int, f func(part pool.Windows, x, y int)) {
 	part, n := w.Windows, 1
 	if w.seamless() {
@@ -62,7 +62,7 @@ func (w *inner) eachPart(lo, hi int, f func(part pool.Windows, x, y int)) {
 	}
 }
 
-// argmax is the place of the maximum of window j of a plane, -1 if it is of padding alone.
+// argmax is the place of the maximum of window j of a plane, -1 if it holds only padding.
 func (w *inner) argmax(plane []float32, j int) int32 {
 	return argmax(plane, w.Vertical().Taps(j/w.OW), w.Horizontal().Taps(j%w.OW), w.W)
 }

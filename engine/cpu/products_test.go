@@ -13,8 +13,8 @@ import (
 	"github.com/plexaura/plexaura/shape"
 )
 
-// TestProductsOfARowWithManyRowsLoseLittle: the gradient of the weights of a layer with one output, over a large batch, of equal
-// numbers and random ones, at every level.
+// TestProductsOfARowWithManyRowsLoseLittle: the gradient of the weights of a layer with one output,
+// over a large batch, of equal numbers and random ones, at every level.
 func TestProductsOfARowWithManyRowsLoseLittle(t *testing.T) {
 	r := rand.New(rand.NewPCG(4, 7))
 	for _, c := range []struct{ rows, columns int }{{1_000_003, 3}, {100_001, 16}, {10_007, 530}, {257, 5}, {256, 9}, {2, 3}} {

@@ -30,7 +30,8 @@ func (e Engine) BindRandom(d engine.Distribution, stream uint64, in []shape.Type
 	return b, nil
 }
 
-// uniform32 and the others set elements lo to hi, lo being a multiple of 4: a block gives four uniform ones.
+// uniform32 and the others set elements lo to hi, lo being a multiple of 4: a block gives four
+// uniform ones.
 
 func (e Engine) uniform32(c *engine.Call, s philox.Stream, lo, hi int) {
 	e.simd.Random.Uniform(engine.Slice[float32](c.Out[0])[lo:hi], s, uint64(lo))

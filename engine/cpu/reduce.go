@@ -8,8 +8,8 @@ import (
 	"github.com/plexaura/plexaura/shape"
 )
 
-// BindReduce implements [engine.Reducer]: sums, maxima and minima of float32 by vectors, the rest in
-// plain Go; floating point is added up and multiplied in float64 where it is not by vectors.
+// BindReduce implements [engine.Reducer]: sums, maxima and minima of float32 by vectors, the rest
+// in plain Go; floating point is added up and multiplied in float64 where it is not by vectors.
 func (e Engine) BindReduce(r engine.Reduction, axes engine.Axes, in []shape.Type, out shape.Type) (engine.Bound, error) {
 	b, err := e.Engine.BindReduce(r, axes, in, out)
 	if err != nil || in[0].Len() == 0 || out.Len() == 0 {
@@ -59,8 +59,8 @@ func (e Engine) reduce32(r engine.Reduction, s sum) engine.Bound {
 // lanes is how many extremes are looked for side by side.
 const lanes = 256
 
-// extreme is the largest element, or with OpMin the smallest: that of lanes, in best, which are folded in
-// halves.
+// extreme is the largest element, or with OpMin the smallest: that of lanes, in best, which are
+// folded in halves.
 func (e Engine) extreme(op vec.Op, x, best []float32) float32 {
 	if len(x) >= 2*lanes {
 		rest := x[len(x)-lanes:] // the last ones may count twice

@@ -50,7 +50,7 @@ func (e Engine) BindSoftmaxGrad(log bool, axis int, in []shape.Type, out shape.T
 	return e.overSlabs(b, slabsOf(axis, out.Shape), func(s softmax, y, dy, dx []float32) { s.backward(dx, y, dy, log) }), nil
 }
 
-// softmax is what is needed for one slab: memory for one of its size, and for some rows.
+// softmax holds what one slab needs: memory of its size, and for some rows.
 type softmax struct {
 	slabs
 	simd       *simd.Kernels
@@ -81,7 +81,8 @@ func (e Engine) overSlabs(b engine.Bound, l slabs, f func(s softmax, x, dy, out 
 	return b
 }
 
-// Short rows cost more in calls than in work; so many of them are transposed, to be treated side by side.
+// Short rows cost more in calls than in work; so many of them are transposed, to be treated side by
+// side.
 const shortRow, sideBySide = 64, 32
 
 // treeRows is how many rows are folded by halves at a time.
@@ -132,8 +133,8 @@ func (s softmax) forward(y, x []float32, log bool) {
 	s.spread(vec.Sub, y, y, sum)
 }
 
-// nearOne is the sum of exponentials, of which the largest is 1, below which the others are added up without
-// it: it would swallow what the logarithm of a probability near 1 is.
+// nearOne is the sum of exponentials, of which the largest is 1, below which the others are added
+// up without it: it would swallow what the logarithm of a probability near 1 is.
 const nearOne = 1.5
 
 // logs sets sum, that of slab, the exponentials of y, to its logarithm.
@@ -154,7 +155,8 @@ func (s softmax) logs(y, sum []float32) {
 	}
 }
 
-// sumOthers sets others to the sums of slab, the exponentials of y, without the largest, of which y is 0.
+// sumOthers sets others to the sums of slab, the exponentials of y, without the largest, of which y
+// is 0.
 func (s softmax) sumOthers(others, y []float32) {
 	if s.width > 1 {
 		s.simd.Vec.Map(vec.Neg, y, y, nil, 0)
@@ -211,8 +213,8 @@ func (s softmax) backward(dx, y, dy []float32, log bool) {
 	s.simd.Vec.Map(vec.Mul, dx, s.slab, y, 0)
 }
 
-// sureOne is the probability above which dy - exp(y)*sum has lost digits where dy is most of the sum, and logSureOne
-// is its logarithm.
+// sureOne is the probability above which dy - exp(y)*sum has lost digits where dy is most of the
+// sum, and logSureOne is its logarithm.
 const sureOne, logSureOne = .95, -.05129329438755058
 
 // sure returns a stretch of slab, the probabilities, beyond which none is above sureOne.

@@ -12,9 +12,10 @@ import (
 	"github.com/plexaura/plexaura/shape"
 )
 
-// Of logits that are sure, the loss is log1p(sum(exp(-margin))), and its gradient at the target what all others get
-// together: a margin of 17 is what float32 rounds away next to 1. Rows are few and many, short and long, and of
-// any axis; the others are zeros and the target is each class in turn.
+// Of logits that are sure, the loss is log1p(sum(exp(-margin))), and its gradient at the target
+// what all others get together: a margin of 17 is what float32 rounds away next to 1. Rows are few
+// and many, short and long, and of any axis; the others are zeros and the target is each class in
+// turn.
 func TestLossesOfSureLogitsKeepTheirDigits(t *testing.T) {
 	for _, x := range []struct {
 		s    shape.Shape

@@ -100,8 +100,8 @@ func (p *program) compileBinary(s engine.Step, dst operand, args []operand) acti
 	return loop2(dst, x, y, func(a, b float32) float32 { return float32(math.Pow(float64(a), float64(b))) })
 }
 
-// hasPower reports whether powers of that exponent are products of the number, or of its inverse, and
-// of its second and fourth roots, within 4 units in the last place, and none of them overflows
+// hasPower reports whether powers of that exponent are products of the number, or of its inverse,
+// and of its second and fourth roots, within 4 units in the last place, and none of them overflows
 // where the power does not.
 func hasPower(exponent float64) bool {
 	switch {
@@ -113,8 +113,8 @@ func hasPower(exponent float64) bool {
 	return exponent <= 4
 }
 
-// compilePower uses roots where all numbers are finite; infinities that are negative have powers, but
-// no roots.
+// compilePower uses roots where all numbers are finite; infinities that are negative have powers,
+// but no roots.
 func (p *program) compilePower(dst, x operand, exponent float64) action {
 	base, root, half := p.register(shape.Float32), p.register(shape.Float32), p.register(shape.Float32)
 	for _, o := range []operand{base, root, half} {

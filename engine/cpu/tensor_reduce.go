@@ -13,8 +13,8 @@ type real interface {
 	int | int8 | int16 | int32 | int64 | uint | uint8 | uint16 | uint32 | uint64 | float32 | float64
 }
 
-// folding is what a reduction does: to the elements of a row, and to n rows of acc's length, stride elements
-// after each other in x, of which it sets acc.
+// folding is what a reduction does: to the elements of a row, and to n rows of acc's length, stride
+// elements after each other in x, of which it sets acc.
 type folding[T real] struct {
 	row  func(x []T) T
 	rows func(acc, x []T, stride, n int)
@@ -345,7 +345,7 @@ const (
 	columnPart = 1 << 12 // columns of rows that are
 )
 
-// fold cuts the work by c's extents alone, and then folds the parts in order.
+// fold cuts the work only by c's extents, and then folds the parts in order.
 func (c cube[T]) fold(e Engine, f folding[T]) []T {
 	per := rowPart
 	if c.after > 1 {

@@ -19,8 +19,8 @@ import (
 )
 
 // The tensor library tests its engine from inside its own package, where this engine cannot be
-// imported. So its source is copied from the module cache, its tests are made to take their engine from
-// a variable, and an external test file sets that, which may import what imports the library.
+// imported. So its source is copied from the module cache, its tests are made to take their engine
+// from a variable, and an external test file sets that, which may import what imports the library.
 
 // suiteFiles are the library's tests that compute with an engine, and what these share.
 var suiteFiles = []string{

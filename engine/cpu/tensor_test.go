@@ -26,8 +26,8 @@ const (
 	layouts
 )
 
-// sample returns a tensor of e, of the given shape and type, whose elements are drawn by r. Those that
-// are the same for equal states of r are so for any engine.
+// sample returns a tensor of e, of the given shape and type, whose elements are drawn by r. Those
+// that are the same for equal states of r are so for any engine.
 func sample[T float32 | float64](e tensor.Engine, r *rand.Rand, l arrangement, draw func(*rand.Rand) float64, dims ...int) *tensor.Dense {
 	numbers := func(n int) []T {
 		x := make([]T, n)
@@ -101,7 +101,8 @@ func odd(r *rand.Rand) float64 {
 	return []float64{math.NaN(), math.Inf(1), math.Inf(-1), 0, math.Copysign(0, -1), 1e30, -1e-30}[r.IntN(7)]
 }
 
-// nonzero are odd ones but zeros: StdEng divides by these with a result of +Inf, whatever the dividend.
+// nonzero are odd ones but zeros: StdEng divides by these with a result of +Inf, whatever the
+// dividend.
 func nonzero(r *rand.Rand) float64 {
 	if x := odd(r); x != 0 {
 		return x

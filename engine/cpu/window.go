@@ -5,8 +5,8 @@ import (
 	"github.com/plexaura/plexaura/shape"
 )
 
-// windowOf is how windows of these attributes of an op look at the planes of x, of which each gives one
-// of y. Rows and columns are axes 2 and 3 of both. Of pairs the first is the height.
+// windowOf is how windows of these attributes of an op look at the planes of x, of which each gives
+// one of y. Rows and columns are axes 2 and 3 of both. Of pairs the first is the height.
 func windowOf(kernel, stride, dilation [2]int, pad [2][2]int, x, y shape.Type) window.Window {
 	return window.Window{
 		H: x.Int(2), W: x.Int(3), KH: kernel[0], KW: kernel[1], OH: y.Int(2), OW: y.Int(3),

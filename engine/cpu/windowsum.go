@@ -6,8 +6,8 @@ import (
 	"github.com/plexaura/plexaura/shape"
 )
 
-// BindWindowSum implements [engine.WindowSummer]: it adds rows of the axes behind the window's, a stretch of
-// them at a time, so that those of a window are in the first cache.
+// BindWindowSum implements [engine.WindowSummer]: it adds rows of the axes behind the window's, a
+// stretch of them at a time, so that those of a window are in the first cache.
 func (e Engine) BindWindowSum(w engine.WindowSum, in []shape.Type, out shape.Type) (engine.Bound, error) {
 	b, err := e.Engine.BindWindowSum(w, in, out)
 	if err != nil || out.Len() == 0 {

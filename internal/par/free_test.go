@@ -8,7 +8,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// Whoever takes a value has it alone, and in the steady state none is made.
+// Nobody else has a value that is taken, and the steady state creates none.
 func TestAFreeValueHasOneUser(t *testing.T) {
 	made := 0
 	var mu sync.Mutex

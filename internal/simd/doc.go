@@ -9,8 +9,8 @@
 //
 // A [Kernels] value is the table for one level, with a field for each room; [Best] is the table of
 // the fastest level. What a room can do is asked of the room and not of the level, since plain Go
-// stands in for a room that has nothing for a level. Large work is split over a par.Pool by its
-// shape alone, so results have the same bits for any number of workers. Nothing allocates: scratch
+// stands in for a room that has nothing for a level. Large work is split over a par.Pool only by
+// its shape, so results have the same bits for any number of workers. Nothing allocates: scratch
 // memory is the caller's.
 //
 // Denormals are flushed: read as zero of their sign, and so written, where a room does not say

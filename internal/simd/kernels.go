@@ -18,8 +18,9 @@ import (
 	"github.com/plexaura/plexaura/internal/simd/winograd"
 )
 
-// Kernels is the table of kernels for one level, room by room. A room that has none for the level has
-// those in plain Go: what it can do is asked of the room. It is immutable and safe for concurrent use.
+// Kernels is the table of kernels for one level, room by room. A room that has none for the level
+// has those in plain Go: what it can do is asked of the room. It is immutable and safe for
+// concurrent use.
 type Kernels struct {
 	Level       isa.Level
 	Gemm        *gemm.Kernels
@@ -52,7 +53,7 @@ func Best() *Kernels {
 	return k
 }
 
-// Chosen is [Best] that returns an error where Best panics, for a program that can tell its user.
+// Chosen is [Best] for a program that can tell its user: it returns an error where Best panics.
 func Chosen() (*Kernels, error) { return chosen() }
 
 // LevelVariable is the environment variable that [Best] heeds, read once: by it a test takes each
@@ -84,7 +85,8 @@ var tables = sync.OnceValue(func() (all []*Kernels) {
 	return all
 })
 
-// tableOf asks the rooms for their kernels for a level. Plain Go stands in for a room that has none for it.
+// tableOf asks the rooms for their kernels for a level. Plain Go stands in for a room that has none
+// for it.
 func tableOf(l isa.Level) *Kernels {
 	const plain = isa.Generic
 	g, v := cmp.Or(gemm.At(l), gemm.At(plain)), cmp.Or(vec.At(l), vec.At(plain))

@@ -23,8 +23,8 @@ func TestLevelsAreInOrder(t *testing.T) {
 	require.Panics(t, func() { With(isa.Level(9)) })
 }
 
-// A new processor may begin with some rooms: plain Go stands in for the others, and for what does not fit
-// the rooms that it builds on.
+// A new processor may begin with some rooms: plain Go stands in for the others, and for what does
+// not fit the rooms that it builds on.
 func TestPlainGoStandsInForARoomWithoutKernels(t *testing.T) {
 	k := tableOf(isa.Level(9))
 	require.False(t, k.Conv.Vector())

@@ -13,7 +13,7 @@ const (
 
 // Bits of the flags of the gradient of max pooling in interleaved batches.
 const (
-	FlagApart   = 1 << iota // no element is in two windows: set rather than add
+	FlagApart   = 1 << iota // no element is in two windows: set, do not add
 	FlagRectify             // nothing where the maximum is at most 0
 )
 

@@ -26,7 +26,7 @@ func (p *Plan) sumStride() int { return isa.RoundUp(p.Rows(), p.k.gradTaps) }
 
 // RunGrad computes dw, the gradient of the filters of p, from the images x and dy, the gradient of
 // its result before the activation. With the op's Add it adds to dw; Bias and Act do not matter.
-// The order of the sums follows from the op alone, whatever the pool; nil means the calling
+// The order of the sums depends only on the op, not on the pool; nil means the calling
 // goroutine. scratch needs GradScratch elements, in any state; nothing may overlap it or dw.
 func (p *Plan) RunGrad(pool *par.Pool, dw, x, dy, scratch []float32) {
 	if len(dw) < p.M*p.Rows() || len(x) < p.N*p.C*p.H*p.W || len(dy) < p.N*p.M*p.Cols() || len(scratch) < p.GradScratch() {

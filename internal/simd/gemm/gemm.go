@@ -125,7 +125,7 @@ func (p *plan) packsAhead() bool {
 }
 
 // Pack packs B of op into form, which is aligned to a cache line and has the elements that
-// [Packing] tells, which must not be 0.
+// [Packing] returns, which must not be 0.
 func Pack[T isa.Float](k *Kernels, pool *par.Pool, op Op, b, form []T) {
 	run := formRun(k, op, form)
 	checkMatrix("Pack", "B", len(b), rowsOf(op.TransB, op.K, op.N), rowsOf(op.TransB, op.N, op.K), run.LDB)
@@ -167,8 +167,8 @@ func formRun[T isa.Float](k *Kernels, op Op, form []T) *job[T] {
 	return run
 }
 
-// Mul computes op into c. The chunks that pool runs, and the order of every sum, follow from op
-// alone: the bits of c do not depend on the pool. A nil pool means the calling goroutine.
+// Mul computes op into c. The chunks that pool runs, and the order of every sum, depend only
+// on op: the bits of c do not depend on the pool. A nil pool means the calling goroutine.
 // bias may be nil where op has none. scratch needs [Scratch] elements, in any state; no
 // operand may overlap it or c. M or N of 0 does nothing; K = 0 is a product of zeros.
 func Mul[T isa.Float](k *Kernels, pool *par.Pool, op Op, a, b, c, bias, scratch []T) {

@@ -77,8 +77,8 @@ type pixelTile struct {
 func (p *pixelTile) acc(f, i int) reg.VecPhysical { return p.regs[f*p.pixels+i] }
 func (p *pixelTile) spare(i int) reg.VecPhysical  { return p.regs[p.filters*p.pixels+i] }
 
-// pixelTile computes the pixels of n tiles side by side for some filters. Each tap multiplies pixels
-// by the filters' numbers, which stand side by side.
+// pixelTile computes the pixels of n tiles side by side for some filters. Each tap multiplies
+// pixels by the filters' numbers, which stand side by side.
 func (t *target) pixelTile(filters, pixels int) {
 	t.begin(fmt.Sprintf("tile%dx%d%s", filters, pixels, t.name),
 		fmt.Sprintf("computes n tiles of %d pixels for %d filters.", pixels, filters),
@@ -185,7 +185,7 @@ func (p *pixelTile) products(w reg.Register) {
 	}
 }
 
-// epilogue stores the accumulators: added to what is there, with bias, rectified, as flags say.
+// epilogue stores the accumulators: added to the old values, with bias, rectified, as flags say.
 func (p *pixelTile) epilogue(step func(uintptr) operand.Mem) {
 	v, next := p.spare(0), p.cols
 	p.y = []reg.GPVirtual{p.chans, p.rows}[:len(p.x)]

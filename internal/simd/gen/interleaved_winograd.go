@@ -9,9 +9,9 @@ import (
 	"github.com/plexaura/plexaura/internal/simd/abi"
 )
 
-// Winograd's algorithm along the rows of an interleaved batch, F(4,5): tiles of 8 pixels, four apart,
-// for 4 results and filters of 5 taps. The points are 0, ±1, ±2, ±1/2 and infinity. Every value is
-// a pixel, so that transforms are of whole vectors.
+// Winograd's algorithm along the rows of an interleaved batch, F(4,5): tiles of 8 pixels, four
+// apart, for 4 results and filters of 5 taps. The points are 0, ±1, ±2, ±1/2 and infinity. Every
+// value is a pixel, so that transforms are of whole vectors.
 
 // interleavedWinograd writes the transforms, and their entries in the table.
 func interleavedWinograd(t *target) string {

@@ -6,7 +6,7 @@ import (
 	"github.com/mmcloughlin/avo/reg"
 )
 
-// cpuid writes the instruction of that name, which tells cache sizes.
+// cpuid writes the instruction of that name, which gives the sizes of caches.
 func cpuid(c *build.Context) string {
 	c.Function("cpuid")
 	c.Doc("cpuid executes CPUID for a leaf and subleaf.")

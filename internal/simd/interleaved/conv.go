@@ -58,7 +58,7 @@ func NewConvRows(k *Kernels, op Op, lo, hi int) *Conv {
 	return NewConv(k, op.part(lo, hi))
 }
 
-// part is the convolution of one block that gives rows lo to hi alone.
+// part is the convolution of one block that gives only rows lo to hi.
 func (o Op) part(lo, hi int) Op {
 	o.Window = o.Window.WithDefaults()
 	o.Blocks, o.OH = 1, hi-lo

@@ -44,8 +44,8 @@ type poolPiece struct {
 	n, rows, cols int
 }
 
-// NewPool plans pooling. counted tells how many elements the mean of a window is of, along an axis;
-// nil where no means are asked for.
+// NewPool plans pooling. counted returns how many elements along an axis the mean of a window is
+// of; nil where no means are asked for.
 func NewPool(k *Kernels, w window.Window, counted func(axis, o int) int) *Pool {
 	w = w.WithDefaults()
 	p := &Pool{w: w, k: k}
@@ -99,7 +99,7 @@ func (p *Pool) rect(r, c window.Run) poolRectangle {
 // how many such sums are folded by halves before they go into one of float64.
 const meanPart, meanParts = 64, 64
 
-// cut cuts a large window into pieces of equal columns, and what is left of them.
+// cut cuts a large window into pieces of equal columns, and the rest.
 func (r *poolRectangle) cut() {
 	if r.rows*r.cols <= meanPart {
 		return

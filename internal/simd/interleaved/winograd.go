@@ -17,7 +17,7 @@ import (
 // and safe for concurrent use.
 //
 // It is less exact than Conv: errors are up to 4e-6 of the largest result. Numbers that are not
-// finite spread over the results of a tile, which is why Run and Pack tell of them.
+// finite spread over the results of a tile, which is why Run and Pack report them.
 //
 // See Winograd, Arithmetic Complexity of Computations, 1980, and Lavin and Gray, Fast Algorithms
 // for Convolutional Neural Networks, 2015. The points are 0, ±1, ±2, ±1/2 and infinity.
@@ -55,7 +55,7 @@ const (
 )
 
 // NewWinograd plans the convolution. It reports false where the algorithm does not apply;
-// [WinogradWork] tells whether Conv is as fast.
+// [WinogradWork] says whether Conv is as fast.
 func NewWinograd(k *Kernels, op Op) (*Winograd, bool) {
 	return planWinograd(k, op, op.OH, leastTasks)
 }

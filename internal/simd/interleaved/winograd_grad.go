@@ -30,7 +30,7 @@ type WinogradFilterGrad struct {
 }
 
 // NewWinogradFilterGrad plans the gradient. It reports false where the algorithm does not apply;
-// [WinogradWork] tells whether FilterGrad is as fast. Bias and Act do not matter.
+// [WinogradWork] says whether FilterGrad is as fast. Bias and Act do not matter.
 func NewWinogradFilterGrad(k *Kernels, op Op) (*WinogradFilterGrad, bool) {
 	op.Window = op.Window.WithDefaults()
 	if !op.suitsWinograd(op.C, op.M, op.OW) {

@@ -15,7 +15,7 @@ const (
 	RowBias      // M values, one a row
 )
 
-// Act is what is applied to each element of a product.
+// Act is a function applied to each element of a product.
 type Act uint8
 
 const (

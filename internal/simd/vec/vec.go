@@ -106,7 +106,7 @@ func (k *Kernels) Map(op Op, dst, x, y []float32, c float32) {
 	}
 }
 
-// Sum returns the sum of x, whose order depends on its length alone.
+// Sum returns the sum of x, whose order depends only on its length.
 func (k *Kernels) Sum(x []float32) float32 { return fold(k.sum, k.sumLen(), x, x) }
 
 // SumRows sets dst to the sum of eight rows, by halves: of rows of dst's length that begin stride
@@ -120,7 +120,7 @@ func (k *Kernels) SumRows(dst, x []float32, stride int) {
 	}
 }
 
-// Dot returns the sum of x[i]*y[i], whose order depends on x's length alone. y is at least as
+// Dot returns the sum of x[i]*y[i], whose order depends only on x's length. y is at least as
 // long.
 func (k *Kernels) Dot(x, y []float32) float32 {
 	return fold(k.dot, k.sumLen(), x, y[:len(x)])

@@ -7,8 +7,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// eachAxis tries axes with windows partly and wholly in the padding, wider than the image, and apart,
-// also with padding that is cut off.
+// eachAxis tries axes with windows partly and wholly in the padding, wider than the image, and
+// apart, also with padding that is cut off.
 func eachAxis(test func(a Axis)) {
 	rng := rand.New(rand.NewPCG(51, 51))
 	for range 3000 {

@@ -10,8 +10,8 @@ type Run struct {
 	InStep, InTap      int // from there to the next result's, and to the next tap's
 }
 
-// runs returns the runs of n results. Those of one run are phases apart. meet tells where a result
-// meets a tap, if it does.
+// runs returns the runs of n results. Those of one run are phases apart. meet returns where a
+// result meets a tap, if it does.
 func runs(n, taps, phases int, meet func(o, k int) (in int, ok bool)) (all []Run) {
 	for phase := range min(phases, n) {
 		first := len(all)

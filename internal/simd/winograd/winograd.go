@@ -63,8 +63,8 @@ type Kernels struct {
 	gemm *gemm.Kernels
 }
 
-// At returns the kernels for a level, whose products are g, or nil where there are none whose vectors
-// are as long as those of g.
+// At returns the kernels for a level, whose products are g, or nil where there are none whose
+// vectors are as long as those of g.
 func At(l isa.Level, g *gemm.Kernels) *Kernels {
 	k, ok := tables[l]
 	if !ok || k.lanes != g.F32.Width {
