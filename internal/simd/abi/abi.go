@@ -49,6 +49,9 @@ type GradSteps struct {
 	ColX, RowX           int // from a pixel to the next, and from behind a row to the next
 }
 
+// GradTap is where, in bytes, the image begins that a tap meets, and where the tap's sums stand.
+type GradTap struct{ X, Sums int }
+
 // WindowSteps are the distances, in bytes, within and between windows of its poolings.
 type WindowSteps struct {
 	Col, Row int // from an element to the next, and from behind a row to the next

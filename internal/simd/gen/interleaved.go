@@ -64,6 +64,7 @@ func interleaved(t *target) string {
 var (
 	steps     abi.TileSteps
 	gradSteps abi.GradSteps
+	gradTap   abi.GradTap
 )
 
 type pixelTile struct {
@@ -242,11 +243,14 @@ func (t *target) pixelGrad(filters, taps int) {
 	t.MOVQ(step(unsafe.Offsetof(gradSteps.FilterDy)), dyFilter)
 	p := &pixelTile{target: t}
 	p.thirds(dy, dyFilter)
+	tap := func(i int, offset uintptr) operand.Mem {
+		return operand.Mem{Base: at, Disp: i*int(unsafe.Sizeof(gradTap)) + int(offset)}
+	}
 	var x []reg.GPVirtual
 	t.Load(t.Param("taps"), at)
 	for i := range taps {
 		x = append(x, t.arg("x"))
-		t.ADDQ(operand.Mem{Base: at, Disp: 16 * i}, x[i])
+		t.ADDQ(tap(i, unsafe.Offsetof(gradTap.X)), x[i])
 	}
 	for i := range filters * taps {
 		t.zero(t.regs[i])
@@ -289,7 +293,7 @@ func (t *target) pixelGrad(filters, taps int) {
 	t.JNE(operand.LabelRef("row"))
 	t.Load(t.Param("taps"), at)
 	for i := range taps {
-		t.MOVQ(operand.Mem{Base: at, Disp: 16*i + 8}, x[i])
+		t.MOVQ(tap(i, unsafe.Offsetof(gradTap.Sums)), x[i])
 	}
 	t.Load(t.Param("sums"), at)
 	for f := range filters {

@@ -38,7 +38,7 @@ type gradPart struct {
 type gradRun struct {
 	window.Run
 	steps  abi.GradSteps
-	tables [2][]int // for all channels of a unit, and for those of the last one
+	tables [2][]abi.GradTap // for all channels of a unit, and for those of the last one
 }
 
 // NewFilterGrad plans the gradient. Bias and Act do not matter.
@@ -98,7 +98,10 @@ func (p *FilterGrad) plan(part *gradPart) {
 		for i, channels := range []int{p.channels, p.op.C - (p.blocks-1)*p.channels} {
 			for c := range channels {
 				for k := range run.Taps {
-					r.tables[i] = append(r.tables[i], c*4*p.op.xPlane()+k*run.InTap*abi.PixelBytes, (c*part.taps+run.Tap+k)*abi.PixelBytes)
+					r.tables[i] = append(r.tables[i], abi.GradTap{
+						X:    c*4*p.op.xPlane() + k*run.InTap*abi.PixelBytes,
+						Sums: (c*part.taps + run.Tap + k) * abi.PixelBytes,
+					})
 				}
 			}
 		}
@@ -216,7 +219,7 @@ func (p *FilterGrad) rectangle(r *gradRun, kernels []gradFunc, last int, sums, x
 	for ; lo < hi; lo += most {
 		d, v := dy[(lo*o.OW+r.Out)*Images:], x[((lo*o.SH+a*o.DH-o.Top)*o.W+r.In)*Images:]
 		for lane := 0; lane < Images; lane += p.k.width {
-			kernels[len(taps)/2](min(most, hi-lo), r.N, &r.steps.FilterDy, &d[lane], &v[lane], &taps[0], &sums[lane])
+			kernels[len(taps)](min(most, hi-lo), r.N, &r.steps.FilterDy, &d[lane], &v[lane], &taps[0].X, &sums[lane])
 		}
 	}
 }

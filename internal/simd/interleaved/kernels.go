@@ -30,8 +30,8 @@ func (o *Op) yPlane() int { return o.OH * o.OW * Images }
 // tileFunc computes n tiles side by side. s points at TileSteps.
 type tileFunc func(n, channels int, s *int, x, w, y, bias *float32, flags int) (csr uint32)
 
-// gradFunc adds to sums the products of dy and x over rows and cols of pixels. taps are pairs:
-// where a tap's x begins, and where its sums stand. s points at GradSteps.
+// gradFunc adds to sums the products of dy and x over rows and cols of pixels. taps points at
+// GradTaps, s at GradSteps.
 type gradFunc func(rows, cols int, s *int, dy, x *float32, taps *int, sums *float32) (csr uint32)
 
 // Kernels are the kernels of one level.

@@ -54,9 +54,9 @@ func tileGo(n, channels int, steps *int, x, w, y, bias *float32, flags int) uint
 
 func gradGo(rows, cols int, steps *int, dy, x *float32, taps *int, sums *float32) uint32 {
 	s := (*abi.GradSteps)(unsafe.Pointer(steps))
-	table := unsafe.Slice(taps, 2)
+	tap := (*abi.GradTap)(unsafe.Pointer(taps))
 	var sum [Images]float32
-	to, from := 0, table[0]
+	to, from := 0, tap.X
 	for range rows {
 		for range cols {
 			v := pixelAt(x, from)
@@ -67,7 +67,7 @@ func gradGo(rows, cols int, steps *int, dy, x *float32, taps *int, sums *float32
 		}
 		to, from = to+s.RowDy, from+s.RowX
 	}
-	total := pixelAt(sums, table[1])
+	total := pixelAt(sums, tap.Sums)
 	for j, v := range sum {
 		total[j] = isa.Flush(total[j] + v)
 	}

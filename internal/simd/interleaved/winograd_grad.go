@@ -23,7 +23,7 @@ type WinogradFilterGrad struct {
 
 	tall, wide    int // of a unit: filters and rows of taps at most
 	tiles, chunks int // of filters, of rows of taps
-	tables        [][]int
+	tables        [][]abi.GradTap
 	steps         abi.GradSteps
 	strips        []int // where each begins, and where the last one ends
 	batches       int   // of strips of images
@@ -71,11 +71,11 @@ func (p *WinogradFilterGrad) choose() {
 // stand.
 func (p *WinogradFilterGrad) table() {
 	for i := range p.chunks {
-		var table []int
+		var table []abi.GradTap
 		lo, hi := p.chunk(i)
 		for tap := lo; tap < hi; tap++ {
 			c, row := tap/p.op.KH, tap%p.op.KH
-			table = append(table, 4*(c*p.image.channel()+row*p.image.line()), (tap-lo)*abi.PixelBytes)
+			table = append(table, abi.GradTap{X: 4 * (c*p.image.channel() + row*p.image.line()), Sums: (tap - lo) * abi.PixelBytes})
 		}
 		p.tables = append(p.tables, table)
 	}
@@ -180,12 +180,12 @@ func (p *WinogradFilterGrad) products(sums, images, dys []float32, tiles int) {
 			lo, hi := p.tile(i)
 			for j, table := range p.tables {
 				own := sums[e*p.valueLen()+(i*p.chunks+j)*p.unitLen():]
-				kernel := p.k.grad[hi-lo][len(table)/2]
+				kernel := p.k.grad[hi-lo][len(table)]
 				most := max(isa.CallWork/(p.unitLen()), 1)
 				for at := 0; at < tiles; at += most {
 					x, dy := images[e*p.image.stride()+at*Images:], dys[e*p.dyStride()+lo*p.dyChannel()+at*Images:]
 					for lane := 0; lane < Images; lane += p.k.width {
-						kernel(1, min(most, tiles-at), &p.steps.FilterDy, &dy[lane], &x[lane], &table[0], &own[lane])
+						kernel(1, min(most, tiles-at), &p.steps.FilterDy, &dy[lane], &x[lane], &table[0].X, &own[lane])
 					}
 				}
 			}
