@@ -8,7 +8,7 @@
 // for any GOMAXPROCS: work is cut up only by shape, and sums of parts are added up in a fixed
 // order.
 //
-// The algorithm of a convolution is chosen only by its shape (cost.go), and Bound.Alg says which:
+// The algorithm of a convolution is chosen only by its shape (conv_cost.go), and Bound.Alg says which:
 // "direct", "im2col" or "winograd", and for batches in lanes "lanes" or "lanes winograd".
 // Bound.Choice says what each would have cost. [ExactConv] forbids Winograd's algorithm and states
 // its errors. Infinities and NaN go where they would by the definition. Max pooling of 2×2 and 3×3

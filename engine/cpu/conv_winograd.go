@@ -8,7 +8,7 @@ import (
 )
 
 // Convolutions of float32 with 3×3 or 5×5 filters and stride 1, between many channels, go by
-// Winograd's algorithm, which multiplies 4 or 2.8 times less often; cost.go says when. Its errors
+// Winograd's algorithm, which multiplies 4 or 2.8 times less often; conv_cost.go says when. Its errors
 // are up to 1e-5 of the largest result, ten times those of the other algorithms; and it would carry
 // infinities and NaN to results that do not see them. Where there are any, the other algorithms are
 // used.
