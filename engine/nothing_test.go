@@ -11,14 +11,14 @@ import (
 func TestNothingWhereSomethingIsWantedNeverPanics(t *testing.T) {
 	nothing.Check(t, nothing.Exports{
 		Funcs: map[string]any{
-			"Aligned":     engine.Aligned,
-			"AxesOf":      engine.AxesOf,
-			"BufferAt":    engine.BufferAt,
-			"BufferOf":    engine.BufferOf[float32],
-			"Floats":      engine.Floats,
-			"Imm":         engine.Imm,
-			"In":          engine.In,
-			"Lanes":       engine.Lanes,
+			"Aligned":  engine.Aligned,
+			"AxesOf":   engine.AxesOf,
+			"BufferAt": engine.BufferAt,
+			"BufferOf": engine.BufferOf[float32],
+			"Floats":   engine.Floats,
+			"Imm":      engine.Imm,
+			"In":       engine.In,
+
 			"Load":        engine.Load,
 			"MapOf":       engine.MapOf,
 			"Missing":     engine.Missing,

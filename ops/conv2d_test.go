@@ -112,7 +112,7 @@ func TestConv1DRefusals(t *testing.T) {
 func TestBindNeedsTheCapability(t *testing.T) {
 	for _, op := range ops.All {
 		b, ok := op.(interface {
-			Bind(engine.Engine, []shape.Type, shape.Type) (engine.Bound, error)
+			Bind(engine.Engine, []engine.Operand, engine.Operand) (engine.Bound, error)
 		})
 		if !ok {
 			continue

@@ -108,7 +108,7 @@ func (op gatherOp) Grad(n, dy *graph.Node) []*graph.Node {
 	return []*graph.Node{graph.Apply(scatterAddOp{op, x.Type().Dim(op.Axis), ids.Type().Rank()}, dy, ids), nil}
 }
 
-func (op gatherOp) Bind(e engine.Engine, in []shape.Type, out shape.Type) (engine.Bound, error) {
+func (op gatherOp) Bind(e engine.Engine, in []engine.Operand, out engine.Operand) (engine.Bound, error) {
 	x, ok := e.(engine.Indexer)
 	if !ok {
 		return engine.Bound{}, engine.Missing(e, op.Name())
@@ -193,7 +193,7 @@ func (op scatterAddOp) Grad(n, ddx *graph.Node) []*graph.Node {
 	return []*graph.Node{graph.Apply(op.Gather, ddx, n.In(1)), nil}
 }
 
-func (op scatterAddOp) Bind(e engine.Engine, in []shape.Type, out shape.Type) (engine.Bound, error) {
+func (op scatterAddOp) Bind(e engine.Engine, in []engine.Operand, out engine.Operand) (engine.Bound, error) {
 	x, ok := e.(engine.Indexer)
 	if !ok {
 		return engine.Bound{}, engine.Missing(e, op.Name())
@@ -263,7 +263,7 @@ func (op topKOp) Infer(in []shape.Type) (t shape.Type, err error) {
 
 func (topKOp) NotDifferentiable() string { return "its result is places, integers" }
 
-func (op topKOp) Bind(e engine.Engine, in []shape.Type, out shape.Type) (engine.Bound, error) {
+func (op topKOp) Bind(e engine.Engine, in []engine.Operand, out engine.Operand) (engine.Bound, error) {
 	x, ok := e.(engine.Indexer)
 	if !ok {
 		return engine.Bound{}, engine.Missing(e, op.Name())
@@ -299,7 +299,7 @@ func (op cumSumOp) Grad(_, dy *graph.Node) []*graph.Node {
 	return one(graph.Apply(cumSumOp{op.Axis, !op.Reverse}, dy))
 }
 
-func (op cumSumOp) Bind(e engine.Engine, in []shape.Type, out shape.Type) (engine.Bound, error) {
+func (op cumSumOp) Bind(e engine.Engine, in []engine.Operand, out engine.Operand) (engine.Bound, error) {
 	s, ok := e.(engine.Scanner)
 	if !ok {
 		return engine.Bound{}, engine.Missing(e, op.Name())

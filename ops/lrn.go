@@ -119,7 +119,7 @@ func (op windowSum) Grad(_, dy *graph.Node) []*graph.Node {
 	return one(graph.Apply(windowSum{Before: op.After, After: op.Before}, dy))
 }
 
-func (op windowSum) Bind(e engine.Engine, in []shape.Type, out shape.Type) (engine.Bound, error) {
+func (op windowSum) Bind(e engine.Engine, in []engine.Operand, out engine.Operand) (engine.Bound, error) {
 	w, ok := e.(engine.WindowSummer)
 	if !ok {
 		return engine.Bound{}, engine.Missing(e, op.Name())

@@ -108,7 +108,7 @@ func (op MatMulOp) gradB(a, dy *graph.Node) *graph.Node {
 }
 
 // Bind implements vm's Bindable.
-func (op MatMulOp) Bind(e engine.Engine, in []shape.Type, out shape.Type) (engine.Bound, error) {
+func (op MatMulOp) Bind(e engine.Engine, in []engine.Operand, out engine.Operand) (engine.Bound, error) {
 	return fusedMatMul{MatMul: op}.Bind(e, in, out)
 }
 
@@ -132,7 +132,7 @@ func (op fusedMatMul) Infer(in []shape.Type) (shape.Type, error) {
 
 func (fusedMatMul) NotDifferentiable() string { return madeByAbsorb }
 
-func (op fusedMatMul) Bind(e engine.Engine, in []shape.Type, out shape.Type) (engine.Bound, error) {
+func (op fusedMatMul) Bind(e engine.Engine, in []engine.Operand, out engine.Operand) (engine.Bound, error) {
 	m, ok := e.(engine.MatMuler)
 	if !ok {
 		return engine.Bound{}, engine.Missing(e, "MatMul")

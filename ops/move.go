@@ -79,7 +79,7 @@ func (op TransposeOp) Grad(n, dy *graph.Node) []*graph.Node {
 }
 
 // Bind implements the vm's Bindable.
-func (op TransposeOp) Bind(e engine.Engine, in []shape.Type, out shape.Type) (engine.Bound, error) {
+func (op TransposeOp) Bind(e engine.Engine, in []engine.Operand, out engine.Operand) (engine.Bound, error) {
 	m, err := mover(e, op)
 	if err != nil {
 		return engine.Bound{}, err
@@ -160,7 +160,7 @@ func (op ConcatOp) Grad(n, dy *graph.Node) []*graph.Node {
 }
 
 // Bind implements the vm's Bindable.
-func (op ConcatOp) Bind(e engine.Engine, in []shape.Type, out shape.Type) (engine.Bound, error) {
+func (op ConcatOp) Bind(e engine.Engine, in []engine.Operand, out engine.Operand) (engine.Bound, error) {
 	m, err := mover(e, op)
 	if err != nil {
 		return engine.Bound{}, err
@@ -325,7 +325,7 @@ func (op SliceOp) Infer(in []shape.Type) (shape.Type, error) { return op.infer(i
 func (op SliceOp) Grad(_, dy *graph.Node) []*graph.Node { return one(graph.Apply(embedOp(op), dy)) }
 
 // Bind implements the vm's Bindable.
-func (op SliceOp) Bind(e engine.Engine, in []shape.Type, out shape.Type) (engine.Bound, error) {
+func (op SliceOp) Bind(e engine.Engine, in []engine.Operand, out engine.Operand) (engine.Bound, error) {
 	m, err := mover(e, op)
 	if err != nil {
 		return engine.Bound{}, err
@@ -354,7 +354,7 @@ func (op embedOp) Infer(in []shape.Type) (shape.Type, error) { return op.infer(i
 
 func (op embedOp) Grad(_, dy *graph.Node) []*graph.Node { return one(graph.Apply(SliceOp(op), dy)) }
 
-func (op embedOp) Bind(e engine.Engine, in []shape.Type, out shape.Type) (engine.Bound, error) {
+func (op embedOp) Bind(e engine.Engine, in []engine.Operand, out engine.Operand) (engine.Bound, error) {
 	m, err := mover(e, op)
 	if err != nil {
 		return engine.Bound{}, err
@@ -404,7 +404,7 @@ func (op embedAddOp) Infer(in []shape.Type) (t shape.Type, err error) {
 // NotDifferentiable implements autodiff's NotDifferentiable.
 func (embedAddOp) NotDifferentiable() string { return madeByAbsorb }
 
-func (op embedAddOp) Bind(e engine.Engine, in []shape.Type, out shape.Type) (engine.Bound, error) {
+func (op embedAddOp) Bind(e engine.Engine, in []engine.Operand, out engine.Operand) (engine.Bound, error) {
 	a, ok := e.(engine.Accumulator)
 	if !ok {
 		return engine.Bound{}, engine.Missing(e, op.Name())

@@ -105,7 +105,7 @@ func (op PadOp) Grad(_, dy *graph.Node) []*graph.Node {
 }
 
 // Bind implements the vm's Bindable.
-func (op PadOp) Bind(e engine.Engine, in []shape.Type, out shape.Type) (engine.Bound, error) {
+func (op PadOp) Bind(e engine.Engine, in []engine.Operand, out engine.Operand) (engine.Bound, error) {
 	m, err := mover(e, op)
 	if err != nil {
 		return engine.Bound{}, err
@@ -153,7 +153,7 @@ func (op padGradOp) Infer(in []shape.Type) (shape.Type, error) {
 // Grad pads, with zeros where a constant stood.
 func (op padGradOp) Grad(_, dy *graph.Node) []*graph.Node { return one(graph.Apply(PadOp(op), dy)) }
 
-func (op padGradOp) Bind(e engine.Engine, in []shape.Type, out shape.Type) (engine.Bound, error) {
+func (op padGradOp) Bind(e engine.Engine, in []engine.Operand, out engine.Operand) (engine.Bound, error) {
 	m, err := mover(e, op)
 	if err != nil {
 		return engine.Bound{}, err

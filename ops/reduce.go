@@ -201,31 +201,12 @@ func sliceAxis(x *graph.Node, axis, start, stop int) *graph.Node {
 }
 
 // Bind implements the vm's Bindable.
-func (op ReduceOp) Bind(e engine.Engine, in []shape.Type, out shape.Type) (engine.Bound, error) {
+func (op ReduceOp) Bind(e engine.Engine, in []engine.Operand, out engine.Operand) (engine.Bound, error) {
 	r, ok := e.(engine.Reducer)
 	if !ok {
 		return engine.Bound{}, engine.Missing(e, "reductions")
 	}
 	return r.BindReduce(op.Reduction, op.Axes, in, out)
-}
-
-// InLanes implements vm's Laner: images reduced over the batch, as the gradient of a bias is.
-func (op ReduceOp) InLanes(_ engine.Laner, in []shape.Type, _ shape.Type) (graph.Op, engine.InLanes, bool) {
-	return laneReduce{op}, engine.InLanes{In: []bool{true}}, in[0].Rank() == 4 && op.Axes.Has(0)
-}
-
-// laneReduce is a reduction over the batch and other axes of (N,...), given as (N/L,...,L).
-type laneReduce struct{ Reduce ReduceOp }
-
-func (op laneReduce) Name() string { return op.Reduce.Name() }
-
-func (op laneReduce) Infer(in []shape.Type) (shape.Type, error) { return op.Reduce.Infer(in) }
-
-func (laneReduce) NotDifferentiable() string { return madeByAbsorb }
-
-func (op laneReduce) Bind(e engine.Engine, in []shape.Type, out shape.Type) (engine.Bound, error) {
-	op.Reduce.Axes |= engine.AxesOf(in[0].Rank() - 1)
-	return op.Reduce.Bind(e, in, out)
 }
 
 // Simplify drops a reduction over no axes.

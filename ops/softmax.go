@@ -60,7 +60,7 @@ func (op SoftmaxOp) Grad(n, dy *graph.Node) []*graph.Node {
 }
 
 // Bind implements the vm's Bindable.
-func (op SoftmaxOp) Bind(e engine.Engine, in []shape.Type, out shape.Type) (engine.Bound, error) {
+func (op SoftmaxOp) Bind(e engine.Engine, in []engine.Operand, out engine.Operand) (engine.Bound, error) {
 	s, ok := e.(engine.Softmaxer)
 	if !ok {
 		return engine.Bound{}, engine.Missing(e, op.Name())
@@ -102,7 +102,7 @@ func (op softmaxGrad) Grad(n, v *graph.Node) []*graph.Node {
 	return []*graph.Node{d, graph.Apply(op, y, v)}
 }
 
-func (op softmaxGrad) Bind(e engine.Engine, in []shape.Type, out shape.Type) (engine.Bound, error) {
+func (op softmaxGrad) Bind(e engine.Engine, in []engine.Operand, out engine.Operand) (engine.Bound, error) {
 	s, ok := e.(engine.Softmaxer)
 	if !ok {
 		return engine.Bound{}, engine.Missing(e, op.Name())

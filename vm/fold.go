@@ -56,7 +56,7 @@ func evaluate(e engine.Engine, n *graph.Node) ([]float64, error) {
 		in[i] = allocate(x.Type())
 		engine.Load(in[i], x.Values())
 	}
-	b, err := bindOp(e, n.Op(), types, n.Type())
+	b, err := bindOp(e, n.Op(), engine.InRows(types...), engine.InRow(n.Type()))
 	if err != nil {
 		return nil, err
 	}
@@ -84,23 +84,23 @@ func allocate(t shape.Type) engine.Buffer {
 }
 
 // bindOp finds the kernel of one op: an Elementwise op goes through the engine's Mapper.
-func bindOp(e engine.Engine, op graph.Op, in []shape.Type, out shape.Type) (engine.Bound, error) {
+func bindOp(e engine.Engine, op graph.Op, in []engine.Operand, out engine.Operand) (engine.Bound, error) {
 	if m, ok := op.(Elementwise); ok {
-		return bindMap(e, m.Map(in, out), in, []shape.Type{out})
+		return bindMap(e, m.Map(engine.Types(in), out.Type), in, []engine.Operand{out})
 	}
 	if b, ok := op.(Bindable); ok {
 		bound, err := b.Bind(e, in, out)
-		return checkBound(bound, err, in, []shape.Type{out})
+		return checkBound(bound, err, in, []engine.Operand{out})
 	}
 	return engine.Bound{}, engine.Missing(e, op.Name())
 }
 
-func bindMap(e engine.Engine, m engine.Map, in, out []shape.Type) (engine.Bound, error) {
+func bindMap(e engine.Engine, m engine.Map, in, out []engine.Operand) (engine.Bound, error) {
 	mapper, ok := e.(engine.Mapper)
 	if !ok {
 		return engine.Bound{}, engine.Missing(e, "elementwise functions")
 	}
-	if err := m.Check(in, out); err != nil {
+	if err := m.Check(engine.Types(in), engine.Types(out)); err != nil {
 		return engine.Bound{}, err
 	}
 	b, err := mapper.BindMap(m, in, out)
@@ -108,7 +108,7 @@ func bindMap(e engine.Engine, m engine.Map, in, out []shape.Type) (engine.Bound,
 }
 
 // checkBound refuses what a Binder must not give.
-func checkBound(b engine.Bound, err error, in, out []shape.Type) (engine.Bound, error) {
+func checkBound(b engine.Bound, err error, in, out []engine.Operand) (engine.Bound, error) {
 	if err != nil {
 		return b, err
 	}

@@ -29,50 +29,50 @@ func (laneEngine) PrefersLanes(_ engine.Conv2D, x, _, _ shape.Type) bool {
 	return x.IsFloat()
 }
 
-func (e laneEngine) BindConv2D(c engine.Conv2D, in []shape.Type, out shape.Type) (engine.Bound, error) {
-	return e.convert(in, out, 1, func(in []shape.Type, out shape.Type) (engine.Bound, error) { return e.Engine.BindConv2D(c, in, out) })
+func (e laneEngine) BindConv2D(c engine.Conv2D, in []engine.Operand, out engine.Operand) (engine.Bound, error) {
+	return e.convert(in, out, 1, func(in []engine.Operand, out engine.Operand) (engine.Bound, error) { return e.Engine.BindConv2D(c, in, out) })
 }
 
-func (e laneEngine) BindConv2DInputGrad(c engine.Conv2D, in []shape.Type, out shape.Type) (engine.Bound, error) {
-	return e.convert(in, out, 1, func(in []shape.Type, out shape.Type) (engine.Bound, error) {
+func (e laneEngine) BindConv2DInputGrad(c engine.Conv2D, in []engine.Operand, out engine.Operand) (engine.Bound, error) {
+	return e.convert(in, out, 1, func(in []engine.Operand, out engine.Operand) (engine.Bound, error) {
 		return e.Engine.BindConv2DInputGrad(c, in, out)
 	})
 }
 
-func (e laneEngine) BindConv2DFilterGrad(c engine.Conv2D, in []shape.Type, out shape.Type) (engine.Bound, error) {
-	return e.convert(in, out, 2, func(in []shape.Type, out shape.Type) (engine.Bound, error) {
+func (e laneEngine) BindConv2DFilterGrad(c engine.Conv2D, in []engine.Operand, out engine.Operand) (engine.Bound, error) {
+	return e.convert(in, out, 2, func(in []engine.Operand, out engine.Operand) (engine.Bound, error) {
 		return e.Engine.BindConv2DFilterGrad(c, in, out)
 	})
 }
 
-func (e laneEngine) BindMaxPool2D(p engine.Pool2D, in []shape.Type, out shape.Type) (engine.Bound, error) {
-	return e.convert(in, out, 1, func(in []shape.Type, out shape.Type) (engine.Bound, error) { return e.Engine.BindMaxPool2D(p, in, out) })
+func (e laneEngine) BindMaxPool2D(p engine.Pool2D, in []engine.Operand, out engine.Operand) (engine.Bound, error) {
+	return e.convert(in, out, 1, func(in []engine.Operand, out engine.Operand) (engine.Bound, error) { return e.Engine.BindMaxPool2D(p, in, out) })
 }
 
-func (e laneEngine) BindConv2DMaxPool(c engine.Conv2D, p engine.Pool2D, in []shape.Type, y, out shape.Type) (engine.Bound, error) {
-	return e.convert(in, out, 1, func(in []shape.Type, out shape.Type) (engine.Bound, error) {
+func (e laneEngine) BindConv2DMaxPool(c engine.Conv2D, p engine.Pool2D, in []engine.Operand, y engine.Operand, out engine.Operand) (engine.Bound, error) {
+	return e.convert(in, out, 1, func(in []engine.Operand, out engine.Operand) (engine.Bound, error) {
 		return e.Engine.BindConv2DMaxPool(c, p, in, e.plain(y), out)
 	})
 }
 
-func (e laneEngine) BindMaxPool2DScatter(p engine.Pool2D, in []shape.Type, out shape.Type) (engine.Bound, error) {
-	return e.convert(in, out, 2, func(in []shape.Type, out shape.Type) (engine.Bound, error) {
+func (e laneEngine) BindMaxPool2DScatter(p engine.Pool2D, in []engine.Operand, out engine.Operand) (engine.Bound, error) {
+	return e.convert(in, out, 2, func(in []engine.Operand, out engine.Operand) (engine.Bound, error) {
 		return e.Engine.BindMaxPool2DScatter(p, in, out)
 	})
 }
 
-func (e laneEngine) BindAvgPool2D(p engine.Pool2D, in []shape.Type, out shape.Type) (engine.Bound, error) {
-	return e.convert(in, out, 1, func(in []shape.Type, out shape.Type) (engine.Bound, error) { return e.Engine.BindAvgPool2D(p, in, out) })
+func (e laneEngine) BindAvgPool2D(p engine.Pool2D, in []engine.Operand, out engine.Operand) (engine.Bound, error) {
+	return e.convert(in, out, 1, func(in []engine.Operand, out engine.Operand) (engine.Bound, error) { return e.Engine.BindAvgPool2D(p, in, out) })
 }
 
-func (e laneEngine) BindAvgPool2DGrad(p engine.Pool2D, in []shape.Type, out shape.Type) (engine.Bound, error) {
-	return e.convert(in, out, 1, func(in []shape.Type, out shape.Type) (engine.Bound, error) {
+func (e laneEngine) BindAvgPool2DGrad(p engine.Pool2D, in []engine.Operand, out engine.Operand) (engine.Bound, error) {
+	return e.convert(in, out, 1, func(in []engine.Operand, out engine.Operand) (engine.Bound, error) {
 		return e.Engine.BindAvgPool2DGrad(p, in, out)
 	})
 }
 
 // convert binds for row-major types what is given for the first images inputs, and the result, in lanes.
-func (e laneEngine) convert(in []shape.Type, out shape.Type, images int, bind func([]shape.Type, shape.Type) (engine.Bound, error)) (engine.Bound, error) {
+func (e laneEngine) convert(in []engine.Operand, out engine.Operand, images int, bind func([]engine.Operand, engine.Operand) (engine.Bound, error)) (engine.Bound, error) {
 	if in[0].Rank() == 4 {
 		return bind(in, out)
 	}

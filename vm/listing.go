@@ -35,9 +35,10 @@ type Instruction struct {
 
 // Result is a value that an instruction gives.
 type Result struct {
-	Node  *graph.Node // the user's node whose value it is
-	Type  shape.Type  // with the batch in lanes, one axis more: (N/L,...,L); see [engine.Laner]
-	Where string      // "@1024" in the arena, "in conv1.weight", "as x"
+	Node   *graph.Node // the user's node whose value it is
+	Type   shape.Type
+	Layout engine.Layout // of its memory
+	Where  string        // "@1024" in the arena, "in conv1.weight", "as x"
 }
 
 // Memory is what a program needs at one batch size, in bytes, exactly.
@@ -119,7 +120,7 @@ func (m *Machine) Trace(ctx context.Context, see func(Instruction, []*tensor.Den
 	return m.trace(ctx, func(s *step, _ time.Duration) {
 		results := make([]*tensor.Dense, len(s.instr.out))
 		for i, v := range s.instr.out {
-			results[i] = dense(v.plain().Shape, v.rowMajorOf(s.call.Out[i]))
+			results[i] = dense(v.typ.Shape, v.rowMajorOf(s.call.Out[i]))
 		}
 		see(s.instr.describe(), results)
 	}, inputs)

@@ -37,8 +37,8 @@ const (
 // value is a tensor of the plan.
 type value struct {
 	id      int
-	typ     shape.Type // concrete
-	lanes   int        // typ is that of a batch in so many lanes; 0: row-major
+	typ     shape.Type // concrete, and logical whatever the layout
+	layout  engine.Layout
 	node    *graph.Node
 	from    source
 	index   int     // of the input, leaf or const

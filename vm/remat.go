@@ -291,7 +291,7 @@ func (in *instr) cost() (bytes int) {
 	if op, ok := in.op.(interface {
 		MACs(in []shape.Type, out shape.Type) int
 	}); ok && in.fmap == nil {
-		bytes += op.MACs(plainTypes(in.in), in.out[0].plain()) / macsPerByte
+		bytes += op.MACs(types(in.in), in.out[0].typ) / macsPerByte
 	}
 	return bytes
 }
@@ -309,7 +309,7 @@ func (r *rematerialiser) apply(c *chain, peak int) {
 		}
 		for _, v := range in.out {
 			w := r.newValue(v.typ, v.node, fromInstr)
-			w.lanes = v.lanes
+			w.layout = v.layout
 			image[v] = w
 			d.out = append(d.out, w)
 		}

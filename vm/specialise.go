@@ -10,7 +10,7 @@ func loweringPasses() []pass[plan] {
 	return []pass[plan]{
 		{"lower", false, lower, "types are concrete from here on; what is one number everywhere becomes an immediate"},
 		{"absorb", true, absorb, "kernels take in what follows them; before fuse, which would take it elsewhere"},
-		{"layout", true, layout, "batches in lanes where convolutions gain; ops are final, and maps not yet joined"},
+		{"layout", true, layout, "other layouts than rows where kernels gain; ops are final, and maps not yet joined"},
 		{"fuse", true, fuse, "elementwise chains that remain run in one pass over memory"},
 		{"mask", true, mask, "adjoints of pooling take in the gradient of the ReLU before them; after fuse, which makes one map of it"},
 		{"select", false, selectKernels, "kernels, their scratch, what they may overwrite; instructions are final"},

@@ -177,9 +177,10 @@ func (e Engine) laneCandidates(op interleaved.Op, w way) []engine.Candidate {
 	return []engine.Candidate{{Alg: lanesAlg, Work: images * op.OH * op.OW * op.M * op.Rows()}, lines}
 }
 
-// PrefersLanes implements [engine.Laner]: where Winograd's algorithm does not serve, channels and filters are few, and a block is small.
-func (e Engine) PrefersLanes(c engine.Conv2D, x, w, y shape.Type) bool {
-	if x.DType != shape.Float32 || !e.simd.Interleaved.Vector() || x.Int(0) == 0 || x.Int(0)%interleaved.Images != 0 || y.Len() == 0 {
+// prefersInterleaved reports whether a convolution and its adjoints are faster with interleaved images: where Winograd's algorithm does
+// not serve, channels and filters are few, and a block is small.
+func (e Engine) prefersInterleaved(c engine.Conv2D, x, w, y shape.Type) bool {
+	if !e.simd.Interleaved.Vector() || x.Int(0) == 0 || y.Len() == 0 || !e.interleavable(x, y) {
 		return false
 	}
 	g := convOf(c, x, w, y)

@@ -91,14 +91,14 @@ func laned(t shape.Type) shape.Type {
 // prefers that.
 func (l netLayer) bound(t *testing.T, e Engine, batch int) [3]engine.Bound {
 	op, x, w, y := l.types(batch)
-	if e.PrefersLanes(op, x, w, y) {
+	if e.prefersInterleaved(op, x, w, y) {
 		x, y = laned(x), laned(y)
 	}
-	forward, err := e.BindConv2D(op, []shape.Type{x, w}, y)
+	forward, err := e.BindConv2D(op, storedAll(x, w), stored(y))
 	require.NoError(t, err, l.name)
-	back, err := e.BindConv2DInputGrad(op, []shape.Type{y, w}, x)
+	back, err := e.BindConv2DInputGrad(op, storedAll(y, w), stored(x))
 	require.NoError(t, err, l.name)
-	filters, err := e.BindConv2DFilterGrad(op, []shape.Type{x, y}, w)
+	filters, err := e.BindConv2DFilterGrad(op, storedAll(x, y), stored(w))
 	require.NoError(t, err, l.name)
 	return [3]engine.Bound{forward, back, filters}
 }
@@ -245,7 +245,7 @@ func TestErrorsOfConvolutionsAreAsDocumented(t *testing.T) {
 // computed are the results of the three ways on the same numbers, images as after a ReLU and filters as they begin.
 func (l netLayer) computed(t *testing.T, e engine.Conv2Der, batch int, d shape.DType) [3][]float64 {
 	op, x, w, y := l.types(batch)
-	if p, ok := e.(engine.Laner); ok && p.PrefersLanes(op, x, w, y) {
+	if p, ok := e.(Engine); ok && p.prefersInterleaved(op, x, w, y) {
 		x, y = laned(x), laned(y)
 	}
 	x.DType, w.DType, y.DType = d, d, d
@@ -264,17 +264,17 @@ func (l netLayer) computed(t *testing.T, e engine.Conv2Der, batch int, d shape.D
 	}
 	none := math.Inf(-1)
 	xs, ws, dys := fill(x, 1, 0), fill(w, math.Sqrt(2/float64(l.channels*l.kernel*l.kernel)), none), fill(y, 1, none)
-	one := func(bind func(engine.Conv2D, []shape.Type, shape.Type) (engine.Bound, error), out shape.Type, a, b shape.Type, in ...engine.Buffer) []float64 {
-		v := engine.Floats(run(t, func() (engine.Bound, error) { return bind(op, []shape.Type{a, b}, out) }, in, out))
-		if out.Rank() == 5 {
+	one := func(bind func(engine.Conv2D, []engine.Operand, engine.Operand) (engine.Bound, error), out engine.Operand, a, b engine.Operand, in ...engine.Buffer) []float64 {
+		v := engine.Floats(run(t, func() (engine.Bound, error) { return bind(op, []engine.Operand{a, b}, out) }, in, out.Type))
+		if out.Layout != engine.Rows {
 			return transposed(v, len(v)/interleaved.Images)
 		}
 		return v
 	}
 	return [3][]float64{
-		one(e.BindConv2D, y, x, w, xs, ws),
-		one(e.BindConv2DInputGrad, x, y, w, dys, ws),
-		one(e.BindConv2DFilterGrad, w, x, y, xs, dys),
+		one(e.BindConv2D, stored(y), stored(x), stored(w), xs, ws),
+		one(e.BindConv2DInputGrad, stored(x), stored(y), stored(w), dys, ws),
+		one(e.BindConv2DFilterGrad, stored(w), stored(x), stored(y), xs, dys),
 	}
 }
 

@@ -18,7 +18,7 @@ func (e Engine) FusesMaxPool(c engine.Conv2D, p engine.Pool2D, in []shape.Type, 
 	if out.Len() == 0 {
 		return false
 	}
-	if !e.PrefersLanes(c, in[0], in[1], y) {
+	if !e.prefersInterleaved(c, in[0], in[1], y) {
 		_, ok := e.imageConvPool(c, p, in, y, out)
 		return ok
 	}
@@ -30,18 +30,26 @@ func (e Engine) FusesMaxPool(c engine.Conv2D, p engine.Pool2D, in []shape.Type, 
 }
 
 // BindConv2DMaxPool implements [engine.ConvPooler].
-func (e Engine) BindConv2DMaxPool(c engine.Conv2D, p engine.Pool2D, in []shape.Type, y, out shape.Type) (engine.Bound, error) {
-	if inLanes(in[0]) && out.Len() > 0 {
+func (e Engine) BindConv2DMaxPool(c engine.Conv2D, p engine.Pool2D, in []engine.Operand, y engine.Operand, out engine.Operand) (engine.Bound, error) {
+	if in[0].Layout != engine.Rows {
 		return e.laneConvPool(c, p, in, y, out)
 	}
-	if b, ok := e.imageConvPool(c, p, in, y, out); ok {
+	b, err := e.convPoolInRows(c, p, in, y, out)
+	if err == nil && e.prefersInterleaved(c, in[0].Type, in[1].Type, y) {
+		b = e.arranged(b, true, 1, in, out)
+	}
+	return b, err
+}
+
+func (e Engine) convPoolInRows(c engine.Conv2D, p engine.Pool2D, in []engine.Operand, y engine.Operand, out engine.Operand) (engine.Bound, error) {
+	if b, ok := e.imageConvPool(c, p, engine.Types(in), y, out.Type); ok {
 		return b, nil
 	}
-	conv, err := e.BindConv2D(c, in, y)
+	conv, err := e.BindConv2D(c, in, engine.InRow(y))
 	if err != nil {
 		return engine.Bound{}, err
 	}
-	pool, err := e.BindMaxPool2D(p, []shape.Type{y}, out)
+	pool, err := e.BindMaxPool2D(p, engine.InRows(y), out)
 	if err != nil {
 		return engine.Bound{}, err
 	}
@@ -49,7 +57,7 @@ func (e Engine) BindConv2DMaxPool(c engine.Conv2D, p engine.Pool2D, in []shape.T
 }
 
 // oneAfterTheOther returns the kernel that pools the result y of a convolution, which is in scratch memory.
-func oneAfterTheOther(conv, pool engine.Bound, y shape.Type) engine.Bound {
+func oneAfterTheOther(conv, pool engine.Bound, y engine.Operand) engine.Bound {
 	var l layout
 	result := reserve[byte](&l, 1, y.Bytes())
 	free := par.NewFree(16, func() *[2]engine.Call {
@@ -106,12 +114,12 @@ func poolStrips(p *pooling, blocks, bytes int) (strips []poolStrip) {
 	return strips
 }
 
-func (e Engine) laneConvPool(c engine.Conv2D, p engine.Pool2D, in []shape.Type, y, out shape.Type) (engine.Bound, error) {
-	if !laneTypes(in[0], y, out) || !sameDType(shape.Float32, in) {
-		return engine.Bound{}, engine.Unsupported(name, "Conv2D and MaxPool2D in lanes", in)
+func (e Engine) laneConvPool(c engine.Conv2D, p engine.Pool2D, in []engine.Operand, y engine.Operand, out engine.Operand) (engine.Bound, error) {
+	if !e.isInterleaved(in[0], out) || !e.interleavable(y) || !sameDType(shape.Float32, engine.Types(in)) {
+		return engine.Bound{}, engine.Unsupported(name, "interleaved Conv2D and MaxPool2D", in)
 	}
-	op, windows := laneOp(c, in[0], in[1], y), poolOf(p, y, out)
-	strips := poolStrips(windows, y.Int(0), y.Bytes())
+	op, windows := interleavedOp(c, in[0].Type, in[1].Type, y), poolOf(p, y, out.Type)
+	strips := poolStrips(windows, y.Int(0)/interleaved.Images, y.Bytes())
 	direct := interleaved.NewConv(e.simd.Interleaved, op)
 	exact := e.bindLaneConv(direct, e.newPooledLanes(op, windows, strips, func(lo, hi int) laneRunner {
 		return exactLanes{interleaved.NewConvRows(e.simd.Interleaved, op, lo, hi)}
@@ -185,9 +193,9 @@ const (
 
 // imageConvPool goes by the direct algorithm, a task an image. It reports false where another algorithm serves, or it would not
 // gain.
-func (e Engine) imageConvPool(c engine.Conv2D, p engine.Pool2D, in []shape.Type, y, out shape.Type) (engine.Bound, bool) {
+func (e Engine) imageConvPool(c engine.Conv2D, p engine.Pool2D, in []engine.Operand, y, out engine.Operand) (engine.Bound, bool) {
 	batch := y.Int(0)
-	if !sameDType(shape.Float32, in) || inLanes(y) || !e.simd.Conv.Vector() || batch < imagesPerWorker*e.pool.Workers() || y.Bytes()/batch > imageBytes {
+	if !sameDType(shape.Float32, in) || !e.simd.Conv.Vector() || batch < imagesPerWorker*e.pool.Workers() || y.Bytes()/batch > imageBytes {
 		return engine.Bound{}, false
 	}
 	g := convOf(c, in[0], in[1], y)

@@ -62,12 +62,12 @@ func TestPoolingInAConvolutionKeepsTheBits(t *testing.T) {
 				require.NoError(t, b.Kernel(&engine.Call{In: in, Out: []engine.Buffer{to}, Scratch: engine.Aligned(b.Scratch)}))
 				return to
 			}
-			b, err := e.BindConv2D(c.conv, in, y)
+			b, err := e.BindConv2D(c.conv, storedAll(in...), stored(y))
 			require.Equal(t, c.alg, b.Alg)
 			results := run(b, err, y, args...)
-			b, err = e.BindMaxPool2D(c.pool, []shape.Type{y}, out)
+			b, err = e.BindMaxPool2D(c.pool, storedAll(y), stored(out))
 			want := run(b, err, out, results)
-			b, err = e.BindConv2DMaxPool(c.conv, c.pool, in, y, out)
+			b, err = e.BindConv2DMaxPool(c.conv, c.pool, storedAll(in...), stored(y).Type, stored(out))
 			require.Equal(t, c.alg, b.Alg)
 			require.Equal(t, want.Bytes(), run(b, err, out, args...).Bytes())
 		})

@@ -2,6 +2,7 @@ package cpu
 
 import (
 	"math"
+	"slices"
 
 	"github.com/plexaura/plexaura/engine"
 	"github.com/plexaura/plexaura/internal/simd/interleaved"
@@ -9,27 +10,53 @@ import (
 	"github.com/plexaura/plexaura/shape"
 )
 
-var _ engine.Laner = Engine{}
+// byImages is the layout of 16 images side by side, a vector of AVX-512 or two of AVX2.
+var (
+	byImages     = engine.Interleaved(interleaved.Images)
+	otherLayouts = []engine.Layout{byImages}
+)
 
-// Lanes implements [engine.Laner].
-func (Engine) Lanes() int { return interleaved.Images }
+var _ engine.Layouter = Engine{}
 
-// inLanes reports whether images are in lanes.
-func inLanes(images shape.Type) bool { return images.Rank() == 5 }
-
-// laneTypes reports whether all of ts are in lanes as they should be.
-func laneTypes(ts ...shape.Type) bool {
-	for _, t := range ts {
-		if t.DType != shape.Float32 || t.Rank() != 5 || t.Int(4) != interleaved.Images {
-			return false
-		}
+// Layouts implements [engine.Layouter]: batches of images can be interleaved by 16.
+func (Engine) Layouts(t shape.Type) []engine.Layout {
+	if t.Rank() != 4 || !byImages.Fits(t) {
+		return nil
 	}
-	return true
+	return otherLayouts
 }
 
-func laneOp(c engine.Conv2D, x, w, y shape.Type) interleaved.Op {
+// interleavable reports whether kernels other than maps take tensors of all these types interleaved.
+func (e Engine) interleavable(ts ...shape.Type) bool {
+	return !slices.ContainsFunc(ts, func(t shape.Type) bool { return t.DType != shape.Float32 || len(e.Layouts(t)) == 0 })
+}
+
+// isInterleaved reports whether all operands are, which they can be.
+func (e Engine) isInterleaved(os ...engine.Operand) bool {
+	return !slices.ContainsFunc(os, func(o engine.Operand) bool { return o.Layout != byImages || !e.interleavable(o.Type) })
+}
+
+// arranged adds to b, a kernel for rows, that the first so many of in, and the result, can be
+// interleaved.
+func (e Engine) arranged(b engine.Bound, wins bool, images int, in []engine.Operand, out engine.Operand) engine.Bound {
+	if !e.interleavable(out.Type) || !e.interleavable(engine.Types(in[:images])...) {
+		return b
+	}
+	b.Arrangements = []engine.Arrangement{{In: engine.Images(byImages, images, len(in)), Out: byImages, Wins: wins}}
+	return b
+}
+
+// arrangedToRows is arranged for a result in rows.
+func (e Engine) arrangedToRows(b engine.Bound, wins bool, images int, in []engine.Operand) engine.Bound {
+	if e.interleavable(engine.Types(in[:images])...) {
+		b.Arrangements = []engine.Arrangement{{In: engine.Images(byImages, images, len(in)), Wins: wins}}
+	}
+	return b
+}
+
+func interleavedOp(c engine.Conv2D, x, w, y shape.Type) interleaved.Op {
 	g := convOf(c, x, w, y)
-	op := interleaved.Op{Blocks: g.batch, Groups: g.groups, M: g.filters, Window: g.Window}
+	op := interleaved.Op{Blocks: g.batch / interleaved.Images, Groups: g.groups, M: g.filters, Window: g.Window}
 	if c.Epilogue.Bias {
 		op.Bias = isa.RowBias
 	}
@@ -42,11 +69,11 @@ func laneOp(c engine.Conv2D, x, w, y shape.Type) interleaved.Op {
 // laneCost is about the time of n multiplications in lanes, in nanoseconds.
 func laneCost(n int) int { return n / 32 }
 
-func (e Engine) laneConv2D(c engine.Conv2D, in []shape.Type, out shape.Type) (engine.Bound, error) {
-	if !laneTypes(in[0], out) || !sameDType(shape.Float32, in) {
-		return engine.Bound{}, engine.Unsupported(name, "Conv2D in lanes", in)
+func (e Engine) laneConv2D(c engine.Conv2D, in []engine.Operand, out engine.Operand) (engine.Bound, error) {
+	if !e.isInterleaved(in[0], out) || !sameDType(shape.Float32, engine.Types(in)) {
+		return engine.Bound{}, engine.Unsupported(name, "interleaved Conv2D", in)
 	}
-	op := laneOp(c, in[0], in[1], out)
+	op := interleavedOp(c, in[0].Type, in[1].Type, out.Type)
 	direct := interleaved.NewConv(e.simd.Interleaved, op)
 	exact := e.bindLaneConv(direct, exactLanes{direct}, c.Epilogue)
 	return e.cheapestInLanes(op, forward, exact, func() engine.Bound {
@@ -55,11 +82,11 @@ func (e Engine) laneConv2D(c engine.Conv2D, in []shape.Type, out shape.Type) (en
 	}), nil
 }
 
-func (e Engine) laneInputGrad(c engine.Conv2D, in []shape.Type, out shape.Type) (engine.Bound, error) {
-	if !laneTypes(in[0], out) || !sameDType(shape.Float32, in) {
-		return engine.Bound{}, engine.Unsupported(name, "Conv2DInputGrad in lanes", in)
+func (e Engine) laneInputGrad(c engine.Conv2D, in []engine.Operand, out engine.Operand) (engine.Bound, error) {
+	if !e.isInterleaved(in[0], out) || !sameDType(shape.Float32, engine.Types(in)) {
+		return engine.Bound{}, engine.Unsupported(name, "interleaved Conv2DInputGrad", in)
 	}
-	op := laneOp(c, out, in[1], in[0])
+	op := interleavedOp(c, out.Type, in[1].Type, in[0].Type)
 	direct := interleaved.NewInputGrad(e.simd.Interleaved, op)
 	exact := e.bindLaneConv(direct, exactLanes{direct}, engine.Epilogue{})
 	return e.cheapestInLanes(op, inputGrad, exact, func() engine.Bound {
@@ -128,11 +155,11 @@ func (e Engine) bindLaneConv(plan *interleaved.Conv, r laneRunner, ep engine.Epi
 	return b
 }
 
-func (e Engine) laneFilterGrad(c engine.Conv2D, in []shape.Type, out shape.Type) (engine.Bound, error) {
-	if !laneTypes(in[0], in[1]) || out.DType != shape.Float32 {
-		return engine.Bound{}, engine.Unsupported(name, "Conv2DFilterGrad in lanes", in)
+func (e Engine) laneFilterGrad(c engine.Conv2D, in []engine.Operand, out engine.Operand) (engine.Bound, error) {
+	if !e.isInterleaved(in[0], in[1]) || out.DType != shape.Float32 {
+		return engine.Bound{}, engine.Unsupported(name, "interleaved Conv2DFilterGrad", in)
 	}
-	op := laneOp(c, in[0], out, in[1])
+	op := interleavedOp(c, in[0].Type, out.Type, in[1].Type)
 	exact := e.bindLaneGrad(interleaved.NewFilterGrad(e.simd.Interleaved, op))
 	return e.cheapestInLanes(op, filterGrad, exact, func() engine.Bound {
 		plan, _ := interleaved.NewWinogradFilterGrad(e.simd.Interleaved, op)
@@ -164,50 +191,50 @@ func (e Engine) lanePool(p engine.Pool2D, x, y shape.Type, counted func(axis, o 
 
 // lanePlanes returns the kernel that calls f for planes in lanes of images like x, which take windows of that size, with so
 // many elements of scratch memory.
-func (e Engine) lanePlanes(p engine.Pool2D, x, y shape.Type, room int, f func(c *engine.Call, scratch []float32, lo, hi int)) engine.Bound {
+func (e Engine) lanePlanes(p engine.Pool2D, x, y engine.Operand, room int, f func(c *engine.Call, scratch []float32, lo, hi int)) engine.Bound {
 	cost := y.Int(2)*y.Int(3)*p.Kernel[0]*p.Kernel[1] + x.Int(2)*x.Int(3)
 	var l layout
 	var scratch region[float32]
-	planes := e.newLoop(x.Int(0)*x.Int(1), cost, func(c *engine.Call, slot, lo, hi int) { f(c, scratch.of(c, slot), lo, hi) })
+	planes := e.newLoop(x.Int(0)/interleaved.Images*x.Int(1), cost, func(c *engine.Call, slot, lo, hi int) { f(c, scratch.of(c, slot), lo, hi) })
 	scratch = reserve[float32](&l, planes.slots, room)
 	return engine.Bound{Kernel: planes.kernel(), Scratch: int(l), By: name, Alg: lanesAlg}
 }
 
-func (e Engine) laneMaxPool(p engine.Pool2D, in []shape.Type, out shape.Type) (engine.Bound, error) {
-	if !laneTypes(in[0], out) {
-		return engine.Bound{}, engine.Unsupported(name, "MaxPool2D in lanes", in)
+func (e Engine) laneMaxPool(p engine.Pool2D, in []engine.Operand, out engine.Operand) (engine.Bound, error) {
+	if !e.isInterleaved(in[0], out) {
+		return engine.Bound{}, engine.Unsupported(name, "interleaved MaxPool2D", in)
 	}
-	plan := e.lanePool(p, in[0], out, nil)
+	plan := e.lanePool(p, in[0].Type, out.Type, nil)
 	return e.lanePlanes(p, in[0], out, 0, func(c *engine.Call, _ []float32, lo, hi int) {
 		plan.Max(engine.Slice[float32](c.Out[0]), engine.Slice[float32](c.In[0]), float32(math.Inf(-1)), lo, hi)
 	}), nil
 }
 
-func (e Engine) laneScatter(p engine.Pool2D, in []shape.Type, out shape.Type) (engine.Bound, error) {
-	if !laneTypes(in[0], in[1], out) {
-		return engine.Bound{}, engine.Unsupported(name, "MaxPool2DScatter in lanes", in)
+func (e Engine) laneScatter(p engine.Pool2D, in []engine.Operand, out engine.Operand) (engine.Bound, error) {
+	if !e.isInterleaved(in[0], in[1], out) {
+		return engine.Bound{}, engine.Unsupported(name, "interleaved MaxPool2DScatter", in)
 	}
-	plan := e.lanePool(p, in[0], in[1], nil)
+	plan := e.lanePool(p, in[0].Type, in[1].Type, nil)
 	return e.lanePlanes(p, in[0], in[1], 0, func(c *engine.Call, _ []float32, lo, hi int) {
 		plan.Scatter(engine.Slice[float32](c.Out[0]), engine.Slice[float32](c.In[0]), engine.Slice[float32](c.In[1]), p.ReLU, lo, hi)
 	}), nil
 }
 
-func (e Engine) laneAvgPool(p engine.Pool2D, in []shape.Type, out shape.Type) (engine.Bound, error) {
-	if !laneTypes(in[0], out) {
-		return engine.Bound{}, engine.Unsupported(name, "AvgPool2D in lanes", in)
+func (e Engine) laneAvgPool(p engine.Pool2D, in []engine.Operand, out engine.Operand) (engine.Bound, error) {
+	if !e.isInterleaved(in[0], out) {
+		return engine.Bound{}, engine.Unsupported(name, "interleaved AvgPool2D", in)
 	}
-	plan := e.lanePool(p, in[0], out, poolOf(p, in[0], out).counted)
+	plan := e.lanePool(p, in[0].Type, out.Type, poolOf(p, in[0].Type, out.Type).counted)
 	return e.lanePlanes(p, in[0], out, plan.MeanScratch(), func(c *engine.Call, scratch []float32, lo, hi int) {
 		plan.Mean(engine.Slice[float32](c.Out[0]), engine.Slice[float32](c.In[0]), scratch, lo, hi)
 	}), nil
 }
 
-func (e Engine) laneAvgPoolGrad(p engine.Pool2D, in []shape.Type, out shape.Type) (engine.Bound, error) {
-	if !laneTypes(in[0], out) {
-		return engine.Bound{}, engine.Unsupported(name, "AvgPool2DGrad in lanes", in)
+func (e Engine) laneAvgPoolGrad(p engine.Pool2D, in []engine.Operand, out engine.Operand) (engine.Bound, error) {
+	if !e.isInterleaved(in[0], out) {
+		return engine.Bound{}, engine.Unsupported(name, "interleaved AvgPool2DGrad", in)
 	}
-	plan := e.lanePool(p, out, in[0], poolOf(p, out, in[0]).counted)
+	plan := e.lanePool(p, out.Type, in[0].Type, poolOf(p, out.Type, in[0].Type).counted)
 	return e.lanePlanes(p, out, in[0], 0, func(c *engine.Call, _ []float32, lo, hi int) {
 		plan.MeanGrad(engine.Slice[float32](c.Out[0]), engine.Slice[float32](c.In[0]), lo, hi)
 	}), nil
