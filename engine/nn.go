@@ -70,7 +70,7 @@ type ConvPooler interface {
 	FusesMaxPool(c Conv2D, p Pool2D, in []shape.Type, y, out shape.Type) bool
 	// BindConv2DMaxPool takes what BindConv2D takes to give y; it gives what BindMaxPool2D gives for y, whose layout is
 	// that of the result.
-	BindConv2DMaxPool(c Conv2D, p Pool2D, in []Operand, y Operand, out Operand) (Bound, error)
+	BindConv2DMaxPool(c Conv2D, p Pool2D, in []Operand, y shape.Type, out Operand) (Bound, error)
 }
 
 // An AvgPooler binds average pooling. A window of padding alone gives 0.

@@ -158,7 +158,7 @@ func (op fusedConv2D) unpooled(in []shape.Type) (shape.Type, error) {
 func (fusedConv2D) NotDifferentiable() string { return madeByAbsorb }
 
 func (op fusedConv2D) Bind(e engine.Engine, in []engine.Operand, out engine.Operand) (engine.Bound, error) {
-	attrs, flat := op.Conv.attrs(op.Epilogue), flatBias(op.Epilogue, in)
+	attrs, flat := op.Conv.attrs(op.Epilogue), flatOperands(op.Epilogue, in)
 	if op.pools() {
 		return op.bindPooled(e, attrs, flat, out)
 	}
@@ -178,7 +178,7 @@ func (op fusedConv2D) bindPooled(e engine.Engine, attrs engine.Conv2D, in []engi
 	if err != nil {
 		return engine.Bound{}, err
 	}
-	return c.BindConv2DMaxPool(attrs, op.Pool.attrs(), in, y, out)
+	return c.BindConv2DMaxPool(attrs, op.Pool.attrs(), in, engine.InRow(y).Type, out)
 }
 
 func (op fusedConv2D) Absorb(e engine.Engine, in []shape.Type, next graph.Op, at int, nextIn []shape.Type) (graph.Op, bool) {

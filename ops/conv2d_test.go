@@ -117,7 +117,7 @@ func TestBindNeedsTheCapability(t *testing.T) {
 		if !ok {
 			continue
 		}
-		_, err := b.Bind(memoryEngine{}, []shape.Type{shape.F32(1, 1, 1, 1), shape.F32(1, 1, 1, 1), shape.F32(1)}, shape.F32(1, 1, 1, 1))
+		_, err := b.Bind(memoryEngine{}, engine.InRows(shape.F32(1, 1, 1, 1), shape.F32(1, 1, 1, 1), shape.F32(1)), engine.InRow(shape.F32(1, 1, 1, 1)))
 		require.ErrorContains(t, err, "engine memory cannot do", op.Name())
 	}
 }

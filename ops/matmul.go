@@ -137,7 +137,7 @@ func (op fusedMatMul) Bind(e engine.Engine, in []engine.Operand, out engine.Oper
 	if !ok {
 		return engine.Bound{}, engine.Missing(e, "MatMul")
 	}
-	return m.BindMatMul(engine.MatMul{TransA: op.MatMul.TransA, TransB: op.MatMul.TransB, Epilogue: op.Epilogue}, flatBias(op.Epilogue, in), out)
+	return m.BindMatMul(engine.MatMul{TransA: op.MatMul.TransA, TransB: op.MatMul.TransB, Epilogue: op.Epilogue}, flatOperands(op.Epilogue, in), out)
 }
 
 func (op fusedMatMul) Absorb(e engine.Engine, _ []shape.Type, next graph.Op, at int, nextIn []shape.Type) (graph.Op, bool) {

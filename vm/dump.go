@@ -46,7 +46,7 @@ func (p *plan) dump(w printer) {
 func (in *instr) String() string {
 	outs := make([]string, len(in.out))
 	for i, v := range in.out {
-		outs[i] = strings.TrimSpace(fmt.Sprintf("%v %v %s", v, v.typ, v.place()))
+		outs[i] = strings.TrimSpace(fmt.Sprintf("%v %v %s", v, v.operand(), v.place()))
 	}
 	if in.kind == write {
 		outs = []string{in.leaf.String()}

@@ -8,6 +8,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/plexaura/plexaura/engine"
+	"github.com/plexaura/plexaura/engine/enginetest"
 	"github.com/plexaura/plexaura/graph"
 	"github.com/plexaura/plexaura/ops"
 	"github.com/plexaura/plexaura/shape"
@@ -16,11 +17,11 @@ import (
 
 // sharingEngine is ref, whose maps may run side by side; it counts the groups that ran.
 type sharingEngine struct {
-	laneEngine
+	enginetest.Laid
 	shared *atomic.Int64
 }
 
-func newSharingEngine() sharingEngine { return sharingEngine{laneEngine{lanes: 3}, new(atomic.Int64)} }
+func newSharingEngine() sharingEngine { return sharingEngine{interleaving(3), new(atomic.Int64)} }
 
 func (e sharingEngine) BindMap(m engine.Map, in, out []engine.Operand) (engine.Bound, error) {
 	b, err := e.Engine.BindMap(m, in, out)

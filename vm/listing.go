@@ -100,7 +100,7 @@ func (in *instr) describe() Instruction {
 		d.Packed = in.bound.Packing.Bytes
 	}
 	for _, v := range in.out {
-		d.Out = append(d.Out, Result{v.node.Source(), v.typ, v.place()})
+		d.Out = append(d.Out, Result{v.node.Source(), v.typ, v.layout, v.place()})
 	}
 	for _, v := range in.in {
 		d.Args = append(d.Args, v.String())

@@ -18,7 +18,6 @@ import (
 	"github.com/plexaura/plexaura/graph"
 	"github.com/plexaura/plexaura/nn"
 	"github.com/plexaura/plexaura/ops"
-	"github.com/plexaura/plexaura/shape"
 )
 
 func TestVerifyAgreesWithGorgonia(t *testing.T) {

@@ -30,7 +30,7 @@ func (e Engine) FusesMaxPool(c engine.Conv2D, p engine.Pool2D, in []shape.Type, 
 }
 
 // BindConv2DMaxPool implements [engine.ConvPooler].
-func (e Engine) BindConv2DMaxPool(c engine.Conv2D, p engine.Pool2D, in []engine.Operand, y engine.Operand, out engine.Operand) (engine.Bound, error) {
+func (e Engine) BindConv2DMaxPool(c engine.Conv2D, p engine.Pool2D, in []engine.Operand, y shape.Type, out engine.Operand) (engine.Bound, error) {
 	if in[0].Layout != engine.Rows {
 		return e.laneConvPool(c, p, in, y, out)
 	}
@@ -41,8 +41,8 @@ func (e Engine) BindConv2DMaxPool(c engine.Conv2D, p engine.Pool2D, in []engine.
 	return b, err
 }
 
-func (e Engine) convPoolInRows(c engine.Conv2D, p engine.Pool2D, in []engine.Operand, y engine.Operand, out engine.Operand) (engine.Bound, error) {
-	if b, ok := e.imageConvPool(c, p, engine.Types(in), y, out.Type); ok {
+func (e Engine) convPoolInRows(c engine.Conv2D, p engine.Pool2D, in []engine.Operand, y shape.Type, out engine.Operand) (engine.Bound, error) {
+	if b, ok := e.imageConvPool(c, p, engine.Types(engine.InRows(engine.Types(in)...)), y, engine.InRow(out.Type).Type); ok {
 		return b, nil
 	}
 	conv, err := e.BindConv2D(c, in, engine.InRow(y))
@@ -53,11 +53,11 @@ func (e Engine) convPoolInRows(c engine.Conv2D, p engine.Pool2D, in []engine.Ope
 	if err != nil {
 		return engine.Bound{}, err
 	}
-	return oneAfterTheOther(conv, pool, y), nil
+	return oneAfterTheOther(conv, pool, engine.InRow(y).Type), nil
 }
 
 // oneAfterTheOther returns the kernel that pools the result y of a convolution, which is in scratch memory.
-func oneAfterTheOther(conv, pool engine.Bound, y engine.Operand) engine.Bound {
+func oneAfterTheOther(conv, pool engine.Bound, y shape.Type) engine.Bound {
 	var l layout
 	result := reserve[byte](&l, 1, y.Bytes())
 	free := par.NewFree(16, func() *[2]engine.Call {
@@ -114,7 +114,7 @@ func poolStrips(p *pooling, blocks, bytes int) (strips []poolStrip) {
 	return strips
 }
 
-func (e Engine) laneConvPool(c engine.Conv2D, p engine.Pool2D, in []engine.Operand, y engine.Operand, out engine.Operand) (engine.Bound, error) {
+func (e Engine) laneConvPool(c engine.Conv2D, p engine.Pool2D, in []engine.Operand, y shape.Type, out engine.Operand) (engine.Bound, error) {
 	if !e.isInterleaved(in[0], out) || !e.interleavable(y) || !sameDType(shape.Float32, engine.Types(in)) {
 		return engine.Bound{}, engine.Unsupported(name, "interleaved Conv2D and MaxPool2D", in)
 	}
@@ -193,7 +193,7 @@ const (
 
 // imageConvPool goes by the direct algorithm, a task an image. It reports false where another algorithm serves, or it would not
 // gain.
-func (e Engine) imageConvPool(c engine.Conv2D, p engine.Pool2D, in []engine.Operand, y, out engine.Operand) (engine.Bound, bool) {
+func (e Engine) imageConvPool(c engine.Conv2D, p engine.Pool2D, in []shape.Type, y, out shape.Type) (engine.Bound, bool) {
 	batch := y.Int(0)
 	if !sameDType(shape.Float32, in) || !e.simd.Conv.Vector() || batch < imagesPerWorker*e.pool.Workers() || y.Bytes()/batch > imageBytes {
 		return engine.Bound{}, false

@@ -91,6 +91,37 @@ func TestImagesAreInterleavedWhereThatIsFaster(t *testing.T) {
 	}
 }
 
+// The convolution, with what it took in or without, and both adjoints look at the same image, filters and
+// result, so that all of them can be interleaved or none.
+func TestAConvolutionAndItsAdjointsAgreeOnInterleaving(t *testing.T) {
+	e, r := New(), rand.New(rand.NewPCG(7, 7))
+	p := engine.Pool2D{Kernel: [2]int{2, 2}, Stride: [2]int{2, 2}, Dilation: [2]int{1, 1}}
+	wins := 0
+	for range 200 {
+		op := engine.Conv2D{Stride: [2]int{1 + r.IntN(2), 1}, Dilation: [2]int{1, 1}, Groups: 1}
+		n, c, o, side, k := 8*r.IntN(6), 1+r.IntN(80), 1+r.IntN(80), 6+r.IntN(30), 1+r.IntN(5)
+		h := (side-k)/op.Stride[0] + 1
+		of := func(dims ...int) shape.Type { return shape.Type{DType: shape.Float32, Shape: shape.OfInts(dims...)} }
+		x, w, y := of(n, c, side, side), of(o, c, k, k), of(n, o, h, side-k+1)
+		pooled := of(n, o, h/2, (side-k+1)/2)
+		arranged := func(b engine.Bound, err error) []engine.Arrangement {
+			require.NoError(t, err)
+			return b.Arrangements
+		}
+		var image, both []engine.Arrangement
+		if e.prefersInterleaved(op, x, w, y) {
+			image = []engine.Arrangement{{In: engine.Images(byImages, 1, 2), Out: byImages, Wins: true}}
+			both = []engine.Arrangement{{In: engine.Images(byImages, 2, 2), Wins: true}}
+			wins++
+		}
+		require.Equal(t, image, arranged(e.BindConv2D(op, engine.InRows(x, w), engine.InRow(y))))
+		require.Equal(t, image, arranged(e.BindConv2DMaxPool(op, p, engine.InRows(x, w), y, engine.InRow(pooled))))
+		require.Equal(t, image, arranged(e.BindConv2DInputGrad(op, engine.InRows(y, w), engine.InRow(x))))
+		require.Equal(t, both, arranged(e.BindConv2DFilterGrad(op, engine.InRows(x, y), engine.InRow(w))))
+	}
+	require.Equal(t, e.simd.Interleaved.Vector(), wins > 0)
+}
+
 // Operands that are not interleaved as they should be are refused, not misread.
 func TestInterleavedOperandsAreChecked(t *testing.T) {
 	e, op := New(), engine.Conv2D{Stride: [2]int{1, 1}, Dilation: [2]int{1, 1}, Groups: 1}

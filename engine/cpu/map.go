@@ -25,7 +25,7 @@ func (e Engine) BindMap(m engine.Map, in, out []engine.Operand) (engine.Bound, e
 		return b, err
 	}
 	if !vectorial(m, ins) {
-		return e.sharedMap(b, m, ins, outs)
+		return e.sharedMap(b, m, engine.InRows(ins...), engine.InRows(outs...))
 	}
 	p := e.compileMap(m, ins, outs)
 	b.Kernel, b.Scratch, b.By, b.Serial = p.loop.kernel(), p.loop.slots*p.registers, name, p.loop.serial()
@@ -35,7 +35,7 @@ func (e Engine) BindMap(m engine.Map, in, out []engine.Operand) (engine.Bound, e
 
 // sharedMap is ref's kernel, shared out.
 func (e Engine) sharedMap(b engine.Bound, m engine.Map, in, out []engine.Operand) (engine.Bound, error) {
-	p, err := ref.CompileMap(m, in, out)
+	p, err := ref.CompileMap(m, engine.Types(in), engine.Types(out))
 	if err != nil {
 		return b, err
 	}

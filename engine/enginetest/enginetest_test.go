@@ -88,7 +88,7 @@ func (e spoiled) BindMaxPool2DGather(p engine.Pool2D, in []engine.Operand, out e
 	return e.bound("MaxPooler", "MaxPool2DGather", in, out, b, err)
 }
 
-func (e spoiled) BindConv2DMaxPool(c engine.Conv2D, p engine.Pool2D, in []engine.Operand, y engine.Operand, out engine.Operand) (engine.Bound, error) {
+func (e spoiled) BindConv2DMaxPool(c engine.Conv2D, p engine.Pool2D, in []engine.Operand, y shape.Type, out engine.Operand) (engine.Bound, error) {
 	b, err := e.Laid.BindConv2DMaxPool(c, p, in, y, out)
 	return e.bound("ConvPooler", "Conv2DMaxPool", in, out, b, err)
 }

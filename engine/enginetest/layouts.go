@@ -42,7 +42,7 @@ func (e Laid) BindConv2D(c engine.Conv2D, in []engine.Operand, out engine.Operan
 // BindConv2DMaxPool implements [engine.ConvPooler].
 func (e Laid) BindConv2DMaxPool(c engine.Conv2D, p engine.Pool2D, in []engine.Operand, y shape.Type, out engine.Operand) (engine.Bound, error) {
 	return e.bind(in, out, 1, true, e.Wins, func(in []engine.Operand, out engine.Operand) (engine.Bound, error) {
-		return e.Engine.BindConv2DMaxPool(c, p, in, y, out)
+		return e.Engine.BindConv2DMaxPool(c, p, in, engine.InRow(y).Type, out)
 	})
 }
 

@@ -28,7 +28,7 @@ func (Engine) FusesMaxPool(engine.Conv2D, engine.Pool2D, []shape.Type, shape.Typ
 }
 
 // BindConv2DMaxPool implements [engine.ConvPooler].
-func (Engine) BindConv2DMaxPool(c engine.Conv2D, p engine.Pool2D, in []engine.Operand, y engine.Operand, out engine.Operand) (engine.Bound, error) {
+func (Engine) BindConv2DMaxPool(c engine.Conv2D, p engine.Pool2D, in []engine.Operand, y shape.Type, out engine.Operand) (engine.Bound, error) {
 	g, windows := convOf(c, in[0].Type, in[1].Type, y), poolOf(p, y, out.Type)
 	return bindFloat("Conv2DMaxPool", in, out, 2*g.yPlane, // sums, and a plane of results
 		conv2DMaxPool[float32](g, c.Epilogue, windows), conv2DMaxPool[float64](g, c.Epilogue, windows))
