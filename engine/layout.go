@@ -92,8 +92,11 @@ func (l Layout) inner(t shape.Type) int {
 
 // Swap says how to convert a tensor of type t, which l must fit, from Rows to l: seen as (blocks,
 // block, inner), the last two axes change places, as those of (blocks, inner, block) do on the way
-// back.
+// back. For Rows there is nothing to exchange.
 func (l Layout) Swap(t shape.Type) (blocks, block, inner int) {
+	if l == Rows || !l.Fits(t) {
+		return t.Len(), 1, 1
+	}
 	block, inner = l.Stored(t).Int(t.Rank()), l.inner(t)
 	return t.Len() / max(block*inner, 1), block, inner
 }

@@ -41,6 +41,9 @@ type Result struct {
 	Where  string        // "@1024" in the arena, "in conv1.weight", "as x"
 }
 
+// Operand is the type with the layout.
+func (r Result) Operand() engine.Operand { return engine.Operand{Type: r.Type, Layout: r.Layout} }
+
 // Memory is what a program needs at one batch size, in bytes, exactly.
 type Memory struct {
 	Arena    int // all intermediate values and scratch

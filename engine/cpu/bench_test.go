@@ -119,8 +119,8 @@ func BenchmarkUpdate(b *testing.B) {
 	b.ReportMetric(5*float64(t.Bytes())*float64(b.N)/b.Elapsed().Seconds()/1e9, "GB/s")
 }
 
-// laneLayers are LeNet's convolutions and others of small networks, in lanes and row by row.
-var laneLayers = []struct {
+// interleavedLayers are LeNet's convolutions and others of small networks, interleaved and row by row.
+var interleavedLayers = []struct {
 	name                     string
 	batch, channels, filters int
 	image, kernel, pad       int
@@ -138,9 +138,9 @@ var laneLayers = []struct {
 	{"alexnet.conv3", 16, 192, 384, 13, 3, 1},
 }
 
-func BenchmarkLanes(b *testing.B) {
+func BenchmarkInterleaved(b *testing.B) {
 	e := New()
-	for _, l := range laneLayers {
+	for _, l := range interleavedLayers {
 		side := l.image + 2*l.pad - l.kernel + 1
 		c := engine.Conv2D{Stride: [2]int{1, 1}, Dilation: [2]int{1, 1}, Pad: [2][2]int{{l.pad, l.pad}, {l.pad, l.pad}}, Groups: 1}
 		of := func(lanes bool, channels, side int) shape.Type {
@@ -169,7 +169,7 @@ func BenchmarkLanes(b *testing.B) {
 	}
 }
 
-func BenchmarkLanePools(b *testing.B) {
+func BenchmarkInterleavedPools(b *testing.B) {
 	e := New()
 	for _, l := range []struct {
 		name                     string

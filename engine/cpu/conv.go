@@ -41,7 +41,7 @@ func planes[T shape.Float](v []T, i, size int) []T { return v[i*size:] }
 // BindConv2D implements [engine.Conv2Der].
 func (e Engine) BindConv2D(c engine.Conv2D, in []engine.Operand, out engine.Operand) (engine.Bound, error) {
 	if in[0].Layout != engine.Rows {
-		return e.laneConv2D(c, in, out)
+		return e.interleavedConv2D(c, in, out)
 	}
 	b, err := e.convInRows(c, in, out)
 	if err == nil && e.prefersInterleaved(c, in[0].Type, in[1].Type, out.Type) {

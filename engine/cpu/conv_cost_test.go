@@ -81,18 +81,18 @@ func (l netLayer) types(batch int) (op engine.Conv2D, x, w, y shape.Type) {
 	return op, of(batch, l.channels, l.image, l.image), of(l.filters, l.channels/l.groups, l.kernel, l.kernel), of(batch, l.filters, side, side)
 }
 
-// laned is a batch's type in lanes.
-func laned(t shape.Type) shape.Type {
+// inMemory is the type of the memory of interleaved images.
+func inMemory(t shape.Type) shape.Type {
 	d := t.Shape.Ints()
 	return shape.Type{DType: t.DType, Shape: shape.OfInts(d[0]/interleaved.Images, d[1], d[2], d[3], interleaved.Images)}
 }
 
-// bound are the kernels of a layer: forward, the gradient of the images, that of the filters. The batch is in lanes where the engine
+// bound are the kernels of a layer: forward, the gradient of the images, that of the filters. The batch is interleaved where the engine
 // prefers that.
 func (l netLayer) bound(t *testing.T, e Engine, batch int) [3]engine.Bound {
 	op, x, w, y := l.types(batch)
 	if e.prefersInterleaved(op, x, w, y) {
-		x, y = laned(x), laned(y)
+		x, y = inMemory(x), inMemory(y)
 	}
 	forward, err := e.BindConv2D(op, storedAll(x, w), stored(y))
 	require.NoError(t, err, l.name)
@@ -205,16 +205,16 @@ func TestExactConvNeverGoesByWinograd(t *testing.T) {
 	}
 }
 
-// Errors with and without the option, of layers as in large networks and of LeNet's second one in lanes, against the definition in
+// Errors with and without the option, of layers as in large networks and of LeNet's second one interleaved, against the definition in
 // float64.
 func TestErrorsOfConvolutionsAreAsDocumented(t *testing.T) {
 	for _, l := range []netLayer{
 		{"3x3", 192, 32, 1, 13, 3, 1, 1},
 		{"5x5", 64, 24, 1, 14, 5, 2, 1},
-		{"lanes", 6, 16, 1, 14, 5, 0, 1},
+		{"interleaved", 6, 16, 1, 14, 5, 0, 1},
 	} {
 		batch := 1
-		if l.name == "lanes" {
+		if l.name == "interleaved" {
 			batch = interleaved.Images
 		}
 		want := l.computed(t, ref.Engine{}, batch, shape.Float64)
@@ -246,7 +246,7 @@ func TestErrorsOfConvolutionsAreAsDocumented(t *testing.T) {
 func (l netLayer) computed(t *testing.T, e engine.Conv2Der, batch int, d shape.DType) [3][]float64 {
 	op, x, w, y := l.types(batch)
 	if p, ok := e.(Engine); ok && p.prefersInterleaved(op, x, w, y) {
-		x, y = laned(x), laned(y)
+		x, y = inMemory(x), inMemory(y)
 	}
 	x.DType, w.DType, y.DType = d, d, d
 	r := rand.New(rand.NewPCG(3, 3))

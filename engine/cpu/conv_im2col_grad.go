@@ -26,7 +26,7 @@ func (m *im2col[T]) block(i int) (first, n int) {
 // BindConv2DInputGrad implements [engine.Conv2Der].
 func (e Engine) BindConv2DInputGrad(c engine.Conv2D, in []engine.Operand, out engine.Operand) (engine.Bound, error) {
 	if in[0].Layout != engine.Rows {
-		return e.laneInputGrad(c, in, out)
+		return e.interleavedInputGrad(c, in, out)
 	}
 	b, err := e.inputGradInRows(c, in, out)
 	if err == nil && e.prefersInterleaved(c, out.Type, in[1].Type, in[0].Type) {
@@ -99,7 +99,7 @@ func (m *im2col[T]) inputGrad(c *engine.Call, slot, lo, hi int) {
 // BindConv2DFilterGrad implements [engine.Conv2Der].
 func (e Engine) BindConv2DFilterGrad(c engine.Conv2D, in []engine.Operand, out engine.Operand) (engine.Bound, error) {
 	if in[0].Layout != engine.Rows {
-		return e.laneFilterGrad(c, in, out)
+		return e.interleavedFilterGrad(c, in, out)
 	}
 	b, err := e.filterGradInRows(c, in, out)
 	if err == nil && e.prefersInterleaved(c, in[0].Type, out.Type, in[1].Type) {

@@ -61,10 +61,10 @@ func flushCases() []flushCase {
 		{"gemv", func(e Engine, in []engine.Operand, out engine.Operand) (engine.Bound, error) {
 			return e.BindMatMul(engine.MatMul{TransB: true}, in, out)
 		}, []shape.Type{f32(1, 2000), f32(300, 2000)}, f32(1, 300), false},
-		{"maxpool/lanes", func(e Engine, in []engine.Operand, out engine.Operand) (engine.Bound, error) {
+		{"maxpool/interleaved", func(e Engine, in []engine.Operand, out engine.Operand) (engine.Bound, error) {
 			return e.BindMaxPool2D(pool, in, out)
 		}, []shape.Type{f32(1, 16, 10, 10, 16)}, f32(1, 16, 5, 5, 16), true},
-		{"avgpool/lanes", func(e Engine, in []engine.Operand, out engine.Operand) (engine.Bound, error) {
+		{"avgpool/interleaved", func(e Engine, in []engine.Operand, out engine.Operand) (engine.Bound, error) {
 			return e.BindAvgPool2D(pool, in, out)
 		}, []shape.Type{f32(1, 16, 10, 10, 16)}, f32(1, 16, 5, 5, 16), true},
 		{"maxpool", func(e Engine, in []engine.Operand, out engine.Operand) (engine.Bound, error) {
@@ -110,8 +110,8 @@ func convFlushCases() (cases []flushCase) {
 		{directAlg, same, f32(8, 7, 28, 28), f32(8, 7, 3, 3), f32(8, 8, 28, 28)},
 		{im2colAlg, split, f32(8, 16, 28, 28), f32(16, 8, 3, 3), f32(8, 16, 28, 28)},
 		{winogradAlg, same, f32(8, 32, 28, 28), f32(32, 32, 3, 3), f32(8, 32, 28, 28)},
-		{lanesAlg, same, f32(1, 8, 28, 28, 16), f32(8, 8, 3, 3), f32(1, 8, 28, 28, 16)},
-		{lanesWinogradAlg, wide, f32(1, 6, 14, 14, 16), f32(16, 6, 5, 5), f32(1, 16, 14, 14, 16)},
+		{interleavedAlg, same, f32(1, 8, 28, 28, 16), f32(8, 8, 3, 3), f32(1, 8, 28, 28, 16)},
+		{interleavedWinogradAlg, wide, f32(1, 6, 14, 14, 16), f32(16, 6, 5, 5), f32(1, 16, 14, 14, 16)},
 	} {
 		way := func(name string, bind func(Engine, engine.Conv2D, []engine.Operand, engine.Operand) (engine.Bound, error), a, b, out shape.Type) {
 			cases = append(cases, flushCase{"conv/" + name + "/" + c.alg, func(e Engine, in []engine.Operand, out engine.Operand) (engine.Bound, error) {

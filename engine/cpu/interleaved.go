@@ -66,62 +66,62 @@ func interleavedOp(c engine.Conv2D, x, w, y shape.Type) interleaved.Op {
 	return op
 }
 
-// laneCost is about the time of n multiplications in lanes, in nanoseconds.
-func laneCost(n int) int { return n / 32 }
+// vectorCost is about the time of n multiplications by vectors, in nanoseconds.
+func vectorCost(n int) int { return n / 32 }
 
-func (e Engine) laneConv2D(c engine.Conv2D, in []engine.Operand, out engine.Operand) (engine.Bound, error) {
+func (e Engine) interleavedConv2D(c engine.Conv2D, in []engine.Operand, out engine.Operand) (engine.Bound, error) {
 	if !e.isInterleaved(in[0], out) || !sameDType(shape.Float32, engine.Types(in)) {
 		return engine.Bound{}, engine.Unsupported(name, "interleaved Conv2D", in)
 	}
 	op := interleavedOp(c, in[0].Type, in[1].Type, out.Type)
 	direct := interleaved.NewConv(e.simd.Interleaved, op)
-	exact := e.bindLaneConv(direct, exactLanes{direct}, c.Epilogue)
-	return e.cheapestInLanes(op, forward, exact, func() engine.Bound {
+	exact := e.bindInterleaved(direct, exactInterleaved{direct}, c.Epilogue)
+	return e.cheapestInterleaved(op, forward, exact, func() engine.Bound {
 		plan, _ := interleaved.NewWinograd(e.simd.Interleaved, op)
-		return e.bindLineWinograd(plan, plan, c.Epilogue, exact)
+		return e.bindInterleavedWinograd(plan, plan, c.Epilogue, exact)
 	}), nil
 }
 
-func (e Engine) laneInputGrad(c engine.Conv2D, in []engine.Operand, out engine.Operand) (engine.Bound, error) {
+func (e Engine) interleavedInputGrad(c engine.Conv2D, in []engine.Operand, out engine.Operand) (engine.Bound, error) {
 	if !e.isInterleaved(in[0], out) || !sameDType(shape.Float32, engine.Types(in)) {
 		return engine.Bound{}, engine.Unsupported(name, "interleaved Conv2DInputGrad", in)
 	}
 	op := interleavedOp(c, out.Type, in[1].Type, in[0].Type)
 	direct := interleaved.NewInputGrad(e.simd.Interleaved, op)
-	exact := e.bindLaneConv(direct, exactLanes{direct}, engine.Epilogue{})
-	return e.cheapestInLanes(op, inputGrad, exact, func() engine.Bound {
+	exact := e.bindInterleaved(direct, exactInterleaved{direct}, engine.Epilogue{})
+	return e.cheapestInterleaved(op, inputGrad, exact, func() engine.Bound {
 		plan, _ := interleaved.NewWinogradInputGrad(e.simd.Interleaved, op)
-		return e.bindLineWinograd(plan, plan, engine.Epilogue{}, exact)
+		return e.bindInterleavedWinograd(plan, plan, engine.Epilogue{}, exact)
 	}), nil
 }
 
-// laneRunner does the tasks of a convolution in lanes, whose filters are packed. Run reports false where it met numbers that it
+// interleavedRunner does the tasks of a convolution of interleaved images, whose filters are packed. Run reports false where it met numbers that it
 // cannot work with; it needs Scratch elements of scratch memory.
-type laneRunner interface {
+type interleavedRunner interface {
 	Tasks() int
 	Work() int
 	Scratch() int
 	Run(y, x, packed, bias, scratch []float32, lo, hi int) (finite bool)
 }
 
-// exactLanes works with all numbers.
-type exactLanes struct{ *interleaved.Conv }
+// exactInterleaved works with all numbers.
+type exactInterleaved struct{ *interleaved.Conv }
 
-func (exactLanes) Scratch() int { return 0 }
-func (l exactLanes) Run(y, x, packed, bias, _ []float32, lo, hi int) bool {
+func (exactInterleaved) Scratch() int { return 0 }
+func (l exactInterleaved) Run(y, x, packed, bias, _ []float32, lo, hi int) bool {
 	l.Conv.Run(y, x, packed, bias, lo, hi)
 	return true
 }
 
-// newLaneLoop is the loop over the tasks of a convolution.
-func (e Engine) newLaneLoop(l *layout, r laneRunner, ep engine.Epilogue, packed func(c *engine.Call) []float32) *finiteLoop {
-	return e.newFiniteLoop(l, r.Tasks(), laneCost(r.Work())/max(r.Tasks(), 1), r.Scratch(), func(c *engine.Call, scratch []float32, lo, hi int) bool {
+// newInterleavedLoop is the loop over the tasks of a convolution.
+func (e Engine) newInterleavedLoop(l *layout, r interleavedRunner, ep engine.Epilogue, packed func(c *engine.Call) []float32) *finiteLoop {
+	return e.newFiniteLoop(l, r.Tasks(), vectorCost(r.Work())/max(r.Tasks(), 1), r.Scratch(), func(c *engine.Call, scratch []float32, lo, hi int) bool {
 		return r.Run(engine.Slice[float32](c.Out[0]), engine.Slice[float32](c.In[0]), packed(c), bias[float32](c, ep), scratch, lo, hi)
 	})
 }
 
-// bindLaneConv returns the kernel that does r's tasks with the filters that plan packs, unless somebody has.
-func (e Engine) bindLaneConv(plan *interleaved.Conv, r laneRunner, ep engine.Epilogue) engine.Bound {
+// bindInterleaved returns the kernel that does r's tasks with the filters that plan packs, unless somebody has.
+func (e Engine) bindInterleaved(plan *interleaved.Conv, r interleavedRunner, ep engine.Epilogue) engine.Bound {
 	var l layout
 	var own region[float32]
 	packed := func(c *engine.Call) []float32 {
@@ -136,7 +136,7 @@ func (e Engine) bindLaneConv(plan *interleaved.Conv, r laneRunner, ep engine.Epi
 		})
 	}
 	packs := pack(packed, 1)
-	tasks := e.newLaneLoop(&l, r, ep, packed)
+	tasks := e.newInterleavedLoop(&l, r, ep, packed)
 	rest := int(l)
 	own = reserve[float32](&l, 1, plan.PackedLen())
 	kernel := func(c *engine.Call) error {
@@ -146,7 +146,7 @@ func (e Engine) bindLaneConv(plan *interleaved.Conv, r laneRunner, ep engine.Epi
 		tasks.run(c)
 		return nil
 	}
-	b := engine.Bound{Kernel: kernel, Scratch: int(l), By: name, Alg: lanesAlg}
+	b := engine.Bound{Kernel: kernel, Scratch: int(l), By: name, Alg: interleavedAlg}
 	if plan.PackedLen() > 0 {
 		b.Packing = engine.Packing{In: 1, Bytes: plan.PackedLen() * shape.Float32.Width(), Rest: rest, Kernel: pack(func(c *engine.Call) []float32 {
 			return engine.Slice[float32](engine.BufferAt(c.Out[0].Bytes(), shape.Float32, plan.PackedLen()))
@@ -155,22 +155,22 @@ func (e Engine) bindLaneConv(plan *interleaved.Conv, r laneRunner, ep engine.Epi
 	return b
 }
 
-func (e Engine) laneFilterGrad(c engine.Conv2D, in []engine.Operand, out engine.Operand) (engine.Bound, error) {
+func (e Engine) interleavedFilterGrad(c engine.Conv2D, in []engine.Operand, out engine.Operand) (engine.Bound, error) {
 	if !e.isInterleaved(in[0], in[1]) || out.DType != shape.Float32 {
 		return engine.Bound{}, engine.Unsupported(name, "interleaved Conv2DFilterGrad", in)
 	}
 	op := interleavedOp(c, in[0].Type, out.Type, in[1].Type)
-	exact := e.bindLaneGrad(interleaved.NewFilterGrad(e.simd.Interleaved, op))
-	return e.cheapestInLanes(op, filterGrad, exact, func() engine.Bound {
+	exact := e.bindInterleavedGrad(interleaved.NewFilterGrad(e.simd.Interleaved, op))
+	return e.cheapestInterleaved(op, filterGrad, exact, func() engine.Bound {
 		plan, _ := interleaved.NewWinogradFilterGrad(e.simd.Interleaved, op)
-		return e.bindLineWinogradGrad(plan, exact)
+		return e.bindInterleavedWinogradGrad(plan, exact)
 	}), nil
 }
 
-func (e Engine) bindLaneGrad(plan *interleaved.FilterGrad) engine.Bound {
+func (e Engine) bindInterleavedGrad(plan *interleaved.FilterGrad) engine.Bound {
 	var l layout
 	sums := reserve[float32](&l, 1, plan.SumsLen())
-	tasks := e.newLoop(plan.Tasks(), laneCost(plan.Work())/max(plan.Tasks(), 1), func(c *engine.Call, _, lo, hi int) {
+	tasks := e.newLoop(plan.Tasks(), vectorCost(plan.Work())/max(plan.Tasks(), 1), func(c *engine.Call, _, lo, hi int) {
 		plan.Run(sums.of(c, 0), engine.Slice[float32](c.In[0]), engine.Slice[float32](c.In[1]), lo, hi)
 	})
 	totals := e.newLoop(plan.Totals(), plan.SumsLen()/max(plan.Totals(), 1)/4, func(c *engine.Call, _, lo, hi int) {
@@ -181,61 +181,61 @@ func (e Engine) bindLaneGrad(plan *interleaved.FilterGrad) engine.Bound {
 		totals.run(c)
 		return nil
 	}
-	return engine.Bound{Kernel: kernel, Scratch: int(l), By: name, Alg: lanesAlg}
+	return engine.Bound{Kernel: kernel, Scratch: int(l), By: name, Alg: interleavedAlg}
 }
 
-// lanePool plans a pooling of x to y, which are in lanes.
-func (e Engine) lanePool(p engine.Pool2D, x, y shape.Type, counted func(axis, o int) int) *interleaved.Pool {
+// interleavedPool plans a pooling of x to y, which are interleaved.
+func (e Engine) interleavedPool(p engine.Pool2D, x, y shape.Type, counted func(axis, o int) int) *interleaved.Pool {
 	return interleaved.NewPool(e.simd.Interleaved, windowOf(p.Kernel, p.Stride, p.Dilation, p.Pad, x, y), counted)
 }
 
-// lanePlanes returns the kernel that calls f for planes in lanes of images like x, which take windows of that size, with so
+// interleavedPlanes returns the kernel that calls f for planes of interleaved images like x, which take windows of that size, with so
 // many elements of scratch memory.
-func (e Engine) lanePlanes(p engine.Pool2D, x, y engine.Operand, room int, f func(c *engine.Call, scratch []float32, lo, hi int)) engine.Bound {
+func (e Engine) interleavedPlanes(p engine.Pool2D, x, y engine.Operand, room int, f func(c *engine.Call, scratch []float32, lo, hi int)) engine.Bound {
 	cost := y.Int(2)*y.Int(3)*p.Kernel[0]*p.Kernel[1] + x.Int(2)*x.Int(3)
 	var l layout
 	var scratch region[float32]
 	planes := e.newLoop(x.Int(0)/interleaved.Images*x.Int(1), cost, func(c *engine.Call, slot, lo, hi int) { f(c, scratch.of(c, slot), lo, hi) })
 	scratch = reserve[float32](&l, planes.slots, room)
-	return engine.Bound{Kernel: planes.kernel(), Scratch: int(l), By: name, Alg: lanesAlg}
+	return engine.Bound{Kernel: planes.kernel(), Scratch: int(l), By: name, Alg: interleavedAlg}
 }
 
-func (e Engine) laneMaxPool(p engine.Pool2D, in []engine.Operand, out engine.Operand) (engine.Bound, error) {
+func (e Engine) interleavedMaxPool(p engine.Pool2D, in []engine.Operand, out engine.Operand) (engine.Bound, error) {
 	if !e.isInterleaved(in[0], out) {
 		return engine.Bound{}, engine.Unsupported(name, "interleaved MaxPool2D", in)
 	}
-	plan := e.lanePool(p, in[0].Type, out.Type, nil)
-	return e.lanePlanes(p, in[0], out, 0, func(c *engine.Call, _ []float32, lo, hi int) {
+	plan := e.interleavedPool(p, in[0].Type, out.Type, nil)
+	return e.interleavedPlanes(p, in[0], out, 0, func(c *engine.Call, _ []float32, lo, hi int) {
 		plan.Max(engine.Slice[float32](c.Out[0]), engine.Slice[float32](c.In[0]), float32(math.Inf(-1)), lo, hi)
 	}), nil
 }
 
-func (e Engine) laneScatter(p engine.Pool2D, in []engine.Operand, out engine.Operand) (engine.Bound, error) {
+func (e Engine) interleavedScatter(p engine.Pool2D, in []engine.Operand, out engine.Operand) (engine.Bound, error) {
 	if !e.isInterleaved(in[0], in[1], out) {
 		return engine.Bound{}, engine.Unsupported(name, "interleaved MaxPool2DScatter", in)
 	}
-	plan := e.lanePool(p, in[0].Type, in[1].Type, nil)
-	return e.lanePlanes(p, in[0], in[1], 0, func(c *engine.Call, _ []float32, lo, hi int) {
+	plan := e.interleavedPool(p, in[0].Type, in[1].Type, nil)
+	return e.interleavedPlanes(p, in[0], in[1], 0, func(c *engine.Call, _ []float32, lo, hi int) {
 		plan.Scatter(engine.Slice[float32](c.Out[0]), engine.Slice[float32](c.In[0]), engine.Slice[float32](c.In[1]), p.ReLU, lo, hi)
 	}), nil
 }
 
-func (e Engine) laneAvgPool(p engine.Pool2D, in []engine.Operand, out engine.Operand) (engine.Bound, error) {
+func (e Engine) interleavedAvgPool(p engine.Pool2D, in []engine.Operand, out engine.Operand) (engine.Bound, error) {
 	if !e.isInterleaved(in[0], out) {
 		return engine.Bound{}, engine.Unsupported(name, "interleaved AvgPool2D", in)
 	}
-	plan := e.lanePool(p, in[0].Type, out.Type, poolOf(p, in[0].Type, out.Type).counted)
-	return e.lanePlanes(p, in[0], out, plan.MeanScratch(), func(c *engine.Call, scratch []float32, lo, hi int) {
+	plan := e.interleavedPool(p, in[0].Type, out.Type, poolOf(p, in[0].Type, out.Type).counted)
+	return e.interleavedPlanes(p, in[0], out, plan.MeanScratch(), func(c *engine.Call, scratch []float32, lo, hi int) {
 		plan.Mean(engine.Slice[float32](c.Out[0]), engine.Slice[float32](c.In[0]), scratch, lo, hi)
 	}), nil
 }
 
-func (e Engine) laneAvgPoolGrad(p engine.Pool2D, in []engine.Operand, out engine.Operand) (engine.Bound, error) {
+func (e Engine) interleavedAvgPoolGrad(p engine.Pool2D, in []engine.Operand, out engine.Operand) (engine.Bound, error) {
 	if !e.isInterleaved(in[0], out) {
 		return engine.Bound{}, engine.Unsupported(name, "interleaved AvgPool2DGrad", in)
 	}
-	plan := e.lanePool(p, out.Type, in[0].Type, poolOf(p, out.Type, in[0].Type).counted)
-	return e.lanePlanes(p, out, in[0], 0, func(c *engine.Call, _ []float32, lo, hi int) {
+	plan := e.interleavedPool(p, out.Type, in[0].Type, poolOf(p, out.Type, in[0].Type).counted)
+	return e.interleavedPlanes(p, out, in[0], 0, func(c *engine.Call, _ []float32, lo, hi int) {
 		plan.MeanGrad(engine.Slice[float32](c.Out[0]), engine.Slice[float32](c.In[0]), lo, hi)
 	}), nil
 }

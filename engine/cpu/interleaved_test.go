@@ -70,7 +70,7 @@ func TestImagesAreInterleavedWhereThatIsFaster(t *testing.T) {
 		{"LeNet's first", 64, 1, 6, 28, 5, 2, true},
 		{"LeNet's second", 16, 6, 16, 14, 5, 0, true},
 		{"few channels", 32, 3, 32, 32, 3, 1, true},
-		{"a batch that does not fill lanes", 24, 1, 6, 28, 5, 2, false},
+		{"a batch that does not fill blocks", 24, 1, 6, 28, 5, 2, false},
 		{"an empty batch", 0, 1, 6, 28, 5, 2, false},
 		{"Winograd's", 64, 32, 64, 16, 3, 1, false},
 		{"large images", 16, 3, 64, 64, 7, 3, false},

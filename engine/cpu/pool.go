@@ -142,7 +142,7 @@ func nth[T any](v []T, n, size int) []T { return v[n*size:][:size] }
 // BindMaxPool2D implements [engine.MaxPooler].
 func (e Engine) BindMaxPool2D(p engine.Pool2D, in []engine.Operand, out engine.Operand) (engine.Bound, error) {
 	if in[0].Layout != engine.Rows {
-		return e.laneMaxPool(p, in, out)
+		return e.interleavedMaxPool(p, in, out)
 	}
 	b, err := e.maxPoolInRows(p, in, out)
 	if err != nil {
@@ -196,7 +196,7 @@ func gather[T shape.Float](e Engine, p *pooling, from int, none T) engine.Bound 
 // BindMaxPool2DScatter implements [engine.MaxPooler].
 func (e Engine) BindMaxPool2DScatter(p engine.Pool2D, in []engine.Operand, out engine.Operand) (engine.Bound, error) {
 	if in[0].Layout != engine.Rows {
-		return e.laneScatter(p, in, out)
+		return e.interleavedScatter(p, in, out)
 	}
 	b, err := e.scatterInRows(p, in, out)
 	if err != nil {
@@ -240,7 +240,7 @@ func (p *pooling) passes(x float64) bool { return !(p.ReLU && x <= 0) }
 // BindAvgPool2D implements [engine.AvgPooler].
 func (e Engine) BindAvgPool2D(p engine.Pool2D, in []engine.Operand, out engine.Operand) (engine.Bound, error) {
 	if in[0].Layout != engine.Rows {
-		return e.laneAvgPool(p, in, out)
+		return e.interleavedAvgPool(p, in, out)
 	}
 	b, err := e.avgPoolInRows(p, in, out)
 	if err != nil {
@@ -264,7 +264,7 @@ func (e Engine) avgPoolInRows(p engine.Pool2D, in []engine.Operand, out engine.O
 // BindAvgPool2DGrad implements [engine.AvgPooler].
 func (e Engine) BindAvgPool2DGrad(p engine.Pool2D, in []engine.Operand, out engine.Operand) (engine.Bound, error) {
 	if in[0].Layout != engine.Rows {
-		return e.laneAvgPoolGrad(p, in, out)
+		return e.interleavedAvgPoolGrad(p, in, out)
 	}
 	b, err := e.avgPoolGradInRows(p, in, out)
 	if err != nil {
