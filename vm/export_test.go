@@ -1,6 +1,11 @@
 package vm
 
-import "slices"
+import (
+	"path/filepath"
+	"reflect"
+	"runtime"
+	"slices"
+)
 
 // Plans is the number of batch sizes that p remembers.
 func Plans(p *Program) int { return len(p.plans) }
@@ -96,4 +101,22 @@ func SkylineRuns(p *Program, n int) (runs int, err error) {
 		runs += len(sky.sometimes[node]) + len(sky.throughout[node])
 	}
 	return runs, nil
+}
+
+// PassFiles is the file, without its folder, in which the function of each pass stands.
+func PassFiles() map[string]string {
+	files := map[string]string{}
+	for _, p := range symbolicPasses() {
+		files[p.name] = fileOf(p.run)
+	}
+	for _, p := range loweringPasses() {
+		files[p.name] = fileOf(p.run)
+	}
+	return files
+}
+
+func fileOf(f any) string {
+	pc := reflect.ValueOf(f).Pointer()
+	file, _ := runtime.FuncForPC(pc).FileLine(pc)
+	return filepath.Base(file)
 }

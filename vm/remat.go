@@ -41,7 +41,7 @@ func remat(p *plan) error {
 		}
 		r.least = min(cmp.Or(r.least, t.arena), t.arena)
 		r.peaks = t
-		if !r.step() {
+		if !r.improve() {
 			return r.refuse(budget)
 		}
 	}
@@ -157,8 +157,8 @@ type chain struct {
 	cost   int
 }
 
-// step computes one value again after the peak, and reports whether it found one.
-func (r *rematerialiser) step() bool {
+// improve computes one value again after the peak, and reports whether it found one.
+func (r *rematerialiser) improve() bool {
 	peak := r.peaks.of[r.peaks.at]
 	if peak == nil {
 		return false

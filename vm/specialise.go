@@ -1,10 +1,5 @@
 package vm
 
-import (
-	"fmt"
-	"slices"
-)
-
 // loweringPasses run once for each batch size.
 func loweringPasses() []pass[plan] {
 	return []pass[plan]{
@@ -29,7 +24,7 @@ func loweringPasses() []pass[plan] {
 // done in some way.
 var instead = map[string]func(*plan) error{
 	"schedule": arrange,
-	"memory":   spread,
+	"memory":   separate,
 }
 
 // specialise lowers the program for batch size n.
@@ -51,26 +46,4 @@ func (p *Program) specialise(n int) (*plan, error) {
 		}
 	}
 	return pl, nil
-}
-
-// link finds where the step commits: the first instruction that changes the store.
-func link(p *plan) error {
-	p.commit = p.firstWrite()
-	for _, in := range p.instrs[p.commit:] {
-		if guarded(in) {
-			return fmt.Errorf("%s guards the step but comes after its first write", in.name())
-		}
-	}
-	return nil
-}
-
-// firstWrite is the index of the first instruction that changes the store.
-func (p *plan) firstWrite() int {
-	i := slices.IndexFunc(p.instrs, func(in *instr) bool {
-		return in.kind == write || slices.ContainsFunc(in.out, func(v *value) bool { return v.into != nil })
-	})
-	if i < 0 {
-		return len(p.instrs)
-	}
-	return i
 }

@@ -46,7 +46,7 @@ type leaf struct {
 	typ    shape.Type
 	buf    engine.Buffer
 	writes uint64 // how often it was written
-	packs  packs
+	forms  formSet
 }
 
 // NewStore returns an empty store. Values that a program needs are made by their

@@ -93,9 +93,9 @@ func hasShape(d *tensor.Dense, s shape.Shape) bool {
 	return true
 }
 
-// rowMajor reports whether d's elements lie in row-major order without gaps, so that its
+// isRowMajor reports whether d's elements lie in row-major order without gaps, so that its
 // memory can be used as it is.
-func rowMajor(d *tensor.Dense) bool {
+func isRowMajor(d *tensor.Dense) bool {
 	dims, strides := d.Shape(), d.Strides()
 	if len(dims) != len(strides) {
 		return len(dims) == 0 // a scalar; vectors that are views have both
@@ -113,7 +113,7 @@ func rowMajor(d *tensor.Dense) bool {
 // read copies d, whatever its layout, into dst in row-major order.
 func read(dst engine.Buffer, d *tensor.Dense) error {
 	src := memoryOf(d)
-	if rowMajor(d) {
+	if isRowMajor(d) {
 		if src.Len() < dst.Len() {
 			return fmt.Errorf("tensor of shape %v has %d elements in memory", d.Shape(), src.Len())
 		}
@@ -127,7 +127,7 @@ func read(dst engine.Buffer, d *tensor.Dense) error {
 	if !inside(dims, strides, src.Len()) {
 		return fmt.Errorf("strides %v of shape %v lead outside the tensor", strides, dims)
 	}
-	gather(dst.Bytes(), src.Bytes(), dst.DType().Width(), dims, strides)
+	copyStrided(dst.Bytes(), src.Bytes(), dst.DType().Width(), dims, strides)
 	return nil
 }
 
@@ -144,8 +144,8 @@ func inside(dims, strides []int, n int) bool {
 	return low >= 0 && high < n
 }
 
-// gather copies elements of width bytes from strided src, in row-major order.
-func gather(dst, src []byte, width int, dims, strides []int) {
+// copyStrided copies elements of width bytes from strided src, in row-major order.
+func copyStrided(dst, src []byte, width int, dims, strides []int) {
 	var index [shape.MaxRank]int
 	at := 0
 	for off := 0; off < len(dst); off += width {
@@ -180,4 +180,16 @@ func dense(s shape.Shape, b engine.Buffer) *tensor.Dense {
 		opts[1] = tensor.WithBacking(engine.Slice[bool](b))
 	}
 	return tensor.New(opts...)
+}
+
+// Number returns the element of a tensor that has just one, such as a loss.
+func Number(d *tensor.Dense) (float64, error) {
+	t, err := typeOf(d)
+	if err != nil {
+		return 0, fmt.Errorf("vm: %w", err)
+	}
+	if t.Len() != 1 {
+		return 0, fmt.Errorf("vm: a tensor of shape %v is not one number", t.Shape)
+	}
+	return engine.Floats(memoryOf(d))[0], nil
 }
