@@ -14,11 +14,15 @@ import (
 // symbolicPasses run once, at Compile, whatever the batch size will be.
 func symbolicPasses() []pass[unit] {
 	return []pass[unit]{
-		{"validate", false, validate, "first: every mistake is reported before any work is done"},
-		{"fold", true, fold, "computes what depends on constants alone; simplify then sees the results"},
-		{"simplify", true, simplify, "the ops' own rules, to a fixed point"},
-		{"cse", true, cse, "gradient rules repeat expressions freely; this makes equal ones one"},
-		{"deadcode", true, deadcode, "drops what simplify and cse replaced"},
+		{name: "validate", run: validate, why: "first: every mistake is reported before any work is done"},
+		{name: "fold", optional: true, run: fold, why: "computes what depends on constants only; simplify then sees the results",
+			needs: []string{"validate"}},
+		{name: "simplify", optional: true, run: simplify, why: "the ops' own rules, to a fixed point",
+			needs: []string{"validate"}, after: []string{"fold"}},
+		{name: "cse", optional: true, run: cse, why: "gradient rules repeat expressions freely; this makes equal ones one",
+			needs: []string{"validate"}, after: []string{"simplify"}},
+		{name: "deadcode", optional: true, run: deadcode, why: "drops what simplify and cse replaced",
+			needs: []string{"validate"}, after: []string{"simplify", "cse"}},
 	}
 }
 

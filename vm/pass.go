@@ -14,6 +14,28 @@ type pass[U any] struct {
 	optional bool
 	run      func(*U) error
 	why      string
+	needs    []string // the passes that must have run; none of them can be left out
+	after    []string // the passes that, if they run at all, run earlier
+}
+
+// checkOrder returns an error if a pass of list comes before one that it needs or follows, or needs
+// one that may be left out. For an optional pass stands reports whether another does its work.
+func checkOrder[U any](list []pass[U], stands func(name string) bool) error {
+	earlier := map[string]bool{} // and whether it always runs
+	for _, p := range list {
+		for _, name := range p.needs {
+			if always, ok := earlier[name]; !ok || !always {
+				return fmt.Errorf("vm: pass %s needs %s, which has not run or can be left out", p.name, name)
+			}
+		}
+		for _, name := range p.after {
+			if _, ok := earlier[name]; !ok {
+				return fmt.Errorf("vm: pass %s comes after %s, which has not run", p.name, name)
+			}
+		}
+		earlier[p.name] = !p.optional || stands(p.name)
+	}
+	return nil
 }
 
 // workingNode is the node that a pass works on, for an error of what panics in a method of its op.
