@@ -7,9 +7,9 @@ import (
 
 	"gorgonia.org/tensor"
 
+	"github.com/plexaura/plexaura/autodiff"
 	"github.com/plexaura/plexaura/data"
 	"github.com/plexaura/plexaura/graph"
-	"github.com/plexaura/plexaura/ops"
 	"github.com/plexaura/plexaura/vm"
 )
 
@@ -42,7 +42,7 @@ func derivedOf(g *graph.Graph, loss, output *graph.Node, params, grads []*graph.
 	d.inputs = []*graph.Node{g.Input("the loss", loss.Type()), g.Input("the output", output.Type())}
 	grads = slices.Clone(grads)
 	for i, p := range params {
-		if !grads[i].Valid() || grads[i].Op() == ops.ZerosLike(p).Op() {
+		if !grads[i].Valid() || !autodiff.Connected(grads[i]) {
 			continue
 		}
 		grads[i] = g.Input("the gradient of "+p.Name(), p.Type())
