@@ -13,13 +13,13 @@ import (
 	"github.com/plexaura/plexaura/vm"
 )
 
-// A Deriver makes a Derivation of outs, followed by the gradients of outs[0] with regard to each
-// of wrt, for batches of n at first.
-type Deriver func(outs []*graph.Node, n int, wrt ...*graph.Node) (Derivation, error)
+// A GradientsFunc makes the Gradients that compute outs, followed by the gradients of outs[0] with
+// regard to each of wrt. The first batches have n examples, others may have fewer.
+type GradientsFunc func(outs []*graph.Node, n int, wrt ...*graph.Node) (Gradients, error)
 
-// A Derivation computes losses and gradients by something other than a program of vm, such as the
-// machine of interop/gorgonia.
-type Derivation interface {
+// Gradients compute losses and gradients by something other than a program of vm, such as the
+// machine of interop/gorgonia, or several machines that share a batch.
+type Gradients interface {
 	// Inputs are the Inputs that Run takes values for, in that order.
 	Inputs() []*graph.Node
 	// Run computes for a batch of any size. leaves gives the values of Params and States, which
@@ -29,16 +29,16 @@ type Derivation interface {
 	Close() error
 }
 
-// derived is what stands in a graph for what a Derivation computes: Inputs of its updates.
-type derived struct {
+// standIns are the Inputs that stand in a graph of updates for what Gradients compute.
+type standIns struct {
 	outs, wrt []*graph.Node // what is computed
 	inputs    []*graph.Node // as what it is fed, in the order of the results
 }
 
-// derivedOf puts Inputs in place of the loss, the output and the gradients. Zeros that stand for
+// standInsFor puts Inputs in place of the loss, the output and the gradients. Zeros that stand for
 // no connection with the loss are left, for the optimiser to report.
-func derivedOf(g *graph.Graph, loss, output *graph.Node, params, grads []*graph.Node) (*derived, []*graph.Node) {
-	d := &derived{outs: []*graph.Node{loss, output}}
+func standInsFor(g *graph.Graph, loss, output *graph.Node, params, grads []*graph.Node) (*standIns, []*graph.Node) {
+	d := &standIns{outs: []*graph.Node{loss, output}}
 	d.inputs = []*graph.Node{g.Input("the loss", loss.Type()), g.Input("the output", output.Type())}
 	grads = slices.Clone(grads)
 	for i, p := range params {
@@ -51,34 +51,34 @@ func derivedOf(g *graph.Graph, loss, output *graph.Node, params, grads []*graph.
 	return d, grads
 }
 
-// index is the place, among the results of the Derivation, of what the named input is fed; it is
+// index is the place, among the results of the Gradients, of what the named input is fed; it is
 // -1 where that is something else.
-func (d *derived) index(name string) int {
+func (d *standIns) index(name string) int {
 	if d == nil {
 		return -1
 	}
 	return slices.IndexFunc(d.inputs, func(in *graph.Node) bool { return in.Name() == name })
 }
 
-// deriver runs a Derivation on batches.
-type deriver struct {
-	Derivation
+// gradientRunner runs Gradients on batches.
+type gradientRunner struct {
+	Gradients
 	store *vm.Store
 	feeds []feed
 	args  []*tensor.Dense
 }
 
-func newDeriver(d Derivation, s *vm.Store) (*deriver, error) {
+func newGradientRunner(d Gradients, s *vm.Store) (*gradientRunner, error) {
 	feeds, err := feedsOf(d.Inputs(), nil)
 	if err != nil {
 		return nil, errors.Join(err, d.Close())
 	}
-	return &deriver{d, s, feeds, make([]*tensor.Dense, len(feeds))}, nil
+	return &gradientRunner{d, s, feeds, make([]*tensor.Dense, len(feeds))}, nil
 }
 
-func (d *deriver) run(ctx context.Context, b data.Batch) ([]*tensor.Dense, error) {
-	for i, f := range d.feeds {
-		d.args[i] = f(b, nil)
+func (r *gradientRunner) run(ctx context.Context, b data.Batch) ([]*tensor.Dense, error) {
+	for i, f := range r.feeds {
+		r.args[i] = f(b, nil)
 	}
-	return d.Run(ctx, d.store.Value, d.args...)
+	return r.Run(ctx, r.store.Value, r.args...)
 }
