@@ -5,6 +5,8 @@ import (
 	"time"
 
 	"gorgonia.org/tensor"
+
+	"github.com/plexaura/plexaura/engine"
 )
 
 // Trace is [Machine.Run] that calls see after each instruction, with its results. These
@@ -16,7 +18,7 @@ func (m *Machine) Trace(ctx context.Context, see func(Instruction, []*tensor.Den
 	return m.trace(ctx, func(s *step, _ time.Duration) {
 		results := make([]*tensor.Dense, len(s.instr.out))
 		for i, v := range s.instr.out {
-			results[i] = dense(v.plain().Shape, v.rowMajorOf(s.call.Out[i]))
+			results[i] = engine.DenseOf(v.plain().Shape, v.rowMajorOf(s.call.Out[i]))
 		}
 		see(s.instr.describe(), results)
 	}, inputs)
