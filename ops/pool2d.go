@@ -120,6 +120,9 @@ func (op Pool2DOp) InLanes(engine.Laner, []shape.Type, shape.Type) (graph.Op, en
 	return op, allInLanes(1), true
 }
 
+// PerExample keeps the rows apart.
+func (Pool2DOp) PerExample(n *graph.Node, in []*graph.Node) (*graph.Node, error) { return alone(n, in) }
+
 // allInLanes is that of an op of n images.
 func allInLanes(n int) engine.InLanes {
 	return engine.InLanes{In: slices.Repeat([]bool{true}, n), Out: true}
@@ -174,6 +177,11 @@ func (op maxPool2DScatter) InLanes(engine.Laner, []shape.Type, shape.Type) (grap
 // Mask implements vm's Masker.
 func (op maxPool2DScatter) Mask(at int) (graph.Op, bool) { return maskedScatter{op}, at == 0 }
 
+// PerExample keeps the rows apart.
+func (maxPool2DScatter) PerExample(n *graph.Node, in []*graph.Node) (*graph.Node, error) {
+	return alone(n, in)
+}
+
 // maskedScatter is a maxPool2DScatter whose x is the result of a ReLU, and the ReLU's gradient.
 type maskedScatter struct{ Scatter maxPool2DScatter }
 
@@ -211,6 +219,11 @@ func (op maxPool2DGather) Grad(n, dy *graph.Node) []*graph.Node {
 
 func (op maxPool2DGather) Bind(e engine.Engine, in []shape.Type, out shape.Type) (engine.Bound, error) {
 	return bindMax(e, op.Name(), engine.MaxPooler.BindMaxPool2DGather, op.Pool.attrs(), in, out)
+}
+
+// PerExample keeps the rows apart.
+func (maxPool2DGather) PerExample(n *graph.Node, in []*graph.Node) (*graph.Node, error) {
+	return alone(n, in)
 }
 
 // AvgPool2DOp are the attributes of [AvgPool2D]. In each array index 0 is the height, 1 the
@@ -285,6 +298,11 @@ func (op AvgPool2DOp) InLanes(engine.Laner, []shape.Type, shape.Type) (graph.Op,
 	return op, allInLanes(1), true
 }
 
+// PerExample keeps the rows apart.
+func (AvgPool2DOp) PerExample(n *graph.Node, in []*graph.Node) (*graph.Node, error) {
+	return alone(n, in)
+}
+
 // avgPool2DGrad takes dy (N,C,OH,OW); it gives dx (N,C,H,W). Average pooling is linear, and so
 // is the gradient of its gradient.
 type avgPool2DGrad struct {
@@ -328,4 +346,9 @@ func (op avgPool2DGrad) Bind(e engine.Engine, in []shape.Type, out shape.Type) (
 // InLanes implements vm's Laner.
 func (op avgPool2DGrad) InLanes(engine.Laner, []shape.Type, shape.Type) (graph.Op, engine.InLanes, bool) {
 	return op, allInLanes(1), true
+}
+
+// PerExample keeps the rows apart.
+func (avgPool2DGrad) PerExample(n *graph.Node, in []*graph.Node) (*graph.Node, error) {
+	return alone(n, in)
 }
