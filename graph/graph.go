@@ -147,7 +147,7 @@ func (g *Graph) infer(op Op, in []*Node) (t shape.Type, err error) {
 	return t, nil
 }
 
-// checkShape refuses extents that are none, and more elements than can be counted.
+// checkShape refuses invalid extents, and more elements than can be counted.
 func checkShape(s shape.Shape) error {
 	if err := s.Err(); err != nil {
 		return err

@@ -145,25 +145,6 @@ func (op fusedMatMul) Absorb(e engine.Engine, _ []shape.Type, next graph.Op, at 
 	return fusedMatMul{op.MatMul, ep}, ok
 }
 
-// AddBias returns x (N,C,...) plus b (C), one number for each index of axis 1.
-func AddBias(x, b *graph.Node) *graph.Node {
-	if !valid(x, b) {
-		return graph.Apply(unbuilt("AddBias"), x, b)
-	}
-	t, bt := x.Type(), b.Type()
-	if t.Rank() < 2 || bt.Rank() != 1 || t.Dim(1) != bt.Dim(0) {
-		return x.Graph().Reject("AddBias", fmt.Errorf("want x (N,C,...) and a bias (C), have %v and %v", t.Shape, bt.Shape), x, b)
-	}
-	s := bt.Shape
-	for range t.Rank() - 2 {
-		s = s.Insert(s.Rank(), 1)
-	}
-	if s != bt.Shape {
-		b = Reshape(b, s.Dims()...)
-	}
-	return Add(x, b)
-}
-
 // MACs counts the multiply-accumulate operations, for concrete types.
 func (op MatMulOp) MACs(in []shape.Type, out shape.Type) int {
 	axis := -1

@@ -9,8 +9,8 @@ import (
 
 // LpPool2D returns the p-norm, (sum |x|^p)^(1/p), of each window of images x (N,C,H,W), Float32 or
 // Float64: y (N,C,OH,OW), with the extents of [MaxPool2D]. Padding adds nothing. p is a finite
-// number of 1 at least; PyTorch leaves out the absolute values, which tells where p is odd. The
-// gradient of a window of zeros is 0.
+// number of 1 at least; PyTorch leaves out the absolute values, which makes a difference for odd
+// p. The gradient of a window of zeros is 0.
 func LpPool2D(x *graph.Node, p float64, op Pool2DOp) *graph.Node {
 	op = op.withDefaults()
 	w := op.windows()
