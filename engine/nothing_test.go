@@ -11,16 +11,21 @@ import (
 func TestNothingWhereSomethingIsWantedNeverPanics(t *testing.T) {
 	nothing.Check(t, nothing.Exports{
 		Funcs: map[string]any{
-			"Aligned":  engine.Aligned,
-			"AxesOf":   engine.AxesOf,
-			"BufferAt": engine.BufferAt,
-			"BufferOf": engine.BufferOf[float32],
-			"Floats":   engine.Floats,
-			"Images":   engine.Images,
-			"Imm":      engine.Imm,
-			"In":       engine.In,
-			"InRow":    engine.InRow,
-			"InRows":   engine.InRows,
+			"Aligned":       engine.Aligned,
+			"AxesOf":        engine.AxesOf,
+			"BufferAt":      engine.BufferAt,
+			"BufferOf":      engine.BufferOf[float32],
+			"BufferOfDense": engine.BufferOfDense,
+			"DTypeOf":       engine.DTypeOf,
+			"DenseDType":    engine.DenseDType,
+			"DenseOf":       engine.DenseOf,
+			"IsRowMajor":    engine.IsRowMajor,
+			"Floats":        engine.Floats,
+			"Images":        engine.Images,
+			"Imm":           engine.Imm,
+			"In":            engine.In,
+			"InRow":         engine.InRow,
+			"InRows":        engine.InRows,
 
 			"Interleaved": engine.Interleaved,
 			"MapTypes":    engine.MapTypes,
@@ -46,7 +51,8 @@ func TestNothingWhereSomethingIsWantedNeverPanics(t *testing.T) {
 			new(engine.Reduction),
 		},
 		Panics: map[string]string{
-			"Slice": "which takes a buffer of the type",
+			"DenseOf": "which takes a buffer of the shape",
+			"Slice":   "which takes a buffer of the type",
 		},
 		Good: func() []any {
 			return []any{shape.F32(2, 3), engine.BufferOf([]float32{1, 2}), "ref"}

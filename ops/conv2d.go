@@ -208,5 +208,19 @@ func (op fusedConv2D) absorbPool(e engine.Engine, in []shape.Type, pool Pool2DOp
 // MACs counts the multiply-accumulate operations, for concrete types.
 func (op Conv2DOp) MACs(in []shape.Type, out shape.Type) int { return convMACs(out, in[1]) }
 
+// PerExample convolves each row with filters of its own: a product of these and the patches of the row.
+func (op Conv2DOp) PerExample(n *graph.Node, in []*graph.Node) (*graph.Node, error) {
+	if own(n, in, 0) {
+		return nil, fmt.Errorf("its image %v is shared by all examples; want one for each", n.In(0).Type())
+	}
+	if !own(n, in, 1) {
+		return n, nil
+	}
+	p := op.patches(in[0].Type(), n.In(1).Type())
+	columns := Conv2D(in[0], p.taps(in[0]), p.conv)
+	y := MatMul(p.filters(in[1]), p.columns(columns))
+	return Reshape(y, n.Type().Dims()...), nil
+}
+
 // convMACs is one for each element of y and each tap of a filter of w.
 func convMACs(y, w shape.Type) int { return y.Len() * w.Len() / max(w.Int(0), 1) }

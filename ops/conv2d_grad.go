@@ -169,5 +169,26 @@ func (op Conv2DOp) transposedSize(x, w shape.Type, extra [2]int) (size [2]int, e
 // MACs is that of the convolution.
 func (conv2DInputGrad) MACs(in []shape.Type, _ shape.Type) int { return convMACs(in[0], in[1]) }
 
+// PerExample is that of the convolution: patches are summed to images.
+func (op conv2DInputGrad) PerExample(n *graph.Node, in []*graph.Node) (*graph.Node, error) {
+	if own(n, in, 0) {
+		return nil, fmt.Errorf("its image %v is shared by all examples; want one for each", n.In(0).Type())
+	}
+	if !own(n, in, 1) {
+		return n, nil
+	}
+	p := op.Conv.patches(n.Type(), n.In(1).Type())
+	dy := in[0].Type()
+	outs := Reshape(in[0], dy.Dim(0), p.groups, p.outs, dy.Dim(2)*dy.Dim(3))
+	columns := MatMul(p.filters(in[1]), outs, MatMulOp{TransA: true})
+	columns = Reshape(columns, dy.Dim(0), p.groups*p.depth, dy.Dim(2), dy.Dim(3))
+	return graph.Apply(conv2DInputGrad{p.conv, op.Size}, columns, p.taps(in[0])), nil
+}
+
 // MACs is that of the convolution.
 func (conv2DFilterGrad) MACs(in []shape.Type, out shape.Type) int { return convMACs(in[1], out) }
+
+// PerExample is refused: filters are summed over all rows.
+func (conv2DFilterGrad) PerExample(n *graph.Node, in []*graph.Node) (*graph.Node, error) {
+	return alone(n, in)
+}

@@ -126,3 +126,8 @@ func (op windowSum) Bind(e engine.Engine, in []engine.Operand, out engine.Operan
 	}
 	return w.BindWindowSum(engine.WindowSum{Axis: 1, Before: op.Before, After: op.After}, in, out)
 }
+
+// PerExample keeps the rows apart.
+func (windowSum) PerExample(n *graph.Node, in []*graph.Node) (*graph.Node, error) {
+	return alone(n, in)
+}

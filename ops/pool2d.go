@@ -114,6 +114,9 @@ func (op Pool2DOp) Bind(e engine.Engine, in []engine.Operand, out engine.Operand
 	return bindMax(e, op.Name(), engine.MaxPooler.BindMaxPool2D, op.attrs(), in, out)
 }
 
+// PerExample keeps the rows apart.
+func (Pool2DOp) PerExample(n *graph.Node, in []*graph.Node) (*graph.Node, error) { return alone(n, in) }
+
 func bindMax(e engine.Engine, name string, bind func(engine.MaxPooler, engine.Pool2D, []engine.Operand, engine.Operand) (engine.Bound, error),
 	op engine.Pool2D, in []engine.Operand, out engine.Operand) (engine.Bound, error) {
 	p, ok := e.(engine.MaxPooler)
@@ -158,6 +161,11 @@ func (op maxPool2DScatter) Bind(e engine.Engine, in []engine.Operand, out engine
 // Mask implements vm's Masker.
 func (op maxPool2DScatter) Mask(at int) (graph.Op, bool) { return maskedScatter{op}, at == 0 }
 
+// PerExample keeps the rows apart.
+func (maxPool2DScatter) PerExample(n *graph.Node, in []*graph.Node) (*graph.Node, error) {
+	return alone(n, in)
+}
+
 // maskedScatter is a maxPool2DScatter whose x is the result of a ReLU, and the ReLU's gradient.
 type maskedScatter struct{ Scatter maxPool2DScatter }
 
@@ -195,6 +203,11 @@ func (op maxPool2DGather) Grad(n, dy *graph.Node) []*graph.Node {
 
 func (op maxPool2DGather) Bind(e engine.Engine, in []engine.Operand, out engine.Operand) (engine.Bound, error) {
 	return bindMax(e, op.Name(), engine.MaxPooler.BindMaxPool2DGather, op.Pool.attrs(), in, out)
+}
+
+// PerExample keeps the rows apart.
+func (maxPool2DGather) PerExample(n *graph.Node, in []*graph.Node) (*graph.Node, error) {
+	return alone(n, in)
 }
 
 // AvgPool2DOp are the attributes of [AvgPool2D]. In each array index 0 is the height, 1 the
@@ -264,6 +277,11 @@ func (op AvgPool2DOp) Bind(e engine.Engine, in []engine.Operand, out engine.Oper
 	return p.BindAvgPool2D(op.attrs(), in, out)
 }
 
+// PerExample keeps the rows apart.
+func (AvgPool2DOp) PerExample(n *graph.Node, in []*graph.Node) (*graph.Node, error) {
+	return alone(n, in)
+}
+
 // avgPool2DGrad takes dy (N,C,OH,OW); it gives dx (N,C,H,W). Average pooling is linear, and so
 // is the gradient of its gradient.
 type avgPool2DGrad struct {
@@ -304,3 +322,7 @@ func (op avgPool2DGrad) Bind(e engine.Engine, in []engine.Operand, out engine.Op
 	return p.BindAvgPool2DGrad(op.Pool.attrs(), in, out)
 }
 
+// PerExample keeps the rows apart.
+func (avgPool2DGrad) PerExample(n *graph.Node, in []*graph.Node) (*graph.Node, error) {
+	return alone(n, in)
+}

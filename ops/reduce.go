@@ -217,6 +217,15 @@ func (op ReduceOp) Simplify(n *graph.Node) *graph.Node {
 	return nil
 }
 
+// PerExample reduces the other axes of each row.
+func (op ReduceOp) PerExample(n *graph.Node, in []*graph.Node) (*graph.Node, error) {
+	if !own(n, in, 0) {
+		return n, nil // a reduction of the rows has none, which is seen there
+	}
+	op.Axes <<= 1
+	return graph.Apply(op, in[0]), nil
+}
+
 // BroadcastTo repeats x, aligned at the last axis, along its axes of extent 1 and those that
 // it lacks, so that the result has shape s.
 func BroadcastTo(x *graph.Node, s shape.Shape) *graph.Node { return graph.Apply(broadcastToOp{s}, x) }
@@ -258,6 +267,18 @@ func (op broadcastToOp) Simplify(n *graph.Node) *graph.Node {
 		return BroadcastTo(x.In(0), op.Shape)
 	}
 	return nil
+}
+
+// PerExample repeats what belongs to a row within it.
+func (broadcastToOp) PerExample(n *graph.Node, in []*graph.Node) (*graph.Node, error) {
+	if !own(n, in, 0) {
+		return n, nil
+	}
+	rows, to := in[0].Type().Dim(0), n.Type().Shape
+	if !isBatch(to) {
+		to = to.Insert(0, rows)
+	}
+	return BroadcastTo(Reshape(in[0], AlignRows(in[0].Type().Shape, to.Rank()).Dims()...), to), nil
 }
 
 // SumTo sums x over the axes along which shape s broadcasts to x's: the adjoint of

@@ -1,6 +1,8 @@
 package ops
 
 import (
+	"fmt"
+
 	"github.com/plexaura/plexaura/engine"
 	"github.com/plexaura/plexaura/graph"
 	"github.com/plexaura/plexaura/shape"
@@ -72,6 +74,15 @@ func (op SoftmaxOp) Bind(e engine.Engine, in []engine.Operand, out engine.Operan
 	return s.BindSoftmax(op.Log, axis, in, out)
 }
 
+// PerExample takes the softmax of each row.
+func (op SoftmaxOp) PerExample(n *graph.Node, in []*graph.Node) (*graph.Node, error) {
+	axis, err := n.Type().Axis(op.Axis)
+	if err != nil {
+		return nil, err
+	}
+	return apart(n, in, axis, func(axis int) *graph.Node { return graph.Apply(SoftmaxOp{axis, op.Log}, in[0]) })
+}
+
 // softmaxGrad takes the result y and its adjoint dy, and gives that of x: y*(dy - sum(y*dy)),
 // or for the logarithm dy - exp(y)*sum(dy).
 type softmaxGrad struct{ Of SoftmaxOp }
@@ -112,4 +123,12 @@ func (op softmaxGrad) Bind(e engine.Engine, in []engine.Operand, out engine.Oper
 		return engine.Bound{}, err
 	}
 	return s.BindSoftmaxGrad(op.Of.Log, axis, in, out)
+}
+
+// PerExample is that of the softmax.
+func (op softmaxGrad) PerExample(n *graph.Node, in []*graph.Node) (*graph.Node, error) {
+	if axis, err := n.Type().Axis(op.Of.Axis); err != nil || axis == 0 && isBatch(n.Type().Shape) {
+		return nil, fmt.Errorf("it works along the batch, axis 0 of %v, and so mixes the examples", n.Type())
+	}
+	return alone(n, in)
 }

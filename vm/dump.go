@@ -63,7 +63,7 @@ func (in *instr) String() string {
 		what = graph.Format(in.op)
 	}
 	s := fmt.Sprintf("%s = %s(%s)", strings.Join(outs, ", "), what, strings.Join(args, ", "))
-	if in.packed {
+	if in.prepacked {
 		s += fmt.Sprintf(" with %s packed", args[in.bound.Packing.In])
 	}
 	return s

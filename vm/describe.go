@@ -1,14 +1,8 @@
 package vm
 
 import (
-	"context"
-	"errors"
 	"fmt"
-	"io"
-	"strings"
 	"time"
-
-	"gorgonia.org/tensor"
 
 	"github.com/plexaura/plexaura/engine"
 	"github.com/plexaura/plexaura/graph"
@@ -99,7 +93,7 @@ func (in *instr) describe() Instruction {
 		Index: in.at, Name: in.name(), Text: in.String(), Layer: n.Layer(), Pos: n.Pos(),
 		Engine: in.bound.By, Alg: in.bound.Alg, Choice: in.bound.Choice, Scratch: in.bound.Scratch,
 	}
-	if in.packed {
+	if in.prepacked {
 		d.Packed = in.bound.Packing.Bytes
 	}
 	for _, v := range in.out {
@@ -112,81 +106,4 @@ func (in *instr) describe() Instruction {
 		d.Nodes = append(d.Nodes, n.Source())
 	}
 	return d
-}
-
-// Trace is [Machine.Run] that calls see after each instruction, with its results. These
-// live until see returns. It is for finding out where two programs differ.
-func (m *Machine) Trace(ctx context.Context, see func(Instruction, []*tensor.Dense), inputs ...*tensor.Dense) ([]*tensor.Dense, error) {
-	if see == nil {
-		return m.Run(ctx, inputs...)
-	}
-	return m.trace(ctx, func(s *step, _ time.Duration) {
-		results := make([]*tensor.Dense, len(s.instr.out))
-		for i, v := range s.instr.out {
-			results[i] = dense(v.typ.Shape, v.rowMajorOf(s.call.Out[i]))
-		}
-		see(s.instr.describe(), results)
-	}, inputs)
-}
-
-// Profile is [Machine.Run] that calls see after each instruction, with the time that its kernel
-// took. Results are not shown, so that little happens between one kernel and the next; instructions
-// that Run has side by side come one by one.
-func (m *Machine) Profile(ctx context.Context, see func(Instruction), inputs ...*tensor.Dense) ([]*tensor.Dense, error) {
-	if see == nil {
-		return m.Run(ctx, inputs...)
-	}
-	return m.trace(ctx, func(s *step, took time.Duration) {
-		in := s.instr.describe()
-		in.Took = took
-		see(in)
-	}, inputs)
-}
-
-// WriteDot writes the instructions for batch size n as a Graphviz digraph.
-func (p *Program) WriteDot(w io.Writer, n int) error {
-	if w == nil {
-		return errors.New("vm: WriteDot: nil writer")
-	}
-	pl, err := p.planFor(n)
-	if err != nil {
-		return err
-	}
-	out := printer{w: w}
-	out.line("digraph program {\n\tnode [shape=box, fontname=\"sans-serif\"]")
-	for _, in := range pl.instrs {
-		out.line("\ti%d [label=%q]", in.at, label(in))
-		for _, v := range in.in {
-			switch {
-			case v.def != nil:
-				out.line("\ti%d -> i%d [label=%q]", v.def.at, in.at, v.typ.String())
-			default:
-				out.line("\t%q -> i%d [label=%q]", v.String(), in.at, v.typ.String())
-			}
-		}
-		if in.leaf != nil {
-			out.line("\ti%d -> %q", in.at, in.leaf.String())
-		}
-	}
-	for i, v := range pl.outs {
-		out.line("\ti%d -> \"output %d\"", v.def.at, i)
-	}
-	out.line("}")
-	return out.err
-}
-
-func label(in *instr) string {
-	return strings.TrimSpace(in.name() + "\n" + in.node().Layer())
-}
-
-// Number returns the element of a tensor that has just one, such as a loss.
-func Number(d *tensor.Dense) (float64, error) {
-	t, err := typeOf(d)
-	if err != nil {
-		return 0, fmt.Errorf("vm: %w", err)
-	}
-	if t.Len() != 1 {
-		return 0, fmt.Errorf("vm: a tensor of shape %v is not one number", t.Shape)
-	}
-	return engine.Floats(memoryOf(d))[0], nil
 }

@@ -297,7 +297,7 @@ func TestPackingThatFailsOrIsCancelled(t *testing.T) {
 	_, err := m.Run(ctx, in)
 	require.ErrorIs(t, err, log.fails)
 	require.ErrorContains(t, err, "packing input 1")
-	require.ErrorContains(t, err, "packing_test.go:")
+	require.ErrorContains(t, err, "forms_test.go:")
 	log.fails = nil
 	cancelled, cancel := context.WithCancel(ctx)
 	cancel()
@@ -334,7 +334,7 @@ func TestPackingsThatABinderGetsWrong(t *testing.T) {
 		require.NoError(t, err)
 		_, err = p.Memory(1)
 		require.ErrorContains(t, err, want)
-		require.ErrorContains(t, err, "packing_test.go:")
+		require.ErrorContains(t, err, "forms_test.go:")
 	}
 }
 
