@@ -30,16 +30,18 @@ import (
 	"github.com/plexaura/plexaura/viz"
 )
 
-// side is the height and width that pictures are scaled to.
-const side = 48
+const (
+	side  = 48 // height and width that pictures are scaled to
+	batch = 32
+)
 
 // network is a small convolutional network; it fits any number of classes.
 func network(classes int) nn.Layer {
 	return nn.Sequential{
 		nn.Conv2D{Out: 16, Kernel: 3, Pad: 1}, nn.BatchNorm{}, nn.ReLU{}, nn.MaxPool2D{Kernel: 2},
 		nn.Conv2D{Out: 32, Kernel: 3, Pad: 1}, nn.BatchNorm{}, nn.ReLU{}, nn.MaxPool2D{Kernel: 2},
-		nn.Conv2D{Out: 64, Kernel: 3, Pad: 1}, nn.BatchNorm{}, nn.ReLU{}, nn.GlobalAvgPool2D{},
-		nn.Flatten{}, nn.Linear{Out: classes},
+		nn.Conv2D{Out: 64, Kernel: 3, Pad: 1}, nn.BatchNorm{}, nn.ReLU{}, nn.AdaptiveAvgPool2D{Size: nn.Rect(4, 4)},
+		nn.Flatten{}, nn.Dropout{P: 0.3}, nn.Linear{Out: classes},
 	}
 }
 
@@ -93,8 +95,12 @@ func learn(ctx context.Context, epochs int, dir, weights string) error {
 	fmt.Printf("%d pictures of %d classes %q\n", all.Len(), len(all.Info().Classes), all.Info().Classes)
 	result, err := train.Fit(ctx, train.Config{
 		Model: network(len(all.Info().Classes)), Train: training, Validation: validation, Engine: cpu.New(),
-		Optimizer: optim.Adam{LR: 0.003}, Epochs: epochs, Batch: 32, Seed: 1, Workers: 2,
-		Augment: augment.List{augment.RandomCrop{Pad: 3}, augment.HorizontalFlip{}},
+		Optimizer: optim.Recipe{
+			Rule:     optim.Adam{LR: 0.002},
+			Schedule: optim.Cosine{Steps: epochs * (training.Len()/batch + 1)},
+		},
+		Epochs: epochs, Batch: batch, Seed: 1, Workers: 2,
+		Augment: augment.List{augment.RandomCrop{Pad: 3}}, // where left and right do not matter: augment.HorizontalFlip{}
 		OnEpoch: func(e train.Epoch) error {
 			fmt.Printf("epoch %2d: loss %.3f, validation accuracy %.1f %%\n", e.Number, e.Train.Loss(), 100*e.Validation.Accuracy())
 			return nil
