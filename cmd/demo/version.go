@@ -23,7 +23,7 @@ func version(_ context.Context, c *call) error {
 	}
 	info, _ := debug.ReadBuildInfo()
 	_, err = fmt.Fprintf(c.stdout, "plexaura %s\n%s %s/%s, %d processors, kernels %v\n",
-		versionOf(info), runtime.Version(), runtime.GOOS, runtime.GOARCH, runtime.GOMAXPROCS(0), kernels.Level())
+		versionOf(info), runtime.Version(), runtime.GOOS, runtime.GOARCH, runtime.GOMAXPROCS(0), kernels.Level)
 	return err
 }
 

@@ -20,7 +20,7 @@ func TestVersionTellsTheModuleGoThePlatformAndTheKernels(t *testing.T) {
 	require.Contains(t, out, runtime.Version()+" "+runtime.GOOS+"/"+runtime.GOARCH)
 	level, err := simd.Chosen()
 	require.NoError(t, err)
-	require.Contains(t, out, "kernels "+level.Level().String())
+	require.Contains(t, out, "kernels "+level.Level.String())
 	require.Regexp(t, `kernels \S.*\n$`, out)
 }
 
