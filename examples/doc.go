@@ -1,7 +1,7 @@
-// Package examples holds what README.md, CONTRIBUTING.md and the guide show, as tests: each
-// block of Go stands in a file or a program here, word for word, each block of text is the
-// output of an Example, and each console block is run again. The folders below it are the
-// gallery: a program each.
+// Package examples holds what the documents show. Each folder here with a main.go is a program,
+// run by "go run ./examples/NAME"; see README.md. The tests hold the documents at the root of the
+// module and in docs/guide: each block of Go stands in a file here, word for word, each block of
+// text is the output of an Example, and each console block is run again.
 //
 // Knows everything. Never imported by anything.
 package examples

@@ -46,7 +46,7 @@ type leaf struct {
 	typ    shape.Type
 	buf    engine.Buffer
 	writes uint64 // how often it was written
-	packs  packs
+	forms  formSet
 }
 
 // NewStore returns an empty store. Values that a program needs are made by their
@@ -185,7 +185,7 @@ func (s *Store) Value(name string) (*tensor.Dense, error) {
 		return nil, err
 	}
 	copy(buf.Bytes(), l.buf.Bytes())
-	return dense(l.typ.Shape, buf), nil
+	return engine.DenseOf(l.typ.Shape, buf), nil
 }
 
 // Set gives the named value the elements of v, which are copied. A value that the store has

@@ -1,15 +1,24 @@
-// Serve answers requests from many goroutines with one Predictor. It trains a small network to
-// tell columns from rows in noise, then eight goroutines ask it 20,000 times while the main one
-// counts right answers. A Predictor is safe for concurrent use; as many goroutines as there
-// are processors compute at a time, and the others wait.
+// Serve answers requests over HTTP with one Predictor, from as many goroutines as there are requests.
+//
+//	go run ./examples/serve                # trains, asks itself for 2,000 digits, 16 at a time, and ends
+//	go run ./examples/serve -addr :8080    # serves until Ctrl-C: curl --data-binary @digit.png localhost:8080
+//
+// A request is a PNG or JPEG picture of one digit; the answer is JSON.
 package main
 
 import (
+	"bytes"
 	"context"
+	"encoding/json"
+	"errors"
+	"flag"
 	"fmt"
+	"image"
+	"image/color"
+	"image/png"
 	"io"
-	"log"
-	"math/rand/v2"
+	"net"
+	"net/http"
 	"os"
 	"os/signal"
 	"sync"
@@ -17,99 +26,192 @@ import (
 	"time"
 
 	"github.com/plexaura/plexaura/data"
+	"github.com/plexaura/plexaura/data/mnist"
+	"github.com/plexaura/plexaura/data/picture"
 	"github.com/plexaura/plexaura/engine/cpu"
-	"github.com/plexaura/plexaura/nn"
+	"github.com/plexaura/plexaura/models/lenet"
 	"github.com/plexaura/plexaura/optim"
-	"github.com/plexaura/plexaura/shape"
 	"github.com/plexaura/plexaura/train"
 )
 
 func main() {
+	addr := flag.String("addr", "", "`address` to serve on until Ctrl-C, such as :8080")
+	short := flag.Bool("short", false, "learn from a part of the images and ask for fewer digits")
+	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
 	defer stop()
-	if _, err := run(ctx, os.Stdout, 20000); err != nil {
-		log.Fatal(err)
+	if err := run(ctx, *addr, *short); err != nil && !errors.Is(err, context.Canceled) {
+		fmt.Fprintln(os.Stderr, "serve:", err)
+		os.Exit(1)
 	}
 }
 
-// run returns the share of requests that were answered right.
-func run(ctx context.Context, w io.Writer, requests int) (float64, error) {
-	predictor, err := learn(ctx)
-	if err != nil {
-		return 0, err
+func run(ctx context.Context, addr string, short bool) error {
+	requests, limit := 2000, 60000
+	if short {
+		requests, limit = 300, 10000
 	}
-	began := time.Now()
-	right, err := serve(ctx, predictor, requests)
+	predictor, err := learn(ctx, limit)
 	if err != nil {
-		return 0, err
+		return err
 	}
-	share := float64(right) / float64(requests)
-	_, err = fmt.Fprintf(w, "%.0f requests a second, %.4f of %d answered right\n",
-		float64(requests)/time.Since(began).Seconds(), share, requests)
-	return share, err
+	listen := addr
+	if listen == "" {
+		listen = "localhost:0"
+	}
+	listener, err := net.Listen("tcp", listen)
+	if err != nil {
+		return err
+	}
+	server := &http.Server{Handler: handler(predictor), ReadTimeout: 10 * time.Second}
+	ended := make(chan error, 1)
+	go func() { ended <- server.Serve(listener) }()
+	fmt.Println("serving on", listener.Addr())
+	if addr == "" {
+		err = ask(ctx, "http://"+listener.Addr().String(), requests)
+	} else {
+		select {
+		case <-ctx.Done():
+		case err = <-ended:
+			return err
+		}
+	}
+	within, cancel := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
+	defer cancel()
+	return errors.Join(err, server.Shutdown(within)) // requests under way are answered first
 }
 
-// serve has eight goroutines ask for requests predictions in all, and counts those that are right.
-// The first error ends them all.
-func serve(ctx context.Context, predictor *train.Predictor, requests int) (int64, error) {
-	ctx, stop := context.WithCancelCause(ctx)
-	defer stop(nil)
-	var asked, right atomic.Int64
-	var clients sync.WaitGroup
-	for client := range uint64(8) {
-		clients.Go(func() {
-			r := rand.New(rand.NewPCG(2, client))
-			for asked.Add(1) <= int64(requests) && ctx.Err() == nil {
-				image, class := bar(r)
-				p, err := predictor.Predict(ctx, image)
-				if err != nil {
-					stop(err)
-					return
-				}
-				if predictor.Top(1, p)[0].Index == class {
+// learn trains LeNet-5 for one epoch.
+func learn(ctx context.Context, limit int) (*train.Predictor, error) {
+	training, err := mnist.Train()
+	if err != nil {
+		return nil, err
+	}
+	result, err := train.Fit(ctx, train.Config{
+		Model: lenet.Model, Train: data.Limit(training, limit), Engine: cpu.New(),
+		Optimizer: optim.SGD{LR: 0.05, Momentum: 0.9}, Seed: 1,
+	})
+	if err != nil {
+		return nil, err
+	}
+	return train.NewPredictor(lenet.Model, result.Checkpoint, cpu.New())
+}
+
+// maxPicture is how many bytes of a request are read.
+const maxPicture = 1 << 20
+
+// answer is what a request gets.
+type answer struct {
+	Digit       string  `json:"digit"`
+	Probability float32 `json:"probability"`
+}
+
+// handler returns what classifies the picture in the body of a request.
+func handler(predictor *train.Predictor) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxPicture))
+		if err != nil {
+			http.Error(w, err.Error(), http.StatusBadRequest)
+			return
+		}
+		best, err := classify(r.Context(), predictor, body)
+		if err != nil {
+			http.Error(w, err.Error(), http.StatusBadRequest)
+			return
+		}
+		w.Header().Set("Content-Type", "application/json")
+		_ = json.NewEncoder(w).Encode(best) // the client has gone: nobody is left to be told
+	})
+}
+
+func classify(ctx context.Context, predictor *train.Predictor, body []byte) (answer, error) {
+	img, err := picture.Decode(bytes.NewReader(body))
+	if err != nil {
+		return answer{}, err
+	}
+	x, err := mnist.Prepare(img)
+	if err != nil {
+		return answer{}, err
+	}
+	predictor.Info().Preprocess.Apply(x)
+	probabilities, err := predictor.Predict(ctx, x)
+	if err != nil {
+		return answer{}, err
+	}
+	best := predictor.Top(1, probabilities)[0]
+	return answer{best.Name, best.Probability}, nil
+}
+
+// ask sends the first n test images from 16 goroutines and prints how many answers are right.
+func ask(ctx context.Context, url string, n int) error {
+	const clients = 16
+	pictures, labels, err := digits(n)
+	if err != nil {
+		return err
+	}
+	var right, next atomic.Int64
+	failures := make([]error, clients)
+	start := time.Now()
+	var group sync.WaitGroup
+	for c := range clients {
+		group.Go(func() {
+			for i := next.Add(1) - 1; i < int64(n) && failures[c] == nil; i = next.Add(1) - 1 {
+				var got answer
+				if got, failures[c] = request(ctx, url, pictures[i]); got.Digit == labels[i] {
 					right.Add(1)
 				}
 			}
 		})
 	}
-	clients.Wait()
-	return right.Load(), context.Cause(ctx)
+	group.Wait()
+	if err := errors.Join(failures...); err != nil {
+		return err
+	}
+	fmt.Printf("%d clients, %d requests a second, %.1f %% right\n",
+		clients, int(float64(n)/time.Since(start).Seconds()), 100*float64(right.Load())/float64(n))
+	return nil
 }
 
-func learn(ctx context.Context) (*train.Predictor, error) {
-	r := rand.New(rand.NewPCG(1, 1))
-	var pixels []float32
-	var classes []int
-	for range 2000 {
-		image, class := bar(r)
-		pixels, classes = append(pixels, image...), append(classes, class)
-	}
-	all, err := data.New(pixels, classes, data.Info{Input: shape.F32(1, 8, 8), Classes: []string{"column", "row"}})
+// request sends one picture.
+func request(ctx context.Context, url string, picture []byte) (a answer, err error) {
+	r, err := http.NewRequestWithContext(ctx, http.MethodPost, url, bytes.NewReader(picture))
 	if err != nil {
-		return nil, err
+		return a, err
 	}
-	model := nn.Sequential{
-		nn.Conv2D{Out: 8, Kernel: 3, Pad: 1}, nn.ReLU{}, nn.MaxPool2D{Kernel: 2},
-		nn.Flatten{}, nn.Linear{Out: 2},
-	}
-	result, err := train.Fit(ctx, train.Config{
-		Model: model, Train: all, Engine: cpu.New(), Optimizer: optim.Adam{LR: 0.01}, Epochs: 10, Seed: 1,
-	})
+	response, err := http.DefaultClient.Do(r)
 	if err != nil {
-		return nil, err
+		return a, err
 	}
-	return train.NewPredictor(model, result.Checkpoint, cpu.New())
+	defer response.Body.Close()
+	if response.StatusCode != http.StatusOK {
+		text, _ := io.ReadAll(io.LimitReader(response.Body, 1000))
+		return a, fmt.Errorf("%s: %s", response.Status, bytes.TrimSpace(text))
+	}
+	return a, json.NewDecoder(response.Body).Decode(&a)
 }
 
-// bar returns an image (1,8,8) of a bright column, class 0, or row, class 1, in noise.
-func bar(r *rand.Rand) (image []float32, class int) {
-	image, class = make([]float32, 64), r.IntN(2)
-	at := r.IntN(8)
-	for p := range image {
-		image[p] = r.Float32() / 2
-		if class == 0 && p%8 == at || class == 1 && p/8 == at {
-			image[p] += 0.5
+// digits returns the first n test images as PNG, and the names of their classes.
+func digits(n int) (pictures [][]byte, labels []string, err error) {
+	test, err := mnist.Test()
+	if err != nil {
+		return nil, nil, err
+	}
+	info := test.Info()
+	e := data.Example{X: make([]float32, mnist.Side*mnist.Side), Labels: make([]int32, 1)}
+	for i := range n {
+		if err := test.Read(i, e); err != nil {
+			return nil, nil, err
 		}
+		info.Preprocess.Undo(e.X)
+		img := image.NewGray(image.Rect(0, 0, mnist.Side, mnist.Side))
+		for p, v := range e.X {
+			img.SetGray(p%mnist.Side, p/mnist.Side, color.Gray{Y: uint8(255*v + 0.5)})
+		}
+		var b bytes.Buffer
+		if err := png.Encode(&b, img); err != nil {
+			return nil, nil, err
+		}
+		pictures, labels = append(pictures, b.Bytes()), append(labels, info.Classes[e.Labels[0]])
 	}
-	return image, class
+	return pictures, labels, nil
 }
