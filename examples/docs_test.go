@@ -2,7 +2,6 @@ package examples_test
 
 import (
 	"flag"
-	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -147,7 +146,7 @@ func TestTextInTheDocumentsIsTheOutputOfAnExample(t *testing.T) {
 	}
 }
 
-// exampleLines returns the lines of the examples and of the programs here, as clean makes them.
+// exampleLines returns the lines of the files here, as clean makes them.
 func exampleLines(t *testing.T, clean func(string) string) (files [][]string) {
 	names, err := filepath.Glob("*_test.go")
 	require.NoError(t, err)
