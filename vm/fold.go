@@ -61,8 +61,14 @@ func evaluate(e engine.Engine, n *graph.Node) ([]float64, error) {
 		return nil, err
 	}
 	out := allocate(n.Type())
-	err = b.Kernel(&engine.Call{Out: []engine.Buffer{out}, In: in, Scratch: engine.Aligned(b.Scratch)})
+	err = computeOnce(b, in, out)
 	return engine.Floats(out), err
+}
+
+// computeOnce runs a kernel on memory of the host.
+func computeOnce(b engine.Bound, in []engine.Buffer, out engine.Buffer) error {
+	c := engine.Call{Out: []engine.Buffer{out}, In: in, Scratch: engine.BufferOf(engine.Aligned(b.Scratch))}
+	return engine.Hosted(b).Kernel(&c)
 }
 
 // maxBytes bounds a value, and an arena: 64 TiB, beyond which sums of bytes could overflow
@@ -90,7 +96,7 @@ func bindOp(e engine.Engine, op graph.Op, in []shape.Type, out shape.Type) (engi
 	}
 	if b, ok := op.(Bindable); ok {
 		bound, err := b.Bind(e, in, out)
-		return checkBound(bound, err, in, []shape.Type{out})
+		return checkBound(e, bound, err, in, []shape.Type{out})
 	}
 	return engine.Bound{}, engine.Missing(e, op.Name())
 }
@@ -104,16 +110,22 @@ func bindMap(e engine.Engine, m engine.Map, in, out []shape.Type) (engine.Bound,
 		return engine.Bound{}, err
 	}
 	b, err := mapper.BindMap(m, in, out)
-	return checkBound(b, err, in, out)
+	return checkBound(e, b, err, in, out)
 }
 
 // checkBound refuses what a Binder must not give.
-func checkBound(b engine.Bound, err error, in, out []shape.Type) (engine.Bound, error) {
+func checkBound(e engine.Engine, b engine.Bound, err error, in, out []shape.Type) (engine.Bound, error) {
 	if err != nil {
 		return b, err
 	}
 	if b.Kernel == nil || b.Scratch < 0 || b.Scratch > maxBytes {
 		return b, fmt.Errorf("bound to a kernel that is nil or wants %d bytes of scratch", b.Scratch)
+	}
+	if b.Memory == engine.Memory(engine.Host{}) {
+		b.Memory = nil
+	}
+	if own := engine.MemoryOf(e); b.Memory != nil && b.Memory != own {
+		return b, fmt.Errorf("bound to a kernel for the memory of %s; that of engine %s is %s's", b.Memory.Name(), e.Name(), own.Name())
 	}
 	if err := checkPacking(b.Packing, len(in)); err != nil {
 		return b, err

@@ -119,7 +119,7 @@ func (l lowering) known(n *graph.Node, t shape.Type, in []*value) (*value, error
 		return nil, err
 	}
 	out := allocate(scalar)
-	if err := b.Kernel(&engine.Call{Out: []engine.Buffer{out}, In: bufs, Scratch: engine.Aligned(b.Scratch)}); err != nil {
+	if err := computeOnce(b, bufs, out); err != nil {
 		return nil, err
 	}
 	return l.uniform(n, t, engine.Floats(out)[0]), nil

@@ -29,7 +29,7 @@ type Machine struct {
 	deleted  uint64  // the store's, when leaves were looked up
 	attached bool    // they were
 	busy     atomic.Bool
-	arena    []byte
+	arena    *engine.Region
 	links    []*linked // most recently used first
 	watch    *watch    // nil where nobody watches
 }
@@ -74,7 +74,7 @@ func (m *Machine) attach() error {
 		return err
 	}
 	m.leaves, m.deleted, m.attached = leaves, m.store.deleted, true
-	m.links = nil // they point to the old ones
+	m.drop(0) // they point to the old ones
 	return nil
 }
 
@@ -88,6 +88,12 @@ type linked struct {
 	packs   []packing
 	finite  []finite // outputs that a training step checks
 	outs    []*tensor.Dense
+	results []engine.Buffer // what outs view
+
+	// Of a device:
+	device  engine.Memory    // nil where the memory is the host's
+	sources []engine.Buffer  // what results are copies of
+	regions []*engine.Region // of staging
 }
 
 // finite is a scalar output that a training step checks.
@@ -102,8 +108,9 @@ type step struct {
 	kernel engine.Kernel
 	call   engine.Call
 	instr  *instr
-	team   *team // of a group's first step
-	seen   *seen // nil where nobody watches
+	team   *team         // of a group's first step
+	seen   *seen         // nil where nobody watches
+	device engine.Memory // nil where the memory is the host's
 }
 
 // team is the steps of a group.
@@ -161,12 +168,15 @@ type patch struct{ step, arg int }
 //
 // The outputs, and the slice that holds them, belong to the machine and live until its next
 // Run. A Run with a batch size seen lately allocates nothing.
+//
+// Where the engine is an [engine.Device], inputs are copied there and outputs back, and Run returns,
+// also with an error, when the device has done all that was begun.
 func (m *Machine) Run(ctx context.Context, inputs ...*tensor.Dense) ([]*tensor.Dense, error) {
 	return m.trace(ctx, nil, inputs)
 }
 
 // trace is Run that shows, where see is not nil, each instruction that has just run.
-func (m *Machine) trace(ctx context.Context, see func(*step, time.Duration), inputs []*tensor.Dense) ([]*tensor.Dense, error) {
+func (m *Machine) trace(ctx context.Context, see func(*step, time.Duration) error, inputs []*tensor.Dense) ([]*tensor.Dense, error) {
 	if m == nil || m.prog == nil {
 		return nil, errNoMachine
 	}
@@ -207,6 +217,9 @@ func (m *Machine) trace(ctx context.Context, see func(*step, time.Duration), inp
 	if writes {
 		m.count()
 	}
+	if err := l.fetch(); err != nil {
+		return nil, err
+	}
 	m.renew(l)
 	return l.outs, nil
 }
@@ -215,7 +228,7 @@ func (m *Machine) trace(ctx context.Context, see func(*step, time.Duration), inp
 func (m *Machine) renew(l *linked) {
 	for i, v := range l.plan.outs {
 		if d := l.outs[i]; d == nil || !hasShape(d, v.typ.Shape) || !rowMajor(d) {
-			l.outs[i] = dense(v.typ.Shape, m.buffer(v))
+			l.outs[i] = dense(v.typ.Shape, l.results[i])
 		}
 	}
 }
@@ -286,22 +299,41 @@ func (m *Machine) link(n int) (*linked, error) {
 	if err := m.affordRun(pl); err != nil {
 		return nil, err
 	}
-	if pl.arena > len(m.arena) {
-		m.arena = engine.Aligned(pl.arena)
-		m.links = nil // they point into the old one
+	if err := m.grow(pl); err != nil {
+		return nil, err
 	}
-	l := m.bind(pl)
+	l, err := m.bind(pl)
+	if err != nil {
+		return nil, err
+	}
 	if len(m.links) == maxLinks {
-		m.links = m.links[:maxLinks-1]
+		m.drop(maxLinks - 1)
 	}
 	m.links = slices.Insert(m.links, 0, l)
 	return l, nil
 }
 
+// grow makes the arena as large as pl needs. A device's is given back first.
+func (m *Machine) grow(pl *plan) error {
+	if pl.arena <= m.arena.Len() {
+		return nil
+	}
+	m.drop(0) // they point into the old one
+	m.arena.Free()
+	m.arena = nil
+	arena, err := alloc(m.prog.memory, pl.arena, fmt.Sprintf("the values of a run at batch size N=%d", pl.batch))
+	m.arena = arena
+	return err
+}
+
 // bind gives every argument of every instruction its memory.
-func (m *Machine) bind(pl *plan) *linked {
+func (m *Machine) bind(pl *plan) (*linked, error) {
 	n := len(m.prog.unit.inputs)
 	l := &linked{plan: pl, staging: make([]engine.Buffer, n), patches: make([][]patch, n)}
+	var copies *engine.Region // on the host, where that is not where values are
+	if m.prog.device {
+		l.device, copies = m.prog.memory, engine.HostRegion(engine.Aligned(pl.copies()))
+	}
 	for _, n := range m.prog.unit.inputs {
 		l.inputs = append(l.inputs, n.Type().At(pl.batch))
 	}
@@ -309,37 +341,69 @@ func (m *Machine) bind(pl *plan) *linked {
 		if in.kind == aliased {
 			continue
 		}
-		s := step{kernel: in.bound.Kernel, instr: in, seen: m.watch.seen(in)}
-		if in.kind == write {
-			s.kernel = move
-			s.call.Out = []engine.Buffer{m.buffer(in.leaf)}
+		if err := m.bindStep(l, in, copies); err != nil {
+			return nil, graph.ErrorAt(in.node(), err)
 		}
-		for _, v := range in.out {
-			s.call.Out = append(s.call.Out, m.buffer(v))
-		}
-		for k, v := range in.in {
-			if r := v.root(); r.from == fromInput {
-				l.patches[r.index] = append(l.patches[r.index], patch{len(l.steps), k})
-			}
-			s.call.In = append(s.call.In, m.buffer(v))
-		}
-		s.call.Scratch = m.arena[in.scratch : in.scratch+in.bound.Scratch : in.scratch+in.bound.Scratch]
-		if in.packed {
-			k := m.packing(in)
-			s.call.Packed = k.form.mem
-			l.packs = append(l.packs, k)
-		}
-		l.steps = append(l.steps, s)
 	}
-	l.gather(pl.prog.unit.eng, m.watch)
+	if l.device == nil {
+		l.gather(pl.prog.unit.eng, m.watch)
+	}
 	for i, v := range pl.outs {
-		b := m.buffer(v)
-		l.outs = append(l.outs, dense(v.typ.Shape, b))
-		if checkedFinite(v) {
-			l.finite = append(l.finite, finite{i, v, b})
+		if err := m.bindOutput(l, i, v); err != nil {
+			return nil, err
 		}
 	}
-	return l
+	return l, nil
+}
+
+// bindStep adds the step of an instruction.
+func (m *Machine) bindStep(l *linked, in *instr, copies *engine.Region) error {
+	s := step{kernel: in.bound.Kernel, instr: in, seen: m.watch.seen(in), device: l.device}
+	if in.kind == write {
+		s.kernel = m.move
+		s.call.Out = []engine.Buffer{m.buffer(in.leaf)}
+	}
+	for _, v := range in.out {
+		s.call.Out = append(s.call.Out, m.buffer(v))
+	}
+	for k, v := range in.in {
+		if r := v.root(); r.from == fromInput {
+			l.patches[r.index] = append(l.patches[r.index], patch{len(l.steps), k})
+		}
+		s.call.In = append(s.call.In, m.buffer(v))
+	}
+	s.call.Scratch = m.arena.At(in.scratch, shape.Uint8, in.bound.Scratch)
+	if in.packed {
+		k, err := m.packing(in, copies)
+		if err != nil {
+			return err
+		}
+		s.call.Packed = k.form.mem
+		l.packs = append(l.packs, k)
+	}
+	if m.prog.detours(in) {
+		s.kernel = m.detour(in, copies, s.call.Packed).run
+	}
+	l.steps = append(l.steps, s)
+	return nil
+}
+
+// bindOutput makes the tensor of output i, in the arena or, of a device, in memory of the host.
+func (m *Machine) bindOutput(l *linked, i int, v *value) error {
+	b := m.buffer(v)
+	if checkedFinite(v) {
+		l.finite = append(l.finite, finite{i, v, b})
+	}
+	if l.device != nil {
+		l.sources = append(l.sources, b)
+		var err error
+		if b, err = reserve(v.typ, fmt.Sprintf("output %d", i)); err != nil {
+			return err
+		}
+	}
+	l.results = append(l.results, b)
+	l.outs = append(l.outs, dense(v.typ.Shape, b))
+	return nil
 }
 
 // gather makes teams of the steps that run side by side.
@@ -357,24 +421,18 @@ func (l *linked) gather(e engine.Engine, w *watch) {
 }
 
 // move is the kernel of a write.
-func move(c *engine.Call) error {
-	copy(c.Out[0].Bytes(), c.In[0].Bytes())
-	return nil
-}
+func (m *Machine) move(c *engine.Call) error { return m.prog.memory.Copy(c.Out[0], c.In[0]) }
 
 // buffer returns the memory of v; that of an input comes with each run.
 func (m *Machine) buffer(v *value) engine.Buffer {
-	r := v.root()
-	if r.into != nil {
-		r = r.into
-	}
+	r := v.holder()
 	switch r.from {
 	case fromLeaf:
 		return m.leaves[r.index].buf
 	case fromConst:
 		return m.prog.consts[r.index]
 	case fromInstr:
-		return engine.BufferAt(m.arena[r.offset:], v.typ.DType, v.typ.Len())
+		return m.arena.At(r.offset, v.typ.DType, v.typ.Len())
 	}
 	return engine.Buffer{}
 }
@@ -394,11 +452,14 @@ func (m *Machine) feed(l *linked, inputs []*tensor.Dense) error {
 }
 
 // staged returns the elements of input i, which are copied where they have another layout or
-// lie in the arena, being results of the run before.
+// lie in the arena, being results of the run before; for a device always.
 func (m *Machine) staged(l *linked, i int, d *tensor.Dense) (engine.Buffer, error) {
+	if l.device != nil {
+		return m.load(l, i, d)
+	}
 	b, n := memoryOf(d), l.inputs[i].Len()
-	if rowMajor(d) && b.Len() >= n && !b.Overlaps(m.arena) {
-		return engine.BufferAt(b.Bytes(), b.DType(), n), nil
+	if rowMajor(d) && b.Len() >= n && !b.Overlaps(m.arena.Bytes()) {
+		return b.At(0, b.DType(), n), nil
 	}
 	if l.staging[i].Len() == 0 {
 		b, err := reserve(l.inputs[i], "a copy of it in row-major order")
@@ -410,48 +471,56 @@ func (m *Machine) staged(l *linked, i int, d *tensor.Dense) (engine.Buffer, erro
 	return l.staging[i], read(l.staging[i], d)
 }
 
-// run executes the steps. Until the commit it can be cancelled and may fail.
-func (l *linked) run(ctx context.Context, train bool, see func(*step, time.Duration), w *watch) error {
+// run executes the steps, and returns when all have ended.
+func (l *linked) run(ctx context.Context, train bool, see func(*step, time.Duration) error, w *watch) error {
+	committed, err := l.execute(ctx, train, see, w)
+	if late := l.settle(committed); late != nil {
+		return late
+	}
+	return err
+}
+
+// execute begins the steps. Until the commit it can be cancelled and may fail.
+func (l *linked) execute(ctx context.Context, train bool, see func(*step, time.Duration) error, w *watch) (committed bool, err error) {
 	done := ctx.Done()
-	committed := false
 	for i := 0; i < len(l.steps); {
 		s := &l.steps[i]
 		if !committed {
 			select {
 			case <-done:
-				return context.Cause(ctx)
+				_ = l.settle(false)
+				return false, context.Cause(ctx)
 			default:
 			}
 			if train && s.instr.at >= l.plan.commit {
 				if err := l.check(); err != nil {
-					return err
+					return false, err
 				}
 				committed = true
 			}
 		}
 		n, failed, err := s.run(see, w)
 		if err != nil {
-			return failed.failed(err, committed)
+			return committed, failed.failed(err, committed)
 		}
 		i += n
 	}
 	if train && !committed {
-		return l.check()
+		return false, l.check()
 	}
-	return nil
+	return committed, nil
 }
 
 // run does the step, and those of its team, unless see wants them one by one. It returns how many
 // were done, or which one failed.
-func (s *step) run(see func(*step, time.Duration), w *watch) (n int, failed *step, err error) {
+func (s *step) run(see func(*step, time.Duration) error, w *watch) (n int, failed *step, err error) {
 	switch {
 	case see != nil:
 		start := time.Now()
-		if err := s.compute(); err != nil {
+		if err := s.complete(); err != nil {
 			return 0, s, err
 		}
-		see(s, time.Since(start))
-		return 1, nil, nil
+		return 1, s, see(s, time.Since(start))
 	case w != nil:
 		return w.run(s)
 	case s.team != nil:
@@ -480,14 +549,15 @@ func (s *step) failed(err error, committed bool) error {
 	return graph.ErrorAt(s.instr.node(), err)
 }
 
-// check reports the outputs that are to be finite and are not.
+// check reports the outputs that are to be finite and are not; before, what a device has to say.
 func (l *linked) check() error {
+	if err := l.settle(false); err != nil {
+		return err
+	}
 	for _, f := range l.finite {
-		v := 0.0
-		if f.buf.DType() == shape.Float32 {
-			v = float64(engine.Slice[float32](f.buf)[0])
-		} else {
-			v = engine.Slice[float64](f.buf)[0]
+		v, err := f.number()
+		if err != nil {
+			return err
 		}
 		if math.IsNaN(v) || math.IsInf(v, 0) {
 			n := f.value.node
@@ -495,6 +565,21 @@ func (l *linked) check() error {
 		}
 	}
 	return nil
+}
+
+// number is the value of the output.
+func (f finite) number() (float64, error) {
+	b := f.buf
+	if !onHost(b.Memory()) {
+		var err error
+		if b, err = copied(b, f.value.typ, "an output"); err != nil {
+			return 0, err
+		}
+	}
+	if b.DType() == shape.Float32 {
+		return float64(engine.Slice[float32](b)[0]), nil
+	}
+	return engine.Slice[float64](b)[0], nil
 }
 
 // count notes that the leaves were written.

@@ -162,7 +162,7 @@ func (p *probe) checkPacked() error {
 		q.bound.Scratch = pack.Rest
 		to := q.memory(l)
 		defer to.release()
-		to.call.Packed = from.call.Out[0].Bytes()
+		to.call.Packed = from.call.Out[0]
 		if err := errors.Join(to.run(p.bound.Kernel), to.expect(p.first), to.check(p.inputs), from.check(packer.inputs)); err != nil {
 			return err
 		}
