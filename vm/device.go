@@ -13,6 +13,26 @@ import (
 // onHost tells the host's memory from a device's.
 func onHost(m engine.Memory) bool { return m == engine.Memory(engine.Host{}) }
 
+// deviceError is a failure of a device, for which no kernel is to blame.
+type deviceError struct {
+	device string
+	err    error
+}
+
+// Error names the device.
+func (e *deviceError) Error() string { return e.device + ": " + e.err.Error() }
+
+// Unwrap returns what the device said.
+func (e *deviceError) Unwrap() error { return e.err }
+
+// failureOf returns err, unless it is nil, as a failure of m.
+func failureOf(m engine.Memory, err error) error {
+	if err == nil {
+		return nil
+	}
+	return &deviceError{m.Name(), err}
+}
+
 // alloc returns memory of m, or an error that wraps [ErrMemory].
 func alloc(m engine.Memory, bytes int, what string) (*engine.Region, error) {
 	r, err := m.Alloc(bytes)
@@ -47,11 +67,12 @@ func moved(m engine.Memory, b engine.Buffer, what string) (engine.Buffer, error)
 		return engine.Buffer{}, err
 	}
 	there := r.At(0, b.DType(), b.Len())
-	if err := m.Load(there, b.Bytes()); err != nil {
-		return there, fmt.Errorf("vm: %s: %w", what, err)
+	err = m.Load(there, b.Bytes())
+	if err == nil {
+		err = m.Sync()
 	}
-	if err := m.Sync(); err != nil {
-		return there, fmt.Errorf("vm: %s: %w", what, err)
+	if err != nil {
+		return there, fmt.Errorf("vm: %s: %w", what, failureOf(m, err))
 	}
 	return there, nil
 }
@@ -63,7 +84,7 @@ func copied(b engine.Buffer, t shape.Type, what string) (engine.Buffer, error) {
 		return c, err
 	}
 	if err := b.Memory().Store(c.Bytes(), b); err != nil {
-		return c, fmt.Errorf("vm: %s: %w", what, err)
+		return c, fmt.Errorf("vm: %s: %w", what, failureOf(b.Memory(), err))
 	}
 	return c, nil
 }
@@ -84,7 +105,7 @@ func fill(dst engine.Buffer, t shape.Type, d *tensor.Dense) error {
 			return err
 		}
 	}
-	return m.Load(dst, src.Bytes()[:dst.Size()])
+	return failureOf(m, m.Load(dst, src.Bytes()[:dst.Size()]))
 }
 
 // holder is the value whose memory v is in: its root, or the leaf that this is computed into.
@@ -113,7 +134,7 @@ func (p *Program) detours(in *instr) bool {
 func (d *detour) run(c *engine.Call) error {
 	for i, b := range c.In {
 		if err := d.memory.Store(d.call.In[i].Bytes(), b); err != nil {
-			return err
+			return failureOf(d.memory, err)
 		}
 	}
 	if err := d.kernel(&d.call); err != nil {
@@ -121,7 +142,7 @@ func (d *detour) run(c *engine.Call) error {
 	}
 	for i, b := range c.Out {
 		if err := d.memory.Load(b, d.call.Out[i].Bytes()); err != nil {
-			return err
+			return failureOf(d.memory, err)
 		}
 	}
 	return nil
@@ -192,7 +213,7 @@ func (l *linked) settle(committed bool) error {
 	if l.device == nil {
 		return nil
 	}
-	failure := l.device.Sync()
+	failure := failureOf(l.device, l.device.Sync())
 	var first error
 	for i := range l.steps {
 		if late := l.steps[i].call.Late(); late != nil && first == nil {
@@ -203,9 +224,9 @@ func (l *linked) settle(committed bool) error {
 	case first != nil:
 		return first
 	case failure != nil && committed:
-		return fmt.Errorf("vm: %s: %w; the store holds a part of this step", l.device.Name(), failure)
+		return fmt.Errorf("vm: %w; the store holds a part of this step", failure)
 	case failure != nil:
-		return fmt.Errorf("vm: %s: %w", l.device.Name(), failure)
+		return fmt.Errorf("vm: %w", failure)
 	}
 	return nil
 }
@@ -217,7 +238,7 @@ func (l *linked) fetch() error {
 	}
 	for i, b := range l.results {
 		if err := l.device.Store(b.Bytes(), l.sources[i]); err != nil {
-			return fmt.Errorf("vm: output %d: %w", i, err)
+			return fmt.Errorf("vm: output %d: %w", i, failureOf(l.device, err))
 		}
 	}
 	return nil
@@ -228,7 +249,7 @@ func (s *step) complete() error {
 	if err := s.compute(); err != nil || s.device == nil {
 		return err
 	}
-	err := s.device.Sync()
+	err := failureOf(s.device, s.device.Sync())
 	if late := s.call.Late(); late != nil {
 		return late
 	}

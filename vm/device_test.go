@@ -80,3 +80,31 @@ func TestAKernelForAnotherMemoryIsAnError(t *testing.T) {
 	_, err = p.Memory(1)
 	require.ErrorContains(t, err, "bound to a kernel for the memory of a device; that of engine ref is host's")
 }
+
+// sharing has processors that may not share out what only begins.
+type sharing struct{ *enginetest.Device }
+
+func (sharing) Share(int, func(lo, hi int)) {
+	panic("kernels of a device are begun one after the other")
+}
+
+func (s sharing) BindMap(m engine.Map, in, out []shape.Type) (engine.Bound, error) {
+	b, err := s.Device.BindMap(m, in, out)
+	b.Serial = true
+	return b, err
+}
+
+func TestStepsOfADeviceAreNotSharedOut(t *testing.T) {
+	d := enginetest.NewDevice(1 << 20)
+	defer d.Close()
+	g := graph.New()
+	x := g.Input("x", shape.F32(shape.N, 2))
+	p, err := vm.Compile(sharing{d}, []*graph.Node{ops.Tanh(x), ops.Exp(ops.Transpose(x, 1, 0))}, vm.Checked)
+	require.NoError(t, err)
+	m, err := p.NewMachine(vm.NewStore(1))
+	require.NoError(t, err)
+	out, err := m.Run(ctx, f32([]float32{0, 0}, 1, 2))
+	require.NoError(t, err)
+	require.Equal(t, []float32{0, 0}, floats(out[0]))
+	require.Equal(t, []float32{1, 1}, floats(out[1]))
+}

@@ -322,8 +322,11 @@ func (m *Machine) grow(pl *plan) error {
 	m.arena.Free()
 	m.arena = nil
 	arena, err := alloc(m.prog.memory, pl.arena, fmt.Sprintf("the values of a run at batch size N=%d", pl.batch))
+	if err != nil {
+		return fmt.Errorf("%w: take smaller batches, or compile with vm.WithMemory", err)
+	}
 	m.arena = arena
-	return err
+	return nil
 }
 
 // bind gives every argument of every instruction its memory.
@@ -421,7 +424,9 @@ func (l *linked) gather(e engine.Engine, w *watch) {
 }
 
 // move is the kernel of a write.
-func (m *Machine) move(c *engine.Call) error { return m.prog.memory.Copy(c.Out[0], c.In[0]) }
+func (m *Machine) move(c *engine.Call) error {
+	return failureOf(m.prog.memory, m.prog.memory.Copy(c.Out[0], c.In[0]))
+}
 
 // buffer returns the memory of v; that of an input comes with each run.
 func (m *Machine) buffer(v *value) engine.Buffer {
@@ -500,8 +505,11 @@ func (l *linked) execute(ctx context.Context, train bool, see func(*step, time.D
 			}
 		}
 		n, failed, err := s.run(see, w)
+		if err != nil && failed != nil {
+			err = failed.failed(err, committed)
+		}
 		if err != nil {
-			return committed, failed.failed(err, committed)
+			return committed, err
 		}
 		i += n
 	}
@@ -512,7 +520,7 @@ func (l *linked) execute(ctx context.Context, train bool, see func(*step, time.D
 }
 
 // run does the step, and those of its team, unless see wants them one by one. It returns how many
-// were done, or which one failed.
+// were done and, with an error, which one failed, nil where that is see's.
 func (s *step) run(see func(*step, time.Duration) error, w *watch) (n int, failed *step, err error) {
 	switch {
 	case see != nil:
@@ -520,7 +528,7 @@ func (s *step) run(see func(*step, time.Duration) error, w *watch) (n int, faile
 		if err := s.complete(); err != nil {
 			return 0, s, err
 		}
-		return 1, s, see(s, time.Since(start))
+		return 1, nil, see(s, time.Since(start))
 	case w != nil:
 		return w.run(s)
 	case s.team != nil:
@@ -540,7 +548,8 @@ func (s *step) compute() (err error) {
 // step could no longer be undone.
 func (s *step) failed(err error, committed bool) error {
 	var panicked *rescue.Panic
-	if !s.instr.bound.Fails && !errors.As(err, &panicked) {
+	var device *deviceError
+	if !s.instr.bound.Fails && !errors.As(err, &panicked) && !errors.As(err, &device) {
 		err = fmt.Errorf("%w (the kernel, of engine %q, is not marked as one that fails)", err, s.instr.bound.By)
 	}
 	if committed {

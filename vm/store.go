@@ -221,7 +221,7 @@ func (s *Store) Set(name string, v *tensor.Dense) error {
 	}
 	err = fill(l.buf, t, v)
 	if err == nil {
-		err = l.buf.Memory().Sync()
+		err = failureOf(l.buf.Memory(), l.buf.Memory().Sync())
 	}
 	if err != nil {
 		return fmt.Errorf("vm: setting %q: %w", name, err)

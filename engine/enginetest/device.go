@@ -204,6 +204,9 @@ func (m *deviceMemory) Sync() error {
 	defer m.mu.Unlock()
 	err := m.failure
 	m.failure = nil
+	if m.closed {
+		err = errors.Join(err, errClosed)
+	}
 	return err
 }
 
@@ -257,7 +260,7 @@ func (m *deviceMemory) call(c *engine.Call) (there engine.Call, err error) {
 // kernel returns k as one that begins when it is called.
 func (m *deviceMemory) kernel(k engine.Kernel) engine.Kernel {
 	return func(c *engine.Call) error {
-		return m.begin(func() {
+		_ = m.begin(func() { // that it is closed is told by Sync
 			defer func() {
 				if v := recover(); v != nil {
 					c.Fail(fmt.Errorf("panic: %v", v))
@@ -271,6 +274,7 @@ func (m *deviceMemory) kernel(k engine.Kernel) engine.Kernel {
 				c.Fail(err)
 			}
 		})
+		return nil
 	}
 }
 
