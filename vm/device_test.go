@@ -1,6 +1,7 @@
 package vm_test
 
 import (
+	"errors"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -98,13 +99,39 @@ func TestStepsOfADeviceAreNotSharedOut(t *testing.T) {
 	d := enginetest.NewDevice(1 << 20)
 	defer d.Close()
 	g := graph.New()
-	x := g.Input("x", shape.F32(shape.N, 2))
-	p, err := vm.Compile(sharing{d}, []*graph.Node{ops.Tanh(x), ops.Exp(ops.Transpose(x, 1, 0))}, vm.Checked)
+	x, z := g.Input("x", shape.F32(shape.N, 2)), g.Input("z", shape.F32(shape.N, 3))
+	p, err := vm.Compile(sharing{d}, []*graph.Node{ops.Tanh(x), ops.Exp(z)}, vm.Checked)
 	require.NoError(t, err)
 	m, err := p.NewMachine(vm.NewStore(1))
 	require.NoError(t, err)
-	out, err := m.Run(ctx, f32([]float32{0, 0}, 1, 2))
+	out, err := m.Run(ctx, f32([]float32{0, 0}, 1, 2), f32([]float32{0, 0, 0}, 1, 3))
 	require.NoError(t, err)
 	require.Equal(t, []float32{0, 0}, floats(out[0]))
-	require.Equal(t, []float32{1, 1}, floats(out[1]))
+	require.Equal(t, []float32{1, 1, 1}, floats(out[1]))
+}
+
+// packless fails to pack, after the call has returned.
+type packless struct{ *enginetest.Device }
+
+func (e packless) BindMatMul(m engine.MatMul, in []shape.Type, out shape.Type) (engine.Bound, error) {
+	b, err := e.Device.BindMatMul(m, in, out)
+	b.Packing.Kernel = func(c *engine.Call) error {
+		c.Fail(errors.New("no room"))
+		return nil
+	}
+	return b, err
+}
+
+func TestALateErrorOfPackingIsToldAtItsNode(t *testing.T) {
+	d := enginetest.NewDevice(1 << 20)
+	defer d.Close()
+	g := graph.New()
+	y := ops.MatMul(g.Input("x", shape.F32(shape.N, 2)), g.Param("w", shape.F32(2, 2), graph.Fill(3)))
+	p, err := vm.Compile(packless{d}, []*graph.Node{y})
+	require.NoError(t, err)
+	m, err := p.NewMachine(vm.NewStore(1))
+	require.NoError(t, err)
+	_, err = m.Run(ctx, f32([]float32{0, 0}, 1, 2))
+	require.ErrorContains(t, err, "packing input 1: no room")
+	require.ErrorContains(t, err, "device_test.go:")
 }

@@ -51,6 +51,13 @@ func (d *Device) Allocated() int { return d.memory.count(&d.memory.allocated) }
 // Freed is described at Allocated.
 func (d *Device) Freed() int { return d.memory.count(&d.memory.freed) }
 
+// Pending is how many kernels and copies have begun and not been carried out.
+func (d *Device) Pending() int {
+	d.memory.mu.Lock()
+	defer d.memory.mu.Unlock()
+	return len(d.memory.queue)
+}
+
 // deviceMemory carries out what was begun on a goroutine, to which the blocks belong.
 type deviceMemory struct {
 	limit  int

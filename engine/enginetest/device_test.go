@@ -51,6 +51,7 @@ func TestTheHostCannotReachADevice(t *testing.T) {
 	require.False(t, b.Overlaps(make([]byte, 1)))
 
 	require.NoError(t, m.Load(b, []byte{1, 2, 3, 4, 5, 6, 7, 8}))
+	require.NoError(t, m.Sync())
 	require.NoError(t, m.Copy(r.At(0, shape.Float32, 1), b.At(4, shape.Float32, 1)))
 	got := make([]byte, 16)
 	require.NoError(t, m.Store(got, r.At(0, shape.Uint8, 16)))
@@ -305,8 +306,15 @@ func TestARunOfADeviceIsSeen(t *testing.T) {
 			}
 		}, x, y)
 		require.NoError(t, err)
+		ended := func() {
+			if d, ok := e.(*enginetest.Device); ok {
+				require.Zero(t, d.Pending())
+			}
+		}
+		_, err = tr.Profile(context.Background(), func(vm.Instruction) { ended() }, x, y)
+		require.NoError(t, err)
 		spans := 0
-		require.NoError(t, tr.Observe(vm.Observer{Labels: true, Span: func(s vm.Span) { spans++ }}))
+		require.NoError(t, tr.Observe(vm.Observer{Labels: true, Span: func(s vm.Span) { ended(); spans++ }}))
 		_, err = tr.Run(context.Background(), x, y)
 		require.NoError(t, err)
 		require.Positive(t, spans)
