@@ -14,6 +14,7 @@ import (
 	"gorgonia.org/tensor"
 
 	"github.com/plexaura/plexaura/autodiff"
+	"github.com/plexaura/plexaura/data"
 	"github.com/plexaura/plexaura/engine"
 	"github.com/plexaura/plexaura/engine/enginetest"
 	"github.com/plexaura/plexaura/engine/ref"
@@ -23,6 +24,7 @@ import (
 	"github.com/plexaura/plexaura/ops"
 	"github.com/plexaura/plexaura/optim"
 	"github.com/plexaura/plexaura/shape"
+	"github.com/plexaura/plexaura/train"
 	"github.com/plexaura/plexaura/vm"
 )
 
@@ -137,8 +139,8 @@ func bits(t testing.TB, s *vm.Store) []byte {
 	return b.Bytes()
 }
 
-// train makes steps, and goes on from a file in the middle. It returns the losses and the bits.
-func train(t testing.TB, e engine.Engine, steps int) (losses []float32, values []byte) {
+// trained makes steps, and goes on from a file in the middle. It returns the losses and the bits.
+func trained(t testing.TB, e engine.Engine, steps int) (losses []float32, values []byte) {
 	tr := newTrainer(t, e)
 	for i := range steps {
 		if i == steps/2 {
@@ -159,7 +161,7 @@ func train(t testing.TB, e engine.Engine, steps int) (losses []float32, values [
 
 func TestADeviceTrainsLeNetToTheBitsOfRef(t *testing.T) {
 	const steps = 10
-	losses, values := train(t, ref.Engine{}, steps)
+	losses, values := trained(t, ref.Engine{}, steps)
 	for _, own := range [][]string{
 		nil,
 		{"MatMul"},
@@ -168,11 +170,47 @@ func TestADeviceTrainsLeNetToTheBitsOfRef(t *testing.T) {
 	} {
 		t.Run(fmt.Sprint(own), func(t *testing.T) {
 			d := newDevice(t, own...)
-			l, v := train(t, d, steps)
+			l, v := trained(t, d, steps)
 			require.Equal(t, losses, l)
 			require.Equal(t, string(values), string(v))
 			require.Positive(t, d.Allocated())
 		})
+	}
+}
+
+// Fit, and a Predictor of what it gives, work on a device as they do elsewhere.
+func TestFitTrainsOnADevice(t *testing.T) {
+	pixels, labels := make([]float32, 40*16), make([]int32, 40)
+	for i := range pixels {
+		pixels[i] = float32((i*7919)%101)/50 - 1
+	}
+	for i := range labels {
+		labels[i] = int32(i % 3)
+	}
+	set, err := data.New(pixels, labels, data.Info{Input: shape.F32(1, 4, 4), Classes: []string{"a", "b", "c"}})
+	require.NoError(t, err)
+	model := nn.Sequential{
+		nn.Conv2D{Name: "conv", Out: 3, Kernel: 3, Pad: 1}, nn.BatchNorm{Name: "norm"}, nn.ReLU{},
+		nn.Flatten{}, nn.Dropout{P: .5}, nn.Linear{Name: "fc", Out: 3},
+	}
+	fit := func(e engine.Engine) (values []byte, probabilities []float32) {
+		result, err := train.Fit(context.Background(), train.Config{
+			Model: model, Train: set, Validation: set, Engine: e, Optimizer: optim.Adam{}, Epochs: 3, Batch: 16, Seed: 4,
+		})
+		require.NoError(t, err)
+		p, err := train.NewPredictor(model, result.Checkpoint, e)
+		require.NoError(t, err)
+		v, err := p.Predict(context.Background(), pixels[:16])
+		require.NoError(t, err)
+		s, err := result.Checkpoint.Store.Snapshot()
+		require.NoError(t, err)
+		return bits(t, s), v
+	}
+	values, probabilities := fit(ref.Engine{})
+	for _, own := range [][]string{nil, {"Map", "Random", "MatMul"}} {
+		v, p := fit(newDevice(t, own...))
+		require.Equal(t, string(values), string(v))
+		require.Equal(t, probabilities, p)
 	}
 }
 
