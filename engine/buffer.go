@@ -7,9 +7,9 @@ import (
 	"github.com/plexaura/plexaura/shape"
 )
 
-// Buffer is typed memory: a view of n elements in row-major order, which keeps the memory
-// alive. Memory of the host is read by [Slice] and Bytes; that of a device only has a [Handle] and an offset,
-// by which the device's kernels find it. The zero Buffer is none.
+// Buffer is typed memory: a view of n elements in row-major order, which keeps the memory alive.
+// Memory of the host is read by [Slice] and Bytes; that of a device only has a [Handle] and an
+// offset, by which the device's kernels find it. The zero Buffer is none.
 type Buffer struct {
 	p      unsafe.Pointer // on the host
 	device *block

@@ -23,12 +23,13 @@ type Engine interface {
 // is about values, such as a label out of range; it leaves Out undefined.
 //
 // A kernel of a [Device] may return before it has computed anything. It has finished, and told by
-// Call.Fail what it would have returned as an error, when Memory.Sync returns; what the device itself
-// cannot do is the error of Sync.
+// Call.Fail what it would have returned as an error, when Memory.Sync returns; what the device
+// itself cannot do is the error of Sync.
 type Kernel func(c *Call) error
 
-// Call is the memory of one run of a kernel, all of it in Bound.Memory. Unless Bound.InPlace allows
-// it, no Out shares memory with an In. Out holds anything before, every element has its value after.
+// Call is the memory of one run of a kernel, all of it in Bound.Memory. Unless Bound.InPlace
+// allows it, no Out shares memory with an In. Out holds anything before, every element has its
+// value after.
 type Call struct {
 	Out, In []Buffer
 	Scratch Buffer // Uint8(Bound.Scratch), aligned to 64, holding anything

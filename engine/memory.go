@@ -8,12 +8,12 @@ import (
 	"github.com/plexaura/plexaura/shape"
 )
 
-// Memory is where an engine keeps values: the host's, which Go reads and writes, or that of a device,
-// which only kernels do. It is comparable and safe for use by many goroutines.
+// Memory is where an engine keeps values: the host's, which Go reads and writes, or that of a
+// device, which only kernels do. It is comparable and safe for use by many goroutines.
 //
 // A device may work behind the calls: Load, Copy and kernels may return before they have done
-// anything. Work is done as if in the order in which it was begun, by whichever goroutines, and Store and
-// Sync wait for what was begun before.
+// anything. Work is done as if in the order in which it was begun, by whichever goroutines, and
+// Store and Sync wait for what was begun before.
 type Memory interface {
 	// Name is what messages call it: "host", "gpu 0".
 	Name() string
@@ -25,8 +25,8 @@ type Memory interface {
 	Load(dst Buffer, src []byte) error
 	// Store copies src into dst, host memory of as many bytes. The bytes are there when it returns.
 	Store(dst []byte, src Buffer) error
-	// Copy copies src into dst, which has as many bytes. Both are of this Memory, and are the same or
-	// apart.
+	// Copy copies src into dst, which has as many bytes. Both are of this Memory, and are the same
+	// or apart.
 	Copy(dst, src Buffer) error
 	// Sync waits for all work that was begun before. What kernels have to say is by then told by
 	// Call.Fail; its own error is that of the device.
@@ -35,13 +35,13 @@ type Memory interface {
 
 // A Device is an engine with a memory of its own.
 //
-// Its kernels that take buffers of this memory have it as their Bound.Memory. Others, such as those
-// it takes from engine/ref by embedding ref.Engine, or those of a user's op, take buffers of the host:
-// whoever runs them gives them copies, and copies their results back. So a device may begin with a few
-// kernels.
+// Its kernels that take buffers of this memory have it as their Bound.Memory. Others, such as
+// those it takes from engine/ref by embedding ref.Engine, or those of a user's op, take buffers of
+// the host: whoever runs them gives them copies, and copies their results back. So a device may
+// begin with a few kernels.
 //
-// What a device has to give back, such as a goroutine, it gives back in a Close of its own, which is
-// for whoever made it to call, after the last run.
+// What a device has to give back, such as a goroutine, it gives back in a Close of its own, which
+// is for whoever made it to call, after the last run.
 type Device interface{ Memory() Memory }
 
 // MemoryOf returns the memory of e: its own if it is a [Device], or else [Host].
@@ -54,8 +54,9 @@ func MemoryOf(e Engine) Memory {
 	return Host{}
 }
 
-// Host is the memory that Go reads and writes. What is allocated is zeroed, and the garbage collector
-// frees it. Its methods do their work before they return, and only panic on buffers of a device.
+// Host is the memory that Go reads and writes. What is allocated is zeroed, and the garbage
+// collector frees it. Its methods do their work before they return, and only panic on buffers of a
+// device.
 type Host struct{}
 
 // Name implements [Memory]: "host".
@@ -103,10 +104,10 @@ type block struct {
 // HostRegion returns the Region that views mem.
 func HostRegion(mem []byte) *Region { return &Region{host: mem} }
 
-// NewRegion returns a Region of so many bytes of m, a device's memory, which calls it h. Free gives
-// them back, after the work that was begun before. It is called once: by Region.Free, or else on
-// a goroutine of the runtime, where it must not wait long, when neither the Region nor a Buffer in it
-// can be reached.
+// NewRegion returns a Region of so many bytes of m, a device's memory, which calls it h. Free
+// gives them back, after the work that was begun before. It is called once: by Region.Free, or
+// else on a goroutine of the runtime, where it must not wait long, when neither the Region nor a
+// Buffer in it can be reached.
 func NewRegion(m Memory, h Handle, bytes int, free func()) *Region {
 	b := &block{memory: m, handle: h, bytes: bytes, free: free}
 	if free != nil {
@@ -155,9 +156,9 @@ func (r *Region) At(offset int, d shape.DType, n int) Buffer {
 	return Buffer{device: r.device, offset: offset, n: n, dt: d}
 }
 
-// Hosted returns b as a kernel that takes buffers of the host. For one that takes those of a device it
-// allocates memory there, copies inputs and results, and waits: it is for what is computed once, and for
-// tests.
+// Hosted returns b as a kernel that takes buffers of the host. For one that takes those of a
+// device it allocates memory there, copies inputs and results, and waits: it is for what is
+// computed once, and for tests.
 func Hosted(b Bound) Bound {
 	m := b.Memory
 	if m == nil || m == Memory(Host{}) {

@@ -57,7 +57,8 @@ func reserveIn(m engine.Memory, t shape.Type, what string) (engine.Buffer, error
 	return r.At(0, t.DType, t.Len()), nil
 }
 
-// moved returns b, memory of the host that nobody else has; or, where m is a device's, a copy there.
+// moved returns b, memory of the host that nobody else has; or, where m is a device's, a copy
+// there.
 func moved(m engine.Memory, b engine.Buffer, what string) (engine.Buffer, error) {
 	if onHost(m) {
 		return b, nil
@@ -117,8 +118,8 @@ func (v *value) holder() *value {
 	return r
 }
 
-// A detour runs a kernel that takes buffers of the host where those of the program are a device's: on
-// copies, which all detours of a plan make in the same memory.
+// A detour runs a kernel that takes buffers of the host where those of the program are a device's:
+// on copies, which all detours of a plan make in the same memory.
 type detour struct {
 	memory engine.Memory
 	kernel engine.Kernel
@@ -148,8 +149,8 @@ func (d *detour) run(c *engine.Call) error {
 	return nil
 }
 
-// copies gives every memory that in works on a place among the copies, and its scratch one after them.
-// Those of a packing, which are the input and scratch, begin where these do.
+// copies gives every memory that in works on a place among the copies, and its scratch one after
+// them. Those of a packing, which are the input and scratch, begin where these do.
 func (in *instr) copies() (places map[*value]int, scratch, bytes int) {
 	places = map[*value]int{}
 	for _, vs := range [][]*value{in.in, in.out} {

@@ -37,8 +37,8 @@ func TestAKernelOfTheHostIsGivenItsPackedFormOnADevice(t *testing.T) {
 	require.EqualValues(t, 2, log.packings.Load(), "the value has changed")
 }
 
-// What is known when a program is compiled is computed by the device's kernels too; where a result is
-// written over an input, the copies of a kernel of the host are one memory as well.
+// What is known when a program is compiled is computed by the device's kernels too; where a result
+// is written over an input, the copies of a kernel of the host are one memory as well.
 func TestADeviceComputesWhatIsKnownBefore(t *testing.T) {
 	want := []float32{}
 	for _, own := range [][]string{{"none"}, nil, {"Map"}, {"MatMul"}} {

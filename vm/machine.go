@@ -169,8 +169,8 @@ type patch struct{ step, arg int }
 // The outputs, and the slice that holds them, belong to the machine and live until its next
 // Run. A Run with a batch size seen lately allocates nothing.
 //
-// Where the engine is an [engine.Device], inputs are copied there and outputs back, and Run returns,
-// also with an error, when the device has done all that was begun.
+// Where the engine is an [engine.Device], inputs are copied there and outputs back, and Run
+// returns, also with an error, when the device has done all that was begun.
 func (m *Machine) Run(ctx context.Context, inputs ...*tensor.Dense) ([]*tensor.Dense, error) {
 	return m.trace(ctx, nil, inputs)
 }
@@ -214,6 +214,11 @@ func (m *Machine) trace(ctx context.Context, see func(*step, time.Duration) erro
 	if err := l.run(ctx, writes, see, m.watch); err != nil {
 		return nil, err
 	}
+	return m.finish(l, writes)
+}
+
+// finish counts what was written, and returns the outputs.
+func (m *Machine) finish(l *linked, writes bool) ([]*tensor.Dense, error) {
 	if writes {
 		m.count()
 	}

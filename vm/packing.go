@@ -149,7 +149,8 @@ type packing struct {
 	step  step
 }
 
-// packing binds the packing of an input of in. One on the host of what is on a device works on copies.
+// packing binds the packing of an input of in. One on the host of what is on a device works on
+// copies.
 func (m *Machine) packing(in *instr, copies *engine.Region) (packing, error) {
 	k := in.bound.Packing
 	v := in.in[k.In]

@@ -27,9 +27,9 @@ var errNoStore = errors.New("vm: no store; make one by NewStore")
 // refused with [ErrBusy]. So a reader never waits, and never ends a training. The zero Store is
 // empty and has seed 0.
 //
-// A store belongs to the memory of the first [Machine] that is made for it: where that is a device's,
-// its values move there, and machines of an engine with another memory are refused. A [Store.Snapshot]
-// belongs to none yet.
+// A store belongs to the memory of the first [Machine] that is made for it: where that is a
+// device's, its values move there, and machines of an engine with another memory are refused. A
+// [Store.Snapshot] belongs to none yet.
 //
 // What an optimiser keeps in a store, such as its number of steps, is its own: a program that
 // would have another one change it is refused; see [Program.NewMachine].
@@ -248,8 +248,8 @@ func (s *Store) Delete(name string) error {
 	return nil
 }
 
-// Snapshot returns a store with copies of all values, on the host, for others to read while training
-// goes on, also on an engine with another memory.
+// Snapshot returns a store with copies of all values, on the host, for others to read while
+// training goes on, also on an engine with another memory.
 func (s *Store) Snapshot() (*Store, error) {
 	if err := s.acquire(false); err != nil {
 		return nil, fmt.Errorf("vm: snapshot: %w", err)
@@ -269,8 +269,9 @@ func (s *Store) Snapshot() (*Store, error) {
 	return c, nil
 }
 
-// Writes is how often the named value was written: by Set, and by runs that update it, those included
-// that give it the value it had, as with accumulated gradients. While it stays the same the value does.
+// Writes is how often the named value was written: by Set, and by runs that update it, those
+// included that give it the value it had, as with accumulated gradients. While it stays the same
+// the value does.
 func (s *Store) Writes(name string) uint64 {
 	if s == nil {
 		return 0

@@ -80,8 +80,8 @@ type LoadOptions struct {
 	// the name of, is then an error. An optimiser adds leaves of its own, which PyTorch's files
 	// lack: ask for a graph's leaves before, or for those of a program of inference.
 	For []*graph.Node
-	// Partial loads what fits and leaves the rest of the store as it is; the report tells what. That
-	// nothing fits is still an error.
+	// Partial loads what fits and leaves the rest of the store as it is; the report tells what.
+	// That nothing fits is still an error.
 	Partial bool
 	// Rename, where it is not nil, gives the name in the store for one in the file, or "" for a
 	// value that is to be left out.
@@ -161,8 +161,8 @@ func counted(name string) bool {
 }
 
 // Load gives s the values of the safetensors file at path, such as [Store.Save] writes, or
-// safetensors.torch.save_file in Python for a state_dict. Either all that is to be loaded is, or the
-// store stays as it was. Values that are not those asked for are a [LoadError].
+// safetensors.torch.save_file in Python for a state_dict. Either all that is to be loaded is, or
+// the store stays as it was. Values that are not those asked for are a [LoadError].
 //
 // Like all that writes to a Store, it waits for inference that is under way to end, and is
 // [ErrBusy] while a training step or another Load runs, or a [Machine.Trace], which may be what
@@ -331,8 +331,8 @@ func (l *loading) read(r *safetensors.Reader) (map[string]*leaf, error) {
 	return values, nil
 }
 
-// replace gives s, which is held, those values, which are on the host. Machines know the memory of the
-// leaves that there are.
+// replace gives s, which is held, those values, which are on the host. Machines know the memory of
+// the leaves that there are.
 func (s *Store) replace(values map[string]*leaf) (err error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -12,10 +12,11 @@ import (
 	"github.com/plexaura/plexaura/shape"
 )
 
-// Device is an engine with a memory of its own, as a graphics card has, for tests of what runs programs:
-// it computes what ref does, as inconveniently as an [engine.Device] may. Its handles are no addresses, so
-// that the host finds nothing there. What is allocated holds garbage. Kernels and copies return at once, and
-// are only carried out, in order and on another goroutine, when somebody waits for them.
+// Device is an engine with a memory of its own, as a graphics card has, for tests of what runs
+// programs: it computes what ref does, as inconveniently as an [engine.Device] may. Its handles
+// are no addresses, so that the host finds nothing there. What is allocated holds garbage. Kernels
+// and copies return at once, and are only carried out, in order and on another goroutine, when
+// somebody waits for them.
 type Device struct {
 	ref.Engine
 	own    []string
@@ -27,9 +28,9 @@ var (
 	_ engine.Memory = (*deviceMemory)(nil)
 )
 
-// NewDevice returns a Device of so many bytes of memory. Kernels of the given names, such as "MatMul" for
-// that of BindMatMul, are its own; all are where none is named. Others are ref's, on the host. It is to be
-// closed in the end.
+// NewDevice returns a Device of so many bytes of memory. Kernels of the given names, such as
+// "MatMul" for that of BindMatMul, are its own; all are where none is named. Others are ref's, on
+// the host. It is to be closed in the end.
 func NewDevice(bytes int, own ...string) *Device {
 	m := &deviceMemory{limit: bytes, blocks: map[engine.Handle][]byte{}, work: make(chan []func()), done: make(chan struct{})}
 	go m.serve()
@@ -45,7 +46,8 @@ func (d *Device) Memory() engine.Memory { return d.memory }
 // Close carries out what was begun, and ends the goroutine. What is begun later is an error.
 func (d *Device) Close() { d.memory.close() }
 
-// Allocated is how many bytes have been allocated so far, and Freed how many of them were given back.
+// Allocated is how many bytes have been allocated so far, and Freed how many of them were given
+// back.
 func (d *Device) Allocated() int { return d.memory.count(&d.memory.allocated) }
 
 // Freed is described at Allocated.
@@ -217,7 +219,8 @@ func (m *deviceMemory) Sync() error {
 	return err
 }
 
-// fits reports whether a copy of n bytes to a buffer can be made; what speaks against it is told by Sync.
+// fits reports whether a copy of n bytes to a buffer can be made; what speaks against it is told
+// by Sync.
 func (m *deviceMemory) fits(err error, to engine.Buffer, n int) bool {
 	if err == nil && to.Size() != n {
 		err = fmt.Errorf("%d bytes are not %d", n, to.Size())
@@ -296,7 +299,8 @@ func (d *Device) bound(name string) func(engine.Bound, error) (engine.Bound, err
 	}
 }
 
-// BindMatMul implements [engine.MatMuler]. Its second matrix may be packed, which changes nothing of it.
+// BindMatMul implements [engine.MatMuler]. Its second matrix may be packed, which changes nothing
+// of it.
 func (d *Device) BindMatMul(p engine.MatMul, in []shape.Type, out shape.Type) (engine.Bound, error) {
 	b, err := d.Engine.BindMatMul(p, in, out)
 	if err != nil {

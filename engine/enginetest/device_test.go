@@ -247,8 +247,8 @@ func TestADeviceInfersWithAnyBatchSize(t *testing.T) {
 	}
 }
 
-// A machine that needs a larger arena gives the old one back, and so the inputs of batch sizes that it has
-// forgotten.
+// A machine that needs a larger arena gives the old one back, and so the inputs of batch sizes
+// that it has forgotten.
 func TestALargerArenaFreesTheOld(t *testing.T) {
 	d := newDevice(t, "Conv2DMaxPool", "Map")
 	p := compileLeNet(t, d)
@@ -291,7 +291,8 @@ func TestADeviceRefusesAStepThatIsNotFinite(t *testing.T) {
 	require.NotEqual(t, before, bits(t, tr.store))
 }
 
-// A kernel that fails when the call has long returned is told with its line, and nothing is changed.
+// A kernel that fails when the call has long returned is told with its line, and nothing is
+// changed.
 func TestALateErrorIsToldAtItsNode(t *testing.T) {
 	tr := newTrainer(t, newDevice(t))
 	before := bits(t, tr.store)
