@@ -48,6 +48,17 @@ func Grad(y *graph.Node, wrt ...*graph.Node) []*graph.Node {
 	return VJP(y, dy, wrt...)
 }
 
+// Connected reports whether dx, a gradient that Grad or VJP returned, is more than the zeros that it
+// returns where y does not depend on the node. It adds no node. An invalid gradient counts as
+// connected: it stands for a mistake that its graph has reported.
+func Connected(dx *graph.Node) bool {
+	if !dx.Valid() || dx.Kind() != graph.Computed {
+		return true
+	}
+	g := graph.New()
+	return dx.Op() != ops.ZerosLike(g.Input("x", dx.Type())).Op()
+}
+
 // VJP returns, for each node of wrt, the adjoint that the adjoint dy of y induces on it: dy
 // times the Jacobian of y. dy must have y's type. It is otherwise like [Grad], which is VJP
 // of a scalar with dy = 1.

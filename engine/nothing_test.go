@@ -11,16 +11,28 @@ import (
 func TestNothingWhereSomethingIsWantedNeverPanics(t *testing.T) {
 	nothing.Check(t, nothing.Exports{
 		Funcs: map[string]any{
-			"Aligned":     engine.Aligned,
-			"AxesOf":      engine.AxesOf,
-			"BufferAt":    engine.BufferAt,
-			"BufferOf":    engine.BufferOf[float32],
-			"Floats":      engine.Floats,
-			"HostRegion":  engine.HostRegion,
-			"Hosted":      engine.Hosted,
-			"Imm":         engine.Imm,
-			"In":          engine.In,
-			"Lanes":       engine.Lanes,
+			"Aligned":       engine.Aligned,
+			"AxesOf":        engine.AxesOf,
+			"BufferAt":      engine.BufferAt,
+			"BufferOf":      engine.BufferOf[float32],
+			"BufferOfDense": engine.BufferOfDense,
+			"DTypeOf":       engine.DTypeOf,
+			"DenseDType":    engine.DenseDType,
+			"DenseOf":       engine.DenseOf,
+			"IsRowMajor":    engine.IsRowMajor,
+			"Floats":        engine.Floats,
+			"HostRegion":    engine.HostRegion,
+			"Hosted":        engine.Hosted,
+			"Images":        engine.Images,
+			"Imm":           engine.Imm,
+			"In":            engine.In,
+			"InRow":         engine.InRow,
+			"InRows":        engine.InRows,
+
+			"Interleaved": engine.Interleaved,
+			"MapTypes":    engine.MapTypes,
+			"Types":       engine.Types,
+
 			"Load":        engine.Load,
 			"MapOf":       engine.MapOf,
 			"MemoryOf":    engine.MemoryOf,
@@ -32,19 +44,23 @@ func TestNothingWhereSomethingIsWantedNeverPanics(t *testing.T) {
 		},
 		Types: []any{
 			new(engine.Arg),
+			new(engine.Arrangement),
 			new(engine.Axes),
 			new(engine.Buffer),
 			new(engine.Call),
 			new(engine.Fn),
 			new(engine.Host),
+			new(engine.Layout),
 			new(engine.Map),
+			new(engine.Operand),
 			new(engine.PadMode),
 			new(engine.Reduction),
 			new(engine.Region),
 		},
 		Unheld: []string{"Call.*"}, // which kernels and whoever runs them call
 		Panics: map[string]string{
-			"Slice": "which takes a buffer of the type",
+			"DenseOf": "which takes a buffer of the shape",
+			"Slice":   "which takes a buffer of the type",
 		},
 		Good: func() []any {
 			return []any{shape.F32(2, 3), engine.BufferOf([]float32{1, 2}), "ref"}

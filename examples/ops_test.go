@@ -295,9 +295,9 @@ func (i instance) by(e engine.Engine) string {
 	var err error
 	switch op := i.op.(type) {
 	case vm.Elementwise:
-		b, err = e.(engine.Mapper).BindMap(op.Map(i.in, i.out), i.in, []shape.Type{i.out})
+		b, err = e.(engine.Mapper).BindMap(op.Map(i.in, i.out), engine.InRows(i.in...), engine.InRows(i.out))
 	case vm.Bindable:
-		b, err = op.Bind(e, i.in, i.out)
+		b, err = op.Bind(e, engine.InRows(i.in...), engine.InRow(i.out))
 	}
 	if err != nil {
 		return ""

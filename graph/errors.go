@@ -3,7 +3,6 @@ package graph
 import (
 	"errors"
 	"fmt"
-	"path"
 	"path/filepath"
 	"runtime"
 	"slices"
@@ -15,16 +14,19 @@ import (
 // ErrNotScalar is wrapped where a scalar was needed.
 var ErrNotScalar = errors.New("not a scalar")
 
-// Pos is a line of source code.
+// Pos is a line of source code, or a place in another file; see [Graph.At].
 type Pos struct {
 	File string // absolute
 	Line int
 }
 
-// String returns "lenet.go:12", or "?" where the line is not known.
+// String returns "lenet.go:12", the File where there is no Line, or "?" where nothing is known.
 func (p Pos) String() string {
-	if p.File == "" {
+	switch {
+	case p.File == "":
 		return "?"
+	case p.Line == 0:
+		return p.File
 	}
 	return fmt.Sprintf("%s:%d", filepath.Base(p.File), p.Line)
 }
@@ -149,8 +151,9 @@ var module = func() string {
 	return strings.TrimSuffix(file, "graph/errors.go")
 }()
 
-// builders are the packages whose frames are not the user's.
-var builders = []string{"graph", "ops", "nn", "autodiff", "autodiff/gradcheck", "autodiff/numeric", "optim", "train", "inspect"}
+// users are the folders of the module whose code uses it as anybody's does: nodes that it adds are
+// said to be built there. All other packages build for their callers.
+var users = []string{"cmd", "examples", "models", "internal"}
 
 // caller returns the line of the innermost frame that is not a builder's.
 func caller() Pos {
@@ -179,5 +182,6 @@ func userLine(pc []uintptr) (Pos, bool) {
 // named after that function.
 func builder(f runtime.Frame) bool {
 	file, ok := strings.CutPrefix(f.File, module)
-	return ok && !strings.HasSuffix(file, "_test.go") && slices.Contains(builders, path.Dir(file))
+	top, _, _ := strings.Cut(file, "/")
+	return ok && !strings.HasSuffix(file, "_test.go") && !slices.Contains(users, top)
 }

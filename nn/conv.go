@@ -77,7 +77,7 @@ func (l Conv1D) Apply(s Scope, x *graph.Node) *graph.Node {
 		if err != nil {
 			return s.g.Reject("Conv1D", err, x)
 		}
-		op := ops.Conv1DOp{Stride: l.Stride, Dilation: l.Dilation, Pad: [2]int{l.Pad, l.Pad}, Groups: l.Groups}
+		op := ops.Conv1DOptions{Stride: l.Stride, Dilation: l.Dilation, Pad: [2]int{l.Pad, l.Pad}, Groups: l.Groups}
 		return addBias(ops.Conv1D(x, w, op), b)
 	})
 }
@@ -110,7 +110,7 @@ func (l Conv3D) Apply(s Scope, x *graph.Node) *graph.Node {
 		if err != nil {
 			return s.g.Reject("Conv3D", err, x)
 		}
-		op := ops.Conv3DOp{Stride: l.Stride, Dilation: l.Dilation, Pad: l.Pad, Groups: l.Groups}
+		op := ops.Conv3DOptions{Stride: l.Stride, Dilation: l.Dilation, Pad: l.Pad, Groups: l.Groups}
 		return addBias(ops.Conv3D(x, w, op), b)
 	})
 }

@@ -122,7 +122,7 @@ type MaxPool1D struct {
 // Apply returns a node (N,C,OL).
 func (l MaxPool1D) Apply(s Scope, x *graph.Node) *graph.Node {
 	return s.Within("", x, func(Scope) *graph.Node {
-		return ops.MaxPool1D(x, ops.Pool1DOp{Kernel: l.Kernel, Stride: l.Stride, Dilation: l.Dilation, Pad: [2]int{l.Pad, l.Pad}, Ceil: l.Ceil})
+		return ops.MaxPool1D(x, ops.MaxPool1DOptions{Kernel: l.Kernel, Stride: l.Stride, Dilation: l.Dilation, Pad: [2]int{l.Pad, l.Pad}, Ceil: l.Ceil})
 	})
 }
 
@@ -139,7 +139,7 @@ type AvgPool1D struct {
 // Apply returns a node (N,C,OL).
 func (l AvgPool1D) Apply(s Scope, x *graph.Node) *graph.Node {
 	return s.Within("", x, func(Scope) *graph.Node {
-		return ops.AvgPool1D(x, ops.AvgPool1DOp{Kernel: l.Kernel, Stride: l.Stride, Pad: [2]int{l.Pad, l.Pad}, Ceil: l.Ceil, CountPad: l.CountPad})
+		return ops.AvgPool1D(x, ops.AvgPool1DOptions{Kernel: l.Kernel, Stride: l.Stride, Pad: [2]int{l.Pad, l.Pad}, Ceil: l.Ceil, CountPad: l.CountPad})
 	})
 }
 
@@ -156,7 +156,7 @@ type MaxPool3D struct {
 // Apply returns a node (N,C,OD,OH,OW).
 func (l MaxPool3D) Apply(s Scope, x *graph.Node) *graph.Node {
 	return s.Within("", x, func(Scope) *graph.Node {
-		return ops.MaxPool3D(x, ops.Pool3DOp{Kernel: l.Kernel, Stride: l.Stride, Dilation: l.Dilation, Pad: l.Pad, Ceil: l.Ceil})
+		return ops.MaxPool3D(x, ops.MaxPool3DOptions{Kernel: l.Kernel, Stride: l.Stride, Dilation: l.Dilation, Pad: l.Pad, Ceil: l.Ceil})
 	})
 }
 
@@ -173,6 +173,6 @@ type AvgPool3D struct {
 // Apply returns a node (N,C,OD,OH,OW).
 func (l AvgPool3D) Apply(s Scope, x *graph.Node) *graph.Node {
 	return s.Within("", x, func(Scope) *graph.Node {
-		return ops.AvgPool3D(x, ops.AvgPool3DOp{Kernel: l.Kernel, Stride: l.Stride, Pad: l.Pad, Ceil: l.Ceil, CountPad: l.CountPad})
+		return ops.AvgPool3D(x, ops.AvgPool3DOptions{Kernel: l.Kernel, Stride: l.Stride, Pad: l.Pad, Ceil: l.Ceil, CountPad: l.CountPad})
 	})
 }

@@ -8,8 +8,8 @@ import (
 	"github.com/plexaura/plexaura/shape"
 )
 
-// Conv1DOp are the attributes of [Conv1D].
-type Conv1DOp struct {
+// Conv1DOptions are the attributes of [Conv1D].
+type Conv1DOptions struct {
 	Stride, Dilation int    // 0 means 1
 	Pad              [2]int // zeros before and after
 	Groups           int    // 0 means 1
@@ -18,12 +18,12 @@ type Conv1DOp struct {
 // Conv1D returns the cross-correlation of x (N,C,L) with filters w (O,C/Groups,K), both Float32
 // or Float64: y (N,O,OL), where OL is (L + before + after - Dilation*(K-1) - 1)/Stride + 1,
 // rounded down. It is a [Conv2D] of images of one row.
-func Conv1D(x, w *graph.Node, op Conv1DOp) *graph.Node {
+func Conv1D(x, w *graph.Node, op Conv1DOptions) *graph.Node {
 	return onLines("Conv1D", "an input (N,C,L) and a filter (O,C/groups,K)", op.image(), x, w)
 }
 
 // image is what op does to images of one row.
-func (op Conv1DOp) image() Conv2DOp {
+func (op Conv1DOptions) image() Conv2DOp {
 	return Conv2DOp{
 		Stride:   [2]int{1, op.Stride},
 		Dilation: [2]int{1, op.Dilation},

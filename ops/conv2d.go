@@ -111,7 +111,7 @@ func (op Conv2DOp) Grad(n, dy *graph.Node) []*graph.Node {
 }
 
 // Bind implements vm's Bindable.
-func (op Conv2DOp) Bind(e engine.Engine, in []shape.Type, out shape.Type) (engine.Bound, error) {
+func (op Conv2DOp) Bind(e engine.Engine, in []engine.Operand, out engine.Operand) (engine.Bound, error) {
 	return fusedConv2D{Conv: op}.Bind(e, in, out)
 }
 
@@ -157,8 +157,8 @@ func (op fusedConv2D) unpooled(in []shape.Type) (shape.Type, error) {
 
 func (fusedConv2D) NotDifferentiable() string { return madeByAbsorb }
 
-func (op fusedConv2D) Bind(e engine.Engine, in []shape.Type, out shape.Type) (engine.Bound, error) {
-	attrs, flat := op.Conv.attrs(op.Epilogue), flatBias(op.Epilogue, in)
+func (op fusedConv2D) Bind(e engine.Engine, in []engine.Operand, out engine.Operand) (engine.Bound, error) {
+	attrs, flat := op.Conv.attrs(op.Epilogue), flatOperands(op.Epilogue, in)
 	if op.pools() {
 		return op.bindPooled(e, attrs, flat, out)
 	}
@@ -169,23 +169,16 @@ func (op fusedConv2D) Bind(e engine.Engine, in []shape.Type, out shape.Type) (en
 	return c.BindConv2D(attrs, flat, out)
 }
 
-func (op fusedConv2D) bindPooled(e engine.Engine, attrs engine.Conv2D, in []shape.Type, out shape.Type) (engine.Bound, error) {
+func (op fusedConv2D) bindPooled(e engine.Engine, attrs engine.Conv2D, in []engine.Operand, out engine.Operand) (engine.Bound, error) {
 	c, ok := e.(engine.ConvPooler)
 	if !ok {
 		return engine.Bound{}, engine.Missing(e, "Conv2D with MaxPool2D")
 	}
-	x := in[0]
-	if x.Rank() == 5 { // in lanes, whose place is that of the result's
-		x = x.Of(x.Shape.Drop(4))
-	}
-	y, err := op.Conv.Infer([]shape.Type{x, in[1]})
+	y, err := op.Conv.Infer([]shape.Type{in[0].Type, in[1].Type})
 	if err != nil {
 		return engine.Bound{}, err
 	}
-	if in[0].Rank() == 5 {
-		y = y.Of(y.Shape.Insert(4, in[0].Dim(4)))
-	}
-	return c.BindConv2DMaxPool(attrs, op.Pool.attrs(), in, y, out)
+	return c.BindConv2DMaxPool(attrs, op.Pool.attrs(), in, engine.InRow(y).Type, out)
 }
 
 func (op fusedConv2D) Absorb(e engine.Engine, in []shape.Type, next graph.Op, at int, nextIn []shape.Type) (graph.Op, bool) {
@@ -212,26 +205,22 @@ func (op fusedConv2D) absorbPool(e engine.Engine, in []shape.Type, pool Pool2DOp
 	return op, true
 }
 
-// InLanes implements vm's Laner.
-func (op Conv2DOp) InLanes(e engine.Laner, in []shape.Type, out shape.Type) (graph.Op, engine.InLanes, bool) {
-	return op, engine.InLanes{In: []bool{true, false}, Out: true, Wins: true}, op.prefersLanes(e, in[0], in[1], out)
-}
-
-// InLanes implements vm's Laner.
-func (op fusedConv2D) InLanes(e engine.Laner, in []shape.Type, out shape.Type) (graph.Op, engine.InLanes, bool) {
-	form := engine.InLanes{In: make([]bool, len(in)), Out: true, Wins: true}
-	form.In[0] = true
-	y, err := op.unpooled(in)
-	return op, form, err == nil && op.Conv.prefersLanes(e, in[0], in[1], y)
-}
-
-// prefersLanes tells of the convolution of x by w, and of both its adjoints, so that the three agree.
-func (op Conv2DOp) prefersLanes(e engine.Laner, x, w, y shape.Type) bool {
-	return e.PrefersLanes(op.attrs(engine.Epilogue{}), x, w, y)
-}
-
 // MACs counts the multiply-accumulate operations, for concrete types.
 func (op Conv2DOp) MACs(in []shape.Type, out shape.Type) int { return convMACs(out, in[1]) }
+
+// PerExample convolves each row with filters of its own: a product of these and the patches of the row.
+func (op Conv2DOp) PerExample(n *graph.Node, in []*graph.Node) (*graph.Node, error) {
+	if own(n, in, 0) {
+		return nil, fmt.Errorf("its image %v is shared by all examples; want one for each", n.In(0).Type())
+	}
+	if !own(n, in, 1) {
+		return n, nil
+	}
+	p := op.patches(in[0].Type(), n.In(1).Type())
+	columns := Conv2D(in[0], p.taps(in[0]), p.conv)
+	y := MatMul(p.filters(in[1]), p.columns(columns))
+	return Reshape(y, n.Type().Dims()...), nil
+}
 
 // convMACs is one for each element of y and each tap of a filter of w.
 func convMACs(y, w shape.Type) int { return y.Len() * w.Len() / max(w.Int(0), 1) }

@@ -64,17 +64,12 @@ func (op conv2DInputGrad) Grad(n, ddx *graph.Node) []*graph.Node {
 	return []*graph.Node{Conv2D(ddx, w, op.Conv), op.Conv.filterGrad(ddx, dy, w.Type())}
 }
 
-func (op conv2DInputGrad) Bind(e engine.Engine, in []shape.Type, out shape.Type) (engine.Bound, error) {
+func (op conv2DInputGrad) Bind(e engine.Engine, in []engine.Operand, out engine.Operand) (engine.Bound, error) {
 	c, ok := e.(engine.Conv2Der)
 	if !ok {
 		return engine.Bound{}, engine.Missing(e, "Conv2DInputGrad")
 	}
 	return c.BindConv2DInputGrad(op.Conv.attrs(engine.Epilogue{}), in, out)
-}
-
-// InLanes implements vm's Laner.
-func (op conv2DInputGrad) InLanes(e engine.Laner, in []shape.Type, out shape.Type) (graph.Op, engine.InLanes, bool) {
-	return op, engine.InLanes{In: []bool{true, false}, Out: true, Wins: true}, op.Conv.prefersLanes(e, out, in[1], in[0])
 }
 
 // conv2DFilterGrad takes x (N,C,H,W) and dy (N,O,OH,OW); it gives dw (O,C/G,KH,KW).
@@ -110,17 +105,12 @@ func (op conv2DFilterGrad) Grad(n, ddw *graph.Node) []*graph.Node {
 	return []*graph.Node{op.Conv.inputGrad(dy, ddw, x.Type()), Conv2D(x, ddw, op.Conv)}
 }
 
-func (op conv2DFilterGrad) Bind(e engine.Engine, in []shape.Type, out shape.Type) (engine.Bound, error) {
+func (op conv2DFilterGrad) Bind(e engine.Engine, in []engine.Operand, out engine.Operand) (engine.Bound, error) {
 	c, ok := e.(engine.Conv2Der)
 	if !ok {
 		return engine.Bound{}, engine.Missing(e, "Conv2DFilterGrad")
 	}
 	return c.BindConv2DFilterGrad(op.Conv.attrs(engine.Epilogue{}), in, out)
-}
-
-// InLanes implements vm's Laner.
-func (op conv2DFilterGrad) InLanes(e engine.Laner, in []shape.Type, out shape.Type) (graph.Op, engine.InLanes, bool) {
-	return op, engine.InLanes{In: []bool{true, true}, Wins: true}, op.Conv.prefersLanes(e, in[0], out, in[1])
 }
 
 // ConvTranspose2D returns the transposed convolution of x (N,C,H,W) by w (C,O/Groups,KH,KW):
@@ -179,5 +169,26 @@ func (op Conv2DOp) transposedSize(x, w shape.Type, extra [2]int) (size [2]int, e
 // MACs is that of the convolution.
 func (conv2DInputGrad) MACs(in []shape.Type, _ shape.Type) int { return convMACs(in[0], in[1]) }
 
+// PerExample is that of the convolution: patches are summed to images.
+func (op conv2DInputGrad) PerExample(n *graph.Node, in []*graph.Node) (*graph.Node, error) {
+	if own(n, in, 0) {
+		return nil, fmt.Errorf("its image %v is shared by all examples; want one for each", n.In(0).Type())
+	}
+	if !own(n, in, 1) {
+		return n, nil
+	}
+	p := op.Conv.patches(n.Type(), n.In(1).Type())
+	dy := in[0].Type()
+	outs := Reshape(in[0], dy.Dim(0), p.groups, p.outs, dy.Dim(2)*dy.Dim(3))
+	columns := MatMul(p.filters(in[1]), outs, MatMulOp{TransA: true})
+	columns = Reshape(columns, dy.Dim(0), p.groups*p.depth, dy.Dim(2), dy.Dim(3))
+	return graph.Apply(conv2DInputGrad{p.conv, op.Size}, columns, p.taps(in[0])), nil
+}
+
 // MACs is that of the convolution.
 func (conv2DFilterGrad) MACs(in []shape.Type, out shape.Type) int { return convMACs(in[1], out) }
+
+// PerExample is refused: filters are summed over all rows.
+func (conv2DFilterGrad) PerExample(n *graph.Node, in []*graph.Node) (*graph.Node, error) {
+	return alone(n, in)
+}

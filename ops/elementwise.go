@@ -1,6 +1,7 @@
 package ops
 
 import (
+	"fmt"
 	"math"
 	"slices"
 
@@ -345,4 +346,23 @@ func (op binary) neutral(b *graph.Node) bool {
 		return isUniform(b, 1)
 	}
 	return false
+}
+
+// AddBias returns x (N,C,...) plus b (C), one number for each index of axis 1.
+func AddBias(x, b *graph.Node) *graph.Node {
+	if !valid(x, b) {
+		return graph.Apply(unbuilt("AddBias"), x, b)
+	}
+	t, bt := x.Type(), b.Type()
+	if t.Rank() < 2 || bt.Rank() != 1 || t.Dim(1) != bt.Dim(0) {
+		return x.Graph().Reject("AddBias", fmt.Errorf("want x (N,C,...) and a bias (C), have %v and %v", t.Shape, bt.Shape), x, b)
+	}
+	s := bt.Shape
+	for range t.Rank() - 2 {
+		s = s.Insert(s.Rank(), 1)
+	}
+	if s != bt.Shape {
+		b = Reshape(b, s.Dims()...)
+	}
+	return Add(x, b)
 }

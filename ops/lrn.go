@@ -119,10 +119,15 @@ func (op windowSum) Grad(_, dy *graph.Node) []*graph.Node {
 	return one(graph.Apply(windowSum{Before: op.After, After: op.Before}, dy))
 }
 
-func (op windowSum) Bind(e engine.Engine, in []shape.Type, out shape.Type) (engine.Bound, error) {
+func (op windowSum) Bind(e engine.Engine, in []engine.Operand, out engine.Operand) (engine.Bound, error) {
 	w, ok := e.(engine.WindowSummer)
 	if !ok {
 		return engine.Bound{}, engine.Missing(e, op.Name())
 	}
 	return w.BindWindowSum(engine.WindowSum{Axis: 1, Before: op.Before, After: op.After}, in, out)
+}
+
+// PerExample keeps the rows apart.
+func (windowSum) PerExample(n *graph.Node, in []*graph.Node) (*graph.Node, error) {
+	return alone(n, in)
 }

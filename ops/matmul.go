@@ -108,7 +108,7 @@ func (op MatMulOp) gradB(a, dy *graph.Node) *graph.Node {
 }
 
 // Bind implements vm's Bindable.
-func (op MatMulOp) Bind(e engine.Engine, in []shape.Type, out shape.Type) (engine.Bound, error) {
+func (op MatMulOp) Bind(e engine.Engine, in []engine.Operand, out engine.Operand) (engine.Bound, error) {
 	return fusedMatMul{MatMul: op}.Bind(e, in, out)
 }
 
@@ -132,36 +132,17 @@ func (op fusedMatMul) Infer(in []shape.Type) (shape.Type, error) {
 
 func (fusedMatMul) NotDifferentiable() string { return madeByAbsorb }
 
-func (op fusedMatMul) Bind(e engine.Engine, in []shape.Type, out shape.Type) (engine.Bound, error) {
+func (op fusedMatMul) Bind(e engine.Engine, in []engine.Operand, out engine.Operand) (engine.Bound, error) {
 	m, ok := e.(engine.MatMuler)
 	if !ok {
 		return engine.Bound{}, engine.Missing(e, "MatMul")
 	}
-	return m.BindMatMul(engine.MatMul{TransA: op.MatMul.TransA, TransB: op.MatMul.TransB, Epilogue: op.Epilogue}, flatBias(op.Epilogue, in), out)
+	return m.BindMatMul(engine.MatMul{TransA: op.MatMul.TransA, TransB: op.MatMul.TransB, Epilogue: op.Epilogue}, flatOperands(op.Epilogue, in), out)
 }
 
 func (op fusedMatMul) Absorb(e engine.Engine, _ []shape.Type, next graph.Op, at int, nextIn []shape.Type) (graph.Op, bool) {
 	ep, ok := extend(e, op.Epilogue, -1, next, at, nextIn)
 	return fusedMatMul{op.MatMul, ep}, ok
-}
-
-// AddBias returns x (N,C,...) plus b (C), one number for each index of axis 1.
-func AddBias(x, b *graph.Node) *graph.Node {
-	if !valid(x, b) {
-		return graph.Apply(unbuilt("AddBias"), x, b)
-	}
-	t, bt := x.Type(), b.Type()
-	if t.Rank() < 2 || bt.Rank() != 1 || t.Dim(1) != bt.Dim(0) {
-		return x.Graph().Reject("AddBias", fmt.Errorf("want x (N,C,...) and a bias (C), have %v and %v", t.Shape, bt.Shape), x, b)
-	}
-	s := bt.Shape
-	for range t.Rank() - 2 {
-		s = s.Insert(s.Rank(), 1)
-	}
-	if s != bt.Shape {
-		b = Reshape(b, s.Dims()...)
-	}
-	return Add(x, b)
 }
 
 // MACs counts the multiply-accumulate operations, for concrete types.
@@ -171,4 +152,28 @@ func (op MatMulOp) MACs(in []shape.Type, out shape.Type) int {
 		axis = -2
 	}
 	return out.Len() * in[0].Int(axis)
+}
+
+// PerExample multiplies the matrices of each row.
+func (op MatMulOp) PerExample(n *graph.Node, in []*graph.Node) (*graph.Node, error) {
+	a, b := n.In(0).Type(), n.In(1).Type()
+	if _, inner := matrixDims(a, op.TransA); inner.Symbolic() {
+		return nil, fmt.Errorf("it sums over the batch, %v by %v, and so mixes the examples", a, b)
+	}
+	ownA, ownB := own(n, in, 0), own(n, in, 1)
+	if !ownA && !ownB {
+		return n, nil
+	}
+	if isBatch(n.Type().Shape) && n.Type().Rank() == 2 { // rows by a matrix each: as (N,1,K) by (N,K,P)
+		if ownA || op.TransA {
+			return nil, fmt.Errorf("the rows of its result are no examples of %v; want (N,...) as the operand in front", a)
+		}
+		y := MatMul(Unsqueeze(in[0], 1), in[1], op)
+		return Reshape(y, n.Type().Dims()...), nil
+	}
+	batch := batchShape(n.Type())
+	if !isBatch(n.Type().Shape) {
+		batch = batch.Insert(0, rowsOf(n, in))
+	}
+	return MatMul(matrices(in[0], ownA, batch), matrices(in[1], ownB, batch), op), nil
 }

@@ -38,10 +38,18 @@ func (op OneHotOp) Infer(in []shape.Type) (shape.Type, error) {
 func (OneHotOp) Grad(_, _ *graph.Node) []*graph.Node { return make([]*graph.Node, 2) }
 
 // Bind implements the vm's Bindable.
-func (op OneHotOp) Bind(e engine.Engine, in []shape.Type, out shape.Type) (engine.Bound, error) {
+func (op OneHotOp) Bind(e engine.Engine, in []engine.Operand, out engine.Operand) (engine.Bound, error) {
 	m, err := mover(e, op)
 	if err != nil {
 		return engine.Bound{}, err
 	}
 	return m.BindOneHot(in[:1], out)
+}
+
+// PerExample does not look at the input that lends its type.
+func (OneHotOp) PerExample(n *graph.Node, in []*graph.Node) (*graph.Node, error) {
+	if !own(n, in, 1) || isBatch(n.Type().Shape) {
+		return n, nil
+	}
+	return BroadcastTo(n, n.Type().Insert(0, in[1].Type().Dim(0))), nil
 }

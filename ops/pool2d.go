@@ -2,7 +2,6 @@ package ops
 
 import (
 	"fmt"
-	"slices"
 
 	"github.com/plexaura/plexaura/engine"
 	"github.com/plexaura/plexaura/graph"
@@ -111,22 +110,15 @@ func (op Pool2DOp) Grad(n, dy *graph.Node) []*graph.Node {
 }
 
 // Bind implements vm's Bindable.
-func (op Pool2DOp) Bind(e engine.Engine, in []shape.Type, out shape.Type) (engine.Bound, error) {
+func (op Pool2DOp) Bind(e engine.Engine, in []engine.Operand, out engine.Operand) (engine.Bound, error) {
 	return bindMax(e, op.Name(), engine.MaxPooler.BindMaxPool2D, op.attrs(), in, out)
 }
 
-// InLanes implements vm's Laner.
-func (op Pool2DOp) InLanes(engine.Laner, []shape.Type, shape.Type) (graph.Op, engine.InLanes, bool) {
-	return op, allInLanes(1), true
-}
+// PerExample keeps the rows apart.
+func (Pool2DOp) PerExample(n *graph.Node, in []*graph.Node) (*graph.Node, error) { return alone(n, in) }
 
-// allInLanes is that of an op of n images.
-func allInLanes(n int) engine.InLanes {
-	return engine.InLanes{In: slices.Repeat([]bool{true}, n), Out: true}
-}
-
-func bindMax(e engine.Engine, name string, bind func(engine.MaxPooler, engine.Pool2D, []shape.Type, shape.Type) (engine.Bound, error),
-	op engine.Pool2D, in []shape.Type, out shape.Type) (engine.Bound, error) {
+func bindMax(e engine.Engine, name string, bind func(engine.MaxPooler, engine.Pool2D, []engine.Operand, engine.Operand) (engine.Bound, error),
+	op engine.Pool2D, in []engine.Operand, out engine.Operand) (engine.Bound, error) {
 	p, ok := e.(engine.MaxPooler)
 	if !ok {
 		return engine.Bound{}, engine.Missing(e, name)
@@ -162,17 +154,17 @@ func (op maxPool2DScatter) Grad(n, ddx *graph.Node) []*graph.Node {
 	return []*graph.Node{nil, graph.Apply(maxPool2DGather(op), n.In(0), ddx)}
 }
 
-func (op maxPool2DScatter) Bind(e engine.Engine, in []shape.Type, out shape.Type) (engine.Bound, error) {
+func (op maxPool2DScatter) Bind(e engine.Engine, in []engine.Operand, out engine.Operand) (engine.Bound, error) {
 	return bindMax(e, op.Name(), engine.MaxPooler.BindMaxPool2DScatter, op.Pool.attrs(), in, out)
-}
-
-// InLanes implements vm's Laner.
-func (op maxPool2DScatter) InLanes(engine.Laner, []shape.Type, shape.Type) (graph.Op, engine.InLanes, bool) {
-	return op, allInLanes(2), true
 }
 
 // Mask implements vm's Masker.
 func (op maxPool2DScatter) Mask(at int) (graph.Op, bool) { return maskedScatter{op}, at == 0 }
+
+// PerExample keeps the rows apart.
+func (maxPool2DScatter) PerExample(n *graph.Node, in []*graph.Node) (*graph.Node, error) {
+	return alone(n, in)
+}
 
 // maskedScatter is a maxPool2DScatter whose x is the result of a ReLU, and the ReLU's gradient.
 type maskedScatter struct{ Scatter maxPool2DScatter }
@@ -183,7 +175,7 @@ func (op maskedScatter) Infer(in []shape.Type) (shape.Type, error) { return op.S
 
 func (maskedScatter) NotDifferentiable() string { return madeByAbsorb }
 
-func (op maskedScatter) Bind(e engine.Engine, in []shape.Type, out shape.Type) (engine.Bound, error) {
+func (op maskedScatter) Bind(e engine.Engine, in []engine.Operand, out engine.Operand) (engine.Bound, error) {
 	attrs := op.Scatter.Pool.attrs()
 	attrs.ReLU = true
 	return bindMax(e, op.Name(), engine.MaxPooler.BindMaxPool2DScatter, attrs, in, out)
@@ -209,8 +201,13 @@ func (op maxPool2DGather) Grad(n, dy *graph.Node) []*graph.Node {
 	return []*graph.Node{nil, graph.Apply(maxPool2DScatter(op), n.In(0), dy)}
 }
 
-func (op maxPool2DGather) Bind(e engine.Engine, in []shape.Type, out shape.Type) (engine.Bound, error) {
+func (op maxPool2DGather) Bind(e engine.Engine, in []engine.Operand, out engine.Operand) (engine.Bound, error) {
 	return bindMax(e, op.Name(), engine.MaxPooler.BindMaxPool2DGather, op.Pool.attrs(), in, out)
+}
+
+// PerExample keeps the rows apart.
+func (maxPool2DGather) PerExample(n *graph.Node, in []*graph.Node) (*graph.Node, error) {
+	return alone(n, in)
 }
 
 // AvgPool2DOp are the attributes of [AvgPool2D]. In each array index 0 is the height, 1 the
@@ -272,7 +269,7 @@ func (op AvgPool2DOp) Grad(n, dy *graph.Node) []*graph.Node {
 }
 
 // Bind implements vm's Bindable.
-func (op AvgPool2DOp) Bind(e engine.Engine, in []shape.Type, out shape.Type) (engine.Bound, error) {
+func (op AvgPool2DOp) Bind(e engine.Engine, in []engine.Operand, out engine.Operand) (engine.Bound, error) {
 	p, ok := e.(engine.AvgPooler)
 	if !ok {
 		return engine.Bound{}, engine.Missing(e, op.Name())
@@ -280,9 +277,9 @@ func (op AvgPool2DOp) Bind(e engine.Engine, in []shape.Type, out shape.Type) (en
 	return p.BindAvgPool2D(op.attrs(), in, out)
 }
 
-// InLanes implements vm's Laner.
-func (op AvgPool2DOp) InLanes(engine.Laner, []shape.Type, shape.Type) (graph.Op, engine.InLanes, bool) {
-	return op, allInLanes(1), true
+// PerExample keeps the rows apart.
+func (AvgPool2DOp) PerExample(n *graph.Node, in []*graph.Node) (*graph.Node, error) {
+	return alone(n, in)
 }
 
 // avgPool2DGrad takes dy (N,C,OH,OW); it gives dx (N,C,H,W). Average pooling is linear, and so
@@ -317,7 +314,7 @@ func (op avgPool2DGrad) Grad(_, ddx *graph.Node) []*graph.Node {
 	return one(graph.Apply(op.Pool, ddx))
 }
 
-func (op avgPool2DGrad) Bind(e engine.Engine, in []shape.Type, out shape.Type) (engine.Bound, error) {
+func (op avgPool2DGrad) Bind(e engine.Engine, in []engine.Operand, out engine.Operand) (engine.Bound, error) {
 	p, ok := e.(engine.AvgPooler)
 	if !ok {
 		return engine.Bound{}, engine.Missing(e, op.Name())
@@ -325,7 +322,7 @@ func (op avgPool2DGrad) Bind(e engine.Engine, in []shape.Type, out shape.Type) (
 	return p.BindAvgPool2DGrad(op.Pool.attrs(), in, out)
 }
 
-// InLanes implements vm's Laner.
-func (op avgPool2DGrad) InLanes(engine.Laner, []shape.Type, shape.Type) (graph.Op, engine.InLanes, bool) {
-	return op, allInLanes(1), true
+// PerExample keeps the rows apart.
+func (avgPool2DGrad) PerExample(n *graph.Node, in []*graph.Node) (*graph.Node, error) {
+	return alone(n, in)
 }

@@ -69,10 +69,10 @@ func TestPoolingByWindowsWiderThanTheImage(t *testing.T) {
 			return ops.MaxPool2D(x, ops.Pool2DOp{Kernel: three, Stride: [2]int{1, 1}, Pad: [2][2]int{{1, 1}, {1, 1}}})
 		}, []float64{1, 9, 2, 3}, []float64{9, 9, 9, 3}, []float64{1, 2, 3, 4}, []float64{0, 6, 0, 4}},
 		{"1-D", shape.Of(1, 2, 2), func(x *graph.Node) *graph.Node {
-			return ops.MaxPool1D(x, ops.Pool1DOp{Kernel: 3, Stride: 2, Ceil: true})
+			return ops.MaxPool1D(x, ops.MaxPool1DOptions{Kernel: 3, Stride: 2, Ceil: true})
 		}, []float64{1, 2, 4, 3}, []float64{2, 4}, []float64{5, 6}, []float64{0, 5, 6, 0}},
 		{"3-D", shape.Of(1, 1, 1, 2, 2), func(x *graph.Node) *graph.Node {
-			return ops.MaxPool3D(x, ops.Pool3DOp{Kernel: [3]int{2, 3, 3}, Stride: [3]int{2, 2, 2}, Pad: [3][2]int{{0, 1}, {0, 1}, {0, 1}}})
+			return ops.MaxPool3D(x, ops.MaxPool3DOptions{Kernel: [3]int{2, 3, 3}, Stride: [3]int{2, 2, 2}, Pad: [3][2]int{{0, 1}, {0, 1}, {0, 1}}})
 		}, []float64{1, 2, 4, 3}, []float64{4}, []float64{5}, []float64{0, 0, 5, 0}},
 		{"means", shape.Of(1, 1, 3, 1), func(x *graph.Node) *graph.Node {
 			return ops.AvgPool2D(x, ops.AvgPool2DOp{Kernel: two, Pad: corner})

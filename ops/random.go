@@ -99,7 +99,7 @@ func (op randomOp) WithDType(d shape.DType) graph.Op {
 	return op
 }
 
-func (op randomOp) Bind(e engine.Engine, in []shape.Type, out shape.Type) (engine.Bound, error) {
+func (op randomOp) Bind(e engine.Engine, in []engine.Operand, out engine.Operand) (engine.Bound, error) {
 	r, ok := e.(engine.Randomer)
 	if !ok {
 		return engine.Bound{}, engine.Missing(e, "random numbers")

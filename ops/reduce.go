@@ -201,31 +201,12 @@ func sliceAxis(x *graph.Node, axis, start, stop int) *graph.Node {
 }
 
 // Bind implements the vm's Bindable.
-func (op ReduceOp) Bind(e engine.Engine, in []shape.Type, out shape.Type) (engine.Bound, error) {
+func (op ReduceOp) Bind(e engine.Engine, in []engine.Operand, out engine.Operand) (engine.Bound, error) {
 	r, ok := e.(engine.Reducer)
 	if !ok {
 		return engine.Bound{}, engine.Missing(e, "reductions")
 	}
 	return r.BindReduce(op.Reduction, op.Axes, in, out)
-}
-
-// InLanes implements vm's Laner: images reduced over the batch, as the gradient of a bias is.
-func (op ReduceOp) InLanes(_ engine.Laner, in []shape.Type, _ shape.Type) (graph.Op, engine.InLanes, bool) {
-	return laneReduce{op}, engine.InLanes{In: []bool{true}}, in[0].Rank() == 4 && op.Axes.Has(0)
-}
-
-// laneReduce is a reduction over the batch and other axes of (N,...), given as (N/L,...,L).
-type laneReduce struct{ Reduce ReduceOp }
-
-func (op laneReduce) Name() string { return op.Reduce.Name() }
-
-func (op laneReduce) Infer(in []shape.Type) (shape.Type, error) { return op.Reduce.Infer(in) }
-
-func (laneReduce) NotDifferentiable() string { return madeByAbsorb }
-
-func (op laneReduce) Bind(e engine.Engine, in []shape.Type, out shape.Type) (engine.Bound, error) {
-	op.Reduce.Axes |= engine.AxesOf(in[0].Rank() - 1)
-	return op.Reduce.Bind(e, in, out)
 }
 
 // Simplify drops a reduction over no axes.
@@ -234,6 +215,15 @@ func (op ReduceOp) Simplify(n *graph.Node) *graph.Node {
 		return n.In(0)
 	}
 	return nil
+}
+
+// PerExample reduces the other axes of each row.
+func (op ReduceOp) PerExample(n *graph.Node, in []*graph.Node) (*graph.Node, error) {
+	if !own(n, in, 0) {
+		return n, nil // a reduction of the rows has none, which is seen there
+	}
+	op.Axes <<= 1
+	return graph.Apply(op, in[0]), nil
 }
 
 // BroadcastTo repeats x, aligned at the last axis, along its axes of extent 1 and those that
@@ -277,6 +267,18 @@ func (op broadcastToOp) Simplify(n *graph.Node) *graph.Node {
 		return BroadcastTo(x.In(0), op.Shape)
 	}
 	return nil
+}
+
+// PerExample repeats what belongs to a row within it.
+func (broadcastToOp) PerExample(n *graph.Node, in []*graph.Node) (*graph.Node, error) {
+	if !own(n, in, 0) {
+		return n, nil
+	}
+	rows, to := in[0].Type().Dim(0), n.Type().Shape
+	if !isBatch(to) {
+		to = to.Insert(0, rows)
+	}
+	return BroadcastTo(Reshape(in[0], AlignRows(in[0].Type().Shape, to.Rank()).Dims()...), to), nil
 }
 
 // SumTo sums x over the axes along which shape s broadcasts to x's: the adjoint of

@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/plexaura/plexaura/autodiff"
 	"github.com/plexaura/plexaura/graph"
 	"github.com/plexaura/plexaura/internal/isnil"
 	"github.com/plexaura/plexaura/internal/plain"
@@ -292,7 +293,7 @@ func (r Recipe) owner() graph.Owner { return graph.Owner{Name: r.Name, Shares: r
 func unreached(g *graph.Graph, name string, params, grads []*graph.Node) (bad *graph.Node) {
 	var out []*graph.Node
 	for i, p := range params {
-		if grads[i].Op() == ops.ZerosLike(p).Op() {
+		if !autodiff.Connected(grads[i]) {
 			out = append(out, p)
 		}
 	}

@@ -32,7 +32,7 @@ type examination struct {
 // not finite. It returns nil where all are finite.
 func (r *run) examine(ctx context.Context, s *vm.Store, epoch int, b data.Batch) (*NotFiniteError, error) {
 	net := r.programs.Network
-	if net.derived != nil { // it has the updates only
+	if net.standIns != nil { // it has the updates only
 		var err error
 		if net, err = build(r.Model, r.info, r.batches.Info().Target, r.Loss, r.Optimizer, false); err != nil {
 			return nil, err

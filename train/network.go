@@ -34,10 +34,10 @@ type Network struct {
 	// parameters, because the optimiser keeps them.
 	Averaged bool
 
-	wanted  []*graph.Node // of Leaves and those of the loss, what weights have to have
-	kept    []string      // the leaves that the optimiser adds
-	phases  [2]int        // of the graph for training: the first nodes of the gradients and of the updates
-	derived *derived      // what Training is fed with, where it does not compute the gradients itself
+	wanted   []*graph.Node // of Leaves and those of the loss, what weights have to have
+	kept     []string      // the leaves that the optimiser adds
+	phases   [2]int        // of the graph for training: the first nodes of the gradients and of the updates
+	standIns *standIns     // what Training is fed with, where it does not compute the gradients itself
 }
 
 // The names of the inputs; examples lie along axis 0.
@@ -57,8 +57,8 @@ func Build(model nn.Layer, info data.Info, loss Loss, opt optim.Optimizer) (*Net
 }
 
 // build makes the graphs. That for training has targets of the type mixed, which is another
-// where examples are mixed. Where fed is set, it has the updates alone, and Inputs in place of
-// what a Derivation computes.
+// where examples are mixed. Where fed is set, it has the updates only, and Inputs in place of
+// what Gradients compute.
 func build(model nn.Layer, info data.Info, mixed shape.Type, loss Loss, opt optim.Optimizer, fed bool) (*Network, error) {
 	if isnil.Of(model) {
 		return nil, errors.New("no model")
@@ -106,8 +106,8 @@ func (n *Network) train(g *graph.Graph, loss, output *graph.Node, opt optim.Opti
 	n.phases[1] = len(g.Nodes())
 	n.Training = []*graph.Node{loss, output}
 	if fed && g.Err() == nil {
-		n.derived, grads = derivedOf(g, loss, output, params, grads)
-		n.Training = n.derived.inputs[:2:2]
+		n.standIns, grads = standInsFor(g, loss, output, params, grads)
+		n.Training = n.standIns.inputs[:2:2]
 	}
 	before := g.Leaves()
 	n.Training = append(n.Training, opt.Apply(g, grads))

@@ -34,7 +34,7 @@ func (r *run) keep(batch int) {
 		return
 	}
 	r.before = nil // its memory is free for the next
-	if r.start.Train.Leaves > keepBytes || r.Derive != nil {
+	if r.start.Train.Leaves > keepBytes || r.Gradients != nil {
 		return
 	}
 	if s, err := r.state.Store.Snapshot(); err == nil {

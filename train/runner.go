@@ -13,20 +13,20 @@ import (
 
 // runner feeds batches to a program whose first outputs are a loss and a model's output.
 type runner struct {
-	machine   *vm.Machine // nil where the deriver computes all
-	deriver   *deriver    // runs first, if not nil
-	feeds     []feed      // one for each input of the program
+	machine   *vm.Machine     // nil where the gradients' runner computes all
+	gradients *gradientRunner // runs first, if not nil
+	feeds     []feed          // one for each input of the program
 	args      []*tensor.Dense
 	classes   classes
 	labelled  bool
 	confusion [][]int // counted where not nil
 }
 
-// feed picks what an input is fed, from a batch and the results of a Derivation.
-type feed func(b data.Batch, derived []*tensor.Dense) *tensor.Dense
+// feed picks what an input is fed, from a batch and the results of Gradients.
+type feed func(b data.Batch, computed []*tensor.Dense) *tensor.Dense
 
 // newRunner makes a runner of a program that, where d is not nil, is fed with what d says.
-func newRunner(p *vm.Program, s *vm.Store, info data.Info, d *derived) (*runner, error) {
+func newRunner(p *vm.Program, s *vm.Store, info data.Info, d *standIns) (*runner, error) {
 	feeds, err := feedsOf(p.Inputs(), d)
 	if err != nil {
 		return nil, err
@@ -41,12 +41,12 @@ func newRunner(p *vm.Program, s *vm.Store, info data.Info, d *derived) (*runner,
 }
 
 // feedsOf says what each of some inputs is fed.
-func feedsOf(inputs []*graph.Node, d *derived) ([]feed, error) {
+func feedsOf(inputs []*graph.Node, d *standIns) ([]feed, error) {
 	var feeds []feed
 	for _, in := range inputs {
 		switch at := d.index(in.Name()); {
 		case at >= 0:
-			feeds = append(feeds, func(_ data.Batch, derived []*tensor.Dense) *tensor.Dense { return derived[at] })
+			feeds = append(feeds, func(_ data.Batch, computed []*tensor.Dense) *tensor.Dense { return computed[at] })
 		case in.Name() == inputName:
 			feeds = append(feeds, func(b data.Batch, _ []*tensor.Dense) *tensor.Dense { return b.X })
 		case in.Name() == targetName || in.Name() == mixedName:
@@ -58,30 +58,52 @@ func feedsOf(inputs []*graph.Node, d *derived) ([]feed, error) {
 	return feeds, nil
 }
 
-// run runs the program on one batch.
-func (r *runner) run(ctx context.Context, b data.Batch) (m Metrics, outs []*tensor.Dense, err error) {
-	if outs, err = r.outputs(ctx, b); err != nil {
-		return m, nil, err
+// results are those of a program on a batch.
+type results struct {
+	loss, output *tensor.Dense
+	rate         *tensor.Dense // of learning; nil but in training
+}
+
+// resultsOf takes the outputs of [Network].Training or Evaluation apart.
+func resultsOf(outs []*tensor.Dense) (r results, err error) {
+	if len(outs) < 2 {
+		return r, fmt.Errorf("want a loss and an output, have %d results", len(outs))
 	}
-	loss, err := vm.Number(outs[0])
+	r.loss, r.output = outs[0], outs[1]
+	if len(outs) > 2 {
+		r.rate = outs[2]
+	}
+	return r, nil
+}
+
+// run runs the program on one batch.
+func (r *runner) run(ctx context.Context, b data.Batch) (m Metrics, res results, err error) {
+	outs, err := r.outputs(ctx, b)
 	if err != nil {
-		return m, nil, err
+		return m, res, err
+	}
+	if res, err = resultsOf(outs); err != nil {
+		return m, res, err
+	}
+	loss, err := vm.Number(res.loss)
+	if err != nil {
+		return m, res, err
 	}
 	m = Metrics{Examples: len(b.Examples), LossSum: loss * float64(len(b.Examples))}
 	if r.labelled {
-		m.Correct, m.Labels = r.classes.compare(outs[1], b.Y.Int32s(), r.confusion)
+		m.Correct, m.Labels = r.classes.compare(res.output, b.Y.Int32s(), r.confusion)
 	}
-	return m, outs, nil
+	return m, res, nil
 }
 
-func (r *runner) outputs(ctx context.Context, b data.Batch) (derived []*tensor.Dense, err error) {
-	if r.deriver != nil {
-		if derived, err = r.deriver.run(ctx, b); err != nil || r.machine == nil {
-			return derived, err
+func (r *runner) outputs(ctx context.Context, b data.Batch) (computed []*tensor.Dense, err error) {
+	if r.gradients != nil {
+		if computed, err = r.gradients.run(ctx, b); err != nil || r.machine == nil {
+			return computed, err
 		}
 	}
 	for i, feed := range r.feeds {
-		r.args[i] = feed(b, derived)
+		r.args[i] = feed(b, computed)
 	}
 	return r.machine.Run(ctx, r.args...)
 }

@@ -96,8 +96,8 @@ func fill(dst engine.Buffer, t shape.Type, d *tensor.Dense) error {
 	if onHost(m) {
 		return read(dst, d)
 	}
-	src := memoryOf(d)
-	if !rowMajor(d) || src.Len() < dst.Len() {
+	src := engine.BufferOfDense(d)
+	if !engine.IsRowMajor(d) || src.Len() < dst.Len() {
 		var err error
 		if src, err = reserve(t, "a copy of it in row-major order"); err != nil {
 			return err
@@ -162,7 +162,7 @@ func (in *instr) copies() (places map[*value]int, scratch, bytes int) {
 		}
 	}
 	bytes = scratch + align(in.bound.Scratch)
-	if k := in.bound.Packing; in.packed {
+	if k := in.bound.Packing; in.prepacked {
 		bytes = max(bytes, align(in.in[k.In].typ.Bytes())+align(k.Scratch))
 	}
 	return places, scratch, bytes
@@ -195,7 +195,7 @@ func (m *Machine) detour(in *instr, copies *engine.Region, packed engine.Buffer)
 }
 
 // load copies the tensor d for input i to the device.
-func (m *Machine) load(l *linked, i int, d *tensor.Dense) (engine.Buffer, error) {
+func (m *Machine) load(l *prepared, i int, d *tensor.Dense) (engine.Buffer, error) {
 	t := l.inputs[i]
 	if !l.staging[i].Valid() {
 		r, err := alloc(l.device, t.Bytes(), "a copy of it")
@@ -210,7 +210,7 @@ func (m *Machine) load(l *linked, i int, d *tensor.Dense) (engine.Buffer, error)
 
 // settle waits for what a device has begun, and returns what it and its kernels have to say: of
 // several steps the first.
-func (l *linked) settle(committed bool) error {
+func (l *prepared) settle(committed bool) error {
 	if l.device == nil {
 		return nil
 	}
@@ -233,7 +233,7 @@ func (l *linked) settle(committed bool) error {
 }
 
 // fetch copies the outputs from the device.
-func (l *linked) fetch() error {
+func (l *prepared) fetch() error {
 	if l.device == nil {
 		return nil
 	}
@@ -267,10 +267,10 @@ func (s *step) result(i int) (engine.Buffer, error) {
 
 // drop gives up the links from one on, and what is only theirs on a device.
 func (m *Machine) drop(from int) {
-	for _, l := range m.links[from:] {
+	for _, l := range m.prepared[from:] {
 		for _, r := range l.regions {
 			r.Free()
 		}
 	}
-	m.links = slices.Delete(m.links, from, len(m.links))
+	m.prepared = slices.Delete(m.prepared, from, len(m.prepared))
 }

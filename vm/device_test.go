@@ -65,9 +65,9 @@ func TestADeviceComputesWhatIsKnownBefore(t *testing.T) {
 // strayed is bound to a kernel for the memory of another engine.
 type strayed struct{ of engine.Device }
 
-func (strayed) Name() string                              { return "Strayed" }
+func (strayed) Name() string                                  { return "Strayed" }
 func (strayed) Infer(in []shape.Type) (shape.Type, error) { return in[0], nil }
-func (o strayed) Bind(engine.Engine, []shape.Type, shape.Type) (engine.Bound, error) {
+func (o strayed) Bind(engine.Engine, []engine.Operand, engine.Operand) (engine.Bound, error) {
 	return engine.Bound{By: "stray", Memory: o.of.Memory(), Kernel: func(*engine.Call) error { return nil }}, nil
 }
 
@@ -89,7 +89,7 @@ func (sharing) Share(int, func(lo, hi int)) {
 	panic("kernels of a device are begun one after the other")
 }
 
-func (s sharing) BindMap(m engine.Map, in, out []shape.Type) (engine.Bound, error) {
+func (s sharing) BindMap(m engine.Map, in, out []engine.Operand) (engine.Bound, error) {
 	b, err := s.Device.BindMap(m, in, out)
 	b.Serial = true
 	return b, err
@@ -113,7 +113,7 @@ func TestStepsOfADeviceAreNotSharedOut(t *testing.T) {
 // packless fails to pack, after the call has returned.
 type packless struct{ *enginetest.Device }
 
-func (e packless) BindMatMul(m engine.MatMul, in []shape.Type, out shape.Type) (engine.Bound, error) {
+func (e packless) BindMatMul(m engine.MatMul, in []engine.Operand, out engine.Operand) (engine.Bound, error) {
 	b, err := e.Device.BindMatMul(m, in, out)
 	b.Packing.Kernel = func(c *engine.Call) error {
 		c.Fail(errors.New("no room"))

@@ -39,8 +39,8 @@ var passCases = map[string]func() []*graph.Node{
 		return []*graph.Node{ops.AddScalar(ops.MulScalar(ops.Mean(ops.Mul(x, ops.FullLike(x, 3))), .5), 1), ops.FullLike(x, 7)}
 	},
 	"absorb": convolution,
-	"layout": lanedModel,
-	"mask":   lanedModel,
+	"layout": layoutModel,
+	"mask":   layoutModel,
 	"fuse": func() []*graph.Node { // one output is needed outside the chain as well
 		g, x := vector()
 		w := g.Param("w", shape.F32(4), nil)
@@ -116,7 +116,7 @@ func TestPasses(t *testing.T) {
 			var e engine.Engine = ref.Engine{}
 			switch p.Name {
 			case "layout":
-				e = laneEngine{lanes: 2}
+				e = interleaving(2)
 			case "group":
 				e = newSharingEngine()
 			}

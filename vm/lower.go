@@ -114,7 +114,7 @@ func (l lowering) known(n *graph.Node, t shape.Type, in []*value) (*value, error
 		engine.Load(bufs[i], []float64{v.number})
 	}
 	scalar := shape.Make(t.DType)
-	b, err := bindMap(l.prog.unit.eng, op.Map(ts, scalar), ts, []shape.Type{scalar})
+	b, err := bindMap(l.prog.unit.eng, op.Map(ts, scalar), engine.InRows(ts...), engine.InRows(scalar))
 	if err != nil {
 		return nil, err
 	}

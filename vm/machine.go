@@ -30,12 +30,12 @@ type Machine struct {
 	attached bool    // they were
 	busy     atomic.Bool
 	arena    *engine.Region
-	links    []*linked // most recently used first
-	watch    *watch    // nil where nobody watches
+	prepared []*prepared // most recently used first
+	watch    *watch      // nil where nobody watches
 }
 
-// maxLinks is how many batch sizes a Machine keeps ready over its arena.
-const maxLinks = 4
+// maxPrepared is how many batch sizes a Machine keeps ready over its arena.
+const maxPrepared = 4
 
 // NewMachine returns a machine that runs p on the values in s, which are initialised where
 // s lacks them. What an optimiser keeps in s belongs to it: where p has another one that would
@@ -78,17 +78,17 @@ func (m *Machine) attach() error {
 	return nil
 }
 
-// linked is a plan bound to a machine's memory.
-type linked struct {
-	plan    *plan
-	steps   []step
-	inputs  []shape.Type // concrete
-	patches [][]patch    // where the fed tensor of each input goes
-	staging []engine.Buffer
-	packs   []packing
-	finite  []finite // outputs that a training step checks
-	outs    []*tensor.Dense
-	results []engine.Buffer // what outs view
+// prepared is a plan bound to a machine's memory.
+type prepared struct {
+	plan      *plan
+	steps     []step
+	inputs    []shape.Type // concrete
+	patches   [][]patch    // where the fed tensor of each input goes
+	staging   []engine.Buffer
+	packCalls []packCall
+	finite    []finite // outputs that a training step checks
+	outs      []*tensor.Dense
+	results   []engine.Buffer // what outs view
 
 	// Of a device:
 	device  engine.Memory    // nil where the memory is the host's
@@ -201,14 +201,14 @@ func (m *Machine) trace(ctx context.Context, see func(*step, time.Duration) erro
 	if err := m.attach(); err != nil {
 		return nil, err
 	}
-	l, err := m.link(n)
+	l, err := m.ready(n)
 	if err != nil {
 		return nil, err
 	}
 	if err := m.feed(l, inputs); err != nil {
 		return nil, err
 	}
-	if err := l.pack(ctx); err != nil {
+	if err := l.packAll(ctx); err != nil {
 		return nil, err
 	}
 	if err := l.run(ctx, writes, see, m.watch); err != nil {
@@ -218,7 +218,7 @@ func (m *Machine) trace(ctx context.Context, see func(*step, time.Duration) erro
 }
 
 // finish counts what was written, and returns the outputs.
-func (m *Machine) finish(l *linked, writes bool) ([]*tensor.Dense, error) {
+func (m *Machine) finish(l *prepared, writes bool) ([]*tensor.Dense, error) {
 	if writes {
 		m.count()
 	}
@@ -230,10 +230,10 @@ func (m *Machine) finish(l *linked, writes bool) ([]*tensor.Dense, error) {
 }
 
 // renew makes those outputs anew that a user has given another shape, as tensors can be.
-func (m *Machine) renew(l *linked) {
+func (m *Machine) renew(l *prepared) {
 	for i, v := range l.plan.outs {
-		if d := l.outs[i]; d == nil || !hasShape(d, v.typ.Shape) || !rowMajor(d) {
-			l.outs[i] = dense(v.typ.Shape, l.results[i])
+		if d := l.outs[i]; d == nil || !hasShape(d, v.typ.Shape) || !engine.IsRowMajor(d) {
+			l.outs[i] = engine.DenseOf(v.typ.Shape, l.results[i])
 		}
 	}
 }
@@ -252,7 +252,7 @@ func (p *Program) batchOf(inputs []*tensor.Dense) (int, error) {
 		if err := readable(d); err != nil {
 			return 0, fmt.Errorf("vm: input %q: %w", node.Name(), err)
 		}
-		if dtypeOf(d) != node.Type().DType {
+		if engine.DTypeOf(d) != node.Type().DType {
 			return 0, fmt.Errorf("vm: input %q is %v, the tensor given holds %v", node.Name(), node.Type(), d.Dtype())
 		}
 		var err error
@@ -288,12 +288,12 @@ func solve(node *graph.Node, dims tensor.Shape, n int) (int, error) {
 	return n, nil
 }
 
-// link returns the plan for batch size n bound to the machine's memory.
-func (m *Machine) link(n int) (*linked, error) {
-	for i, l := range m.links {
+// ready returns the plan for batch size n bound to the machine's memory.
+func (m *Machine) ready(n int) (*prepared, error) {
+	for i, l := range m.prepared {
 		if l.plan.batch == n {
-			copy(m.links[1:i+1], m.links[:i])
-			m.links[0] = l
+			copy(m.prepared[1:i+1], m.prepared[:i])
+			m.prepared[0] = l
 			return l, nil
 		}
 	}
@@ -307,14 +307,14 @@ func (m *Machine) link(n int) (*linked, error) {
 	if err := m.grow(pl); err != nil {
 		return nil, err
 	}
-	l, err := m.bind(pl)
+	l, err := m.prepare(pl)
 	if err != nil {
 		return nil, err
 	}
-	if len(m.links) == maxLinks {
-		m.drop(maxLinks - 1)
+	if len(m.prepared) == maxPrepared {
+		m.drop(maxPrepared - 1)
 	}
-	m.links = slices.Insert(m.links, 0, l)
+	m.prepared = slices.Insert(m.prepared, 0, l)
 	return l, nil
 }
 
@@ -334,10 +334,10 @@ func (m *Machine) grow(pl *plan) error {
 	return nil
 }
 
-// bind gives every argument of every instruction its memory.
-func (m *Machine) bind(pl *plan) (*linked, error) {
+// prepare gives every argument of every instruction its memory.
+func (m *Machine) prepare(pl *plan) (*prepared, error) {
 	n := len(m.prog.unit.inputs)
-	l := &linked{plan: pl, staging: make([]engine.Buffer, n), patches: make([][]patch, n)}
+	l := &prepared{plan: pl, staging: make([]engine.Buffer, n), patches: make([][]patch, n)}
 	var copies *engine.Region // on the host, where that is not where values are
 	if m.prog.device {
 		l.device, copies = m.prog.memory, engine.HostRegion(engine.Aligned(pl.copies()))
@@ -354,7 +354,7 @@ func (m *Machine) bind(pl *plan) (*linked, error) {
 		}
 	}
 	if l.device == nil {
-		l.gather(pl.prog.unit.eng, m.watch)
+		l.makeTeams(pl.prog.unit.eng, m.watch)
 	}
 	for i, v := range pl.outs {
 		if err := m.bindOutput(l, i, v); err != nil {
@@ -365,7 +365,7 @@ func (m *Machine) bind(pl *plan) (*linked, error) {
 }
 
 // bindStep adds the step of an instruction.
-func (m *Machine) bindStep(l *linked, in *instr, copies *engine.Region) error {
+func (m *Machine) bindStep(l *prepared, in *instr, copies *engine.Region) error {
 	s := step{kernel: in.bound.Kernel, instr: in, seen: m.watch.seen(in), device: l.device}
 	if in.kind == write {
 		s.kernel = m.move
@@ -381,13 +381,13 @@ func (m *Machine) bindStep(l *linked, in *instr, copies *engine.Region) error {
 		s.call.In = append(s.call.In, m.buffer(v))
 	}
 	s.call.Scratch = m.arena.At(in.scratch, shape.Uint8, in.bound.Scratch)
-	if in.packed {
-		k, err := m.packing(in, copies)
+	if in.prepacked {
+		k, err := m.newPackCall(in, copies)
 		if err != nil {
 			return err
 		}
 		s.call.Packed = k.form.mem
-		l.packs = append(l.packs, k)
+		l.packCalls = append(l.packCalls, k)
 	}
 	if m.prog.detours(in) {
 		s.kernel = m.detour(in, copies, s.call.Packed).run
@@ -397,7 +397,7 @@ func (m *Machine) bindStep(l *linked, in *instr, copies *engine.Region) error {
 }
 
 // bindOutput makes the tensor of output i, in the arena or, of a device, in memory of the host.
-func (m *Machine) bindOutput(l *linked, i int, v *value) error {
+func (m *Machine) bindOutput(l *prepared, i int, v *value) error {
 	b := m.buffer(v)
 	if checkedFinite(v) {
 		l.finite = append(l.finite, finite{i, v, b})
@@ -410,12 +410,12 @@ func (m *Machine) bindOutput(l *linked, i int, v *value) error {
 		}
 	}
 	l.results = append(l.results, b)
-	l.outs = append(l.outs, dense(v.typ.Shape, b))
+	l.outs = append(l.outs, engine.DenseOf(v.typ.Shape, b))
 	return nil
 }
 
-// gather makes teams of the steps that run side by side.
-func (l *linked) gather(e engine.Engine, w *watch) {
+// makeTeams makes teams of the steps that run side by side.
+func (l *prepared) makeTeams(e engine.Engine, w *watch) {
 	for i := 0; i < len(l.steps); {
 		n, id := 1, l.steps[i].instr.group
 		for id > 0 && i+n < len(l.steps) && l.steps[i+n].instr.group == id {
@@ -448,7 +448,7 @@ func (m *Machine) buffer(v *value) engine.Buffer {
 }
 
 // feed points the instructions at the given tensors.
-func (m *Machine) feed(l *linked, inputs []*tensor.Dense) error {
+func (m *Machine) feed(l *prepared, inputs []*tensor.Dense) error {
 	for i, d := range inputs {
 		b, err := m.staged(l, i, d)
 		if err != nil {
@@ -463,12 +463,12 @@ func (m *Machine) feed(l *linked, inputs []*tensor.Dense) error {
 
 // staged returns the elements of input i, which are copied where they have another layout or
 // lie in the arena, being results of the run before; for a device always.
-func (m *Machine) staged(l *linked, i int, d *tensor.Dense) (engine.Buffer, error) {
+func (m *Machine) staged(l *prepared, i int, d *tensor.Dense) (engine.Buffer, error) {
 	if l.device != nil {
 		return m.load(l, i, d)
 	}
-	b, n := memoryOf(d), l.inputs[i].Len()
-	if rowMajor(d) && b.Len() >= n && !b.Overlaps(m.arena.Bytes()) {
+	b, n := engine.BufferOfDense(d), l.inputs[i].Len()
+	if engine.IsRowMajor(d) && b.Len() >= n && !b.Overlaps(m.arena.Bytes()) {
 		return b.At(0, b.DType(), n), nil
 	}
 	if l.staging[i].Len() == 0 {
@@ -482,7 +482,7 @@ func (m *Machine) staged(l *linked, i int, d *tensor.Dense) (engine.Buffer, erro
 }
 
 // run executes the steps, and returns when all have ended.
-func (l *linked) run(ctx context.Context, train bool, see func(*step, time.Duration) error, w *watch) error {
+func (l *prepared) run(ctx context.Context, train bool, see func(*step, time.Duration) error, w *watch) error {
 	committed, err := l.execute(ctx, train, see, w)
 	if late := l.settle(committed); late != nil {
 		return late
@@ -491,7 +491,7 @@ func (l *linked) run(ctx context.Context, train bool, see func(*step, time.Durat
 }
 
 // execute begins the steps. Until the commit it can be cancelled and may fail.
-func (l *linked) execute(ctx context.Context, train bool, see func(*step, time.Duration) error, w *watch) (committed bool, err error) {
+func (l *prepared) execute(ctx context.Context, train bool, see func(*step, time.Duration) error, w *watch) (committed bool, err error) {
 	done := ctx.Done()
 	for i := 0; i < len(l.steps); {
 		s := &l.steps[i]
@@ -564,7 +564,7 @@ func (s *step) failed(err error, committed bool) error {
 }
 
 // check reports the outputs that are to be finite and are not; before, what a device has to say.
-func (l *linked) check() error {
+func (l *prepared) check() error {
 	if err := l.settle(false); err != nil {
 		return err
 	}

@@ -31,6 +31,7 @@ func TestNothingWhereSomethingIsWantedNeverPanics(t *testing.T) {
 			new(vm.LoadError),
 			new(vm.Machine),
 			new(vm.Mismatch),
+			new(vm.Result),
 			new(vm.Program),
 			new(vm.Store),
 		},

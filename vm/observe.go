@@ -145,7 +145,7 @@ func (p *Program) on(e engine.Engine) *Program {
 	o.dumps = nil // they are written
 	u.eng, u.opts = e, &o
 	return &Program{
-		unit: &u, inputs: p.inputs, leaves: p.leaves, leaf: p.leaf, consts: p.consts, packs: p.packs,
+		unit: &u, inputs: p.inputs, leaves: p.leaves, leaf: p.leaf, consts: p.consts, constForms: p.constForms,
 		konst: p.konst, claims: p.claims, memory: p.memory, device: p.device, plans: map[int]*plan{},
 	}
 }

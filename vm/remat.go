@@ -41,7 +41,7 @@ func remat(p *plan) error {
 		}
 		r.least = min(cmp.Or(r.least, t.arena), t.arena)
 		r.peaks = t
-		if !r.step() {
+		if !r.improve() {
 			return r.refuse(budget)
 		}
 	}
@@ -58,11 +58,10 @@ type rematerialiser struct {
 
 // settle puts the instructions in the order that schedule would: what is inserted keeps its place.
 func (r *rematerialiser) settle() error {
-	run := schedule
 	if r.prog.unit.opts.off["schedule"] {
-		run = arrange
+		return arrange(r.plan)
 	}
-	return run(r.plan)
+	return schedule(r.plan)
 }
 
 // trial is what would become of the plan.
@@ -77,23 +76,9 @@ type trial struct {
 func (r *rematerialiser) try() (t trial, err error) {
 	c, of := r.copied()
 	t.of = of
-	due := false
-	for _, ps := range loweringPasses() {
-		if due {
-			run := ps.run
-			if r.prog.unit.opts.off[ps.name] {
-				run = instead[ps.name]
-			}
-			if run == nil {
-				continue
-			}
-			if err := run(c); err != nil {
-				return t, err
-			}
-		}
-		due = due || ps.name == "remat"
-		if ps.name == "memory" {
-			break
+	for _, run := range r.prog.unit.opts.running(placingPasses()) {
+		if err := run(c); err != nil {
+			return t, err
 		}
 	}
 	t.arena = c.arena
@@ -157,8 +142,8 @@ type chain struct {
 	cost   int
 }
 
-// step computes one value again after the peak, and reports whether it found one.
-func (r *rematerialiser) step() bool {
+// improve computes one value again after the peak, and reports whether it found one.
+func (r *rematerialiser) improve() bool {
 	peak := r.peaks.of[r.peaks.at]
 	if peak == nil {
 		return false
@@ -291,7 +276,7 @@ func (in *instr) cost() (bytes int) {
 	if op, ok := in.op.(interface {
 		MACs(in []shape.Type, out shape.Type) int
 	}); ok && in.fmap == nil {
-		bytes += op.MACs(plainTypes(in.in), in.out[0].plain()) / macsPerByte
+		bytes += op.MACs(types(in.in), in.out[0].typ) / macsPerByte
 	}
 	return bytes
 }
@@ -309,7 +294,7 @@ func (r *rematerialiser) apply(c *chain, peak int) {
 		}
 		for _, v := range in.out {
 			w := r.newValue(v.typ, v.node, fromInstr)
-			w.lanes = v.lanes
+			w.layout = v.layout
 			image[v] = w
 			d.out = append(d.out, w)
 		}

@@ -99,7 +99,7 @@ func (m *Machine) affordCopies(pl *plan) error {
 // unpacked is the host's memory of the packed forms of a plan that are yet to be made.
 func (m *Machine) unpacked(pl *plan) (bytes int) {
 	for _, f := range pl.forms() {
-		if f.key.memory == nil && !m.packsOf(f.value).has(f.key) {
+		if f.key.memory == nil && !m.formsOf(f.value).has(f.key) {
 			bytes += f.key.bytes
 		}
 	}

@@ -3,6 +3,7 @@ package vm
 import (
 	"cmp"
 	"container/heap"
+	"math/rand/v2"
 	"slices"
 )
 
@@ -19,10 +20,15 @@ func schedule(p *plan) error {
 	return nil
 }
 
-// arrange puts the instructions in an order that may run, where schedule is switched off.
+// arrange puts the instructions in an order that may run, where schedule is switched off. Under
+// [Checked] it shuffles those that are ready, by a seed of its own: nobody may rely on more.
 func arrange(p *plan) error {
 	p.relink()
-	p.instrs = p.order(inOrder)
+	c := inOrder
+	if o := p.prog.unit.opts; o.checked && o.memory == 0 { // remat looks for the order that it made
+		c = shuffled(len(p.instrs))
+	}
+	p.instrs = p.order(c)
 	p.relink()
 	return nil
 }
@@ -32,6 +38,12 @@ type cost func(*instr, *liveness) int
 
 func inOrder(in *instr, _ *liveness) int  { return in.at }
 func byMemory(in *instr, l *liveness) int { return l.delta(in) }
+
+// shuffled takes n instructions in a random order, the same each time.
+func shuffled(n int) cost {
+	turn := rand.New(rand.NewPCG(uint64(n), 1)).Perm(n)
+	return func(in *instr, _ *liveness) int { return turn[in.at] }
+}
 
 // guarded reports whether in must come before the first write to the store: it may fail, or
 // it gives a number that is checked.

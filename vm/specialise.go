@@ -1,27 +1,57 @@
 package vm
 
 import (
-	"fmt"
+	"iter"
 	"slices"
 )
 
 // loweringPasses run once for each batch size.
 func loweringPasses() []pass[plan] {
+	return slices.Concat(instructionPasses(), placingPasses(), linkingPasses())
+}
+
+// instructionPasses decide what the instructions are, and which kernels compute them.
+func instructionPasses() []pass[plan] {
 	return []pass[plan]{
-		{"lower", false, lower, "types are concrete from here on; what is one number everywhere becomes an immediate"},
-		{"absorb", true, absorb, "kernels take in what follows them; before fuse, which would take it elsewhere"},
-		{"layout", true, layout, "batches in lanes where convolutions gain; ops are final, and maps not yet joined"},
-		{"fuse", true, fuse, "elementwise chains that remain run in one pass over memory"},
-		{"mask", true, mask, "adjoints of pooling take in the gradient of the ReLU before them; after fuse, which makes one map of it"},
-		{"select", false, selectKernels, "kernels, their scratch, what they may overwrite; instructions are final"},
-		{"remat", true, remat, "recomputes what does not fit WithMemory; kernels and their scratch are known, and an order is yet to be made"},
-		{"schedule", true, schedule, "an order with little live memory, writes last"},
-		{"alias", false, alias, "reshapes are free; lifetimes are then final"},
-		{"inplace", true, inplace, "results over inputs that die, new values straight into their leaf"},
-		{"group", true, group, "small instructions side by side; before memory, which keeps what they work on apart"},
-		{"pack", true, pack, "what a kernel makes of a value that stays is made once; after alias, before memory, whose scratch it spares"},
-		{"memory", true, memory, "lifetimes to offsets in one arena"},
-		{"link", false, link, "last: where the step commits, what the machine patches"},
+		{name: "lower", run: lower, why: "types are concrete from here on; what is one number everywhere becomes an immediate"},
+		{name: "absorb", optional: true, run: absorb, why: "kernels take in what follows them; before fuse, which would take it elsewhere",
+			needs: []string{"lower"}},
+		{name: "layout", optional: true, run: layout, why: "other layouts than rows where kernels gain; ops are final, and maps not yet joined",
+			needs: []string{"lower"}, after: []string{"absorb"}},
+		{name: "fuse", optional: true, run: fuse, why: "elementwise chains that remain run in one pass over memory",
+			needs: []string{"lower"}, after: []string{"absorb", "layout"}},
+		{name: "mask", optional: true, run: mask, why: "adjoints of pooling take in the gradient of the ReLU before them; after fuse, which makes one map of it",
+			needs: []string{"lower"}, after: []string{"fuse"}},
+		{name: "select", run: selectKernels, why: "kernels, their scratch, what they may overwrite; instructions are final",
+			needs: []string{"lower"}, after: []string{"absorb", "layout", "fuse", "mask"}},
+		{name: "remat", optional: true, run: remat, why: "recomputes what does not fit WithMemory; kernels and their scratch are known, and an order is yet to be made",
+			needs: []string{"select"}},
+	}
+}
+
+// placingPasses put the instructions in order and their values into memory. Remat tries them on
+// copies of the plan.
+func placingPasses() []pass[plan] {
+	return []pass[plan]{
+		{name: "schedule", optional: true, run: schedule, why: "an order with little live memory, writes last",
+			needs: []string{"select"}, after: []string{"remat"}},
+		{name: "alias", run: alias, why: "reshapes are free; lifetimes are then final",
+			needs: []string{"lower"}, after: []string{"remat"}},
+		{name: "inplace", optional: true, run: inplace, why: "results over inputs that die, new values straight into their leaf",
+			needs: []string{"select", "schedule", "alias"}},
+		{name: "group", optional: true, run: group, why: "small instructions side by side; before memory, which keeps what they work on apart",
+			needs: []string{"select", "schedule", "alias"}, after: []string{"inplace"}},
+		{name: "pack", optional: true, run: pack, why: "what a kernel makes of a value that stays is made once; after alias, before memory, whose scratch it spares",
+			needs: []string{"select", "alias"}},
+		{name: "memory", optional: true, run: memory, why: "lifetimes to offsets in one arena",
+			needs: []string{"select", "schedule", "alias"}, after: []string{"inplace", "group", "pack"}},
+	}
+}
+
+func linkingPasses() []pass[plan] {
+	return []pass[plan]{
+		{name: "link", run: link, why: "last: where the step commits, what the machine patches",
+			needs: []string{"select", "schedule"}, after: []string{"inplace", "group", "memory"}},
 	}
 }
 
@@ -29,48 +59,36 @@ func loweringPasses() []pass[plan] {
 // done in some way.
 var instead = map[string]func(*plan) error{
 	"schedule": arrange,
-	"memory":   spread,
+	"memory":   separate,
+}
+
+// running gives the names of those passes of list that are to run, each with its function or, where
+// it is switched off, the one that runs instead.
+func (o *options) running(list []pass[plan]) iter.Seq2[string, func(*plan) error] {
+	return func(yield func(string, func(*plan) error) bool) {
+		for _, ps := range list {
+			run := ps.run
+			if o.off[ps.name] {
+				run = instead[ps.name]
+			}
+			if run != nil && !yield(ps.name, run) {
+				return
+			}
+		}
+	}
 }
 
 // specialise lowers the program for batch size n.
 func (p *Program) specialise(n int) (*plan, error) {
 	pl := &plan{prog: p, batch: n}
 	o := p.unit.opts
-	for _, ps := range loweringPasses() {
-		run := ps.run
-		if o.off[ps.name] {
-			if run = instead[ps.name]; run == nil {
-				continue
-			}
-		}
+	for name, run := range o.running(loweringPasses()) {
 		if err := guard(pl, &pl.working, run); err != nil {
-			return nil, wrap(ps.name, err)
+			return nil, wrap(name, err)
 		}
-		if err := o.after(ps.name, pl); err != nil {
+		if err := o.after(name, pl); err != nil {
 			return nil, err
 		}
 	}
 	return pl, nil
-}
-
-// link finds where the step commits: the first instruction that changes the store.
-func link(p *plan) error {
-	p.commit = p.firstWrite()
-	for _, in := range p.instrs[p.commit:] {
-		if guarded(in) {
-			return fmt.Errorf("%s guards the step but comes after its first write", in.name())
-		}
-	}
-	return nil
-}
-
-// firstWrite is the index of the first instruction that changes the store.
-func (p *plan) firstWrite() int {
-	i := slices.IndexFunc(p.instrs, func(in *instr) bool {
-		return in.kind == write || slices.ContainsFunc(in.out, func(v *value) bool { return v.into != nil })
-	})
-	if i < 0 {
-		return len(p.instrs)
-	}
-	return i
 }

@@ -51,7 +51,7 @@ type leaf struct {
 	typ    shape.Type
 	buf    engine.Buffer
 	writes uint64 // how often it was written
-	packs  packs
+	forms  formSet
 }
 
 // NewStore returns an empty store. Values that a program needs are made by their
@@ -192,7 +192,7 @@ func (s *Store) Value(name string) (*tensor.Dense, error) {
 	if err != nil {
 		return nil, err
 	}
-	return dense(l.typ.Shape, buf), nil
+	return engine.DenseOf(l.typ.Shape, buf), nil
 }
 
 // Set gives the named value the elements of v, which are copied. A value that the store has

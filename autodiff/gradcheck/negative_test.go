@@ -236,7 +236,7 @@ func (b brokenMap) Map(in []shape.Type, out shape.Type) engine.Map {
 // brokenKernel is broken for an op with a kernel.
 type brokenKernel struct{ broken }
 
-func (b brokenKernel) Bind(e engine.Engine, in []shape.Type, out shape.Type) (engine.Bound, error) {
+func (b brokenKernel) Bind(e engine.Engine, in []engine.Operand, out engine.Operand) (engine.Bound, error) {
 	return b.Op.(vm.Bindable).Bind(e, in, out)
 }
 

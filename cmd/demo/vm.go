@@ -16,17 +16,17 @@ import (
 	"github.com/plexaura/plexaura/vm"
 )
 
-// vms are what can compute losses and gradients; ours needs no deriver.
-func vms() map[string]train.Deriver {
-	return map[string]train.Deriver{
+// vms are what can compute losses and gradients; ours needs no Gradients.
+func vms() map[string]train.GradientsFunc {
+	return map[string]train.GradientsFunc{
 		"plexaura": nil,
-		"gorgonia": func(outs []*graph.Node, n int, wrt ...*graph.Node) (train.Derivation, error) {
+		"gorgonia": func(outs []*graph.Node, n int, wrt ...*graph.Node) (train.Gradients, error) {
 			return gorgonia.NewMachine(outs, n, wrt...)
 		},
 	}
 }
 
-func findVM(name string) (train.Deriver, error) {
+func findVM(name string) (train.GradientsFunc, error) {
 	d, ok := vms()[name]
 	if !ok {
 		return nil, usagef("no vm %q; there are %s", name, list(vms()))

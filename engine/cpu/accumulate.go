@@ -8,7 +8,7 @@ import (
 
 // BindAddPart implements [engine.Accumulator]. Writing over its sum, it takes no longer than the
 // part does.
-func (e Engine) BindAddPart(w engine.Window, in []shape.Type, out shape.Type) (engine.Bound, error) {
+func (e Engine) BindAddPart(w engine.Window, in []engine.Operand, out engine.Operand) (engine.Bound, error) {
 	b, err := e.Engine.BindAddPart(w, in, out)
 	if err != nil || in[0].Len() == 0 {
 		return b, err

@@ -25,7 +25,7 @@ func sumsOf(t testing.TB, level isa.Level, x []float32, s shape.Shape, axes ...i
 		}
 	}
 	got := run(t, func() (engine.Bound, error) {
-		return e.BindReduce(engine.Sum, engine.AxesOf(axes...), []shape.Type{{DType: shape.Float32, Shape: s}}, out)
+		return e.BindReduce(engine.Sum, engine.AxesOf(axes...), engine.InRows(shape.Type{DType: shape.Float32, Shape: s}), engine.InRow(out))
 	}, []engine.Buffer{engine.BufferOf(x)}, out)
 	return engine.Slice[float32](got)
 }
@@ -105,7 +105,7 @@ func BenchmarkSumRows(b *testing.B) {
 	for _, s := range []shape.Shape{shape.Of(64, 10), shape.Of(64, 120), shape.Of(64, 4096), shape.Of(100_000, 8), shape.Of(1_000_000, 8), shape.Of(4096, 512), shape.Of(1000, 4096)} {
 		b.Run(s.String(), func(b *testing.B) {
 			x, y := shape.Type{DType: shape.Float32, Shape: s}, shape.F32(s.Dim(1))
-			bound, err := New().BindReduce(engine.Sum, engine.AxesOf(0), []shape.Type{x}, y)
+			bound, err := New().BindReduce(engine.Sum, engine.AxesOf(0), engine.InRows(x), engine.InRow(y))
 			require.NoError(b, err)
 			benchmark(b, bound, 0, []shape.Type{x}, y)
 		})
@@ -117,7 +117,7 @@ func BenchmarkSumLong(b *testing.B) {
 	for _, s := range []shape.Shape{shape.Of(2048), shape.Of(32768), shape.Of(1 << 20)} {
 		b.Run(s.String(), func(b *testing.B) {
 			x, y := shape.Type{DType: shape.Float32, Shape: s}, shape.F32()
-			bound, err := New().BindReduce(engine.Sum, engine.AxesOf(0), []shape.Type{x}, y)
+			bound, err := New().BindReduce(engine.Sum, engine.AxesOf(0), engine.InRows(x), engine.InRow(y))
 			require.NoError(b, err)
 			benchmark(b, bound, 0, []shape.Type{x}, y)
 		})

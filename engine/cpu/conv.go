@@ -39,13 +39,21 @@ func (g *convolution) plain() bool {
 func planes[T shape.Float](v []T, i, size int) []T { return v[i*size:] }
 
 // BindConv2D implements [engine.Conv2Der].
-func (e Engine) BindConv2D(c engine.Conv2D, in []shape.Type, out shape.Type) (engine.Bound, error) {
-	if inLanes(in[0]) {
-		return e.laneConv2D(c, in, out)
+func (e Engine) BindConv2D(c engine.Conv2D, in []engine.Operand, out engine.Operand) (engine.Bound, error) {
+	if in[0].Layout != engine.Rows {
+		return e.interleavedConv2D(c, in, out)
 	}
-	g := convOf(c, in[0], in[1], out)
+	b, err := e.convInRows(c, in, out)
+	if err == nil && e.prefersInterleaved(c, in[0].Type, in[1].Type, out.Type) {
+		b = e.arranged(b, true, 1, in, out)
+	}
+	return b, err
+}
+
+func (e Engine) convInRows(c engine.Conv2D, in []engine.Operand, out engine.Operand) (engine.Bound, error) {
+	g := convOf(c, in[0].Type, in[1].Type, out.Type)
 	switch {
-	case !sameDType(out.DType, in) || g.yPlane() == 0:
+	case !sameDType(out.DType, engine.Types(in)) || g.yPlane() == 0:
 	case out.DType == shape.Float32:
 		return e.cheapest(g, forward, algorithms{
 			winograd: func(exact engine.Bound) engine.Bound { return e.winogradConv2D(g, c.Epilogue, exact) },

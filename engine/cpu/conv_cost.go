@@ -14,11 +14,11 @@ import (
 
 // What Bound.Alg calls the algorithms.
 const (
-	winogradAlg      = "winograd"
-	directAlg        = "direct"
-	im2colAlg        = "im2col"
-	lanesAlg         = "lanes"
-	lanesWinogradAlg = "lanes winograd"
+	winogradAlg            = "winograd"
+	directAlg              = "direct"
+	im2colAlg              = "im2col"
+	interleavedAlg         = "interleaved"
+	interleavedWinogradAlg = "interleaved winograd"
 )
 
 const (
@@ -36,10 +36,10 @@ const (
 	// hide the cost of unfolding.
 	directPairs = 1 << 14
 
-	// lanePairs is the most pairs of channel and filter for which lanes pay, and laneBytes the most memory of the images and results of a
+	// interleavedPairs is the most pairs of channel and filter for which interleaving pays, and interleavedBytes the most memory of the images and results of a
 	// block, so that it stays near the processor.
-	lanePairs = 1 << 12
-	laneBytes = 8 << 20
+	interleavedPairs = 1 << 12
+	interleavedBytes = 8 << 20
 )
 
 // way is a convolution or one of its gradients.
@@ -148,25 +148,25 @@ func more(have int, what string, limit int) string {
 	return fmt.Sprintf("%d %s, more than %d", have, what, limit)
 }
 
-// cheapestInLanes is exact, or what winograd binds.
-func (e Engine) cheapestInLanes(op interleaved.Op, w way, exact engine.Bound, winograd func() engine.Bound) engine.Bound {
-	all := e.laneCandidates(op, w)
-	if choose(all) == lanesWinogradAlg {
+// cheapestInterleaved is exact, or what winograd binds.
+func (e Engine) cheapestInterleaved(op interleaved.Op, w way, exact engine.Bound, winograd func() engine.Bound) engine.Bound {
+	all := e.interleavedCandidates(op, w)
+	if choose(all) == interleavedWinogradAlg {
 		exact = winograd()
 	}
 	exact.Choice = all
 	return exact
 }
 
-// laneCandidates are the algorithms for batches in lanes. The exact kernels skip what lies outside of an image, so that a gradient takes
+// interleavedCandidates are the algorithms for interleaved images. The exact kernels skip what lies outside of an image, so that a gradient takes
 // them no more than the convolution, whose windows are counted as whole; Winograd's works on every row and tile of what it makes.
-func (e Engine) laneCandidates(op interleaved.Op, w way) []engine.Candidate {
+func (e Engine) interleavedCandidates(op interleaved.Op, w way) []engine.Candidate {
 	images := op.Blocks * op.Groups * interleaved.Images
 	rows := images * op.OH
 	if w == inputGrad {
 		rows = images * op.H
 	}
-	lines := engine.Candidate{Alg: lanesWinogradAlg}
+	lines := engine.Candidate{Alg: interleavedWinogradAlg}
 	row, ok := interleaved.WinogradWork(op, w == inputGrad)
 	switch lines.Work = rows * row; {
 	case e.exact:
@@ -174,15 +174,16 @@ func (e Engine) laneCandidates(op interleaved.Op, w way) []engine.Candidate {
 	case !ok:
 		lines.Against = "for filters of 5 columns, stride 1"
 	}
-	return []engine.Candidate{{Alg: lanesAlg, Work: images * op.OH * op.OW * op.M * op.Rows()}, lines}
+	return []engine.Candidate{{Alg: interleavedAlg, Work: images * op.OH * op.OW * op.M * op.Rows()}, lines}
 }
 
-// PrefersLanes implements [engine.Laner]: where Winograd's algorithm does not serve, channels and filters are few, and a block is small.
-func (e Engine) PrefersLanes(c engine.Conv2D, x, w, y shape.Type) bool {
-	if x.DType != shape.Float32 || !e.simd.Interleaved.Vector() || x.Int(0) == 0 || x.Int(0)%interleaved.Images != 0 || y.Len() == 0 {
+// prefersInterleaved reports whether a convolution and its adjoints are faster with interleaved images: where Winograd's algorithm does
+// not serve, channels and filters are few, and a block is small.
+func (e Engine) prefersInterleaved(c engine.Conv2D, x, w, y shape.Type) bool {
+	if !e.simd.Interleaved.Vector() || x.Int(0) == 0 || y.Len() == 0 || !e.interleavable(x, y) {
 		return false
 	}
 	g := convOf(c, x, w, y)
 	return choose(e.candidates(g, forward)) != winogradAlg &&
-		g.C*g.filters <= lanePairs && (x.Bytes()+y.Bytes())/x.Int(0)*interleaved.Images <= laneBytes
+		g.C*g.filters <= interleavedPairs && (x.Bytes()+y.Bytes())/x.Int(0)*interleaved.Images <= interleavedBytes
 }

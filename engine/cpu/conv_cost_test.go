@@ -81,24 +81,24 @@ func (l netLayer) types(batch int) (op engine.Conv2D, x, w, y shape.Type) {
 	return op, of(batch, l.channels, l.image, l.image), of(l.filters, l.channels/l.groups, l.kernel, l.kernel), of(batch, l.filters, side, side)
 }
 
-// laned is a batch's type in lanes.
-func laned(t shape.Type) shape.Type {
+// inMemory is the type of the memory of interleaved images.
+func inMemory(t shape.Type) shape.Type {
 	d := t.Shape.Ints()
 	return shape.Type{DType: t.DType, Shape: shape.OfInts(d[0]/interleaved.Images, d[1], d[2], d[3], interleaved.Images)}
 }
 
-// bound are the kernels of a layer: forward, the gradient of the images, that of the filters. The batch is in lanes where the engine
+// bound are the kernels of a layer: forward, the gradient of the images, that of the filters. The batch is interleaved where the engine
 // prefers that.
 func (l netLayer) bound(t *testing.T, e Engine, batch int) [3]engine.Bound {
 	op, x, w, y := l.types(batch)
-	if e.PrefersLanes(op, x, w, y) {
-		x, y = laned(x), laned(y)
+	if e.prefersInterleaved(op, x, w, y) {
+		x, y = inMemory(x), inMemory(y)
 	}
-	forward, err := e.BindConv2D(op, []shape.Type{x, w}, y)
+	forward, err := e.BindConv2D(op, storedAll(x, w), stored(y))
 	require.NoError(t, err, l.name)
-	back, err := e.BindConv2DInputGrad(op, []shape.Type{y, w}, x)
+	back, err := e.BindConv2DInputGrad(op, storedAll(y, w), stored(x))
 	require.NoError(t, err, l.name)
-	filters, err := e.BindConv2DFilterGrad(op, []shape.Type{x, y}, w)
+	filters, err := e.BindConv2DFilterGrad(op, storedAll(x, y), stored(w))
 	require.NoError(t, err, l.name)
 	return [3]engine.Bound{forward, back, filters}
 }
@@ -205,16 +205,16 @@ func TestExactConvNeverGoesByWinograd(t *testing.T) {
 	}
 }
 
-// Errors with and without the option, of layers as in large networks and of LeNet's second one in lanes, against the definition in
+// Errors with and without the option, of layers as in large networks and of LeNet's second one interleaved, against the definition in
 // float64.
 func TestErrorsOfConvolutionsAreAsDocumented(t *testing.T) {
 	for _, l := range []netLayer{
 		{"3x3", 192, 32, 1, 13, 3, 1, 1},
 		{"5x5", 64, 24, 1, 14, 5, 2, 1},
-		{"lanes", 6, 16, 1, 14, 5, 0, 1},
+		{"interleaved", 6, 16, 1, 14, 5, 0, 1},
 	} {
 		batch := 1
-		if l.name == "lanes" {
+		if l.name == "interleaved" {
 			batch = interleaved.Images
 		}
 		want := l.computed(t, ref.Engine{}, batch, shape.Float64)
@@ -245,8 +245,8 @@ func TestErrorsOfConvolutionsAreAsDocumented(t *testing.T) {
 // computed are the results of the three ways on the same numbers, images as after a ReLU and filters as they begin.
 func (l netLayer) computed(t *testing.T, e engine.Conv2Der, batch int, d shape.DType) [3][]float64 {
 	op, x, w, y := l.types(batch)
-	if p, ok := e.(engine.Laner); ok && p.PrefersLanes(op, x, w, y) {
-		x, y = laned(x), laned(y)
+	if p, ok := e.(Engine); ok && p.prefersInterleaved(op, x, w, y) {
+		x, y = inMemory(x), inMemory(y)
 	}
 	x.DType, w.DType, y.DType = d, d, d
 	r := rand.New(rand.NewPCG(3, 3))
@@ -264,17 +264,17 @@ func (l netLayer) computed(t *testing.T, e engine.Conv2Der, batch int, d shape.D
 	}
 	none := math.Inf(-1)
 	xs, ws, dys := fill(x, 1, 0), fill(w, math.Sqrt(2/float64(l.channels*l.kernel*l.kernel)), none), fill(y, 1, none)
-	one := func(bind func(engine.Conv2D, []shape.Type, shape.Type) (engine.Bound, error), out shape.Type, a, b shape.Type, in ...engine.Buffer) []float64 {
-		v := engine.Floats(run(t, func() (engine.Bound, error) { return bind(op, []shape.Type{a, b}, out) }, in, out))
-		if out.Rank() == 5 {
+	one := func(bind func(engine.Conv2D, []engine.Operand, engine.Operand) (engine.Bound, error), out engine.Operand, a, b engine.Operand, in ...engine.Buffer) []float64 {
+		v := engine.Floats(run(t, func() (engine.Bound, error) { return bind(op, []engine.Operand{a, b}, out) }, in, out.Type))
+		if out.Layout != engine.Rows {
 			return transposed(v, len(v)/interleaved.Images)
 		}
 		return v
 	}
 	return [3][]float64{
-		one(e.BindConv2D, y, x, w, xs, ws),
-		one(e.BindConv2DInputGrad, x, y, w, dys, ws),
-		one(e.BindConv2DFilterGrad, w, x, y, xs, dys),
+		one(e.BindConv2D, stored(y), stored(x), stored(w), xs, ws),
+		one(e.BindConv2DInputGrad, stored(x), stored(y), stored(w), dys, ws),
+		one(e.BindConv2DFilterGrad, stored(w), stored(x), stored(y), xs, dys),
 	}
 }
 

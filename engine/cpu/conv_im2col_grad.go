@@ -24,13 +24,21 @@ func (m *im2col[T]) block(i int) (first, n int) {
 }
 
 // BindConv2DInputGrad implements [engine.Conv2Der].
-func (e Engine) BindConv2DInputGrad(c engine.Conv2D, in []shape.Type, out shape.Type) (engine.Bound, error) {
-	if inLanes(in[0]) {
-		return e.laneInputGrad(c, in, out)
+func (e Engine) BindConv2DInputGrad(c engine.Conv2D, in []engine.Operand, out engine.Operand) (engine.Bound, error) {
+	if in[0].Layout != engine.Rows {
+		return e.interleavedInputGrad(c, in, out)
 	}
-	g := convOf(c, out, in[1], in[0])
+	b, err := e.inputGradInRows(c, in, out)
+	if err == nil && e.prefersInterleaved(c, out.Type, in[1].Type, in[0].Type) {
+		b = e.arranged(b, true, 1, in, out)
+	}
+	return b, err
+}
+
+func (e Engine) inputGradInRows(c engine.Conv2D, in []engine.Operand, out engine.Operand) (engine.Bound, error) {
+	g := convOf(c, out.Type, in[1].Type, in[0].Type)
 	switch {
-	case !sameDType(out.DType, in) || g.yPlane() == 0:
+	case !sameDType(out.DType, engine.Types(in)) || g.yPlane() == 0:
 	case out.DType == shape.Float32:
 		return e.cheapest(g, inputGrad, algorithms{
 			winograd: func(exact engine.Bound) engine.Bound { return e.winogradInputGrad(g, exact) },
@@ -89,13 +97,21 @@ func (m *im2col[T]) inputGrad(c *engine.Call, slot, lo, hi int) {
 }
 
 // BindConv2DFilterGrad implements [engine.Conv2Der].
-func (e Engine) BindConv2DFilterGrad(c engine.Conv2D, in []shape.Type, out shape.Type) (engine.Bound, error) {
-	if inLanes(in[0]) {
-		return e.laneFilterGrad(c, in, out)
+func (e Engine) BindConv2DFilterGrad(c engine.Conv2D, in []engine.Operand, out engine.Operand) (engine.Bound, error) {
+	if in[0].Layout != engine.Rows {
+		return e.interleavedFilterGrad(c, in, out)
 	}
-	g := convOf(c, in[0], out, in[1])
+	b, err := e.filterGradInRows(c, in, out)
+	if err == nil && e.prefersInterleaved(c, in[0].Type, out.Type, in[1].Type) {
+		b = e.arrangedToRows(b, true, 2, in)
+	}
+	return b, err
+}
+
+func (e Engine) filterGradInRows(c engine.Conv2D, in []engine.Operand, out engine.Operand) (engine.Bound, error) {
+	g := convOf(c, in[0].Type, out.Type, in[1].Type)
 	switch {
-	case !sameDType(out.DType, in) || g.yPlane() == 0:
+	case !sameDType(out.DType, engine.Types(in)) || g.yPlane() == 0:
 	case out.DType == shape.Float32:
 		return e.cheapest(g, filterGrad, algorithms{
 			winograd: func(exact engine.Bound) engine.Bound { return e.winogradFilterGrad(g, exact) },

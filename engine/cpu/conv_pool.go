@@ -12,13 +12,13 @@ import (
 // A convolution whose result is pooled need not put it into main memory: a task makes some rows of it, which stay in the
 // cache, and pools them.
 
-// FusesMaxPool implements [engine.ConvPooler]: in lanes, where windows overlap little, since tasks make the rows that they
+// FusesMaxPool implements [engine.ConvPooler]: interleaved, where windows overlap little, since tasks make the rows that they
 // share twice; and where the direct algorithm has images enough to make one after the other.
 func (e Engine) FusesMaxPool(c engine.Conv2D, p engine.Pool2D, in []shape.Type, y, out shape.Type) bool {
 	if out.Len() == 0 {
 		return false
 	}
-	if !e.PrefersLanes(c, in[0], in[1], y) {
+	if !e.prefersInterleaved(c, in[0], in[1], y) {
 		_, ok := e.imageConvPool(c, p, in, y, out)
 		return ok
 	}
@@ -30,22 +30,30 @@ func (e Engine) FusesMaxPool(c engine.Conv2D, p engine.Pool2D, in []shape.Type, 
 }
 
 // BindConv2DMaxPool implements [engine.ConvPooler].
-func (e Engine) BindConv2DMaxPool(c engine.Conv2D, p engine.Pool2D, in []shape.Type, y, out shape.Type) (engine.Bound, error) {
-	if inLanes(in[0]) && out.Len() > 0 {
-		return e.laneConvPool(c, p, in, y, out)
+func (e Engine) BindConv2DMaxPool(c engine.Conv2D, p engine.Pool2D, in []engine.Operand, y shape.Type, out engine.Operand) (engine.Bound, error) {
+	if in[0].Layout != engine.Rows {
+		return e.interleavedConvPool(c, p, in, y, out)
 	}
-	if b, ok := e.imageConvPool(c, p, in, y, out); ok {
+	b, err := e.convPoolInRows(c, p, in, y, out)
+	if err == nil && e.prefersInterleaved(c, in[0].Type, in[1].Type, y) {
+		b = e.arranged(b, true, 1, in, out)
+	}
+	return b, err
+}
+
+func (e Engine) convPoolInRows(c engine.Conv2D, p engine.Pool2D, in []engine.Operand, y shape.Type, out engine.Operand) (engine.Bound, error) {
+	if b, ok := e.imageConvPool(c, p, engine.Types(engine.InRows(engine.Types(in)...)), y, engine.InRow(out.Type).Type); ok {
 		return b, nil
 	}
-	conv, err := e.BindConv2D(c, in, y)
+	conv, err := e.BindConv2D(c, in, engine.InRow(y))
 	if err != nil {
 		return engine.Bound{}, err
 	}
-	pool, err := e.BindMaxPool2D(p, []shape.Type{y}, out)
+	pool, err := e.BindMaxPool2D(p, engine.InRows(y), out)
 	if err != nil {
 		return engine.Bound{}, err
 	}
-	return oneAfterTheOther(conv, pool, y), nil
+	return oneAfterTheOther(conv, pool, engine.InRow(y).Type), nil
 }
 
 // oneAfterTheOther returns the kernel that pools the result y of a convolution, which is in scratch memory.
@@ -106,45 +114,45 @@ func poolStrips(p *pooling, blocks, bytes int) (strips []poolStrip) {
 	return strips
 }
 
-func (e Engine) laneConvPool(c engine.Conv2D, p engine.Pool2D, in []shape.Type, y, out shape.Type) (engine.Bound, error) {
-	if !laneTypes(in[0], y, out) || !sameDType(shape.Float32, in) {
-		return engine.Bound{}, engine.Unsupported(name, "Conv2D and MaxPool2D in lanes", in)
+func (e Engine) interleavedConvPool(c engine.Conv2D, p engine.Pool2D, in []engine.Operand, y shape.Type, out engine.Operand) (engine.Bound, error) {
+	if !e.isInterleaved(in[0], out) || !e.interleavable(y) || !sameDType(shape.Float32, engine.Types(in)) {
+		return engine.Bound{}, engine.Unsupported(name, "interleaved Conv2D and MaxPool2D", in)
 	}
-	op, windows := laneOp(c, in[0], in[1], y), poolOf(p, y, out)
-	strips := poolStrips(windows, y.Int(0), y.Bytes())
+	op, windows := interleavedOp(c, in[0].Type, in[1].Type, y), poolOf(p, y, out.Type)
+	strips := poolStrips(windows, y.Int(0)/interleaved.Images, y.Bytes())
 	direct := interleaved.NewConv(e.simd.Interleaved, op)
-	exact := e.bindLaneConv(direct, e.newPooledLanes(op, windows, strips, func(lo, hi int) laneRunner {
-		return exactLanes{interleaved.NewConvRows(e.simd.Interleaved, op, lo, hi)}
+	exact := e.bindInterleaved(direct, e.newPooledInterleaved(op, windows, strips, func(lo, hi int) interleavedRunner {
+		return exactInterleaved{interleaved.NewConvRows(e.simd.Interleaved, op, lo, hi)}
 	}), c.Epilogue)
-	return e.cheapestInLanes(op, forward, exact, func() engine.Bound {
+	return e.cheapestInterleaved(op, forward, exact, func() engine.Bound {
 		plan, _ := interleaved.NewWinograd(e.simd.Interleaved, op)
-		return e.bindLineWinograd(plan, e.newPooledLanes(op, windows, strips, func(lo, hi int) laneRunner {
+		return e.bindInterleavedWinograd(plan, e.newPooledInterleaved(op, windows, strips, func(lo, hi int) interleavedRunner {
 			rows, _ := interleaved.NewWinogradRows(e.simd.Interleaved, op, lo, hi)
 			return rows
 		}), c.Epilogue, exact)
 	}), nil
 }
 
-// pooledLanes is a convolution in lanes of whose result the maxima of windows are kept. A task is a strip of a block.
-type pooledLanes struct {
+// pooledInterleaved is a convolution of interleaved images of whose result the maxima of windows are kept. A task is a strip of a block.
+type pooledInterleaved struct {
 	blocks, images, planes, plane int // elements of a block of images; planes of a block of maxima, and elements of one
-	strips                        []laneStrip
+	strips                        []interleavedStrip
 	results, scratch              int // elements, of the results of a strip and for making them
 	work                          int
 }
 
-type laneStrip struct {
-	conv     laneRunner // nil where windows look at nothing
+type interleavedStrip struct {
+	conv     interleavedRunner // nil where windows look at nothing
 	pool     *interleaved.Pool
 	plane    int // elements of a plane of results
 	first, n int // of a plane of maxima, in elements
 }
 
-// newPooledLanes takes what plans rows lo to hi of the results of a block.
-func (e Engine) newPooledLanes(op interleaved.Op, p *pooling, strips []poolStrip, rows func(lo, hi int) laneRunner) *pooledLanes {
-	l := &pooledLanes{blocks: op.Blocks, images: op.Groups * op.C * op.H * op.W * interleaved.Images, planes: op.Groups * op.M, plane: p.yPlane() * interleaved.Images}
+// newPooledInterleaved takes what plans rows lo to hi of the results of a block.
+func (e Engine) newPooledInterleaved(op interleaved.Op, p *pooling, strips []poolStrip, rows func(lo, hi int) interleavedRunner) *pooledInterleaved {
+	l := &pooledInterleaved{blocks: op.Blocks, images: op.Groups * op.C * op.H * op.W * interleaved.Images, planes: op.Groups * op.M, plane: p.yPlane() * interleaved.Images}
 	for _, s := range strips {
-		part := laneStrip{plane: (s.hi - s.lo) * p.W * interleaved.Images, first: s.first * p.OW * interleaved.Images, n: s.windows * p.OW * interleaved.Images}
+		part := interleavedStrip{plane: (s.hi - s.lo) * p.W * interleaved.Images, first: s.first * p.OW * interleaved.Images, n: s.windows * p.OW * interleaved.Images}
 		w := p.Window
 		w.H, w.OH, w.Top = s.hi-s.lo, s.windows, p.Top-s.first*p.SH+s.lo
 		part.pool = interleaved.NewPool(e.simd.Interleaved, w, nil)
@@ -159,11 +167,11 @@ func (e Engine) newPooledLanes(op interleaved.Op, p *pooling, strips []poolStrip
 	return l
 }
 
-func (l *pooledLanes) Tasks() int   { return l.blocks * len(l.strips) }
-func (l *pooledLanes) Work() int    { return l.work }
-func (l *pooledLanes) Scratch() int { return l.results + l.scratch }
+func (l *pooledInterleaved) Tasks() int   { return l.blocks * len(l.strips) }
+func (l *pooledInterleaved) Work() int    { return l.work }
+func (l *pooledInterleaved) Scratch() int { return l.results + l.scratch }
 
-func (l *pooledLanes) Run(out, x, packed, bias, scratch []float32, lo, hi int) (finite bool) {
+func (l *pooledInterleaved) Run(out, x, packed, bias, scratch []float32, lo, hi int) (finite bool) {
 	for task := lo; task < hi; task++ {
 		block, s := task/len(l.strips), &l.strips[task%len(l.strips)]
 		if s.conv != nil && !s.conv.Run(scratch[:l.results], nth(x, block, l.images), packed, bias, scratch[l.results:], 0, s.conv.Tasks()) {
@@ -187,7 +195,7 @@ const (
 // gain.
 func (e Engine) imageConvPool(c engine.Conv2D, p engine.Pool2D, in []shape.Type, y, out shape.Type) (engine.Bound, bool) {
 	batch := y.Int(0)
-	if !sameDType(shape.Float32, in) || inLanes(y) || !e.simd.Conv.Vector() || batch < imagesPerWorker*e.pool.Workers() || y.Bytes()/batch > imageBytes {
+	if !sameDType(shape.Float32, in) || !e.simd.Conv.Vector() || batch < imagesPerWorker*e.pool.Workers() || y.Bytes()/batch > imageBytes {
 		return engine.Bound{}, false
 	}
 	g := convOf(c, in[0], in[1], y)
@@ -199,7 +207,7 @@ func (e Engine) imageConvPool(c engine.Conv2D, p engine.Pool2D, in []shape.Type,
 	g.batch = 1
 	plan := e.direct(g, c.Epilogue)
 	var result, scratch region[float32]
-	cost := laneCost(g.filters * g.depth() * g.yPlane())
+	cost := vectorCost(g.filters * g.depth() * g.yPlane())
 	images := e.newLoop(batch, cost, func(call *engine.Call, slot, lo, hi int) {
 		x, w, maxima := engine.Slice[float32](call.In[0]), engine.Slice[float32](call.In[1]), engine.Slice[float32](call.Out[0])
 		y := result.of(call, slot)

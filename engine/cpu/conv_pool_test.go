@@ -29,11 +29,11 @@ func TestPoolingInAConvolutionKeepsTheBits(t *testing.T) {
 		alg     string
 		special float32
 	}{
-		{conv(2, 1), pool(2, 2, 0), shape.F32(2, 1, 28, 28, 16), shape.F32(6, 1, 5, 5), 28, 14, "lanes", 0},
-		{conv(0, 1), pool(3, 2, 1), shape.F32(3, 6, 14, 14, 16), shape.F32(16, 6, 5, 5), 10, 5, "lanes winograd", 0},
-		{conv(0, 1), pool(3, 2, 1), shape.F32(3, 6, 14, 14, 16), shape.F32(16, 6, 5, 5), 10, 5, "lanes winograd", float32(math.NaN())},
-		{conv(0, 1), pool(3, 2, 1), shape.F32(3, 6, 14, 14, 16), shape.F32(16, 6, 5, 5), 10, 5, "lanes winograd", float32(math.Inf(-1))},
-		{conv(1, 2), pool(3, 2, 0), shape.F32(2, 4, 21, 21, 16), shape.F32(7, 4, 3, 3), 11, 5, "lanes", float32(math.NaN())},
+		{conv(2, 1), pool(2, 2, 0), shape.F32(2, 1, 28, 28, 16), shape.F32(6, 1, 5, 5), 28, 14, "interleaved", 0},
+		{conv(0, 1), pool(3, 2, 1), shape.F32(3, 6, 14, 14, 16), shape.F32(16, 6, 5, 5), 10, 5, "interleaved winograd", 0},
+		{conv(0, 1), pool(3, 2, 1), shape.F32(3, 6, 14, 14, 16), shape.F32(16, 6, 5, 5), 10, 5, "interleaved winograd", float32(math.NaN())},
+		{conv(0, 1), pool(3, 2, 1), shape.F32(3, 6, 14, 14, 16), shape.F32(16, 6, 5, 5), 10, 5, "interleaved winograd", float32(math.Inf(-1))},
+		{conv(1, 2), pool(3, 2, 0), shape.F32(2, 4, 21, 21, 16), shape.F32(7, 4, 3, 3), 11, 5, "interleaved", float32(math.NaN())},
 		{conv(2, 4), pool(3, 2, 0), shape.F32(shape.Dim(4*New().pool.Workers()), 3, 47, 47), shape.F32(16, 3, 11, 11), 11, 5, "direct", float32(math.NaN())},
 		{conv(1, 1), pool(3, 2, 0), shape.F32(5, 64, 13, 13), shape.F32(64, 64, 3, 3), 13, 6, "winograd", 0},
 		{conv(1, 1), pool(3, 2, 0), shape.F32(5, 64, 13, 13), shape.F32(64, 64, 3, 3), 13, 6, "winograd", float32(math.NaN())},
@@ -62,12 +62,12 @@ func TestPoolingInAConvolutionKeepsTheBits(t *testing.T) {
 				require.NoError(t, b.Kernel(&engine.Call{In: in, Out: []engine.Buffer{to}, Scratch: engine.BufferOf(engine.Aligned(b.Scratch))}))
 				return to
 			}
-			b, err := e.BindConv2D(c.conv, in, y)
+			b, err := e.BindConv2D(c.conv, storedAll(in...), stored(y))
 			require.Equal(t, c.alg, b.Alg)
 			results := run(b, err, y, args...)
-			b, err = e.BindMaxPool2D(c.pool, []shape.Type{y}, out)
+			b, err = e.BindMaxPool2D(c.pool, storedAll(y), stored(out))
 			want := run(b, err, out, results)
-			b, err = e.BindConv2DMaxPool(c.conv, c.pool, in, y, out)
+			b, err = e.BindConv2DMaxPool(c.conv, c.pool, storedAll(in...), engine.InRow(stored(y).Type).Type, stored(out))
 			require.Equal(t, c.alg, b.Alg)
 			require.Equal(t, want.Bytes(), run(b, err, out, args...).Bytes())
 		})

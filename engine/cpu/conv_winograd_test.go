@@ -43,15 +43,15 @@ type convWay struct {
 }
 
 func (c winogradCase) ways() []convWay {
-	way := func(name string, bind func(engine.Conv2Der, engine.Conv2D, []shape.Type, shape.Type) (engine.Bound, error), a, b, out shape.Type) convWay {
+	way := func(name string, bind func(engine.Conv2Der, engine.Conv2D, []engine.Operand, engine.Operand) (engine.Bound, error), a, b, out engine.Operand) convWay {
 		return convWay{name, func(e engine.Conv2Der) func() (engine.Bound, error) {
-			return func() (engine.Bound, error) { return bind(e, c.op, []shape.Type{a, b}, out) }
-		}, [2]shape.Type{a, b}, out}
+			return func() (engine.Bound, error) { return bind(e, c.op, engine.InRows(a.Type, b.Type), out) }
+		}, [2]shape.Type{a.Type, b.Type}, out.Type}
 	}
 	return []convWay{
-		way("forward", engine.Conv2Der.BindConv2D, c.x, c.w, c.y),
-		way("input gradient", engine.Conv2Der.BindConv2DInputGrad, c.y, c.w, c.x),
-		way("filter gradient", engine.Conv2Der.BindConv2DFilterGrad, c.x, c.y, c.w),
+		way("forward", engine.Conv2Der.BindConv2D, engine.InRow(c.x), engine.InRow(c.w), engine.InRow(c.y)),
+		way("input gradient", engine.Conv2Der.BindConv2DInputGrad, engine.InRow(c.y), engine.InRow(c.w), engine.InRow(c.x)),
+		way("filter gradient", engine.Conv2Der.BindConv2DFilterGrad, engine.InRow(c.x), engine.InRow(c.y), engine.InRow(c.w)),
 	}
 }
 
@@ -106,7 +106,7 @@ func requirePackedSame(t *testing.T, e Engine, c winogradCase, bad float32) {
 	r := rand.New(rand.NewPCG(7, 7))
 	c.op.Epilogue = engine.Epilogue{Bias: true, ReLU: true}
 	bias := shape.F32(shape.Dim(c.w.Int(0)))
-	b, err := e.BindConv2D(c.op, []shape.Type{c.x, c.w, bias}, c.y)
+	b, err := e.BindConv2D(c.op, engine.InRows(c.x, c.w, bias), engine.InRow(c.y))
 	require.NoError(t, err)
 	p := b.Packing
 	require.Equal(t, 1, p.In)

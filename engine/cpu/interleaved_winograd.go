@@ -6,22 +6,22 @@ import (
 	"github.com/plexaura/plexaura/shape"
 )
 
-// Convolutions in lanes with rows of 5 taps and stride 1 go by Winograd's algorithm along lines where they gain by it.
+// Convolutions of interleaved images with rows of 5 taps and stride 1 go by Winograd's algorithm along rows where they gain by it.
 // Its errors are up to 4e-6 of the largest result. A batch or filters with numbers that are not finite, or beyond 1e16, is computed
 // by the exact kernel instead, since they would spread.
 
-// bindLineWinograd returns the kernel that does r's tasks with the filters that plan packs, unless somebody has.
-func (e Engine) bindLineWinograd(plan *interleaved.Winograd, r laneRunner, ep engine.Epilogue, exact engine.Bound) engine.Bound {
+// bindInterleavedWinograd returns the kernel that does r's tasks with the filters that plan packs, unless somebody has.
+func (e Engine) bindInterleavedWinograd(plan *interleaved.Winograd, r interleavedRunner, ep engine.Epilogue, exact engine.Bound) engine.Bound {
 	var l, forPacking layout
-	own := reserve[byte](&l, 1, packedLineBytes(plan))
-	pack, packAlone := packLines(&l, plan), packLines(&forPacking, plan)
+	own := reserve[byte](&l, 1, packedRowBytes(plan))
+	pack, packAlone := packRows(&l, plan), packRows(&forPacking, plan)
 	packed := func(c *engine.Call) []float32 {
 		if c.Packed.Valid() {
-			return packedLines(plan, c.Packed.Bytes())
+			return packedRows(plan, c.Packed.Bytes())
 		}
-		return packedLines(plan, own.of(c, 0))
+		return packedRows(plan, own.of(c, 0))
 	}
-	tasks := e.newLaneLoop(&l, r, ep, func(c *engine.Call) []float32 { return packed(c)[lineBytes/4:] })
+	tasks := e.newInterleavedLoop(&l, r, ep, func(c *engine.Call) []float32 { return packed(c)[lineBytes/4:] })
 	kernel := func(c *engine.Call) error {
 		if !c.Packed.Valid() {
 			pack(c, packed(c), engine.Slice[float32](c.In[1]))
@@ -37,9 +37,9 @@ func (e Engine) bindLineWinograd(plan *interleaved.Winograd, r laneRunner, ep en
 	}
 	all := max(int(l), exact.Scratch)
 	return engine.Bound{
-		Kernel: kernel, Scratch: all, By: name, Alg: lanesWinogradAlg,
-		Packing: engine.Packing{In: 1, Bytes: packedLineBytes(plan), Scratch: int(forPacking), Rest: all, Kernel: func(c *engine.Call) error {
-			packAlone(c, packedLines(plan, c.Out[0].Bytes()), engine.Slice[float32](c.In[0]))
+		Kernel: kernel, Scratch: all, By: name, Alg: interleavedWinogradAlg,
+		Packing: engine.Packing{In: 1, Bytes: packedRowBytes(plan), Scratch: int(forPacking), Rest: all, Kernel: func(c *engine.Call) error {
+			packAlone(c, packedRows(plan, c.Out[0].Bytes()), engine.Slice[float32](c.In[0]))
 			return nil
 		}},
 	}
@@ -48,14 +48,14 @@ func (e Engine) bindLineWinograd(plan *interleaved.Winograd, r laneRunner, ep en
 // Packed filters are a number that is 0 where some filter is not finite, in a cache line of its own, and the
 // transformed filters.
 
-func packedLineBytes(plan *interleaved.Winograd) int { return lineBytes + 4*plan.PackedLen() }
+func packedRowBytes(plan *interleaved.Winograd) int { return lineBytes + 4*plan.PackedLen() }
 
-func packedLines(plan *interleaved.Winograd, packed []byte) []float32 {
-	return engine.Slice[float32](engine.BufferAt(packed, shape.Float32, packedLineBytes(plan)/4))
+func packedRows(plan *interleaved.Winograd, packed []byte) []float32 {
+	return engine.Slice[float32](engine.BufferAt(packed, shape.Float32, packedRowBytes(plan)/4))
 }
 
-// packLines returns what packs filters w, in scratch memory of l.
-func packLines(l *layout, plan *interleaved.Winograd) func(c *engine.Call, packed, w []float32) {
+// packRows returns what packs filters w, in scratch memory of l.
+func packRows(l *layout, plan *interleaved.Winograd) func(c *engine.Call, packed, w []float32) {
 	scratch := reserve[float32](l, 1, plan.PackScratch())
 	return func(c *engine.Call, packed, w []float32) {
 		if packed[0] = 0; plan.Pack(packed[lineBytes/4:], w, scratch.of(c, 0)) {
@@ -64,11 +64,11 @@ func packLines(l *layout, plan *interleaved.Winograd) func(c *engine.Call, packe
 	}
 }
 
-// bindLineWinogradGrad returns the kernel of plan.
-func (e Engine) bindLineWinogradGrad(plan *interleaved.WinogradFilterGrad, exact engine.Bound) engine.Bound {
+// bindInterleavedWinogradGrad returns the kernel of plan.
+func (e Engine) bindInterleavedWinogradGrad(plan *interleaved.WinogradFilterGrad, exact engine.Bound) engine.Bound {
 	var l layout
 	sums, room := reserve[float32](&l, 1, plan.SumsLen()), reserve[float32](&l, 1, plan.TotalScratch())
-	tasks := e.newFiniteLoop(&l, plan.Tasks(), laneCost(plan.Work())/max(plan.Tasks(), 1), plan.Scratch(), func(c *engine.Call, scratch []float32, lo, hi int) bool {
+	tasks := e.newFiniteLoop(&l, plan.Tasks(), vectorCost(plan.Work())/max(plan.Tasks(), 1), plan.Scratch(), func(c *engine.Call, scratch []float32, lo, hi int) bool {
 		return plan.Run(sums.of(c, 0), engine.Slice[float32](c.In[0]), engine.Slice[float32](c.In[1]), scratch, lo, hi)
 	})
 	kernel := func(c *engine.Call) error {
@@ -78,7 +78,7 @@ func (e Engine) bindLineWinogradGrad(plan *interleaved.WinogradFilterGrad, exact
 		plan.Total(engine.Slice[float32](c.Out[0]), sums.of(c, 0), room.of(c, 0))
 		return nil
 	}
-	return engine.Bound{Kernel: kernel, Scratch: max(int(l), exact.Scratch), By: name, Alg: lanesWinogradAlg}
+	return engine.Bound{Kernel: kernel, Scratch: max(int(l), exact.Scratch), By: name, Alg: interleavedWinogradAlg}
 }
 
 // finiteLoop is a loop whose body reports whether all numbers that it met were finite.

@@ -12,11 +12,11 @@ import (
 func (Engine) Fuses(engine.Epilogue) bool { return true }
 
 // BindMatMul implements [engine.MatMuler].
-func (e Engine) BindMatMul(m engine.MatMul, in []shape.Type, out shape.Type) (engine.Bound, error) {
+func (e Engine) BindMatMul(m engine.MatMul, in []engine.Operand, out engine.Operand) (engine.Bound, error) {
 	switch {
-	case sameDType(out.DType, in) && out.DType == shape.Float32:
+	case sameDType(out.DType, engine.Types(in)) && out.DType == shape.Float32:
 		return bindMatMul[float32](e, m, in, out), nil
-	case sameDType(out.DType, in) && out.DType == shape.Float64:
+	case sameDType(out.DType, engine.Types(in)) && out.DType == shape.Float64:
 		return bindMatMul[float64](e, m, in, out), nil
 	}
 	return e.Engine.BindMatMul(m, in, out)
@@ -57,8 +57,8 @@ func productsOf(m engine.MatMul, a, b, out shape.Type) products {
 	return p
 }
 
-func bindMatMul[T shape.Float](e Engine, m engine.MatMul, in []shape.Type, out shape.Type) engine.Bound {
-	p := productsOf(m, in[0], in[1], out)
+func bindMatMul[T shape.Float](e Engine, m engine.MatMul, in []engine.Operand, out engine.Operand) engine.Bound {
+	p := productsOf(m, in[0].Type, in[1].Type, out.Type)
 	multiply := func(c *engine.Call, pool *par.Pool, i int, scratch []T) {
 		a, b, y := engine.Slice[T](c.In[0]), engine.Slice[T](c.In[1]), engine.Slice[T](c.Out[0])
 		gemm.Mul(e.simd.Gemm, pool, p.op, a[i*p.a:], b[i*p.b:], y[i*p.c:], bias[T](c, m.Epilogue), scratch)

@@ -14,7 +14,7 @@ import (
 )
 
 // TestMeansOfLargeWindowsLoseLittle: pooling whole images and parts of them, dilated, at a border
-// and of one row or column, in rows and in lanes at every level, of equal numbers, whose roundings
+// and of one row or column, in rows and interleaved at every level, of equal numbers, whose roundings
 // have one sign, and of random ones.
 func TestMeansOfLargeWindowsLoseLittle(t *testing.T) {
 	r := rand.New(rand.NewPCG(3, 7))
@@ -65,7 +65,7 @@ func requireMeans(t *testing.T, e Engine, of string, p engine.Pool2D, x, y shape
 		given, got = x.Of(x.Insert(4, shape.Dim(lanes))), y.Of(y.Insert(4, shape.Dim(lanes)))
 	}
 	means := engine.Slice[float32](run(t, func() (engine.Bound, error) {
-		return e.BindAvgPool2D(p, []shape.Type{given}, got)
+		return e.BindAvgPool2D(p, storedAll(given), stored(got))
 	}, []engine.Buffer{engine.BufferOf(images)}, got))
 	x.DType, y.DType = shape.Float64, shape.Float64
 	for lane := range lanes {
@@ -73,7 +73,7 @@ func requireMeans(t *testing.T, e Engine, of string, p engine.Pool2D, x, y shape
 		for i := range engine.Slice[float64](image) {
 			engine.Slice[float64](image)[i] = float64(images[i*lanes+lane])
 		}
-		want := run(t, func() (engine.Bound, error) { return e.Engine.BindAvgPool2D(p, []shape.Type{x}, y) }, []engine.Buffer{image}, y)
+		want := run(t, func() (engine.Bound, error) { return e.Engine.BindAvgPool2D(p, storedAll(x), stored(y)) }, []engine.Buffer{image}, y)
 		for i, w := range engine.Slice[float64](want) {
 			require.InEpsilon(t, w, means[i*lanes+lane], 2e-6, "%s: mean %d of lane %d", of, i, lane)
 		}

@@ -140,13 +140,21 @@ func eachPlane[T shape.Float](e Engine, p *pooling, f func(c *engine.Call, plane
 func nth[T any](v []T, n, size int) []T { return v[n*size:][:size] }
 
 // BindMaxPool2D implements [engine.MaxPooler].
-func (e Engine) BindMaxPool2D(p engine.Pool2D, in []shape.Type, out shape.Type) (engine.Bound, error) {
-	if inLanes(in[0]) {
-		return e.laneMaxPool(p, in, out)
+func (e Engine) BindMaxPool2D(p engine.Pool2D, in []engine.Operand, out engine.Operand) (engine.Bound, error) {
+	if in[0].Layout != engine.Rows {
+		return e.interleavedMaxPool(p, in, out)
 	}
-	g := poolOf(p, in[0], out)
+	b, err := e.maxPoolInRows(p, in, out)
+	if err != nil {
+		return b, err
+	}
+	return e.arranged(b, false, 1, in, out), nil
+}
+
+func (e Engine) maxPoolInRows(p engine.Pool2D, in []engine.Operand, out engine.Operand) (engine.Bound, error) {
+	g := poolOf(p, in[0].Type, out.Type)
 	switch {
-	case !sameDType(out.DType, in) || g.xPlane() > math.MaxInt32:
+	case !sameDType(out.DType, engine.Types(in)) || g.xPlane() > math.MaxInt32:
 	case out.DType == shape.Float32:
 		if w, ok := g.inner(); ok {
 			return w.maxima(e), nil
@@ -159,10 +167,10 @@ func (e Engine) BindMaxPool2D(p engine.Pool2D, in []shape.Type, out shape.Type) 
 }
 
 // BindMaxPool2DGather implements [engine.MaxPooler].
-func (e Engine) BindMaxPool2DGather(p engine.Pool2D, in []shape.Type, out shape.Type) (engine.Bound, error) {
-	g := poolOf(p, in[0], out)
+func (e Engine) BindMaxPool2DGather(p engine.Pool2D, in []engine.Operand, out engine.Operand) (engine.Bound, error) {
+	g := poolOf(p, in[0].Type, out.Type)
 	switch {
-	case !sameDType(out.DType, in) || g.xPlane() > math.MaxInt32:
+	case !sameDType(out.DType, engine.Types(in)) || g.xPlane() > math.MaxInt32:
 	case out.DType == shape.Float32:
 		return gather[float32](e, g, 1, 0), nil
 	case out.DType == shape.Float64:
@@ -186,13 +194,21 @@ func gather[T shape.Float](e Engine, p *pooling, from int, none T) engine.Bound 
 }
 
 // BindMaxPool2DScatter implements [engine.MaxPooler].
-func (e Engine) BindMaxPool2DScatter(p engine.Pool2D, in []shape.Type, out shape.Type) (engine.Bound, error) {
-	if inLanes(in[0]) {
-		return e.laneScatter(p, in, out)
+func (e Engine) BindMaxPool2DScatter(p engine.Pool2D, in []engine.Operand, out engine.Operand) (engine.Bound, error) {
+	if in[0].Layout != engine.Rows {
+		return e.interleavedScatter(p, in, out)
 	}
-	g := poolOf(p, in[0], in[1])
+	b, err := e.scatterInRows(p, in, out)
+	if err != nil {
+		return b, err
+	}
+	return e.arranged(b, false, 2, in, out), nil
+}
+
+func (e Engine) scatterInRows(p engine.Pool2D, in []engine.Operand, out engine.Operand) (engine.Bound, error) {
+	g := poolOf(p, in[0].Type, in[1].Type)
 	switch {
-	case !sameDType(out.DType, in) || g.xPlane() > math.MaxInt32:
+	case !sameDType(out.DType, engine.Types(in)) || g.xPlane() > math.MaxInt32:
 	case out.DType == shape.Float32:
 		if w, ok := g.inner(); ok && w.apart() {
 			return w.scatter(e), nil
@@ -222,13 +238,21 @@ func scatter[T shape.Float](e Engine, p *pooling) engine.Bound {
 func (p *pooling) passes(x float64) bool { return !(p.ReLU && x <= 0) }
 
 // BindAvgPool2D implements [engine.AvgPooler].
-func (e Engine) BindAvgPool2D(p engine.Pool2D, in []shape.Type, out shape.Type) (engine.Bound, error) {
-	if inLanes(in[0]) {
-		return e.laneAvgPool(p, in, out)
+func (e Engine) BindAvgPool2D(p engine.Pool2D, in []engine.Operand, out engine.Operand) (engine.Bound, error) {
+	if in[0].Layout != engine.Rows {
+		return e.interleavedAvgPool(p, in, out)
 	}
-	g := poolOf(p, in[0], out)
+	b, err := e.avgPoolInRows(p, in, out)
+	if err != nil {
+		return b, err
+	}
+	return e.arranged(b, false, 1, in, out), nil
+}
+
+func (e Engine) avgPoolInRows(p engine.Pool2D, in []engine.Operand, out engine.Operand) (engine.Bound, error) {
+	g := poolOf(p, in[0].Type, out.Type)
 	switch {
-	case !sameDType(out.DType, in):
+	case !sameDType(out.DType, engine.Types(in)):
 	case out.DType == shape.Float32:
 		return g.means(e, meanRow[float32]), nil
 	case out.DType == shape.Float64:
@@ -238,13 +262,21 @@ func (e Engine) BindAvgPool2D(p engine.Pool2D, in []shape.Type, out shape.Type) 
 }
 
 // BindAvgPool2DGrad implements [engine.AvgPooler].
-func (e Engine) BindAvgPool2DGrad(p engine.Pool2D, in []shape.Type, out shape.Type) (engine.Bound, error) {
-	if inLanes(in[0]) {
-		return e.laneAvgPoolGrad(p, in, out)
+func (e Engine) BindAvgPool2DGrad(p engine.Pool2D, in []engine.Operand, out engine.Operand) (engine.Bound, error) {
+	if in[0].Layout != engine.Rows {
+		return e.interleavedAvgPoolGrad(p, in, out)
 	}
-	g := poolOf(p, out, in[0])
+	b, err := e.avgPoolGradInRows(p, in, out)
+	if err != nil {
+		return b, err
+	}
+	return e.arranged(b, false, 1, in, out), nil
+}
+
+func (e Engine) avgPoolGradInRows(p engine.Pool2D, in []engine.Operand, out engine.Operand) (engine.Bound, error) {
+	g := poolOf(p, out.Type, in[0].Type)
 	switch {
-	case !sameDType(out.DType, in):
+	case !sameDType(out.DType, engine.Types(in)):
 	case out.DType == shape.Float32:
 		return g.means(e, meanGradRow[float32]), nil
 	case out.DType == shape.Float64:

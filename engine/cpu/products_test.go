@@ -34,7 +34,7 @@ func TestProductsOfARowWithManyRowsLoseLittle(t *testing.T) {
 			for _, level := range isa.Levels() {
 				e := New(AtLevel(level))
 				got := run(t, func() (engine.Bound, error) {
-					return e.BindMatMul(engine.MatMul{TransA: true}, []shape.Type{a, b}, y)
+					return e.BindMatMul(engine.MatMul{TransA: true}, engine.InRows(a, b), engine.InRow(y))
 				}, in, y)
 				for i, v := range engine.Slice[float32](got) {
 					require.InEpsilon(t, want[i], v, 5e-7*math.Log2(float64(c.rows)), fmt.Sprintf("%s numbers, %v at level %v: column %d", name, b, level, i))

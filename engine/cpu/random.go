@@ -7,7 +7,7 @@ import (
 )
 
 // BindRandom implements [engine.Randomer] with the numbers that ref's kernel gives.
-func (e Engine) BindRandom(d engine.Distribution, stream uint64, in []shape.Type, out shape.Type) (engine.Bound, error) {
+func (e Engine) BindRandom(d engine.Distribution, stream uint64, in []engine.Operand, out engine.Operand) (engine.Bound, error) {
 	b, err := e.Engine.BindRandom(d, stream, in, out)
 	if err != nil {
 		return b, err

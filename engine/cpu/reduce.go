@@ -10,7 +10,21 @@ import (
 
 // BindReduce implements [engine.Reducer]: sums, maxima and minima of float32 by vectors, the rest
 // in plain Go; floating point is added up and multiplied in float64 where it is not by vectors.
-func (e Engine) BindReduce(r engine.Reduction, axes engine.Axes, in []shape.Type, out shape.Type) (engine.Bound, error) {
+func (e Engine) BindReduce(r engine.Reduction, axes engine.Axes, in []engine.Operand, out engine.Operand) (engine.Bound, error) {
+	if x := in[0]; x.Layout != engine.Rows { // the images of a block are an axis more
+		if !e.isInterleaved(x) || !axes.Has(0) {
+			return engine.Bound{}, engine.Unsupported(name, "interleaved "+r.String(), in)
+		}
+		return e.reduceRows(r, axes|engine.AxesOf(x.Rank()), engine.InRows(x.Stored()), out)
+	}
+	b, err := e.reduceRows(r, axes, in, out)
+	if err == nil && axes.Has(0) {
+		b = e.arrangedToRows(b, false, 1, in)
+	}
+	return b, err
+}
+
+func (e Engine) reduceRows(r engine.Reduction, axes engine.Axes, in []engine.Operand, out engine.Operand) (engine.Bound, error) {
 	b, err := e.Engine.BindReduce(r, axes, in, out)
 	if err != nil || in[0].Len() == 0 || out.Len() == 0 {
 		return b, err

@@ -33,7 +33,7 @@ func (l slabs) size() int { return l.n * l.width }
 func (l slabs) treeLen() int { return (min(l.n, treeRows) + 1) / 2 * l.width }
 
 // BindSoftmax implements [engine.Softmaxer].
-func (e Engine) BindSoftmax(log bool, axis int, in []shape.Type, out shape.Type) (engine.Bound, error) {
+func (e Engine) BindSoftmax(log bool, axis int, in []engine.Operand, out engine.Operand) (engine.Bound, error) {
 	b, err := e.Engine.BindSoftmax(log, axis, in, out)
 	if err != nil || out.DType != shape.Float32 || out.Len() == 0 {
 		return b, err
@@ -42,7 +42,7 @@ func (e Engine) BindSoftmax(log bool, axis int, in []shape.Type, out shape.Type)
 }
 
 // BindSoftmaxGrad implements [engine.Softmaxer].
-func (e Engine) BindSoftmaxGrad(log bool, axis int, in []shape.Type, out shape.Type) (engine.Bound, error) {
+func (e Engine) BindSoftmaxGrad(log bool, axis int, in []engine.Operand, out engine.Operand) (engine.Bound, error) {
 	b, err := e.Engine.BindSoftmaxGrad(log, axis, in, out)
 	if err != nil || out.DType != shape.Float32 || out.Len() == 0 {
 		return b, err

@@ -42,8 +42,10 @@ func requireSure(t *testing.T, e Engine, of string, s shape.Shape, axis int, mar
 		engine.Slice[float32](x)[target(line)] = float32(margin)
 		engine.Slice[float32](dy)[target(line)] = -1. / 3
 	}
-	y := run(t, func() (engine.Bound, error) { return e.BindSoftmax(true, axis, []shape.Type{typ}, typ) }, []engine.Buffer{x}, typ)
-	dx := run(t, func() (engine.Bound, error) { return e.BindSoftmaxGrad(true, axis, []shape.Type{typ, typ}, typ) }, []engine.Buffer{y, dy}, typ)
+	y := run(t, func() (engine.Bound, error) { return e.BindSoftmax(true, axis, engine.InRows(typ), engine.InRow(typ)) }, []engine.Buffer{x}, typ)
+	dx := run(t, func() (engine.Bound, error) {
+		return e.BindSoftmaxGrad(true, axis, engine.InRows(typ, typ), engine.InRow(typ))
+	}, []engine.Buffer{y, dy}, typ)
 
 	others := float64(l.n-1) * math.Exp(-float64(float32(margin)))
 	loss, missing := math.Log1p(others), others/(1+others)

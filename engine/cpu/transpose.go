@@ -7,7 +7,7 @@ import (
 )
 
 // BindTranspose implements [engine.Mover].
-func (e Engine) BindTranspose(p engine.Perm, in []shape.Type, out shape.Type) (engine.Bound, error) {
+func (e Engine) BindTranspose(p engine.Perm, in []engine.Operand, out engine.Operand) (engine.Bound, error) {
 	var g grid // the axes of the result, over the input
 	strides := in[0].Strides()
 	for i := range out.Rank() {

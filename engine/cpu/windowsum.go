@@ -8,7 +8,7 @@ import (
 
 // BindWindowSum implements [engine.WindowSummer]: it adds rows of the axes behind the window's, a
 // stretch of them at a time, so that those of a window are in the first cache.
-func (e Engine) BindWindowSum(w engine.WindowSum, in []shape.Type, out shape.Type) (engine.Bound, error) {
+func (e Engine) BindWindowSum(w engine.WindowSum, in []engine.Operand, out engine.Operand) (engine.Bound, error) {
 	b, err := e.Engine.BindWindowSum(w, in, out)
 	if err != nil || out.Len() == 0 {
 		return b, err

@@ -9,7 +9,6 @@ import (
 
 	"github.com/plexaura/plexaura/engine"
 	"github.com/plexaura/plexaura/engine/ref"
-	"github.com/plexaura/plexaura/shape"
 )
 
 // Device is an engine with a memory of its own, as a graphics card has, for tests of what runs
@@ -301,7 +300,7 @@ func (d *Device) bound(name string) func(engine.Bound, error) (engine.Bound, err
 
 // BindMatMul implements [engine.MatMuler]. Its second matrix may be packed, which changes nothing
 // of it.
-func (d *Device) BindMatMul(p engine.MatMul, in []shape.Type, out shape.Type) (engine.Bound, error) {
+func (d *Device) BindMatMul(p engine.MatMul, in []engine.Operand, out engine.Operand) (engine.Bound, error) {
 	b, err := d.Engine.BindMatMul(p, in, out)
 	if err != nil {
 		return b, err

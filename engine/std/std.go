@@ -70,12 +70,7 @@ func (e Engine) accepts(d shape.DType) bool {
 
 // dense returns a tensor of e's engine in the memory of b, from element start on.
 func (e Engine) dense(b engine.Buffer, start int, dims ...int) *tensor.Dense {
-	n := tensor.Shape(dims).TotalSize()
-	var backing any
-	if b.DType() == shape.Float32 {
-		backing = engine.Slice[float32](b)[start : start+n]
-	} else {
-		backing = engine.Slice[float64](b)[start : start+n]
-	}
-	return tensor.New(tensor.WithShape(dims...), tensor.WithBacking(backing), tensor.WithEngine(e.of))
+	s, from := shape.OfInts(dims...), start*b.DType().Width()
+	part := engine.BufferAt(b.Bytes()[from:], b.DType(), s.Len())
+	return engine.DenseOf(s, part, tensor.WithEngine(e.of))
 }

@@ -180,7 +180,7 @@ func structureCases() (cs []opCase) {
 		}), of(2, 4, 5, 6), c.w)
 	}
 	add("Conv1D", binary(func(x, w *graph.Node) *graph.Node {
-		return ops.Conv1D(x, w, ops.Conv1DOp{Stride: 2, Pad: [2]int{1, 1}})
+		return ops.Conv1D(x, w, ops.Conv1DOptions{Stride: 2, Pad: [2]int{1, 1}})
 	}), of(2, 3, 9), of(4, 3, 3))
 	add("Conv2D by a computed filter", binary(func(x, w *graph.Node) *graph.Node {
 		f := ops.Tanh(w)

@@ -7,18 +7,9 @@ import (
 	G "gorgonia.org/gorgonia"
 	"gorgonia.org/tensor"
 
+	"github.com/plexaura/plexaura/engine"
 	"github.com/plexaura/plexaura/shape"
 )
-
-// dtypes maps our element types to gorgonia's.
-var dtypes = map[shape.DType]tensor.Dtype{
-	shape.Float32: tensor.Float32,
-	shape.Float64: tensor.Float64,
-	shape.Int32:   tensor.Int32,
-	shape.Int64:   tensor.Int64,
-	shape.Uint8:   tensor.Uint8,
-	shape.Bool:    tensor.Bool,
-}
 
 // checkDense says why d is no value of type want.
 func checkDense(d *tensor.Dense, want shape.Type) error {
@@ -27,7 +18,7 @@ func checkDense(d *tensor.Dense, want shape.Type) error {
 		return errors.New("the tensor is nil")
 	case len(d.Strides()) != len(d.Shape()):
 		return fmt.Errorf("the tensor of shape %v has strides %v", d.Shape(), d.Strides())
-	case d.Dtype() != dtypes[want.DType] || !sameDims(d.Shape(), want.Ints()):
+	case engine.DTypeOf(d) != want.DType || !sameDims(d.Shape(), want.Ints()):
 		return fmt.Errorf("want %v, the tensor given is %v%v", want, d.Dtype(), d.Shape())
 	case d.IsMasked():
 		return errors.New("masked tensors are not supported")
@@ -170,7 +161,7 @@ func valueOf[T shape.Float](dims []int, v []T) G.Value {
 // result returns what a run has computed, as a tensor that nothing else holds.
 func (o output) result() *tensor.Dense {
 	if o.value == nil {
-		return tensor.New(tensor.Of(dtypes[o.typ.DType]), tensor.WithShape(o.typ.Ints()...))
+		return tensor.New(tensor.Of(engine.DenseDType(o.typ.DType)), tensor.WithShape(o.typ.Ints()...))
 	}
 	if v := *o.value; v.Dtype() == tensor.Float32 {
 		return denseOf(o.typ, numbers[float32](v))

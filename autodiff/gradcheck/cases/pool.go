@@ -40,10 +40,10 @@ func pools() (rows []Case) {
 			return ops.MaxPool2D(x, ops.Pool2DOp{Kernel: [2]int{3, 3}, Stride: [2]int{2, 2}})
 		}), In: args(gradcheck.Spread, shape.Of(1, 1, 5, 5))},
 		Case{Op: "MaxPool1D", Label: "3 stride 2, pad 1+1", F: of1(func(x *graph.Node) *graph.Node {
-			return ops.MaxPool1D(x, ops.Pool1DOp{Kernel: 3, Stride: 2, Pad: [2]int{1, 1}})
+			return ops.MaxPool1D(x, ops.MaxPool1DOptions{Kernel: 3, Stride: 2, Pad: [2]int{1, 1}})
 		}), In: args(gradcheck.Spread, shape.Of(n, 2, 5))},
 		Case{Op: "AvgPool1D", Label: "3 stride 2, pad 1+1", F: of1(func(x *graph.Node) *graph.Node {
-			return ops.AvgPool1D(x, ops.AvgPool1DOp{Kernel: 3, Stride: 2, Pad: [2]int{1, 1}})
+			return ops.AvgPool1D(x, ops.AvgPool1DOptions{Kernel: 3, Stride: 2, Pad: [2]int{1, 1}})
 		}), In: normal(shape.Of(n, 2, 5))},
 		Case{Op: "GlobalMaxPool2D", F: of1(ops.GlobalMaxPool2D), In: args(gradcheck.Spread, shape.Of(n, 2, 3, 2))},
 		Case{Op: "GlobalAvgPool2D", F: of1(ops.GlobalAvgPool2D), In: normal(shape.Of(n, 2, 3, 2))},

@@ -35,7 +35,7 @@ func (*packLog) String() string { return "log" }
 
 func (reversing) Name() string                              { return "Reversing" }
 func (reversing) Infer(in []shape.Type) (shape.Type, error) { return in[0], nil }
-func (o reversing) Bind(_ engine.Engine, in []shape.Type, _ shape.Type) (engine.Bound, error) {
+func (o reversing) Bind(_ engine.Engine, in []engine.Operand, _ engine.Operand) (engine.Bound, error) {
 	n := in[1].Len()
 	pack := func(dst, src []float32) {
 		for i := range dst {
@@ -297,7 +297,7 @@ func TestPackingThatFailsOrIsCancelled(t *testing.T) {
 	_, err := m.Run(ctx, in)
 	require.ErrorIs(t, err, log.fails)
 	require.ErrorContains(t, err, "packing input 1")
-	require.ErrorContains(t, err, "packing_test.go:")
+	require.ErrorContains(t, err, "forms_test.go:")
 	log.fails = nil
 	cancelled, cancel := context.WithCancel(ctx)
 	cancel()
@@ -334,7 +334,7 @@ func TestPackingsThatABinderGetsWrong(t *testing.T) {
 		require.NoError(t, err)
 		_, err = p.Memory(1)
 		require.ErrorContains(t, err, want)
-		require.ErrorContains(t, err, "packing_test.go:")
+		require.ErrorContains(t, err, "forms_test.go:")
 	}
 }
 
@@ -346,7 +346,7 @@ type multiplying struct {
 
 func (multiplying) Name() string                              { return "Multiplying" }
 func (multiplying) Infer(in []shape.Type) (shape.Type, error) { return in[0], nil }
-func (o multiplying) Bind(_ engine.Engine, in []shape.Type, _ shape.Type) (engine.Bound, error) {
+func (o multiplying) Bind(_ engine.Engine, in []engine.Operand, _ engine.Operand) (engine.Bound, error) {
 	n := in[1].Len()
 	return engine.Bound{
 		By: "test",

@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"maps"
-	"reflect"
 	"sync"
 	"sync/atomic"
 	"weak"
@@ -13,42 +12,6 @@ import (
 	"github.com/plexaura/plexaura/graph"
 	"github.com/plexaura/plexaura/shape"
 )
-
-// pack marks the instructions whose kernel works on a packed form of a value that the program
-// does not change. The form is made once, and not in the scratch memory of every run.
-func pack(p *plan) error {
-	updated := map[int]bool{}
-	for _, up := range p.prog.unit.updates {
-		updated[p.prog.leafIndex(up.Leaf.Name())] = true
-	}
-	p.packing = 0
-	for _, in := range p.instrs {
-		k := in.bound.Packing
-		if in.kind != compute || k.Kernel == nil {
-			continue
-		}
-		if r := in.in[k.In].root(); r.from == fromConst || r.from == fromLeaf && !updated[r.index] {
-			in.packed, in.bound.Scratch = true, k.Rest
-			p.packing = max(p.packing, align(k.Scratch))
-		}
-	}
-	return nil
-}
-
-// checkPacking refuses what a Binder must not give, for a kernel of so many inputs.
-func checkPacking(k engine.Packing, inputs int) error {
-	switch {
-	case k.Kernel == nil:
-		return nil
-	case k.In < 0 || k.In >= inputs:
-		return fmt.Errorf("bound to a kernel that packs input %d of %d", k.In, inputs)
-	case k.Bytes < 0 || k.Scratch < 0 || k.Rest < 0:
-		return fmt.Errorf("bound to a kernel that packs into %d bytes, with %d and then %d bytes of scratch", k.Bytes, k.Scratch, k.Rest)
-	case k.Form != nil && !reflect.ValueOf(k.Form).Comparable():
-		return fmt.Errorf("bound to a kernel that packs into a form that is not comparable, %v", k.Form)
-	}
-	return nil
-}
 
 // formKey tells the forms of one value apart.
 type formKey struct {
@@ -76,7 +39,7 @@ type formOf struct {
 func (p *plan) forms() (forms []formOf) {
 	seen := map[formOf]bool{}
 	for _, in := range p.instrs {
-		if !in.packed {
+		if !in.prepacked {
 			continue
 		}
 		f := formOf{in.in[in.bound.Packing.In].root(), in.formKey()}
@@ -88,30 +51,22 @@ func (p *plan) forms() (forms []formOf) {
 	return forms
 }
 
-// packedBytes is the memory of all packed forms.
-func (p *plan) packedBytes() (bytes int) {
-	for _, f := range p.forms() {
-		bytes += f.key.bytes
-	}
-	return bytes
-}
-
-// packs are the packed forms of one value, a leaf or a constant. A form lives as long as a
+// formSet is the packed forms of one value, a leaf or a constant. A form lives as long as a
 // machine that uses it, which all machines over the value do that need the same one.
-type packs struct {
+type formSet struct {
 	mu    sync.Mutex
-	forms map[formKey]weak.Pointer[packed]
+	forms map[formKey]weak.Pointer[packedForm]
 }
 
-// packed is a packed form of a value.
-type packed struct {
+// packedForm is a packed form of a value.
+type packedForm struct {
 	mem  engine.Buffer
 	mu   sync.Mutex    // held by who packs
 	made atomic.Uint64 // 1 and the writes of the value that it was made of; 0 where it is not made
 }
 
 // of returns the form of that key.
-func (s *packs) of(key formKey) (*packed, error) {
+func (s *formSet) of(key formKey) (*packedForm, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if f := s.forms[key].Value(); f != nil {
@@ -126,39 +81,39 @@ func (s *packs) of(key formKey) (*packed, error) {
 		return nil, err
 	}
 	if s.forms == nil {
-		s.forms = map[formKey]weak.Pointer[packed]{}
+		s.forms = map[formKey]weak.Pointer[packedForm]{}
 	}
-	maps.DeleteFunc(s.forms, func(_ formKey, f weak.Pointer[packed]) bool { return f.Value() == nil })
-	f := &packed{mem: r.At(0, shape.Uint8, key.bytes)}
+	maps.DeleteFunc(s.forms, func(_ formKey, f weak.Pointer[packedForm]) bool { return f.Value() == nil })
+	f := &packedForm{mem: r.At(0, shape.Uint8, key.bytes)}
 	s.forms[key] = weak.Make(f)
 	return f, nil
 }
 
 // has reports whether there is a form of that key.
-func (s *packs) has(key formKey) bool {
+func (s *formSet) has(key formKey) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.forms[key].Value() != nil
 }
 
-// packing makes the form that an instruction works on.
-type packing struct {
+// packCall makes the form that an instruction works on.
+type packCall struct {
 	instr *instr
 	leaf  *leaf // nil for a constant
-	form  *packed
+	form  *packedForm
 	step  step
 }
 
-// packing binds the packing of an input of in. One on the host of what is on a device works on
+// newPackCall binds the packing of an input of in. One on the host of what is on a device works on
 // copies.
-func (m *Machine) packing(in *instr, copies *engine.Region) (packing, error) {
+func (m *Machine) newPackCall(in *instr, copies *engine.Region) (packCall, error) {
 	k := in.bound.Packing
 	v := in.in[k.In]
-	form, err := m.packsOf(v.root()).of(in.formKey())
+	form, err := m.formsOf(v.root()).of(in.formKey())
 	if err != nil {
-		return packing{}, err
+		return packCall{}, err
 	}
-	p := packing{instr: in, form: form, step: step{kernel: k.Kernel}}
+	p := packCall{instr: in, form: form, step: step{kernel: k.Kernel}}
 	if r := v.root(); r.from == fromLeaf {
 		p.leaf = m.leaves[r.index]
 	}
@@ -179,19 +134,19 @@ func (m *Machine) packing(in *instr, copies *engine.Region) (packing, error) {
 	return p, nil
 }
 
-// packsOf are the packed forms of a leaf or a constant.
-func (m *Machine) packsOf(root *value) *packs {
+// formsOf are the packed forms of a leaf or a constant.
+func (m *Machine) formsOf(root *value) *formSet {
 	if root.from == fromLeaf {
-		return &m.leaves[root.index].packs
+		return &m.leaves[root.index].forms
 	}
-	return &m.prog.packs[root.index]
+	return &m.prog.constForms[root.index]
 }
 
-// pack makes the forms that are not made yet, or of values that have changed since. The store
+// packAll makes the forms that are not made yet, or of values that have changed since. The store
 // is held, so that none changes meanwhile.
-func (l *linked) pack(ctx context.Context) error {
-	for i := range l.packs {
-		p := &l.packs[i]
+func (l *prepared) packAll(ctx context.Context) error {
+	for i := range l.packCalls {
+		p := &l.packCalls[i]
 		if p.fresh() {
 			continue
 		}
@@ -205,9 +160,9 @@ func (l *linked) pack(ctx context.Context) error {
 	return nil
 }
 
-func (p *packing) fresh() bool { return p.form.made.Load() == p.version() }
+func (p *packCall) fresh() bool { return p.form.made.Load() == p.version() }
 
-func (p *packing) version() uint64 {
+func (p *packCall) version() uint64 {
 	if p.leaf == nil {
 		return 1
 	}
@@ -215,7 +170,7 @@ func (p *packing) version() uint64 {
 }
 
 // run packs, or waits for another machine that does.
-func (p *packing) run() error {
+func (p *packCall) run() error {
 	p.form.mu.Lock()
 	defer p.form.mu.Unlock()
 	if p.fresh() {

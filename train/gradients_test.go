@@ -21,7 +21,7 @@ import (
 // machines makes those of gorgonia, and counts the ones that are open.
 type machines struct{ open int }
 
-func (m *machines) derive(outs []*graph.Node, n int, wrt ...*graph.Node) (train.Derivation, error) {
+func (m *machines) gradients(outs []*graph.Node, n int, wrt ...*graph.Node) (train.Gradients, error) {
 	machine, err := gorgonia.NewMachine(outs, n, wrt...)
 	if err != nil {
 		return nil, err
@@ -48,7 +48,7 @@ func TestGorgoniasGradientsTrainAsOursDo(t *testing.T) {
 	plain.Rule = optim.SGD{LR: .05, Momentum: .9} // Adam would make steps of the rounding of a gradient that is 0
 	c.Optimizer = plain
 	want := fit(t, c)
-	c.Derive = m.derive
+	c.Gradients = m.gradients
 	have := fit(t, c)
 	require.Zero(t, m.open, "machines that were not closed")
 	requireAlike(t, want, have)
@@ -86,10 +86,10 @@ func requireAlike(t *testing.T, want, have *train.Result) {
 	}
 }
 
-func TestMistakesOfADerivation(t *testing.T) {
+func TestMistakesOfOthersGradients(t *testing.T) {
 	var m machines
 	c := config(t)
-	c.Derive = m.derive
+	c.Gradients = m.gradients
 	c.Model = nn.Sequential{nn.Flatten{}, nn.Linear{Name: "out", Out: 2}, nn.Named("odds", nn.Func(func(x *graph.Node) *graph.Node {
 		return ops.Mul(x, ops.Reshape(ops.Prod(x, 1), -1, 1))
 	}))}
@@ -113,7 +113,7 @@ func TestMistakesOfADerivation(t *testing.T) {
 
 	broken := errors.New("broken")
 	c = config(t)
-	c.Derive = func([]*graph.Node, int, ...*graph.Node) (train.Derivation, error) { return nil, broken }
+	c.Gradients = func([]*graph.Node, int, ...*graph.Node) (train.Gradients, error) { return nil, broken }
 	_, err = train.Fit(context.Background(), c)
 	require.ErrorIs(t, err, broken)
 }
