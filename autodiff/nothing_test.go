@@ -14,6 +14,7 @@ func TestNothingWhereSomethingIsWantedNeverPanics(t *testing.T) {
 	nothing.Check(t, nothing.Exports{
 		Funcs: map[string]any{
 			"Checkpoint": autodiff.Checkpoint,
+			"Connected":  autodiff.Connected,
 			"Custom":     autodiff.Custom,
 			"Explain":    autodiff.Explain,
 			"Grad":       autodiff.Grad,

@@ -72,7 +72,7 @@ func (s rowSweep) rows(x *graph.Node) (dx *graph.Node) {
 			dx = ops.BroadcastTo(dx, x.Type().Insert(0, shape.N))
 		}
 	})
-	return dx
+	return disconnected(dx)
 }
 
 // hasRows reports whether the batch is axis 0 of n.

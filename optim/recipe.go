@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/plexaura/plexaura/autodiff"
 	"github.com/plexaura/plexaura/graph"
 	"github.com/plexaura/plexaura/internal/isnil"
 	"github.com/plexaura/plexaura/internal/plain"
@@ -287,12 +288,12 @@ func (r Recipe) checkOwners(g *graph.Graph, params []*graph.Node) error {
 
 func (r Recipe) owner() graph.Owner { return graph.Owner{Name: r.Name, Shares: r.Shares} }
 
-// unreached reports the parameters whose gradient is the zeros that stand for no connection with the
-// loss, all at once, since they mostly have one cause. It returns an invalid node if there are any.
+// unreached reports the parameters that the loss does not depend on, all at once, since they
+// mostly have one cause. It returns an invalid node if there are any.
 func unreached(g *graph.Graph, name string, params, grads []*graph.Node) (bad *graph.Node) {
 	var out []*graph.Node
 	for i, p := range params {
-		if grads[i].Op() == ops.ZerosLike(p).Op() {
+		if !autodiff.Connected(grads[i]) {
 			out = append(out, p)
 		}
 	}

@@ -37,7 +37,7 @@ var may = map[string][]string{
 	"autodiff/gradcheck/cases": {"autodiff", "autodiff/gradcheck", "graph", "shape", "ops", "engine"},
 	"autodiff/numeric":         {"autodiff", "graph", "shape", "ops", "vm", "engine", tensor},
 	"nn":                       {"graph", "shape", "ops"},
-	"optim":                    {"graph", "shape", "ops", "internal/isnil", "internal/plain"},
+	"optim":                    {"graph", "shape", "ops", "autodiff", "internal/isnil", "internal/plain"},
 	"tracing":                  {"vm"},
 	"train":                    {"graph", "shape", "ops", "autodiff", "nn", "optim", "vm", "engine", "data", "interop/safetensors", "internal/isnil", "internal/atomicfile", "internal/lock", "internal/philox", "internal/plain", "internal/regular", tensor},
 	"watch":                    {"autodiff", "data", "data/picture", "engine", "graph", "nn", "ops", "optim", "shape", "train", "vm", "internal/plain", "internal/regular", "internal/rescue", tensor},
