@@ -79,7 +79,7 @@ func newRun(c Config) (*run, error) {
 	if err := r.load(); err != nil {
 		return nil, err
 	}
-	net, err := build(c.Model, r.info, r.batches.Info().Target, c.Loss, c.Optimizer, c.Derive != nil)
+	net, err := build(c.Model, r.info, r.batches.Info().Target, c.Loss, c.Optimizer, c.Gradients != nil)
 	if err != nil {
 		return nil, err
 	}
@@ -213,16 +213,16 @@ type programs struct {
 // nothing yet.
 func (r *run) compile(net *Network) (p programs, err error) {
 	p.Network = net
-	if p.training, err = vm.Compile(r.Engine, net.Training, vm.Train); err != nil {
+	if p.training, err = vm.Compile(r.Engine, net.Training.Nodes(), vm.Train); err != nil {
 		return p, err
 	}
-	if p.evaluation, err = vm.Compile(r.Engine, net.Evaluation); err != nil {
+	if p.evaluation, err = vm.Compile(r.Engine, net.Evaluation.Nodes()); err != nil {
 		return p, err
 	}
-	if _, err := feedsOf(p.training.Inputs(), net.derived); err != nil {
+	if _, err := net.feedsOf(p.training.Inputs()); err != nil {
 		return p, err
 	}
-	if _, err := feedsOf(p.evaluation.Inputs(), nil); err != nil {
+	if _, err := net.feedsOf(p.evaluation.Inputs()); err != nil {
 		return p, err
 	}
 	if p.anew, err = r.match(p); err != nil {
@@ -243,10 +243,10 @@ func (r *run) attach(p programs) (err error) {
 			return err
 		}
 	}
-	if r.step, err = newRunner(p.training, r.state.Store, r.batches.Info(), p.derived); err != nil {
+	if r.step, err = p.newRunner(p.training, r.state.Store, r.batches.Info()); err != nil {
 		return err
 	}
-	if r.eval, err = newRunner(p.evaluation, r.state.Store, r.state.Info, nil); err != nil {
+	if r.eval, err = p.newRunner(p.evaluation, r.state.Store, r.state.Info); err != nil {
 		return err
 	}
 	if err := errors.Join(r.step.machine.Observe(r.Observe), r.eval.machine.Observe(vm.Observer{Labels: r.Observe.Labels})); err != nil {
@@ -254,7 +254,7 @@ func (r *run) attach(p programs) (err error) {
 	}
 	r.state.Averaged = p.Averaged
 	r.state.Training = except(p.leaves(), p.Leaves)
-	return r.derive(p.Network)
+	return r.attachGradients(p.Network)
 }
 
 // describe makes what OnStart is told.
@@ -268,40 +268,28 @@ func (r *run) describe(p programs) (err error) {
 	return err
 }
 
-// derive makes what takes the place of programs, if anything does.
-func (r *run) derive(net *Network) (err error) {
-	if r.Derive == nil {
+// attachGradients makes the machines of Gradients, if there are any.
+func (r *run) attachGradients(n *Network) (err error) {
+	if r.Gradients == nil {
 		return nil
 	}
-	if err := r.state.Store.Init(net.Leaves...); err != nil {
+	if err := r.state.Store.Init(n.Leaves...); err != nil {
 		return err
 	}
-	n := min(r.Batch, r.Train.Len())
-	if r.step.deriver, err = r.deriver(net.derived.outs, n, net.derived.wrt...); err != nil {
+	if r.step.gradients, err = r.gradients(n, *n.computed); err != nil || r.validation == nil {
 		return err
-	}
-	if r.validation == nil {
-		return nil
 	}
 	r.eval.machine = nil
-	r.eval.deriver, err = r.deriver(net.Evaluation, n)
+	r.eval.gradients, err = r.gradients(n, computed{loss: n.Evaluation.Loss, output: n.Evaluation.Output})
 	return err
 }
 
-func (r *run) deriver(outs []*graph.Node, n int, wrt ...*graph.Node) (*deriver, error) {
-	d, err := r.Derive(outs, n, wrt...)
-	if err != nil {
-		return nil, err
-	}
-	return newDeriver(d, r.state.Store)
-}
-
-// close gives the folder back and frees what Derive has made.
+// close gives the folder back and frees the machines of Gradients.
 func (r *run) close() error {
 	err := r.folder.close()
 	for _, runner := range []*runner{r.step, r.eval} {
-		if runner != nil && runner.deriver != nil {
-			err = errors.Join(err, runner.deriver.Close())
+		if runner != nil && runner.gradients != nil {
+			err = errors.Join(err, runner.gradients.Close())
 		}
 	}
 	return err
@@ -394,14 +382,14 @@ func (r *run) epoch(ctx context.Context) error {
 // advance makes one step.
 func (r *run) advance(ctx context.Context, b data.Batch, begun time.Time) error {
 	r.keep(b.Index)
-	m, outs, err := r.step.run(ctx, b)
+	m, res, err := r.step.run(ctx, b)
 	if errors.Is(err, vm.ErrNotFinite) {
 		return r.diagnose(ctx, &b, err)
 	}
 	if err != nil {
 		return err
 	}
-	rate, err := vm.Number(outs[2])
+	rate, err := vm.Number(res.rate)
 	if err != nil {
 		return err
 	}

@@ -34,7 +34,7 @@ func (r *run) keep(batch int) {
 		return
 	}
 	r.before = nil // its memory is free for the next
-	if r.start.Train.Leaves > keepBytes || r.Derive != nil {
+	if r.start.Train.Leaves > keepBytes || r.Gradients != nil {
 		return
 	}
 	if s, err := r.state.Store.Snapshot(); err == nil {
@@ -87,7 +87,7 @@ func (r *run) rewind(ctx context.Context, last *data.Batch) (*NotFiniteError, er
 		return nil, err
 	}
 	at, p := *r.before, r.state.Progress
-	step, err := newRunner(r.programs.training, at.store, r.batches.Info(), nil)
+	step, err := r.programs.newRunner(r.programs.training, at.store, r.batches.Info())
 	if err != nil {
 		return nil, err
 	}

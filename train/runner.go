@@ -13,8 +13,8 @@ import (
 
 // runner feeds batches to a program whose first outputs are a loss and a model's output.
 type runner struct {
-	machine   *vm.Machine // nil where the deriver computes all
-	deriver   *deriver    // runs first, if not nil
+	machine   *vm.Machine // nil where gradients compute all
+	gradients *gradients  // run first, if not nil
 	feeds     []feed      // one for each input of the program
 	args      []*tensor.Dense
 	classes   classes
@@ -22,12 +22,15 @@ type runner struct {
 	confusion [][]int // counted where not nil
 }
 
-// feed picks what an input is fed, from a batch and the results of a Derivation.
-type feed func(b data.Batch, derived []*tensor.Dense) *tensor.Dense
+// feed picks what an input is fed, from a batch and the results of a GradientMachine.
+type feed func(b data.Batch, r results) *tensor.Dense
 
-// newRunner makes a runner of a program that, where d is not nil, is fed with what d says.
-func newRunner(p *vm.Program, s *vm.Store, info data.Info, d *derived) (*runner, error) {
-	feeds, err := feedsOf(p.Inputs(), d)
+func fromX(b data.Batch, _ results) *tensor.Dense { return b.X }
+func fromY(b data.Batch, _ results) *tensor.Dense { return b.Y }
+
+// newRunner makes a runner of a program of n, for data that info describes.
+func (n *Network) newRunner(p *vm.Program, s *vm.Store, info data.Info) (*runner, error) {
+	feeds, err := n.feedsOf(p.Inputs())
 	if err != nil {
 		return nil, err
 	}
@@ -40,50 +43,49 @@ func newRunner(p *vm.Program, s *vm.Store, info data.Info, d *derived) (*runner,
 	return r, nil
 }
 
-// feedsOf says what each of some inputs is fed.
-func feedsOf(inputs []*graph.Node, d *derived) ([]feed, error) {
+// feedsOf returns what feeds each of some inputs, which are n's or clones of them.
+func (n *Network) feedsOf(inputs []*graph.Node) ([]feed, error) {
 	var feeds []feed
 	for _, in := range inputs {
-		switch at := d.index(in.Name()); {
-		case at >= 0:
-			feeds = append(feeds, func(_ data.Batch, derived []*tensor.Dense) *tensor.Dense { return derived[at] })
-		case in.Name() == inputName:
-			feeds = append(feeds, func(b data.Batch, _ []*tensor.Dense) *tensor.Dense { return b.X })
-		case in.Name() == targetName || in.Name() == mixedName:
-			feeds = append(feeds, func(b data.Batch, _ []*tensor.Dense) *tensor.Dense { return b.Y })
-		default:
+		f, ok := n.feeds[in.Source()]
+		if !ok {
 			return nil, fmt.Errorf("the model has an Input of its own, %q, built at %v; only its argument is fed", in.Name(), in.Pos())
 		}
+		feeds = append(feeds, f)
 	}
 	return feeds, nil
 }
 
 // run runs the program on one batch.
-func (r *runner) run(ctx context.Context, b data.Batch) (m Metrics, outs []*tensor.Dense, err error) {
-	if outs, err = r.outputs(ctx, b); err != nil {
-		return m, nil, err
+func (r *runner) run(ctx context.Context, b data.Batch) (m Metrics, res results, err error) {
+	if res, err = r.results(ctx, b); err != nil {
+		return m, res, err
 	}
-	loss, err := vm.Number(outs[0])
+	loss, err := vm.Number(res.loss)
 	if err != nil {
-		return m, nil, err
+		return m, res, err
 	}
 	m = Metrics{Examples: len(b.Examples), LossSum: loss * float64(len(b.Examples))}
 	if r.labelled {
-		m.Correct, m.Labels = r.classes.compare(outs[1], b.Y.Int32s(), r.confusion)
+		m.Correct, m.Labels = r.classes.compare(res.output, b.Y.Int32s(), r.confusion)
 	}
-	return m, outs, nil
+	return m, res, nil
 }
 
-func (r *runner) outputs(ctx context.Context, b data.Batch) (derived []*tensor.Dense, err error) {
-	if r.deriver != nil {
-		if derived, err = r.deriver.run(ctx, b); err != nil || r.machine == nil {
-			return derived, err
+func (r *runner) results(ctx context.Context, b data.Batch) (res results, err error) {
+	if r.gradients != nil {
+		if res, err = r.gradients.run(ctx, b); err != nil || r.machine == nil {
+			return res, err
 		}
 	}
 	for i, feed := range r.feeds {
-		r.args[i] = feed(b, derived)
+		r.args[i] = feed(b, res)
 	}
-	return r.machine.Run(ctx, r.args...)
+	values, err := r.machine.Run(ctx, r.args...)
+	if err != nil {
+		return res, err
+	}
+	return resultsOf(values), nil
 }
 
 // runAll runs the program on every batch of an epoch that is not shuffled.

@@ -151,7 +151,7 @@ func (r *trainRun) choose() (err error) {
 	if r.engine, err = findEngine(s.Engine); err != nil {
 		return err
 	}
-	if r.derive, err = findVM(s.VM); err != nil {
+	if r.gradients, err = findVM(s.VM); err != nil {
 		return err
 	}
 	if err := s.fill(r.model); err != nil {
@@ -243,20 +243,20 @@ func (s settings) value(flag string) any {
 
 // trainRun is one use of the train command.
 type trainRun struct {
-	call     *call
-	settings settings
-	model    model
-	engine   engine.Engine
-	derive   train.Deriver // nil: our VM
-	recipe   recipe
-	workers  int
-	data     splits
-	folder   string
-	lock     *train.FolderLock // of the folder, until the command ends
-	from     *train.Checkpoint // to be resumed
-	ui       string            // where the page is to be; empty is nowhere
-	stay     bool              // the page stays after training
-	window   *window           // the page; nil where there is none
+	call      *call
+	settings  settings
+	model     model
+	engine    engine.Engine
+	gradients train.Gradients // nil: our VM
+	recipe    recipe
+	workers   int
+	data      splits
+	folder    string
+	lock      *train.FolderLock // of the folder, until the command ends
+	from      *train.Checkpoint // to be resumed
+	ui        string            // where the page is to be; empty is nowhere
+	stay      bool              // the page stays after training
+	window    *window           // the page; nil where there is none
 
 	recording recording
 }
@@ -328,7 +328,7 @@ func (r *trainRun) config(show *progress) train.Config {
 	return train.Config{
 		Model: r.model.layer(r.data.train.Info()), Name: s.Model, Loss: r.model.loss,
 		Train: r.data.train, Validation: r.data.validation,
-		Engine: r.engine, Derive: r.derive,
+		Engine: r.engine, Gradients: r.gradients,
 		Optimizer: optim.Recipe{Rule: optim.SGD{LR: s.LR, Momentum: .9, WeightDecay: s.Decay}, Schedule: r.schedule()},
 		Epochs:    s.Epochs, Batch: s.Batch, Seed: s.Seed,
 		Augment: r.recipe.augment(side), Workers: workers,
@@ -351,7 +351,7 @@ func (r *trainRun) stopped(result *train.Result, err error) error {
 
 // others names what computes besides the engine.
 func (r *trainRun) others() string {
-	if r.derive == nil {
+	if r.gradients == nil {
 		return ""
 	}
 	return "gradients by " + r.settings.VM + ", updates and the test by "

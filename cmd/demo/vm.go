@@ -16,17 +16,19 @@ import (
 	"github.com/plexaura/plexaura/vm"
 )
 
-// vms are what can compute losses and gradients; ours needs no deriver.
-func vms() map[string]train.Deriver {
-	return map[string]train.Deriver{
-		"plexaura": nil,
-		"gorgonia": func(outs []*graph.Node, n int, wrt ...*graph.Node) (train.Derivation, error) {
-			return gorgonia.NewMachine(outs, n, wrt...)
-		},
-	}
+// vms are what can compute losses and gradients; ours needs no other.
+func vms() map[string]train.Gradients {
+	return map[string]train.Gradients{"plexaura": nil, "gorgonia": tapeMachine{}}
 }
 
-func findVM(name string) (train.Deriver, error) {
+// tapeMachine computes gradients by gorgonia.
+type tapeMachine struct{}
+
+func (tapeMachine) Machine(loss, output *graph.Node, wrt []*graph.Node, n int) (train.GradientMachine, error) {
+	return gorgonia.NewMachine([]*graph.Node{loss, output}, n, wrt...)
+}
+
+func findVM(name string) (train.Gradients, error) {
 	d, ok := vms()[name]
 	if !ok {
 		return nil, usagef("no vm %q; there are %s", name, list(vms()))
