@@ -3,9 +3,6 @@ package graph
 import (
 	"errors"
 	"fmt"
-	"path"
-	"path/filepath"
-	"runtime"
 	"slices"
 	"strings"
 
@@ -14,20 +11,6 @@ import (
 
 // ErrNotScalar is wrapped where a scalar was needed.
 var ErrNotScalar = errors.New("not a scalar")
-
-// Pos is a line of source code.
-type Pos struct {
-	File string // absolute
-	Line int
-}
-
-// String returns "lenet.go:12", or "?" where the line is not known.
-func (p Pos) String() string {
-	if p.File == "" {
-		return "?"
-	}
-	return fmt.Sprintf("%s:%d", filepath.Base(p.File), p.Line)
-}
 
 // Error is one mistake in a graph: the node that could not be built, and why.
 type Error struct {
@@ -141,43 +124,4 @@ func (l ErrorList) others() string {
 		places = []string{"at the same place"}
 	}
 	return fmt.Sprintf("\n\tand %d more such: %s", len(others), plain.List(places, most))
-}
-
-// module is where this module's files lie, as stack frames have it.
-var module = func() string {
-	_, file, _, _ := runtime.Caller(0)
-	return strings.TrimSuffix(file, "graph/errors.go")
-}()
-
-// builders are the packages whose frames are not the user's.
-var builders = []string{"graph", "ops", "nn", "autodiff", "autodiff/gradcheck", "autodiff/numeric", "optim", "train", "inspect"}
-
-// caller returns the line of the innermost frame that is not a builder's.
-func caller() Pos {
-	var pc [48]uintptr
-	for skip := 3; ; skip += len(pc) {
-		n := runtime.Callers(skip, pc[:])
-		if pos, ok := userLine(pc[:n]); ok || n < len(pc) {
-			return pos
-		}
-	}
-}
-
-// userLine returns the first line of pc that is not a builder's.
-func userLine(pc []uintptr) (Pos, bool) {
-	frames := runtime.CallersFrames(pc)
-	for more := len(pc) > 0; more; {
-		var f runtime.Frame
-		if f, more = frames.Next(); !builder(f) {
-			return Pos{f.File, f.Line}, true
-		}
-	}
-	return Pos{}, false
-}
-
-// builder goes by the file: a closure of a builder that is inlined into the user's function is
-// named after that function.
-func builder(f runtime.Frame) bool {
-	file, ok := strings.CutPrefix(f.File, module)
-	return ok && !strings.HasSuffix(file, "_test.go") && slices.Contains(builders, path.Dir(file))
 }

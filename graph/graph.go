@@ -30,6 +30,7 @@ type Graph struct {
 	updates []Update
 	updated map[*Node][]Update // by leaf; of updates that follow each other the first
 	errs    ErrorList
+	pos     Pos      // of new nodes; zero: the line of the code that adds them
 	layer   string   // where in the model new nodes belong, such as "features.0"
 	like    *Node    // lends its position and layer to new nodes, where set
 	derived bool     // new nodes originate from like
@@ -161,7 +162,7 @@ func (g *Graph) add(op Op, in []*Node) *Node {
 	n := &Node{g: g, id: len(g.nodes), op: op, in: in, layer: g.layer}
 	switch {
 	case g.like == nil:
-		n.pos = caller()
+		n.pos = g.here()
 	case g.derived:
 		n.pos, n.layer, n.origin = g.like.pos, g.like.layer, g.like
 	default:
