@@ -8,8 +8,8 @@ import (
 	"github.com/plexaura/plexaura/shape"
 )
 
-// Conv1DOp are the attributes of [Conv1D].
-type Conv1DOp struct {
+// Conv1DOptions are the attributes of [Conv1D].
+type Conv1DOptions struct {
 	Stride, Dilation int    // 0 means 1
 	Pad              [2]int // zeros before and after
 	Groups           int    // 0 means 1
@@ -18,12 +18,12 @@ type Conv1DOp struct {
 // Conv1D returns the cross-correlation of x (N,C,L) with filters w (O,C/Groups,K), both Float32
 // or Float64: y (N,O,OL), where OL is (L + before + after - Dilation*(K-1) - 1)/Stride + 1,
 // rounded down. It is a [Conv2D] of images of one row.
-func Conv1D(x, w *graph.Node, op Conv1DOp) *graph.Node {
+func Conv1D(x, w *graph.Node, op Conv1DOptions) *graph.Node {
 	return onLines("Conv1D", "an input (N,C,L) and a filter (O,C/groups,K)", op.image(), x, w)
 }
 
 // image is what op does to images of one row.
-func (op Conv1DOp) image() Conv2DOp {
+func (op Conv1DOptions) image() Conv2DOp {
 	return Conv2DOp{
 		Stride:   [2]int{1, op.Stride},
 		Dilation: [2]int{1, op.Dilation},
@@ -35,24 +35,27 @@ func (op Conv1DOp) image() Conv2DOp {
 // onLines applies an op for images to tensors of 3 axes, (N,C,L), as images of one row. It
 // rejects others in the name of a function, which wants what it says.
 func onLines(name, want string, op graph.Op, xs ...*graph.Node) *graph.Node {
-	if !valid(xs...) {
-		return graph.Apply(unbuilt(name), xs...)
-	}
-	g, images, have := xs[0].Graph(), make([]shape.Type, len(xs)), make([]string, len(xs))
-	fits := true
-	for i, x := range xs {
-		t := x.Type()
-		have[i] = t.Shape.String()
-		if fits = fits && t.Rank() == 3; fits {
-			images[i] = t.Of(t.Insert(2, 1))
+	images, have := make([]shape.Type, len(xs)), make([]string, len(xs))
+	var y shape.Type
+	bad := refused(name, func() (err error) {
+		fits := true
+		for i, x := range xs {
+			t := x.Type()
+			have[i] = t.Shape.String()
+			if fits = fits && t.Rank() == 3; fits {
+				images[i] = t.Of(t.Insert(2, 1))
+			}
 		}
-	}
-	if !fits {
-		return g.Reject(name, fmt.Errorf("want %s, have %s", want, strings.Join(have, " and ")), xs...)
-	}
-	y, err := op.Infer(images)
-	if err != nil {
-		return g.Reject(name, fmt.Errorf("as images of one row: %w", err), xs...)
+		if !fits {
+			return fmt.Errorf("want %s, have %s", want, strings.Join(have, " and "))
+		}
+		if y, err = op.Infer(images); err != nil {
+			return fmt.Errorf("as images of one row: %w", err)
+		}
+		return nil
+	}, xs...)
+	if bad != nil {
+		return bad
 	}
 	rows := make([]*graph.Node, len(xs))
 	for i, t := range images {

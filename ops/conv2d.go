@@ -13,7 +13,7 @@ var conv2DOps = []graph.Op{
 	conv2DInputGrad{Conv: Conv2DOp{}.withDefaults()},
 	conv2DFilterGrad{Conv: Conv2DOp{}.withDefaults()},
 	fusedConv2D{Conv: Conv2DOp{}.withDefaults(), Epilogue: engine.Epilogue{Bias: true, ReLU: true}},
-	fusedConv2D{Conv: Conv2DOp{}.withDefaults(), Pool: Pool2DOp{Kernel: [2]int{2, 2}}.withDefaults()},
+	fusedConv2D{Conv: Conv2DOp{}.withDefaults(), Pool: MaxPool2DOp{Kernel: [2]int{2, 2}}.withDefaults()},
 }
 
 // Conv2DOp are the attributes of [Conv2D]. In each array index 0 is the height, 1 the width.
@@ -129,10 +129,10 @@ func (op Conv2DOp) Absorb(e engine.Engine, in []shape.Type, next graph.Op, at in
 type fusedConv2D struct {
 	Conv     Conv2DOp
 	Epilogue engine.Epilogue
-	Pool     Pool2DOp // zero: none
+	Pool     MaxPool2DOp // zero: none
 }
 
-func (op fusedConv2D) pools() bool { return op.Pool != Pool2DOp{} }
+func (op fusedConv2D) pools() bool { return op.Pool != MaxPool2DOp{} }
 
 func (op fusedConv2D) Name() string {
 	name := "Conv2D" + epilogueName(op.Epilogue)
@@ -192,14 +192,14 @@ func (op fusedConv2D) Absorb(e engine.Engine, in []shape.Type, next graph.Op, at
 	if op.pools() {
 		return nil, false
 	}
-	if pool, ok := next.(Pool2DOp); ok {
+	if pool, ok := next.(MaxPool2DOp); ok {
 		return op.absorbPool(e, in, pool, nextIn)
 	}
 	ep, ok := extend(e, op.Epilogue, -3, next, at, nextIn)
 	return fusedConv2D{Conv: op.Conv, Epilogue: ep}, ok
 }
 
-func (op fusedConv2D) absorbPool(e engine.Engine, in []shape.Type, pool Pool2DOp, y []shape.Type) (graph.Op, bool) {
+func (op fusedConv2D) absorbPool(e engine.Engine, in []shape.Type, pool MaxPool2DOp, y []shape.Type) (graph.Op, bool) {
 	c, ok := e.(engine.ConvPooler)
 	if !ok {
 		return nil, false
@@ -235,3 +235,55 @@ func (op Conv2DOp) MACs(in []shape.Type, out shape.Type) int { return convMACs(o
 
 // convMACs is one for each element of y and each tap of a filter of w.
 func convMACs(y, w shape.Type) int { return y.Len() * w.Len() / max(w.Int(0), 1) }
+
+// PerExample convolves each row with filters of its own: a product of these and the patches of the row.
+func (op Conv2DOp) PerExample(n *graph.Node, in []*graph.Node) (*graph.Node, error) {
+	if own(n, in, 0) {
+		return nil, fmt.Errorf("its image %v is shared by all examples; want one for each", n.In(0).Type())
+	}
+	if !own(n, in, 1) {
+		return n, nil
+	}
+	p := op.patches(in[0].Type(), n.In(1).Type())
+	columns := Conv2D(in[0], p.taps(in[0]), p.conv)
+	y := MatMul(p.filters(in[1]), p.columns(columns))
+	return Reshape(y, n.Type().Dims()...), nil
+}
+
+// patches are what the windows of a convolution see: a convolution of each channel by itself, with as
+// many filters as a window has elements, each of which picks one of them.
+type patches struct {
+	conv                Conv2DOp
+	channels            int
+	kernel              [2]int
+	groups, outs, depth shape.Dim // outs filters of depth elements in each group
+}
+
+func (op Conv2DOp) patches(x, w shape.Type) patches {
+	p := patches{conv: op, channels: x.Int(1), kernel: imageSize(w), groups: shape.Dim(op.Groups)}
+	p.conv.Groups = p.channels
+	p.outs, p.depth = shape.Dim(w.Int(0)/op.Groups), shape.Dim(w.Len()/w.Int(0))
+	return p
+}
+
+// taps are the filters, (C*KH*KW,1,KH,KW), in x's graph.
+func (p patches) taps(x *graph.Node) *graph.Node {
+	taps := p.kernel[0] * p.kernel[1]
+	v := make([]float64, p.channels*taps*taps)
+	for i := range p.channels * taps {
+		v[i*taps+i%taps] = 1
+	}
+	t := x.Type().Of(shape.OfInts(p.channels*taps, 1, p.kernel[0], p.kernel[1]))
+	return x.Graph().Const(t, v)
+}
+
+// columns gives the patches (N,C*KH*KW,OH,OW) an axis of groups and one of places.
+func (p patches) columns(x *graph.Node) *graph.Node {
+	t := x.Type()
+	return Reshape(x, t.Dim(0), p.groups, p.depth, t.Dim(2)*t.Dim(3))
+}
+
+// filters gives those of each row, (N,O,C/Groups,KH,KW), an axis of groups.
+func (p patches) filters(w *graph.Node) *graph.Node {
+	return Reshape(w, w.Type().Dim(0), p.groups, p.outs, p.depth)
+}

@@ -129,18 +129,17 @@ func (op conv2DFilterGrad) InLanes(e engine.Laner, in []shape.Type, out shape.Ty
 // alike; extra, at least 0 and below the stride, picks one of the sizes that the convolution
 // rounds to the same.
 func ConvTranspose2D(x, w *graph.Node, op Conv2DOp, extra [2]int) *graph.Node {
-	const name = "ConvTranspose2D"
-	if !valid(x, w) {
-		return graph.Apply(unbuilt(name), x, w)
-	}
 	op = op.withDefaults()
-	err := op.checkTransposed(x.Type(), w.Type())
-	if err != nil {
-		return x.Graph().Reject(name, err, x, w)
-	}
 	adjoint := conv2DInputGrad{Conv: op}
-	if adjoint.Size, err = op.transposedSize(x.Type(), w.Type(), extra); err != nil {
-		return x.Graph().Reject(name, err, x, w)
+	bad := refused("ConvTranspose2D", func() (err error) {
+		if err := op.checkTransposed(x.Type(), w.Type()); err != nil {
+			return err
+		}
+		adjoint.Size, err = op.transposedSize(x.Type(), w.Type(), extra)
+		return err
+	}, x, w)
+	if bad != nil {
+		return bad
 	}
 	return graph.Apply(adjoint, x, w)
 }
@@ -181,3 +180,24 @@ func (conv2DInputGrad) MACs(in []shape.Type, _ shape.Type) int { return convMACs
 
 // MACs is that of the convolution.
 func (conv2DFilterGrad) MACs(in []shape.Type, out shape.Type) int { return convMACs(in[1], out) }
+
+// PerExample is that of the convolution: patches are summed to images.
+func (op conv2DInputGrad) PerExample(n *graph.Node, in []*graph.Node) (*graph.Node, error) {
+	if own(n, in, 0) {
+		return nil, fmt.Errorf("its image %v is shared by all examples; want one for each", n.In(0).Type())
+	}
+	if !own(n, in, 1) {
+		return n, nil
+	}
+	p := op.Conv.patches(n.Type(), n.In(1).Type())
+	dy := in[0].Type()
+	outs := Reshape(in[0], dy.Dim(0), p.groups, p.outs, dy.Dim(2)*dy.Dim(3))
+	columns := MatMul(p.filters(in[1]), outs, MatMulOp{TransA: true})
+	columns = Reshape(columns, dy.Dim(0), p.groups*p.depth, dy.Dim(2), dy.Dim(3))
+	return graph.Apply(conv2DInputGrad{p.conv, op.Size}, columns, p.taps(in[0])), nil
+}
+
+// PerExample is refused: filters are summed over all rows.
+func (conv2DFilterGrad) PerExample(n *graph.Node, in []*graph.Node) (*graph.Node, error) {
+	return alone(n, in)
+}

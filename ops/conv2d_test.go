@@ -101,7 +101,7 @@ func TestConvTransposeRefusals(t *testing.T) {
 }
 
 func TestConv1DRefusals(t *testing.T) {
-	build := func(x ...*graph.Node) *graph.Node { return ops.Conv1D(x[0], x[1], ops.Conv1DOp{}) }
+	build := func(x ...*graph.Node) *graph.Node { return ops.Conv1D(x[0], x[1], ops.Conv1DOptions{}) }
 	_, err := built(build, shape.F32(shape.N, 4, 8, 8), shape.F32(2, 4, 3))
 	require.ErrorContains(t, err, "Conv1D: want an input (N,C,L) and a filter (O,C/groups,K), have (N,4,8,8) and (2,4,3)")
 	_, err = built(build, shape.F32(shape.N, 4, 2), shape.F32(2, 4, 3))
@@ -135,7 +135,7 @@ func TestSamePadsKeepTheExtent(t *testing.T) {
 			require.GreaterOrEqual(t, pad[1], pad[0], "the odd one is after")
 			g := graph.New()
 			x, w := g.Input("x", shape.F32(2, 3, 30)), g.Input("w", shape.F32(4, 3, shape.Dim(kernel)))
-			y := ops.Conv1D(x, w, ops.Conv1DOp{Pad: pad, Dilation: dilation})
+			y := ops.Conv1D(x, w, ops.Conv1DOptions{Pad: pad, Dilation: dilation})
 			require.Equal(t, shape.F32(2, 4, 30), y.Type(), "%d, %d", kernel, dilation)
 		}
 	}

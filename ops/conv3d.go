@@ -7,29 +7,29 @@ import (
 	"github.com/plexaura/plexaura/shape"
 )
 
-// Conv3DOp are the attributes of [Conv3D]. In each array index 0 is the depth, 1 the height, 2 the
+// Conv3DOptions are the attributes of [Conv3D]. In each array index 0 is the depth, 1 the height, 2 the
 // width.
-type Conv3DOp struct {
+type Conv3DOptions struct {
 	Stride, Dilation [3]int    // 0 means 1
 	Pad              [3][2]int // zeros around the volume: {{front, back}, {top, bottom}, {left, right}}
 	Groups           int       // channels and filters are split into so many independent groups; 0 means 1
 }
 
-func (op Conv3DOp) withDefaults() Conv3DOp {
+func (op Conv3DOptions) withDefaults() Conv3DOptions {
 	op.Stride[0], op.Dilation[0] = orElse(op.Stride[0], 1), orElse(op.Dilation[0], 1)
 	op.Groups = orElse(op.Groups, 1)
 	return op
 }
 
 // plane is what op does to the last two axes.
-func (op Conv3DOp) plane() Conv2DOp {
+func (op Conv3DOptions) plane() Conv2DOp {
 	return Conv2DOp{
 		Stride: [2]int(op.Stride[1:]), Dilation: [2]int(op.Dilation[1:]), Pad: [2][2]int(op.Pad[1:]), Groups: op.Groups,
 	}.withDefaults()
 }
 
 // depth is how the windows cover the first axis of a volume.
-func (op Conv3DOp) depth(w shape.Type) window {
+func (op Conv3DOptions) depth(w shape.Type) window {
 	return window{kernel: w.Int(2), stride: op.Stride[0], dilation: op.Dilation[0], pad: op.Pad[0]}
 }
 
@@ -38,7 +38,7 @@ func (op Conv3DOp) depth(w shape.Type) window {
 // (D + front + back - Dilation*(KD-1) - 1)/Stride + 1, rounded down, and OH and OW alike. It is one
 // [Conv2D], in which each plane of the result has those of x below it as channels: it takes KD
 // times the memory of x.
-func Conv3D(x, w *graph.Node, op Conv3DOp) *graph.Node {
+func Conv3D(x, w *graph.Node, op Conv3DOptions) *graph.Node {
 	op = op.withDefaults()
 	depth := shape.Dim(0)
 	bad := refused("Conv3D", func() (err error) {
@@ -65,7 +65,7 @@ func Conv3D(x, w *graph.Node, op Conv3DOp) *graph.Node {
 }
 
 // check returns the depth of the result.
-func (op Conv3DOp) check(x, w shape.Type) (depth shape.Dim, err error) {
+func (op Conv3DOptions) check(x, w shape.Type) (depth shape.Dim, err error) {
 	if x.Rank() != 5 || w.Rank() != 5 {
 		return 0, fmt.Errorf("want an input (N,C,D,H,W) and a filter (O,C/groups,KD,KH,KW), have %v and %v", x.Shape, w.Shape)
 	}
@@ -100,7 +100,7 @@ func sliceEvery(x *graph.Node, axis, start, step, n int) *graph.Node {
 // (N,O,OD,OH,OW) to (N,C,D,H,W). OD is
 // (D-1)*Stride - front - back + Dilation*(KD-1) + 1 + extra[0], and OH and OW alike; extra, at least
 // 0 and below the stride, picks one of the sizes that the convolution rounds to the same.
-func ConvTranspose3D(x, w *graph.Node, op Conv3DOp, extra [3]int) *graph.Node {
+func ConvTranspose3D(x, w *graph.Node, op Conv3DOptions, extra [3]int) *graph.Node {
 	op = op.withDefaults()
 	depth := 0
 	bad := refused("ConvTranspose3D", func() (err error) {
@@ -140,7 +140,7 @@ func ConvTranspose3D(x, w *graph.Node, op Conv3DOp, extra [3]int) *graph.Node {
 }
 
 // checkTransposed returns the depth of the result.
-func (op Conv3DOp) checkTransposed(x, w shape.Type, extra [3]int) (depth int, err error) {
+func (op Conv3DOptions) checkTransposed(x, w shape.Type, extra [3]int) (depth int, err error) {
 	if x.Rank() != 5 || w.Rank() != 5 {
 		return 0, fmt.Errorf("want an input (N,C,D,H,W) and a filter (C,O/groups,KD,KH,KW), have %v and %v", x.Shape, w.Shape)
 	}
@@ -170,7 +170,7 @@ func (op Conv3DOp) checkTransposed(x, w shape.Type, extra [3]int) (depth int, er
 // ConvTranspose1D returns the transposed convolution of x (N,C,L) by w (C,O/Groups,K): the adjoint,
 // with regard to the sequence, of the [Conv1D] with attributes op that takes (N,O,OL) to (N,C,L). It
 // is a [ConvTranspose2D] of images of one row, and extra is as there.
-func ConvTranspose1D(x, w *graph.Node, op Conv1DOp, extra int) *graph.Node {
+func ConvTranspose1D(x, w *graph.Node, op Conv1DOptions, extra int) *graph.Node {
 	image := op.image()
 	var rows [2]shape.Type
 	bad := refused("ConvTranspose1D", func() error {

@@ -1,6 +1,7 @@
 package ops
 
 import (
+	"fmt"
 	"math"
 	"slices"
 
@@ -345,4 +346,22 @@ func (op binary) neutral(b *graph.Node) bool {
 		return isUniform(b, 1)
 	}
 	return false
+}
+
+// AddBias returns x (N,C,...) plus b (C), one number for each index of axis 1.
+func AddBias(x, b *graph.Node) *graph.Node {
+	bad := refused("AddBias", func() error {
+		t, bt := x.Type(), b.Type()
+		if t.Rank() < 2 || bt.Rank() != 1 || t.Dim(1) != bt.Dim(0) {
+			return fmt.Errorf("want x (N,C,...) and a bias (C), have %v and %v", t.Shape, bt.Shape)
+		}
+		return nil
+	}, x, b)
+	if bad != nil {
+		return bad
+	}
+	if rank := x.Type().Rank(); rank > 2 {
+		b = alongChannels(b, rank)
+	}
+	return Add(x, b)
 }

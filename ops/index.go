@@ -306,3 +306,44 @@ func (op cumSumOp) Bind(e engine.Engine, in []shape.Type, out shape.Type) (engin
 	}
 	return s.BindCumSum(op.Axis, op.Reverse, in, out)
 }
+
+// PerExample sums each row.
+func (op cumSumOp) PerExample(n *graph.Node, in []*graph.Node) (*graph.Node, error) {
+	return apart(n, in, op.Axis, func(axis int) *graph.Node { return graph.Apply(cumSumOp{axis, op.Reverse}, in[0]) })
+}
+
+// PerExample takes what each id says, from the rows of x where there are some.
+func (op gatherOp) PerExample(n *graph.Node, in []*graph.Node) (*graph.Node, error) {
+	x, ids := in[0], in[1]
+	batched := isBatch(ids.Type().Shape)
+	switch {
+	case !own(n, in, 0) && op.Axis == 0 && isBatch(x.Type().Shape):
+		return nil, fmt.Errorf("it takes elements along the batch, axis 0 of %v, and so mixes the examples", x.Type())
+	case !own(n, in, 0):
+		return n, nil
+	case !batched && op.Along: // the rows of x share the ids
+		return GatherAlong(x, op.Axis+1, BroadcastTo(ids, ids.Type().Insert(0, x.Type().Dim(0)))), nil
+	case !batched:
+		return Gather(x, op.Axis+1, ids), nil
+	case op.Axis != 0:
+		return nil, fmt.Errorf("it takes elements of %v along axis %d for ids of the batch; want axis 0", n.In(0).Type(), op.Axis)
+	case op.Along: // each row of the result is taken from a table of its own
+		return Squeeze(GatherAlong(x, 1, Unsqueeze(ids, 1)), 1), nil
+	}
+	// (N,V,D...) by ids (N,I) that are spread to (N,I,D...)
+	rows, picks := ids.Type().Dim(0), shape.Dim(shape.Of(ids.Type().Dims()[1:]...).Len())
+	spread := []shape.Dim{rows, picks}
+	for range x.Type().Rank() - 2 {
+		spread = append(spread, 1)
+	}
+	each := BroadcastTo(Reshape(ids, spread...), x.Type().With(1, picks))
+	return Reshape(GatherAlong(x, 1, each), n.Type().Dims()...), nil
+}
+
+// PerExample adds up within each row.
+func (op scatterAddOp) PerExample(n *graph.Node, in []*graph.Node) (*graph.Node, error) {
+	if op.Gather.Axis == 0 && isBatch(n.Type().Shape) {
+		return nil, fmt.Errorf("it adds up along the batch, axis 0 of %v, and so mixes the examples", n.Type())
+	}
+	return alone(n, in)
+}

@@ -55,17 +55,16 @@ func (o LRNOptions) check() error {
 // Krizhevsky, Sutskever and Hinton, "ImageNet Classification with Deep Convolutional Neural
 // Networks", 2012.
 func LRN(x *graph.Node, opts LRNOptions) *graph.Node {
-	if !valid(x) {
-		return graph.Apply(unbuilt("LRN"), x)
-	}
 	opts = opts.withDefaults()
 	w := windowSum{Before: opts.Size / 2, After: (opts.Size - 1) / 2}
-	_, err := w.Infer([]shape.Type{x.Type()})
-	if err == nil {
-		err = opts.check()
-	}
-	if err != nil {
-		return x.Graph().Reject("LRN", err, x)
+	bad := refused("LRN", func() error {
+		if _, err := w.Infer([]shape.Type{x.Type()}); err != nil {
+			return err
+		}
+		return opts.check()
+	}, x)
+	if bad != nil {
+		return bad
 	}
 	sum := graph.Apply(w, Square(x))
 	base := AddScalar(MulScalar(sum, opts.Alpha/float64(opts.Size)), opts.K)
@@ -125,4 +124,9 @@ func (op windowSum) Bind(e engine.Engine, in []shape.Type, out shape.Type) (engi
 		return engine.Bound{}, engine.Missing(e, op.Name())
 	}
 	return w.BindWindowSum(engine.WindowSum{Axis: 1, Before: op.Before, After: op.After}, in, out)
+}
+
+// PerExample keeps the rows apart.
+func (windowSum) PerExample(n *graph.Node, in []*graph.Node) (*graph.Node, error) {
+	return alone(n, in)
 }

@@ -145,25 +145,6 @@ func (op fusedMatMul) Absorb(e engine.Engine, _ []shape.Type, next graph.Op, at 
 	return fusedMatMul{op.MatMul, ep}, ok
 }
 
-// AddBias returns x (N,C,...) plus b (C), one number for each index of axis 1.
-func AddBias(x, b *graph.Node) *graph.Node {
-	if !valid(x, b) {
-		return graph.Apply(unbuilt("AddBias"), x, b)
-	}
-	t, bt := x.Type(), b.Type()
-	if t.Rank() < 2 || bt.Rank() != 1 || t.Dim(1) != bt.Dim(0) {
-		return x.Graph().Reject("AddBias", fmt.Errorf("want x (N,C,...) and a bias (C), have %v and %v", t.Shape, bt.Shape), x, b)
-	}
-	s := bt.Shape
-	for range t.Rank() - 2 {
-		s = s.Insert(s.Rank(), 1)
-	}
-	if s != bt.Shape {
-		b = Reshape(b, s.Dims()...)
-	}
-	return Add(x, b)
-}
-
 // MACs counts the multiply-accumulate operations, for concrete types.
 func (op MatMulOp) MACs(in []shape.Type, out shape.Type) int {
 	axis := -1
@@ -171,4 +152,50 @@ func (op MatMulOp) MACs(in []shape.Type, out shape.Type) int {
 		axis = -2
 	}
 	return out.Len() * in[0].Int(axis)
+}
+
+// PerExample multiplies the matrices of each row.
+func (op MatMulOp) PerExample(n *graph.Node, in []*graph.Node) (*graph.Node, error) {
+	a, b := n.In(0).Type(), n.In(1).Type()
+	if _, inner := matrixDims(a, op.TransA); inner.Symbolic() {
+		return nil, fmt.Errorf("it sums over the batch, %v by %v, and so mixes the examples", a, b)
+	}
+	ownA, ownB := own(n, in, 0), own(n, in, 1)
+	if !ownA && !ownB {
+		return n, nil
+	}
+	if isBatch(n.Type().Shape) && n.Type().Rank() == 2 { // rows by a matrix each: as (N,1,K) by (N,K,P)
+		if ownA || op.TransA {
+			return nil, fmt.Errorf("the rows of its result are no examples of %v; want (N,...) as the operand in front", a)
+		}
+		y := MatMul(Unsqueeze(in[0], 1), in[1], op)
+		return Reshape(y, n.Type().Dims()...), nil
+	}
+	batch := batchShape(n.Type())
+	if !isBatch(n.Type().Shape) {
+		batch = batch.Insert(0, rowsOf(n, in))
+	}
+	return MatMul(matrices(in[0], ownA, batch), matrices(in[1], ownB, batch), op), nil
+}
+
+// rowsOf is the number of rows of the inputs that are given anew.
+func rowsOf(n *graph.Node, in []*graph.Node) shape.Dim {
+	for i, x := range in {
+		if own(n, in, i) {
+			return x.Type().Dim(0)
+		}
+	}
+	return 0
+}
+
+// matrices spreads an operand to a batch of matrices; one of two axes serves every batch.
+func matrices(x *graph.Node, own bool, batch shape.Shape) *graph.Node {
+	t := x.Type()
+	if !own && t.Rank() == 2 {
+		return x
+	}
+	if own {
+		x = Reshape(x, AlignRows(t.Shape, batch.Rank()+2).Dims()...)
+	}
+	return BroadcastTo(x, shape.Of(append(batch.Dims(), t.Dim(-2), t.Dim(-1))...))
 }

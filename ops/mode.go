@@ -60,3 +60,8 @@ func (byModeOp) Inference(in []*graph.Node) *graph.Node { return in[1] }
 
 // Simplify takes the training form: a program for inference has none of these left.
 func (byModeOp) Simplify(n *graph.Node) *graph.Node { return n.In(0) }
+
+// PerExample gives what no gradient passes.
+func (stopGradientOp) PerExample(_ *graph.Node, in []*graph.Node) (*graph.Node, error) {
+	return StopGradient(in[0]), nil
+}

@@ -411,3 +411,72 @@ func (op embedAddOp) Bind(e engine.Engine, in []shape.Type, out shape.Type) (eng
 	}
 	return a.BindAddPart(op.window(out.Shape), in, out)
 }
+
+// PerExample keeps the rows in front.
+func (op TransposeOp) PerExample(n *graph.Node, in []*graph.Node) (*graph.Node, error) {
+	if !own(n, in, 0) {
+		return n, nil // rows that it moves are no longer in front, which is seen there
+	}
+	perm := []int{0}
+	for _, p := range op.Perm[:n.Type().Rank()] {
+		perm = append(perm, 1+int(p))
+	}
+	return Transpose(in[0], perm...), nil
+}
+
+// PerExample joins what the rows have.
+func (op ConcatOp) PerExample(n *graph.Node, in []*graph.Node) (*graph.Node, error) {
+	rows, some := shape.Dim(0), false
+	for i, x := range in {
+		if own(n, in, i) {
+			rows, some = x.Type().Dim(0), true
+		}
+	}
+	switch {
+	case !some && op.Axis == 0 && isBatch(n.Type().Shape):
+		return nil, errors.New("it joins batches, after which it is no longer told which row is of which example")
+	case !some:
+		return n, nil
+	}
+	xs := make([]*graph.Node, len(in))
+	for i, x := range in {
+		if xs[i] = x; !own(n, in, i) {
+			xs[i] = BroadcastTo(x, x.Type().Insert(0, rows))
+		}
+	}
+	return Concat(op.Axis+1, xs...), nil
+}
+
+// withRows is the region of each row of a batch.
+func (r region) withRows(rows shape.Dim) region {
+	b := wholeOf(r.Whole.Insert(0, rows))
+	b.Part = r.Part.Insert(0, rows)
+	copy(b.Start[1:], r.Start[:r.Whole.Rank()])
+	copy(b.Step[1:], r.Step[:r.Whole.Rank()])
+	return b
+}
+
+// takesAllRows reports whether the region has all of axis 0, as it stands.
+func (r region) takesAllRows() bool {
+	return r.Start[0] == 0 && r.Step[0] == 1 && r.Part.Dim(0) == r.Whole.Dim(0)
+}
+
+// PerExample takes the part of each row.
+func (op SliceOp) PerExample(n *graph.Node, in []*graph.Node) (*graph.Node, error) {
+	return op.perRow(n, in, func(r region) *graph.Node { return graph.Apply(SliceOp{r}, in[0]) })
+}
+
+// PerExample puts each row into zeros.
+func (op embedOp) PerExample(n *graph.Node, in []*graph.Node) (*graph.Node, error) {
+	return op.perRow(n, in, func(r region) *graph.Node { return graph.Apply(embedOp{r}, in[0]) })
+}
+
+func (r region) perRow(n *graph.Node, in []*graph.Node, f func(region) *graph.Node) (*graph.Node, error) {
+	switch {
+	case own(n, in, 0):
+		return f(r.withRows(in[0].Type().Dim(0))), nil
+	case isBatch(n.Type().Shape) && !r.takesAllRows():
+		return nil, errors.New("it takes part of the batch, after which it is no longer told which row is of which example")
+	}
+	return n, nil
+}

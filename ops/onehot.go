@@ -45,3 +45,11 @@ func (op OneHotOp) Bind(e engine.Engine, in []shape.Type, out shape.Type) (engin
 	}
 	return m.BindOneHot(in[:1], out)
 }
+
+// PerExample does not look at the input that lends its type.
+func (OneHotOp) PerExample(n *graph.Node, in []*graph.Node) (*graph.Node, error) {
+	if !own(n, in, 1) || isBatch(n.Type().Shape) {
+		return n, nil
+	}
+	return BroadcastTo(n, n.Type().Insert(0, in[1].Type().Dim(0))), nil
+}

@@ -162,3 +162,22 @@ func (op padGradOp) Bind(e engine.Engine, in []shape.Type, out shape.Type) (engi
 }
 
 func (op padGradOp) Simplify(n *graph.Node) *graph.Node { return PadOp(op).Simplify(n) }
+
+// PerExample continues each row.
+func (op PadOp) PerExample(n *graph.Node, in []*graph.Node) (*graph.Node, error) {
+	if !own(n, in, 0) {
+		return n, nil // the batch axis cannot be padded
+	}
+	if n.Type().Rank() == shape.MaxRank {
+		return nil, fmt.Errorf("%v has no room for an axis of examples", n.Type())
+	}
+	wide := PadOp{Mode: op.Mode, Value: op.Value}
+	copy(wide.Before[1:], op.Before[:])
+	copy(wide.After[1:], op.After[:])
+	return graph.Apply(wide, in[0]), nil
+}
+
+// PerExample keeps the rows apart: the batch axis cannot be padded.
+func (padGradOp) PerExample(n *graph.Node, in []*graph.Node) (*graph.Node, error) {
+	return alone(n, in)
+}

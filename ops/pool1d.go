@@ -2,25 +2,25 @@ package ops
 
 import "github.com/plexaura/plexaura/graph"
 
-// Pool1DOp are the attributes of [MaxPool1D].
-type Pool1DOp struct {
+// Pool1DOptions are the attributes of [MaxPool1D].
+type Pool1DOptions struct {
 	Kernel   int
 	Stride   int    // 0 means Kernel
 	Dilation int    // 0 means 1
 	Pad      [2]int // before and after
-	Ceil     bool   // as in Pool2DOp
+	Ceil     bool   // as in MaxPool2DOp
 }
 
 // MaxPool1D returns the maximum of each window of x (N,C,L), Float32 or Float64: y (N,C,OL). It
 // is a [MaxPool2D] of images of one row.
-func MaxPool1D(x *graph.Node, op Pool1DOp) *graph.Node {
+func MaxPool1D(x *graph.Node, op Pool1DOptions) *graph.Node {
 	return onLines("MaxPool1D", lines, op.image().withDefaults(), x)
 }
 
 const lines = "an input (N,C,L)"
 
-func (op Pool1DOp) image() Pool2DOp {
-	return Pool2DOp{
+func (op Pool1DOptions) image() MaxPool2DOp {
+	return MaxPool2DOp{
 		Kernel:   [2]int{1, op.Kernel},
 		Stride:   [2]int{1, op.Stride},
 		Dilation: [2]int{1, op.Dilation},
@@ -29,8 +29,8 @@ func (op Pool1DOp) image() Pool2DOp {
 	}
 }
 
-// AvgPool1DOp are the attributes of [AvgPool1D].
-type AvgPool1DOp struct {
+// AvgPool1DOptions are the attributes of [AvgPool1D].
+type AvgPool1DOptions struct {
 	Kernel   int
 	Stride   int    // 0 means Kernel
 	Dilation int    // 0 means 1
@@ -41,8 +41,8 @@ type AvgPool1DOp struct {
 
 // AvgPool1D returns the mean of each window of x (N,C,L), Float32 or Float64: y (N,C,OL). It is
 // an [AvgPool2D] of images of one row.
-func AvgPool1D(x *graph.Node, op AvgPool1DOp) *graph.Node {
-	p := Pool1DOp{op.Kernel, op.Stride, op.Dilation, op.Pad, op.Ceil}.image()
+func AvgPool1D(x *graph.Node, op AvgPool1DOptions) *graph.Node {
+	p := Pool1DOptions{op.Kernel, op.Stride, op.Dilation, op.Pad, op.Ceil}.image()
 	images := AvgPool2DOp{p.Kernel, p.Stride, p.Dilation, p.Pad, p.Ceil, op.CountPad}
 	return onLines("AvgPool1D", lines, images.withDefaults(), x)
 }

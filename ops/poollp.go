@@ -11,7 +11,7 @@ import (
 // Float64: y (N,C,OH,OW), with the extents of [MaxPool2D]. Padding adds nothing. p is a finite
 // number of 1 at least; PyTorch leaves out the absolute values, which tells where p is odd. The
 // gradient of a window of zeros is 0.
-func LpPool2D(x *graph.Node, p float64, op Pool2DOp) *graph.Node {
+func LpPool2D(x *graph.Node, p float64, op MaxPool2DOp) *graph.Node {
 	op = op.withDefaults()
 	w := op.windows()
 	return lpPool("LpPool2D", x, p, w[:], func(powers *graph.Node, pad [][2]int) *graph.Node {
@@ -21,19 +21,19 @@ func LpPool2D(x *graph.Node, p float64, op Pool2DOp) *graph.Node {
 }
 
 // LpPool1D is [LpPool2D] for x (N,C,L): y (N,C,OL).
-func LpPool1D(x *graph.Node, p float64, op Pool1DOp) *graph.Node {
+func LpPool1D(x *graph.Node, p float64, op Pool1DOptions) *graph.Node {
 	w := op.image().withDefaults().windows()
 	return lpPool("LpPool1D", x, p, w[1:], func(powers *graph.Node, pad [][2]int) *graph.Node {
-		return AvgPool1D(powers, AvgPool1DOp{Kernel: op.Kernel, Stride: op.Stride, Dilation: op.Dilation, Pad: pad[0], CountPad: true})
+		return AvgPool1D(powers, AvgPool1DOptions{Kernel: op.Kernel, Stride: op.Stride, Dilation: op.Dilation, Pad: pad[0], CountPad: true})
 	})
 }
 
 // LpPool3D is [LpPool2D] for x (N,C,D,H,W): y (N,C,OD,OH,OW).
-func LpPool3D(x *graph.Node, p float64, op Pool3DOp) *graph.Node {
+func LpPool3D(x *graph.Node, p float64, op Pool3DOptions) *graph.Node {
 	plane, depth := op.split()
 	d, hw := depth.windows(), plane.windows()
 	return lpPool("LpPool3D", x, p, []window{d[0], hw[0], hw[1]}, func(powers *graph.Node, pad [][2]int) *graph.Node {
-		return AvgPool3D(powers, AvgPool3DOp{Kernel: op.Kernel, Stride: op.Stride, Dilation: op.Dilation, Pad: [3][2]int(pad), CountPad: true})
+		return AvgPool3D(powers, AvgPool3DOptions{Kernel: op.Kernel, Stride: op.Stride, Dilation: op.Dilation, Pad: [3][2]int(pad), CountPad: true})
 	})
 }
 

@@ -227,3 +227,11 @@ func (ReshapeOp) Simplify(n *graph.Node) *graph.Node {
 	}
 	return nil
 }
+
+// PerExample moves the elements of each row.
+func (ReshapeOp) PerExample(n *graph.Node, in []*graph.Node) (*graph.Node, error) {
+	if !own(n, in, 0) {
+		return n, nil // those of a row lie together in either shape
+	}
+	return Reshape(in[0], inFront(in[0].Type().Dim(0), n.Type().Shape)...), nil
+}

@@ -1,6 +1,8 @@
 package ops
 
 import (
+	"fmt"
+
 	"github.com/plexaura/plexaura/engine"
 	"github.com/plexaura/plexaura/graph"
 	"github.com/plexaura/plexaura/shape"
@@ -112,4 +114,21 @@ func (op softmaxGrad) Bind(e engine.Engine, in []shape.Type, out shape.Type) (en
 		return engine.Bound{}, err
 	}
 	return s.BindSoftmaxGrad(op.Of.Log, axis, in, out)
+}
+
+// PerExample takes the softmax of each row.
+func (op SoftmaxOp) PerExample(n *graph.Node, in []*graph.Node) (*graph.Node, error) {
+	axis, err := n.Type().Axis(op.Axis)
+	if err != nil {
+		return nil, err
+	}
+	return apart(n, in, axis, func(axis int) *graph.Node { return graph.Apply(SoftmaxOp{axis, op.Log}, in[0]) })
+}
+
+// PerExample is that of the softmax.
+func (op softmaxGrad) PerExample(n *graph.Node, in []*graph.Node) (*graph.Node, error) {
+	if axis, err := n.Type().Axis(op.Of.Axis); err != nil || axis == 0 && isBatch(n.Type().Shape) {
+		return nil, fmt.Errorf("it works along the batch, axis 0 of %v, and so mixes the examples", n.Type())
+	}
+	return alone(n, in)
 }

@@ -40,7 +40,7 @@ func foldable(n *graph.Node) bool {
 			return false
 		}
 	}
-	_, uniform := n.Op().(Uniform)
+	_, uniform := n.Op().(engine.UniformOp)
 	return !uniform
 }
 
@@ -85,7 +85,7 @@ func allocate(t shape.Type) engine.Buffer {
 
 // bindOp finds the kernel of one op: an Elementwise op goes through the engine's Mapper.
 func bindOp(e engine.Engine, op graph.Op, in []shape.Type, out shape.Type) (engine.Bound, error) {
-	if m, ok := op.(Elementwise); ok {
+	if m, ok := op.(engine.ElementwiseOp); ok {
 		return bindMap(e, m.Map(in, out), in, []shape.Type{out})
 	}
 	if b, ok := op.(Bindable); ok {

@@ -80,7 +80,7 @@ func conv1D(ctx context.Context, signal, filter []float64) ([]float64, error) {
 	g := graph.New()
 	x := g.Input("signal", shape.F64(1, 1, shape.Dim(len(signal)))) // (N,C,W)
 	w := g.Input("filter", shape.F64(1, 1, shape.Dim(len(filter)))) // (filters, channels, width)
-	y := ops.Conv1D(x, w, ops.Conv1DOp{})
+	y := ops.Conv1D(x, w, ops.Conv1DOptions{})
 	values, err := compute(ctx, vm.NewStore(0), []*graph.Node{y},
 		feed{x, floats(signal, 1, 1, len(signal))}, feed{w, floats(filter, 1, 1, len(filter))})
 	if err != nil {

@@ -145,21 +145,21 @@ var functions = map[string]function{
 	"MatMul":    with(func(x []*graph.Node, op ops.MatMulOp) *graph.Node { return ops.MatMul(x[0], x[1], op) }),
 
 	// convolutions
-	"Conv1D": with(func(x []*graph.Node, op ops.Conv1DOp) *graph.Node { return ops.Conv1D(x[0], x[1], op) }),
+	"Conv1D": with(func(x []*graph.Node, op ops.Conv1DOptions) *graph.Node { return ops.Conv1D(x[0], x[1], op) }),
 	"Conv2D": with(func(x []*graph.Node, op ops.Conv2DOp) *graph.Node { return ops.Conv2D(x[0], x[1], op) }),
-	"Conv3D": with(func(x []*graph.Node, op ops.Conv3DOp) *graph.Node { return ops.Conv3D(x[0], x[1], op) }),
+	"Conv3D": with(func(x []*graph.Node, op ops.Conv3DOptions) *graph.Node { return ops.Conv3D(x[0], x[1], op) }),
 
 	"ConvTranspose1D": transposed(ops.ConvTranspose1D),
 	"ConvTranspose2D": transposed(ops.ConvTranspose2D),
 	"ConvTranspose3D": transposed(ops.ConvTranspose3D),
 
 	// pooling
-	"MaxPool1D":         with(func(x []*graph.Node, op ops.Pool1DOp) *graph.Node { return ops.MaxPool1D(x[0], op) }),
-	"MaxPool2D":         with(func(x []*graph.Node, op ops.Pool2DOp) *graph.Node { return ops.MaxPool2D(x[0], op) }),
-	"MaxPool3D":         with(func(x []*graph.Node, op ops.Pool3DOp) *graph.Node { return ops.MaxPool3D(x[0], op) }),
-	"AvgPool1D":         with(func(x []*graph.Node, op ops.AvgPool1DOp) *graph.Node { return ops.AvgPool1D(x[0], op) }),
+	"MaxPool1D":         with(func(x []*graph.Node, op ops.Pool1DOptions) *graph.Node { return ops.MaxPool1D(x[0], op) }),
+	"MaxPool2D":         with(func(x []*graph.Node, op ops.MaxPool2DOp) *graph.Node { return ops.MaxPool2D(x[0], op) }),
+	"MaxPool3D":         with(func(x []*graph.Node, op ops.Pool3DOptions) *graph.Node { return ops.MaxPool3D(x[0], op) }),
+	"AvgPool1D":         with(func(x []*graph.Node, op ops.AvgPool1DOptions) *graph.Node { return ops.AvgPool1D(x[0], op) }),
 	"AvgPool2D":         with(func(x []*graph.Node, op ops.AvgPool2DOp) *graph.Node { return ops.AvgPool2D(x[0], op) }),
-	"AvgPool3D":         with(func(x []*graph.Node, op ops.AvgPool3DOp) *graph.Node { return ops.AvgPool3D(x[0], op) }),
+	"AvgPool3D":         with(func(x []*graph.Node, op ops.AvgPool3DOptions) *graph.Node { return ops.AvgPool3D(x[0], op) }),
 	"GlobalMaxPool1D":   unary(ops.GlobalMaxPool1D),
 	"GlobalMaxPool2D":   unary(ops.GlobalMaxPool2D),
 	"GlobalMaxPool3D":   unary(ops.GlobalMaxPool3D),

@@ -29,11 +29,11 @@ func convolutions() (rows []Case) {
 	}
 	for _, c := range []struct {
 		label string
-		op    ops.Conv1DOp
+		op    ops.Conv1DOptions
 		x, w  shape.Shape
 	}{
-		{"plain", ops.Conv1DOp{}, shape.Of(n, 2, 5), shape.Of(2, 2, 3)},
-		{"stride 2, dilation 2, pad 1+0, groups 2", ops.Conv1DOp{Stride: 2, Dilation: 2, Pad: [2]int{1, 0}, Groups: 2}, shape.Of(2, 2, 6), shape.Of(2, 1, 2)},
+		{"plain", ops.Conv1DOptions{}, shape.Of(n, 2, 5), shape.Of(2, 2, 3)},
+		{"stride 2, dilation 2, pad 1+0, groups 2", ops.Conv1DOptions{Stride: 2, Dilation: 2, Pad: [2]int{1, 0}, Groups: 2}, shape.Of(2, 2, 6), shape.Of(2, 1, 2)},
 	} {
 		rows = append(rows, Case{Op: "Conv1D", Label: c.label,
 			F: of2(func(x, w *graph.Node) *graph.Node { return ops.Conv1D(x, w, c.op) }), In: normal(c.x, c.w)})

@@ -12,11 +12,11 @@ import (
 func volumes() (rows []Case) {
 	for _, c := range []struct {
 		label string
-		op    ops.Conv3DOp
+		op    ops.Conv3DOptions
 		x, w  shape.Shape
 	}{
-		{"batch", ops.Conv3DOp{}, shape.Of(n, 2, 3, 2, 3), shape.Of(2, 2, 2, 2, 2)},
-		{"stride, dilation, pads, groups", ops.Conv3DOp{Stride: [3]int{2, 1, 2}, Dilation: [3]int{2, 1, 1}, Pad: [3][2]int{{1, 0}, {0, 1}, {1, 1}}, Groups: 2},
+		{"batch", ops.Conv3DOptions{}, shape.Of(n, 2, 3, 2, 3), shape.Of(2, 2, 2, 2, 2)},
+		{"stride, dilation, pads, groups", ops.Conv3DOptions{Stride: [3]int{2, 1, 2}, Dilation: [3]int{2, 1, 1}, Pad: [3][2]int{{1, 0}, {0, 1}, {1, 1}}, Groups: 2},
 			shape.Of(1, 4, 4, 2, 3), shape.Of(2, 2, 2, 2, 2)},
 	} {
 		rows = append(rows, Case{Op: "Conv3D", Label: c.label,
@@ -24,29 +24,29 @@ func volumes() (rows []Case) {
 	}
 	for _, c := range []struct {
 		label string
-		op    ops.Conv3DOp
+		op    ops.Conv3DOptions
 		extra [3]int
 		x, w  shape.Shape
 	}{
-		{"batch", ops.Conv3DOp{}, [3]int{}, shape.Of(n, 1, 2, 2, 2), shape.Of(1, 2, 2, 1, 2)},
-		{"stride, dilation, pads, groups, extra", ops.Conv3DOp{Stride: [3]int{2, 1, 2}, Dilation: [3]int{2, 1, 1}, Pad: [3][2]int{{1, 0}, {0, 0}, {1, 1}}, Groups: 2}, [3]int{1, 0, 1},
+		{"batch", ops.Conv3DOptions{}, [3]int{}, shape.Of(n, 1, 2, 2, 2), shape.Of(1, 2, 2, 1, 2)},
+		{"stride, dilation, pads, groups, extra", ops.Conv3DOptions{Stride: [3]int{2, 1, 2}, Dilation: [3]int{2, 1, 1}, Pad: [3][2]int{{1, 0}, {0, 0}, {1, 1}}, Groups: 2}, [3]int{1, 0, 1},
 			shape.Of(1, 2, 2, 2, 2), shape.Of(2, 1, 2, 2, 2)},
 	} {
 		rows = append(rows, Case{Op: "ConvTranspose3D", Label: c.label,
 			F: of2(func(x, w *graph.Node) *graph.Node { return ops.ConvTranspose3D(x, w, c.op, c.extra) }), In: normal(c.x, c.w)})
 	}
 	rows = append(rows,
-		Case{Op: "ConvTranspose1D", Label: "batch", F: of2(func(x, w *graph.Node) *graph.Node { return ops.ConvTranspose1D(x, w, ops.Conv1DOp{}, 0) }),
+		Case{Op: "ConvTranspose1D", Label: "batch", F: of2(func(x, w *graph.Node) *graph.Node { return ops.ConvTranspose1D(x, w, ops.Conv1DOptions{}, 0) }),
 			In: normal(shape.Of(n, 2, 3), shape.Of(2, 1, 2))},
 		Case{Op: "ConvTranspose1D", Label: "stride 2, dilation 2, pad 1+0, groups 2, extra", F: of2(func(x, w *graph.Node) *graph.Node {
-			return ops.ConvTranspose1D(x, w, ops.Conv1DOp{Stride: 2, Dilation: 2, Pad: [2]int{1, 0}, Groups: 2}, 1)
+			return ops.ConvTranspose1D(x, w, ops.Conv1DOptions{Stride: 2, Dilation: 2, Pad: [2]int{1, 0}, Groups: 2}, 1)
 		}), In: normal(shape.Of(1, 2, 3), shape.Of(2, 2, 2))},
 	)
-	op := ops.Pool3DOp{Kernel: [3]int{2, 2, 3}, Stride: [3]int{1, 2, 2}, Pad: [3][2]int{{1, 0}, {0, 1}, {1, 1}}, Ceil: true}
+	op := ops.Pool3DOptions{Kernel: [3]int{2, 2, 3}, Stride: [3]int{1, 2, 2}, Pad: [3][2]int{{1, 0}, {0, 1}, {1, 1}}, Ceil: true}
 	rows = append(rows, Case{Op: "MaxPool3D", Label: "batch", F: of1(func(x *graph.Node) *graph.Node { return ops.MaxPool3D(x, op) }),
 		In: args(gradcheck.Spread, shape.Of(n, 1, 2, 3, 4))})
 	for _, count := range []bool{false, true} {
-		avg := ops.AvgPool3DOp{Kernel: op.Kernel, Stride: op.Stride, Pad: op.Pad, Ceil: true, CountPad: count}
+		avg := ops.AvgPool3DOptions{Kernel: op.Kernel, Stride: op.Stride, Pad: op.Pad, Ceil: true, CountPad: count}
 		rows = append(rows, Case{Op: "AvgPool3D", Label: fmt.Sprintf("padding counts %v", count),
 			F: of1(func(x *graph.Node) *graph.Node { return ops.AvgPool3D(x, avg) }), In: normal(shape.Of(n, 1, 2, 3, 4))})
 	}
@@ -71,21 +71,21 @@ func otherPools() (rows []Case) {
 		{"AdaptiveMaxPool3D", func(x *graph.Node) *graph.Node { return ops.AdaptiveMaxPool3D(x, [3]int{2, 1, 2}) }, gradcheck.Spread, shape.Of(n, 1, 3, 2, 3)},
 		{"AdaptiveAvgPool3D", func(x *graph.Node) *graph.Node { return ops.AdaptiveAvgPool3D(x, [3]int{2, 1, 2}) }, nil, shape.Of(n, 1, 3, 2, 3)},
 		{"LpPool3D", func(x *graph.Node) *graph.Node {
-			return ops.LpPool3D(x, 2, ops.Pool3DOp{Kernel: [3]int{2, 1, 2}, Pad: [3][2]int{{1, 0}}, Ceil: true})
+			return ops.LpPool3D(x, 2, ops.Pool3DOptions{Kernel: [3]int{2, 1, 2}, Pad: [3][2]int{{1, 0}}, Ceil: true})
 		}, gradcheck.NonZero, shape.Of(n, 1, 2, 2, 3)},
 		{"LpPool1D", func(x *graph.Node) *graph.Node {
-			return ops.LpPool1D(x, 2.5, ops.Pool1DOp{Kernel: 2, Dilation: 2, Stride: 1})
+			return ops.LpPool1D(x, 2.5, ops.Pool1DOptions{Kernel: 2, Dilation: 2, Stride: 1})
 		}, gradcheck.NonZero, shape.Of(n, 1, 5)},
 	} {
 		rows = append(rows, Case{Op: p.op, F: of1(p.f), In: args(p.values, p.x)})
 	}
 	for _, p := range []float64{1, 2, 3} {
 		rows = append(rows, Case{Op: "LpPool2D", Label: fmt.Sprintf("p %v, ceil", p), F: of1(func(x *graph.Node) *graph.Node {
-			return ops.LpPool2D(x, p, ops.Pool2DOp{Kernel: [2]int{2, 2}, Ceil: true})
+			return ops.LpPool2D(x, p, ops.MaxPool2DOp{Kernel: [2]int{2, 2}, Ceil: true})
 		}), In: args(gradcheck.NonZero, shape.Of(n, 1, 3, 3))})
 	}
 	return append(rows, Case{Op: "LpPool1D", Label: "a window of zeros", Order: 1, F: of1(func(x *graph.Node) *graph.Node {
-		return ops.LpPool1D(ops.Concat(2, ops.ZerosLike(x), x), 2, ops.Pool1DOp{Kernel: 3})
+		return ops.LpPool1D(ops.Concat(2, ops.ZerosLike(x), x), 2, ops.Pool1DOptions{Kernel: 3})
 	}), In: args(gradcheck.NonZero, shape.Of(1, 1, 3))})
 }
 
