@@ -17,8 +17,14 @@ type pass[U any] struct {
 	name     string
 	optional bool
 	run      func(*U) error
+	instead  func(*U) error // runs where it is switched off, if its work must be done in some way
+	after    after
 	why      string
 }
+
+// after names the passes that must come before another one, where they run at all. Passes that it
+// puts into no order, not even by others between them, may run in any.
+type after []string
 
 // place is the node that a pass works on, for an error of what panics in a method of its op.
 type place struct{ node *graph.Node }
@@ -40,11 +46,11 @@ func guard[U any](u *U, p *place, run func(*U) error) error {
 // symbolicPasses run once, at Compile, whatever the batch size will be.
 func symbolicPasses() []pass[unit] {
 	return []pass[unit]{
-		{"validate", false, validate, "first: every mistake is reported before any work is done"},
-		{"fold", true, fold, "computes what depends on constants alone; simplify then sees the results"},
-		{"simplify", true, simplify, "the ops' own rules, to a fixed point"},
-		{"cse", true, cse, "gradient rules repeat expressions freely; this makes equal ones one"},
-		{"deadcode", true, deadcode, "drops what simplify and cse replaced"},
+		{"validate", false, validate, nil, nil, "first: every mistake is reported before any work is done"},
+		{"fold", true, fold, nil, after{"validate"}, "computes what depends on constants alone; simplify then sees the results"},
+		{"simplify", true, simplify, nil, after{"fold"}, "the ops' own rules, to a fixed point"},
+		{"cse", true, cse, nil, after{"simplify"}, "gradient rules repeat expressions freely; this makes equal ones one"},
+		{"deadcode", true, deadcode, nil, after{"simplify", "cse"}, "drops what simplify and cse replaced"},
 	}
 }
 
@@ -74,17 +80,14 @@ func Compile(e engine.Engine, outs []*graph.Node, opts ...Option) (*Program, err
 	if err != nil {
 		return nil, err
 	}
-	for _, p := range symbolicPasses() {
-		if o.off[p.name] {
-			continue
-		}
-		if err := guard(u, &u.place, p.run); err != nil {
-			return nil, wrap(p.name, err)
+	for name, run := range running(symbolicPasses(), o) {
+		if err := guard(u, &u.place, run); err != nil {
+			return nil, wrap(name, err)
 		}
 		if err := u.graph().Err(); err != nil { // of a rule of some op
-			return nil, fmt.Errorf("vm: %s: %w", p.name, err)
+			return nil, fmt.Errorf("vm: %s: %w", name, err)
 		}
-		if err := o.after(p.name, u); err != nil {
+		if err := o.after(name, u); err != nil {
 			return nil, err
 		}
 	}

@@ -61,6 +61,19 @@ func Moved(p *Program, n int) (bytes int, err error) {
 	return bytes, nil
 }
 
+// LoweringOrders lists orders of the lowering passes that they allow, one for each seed.
+func LoweringOrders(seeds int) (orders [][]string) {
+	for seed := range seeds {
+		o := &options{shuffle: uint64(seed + 1)}
+		var names []string
+		for _, ps := range shuffled(loweringPasses(), o.random(1)) {
+			names = append(names, ps.name)
+		}
+		orders = append(orders, names)
+	}
+	return orders
+}
+
 // Block is memory that is needed from instruction First to Last.
 type Block struct{ Bytes, Offset, First, Last int }
 

@@ -23,6 +23,7 @@ func TestNothingWhereSomethingIsWantedNeverPanics(t *testing.T) {
 			"Passes":          vm.Passes,
 			"Train":           vm.Train,
 			"TrainBy":         vm.TrainBy,
+			"Shuffled":        vm.Shuffled,
 			"WithMemory":      vm.WithMemory,
 			"Without":         vm.Without,
 			"WithoutCounters": vm.WithoutCounters,

@@ -58,11 +58,7 @@ type rematerialiser struct {
 
 // settle puts the instructions in the order that schedule would: what is inserted keeps its place.
 func (r *rematerialiser) settle() error {
-	run := schedule
-	if r.prog.unit.opts.off["schedule"] {
-		run = arrange
-	}
-	return run(r.plan)
+	return scheduling().chosen(r.prog.unit.opts)(r.plan)
 }
 
 // trial is what would become of the plan.
@@ -77,23 +73,9 @@ type trial struct {
 func (r *rematerialiser) try() (t trial, err error) {
 	c, of := r.copied()
 	t.of = of
-	due := false
-	for _, ps := range loweringPasses() {
-		if due {
-			run := ps.run
-			if r.prog.unit.opts.off[ps.name] {
-				run = instead[ps.name]
-			}
-			if run == nil {
-				continue
-			}
-			if err := run(c); err != nil {
-				return t, err
-			}
-		}
-		due = due || ps.name == "remat"
-		if ps.name == "memory" {
-			break
+	for _, run := range running(placementPasses(), r.prog.unit.opts) {
+		if err := run(c); err != nil {
+			return t, err
 		}
 	}
 	t.arena = c.arena

@@ -9,6 +9,9 @@ import (
 // schedule orders the instructions: greedily by what each adds to live memory, or as they
 // are where that is better.
 func schedule(p *plan) error {
+	if p.prog.unit.opts.shuffle != 0 {
+		return arrange(p)
+	}
 	p.relink()
 	best := p.order(inOrder)
 	if greedy := p.order(byMemory); p.peak(greedy) < p.peak(best) {
@@ -22,7 +25,11 @@ func schedule(p *plan) error {
 // arrange puts the instructions in an order that may run, where schedule is switched off.
 func arrange(p *plan) error {
 	p.relink()
-	p.instrs = p.order(inOrder)
+	c := cost(inOrder)
+	if o := p.prog.unit.opts; o.shuffle != 0 {
+		c = inAnyOrder(o.random(p.batch), len(p.instrs))
+	}
+	p.instrs = p.order(c)
 	p.relink()
 	return nil
 }

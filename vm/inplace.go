@@ -1,0 +1,113 @@
+package vm
+
+import (
+	"slices"
+
+	"github.com/plexaura/plexaura/engine"
+)
+
+// inplace computes the next value of a leaf straight into the leaf where that is safe, and
+// other results over an input that dies.
+func inplace(p *plan) error {
+	l, last := newLifetimes(p), p.lastGuard()
+	p.instrs = slices.DeleteFunc(p.instrs, func(in *instr) bool { return in.kind == write && p.storeThrough(in, l, last) })
+	p.relink()
+	l = newLifetimes(p)
+	for _, in := range p.instrs {
+		for _, o := range in.bound.InPlace {
+			out, over := in.out[o.Out], in.in[o.In].root()
+			if out.root() != out || out.into != nil || !overwritable(in, o.In, out, l) {
+				continue
+			}
+			out.alias = over
+			l.extend(over, l.last[out.id])
+		}
+	}
+	return nil
+}
+
+// overwritable reports whether out may take the memory of input k of in.
+func overwritable(in *instr, k int, out *value, l lifetimes) bool {
+	root := in.in[k].root()
+	if root.from != fromInstr || root.into != nil || l.last[root.id] != in.at {
+		return false
+	}
+	return root.typ.Bytes() == out.typ.Bytes() && aloneIn(in, k, out)
+}
+
+// aloneIn reports whether input k of in, which out may overwrite, is the only one in its
+// memory. A map goes along its inputs block by block, so there the same value may be read
+// twice where out may overwrite it as either input.
+func aloneIn(in *instr, k int, out *value) bool {
+	for j, v := range in.in {
+		if j != k && v.root() == in.in[k].root() && (in.fmap == nil || v.typ != in.in[k].typ || !in.mayOverwrite(out, j)) {
+			return false
+		}
+	}
+	return true
+}
+
+// lastGuard is the place of the last instruction that guards the step, -1 where none does.
+func (p *plan) lastGuard() int {
+	guards := p.stepGuards()
+	if len(guards) == 0 {
+		return -1
+	}
+	return guards[len(guards)-1].at
+}
+
+// storeThrough makes the instruction that computes the new value of a leaf write it there,
+// and reports whether it could. It must come after what guards the step.
+func (p *plan) storeThrough(w *instr, l lifetimes, lastGuard int) bool {
+	v := w.in[0].root()
+	if v.from != fromInstr || v.into != nil || l.outs[v.id] || v.typ.Bytes() != w.leaf.typ.Bytes() {
+		return false
+	}
+	if guarded(v.def) || lastGuard > v.def.at {
+		return false
+	}
+	for _, in := range p.readers(w.leaf) {
+		if in != v.def && in.at > v.def.at {
+			return false
+		}
+	}
+	for k, x := range v.def.in {
+		if x.root() == w.leaf && !(v.def.mayOverwrite(v, k) && aloneIn(v.def, k, v)) {
+			return false
+		}
+	}
+	v.into = w.leaf
+	return true
+}
+
+func (in *instr) mayOverwrite(v *value, k int) bool {
+	return slices.ContainsFunc(in.bound.InPlace, func(o engine.Overwrite) bool { return in.out[o.Out] == v && o.In == k })
+}
+
+// lifetimes tells, by the id of each root, the last instruction that needs its memory, or may run when that one does.
+type lifetimes struct {
+	last []int
+	outs []bool // an output of the program is in this memory
+}
+
+func newLifetimes(p *plan) lifetimes {
+	l := lifetimes{make([]int, len(p.values)), make([]bool, len(p.values))}
+	for _, v := range p.values {
+		r := v.root()
+		if v.def != nil {
+			_, last := p.span(v.def)
+			l.extend(r, last)
+		}
+		for _, u := range v.uses {
+			_, last := p.span(u)
+			l.extend(r, last)
+		}
+		if v.out {
+			l.extend(r, len(p.instrs))
+			l.outs[r.id] = true
+		}
+	}
+	return l
+}
+
+func (l lifetimes) extend(root *value, at int) { l.last[root.id] = max(l.last[root.id], at) }
