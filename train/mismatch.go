@@ -9,6 +9,7 @@ import (
 
 	"gorgonia.org/tensor"
 
+	"github.com/plexaura/plexaura/engine"
 	"github.com/plexaura/plexaura/graph"
 	"github.com/plexaura/plexaura/internal/plain"
 	"github.com/plexaura/plexaura/optim"
@@ -109,8 +110,7 @@ func mismatches(s *vm.Store, wanted []*graph.Node, extra []string) (*MismatchErr
 
 // typeOf is the type of a value of a store.
 func typeOf(v *tensor.Dense) shape.Type {
-	d, _ := shape.ParseDType(v.Dtype().String())
-	return shape.Type{DType: d, Shape: shape.OfInts(v.Shape()...)}
+	return shape.Type{DType: engine.DTypeOf(v.Dtype()), Shape: shape.OfInts(v.Shape()...)}
 }
 
 // randomState is what [ops.RNG] keeps in a store. Only training reads it.

@@ -119,7 +119,7 @@ func (m *Machine) Trace(ctx context.Context, see func(Instruction, []*tensor.Den
 	return m.trace(ctx, func(s *step, _ time.Duration) {
 		results := make([]*tensor.Dense, len(s.instr.out))
 		for i, v := range s.instr.out {
-			results[i] = dense(v.plain().Shape, v.rowMajorOf(s.call.Out[i]))
+			results[i] = engine.DenseOf(v.plain().Shape, v.rowMajorOf(s.call.Out[i]))
 		}
 		see(s.instr.describe(), results)
 	}, inputs)
@@ -184,5 +184,5 @@ func Number(d *tensor.Dense) (float64, error) {
 	if t.Len() != 1 {
 		return 0, fmt.Errorf("vm: a tensor of shape %v is not one number", t.Shape)
 	}
-	return engine.Floats(memoryOf(d))[0], nil
+	return engine.Floats(engine.BufferOfDense(d))[0], nil
 }

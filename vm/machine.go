@@ -214,8 +214,8 @@ func (m *Machine) trace(ctx context.Context, see func(*step, time.Duration), inp
 // renew makes those outputs anew that a user has given another shape, as tensors can be.
 func (m *Machine) renew(l *linked) {
 	for i, v := range l.plan.outs {
-		if d := l.outs[i]; d == nil || !hasShape(d, v.typ.Shape) || !rowMajor(d) {
-			l.outs[i] = dense(v.typ.Shape, m.buffer(v))
+		if d := l.outs[i]; d == nil || !hasShape(d, v.typ.Shape) || !engine.RowMajor(d) {
+			l.outs[i] = engine.DenseOf(v.typ.Shape, m.buffer(v))
 		}
 	}
 }
@@ -234,7 +234,7 @@ func (p *Program) batchOf(inputs []*tensor.Dense) (int, error) {
 		if err := readable(d); err != nil {
 			return 0, fmt.Errorf("vm: input %q: %w", node.Name(), err)
 		}
-		if dtypeOf(d) != node.Type().DType {
+		if engine.DTypeOf(d.Dtype()) != node.Type().DType {
 			return 0, fmt.Errorf("vm: input %q is %v, the tensor given holds %v", node.Name(), node.Type(), d.Dtype())
 		}
 		var err error
@@ -334,7 +334,7 @@ func (m *Machine) bind(pl *plan) *linked {
 	l.gather(pl.prog.unit.eng, m.watch)
 	for i, v := range pl.outs {
 		b := m.buffer(v)
-		l.outs = append(l.outs, dense(v.typ.Shape, b))
+		l.outs = append(l.outs, engine.DenseOf(v.typ.Shape, b))
 		if checkedFinite(v) {
 			l.finite = append(l.finite, finite{i, v, b})
 		}
@@ -396,8 +396,8 @@ func (m *Machine) feed(l *linked, inputs []*tensor.Dense) error {
 // staged returns the elements of input i, which are copied where they have another layout or
 // lie in the arena, being results of the run before.
 func (m *Machine) staged(l *linked, i int, d *tensor.Dense) (engine.Buffer, error) {
-	b, n := memoryOf(d), l.inputs[i].Len()
-	if rowMajor(d) && b.Len() >= n && !b.Overlaps(m.arena) {
+	b, n := engine.BufferOfDense(d), l.inputs[i].Len()
+	if engine.RowMajor(d) && b.Len() >= n && !b.Overlaps(m.arena) {
 		return engine.BufferAt(b.Bytes(), b.DType(), n), nil
 	}
 	if l.staging[i].Len() == 0 {
@@ -407,7 +407,7 @@ func (m *Machine) staged(l *linked, i int, d *tensor.Dense) (engine.Buffer, erro
 		}
 		l.staging[i] = b
 	}
-	return l.staging[i], read(l.staging[i], d)
+	return l.staging[i], engine.ReadDense(l.staging[i], d)
 }
 
 // run executes the steps. Until the commit it can be cancelled and may fail.

@@ -185,7 +185,7 @@ func (s *Store) Value(name string) (*tensor.Dense, error) {
 		return nil, err
 	}
 	copy(buf.Bytes(), l.buf.Bytes())
-	return dense(l.typ.Shape, buf), nil
+	return engine.DenseOf(l.typ.Shape, buf), nil
 }
 
 // Set gives the named value the elements of v, which are copied. A value that the store has
@@ -212,7 +212,7 @@ func (s *Store) Set(name string, v *tensor.Dense) error {
 	if l.typ != t {
 		return fmt.Errorf("vm: %q is %v, the new value is %v", name, l.typ, t)
 	}
-	if err := read(l.buf, v); err != nil {
+	if err := engine.ReadDense(l.buf, v); err != nil {
 		return fmt.Errorf("vm: setting %q: %w", name, err)
 	}
 	l.writes++

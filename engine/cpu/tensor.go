@@ -7,6 +7,7 @@ import (
 
 	"gorgonia.org/tensor"
 
+	"github.com/plexaura/plexaura/engine"
 	"github.com/plexaura/plexaura/shape"
 )
 
@@ -126,12 +127,7 @@ func isDense(d tensor.Dtype, ts ...tensor.Tensor) bool {
 }
 
 // dtypeOf is the tensor library's name of T.
-func dtypeOf[T shape.Float]() tensor.Dtype {
-	if shape.DTypeOf[T]() == shape.Float32 {
-		return tensor.Float32
-	}
-	return tensor.Float64
-}
+func dtypeOf[T shape.Float]() tensor.Dtype { return engine.TensorDType(shape.DTypeOf[T]()) }
 
 // memory returns all elements that d's memory holds, in the order of memory.
 func memory[T shape.Float](d *tensor.Dense) []T {

@@ -70,12 +70,7 @@ func (e Engine) accepts(d shape.DType) bool {
 
 // dense returns a tensor of e's engine in the memory of b, from element start on.
 func (e Engine) dense(b engine.Buffer, start int, dims ...int) *tensor.Dense {
-	n := tensor.Shape(dims).TotalSize()
-	var backing any
-	if b.DType() == shape.Float32 {
-		backing = engine.Slice[float32](b)[start : start+n]
-	} else {
-		backing = engine.Slice[float64](b)[start : start+n]
-	}
-	return tensor.New(tensor.WithShape(dims...), tensor.WithBacking(backing), tensor.WithEngine(e.of))
+	n, d := tensor.Shape(dims).TotalSize(), b.DType()
+	part := engine.BufferAt(b.Bytes()[start*d.Width():], d, n)
+	return engine.DenseOf(shape.OfInts(dims...), part, tensor.WithEngine(e.of))
 }

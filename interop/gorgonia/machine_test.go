@@ -9,6 +9,7 @@ import (
 	"github.com/stretchr/testify/require"
 	"gorgonia.org/tensor"
 
+	"github.com/plexaura/plexaura/engine"
 	"github.com/plexaura/plexaura/graph"
 	"github.com/plexaura/plexaura/interop/gorgonia"
 	"github.com/plexaura/plexaura/models/lenet"
@@ -75,7 +76,7 @@ func TestDropoutHasOurMask(t *testing.T) {
 		noise := ops.Random(y, y.Type().Shape, 1)
 		outs := []*graph.Node{ops.Sum(ops.Mul(ops.Tanh(y), noise)), y, noise}
 		store := leaves(t, g)
-		input := tensor.New(tensor.Of(dtypes[d]), tensor.WithShape(4, 50))
+		input := tensor.New(tensor.Of(engine.TensorDType(d)), tensor.WithShape(4, 50))
 		require.NoError(t, input.Memset(ones[d]))
 		for range 2 {
 			want := ours(t, store, outs, []*graph.Node{w}, input)
