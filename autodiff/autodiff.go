@@ -27,7 +27,7 @@ type Differentiable interface {
 type NotDifferentiable interface{ NotDifferentiable() string }
 
 // Grad returns the gradient of y with respect to each of wrt, nodes of their types. It is
-// zeros where y does not depend on the node, which [Connected] tells. Of the sweep from y only what leads to wrt is
+// zeros where y does not depend on the node. Of the sweep from y only what leads to wrt is
 // made; nodes that lie on the way carry the line and layer of those they are derived from.
 //
 // y must be a floating-point scalar; anything else is one error of y's graph, wrapping
@@ -46,6 +46,17 @@ func Grad(y *graph.Node, wrt ...*graph.Node) []*graph.Node {
 	var dy *graph.Node
 	y.Graph().Derived(y, func() { dy = ops.OnesLike(y) })
 	return VJP(y, dy, wrt...)
+}
+
+// Connected reports whether dx, a gradient that Grad or VJP returned, is more than the zeros that it
+// returns where y does not depend on the node. It adds no node. An invalid gradient counts as
+// connected: it stands for a mistake that its graph has reported.
+func Connected(dx *graph.Node) bool {
+	if !dx.Valid() || dx.Kind() != graph.Computed {
+		return true
+	}
+	g := graph.New()
+	return dx.Op() != ops.ZerosLike(g.Input("x", dx.Type())).Op()
 }
 
 // VJP returns, for each node of wrt, the adjoint that the adjoint dy of y induces on it: dy
@@ -289,25 +300,5 @@ func (s *sweep) result(x *graph.Node) *graph.Node {
 	}
 	var zeros *graph.Node
 	x.Graph().Derived(x, func() { zeros = ops.ZerosLike(x) })
-	return disconnected(zeros)
-}
-
-// zerosOf is the key of the nodes of a graph that are zeros for want of a connection.
-type zerosOf struct{}
-
-// disconnected marks zeros as the gradient of what is not connected.
-func disconnected(zeros *graph.Node) *graph.Node {
-	marked := zeros.Graph().Memo(zerosOf{}, func() any { return map[*graph.Node]bool{} })
-	marked.(map[*graph.Node]bool)[zeros] = true
 	return zeros
-}
-
-// Connected reports whether grad, a result of [Grad] or another function of this package, or the
-// image of one in a clone of the graph, was computed by gradient rules. It is false for the zeros
-// that stand for the gradient of a node that the differentiated value does not depend on. A
-// gradient whose value happens to be zero is connected.
-func Connected(grad *graph.Node) bool {
-	grad = grad.Source()
-	marked, _ := grad.Graph().Memo(zerosOf{}, nil).(map[*graph.Node]bool)
-	return !marked[grad]
 }

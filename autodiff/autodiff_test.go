@@ -87,6 +87,23 @@ func TestVJPIsWeighedByTheCotangent(t *testing.T) {
 	require.Equal(t, []float64{60}, at(t, 3, autodiff.VJP(y, ops.FullLike(y, 10), x)...))
 }
 
+func TestConnectedGradients(t *testing.T) {
+	g := graph.New()
+	x, w, apart := g.Input("x", shape.F32(2)), g.Param("w", shape.F32(3), nil), g.Param("apart", shape.F32(3), nil)
+	loss := ops.Add(ops.Sum(x), ops.Sum(ops.Mul(w, ops.ZerosLike(w))))
+	grads := autodiff.Grad(loss, x, w, apart)
+	nodes := len(g.Nodes())
+	for i, want := range []bool{true, true, false} { // a gradient that is 0 is one
+		require.Equal(t, want, autodiff.Connected(grads[i]), "gradient %d", i)
+	}
+	require.Len(t, g.Nodes(), nodes, "asking adds nothing to the graph")
+	require.True(t, autodiff.Connected(x))
+	bad := autodiff.Grad(ops.Add(x, w), w)
+	require.Error(t, g.Err())
+	require.True(t, autodiff.Connected(bad[0]), "its mistake is reported already")
+	require.True(t, autodiff.Connected(nil))
+}
+
 func TestGradientsStopAtWhatIsNotFloatingPoint(t *testing.T) {
 	x := scalar()
 	whole := ops.Cast(ops.Cast(x, shape.Int64), shape.Float64)

@@ -11,7 +11,6 @@ import (
 
 	"github.com/plexaura/plexaura/autodiff"
 	"github.com/plexaura/plexaura/autodiff/gradcheck"
-	"github.com/plexaura/plexaura/engine"
 	"github.com/plexaura/plexaura/engine/cpu"
 	"github.com/plexaura/plexaura/engine/ref"
 	"github.com/plexaura/plexaura/graph"
@@ -216,7 +215,7 @@ func TestGradientsOfEachExampleAgreeWithFiniteDifferences(t *testing.T) {
 func TestEveryOpSaysWhatItGivesForEachExample(t *testing.T) {
 	for _, op := range ops.All {
 		_, differentiable := op.(autodiff.Differentiable)
-		_, uniform := op.(engine.UniformOp)
+		_, uniform := op.(vm.Uniform)
 		_, rule := op.(autodiff.PerExample)
 		if differentiable && !uniform && op.Name() != "Random" { // whose input is no floating point
 			require.True(t, rule || ops.Elementwise(op), op.Name())

@@ -3,5 +3,5 @@
 // [Mixer], and fills batches, ahead of their use if asked to, in memory that it reuses. The
 // readers of formats and the augmentations are in the folders below.
 //
-// Knows shape, internal/isnil, internal/philox, internal/plain, internal/simd and gorgonia's tensor. Never imports graph or an engine.
+// Knows shape, internal/isnil, internal/philox, internal/plain, internal/simd/random and gorgonia's tensor. Never imports graph or an engine.
 package data

@@ -5,7 +5,7 @@ import (
 	"math/bits"
 
 	"github.com/plexaura/plexaura/internal/philox"
-	"github.com/plexaura/plexaura/internal/simd"
+	"github.com/plexaura/plexaura/internal/simd/random"
 )
 
 // Rand gives the random numbers that change one example, or one batch. They depend on the
@@ -75,6 +75,6 @@ func (r *Rand) Uniforms(dst []float32) {
 		return
 	}
 	r.left = 0
-	simd.Best().Uniform(dst, r.stream, 4*r.next)
+	random.Uniform(dst, r.stream, 4*r.next)
 	r.next += uint64(len(dst)+3) / 4
 }

@@ -7,8 +7,6 @@ import (
 	// one asks the runtime. Requiring it spares those who import us.
 	_ "go4.org/unsafe/assume-no-moving-gc"
 	"gorgonia.org/tensor"
-
-	"github.com/plexaura/plexaura/shape"
 )
 
 // Engine is the least that an engine is. It is safe for use by many goroutines.
@@ -42,6 +40,10 @@ type Bound struct {
 	Alg     string      // the algorithm, where there is a choice: "im2col", "winograd"
 	Packing Packing     // of an input, if the kernel can use one
 	Choice  []Candidate // the algorithms that Alg was chosen from, in the order of preference
+
+	// Arrangements are the layouts other than all Rows with which the kernel could be bound instead;
+	// empty where the engine has none, or where it was bound with such layouts.
+	Arrangements []Arrangement
 }
 
 // Candidate is an algorithm that a kernel could work by.
@@ -96,8 +98,8 @@ type Watcher interface {
 	Part(worker, lo, hi int, body func(lo, hi int))
 }
 
-// Unsupported is the error of a Binder for types that it has no kernel for.
-func Unsupported(engine, kernel string, in []shape.Type) error {
+// Unsupported is the error of a Binder for operands that it has no kernel for.
+func Unsupported(engine, kernel string, in []Operand) error {
 	return fmt.Errorf("engine %s has no %s kernel for %v", engine, kernel, in)
 }
 

@@ -1,7 +1,5 @@
 package engine
 
-import "github.com/plexaura/plexaura/shape"
-
 // Gather says how elements are taken along an axis of x by integer ids, which count from 0.
 type Gather struct {
 	Axis int
@@ -15,20 +13,20 @@ type Gather struct {
 type Indexer interface {
 	// BindGather takes x, of any element type, and ids; it gives what they take. An id that is
 	// none of the axis is an error of the run.
-	BindGather(g Gather, in []shape.Type, out shape.Type) (Bound, error)
+	BindGather(g Gather, in []Operand, out Operand) (Bound, error)
 	// BindScatterAdd takes what BindGather gives for the ids, of floating point, and the ids; it
 	// gives zeros in the shape of x, to which each element is added where it would be taken
 	// from: the adjoint of BindGather. An id that is none of the axis is an error of the run.
-	BindScatterAdd(g Gather, in []shape.Type, out shape.Type) (Bound, error)
+	BindScatterAdd(g Gather, in []Operand, out Operand) (Bound, error)
 	// BindTopK takes numbers x; it gives, as Int64, the places along the axis of the greatest in
 	// descending order, as many as the result has room for. Of equals the first comes first; NaN
 	// is greater than all numbers.
-	BindTopK(axis int, in []shape.Type, out shape.Type) (Bound, error)
+	BindTopK(axis int, in []Operand, out Operand) (Bound, error)
 }
 
 // A Scanner binds running sums.
 type Scanner interface {
 	// BindCumSum takes numbers x; it gives, of x's type, the sum of each element and those before
 	// it along the axis, or with reverse, after it. Integers wrap around.
-	BindCumSum(axis int, reverse bool, in []shape.Type, out shape.Type) (Bound, error)
+	BindCumSum(axis int, reverse bool, in []Operand, out Operand) (Bound, error)
 }

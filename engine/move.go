@@ -57,20 +57,20 @@ type Padding struct {
 
 // A Mover binds kernels that move elements; all work for every element type.
 type Mover interface {
-	BindTranspose(p Perm, in []shape.Type, out shape.Type) (Bound, error)
+	BindTranspose(p Perm, in []Operand, out Operand) (Bound, error)
 	// BindSlice takes x; it gives the part of it in the window.
-	BindSlice(w Window, in []shape.Type, out shape.Type) (Bound, error)
+	BindSlice(w Window, in []Operand, out Operand) (Bound, error)
 	// BindEmbed takes the part; it gives zeros with the part in the window: the adjoint of
 	// BindSlice. Parts do not overlap.
-	BindEmbed(w Window, in []shape.Type, out shape.Type) (Bound, error)
+	BindEmbed(w Window, in []Operand, out Operand) (Bound, error)
 	// BindConcat joins its inputs along an axis.
-	BindConcat(axis int, in []shape.Type, out shape.Type) (Bound, error)
-	BindPad(p Padding, in []shape.Type, out shape.Type) (Bound, error)
+	BindConcat(axis int, in []Operand, out Operand) (Bound, error)
+	BindPad(p Padding, in []Operand, out Operand) (Bound, error)
 	// BindPadGrad takes dy; it gives dx, each element the sum of the dy that copied it.
-	BindPadGrad(p Padding, in []shape.Type, out shape.Type) (Bound, error)
+	BindPadGrad(p Padding, in []Operand, out Operand) (Bound, error)
 	// BindOneHot takes integer ids (...); it gives (...,K), 1 at each id and 0 elsewhere. An id
 	// outside 0..K-1 is an error of the run.
-	BindOneHot(in []shape.Type, out shape.Type) (Bound, error)
+	BindOneHot(in []Operand, out Operand) (Bound, error)
 }
 
 // Distribution is what random numbers follow.
@@ -85,5 +85,5 @@ const (
 // A Randomer binds counter-based random numbers (Philox4x32-10). Its input is an Int64(2): the seed
 // and the step; element i of the result depends on these, on the stream and on i alone.
 type Randomer interface {
-	BindRandom(d Distribution, stream uint64, in []shape.Type, out shape.Type) (Bound, error)
+	BindRandom(d Distribution, stream uint64, in []Operand, out Operand) (Bound, error)
 }

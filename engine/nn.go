@@ -31,38 +31,11 @@ type Conv2D struct {
 type Conv2Der interface {
 	// BindConv2D takes x (N,C,H,W), w (O,C/G,KH,KW), and the bias (O) where the epilogue
 	// has one; it gives y (N,O,OH,OW).
-	BindConv2D(c Conv2D, in []shape.Type, out shape.Type) (Bound, error)
+	BindConv2D(c Conv2D, in []Operand, out Operand) (Bound, error)
 	// BindConv2DInputGrad takes dy and w; it gives dx.
-	BindConv2DInputGrad(c Conv2D, in []shape.Type, out shape.Type) (Bound, error)
+	BindConv2DInputGrad(c Conv2D, in []Operand, out Operand) (Bound, error)
 	// BindConv2DFilterGrad takes x and dy; it gives dw.
-	BindConv2DFilterGrad(c Conv2D, in []shape.Type, out shape.Type) (Bound, error)
-}
-
-// A Laner has kernels for batches in lanes, where an element of several images stands side by
-// side: a tensor (N,C,H,W) is stored as (N/L,C,H,W,L), with L its Lanes and N a multiple of it.
-// The methods of its Conv2Der, MaxPooler (but for Gather) and AvgPooler take images and their gradients in this
-// form too, all of them in a call or none.
-type Laner interface {
-	Lanes() int
-	// PrefersLanes reports whether a convolution and its adjoints are faster in lanes, for x (N,C,H,W),
-	// w (O,C/G,KH,KW) and y (N,O,OH,OW). It reads types alone.
-	PrefersLanes(c Conv2D, x, w, y shape.Type) bool
-}
-
-// InLanes says what of an op's inputs and result is a batch in lanes.
-type InLanes struct {
-	In   []bool
-	Out  bool
-	Wins bool // it is faster so; otherwise it may be so where its neighbours are
-}
-
-// Lanes returns t, a tensor (N,...), as a batch of l lanes: (N/l,...,l). It reports false where there
-// is none: N is no multiple of l, or the rank is too high.
-func Lanes(t shape.Type, l int) (shape.Type, bool) {
-	if t.Rank() == 0 || t.Rank() == shape.MaxRank || l < 1 || t.Int(0)%l != 0 {
-		return t, false
-	}
-	return t.Of(t.Shape.With(0, shape.Dim(t.Int(0)/l)).Insert(t.Rank(), shape.Dim(l))), true
+	BindConv2DFilterGrad(c Conv2D, in []Operand, out Operand) (Bound, error)
 }
 
 // Pool2D are the attributes of pooling over the last two axes of an NCHW input. Windows
@@ -81,31 +54,31 @@ type Pool2D struct {
 // row-major order of the window wins; a NaN wins over numbers, the first NaN over others.
 type MaxPooler interface {
 	// BindMaxPool2D takes x (N,C,H,W); it gives the maxima (N,C,OH,OW).
-	BindMaxPool2D(p Pool2D, in []shape.Type, out shape.Type) (Bound, error)
+	BindMaxPool2D(p Pool2D, in []Operand, out Operand) (Bound, error)
 	// BindMaxPool2DScatter takes x and dy (N,C,OH,OW); it gives, in the type of x, each dy
 	// added at the place of its window's maximum.
-	BindMaxPool2DScatter(p Pool2D, in []shape.Type, out shape.Type) (Bound, error)
+	BindMaxPool2DScatter(p Pool2D, in []Operand, out Operand) (Bound, error)
 	// BindMaxPool2DGather takes x and v of its type; it gives (N,C,OH,OW), v at the place of
 	// each window's maximum of x.
-	BindMaxPool2DGather(p Pool2D, in []shape.Type, out shape.Type) (Bound, error)
+	BindMaxPool2DGather(p Pool2D, in []Operand, out Operand) (Bound, error)
 }
 
 // A ConvPooler has kernels that keep of a convolution's result the maxima of windows alone.
 type ConvPooler interface {
 	// FusesMaxPool reports whether BindConv2DMaxPool is faster than the two kernels that it stands for. It reads types
-	// alone, of batches that are not in lanes yet.
+	// only, before layouts are chosen.
 	FusesMaxPool(c Conv2D, p Pool2D, in []shape.Type, y, out shape.Type) bool
-	// BindConv2DMaxPool takes what BindConv2D takes to give y; it gives what BindMaxPool2D gives for y. For a Laner
-	// x, y and the result may be in lanes.
-	BindConv2DMaxPool(c Conv2D, p Pool2D, in []shape.Type, y, out shape.Type) (Bound, error)
+	// BindConv2DMaxPool takes what BindConv2D takes to give y; it gives what BindMaxPool2D gives for y, whose layout is
+	// that of the result.
+	BindConv2DMaxPool(c Conv2D, p Pool2D, in []Operand, y shape.Type, out Operand) (Bound, error)
 }
 
 // An AvgPooler binds average pooling. A window of padding alone gives 0.
 type AvgPooler interface {
 	// BindAvgPool2D takes x (N,C,H,W); it gives the means (N,C,OH,OW).
-	BindAvgPool2D(p Pool2D, in []shape.Type, out shape.Type) (Bound, error)
+	BindAvgPool2D(p Pool2D, in []Operand, out Operand) (Bound, error)
 	// BindAvgPool2DGrad takes dy; it gives dx.
-	BindAvgPool2DGrad(p Pool2D, in []shape.Type, out shape.Type) (Bound, error)
+	BindAvgPool2DGrad(p Pool2D, in []Operand, out Operand) (Bound, error)
 }
 
 // WindowSum says which elements are added up along an axis: from Before places before each to After places
@@ -115,7 +88,7 @@ type WindowSum struct{ Axis, Before, After int }
 // A WindowSummer binds sums over windows along one axis. It takes floating-point x and gives sums
 // of its type.
 type WindowSummer interface {
-	BindWindowSum(w WindowSum, in []shape.Type, out shape.Type) (Bound, error)
+	BindWindowSum(w WindowSum, in []Operand, out Operand) (Bound, error)
 }
 
 // MatMul are the attributes of a matrix product over the last two axes; the axes before
@@ -130,7 +103,7 @@ type MatMul struct {
 type MatMuler interface {
 	// BindMatMul takes a (...,M,K), b (...,K,P), or their transposes, and the bias (P) where
 	// the epilogue has one; it gives (...,M,P).
-	BindMatMul(m MatMul, in []shape.Type, out shape.Type) (Bound, error)
+	BindMatMul(m MatMul, in []Operand, out Operand) (Bound, error)
 }
 
 // Axes is a set of axes.
@@ -168,13 +141,13 @@ func (r Reduction) String() string { return [...]string{"Sum", "Prod", "Max", "M
 // A Reducer binds reductions over a set of axes. The result has the other axes, in order;
 // those reduced may also stand in it with extent 1.
 type Reducer interface {
-	BindReduce(r Reduction, axes Axes, in []shape.Type, out shape.Type) (Bound, error)
+	BindReduce(r Reduction, axes Axes, in []Operand, out Operand) (Bound, error)
 }
 
 // A Softmaxer binds softmax and log-softmax along one axis.
 type Softmaxer interface {
-	BindSoftmax(log bool, axis int, in []shape.Type, out shape.Type) (Bound, error)
+	BindSoftmax(log bool, axis int, in []Operand, out Operand) (Bound, error)
 	// BindSoftmaxGrad takes the result y and dy; it gives dx: y*(dy - sum(y*dy)), or for the
 	// logarithm dy - exp(y)*sum(dy).
-	BindSoftmaxGrad(log bool, axis int, in []shape.Type, out shape.Type) (Bound, error)
+	BindSoftmaxGrad(log bool, axis int, in []Operand, out Operand) (Bound, error)
 }

@@ -240,5 +240,5 @@ func (m Map) ComputeType(s Step, in []shape.Type) shape.DType {
 
 // A Mapper binds maps. in are the types of the inputs, out those of the outputs.
 type Mapper interface {
-	BindMap(m Map, in, out []shape.Type) (Bound, error)
+	BindMap(m Map, in, out []Operand) (Bound, error)
 }

@@ -17,7 +17,16 @@ import (
 var update = flag.Bool("update", false, "write what the commands print into the documents")
 
 // documents are the files whose fenced blocks are held to be true.
-var documents = []string{"README.md", "ARCHITECTURE.md", "CONTRIBUTING.md"}
+var documents = append([]string{"README.md", "ARCHITECTURE.md", "CONTRIBUTING.md", "examples/README.md"}, guide()...)
+
+// guide lists the pages of docs/guide.
+func guide() (pages []string) {
+	names, _ := filepath.Glob(filepath.Join("..", "docs", "guide", "*.md")) // the pattern is well formed
+	for _, name := range names {
+		pages = append(pages, filepath.Join("docs", "guide", filepath.Base(name)))
+	}
+	return pages
+}
 
 // fence matches a fenced block: its language and its lines.
 var fence = regexp.MustCompile("(?ms)^```(\\w+)\n(.*?)^```$")
@@ -58,9 +67,54 @@ func TestGoInTheDocumentsIsThatOfAnExample(t *testing.T) {
 	}
 }
 
-// TestTheReadmeNamesEveryLayer takes as a layer what has an Apply in package nn.
-func TestTheReadmeNamesEveryLayer(t *testing.T) {
+// The program of the README is a file that is compiled and run, whole.
+func TestTheProgramOfTheReadmeIsExamplesMnist(t *testing.T) {
+	program, err := os.ReadFile(filepath.Join("mnist", "main.go"))
+	require.NoError(t, err)
+	require.Equal(t, []string{string(program)}, blocks(t, "README.md", "go"))
+}
+
+// row matches a row of the table of figures: its text, its command and its value.
+var (
+	row    = regexp.MustCompile("(?m)^\\| (.+) \\| `go run \\./cmd/demo( bench -case )?(.*?)` \\| (.+) \\|$")
+	figure = regexp.MustCompile(`\d+(?:\.\d+)?`)
+)
+
+// Figures are published once, in docs/PERFORMANCE.md, on the line of the case or the command.
+func TestFiguresOfTheReadmeAreThoseOfPerformance(t *testing.T) {
 	readme, err := os.ReadFile(filepath.Join("..", "README.md"))
+	require.NoError(t, err)
+	published, err := os.ReadFile(filepath.Join("..", "docs", "PERFORMANCE.md"))
+	require.NoError(t, err)
+	rows := row.FindAllStringSubmatch(string(readme), -1)
+	require.Len(t, rows, 3)
+	for _, m := range rows {
+		key := "`go run ./cmd/demo`"
+		if m[2] != "" {
+			key = "| `" + m[3] + "` |"
+		}
+		var line string
+		for l := range strings.Lines(string(published)) {
+			if strings.Contains(l, key) {
+				line = l
+				break
+			}
+		}
+		require.NotEmpty(t, line, "docs/PERFORMANCE.md has no line with %s", key)
+		figures := figure.FindAllString(m[4], -1)
+		if _, ratio, found := strings.Cut(m[1], "PyTorch takes "); found {
+			figures = append(figures, figure.FindString(ratio))
+		}
+		require.NotEmpty(t, figures, m[0])
+		for _, f := range figures {
+			require.Contains(t, figure.FindAllString(line, -1), f, "%s: docs/PERFORMANCE.md says %s", m[0], line)
+		}
+	}
+}
+
+// TestTheCatalogueNamesEveryLayer takes as a layer what has an Apply in package nn.
+func TestTheCatalogueNamesEveryLayer(t *testing.T) {
+	catalogue, err := os.ReadFile(filepath.Join("..", "docs", "guide", "catalogue.md"))
 	require.NoError(t, err)
 	files, err := filepath.Glob(filepath.Join("..", "nn", "*.go"))
 	require.NoError(t, err)
@@ -73,7 +127,7 @@ func TestTheReadmeNamesEveryLayer(t *testing.T) {
 		source, err := os.ReadFile(file)
 		require.NoError(t, err)
 		for _, m := range layer.FindAllStringSubmatch(string(source), -1) {
-			require.Contains(t, string(readme), "`"+m[1]+"`")
+			require.Contains(t, string(catalogue), "`"+m[1]+"`")
 			found++
 		}
 	}
@@ -96,6 +150,9 @@ func TestTextInTheDocumentsIsTheOutputOfAnExample(t *testing.T) {
 func exampleLines(t *testing.T, clean func(string) string) (files [][]string) {
 	names, err := filepath.Glob("*_test.go")
 	require.NoError(t, err)
+	programs, err := filepath.Glob(filepath.Join("*", "main.go"))
+	require.NoError(t, err)
+	names = append(names, programs...)
 	for _, name := range names {
 		text, err := os.ReadFile(name)
 		require.NoError(t, err)

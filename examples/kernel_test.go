@@ -33,7 +33,7 @@ func (op CumSum) Grad(_, dy *graph.Node) []*graph.Node {
 }
 
 // Bind brings a kernel of its own, which runs on any engine. Types are concrete here.
-func (op CumSum) Bind(_ engine.Engine, _ []shape.Type, out shape.Type) (engine.Bound, error) {
+func (op CumSum) Bind(_ engine.Engine, _ []engine.Operand, out engine.Operand) (engine.Bound, error) {
 	if out.DType == shape.Float64 {
 		return engine.Bound{Kernel: cumSum[float64](out.Int(-1), op.Reverse), By: "cumsum"}, nil
 	}

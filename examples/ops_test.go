@@ -285,7 +285,7 @@ func enginesOf(engines []engine.Engine, parts []string, met map[string][]instanc
 // needsNoKernel reports whether the result is the memory of the input, or one number.
 func needsNoKernel(op graph.Op) bool {
 	_, alias := op.(vm.Aliaser)
-	_, uniform := op.(engine.UniformOp)
+	_, uniform := op.(vm.Uniform)
 	return alias || uniform
 }
 
@@ -294,10 +294,10 @@ func (i instance) by(e engine.Engine) string {
 	var b engine.Bound
 	var err error
 	switch op := i.op.(type) {
-	case engine.ElementwiseOp:
-		b, err = e.(engine.Mapper).BindMap(op.Map(i.in, i.out), i.in, []shape.Type{i.out})
+	case vm.Elementwise:
+		b, err = e.(engine.Mapper).BindMap(op.Map(i.in, i.out), engine.InRows(i.in...), engine.InRows(i.out))
 	case vm.Bindable:
-		b, err = op.Bind(e, i.in, i.out)
+		b, err = op.Bind(e, engine.InRows(i.in...), engine.InRow(i.out))
 	}
 	if err != nil {
 		return ""

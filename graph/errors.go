@@ -3,6 +3,8 @@ package graph
 import (
 	"errors"
 	"fmt"
+	"path/filepath"
+	"runtime"
 	"slices"
 	"strings"
 
@@ -11,6 +13,23 @@ import (
 
 // ErrNotScalar is wrapped where a scalar was needed.
 var ErrNotScalar = errors.New("not a scalar")
+
+// Pos is a line of source code, or a place in another file; see [Graph.At].
+type Pos struct {
+	File string // absolute
+	Line int
+}
+
+// String returns "lenet.go:12", the File where there is no Line, or "?" where nothing is known.
+func (p Pos) String() string {
+	switch {
+	case p.File == "":
+		return "?"
+	case p.Line == 0:
+		return p.File
+	}
+	return fmt.Sprintf("%s:%d", filepath.Base(p.File), p.Line)
+}
 
 // Error is one mistake in a graph: the node that could not be built, and why.
 type Error struct {
@@ -124,4 +143,45 @@ func (l ErrorList) others() string {
 		places = []string{"at the same place"}
 	}
 	return fmt.Sprintf("\n\tand %d more such: %s", len(others), plain.List(places, most))
+}
+
+// module is where this module's files lie, as stack frames have it.
+var module = func() string {
+	_, file, _, _ := runtime.Caller(0)
+	return strings.TrimSuffix(file, "graph/errors.go")
+}()
+
+// users are the folders of the module whose code uses it as anybody's does: nodes that it adds are
+// said to be built there. All other packages build for their callers.
+var users = []string{"cmd", "examples", "models", "internal"}
+
+// caller returns the line of the innermost frame that is not a builder's.
+func caller() Pos {
+	var pc [48]uintptr
+	for skip := 3; ; skip += len(pc) {
+		n := runtime.Callers(skip, pc[:])
+		if pos, ok := userLine(pc[:n]); ok || n < len(pc) {
+			return pos
+		}
+	}
+}
+
+// userLine returns the first line of pc that is not a builder's.
+func userLine(pc []uintptr) (Pos, bool) {
+	frames := runtime.CallersFrames(pc)
+	for more := len(pc) > 0; more; {
+		var f runtime.Frame
+		if f, more = frames.Next(); !builder(f) {
+			return Pos{f.File, f.Line}, true
+		}
+	}
+	return Pos{}, false
+}
+
+// builder goes by the file: a closure of a builder that is inlined into the user's function is
+// named after that function.
+func builder(f runtime.Frame) bool {
+	file, ok := strings.CutPrefix(f.File, module)
+	top, _, _ := strings.Cut(file, "/")
+	return ok && !strings.HasSuffix(file, "_test.go") && !slices.Contains(users, top)
 }

@@ -30,10 +30,10 @@ type Graph struct {
 	updates []Update
 	updated map[*Node][]Update // by leaf; of updates that follow each other the first
 	errs    ErrorList
-	pos     Pos      // of new nodes; zero: the line of the code that adds them
 	layer   string   // where in the model new nodes belong, such as "features.0"
 	like    *Node    // lends its position and layer to new nodes, where set
 	derived bool     // new nodes originate from like
+	at      Pos      // of new nodes, where At is under way
 	told    []*Graph // whose mistakes are told here, since a node of theirs was taken
 	owner   *Owner   // of new updates; nil: nobody
 	infers  bool     // new nodes are in their inference form
@@ -147,7 +147,7 @@ func (g *Graph) infer(op Op, in []*Node) (t shape.Type, err error) {
 	return t, nil
 }
 
-// checkShape refuses extents that are none, and more elements than can be counted.
+// checkShape refuses invalid extents, and more elements than can be counted.
 func checkShape(s shape.Shape) error {
 	if err := s.Err(); err != nil {
 		return err
@@ -161,8 +161,10 @@ func checkShape(s shape.Shape) error {
 func (g *Graph) add(op Op, in []*Node) *Node {
 	n := &Node{g: g, id: len(g.nodes), op: op, in: in, layer: g.layer}
 	switch {
+	case g.like == nil && g.at != (Pos{}):
+		n.pos = g.at
 	case g.like == nil:
-		n.pos = g.here()
+		n.pos = caller()
 	case g.derived:
 		n.pos, n.layer, n.origin = g.like.pos, g.like.layer, g.like
 	default:
@@ -195,6 +197,21 @@ func (g *Graph) Within(name string, f func()) {
 	g = g.orNew()
 	defer func(old string) { g.layer = old }(g.layer)
 	g.layer = Join(g.layer, name)
+	f()
+}
+
+// At runs f with pos as the position of every node that f adds, and so of every mistake in it. It
+// is for importers, whose users know the lines of a file and not those of the program that reads
+// it: a Pos with no Line, such as Pos{File: "model.onnx: node Conv_3"}, is printed as its File.
+// Nodes of gradients keep the position of those they are derived from. The zero Pos means the
+// caller's own line again.
+func (g *Graph) At(pos Pos, f func()) {
+	if f == nil {
+		return
+	}
+	g = g.orNew()
+	defer func(old Pos) { g.at = old }(g.at)
+	g.at = pos
 	f()
 }
 

@@ -211,6 +211,27 @@ func TestOpsDifferInTheBitsOfTheirAttributes(t *testing.T) {
 	require.Equal(t, 0.25, graph.Float(0.25).Value())
 }
 
+// An importer's user knows the file that is read, not the program that reads it.
+func TestAMistakeOfAnImportedNodeNamesItsPlaceInTheFile(t *testing.T) {
+	g := graph.New()
+	at := func(name string) graph.Pos { return graph.Pos{File: "nets/model.onnx: node " + name} }
+	var x, y, dy *graph.Node
+	g.At(at("input"), func() {
+		x = g.Input("x", shape.F32(2))
+		g.At(at("/conv1/Conv"), func() { y = apply(x) })
+		apply(x, g.Input("z", shape.F32(3)))
+		g.At(graph.Pos{}, func() { dy = apply(x) })
+	})
+	require.Equal(t, "nets/model.onnx: node /conv1/Conv", y.Pos().String())
+	require.Contains(t, dy.Pos().String(), "graph_test.go:")
+	require.Contains(t, apply(x).Pos().String(), "graph_test.go:", "after At the caller's line counts again")
+	g.Derived(y, func() { dy = apply(y) })
+	require.Equal(t, y.Pos(), dy.Pos())
+	require.EqualError(t, g.Err(), `nets/model.onnx: node input: Same: want equal types, have float32(2) and float32(3)
+	input 0: x float32(2), built at nets/model.onnx: node input
+	input 1: z float32(3), built at nets/model.onnx: node input`)
+}
+
 func TestDerivedNodesCarryTheirOrigin(t *testing.T) {
 	g := graph.New()
 	x := g.Input("x", shape.F32(1))

@@ -75,7 +75,7 @@ func (n *Node) Source() *Node {
 	return n.source
 }
 
-// detach makes n, which is refused, one without inputs where some are no nodes of its graph.
+// detach drops the inputs of n, a rejected node, if any of them belongs to another graph.
 func (n *Node) detach() {
 	if slices.ContainsFunc(n.in, func(x *Node) bool { return x == nil || x.g != n.g }) {
 		n.in = nil

@@ -13,7 +13,7 @@ var conv2DOps = []graph.Op{
 	conv2DInputGrad{Conv: Conv2DOp{}.withDefaults()},
 	conv2DFilterGrad{Conv: Conv2DOp{}.withDefaults()},
 	fusedConv2D{Conv: Conv2DOp{}.withDefaults(), Epilogue: engine.Epilogue{Bias: true, ReLU: true}},
-	fusedConv2D{Conv: Conv2DOp{}.withDefaults(), Pool: MaxPool2DOp{Kernel: [2]int{2, 2}}.withDefaults()},
+	fusedConv2D{Conv: Conv2DOp{}.withDefaults(), Pool: Pool2DOp{Kernel: [2]int{2, 2}}.withDefaults()},
 }
 
 // Conv2DOp are the attributes of [Conv2D]. In each array index 0 is the height, 1 the width.
@@ -111,7 +111,7 @@ func (op Conv2DOp) Grad(n, dy *graph.Node) []*graph.Node {
 }
 
 // Bind implements vm's Bindable.
-func (op Conv2DOp) Bind(e engine.Engine, in []shape.Type, out shape.Type) (engine.Bound, error) {
+func (op Conv2DOp) Bind(e engine.Engine, in []engine.Operand, out engine.Operand) (engine.Bound, error) {
 	return fusedConv2D{Conv: op}.Bind(e, in, out)
 }
 
@@ -129,10 +129,10 @@ func (op Conv2DOp) Absorb(e engine.Engine, in []shape.Type, next graph.Op, at in
 type fusedConv2D struct {
 	Conv     Conv2DOp
 	Epilogue engine.Epilogue
-	Pool     MaxPool2DOp // zero: none
+	Pool     Pool2DOp // zero: none
 }
 
-func (op fusedConv2D) pools() bool { return op.Pool != MaxPool2DOp{} }
+func (op fusedConv2D) pools() bool { return op.Pool != Pool2DOp{} }
 
 func (op fusedConv2D) Name() string {
 	name := "Conv2D" + epilogueName(op.Epilogue)
@@ -157,8 +157,8 @@ func (op fusedConv2D) unpooled(in []shape.Type) (shape.Type, error) {
 
 func (fusedConv2D) NotDifferentiable() string { return madeByAbsorb }
 
-func (op fusedConv2D) Bind(e engine.Engine, in []shape.Type, out shape.Type) (engine.Bound, error) {
-	attrs, flat := op.Conv.attrs(op.Epilogue), flatBias(op.Epilogue, in)
+func (op fusedConv2D) Bind(e engine.Engine, in []engine.Operand, out engine.Operand) (engine.Bound, error) {
+	attrs, flat := op.Conv.attrs(op.Epilogue), flatOperands(op.Epilogue, in)
 	if op.pools() {
 		return op.bindPooled(e, attrs, flat, out)
 	}
@@ -169,37 +169,30 @@ func (op fusedConv2D) Bind(e engine.Engine, in []shape.Type, out shape.Type) (en
 	return c.BindConv2D(attrs, flat, out)
 }
 
-func (op fusedConv2D) bindPooled(e engine.Engine, attrs engine.Conv2D, in []shape.Type, out shape.Type) (engine.Bound, error) {
+func (op fusedConv2D) bindPooled(e engine.Engine, attrs engine.Conv2D, in []engine.Operand, out engine.Operand) (engine.Bound, error) {
 	c, ok := e.(engine.ConvPooler)
 	if !ok {
 		return engine.Bound{}, engine.Missing(e, "Conv2D with MaxPool2D")
 	}
-	x := in[0]
-	if x.Rank() == 5 { // in lanes, whose place is that of the result's
-		x = x.Of(x.Shape.Drop(4))
-	}
-	y, err := op.Conv.Infer([]shape.Type{x, in[1]})
+	y, err := op.Conv.Infer([]shape.Type{in[0].Type, in[1].Type})
 	if err != nil {
 		return engine.Bound{}, err
 	}
-	if in[0].Rank() == 5 {
-		y = y.Of(y.Shape.Insert(4, in[0].Dim(4)))
-	}
-	return c.BindConv2DMaxPool(attrs, op.Pool.attrs(), in, y, out)
+	return c.BindConv2DMaxPool(attrs, op.Pool.attrs(), in, engine.InRow(y).Type, out)
 }
 
 func (op fusedConv2D) Absorb(e engine.Engine, in []shape.Type, next graph.Op, at int, nextIn []shape.Type) (graph.Op, bool) {
 	if op.pools() {
 		return nil, false
 	}
-	if pool, ok := next.(MaxPool2DOp); ok {
+	if pool, ok := next.(Pool2DOp); ok {
 		return op.absorbPool(e, in, pool, nextIn)
 	}
 	ep, ok := extend(e, op.Epilogue, -3, next, at, nextIn)
 	return fusedConv2D{Conv: op.Conv, Epilogue: ep}, ok
 }
 
-func (op fusedConv2D) absorbPool(e engine.Engine, in []shape.Type, pool MaxPool2DOp, y []shape.Type) (graph.Op, bool) {
+func (op fusedConv2D) absorbPool(e engine.Engine, in []shape.Type, pool Pool2DOp, y []shape.Type) (graph.Op, bool) {
 	c, ok := e.(engine.ConvPooler)
 	if !ok {
 		return nil, false
@@ -212,29 +205,8 @@ func (op fusedConv2D) absorbPool(e engine.Engine, in []shape.Type, pool MaxPool2
 	return op, true
 }
 
-// InLanes implements vm's Laner.
-func (op Conv2DOp) InLanes(e engine.Laner, in []shape.Type, out shape.Type) (graph.Op, engine.InLanes, bool) {
-	return op, engine.InLanes{In: []bool{true, false}, Out: true, Wins: true}, op.prefersLanes(e, in[0], in[1], out)
-}
-
-// InLanes implements vm's Laner.
-func (op fusedConv2D) InLanes(e engine.Laner, in []shape.Type, out shape.Type) (graph.Op, engine.InLanes, bool) {
-	form := engine.InLanes{In: make([]bool, len(in)), Out: true, Wins: true}
-	form.In[0] = true
-	y, err := op.unpooled(in)
-	return op, form, err == nil && op.Conv.prefersLanes(e, in[0], in[1], y)
-}
-
-// prefersLanes tells of the convolution of x by w, and of both its adjoints, so that the three agree.
-func (op Conv2DOp) prefersLanes(e engine.Laner, x, w, y shape.Type) bool {
-	return e.PrefersLanes(op.attrs(engine.Epilogue{}), x, w, y)
-}
-
 // MACs counts the multiply-accumulate operations, for concrete types.
 func (op Conv2DOp) MACs(in []shape.Type, out shape.Type) int { return convMACs(out, in[1]) }
-
-// convMACs is one for each element of y and each tap of a filter of w.
-func convMACs(y, w shape.Type) int { return y.Len() * w.Len() / max(w.Int(0), 1) }
 
 // PerExample convolves each row with filters of its own: a product of these and the patches of the row.
 func (op Conv2DOp) PerExample(n *graph.Node, in []*graph.Node) (*graph.Node, error) {
@@ -250,40 +222,5 @@ func (op Conv2DOp) PerExample(n *graph.Node, in []*graph.Node) (*graph.Node, err
 	return Reshape(y, n.Type().Dims()...), nil
 }
 
-// patches are what the windows of a convolution see: a convolution of each channel by itself, with as
-// many filters as a window has elements, each of which picks one of them.
-type patches struct {
-	conv                Conv2DOp
-	channels            int
-	kernel              [2]int
-	groups, outs, depth shape.Dim // outs filters of depth elements in each group
-}
-
-func (op Conv2DOp) patches(x, w shape.Type) patches {
-	p := patches{conv: op, channels: x.Int(1), kernel: imageSize(w), groups: shape.Dim(op.Groups)}
-	p.conv.Groups = p.channels
-	p.outs, p.depth = shape.Dim(w.Int(0)/op.Groups), shape.Dim(w.Len()/w.Int(0))
-	return p
-}
-
-// taps are the filters, (C*KH*KW,1,KH,KW), in x's graph.
-func (p patches) taps(x *graph.Node) *graph.Node {
-	taps := p.kernel[0] * p.kernel[1]
-	v := make([]float64, p.channels*taps*taps)
-	for i := range p.channels * taps {
-		v[i*taps+i%taps] = 1
-	}
-	t := x.Type().Of(shape.OfInts(p.channels*taps, 1, p.kernel[0], p.kernel[1]))
-	return x.Graph().Const(t, v)
-}
-
-// columns gives the patches (N,C*KH*KW,OH,OW) an axis of groups and one of places.
-func (p patches) columns(x *graph.Node) *graph.Node {
-	t := x.Type()
-	return Reshape(x, t.Dim(0), p.groups, p.depth, t.Dim(2)*t.Dim(3))
-}
-
-// filters gives those of each row, (N,O,C/Groups,KH,KW), an axis of groups.
-func (p patches) filters(w *graph.Node) *graph.Node {
-	return Reshape(w, w.Type().Dim(0), p.groups, p.outs, p.depth)
-}
+// convMACs is one for each element of y and each tap of a filter of w.
+func convMACs(y, w shape.Type) int { return y.Len() * w.Len() / max(w.Int(0), 1) }

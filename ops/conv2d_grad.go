@@ -64,17 +64,12 @@ func (op conv2DInputGrad) Grad(n, ddx *graph.Node) []*graph.Node {
 	return []*graph.Node{Conv2D(ddx, w, op.Conv), op.Conv.filterGrad(ddx, dy, w.Type())}
 }
 
-func (op conv2DInputGrad) Bind(e engine.Engine, in []shape.Type, out shape.Type) (engine.Bound, error) {
+func (op conv2DInputGrad) Bind(e engine.Engine, in []engine.Operand, out engine.Operand) (engine.Bound, error) {
 	c, ok := e.(engine.Conv2Der)
 	if !ok {
 		return engine.Bound{}, engine.Missing(e, "Conv2DInputGrad")
 	}
 	return c.BindConv2DInputGrad(op.Conv.attrs(engine.Epilogue{}), in, out)
-}
-
-// InLanes implements vm's Laner.
-func (op conv2DInputGrad) InLanes(e engine.Laner, in []shape.Type, out shape.Type) (graph.Op, engine.InLanes, bool) {
-	return op, engine.InLanes{In: []bool{true, false}, Out: true, Wins: true}, op.Conv.prefersLanes(e, out, in[1], in[0])
 }
 
 // conv2DFilterGrad takes x (N,C,H,W) and dy (N,O,OH,OW); it gives dw (O,C/G,KH,KW).
@@ -110,17 +105,12 @@ func (op conv2DFilterGrad) Grad(n, ddw *graph.Node) []*graph.Node {
 	return []*graph.Node{op.Conv.inputGrad(dy, ddw, x.Type()), Conv2D(x, ddw, op.Conv)}
 }
 
-func (op conv2DFilterGrad) Bind(e engine.Engine, in []shape.Type, out shape.Type) (engine.Bound, error) {
+func (op conv2DFilterGrad) Bind(e engine.Engine, in []engine.Operand, out engine.Operand) (engine.Bound, error) {
 	c, ok := e.(engine.Conv2Der)
 	if !ok {
 		return engine.Bound{}, engine.Missing(e, "Conv2DFilterGrad")
 	}
 	return c.BindConv2DFilterGrad(op.Conv.attrs(engine.Epilogue{}), in, out)
-}
-
-// InLanes implements vm's Laner.
-func (op conv2DFilterGrad) InLanes(e engine.Laner, in []shape.Type, out shape.Type) (graph.Op, engine.InLanes, bool) {
-	return op, engine.InLanes{In: []bool{true, true}, Wins: true}, op.Conv.prefersLanes(e, in[0], out, in[1])
 }
 
 // ConvTranspose2D returns the transposed convolution of x (N,C,H,W) by w (C,O/Groups,KH,KW):
@@ -129,17 +119,18 @@ func (op conv2DFilterGrad) InLanes(e engine.Laner, in []shape.Type, out shape.Ty
 // alike; extra, at least 0 and below the stride, picks one of the sizes that the convolution
 // rounds to the same.
 func ConvTranspose2D(x, w *graph.Node, op Conv2DOp, extra [2]int) *graph.Node {
+	const name = "ConvTranspose2D"
+	if !valid(x, w) {
+		return graph.Apply(unbuilt(name), x, w)
+	}
 	op = op.withDefaults()
+	err := op.checkTransposed(x.Type(), w.Type())
+	if err != nil {
+		return x.Graph().Reject(name, err, x, w)
+	}
 	adjoint := conv2DInputGrad{Conv: op}
-	bad := refused("ConvTranspose2D", func() (err error) {
-		if err := op.checkTransposed(x.Type(), w.Type()); err != nil {
-			return err
-		}
-		adjoint.Size, err = op.transposedSize(x.Type(), w.Type(), extra)
-		return err
-	}, x, w)
-	if bad != nil {
-		return bad
+	if adjoint.Size, err = op.transposedSize(x.Type(), w.Type(), extra); err != nil {
+		return x.Graph().Reject(name, err, x, w)
 	}
 	return graph.Apply(adjoint, x, w)
 }
@@ -178,9 +169,6 @@ func (op Conv2DOp) transposedSize(x, w shape.Type, extra [2]int) (size [2]int, e
 // MACs is that of the convolution.
 func (conv2DInputGrad) MACs(in []shape.Type, _ shape.Type) int { return convMACs(in[0], in[1]) }
 
-// MACs is that of the convolution.
-func (conv2DFilterGrad) MACs(in []shape.Type, out shape.Type) int { return convMACs(in[1], out) }
-
 // PerExample is that of the convolution: patches are summed to images.
 func (op conv2DInputGrad) PerExample(n *graph.Node, in []*graph.Node) (*graph.Node, error) {
 	if own(n, in, 0) {
@@ -196,6 +184,9 @@ func (op conv2DInputGrad) PerExample(n *graph.Node, in []*graph.Node) (*graph.No
 	columns = Reshape(columns, dy.Dim(0), p.groups*p.depth, dy.Dim(2), dy.Dim(3))
 	return graph.Apply(conv2DInputGrad{p.conv, op.Size}, columns, p.taps(in[0])), nil
 }
+
+// MACs is that of the convolution.
+func (conv2DFilterGrad) MACs(in []shape.Type, out shape.Type) int { return convMACs(in[1], out) }
 
 // PerExample is refused: filters are summed over all rows.
 func (conv2DFilterGrad) PerExample(n *graph.Node, in []*graph.Node) (*graph.Node, error) {

@@ -112,12 +112,12 @@ func TestConv1DRefusals(t *testing.T) {
 func TestBindNeedsTheCapability(t *testing.T) {
 	for _, op := range ops.All {
 		b, ok := op.(interface {
-			Bind(engine.Engine, []shape.Type, shape.Type) (engine.Bound, error)
+			Bind(engine.Engine, []engine.Operand, engine.Operand) (engine.Bound, error)
 		})
 		if !ok {
 			continue
 		}
-		_, err := b.Bind(memoryEngine{}, []shape.Type{shape.F32(1, 1, 1, 1), shape.F32(1, 1, 1, 1), shape.F32(1)}, shape.F32(1, 1, 1, 1))
+		_, err := b.Bind(memoryEngine{}, engine.InRows(shape.F32(1, 1, 1, 1), shape.F32(1, 1, 1, 1), shape.F32(1)), engine.InRow(shape.F32(1, 1, 1, 1)))
 		require.ErrorContains(t, err, "engine memory cannot do", op.Name())
 	}
 }

@@ -13,7 +13,6 @@ import (
 	"github.com/plexaura/plexaura/engine/ref"
 	"github.com/plexaura/plexaura/graph"
 	"github.com/plexaura/plexaura/internal/parity"
-	"github.com/plexaura/plexaura/nn"
 	"github.com/plexaura/plexaura/ops"
 	"github.com/plexaura/plexaura/shape"
 	"github.com/plexaura/plexaura/vm"
@@ -107,7 +106,7 @@ func TestOverlappingMaxPool(t *testing.T) {
 		0, 0, 0, 0, 0,
 		0, 0, 9, 0, 0,
 		0, 0, 0, 0, 0,
-	}, ops.MaxPool2DOp{Kernel: [2]int{3, 3}, Stride: [2]int{2, 2}}, []float64{3, 4})
+	}, ops.Pool2DOp{Kernel: [2]int{3, 3}, Stride: [2]int{2, 2}}, []float64{3, 4})
 	require.Equal(t, []float64{0, 0, 0, 0, 0, 0, 0, 7, 0, 0, 0, 0, 0, 0, 0}, dx)
 }
 
@@ -118,11 +117,11 @@ func TestMaxTies(t *testing.T) {
 	dx := maxPoolGrad(t, shape.Of(1, 1, 2, 4), []float64{
 		1, 5, 7, 7,
 		5, 5, 7, 7,
-	}, ops.MaxPool2DOp{Kernel: [2]int{2, 2}}, []float64{10, 20})
+	}, ops.Pool2DOp{Kernel: [2]int{2, 2}}, []float64{10, 20})
 	require.Equal(t, []float64{0, 10, 20, 0, 0, 0, 0, 0}, dx)
 }
 
-func maxPoolGrad(t *testing.T, s shape.Shape, x []float64, op ops.MaxPool2DOp, dy []float64) []float64 {
+func maxPoolGrad(t *testing.T, s shape.Shape, x []float64, op ops.Pool2DOp, dy []float64) []float64 {
 	t.Helper()
 	g := graph.New()
 	in := newFeed(g, "x", s, x)
@@ -134,61 +133,3 @@ func maxPoolGrad(t *testing.T, s shape.Shape, x []float64, op ops.MaxPool2DOp, d
 // TestTransposedStrideDilation: a transposed convolution whose stride is not its dilation,
 // gradients too (candle#2337).
 func TestTransposedStrideDilation(t *testing.T) { regression(t, "TransposedStrideDilation", 1) }
-
-// laner is an engine that notes what it is asked about lanes.
-type laner struct {
-	ref.Engine
-	asked [][]shape.Type
-}
-
-func (*laner) Lanes() int { return 16 }
-
-func (e *laner) PrefersLanes(_ engine.Conv2D, x, w, y shape.Type) bool {
-	e.asked = append(e.asked, []shape.Type{x, w, y})
-	return true
-}
-
-// The convolution, with what it took in or without, and both adjoints ask about the same image,
-// filters and result, so that all of them are in lanes or none.
-func TestAConvolutionAndItsAdjointsAgreeOnLanes(t *testing.T) {
-	g := graph.New()
-	x, w := g.Input("x", shape.F32(16, 3, 9, 8)), g.Input("w", shape.F32(5, 3, 3, 2))
-	y := ops.Conv2D(x, w, ops.Conv2DOp{})
-	biased := ops.AddBias(y, g.Input("b", shape.F32(5)))
-	pooled := ops.MaxPool2D(y, ops.MaxPool2DOp{Kernel: [2]int{2, 2}})
-	asked := map[string]engine.InLanes{}
-	e := new(laner)
-	ask := func(name string, op graph.Op, in []shape.Type, out shape.Type) {
-		_, form, ok := op.(vm.Laner).InLanes(e, in, out)
-		require.True(t, ok, name)
-		asked[name] = form
-	}
-	for _, n := range graph.Reachable(autodiff.Grad(ops.Sum(ops.Square(y)), x, w)...) {
-		if _, ok := n.Op().(vm.Laner); ok && nn.MACs(n) > 0 {
-			ask(n.Op().Name(), n.Op(), inTypes(n), n.Type())
-		}
-	}
-	for _, next := range []*graph.Node{biased, pooled} {
-		fused, ok := y.Op().(vm.Absorber).Absorb(e, inTypes(y), next.Op(), 0, inTypes(next))
-		require.True(t, ok)
-		ask(fused.Name(), fused, append(inTypes(y), inTypes(next)[1:]...), next.Type())
-	}
-	image, filters := []bool{true, false}, []bool{true, true}
-	require.Equal(t, map[string]engine.InLanes{
-		"Conv2D":           {In: image, Out: true, Wins: true},
-		"Conv2D+Bias":      {In: []bool{true, false, false}, Out: true, Wins: true},
-		"Conv2D+MaxPool2D": {In: image, Out: true, Wins: true},
-		"Conv2DInputGrad":  {In: image, Out: true, Wins: true},
-		"Conv2DFilterGrad": {In: filters, Wins: true},
-	}, asked)
-	for _, types := range e.asked {
-		require.Equal(t, []shape.Type{x.Type(), w.Type(), y.Type()}, types)
-	}
-}
-
-func inTypes(n *graph.Node) (types []shape.Type) {
-	for _, in := range n.Ins() {
-		types = append(types, in.Type())
-	}
-	return types
-}

@@ -72,6 +72,15 @@ func flatBias(ep engine.Epilogue, in []shape.Type) []shape.Type {
 	return in
 }
 
+// flatOperands is flatBias of operands, which keep their layouts.
+func flatOperands(ep engine.Epilogue, in []engine.Operand) []engine.Operand {
+	flat := slices.Clone(in)
+	for i, t := range flatBias(ep, engine.Types(in)) {
+		flat[i].Type = t
+	}
+	return flat
+}
+
 func epilogueName(ep engine.Epilogue) (s string) {
 	if ep.Bias {
 		s += "+Bias"

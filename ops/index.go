@@ -108,7 +108,7 @@ func (op gatherOp) Grad(n, dy *graph.Node) []*graph.Node {
 	return []*graph.Node{graph.Apply(scatterAddOp{op, x.Type().Dim(op.Axis), ids.Type().Rank()}, dy, ids), nil}
 }
 
-func (op gatherOp) Bind(e engine.Engine, in []shape.Type, out shape.Type) (engine.Bound, error) {
+func (op gatherOp) Bind(e engine.Engine, in []engine.Operand, out engine.Operand) (engine.Bound, error) {
 	x, ok := e.(engine.Indexer)
 	if !ok {
 		return engine.Bound{}, engine.Missing(e, op.Name())
@@ -145,6 +145,34 @@ func (op gatherOp) region(whole shape.Shape, ids *graph.Node) (r region, ok bool
 	r.Start[op.Axis], r.Step[op.Axis] = shape.Dim(v[0]), step
 	r.Part = r.Part.With(op.Axis, shape.Dim(len(v)))
 	return r, true
+}
+
+// PerExample takes what each id says, from the rows of x where there are some.
+func (op gatherOp) PerExample(n *graph.Node, in []*graph.Node) (*graph.Node, error) {
+	x, ids := in[0], in[1]
+	batched := isBatch(ids.Type().Shape)
+	switch {
+	case !own(n, in, 0) && op.Axis == 0 && isBatch(x.Type().Shape):
+		return nil, fmt.Errorf("it takes elements along the batch, axis 0 of %v, and so mixes the examples", x.Type())
+	case !own(n, in, 0):
+		return n, nil
+	case !batched && op.Along: // the rows of x share the ids
+		return GatherAlong(x, op.Axis+1, BroadcastTo(ids, ids.Type().Insert(0, x.Type().Dim(0)))), nil
+	case !batched:
+		return Gather(x, op.Axis+1, ids), nil
+	case op.Axis != 0:
+		return nil, fmt.Errorf("it takes elements of %v along axis %d for ids of the batch; want axis 0", n.In(0).Type(), op.Axis)
+	case op.Along: // each row of the result is taken from a table of its own
+		return Squeeze(GatherAlong(x, 1, Unsqueeze(ids, 1)), 1), nil
+	}
+	// (N,V,D...) by ids (N,I) that are spread to (N,I,D...)
+	rows, picks := ids.Type().Dim(0), shape.Dim(shape.Of(ids.Type().Dims()[1:]...).Len())
+	spread := []shape.Dim{rows, picks}
+	for range x.Type().Rank() - 2 {
+		spread = append(spread, 1)
+	}
+	each := BroadcastTo(Reshape(ids, spread...), x.Type().With(1, picks))
+	return Reshape(GatherAlong(x, 1, each), n.Type().Dims()...), nil
 }
 
 // scatterAddOp takes dy, of the type that the gather of x gives, and the ids; it gives dx.
@@ -193,7 +221,7 @@ func (op scatterAddOp) Grad(n, ddx *graph.Node) []*graph.Node {
 	return []*graph.Node{graph.Apply(op.Gather, ddx, n.In(1)), nil}
 }
 
-func (op scatterAddOp) Bind(e engine.Engine, in []shape.Type, out shape.Type) (engine.Bound, error) {
+func (op scatterAddOp) Bind(e engine.Engine, in []engine.Operand, out engine.Operand) (engine.Bound, error) {
 	x, ok := e.(engine.Indexer)
 	if !ok {
 		return engine.Bound{}, engine.Missing(e, op.Name())
@@ -208,6 +236,14 @@ func (op scatterAddOp) Simplify(n *graph.Node) *graph.Node {
 		return nil
 	}
 	return graph.Apply(embedOp{r}, Reshape(n.In(0), r.Part.Dims()...))
+}
+
+// PerExample adds up within each row.
+func (op scatterAddOp) PerExample(n *graph.Node, in []*graph.Node) (*graph.Node, error) {
+	if op.Gather.Axis == 0 && isBatch(n.Type().Shape) {
+		return nil, fmt.Errorf("it adds up along the batch, axis 0 of %v, and so mixes the examples", n.Type())
+	}
+	return alone(n, in)
 }
 
 // TopK returns the k greatest elements of x along an axis in descending order, and their places,
@@ -263,7 +299,7 @@ func (op topKOp) Infer(in []shape.Type) (t shape.Type, err error) {
 
 func (topKOp) NotDifferentiable() string { return "its result is places, integers" }
 
-func (op topKOp) Bind(e engine.Engine, in []shape.Type, out shape.Type) (engine.Bound, error) {
+func (op topKOp) Bind(e engine.Engine, in []engine.Operand, out engine.Operand) (engine.Bound, error) {
 	x, ok := e.(engine.Indexer)
 	if !ok {
 		return engine.Bound{}, engine.Missing(e, op.Name())
@@ -299,7 +335,7 @@ func (op cumSumOp) Grad(_, dy *graph.Node) []*graph.Node {
 	return one(graph.Apply(cumSumOp{op.Axis, !op.Reverse}, dy))
 }
 
-func (op cumSumOp) Bind(e engine.Engine, in []shape.Type, out shape.Type) (engine.Bound, error) {
+func (op cumSumOp) Bind(e engine.Engine, in []engine.Operand, out engine.Operand) (engine.Bound, error) {
 	s, ok := e.(engine.Scanner)
 	if !ok {
 		return engine.Bound{}, engine.Missing(e, op.Name())
@@ -310,40 +346,4 @@ func (op cumSumOp) Bind(e engine.Engine, in []shape.Type, out shape.Type) (engin
 // PerExample sums each row.
 func (op cumSumOp) PerExample(n *graph.Node, in []*graph.Node) (*graph.Node, error) {
 	return apart(n, in, op.Axis, func(axis int) *graph.Node { return graph.Apply(cumSumOp{axis, op.Reverse}, in[0]) })
-}
-
-// PerExample takes what each id says, from the rows of x where there are some.
-func (op gatherOp) PerExample(n *graph.Node, in []*graph.Node) (*graph.Node, error) {
-	x, ids := in[0], in[1]
-	batched := isBatch(ids.Type().Shape)
-	switch {
-	case !own(n, in, 0) && op.Axis == 0 && isBatch(x.Type().Shape):
-		return nil, fmt.Errorf("it takes elements along the batch, axis 0 of %v, and so mixes the examples", x.Type())
-	case !own(n, in, 0):
-		return n, nil
-	case !batched && op.Along: // the rows of x share the ids
-		return GatherAlong(x, op.Axis+1, BroadcastTo(ids, ids.Type().Insert(0, x.Type().Dim(0)))), nil
-	case !batched:
-		return Gather(x, op.Axis+1, ids), nil
-	case op.Axis != 0:
-		return nil, fmt.Errorf("it takes elements of %v along axis %d for ids of the batch; want axis 0", n.In(0).Type(), op.Axis)
-	case op.Along: // each row of the result is taken from a table of its own
-		return Squeeze(GatherAlong(x, 1, Unsqueeze(ids, 1)), 1), nil
-	}
-	// (N,V,D...) by ids (N,I) that are spread to (N,I,D...)
-	rows, picks := ids.Type().Dim(0), shape.Dim(shape.Of(ids.Type().Dims()[1:]...).Len())
-	spread := []shape.Dim{rows, picks}
-	for range x.Type().Rank() - 2 {
-		spread = append(spread, 1)
-	}
-	each := BroadcastTo(Reshape(ids, spread...), x.Type().With(1, picks))
-	return Reshape(GatherAlong(x, 1, each), n.Type().Dims()...), nil
-}
-
-// PerExample adds up within each row.
-func (op scatterAddOp) PerExample(n *graph.Node, in []*graph.Node) (*graph.Node, error) {
-	if op.Gather.Axis == 0 && isBatch(n.Type().Shape) {
-		return nil, fmt.Errorf("it adds up along the batch, axis 0 of %v, and so mixes the examples", n.Type())
-	}
-	return alone(n, in)
 }

@@ -55,16 +55,17 @@ func (o LRNOptions) check() error {
 // Krizhevsky, Sutskever and Hinton, "ImageNet Classification with Deep Convolutional Neural
 // Networks", 2012.
 func LRN(x *graph.Node, opts LRNOptions) *graph.Node {
+	if !valid(x) {
+		return graph.Apply(unbuilt("LRN"), x)
+	}
 	opts = opts.withDefaults()
 	w := windowSum{Before: opts.Size / 2, After: (opts.Size - 1) / 2}
-	bad := refused("LRN", func() error {
-		if _, err := w.Infer([]shape.Type{x.Type()}); err != nil {
-			return err
-		}
-		return opts.check()
-	}, x)
-	if bad != nil {
-		return bad
+	_, err := w.Infer([]shape.Type{x.Type()})
+	if err == nil {
+		err = opts.check()
+	}
+	if err != nil {
+		return x.Graph().Reject("LRN", err, x)
 	}
 	sum := graph.Apply(w, Square(x))
 	base := AddScalar(MulScalar(sum, opts.Alpha/float64(opts.Size)), opts.K)
@@ -118,7 +119,7 @@ func (op windowSum) Grad(_, dy *graph.Node) []*graph.Node {
 	return one(graph.Apply(windowSum{Before: op.After, After: op.Before}, dy))
 }
 
-func (op windowSum) Bind(e engine.Engine, in []shape.Type, out shape.Type) (engine.Bound, error) {
+func (op windowSum) Bind(e engine.Engine, in []engine.Operand, out engine.Operand) (engine.Bound, error) {
 	w, ok := e.(engine.WindowSummer)
 	if !ok {
 		return engine.Bound{}, engine.Missing(e, op.Name())

@@ -108,7 +108,7 @@ func (op MatMulOp) gradB(a, dy *graph.Node) *graph.Node {
 }
 
 // Bind implements vm's Bindable.
-func (op MatMulOp) Bind(e engine.Engine, in []shape.Type, out shape.Type) (engine.Bound, error) {
+func (op MatMulOp) Bind(e engine.Engine, in []engine.Operand, out engine.Operand) (engine.Bound, error) {
 	return fusedMatMul{MatMul: op}.Bind(e, in, out)
 }
 
@@ -132,12 +132,12 @@ func (op fusedMatMul) Infer(in []shape.Type) (shape.Type, error) {
 
 func (fusedMatMul) NotDifferentiable() string { return madeByAbsorb }
 
-func (op fusedMatMul) Bind(e engine.Engine, in []shape.Type, out shape.Type) (engine.Bound, error) {
+func (op fusedMatMul) Bind(e engine.Engine, in []engine.Operand, out engine.Operand) (engine.Bound, error) {
 	m, ok := e.(engine.MatMuler)
 	if !ok {
 		return engine.Bound{}, engine.Missing(e, "MatMul")
 	}
-	return m.BindMatMul(engine.MatMul{TransA: op.MatMul.TransA, TransB: op.MatMul.TransB, Epilogue: op.Epilogue}, flatBias(op.Epilogue, in), out)
+	return m.BindMatMul(engine.MatMul{TransA: op.MatMul.TransA, TransB: op.MatMul.TransB, Epilogue: op.Epilogue}, flatOperands(op.Epilogue, in), out)
 }
 
 func (op fusedMatMul) Absorb(e engine.Engine, _ []shape.Type, next graph.Op, at int, nextIn []shape.Type) (graph.Op, bool) {
@@ -176,26 +176,4 @@ func (op MatMulOp) PerExample(n *graph.Node, in []*graph.Node) (*graph.Node, err
 		batch = batch.Insert(0, rowsOf(n, in))
 	}
 	return MatMul(matrices(in[0], ownA, batch), matrices(in[1], ownB, batch), op), nil
-}
-
-// rowsOf is the number of rows of the inputs that are given anew.
-func rowsOf(n *graph.Node, in []*graph.Node) shape.Dim {
-	for i, x := range in {
-		if own(n, in, i) {
-			return x.Type().Dim(0)
-		}
-	}
-	return 0
-}
-
-// matrices spreads an operand to a batch of matrices; one of two axes serves every batch.
-func matrices(x *graph.Node, own bool, batch shape.Shape) *graph.Node {
-	t := x.Type()
-	if !own && t.Rank() == 2 {
-		return x
-	}
-	if own {
-		x = Reshape(x, AlignRows(t.Shape, batch.Rank()+2).Dims()...)
-	}
-	return BroadcastTo(x, shape.Of(append(batch.Dims(), t.Dim(-2), t.Dim(-1))...))
 }

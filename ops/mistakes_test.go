@@ -129,9 +129,9 @@ func constructors() (all []constructor) {
 	row("ConvTranspose2D", of2(func(x, w *graph.Node) *graph.Node {
 		return ops.ConvTranspose2D(x, w, ops.Conv2DOp{Stride: [2]int{2, 2}, Groups: 2}, [2]int{1, 0})
 	}), image, shape.F32(4, 3, 3, 3))
-	row("MaxPool2D", of1(func(x *graph.Node) *graph.Node { return ops.MaxPool2D(x, ops.MaxPool2DOp{Kernel: [2]int{2, 2}}) }), image)
+	row("MaxPool2D", of1(func(x *graph.Node) *graph.Node { return ops.MaxPool2D(x, ops.Pool2DOp{Kernel: [2]int{2, 2}}) }), image)
 	row("AvgPool2D", of1(func(x *graph.Node) *graph.Node { return ops.AvgPool2D(x, ops.AvgPool2DOp{Kernel: [2]int{2, 2}}) }), image)
-	row("MaxPool1D", of1(func(x *graph.Node) *graph.Node { return ops.MaxPool1D(x, ops.Pool1DOptions{Kernel: 2}) }), line)
+	row("MaxPool1D", of1(func(x *graph.Node) *graph.Node { return ops.MaxPool1D(x, ops.MaxPool1DOptions{Kernel: 2}) }), line)
 	row("AvgPool1D", of1(func(x *graph.Node) *graph.Node { return ops.AvgPool1D(x, ops.AvgPool1DOptions{Kernel: 2}) }), line)
 	row("GlobalAvgPool2D", of1(ops.GlobalAvgPool2D), image)
 	row("GlobalMaxPool2D", of1(ops.GlobalMaxPool2D), image)
@@ -143,7 +143,9 @@ func constructors() (all []constructor) {
 	row("ConvTranspose1D", of2(func(x, w *graph.Node) *graph.Node {
 		return ops.ConvTranspose1D(x, w, ops.Conv1DOptions{Stride: 2, Groups: 2}, 1)
 	}), line, shape.F32(4, 3, 3))
-	row("MaxPool3D", of1(func(x *graph.Node) *graph.Node { return ops.MaxPool3D(x, ops.Pool3DOptions{Kernel: [3]int{2, 2, 1}}) }), volume)
+	row("MaxPool3D", of1(func(x *graph.Node) *graph.Node {
+		return ops.MaxPool3D(x, ops.MaxPool3DOptions{Kernel: [3]int{2, 2, 1}})
+	}), volume)
 	row("AvgPool3D", of1(func(x *graph.Node) *graph.Node {
 		return ops.AvgPool3D(x, ops.AvgPool3DOptions{Kernel: [3]int{2, 2, 1}})
 	}), volume)
@@ -153,13 +155,15 @@ func constructors() (all []constructor) {
 	row("GlobalAvgPool3D", of1(ops.GlobalAvgPool3D), volume)
 	row("AdaptiveMaxPool1D", of1(func(x *graph.Node) *graph.Node { return ops.AdaptiveMaxPool1D(x, 2) }), line)
 	row("AdaptiveAvgPool1D", of1(func(x *graph.Node) *graph.Node { return ops.AdaptiveAvgPool1D(x, 2) }), line)
-	row("LpPool1D", of1(func(x *graph.Node) *graph.Node { return ops.LpPool1D(x, 3, ops.Pool1DOptions{Kernel: 2}) }), line)
+	row("LpPool1D", of1(func(x *graph.Node) *graph.Node { return ops.LpPool1D(x, 3, ops.MaxPool1DOptions{Kernel: 2}) }), line)
 	row("AdaptiveMaxPool2D", of1(func(x *graph.Node) *graph.Node { return ops.AdaptiveMaxPool2D(x, [2]int{3, 2}) }), image)
 	row("AdaptiveAvgPool2D", of1(func(x *graph.Node) *graph.Node { return ops.AdaptiveAvgPool2D(x, [2]int{3, 2}) }), image)
-	row("LpPool2D", of1(func(x *graph.Node) *graph.Node { return ops.LpPool2D(x, 3, ops.MaxPool2DOp{Kernel: [2]int{2, 2}}) }), image)
+	row("LpPool2D", of1(func(x *graph.Node) *graph.Node { return ops.LpPool2D(x, 3, ops.Pool2DOp{Kernel: [2]int{2, 2}}) }), image)
 	row("AdaptiveMaxPool3D", of1(func(x *graph.Node) *graph.Node { return ops.AdaptiveMaxPool3D(x, [3]int{3, 2, 1}) }), volume)
 	row("AdaptiveAvgPool3D", of1(func(x *graph.Node) *graph.Node { return ops.AdaptiveAvgPool3D(x, [3]int{3, 2, 1}) }), volume)
-	row("LpPool3D", of1(func(x *graph.Node) *graph.Node { return ops.LpPool3D(x, 3, ops.Pool3DOptions{Kernel: [3]int{2, 2, 1}}) }), volume)
+	row("LpPool3D", of1(func(x *graph.Node) *graph.Node {
+		return ops.LpPool3D(x, 3, ops.MaxPool3DOptions{Kernel: [3]int{2, 2, 1}})
+	}), volume)
 	row("ResizeNearest", of1(func(x *graph.Node) *graph.Node { return ops.ResizeNearest(x, [2]int{5, 9}) }), image)
 	row("ResizeBilinear", of1(func(x *graph.Node) *graph.Node { return ops.ResizeBilinear(x, [2]int{5, 9}) }), image)
 	row("LRNWithinChannel", of1(func(x *graph.Node) *graph.Node { return ops.LRNWithinChannel(x, ops.LRNOptions{Size: 3}) }), image)
@@ -339,8 +343,8 @@ func TestMistakesAreNamedAfterTheFunction(t *testing.T) {
 		"Variance: input 0 is int32(3); want float32 or float64":   func() *graph.Node { return ops.Variance(ids) },
 		"Conv1D: as images of one row: input has 4 channels":       func() *graph.Node { return ops.Conv1D(line, wide, ops.Conv1DOptions{Groups: 2}) },
 		"Conv1D: want an input (N,C,L) and a filter":               func() *graph.Node { return ops.Conv1D(x, x, ops.Conv1DOptions{}) },
-		"MaxPool1D: want an input (N,C,L), have (N,3)":             func() *graph.Node { return ops.MaxPool1D(x, ops.Pool1DOptions{Kernel: 2}) },
-		"MaxPool1D: as images of one row: kernel [1 0]":            func() *graph.Node { return ops.MaxPool1D(line, ops.Pool1DOptions{}) },
+		"MaxPool1D: want an input (N,C,L), have (N,3)":             func() *graph.Node { return ops.MaxPool1D(x, ops.MaxPool1DOptions{Kernel: 2}) },
+		"MaxPool1D: as images of one row: kernel [1 0]":            func() *graph.Node { return ops.MaxPool1D(line, ops.MaxPool1DOptions{}) },
 		"AvgPool1D: as images of one row: kernel [1 9]":            func() *graph.Node { return ops.AvgPool1D(line, ops.AvgPool1DOptions{Kernel: 9}) },
 		"ConvTranspose2D: want an input (N,C,H,W) and a filter (C": func() *graph.Node { return ops.ConvTranspose2D(x, x, ops.Conv2DOp{}, [2]int{}) },
 		"SiLU: input 0 is int32(3); want float32 or float64":       func() *graph.Node { return ops.SiLU(ids) },
@@ -373,12 +377,12 @@ func TestMistakesAreNamedAfterTheFunction(t *testing.T) {
 			return ops.ConvTranspose3D(volume, g.Const(shape.F32(4, 2, 1, 1, 1), make([]float64, 8)), ops.Conv3DOptions{}, [3]int{1})
 		},
 		"ConvTranspose1D: want an input (N,C,L) and a filter (C,":  func() *graph.Node { return ops.ConvTranspose1D(x, x, ops.Conv1DOptions{}, 0) },
-		"MaxPool3D: of the planes: kernel [0 2] over input":        func() *graph.Node { return ops.MaxPool3D(volume, ops.Pool3DOptions{Kernel: [3]int{2, 0, 2}}) },
+		"MaxPool3D: of the planes: kernel [0 2] over input":        func() *graph.Node { return ops.MaxPool3D(volume, ops.MaxPool3DOptions{Kernel: [3]int{2, 0, 2}}) },
 		"AvgPool3D: of the depth, as the height of images: kernel": func() *graph.Node { return ops.AvgPool3D(volume, ops.AvgPool3DOptions{Kernel: [3]int{9, 1, 1}}) },
 		"GlobalAvgPool1D: want an input (N,C,L), have (N,3)":       func() *graph.Node { return ops.GlobalAvgPool1D(x) },
 		"AdaptiveMaxPool1D: size is [0]; want 1 at least":          func() *graph.Node { return ops.AdaptiveMaxPool1D(line, 0) },
-		"LpPool1D: p is 0.5; want a finite number of 1 at least":   func() *graph.Node { return ops.LpPool1D(line, .5, ops.Pool1DOptions{Kernel: 2}) },
-		"LpPool1D: axis 2 of float32(N,4,8): a window of extent":   func() *graph.Node { return ops.LpPool1D(line, 2, ops.Pool1DOptions{Kernel: 9}) },
+		"LpPool1D: p is 0.5; want a finite number of 1 at least":   func() *graph.Node { return ops.LpPool1D(line, .5, ops.MaxPool1DOptions{Kernel: 2}) },
+		"LpPool1D: axis 2 of float32(N,4,8): a window of extent":   func() *graph.Node { return ops.LpPool1D(line, 2, ops.MaxPool1DOptions{Kernel: 9}) },
 		"ResizeNearest: want an input (N,C,H,W), have (N,3)":       func() *graph.Node { return ops.ResizeNearest(x, [2]int{1, 1}) },
 		"ResizeBilinear: input 0 is int32(3); want float32 or":     func() *graph.Node { return ops.ResizeBilinear(ids, [2]int{1, 1}) },
 		"LRNWithinChannel: Size is 4; want an odd number":          func() *graph.Node { return ops.LRNWithinChannel(volume, ops.LRNOptions{Size: 4}) },

@@ -35,6 +35,11 @@ func (stopGradientOp) Aliases() {}
 // Simplify drops the op: gradients have been taken when a program is made.
 func (stopGradientOp) Simplify(n *graph.Node) *graph.Node { return n.In(0) }
 
+// PerExample gives what no gradient passes.
+func (stopGradientOp) PerExample(_ *graph.Node, in []*graph.Node) (*graph.Node, error) {
+	return StopGradient(in[0]), nil
+}
+
 type byModeOp struct{}
 
 func (byModeOp) Name() string { return "ByMode" }
@@ -60,8 +65,3 @@ func (byModeOp) Inference(in []*graph.Node) *graph.Node { return in[1] }
 
 // Simplify takes the training form: a program for inference has none of these left.
 func (byModeOp) Simplify(n *graph.Node) *graph.Node { return n.In(0) }
-
-// PerExample gives what no gradient passes.
-func (stopGradientOp) PerExample(_ *graph.Node, in []*graph.Node) (*graph.Node, error) {
-	return StopGradient(in[0]), nil
-}

@@ -79,7 +79,7 @@ func (op TransposeOp) Grad(n, dy *graph.Node) []*graph.Node {
 }
 
 // Bind implements the vm's Bindable.
-func (op TransposeOp) Bind(e engine.Engine, in []shape.Type, out shape.Type) (engine.Bound, error) {
+func (op TransposeOp) Bind(e engine.Engine, in []engine.Operand, out engine.Operand) (engine.Bound, error) {
 	m, err := mover(e, op)
 	if err != nil {
 		return engine.Bound{}, err
@@ -108,6 +108,18 @@ func (op TransposeOp) Simplify(n *graph.Node) *graph.Node {
 		return Reshape(x, n.Type().Dims()...)
 	}
 	return nil
+}
+
+// PerExample keeps the rows in front.
+func (op TransposeOp) PerExample(n *graph.Node, in []*graph.Node) (*graph.Node, error) {
+	if !own(n, in, 0) {
+		return n, nil // rows that it moves are no longer in front, which is seen there
+	}
+	perm := []int{0}
+	for _, p := range op.Perm[:n.Type().Rank()] {
+		perm = append(perm, 1+int(p))
+	}
+	return Transpose(in[0], perm...), nil
 }
 
 // Concat joins tensors along an axis; their other extents and element types agree. Along
@@ -160,7 +172,7 @@ func (op ConcatOp) Grad(n, dy *graph.Node) []*graph.Node {
 }
 
 // Bind implements the vm's Bindable.
-func (op ConcatOp) Bind(e engine.Engine, in []shape.Type, out shape.Type) (engine.Bound, error) {
+func (op ConcatOp) Bind(e engine.Engine, in []engine.Operand, out engine.Operand) (engine.Bound, error) {
 	m, err := mover(e, op)
 	if err != nil {
 		return engine.Bound{}, err
@@ -174,6 +186,29 @@ func (ConcatOp) Simplify(n *graph.Node) *graph.Node {
 		return n.In(0)
 	}
 	return nil
+}
+
+// PerExample joins what the rows have.
+func (op ConcatOp) PerExample(n *graph.Node, in []*graph.Node) (*graph.Node, error) {
+	rows, some := shape.Dim(0), false
+	for i, x := range in {
+		if own(n, in, i) {
+			rows, some = x.Type().Dim(0), true
+		}
+	}
+	switch {
+	case !some && op.Axis == 0 && isBatch(n.Type().Shape):
+		return nil, errors.New("it joins batches, after which it is no longer told which row is of which example")
+	case !some:
+		return n, nil
+	}
+	xs := make([]*graph.Node, len(in))
+	for i, x := range in {
+		if xs[i] = x; !own(n, in, i) {
+			xs[i] = BroadcastTo(x, x.Type().Insert(0, rows))
+		}
+	}
+	return Concat(op.Axis+1, xs...), nil
 }
 
 // End as [Range.Stop] runs to the end of the axis, or with a negative step to its beginning.
@@ -325,7 +360,7 @@ func (op SliceOp) Infer(in []shape.Type) (shape.Type, error) { return op.infer(i
 func (op SliceOp) Grad(_, dy *graph.Node) []*graph.Node { return one(graph.Apply(embedOp(op), dy)) }
 
 // Bind implements the vm's Bindable.
-func (op SliceOp) Bind(e engine.Engine, in []shape.Type, out shape.Type) (engine.Bound, error) {
+func (op SliceOp) Bind(e engine.Engine, in []engine.Operand, out engine.Operand) (engine.Bound, error) {
 	m, err := mover(e, op)
 	if err != nil {
 		return engine.Bound{}, err
@@ -345,6 +380,11 @@ func (op SliceOp) Simplify(n *graph.Node) *graph.Node {
 	return nil
 }
 
+// PerExample takes the part of each row.
+func (op SliceOp) PerExample(n *graph.Node, in []*graph.Node) (*graph.Node, error) {
+	return op.perRow(n, in, func(r region) *graph.Node { return graph.Apply(SliceOp{r}, in[0]) })
+}
+
 // embedOp puts its input into zeros: the adjoint of Slice.
 type embedOp struct{ region }
 
@@ -354,7 +394,7 @@ func (op embedOp) Infer(in []shape.Type) (shape.Type, error) { return op.infer(i
 
 func (op embedOp) Grad(_, dy *graph.Node) []*graph.Node { return one(graph.Apply(SliceOp(op), dy)) }
 
-func (op embedOp) Bind(e engine.Engine, in []shape.Type, out shape.Type) (engine.Bound, error) {
+func (op embedOp) Bind(e engine.Engine, in []engine.Operand, out engine.Operand) (engine.Bound, error) {
 	m, err := mover(e, op)
 	if err != nil {
 		return engine.Bound{}, err
@@ -375,6 +415,11 @@ func (op embedOp) Absorb(e engine.Engine, in []shape.Type, next graph.Op, at int
 	_, ok := e.(engine.Accumulator)
 	ok = ok && next == graph.Op(add) && in[0].IsFloat() && nextIn[0] == nextIn[1]
 	return embedAddOp{op.concrete(nextIn[at].Shape, in[0].Shape)}, ok
+}
+
+// PerExample puts each row into zeros.
+func (op embedOp) PerExample(n *graph.Node, in []*graph.Node) (*graph.Node, error) {
+	return op.perRow(n, in, func(r region) *graph.Node { return graph.Apply(embedOp{r}, in[0]) })
 }
 
 // concrete returns r for a whole and a part without N.
@@ -404,79 +449,10 @@ func (op embedAddOp) Infer(in []shape.Type) (t shape.Type, err error) {
 // NotDifferentiable implements autodiff's NotDifferentiable.
 func (embedAddOp) NotDifferentiable() string { return madeByAbsorb }
 
-func (op embedAddOp) Bind(e engine.Engine, in []shape.Type, out shape.Type) (engine.Bound, error) {
+func (op embedAddOp) Bind(e engine.Engine, in []engine.Operand, out engine.Operand) (engine.Bound, error) {
 	a, ok := e.(engine.Accumulator)
 	if !ok {
 		return engine.Bound{}, engine.Missing(e, op.Name())
 	}
 	return a.BindAddPart(op.window(out.Shape), in, out)
-}
-
-// PerExample keeps the rows in front.
-func (op TransposeOp) PerExample(n *graph.Node, in []*graph.Node) (*graph.Node, error) {
-	if !own(n, in, 0) {
-		return n, nil // rows that it moves are no longer in front, which is seen there
-	}
-	perm := []int{0}
-	for _, p := range op.Perm[:n.Type().Rank()] {
-		perm = append(perm, 1+int(p))
-	}
-	return Transpose(in[0], perm...), nil
-}
-
-// PerExample joins what the rows have.
-func (op ConcatOp) PerExample(n *graph.Node, in []*graph.Node) (*graph.Node, error) {
-	rows, some := shape.Dim(0), false
-	for i, x := range in {
-		if own(n, in, i) {
-			rows, some = x.Type().Dim(0), true
-		}
-	}
-	switch {
-	case !some && op.Axis == 0 && isBatch(n.Type().Shape):
-		return nil, errors.New("it joins batches, after which it is no longer told which row is of which example")
-	case !some:
-		return n, nil
-	}
-	xs := make([]*graph.Node, len(in))
-	for i, x := range in {
-		if xs[i] = x; !own(n, in, i) {
-			xs[i] = BroadcastTo(x, x.Type().Insert(0, rows))
-		}
-	}
-	return Concat(op.Axis+1, xs...), nil
-}
-
-// withRows is the region of each row of a batch.
-func (r region) withRows(rows shape.Dim) region {
-	b := wholeOf(r.Whole.Insert(0, rows))
-	b.Part = r.Part.Insert(0, rows)
-	copy(b.Start[1:], r.Start[:r.Whole.Rank()])
-	copy(b.Step[1:], r.Step[:r.Whole.Rank()])
-	return b
-}
-
-// takesAllRows reports whether the region has all of axis 0, as it stands.
-func (r region) takesAllRows() bool {
-	return r.Start[0] == 0 && r.Step[0] == 1 && r.Part.Dim(0) == r.Whole.Dim(0)
-}
-
-// PerExample takes the part of each row.
-func (op SliceOp) PerExample(n *graph.Node, in []*graph.Node) (*graph.Node, error) {
-	return op.perRow(n, in, func(r region) *graph.Node { return graph.Apply(SliceOp{r}, in[0]) })
-}
-
-// PerExample puts each row into zeros.
-func (op embedOp) PerExample(n *graph.Node, in []*graph.Node) (*graph.Node, error) {
-	return op.perRow(n, in, func(r region) *graph.Node { return graph.Apply(embedOp{r}, in[0]) })
-}
-
-func (r region) perRow(n *graph.Node, in []*graph.Node, f func(region) *graph.Node) (*graph.Node, error) {
-	switch {
-	case own(n, in, 0):
-		return f(r.withRows(in[0].Type().Dim(0))), nil
-	case isBatch(n.Type().Shape) && !r.takesAllRows():
-		return nil, errors.New("it takes part of the batch, after which it is no longer told which row is of which example")
-	}
-	return n, nil
 }

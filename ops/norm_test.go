@@ -13,7 +13,7 @@ import (
 	"github.com/plexaura/plexaura/engine/cpu"
 	"github.com/plexaura/plexaura/engine/ref"
 	"github.com/plexaura/plexaura/graph"
-	"github.com/plexaura/plexaura/internal/simd"
+	"github.com/plexaura/plexaura/internal/simd/isa"
 	"github.com/plexaura/plexaura/ops"
 	"github.com/plexaura/plexaura/shape"
 )
@@ -23,7 +23,7 @@ import (
 // float64 on other draws of such numbers: 5.8e-7 about 0, and 2.3e-7 of the mean over the deviation elsewhere.
 func TestNormalisationsAreAsExactAsTheirMean(t *testing.T) {
 	engines := []engine.Engine{ref.Engine{}}
-	for _, level := range simd.Levels() {
+	for _, level := range isa.Levels() {
 		engines = append(engines, cpu.New(cpu.AtLevel(level)))
 	}
 	for _, s := range []shape.Shape{shape.Of(2, 10_007), shape.Of(2, 4, 28, 28), shape.Of(16, 64)} {

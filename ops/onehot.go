@@ -38,7 +38,7 @@ func (op OneHotOp) Infer(in []shape.Type) (shape.Type, error) {
 func (OneHotOp) Grad(_, _ *graph.Node) []*graph.Node { return make([]*graph.Node, 2) }
 
 // Bind implements the vm's Bindable.
-func (op OneHotOp) Bind(e engine.Engine, in []shape.Type, out shape.Type) (engine.Bound, error) {
+func (op OneHotOp) Bind(e engine.Engine, in []engine.Operand, out engine.Operand) (engine.Bound, error) {
 	m, err := mover(e, op)
 	if err != nil {
 		return engine.Bound{}, err

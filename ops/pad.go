@@ -105,7 +105,7 @@ func (op PadOp) Grad(_, dy *graph.Node) []*graph.Node {
 }
 
 // Bind implements the vm's Bindable.
-func (op PadOp) Bind(e engine.Engine, in []shape.Type, out shape.Type) (engine.Bound, error) {
+func (op PadOp) Bind(e engine.Engine, in []engine.Operand, out engine.Operand) (engine.Bound, error) {
 	m, err := mover(e, op)
 	if err != nil {
 		return engine.Bound{}, err
@@ -123,6 +123,20 @@ func (op PadOp) Simplify(n *graph.Node) *graph.Node {
 		return n.In(0)
 	}
 	return nil
+}
+
+// PerExample continues each row.
+func (op PadOp) PerExample(n *graph.Node, in []*graph.Node) (*graph.Node, error) {
+	if !own(n, in, 0) {
+		return n, nil // the batch axis cannot be padded
+	}
+	if n.Type().Rank() == shape.MaxRank {
+		return nil, fmt.Errorf("%v has no room for an axis of examples", n.Type())
+	}
+	wide := PadOp{Mode: op.Mode, Value: op.Value}
+	copy(wide.Before[1:], op.Before[:])
+	copy(wide.After[1:], op.After[:])
+	return graph.Apply(wide, in[0]), nil
 }
 
 // padGradOp is the adjoint of PadOp; it takes away the padding, adding it to what it was
@@ -153,7 +167,7 @@ func (op padGradOp) Infer(in []shape.Type) (shape.Type, error) {
 // Grad pads, with zeros where a constant stood.
 func (op padGradOp) Grad(_, dy *graph.Node) []*graph.Node { return one(graph.Apply(PadOp(op), dy)) }
 
-func (op padGradOp) Bind(e engine.Engine, in []shape.Type, out shape.Type) (engine.Bound, error) {
+func (op padGradOp) Bind(e engine.Engine, in []engine.Operand, out engine.Operand) (engine.Bound, error) {
 	m, err := mover(e, op)
 	if err != nil {
 		return engine.Bound{}, err
@@ -162,20 +176,6 @@ func (op padGradOp) Bind(e engine.Engine, in []shape.Type, out shape.Type) (engi
 }
 
 func (op padGradOp) Simplify(n *graph.Node) *graph.Node { return PadOp(op).Simplify(n) }
-
-// PerExample continues each row.
-func (op PadOp) PerExample(n *graph.Node, in []*graph.Node) (*graph.Node, error) {
-	if !own(n, in, 0) {
-		return n, nil // the batch axis cannot be padded
-	}
-	if n.Type().Rank() == shape.MaxRank {
-		return nil, fmt.Errorf("%v has no room for an axis of examples", n.Type())
-	}
-	wide := PadOp{Mode: op.Mode, Value: op.Value}
-	copy(wide.Before[1:], op.Before[:])
-	copy(wide.After[1:], op.After[:])
-	return graph.Apply(wide, in[0]), nil
-}
 
 // PerExample keeps the rows apart: the batch axis cannot be padded.
 func (padGradOp) PerExample(n *graph.Node, in []*graph.Node) (*graph.Node, error) {

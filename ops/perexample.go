@@ -1,6 +1,7 @@
 package ops
 
 import (
+	"errors"
 	"fmt"
 
 	"github.com/plexaura/plexaura/engine"
@@ -8,27 +9,16 @@ import (
 	"github.com/plexaura/plexaura/shape"
 )
 
-// The methods PerExample of ops implement autodiff's PerExample, for gradients of each example: they
-// say what an op gives where inputs that all rows of a batch share are given for each row, with the
-// rows in front. A method that is given n's own inputs says whether n keeps the rows apart. What
-// several of them use follows.
+// Methods PerExample, which stand with their ops, implement autodiff's PerExample, for gradients of each example: they say
+// what an op gives where inputs that all rows of a batch share are given anew for each row, with the
+// rows in front. A method that is given n's own inputs says whether n keeps the rows apart.
 
 // Elementwise reports whether op is computed element by element, over inputs that broadcast.
 func Elementwise(op graph.Op) bool {
-	_, ok := op.(engine.ElementwiseOp)
+	_, ok := op.(interface {
+		Map(in []shape.Type, out shape.Type) engine.Map
+	})
 	return ok
-}
-
-// Uniform reports whether op gives one number everywhere, and reads only the types of its inputs.
-func Uniform(op graph.Op) bool {
-	_, ok := op.(engine.UniformOp)
-	return ok
-}
-
-// Counted returns op as what knows its number of multiply-accumulate operations, if it does.
-func Counted(op graph.Op) (counted engine.CountedOp, ok bool) {
-	counted, ok = op.(engine.CountedOp)
-	return counted, ok
 }
 
 // own reports whether input i is given anew for each row.
@@ -72,4 +62,88 @@ func AlignRows(s shape.Shape, rank int) shape.Shape {
 		s = s.Drop(1)
 	}
 	return s
+}
+
+// withRows is the region of each row of a batch.
+func (r region) withRows(rows shape.Dim) region {
+	b := wholeOf(r.Whole.Insert(0, rows))
+	b.Part = r.Part.Insert(0, rows)
+	copy(b.Start[1:], r.Start[:r.Whole.Rank()])
+	copy(b.Step[1:], r.Step[:r.Whole.Rank()])
+	return b
+}
+
+// takesAllRows reports whether the region has all of axis 0, as it stands.
+func (r region) takesAllRows() bool {
+	return r.Start[0] == 0 && r.Step[0] == 1 && r.Part.Dim(0) == r.Whole.Dim(0)
+}
+
+func (r region) perRow(n *graph.Node, in []*graph.Node, f func(region) *graph.Node) (*graph.Node, error) {
+	switch {
+	case own(n, in, 0):
+		return f(r.withRows(in[0].Type().Dim(0))), nil
+	case isBatch(n.Type().Shape) && !r.takesAllRows():
+		return nil, errors.New("it takes part of the batch, after which it is no longer told which row is of which example")
+	}
+	return n, nil
+}
+
+// rowsOf is the number of rows of the inputs that are given anew.
+func rowsOf(n *graph.Node, in []*graph.Node) shape.Dim {
+	for i, x := range in {
+		if own(n, in, i) {
+			return x.Type().Dim(0)
+		}
+	}
+	return 0
+}
+
+// matrices spreads an operand to a batch of matrices; one of two axes serves every batch.
+func matrices(x *graph.Node, own bool, batch shape.Shape) *graph.Node {
+	t := x.Type()
+	if !own && t.Rank() == 2 {
+		return x
+	}
+	if own {
+		x = Reshape(x, AlignRows(t.Shape, batch.Rank()+2).Dims()...)
+	}
+	return BroadcastTo(x, shape.Of(append(batch.Dims(), t.Dim(-2), t.Dim(-1))...))
+}
+
+// patches are what the windows of a convolution see: a convolution of each channel by itself, with as
+// many filters as a window has elements, each of which picks one of them.
+type patches struct {
+	conv                Conv2DOp
+	channels            int
+	kernel              [2]int
+	groups, outs, depth shape.Dim // outs filters of depth elements in each group
+}
+
+func (op Conv2DOp) patches(x, w shape.Type) patches {
+	p := patches{conv: op, channels: x.Int(1), kernel: imageSize(w), groups: shape.Dim(op.Groups)}
+	p.conv.Groups = p.channels
+	p.outs, p.depth = shape.Dim(w.Int(0)/op.Groups), shape.Dim(w.Len()/w.Int(0))
+	return p
+}
+
+// taps are the filters, (C*KH*KW,1,KH,KW), in x's graph.
+func (p patches) taps(x *graph.Node) *graph.Node {
+	taps := p.kernel[0] * p.kernel[1]
+	v := make([]float64, p.channels*taps*taps)
+	for i := range p.channels * taps {
+		v[i*taps+i%taps] = 1
+	}
+	t := x.Type().Of(shape.OfInts(p.channels*taps, 1, p.kernel[0], p.kernel[1]))
+	return x.Graph().Const(t, v)
+}
+
+// columns gives the patches (N,C*KH*KW,OH,OW) an axis of groups and one of places.
+func (p patches) columns(x *graph.Node) *graph.Node {
+	t := x.Type()
+	return Reshape(x, t.Dim(0), p.groups, p.depth, t.Dim(2)*t.Dim(3))
+}
+
+// filters gives those of each row, (N,O,C/Groups,KH,KW), an axis of groups.
+func (p patches) filters(w *graph.Node) *graph.Node {
+	return Reshape(w, w.Type().Dim(0), p.groups, p.outs, p.depth)
 }

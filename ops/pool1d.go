@@ -2,25 +2,25 @@ package ops
 
 import "github.com/plexaura/plexaura/graph"
 
-// Pool1DOptions are the attributes of [MaxPool1D].
-type Pool1DOptions struct {
+// MaxPool1DOptions are the attributes of [MaxPool1D].
+type MaxPool1DOptions struct {
 	Kernel   int
 	Stride   int    // 0 means Kernel
 	Dilation int    // 0 means 1
 	Pad      [2]int // before and after
-	Ceil     bool   // as in MaxPool2DOp
+	Ceil     bool   // as in Pool2DOp
 }
 
 // MaxPool1D returns the maximum of each window of x (N,C,L), Float32 or Float64: y (N,C,OL). It
 // is a [MaxPool2D] of images of one row.
-func MaxPool1D(x *graph.Node, op Pool1DOptions) *graph.Node {
+func MaxPool1D(x *graph.Node, op MaxPool1DOptions) *graph.Node {
 	return onLines("MaxPool1D", lines, op.image().withDefaults(), x)
 }
 
 const lines = "an input (N,C,L)"
 
-func (op Pool1DOptions) image() MaxPool2DOp {
-	return MaxPool2DOp{
+func (op MaxPool1DOptions) image() Pool2DOp {
+	return Pool2DOp{
 		Kernel:   [2]int{1, op.Kernel},
 		Stride:   [2]int{1, op.Stride},
 		Dilation: [2]int{1, op.Dilation},
@@ -42,7 +42,7 @@ type AvgPool1DOptions struct {
 // AvgPool1D returns the mean of each window of x (N,C,L), Float32 or Float64: y (N,C,OL). It is
 // an [AvgPool2D] of images of one row.
 func AvgPool1D(x *graph.Node, op AvgPool1DOptions) *graph.Node {
-	p := Pool1DOptions{op.Kernel, op.Stride, op.Dilation, op.Pad, op.Ceil}.image()
+	p := MaxPool1DOptions{op.Kernel, op.Stride, op.Dilation, op.Pad, op.Ceil}.image()
 	images := AvgPool2DOp{p.Kernel, p.Stride, p.Dilation, p.Pad, p.Ceil, op.CountPad}
 	return onLines("AvgPool1D", lines, images.withDefaults(), x)
 }

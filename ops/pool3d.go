@@ -11,30 +11,30 @@ import (
 // means of means over as many elements each, since how many of a window lie in the volume is a
 // product of what lies in each axis.
 
-// Pool3DOptions are the attributes of [MaxPool3D]. In each array index 0 is the depth, 1 the height, 2
+// MaxPool3DOptions are the attributes of [MaxPool3D]. In each array index 0 is the depth, 1 the height, 2
 // the width.
-type Pool3DOptions struct {
+type MaxPool3DOptions struct {
 	Kernel   [3]int
 	Stride   [3]int    // 0 means that of Kernel: windows side by side
 	Dilation [3]int    // 0 means 1
 	Pad      [3][2]int // {{front, back}, {top, bottom}, {left, right}}
-	Ceil     bool      // as in MaxPool2DOp
+	Ceil     bool      // as in Pool2DOp
 }
 
 // MaxPool3D returns the maximum of each window of volumes x (N,C,D,H,W), Float32 or Float64: y
 // (N,C,OD,OH,OW), with extents as in [MaxPool2D]. Padding never wins. Of equal maxima the first in
 // row-major order wins and has the whole gradient; a NaN wins over numbers.
-func MaxPool3D(x *graph.Node, op Pool3DOptions) *graph.Node {
+func MaxPool3D(x *graph.Node, op MaxPool3DOptions) *graph.Node {
 	plane, depth := op.split()
 	return poolVolumes("MaxPool3D", x, plane, depth)
 }
 
 // split is op over the planes of a volume, and over its depth as that of images (D,H*W).
-func (op Pool3DOptions) split() (plane, depth MaxPool2DOp) {
-	plane = MaxPool2DOp{
+func (op MaxPool3DOptions) split() (plane, depth Pool2DOp) {
+	plane = Pool2DOp{
 		Kernel: [2]int(op.Kernel[1:]), Stride: [2]int(op.Stride[1:]), Dilation: [2]int(op.Dilation[1:]), Pad: [2][2]int(op.Pad[1:]), Ceil: op.Ceil,
 	}
-	depth = MaxPool2DOp{
+	depth = Pool2DOp{
 		Kernel: [2]int{op.Kernel[0], 1}, Stride: [2]int{op.Stride[0], 1}, Dilation: [2]int{op.Dilation[0], 1}, Pad: [2][2]int{op.Pad[0]}, Ceil: op.Ceil,
 	}
 	return plane.withDefaults(), depth.withDefaults()
@@ -59,12 +59,12 @@ func AvgPool3D(x *graph.Node, op AvgPool3DOptions) *graph.Node {
 }
 
 func (op AvgPool3DOptions) split() (plane, depth AvgPool2DOp) {
-	p, d := Pool3DOptions{op.Kernel, op.Stride, op.Dilation, op.Pad, op.Ceil}.split()
+	p, d := MaxPool3DOptions{op.Kernel, op.Stride, op.Dilation, op.Pad, op.Ceil}.split()
 	return p.averaging(op.CountPad), d.averaging(op.CountPad)
 }
 
 // averaging is average pooling over the same windows.
-func (op MaxPool2DOp) averaging(countPad bool) AvgPool2DOp {
+func (op Pool2DOp) averaging(countPad bool) AvgPool2DOp {
 	return AvgPool2DOp{op.Kernel, op.Stride, op.Dilation, op.Pad, op.Ceil, countPad}
 }
 
@@ -99,22 +99,36 @@ func poolVolumes(name string, x *graph.Node, plane, depth graph.Op) *graph.Node 
 
 // GlobalMaxPool1D returns the maximum of each line of x (N,C,L), Float32 or Float64: y (N,C,1).
 func GlobalMaxPool1D(x *graph.Node) *graph.Node {
-	return global("GlobalMaxPool1D", x, 3, func(k []int) *graph.Node { return MaxPool1D(x, Pool1DOptions{Kernel: k[0]}) })
+	return globally("GlobalMaxPool1D", x, 3, func(k []int) *graph.Node { return MaxPool1D(x, MaxPool1DOptions{Kernel: k[0]}) })
 }
 
 // GlobalAvgPool1D returns the mean of each line of x (N,C,L), Float32 or Float64: y (N,C,1).
 func GlobalAvgPool1D(x *graph.Node) *graph.Node {
-	return global("GlobalAvgPool1D", x, 3, func(k []int) *graph.Node { return AvgPool1D(x, AvgPool1DOptions{Kernel: k[0]}) })
+	return globally("GlobalAvgPool1D", x, 3, func(k []int) *graph.Node { return AvgPool1D(x, AvgPool1DOptions{Kernel: k[0]}) })
 }
 
 // GlobalMaxPool3D returns the maximum of each channel of x (N,C,D,H,W), Float32 or Float64: y
 // (N,C,1,1,1).
 func GlobalMaxPool3D(x *graph.Node) *graph.Node {
-	return global("GlobalMaxPool3D", x, 5, func(k []int) *graph.Node { return MaxPool3D(x, Pool3DOptions{Kernel: [3]int(k)}) })
+	return globally("GlobalMaxPool3D", x, 5, func(k []int) *graph.Node { return MaxPool3D(x, MaxPool3DOptions{Kernel: [3]int(k)}) })
 }
 
 // GlobalAvgPool3D returns the mean of each channel of x (N,C,D,H,W), Float32 or Float64: y
 // (N,C,1,1,1).
 func GlobalAvgPool3D(x *graph.Node) *graph.Node {
-	return global("GlobalAvgPool3D", x, 5, func(k []int) *graph.Node { return AvgPool3D(x, AvgPool3DOptions{Kernel: [3]int(k)}) })
+	return globally("GlobalAvgPool3D", x, 5, func(k []int) *graph.Node { return AvgPool3D(x, AvgPool3DOptions{Kernel: [3]int(k)}) })
+}
+
+// globally pools by a window of all extents beyond the channels.
+func globally(name string, x *graph.Node, rank int, pool func(kernel []int) *graph.Node) *graph.Node {
+	bad := refused(name, func() error {
+		if err := checkPlanes(x.Type(), rank); err != nil {
+			return err
+		}
+		return wantFloat(x.Type())
+	}, x)
+	if bad != nil {
+		return bad
+	}
+	return pool(shape.Of(x.Type().Dims()[2:]...).Ints())
 }

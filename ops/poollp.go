@@ -9,9 +9,9 @@ import (
 
 // LpPool2D returns the p-norm, (sum |x|^p)^(1/p), of each window of images x (N,C,H,W), Float32 or
 // Float64: y (N,C,OH,OW), with the extents of [MaxPool2D]. Padding adds nothing. p is a finite
-// number of 1 at least; PyTorch leaves out the absolute values, which tells where p is odd. The
-// gradient of a window of zeros is 0.
-func LpPool2D(x *graph.Node, p float64, op MaxPool2DOp) *graph.Node {
+// number of 1 at least; PyTorch leaves out the absolute values, which makes a difference for odd
+// p. The gradient of a window of zeros is 0.
+func LpPool2D(x *graph.Node, p float64, op Pool2DOp) *graph.Node {
 	op = op.withDefaults()
 	w := op.windows()
 	return lpPool("LpPool2D", x, p, w[:], func(powers *graph.Node, pad [][2]int) *graph.Node {
@@ -21,7 +21,7 @@ func LpPool2D(x *graph.Node, p float64, op MaxPool2DOp) *graph.Node {
 }
 
 // LpPool1D is [LpPool2D] for x (N,C,L): y (N,C,OL).
-func LpPool1D(x *graph.Node, p float64, op Pool1DOptions) *graph.Node {
+func LpPool1D(x *graph.Node, p float64, op MaxPool1DOptions) *graph.Node {
 	w := op.image().withDefaults().windows()
 	return lpPool("LpPool1D", x, p, w[1:], func(powers *graph.Node, pad [][2]int) *graph.Node {
 		return AvgPool1D(powers, AvgPool1DOptions{Kernel: op.Kernel, Stride: op.Stride, Dilation: op.Dilation, Pad: pad[0], CountPad: true})
@@ -29,7 +29,7 @@ func LpPool1D(x *graph.Node, p float64, op Pool1DOptions) *graph.Node {
 }
 
 // LpPool3D is [LpPool2D] for x (N,C,D,H,W): y (N,C,OD,OH,OW).
-func LpPool3D(x *graph.Node, p float64, op Pool3DOptions) *graph.Node {
+func LpPool3D(x *graph.Node, p float64, op MaxPool3DOptions) *graph.Node {
 	plane, depth := op.split()
 	d, hw := depth.windows(), plane.windows()
 	return lpPool("LpPool3D", x, p, []window{d[0], hw[0], hw[1]}, func(powers *graph.Node, pad [][2]int) *graph.Node {

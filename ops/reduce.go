@@ -60,15 +60,15 @@ func Variance(x *graph.Node, axes ...int) *graph.Node {
 
 // mean is a mean on behalf of the function of that name.
 func mean(name string, keep bool, x *graph.Node, axes []int) *graph.Node {
-	var set engine.Axes
-	bad := refused(name, func() (err error) {
-		if set, err = axesOf(x.Type().Shape, axes); err != nil {
-			return err
-		}
-		return wantFloat(x.Type())
-	}, x)
-	if bad != nil {
-		return bad
+	if !valid(x) {
+		return graph.Apply(unbuilt(name), x)
+	}
+	set, err := axesOf(x.Type().Shape, axes)
+	if err == nil {
+		err = wantFloat(x.Type())
+	}
+	if err != nil {
+		return x.Graph().Reject(name, err, x)
 	}
 	sum := graph.Apply(ReduceOp{Reduction: engine.Sum, Axes: set, Keep: keep}, x)
 	return Div(sum, graph.Apply(countOp{set}, x))
@@ -201,31 +201,12 @@ func sliceAxis(x *graph.Node, axis, start, stop int) *graph.Node {
 }
 
 // Bind implements the vm's Bindable.
-func (op ReduceOp) Bind(e engine.Engine, in []shape.Type, out shape.Type) (engine.Bound, error) {
+func (op ReduceOp) Bind(e engine.Engine, in []engine.Operand, out engine.Operand) (engine.Bound, error) {
 	r, ok := e.(engine.Reducer)
 	if !ok {
 		return engine.Bound{}, engine.Missing(e, "reductions")
 	}
 	return r.BindReduce(op.Reduction, op.Axes, in, out)
-}
-
-// InLanes implements vm's Laner: images reduced over the batch, as the gradient of a bias is.
-func (op ReduceOp) InLanes(_ engine.Laner, in []shape.Type, _ shape.Type) (graph.Op, engine.InLanes, bool) {
-	return laneReduce{op}, engine.InLanes{In: []bool{true}}, in[0].Rank() == 4 && op.Axes.Has(0)
-}
-
-// laneReduce is a reduction over the batch and other axes of (N,...), given as (N/L,...,L).
-type laneReduce struct{ Reduce ReduceOp }
-
-func (op laneReduce) Name() string { return op.Reduce.Name() }
-
-func (op laneReduce) Infer(in []shape.Type) (shape.Type, error) { return op.Reduce.Infer(in) }
-
-func (laneReduce) NotDifferentiable() string { return madeByAbsorb }
-
-func (op laneReduce) Bind(e engine.Engine, in []shape.Type, out shape.Type) (engine.Bound, error) {
-	op.Reduce.Axes |= engine.AxesOf(in[0].Rank() - 1)
-	return op.Reduce.Bind(e, in, out)
 }
 
 // Simplify drops a reduction over no axes.
@@ -234,6 +215,15 @@ func (op ReduceOp) Simplify(n *graph.Node) *graph.Node {
 		return n.In(0)
 	}
 	return nil
+}
+
+// PerExample reduces the other axes of each row.
+func (op ReduceOp) PerExample(n *graph.Node, in []*graph.Node) (*graph.Node, error) {
+	if !own(n, in, 0) {
+		return n, nil // a reduction of the rows has none, which is seen there
+	}
+	op.Axes <<= 1
+	return graph.Apply(op, in[0]), nil
 }
 
 // BroadcastTo repeats x, aligned at the last axis, along its axes of extent 1 and those that
@@ -279,32 +269,6 @@ func (op broadcastToOp) Simplify(n *graph.Node) *graph.Node {
 	return nil
 }
 
-// SumTo sums x over the axes along which shape s broadcasts to x's: the adjoint of
-// [BroadcastTo].
-func SumTo(x *graph.Node, s shape.Shape) *graph.Node {
-	bad := refused("SumTo", func() error {
-		if b, err := shape.Broadcast(x.Type().Shape, s); err != nil || b != x.Type().Shape {
-			return fmt.Errorf("%v does not spread to %v", s, x.Type())
-		}
-		return nil
-	}, x)
-	switch {
-	case bad != nil:
-		return bad
-	case x.Type().Shape == s:
-		return x
-	}
-	from := x.Type().Shape
-	op := ReduceOp{Reduction: engine.Sum, Keep: true}
-	missing := from.Rank() - s.Rank()
-	for i, d := range from.Dims() {
-		if i < missing || s.Dim(i-missing) != d {
-			op.Axes |= engine.AxesOf(i)
-		}
-	}
-	return Reshape(graph.Apply(op, x), s.Dims()...)
-}
-
 // PerExample repeats what belongs to a row within it.
 func (broadcastToOp) PerExample(n *graph.Node, in []*graph.Node) (*graph.Node, error) {
 	if !own(n, in, 0) {
@@ -317,11 +281,25 @@ func (broadcastToOp) PerExample(n *graph.Node, in []*graph.Node) (*graph.Node, e
 	return BroadcastTo(Reshape(in[0], AlignRows(in[0].Type().Shape, to.Rank()).Dims()...), to), nil
 }
 
-// PerExample reduces the other axes of each row.
-func (op ReduceOp) PerExample(n *graph.Node, in []*graph.Node) (*graph.Node, error) {
-	if !own(n, in, 0) {
-		return n, nil // a reduction of the rows has none, which is seen there
+// SumTo sums x over the axes along which shape s broadcasts to x's: the adjoint of
+// [BroadcastTo].
+func SumTo(x *graph.Node, s shape.Shape) *graph.Node {
+	switch {
+	case !valid(x):
+		return graph.Apply(unbuilt("SumTo"), x)
+	case x.Type().Shape == s:
+		return x
 	}
-	op.Axes <<= 1
-	return graph.Apply(op, in[0]), nil
+	from := x.Type().Shape
+	if b, err := shape.Broadcast(from, s); err != nil || b != from {
+		return x.Graph().Reject("SumTo", fmt.Errorf("%v does not spread to %v", s, x.Type()), x)
+	}
+	op := ReduceOp{Reduction: engine.Sum, Keep: true}
+	missing := from.Rank() - s.Rank()
+	for i, d := range from.Dims() {
+		if i < missing || s.Dim(i-missing) != d {
+			op.Axes |= engine.AxesOf(i)
+		}
+	}
+	return Reshape(graph.Apply(op, x), s.Dims()...)
 }

@@ -48,7 +48,7 @@ func (whereOp) Map(_ []shape.Type, out shape.Type) engine.Map {
 	return engine.MapOf(engine.Select, out.DType, engine.In(0), engine.In(1), engine.In(2))
 }
 
-// Simplify drops a choice that is none.
+// Simplify removes a Where whose branches are equal, or whose condition is the same everywhere.
 func (whereOp) Simplify(n *graph.Node) *graph.Node {
 	cond, a, b := n.In(0), n.In(1), n.In(2)
 	switch {

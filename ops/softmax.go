@@ -62,7 +62,7 @@ func (op SoftmaxOp) Grad(n, dy *graph.Node) []*graph.Node {
 }
 
 // Bind implements the vm's Bindable.
-func (op SoftmaxOp) Bind(e engine.Engine, in []shape.Type, out shape.Type) (engine.Bound, error) {
+func (op SoftmaxOp) Bind(e engine.Engine, in []engine.Operand, out engine.Operand) (engine.Bound, error) {
 	s, ok := e.(engine.Softmaxer)
 	if !ok {
 		return engine.Bound{}, engine.Missing(e, op.Name())
@@ -72,6 +72,15 @@ func (op SoftmaxOp) Bind(e engine.Engine, in []shape.Type, out shape.Type) (engi
 		return engine.Bound{}, err
 	}
 	return s.BindSoftmax(op.Log, axis, in, out)
+}
+
+// PerExample takes the softmax of each row.
+func (op SoftmaxOp) PerExample(n *graph.Node, in []*graph.Node) (*graph.Node, error) {
+	axis, err := n.Type().Axis(op.Axis)
+	if err != nil {
+		return nil, err
+	}
+	return apart(n, in, axis, func(axis int) *graph.Node { return graph.Apply(SoftmaxOp{axis, op.Log}, in[0]) })
 }
 
 // softmaxGrad takes the result y and its adjoint dy, and gives that of x: y*(dy - sum(y*dy)),
@@ -104,7 +113,7 @@ func (op softmaxGrad) Grad(n, v *graph.Node) []*graph.Node {
 	return []*graph.Node{d, graph.Apply(op, y, v)}
 }
 
-func (op softmaxGrad) Bind(e engine.Engine, in []shape.Type, out shape.Type) (engine.Bound, error) {
+func (op softmaxGrad) Bind(e engine.Engine, in []engine.Operand, out engine.Operand) (engine.Bound, error) {
 	s, ok := e.(engine.Softmaxer)
 	if !ok {
 		return engine.Bound{}, engine.Missing(e, op.Name())
@@ -114,15 +123,6 @@ func (op softmaxGrad) Bind(e engine.Engine, in []shape.Type, out shape.Type) (en
 		return engine.Bound{}, err
 	}
 	return s.BindSoftmaxGrad(op.Of.Log, axis, in, out)
-}
-
-// PerExample takes the softmax of each row.
-func (op SoftmaxOp) PerExample(n *graph.Node, in []*graph.Node) (*graph.Node, error) {
-	axis, err := n.Type().Axis(op.Axis)
-	if err != nil {
-		return nil, err
-	}
-	return apart(n, in, axis, func(axis int) *graph.Node { return graph.Apply(SoftmaxOp{axis, op.Log}, in[0]) })
 }
 
 // PerExample is that of the softmax.

@@ -20,5 +20,5 @@
 // is no optimiser's, such as running statistics and the random generator, is updated by every
 // program that reads it, in the order they run.
 //
-// Knows autodiff, graph, ops, shape. Never imports vm, engine or train.
+// Knows graph, ops, shape, and autodiff to see which parameters a loss does not reach. Never imports vm, engine or train.
 package optim

@@ -288,8 +288,8 @@ func (r Recipe) checkOwners(g *graph.Graph, params []*graph.Node) error {
 
 func (r Recipe) owner() graph.Owner { return graph.Owner{Name: r.Name, Shares: r.Shares} }
 
-// unreached reports the parameters that the loss does not depend on, all at once, since they
-// mostly have one cause. It returns an invalid node if there are any.
+// unreached reports the parameters whose gradient is the zeros that stand for no connection with the
+// loss, all at once, since they mostly have one cause. It returns an invalid node if there are any.
 func unreached(g *graph.Graph, name string, params, grads []*graph.Node) (bad *graph.Node) {
 	var out []*graph.Node
 	for i, p := range params {

@@ -28,9 +28,9 @@ type Config struct {
 	Validation data.Dataset
 	// Loss is minimised. By default it is that of [Build].
 	Loss Loss
-	// Gradients, if not nil, computes losses, outputs and gradients, in training and in
+	// Gradients, if not nil, makes what computes losses, outputs and gradients, in training and in
 	// validation. Engine then runs only the parameter updates.
-	Gradients Gradients
+	Gradients GradientsFunc
 	// Epochs is how often all examples are used, in total: a run that is resumed makes what
 	// is left of them. Default 1.
 	Epochs int
@@ -97,7 +97,7 @@ type Start struct {
 	Checkpoint *Checkpoint
 	Params     int       // numbers in the model's parameters
 	Batches    int       // steps in an epoch
-	Train      vm.Memory // of the program for training, at the full batch size; excluding memory used by Gradients
+	Train      vm.Memory // of the program for training, at the full batch size; excluding what Gradients take
 	Evaluation vm.Memory // of that for validation, likewise
 }
 

@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"math"
 
+	"gorgonia.org/tensor"
+
 	"github.com/plexaura/plexaura/internal/plain"
 	"github.com/plexaura/plexaura/shape"
 	"github.com/plexaura/plexaura/vm"
@@ -31,7 +33,14 @@ func notFiniteValues(s *vm.Store) (names []string, err error) {
 		if err != nil {
 			return nil, err
 		}
-		if !finite(elements(v)) {
+		fine := true
+		switch v.Dtype() {
+		case tensor.Float32:
+			fine = finite(v.Float32s())
+		case tensor.Float64:
+			fine = finite(v.Float64s())
+		}
+		if !fine {
 			names = append(names, name)
 		}
 	}

@@ -213,16 +213,16 @@ type programs struct {
 // nothing yet.
 func (r *run) compile(net *Network) (p programs, err error) {
 	p.Network = net
-	if p.training, err = vm.Compile(r.Engine, net.Training.Nodes(), vm.Train); err != nil {
+	if p.training, err = vm.Compile(r.Engine, net.Training, vm.Train); err != nil {
 		return p, err
 	}
-	if p.evaluation, err = vm.Compile(r.Engine, net.Evaluation.Nodes()); err != nil {
+	if p.evaluation, err = vm.Compile(r.Engine, net.Evaluation); err != nil {
 		return p, err
 	}
-	if _, err := net.feedsOf(p.training.Inputs()); err != nil {
+	if _, err := feedsOf(p.training.Inputs(), net.standIns); err != nil {
 		return p, err
 	}
-	if _, err := net.feedsOf(p.evaluation.Inputs()); err != nil {
+	if _, err := feedsOf(p.evaluation.Inputs(), nil); err != nil {
 		return p, err
 	}
 	if p.anew, err = r.match(p); err != nil {
@@ -243,10 +243,10 @@ func (r *run) attach(p programs) (err error) {
 			return err
 		}
 	}
-	if r.step, err = p.newRunner(p.training, r.state.Store, r.batches.Info()); err != nil {
+	if r.step, err = newRunner(p.training, r.state.Store, r.batches.Info(), p.standIns); err != nil {
 		return err
 	}
-	if r.eval, err = p.newRunner(p.evaluation, r.state.Store, r.state.Info); err != nil {
+	if r.eval, err = newRunner(p.evaluation, r.state.Store, r.state.Info, nil); err != nil {
 		return err
 	}
 	if err := errors.Join(r.step.machine.Observe(r.Observe), r.eval.machine.Observe(vm.Observer{Labels: r.Observe.Labels})); err != nil {
@@ -254,7 +254,7 @@ func (r *run) attach(p programs) (err error) {
 	}
 	r.state.Averaged = p.Averaged
 	r.state.Training = except(p.leaves(), p.Leaves)
-	return r.attachGradients(p.Network)
+	return r.startGradients(p.Network)
 }
 
 // describe makes what OnStart is told.
@@ -268,23 +268,35 @@ func (r *run) describe(p programs) (err error) {
 	return err
 }
 
-// attachGradients makes the machines of Gradients, if there are any.
-func (r *run) attachGradients(n *Network) (err error) {
+// startGradients makes what computes in place of programs, if anything does.
+func (r *run) startGradients(net *Network) (err error) {
 	if r.Gradients == nil {
 		return nil
 	}
-	if err := r.state.Store.Init(n.Leaves...); err != nil {
+	if err := r.state.Store.Init(net.Leaves...); err != nil {
 		return err
 	}
-	if r.step.gradients, err = r.gradients(n, *n.computed); err != nil || r.validation == nil {
+	n := min(r.Batch, r.Train.Len())
+	if r.step.gradients, err = r.newGradients(net.standIns.outs, n, net.standIns.wrt...); err != nil {
 		return err
+	}
+	if r.validation == nil {
+		return nil
 	}
 	r.eval.machine = nil
-	r.eval.gradients, err = r.gradients(n, computed{loss: n.Evaluation.Loss, output: n.Evaluation.Output})
+	r.eval.gradients, err = r.newGradients(net.Evaluation, n)
 	return err
 }
 
-// close gives the folder back and frees the machines of Gradients.
+func (r *run) newGradients(outs []*graph.Node, n int, wrt ...*graph.Node) (*gradientRunner, error) {
+	d, err := r.Gradients(outs, n, wrt...)
+	if err != nil {
+		return nil, err
+	}
+	return newGradientRunner(d, r.state.Store)
+}
+
+// close gives the folder back and frees what Gradients has made.
 func (r *run) close() error {
 	err := r.folder.close()
 	for _, runner := range []*runner{r.step, r.eval} {

@@ -3,7 +3,6 @@ package train
 import (
 	"context"
 	"errors"
-	"fmt"
 	"slices"
 
 	"gorgonia.org/tensor"
@@ -14,83 +13,72 @@ import (
 	"github.com/plexaura/plexaura/vm"
 )
 
-// Gradients computes losses, outputs and gradients by something other than a program of vm.
-type Gradients interface {
-	// Machine makes a machine for loss, output and the gradients of loss with respect to wrt,
-	// which is empty for validation. The first batch has n examples.
-	Machine(loss, output *graph.Node, wrt []*graph.Node, n int) (GradientMachine, error)
-}
+// A GradientsFunc makes the Gradients that compute outs, followed by the gradients of outs[0] with
+// regard to each of wrt. The first batches have n examples, others may have fewer.
+type GradientsFunc func(outs []*graph.Node, n int, wrt ...*graph.Node) (Gradients, error)
 
-// A GradientMachine is what [Gradients] computes with, such as the machine of interop/gorgonia.
-type GradientMachine interface {
+// Gradients compute losses and gradients by something other than a program of vm, such as the
+// machine of interop/gorgonia, or several machines that share a batch.
+type Gradients interface {
 	// Inputs are the Inputs that Run takes values for, in that order.
 	Inputs() []*graph.Node
 	// Run computes for a batch of any size. leaves gives the values of Params and States, which
-	// stay as they are. The results are the loss, the output and the gradients in the order of
-	// wrt; they are the caller's.
+	// stay as they are. The results are the caller's.
 	Run(ctx context.Context, leaves func(name string) (*tensor.Dense, error), inputs ...*tensor.Dense) ([]*tensor.Dense, error)
 	// Close frees what it holds.
 	Close() error
 }
 
-// computed is what a GradientMachine computes for a step of training.
-type computed struct {
-	loss, output *graph.Node
-	wrt          []*graph.Node
+// standIns are the Inputs that stand in a graph of updates for what Gradients compute.
+type standIns struct {
+	outs, wrt []*graph.Node // what is computed
+	inputs    []*graph.Node // as what it is fed, in the order of the results
 }
 
-// feedGradients puts Inputs in place of the loss, the output and the gradients, so that the graph
-// for training has only the updates. A gradient that is not connected with the loss stays, for
-// the optimiser to report.
-func (n *Network) feedGradients(params, grads []*graph.Node) []*graph.Node {
-	t, g := &n.Training, n.Training.Loss.Graph()
-	n.computed = &computed{loss: t.Loss, output: t.Output}
-	t.Loss = n.input(g, "the loss", t.Loss.Type(), func(_ data.Batch, r results) *tensor.Dense { return r.loss })
-	t.Output = n.input(g, "the output", t.Output.Type(), func(_ data.Batch, r results) *tensor.Dense { return r.output })
+// standInsFor puts Inputs in place of the loss, the output and the gradients. Zeros that stand for
+// no connection with the loss are left, for the optimiser to report.
+func standInsFor(g *graph.Graph, loss, output *graph.Node, params, grads []*graph.Node) (*standIns, []*graph.Node) {
+	d := &standIns{outs: []*graph.Node{loss, output}}
+	d.inputs = []*graph.Node{g.Input("the loss", loss.Type()), g.Input("the output", output.Type())}
 	grads = slices.Clone(grads)
 	for i, p := range params {
 		if !grads[i].Valid() || !autodiff.Connected(grads[i]) {
 			continue
 		}
-		at := len(n.computed.wrt)
-		grads[i] = n.input(g, "the gradient of "+p.Name(), p.Type(), func(_ data.Batch, r results) *tensor.Dense { return r.grads[at] })
-		n.computed.wrt = append(n.computed.wrt, p)
+		grads[i] = g.Input("the gradient of "+p.Name(), p.Type())
+		d.wrt, d.inputs = append(d.wrt, p), append(d.inputs, grads[i])
 	}
-	return grads
+	return d, grads
 }
 
-// gradients runs a GradientMachine on batches.
-type gradients struct {
-	GradientMachine
+// index is the place, among the results of the Gradients, of what the named input is fed; it is
+// -1 where that is something else.
+func (d *standIns) index(name string) int {
+	if d == nil {
+		return -1
+	}
+	return slices.IndexFunc(d.inputs, func(in *graph.Node) bool { return in.Name() == name })
+}
+
+// gradientRunner runs Gradients on batches.
+type gradientRunner struct {
+	Gradients
 	store *vm.Store
 	feeds []feed
 	args  []*tensor.Dense
-	wrt   int // how many gradients there are
 }
 
-// gradients makes a machine for c, fed as n says.
-func (r *run) gradients(n *Network, c computed) (*gradients, error) {
-	m, err := r.Gradients.Machine(c.loss, c.output, c.wrt, min(r.Batch, r.Train.Len()))
+func newGradientRunner(d Gradients, s *vm.Store) (*gradientRunner, error) {
+	feeds, err := feedsOf(d.Inputs(), nil)
 	if err != nil {
-		return nil, err
+		return nil, errors.Join(err, d.Close())
 	}
-	feeds, err := n.feedsOf(m.Inputs())
-	if err != nil {
-		return nil, errors.Join(err, m.Close())
-	}
-	return &gradients{m, r.state.Store, feeds, make([]*tensor.Dense, len(feeds)), len(c.wrt)}, nil
+	return &gradientRunner{d, s, feeds, make([]*tensor.Dense, len(feeds))}, nil
 }
 
-func (g *gradients) run(ctx context.Context, b data.Batch) (r results, err error) {
-	for i, f := range g.feeds {
-		g.args[i] = f(b, r)
+func (r *gradientRunner) run(ctx context.Context, b data.Batch) ([]*tensor.Dense, error) {
+	for i, f := range r.feeds {
+		r.args[i] = f(b, nil)
 	}
-	outs, err := g.Run(ctx, g.store.Value, g.args...)
-	if err != nil {
-		return r, err
-	}
-	if want := 2 + g.wrt; len(outs) != want {
-		return r, fmt.Errorf("the machine of Gradients has %d results; want the loss, the output and %d gradients", len(outs), g.wrt)
-	}
-	return results{loss: outs[0], output: outs[1], grads: outs[2:]}, nil
+	return r.Run(ctx, r.store.Value, r.args...)
 }

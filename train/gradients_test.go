@@ -14,7 +14,6 @@ import (
 	"github.com/plexaura/plexaura/nn"
 	"github.com/plexaura/plexaura/ops"
 	"github.com/plexaura/plexaura/optim"
-	"github.com/plexaura/plexaura/shape"
 	"github.com/plexaura/plexaura/train"
 	"github.com/plexaura/plexaura/vm"
 )
@@ -22,8 +21,8 @@ import (
 // machines makes those of gorgonia, and counts the ones that are open.
 type machines struct{ open int }
 
-func (m *machines) Machine(loss, output *graph.Node, wrt []*graph.Node, n int) (train.GradientMachine, error) {
-	machine, err := gorgonia.NewMachine([]*graph.Node{loss, output}, n, wrt...)
+func (m *machines) gradients(outs []*graph.Node, n int, wrt ...*graph.Node) (train.Gradients, error) {
+	machine, err := gorgonia.NewMachine(outs, n, wrt...)
 	if err != nil {
 		return nil, err
 	}
@@ -49,7 +48,7 @@ func TestGorgoniasGradientsTrainAsOursDo(t *testing.T) {
 	plain.Rule = optim.SGD{LR: .05, Momentum: .9} // Adam would make steps of the rounding of a gradient that is 0
 	c.Optimizer = plain
 	want := fit(t, c)
-	c.Gradients = &m
+	c.Gradients = m.gradients
 	have := fit(t, c)
 	require.Zero(t, m.open, "machines that were not closed")
 	requireAlike(t, want, have)
@@ -87,10 +86,10 @@ func requireAlike(t *testing.T, want, have *train.Result) {
 	}
 }
 
-func TestMistakesOfGradientsThatAreNotOurs(t *testing.T) {
+func TestMistakesOfOthersGradients(t *testing.T) {
 	var m machines
 	c := config(t)
-	c.Gradients = &m
+	c.Gradients = m.gradients
 	c.Model = nn.Sequential{nn.Flatten{}, nn.Linear{Name: "out", Out: 2}, nn.Named("odds", nn.Func(func(x *graph.Node) *graph.Node {
 		return ops.Mul(x, ops.Reshape(ops.Prod(x, 1), -1, 1))
 	}))}
@@ -114,40 +113,7 @@ func TestMistakesOfGradientsThatAreNotOurs(t *testing.T) {
 
 	broken := errors.New("broken")
 	c = config(t)
-	c.Gradients = noMachine{broken}
+	c.Gradients = func([]*graph.Node, int, ...*graph.Node) (train.Gradients, error) { return nil, broken }
 	_, err = train.Fit(context.Background(), c)
 	require.ErrorIs(t, err, broken)
-
-	c = config(t)
-	c.Gradients = onlyLosses{&m}
-	_, err = train.Fit(context.Background(), c)
-	require.ErrorContains(t, err, "the machine of Gradients has 2 results; want the loss, the output and ")
-	require.Zero(t, m.open)
-}
-
-// noMachine makes none.
-type noMachine struct{ err error }
-
-func (n noMachine) Machine(_, _ *graph.Node, _ []*graph.Node, _ int) (train.GradientMachine, error) {
-	return nil, n.err
-}
-
-// onlyLosses leaves the gradients out.
-type onlyLosses struct{ *machines }
-
-func (o onlyLosses) Machine(loss, output *graph.Node, _ []*graph.Node, n int) (train.GradientMachine, error) {
-	return o.machines.Machine(loss, output, nil, n)
-}
-
-// What a training program computes is known by its field, whichever machine computes the gradients.
-func TestOutputsAreKnownByTheirField(t *testing.T) {
-	c := config(t)
-	net, err := train.Build(c.Model, c.Train.Info(), c.Loss, c.Optimizer)
-	require.NoError(t, err)
-	require.Equal(t, []*graph.Node{net.Training.Loss, net.Training.Output, net.Training.Rate}, net.Training.Nodes())
-	require.Equal(t, []*graph.Node{net.Evaluation.Loss, net.Evaluation.Output}, net.Evaluation.Nodes())
-	require.Zero(t, net.Training.Loss.Type().Rank())
-	require.Equal(t, shape.F64(), net.Training.Rate.Type())
-	require.Equal(t, net.Training.Output.Type(), net.Evaluation.Output.Type())
-	require.Equal(t, net.Inference.Type(), net.Evaluation.Output.Type())
 }

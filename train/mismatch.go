@@ -110,7 +110,7 @@ func mismatches(s *vm.Store, wanted []*graph.Node, extra []string) (*MismatchErr
 
 // typeOf is the type of a value of a store.
 func typeOf(v *tensor.Dense) shape.Type {
-	return shape.Type{DType: engine.DTypeOf(v.Dtype()), Shape: shape.OfInts(v.Shape()...)}
+	return shape.Type{DType: engine.DTypeOf(v), Shape: shape.OfInts(v.Shape()...)}
 }
 
 // randomState is what [ops.RNG] keeps in a store. Only training reads it.

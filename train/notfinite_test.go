@@ -217,7 +217,7 @@ func TestParametersThatAreNotFiniteAreNotSaved(t *testing.T) {
 // A store of which no copy is kept gets the names. So it is with gradients by another VM.
 func TestWithoutACopyTheParametersAreNamed(t *testing.T) {
 	c := overflowing(t)
-	c.Gradients = new(machines)
+	c.Gradients = new(machines).gradients
 	_, err := train.Fit(t.Context(), c)
 	require.ErrorIs(t, err, vm.ErrNotFinite)
 	var found *train.NotFiniteError
@@ -225,7 +225,7 @@ func TestWithoutACopyTheParametersAreNamed(t *testing.T) {
 	require.ErrorContains(t, err, "these parameters are not, since an earlier step: in.weight")
 
 	c = diverging(t, func(x *graph.Node) *graph.Node { return ops.Log(ops.Abs(x)) }, zero)
-	c.Gradients = new(machines)
+	c.Gradients = new(machines).gradients
 	e := diagnosis(t, c)
 	require.Equal(t, train.InForward, e.Phase)
 	require.Equal(t, "Log", e.Node.Op().Name())

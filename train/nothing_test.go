@@ -24,7 +24,6 @@ func TestNothingWhereSomethingIsWantedNeverPanics(t *testing.T) {
 		},
 		Types: []any{
 			new(train.Checkpoint),
-			new(train.Outputs),
 			new(train.Epoch),
 			new(train.FolderLock),
 			new(train.Metrics),

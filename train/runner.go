@@ -13,24 +13,21 @@ import (
 
 // runner feeds batches to a program whose first outputs are a loss and a model's output.
 type runner struct {
-	machine   *vm.Machine // nil where gradients compute all
-	gradients *gradients  // run first, if not nil
-	feeds     []feed      // one for each input of the program
+	machine   *vm.Machine     // nil where the gradients' runner computes all
+	gradients *gradientRunner // runs first, if not nil
+	feeds     []feed          // one for each input of the program
 	args      []*tensor.Dense
 	classes   classes
 	labelled  bool
 	confusion [][]int // counted where not nil
 }
 
-// feed picks what an input is fed, from a batch and the results of a GradientMachine.
-type feed func(b data.Batch, r results) *tensor.Dense
+// feed picks what an input is fed, from a batch and the results of Gradients.
+type feed func(b data.Batch, computed []*tensor.Dense) *tensor.Dense
 
-func fromX(b data.Batch, _ results) *tensor.Dense { return b.X }
-func fromY(b data.Batch, _ results) *tensor.Dense { return b.Y }
-
-// newRunner makes a runner of a program of n, for data that info describes.
-func (n *Network) newRunner(p *vm.Program, s *vm.Store, info data.Info) (*runner, error) {
-	feeds, err := n.feedsOf(p.Inputs())
+// newRunner makes a runner of a program that, where d is not nil, is fed with what d says.
+func newRunner(p *vm.Program, s *vm.Store, info data.Info, d *standIns) (*runner, error) {
+	feeds, err := feedsOf(p.Inputs(), d)
 	if err != nil {
 		return nil, err
 	}
@@ -43,22 +40,49 @@ func (n *Network) newRunner(p *vm.Program, s *vm.Store, info data.Info) (*runner
 	return r, nil
 }
 
-// feedsOf returns what feeds each of some inputs, which are n's or clones of them.
-func (n *Network) feedsOf(inputs []*graph.Node) ([]feed, error) {
+// feedsOf says what each of some inputs is fed.
+func feedsOf(inputs []*graph.Node, d *standIns) ([]feed, error) {
 	var feeds []feed
 	for _, in := range inputs {
-		f, ok := n.feeds[in.Source()]
-		if !ok {
+		switch at := d.index(in.Name()); {
+		case at >= 0:
+			feeds = append(feeds, func(_ data.Batch, computed []*tensor.Dense) *tensor.Dense { return computed[at] })
+		case in.Name() == inputName:
+			feeds = append(feeds, func(b data.Batch, _ []*tensor.Dense) *tensor.Dense { return b.X })
+		case in.Name() == targetName || in.Name() == mixedName:
+			feeds = append(feeds, func(b data.Batch, _ []*tensor.Dense) *tensor.Dense { return b.Y })
+		default:
 			return nil, fmt.Errorf("the model has an Input of its own, %q, built at %v; only its argument is fed", in.Name(), in.Pos())
 		}
-		feeds = append(feeds, f)
 	}
 	return feeds, nil
 }
 
+// results are those of a program on a batch.
+type results struct {
+	loss, output *tensor.Dense
+	rate         *tensor.Dense // of learning; nil but in training
+}
+
+// resultsOf takes the outputs of [Network].Training or Evaluation apart.
+func resultsOf(outs []*tensor.Dense) (r results, err error) {
+	if len(outs) < 2 {
+		return r, fmt.Errorf("want a loss and an output, have %d results", len(outs))
+	}
+	r.loss, r.output = outs[0], outs[1]
+	if len(outs) > 2 {
+		r.rate = outs[2]
+	}
+	return r, nil
+}
+
 // run runs the program on one batch.
 func (r *runner) run(ctx context.Context, b data.Batch) (m Metrics, res results, err error) {
-	if res, err = r.results(ctx, b); err != nil {
+	outs, err := r.outputs(ctx, b)
+	if err != nil {
+		return m, res, err
+	}
+	if res, err = resultsOf(outs); err != nil {
 		return m, res, err
 	}
 	loss, err := vm.Number(res.loss)
@@ -72,20 +96,16 @@ func (r *runner) run(ctx context.Context, b data.Batch) (m Metrics, res results,
 	return m, res, nil
 }
 
-func (r *runner) results(ctx context.Context, b data.Batch) (res results, err error) {
+func (r *runner) outputs(ctx context.Context, b data.Batch) (computed []*tensor.Dense, err error) {
 	if r.gradients != nil {
-		if res, err = r.gradients.run(ctx, b); err != nil || r.machine == nil {
-			return res, err
+		if computed, err = r.gradients.run(ctx, b); err != nil || r.machine == nil {
+			return computed, err
 		}
 	}
 	for i, feed := range r.feeds {
-		r.args[i] = feed(b, res)
+		r.args[i] = feed(b, computed)
 	}
-	values, err := r.machine.Run(ctx, r.args...)
-	if err != nil {
-		return res, err
-	}
-	return resultsOf(values), nil
+	return r.machine.Run(ctx, r.args...)
 }
 
 // runAll runs the program on every batch of an epoch that is not shuffled.

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"slices"
 
+	"github.com/plexaura/plexaura/engine"
 	"github.com/plexaura/plexaura/graph"
 	"github.com/plexaura/plexaura/shape"
 )
@@ -82,31 +83,22 @@ func (in *instr) checkTypes(batch int) error {
 	case len(in.nodes) == 1:
 		return in.checkNode(batch)
 	}
-	t, err := in.op.Infer(plainTypes(in.in)) // what has absorbed others
-	if err != nil || t != in.out[0].plain() {
+	t, err := in.op.Infer(types(in.in)) // what has absorbed others
+	if err != nil || t != in.out[0].typ {
 		return fmt.Errorf("%s gives %v, inferred %v, %v", in.name(), in.out[0].typ, t, err)
 	}
 	return nil
-}
-
-// plainTypes are those of vs in row-major order.
-func plainTypes(vs []*value) []shape.Type {
-	ts := make([]shape.Type, len(vs))
-	for i, v := range vs {
-		ts[i] = v.plain()
-	}
-	return ts
 }
 
 // checkNode compares with the types that were inferred with a symbolic N, which attributes
 // may hold.
 func (in *instr) checkNode(batch int) error {
 	n := in.node()
-	if want := n.Type().At(batch); in.out[0].plain() != want {
+	if want := n.Type().At(batch); in.out[0].typ != want {
 		return fmt.Errorf("%s gives %v, want %v", in.name(), in.out[0].typ, want)
 	}
 	for i, v := range in.in {
-		if want := n.In(i).Type().At(batch); v.plain() != want {
+		if want := n.In(i).Type().At(batch); v.typ != want {
 			return fmt.Errorf("%s: input %d is %v, want %v", in.name(), i, v.typ, want)
 		}
 	}
@@ -114,6 +106,9 @@ func (in *instr) checkNode(batch int) error {
 }
 
 func (in *instr) checkMap() error {
+	if _, _, err := engine.MapTypes(operands(in.in), operands(in.out)); err != nil {
+		return err
+	}
 	out := shape.Shape{}
 	for _, v := range in.in {
 		s, err := shape.Broadcast(out, v.typ.Shape)

@@ -9,48 +9,20 @@ import (
 	"github.com/plexaura/plexaura/engine"
 	"github.com/plexaura/plexaura/graph"
 	"github.com/plexaura/plexaura/internal/isnil"
-	"github.com/plexaura/plexaura/internal/rescue"
 )
-
-// pass is one step of a pipeline over U, the form of the program it works on.
-type pass[U any] struct {
-	name     string
-	optional bool
-	run      func(*U) error
-	instead  func(*U) error // runs where it is switched off, if its work must be done in some way
-	after    after
-	why      string
-}
-
-// after names the passes that must come before another one, where they run at all. Passes that it
-// puts into no order, not even by others between them, may run in any.
-type after []string
-
-// place is the node that a pass works on, for an error of what panics in a method of its op.
-type place struct{ node *graph.Node }
-
-// at notes the node.
-func (p *place) at(n *graph.Node) { p.node = n }
-
-// guard runs a pass, which calls methods of users' ops and engines. A panic of one becomes an error.
-func guard[U any](u *U, p *place, run func(*U) error) error {
-	p.node = nil
-	err := rescue.Do(func() error { return run(u) })
-	var panicked *rescue.Panic
-	if errors.As(err, &panicked) && p.node != nil {
-		return graph.ErrorAt(p.node, panicked)
-	}
-	return err
-}
 
 // symbolicPasses run once, at Compile, whatever the batch size will be.
 func symbolicPasses() []pass[unit] {
 	return []pass[unit]{
-		{"validate", false, validate, nil, nil, "first: every mistake is reported before any work is done"},
-		{"fold", true, fold, nil, after{"validate"}, "computes what depends on constants alone; simplify then sees the results"},
-		{"simplify", true, simplify, nil, after{"fold"}, "the ops' own rules, to a fixed point"},
-		{"cse", true, cse, nil, after{"simplify"}, "gradient rules repeat expressions freely; this makes equal ones one"},
-		{"deadcode", true, deadcode, nil, after{"simplify", "cse"}, "drops what simplify and cse replaced"},
+		{name: "validate", run: validate, why: "first: every mistake is reported before any work is done"},
+		{name: "fold", optional: true, run: fold, why: "computes what depends on constants only; simplify then sees the results",
+			needs: []string{"validate"}},
+		{name: "simplify", optional: true, run: simplify, why: "the ops' own rules, to a fixed point",
+			needs: []string{"validate"}, after: []string{"fold"}},
+		{name: "cse", optional: true, run: cse, why: "gradient rules repeat expressions freely; this makes equal ones one",
+			needs: []string{"validate"}, after: []string{"simplify"}},
+		{name: "deadcode", optional: true, run: deadcode, why: "drops what simplify and cse replaced",
+			needs: []string{"validate"}, after: []string{"simplify", "cse"}},
 	}
 }
 
@@ -61,7 +33,7 @@ type unit struct {
 	outs    []*graph.Node
 	updates []graph.Update
 	inputs  []*graph.Node // in creation order; passes may leave some unused
-	place
+	workingNode
 }
 
 // Compile returns a program that computes outs on e. The outs are nodes of one graph, whose
@@ -80,14 +52,17 @@ func Compile(e engine.Engine, outs []*graph.Node, opts ...Option) (*Program, err
 	if err != nil {
 		return nil, err
 	}
-	for name, run := range running(symbolicPasses(), o) {
-		if err := guard(u, &u.place, run); err != nil {
-			return nil, wrap(name, err)
+	for _, p := range symbolicPasses() {
+		if o.off[p.name] {
+			continue
+		}
+		if err := guard(u, &u.workingNode, p.run); err != nil {
+			return nil, wrap(p.name, err)
 		}
 		if err := u.graph().Err(); err != nil { // of a rule of some op
-			return nil, fmt.Errorf("vm: %s: %w", name, err)
+			return nil, fmt.Errorf("vm: %s: %w", p.name, err)
 		}
-		if err := o.after(name, u); err != nil {
+		if err := o.after(p.name, u); err != nil {
 			return nil, err
 		}
 	}
@@ -102,40 +77,6 @@ func MustCompile(e engine.Engine, outs []*graph.Node, opts ...Option) *Program {
 		panic(err)
 	}
 	return p
-}
-
-// wrap adds the pass to errors that do not say where they come from.
-func wrap(pass string, err error) error {
-	var list graph.ErrorList
-	var one *graph.Error
-	if errors.As(err, &list) || errors.As(err, &one) {
-		return err
-	}
-	return fmt.Errorf("vm: %s: %w", pass, err)
-}
-
-// form is a stage of the program that can be checked and printed.
-type form interface {
-	check() error
-	dump(w printer)
-}
-
-// after does what the options ask for once a pass has run.
-func (o *options) after(pass string, f form) error {
-	for _, d := range o.dumps {
-		if d.after == pass {
-			p := printer{w: d.w}
-			p.line("after %s:", pass)
-			f.dump(p)
-		}
-	}
-	if !o.checked {
-		return nil
-	}
-	if err := f.check(); err != nil {
-		return fmt.Errorf("vm: broken after %s: %w", pass, err)
-	}
-	return nil
 }
 
 // A readier is an engine that can be of no use, such as a zero value; Ready says why.

@@ -8,7 +8,8 @@
 //
 // [Machine.Observe] has a profiler, or who asks, see what runs in which layer and on which worker.
 //
-// The passes are two literal lists, in compile.go and specialise.go, one file each.
+// The passes are two literal lists, in compile.go and specialise.go; each pass has a file of its
+// name.
 //
 // Knows shape, graph, engine, and interop/safetensors for the files of a Store. Never imports
 // ops, autodiff or nn: ops answer the interfaces that this package declares, so that an op

@@ -46,7 +46,7 @@ func (p *plan) dump(w printer) {
 func (in *instr) String() string {
 	outs := make([]string, len(in.out))
 	for i, v := range in.out {
-		outs[i] = strings.TrimSpace(fmt.Sprintf("%v %v %s", v, v.typ, v.place()))
+		outs[i] = strings.TrimSpace(fmt.Sprintf("%v %v %s", v, v.operand(), v.place()))
 	}
 	if in.kind == write {
 		outs = []string{in.leaf.String()}
@@ -63,7 +63,7 @@ func (in *instr) String() string {
 		what = graph.Format(in.op)
 	}
 	s := fmt.Sprintf("%s = %s(%s)", strings.Join(outs, ", "), what, strings.Join(args, ", "))
-	if in.packed {
+	if in.prepacked {
 		s += fmt.Sprintf(" with %s packed", args[in.bound.Packing.In])
 	}
 	return s

@@ -1,6 +1,12 @@
 package vm
 
-import "slices"
+import (
+	"errors"
+	"path/filepath"
+	"reflect"
+	"runtime"
+	"slices"
+)
 
 // Plans is the number of batch sizes that p remembers.
 func Plans(p *Program) int { return len(p.plans) }
@@ -61,19 +67,6 @@ func Moved(p *Program, n int) (bytes int, err error) {
 	return bytes, nil
 }
 
-// LoweringOrders lists orders of the lowering passes that they allow, one for each seed.
-func LoweringOrders(seeds int) (orders [][]string) {
-	for seed := range seeds {
-		o := &options{shuffle: uint64(seed + 1)}
-		var names []string
-		for _, ps := range shuffled(loweringPasses(), o.random(1)) {
-			names = append(names, ps.name)
-		}
-		orders = append(orders, names)
-	}
-	return orders
-}
-
 // Block is memory that is needed from instruction First to Last.
 type Block struct{ Bytes, Offset, First, Last int }
 
@@ -109,4 +102,53 @@ func SkylineRuns(p *Program, n int) (runs int, err error) {
 		runs += len(sky.sometimes[node]) + len(sky.throughout[node])
 	}
 	return runs, nil
+}
+
+// PassFiles is the file, without its folder, in which the function of each pass stands.
+func PassFiles() map[string]string {
+	files := map[string]string{}
+	for _, p := range symbolicPasses() {
+		files[p.name] = fileOf(p.run)
+	}
+	for _, p := range loweringPasses() {
+		files[p.name] = fileOf(p.run)
+	}
+	return files
+}
+
+func fileOf(f any) string {
+	pc := reflect.ValueOf(f).Pointer()
+	file, _ := runtime.FuncForPC(pc).FileLine(pc)
+	return filepath.Base(file)
+}
+
+// CheckPassOrder checks both lists of passes, with the passes of those names exchanged.
+func CheckPassOrder(first, second string) error {
+	always := func(name string) bool { return instead[name] != nil }
+	return errors.Join(
+		checkOrder(exchanged(symbolicPasses(), first, second), func(string) bool { return false }),
+		checkOrder(exchanged(loweringPasses(), first, second), always))
+}
+
+func exchanged[U any](list []pass[U], first, second string) []pass[U] {
+	at := func(name string) int { return slices.IndexFunc(list, func(p pass[U]) bool { return p.name == name }) }
+	if i, j := at(first), at(second); i >= 0 && j >= 0 {
+		list[i], list[j] = list[j], list[i]
+	}
+	return list
+}
+
+// PassOrder lists the pairs of passes of which the first is said to run before the second.
+func PassOrder() (pairs [][2]string) {
+	for _, p := range symbolicPasses() {
+		for _, name := range slices.Concat(p.needs, p.after) {
+			pairs = append(pairs, [2]string{name, p.name})
+		}
+	}
+	for _, p := range loweringPasses() {
+		for _, name := range slices.Concat(p.needs, p.after) {
+			pairs = append(pairs, [2]string{name, p.name})
+		}
+	}
+	return pairs
 }

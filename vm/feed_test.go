@@ -126,7 +126,7 @@ type lengths struct{ seen *int }
 
 func (lengths) Name() string                              { return "Lengths" }
 func (lengths) Infer(in []shape.Type) (shape.Type, error) { return in[0], nil }
-func (l lengths) Bind(engine.Engine, []shape.Type, shape.Type) (engine.Bound, error) {
+func (l lengths) Bind(engine.Engine, []engine.Operand, engine.Operand) (engine.Bound, error) {
 	return engine.Bound{By: "test", Kernel: func(c *engine.Call) error {
 		*l.seen = c.In[0].Len()
 		return nil

@@ -39,8 +39,8 @@ var passCases = map[string]func() []*graph.Node{
 		return []*graph.Node{ops.AddScalar(ops.MulScalar(ops.Mean(ops.Mul(x, ops.FullLike(x, 3))), .5), 1), ops.FullLike(x, 7)}
 	},
 	"absorb": convolution,
-	"layout": lanedModel,
-	"mask":   lanedModel,
+	"layout": layoutModel,
+	"mask":   layoutModel,
 	"fuse": func() []*graph.Node { // one output is needed outside the chain as well
 		g, x := vector()
 		w := g.Param("w", shape.F32(4), nil)
@@ -91,7 +91,7 @@ func convolution() []*graph.Node {
 	g := graph.New()
 	x := g.Input("x", shape.F32(shape.N, 2, 6, 6))
 	w, b := g.Param("w", shape.F32(3, 2, 3, 3), nil), g.Param("b", shape.F32(3), nil)
-	return []*graph.Node{ops.MaxPool2D(ops.ReLU(ops.AddBias(ops.Conv2D(x, w, ops.Conv2DOp{}), b)), ops.MaxPool2DOp{Kernel: [2]int{2, 2}})}
+	return []*graph.Node{ops.MaxPool2D(ops.ReLU(ops.AddBias(ops.Conv2D(x, w, ops.Conv2DOp{}), b)), ops.Pool2DOp{Kernel: [2]int{2, 2}})}
 }
 
 // momentum is an update that is computed into its leaves.
@@ -116,7 +116,7 @@ func TestPasses(t *testing.T) {
 			var e engine.Engine = ref.Engine{}
 			switch p.Name {
 			case "layout":
-				e = laneEngine{lanes: 2}
+				e = interleaving(2)
 			case "group":
 				e = newSharingEngine()
 			}

@@ -107,7 +107,7 @@ func (g *grouping) segment(instrs []*instr) {
 	for len(left) > 0 {
 		together, rest := left[:1:1], []*instr(nil)
 		if left[0].serial() {
-			together, rest = g.gather(left)
+			together, rest = g.beside(left)
 		} else {
 			rest = left[1:]
 		}
@@ -122,9 +122,9 @@ func (g *grouping) segment(instrs []*instr) {
 	}
 }
 
-// gather takes the first instruction and those after it that can run beside it. What is but
+// beside takes the first instruction and those after it that can run beside it. What is but
 // another shape of a value goes ahead of them. The rest keeps its place at the end of left.
-func (g *grouping) gather(left []*instr) (together, rest []*instr) {
+func (g *grouping) beside(left []*instr) (together, rest []*instr) {
 	g.window++
 	g.note(left[0])
 	window := left[:min(len(left), maxAhead)]

@@ -8,6 +8,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/plexaura/plexaura/engine"
+	"github.com/plexaura/plexaura/engine/enginetest"
 	"github.com/plexaura/plexaura/graph"
 	"github.com/plexaura/plexaura/ops"
 	"github.com/plexaura/plexaura/shape"
@@ -16,19 +17,19 @@ import (
 
 // sharingEngine is ref, whose maps may run side by side; it counts the groups that ran.
 type sharingEngine struct {
-	laneEngine
+	enginetest.Laid
 	shared *atomic.Int64
 }
 
-func newSharingEngine() sharingEngine { return sharingEngine{laneEngine{lanes: 3}, new(atomic.Int64)} }
+func newSharingEngine() sharingEngine { return sharingEngine{interleaving(3), new(atomic.Int64)} }
 
-func (e sharingEngine) BindMap(m engine.Map, in, out []shape.Type) (engine.Bound, error) {
+func (e sharingEngine) BindMap(m engine.Map, in, out []engine.Operand) (engine.Bound, error) {
 	b, err := e.Engine.BindMap(m, in, out)
 	b.Serial = true
 	return b, err
 }
 
-func (e sharingEngine) BindReduce(r engine.Reduction, axes engine.Axes, in []shape.Type, out shape.Type) (engine.Bound, error) {
+func (e sharingEngine) BindReduce(r engine.Reduction, axes engine.Axes, in []engine.Operand, out engine.Operand) (engine.Bound, error) {
 	b, err := e.Engine.BindReduce(r, axes, in, out)
 	b.Serial = true
 	return b, err
@@ -88,7 +89,7 @@ type failing struct{}
 
 func (failing) Name() string                              { return "Failing" }
 func (failing) Infer(in []shape.Type) (shape.Type, error) { return in[0], nil }
-func (failing) Bind(engine.Engine, []shape.Type, shape.Type) (engine.Bound, error) {
+func (failing) Bind(engine.Engine, []engine.Operand, engine.Operand) (engine.Bound, error) {
 	kernel := func(c *engine.Call) error {
 		x := engine.Slice[float32](c.In[0])
 		copy(engine.Slice[float32](c.Out[0]), x)

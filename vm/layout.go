@@ -9,16 +9,21 @@ import (
 	"github.com/plexaura/plexaura/shape"
 )
 
-// layout puts batches into lanes where the engine's convolutions are faster so, and lets what lies
-// between them follow. Tensors are converted at the edges of such a region alone.
+// layout gives tensors another layout than rows where the engine's kernels are faster so, and lets what
+// lies between them follow, with conversions where they move the fewest bytes.
 func layout(p *plan) error {
-	e, ok := p.prog.unit.eng.(engine.Laner)
-	if !ok || e.Lanes() < 2 || p.batch%e.Lanes() != 0 {
+	e, ok := p.prog.unit.eng.(engine.Layouter)
+	if !ok {
 		return nil
 	}
-	l := &laning{plan: p, engine: e, forms: map[*instr]laned{}, twins: map[*value]*value{}}
-	l.find()
-	if len(l.forms) == 0 {
+	l := &layouting{plan: p, engine: e, chosen: map[*instr]engine.Arrangement{}, twins: map[twin]*value{}}
+	if err := l.bind(); err != nil {
+		return err
+	}
+	for _, to := range l.wanted() {
+		l.choose(to)
+	}
+	if len(l.chosen) == 0 {
 		return nil
 	}
 	l.rewrite()
@@ -26,274 +31,208 @@ func layout(p *plan) error {
 	return nil
 }
 
-// laning is the work of layout.
-type laning struct {
+// layouting is the work of layout.
+type layouting struct {
 	*plan
-	engine engine.Laner
-	forms  map[*instr]laned  // the instructions that work in lanes
-	twins  map[*value]*value // a value in the other form
-	instrs []*instr          // the new list
+	engine engine.Layouter
+	chosen map[*instr]engine.Arrangement // of instructions that do not work on rows only
+	twins  map[twin]*value
+	instrs []*instr // the new list
 }
 
-// laned is how an instruction works in lanes; its op is nil for a map.
-type laned struct {
-	op   graph.Op
-	form engine.InLanes
+// twin is a value in another layout.
+type twin struct {
+	of *value
+	in engine.Layout
 }
 
-// find collects the convolutions that win, then what takes or gives their tensors and is as good
-// in either form.
-func (l *laning) find() {
-	var reached []*instr
-	add := func(in *instr, f laned) {
-		l.forms[in] = f
-		reached = append(reached, in)
-	}
+// bind asks for the kernels, in rows, of what reads or gives tensors that can have other layouts. They
+// stay with the instructions that keep to rows.
+func (l *layouting) bind() error {
 	for _, in := range l.plan.instrs {
-		if f, ok := l.formOf(in); ok && f.form.Wins {
-			add(in, f)
-		}
-	}
-	for len(reached) > 0 {
-		in := reached[0]
-		reached = reached[1:]
-		for _, next := range l.neighbours(in) {
-			if _, known := l.forms[next]; known {
-				continue
-			}
-			if f, ok := l.formOf(next); ok {
-				add(next, f)
-			}
-		}
-	}
-}
-
-// neighbours lists what gives or takes the tensors that in has in lanes.
-func (l *laning) neighbours(in *instr) (ns []*instr) {
-	f := l.forms[in].form
-	for i, v := range in.in {
-		if f.In[i] && v.def != nil {
-			ns = append(ns, v.def)
-		}
-	}
-	if f.Out {
-		for _, v := range in.out {
-			ns = append(ns, v.uses...)
-		}
-	}
-	return ns
-}
-
-// formOf returns how in works in lanes, if it can.
-func (l *laning) formOf(in *instr) (f laned, ok bool) {
-	switch {
-	case in.kind != compute || l.plan.batch != firstAxis(in.out[0].typ) && in.fmap != nil:
-		return f, false
-	case in.fmap != nil:
-		f.form, ok = l.mapForm(in)
-		return f, ok
-	}
-	op, ok := in.op.(Laner)
-	if !ok {
-		return f, false
-	}
-	f.op, f.form, ok = op.InLanes(l.engine, types(in.in), in.out[0].typ)
-	return f, ok
-}
-
-func firstAxis(t shape.Type) int {
-	if t.Rank() == 0 {
-		return 0
-	}
-	return t.Int(0)
-}
-
-// mapForm is that of a map of images: of its inputs, those of the result's shape are in lanes; others
-// do not depend on the batch.
-func (l *laning) mapForm(in *instr) (f engine.InLanes, ok bool) {
-	out := in.out[0].typ
-	if out.Rank() != 4 {
-		return f, false
-	}
-	f = engine.InLanes{In: make([]bool, len(in.in)), Out: true}
-	for i, v := range in.in {
-		f.In[i] = v.typ.Shape == out.Shape
-		if !f.In[i] && v.typ.Rank() == out.Rank() && v.typ.Int(0) != 1 {
-			return f, false
-		}
-	}
-	return f, slices.Contains(f.In, true)
-}
-
-// rewrite makes the list of instructions anew, with conversions where forms meet.
-func (l *laning) rewrite() {
-	for _, in := range l.plan.instrs {
-		if f, ok := l.forms[in]; ok {
-			l.enter(in, f)
+		if in.kind != compute || in.fmap != nil || !slices.ContainsFunc(slices.Concat(in.in, in.out), l.flexible) {
 			continue
 		}
+		l.working.at(in.node())
+		if err := l.plan.bind(in); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (l *layouting) flexible(v *value) bool { return len(l.engine.Layouts(v.typ)) > 0 }
+
+// wanted lists the layouts in which a kernel wins.
+func (l *layouting) wanted() (all []engine.Layout) {
+	for _, in := range l.plan.instrs {
+		for _, a := range in.bound.Arrangements {
+			if to := a.Other(); a.Wins && !slices.Contains(all, to) {
+				all = append(all, to)
+			}
+		}
+	}
+	return all
+}
+
+// arrangement returns how in can work with layout to, if it can and nothing was chosen for it yet.
+func (l *layouting) arrangement(in *instr, to engine.Layout) (a engine.Arrangement, ok bool) {
+	if _, done := l.chosen[in]; done || in.kind != compute {
+		return a, false
+	}
+	if in.fmap != nil {
+		return l.mapArrangement(in, to)
+	}
+	i := slices.IndexFunc(in.bound.Arrangements, func(a engine.Arrangement) bool { return a.Other() == to })
+	if i < 0 {
+		return a, false
+	}
+	return in.bound.Arrangements[i], true
+}
+
+// mapArrangement is that of a map: its results have the layout, its inputs of their shape as well, and
+// the others are such that they can be read as they are.
+func (l *layouting) mapArrangement(in *instr, to engine.Layout) (a engine.Arrangement, ok bool) {
+	out := in.out[0].typ
+	if !slices.Contains(l.engine.Layouts(out), to) {
+		return a, false
+	}
+	a.In, a.Out = make([]engine.Layout, len(in.in)), to
+	for i, v := range in.in {
+		if v.typ.Shape == out.Shape {
+			a.In[i], ok = to, true
+		} else if _, fits := to.View(v.typ, out.Rank()); !fits {
+			return a, false
+		}
+	}
+	return a, ok
+}
+
+// choose chooses layout to for the instructions that win by it, and for those around them that save
+// conversions.
+func (l *layouting) choose(to engine.Layout) {
+	r := l.reach(to)
+	for i, keeps := range r.cut() {
+		if !keeps {
+			l.chosen[r.instrs[i]] = r.how[i]
+		}
+	}
+}
+
+// reach collects the instructions that win by the layout, then what takes or gives their tensors and
+// can have it too.
+func (l *layouting) reach(to engine.Layout) *region {
+	r := &region{plan: l.plan, layout: to, at: map[*instr]int{}}
+	add := func(in *instr, a engine.Arrangement) {
+		r.at[in] = len(r.instrs)
+		r.instrs, r.how = append(r.instrs, in), append(r.how, a)
+	}
+	for _, in := range l.plan.instrs {
+		if a, ok := l.arrangement(in, to); ok && a.Wins {
+			add(in, a)
+		}
+	}
+	for i := 0; i < len(r.instrs); i++ {
+		for _, next := range r.neighbours(i) {
+			if _, known := r.at[next]; known {
+				continue
+			}
+			if a, ok := l.arrangement(next, to); ok {
+				add(next, a)
+			}
+		}
+	}
+	return r
+}
+
+// rewrite makes the list of instructions anew, with conversions where layouts meet.
+func (l *layouting) rewrite() {
+	for _, in := range l.plan.instrs {
+		a, ok := l.chosen[in]
+		if !ok {
+			a = engine.Arrangement{In: make([]engine.Layout, len(in.in))}
+		}
 		for i, v := range in.in {
-			in.in[i] = l.rowMajor(v)
+			in.in[i] = l.in(v, a.In[i])
+		}
+		if ok {
+			in.bound = engine.Bound{} // which is that for rows
+		}
+		for _, v := range in.out {
+			v.layout = a.Out
 		}
 		l.instrs = append(l.instrs, in)
 	}
 	for i, v := range l.plan.outs {
-		if v.lanes > 0 {
+		if v.layout != engine.Rows {
 			v.out = false
-			l.plan.outs[i] = l.rowMajor(v)
+			l.plan.outs[i] = l.in(v, engine.Rows)
 			l.plan.outs[i].out = true
 		}
 	}
 	l.plan.instrs = l.instrs
 }
 
-// enter lists in, working in lanes.
-func (l *laning) enter(in *instr, f laned) {
-	for i, v := range in.in {
-		switch {
-		case f.form.In[i]:
-			in.in[i] = l.inLanes(v)
-		case in.fmap != nil:
-			in.in[i] = l.spread(l.rowMajor(v))
-		default:
-			in.in[i] = l.rowMajor(v)
-		}
-	}
-	if in.fmap == nil {
-		in.op = f.op
-	}
-	if f.form.Out {
-		for _, v := range in.out {
-			l.put(v)
-		}
-	}
-	l.instrs = append(l.instrs, in)
-}
-
-// put makes v a value in lanes.
-func (l *laning) put(v *value) {
-	v.lanes = l.engine.Lanes()
-	v.typ, _ = engine.Lanes(v.typ, v.lanes)
-}
-
-// inLanes returns v, or its conversion, in lanes.
-func (l *laning) inLanes(v *value) *value {
-	if v.lanes > 0 {
+// in returns v, or its conversion, in layout to.
+func (l *layouting) in(v *value, to engine.Layout) *value {
+	if v.layout == to {
 		return v
 	}
-	return l.twin(v, func(t *value) graph.Op {
-		l.put(t)
-		return toLanes{t.lanes}
-	})
-}
-
-// rowMajor returns v, or its conversion, not in lanes.
-func (l *laning) rowMajor(v *value) *value {
-	if v.lanes == 0 {
-		return v
-	}
-	return l.twin(v, func(t *value) graph.Op {
-		t.typ = v.plain()
-		return fromLanes{v.lanes}
-	})
-}
-
-// spread returns v, which does not depend on the batch, so that it broadcasts along the lanes too.
-func (l *laning) spread(v *value) *value {
-	if v.typ.Rank() == 0 {
-		return v
-	}
-	return l.twin(v, func(t *value) graph.Op {
-		t.typ = v.typ.Of(v.typ.Shape.Insert(v.typ.Rank(), 1))
-		return lastAxis{}
-	})
-}
-
-// twin returns what was made of v before, or makes it.
-func (l *laning) twin(v *value, convert func(*value) graph.Op) *value {
-	if t := l.twins[v]; t != nil {
+	if t := l.twins[twin{v, to}]; t != nil {
 		return t
 	}
+	from := v
+	if to != engine.Rows {
+		from = l.in(v, engine.Rows)
+	}
 	t := l.newValue(v.typ, v.node, fromInstr)
-	in := &instr{op: convert(t), in: []*value{v}, out: []*value{t}, nodes: []*graph.Node{v.node}, added: true}
-	if _, ok := in.op.(Aliaser); ok {
-		in.kind = aliased
-	}
-	l.instrs = append(l.instrs, in)
-	l.twins[v] = t
+	t.layout = to
+	l.instrs = append(l.instrs, &instr{op: convert{from.layout, to}, in: []*value{from}, out: []*value{t}, nodes: []*graph.Node{v.node}, added: true})
+	l.twins[twin{v, to}] = t
 	return t
-}
-
-// plain is the type of v in row-major order.
-func (v *value) plain() shape.Type {
-	if v.lanes == 0 {
-		return v.typ
-	}
-	return v.typ.Of(v.typ.Shape.With(0, shape.Dim(v.typ.Int(0)*v.lanes)).Drop(v.typ.Rank() - 1))
 }
 
 // rowMajorOf returns b, the memory of v, or a copy of it in row-major order.
 func (v *value) rowMajorOf(b engine.Buffer) engine.Buffer {
-	if v.lanes == 0 {
+	if v.layout == engine.Rows || v.typ.Len() == 0 {
 		return b
 	}
-	c := allocate(v.plain())
-	width, blocks := v.typ.Width(), max(v.typ.Int(0), 1)
-	src, dst, image := b.Bytes(), c.Bytes(), v.typ.Len()/(blocks*v.lanes)
-	for i := range v.typ.Len() {
-		block, at, lane := i/(image*v.lanes), i/v.lanes%image, i%v.lanes
-		copy(dst[((block*v.lanes+lane)*image+at)*width:][:width], src[i*width:])
+	c := allocate(v.typ)
+	width := v.typ.Width()
+	blocks, block, inner := v.layout.Swap(v.typ)
+	src, dst := b.Bytes(), c.Bytes()
+	for i := range blocks * block * inner {
+		stored, at, k := i/(block*inner), i/block%inner, i%block
+		copy(dst[((stored*block+k)*inner+at)*width:][:width], src[i*width:])
 	}
 	return c
 }
 
-// toLanes and fromLanes convert (N,...) and (N/Lanes,...,Lanes).
-type (
-	toLanes   struct{ Lanes int }
-	fromLanes struct{ Lanes int }
-)
+// convert gives its input in another layout; either is rows.
+type convert struct{ From, To engine.Layout }
 
-func (toLanes) Name() string   { return "ToLanes" }
-func (fromLanes) Name() string { return "FromLanes" }
+func (convert) Name() string { return "Convert" }
 
-func (op toLanes) Infer(in []shape.Type) (shape.Type, error) {
-	t, ok := engine.Lanes(in[0], op.Lanes)
-	if !ok {
-		return t, fmt.Errorf("%v cannot stand in %d lanes", in[0], op.Lanes)
+func (convert) Infer(in []shape.Type) (shape.Type, error) { return in[0], nil }
+
+func (op convert) Bind(e engine.Engine, in []engine.Operand, out engine.Operand) (engine.Bound, error) {
+	if in[0].Layout != op.From || out.Layout != op.To || op.From != engine.Rows && op.To != engine.Rows {
+		return engine.Bound{}, fmt.Errorf("a conversion of %v to %v was given %v and %v", op.From, op.To, in[0], out)
 	}
-	return t, nil
-}
-
-func (op fromLanes) Infer(in []shape.Type) (shape.Type, error) {
-	v := value{typ: in[0], lanes: op.Lanes}
-	return v.plain(), nil
-}
-
-func (op toLanes) Bind(e engine.Engine, in []shape.Type, _ shape.Type) (engine.Bound, error) {
-	blocks := in[0].Int(0) / op.Lanes
-	return bindSwap(e, in[0], blocks, op.Lanes)
-}
-
-func (op fromLanes) Bind(e engine.Engine, in []shape.Type, _ shape.Type) (engine.Bound, error) {
-	return bindSwap(e, in[0], in[0].Int(0), in[0].Len()/max(in[0].Int(0)*op.Lanes, 1))
-}
-
-// bindSwap exchanges the two inner axes of t seen as (blocks,rows,columns).
-func bindSwap(e engine.Engine, t shape.Type, blocks, rows int) (engine.Bound, error) {
 	m, ok := e.(engine.Mover)
 	if !ok {
 		return engine.Bound{}, engine.Missing(e, "transposition")
 	}
-	cols := t.Len() / max(blocks*rows, 1)
-	b, r, c := shape.Dim(blocks), shape.Dim(rows), shape.Dim(cols)
-	return m.BindTranspose(engine.Perm{0, 2, 1}, []shape.Type{shape.Make(t.DType, b, r, c)}, shape.Make(t.DType, b, c, r))
+	if op.To == engine.Rows {
+		blocks, block, inner := op.From.Swap(out.Type)
+		return bindSwap(m, out.DType, blocks, inner, block)
+	}
+	blocks, block, inner := op.To.Swap(out.Type)
+	return bindSwap(m, out.DType, blocks, block, inner)
 }
 
-// lastAxis adds an axis of extent 1.
-type lastAxis struct{}
-
-func (lastAxis) Name() string { return "Reshape" }
-func (lastAxis) Aliases()     {}
-func (lastAxis) Infer(in []shape.Type) (shape.Type, error) {
-	return in[0].Of(in[0].Shape.Insert(in[0].Rank(), 1)), nil
+// bindSwap exchanges rows and columns of so many matrices.
+func bindSwap(m engine.Mover, d shape.DType, blocks, rows, cols int) (engine.Bound, error) {
+	b, r, c := shape.Dim(blocks), shape.Dim(rows), shape.Dim(cols)
+	return m.BindTranspose(engine.Perm{0, 2, 1}, engine.InRows(shape.Make(d, b, r, c)), engine.InRow(shape.Make(d, b, c, r)))
 }

@@ -10,6 +10,7 @@ import (
 
 	"github.com/plexaura/plexaura/autodiff"
 	"github.com/plexaura/plexaura/engine"
+	"github.com/plexaura/plexaura/engine/enginetest"
 	"github.com/plexaura/plexaura/engine/ref"
 	"github.com/plexaura/plexaura/graph"
 	"github.com/plexaura/plexaura/ops"
@@ -17,126 +18,21 @@ import (
 	"github.com/plexaura/plexaura/vm"
 )
 
-// laneEngine is ref that takes batches in lanes, by turning them into row-major ones and back.
-type laneEngine struct {
-	ref.Engine
-	lanes int
+// interleaving is ref that takes images interleaved by n, and prefers them so for convolutions.
+func interleaving(n int) enginetest.Laid {
+	return enginetest.Laid{Layout: engine.Interleaved(n), Wins: true}
 }
 
-func (laneEngine) Name() string { return "lanes" }
-func (e laneEngine) Lanes() int { return e.lanes }
-func (laneEngine) PrefersLanes(_ engine.Conv2D, x, _, _ shape.Type) bool {
-	return x.IsFloat()
-}
+// otherLayouts are such that the tests' batches of 4 can have.
+var otherLayouts = []engine.Layout{engine.Interleaved(2), {Axis: 1, Block: engine.All}, {Axis: 2, Block: 1}, {Axis: 0, Block: engine.All}}
 
-func (e laneEngine) BindConv2D(c engine.Conv2D, in []shape.Type, out shape.Type) (engine.Bound, error) {
-	return e.convert(in, out, 1, func(in []shape.Type, out shape.Type) (engine.Bound, error) { return e.Engine.BindConv2D(c, in, out) })
-}
-
-func (e laneEngine) BindConv2DInputGrad(c engine.Conv2D, in []shape.Type, out shape.Type) (engine.Bound, error) {
-	return e.convert(in, out, 1, func(in []shape.Type, out shape.Type) (engine.Bound, error) {
-		return e.Engine.BindConv2DInputGrad(c, in, out)
-	})
-}
-
-func (e laneEngine) BindConv2DFilterGrad(c engine.Conv2D, in []shape.Type, out shape.Type) (engine.Bound, error) {
-	return e.convert(in, out, 2, func(in []shape.Type, out shape.Type) (engine.Bound, error) {
-		return e.Engine.BindConv2DFilterGrad(c, in, out)
-	})
-}
-
-func (e laneEngine) BindMaxPool2D(p engine.Pool2D, in []shape.Type, out shape.Type) (engine.Bound, error) {
-	return e.convert(in, out, 1, func(in []shape.Type, out shape.Type) (engine.Bound, error) { return e.Engine.BindMaxPool2D(p, in, out) })
-}
-
-func (e laneEngine) BindConv2DMaxPool(c engine.Conv2D, p engine.Pool2D, in []shape.Type, y, out shape.Type) (engine.Bound, error) {
-	return e.convert(in, out, 1, func(in []shape.Type, out shape.Type) (engine.Bound, error) {
-		return e.Engine.BindConv2DMaxPool(c, p, in, e.plain(y), out)
-	})
-}
-
-func (e laneEngine) BindMaxPool2DScatter(p engine.Pool2D, in []shape.Type, out shape.Type) (engine.Bound, error) {
-	return e.convert(in, out, 2, func(in []shape.Type, out shape.Type) (engine.Bound, error) {
-		return e.Engine.BindMaxPool2DScatter(p, in, out)
-	})
-}
-
-func (e laneEngine) BindAvgPool2D(p engine.Pool2D, in []shape.Type, out shape.Type) (engine.Bound, error) {
-	return e.convert(in, out, 1, func(in []shape.Type, out shape.Type) (engine.Bound, error) { return e.Engine.BindAvgPool2D(p, in, out) })
-}
-
-func (e laneEngine) BindAvgPool2DGrad(p engine.Pool2D, in []shape.Type, out shape.Type) (engine.Bound, error) {
-	return e.convert(in, out, 1, func(in []shape.Type, out shape.Type) (engine.Bound, error) {
-		return e.Engine.BindAvgPool2DGrad(p, in, out)
-	})
-}
-
-// convert binds for row-major types what is given for the first images inputs, and the result, in lanes.
-func (e laneEngine) convert(in []shape.Type, out shape.Type, images int, bind func([]shape.Type, shape.Type) (engine.Bound, error)) (engine.Bound, error) {
-	if in[0].Rank() == 4 {
-		return bind(in, out)
-	}
-	plain := append([]shape.Type(nil), in...)
-	for i := range images {
-		plain[i] = e.plain(in[i])
-	}
-	y := e.plain(out)
-	b, err := bind(plain, y)
-	run := b.Kernel
-	b.Kernel = func(c *engine.Call) error {
-		call := engine.Call{In: slices.Clone(c.In), Out: []engine.Buffer{memory(y)}, Scratch: c.Scratch}
-		for i := range images {
-			call.In[i] = memory(plain[i])
-			e.move(in[i], call.In[i].Bytes(), c.In[i].Bytes(), true)
-		}
-		if err := run(&call); err != nil {
-			return err
-		}
-		if out.Rank() == 4 {
-			copy(c.Out[0].Bytes(), call.Out[0].Bytes())
-		} else {
-			e.move(out, c.Out[0].Bytes(), call.Out[0].Bytes(), false)
-		}
-		return nil
-	}
-	return b, err
-}
-
-func memory(t shape.Type) engine.Buffer {
-	return engine.BufferAt(engine.Aligned(t.Bytes()), t.DType, t.Len())
-}
-
-func (e laneEngine) plain(t shape.Type) shape.Type {
-	if t.Rank() != 5 {
-		return t
-	}
-	return t.Of(t.Shape.With(0, shape.Dim(t.Int(0)*e.lanes)).Drop(4))
-}
-
-// move copies a tensor between its form in lanes, of type t, and row-major order.
-func (e laneEngine) move(t shape.Type, dst, src []byte, toRows bool) {
-	width, image := t.Width(), t.Len()/(t.Int(0)*e.lanes)
-	for block := range t.Int(0) {
-		for at := range image {
-			for lane := range e.lanes {
-				lanes, rows := ((block*image+at)*e.lanes+lane)*width, ((block*e.lanes+lane)*image+at)*width
-				if toRows {
-					copy(dst[rows:][:width], src[lanes:])
-				} else {
-					copy(dst[lanes:][:width], src[rows:])
-				}
-			}
-		}
-	}
-}
-
-// lanedModel has what is in lanes, what lies between, and what cannot be in lanes; it is trained.
-func lanedModel() []*graph.Node {
+// layoutModel has what prefers another layout, what lies between, and what cannot have it; it is trained.
+func layoutModel() []*graph.Node {
 	g := graph.New()
 	x := g.Input("x", shape.F64(shape.N, 2, 8, 8))
 	w1, w2 := g.Param("w1", shape.F64(3, 2, 3, 3), spread(1)), g.Param("w2", shape.F64(4, 3, 3, 3), spread(2))
 	b1, b2 := g.Param("b1", shape.F64(3), spread(3)), g.Param("b2", shape.F64(4, 1, 1), spread(4))
-	h := ops.MaxPool2D(ops.ReLU(ops.AddBias(ops.Conv2D(x, w1, ops.Conv2DOp{Pad: ops.SamePad(3)}), b1)), ops.MaxPool2DOp{Kernel: [2]int{2, 2}})
+	h := ops.MaxPool2D(ops.ReLU(ops.AddBias(ops.Conv2D(x, w1, ops.Conv2DOp{Pad: ops.SamePad(3)}), b1)), ops.Pool2DOp{Kernel: [2]int{2, 2}})
 	perImage := ops.MeanKeep(h, 1, 2, 3)
 	y := ops.Add(ops.Tanh(ops.Conv2D(ops.Sub(h, perImage), w2, ops.Conv2DOp{})), b2)
 	logits := ops.Flatten(ops.AvgPool2D(y, ops.AvgPool2DOp{Kernel: [2]int{2, 2}}))
@@ -148,11 +44,11 @@ func lanedModel() []*graph.Node {
 	return []*graph.Node{loss, h, logits}
 }
 
-// In lanes a model computes the same, and its convolutions, and what lies between them, do work in lanes.
-func TestBatchesInLanesComputeTheSame(t *testing.T) {
+// In any layout a model computes the same, and its convolutions, and what lies between them, do have it.
+func TestLayoutsComputeTheSame(t *testing.T) {
 	const n = 4
-	run := func(e engine.Engine, opts ...vm.Option) (all []float64, laned map[string]int) {
-		p, err := vm.Compile(e, lanedModel(), append(opts, vm.Train, vm.Checked)...)
+	run := func(e engine.Engine, opts ...vm.Option) (all []float64, laid map[string]int) {
+		p, err := vm.Compile(e, layoutModel(), append(opts, vm.Train, vm.Checked)...)
 		require.NoError(t, err)
 		s := vm.NewStore(1)
 		m, err := p.NewMachine(s)
@@ -171,32 +67,36 @@ func TestBatchesInLanesComputeTheSame(t *testing.T) {
 		}
 		list, err := p.Describe(n)
 		require.NoError(t, err)
-		laned = map[string]int{}
+		laid = map[string]int{}
 		for _, in := range list {
-			if in.Out[0].Type.Rank() == 5 {
-				laned[in.Name]++
+			if in.Out[0].Layout != engine.Rows {
+				laid[in.Name]++
 			}
 		}
-		return all, laned
+		return all, laid
 	}
-	e := laneEngine{lanes: 2}
-	want, none := run(e, vm.Without("layout"))
+	want, none := run(interleaving(2), vm.Without("layout"))
 	require.Empty(t, none)
-	got, laned := run(e)
-	near(t, want, got, "in lanes")
-	require.Equal(t, 1, laned["Conv2D+Bias+ReLU"])
-	require.Equal(t, 1, laned["Conv2D"])
-	require.Equal(t, 1, laned["Conv2DInputGrad"])
-	require.Equal(t, 1, laned["MaxPool2DScatter+ReLUGrad"])
-	got, laned = run(laneEngine{lanes: 3}) // which 4 is no multiple of
-	require.Empty(t, laned)
+	for _, l := range otherLayouts {
+		got, laid := run(enginetest.Laid{Layout: l, Wins: true})
+		near(t, want, got, l.String())
+		require.Equal(t, 1, laid["Conv2D+Bias+ReLU"])
+		require.Equal(t, 1, laid["Conv2D"])
+		require.Equal(t, 1, laid["Conv2DInputGrad"])
+		require.Equal(t, 1, laid["MaxPool2DScatter+ReLUGrad"])
+	}
+	got, laid := run(interleaving(3)) // which 4 is no multiple of
+	require.Empty(t, laid)
+	require.Equal(t, want, got)
+	got, laid = run(enginetest.Laid{Layout: engine.Interleaved(2)}) // in which nothing wins
+	require.Empty(t, laid)
 	require.Equal(t, want, got)
 }
 
 // What Trace shows is in row-major order.
-func TestTraceShowsBatchesInLanesAsRows(t *testing.T) {
+func TestTraceShowsLayoutsAsRows(t *testing.T) {
 	trace := func(e engine.Engine) map[string][]float64 {
-		p, err := vm.Compile(e, lanedModel())
+		p, err := vm.Compile(e, layoutModel())
 		require.NoError(t, err)
 		m, err := p.NewMachine(vm.NewStore(1))
 		require.NoError(t, err)
@@ -212,15 +112,17 @@ func TestTraceShowsBatchesInLanesAsRows(t *testing.T) {
 	}
 	want := trace(ref.Engine{})
 	require.Len(t, want, 2)
-	require.Equal(t, want, trace(laneEngine{lanes: 2}))
+	for _, l := range otherLayouts {
+		require.Equal(t, want, trace(enginetest.Laid{Layout: l, Wins: true}))
+	}
 }
 
-// A convolution that has taken in its pooling goes into lanes as one without does.
-func TestConvolutionsThatPoolGoIntoLanes(t *testing.T) {
+// A convolution that has taken in its pooling has other layouts as one without does.
+func TestConvolutionsThatPoolHaveOtherLayouts(t *testing.T) {
 	run := func(e engine.Engine, opts ...vm.Option) ([]float64, vm.Instruction) {
 		g := graph.New()
 		x, w, b := g.Input("x", shape.F64(shape.N, 2, 6, 6)), g.Param("w", shape.F64(3, 2, 3, 3), spread(1)), g.Param("b", shape.F64(3), spread(2))
-		y := ops.MaxPool2D(ops.ReLU(ops.AddBias(ops.Conv2D(x, w, ops.Conv2DOp{}), b)), ops.MaxPool2DOp{Kernel: [2]int{2, 2}})
+		y := ops.MaxPool2D(ops.ReLU(ops.AddBias(ops.Conv2D(x, w, ops.Conv2DOp{}), b)), ops.Pool2DOp{Kernel: [2]int{2, 2}})
 		p, err := vm.Compile(e, []*graph.Node{y}, append(opts, vm.Checked)...)
 		require.NoError(t, err)
 		m, err := p.NewMachine(vm.NewStore(1))
@@ -234,12 +136,12 @@ func TestConvolutionsThatPoolGoIntoLanes(t *testing.T) {
 	}
 	want, apart := run(ref.Engine{}, vm.Without("absorb"))
 	require.Equal(t, "Conv2D", apart.Name)
-	for _, e := range []engine.Engine{ref.Engine{}, laneEngine{lanes: 2}} {
+	for _, e := range []engine.Engine{ref.Engine{}, interleaving(2)} {
 		got, in := run(e)
 		require.Equal(t, want, got)
 		require.NotZero(t, slices.Max(got))
 		require.Equal(t, "Conv2D+Bias+ReLU+MaxPool2D", in.Name)
-		_, lanes := e.(engine.Laner)
-		require.Equal(t, lanes, in.Out[0].Type.Rank() == 5)
+		_, laid := e.(engine.Layouter)
+		require.Equal(t, laid, in.Out[0].Layout != engine.Rows)
 	}
 }

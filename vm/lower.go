@@ -56,7 +56,7 @@ func (l lowering) node(n *graph.Node) (*value, error) {
 	for i, x := range n.Ins() {
 		in[i] = l.value[x]
 	}
-	if op, ok := n.Op().(engine.UniformOp); ok {
+	if op, ok := n.Op().(Uniform); ok {
 		return l.uniform(n, t, op.Uniform(types(in), t)), nil
 	}
 	if v, err := l.known(n, t, in); v != nil || err != nil {
@@ -103,7 +103,7 @@ func (l lowering) known(n *graph.Node, t shape.Type, in []*value) (*value, error
 	if _, ok := n.Op().(Aliaser); ok {
 		return l.uniform(n, t, in[0].number), nil
 	}
-	op, ok := n.Op().(engine.ElementwiseOp)
+	op, ok := n.Op().(Elementwise)
 	if !ok || t.DType == shape.Int64 || len(in) == 0 {
 		return nil, nil
 	}
@@ -114,7 +114,7 @@ func (l lowering) known(n *graph.Node, t shape.Type, in []*value) (*value, error
 		engine.Load(bufs[i], []float64{v.number})
 	}
 	scalar := shape.Make(t.DType)
-	b, err := bindMap(l.prog.unit.eng, op.Map(ts, scalar), ts, []shape.Type{scalar})
+	b, err := bindMap(l.prog.unit.eng, op.Map(ts, scalar), engine.InRows(ts...), engine.InRows(scalar))
 	if err != nil {
 		return nil, err
 	}
@@ -129,7 +129,7 @@ func (l lowering) known(n *graph.Node, t shape.Type, in []*value) (*value, error
 func (l lowering) instr(n *graph.Node, t shape.Type, in []*value) (*value, error) {
 	v := l.newValue(t, n, fromInstr)
 	i := &instr{op: n.Op(), out: []*value{v}, nodes: []*graph.Node{n}}
-	if op, ok := n.Op().(engine.ElementwiseOp); ok {
+	if op, ok := n.Op().(Elementwise); ok {
 		m := op.Map(types(in), t)
 		if err := m.Check(types(in), []shape.Type{t}); err != nil {
 			return nil, err

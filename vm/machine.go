@@ -30,12 +30,12 @@ type Machine struct {
 	attached bool    // they were
 	busy     atomic.Bool
 	arena    []byte
-	links    []*linked // most recently used first
-	watch    *watch    // nil where nobody watches
+	prepared []*prepared // most recently used first
+	watch    *watch      // nil where nobody watches
 }
 
-// maxLinks is how many batch sizes a Machine keeps ready over its arena.
-const maxLinks = 4
+// maxPrepared is how many batch sizes a Machine keeps ready over its arena.
+const maxPrepared = 4
 
 // NewMachine returns a machine that runs p on the values in s, which are initialised where
 // s lacks them. What an optimiser keeps in s belongs to it: where p has another one that would
@@ -74,20 +74,20 @@ func (m *Machine) attach() error {
 		return err
 	}
 	m.leaves, m.deleted, m.attached = leaves, m.store.deleted, true
-	m.links = nil // they point to the old ones
+	m.prepared = nil // they point to the old ones
 	return nil
 }
 
-// linked is a plan bound to a machine's memory.
-type linked struct {
-	plan    *plan
-	steps   []step
-	inputs  []shape.Type // concrete
-	patches [][]patch    // where the fed tensor of each input goes
-	staging []engine.Buffer
-	packs   []packing
-	finite  []finite // outputs that a training step checks
-	outs    []*tensor.Dense
+// prepared is a plan bound to a machine's memory.
+type prepared struct {
+	plan      *plan
+	steps     []step
+	inputs    []shape.Type // concrete
+	patches   [][]patch    // where the fed tensor of each input goes
+	staging   []engine.Buffer
+	packCalls []packCall
+	finite    []finite // outputs that a training step checks
+	outs      []*tensor.Dense
 }
 
 // finite is a scalar output that a training step checks.
@@ -191,14 +191,14 @@ func (m *Machine) trace(ctx context.Context, see func(*step, time.Duration), inp
 	if err := m.attach(); err != nil {
 		return nil, err
 	}
-	l, err := m.link(n)
+	l, err := m.ready(n)
 	if err != nil {
 		return nil, err
 	}
 	if err := m.feed(l, inputs); err != nil {
 		return nil, err
 	}
-	if err := l.pack(ctx); err != nil {
+	if err := l.packAll(ctx); err != nil {
 		return nil, err
 	}
 	if err := l.run(ctx, writes, see, m.watch); err != nil {
@@ -212,9 +212,9 @@ func (m *Machine) trace(ctx context.Context, see func(*step, time.Duration), inp
 }
 
 // renew makes those outputs anew that a user has given another shape, as tensors can be.
-func (m *Machine) renew(l *linked) {
+func (m *Machine) renew(l *prepared) {
 	for i, v := range l.plan.outs {
-		if d := l.outs[i]; d == nil || !hasShape(d, v.typ.Shape) || !engine.RowMajor(d) {
+		if d := l.outs[i]; d == nil || !hasShape(d, v.typ.Shape) || !engine.IsRowMajor(d) {
 			l.outs[i] = engine.DenseOf(v.typ.Shape, m.buffer(v))
 		}
 	}
@@ -234,7 +234,7 @@ func (p *Program) batchOf(inputs []*tensor.Dense) (int, error) {
 		if err := readable(d); err != nil {
 			return 0, fmt.Errorf("vm: input %q: %w", node.Name(), err)
 		}
-		if engine.DTypeOf(d.Dtype()) != node.Type().DType {
+		if engine.DTypeOf(d) != node.Type().DType {
 			return 0, fmt.Errorf("vm: input %q is %v, the tensor given holds %v", node.Name(), node.Type(), d.Dtype())
 		}
 		var err error
@@ -270,12 +270,12 @@ func solve(node *graph.Node, dims tensor.Shape, n int) (int, error) {
 	return n, nil
 }
 
-// link returns the plan for batch size n bound to the machine's memory.
-func (m *Machine) link(n int) (*linked, error) {
-	for i, l := range m.links {
+// ready returns the plan for batch size n bound to the machine's memory.
+func (m *Machine) ready(n int) (*prepared, error) {
+	for i, l := range m.prepared {
 		if l.plan.batch == n {
-			copy(m.links[1:i+1], m.links[:i])
-			m.links[0] = l
+			copy(m.prepared[1:i+1], m.prepared[:i])
+			m.prepared[0] = l
 			return l, nil
 		}
 	}
@@ -288,20 +288,20 @@ func (m *Machine) link(n int) (*linked, error) {
 	}
 	if pl.arena > len(m.arena) {
 		m.arena = engine.Aligned(pl.arena)
-		m.links = nil // they point into the old one
+		m.prepared = nil // they point into the old one
 	}
-	l := m.bind(pl)
-	if len(m.links) == maxLinks {
-		m.links = m.links[:maxLinks-1]
+	l := m.prepare(pl)
+	if len(m.prepared) == maxPrepared {
+		m.prepared = m.prepared[:maxPrepared-1]
 	}
-	m.links = slices.Insert(m.links, 0, l)
+	m.prepared = slices.Insert(m.prepared, 0, l)
 	return l, nil
 }
 
-// bind gives every argument of every instruction its memory.
-func (m *Machine) bind(pl *plan) *linked {
+// prepare gives every argument of every instruction its memory.
+func (m *Machine) prepare(pl *plan) *prepared {
 	n := len(m.prog.unit.inputs)
-	l := &linked{plan: pl, staging: make([]engine.Buffer, n), patches: make([][]patch, n)}
+	l := &prepared{plan: pl, staging: make([]engine.Buffer, n), patches: make([][]patch, n)}
 	for _, n := range m.prog.unit.inputs {
 		l.inputs = append(l.inputs, n.Type().At(pl.batch))
 	}
@@ -324,14 +324,14 @@ func (m *Machine) bind(pl *plan) *linked {
 			s.call.In = append(s.call.In, m.buffer(v))
 		}
 		s.call.Scratch = m.arena[in.scratch : in.scratch+in.bound.Scratch : in.scratch+in.bound.Scratch]
-		if in.packed {
-			k := m.packing(in)
+		if in.prepacked {
+			k := m.newPackCall(in)
 			s.call.Packed = k.form.mem
-			l.packs = append(l.packs, k)
+			l.packCalls = append(l.packCalls, k)
 		}
 		l.steps = append(l.steps, s)
 	}
-	l.gather(pl.prog.unit.eng, m.watch)
+	l.makeTeams(pl.prog.unit.eng, m.watch)
 	for i, v := range pl.outs {
 		b := m.buffer(v)
 		l.outs = append(l.outs, engine.DenseOf(v.typ.Shape, b))
@@ -342,8 +342,8 @@ func (m *Machine) bind(pl *plan) *linked {
 	return l
 }
 
-// gather makes teams of the steps that run side by side.
-func (l *linked) gather(e engine.Engine, w *watch) {
+// makeTeams makes teams of the steps that run side by side.
+func (l *prepared) makeTeams(e engine.Engine, w *watch) {
 	for i := 0; i < len(l.steps); {
 		n, id := 1, l.steps[i].instr.group
 		for id > 0 && i+n < len(l.steps) && l.steps[i+n].instr.group == id {
@@ -380,7 +380,7 @@ func (m *Machine) buffer(v *value) engine.Buffer {
 }
 
 // feed points the instructions at the given tensors.
-func (m *Machine) feed(l *linked, inputs []*tensor.Dense) error {
+func (m *Machine) feed(l *prepared, inputs []*tensor.Dense) error {
 	for i, d := range inputs {
 		b, err := m.staged(l, i, d)
 		if err != nil {
@@ -395,9 +395,9 @@ func (m *Machine) feed(l *linked, inputs []*tensor.Dense) error {
 
 // staged returns the elements of input i, which are copied where they have another layout or
 // lie in the arena, being results of the run before.
-func (m *Machine) staged(l *linked, i int, d *tensor.Dense) (engine.Buffer, error) {
+func (m *Machine) staged(l *prepared, i int, d *tensor.Dense) (engine.Buffer, error) {
 	b, n := engine.BufferOfDense(d), l.inputs[i].Len()
-	if engine.RowMajor(d) && b.Len() >= n && !b.Overlaps(m.arena) {
+	if engine.IsRowMajor(d) && b.Len() >= n && !b.Overlaps(m.arena) {
 		return engine.BufferAt(b.Bytes(), b.DType(), n), nil
 	}
 	if l.staging[i].Len() == 0 {
@@ -407,11 +407,11 @@ func (m *Machine) staged(l *linked, i int, d *tensor.Dense) (engine.Buffer, erro
 		}
 		l.staging[i] = b
 	}
-	return l.staging[i], engine.ReadDense(l.staging[i], d)
+	return l.staging[i], read(l.staging[i], d)
 }
 
 // run executes the steps. Until the commit it can be cancelled and may fail.
-func (l *linked) run(ctx context.Context, train bool, see func(*step, time.Duration), w *watch) error {
+func (l *prepared) run(ctx context.Context, train bool, see func(*step, time.Duration), w *watch) error {
 	done := ctx.Done()
 	committed := false
 	for i := 0; i < len(l.steps); {
@@ -481,7 +481,7 @@ func (s *step) failed(err error, committed bool) error {
 }
 
 // check reports the outputs that are to be finite and are not.
-func (l *linked) check() error {
+func (l *prepared) check() error {
 	for _, f := range l.finite {
 		v := 0.0
 		if f.buf.DType() == shape.Float32 {

@@ -32,8 +32,8 @@ func memory(p *plan) error {
 	return p.place(blocks)
 }
 
-// spread gives every value memory of its own, where memory is switched off.
-func spread(p *plan) error {
+// separate gives every value memory of its own, where memory is switched off.
+func separate(p *plan) error {
 	blocks, err := p.blocks()
 	if err != nil {
 		return err
@@ -82,7 +82,7 @@ var errTooLarge = fmt.Errorf("%w: more than memory can hold; take smaller batche
 func align(n int) int { return (n + lineBytes - 1) / lineBytes * lineBytes }
 
 func (p *plan) place(blocks []*block) error {
-	p.arena = p.packing
+	p.arena = p.packScratch
 	for _, b := range blocks {
 		if b.value != nil {
 			b.value.offset, b.value.placed = b.offset, true

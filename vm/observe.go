@@ -68,7 +68,7 @@ func (m *Machine) Observe(o Observer) error {
 var errNoMachine = errors.New("vm: no machine; make one by Program.NewMachine")
 
 // watchBy changes who watches; kernels are then bound anew.
-func (m *Machine) watchBy(w *watch) { m.watch, m.links = w, nil }
+func (m *Machine) watchBy(w *watch) { m.watch, m.prepared = w, nil }
 
 // watch is an Observer at work.
 type watch struct {
@@ -142,7 +142,7 @@ func (p *Program) on(e engine.Engine) *Program {
 	o.dumps = nil // they are written
 	u.eng, u.opts = e, &o
 	return &Program{
-		unit: &u, inputs: p.inputs, leaves: p.leaves, leaf: p.leaf, consts: p.consts, packs: p.packs,
+		unit: &u, inputs: p.inputs, leaves: p.leaves, leaf: p.leaf, consts: p.consts, constForms: p.constForms,
 		konst: p.konst, claims: p.claims, plans: map[int]*plan{},
 	}
 }

@@ -126,7 +126,7 @@ type meeting struct{ profile *string }
 
 func (meeting) Name() string                              { return "Meeting" }
 func (meeting) Infer(in []shape.Type) (shape.Type, error) { return in[0], nil }
-func (op meeting) Bind(e engine.Engine, _ []shape.Type, _ shape.Type) (engine.Bound, error) {
+func (op meeting) Bind(e engine.Engine, _ []engine.Operand, _ engine.Operand) (engine.Bound, error) {
 	return engine.Bound{By: "test", Kernel: func(c *engine.Call) error {
 		var here, seen sync.WaitGroup
 		here.Add(2)

@@ -14,7 +14,6 @@ type options struct {
 	train   bool
 	owners  []string // whose updates are made in training; none: everybody's
 	checked bool
-	shuffle uint64 // where not 0, what has no promised order gets another one
 	off     map[string]bool
 	dumps   []dump
 	memory  int // bytes that the arena may take; 0: any
@@ -73,19 +72,6 @@ func Checked(o *options) error {
 	return nil
 }
 
-// Shuffled brings passes and instructions into another order wherever none is promised, by a seed.
-// Results are the same, bit by bit; the program may take more memory. It is for tests, and goes well
-// with [Checked].
-func Shuffled(seed uint64) Option {
-	return func(o *options) error {
-		if seed == 0 {
-			return errors.New("vm: Shuffled: the seed is 0; want another number")
-		}
-		o.shuffle = seed
-		return nil
-	}
-}
-
 // WithMemory bounds the arena, what [Program.Memory] calls Arena: where the program would take
 // more, values that wait for a later use are computed a second time instead of being kept, those
 // first that cost least for the memory they free. Results are the same, bit by bit. Parameters and
@@ -105,18 +91,17 @@ func WithMemory(bytes int) Option {
 type PassInfo struct {
 	Name     string
 	Optional bool
-	Why      string   // what it does, and why it stands where it does
-	After    []string // passes that must come before it; others may come in any order
+	Why      string // what it does, and why it stands where it does
 }
 
 // Passes lists the passes in the order they run.
 func Passes() []PassInfo {
 	var infos []PassInfo
 	for _, p := range symbolicPasses() {
-		infos = append(infos, PassInfo{p.name, p.optional, p.why, p.after})
+		infos = append(infos, PassInfo{p.name, p.optional, p.why})
 	}
 	for _, p := range loweringPasses() {
-		infos = append(infos, PassInfo{p.name, p.optional, p.why, p.after})
+		infos = append(infos, PassInfo{p.name, p.optional, p.why})
 	}
 	return infos
 }

@@ -47,7 +47,7 @@ func (o panicking) Absorb(engine.Engine, []shape.Type, graph.Op, int, []shape.Ty
 	return nil, false
 }
 
-func (o panicking) Bind(_ engine.Engine, in []shape.Type, _ shape.Type) (engine.Bound, error) {
+func (o panicking) Bind(_ engine.Engine, in []engine.Operand, _ engine.Operand) (engine.Bound, error) {
 	o.in("Bind")
 	return engine.Bound{By: "test", Serial: true, Kernel: func(c *engine.Call) error {
 		o.in("the kernel")

@@ -10,17 +10,17 @@ import (
 
 // plan is the program for one batch size: what lowering passes work on.
 type plan struct {
-	prog     *Program
-	batch    int
-	values   []*value
-	instrs   []*instr
-	outs     []*value
-	commit   int // index of the first instruction that writes to the store, or len(instrs)
-	arena    int // bytes
-	unshared int // bytes that the arena would take if no two values shared memory
-	packing  int // bytes of the arena for packing inputs, before the first instruction
-	placed   []*block
-	working  place
+	prog        *Program
+	batch       int
+	values      []*value
+	instrs      []*instr
+	outs        []*value
+	commit      int // index of the first instruction that writes to the store, or len(instrs)
+	arena       int // bytes
+	unshared    int // bytes that the arena would take if no two values shared memory
+	packScratch int // bytes of the arena for packing inputs, before the first instruction
+	placed      []*block
+	working     workingNode
 }
 
 // source is where a value comes from.
@@ -37,8 +37,8 @@ const (
 // value is a tensor of the plan.
 type value struct {
 	id      int
-	typ     shape.Type // concrete
-	lanes   int        // typ is that of a batch in so many lanes; 0: row-major
+	typ     shape.Type // concrete, and logical whatever the layout
+	layout  engine.Layout
 	node    *graph.Node
 	from    source
 	index   int     // of the input, leaf or const
@@ -72,19 +72,19 @@ const (
 
 // instr is one instruction: an op or a fused map, over values.
 type instr struct {
-	kind    kind
-	op      graph.Op    // nil for a map made by a pass
-	fmap    *engine.Map // of an elementwise instruction
-	in      []*value
-	out     []*value
-	leaf    *value        // of a write: the leaf's value
-	nodes   []*graph.Node // what it computes; the first names line and layer
-	bound   engine.Bound
-	added   bool // a pass has added it, for none of the user's nodes
-	scratch int  // offset in the arena
-	at      int  // index in the schedule
-	group   int  // those of one group, one after the other, may run at once; 0: none
-	packed  bool // the kernel is given the packed form of an input, which is kept from run to run
+	kind      kind
+	op        graph.Op    // nil for a map made by a pass
+	fmap      *engine.Map // of an elementwise instruction
+	in        []*value
+	out       []*value
+	leaf      *value        // of a write: the leaf's value
+	nodes     []*graph.Node // what it computes; the first names line and layer
+	bound     engine.Bound
+	added     bool // a pass has added it, for none of the user's nodes
+	scratch   int  // offset in the arena
+	at        int  // index in the schedule
+	group     int  // those of one group, one after the other, may run at once; 0: none
+	prepacked bool // the kernel is given the packed form of an input, which is kept from run to run
 }
 
 func (in *instr) node() *graph.Node { return in.nodes[0] }

@@ -12,14 +12,14 @@ import (
 
 // A Program is a compiled graph. It is immutable and safe for use by many goroutines.
 type Program struct {
-	unit   *unit
-	inputs map[string]int
-	leaves []*graph.Node // Params and States that it reads or writes
-	leaf   map[string]int
-	consts []engine.Buffer
-	packs  []packs // of consts
-	konst  map[*graph.Node]int
-	claims []*claim // of the owners of its updates
+	unit       *unit
+	inputs     map[string]int
+	leaves     []*graph.Node // Params and States that it reads or writes
+	leaf       map[string]int
+	consts     []engine.Buffer
+	constForms []formSet // of consts
+	konst      map[*graph.Node]int
+	claims     []*claim // of the owners of its updates
 
 	mu    sync.Mutex
 	plans map[int]*plan // by batch size
@@ -47,7 +47,7 @@ func newProgram(u *unit) (*Program, error) {
 			p.consts = append(p.consts, b)
 		}
 	}
-	p.packs = make([]packs, len(p.consts))
+	p.constForms = make([]formSet, len(p.consts))
 	p.claims = claimsOf(u.updates)
 	return p, nil
 }

@@ -191,7 +191,7 @@ var randomOps = []func(*random) *graph.Node{
 	},
 	func(r *random) *graph.Node {
 		x := r.image()
-		pool := ops.MaxPool2DOp{Kernel: [2]int{2, 2}, Stride: [2]int{1 + r.next(2), 1}, Pad: [2][2]int{{1, 0}, {0, 1}}}
+		pool := ops.Pool2DOp{Kernel: [2]int{2, 2}, Stride: [2]int{1 + r.next(2), 1}, Pad: [2][2]int{{1, 0}, {0, 1}}}
 		if r.next(2) == 0 {
 			return ops.MaxPool2D(x, pool)
 		}
@@ -342,7 +342,7 @@ func convolution2D(r *random) *graph.Node {
 		y = ops.ReLU(y)
 	}
 	if t := y.Type(); r.next(2) == 0 && t.Dim(2) >= 2 && t.Dim(3) >= 2 {
-		y = ops.MaxPool2D(y, ops.MaxPool2DOp{Kernel: [2]int{2, 2}, Stride: [2]int{1, 1 + r.next(2)}, Pad: [2][2]int{{1, 0}, {0, 1}}})
+		y = ops.MaxPool2D(y, ops.Pool2DOp{Kernel: [2]int{2, 2}, Stride: [2]int{1, 1 + r.next(2)}, Pad: [2][2]int{{1, 0}, {0, 1}}})
 	}
 	return y
 }
@@ -492,11 +492,7 @@ func sameUnderPasses(t *testing.T, data []byte) {
 		}
 	}
 	plain := steps(t, outs, vm.Without(optional...))
-	all := steps(t, outs)
-	near(t, plain, all, "with all passes")
-	for i, v := range steps(t, outs, vm.Shuffled(1+uint64(crc(data)))) {
-		require.Equal(t, math.Float64bits(all[i]), math.Float64bits(v), "value %d: %v in another order, %v in the usual one", i, v, all[i])
-	}
+	near(t, plain, steps(t, outs), "with all passes")
 	off := optional[int(crc(data))%len(optional)]
 	near(t, plain, steps(t, outs, vm.Without(off)), "without "+off)
 }

@@ -7,7 +7,7 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/plexaura/plexaura/engine"
+	"github.com/plexaura/plexaura/shape"
 )
 
 // ErrMemory is wrapped where a program cannot be fitted into the memory given by [WithMemory], or takes
@@ -41,7 +41,7 @@ func remat(p *plan) error {
 		}
 		r.least = min(cmp.Or(r.least, t.arena), t.arena)
 		r.peaks = t
-		if !r.step() {
+		if !r.improve() {
 			return r.refuse(budget)
 		}
 	}
@@ -58,7 +58,10 @@ type rematerialiser struct {
 
 // settle puts the instructions in the order that schedule would: what is inserted keeps its place.
 func (r *rematerialiser) settle() error {
-	return scheduling().chosen(r.prog.unit.opts)(r.plan)
+	if r.prog.unit.opts.off["schedule"] {
+		return arrange(r.plan)
+	}
+	return schedule(r.plan)
 }
 
 // trial is what would become of the plan.
@@ -73,7 +76,7 @@ type trial struct {
 func (r *rematerialiser) try() (t trial, err error) {
 	c, of := r.copied()
 	t.of = of
-	for _, run := range running(placementPasses(), r.prog.unit.opts) {
+	for _, run := range r.prog.unit.opts.running(placingPasses()) {
 		if err := run(c); err != nil {
 			return t, err
 		}
@@ -139,8 +142,8 @@ type chain struct {
 	cost   int
 }
 
-// step computes one value again after the peak, and reports whether it found one.
-func (r *rematerialiser) step() bool {
+// improve computes one value again after the peak, and reports whether it found one.
+func (r *rematerialiser) improve() bool {
 	peak := r.peaks.of[r.peaks.at]
 	if peak == nil {
 		return false
@@ -270,8 +273,10 @@ func (in *instr) cost() (bytes int) {
 	for _, v := range slices.Concat(in.in, in.out) {
 		bytes += v.typ.Bytes()
 	}
-	if op, ok := in.op.(engine.CountedOp); ok && in.fmap == nil {
-		bytes += op.MACs(plainTypes(in.in), in.out[0].plain()) / macsPerByte
+	if op, ok := in.op.(interface {
+		MACs(in []shape.Type, out shape.Type) int
+	}); ok && in.fmap == nil {
+		bytes += op.MACs(types(in.in), in.out[0].typ) / macsPerByte
 	}
 	return bytes
 }
@@ -289,7 +294,7 @@ func (r *rematerialiser) apply(c *chain, peak int) {
 		}
 		for _, v := range in.out {
 			w := r.newValue(v.typ, v.node, fromInstr)
-			w.lanes = v.lanes
+			w.layout = v.layout
 			image[v] = w
 			d.out = append(d.out, w)
 		}

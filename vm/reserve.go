@@ -78,14 +78,14 @@ func (m *Machine) affordRun(pl *plan) error {
 		what += fmt.Sprintf(" and %s for packed parameters", amount(packed))
 	}
 	return afford(arena+packed, what, "take smaller batches, compile with vm.WithMemory, or raise the limit", func() {
-		m.arena, m.links = nil, nil
+		m.arena, m.prepared = nil, nil
 	})
 }
 
 // unpacked is the memory of the packed forms of a plan that are yet to be made.
 func (m *Machine) unpacked(pl *plan) (bytes int) {
 	for _, f := range pl.forms() {
-		if !m.packsOf(f.value).has(f.key) {
+		if !m.formsOf(f.value).has(f.key) {
 			bytes += f.key.bytes
 		}
 	}

@@ -3,15 +3,13 @@ package vm
 import (
 	"cmp"
 	"container/heap"
+	"math/rand/v2"
 	"slices"
 )
 
 // schedule orders the instructions: greedily by what each adds to live memory, or as they
 // are where that is better.
 func schedule(p *plan) error {
-	if p.prog.unit.opts.shuffle != 0 {
-		return arrange(p)
-	}
 	p.relink()
 	best := p.order(inOrder)
 	if greedy := p.order(byMemory); p.peak(greedy) < p.peak(best) {
@@ -22,12 +20,13 @@ func schedule(p *plan) error {
 	return nil
 }
 
-// arrange puts the instructions in an order that may run, where schedule is switched off.
+// arrange puts the instructions in an order that may run, where schedule is switched off. Under
+// [Checked] it shuffles those that are ready, by a seed of its own: nobody may rely on more.
 func arrange(p *plan) error {
 	p.relink()
-	c := cost(inOrder)
-	if o := p.prog.unit.opts; o.shuffle != 0 {
-		c = inAnyOrder(o.random(p.batch), len(p.instrs))
+	c := inOrder
+	if o := p.prog.unit.opts; o.checked && o.memory == 0 { // remat looks for the order that it made
+		c = shuffled(len(p.instrs))
 	}
 	p.instrs = p.order(c)
 	p.relink()
@@ -39,6 +38,12 @@ type cost func(*instr, *liveness) int
 
 func inOrder(in *instr, _ *liveness) int  { return in.at }
 func byMemory(in *instr, l *liveness) int { return l.delta(in) }
+
+// shuffled takes n instructions in a random order, the same each time.
+func shuffled(n int) cost {
+	turn := rand.New(rand.NewPCG(uint64(n), 1)).Perm(n)
+	return func(in *instr, _ *liveness) int { return turn[in.at] }
+}
 
 // guarded reports whether in must come before the first write to the store: it may fail, or
 // it gives a number that is checked.

@@ -1,25 +1,45 @@
 package vm
 
-import "github.com/plexaura/plexaura/graph"
+import (
+	"github.com/plexaura/plexaura/engine"
+	"github.com/plexaura/plexaura/graph"
+)
 
 // selectKernels asks the engine for the kernel of every instruction: the algorithm, its
 // scratch, and what it may overwrite.
 func selectKernels(p *plan) error {
-	eng := p.prog.unit.eng
 	for _, in := range p.instrs {
-		if in.kind != compute {
+		if in.kind != compute || in.bound.Kernel != nil { // layout has asked for some
 			continue
 		}
 		p.working.at(in.node())
-		var err error
-		if in.fmap != nil {
-			in.bound, err = bindMap(eng, *in.fmap, types(in.in), types(in.out))
-		} else {
-			in.bound, err = bindOp(eng, in.op, types(in.in), in.out[0].typ)
-		}
-		if err != nil {
-			return graph.ErrorAt(in.node(), err)
+		if err := p.bind(in); err != nil {
+			return err
 		}
 	}
 	return nil
+}
+
+// bind asks for the kernel of in.
+func (p *plan) bind(in *instr) (err error) {
+	eng := p.prog.unit.eng
+	if in.fmap != nil {
+		in.bound, err = bindMap(eng, *in.fmap, operands(in.in), operands(in.out))
+	} else {
+		in.bound, err = bindOp(eng, in.op, operands(in.in), in.out[0].operand())
+	}
+	if err != nil {
+		return graph.ErrorAt(in.node(), err)
+	}
+	return nil
+}
+
+func (v *value) operand() engine.Operand { return engine.Operand{Type: v.typ, Layout: v.layout} }
+
+func operands(vs []*value) []engine.Operand {
+	os := make([]engine.Operand, len(vs))
+	for i, v := range vs {
+		os[i] = v.operand()
+	}
+	return os
 }

@@ -7,68 +7,82 @@ import (
 
 // loweringPasses run once for each batch size.
 func loweringPasses() []pass[plan] {
-	return slices.Concat(instructionPasses(), placementPasses(), []pass[plan]{
-		{"link", false, link, nil, after{"inplace", "memory"}, "last: where the step commits, what the machine patches"},
-	})
+	return slices.Concat(instructionPasses(), placingPasses(), linkingPasses())
 }
 
-// instructionPasses say what is computed, and by which kernels.
+// instructionPasses decide what the instructions are, and which kernels compute them.
 func instructionPasses() []pass[plan] {
 	return []pass[plan]{
-		{"lower", false, lower, nil, nil, "types are concrete from here on; what is one number everywhere becomes an immediate"},
-		{"absorb", true, absorb, nil, after{"lower"}, "kernels take in what follows them; before fuse, which would take it elsewhere"},
-		{"layout", true, layout, nil, after{"absorb"}, "batches in lanes where convolutions gain; ops are final, and maps not yet joined"},
-		{"fuse", true, fuse, nil, after{"absorb", "layout"}, "elementwise chains that remain run in one pass over memory"},
-		{"mask", true, mask, nil, after{"fuse"}, "adjoints of pooling take in the gradient of the ReLU before them; after fuse, which makes one map of it"},
-		{"select", false, selectKernels, nil, after{"mask"}, "kernels, their scratch, what they may overwrite; instructions are final"},
-		{"remat", true, remat, nil, after{"select"}, "recomputes what does not fit WithMemory; kernels and their scratch are known, and an order is yet to be made"},
+		{name: "lower", run: lower, why: "types are concrete from here on; what is one number everywhere becomes an immediate"},
+		{name: "absorb", optional: true, run: absorb, why: "kernels take in what follows them; before fuse, which would take it elsewhere",
+			needs: []string{"lower"}},
+		{name: "layout", optional: true, run: layout, why: "other layouts than rows where kernels gain; ops are final, and maps not yet joined",
+			needs: []string{"lower"}, after: []string{"absorb"}},
+		{name: "fuse", optional: true, run: fuse, why: "elementwise chains that remain run in one pass over memory",
+			needs: []string{"lower"}, after: []string{"absorb", "layout"}},
+		{name: "mask", optional: true, run: mask, why: "adjoints of pooling take in the gradient of the ReLU before them; after fuse, which makes one map of it",
+			needs: []string{"lower"}, after: []string{"fuse"}},
+		{name: "select", run: selectKernels, why: "kernels, their scratch, what they may overwrite; instructions are final",
+			needs: []string{"lower"}, after: []string{"absorb", "layout", "fuse", "mask"}},
+		{name: "remat", optional: true, run: remat, why: "recomputes what does not fit WithMemory; kernels and their scratch are known, and an order is yet to be made",
+			needs: []string{"select"}},
 	}
 }
 
-// placementPasses say when it is computed and where the values are. remat tries them too.
-func placementPasses() []pass[plan] {
+// placingPasses put the instructions in order and their values into memory. Remat tries them on
+// copies of the plan.
+func placingPasses() []pass[plan] {
 	return []pass[plan]{
-		scheduling(),
-		{"alias", false, alias, nil, after{"remat"}, "reshapes are free; lifetimes are then final"},
-		{"inplace", true, inplace, nil, after{"schedule", "alias"}, "results over inputs that die, new values straight into their leaf"},
-		{"group", true, group, nil, after{"inplace"}, "small instructions side by side; before memory, which keeps what they work on apart"},
-		{"pack", true, pack, nil, after{"select", "alias"}, "what a kernel makes of a value that stays is made once; after alias, before memory, whose scratch it spares"},
-		{"memory", true, memory, spread, after{"group", "pack"}, "lifetimes to offsets in one arena"},
+		{name: "schedule", optional: true, run: schedule, why: "an order with little live memory, writes last",
+			needs: []string{"select"}, after: []string{"remat"}},
+		{name: "alias", run: alias, why: "reshapes are free; lifetimes are then final",
+			needs: []string{"lower"}, after: []string{"remat"}},
+		{name: "inplace", optional: true, run: inplace, why: "results over inputs that die, new values straight into their leaf",
+			needs: []string{"select", "schedule", "alias"}},
+		{name: "group", optional: true, run: group, why: "small instructions side by side; before memory, which keeps what they work on apart",
+			needs: []string{"select", "schedule", "alias"}, after: []string{"inplace"}},
+		{name: "pack", optional: true, run: pack, why: "what a kernel makes of a value that stays is made once; after alias, before memory, whose scratch it spares",
+			needs: []string{"select", "alias"}},
+		{name: "memory", optional: true, run: memory, why: "lifetimes to offsets in one arena",
+			needs: []string{"select", "schedule", "alias"}, after: []string{"inplace", "group", "pack"}},
 	}
 }
 
-func scheduling() pass[plan] {
-	return pass[plan]{"schedule", true, schedule, arrange, after{"remat"}, "an order with little live memory, writes last"}
+func linkingPasses() []pass[plan] {
+	return []pass[plan]{
+		{name: "link", run: link, why: "last: where the step commits, what the machine patches",
+			needs: []string{"select", "schedule"}, after: []string{"inplace", "group", "memory"}},
+	}
 }
 
-// running are the passes that run, by name: of those that are switched off what runs instead.
-func running[U any](passes []pass[U], o *options) iter.Seq2[string, func(*U) error] {
-	return func(yield func(string, func(*U) error) bool) {
-		for _, ps := range passes {
-			if run := ps.chosen(o); run != nil && !yield(ps.name, run) {
+// instead runs in place of an optional pass that is switched off but whose work must be
+// done in some way.
+var instead = map[string]func(*plan) error{
+	"schedule": arrange,
+	"memory":   separate,
+}
+
+// running gives the names of those passes of list that are to run, each with its function or, where
+// it is switched off, the one that runs instead.
+func (o *options) running(list []pass[plan]) iter.Seq2[string, func(*plan) error] {
+	return func(yield func(string, func(*plan) error) bool) {
+		for _, ps := range list {
+			run := ps.run
+			if o.off[ps.name] {
+				run = instead[ps.name]
+			}
+			if run != nil && !yield(ps.name, run) {
 				return
 			}
 		}
 	}
 }
 
-// chosen is what runs of a pass: nil for nothing.
-func (ps pass[U]) chosen(o *options) func(*U) error {
-	if o.off[ps.name] {
-		return ps.instead
-	}
-	return ps.run
-}
-
 // specialise lowers the program for batch size n.
 func (p *Program) specialise(n int) (*plan, error) {
 	pl := &plan{prog: p, batch: n}
 	o := p.unit.opts
-	passes := loweringPasses()
-	if o.shuffle != 0 {
-		passes = shuffled(passes, o.random(n))
-	}
-	for name, run := range running(passes, o) {
+	for name, run := range o.running(loweringPasses()) {
 		if err := guard(pl, &pl.working, run); err != nil {
 			return nil, wrap(name, err)
 		}

@@ -46,7 +46,7 @@ type leaf struct {
 	typ    shape.Type
 	buf    engine.Buffer
 	writes uint64 // how often it was written
-	packs  packs
+	forms  formSet
 }
 
 // NewStore returns an empty store. Values that a program needs are made by their
@@ -212,7 +212,7 @@ func (s *Store) Set(name string, v *tensor.Dense) error {
 	if l.typ != t {
 		return fmt.Errorf("vm: %q is %v, the new value is %v", name, l.typ, t)
 	}
-	if err := engine.ReadDense(l.buf, v); err != nil {
+	if err := read(l.buf, v); err != nil {
 		return fmt.Errorf("vm: setting %q: %w", name, err)
 	}
 	l.writes++

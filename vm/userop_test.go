@@ -27,7 +27,7 @@ type bound struct{ b *engine.Bound }
 
 func (bound) Name() string                              { return "Bound" }
 func (bound) Infer(in []shape.Type) (shape.Type, error) { return in[0], nil }
-func (b bound) Bind(engine.Engine, []shape.Type, shape.Type) (engine.Bound, error) {
+func (b bound) Bind(engine.Engine, []engine.Operand, engine.Operand) (engine.Bound, error) {
 	return *b.b, nil
 }
 
@@ -108,7 +108,7 @@ type folded struct{}
 
 func (folded) Name() string                              { return "Folded" }
 func (folded) Infer(in []shape.Type) (shape.Type, error) { return in[0], nil }
-func (folded) Bind(engine.Engine, []shape.Type, shape.Type) (engine.Bound, error) {
+func (folded) Bind(engine.Engine, []engine.Operand, engine.Operand) (engine.Bound, error) {
 	return engine.Bound{By: "test", InPlace: []engine.Overwrite{{Out: 0, In: 0}}, Kernel: func(c *engine.Call) error {
 		y, a, b := engine.Slice[float32](c.Out[0]), engine.Slice[float32](c.In[0]), engine.Slice[float32](c.In[1])
 		for i := range y {
@@ -201,7 +201,7 @@ func TestRulesThatDoubleTheGraphAreStopped(t *testing.T) {
 // careful has maps that may overwrite their first input alone.
 type careful struct{ ref.Engine }
 
-func (e careful) BindMap(m engine.Map, in, out []shape.Type) (engine.Bound, error) {
+func (e careful) BindMap(m engine.Map, in, out []engine.Operand) (engine.Bound, error) {
 	b, err := e.Engine.BindMap(m, in, out)
 	b.InPlace = slices.DeleteFunc(b.InPlace, func(o engine.Overwrite) bool { return o.In > 0 })
 	kernel := b.Kernel

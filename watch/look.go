@@ -153,10 +153,14 @@ func (l *look) run(ctx context.Context, m *vm.Machine, x *tensor.Dense) ([]examp
 // example is example i of a batch, without a copy where it is float32.
 func example(d *tensor.Dense, i int) []float32 {
 	n := d.Size() / d.Shape()[0]
-	if b := engine.BufferOfDense(d); b.DType() == shape.Float32 {
-		return engine.Slice[float32](b)[i*n : (i+1)*n]
+	if d.Dtype() == tensor.Float32 {
+		return d.Float32s()[i*n : (i+1)*n]
 	}
-	return engine.AppendFloat32s(nil, d)[i*n : (i+1)*n]
+	v := make([]float32, n)
+	for k, f := range d.Float64s()[i*n : (i+1)*n] {
+		v[k] = float32(f)
+	}
+	return v
 }
 
 // top is the most probable classes.

@@ -93,7 +93,7 @@ var controls = []control{
 		},
 		normal(shape.Of(1, 2, 3, 3), shape.Of(2, 2, 2, 2)), 1},
 	{"pool: max pooling goes back as average pooling",
-		func(x ...*graph.Node) *graph.Node { return ops.MaxPool2D(x[0], ops.MaxPool2DOp{Kernel: [2]int{2, 2}}) },
+		func(x ...*graph.Node) *graph.Node { return ops.MaxPool2D(x[0], ops.Pool2DOp{Kernel: [2]int{2, 2}}) },
 		func(n, dy *graph.Node) []*graph.Node {
 			return rule(ops.AvgPool2D(n.In(0), ops.AvgPool2DOp{Kernel: [2]int{2, 2}}), dy)
 		},
@@ -230,20 +230,20 @@ func (b broken) Grad(n, dy *graph.Node) []*graph.Node {
 type brokenMap struct{ broken }
 
 func (b brokenMap) Map(in []shape.Type, out shape.Type) engine.Map {
-	return b.Op.(engine.ElementwiseOp).Map(in, out)
+	return b.Op.(vm.Elementwise).Map(in, out)
 }
 
 // brokenKernel is broken for an op with a kernel.
 type brokenKernel struct{ broken }
 
-func (b brokenKernel) Bind(e engine.Engine, in []shape.Type, out shape.Type) (engine.Bound, error) {
+func (b brokenKernel) Bind(e engine.Engine, in []engine.Operand, out engine.Operand) (engine.Bound, error) {
 	return b.Op.(vm.Bindable).Bind(e, in, out)
 }
 
 // broke returns n with its rule replaced.
 func broke(n *graph.Node, control int) *graph.Node {
 	b := broken{n.Op(), control}
-	if _, ok := n.Op().(engine.ElementwiseOp); ok {
+	if _, ok := n.Op().(vm.Elementwise); ok {
 		return graph.Apply(brokenMap{b}, n.Ins()...)
 	}
 	return graph.Apply(brokenKernel{b}, n.Ins()...)

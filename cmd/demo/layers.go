@@ -86,7 +86,7 @@ func writeProfile(out io.Writer, rows []profileRow, batch int, l limits) error {
 		}
 		result := ""
 		if len(r.Out) > 0 {
-			result = r.Out[0].Type.String()
+			result = r.Out[0].Operand().String()
 		}
 		mark := ""
 		if ms == slowest {

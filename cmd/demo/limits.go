@@ -27,9 +27,9 @@ func best(turns int, f func()) float64 {
 func fmaPeak() float64 {
 	k, pool := simd.Best(), par.Default()
 	const chunks, grain = 4096, 64
-	body := func(lo, hi int) { k.FMALoop(hi - lo) }
+	body := func(lo, hi int) { k.Vec.FMALoop(hi - lo) }
 	seconds := best(10, func() { pool.For(chunks, grain, body) })
-	return float64(chunks*k.FMALoop(1)) / seconds / 1e9
+	return float64(chunks*k.Vec.FMALoop(1)) / seconds / 1e9
 }
 
 // bandwidth is the rate at which memory is read and written by a copy, in GB/s. The buffers

@@ -47,6 +47,7 @@ func commands() []command {
 		{"inspect", "[IMAGE...]", "a page of what trained weights do: filters, maps, patches, attributions, mistakes", inspectCommand, false},
 		{"lecture", "[NAME|all]", "the deep-learning lecture: claims, numbers and figures", lectureCommand, false},
 		{"bench", "", "time the cases of the performance table", bench, false},
+		{"version", "", "the version of the program, of Go, the platform and the kernels", version, false},
 	}
 }
 
@@ -147,7 +148,12 @@ func (c *call) perform(ctx context.Context) error {
 
 // help describes the command.
 func (c *call) help() {
-	fmt.Fprintf(c.stdout, "usage: %s %s [flags] %s\n\n%s\n\n", c.called, c.cmd.name, c.cmd.args, c.cmd.does)
+	usage := c.line(c.cmd.name)
+	c.VisitAll(func(*flag.Flag) { usage = c.line(c.cmd.name) + " [flags]" })
+	if c.cmd.args != "" {
+		usage += " " + c.cmd.args
+	}
+	fmt.Fprintf(c.stdout, "usage: %s\n\n%s\n\n", usage, c.cmd.does)
 	c.SetOutput(c.stdout)
 	c.PrintDefaults()
 }

@@ -182,7 +182,8 @@ func TestHelp(t *testing.T) {
 		require.Zero(t, status)
 		require.Empty(t, errs)
 		require.Contains(t, out, "usage: demo "+c.name)
-		require.Contains(t, out, "  -")
+		require.Equal(t, strings.Contains(out, "[flags]"), strings.Contains(out, "  -"), "%s", out)
+		require.Equal(t, c.name == "version", !strings.Contains(out, "[flags]"), "all others have flags")
 	}
 }
 

@@ -71,10 +71,10 @@ func writeInstructions(out io.Writer, p *vm.Program, batch int) error {
 	for _, in := range list {
 		for i, r := range in.Out {
 			if i > 0 { // a further result
-				fmt.Fprintf(w, "\t\t%v\t%s\t\t\t\t\n", r.Type, r.Where)
+				fmt.Fprintf(w, "\t\t%v\t%s\t\t\t\t\n", r.Operand(), r.Where)
 				continue
 			}
-			fmt.Fprintf(w, "%d\t%s\t%v\t%s\t%s\t%s\t%s\t%v\n", in.Index, in.Name, r.Type, r.Where, strings.Join(in.Args, " "), kernel(in), in.Layer, in.Pos)
+			fmt.Fprintf(w, "%d\t%s\t%v\t%s\t%s\t%s\t%s\t%v\n", in.Index, in.Name, r.Operand(), r.Where, strings.Join(in.Args, " "), kernel(in), in.Layer, in.Pos)
 		}
 		if len(in.Out) == 0 {
 			fmt.Fprintf(w, "%d\t%s\t\t\t%s\t%s\t%s\t%v\n", in.Index, in.Name, strings.Join(in.Args, " "), kernel(in), in.Layer, in.Pos)
@@ -104,7 +104,7 @@ func writeCosts(out io.Writer, p *vm.Program, batch int) error {
 	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
 	fmt.Fprintln(w, "#\tinstruction\tof\tresult\tlayer\talgorithm\tmultiplications\t")
 	for _, in := range list {
-		what := fmt.Sprintf("%d\t%s\t%s\t%v\t%s", in.Index, in.Name, arguments(in), in.Out[0].Type, in.Layer)
+		what := fmt.Sprintf("%d\t%s\t%s\t%v\t%s", in.Index, in.Name, arguments(in), in.Out[0].Operand(), in.Layer)
 		for _, c := range in.Choice {
 			work, note := thousands(c.Work), c.Against
 			switch {

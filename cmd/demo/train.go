@@ -247,7 +247,7 @@ type trainRun struct {
 	settings  settings
 	model     model
 	engine    engine.Engine
-	gradients train.Gradients // nil: our VM
+	gradients train.GradientsFunc // nil: our VM
 	recipe    recipe
 	workers   int
 	data      splits

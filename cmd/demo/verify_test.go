@@ -16,7 +16,7 @@ import (
 // wrongFusion is ref, but what the fuse pass makes it compute is a little off.
 type wrongFusion struct{ ref.Engine }
 
-func (e wrongFusion) BindMap(m engine.Map, in, out []shape.Type) (engine.Bound, error) {
+func (e wrongFusion) BindMap(m engine.Map, in, out []engine.Operand) (engine.Bound, error) {
 	b, err := e.Engine.BindMap(m, in, out)
 	if len(m.Steps) < 4 || err != nil {
 		return b, err
@@ -35,7 +35,7 @@ func (e wrongFusion) BindMap(m engine.Map, in, out []shape.Type) (engine.Bound, 
 // wrongEpilogue is ref, but a convolution with bias and activation is off.
 type wrongEpilogue struct{ ref.Engine }
 
-func (e wrongEpilogue) BindConv2D(p engine.Conv2D, in []shape.Type, out shape.Type) (engine.Bound, error) {
+func (e wrongEpilogue) BindConv2D(p engine.Conv2D, in []engine.Operand, out engine.Operand) (engine.Bound, error) {
 	b, err := e.Engine.BindConv2D(p, in, out)
 	if !p.Epilogue.ReLU || err != nil {
 		return b, err

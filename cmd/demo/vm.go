@@ -16,19 +16,17 @@ import (
 	"github.com/plexaura/plexaura/vm"
 )
 
-// vms are what can compute losses and gradients; ours needs no other.
-func vms() map[string]train.Gradients {
-	return map[string]train.Gradients{"plexaura": nil, "gorgonia": tapeMachine{}}
+// vms are what can compute losses and gradients; ours needs no Gradients.
+func vms() map[string]train.GradientsFunc {
+	return map[string]train.GradientsFunc{
+		"plexaura": nil,
+		"gorgonia": func(outs []*graph.Node, n int, wrt ...*graph.Node) (train.Gradients, error) {
+			return gorgonia.NewMachine(outs, n, wrt...)
+		},
+	}
 }
 
-// tapeMachine computes gradients by gorgonia.
-type tapeMachine struct{}
-
-func (tapeMachine) Machine(loss, output *graph.Node, wrt []*graph.Node, n int) (train.GradientMachine, error) {
-	return gorgonia.NewMachine([]*graph.Node{loss, output}, n, wrt...)
-}
-
-func findVM(name string) (train.Gradients, error) {
+func findVM(name string) (train.GradientsFunc, error) {
 	d, ok := vms()[name]
 	if !ok {
 		return nil, usagef("no vm %q; there are %s", name, list(vms()))

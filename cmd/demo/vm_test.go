@@ -18,7 +18,6 @@ import (
 	"github.com/plexaura/plexaura/graph"
 	"github.com/plexaura/plexaura/nn"
 	"github.com/plexaura/plexaura/ops"
-	"github.com/plexaura/plexaura/shape"
 )
 
 func TestVerifyAgreesWithGorgonia(t *testing.T) {
@@ -30,7 +29,7 @@ func TestVerifyAgreesWithGorgonia(t *testing.T) {
 // wrongFilters is ref, but gradients by filters are off by 1e-9 of themselves.
 type wrongFilters struct{ ref.Engine }
 
-func (e wrongFilters) BindConv2DFilterGrad(p engine.Conv2D, in []shape.Type, out shape.Type) (engine.Bound, error) {
+func (e wrongFilters) BindConv2DFilterGrad(p engine.Conv2D, in []engine.Operand, out engine.Operand) (engine.Bound, error) {
 	b, err := e.Engine.BindConv2DFilterGrad(p, in, out)
 	right := b.Kernel
 	b.Kernel = func(c *engine.Call) error {

@@ -7,5 +7,5 @@
 // Inputs are images (C,H,W) as a dataset gives them, normalised; colours are changed as
 // intensities from 0 to 1, and what comes in from outside of an image is black.
 //
-// Knows data, shape, internal/simd. Never imports graph or an engine.
+// Knows data, shape, internal/simd and its package gemm. Never imports graph or an engine.
 package augment

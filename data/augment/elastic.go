@@ -5,6 +5,7 @@ import (
 
 	"github.com/plexaura/plexaura/data"
 	"github.com/plexaura/plexaura/internal/simd"
+	"github.com/plexaura/plexaura/internal/simd/gemm"
 )
 
 // Elastic distorts an image as if it were on rubber: each pixel is displaced in x and in y by
@@ -34,7 +35,11 @@ func (a Elastic) Bind(in data.Info) (data.Change, data.Info, error) {
 	if err := a.Affine.check(); err != nil {
 		return nil, in, err
 	}
-	s, f := newSampler(in, m, m.h, m.w), a.newField(m)
+	k, err := simd.Chosen()
+	if err != nil {
+		return nil, in, err
+	}
+	s, f := newSampler(in, m, m.h, m.w), a.newField(k.Gemm, m)
 	return func(x []float32, r *data.Rand) []float32 {
 		p := a.Affine.draw(m, r)
 		return s.sample(x, p, f.draw(r))
@@ -45,24 +50,24 @@ func (a Elastic) Bind(in data.Info) (data.Change, data.Info, error) {
 // W numbers are H rows of 2W as well. With random numbers U from 0 to 1 they are
 // Alpha*V*(2U-1)*H, where the matrices V and H are the vertical and the horizontal Gaussian.
 type field struct {
-	kernels              *simd.Kernels
-	along, across        simd.GemmOp
+	kernels              *gemm.Kernels
+	along, across        gemm.Op
 	vertical, horizontal []float32 // V and 2*Alpha*H
 	middle               []float32 // -Alpha*V*1*H
 	noise, half, out     []float32
 	scratch              []float32
 }
 
-func (a Elastic) newField(m image) *field {
-	k, n := simd.Best(), 2*m.h*m.w
+func (a Elastic) newField(k *gemm.Kernels, m image) *field {
+	n := 2 * m.h * m.w
 	f := &field{
 		kernels:  k,
-		along:    simd.GemmOp{M: m.h, K: m.h, N: 2 * m.w},
-		across:   simd.GemmOp{M: 2 * m.h, K: m.w, N: m.w, Add: true},
+		along:    gemm.Op{M: m.h, K: m.h, N: 2 * m.w},
+		across:   gemm.Op{M: 2 * m.h, K: m.w, N: m.w, Add: true},
 		vertical: gaussian(m.h, a.Sigma, 1), horizontal: gaussian(m.w, a.Sigma, 2*a.Alpha),
 		noise: make([]float32, n), half: make([]float32, n), out: make([]float32, n),
 	}
-	f.scratch = make([]float32, max(simd.GemmScratch[float32](k, f.along), simd.GemmScratch[float32](k, f.across)))
+	f.scratch = make([]float32, max(gemm.Scratch[float32](k, f.along), gemm.Scratch[float32](k, f.across)))
 	fill(f.noise, -.5)
 	f.middle = make([]float32, n)
 	f.smooth()
@@ -79,8 +84,8 @@ func (f *field) draw(r *data.Rand) []float32 {
 
 func (f *field) smooth() {
 	copy(f.out, f.middle)
-	simd.Gemm(f.kernels, nil, f.along, f.vertical, f.noise, f.half, nil, f.scratch)
-	simd.Gemm(f.kernels, nil, f.across, f.half, f.horizontal, f.out, nil, f.scratch)
+	gemm.Mul(f.kernels, nil, f.along, f.vertical, f.noise, f.half, nil, f.scratch)
+	gemm.Mul(f.kernels, nil, f.across, f.half, f.horizontal, f.out, nil, f.scratch)
 }
 
 // gaussian returns the n by n matrix that smooths n numbers, beyond which there are zeros, by

@@ -9,6 +9,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/plexaura/plexaura/data"
+	"github.com/plexaura/plexaura/internal/simd"
 	"github.com/plexaura/plexaura/shape"
 )
 
@@ -85,7 +86,7 @@ func TestElasticFieldIsASmoothedOne(t *testing.T) {
 	for _, m := range []image{{1, 28, 28}, {1, 9, 14}} {
 		for _, sigma := range []float64{.5, 4} {
 			a := Elastic{Sigma: sigma, Alpha: 30}
-			f := a.newField(m)
+			f := a.newField(simd.Best().Gemm, m)
 			got := f.draw(data.NewRand(3, 0, 0))
 			noise := make([]float32, 2*m.h*m.w)
 			data.NewRand(3, 0, 0).Uniforms(noise)
@@ -117,7 +118,7 @@ func TestElasticTakesPixelsWhereItSays(t *testing.T) {
 	got := changed(t, a, in, 9)
 	r := data.NewRand(1, 0, 9)
 	p := a.Affine.draw(m, r)
-	field := a.newField(m).draw(r)
+	field := a.newField(simd.Best().Gemm, m).draw(r)
 	x := pattern(in.Input.Len())
 	pixel := func(px, py int) float64 {
 		if px < 0 || py < 0 || px >= m.w || py >= m.h {
@@ -147,7 +148,7 @@ func TestElasticHasTheSpreadItSays(t *testing.T) {
 		{MNIST()[0].(Elastic), .815}, // strokes are two pixels wide
 	} {
 		m := image{1, 64, 64}
-		f := c.e.newField(m)
+		f := c.e.newField(simd.Best().Gemm, m)
 		sum, squares, n := 0.0, 0.0, 0.0
 		for example := range 100 {
 			for i, v := range f.draw(data.NewRand(1, 0, example)) {

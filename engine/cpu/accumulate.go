@@ -2,18 +2,19 @@ package cpu
 
 import (
 	"github.com/plexaura/plexaura/engine"
-	"github.com/plexaura/plexaura/internal/simd"
+	"github.com/plexaura/plexaura/internal/simd/vec"
 	"github.com/plexaura/plexaura/shape"
 )
 
-// BindAddPart implements [engine.Accumulator]. Over its sum it takes the time of the part alone.
-func (e Engine) BindAddPart(w engine.Window, in []shape.Type, out shape.Type) (engine.Bound, error) {
+// BindAddPart implements [engine.Accumulator]. Writing over its sum, it takes no longer than the
+// part does.
+func (e Engine) BindAddPart(w engine.Window, in []engine.Operand, out engine.Operand) (engine.Bound, error) {
 	b, err := e.Engine.BindAddPart(w, in, out)
 	if err != nil || in[0].Len() == 0 {
 		return b, err
 	}
 	p := partOf(out.Shape, in[0].Shape, w)
-	add := addPart(e, p, func(sum, x []float32) { e.simd.Map(simd.OpAdd, sum, sum, x, 0) })
+	add := addPart(e, p, func(sum, x []float32) { e.simd.Vec.Map(vec.Add, sum, sum, x, 0) })
 	if out.DType == shape.Float64 {
 		add = addPart(e, p, func(sum, x []float64) {
 			for i, v := range x {

@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"github.com/plexaura/plexaura/engine"
+	"github.com/plexaura/plexaura/internal/simd/window"
 	"github.com/plexaura/plexaura/shape"
 )
 
@@ -51,12 +52,10 @@ var convLayers = []struct {
 func BenchmarkConv2D(b *testing.B) {
 	e := New()
 	for _, l := range convLayers {
-		g := conv{batch: l.batch, groups: 1, channels: l.channels, filters: l.filters, stride: [2]int{1, 1}, dilation: [2]int{1, 1}}
-		for i := range 2 {
-			g.in[i], g.kernel[i], g.before[i] = l.image, l.kernel, l.pad
-			g.out[i] = l.image + 2*l.pad - l.kernel + 1
-		}
-		x, y := shape.F32(shape.Dim(l.batch), shape.Dim(l.channels), shape.Dim(l.image), shape.Dim(l.image)), shape.OfInts(l.batch, l.filters, g.out[0], g.out[1])
+		side := l.image + 2*l.pad - l.kernel + 1
+		g := convolution{batch: l.batch, groups: 1, filters: l.filters, Window: window.Window{C: l.channels, H: l.image, W: l.image,
+			KH: l.kernel, KW: l.kernel, OH: side, OW: side, SH: 1, SW: 1, DH: 1, DW: 1, Top: l.pad, Left: l.pad}}
+		x, y := shape.F32(shape.Dim(l.batch), shape.Dim(l.channels), shape.Dim(l.image), shape.Dim(l.image)), shape.OfInts(l.batch, l.filters, side, side)
 		w, dy := shape.F32(shape.Dim(l.filters), shape.Dim(l.channels), shape.Dim(l.kernel), shape.Dim(l.kernel)), x.Of(y)
 		flops := 2 * g.batch * g.filters * g.depth() * g.yPlane()
 		bias := shape.F32(shape.Dim(l.filters))
@@ -85,12 +84,12 @@ func BenchmarkMaxPool2D(b *testing.B) {
 		p := engine.Pool2D{Kernel: [2]int{l.kernel, l.kernel}, Stride: [2]int{l.stride, l.stride}, Dilation: [2]int{1, 1}}
 		x := shape.Type{DType: shape.Float32, Shape: shape.OfInts(l.batch, l.channels, l.image, l.image)}
 		y := x.Of(shape.OfInts(l.batch, l.channels, l.windows, l.windows))
-		bound, err := e.BindMaxPool2D(p, []shape.Type{x}, y)
+		bound, err := e.BindMaxPool2D(p, storedAll(x), stored(y))
 		if err != nil {
 			b.Fatal(err)
 		}
 		b.Run(l.name+"/forward", func(b *testing.B) { benchmark(b, bound, 0, []shape.Type{x}, y) })
-		bound, err = e.BindMaxPool2DScatter(p, []shape.Type{x, y}, x)
+		bound, err = e.BindMaxPool2DScatter(p, storedAll(x, y), stored(x))
 		if err != nil {
 			b.Fatal(err)
 		}
@@ -107,7 +106,7 @@ func BenchmarkUpdate(b *testing.B) {
 		{Fn: engine.Mul, DType: shape.Float32, Args: [3]engine.Arg{engine.Imm(.01), engine.Res(1)}},
 		{Fn: engine.Sub, DType: shape.Float32, Args: [3]engine.Arg{engine.In(2), engine.Res(2)}},
 	}, Outs: []int{3, 1}}
-	bound, err := New().BindMap(m, []shape.Type{t, t, t}, []shape.Type{t, t})
+	bound, err := New().BindMap(m, storedAll(t, t, t), storedAll(t, t))
 	if err != nil {
 		b.Fatal(err)
 	}
@@ -120,8 +119,8 @@ func BenchmarkUpdate(b *testing.B) {
 	b.ReportMetric(5*float64(t.Bytes())*float64(b.N)/b.Elapsed().Seconds()/1e9, "GB/s")
 }
 
-// laneLayers are LeNet's convolutions and others of small networks, in lanes and row by row.
-var laneLayers = []struct {
+// interleavedLayers are LeNet's convolutions and others of small networks, interleaved and row by row.
+var interleavedLayers = []struct {
 	name                     string
 	batch, channels, filters int
 	image, kernel, pad       int
@@ -139,9 +138,9 @@ var laneLayers = []struct {
 	{"alexnet.conv3", 16, 192, 384, 13, 3, 1},
 }
 
-func BenchmarkLanes(b *testing.B) {
+func BenchmarkInterleaved(b *testing.B) {
 	e := New()
-	for _, l := range laneLayers {
+	for _, l := range interleavedLayers {
 		side := l.image + 2*l.pad - l.kernel + 1
 		c := engine.Conv2D{Stride: [2]int{1, 1}, Dilation: [2]int{1, 1}, Pad: [2][2]int{{l.pad, l.pad}, {l.pad, l.pad}}, Groups: 1}
 		of := func(lanes bool, channels, side int) shape.Type {
@@ -154,23 +153,23 @@ func BenchmarkLanes(b *testing.B) {
 		flops := 2 * l.batch * l.filters * l.channels * l.kernel * l.kernel * side * side
 		for _, lanes := range []bool{false, true} {
 			x, y := of(lanes, l.channels, l.image), of(lanes, l.filters, side)
-			run := func(way string, bind func(engine.Conv2D, []shape.Type, shape.Type) (engine.Bound, error), c engine.Conv2D, in []shape.Type, out shape.Type) {
+			run := func(way string, bind func(engine.Conv2D, []engine.Operand, engine.Operand) (engine.Bound, error), c engine.Conv2D, in []engine.Operand, out engine.Operand) {
 				bound, err := bind(c, in, out)
 				if err != nil {
 					b.Fatal(err)
 				}
-				b.Run(fmt.Sprintf("%s/b%d/%d-%d/%s/%s", l.name, l.batch, l.channels, l.filters, way, bound.Alg), func(b *testing.B) { benchmark(b, bound, flops, in, out) })
+				b.Run(fmt.Sprintf("%s/b%d/%d-%d/%s/%s", l.name, l.batch, l.channels, l.filters, way, bound.Alg), func(b *testing.B) { benchmark(b, bound, flops, engine.Types(in), out.Type) })
 			}
 			fused := c
 			fused.Epilogue = engine.Epilogue{Bias: true, ReLU: true}
-			run("forward", e.BindConv2D, fused, []shape.Type{x, w, shape.F32(shape.Dim(l.filters))}, y)
-			run("input", e.BindConv2DInputGrad, c, []shape.Type{y, w}, x)
-			run("filter", e.BindConv2DFilterGrad, c, []shape.Type{x, y}, w)
+			run("forward", e.BindConv2D, fused, storedAll(x, w, shape.F32(shape.Dim(l.filters))), stored(y))
+			run("input", e.BindConv2DInputGrad, c, storedAll(y, w), stored(x))
+			run("filter", e.BindConv2DFilterGrad, c, storedAll(x, y), stored(w))
 		}
 	}
 }
 
-func BenchmarkLanePools(b *testing.B) {
+func BenchmarkInterleavedPools(b *testing.B) {
 	e := New()
 	for _, l := range []struct {
 		name                     string
@@ -187,13 +186,13 @@ func BenchmarkLanePools(b *testing.B) {
 				return shape.Type{DType: shape.Float32, Shape: shape.OfInts(append([]int{dims[0], dims[1], side, side}, dims[2:]...)...)}
 			}
 			x, y := of(l.image), of(l.windows)
-			forward, err := e.BindMaxPool2D(p, []shape.Type{x}, y)
+			forward, err := e.BindMaxPool2D(p, storedAll(x), stored(y))
 			if err != nil {
 				b.Fatal(err)
 			}
 			rectified := p
 			rectified.ReLU = true
-			scatter, err := e.BindMaxPool2DScatter(rectified, []shape.Type{x, y}, x)
+			scatter, err := e.BindMaxPool2DScatter(rectified, storedAll(x, y), stored(x))
 			if err != nil {
 				b.Fatal(err)
 			}
@@ -223,42 +222,60 @@ func BenchmarkBandwidth(b *testing.B) {
 	type types = []shape.Type
 	for _, c := range []struct {
 		name string
-		bind func(in types, out shape.Type) (engine.Bound, error)
+		bind func(in types, out engine.Operand) (engine.Bound, error)
 		in   types
 		out  shape.Type
 	}{
-		{"add", func(in types, out shape.Type) (engine.Bound, error) {
-			return e.BindMap(engine.MapOf(engine.Add, shape.Float32, engine.In(0), engine.In(1)), in, types{out})
+		{"add", func(in types, out engine.Operand) (engine.Bound, error) {
+			return e.BindMap(engine.MapOf(engine.Add, shape.Float32, engine.In(0), engine.In(1)), storedAll(in...), storedAll(types{out.Type}...))
 		}, types{plain, plain}, plain},
-		{"batchnorm/sums", func(in types, out shape.Type) (engine.Bound, error) {
-			return e.BindReduce(engine.Sum, channels, in, out)
+		{"batchnorm/sums", func(in types, out engine.Operand) (engine.Bound, error) {
+			return e.BindReduce(engine.Sum, channels, storedAll(in...), out)
 		}, types{image}, f32(64)},
-		{"batchnorm/apply", func(in types, out shape.Type) (engine.Bound, error) { return e.BindMap(normalise, in, types{out}) },
+		{"batchnorm/apply", func(in types, out engine.Operand) (engine.Bound, error) {
+			return e.BindMap(normalise, storedAll(in...), storedAll(types{out.Type}...))
+		},
 			types{image, channel, channel, channel}, image},
-		{"dropout/random", func(in types, out shape.Type) (engine.Bound, error) { return e.BindRandom(engine.Uniform, 1, in, out) }, types{shape.I64(2)}, plain},
-		{"dropout/apply", func(in types, out shape.Type) (engine.Bound, error) { return e.BindMap(dropout, in, types{out}) }, types{plain, plain}, plain},
-		{"softmax/10", func(in types, out shape.Type) (engine.Bound, error) { return e.BindSoftmax(true, 1, in, out) }, types{f32(256, 10)}, f32(256, 10)},
-		{"softmax/1000", func(in types, out shape.Type) (engine.Bound, error) { return e.BindSoftmax(true, 1, in, out) }, types{f32(256, 1000)}, f32(256, 1000)},
-		{"softmax/grad", func(in types, out shape.Type) (engine.Bound, error) { return e.BindSoftmaxGrad(true, 1, in, out) }, types{f32(256, 1000), f32(256, 1000)}, f32(256, 1000)},
-		{"onehot", func(in types, out shape.Type) (engine.Bound, error) { return e.BindOneHot(in, out) }, types{shape.I32(256)}, f32(256, 1000)},
-		{"max/channels", func(in types, out shape.Type) (engine.Bound, error) {
-			return e.BindReduce(engine.Maximum, engine.AxesOf(1), in, out)
+		{"dropout/random", func(in types, out engine.Operand) (engine.Bound, error) {
+			return e.BindRandom(engine.Uniform, 1, storedAll(in...), out)
+		}, types{shape.I64(2)}, plain},
+		{"dropout/apply", func(in types, out engine.Operand) (engine.Bound, error) {
+			return e.BindMap(dropout, storedAll(in...), storedAll(types{out.Type}...))
+		}, types{plain, plain}, plain},
+		{"softmax/10", func(in types, out engine.Operand) (engine.Bound, error) {
+			return e.BindSoftmax(true, 1, storedAll(in...), out)
+		}, types{f32(256, 10)}, f32(256, 10)},
+		{"softmax/1000", func(in types, out engine.Operand) (engine.Bound, error) {
+			return e.BindSoftmax(true, 1, storedAll(in...), out)
+		}, types{f32(256, 1000)}, f32(256, 1000)},
+		{"softmax/grad", func(in types, out engine.Operand) (engine.Bound, error) {
+			return e.BindSoftmaxGrad(true, 1, storedAll(in...), out)
+		}, types{f32(256, 1000), f32(256, 1000)}, f32(256, 1000)},
+		{"onehot", func(in types, out engine.Operand) (engine.Bound, error) {
+			return e.BindOneHot(storedAll(in...), out)
+		}, types{shape.I32(256)}, f32(256, 1000)},
+		{"max/channels", func(in types, out engine.Operand) (engine.Bound, error) {
+			return e.BindReduce(engine.Maximum, engine.AxesOf(1), storedAll(in...), out)
 		}, types{image}, f32(32, 28, 28)},
-		{"sum/rows", func(in types, out shape.Type) (engine.Bound, error) {
-			return e.BindReduce(engine.Sum, engine.AxesOf(0), in, out)
+		{"sum/rows", func(in types, out engine.Operand) (engine.Bound, error) {
+			return e.BindReduce(engine.Sum, engine.AxesOf(0), storedAll(in...), out)
 		}, types{f32(256, 4096)}, f32(4096)},
-		{"lrn/sums", func(in types, out shape.Type) (engine.Bound, error) {
-			return e.BindWindowSum(engine.WindowSum{Axis: 1, Before: 2, After: 2}, in, out)
+		{"lrn/sums", func(in types, out engine.Operand) (engine.Bound, error) {
+			return e.BindWindowSum(engine.WindowSum{Axis: 1, Before: 2, After: 2}, storedAll(in...), out)
 		}, types{image}, image},
-		{"lrn/apply", func(in types, out shape.Type) (engine.Bound, error) { return e.BindMap(lrn, in, types{out}) }, types{plain, plain}, plain},
-		{"concat", func(in types, out shape.Type) (engine.Bound, error) { return e.BindConcat(1, in, out) }, types{image, image}, f32(32, 128, 28, 28)},
-		{"pad", func(in types, out shape.Type) (engine.Bound, error) {
+		{"lrn/apply", func(in types, out engine.Operand) (engine.Bound, error) {
+			return e.BindMap(lrn, storedAll(in...), storedAll(types{out.Type}...))
+		}, types{plain, plain}, plain},
+		{"concat", func(in types, out engine.Operand) (engine.Bound, error) {
+			return e.BindConcat(1, storedAll(in...), out)
+		}, types{image, image}, f32(32, 128, 28, 28)},
+		{"pad", func(in types, out engine.Operand) (engine.Bound, error) {
 			two := [shape.MaxRank]int{2: 2, 3: 2}
-			return e.BindPad(engine.Padding{Before: two, After: two}, in, out)
+			return e.BindPad(engine.Padding{Before: two, After: two}, storedAll(in...), out)
 		}, types{image}, f32(32, 64, 32, 32)},
 	} {
 		b.Run(c.name, func(b *testing.B) {
-			bound, err := c.bind(c.in, c.out)
+			bound, err := c.bind(c.in, stored(c.out))
 			if err != nil {
 				b.Fatal(err)
 			}
@@ -294,19 +311,19 @@ func BenchmarkConvPool(b *testing.B) {
 			return l.x.Of(l.x.Shape.With(1, l.w.Dim(0)).With(2, shape.Dim(side)).With(3, shape.Dim(side)))
 		}
 		y, out := sized(l.size), sized(l.pooled)
-		conv, err := e.BindConv2D(c, in, y)
+		conv, err := e.BindConv2D(c, storedAll(in...), stored(y))
 		if err != nil {
 			b.Fatal(err)
 		}
-		pool, err := e.BindMaxPool2D(p, []shape.Type{y}, out)
+		pool, err := e.BindMaxPool2D(p, storedAll(y), stored(out))
 		if err != nil {
 			b.Fatal(err)
 		}
-		together, err := e.BindConv2DMaxPool(c, p, in, y, out)
+		together, err := e.BindConv2DMaxPool(c, p, storedAll(in...), engine.InRow(stored(y).Type).Type, stored(out))
 		if err != nil {
 			b.Fatal(err)
 		}
-		b.Run(l.name+"/apart", func(b *testing.B) { benchmark(b, oneAfterTheOther(conv, pool, y), 0, in, out) })
+		b.Run(l.name+"/apart", func(b *testing.B) { benchmark(b, oneAfterTheOther(conv, pool, engine.InRow(y).Type), 0, in, out) })
 		b.Run(l.name+"/together", func(b *testing.B) { benchmark(b, together, 0, in, out) })
 	}
 }

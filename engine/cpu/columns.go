@@ -3,23 +3,24 @@ package cpu
 import (
 	"github.com/plexaura/plexaura/engine"
 	"github.com/plexaura/plexaura/internal/simd"
+	"github.com/plexaura/plexaura/internal/simd/vec"
 )
 
 const (
-	// columnStrip is how many columns are added up at a time, and blockElems about how many elements are folded
-	// by eighths at a time: what comes of the first eighths stays in the cache.
+	// columnStrip is how many columns are added up at a time, and blockElems about how many
+	// elements are folded by eighths at a time: what comes of the first eighths stays in the cache.
 	columnStrip = 2048
 	blockElems  = 64 << 10
-	// blocks is how many such sums are folded in turn before they go into one of float64, and fewBlocks how many
-	// there are at least in a task.
+	// blocks is how many such sums are folded in turn before they go into one of float64, and
+	// fewBlocks how many there are at least in a task.
 	blocks, fewBlocks = 16, 4
 	// columnParts is about how many tasks rows are shared out to.
 	columnParts = 32
 )
 
-// sumColumns adds rows of float32 to each other. Many rows at a time are folded by eighths and halves, in
-// float32, and what comes of them is added up in float64, so that the error hardly grows with the number of
-// rows; the order follows from the shape alone.
+// sumColumns adds rows of float32 to each other. Many rows at a time are folded by eighths and
+// halves, in float32, and what comes of them is added up in float64, so that the error hardly grows
+// with the number of rows; the order depends only on the shape.
 func (e Engine) sumColumns(s sum) engine.Bound {
 	c := newColumns(s)
 	var l layout
@@ -115,7 +116,7 @@ func (c *columns) treeRows() int { return blocks + c.block/8 + 7 + 4 }
 func (c *columns) fold(k *simd.Kernels, x, tmp []float32, r, n, width int) []float32 {
 	m := n / 8
 	if c.adjoining && m > 0 {
-		k.SumRows(tmp[:m*width], x[c.rows.offset(r):], m*width)
+		k.Vec.SumRows(tmp[:m*width], x[c.rows.offset(r):], m*width)
 	} else {
 		for i := range m {
 			c.eight(k, nth(tmp, i, width), x, tmp[len(tmp)-4*width:], r+8*i)
@@ -131,12 +132,12 @@ func (c *columns) fold(k *simd.Kernels, x, tmp []float32, r, n, width int) []flo
 // eight sets dst to the sum of eight rows from the r-th on; spare is memory for four.
 func (c *columns) eight(k *simd.Kernels, dst, x, spare []float32, r int) {
 	if last := c.rows.rank - 1; r%c.rows.extent[last]+8 <= c.rows.extent[last] {
-		k.SumRows(dst, x[c.rows.offset(r):], c.rows.stride[last])
+		k.Vec.SumRows(dst, x[c.rows.offset(r):], c.rows.stride[last])
 		return
 	}
 	width := len(dst)
 	for i := range 4 {
-		k.Map(simd.OpAdd, nth(spare, i, width), x[c.rows.offset(r+2*i):], x[c.rows.offset(r+2*i+1):], 0)
+		k.Vec.Map(vec.Add, nth(spare, i, width), x[c.rows.offset(r+2*i):], x[c.rows.offset(r+2*i+1):], 0)
 	}
 	copy(dst, foldRows(k, spare[:4*width], width))
 }
@@ -146,12 +147,12 @@ func foldRows(k *simd.Kernels, x []float32, width int) []float32 {
 	n := len(x) / width
 	for n >= 8 {
 		m := n / 8
-		k.SumRows(x[:m*width], x, m*width)
+		k.Vec.SumRows(x[:m*width], x, m*width)
 		n = m + copy(x[m*width:], x[8*m*width:n*width])/width
 	}
 	for n > 1 {
 		half := n / 2
-		k.Map(simd.OpAdd, x[:half*width], x, x[(n-half)*width:n*width], 0)
+		k.Vec.Map(vec.Add, x[:half*width], x, x[(n-half)*width:n*width], 0)
 		n -= half
 	}
 	return x[:width]

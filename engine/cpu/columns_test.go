@@ -10,11 +10,12 @@ import (
 
 	"github.com/plexaura/plexaura/engine"
 	"github.com/plexaura/plexaura/internal/simd"
+	"github.com/plexaura/plexaura/internal/simd/isa"
 	"github.com/plexaura/plexaura/shape"
 )
 
 // sumsOf reduces x, of that shape, at a level.
-func sumsOf(t testing.TB, level simd.Level, x []float32, s shape.Shape, axes ...int) []float32 {
+func sumsOf(t testing.TB, level isa.Level, x []float32, s shape.Shape, axes ...int) []float32 {
 	e := New()
 	e.simd = simd.With(level)
 	out := shape.F32()
@@ -24,7 +25,7 @@ func sumsOf(t testing.TB, level simd.Level, x []float32, s shape.Shape, axes ...
 		}
 	}
 	got := run(t, func() (engine.Bound, error) {
-		return e.BindReduce(engine.Sum, engine.AxesOf(axes...), []shape.Type{{DType: shape.Float32, Shape: s}}, out)
+		return e.BindReduce(engine.Sum, engine.AxesOf(axes...), engine.InRows(shape.Type{DType: shape.Float32, Shape: s}), engine.InRow(out))
 	}, []engine.Buffer{engine.BufferOf(x)}, out)
 	return engine.Slice[float32](got)
 }
@@ -51,7 +52,7 @@ func TestSumsOfManyRowsLoseLittle(t *testing.T) {
 				x[i] = draw()
 			}
 			want := exactSums(x, c.s, c.axes)
-			for _, level := range simd.Levels() {
+			for _, level := range isa.Levels() {
 				for i, v := range sumsOf(t, level, x, c.s, c.axes...) {
 					if !(math.Abs(float64(v)-want[i]) <= 2e-7*want[i]) {
 						require.InEpsilon(t, want[i], v, 2e-7, "%s numbers, %v over %v at level %v: sum %d", name, c.s, c.axes, level, i)
@@ -62,7 +63,8 @@ func TestSumsOfManyRowsLoseLittle(t *testing.T) {
 	}
 }
 
-// TestTensorsSumsOfManyRowsLoseLittle: sums of gorgonia's tensors, narrow, wide and cut into columns.
+// TestTensorsSumsOfManyRowsLoseLittle: sums of gorgonia's tensors, narrow, wide and cut into
+// columns.
 func TestTensorsSumsOfManyRowsLoseLittle(t *testing.T) {
 	for _, s := range []tensor.Shape{{100_003, 8}, {50_001, 3}, {3001, 100}, {77, 5000}, {3, 20_001, 5}} {
 		axis := len(s) - 2
@@ -71,7 +73,7 @@ func TestTensorsSumsOfManyRowsLoseLittle(t *testing.T) {
 		for i := range x {
 			x[i] = .1
 		}
-		for _, level := range simd.Levels() {
+		for _, level := range isa.Levels() {
 			e := New()
 			e.simd = simd.With(level)
 			got, err := e.Sum(tensor.New(tensor.WithShape(s...), tensor.WithBacking(x), tensor.WithEngine(e)), axis)
@@ -97,13 +99,13 @@ func exactSums(x []float32, s shape.Shape, axes []int) []float64 {
 	return sums
 }
 
-// BenchmarkSumRows sums over the leading axis: biases' gradients of small and large layers, and tall
-// columns.
+// BenchmarkSumRows sums over the leading axis: biases' gradients of small and large layers, and
+// tall columns.
 func BenchmarkSumRows(b *testing.B) {
 	for _, s := range []shape.Shape{shape.Of(64, 10), shape.Of(64, 120), shape.Of(64, 4096), shape.Of(100_000, 8), shape.Of(1_000_000, 8), shape.Of(4096, 512), shape.Of(1000, 4096)} {
 		b.Run(s.String(), func(b *testing.B) {
 			x, y := shape.Type{DType: shape.Float32, Shape: s}, shape.F32(s.Dim(1))
-			bound, err := New().BindReduce(engine.Sum, engine.AxesOf(0), []shape.Type{x}, y)
+			bound, err := New().BindReduce(engine.Sum, engine.AxesOf(0), engine.InRows(x), engine.InRow(y))
 			require.NoError(b, err)
 			benchmark(b, bound, 0, []shape.Type{x}, y)
 		})
@@ -115,7 +117,7 @@ func BenchmarkSumLong(b *testing.B) {
 	for _, s := range []shape.Shape{shape.Of(2048), shape.Of(32768), shape.Of(1 << 20)} {
 		b.Run(s.String(), func(b *testing.B) {
 			x, y := shape.Type{DType: shape.Float32, Shape: s}, shape.F32()
-			bound, err := New().BindReduce(engine.Sum, engine.AxesOf(0), []shape.Type{x}, y)
+			bound, err := New().BindReduce(engine.Sum, engine.AxesOf(0), engine.InRows(x), engine.InRow(y))
 			require.NoError(b, err)
 			benchmark(b, bound, 0, []shape.Type{x}, y)
 		})

@@ -7,6 +7,7 @@ import (
 	"github.com/plexaura/plexaura/engine/ref"
 	"github.com/plexaura/plexaura/internal/par"
 	"github.com/plexaura/plexaura/internal/simd"
+	"github.com/plexaura/plexaura/internal/simd/isa"
 	"github.com/plexaura/plexaura/shape"
 )
 
@@ -45,18 +46,19 @@ const name = "cpu"
 // Option changes what [New] returns.
 type Option func(*Engine)
 
-// ExactConv forbids Winograd's algorithm: every convolution and gradient sums the products of its definition. With the usual weights and
-// activations, errors in float32 are then at most 2e-6 of the largest result, or 4e-6 for gradients of filters. Without it they are at most
-// 1e-5 and 2e-5 where the algorithm is used, F(4x4,3x3), F(2x2,5x5), or F(4,5) in lanes, which multiplies up to four times less often.
-// float64 never uses it.
+// ExactConv forbids Winograd's algorithm: every convolution and gradient sums the products of its
+// definition. With the usual weights and activations, errors in float32 are then at most 2e-6 of
+// the largest result, or 4e-6 for gradients of filters. Without it they are at most 1e-5 and 2e-5
+// where the algorithm is used, F(4x4,3x3), F(2x2,5x5), or F(4,5) of interleaved images, which multiplies up to
+// four times less often. float64 never uses it.
 func ExactConv(e *Engine) {
 	if e != nil {
 		e.exact = true
 	}
 }
 
-// AtLevel takes the kernels of a level, one of [simd.Levels], for tests that compare them.
-func AtLevel(l simd.Level) Option { return func(e *Engine) { e.simd = simd.With(l) } }
+// AtLevel takes the kernels of a level, one of [isa.Levels], for tests that compare them.
+func AtLevel(l isa.Level) Option { return func(e *Engine) { e.simd = simd.With(l) } }
 
 // New returns the engine with the fastest kernels that this processor runs. An option that is nil
 // changes nothing.

@@ -16,6 +16,7 @@ import (
 	"github.com/plexaura/plexaura/engine/ref"
 	"github.com/plexaura/plexaura/internal/par"
 	"github.com/plexaura/plexaura/internal/simd"
+	"github.com/plexaura/plexaura/internal/simd/isa"
 	"github.com/plexaura/plexaura/shape"
 )
 
@@ -23,12 +24,12 @@ func TestConforms(t *testing.T) { enginetest.Run(t, New(), enginetest.Options{Fl
 
 var long = flag.Bool("long", false, "every trial at every level of instructions")
 
-// A part of it, each time another one, at every level of instructions, with more workers than processors, and
-// without any; all of it with -long.
+// A part of it, each time another one, at every level of instructions, with more workers than
+// processors, and without any; all of it with -long.
 func TestConformsAtEveryLevel(t *testing.T) {
 	pool := par.NewPool(5)
 	defer pool.Close()
-	for i, level := range simd.Levels() {
+	for i, level := range isa.Levels() {
 		t.Run(level.String(), func(t *testing.T) {
 			e := Engine{pool: pool, simd: simd.With(level)}
 			if i == 1 {
@@ -98,24 +99,24 @@ func TestConv2DInTilesAndBlocks(t *testing.T) {
 		x, w := of(c.batch, c.groups*c.channels, c.image[0], c.image[1]), of(c.groups*c.filters, c.channels, c.kernel[0], c.kernel[1])
 		y := of(c.batch, c.groups*c.filters, size[0], size[1])
 		for name, k := range map[string]struct {
-			bind func(e engine.Conv2Der, in []shape.Type, out shape.Type) (engine.Bound, error)
+			bind func(e engine.Conv2Der, in []engine.Operand, out engine.Operand) (engine.Bound, error)
 			in   []shape.Type
 			out  shape.Type
 		}{
-			"forward": {func(e engine.Conv2Der, in []shape.Type, out shape.Type) (engine.Bound, error) {
+			"forward": {func(e engine.Conv2Der, in []engine.Operand, out engine.Operand) (engine.Bound, error) {
 				return e.BindConv2D(op, in, out)
 			}, []shape.Type{x, w}, y},
-			"input gradient": {func(e engine.Conv2Der, in []shape.Type, out shape.Type) (engine.Bound, error) {
+			"input gradient": {func(e engine.Conv2Der, in []engine.Operand, out engine.Operand) (engine.Bound, error) {
 				return e.BindConv2DInputGrad(op, in, out)
 			}, []shape.Type{y, w}, x},
-			"filter gradient": {func(e engine.Conv2Der, in []shape.Type, out shape.Type) (engine.Bound, error) {
+			"filter gradient": {func(e engine.Conv2Der, in []engine.Operand, out engine.Operand) (engine.Bound, error) {
 				return e.BindConv2DFilterGrad(op, in, out)
 			}, []shape.Type{x, y}, w},
 		} {
 			t.Run(fmt.Sprintf("%v by %v, %s", x, w, name), func(t *testing.T) {
 				in := []engine.Buffer{random(r, k.in[0]), random(r, k.in[1])}
-				want := run(t, func() (engine.Bound, error) { return k.bind(ref.Engine{}, k.in, k.out) }, in, k.out)
-				got := run(t, func() (engine.Bound, error) { return k.bind(New(), k.in, k.out) }, in, k.out)
+				want := run(t, func() (engine.Bound, error) { return k.bind(ref.Engine{}, engine.InRows(k.in...), engine.InRow(k.out)) }, in, k.out)
+				got := run(t, func() (engine.Bound, error) { return k.bind(New(), engine.InRows(k.in...), engine.InRow(k.out)) }, in, k.out)
 				requireClose(t, want, got, map[shape.DType]float64{shape.Float32: 1e-3, shape.Float64: 1e-11}[c.dtype])
 			})
 		}
@@ -138,10 +139,10 @@ func TestSumInParts(t *testing.T) {
 	} {
 		in := []engine.Buffer{random(r, c.x)}
 		want := run(t, func() (engine.Bound, error) {
-			return ref.Engine{}.BindReduce(engine.Sum, c.axes, []shape.Type{c.x}, c.out)
+			return ref.Engine{}.BindReduce(engine.Sum, c.axes, engine.InRows(c.x), engine.InRow(c.out))
 		}, in, c.out)
 		got := run(t, func() (engine.Bound, error) {
-			return New().BindReduce(engine.Sum, c.axes, []shape.Type{c.x}, c.out)
+			return New().BindReduce(engine.Sum, c.axes, engine.InRows(c.x), engine.InRow(c.out))
 		}, in, c.out)
 		requireClose(t, want, got, 1e-3)
 	}
@@ -156,60 +157,70 @@ func TestFastKernelsAreOurs(t *testing.T) {
 	pool := engine.Pool2D{Kernel: [2]int{3, 3}, Stride: [2]int{1, 1}, Dilation: [2]int{1, 1}}
 	relu := engine.MapOf(engine.Max, shape.Float32, engine.In(0), engine.Imm(0))
 	for name, bind := range map[string]func() (engine.Bound, error){
-		"Map": func() (engine.Bound, error) { return e.BindMap(relu, []shape.Type{x}, []shape.Type{x}) },
+		"Map": func() (engine.Bound, error) { return e.BindMap(relu, engine.InRows(x), engine.InRows(x)) },
 		"MatMul": func() (engine.Bound, error) {
-			return e.BindMatMul(engine.MatMul{}, []shape.Type{f32(3, 4), f32(4, 5)}, f32(3, 5))
+			return e.BindMatMul(engine.MatMul{}, engine.InRows(f32(3, 4), f32(4, 5)), engine.InRow(f32(3, 5)))
 		},
-		"Conv2D direct":    func() (engine.Bound, error) { return e.BindConv2D(conv, []shape.Type{x, w}, y) },
-		"Conv2D im2col":    func() (engine.Bound, error) { return e.BindConv2D(strided, []shape.Type{x, w}, f32(2, 4, 4, 2)) },
-		"Conv2DInputGrad":  func() (engine.Bound, error) { return e.BindConv2DInputGrad(conv, []shape.Type{y, w}, x) },
-		"Conv2DFilterGrad": func() (engine.Bound, error) { return e.BindConv2DFilterGrad(conv, []shape.Type{x, y}, w) },
-		"MaxPool2D":        func() (engine.Bound, error) { return e.BindMaxPool2D(pool, []shape.Type{x}, y) },
-		"MaxPool2DScatter": func() (engine.Bound, error) { return e.BindMaxPool2DScatter(pool, []shape.Type{x, y}, x) },
-		"MaxPool2DGather":  func() (engine.Bound, error) { return e.BindMaxPool2DGather(pool, []shape.Type{x, x}, y) },
-		"AvgPool2D":        func() (engine.Bound, error) { return e.BindAvgPool2D(pool, []shape.Type{x}, y) },
-		"AvgPool2DGrad":    func() (engine.Bound, error) { return e.BindAvgPool2DGrad(pool, []shape.Type{y}, x) },
+		"Conv2D direct": func() (engine.Bound, error) { return e.BindConv2D(conv, engine.InRows(x, w), engine.InRow(y)) },
+		"Conv2D im2col": func() (engine.Bound, error) {
+			return e.BindConv2D(strided, engine.InRows(x, w), engine.InRow(f32(2, 4, 4, 2)))
+		},
+		"Conv2DInputGrad": func() (engine.Bound, error) { return e.BindConv2DInputGrad(conv, engine.InRows(y, w), engine.InRow(x)) },
+		"Conv2DFilterGrad": func() (engine.Bound, error) {
+			return e.BindConv2DFilterGrad(conv, engine.InRows(x, y), engine.InRow(w))
+		},
+		"MaxPool2D": func() (engine.Bound, error) { return e.BindMaxPool2D(pool, engine.InRows(x), engine.InRow(y)) },
+		"MaxPool2DScatter": func() (engine.Bound, error) {
+			return e.BindMaxPool2DScatter(pool, engine.InRows(x, y), engine.InRow(x))
+		},
+		"MaxPool2DGather": func() (engine.Bound, error) { return e.BindMaxPool2DGather(pool, engine.InRows(x, x), engine.InRow(y)) },
+		"AvgPool2D":       func() (engine.Bound, error) { return e.BindAvgPool2D(pool, engine.InRows(x), engine.InRow(y)) },
+		"AvgPool2DGrad":   func() (engine.Bound, error) { return e.BindAvgPool2DGrad(pool, engine.InRows(y), engine.InRow(x)) },
 		"Sum": func() (engine.Bound, error) {
-			return e.BindReduce(engine.Sum, engine.AxesOf(0, 2, 3), []shape.Type{x}, f32(4))
+			return e.BindReduce(engine.Sum, engine.AxesOf(0, 2, 3), engine.InRows(x), engine.InRow(f32(4)))
 		},
-		"Softmax":     func() (engine.Bound, error) { return e.BindSoftmax(true, 1, []shape.Type{x}, x) },
-		"SoftmaxGrad": func() (engine.Bound, error) { return e.BindSoftmaxGrad(true, 1, []shape.Type{x, x}, x) },
+		"Softmax":     func() (engine.Bound, error) { return e.BindSoftmax(true, 1, engine.InRows(x), engine.InRow(x)) },
+		"SoftmaxGrad": func() (engine.Bound, error) { return e.BindSoftmaxGrad(true, 1, engine.InRows(x, x), engine.InRow(x)) },
 		"Transpose": func() (engine.Bound, error) {
-			return e.BindTranspose(engine.Perm{1, 0}, []shape.Type{f32(3, 4)}, f32(4, 3))
+			return e.BindTranspose(engine.Perm{1, 0}, engine.InRows(f32(3, 4)), engine.InRow(f32(4, 3)))
 		},
 		"Max": func() (engine.Bound, error) {
-			return e.BindReduce(engine.Maximum, engine.AxesOf(1), []shape.Type{x}, f32(2, 6, 6))
+			return e.BindReduce(engine.Maximum, engine.AxesOf(1), engine.InRows(x), engine.InRow(f32(2, 6, 6)))
 		},
 		"Sum of float64": func() (engine.Bound, error) {
-			return e.BindReduce(engine.Sum, engine.AxesOf(1), []shape.Type{shape.F64(2, 3)}, shape.F64(2))
+			return e.BindReduce(engine.Sum, engine.AxesOf(1), engine.InRows(shape.F64(2, 3)), engine.InRow(shape.F64(2)))
 		},
 		"Map of int32": func() (engine.Bound, error) {
 			m := engine.MapOf(engine.Copy, shape.Float32, engine.In(0))
-			return e.BindMap(m, []shape.Type{shape.I32(5)}, []shape.Type{f32(5)})
+			return e.BindMap(m, engine.InRows(shape.I32(5)), engine.InRows(f32(5)))
 		},
 		"WindowSum": func() (engine.Bound, error) {
-			return e.BindWindowSum(engine.WindowSum{Axis: 1, Before: 2, After: 2}, []shape.Type{x}, x)
+			return e.BindWindowSum(engine.WindowSum{Axis: 1, Before: 2, After: 2}, engine.InRows(x), engine.InRow(x))
 		},
 		"Slice": func() (engine.Bound, error) {
-			return e.BindSlice(engine.Window{Step: [shape.MaxRank]int{1, 2}}, []shape.Type{f32(3, 4)}, f32(3, 2))
+			return e.BindSlice(engine.Window{Step: [shape.MaxRank]int{1, 2}}, engine.InRows(f32(3, 4)), engine.InRow(f32(3, 2)))
 		},
 		"Embed": func() (engine.Bound, error) {
-			return e.BindEmbed(engine.Window{Step: [shape.MaxRank]int{1, 2}}, []shape.Type{f32(3, 2)}, f32(3, 4))
+			return e.BindEmbed(engine.Window{Step: [shape.MaxRank]int{1, 2}}, engine.InRows(f32(3, 2)), engine.InRow(f32(3, 4)))
 		},
 		"AddPart": func() (engine.Bound, error) {
-			return e.BindAddPart(engine.Window{Step: [shape.MaxRank]int{1, 2}}, []shape.Type{f32(3, 2), f32(3, 4)}, f32(3, 4))
+			return e.BindAddPart(engine.Window{Step: [shape.MaxRank]int{1, 2}}, engine.InRows(f32(3, 2), f32(3, 4)), engine.InRow(f32(3, 4)))
 		},
 		"Concat": func() (engine.Bound, error) {
-			return e.BindConcat(1, []shape.Type{f32(3, 2), f32(3, 4)}, f32(3, 6))
+			return e.BindConcat(1, engine.InRows(f32(3, 2), f32(3, 4)), engine.InRow(f32(3, 6)))
 		},
 		"Pad": func() (engine.Bound, error) {
-			return e.BindPad(engine.Padding{Before: [shape.MaxRank]int{0, 2}}, []shape.Type{f32(3, 2)}, f32(3, 4))
+			return e.BindPad(engine.Padding{Before: [shape.MaxRank]int{0, 2}}, engine.InRows(f32(3, 2)), engine.InRow(f32(3, 4)))
 		},
 		"PadGrad": func() (engine.Bound, error) {
-			return e.BindPadGrad(engine.Padding{Mode: engine.PadEdge, Before: [shape.MaxRank]int{0, 2}}, []shape.Type{f32(3, 4)}, f32(3, 2))
+			return e.BindPadGrad(engine.Padding{Mode: engine.PadEdge, Before: [shape.MaxRank]int{0, 2}}, engine.InRows(f32(3, 4)), engine.InRow(f32(3, 2)))
 		},
-		"OneHot": func() (engine.Bound, error) { return e.BindOneHot([]shape.Type{shape.I32(4)}, f32(4, 3)) },
-		"Random": func() (engine.Bound, error) { return e.BindRandom(engine.Normal, 1, []shape.Type{shape.I64(2)}, x) },
+		"OneHot": func() (engine.Bound, error) {
+			return e.BindOneHot(engine.InRows(shape.I32(4)), engine.InRow(f32(4, 3)))
+		},
+		"Random": func() (engine.Bound, error) {
+			return e.BindRandom(engine.Normal, 1, engine.InRows(shape.I64(2)), engine.InRow(x))
+		},
 	} {
 		b, err := bind()
 		require.NoError(t, err, name)
@@ -233,19 +244,41 @@ func TestTypesWithoutAKernelAreRefused(t *testing.T) {
 		to := func(t shape.Type) shape.Type { return of(out, t.Ints()...) }
 		for name, bind := range map[string]func() (engine.Bound, error){
 			"MatMul": func() (engine.Bound, error) {
-				return e.BindMatMul(engine.MatMul{}, types(row, of(in, 4, 5)), of(out, 3, 5))
+				return e.BindMatMul(engine.MatMul{}, engine.InRows(types(row, of(in, 4, 5))...), engine.InRow(of(out, 3, 5)))
 			},
-			"Conv2D":           func() (engine.Bound, error) { return e.BindConv2D(conv, types(x, w), to(y)) },
-			"Conv2DInputGrad":  func() (engine.Bound, error) { return e.BindConv2DInputGrad(conv, types(y, w), to(x)) },
-			"Conv2DFilterGrad": func() (engine.Bound, error) { return e.BindConv2DFilterGrad(conv, types(x, y), to(w)) },
-			"MaxPool2D":        func() (engine.Bound, error) { return e.BindMaxPool2D(pool, types(x), to(y)) },
-			"MaxPool2DScatter": func() (engine.Bound, error) { return e.BindMaxPool2DScatter(pool, types(x, y), to(x)) },
-			"MaxPool2DGather":  func() (engine.Bound, error) { return e.BindMaxPool2DGather(pool, types(x, x), to(y)) },
-			"AvgPool2D":        func() (engine.Bound, error) { return e.BindAvgPool2D(pool, types(x), to(y)) },
-			"AvgPool2DGrad":    func() (engine.Bound, error) { return e.BindAvgPool2DGrad(pool, types(y), to(x)) },
-			"Softmax":          func() (engine.Bound, error) { return e.BindSoftmax(true, 1, types(row), to(row)) },
-			"SoftmaxGrad":      func() (engine.Bound, error) { return e.BindSoftmaxGrad(true, 1, types(row, row), to(row)) },
-			"WindowSum":        func() (engine.Bound, error) { return e.BindWindowSum(sum, types(row), to(row)) },
+			"Conv2D": func() (engine.Bound, error) {
+				return e.BindConv2D(conv, engine.InRows(types(x, w)...), engine.InRow(to(y)))
+			},
+			"Conv2DInputGrad": func() (engine.Bound, error) {
+				return e.BindConv2DInputGrad(conv, engine.InRows(types(y, w)...), engine.InRow(to(x)))
+			},
+			"Conv2DFilterGrad": func() (engine.Bound, error) {
+				return e.BindConv2DFilterGrad(conv, engine.InRows(types(x, y)...), engine.InRow(to(w)))
+			},
+			"MaxPool2D": func() (engine.Bound, error) {
+				return e.BindMaxPool2D(pool, engine.InRows(types(x)...), engine.InRow(to(y)))
+			},
+			"MaxPool2DScatter": func() (engine.Bound, error) {
+				return e.BindMaxPool2DScatter(pool, engine.InRows(types(x, y)...), engine.InRow(to(x)))
+			},
+			"MaxPool2DGather": func() (engine.Bound, error) {
+				return e.BindMaxPool2DGather(pool, engine.InRows(types(x, x)...), engine.InRow(to(y)))
+			},
+			"AvgPool2D": func() (engine.Bound, error) {
+				return e.BindAvgPool2D(pool, engine.InRows(types(x)...), engine.InRow(to(y)))
+			},
+			"AvgPool2DGrad": func() (engine.Bound, error) {
+				return e.BindAvgPool2DGrad(pool, engine.InRows(types(y)...), engine.InRow(to(x)))
+			},
+			"Softmax": func() (engine.Bound, error) {
+				return e.BindSoftmax(true, 1, engine.InRows(types(row)...), engine.InRow(to(row)))
+			},
+			"SoftmaxGrad": func() (engine.Bound, error) {
+				return e.BindSoftmaxGrad(true, 1, engine.InRows(types(row, row)...), engine.InRow(to(row)))
+			},
+			"WindowSum": func() (engine.Bound, error) {
+				return e.BindWindowSum(sum, engine.InRows(types(row)...), engine.InRow(to(row)))
+			},
 		} {
 			_, err := bind()
 			require.Error(t, err, "%s of %v to %v", name, in, out)
@@ -276,7 +309,7 @@ func TestFusionKeepsTheBits(t *testing.T) {
 	types := []shape.Type{x, x}
 	e := New()
 	fused := run(t, func() (engine.Bound, error) {
-		return e.BindMap(engine.Map{Steps: steps, Outs: []int{7}}, types, []shape.Type{x})
+		return e.BindMap(engine.Map{Steps: steps, Outs: []int{7}}, engine.InRows(types...), engine.InRows(x))
 	}, in, x)
 	all := in
 	for _, s := range steps { // results follow the two inputs
@@ -287,7 +320,9 @@ func TestFusionKeepsTheBits(t *testing.T) {
 			}
 		}
 		m := engine.Map{Steps: []engine.Step{s}, Outs: []int{0}}
-		all = append(all, run(t, func() (engine.Bound, error) { return e.BindMap(m, types[:len(all)], []shape.Type{x}) }, all, x))
+		all = append(all, run(t, func() (engine.Bound, error) {
+			return e.BindMap(m, engine.InRows(types[:len(all)]...), engine.InRows(x))
+		}, all, x))
 	}
 	require.Equal(t, engine.Slice[float32](all[len(all)-1]), engine.Slice[float32](fused))
 }
@@ -310,7 +345,7 @@ func TestReLUGradient(t *testing.T) {
 			{Fn: engine.Select, DType: shape.Float32, Args: [3]engine.Arg{engine.Res(0), engine.Imm(0), engine.In(1)}},
 		}}
 		in := []engine.Buffer{engine.BufferOf(c.y), engine.BufferOf([]float32{10, 20, 30, 40})}
-		got := run(t, func() (engine.Bound, error) { return New().BindMap(m, []shape.Type{x, x}, []shape.Type{x}) }, in, x)
+		got := run(t, func() (engine.Bound, error) { return New().BindMap(m, engine.InRows(x, x), engine.InRows(x)) }, in, x)
 		require.Equal(t, c.want, engine.Slice[float32](got))
 	}
 }
@@ -333,11 +368,11 @@ func TestPackedWeightsGiveTheSameBits(t *testing.T) {
 	r := rand.New(rand.NewPCG(5, 5))
 	pool := par.NewPool(3)
 	defer pool.Close()
-	for _, level := range simd.Levels()[1:] {
+	for _, level := range isa.Levels()[1:] {
 		e := Engine{pool: pool, simd: simd.With(level)}
 		x, w, bias, y := shape.F32(2, 9, 300), shape.F32(2100, 300), shape.F32(2100), shape.F32(2, 9, 2100)
 		m := engine.MatMul{TransB: true, Epilogue: engine.Epilogue{Bias: true, ReLU: true}}
-		b, err := e.BindMatMul(m, []shape.Type{x, w, bias}, y)
+		b, err := e.BindMatMul(m, engine.InRows(x, w, bias), engine.InRow(y))
 		require.NoError(t, err)
 		require.NotNil(t, b.Packing.Kernel, level)
 		c := &engine.Call{
@@ -369,7 +404,7 @@ func TestPowersByQuarters(t *testing.T) {
 	for quarters := -16; quarters <= 16; quarters++ {
 		exponent := float64(quarters) / 4
 		m := engine.Map{Outs: []int{0}, Steps: []engine.Step{{Fn: engine.Pow, DType: shape.Float32, Args: [3]engine.Arg{engine.In(0), engine.Imm(exponent)}}}}
-		b, err := e.BindMap(m, []shape.Type{x}, []shape.Type{x})
+		b, err := e.BindMap(m, engine.InRows(x), engine.InRows(x))
 		require.NoError(t, err)
 		require.NoError(t, b.Kernel(&engine.Call{In: []engine.Buffer{in}, Out: []engine.Buffer{out}, Scratch: engine.Aligned(b.Scratch)}))
 		for i, have := range engine.Slice[float32](out) {
@@ -378,7 +413,8 @@ func TestPowersByQuarters(t *testing.T) {
 	}
 }
 
-// The squares of a piece of what may be infinite are added up at a time, and there is no piece of nothing.
+// The squares of a piece of what may be infinite are added up at a time, and there is no piece of
+// nothing.
 func TestPiecesThatAreLookedThroughForInfinity(t *testing.T) {
 	for n, want := range map[int]int{1: 1, finitePiece - 1: 1, finitePiece: 1, finitePiece + 1: 2, 2*finitePiece - 1: 2, 2 * finitePiece: 2} {
 		require.Equal(t, want, New().newFinite(new(layout), 0, n).sums.n, n)

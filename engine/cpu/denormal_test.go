@@ -10,6 +10,7 @@ import (
 
 	"github.com/plexaura/plexaura/engine"
 	"github.com/plexaura/plexaura/internal/simd"
+	"github.com/plexaura/plexaura/internal/simd/isa"
 	"github.com/plexaura/plexaura/shape"
 )
 
@@ -17,7 +18,7 @@ import (
 // give what is not 0.
 type flushCase struct {
 	name  string
-	bind  func(e Engine, in []shape.Type, out shape.Type) (engine.Bound, error)
+	bind  func(e Engine, in []engine.Operand, out engine.Operand) (engine.Bound, error)
 	in    []shape.Type
 	out   shape.Type
 	keeps bool // it moves numbers without computing, so that they stay as they are
@@ -28,17 +29,17 @@ func flushCases() []flushCase {
 	pool := engine.Pool2D{Kernel: [2]int{2, 2}, Stride: [2]int{2, 2}, Dilation: [2]int{1, 1}}
 	x, half := f32(8, 32, 28, 28), f32(8, 32, 14, 14)
 	flat := f32(200_000)
-	unary := func(f engine.Fn) func(Engine, []shape.Type, shape.Type) (engine.Bound, error) {
-		return func(e Engine, in []shape.Type, out shape.Type) (engine.Bound, error) {
-			return e.BindMap(engine.MapOf(f, shape.Float32, engine.In(0)), in, []shape.Type{out})
+	unary := func(f engine.Fn) func(Engine, []engine.Operand, engine.Operand) (engine.Bound, error) {
+		return func(e Engine, in []engine.Operand, out engine.Operand) (engine.Bound, error) {
+			return e.BindMap(engine.MapOf(f, shape.Float32, engine.In(0)), in, storedAll(out.Type))
 		}
 	}
-	binary := func(f engine.Fn) func(Engine, []shape.Type, shape.Type) (engine.Bound, error) {
-		return func(e Engine, in []shape.Type, out shape.Type) (engine.Bound, error) {
-			return e.BindMap(engine.MapOf(f, shape.Float32, engine.In(0), engine.In(1)), in, []shape.Type{out})
+	binary := func(f engine.Fn) func(Engine, []engine.Operand, engine.Operand) (engine.Bound, error) {
+		return func(e Engine, in []engine.Operand, out engine.Operand) (engine.Bound, error) {
+			return e.BindMap(engine.MapOf(f, shape.Float32, engine.In(0), engine.In(1)), in, storedAll(out.Type))
 		}
 	}
-	sgd := func(e Engine, in []shape.Type, out shape.Type) (engine.Bound, error) {
+	sgd := func(e Engine, in []engine.Operand, out engine.Operand) (engine.Bound, error) {
 		step := func(f engine.Fn, a, b engine.Arg) engine.Step {
 			return engine.Step{Fn: f, DType: shape.Float32, Args: [3]engine.Arg{a, b}}
 		}
@@ -46,36 +47,36 @@ func flushCases() []flushCase {
 			step(engine.Mul, engine.In(0), engine.Imm(1e10)),
 			step(engine.Mul, engine.Res(0), engine.In(1)),
 		}}
-		return e.BindMap(m, in, []shape.Type{out})
+		return e.BindMap(m, in, storedAll(out.Type))
 	}
-	reduce := func(r engine.Reduction, axes ...int) func(Engine, []shape.Type, shape.Type) (engine.Bound, error) {
-		return func(e Engine, in []shape.Type, out shape.Type) (engine.Bound, error) {
+	reduce := func(r engine.Reduction, axes ...int) func(Engine, []engine.Operand, engine.Operand) (engine.Bound, error) {
+		return func(e Engine, in []engine.Operand, out engine.Operand) (engine.Bound, error) {
 			return e.BindReduce(r, engine.AxesOf(axes...), in, out)
 		}
 	}
 	return append(convFlushCases(), []flushCase{
-		{"matmul", func(e Engine, in []shape.Type, out shape.Type) (engine.Bound, error) {
+		{"matmul", func(e Engine, in []engine.Operand, out engine.Operand) (engine.Bound, error) {
 			return e.BindMatMul(engine.MatMul{}, in, out)
 		}, []shape.Type{f32(200, 200), f32(200, 200)}, f32(200, 200), false},
-		{"gemv", func(e Engine, in []shape.Type, out shape.Type) (engine.Bound, error) {
+		{"gemv", func(e Engine, in []engine.Operand, out engine.Operand) (engine.Bound, error) {
 			return e.BindMatMul(engine.MatMul{TransB: true}, in, out)
 		}, []shape.Type{f32(1, 2000), f32(300, 2000)}, f32(1, 300), false},
-		{"maxpool/lanes", func(e Engine, in []shape.Type, out shape.Type) (engine.Bound, error) {
+		{"maxpool/interleaved", func(e Engine, in []engine.Operand, out engine.Operand) (engine.Bound, error) {
 			return e.BindMaxPool2D(pool, in, out)
 		}, []shape.Type{f32(1, 16, 10, 10, 16)}, f32(1, 16, 5, 5, 16), true},
-		{"avgpool/lanes", func(e Engine, in []shape.Type, out shape.Type) (engine.Bound, error) {
+		{"avgpool/interleaved", func(e Engine, in []engine.Operand, out engine.Operand) (engine.Bound, error) {
 			return e.BindAvgPool2D(pool, in, out)
 		}, []shape.Type{f32(1, 16, 10, 10, 16)}, f32(1, 16, 5, 5, 16), true},
-		{"maxpool", func(e Engine, in []shape.Type, out shape.Type) (engine.Bound, error) {
+		{"maxpool", func(e Engine, in []engine.Operand, out engine.Operand) (engine.Bound, error) {
 			return e.BindMaxPool2D(pool, in, out)
 		}, []shape.Type{x}, half, true},
-		{"maxpool/scatter", func(e Engine, in []shape.Type, out shape.Type) (engine.Bound, error) {
+		{"maxpool/scatter", func(e Engine, in []engine.Operand, out engine.Operand) (engine.Bound, error) {
 			return e.BindMaxPool2DScatter(pool, in, out)
 		}, []shape.Type{x, half}, x, true},
-		{"avgpool", func(e Engine, in []shape.Type, out shape.Type) (engine.Bound, error) {
+		{"avgpool", func(e Engine, in []engine.Operand, out engine.Operand) (engine.Bound, error) {
 			return e.BindAvgPool2D(pool, in, out)
 		}, []shape.Type{x}, half, true},
-		{"softmax/grad", func(e Engine, in []shape.Type, out shape.Type) (engine.Bound, error) {
+		{"softmax/grad", func(e Engine, in []engine.Operand, out engine.Operand) (engine.Bound, error) {
 			return e.BindSoftmaxGrad(false, 1, in, out)
 		}, []shape.Type{f32(500, 100), f32(500, 100)}, f32(500, 100), false},
 		{"neg", unary(engine.Neg), []shape.Type{flat}, flat, false},
@@ -109,11 +110,11 @@ func convFlushCases() (cases []flushCase) {
 		{directAlg, same, f32(8, 7, 28, 28), f32(8, 7, 3, 3), f32(8, 8, 28, 28)},
 		{im2colAlg, split, f32(8, 16, 28, 28), f32(16, 8, 3, 3), f32(8, 16, 28, 28)},
 		{winogradAlg, same, f32(8, 32, 28, 28), f32(32, 32, 3, 3), f32(8, 32, 28, 28)},
-		{lanesAlg, same, f32(1, 8, 28, 28, 16), f32(8, 8, 3, 3), f32(1, 8, 28, 28, 16)},
-		{lanesWinogradAlg, wide, f32(1, 6, 14, 14, 16), f32(16, 6, 5, 5), f32(1, 16, 14, 14, 16)},
+		{interleavedAlg, same, f32(1, 8, 28, 28, 16), f32(8, 8, 3, 3), f32(1, 8, 28, 28, 16)},
+		{interleavedWinogradAlg, wide, f32(1, 6, 14, 14, 16), f32(16, 6, 5, 5), f32(1, 16, 14, 14, 16)},
 	} {
-		way := func(name string, bind func(Engine, engine.Conv2D, []shape.Type, shape.Type) (engine.Bound, error), a, b, out shape.Type) {
-			cases = append(cases, flushCase{"conv/" + name + "/" + c.alg, func(e Engine, in []shape.Type, out shape.Type) (engine.Bound, error) {
+		way := func(name string, bind func(Engine, engine.Conv2D, []engine.Operand, engine.Operand) (engine.Bound, error), a, b, out shape.Type) {
+			cases = append(cases, flushCase{"conv/" + name + "/" + c.alg, func(e Engine, in []engine.Operand, out engine.Operand) (engine.Bound, error) {
 				return bind(e, c.op, in, out)
 			}, []shape.Type{a, b}, out, false})
 		}
@@ -144,14 +145,14 @@ func tinyCall(b engine.Bound, in []shape.Type, out shape.Type, scale float32) *e
 // Denormals would make products many times slower; what computes takes them for zeros, at every
 // level, and what moves leaves them as they are.
 func TestDenormalsAreFlushed(t *testing.T) {
-	for _, level := range simd.Levels() {
+	for _, level := range isa.Levels() {
 		e := New()
 		e.simd = simd.With(level)
 		for _, c := range flushCases() {
 			if c.keeps {
 				continue
 			}
-			b, err := c.bind(e, c.in, c.out)
+			b, err := c.bind(e, storedAll(c.in...), stored(c.out))
 			require.NoError(t, err)
 			if strings.HasPrefix(c.name, "conv/") {
 				require.Equal(t, c.name[strings.LastIndex(c.name, "/")+1:], b.Alg, c.name)
@@ -174,7 +175,7 @@ func TestDenormalsAreFlushed(t *testing.T) {
 	x := shape.F32(40)
 	tiny := engine.BufferOf(make([]float32, 40))
 	engine.Slice[float32](tiny)[7] = float32(math.Copysign(1e-39, -1))
-	got := run(t, func() (engine.Bound, error) { return New().BindMap(m, []shape.Type{x}, []shape.Type{x}) }, []engine.Buffer{tiny}, x)
+	got := run(t, func() (engine.Bound, error) { return New().BindMap(m, storedAll(x), storedAll(x)) }, []engine.Buffer{tiny}, x)
 	require.True(t, math.Signbit(float64(engine.Slice[float32](got)[7])), "to the zero of their sign")
 }
 
@@ -187,7 +188,7 @@ func BenchmarkDenormals(b *testing.B) {
 			scale float32
 		}{{"normal", 1}, {"denormal", 1e-40}} {
 			b.Run(c.name+"/"+v.name, func(b *testing.B) {
-				bound, err := c.bind(e, c.in, c.out)
+				bound, err := c.bind(e, storedAll(c.in...), stored(c.out))
 				require.NoError(b, err)
 				call := tinyCall(bound, c.in, c.out, v.scale)
 				for b.Loop() {

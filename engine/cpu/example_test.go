@@ -12,7 +12,7 @@ import (
 func Example() {
 	e := cpu.New()
 	in := []shape.Type{shape.F32(2, 3), shape.F32(3, 1)}
-	b, err := e.BindMatMul(engine.MatMul{}, in, shape.F32(2, 1))
+	b, err := e.BindMatMul(engine.MatMul{}, engine.InRows(in...), engine.InRow(shape.F32(2, 1)))
 	if err != nil {
 		fmt.Println(err)
 		return

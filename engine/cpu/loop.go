@@ -12,25 +12,27 @@ import (
 const chunkWork = 8000
 
 // loop is the parallel part of a kernel: body does items lo to hi of n, for one chunk at a time
-// on each of several workers. What a chunk is depends on n and grain alone.
+// on each of several workers. Chunks depend only on n and grain.
 type loop struct {
 	pool     *par.Pool
 	n, grain int
 	body     func(c *engine.Call, slot, lo, hi int)
 
-	slots int        // how many bodies can run at once; each has the number of its own slot
-	idle  chan *turn // turns not in use, so that the steady state allocates none
+	slots int // how many bodies can run at once; each has the number of its own slot
+	turns par.Free[turn]
 }
 
 // newLoop returns the loop of n items that take about the given time each, in nanoseconds.
 func (e Engine) newLoop(n, cost int, body func(c *engine.Call, slot, lo, hi int)) *loop {
 	grain := max(1, chunkWork/max(cost, 1))
 	chunks := (n + grain - 1) / grain
-	return &loop{
-		pool: e.pool, n: n, grain: grain, body: body,
-		slots: max(1, min(e.pool.Workers(), chunks)),
-		idle:  make(chan *turn, 16),
-	}
+	l := &loop{pool: e.pool, n: n, grain: grain, body: body, slots: max(1, min(e.pool.Workers(), chunks))}
+	l.turns = par.NewFree(16, func() *turn {
+		t := &turn{loop: l, busy: make([]atomic.Bool, l.slots)}
+		t.part = t.work
+		return t
+	})
+	return l
 }
 
 // serial reports whether the loop is one chunk, and so runs on one processor.
@@ -52,11 +54,11 @@ func (l *loop) run(c *engine.Call) {
 		}
 		return
 	}
-	t := l.take()
+	t := l.turns.Take()
 	t.call = c
 	l.pool.For(l.n, l.grain, t.part)
 	t.call = nil
-	l.give(t)
+	l.turns.Give(t)
 }
 
 // kernel returns the kernel that is this loop and no more.
@@ -64,24 +66,6 @@ func (l *loop) kernel() engine.Kernel {
 	return func(c *engine.Call) error {
 		l.run(c)
 		return nil
-	}
-}
-
-func (l *loop) take() *turn {
-	select {
-	case t := <-l.idle:
-		return t
-	default:
-	}
-	t := &turn{loop: l, busy: make([]atomic.Bool, l.slots)}
-	t.part = t.work
-	return t
-}
-
-func (l *loop) give(t *turn) {
-	select {
-	case l.idle <- t:
-	default:
 	}
 }
 

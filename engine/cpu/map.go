@@ -15,23 +15,27 @@ const block = 1024
 // BindMap implements [engine.Mapper]: by vectors for maps of float32 and Bool, by ref's loops for
 // those that compute with other types. Each step goes over a block before the next one does, from
 // registers in scratch memory to registers, and the blocks are shared out.
-func (e Engine) BindMap(m engine.Map, in, out []shape.Type) (engine.Bound, error) {
+func (e Engine) BindMap(m engine.Map, in, out []engine.Operand) (engine.Bound, error) {
 	b, err := e.Engine.BindMap(m, in, out)
 	if err != nil {
 		return b, err
 	}
-	if !vectorial(m, in) {
-		return e.sharedMap(b, m, in, out)
+	ins, outs, err := engine.MapTypes(in, out)
+	if err != nil {
+		return b, err
 	}
-	p := e.compileMap(m, in, out)
+	if !vectorial(m, ins) {
+		return e.sharedMap(b, m, engine.InRows(ins...), engine.InRows(outs...))
+	}
+	p := e.compileMap(m, ins, outs)
 	b.Kernel, b.Scratch, b.By, b.Serial = p.loop.kernel(), p.loop.slots*p.registers, name, p.loop.serial()
 	b.InPlace = slices.DeleteFunc(b.InPlace, func(o engine.Overwrite) bool { return slices.Contains(p.apart, o) })
 	return b, nil
 }
 
 // sharedMap is ref's kernel, shared out.
-func (e Engine) sharedMap(b engine.Bound, m engine.Map, in, out []shape.Type) (engine.Bound, error) {
-	p, err := ref.CompileMap(m, in, out)
+func (e Engine) sharedMap(b engine.Bound, m engine.Map, in, out []engine.Operand) (engine.Bound, error) {
+	p, err := ref.CompileMap(m, engine.Types(in), engine.Types(out))
 	if err != nil {
 		return b, err
 	}
@@ -50,7 +54,7 @@ func (e Engine) sharedMap(b engine.Bound, m engine.Map, in, out []shape.Type) (e
 	return b, nil
 }
 
-// vectorial reports whether m reads and computes float32 and Bool alone.
+// vectorial reports whether m reads and computes only float32 and Bool.
 func vectorial(m engine.Map, in []shape.Type) bool {
 	fits := func(d shape.DType) bool { return d == shape.Float32 || d == shape.Bool }
 	return !slices.ContainsFunc(in, func(t shape.Type) bool { return !fits(t.DType) }) &&

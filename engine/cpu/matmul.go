@@ -3,7 +3,8 @@ package cpu
 import (
 	"github.com/plexaura/plexaura/engine"
 	"github.com/plexaura/plexaura/internal/par"
-	"github.com/plexaura/plexaura/internal/simd"
+	"github.com/plexaura/plexaura/internal/simd/gemm"
+	"github.com/plexaura/plexaura/internal/simd/isa"
 	"github.com/plexaura/plexaura/shape"
 )
 
@@ -11,11 +12,11 @@ import (
 func (Engine) Fuses(engine.Epilogue) bool { return true }
 
 // BindMatMul implements [engine.MatMuler].
-func (e Engine) BindMatMul(m engine.MatMul, in []shape.Type, out shape.Type) (engine.Bound, error) {
+func (e Engine) BindMatMul(m engine.MatMul, in []engine.Operand, out engine.Operand) (engine.Bound, error) {
 	switch {
-	case sameDType(out.DType, in) && out.DType == shape.Float32:
+	case sameDType(out.DType, engine.Types(in)) && out.DType == shape.Float32:
 		return bindMatMul[float32](e, m, in, out), nil
-	case sameDType(out.DType, in) && out.DType == shape.Float64:
+	case sameDType(out.DType, engine.Types(in)) && out.DType == shape.Float64:
 		return bindMatMul[float64](e, m, in, out), nil
 	}
 	return e.Engine.BindMatMul(m, in, out)
@@ -24,20 +25,20 @@ func (e Engine) BindMatMul(m engine.MatMul, in []shape.Type, out shape.Type) (en
 // products are a batch of products of one kind.
 type products struct {
 	batch   int
-	op      simd.GemmOp
+	op      gemm.Op
 	a, b, c int // elements from one batch to the next
 }
 
 func productsOf(m engine.MatMul, a, b, out shape.Type) products {
-	p := products{batch: 1, op: simd.GemmOp{M: out.Int(-2), N: out.Int(-1), K: a.Int(-1), TransA: m.TransA, TransB: m.TransB}}
+	p := products{batch: 1, op: gemm.Op{M: out.Int(-2), N: out.Int(-1), K: a.Int(-1), TransA: m.TransA, TransB: m.TransB}}
 	if m.TransA {
 		p.op.K = a.Int(-2)
 	}
 	if m.Epilogue.Bias {
-		p.op.Bias = simd.ColBias
+		p.op.Bias = isa.ColBias
 	}
 	if m.Epilogue.ReLU {
-		p.op.Act = simd.ReLU
+		p.op.Act = isa.ReLU
 	}
 	for i := range out.Rank() - 2 {
 		p.batch *= out.Int(i)
@@ -56,16 +57,16 @@ func productsOf(m engine.MatMul, a, b, out shape.Type) products {
 	return p
 }
 
-func bindMatMul[T shape.Float](e Engine, m engine.MatMul, in []shape.Type, out shape.Type) engine.Bound {
-	p := productsOf(m, in[0], in[1], out)
+func bindMatMul[T shape.Float](e Engine, m engine.MatMul, in []engine.Operand, out engine.Operand) engine.Bound {
+	p := productsOf(m, in[0].Type, in[1].Type, out.Type)
 	multiply := func(c *engine.Call, pool *par.Pool, i int, scratch []T) {
 		a, b, y := engine.Slice[T](c.In[0]), engine.Slice[T](c.In[1]), engine.Slice[T](c.Out[0])
-		simd.Gemm(e.simd, pool, p.op, a[i*p.a:], b[i*p.b:], y[i*p.c:], bias[T](c, m.Epilogue), scratch)
+		gemm.Mul(e.simd.Gemm, pool, p.op, a[i*p.a:], b[i*p.b:], y[i*p.c:], bias[T](c, m.Epilogue), scratch)
 	}
-	n := simd.GemmScratch[T](e.simd, p.op)
+	n := gemm.Scratch[T](e.simd.Gemm, p.op)
 	var l layout
 	bound := engine.Bound{By: name, Alg: "gemm"}
-	if elements, form := simd.GemmPacking[T](e.simd, p.op); p.batch == 1 && elements > 0 {
+	if elements, form := gemm.Packing[T](e.simd.Gemm, p.op); p.batch == 1 && elements > 0 {
 		return bindPacked[T](e, p.op, m.Epilogue, elements, form)
 	}
 	if p.batch <= 1 || gemmCost(p.op) > sharedGemm {
@@ -95,25 +96,25 @@ func bindMatMul[T shape.Float](e Engine, m engine.MatMul, in []shape.Type, out s
 
 // bindPacked is a product of few rows by a large matrix, which can be packed once: weights take
 // twice their memory then.
-func bindPacked[T shape.Float](e Engine, op simd.GemmOp, ep engine.Epilogue, elements int, form simd.GemmForm) engine.Bound {
+func bindPacked[T shape.Float](e Engine, op gemm.Op, ep engine.Epilogue, elements int, form gemm.Form) engine.Bound {
 	var l layout
-	scratch := reserve[T](&l, 1, simd.GemmScratch[T](e.simd, op))
+	scratch := reserve[T](&l, 1, gemm.Scratch[T](e.simd.Gemm, op))
 	packed := func(mem []byte) []T { return engine.Slice[T](engine.BufferAt(mem, shape.DTypeOf[T](), elements)) }
 	return engine.Bound{
 		By: name, Alg: "gemm", Scratch: int(l),
 		Kernel: func(c *engine.Call) error {
 			a, y := engine.Slice[T](c.In[0]), engine.Slice[T](c.Out[0])
 			if c.Packed != nil {
-				simd.GemmPacked(e.simd, e.pool, op, a, packed(c.Packed), y, bias[T](c, ep))
+				gemm.MulPacked(e.simd.Gemm, e.pool, op, a, packed(c.Packed), y, bias[T](c, ep))
 			} else {
-				simd.Gemm(e.simd, e.pool, op, a, engine.Slice[T](c.In[1]), y, bias[T](c, ep), scratch.of(c, 0))
+				gemm.Mul(e.simd.Gemm, e.pool, op, a, engine.Slice[T](c.In[1]), y, bias[T](c, ep), scratch.of(c, 0))
 			}
 			return nil
 		},
 		Packing: engine.Packing{
 			In: 1, Bytes: elements * shape.DTypeOf[T]().Width(), Form: form,
 			Kernel: func(c *engine.Call) error {
-				simd.GemmPack(e.simd, e.pool, op, engine.Slice[T](c.In[0]), packed(c.Out[0].Bytes()))
+				gemm.Pack(e.simd.Gemm, e.pool, op, engine.Slice[T](c.In[0]), packed(c.Out[0].Bytes()))
 				return nil
 			},
 		},
@@ -132,4 +133,4 @@ func bias[T shape.Float](c *engine.Call, e engine.Epilogue) []T {
 const sharedGemm = 200_000
 
 // gemmCost is about the time of a product on one processor, in nanoseconds.
-func gemmCost(op simd.GemmOp) int { return 100 + op.M*op.N*op.K/40 }
+func gemmCost(op gemm.Op) int { return 100 + op.M*op.N*op.K/40 }

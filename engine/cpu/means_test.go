@@ -8,32 +8,34 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/plexaura/plexaura/engine"
-	"github.com/plexaura/plexaura/internal/simd"
+	"github.com/plexaura/plexaura/internal/simd/interleaved"
+	"github.com/plexaura/plexaura/internal/simd/isa"
 	"github.com/plexaura/plexaura/shape"
 )
 
-// TestMeansOfLargeWindowsLoseLittle: pooling whole images and parts of them, dilated, at a border and of one row or
-// column, in rows and in lanes at every level, of equal numbers, whose roundings have one sign, and of random ones.
+// TestMeansOfLargeWindowsLoseLittle: pooling whole images and parts of them, dilated, at a border
+// and of one row or column, in rows and interleaved at every level, of equal numbers, whose roundings
+// have one sign, and of random ones.
 func TestMeansOfLargeWindowsLoseLittle(t *testing.T) {
 	r := rand.New(rand.NewPCG(3, 7))
 	for _, c := range []struct {
 		h, w int
 		engine.Pool2D
 	}{
-		{512, 512, pooling(512, 512, 1)}, {28, 28, pooling(28, 28, 1)}, {130, 131, pooling(64, 64, 33)}, {1, 10_007, pooling(1, 10_007, 1)},
-		{9001, 1, pooling(9001, 1, 1)}, {40, 300, pooling(20, 129, 9)}, {9, 8, pooling(8, 8, 1)}, {13, 13, pooling(9, 9, 2)},
+		{512, 512, attributes(512, 512, 1)}, {28, 28, attributes(28, 28, 1)}, {130, 131, attributes(64, 64, 33)}, {1, 10_007, attributes(1, 10_007, 1)},
+		{9001, 1, attributes(9001, 1, 1)}, {40, 300, attributes(20, 129, 9)}, {9, 8, attributes(8, 8, 1)}, {13, 13, attributes(9, 9, 2)},
 		{100, 100, engine.Pool2D{Kernel: [2]int{49, 31}, Stride: [2]int{1, 5}, Dilation: [2]int{2, 3}}},
 		{40, 50, engine.Pool2D{Kernel: [2]int{30, 30}, Stride: [2]int{15, 15}, Dilation: [2]int{1, 1}, Pad: [2][2]int{{15, 15}, {7, 15}}}},
 		{40, 50, engine.Pool2D{Kernel: [2]int{30, 30}, Stride: [2]int{15, 15}, Dilation: [2]int{1, 1}, Pad: [2][2]int{{15, 15}, {7, 15}}, CountPad: true}},
 	} {
-		for _, lanes := range []int{1, simd.Lanes} {
+		for _, lanes := range []int{1, interleaved.Images} {
 			x, y := pooled(c.h, c.w, c.Pool2D)
 			for name, draw := range map[string]func() float32{"equal": func() float32 { return .1 }, "random": r.Float32} {
 				images := make([]float32, lanes*x.Len())
 				for i := range images {
 					images[i] = draw()
 				}
-				for _, level := range simd.Levels() {
+				for _, level := range isa.Levels() {
 					of := fmt.Sprintf("%s numbers, %v of %v, in %d lanes at level %v", name, c.Pool2D, x, lanes, level)
 					requireMeans(t, New(AtLevel(level)), of, c.Pool2D, x, y, images)
 				}
@@ -42,7 +44,7 @@ func TestMeansOfLargeWindowsLoseLittle(t *testing.T) {
 	}
 }
 
-func pooling(rows, cols, stride int) engine.Pool2D {
+func attributes(rows, cols, stride int) engine.Pool2D {
 	return engine.Pool2D{Kernel: [2]int{rows, cols}, Stride: [2]int{stride, stride}, Dilation: [2]int{1, 1}}
 }
 
@@ -63,7 +65,7 @@ func requireMeans(t *testing.T, e Engine, of string, p engine.Pool2D, x, y shape
 		given, got = x.Of(x.Insert(4, shape.Dim(lanes))), y.Of(y.Insert(4, shape.Dim(lanes)))
 	}
 	means := engine.Slice[float32](run(t, func() (engine.Bound, error) {
-		return e.BindAvgPool2D(p, []shape.Type{given}, got)
+		return e.BindAvgPool2D(p, storedAll(given), stored(got))
 	}, []engine.Buffer{engine.BufferOf(images)}, got))
 	x.DType, y.DType = shape.Float64, shape.Float64
 	for lane := range lanes {
@@ -71,7 +73,7 @@ func requireMeans(t *testing.T, e Engine, of string, p engine.Pool2D, x, y shape
 		for i := range engine.Slice[float64](image) {
 			engine.Slice[float64](image)[i] = float64(images[i*lanes+lane])
 		}
-		want := run(t, func() (engine.Bound, error) { return e.Engine.BindAvgPool2D(p, []shape.Type{x}, y) }, []engine.Buffer{image}, y)
+		want := run(t, func() (engine.Bound, error) { return e.Engine.BindAvgPool2D(p, storedAll(x), stored(y)) }, []engine.Buffer{image}, y)
 		for i, w := range engine.Slice[float64](want) {
 			require.InEpsilon(t, w, means[i*lanes+lane], 2e-6, "%s: mean %d of lane %d", of, i, lane)
 		}

@@ -27,8 +27,8 @@ func partOf(whole, cut shape.Shape, w engine.Window) (p part) {
 	return p
 }
 
-// copyPart returns the loop that copies between the part of one tensor and all of another, the part being that of
-// output 0 if put, else that of input 0. The other one is input in.
+// copyPart returns the loop that copies between the part of one tensor and all of another, the part
+// being that of output 0 if put, else that of input 0. The other one is input in.
 func copyPart[W word](e Engine, p part, put bool, in int) *loop {
 	outer := p.grid
 	n, stride := outer.pop()
@@ -99,7 +99,7 @@ func (e Engine) clearing(bytes int) *loop {
 }
 
 // BindSlice implements [engine.Mover].
-func (e Engine) BindSlice(w engine.Window, in []shape.Type, out shape.Type) (engine.Bound, error) {
+func (e Engine) BindSlice(w engine.Window, in []engine.Operand, out engine.Operand) (engine.Bound, error) {
 	if out.Len() == 0 {
 		return e.Engine.BindSlice(w, in, out)
 	}
@@ -107,7 +107,7 @@ func (e Engine) BindSlice(w engine.Window, in []shape.Type, out shape.Type) (eng
 }
 
 // BindEmbed implements [engine.Mover].
-func (e Engine) BindEmbed(w engine.Window, in []shape.Type, out shape.Type) (engine.Bound, error) {
+func (e Engine) BindEmbed(w engine.Window, in []engine.Operand, out engine.Operand) (engine.Bound, error) {
 	if in[0].Len() == 0 {
 		return e.Engine.BindEmbed(w, in, out)
 	}
@@ -119,7 +119,7 @@ func (e Engine) BindEmbed(w engine.Window, in []shape.Type, out shape.Type) (eng
 }
 
 // BindConcat implements [engine.Mover].
-func (e Engine) BindConcat(axis int, in []shape.Type, out shape.Type) (engine.Bound, error) {
+func (e Engine) BindConcat(axis int, in []engine.Operand, out engine.Operand) (engine.Bound, error) {
 	var loops []*loop
 	var w engine.Window
 	for i := range w.Step {
@@ -178,7 +178,8 @@ func (m *padding) rows() int {
 // last are the places of a row.
 func (m *padding) last() []int { return m.from[len(m.from)-1] }
 
-// source is the offset in the tensor of the row that row i of the padded one is a copy of, or outside.
+// source is the offset in the tensor of the row that row i of the padded one is a copy of, or
+// outside.
 func (m *padding) source(i int) int {
 	at := 0
 	for k := len(m.from) - 2; k >= 0; k-- {
@@ -193,7 +194,7 @@ func (m *padding) source(i int) int {
 }
 
 // BindPad implements [engine.Mover].
-func (e Engine) BindPad(p engine.Padding, in []shape.Type, out shape.Type) (engine.Bound, error) {
+func (e Engine) BindPad(p engine.Padding, in []engine.Operand, out engine.Operand) (engine.Bound, error) {
 	if in[0].Rank() == 0 || out.Len() == 0 {
 		return e.Engine.BindPad(p, in, out)
 	}
@@ -241,7 +242,7 @@ func edge[W word](m *padding, row []W, lo, hi int, src []W, value W) {
 }
 
 // BindPadGrad implements [engine.Mover]. The gradient of padding by a constant is a slice.
-func (e Engine) BindPadGrad(p engine.Padding, in []shape.Type, out shape.Type) (engine.Bound, error) {
+func (e Engine) BindPadGrad(p engine.Padding, in []engine.Operand, out engine.Operand) (engine.Bound, error) {
 	b, err := e.Engine.BindPadGrad(p, in, out)
 	if err != nil || out.Rank() == 0 || out.Len() == 0 {
 		return b, err
@@ -311,7 +312,7 @@ func (m *padding) copied(copies [][][]int, i, n int) (row int, ok bool) {
 }
 
 // BindOneHot implements [engine.Mover].
-func (e Engine) BindOneHot(in []shape.Type, out shape.Type) (engine.Bound, error) {
+func (e Engine) BindOneHot(in []engine.Operand, out engine.Operand) (engine.Bound, error) {
 	b, err := e.Engine.BindOneHot(in, out)
 	if err != nil || out.Len() == 0 {
 		return b, err
@@ -325,7 +326,7 @@ func (e Engine) BindOneHot(in []shape.Type, out shape.Type) (engine.Bound, error
 	return oneHot[uint8](e, b, out), nil
 }
 
-func oneHot[I word](e Engine, b engine.Bound, out shape.Type) engine.Bound {
+func oneHot[I word](e Engine, b engine.Bound, out engine.Operand) engine.Bound {
 	switch out.Width() {
 	case 1:
 		return oneHots[I, uint8](e, b, out)
@@ -336,7 +337,7 @@ func oneHot[I word](e Engine, b engine.Bound, out shape.Type) engine.Bound {
 }
 
 // oneHots leaves ids that are no class to b, ref's kernel, which says so.
-func oneHots[I, W word](e Engine, b engine.Bound, out shape.Type) engine.Bound {
+func oneHots[I, W word](e Engine, b engine.Bound, out engine.Operand) engine.Bound {
 	one := engine.BufferAt(engine.Aligned(out.Width()), out.DType, 1)
 	engine.Load(one, []float64{1})
 	k, bits, refuse := out.Int(-1), words[W](one)[0], b.Kernel

@@ -7,7 +7,7 @@ import (
 )
 
 // BindRandom implements [engine.Randomer] with the numbers that ref's kernel gives.
-func (e Engine) BindRandom(d engine.Distribution, stream uint64, in []shape.Type, out shape.Type) (engine.Bound, error) {
+func (e Engine) BindRandom(d engine.Distribution, stream uint64, in []engine.Operand, out engine.Operand) (engine.Bound, error) {
 	b, err := e.Engine.BindRandom(d, stream, in, out)
 	if err != nil {
 		return b, err
@@ -30,10 +30,11 @@ func (e Engine) BindRandom(d engine.Distribution, stream uint64, in []shape.Type
 	return b, nil
 }
 
-// uniform32 and the others set elements lo to hi, lo being a multiple of 4: a block gives four uniform ones.
+// uniform32 and the others set elements lo to hi, lo being a multiple of 4: a block gives four
+// uniform ones.
 
 func (e Engine) uniform32(c *engine.Call, s philox.Stream, lo, hi int) {
-	e.simd.Uniform(engine.Slice[float32](c.Out[0])[lo:hi], s, uint64(lo))
+	e.simd.Random.Uniform(engine.Slice[float32](c.Out[0])[lo:hi], s, uint64(lo))
 }
 
 func uniform64(c *engine.Call, s philox.Stream, lo, hi int) {

@@ -4,13 +4,27 @@ import (
 	"slices"
 
 	"github.com/plexaura/plexaura/engine"
-	"github.com/plexaura/plexaura/internal/simd"
+	"github.com/plexaura/plexaura/internal/simd/vec"
 	"github.com/plexaura/plexaura/shape"
 )
 
-// BindReduce implements [engine.Reducer]: sums, maxima and minima of float32 by vectors, the rest in
-// plain Go; floating point is added up and multiplied in float64 where it is not by vectors.
-func (e Engine) BindReduce(r engine.Reduction, axes engine.Axes, in []shape.Type, out shape.Type) (engine.Bound, error) {
+// BindReduce implements [engine.Reducer]: sums, maxima and minima of float32 by vectors, the rest
+// in plain Go; floating point is added up and multiplied in float64 where it is not by vectors.
+func (e Engine) BindReduce(r engine.Reduction, axes engine.Axes, in []engine.Operand, out engine.Operand) (engine.Bound, error) {
+	if x := in[0]; x.Layout != engine.Rows { // the images of a block are an axis more
+		if !e.isInterleaved(x) || !axes.Has(0) {
+			return engine.Bound{}, engine.Unsupported(name, "interleaved "+r.String(), in)
+		}
+		return e.reduceRows(r, axes|engine.AxesOf(x.Rank()), engine.InRows(x.Stored()), out)
+	}
+	b, err := e.reduceRows(r, axes, in, out)
+	if err == nil && axes.Has(0) {
+		b = e.arrangedToRows(b, false, 1, in)
+	}
+	return b, err
+}
+
+func (e Engine) reduceRows(r engine.Reduction, axes engine.Axes, in []engine.Operand, out engine.Operand) (engine.Bound, error) {
 	b, err := e.Engine.BindReduce(r, axes, in, out)
 	if err != nil || in[0].Len() == 0 || out.Len() == 0 {
 		return b, err
@@ -35,22 +49,22 @@ func (e Engine) reduce32(r engine.Reduction, s sum) engine.Bound {
 		return bindFold(e, s, plainFold[float32, float64](r))
 	case r == engine.Sum && s.along:
 		return bindAlong(e, s, combiner[float32, float64]{
-			row:  func(x []float32, _ []float64) float64 { return float64(e.simd.Sum(x)) },
+			row:  func(x []float32, _ []float64) float64 { return float64(e.simd.Vec.Sum(x)) },
 			join: func(a, b float64) float64 { return a + b },
 			cost: 1. / 16,
 		})
 	case r == engine.Sum:
 		return e.sumColumns(s)
 	}
-	op := map[engine.Reduction]simd.Op{engine.Maximum: simd.OpMax, engine.Minimum: simd.OpMin}[r]
-	add := func(acc, x []float32) { e.simd.Map(op, acc, acc, x, 0) }
+	op := map[engine.Reduction]vec.Op{engine.Maximum: vec.Max, engine.Minimum: vec.Min}[r]
+	add := func(acc, x []float32) { e.simd.Vec.Map(op, acc, acc, x, 0) }
 	f := combiner[float32, float32]{
 		row: func(x, work []float32) float32 { return e.extreme(op, x, work) }, work: lanes,
 		add: add, merge: add,
 		join: func(a, b float32) float32 { return max(a, b) },
 		cost: 1. / 8,
 	}
-	if op == simd.OpMin {
+	if op == vec.Min {
 		f.join = func(a, b float32) float32 { return min(a, b) }
 	}
 	return bindFold(e, s, f)
@@ -59,21 +73,21 @@ func (e Engine) reduce32(r engine.Reduction, s sum) engine.Bound {
 // lanes is how many extremes are looked for side by side.
 const lanes = 256
 
-// extreme is the largest element, or with OpMin the smallest: that of lanes, in best, which are folded in
-// halves.
-func (e Engine) extreme(op simd.Op, x, best []float32) float32 {
+// extreme is the largest element, or with OpMin the smallest: that of lanes, in best, which are
+// folded in halves.
+func (e Engine) extreme(op vec.Op, x, best []float32) float32 {
 	if len(x) >= 2*lanes {
 		rest := x[len(x)-lanes:] // the last ones may count twice
-		e.simd.Map(op, best, x, rest, 0)
+		e.simd.Vec.Map(op, best, x, rest, 0)
 		for x = x[lanes:]; len(x) > lanes; x = x[lanes:] {
-			e.simd.Map(op, best, best, x, 0)
+			e.simd.Vec.Map(op, best, best, x, 0)
 		}
 		for n := lanes / 2; n >= 8; n /= 2 {
-			e.simd.Map(op, best[:n], best, best[n:], 0)
+			e.simd.Vec.Map(op, best[:n], best, best[n:], 0)
 		}
 		x = best[:8]
 	}
-	if op == simd.OpMin {
+	if op == vec.Min {
 		return slices.Min(x)
 	}
 	return slices.Max(x)

@@ -5,6 +5,8 @@ import (
 
 	"github.com/plexaura/plexaura/engine"
 	"github.com/plexaura/plexaura/internal/simd"
+	"github.com/plexaura/plexaura/internal/simd/gemm"
+	"github.com/plexaura/plexaura/internal/simd/vec"
 	"github.com/plexaura/plexaura/shape"
 )
 
@@ -31,7 +33,7 @@ func (l slabs) size() int { return l.n * l.width }
 func (l slabs) treeLen() int { return (min(l.n, treeRows) + 1) / 2 * l.width }
 
 // BindSoftmax implements [engine.Softmaxer].
-func (e Engine) BindSoftmax(log bool, axis int, in []shape.Type, out shape.Type) (engine.Bound, error) {
+func (e Engine) BindSoftmax(log bool, axis int, in []engine.Operand, out engine.Operand) (engine.Bound, error) {
 	b, err := e.Engine.BindSoftmax(log, axis, in, out)
 	if err != nil || out.DType != shape.Float32 || out.Len() == 0 {
 		return b, err
@@ -40,7 +42,7 @@ func (e Engine) BindSoftmax(log bool, axis int, in []shape.Type, out shape.Type)
 }
 
 // BindSoftmaxGrad implements [engine.Softmaxer].
-func (e Engine) BindSoftmaxGrad(log bool, axis int, in []shape.Type, out shape.Type) (engine.Bound, error) {
+func (e Engine) BindSoftmaxGrad(log bool, axis int, in []engine.Operand, out engine.Operand) (engine.Bound, error) {
 	b, err := e.Engine.BindSoftmaxGrad(log, axis, in, out)
 	if err != nil || out.DType != shape.Float32 || out.Len() == 0 {
 		return b, err
@@ -48,7 +50,7 @@ func (e Engine) BindSoftmaxGrad(log bool, axis int, in []shape.Type, out shape.T
 	return e.overSlabs(b, slabsOf(axis, out.Shape), func(s softmax, y, dy, dx []float32) { s.backward(dx, y, dy, log) }), nil
 }
 
-// softmax is what is needed for one slab: memory for one of its size, and for some rows.
+// softmax holds what one slab needs: memory of its size, and for some rows.
 type softmax struct {
 	slabs
 	simd       *simd.Kernels
@@ -79,7 +81,8 @@ func (e Engine) overSlabs(b engine.Bound, l slabs, f func(s softmax, x, dy, out 
 	return b
 }
 
-// Short rows cost more in calls than in work; so many of them are transposed, to be treated side by side.
+// Short rows cost more in calls than in work; so many of them are transposed, to be treated side by
+// side.
 const shortRow, sideBySide = 64, 32
 
 // treeRows is how many rows are folded by halves at a time.
@@ -95,12 +98,12 @@ func (e Engine) sideBySide(b engine.Bound, l slabs, f func(s softmax, x, dy, out
 			from, rows := i*sideBySide*l.n, min(sideBySide, l.count-i*sideBySide)
 			s := softmax{slabs{1, l.n, rows}, e.simd, slab.of(c, slot)[:rows*l.n], first.of(c, slot)[:rows], second.of(c, slot)[:rows], tree.of(c, slot)}
 			xs, dys := x.of(c, slot)[:rows*l.n], dy.of(c, slot)[:rows*l.n]
-			simd.Transpose(e.simd, xs, 0, a[from:], 0, rows, l.n)
+			gemm.Transpose(e.simd.Gemm, xs, 0, a[from:], 0, rows, l.n)
 			if in > 1 {
-				simd.Transpose(e.simd, dys, 0, b[from:], 0, rows, l.n)
+				gemm.Transpose(e.simd.Gemm, dys, 0, b[from:], 0, rows, l.n)
 			}
 			f(s, xs, dys, xs)
-			simd.Transpose(e.simd, engine.Slice[float32](c.Out[0])[from:], 0, xs, 0, l.n, rows)
+			gemm.Transpose(e.simd.Gemm, engine.Slice[float32](c.Out[0])[from:], 0, xs, 0, l.n, rows)
 		}
 	})
 	var m layout
@@ -118,20 +121,20 @@ func (e Engine) sideBySide(b engine.Bound, l slabs, f func(s softmax, x, dy, out
 // forward sets y, which may be x.
 func (s softmax) forward(y, x []float32, log bool) {
 	largest, sum := s.a, s.b
-	s.fold(simd.OpMax, largest, x)
-	s.spread(simd.OpSub, y, x, largest)
-	s.simd.Map(simd.OpExp, s.slab, y, nil, 0)
-	s.fold(simd.OpAdd, sum, s.slab)
+	s.fold(vec.Max, largest, x)
+	s.spread(vec.Sub, y, x, largest)
+	s.simd.Vec.Map(vec.Exp, s.slab, y, nil, 0)
+	s.fold(vec.Add, sum, s.slab)
 	if !log {
-		s.spread(simd.OpDiv, y, s.slab, sum)
+		s.spread(vec.Div, y, s.slab, sum)
 		return
 	}
 	s.logs(y, sum)
-	s.spread(simd.OpSub, y, y, sum)
+	s.spread(vec.Sub, y, y, sum)
 }
 
-// nearOne is the sum of exponentials, of which the largest is 1, below which the others are added up without
-// it: it would swallow what the logarithm of a probability near 1 is.
+// nearOne is the sum of exponentials, of which the largest is 1, below which the others are added
+// up without it: it would swallow what the logarithm of a probability near 1 is.
 const nearOne = 1.5
 
 // logs sets sum, that of slab, the exponentials of y, to its logarithm.
@@ -152,22 +155,23 @@ func (s softmax) logs(y, sum []float32) {
 	}
 }
 
-// sumOthers sets others to the sums of slab, the exponentials of y, without the largest, of which y is 0.
+// sumOthers sets others to the sums of slab, the exponentials of y, without the largest, of which y
+// is 0.
 func (s softmax) sumOthers(others, y []float32) {
 	if s.width > 1 {
-		s.simd.Map(simd.OpNeg, y, y, nil, 0)
-		s.simd.Map(simd.OpReLUGrad, s.slab, y, s.slab, 0)
-		s.simd.Map(simd.OpNeg, y, y, nil, 0)
-		s.fold(simd.OpAdd, others, s.slab)
+		s.simd.Vec.Map(vec.Neg, y, y, nil, 0)
+		s.simd.Vec.Map(vec.ReLUGrad, s.slab, y, s.slab, 0)
+		s.simd.Vec.Map(vec.Neg, y, y, nil, 0)
+		s.fold(vec.Add, others, s.slab)
 		return
 	}
-	lo, hi := peak(s.slab, 1, s.simd.Sum)
+	lo, hi := peak(s.slab, 1, s.simd.Vec.Sum)
 	for i, v := range y[lo:hi] {
 		if v == 0 {
 			s.slab[lo+i] = 0
 		}
 	}
-	others[0] = s.simd.Sum(s.slab)
+	others[0] = s.simd.Vec.Sum(s.slab)
 }
 
 // peak returns the place of a few elements of x of which f is at least limit.
@@ -187,30 +191,30 @@ func peak(x []float32, limit float32, f func([]float32) float32) (lo, hi int) {
 func (s softmax) backward(dx, y, dy []float32, log bool) {
 	sum := s.a
 	if log {
-		s.fold(simd.OpAdd, sum, dy)
-		s.simd.Map(simd.OpExp, s.slab, y, nil, 0)
+		s.fold(vec.Add, sum, dy)
+		s.simd.Vec.Map(vec.Exp, s.slab, y, nil, 0)
 		lo, hi := s.sure()
-		s.spread(simd.OpMul, s.slab, s.slab, sum)
+		s.spread(vec.Mul, s.slab, s.slab, sum)
 		at := lo + above(y[lo:hi], logSureOne)
 		if at == hi {
-			s.simd.Map(simd.OpSub, dx, dy, s.slab, 0)
+			s.simd.Vec.Map(vec.Sub, dx, dy, s.slab, 0)
 			return
 		}
-		s.simd.Map(simd.OpSub, s.slab, dy, s.slab, 0)
+		s.simd.Vec.Map(vec.Sub, s.slab, dy, s.slab, 0)
 		for ; at < hi; at += 1 + above(y[at+1:hi], logSureOne) {
 			s.slab[at] = missing(float64(y[at]), float64(dy[at]), float64(sum[at%s.width]))
 		}
 		copy(dx, s.slab)
 		return
 	}
-	s.simd.Map(simd.OpMul, s.slab, y, dy, 0)
-	s.fold(simd.OpAdd, sum, s.slab)
-	s.spread(simd.OpSub, s.slab, dy, sum)
-	s.simd.Map(simd.OpMul, dx, s.slab, y, 0)
+	s.simd.Vec.Map(vec.Mul, s.slab, y, dy, 0)
+	s.fold(vec.Add, sum, s.slab)
+	s.spread(vec.Sub, s.slab, dy, sum)
+	s.simd.Vec.Map(vec.Mul, dx, s.slab, y, 0)
 }
 
-// sureOne is the probability above which dy - exp(y)*sum has lost digits where dy is most of the sum, and logSureOne
-// is its logarithm.
+// sureOne is the probability above which dy - exp(y)*sum has lost digits where dy is most of the
+// sum, and logSureOne is its logarithm.
 const sureOne, logSureOne = .95, -.05129329438755058
 
 // sure returns a stretch of slab, the probabilities, beyond which none is above sureOne.
@@ -218,7 +222,7 @@ func (s softmax) sure() (lo, hi int) {
 	if s.width > 1 {
 		return 0, len(s.slab)
 	}
-	squares := func(x []float32) float32 { return s.simd.Dot(x, x) }
+	squares := func(x []float32) float32 { return s.simd.Vec.Dot(x, x) }
 	if squares(s.slab) < sureOne*sureOne {
 		return 0, 0
 	}
@@ -242,17 +246,17 @@ func missing(y, dy, sum float64) float32 {
 }
 
 // fold combines the rows of x into one.
-func (s softmax) fold(op simd.Op, row, x []float32) {
+func (s softmax) fold(op vec.Op, row, x []float32) {
 	switch {
-	case s.width > 1 && op == simd.OpAdd:
+	case s.width > 1 && op == vec.Add:
 		s.sumRows(row, x)
 	case s.width > 1:
 		copy(row, x)
 		for k := 1; k < s.n; k++ {
-			s.simd.Map(op, row, row, nth(x, k, s.width), 0)
+			s.simd.Vec.Map(op, row, row, nth(x, k, s.width), 0)
 		}
-	case op == simd.OpAdd:
-		row[0] = s.simd.Sum(x)
+	case op == vec.Add:
+		row[0] = s.simd.Vec.Sum(x)
 	default:
 		row[0] = s.largest(x)
 	}
@@ -265,12 +269,12 @@ func (s softmax) sumRows(row, x []float32) {
 		half, rows := n/2, x[k*s.width:][:n*s.width]
 		tree := s.tree[:(n-half)*s.width]
 		copy(tree[half*s.width:], rows[half*s.width:(n-half)*s.width]) // of an odd number, the middle one
-		s.simd.Map(simd.OpAdd, tree[:half*s.width], rows, rows[(n-half)*s.width:], 0)
+		s.simd.Vec.Map(vec.Add, tree[:half*s.width], rows, rows[(n-half)*s.width:], 0)
 		part := foldRows(s.simd, tree, s.width)
 		if k == 0 {
 			copy(row, part)
 		} else {
-			s.simd.Map(simd.OpAdd, row, row, part, 0)
+			s.simd.Vec.Map(vec.Add, row, row, part, 0)
 		}
 	}
 }
@@ -283,7 +287,7 @@ func (s softmax) largest(x []float32) float32 {
 			odd = max(odd, x[len(x)-1])
 		}
 		half := len(x) / 2
-		s.simd.Map(simd.OpMax, s.slab[:half], x, x[half:], 0)
+		s.simd.Vec.Map(vec.Max, s.slab[:half], x, x[half:], 0)
 		x = s.slab[:half]
 	}
 	for _, v := range x {
@@ -293,21 +297,21 @@ func (s softmax) largest(x []float32) float32 {
 }
 
 // spread computes op of the rows of x, each with the same row.
-func (s softmax) spread(op simd.Op, dst, x, row []float32) {
+func (s softmax) spread(op vec.Op, dst, x, row []float32) {
 	if s.width > 1 {
 		for k := range s.n {
-			s.simd.Map(op, nth(dst, k, s.width), nth(x, k, s.width), row, 0)
+			s.simd.Vec.Map(op, nth(dst, k, s.width), nth(x, k, s.width), row, 0)
 		}
 		return
 	}
 	c := row[0]
 	switch op {
-	case simd.OpSub:
-		op, c = simd.OpAddC, -c
-	case simd.OpMul:
-		op = simd.OpMulC
+	case vec.Sub:
+		op, c = vec.AddC, -c
+	case vec.Mul:
+		op = vec.MulC
 	default:
-		op = simd.OpDivC
+		op = vec.DivC
 	}
-	s.simd.Map(op, dst, x, nil, c)
+	s.simd.Vec.Map(op, dst, x, nil, c)
 }

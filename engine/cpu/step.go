@@ -5,17 +5,17 @@ import (
 	"math"
 
 	"github.com/plexaura/plexaura/engine"
-	"github.com/plexaura/plexaura/internal/simd"
+	"github.com/plexaura/plexaura/internal/simd/vec"
 	"github.com/plexaura/plexaura/shape"
 )
 
 // unaryOps are the functions that have vector kernels; unaryFuncs are computed one by one, in
 // float64.
 var (
-	unaryOps = map[engine.Fn]simd.Op{
-		engine.Neg: simd.OpNeg, engine.Abs: simd.OpAbs, engine.Sqrt: simd.OpSqrt, engine.Exp: simd.OpExp,
-		engine.Log: simd.OpLog, engine.Tanh: simd.OpTanh, engine.Sigmoid: simd.OpSigmoid, engine.Log1p: simd.OpLog1p,
-		engine.Expm1: simd.OpExpm1, engine.Erf: simd.OpErf, engine.Floor: simd.OpFloor, engine.Sign: simd.OpSign,
+	unaryOps = map[engine.Fn]vec.Op{
+		engine.Neg: vec.Neg, engine.Abs: vec.Abs, engine.Sqrt: vec.Sqrt, engine.Exp: vec.Exp,
+		engine.Log: vec.Log, engine.Tanh: vec.Tanh, engine.Sigmoid: vec.Sigmoid, engine.Log1p: vec.Log1p,
+		engine.Expm1: vec.Expm1, engine.Erf: vec.Erf, engine.Floor: vec.Floor, engine.Sign: vec.Sign,
 	}
 	unaryFuncs = map[engine.Fn]func(float64) float64{engine.Sin: math.Sin, engine.Cos: math.Cos}
 )
@@ -35,25 +35,25 @@ func stepCost(f engine.Fn) int {
 
 // binaryOps are the vector kernels of functions of two vectors, of a vector and a constant, and
 // of a constant and a vector.
-var binaryOps = map[engine.Fn]struct{ both, right, left simd.Op }{
-	engine.Add: {simd.OpAdd, simd.OpAddC, simd.OpAddC},
-	engine.Sub: {simd.OpSub, simd.OpAddC, simd.OpSubR}, // x-c is x+(-c)
-	engine.Mul: {simd.OpMul, simd.OpMulC, simd.OpMulC},
-	engine.Div: {simd.OpDiv, simd.OpDivC, simd.OpDivR},
-	engine.Max: {simd.OpMax, simd.OpMaxC, simd.OpMaxC},
-	engine.Min: {simd.OpMin, simd.OpMinC, simd.OpMinC},
+var binaryOps = map[engine.Fn]struct{ both, right, left vec.Op }{
+	engine.Add: {vec.Add, vec.AddC, vec.AddC},
+	engine.Sub: {vec.Sub, vec.AddC, vec.SubR}, // x-c is x+(-c)
+	engine.Mul: {vec.Mul, vec.MulC, vec.MulC},
+	engine.Div: {vec.Div, vec.DivC, vec.DivR},
+	engine.Max: {vec.Max, vec.MaxC, vec.MaxC},
+	engine.Min: {vec.Min, vec.MinC, vec.MinC},
 }
 
 // compile returns the loop of step i.
 func (p *program) compile(i int, s engine.Step, dst operand, args []operand) action {
 	if a, ok := p.axpy(i); ok {
-		return p.vector(simd.OpAxpy, dst, args[0], args[1], a.c)
+		return p.vector(vec.Axpy, dst, args[0], args[1], a.c)
 	}
 	switch {
 	case s.Fn == engine.Copy:
 		return p.compileCopy(dst, args[0])
 	case s.Fn == engine.ReLUGrad:
-		return p.vector(simd.OpReLUGrad, dst, args[0], args[1], 0)
+		return p.vector(vec.ReLUGrad, dst, args[0], args[1], 0)
 	case s.Fn == engine.Select && dst.dtype == shape.Bool:
 		return chooseBools(dst, args)
 	case s.Fn == engine.Select:
@@ -76,8 +76,8 @@ func (p *program) compileUnary(fn engine.Fn, dst, x operand) action {
 	return loop1(dst, x, func(v float32) float32 { return float32(of(float64(v))) })
 }
 
-func (p *program) vector(op simd.Op, dst, x, y operand, c float32) action {
-	return func(f frame) { p.simd.Map(op, floats(f, dst), floats(f, x), floats(f, y), c) }
+func (p *program) vector(op vec.Op, dst, x, y operand, c float32) action {
+	return func(f frame) { p.simd.Vec.Map(op, floats(f, dst), floats(f, x), floats(f, y), c) }
 }
 
 func (p *program) compileBinary(s engine.Step, dst operand, args []operand) action {
@@ -100,8 +100,8 @@ func (p *program) compileBinary(s engine.Step, dst operand, args []operand) acti
 	return loop2(dst, x, y, func(a, b float32) float32 { return float32(math.Pow(float64(a), float64(b))) })
 }
 
-// hasPower reports whether powers of that exponent are products of the number, or of its inverse, and
-// of its second and fourth roots, within 4 units in the last place, and none of them overflows
+// hasPower reports whether powers of that exponent are products of the number, or of its inverse,
+// and of its second and fourth roots, within 4 units in the last place, and none of them overflows
 // where the power does not.
 func hasPower(exponent float64) bool {
 	switch {
@@ -113,8 +113,8 @@ func hasPower(exponent float64) bool {
 	return exponent <= 4
 }
 
-// compilePower uses roots where all numbers are finite; infinities that are negative have powers, but
-// no roots.
+// compilePower uses roots where all numbers are finite; infinities that are negative have powers,
+// but no roots.
 func (p *program) compilePower(dst, x operand, exponent float64) action {
 	base, root, half := p.register(shape.Float32), p.register(shape.Float32), p.register(shape.Float32)
 	for _, o := range []operand{base, root, half} {
@@ -123,7 +123,7 @@ func (p *program) compilePower(dst, x operand, exponent float64) action {
 	quarters := int(math.Abs(exponent) * 4)
 	return func(f frame) {
 		xs, to := floats(f, x), floats(f, dst)
-		if s := p.simd.Sum(xs); s-s != 0 {
+		if s := p.simd.Vec.Sum(xs); s-s != 0 {
 			for i, v := range xs {
 				to[i] = float32(math.Pow(float64(v), exponent))
 			}
@@ -131,13 +131,13 @@ func (p *program) compilePower(dst, x operand, exponent float64) action {
 		}
 		b, r, h := floats(f, base), floats(f, root), floats(f, half)
 		if exponent < -1 {
-			p.simd.Map(simd.OpDivR, b, xs, nil, 1)
+			p.simd.Vec.Map(vec.DivR, b, xs, nil, 1)
 		} else {
-			p.simd.Map(simd.OpMulC, b, xs, nil, 1)
+			p.simd.Vec.Map(vec.MulC, b, xs, nil, 1)
 		}
 		p.power(to, b, r, h, quarters)
 		if -1 <= exponent && exponent < 0 {
-			p.simd.Map(simd.OpDivR, to, to, nil, 1)
+			p.simd.Vec.Map(vec.DivR, to, to, nil, 1)
 		}
 	}
 }
@@ -147,7 +147,7 @@ func (p *program) power(to, b, r, h []float32, quarters int) {
 	have := false // whether to holds a factor
 	times := func(v []float32) {
 		if have {
-			p.simd.Map(simd.OpMul, to, to, v, 0)
+			p.simd.Vec.Map(vec.Mul, to, to, v, 0)
 		} else {
 			copy(to, v)
 		}
@@ -157,14 +157,14 @@ func (p *program) power(to, b, r, h []float32, quarters int) {
 		times(b)
 	}
 	if quarters%4 != 0 {
-		p.simd.Map(simd.OpAddC, h, b, nil, 0) // a zero is +0 from here on
-		p.simd.Map(simd.OpSqrt, h, h, nil, 0)
+		p.simd.Vec.Map(vec.AddC, h, b, nil, 0) // a zero is +0 from here on
+		p.simd.Vec.Map(vec.Sqrt, h, h, nil, 0)
 	}
 	if quarters%4 >= 2 {
 		times(h)
 	}
 	if quarters%2 == 1 {
-		p.simd.Map(simd.OpSqrt, r, h, nil, 0)
+		p.simd.Vec.Map(vec.Sqrt, r, h, nil, 0)
 		times(r)
 	}
 }
@@ -176,7 +176,7 @@ func (p *program) compileCopy(dst, x operand) action {
 	case dst.dtype == shape.Bool:
 		return loop1(dst, x, func(v float32) bool { return v != 0 })
 	}
-	return func(f frame) { p.simd.Ones(floats(f, dst), view[bool](f, x)) }
+	return func(f frame) { p.simd.Vec.Ones(floats(f, dst), view[bool](f, x)) }
 }
 
 func (p *program) compileComparison(fn engine.Fn, dst operand, args []operand) action {
@@ -185,8 +185,8 @@ func (p *program) compileComparison(fn engine.Fn, dst operand, args []operand) a
 		x, y = y, x
 	}
 	compare := map[engine.Fn]func(dst []bool, x, y []float32){
-		engine.Eq: p.simd.Equal, engine.Ne: p.simd.NotEqual,
-		engine.Lt: p.simd.Less, engine.Gt: p.simd.Less, engine.Le: p.simd.LessEqual, engine.Ge: p.simd.LessEqual,
+		engine.Eq: p.simd.Vec.Equal, engine.Ne: p.simd.Vec.NotEqual,
+		engine.Lt: p.simd.Vec.Less, engine.Gt: p.simd.Vec.Less, engine.Le: p.simd.Vec.LessEqual, engine.Ge: p.simd.Vec.LessEqual,
 	}[fn]
 	return func(f frame) { compare(view[bool](f, dst), floats(f, x), floats(f, y)) }
 }
@@ -240,7 +240,7 @@ func chooseBools(dst operand, args []operand) action {
 
 func (p *program) choose(dst operand, args []operand) action {
 	return func(f frame) {
-		p.simd.Choose(floats(f, dst), view[bool](f, args[0]), floats(f, args[1]), floats(f, args[2]))
+		p.simd.Vec.Choose(floats(f, dst), view[bool](f, args[0]), floats(f, args[1]), floats(f, args[2]))
 	}
 }
 

@@ -2,12 +2,12 @@ package cpu
 
 import (
 	"github.com/plexaura/plexaura/engine"
-	"github.com/plexaura/plexaura/internal/simd"
+	"github.com/plexaura/plexaura/internal/simd/gemm"
 	"github.com/plexaura/plexaura/shape"
 )
 
 // BindTranspose implements [engine.Mover].
-func (e Engine) BindTranspose(p engine.Perm, in []shape.Type, out shape.Type) (engine.Bound, error) {
+func (e Engine) BindTranspose(p engine.Perm, in []engine.Operand, out engine.Operand) (engine.Bound, error) {
 	var g grid // the axes of the result, over the input
 	strides := in[0].Strides()
 	for i := range out.Rank() {
@@ -64,7 +64,7 @@ func bindTranspose[W word](e Engine, g grid, copy func(t transposition, dst, src
 func squares[W float32 | float64](e Engine) func(t transposition, dst, src []W, rows int) {
 	return func(t transposition, dst, src []W, rows int) {
 		if t.rowFrom == 1 && t.colFrom >= rows && t.rowTo >= t.cols {
-			simd.Transpose(e.simd, dst, t.rowTo, src, t.colFrom, t.cols, rows)
+			gemm.Transpose(e.simd.Gemm, dst, t.rowTo, src, t.colFrom, t.cols, rows)
 			return
 		}
 		copySquares(t, dst, src, rows)

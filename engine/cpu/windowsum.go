@@ -2,13 +2,13 @@ package cpu
 
 import (
 	"github.com/plexaura/plexaura/engine"
-	"github.com/plexaura/plexaura/internal/simd"
+	"github.com/plexaura/plexaura/internal/simd/vec"
 	"github.com/plexaura/plexaura/shape"
 )
 
-// BindWindowSum implements [engine.WindowSummer]: it adds rows of the axes behind the window's, a stretch of
-// them at a time, so that those of a window are in the first cache.
-func (e Engine) BindWindowSum(w engine.WindowSum, in []shape.Type, out shape.Type) (engine.Bound, error) {
+// BindWindowSum implements [engine.WindowSummer]: it adds rows of the axes behind the window's, a
+// stretch of them at a time, so that those of a window are in the first cache.
+func (e Engine) BindWindowSum(w engine.WindowSum, in []engine.Operand, out engine.Operand) (engine.Bound, error) {
 	b, err := e.Engine.BindWindowSum(w, in, out)
 	if err != nil || out.Len() == 0 {
 		return b, err
@@ -20,7 +20,7 @@ func (e Engine) BindWindowSum(w engine.WindowSum, in []shape.Type, out shape.Typ
 			}
 		}), nil
 	}
-	return bindWindowSum(e, w, out.Shape, func(acc, x []float32) { e.simd.Map(simd.OpAdd, acc, acc, x, 0) }), nil
+	return bindWindowSum(e, w, out.Shape, func(acc, x []float32) { e.simd.Vec.Map(vec.Add, acc, acc, x, 0) }), nil
 }
 
 func bindWindowSum[T shape.Float](e Engine, w engine.WindowSum, s shape.Shape, add func(acc, x []T)) engine.Bound {

@@ -12,7 +12,7 @@ func addPart(w engine.Window, x, part shape.Type) trial {
 	return trial{
 		op: fmt.Sprintf("AddPart{from %v by %v}", w.Start[:x.Rank()], w.Step[:x.Rank()]),
 		in: []shape.Type{part, x}, out: []shape.Type{x}, data: make([]source, 2),
-		bind: one(func(e engine.Engine, in []shape.Type, out shape.Type) (engine.Bound, error) {
+		bind: one(func(e engine.Engine, in []engine.Operand, out engine.Operand) (engine.Bound, error) {
 			return e.(engine.Accumulator).BindAddPart(w, in, out)
 		}),
 	}

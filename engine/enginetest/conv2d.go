@@ -33,7 +33,7 @@ func (c convCase) forward(ep engine.Epilogue) trial {
 	op.Epilogue = ep
 	tr := trial{
 		op: fmt.Sprintf("Conv2D%+v", op),
-		bind: one(func(e engine.Engine, in []shape.Type, out shape.Type) (engine.Bound, error) {
+		bind: one(func(e engine.Engine, in []engine.Operand, out engine.Operand) (engine.Bound, error) {
 			return e.(engine.Conv2Der).BindConv2D(op, in, out)
 		}),
 		in: []shape.Type{c.x, c.w}, out: []shape.Type{c.y},
@@ -50,7 +50,7 @@ func (c convCase) forward(ep engine.Epilogue) trial {
 func (c convCase) inputGrad() trial {
 	return trial{
 		op: fmt.Sprintf("Conv2DInputGrad%+v", c.op),
-		bind: one(func(e engine.Engine, in []shape.Type, out shape.Type) (engine.Bound, error) {
+		bind: one(func(e engine.Engine, in []engine.Operand, out engine.Operand) (engine.Bound, error) {
 			return e.(engine.Conv2Der).BindConv2DInputGrad(c.op, in, out)
 		}),
 		in: []shape.Type{c.y, c.w}, out: []shape.Type{c.x},
@@ -62,7 +62,7 @@ func (c convCase) inputGrad() trial {
 func (c convCase) filterGrad() trial {
 	return trial{
 		op: fmt.Sprintf("Conv2DFilterGrad%+v", c.op),
-		bind: one(func(e engine.Engine, in []shape.Type, out shape.Type) (engine.Bound, error) {
+		bind: one(func(e engine.Engine, in []engine.Operand, out engine.Operand) (engine.Bound, error) {
 			return e.(engine.Conv2Der).BindConv2DFilterGrad(c.op, in, out)
 		}),
 		in: []shape.Type{c.x, c.y}, out: []shape.Type{c.w},

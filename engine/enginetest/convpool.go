@@ -24,12 +24,8 @@ func (c convPoolCase) trial(ep engine.Epilogue) trial {
 	op.Epilogue = ep
 	tr.op = fmt.Sprintf("Conv2DMaxPool%+v%+v", op, c.pool.op)
 	tr.out = []shape.Type{c.pool.y}
-	tr.bind = one(func(e engine.Engine, in []shape.Type, out shape.Type) (engine.Bound, error) {
-		y := c.conv.y
-		if out.Rank() == 5 {
-			y, _ = engine.Lanes(y, out.Int(4))
-		}
-		return e.(engine.ConvPooler).BindConv2DMaxPool(op, c.pool.op, in, y, out)
+	tr.bind = one(func(e engine.Engine, in []engine.Operand, out engine.Operand) (engine.Bound, error) {
+		return e.(engine.ConvPooler).BindConv2DMaxPool(op, c.pool.op, in, engine.InRow(c.conv.y).Type, out)
 	})
 	return tr
 }

@@ -72,7 +72,7 @@ var families = []family{
 	{"MaxPooler", is[engine.MaxPooler], maxPoolTable, randomMaxPool},
 	{"ConvPooler", is[engine.ConvPooler], convPoolTable, randomConvPool},
 	{"AvgPooler", is[engine.AvgPooler], avgPoolTable, randomAvgPool},
-	{"Laner", is[engine.Laner], laneTable, randomLanes},
+	{"Layouter", is[engine.Layouter], layoutTable, randomLayout},
 	{"Softmaxer", is[engine.Softmaxer], softmaxTable, randomSoftmax},
 	{"WindowSummer", is[engine.WindowSummer], windowSumTable, randomWindowSum},
 	{"Mover", is[engine.Mover], moveTable, randomMove},
@@ -125,4 +125,4 @@ func (f family) rng(o Options, i int) *rand.Rand {
 	return rand.New(rand.NewPCG(o.Seed, h.Sum64()))
 }
 
-var oracle = laned{}
+var oracle = Laid{Layout: engine.Interleaved(8)}

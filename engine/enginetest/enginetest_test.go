@@ -19,22 +19,22 @@ import (
 
 func TestRefConforms(t *testing.T) { Run(t, ref.Engine{}, Options{}) }
 
-// The oracle for batches in lanes goes through the checks of others.
-func TestLanedConforms(t *testing.T) { Run(t, laned{}, Options{Brief: true, Allocates: true}) }
+// The oracle for layouts goes through the checks of others.
+func TestLaidConforms(t *testing.T) { Run(t, oracle, Options{Brief: true, Allocates: true}) }
 
-// spoiled is laned with kernels that something was done to.
+// spoiled is the oracle with kernels that something was done to.
 type spoiled struct {
-	laned
+	Laid
 	family string // whose kernels
 	method string // the Bind method, or "" for all
-	spoil  func(b engine.Bound, in []shape.Type, out shape.Type) (engine.Bound, error)
+	spoil  func(b engine.Bound, in []engine.Operand, out engine.Operand) (engine.Bound, error)
 }
 
-func (e spoiled) bound(family, method string, in []shape.Type, out shape.Type, b engine.Bound, err error) (engine.Bound, error) {
+func (e spoiled) bound(family, method string, in []engine.Operand, out engine.Operand, b engine.Bound, err error) (engine.Bound, error) {
 	switch family {
 	case "Conv2Der", "MaxPooler", "ConvPooler", "AvgPooler":
-		if in[0].Rank() == 5 {
-			family = "Laner"
+		if in[0].Layout != engine.Rows {
+			family = "Layouter"
 		}
 	}
 	if err != nil || family != e.family || e.method != "" && method != e.method {
@@ -43,142 +43,142 @@ func (e spoiled) bound(family, method string, in []shape.Type, out shape.Type, b
 	return e.spoil(b, in, out)
 }
 
-func (e spoiled) BindMap(m engine.Map, in, out []shape.Type) (engine.Bound, error) {
+func (e spoiled) BindMap(m engine.Map, in, out []engine.Operand) (engine.Bound, error) {
 	b, err := e.Engine.BindMap(m, in, out)
 	return e.bound("Mapper", "Map", in, out[0], b, err)
 }
 
-func (e spoiled) BindReduce(r engine.Reduction, axes engine.Axes, in []shape.Type, out shape.Type) (engine.Bound, error) {
-	b, err := e.Engine.BindReduce(r, axes, in, out)
+func (e spoiled) BindReduce(r engine.Reduction, axes engine.Axes, in []engine.Operand, out engine.Operand) (engine.Bound, error) {
+	b, err := e.Laid.BindReduce(r, axes, in, out)
 	return e.bound("Reducer", r.String(), in, out, b, err)
 }
 
-func (e spoiled) BindMatMul(m engine.MatMul, in []shape.Type, out shape.Type) (engine.Bound, error) {
+func (e spoiled) BindMatMul(m engine.MatMul, in []engine.Operand, out engine.Operand) (engine.Bound, error) {
 	b, err := e.Engine.BindMatMul(m, in, out)
 	return e.bound("MatMuler", "MatMul", in, out, b, err)
 }
 
-func (e spoiled) BindConv2D(c engine.Conv2D, in []shape.Type, out shape.Type) (engine.Bound, error) {
-	b, err := e.laned.BindConv2D(c, in, out)
+func (e spoiled) BindConv2D(c engine.Conv2D, in []engine.Operand, out engine.Operand) (engine.Bound, error) {
+	b, err := e.Laid.BindConv2D(c, in, out)
 	return e.bound("Conv2Der", "Conv2D", in, out, b, err)
 }
 
-func (e spoiled) BindConv2DInputGrad(c engine.Conv2D, in []shape.Type, out shape.Type) (engine.Bound, error) {
-	b, err := e.laned.BindConv2DInputGrad(c, in, out)
+func (e spoiled) BindConv2DInputGrad(c engine.Conv2D, in []engine.Operand, out engine.Operand) (engine.Bound, error) {
+	b, err := e.Laid.BindConv2DInputGrad(c, in, out)
 	return e.bound("Conv2Der", "Conv2DInputGrad", in, out, b, err)
 }
 
-func (e spoiled) BindConv2DFilterGrad(c engine.Conv2D, in []shape.Type, out shape.Type) (engine.Bound, error) {
-	b, err := e.laned.BindConv2DFilterGrad(c, in, out)
+func (e spoiled) BindConv2DFilterGrad(c engine.Conv2D, in []engine.Operand, out engine.Operand) (engine.Bound, error) {
+	b, err := e.Laid.BindConv2DFilterGrad(c, in, out)
 	return e.bound("Conv2Der", "Conv2DFilterGrad", in, out, b, err)
 }
 
-func (e spoiled) BindMaxPool2D(p engine.Pool2D, in []shape.Type, out shape.Type) (engine.Bound, error) {
-	b, err := e.laned.BindMaxPool2D(p, in, out)
+func (e spoiled) BindMaxPool2D(p engine.Pool2D, in []engine.Operand, out engine.Operand) (engine.Bound, error) {
+	b, err := e.Laid.BindMaxPool2D(p, in, out)
 	return e.bound("MaxPooler", "MaxPool2D", in, out, b, err)
 }
 
-func (e spoiled) BindMaxPool2DScatter(p engine.Pool2D, in []shape.Type, out shape.Type) (engine.Bound, error) {
-	b, err := e.laned.BindMaxPool2DScatter(p, in, out)
+func (e spoiled) BindMaxPool2DScatter(p engine.Pool2D, in []engine.Operand, out engine.Operand) (engine.Bound, error) {
+	b, err := e.Laid.BindMaxPool2DScatter(p, in, out)
 	return e.bound("MaxPooler", "MaxPool2DScatter", in, out, b, err)
 }
 
-func (e spoiled) BindMaxPool2DGather(p engine.Pool2D, in []shape.Type, out shape.Type) (engine.Bound, error) {
-	b, err := e.laned.BindMaxPool2DGather(p, in, out)
+func (e spoiled) BindMaxPool2DGather(p engine.Pool2D, in []engine.Operand, out engine.Operand) (engine.Bound, error) {
+	b, err := e.Laid.BindMaxPool2DGather(p, in, out)
 	return e.bound("MaxPooler", "MaxPool2DGather", in, out, b, err)
 }
 
-func (e spoiled) BindConv2DMaxPool(c engine.Conv2D, p engine.Pool2D, in []shape.Type, y, out shape.Type) (engine.Bound, error) {
-	b, err := e.laned.BindConv2DMaxPool(c, p, in, y, out)
+func (e spoiled) BindConv2DMaxPool(c engine.Conv2D, p engine.Pool2D, in []engine.Operand, y shape.Type, out engine.Operand) (engine.Bound, error) {
+	b, err := e.Laid.BindConv2DMaxPool(c, p, in, y, out)
 	return e.bound("ConvPooler", "Conv2DMaxPool", in, out, b, err)
 }
 
-func (e spoiled) BindAvgPool2D(p engine.Pool2D, in []shape.Type, out shape.Type) (engine.Bound, error) {
-	b, err := e.laned.BindAvgPool2D(p, in, out)
+func (e spoiled) BindAvgPool2D(p engine.Pool2D, in []engine.Operand, out engine.Operand) (engine.Bound, error) {
+	b, err := e.Laid.BindAvgPool2D(p, in, out)
 	return e.bound("AvgPooler", "AvgPool2D", in, out, b, err)
 }
 
-func (e spoiled) BindAvgPool2DGrad(p engine.Pool2D, in []shape.Type, out shape.Type) (engine.Bound, error) {
-	b, err := e.laned.BindAvgPool2DGrad(p, in, out)
+func (e spoiled) BindAvgPool2DGrad(p engine.Pool2D, in []engine.Operand, out engine.Operand) (engine.Bound, error) {
+	b, err := e.Laid.BindAvgPool2DGrad(p, in, out)
 	return e.bound("AvgPooler", "AvgPool2DGrad", in, out, b, err)
 }
 
-func (e spoiled) BindSoftmax(log bool, axis int, in []shape.Type, out shape.Type) (engine.Bound, error) {
+func (e spoiled) BindSoftmax(log bool, axis int, in []engine.Operand, out engine.Operand) (engine.Bound, error) {
 	b, err := e.Engine.BindSoftmax(log, axis, in, out)
 	return e.bound("Softmaxer", "Softmax", in, out, b, err)
 }
 
-func (e spoiled) BindSoftmaxGrad(log bool, axis int, in []shape.Type, out shape.Type) (engine.Bound, error) {
+func (e spoiled) BindSoftmaxGrad(log bool, axis int, in []engine.Operand, out engine.Operand) (engine.Bound, error) {
 	b, err := e.Engine.BindSoftmaxGrad(log, axis, in, out)
 	return e.bound("Softmaxer", "SoftmaxGrad", in, out, b, err)
 }
 
-func (e spoiled) BindWindowSum(w engine.WindowSum, in []shape.Type, out shape.Type) (engine.Bound, error) {
+func (e spoiled) BindWindowSum(w engine.WindowSum, in []engine.Operand, out engine.Operand) (engine.Bound, error) {
 	b, err := e.Engine.BindWindowSum(w, in, out)
 	return e.bound("WindowSummer", "WindowSum", in, out, b, err)
 }
 
-func (e spoiled) BindTranspose(p engine.Perm, in []shape.Type, out shape.Type) (engine.Bound, error) {
+func (e spoiled) BindTranspose(p engine.Perm, in []engine.Operand, out engine.Operand) (engine.Bound, error) {
 	b, err := e.Engine.BindTranspose(p, in, out)
 	return e.bound("Mover", "Transpose", in, out, b, err)
 }
 
-func (e spoiled) BindSlice(w engine.Window, in []shape.Type, out shape.Type) (engine.Bound, error) {
+func (e spoiled) BindSlice(w engine.Window, in []engine.Operand, out engine.Operand) (engine.Bound, error) {
 	b, err := e.Engine.BindSlice(w, in, out)
 	return e.bound("Mover", "Slice", in, out, b, err)
 }
 
-func (e spoiled) BindEmbed(w engine.Window, in []shape.Type, out shape.Type) (engine.Bound, error) {
+func (e spoiled) BindEmbed(w engine.Window, in []engine.Operand, out engine.Operand) (engine.Bound, error) {
 	b, err := e.Engine.BindEmbed(w, in, out)
 	return e.bound("Mover", "Embed", in, out, b, err)
 }
 
-func (e spoiled) BindAddPart(w engine.Window, in []shape.Type, out shape.Type) (engine.Bound, error) {
+func (e spoiled) BindAddPart(w engine.Window, in []engine.Operand, out engine.Operand) (engine.Bound, error) {
 	b, err := e.Engine.BindAddPart(w, in, out)
 	return e.bound("Accumulator", "AddPart", in, out, b, err)
 }
 
-func (e spoiled) BindConcat(axis int, in []shape.Type, out shape.Type) (engine.Bound, error) {
+func (e spoiled) BindConcat(axis int, in []engine.Operand, out engine.Operand) (engine.Bound, error) {
 	b, err := e.Engine.BindConcat(axis, in, out)
 	return e.bound("Mover", "Concat", in, out, b, err)
 }
 
-func (e spoiled) BindPad(p engine.Padding, in []shape.Type, out shape.Type) (engine.Bound, error) {
+func (e spoiled) BindPad(p engine.Padding, in []engine.Operand, out engine.Operand) (engine.Bound, error) {
 	b, err := e.Engine.BindPad(p, in, out)
 	return e.bound("Mover", "Pad", in, out, b, err)
 }
 
-func (e spoiled) BindPadGrad(p engine.Padding, in []shape.Type, out shape.Type) (engine.Bound, error) {
+func (e spoiled) BindPadGrad(p engine.Padding, in []engine.Operand, out engine.Operand) (engine.Bound, error) {
 	b, err := e.Engine.BindPadGrad(p, in, out)
 	return e.bound("Mover", "PadGrad", in, out, b, err)
 }
 
-func (e spoiled) BindOneHot(in []shape.Type, out shape.Type) (engine.Bound, error) {
+func (e spoiled) BindOneHot(in []engine.Operand, out engine.Operand) (engine.Bound, error) {
 	b, err := e.Engine.BindOneHot(in, out)
 	return e.bound("Mover", "OneHot", in, out, b, err)
 }
 
-func (e spoiled) BindRandom(d engine.Distribution, stream uint64, in []shape.Type, out shape.Type) (engine.Bound, error) {
+func (e spoiled) BindRandom(d engine.Distribution, stream uint64, in []engine.Operand, out engine.Operand) (engine.Bound, error) {
 	b, err := e.Engine.BindRandom(d, stream, in, out)
 	return e.bound("Randomer", "Random", in, out, b, err)
 }
 
-func (e spoiled) BindGather(g engine.Gather, in []shape.Type, out shape.Type) (engine.Bound, error) {
+func (e spoiled) BindGather(g engine.Gather, in []engine.Operand, out engine.Operand) (engine.Bound, error) {
 	b, err := e.Engine.BindGather(g, in, out)
 	return e.bound("Indexer", "Gather", in, out, b, err)
 }
 
-func (e spoiled) BindScatterAdd(g engine.Gather, in []shape.Type, out shape.Type) (engine.Bound, error) {
+func (e spoiled) BindScatterAdd(g engine.Gather, in []engine.Operand, out engine.Operand) (engine.Bound, error) {
 	b, err := e.Engine.BindScatterAdd(g, in, out)
 	return e.bound("Indexer", "ScatterAdd", in, out, b, err)
 }
 
-func (e spoiled) BindTopK(axis int, in []shape.Type, out shape.Type) (engine.Bound, error) {
+func (e spoiled) BindTopK(axis int, in []engine.Operand, out engine.Operand) (engine.Bound, error) {
 	b, err := e.Engine.BindTopK(axis, in, out)
 	return e.bound("Indexer", "TopK", in, out, b, err)
 }
 
-func (e spoiled) BindCumSum(axis int, reverse bool, in []shape.Type, out shape.Type) (engine.Bound, error) {
+func (e spoiled) BindCumSum(axis int, reverse bool, in []engine.Operand, out engine.Operand) (engine.Bound, error) {
 	b, err := e.Engine.BindCumSum(axis, reverse, in, out)
 	return e.bound("Scanner", "CumSum", in, out, b, err)
 }
@@ -191,7 +191,7 @@ var methods = map[string][]string{
 	"Conv2Der":  {"Conv2D", "Conv2DInputGrad", "Conv2DFilterGrad"},
 	"MaxPooler": {"MaxPool2D", "MaxPool2DScatter", "MaxPool2DGather"},
 	"AvgPooler": {"AvgPool2D", "AvgPool2DGrad"},
-	"Laner":     {"Conv2D", "Conv2DInputGrad", "Conv2DFilterGrad", "MaxPool2D", "MaxPool2DScatter", "Conv2DMaxPool", "AvgPool2D", "AvgPool2DGrad"},
+	"Layouter":  {"Conv2D", "Conv2DInputGrad", "Conv2DFilterGrad", "MaxPool2D", "MaxPool2DScatter", "Conv2DMaxPool", "AvgPool2D", "AvgPool2DGrad"},
 	"Softmaxer": {"Softmax", "SoftmaxGrad"},
 	"Mover":     {"Transpose", "Slice", "Embed", "Concat", "Pad", "PadGrad", "OneHot"},
 	"Indexer":   {"Gather", "ScatterAdd", "TopK"},
@@ -213,8 +213,8 @@ func failure(e engine.Engine, name string, o Options) error {
 }
 
 // after returns a spoiler that lets the kernel run and then does something to the call.
-func after(f func(c *engine.Call)) func(engine.Bound, []shape.Type, shape.Type) (engine.Bound, error) {
-	return func(b engine.Bound, _ []shape.Type, _ shape.Type) (engine.Bound, error) {
+func after(f func(c *engine.Call)) func(engine.Bound, []engine.Operand, engine.Operand) (engine.Bound, error) {
+	return func(b engine.Bound, _ []engine.Operand, _ engine.Operand) (engine.Bound, error) {
 		k := b.Kernel
 		b.Kernel = func(c *engine.Call) error {
 			err := k(c)
@@ -226,8 +226,8 @@ func after(f func(c *engine.Call)) func(engine.Bound, []shape.Type, shape.Type) 
 }
 
 // before returns a spoiler that does something to the call first.
-func before(f func(c *engine.Call)) func(engine.Bound, []shape.Type, shape.Type) (engine.Bound, error) {
-	return func(b engine.Bound, _ []shape.Type, _ shape.Type) (engine.Bound, error) {
+func before(f func(c *engine.Call)) func(engine.Bound, []engine.Operand, engine.Operand) (engine.Bound, error) {
+	return func(b engine.Bound, _ []engine.Operand, _ engine.Operand) (engine.Bound, error) {
 		k := b.Kernel
 		b.Kernel = func(c *engine.Call) error {
 			f(c)
@@ -260,7 +260,7 @@ func TestOneWrongElementIsNoticed(t *testing.T) {
 	for _, f := range families {
 		require.NotEmpty(t, methods[f.name])
 		for _, m := range methods[f.name] {
-			err := failure(spoiled{family: f.name, method: m, spoil: after(nudge)}, f.name, Options{Allocates: f.name == "Laner"})
+			err := failure(spoiled{Laid: oracle, family: f.name, method: m, spoil: after(nudge)}, f.name, Options{Allocates: f.name == "Layouter"})
 			require.ErrorContains(t, err, "result: ", "%s of %s", m, f.name)
 		}
 	}
@@ -278,20 +278,20 @@ func TestBrokenContractsAreNoticed(t *testing.T) {
 	for _, c := range []struct {
 		name, want string
 		families   []string // nil for all
-		spoil      func(engine.Bound, []shape.Type, shape.Type) (engine.Bound, error)
+		spoil      func(engine.Bound, []engine.Operand, engine.Operand) (engine.Bound, error)
 	}{
-		{"refuses", "refused", nil, func(b engine.Bound, in []shape.Type, _ shape.Type) (engine.Bound, error) {
+		{"refuses", "refused", nil, func(b engine.Bound, in []engine.Operand, _ engine.Operand) (engine.Bound, error) {
 			return b, engine.Unsupported("spoiled", "kernel", in)
 		}},
-		{"does not say whose", "description", nil, func(b engine.Bound, _ []shape.Type, _ shape.Type) (engine.Bound, error) {
+		{"does not say whose", "description", nil, func(b engine.Bound, _ []engine.Operand, _ engine.Operand) (engine.Bound, error) {
 			b.By = ""
 			return b, nil
 		}},
-		{"marked as failing", "marked as one that fails", nil, func(b engine.Bound, _ []shape.Type, _ shape.Type) (engine.Bound, error) {
+		{"marked as failing", "marked as one that fails", nil, func(b engine.Bound, _ []engine.Operand, _ engine.Operand) (engine.Bound, error) {
 			b.Fails = true
 			return b, nil
 		}},
-		{"fails", "error without the mark", nil, func(b engine.Bound, _ []shape.Type, _ shape.Type) (engine.Bound, error) {
+		{"fails", "error without the mark", nil, func(b engine.Bound, _ []engine.Operand, _ engine.Operand) (engine.Bound, error) {
 			b.Kernel = func(*engine.Call) error { return errors.New("no") }
 			return b, nil
 		}},
@@ -305,7 +305,7 @@ func TestBrokenContractsAreNoticed(t *testing.T) {
 		{"writes before an output", "wrote beyond", nil, after(func(c *engine.Call) { *at(c.Out[0].Bytes(), -1)++ })},
 		{"writes after an input", "wrote beyond", nil, after(func(c *engine.Call) { *at(c.In[0].Bytes(), len(c.In[0].Bytes()))++ })},
 		{"writes beyond its scratch", "wrote beyond", nil, after(func(c *engine.Call) { *at(c.Scratch, len(c.Scratch))++ })},
-		{"writes an output it has no right to put there", "in place", []string{"Mover", "Softmaxer"}, func(b engine.Bound, in []shape.Type, out shape.Type) (engine.Bound, error) {
+		{"writes an output it has no right to put there", "in place", []string{"Mover", "Softmaxer"}, func(b engine.Bound, in []engine.Operand, out engine.Operand) (engine.Bound, error) {
 			k := b.Kernel
 			b.InPlace = nil
 			if in[0].Bytes() == out.Bytes() {
@@ -319,7 +319,7 @@ func TestBrokenContractsAreNoticed(t *testing.T) {
 			}
 			return b, nil
 		}},
-		{"claims to overwrite an input of another size", "cannot be put over", []string{"Mapper", "Reducer", "Mover"}, func(b engine.Bound, in []shape.Type, out shape.Type) (engine.Bound, error) {
+		{"claims to overwrite an input of another size", "cannot be put over", []string{"Mapper", "Reducer", "Mover"}, func(b engine.Bound, in []engine.Operand, out engine.Operand) (engine.Bound, error) {
 			if in[0].Bytes() != out.Bytes() {
 				b.InPlace = []engine.Overwrite{{Out: 0, In: 0}}
 			}
@@ -327,7 +327,7 @@ func TestBrokenContractsAreNoticed(t *testing.T) {
 		}},
 		{"reads after an input", "must not be touched", nil, after(func(c *engine.Call) { peeked.Store(int32(*at(c.In[0].Bytes(), len(c.In[0].Bytes())))) })},
 		{"reads before an output", "must not be touched", nil, after(func(c *engine.Call) { peeked.Store(int32(*at(c.Out[0].Bytes(), -1))) })},
-		{"packs wrongly", "packed", nil, func(b engine.Bound, in []shape.Type, _ shape.Type) (engine.Bound, error) {
+		{"packs wrongly", "packed", nil, func(b engine.Bound, in []engine.Operand, _ engine.Operand) (engine.Bound, error) {
 			k := b.Kernel
 			b.Kernel = func(c *engine.Call) error {
 				err := k(c)
@@ -342,11 +342,11 @@ func TestBrokenContractsAreNoticed(t *testing.T) {
 			}, Rest: b.Scratch}
 			return b, nil
 		}},
-		{"packs with more scratch than it has", "it packs input 0", nil, func(b engine.Bound, in []shape.Type, _ shape.Type) (engine.Bound, error) {
+		{"packs with more scratch than it has", "it packs input 0", nil, func(b engine.Bound, in []engine.Operand, _ engine.Operand) (engine.Bound, error) {
 			b.Packing = engine.Packing{Kernel: b.Kernel, Rest: b.Scratch + 1}
 			return b, nil
 		}},
-		{"takes what the output held", "dirty", nil, func(b engine.Bound, _ []shape.Type, _ shape.Type) (engine.Bound, error) {
+		{"takes what the output held", "dirty", nil, func(b engine.Bound, _ []engine.Operand, _ engine.Operand) (engine.Bound, error) {
 			k := b.Kernel
 			b.Kernel = func(c *engine.Call) error {
 				held := c.Out[0].Len() > 0 && c.Out[0].Bytes()[0] == 1
@@ -368,7 +368,7 @@ func TestBrokenContractsAreNoticed(t *testing.T) {
 				nudge(c)
 			}
 		})},
-		{"depends on how often it ran", "other bits", nil, func(b engine.Bound, in []shape.Type, out shape.Type) (engine.Bound, error) {
+		{"depends on how often it ran", "other bits", nil, func(b engine.Bound, in []engine.Operand, out engine.Operand) (engine.Bound, error) {
 			var calls atomic.Int32 // of this kernel: its first results are right
 			return after(func(c *engine.Call) {
 				if calls.Add(1)%9 == 0 {
@@ -392,7 +392,7 @@ func TestBrokenContractsAreNoticed(t *testing.T) {
 				c.families = slices.Sorted(maps.Keys(methods))
 			}
 			for _, family := range c.families {
-				require.ErrorContains(t, failure(spoiled{family: family, spoil: c.spoil}, family, Options{}), c.want, family)
+				require.ErrorContains(t, failure(spoiled{Laid: oracle, family: family, spoil: c.spoil}, family, Options{}), c.want, family)
 			}
 		})
 	}
@@ -400,7 +400,7 @@ func TestBrokenContractsAreNoticed(t *testing.T) {
 
 // A class number out of range must be refused.
 func TestMissingErrorIsNoticed(t *testing.T) {
-	e := spoiled{family: "Mover", method: "OneHot", spoil: func(b engine.Bound, _ []shape.Type, _ shape.Type) (engine.Bound, error) {
+	e := spoiled{Laid: oracle, family: "Mover", method: "OneHot", spoil: func(b engine.Bound, _ []engine.Operand, _ engine.Operand) (engine.Bound, error) {
 		k := b.Kernel
 		b.Kernel = func(c *engine.Call) error {
 			_ = k(c)
@@ -416,7 +416,7 @@ func TestStateSharedByRunsIsNoticed(t *testing.T) {
 	if raceDetector {
 		t.Skip("it is a race")
 	}
-	e := spoiled{family: "Mapper", spoil: func(b engine.Bound, _ []shape.Type, out shape.Type) (engine.Bound, error) {
+	e := spoiled{Laid: oracle, family: "Mapper", spoil: func(b engine.Bound, _ []engine.Operand, out engine.Operand) (engine.Bound, error) {
 		k, state := b.Kernel, make([]byte, out.Bytes())
 		b.Kernel = func(c *engine.Call) error {
 			err := k(c)
@@ -435,7 +435,7 @@ func TestLacksAreSkipped(t *testing.T) {
 	type bare struct{ engine.Engine }
 	for _, f := range families {
 		require.False(t, f.offered(bare{ref.Engine{}}), f.name)
-		require.True(t, f.offered(laned{}), f.name)
+		require.True(t, f.offered(oracle), f.name)
 	}
 }
 
@@ -443,7 +443,7 @@ func TestLacksAreSkipped(t *testing.T) {
 func TestEveryTrialIsOneThatRefTakes(t *testing.T) {
 	for _, f := range families {
 		for i, tr := range f.trials(oracle, Options{}) {
-			_, err := tr.bind(oracle, tr.in, tr.out)
+			_, err := tr.bind(oracle, engine.InRows(tr.in...), engine.InRows(tr.out...))
 			require.NoError(t, err, "%s %d: %v", f.name, i, tr)
 		}
 	}

@@ -23,7 +23,7 @@ func gathers(gt engine.Gather, x, ids shape.Type, lo, hi int) []trial {
 	name := fmt.Sprintf("{axis %d along %v ids %d to %d}", gt.Axis, gt.Along, lo, hi)
 	gather := trial{
 		op: "Gather" + name, in: []shape.Type{x, ids}, out: []shape.Type{y}, data: []source{nil, whole(lo, hi)}, limit: limit{bits: true},
-		bind: one(func(e engine.Engine, in []shape.Type, out shape.Type) (engine.Bound, error) {
+		bind: one(func(e engine.Engine, in []engine.Operand, out engine.Operand) (engine.Bound, error) {
 			return e.(engine.Indexer).BindGather(gt, in, out)
 		}),
 		fails: y.Len() > 0 && (lo < 0 || hi >= n),
@@ -37,7 +37,7 @@ func gathers(gt engine.Gather, x, ids shape.Type, lo, hi int) []trial {
 	scatter := gather
 	scatter.op, scatter.in, scatter.out = "ScatterAdd"+name, []shape.Type{y, ids}, []shape.Type{x}
 	scatter.data, scatter.limit = []source{signed, whole(lo, hi)}, limit{terms: float64(y.Len())}
-	scatter.bind = one(func(e engine.Engine, in []shape.Type, out shape.Type) (engine.Bound, error) {
+	scatter.bind = one(func(e engine.Engine, in []engine.Operand, out engine.Operand) (engine.Bound, error) {
 		return e.(engine.Indexer).BindScatterAdd(gt, in, out)
 	})
 	return []trial{gather, scatter}
@@ -52,7 +52,7 @@ func topK(axis, k int, x shape.Type) trial {
 	return trial{
 		op: fmt.Sprintf("TopK{axis %d}", axis), in: []shape.Type{x}, out: []shape.Type{shape.Make(shape.Int64, x.With(axis, shape.Dim(k)).Dims()...)},
 		data: []source{few},
-		bind: one(func(e engine.Engine, in []shape.Type, out shape.Type) (engine.Bound, error) {
+		bind: one(func(e engine.Engine, in []engine.Operand, out engine.Operand) (engine.Bound, error) {
 			return e.(engine.Indexer).BindTopK(axis, in, out)
 		}),
 	}
@@ -95,7 +95,7 @@ func cumSum(axis int, reverse bool, x shape.Type) trial {
 	tr := trial{
 		op: fmt.Sprintf("CumSum{axis %d reverse %v}", axis, reverse), in: []shape.Type{x}, out: []shape.Type{x},
 		data: []source{reduceData(engine.Sum, x.DType)},
-		bind: one(func(e engine.Engine, in []shape.Type, out shape.Type) (engine.Bound, error) {
+		bind: one(func(e engine.Engine, in []engine.Operand, out engine.Operand) (engine.Bound, error) {
 			return e.(engine.Scanner).BindCumSum(axis, reverse, in, out)
 		}),
 	}

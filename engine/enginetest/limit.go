@@ -25,7 +25,7 @@ type candidate struct{ want, size []engine.Buffer }
 
 // candidates computes what may come out for the given inputs.
 func (tr trial) candidates(in []engine.Buffer, o Options) ([]candidate, error) {
-	b, err := tr.bind(oracle, tr.in, tr.out)
+	b, err := tr.bind(oracle, tr.operands(), tr.results())
 	if err != nil {
 		return nil, fmt.Errorf("a bad trial, which ref refuses: %w", err)
 	}

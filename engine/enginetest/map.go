@@ -19,7 +19,7 @@ var rough = [engine.NumFns]bool{
 }
 
 func bindMap(m engine.Map) binder {
-	return func(e engine.Engine, in, out []shape.Type) (engine.Bound, error) {
+	return func(e engine.Engine, in, out []engine.Operand) (engine.Bound, error) {
 		return e.(engine.Mapper).BindMap(m, in, out)
 	}
 }
@@ -148,7 +148,7 @@ func exact(f engine.Fn) bool {
 func defined(all []trial) []trial {
 	var kept []trial
 	for _, tr := range all {
-		if _, err := tr.bind(oracle, tr.in, tr.out); err == nil {
+		if _, err := tr.bind(oracle, tr.operands(), tr.results()); err == nil {
 			kept = append(kept, tr)
 		}
 	}
@@ -294,7 +294,7 @@ func (p *mapDraw) step() {
 		s.Args[0] = p.arg(value{engine.Imm(1), shape.Bool})
 	}
 	m := engine.Map{Steps: append(p.m.Steps, s), Outs: []int{len(p.m.Steps)}}
-	if _, err := oracle.BindMap(m, p.in, []shape.Type{{DType: s.DType, Shape: p.whole()}}); err != nil {
+	if _, err := oracle.BindMap(m, engine.InRows(p.in...), engine.InRows(shape.Type{DType: s.DType, Shape: p.whole()})); err != nil {
 		return
 	}
 	p.m.Steps = m.Steps

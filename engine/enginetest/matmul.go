@@ -39,7 +39,7 @@ func (g *gen) matMul(c matMulCase) trial {
 	}
 	tr := trial{
 		op: fmt.Sprintf("MatMul%+v", c.op),
-		bind: one(func(e engine.Engine, in []shape.Type, out shape.Type) (engine.Bound, error) {
+		bind: one(func(e engine.Engine, in []engine.Operand, out engine.Operand) (engine.Bound, error) {
 			return e.(engine.MatMuler).BindMatMul(c.op, in, out)
 		}),
 		in:    []shape.Type{tensor(c.batchA, a), tensor(c.batchB, b)},

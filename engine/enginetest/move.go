@@ -13,10 +13,10 @@ import (
 // it may be off by 4 units in the last place of the magnitudes.
 const padGradUlps = 4
 
-func moveTrial(op string, in []shape.Type, out shape.Type, bind func(m engine.Mover, in []shape.Type, out shape.Type) (engine.Bound, error)) trial {
+func moveTrial(op string, in []shape.Type, out shape.Type, bind func(m engine.Mover, in []engine.Operand, out engine.Operand) (engine.Bound, error)) trial {
 	return trial{
 		op: op, in: in, out: []shape.Type{out}, data: make([]source, len(in)), limit: limit{bits: true},
-		bind: one(func(e engine.Engine, in []shape.Type, out shape.Type) (engine.Bound, error) {
+		bind: one(func(e engine.Engine, in []engine.Operand, out engine.Operand) (engine.Bound, error) {
 			return bind(e.(engine.Mover), in, out)
 		}),
 	}
@@ -29,7 +29,7 @@ func transpose(x shape.Type, perm []int) trial {
 		p[i], dims[i] = uint8(a), x.Dim(a)
 	}
 	return moveTrial(fmt.Sprintf("Transpose%v", perm), []shape.Type{x}, x.Of(shape.Of(dims...)),
-		func(m engine.Mover, in []shape.Type, out shape.Type) (engine.Bound, error) {
+		func(m engine.Mover, in []engine.Operand, out engine.Operand) (engine.Bound, error) {
 			return m.BindTranspose(p, in, out)
 		})
 }
@@ -38,10 +38,10 @@ func transpose(x shape.Type, perm []int) trial {
 func windows(w engine.Window, x, part shape.Type) []trial {
 	name := fmt.Sprintf("{from %v by %v}", w.Start[:x.Rank()], w.Step[:x.Rank()])
 	return []trial{
-		moveTrial("Slice"+name, []shape.Type{x}, part, func(m engine.Mover, in []shape.Type, out shape.Type) (engine.Bound, error) {
+		moveTrial("Slice"+name, []shape.Type{x}, part, func(m engine.Mover, in []engine.Operand, out engine.Operand) (engine.Bound, error) {
 			return m.BindSlice(w, in, out)
 		}),
-		moveTrial("Embed"+name, []shape.Type{part}, x, func(m engine.Mover, in []shape.Type, out shape.Type) (engine.Bound, error) {
+		moveTrial("Embed"+name, []shape.Type{part}, x, func(m engine.Mover, in []engine.Operand, out engine.Operand) (engine.Bound, error) {
 			return m.BindEmbed(w, in, out)
 		}),
 	}
@@ -54,7 +54,7 @@ func concat(axis int, in ...shape.Type) trial {
 	}
 	out.Shape = out.With(axis, shape.Dim(sum))
 	return moveTrial(fmt.Sprintf("Concat{axis %d}", axis), in, out,
-		func(m engine.Mover, in []shape.Type, out shape.Type) (engine.Bound, error) {
+		func(m engine.Mover, in []engine.Operand, out engine.Operand) (engine.Bound, error) {
 			return m.BindConcat(axis, in, out)
 		})
 }
@@ -66,13 +66,13 @@ func pads(p engine.Padding, x shape.Type) []trial {
 		out.Shape = out.With(i, x.Dim(i)+shape.Dim(p.Before[i]+p.After[i]))
 	}
 	name := fmt.Sprintf("{%v before %v after %v}", p.Mode, p.Before[:x.Rank()], p.After[:x.Rank()])
-	all := []trial{moveTrial("Pad"+name, []shape.Type{x}, out, func(m engine.Mover, in []shape.Type, out shape.Type) (engine.Bound, error) {
+	all := []trial{moveTrial("Pad"+name, []shape.Type{x}, out, func(m engine.Mover, in []engine.Operand, out engine.Operand) (engine.Bound, error) {
 		return m.BindPad(p, in, out)
 	})}
 	if !x.IsFloat() {
 		return all
 	}
-	grad := moveTrial("PadGrad"+name, []shape.Type{out}, x, func(m engine.Mover, in []shape.Type, out shape.Type) (engine.Bound, error) {
+	grad := moveTrial("PadGrad"+name, []shape.Type{out}, x, func(m engine.Mover, in []engine.Operand, out engine.Operand) (engine.Bound, error) {
 		return m.BindPadGrad(p, in, out)
 	})
 	grad.limit, grad.data = limit{terms: padGradUlps}, []source{signed}
@@ -83,7 +83,7 @@ func pads(p engine.Padding, x shape.Type) []trial {
 func oneHot(ids shape.Type, d shape.DType, k, lo, hi int) trial {
 	out := shape.Type{DType: d, Shape: ids.Insert(ids.Rank(), shape.Dim(k))}
 	tr := moveTrial(fmt.Sprintf("OneHot{ids %d to %d}", lo, hi), []shape.Type{ids}, out,
-		func(m engine.Mover, in []shape.Type, out shape.Type) (engine.Bound, error) {
+		func(m engine.Mover, in []engine.Operand, out engine.Operand) (engine.Bound, error) {
 			return m.BindOneHot(in, out)
 		})
 	tr.data[0] = whole(lo, hi)

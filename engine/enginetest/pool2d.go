@@ -40,8 +40,8 @@ func newPool(op engine.Pool2D, d shape.DType, n, c int, image [2]int, ceil bool)
 var tied = rarely(30, among(nan, inf, -inf, -inf, negZero, 0), whole(-2, 2))
 
 func (c poolCase) maxTrials() []trial {
-	bind := func(op engine.Pool2D, f func(engine.MaxPooler, engine.Pool2D, []shape.Type, shape.Type) (engine.Bound, error)) binder {
-		return one(func(e engine.Engine, in []shape.Type, out shape.Type) (engine.Bound, error) {
+	bind := func(op engine.Pool2D, f func(engine.MaxPooler, engine.Pool2D, []engine.Operand, engine.Operand) (engine.Bound, error)) binder {
+		return one(func(e engine.Engine, in []engine.Operand, out engine.Operand) (engine.Bound, error) {
 			return f(e.(engine.MaxPooler), op, in, out)
 		})
 	}
@@ -67,11 +67,11 @@ func (c poolCase) avgTrials() []trial {
 	data, l := []source{rarely(500, nonFinite, signed)}, limit{terms: poolUlps}
 	return []trial{
 		{op: fmt.Sprintf("AvgPool2D%+v", op), in: x, out: y, data: data, limit: l,
-			bind: one(func(e engine.Engine, in []shape.Type, out shape.Type) (engine.Bound, error) {
+			bind: one(func(e engine.Engine, in []engine.Operand, out engine.Operand) (engine.Bound, error) {
 				return e.(engine.AvgPooler).BindAvgPool2D(op, in, out)
 			})},
 		{op: fmt.Sprintf("AvgPool2DGrad%+v", op), in: y, out: x, data: data, limit: l,
-			bind: one(func(e engine.Engine, in []shape.Type, out shape.Type) (engine.Bound, error) {
+			bind: one(func(e engine.Engine, in []engine.Operand, out engine.Operand) (engine.Bound, error) {
 				return e.(engine.AvgPooler).BindAvgPool2DGrad(op, in, out)
 			})},
 	}

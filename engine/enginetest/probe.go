@@ -25,7 +25,7 @@ type probe struct {
 
 // check puts e's kernel through everything.
 func (tr trial) check(e engine.Engine, o Options, r *rand.Rand) error {
-	b, err := tr.bind(e, tr.in, tr.out)
+	b, err := tr.bind(e, tr.operands(), tr.results())
 	if err != nil {
 		return fmt.Errorf("refused: %w", err)
 	}
@@ -72,7 +72,7 @@ func (p *probe) checkBound() error {
 			return fmt.Errorf("output %d cannot be put over input %d", w.Out, w.In)
 		}
 	}
-	b, err := p.bind(oracle, p.in, p.out)
+	b, err := p.bind(oracle, p.operands(), p.trial.results())
 	if err == nil && p.bound.Fails && !b.Fails {
 		return errors.New("marked as one that fails; there is no value that it may refuse")
 	}

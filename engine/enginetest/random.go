@@ -11,7 +11,7 @@ import (
 func randomTrial(d engine.Distribution, stream uint64, out shape.Type) trial {
 	return trial{
 		op: fmt.Sprintf("Random{distribution %d stream %d}", d, stream),
-		bind: one(func(e engine.Engine, in []shape.Type, out shape.Type) (engine.Bound, error) {
+		bind: one(func(e engine.Engine, in []engine.Operand, out engine.Operand) (engine.Bound, error) {
 			return e.(engine.Randomer).BindRandom(d, stream, in, out)
 		}),
 		in: []shape.Type{shape.I64(2)}, out: []shape.Type{out}, data: []source{nil}, limit: limit{bits: true},

@@ -27,7 +27,7 @@ func reduceTrial(r engine.Reduction, x shape.Type, axes engine.Axes, keep bool) 
 	}
 	tr := trial{
 		op: fmt.Sprintf("%v over axes %b", r, axes),
-		bind: one(func(e engine.Engine, in []shape.Type, out shape.Type) (engine.Bound, error) {
+		bind: one(func(e engine.Engine, in []engine.Operand, out engine.Operand) (engine.Bound, error) {
 			return e.(engine.Reducer).BindReduce(r, axes, in, out)
 		}),
 		in: []shape.Type{x}, out: []shape.Type{out},

@@ -17,7 +17,7 @@ const softmaxUlps, logSoftmaxUlps, softmaxGradUlps = 64, 4, 4
 func softmaxTrials(x shape.Type, axis int, log bool, logits source) []trial {
 	forward := trial{
 		op: fmt.Sprintf("Softmax{log %t axis %d}", log, axis),
-		bind: one(func(e engine.Engine, in []shape.Type, out shape.Type) (engine.Bound, error) {
+		bind: one(func(e engine.Engine, in []engine.Operand, out engine.Operand) (engine.Bound, error) {
 			return e.(engine.Softmaxer).BindSoftmax(log, axis, in, out)
 		}),
 		in: []shape.Type{x}, out: []shape.Type{x}, data: []source{logits},
@@ -25,7 +25,7 @@ func softmaxTrials(x shape.Type, axis int, log bool, logits source) []trial {
 	}
 	backward := trial{
 		op: fmt.Sprintf("SoftmaxGrad{log %t axis %d}", log, axis),
-		bind: one(func(e engine.Engine, in []shape.Type, out shape.Type) (engine.Bound, error) {
+		bind: one(func(e engine.Engine, in []engine.Operand, out engine.Operand) (engine.Bound, error) {
 			return e.(engine.Softmaxer).BindSoftmaxGrad(log, axis, in, out)
 		}),
 		in: []shape.Type{x, x}, out: []shape.Type{x},

@@ -13,6 +13,9 @@ type trial struct {
 	op      string // name and attributes
 	bind    binder
 	in, out []shape.Type
+	layout  engine.Layout // of the first laidIn inputs, and of the output where laidOut says so
+	laidIn  int
+	laidOut bool
 	data    []source // by input
 	limit   limit
 	fails   bool // the numbers are such that the kernel must return an error
@@ -21,15 +24,17 @@ type trial struct {
 	twice   bool // an input may share the memory of another even where an output is put over both
 }
 
-type binder func(e engine.Engine, in, out []shape.Type) (engine.Bound, error)
+type binder func(e engine.Engine, in, out []engine.Operand) (engine.Bound, error)
 
 // one makes a binder of the usual Bind method, for one output.
-func one(bind func(e engine.Engine, in []shape.Type, out shape.Type) (engine.Bound, error)) binder {
-	return func(e engine.Engine, in, out []shape.Type) (engine.Bound, error) { return bind(e, in, out[0]) }
+func one(bind func(e engine.Engine, in []engine.Operand, out engine.Operand) (engine.Bound, error)) binder {
+	return func(e engine.Engine, in, out []engine.Operand) (engine.Bound, error) { return bind(e, in, out[0]) }
 }
 
 // String returns "Sum{axes 3}: float32(2,3,4) -> float32(4)".
-func (tr trial) String() string { return fmt.Sprintf("%s: %v -> %v", tr.op, tr.in, tr.out) }
+func (tr trial) String() string {
+	return fmt.Sprintf("%s: %v -> %v", tr.op, tr.operands(), tr.results())
+}
 
 // gen draws trials for an engine.
 type gen struct {

@@ -14,7 +14,7 @@ const windowUlps = 8
 func windowSumTrial(w engine.WindowSum, x shape.Type) trial {
 	return trial{
 		op: fmt.Sprintf("WindowSum%+v", w),
-		bind: one(func(e engine.Engine, in []shape.Type, out shape.Type) (engine.Bound, error) {
+		bind: one(func(e engine.Engine, in []engine.Operand, out engine.Operand) (engine.Bound, error) {
 			return e.(engine.WindowSummer).BindWindowSum(w, in, out)
 		}),
 		in: []shape.Type{x}, out: []shape.Type{x}, data: []source{terms}, limit: limit{terms: windowUlps},

@@ -8,7 +8,7 @@ import (
 var _ engine.Accumulator = Engine{}
 
 // BindAddPart implements [engine.Accumulator].
-func (Engine) BindAddPart(w engine.Window, in []shape.Type, out shape.Type) (b engine.Bound, err error) {
+func (Engine) BindAddPart(w engine.Window, in []engine.Operand, out engine.Operand) (b engine.Bound, err error) {
 	p := partOf(out.Shape, in[0].Shape, w)
 	switch out.DType {
 	case shape.Float32:

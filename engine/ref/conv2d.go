@@ -16,8 +16,8 @@ var (
 func (Engine) Fuses(engine.Epilogue) bool { return true }
 
 // BindConv2D implements [engine.Conv2Der].
-func (Engine) BindConv2D(c engine.Conv2D, in []shape.Type, out shape.Type) (engine.Bound, error) {
-	g := convOf(c, in[0], in[1], out)
+func (Engine) BindConv2D(c engine.Conv2D, in []engine.Operand, out engine.Operand) (engine.Bound, error) {
+	g := convOf(c, in[0].Type, in[1].Type, out.Type)
 	return bindFloat("Conv2D", in, out, g.yPlane, conv2D[float32](g, c.Epilogue), conv2D[float64](g, c.Epilogue))
 }
 
@@ -28,21 +28,21 @@ func (Engine) FusesMaxPool(engine.Conv2D, engine.Pool2D, []shape.Type, shape.Typ
 }
 
 // BindConv2DMaxPool implements [engine.ConvPooler].
-func (Engine) BindConv2DMaxPool(c engine.Conv2D, p engine.Pool2D, in []shape.Type, y, out shape.Type) (engine.Bound, error) {
-	g, windows := convOf(c, in[0], in[1], y), poolOf(p, y, out)
+func (Engine) BindConv2DMaxPool(c engine.Conv2D, p engine.Pool2D, in []engine.Operand, y shape.Type, out engine.Operand) (engine.Bound, error) {
+	g, windows := convOf(c, in[0].Type, in[1].Type, y), poolOf(p, y, out.Type)
 	return bindFloat("Conv2DMaxPool", in, out, 2*g.yPlane, // sums, and a plane of results
 		conv2DMaxPool[float32](g, c.Epilogue, windows), conv2DMaxPool[float64](g, c.Epilogue, windows))
 }
 
 // BindConv2DInputGrad implements [engine.Conv2Der].
-func (Engine) BindConv2DInputGrad(c engine.Conv2D, in []shape.Type, out shape.Type) (engine.Bound, error) {
-	g := convOf(c, out, in[1], in[0])
+func (Engine) BindConv2DInputGrad(c engine.Conv2D, in []engine.Operand, out engine.Operand) (engine.Bound, error) {
+	g := convOf(c, out.Type, in[1].Type, in[0].Type)
 	return bindFloat("Conv2DInputGrad", in, out, g.xPlane, conv2DInputGrad[float32](g), conv2DInputGrad[float64](g))
 }
 
 // BindConv2DFilterGrad implements [engine.Conv2Der].
-func (Engine) BindConv2DFilterGrad(c engine.Conv2D, in []shape.Type, out shape.Type) (engine.Bound, error) {
-	g := convOf(c, in[0], out, in[1])
+func (Engine) BindConv2DFilterGrad(c engine.Conv2D, in []engine.Operand, out engine.Operand) (engine.Bound, error) {
+	g := convOf(c, in[0].Type, out.Type, in[1].Type)
 	return bindFloat("Conv2DFilterGrad", in, out, len(g.taps), conv2DFilterGrad[float32](g), conv2DFilterGrad[float64](g))
 }
 

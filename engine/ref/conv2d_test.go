@@ -84,19 +84,19 @@ func testConv2D[T shape.Float](t *testing.T) {
 		cases++
 		xt, wt, yt := c.x.typ(d), c.w.typ(d), y.typ(d)
 		c.products(c.x.padded(c.attrs.Pad, 0), c.w, y, func(x, w, y *float64) { *y += *x * *w })
-		b, err := e.BindConv2D(c.attrs, []shape.Type{xt, wt}, yt)
+		b, err := e.BindConv2D(c.attrs, engine.InRows(xt, wt), engine.InRow(yt))
 		agree(t, y.v, runs[T](t, b, err, len(y.v), c.x.v, c.w.v), c)
 
 		dy := newImage(y.n, y.c, y.h, y.w).fill(r)
 		dx := newImage(c.x.n, c.x.c, c.x.h, c.x.w).padded(c.attrs.Pad, 0)
 		c.products(dx, c.w, dy, func(dx, w, dy *float64) { *dx += *w * *dy })
 		dx = dx.cropped(c.attrs.Pad)
-		b, err = e.BindConv2DInputGrad(c.attrs, []shape.Type{yt, wt}, xt)
+		b, err = e.BindConv2DInputGrad(c.attrs, engine.InRows(yt, wt), engine.InRow(xt))
 		agree(t, dx.v, runs[T](t, b, err, len(dx.v), dy.v, c.w.v), c)
 
 		dw := newImage(c.w.n, c.w.c, c.w.h, c.w.w)
 		c.products(c.x.padded(c.attrs.Pad, 0), dw, dy, func(x, dw, dy *float64) { *dw += *x * *dy })
-		b, err = e.BindConv2DFilterGrad(c.attrs, []shape.Type{xt, yt}, wt)
+		b, err = e.BindConv2DFilterGrad(c.attrs, engine.InRows(xt, yt), engine.InRow(wt))
 		agree(t, dw.v, runs[T](t, b, err, len(dw.v), c.x.v, dy.v), c)
 
 		require.InDelta(t, inner(y.v, dy.v), inner(c.x.v, dx.v), 1e-9, c) // the expectations are adjoint
@@ -110,7 +110,7 @@ func TestConv2DEpilogueHasTheBitsOfSeparateOps(t *testing.T) {
 	x, w, bias := newImage(2, 3, 5, 5).fill(r), newImage(4, 3, 3, 3).fill(r), newImage(1, 4, 1, 1).fill(r)
 	attrs := engine.Conv2D{Stride: [2]int{1, 1}, Dilation: [2]int{1, 1}, Groups: 1}
 	xt, wt, yt := x.typ(shape.Float32), w.typ(shape.Float32), shape.F32(2, 4, 3, 3)
-	b, err := e.BindConv2D(attrs, []shape.Type{xt, wt}, yt)
+	b, err := e.BindConv2D(attrs, engine.InRows(xt, wt), engine.InRow(yt))
 	plain := runs[float32](t, b, err, yt.Len(), x.v, w.v)
 	for _, ep := range []engine.Epilogue{{Bias: true}, {ReLU: true}, {Bias: true, ReLU: true}} {
 		require.True(t, e.Fuses(ep))
@@ -128,7 +128,7 @@ func TestConv2DEpilogueHasTheBitsOfSeparateOps(t *testing.T) {
 			}
 		}
 		attrs.Epilogue = ep
-		b, err := e.BindConv2D(attrs, types, yt)
+		b, err := e.BindConv2D(attrs, engine.InRows(types...), engine.InRow(yt))
 		require.Equal(t, want, runs[float32](t, b, err, yt.Len(), in...), ep)
 	}
 }
@@ -138,7 +138,7 @@ func TestConv2DKeepsNaNAndInf(t *testing.T) {
 	attrs := engine.Conv2D{Stride: [2]int{1, 1}, Dilation: [2]int{1, 1}, Groups: 1, Epilogue: engine.Epilogue{ReLU: true}}
 	one := shape.F64(1, 1, 1, 1)
 	for _, x := range []float64{math.NaN(), math.Inf(1)} {
-		b, err := e.BindConv2D(attrs, []shape.Type{one, one}, one)
+		b, err := e.BindConv2D(attrs, engine.InRows(one, one), engine.InRow(one))
 		y := runs[float64](t, b, err, 1, []float64{x}, []float64{0}) // Inf*0 is NaN
 		require.True(t, math.IsNaN(y[0]), y)
 	}
@@ -150,8 +150,8 @@ func TestFloat32SumsAreKeptInFloat64(t *testing.T) {
 	ones := []float64{1, 1, 1}
 	row := shape.F32(1, 1, 1, 3)
 	attrs := engine.Conv2D{Stride: [2]int{1, 1}, Dilation: [2]int{1, 1}, Groups: 1}
-	b, err := e.BindConv2D(attrs, []shape.Type{row, row}, shape.F32(1, 1, 1, 1))
+	b, err := e.BindConv2D(attrs, engine.InRows(row, row), engine.InRow(shape.F32(1, 1, 1, 1)))
 	require.Equal(t, []float32{1}, runs[float32](t, b, err, 1, v, ones))
-	b, err = e.BindMatMul(engine.MatMul{}, []shape.Type{shape.F32(1, 3), shape.F32(3, 1)}, shape.F32(1, 1))
+	b, err = e.BindMatMul(engine.MatMul{}, engine.InRows(shape.F32(1, 3), shape.F32(3, 1)), engine.InRow(shape.F32(1, 1)))
 	require.Equal(t, []float32{1}, runs[float32](t, b, err, 1, v, ones))
 }

@@ -50,7 +50,7 @@ func walk[I word](p picks, ids []I, move func(x, y int)) error {
 }
 
 // BindGather implements [engine.Indexer].
-func (Engine) BindGather(g engine.Gather, in []shape.Type, out shape.Type) (engine.Bound, error) {
+func (Engine) BindGather(g engine.Gather, in []engine.Operand, out engine.Operand) (engine.Bound, error) {
 	p := picksOf(g, in[0].Shape, out.Shape)
 	switch in[1].DType {
 	case shape.Int32:
@@ -79,7 +79,7 @@ func gathers[I, W word](p picks) engine.Kernel {
 }
 
 // BindScatterAdd implements [engine.Indexer]. It adds in the element type.
-func (Engine) BindScatterAdd(g engine.Gather, in []shape.Type, out shape.Type) (engine.Bound, error) {
+func (Engine) BindScatterAdd(g engine.Gather, in []engine.Operand, out engine.Operand) (engine.Bound, error) {
 	p := picksOf(g, out.Shape, in[0].Shape)
 	switch {
 	case in[1].DType == shape.Int32:
@@ -92,7 +92,7 @@ func (Engine) BindScatterAdd(g engine.Gather, in []shape.Type, out shape.Type) (
 	return unsupported("ScatterAdd", in)
 }
 
-func bindScatterAdd[I word](p picks, in []shape.Type, out shape.Type) (b engine.Bound, err error) {
+func bindScatterAdd[I word](p picks, in []engine.Operand, out engine.Operand) (b engine.Bound, err error) {
 	switch out.DType {
 	case shape.Float32:
 		b = bound(scatterAdds[I, float32](p))
@@ -118,7 +118,7 @@ func scatterAdds[I word, T shape.Float](p picks) engine.Kernel {
 }
 
 // BindTopK implements [engine.Indexer].
-func (Engine) BindTopK(axis int, in []shape.Type, out shape.Type) (engine.Bound, error) {
+func (Engine) BindTopK(axis int, in []engine.Operand, out engine.Operand) (engine.Bound, error) {
 	l, k := linesAlong(axis, in[0].Shape), out.Int(axis)
 	switch in[0].DType {
 	case shape.Float32:

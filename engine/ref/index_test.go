@@ -41,7 +41,7 @@ func TestGatherTakesAndScatterAddIsItsAdjoint(t *testing.T) {
 			})
 			dy := counting(want.Type)
 			each(c.y, func(at []int) { *want.at(at) = *x.at(c.from(at)) })
-			got, err := compute(t, want.Type, func(in []shape.Type, out shape.Type) (engine.Bound, error) {
+			got, err := compute(t, want.Type, func(in []engine.Operand, out engine.Operand) (engine.Bound, error) {
 				return Engine{}.BindGather(c.g, in, out)
 			}, x, c.ids)
 			require.NoError(t, err)
@@ -49,7 +49,7 @@ func TestGatherTakesAndScatterAddIsItsAdjoint(t *testing.T) {
 			if !d.IsFloat() {
 				continue
 			}
-			got, err = compute(t, x.Type, func(in []shape.Type, out shape.Type) (engine.Bound, error) {
+			got, err = compute(t, x.Type, func(in []engine.Operand, out engine.Operand) (engine.Bound, error) {
 				return Engine{}.BindScatterAdd(c.g, in, out)
 			}, dy, c.ids)
 			require.NoError(t, err)
@@ -61,11 +61,11 @@ func TestGatherTakesAndScatterAddIsItsAdjoint(t *testing.T) {
 func TestAnIDBeyondTheAxisIsAnError(t *testing.T) {
 	for _, id := range []float64{-1, 3} {
 		x, ids := counting(shape.F32(3, 2)), numbers(shape.I32(2), 1, id)
-		_, err := compute(t, shape.F32(2, 2), func(in []shape.Type, out shape.Type) (engine.Bound, error) {
+		_, err := compute(t, shape.F32(2, 2), func(in []engine.Operand, out engine.Operand) (engine.Bound, error) {
 			return Engine{}.BindGather(engine.Gather{}, in, out)
 		}, x, ids)
 		require.ErrorContains(t, err, "element 1, is not one of the axis, 0..2")
-		_, err = compute(t, shape.F32(3, 2), func(in []shape.Type, out shape.Type) (engine.Bound, error) {
+		_, err = compute(t, shape.F32(3, 2), func(in []engine.Operand, out engine.Operand) (engine.Bound, error) {
 			return Engine{}.BindScatterAdd(engine.Gather{}, in, out)
 		}, numbers(shape.F32(2, 2), 1), ids)
 		require.ErrorContains(t, err, "element 1, is not one of the axis, 0..2")
@@ -82,7 +82,7 @@ func TestTopKIsAStableSortFromTheGreatest(t *testing.T) {
 			for k := range 4 {
 				x := numbers(shape.Make(d, 3, 4, 5), values...) // k is at most 3, the extent of axis 0
 				out := shape.Make(shape.Int64, x.With(axis, shape.Dim(k)).Dims()...)
-				got, err := compute(t, out, func(in []shape.Type, out shape.Type) (engine.Bound, error) {
+				got, err := compute(t, out, func(in []engine.Operand, out engine.Operand) (engine.Bound, error) {
 					return Engine{}.BindTopK(axis, in, out)
 				}, x)
 				require.NoError(t, err)
@@ -114,7 +114,7 @@ func TestCumSumAddsUp(t *testing.T) {
 		for axis := range 3 {
 			for _, reverse := range []bool{false, true} {
 				x := counting(shape.Make(d, 2, 3, 4))
-				got, err := compute(t, x.Type, func(in []shape.Type, out shape.Type) (engine.Bound, error) {
+				got, err := compute(t, x.Type, func(in []engine.Operand, out engine.Operand) (engine.Bound, error) {
 					return Engine{}.BindCumSum(axis, reverse, in, out)
 				}, x)
 				require.NoError(t, err)

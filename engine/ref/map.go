@@ -13,8 +13,12 @@ const block = 512
 // BindMap implements [engine.Mapper]. A map is computed block by block: the inputs of a
 // block are read, each step fills a register of the scratch memory, and the outputs are
 // written last, so that an output may overwrite any input of its shape and width.
-func (Engine) BindMap(m engine.Map, in, out []shape.Type) (engine.Bound, error) {
-	p, err := CompileMap(m, in, out)
+func (Engine) BindMap(m engine.Map, in, out []engine.Operand) (engine.Bound, error) {
+	ins, outs, err := engine.MapTypes(in, out)
+	if err != nil {
+		return engine.Bound{}, err
+	}
+	p, err := CompileMap(m, ins, outs)
 	if err != nil {
 		return engine.Bound{}, err
 	}

@@ -16,9 +16,9 @@ import (
 var nan, inf, negZero = math.NaN(), math.Inf(1), math.Copysign(0, -1)
 
 // mapper binds m for one output.
-func mapper(m engine.Map) func(in []shape.Type, out shape.Type) (engine.Bound, error) {
-	return func(in []shape.Type, out shape.Type) (engine.Bound, error) {
-		return Engine{}.BindMap(m, in, []shape.Type{out})
+func mapper(m engine.Map) func(in []engine.Operand, out engine.Operand) (engine.Bound, error) {
+	return func(in []engine.Operand, out engine.Operand) (engine.Bound, error) {
+		return Engine{}.BindMap(m, in, engine.InRows(out.Type))
 	}
 }
 
@@ -297,7 +297,7 @@ func TestMapsOfBroadcastInputsBlockByBlock(t *testing.T) {
 			wants[0], wants[1] = append(wants[0], d), append(wants[1], math.Abs(d)+v[0])
 		})
 		typ := shape.Type{DType: shape.Float64, Shape: to}
-		b, bufs := bindAll(t, m, in, typ, typ)
+		b, bufs := bindAll(t, m, in, engine.InRow(typ), engine.InRow(typ))
 		c := &engine.Call{In: bufs, Out: []engine.Buffer{newBuffer(typ), newBuffer(typ)}, Scratch: engine.Aligned(b.Scratch)}
 		require.NoError(t, b.Kernel(c))
 		for o, want := range wants {
@@ -317,7 +317,7 @@ func testOverwrites(t *testing.T, m engine.Map, b engine.Bound, in []tensorOf, w
 	}
 	require.Len(t, b.InPlace, fit)
 	for _, over := range b.InPlace {
-		_, bufs := bindAll(t, m, in, typ, typ)
+		_, bufs := bindAll(t, m, in, engine.InRow(typ), engine.InRow(typ))
 		c := &engine.Call{In: bufs, Out: []engine.Buffer{newBuffer(typ), newBuffer(typ)}, Scratch: engine.Aligned(b.Scratch)}
 		c.Out[over.Out] = c.In[over.In]
 		require.NoError(t, b.Kernel(c))
@@ -327,14 +327,14 @@ func testOverwrites(t *testing.T, m engine.Map, b engine.Bound, in []tensorOf, w
 	}
 }
 
-func bindAll(t *testing.T, m engine.Map, in []tensorOf, out ...shape.Type) (engine.Bound, []engine.Buffer) {
+func bindAll(t *testing.T, m engine.Map, in []tensorOf, out ...engine.Operand) (engine.Bound, []engine.Buffer) {
 	t.Helper()
 	types, bufs := make([]shape.Type, len(in)), make([]engine.Buffer, len(in))
 	for i, x := range in {
 		types[i], bufs[i] = x.Type, newBuffer(x.Type)
 		engine.Load(bufs[i], x.v)
 	}
-	b, err := Engine{}.BindMap(m, types, out)
+	b, err := Engine{}.BindMap(m, engine.InRows(types...), out)
 	require.NoError(t, err)
 	return b, bufs
 }
@@ -344,7 +344,7 @@ func newBuffer(t shape.Type) engine.Buffer {
 }
 
 func TestAMaskMayOverwriteNothingWider(t *testing.T) {
-	b, err := Engine{}.BindMap(engine.MapOf(engine.Lt, shape.Bool, engine.In(0), engine.In(1)), []shape.Type{shape.F32(4), shape.F32(4)}, []shape.Type{shape.Mask(4)})
+	b, err := Engine{}.BindMap(engine.MapOf(engine.Lt, shape.Bool, engine.In(0), engine.In(1)), engine.InRows(shape.F32(4), shape.F32(4)), engine.InRows(shape.Mask(4)))
 	require.NoError(t, err)
 	require.Empty(t, b.InPlace)
 }
@@ -370,7 +370,7 @@ func TestMalformedMapsAreErrors(t *testing.T) {
 		{engine.MapOf(engine.Neg, shape.Float32, engine.In(0)), []shape.Type{f32}, []shape.Type{shape.F64(2)}, "cannot give output 0 as float64(2)"},
 		{engine.MapOf(engine.Neg, shape.Float32, engine.In(0)), []shape.Type{f32}, nil, "has 1 outputs, 0 types"},
 	} {
-		_, err := Engine{}.BindMap(c.m, c.in, c.out)
+		_, err := Engine{}.BindMap(c.m, engine.InRows(c.in...), engine.InRows(c.out...))
 		require.ErrorContains(t, err, c.want)
 	}
 }

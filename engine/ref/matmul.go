@@ -8,8 +8,8 @@ import (
 var _ engine.MatMuler = Engine{}
 
 // BindMatMul implements [engine.MatMuler].
-func (Engine) BindMatMul(m engine.MatMul, in []shape.Type, out shape.Type) (engine.Bound, error) {
-	g := gemmOf(m, in[0], in[1], out)
+func (Engine) BindMatMul(m engine.MatMul, in []engine.Operand, out engine.Operand) (engine.Bound, error) {
+	g := gemmOf(m, in[0].Type, in[1].Type, out.Type)
 	return bindFloat("MatMul", in, out, g.p, matMul[float32](g), matMul[float64](g))
 }
 

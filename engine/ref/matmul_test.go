@@ -46,7 +46,7 @@ func testMatMul[T shape.Float](t *testing.T) {
 		if shared == 3 {
 			ot.Shape = shape.OfInts(m, p)
 		}
-		bound, err := e.BindMatMul(op, []shape.Type{at, bt}, ot)
+		bound, err := e.BindMatMul(op, engine.InRows(at, bt), engine.InRow(ot))
 		agree(t, out.v, runs[T](t, bound, err, len(out.v), av, bv), op, at, bt)
 	}
 }
@@ -69,11 +69,11 @@ func TestMatMulEpilogueHasTheBitsOfSeparateOps(t *testing.T) {
 	e := ref.Engine{}
 	a, b, bias := newImage(1, 1, 4, 7).fill(r), newImage(1, 1, 7, 3).fill(r), newImage(1, 1, 1, 3).fill(r)
 	at, bt, ot := shape.F32(4, 7), shape.F32(7, 3), shape.F32(4, 3)
-	bound, err := e.BindMatMul(engine.MatMul{}, []shape.Type{at, bt}, ot)
+	bound, err := e.BindMatMul(engine.MatMul{}, engine.InRows(at, bt), engine.InRow(ot))
 	want := runs[float32](t, bound, err, 12, a.v, b.v)
 	for i := range want {
 		want[i] = max(want[i]+float32(bias.v[i%3]), 0)
 	}
-	bound, err = e.BindMatMul(engine.MatMul{Epilogue: engine.Epilogue{Bias: true, ReLU: true}}, []shape.Type{at, bt, shape.F32(3)}, ot)
+	bound, err = e.BindMatMul(engine.MatMul{Epilogue: engine.Epilogue{Bias: true, ReLU: true}}, engine.InRows(at, bt, shape.F32(3)), engine.InRow(ot))
 	require.Equal(t, want, runs[float32](t, bound, err, 12, a.v, b.v, bias.v))
 }

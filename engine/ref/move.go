@@ -66,7 +66,7 @@ func put[W word](dst, src []W, p *part) {
 }
 
 // BindTranspose implements [engine.Mover].
-func (Engine) BindTranspose(p engine.Perm, in []shape.Type, out shape.Type) (engine.Bound, error) {
+func (Engine) BindTranspose(p engine.Perm, in []engine.Operand, out engine.Operand) (engine.Bound, error) {
 	var x part
 	strides := in[0].Strides()
 	for i := range out.Rank() {
@@ -76,11 +76,11 @@ func (Engine) BindTranspose(p engine.Perm, in []shape.Type, out shape.Type) (eng
 }
 
 // BindSlice implements [engine.Mover].
-func (Engine) BindSlice(w engine.Window, in []shape.Type, out shape.Type) (engine.Bound, error) {
+func (Engine) BindSlice(w engine.Window, in []engine.Operand, out engine.Operand) (engine.Bound, error) {
 	return bindTake(partOf(in[0].Shape, out.Shape, w), out)
 }
 
-func bindTake(p part, out shape.Type) (engine.Bound, error) {
+func bindTake(p part, out engine.Operand) (engine.Bound, error) {
 	return bindMove(out.DType, takes[uint8](p), takes[int32](p), takes[int64](p))
 }
 
@@ -92,7 +92,7 @@ func takes[W word](p part) engine.Kernel {
 }
 
 // BindEmbed implements [engine.Mover].
-func (Engine) BindEmbed(w engine.Window, in []shape.Type, out shape.Type) (engine.Bound, error) {
+func (Engine) BindEmbed(w engine.Window, in []engine.Operand, out engine.Operand) (engine.Bound, error) {
 	p := partOf(out.Shape, in[0].Shape, w)
 	return bindMove(out.DType, embeds[uint8](p), embeds[int32](p), embeds[int64](p))
 }
@@ -107,7 +107,7 @@ func embeds[W word](p part) engine.Kernel {
 }
 
 // BindConcat implements [engine.Mover].
-func (Engine) BindConcat(axis int, in []shape.Type, out shape.Type) (engine.Bound, error) {
+func (Engine) BindConcat(axis int, in []engine.Operand, out engine.Operand) (engine.Bound, error) {
 	parts := make([]part, len(in))
 	w := engine.Window{Step: unitSteps}
 	for i, t := range in {
@@ -129,7 +129,7 @@ func concats[W word](parts []part) engine.Kernel {
 }
 
 // BindOneHot implements [engine.Mover].
-func (Engine) BindOneHot(in []shape.Type, out shape.Type) (engine.Bound, error) {
+func (Engine) BindOneHot(in []engine.Operand, out engine.Operand) (engine.Bound, error) {
 	switch ids := in[0].DType; ids {
 	case shape.Int32:
 		return bindOneHot[int32](out)
@@ -141,7 +141,7 @@ func (Engine) BindOneHot(in []shape.Type, out shape.Type) (engine.Bound, error) 
 	return engine.Bound{}, engine.Unsupported("ref", "OneHot", in)
 }
 
-func bindOneHot[I word](out shape.Type) (engine.Bound, error) {
+func bindOneHot[I word](out engine.Operand) (engine.Bound, error) {
 	one := engine.BufferAt(engine.Aligned(out.Width()), out.DType, 1)
 	engine.Load(one, []float64{1})
 	k := out.Int(-1)

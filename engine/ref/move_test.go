@@ -55,7 +55,7 @@ func each(s shape.Shape, f func(index []int)) {
 }
 
 // compute runs a bound kernel on memory that holds garbage.
-func compute(t *testing.T, out shape.Type, bind func(in []shape.Type, out shape.Type) (engine.Bound, error), in ...tensorOf) ([]float64, error) {
+func compute(t *testing.T, out shape.Type, bind func(in []engine.Operand, out engine.Operand) (engine.Bound, error), in ...tensorOf) ([]float64, error) {
 	t.Helper()
 	types, bufs := make([]shape.Type, len(in)), make([]engine.Buffer, len(in))
 	for i, x := range in {
@@ -63,7 +63,7 @@ func compute(t *testing.T, out shape.Type, bind func(in []shape.Type, out shape.
 		bufs[i] = engine.BufferAt(engine.Aligned(x.Bytes()), x.DType, x.Len())
 		engine.Load(bufs[i], x.v)
 	}
-	b, err := bind(types, out)
+	b, err := bind(engine.InRows(types...), engine.InRow(out))
 	require.NoError(t, err)
 	require.Equal(t, "ref", b.By)
 	mem := engine.Aligned(out.Bytes())
@@ -114,7 +114,7 @@ func TestTransposeMovesEveryElementOfEveryType(t *testing.T) {
 				}
 				*want.at(index) = *x.at(from)
 			})
-			got, err := compute(t, out, func(in []shape.Type, out shape.Type) (engine.Bound, error) {
+			got, err := compute(t, out, func(in []engine.Operand, out engine.Operand) (engine.Bound, error) {
 				return Engine{}.BindTranspose(perm, in, out)
 			}, x)
 			require.NoError(t, err)
@@ -159,12 +159,12 @@ func TestSliceAndEmbedFollowTheirWindow(t *testing.T) {
 			*cut.at(index) = *whole.at(at)
 			*embedded.at(at) = *cut.at(index)
 		})
-		got, err := compute(t, cut.Type, func(in []shape.Type, out shape.Type) (engine.Bound, error) {
+		got, err := compute(t, cut.Type, func(in []engine.Operand, out engine.Operand) (engine.Bound, error) {
 			return Engine{}.BindSlice(w, in, out)
 		}, whole)
 		require.NoError(t, err)
 		require.Equal(t, cut.v, got, "slice %v of %v by %v", part, whole.Type, w)
-		got, err = compute(t, whole.Type, func(in []shape.Type, out shape.Type) (engine.Bound, error) {
+		got, err = compute(t, whole.Type, func(in []engine.Operand, out engine.Operand) (engine.Bound, error) {
 			return Engine{}.BindEmbed(w, in, out)
 		}, cut)
 		require.NoError(t, err)
@@ -188,7 +188,7 @@ func TestConcatJoinsAlongAnyAxis(t *testing.T) {
 				})
 				in, start = append(in, x), start+n
 			}
-			got, err := compute(t, out, func(in []shape.Type, out shape.Type) (engine.Bound, error) {
+			got, err := compute(t, out, func(in []engine.Operand, out engine.Operand) (engine.Bound, error) {
 				return Engine{}.BindConcat(axis, in, out)
 			}, in...)
 			require.NoError(t, err)
@@ -198,7 +198,9 @@ func TestConcatJoinsAlongAnyAxis(t *testing.T) {
 }
 
 func TestOneHotMarksTheIDAndRefusesOthers(t *testing.T) {
-	bind := func(in []shape.Type, out shape.Type) (engine.Bound, error) { return Engine{}.BindOneHot(in, out) }
+	bind := func(in []engine.Operand, out engine.Operand) (engine.Bound, error) {
+		return Engine{}.BindOneHot(in, out)
+	}
 	for _, ids := range []shape.DType{shape.Int32, shape.Int64, shape.Uint8} {
 		for _, d := range dtypes {
 			x := tensorOf{shape.Make(ids, 2, 2), []float64{2, 0, 1, 2}}
@@ -211,7 +213,7 @@ func TestOneHotMarksTheIDAndRefusesOthers(t *testing.T) {
 	}
 	_, err := compute(t, shape.F32(1, 3), bind, tensorOf{shape.I64(1), []float64{-1}})
 	require.ErrorContains(t, err, "id -1, element 0")
-	_, err = Engine{}.BindOneHot([]shape.Type{shape.F32(2)}, shape.F32(2, 3))
+	_, err = Engine{}.BindOneHot(engine.InRows(shape.F32(2)), engine.InRow(shape.F32(2, 3)))
 	require.ErrorContains(t, err, "engine ref has no OneHot kernel")
 }
 
@@ -225,7 +227,7 @@ func TestPadModesEqualNumPys(t *testing.T) {
 	} {
 		p := engine.Padding{Mode: engine.PadMode(mode), Before: [shape.MaxRank]int{3}, After: [shape.MaxRank]int{2}, Value: math.Float64bits(9)}
 		for _, d := range []shape.DType{shape.Float32, shape.Float64, shape.Int32, shape.Int64, shape.Uint8} {
-			got, err := compute(t, shape.Make(d, 9), func(in []shape.Type, out shape.Type) (engine.Bound, error) {
+			got, err := compute(t, shape.Make(d, 9), func(in []engine.Operand, out engine.Operand) (engine.Bound, error) {
 				return Engine{}.BindPad(p, in, out)
 			}, counting(shape.Make(d, 4)))
 			require.NoError(t, err)
@@ -261,7 +263,7 @@ func TestPadAndItsAdjointOverSeveralAxes(t *testing.T) {
 			for i := range from {
 				line := counting(shape.F64(x.Dim(i)))
 				one := engine.Padding{Mode: p.Mode, Before: [shape.MaxRank]int{p.Before[i]}, After: [shape.MaxRank]int{p.After[i]}}
-				places, err := compute(t, shape.F64(padded.Dim(i)), func(in []shape.Type, out shape.Type) (engine.Bound, error) {
+				places, err := compute(t, shape.F64(padded.Dim(i)), func(in []engine.Operand, out engine.Operand) (engine.Bound, error) {
 					return Engine{}.BindPad(one, in, out)
 				}, line)
 				require.NoError(t, err)
@@ -274,12 +276,12 @@ func TestPadAndItsAdjointOverSeveralAxes(t *testing.T) {
 			*want.at(index) = *in.at(from)
 			*dx.at(from) += *dy.at(index)
 		})
-		got, err := compute(t, want.Type, func(in []shape.Type, out shape.Type) (engine.Bound, error) {
+		got, err := compute(t, want.Type, func(in []engine.Operand, out engine.Operand) (engine.Bound, error) {
 			return Engine{}.BindPad(p, in, out)
 		}, in)
 		require.NoError(t, err)
 		require.Equal(t, want.v, got, fmt.Sprint(p, in.Type))
-		got, err = compute(t, in.Type, func(in []shape.Type, out shape.Type) (engine.Bound, error) {
+		got, err = compute(t, in.Type, func(in []engine.Operand, out engine.Operand) (engine.Bound, error) {
 			return Engine{}.BindPadGrad(p, in, out)
 		}, dy)
 		require.NoError(t, err)
@@ -297,7 +299,7 @@ func TestPadGradSumsInFloat64(t *testing.T) {
 	for i := range reach {
 		dy[1+i] = 0x1p-25
 	}
-	dx, err := compute(t, shape.F32(1), func(in []shape.Type, out shape.Type) (engine.Bound, error) {
+	dx, err := compute(t, shape.F32(1), func(in []engine.Operand, out engine.Operand) (engine.Bound, error) {
 		return Engine{}.BindPadGrad(p, in, out)
 	}, tensorOf{shape.F32(1 + reach), dy})
 	require.NoError(t, err)

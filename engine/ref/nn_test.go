@@ -147,40 +147,40 @@ func TestKernelsAllocateNothing(t *testing.T) {
 
 	for name, bind := range map[string]func() (engine.Bound, int, [][]float64, error){
 		"Conv2D": func() (engine.Bound, int, [][]float64, error) {
-			b, err := e.BindConv2D(conv.attrs, []shape.Type{xt, wt}, yt)
+			b, err := e.BindConv2D(conv.attrs, engine.InRows(xt, wt), engine.InRow(yt))
 			return b, len(y.v), [][]float64{conv.x.v, conv.w.v}, err
 		},
 		"Conv2DInputGrad": func() (engine.Bound, int, [][]float64, error) {
-			b, err := e.BindConv2DInputGrad(conv.attrs, []shape.Type{yt, wt}, xt)
+			b, err := e.BindConv2DInputGrad(conv.attrs, engine.InRows(yt, wt), engine.InRow(xt))
 			return b, len(conv.x.v), [][]float64{y.v, conv.w.v}, err
 		},
 		"Conv2DFilterGrad": func() (engine.Bound, int, [][]float64, error) {
-			b, err := e.BindConv2DFilterGrad(conv.attrs, []shape.Type{xt, yt}, wt)
+			b, err := e.BindConv2DFilterGrad(conv.attrs, engine.InRows(xt, yt), engine.InRow(wt))
 			return b, len(conv.w.v), [][]float64{conv.x.v, y.v}, err
 		},
 		"MaxPool2D": func() (engine.Bound, int, [][]float64, error) {
-			b, err := e.BindMaxPool2D(pool.attrs, []shape.Type{xt}, pt)
+			b, err := e.BindMaxPool2D(pool.attrs, engine.InRows(xt), engine.InRow(pt))
 			return b, len(p.v), [][]float64{conv.x.v}, err
 		},
 		"MaxPool2DScatter": func() (engine.Bound, int, [][]float64, error) {
-			b, err := e.BindMaxPool2DScatter(pool.attrs, []shape.Type{xt, pt}, xt)
+			b, err := e.BindMaxPool2DScatter(pool.attrs, engine.InRows(xt, pt), engine.InRow(xt))
 			return b, len(conv.x.v), [][]float64{conv.x.v, p.v}, err
 		},
 		"MaxPool2DGather": func() (engine.Bound, int, [][]float64, error) {
-			b, err := e.BindMaxPool2DGather(pool.attrs, []shape.Type{xt, xt}, pt)
+			b, err := e.BindMaxPool2DGather(pool.attrs, engine.InRows(xt, xt), engine.InRow(pt))
 			return b, len(p.v), [][]float64{conv.x.v, conv.x.v}, err
 		},
 		"AvgPool2D": func() (engine.Bound, int, [][]float64, error) {
-			b, err := e.BindAvgPool2D(pool.attrs, []shape.Type{xt}, pt)
+			b, err := e.BindAvgPool2D(pool.attrs, engine.InRows(xt), engine.InRow(pt))
 			return b, len(p.v), [][]float64{conv.x.v}, err
 		},
 		"AvgPool2DGrad": func() (engine.Bound, int, [][]float64, error) {
-			b, err := e.BindAvgPool2DGrad(pool.attrs, []shape.Type{pt}, xt)
+			b, err := e.BindAvgPool2DGrad(pool.attrs, engine.InRows(pt), engine.InRow(xt))
 			return b, len(conv.x.v), [][]float64{p.v}, err
 		},
 		"MatMul": func() (engine.Bound, int, [][]float64, error) {
 			a, o := shape.F32(2, 3, 40), shape.F32(2, 3, 3)
-			b, err := e.BindMatMul(engine.MatMul{TransB: true}, []shape.Type{a, a}, o)
+			b, err := e.BindMatMul(engine.MatMul{TransB: true}, engine.InRows(a, a), engine.InRow(o))
 			return b, o.Len(), [][]float64{conv.x.v[:a.Len()], conv.x.v[:a.Len()]}, err
 		},
 	} {
@@ -195,12 +195,12 @@ func TestKernelsAllocateNothing(t *testing.T) {
 func TestIntegersAreRefused(t *testing.T) {
 	e, i4, i2 := ref.Engine{}, shape.I32(1, 1, 1, 1), shape.I32(1, 1)
 	p := engine.Pool2D{Kernel: [2]int{1, 1}, Stride: [2]int{1, 1}, Dilation: [2]int{1, 1}}
-	_, err := e.BindConv2D(engine.Conv2D{Stride: p.Stride, Dilation: p.Dilation, Groups: 1}, []shape.Type{i4, i4}, i4)
+	_, err := e.BindConv2D(engine.Conv2D{Stride: p.Stride, Dilation: p.Dilation, Groups: 1}, engine.InRows(i4, i4), engine.InRow(i4))
 	require.ErrorContains(t, err, "engine ref has no Conv2D kernel")
-	_, err = e.BindMaxPool2D(p, []shape.Type{i4}, i4)
+	_, err = e.BindMaxPool2D(p, engine.InRows(i4), engine.InRow(i4))
 	require.ErrorContains(t, err, "MaxPool2D")
-	_, err = e.BindMatMul(engine.MatMul{}, []shape.Type{i2, i2}, i2)
+	_, err = e.BindMatMul(engine.MatMul{}, engine.InRows(i2, i2), engine.InRow(i2))
 	require.ErrorContains(t, err, "MatMul")
-	_, err = e.BindMatMul(engine.MatMul{}, []shape.Type{shape.F32(1, 1), shape.F64(1, 1)}, shape.F32(1, 1))
+	_, err = e.BindMatMul(engine.MatMul{}, engine.InRows(shape.F32(1, 1), shape.F64(1, 1)), engine.InRow(shape.F32(1, 1)))
 	require.ErrorContains(t, err, "MatMul")
 }

@@ -74,7 +74,7 @@ func join(a, b int) int {
 }
 
 // BindPad implements [engine.Mover].
-func (Engine) BindPad(p engine.Padding, in []shape.Type, out shape.Type) (engine.Bound, error) {
+func (Engine) BindPad(p engine.Padding, in []engine.Operand, out engine.Operand) (engine.Bound, error) {
 	m := newPadding(p, in[0].Shape)
 	value := engine.BufferAt(engine.Aligned(out.Width()), out.DType, 1)
 	engine.Load(value, []float64{math.Float64frombits(p.Value)})
@@ -96,7 +96,7 @@ func pads[W word](m padding, value engine.Buffer) engine.Kernel {
 }
 
 // BindPadGrad implements [engine.Mover].
-func (Engine) BindPadGrad(p engine.Padding, in []shape.Type, out shape.Type) (engine.Bound, error) {
+func (Engine) BindPadGrad(p engine.Padding, in []engine.Operand, out engine.Operand) (engine.Bound, error) {
 	m := newPadding(p, out.Shape)
 	return bindFloat("PadGrad", in, out, out.Len(), padGrads[float32](m), padGrads[float64](m))
 }

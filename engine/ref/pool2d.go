@@ -14,32 +14,32 @@ var (
 
 // BindMaxPool2D implements [engine.MaxPooler]. The maximum of a window of padding alone
 // is -Inf.
-func (Engine) BindMaxPool2D(p engine.Pool2D, in []shape.Type, out shape.Type) (engine.Bound, error) {
-	g := poolOf(p, in[0], out)
+func (Engine) BindMaxPool2D(p engine.Pool2D, in []engine.Operand, out engine.Operand) (engine.Bound, error) {
+	g := poolOf(p, in[0].Type, out.Type)
 	return bindFloat("MaxPool2D", in, out, 0, maxPool2D[float32](g), maxPool2D[float64](g))
 }
 
 // BindMaxPool2DScatter implements [engine.MaxPooler].
-func (Engine) BindMaxPool2DScatter(p engine.Pool2D, in []shape.Type, out shape.Type) (engine.Bound, error) {
-	g := poolOf(p, in[0], in[1])
+func (Engine) BindMaxPool2DScatter(p engine.Pool2D, in []engine.Operand, out engine.Operand) (engine.Bound, error) {
+	g := poolOf(p, in[0].Type, in[1].Type)
 	return bindFloat("MaxPool2DScatter", in, out, g.xPlane(), maxPool2DScatter[float32](g, p.ReLU), maxPool2DScatter[float64](g, p.ReLU))
 }
 
 // BindMaxPool2DGather implements [engine.MaxPooler]. A window of padding alone gives 0.
-func (Engine) BindMaxPool2DGather(p engine.Pool2D, in []shape.Type, out shape.Type) (engine.Bound, error) {
-	g := poolOf(p, in[0], out)
+func (Engine) BindMaxPool2DGather(p engine.Pool2D, in []engine.Operand, out engine.Operand) (engine.Bound, error) {
+	g := poolOf(p, in[0].Type, out.Type)
 	return bindFloat("MaxPool2DGather", in, out, 0, maxPool2DGather[float32](g), maxPool2DGather[float64](g))
 }
 
 // BindAvgPool2D implements [engine.AvgPooler].
-func (Engine) BindAvgPool2D(p engine.Pool2D, in []shape.Type, out shape.Type) (engine.Bound, error) {
-	g := poolOf(p, in[0], out)
+func (Engine) BindAvgPool2D(p engine.Pool2D, in []engine.Operand, out engine.Operand) (engine.Bound, error) {
+	g := poolOf(p, in[0].Type, out.Type)
 	return bindFloat("AvgPool2D", in, out, 0, avgPool2D[float32](g), avgPool2D[float64](g))
 }
 
 // BindAvgPool2DGrad implements [engine.AvgPooler].
-func (Engine) BindAvgPool2DGrad(p engine.Pool2D, in []shape.Type, out shape.Type) (engine.Bound, error) {
-	g := poolOf(p, out, in[0])
+func (Engine) BindAvgPool2DGrad(p engine.Pool2D, in []engine.Operand, out engine.Operand) (engine.Bound, error) {
+	g := poolOf(p, out.Type, in[0].Type)
 	return bindFloat("AvgPool2DGrad", in, out, g.xPlane(), avgPool2DGrad[float32](g), avgPool2DGrad[float64](g))
 }
 

@@ -119,11 +119,11 @@ func testMaxPool[T shape.Float](t *testing.T, e ref.Engine, c poolCase, r *rand.
 			*dx.at(n, ch, p.i, p.j) += *dy.at(n, ch, i, j)
 		}
 	})
-	b, err := e.BindMaxPool2D(c.attrs, []shape.Type{xt}, yt)
+	b, err := e.BindMaxPool2D(c.attrs, engine.InRows(xt), engine.InRow(yt))
 	agree(t, maxima.v, runs[T](t, b, err, yt.Len(), c.x.v), c)
-	b, err = e.BindMaxPool2DGather(c.attrs, []shape.Type{xt, xt}, yt)
+	b, err = e.BindMaxPool2DGather(c.attrs, engine.InRows(xt, xt), engine.InRow(yt))
 	agree(t, gathered.v, runs[T](t, b, err, yt.Len(), c.x.v, v.v), c)
-	b, err = e.BindMaxPool2DScatter(c.attrs, []shape.Type{xt, yt}, xt)
+	b, err = e.BindMaxPool2DScatter(c.attrs, engine.InRows(xt, yt), engine.InRow(xt))
 	agree(t, dx.v, runs[T](t, b, err, xt.Len(), c.x.v, dy.v), c)
 	require.InDelta(t, inner(gathered.v, dy.v), inner(v.v, dx.v), 1e-9, c)
 }
@@ -144,9 +144,9 @@ func testAvgPool[T shape.Float](t *testing.T, e ref.Engine, c poolCase, r *rand.
 			}
 		}
 	})
-	b, err := e.BindAvgPool2D(c.attrs, []shape.Type{xt}, yt)
+	b, err := e.BindAvgPool2D(c.attrs, engine.InRows(xt), engine.InRow(yt))
 	agree(t, means.v, runs[T](t, b, err, yt.Len(), c.x.v), c)
-	b, err = e.BindAvgPool2DGrad(c.attrs, []shape.Type{yt}, xt)
+	b, err = e.BindAvgPool2DGrad(c.attrs, engine.InRows(yt), engine.InRow(xt))
 	agree(t, dx.v, runs[T](t, b, err, xt.Len(), dy.v), c)
 	require.InDelta(t, inner(means.v, dy.v), inner(c.x.v, dx.v), 1e-9, c)
 }
@@ -156,12 +156,12 @@ func TestMaxPool2DLetsTheFirstNaNWin(t *testing.T) {
 	p := engine.Pool2D{Kernel: [2]int{1, 4}, Stride: [2]int{1, 1}, Dilation: [2]int{1, 1}}
 	xt, yt := shape.F64(1, 1, 1, 4), shape.F64(1, 1, 1, 1)
 	for _, x := range [][]float64{{1, nan, 5, nan}, {math.Inf(1), nan, 7, 1}} {
-		b, err := e.BindMaxPool2D(p, []shape.Type{xt}, yt)
+		b, err := e.BindMaxPool2D(p, engine.InRows(xt), engine.InRow(yt))
 		require.True(t, math.IsNaN(runs[float64](t, b, err, 1, x)[0]))
-		b, err = e.BindMaxPool2DScatter(p, []shape.Type{xt, yt}, xt)
+		b, err = e.BindMaxPool2DScatter(p, engine.InRows(xt, yt), engine.InRow(xt))
 		require.Equal(t, []float64{0, 3, 0, 0}, runs[float64](t, b, err, 4, x, []float64{3}))
 	}
-	b, err := e.BindMaxPool2DScatter(p, []shape.Type{xt, yt}, xt)
+	b, err := e.BindMaxPool2DScatter(p, engine.InRows(xt, yt), engine.InRow(xt))
 	minus := math.Inf(-1)
 	require.Equal(t, []float64{3, 0, 0, 0}, runs[float64](t, b, err, 4, []float64{minus, minus, minus, minus}, []float64{3}))
 }

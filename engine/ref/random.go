@@ -9,8 +9,8 @@ import (
 // BindRandom implements [engine.Randomer]. With s the [philox.Stream] of seed, stream and
 // step, element i is s.Normal(i), or uniform: s.Uint32(i)/2^32 in float64, and in float32
 // the same rounded down to a multiple of 2^-24, which keeps it below 1.
-func (Engine) BindRandom(d engine.Distribution, stream uint64, in []shape.Type, out shape.Type) (engine.Bound, error) {
-	if len(in) != 1 || in[0] != shape.I64(2) {
+func (Engine) BindRandom(d engine.Distribution, stream uint64, in []engine.Operand, out engine.Operand) (engine.Bound, error) {
+	if len(in) != 1 || in[0].Type != shape.I64(2) {
 		return unsupported("random", in)
 	}
 	switch {
@@ -23,7 +23,7 @@ func (Engine) BindRandom(d engine.Distribution, stream uint64, in []shape.Type, 
 	case d == engine.Uniform && out.DType == shape.Float64:
 		return bound(randomKernel(stream, philox.Stream.Uniform)), nil
 	}
-	return unsupported("random", []shape.Type{out})
+	return unsupported("random", []engine.Operand{out})
 }
 
 func normal[T shape.Float](s philox.Stream, i uint64) T { return T(s.Normal(i)) }

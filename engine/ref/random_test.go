@@ -11,8 +11,8 @@ import (
 	"github.com/plexaura/plexaura/shape"
 )
 
-func randomizer(d engine.Distribution, stream uint64) func(in []shape.Type, out shape.Type) (engine.Bound, error) {
-	return func(in []shape.Type, out shape.Type) (engine.Bound, error) {
+func randomizer(d engine.Distribution, stream uint64) func(in []engine.Operand, out engine.Operand) (engine.Bound, error) {
+	return func(in []engine.Operand, out engine.Operand) (engine.Bound, error) {
 		return Engine{}.BindRandom(d, stream, in, out)
 	}
 }
@@ -55,8 +55,8 @@ func TestMomentsOfTheDistributions(t *testing.T) {
 }
 
 func TestRandomWantsTheGeneratorsState(t *testing.T) {
-	_, err := Engine{}.BindRandom(engine.Uniform, 1, []shape.Type{shape.I64(3)}, shape.F32(2))
+	_, err := Engine{}.BindRandom(engine.Uniform, 1, engine.InRows(shape.I64(3)), engine.InRow(shape.F32(2)))
 	require.ErrorContains(t, err, "engine ref has no random kernel")
-	_, err = Engine{}.BindRandom(engine.Uniform, 1, []shape.Type{shape.I64(2)}, shape.I32(2))
+	_, err = Engine{}.BindRandom(engine.Uniform, 1, engine.InRows(shape.I64(2)), engine.InRow(shape.I32(2)))
 	require.Error(t, err)
 }

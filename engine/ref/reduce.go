@@ -10,7 +10,7 @@ import (
 
 // BindReduce implements [engine.Reducer] for the floating-point and integer types. Sums
 // and products of float32 are computed in float64; those of integers wrap around.
-func (Engine) BindReduce(r engine.Reduction, axes engine.Axes, in []shape.Type, out shape.Type) (engine.Bound, error) {
+func (Engine) BindReduce(r engine.Reduction, axes engine.Axes, in []engine.Operand, out engine.Operand) (engine.Bound, error) {
 	if len(in) != 1 || in[0].DType != out.DType {
 		return unsupported(r.String(), in)
 	}

@@ -13,8 +13,8 @@ import (
 	"github.com/plexaura/plexaura/shape"
 )
 
-func reducer(r engine.Reduction, axes engine.Axes) func(in []shape.Type, out shape.Type) (engine.Bound, error) {
-	return func(in []shape.Type, out shape.Type) (engine.Bound, error) {
+func reducer(r engine.Reduction, axes engine.Axes) func(in []engine.Operand, out engine.Operand) (engine.Bound, error) {
+	return func(in []engine.Operand, out engine.Operand) (engine.Bound, error) {
 		return Engine{}.BindReduce(r, axes, in, out)
 	}
 }
@@ -112,7 +112,7 @@ func TestReductionsOfNothing(t *testing.T) {
 			require.Empty(t, got)
 		}
 	}
-	_, err := Engine{}.BindReduce(engine.Maximum, engine.AxesOf(0), []shape.Type{shape.F32(0, 2)}, shape.F32(2))
+	_, err := Engine{}.BindReduce(engine.Maximum, engine.AxesOf(0), engine.InRows(shape.F32(0, 2)), engine.InRow(shape.F32(2)))
 	require.ErrorContains(t, err, "Max of no elements")
 }
 
@@ -147,10 +147,10 @@ func TestLongFloat32SumsAreExactToTheLastBit(t *testing.T) {
 }
 
 func TestReductionsRefuseWhatTheyCannotGive(t *testing.T) {
-	_, err := Engine{}.BindReduce(engine.Sum, 1, []shape.Type{shape.Mask(2)}, shape.Mask())
+	_, err := Engine{}.BindReduce(engine.Sum, 1, engine.InRows(shape.Mask(2)), engine.InRow(shape.Mask()))
 	require.ErrorContains(t, err, "engine ref has no Sum kernel")
-	_, err = Engine{}.BindReduce(engine.Sum, 1, []shape.Type{shape.F32(2, 3)}, shape.F32(2))
+	_, err = Engine{}.BindReduce(engine.Sum, 1, engine.InRows(shape.F32(2, 3)), engine.InRow(shape.F32(2)))
 	require.ErrorContains(t, err, "does not give float32(2)")
-	_, err = Engine{}.BindReduce(engine.Sum, 1, []shape.Type{shape.F32(2)}, shape.F64())
+	_, err = Engine{}.BindReduce(engine.Sum, 1, engine.InRows(shape.F32(2)), engine.InRow(shape.F64()))
 	require.Error(t, err)
 }

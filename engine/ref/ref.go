@@ -4,7 +4,6 @@ import (
 	"gorgonia.org/tensor"
 
 	"github.com/plexaura/plexaura/engine"
-	"github.com/plexaura/plexaura/shape"
 )
 
 // Engine is the reference engine. The zero Engine is ready to use. As gorgonia's
@@ -28,6 +27,6 @@ func bound(k engine.Kernel, inPlace ...engine.Overwrite) engine.Bound {
 	return engine.Bound{Kernel: k, InPlace: inPlace, By: name}
 }
 
-func unsupported(kernel string, in []shape.Type) (engine.Bound, error) {
+func unsupported(kernel string, in []engine.Operand) (engine.Bound, error) {
 	return engine.Bound{}, engine.Unsupported(name, kernel, in)
 }

@@ -29,7 +29,7 @@ func ExampleEngine_BindMap() {
 		{Fn: engine.Mul, DType: shape.Float32, Args: [3]engine.Arg{engine.In(0), engine.In(0)}},
 		{Fn: engine.Add, DType: shape.Float32, Args: [3]engine.Arg{engine.Res(0), engine.Imm(1)}},
 	}, Outs: []int{1}}
-	b, err := Engine{}.BindMap(m, []shape.Type{shape.F32()}, []shape.Type{shape.F32(3)})
+	b, err := Engine{}.BindMap(m, engine.InRows(shape.F32()), engine.InRows(shape.F32(3)))
 	if err != nil {
 		panic(err)
 	}

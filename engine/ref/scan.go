@@ -8,7 +8,7 @@ import (
 var _ engine.Scanner = Engine{}
 
 // BindCumSum implements [engine.Scanner].
-func (Engine) BindCumSum(axis int, reverse bool, in []shape.Type, out shape.Type) (engine.Bound, error) {
+func (Engine) BindCumSum(axis int, reverse bool, in []engine.Operand, out engine.Operand) (engine.Bound, error) {
 	if len(in) != 1 || in[0] != out {
 		return unsupported("CumSum", in)
 	}

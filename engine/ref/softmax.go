@@ -9,7 +9,7 @@ import (
 
 // BindSoftmax implements [engine.Softmaxer]. The maximum is subtracted first, so that
 // nothing overflows.
-func (Engine) BindSoftmax(log bool, axis int, in []shape.Type, out shape.Type) (engine.Bound, error) {
+func (Engine) BindSoftmax(log bool, axis int, in []engine.Operand, out engine.Operand) (engine.Bound, error) {
 	if len(in) != 1 || in[0] != out {
 		return unsupported("softmax", in)
 	}
@@ -25,7 +25,7 @@ func (Engine) BindSoftmax(log bool, axis int, in []shape.Type, out shape.Type) (
 }
 
 // BindSoftmaxGrad implements [engine.Softmaxer].
-func (Engine) BindSoftmaxGrad(log bool, axis int, in []shape.Type, out shape.Type) (engine.Bound, error) {
+func (Engine) BindSoftmaxGrad(log bool, axis int, in []engine.Operand, out engine.Operand) (engine.Bound, error) {
 	if len(in) != 2 || in[0] != out || in[1] != out {
 		return unsupported("softmax gradient", in)
 	}

@@ -10,14 +10,14 @@ import (
 	"github.com/plexaura/plexaura/shape"
 )
 
-func softmaxer(log bool, axis int) func(in []shape.Type, out shape.Type) (engine.Bound, error) {
-	return func(in []shape.Type, out shape.Type) (engine.Bound, error) {
+func softmaxer(log bool, axis int) func(in []engine.Operand, out engine.Operand) (engine.Bound, error) {
+	return func(in []engine.Operand, out engine.Operand) (engine.Bound, error) {
 		return Engine{}.BindSoftmax(log, axis, in, out)
 	}
 }
 
-func softmaxGrader(log bool, axis int) func(in []shape.Type, out shape.Type) (engine.Bound, error) {
-	return func(in []shape.Type, out shape.Type) (engine.Bound, error) {
+func softmaxGrader(log bool, axis int) func(in []engine.Operand, out engine.Operand) (engine.Bound, error) {
+	return func(in []engine.Operand, out engine.Operand) (engine.Bound, error) {
 		return Engine{}.BindSoftmaxGrad(log, axis, in, out)
 	}
 }
@@ -129,12 +129,12 @@ func TestSoftmaxInPlace(t *testing.T) {
 		return engine.Floats(c.Out[0])
 	}
 	for _, log := range []bool{false, true} {
-		b, err := Engine{}.BindSoftmax(log, 0, []shape.Type{x.Type}, x.Type)
+		b, err := Engine{}.BindSoftmax(log, 0, engine.InRows(x.Type), engine.InRow(x.Type))
 		require.NoError(t, err)
 		y := tensorOf{x.Type, run(b, -1, x)}
 		require.Equal(t, []engine.Overwrite{{Out: 0, In: 0}}, b.InPlace)
 		require.Equal(t, y.v, run(b, 0, x))
-		b, err = Engine{}.BindSoftmaxGrad(log, 0, []shape.Type{x.Type, x.Type}, x.Type)
+		b, err = Engine{}.BindSoftmaxGrad(log, 0, engine.InRows(x.Type, x.Type), engine.InRow(x.Type))
 		require.NoError(t, err)
 		require.Len(t, b.InPlace, 2)
 		require.Equal(t, run(b, -1, y, x), run(b, 0, y, x))
@@ -143,8 +143,8 @@ func TestSoftmaxInPlace(t *testing.T) {
 }
 
 func TestSoftmaxTakesFloatingPointAlone(t *testing.T) {
-	_, err := Engine{}.BindSoftmax(false, 0, []shape.Type{shape.I32(2)}, shape.I32(2))
+	_, err := Engine{}.BindSoftmax(false, 0, engine.InRows(shape.I32(2)), engine.InRow(shape.I32(2)))
 	require.ErrorContains(t, err, "engine ref has no softmax kernel")
-	_, err = Engine{}.BindSoftmaxGrad(false, 0, []shape.Type{shape.F32(2), shape.F64(2)}, shape.F32(2))
+	_, err = Engine{}.BindSoftmaxGrad(false, 0, engine.InRows(shape.F32(2), shape.F64(2)), engine.InRow(shape.F32(2)))
 	require.Error(t, err)
 }

@@ -47,7 +47,7 @@ func ceilDiv(a, b int) int {
 
 // bindFloat picks the kernel for the element type of the result. Its scratch holds that
 // many float64: sums are kept in them and rounded once.
-func bindFloat(kernel string, in []shape.Type, out shape.Type, sums int, f32, f64 engine.Kernel) (engine.Bound, error) {
+func bindFloat(kernel string, in []engine.Operand, out engine.Operand, sums int, f32, f64 engine.Kernel) (engine.Bound, error) {
 	for _, t := range in {
 		if t.DType != out.DType {
 			return unsupported(kernel, in)

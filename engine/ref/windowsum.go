@@ -8,7 +8,7 @@ import (
 var _ engine.WindowSummer = Engine{}
 
 // BindWindowSum implements [engine.WindowSummer]. Sums of float32 are computed in float64.
-func (Engine) BindWindowSum(w engine.WindowSum, in []shape.Type, out shape.Type) (engine.Bound, error) {
+func (Engine) BindWindowSum(w engine.WindowSum, in []engine.Operand, out engine.Operand) (engine.Bound, error) {
 	if len(in) != 1 || in[0] != out {
 		return unsupported("WindowSum", in)
 	}

@@ -15,9 +15,9 @@ import (
 func Example() {
 	e := std.New(tensor.StdEng{})
 	m := shape.F32(8, 8)
-	product, err := e.BindMatMul(engine.MatMul{}, []shape.Type{m, m}, m)
+	product, err := e.BindMatMul(engine.MatMul{}, engine.InRows(m, m), engine.InRow(m))
 	fmt.Println(product.By, err)
-	sum, err := e.BindReduce(engine.Sum, engine.AxesOf(1), []shape.Type{m}, shape.F32(8))
+	sum, err := e.BindReduce(engine.Sum, engine.AxesOf(1), engine.InRows(m), engine.InRow(shape.F32(8)))
 	fmt.Println(sum.By, err)
 	// Output:
 	// std <nil>

@@ -82,9 +82,9 @@ func binaryOf(e tensor.Engine, f engine.Fn) binary {
 
 // BindMap implements [engine.Mapper]: a map of one function goes through the library where the
 // inputs have the type of the result.
-func (e Engine) BindMap(m engine.Map, in, out []shape.Type) (engine.Bound, error) {
+func (e Engine) BindMap(m engine.Map, in, out []engine.Operand) (engine.Bound, error) {
 	b, err := e.Engine.BindMap(m, in, out)
-	if err != nil || len(m.Steps) != 1 || len(m.Outs) != 1 || !e.computes(out[0]) {
+	if err != nil || len(m.Steps) != 1 || len(m.Outs) != 1 || !e.computes(out[0].Type) {
 		return b, err
 	}
 	s, args := m.Steps[0], make([]int, m.Steps[0].Fn.Arity())

@@ -8,16 +8,16 @@ import (
 )
 
 // BindMatMul implements [engine.MatMuler]: one product of the library for each of a batch.
-func (e Engine) BindMatMul(m engine.MatMul, in []shape.Type, out shape.Type) (engine.Bound, error) {
+func (e Engine) BindMatMul(m engine.MatMul, in []engine.Operand, out engine.Operand) (engine.Bound, error) {
 	b, err := e.Engine.BindMatMul(m, in, out)
 	mul, ok := e.of.(tensor.MatMuler)
-	if err != nil || !ok || m.Epilogue != (engine.Epilogue{}) || !e.computes(in[0], in[1], out) {
+	if err != nil || !ok || m.Epilogue != (engine.Epilogue{}) || !e.computes(in[0].Type, in[1].Type, out.Type) {
 		return b, err
 	}
-	p := product{MatMul: m, a: matrixOf(in[0]), b: matrixOf(in[1]), y: matrixOf(out)}
+	p := product{MatMul: m, a: matrixOf(in[0].Type), b: matrixOf(in[1].Type), y: matrixOf(out.Type)}
 	return engine.Bound{
 		By:      name,
-		Scratch: max(b.Scratch, p.scratch(in[1])),
+		Scratch: max(b.Scratch, p.scratch(in[1].Type)),
 		Kernel: func(c *engine.Call) error {
 			for i := range p.y.count {
 				if err := p.run(e, mul, c, i); err != nil {

@@ -70,7 +70,7 @@ func (e Engine) accepts(d shape.DType) bool {
 
 // dense returns a tensor of e's engine in the memory of b, from element start on.
 func (e Engine) dense(b engine.Buffer, start int, dims ...int) *tensor.Dense {
-	n, d := tensor.Shape(dims).TotalSize(), b.DType()
-	part := engine.BufferAt(b.Bytes()[start*d.Width():], d, n)
-	return engine.DenseOf(shape.OfInts(dims...), part, tensor.WithEngine(e.of))
+	s, from := shape.OfInts(dims...), start*b.DType().Width()
+	part := engine.BufferAt(b.Bytes()[from:], b.DType(), s.Len())
+	return engine.DenseOf(s, part, tensor.WithEngine(e.of))
 }

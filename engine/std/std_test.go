@@ -27,8 +27,8 @@ var (
 	vector = shape.F32(4)
 )
 
-func bindAdd(t *testing.T, e tensor.Engine, in ...shape.Type) engine.Bound {
-	b, err := New(e).BindMap(add, in, []shape.Type{vector})
+func bindAdd(t *testing.T, e tensor.Engine, in ...engine.Operand) engine.Bound {
+	b, err := New(e).BindMap(add, in, engine.InRows(vector))
 	require.NoError(t, err)
 	return b
 }
@@ -43,10 +43,10 @@ func TestWhoseKernel(t *testing.T) {
 	f32, f64 := shape.F32(3, 3), shape.F64(3, 3)
 	of := func(f engine.Fn, d shape.DType, args ...engine.Arg) string {
 		x := shape.Make(d, 3)
-		return by(e.BindMap(engine.MapOf(f, d, args...), []shape.Type{x, x}, []shape.Type{x}))
+		return by(e.BindMap(engine.MapOf(f, d, args...), engine.InRows(x, x), engine.InRows(x)))
 	}
-	require.Equal(t, "std", by(e.BindMatMul(engine.MatMul{}, []shape.Type{f32, f32}, f32)))
-	require.Equal(t, "std", by(e.BindMatMul(engine.MatMul{TransA: true}, []shape.Type{f64, f64}, f64)))
+	require.Equal(t, "std", by(e.BindMatMul(engine.MatMul{}, engine.InRows(f32, f32), engine.InRow(f32))))
+	require.Equal(t, "std", by(e.BindMatMul(engine.MatMul{TransA: true}, engine.InRows(f64, f64), engine.InRow(f64))))
 	require.Equal(t, "std", of(engine.Mul, shape.Float32, engine.In(0), engine.In(1)))
 	require.Equal(t, "std", of(engine.Tanh, shape.Float32, engine.In(1)))
 	require.Equal(t, "std", of(engine.Exp, shape.Float64, engine.In(0)))
@@ -54,9 +54,9 @@ func TestWhoseKernel(t *testing.T) {
 	require.Equal(t, "ref", of(engine.Exp, shape.Float32, engine.In(0)), "math32 is not good enough")
 	require.Equal(t, "ref", of(engine.Mul, shape.Float32, engine.In(0), engine.Imm(2)))
 	require.Equal(t, "ref", of(engine.Add, shape.Int32, engine.In(0), engine.In(1)))
-	require.Equal(t, "ref", bindAdd(t, nil, vector, shape.F32(1)).By, "broadcasting")
-	require.Equal(t, "ref", by(e.BindMatMul(engine.MatMul{}, []shape.Type{shape.F32(0, 3), f32}, shape.F32(0, 3))))
-	require.Equal(t, "ref", by(e.BindReduce(engine.Sum, 1, []shape.Type{f32}, shape.F32(3))))
+	require.Equal(t, "ref", bindAdd(t, nil, engine.InRow(vector), engine.InRow(shape.F32(1))).By, "broadcasting")
+	require.Equal(t, "ref", by(e.BindMatMul(engine.MatMul{}, engine.InRows(shape.F32(0, 3), f32), engine.InRow(shape.F32(0, 3)))))
+	require.Equal(t, "ref", by(e.BindReduce(engine.Sum, 1, engine.InRows(f32), engine.InRow(shape.F32(3)))))
 	require.False(t, e.Fuses(engine.Epilogue{Bias: true}))
 }
 
@@ -69,9 +69,9 @@ type far struct{ tensor.StdEng }
 func (far) AllocAccessible() bool { return false }
 
 func TestOfOtherEnginesNothingIsUsed(t *testing.T) {
-	require.Equal(t, "ref", bindAdd(t, memoryOnly{tensor.StdEng{}}, vector, vector).By)
-	require.Equal(t, "ref", bindAdd(t, far{}, vector, vector).By)
-	require.Equal(t, "ref", bindAdd(t, tensor.Float64Engine{}, vector, vector).By)
+	require.Equal(t, "ref", bindAdd(t, memoryOnly{tensor.StdEng{}}, engine.InRow(vector), engine.InRow(vector)).By)
+	require.Equal(t, "ref", bindAdd(t, far{}, engine.InRow(vector), engine.InRow(vector)).By)
+	require.Equal(t, "ref", bindAdd(t, tensor.Float64Engine{}, engine.InRow(vector), engine.InRow(vector)).By)
 }
 
 // stubborn returns its result in a tensor of its own; failing has the method, and no more.
@@ -90,7 +90,7 @@ func (failing) Add(a, b tensor.Tensor, _ ...tensor.FuncOpt) (tensor.Tensor, erro
 
 func TestOddEnginesGiveTheRightResult(t *testing.T) {
 	for _, e := range []tensor.Engine{stubborn{}, failing{}} {
-		b, y := bindAdd(t, e, vector, vector), make([]float32, 4)
+		b, y := bindAdd(t, e, engine.InRow(vector), engine.InRow(vector)), make([]float32, 4)
 		require.Equal(t, "std", b.By)
 		require.NoError(t, b.Kernel(&engine.Call{
 			In:      []engine.Buffer{engine.BufferOf([]float32{1, 2, 3, 4}), engine.BufferOf([]float32{10, 20, 30, 40})},

@@ -23,65 +23,76 @@ const (
 // may lists, for each package, the packages of ours, and tensor, that it may import.
 // A trailing /... allows what is below. Tests are free.
 var may = map[string][]string{
-	"shape":                    {},
-	"graph":                    {"shape", "internal/isnil", "internal/plain", "internal/rescue"},
-	"engine":                   {"shape", tensor},
-	"engine/ref":               {"engine", "shape", "internal/philox", tensor},
-	"engine/std":               {"engine", "engine/ref", "shape", tensor},
-	"engine/cpu":               {"engine", "engine/ref", "shape", "internal/simd", "internal/par", "internal/philox", tensor},
-	"engine/enginetest":        {"engine", "engine/ref", "shape", tensor},
-	"ops":                      {"graph", "shape", "engine", "internal/philox"},
-	"vm":                       {"graph", "shape", "engine", "interop/safetensors", "internal/isnil", "internal/memlimit", "internal/philox", "internal/plain", "internal/rescue", tensor},
-	"autodiff":                 {"graph", "shape", "ops", "internal/rescue"},
-	"autodiff/gradcheck":       {"autodiff", "graph", "shape", "ops", "vm", "engine", "engine/ref", "internal/philox", tensor},
-	"autodiff/gradcheck/cases": {"autodiff", "autodiff/gradcheck", "graph", "shape", "ops", "engine"},
-	"autodiff/numeric":         {"autodiff", "graph", "shape", "ops", "vm", "engine", tensor},
-	"nn":                       {"graph", "shape", "ops"},
-	"optim":                    {"graph", "shape", "ops", "autodiff", "internal/isnil", "internal/plain"},
-	"tracing":                  {"vm"},
-	"train":                    {"graph", "shape", "ops", "autodiff", "nn", "optim", "vm", "engine", "data", "interop/safetensors", "internal/isnil", "internal/atomicfile", "internal/lock", "internal/philox", "internal/plain", "internal/regular", tensor},
-	"watch":                    {"autodiff", "data", "data/picture", "engine", "graph", "nn", "ops", "optim", "shape", "train", "vm", "internal/plain", "internal/regular", "internal/rescue", tensor},
-	"data":                     {"shape", "internal/isnil", "internal/philox", "internal/plain", "internal/simd", tensor},
-	"data/idx":                 {"shape"},
-	"data/imagenet":            {"data", "data/picture", "shape"},
-	"data/mnist":               {"data", "data/idx", "shape", "internal/isnil", "internal/philox", "internal/regular", tensor},
-	"data/fashion":             {"data", "data/mnist", "shape"},
-	"data/augment":             {"data", "shape", "internal/simd"},
-	"data/cifar":               {"data", "data/picture", "shape", "internal/regular"},
-	"data/picture":             {"data", "shape", "internal/regular"},
-	"data/imagefolder":         {"data", "data/picture", "shape"},
-	"inspect":                  {"graph", "shape", "ops", "autodiff", "nn", "optim", "vm", "engine", "train", "data", "internal/isnil", "internal/par", "internal/philox", tensor},
-	"viz":                      {"shape", "internal/atomicfile", "internal/plain"},
-	"interop/safetensors":      {"shape", "internal/atomicfile", "internal/regular"},
-	"interop/gorgonia":         {"graph", "shape", "ops", "engine", "internal/philox", "internal/rescue", tensor},
-	"models/lenet":             {"nn", "ops", "graph", "shape"},
-	"models/alexnet":           {"nn", "ops", "graph", "shape"},
-	"models":                   {},
-	"models/mnistnet":          {"nn"},
-	"models/vgg":               {"nn"},
-	"models/resnet":            {"nn"},
-	"models/squeezenet":        {"nn", "ops", "graph"},
-	"models/mobilenet":         {"nn", "ops", "graph"},
-	"internal/arch":            {},
-	"internal/atomicfile":      {"internal/regular"},
-	"internal/mutate":          {},
-	"internal/inspectpage":     {"inspect", "viz", "data", "shape"},
-	"internal/isnil":           {},
-	"internal/lock":            {},
-	"internal/memlimit":        {},
-	"internal/par":             {"internal/rescue"},
-	"internal/nothing":         {},
-	"internal/parity":          {"graph", "shape", "ops", "autodiff", "nn", "optim", "vm", "engine", "models/lenet", "models/alexnet", "data", "data/mnist", tensor},
-	"internal/parity/random":   {"autodiff", "engine", "engine/cpu", "engine/ref", "engine/std", "graph", "internal/parity", "internal/python", "internal/simd", "ops", "shape", "vm", tensor},
-	"internal/python":          {},
-	"internal/philox":          {},
-	"internal/plain":           {},
-	"internal/regular":         {},
-	"internal/rescue":          {},
-	"internal/simd":            {"internal/par", "internal/philox"},
-	"internal/skips":           {},
-	"cmd/demo":                 {"..."},
-	"examples":                 {},
+	"shape":                     {},
+	"graph":                     {"shape", "internal/isnil", "internal/plain", "internal/rescue"},
+	"engine":                    {"shape", tensor},
+	"engine/ref":                {"engine", "shape", "internal/philox", tensor},
+	"engine/std":                {"engine", "engine/ref", "shape", tensor},
+	"engine/cpu":                {"engine", "engine/ref", "shape", "internal/simd", "internal/simd/...", "internal/par", "internal/philox", tensor},
+	"engine/enginetest":         {"engine", "engine/ref", "shape", tensor},
+	"ops":                       {"graph", "shape", "engine", "internal/philox"},
+	"vm":                        {"graph", "shape", "engine", "interop/safetensors", "internal/isnil", "internal/memlimit", "internal/philox", "internal/plain", "internal/rescue", tensor},
+	"autodiff":                  {"graph", "shape", "ops", "internal/rescue"},
+	"autodiff/gradcheck":        {"autodiff", "graph", "shape", "ops", "vm", "engine", "engine/ref", "internal/philox", tensor},
+	"autodiff/gradcheck/cases":  {"autodiff", "autodiff/gradcheck", "graph", "shape", "ops", "engine"},
+	"autodiff/numeric":          {"autodiff", "graph", "shape", "ops", "vm", "engine", tensor},
+	"nn":                        {"graph", "shape", "ops"},
+	"optim":                     {"graph", "shape", "ops", "autodiff", "internal/isnil", "internal/plain"},
+	"tracing":                   {"vm"},
+	"train":                     {"graph", "shape", "ops", "autodiff", "nn", "optim", "vm", "engine", "data", "interop/safetensors", "internal/isnil", "internal/atomicfile", "internal/lock", "internal/philox", "internal/plain", "internal/regular", tensor},
+	"watch":                     {"autodiff", "data", "data/picture", "engine", "graph", "nn", "ops", "optim", "shape", "train", "vm", "internal/plain", "internal/regular", "internal/rescue", tensor},
+	"data":                      {"shape", "internal/isnil", "internal/philox", "internal/plain", "internal/simd/random", tensor},
+	"data/idx":                  {"shape"},
+	"data/imagenet":             {"data", "data/picture", "shape"},
+	"data/mnist":                {"data", "data/idx", "shape", "internal/isnil", "internal/philox", "internal/regular", tensor},
+	"data/fashion":              {"data", "data/mnist", "shape"},
+	"data/augment":              {"data", "shape", "internal/simd", "internal/simd/gemm"},
+	"data/cifar":                {"data", "data/picture", "shape", "internal/regular"},
+	"data/picture":              {"data", "shape", "internal/regular"},
+	"data/imagefolder":          {"data", "data/picture", "shape"},
+	"inspect":                   {"graph", "shape", "ops", "autodiff", "nn", "optim", "vm", "engine", "train", "data", "internal/isnil", "internal/par", "internal/philox", tensor},
+	"viz":                       {"shape", "internal/atomicfile", "internal/plain"},
+	"interop/safetensors":       {"shape", "internal/atomicfile", "internal/regular"},
+	"interop/gorgonia":          {"graph", "shape", "ops", "engine", "internal/philox", "internal/rescue", tensor},
+	"models/lenet":              {"nn", "ops", "graph", "shape"},
+	"models/alexnet":            {"nn", "ops", "graph", "shape"},
+	"models":                    {},
+	"models/mnistnet":           {"nn"},
+	"models/vgg":                {"nn"},
+	"models/resnet":             {"nn"},
+	"models/squeezenet":         {"nn", "ops", "graph"},
+	"models/mobilenet":          {"nn", "ops", "graph"},
+	"internal/arch":             {},
+	"internal/atomicfile":       {"internal/regular"},
+	"internal/mutate":           {},
+	"internal/inspectpage":      {"inspect", "viz", "data", "shape"},
+	"internal/isnil":            {},
+	"internal/lock":             {},
+	"internal/memlimit":         {},
+	"internal/par":              {"internal/rescue"},
+	"internal/nothing":          {},
+	"internal/parity":           {"graph", "shape", "ops", "autodiff", "nn", "optim", "vm", "engine", "models/lenet", "models/alexnet", "data", "data/mnist", tensor},
+	"internal/parity/random":    {"autodiff", "engine", "engine/cpu", "engine/ref", "engine/std", "graph", "internal/parity", "internal/python", "internal/simd/isa", "ops", "shape", "vm", tensor},
+	"internal/python":           {},
+	"internal/philox":           {},
+	"internal/plain":            {},
+	"internal/regular":          {},
+	"internal/rescue":           {},
+	"internal/simd":             {"internal/simd/conv", "internal/simd/gemm", "internal/simd/interleaved", "internal/simd/isa", "internal/simd/pool", "internal/simd/random", "internal/simd/vec", "internal/simd/winograd"},
+	"internal/simd/abi":         {},
+	"internal/simd/isa":         {"internal/simd/abi"},
+	"internal/simd/window":      {"internal/simd/isa"},
+	"internal/simd/gemm":        {"internal/par", "internal/simd/abi", "internal/simd/isa"},
+	"internal/simd/vec":         {"internal/simd/abi", "internal/simd/isa"},
+	"internal/simd/random":      {"internal/philox", "internal/simd/isa"},
+	"internal/simd/pool":        {"internal/simd/isa"},
+	"internal/simd/conv":        {"internal/par", "internal/simd/abi", "internal/simd/gemm", "internal/simd/isa", "internal/simd/window"},
+	"internal/simd/winograd":    {"internal/par", "internal/simd/abi", "internal/simd/gemm", "internal/simd/isa", "internal/simd/window"},
+	"internal/simd/interleaved": {"internal/simd/abi", "internal/simd/gemm", "internal/simd/isa", "internal/simd/vec", "internal/simd/window"},
+	"internal/simd/simdtest":    {"internal/par", "internal/simd/isa", "internal/simd/window"},
+	"internal/skips":            {},
+	"cmd/demo":                  {"..."},
+	"examples":                  {},
 }
 
 func TestImportsPointOneWay(t *testing.T) {
@@ -124,12 +135,56 @@ func TestImportsPointOneWay(t *testing.T) {
 	}
 }
 
+// floors are the storeys of the two houses, from the ground up: within each, a package imports only
+// what stands on a floor below its own.
+var floors = map[string][][]string{
+	"internal/simd": {
+		{"internal/simd/abi"},
+		{"internal/simd/isa"},
+		{"internal/simd/window"},
+		{"internal/simd/gemm", "internal/simd/pool", "internal/simd/random", "internal/simd/vec", "internal/simd/simdtest"},
+		{"internal/simd/conv", "internal/simd/interleaved", "internal/simd/winograd"},
+		{"internal/simd"},
+	},
+	"engine": {
+		{"engine"},
+		{"engine/ref"},
+		{"engine/cpu", "engine/enginetest", "engine/std"},
+	},
+}
+
+func TestNoArrowRunsUpInside(t *testing.T) {
+	for house, storeys := range floors {
+		floor := map[string]int{}
+		for i, packages := range storeys {
+			for _, p := range packages {
+				floor[p] = i + 1
+			}
+		}
+		seen := map[string]bool{}
+		walk(t, func(file string) {
+			pkg := path.Dir(strings.TrimPrefix(filepath.ToSlash(file), "../../"))
+			if pkg != house && !strings.HasPrefix(pkg, house+"/") || !strings.HasSuffix(file, ".go") || strings.HasSuffix(file, "_test.go") {
+				return
+			}
+			seen[pkg] = true
+			require.Positive(t, floor[pkg], "package %s stands on no floor of %s", pkg, house)
+			for _, imp := range imports(t, file) {
+				if at := floor[imp]; at >= floor[pkg] {
+					t.Errorf("%s imports %s, which stands no lower", file, imp)
+				}
+			}
+		})
+		require.Len(t, seen, len(floor), "%s has floors without a package", house)
+	}
+}
+
 // A server is in no program that does not ask for one: what trains knows of no browser.
 func TestOnlyThePageIsServed(t *testing.T) {
 	found := false
 	walk(t, func(file string) {
 		rel := strings.TrimPrefix(filepath.ToSlash(file), "../../")
-		if !strings.HasSuffix(rel, ".go") || strings.HasSuffix(rel, "_test.go") || strings.HasPrefix(rel, "cmd/") {
+		if !strings.HasSuffix(rel, ".go") || strings.HasSuffix(rel, "_test.go") || strings.HasPrefix(rel, "cmd/") || strings.HasPrefix(rel, "examples/") {
 			return
 		}
 		f, err := parser.ParseFile(token.NewFileSet(), file, nil, parser.ImportsOnly)

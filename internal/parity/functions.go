@@ -154,9 +154,9 @@ var functions = map[string]function{
 	"ConvTranspose3D": transposed(ops.ConvTranspose3D),
 
 	// pooling
-	"MaxPool1D":         with(func(x []*graph.Node, op ops.Pool1DOptions) *graph.Node { return ops.MaxPool1D(x[0], op) }),
-	"MaxPool2D":         with(func(x []*graph.Node, op ops.MaxPool2DOp) *graph.Node { return ops.MaxPool2D(x[0], op) }),
-	"MaxPool3D":         with(func(x []*graph.Node, op ops.Pool3DOptions) *graph.Node { return ops.MaxPool3D(x[0], op) }),
+	"MaxPool1D":         with(func(x []*graph.Node, op ops.MaxPool1DOptions) *graph.Node { return ops.MaxPool1D(x[0], op) }),
+	"MaxPool2D":         with(func(x []*graph.Node, op ops.Pool2DOp) *graph.Node { return ops.MaxPool2D(x[0], op) }),
+	"MaxPool3D":         with(func(x []*graph.Node, op ops.MaxPool3DOptions) *graph.Node { return ops.MaxPool3D(x[0], op) }),
 	"AvgPool1D":         with(func(x []*graph.Node, op ops.AvgPool1DOptions) *graph.Node { return ops.AvgPool1D(x[0], op) }),
 	"AvgPool2D":         with(func(x []*graph.Node, op ops.AvgPool2DOp) *graph.Node { return ops.AvgPool2D(x[0], op) }),
 	"AvgPool3D":         with(func(x []*graph.Node, op ops.AvgPool3DOptions) *graph.Node { return ops.AvgPool3D(x[0], op) }),

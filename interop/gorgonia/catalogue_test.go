@@ -129,7 +129,7 @@ func fed(in gradcheck.Input, batch int, r *rand.Rand) *tensor.Dense {
 		values = gradcheck.IDs(2)
 	}
 	values(r, v)
-	d := tensor.New(tensor.Of(engine.TensorDType(typ.DType)), tensor.WithShape(typ.Ints()...))
+	d := tensor.New(tensor.Of(engine.DenseDType(typ.DType)), tensor.WithShape(typ.Ints()...))
 	for i, x := range v {
 		switch d.Dtype() {
 		case tensor.Float64:

@@ -76,7 +76,7 @@ func TestDropoutHasOurMask(t *testing.T) {
 		noise := ops.Random(y, y.Type().Shape, 1)
 		outs := []*graph.Node{ops.Sum(ops.Mul(ops.Tanh(y), noise)), y, noise}
 		store := leaves(t, g)
-		input := tensor.New(tensor.Of(engine.TensorDType(d)), tensor.WithShape(4, 50))
+		input := tensor.New(tensor.Of(engine.DenseDType(d)), tensor.WithShape(4, 50))
 		require.NoError(t, input.Memset(ones[d]))
 		for range 2 {
 			want := ours(t, store, outs, []*graph.Node{w}, input)

@@ -18,7 +18,7 @@ func checkDense(d *tensor.Dense, want shape.Type) error {
 		return errors.New("the tensor is nil")
 	case len(d.Strides()) != len(d.Shape()):
 		return fmt.Errorf("the tensor of shape %v has strides %v", d.Shape(), d.Strides())
-	case d.Dtype() != engine.TensorDType(want.DType) || !sameDims(d.Shape(), want.Ints()):
+	case engine.DTypeOf(d) != want.DType || !sameDims(d.Shape(), want.Ints()):
 		return fmt.Errorf("want %v, the tensor given is %v%v", want, d.Dtype(), d.Shape())
 	case d.IsMasked():
 		return errors.New("masked tensors are not supported")
@@ -60,39 +60,79 @@ func set[T shape.Float](to *G.Node, memory []T, d *tensor.Dense) error {
 	return G.Let(to, valueOf(to.Shape(), memory))
 }
 
-// load sets dst to the elements of d in row-major order, true being 1. It refuses integers that the
-// floating-point type would round.
+// load sets dst to the elements of d in row-major order, true being 1.
 func load[T shape.Float](dst []T, d *tensor.Dense) error {
-	b, err := engine.ElementsOf(d)
-	if err != nil {
-		return err
+	switch d.Dtype() {
+	case tensor.Float32:
+		return convert(dst, elements(d, d.Float32s()))
+	case tensor.Float64:
+		return convert(dst, elements(d, d.Float64s()))
+	case tensor.Int32:
+		return convert(dst, elements(d, d.Int32s()))
+	case tensor.Int64:
+		return convert(dst, elements(d, d.Int64s()))
+	case tensor.Uint8:
+		return convert(dst, elements(d, d.Uint8s()))
 	}
-	if b.DType() == shape.Int64 { // float64 may round too
-		return convert(dst, engine.Slice[int64](b))
-	}
-	if b.DType() == shape.DTypeOf[T]() {
-		copy(dst, engine.Slice[T](b))
-		return nil
-	}
-	for i, v := range engine.Floats(b) {
-		if dst[i] = T(v); !b.DType().IsFloat() && float64(dst[i]) != v {
-			return rounded(i, int64(v), dst[i])
+	for i, b := range elements(d, d.Bools()) {
+		dst[i] = 0
+		if b {
+			dst[i] = 1
 		}
 	}
 	return nil
 }
 
-func convert[T shape.Float](dst []T, src []int64) error {
+// convert refuses integers that the floating-point type would round.
+func convert[T shape.Float, S float32 | float64 | int32 | int64 | uint8](dst []T, src []S) error {
+	half := 0.5
+	integer := S(half) == 0
 	for i, v := range src {
-		if dst[i] = T(v); int64(dst[i]) != v {
-			return rounded(i, v, dst[i])
+		dst[i] = T(v)
+		if integer && S(dst[i]) != v {
+			return fmt.Errorf("element %d is %v, which is carried as %T and would be rounded", i, v, dst[i])
 		}
 	}
 	return nil
 }
 
-func rounded[T shape.Float](i int, v int64, as T) error {
-	return fmt.Errorf("element %d is %v, which is carried as %T and would be rounded", i, v, as)
+// elements returns d's elements in row-major order, given its memory: the same slice where
+// they lie so, a copy where they do not.
+func elements[T any](d *tensor.Dense, memory []T) []T {
+	dims, strides := d.Shape(), d.Strides()
+	if len(dims) == 0 {
+		return memory[:1]
+	}
+	n := size(dims)
+	if rowMajor(dims, strides) {
+		return memory[:n]
+	}
+	index := make([]int, len(dims))
+	out, at := make([]T, n), 0
+	for i := range out {
+		out[i] = memory[at]
+		for axis := len(dims) - 1; axis >= 0; axis-- {
+			index[axis]++
+			at += strides[axis]
+			if index[axis] < dims[axis] {
+				break
+			}
+			at -= index[axis] * strides[axis]
+			index[axis] = 0
+		}
+	}
+	return out
+}
+
+func rowMajor(dims, strides []int) bool {
+	want := 1
+	for i := len(dims) - 1; i >= 0; i-- {
+		if dims[i] != 1 && strides[i] != want {
+			return false
+		}
+		want *= dims[i]
+	}
+	return true
 }
 
 // numbers returns the elements, of type T, of a value of the ExprGraph.
@@ -101,11 +141,10 @@ func numbers[T shape.Float](v G.Value) []T {
 	if !ok {
 		return []T{v.Data().(T)}
 	}
-	b, err := engine.ElementsOf(d)
-	if err != nil { // gorgonia's own tensors do not lead outside themselves
-		panic(err)
+	if v.Dtype() == tensor.Float32 {
+		return any(elements(d, d.Float32s())).([]T)
 	}
-	return engine.Slice[T](b)
+	return any(elements(d, d.Float64s())).([]T)
 }
 
 // valueOf makes a value of the ExprGraph.
@@ -122,7 +161,7 @@ func valueOf[T shape.Float](dims []int, v []T) G.Value {
 // result returns what a run has computed, as a tensor that nothing else holds.
 func (o output) result() *tensor.Dense {
 	if o.value == nil {
-		return tensor.New(tensor.Of(engine.TensorDType(o.typ.DType)), tensor.WithShape(o.typ.Ints()...))
+		return tensor.New(tensor.Of(engine.DenseDType(o.typ.DType)), tensor.WithShape(o.typ.Ints()...))
 	}
 	if v := *o.value; v.Dtype() == tensor.Float32 {
 		return denseOf(o.typ, numbers[float32](v))
@@ -132,12 +171,37 @@ func (o output) result() *tensor.Dense {
 
 // denseOf returns v as a tensor of type t.
 func denseOf[T shape.Float](t shape.Type, v []T) *tensor.Dense {
-	b := engine.BufferAt(engine.Aligned(t.Bytes()), t.DType, len(v))
-	engine.Load(b, engine.Floats(engine.BufferOf(v)))
-	return engine.DenseOf(t.Shape, b)
+	var backing any
+	switch t.DType {
+	case shape.Float32:
+		backing = converted[float32](v)
+	case shape.Float64:
+		backing = converted[float64](v)
+	case shape.Int32:
+		backing = converted[int32](v)
+	case shape.Int64:
+		backing = converted[int64](v)
+	case shape.Uint8:
+		backing = converted[uint8](v)
+	default:
+		b := make([]bool, len(v))
+		for i := range v {
+			b[i] = v[i] != 0
+		}
+		backing = b
+	}
+	return tensor.New(tensor.WithShape(t.Ints()...), tensor.WithBacking(backing))
 }
 
 // vector returns v as a tensor.
 func vector(v []float64) *tensor.Dense {
 	return tensor.New(tensor.WithShape(len(v)), tensor.WithBacking(v))
+}
+
+func converted[D float32 | float64 | int32 | int64 | uint8, T shape.Float](v []T) []D {
+	out := make([]D, len(v))
+	for i := range v {
+		out[i] = D(v[i])
+	}
+	return out
 }

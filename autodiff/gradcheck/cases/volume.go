@@ -42,7 +42,7 @@ func volumes() (rows []Case) {
 			return ops.ConvTranspose1D(x, w, ops.Conv1DOptions{Stride: 2, Dilation: 2, Pad: [2]int{1, 0}, Groups: 2}, 1)
 		}), In: normal(shape.Of(1, 2, 3), shape.Of(2, 2, 2))},
 	)
-	op := ops.Pool3DOptions{Kernel: [3]int{2, 2, 3}, Stride: [3]int{1, 2, 2}, Pad: [3][2]int{{1, 0}, {0, 1}, {1, 1}}, Ceil: true}
+	op := ops.MaxPool3DOptions{Kernel: [3]int{2, 2, 3}, Stride: [3]int{1, 2, 2}, Pad: [3][2]int{{1, 0}, {0, 1}, {1, 1}}, Ceil: true}
 	rows = append(rows, Case{Op: "MaxPool3D", Label: "batch", F: of1(func(x *graph.Node) *graph.Node { return ops.MaxPool3D(x, op) }),
 		In: args(gradcheck.Spread, shape.Of(n, 1, 2, 3, 4))})
 	for _, count := range []bool{false, true} {
@@ -71,21 +71,21 @@ func otherPools() (rows []Case) {
 		{"AdaptiveMaxPool3D", func(x *graph.Node) *graph.Node { return ops.AdaptiveMaxPool3D(x, [3]int{2, 1, 2}) }, gradcheck.Spread, shape.Of(n, 1, 3, 2, 3)},
 		{"AdaptiveAvgPool3D", func(x *graph.Node) *graph.Node { return ops.AdaptiveAvgPool3D(x, [3]int{2, 1, 2}) }, nil, shape.Of(n, 1, 3, 2, 3)},
 		{"LpPool3D", func(x *graph.Node) *graph.Node {
-			return ops.LpPool3D(x, 2, ops.Pool3DOptions{Kernel: [3]int{2, 1, 2}, Pad: [3][2]int{{1, 0}}, Ceil: true})
+			return ops.LpPool3D(x, 2, ops.MaxPool3DOptions{Kernel: [3]int{2, 1, 2}, Pad: [3][2]int{{1, 0}}, Ceil: true})
 		}, gradcheck.NonZero, shape.Of(n, 1, 2, 2, 3)},
 		{"LpPool1D", func(x *graph.Node) *graph.Node {
-			return ops.LpPool1D(x, 2.5, ops.Pool1DOptions{Kernel: 2, Dilation: 2, Stride: 1})
+			return ops.LpPool1D(x, 2.5, ops.MaxPool1DOptions{Kernel: 2, Dilation: 2, Stride: 1})
 		}, gradcheck.NonZero, shape.Of(n, 1, 5)},
 	} {
 		rows = append(rows, Case{Op: p.op, F: of1(p.f), In: args(p.values, p.x)})
 	}
 	for _, p := range []float64{1, 2, 3} {
 		rows = append(rows, Case{Op: "LpPool2D", Label: fmt.Sprintf("p %v, ceil", p), F: of1(func(x *graph.Node) *graph.Node {
-			return ops.LpPool2D(x, p, ops.MaxPool2DOp{Kernel: [2]int{2, 2}, Ceil: true})
+			return ops.LpPool2D(x, p, ops.Pool2DOp{Kernel: [2]int{2, 2}, Ceil: true})
 		}), In: args(gradcheck.NonZero, shape.Of(n, 1, 3, 3))})
 	}
 	return append(rows, Case{Op: "LpPool1D", Label: "a window of zeros", Order: 1, F: of1(func(x *graph.Node) *graph.Node {
-		return ops.LpPool1D(ops.Concat(2, ops.ZerosLike(x), x), 2, ops.Pool1DOptions{Kernel: 3})
+		return ops.LpPool1D(ops.Concat(2, ops.ZerosLike(x), x), 2, ops.MaxPool1DOptions{Kernel: 3})
 	}), In: args(gradcheck.NonZero, shape.Of(1, 1, 3))})
 }
 

@@ -15,13 +15,13 @@ import (
 	"github.com/plexaura/plexaura/engine/cpu"
 	"github.com/plexaura/plexaura/engine/ref"
 	"github.com/plexaura/plexaura/engine/std"
-	"github.com/plexaura/plexaura/internal/simd"
+	"github.com/plexaura/plexaura/internal/simd/isa"
 )
 
 // engines are all engines, cpu at each level that the processor has.
 func engines() []under {
 	all := []under{{name: "ref", Engine: ref.Engine{}}, {name: "std", Engine: std.New(tensor.StdEng{}), few: true}}
-	for _, l := range simd.Levels() {
+	for _, l := range isa.Levels() {
 		all = append(all, under{name: "cpu " + l.String(), Engine: cpu.New(cpu.AtLevel(l)), flushes: true})
 	}
 	return all

@@ -43,7 +43,7 @@ func TestRandomConfigurationsEqualPyTorch(t *testing.T) {
 // crooked is ref that takes a sine for a tanh.
 type crooked struct{ ref.Engine }
 
-func (e crooked) BindMap(m engine.Map, in, out []shape.Type) (engine.Bound, error) {
+func (e crooked) BindMap(m engine.Map, in, out []engine.Operand) (engine.Bound, error) {
 	m.Steps = slices.Clone(m.Steps)
 	for i, s := range m.Steps {
 		if s.Fn == engine.Tanh {

@@ -2,13 +2,32 @@ package main
 
 import (
 	"fmt"
+	"strings"
+	"unsafe"
 
 	"github.com/mmcloughlin/avo/operand"
 	"github.com/mmcloughlin/avo/reg"
+
+	"github.com/plexaura/plexaura/internal/simd/abi"
 )
 
-// Bit of the flags of a convolution tile, beside those of a product.
-const flagMasked = 1 << 8
+// convolution writes the micro-kernels of direct convolutions and of their gradients, and their
+// table.
+func convolution(t *target) string {
+	tiles, grads := convs(t), convGrads(t)
+	panels := gradPanels(t)
+	return fmt.Sprintf("\nvar %s = Kernels{\n\tvector: true,\n\tvecs: %d,\n\tlanes: %d,\n\ttile: []tileFunc{%s},\n\tgradTaps: %d,\n\tgrad: []gradFunc{%s},\n\tgradPanels: %s,\n}\n",
+		t.level(), len(t.heights())-1, t.width(), t.byNumber("tile", tiles), gradTaps, t.byNumber("grad", grads), panels)
+}
+
+// byNumber lists functions of that name with the numbers 1 to n, as elements of a slice.
+func (t *target) byNumber(name string, n int) string {
+	var s strings.Builder
+	for i := 1; i <= n; i++ {
+		fmt.Fprintf(&s, "\n%d: %s%d%s,", i, name, i, t.name)
+	}
+	return s.String() + "\n"
+}
 
 // convs writes the micro-kernels of convolutions with stride 1 along rows, and returns the most
 // filters of one.
@@ -24,7 +43,7 @@ func convs(t *target) (tallest int) {
 // conv computes, for rows filters, vecs vectors of output columns at a time. It is a tile of the
 // product of the filters and a matrix whose rows are pieces of the image, found by a table.
 func (t *target) conv(rows, vecs int) {
-	t.begin(fmt.Sprintf("conv%d%s", rows, t.name),
+	t.begin(fmt.Sprintf("tile%d%s", rows, t.name),
 		fmt.Sprintf("computes n panels of %d vectors of the output for %d filters.", vecs, rows),
 		"n, k int, a *float32, ars int, taps *int, b *float32, bps int, c *float32, cs, cps int, vectors *int, bias *float32, flags int")
 	p := &convTile{target: t, rows: rows, vecs: vecs}
@@ -40,7 +59,7 @@ func (t *target) conv(rows, vecs int) {
 
 	t.Label("panel")
 	p.rewind()
-	t.TESTQ(operand.U32(flagMasked), t.param("flags"))
+	t.TESTQ(operand.U32(abi.FlagMasked), t.param("flags"))
 	t.JNE(operand.LabelRef("masked"))
 	p.products("full", false)
 	t.JMP(operand.LabelRef("finish"))
@@ -67,12 +86,12 @@ type convTile struct {
 func (p *convTile) acc(i, v int) reg.VecPhysical { return p.regs[i*p.vecs+v] }
 func (p *convTile) spare(i int) reg.VecPhysical  { return p.regs[p.rows*p.vecs+i] }
 
-// Fields of a convVector, in bytes.
-const vectorB, vectorC, vectorLanes, vectorSize = 0, 8, 16, 24
+// vector has the places of the fields of a vector, which a panel's vectors follow each other in.
+var vector abi.ConvVector
 
-// field is a field of vector v.
-func (p *convTile) field(v, offset int) operand.Mem {
-	return operand.Mem{Base: p.arg("vectors"), Disp: v*vectorSize + offset}
+// field is the field of vector v at that offset.
+func (p *convTile) field(v int, offset uintptr) operand.Mem {
+	return operand.Mem{Base: p.arg("vectors"), Disp: v*int(unsafe.Sizeof(vector)) + int(offset)}
 }
 
 // opmasks hold the lanes of the vectors.
@@ -94,7 +113,7 @@ func (p *convTile) masks() {
 
 func (p *convTile) lanesOf(v int) reg.GPVirtual {
 	n := p.GP64()
-	p.MOVQ(p.field(v, vectorLanes), n)
+	p.MOVQ(p.field(v, unsafe.Offsetof(vector.Lanes)), n)
 	return n
 }
 
@@ -125,7 +144,7 @@ func (p *convTile) rewind() {
 	}
 	for v, r := range p.b {
 		p.Load(p.Param("b"), r)
-		p.ADDQ(p.field(v, vectorB), r)
+		p.ADDQ(p.field(v, unsafe.Offsetof(vector.B)), r)
 	}
 	p.Load(p.Param("taps"), p.taps)
 	p.Load(p.Param("k"), p.left)
@@ -172,13 +191,13 @@ func (p *convTile) products(label string, masked bool) {
 
 func (p *convTile) epilogue() {
 	x := p.spare(0)
-	p.when(flagAdd, "add", func() {
+	p.when(abi.FlagAdd, "add", func() {
 		p.eachC(func(i, v int, c operand.Mem) {
 			p.vload(v, c, x)
 			p.add(x, p.acc(i, v), p.acc(i, v))
 		})
 	})
-	p.when(flagRowBias, "bias", func() {
+	p.when(abi.FlagRowBias, "bias", func() {
 		p.Load(p.Param("bias"), p.row)
 		for i := range p.rows {
 			p.broadcast(operand.Mem{Base: p.row, Disp: i * p.elem}, x)
@@ -187,7 +206,7 @@ func (p *convTile) epilogue() {
 			}
 		}
 	})
-	p.when(flagReLU, "relu", func() {
+	p.when(abi.FlagReLU, "relu", func() {
 		p.zero(x)
 		for i := range p.rows * p.vecs {
 			p.max(p.regs[i], x, p.regs[i]) // in this order a NaN stays
@@ -200,7 +219,7 @@ func (p *convTile) epilogue() {
 func (p *convTile) eachC(visit func(i, v int, c operand.Mem)) {
 	for v := range p.vecs {
 		p.MOVQ(p.c, p.row)
-		p.ADDQ(p.field(v, vectorC), p.row)
+		p.ADDQ(p.field(v, unsafe.Offsetof(vector.C)), p.row)
 		for i := range p.rows {
 			visit(i, v, operand.Mem{Base: p.row})
 			if i < p.rows-1 {

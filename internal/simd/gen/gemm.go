@@ -2,9 +2,12 @@ package main
 
 import (
 	"fmt"
+	"strings"
 
 	"github.com/mmcloughlin/avo/operand"
 	"github.com/mmcloughlin/avo/reg"
+
+	"github.com/plexaura/plexaura/internal/simd/abi"
 )
 
 // heights is the tallest tile for a panel of so many vectors: accumulators, one row of B and
@@ -32,13 +35,35 @@ func gemm(t *target) string {
 	return t.tileTable()
 }
 
-// Bits of a tile's flags, as in gemm.go of package simd.
-const (
-	flagAdd = 1 << iota
-	flagColBias
-	flagRowBias
-	flagReLU
-)
+// tileTable is the Go text of the tables of micro-kernels, by rows and vectors.
+func (t *target) tileTable() string {
+	var s strings.Builder
+	fmt.Fprintf(&s, "\nvar %s = table{f32: tiles%[2]sf32, f64: tiles%[2]sf64}\n", t.level(), t.name)
+	for _, bits := range []int{32, 64} {
+		fmt.Fprintf(&s, `
+var tiles%[1]sf%[2]d = Tiles[float%[2]d]{
+	Width: %[3]d,
+	transpose: transpose%[1]sf%[2]d,
+	Fetch: fetch%[1]s,
+	dots: dots%[1]sf%[2]d,
+	rows1: rows1%[1]sf%[2]d,
+	rows8: rows8%[1]sf%[2]d,
+	Kernel: [][]tileFunc[float%[2]d]{
+`, t.name, bits, 8*t.size/bits)
+		for vecs, tallest := range t.heights() {
+			if vecs == 0 {
+				continue
+			}
+			fmt.Fprintf(&s, "\t\t%d: {\n", vecs)
+			for rows := 1; rows <= tallest; rows++ {
+				fmt.Fprintf(&s, "\t\t\t%d: gemm%dx%d%sf%d,\n", rows, rows, vecs, t.name, bits)
+			}
+			s.WriteString("\t\t},\n")
+		}
+		s.WriteString("\t},\n}\n")
+	}
+	return s.String()
+}
 
 // tile computes rows x (vecs*width) elements of C, for n panels side by side. The rank-1
 // update has one row of the B panel and one broadcast element of A in flight; the other
@@ -172,13 +197,13 @@ func (p *tile) broadcasts() int {
 // epilogue turns the accumulators into C: C += or C =, plus bias, rectified.
 func (p *tile) epilogue(label string, masked bool) {
 	x := p.spare(0)
-	p.when(flagAdd, label+"_add", func() {
+	p.when(abi.FlagAdd, label+"_add", func() {
 		p.eachC(func(i, v int, c operand.Mem) {
 			p.load(c, x, p.lastOf(v, masked))
 			p.add(x, p.acc(i, v), p.acc(i, v))
 		})
 	})
-	p.when(flagColBias, label+"_col", func() {
+	p.when(abi.FlagColBias, label+"_col", func() {
 		for v := range p.vecs {
 			p.load(operand.Mem{Base: p.bias, Disp: v * p.size}, x, p.lastOf(v, masked))
 			for i := range p.rows {
@@ -186,7 +211,7 @@ func (p *tile) epilogue(label string, masked bool) {
 			}
 		}
 	})
-	p.when(flagRowBias, label+"_row", func() {
+	p.when(abi.FlagRowBias, label+"_row", func() {
 		p.Load(p.Param("bias"), p.row)
 		for i := range p.rows {
 			p.broadcast(operand.Mem{Base: p.row, Disp: i * p.elem}, x)
@@ -195,7 +220,7 @@ func (p *tile) epilogue(label string, masked bool) {
 			}
 		}
 	})
-	p.when(flagReLU, label+"_relu", func() {
+	p.when(abi.FlagReLU, label+"_relu", func() {
 		p.zero(x)
 		for i := range p.rows * p.vecs {
 			p.max(p.regs[i], x, p.regs[i]) // in this order a NaN stays

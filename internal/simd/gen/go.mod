@@ -2,7 +2,12 @@ module github.com/plexaura/plexaura/internal/simd/gen
 
 go 1.26.0
 
-require github.com/mmcloughlin/avo v0.6.0
+require (
+	github.com/mmcloughlin/avo v0.6.0
+	github.com/plexaura/plexaura v0.0.0
+)
+
+replace github.com/plexaura/plexaura => ../../..
 
 require (
 	golang.org/x/mod v0.42.0 // indirect

@@ -1,4 +1,4 @@
-// Command gen writes the assembly of package simd and its Go declarations.
+// Command gen writes the assembly of the rooms of package simd and its Go declarations.
 //
 //	go run . -dir ..
 //
@@ -21,41 +21,41 @@ import (
 	"github.com/mmcloughlin/avo/printer"
 )
 
-// files lists what is generated: a file NAME_amd64.s and its declarations NAME_amd64.go. write
-// returns Go text to append to the declarations.
+// files lists what is generated, room by room: a file NAME_amd64.s and its declarations
+// NAME_amd64.go. write returns Go text to append to the declarations.
 var files = []struct {
-	name  string
-	write func(*build.Context) string
+	room, name string
+	write      func(*build.Context) string
 }{
-	{"cpuid", cpuid},
-	{"vector_avx2", func(c *build.Context) string { return vector(avx2(c)) }},
-	{"vector_avx512", func(c *build.Context) string { return vector(avx512(c)) }},
-	{"pool_avx2", func(c *build.Context) string { return pools(avx2(c)) }},
-	{"pool_avx512", func(c *build.Context) string { return pools(avx512(c)) }},
-	{"gradpanel_avx2", func(c *build.Context) string { return gradPanels(avx2(c)) }},
-	{"gradpanel_avx512", func(c *build.Context) string { return gradPanels(avx512(c)) }},
-	{"lanes_avx2", func(c *build.Context) string { return lanes16(avx2(c)) }},
-	{"lanes_avx512", func(c *build.Context) string { return lanes16(avx512(c)) }},
-	{"winograd_avx2", func(c *build.Context) string { return winograd(avx2(c)) }},
-	{"winograd_avx512", func(c *build.Context) string { return winograd(avx512(c)) }},
-	{"philox_avx2", func(c *build.Context) string { return philox(avx2(c)) }},
-	{"philox_avx512", func(c *build.Context) string { return philox(avx512(c)) }},
-	{"gemm_avx2", func(c *build.Context) string { return gemm(avx2(c)) }},
-	{"gemm_avx512", func(c *build.Context) string { return gemm(avx512(c)) }},
+	{"isa", "cpuid", cpuid},
+	{"gemm", "gemm_avx2", func(c *build.Context) string { return gemm(avx2(c)) }},
+	{"gemm", "gemm_avx512", func(c *build.Context) string { return gemm(avx512(c)) }},
+	{"vec", "vec_avx2", func(c *build.Context) string { return vectors(avx2(c)) }},
+	{"vec", "vec_avx512", func(c *build.Context) string { return vectors(avx512(c)) }},
+	{"random", "random_avx2", func(c *build.Context) string { return philox(avx2(c)) }},
+	{"random", "random_avx512", func(c *build.Context) string { return philox(avx512(c)) }},
+	{"pool", "pool_avx2", func(c *build.Context) string { return pools(avx2(c)) }},
+	{"pool", "pool_avx512", func(c *build.Context) string { return pools(avx512(c)) }},
+	{"conv", "conv_avx2", func(c *build.Context) string { return convolution(avx2(c)) }},
+	{"conv", "conv_avx512", func(c *build.Context) string { return convolution(avx512(c)) }},
+	{"winograd", "winograd_avx2", func(c *build.Context) string { return winograd(avx2(c)) }},
+	{"winograd", "winograd_avx512", func(c *build.Context) string { return winograd(avx512(c)) }},
+	{"interleaved", "interleaved_avx2", func(c *build.Context) string { return interleaved(avx2(c)) }},
+	{"interleaved", "interleaved_avx512", func(c *build.Context) string { return interleaved(avx512(c)) }},
 }
 
 func main() {
 	log.SetFlags(0)
-	dir := flag.String("dir", "..", "folder to write to")
+	dir := flag.String("dir", "..", "folder of the rooms to write to")
 	flag.Parse()
 	for _, f := range files {
-		if err := generate(*dir, f.name, f.write); err != nil {
+		if err := generate(*dir, f.room, f.name, f.write); err != nil {
 			log.Fatalf("%s: %v", f.name, err)
 		}
 	}
 }
 
-func generate(dir, name string, write func(*build.Context) string) error {
+func generate(dir, room, name string, write func(*build.Context) string) error {
 	c := build.NewContext()
 	c.ConstraintExpr("amd64")
 	more := write(c)
@@ -69,7 +69,7 @@ func generate(dir, name string, write func(*build.Context) string) error {
 	if err := checkFrames(file); err != nil {
 		return err
 	}
-	cfg := printer.Config{Name: "internal/simd/gen", Pkg: "simd"}
+	cfg := printer.Config{Name: "internal/simd/gen", Pkg: room}
 	asm, err1 := printer.NewGoAsm(cfg).Print(file)
 	decl, err2 := printer.NewStubs(cfg).Print(file)
 	if err := errors.Join(err1, err2); err != nil {
@@ -79,7 +79,10 @@ func generate(dir, name string, write func(*build.Context) string) error {
 	if err != nil {
 		return err
 	}
-	base := filepath.Join(dir, name+"_amd64")
+	base := filepath.Join(dir, room, name+"_amd64")
+	if err := os.MkdirAll(filepath.Dir(base), 0o755); err != nil {
+		return err
+	}
 	return errors.Join(
 		os.WriteFile(base+".s", append(bytes.TrimSpace(asm), '\n'), 0o644),
 		os.WriteFile(base+".go", decl, 0o644))

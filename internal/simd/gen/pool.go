@@ -16,16 +16,16 @@ func pools(t *target) string {
 		t.maxPool(size, true)
 	}
 	t.maxPoolScatter()
-	return fmt.Sprintf("\nvar pools%[1]s = pools{\n"+
-		"\tmaxPool: [...]poolFunc{2: maxPool2%[1]s, 3: maxPool3%[1]s},\n"+
-		"\tmaxPlaces: [...]placesFunc{2: maxPlaces2%[1]s, 3: maxPlaces3%[1]s},\n"+
-		"\tmaxPoolScatter: maxPoolScatter%[1]s,\n}\n", t.name)
+	return fmt.Sprintf("\nvar %[2]s = Kernels{\n"+
+		"\tmax: [...]maxFunc{2: max2%[1]s, 3: max3%[1]s},\n"+
+		"\tplaces: [...]placesFunc{2: places2%[1]s, 3: places3%[1]s},\n"+
+		"\tscatter: scatter%[1]s,\n}\n", t.name, t.level())
 }
 
 const poolParams = "rows, n int, x *float32, xRow, xStep int, y *float32, yRow int"
 
-// pool holds what the kernels share. A vector of windows lies over two vectors of each line, the lower
-// and the upper.
+// pool holds what the kernels share. A vector of windows lies over two vectors of each line, the
+// lower and the upper.
 type pool struct {
 	*target
 	x, y, xRow, left reg.GPVirtual
@@ -136,8 +136,8 @@ func (p *pool) columns(a int, even, odd, b reg.VecPhysical, masked bool) {
 	p.VPERMQ(operand.Imm(0xd8), even, even)
 }
 
-// third loads the third elements. They are every other one from the line's second on, so that nothing
-// beyond the last window is read.
+// third loads the third elements. They are every other one from the line's second on, so that
+// nothing beyond the last window is read.
 func (p *pool) third(a int, d, b reg.VecPhysical, masked bool) {
 	p.get(p.line(p.x, a, 1), d, masked, maskLower)
 	p.get(p.line(p.x, a, 1+p.width()), b, masked, maskUpper)
@@ -149,7 +149,8 @@ func (p *pool) third(a int, d, b reg.VecPhysical, masked bool) {
 	p.VPERMQ(operand.Imm(0xd8), d, d)
 }
 
-// beats compares v with the best before it: greater, or the first NaN. It leaves a mask in K2, or t.
+// beats compares v with the best before it: greater, or the first NaN. It leaves a mask in K2, or
+// t.
 func (p *pool) beats(v, best, t, u reg.VecPhysical) {
 	if p.mask == opmask {
 		p.VCMPPS(operand.Imm(notLessQuiet), best, v, reg.K2)
@@ -170,8 +171,8 @@ func (p *pool) keep(v, d, t reg.VecPhysical) {
 	p.VBLENDVPS(t, v, d, d)
 }
 
-// eachRow runs body along rows of windows, for whole vectors and for the rest; begin starts a row, and next
-// goes on to the next vector.
+// eachRow runs body along rows of windows, for whole vectors and for the rest; begin starts a row,
+// and next goes on to the next vector.
 func (p *pool) eachRow(begin func(), body func(masked bool), next func()) {
 	x0, y0, rows := p.arg("x"), p.arg("y"), p.arg("rows")
 	p.Label("row")
@@ -210,9 +211,9 @@ func (t *target) poolFunction(name, doc, params string) *pool {
 
 // maxPool emits the maxima of windows, or their places.
 func (t *target) maxPool(size int, places bool) {
-	name, doc, params := "maxPool", "sets y to the largest element", poolParams
+	name, doc, params := "max", "sets y to the largest element", poolParams
 	if places {
-		name, doc = "maxPlaces", "sets y to the place of the largest element"
+		name, doc = "places", "sets y to the place of the largest element"
 		params = "rows, n int, x *float32, xRow, xStep int, y *int32, yRow, first, step int"
 	}
 	doc += fmt.Sprintf(" of each window of %[1]d×%[1]d of x, for rows of n windows. Lines are xRow bytes apart, rows xStep, results yRow.", size)
@@ -299,7 +300,7 @@ func (t *target) spreadInt(r reg.GPVirtual, d reg.VecPhysical) {
 
 // maxPoolScatter emits the gradient for windows of 2×2 that do not overlap.
 func (t *target) maxPoolScatter() {
-	p := t.poolFunction("maxPoolScatter", "sets dx, laid out like x, to y at the place of the largest of each 2×2 elements of x, and to 0 at the others.",
+	p := t.poolFunction("scatter", "sets dx, laid out like x, to y at the place of the largest of each 2×2 elements of x, and to 0 at the others.",
 		poolParams+", dx *float32")
 	r := t.regs
 	even0, odd0, even1, odd1, b, dy := r[0], r[1], r[2], r[3], r[4], r[5]
@@ -345,7 +346,8 @@ func (p *pool) toVector(d reg.VecPhysical) {
 	}
 }
 
-// interleaving loads what interleave needs: which elements of two vectors are the lower and the upper.
+// interleaving loads what interleave needs: which elements of two vectors are the lower and the
+// upper.
 func (p *pool) interleaving() (low, high reg.VecPhysical) {
 	if p.mask != opmask {
 		return nil, nil

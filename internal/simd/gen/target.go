@@ -64,6 +64,9 @@ func repeat(n int, v uint32) []uint32 {
 	return vs
 }
 
+// level is what the room's table of kernels is called.
+func (t *target) level() string { return strings.ToLower(t.name) }
+
 // data adds a read-only table. Names are local to a file.
 func (t *target) data(name string, words []uint32) operand.Mem {
 	m := t.StaticGlobal(name)

@@ -6,11 +6,13 @@ import (
 
 	"github.com/mmcloughlin/avo/operand"
 	"github.com/mmcloughlin/avo/reg"
+
+	"github.com/plexaura/plexaura/internal/simd/abi"
 )
 
-// winoForm is Winograd's convolution F(tile×tile, filter×filter), of tile+filter-1 = 6, so that all forms share
-// the points and the images' transform. A vector of tiles is as many groups as a tile is wide: tiles side by side,
-// whose outputs fill one vector of an image's line.
+// winoForm is Winograd's convolution F(tile×tile, filter×filter), of tile+filter-1 = 6, so that all
+// forms share the points and the images' transform. A vector of tiles is as many groups as a tile
+// is wide: tiles side by side, whose outputs fill one vector of an image's line.
 type winoForm struct {
 	tile, filter  int
 	adjoint, taps winoLine // of outputs, and of filters
@@ -20,11 +22,9 @@ type winoForm struct {
 	unfold        func(outputs []reg.VecPhysical) []reg.VecPhysical
 }
 
-// winoLine transforms the first registers, which hold a line or column of tiles, and hands the results on.
+// winoLine transforms the first registers, which hold a line or column of tiles, and hands the
+// results on.
 type winoLine func(put func(i int, v reg.Register))
-
-// The flag winoWhole, beside those of a product, says that no mask is needed.
-const winoWhole = 1 << 9
 
 func (t *target) winoForms() []winoForm {
 	return []winoForm{
@@ -39,15 +39,15 @@ func winograd(t *target) string {
 	if t.mask == vecmask {
 		words = t.width()
 	}
-	table := fmt.Sprintf("var winograd%s = winogradKernels{winoLanes: %d, winoMaskWords: %d, winoForms: []winoForm{\n", t.name, t.width(), words)
+	table := fmt.Sprintf("var %s = Kernels{vector: true, lanes: %d, maskWords: %d, forms: []form{\n", t.level(), t.width(), words)
 	for _, f := range t.winoForms() {
-		t.winoImage(f, fmt.Sprintf("winoIn%d", f.tile), fmt.Sprintf("transforms 6×6 tiles of channels of an image, %d apart, for the product.", f.tile), 6, t.winoInput)
-		t.winoImage(f, fmt.Sprintf("winoDy%d", f.tile), fmt.Sprintf("transforms %[1]d×%[1]d tiles of channels of an output's gradient for the product.", f.tile), f.tile, f.adjoint)
+		t.winoImage(f, fmt.Sprintf("in%d", f.tile), fmt.Sprintf("transforms 6×6 tiles of channels of an image, %d apart, for the product.", f.tile), 6, t.winoInput)
+		t.winoImage(f, fmt.Sprintf("dy%d", f.tile), fmt.Sprintf("transforms %[1]d×%[1]d tiles of channels of an output's gradient for the product.", f.tile), f.tile, f.adjoint)
 		t.winoOut(f)
-		t.winoFlat(fmt.Sprintf("winoFilter%d", f.filter), fmt.Sprintf("transforms n %[1]d×%[1]d filters, whose elements are ws bytes apart, to products' factors us bytes apart.", f.filter), f.filter, 6, f.taps)
-		t.winoFlat(fmt.Sprintf("winoFilterGrad%d", f.filter), fmt.Sprintf("is the adjoint of winoFilter%d: from factors us bytes apart to elements ws bytes apart.", f.filter), 6, f.filter, f.tapsAdjoint)
+		t.winoFlat(fmt.Sprintf("filter%d", f.filter), fmt.Sprintf("transforms n %[1]d×%[1]d filters, whose elements are ws bytes apart, to products' factors us bytes apart.", f.filter), f.filter, 6, f.taps)
+		t.winoFlat(fmt.Sprintf("filterGrad%d", f.filter), fmt.Sprintf("is the adjoint of filter%d: from factors us bytes apart to elements ws bytes apart.", f.filter), 6, f.filter, f.tapsAdjoint)
 		table += strings.NewReplacer("TILE", fmt.Sprint(f.tile), "SIZE", fmt.Sprint(f.filter), "LEVEL", t.name).Replace(
-			"{tile: TILE, size: SIZE, in: winoInTILELEVEL, dy: winoDyTILELEVEL, out: winoOutTILELEVEL, filter: winoFilterSIZELEVEL, filterGrad: winoFilterGradSIZELEVEL},\n")
+			"{tile: TILE, size: SIZE, in: inTILELEVEL, dy: dyTILELEVEL, out: outTILELEVEL, filter: filterSIZELEVEL, filterGrad: filterGradSIZELEVEL},\n")
 	}
 	return table + "}}\n"
 }
@@ -73,10 +73,10 @@ func (t *target) turnLanes(r, free []reg.VecPhysical) {
 	t.VUNPCKHPD(free[3], free[1], r[3])
 }
 
-// winoImage writes a kernel that reads tiles of rows×rows elements and writes 36 vectors for each channel.
-// line transforms the first registers, rows of them, to six vectors.
+// winoImage writes a kernel that reads tiles of rows×rows elements and writes 36 vectors for each
+// channel. line transforms the first registers, rows of them, to six vectors.
 func (t *target) winoImage(f winoForm, name, doc string, rows int, line winoLine) {
-	t.begin(name+t.name, name+" "+doc, "channels int, x *float32, xs int, at *int, row int, masks *uint32, v *float32, cs, es int, cells *float32, flags int")
+	t.begin(name+t.name, doc, "channels int, x *float32, xs int, at *int, row int, masks *uint32, v *float32, cs, es int, cells *float32, flags int")
 	var x []reg.GPVirtual
 	at := t.arg("at")
 	for g := range f.tile {
@@ -89,7 +89,7 @@ func (t *target) winoImage(f winoForm, name, doc string, rows int, line winoLine
 	t.winoConstants()
 	t.Label("channel")
 	t.XORQ(off, off)
-	t.TESTQ(operand.U32(winoWhole), t.param("flags"))
+	t.TESTQ(operand.U32(abi.FlagWhole), t.param("flags"))
 	t.JE(operand.LabelRef("masked"))
 	lines := func(masked bool) {
 		t.Load(t.Param("xs"), ahead)
@@ -148,8 +148,8 @@ func (t *target) winoConstants() {
 	t.VMOVUPS(t.memory(f(2)), t.regs[14])
 }
 
-// winoPart returns what reads a part of line i of a group of tiles of so many columns: a vector from column
-// part*tile on.
+// winoPart returns what reads a part of line i of a group of tiles of so many columns: a vector
+// from column part*tile on.
 func (t *target) winoPart(f winoForm, x []reg.GPVirtual, off, masks reg.Register, i, columns int, masked bool) func(part, group int, to reg.VecPhysical) {
 	parts := columns / f.tile
 	if columns%f.tile > 0 {
@@ -163,8 +163,8 @@ func (t *target) winoPart(f winoForm, x []reg.GPVirtual, off, masks reg.Register
 	}
 }
 
-// winoLoad4 reads a line of a vector of tiles: columns 0 to 3 of each tile to the first registers, and with
-// wide columns 4 and 5, which are the next tile's first, to the two after them.
+// winoLoad4 reads a line of a vector of tiles: columns 0 to 3 of each tile to the first registers,
+// and with wide columns 4 and 5, which are the next tile's first, to the two after them.
 func (t *target) winoLoad4(_ []reg.VecPhysical, part func(part, group int, to reg.VecPhysical), wide bool) {
 	r := t.regs
 	for g := range 4 {
@@ -183,7 +183,8 @@ func (t *target) winoLoad4(_ []reg.VecPhysical, part func(part, group int, to re
 	t.VUNPCKHPD(r[9], r[8], r[5])
 }
 
-// winoLoad2 reads a line of tiles that begin at each second column: even columns of both groups, then odd ones.
+// winoLoad2 reads a line of tiles that begin at each second column: even columns of both groups,
+// then odd ones.
 func (t *target) winoLoad2(line []reg.VecPhysical, part func(part, group int, to reg.VecPhysical), _ bool) {
 	a, b := t.regs[6], t.regs[7]
 	for i := 0; i < len(line); i += 2 {
@@ -312,8 +313,8 @@ func (t *target) winoResult2() []reg.VecPhysical {
 
 // winoOut finishes channels of the output.
 func (t *target) winoOut(f winoForm) {
-	name := fmt.Sprintf("winoOut%d", f.tile)
-	t.begin(name+t.name, name+fmt.Sprintf(" transforms the products for channels of a vector of tiles, and finishes %[1]d×%[1]d outputs of each tile.", f.tile),
+	name := fmt.Sprintf("out%d", f.tile)
+	t.begin(name+t.name, fmt.Sprintf("transforms the products for channels of a vector of tiles, and finishes %[1]d×%[1]d outputs of each tile.", f.tile),
 		"channels int, m *float32, ms, es int, y *float32, ys int, at *int, row int, masks *uint32, bias, cells *float32, flags int")
 	var y []reg.GPVirtual
 	at := t.arg("at")
@@ -345,7 +346,7 @@ func (t *target) winoOut(f winoForm) {
 		}
 	}
 	t.XORQ(off, off)
-	t.TESTQ(operand.U32(winoWhole), t.param("flags"))
+	t.TESTQ(operand.U32(abi.FlagWhole), t.param("flags"))
 	t.JE(operand.LabelRef("masked"))
 	lines := func(label string, masked bool) {
 		for i := range f.tile {
@@ -377,7 +378,7 @@ func (t *target) winoOutLine(f winoForm, label string, i int, y []reg.GPVirtual,
 		t.VMOVUPS(operand.Mem{Base: cells, Disp: t.size * (6*i + j)}, t.regs[j])
 	}
 	out, x := f.result(), t.regs[12]
-	t.when(flagRowBias, label+"bias", func() {
+	t.when(abi.FlagRowBias, label+"bias", func() {
 		p := t.GP64()
 		t.MOVQ(t.param("bias"), p)
 		t.broadcast(operand.Mem{Base: p}, x)
@@ -387,7 +388,7 @@ func (t *target) winoOutLine(f winoForm, label string, i int, y []reg.GPVirtual,
 	})
 	out = f.unfold(out)
 	line := func(g int) operand.Mem { return operand.Mem{Base: y[g], Index: off, Scale: 1} }
-	t.when(flagAdd, label+"add", func() {
+	t.when(abi.FlagAdd, label+"add", func() {
 		for g, r := range out {
 			if masked {
 				t.use(masks, i*f.tile+g)
@@ -396,7 +397,7 @@ func (t *target) winoOutLine(f winoForm, label string, i int, y []reg.GPVirtual,
 			t.add(x, r, r)
 		}
 	})
-	t.when(flagReLU, label+"relu", func() {
+	t.when(abi.FlagReLU, label+"relu", func() {
 		t.zero(x)
 		for _, r := range out {
 			t.max(r, x, r) // in this order a NaN stays
@@ -410,10 +411,10 @@ func (t *target) winoOutLine(f winoForm, label string, i int, y []reg.GPVirtual,
 	}
 }
 
-// winoFlat writes a kernel that transforms squares of from×from elements, each a vector, to squares of to×to,
-// for n squares in lanes. The smaller are in w and the larger in u.
+// winoFlat writes a kernel that transforms squares of from×from elements, each a vector, to squares
+// of to×to, for n squares in lanes. The smaller are in w and the larger in u.
 func (t *target) winoFlat(name, doc string, from, to int, line winoLine) {
-	t.begin(name+t.name, name+" "+doc, "n int, w *float32, ws int, u *float32, us int, cells *float32")
+	t.begin(name+t.name, doc, "n int, w *float32, ws int, u *float32, us int, cells *float32")
 	left, cells := t.arg("n"), t.arg("cells")
 	in, out, is, os := t.arg("w"), t.arg("u"), t.arg("ws"), t.arg("us")
 	if from > to {

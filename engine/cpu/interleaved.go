@@ -1,0 +1,241 @@
+package cpu
+
+import (
+	"math"
+	"slices"
+
+	"github.com/plexaura/plexaura/engine"
+	"github.com/plexaura/plexaura/internal/simd/interleaved"
+	"github.com/plexaura/plexaura/internal/simd/isa"
+	"github.com/plexaura/plexaura/shape"
+)
+
+// byImages is the layout of 16 images side by side, a vector of AVX-512 or two of AVX2.
+var (
+	byImages     = engine.Interleaved(interleaved.Images)
+	otherLayouts = []engine.Layout{byImages}
+)
+
+var _ engine.Layouter = Engine{}
+
+// Layouts implements [engine.Layouter]: batches of images can be interleaved by 16.
+func (Engine) Layouts(t shape.Type) []engine.Layout {
+	if t.Rank() != 4 || !byImages.Fits(t) {
+		return nil
+	}
+	return otherLayouts
+}
+
+// interleavable reports whether kernels other than maps take tensors of all these types interleaved.
+func (e Engine) interleavable(ts ...shape.Type) bool {
+	return !slices.ContainsFunc(ts, func(t shape.Type) bool { return t.DType != shape.Float32 || len(e.Layouts(t)) == 0 })
+}
+
+// isInterleaved reports whether all operands are, which they can be.
+func (e Engine) isInterleaved(os ...engine.Operand) bool {
+	return !slices.ContainsFunc(os, func(o engine.Operand) bool { return o.Layout != byImages || !e.interleavable(o.Type) })
+}
+
+// arranged adds to b, a kernel for rows, that the first so many of in, and the result, can be
+// interleaved.
+func (e Engine) arranged(b engine.Bound, wins bool, images int, in []engine.Operand, out engine.Operand) engine.Bound {
+	if !e.interleavable(out.Type) || !e.interleavable(engine.Types(in[:images])...) {
+		return b
+	}
+	b.Arrangements = []engine.Arrangement{{In: engine.Images(byImages, images, len(in)), Out: byImages, Wins: wins}}
+	return b
+}
+
+// arrangedToRows is arranged for a result in rows.
+func (e Engine) arrangedToRows(b engine.Bound, wins bool, images int, in []engine.Operand) engine.Bound {
+	if e.interleavable(engine.Types(in[:images])...) {
+		b.Arrangements = []engine.Arrangement{{In: engine.Images(byImages, images, len(in)), Wins: wins}}
+	}
+	return b
+}
+
+func interleavedOp(c engine.Conv2D, x, w, y shape.Type) interleaved.Op {
+	g := convOf(c, x, w, y)
+	op := interleaved.Op{Blocks: g.batch / interleaved.Images, Groups: g.groups, M: g.filters, Window: g.Window}
+	if c.Epilogue.Bias {
+		op.Bias = isa.RowBias
+	}
+	if c.Epilogue.ReLU {
+		op.Act = isa.ReLU
+	}
+	return op
+}
+
+// vectorCost is about the time of n multiplications by vectors, in nanoseconds.
+func vectorCost(n int) int { return n / 32 }
+
+func (e Engine) interleavedConv2D(c engine.Conv2D, in []engine.Operand, out engine.Operand) (engine.Bound, error) {
+	if !e.isInterleaved(in[0], out) || !sameDType(shape.Float32, engine.Types(in)) {
+		return engine.Bound{}, engine.Unsupported(name, "interleaved Conv2D", in)
+	}
+	op := interleavedOp(c, in[0].Type, in[1].Type, out.Type)
+	direct := interleaved.NewConv(e.simd.Interleaved, op)
+	exact := e.bindInterleaved(direct, exactInterleaved{direct}, c.Epilogue)
+	return e.cheapestInterleaved(op, forward, exact, func() engine.Bound {
+		plan, _ := interleaved.NewWinograd(e.simd.Interleaved, op)
+		return e.bindInterleavedWinograd(plan, plan, c.Epilogue, exact)
+	}), nil
+}
+
+func (e Engine) interleavedInputGrad(c engine.Conv2D, in []engine.Operand, out engine.Operand) (engine.Bound, error) {
+	if !e.isInterleaved(in[0], out) || !sameDType(shape.Float32, engine.Types(in)) {
+		return engine.Bound{}, engine.Unsupported(name, "interleaved Conv2DInputGrad", in)
+	}
+	op := interleavedOp(c, out.Type, in[1].Type, in[0].Type)
+	direct := interleaved.NewInputGrad(e.simd.Interleaved, op)
+	exact := e.bindInterleaved(direct, exactInterleaved{direct}, engine.Epilogue{})
+	return e.cheapestInterleaved(op, inputGrad, exact, func() engine.Bound {
+		plan, _ := interleaved.NewWinogradInputGrad(e.simd.Interleaved, op)
+		return e.bindInterleavedWinograd(plan, plan, engine.Epilogue{}, exact)
+	}), nil
+}
+
+// interleavedRunner does the tasks of a convolution of interleaved images, whose filters are packed. Run reports false where it met numbers that it
+// cannot work with; it needs Scratch elements of scratch memory.
+type interleavedRunner interface {
+	Tasks() int
+	Work() int
+	Scratch() int
+	Run(y, x, packed, bias, scratch []float32, lo, hi int) (finite bool)
+}
+
+// exactInterleaved works with all numbers.
+type exactInterleaved struct{ *interleaved.Conv }
+
+func (exactInterleaved) Scratch() int { return 0 }
+func (l exactInterleaved) Run(y, x, packed, bias, _ []float32, lo, hi int) bool {
+	l.Conv.Run(y, x, packed, bias, lo, hi)
+	return true
+}
+
+// newInterleavedLoop is the loop over the tasks of a convolution.
+func (e Engine) newInterleavedLoop(l *layout, r interleavedRunner, ep engine.Epilogue, packed func(c *engine.Call) []float32) *finiteLoop {
+	return e.newFiniteLoop(l, r.Tasks(), vectorCost(r.Work())/max(r.Tasks(), 1), r.Scratch(), func(c *engine.Call, scratch []float32, lo, hi int) bool {
+		return r.Run(engine.Slice[float32](c.Out[0]), engine.Slice[float32](c.In[0]), packed(c), bias[float32](c, ep), scratch, lo, hi)
+	})
+}
+
+// bindInterleaved returns the kernel that does r's tasks with the filters that plan packs, unless somebody has.
+func (e Engine) bindInterleaved(plan *interleaved.Conv, r interleavedRunner, ep engine.Epilogue) engine.Bound {
+	var l layout
+	var own region[float32]
+	packed := func(c *engine.Call) []float32 {
+		if c.Packed != nil {
+			return engine.Slice[float32](engine.BufferAt(c.Packed, shape.Float32, plan.PackedLen()))
+		}
+		return own.of(c, 0)
+	}
+	pack := func(to func(c *engine.Call) []float32, in int) *loop {
+		return e.newLoop(plan.Packs(), plan.PackedLen()/max(plan.Packs(), 1), func(c *engine.Call, _, lo, hi int) {
+			plan.Pack(to(c), engine.Slice[float32](c.In[in]), lo, hi)
+		})
+	}
+	packs := pack(packed, 1)
+	tasks := e.newInterleavedLoop(&l, r, ep, packed)
+	rest := int(l)
+	own = reserve[float32](&l, 1, plan.PackedLen())
+	kernel := func(c *engine.Call) error {
+		if c.Packed == nil {
+			packs.run(c)
+		}
+		tasks.run(c)
+		return nil
+	}
+	b := engine.Bound{Kernel: kernel, Scratch: int(l), By: name, Alg: interleavedAlg}
+	if plan.PackedLen() > 0 {
+		b.Packing = engine.Packing{In: 1, Bytes: plan.PackedLen() * shape.Float32.Width(), Rest: rest, Kernel: pack(func(c *engine.Call) []float32 {
+			return engine.Slice[float32](engine.BufferAt(c.Out[0].Bytes(), shape.Float32, plan.PackedLen()))
+		}, 0).kernel()}
+	}
+	return b
+}
+
+func (e Engine) interleavedFilterGrad(c engine.Conv2D, in []engine.Operand, out engine.Operand) (engine.Bound, error) {
+	if !e.isInterleaved(in[0], in[1]) || out.DType != shape.Float32 {
+		return engine.Bound{}, engine.Unsupported(name, "interleaved Conv2DFilterGrad", in)
+	}
+	op := interleavedOp(c, in[0].Type, out.Type, in[1].Type)
+	exact := e.bindInterleavedGrad(interleaved.NewFilterGrad(e.simd.Interleaved, op))
+	return e.cheapestInterleaved(op, filterGrad, exact, func() engine.Bound {
+		plan, _ := interleaved.NewWinogradFilterGrad(e.simd.Interleaved, op)
+		return e.bindInterleavedWinogradGrad(plan, exact)
+	}), nil
+}
+
+func (e Engine) bindInterleavedGrad(plan *interleaved.FilterGrad) engine.Bound {
+	var l layout
+	sums := reserve[float32](&l, 1, plan.SumsLen())
+	tasks := e.newLoop(plan.Tasks(), vectorCost(plan.Work())/max(plan.Tasks(), 1), func(c *engine.Call, _, lo, hi int) {
+		plan.Run(sums.of(c, 0), engine.Slice[float32](c.In[0]), engine.Slice[float32](c.In[1]), lo, hi)
+	})
+	totals := e.newLoop(plan.Totals(), plan.SumsLen()/max(plan.Totals(), 1)/4, func(c *engine.Call, _, lo, hi int) {
+		plan.Total(engine.Slice[float32](c.Out[0]), sums.of(c, 0), lo, hi)
+	})
+	kernel := func(c *engine.Call) error {
+		tasks.run(c)
+		totals.run(c)
+		return nil
+	}
+	return engine.Bound{Kernel: kernel, Scratch: int(l), By: name, Alg: interleavedAlg}
+}
+
+// interleavedPool plans a pooling of x to y, which are interleaved.
+func (e Engine) interleavedPool(p engine.Pool2D, x, y shape.Type, counted func(axis, o int) int) *interleaved.Pool {
+	return interleaved.NewPool(e.simd.Interleaved, windowOf(p.Kernel, p.Stride, p.Dilation, p.Pad, x, y), counted)
+}
+
+// interleavedPlanes returns the kernel that calls f for planes of interleaved images like x, which take windows of that size, with so
+// many elements of scratch memory.
+func (e Engine) interleavedPlanes(p engine.Pool2D, x, y engine.Operand, room int, f func(c *engine.Call, scratch []float32, lo, hi int)) engine.Bound {
+	cost := y.Int(2)*y.Int(3)*p.Kernel[0]*p.Kernel[1] + x.Int(2)*x.Int(3)
+	var l layout
+	var scratch region[float32]
+	planes := e.newLoop(x.Int(0)/interleaved.Images*x.Int(1), cost, func(c *engine.Call, slot, lo, hi int) { f(c, scratch.of(c, slot), lo, hi) })
+	scratch = reserve[float32](&l, planes.slots, room)
+	return engine.Bound{Kernel: planes.kernel(), Scratch: int(l), By: name, Alg: interleavedAlg}
+}
+
+func (e Engine) interleavedMaxPool(p engine.Pool2D, in []engine.Operand, out engine.Operand) (engine.Bound, error) {
+	if !e.isInterleaved(in[0], out) {
+		return engine.Bound{}, engine.Unsupported(name, "interleaved MaxPool2D", in)
+	}
+	plan := e.interleavedPool(p, in[0].Type, out.Type, nil)
+	return e.interleavedPlanes(p, in[0], out, 0, func(c *engine.Call, _ []float32, lo, hi int) {
+		plan.Max(engine.Slice[float32](c.Out[0]), engine.Slice[float32](c.In[0]), float32(math.Inf(-1)), lo, hi)
+	}), nil
+}
+
+func (e Engine) interleavedScatter(p engine.Pool2D, in []engine.Operand, out engine.Operand) (engine.Bound, error) {
+	if !e.isInterleaved(in[0], in[1], out) {
+		return engine.Bound{}, engine.Unsupported(name, "interleaved MaxPool2DScatter", in)
+	}
+	plan := e.interleavedPool(p, in[0].Type, in[1].Type, nil)
+	return e.interleavedPlanes(p, in[0], in[1], 0, func(c *engine.Call, _ []float32, lo, hi int) {
+		plan.Scatter(engine.Slice[float32](c.Out[0]), engine.Slice[float32](c.In[0]), engine.Slice[float32](c.In[1]), p.ReLU, lo, hi)
+	}), nil
+}
+
+func (e Engine) interleavedAvgPool(p engine.Pool2D, in []engine.Operand, out engine.Operand) (engine.Bound, error) {
+	if !e.isInterleaved(in[0], out) {
+		return engine.Bound{}, engine.Unsupported(name, "interleaved AvgPool2D", in)
+	}
+	plan := e.interleavedPool(p, in[0].Type, out.Type, poolOf(p, in[0].Type, out.Type).counted)
+	return e.interleavedPlanes(p, in[0], out, plan.MeanScratch(), func(c *engine.Call, scratch []float32, lo, hi int) {
+		plan.Mean(engine.Slice[float32](c.Out[0]), engine.Slice[float32](c.In[0]), scratch, lo, hi)
+	}), nil
+}
+
+func (e Engine) interleavedAvgPoolGrad(p engine.Pool2D, in []engine.Operand, out engine.Operand) (engine.Bound, error) {
+	if !e.isInterleaved(in[0], out) {
+		return engine.Bound{}, engine.Unsupported(name, "interleaved AvgPool2DGrad", in)
+	}
+	plan := e.interleavedPool(p, out.Type, in[0].Type, poolOf(p, out.Type, in[0].Type).counted)
+	return e.interleavedPlanes(p, out, in[0], 0, func(c *engine.Call, _ []float32, lo, hi int) {
+		plan.MeanGrad(engine.Slice[float32](c.Out[0]), engine.Slice[float32](c.In[0]), lo, hi)
+	}), nil
+}

@@ -1,0 +1,15 @@
+package cpu
+
+import (
+	"github.com/plexaura/plexaura/internal/simd/window"
+	"github.com/plexaura/plexaura/shape"
+)
+
+// windowOf is how windows of these attributes of an op look at the planes of x, of which each gives
+// one of y. Rows and columns are axes 2 and 3 of both. Of pairs the first is the height.
+func windowOf(kernel, stride, dilation [2]int, pad [2][2]int, x, y shape.Type) window.Window {
+	return window.Window{
+		H: x.Int(2), W: x.Int(3), KH: kernel[0], KW: kernel[1], OH: y.Int(2), OW: y.Int(3),
+		SH: stride[0], SW: stride[1], DH: dilation[0], DW: dilation[1], Top: pad[0][0], Left: pad[1][0],
+	}
+}

@@ -1,0 +1,177 @@
+// Gpt trains a small transformer that writes one symbol after the other, as GPT does: given eight digits
+// it goes on with the same digits in order. It is the task of minGPT's demo. The training loop is written
+// out: a graph, its gradients, an optimiser, a compiled program. At the end the network sorts digits that it
+// has not learnt from, each symbol that it writes being part of what it reads next.
+package main
+
+import (
+	"context"
+	"flag"
+	"fmt"
+	"math/rand/v2"
+	"os"
+	"os/signal"
+	"slices"
+
+	"gorgonia.org/tensor"
+
+	"github.com/plexaura/plexaura/autodiff"
+	"github.com/plexaura/plexaura/engine/cpu"
+	"github.com/plexaura/plexaura/graph"
+	"github.com/plexaura/plexaura/nn"
+	"github.com/plexaura/plexaura/ops"
+	"github.com/plexaura/plexaura/optim"
+	"github.com/plexaura/plexaura/shape"
+	"github.com/plexaura/plexaura/vm"
+)
+
+const (
+	digits = 8            // to be sorted
+	length = 2*digits - 1 // symbols that are read: all but the last
+	vocab  = 10
+	width  = 64
+	heads  = 4
+	blocks = 2
+	batch  = 64
+)
+
+// attention lets each place look at the places before it; it maps (N,L,width) to the same.
+type attention struct{}
+
+func (attention) Apply(s nn.Scope, x *graph.Node) *graph.Node {
+	const each = width / heads
+	split := func(name string) *graph.Node { // (N,heads,L,each)
+		y := nn.Linear{Name: name, Out: width}.Apply(s, x)
+		return ops.Transpose(ops.Reshape(y, shape.N, length, heads, each), 0, 2, 1, 3)
+	}
+	y := ops.Attention(split("query"), split("key"), split("value"), ops.AttentionOptions{Causal: true})
+	joined := ops.Reshape(ops.Transpose(y, 0, 2, 1, 3), shape.N, length, width)
+	return nn.Linear{Name: "out", Out: width}.Apply(s, joined)
+}
+
+// logits maps symbols (N,L) to scores of the symbol that follows each, (N,L,vocab).
+func logits(g *graph.Graph, symbols *graph.Node) *graph.Node {
+	s := nn.Root(g)
+	x := nn.Embedding{Name: "symbols", Count: vocab, Dim: width}.Apply(s, symbols)
+	x = ops.Add(x, s.Param("places", shape.F32(length, width), nn.Normal{Std: 0.02}))
+	for b := range blocks {
+		x = nn.Named(fmt.Sprint("block", b), nn.Sequential{
+			nn.Residual{Body: nn.Sequential{nn.LayerNorm{}, nn.Named("attention", attention{})}},
+			nn.Residual{Body: nn.Sequential{nn.LayerNorm{Name: "norm2"}, nn.Linear{Name: "up", Out: 4 * width}, nn.GELU{}, nn.Linear{Name: "down", Out: width}}},
+		}).Apply(s, x)
+	}
+	return nn.Linear{Name: "head", Out: vocab}.Apply(s, nn.LayerNorm{Name: "norm"}.Apply(s, x))
+}
+
+func main() {
+	steps := flag.Int("steps", 600, "training steps")
+	flag.Parse()
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
+	defer stop()
+	if err := run(ctx, *steps); err != nil {
+		fmt.Fprintln(os.Stderr, "gpt:", err)
+		os.Exit(1)
+	}
+}
+
+func run(ctx context.Context, steps int) error {
+	store := vm.NewStore(1) // holds the parameters; both programs run on it
+	if err := learn(ctx, store, steps); err != nil {
+		return err
+	}
+	return test(ctx, store)
+}
+
+func learn(ctx context.Context, store *vm.Store, steps int) error {
+	g := graph.New()
+	scores := logits(g, g.Input("symbols", shape.I32(shape.N, length)))
+	written := ops.Slice(scores, ops.Whole(), ops.Range{Start: digits - 1, Stop: length}) // what follows the question
+	loss := ops.CrossEntropy(ops.Transpose(written, 0, 2, 1), g.Input("target", shape.I32(shape.N, digits)))
+	optim.Recipe{
+		Rule:     optim.AdamW{LR: 0.003},
+		Schedule: optim.OneCycle{Steps: max(steps, 2)},
+		ClipNorm: 1,
+	}.Apply(g, autodiff.Grad(loss, g.Params()...))
+	program, err := vm.Compile(cpu.New(), []*graph.Node{loss}, vm.Train)
+	if err != nil {
+		return err
+	}
+	machine, err := program.NewMachine(store)
+	if err != nil {
+		return err
+	}
+	r := rand.New(rand.NewPCG(1, 1))
+	for step := 1; step <= steps; step++ {
+		symbols, target := examples(r, batch)
+		outs, err := machine.Run(ctx, ids(symbols, length), ids(target, digits))
+		if err != nil {
+			return err
+		}
+		if step%100 == 0 {
+			fmt.Printf("step %4d: loss %.4f\n", step, outs[0].ScalarValue())
+		}
+	}
+	return nil
+}
+
+// examples draws n questions; symbols are what is read and target is what is to be written.
+func examples(r *rand.Rand, n int) (symbols, target []int32) {
+	for range n {
+		question := make([]int32, digits)
+		for i := range question {
+			question[i] = r.Int32N(vocab)
+		}
+		sorted := slices.Sorted(slices.Values(question))
+		symbols = append(append(symbols, question...), sorted[:digits-1]...)
+		target = append(target, sorted...)
+	}
+	return symbols, target
+}
+
+// ids is a tensor of rows of the given length.
+func ids(v []int32, row int) *tensor.Dense {
+	return tensor.New(tensor.WithShape(len(v)/row, row), tensor.WithBacking(v))
+}
+
+// test sorts 500 questions, symbol by symbol, and counts those that are right throughout.
+func test(ctx context.Context, store *vm.Store) error {
+	g := graph.New()
+	next := ops.ArgMax(logits(g, g.Input("symbols", shape.I32(shape.N, length))), 2)
+	program, err := vm.Compile(cpu.New(), graph.Inference(next))
+	if err != nil {
+		return err
+	}
+	machine, err := program.NewMachine(store)
+	if err != nil {
+		return err
+	}
+	const questions = 500
+	symbols, target := examples(rand.New(rand.NewPCG(2, 2)), questions)
+	answers := make([]int32, questions*digits)
+	for q := range questions {
+		clear(symbols[q*length+digits : (q+1)*length]) // the answer is not to be seen
+	}
+	for at := range digits {
+		outs, err := machine.Run(ctx, ids(symbols, length))
+		if err != nil {
+			return err
+		}
+		written := outs[0].Data().([]int64)
+		for q := range questions {
+			symbol := int32(written[q*length+digits-1+at])
+			answers[q*digits+at] = symbol
+			if at < digits-1 {
+				symbols[q*length+digits+at] = symbol
+			}
+		}
+	}
+	right := 0
+	for q := range questions {
+		if slices.Equal(answers[q*digits:(q+1)*digits], target[q*digits:(q+1)*digits]) {
+			right++
+		}
+	}
+	fmt.Println(symbols[:digits], "sorted by the network:", answers[:digits])
+	fmt.Printf("%.1f %% of %d new questions are sorted without a mistake\n", 100*float64(right)/questions, questions)
+	return nil
+}

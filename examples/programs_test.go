@@ -1,0 +1,84 @@
+package examples_test
+
+import (
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"strconv"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+)
+
+// programs are those of the gallery in their short form. result finds the number that each is measured
+// by, the last of the output where there are several, which lies between least and most.
+var programs = []struct {
+	name        string
+	args        []string
+	result      string
+	least, most float64
+}{
+	{"mnist", nil, `test accuracy ([\d.]+) %`, 97, 100},
+	{"unet", nil, `mean intersection over union ([\d.]+)`, 0.75, 1},
+	{"gpt", []string{"-steps", "300"}, `([\d.]+) % of 500 new questions`, 30, 100},
+	{"gan", nil, `([\d.]+) of 8 places reached`, 6, 8},
+	{"finetune", nil, `the features tuned: test accuracy ([\d.]+) %`, 75, 100},
+	{"customop", []string{"-short"}, `Snake .*, from 8 to 16: ([\d.]+)`, 0, 8},
+	{"serve", []string{"-short"}, `([\d.]+) % right`, 85, 100},
+	{"pictures", []string{"-epochs", "6"}, `epoch  6: .* validation accuracy ([\d.]+) %`, 90, 100},
+}
+
+// built compiles programs of the gallery into a folder.
+func built(t *testing.T, names ...string) (dir string) {
+	dir = t.TempDir()
+	args := []string{"build", "-ldflags=-s -w", "-o", dir + string(filepath.Separator)}
+	for _, name := range names {
+		args = append(args, "./"+name)
+	}
+	out, err := exec.Command("go", args...).CombinedOutput()
+	require.NoError(t, err, "%s", out)
+	return dir
+}
+
+func TestProgramsOfTheGalleryReachWhatTheyPromise(t *testing.T) {
+	dirs, err := filepath.Glob(filepath.Join("*", "main.go"))
+	require.NoError(t, err)
+	require.Len(t, dirs, len(programs), "each program has a row")
+	gallery := programs
+	if testing.Short() {
+		gallery = programs[:1] // that of the README
+	}
+	var names []string
+	for _, p := range gallery {
+		names = append(names, p.name)
+	}
+	dir := built(t, names...)
+	for _, p := range gallery {
+		t.Run(p.name, func(t *testing.T) {
+			out, err := exec.Command(filepath.Join(dir, p.name), p.args...).CombinedOutput()
+			require.NoError(t, err, "%s", out)
+			found := regexp.MustCompile(p.result).FindAllSubmatch(out, -1)
+			require.NotEmpty(t, found, "%s", out)
+			got, err := strconv.ParseFloat(string(found[len(found)-1][1]), 64)
+			require.NoError(t, err)
+			require.GreaterOrEqual(t, got, p.least, "%s", out)
+			require.LessOrEqual(t, got, p.most, "%s", out)
+		})
+	}
+}
+
+// What a program learnt from a folder of pictures, it names pictures by.
+func TestPicturesOfAFolderAreLearntAndNamed(t *testing.T) {
+	program, dir := filepath.Join(built(t, "pictures"), "pictures"), filepath.Join(t.TempDir(), "digits")
+	writeDigits(t, dir, 40)
+	out, err := exec.Command(program, "-epochs", "12", dir).CombinedOutput()
+	require.NoError(t, err, "%s", out)
+	require.Contains(t, string(out), "80 pictures of 2 classes [\"one\" \"zero\"]")
+	out, err = exec.Command(program, dir, filepath.Join(dir, "one", "3.png"), filepath.Join(dir, "zero", "5.png")).CombinedOutput()
+	require.NoError(t, err, "%s", out)
+	require.Regexp(t, `(?s)3\.png: one .*5\.png: zero `, string(out))
+
+	out, err = exec.Command(program, filepath.Join(dir, "nowhere")).CombinedOutput()
+	require.Error(t, err)
+	require.Regexp(t, `^pictures: .*nowhere`, string(out))
+}

@@ -1,0 +1,330 @@
+package main
+
+import (
+	"fmt"
+	"math"
+	"slices"
+
+	"github.com/mmcloughlin/avo/operand"
+	"github.com/mmcloughlin/avo/reg"
+)
+
+// loop describes a kernel that goes along vectors of float32.
+type loop struct {
+	name, doc string
+	in        []string   // pointers read
+	strided   bool       // body reads x's further rows as well, "stride" elements after each other
+	out       []string   // pointers written; one may be read as well
+	scalars   []string   // float32 arguments, the same for all elements
+	params    string     // the signature
+	consts    []constant // kept in registers where there is room
+	live      int        // vectors of in and of temporaries that body needs at once
+	unroll    int        // 0 means 4
+
+	// accumulate says that body adds to acc, and that the kernel returns the total.
+	accumulate bool
+
+	// exact says that body computes nothing that denormals could slow down, and sees them as they
+	// are.
+	exact bool
+
+	body func(e *lanes) []values
+}
+
+type constant uint32
+
+// f is a float32 constant.
+func f(x float64) constant { return constant(math.Float32bits(float32(x))) }
+
+// values are operands of instructions that go in parallel, one for each unrolled vector.
+type values []operand.Op
+
+// lanes emits one turn of a loop.
+type lanes struct {
+	*target
+	*loop
+	n       int // vectors in a turn
+	masked  bool
+	next    int // first free register
+	limit   int // first pinned register
+	ptr     map[string]reg.Register
+	scalar  map[string]reg.Register
+	pinned  map[constant]reg.Register
+	loaded  map[string]values
+	counter reg.Register
+	stride  [4]reg.Register // that many times: 1 and 3
+
+	accumulators []reg.VecPhysical
+	acc          values // of this turn
+}
+
+// emit writes the kernel.
+func (l *loop) emit(t *target) {
+	e := &lanes{target: t, loop: l, ptr: map[string]reg.Register{}, scalar: map[string]reg.Register{}, pinned: map[constant]reg.Register{}}
+	switch {
+	case l.accumulate:
+		t.begin(l.name+t.name, l.doc, l.params, "total float32")
+	case l.exact:
+		t.declare(l.name+t.name, l.doc, l.params)
+	default:
+		t.begin(l.name+t.name, l.doc, l.params)
+	}
+	e.counter = t.arg("n")
+	for _, p := range l.pointers() {
+		e.ptr[p] = t.arg(p)
+	}
+	if l.strided {
+		e.stride[1], e.stride[3] = t.arg("stride"), t.GP64()
+		t.LEAQ(operand.Mem{Base: e.stride[1], Index: e.stride[1], Scale: 2}, e.stride[3])
+	}
+	e.pin()
+	unroll := l.unroll
+	if unroll == 0 {
+		unroll = 4
+	}
+	for unroll*l.live > e.limit {
+		unroll--
+	}
+	if unroll > 1 {
+		e.turns("wide", unroll, "narrow")
+	}
+	e.turns("narrow", 1, "rest")
+	t.Label("rest")
+	t.TESTQ(e.counter, e.counter)
+	t.JE(operand.LabelRef("done"))
+	t.setMask(e.counter.(reg.GPVirtual))
+	e.turn(1, true)
+	t.Label("done")
+	if l.accumulate {
+		e.fold()
+	}
+	t.end()
+}
+
+// pointers are the pointers read or written.
+func (l *loop) pointers() []string {
+	all := slices.Clone(l.out)
+	for _, p := range l.in {
+		if !slices.Contains(all, p) {
+			all = append(all, p)
+		}
+	}
+	return all
+}
+
+// pin gives registers to the mask, the scalars and as many constants as fit.
+func (e *lanes) pin() {
+	e.limit = len(e.regs)
+	if e.mask == vecmask {
+		e.limit--
+	}
+	if e.accumulate {
+		e.limit -= sums
+		e.accumulators = e.regs[e.limit:][:sums]
+		for _, r := range e.accumulators {
+			e.zero(r)
+		}
+	}
+	for _, s := range e.scalars {
+		e.limit--
+		e.scalar[s] = e.regs[e.limit]
+		e.broadcast(e.param(s), e.scalar[s])
+	}
+	for _, c := range e.consts {
+		if e.limit <= 4*e.live {
+			return
+		}
+		e.limit--
+		e.pinned[c] = e.regs[e.limit]
+		e.VMOVUPS(e.memory(c), e.pinned[c])
+	}
+}
+
+// memory is a vector full of c.
+func (t *target) memory(c constant) operand.Mem {
+	name := fmt.Sprintf("c%08x", uint32(c))
+	if m, ok := t.constants[name]; ok {
+		return m
+	}
+	m := t.data(name, repeat(t.size/4, uint32(c)))
+	t.constants[name] = m
+	return m
+}
+
+// turns emits the loop over n vectors at a time; what is left goes on at next.
+func (e *lanes) turns(label string, n int, next string) {
+	e.Label(label)
+	e.CMPQ(e.counter, operand.U32(uint32(n*e.width())))
+	e.JL(operand.LabelRef(next))
+	e.turn(n, false)
+	for _, p := range e.pointers() {
+		e.ADDQ(operand.U32(uint32(n*e.size)), e.ptr[p])
+	}
+	e.SUBQ(operand.U32(uint32(n*e.width())), e.counter)
+	e.JMP(operand.LabelRef(label))
+}
+
+func (e *lanes) turn(n int, masked bool) {
+	e.n, e.masked, e.next, e.loaded, e.acc = n, masked, 0, map[string]values{}, nil
+	for i := 0; i < n && e.accumulate; i++ {
+		e.acc = append(e.acc, e.accumulators[i])
+	}
+	for _, p := range e.in {
+		v := e.tmp()
+		for i := range v {
+			e.load(operand.Mem{Base: e.ptr[p], Disp: i * e.size}, v[i].(reg.Register), masked)
+		}
+		e.loaded[p] = v
+	}
+	for o, v := range e.body(e) {
+		for i := range v {
+			e.store(v[i].(reg.Register), operand.Mem{Base: e.ptr[e.out[o]], Disp: i * e.size}, masked)
+		}
+	}
+}
+
+// row loads the vectors of the i-th row from that of p on, up to the third, into d.
+func (e *lanes) row(d values, p string, i int) {
+	index, scale := e.stride[i], uint8(4)
+	if i == 2 {
+		index, scale = e.stride[1], 8 // twice as far
+	}
+	e.each(func(k int) {
+		e.load(operand.Mem{Base: e.ptr[p], Disp: k * e.size, Index: index, Scale: scale}, d[k].(reg.Register), e.masked)
+	})
+}
+
+// four adds to x, a row of p, the three rows after it.
+func (e *lanes) four(p string, x, t, u values) {
+	e.row(t, p, 1)
+	e.sum(x, x, t)
+	e.row(t, p, 2)
+	e.row(u, p, 3)
+	e.sum(t, t, u)
+	e.sum(x, x, t)
+}
+
+// tmp takes registers until the end of the turn.
+func (e *lanes) tmp() values {
+	v := make(values, e.n)
+	for i := range v {
+		v[i] = e.regs[e.next]
+		e.next++
+	}
+	if e.next > e.limit || e.next > e.n*e.live {
+		panic(fmt.Sprintf("%s%s: %d registers for %d vectors", e.loop.name, e.target.name, e.next, e.n))
+	}
+	return v
+}
+
+// val is an operand: a vector read, or a scalar.
+func (e *lanes) val(name string) values {
+	if v, ok := e.loaded[name]; ok {
+		return v
+	}
+	return e.all(e.scalar[name])
+}
+
+func (e *lanes) all(o operand.Op) values {
+	v := make(values, e.n)
+	for i := range v {
+		v[i] = o
+	}
+	return v
+}
+
+// c is a constant as the operand that may be memory: the last one of each method below.
+func (e *lanes) c(c constant) values {
+	if r, ok := e.pinned[c]; ok {
+		return e.all(r)
+	}
+	return e.all(e.target.memory(c))
+}
+
+// set fills a register with a constant.
+func (e *lanes) set(d values, c constant) {
+	e.each(func(i int) { e.VMOVUPS(e.c(c)[i], d[i]) })
+}
+
+func (e *lanes) each(emit func(i int)) {
+	for i := range e.n {
+		emit(i)
+	}
+}
+
+type instruction = func(...operand.Op)
+
+// two emits d = op(x, y).
+func (e *lanes) two(op instruction, d, x, y values) {
+	e.each(func(i int) { op(y[i], x[i], d[i]) })
+}
+
+func (e *lanes) sum(d, x, y values)  { e.two(e.VADDPS, d, x, y) }
+func (e *lanes) sub(d, x, y values)  { e.two(e.VSUBPS, d, x, y) }
+func (e *lanes) mul(d, x, y values)  { e.two(e.VMULPS, d, x, y) }
+func (e *lanes) div(d, x, y values)  { e.two(e.VDIVPS, d, x, y) }
+func (e *lanes) and(d, x, y values)  { e.two(e.VANDPS, d, x, y) }
+func (e *lanes) xor(d, x, y values)  { e.two(e.VXORPS, d, x, y) }
+func (e *lanes) or(d, x, y values)   { e.two(e.VORPS, d, x, y) }
+func (e *lanes) addi(d, x, y values) { e.two(e.VPADDD, d, x, y) }
+func (e *lanes) subi(d, x, y values) { e.two(e.VPSUBD, d, x, y) }
+
+// larger and smaller return y where an operand is NaN.
+func (e *lanes) larger(d, x, y values)  { e.two(e.VMAXPS, d, x, y) }
+func (e *lanes) smaller(d, x, y values) { e.two(e.VMINPS, d, x, y) }
+
+// addmul is d += x*y, submul d -= x*y, and horner d = d*x + y.
+func (e *lanes) addmul(d, x, y values) { e.two(e.VFMADD231PS, d, x, y) }
+func (e *lanes) submul(d, x, y values) { e.two(e.VFNMADD231PS, d, x, y) }
+func (e *lanes) horner(d, x, y values) { e.two(e.VFMADD213PS, d, x, y) }
+
+func (e *lanes) sqrt(d, x values) { e.each(func(i int) { e.VSQRTPS(x[i], d[i]) }) }
+
+// Modes of rounding to integers: ties to even, or down.
+const (
+	nearest   = 8
+	downwards = 9
+)
+
+// round is an integer as a float.
+func (e *lanes) round(d, x values, mode uint64) {
+	e.each(func(i int) {
+		if e.mask == opmask {
+			e.VRNDSCALEPS(operand.Imm(mode), x[i], d[i])
+		} else {
+			e.VROUNDPS(operand.Imm(mode), x[i], d[i])
+		}
+	})
+}
+
+func (e *lanes) toInt(d, x values)   { e.each(func(i int) { e.VCVTPS2DQ(x[i], d[i]) }) }
+func (e *lanes) toFloat(d, x values) { e.each(func(i int) { e.VCVTDQ2PS(x[i], d[i]) }) }
+
+func (e *lanes) left(d, x values, n uint64) {
+	e.each(func(i int) { e.VPSLLD(operand.Imm(n), x[i], d[i]) })
+}
+func (e *lanes) right(d, x values, n uint64) {
+	e.each(func(i int) { e.VPSRAD(operand.Imm(n), x[i], d[i]) })
+}
+
+// Predicates of comparisons. All but the last two are false for NaN.
+const (
+	less         = 0x11
+	lessEqual    = 0x12
+	greater      = 0x1e
+	unordered    = 0x03
+	notLessEqual = 0x16
+)
+
+// where is d = x cmp y ? a : b. t is scratch; it may be d.
+func (e *lanes) where(cmp uint64, d, x, y, a, b, t values) {
+	e.each(func(i int) {
+		if e.mask == opmask {
+			e.VCMPPS(operand.Imm(cmp), y[i], x[i], reg.K2)
+			e.VBLENDMPS(a[i], b[i], reg.K2, d[i])
+			return
+		}
+		e.VCMPPS(operand.Imm(cmp), y[i], x[i], t[i])
+		e.VBLENDVPS(t[i], a[i], b[i], d[i])
+	})
+}

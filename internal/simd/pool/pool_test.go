@@ -1,0 +1,138 @@
+package pool
+
+import (
+	"fmt"
+	"math"
+	"math/rand/v2"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/plexaura/plexaura/internal/simd/isa"
+	"github.com/plexaura/plexaura/internal/simd/simdtest"
+)
+
+// naiveMax is the definition: the place of the largest of size×size elements from x[at] on.
+func naiveMax(x []float32, at, ld, size int) (best int) {
+	best = at
+	for a := range size {
+		for b := range size {
+			v, most := x[at+a*ld+b], x[best]
+			if most == most && (v > most || v != v) {
+				best = at + a*ld + b
+			}
+		}
+	}
+	return best
+}
+
+func bitsOf(x []float32) []uint32 {
+	b := make([]uint32, len(x))
+	for i, v := range x {
+		b[i] = math.Float32bits(v)
+	}
+	return b
+}
+
+// Ties and NaN are frequent, denormals and zeros of both signs keep their bits, rows of results
+// have gaps, the image ends with the last window, and buffers begin anywhere.
+func TestMaxPoolsFollowDefinition(t *testing.T) {
+	eachLevel(t, func(t *testing.T, k *Kernels) {
+		rng := rand.New(rand.NewPCG(16, 16))
+		for range 600 {
+			size := 2 + rng.IntN(2)
+			w := Windows{Size: size, Rows: rng.IntN(6), Cols: rng.IntN(45)}
+			w.LD = 2*w.Cols + 1 + rng.IntN(3)
+			w.Step, w.Out = (1+rng.IntN(3))*w.LD+rng.IntN(2), w.Cols+rng.IntN(3)
+			n, m := 0, 0
+			if w.Rows > 0 && w.Cols > 0 {
+				n, m = (w.Rows-1)*w.Step+(size-1)*w.LD+2*(w.Cols-1)+size, (w.Rows-1)*w.Out+w.Cols
+			}
+			shift := rng.IntN(4)
+			x := simdtest.Randoms[float32](rng, n+shift)[shift:]
+			for i := range x {
+				x[i] = float32(rng.IntN(4)) - 1
+				if rng.IntN(20) == 0 {
+					x[i] = simdtest.Specials[rng.IntN(len(simdtest.Specials))]
+				}
+			}
+			y, first := simdtest.Randoms[float32](rng, m+shift)[shift:], rng.IntN(100)
+			want, places := append([]float32{}, y...), make([]int32, m)
+			at := append([]int32{}, places...)
+			for r := range w.Rows {
+				for c := range w.Cols {
+					best := naiveMax(x, r*w.Step+2*c, w.LD, size)
+					want[r*w.Out+c], places[r*w.Out+c] = x[best], int32(first+best)
+				}
+			}
+			k.Max(w, y, x)
+			require.Equal(t, bitsOf(want), bitsOf(y), "%+v", w)
+			k.Places(w, at, x, first)
+			require.Equal(t, places, at, "%+v", w)
+		}
+	})
+}
+
+func TestMaxPoolScatterFollowsDefinition(t *testing.T) {
+	eachLevel(t, func(t *testing.T, k *Kernels) {
+		rng := rand.New(rand.NewPCG(17, 17))
+		for range 300 {
+			w := Windows{Size: 2, Rows: 1 + rng.IntN(6), Cols: 1 + rng.IntN(45)}
+			w.LD = 2*w.Cols + rng.IntN(3)
+			w.Step, w.Out = 2*w.LD+rng.IntN(3), w.Cols+rng.IntN(3)
+			n := (w.Rows-1)*w.Step + w.LD + 2*w.Cols
+			x, dx, dy := make([]float32, n), simdtest.Randoms[float32](rng, n), simdtest.Randoms[float32](rng, w.Rows*w.Out)
+			for i := range x {
+				x[i] = float32(rng.IntN(3))
+				if rng.IntN(20) == 0 {
+					x[i] = simdtest.Specials[rng.IntN(len(simdtest.Specials))]
+				}
+			}
+			want := append([]float32{}, dx...)
+			for r := range w.Rows {
+				for c := range w.Cols {
+					at := r*w.Step + 2*c
+					for _, i := range []int{at, at + 1, at + w.LD, at + w.LD + 1} {
+						want[i] = 0
+					}
+					want[naiveMax(x, at, w.LD, 2)] = dy[r*w.Out+c]
+				}
+			}
+			k.Scatter(w, dx, x, dy)
+			require.Equal(t, bitsOf(want), bitsOf(dx), "%+v", w)
+		}
+	})
+}
+
+func TestPoolingRefusesShortSlices(t *testing.T) {
+	k, w := best(), Windows{Size: 3, Rows: 2, Cols: 3, LD: 7, Step: 14, Out: 3}
+	x, y := make([]float32, 14+14+7), make([]float32, 6)
+	require.NotPanics(t, func() { k.Max(w, y, x) })
+	require.Panics(t, func() { k.Max(w, y, x[1:]) })
+	require.Panics(t, func() { k.Max(w, y[1:], x) })
+	require.Panics(t, func() { k.Scatter(w, x, x, y) })
+}
+
+// BenchmarkMaxPool is LeNet's first pooling of 64 images, and AlexNet's of 4.
+func BenchmarkMaxPool(b *testing.B) {
+	lenet := Windows{Size: 2, Rows: 64 * 6 * 14, Cols: 14, LD: 28, Step: 56, Out: 14}
+	alexnet := Windows{Size: 3, Rows: 4 * 64 * 27, Cols: 27, LD: 55, Step: 110, Out: 27}
+	for _, w := range []Windows{lenet, alexnet} {
+		x, y := make([]float32, (w.Rows+1)*w.Step), make([]float32, w.Rows*w.Out)
+		at, dx := make([]int32, len(y)), make([]float32, len(x))
+		for _, l := range isa.Levels() {
+			run := func(name string, f func(k *Kernels)) {
+				b.Run(fmt.Sprintf("%s%d/%v", name, w.Size, l), func(b *testing.B) {
+					for b.Loop() {
+						f(with(l))
+					}
+				})
+			}
+			run("forward", func(k *Kernels) { k.Max(w, y, x) })
+			run("places", func(k *Kernels) { k.Places(w, at, x, 0) })
+			if w.Size == 2 {
+				run("scatter", func(k *Kernels) { k.Scatter(w, dx, x, y) })
+			}
+		}
+	}
+}

@@ -1,0 +1,16 @@
+package random
+
+import (
+	"testing"
+
+	"github.com/plexaura/plexaura/internal/simd/isa"
+)
+
+// eachLevel runs a test with the kernels of every level that the processor has.
+func eachLevel(t *testing.T, test func(t *testing.T, k *Kernels)) {
+	for _, l := range isa.Levels() {
+		t.Run(l.String(), func(t *testing.T) { test(t, with(l)) })
+	}
+}
+
+func with(l isa.Level) *Kernels { return At(l) }

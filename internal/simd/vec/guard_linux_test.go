@@ -1,0 +1,32 @@
+package vec
+
+import (
+	"testing"
+	"unsafe"
+
+	"github.com/plexaura/plexaura/internal/simd/simdtest"
+)
+
+func TestVectorKernelsStayInsideTheirOperands(t *testing.T) {
+	eachLevel(t, func(t *testing.T, k *Kernels) {
+		for n := 1; n < 100; n = n*5/4 + 1 {
+			for _, behind := range []bool{false, true} {
+				make := func() []float32 { return simdtest.Guarded[float32](t, n, behind) }
+				dst, x, y := make(), make(), make()
+				for op := range opCount {
+					k.Map(op, dst, x, y, 1)
+				}
+				cond := simdtest.Guarded[uint8](t, n, behind)
+				bools := unsafe.Slice((*bool)(unsafe.Pointer(&cond[0])), n)
+				k.Equal(bools, x, y)
+				k.NotEqual(bools, x, y)
+				k.Less(bools, x, y)
+				k.LessEqual(bools, x, y)
+				k.Choose(dst, bools, x, y)
+				k.Ones(dst, bools)
+				k.Sum(x)
+				k.Dot(x, y)
+			}
+		}
+	})
+}

@@ -1,0 +1,161 @@
+package vec
+
+import (
+	"fmt"
+
+	"github.com/plexaura/plexaura/internal/simd/isa"
+)
+
+// Op is an elementwise function of vectors x and y and a constant c.
+type Op uint8
+
+// The elementwise functions. Those named C and R take the constant as the right or the left
+// operand. Exact ones compute nothing, and see and give denormals as they are; so is Log's operand.
+// Others take denormals for zeros.
+const (
+	Add  Op = iota // x + y
+	AddC           // x + c
+	Sub            // x - y; x - c is AddC with -c
+	SubR           // c - x
+	Mul            // x * y
+	MulC           // x * c
+	Div            // x / y
+	DivC           // x / c
+	DivR           // c / x
+	Max            // the larger, NaN where either is NaN; +0 is larger than -0; exact
+	MaxC
+	Min // the smaller, NaN where either is NaN; -0 is smaller than +0; exact
+	MinC
+	Neg     // -x
+	Abs     // |x|
+	Sqrt    // square root
+	Exp     // e to the x, within 0.9 ulp
+	Log     // natural logarithm, within 0.83 ulp, of denormals too
+	Tanh    // hyperbolic tangent, within 1.38 ulp
+	Sigmoid // 1/(1+exp(-x)), within 2.5 ulp
+	Log1p   // log(1+x), within 0.9 ulp
+	Expm1   // exp(x)-1, within 1.45 ulp
+	Erf     // error function, within 1 ulp
+	Floor   // the greatest whole number not above x
+	Sign    // -1, 0 or 1; NaN for NaN, a zero for itself
+
+	Axpy     // c*x + y, the product rounded too
+	ReLUGrad // 0 where x <= 0, else y; exact: x is ReLU's operand or result
+
+	opCount
+)
+
+// Operands returns how many vectors op reads: x, or x and y.
+func (op Op) Operands() int {
+	switch op {
+	case Add, Sub, Mul, Div, Max, Min, Axpy, ReLUGrad:
+		return 2
+	}
+	return 1
+}
+
+// mapFunc sets n > 0 elements of dst.
+type mapFunc func(n int, dst, x, y *float32, c float32) (csr uint32)
+
+// Kernels are the kernels of one level on vectors of float32.
+type Kernels struct {
+	width   int
+	fmaLoop func(n int)
+
+	maps [opCount]mapFunc
+
+	boolKernels
+
+	sum, dot func(n int, x, y *float32) (csr uint32, total float32)
+	sum8     func(n int, dst, x, y *float32, stride int) (csr uint32)
+}
+
+// At returns the kernels for a level, or nil where there are none.
+func At(l isa.Level) *Kernels {
+	k, ok := tables[l]
+	if !ok {
+		return nil
+	}
+	return &k
+}
+
+// FMALoop does multiply-adds of float32 on registers for about a microsecond a turn, and returns
+// how many floating-point operations it did: the yardstick of the other kernels.
+func (k *Kernels) FMALoop(turns int) (operations int) {
+	const each = 256
+	for range turns {
+		k.fmaLoop(each)
+	}
+	const vectors, mulAdd = 12, 2
+	return turns * each * vectors * mulAdd * k.width
+}
+
+// Map sets dst[i] = op(x[i], y[i], c) for each element of dst. x, and y where op reads it, are
+// at least as long as dst; either may be dst itself, but not overlap it otherwise.
+func (k *Kernels) Map(op Op, dst, x, y []float32, c float32) {
+	f := k.maps[op]
+	x = x[:len(dst)]
+	if op.Operands() < 2 {
+		y = x
+	}
+	y = y[:len(dst)]
+	for len(dst) > 0 {
+		n := min(len(dst), isa.CallLen)
+		f(n, &dst[0], &x[0], &y[0], c)
+		dst, x, y = dst[n:], x[n:], y[n:]
+	}
+}
+
+// Sum returns the sum of x, whose order depends only on its length.
+func (k *Kernels) Sum(x []float32) float32 { return fold(k.sum, k.sumLen(), x, x) }
+
+// SumRows sets dst to the sum of eight rows, by halves: of rows of dst's length that begin stride
+// elements after each other in x. Either the first row is dst itself, or none overlaps it.
+func (k *Kernels) SumRows(dst, x []float32, stride int) {
+	x = x[:7*stride+len(dst)]
+	for len(dst) > 0 {
+		n := min(len(dst), isa.CallLen/8)
+		k.sum8(n, &dst[0], &x[0], &x[4*stride], stride)
+		dst, x = dst[n:], x[n:]
+	}
+}
+
+// Dot returns the sum of x[i]*y[i], whose order depends only on x's length. y is at least as
+// long.
+func (k *Kernels) Dot(x, y []float32) float32 {
+	return fold(k.dot, k.sumLen(), x, y[:len(x)])
+}
+
+// sumLen is the most elements that are added up in float32, in the lanes of four vectors. More
+// would lose digits: the error of a sum of equal numbers grows with the terms of a lane, which are
+// 16.
+func (k *Kernels) sumLen() int { return max(4*16*k.width, 512) }
+
+// fold adds up the totals of pieces of at most most elements in float64.
+func fold(f func(n int, x, y *float32) (uint32, float32), most int, x, y []float32) float32 {
+	total := 0.0
+	for len(x) > 0 {
+		n := min(len(x), most)
+		_, part := f(n, &x[0], &y[0])
+		total += float64(part)
+		x, y = x[n:], y[n:]
+	}
+	return isa.Flush(float32(total))
+}
+
+// String returns the function as it is written.
+func (op Op) String() string {
+	if op < opCount {
+		return opNames[op]
+	}
+	return fmt.Sprintf("Op(%d)", uint8(op))
+}
+
+var opNames = [opCount]string{
+	Add: "x+y", AddC: "x+c", Sub: "x-y", SubR: "c-x", Mul: "x*y", MulC: "x*c",
+	Div: "x/y", DivC: "x/c", DivR: "c/x", Max: "max(x,y)", MaxC: "max(x,c)",
+	Min: "min(x,y)", MinC: "min(x,c)", Neg: "-x", Abs: "abs(x)", Sqrt: "sqrt(x)",
+	Exp: "exp(x)", Log: "log(x)", Tanh: "tanh(x)", Sigmoid: "sigmoid(x)",
+	Log1p: "log1p(x)", Expm1: "expm1(x)", Erf: "erf(x)", Floor: "floor(x)", Sign: "sign(x)",
+	Axpy: "c*x+y", ReLUGrad: "relu'(x)*y",
+}

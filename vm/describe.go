@@ -1,0 +1,109 @@
+package vm
+
+import (
+	"fmt"
+	"time"
+
+	"github.com/plexaura/plexaura/engine"
+	"github.com/plexaura/plexaura/graph"
+	"github.com/plexaura/plexaura/shape"
+)
+
+// Instruction describes one instruction of a specialised program.
+type Instruction struct {
+	Index   int
+	Name    string // the op's name, "Fused" or "Write"
+	Text    string // results, attributes and arguments
+	Out     []Result
+	Args    []string
+	Layer   string
+	Pos     graph.Pos
+	Nodes   []*graph.Node // the user's nodes that it computes
+	Engine  string        // whose kernel it is; "" where none is needed
+	Alg     string
+	Choice  []engine.Candidate // the algorithms that Alg was chosen from, where the engine tells
+	Scratch int                // bytes
+	Took    time.Duration      // its kernel, in [Machine.Profile]
+	Packed  int                // bytes of the packed form of an input, which is made once; 0 where there is none
+}
+
+// Result is a value that an instruction gives.
+type Result struct {
+	Node   *graph.Node // the user's node whose value it is
+	Type   shape.Type
+	Layout engine.Layout // of its memory
+	Where  string        // "@1024" in the arena, "in conv1.weight", "as x"
+}
+
+// Operand is the type with the layout.
+func (r Result) Operand() engine.Operand { return engine.Operand{Type: r.Type, Layout: r.Layout} }
+
+// Memory is what a program needs at one batch size, in bytes, exactly.
+type Memory struct {
+	Arena    int // all intermediate values and scratch
+	Unshared int // what the arena would be if no two values shared memory
+	Leaves   int // parameters and state
+	Consts   int
+	Packed   int // packed forms of parameters, state and constants, shared by the machines of a Store
+}
+
+// Describe returns the instructions for batch size n, in the order they run.
+func (p *Program) Describe(n int) ([]Instruction, error) {
+	pl, err := p.planFor(n)
+	if err != nil {
+		return nil, err
+	}
+	list := make([]Instruction, len(pl.instrs))
+	for i, in := range pl.instrs {
+		list[i] = in.describe()
+	}
+	return list, nil
+}
+
+// Memory returns what the program needs at batch size n. It is known before the first run.
+func (p *Program) Memory(n int) (Memory, error) {
+	pl, err := p.planFor(n)
+	if err != nil {
+		return Memory{}, err
+	}
+	m := Memory{Arena: pl.arena, Unshared: pl.unshared, Packed: pl.packedBytes()}
+	for _, l := range p.leaves {
+		m.Leaves += l.Type().Bytes()
+	}
+	for _, c := range p.consts {
+		m.Consts += len(c.Bytes())
+	}
+	return m, nil
+}
+
+// planFor is plan for a batch size that a caller chose.
+func (p *Program) planFor(n int) (*plan, error) {
+	if p == nil || p.unit == nil {
+		return nil, errNoProgram
+	}
+	if n < 1 {
+		return nil, fmt.Errorf("vm: batch size %d; it is at least 1", n)
+	}
+	return p.plan(n)
+}
+
+func (in *instr) describe() Instruction {
+	n := in.node()
+	d := Instruction{
+		Index: in.at, Name: in.name(), Text: in.String(), Layer: n.Layer(), Pos: n.Pos(),
+		Engine: in.bound.By, Alg: in.bound.Alg, Choice: in.bound.Choice, Scratch: in.bound.Scratch,
+	}
+	if in.prepacked {
+		d.Packed = in.bound.Packing.Bytes
+	}
+	for _, v := range in.out {
+		d.Out = append(d.Out, Result{v.node.Source(), v.typ, v.layout, v.place()})
+	}
+	for _, v := range in.in {
+		d.Args = append(d.Args, v.String())
+	}
+	for _, n := range in.nodes {
+		d.Nodes = append(d.Nodes, n.Source())
+	}
+	return d
+}

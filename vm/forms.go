@@ -1,0 +1,160 @@
+package vm
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"sync"
+	"sync/atomic"
+	"weak"
+
+	"github.com/plexaura/plexaura/engine"
+	"github.com/plexaura/plexaura/graph"
+	"github.com/plexaura/plexaura/internal/rescue"
+	"github.com/plexaura/plexaura/shape"
+)
+
+// formKey tells the forms of one value apart.
+type formKey struct {
+	form  any // what the engine calls it, or else the instruction
+	bytes int
+}
+
+func (in *instr) formKey() formKey {
+	k := in.bound.Packing
+	if k.Form == nil {
+		return formKey{weak.Make(in), k.Bytes}
+	}
+	return formKey{k.Form, k.Bytes}
+}
+
+// formOf is a packed form of a value.
+type formOf struct {
+	value *value
+	key   formKey
+}
+
+// forms lists the packed forms that kernels work on, each once.
+func (p *plan) forms() (forms []formOf) {
+	seen := map[formOf]bool{}
+	for _, in := range p.instrs {
+		if !in.prepacked {
+			continue
+		}
+		f := formOf{in.in[in.bound.Packing.In].root(), in.formKey()}
+		if !seen[f] {
+			seen[f] = true
+			forms = append(forms, f)
+		}
+	}
+	return forms
+}
+
+// formSet is the packed forms of one value, a leaf or a constant. A form lives as long as a
+// machine that uses it, which all machines over the value do that need the same one.
+type formSet struct {
+	mu    sync.Mutex
+	forms map[formKey]weak.Pointer[packedForm]
+}
+
+// packedForm is a packed form of a value.
+type packedForm struct {
+	mem  []byte
+	mu   sync.Mutex    // held by who packs
+	made atomic.Uint64 // 1 and the writes of the value that it was made of; 0 where it is not made
+}
+
+// of returns the form of that key.
+func (s *formSet) of(key formKey) *packedForm {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if f := s.forms[key].Value(); f != nil {
+		return f
+	}
+	if s.forms == nil {
+		s.forms = map[formKey]weak.Pointer[packedForm]{}
+	}
+	maps.DeleteFunc(s.forms, func(_ formKey, f weak.Pointer[packedForm]) bool { return f.Value() == nil })
+	f := &packedForm{mem: engine.Aligned(key.bytes)}
+	s.forms[key] = weak.Make(f)
+	return f
+}
+
+// has reports whether there is a form of that key.
+func (s *formSet) has(key formKey) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.forms[key].Value() != nil
+}
+
+// packCall makes the form that an instruction works on.
+type packCall struct {
+	instr *instr
+	leaf  *leaf // nil for a constant
+	form  *packedForm
+	call  engine.Call
+}
+
+// newPackCall binds the packing of an input of in.
+func (m *Machine) newPackCall(in *instr) packCall {
+	k := in.bound.Packing
+	v := in.in[k.In]
+	p := packCall{instr: in, form: m.formsOf(v.root()).of(in.formKey())}
+	if r := v.root(); r.from == fromLeaf {
+		p.leaf = m.leaves[r.index]
+	}
+	p.call.In = []engine.Buffer{m.buffer(v)}
+	p.call.Out = []engine.Buffer{engine.BufferAt(p.form.mem, shape.Uint8, k.Bytes)}
+	p.call.Scratch = m.arena[:k.Scratch:k.Scratch]
+	return p
+}
+
+// formsOf are the packed forms of a leaf or a constant.
+func (m *Machine) formsOf(root *value) *formSet {
+	if root.from == fromLeaf {
+		return &m.leaves[root.index].forms
+	}
+	return &m.prog.constForms[root.index]
+}
+
+// packAll makes the forms that are not made yet, or of values that have changed since. The store
+// is held, so that none changes meanwhile.
+func (l *prepared) packAll(ctx context.Context) error {
+	for i := range l.packCalls {
+		p := &l.packCalls[i]
+		if p.fresh() {
+			continue
+		}
+		if ctx.Err() != nil {
+			return context.Cause(ctx)
+		}
+		if err := p.run(); err != nil {
+			return graph.ErrorAt(p.instr.node(), fmt.Errorf("packing input %d: %w", p.instr.bound.Packing.In, err))
+		}
+	}
+	return nil
+}
+
+func (p *packCall) fresh() bool { return p.form.made.Load() == p.version() }
+
+func (p *packCall) version() uint64 {
+	if p.leaf == nil {
+		return 1
+	}
+	return 1 + p.leaf.writes
+}
+
+// run packs, or waits for another machine that does.
+func (p *packCall) run() error {
+	p.form.mu.Lock()
+	defer p.form.mu.Unlock()
+	if p.fresh() {
+		return nil
+	}
+	p.form.made.Store(0)
+	if err := rescue.Do(func() error { return p.instr.bound.Packing.Kernel(&p.call) }); err != nil {
+		return err
+	}
+	p.form.made.Store(p.version())
+	return nil
+}

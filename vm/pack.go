@@ -1,0 +1,30 @@
+package vm
+
+// pack marks the instructions whose kernel works on a packed form of a value that the program
+// does not change. The form is made once, and not in the scratch memory of every run.
+func pack(p *plan) error {
+	updated := map[int]bool{}
+	for _, up := range p.prog.unit.updates {
+		updated[p.prog.leafIndex(up.Leaf.Name())] = true
+	}
+	p.packScratch = 0
+	for _, in := range p.instrs {
+		k := in.bound.Packing
+		if in.kind != compute || k.Kernel == nil {
+			continue
+		}
+		if r := in.in[k.In].root(); r.from == fromConst || r.from == fromLeaf && !updated[r.index] {
+			in.prepacked, in.bound.Scratch = true, k.Rest
+			p.packScratch = max(p.packScratch, align(k.Scratch))
+		}
+	}
+	return nil
+}
+
+// packedBytes is the memory of all packed forms.
+func (p *plan) packedBytes() (bytes int) {
+	for _, f := range p.forms() {
+		bytes += f.key.bytes
+	}
+	return bytes
+}

@@ -1,0 +1,39 @@
+package vm
+
+import (
+	"context"
+	"time"
+
+	"gorgonia.org/tensor"
+
+	"github.com/plexaura/plexaura/engine"
+)
+
+// Trace is [Machine.Run] that calls see after each instruction, with its results. These
+// live until see returns. It is for finding out where two programs differ.
+func (m *Machine) Trace(ctx context.Context, see func(Instruction, []*tensor.Dense), inputs ...*tensor.Dense) ([]*tensor.Dense, error) {
+	if see == nil {
+		return m.Run(ctx, inputs...)
+	}
+	return m.trace(ctx, func(s *step, _ time.Duration) {
+		results := make([]*tensor.Dense, len(s.instr.out))
+		for i, v := range s.instr.out {
+			results[i] = engine.DenseOf(v.typ.Shape, v.rowMajorOf(s.call.Out[i]))
+		}
+		see(s.instr.describe(), results)
+	}, inputs)
+}
+
+// Profile is [Machine.Run] that calls see after each instruction, with the time that its kernel
+// took. Results are not shown, so that little happens between one kernel and the next; instructions
+// that Run has side by side come one by one.
+func (m *Machine) Profile(ctx context.Context, see func(Instruction), inputs ...*tensor.Dense) ([]*tensor.Dense, error) {
+	if see == nil {
+		return m.Run(ctx, inputs...)
+	}
+	return m.trace(ctx, func(s *step, took time.Duration) {
+		in := s.instr.describe()
+		in.Took = took
+		see(in)
+	}, inputs)
+}
