@@ -89,7 +89,7 @@ func Trained(e engine.Engine, model nn.Layer, w *train.Checkpoint, loss train.Lo
 	if err != nil {
 		return nil, err
 	}
-	outs := net.Evaluation
+	outs := net.Evaluation.Nodes()
 	if w.Averaged {
 		outs = optim.AveragedBy(append(w.Store.Names(), w.Training...), outs...)
 	}

@@ -59,7 +59,7 @@ func newPredictor(model nn.Layer, w *Checkpoint, e engine.Engine) (*Predictor, e
 	if err != nil {
 		return nil, err
 	}
-	output := net.Inference[0]
+	output := net.Inference
 	outs := []*graph.Node{output, output}
 	if _, ok := classesOf(output.Type(), w.Info.Target); ok {
 		outs[1] = ops.Softmax(output, 1)
@@ -72,7 +72,7 @@ func newPredictor(model nn.Layer, w *Checkpoint, e engine.Engine) (*Predictor, e
 	if p.program, err = vm.Compile(e, outs); err != nil {
 		return nil, err
 	}
-	if _, err := feedsOf(p.program.Inputs(), nil); err != nil {
+	if _, err := net.feedsOf(p.program.Inputs()); err != nil {
 		return nil, err
 	}
 	if err := fits(w, p.program, net); err != nil {
@@ -283,14 +283,14 @@ func (p *Predictor) evaluate(ctx context.Context, ds data.Dataset, loss Loss) (e
 	if err != nil {
 		return e, err
 	}
-	program, err := vm.Compile(p.engine, net.Evaluation)
+	program, err := vm.Compile(p.engine, net.Evaluation.Nodes())
 	if err != nil {
 		return e, err
 	}
 	if err := fits(p.weights, program, net); err != nil {
 		return e, err
 	}
-	r, err := newRunner(program, p.weights.Store, p.Info(), nil)
+	r, err := net.newRunner(program, p.weights.Store, p.Info())
 	if err != nil {
 		return e, err
 	}
