@@ -8,6 +8,7 @@ import (
 	"gorgonia.org/tensor"
 
 	"github.com/plexaura/plexaura/data"
+	"github.com/plexaura/plexaura/engine"
 	"github.com/plexaura/plexaura/graph"
 	"github.com/plexaura/plexaura/shape"
 	"github.com/plexaura/plexaura/vm"
@@ -241,17 +242,10 @@ func flawOf(d *tensor.Dense) *flaw {
 
 // elements are those of a floating-point tensor; others have none that are not finite.
 func elements(d *tensor.Dense) []float64 {
-	switch d.Dtype() {
-	case tensor.Float64:
-		return d.Float64s()
-	case tensor.Float32:
-		v := make([]float64, 0, d.Size())
-		for _, x := range d.Float32s() {
-			v = append(v, float64(x))
-		}
-		return v
+	if !engine.DTypeOf(d).IsFloat() {
+		return nil
 	}
-	return nil
+	return engine.Floats(engine.BufferOfDense(d))
 }
 
 // place is the index of element i of a tensor of the given shape.

@@ -167,7 +167,7 @@ func (p *Predictor) compute(ctx context.Context, x []float32, output int) ([]flo
 		if err != nil {
 			return nil, err
 		}
-		y = appendFloats(y, outs[output])
+		y = engine.AppendFloat32s(y, outs[output])
 	}
 	if !finite(y) {
 		return nil, notFinite("the output", p.weights.Store, x)
@@ -214,16 +214,6 @@ func (w *worker) run(ctx context.Context, x []float32, each shape.Type) ([]*tens
 	}
 	w.args[0] = w.views[n]
 	return w.machine.Run(ctx, w.args[:]...)
-}
-
-func appendFloats(y []float32, d *tensor.Dense) []float32 {
-	if d.Dtype() == tensor.Float32 {
-		return append(y, d.Float32s()...)
-	}
-	for _, v := range d.Float64s() {
-		y = append(y, float32(v))
-	}
-	return y
 }
 
 // Class is a class and how probable it is.
