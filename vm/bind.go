@@ -29,7 +29,7 @@ func allocate(t shape.Type) engine.Buffer {
 
 // bindOp finds the kernel of one op: an Elementwise op goes through the engine's Mapper.
 func bindOp(e engine.Engine, op graph.Op, in []engine.Operand, out engine.Operand) (engine.Bound, error) {
-	if m, ok := op.(Elementwise); ok {
+	if m, ok := op.(engine.ElementwiseOp); ok {
 		return bindMap(e, m.Map(engine.Types(in), out.Type), in, []engine.Operand{out})
 	}
 	if b, ok := op.(Bindable); ok {

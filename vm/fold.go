@@ -38,7 +38,7 @@ func foldable(n *graph.Node) bool {
 			return false
 		}
 	}
-	_, uniform := n.Op().(Uniform)
+	_, uniform := n.Op().(engine.UniformOp)
 	return !uniform
 }
 
