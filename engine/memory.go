@@ -55,7 +55,7 @@ func MemoryOf(e Engine) Memory {
 }
 
 // Host is the memory that Go reads and writes. What is allocated is zeroed, and the garbage
-// collector frees it. Its methods do their work before they return, and only panic on buffers of a
+// collector frees it. Its methods have done their work when they return, and panic on buffers of a
 // device.
 type Host struct{}
 

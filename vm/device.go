@@ -245,7 +245,7 @@ func (l *prepared) fetch() error {
 	return nil
 }
 
-// complete runs the kernel and waits for it, for who looks at its results or its time.
+// complete runs the kernel and waits for it, for whoever looks at its results or its time.
 func (s *step) complete() error {
 	if err := s.compute(); err != nil || s.device == nil {
 		return err

@@ -65,10 +65,13 @@ func TestADeviceComputesWhatIsKnownBefore(t *testing.T) {
 // strayed is bound to a kernel for the memory of another engine.
 type strayed struct{ of engine.Device }
 
-func (strayed) Name() string                                  { return "Strayed" }
+func (strayed) Name() string                              { return "Strayed" }
 func (strayed) Infer(in []shape.Type) (shape.Type, error) { return in[0], nil }
 func (o strayed) Bind(engine.Engine, []engine.Operand, engine.Operand) (engine.Bound, error) {
-	return engine.Bound{By: "stray", Memory: o.of.Memory(), Kernel: func(*engine.Call) error { return nil }}, nil
+	return engine.Bound{By: "stray", Memory: o.of.Memory(), Kernel: func(c *engine.Call) error {
+		copy(engine.Slice[float32](c.Out[0]), engine.Slice[float32](c.In[0]))
+		return nil
+	}}, nil
 }
 
 func TestAKernelForAnotherMemoryIsAnError(t *testing.T) {
@@ -80,6 +83,14 @@ func TestAKernelForAnotherMemoryIsAnError(t *testing.T) {
 	require.NoError(t, err)
 	_, err = p.Memory(1)
 	require.ErrorContains(t, err, "bound to a kernel for the memory of a device; that of engine ref is host's")
+
+	p, err = vm.Compile(d, []*graph.Node{y})
+	require.NoError(t, err)
+	m, err := p.NewMachine(vm.NewStore(1))
+	require.NoError(t, err)
+	_, err = m.Run(ctx, f32([]float32{1, 2}, 2))
+	require.ErrorContains(t, err, "a float32 buffer in the memory of a device was read by the host", "it says that it is the device's, and is not")
+	require.ErrorContains(t, err, "device_test.go:")
 }
 
 // sharing has processors that may not share out what only begins.
