@@ -112,6 +112,17 @@ func TestFiguresOfTheReadmeAreThoseOfPerformance(t *testing.T) {
 	}
 }
 
+// A page that nothing leads to is not read.
+func TestTheReadmeListsEveryPageOfTheGuide(t *testing.T) {
+	readme, err := os.ReadFile(filepath.Join("..", "README.md"))
+	require.NoError(t, err)
+	pages := guide()
+	require.NotEmpty(t, pages)
+	for _, page := range pages {
+		require.Contains(t, string(readme), "]("+filepath.ToSlash(page)+")")
+	}
+}
+
 // TestTheCatalogueNamesEveryLayer takes as a layer what has an Apply in package nn.
 func TestTheCatalogueNamesEveryLayer(t *testing.T) {
 	catalogue, err := os.ReadFile(filepath.Join("..", "docs", "guide", "catalogue.md"))

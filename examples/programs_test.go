@@ -25,7 +25,7 @@ var programs = []struct {
 	{"finetune", nil, `the features tuned: test accuracy ([\d.]+) %`, 75, 100},
 	{"customop", []string{"-short"}, `Snake .*, from 8 to 16: ([\d.]+)`, 0, 8},
 	{"serve", []string{"-short"}, `([\d.]+) % right`, 85, 100},
-	{"pictures", []string{"-epochs", "6"}, `epoch  6: .* validation accuracy ([\d.]+) %`, 90, 100},
+	{"pictures", []string{"-epochs", "3"}, `epoch  3: .* validation accuracy ([\d.]+) %`, 90, 100},
 }
 
 // built compiles programs of the gallery into a folder.
@@ -77,6 +77,13 @@ func TestPicturesOfAFolderAreLearntAndNamed(t *testing.T) {
 	out, err = exec.Command(program, dir, filepath.Join(dir, "one", "3.png"), filepath.Join(dir, "zero", "5.png")).CombinedOutput()
 	require.NoError(t, err, "%s", out)
 	require.Regexp(t, `(?s)3\.png: one .*5\.png: zero `, string(out))
+
+	parted := filepath.Join(t.TempDir(), "parted")
+	writeDigits(t, filepath.Join(parted, "train"), 20)
+	writeDigits(t, filepath.Join(parted, "val"), 10)
+	out, err = exec.Command(program, "-epochs", "1", parted).CombinedOutput()
+	require.NoError(t, err, "%s", out)
+	require.Contains(t, string(out), "60 pictures of 2 classes [\"one\" \"zero\"]", "those of train and val, which are no classes")
 
 	out, err = exec.Command(program, filepath.Join(dir, "nowhere")).CombinedOutput()
 	require.Error(t, err)

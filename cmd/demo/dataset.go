@@ -28,7 +28,7 @@ type splits struct {
 	leftOut                 string // a line that tells what is not read, or empty
 }
 
-// limit keeps the first images of each part alone; 0 is all.
+// limit keeps only the first images of each part; 0 means all.
 func (s *splits) limit(train, test int) {
 	for part, n := range map[*data.Dataset]int{&s.train: train, &s.validation: test, &s.test: test} {
 		if n > 0 && *part != nil {
@@ -112,7 +112,7 @@ func loadPictures(ctx context.Context, dir string, wide, input shape.Shape, p da
 		return s, err
 	}
 	if classes := train.Info().Classes; len(classes) == 1 {
-		return s, fmt.Errorf("%s has pictures of one class alone, %q", dir, classes)
+		return s, fmt.Errorf("%s has pictures of only one class, %q", dir, classes)
 	}
 	test, err := imagefolder.Open(ctx, filepath.Join(dir, testFolder), input, p)
 	switch {
@@ -168,7 +168,7 @@ func readData(from string) (s splits, err error) {
 	}
 	all, test, err := src.load(folder)
 	if errors.Is(err, fs.ErrNotExist) && ok {
-		return s, fmt.Errorf("%w; where the files are is told by -data %s:FOLDER", err, name)
+		return s, fmt.Errorf("%w; name the folder that has the files: -data %s:FOLDER", err, name)
 	}
 	if err != nil {
 		return s, err

@@ -13,7 +13,7 @@ func eval(ctx context.Context, c *call) error {
 	pick := c.pickWeights()
 	from := c.String("data", "mnist", dataUsage+"; the test images are used, or those of val where there are none")
 	confusion := c.String("confusion", "", "draw the confusion matrix into this PNG `file`")
-	limit := c.Int("test-limit", 0, "test on only the first `N` images; 0 is all")
+	limit := c.Int("test-limit", 0, "test on only the first `N` images; 0 means all")
 	if err := c.parse(false); err != nil {
 		return err
 	}

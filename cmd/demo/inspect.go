@@ -20,10 +20,10 @@ import (
 func inspectCommand(ctx context.Context, c *call) error {
 	pick := c.pickWeights()
 	from := c.String("data", "mnist", dataUsage+"; the test images are used, or those of val where there are none")
-	limit := c.Int("n", 2000, "look at the first `N` images of the data; 0 is all")
+	limit := c.Int("n", 2000, "look at the first `N` images of the data; 0 means all")
 	channels := c.Int("channels", 64, "how many channels of a layer to show at most")
 	out := c.String("out", "inspect", "the `folder` for the page, index.html")
-	seed := c.Uint64("seed", 1, "of the embedding")
+	seed := c.Uint64("seed", 1, "seed of the embedding")
 	if err := c.parse(true); err != nil {
 		return err
 	}

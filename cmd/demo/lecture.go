@@ -18,7 +18,7 @@ import (
 // lectureCommand lists the chapters, or runs one or all of them.
 func lectureCommand(ctx context.Context, c *call) error {
 	out := c.String("out", "lecture", "the `folder` for the figures, and for the page of all chapters")
-	seed := c.Uint64("seed", 1, "of initial weights, of the order of examples and of what is drawn at random")
+	seed := c.Uint64("seed", 1, "seed of initial weights, of the order of examples and of random draws")
 	image := c.String("image", "", "a picture `file` in place of the lecture's, in chapters that show one")
 	short := c.Bool("short", false, "less data and less training: seconds in place of minutes")
 	name, err := c.chapter()
@@ -129,8 +129,7 @@ func teachOne(ctx context.Context, c *call, chapter lecture.Chapter, o lecture.O
 }
 
 func printChapter(w *output, chapter lecture.Chapter, b *lecture.Board) error {
-	terminal := w.columns()
-	columns := min(cmp.Or(terminal, usualColumns), 100)
+	terminal, columns := w.columns(), w.textColumns()
 	if _, err := fmt.Fprintf(w, "%s\n\n%s\n", chapter.Title, wrapped(chapter.Says, columns)); err != nil {
 		return err
 	}

@@ -35,7 +35,7 @@ type command struct {
 func commands() []command {
 	return []command{
 		{"train", "", "train a model, by default LeNet-5 on MNIST, or resume a run", trainCommand, true},
-		{"watch", "FOLDER...", "a page with runs, finished or going on, side by side", watchCommand, true},
+		{"watch", "FOLDER...", "serve a page of runs side by side, finished or in progress", watchCommand, true},
 		{"eval", "", "test trained weights", eval, false},
 		{"predict", "IMAGE...", "classify pictures", predict, false},
 		{"summary", "", "layers, shapes, parameters, multiply-adds and memory of a model", summary, false},
@@ -44,7 +44,7 @@ func commands() []command {
 		{"parity", "", "every op, LeNet and AlexNet against PyTorch", parityCommand, false},
 		{"explain", "PARAMETER", "why the gradient of the loss by a parameter is small or zero", explain, false},
 		{"verify", "", "the optimised program against the plain one, or against gorgonia", verify, false},
-		{"inspect", "[IMAGE...]", "a page of what trained weights do: filters, maps, patches, attributions, mistakes", inspectCommand, false},
+		{"inspect", "[IMAGE...]", "write a page of filters, maps, patches, attributions and mistakes", inspectCommand, false},
 		{"lecture", "[NAME|all]", "the deep-learning lecture: claims, numbers and figures", lectureCommand, false},
 		{"bench", "", "time the cases of the performance table", bench, false},
 		{"version", "", "the version of the program, of Go, the platform and the kernels", version, false},
@@ -146,18 +146,6 @@ func (c *call) perform(ctx context.Context) error {
 	return err
 }
 
-// help describes the command.
-func (c *call) help() {
-	usage := c.line(c.cmd.name)
-	c.VisitAll(func(*flag.Flag) { usage = c.line(c.cmd.name) + " [flags]" })
-	if c.cmd.args != "" {
-		usage += " " + c.cmd.args
-	}
-	fmt.Fprintf(c.stdout, "usage: %s\n\n%s\n\n", usage, c.cmd.does)
-	c.SetOutput(c.stdout)
-	c.PrintDefaults()
-}
-
 // What a command line that went wrong ends with.
 const statusFailed, statusMisused, statusBug = 1, 2, 3
 
@@ -187,12 +175,4 @@ func report(stderr io.Writer, command string, out *output, err error) int {
 // oneLine is the text of err. The library's name for itself says nothing in a program's message.
 func oneLine(err error) string {
 	return plain.Line(strings.TrimPrefix(strings.TrimPrefix(err.Error(), "train: "), "watch: "))
-}
-
-func overview(w io.Writer, called string) {
-	fmt.Fprintf(w, "usage: %s [command] [flags]\n\nWithout a command it is train. The commands:\n\n", called)
-	for _, cmd := range commands() {
-		fmt.Fprintf(w, "  %-10s %s\n", cmd.name, cmd.does)
-	}
-	fmt.Fprintf(w, "\n%s COMMAND -h lists the flags of a command.\n", called)
 }

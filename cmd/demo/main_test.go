@@ -95,7 +95,7 @@ func TestMistakesAreOneLineAndAStatus(t *testing.T) {
 		{"train -model lenet -data " + few + " -out " + dir + "/run", 1, "holds pictures, the model takes images (1,28,28)"},
 		{"train -model squeezenet -data " + unequal + " -out " + dir + "/run", 1, `differ in their classes: only the first has ["class001"]`},
 		{"train -model squeezenet -data " + other + " -out " + dir + "/run", 1, "other classes in test than in train"},
-		{"train -model squeezenet -data " + single + " -out " + dir + "/run", 1, `one class alone, ["class000"]`},
+		{"train -model squeezenet -data " + single + " -out " + dir + "/run", 1, `only one class, ["class000"]`},
 		{"train -model squeezenet -data " + dir + "/nothing", 1, `nothing", and no such folder; there are cifar10, cifar100, fashion-mnist, mnist`},
 		{"train -data cifar100:" + dir + "/nothing", 1, "-data cifar100:FOLDER"},
 		{"train -workers -1", 2, "-workers -1"},

@@ -57,3 +57,11 @@ func TestHarmlessWordsAreNotQuoted(t *testing.T) {
 	}
 	require.NotEqual(t, "a\xff", shellWord("a\xff"))
 }
+
+// go install of a command at a version refuses a module with replace or exclude directives.
+func TestTheModuleCanBeInstalledFrom(t *testing.T) {
+	text, err := os.ReadFile(filepath.Join("..", "..", "go.mod"))
+	require.NoError(t, err)
+	require.Regexp(t, `(?m)^module github.com/plexaura/plexaura$`, string(text))
+	require.NotRegexp(t, `(?m)^\s*(replace|exclude)\b`, string(text))
+}

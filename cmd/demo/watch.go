@@ -13,7 +13,7 @@ import (
 	"github.com/plexaura/plexaura/watch"
 )
 
-const uiUsage = "serve a page at `[HOST]:PORT`; without a host it is 127.0.0.1, port 0 is one that is free"
+const uiUsage = "serve a page at `[HOST]:PORT`; the default host is 127.0.0.1, and port 0 means any free port"
 
 // watchCommand serves a page with runs of the folders that are given.
 func watchCommand(ctx context.Context, c *call) error {

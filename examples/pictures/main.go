@@ -1,5 +1,6 @@
 // Pictures learns to tell your own pictures apart: DIR has a folder of PNG or JPEG files for each
-// class, such as DIR/cat and DIR/dog. A fifth of them, chosen by chance, is kept for validation.
+// class, such as DIR/cat and DIR/dog. A fifth of them, chosen by chance, is kept for validation,
+// unless you have done so: then the folders of the classes are in DIR/train and in DIR/val.
 //
 //	go run ./examples/pictures DIR                # learns, and leaves the network in DIR.safetensors
 //	go run ./examples/pictures DIR photo.png ...  # classifies pictures with that network
@@ -32,7 +33,8 @@ import (
 
 const (
 	side  = 48 // height and width that pictures are scaled to
-	batch = 32
+	batch = 16
+	steps = 1200 // that few pictures are learnt in, unless -epochs says otherwise
 )
 
 // network is a small convolutional network; it fits any number of classes.
@@ -40,13 +42,14 @@ func network(classes int) nn.Layer {
 	return nn.Sequential{
 		nn.Conv2D{Out: 16, Kernel: 3, Pad: 1}, nn.BatchNorm{}, nn.ReLU{}, nn.MaxPool2D{Kernel: 2},
 		nn.Conv2D{Out: 32, Kernel: 3, Pad: 1}, nn.BatchNorm{}, nn.ReLU{}, nn.MaxPool2D{Kernel: 2},
-		nn.Conv2D{Out: 64, Kernel: 3, Pad: 1}, nn.BatchNorm{}, nn.ReLU{}, nn.AdaptiveAvgPool2D{Size: nn.Rect(4, 4)},
-		nn.Flatten{}, nn.Dropout{P: 0.3}, nn.Linear{Out: classes},
+		nn.Conv2D{Out: 64, Kernel: 3, Pad: 1}, nn.BatchNorm{}, nn.ReLU{}, nn.MaxPool2D{Kernel: 2},
+		nn.Conv2D{Out: 128, Kernel: 3, Pad: 1}, nn.BatchNorm{}, nn.ReLU{}, nn.MaxPool2D{Kernel: 2},
+		nn.Flatten{}, nn.Dropout{P: 0.5}, nn.Linear{Out: classes},
 	}
 }
 
 func main() {
-	epochs := flag.Int("epochs", 15, "how often each picture is used")
+	epochs := flag.Int("epochs", 0, "how often each picture is used; 0 is as often as so many pictures need")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
 	defer stop()
@@ -80,21 +83,17 @@ func file(dir string) string { return filepath.Clean(dir) + ".safetensors" }
 
 // learn trains on the pictures of dir and keeps the network in a file, where it is given one.
 func learn(ctx context.Context, epochs int, dir, weights string) error {
-	prepared := data.Preprocess{Image: picture.Shorter(side).String(), Mean: []float32{0.5}, Std: []float32{0.25}}
-	all, err := imagefolder.Open(ctx, dir, shape.Of(3, side, side), prepared)
+	training, validation, err := load(ctx, dir)
 	if err != nil {
 		return err
 	}
-	for _, l := range all.LeftOut() {
-		fmt.Println("not read:", l)
+	classes := training.Info().Classes
+	fmt.Printf("%d pictures of %d classes %q\n", training.Len()+validation.Len(), len(classes), classes)
+	if epochs == 0 {
+		epochs = max(10, steps*batch/training.Len())
 	}
-	training, validation, err := data.Split(all, all.Len()/5, 1)
-	if err != nil {
-		return err
-	}
-	fmt.Printf("%d pictures of %d classes %q\n", all.Len(), len(all.Info().Classes), all.Info().Classes)
 	result, err := train.Fit(ctx, train.Config{
-		Model: network(len(all.Info().Classes)), Train: training, Validation: validation, Engine: cpu.New(),
+		Model: network(len(classes)), Train: training, Validation: validation, Engine: cpu.New(),
 		Optimizer: optim.Recipe{
 			Rule:     optim.Adam{LR: 0.002},
 			Schedule: optim.Cosine{Steps: epochs * (training.Len()/batch + 1)},
@@ -117,6 +116,44 @@ func learn(ctx context.Context, epochs int, dir, weights string) error {
 	}
 	fmt.Println("saved in", weights)
 	return nil
+}
+
+// load lists the pictures to train on and those for validation.
+func load(ctx context.Context, dir string) (training, validation data.Dataset, err error) {
+	prepared := data.Preprocess{Image: picture.Shorter(side).String(), Mean: []float32{0.5}, Std: []float32{0.25}}
+	input := shape.Of(3, side, side)
+	if parted(dir) {
+		training, validation, err := imagefolder.Load(ctx, dir, input, input, prepared)
+		if err != nil {
+			return nil, nil, err
+		}
+		tellLeftOut(training, validation)
+		return training, validation, nil
+	}
+	all, err := imagefolder.Open(ctx, dir, input, prepared)
+	if err != nil {
+		return nil, nil, err
+	}
+	tellLeftOut(all)
+	return data.Split(all, all.Len()/5, 1)
+}
+
+// parted tells a folder that has its own pictures for validation.
+func parted(dir string) bool {
+	for _, part := range []string{imagefolder.TrainFolder, imagefolder.ValidationFolder} {
+		if info, err := os.Stat(filepath.Join(dir, part)); err != nil || !info.IsDir() {
+			return false
+		}
+	}
+	return true
+}
+
+func tellLeftOut(folders ...*imagefolder.Folder) {
+	for _, folder := range folders {
+		for _, l := range folder.LeftOut() {
+			fmt.Println("not read:", l)
+		}
+	}
 }
 
 // classify prints the most probable class of each picture.
