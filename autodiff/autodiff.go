@@ -48,17 +48,6 @@ func Grad(y *graph.Node, wrt ...*graph.Node) []*graph.Node {
 	return VJP(y, dy, wrt...)
 }
 
-// Connected reports whether dx, a gradient that Grad or VJP returned, is more than the zeros that it
-// returns where y does not depend on the node. It adds no node. An invalid gradient counts as
-// connected: it stands for a mistake that its graph has reported.
-func Connected(dx *graph.Node) bool {
-	if !dx.Valid() || dx.Kind() != graph.Computed {
-		return true
-	}
-	g := graph.New()
-	return dx.Op() != ops.ZerosLike(g.Input("x", dx.Type())).Op()
-}
-
 // VJP returns, for each node of wrt, the adjoint that the adjoint dy of y induces on it: dy
 // times the Jacobian of y. dy must have y's type. It is otherwise like [Grad], which is VJP
 // of a scalar with dy = 1.
@@ -300,5 +289,25 @@ func (s *sweep) result(x *graph.Node) *graph.Node {
 	}
 	var zeros *graph.Node
 	x.Graph().Derived(x, func() { zeros = ops.ZerosLike(x) })
+	return disconnected(zeros)
+}
+
+// zerosOf is the key of the nodes of a graph that are zeros for want of a connection.
+type zerosOf struct{}
+
+// disconnected marks zeros as the gradient of what is not connected.
+func disconnected(zeros *graph.Node) *graph.Node {
+	marked := zeros.Graph().Memo(zerosOf{}, func() any { return map[*graph.Node]bool{} })
+	marked.(map[*graph.Node]bool)[zeros] = true
 	return zeros
+}
+
+// Connected reports whether grad, a result of [Grad] or another function of this package, or the
+// image of one in a clone of the graph, was computed by gradient rules. It is false for the zeros
+// that stand for the gradient of a node that the differentiated value does not depend on. A
+// gradient whose value happens to be zero is connected.
+func Connected(grad *graph.Node) bool {
+	grad = grad.Source()
+	marked, _ := grad.Graph().Memo(zerosOf{}, nil).(map[*graph.Node]bool)
+	return !marked[grad]
 }

@@ -6,6 +6,7 @@ import (
 	"slices"
 
 	"github.com/plexaura/plexaura/graph"
+	"github.com/plexaura/plexaura/ops"
 	"github.com/plexaura/plexaura/shape"
 )
 
@@ -142,19 +143,10 @@ func readsAny(ys, xs []*graph.Node) bool {
 		on[x], given[x] = true, true
 	}
 	for _, n := range graph.Reachable(ys...) {
-		if isUniform(n.Op()) { // dys themselves among them
+		if ops.Uniform(n.Op()) { // dys themselves among them
 			continue
 		}
 		on[n] = on[n] || slices.ContainsFunc(n.Ins(), func(x *graph.Node) bool { return on[x] })
 	}
 	return slices.ContainsFunc(ys, func(y *graph.Node) bool { return on[y] && !given[y] })
-}
-
-// isUniform reports whether an op gives one number everywhere, and reads the types of its inputs
-// alone: vm asks ops the same.
-func isUniform(op graph.Op) bool {
-	_, ok := op.(interface {
-		Uniform(in []shape.Type, out shape.Type) float64
-	})
-	return ok
 }

@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/plexaura/plexaura/graph"
+	"github.com/plexaura/plexaura/ops"
 )
 
 // An Explanation says whether the gradient of one node by another can be anything but zero, and
@@ -129,7 +130,7 @@ func (e *Explanation) sweep() error {
 		}
 		e.Passes = false
 	}
-	lends := func(s Stop) bool { return isUniform(s.At.Op()) } // a path that carries no values
+	lends := func(s Stop) bool { return ops.Uniform(s.At.Op()) } // a path that carries no values
 	if real := slices.DeleteFunc(slices.Clone(e.Stops), lends); e.Passes || len(real) > 0 {
 		e.Stops = real
 	}
@@ -141,7 +142,7 @@ func (e *Explanation) sweep() error {
 func whyNot(n *graph.Node, i int) string {
 	_, custom := n.Op().(customOp)
 	switch {
-	case isUniform(n.Op()):
+	case ops.Uniform(n.Op()):
 		return "it takes the type of its input, not its values"
 	case custom && i == 0:
 		return "its gradient goes to the inputs of its rule, past what lies between"

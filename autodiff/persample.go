@@ -72,7 +72,7 @@ func (s rowSweep) rows(x *graph.Node) (dx *graph.Node) {
 			dx = ops.BroadcastTo(dx, x.Type().Insert(0, shape.N))
 		}
 	})
-	return dx
+	return disconnected(dx)
 }
 
 // hasRows reports whether the batch is axis 0 of n.
@@ -82,7 +82,7 @@ func hasRows(n *graph.Node) bool { return n.Type().Rank() > 0 && n.Type().Dim(0)
 // possible is the invalid node that it returns.
 func (s rowSweep) pullRows(n *graph.Node) (bad *graph.Node) {
 	dy := s.sum(n)
-	if dy == nil || !s.reached(n) || isUniform(n.Op()) {
+	if dy == nil || !s.reached(n) || ops.Uniform(n.Op()) {
 		return nil
 	}
 	if _, ok := n.Op().(checkpointOp); ok {
@@ -169,7 +169,7 @@ func (s rowSweep) lifted(n *graph.Node) (in []*graph.Node, lifts []lift, err err
 	}
 	in = append(in, n.Ins()...)
 	for i, x := range n.Ins() {
-		if !s.depends(x) || hasRows(x) || isUniform(x.Op()) {
+		if !s.depends(x) || hasRows(x) || ops.Uniform(x.Op()) {
 			continue
 		}
 		if x.Type().Rank() == shape.MaxRank {

@@ -11,6 +11,7 @@ import (
 
 	"github.com/plexaura/plexaura/autodiff"
 	"github.com/plexaura/plexaura/autodiff/gradcheck"
+	"github.com/plexaura/plexaura/engine"
 	"github.com/plexaura/plexaura/engine/cpu"
 	"github.com/plexaura/plexaura/engine/ref"
 	"github.com/plexaura/plexaura/graph"
@@ -215,7 +216,7 @@ func TestGradientsOfEachExampleAgreeWithFiniteDifferences(t *testing.T) {
 func TestEveryOpSaysWhatItGivesForEachExample(t *testing.T) {
 	for _, op := range ops.All {
 		_, differentiable := op.(autodiff.Differentiable)
-		_, uniform := op.(vm.Uniform)
+		_, uniform := op.(engine.UniformOp)
 		_, rule := op.(autodiff.PerExample)
 		if differentiable && !uniform && op.Name() != "Random" { // whose input is no floating point
 			require.True(t, rule || ops.Elementwise(op), op.Name())

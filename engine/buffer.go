@@ -7,17 +7,20 @@ import (
 	"github.com/plexaura/plexaura/shape"
 )
 
-// Buffer is typed memory: a view of n elements in row-major order, which keeps the memory
-// alive.
+// Buffer is typed memory: a view of n elements in row-major order, which keeps the memory alive.
+// Memory of the host is read by [Slice] and Bytes; that of a device only has a [Handle] and an
+// offset, by which the device's kernels find it. The zero Buffer is none.
 type Buffer struct {
-	p  unsafe.Pointer
-	n  int
-	dt shape.DType
+	p      unsafe.Pointer // on the host
+	device *block
+	offset int // in the block, in bytes
+	n      int
+	dt     shape.DType
 }
 
 // BufferOf returns the Buffer that views s.
 func BufferOf[T shape.Elem](s []T) Buffer {
-	return Buffer{unsafe.Pointer(unsafe.SliceData(s)), len(s), shape.DTypeOf[T]()}
+	return Buffer{p: unsafe.Pointer(unsafe.SliceData(s)), n: len(s), dt: shape.DTypeOf[T]()}
 }
 
 // BufferAt returns the Buffer of n elements of type d at the start of mem, which must be
@@ -30,24 +33,74 @@ func BufferAt(mem []byte, d shape.DType, n int) Buffer {
 	if uintptr(p)%uintptr(max(d.Width(), 1)) != 0 {
 		panic(fmt.Sprintf("engine: memory is not aligned for %v", d))
 	}
-	return Buffer{p, n, d}
+	return Buffer{p: p, n: n, dt: d}
 }
 
-// Slice returns b's elements. It panics where T is not the Go type of b's element type.
+// Slice returns b's elements. It panics where T is not the Go type of b's element type, and where b
+// is memory of a device.
 func Slice[T shape.Elem](b Buffer) []T {
-	if b.dt != shape.DTypeOf[T]() {
-		panic(fmt.Sprintf("engine: a %v buffer was read as %v", b.dt, shape.DTypeOf[T]()))
+	if b.device != nil || b.dt != shape.DTypeOf[T]() {
+		panic(b.refusal(shape.DTypeOf[T]()))
 	}
 	return unsafe.Slice((*T)(b.p), b.n)
 }
 
-// Bytes returns b's memory.
-func (b Buffer) Bytes() []byte { return unsafe.Slice((*byte)(b.p), b.n*b.dt.Width()) }
+// refusal is why b cannot be read as d.
+func (b Buffer) refusal(d shape.DType) string {
+	if b.device != nil {
+		return fmt.Sprintf("engine: a %v buffer in the memory of %s was read by the host; see engine.Device", b.dt, b.device.memory.Name())
+	}
+	return fmt.Sprintf("engine: a %v buffer was read as %v", b.dt, d)
+}
 
-// Overlaps reports whether b shares memory with mem.
+// Bytes returns b's memory. It panics where that is a device's.
+func (b Buffer) Bytes() []byte {
+	if b.device != nil {
+		panic(b.refusal(b.dt))
+	}
+	return unsafe.Slice((*byte)(b.p), b.n*b.dt.Width())
+}
+
+// At returns the Buffer of n elements of type d from a byte of b on, which must be in b and aligned
+// for d.
+func (b Buffer) At(offset int, d shape.DType, n int) Buffer {
+	if b.device == nil {
+		return BufferAt(b.Bytes()[offset:], d, n)
+	}
+	if offset < 0 || n < 0 || offset+n*d.Width() > b.Size() {
+		panic(fmt.Sprintf("engine: a buffer of %d bytes has no %d of %v at %d", b.Size(), n, d, offset))
+	}
+	r := Region{device: b.device}
+	return r.At(b.offset+offset, d, n)
+}
+
+// Memory is whose memory b is.
+func (b Buffer) Memory() Memory {
+	if b.device == nil {
+		return Host{}
+	}
+	return b.device.memory
+}
+
+// Handle is what the device calls the region that b is in, and b's first byte there. On the host
+// both are 0.
+func (b Buffer) Handle() (h Handle, offset int) {
+	if b.device == nil {
+		return 0, 0
+	}
+	return b.device.handle, b.offset
+}
+
+// Valid reports whether there is a buffer; the zero Buffer is none.
+func (b Buffer) Valid() bool { return b.dt != shape.Invalid }
+
+// Size is the number of bytes.
+func (b Buffer) Size() int { return b.n * b.dt.Width() }
+
+// Overlaps reports whether b shares memory with mem, memory of the host.
 func (b Buffer) Overlaps(mem []byte) bool {
 	from, to := uintptr(b.p), uintptr(unsafe.Pointer(unsafe.SliceData(mem)))
-	return from < to+uintptr(len(mem)) && to < from+uintptr(b.n*b.dt.Width())
+	return b.device == nil && from < to+uintptr(len(mem)) && to < from+uintptr(b.Size())
 }
 
 // Len is the number of elements.

@@ -111,3 +111,15 @@ func IsRowMajor(d *tensor.Dense) bool {
 	}
 	return true
 }
+
+// AppendFloat32s appends the elements of d, as float32 and in the order they are stored, to v.
+func AppendFloat32s(v []float32, d *tensor.Dense) []float32 {
+	b := BufferOfDense(d)
+	if b.DType() == shape.Float32 {
+		return append(v, Slice[float32](b)...)
+	}
+	for _, x := range Floats(b) {
+		v = append(v, float32(x))
+	}
+	return v
+}

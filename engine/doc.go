@@ -5,5 +5,7 @@
 // found by type assertion. What it does not implement itself it takes from engine/ref by
 // embedding ref.Engine, and each [Bound] says whose kernel it holds.
 //
+// Values lie in the engine's [Memory]. It is the host's, unless the engine is a [Device].
+//
 // Knows shape, gorgonia's tensor. Never imports graph, ops or its own implementations.
 package engine

@@ -19,14 +19,31 @@ type Engine interface {
 // A Kernel computes Out from In. It is bound once, with all types known, and run many
 // times, by many goroutines at once, each with its own Call; it allocates nothing. An error
 // is about values, such as a label out of range; it leaves Out undefined.
+//
+// A kernel of a [Device] may return before it has computed anything. It has finished, and told by
+// Call.Fail what it would have returned as an error, when Memory.Sync returns; what the device
+// itself cannot do is the error of Sync.
 type Kernel func(c *Call) error
 
-// Call is the memory of one run of a kernel. Unless Bound.InPlace allows it, no Out shares
-// memory with an In. Out holds anything before, every element has its value after.
+// Call is the memory of one run of a kernel, all of it in Bound.Memory. Unless Bound.InPlace
+// allows it, no Out shares memory with an In. Out holds anything before, every element has its
+// value after.
 type Call struct {
 	Out, In []Buffer
-	Scratch []byte // Bound.Scratch bytes, aligned to 64, holding anything
-	Packed  []byte // what Bound.Packing gave, aligned to 64; nil where nobody has packed
+	Scratch Buffer // Uint8(Bound.Scratch), aligned to 64, holding anything
+	Packed  Buffer // what Bound.Packing gave, aligned to 64; not Valid where nobody has packed
+
+	late error
+}
+
+// Fail tells the error of a kernel that has returned already.
+func (c *Call) Fail(err error) { c.late = err }
+
+// Late returns the error that was told by Fail, and forgets it. It is complete after Memory.Sync.
+func (c *Call) Late() error {
+	err := c.late
+	c.late = nil
+	return err
 }
 
 // Bound is a kernel made for given types.
@@ -34,7 +51,8 @@ type Bound struct {
 	Kernel  Kernel
 	Scratch int         // bytes it needs in Call.Scratch
 	InPlace []Overwrite // which outputs may take the memory of which inputs
-	Fails   bool        // the kernel may return an error; one without the mark must not
+	Memory  Memory      // whose buffers it takes, as its packing does; nil is the host's
+	Fails   bool        // the kernel may return an error, or Fail; one without the mark must not
 	Serial  bool        // it runs on one processor, having too little work to share
 	By      string      // name of the engine whose kernel it is
 	Alg     string      // the algorithm, where there is a choice: "im2col", "winograd"

@@ -67,6 +67,32 @@ func TestLargeMemoryLiesInHugePages(t *testing.T) {
 	}
 }
 
+func TestMemoryOfTheHost(t *testing.T) {
+	m := engine.Host{}
+	require.Equal(t, engine.Memory(m), engine.MemoryOf(nil))
+	_, err := m.Alloc(-1)
+	require.Error(t, err)
+	r, err := m.Alloc(32)
+	require.NoError(t, err)
+	require.Equal(t, 32, r.Len())
+	b := r.At(8, shape.Float64, 2)
+	require.Equal(t, engine.Memory(m), b.Memory())
+	require.Equal(t, 16, b.Size())
+	require.NoError(t, m.Load(b, []byte{0, 0, 0, 0, 0, 0, 0xf0, 0x3f}))
+	require.Equal(t, []float64{1, 0}, engine.Slice[float64](b))
+	require.NoError(t, m.Copy(b.At(8, shape.Float64, 1), b.At(0, shape.Float64, 1)))
+	require.Equal(t, []float64{1, 1}, engine.Floats(b))
+	got := make([]byte, 8)
+	require.NoError(t, m.Store(got, r.At(16, shape.Uint8, 8)))
+	require.Equal(t, byte(0x3f), got[7])
+	require.Panics(t, func() { r.At(24, shape.Float64, 2) })
+	require.Panics(t, func() { b.At(4, shape.Float64, 1) }, "it is not aligned")
+	require.False(t, engine.Buffer{}.Valid())
+	r.Free()
+	require.Equal(t, []float64{1, 1}, engine.Floats(b), "the garbage collector knows who views it")
+	require.Empty(t, (*engine.Region)(nil).Bytes())
+}
+
 func TestOverlaps(t *testing.T) {
 	mem := engine.Aligned(64)
 	at := func(from, n int) engine.Buffer { return engine.BufferAt(mem[from:], shape.Float32, n) }

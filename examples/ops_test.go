@@ -285,7 +285,7 @@ func enginesOf(engines []engine.Engine, parts []string, met map[string][]instanc
 // needsNoKernel reports whether the result is the memory of the input, or one number.
 func needsNoKernel(op graph.Op) bool {
 	_, alias := op.(vm.Aliaser)
-	_, uniform := op.(vm.Uniform)
+	_, uniform := op.(engine.UniformOp)
 	return alias || uniform
 }
 
@@ -294,7 +294,7 @@ func (i instance) by(e engine.Engine) string {
 	var b engine.Bound
 	var err error
 	switch op := i.op.(type) {
-	case vm.Elementwise:
+	case engine.ElementwiseOp:
 		b, err = e.(engine.Mapper).BindMap(op.Map(i.in, i.out), engine.InRows(i.in...), engine.InRows(i.out))
 	case vm.Bindable:
 		b, err = op.Bind(e, engine.InRows(i.in...), engine.InRow(i.out))

@@ -8,6 +8,7 @@ import (
 	"gorgonia.org/tensor"
 
 	"github.com/plexaura/plexaura/autodiff"
+	"github.com/plexaura/plexaura/engine"
 	"github.com/plexaura/plexaura/graph"
 	"github.com/plexaura/plexaura/ops"
 	"github.com/plexaura/plexaura/shape"
@@ -47,7 +48,7 @@ func (n *Network) attribute(ctx context.Context, s scored, out *graph.Node, x []
 		feed[s.class] = ids(classes[i : i+len(part)/n.Input().Len()])
 		got, err := p.run(ctx, feed)
 		if err == nil {
-			y = appendFloats(y, got[0])
+			y = engine.AppendFloat32s(y, got[0])
 		}
 		return err
 	})
@@ -175,7 +176,7 @@ func (l *line) integrate(ctx context.Context, to, from []float32, class int) (y 
 		if err != nil {
 			return nil, err
 		}
-		for k, v := range appendFloats(nil, got[0]) {
+		for k, v := range engine.AppendFloat32s(nil, got[0]) {
 			y[k] += v
 		}
 	}
@@ -260,7 +261,7 @@ func (n *Network) occlude(ctx context.Context, p *program, input *graph.Node, x 
 
 // pick takes one element of each example's output.
 func pick(d *tensor.Dense, at int) (v []float32) {
-	all := appendFloats(nil, d)
+	all := engine.AppendFloat32s(nil, d)
 	each := len(all) / d.Shape()[0]
 	for i := at; i < len(all); i += each {
 		v = append(v, all[i])

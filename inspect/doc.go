@@ -8,6 +8,6 @@
 // rectifiers and the last hidden layer are found in the graph. What needs derivatives are nodes of
 // a graph, for use in programs of one's own too: [Score], [Saliency], [GradCAM], [Deconvnet].
 //
-// Knows train, data, optim, nn, autodiff, ops, graph, vm, engine. Never imports an implementation of
-// engine, viz or cmd.
+// Knows shape, graph, ops, autodiff, nn, optim, engine, vm, data, train and tensor. Never imports an
+// implementation of engine, viz or cmd.
 package inspect

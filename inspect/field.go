@@ -91,7 +91,7 @@ func readBy(n *graph.Node, k int, of area) area {
 			return under(of, [2]int{w.Int(2), w.Int(3)}, op.Stride, op.Dilation, op.Pad)
 		}
 		return whole(in)
-	case ops.Pool2DOp:
+	case ops.MaxPool2DOp:
 		return under(of, op.Kernel, op.Stride, op.Dilation, op.Pad)
 	case ops.AvgPool2DOp:
 		return under(of, op.Kernel, op.Stride, [2]int{1, 1}, op.Pad)

@@ -153,7 +153,7 @@ func (n *Network) LastMaps() (Layer, error) {
 
 func pools(x *graph.Node) bool {
 	switch x.Op().(type) {
-	case ops.Pool2DOp, ops.AvgPool2DOp:
+	case ops.MaxPool2DOp, ops.AvgPool2DOp:
 		return true
 	}
 	return false

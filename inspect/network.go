@@ -89,7 +89,7 @@ func Trained(e engine.Engine, model nn.Layer, w *train.Checkpoint, loss train.Lo
 	if err != nil {
 		return nil, err
 	}
-	outs := net.Evaluation
+	outs := net.Evaluation.Nodes()
 	if w.Averaged {
 		outs = optim.AveragedBy(append(w.Store.Names(), w.Training...), outs...)
 	}
@@ -253,23 +253,6 @@ func ids(v []int) *tensor.Dense {
 	return tensor.New(tensor.WithShape(len(v)), tensor.WithBacking(narrow))
 }
 
-// appendFloats appends the elements of a result.
-func appendFloats(to []float32, d *tensor.Dense) []float32 {
-	switch v := d.Data().(type) {
-	case []float32:
-		return append(to, v...)
-	case float32:
-		return append(to, v)
-	case float64:
-		return append(to, float32(v))
-	case []float64:
-		for _, f := range v {
-			to = append(to, float32(f))
-		}
-	}
-	return to
-}
-
 // examples is how many are in x.
 func (n *Network) examples(x []float32) (int, error) {
 	if !n.made() {
@@ -332,7 +315,7 @@ func (n *Network) Outputs(ctx context.Context, x []float32) (y []float32, err er
 	err = n.batches(x, batchSize, func(_ int, part []float32) error {
 		got, err := p.run(ctx, feeds{input: dense(input, part)})
 		if err == nil {
-			y = appendFloats(y, got[0])
+			y = engine.AppendFloat32s(y, got[0])
 		}
 		return err
 	})

@@ -9,6 +9,7 @@ import (
 
 	"github.com/plexaura/plexaura/autodiff"
 	"github.com/plexaura/plexaura/data"
+	"github.com/plexaura/plexaura/engine"
 	"github.com/plexaura/plexaura/graph"
 	"github.com/plexaura/plexaura/internal/isnil"
 	"github.com/plexaura/plexaura/ops"
@@ -187,5 +188,5 @@ func (d *deconvnet) reconstruct(ctx context.Context, x []float32, channels []int
 	if err != nil {
 		return nil, err
 	}
-	return appendFloats(nil, got[0]), nil
+	return engine.AppendFloat32s(nil, got[0]), nil
 }

@@ -9,6 +9,7 @@ import (
 	"gorgonia.org/tensor"
 
 	"github.com/plexaura/plexaura/data"
+	"github.com/plexaura/plexaura/engine"
 	"github.com/plexaura/plexaura/graph"
 	"github.com/plexaura/plexaura/internal/isnil"
 	"github.com/plexaura/plexaura/ops"
@@ -185,7 +186,7 @@ func (v *surveyor) see(ctx context.Context, b data.Batch) error {
 	if err != nil {
 		return err
 	}
-	y := appendFloats(nil, outs[0])
+	y := engine.AppendFloat32s(nil, outs[0])
 	if i := slices.IndexFunc(y, notFinite); i >= 0 {
 		return fmt.Errorf("the output of example %d is %w", v.Examples+i*len(b.Examples)/len(y), vm.ErrNotFinite)
 	}
@@ -195,20 +196,20 @@ func (v *surveyor) see(ctx context.Context, b data.Batch) error {
 		}
 	}
 	size := len(b.Examples)
-	hidden := appendFloats(nil, outs[1])
+	hidden := engine.AppendFloat32s(nil, outs[1])
 	if room := max(0, v.o.Hidden-v.Examples); room < size {
 		hidden = hidden[:room*v.Width]
 	}
 	v.Hidden = append(v.Hidden, hidden...)
 	outs = outs[2:]
 	for i := range v.Peaks {
-		v.climb(v.Peaks[i], v.o.Convolutions[i].Node.Type(), appendFloats(nil, outs[0]), placesOf(outs[1]), size)
+		v.climb(v.Peaks[i], v.o.Convolutions[i].Node.Type(), engine.AppendFloat32s(nil, outs[0]), placesOf(outs[1]), size)
 		outs = outs[2:]
 	}
 	for i, r := range v.rects {
 		t := r.Node.Type().At(size)
 		v.values[i] += t.Len() / t.Int(1)
-		for u, c := range appendFloats(nil, outs[i]) {
+		for u, c := range engine.AppendFloat32s(nil, outs[i]) {
 			v.positive[i][u] += float64(c)
 		}
 	}

@@ -8,6 +8,7 @@ import (
 
 	"github.com/plexaura/plexaura/autodiff"
 	"github.com/plexaura/plexaura/data"
+	"github.com/plexaura/plexaura/engine"
 	"github.com/plexaura/plexaura/graph"
 	"github.com/plexaura/plexaura/optim"
 	"github.com/plexaura/plexaura/shape"
@@ -47,7 +48,7 @@ func (n *Network) Maps(ctx context.Context, layers []Layer, x []float32) ([]Map,
 	var maps []Map
 	for i, l := range layers {
 		t := l.Node.Type().At(1)
-		m := Map{C: t.Len(), H: 1, W: 1, V: appendFloats(nil, got[i])}
+		m := Map{C: t.Len(), H: 1, W: 1, V: engine.AppendFloat32s(nil, got[i])}
 		if t.Rank() > 2 {
 			m = Map{C: t.Int(1), H: extent(t, 0), W: t.Int(-1), V: m.V}
 			m.H = t.Len() / max(m.C*m.W, 1) // the depth of a volume counts as rows
@@ -74,7 +75,7 @@ func (n *Network) Filters(ctx context.Context, c Convolution) ([]float32, error)
 	if err != nil {
 		return nil, prefixed(err)
 	}
-	return appendFloats(nil, got[0]), nil
+	return engine.AppendFloat32s(nil, got[0]), nil
 }
 
 // Parameter is a parameter with the distributions of its values and of the loss's gradient by them.
@@ -111,7 +112,7 @@ func (n *Network) parameters(ctx context.Context, ds data.Dataset) (all []Parame
 		for k, g := range sums[i] {
 			grad[k] = float32(g / float64(ds.Len()))
 		}
-		all = append(all, Parameter{leaf.Name(), leaf.Type().Shape, NewHistogram(appendFloats(nil, v)), NewHistogram(grad)})
+		all = append(all, Parameter{leaf.Name(), leaf.Type().Shape, NewHistogram(engine.AppendFloat32s(nil, v)), NewHistogram(grad)})
 	}
 	return all, nil
 }
@@ -144,7 +145,7 @@ func (n *Network) gradients(ctx context.Context, loader *data.Loader) (sums [][]
 			return nil, nil, err
 		}
 		for i, g := range grads {
-			for k, v := range appendFloats(nil, g) {
+			for k, v := range engine.AppendFloat32s(nil, g) {
 				sums[i][k] += float64(v) * float64(len(b.Examples))
 			}
 		}

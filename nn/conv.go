@@ -55,10 +55,10 @@ type Conv1D struct {
 	Name     string
 	Out      int // channels of the result
 	Kernel   int
-	Stride   int // default 1
-	Pad      int // zeros at both ends
-	Dilation int // default 1
-	Groups   int // default 1; C and Out must be multiples of it
+	Stride   int  // default 1
+	Pad      Ends // zeros at both ends; see BeforeAfter
+	Dilation int  // default 1
+	Groups   int  // default 1; C and Out must be multiples of it
 	NoBias   bool
 
 	// Init fills the weight and BiasInit the bias; by default both are uniform on
@@ -69,7 +69,7 @@ type Conv1D struct {
 // Label is l.Name.
 func (l Conv1D) Label() string { return l.Name }
 
-// Apply returns a node (N,Out,OL), where OL = (L + 2*Pad - Dilation*(Kernel-1) - 1)/Stride + 1.
+// Apply returns a node (N,Out,OL), where OL = (L + pads - Dilation*(Kernel-1) - 1)/Stride + 1.
 func (l Conv1D) Apply(s Scope, x *graph.Node) *graph.Node {
 	return s.Within(l.Name, x, func(s Scope) *graph.Node {
 		f := filter{l.Out, l.Groups, l.NoBias, l.Init, l.BiasInit}
@@ -77,7 +77,7 @@ func (l Conv1D) Apply(s Scope, x *graph.Node) *graph.Node {
 		if err != nil {
 			return s.g.Reject("Conv1D", err, x)
 		}
-		op := ops.Conv1DOptions{Stride: l.Stride, Dilation: l.Dilation, Pad: [2]int{l.Pad, l.Pad}, Groups: l.Groups}
+		op := ops.Conv1DOptions{Stride: l.Stride, Dilation: l.Dilation, Pad: l.Pad.pads(), Groups: l.Groups}
 		return addBias(ops.Conv1D(x, w, op), b)
 	})
 }

@@ -2,6 +2,7 @@ package nn
 
 import (
 	"github.com/plexaura/plexaura/graph"
+	"github.com/plexaura/plexaura/ops"
 	"github.com/plexaura/plexaura/shape"
 )
 
@@ -9,9 +10,7 @@ import (
 // those of convolutions, matrix products and their gradients, 0 for other ops. The sum over
 // the nodes that logits are computed from ([graph.Reachable]) is what papers state of a model.
 func MACs(n *graph.Node) int {
-	op, ok := n.Op().(interface {
-		MACs(in []shape.Type, out shape.Type) int
-	})
+	op, ok := ops.Counted(n.Op())
 	if !ok || !n.Valid() {
 		return 0
 	}

@@ -12,13 +12,14 @@ import (
 func TestNothingWhereSomethingIsWantedNeverPanics(t *testing.T) {
 	nothing.Check(t, nothing.Exports{
 		Funcs: map[string]any{
-			"MACs":    nn.MACs,
-			"Named":   nn.Named,
-			"Rect":    nn.Rect,
-			"Replace": nn.Replace,
-			"Root":    nn.Root,
-			"Sides":   nn.Sides,
-			"Until":   nn.Until,
+			"MACs":        nn.MACs,
+			"Named":       nn.Named,
+			"BeforeAfter": nn.BeforeAfter,
+			"Rect":        nn.Rect,
+			"Replace":     nn.Replace,
+			"Root":        nn.Root,
+			"Sides":       nn.Sides,
+			"Until":       nn.Until,
 		},
 		Types: []any{
 			new(nn.AdaptiveAvgPool2D),
@@ -48,6 +49,7 @@ func TestNothingWhereSomethingIsWantedNeverPanics(t *testing.T) {
 			new(nn.GlorotNormal),
 			new(nn.GlorotUniform),
 			new(nn.GroupNorm),
+			new(nn.Ends),
 			new(nn.HW),
 			new(nn.HardSigmoid),
 			new(nn.HardSwish),

@@ -21,7 +21,7 @@ func (l MaxPool2D) Apply(s Scope, x *graph.Node) *graph.Node {
 		if err != nil {
 			return s.g.Reject("MaxPool2D", err, x)
 		}
-		return ops.MaxPool2D(x, ops.Pool2DOp{Kernel: w.kernel, Stride: w.stride, Dilation: w.dilation, Pad: w.pad, Ceil: l.Ceil})
+		return ops.MaxPool2D(x, ops.MaxPool2DOp{Kernel: w.kernel, Stride: w.stride, Dilation: w.dilation, Pad: w.pad, Ceil: l.Ceil})
 	})
 }
 
@@ -79,7 +79,7 @@ func (l LpPool2D) Apply(s Scope, x *graph.Node) *graph.Node {
 		if err != nil {
 			return s.g.Reject("LpPool2D", err, x)
 		}
-		return ops.LpPool2D(x, l.P, ops.Pool2DOp{Kernel: w.kernel, Stride: w.stride, Dilation: w.dilation, Pad: w.pad, Ceil: l.Ceil})
+		return ops.LpPool2D(x, l.P, ops.MaxPool2DOp{Kernel: w.kernel, Stride: w.stride, Dilation: w.dilation, Pad: w.pad, Ceil: l.Ceil})
 	})
 }
 
@@ -114,7 +114,7 @@ func adaptive(op string, size HW, s Scope, x *graph.Node, pool func(x *graph.Nod
 type MaxPool1D struct {
 	Kernel   int
 	Stride   int // default: Kernel
-	Pad      int
+	Pad      Ends
 	Dilation int  // default 1
 	Ceil     bool // a last window may reach beyond the padded sequence
 }
@@ -122,7 +122,7 @@ type MaxPool1D struct {
 // Apply returns a node (N,C,OL).
 func (l MaxPool1D) Apply(s Scope, x *graph.Node) *graph.Node {
 	return s.Within("", x, func(Scope) *graph.Node {
-		return ops.MaxPool1D(x, ops.MaxPool1DOptions{Kernel: l.Kernel, Stride: l.Stride, Dilation: l.Dilation, Pad: [2]int{l.Pad, l.Pad}, Ceil: l.Ceil})
+		return ops.MaxPool1D(x, ops.MaxPool1DOptions{Kernel: l.Kernel, Stride: l.Stride, Dilation: l.Dilation, Pad: l.Pad.pads(), Ceil: l.Ceil})
 	})
 }
 
@@ -131,7 +131,7 @@ func (l MaxPool1D) Apply(s Scope, x *graph.Node) *graph.Node {
 type AvgPool1D struct {
 	Kernel   int
 	Stride   int // default: Kernel
-	Pad      int
+	Pad      Ends
 	Ceil     bool // a last window may reach beyond the padded sequence
 	CountPad bool // the zeros of the padding count
 }
@@ -139,7 +139,7 @@ type AvgPool1D struct {
 // Apply returns a node (N,C,OL).
 func (l AvgPool1D) Apply(s Scope, x *graph.Node) *graph.Node {
 	return s.Within("", x, func(Scope) *graph.Node {
-		return ops.AvgPool1D(x, ops.AvgPool1DOptions{Kernel: l.Kernel, Stride: l.Stride, Pad: [2]int{l.Pad, l.Pad}, Ceil: l.Ceil, CountPad: l.CountPad})
+		return ops.AvgPool1D(x, ops.AvgPool1DOptions{Kernel: l.Kernel, Stride: l.Stride, Pad: l.Pad.pads(), Ceil: l.Ceil, CountPad: l.CountPad})
 	})
 }
 

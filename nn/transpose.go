@@ -53,11 +53,11 @@ type ConvTranspose1D struct {
 	Name     string
 	Out      int // channels of the result
 	Kernel   int
-	Stride   int // default 1
-	Pad      int // elements that the result lacks at both ends
-	Extra    int // elements more at the end, less than the stride
-	Dilation int // default 1
-	Groups   int // default 1; C and Out must be multiples of it
+	Stride   int  // default 1
+	Pad      Ends // elements that the result lacks at both ends
+	Extra    int  // elements more at the end, less than the stride
+	Dilation int  // default 1
+	Groups   int  // default 1; C and Out must be multiples of it
 	NoBias   bool
 
 	// Init fills the weight and BiasInit the bias; by default both are uniform on
@@ -68,7 +68,7 @@ type ConvTranspose1D struct {
 // Label is l.Name.
 func (l ConvTranspose1D) Label() string { return l.Name }
 
-// Apply returns a node (N,Out,OL), where OL = (L-1)*Stride - 2*Pad + Dilation*(Kernel-1) + 1 + Extra.
+// Apply returns a node (N,Out,OL), where OL = (L-1)*Stride - pads + Dilation*(Kernel-1) + 1 + Extra.
 func (l ConvTranspose1D) Apply(s Scope, x *graph.Node) *graph.Node {
 	return s.Within(l.Name, x, func(s Scope) *graph.Node {
 		f := filter{l.Out, l.Groups, l.NoBias, l.Init, l.BiasInit}
@@ -76,7 +76,7 @@ func (l ConvTranspose1D) Apply(s Scope, x *graph.Node) *graph.Node {
 		if err != nil {
 			return s.g.Reject("ConvTranspose1D", err, x)
 		}
-		op := ops.Conv1DOptions{Stride: l.Stride, Dilation: l.Dilation, Pad: [2]int{l.Pad, l.Pad}, Groups: l.Groups}
+		op := ops.Conv1DOptions{Stride: l.Stride, Dilation: l.Dilation, Pad: l.Pad.pads(), Groups: l.Groups}
 		return addBias(ops.ConvTranspose1D(x, w, op, l.Extra), b)
 	})
 }

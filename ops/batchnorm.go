@@ -39,12 +39,9 @@ func (o BatchNormOptions) withDefaults() BatchNormOptions {
 // Ioffe and Szegedy, "Batch Normalization", 2015.
 func BatchNorm(x, gamma, beta, mean, variance *graph.Node, opts BatchNormOptions) *graph.Node {
 	in := []*graph.Node{x, gamma, beta, mean, variance}
-	if !valid(in...) {
-		return graph.Apply(unbuilt("BatchNorm"), in...)
-	}
 	opts = opts.withDefaults()
-	if err := checkBatchNorm(in, opts); err != nil {
-		return x.Graph().Reject("BatchNorm", err, in...)
+	if bad := refused("BatchNorm", func() error { return checkBatchNorm(in, opts) }, in...); bad != nil {
+		return bad
 	}
 	b := batchNorm{x: x, gamma: gamma, beta: beta, opts: opts}
 	if x.Graph().Infers() {

@@ -35,24 +35,27 @@ func (op Conv1DOptions) image() Conv2DOp {
 // onLines applies an op for images to tensors of 3 axes, (N,C,L), as images of one row. It
 // rejects others in the name of a function, which wants what it says.
 func onLines(name, want string, op graph.Op, xs ...*graph.Node) *graph.Node {
-	if !valid(xs...) {
-		return graph.Apply(unbuilt(name), xs...)
-	}
-	g, images, have := xs[0].Graph(), make([]shape.Type, len(xs)), make([]string, len(xs))
-	fits := true
-	for i, x := range xs {
-		t := x.Type()
-		have[i] = t.Shape.String()
-		if fits = fits && t.Rank() == 3; fits {
-			images[i] = t.Of(t.Insert(2, 1))
+	images, have := make([]shape.Type, len(xs)), make([]string, len(xs))
+	var y shape.Type
+	bad := refused(name, func() (err error) {
+		fits := true
+		for i, x := range xs {
+			t := x.Type()
+			have[i] = t.Shape.String()
+			if fits = fits && t.Rank() == 3; fits {
+				images[i] = t.Of(t.Insert(2, 1))
+			}
 		}
-	}
-	if !fits {
-		return g.Reject(name, fmt.Errorf("want %s, have %s", want, strings.Join(have, " and ")), xs...)
-	}
-	y, err := op.Infer(images)
-	if err != nil {
-		return g.Reject(name, fmt.Errorf("as images of one row: %w", err), xs...)
+		if !fits {
+			return fmt.Errorf("want %s, have %s", want, strings.Join(have, " and "))
+		}
+		if y, err = op.Infer(images); err != nil {
+			return fmt.Errorf("as images of one row: %w", err)
+		}
+		return nil
+	}, xs...)
+	if bad != nil {
+		return bad
 	}
 	rows := make([]*graph.Node, len(xs))
 	for i, t := range images {

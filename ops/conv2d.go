@@ -13,7 +13,7 @@ var conv2DOps = []graph.Op{
 	conv2DInputGrad{Conv: Conv2DOp{}.withDefaults()},
 	conv2DFilterGrad{Conv: Conv2DOp{}.withDefaults()},
 	fusedConv2D{Conv: Conv2DOp{}.withDefaults(), Epilogue: engine.Epilogue{Bias: true, ReLU: true}},
-	fusedConv2D{Conv: Conv2DOp{}.withDefaults(), Pool: Pool2DOp{Kernel: [2]int{2, 2}}.withDefaults()},
+	fusedConv2D{Conv: Conv2DOp{}.withDefaults(), Pool: MaxPool2DOp{Kernel: [2]int{2, 2}}.withDefaults()},
 }
 
 // Conv2DOp are the attributes of [Conv2D]. In each array index 0 is the height, 1 the width.
@@ -129,10 +129,10 @@ func (op Conv2DOp) Absorb(e engine.Engine, in []shape.Type, next graph.Op, at in
 type fusedConv2D struct {
 	Conv     Conv2DOp
 	Epilogue engine.Epilogue
-	Pool     Pool2DOp // zero: none
+	Pool     MaxPool2DOp // zero: none
 }
 
-func (op fusedConv2D) pools() bool { return op.Pool != Pool2DOp{} }
+func (op fusedConv2D) pools() bool { return op.Pool != MaxPool2DOp{} }
 
 func (op fusedConv2D) Name() string {
 	name := "Conv2D" + epilogueName(op.Epilogue)
@@ -185,14 +185,14 @@ func (op fusedConv2D) Absorb(e engine.Engine, in []shape.Type, next graph.Op, at
 	if op.pools() {
 		return nil, false
 	}
-	if pool, ok := next.(Pool2DOp); ok {
+	if pool, ok := next.(MaxPool2DOp); ok {
 		return op.absorbPool(e, in, pool, nextIn)
 	}
 	ep, ok := extend(e, op.Epilogue, -3, next, at, nextIn)
 	return fusedConv2D{Conv: op.Conv, Epilogue: ep}, ok
 }
 
-func (op fusedConv2D) absorbPool(e engine.Engine, in []shape.Type, pool Pool2DOp, y []shape.Type) (graph.Op, bool) {
+func (op fusedConv2D) absorbPool(e engine.Engine, in []shape.Type, pool MaxPool2DOp, y []shape.Type) (graph.Op, bool) {
 	c, ok := e.(engine.ConvPooler)
 	if !ok {
 		return nil, false

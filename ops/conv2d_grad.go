@@ -119,18 +119,17 @@ func (op conv2DFilterGrad) Bind(e engine.Engine, in []engine.Operand, out engine
 // alike; extra, at least 0 and below the stride, picks one of the sizes that the convolution
 // rounds to the same.
 func ConvTranspose2D(x, w *graph.Node, op Conv2DOp, extra [2]int) *graph.Node {
-	const name = "ConvTranspose2D"
-	if !valid(x, w) {
-		return graph.Apply(unbuilt(name), x, w)
-	}
 	op = op.withDefaults()
-	err := op.checkTransposed(x.Type(), w.Type())
-	if err != nil {
-		return x.Graph().Reject(name, err, x, w)
-	}
 	adjoint := conv2DInputGrad{Conv: op}
-	if adjoint.Size, err = op.transposedSize(x.Type(), w.Type(), extra); err != nil {
-		return x.Graph().Reject(name, err, x, w)
+	bad := refused("ConvTranspose2D", func() (err error) {
+		if err := op.checkTransposed(x.Type(), w.Type()); err != nil {
+			return err
+		}
+		adjoint.Size, err = op.transposedSize(x.Type(), w.Type(), extra)
+		return err
+	}, x, w)
+	if bad != nil {
+		return bad
 	}
 	return graph.Apply(adjoint, x, w)
 }

@@ -106,7 +106,7 @@ func TestOverlappingMaxPool(t *testing.T) {
 		0, 0, 0, 0, 0,
 		0, 0, 9, 0, 0,
 		0, 0, 0, 0, 0,
-	}, ops.Pool2DOp{Kernel: [2]int{3, 3}, Stride: [2]int{2, 2}}, []float64{3, 4})
+	}, ops.MaxPool2DOp{Kernel: [2]int{3, 3}, Stride: [2]int{2, 2}}, []float64{3, 4})
 	require.Equal(t, []float64{0, 0, 0, 0, 0, 0, 0, 7, 0, 0, 0, 0, 0, 0, 0}, dx)
 }
 
@@ -117,11 +117,11 @@ func TestMaxTies(t *testing.T) {
 	dx := maxPoolGrad(t, shape.Of(1, 1, 2, 4), []float64{
 		1, 5, 7, 7,
 		5, 5, 7, 7,
-	}, ops.Pool2DOp{Kernel: [2]int{2, 2}}, []float64{10, 20})
+	}, ops.MaxPool2DOp{Kernel: [2]int{2, 2}}, []float64{10, 20})
 	require.Equal(t, []float64{0, 10, 20, 0, 0, 0, 0, 0}, dx)
 }
 
-func maxPoolGrad(t *testing.T, s shape.Shape, x []float64, op ops.Pool2DOp, dy []float64) []float64 {
+func maxPoolGrad(t *testing.T, s shape.Shape, x []float64, op ops.MaxPool2DOp, dy []float64) []float64 {
 	t.Helper()
 	g := graph.New()
 	in := newFeed(g, "x", s, x)

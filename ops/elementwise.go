@@ -350,19 +350,18 @@ func (op binary) neutral(b *graph.Node) bool {
 
 // AddBias returns x (N,C,...) plus b (C), one number for each index of axis 1.
 func AddBias(x, b *graph.Node) *graph.Node {
-	if !valid(x, b) {
-		return graph.Apply(unbuilt("AddBias"), x, b)
+	bad := refused("AddBias", func() error {
+		t, bt := x.Type(), b.Type()
+		if t.Rank() < 2 || bt.Rank() != 1 || t.Dim(1) != bt.Dim(0) {
+			return fmt.Errorf("want x (N,C,...) and a bias (C), have %v and %v", t.Shape, bt.Shape)
+		}
+		return nil
+	}, x, b)
+	if bad != nil {
+		return bad
 	}
-	t, bt := x.Type(), b.Type()
-	if t.Rank() < 2 || bt.Rank() != 1 || t.Dim(1) != bt.Dim(0) {
-		return x.Graph().Reject("AddBias", fmt.Errorf("want x (N,C,...) and a bias (C), have %v and %v", t.Shape, bt.Shape), x, b)
-	}
-	s := bt.Shape
-	for range t.Rank() - 2 {
-		s = s.Insert(s.Rank(), 1)
-	}
-	if s != bt.Shape {
-		b = Reshape(b, s.Dims()...)
+	if rank := x.Type().Rank(); rank > 2 {
+		b = alongChannels(b, rank)
 	}
 	return Add(x, b)
 }

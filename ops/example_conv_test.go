@@ -31,7 +31,7 @@ func ExampleConv2D() {
 func ExampleMaxPool2D() {
 	g := graph.New()
 	x := g.Input("x", shape.F32(shape.N, 1, 2, 6))
-	y := ops.MaxPool2D(x, ops.Pool2DOp{Kernel: [2]int{2, 2}})
+	y := ops.MaxPool2D(x, ops.MaxPool2DOp{Kernel: [2]int{2, 2}})
 
 	m, err := vm.MustCompile(ref.Engine{}, []*graph.Node{y}).NewMachine(vm.NewStore(1))
 	if err != nil {

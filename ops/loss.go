@@ -28,17 +28,17 @@ type CrossEntropyOptions struct {
 // It stays accurate where it is small, and so does its gradient: a target that leads the other logits by 20 has the
 // loss log1p((C-1)*exp(-20)), which PyTorch rounds to 0 in Float32.
 func CrossEntropy(logits, target *graph.Node, options ...CrossEntropyOptions) *graph.Node {
-	const name = "CrossEntropy"
-	if !valid(logits, target) {
-		return graph.Apply(unbuilt(name), logits, target)
-	}
 	var o CrossEntropyOptions
 	if len(options) > 0 {
 		o = options[0]
 	}
-	axis, err := o.check(logits.Type(), target.Type())
-	if err != nil {
-		return logits.Graph().Reject(name, err, logits, target)
+	axis := 0
+	bad := refused("CrossEntropy", func() (err error) {
+		axis, err = o.check(logits.Type(), target.Type())
+		return err
+	}, logits, target)
+	if bad != nil {
+		return bad
 	}
 	logP := LogSoftmax(logits, axis)
 	loss := Neg(logLikelihood(logP, target, axis))
@@ -189,15 +189,10 @@ func MSE(x, target *graph.Node) *graph.Node {
 // unlike returns nil where a and b have one floating-point type, and otherwise the invalid
 // node of the named function.
 func unlike(name string, a, b *graph.Node) *graph.Node {
-	if !valid(a, b) {
-		return graph.Apply(unbuilt(name), a, b)
-	}
-	err := sameType(a.Type(), b.Type())
-	if err == nil {
-		err = wantFloat(a.Type())
-	}
-	if err == nil {
-		return nil
-	}
-	return a.Graph().Reject(name, err, a, b)
+	return refused(name, func() error {
+		if err := sameType(a.Type(), b.Type()); err != nil {
+			return err
+		}
+		return wantFloat(a.Type())
+	}, a, b)
 }

@@ -55,17 +55,16 @@ func (o LRNOptions) check() error {
 // Krizhevsky, Sutskever and Hinton, "ImageNet Classification with Deep Convolutional Neural
 // Networks", 2012.
 func LRN(x *graph.Node, opts LRNOptions) *graph.Node {
-	if !valid(x) {
-		return graph.Apply(unbuilt("LRN"), x)
-	}
 	opts = opts.withDefaults()
 	w := windowSum{Before: opts.Size / 2, After: (opts.Size - 1) / 2}
-	_, err := w.Infer([]shape.Type{x.Type()})
-	if err == nil {
-		err = opts.check()
-	}
-	if err != nil {
-		return x.Graph().Reject("LRN", err, x)
+	bad := refused("LRN", func() error {
+		if _, err := w.Infer([]shape.Type{x.Type()}); err != nil {
+			return err
+		}
+		return opts.check()
+	}, x)
+	if bad != nil {
+		return bad
 	}
 	sum := graph.Apply(w, Square(x))
 	base := AddScalar(MulScalar(sum, opts.Alpha/float64(opts.Size)), opts.K)

@@ -129,7 +129,7 @@ func constructors() (all []constructor) {
 	row("ConvTranspose2D", of2(func(x, w *graph.Node) *graph.Node {
 		return ops.ConvTranspose2D(x, w, ops.Conv2DOp{Stride: [2]int{2, 2}, Groups: 2}, [2]int{1, 0})
 	}), image, shape.F32(4, 3, 3, 3))
-	row("MaxPool2D", of1(func(x *graph.Node) *graph.Node { return ops.MaxPool2D(x, ops.Pool2DOp{Kernel: [2]int{2, 2}}) }), image)
+	row("MaxPool2D", of1(func(x *graph.Node) *graph.Node { return ops.MaxPool2D(x, ops.MaxPool2DOp{Kernel: [2]int{2, 2}}) }), image)
 	row("AvgPool2D", of1(func(x *graph.Node) *graph.Node { return ops.AvgPool2D(x, ops.AvgPool2DOp{Kernel: [2]int{2, 2}}) }), image)
 	row("MaxPool1D", of1(func(x *graph.Node) *graph.Node { return ops.MaxPool1D(x, ops.MaxPool1DOptions{Kernel: 2}) }), line)
 	row("AvgPool1D", of1(func(x *graph.Node) *graph.Node { return ops.AvgPool1D(x, ops.AvgPool1DOptions{Kernel: 2}) }), line)
@@ -158,7 +158,7 @@ func constructors() (all []constructor) {
 	row("LpPool1D", of1(func(x *graph.Node) *graph.Node { return ops.LpPool1D(x, 3, ops.MaxPool1DOptions{Kernel: 2}) }), line)
 	row("AdaptiveMaxPool2D", of1(func(x *graph.Node) *graph.Node { return ops.AdaptiveMaxPool2D(x, [2]int{3, 2}) }), image)
 	row("AdaptiveAvgPool2D", of1(func(x *graph.Node) *graph.Node { return ops.AdaptiveAvgPool2D(x, [2]int{3, 2}) }), image)
-	row("LpPool2D", of1(func(x *graph.Node) *graph.Node { return ops.LpPool2D(x, 3, ops.Pool2DOp{Kernel: [2]int{2, 2}}) }), image)
+	row("LpPool2D", of1(func(x *graph.Node) *graph.Node { return ops.LpPool2D(x, 3, ops.MaxPool2DOp{Kernel: [2]int{2, 2}}) }), image)
 	row("AdaptiveMaxPool3D", of1(func(x *graph.Node) *graph.Node { return ops.AdaptiveMaxPool3D(x, [3]int{3, 2, 1}) }), volume)
 	row("AdaptiveAvgPool3D", of1(func(x *graph.Node) *graph.Node { return ops.AdaptiveAvgPool3D(x, [3]int{3, 2, 1}) }), volume)
 	row("LpPool3D", of1(func(x *graph.Node) *graph.Node {

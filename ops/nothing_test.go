@@ -50,7 +50,9 @@ func TestNothingWhereSomethingIsWantedNeverPanics(t *testing.T) {
 			"Dropout":            ops.Dropout,
 			"ELU":                ops.ELU,
 			"Einsum":             ops.Einsum,
+			"Counted":            ops.Counted,
 			"Elementwise":        ops.Elementwise,
+			"Uniform":            ops.Uniform,
 			"Embedding":          ops.Embedding,
 			"Equal":              ops.Equal,
 			"Erf":                ops.Erf,
@@ -161,7 +163,7 @@ func TestNothingWhereSomethingIsWantedNeverPanics(t *testing.T) {
 			"ZerosLike":          ops.ZerosLike,
 		},
 		Unheld: []string{ // compilers call their methods, with inputs that Infer took
-			"AvgPool2DOp", "ConcatOp", "Conv2DOp", "MatMulOp", "OneHotOp", "PadOp", "Pool2DOp", "ReduceOp", "ReshapeOp", "SliceOp", "SoftmaxOp", "TransposeOp",
+			"AvgPool2DOp", "ConcatOp", "Conv2DOp", "MatMulOp", "OneHotOp", "PadOp", "MaxPool2DOp", "ReduceOp", "ReshapeOp", "SliceOp", "SoftmaxOp", "TransposeOp",
 		},
 		Panics: map[string]string{"AlignRows": "which takes a rank of at least the shape's"},
 		Good: func() []any {

@@ -9,6 +9,7 @@ import (
 
 	"github.com/plexaura/plexaura/autodiff"
 	"github.com/plexaura/plexaura/autodiff/gradcheck/cases"
+	"github.com/plexaura/plexaura/engine"
 	"github.com/plexaura/plexaura/graph"
 	"github.com/plexaura/plexaura/ops"
 	"github.com/plexaura/plexaura/shape"
@@ -36,8 +37,8 @@ func TestCatalogueOpsAreComparableAndNamed(t *testing.T) {
 func TestCatalogueOpsCanBeComputed(t *testing.T) {
 	for _, op := range ops.All {
 		_, bindable := op.(vm.Bindable)
-		_, elementwise := op.(vm.Elementwise)
-		_, uniform := op.(vm.Uniform)
+		_, elementwise := op.(engine.ElementwiseOp)
+		_, uniform := op.(engine.UniformOp)
 		_, aliaser := op.(vm.Aliaser)
 		require.True(t, bindable || elementwise || uniform || aliaser, "%s is neither Bindable, Elementwise, Uniform nor an Aliaser", op.Name())
 	}

@@ -15,10 +15,20 @@ import (
 
 // Elementwise reports whether op is computed element by element, over inputs that broadcast.
 func Elementwise(op graph.Op) bool {
-	_, ok := op.(interface {
-		Map(in []shape.Type, out shape.Type) engine.Map
-	})
+	_, ok := op.(engine.ElementwiseOp)
 	return ok
+}
+
+// Uniform reports whether op gives one number everywhere, and reads only the types of its inputs.
+func Uniform(op graph.Op) bool {
+	_, ok := op.(engine.UniformOp)
+	return ok
+}
+
+// Counted returns op as what knows its number of multiply-accumulate operations, if it does.
+func Counted(op graph.Op) (counted engine.CountedOp, ok bool) {
+	counted, ok = op.(engine.CountedOp)
+	return counted, ok
 }
 
 // own reports whether input i is given anew for each row.

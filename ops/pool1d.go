@@ -8,7 +8,7 @@ type MaxPool1DOptions struct {
 	Stride   int    // 0 means Kernel
 	Dilation int    // 0 means 1
 	Pad      [2]int // before and after
-	Ceil     bool   // as in Pool2DOp
+	Ceil     bool   // as in MaxPool2DOp
 }
 
 // MaxPool1D returns the maximum of each window of x (N,C,L), Float32 or Float64: y (N,C,OL). It
@@ -19,8 +19,8 @@ func MaxPool1D(x *graph.Node, op MaxPool1DOptions) *graph.Node {
 
 const lines = "an input (N,C,L)"
 
-func (op MaxPool1DOptions) image() Pool2DOp {
-	return Pool2DOp{
+func (op MaxPool1DOptions) image() MaxPool2DOp {
+	return MaxPool2DOp{
 		Kernel:   [2]int{1, op.Kernel},
 		Stride:   [2]int{1, op.Stride},
 		Dilation: [2]int{1, op.Dilation},

@@ -9,16 +9,16 @@ import (
 )
 
 var pool2DOps = []graph.Op{
-	Pool2DOp{Kernel: [2]int{2, 2}}.withDefaults(),
-	maxPool2DScatter{Pool2DOp{Kernel: [2]int{2, 2}}.withDefaults()},
-	maxPool2DGather{Pool2DOp{Kernel: [2]int{2, 2}}.withDefaults()},
+	MaxPool2DOp{Kernel: [2]int{2, 2}}.withDefaults(),
+	maxPool2DScatter{MaxPool2DOp{Kernel: [2]int{2, 2}}.withDefaults()},
+	maxPool2DGather{MaxPool2DOp{Kernel: [2]int{2, 2}}.withDefaults()},
 	AvgPool2DOp{Kernel: [2]int{2, 2}}.withDefaults(),
 	avgPool2DGrad{Pool: AvgPool2DOp{Kernel: [2]int{2, 2}}.withDefaults()},
 }
 
-// Pool2DOp are the attributes of [MaxPool2D]. In each array index 0 is the height, 1 the
+// MaxPool2DOp are the attributes of [MaxPool2D]. In each array index 0 is the height, 1 the
 // width.
-type Pool2DOp struct {
+type MaxPool2DOp struct {
 	Kernel   [2]int
 	Stride   [2]int    // 0 means that of Kernel: windows side by side
 	Dilation [2]int    // 0 means 1
@@ -30,29 +30,31 @@ type Pool2DOp struct {
 // (N,C,OH,OW), where OH is (H + top + bottom - Dilation*(KH-1) - 1)/Stride + 1, rounded down
 // or, with Ceil, up, and OW alike. Padding never wins. Of equal maxima the first in
 // row-major order wins and has the whole gradient; a NaN wins over numbers.
-func MaxPool2D(x *graph.Node, op Pool2DOp) *graph.Node {
+func MaxPool2D(x *graph.Node, op MaxPool2DOp) *graph.Node {
 	return graph.Apply(op.withDefaults(), x)
 }
 
 // GlobalMaxPool2D returns the maximum of each plane of x (N,C,H,W), Float32 or Float64: y
 // (N,C,1,1).
 func GlobalMaxPool2D(x *graph.Node) *graph.Node {
-	return global("GlobalMaxPool2D", x, func(plane [2]int) *graph.Node { return MaxPool2D(x, Pool2DOp{Kernel: plane}) })
+	return global("GlobalMaxPool2D", x, 4, func(k []int) *graph.Node { return MaxPool2D(x, MaxPool2DOp{Kernel: [2]int(k)}) })
 }
 
-// global pools the planes of x, or rejects x in the name of a function.
-func global(name string, x *graph.Node, pool func(plane [2]int) *graph.Node) *graph.Node {
-	if !valid(x) {
-		return graph.Apply(unbuilt(name), x)
+// global pools by a window of all extents beyond the channels.
+func global(name string, x *graph.Node, rank int, pool func(kernel []int) *graph.Node) *graph.Node {
+	bad := refused(name, func() error {
+		if err := checkPlanes(x.Type(), rank); err != nil {
+			return err
+		}
+		return wantFloat(x.Type())
+	}, x)
+	if bad != nil {
+		return bad
 	}
-	t := x.Type()
-	if t.Rank() != 4 || !shape.Of(t.Dims()[2:]...).Concrete() || t.Dim(2) == 0 || t.Dim(3) == 0 {
-		return x.Graph().Reject(name, fmt.Errorf("want an input (N,C,H,W) with H and W known and not 0, have %v", t.Shape), x)
-	}
-	return pool(imageSize(t))
+	return pool(shape.Of(x.Type().Dims()[2:]...).Ints())
 }
 
-func (op Pool2DOp) withDefaults() Pool2DOp {
+func (op MaxPool2DOp) withDefaults() MaxPool2DOp {
 	for i := range 2 {
 		op.Stride[i] = orElse(op.Stride[i], op.Kernel[i])
 		op.Dilation[i] = orElse(op.Dilation[i], 1)
@@ -61,10 +63,10 @@ func (op Pool2DOp) withDefaults() Pool2DOp {
 }
 
 // Name implements [graph.Op].
-func (Pool2DOp) Name() string { return "MaxPool2D" }
+func (MaxPool2DOp) Name() string { return "MaxPool2D" }
 
 // Infer implements [graph.Op].
-func (op Pool2DOp) Infer(in []shape.Type) (t shape.Type, err error) {
+func (op MaxPool2DOp) Infer(in []shape.Type) (t shape.Type, err error) {
 	if err := sameFloats(in, 1); err != nil {
 		return t, err
 	}
@@ -82,7 +84,7 @@ func (op Pool2DOp) Infer(in []shape.Type) (t shape.Type, err error) {
 }
 
 // pooled is the type of the result for images x.
-func (op Pool2DOp) pooled(x shape.Type) (t shape.Type, err error) {
+func (op MaxPool2DOp) pooled(x shape.Type) (t shape.Type, err error) {
 	if x.Rank() != 4 {
 		return t, fmt.Errorf("want an input (N,C,H,W), have %v", x.Shape)
 	}
@@ -93,29 +95,31 @@ func (op Pool2DOp) pooled(x shape.Type) (t shape.Type, err error) {
 	return x.Of(shape.Of(x.Dim(0), x.Dim(1), size[0], size[1])), nil
 }
 
-func (op Pool2DOp) windows() (ws [2]window) {
+func (op MaxPool2DOp) windows() (ws [2]window) {
 	for i := range ws {
 		ws[i] = window{op.Kernel[i], op.Stride[i], op.Dilation[i], op.Pad[i], op.Ceil}
 	}
 	return ws
 }
 
-func (op Pool2DOp) attrs() engine.Pool2D {
+func (op MaxPool2DOp) attrs() engine.Pool2D {
 	return engine.Pool2D{Kernel: op.Kernel, Stride: op.Stride, Dilation: op.Dilation, Pad: op.Pad}
 }
 
 // Grad implements autodiff's Differentiable.
-func (op Pool2DOp) Grad(n, dy *graph.Node) []*graph.Node {
+func (op MaxPool2DOp) Grad(n, dy *graph.Node) []*graph.Node {
 	return one(graph.Apply(maxPool2DScatter{op}, n.In(0), dy))
 }
 
 // Bind implements vm's Bindable.
-func (op Pool2DOp) Bind(e engine.Engine, in []engine.Operand, out engine.Operand) (engine.Bound, error) {
+func (op MaxPool2DOp) Bind(e engine.Engine, in []engine.Operand, out engine.Operand) (engine.Bound, error) {
 	return bindMax(e, op.Name(), engine.MaxPooler.BindMaxPool2D, op.attrs(), in, out)
 }
 
 // PerExample keeps the rows apart.
-func (Pool2DOp) PerExample(n *graph.Node, in []*graph.Node) (*graph.Node, error) { return alone(n, in) }
+func (MaxPool2DOp) PerExample(n *graph.Node, in []*graph.Node) (*graph.Node, error) {
+	return alone(n, in)
+}
 
 func bindMax(e engine.Engine, name string, bind func(engine.MaxPooler, engine.Pool2D, []engine.Operand, engine.Operand) (engine.Bound, error),
 	op engine.Pool2D, in []engine.Operand, out engine.Operand) (engine.Bound, error) {
@@ -132,7 +136,7 @@ func bindMax(e engine.Engine, name string, bind func(engine.MaxPooler, engine.Po
 
 // maxPool2DScatter takes x (N,C,H,W) and dy (N,C,OH,OW); it gives dx (N,C,H,W), each dy added
 // at the place of its window's maximum.
-type maxPool2DScatter struct{ Pool Pool2DOp }
+type maxPool2DScatter struct{ Pool MaxPool2DOp }
 
 func (maxPool2DScatter) Name() string { return "MaxPool2DScatter" }
 
@@ -183,7 +187,7 @@ func (op maskedScatter) Bind(e engine.Engine, in []engine.Operand, out engine.Op
 
 // maxPool2DGather takes x and v (N,C,H,W); it gives (N,C,OH,OW), v at the place of each window's
 // maximum of x.
-type maxPool2DGather struct{ Pool Pool2DOp }
+type maxPool2DGather struct{ Pool MaxPool2DOp }
 
 func (maxPool2DGather) Name() string { return "MaxPool2DGather" }
 
@@ -232,12 +236,12 @@ func AvgPool2D(x *graph.Node, op AvgPool2DOp) *graph.Node {
 // GlobalAvgPool2D returns the mean of each plane of x (N,C,H,W), Float32 or Float64: y
 // (N,C,1,1).
 func GlobalAvgPool2D(x *graph.Node) *graph.Node {
-	return global("GlobalAvgPool2D", x, func(plane [2]int) *graph.Node { return AvgPool2D(x, AvgPool2DOp{Kernel: plane}) })
+	return global("GlobalAvgPool2D", x, 4, func(k []int) *graph.Node { return AvgPool2D(x, AvgPool2DOp{Kernel: [2]int(k)}) })
 }
 
-// windows is the Pool2DOp with the same windows.
-func (op AvgPool2DOp) windows() Pool2DOp {
-	return Pool2DOp{op.Kernel, op.Stride, op.Dilation, op.Pad, op.Ceil}
+// windows is the MaxPool2DOp with the same windows.
+func (op AvgPool2DOp) windows() MaxPool2DOp {
+	return MaxPool2DOp{op.Kernel, op.Stride, op.Dilation, op.Pad, op.Ceil}
 }
 
 func (op AvgPool2DOp) withDefaults() AvgPool2DOp {

@@ -18,7 +18,7 @@ type MaxPool3DOptions struct {
 	Stride   [3]int    // 0 means that of Kernel: windows side by side
 	Dilation [3]int    // 0 means 1
 	Pad      [3][2]int // {{front, back}, {top, bottom}, {left, right}}
-	Ceil     bool      // as in Pool2DOp
+	Ceil     bool      // as in MaxPool2DOp
 }
 
 // MaxPool3D returns the maximum of each window of volumes x (N,C,D,H,W), Float32 or Float64: y
@@ -30,11 +30,11 @@ func MaxPool3D(x *graph.Node, op MaxPool3DOptions) *graph.Node {
 }
 
 // split is op over the planes of a volume, and over its depth as that of images (D,H*W).
-func (op MaxPool3DOptions) split() (plane, depth Pool2DOp) {
-	plane = Pool2DOp{
+func (op MaxPool3DOptions) split() (plane, depth MaxPool2DOp) {
+	plane = MaxPool2DOp{
 		Kernel: [2]int(op.Kernel[1:]), Stride: [2]int(op.Stride[1:]), Dilation: [2]int(op.Dilation[1:]), Pad: [2][2]int(op.Pad[1:]), Ceil: op.Ceil,
 	}
-	depth = Pool2DOp{
+	depth = MaxPool2DOp{
 		Kernel: [2]int{op.Kernel[0], 1}, Stride: [2]int{op.Stride[0], 1}, Dilation: [2]int{op.Dilation[0], 1}, Pad: [2][2]int{op.Pad[0]}, Ceil: op.Ceil,
 	}
 	return plane.withDefaults(), depth.withDefaults()
@@ -64,7 +64,7 @@ func (op AvgPool3DOptions) split() (plane, depth AvgPool2DOp) {
 }
 
 // averaging is average pooling over the same windows.
-func (op Pool2DOp) averaging(countPad bool) AvgPool2DOp {
+func (op MaxPool2DOp) averaging(countPad bool) AvgPool2DOp {
 	return AvgPool2DOp{op.Kernel, op.Stride, op.Dilation, op.Pad, op.Ceil, countPad}
 }
 
@@ -99,36 +99,22 @@ func poolVolumes(name string, x *graph.Node, plane, depth graph.Op) *graph.Node 
 
 // GlobalMaxPool1D returns the maximum of each line of x (N,C,L), Float32 or Float64: y (N,C,1).
 func GlobalMaxPool1D(x *graph.Node) *graph.Node {
-	return globally("GlobalMaxPool1D", x, 3, func(k []int) *graph.Node { return MaxPool1D(x, MaxPool1DOptions{Kernel: k[0]}) })
+	return global("GlobalMaxPool1D", x, 3, func(k []int) *graph.Node { return MaxPool1D(x, MaxPool1DOptions{Kernel: k[0]}) })
 }
 
 // GlobalAvgPool1D returns the mean of each line of x (N,C,L), Float32 or Float64: y (N,C,1).
 func GlobalAvgPool1D(x *graph.Node) *graph.Node {
-	return globally("GlobalAvgPool1D", x, 3, func(k []int) *graph.Node { return AvgPool1D(x, AvgPool1DOptions{Kernel: k[0]}) })
+	return global("GlobalAvgPool1D", x, 3, func(k []int) *graph.Node { return AvgPool1D(x, AvgPool1DOptions{Kernel: k[0]}) })
 }
 
 // GlobalMaxPool3D returns the maximum of each channel of x (N,C,D,H,W), Float32 or Float64: y
 // (N,C,1,1,1).
 func GlobalMaxPool3D(x *graph.Node) *graph.Node {
-	return globally("GlobalMaxPool3D", x, 5, func(k []int) *graph.Node { return MaxPool3D(x, MaxPool3DOptions{Kernel: [3]int(k)}) })
+	return global("GlobalMaxPool3D", x, 5, func(k []int) *graph.Node { return MaxPool3D(x, MaxPool3DOptions{Kernel: [3]int(k)}) })
 }
 
 // GlobalAvgPool3D returns the mean of each channel of x (N,C,D,H,W), Float32 or Float64: y
 // (N,C,1,1,1).
 func GlobalAvgPool3D(x *graph.Node) *graph.Node {
-	return globally("GlobalAvgPool3D", x, 5, func(k []int) *graph.Node { return AvgPool3D(x, AvgPool3DOptions{Kernel: [3]int(k)}) })
-}
-
-// globally pools by a window of all extents beyond the channels.
-func globally(name string, x *graph.Node, rank int, pool func(kernel []int) *graph.Node) *graph.Node {
-	bad := refused(name, func() error {
-		if err := checkPlanes(x.Type(), rank); err != nil {
-			return err
-		}
-		return wantFloat(x.Type())
-	}, x)
-	if bad != nil {
-		return bad
-	}
-	return pool(shape.Of(x.Type().Dims()[2:]...).Ints())
+	return global("GlobalAvgPool3D", x, 5, func(k []int) *graph.Node { return AvgPool3D(x, AvgPool3DOptions{Kernel: [3]int(k)}) })
 }

@@ -54,19 +54,19 @@ func TestPoolingByWindowsWiderThanTheImage(t *testing.T) {
 		in, y, dy, dx []float64
 	}{
 		{"2x2 on one column", shape.Of(1, 1, 3, 1), func(x *graph.Node) *graph.Node {
-			return ops.MaxPool2D(x, ops.Pool2DOp{Kernel: two, Pad: corner})
+			return ops.MaxPool2D(x, ops.MaxPool2DOp{Kernel: two, Pad: corner})
 		}, []float64{1, 2, 3}, []float64{2, 3}, []float64{4, 6}, []float64{0, 4, 6}},
 		{"2x2 on one row", shape.Of(1, 1, 1, 3), func(x *graph.Node) *graph.Node {
-			return ops.MaxPool2D(x, ops.Pool2DOp{Kernel: two, Pad: corner})
+			return ops.MaxPool2D(x, ops.MaxPool2DOp{Kernel: two, Pad: corner})
 		}, []float64{1, 2, 3}, []float64{2, 3}, []float64{4, 6}, []float64{0, 4, 6}},
 		{"3x3 on 2x2, not whole", shape.Of(1, 2, 2, 2), func(x *graph.Node) *graph.Node {
-			return ops.MaxPool2D(x, ops.Pool2DOp{Kernel: three, Stride: two, Ceil: true})
+			return ops.MaxPool2D(x, ops.MaxPool2DOp{Kernel: three, Stride: two, Ceil: true})
 		}, []float64{1, 4, 3, 2, 8, 5, 6, 7}, []float64{4, 8}, []float64{10, 20}, []float64{0, 10, 0, 0, 20, 0, 0, 0}},
 		{"3x3 on 3x2, padded on the right", shape.Of(1, 2, 3, 2), func(x *graph.Node) *graph.Node {
-			return ops.MaxPool2D(x, ops.Pool2DOp{Kernel: three, Pad: [2][2]int{{0, 0}, {0, 1}}})
+			return ops.MaxPool2D(x, ops.MaxPool2DOp{Kernel: three, Pad: [2][2]int{{0, 0}, {0, 1}}})
 		}, []float64{1, 2, 6, 4, 5, 3, 7, 8, 9, 10, 11, 12}, []float64{6, 12}, []float64{1, 2}, []float64{0, 0, 1, 0, 0, 0, 0, 0, 0, 0, 0, 2}},
 		{"overlapping", shape.Of(1, 1, 4, 1), func(x *graph.Node) *graph.Node {
-			return ops.MaxPool2D(x, ops.Pool2DOp{Kernel: three, Stride: [2]int{1, 1}, Pad: [2][2]int{{1, 1}, {1, 1}}})
+			return ops.MaxPool2D(x, ops.MaxPool2DOp{Kernel: three, Stride: [2]int{1, 1}, Pad: [2][2]int{{1, 1}, {1, 1}}})
 		}, []float64{1, 9, 2, 3}, []float64{9, 9, 9, 3}, []float64{1, 2, 3, 4}, []float64{0, 6, 0, 4}},
 		{"1-D", shape.Of(1, 2, 2), func(x *graph.Node) *graph.Node {
 			return ops.MaxPool1D(x, ops.MaxPool1DOptions{Kernel: 3, Stride: 2, Ceil: true})
@@ -92,7 +92,7 @@ func TestPoolingTakesInTheGradientOfWhatWasPooledOnly(t *testing.T) {
 	g := graph.New()
 	x := newFeed(g, "x", shape.Of(1, 1, 3, 3), counter(1, 9))
 	z := newFeed(g, "z", shape.Of(1, 1, 3, 3), counter(2, 9))
-	y := ops.MaxPool2D(x.node, ops.Pool2DOp{Kernel: [2]int{3, 3}, Stride: [2]int{1, 1}, Pad: ops.PadHW(1, 1)})
+	y := ops.MaxPool2D(x.node, ops.MaxPool2DOp{Kernel: [2]int{3, 3}, Stride: [2]int{1, 1}, Pad: ops.PadHW(1, 1)})
 	r := ops.ReLU(z.node)
 	dx := autodiff.VJP(y, r, x.node)[0]
 	masker := dx.Op().(vm.Masker)
@@ -113,7 +113,7 @@ func TestAbsorbedPoolingByWindowsWiderThanTheImage(t *testing.T) {
 			x := newFeed(g, "x", shape.OfInts(batch, 2, 5, 3), counter(1, batch*30))
 			w := newFeed(g, "w", shape.Of(4, 2, 3, 3), counter(2, 72))
 			y := ops.Conv2D(in(x.node), in(w.node), ops.Conv2DOp{})
-			pooled := out(ops.MaxPool2D(ops.ReLU(y), ops.Pool2DOp{Kernel: [2]int{2, 2}, Pad: [2][2]int{{0, 1}, {0, 1}}}))
+			pooled := out(ops.MaxPool2D(ops.ReLU(y), ops.MaxPool2DOp{Kernel: [2]int{2, 2}, Pad: [2][2]int{{0, 1}, {0, 1}}}))
 			conv := computedOn(t, e, nil, []*graph.Node{out(ops.ReLU(y))}, x, w)[0] // (batch,4,3,1)
 			var want []float64
 			for column := range slices.Chunk(conv, 3) {

@@ -43,11 +43,11 @@ func AdaptiveMaxPool3D(x *graph.Node, size [3]int) *graph.Node {
 	return adaptive("AdaptiveMaxPool3D", x, size[:], adaptiveMax)
 }
 
-func adaptiveMean(x *graph.Node, w Pool2DOp) *graph.Node { return AvgPool2D(x, w.averaging(false)) }
+func adaptiveMean(x *graph.Node, w MaxPool2DOp) *graph.Node { return AvgPool2D(x, w.averaging(false)) }
 
-func adaptiveMax(x *graph.Node, w Pool2DOp) *graph.Node { return MaxPool2D(x, w) }
+func adaptiveMax(x *graph.Node, w MaxPool2DOp) *graph.Node { return MaxPool2D(x, w) }
 
-type pooler func(x *graph.Node, w Pool2DOp) *graph.Node
+type pooler func(x *graph.Node, w MaxPool2DOp) *graph.Node
 
 // adaptive pools one axis after the other: a mean of means, each of as many elements, or a maximum
 // of maxima. The last axis comes first, so that of equal maxima the first in row-major order wins.
@@ -94,12 +94,12 @@ func adaptiveAxis(x *graph.Node, axis, size int, pool pooler) *graph.Node {
 // adaptiveRows pools in rows to size ones: by windows of one stride where they are alike.
 func adaptiveRows(images *graph.Node, in, size int, pool pooler) *graph.Node {
 	if in%size == 0 {
-		return pool(images, Pool2DOp{Kernel: [2]int{in / size, 1}})
+		return pool(images, MaxPool2DOp{Kernel: [2]int{in / size, 1}})
 	}
 	rows := make([]*graph.Node, size)
 	for i := range rows {
 		from, to := i*in/size, ((i+1)*in+size-1)/size
-		rows[i] = pool(sliceAxis(images, 2, from, to), Pool2DOp{Kernel: [2]int{to - from, 1}})
+		rows[i] = pool(sliceAxis(images, 2, from, to), MaxPool2DOp{Kernel: [2]int{to - from, 1}})
 	}
 	return Concat(2, rows...)
 }

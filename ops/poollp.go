@@ -11,7 +11,7 @@ import (
 // Float64: y (N,C,OH,OW), with the extents of [MaxPool2D]. Padding adds nothing. p is a finite
 // number of 1 at least; PyTorch leaves out the absolute values, which makes a difference for odd
 // p. The gradient of a window of zeros is 0.
-func LpPool2D(x *graph.Node, p float64, op Pool2DOp) *graph.Node {
+func LpPool2D(x *graph.Node, p float64, op MaxPool2DOp) *graph.Node {
 	op = op.withDefaults()
 	w := op.windows()
 	return lpPool("LpPool2D", x, p, w[:], func(powers *graph.Node, pad [][2]int) *graph.Node {

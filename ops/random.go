@@ -43,11 +43,8 @@ func (drawSeed) Fill(v []float64, _ shape.Type, r *rand.Rand) {
 // every training step. Each use has a stream of its own, named by the layer that it belongs
 // to and its number there, so that what is added elsewhere does not change it.
 func Random(like *graph.Node, s shape.Shape, d engine.Distribution) *graph.Node {
-	if !valid(like) {
-		return graph.Apply(unbuilt("Random"), like)
-	}
-	if err := wantFloat(like.Type()); err != nil {
-		return like.Graph().Reject("Random", err, like)
+	if bad := refusedUnlessFloat("Random", like); bad != nil {
+		return bad
 	}
 	g := like.Graph()
 	return graph.Apply(randomOp{like.Type().Of(s), d, stream(g)}, RNG(g))
@@ -110,14 +107,14 @@ func (op randomOp) Bind(e engine.Engine, in []engine.Operand, out engine.Operand
 // Dropout returns x with each element set to 0 with probability p, 0 <= p < 1, and the others
 // divided by 1-p (Srivastava et al., 2014). In inference it returns x.
 func Dropout(x *graph.Node, p float64) *graph.Node {
-	if !valid(x) {
-		return graph.Apply(unbuilt("Dropout"), x)
-	}
-	if !(p >= 0 && p < 1) {
-		return x.Graph().Reject("Dropout", fmt.Errorf("probability %v; want 0 <= p < 1", p), x)
-	}
-	if err := wantFloat(x.Type()); err != nil {
-		return x.Graph().Reject("Dropout", err, x)
+	bad := refused("Dropout", func() error {
+		if !(p >= 0 && p < 1) {
+			return fmt.Errorf("probability %v; want 0 <= p < 1", p)
+		}
+		return wantFloat(x.Type())
+	}, x)
+	if bad != nil {
+		return bad
 	}
 	if p == 0 || x.Graph().Infers() {
 		return x

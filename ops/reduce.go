@@ -60,15 +60,15 @@ func Variance(x *graph.Node, axes ...int) *graph.Node {
 
 // mean is a mean on behalf of the function of that name.
 func mean(name string, keep bool, x *graph.Node, axes []int) *graph.Node {
-	if !valid(x) {
-		return graph.Apply(unbuilt(name), x)
-	}
-	set, err := axesOf(x.Type().Shape, axes)
-	if err == nil {
-		err = wantFloat(x.Type())
-	}
-	if err != nil {
-		return x.Graph().Reject(name, err, x)
+	var set engine.Axes
+	bad := refused(name, func() (err error) {
+		if set, err = axesOf(x.Type().Shape, axes); err != nil {
+			return err
+		}
+		return wantFloat(x.Type())
+	}, x)
+	if bad != nil {
+		return bad
 	}
 	sum := graph.Apply(ReduceOp{Reduction: engine.Sum, Axes: set, Keep: keep}, x)
 	return Div(sum, graph.Apply(countOp{set}, x))
@@ -284,16 +284,19 @@ func (broadcastToOp) PerExample(n *graph.Node, in []*graph.Node) (*graph.Node, e
 // SumTo sums x over the axes along which shape s broadcasts to x's: the adjoint of
 // [BroadcastTo].
 func SumTo(x *graph.Node, s shape.Shape) *graph.Node {
+	bad := refused("SumTo", func() error {
+		if b, err := shape.Broadcast(x.Type().Shape, s); err != nil || b != x.Type().Shape {
+			return fmt.Errorf("%v does not spread to %v", s, x.Type())
+		}
+		return nil
+	}, x)
 	switch {
-	case !valid(x):
-		return graph.Apply(unbuilt("SumTo"), x)
+	case bad != nil:
+		return bad
 	case x.Type().Shape == s:
 		return x
 	}
 	from := x.Type().Shape
-	if b, err := shape.Broadcast(from, s); err != nil || b != from {
-		return x.Graph().Reject("SumTo", fmt.Errorf("%v does not spread to %v", s, x.Type()), x)
-	}
 	op := ReduceOp{Reduction: engine.Sum, Keep: true}
 	missing := from.Rank() - s.Rank()
 	for i, d := range from.Dims() {

@@ -12,6 +12,6 @@
 // One seed covers initialisation, the order of the examples, augmentation and dropout: two
 // runs give the same bits, whatever GOMAXPROCS is and however many goroutines load.
 //
-// Knows graph, ops, autodiff, nn, optim, engine, vm, data and interop/safetensors. Never
-// imports models, nor an implementation of engine.
+// Knows shape, graph, ops, autodiff, nn, optim, engine, vm, data, interop/safetensors and tensor.
+// Never imports models, nor an implementation of engine.
 package train

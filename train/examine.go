@@ -8,6 +8,7 @@ import (
 	"gorgonia.org/tensor"
 
 	"github.com/plexaura/plexaura/data"
+	"github.com/plexaura/plexaura/engine"
 	"github.com/plexaura/plexaura/graph"
 	"github.com/plexaura/plexaura/shape"
 	"github.com/plexaura/plexaura/vm"
@@ -32,7 +33,7 @@ type examination struct {
 // not finite. It returns nil where all are finite.
 func (r *run) examine(ctx context.Context, s *vm.Store, epoch int, b data.Batch) (*NotFiniteError, error) {
 	net := r.programs.Network
-	if net.standIns != nil { // it has the updates only
+	if net.computed != nil { // it has the updates only
 		var err error
 		if net, err = build(r.Model, r.info, r.batches.Info().Target, r.Loss, r.Optimizer, false); err != nil {
 			return nil, err
@@ -63,8 +64,8 @@ func (r *run) examine(ctx context.Context, s *vm.Store, epoch int, b data.Batch)
 
 // roots are the loss, and the values that leaves take, in the order in which they are made.
 func (x *examination) roots() []*graph.Node {
-	roots := []*graph.Node{x.net.Training[0]}
-	for _, u := range x.net.Training[0].Graph().Updates() {
+	roots := []*graph.Node{x.net.Training.Loss}
+	for _, u := range x.net.Training.Loss.Graph().Updates() {
 		if u.Value.Type().IsFloat() {
 			roots = append(roots, u.Value)
 		}
@@ -94,14 +95,14 @@ func (x *examination) compute(ctx context.Context, r *run, s *vm.Store, roots []
 	if err != nil {
 		return err
 	}
-	feeds, err := feedsOf(p.Inputs(), nil)
+	feeds, err := x.net.feedsOf(p.Inputs())
 	if err != nil {
 		return err
 	}
 	g := roots[0].Graph()
 	var args []*tensor.Dense
 	for i, in := range p.Inputs() {
-		d := feeds[i](b, nil)
+		d := feeds[i](b, results{})
 		args = append(args, d)
 		x.inputs[in.Name()], x.flaws[g.Leaf(in.Name())] = d, flawOf(d)
 	}
@@ -241,17 +242,10 @@ func flawOf(d *tensor.Dense) *flaw {
 
 // elements are those of a floating-point tensor; others have none that are not finite.
 func elements(d *tensor.Dense) []float64 {
-	switch d.Dtype() {
-	case tensor.Float64:
-		return d.Float64s()
-	case tensor.Float32:
-		v := make([]float64, 0, d.Size())
-		for _, x := range d.Float32s() {
-			v = append(v, float64(x))
-		}
-		return v
+	if !engine.DTypeOf(d).IsFloat() {
+		return nil
 	}
-	return nil
+	return engine.Floats(engine.BufferOfDense(d))
 }
 
 // place is the index of element i of a tensor of the given shape.

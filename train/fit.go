@@ -213,16 +213,16 @@ type programs struct {
 // nothing yet.
 func (r *run) compile(net *Network) (p programs, err error) {
 	p.Network = net
-	if p.training, err = vm.Compile(r.Engine, net.Training, vm.Train); err != nil {
+	if p.training, err = vm.Compile(r.Engine, net.Training.Nodes(), vm.Train); err != nil {
 		return p, err
 	}
-	if p.evaluation, err = vm.Compile(r.Engine, net.Evaluation); err != nil {
+	if p.evaluation, err = vm.Compile(r.Engine, net.Evaluation.Nodes()); err != nil {
 		return p, err
 	}
-	if _, err := feedsOf(p.training.Inputs(), net.standIns); err != nil {
+	if _, err := net.feedsOf(p.training.Inputs()); err != nil {
 		return p, err
 	}
-	if _, err := feedsOf(p.evaluation.Inputs(), nil); err != nil {
+	if _, err := net.feedsOf(p.evaluation.Inputs()); err != nil {
 		return p, err
 	}
 	if p.anew, err = r.match(p); err != nil {
@@ -243,10 +243,10 @@ func (r *run) attach(p programs) (err error) {
 			return err
 		}
 	}
-	if r.step, err = newRunner(p.training, r.state.Store, r.batches.Info(), p.standIns); err != nil {
+	if r.step, err = p.newRunner(p.training, r.state.Store, r.batches.Info()); err != nil {
 		return err
 	}
-	if r.eval, err = newRunner(p.evaluation, r.state.Store, r.state.Info, nil); err != nil {
+	if r.eval, err = p.newRunner(p.evaluation, r.state.Store, r.state.Info); err != nil {
 		return err
 	}
 	if err := errors.Join(r.step.machine.Observe(r.Observe), r.eval.machine.Observe(vm.Observer{Labels: r.Observe.Labels})); err != nil {
@@ -276,24 +276,12 @@ func (r *run) startGradients(net *Network) (err error) {
 	if err := r.state.Store.Init(net.Leaves...); err != nil {
 		return err
 	}
-	n := min(r.Batch, r.Train.Len())
-	if r.step.gradients, err = r.newGradients(net.standIns.outs, n, net.standIns.wrt...); err != nil {
+	if r.step.gradients, err = r.newGradients(net, *net.computed); err != nil || r.validation == nil {
 		return err
 	}
-	if r.validation == nil {
-		return nil
-	}
 	r.eval.machine = nil
-	r.eval.gradients, err = r.newGradients(net.Evaluation, n)
+	r.eval.gradients, err = r.newGradients(net, computed{loss: net.Evaluation.Loss, output: net.Evaluation.Output})
 	return err
-}
-
-func (r *run) newGradients(outs []*graph.Node, n int, wrt ...*graph.Node) (*gradientRunner, error) {
-	d, err := r.Gradients(outs, n, wrt...)
-	if err != nil {
-		return nil, err
-	}
-	return newGradientRunner(d, r.state.Store)
 }
 
 // close gives the folder back and frees what Gradients has made.

@@ -3,6 +3,7 @@ package train
 import (
 	"context"
 	"errors"
+	"fmt"
 	"slices"
 
 	"gorgonia.org/tensor"
@@ -29,35 +30,30 @@ type Gradients interface {
 	Close() error
 }
 
-// standIns are the Inputs that stand in a graph of updates for what Gradients compute.
-type standIns struct {
-	outs, wrt []*graph.Node // what is computed
-	inputs    []*graph.Node // as what it is fed, in the order of the results
+// computed is what Gradients compute for a step of training.
+type computed struct {
+	loss, output *graph.Node
+	wrt          []*graph.Node
 }
 
-// standInsFor puts Inputs in place of the loss, the output and the gradients. Zeros that stand for
-// no connection with the loss are left, for the optimiser to report.
-func standInsFor(g *graph.Graph, loss, output *graph.Node, params, grads []*graph.Node) (*standIns, []*graph.Node) {
-	d := &standIns{outs: []*graph.Node{loss, output}}
-	d.inputs = []*graph.Node{g.Input("the loss", loss.Type()), g.Input("the output", output.Type())}
+// standIn puts Inputs in place of the loss, the output and the gradients, so that the graph for
+// training has only the updates. A gradient that is not connected with the loss stays, for the
+// optimiser to report.
+func (n *Network) standIn(params, grads []*graph.Node) []*graph.Node {
+	t, g := &n.Training, n.Training.Loss.Graph()
+	n.computed = &computed{loss: t.Loss, output: t.Output}
+	t.Loss = n.input(g, "the loss", t.Loss.Type(), func(_ data.Batch, r results) *tensor.Dense { return r.loss })
+	t.Output = n.input(g, "the output", t.Output.Type(), func(_ data.Batch, r results) *tensor.Dense { return r.output })
 	grads = slices.Clone(grads)
 	for i, p := range params {
 		if !grads[i].Valid() || !autodiff.Connected(grads[i]) {
 			continue
 		}
-		grads[i] = g.Input("the gradient of "+p.Name(), p.Type())
-		d.wrt, d.inputs = append(d.wrt, p), append(d.inputs, grads[i])
+		at := len(n.computed.wrt)
+		grads[i] = n.input(g, "the gradient of "+p.Name(), p.Type(), func(_ data.Batch, r results) *tensor.Dense { return r.grads[at] })
+		n.computed.wrt = append(n.computed.wrt, p)
 	}
-	return d, grads
-}
-
-// index is the place, among the results of the Gradients, of what the named input is fed; it is
-// -1 where that is something else.
-func (d *standIns) index(name string) int {
-	if d == nil {
-		return -1
-	}
-	return slices.IndexFunc(d.inputs, func(in *graph.Node) bool { return in.Name() == name })
+	return grads
 }
 
 // gradientRunner runs Gradients on batches.
@@ -66,19 +62,32 @@ type gradientRunner struct {
 	store *vm.Store
 	feeds []feed
 	args  []*tensor.Dense
+	wrt   int // how many gradients there are
 }
 
-func newGradientRunner(d Gradients, s *vm.Store) (*gradientRunner, error) {
-	feeds, err := feedsOf(d.Inputs(), nil)
+// newGradients makes Gradients for c, fed as n says.
+func (r *run) newGradients(n *Network, c computed) (*gradientRunner, error) {
+	g, err := r.Gradients([]*graph.Node{c.loss, c.output}, min(r.Batch, r.Train.Len()), c.wrt...)
 	if err != nil {
-		return nil, errors.Join(err, d.Close())
+		return nil, err
 	}
-	return &gradientRunner{d, s, feeds, make([]*tensor.Dense, len(feeds))}, nil
+	feeds, err := n.feedsOf(g.Inputs())
+	if err != nil {
+		return nil, errors.Join(err, g.Close())
+	}
+	return &gradientRunner{g, r.state.Store, feeds, make([]*tensor.Dense, len(feeds)), len(c.wrt)}, nil
 }
 
-func (r *gradientRunner) run(ctx context.Context, b data.Batch) ([]*tensor.Dense, error) {
+func (r *gradientRunner) run(ctx context.Context, b data.Batch) (res results, err error) {
 	for i, f := range r.feeds {
-		r.args[i] = f(b, nil)
+		r.args[i] = f(b, res)
 	}
-	return r.Run(ctx, r.store.Value, r.args...)
+	outs, err := r.Run(ctx, r.store.Value, r.args...)
+	if err != nil {
+		return res, err
+	}
+	if want := 2 + r.wrt; len(outs) != want {
+		return res, fmt.Errorf("Gradients have %d results; want the loss, the output and %d gradients", len(outs), r.wrt)
+	}
+	return results{loss: outs[0], output: outs[1], grads: outs[2:]}, nil
 }

@@ -14,6 +14,7 @@ import (
 	"github.com/plexaura/plexaura/nn"
 	"github.com/plexaura/plexaura/ops"
 	"github.com/plexaura/plexaura/optim"
+	"github.com/plexaura/plexaura/shape"
 	"github.com/plexaura/plexaura/train"
 	"github.com/plexaura/plexaura/vm"
 )
@@ -116,4 +117,24 @@ func TestMistakesOfOthersGradients(t *testing.T) {
 	c.Gradients = func([]*graph.Node, int, ...*graph.Node) (train.Gradients, error) { return nil, broken }
 	_, err = train.Fit(context.Background(), c)
 	require.ErrorIs(t, err, broken)
+
+	c.Gradients = func(outs []*graph.Node, n int, _ ...*graph.Node) (train.Gradients, error) {
+		return m.gradients(outs, n)
+	}
+	_, err = train.Fit(context.Background(), c)
+	require.ErrorContains(t, err, "Gradients have 2 results; want the loss, the output and ")
+	require.Zero(t, m.open)
+}
+
+// What a training program computes is known by its field.
+func TestOutputsAreKnownByTheirField(t *testing.T) {
+	c := config(t)
+	net, err := train.Build(c.Model, c.Train.Info(), c.Loss, c.Optimizer)
+	require.NoError(t, err)
+	require.Equal(t, []*graph.Node{net.Training.Loss, net.Training.Output, net.Training.Rate}, net.Training.Nodes())
+	require.Equal(t, []*graph.Node{net.Evaluation.Loss, net.Evaluation.Output}, net.Evaluation.Nodes())
+	require.Zero(t, net.Training.Loss.Type().Rank())
+	require.Equal(t, shape.F64(), net.Training.Rate.Type())
+	require.Equal(t, net.Training.Output.Type(), net.Evaluation.Output.Type())
+	require.Equal(t, net.Inference.Type(), net.Evaluation.Output.Type())
 }

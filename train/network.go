@@ -21,23 +21,24 @@ type Loss func(output, target *graph.Node) *graph.Node
 
 // Network holds the graphs that [Fit] and [Predictor] compile.
 type Network struct {
-	// Training is the loss, the output and, a float64 scalar, the learning rate, in a graph
-	// with all updates: it is compiled with vm.Train. It is empty without an optimiser.
-	Training []*graph.Node
+	// Training lies in a graph with all updates: it is compiled with vm.Train. Its nodes are nil
+	// without an optimiser.
+	Training Outputs
 	// Evaluation is the loss and the output, in inference form.
-	Evaluation []*graph.Node
-	// Inference is the output alone, in inference form.
-	Inference []*graph.Node
+	Evaluation Outputs
+	// Inference is only the output, in inference form.
+	Inference *graph.Node
 	// Leaves are the parameters and the state of the model itself.
 	Leaves []*graph.Node
 	// Averaged tells that Evaluation and Inference compute with the moving averages of the
 	// parameters, because the optimiser keeps them.
 	Averaged bool
 
-	wanted   []*graph.Node // of Leaves and those of the loss, what weights have to have
-	kept     []string      // the leaves that the optimiser adds
-	phases   [2]int        // of the graph for training: the first nodes of the gradients and of the updates
-	standIns *standIns     // what Training is fed with, where it does not compute the gradients itself
+	wanted   []*graph.Node        // of Leaves and those of the loss, what weights have to have
+	kept     []string             // the leaves that the optimiser adds
+	phases   [2]int               // of the graph for training: the first nodes of the gradients and of the updates
+	feeds    map[*graph.Node]feed // by Input
+	computed *computed            // what Training is fed with, where it does not compute the gradients itself
 }
 
 // The names of the inputs; examples lie along axis 0.
@@ -70,18 +71,19 @@ func build(model nn.Layer, info data.Info, mixed shape.Type, loss Loss, opt opti
 		return nil, fmt.Errorf("data: %w", err)
 	}
 	g := graph.New()
-	x := g.Input(inputName, batched(info.Input))
-	target := g.Input(targetName, batched(info.Target))
+	n := &Network{feeds: map[*graph.Node]feed{}}
+	x := n.input(g, inputName, batched(info.Input), fromX)
+	target := n.input(g, targetName, batched(info.Target), fromY)
 	output := applied(g, "Model", model.Apply(nn.Root(g), x))
-	n := &Network{Leaves: g.Leaves()}
+	n.Leaves = g.Leaves()
 	checkClasses(output, info)
 	value := applied(g, "Loss", loss.or(info.Target.DType)(output, target))
-	n.Evaluation = graph.Inference(value, output)
-	n.Inference = graph.Inference(output)
-	n.wanted = wantedOf(g, n.Evaluation)
+	n.Evaluation = evaluationOf(graph.Inference(value, output))
+	n.Inference = graph.Inference(output)[0]
+	n.wanted = wantedOf(g, n.Evaluation.Nodes())
 	if opt != nil {
 		if mixed != info.Target {
-			value = applied(g, "Loss", loss.or(info.Target.DType)(output, g.Input(mixedName, batched(mixed))))
+			value = applied(g, "Loss", loss.or(info.Target.DType)(output, n.input(g, mixedName, batched(mixed), fromY)))
 		}
 		n.train(g, value, output, opt, fed)
 	}
@@ -104,14 +106,20 @@ func (n *Network) train(g *graph.Graph, loss, output *graph.Node, opt optim.Opti
 	n.phases[0] = len(g.Nodes())
 	grads := autodiff.Grad(loss, params...)
 	n.phases[1] = len(g.Nodes())
-	n.Training = []*graph.Node{loss, output}
+	n.Training = Outputs{Loss: loss, Output: output}
 	if fed && g.Err() == nil {
-		n.standIns, grads = standInsFor(g, loss, output, params, grads)
-		n.Training = n.standIns.inputs[:2:2]
+		grads = n.standIn(params, grads)
 	}
 	before := g.Leaves()
-	n.Training = append(n.Training, opt.Apply(g, grads))
+	n.Training.Rate = opt.Apply(g, grads)
 	n.kept = except(g.Leaves(), before)
+}
+
+// input adds an Input that f gives values to.
+func (n *Network) input(g *graph.Graph, name string, t shape.Type, f feed) *graph.Node {
+	in := g.Input(name, t)
+	n.feeds[in] = f
+	return in
 }
 
 // wantedOf lists the leaves of g that make a model: its parameters, and the state that evaluation
@@ -160,7 +168,7 @@ func checkClasses(output *graph.Node, info data.Info) {
 // average makes what is not training compute with those moving averages of parameters that are
 // among names.
 func (n *Network) average(names []string) {
-	n.Evaluation = optim.AveragedBy(names, n.Evaluation...)
-	n.Inference = optim.AveragedBy(names, n.Inference...)
+	n.Evaluation = evaluationOf(optim.AveragedBy(names, n.Evaluation.Nodes()...))
+	n.Inference = optim.AveragedBy(names, n.Inference)[0]
 	n.Averaged = true
 }

@@ -24,6 +24,7 @@ func TestNothingWhereSomethingIsWantedNeverPanics(t *testing.T) {
 		},
 		Types: []any{
 			new(train.Checkpoint),
+			new(train.Outputs),
 			new(train.Epoch),
 			new(train.FolderLock),
 			new(train.Metrics),

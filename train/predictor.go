@@ -59,7 +59,7 @@ func newPredictor(model nn.Layer, w *Checkpoint, e engine.Engine) (*Predictor, e
 	if err != nil {
 		return nil, err
 	}
-	output := net.Inference[0]
+	output := net.Inference
 	outs := []*graph.Node{output, output}
 	if _, ok := classesOf(output.Type(), w.Info.Target); ok {
 		outs[1] = ops.Softmax(output, 1)
@@ -72,7 +72,7 @@ func newPredictor(model nn.Layer, w *Checkpoint, e engine.Engine) (*Predictor, e
 	if p.program, err = vm.Compile(e, outs); err != nil {
 		return nil, err
 	}
-	if _, err := feedsOf(p.program.Inputs(), nil); err != nil {
+	if _, err := net.feedsOf(p.program.Inputs()); err != nil {
 		return nil, err
 	}
 	if err := fits(w, p.program, net); err != nil {
@@ -167,7 +167,7 @@ func (p *Predictor) compute(ctx context.Context, x []float32, output int) ([]flo
 		if err != nil {
 			return nil, err
 		}
-		y = appendFloats(y, outs[output])
+		y = engine.AppendFloat32s(y, outs[output])
 	}
 	if !finite(y) {
 		return nil, notFinite("the output", p.weights.Store, x)
@@ -214,16 +214,6 @@ func (w *worker) run(ctx context.Context, x []float32, each shape.Type) ([]*tens
 	}
 	w.args[0] = w.views[n]
 	return w.machine.Run(ctx, w.args[:]...)
-}
-
-func appendFloats(y []float32, d *tensor.Dense) []float32 {
-	if d.Dtype() == tensor.Float32 {
-		return append(y, d.Float32s()...)
-	}
-	for _, v := range d.Float64s() {
-		y = append(y, float32(v))
-	}
-	return y
 }
 
 // Class is a class and how probable it is.
@@ -283,14 +273,14 @@ func (p *Predictor) evaluate(ctx context.Context, ds data.Dataset, loss Loss) (e
 	if err != nil {
 		return e, err
 	}
-	program, err := vm.Compile(p.engine, net.Evaluation)
+	program, err := vm.Compile(p.engine, net.Evaluation.Nodes())
 	if err != nil {
 		return e, err
 	}
 	if err := fits(p.weights, program, net); err != nil {
 		return e, err
 	}
-	r, err := newRunner(program, p.weights.Store, p.Info(), nil)
+	r, err := net.newRunner(program, p.weights.Store, p.Info())
 	if err != nil {
 		return e, err
 	}

@@ -87,7 +87,7 @@ func (r *run) rewind(ctx context.Context, last *data.Batch) (*NotFiniteError, er
 		return nil, err
 	}
 	at, p := *r.before, r.state.Progress
-	step, err := newRunner(r.programs.training, at.store, r.batches.Info(), nil)
+	step, err := r.programs.newRunner(r.programs.training, at.store, r.batches.Info())
 	if err != nil {
 		return nil, err
 	}

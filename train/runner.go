@@ -23,11 +23,14 @@ type runner struct {
 }
 
 // feed picks what an input is fed, from a batch and the results of Gradients.
-type feed func(b data.Batch, computed []*tensor.Dense) *tensor.Dense
+type feed func(b data.Batch, r results) *tensor.Dense
 
-// newRunner makes a runner of a program that, where d is not nil, is fed with what d says.
-func newRunner(p *vm.Program, s *vm.Store, info data.Info, d *standIns) (*runner, error) {
-	feeds, err := feedsOf(p.Inputs(), d)
+func fromX(b data.Batch, _ results) *tensor.Dense { return b.X }
+func fromY(b data.Batch, _ results) *tensor.Dense { return b.Y }
+
+// newRunner makes a runner of a program of n, for data that info describes.
+func (n *Network) newRunner(p *vm.Program, s *vm.Store, info data.Info) (*runner, error) {
+	feeds, err := n.feedsOf(p.Inputs())
 	if err != nil {
 		return nil, err
 	}
@@ -40,49 +43,22 @@ func newRunner(p *vm.Program, s *vm.Store, info data.Info, d *standIns) (*runner
 	return r, nil
 }
 
-// feedsOf says what each of some inputs is fed.
-func feedsOf(inputs []*graph.Node, d *standIns) ([]feed, error) {
+// feedsOf returns what feeds each of some inputs, which are n's or clones of them.
+func (n *Network) feedsOf(inputs []*graph.Node) ([]feed, error) {
 	var feeds []feed
 	for _, in := range inputs {
-		switch at := d.index(in.Name()); {
-		case at >= 0:
-			feeds = append(feeds, func(_ data.Batch, computed []*tensor.Dense) *tensor.Dense { return computed[at] })
-		case in.Name() == inputName:
-			feeds = append(feeds, func(b data.Batch, _ []*tensor.Dense) *tensor.Dense { return b.X })
-		case in.Name() == targetName || in.Name() == mixedName:
-			feeds = append(feeds, func(b data.Batch, _ []*tensor.Dense) *tensor.Dense { return b.Y })
-		default:
+		f, ok := n.feeds[in.Source()]
+		if !ok {
 			return nil, fmt.Errorf("the model has an Input of its own, %q, built at %v; only its argument is fed", in.Name(), in.Pos())
 		}
+		feeds = append(feeds, f)
 	}
 	return feeds, nil
 }
 
-// results are those of a program on a batch.
-type results struct {
-	loss, output *tensor.Dense
-	rate         *tensor.Dense // of learning; nil but in training
-}
-
-// resultsOf takes the outputs of [Network].Training or Evaluation apart.
-func resultsOf(outs []*tensor.Dense) (r results, err error) {
-	if len(outs) < 2 {
-		return r, fmt.Errorf("want a loss and an output, have %d results", len(outs))
-	}
-	r.loss, r.output = outs[0], outs[1]
-	if len(outs) > 2 {
-		r.rate = outs[2]
-	}
-	return r, nil
-}
-
 // run runs the program on one batch.
 func (r *runner) run(ctx context.Context, b data.Batch) (m Metrics, res results, err error) {
-	outs, err := r.outputs(ctx, b)
-	if err != nil {
-		return m, res, err
-	}
-	if res, err = resultsOf(outs); err != nil {
+	if res, err = r.results(ctx, b); err != nil {
 		return m, res, err
 	}
 	loss, err := vm.Number(res.loss)
@@ -96,16 +72,20 @@ func (r *runner) run(ctx context.Context, b data.Batch) (m Metrics, res results,
 	return m, res, nil
 }
 
-func (r *runner) outputs(ctx context.Context, b data.Batch) (computed []*tensor.Dense, err error) {
+func (r *runner) results(ctx context.Context, b data.Batch) (res results, err error) {
 	if r.gradients != nil {
-		if computed, err = r.gradients.run(ctx, b); err != nil || r.machine == nil {
-			return computed, err
+		if res, err = r.gradients.run(ctx, b); err != nil || r.machine == nil {
+			return res, err
 		}
 	}
 	for i, feed := range r.feeds {
-		r.args[i] = feed(b, computed)
+		r.args[i] = feed(b, res)
 	}
-	return r.machine.Run(ctx, r.args...)
+	values, err := r.machine.Run(ctx, r.args...)
+	if err != nil {
+		return res, err
+	}
+	return resultsOf(values), nil
 }
 
 // runAll runs the program on every batch of an epoch that is not shuffled.

@@ -29,12 +29,12 @@ func allocate(t shape.Type) engine.Buffer {
 
 // bindOp finds the kernel of one op: an Elementwise op goes through the engine's Mapper.
 func bindOp(e engine.Engine, op graph.Op, in []engine.Operand, out engine.Operand) (engine.Bound, error) {
-	if m, ok := op.(Elementwise); ok {
+	if m, ok := op.(engine.ElementwiseOp); ok {
 		return bindMap(e, m.Map(engine.Types(in), out.Type), in, []engine.Operand{out})
 	}
 	if b, ok := op.(Bindable); ok {
 		bound, err := b.Bind(e, in, out)
-		return checkBound(bound, err, in, []engine.Operand{out})
+		return checkBound(e, bound, err, in, []engine.Operand{out})
 	}
 	return engine.Bound{}, engine.Missing(e, op.Name())
 }
@@ -48,16 +48,22 @@ func bindMap(e engine.Engine, m engine.Map, in, out []engine.Operand) (engine.Bo
 		return engine.Bound{}, err
 	}
 	b, err := mapper.BindMap(m, in, out)
-	return checkBound(b, err, in, out)
+	return checkBound(e, b, err, in, out)
 }
 
 // checkBound refuses what a Binder must not give.
-func checkBound(b engine.Bound, err error, in, out []engine.Operand) (engine.Bound, error) {
+func checkBound(e engine.Engine, b engine.Bound, err error, in, out []engine.Operand) (engine.Bound, error) {
 	if err != nil {
 		return b, err
 	}
 	if b.Kernel == nil || b.Scratch < 0 || b.Scratch > maxBytes {
 		return b, fmt.Errorf("bound to a kernel that is nil or wants %d bytes of scratch", b.Scratch)
+	}
+	if b.Memory == engine.Memory(engine.Host{}) {
+		b.Memory = nil
+	}
+	if own := engine.MemoryOf(e); b.Memory != nil && b.Memory != own {
+		return b, fmt.Errorf("bound to a kernel for the memory of %s; that of engine %s is %s's", b.Memory.Name(), e.Name(), own.Name())
 	}
 	if err := checkPacking(b.Packing, len(in)); err != nil {
 		return b, err

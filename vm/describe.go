@@ -71,7 +71,7 @@ func (p *Program) Memory(n int) (Memory, error) {
 		m.Leaves += l.Type().Bytes()
 	}
 	for _, c := range p.consts {
-		m.Consts += len(c.Bytes())
+		m.Consts += c.Size()
 	}
 	return m, nil
 }

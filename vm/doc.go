@@ -11,7 +11,7 @@
 // The passes are two literal lists, in compile.go and specialise.go; each pass has a file of its
 // name.
 //
-// Knows shape, graph, engine, and interop/safetensors for the files of a Store. Never imports
-// ops, autodiff or nn: ops answer the interfaces that this package declares, so that an op
+// Knows shape, graph, engine, tensor, and interop/safetensors for the files of a Store. Never
+// imports ops, autodiff or nn: ops answer the interfaces that this package declares, so that an op
 // written by a user takes part in every pass.
 package vm

@@ -38,7 +38,7 @@ func foldable(n *graph.Node) bool {
 			return false
 		}
 	}
-	_, uniform := n.Op().(Uniform)
+	_, uniform := n.Op().(engine.UniformOp)
 	return !uniform
 }
 
@@ -59,6 +59,12 @@ func evaluate(e engine.Engine, n *graph.Node) ([]float64, error) {
 		return nil, err
 	}
 	out := allocate(n.Type())
-	err = b.Kernel(&engine.Call{Out: []engine.Buffer{out}, In: in, Scratch: engine.Aligned(b.Scratch)})
+	err = computeOnce(b, in, out)
 	return engine.Floats(out), err
+}
+
+// computeOnce runs a kernel on memory of the host.
+func computeOnce(b engine.Bound, in []engine.Buffer, out engine.Buffer) error {
+	c := engine.Call{Out: []engine.Buffer{out}, In: in, Scratch: engine.BufferOf(engine.Aligned(b.Scratch))}
+	return engine.Hosted(b).Kernel(&c)
 }

@@ -10,7 +10,6 @@ import (
 
 	"github.com/plexaura/plexaura/engine"
 	"github.com/plexaura/plexaura/graph"
-	"github.com/plexaura/plexaura/internal/rescue"
 	"github.com/plexaura/plexaura/shape"
 )
 
@@ -18,14 +17,16 @@ import (
 type formKey struct {
 	form  any // what the engine calls it, or else the instruction
 	bytes int
+
+	memory engine.Memory // nil is the host's
 }
 
 func (in *instr) formKey() formKey {
 	k := in.bound.Packing
 	if k.Form == nil {
-		return formKey{weak.Make(in), k.Bytes}
+		return formKey{weak.Make(in), k.Bytes, in.bound.Memory}
 	}
-	return formKey{k.Form, k.Bytes}
+	return formKey{k.Form, k.Bytes, in.bound.Memory}
 }
 
 // formOf is a packed form of a value.
@@ -59,25 +60,33 @@ type formSet struct {
 
 // packedForm is a packed form of a value.
 type packedForm struct {
-	mem  []byte
+	mem  engine.Buffer
 	mu   sync.Mutex    // held by who packs
 	made atomic.Uint64 // 1 and the writes of the value that it was made of; 0 where it is not made
 }
 
 // of returns the form of that key.
-func (s *formSet) of(key formKey) *packedForm {
+func (s *formSet) of(key formKey) (*packedForm, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if f := s.forms[key].Value(); f != nil {
-		return f
+		return f, nil
+	}
+	mem := key.memory
+	if mem == nil {
+		mem = engine.Host{}
+	}
+	r, err := alloc(mem, key.bytes, "packed parameters")
+	if err != nil {
+		return nil, err
 	}
 	if s.forms == nil {
 		s.forms = map[formKey]weak.Pointer[packedForm]{}
 	}
 	maps.DeleteFunc(s.forms, func(_ formKey, f weak.Pointer[packedForm]) bool { return f.Value() == nil })
-	f := &packedForm{mem: engine.Aligned(key.bytes)}
+	f := &packedForm{mem: r.At(0, shape.Uint8, key.bytes)}
 	s.forms[key] = weak.Make(f)
-	return f
+	return f, nil
 }
 
 // has reports whether there is a form of that key.
@@ -92,21 +101,37 @@ type packCall struct {
 	instr *instr
 	leaf  *leaf // nil for a constant
 	form  *packedForm
-	call  engine.Call
+	step  step
 }
 
-// newPackCall binds the packing of an input of in.
-func (m *Machine) newPackCall(in *instr) packCall {
+// newPackCall binds the packing of an input of in. One on the host of what is on a device works on
+// copies.
+func (m *Machine) newPackCall(in *instr, copies *engine.Region) (packCall, error) {
 	k := in.bound.Packing
 	v := in.in[k.In]
-	p := packCall{instr: in, form: m.formsOf(v.root()).of(in.formKey())}
+	form, err := m.formsOf(v.root()).of(in.formKey())
+	if err != nil {
+		return packCall{}, err
+	}
+	p := packCall{instr: in, form: form, step: step{kernel: k.Kernel}}
 	if r := v.root(); r.from == fromLeaf {
 		p.leaf = m.leaves[r.index]
 	}
-	p.call.In = []engine.Buffer{m.buffer(v)}
-	p.call.Out = []engine.Buffer{engine.BufferAt(p.form.mem, shape.Uint8, k.Bytes)}
-	p.call.Scratch = m.arena[:k.Scratch:k.Scratch]
-	return p
+	c := &p.step.call
+	c.In, c.Out = []engine.Buffer{m.buffer(v)}, []engine.Buffer{form.mem}
+	switch {
+	case m.prog.detours(in):
+		d := &detour{memory: m.prog.memory, kernel: k.Kernel, call: engine.Call{Out: c.Out}}
+		d.call.In = []engine.Buffer{copies.At(0, v.typ.DType, v.typ.Len())}
+		d.call.Scratch = copies.At(align(v.typ.Bytes()), shape.Uint8, k.Scratch)
+		c.Out, p.step.kernel = nil, d.run // what it packs stays on the host
+	case m.prog.device:
+		p.step.device = m.prog.memory
+		fallthrough
+	default:
+		c.Scratch = m.arena.At(0, shape.Uint8, k.Scratch)
+	}
+	return p, nil
 }
 
 // formsOf are the packed forms of a leaf or a constant.
@@ -152,7 +177,7 @@ func (p *packCall) run() error {
 		return nil
 	}
 	p.form.made.Store(0)
-	if err := rescue.Do(func() error { return p.instr.bound.Packing.Kernel(&p.call) }); err != nil {
+	if err := p.step.complete(); err != nil {
 		return err
 	}
 	p.form.made.Store(p.version())

@@ -45,14 +45,14 @@ func (o reversing) Bind(_ engine.Engine, in []engine.Operand, _ engine.Operand) 
 	return engine.Bound{
 		By: "test", Scratch: 4 * n,
 		Kernel: func(c *engine.Call) error {
-			o.Log.scratch.Store(int64(len(c.Scratch)))
+			o.Log.scratch.Store(int64(c.Scratch.Len()))
 			mem := c.Packed
-			if mem == nil {
+			if !mem.Valid() {
 				o.Log.unpacked.Add(1)
 				mem = c.Scratch
-				pack(engine.Slice[float32](engine.BufferAt(mem, shape.Float32, n)), engine.Slice[float32](c.In[1]))
+				pack(engine.Slice[float32](mem.At(0, shape.Float32, n)), engine.Slice[float32](c.In[1]))
 			}
-			w, y := engine.Slice[float32](engine.BufferAt(mem, shape.Float32, n)), engine.Slice[float32](c.Out[0])
+			w, y := engine.Slice[float32](mem.At(0, shape.Float32, n)), engine.Slice[float32](c.Out[0])
 			for i, x := range engine.Slice[float32](c.In[0]) {
 				y[i] = x * w[i%n]
 			}
@@ -65,9 +65,9 @@ func (o reversing) Bind(_ engine.Engine, in []engine.Operand, _ engine.Operand) 
 					return o.Log.fails
 				}
 				o.Log.packings.Add(1)
-				tmp := engine.Slice[float32](engine.BufferAt(c.Scratch, shape.Float32, n))
+				tmp := engine.Slice[float32](c.Scratch.At(0, shape.Float32, n))
 				pack(tmp, engine.Slice[float32](c.In[0]))
-				copy(c.Out[0].Bytes(), c.Scratch)
+				copy(c.Out[0].Bytes(), c.Scratch.Bytes())
 				return nil
 			},
 		},
@@ -351,7 +351,7 @@ func (o multiplying) Bind(_ engine.Engine, in []engine.Operand, _ engine.Operand
 	return engine.Bound{
 		By: "test",
 		Kernel: func(c *engine.Call) error {
-			w, y := engine.Slice[float32](engine.BufferAt(c.Packed, shape.Float32, n)), engine.Slice[float32](c.Out[0])
+			w, y := engine.Slice[float32](c.Packed.At(0, shape.Float32, n)), engine.Slice[float32](c.Out[0])
 			for i, x := range engine.Slice[float32](c.In[0]) {
 				y[i] = x * w[i%n]
 			}

@@ -91,7 +91,7 @@ func convolution() []*graph.Node {
 	g := graph.New()
 	x := g.Input("x", shape.F32(shape.N, 2, 6, 6))
 	w, b := g.Param("w", shape.F32(3, 2, 3, 3), nil), g.Param("b", shape.F32(3), nil)
-	return []*graph.Node{ops.MaxPool2D(ops.ReLU(ops.AddBias(ops.Conv2D(x, w, ops.Conv2DOp{}), b)), ops.Pool2DOp{Kernel: [2]int{2, 2}})}
+	return []*graph.Node{ops.MaxPool2D(ops.ReLU(ops.AddBias(ops.Conv2D(x, w, ops.Conv2DOp{}), b)), ops.MaxPool2DOp{Kernel: [2]int{2, 2}})}
 }
 
 // momentum is an update that is computed into its leaves.

@@ -32,7 +32,7 @@ func layoutModel() []*graph.Node {
 	x := g.Input("x", shape.F64(shape.N, 2, 8, 8))
 	w1, w2 := g.Param("w1", shape.F64(3, 2, 3, 3), spread(1)), g.Param("w2", shape.F64(4, 3, 3, 3), spread(2))
 	b1, b2 := g.Param("b1", shape.F64(3), spread(3)), g.Param("b2", shape.F64(4, 1, 1), spread(4))
-	h := ops.MaxPool2D(ops.ReLU(ops.AddBias(ops.Conv2D(x, w1, ops.Conv2DOp{Pad: ops.SamePad(3)}), b1)), ops.Pool2DOp{Kernel: [2]int{2, 2}})
+	h := ops.MaxPool2D(ops.ReLU(ops.AddBias(ops.Conv2D(x, w1, ops.Conv2DOp{Pad: ops.SamePad(3)}), b1)), ops.MaxPool2DOp{Kernel: [2]int{2, 2}})
 	perImage := ops.MeanKeep(h, 1, 2, 3)
 	y := ops.Add(ops.Tanh(ops.Conv2D(ops.Sub(h, perImage), w2, ops.Conv2DOp{})), b2)
 	logits := ops.Flatten(ops.AvgPool2D(y, ops.AvgPool2DOp{Kernel: [2]int{2, 2}}))
@@ -122,7 +122,7 @@ func TestConvolutionsThatPoolHaveOtherLayouts(t *testing.T) {
 	run := func(e engine.Engine, opts ...vm.Option) ([]float64, vm.Instruction) {
 		g := graph.New()
 		x, w, b := g.Input("x", shape.F64(shape.N, 2, 6, 6)), g.Param("w", shape.F64(3, 2, 3, 3), spread(1)), g.Param("b", shape.F64(3), spread(2))
-		y := ops.MaxPool2D(ops.ReLU(ops.AddBias(ops.Conv2D(x, w, ops.Conv2DOp{}), b)), ops.Pool2DOp{Kernel: [2]int{2, 2}})
+		y := ops.MaxPool2D(ops.ReLU(ops.AddBias(ops.Conv2D(x, w, ops.Conv2DOp{}), b)), ops.MaxPool2DOp{Kernel: [2]int{2, 2}})
 		p, err := vm.Compile(e, []*graph.Node{y}, append(opts, vm.Checked)...)
 		require.NoError(t, err)
 		m, err := p.NewMachine(vm.NewStore(1))

@@ -56,7 +56,7 @@ func (l lowering) node(n *graph.Node) (*value, error) {
 	for i, x := range n.Ins() {
 		in[i] = l.value[x]
 	}
-	if op, ok := n.Op().(Uniform); ok {
+	if op, ok := n.Op().(engine.UniformOp); ok {
 		return l.uniform(n, t, op.Uniform(types(in), t)), nil
 	}
 	if v, err := l.known(n, t, in); v != nil || err != nil {
@@ -103,7 +103,7 @@ func (l lowering) known(n *graph.Node, t shape.Type, in []*value) (*value, error
 	if _, ok := n.Op().(Aliaser); ok {
 		return l.uniform(n, t, in[0].number), nil
 	}
-	op, ok := n.Op().(Elementwise)
+	op, ok := n.Op().(engine.ElementwiseOp)
 	if !ok || t.DType == shape.Int64 || len(in) == 0 {
 		return nil, nil
 	}
@@ -119,7 +119,7 @@ func (l lowering) known(n *graph.Node, t shape.Type, in []*value) (*value, error
 		return nil, err
 	}
 	out := allocate(scalar)
-	if err := b.Kernel(&engine.Call{Out: []engine.Buffer{out}, In: bufs, Scratch: engine.Aligned(b.Scratch)}); err != nil {
+	if err := computeOnce(b, bufs, out); err != nil {
 		return nil, err
 	}
 	return l.uniform(n, t, engine.Floats(out)[0]), nil
@@ -129,7 +129,7 @@ func (l lowering) known(n *graph.Node, t shape.Type, in []*value) (*value, error
 func (l lowering) instr(n *graph.Node, t shape.Type, in []*value) (*value, error) {
 	v := l.newValue(t, n, fromInstr)
 	i := &instr{op: n.Op(), out: []*value{v}, nodes: []*graph.Node{n}}
-	if op, ok := n.Op().(Elementwise); ok {
+	if op, ok := n.Op().(engine.ElementwiseOp); ok {
 		m := op.Map(types(in), t)
 		if err := m.Check(types(in), []shape.Type{t}); err != nil {
 			return nil, err

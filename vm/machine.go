@@ -29,7 +29,7 @@ type Machine struct {
 	deleted  uint64  // the store's, when leaves were looked up
 	attached bool    // they were
 	busy     atomic.Bool
-	arena    []byte
+	arena    *engine.Region
 	prepared []*prepared // most recently used first
 	watch    *watch      // nil where nobody watches
 }
@@ -74,7 +74,7 @@ func (m *Machine) attach() error {
 		return err
 	}
 	m.leaves, m.deleted, m.attached = leaves, m.store.deleted, true
-	m.prepared = nil // they point to the old ones
+	m.drop(0) // they point to the old ones
 	return nil
 }
 
@@ -88,6 +88,12 @@ type prepared struct {
 	packCalls []packCall
 	finite    []finite // outputs that a training step checks
 	outs      []*tensor.Dense
+	results   []engine.Buffer // what outs view
+
+	// Of a device:
+	device  engine.Memory    // nil where the memory is the host's
+	sources []engine.Buffer  // what results are copies of
+	regions []*engine.Region // of staging
 }
 
 // finite is a scalar output that a training step checks.
@@ -102,8 +108,9 @@ type step struct {
 	kernel engine.Kernel
 	call   engine.Call
 	instr  *instr
-	team   *team // of a group's first step
-	seen   *seen // nil where nobody watches
+	team   *team         // of a group's first step
+	seen   *seen         // nil where nobody watches
+	device engine.Memory // nil where the memory is the host's
 }
 
 // team is the steps of a group.
@@ -161,12 +168,15 @@ type patch struct{ step, arg int }
 //
 // The outputs, and the slice that holds them, belong to the machine and live until its next
 // Run. A Run with a batch size seen lately allocates nothing.
+//
+// Where the engine is an [engine.Device], inputs are copied there and outputs back, and Run
+// returns, also with an error, when the device has done all that was begun.
 func (m *Machine) Run(ctx context.Context, inputs ...*tensor.Dense) ([]*tensor.Dense, error) {
 	return m.trace(ctx, nil, inputs)
 }
 
 // trace is Run that shows, where see is not nil, each instruction that has just run.
-func (m *Machine) trace(ctx context.Context, see func(*step, time.Duration), inputs []*tensor.Dense) ([]*tensor.Dense, error) {
+func (m *Machine) trace(ctx context.Context, see func(*step, time.Duration) error, inputs []*tensor.Dense) ([]*tensor.Dense, error) {
 	if m == nil || m.prog == nil {
 		return nil, errNoMachine
 	}
@@ -204,8 +214,16 @@ func (m *Machine) trace(ctx context.Context, see func(*step, time.Duration), inp
 	if err := l.run(ctx, writes, see, m.watch); err != nil {
 		return nil, err
 	}
+	return m.finish(l, writes)
+}
+
+// finish counts what was written, and returns the outputs.
+func (m *Machine) finish(l *prepared, writes bool) ([]*tensor.Dense, error) {
 	if writes {
 		m.count()
+	}
+	if err := l.fetch(); err != nil {
+		return nil, err
 	}
 	m.renew(l)
 	return l.outs, nil
@@ -215,7 +233,7 @@ func (m *Machine) trace(ctx context.Context, see func(*step, time.Duration), inp
 func (m *Machine) renew(l *prepared) {
 	for i, v := range l.plan.outs {
 		if d := l.outs[i]; d == nil || !hasShape(d, v.typ.Shape) || !engine.IsRowMajor(d) {
-			l.outs[i] = engine.DenseOf(v.typ.Shape, m.buffer(v))
+			l.outs[i] = engine.DenseOf(v.typ.Shape, l.results[i])
 		}
 	}
 }
@@ -286,22 +304,44 @@ func (m *Machine) ready(n int) (*prepared, error) {
 	if err := m.affordRun(pl); err != nil {
 		return nil, err
 	}
-	if pl.arena > len(m.arena) {
-		m.arena = engine.Aligned(pl.arena)
-		m.prepared = nil // they point into the old one
+	if err := m.grow(pl); err != nil {
+		return nil, err
 	}
-	l := m.prepare(pl)
+	l, err := m.prepare(pl)
+	if err != nil {
+		return nil, err
+	}
 	if len(m.prepared) == maxPrepared {
-		m.prepared = m.prepared[:maxPrepared-1]
+		m.drop(maxPrepared - 1)
 	}
 	m.prepared = slices.Insert(m.prepared, 0, l)
 	return l, nil
 }
 
+// grow makes the arena as large as pl needs. A device's is given back first.
+func (m *Machine) grow(pl *plan) error {
+	if pl.arena <= m.arena.Len() {
+		return nil
+	}
+	m.drop(0) // they point into the old one
+	m.arena.Free()
+	m.arena = nil
+	arena, err := alloc(m.prog.memory, pl.arena, fmt.Sprintf("the values of a run at batch size N=%d", pl.batch))
+	if err != nil {
+		return fmt.Errorf("%w: take smaller batches, or compile with vm.WithMemory", err)
+	}
+	m.arena = arena
+	return nil
+}
+
 // prepare gives every argument of every instruction its memory.
-func (m *Machine) prepare(pl *plan) *prepared {
+func (m *Machine) prepare(pl *plan) (*prepared, error) {
 	n := len(m.prog.unit.inputs)
 	l := &prepared{plan: pl, staging: make([]engine.Buffer, n), patches: make([][]patch, n)}
+	var copies *engine.Region // on the host, where that is not where values are
+	if m.prog.device {
+		l.device, copies = m.prog.memory, engine.HostRegion(engine.Aligned(pl.copies()))
+	}
 	for _, n := range m.prog.unit.inputs {
 		l.inputs = append(l.inputs, n.Type().At(pl.batch))
 	}
@@ -309,37 +349,69 @@ func (m *Machine) prepare(pl *plan) *prepared {
 		if in.kind == aliased {
 			continue
 		}
-		s := step{kernel: in.bound.Kernel, instr: in, seen: m.watch.seen(in)}
-		if in.kind == write {
-			s.kernel = move
-			s.call.Out = []engine.Buffer{m.buffer(in.leaf)}
+		if err := m.bindStep(l, in, copies); err != nil {
+			return nil, graph.ErrorAt(in.node(), err)
 		}
-		for _, v := range in.out {
-			s.call.Out = append(s.call.Out, m.buffer(v))
-		}
-		for k, v := range in.in {
-			if r := v.root(); r.from == fromInput {
-				l.patches[r.index] = append(l.patches[r.index], patch{len(l.steps), k})
-			}
-			s.call.In = append(s.call.In, m.buffer(v))
-		}
-		s.call.Scratch = m.arena[in.scratch : in.scratch+in.bound.Scratch : in.scratch+in.bound.Scratch]
-		if in.prepacked {
-			k := m.newPackCall(in)
-			s.call.Packed = k.form.mem
-			l.packCalls = append(l.packCalls, k)
-		}
-		l.steps = append(l.steps, s)
 	}
-	l.makeTeams(pl.prog.unit.eng, m.watch)
+	if l.device == nil {
+		l.makeTeams(pl.prog.unit.eng, m.watch)
+	}
 	for i, v := range pl.outs {
-		b := m.buffer(v)
-		l.outs = append(l.outs, engine.DenseOf(v.typ.Shape, b))
-		if checkedFinite(v) {
-			l.finite = append(l.finite, finite{i, v, b})
+		if err := m.bindOutput(l, i, v); err != nil {
+			return nil, err
 		}
 	}
-	return l
+	return l, nil
+}
+
+// bindStep adds the step of an instruction.
+func (m *Machine) bindStep(l *prepared, in *instr, copies *engine.Region) error {
+	s := step{kernel: in.bound.Kernel, instr: in, seen: m.watch.seen(in), device: l.device}
+	if in.kind == write {
+		s.kernel = m.move
+		s.call.Out = []engine.Buffer{m.buffer(in.leaf)}
+	}
+	for _, v := range in.out {
+		s.call.Out = append(s.call.Out, m.buffer(v))
+	}
+	for k, v := range in.in {
+		if r := v.root(); r.from == fromInput {
+			l.patches[r.index] = append(l.patches[r.index], patch{len(l.steps), k})
+		}
+		s.call.In = append(s.call.In, m.buffer(v))
+	}
+	s.call.Scratch = m.arena.At(in.scratch, shape.Uint8, in.bound.Scratch)
+	if in.prepacked {
+		k, err := m.newPackCall(in, copies)
+		if err != nil {
+			return err
+		}
+		s.call.Packed = k.form.mem
+		l.packCalls = append(l.packCalls, k)
+	}
+	if m.prog.detours(in) {
+		s.kernel = m.detour(in, copies, s.call.Packed).run
+	}
+	l.steps = append(l.steps, s)
+	return nil
+}
+
+// bindOutput makes the tensor of output i, in the arena or, of a device, in memory of the host.
+func (m *Machine) bindOutput(l *prepared, i int, v *value) error {
+	b := m.buffer(v)
+	if checkedFinite(v) {
+		l.finite = append(l.finite, finite{i, v, b})
+	}
+	if l.device != nil {
+		l.sources = append(l.sources, b)
+		var err error
+		if b, err = reserve(v.typ, fmt.Sprintf("output %d", i)); err != nil {
+			return err
+		}
+	}
+	l.results = append(l.results, b)
+	l.outs = append(l.outs, engine.DenseOf(v.typ.Shape, b))
+	return nil
 }
 
 // makeTeams makes teams of the steps that run side by side.
@@ -357,24 +429,20 @@ func (l *prepared) makeTeams(e engine.Engine, w *watch) {
 }
 
 // move is the kernel of a write.
-func move(c *engine.Call) error {
-	copy(c.Out[0].Bytes(), c.In[0].Bytes())
-	return nil
+func (m *Machine) move(c *engine.Call) error {
+	return failureOf(m.prog.memory, m.prog.memory.Copy(c.Out[0], c.In[0]))
 }
 
 // buffer returns the memory of v; that of an input comes with each run.
 func (m *Machine) buffer(v *value) engine.Buffer {
-	r := v.root()
-	if r.into != nil {
-		r = r.into
-	}
+	r := v.holder()
 	switch r.from {
 	case fromLeaf:
 		return m.leaves[r.index].buf
 	case fromConst:
 		return m.prog.consts[r.index]
 	case fromInstr:
-		return engine.BufferAt(m.arena[r.offset:], v.typ.DType, v.typ.Len())
+		return m.arena.At(r.offset, v.typ.DType, v.typ.Len())
 	}
 	return engine.Buffer{}
 }
@@ -394,11 +462,14 @@ func (m *Machine) feed(l *prepared, inputs []*tensor.Dense) error {
 }
 
 // staged returns the elements of input i, which are copied where they have another layout or
-// lie in the arena, being results of the run before.
+// lie in the arena, being results of the run before; for a device always.
 func (m *Machine) staged(l *prepared, i int, d *tensor.Dense) (engine.Buffer, error) {
+	if l.device != nil {
+		return m.load(l, i, d)
+	}
 	b, n := engine.BufferOfDense(d), l.inputs[i].Len()
-	if engine.IsRowMajor(d) && b.Len() >= n && !b.Overlaps(m.arena) {
-		return engine.BufferAt(b.Bytes(), b.DType(), n), nil
+	if engine.IsRowMajor(d) && b.Len() >= n && !b.Overlaps(m.arena.Bytes()) {
+		return b.At(0, b.DType(), n), nil
 	}
 	if l.staging[i].Len() == 0 {
 		b, err := reserve(l.inputs[i], "a copy of it in row-major order")
@@ -410,48 +481,59 @@ func (m *Machine) staged(l *prepared, i int, d *tensor.Dense) (engine.Buffer, er
 	return l.staging[i], read(l.staging[i], d)
 }
 
-// run executes the steps. Until the commit it can be cancelled and may fail.
-func (l *prepared) run(ctx context.Context, train bool, see func(*step, time.Duration), w *watch) error {
+// run executes the steps, and returns when all have ended.
+func (l *prepared) run(ctx context.Context, train bool, see func(*step, time.Duration) error, w *watch) error {
+	committed, err := l.execute(ctx, train, see, w)
+	if late := l.settle(committed); late != nil {
+		return late
+	}
+	return err
+}
+
+// execute begins the steps. Until the commit it can be cancelled and may fail.
+func (l *prepared) execute(ctx context.Context, train bool, see func(*step, time.Duration) error, w *watch) (committed bool, err error) {
 	done := ctx.Done()
-	committed := false
 	for i := 0; i < len(l.steps); {
 		s := &l.steps[i]
 		if !committed {
 			select {
 			case <-done:
-				return context.Cause(ctx)
+				_ = l.settle(false)
+				return false, context.Cause(ctx)
 			default:
 			}
 			if train && s.instr.at >= l.plan.commit {
 				if err := l.check(); err != nil {
-					return err
+					return false, err
 				}
 				committed = true
 			}
 		}
 		n, failed, err := s.run(see, w)
+		if err != nil && failed != nil {
+			err = failed.failed(err, committed)
+		}
 		if err != nil {
-			return failed.failed(err, committed)
+			return committed, err
 		}
 		i += n
 	}
 	if train && !committed {
-		return l.check()
+		return false, l.check()
 	}
-	return nil
+	return committed, nil
 }
 
 // run does the step, and those of its team, unless see wants them one by one. It returns how many
-// were done, or which one failed.
-func (s *step) run(see func(*step, time.Duration), w *watch) (n int, failed *step, err error) {
+// were done and, with an error, which one failed, nil where that is see's.
+func (s *step) run(see func(*step, time.Duration) error, w *watch) (n int, failed *step, err error) {
 	switch {
 	case see != nil:
 		start := time.Now()
-		if err := s.compute(); err != nil {
+		if err := s.complete(); err != nil {
 			return 0, s, err
 		}
-		see(s, time.Since(start))
-		return 1, nil, nil
+		return 1, nil, see(s, time.Since(start))
 	case w != nil:
 		return w.run(s)
 	case s.team != nil:
@@ -471,7 +553,8 @@ func (s *step) compute() (err error) {
 // step could no longer be undone.
 func (s *step) failed(err error, committed bool) error {
 	var panicked *rescue.Panic
-	if !s.instr.bound.Fails && !errors.As(err, &panicked) {
+	var device *deviceError
+	if !s.instr.bound.Fails && !errors.As(err, &panicked) && !errors.As(err, &device) {
 		err = fmt.Errorf("%w (the kernel, of engine %q, is not marked as one that fails)", err, s.instr.bound.By)
 	}
 	if committed {
@@ -480,14 +563,15 @@ func (s *step) failed(err error, committed bool) error {
 	return graph.ErrorAt(s.instr.node(), err)
 }
 
-// check reports the outputs that are to be finite and are not.
+// check reports the outputs that are to be finite and are not; before, what a device has to say.
 func (l *prepared) check() error {
+	if err := l.settle(false); err != nil {
+		return err
+	}
 	for _, f := range l.finite {
-		v := 0.0
-		if f.buf.DType() == shape.Float32 {
-			v = float64(engine.Slice[float32](f.buf)[0])
-		} else {
-			v = engine.Slice[float64](f.buf)[0]
+		v, err := f.number()
+		if err != nil {
+			return err
 		}
 		if math.IsNaN(v) || math.IsInf(v, 0) {
 			n := f.value.node
@@ -495,6 +579,21 @@ func (l *prepared) check() error {
 		}
 	}
 	return nil
+}
+
+// number is the value of the output.
+func (f finite) number() (float64, error) {
+	b := f.buf
+	if !onHost(b.Memory()) {
+		var err error
+		if b, err = copied(b, f.value.typ, "an output"); err != nil {
+			return 0, err
+		}
+	}
+	if b.DType() == shape.Float32 {
+		return float64(engine.Slice[float32](b)[0]), nil
+	}
+	return engine.Slice[float64](b)[0], nil
 }
 
 // count notes that the leaves were written.

@@ -21,7 +21,7 @@ import (
 // not passed it, as Grad-CAM does, and not where the rectifier's result is not what was pooled.
 func TestARectifiersGradientIsTakenIntoPoolingOnlyWhereItMayBe(t *testing.T) {
 	pool := func(x *graph.Node) *graph.Node {
-		return ops.MaxPool2D(x, ops.Pool2DOp{Kernel: [2]int{2, 2}})
+		return ops.MaxPool2D(x, ops.MaxPool2DOp{Kernel: [2]int{2, 2}})
 	}
 	loss := func(y *graph.Node) *graph.Node { return ops.Sum(ops.Mul(y, ops.AddScalar(y, 3))) }
 	for _, c := range []struct {

@@ -68,7 +68,10 @@ func (m *Machine) Observe(o Observer) error {
 var errNoMachine = errors.New("vm: no machine; make one by Program.NewMachine")
 
 // watchBy changes who watches; kernels are then bound anew.
-func (m *Machine) watchBy(w *watch) { m.watch, m.prepared = w, nil }
+func (m *Machine) watchBy(w *watch) {
+	m.drop(0)
+	m.watch = w
+}
 
 // watch is an Observer at work.
 type watch struct {
@@ -124,7 +127,7 @@ func newWatch(p *Program, o Observer) (*watch, error) {
 	}
 	err := rescue.Do(func() error {
 		shown := show.Watched(w)
-		if reflect.TypeOf(shown) != reflect.TypeOf(e) { // that of an engine which e embeds
+		if reflect.TypeOf(shown) != reflect.TypeOf(e) || engine.MemoryOf(shown) != p.memory { // that of an engine which e embeds
 			return nil
 		}
 		w.prog, w.shown, w.lanes = p.on(shown), true, make([]lane, max(1, show.Workers()))
@@ -143,7 +146,7 @@ func (p *Program) on(e engine.Engine) *Program {
 	u.eng, u.opts = e, &o
 	return &Program{
 		unit: &u, inputs: p.inputs, leaves: p.leaves, leaf: p.leaf, consts: p.consts, constForms: p.constForms,
-		konst: p.konst, claims: p.claims, plans: map[int]*plan{},
+		konst: p.konst, claims: p.claims, memory: p.memory, device: p.device, plans: map[int]*plan{},
 	}
 }
 
@@ -218,10 +221,10 @@ func (w *watch) unlabel() {
 // compute runs the kernel of s on the goroutine of a worker.
 func (w *watch) compute(worker int, s *step) error {
 	if w.Span == nil {
-		return s.compute()
+		return s.complete()
 	}
 	from := time.Now()
-	err := s.compute()
+	err := s.complete()
 	w.lanes[worker].add(s, from, time.Now())
 	return err
 }

@@ -6,25 +6,14 @@ import (
 	"github.com/plexaura/plexaura/shape"
 )
 
-// The passes ask ops through the interfaces below. Each is optional but one: an op that is
-// left in a program must be Bindable, Elementwise, Uniform or an Aliaser.
+// The passes ask ops through the interfaces below, [engine.ElementwiseOp], [engine.UniformOp] and
+// [engine.CountedOp]. Each is optional but one: an op that is left in a program must be Bindable,
+// elementwise, uniform or an Aliaser.
 
 // A Bindable op knows which capability of an engine computes it. Types are concrete. It hands the
 // operands on as they are: their layouts are between the engine and the pass layout.
 type Bindable interface {
 	Bind(e engine.Engine, in []engine.Operand, out engine.Operand) (engine.Bound, error)
-}
-
-// An Elementwise op is a map of scalar functions over its broadcast inputs; the fuse pass
-// joins such ops into one.
-type Elementwise interface {
-	Map(in []shape.Type, out shape.Type) engine.Map
-}
-
-// A Uniform op gives one number everywhere, known as soon as the types are, concrete ones:
-// its inputs lend it their types alone and are not kept for it.
-type Uniform interface {
-	Uniform(in []shape.Type, out shape.Type) float64
 }
 
 // An Aliaser op gives the elements of its first input in the same order, under another

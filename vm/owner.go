@@ -179,17 +179,42 @@ func (s *Store) claim(claims []*claim) error {
 
 // adopt records the claims of a program, and makes the values that it needs and s lacks.
 func (s *Store) adopt(p *Program) error {
+	if s.elsewhere(p.memory) {
+		if err := s.acquire(true); err != nil {
+			return fmt.Errorf("vm: moving values to the memory of %s: %w", p.memory.Name(), err)
+		}
+		defer s.release(true)
+	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	if s.memory != nil && s.memory != p.memory {
+		return fmt.Errorf("vm: the store's values are in the memory of %s, engine %s has that of %s; give it a Snapshot of the store",
+			s.memory.Name(), p.unit.eng.Name(), p.memory.Name())
+	}
 	news, err := s.claimable(p.claims)
 	if err != nil {
 		return err
 	}
-	if err := s.initAll(p.leaves); err != nil {
+	if err := s.settle(p); err != nil {
 		return err
 	}
 	s.claims = append(s.claims, news...)
 	return nil
+}
+
+// settle makes s one of p's memory, with all leaves of p in it.
+func (s *Store) settle(p *Program) error {
+	before := s.memory
+	s.memory = p.memory
+	err := s.initAll(p.leaves)
+	if err == nil {
+		err = s.move(p.memory)
+	}
+	if err != nil {
+		s.memory = before
+		maps.DeleteFunc(s.leaves, func(_ string, l *leaf) bool { return l.buf.Memory() != s.home() }) // made just now
+	}
+	return err
 }
 
 // claimable returns those of claims that s has not recorded yet.

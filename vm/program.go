@@ -20,6 +20,8 @@ type Program struct {
 	constForms []formSet // of consts
 	konst      map[*graph.Node]int
 	claims     []*claim // of the owners of its updates
+	memory     engine.Memory
+	device     bool // memory is not the host's
 
 	mu    sync.Mutex
 	plans map[int]*plan // by batch size
@@ -29,6 +31,8 @@ var errNoProgram = errors.New("vm: no program; make one by Compile")
 
 func newProgram(u *unit) (*Program, error) {
 	p := &Program{unit: u, inputs: map[string]int{}, leaf: map[string]int{}, konst: map[*graph.Node]int{}, plans: map[int]*plan{}}
+	p.memory = engine.MemoryOf(u.eng)
+	p.device = !onHost(p.memory)
 	for i, n := range u.inputs {
 		p.inputs[n.Name()] = i
 	}
@@ -43,6 +47,9 @@ func newProgram(u *unit) (*Program, error) {
 				return nil, err
 			}
 			engine.Load(b, n.Values())
+			if b, err = moved(p.memory, b, "a constant"); err != nil {
+				return nil, err
+			}
 			p.konst[n] = len(p.consts)
 			p.consts = append(p.consts, b)
 		}

@@ -191,7 +191,7 @@ var randomOps = []func(*random) *graph.Node{
 	},
 	func(r *random) *graph.Node {
 		x := r.image()
-		pool := ops.Pool2DOp{Kernel: [2]int{2, 2}, Stride: [2]int{1 + r.next(2), 1}, Pad: [2][2]int{{1, 0}, {0, 1}}}
+		pool := ops.MaxPool2DOp{Kernel: [2]int{2, 2}, Stride: [2]int{1 + r.next(2), 1}, Pad: [2][2]int{{1, 0}, {0, 1}}}
 		if r.next(2) == 0 {
 			return ops.MaxPool2D(x, pool)
 		}
@@ -342,7 +342,7 @@ func convolution2D(r *random) *graph.Node {
 		y = ops.ReLU(y)
 	}
 	if t := y.Type(); r.next(2) == 0 && t.Dim(2) >= 2 && t.Dim(3) >= 2 {
-		y = ops.MaxPool2D(y, ops.Pool2DOp{Kernel: [2]int{2, 2}, Stride: [2]int{1, 1 + r.next(2)}, Pad: [2][2]int{{1, 0}, {0, 1}}})
+		y = ops.MaxPool2D(y, ops.MaxPool2DOp{Kernel: [2]int{2, 2}, Stride: [2]int{1, 1 + r.next(2)}, Pad: [2][2]int{{1, 0}, {0, 1}}})
 	}
 	return y
 }

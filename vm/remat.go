@@ -7,7 +7,7 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/plexaura/plexaura/shape"
+	"github.com/plexaura/plexaura/engine"
 )
 
 // ErrMemory is wrapped where a program cannot be fitted into the memory given by [WithMemory], or takes
@@ -273,9 +273,7 @@ func (in *instr) cost() (bytes int) {
 	for _, v := range slices.Concat(in.in, in.out) {
 		bytes += v.typ.Bytes()
 	}
-	if op, ok := in.op.(interface {
-		MACs(in []shape.Type, out shape.Type) int
-	}); ok && in.fmap == nil {
+	if op, ok := in.op.(engine.CountedOp); ok && in.fmap == nil {
 		bytes += op.MACs(types(in.in), in.out[0].typ) / macsPerByte
 	}
 	return bytes

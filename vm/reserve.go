@@ -69,8 +69,11 @@ func (s *Store) affordLeaves(missing []shape.Type) error {
 // affordRun refuses a plan whose memory is too much: its arena, where that of the machine is too small,
 // and the packed forms that nobody has made yet.
 func (m *Machine) affordRun(pl *plan) error {
+	if m.prog.device {
+		return m.affordCopies(pl)
+	}
 	arena, packed := 0, m.unpacked(pl)
-	if pl.arena > len(m.arena) {
+	if pl.arena > m.arena.Len() {
 		arena = pl.arena
 	}
 	what := fmt.Sprintf("a run at batch size N=%d takes %s for its values", pl.batch, amount(pl.arena))
@@ -78,14 +81,25 @@ func (m *Machine) affordRun(pl *plan) error {
 		what += fmt.Sprintf(" and %s for packed parameters", amount(packed))
 	}
 	return afford(arena+packed, what, "take smaller batches, compile with vm.WithMemory, or raise the limit", func() {
-		m.arena, m.prepared = nil, nil
+		m.drop(0)
+		m.arena = nil
 	})
 }
 
-// unpacked is the memory of the packed forms of a plan that are yet to be made.
+// affordCopies refuses a plan of a device of whose values the host is to hold too much.
+func (m *Machine) affordCopies(pl *plan) error {
+	bytes := pl.copies() + m.unpacked(pl)
+	for _, v := range pl.outs {
+		bytes += v.typ.Bytes()
+	}
+	return afford(bytes, fmt.Sprintf("a run at batch size N=%d takes %s of the host", pl.batch, amount(bytes)),
+		"take smaller batches, or raise the limit", nil)
+}
+
+// unpacked is the host's memory of the packed forms of a plan that are yet to be made.
 func (m *Machine) unpacked(pl *plan) (bytes int) {
 	for _, f := range pl.forms() {
-		if !m.formsOf(f.value).has(f.key) {
+		if f.key.memory == nil && !m.formsOf(f.value).has(f.key) {
 			bytes += f.key.bytes
 		}
 	}

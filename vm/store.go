@@ -27,6 +27,10 @@ var errNoStore = errors.New("vm: no store; make one by NewStore")
 // refused with [ErrBusy]. So a reader never waits, and never ends a training. The zero Store is
 // empty and has seed 0.
 //
+// A store belongs to the memory of the first [Machine] that is made for it: where that is a
+// device's, its values move there, and machines of an engine with another memory are refused. A
+// [Store.Snapshot] belongs to none yet.
+//
 // What an optimiser keeps in a store, such as its number of steps, is its own: a program that
 // would have another one change it is refused; see [Program.NewMachine].
 type Store struct {
@@ -39,6 +43,7 @@ type Store struct {
 	deleted uint64        // how many values were; changed by who holds the store alone
 	leaves  map[string]*leaf
 	claims  []*claim
+	memory  engine.Memory // nil: no machine has been made for it, and values are the host's
 }
 
 // leaf is a value in a store.
@@ -136,6 +141,9 @@ func (s *Store) init(n *graph.Node) error {
 		}
 		engine.Load(l.buf, v)
 	}
+	if l.buf, err = moved(s.home(), l.buf, n.Name()); err != nil {
+		return err
+	}
 	s.put(n.Name(), l)
 	return nil
 }
@@ -180,11 +188,10 @@ func (s *Store) Value(name string) (*tensor.Dense, error) {
 	if l == nil {
 		return nil, fmt.Errorf("vm: the store holds no %q", name)
 	}
-	buf, err := reserve(l.typ, fmt.Sprintf("a copy of %q", name))
+	buf, err := copied(l.buf, l.typ, fmt.Sprintf("a copy of %q", name))
 	if err != nil {
 		return nil, err
 	}
-	copy(buf.Bytes(), l.buf.Bytes())
 	return engine.DenseOf(l.typ.Shape, buf), nil
 }
 
@@ -203,7 +210,7 @@ func (s *Store) Set(name string, v *tensor.Dense) error {
 	defer s.mu.Unlock()
 	l := s.leaves[name]
 	if l == nil {
-		buf, err := reserve(t, name)
+		buf, err := reserveIn(s.home(), t, name)
 		if err != nil {
 			return err
 		}
@@ -212,7 +219,11 @@ func (s *Store) Set(name string, v *tensor.Dense) error {
 	if l.typ != t {
 		return fmt.Errorf("vm: %q is %v, the new value is %v", name, l.typ, t)
 	}
-	if err := read(l.buf, v); err != nil {
+	err = fill(l.buf, t, v)
+	if err == nil {
+		err = failureOf(l.buf.Memory(), l.buf.Memory().Sync())
+	}
+	if err != nil {
 		return fmt.Errorf("vm: setting %q: %w", name, err)
 	}
 	l.writes++
@@ -237,8 +248,8 @@ func (s *Store) Delete(name string) error {
 	return nil
 }
 
-// Snapshot returns a store with copies of all values, for others to read while training
-// goes on.
+// Snapshot returns a store with copies of all values, on the host, for others to read while
+// training goes on, also on an engine with another memory.
 func (s *Store) Snapshot() (*Store, error) {
 	if err := s.acquire(false); err != nil {
 		return nil, fmt.Errorf("vm: snapshot: %w", err)
@@ -249,18 +260,18 @@ func (s *Store) Snapshot() (*Store, error) {
 	c := NewStore(s.seed)
 	c.claims = slices.Clone(s.claims)
 	for name, l := range s.leaves {
-		buf, err := reserve(l.typ, fmt.Sprintf("a copy of %q", name))
+		buf, err := copied(l.buf, l.typ, fmt.Sprintf("a copy of %q", name))
 		if err != nil {
 			return nil, err
 		}
-		copy(buf.Bytes(), l.buf.Bytes())
 		c.put(name, &leaf{typ: l.typ, buf: buf, writes: l.writes})
 	}
 	return c, nil
 }
 
-// Writes is how often the named value was written: by Set, and by runs that update it, those included
-// that give it the value it had, as with accumulated gradients. While it stays the same the value does.
+// Writes is how often the named value was written: by Set, and by runs that update it, those
+// included that give it the value it had, as with accumulated gradients. While it stays the same
+// the value does.
 func (s *Store) Writes(name string) uint64 {
 	if s == nil {
 		return 0
@@ -271,6 +282,55 @@ func (s *Store) Writes(name string) uint64 {
 		return l.writes
 	}
 	return 0
+}
+
+// home is the memory that values are made in. It is asked for under the lock.
+func (s *Store) home() engine.Memory {
+	if s.memory == nil {
+		return engine.Host{}
+	}
+	return s.memory
+}
+
+// elsewhere reports whether some value is not in m, so that adopting a program of m moves it.
+func (s *Store) elsewhere(m engine.Memory) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, l := range s.leaves {
+		if l.buf.Memory() != m {
+			return s.memory == nil
+		}
+	}
+	return false
+}
+
+// move puts all values into m. The store is held, and under the lock; no machine knows it yet.
+func (s *Store) move(m engine.Memory) error {
+	there := map[*leaf]engine.Buffer{}
+	for name, l := range s.leaves {
+		if l.buf.Memory() == m {
+			continue
+		}
+		b, err := l.onHost(name)
+		if err != nil {
+			return err
+		}
+		if there[l], err = moved(m, b, name); err != nil {
+			return err
+		}
+	}
+	for l, b := range there {
+		l.buf = b
+	}
+	return nil
+}
+
+// onHost returns the value where the host can read it.
+func (l *leaf) onHost(name string) (engine.Buffer, error) {
+	if onHost(l.buf.Memory()) {
+		return l.buf, nil
+	}
+	return copied(l.buf, l.typ, fmt.Sprintf("a copy of %q", name))
 }
 
 func (s *Store) get(name string) *leaf {

@@ -1,6 +1,7 @@
 package vm
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -25,7 +26,11 @@ func (s *Store) Save(path string, metadata map[string]string) error {
 	defer s.release(false)
 	file := safetensors.File{Metadata: metadata}
 	for _, name := range s.Names() {
-		file.Tensors = append(file.Tensors, s.get(name).stored(name))
+		t, err := s.get(name).stored(name)
+		if err != nil {
+			return saving(path, err)
+		}
+		file.Tensors = append(file.Tensors, t)
 	}
 	return saving(path, safetensors.WriteFile(path, file))
 }
@@ -41,26 +46,31 @@ func saving(path string, err error) error {
 	return nil
 }
 
-// stored views l as what a file holds.
-func (l *leaf) stored(name string) safetensors.Tensor {
+// stored views l, or a copy of what is on a device, as what a file holds.
+func (l *leaf) stored(name string) (t safetensors.Tensor, err error) {
+	b, err := l.onHost(name)
+	if err != nil {
+		return t, err
+	}
 	switch l.typ.DType {
 	case shape.Float32:
-		return storedAs[float32](name, l)
+		t = storedAs[float32](name, l.typ, b)
 	case shape.Float64:
-		return storedAs[float64](name, l)
+		t = storedAs[float64](name, l.typ, b)
 	case shape.Int32:
-		return storedAs[int32](name, l)
+		t = storedAs[int32](name, l.typ, b)
 	case shape.Int64:
-		return storedAs[int64](name, l)
+		t = storedAs[int64](name, l.typ, b)
 	case shape.Uint8:
-		return storedAs[uint8](name, l)
+		t = storedAs[uint8](name, l.typ, b)
 	default:
-		return storedAs[bool](name, l)
+		t = storedAs[bool](name, l.typ, b)
 	}
+	return t, nil
 }
 
-func storedAs[T shape.Elem](name string, l *leaf) safetensors.Tensor {
-	return safetensors.Of(name, l.typ.Shape, engine.Slice[T](l.buf))
+func storedAs[T shape.Elem](name string, t shape.Type, b engine.Buffer) safetensors.Tensor {
+	return safetensors.Of(name, t.Shape, engine.Slice[T](b))
 }
 
 // LoadOptions say what is taken from a file. The zero LoadOptions take all of it.
@@ -70,8 +80,8 @@ type LoadOptions struct {
 	// the name of, is then an error. An optimiser adds leaves of its own, which PyTorch's files
 	// lack: ask for a graph's leaves before, or for those of a program of inference.
 	For []*graph.Node
-	// Partial loads what fits and leaves the rest of the store as it is; the report tells what. That
-	// nothing fits is still an error.
+	// Partial loads what fits and leaves the rest of the store as it is; the report tells what.
+	// That nothing fits is still an error.
 	Partial bool
 	// Rename, where it is not nil, gives the name in the store for one in the file, or "" for a
 	// value that is to be left out.
@@ -151,8 +161,8 @@ func counted(name string) bool {
 }
 
 // Load gives s the values of the safetensors file at path, such as [Store.Save] writes, or
-// safetensors.torch.save_file in Python for a state_dict. Either all that is to be loaded is, or the
-// store stays as it was. Values that are not those asked for are a [LoadError].
+// safetensors.torch.save_file in Python for a state_dict. Either all that is to be loaded is, or
+// the store stays as it was. Values that are not those asked for are a [LoadError].
 //
 // Like all that writes to a Store, it waits for inference that is under way to end, and is
 // [ErrBusy] while a training step or another Load runs, or a [Machine.Trace], which may be what
@@ -187,7 +197,9 @@ func (s *Store) LoadFrom(r *safetensors.Reader, o LoadOptions) (LoadReport, erro
 	if err != nil {
 		return LoadReport{}, err
 	}
-	s.replace(values)
+	if err := s.replace(values); err != nil {
+		return LoadReport{}, fmt.Errorf("vm: loading %s: %w", r.Name(), err)
+	}
 	return l.report, nil
 }
 
@@ -319,17 +331,23 @@ func (l *loading) read(r *safetensors.Reader) (map[string]*leaf, error) {
 	return values, nil
 }
 
-// replace gives s, which is held, those values. Machines know the memory of the leaves that there
-// are.
-func (s *Store) replace(values map[string]*leaf) {
+// replace gives s, which is held, those values, which are on the host. Machines know the memory of
+// the leaves that there are.
+func (s *Store) replace(values map[string]*leaf) (err error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for name, v := range values {
+		if v.buf, err = moved(s.home(), v.buf, name); err != nil {
+			return err
+		}
+	}
+	for name, v := range values {
 		if held := s.leaves[name]; held != nil {
-			copy(held.buf.Bytes(), v.buf.Bytes())
+			err = cmp.Or(err, held.buf.Memory().Copy(held.buf, v.buf))
 			v = held
 		}
 		v.writes++
 		s.put(name, v)
 	}
+	return cmp.Or(err, s.home().Sync())
 }

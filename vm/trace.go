@@ -15,12 +15,17 @@ func (m *Machine) Trace(ctx context.Context, see func(Instruction, []*tensor.Den
 	if see == nil {
 		return m.Run(ctx, inputs...)
 	}
-	return m.trace(ctx, func(s *step, _ time.Duration) {
+	return m.trace(ctx, func(s *step, _ time.Duration) error {
 		results := make([]*tensor.Dense, len(s.instr.out))
 		for i, v := range s.instr.out {
-			results[i] = engine.DenseOf(v.typ.Shape, v.rowMajorOf(s.call.Out[i]))
+			b, err := s.result(i)
+			if err != nil {
+				return err
+			}
+			results[i] = engine.DenseOf(v.typ.Shape, v.rowMajorOf(b))
 		}
 		see(s.instr.describe(), results)
+		return nil
 	}, inputs)
 }
 
@@ -31,9 +36,10 @@ func (m *Machine) Profile(ctx context.Context, see func(Instruction), inputs ...
 	if see == nil {
 		return m.Run(ctx, inputs...)
 	}
-	return m.trace(ctx, func(s *step, took time.Duration) {
+	return m.trace(ctx, func(s *step, took time.Duration) error {
 		in := s.instr.describe()
 		in.Took = took
 		see(in)
+		return nil
 	}, inputs)
 }

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 
+	"github.com/plexaura/plexaura/engine"
 	"github.com/plexaura/plexaura/graph"
 )
 
@@ -12,7 +13,7 @@ func validate(u *unit) error {
 	var errs graph.ErrorList
 	for _, n := range graph.Reachable(u.roots()...) {
 		if n.Kind() == graph.Computed && !runnable(n.Op()) {
-			errs = append(errs, graph.ErrorAt(n, fmt.Errorf("op %T cannot run: it implements none of vm.Bindable, vm.Elementwise, vm.Uniform and vm.Aliaser", n.Op())))
+			errs = append(errs, graph.ErrorAt(n, fmt.Errorf("op %T cannot run: it implements none of vm.Bindable, engine.ElementwiseOp, engine.UniformOp and vm.Aliaser", n.Op())))
 		}
 		if _, ok := n.Op().(Aliaser); ok && n.NIn() == 0 {
 			errs = append(errs, graph.ErrorAt(n, errors.New("an Aliaser has one input at least")))
@@ -26,7 +27,7 @@ func validate(u *unit) error {
 
 func runnable(op graph.Op) bool {
 	switch op.(type) {
-	case Bindable, Elementwise, Uniform, Aliaser:
+	case Bindable, engine.ElementwiseOp, engine.UniformOp, Aliaser:
 		return true
 	}
 	return false

@@ -475,7 +475,7 @@ func mlp() (*graph.Graph, *graph.Node) {
 	y := g.Input("y", shape.I32(shape.N))
 	h := ops.Conv2D(x, g.Param("w1", shape.F32(3, 1, 3, 3), graph.Fill(.1)), ops.Conv2DOp{})
 	h = ops.ReLU(ops.AddBias(h, g.Param("b1", shape.F32(3), graph.Fill(.1))))
-	h = ops.Flatten(ops.MaxPool2D(h, ops.Pool2DOp{Kernel: [2]int{2, 2}, Stride: [2]int{2, 2}}))
+	h = ops.Flatten(ops.MaxPool2D(h, ops.MaxPool2DOp{Kernel: [2]int{2, 2}, Stride: [2]int{2, 2}}))
 	h = ops.AddBias(ops.MatMul(h, g.Param("w2", shape.F32(27, 4), graph.Fill(.01))), g.Param("b2", shape.F32(4), nil))
 	loss := ops.CrossEntropy(h, y)
 	for i, d := range autodiff.Grad(loss, g.Params()...) {

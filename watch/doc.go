@@ -12,7 +12,7 @@
 // into tables of a fixed size, and each browser reads them at its own pace. What is computed besides
 // takes at most a hundredth of the time. A run that is not watched computes nothing of this.
 //
-// Knows train, data, nn, optim, ops, autodiff, graph, shape, vm and engine. Never imports models,
-// nor an implementation of engine. Of all packages it is the one that imports net/http, beside
+// Knows shape, graph, ops, autodiff, nn, optim, engine, vm, data, data/picture, train and tensor.
+// Never imports models, nor an implementation of engine. Of all packages it is the one that imports net/http, beside
 // commands.
 package watch

@@ -45,7 +45,7 @@ const probeBatch, maxNorms = 16, 48
 // newProbe makes the programs for a run that is about to begin, of which net is the network.
 func newProbe(c train.Config, net *train.Network, s *vm.Store) (*probe, error) {
 	p := &probe{store: s}
-	loss := net.Training[0]
+	loss := net.Training.Loss
 	p.layers = byLayer(optim.Params(loss.Graph(), c.Optimizer))
 	p.all = len(p.layers)
 	p.layers = spread(p.layers, maxNorms)

@@ -38,7 +38,7 @@ func watchedOf(c train.Config, s train.Start) (*watched, *probe, error) {
 		return nil, nil, err
 	}
 	w := &watched{}
-	if w.look, err = newLook(c.Engine, net.Inference[0], info); err != nil {
+	if w.look, err = newLook(c.Engine, net.Inference, info); err != nil {
 		return nil, nil, err
 	}
 	if w.machine, err = w.look.program.NewMachine(store); err != nil {
@@ -88,10 +88,10 @@ func newTrial(c train.Config, prepare func(image.Image, data.Info) ([]float32, e
 	}
 	output := net.Inference
 	if w.Averaged {
-		output = optim.AveragedBy(append(w.Store.Names(), w.Training...), output...)
+		output = optim.AveragedBy(append(w.Store.Names(), w.Training...), output)[0]
 	}
 	t := &trial{prepare: prepare, turn: make(chan struct{}, 1)}
-	if t.look, err = newLook(c.Engine, output[0], w.Info); err != nil {
+	if t.look, err = newLook(c.Engine, output, w.Info); err != nil {
 		return nil, err
 	}
 	t.machine, err = t.look.program.NewMachine(w.Store)

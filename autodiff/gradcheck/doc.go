@@ -10,5 +10,5 @@
 //
 // Package cases, below this one, is the table of what is checked of the catalogue.
 //
-// Knows autodiff, ops, vm, engine/ref. Never imports nn or train.
+// Knows shape, graph, ops, autodiff, engine, engine/ref, vm and tensor. Never imports nn or train.
 package gradcheck

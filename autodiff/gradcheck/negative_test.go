@@ -93,7 +93,7 @@ var controls = []control{
 		},
 		normal(shape.Of(1, 2, 3, 3), shape.Of(2, 2, 2, 2)), 1},
 	{"pool: max pooling goes back as average pooling",
-		func(x ...*graph.Node) *graph.Node { return ops.MaxPool2D(x[0], ops.Pool2DOp{Kernel: [2]int{2, 2}}) },
+		func(x ...*graph.Node) *graph.Node { return ops.MaxPool2D(x[0], ops.MaxPool2DOp{Kernel: [2]int{2, 2}}) },
 		func(n, dy *graph.Node) []*graph.Node {
 			return rule(ops.AvgPool2D(n.In(0), ops.AvgPool2DOp{Kernel: [2]int{2, 2}}), dy)
 		},
@@ -230,7 +230,7 @@ func (b broken) Grad(n, dy *graph.Node) []*graph.Node {
 type brokenMap struct{ broken }
 
 func (b brokenMap) Map(in []shape.Type, out shape.Type) engine.Map {
-	return b.Op.(vm.Elementwise).Map(in, out)
+	return b.Op.(engine.ElementwiseOp).Map(in, out)
 }
 
 // brokenKernel is broken for an op with a kernel.
@@ -243,7 +243,7 @@ func (b brokenKernel) Bind(e engine.Engine, in []engine.Operand, out engine.Oper
 // broke returns n with its rule replaced.
 func broke(n *graph.Node, control int) *graph.Node {
 	b := broken{n.Op(), control}
-	if _, ok := n.Op().(vm.Elementwise); ok {
+	if _, ok := n.Op().(engine.ElementwiseOp); ok {
 		return graph.Apply(brokenMap{b}, n.Ins()...)
 	}
 	return graph.Apply(brokenKernel{b}, n.Ins()...)

@@ -2,6 +2,6 @@
 // [Hessian] matrices, and by [Examine] the way of a gradient on a batch: its norms, the units where
 // it is zero, the values where functions are flat.
 //
-// Knows autodiff, ops, graph, vm and engine. Never imports an implementation of engine, nn or
-// train.
+// Knows shape, graph, ops, autodiff, engine, vm and tensor. Never imports an implementation of
+// engine, nn or train.
 package numeric

@@ -154,7 +154,7 @@ func stations(y *graph.Node, way []*graph.Node) []*graph.Node {
 // activations lists the functions of one argument on the way that keep its type.
 func activations(way []*graph.Node) (acts []*graph.Node) {
 	for _, n := range way {
-		_, elementwise := n.Op().(vm.Elementwise)
+		_, elementwise := n.Op().(engine.ElementwiseOp)
 		if elementwise && n.NIn() == 1 && n.Type().IsFloat() && n.In(0).Type() == n.Type() && !slices.Contains(n.Type().Dims(), 0) {
 			acts = append(acts, n)
 		}

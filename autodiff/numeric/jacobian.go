@@ -284,11 +284,7 @@ func at(ts []shape.Type, batch int) []shape.Type {
 }
 
 func zeros(d shape.DType, dims []int) *tensor.Dense {
-	of := tensor.Float64
-	if d == shape.Float32 {
-		of = tensor.Float32
-	}
-	return tensor.New(tensor.WithShape(dims...), tensor.Of(of))
+	return tensor.New(tensor.WithShape(dims...), tensor.Of(engine.DenseDType(d)))
 }
 
 func set(d *tensor.Dense, i int, v float64) {

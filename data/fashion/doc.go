@@ -7,5 +7,5 @@
 // The database is described in Xiao, Rasul and Vollgraf, "Fashion-MNIST: a novel image dataset
 // for benchmarking machine learning algorithms" (2017), https://arxiv.org/abs/1708.07747.
 //
-// Knows data, data/mnist. Never imports graph or an engine.
+// Knows shape, data and data/mnist. Never imports graph or an engine.
 package fashion

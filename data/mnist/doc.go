@@ -8,5 +8,5 @@
 // LeCun, Bottou, Bengio and Haffner, "Gradient-based learning applied to document
 // recognition", Proceedings of the IEEE 86 (1998).
 //
-// Knows data, data/idx, internal/isnil and internal/regular. Never imports graph or an engine.
+// Knows shape, data and data/idx. Never imports graph or an engine.
 package mnist

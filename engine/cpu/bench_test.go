@@ -22,7 +22,7 @@ func benchmark(b *testing.B, bound engine.Bound, flops int, in []shape.Type, out
 		engine.Load(buf, v)
 		return buf
 	}
-	c := &engine.Call{Out: []engine.Buffer{buffer(out)}, Scratch: engine.Aligned(bound.Scratch)}
+	c := &engine.Call{Out: []engine.Buffer{buffer(out)}, Scratch: engine.BufferOf(engine.Aligned(bound.Scratch))}
 	for _, t := range in {
 		c.In = append(c.In, buffer(t))
 	}
@@ -112,7 +112,7 @@ func BenchmarkUpdate(b *testing.B) {
 	}
 	buffer := func() engine.Buffer { return engine.BufferAt(engine.Aligned(t.Bytes()), t.DType, t.Len()) }
 	v, grad, w := buffer(), buffer(), buffer()
-	c := &engine.Call{In: []engine.Buffer{v, grad, w}, Out: []engine.Buffer{w, v}, Scratch: engine.Aligned(bound.Scratch)}
+	c := &engine.Call{In: []engine.Buffer{v, grad, w}, Out: []engine.Buffer{w, v}, Scratch: engine.BufferOf(engine.Aligned(bound.Scratch))}
 	for b.Loop() {
 		_ = bound.Kernel(c)
 	}

@@ -65,7 +65,7 @@ func oneAfterTheOther(conv, pool engine.Bound, y shape.Type) engine.Bound {
 	})
 	kernel := func(c *engine.Call) error {
 		calls := free.Take()
-		first, second, rest := &calls[0], &calls[1], c.Scratch[int(l):]
+		first, second, rest := &calls[0], &calls[1], c.Scratch.At(int(l), shape.Uint8, c.Scratch.Len()-int(l))
 		first.In, first.Packed, first.Scratch = c.In, c.Packed, rest
 		first.Out[0] = engine.BufferAt(result.of(c, 0), y.DType, y.Len())
 		second.In[0], second.Out, second.Scratch = first.Out[0], c.Out, rest

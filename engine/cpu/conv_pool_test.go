@@ -59,7 +59,7 @@ func TestPoolingInAConvolutionKeepsTheBits(t *testing.T) {
 			run := func(b engine.Bound, err error, out shape.Type, in ...engine.Buffer) engine.Buffer {
 				require.NoError(t, err)
 				to := engine.BufferAt(engine.Aligned(out.Bytes()), out.DType, out.Len())
-				require.NoError(t, b.Kernel(&engine.Call{In: in, Out: []engine.Buffer{to}, Scratch: engine.Aligned(b.Scratch)}))
+				require.NoError(t, b.Kernel(&engine.Call{In: in, Out: []engine.Buffer{to}, Scratch: engine.BufferOf(engine.Aligned(b.Scratch))}))
 				return to
 			}
 			b, err := e.BindConv2D(c.conv, storedAll(in...), stored(y))

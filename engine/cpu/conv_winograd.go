@@ -23,8 +23,8 @@ func (e Engine) winogradConv2D(g convolution, ep engine.Epilogue, other engine.B
 	at := reserve[byte](&l, 1, packedBytes(plan))
 	pack := e.packWinograd(&l, plan, 1, g.weights())
 	kernel := func(c *engine.Call) error {
-		packed := c.Packed
-		if packed == nil {
+		packed := c.Packed.Bytes()
+		if !c.Packed.Valid() {
 			packed = at.of(c, 0)
 			pack(c, packed)
 		}

@@ -122,12 +122,12 @@ func requirePackedSame(t *testing.T, e Engine, c winogradCase, bad float32) {
 		return m
 	}
 	packed, scratch := garbage(p.Bytes), garbage(p.Scratch)
-	pack := &engine.Call{In: []engine.Buffer{w}, Out: []engine.Buffer{engine.BufferOf(packed)}, Scratch: scratch}
+	pack := &engine.Call{In: []engine.Buffer{w}, Out: []engine.Buffer{engine.BufferOf(packed)}, Scratch: engine.BufferOf(scratch)}
 	require.NoError(t, p.Kernel(pack))
 
-	plain := &engine.Call{In: []engine.Buffer{x, w, random(r, bias)}, Out: []engine.Buffer{newBuffer(c.y)}, Scratch: garbage(b.Scratch)}
+	plain := &engine.Call{In: []engine.Buffer{x, w, random(r, bias)}, Out: []engine.Buffer{newBuffer(c.y)}, Scratch: engine.BufferOf(garbage(b.Scratch))}
 	require.NoError(t, b.Kernel(plain))
-	ready := &engine.Call{In: plain.In, Out: []engine.Buffer{newBuffer(c.y)}, Scratch: garbage(p.Rest), Packed: packed}
+	ready := &engine.Call{In: plain.In, Out: []engine.Buffer{newBuffer(c.y)}, Scratch: engine.BufferOf(garbage(p.Rest)), Packed: engine.BufferOf(packed)}
 	require.NoError(t, b.Kernel(ready))
 	require.Equal(t, plain.Out[0].Bytes(), ready.Out[0].Bytes())
 	require.Zero(t, testing.AllocsPerRun(3, func() { _ = b.Kernel(ready) }))

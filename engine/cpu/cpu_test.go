@@ -45,7 +45,7 @@ func run(t testing.TB, bind func() (engine.Bound, error), in []engine.Buffer, ou
 	b, err := bind()
 	require.NoError(t, err)
 	y := newBuffer(out)
-	require.NoError(t, b.Kernel(&engine.Call{Out: []engine.Buffer{y}, In: in, Scratch: engine.Aligned(b.Scratch)}))
+	require.NoError(t, b.Kernel(&engine.Call{Out: []engine.Buffer{y}, In: in, Scratch: engine.BufferOf(engine.Aligned(b.Scratch))}))
 	return y
 }
 
@@ -377,7 +377,7 @@ func TestPackedWeightsGiveTheSameBits(t *testing.T) {
 		require.NotNil(t, b.Packing.Kernel, level)
 		c := &engine.Call{
 			In: []engine.Buffer{random(r, x), random(r, w), random(r, bias)}, Out: []engine.Buffer{newBuffer(y)},
-			Scratch: engine.Aligned(b.Scratch),
+			Scratch: engine.BufferOf(engine.Aligned(b.Scratch)),
 		}
 		require.NoError(t, b.Kernel(c))
 		want := slices.Clone(engine.Slice[float32](c.Out[0]))
@@ -385,7 +385,7 @@ func TestPackedWeightsGiveTheSameBits(t *testing.T) {
 		require.NoError(t, b.Packing.Kernel(&engine.Call{In: c.In[1:2], Out: []engine.Buffer{packed}}))
 		require.Equal(t, 1, b.Packing.In)
 		c.In[1] = newBuffer(w) // is not read any more
-		c.Packed, c.Scratch = packed.Bytes(), nil
+		c.Packed, c.Scratch = packed, engine.Buffer{}
 		clear(c.Out[0].Bytes())
 		require.NoError(t, b.Kernel(c))
 		require.Equal(t, want, engine.Slice[float32](c.Out[0]), level)
@@ -406,7 +406,7 @@ func TestPowersByQuarters(t *testing.T) {
 		m := engine.Map{Outs: []int{0}, Steps: []engine.Step{{Fn: engine.Pow, DType: shape.Float32, Args: [3]engine.Arg{engine.In(0), engine.Imm(exponent)}}}}
 		b, err := e.BindMap(m, engine.InRows(x), engine.InRows(x))
 		require.NoError(t, err)
-		require.NoError(t, b.Kernel(&engine.Call{In: []engine.Buffer{in}, Out: []engine.Buffer{out}, Scratch: engine.Aligned(b.Scratch)}))
+		require.NoError(t, b.Kernel(&engine.Call{In: []engine.Buffer{in}, Out: []engine.Buffer{out}, Scratch: engine.BufferOf(engine.Aligned(b.Scratch))}))
 		for i, have := range engine.Slice[float32](out) {
 			require.InEpsilon(t, math.Pow(float64(v[i]), exponent), float64(have), 2e-6, "%v to the %v", v[i], exponent)
 		}

@@ -128,7 +128,7 @@ func convFlushCases() (cases []flushCase) {
 // tinyCall returns a call of b where the first input is scaled by so much.
 func tinyCall(b engine.Bound, in []shape.Type, out shape.Type, scale float32) *engine.Call {
 	r := rand.New(rand.NewPCG(1, 2))
-	c := &engine.Call{Out: []engine.Buffer{newBuffer(out)}, Scratch: engine.Aligned(b.Scratch)}
+	c := &engine.Call{Out: []engine.Buffer{newBuffer(out)}, Scratch: engine.BufferOf(engine.Aligned(b.Scratch))}
 	for i, t := range in {
 		buf := newBuffer(t)
 		for k := range engine.Slice[float32](buf) {

@@ -57,5 +57,5 @@
 // Only the methods Argmax and Argmin of *tensor.Dense return a tensor with StdEng, since they call
 // what no other package can replace; tensor.Argmax and tensor.Argmin keep the engine.
 //
-// Knows engine, engine/ref, internal/simd and its rooms, internal/par. Never imports graph, ops.
+// Knows shape, tensor, engine, engine/ref, internal/simd and its rooms. Never imports graph or ops.
 package cpu

@@ -21,7 +21,7 @@ func Example() {
 	err = b.Kernel(&engine.Call{
 		In:      []engine.Buffer{engine.BufferOf([]float32{1, 2, 3, 4, 5, 6}), engine.BufferOf([]float32{1, 10, 100})},
 		Out:     []engine.Buffer{engine.BufferOf(y)},
-		Scratch: engine.Aligned(b.Scratch),
+		Scratch: engine.BufferOf(engine.Aligned(b.Scratch)),
 	})
 	fmt.Println(y, b.By, b.Alg, err)
 	// Output: [321 654] cpu gemm <nil>

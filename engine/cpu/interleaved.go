@@ -125,8 +125,8 @@ func (e Engine) bindInterleaved(plan *interleaved.Conv, r interleavedRunner, ep 
 	var l layout
 	var own region[float32]
 	packed := func(c *engine.Call) []float32 {
-		if c.Packed != nil {
-			return engine.Slice[float32](engine.BufferAt(c.Packed, shape.Float32, plan.PackedLen()))
+		if c.Packed.Valid() {
+			return engine.Slice[float32](c.Packed.At(0, shape.Float32, plan.PackedLen()))
 		}
 		return own.of(c, 0)
 	}
@@ -140,7 +140,7 @@ func (e Engine) bindInterleaved(plan *interleaved.Conv, r interleavedRunner, ep 
 	rest := int(l)
 	own = reserve[float32](&l, 1, plan.PackedLen())
 	kernel := func(c *engine.Call) error {
-		if c.Packed == nil {
+		if !c.Packed.Valid() {
 			packs.run(c)
 		}
 		tasks.run(c)
@@ -149,7 +149,7 @@ func (e Engine) bindInterleaved(plan *interleaved.Conv, r interleavedRunner, ep 
 	b := engine.Bound{Kernel: kernel, Scratch: int(l), By: name, Alg: interleavedAlg}
 	if plan.PackedLen() > 0 {
 		b.Packing = engine.Packing{In: 1, Bytes: plan.PackedLen() * shape.Float32.Width(), Rest: rest, Kernel: pack(func(c *engine.Call) []float32 {
-			return engine.Slice[float32](engine.BufferAt(c.Out[0].Bytes(), shape.Float32, plan.PackedLen()))
+			return engine.Slice[float32](c.Out[0].At(0, shape.Float32, plan.PackedLen()))
 		}, 0).kernel()}
 	}
 	return b

@@ -45,15 +45,15 @@ func TestPackedFiltersOfInterleavedImagesGiveTheSameBits(t *testing.T) {
 		},
 	} {
 		b, in, out := bind()
-		c := &engine.Call{In: []engine.Buffer{random(r, in[0]), random(r, in[1])}, Out: []engine.Buffer{newBuffer(out)}, Scratch: engine.Aligned(b.Scratch)}
+		c := &engine.Call{In: []engine.Buffer{random(r, in[0]), random(r, in[1])}, Out: []engine.Buffer{newBuffer(out)}, Scratch: engine.BufferOf(engine.Aligned(b.Scratch))}
 		require.NoError(t, b.Kernel(c), name)
 		want := append([]byte{}, c.Out[0].Bytes()...)
 
 		p := b.Packing
 		require.Equal(t, 1, p.In, name)
 		packed := engine.Aligned(p.Bytes)
-		require.NoError(t, p.Kernel(&engine.Call{In: c.In[1:], Out: []engine.Buffer{engine.BufferAt(packed, shape.Uint8, p.Bytes)}, Scratch: engine.Aligned(p.Scratch)}), name)
-		c.Packed, c.Scratch = packed, engine.Aligned(p.Rest)
+		require.NoError(t, p.Kernel(&engine.Call{In: c.In[1:], Out: []engine.Buffer{engine.BufferAt(packed, shape.Uint8, p.Bytes)}, Scratch: engine.BufferOf(engine.Aligned(p.Scratch))}), name)
+		c.Packed, c.Scratch = engine.BufferOf(packed), engine.BufferOf(engine.Aligned(p.Rest))
 		clear(c.Out[0].Bytes())
 		require.NoError(t, b.Kernel(c), name)
 		require.Equal(t, want, c.Out[0].Bytes(), name)

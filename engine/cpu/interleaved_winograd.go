@@ -16,21 +16,21 @@ func (e Engine) bindInterleavedWinograd(plan *interleaved.Winograd, r interleave
 	own := reserve[byte](&l, 1, packedRowBytes(plan))
 	pack, packAlone := packRows(&l, plan), packRows(&forPacking, plan)
 	packed := func(c *engine.Call) []float32 {
-		if c.Packed != nil {
-			return packedRows(plan, c.Packed)
+		if c.Packed.Valid() {
+			return packedRows(plan, c.Packed.Bytes())
 		}
 		return packedRows(plan, own.of(c, 0))
 	}
 	tasks := e.newInterleavedLoop(&l, r, ep, func(c *engine.Call) []float32 { return packed(c)[lineBytes/4:] })
 	kernel := func(c *engine.Call) error {
-		if c.Packed == nil {
+		if !c.Packed.Valid() {
 			pack(c, packed(c), engine.Slice[float32](c.In[1]))
 		}
 		if packed(c)[0] == 1 && tasks.holds(c) {
 			return nil
 		}
 		ours := c.Packed
-		c.Packed = nil // which is not what the exact kernel packs
+		c.Packed = engine.Buffer{} // which is not what the exact kernel packs
 		err := exact.Kernel(c)
 		c.Packed = ours
 		return err

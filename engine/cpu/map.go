@@ -147,7 +147,7 @@ func (e Engine) compileMap(m engine.Map, in, out []shape.Type) *program {
 		cost += stepCost(s.Fn)
 	}
 	p.loop = e.newLoop((n+block-1)/block, cost, func(c *engine.Call, slot, lo, hi int) {
-		regs := c.Scratch[slot*p.registers:][:p.registers]
+		regs := c.Scratch.Bytes()[slot*p.registers:][:p.registers]
 		p.run(c, regs, lo*block, min(hi*block, n))
 	})
 	return p

@@ -99,12 +99,12 @@ func bindMatMul[T shape.Float](e Engine, m engine.MatMul, in []engine.Operand, o
 func bindPacked[T shape.Float](e Engine, op gemm.Op, ep engine.Epilogue, elements int, form gemm.Form) engine.Bound {
 	var l layout
 	scratch := reserve[T](&l, 1, gemm.Scratch[T](e.simd.Gemm, op))
-	packed := func(mem []byte) []T { return engine.Slice[T](engine.BufferAt(mem, shape.DTypeOf[T](), elements)) }
+	packed := func(b engine.Buffer) []T { return engine.Slice[T](b.At(0, shape.DTypeOf[T](), elements)) }
 	return engine.Bound{
 		By: name, Alg: "gemm", Scratch: int(l),
 		Kernel: func(c *engine.Call) error {
 			a, y := engine.Slice[T](c.In[0]), engine.Slice[T](c.Out[0])
-			if c.Packed != nil {
+			if c.Packed.Valid() {
 				gemm.MulPacked(e.simd.Gemm, e.pool, op, a, packed(c.Packed), y, bias[T](c, ep))
 			} else {
 				gemm.Mul(e.simd.Gemm, e.pool, op, a, engine.Slice[T](c.In[1]), y, bias[T](c, ep), scratch.of(c, 0))
@@ -114,7 +114,7 @@ func bindPacked[T shape.Float](e Engine, op gemm.Op, ep engine.Epilogue, element
 		Packing: engine.Packing{
 			In: 1, Bytes: elements * shape.DTypeOf[T]().Width(), Form: form,
 			Kernel: func(c *engine.Call) error {
-				gemm.Pack(e.simd.Gemm, e.pool, op, engine.Slice[T](c.In[0]), packed(c.Out[0].Bytes()))
+				gemm.Pack(e.simd.Gemm, e.pool, op, engine.Slice[T](c.In[0]), packed(c.Out[0]))
 				return nil
 			},
 		},

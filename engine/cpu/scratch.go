@@ -23,5 +23,5 @@ func reserve[T shape.Elem](l *layout, slots, n int) region[T] {
 
 // of returns the part of a slot.
 func (r region[T]) of(c *engine.Call, slot int) []T {
-	return engine.Slice[T](engine.BufferAt(c.Scratch[r.at+slot*r.pitch:], shape.DTypeOf[T](), r.n))
+	return engine.Slice[T](c.Scratch.At(r.at+slot*r.pitch, shape.DTypeOf[T](), r.n))
 }

@@ -3,5 +3,8 @@
 //
 //	func TestConforms(t *testing.T) { enginetest.Run(t, New(), enginetest.Options{}) }
 //
+// [Device] is an engine for the test of the other side: of what runs kernels in memory that Go
+// cannot reach, and that end late.
+//
 // Knows engine, engine/ref, shape. Never imports graph, ops.
 package enginetest

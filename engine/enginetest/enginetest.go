@@ -23,6 +23,7 @@ type Options struct {
 // Run tests every kernel that e binds: results against those of package ref, for every
 // element type; memory around the buffers, inputs, and what may be overwritten; the same
 // bits at any GOMAXPROCS, from many goroutines, from any dirty memory; no allocation; errors.
+// Kernels of an [engine.Device] are run by [engine.Hosted], and may allocate.
 // Each family of kernels, named after its interface in package engine, is a subtest; one that
 // e lacks is skipped.
 //

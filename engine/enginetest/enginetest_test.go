@@ -304,7 +304,7 @@ func TestBrokenContractsAreNoticed(t *testing.T) {
 		{"writes after an output", "wrote beyond", nil, after(func(c *engine.Call) { *at(c.Out[0].Bytes(), len(c.Out[0].Bytes()))++ })},
 		{"writes before an output", "wrote beyond", nil, after(func(c *engine.Call) { *at(c.Out[0].Bytes(), -1)++ })},
 		{"writes after an input", "wrote beyond", nil, after(func(c *engine.Call) { *at(c.In[0].Bytes(), len(c.In[0].Bytes()))++ })},
-		{"writes beyond its scratch", "wrote beyond", nil, after(func(c *engine.Call) { *at(c.Scratch, len(c.Scratch))++ })},
+		{"writes beyond its scratch", "wrote beyond", nil, after(func(c *engine.Call) { *at(c.Scratch.Bytes(), c.Scratch.Len())++ })},
 		{"writes an output it has no right to put there", "in place", []string{"Mover", "Softmaxer"}, func(b engine.Bound, in []engine.Operand, out engine.Operand) (engine.Bound, error) {
 			k := b.Kernel
 			b.InPlace = nil
@@ -331,7 +331,7 @@ func TestBrokenContractsAreNoticed(t *testing.T) {
 			k := b.Kernel
 			b.Kernel = func(c *engine.Call) error {
 				err := k(c)
-				if c.Packed != nil {
+				if c.Packed.Valid() {
 					nudge(c)
 				}
 				return err

@@ -58,7 +58,7 @@ func (tr trial) candidate(b engine.Bound, in []engine.Buffer) (c candidate, err 
 
 // compute runs b on plain memory.
 func compute(b engine.Bound, in []engine.Buffer, out []shape.Type) ([]engine.Buffer, error) {
-	c := &engine.Call{In: in, Scratch: engine.Aligned(b.Scratch)}
+	c := &engine.Call{In: in, Scratch: engine.BufferOf(engine.Aligned(b.Scratch))}
 	for _, t := range out {
 		c.Out = append(c.Out, newBuffer(t.DType, t.Len()))
 	}

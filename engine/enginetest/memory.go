@@ -61,7 +61,7 @@ func (p *probe) memory(l layout) *memory {
 		}
 		m.call.Out = append(m.call.Out, m.buffer(t, l.skew, l.dirt))
 	}
-	m.call.Scratch = m.buffer(shape.U8(shape.Dim(p.bound.Scratch)), 0, l.dirt).Bytes()
+	m.call.Scratch = m.buffer(shape.U8(shape.Dim(p.bound.Scratch)), 0, l.dirt)
 	return m
 }
 

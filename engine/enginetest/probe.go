@@ -29,7 +29,8 @@ func (tr trial) check(e engine.Engine, o Options, r *rand.Rand) error {
 	if err != nil {
 		return fmt.Errorf("refused: %w", err)
 	}
-	p := &probe{trial: tr, opts: o, bound: b}
+	o.Allocates = o.Allocates || b.Memory != nil
+	p := &probe{trial: tr, opts: o, bound: engine.Hosted(b)}
 	for i, t := range tr.in {
 		in := newBuffer(t.DType, t.Len())
 		tr.data[i].fill(r, in)
@@ -162,7 +163,7 @@ func (p *probe) checkPacked() error {
 		q.bound.Scratch = pack.Rest
 		to := q.memory(l)
 		defer to.release()
-		to.call.Packed = from.call.Out[0].Bytes()
+		to.call.Packed = from.call.Out[0]
 		if err := errors.Join(to.run(p.bound.Kernel), to.expect(p.first), to.check(p.inputs), from.check(packer.inputs)); err != nil {
 			return err
 		}

@@ -160,8 +160,7 @@ func conv2DPlane[T shape.Float](g conv, e engine.Epilogue, c *engine.Call, n, o 
 func conv2DMaxPool[T shape.Float](g conv, e engine.Epilogue, p pool) engine.Kernel {
 	return func(c *engine.Call) error {
 		out, sums := engine.Slice[T](c.Out[0]), sumsOf(c, g.yPlane)
-		after := c.Scratch[g.yPlane*shape.Float64.Width():]
-		y := engine.Slice[T](engine.BufferAt(after, shape.DTypeOf[T](), g.yPlane))
+		y := engine.Slice[T](c.Scratch.At(g.yPlane*shape.Float64.Width(), shape.DTypeOf[T](), g.yPlane))
 		for n := range g.batch {
 			for o := range g.filters {
 				conv2DPlane(g, e, c, n, o, sums, y)

@@ -23,7 +23,7 @@ func (Engine) BindMap(m engine.Map, in, out []engine.Operand) (engine.Bound, err
 		return engine.Bound{}, err
 	}
 	b := bound(func(c *engine.Call) error {
-		p.Run(c, c.Scratch, 0, p.n)
+		p.Run(c, c.Scratch.Bytes(), 0, p.n)
 		return nil
 	})
 	b.Scratch = p.scratch

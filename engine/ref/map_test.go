@@ -298,7 +298,7 @@ func TestMapsOfBroadcastInputsBlockByBlock(t *testing.T) {
 		})
 		typ := shape.Type{DType: shape.Float64, Shape: to}
 		b, bufs := bindAll(t, m, in, engine.InRow(typ), engine.InRow(typ))
-		c := &engine.Call{In: bufs, Out: []engine.Buffer{newBuffer(typ), newBuffer(typ)}, Scratch: engine.Aligned(b.Scratch)}
+		c := &engine.Call{In: bufs, Out: []engine.Buffer{newBuffer(typ), newBuffer(typ)}, Scratch: engine.BufferOf(engine.Aligned(b.Scratch))}
 		require.NoError(t, b.Kernel(c))
 		for o, want := range wants {
 			sameNumbers(t, append([]float64{}, want...), engine.Floats(c.Out[o]), "output %d of %v from %v %v %v", o, to, in[0].Shape, in[1].Shape, in[2].Shape)
@@ -318,7 +318,7 @@ func testOverwrites(t *testing.T, m engine.Map, b engine.Bound, in []tensorOf, w
 	require.Len(t, b.InPlace, fit)
 	for _, over := range b.InPlace {
 		_, bufs := bindAll(t, m, in, engine.InRow(typ), engine.InRow(typ))
-		c := &engine.Call{In: bufs, Out: []engine.Buffer{newBuffer(typ), newBuffer(typ)}, Scratch: engine.Aligned(b.Scratch)}
+		c := &engine.Call{In: bufs, Out: []engine.Buffer{newBuffer(typ), newBuffer(typ)}, Scratch: engine.BufferOf(engine.Aligned(b.Scratch))}
 		c.Out[over.Out] = c.In[over.In]
 		require.NoError(t, b.Kernel(c))
 		for o, want := range wants {

@@ -73,7 +73,7 @@ func compute(t *testing.T, out shape.Type, bind func(in []engine.Operand, out en
 	c := engine.Call{
 		Out:     []engine.Buffer{engine.BufferAt(mem, out.DType, out.Len())},
 		In:      bufs,
-		Scratch: engine.Aligned(b.Scratch),
+		Scratch: engine.BufferOf(engine.Aligned(b.Scratch)),
 	}
 	err = b.Kernel(&c)
 	if err == nil {

@@ -99,9 +99,9 @@ func call[T shape.Float](t *testing.T, b engine.Bound, err error, out int, in ..
 	for i := range y {
 		y[i] = T(math.NaN())
 	}
-	c := &engine.Call{Out: []engine.Buffer{engine.BufferOf(y)}, Scratch: engine.Aligned(b.Scratch)}
-	for i := range c.Scratch {
-		c.Scratch[i] = 0xff
+	c := &engine.Call{Out: []engine.Buffer{engine.BufferOf(y)}, Scratch: engine.BufferOf(engine.Aligned(b.Scratch))}
+	for i := range c.Scratch.Bytes() {
+		c.Scratch.Bytes()[i] = 0xff
 	}
 	for _, v := range in {
 		c.In = append(c.In, engine.BufferOf(convert[T](v)))

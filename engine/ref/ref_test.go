@@ -37,7 +37,7 @@ func ExampleEngine_BindMap() {
 	err = b.Kernel(&engine.Call{
 		In:      []engine.Buffer{engine.BufferOf(x)},
 		Out:     []engine.Buffer{engine.BufferOf(y)},
-		Scratch: engine.Aligned(b.Scratch),
+		Scratch: engine.BufferOf(engine.Aligned(b.Scratch)),
 	})
 	fmt.Println(m, y, err)
 	// Output: r0=mul(in0,in0) r1=add(r0,1) -> r1 [5 5 5] <nil>

@@ -67,7 +67,7 @@ func bindFloat(kernel string, in []engine.Operand, out engine.Operand, sums int,
 
 // sumsOf returns the first n sums in c's scratch.
 func sumsOf(c *engine.Call, n int) []float64 {
-	return engine.Slice[float64](engine.BufferAt(c.Scratch, shape.Float64, n))
+	return engine.Slice[float64](c.Scratch.At(0, shape.Float64, n))
 }
 
 // round stores sums.

@@ -6,5 +6,5 @@
 // A product may leave out terms with a factor of zero, even if the other one is infinite or NaN,
 // as gonum's does. The tensor library allocates in every call, and so do these kernels.
 //
-// Knows engine, engine/ref, gorgonia's tensor. Never imports graph, ops.
+// Knows shape, tensor, engine and engine/ref. Never imports graph or ops.
 package std

@@ -66,7 +66,7 @@ func (p product) scratch(b shape.Type) int {
 func (p product) run(e Engine, mul tensor.MatMuler, c *engine.Call, i int) error {
 	a, b := p.a.of(e, c.In[0], i), p.b.of(e, c.In[1], i)
 	if p.copiesB() {
-		turned := engine.BufferAt(c.Scratch, c.In[1].DType(), p.b.rows*p.b.cols)
+		turned := c.Scratch.At(0, c.In[1].DType(), p.b.rows*p.b.cols)
 		p.transpose(turned, c.In[1], i)
 		b = e.dense(turned, 0, p.b.cols, p.b.rows)
 	} else if err := transposeIf(p.TransB, b); err != nil {

@@ -95,7 +95,7 @@ func TestOddEnginesGiveTheRightResult(t *testing.T) {
 		require.NoError(t, b.Kernel(&engine.Call{
 			In:      []engine.Buffer{engine.BufferOf([]float32{1, 2, 3, 4}), engine.BufferOf([]float32{10, 20, 30, 40})},
 			Out:     []engine.Buffer{engine.BufferOf(y)},
-			Scratch: engine.Aligned(b.Scratch),
+			Scratch: engine.BufferOf(engine.Aligned(b.Scratch)),
 		}))
 		require.Equal(t, []float32{11, 22, 33, 44}, y)
 	}

@@ -184,7 +184,7 @@ func stepOf(n *graph.Node) (s step, begins bool) {
 		if op.Groups > 1 {
 			s.does += fmt.Sprintf(", %d groups", op.Groups)
 		}
-	case ops.Pool2DOp:
+	case ops.MaxPool2DOp:
 		s.kind, s.does = poolingKind, fmt.Sprintf("max pooling %d×%d", op.Kernel[0], op.Kernel[1])+stride(op.Stride, op.Kernel)
 	case ops.AvgPool2DOp:
 		s.kind, s.does = poolingKind, fmt.Sprintf("average pooling %d×%d", op.Kernel[0], op.Kernel[1])+stride(op.Stride, op.Kernel)

@@ -194,7 +194,7 @@ func TestOtherSteps(t *testing.T) {
 	// A graph without layers: the steps are told by the ops.
 	g := graph.New()
 	x := g.Input("x", shape.F32(shape.N, 1, 8, 8))
-	y := ops.MaxPool2D(ops.ReLU(ops.Conv2D(x, g.Param("w", shape.F32(4, 1, 3, 3), nil), ops.Conv2DOp{})), ops.Pool2DOp{Kernel: [2]int{2, 2}})
+	y := ops.MaxPool2D(ops.ReLU(ops.Conv2D(x, g.Param("w", shape.F32(4, 1, 3, 3), nil), ops.Conv2DOp{})), ops.MaxPool2DOp{Kernel: [2]int{2, 2}})
 	net, err = architectureOf(ops.MatMul(ops.Flatten(y), g.Param("v", shape.F32(36, 5), nil)))
 	require.NoError(t, err)
 	require.Len(t, net.steps, 3)

@@ -176,7 +176,7 @@ func dense1(classes int, widths ...int) nn.Sequential {
 // alongTime is a convolutional network for sequences (N,C,L).
 func alongTime(classes, kernel int) nn.Sequential {
 	layer := func(out int) nn.Sequential {
-		return nn.Sequential{nn.Conv1D{Out: out, Kernel: kernel, Pad: kernel / 2}, nn.ReLU{}, nn.MaxPool1D{Kernel: 2}}
+		return nn.Sequential{nn.Conv1D{Out: out, Kernel: kernel, Pad: nn.Ends(kernel / 2)}, nn.ReLU{}, nn.MaxPool1D{Kernel: 2}}
 	}
 	return nn.Sequential{layer(8), layer(16), layer(32), nn.Func(overTime), nn.Linear{Out: classes}}
 }

@@ -155,7 +155,7 @@ var functions = map[string]function{
 
 	// pooling
 	"MaxPool1D":         with(func(x []*graph.Node, op ops.MaxPool1DOptions) *graph.Node { return ops.MaxPool1D(x[0], op) }),
-	"MaxPool2D":         with(func(x []*graph.Node, op ops.Pool2DOp) *graph.Node { return ops.MaxPool2D(x[0], op) }),
+	"MaxPool2D":         with(func(x []*graph.Node, op ops.MaxPool2DOp) *graph.Node { return ops.MaxPool2D(x[0], op) }),
 	"MaxPool3D":         with(func(x []*graph.Node, op ops.MaxPool3DOptions) *graph.Node { return ops.MaxPool3D(x[0], op) }),
 	"AvgPool1D":         with(func(x []*graph.Node, op ops.AvgPool1DOptions) *graph.Node { return ops.AvgPool1D(x[0], op) }),
 	"AvgPool2D":         with(func(x []*graph.Node, op ops.AvgPool2DOp) *graph.Node { return ops.AvgPool2D(x[0], op) }),

@@ -147,10 +147,6 @@ func fed(in gradcheck.Input, batch int, r *rand.Rand) *tensor.Dense {
 	return d
 }
 
-var dtypes = map[shape.DType]tensor.Dtype{
-	shape.Float32: tensor.Float32, shape.Float64: tensor.Float64, shape.Int32: tensor.Int32, shape.Int64: tensor.Int64, shape.Uint8: tensor.Uint8, shape.Bool: tensor.Bool,
-}
-
 // lowered runs outs on both sides, and returns the names of the ops refused, if any.
 func (r row) lowered(t *testing.T, outs, wrt []*graph.Node, name string) (refused []string) {
 	p, err := gorgonia.Lower(outs, r.batch, wrt...)

@@ -31,6 +31,6 @@
 // gorgonia's ops run in a goroutine of its machine, where nobody can recover; the one that is
 // known to panic there, the gradient of pooling windows without a number, is refused before.
 //
-// Knows graph, shape, ops, the scalar functions of engine, and gorgonia. Never imports an
-// implementation of engine, vm or train.
+// Knows shape, graph, ops, engine, and gorgonia with its tensor. Never imports an implementation of
+// engine, vm or train.
 package gorgonia

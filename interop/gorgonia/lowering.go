@@ -8,6 +8,7 @@ import (
 	G "gorgonia.org/gorgonia"
 	"gorgonia.org/tensor"
 
+	"github.com/plexaura/plexaura/engine"
 	"github.com/plexaura/plexaura/graph"
 	"github.com/plexaura/plexaura/ops"
 	"github.com/plexaura/plexaura/shape"
@@ -187,14 +188,9 @@ func (l *lowering) border(n *graph.Node, err *error) {
 // opsPath is the import path of package ops, whose ops alone have rules.
 var opsPath = reflect.TypeFor[ops.ReshapeOp]().PkgPath()
 
-// uniform is an op of which every element is one number, known once N is.
-type uniform interface {
-	Uniform(in []shape.Type, out shape.Type) float64
-}
-
 // used returns the inputs whose values n depends on; it may share n's own slice.
 func used(n *graph.Node) []*graph.Node {
-	if _, ok := n.Op().(uniform); ok || n.Kind() != graph.Computed {
+	if _, ok := n.Op().(engine.UniformOp); ok || n.Kind() != graph.Computed {
 		return nil
 	}
 	r, _ := ruleOf(n.Op())
@@ -223,7 +219,7 @@ func (c *call) lower() (v *G.Node, err error) {
 		return nil, err
 	}
 	switch op := c.node.Op().(type) {
-	case uniform:
+	case engine.UniformOp:
 		v = c.fill(t.Ints(), c.exact(t, op.Uniform(c.inTypes(c.node), t))[0])
 	default:
 		v = c.leafOrRule(op, t)

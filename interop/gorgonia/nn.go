@@ -172,7 +172,7 @@ func (c *call) turned(w *G.Node, dims []int, groups int) *G.Node {
 // maxPool2D puts the windows side by side where gorgonia has not the like, with numbers below all
 // others for the padding.
 func maxPool2D(c *call) *G.Node {
-	op := c.node.Op().(ops.Pool2DOp)
+	op := c.node.Op().(ops.MaxPool2DOp)
 	x := c.custom(c.poolableOp(c.in[0]), c.in[0])
 	if pad := c.reaching(op); op.Dilation != [2]int{1, 1} || pad != op.Pad || !symmetric(pad) {
 		x = c.apart(x, op)
@@ -184,7 +184,7 @@ func maxPool2D(c *call) *G.Node {
 }
 
 // apart gives each window of x a place of its own.
-func (c *call) apart(x *G.Node, op ops.Pool2DOp) *G.Node {
+func (c *call) apart(x *G.Node, op ops.MaxPool2DOp) *G.Node {
 	dims := c.dims(c.node)
 	for i, k := range op.Kernel {
 		dims[2+i] *= k
@@ -200,7 +200,7 @@ func (c *call) apart(x *G.Node, op ops.Pool2DOp) *G.Node {
 }
 
 // reaching is the padding, as far behind the image as the last windows reach.
-func (c *call) reaching(op ops.Pool2DOp) [2][2]int {
+func (c *call) reaching(op ops.MaxPool2DOp) [2][2]int {
 	in, out, pad := c.dims(c.node.In(0)), c.dims(c.node), op.Pad
 	for i := range pad {
 		end := (out[2+i]-1)*op.Stride[i] + op.Dilation[i]*(op.Kernel[i]-1) + 1
@@ -215,7 +215,7 @@ func avgPool2D(c *call) *G.Node {
 	op := c.node.Op().(ops.AvgPool2DOp)
 	in, out := c.dims(c.node.In(0)), c.dims(c.node)
 	planes := c.view(c.in[0], []int{in[0] * in[1], 1, in[2], in[3]})
-	pad := c.reaching(ops.Pool2DOp{Kernel: op.Kernel, Stride: op.Stride, Dilation: op.Dilation, Pad: op.Pad})
+	pad := c.reaching(ops.MaxPool2DOp{Kernel: op.Kernel, Stride: op.Stride, Dilation: op.Dilation, Pad: op.Pad})
 	if !symmetric(pad) {
 		planes, pad = c.framed(planes, pad, 0), [2][2]int{}
 	}

@@ -190,23 +190,23 @@ func structureCases() (cs []opCase) {
 		return ops.Add(ops.Conv2D(x, w, ops.Conv2DOp{}), ops.Conv2D(ops.Exp(x), w, ops.Conv2DOp{Dilation: [2]int{1, 1}}))
 	}), of(1, 2, 4, 4), of(3, 2, 2, 2))
 
-	pool := func(name string, op ops.Pool2DOp, s shape.Shape) {
+	pool := func(name string, op ops.MaxPool2DOp, s shape.Shape) {
 		add("MaxPool2D"+name, unary(func(x *graph.Node) *graph.Node { return ops.MaxPool2D(x, op) }), s)
 		for _, count := range []bool{true, false} {
 			avg := ops.AvgPool2DOp{Kernel: op.Kernel, Stride: op.Stride, Dilation: op.Dilation, Pad: op.Pad, Ceil: op.Ceil, CountPad: count}
 			add(fmt.Sprint("AvgPool2D", name, " ", count), unary(func(x *graph.Node) *graph.Node { return ops.AvgPool2D(x, avg) }), s)
 		}
 	}
-	pool("", ops.Pool2DOp{Kernel: [2]int{2, 2}}, of(2, 3, 6, 6))
-	pool(" of width 4", ops.Pool2DOp{Kernel: [2]int{2, 2}}, of(1, 1, 4, 4))
-	pool(" with a rest", ops.Pool2DOp{Kernel: [2]int{2, 2}}, of(2, 3, 7, 5))
-	pool(" overlapping", ops.Pool2DOp{Kernel: [2]int{3, 3}, Stride: [2]int{2, 2}}, of(2, 2, 13, 13))
-	pool(" padded", ops.Pool2DOp{Kernel: [2]int{3, 3}, Stride: [2]int{2, 2}, Pad: ops.PadHW(1, 1)}, of(2, 2, 7, 7))
-	pool(" of two strides", ops.Pool2DOp{Kernel: [2]int{3, 2}, Stride: [2]int{1, 2}}, of(2, 2, 7, 6))
-	pool(" with Ceil that adds nothing", ops.Pool2DOp{Kernel: [2]int{2, 2}, Ceil: true}, of(1, 1, 4, 6))
-	pool(" with Ceil", ops.Pool2DOp{Kernel: [2]int{3, 3}, Stride: [2]int{2, 2}, Ceil: true}, of(1, 2, 6, 8))
-	pool(" padded on one side", ops.Pool2DOp{Kernel: [2]int{2, 3}, Pad: [2][2]int{{1, 0}, {0, 2}}}, of(1, 2, 5, 4))
-	pool(" dilated", ops.Pool2DOp{Kernel: [2]int{2, 2}, Stride: [2]int{1, 2}, Dilation: [2]int{2, 3}, Pad: ops.PadHW(1, 1)}, of(1, 2, 5, 6))
+	pool("", ops.MaxPool2DOp{Kernel: [2]int{2, 2}}, of(2, 3, 6, 6))
+	pool(" of width 4", ops.MaxPool2DOp{Kernel: [2]int{2, 2}}, of(1, 1, 4, 4))
+	pool(" with a rest", ops.MaxPool2DOp{Kernel: [2]int{2, 2}}, of(2, 3, 7, 5))
+	pool(" overlapping", ops.MaxPool2DOp{Kernel: [2]int{3, 3}, Stride: [2]int{2, 2}}, of(2, 2, 13, 13))
+	pool(" padded", ops.MaxPool2DOp{Kernel: [2]int{3, 3}, Stride: [2]int{2, 2}, Pad: ops.PadHW(1, 1)}, of(2, 2, 7, 7))
+	pool(" of two strides", ops.MaxPool2DOp{Kernel: [2]int{3, 2}, Stride: [2]int{1, 2}}, of(2, 2, 7, 6))
+	pool(" with Ceil that adds nothing", ops.MaxPool2DOp{Kernel: [2]int{2, 2}, Ceil: true}, of(1, 1, 4, 6))
+	pool(" with Ceil", ops.MaxPool2DOp{Kernel: [2]int{3, 3}, Stride: [2]int{2, 2}, Ceil: true}, of(1, 2, 6, 8))
+	pool(" padded on one side", ops.MaxPool2DOp{Kernel: [2]int{2, 3}, Pad: [2][2]int{{1, 0}, {0, 2}}}, of(1, 2, 5, 4))
+	pool(" dilated", ops.MaxPool2DOp{Kernel: [2]int{2, 2}, Stride: [2]int{1, 2}, Dilation: [2]int{2, 3}, Pad: ops.PadHW(1, 1)}, of(1, 2, 5, 6))
 	add("AvgPool2D twice, by dilation", unary(func(x *graph.Node) *graph.Node {
 		op := ops.AvgPool2DOp{Kernel: [2]int{2, 2}, Stride: [2]int{4, 4}}
 		wide := op
@@ -216,7 +216,7 @@ func structureCases() (cs []opCase) {
 	add("GlobalAvgPool2D", unary(ops.GlobalAvgPool2D), of(2, 3, 4, 5))
 	add("GlobalMaxPool2D", unary(ops.GlobalMaxPool2D), of(2, 3, 4, 5))
 	add("MaxPool2D of ties", unary(func(x *graph.Node) *graph.Node {
-		return ops.MaxPool2D(ops.Sign(ops.Reshape(ops.Concat(0, x, x), 1, 1, 4, 4)), ops.Pool2DOp{Kernel: [2]int{2, 2}})
+		return ops.MaxPool2D(ops.Sign(ops.Reshape(ops.Concat(0, x, x), 1, 1, 4, 4)), ops.MaxPool2DOp{Kernel: [2]int{2, 2}})
 	}), of(8))
 
 	add("Reshape", unary(func(x *graph.Node) *graph.Node { return ops.Reshape(x, 6, 4) }), of(2, 3, 4))
@@ -296,7 +296,7 @@ func TestGradientsOfTies(t *testing.T) {
 		f               func(x *graph.Node) *graph.Node
 	}{
 		{"max pooling", []float64{1, 1, 2, 0, 1, 1, 2, 2}, []float64{1, 0, 2, 0, 0, 0, 0, 0}, []float64{1, 0, 2, 0, 0, 0, 0, 0}, func(x *graph.Node) *graph.Node {
-			return ops.MaxPool2D(ops.Reshape(x, 1, 1, 2, 4), ops.Pool2DOp{Kernel: [2]int{2, 2}})
+			return ops.MaxPool2D(ops.Reshape(x, 1, 1, 2, 4), ops.MaxPool2DOp{Kernel: [2]int{2, 2}})
 		}},
 		{"max over all", []float64{3, 1, 3, 3}, []float64{1. / 3, 0, 1. / 3, 1. / 3}, []float64{1, 0, 1, 1}, func(x *graph.Node) *graph.Node { return ops.Max(x) }},
 		{"max of rows", []float64{3, 3, 1, 2}, []float64{.5, .5, 0, 2}, []float64{1, 1, 0, 2}, func(x *graph.Node) *graph.Node { return ops.Max(ops.Reshape(x, 2, 2), 1) }},
@@ -387,7 +387,7 @@ func TestRandomGraphsAgreeWithOurs(t *testing.T) {
 			case 9:
 				x = ops.Where(ops.Less(x, ops.Scalar(x, 0)), ops.MulScalar(x, .1), x)
 			case 10:
-				x = ops.Concat(1, ops.MaxPool2D(full(x), ops.Pool2DOp{Kernel: [2]int{1, 1}}))
+				x = ops.Concat(1, ops.MaxPool2D(full(x), ops.MaxPool2DOp{Kernel: [2]int{1, 1}}))
 			}
 			values = append(values[:len(values):len(values)], x)
 		}

@@ -173,7 +173,7 @@ func TestWindowsWithoutANumberAreAnErrorOfTheRun(t *testing.T) {
 	g := graph.New()
 	x := g.Input("x", shape.F64(1, 1, 2, 2))
 	var y *graph.Node
-	g.Within("pool", func() { y = ops.Sum(ops.MaxPool2D(x, ops.Pool2DOp{Kernel: [2]int{2, 2}})) })
+	g.Within("pool", func() { y = ops.Sum(ops.MaxPool2D(x, ops.MaxPool2DOp{Kernel: [2]int{2, 2}})) })
 	p, err := gorgonia.Lower([]*graph.Node{y}, 1, x)
 	require.NoError(t, err)
 	for _, v := range []float64{math.NaN(), math.Inf(-1), -math.MaxFloat64} {

@@ -171,37 +171,12 @@ func (o output) result() *tensor.Dense {
 
 // denseOf returns v as a tensor of type t.
 func denseOf[T shape.Float](t shape.Type, v []T) *tensor.Dense {
-	var backing any
-	switch t.DType {
-	case shape.Float32:
-		backing = converted[float32](v)
-	case shape.Float64:
-		backing = converted[float64](v)
-	case shape.Int32:
-		backing = converted[int32](v)
-	case shape.Int64:
-		backing = converted[int64](v)
-	case shape.Uint8:
-		backing = converted[uint8](v)
-	default:
-		b := make([]bool, len(v))
-		for i := range v {
-			b[i] = v[i] != 0
-		}
-		backing = b
-	}
-	return tensor.New(tensor.WithShape(t.Ints()...), tensor.WithBacking(backing))
+	b := engine.BufferAt(engine.Aligned(t.Bytes()), t.DType, len(v))
+	engine.Load(b, engine.Floats(engine.BufferOf(v)))
+	return engine.DenseOf(t.Shape, b)
 }
 
 // vector returns v as a tensor.
 func vector(v []float64) *tensor.Dense {
 	return tensor.New(tensor.WithShape(len(v)), tensor.WithBacking(v))
-}
-
-func converted[D float32 | float64 | int32 | int64 | uint8, T shape.Float](v []T) []D {
-	out := make([]D, len(v))
-	for i := range v {
-		out[i] = D(v[i])
-	}
-	return out
 }

@@ -5,5 +5,6 @@
 // An op that is only ever part of a gradient, such as the adjoint of a convolution, is
 // checked where the gradient that it is part of is differentiated again.
 //
-// Knows gradcheck, ops. Never imports vm or an engine.
+// Knows shape, graph, ops, engine, autodiff and autodiff/gradcheck. Never imports vm or an
+// implementation of engine.
 package cases

@@ -81,7 +81,7 @@ func otherPools() (rows []Case) {
 	}
 	for _, p := range []float64{1, 2, 3} {
 		rows = append(rows, Case{Op: "LpPool2D", Label: fmt.Sprintf("p %v, ceil", p), F: of1(func(x *graph.Node) *graph.Node {
-			return ops.LpPool2D(x, p, ops.Pool2DOp{Kernel: [2]int{2, 2}, Ceil: true})
+			return ops.LpPool2D(x, p, ops.MaxPool2DOp{Kernel: [2]int{2, 2}, Ceil: true})
 		}), In: args(gradcheck.NonZero, shape.Of(n, 1, 3, 3))})
 	}
 	return append(rows, Case{Op: "LpPool1D", Label: "a window of zeros", Order: 1, F: of1(func(x *graph.Node) *graph.Node {

@@ -1,0 +1,43 @@
+package train
+
+import (
+	"gorgonia.org/tensor"
+
+	"github.com/plexaura/plexaura/graph"
+)
+
+// Outputs are what a program of a [Network] computes for a batch.
+type Outputs struct {
+	Loss   *graph.Node // a scalar
+	Output *graph.Node // of the model, examples along axis 0
+	Rate   *graph.Node // the learning rate, a float64 scalar; nil but in training
+}
+
+// Nodes lists the outputs that there are, in the order of the fields, to compile them.
+func (o Outputs) Nodes() []*graph.Node {
+	var nodes []*graph.Node
+	for _, n := range []*graph.Node{o.Loss, o.Output, o.Rate} {
+		if n != nil {
+			nodes = append(nodes, n)
+		}
+	}
+	return nodes
+}
+
+// evaluationOf gives the nodes of a loss and an output their names.
+func evaluationOf(nodes []*graph.Node) Outputs { return Outputs{Loss: nodes[0], Output: nodes[1]} }
+
+// results are the values of Outputs, or what Gradients compute.
+type results struct {
+	loss, output, rate *tensor.Dense
+	grads              []*tensor.Dense
+}
+
+// resultsOf names the values of [Outputs.Nodes].
+func resultsOf(values []*tensor.Dense) results {
+	r := results{loss: values[0], output: values[1]}
+	if len(values) > 2 {
+		r.rate = values[2]
+	}
+	return r
+}
