@@ -137,7 +137,7 @@ func transposeAVX2f64(cols int, rows int, src *float64, ss int, dst *float64, ds
 // fetchAVX2 prefetches rows > 0 rows of lines > 0 cache lines each into the second-level cache. stride is in bytes.
 //
 //go:noescape
-func fetchAVX2(rows int, lines int, src *byte, stride int) (csr uint32)
+func fetchAVX2(rows int, lines int, src *byte, stride int)
 
 // dotsAVX2f32 sets sums[j], or with more adds to it, the product of a and row j of b, of k elements, for j < n rounded up to 4; rows from n on are read as row n-1. bs is in bytes.
 //

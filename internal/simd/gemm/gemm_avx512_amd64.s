@@ -27459,14 +27459,12 @@ done:
 	VZEROUPPER
 	RET
 
-// func fetchAVX512(rows int, lines int, src *byte, stride int) (csr uint32)
-// Requires: AVX, MMX+, SSE
-TEXT ·fetchAVX512(SB), NOSPLIT, $0-36
-	STMXCSR csr+32(FP)
-	LDMXCSR flushing<>+0(SB)
-	MOVQ    rows+0(FP), AX
-	MOVQ    src+16(FP), CX
-	MOVQ    stride+24(FP), DX
+// func fetchAVX512(rows int, lines int, src *byte, stride int)
+// Requires: MMX+
+TEXT ·fetchAVX512(SB), NOSPLIT, $0-32
+	MOVQ rows+0(FP), AX
+	MOVQ src+16(FP), CX
+	MOVQ stride+24(FP), DX
 
 row:
 	MOVQ CX, BX
@@ -27480,8 +27478,6 @@ line:
 	ADDQ       DX, CX
 	DECQ       AX
 	JNE        row
-	LDMXCSR    csr+32(FP)
-	VZEROUPPER
 	RET
 
 // func dotsAVX512f32(n int, k int, a *float32, b *float32, bs int, sums *float32, more int) (csr uint32)

@@ -28,7 +28,7 @@ type Tiles[T isa.Float] struct {
 	rows1, rows8 func(n int, x, b *T, bs int, y *T, more int) (csr uint32)
 
 	// Fetch prefetches rows > 0 rows of lines > 0 cache lines; nil where there is no such thing.
-	Fetch func(rows, lines int, src *byte, stride int) (csr uint32)
+	Fetch func(rows, lines int, src *byte, stride int)
 
 	flush bool // packing flushes denormals, since the kernels do not
 

@@ -250,10 +250,11 @@ func (p *tile) eachC(visit func(i, v int, c operand.Mem)) {
 	}
 }
 
-// fetch asks for lines of memory that will be needed.
+// fetch asks for lines of memory that will be needed. It computes nothing, so that the mode of
+// floating point stays as it is: changing it twice took longer than the work.
 func (t *target) fetch() {
-	t.begin("fetch"+t.name, "prefetches rows > 0 rows of lines > 0 cache lines each into the second-level cache. stride is in bytes.",
-		"rows, lines int, src *byte, stride int")
+	t.function("fetch"+t.name, "prefetches rows > 0 rows of lines > 0 cache lines each into the second-level cache. stride is in bytes.",
+		"func(rows, lines int, src *byte, stride int)")
 	rows, src, stride := t.arg("rows"), t.arg("src"), t.arg("stride")
 	line, left := t.GP64(), t.GP64()
 	t.Label("row")
@@ -267,5 +268,5 @@ func (t *target) fetch() {
 	t.ADDQ(stride, src)
 	t.DECQ(rows)
 	t.JNE(operand.LabelRef("row"))
-	t.end()
+	t.RET()
 }

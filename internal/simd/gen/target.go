@@ -92,12 +92,17 @@ func (t *target) begin(name, doc, params string, results ...string) {
 // declare starts a function that sees denormals as they are. The result csr, which callers ignore,
 // keeps the caller's MXCSR.
 func (t *target) declare(name, doc, params string, results ...string) {
+	t.function(name, doc, "func("+params+") ("+strings.Join(append([]string{"csr uint32"}, results...), ", ")+")")
+	t.STMXCSR(t.address(t.Return("csr")))
+}
+
+// function starts a function.
+func (t *target) function(name, doc, signature string) {
 	t.Function(name)
 	t.Doc(name + " " + doc)
 	t.Attributes(attr.NOSPLIT)
 	t.Pragma("noescape")
-	t.SignatureExpr("func(" + params + ") (" + strings.Join(append([]string{"csr uint32"}, results...), ", ") + ")")
-	t.STMXCSR(t.address(t.Return("csr")))
+	t.SignatureExpr(signature)
 }
 
 func (t *target) end() {
