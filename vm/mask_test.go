@@ -47,7 +47,7 @@ func TestARectifiersGradientIsTakenIntoPoolingOnlyWhereItMayBe(t *testing.T) {
 		{"alone", func(x *graph.Node) []*graph.Node { return autodiff.Grad(loss(pool(ops.ReLU(x))), x) }},
 	} {
 		for _, e := range []engine.Engine{ref.Engine{}, cpu.New()} {
-			for _, batch := range []int{1, 16} { // which the engine cpu has in lanes
+			for _, batch := range []int{1, 16} { // which the engine cpu interleaves
 				g := graph.New()
 				outs := c.outs(g.Input("x", shape.F32(shape.N, 3, 6, 4)))
 				require.NoError(t, g.Err())

@@ -403,7 +403,7 @@ func steps(t *testing.T, outs []*graph.Node, opts ...vm.Option) (all []float64) 
 
 // stepsOf is steps of batches of the given sizes.
 func stepsOf(t *testing.T, sizes []int, outs []*graph.Node, opts ...vm.Option) (all []float64) {
-	p, err := vm.Compile(newSharingEngine(), outs, append(opts, vm.Train, vm.Checked)...) // batches of 3 in lanes, of 1 not; small instructions side by side
+	p, err := vm.Compile(newSharingEngine(), outs, append(opts, vm.Train, vm.Checked)...) // batches of 3 interleaved, of 1 not; small instructions side by side
 	require.NoError(t, err)
 	s := vm.NewStore(1)
 	m, err := p.NewMachine(s)
