@@ -76,7 +76,8 @@ func run(ctx context.Context, addr string, short bool) error {
 			return err
 		}
 	}
-	within, cancel := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
+	// A connection on which nobody has asked anything counts as busy for five seconds.
+	within, cancel := context.WithTimeout(context.WithoutCancel(ctx), 10*time.Second)
 	defer cancel()
 	return errors.Join(err, server.Shutdown(within)) // requests under way are answered first
 }
@@ -149,6 +150,8 @@ func ask(ctx context.Context, url string, n int) error {
 	if err != nil {
 		return err
 	}
+	client := &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: clients}}
+	defer client.CloseIdleConnections() // also those that were opened and not needed: the server waits for them
 	var right, next atomic.Int64
 	failures := make([]error, clients)
 	start := time.Now()
@@ -157,7 +160,7 @@ func ask(ctx context.Context, url string, n int) error {
 		group.Go(func() {
 			for i := next.Add(1) - 1; i < int64(n) && failures[c] == nil; i = next.Add(1) - 1 {
 				var got answer
-				if got, failures[c] = request(ctx, url, pictures[i]); got.Digit == labels[i] {
+				if got, failures[c] = request(ctx, client, url, pictures[i]); got.Digit == labels[i] {
 					right.Add(1)
 				}
 			}
@@ -173,12 +176,12 @@ func ask(ctx context.Context, url string, n int) error {
 }
 
 // request sends one picture.
-func request(ctx context.Context, url string, picture []byte) (a answer, err error) {
+func request(ctx context.Context, client *http.Client, url string, picture []byte) (a answer, err error) {
 	r, err := http.NewRequestWithContext(ctx, http.MethodPost, url, bytes.NewReader(picture))
 	if err != nil {
 		return a, err
 	}
-	response, err := http.DefaultClient.Do(r)
+	response, err := client.Do(r)
 	if err != nil {
 		return a, err
 	}
