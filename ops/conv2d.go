@@ -178,7 +178,7 @@ func (op fusedConv2D) bindPooled(e engine.Engine, attrs engine.Conv2D, in []engi
 	if err != nil {
 		return engine.Bound{}, err
 	}
-	return c.BindConv2DMaxPool(attrs, op.Pool.attrs(), in, engine.InRow(y).Type, out)
+	return c.BindConv2DMaxPool(attrs, op.Pool.attrs(), in, y, out)
 }
 
 func (op fusedConv2D) Absorb(e engine.Engine, in []shape.Type, next graph.Op, at int, nextIn []shape.Type) (graph.Op, bool) {

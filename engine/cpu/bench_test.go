@@ -319,11 +319,11 @@ func BenchmarkConvPool(b *testing.B) {
 		if err != nil {
 			b.Fatal(err)
 		}
-		together, err := e.BindConv2DMaxPool(c, p, storedAll(in...), engine.InRow(stored(y).Type).Type, stored(out))
+		together, err := e.BindConv2DMaxPool(c, p, storedAll(in...), stored(y).Type, stored(out))
 		if err != nil {
 			b.Fatal(err)
 		}
-		b.Run(l.name+"/apart", func(b *testing.B) { benchmark(b, oneAfterTheOther(conv, pool, engine.InRow(y).Type), 0, in, out) })
+		b.Run(l.name+"/apart", func(b *testing.B) { benchmark(b, oneAfterTheOther(conv, pool, y), 0, in, out) })
 		b.Run(l.name+"/together", func(b *testing.B) { benchmark(b, together, 0, in, out) })
 	}
 }

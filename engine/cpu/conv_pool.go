@@ -42,7 +42,7 @@ func (e Engine) BindConv2DMaxPool(c engine.Conv2D, p engine.Pool2D, in []engine.
 }
 
 func (e Engine) convPoolInRows(c engine.Conv2D, p engine.Pool2D, in []engine.Operand, y shape.Type, out engine.Operand) (engine.Bound, error) {
-	if b, ok := e.imageConvPool(c, p, engine.Types(engine.InRows(engine.Types(in)...)), y, engine.InRow(out.Type).Type); ok {
+	if b, ok := e.imageConvPool(c, p, engine.Types(in), y, out.Type); ok {
 		return b, nil
 	}
 	conv, err := e.BindConv2D(c, in, engine.InRow(y))
@@ -53,7 +53,7 @@ func (e Engine) convPoolInRows(c engine.Conv2D, p engine.Pool2D, in []engine.Ope
 	if err != nil {
 		return engine.Bound{}, err
 	}
-	return oneAfterTheOther(conv, pool, engine.InRow(y).Type), nil
+	return oneAfterTheOther(conv, pool, y), nil
 }
 
 // oneAfterTheOther returns the kernel that pools the result y of a convolution, which is in scratch memory.

@@ -67,7 +67,7 @@ func TestPoolingInAConvolutionKeepsTheBits(t *testing.T) {
 			results := run(b, err, y, args...)
 			b, err = e.BindMaxPool2D(c.pool, storedAll(y), stored(out))
 			want := run(b, err, out, results)
-			b, err = e.BindConv2DMaxPool(c.conv, c.pool, storedAll(in...), engine.InRow(stored(y).Type).Type, stored(out))
+			b, err = e.BindConv2DMaxPool(c.conv, c.pool, storedAll(in...), stored(y).Type, stored(out))
 			require.Equal(t, c.alg, b.Alg)
 			require.Equal(t, want.Bytes(), run(b, err, out, args...).Bytes())
 		})

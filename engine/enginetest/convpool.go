@@ -25,7 +25,7 @@ func (c convPoolCase) trial(ep engine.Epilogue) trial {
 	tr.op = fmt.Sprintf("Conv2DMaxPool%+v%+v", op, c.pool.op)
 	tr.out = []shape.Type{c.pool.y}
 	tr.bind = one(func(e engine.Engine, in []engine.Operand, out engine.Operand) (engine.Bound, error) {
-		return e.(engine.ConvPooler).BindConv2DMaxPool(op, c.pool.op, in, engine.InRow(c.conv.y).Type, out)
+		return e.(engine.ConvPooler).BindConv2DMaxPool(op, c.pool.op, in, c.conv.y, out)
 	})
 	return tr
 }

@@ -42,7 +42,7 @@ func (e Laid) BindConv2D(c engine.Conv2D, in []engine.Operand, out engine.Operan
 // BindConv2DMaxPool implements [engine.ConvPooler].
 func (e Laid) BindConv2DMaxPool(c engine.Conv2D, p engine.Pool2D, in []engine.Operand, y shape.Type, out engine.Operand) (engine.Bound, error) {
 	return e.bind(in, out, 1, true, e.Wins, func(in []engine.Operand, out engine.Operand) (engine.Bound, error) {
-		return e.Engine.BindConv2DMaxPool(c, p, in, engine.InRow(y).Type, out)
+		return e.Engine.BindConv2DMaxPool(c, p, in, y, out)
 	})
 }
 
@@ -110,7 +110,11 @@ func (e Laid) bind(in []engine.Operand, out engine.Operand, images int, result, 
 		b.Kernel = byRows(b.Kernel, in, out)
 		return b, nil
 	}
-	for _, t := range append(engine.Types(in[:images]), out.Type)[:images+btoi(result)] {
+	laid := engine.Types(in[:images])
+	if result {
+		laid = append(laid, out.Type)
+	}
+	for _, t := range laid {
 		if len(e.Layouts(t)) == 0 {
 			return b, nil
 		}
@@ -123,13 +127,6 @@ func (e Laid) bind(in []engine.Operand, out engine.Operand, images int, result, 
 		b.Arrangements = []engine.Arrangement{a}
 	}
 	return b, nil
-}
-
-func btoi(b bool) int {
-	if b {
-		return 1
-	}
-	return 0
 }
 
 // byRows is kernel with copies in rows of what has another layout.
