@@ -64,3 +64,7 @@ const (
 	RowTile = 4
 	RowSide = RowTile + RowTaps - 1 // pixels that a tile sees, and values that it is transformed to
 )
+
+// Tap is where, in bytes, a tap of a window of channels-last images lies from the window's first one,
+// and where its weights do.
+type Tap struct{ X, W int }

@@ -49,6 +49,12 @@ func newTiles[T isa.Float](t Tiles[T], c isa.Caches) *Tiles[T] {
 	return &t
 }
 
+// Flushes reports whether operands must be free of denormals, which the micro-kernels do not flush.
+func (t *Tiles[T]) Flushes() bool { return t.flush }
+
+// Block is how many elements of B stay in the second-level cache beside the others.
+func (t *Tiles[T]) Block() int { return t.bBlock }
+
 // Kernels are the kernels of one level.
 type Kernels struct {
 	level isa.Level

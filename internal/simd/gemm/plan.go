@@ -43,7 +43,7 @@ func (t *Tiles[T]) plan(op Op) plan {
 		p.vectors()
 		return p
 	}
-	p.vecs = t.panelVecs(op.M, op.N)
+	p.vecs = t.PanelVecs(op.M, op.N)
 	p.nr = p.vecs * t.Width
 	p.mrs = isa.Ceil(op.M, t.Tallest(p.vecs))
 	p.kc = isa.Even(op.K, max(t.depth, min(t.bBlock/isa.RoundUp(op.N, p.nr), maxDepth)))
@@ -76,8 +76,9 @@ func (t *Tiles[T]) plan(op Op) plan {
 	return p
 }
 
-// panelVecs weighs wide panels, which load less, against how well they fit M and N.
-func (t *Tiles[T]) panelVecs(m, n int) int {
+// PanelVecs returns how many vectors a panel has with which m rows are multiplied by n columns the
+// fastest: it weighs wide panels, which load less, against how well they fit m and n.
+func (t *Tiles[T]) PanelVecs(m, n int) int {
 	best, bestCost := 0, 0.0
 	for vecs := len(t.Kernel) - 1; vecs > 0; vecs-- {
 		rows := isa.Ceil(m, t.Tallest(vecs))

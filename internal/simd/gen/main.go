@@ -40,6 +40,8 @@ var files = []struct {
 	{"conv", "conv_avx512", func(c *build.Context) string { return convolution(avx512(c)) }},
 	{"winograd", "winograd_avx2", func(c *build.Context) string { return winograd(avx2(c)) }},
 	{"winograd", "winograd_avx512", func(c *build.Context) string { return winograd(avx512(c)) }},
+	{"nhwc", "nhwc_avx2", func(c *build.Context) string { return slides(avx2(c)) }},
+	{"nhwc", "nhwc_avx512", func(c *build.Context) string { return slides(avx512(c)) }},
 	{"interleaved", "interleaved_avx2", func(c *build.Context) string { return interleaved(avx2(c)) }},
 	{"interleaved", "interleaved_avx512", func(c *build.Context) string { return interleaved(avx512(c)) }},
 }

@@ -1,0 +1,222 @@
+package main
+
+import (
+	"fmt"
+	"unsafe"
+
+	"github.com/mmcloughlin/avo/operand"
+	"github.com/mmcloughlin/avo/reg"
+
+	"github.com/plexaura/plexaura/internal/simd/abi"
+)
+
+// slideSteps are how many pixels are worked on at once: as many as are left, of the largest first.
+var slideSteps = []int{8, 4, 2, 1}
+
+// tap has the places of the fields of a tap.
+var tap abi.Tap
+
+// slide emits a kernel that goes over the taps of windows, a vector of channels at a time.
+type slide struct {
+	*pool
+	label  string
+	pixels int
+	masked bool
+
+	xs, x, w, y, bias    reg.GPVirtual
+	taps, at, left, next reg.GPVirtual
+	rows                 [3]reg.GPVirtual // of every third pixel the tap
+}
+
+// slides writes the kernels of channels-last images.
+func slides(t *target) string {
+	t.slide(t.begin, "depthwise", "sets y to the sums of the products of x and w over taps.", (*slide).multiply)
+	t.slide(t.begin, "sum", "sets y to the sums of x over taps, divided by count.", (*slide).sum)
+	t.slide(t.declare, "max", "sets y to the largest elements of x over taps: of equal ones the first, and the first NaN.", (*slide).largest)
+	return fmt.Sprintf("\nvar %s = Kernels{width: %d, vector: true, depthwise: depthwise%[3]s, sum: sum%[3]s, max: max%[3]s}\n", t.level(), t.width(), t.name)
+}
+
+// slide emits a kernel for pixels > 0 windows side by side of vectors > 0 vectors of channels, of
+// which the last one has last channels. begin starts it.
+func (t *target) slide(begin func(name, doc, params string, results ...string), name, doc string, body func(*slide)) {
+	begin(name+t.name, doc, slideParams)
+	s := &slide{pool: &pool{target: t}, xs: t.arg("xs")}
+	s.x, s.w, s.y, s.bias = t.GP64(), t.GP64(), t.GP64(), t.GP64()
+	s.taps, s.at, s.left, s.next = t.GP64(), t.GP64(), t.GP64(), t.GP64()
+	for i := range s.rows {
+		s.rows[i] = t.GP64()
+	}
+	t.setMask(t.arg("last"))
+	for _, s.pixels = range slideSteps {
+		s.blocks(body)
+	}
+	t.end()
+}
+
+const slideParams = "pixels, vectors, last, taps int, at *int, x *float32, xs int, w, y *float32, ys int, bias *float32, count float32, flags int"
+
+// blocks goes over blocks of so many pixels while there are as many.
+func (s *slide) blocks(body func(*slide)) {
+	block := fmt.Sprint("block", s.pixels)
+	s.Label(block)
+	s.CMPQ(s.param("pixels"), operand.Imm(uint64(s.pixels)))
+	s.JLT(operand.LabelRef("behind" + block))
+	s.Load(s.Param("x"), s.x)
+	s.Load(s.Param("w"), s.w)
+	s.Load(s.Param("y"), s.y)
+	s.Load(s.Param("bias"), s.bias)
+	s.Load(s.Param("vectors"), s.left)
+	for _, s.masked = range []bool{false, true} {
+		s.vectors(block, body)
+	}
+	s.MOVQ(s.xs, s.next)
+	s.IMUL3Q(operand.Imm(uint64(s.pixels)), s.next, s.next)
+	s.ADDQ(s.next, s.param("x"))
+	s.Load(s.Param("ys"), s.next)
+	s.IMUL3Q(operand.Imm(uint64(s.pixels)), s.next, s.next)
+	s.ADDQ(s.next, s.param("y"))
+	s.SUBQ(operand.Imm(uint64(s.pixels)), s.param("pixels"))
+	s.JMP(operand.LabelRef(block))
+	s.Label("behind" + block)
+}
+
+// vectors goes over the whole vectors, or does the last one.
+func (s *slide) vectors(block string, body func(*slide)) {
+	s.label = block
+	if s.masked {
+		s.label += "last"
+		body(s)
+		return
+	}
+	s.DECQ(s.left)
+	s.JE(operand.LabelRef(block + "end"))
+	s.Label(block + "vector")
+	body(s)
+	for _, r := range []reg.GPVirtual{s.x, s.w, s.y, s.bias} {
+		s.ADDQ(operand.Imm(uint64(s.size)), r)
+	}
+	s.DECQ(s.left)
+	s.JNE(operand.LabelRef(block + "vector"))
+	s.Label(block + "end")
+}
+
+func (s *slide) acc(i int) reg.VecPhysical   { return s.regs[i] }
+func (s *slide) spare(i int) reg.VecPhysical { return s.regs[slideSteps[0]+i] }
+
+// begins points to the first tap.
+func (s *slide) begins() {
+	s.Load(s.Param("at"), s.at)
+	s.Load(s.Param("taps"), s.taps)
+}
+
+// tap moves to the next tap: its pixels are found by pixel.
+func (s *slide) tap() {
+	s.MOVQ(operand.Mem{Base: s.at, Disp: int(unsafe.Offsetof(tap.X))}, s.rows[0])
+	s.ADDQ(s.x, s.rows[0])
+	for i := 1; i < (s.pixels+2)/3; i++ {
+		s.LEAQ(operand.Mem{Base: s.rows[i-1], Index: s.xs, Scale: 2}, s.rows[i])
+		s.ADDQ(s.xs, s.rows[i])
+	}
+}
+
+func (s *slide) pixel(i int) operand.Mem {
+	m := operand.Mem{Base: s.rows[i/3]}
+	if i%3 > 0 {
+		m.Index, m.Scale = s.xs, uint8(i%3)
+	}
+	return m
+}
+
+// each runs f for all taps that are left, and moves on.
+func (s *slide) each(f func()) {
+	s.Label(s.label + "tap")
+	s.tap()
+	f()
+	s.ADDQ(operand.Imm(uint64(unsafe.Sizeof(tap))), s.at)
+	s.DECQ(s.taps)
+	s.JNE(operand.LabelRef(s.label + "tap"))
+}
+
+func (s *slide) clear() {
+	for i := range s.pixels {
+		s.zero(s.acc(i))
+	}
+}
+
+// multiply works with no taps as well.
+func (s *slide) multiply() {
+	s.begins()
+	s.clear()
+	s.TESTQ(s.taps, s.taps)
+	s.JE(operand.LabelRef(s.label + "sums"))
+	s.each(func() {
+		s.MOVQ(operand.Mem{Base: s.at, Disp: int(unsafe.Offsetof(tap.W))}, s.next)
+		s.load(operand.Mem{Base: s.w, Index: s.next, Scale: 1}, s.spare(0), s.masked)
+		for i := range s.pixels {
+			if !s.masked {
+				s.fma(s.pixel(i), s.spare(0), s.acc(i))
+				continue
+			}
+			s.load(s.pixel(i), s.spare(1), true)
+			s.fma(s.spare(1), s.spare(0), s.acc(i))
+		}
+	})
+	s.Label(s.label + "sums")
+	s.when(abi.FlagColBias, s.label+"bias", func() {
+		s.load(operand.Mem{Base: s.bias}, s.spare(0), s.masked)
+		for i := range s.pixels {
+			s.add(s.spare(0), s.acc(i), s.acc(i))
+		}
+	})
+	s.when(abi.FlagReLU, s.label+"relu", func() {
+		s.zero(s.spare(0))
+		for i := range s.pixels {
+			s.target.max(s.acc(i), s.spare(0), s.acc(i)) // in this order a NaN stays
+		}
+	})
+	s.stores()
+}
+
+func (s *slide) sum() {
+	s.begins()
+	s.clear()
+	s.each(func() {
+		for i := range s.pixels {
+			s.load(s.pixel(i), s.spare(0), s.masked)
+			s.add(s.spare(0), s.acc(i), s.acc(i))
+		}
+	})
+	s.broadcast(s.param("count"), s.spare(0))
+	for i := range s.pixels {
+		s.VDIVPS(s.spare(0), s.acc(i), s.acc(i))
+	}
+	s.stores()
+}
+
+func (s *slide) largest() {
+	s.begins()
+	s.tap()
+	for i := range s.pixels {
+		s.load(s.pixel(i), s.acc(i), s.masked)
+	}
+	s.each(func() { // the first tap again, which changes nothing
+		for i := range s.pixels {
+			s.load(s.pixel(i), s.spare(0), s.masked)
+			s.beats(s.spare(0), s.acc(i), s.spare(1), s.spare(2))
+			s.keep(s.spare(0), s.acc(i), s.spare(1))
+		}
+	})
+	s.stores()
+}
+
+// stores writes the results.
+func (s *slide) stores() {
+	s.Load(s.Param("ys"), s.next)
+	s.MOVQ(s.y, s.at)
+	for i := range s.pixels {
+		s.store(s.acc(i), operand.Mem{Base: s.at}, s.masked)
+		if i < s.pixels-1 {
+			s.ADDQ(s.next, s.at)
+		}
+	}
+}

@@ -1,0 +1,331 @@
+package nhwc
+
+import (
+	"fmt"
+
+	"github.com/plexaura/plexaura/internal/simd/abi"
+	"github.com/plexaura/plexaura/internal/simd/gemm"
+	"github.com/plexaura/plexaura/internal/simd/isa"
+	"github.com/plexaura/plexaura/internal/simd/window"
+)
+
+// Op describes a convolution of N images (N,H,W,Groups*C) to (N,OH,OW,Groups*M): C channels and M
+// filters in each group. y = act(conv(x, w) + bias), the bias of Groups*M values, where y begins with
+// what it holds if Add is set.
+type Op struct {
+	window.Window
+	N, Groups, M int
+
+	Bias bool
+	Add  bool
+	Act  isa.Act
+}
+
+func (op *Op) channels() int { return op.Groups * op.C }
+func (op *Op) filters() int  { return op.Groups * op.M }
+func (op *Op) pixels() int   { return op.N * op.Cols() }
+
+// pointwise reports whether pixels of the image are the windows, in their order.
+func (op *Op) pointwise() bool {
+	return op.KH*op.KW == 1 && op.SH == 1 && op.SW == 1 && op.Top == 0 && op.Left == 0 && op.H == op.OH && op.W == op.OW
+}
+
+// Conv is a convolution planned for a level. It is immutable and safe for concurrent use.
+//
+// It is a product: the windows, unfolded to a row each, by the filters, a column each. Tasks have a
+// block of windows, and a chunk of the filters where there are few windows; then all windows are
+// unfolded first.
+type Conv struct {
+	Op
+	tiles *gemm.Tiles[float32]
+
+	unfolds bool // windows are copied to rows
+	ahead   bool // of all windows before the first product, in tasks of their own
+
+	vecs, nr int // vectors and columns of a panel of filters
+	panels   int // of a group
+	depth    int // rows of a panel that are multiplied at once
+	group    int // panels that they are multiplied by, which stay in the second-level cache
+	block    int // windows of a task
+	blocks   int
+	chunk    int // panels of a task
+	chunks   int
+
+	rows, columns window.Axis
+}
+
+const (
+	// blockElems is about how many elements of unfolded windows stay in the second-level cache beside
+	// the filters.
+	blockElems = 3 << 15
+
+	// goodTasks is how many tasks even out workers that are not equally fast, leastBlock the fewest
+	// windows of a task, for which reading the filters does not take longer than multiplying by them,
+	// and maxDepth the depth of products: it does not depend on the images, nor do sums, therefore.
+	goodTasks  = 16
+	leastBlock = 48
+	maxDepth   = 512
+)
+
+// NewConv plans op for k.
+func NewConv(k *Kernels, op Op) *Conv {
+	op.Window = op.WithDefaults()
+	c := &Conv{Op: op, tiles: k.gemm.F32}
+	c.rows, c.columns = op.Axes()
+	c.unfolds = c.tiles.Flushes() || !op.pointwise()
+	if op.M == 0 || op.pixels() == 0 {
+		return c
+	}
+	c.vecs = c.tiles.PanelVecs(op.pixels(), op.M)
+	c.nr = c.vecs * c.tiles.Width
+	c.panels = isa.Ceil(op.M, c.nr)
+	c.split()
+	c.depth = isa.Even(op.Rows(), maxDepth)
+	c.group = max(c.tiles.Block()/max(c.depth*c.nr, 1), 1)
+	return c
+}
+
+// split chooses the tasks.
+func (c *Conv) split() {
+	tall := c.tiles.Tallest(c.vecs)
+	most := max(isa.Ceil(c.pixels(), goodTasks), leastBlock)
+	if c.unfolds {
+		most = max(min(most, blockElems/max(c.Rows(), 1)), leastBlock)
+	}
+	c.block = min(isa.RoundUp(isa.Even(c.pixels(), most), tall), c.pixels())
+	c.blocks = isa.Ceil(c.pixels(), c.block)
+	c.chunk, c.chunks = c.panels, 1
+	if c.Groups == 1 && c.blocks < goodTasks {
+		c.chunk = isa.Even(c.panels, max(c.panels*c.blocks/goodTasks, 1))
+		c.chunks = isa.Ceil(c.panels, c.chunk)
+	}
+	c.ahead = c.unfolds && c.chunks > 1
+}
+
+// PackedLen is the number of elements of packed filters.
+func (c *Conv) PackedLen() int { return c.Groups * c.panels * c.nr * c.Rows() }
+
+// Packs is the number of tasks of Pack.
+func (c *Conv) Packs() int { return c.Groups * c.panels }
+
+// Form names the form of packed filters: convolutions of equal filters and Form can share them.
+type Form struct{ groups, m, c, taps, nr int }
+
+// Form returns the name of the form that Pack makes.
+func (c *Conv) Form() Form { return Form{c.Groups, c.M, c.C, c.KH * c.KW, c.nr} }
+
+// Pack does tasks lo to hi of packing the filters w (Groups*M,C,KH,KW): for each panel of filters,
+// numbers of which one tap and channel stand together, channels follow each other, then taps.
+func (c *Conv) Pack(packed, w []float32, lo, hi int) {
+	need("packed filters", len(packed), c.PackedLen())
+	need("filters", len(w), c.filters()*c.Rows())
+	taps, flush := c.KH*c.KW, c.tiles.Flushes()
+	for i := lo; i < hi; i++ {
+		dst := packed[i*c.nr*c.Rows():][:c.nr*c.Rows()]
+		first := i % c.panels * c.nr
+		n := min(c.nr, c.M-first)
+		if n < c.nr {
+			clear(dst)
+		}
+		for f := range n {
+			filter := w[(i/c.panels*c.M+first+f)*c.Rows():][:c.Rows()]
+			for ch := range c.C {
+				for t := range taps {
+					dst[(t*c.C+ch)*c.nr+f] = filter[ch*taps+t]
+				}
+			}
+		}
+		if flush {
+			isa.FlushAll(dst)
+		}
+	}
+}
+
+// Unfolds is the number of tasks of Unfold, which come before Run; 0 where there is nothing to do
+// then.
+func (c *Conv) Unfolds() int {
+	if !c.ahead {
+		return 0
+	}
+	return isa.Ceil(c.pixels(), unfoldTask)
+}
+
+// unfoldTask is how many windows a task of Unfold copies.
+const unfoldTask = 16
+
+// SharedLen is the number of elements of memory, in any state, that Unfold fills and Run reads, and
+// ScratchLen that of the scratch memory of a worker.
+func (c *Conv) SharedLen() int {
+	if !c.ahead {
+		return 0
+	}
+	return c.pixels() * c.Rows()
+}
+
+// ScratchLen is the number of elements of scratch memory that a worker needs.
+func (c *Conv) ScratchLen() int {
+	if !c.unfolds || c.ahead {
+		return 0
+	}
+	return c.block * c.Rows()
+}
+
+// Unfold does tasks lo to hi of unfolding x to shared.
+func (c *Conv) Unfold(shared, x []float32, lo, hi int) {
+	need("images", len(x), c.N*c.H*c.W*c.channels())
+	need("unfolded windows", len(shared), c.SharedLen())
+	for i := lo; i < hi; i++ {
+		first := i * unfoldTask
+		c.unfold(shared[first*c.Rows():], x, 0, first, min(first+unfoldTask, c.pixels()))
+	}
+}
+
+// Tasks is the number of tasks of Run.
+func (c *Conv) Tasks() int { return c.blocks * c.chunks }
+
+// Work is how often Run multiplies.
+func (c *Conv) Work() int { return c.pixels() * c.filters() * c.Rows() }
+
+// Task returns which windows and filters task i has: elements from to to of y where those are all
+// filters.
+func (c *Conv) Task(i int) (from, to int, all bool) {
+	first := i / c.chunks * c.block
+	return first * c.filters(), min(first+c.block, c.pixels()) * c.filters(), c.chunks == 1
+}
+
+// Run does tasks lo to hi. The bits of y do not depend on how tasks are shared out. Nothing may
+// overlap y.
+func (c *Conv) Run(y, x, packed, bias, shared, scratch []float32, lo, hi int) {
+	need("results", len(y), c.pixels()*c.filters())
+	need("images", len(x), c.N*c.H*c.W*c.channels())
+	need("packed filters", len(packed), c.PackedLen())
+	need("unfolded windows", len(shared), c.SharedLen())
+	need("scratch", len(scratch), c.ScratchLen())
+	if c.Bias {
+		need("bias", len(bias), c.filters())
+	}
+	for i := lo; i < hi; i++ {
+		first := i / c.chunks * c.block
+		last := min(first+c.block, c.pixels())
+		from := i % c.chunks * c.chunk
+		to := min(from+c.chunk, c.panels)
+		for g := range c.Groups {
+			a, lda := c.windows(x, shared, scratch, g, first, last)
+			c.multiply(y[first*c.filters()+g*c.M:], a, lda, packed[g*c.panels*c.nr*c.Rows():], isa.Behind(bias, g*c.M), last-first, from, to)
+		}
+	}
+}
+
+// windows returns the windows first to last of a group as rows, and the distance from row to row.
+func (c *Conv) windows(x, shared, scratch []float32, group, first, last int) (a []float32, lda int) {
+	switch {
+	case !c.unfolds:
+		return x[first*c.channels()+group*c.C:], c.channels()
+	case c.ahead:
+		return shared[first*c.Rows():], c.Rows()
+	}
+	c.unfold(scratch, x, group, first, last)
+	return scratch, c.Rows()
+}
+
+// unfold copies windows first to last of a group to rows of dst.
+func (c *Conv) unfold(dst, x []float32, group, first, last int) {
+	all := dst
+	together := c.Groups == 1 && c.DW == 1 // taps of a row lie side by side
+	for p := first; p < last; p++ {
+		image, oy, ox := p/c.Cols(), p/c.OW%c.OH, p%c.OW
+		left := c.columns.At(ox, 0)
+		whole := together && left >= 0 && left+c.KW <= c.W
+		for ky := range c.KH {
+			iy := c.rows.At(oy, ky)
+			row := dst[:c.KW*c.C]
+			dst = dst[c.KW*c.C:]
+			if uint(iy) >= uint(c.H) {
+				clear(row)
+				continue
+			}
+			at := (image*c.H+iy)*c.W*c.channels() + group*c.C
+			if whole {
+				copy(row, x[at+left*c.C:])
+				continue
+			}
+			for kx := range c.KW {
+				tap := row[kx*c.C:][:c.C]
+				if ix := c.columns.At(ox, kx); uint(ix) < uint(c.W) {
+					copy(tap, x[at+ix*c.channels():])
+				} else {
+					clear(tap)
+				}
+			}
+		}
+	}
+	if c.tiles.Flushes() {
+		isa.FlushAll(all[:(last-first)*c.Rows()])
+	}
+}
+
+// multiply multiplies n rows of a by panels from to to of packed.
+func (c *Conv) multiply(y, a []float32, lda int, packed, bias []float32, n, from, to int) {
+	tiles := isa.Ceil(n, c.tiles.Tallest(c.vecs))
+	for k0 := 0; ; {
+		k1 := min(k0+c.depth, c.Rows())
+		p := product{c, y, a, packed, bias, lda, k0, k1, c.flags(k0 > 0, k1 == c.Rows())}
+		for j := from; j < to; j += c.group {
+			for i := range tiles {
+				p.tileRow(n*i/tiles, n*(i+1)/tiles, j, min(j+c.group, to))
+			}
+		}
+		if k0 = k1; k0 == c.Rows() {
+			return
+		}
+	}
+}
+
+// product is rows of a by rows k0 to k1 of packed.
+type product struct {
+	*Conv
+	y, a, packed, bias []float32
+	lda, k0, k1, flags int
+}
+
+// tileRow multiplies rows row to end, a tile's, by panels j to to.
+func (p *product) tileRow(row, end, j, to int) {
+	rows, k := end-row, p.k1-p.k0
+	most := max(isa.CallWork/(max(k, 1)*rows*p.nr), 1)
+	for j < to {
+		n, vecs, last := min(to-j, most), p.vecs, p.tiles.Width
+		if tail := p.M - (j+n-1)*p.nr; tail < p.nr {
+			if n--; n == 0 { // only the partial panel is left
+				n, vecs = 1, isa.Ceil(tail, p.tiles.Width)
+				last = tail - (vecs-1)*p.tiles.Width
+			}
+		}
+		p.tiles.Kernel[vecs][rows](n, k, isa.Elem(p.a, row*p.lda+p.k0), 4*p.lda, 4,
+			isa.Elem(p.packed, (j*p.Rows()+p.k0)*p.nr), 4*p.nr, 4*p.nr*p.Rows(),
+			&p.y[row*p.filters()+j*p.nr], 4*p.filters(), isa.Elem(p.bias, j*p.nr), p.flags, last)
+		j += n
+	}
+}
+
+// flags are those of a product that comes after others of the same sum, or is the last one.
+func (c *Conv) flags(adds, last bool) (f int) {
+	if c.Add || adds {
+		f = abi.FlagAdd
+	}
+	if !last {
+		return f
+	}
+	if c.Bias {
+		f |= abi.FlagColBias
+	}
+	if c.Act == isa.ReLU {
+		f |= abi.FlagReLU
+	}
+	return f
+}
+
+func need(what string, got, want int) {
+	if got < want {
+		panic(fmt.Sprintf("nhwc: %d elements of %s, needs %d", got, what, want))
+	}
+}

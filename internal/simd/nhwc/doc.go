@@ -1,0 +1,10 @@
+// Package nhwc has the convolutions and poolings of float32 images whose channels lie side by side
+// in memory, (N,H,W,C): a vector holds neighbouring channels of one pixel, so that strides, dilations
+// and windows of any size read whole vectors, and a convolution of 1×1 is a product of matrices as
+// the image stands.
+//
+// [Conv] multiplies by filters that are packed beforehand, of any number of groups. [Depthwise] has
+// one filter a channel. [Pool] gives the maxima or means of windows.
+//
+// Knows abi, isa, window and gemm. Never imports the rooms beside it.
+package nhwc

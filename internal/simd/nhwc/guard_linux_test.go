@@ -1,0 +1,35 @@
+package nhwc
+
+import (
+	"math/rand/v2"
+	"testing"
+
+	"github.com/plexaura/plexaura/internal/simd/isa"
+	"github.com/plexaura/plexaura/internal/simd/simdtest"
+)
+
+func TestKernelsStayInsideTheirOperands(t *testing.T) {
+	eachLevel(t, func(t *testing.T, k *Kernels) {
+		rng := rand.New(rand.NewPCG(87, 87))
+		for i := range 60 {
+			op := randomOp(rng)
+			make := func(n int) []float32 { return simdtest.Guarded[float32](t, n, i%2 == 0) }
+			c := NewConv(k, op)
+			packed, shared, scratch := make(c.PackedLen()), make(c.SharedLen()), make(c.ScratchLen())
+			y, x := make(op.pixels()*op.filters()), make(op.N*op.H*op.W*op.channels())
+			c.Pack(packed, make(op.filters()*op.Rows()), 0, c.Packs())
+			c.Unfold(shared, x, 0, c.Unfolds())
+			c.Run(y, x, packed, make(op.filters()), shared, scratch, 0, c.Tasks())
+
+			w, n := randomWindow(rng)
+			y, x = make(n*w.Cols()*w.C), make(n*w.H*w.W*w.C)
+			d := NewDepthwise(k, w, n, true, isa.ReLU)
+			filters := make(d.PackedLen())
+			d.Pack(filters, make(d.PackedLen()))
+			d.Run(y, x, filters, make(w.C), 0, d.Tasks())
+			p := NewPool(k, w, n, func(int, int) int { return 1 })
+			p.Max(y, x, 0, p.Tasks())
+			p.Mean(y, x, 0, p.Tasks())
+		}
+	})
+}

@@ -1,0 +1,226 @@
+package nhwc
+
+import (
+	"math"
+	"math/rand/v2"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/plexaura/plexaura/internal/simd/isa"
+	"github.com/plexaura/plexaura/internal/simd/simdtest"
+	"github.com/plexaura/plexaura/internal/simd/window"
+)
+
+// last returns images (N,channels,pixels) with their channels last, and first is its inverse.
+func last(x []float32, channels, pixels int) []float32 {
+	y := make([]float32, len(x))
+	for i, v := range x {
+		y[(i/(channels*pixels)*pixels+i%pixels)*channels+i/pixels%channels] = v
+	}
+	return y
+}
+
+func first(x []float32, channels, pixels int) []float32 { return last(x, pixels, channels) }
+
+// randomOp draws a convolution with odd extents, of windows partly or wholly in the padding too, some
+// of them of 1×1 and some of many channels and filters.
+func randomOp(rng *rand.Rand) Op {
+	w := window.Window{H: 1 + rng.IntN(9), W: 1 + rng.IntN(14), KH: 1 + rng.IntN(5), KW: 1 + rng.IntN(8),
+		SH: 1 + rng.IntN(3), SW: 1 + rng.IntN(3), DH: 1 + rng.IntN(3), DW: 1 + rng.IntN(3), Top: rng.IntN(6), Left: rng.IntN(6)}
+	w.OH, w.OW = 1+rng.IntN(8), 1+rng.IntN(15)
+	op := Op{Window: w, N: rng.IntN(4), Groups: 1 + rng.IntN(3), M: 1 + rng.IntN(20), Bias: rng.IntN(2) == 0, Add: rng.IntN(2) == 0, Act: isa.Act(rng.IntN(2))}
+	op.C = 1 + rng.IntN(20)
+	if rng.IntN(3) == 0 {
+		op.Groups, op.M = 1, 1+rng.IntN(300)
+	}
+	if rng.IntN(3) == 0 {
+		op.Window = window.Window{C: 1 + rng.IntN(700), H: w.H, W: w.W, KH: 1, KW: 1, OH: w.H, OW: w.W}
+	}
+	return op
+}
+
+// definition is op in float64, group by group, and the sum of the terms' magnitudes: all (N,C,H,W).
+func definition(op Op, y, x, w, bias []float32) (want, size []float64) {
+	want, size = make([]float64, len(y)), make([]float64, len(y))
+	for n := range op.N {
+		for g := range op.Groups {
+			from := (n*op.Groups + g) * op.M * op.Cols()
+			one := window.Conv{Window: op.Window, N: 1, M: op.M, Add: op.Add, Act: op.Act}
+			if op.Bias {
+				one.Bias = isa.RowBias
+			}
+			a, b := simdtest.Convolution(one, y[from:], x[(n*op.Groups+g)*op.C*op.H*op.W:], w[g*op.M*op.Rows():], bias[g*op.M:])
+			copy(want[from:], a)
+			copy(size[from:], b)
+		}
+	}
+	return want, size
+}
+
+// operands are random ones of op, with channels first.
+func operands(rng *rand.Rand, op Op) (y, x, w, bias []float32) {
+	return simdtest.Randoms[float32](rng, op.pixels()*op.filters()), simdtest.Randoms[float32](rng, op.N*op.H*op.W*op.channels()),
+		simdtest.Randoms[float32](rng, op.filters()*op.Rows()), simdtest.Randoms[float32](rng, op.filters())
+}
+
+// convolve computes a convolution in tasks of so many, last ones first.
+func convolve(c *Conv, y, x, w, bias []float32, tasks int) {
+	nan := func(n int) []float32 { return simdtest.Repeat(float32(math.NaN()), n) }
+	packed, shared, scratch := nan(c.PackedLen()), nan(c.SharedLen()), nan(c.ScratchLen())
+	c.Pack(packed, w, 0, c.Packs())
+	c.Unfold(shared, x, 0, c.Unfolds())
+	for hi := c.Tasks(); hi > 0; hi -= tasks {
+		c.Run(y, x, packed, bias, shared, scratch, max(hi-tasks, 0), hi)
+	}
+}
+
+func TestConvAgreesWithDefinition(t *testing.T) {
+	eachLevel(t, func(t *testing.T, k *Kernels) {
+		rng := rand.New(rand.NewPCG(81, 81))
+		for range 150 {
+			op := randomOp(rng)
+			y, x, w, bias := operands(rng, op)
+			want, size := definition(op, y, x, w, bias)
+			c, got := NewConv(k, op), last(y, op.filters(), op.Cols())
+			convolve(c, got, last(x, op.channels(), op.H*op.W), w, bias, 1+rng.IntN(5))
+			for i, v := range first(got, op.filters(), op.Cols()) {
+				simdtest.RequireWithin(t, want[i], float64(v), 0x1p-24*float64(op.Rows()+3)*size[i], i, op)
+			}
+		}
+	})
+}
+
+// The sums of an image do not depend on how many images there are, nor on how tasks are shared out.
+func TestConvGivesAnImageTheSameBits(t *testing.T) {
+	eachLevel(t, func(t *testing.T, k *Kernels) {
+		rng := rand.New(rand.NewPCG(82, 82))
+		for range 60 {
+			op := randomOp(rng)
+			op.N, op.Add = 3, false
+			y, x, w, bias := operands(rng, op)
+			x = last(x, op.channels(), op.H*op.W)
+			all := NewConv(k, op)
+			convolve(all, y, x, w, bias, all.Tasks())
+			op.N = 1
+			one, got := NewConv(k, op), make([]float32, len(y)/3)
+			convolve(one, got, x[2*len(x)/3:], w, bias, 1)
+			simdtest.RequireBits(t, y[2*len(y)/3:], got)
+		}
+	})
+}
+
+func TestConvKeepsWhatIsNotFinite(t *testing.T) {
+	eachLevel(t, func(t *testing.T, k *Kernels) {
+		rng := rand.New(rand.NewPCG(83, 83))
+		for range 40 {
+			op := randomOp(rng)
+			op.Act = isa.NoAct
+			y, x, w, bias := operands(rng, op)
+			for i := range x {
+				if rng.IntN(40) == 0 {
+					x[i] = []float32{float32(math.NaN()), float32(math.Inf(1)), float32(math.Inf(-1))}[rng.IntN(3)]
+				}
+			}
+			want, _ := definition(op, y, x, w, bias)
+			got := last(y, op.filters(), op.Cols())
+			c := NewConv(k, op)
+			convolve(c, got, last(x, op.channels(), op.H*op.W), w, bias, c.Tasks())
+			for i, v := range first(got, op.filters(), op.Cols()) {
+				if math.IsNaN(want[i]) || math.IsInf(want[i], 0) {
+					require.Equal(t, float32(want[i]) == float32(want[i]), v == v, "element %d of %+v", i, op)
+					require.False(t, math.IsInf(want[i], 0) && float32(want[i]) != v, "element %d of %+v", i, op)
+				} else {
+					require.InDelta(t, want[i], v, 1e-2, "element %d of %+v", i, op)
+				}
+			}
+		}
+	})
+}
+
+// randomWindow draws windows over channels by themselves.
+func randomWindow(rng *rand.Rand) (w window.Window, n int) {
+	w = randomOp(rng).Window
+	w.C = 1 + rng.IntN(70)
+	return w, rng.IntN(3)
+}
+
+func TestDepthwiseAgreesWithDefinition(t *testing.T) {
+	eachLevel(t, func(t *testing.T, k *Kernels) {
+		rng := rand.New(rand.NewPCG(84, 84))
+		for range 150 {
+			win, n := randomWindow(rng)
+			op := Op{Window: win, N: n, Groups: win.C, M: 1, Bias: rng.IntN(2) == 0, Act: isa.Act(rng.IntN(2))}
+			op.C = 1
+			y, x, w, bias := operands(rng, op)
+			want, size := definition(op, y, x, w, bias)
+			d := NewDepthwise(k, win, n, op.Bias, op.Act)
+			packed := make([]float32, d.PackedLen())
+			d.Pack(packed, w)
+			d.Run(y, last(x, win.C, win.H*win.W), packed, bias, 0, d.Tasks())
+			for i, v := range first(y, win.C, win.Cols()) {
+				simdtest.RequireWithin(t, want[i], float64(v), 0x1p-24*float64(op.Rows()+3)*size[i], i, op)
+			}
+		}
+	})
+}
+
+// Plain Go adds in the order of the vectors, and rounds products, which they do not.
+func TestDepthwiseAndPoolsTreatSpecialNumbersAsPlainGo(t *testing.T) {
+	plain := At(isa.Generic, nil)
+	eachLevel(t, func(t *testing.T, k *Kernels) {
+		rng := rand.New(rand.NewPCG(85, 85))
+		for range 100 {
+			w, n := randomWindow(rng)
+			x := simdtest.Mixed(rng, n*w.H*w.W*w.C)
+			counted := func(axis, o int) int { return 1 + (o+axis)%3 }
+			want, got := make([]float32, n*w.Cols()*w.C), make([]float32, n*w.Cols()*w.C)
+			a, b := NewPool(plain, w, n, counted), NewPool(k, w, n, counted)
+			a.Max(want, x, 0, a.Tasks())
+			b.Max(got, x, 0, b.Tasks())
+			simdtest.RequireBits(t, want, got)
+			a.Mean(want, x, 0, a.Tasks())
+			b.Mean(got, x, 0, b.Tasks())
+			simdtest.RequireBits(t, want, got)
+
+			filters := simdtest.Repeat(1, w.C*w.KH*w.KW) // products are exact
+			c, d := NewDepthwise(plain, w, n, true, isa.ReLU), NewDepthwise(k, w, n, true, isa.ReLU)
+			bias := simdtest.Mixed(rng, w.C)
+			c.Run(want, x, filters, bias, 0, c.Tasks())
+			d.Run(got, x, filters, bias, 0, d.Tasks())
+			simdtest.RequireBits(t, want, got)
+		}
+	})
+}
+
+func TestPoolsAgreeWithDefinition(t *testing.T) {
+	eachLevel(t, func(t *testing.T, k *Kernels) {
+		rng := rand.New(rand.NewPCG(86, 86))
+		for range 100 {
+			w, n := randomWindow(rng)
+			x := simdtest.Randoms[float32](rng, n*w.H*w.W*w.C)
+			y := make([]float32, n*w.Cols()*w.C)
+			whole := w.WithDefaults()
+			rows, columns := whole.Axes()
+			p := NewPool(k, w, n, func(axis, o int) int { return max([]window.Axis{rows, columns}[axis].Taps(o).N, 1) })
+			img := last(x, w.C, w.H*w.W)
+			p.Max(y, img, 0, p.Tasks())
+			maxima := first(y, w.C, w.Cols())
+			p.Mean(y, img, 0, p.Tasks())
+			means := first(y, w.C, w.Cols())
+			for i := range maxima {
+				largest, sum, count := math.Inf(-1), 0.0, 0
+				channel := w
+				channel.C = 1
+				for r := range channel.Rows() {
+					if at := simdtest.Source(channel, r, i%w.Cols()/w.OW, i%w.OW); at >= 0 {
+						v := float64(x[i/w.Cols()*w.H*w.W+at])
+						largest, sum, count = max(largest, v), sum+v, count+1
+					}
+				}
+				require.Equal(t, float32(largest), maxima[i], "element %d of %+v", i, w)
+				require.InDelta(t, sum/float64(max(count, 1)), means[i], 1e-5, "element %d of %+v", i, w)
+			}
+		}
+	})
+}
