@@ -170,10 +170,14 @@ type Arrangement struct {
 	In  []Layout
 	Out Layout
 
-	// Wins says that the kernel is faster than the one for rows, by more than it takes to convert its
-	// operands; otherwise it is as fast, and saves conversions where its neighbours have that layout.
-	Wins bool
+	// Gain is the time that the kernel saves against the one for rows, in bytes that are converted in
+	// as much time; less than 0 where it is slower. At 0 it saves conversions where its neighbours have
+	// that layout.
+	Gain int
 }
+
+// Always is the Gain of a kernel that is faster by more than it ever takes to convert its operands.
+const Always = 1 << 50
 
 // Other is the layout of the operands that are not in rows.
 func (a Arrangement) Other() Layout {

@@ -67,7 +67,7 @@ func (l *layouting) flexible(v *value) bool { return len(l.engine.Layouts(v.typ)
 func (l *layouting) wanted() (all []engine.Layout) {
 	for _, in := range l.plan.instrs {
 		for _, a := range in.bound.Arrangements {
-			if to := a.Other(); a.Wins && !slices.Contains(all, to) {
+			if to := a.Other(); a.Gain > 0 && !slices.Contains(all, to) {
 				all = append(all, to)
 			}
 		}
@@ -128,7 +128,7 @@ func (l *layouting) reach(to engine.Layout) *region {
 		r.instrs, r.how = append(r.instrs, in), append(r.how, a)
 	}
 	for _, in := range l.plan.instrs {
-		if a, ok := l.arrangement(in, to); ok && a.Wins {
+		if a, ok := l.arrangement(in, to); ok && a.Gain > 0 {
 			add(in, a)
 		}
 	}

@@ -45,8 +45,11 @@ const (
 func (r *region) cut() []bool {
 	n := newNetwork(sides + len(r.instrs))
 	for i, a := range r.how {
-		if a.Wins {
-			n.join(laid, sides+i, math.MaxInt)
+		switch {
+		case a.Gain > 0:
+			n.join(laid, sides+i, a.Gain)
+		case a.Gain < 0:
+			n.join(sides+i, inRows, -a.Gain)
 		}
 	}
 	for _, v := range r.values() {

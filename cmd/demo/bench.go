@@ -17,6 +17,9 @@ import (
 	"github.com/plexaura/plexaura/graph"
 	"github.com/plexaura/plexaura/internal/memlimit"
 	"github.com/plexaura/plexaura/models/alexnet"
+	"github.com/plexaura/plexaura/models/mobilenet"
+	"github.com/plexaura/plexaura/models/squeezenet"
+	"github.com/plexaura/plexaura/models/vgg"
 	"github.com/plexaura/plexaura/nn"
 	"github.com/plexaura/plexaura/ops"
 	"github.com/plexaura/plexaura/optim"
@@ -48,15 +51,23 @@ func benchCases() (cases []benchCase) {
 	}
 	cases = append(cases, benchCase{"conv3x3/fwd", conv3x3Fwd}, benchCase{"conv3x3/bwd", conv3x3Bwd})
 	m := models()
-	noDropout := m["alexnet"]
-	noDropout.build = func(classes int) nn.Layer { return alexnet.New(classes, 0) }
+	plain := func(name string, build func(classes int) nn.Layer) model {
+		net := m[name]
+		net.build = build
+		return net
+	}
 	for _, c := range []struct {
 		name         string
 		model        model
 		infer, train []int // batch sizes
 	}{
 		{"lenet", m["lenet"], []int{1, 64, 256}, []int{1, 64, 256}},
-		{"alexnet", noDropout, []int{1, 16, 64}, []int{4, 16, 64}},
+		{"alexnet", plain("alexnet", func(n int) nn.Layer { return alexnet.New(n, 0) }), []int{1, 16, 64}, []int{4, 16, 64}},
+		{"resnet18", m["resnet18"], []int{1, 16}, []int{16}},
+		{"resnet50", m["resnet50"], []int{1, 16}, []int{16}},
+		{"mobilenetv2", plain("mobilenetv2", func(n int) nn.Layer { return mobilenet.NewV2(n, 0) }), []int{1, 16}, []int{16}},
+		{"squeezenet", plain("squeezenet", func(n int) nn.Layer { return squeezenet.New(n, 0) }), []int{1, 16}, []int{16}},
+		{"vgg16", plain("vgg16", func(n int) nn.Layer { return vgg.New(vgg.Plan16, n, 0) }), []int{1, 16}, []int{4}},
 	} {
 		for _, n := range c.infer {
 			cases = append(cases, benchCase{fmt.Sprintf("%s/infer/%d", c.name, n), func(e engine.Engine) (*workload, error) { return inferCase(e, c.model, n) }})
@@ -228,11 +239,7 @@ func newWorkload(e engine.Engine, outs []*graph.Node, inputs []*tensor.Dense, op
 	}
 	s := vm.NewStore(1)
 	for i, n := range outs[0].Graph().Params() {
-		scale := .1
-		if n.Type().Rank() > 1 {
-			scale = 1 / math.Sqrt(float64(n.Type().Len()/n.Type().Shape.Int(0)))
-		}
-		if err := s.Set(n.Name(), counterTensor(n.Type().Shape, i, scale)); err != nil {
+		if err := s.Set(n.Name(), parameter(n, i)); err != nil {
 			return nil, err
 		}
 	}
@@ -241,6 +248,20 @@ func newWorkload(e engine.Engine, outs []*graph.Node, inputs []*tensor.Dense, op
 		return nil, err
 	}
 	return &workload{machine: m, inputs: inputs, check: meanAbs}, nil
+}
+
+// parameter is the p-th one: of a normalisation the weights are around 1.
+func parameter(n *graph.Node, p int) *tensor.Dense {
+	if n.Type().Rank() > 1 {
+		return counterTensor(n.Type().Shape, p, 1/math.Sqrt(float64(n.Type().Len()/n.Type().Shape.Int(0))))
+	}
+	d := counterTensor(n.Type().Shape, p, .1)
+	if strings.HasSuffix(n.Name(), ".weight") {
+		for i := range d.Float32s() {
+			d.Float32s()[i]++
+		}
+	}
+	return d
 }
 
 // meanAbs sums the mean absolute value of each output.

@@ -40,12 +40,19 @@ func planes[T shape.Float](v []T, i, size int) []T { return v[i*size:] }
 
 // BindConv2D implements [engine.Conv2Der].
 func (e Engine) BindConv2D(c engine.Conv2D, in []engine.Operand, out engine.Operand) (engine.Bound, error) {
-	if in[0].Layout != engine.Rows {
+	switch in[0].Layout {
+	case byImages:
 		return e.interleavedConv2D(c, in, out)
+	case channelsLast:
+		return e.nhwcConv2D(c, in, out)
 	}
 	b, err := e.convInRows(c, in, out)
-	if err == nil && e.prefersInterleaved(c, in[0].Type, in[1].Type, out.Type) {
-		b = e.arranged(b, true, 1, in, out)
+	switch {
+	case err != nil:
+	case e.prefersInterleaved(c, in[0].Type, in[1].Type, out.Type):
+		b = e.arranged(b, byImages, engine.Always, 1, in, out)
+	default:
+		b = e.arranged(b, channelsLast, e.nhwcGain(c, in, out), 1, in, out)
 	}
 	return b, err
 }

@@ -30,7 +30,7 @@ func (e Engine) BindConv2DInputGrad(c engine.Conv2D, in []engine.Operand, out en
 	}
 	b, err := e.inputGradInRows(c, in, out)
 	if err == nil && e.prefersInterleaved(c, out.Type, in[1].Type, in[0].Type) {
-		b = e.arranged(b, true, 1, in, out)
+		b = e.arranged(b, byImages, engine.Always, 1, in, out)
 	}
 	return b, err
 }
@@ -103,7 +103,7 @@ func (e Engine) BindConv2DFilterGrad(c engine.Conv2D, in []engine.Operand, out e
 	}
 	b, err := e.filterGradInRows(c, in, out)
 	if err == nil && e.prefersInterleaved(c, in[0].Type, out.Type, in[1].Type) {
-		b = e.arrangedToRows(b, true, 2, in)
+		b = e.arrangedToRows(b, byImages, engine.Always, 2, in)
 	}
 	return b, err
 }

@@ -36,7 +36,7 @@ func (e Engine) BindConv2DMaxPool(c engine.Conv2D, p engine.Pool2D, in []engine.
 	}
 	b, err := e.convPoolInRows(c, p, in, y, out)
 	if err == nil && e.prefersInterleaved(c, in[0].Type, in[1].Type, y) {
-		b = e.arranged(b, true, 1, in, out)
+		b = e.arranged(b, byImages, engine.Always, 1, in, out)
 	}
 	return b, err
 }

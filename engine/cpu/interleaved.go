@@ -11,47 +11,16 @@ import (
 )
 
 // byImages is the layout of 16 images side by side, a vector of AVX-512 or two of AVX2.
-var (
-	byImages     = engine.Interleaved(interleaved.Images)
-	otherLayouts = []engine.Layout{byImages}
-)
-
-var _ engine.Layouter = Engine{}
-
-// Layouts implements [engine.Layouter]: batches of images can be interleaved by 16.
-func (Engine) Layouts(t shape.Type) []engine.Layout {
-	if t.Rank() != 4 || !byImages.Fits(t) {
-		return nil
-	}
-	return otherLayouts
-}
+var byImages = engine.Interleaved(interleaved.Images)
 
 // interleavable reports whether kernels other than maps take tensors of all these types interleaved.
 func (e Engine) interleavable(ts ...shape.Type) bool {
-	return !slices.ContainsFunc(ts, func(t shape.Type) bool { return t.DType != shape.Float32 || len(e.Layouts(t)) == 0 })
+	return !slices.ContainsFunc(ts, func(t shape.Type) bool { return t.DType != shape.Float32 || t.Rank() != 4 || !byImages.Fits(t) })
 }
 
 // isInterleaved reports whether all operands are, which they can be.
 func (e Engine) isInterleaved(os ...engine.Operand) bool {
 	return !slices.ContainsFunc(os, func(o engine.Operand) bool { return o.Layout != byImages || !e.interleavable(o.Type) })
-}
-
-// arranged adds to b, a kernel for rows, that the first so many of in, and the result, can be
-// interleaved.
-func (e Engine) arranged(b engine.Bound, wins bool, images int, in []engine.Operand, out engine.Operand) engine.Bound {
-	if !e.interleavable(out.Type) || !e.interleavable(engine.Types(in[:images])...) {
-		return b
-	}
-	b.Arrangements = []engine.Arrangement{{In: engine.Images(byImages, images, len(in)), Out: byImages, Wins: wins}}
-	return b
-}
-
-// arrangedToRows is arranged for a result in rows.
-func (e Engine) arrangedToRows(b engine.Bound, wins bool, images int, in []engine.Operand) engine.Bound {
-	if e.interleavable(engine.Types(in[:images])...) {
-		b.Arrangements = []engine.Arrangement{{In: engine.Images(byImages, images, len(in)), Wins: wins}}
-	}
-	return b
 }
 
 func interleavedOp(c engine.Conv2D, x, w, y shape.Type) interleaved.Op {
@@ -120,39 +89,12 @@ func (e Engine) newInterleavedLoop(l *layout, r interleavedRunner, ep engine.Epi
 	})
 }
 
-// bindInterleaved returns the kernel that does r's tasks with the filters that plan packs, unless somebody has.
+// bindInterleaved returns the kernel that does r's tasks with the filters that plan packs.
 func (e Engine) bindInterleaved(plan *interleaved.Conv, r interleavedRunner, ep engine.Epilogue) engine.Bound {
 	var l layout
-	var own region[float32]
-	packed := func(c *engine.Call) []float32 {
-		if c.Packed.Valid() {
-			return engine.Slice[float32](c.Packed.At(0, shape.Float32, plan.PackedLen()))
-		}
-		return own.of(c, 0)
-	}
-	pack := func(to func(c *engine.Call) []float32, in int) *loop {
-		return e.newLoop(plan.Packs(), plan.PackedLen()/max(plan.Packs(), 1), func(c *engine.Call, _, lo, hi int) {
-			plan.Pack(to(c), engine.Slice[float32](c.In[in]), lo, hi)
-		})
-	}
-	packs := pack(packed, 1)
-	tasks := e.newInterleavedLoop(&l, r, ep, packed)
-	rest := int(l)
-	own = reserve[float32](&l, 1, plan.PackedLen())
-	kernel := func(c *engine.Call) error {
-		if !c.Packed.Valid() {
-			packs.run(c)
-		}
-		tasks.run(c)
-		return nil
-	}
-	b := engine.Bound{Kernel: kernel, Scratch: int(l), By: name, Alg: interleavedAlg}
-	if plan.PackedLen() > 0 {
-		b.Packing = engine.Packing{In: 1, Bytes: plan.PackedLen() * shape.Float32.Width(), Rest: rest, Kernel: pack(func(c *engine.Call) []float32 {
-			return engine.Slice[float32](c.Out[0].At(0, shape.Float32, plan.PackedLen()))
-		}, 0).kernel()}
-	}
-	return b
+	packed := e.packer(filterPacking{elems: plan.PackedLen(), tasks: plan.Packs(), pack: plan.Pack})
+	tasks := e.newInterleavedLoop(&l, r, ep, packed.of)
+	return packed.bind(&l, interleavedAlg, tasks.run)
 }
 
 func (e Engine) interleavedFilterGrad(c engine.Conv2D, in []engine.Operand, out engine.Operand) (engine.Bound, error) {

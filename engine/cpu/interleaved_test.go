@@ -110,8 +110,8 @@ func TestAConvolutionAndItsAdjointsAgreeOnInterleaving(t *testing.T) {
 		}
 		var image, both []engine.Arrangement
 		if e.prefersInterleaved(op, x, w, y) {
-			image = []engine.Arrangement{{In: engine.Images(byImages, 1, 2), Out: byImages, Wins: true}}
-			both = []engine.Arrangement{{In: engine.Images(byImages, 2, 2), Wins: true}}
+			image = []engine.Arrangement{{In: engine.Images(byImages, 1, 2), Out: byImages, Gain: engine.Always}}
+			both = []engine.Arrangement{{In: engine.Images(byImages, 2, 2), Gain: engine.Always}}
 			wins++
 		}
 		require.Equal(t, image, arranged(e.BindConv2D(op, engine.InRows(x, w), engine.InRow(y))))

@@ -120,6 +120,9 @@ func (e Engine) BindEmbed(w engine.Window, in []engine.Operand, out engine.Opera
 
 // BindConcat implements [engine.Mover].
 func (e Engine) BindConcat(axis int, in []engine.Operand, out engine.Operand) (engine.Bound, error) {
+	if out.Layout == channelsLast {
+		return e.concatLast(axis, in, out)
+	}
 	var loops []*loop
 	var w engine.Window
 	for i := range w.Step {
@@ -131,7 +134,7 @@ func (e Engine) BindConcat(axis int, in []engine.Operand, out engine.Operand) (e
 		}
 		w.Start[axis] += t.Int(axis)
 	}
-	return inTurn(loops...), nil
+	return e.arranged(inTurn(loops...), channelsLast, 0, len(in), in, out), nil
 }
 
 // padding is one, taken apart: rows of the padded tensor along the last axis that is padded, whose

@@ -4,6 +4,7 @@ import (
 	"math"
 
 	"github.com/plexaura/plexaura/engine"
+	"github.com/plexaura/plexaura/internal/simd/nhwc"
 	"github.com/plexaura/plexaura/internal/simd/window"
 	"github.com/plexaura/plexaura/shape"
 )
@@ -141,14 +142,17 @@ func nth[T any](v []T, n, size int) []T { return v[n*size:][:size] }
 
 // BindMaxPool2D implements [engine.MaxPooler].
 func (e Engine) BindMaxPool2D(p engine.Pool2D, in []engine.Operand, out engine.Operand) (engine.Bound, error) {
-	if in[0].Layout != engine.Rows {
+	switch in[0].Layout {
+	case byImages:
 		return e.interleavedMaxPool(p, in, out)
+	case channelsLast:
+		return e.nhwcPool(p, in, out, nil, (*nhwc.Pool).Max)
 	}
 	b, err := e.maxPoolInRows(p, in, out)
 	if err != nil {
 		return b, err
 	}
-	return e.arranged(b, false, 1, in, out), nil
+	return e.arranged(e.arranged(b, byImages, 0, 1, in, out), channelsLast, 0, 1, in, out), nil
 }
 
 func (e Engine) maxPoolInRows(p engine.Pool2D, in []engine.Operand, out engine.Operand) (engine.Bound, error) {
@@ -202,7 +206,7 @@ func (e Engine) BindMaxPool2DScatter(p engine.Pool2D, in []engine.Operand, out e
 	if err != nil {
 		return b, err
 	}
-	return e.arranged(b, false, 2, in, out), nil
+	return e.arranged(b, byImages, 0, 2, in, out), nil
 }
 
 func (e Engine) scatterInRows(p engine.Pool2D, in []engine.Operand, out engine.Operand) (engine.Bound, error) {
@@ -239,14 +243,17 @@ func (p *pooling) passes(x float64) bool { return !(p.ReLU && x <= 0) }
 
 // BindAvgPool2D implements [engine.AvgPooler].
 func (e Engine) BindAvgPool2D(p engine.Pool2D, in []engine.Operand, out engine.Operand) (engine.Bound, error) {
-	if in[0].Layout != engine.Rows {
+	switch in[0].Layout {
+	case byImages:
 		return e.interleavedAvgPool(p, in, out)
+	case channelsLast:
+		return e.nhwcPool(p, in, out, poolOf(p, in[0].Type, out.Type).counted, (*nhwc.Pool).Mean)
 	}
 	b, err := e.avgPoolInRows(p, in, out)
 	if err != nil {
 		return b, err
 	}
-	return e.arranged(b, false, 1, in, out), nil
+	return e.arranged(e.arranged(b, byImages, 0, 1, in, out), channelsLast, 0, 1, in, out), nil
 }
 
 func (e Engine) avgPoolInRows(p engine.Pool2D, in []engine.Operand, out engine.Operand) (engine.Bound, error) {
@@ -270,7 +277,7 @@ func (e Engine) BindAvgPool2DGrad(p engine.Pool2D, in []engine.Operand, out engi
 	if err != nil {
 		return b, err
 	}
-	return e.arranged(b, false, 1, in, out), nil
+	return e.arranged(b, byImages, 0, 1, in, out), nil
 }
 
 func (e Engine) avgPoolGradInRows(p engine.Pool2D, in []engine.Operand, out engine.Operand) (engine.Bound, error) {

@@ -11,6 +11,9 @@ import (
 // BindReduce implements [engine.Reducer]: sums, maxima and minima of float32 by vectors, the rest
 // in plain Go; floating point is added up and multiplied in float64 where it is not by vectors.
 func (e Engine) BindReduce(r engine.Reduction, axes engine.Axes, in []engine.Operand, out engine.Operand) (engine.Bound, error) {
+	if in[0].Layout == channelsLast {
+		return e.reduceLast(r, axes, in[0], out)
+	}
 	if x := in[0]; x.Layout != engine.Rows { // the images of a block are an axis more
 		if !e.isInterleaved(x) || !axes.Has(0) {
 			return engine.Bound{}, engine.Unsupported(name, "interleaved "+r.String(), in)
@@ -19,7 +22,10 @@ func (e Engine) BindReduce(r engine.Reduction, axes engine.Axes, in []engine.Ope
 	}
 	b, err := e.reduceRows(r, axes, in, out)
 	if err == nil && axes.Has(0) {
-		b = e.arrangedToRows(b, false, 1, in)
+		b = e.arrangedToRows(b, byImages, 0, 1, in)
+	}
+	if err == nil && keepsOrder(axes) {
+		b = e.arrangedToRows(b, channelsLast, 0, 1, in)
 	}
 	return b, err
 }

@@ -120,7 +120,10 @@ func (e Laid) bind(in []engine.Operand, out engine.Operand, images int, result, 
 		}
 	}
 	if images > 0 {
-		a := engine.Arrangement{In: engine.Images(e.Layout, images, len(in)), Wins: wins}
+		a := engine.Arrangement{In: engine.Images(e.Layout, images, len(in))}
+		if wins {
+			a.Gain = engine.Always
+		}
 		if result {
 			a.Out = e.Layout
 		}

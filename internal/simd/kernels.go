@@ -12,6 +12,7 @@ import (
 	"github.com/plexaura/plexaura/internal/simd/gemm"
 	"github.com/plexaura/plexaura/internal/simd/interleaved"
 	"github.com/plexaura/plexaura/internal/simd/isa"
+	"github.com/plexaura/plexaura/internal/simd/nhwc"
 	"github.com/plexaura/plexaura/internal/simd/pool"
 	"github.com/plexaura/plexaura/internal/simd/random"
 	"github.com/plexaura/plexaura/internal/simd/vec"
@@ -30,6 +31,7 @@ type Kernels struct {
 	Conv        *conv.Kernels
 	Winograd    *winograd.Kernels
 	Interleaved *interleaved.Kernels
+	NHWC        *nhwc.Kernels
 }
 
 // With returns the kernels of a level. A level that the processor lacks panics; see [isa.Levels].
@@ -96,6 +98,7 @@ func tableOf(l isa.Level) *Kernels {
 		Pool:        cmp.Or(pool.At(l), pool.At(plain)),
 		Conv:        cmp.Or(conv.At(l, g), conv.At(plain, g)),
 		Winograd:    cmp.Or(winograd.At(l, g), winograd.At(plain, gemm.At(plain))),
+		NHWC:        cmp.Or(nhwc.At(l, g), nhwc.At(plain, g)),
 		Interleaved: cmp.Or(interleaved.At(l, g, v), interleaved.At(plain, g, v)),
 	}
 }
