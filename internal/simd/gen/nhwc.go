@@ -33,7 +33,8 @@ func slides(t *target) string {
 	t.slide(t.begin, "depthwise", "sets y to the sums of the products of x and w over taps.", (*slide).multiply)
 	t.slide(t.begin, "sum", "sets y to the sums of x over taps, divided by count.", (*slide).sum)
 	t.slide(t.declare, "max", "sets y to the largest elements of x over taps: of equal ones the first, and the first NaN.", (*slide).largest)
-	return fmt.Sprintf("\nvar %s = Kernels{width: %d, vector: true, depthwise: depthwise%[3]s, sum: sum%[3]s, max: max%[3]s}\n", t.level(), t.width(), t.name)
+	t.pieces()
+	return fmt.Sprintf("\nvar %s = Kernels{width: %d, vector: true, copy: copy%[3]s, depthwise: depthwise%[3]s, sum: sum%[3]s, max: max%[3]s}\n", t.level(), t.width(), t.name)
 }
 
 // slide emits a kernel for pixels > 0 windows side by side of vectors > 0 vectors of channels, of
@@ -219,4 +220,40 @@ func (s *slide) stores() {
 			s.ADDQ(s.next, s.at)
 		}
 	}
+}
+
+// pieces copies n > 0 pieces, ss and ds bytes apart, of whole vectors and last more elements.
+func (t *target) pieces() {
+	t.function("copy"+t.name, "copies n > 0 pieces of whole vectors and last elements.", "func(n, whole, last int, src *float32, ss int, dst *float32, ds int)")
+	n, src, ss, dst, ds := t.arg("n"), t.arg("src"), t.arg("ss"), t.arg("dst"), t.arg("ds")
+	last, whole, left, at, to := t.arg("last"), t.arg("whole"), t.GP64(), t.GP64(), t.GP64()
+	x := t.regs[0]
+	t.TESTQ(last, last)
+	t.JE(operand.LabelRef("piece"))
+	t.setMask(last)
+	t.Label("piece")
+	t.MOVQ(src, at)
+	t.MOVQ(dst, to)
+	t.MOVQ(whole, left)
+	t.TESTQ(left, left)
+	t.JE(operand.LabelRef("rest"))
+	t.Label("vector")
+	t.load(operand.Mem{Base: at}, x, false)
+	t.store(x, operand.Mem{Base: to}, false)
+	t.ADDQ(operand.Imm(uint64(t.size)), at)
+	t.ADDQ(operand.Imm(uint64(t.size)), to)
+	t.DECQ(left)
+	t.JNE(operand.LabelRef("vector"))
+	t.Label("rest")
+	t.TESTQ(last, last)
+	t.JE(operand.LabelRef("next"))
+	t.load(operand.Mem{Base: at}, x, true)
+	t.store(x, operand.Mem{Base: to}, true)
+	t.Label("next")
+	t.ADDQ(ss, src)
+	t.ADDQ(ds, dst)
+	t.DECQ(n)
+	t.JNE(operand.LabelRef("piece"))
+	t.VZEROUPPER()
+	t.RET()
 }

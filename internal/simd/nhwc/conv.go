@@ -37,6 +37,7 @@ func (op *Op) pointwise() bool {
 // unfolded first.
 type Conv struct {
 	Op
+	k     *Kernels
 	tiles *gemm.Tiles[float32]
 
 	unfolds bool // windows are copied to rows
@@ -52,6 +53,7 @@ type Conv struct {
 	chunks   int
 
 	rows, columns window.Axis
+	runs          []window.Run // of windows in a row
 }
 
 const (
@@ -70,8 +72,9 @@ const (
 // NewConv plans op for k.
 func NewConv(k *Kernels, op Op) *Conv {
 	op.Window = op.WithDefaults()
-	c := &Conv{Op: op, tiles: k.gemm.F32}
+	c := &Conv{Op: op, k: k, tiles: k.gemm.F32}
 	c.rows, c.columns = op.Axes()
+	c.runs = c.columns.Runs()
 	c.unfolds = c.tiles.Flushes() || !op.pointwise()
 	if op.M == 0 || op.pixels() == 0 {
 		return c
@@ -228,39 +231,65 @@ func (c *Conv) windows(x, shared, scratch []float32, group, first, last int) (a 
 	return scratch, c.Rows()
 }
 
-// unfold copies windows first to last of a group to rows of dst.
+// unfold copies windows first to last of a group to rows of dst, by rows of windows.
 func (c *Conv) unfold(dst, x []float32, group, first, last int) {
 	all := dst
-	together := c.Groups == 1 && c.DW == 1 // taps of a row lie side by side
-	for p := first; p < last; p++ {
-		image, oy, ox := p/c.Cols(), p/c.OW%c.OH, p%c.OW
-		left := c.columns.At(ox, 0)
-		whole := together && left >= 0 && left+c.KW <= c.W
-		for ky := range c.KH {
-			iy := c.rows.At(oy, ky)
-			row := dst[:c.KW*c.C]
-			dst = dst[c.KW*c.C:]
-			if uint(iy) >= uint(c.H) {
-				clear(row)
-				continue
-			}
-			at := (image*c.H+iy)*c.W*c.channels() + group*c.C
-			if whole {
-				copy(row, x[at+left*c.C:])
-				continue
-			}
-			for kx := range c.KW {
-				tap := row[kx*c.C:][:c.C]
-				if ix := c.columns.At(ox, kx); uint(ix) < uint(c.W) {
-					copy(tap, x[at+ix*c.channels():])
-				} else {
-					clear(tap)
-				}
-			}
-		}
+	for p := first; p < last; {
+		row, ox := p/c.OW, p%c.OW
+		n := min(c.OW-ox, last-p)
+		image := x[row/c.OH*c.H*c.W*c.channels()+group*c.C:]
+		c.unfoldRow(dst, image, row%c.OH, ox, ox+n)
+		dst = dst[n*c.Rows():]
+		p += n
 	}
 	if c.tiles.Flushes() {
 		isa.FlushAll(all[:(last-first)*c.Rows()])
+	}
+}
+
+// unfoldRow copies windows from to to of a row.
+func (c *Conv) unfoldRow(dst, image []float32, oy, from, to int) {
+	for ky := range c.KH {
+		line := dst[ky*c.KW*c.C:]
+		iy := c.rows.At(oy, ky)
+		if uint(iy) >= uint(c.H) {
+			c.zeros(line, c.KW*c.C, to-from)
+			continue
+		}
+		for _, r := range c.runs {
+			lo, hi := max(r.Out, from), min(r.Out+r.N, to)
+			if lo >= hi {
+				continue
+			}
+			d := line[(lo-from)*c.Rows():]
+			c.zeros(d, r.Tap*c.C, hi-lo)
+			if r.Taps > 0 {
+				c.copyTaps(d[r.Tap*c.C:], image[(iy*c.W+c.columns.At(lo, r.Tap))*c.channels():], r.Taps, hi-lo)
+			}
+			behind := (r.Tap + r.Taps) * c.C
+			c.zeros(d[behind:], c.KW*c.C-behind, hi-lo)
+		}
+	}
+}
+
+// copyTaps copies taps of n windows: in one piece where they lie together.
+func (c *Conv) copyTaps(dst, src []float32, taps, n int) {
+	pieces, size := taps, c.C
+	if c.Groups == 1 && c.DW == 1 {
+		pieces, size = 1, taps*c.C
+	}
+	for i := range pieces {
+		c.k.copy(n, size/c.k.width, size%c.k.width, &src[i*c.DW*c.channels()], 4*c.SW*c.channels(), &dst[i*size], 4*c.Rows())
+	}
+}
+
+// zeros clears size elements of n windows.
+func (c *Conv) zeros(dst []float32, size, n int) {
+	if size == 0 {
+		return
+	}
+	for i := range n {
+		clear(dst[i*c.Rows():][:size])
 	}
 }
 

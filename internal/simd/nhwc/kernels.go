@@ -18,6 +18,9 @@ type Kernels struct {
 
 	depthwise, sum, max slideFunc
 
+	// copy copies n > 0 pieces, ss and ds bytes apart, of whole vectors and last more elements.
+	copy func(n, whole, last int, src *float32, ss int, dst *float32, ds int)
+
 	gemm *gemm.Kernels
 }
 

@@ -19,4 +19,9 @@ func sumAVX2(pixels int, vectors int, last int, taps int, at *int, x *float32, x
 //go:noescape
 func maxAVX2(pixels int, vectors int, last int, taps int, at *int, x *float32, xs int, w *float32, y *float32, ys int, bias *float32, count float32, flags int) (csr uint32)
 
-var avx2 = Kernels{width: 8, vector: true, depthwise: depthwiseAVX2, sum: sumAVX2, max: maxAVX2}
+// copyAVX2 copies n > 0 pieces of whole vectors and last elements.
+//
+//go:noescape
+func copyAVX2(n int, whole int, last int, src *float32, ss int, dst *float32, ds int)
+
+var avx2 = Kernels{width: 8, vector: true, copy: copyAVX2, depthwise: depthwiseAVX2, sum: sumAVX2, max: maxAVX2}

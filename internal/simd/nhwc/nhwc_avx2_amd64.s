@@ -1483,3 +1483,49 @@ behindblock1:
 	LDMXCSR csr+104(FP)
 	VZEROUPPER
 	RET
+
+// func copyAVX2(n int, whole int, last int, src *float32, ss int, dst *float32, ds int)
+// Requires: AVX
+TEXT ·copyAVX2(SB), NOSPLIT, $0-56
+	MOVQ    n+0(FP), AX
+	MOVQ    src+24(FP), CX
+	MOVQ    ss+32(FP), DX
+	MOVQ    dst+40(FP), BX
+	MOVQ    ds+48(FP), SI
+	MOVQ    last+16(FP), DI
+	MOVQ    whole+8(FP), R8
+	TESTQ   DI, DI
+	JE      piece
+	LEAQ    lanes<>+32(SB), R10
+	MOVQ    DI, R9
+	NEGQ    R9
+	VMOVUPS (R10)(R9*4), Y15
+
+piece:
+	MOVQ  CX, R10
+	MOVQ  BX, R11
+	MOVQ  R8, R9
+	TESTQ R9, R9
+	JE    rest
+
+vector:
+	VMOVUPS (R10), Y0
+	VMOVUPS Y0, (R11)
+	ADDQ    $0x20, R10
+	ADDQ    $0x20, R11
+	DECQ    R9
+	JNE     vector
+
+rest:
+	TESTQ      DI, DI
+	JE         next
+	VMASKMOVPS (R10), Y15, Y0
+	VMASKMOVPS Y0, Y15, (R11)
+
+next:
+	ADDQ DX, CX
+	ADDQ SI, BX
+	DECQ AX
+	JNE  piece
+	VZEROUPPER
+	RET

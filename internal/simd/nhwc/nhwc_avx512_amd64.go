@@ -19,4 +19,9 @@ func sumAVX512(pixels int, vectors int, last int, taps int, at *int, x *float32,
 //go:noescape
 func maxAVX512(pixels int, vectors int, last int, taps int, at *int, x *float32, xs int, w *float32, y *float32, ys int, bias *float32, count float32, flags int) (csr uint32)
 
-var avx512 = Kernels{width: 16, vector: true, depthwise: depthwiseAVX512, sum: sumAVX512, max: maxAVX512}
+// copyAVX512 copies n > 0 pieces of whole vectors and last elements.
+//
+//go:noescape
+func copyAVX512(n int, whole int, last int, src *float32, ss int, dst *float32, ds int)
+
+var avx512 = Kernels{width: 16, vector: true, copy: copyAVX512, depthwise: depthwiseAVX512, sum: sumAVX512, max: maxAVX512}

@@ -1435,3 +1435,48 @@ behindblock1:
 	LDMXCSR csr+104(FP)
 	VZEROUPPER
 	RET
+
+// func copyAVX512(n int, whole int, last int, src *float32, ss int, dst *float32, ds int)
+// Requires: AVX, AVX512F, BMI2
+TEXT ·copyAVX512(SB), NOSPLIT, $0-56
+	MOVQ  n+0(FP), AX
+	MOVQ  src+24(FP), CX
+	MOVQ  ss+32(FP), DX
+	MOVQ  dst+40(FP), BX
+	MOVQ  ds+48(FP), SI
+	MOVQ  last+16(FP), DI
+	MOVQ  whole+8(FP), R8
+	TESTQ DI, DI
+	JE    piece
+	MOVQ  $-1, R9
+	BZHIQ DI, R9, R9
+	KMOVW R9, K1
+
+piece:
+	MOVQ  CX, R10
+	MOVQ  BX, R11
+	MOVQ  R8, R9
+	TESTQ R9, R9
+	JE    rest
+
+vector:
+	VMOVUPS (R10), Z0
+	VMOVUPS Z0, (R11)
+	ADDQ    $0x40, R10
+	ADDQ    $0x40, R11
+	DECQ    R9
+	JNE     vector
+
+rest:
+	TESTQ     DI, DI
+	JE        next
+	VMOVUPS.Z (R10), K1, Z0
+	VMOVUPS   Z0, K1, (R11)
+
+next:
+	ADDQ DX, CX
+	ADDQ SI, BX
+	DECQ AX
+	JNE  piece
+	VZEROUPPER
+	RET

@@ -10,7 +10,7 @@ import (
 // goWidth is the channels of what plain Go calls a vector.
 const goWidth = 16
 
-var plain = Kernels{width: goWidth, depthwise: depthwiseGo, sum: sumGo, max: maxGo}
+var plain = Kernels{width: goWidth, copy: copyGo, depthwise: depthwiseGo, sum: sumGo, max: maxGo}
 
 // eachGo calls f for each pixel and channel with the taps of its window.
 func eachGo(pixels, vectors, last, taps int, at *int, x *float32, xs int, y *float32, ys int, f func(ch int, x, y *float32, taps []abi.Tap)) {
@@ -55,4 +55,10 @@ func maxGo(pixels, vectors, last, taps int, at *int, x *float32, xs int, _, y *f
 		*y = best
 	})
 	return 0
+}
+
+func copyGo(n, whole, last int, src *float32, ss int, dst *float32, ds int) {
+	for i := range n {
+		copy(unsafe.Slice(isa.Add(dst, i*ds), whole*goWidth+last), unsafe.Slice(isa.Add(src, i*ss), whole*goWidth+last))
+	}
 }

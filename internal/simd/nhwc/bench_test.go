@@ -1,0 +1,44 @@
+package nhwc
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"testing"
+
+	"github.com/plexaura/plexaura/internal/par"
+	"github.com/plexaura/plexaura/internal/simd/gemm"
+	"github.com/plexaura/plexaura/internal/simd/isa"
+	"github.com/plexaura/plexaura/internal/simd/simdtest"
+	"github.com/plexaura/plexaura/internal/simd/vec"
+	"github.com/plexaura/plexaura/internal/simd/window"
+)
+
+// square is a convolution of one image of c channels and side×side pixels.
+func square(c, side, m, kernel, stride int) Op {
+	out := (side-1)/stride + 1
+	return Op{N: 1, Groups: 1, M: m, Bias: true, Act: isa.ReLU, Window: window.Window{
+		C: c, H: side, W: side, KH: kernel, KW: kernel, OH: out, OW: out, SH: stride, SW: stride, Top: kernel / 2, Left: kernel / 2}}
+}
+
+// BenchmarkConv is on one thread.
+func BenchmarkConv(b *testing.B) {
+	k := At(isa.Fastest(), gemm.At(isa.Fastest()))
+	rng := rand.New(rand.NewPCG(1, 1))
+	for _, op := range []Op{
+		square(3, 224, 64, 7, 2), square(3, 224, 32, 3, 2), square(64, 56, 256, 1, 1), square(256, 56, 64, 1, 1), square(64, 56, 64, 3, 1),
+		square(128, 28, 128, 3, 1), square(512, 28, 128, 1, 1), square(256, 14, 1024, 1, 1), square(256, 14, 256, 3, 1), square(512, 7, 512, 3, 1), square(512, 7, 2048, 1, 1),
+		square(2048, 7, 512, 1, 1), square(512, 28, 1024, 1, 2), square(16, 112, 96, 1, 1), square(96, 56, 24, 1, 1), square(24, 56, 144, 1, 1), square(32, 112, 16, 1, 1),
+		square(960, 7, 160, 1, 1), square(96, 14, 576, 1, 1),
+	} {
+		b.Run(fmt.Sprintf("%dx%d/%d-%d/%dx%d:%d", op.H, op.W, op.C, op.M, op.KH, op.KW, op.SH), func(b *testing.B) {
+			y, x, w, bias := operands(rng, op)
+			c := NewConv(k, op)
+			packed, shared, scratch := make([]float32, c.PackedLen()), make([]float32, c.SharedLen()), make([]float32, c.ScratchLen())
+			c.Pack(packed, w, 0, c.Packs())
+			simdtest.Share(b, 1, 2*float64(c.Work()), vec.At(isa.Fastest()).FMALoop, func(*par.Pool) {
+				c.Unfold(shared, x, 0, c.Unfolds())
+				c.Run(y, x, packed, bias, shared, scratch, 0, c.Tasks())
+			})
+		})
+	}
+}
