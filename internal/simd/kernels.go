@@ -98,7 +98,7 @@ func tableOf(l isa.Level) *Kernels {
 		Pool:        cmp.Or(pool.At(l), pool.At(plain)),
 		Conv:        cmp.Or(conv.At(l, g), conv.At(plain, g)),
 		Winograd:    cmp.Or(winograd.At(l, g), winograd.At(plain, gemm.At(plain))),
-		NHWC:        cmp.Or(nhwc.At(l, g), nhwc.At(plain, g)),
+		NHWC:        cmp.Or(nhwc.At(l, g), nhwc.At(plain, gemm.At(plain))),
 		Interleaved: cmp.Or(interleaved.At(l, g, v), interleaved.At(plain, g, v)),
 	}
 }

@@ -42,3 +42,20 @@ func BenchmarkConv(b *testing.B) {
 		})
 	}
 }
+
+// BenchmarkWinograd is on one thread. Its rate is that of the multiplications which [Conv] would do.
+func BenchmarkWinograd(b *testing.B) {
+	k := At(isa.Fastest(), gemm.At(isa.Fastest()))
+	rng := rand.New(rand.NewPCG(1, 1))
+	for _, op := range []Op{square(32, 112, 64, 3, 1), square(64, 56, 64, 3, 1), square(128, 28, 128, 3, 1), square(256, 14, 256, 3, 1), square(512, 7, 512, 3, 1), square(512, 28, 512, 3, 1), square(16, 55, 64, 3, 1)} {
+		b.Run(fmt.Sprintf("%dx%d/%d-%d", op.H, op.W, op.C, op.M), func(b *testing.B) {
+			y, x, filters, bias := operands(rng, op)
+			w, _ := NewWinograd(k, op)
+			packed, scratch := make([]float32, w.PackedLen()), make([]float32, w.ScratchLen())
+			w.Pack(packed, filters, 0, w.Packs())
+			simdtest.Share(b, 1, 2*float64(op.pixels()*op.M*op.Rows()), vec.At(isa.Fastest()).FMALoop, func(*par.Pool) {
+				w.Run(y, x, packed, bias, scratch, 0, w.Tasks())
+			})
+		})
+	}
+}

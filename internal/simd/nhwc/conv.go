@@ -4,7 +4,6 @@ import (
 	"fmt"
 
 	"github.com/plexaura/plexaura/internal/simd/abi"
-	"github.com/plexaura/plexaura/internal/simd/gemm"
 	"github.com/plexaura/plexaura/internal/simd/isa"
 	"github.com/plexaura/plexaura/internal/simd/window"
 )
@@ -37,15 +36,13 @@ func (op *Op) pointwise() bool {
 // unfolded first.
 type Conv struct {
 	Op
-	k     *Kernels
-	tiles *gemm.Tiles[float32]
+	k *Kernels
 
 	unfolds bool // windows are copied to rows
 	ahead   bool // of all windows before the first product, in tasks of their own
 
-	vecs, nr int // vectors and columns of a panel of filters
-	panels   int // of a group
-	depth    int // rows of a panel that are multiplied at once
+	panels     // of a group
+	depth  int // rows of a panel that are multiplied at once
 	group    int // panels that they are multiplied by, which stay in the second-level cache
 	block    int // windows of a task
 	blocks   int
@@ -72,16 +69,13 @@ const (
 // NewConv plans op for k.
 func NewConv(k *Kernels, op Op) *Conv {
 	op.Window = op.WithDefaults()
-	c := &Conv{Op: op, k: k, tiles: k.gemm.F32}
+	c := &Conv{Op: op, k: k}
 	c.rows, c.columns = op.Axes()
 	c.runs = c.columns.Runs()
-	c.unfolds = c.tiles.Flushes() || !op.pointwise()
-	if op.M == 0 || op.pixels() == 0 {
+	c.unfolds = k.gemm.F32.Flushes() || !op.pointwise()
+	if c.panels = panelsOf(k, op.pixels(), op.M); c.count == 0 {
 		return c
 	}
-	c.vecs = c.tiles.PanelVecs(op.pixels(), op.M)
-	c.nr = c.vecs * c.tiles.Width
-	c.panels = isa.Ceil(op.M, c.nr)
 	c.split()
 	c.depth = isa.Even(op.Rows(), maxDepth)
 	c.group = max(c.tiles.Block()/max(c.depth*c.nr, 1), 1)
@@ -97,19 +91,19 @@ func (c *Conv) split() {
 	}
 	c.block = min(isa.RoundUp(isa.Even(c.pixels(), most), tall), c.pixels())
 	c.blocks = isa.Ceil(c.pixels(), c.block)
-	c.chunk, c.chunks = c.panels, 1
+	c.chunk, c.chunks = c.count, 1
 	if c.Groups == 1 && c.blocks < goodTasks {
-		c.chunk = isa.Even(c.panels, max(c.panels*c.blocks/goodTasks, 1))
-		c.chunks = isa.Ceil(c.panels, c.chunk)
+		c.chunk = isa.Even(c.count, max(c.count*c.blocks/goodTasks, 1))
+		c.chunks = isa.Ceil(c.count, c.chunk)
 	}
 	c.ahead = c.unfolds && c.chunks > 1
 }
 
 // PackedLen is the number of elements of packed filters.
-func (c *Conv) PackedLen() int { return c.Groups * c.panels * c.nr * c.Rows() }
+func (c *Conv) PackedLen() int { return c.Groups * c.count * c.nr * c.Rows() }
 
 // Packs is the number of tasks of Pack.
-func (c *Conv) Packs() int { return c.Groups * c.panels }
+func (c *Conv) Packs() int { return c.Groups * c.count }
 
 // Form names the form of packed filters: convolutions of equal filters and Form can share them.
 type Form struct{ groups, m, c, taps, nr int }
@@ -125,13 +119,13 @@ func (c *Conv) Pack(packed, w []float32, lo, hi int) {
 	taps, flush := c.KH*c.KW, c.tiles.Flushes()
 	for i := lo; i < hi; i++ {
 		dst := packed[i*c.nr*c.Rows():][:c.nr*c.Rows()]
-		first := i % c.panels * c.nr
+		first := i % c.count * c.nr
 		n := min(c.nr, c.M-first)
 		if n < c.nr {
 			clear(dst)
 		}
 		for f := range n {
-			filter := w[(i/c.panels*c.M+first+f)*c.Rows():][:c.Rows()]
+			filter := w[(i/c.count*c.M+first+f)*c.Rows():][:c.Rows()]
 			for ch := range c.C {
 				for t := range taps {
 					dst[(t*c.C+ch)*c.nr+f] = filter[ch*taps+t]
@@ -211,10 +205,10 @@ func (c *Conv) Run(y, x, packed, bias, shared, scratch []float32, lo, hi int) {
 		first := i / c.chunks * c.block
 		last := min(first+c.block, c.pixels())
 		from := i % c.chunks * c.chunk
-		to := min(from+c.chunk, c.panels)
+		to := min(from+c.chunk, c.count)
 		for g := range c.Groups {
 			a, lda := c.windows(x, shared, scratch, g, first, last)
-			c.multiply(y[first*c.filters()+g*c.M:], a, lda, packed[g*c.panels*c.nr*c.Rows():], isa.Behind(bias, g*c.M), last-first, from, to)
+			c.multiply(y[first*c.filters()+g*c.M:], a, lda, packed[g*c.count*c.nr*c.Rows():], isa.Behind(bias, g*c.M), last-first, from, to)
 		}
 	}
 }
@@ -298,41 +292,17 @@ func (c *Conv) multiply(y, a []float32, lda int, packed, bias []float32, n, from
 	tiles := isa.Ceil(n, c.tiles.Tallest(c.vecs))
 	for k0 := 0; ; {
 		k1 := min(k0+c.depth, c.Rows())
-		p := product{c, y, a, packed, bias, lda, k0, k1, c.flags(k0 > 0, k1 == c.Rows())}
+		flags := c.flags(k0 > 0, k1 == c.Rows())
 		for j := from; j < to; j += c.group {
 			for i := range tiles {
-				p.tileRow(n*i/tiles, n*(i+1)/tiles, j, min(j+c.group, to))
+				row := n * i / tiles
+				c.row(y[row*c.filters():], c.filters(), isa.Behind(a, row*lda+k0), lda, isa.Behind(packed, k0*c.nr), c.nr*c.Rows(), bias,
+					n*(i+1)/tiles-row, k1-k0, j, min(j+c.group, to), flags)
 			}
 		}
 		if k0 = k1; k0 == c.Rows() {
 			return
 		}
-	}
-}
-
-// product is rows of a by rows k0 to k1 of packed.
-type product struct {
-	*Conv
-	y, a, packed, bias []float32
-	lda, k0, k1, flags int
-}
-
-// tileRow multiplies rows row to end, a tile's, by panels j to to.
-func (p *product) tileRow(row, end, j, to int) {
-	rows, k := end-row, p.k1-p.k0
-	most := max(isa.CallWork/(max(k, 1)*rows*p.nr), 1)
-	for j < to {
-		n, vecs, last := min(to-j, most), p.vecs, p.tiles.Width
-		if tail := p.M - (j+n-1)*p.nr; tail < p.nr {
-			if n--; n == 0 { // only the partial panel is left
-				n, vecs = 1, isa.Ceil(tail, p.tiles.Width)
-				last = tail - (vecs-1)*p.tiles.Width
-			}
-		}
-		p.tiles.Kernel[vecs][rows](n, k, isa.Elem(p.a, row*p.lda+p.k0), 4*p.lda, 4,
-			isa.Elem(p.packed, (j*p.Rows()+p.k0)*p.nr), 4*p.nr, 4*p.nr*p.Rows(),
-			&p.y[row*p.filters()+j*p.nr], 4*p.filters(), isa.Elem(p.bias, j*p.nr), p.flags, last)
-		j += n
 	}
 }
 

@@ -21,6 +21,12 @@ func TestKernelsStayInsideTheirOperands(t *testing.T) {
 			c.Unfold(shared, x, 0, c.Unfolds())
 			c.Run(y, x, packed, make(op.filters()), shared, scratch, 0, c.Tasks())
 
+			op = randomWinograd(rng)
+			f, _ := NewWinograd(k, op)
+			y, x, packed = make(op.pixels()*op.M), make(op.N*op.H*op.W*op.C), make(f.PackedLen())
+			f.Pack(packed, make(op.M*op.Rows()), 0, f.Packs())
+			f.Run(y, x, packed, make(op.M), make(f.ScratchLen()), 0, f.Tasks())
+
 			w, n := randomWindow(rng)
 			y, x = make(n*w.Cols()*w.C), make(n*w.H*w.W*w.C)
 			d := NewDepthwise(k, w, n, true, isa.ReLU)

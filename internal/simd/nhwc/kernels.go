@@ -21,13 +21,27 @@ type Kernels struct {
 	// copy copies n > 0 pieces, ss and ds bytes apart, of whole vectors and last more elements.
 	copy func(n, whole, last int, src *float32, ss int, dst *float32, ds int)
 
+	maskWords int // words of a mask
+	tileIn    tileInFunc
+	tileOut   tileOutFunc
+
 	gemm *gemm.Kernels
 }
 
-// At returns the kernels for a level, whose products are g, or nil where there are none.
+// tileInFunc transforms vectors of channels of the 6×6 pixels from at bytes behind x on, row and pixel
+// bytes apart, to 36 vectors es bytes apart. masks are those of the pixels; abi.FlagWhole says that they leave
+// nothing out. It adds all elements to the vector behind the 36 cells that it works in.
+type tileInFunc func(vectors int, x *float32, at, row, pixel int, masks *uint32, v *float32, es int, cells *float32, flags int) (csr uint32)
+
+// tileOutFunc transforms vectors of filters of 36 values es bytes apart to 4×4 pixels from y on. Behind
+// the masks of pixels is that of the filters.
+type tileOutFunc func(vectors int, m *float32, es int, y *float32, row, pixel int, masks *uint32, bias, cells *float32, flags int) (csr uint32)
+
+// At returns the kernels for a level, whose products are g, or nil where there are none whose vectors
+// are as long as those of g.
 func At(l isa.Level, g *gemm.Kernels) *Kernels {
 	k, ok := tables[l]
-	if !ok {
+	if !ok || k.width != g.F32.Width {
 		return nil
 	}
 	k.gemm = g

@@ -24,4 +24,14 @@ func maxAVX2(pixels int, vectors int, last int, taps int, at *int, x *float32, x
 //go:noescape
 func copyAVX2(n int, whole int, last int, src *float32, ss int, dst *float32, ds int)
 
-var avx2 = Kernels{width: 8, vector: true, copy: copyAVX2, depthwise: depthwiseAVX2, sum: sumAVX2, max: maxAVX2}
+// tileInAVX2 transforms vectors > 0 vectors of channels of 6×6 pixels, at bytes from x, to 36 vectors es bytes apart, and adds all elements to those behind 36 cells.
+//
+//go:noescape
+func tileInAVX2(vectors int, x *float32, at int, row int, pixel int, masks *uint32, v *float32, es int, cells *float32, flags int) (csr uint32)
+
+// tileOutAVX2 transforms vectors > 0 vectors of filters of 36 values es bytes apart to 4×4 pixels.
+//
+//go:noescape
+func tileOutAVX2(vectors int, m *float32, es int, y *float32, row int, pixel int, masks *uint32, bias *float32, cells *float32, flags int) (csr uint32)
+
+var avx2 = Kernels{width: 8, maskWords: 8, vector: true, tileIn: tileInAVX2, tileOut: tileOutAVX2, copy: copyAVX2, depthwise: depthwiseAVX2, sum: sumAVX2, max: maxAVX2}

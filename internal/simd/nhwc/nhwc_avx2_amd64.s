@@ -1529,3 +1529,1707 @@ next:
 	JNE  piece
 	VZEROUPPER
 	RET
+
+// func tileInAVX2(vectors int, x *float32, at int, row int, pixel int, masks *uint32, v *float32, es int, cells *float32, flags int) (csr uint32)
+// Requires: AVX, FMA3, SSE
+TEXT ·tileInAVX2(SB), NOSPLIT, $0-84
+	STMXCSR csr+80(FP)
+	LDMXCSR flushing<>+0(SB)
+	MOVQ    x+8(FP), AX
+	MOVQ    row+24(FP), CX
+	MOVQ    pixel+32(FP), DX
+	MOVQ    masks+40(FP), BX
+	MOVQ    cells+64(FP), SI
+	MOVQ    v+48(FP), DI
+	MOVQ    es+56(FP), R8
+	MOVQ    vectors+0(FP), R9
+	VMOVUPS c40800000<>+0(SB), Y13
+	VMOVUPS c40000000<>+0(SB), Y14
+	ADDQ    at+16(FP), AX
+	VMOVUPS 1152(SI), Y12
+
+vector:
+	TESTQ        $0x00000200, flags+72(FP)
+	JE           masked
+	MOVQ         AX, R10
+	MOVQ         R10, R11
+	VMOVUPS      (R11), Y0
+	ADDQ         DX, R11
+	VADDPS       Y0, Y12, Y12
+	VMOVUPS      (R11), Y1
+	ADDQ         DX, R11
+	VADDPS       Y1, Y12, Y12
+	VMOVUPS      (R11), Y2
+	ADDQ         DX, R11
+	VADDPS       Y2, Y12, Y12
+	VMOVUPS      (R11), Y3
+	ADDQ         DX, R11
+	VADDPS       Y3, Y12, Y12
+	VMOVUPS      (R11), Y4
+	ADDQ         DX, R11
+	VADDPS       Y4, Y12, Y12
+	VMOVUPS      (R11), Y5
+	VADDPS       Y5, Y12, Y12
+	VSUBPS       Y2, Y4, Y8
+	VSUBPS       Y1, Y3, Y9
+	VMOVAPS      Y4, Y6
+	VFNMADD231PS Y13, Y2, Y6
+	VMOVAPS      Y3, Y7
+	VFNMADD231PS Y13, Y1, Y7
+	VSUBPS       Y2, Y0, Y10
+	VFMADD213PS  Y8, Y13, Y10
+	VSUBPS       Y3, Y5, Y11
+	VFNMADD231PS Y13, Y9, Y11
+	VMOVUPS      Y10, (SI)
+	VADDPS       Y7, Y6, Y10
+	VMOVUPS      Y10, 32(SI)
+	VSUBPS       Y7, Y6, Y6
+	VMOVUPS      Y6, 64(SI)
+	VMOVAPS      Y8, Y7
+	VFMADD231PS  Y14, Y9, Y7
+	VMOVUPS      Y7, 96(SI)
+	VFNMADD231PS Y14, Y9, Y8
+	VMOVUPS      Y8, 128(SI)
+	VMOVUPS      Y11, 160(SI)
+	ADDQ         CX, R10
+	MOVQ         R10, R11
+	VMOVUPS      (R11), Y0
+	ADDQ         DX, R11
+	VADDPS       Y0, Y12, Y12
+	VMOVUPS      (R11), Y1
+	ADDQ         DX, R11
+	VADDPS       Y1, Y12, Y12
+	VMOVUPS      (R11), Y2
+	ADDQ         DX, R11
+	VADDPS       Y2, Y12, Y12
+	VMOVUPS      (R11), Y3
+	ADDQ         DX, R11
+	VADDPS       Y3, Y12, Y12
+	VMOVUPS      (R11), Y4
+	ADDQ         DX, R11
+	VADDPS       Y4, Y12, Y12
+	VMOVUPS      (R11), Y5
+	VADDPS       Y5, Y12, Y12
+	VSUBPS       Y2, Y4, Y8
+	VSUBPS       Y1, Y3, Y9
+	VMOVAPS      Y4, Y6
+	VFNMADD231PS Y13, Y2, Y6
+	VMOVAPS      Y3, Y7
+	VFNMADD231PS Y13, Y1, Y7
+	VSUBPS       Y2, Y0, Y10
+	VFMADD213PS  Y8, Y13, Y10
+	VSUBPS       Y3, Y5, Y11
+	VFNMADD231PS Y13, Y9, Y11
+	VMOVUPS      Y10, 192(SI)
+	VADDPS       Y7, Y6, Y10
+	VMOVUPS      Y10, 224(SI)
+	VSUBPS       Y7, Y6, Y6
+	VMOVUPS      Y6, 256(SI)
+	VMOVAPS      Y8, Y7
+	VFMADD231PS  Y14, Y9, Y7
+	VMOVUPS      Y7, 288(SI)
+	VFNMADD231PS Y14, Y9, Y8
+	VMOVUPS      Y8, 320(SI)
+	VMOVUPS      Y11, 352(SI)
+	ADDQ         CX, R10
+	MOVQ         R10, R11
+	VMOVUPS      (R11), Y0
+	ADDQ         DX, R11
+	VADDPS       Y0, Y12, Y12
+	VMOVUPS      (R11), Y1
+	ADDQ         DX, R11
+	VADDPS       Y1, Y12, Y12
+	VMOVUPS      (R11), Y2
+	ADDQ         DX, R11
+	VADDPS       Y2, Y12, Y12
+	VMOVUPS      (R11), Y3
+	ADDQ         DX, R11
+	VADDPS       Y3, Y12, Y12
+	VMOVUPS      (R11), Y4
+	ADDQ         DX, R11
+	VADDPS       Y4, Y12, Y12
+	VMOVUPS      (R11), Y5
+	VADDPS       Y5, Y12, Y12
+	VSUBPS       Y2, Y4, Y8
+	VSUBPS       Y1, Y3, Y9
+	VMOVAPS      Y4, Y6
+	VFNMADD231PS Y13, Y2, Y6
+	VMOVAPS      Y3, Y7
+	VFNMADD231PS Y13, Y1, Y7
+	VSUBPS       Y2, Y0, Y10
+	VFMADD213PS  Y8, Y13, Y10
+	VSUBPS       Y3, Y5, Y11
+	VFNMADD231PS Y13, Y9, Y11
+	VMOVUPS      Y10, 384(SI)
+	VADDPS       Y7, Y6, Y10
+	VMOVUPS      Y10, 416(SI)
+	VSUBPS       Y7, Y6, Y6
+	VMOVUPS      Y6, 448(SI)
+	VMOVAPS      Y8, Y7
+	VFMADD231PS  Y14, Y9, Y7
+	VMOVUPS      Y7, 480(SI)
+	VFNMADD231PS Y14, Y9, Y8
+	VMOVUPS      Y8, 512(SI)
+	VMOVUPS      Y11, 544(SI)
+	ADDQ         CX, R10
+	MOVQ         R10, R11
+	VMOVUPS      (R11), Y0
+	ADDQ         DX, R11
+	VADDPS       Y0, Y12, Y12
+	VMOVUPS      (R11), Y1
+	ADDQ         DX, R11
+	VADDPS       Y1, Y12, Y12
+	VMOVUPS      (R11), Y2
+	ADDQ         DX, R11
+	VADDPS       Y2, Y12, Y12
+	VMOVUPS      (R11), Y3
+	ADDQ         DX, R11
+	VADDPS       Y3, Y12, Y12
+	VMOVUPS      (R11), Y4
+	ADDQ         DX, R11
+	VADDPS       Y4, Y12, Y12
+	VMOVUPS      (R11), Y5
+	VADDPS       Y5, Y12, Y12
+	VSUBPS       Y2, Y4, Y8
+	VSUBPS       Y1, Y3, Y9
+	VMOVAPS      Y4, Y6
+	VFNMADD231PS Y13, Y2, Y6
+	VMOVAPS      Y3, Y7
+	VFNMADD231PS Y13, Y1, Y7
+	VSUBPS       Y2, Y0, Y10
+	VFMADD213PS  Y8, Y13, Y10
+	VSUBPS       Y3, Y5, Y11
+	VFNMADD231PS Y13, Y9, Y11
+	VMOVUPS      Y10, 576(SI)
+	VADDPS       Y7, Y6, Y10
+	VMOVUPS      Y10, 608(SI)
+	VSUBPS       Y7, Y6, Y6
+	VMOVUPS      Y6, 640(SI)
+	VMOVAPS      Y8, Y7
+	VFMADD231PS  Y14, Y9, Y7
+	VMOVUPS      Y7, 672(SI)
+	VFNMADD231PS Y14, Y9, Y8
+	VMOVUPS      Y8, 704(SI)
+	VMOVUPS      Y11, 736(SI)
+	ADDQ         CX, R10
+	MOVQ         R10, R11
+	VMOVUPS      (R11), Y0
+	ADDQ         DX, R11
+	VADDPS       Y0, Y12, Y12
+	VMOVUPS      (R11), Y1
+	ADDQ         DX, R11
+	VADDPS       Y1, Y12, Y12
+	VMOVUPS      (R11), Y2
+	ADDQ         DX, R11
+	VADDPS       Y2, Y12, Y12
+	VMOVUPS      (R11), Y3
+	ADDQ         DX, R11
+	VADDPS       Y3, Y12, Y12
+	VMOVUPS      (R11), Y4
+	ADDQ         DX, R11
+	VADDPS       Y4, Y12, Y12
+	VMOVUPS      (R11), Y5
+	VADDPS       Y5, Y12, Y12
+	VSUBPS       Y2, Y4, Y8
+	VSUBPS       Y1, Y3, Y9
+	VMOVAPS      Y4, Y6
+	VFNMADD231PS Y13, Y2, Y6
+	VMOVAPS      Y3, Y7
+	VFNMADD231PS Y13, Y1, Y7
+	VSUBPS       Y2, Y0, Y10
+	VFMADD213PS  Y8, Y13, Y10
+	VSUBPS       Y3, Y5, Y11
+	VFNMADD231PS Y13, Y9, Y11
+	VMOVUPS      Y10, 768(SI)
+	VADDPS       Y7, Y6, Y10
+	VMOVUPS      Y10, 800(SI)
+	VSUBPS       Y7, Y6, Y6
+	VMOVUPS      Y6, 832(SI)
+	VMOVAPS      Y8, Y7
+	VFMADD231PS  Y14, Y9, Y7
+	VMOVUPS      Y7, 864(SI)
+	VFNMADD231PS Y14, Y9, Y8
+	VMOVUPS      Y8, 896(SI)
+	VMOVUPS      Y11, 928(SI)
+	ADDQ         CX, R10
+	MOVQ         R10, R11
+	VMOVUPS      (R11), Y0
+	ADDQ         DX, R11
+	VADDPS       Y0, Y12, Y12
+	VMOVUPS      (R11), Y1
+	ADDQ         DX, R11
+	VADDPS       Y1, Y12, Y12
+	VMOVUPS      (R11), Y2
+	ADDQ         DX, R11
+	VADDPS       Y2, Y12, Y12
+	VMOVUPS      (R11), Y3
+	ADDQ         DX, R11
+	VADDPS       Y3, Y12, Y12
+	VMOVUPS      (R11), Y4
+	ADDQ         DX, R11
+	VADDPS       Y4, Y12, Y12
+	VMOVUPS      (R11), Y5
+	VADDPS       Y5, Y12, Y12
+	VSUBPS       Y2, Y4, Y8
+	VSUBPS       Y1, Y3, Y9
+	VMOVAPS      Y4, Y6
+	VFNMADD231PS Y13, Y2, Y6
+	VMOVAPS      Y3, Y7
+	VFNMADD231PS Y13, Y1, Y7
+	VSUBPS       Y2, Y0, Y10
+	VFMADD213PS  Y8, Y13, Y10
+	VSUBPS       Y3, Y5, Y11
+	VFNMADD231PS Y13, Y9, Y11
+	VMOVUPS      Y10, 960(SI)
+	VADDPS       Y7, Y6, Y10
+	VMOVUPS      Y10, 992(SI)
+	VSUBPS       Y7, Y6, Y6
+	VMOVUPS      Y6, 1024(SI)
+	VMOVAPS      Y8, Y7
+	VFMADD231PS  Y14, Y9, Y7
+	VMOVUPS      Y7, 1056(SI)
+	VFNMADD231PS Y14, Y9, Y8
+	VMOVUPS      Y8, 1088(SI)
+	VMOVUPS      Y11, 1120(SI)
+	JMP          columns
+
+masked:
+	MOVQ         AX, R10
+	MOVQ         R10, R11
+	VMOVUPS      (BX), Y15
+	VMASKMOVPS   (R11), Y15, Y0
+	ADDQ         DX, R11
+	VADDPS       Y0, Y12, Y12
+	VMOVUPS      32(BX), Y15
+	VMASKMOVPS   (R11), Y15, Y1
+	ADDQ         DX, R11
+	VADDPS       Y1, Y12, Y12
+	VMOVUPS      64(BX), Y15
+	VMASKMOVPS   (R11), Y15, Y2
+	ADDQ         DX, R11
+	VADDPS       Y2, Y12, Y12
+	VMOVUPS      96(BX), Y15
+	VMASKMOVPS   (R11), Y15, Y3
+	ADDQ         DX, R11
+	VADDPS       Y3, Y12, Y12
+	VMOVUPS      128(BX), Y15
+	VMASKMOVPS   (R11), Y15, Y4
+	ADDQ         DX, R11
+	VADDPS       Y4, Y12, Y12
+	VMOVUPS      160(BX), Y15
+	VMASKMOVPS   (R11), Y15, Y5
+	VADDPS       Y5, Y12, Y12
+	VSUBPS       Y2, Y4, Y8
+	VSUBPS       Y1, Y3, Y9
+	VMOVAPS      Y4, Y6
+	VFNMADD231PS Y13, Y2, Y6
+	VMOVAPS      Y3, Y7
+	VFNMADD231PS Y13, Y1, Y7
+	VSUBPS       Y2, Y0, Y10
+	VFMADD213PS  Y8, Y13, Y10
+	VSUBPS       Y3, Y5, Y11
+	VFNMADD231PS Y13, Y9, Y11
+	VMOVUPS      Y10, (SI)
+	VADDPS       Y7, Y6, Y10
+	VMOVUPS      Y10, 32(SI)
+	VSUBPS       Y7, Y6, Y6
+	VMOVUPS      Y6, 64(SI)
+	VMOVAPS      Y8, Y7
+	VFMADD231PS  Y14, Y9, Y7
+	VMOVUPS      Y7, 96(SI)
+	VFNMADD231PS Y14, Y9, Y8
+	VMOVUPS      Y8, 128(SI)
+	VMOVUPS      Y11, 160(SI)
+	ADDQ         CX, R10
+	MOVQ         R10, R11
+	VMOVUPS      192(BX), Y15
+	VMASKMOVPS   (R11), Y15, Y0
+	ADDQ         DX, R11
+	VADDPS       Y0, Y12, Y12
+	VMOVUPS      224(BX), Y15
+	VMASKMOVPS   (R11), Y15, Y1
+	ADDQ         DX, R11
+	VADDPS       Y1, Y12, Y12
+	VMOVUPS      256(BX), Y15
+	VMASKMOVPS   (R11), Y15, Y2
+	ADDQ         DX, R11
+	VADDPS       Y2, Y12, Y12
+	VMOVUPS      288(BX), Y15
+	VMASKMOVPS   (R11), Y15, Y3
+	ADDQ         DX, R11
+	VADDPS       Y3, Y12, Y12
+	VMOVUPS      320(BX), Y15
+	VMASKMOVPS   (R11), Y15, Y4
+	ADDQ         DX, R11
+	VADDPS       Y4, Y12, Y12
+	VMOVUPS      352(BX), Y15
+	VMASKMOVPS   (R11), Y15, Y5
+	VADDPS       Y5, Y12, Y12
+	VSUBPS       Y2, Y4, Y8
+	VSUBPS       Y1, Y3, Y9
+	VMOVAPS      Y4, Y6
+	VFNMADD231PS Y13, Y2, Y6
+	VMOVAPS      Y3, Y7
+	VFNMADD231PS Y13, Y1, Y7
+	VSUBPS       Y2, Y0, Y10
+	VFMADD213PS  Y8, Y13, Y10
+	VSUBPS       Y3, Y5, Y11
+	VFNMADD231PS Y13, Y9, Y11
+	VMOVUPS      Y10, 192(SI)
+	VADDPS       Y7, Y6, Y10
+	VMOVUPS      Y10, 224(SI)
+	VSUBPS       Y7, Y6, Y6
+	VMOVUPS      Y6, 256(SI)
+	VMOVAPS      Y8, Y7
+	VFMADD231PS  Y14, Y9, Y7
+	VMOVUPS      Y7, 288(SI)
+	VFNMADD231PS Y14, Y9, Y8
+	VMOVUPS      Y8, 320(SI)
+	VMOVUPS      Y11, 352(SI)
+	ADDQ         CX, R10
+	MOVQ         R10, R11
+	VMOVUPS      384(BX), Y15
+	VMASKMOVPS   (R11), Y15, Y0
+	ADDQ         DX, R11
+	VADDPS       Y0, Y12, Y12
+	VMOVUPS      416(BX), Y15
+	VMASKMOVPS   (R11), Y15, Y1
+	ADDQ         DX, R11
+	VADDPS       Y1, Y12, Y12
+	VMOVUPS      448(BX), Y15
+	VMASKMOVPS   (R11), Y15, Y2
+	ADDQ         DX, R11
+	VADDPS       Y2, Y12, Y12
+	VMOVUPS      480(BX), Y15
+	VMASKMOVPS   (R11), Y15, Y3
+	ADDQ         DX, R11
+	VADDPS       Y3, Y12, Y12
+	VMOVUPS      512(BX), Y15
+	VMASKMOVPS   (R11), Y15, Y4
+	ADDQ         DX, R11
+	VADDPS       Y4, Y12, Y12
+	VMOVUPS      544(BX), Y15
+	VMASKMOVPS   (R11), Y15, Y5
+	VADDPS       Y5, Y12, Y12
+	VSUBPS       Y2, Y4, Y8
+	VSUBPS       Y1, Y3, Y9
+	VMOVAPS      Y4, Y6
+	VFNMADD231PS Y13, Y2, Y6
+	VMOVAPS      Y3, Y7
+	VFNMADD231PS Y13, Y1, Y7
+	VSUBPS       Y2, Y0, Y10
+	VFMADD213PS  Y8, Y13, Y10
+	VSUBPS       Y3, Y5, Y11
+	VFNMADD231PS Y13, Y9, Y11
+	VMOVUPS      Y10, 384(SI)
+	VADDPS       Y7, Y6, Y10
+	VMOVUPS      Y10, 416(SI)
+	VSUBPS       Y7, Y6, Y6
+	VMOVUPS      Y6, 448(SI)
+	VMOVAPS      Y8, Y7
+	VFMADD231PS  Y14, Y9, Y7
+	VMOVUPS      Y7, 480(SI)
+	VFNMADD231PS Y14, Y9, Y8
+	VMOVUPS      Y8, 512(SI)
+	VMOVUPS      Y11, 544(SI)
+	ADDQ         CX, R10
+	MOVQ         R10, R11
+	VMOVUPS      576(BX), Y15
+	VMASKMOVPS   (R11), Y15, Y0
+	ADDQ         DX, R11
+	VADDPS       Y0, Y12, Y12
+	VMOVUPS      608(BX), Y15
+	VMASKMOVPS   (R11), Y15, Y1
+	ADDQ         DX, R11
+	VADDPS       Y1, Y12, Y12
+	VMOVUPS      640(BX), Y15
+	VMASKMOVPS   (R11), Y15, Y2
+	ADDQ         DX, R11
+	VADDPS       Y2, Y12, Y12
+	VMOVUPS      672(BX), Y15
+	VMASKMOVPS   (R11), Y15, Y3
+	ADDQ         DX, R11
+	VADDPS       Y3, Y12, Y12
+	VMOVUPS      704(BX), Y15
+	VMASKMOVPS   (R11), Y15, Y4
+	ADDQ         DX, R11
+	VADDPS       Y4, Y12, Y12
+	VMOVUPS      736(BX), Y15
+	VMASKMOVPS   (R11), Y15, Y5
+	VADDPS       Y5, Y12, Y12
+	VSUBPS       Y2, Y4, Y8
+	VSUBPS       Y1, Y3, Y9
+	VMOVAPS      Y4, Y6
+	VFNMADD231PS Y13, Y2, Y6
+	VMOVAPS      Y3, Y7
+	VFNMADD231PS Y13, Y1, Y7
+	VSUBPS       Y2, Y0, Y10
+	VFMADD213PS  Y8, Y13, Y10
+	VSUBPS       Y3, Y5, Y11
+	VFNMADD231PS Y13, Y9, Y11
+	VMOVUPS      Y10, 576(SI)
+	VADDPS       Y7, Y6, Y10
+	VMOVUPS      Y10, 608(SI)
+	VSUBPS       Y7, Y6, Y6
+	VMOVUPS      Y6, 640(SI)
+	VMOVAPS      Y8, Y7
+	VFMADD231PS  Y14, Y9, Y7
+	VMOVUPS      Y7, 672(SI)
+	VFNMADD231PS Y14, Y9, Y8
+	VMOVUPS      Y8, 704(SI)
+	VMOVUPS      Y11, 736(SI)
+	ADDQ         CX, R10
+	MOVQ         R10, R11
+	VMOVUPS      768(BX), Y15
+	VMASKMOVPS   (R11), Y15, Y0
+	ADDQ         DX, R11
+	VADDPS       Y0, Y12, Y12
+	VMOVUPS      800(BX), Y15
+	VMASKMOVPS   (R11), Y15, Y1
+	ADDQ         DX, R11
+	VADDPS       Y1, Y12, Y12
+	VMOVUPS      832(BX), Y15
+	VMASKMOVPS   (R11), Y15, Y2
+	ADDQ         DX, R11
+	VADDPS       Y2, Y12, Y12
+	VMOVUPS      864(BX), Y15
+	VMASKMOVPS   (R11), Y15, Y3
+	ADDQ         DX, R11
+	VADDPS       Y3, Y12, Y12
+	VMOVUPS      896(BX), Y15
+	VMASKMOVPS   (R11), Y15, Y4
+	ADDQ         DX, R11
+	VADDPS       Y4, Y12, Y12
+	VMOVUPS      928(BX), Y15
+	VMASKMOVPS   (R11), Y15, Y5
+	VADDPS       Y5, Y12, Y12
+	VSUBPS       Y2, Y4, Y8
+	VSUBPS       Y1, Y3, Y9
+	VMOVAPS      Y4, Y6
+	VFNMADD231PS Y13, Y2, Y6
+	VMOVAPS      Y3, Y7
+	VFNMADD231PS Y13, Y1, Y7
+	VSUBPS       Y2, Y0, Y10
+	VFMADD213PS  Y8, Y13, Y10
+	VSUBPS       Y3, Y5, Y11
+	VFNMADD231PS Y13, Y9, Y11
+	VMOVUPS      Y10, 768(SI)
+	VADDPS       Y7, Y6, Y10
+	VMOVUPS      Y10, 800(SI)
+	VSUBPS       Y7, Y6, Y6
+	VMOVUPS      Y6, 832(SI)
+	VMOVAPS      Y8, Y7
+	VFMADD231PS  Y14, Y9, Y7
+	VMOVUPS      Y7, 864(SI)
+	VFNMADD231PS Y14, Y9, Y8
+	VMOVUPS      Y8, 896(SI)
+	VMOVUPS      Y11, 928(SI)
+	ADDQ         CX, R10
+	MOVQ         R10, R11
+	VMOVUPS      960(BX), Y15
+	VMASKMOVPS   (R11), Y15, Y0
+	ADDQ         DX, R11
+	VADDPS       Y0, Y12, Y12
+	VMOVUPS      992(BX), Y15
+	VMASKMOVPS   (R11), Y15, Y1
+	ADDQ         DX, R11
+	VADDPS       Y1, Y12, Y12
+	VMOVUPS      1024(BX), Y15
+	VMASKMOVPS   (R11), Y15, Y2
+	ADDQ         DX, R11
+	VADDPS       Y2, Y12, Y12
+	VMOVUPS      1056(BX), Y15
+	VMASKMOVPS   (R11), Y15, Y3
+	ADDQ         DX, R11
+	VADDPS       Y3, Y12, Y12
+	VMOVUPS      1088(BX), Y15
+	VMASKMOVPS   (R11), Y15, Y4
+	ADDQ         DX, R11
+	VADDPS       Y4, Y12, Y12
+	VMOVUPS      1120(BX), Y15
+	VMASKMOVPS   (R11), Y15, Y5
+	VADDPS       Y5, Y12, Y12
+	VSUBPS       Y2, Y4, Y8
+	VSUBPS       Y1, Y3, Y9
+	VMOVAPS      Y4, Y6
+	VFNMADD231PS Y13, Y2, Y6
+	VMOVAPS      Y3, Y7
+	VFNMADD231PS Y13, Y1, Y7
+	VSUBPS       Y2, Y0, Y10
+	VFMADD213PS  Y8, Y13, Y10
+	VSUBPS       Y3, Y5, Y11
+	VFNMADD231PS Y13, Y9, Y11
+	VMOVUPS      Y10, 960(SI)
+	VADDPS       Y7, Y6, Y10
+	VMOVUPS      Y10, 992(SI)
+	VSUBPS       Y7, Y6, Y6
+	VMOVUPS      Y6, 1024(SI)
+	VMOVAPS      Y8, Y7
+	VFMADD231PS  Y14, Y9, Y7
+	VMOVUPS      Y7, 1056(SI)
+	VFNMADD231PS Y14, Y9, Y8
+	VMOVUPS      Y8, 1088(SI)
+	VMOVUPS      Y11, 1120(SI)
+
+columns:
+	VMOVUPS      Y12, 1152(SI)
+	VMOVUPS      (SI), Y0
+	VMOVUPS      192(SI), Y1
+	VMOVUPS      384(SI), Y2
+	VMOVUPS      576(SI), Y3
+	VMOVUPS      768(SI), Y4
+	VMOVUPS      960(SI), Y5
+	MOVQ         DI, R11
+	LEAQ         (R8)(R8*2), R10
+	ADDQ         R10, R10
+	VSUBPS       Y2, Y4, Y8
+	VSUBPS       Y1, Y3, Y9
+	VMOVAPS      Y4, Y6
+	VFNMADD231PS Y13, Y2, Y6
+	VMOVAPS      Y3, Y7
+	VFNMADD231PS Y13, Y1, Y7
+	VSUBPS       Y2, Y0, Y10
+	VFMADD213PS  Y8, Y13, Y10
+	VSUBPS       Y3, Y5, Y11
+	VFNMADD231PS Y13, Y9, Y11
+	VMOVUPS      Y10, (R11)
+	ADDQ         R10, R11
+	VADDPS       Y7, Y6, Y10
+	VMOVUPS      Y10, (R11)
+	ADDQ         R10, R11
+	VSUBPS       Y7, Y6, Y6
+	VMOVUPS      Y6, (R11)
+	ADDQ         R10, R11
+	VMOVAPS      Y8, Y7
+	VFMADD231PS  Y14, Y9, Y7
+	VMOVUPS      Y7, (R11)
+	ADDQ         R10, R11
+	VFNMADD231PS Y14, Y9, Y8
+	VMOVUPS      Y8, (R11)
+	ADDQ         R10, R11
+	VMOVUPS      Y11, (R11)
+	VMOVUPS      32(SI), Y0
+	VMOVUPS      224(SI), Y1
+	VMOVUPS      416(SI), Y2
+	VMOVUPS      608(SI), Y3
+	VMOVUPS      800(SI), Y4
+	VMOVUPS      992(SI), Y5
+	MOVQ         DI, R11
+	ADDQ         R8, R11
+	LEAQ         (R8)(R8*2), R10
+	ADDQ         R10, R10
+	VSUBPS       Y2, Y4, Y8
+	VSUBPS       Y1, Y3, Y9
+	VMOVAPS      Y4, Y6
+	VFNMADD231PS Y13, Y2, Y6
+	VMOVAPS      Y3, Y7
+	VFNMADD231PS Y13, Y1, Y7
+	VSUBPS       Y2, Y0, Y10
+	VFMADD213PS  Y8, Y13, Y10
+	VSUBPS       Y3, Y5, Y11
+	VFNMADD231PS Y13, Y9, Y11
+	VMOVUPS      Y10, (R11)
+	ADDQ         R10, R11
+	VADDPS       Y7, Y6, Y10
+	VMOVUPS      Y10, (R11)
+	ADDQ         R10, R11
+	VSUBPS       Y7, Y6, Y6
+	VMOVUPS      Y6, (R11)
+	ADDQ         R10, R11
+	VMOVAPS      Y8, Y7
+	VFMADD231PS  Y14, Y9, Y7
+	VMOVUPS      Y7, (R11)
+	ADDQ         R10, R11
+	VFNMADD231PS Y14, Y9, Y8
+	VMOVUPS      Y8, (R11)
+	ADDQ         R10, R11
+	VMOVUPS      Y11, (R11)
+	VMOVUPS      64(SI), Y0
+	VMOVUPS      256(SI), Y1
+	VMOVUPS      448(SI), Y2
+	VMOVUPS      640(SI), Y3
+	VMOVUPS      832(SI), Y4
+	VMOVUPS      1024(SI), Y5
+	MOVQ         DI, R11
+	ADDQ         R8, R11
+	ADDQ         R8, R11
+	LEAQ         (R8)(R8*2), R10
+	ADDQ         R10, R10
+	VSUBPS       Y2, Y4, Y8
+	VSUBPS       Y1, Y3, Y9
+	VMOVAPS      Y4, Y6
+	VFNMADD231PS Y13, Y2, Y6
+	VMOVAPS      Y3, Y7
+	VFNMADD231PS Y13, Y1, Y7
+	VSUBPS       Y2, Y0, Y10
+	VFMADD213PS  Y8, Y13, Y10
+	VSUBPS       Y3, Y5, Y11
+	VFNMADD231PS Y13, Y9, Y11
+	VMOVUPS      Y10, (R11)
+	ADDQ         R10, R11
+	VADDPS       Y7, Y6, Y10
+	VMOVUPS      Y10, (R11)
+	ADDQ         R10, R11
+	VSUBPS       Y7, Y6, Y6
+	VMOVUPS      Y6, (R11)
+	ADDQ         R10, R11
+	VMOVAPS      Y8, Y7
+	VFMADD231PS  Y14, Y9, Y7
+	VMOVUPS      Y7, (R11)
+	ADDQ         R10, R11
+	VFNMADD231PS Y14, Y9, Y8
+	VMOVUPS      Y8, (R11)
+	ADDQ         R10, R11
+	VMOVUPS      Y11, (R11)
+	VMOVUPS      96(SI), Y0
+	VMOVUPS      288(SI), Y1
+	VMOVUPS      480(SI), Y2
+	VMOVUPS      672(SI), Y3
+	VMOVUPS      864(SI), Y4
+	VMOVUPS      1056(SI), Y5
+	MOVQ         DI, R11
+	ADDQ         R8, R11
+	ADDQ         R8, R11
+	ADDQ         R8, R11
+	LEAQ         (R8)(R8*2), R10
+	ADDQ         R10, R10
+	VSUBPS       Y2, Y4, Y8
+	VSUBPS       Y1, Y3, Y9
+	VMOVAPS      Y4, Y6
+	VFNMADD231PS Y13, Y2, Y6
+	VMOVAPS      Y3, Y7
+	VFNMADD231PS Y13, Y1, Y7
+	VSUBPS       Y2, Y0, Y10
+	VFMADD213PS  Y8, Y13, Y10
+	VSUBPS       Y3, Y5, Y11
+	VFNMADD231PS Y13, Y9, Y11
+	VMOVUPS      Y10, (R11)
+	ADDQ         R10, R11
+	VADDPS       Y7, Y6, Y10
+	VMOVUPS      Y10, (R11)
+	ADDQ         R10, R11
+	VSUBPS       Y7, Y6, Y6
+	VMOVUPS      Y6, (R11)
+	ADDQ         R10, R11
+	VMOVAPS      Y8, Y7
+	VFMADD231PS  Y14, Y9, Y7
+	VMOVUPS      Y7, (R11)
+	ADDQ         R10, R11
+	VFNMADD231PS Y14, Y9, Y8
+	VMOVUPS      Y8, (R11)
+	ADDQ         R10, R11
+	VMOVUPS      Y11, (R11)
+	VMOVUPS      128(SI), Y0
+	VMOVUPS      320(SI), Y1
+	VMOVUPS      512(SI), Y2
+	VMOVUPS      704(SI), Y3
+	VMOVUPS      896(SI), Y4
+	VMOVUPS      1088(SI), Y5
+	MOVQ         DI, R11
+	ADDQ         R8, R11
+	ADDQ         R8, R11
+	ADDQ         R8, R11
+	ADDQ         R8, R11
+	LEAQ         (R8)(R8*2), R10
+	ADDQ         R10, R10
+	VSUBPS       Y2, Y4, Y8
+	VSUBPS       Y1, Y3, Y9
+	VMOVAPS      Y4, Y6
+	VFNMADD231PS Y13, Y2, Y6
+	VMOVAPS      Y3, Y7
+	VFNMADD231PS Y13, Y1, Y7
+	VSUBPS       Y2, Y0, Y10
+	VFMADD213PS  Y8, Y13, Y10
+	VSUBPS       Y3, Y5, Y11
+	VFNMADD231PS Y13, Y9, Y11
+	VMOVUPS      Y10, (R11)
+	ADDQ         R10, R11
+	VADDPS       Y7, Y6, Y10
+	VMOVUPS      Y10, (R11)
+	ADDQ         R10, R11
+	VSUBPS       Y7, Y6, Y6
+	VMOVUPS      Y6, (R11)
+	ADDQ         R10, R11
+	VMOVAPS      Y8, Y7
+	VFMADD231PS  Y14, Y9, Y7
+	VMOVUPS      Y7, (R11)
+	ADDQ         R10, R11
+	VFNMADD231PS Y14, Y9, Y8
+	VMOVUPS      Y8, (R11)
+	ADDQ         R10, R11
+	VMOVUPS      Y11, (R11)
+	VMOVUPS      160(SI), Y0
+	VMOVUPS      352(SI), Y1
+	VMOVUPS      544(SI), Y2
+	VMOVUPS      736(SI), Y3
+	VMOVUPS      928(SI), Y4
+	VMOVUPS      1120(SI), Y5
+	MOVQ         DI, R11
+	ADDQ         R8, R11
+	ADDQ         R8, R11
+	ADDQ         R8, R11
+	ADDQ         R8, R11
+	ADDQ         R8, R11
+	LEAQ         (R8)(R8*2), R10
+	ADDQ         R10, R10
+	VSUBPS       Y2, Y4, Y8
+	VSUBPS       Y1, Y3, Y9
+	VMOVAPS      Y4, Y6
+	VFNMADD231PS Y13, Y2, Y6
+	VMOVAPS      Y3, Y7
+	VFNMADD231PS Y13, Y1, Y7
+	VSUBPS       Y2, Y0, Y10
+	VFMADD213PS  Y8, Y13, Y10
+	VSUBPS       Y3, Y5, Y11
+	VFNMADD231PS Y13, Y9, Y11
+	VMOVUPS      Y10, (R11)
+	ADDQ         R10, R11
+	VADDPS       Y7, Y6, Y10
+	VMOVUPS      Y10, (R11)
+	ADDQ         R10, R11
+	VSUBPS       Y7, Y6, Y6
+	VMOVUPS      Y6, (R11)
+	ADDQ         R10, R11
+	VMOVAPS      Y8, Y7
+	VFMADD231PS  Y14, Y9, Y7
+	VMOVUPS      Y7, (R11)
+	ADDQ         R10, R11
+	VFNMADD231PS Y14, Y9, Y8
+	VMOVUPS      Y8, (R11)
+	ADDQ         R10, R11
+	VMOVUPS      Y11, (R11)
+	VMOVUPS      1152(SI), Y12
+	ADDQ         $0x20, AX
+	ADDQ         $0x20, DI
+	DECQ         R9
+	JNE          vector
+	LDMXCSR      csr+80(FP)
+	VZEROUPPER
+	RET
+
+DATA c40800000<>+0(SB)/4, $0x40800000
+DATA c40800000<>+4(SB)/4, $0x40800000
+DATA c40800000<>+8(SB)/4, $0x40800000
+DATA c40800000<>+12(SB)/4, $0x40800000
+DATA c40800000<>+16(SB)/4, $0x40800000
+DATA c40800000<>+20(SB)/4, $0x40800000
+DATA c40800000<>+24(SB)/4, $0x40800000
+DATA c40800000<>+28(SB)/4, $0x40800000
+GLOBL c40800000<>(SB), RODATA|NOPTR, $32
+
+DATA c40000000<>+0(SB)/4, $0x40000000
+DATA c40000000<>+4(SB)/4, $0x40000000
+DATA c40000000<>+8(SB)/4, $0x40000000
+DATA c40000000<>+12(SB)/4, $0x40000000
+DATA c40000000<>+16(SB)/4, $0x40000000
+DATA c40000000<>+20(SB)/4, $0x40000000
+DATA c40000000<>+24(SB)/4, $0x40000000
+DATA c40000000<>+28(SB)/4, $0x40000000
+GLOBL c40000000<>(SB), RODATA|NOPTR, $32
+
+// func tileOutAVX2(vectors int, m *float32, es int, y *float32, row int, pixel int, masks *uint32, bias *float32, cells *float32, flags int) (csr uint32)
+// Requires: AVX, FMA3, SSE
+TEXT ·tileOutAVX2(SB), NOSPLIT, $0-84
+	STMXCSR csr+80(FP)
+	LDMXCSR flushing<>+0(SB)
+	MOVQ    m+8(FP), AX
+	MOVQ    row+32(FP), CX
+	MOVQ    pixel+40(FP), DX
+	MOVQ    masks+48(FP), BX
+	MOVQ    cells+64(FP), SI
+	MOVQ    y+24(FP), DI
+	MOVQ    es+16(FP), R8
+	MOVQ    vectors+0(FP), R9
+	VMOVUPS c40800000<>+0(SB), Y13
+	VMOVUPS c40000000<>+0(SB), Y14
+	MOVQ    bias+56(FP), R10
+
+vector:
+	MOVQ        AX, R12
+	LEAQ        (R8)(R8*2), R11
+	ADDQ        R11, R11
+	VMOVUPS     (R12), Y0
+	ADDQ        R11, R12
+	VMOVUPS     (R12), Y1
+	ADDQ        R11, R12
+	VMOVUPS     (R12), Y2
+	ADDQ        R11, R12
+	VMOVUPS     (R12), Y3
+	ADDQ        R11, R12
+	VMOVUPS     (R12), Y4
+	ADDQ        R11, R12
+	VMOVUPS     (R12), Y5
+	VADDPS      Y2, Y1, Y6
+	VSUBPS      Y2, Y1, Y7
+	VADDPS      Y4, Y3, Y8
+	VSUBPS      Y4, Y3, Y9
+	VADDPS      Y6, Y0, Y10
+	VADDPS      Y8, Y10, Y10
+	VADDPS      Y9, Y9, Y9
+	VADDPS      Y9, Y7, Y11
+	VFMADD231PS Y13, Y8, Y6
+	VADDPS      Y7, Y5, Y7
+	VFMADD231PS Y13, Y9, Y7
+	VMOVUPS     Y10, (SI)
+	VMOVUPS     Y11, 192(SI)
+	VMOVUPS     Y6, 384(SI)
+	VMOVUPS     Y7, 576(SI)
+	MOVQ        AX, R12
+	ADDQ        R8, R12
+	LEAQ        (R8)(R8*2), R11
+	ADDQ        R11, R11
+	VMOVUPS     (R12), Y0
+	ADDQ        R11, R12
+	VMOVUPS     (R12), Y1
+	ADDQ        R11, R12
+	VMOVUPS     (R12), Y2
+	ADDQ        R11, R12
+	VMOVUPS     (R12), Y3
+	ADDQ        R11, R12
+	VMOVUPS     (R12), Y4
+	ADDQ        R11, R12
+	VMOVUPS     (R12), Y5
+	VADDPS      Y2, Y1, Y6
+	VSUBPS      Y2, Y1, Y7
+	VADDPS      Y4, Y3, Y8
+	VSUBPS      Y4, Y3, Y9
+	VADDPS      Y6, Y0, Y10
+	VADDPS      Y8, Y10, Y10
+	VADDPS      Y9, Y9, Y9
+	VADDPS      Y9, Y7, Y11
+	VFMADD231PS Y13, Y8, Y6
+	VADDPS      Y7, Y5, Y7
+	VFMADD231PS Y13, Y9, Y7
+	VMOVUPS     Y10, 32(SI)
+	VMOVUPS     Y11, 224(SI)
+	VMOVUPS     Y6, 416(SI)
+	VMOVUPS     Y7, 608(SI)
+	MOVQ        AX, R12
+	ADDQ        R8, R12
+	ADDQ        R8, R12
+	LEAQ        (R8)(R8*2), R11
+	ADDQ        R11, R11
+	VMOVUPS     (R12), Y0
+	ADDQ        R11, R12
+	VMOVUPS     (R12), Y1
+	ADDQ        R11, R12
+	VMOVUPS     (R12), Y2
+	ADDQ        R11, R12
+	VMOVUPS     (R12), Y3
+	ADDQ        R11, R12
+	VMOVUPS     (R12), Y4
+	ADDQ        R11, R12
+	VMOVUPS     (R12), Y5
+	VADDPS      Y2, Y1, Y6
+	VSUBPS      Y2, Y1, Y7
+	VADDPS      Y4, Y3, Y8
+	VSUBPS      Y4, Y3, Y9
+	VADDPS      Y6, Y0, Y10
+	VADDPS      Y8, Y10, Y10
+	VADDPS      Y9, Y9, Y9
+	VADDPS      Y9, Y7, Y11
+	VFMADD231PS Y13, Y8, Y6
+	VADDPS      Y7, Y5, Y7
+	VFMADD231PS Y13, Y9, Y7
+	VMOVUPS     Y10, 64(SI)
+	VMOVUPS     Y11, 256(SI)
+	VMOVUPS     Y6, 448(SI)
+	VMOVUPS     Y7, 640(SI)
+	MOVQ        AX, R12
+	ADDQ        R8, R12
+	ADDQ        R8, R12
+	ADDQ        R8, R12
+	LEAQ        (R8)(R8*2), R11
+	ADDQ        R11, R11
+	VMOVUPS     (R12), Y0
+	ADDQ        R11, R12
+	VMOVUPS     (R12), Y1
+	ADDQ        R11, R12
+	VMOVUPS     (R12), Y2
+	ADDQ        R11, R12
+	VMOVUPS     (R12), Y3
+	ADDQ        R11, R12
+	VMOVUPS     (R12), Y4
+	ADDQ        R11, R12
+	VMOVUPS     (R12), Y5
+	VADDPS      Y2, Y1, Y6
+	VSUBPS      Y2, Y1, Y7
+	VADDPS      Y4, Y3, Y8
+	VSUBPS      Y4, Y3, Y9
+	VADDPS      Y6, Y0, Y10
+	VADDPS      Y8, Y10, Y10
+	VADDPS      Y9, Y9, Y9
+	VADDPS      Y9, Y7, Y11
+	VFMADD231PS Y13, Y8, Y6
+	VADDPS      Y7, Y5, Y7
+	VFMADD231PS Y13, Y9, Y7
+	VMOVUPS     Y10, 96(SI)
+	VMOVUPS     Y11, 288(SI)
+	VMOVUPS     Y6, 480(SI)
+	VMOVUPS     Y7, 672(SI)
+	MOVQ        AX, R12
+	ADDQ        R8, R12
+	ADDQ        R8, R12
+	ADDQ        R8, R12
+	ADDQ        R8, R12
+	LEAQ        (R8)(R8*2), R11
+	ADDQ        R11, R11
+	VMOVUPS     (R12), Y0
+	ADDQ        R11, R12
+	VMOVUPS     (R12), Y1
+	ADDQ        R11, R12
+	VMOVUPS     (R12), Y2
+	ADDQ        R11, R12
+	VMOVUPS     (R12), Y3
+	ADDQ        R11, R12
+	VMOVUPS     (R12), Y4
+	ADDQ        R11, R12
+	VMOVUPS     (R12), Y5
+	VADDPS      Y2, Y1, Y6
+	VSUBPS      Y2, Y1, Y7
+	VADDPS      Y4, Y3, Y8
+	VSUBPS      Y4, Y3, Y9
+	VADDPS      Y6, Y0, Y10
+	VADDPS      Y8, Y10, Y10
+	VADDPS      Y9, Y9, Y9
+	VADDPS      Y9, Y7, Y11
+	VFMADD231PS Y13, Y8, Y6
+	VADDPS      Y7, Y5, Y7
+	VFMADD231PS Y13, Y9, Y7
+	VMOVUPS     Y10, 128(SI)
+	VMOVUPS     Y11, 320(SI)
+	VMOVUPS     Y6, 512(SI)
+	VMOVUPS     Y7, 704(SI)
+	MOVQ        AX, R12
+	ADDQ        R8, R12
+	ADDQ        R8, R12
+	ADDQ        R8, R12
+	ADDQ        R8, R12
+	ADDQ        R8, R12
+	LEAQ        (R8)(R8*2), R11
+	ADDQ        R11, R11
+	VMOVUPS     (R12), Y0
+	ADDQ        R11, R12
+	VMOVUPS     (R12), Y1
+	ADDQ        R11, R12
+	VMOVUPS     (R12), Y2
+	ADDQ        R11, R12
+	VMOVUPS     (R12), Y3
+	ADDQ        R11, R12
+	VMOVUPS     (R12), Y4
+	ADDQ        R11, R12
+	VMOVUPS     (R12), Y5
+	VADDPS      Y2, Y1, Y6
+	VSUBPS      Y2, Y1, Y7
+	VADDPS      Y4, Y3, Y8
+	VSUBPS      Y4, Y3, Y9
+	VADDPS      Y6, Y0, Y10
+	VADDPS      Y8, Y10, Y10
+	VADDPS      Y9, Y9, Y9
+	VADDPS      Y9, Y7, Y11
+	VFMADD231PS Y13, Y8, Y6
+	VADDPS      Y7, Y5, Y7
+	VFMADD231PS Y13, Y9, Y7
+	VMOVUPS     Y10, 160(SI)
+	VMOVUPS     Y11, 352(SI)
+	VMOVUPS     Y6, 544(SI)
+	VMOVUPS     Y7, 736(SI)
+	TESTQ       $0x00000200, flags+72(FP)
+	JE          masked
+	MOVQ        DI, R11
+	MOVQ        R11, R12
+	VMOVUPS     (SI), Y0
+	VMOVUPS     32(SI), Y1
+	VMOVUPS     64(SI), Y2
+	VMOVUPS     96(SI), Y3
+	VMOVUPS     128(SI), Y4
+	VMOVUPS     160(SI), Y5
+	VADDPS      Y2, Y1, Y6
+	VSUBPS      Y2, Y1, Y7
+	VADDPS      Y4, Y3, Y8
+	VSUBPS      Y4, Y3, Y9
+	VADDPS      Y6, Y0, Y10
+	VADDPS      Y8, Y10, Y10
+	VADDPS      Y9, Y9, Y9
+	VADDPS      Y9, Y7, Y11
+	VFMADD231PS Y13, Y8, Y6
+	VADDPS      Y7, Y5, Y7
+	VFMADD231PS Y13, Y9, Y7
+	TESTQ       $0x00000002, flags+72(FP)
+	JE          whole0bias
+	VMOVUPS     (R10), Y12
+	VADDPS      Y12, Y10, Y10
+	VADDPS      Y12, Y11, Y11
+	VADDPS      Y12, Y6, Y6
+	VADDPS      Y12, Y7, Y7
+
+whole0bias:
+	TESTQ   $0x00000001, flags+72(FP)
+	JE      whole0add0
+	VMOVUPS (R12), Y12
+	VADDPS  Y12, Y10, Y10
+
+whole0add0:
+	TESTQ  $0x00000008, flags+72(FP)
+	JE     whole0relu0
+	VXORPS Y12, Y12, Y12
+	VMAXPS Y10, Y12, Y10
+
+whole0relu0:
+	VMOVUPS Y10, (R12)
+	ADDQ    DX, R12
+	TESTQ   $0x00000001, flags+72(FP)
+	JE      whole0add1
+	VMOVUPS (R12), Y12
+	VADDPS  Y12, Y11, Y11
+
+whole0add1:
+	TESTQ  $0x00000008, flags+72(FP)
+	JE     whole0relu1
+	VXORPS Y12, Y12, Y12
+	VMAXPS Y11, Y12, Y11
+
+whole0relu1:
+	VMOVUPS Y11, (R12)
+	ADDQ    DX, R12
+	TESTQ   $0x00000001, flags+72(FP)
+	JE      whole0add2
+	VMOVUPS (R12), Y12
+	VADDPS  Y12, Y6, Y6
+
+whole0add2:
+	TESTQ  $0x00000008, flags+72(FP)
+	JE     whole0relu2
+	VXORPS Y12, Y12, Y12
+	VMAXPS Y6, Y12, Y6
+
+whole0relu2:
+	VMOVUPS Y6, (R12)
+	ADDQ    DX, R12
+	TESTQ   $0x00000001, flags+72(FP)
+	JE      whole0add3
+	VMOVUPS (R12), Y12
+	VADDPS  Y12, Y7, Y7
+
+whole0add3:
+	TESTQ  $0x00000008, flags+72(FP)
+	JE     whole0relu3
+	VXORPS Y12, Y12, Y12
+	VMAXPS Y7, Y12, Y7
+
+whole0relu3:
+	VMOVUPS     Y7, (R12)
+	ADDQ        CX, R11
+	MOVQ        R11, R12
+	VMOVUPS     192(SI), Y0
+	VMOVUPS     224(SI), Y1
+	VMOVUPS     256(SI), Y2
+	VMOVUPS     288(SI), Y3
+	VMOVUPS     320(SI), Y4
+	VMOVUPS     352(SI), Y5
+	VADDPS      Y2, Y1, Y6
+	VSUBPS      Y2, Y1, Y7
+	VADDPS      Y4, Y3, Y8
+	VSUBPS      Y4, Y3, Y9
+	VADDPS      Y6, Y0, Y10
+	VADDPS      Y8, Y10, Y10
+	VADDPS      Y9, Y9, Y9
+	VADDPS      Y9, Y7, Y11
+	VFMADD231PS Y13, Y8, Y6
+	VADDPS      Y7, Y5, Y7
+	VFMADD231PS Y13, Y9, Y7
+	TESTQ       $0x00000002, flags+72(FP)
+	JE          whole1bias
+	VMOVUPS     (R10), Y12
+	VADDPS      Y12, Y10, Y10
+	VADDPS      Y12, Y11, Y11
+	VADDPS      Y12, Y6, Y6
+	VADDPS      Y12, Y7, Y7
+
+whole1bias:
+	TESTQ   $0x00000001, flags+72(FP)
+	JE      whole1add0
+	VMOVUPS (R12), Y12
+	VADDPS  Y12, Y10, Y10
+
+whole1add0:
+	TESTQ  $0x00000008, flags+72(FP)
+	JE     whole1relu0
+	VXORPS Y12, Y12, Y12
+	VMAXPS Y10, Y12, Y10
+
+whole1relu0:
+	VMOVUPS Y10, (R12)
+	ADDQ    DX, R12
+	TESTQ   $0x00000001, flags+72(FP)
+	JE      whole1add1
+	VMOVUPS (R12), Y12
+	VADDPS  Y12, Y11, Y11
+
+whole1add1:
+	TESTQ  $0x00000008, flags+72(FP)
+	JE     whole1relu1
+	VXORPS Y12, Y12, Y12
+	VMAXPS Y11, Y12, Y11
+
+whole1relu1:
+	VMOVUPS Y11, (R12)
+	ADDQ    DX, R12
+	TESTQ   $0x00000001, flags+72(FP)
+	JE      whole1add2
+	VMOVUPS (R12), Y12
+	VADDPS  Y12, Y6, Y6
+
+whole1add2:
+	TESTQ  $0x00000008, flags+72(FP)
+	JE     whole1relu2
+	VXORPS Y12, Y12, Y12
+	VMAXPS Y6, Y12, Y6
+
+whole1relu2:
+	VMOVUPS Y6, (R12)
+	ADDQ    DX, R12
+	TESTQ   $0x00000001, flags+72(FP)
+	JE      whole1add3
+	VMOVUPS (R12), Y12
+	VADDPS  Y12, Y7, Y7
+
+whole1add3:
+	TESTQ  $0x00000008, flags+72(FP)
+	JE     whole1relu3
+	VXORPS Y12, Y12, Y12
+	VMAXPS Y7, Y12, Y7
+
+whole1relu3:
+	VMOVUPS     Y7, (R12)
+	ADDQ        CX, R11
+	MOVQ        R11, R12
+	VMOVUPS     384(SI), Y0
+	VMOVUPS     416(SI), Y1
+	VMOVUPS     448(SI), Y2
+	VMOVUPS     480(SI), Y3
+	VMOVUPS     512(SI), Y4
+	VMOVUPS     544(SI), Y5
+	VADDPS      Y2, Y1, Y6
+	VSUBPS      Y2, Y1, Y7
+	VADDPS      Y4, Y3, Y8
+	VSUBPS      Y4, Y3, Y9
+	VADDPS      Y6, Y0, Y10
+	VADDPS      Y8, Y10, Y10
+	VADDPS      Y9, Y9, Y9
+	VADDPS      Y9, Y7, Y11
+	VFMADD231PS Y13, Y8, Y6
+	VADDPS      Y7, Y5, Y7
+	VFMADD231PS Y13, Y9, Y7
+	TESTQ       $0x00000002, flags+72(FP)
+	JE          whole2bias
+	VMOVUPS     (R10), Y12
+	VADDPS      Y12, Y10, Y10
+	VADDPS      Y12, Y11, Y11
+	VADDPS      Y12, Y6, Y6
+	VADDPS      Y12, Y7, Y7
+
+whole2bias:
+	TESTQ   $0x00000001, flags+72(FP)
+	JE      whole2add0
+	VMOVUPS (R12), Y12
+	VADDPS  Y12, Y10, Y10
+
+whole2add0:
+	TESTQ  $0x00000008, flags+72(FP)
+	JE     whole2relu0
+	VXORPS Y12, Y12, Y12
+	VMAXPS Y10, Y12, Y10
+
+whole2relu0:
+	VMOVUPS Y10, (R12)
+	ADDQ    DX, R12
+	TESTQ   $0x00000001, flags+72(FP)
+	JE      whole2add1
+	VMOVUPS (R12), Y12
+	VADDPS  Y12, Y11, Y11
+
+whole2add1:
+	TESTQ  $0x00000008, flags+72(FP)
+	JE     whole2relu1
+	VXORPS Y12, Y12, Y12
+	VMAXPS Y11, Y12, Y11
+
+whole2relu1:
+	VMOVUPS Y11, (R12)
+	ADDQ    DX, R12
+	TESTQ   $0x00000001, flags+72(FP)
+	JE      whole2add2
+	VMOVUPS (R12), Y12
+	VADDPS  Y12, Y6, Y6
+
+whole2add2:
+	TESTQ  $0x00000008, flags+72(FP)
+	JE     whole2relu2
+	VXORPS Y12, Y12, Y12
+	VMAXPS Y6, Y12, Y6
+
+whole2relu2:
+	VMOVUPS Y6, (R12)
+	ADDQ    DX, R12
+	TESTQ   $0x00000001, flags+72(FP)
+	JE      whole2add3
+	VMOVUPS (R12), Y12
+	VADDPS  Y12, Y7, Y7
+
+whole2add3:
+	TESTQ  $0x00000008, flags+72(FP)
+	JE     whole2relu3
+	VXORPS Y12, Y12, Y12
+	VMAXPS Y7, Y12, Y7
+
+whole2relu3:
+	VMOVUPS     Y7, (R12)
+	ADDQ        CX, R11
+	MOVQ        R11, R12
+	VMOVUPS     576(SI), Y0
+	VMOVUPS     608(SI), Y1
+	VMOVUPS     640(SI), Y2
+	VMOVUPS     672(SI), Y3
+	VMOVUPS     704(SI), Y4
+	VMOVUPS     736(SI), Y5
+	VADDPS      Y2, Y1, Y6
+	VSUBPS      Y2, Y1, Y7
+	VADDPS      Y4, Y3, Y8
+	VSUBPS      Y4, Y3, Y9
+	VADDPS      Y6, Y0, Y10
+	VADDPS      Y8, Y10, Y10
+	VADDPS      Y9, Y9, Y9
+	VADDPS      Y9, Y7, Y11
+	VFMADD231PS Y13, Y8, Y6
+	VADDPS      Y7, Y5, Y7
+	VFMADD231PS Y13, Y9, Y7
+	TESTQ       $0x00000002, flags+72(FP)
+	JE          whole3bias
+	VMOVUPS     (R10), Y12
+	VADDPS      Y12, Y10, Y10
+	VADDPS      Y12, Y11, Y11
+	VADDPS      Y12, Y6, Y6
+	VADDPS      Y12, Y7, Y7
+
+whole3bias:
+	TESTQ   $0x00000001, flags+72(FP)
+	JE      whole3add0
+	VMOVUPS (R12), Y12
+	VADDPS  Y12, Y10, Y10
+
+whole3add0:
+	TESTQ  $0x00000008, flags+72(FP)
+	JE     whole3relu0
+	VXORPS Y12, Y12, Y12
+	VMAXPS Y10, Y12, Y10
+
+whole3relu0:
+	VMOVUPS Y10, (R12)
+	ADDQ    DX, R12
+	TESTQ   $0x00000001, flags+72(FP)
+	JE      whole3add1
+	VMOVUPS (R12), Y12
+	VADDPS  Y12, Y11, Y11
+
+whole3add1:
+	TESTQ  $0x00000008, flags+72(FP)
+	JE     whole3relu1
+	VXORPS Y12, Y12, Y12
+	VMAXPS Y11, Y12, Y11
+
+whole3relu1:
+	VMOVUPS Y11, (R12)
+	ADDQ    DX, R12
+	TESTQ   $0x00000001, flags+72(FP)
+	JE      whole3add2
+	VMOVUPS (R12), Y12
+	VADDPS  Y12, Y6, Y6
+
+whole3add2:
+	TESTQ  $0x00000008, flags+72(FP)
+	JE     whole3relu2
+	VXORPS Y12, Y12, Y12
+	VMAXPS Y6, Y12, Y6
+
+whole3relu2:
+	VMOVUPS Y6, (R12)
+	ADDQ    DX, R12
+	TESTQ   $0x00000001, flags+72(FP)
+	JE      whole3add3
+	VMOVUPS (R12), Y12
+	VADDPS  Y12, Y7, Y7
+
+whole3add3:
+	TESTQ  $0x00000008, flags+72(FP)
+	JE     whole3relu3
+	VXORPS Y12, Y12, Y12
+	VMAXPS Y7, Y12, Y7
+
+whole3relu3:
+	VMOVUPS Y7, (R12)
+	JMP     next
+
+masked:
+	MOVQ        DI, R11
+	MOVQ        R11, R12
+	VMOVUPS     (SI), Y0
+	VMOVUPS     32(SI), Y1
+	VMOVUPS     64(SI), Y2
+	VMOVUPS     96(SI), Y3
+	VMOVUPS     128(SI), Y4
+	VMOVUPS     160(SI), Y5
+	VADDPS      Y2, Y1, Y6
+	VSUBPS      Y2, Y1, Y7
+	VADDPS      Y4, Y3, Y8
+	VSUBPS      Y4, Y3, Y9
+	VADDPS      Y6, Y0, Y10
+	VADDPS      Y8, Y10, Y10
+	VADDPS      Y9, Y9, Y9
+	VADDPS      Y9, Y7, Y11
+	VFMADD231PS Y13, Y8, Y6
+	VADDPS      Y7, Y5, Y7
+	VFMADD231PS Y13, Y9, Y7
+	TESTQ       $0x00000002, flags+72(FP)
+	JE          masked0bias
+	VMOVUPS     512(BX), Y15
+	VMASKMOVPS  (R10), Y15, Y12
+	VADDPS      Y12, Y10, Y10
+	VADDPS      Y12, Y11, Y11
+	VADDPS      Y12, Y6, Y6
+	VADDPS      Y12, Y7, Y7
+
+masked0bias:
+	VMOVUPS    (BX), Y15
+	TESTQ      $0x00000001, flags+72(FP)
+	JE         masked0add0
+	VMASKMOVPS (R12), Y15, Y12
+	VADDPS     Y12, Y10, Y10
+
+masked0add0:
+	TESTQ  $0x00000008, flags+72(FP)
+	JE     masked0relu0
+	VXORPS Y12, Y12, Y12
+	VMAXPS Y10, Y12, Y10
+
+masked0relu0:
+	VMASKMOVPS Y10, Y15, (R12)
+	ADDQ       DX, R12
+	VMOVUPS    32(BX), Y15
+	TESTQ      $0x00000001, flags+72(FP)
+	JE         masked0add1
+	VMASKMOVPS (R12), Y15, Y12
+	VADDPS     Y12, Y11, Y11
+
+masked0add1:
+	TESTQ  $0x00000008, flags+72(FP)
+	JE     masked0relu1
+	VXORPS Y12, Y12, Y12
+	VMAXPS Y11, Y12, Y11
+
+masked0relu1:
+	VMASKMOVPS Y11, Y15, (R12)
+	ADDQ       DX, R12
+	VMOVUPS    64(BX), Y15
+	TESTQ      $0x00000001, flags+72(FP)
+	JE         masked0add2
+	VMASKMOVPS (R12), Y15, Y12
+	VADDPS     Y12, Y6, Y6
+
+masked0add2:
+	TESTQ  $0x00000008, flags+72(FP)
+	JE     masked0relu2
+	VXORPS Y12, Y12, Y12
+	VMAXPS Y6, Y12, Y6
+
+masked0relu2:
+	VMASKMOVPS Y6, Y15, (R12)
+	ADDQ       DX, R12
+	VMOVUPS    96(BX), Y15
+	TESTQ      $0x00000001, flags+72(FP)
+	JE         masked0add3
+	VMASKMOVPS (R12), Y15, Y12
+	VADDPS     Y12, Y7, Y7
+
+masked0add3:
+	TESTQ  $0x00000008, flags+72(FP)
+	JE     masked0relu3
+	VXORPS Y12, Y12, Y12
+	VMAXPS Y7, Y12, Y7
+
+masked0relu3:
+	VMASKMOVPS  Y7, Y15, (R12)
+	ADDQ        CX, R11
+	MOVQ        R11, R12
+	VMOVUPS     192(SI), Y0
+	VMOVUPS     224(SI), Y1
+	VMOVUPS     256(SI), Y2
+	VMOVUPS     288(SI), Y3
+	VMOVUPS     320(SI), Y4
+	VMOVUPS     352(SI), Y5
+	VADDPS      Y2, Y1, Y6
+	VSUBPS      Y2, Y1, Y7
+	VADDPS      Y4, Y3, Y8
+	VSUBPS      Y4, Y3, Y9
+	VADDPS      Y6, Y0, Y10
+	VADDPS      Y8, Y10, Y10
+	VADDPS      Y9, Y9, Y9
+	VADDPS      Y9, Y7, Y11
+	VFMADD231PS Y13, Y8, Y6
+	VADDPS      Y7, Y5, Y7
+	VFMADD231PS Y13, Y9, Y7
+	TESTQ       $0x00000002, flags+72(FP)
+	JE          masked1bias
+	VMOVUPS     512(BX), Y15
+	VMASKMOVPS  (R10), Y15, Y12
+	VADDPS      Y12, Y10, Y10
+	VADDPS      Y12, Y11, Y11
+	VADDPS      Y12, Y6, Y6
+	VADDPS      Y12, Y7, Y7
+
+masked1bias:
+	VMOVUPS    128(BX), Y15
+	TESTQ      $0x00000001, flags+72(FP)
+	JE         masked1add0
+	VMASKMOVPS (R12), Y15, Y12
+	VADDPS     Y12, Y10, Y10
+
+masked1add0:
+	TESTQ  $0x00000008, flags+72(FP)
+	JE     masked1relu0
+	VXORPS Y12, Y12, Y12
+	VMAXPS Y10, Y12, Y10
+
+masked1relu0:
+	VMASKMOVPS Y10, Y15, (R12)
+	ADDQ       DX, R12
+	VMOVUPS    160(BX), Y15
+	TESTQ      $0x00000001, flags+72(FP)
+	JE         masked1add1
+	VMASKMOVPS (R12), Y15, Y12
+	VADDPS     Y12, Y11, Y11
+
+masked1add1:
+	TESTQ  $0x00000008, flags+72(FP)
+	JE     masked1relu1
+	VXORPS Y12, Y12, Y12
+	VMAXPS Y11, Y12, Y11
+
+masked1relu1:
+	VMASKMOVPS Y11, Y15, (R12)
+	ADDQ       DX, R12
+	VMOVUPS    192(BX), Y15
+	TESTQ      $0x00000001, flags+72(FP)
+	JE         masked1add2
+	VMASKMOVPS (R12), Y15, Y12
+	VADDPS     Y12, Y6, Y6
+
+masked1add2:
+	TESTQ  $0x00000008, flags+72(FP)
+	JE     masked1relu2
+	VXORPS Y12, Y12, Y12
+	VMAXPS Y6, Y12, Y6
+
+masked1relu2:
+	VMASKMOVPS Y6, Y15, (R12)
+	ADDQ       DX, R12
+	VMOVUPS    224(BX), Y15
+	TESTQ      $0x00000001, flags+72(FP)
+	JE         masked1add3
+	VMASKMOVPS (R12), Y15, Y12
+	VADDPS     Y12, Y7, Y7
+
+masked1add3:
+	TESTQ  $0x00000008, flags+72(FP)
+	JE     masked1relu3
+	VXORPS Y12, Y12, Y12
+	VMAXPS Y7, Y12, Y7
+
+masked1relu3:
+	VMASKMOVPS  Y7, Y15, (R12)
+	ADDQ        CX, R11
+	MOVQ        R11, R12
+	VMOVUPS     384(SI), Y0
+	VMOVUPS     416(SI), Y1
+	VMOVUPS     448(SI), Y2
+	VMOVUPS     480(SI), Y3
+	VMOVUPS     512(SI), Y4
+	VMOVUPS     544(SI), Y5
+	VADDPS      Y2, Y1, Y6
+	VSUBPS      Y2, Y1, Y7
+	VADDPS      Y4, Y3, Y8
+	VSUBPS      Y4, Y3, Y9
+	VADDPS      Y6, Y0, Y10
+	VADDPS      Y8, Y10, Y10
+	VADDPS      Y9, Y9, Y9
+	VADDPS      Y9, Y7, Y11
+	VFMADD231PS Y13, Y8, Y6
+	VADDPS      Y7, Y5, Y7
+	VFMADD231PS Y13, Y9, Y7
+	TESTQ       $0x00000002, flags+72(FP)
+	JE          masked2bias
+	VMOVUPS     512(BX), Y15
+	VMASKMOVPS  (R10), Y15, Y12
+	VADDPS      Y12, Y10, Y10
+	VADDPS      Y12, Y11, Y11
+	VADDPS      Y12, Y6, Y6
+	VADDPS      Y12, Y7, Y7
+
+masked2bias:
+	VMOVUPS    256(BX), Y15
+	TESTQ      $0x00000001, flags+72(FP)
+	JE         masked2add0
+	VMASKMOVPS (R12), Y15, Y12
+	VADDPS     Y12, Y10, Y10
+
+masked2add0:
+	TESTQ  $0x00000008, flags+72(FP)
+	JE     masked2relu0
+	VXORPS Y12, Y12, Y12
+	VMAXPS Y10, Y12, Y10
+
+masked2relu0:
+	VMASKMOVPS Y10, Y15, (R12)
+	ADDQ       DX, R12
+	VMOVUPS    288(BX), Y15
+	TESTQ      $0x00000001, flags+72(FP)
+	JE         masked2add1
+	VMASKMOVPS (R12), Y15, Y12
+	VADDPS     Y12, Y11, Y11
+
+masked2add1:
+	TESTQ  $0x00000008, flags+72(FP)
+	JE     masked2relu1
+	VXORPS Y12, Y12, Y12
+	VMAXPS Y11, Y12, Y11
+
+masked2relu1:
+	VMASKMOVPS Y11, Y15, (R12)
+	ADDQ       DX, R12
+	VMOVUPS    320(BX), Y15
+	TESTQ      $0x00000001, flags+72(FP)
+	JE         masked2add2
+	VMASKMOVPS (R12), Y15, Y12
+	VADDPS     Y12, Y6, Y6
+
+masked2add2:
+	TESTQ  $0x00000008, flags+72(FP)
+	JE     masked2relu2
+	VXORPS Y12, Y12, Y12
+	VMAXPS Y6, Y12, Y6
+
+masked2relu2:
+	VMASKMOVPS Y6, Y15, (R12)
+	ADDQ       DX, R12
+	VMOVUPS    352(BX), Y15
+	TESTQ      $0x00000001, flags+72(FP)
+	JE         masked2add3
+	VMASKMOVPS (R12), Y15, Y12
+	VADDPS     Y12, Y7, Y7
+
+masked2add3:
+	TESTQ  $0x00000008, flags+72(FP)
+	JE     masked2relu3
+	VXORPS Y12, Y12, Y12
+	VMAXPS Y7, Y12, Y7
+
+masked2relu3:
+	VMASKMOVPS  Y7, Y15, (R12)
+	ADDQ        CX, R11
+	MOVQ        R11, R12
+	VMOVUPS     576(SI), Y0
+	VMOVUPS     608(SI), Y1
+	VMOVUPS     640(SI), Y2
+	VMOVUPS     672(SI), Y3
+	VMOVUPS     704(SI), Y4
+	VMOVUPS     736(SI), Y5
+	VADDPS      Y2, Y1, Y6
+	VSUBPS      Y2, Y1, Y7
+	VADDPS      Y4, Y3, Y8
+	VSUBPS      Y4, Y3, Y9
+	VADDPS      Y6, Y0, Y10
+	VADDPS      Y8, Y10, Y10
+	VADDPS      Y9, Y9, Y9
+	VADDPS      Y9, Y7, Y11
+	VFMADD231PS Y13, Y8, Y6
+	VADDPS      Y7, Y5, Y7
+	VFMADD231PS Y13, Y9, Y7
+	TESTQ       $0x00000002, flags+72(FP)
+	JE          masked3bias
+	VMOVUPS     512(BX), Y15
+	VMASKMOVPS  (R10), Y15, Y12
+	VADDPS      Y12, Y10, Y10
+	VADDPS      Y12, Y11, Y11
+	VADDPS      Y12, Y6, Y6
+	VADDPS      Y12, Y7, Y7
+
+masked3bias:
+	VMOVUPS    384(BX), Y15
+	TESTQ      $0x00000001, flags+72(FP)
+	JE         masked3add0
+	VMASKMOVPS (R12), Y15, Y12
+	VADDPS     Y12, Y10, Y10
+
+masked3add0:
+	TESTQ  $0x00000008, flags+72(FP)
+	JE     masked3relu0
+	VXORPS Y12, Y12, Y12
+	VMAXPS Y10, Y12, Y10
+
+masked3relu0:
+	VMASKMOVPS Y10, Y15, (R12)
+	ADDQ       DX, R12
+	VMOVUPS    416(BX), Y15
+	TESTQ      $0x00000001, flags+72(FP)
+	JE         masked3add1
+	VMASKMOVPS (R12), Y15, Y12
+	VADDPS     Y12, Y11, Y11
+
+masked3add1:
+	TESTQ  $0x00000008, flags+72(FP)
+	JE     masked3relu1
+	VXORPS Y12, Y12, Y12
+	VMAXPS Y11, Y12, Y11
+
+masked3relu1:
+	VMASKMOVPS Y11, Y15, (R12)
+	ADDQ       DX, R12
+	VMOVUPS    448(BX), Y15
+	TESTQ      $0x00000001, flags+72(FP)
+	JE         masked3add2
+	VMASKMOVPS (R12), Y15, Y12
+	VADDPS     Y12, Y6, Y6
+
+masked3add2:
+	TESTQ  $0x00000008, flags+72(FP)
+	JE     masked3relu2
+	VXORPS Y12, Y12, Y12
+	VMAXPS Y6, Y12, Y6
+
+masked3relu2:
+	VMASKMOVPS Y6, Y15, (R12)
+	ADDQ       DX, R12
+	VMOVUPS    480(BX), Y15
+	TESTQ      $0x00000001, flags+72(FP)
+	JE         masked3add3
+	VMASKMOVPS (R12), Y15, Y12
+	VADDPS     Y12, Y7, Y7
+
+masked3add3:
+	TESTQ  $0x00000008, flags+72(FP)
+	JE     masked3relu3
+	VXORPS Y12, Y12, Y12
+	VMAXPS Y7, Y12, Y7
+
+masked3relu3:
+	VMASKMOVPS Y7, Y15, (R12)
+
+next:
+	ADDQ    $0x20, AX
+	ADDQ    $0x20, DI
+	ADDQ    $0x20, R10
+	DECQ    R9
+	JNE     vector
+	LDMXCSR csr+80(FP)
+	VZEROUPPER
+	RET

@@ -24,4 +24,14 @@ func maxAVX512(pixels int, vectors int, last int, taps int, at *int, x *float32,
 //go:noescape
 func copyAVX512(n int, whole int, last int, src *float32, ss int, dst *float32, ds int)
 
-var avx512 = Kernels{width: 16, vector: true, copy: copyAVX512, depthwise: depthwiseAVX512, sum: sumAVX512, max: maxAVX512}
+// tileInAVX512 transforms vectors > 0 vectors of channels of 6×6 pixels, at bytes from x, to 36 vectors es bytes apart, and adds all elements to those behind 36 cells.
+//
+//go:noescape
+func tileInAVX512(vectors int, x *float32, at int, row int, pixel int, masks *uint32, v *float32, es int, cells *float32, flags int) (csr uint32)
+
+// tileOutAVX512 transforms vectors > 0 vectors of filters of 36 values es bytes apart to 4×4 pixels.
+//
+//go:noescape
+func tileOutAVX512(vectors int, m *float32, es int, y *float32, row int, pixel int, masks *uint32, bias *float32, cells *float32, flags int) (csr uint32)
+
+var avx512 = Kernels{width: 16, maskWords: 1, vector: true, tileIn: tileInAVX512, tileOut: tileOutAVX512, copy: copyAVX512, depthwise: depthwiseAVX512, sum: sumAVX512, max: maxAVX512}

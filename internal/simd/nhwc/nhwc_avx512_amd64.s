@@ -1480,3 +1480,1723 @@ next:
 	JNE  piece
 	VZEROUPPER
 	RET
+
+// func tileInAVX512(vectors int, x *float32, at int, row int, pixel int, masks *uint32, v *float32, es int, cells *float32, flags int) (csr uint32)
+// Requires: AVX, AVX512F, SSE
+TEXT ·tileInAVX512(SB), NOSPLIT, $0-84
+	STMXCSR csr+80(FP)
+	LDMXCSR flushing<>+0(SB)
+	MOVQ    x+8(FP), AX
+	MOVQ    row+24(FP), CX
+	MOVQ    pixel+32(FP), DX
+	MOVQ    masks+40(FP), BX
+	MOVQ    cells+64(FP), SI
+	MOVQ    v+48(FP), DI
+	MOVQ    es+56(FP), R8
+	MOVQ    vectors+0(FP), R9
+	VMOVUPS c40800000<>+0(SB), Z13
+	VMOVUPS c40000000<>+0(SB), Z14
+	ADDQ    at+16(FP), AX
+	VMOVUPS 2304(SI), Z12
+
+vector:
+	TESTQ        $0x00000200, flags+72(FP)
+	JE           masked
+	MOVQ         AX, R10
+	MOVQ         R10, R11
+	VMOVUPS      (R11), Z0
+	ADDQ         DX, R11
+	VADDPS       Z0, Z12, Z12
+	VMOVUPS      (R11), Z1
+	ADDQ         DX, R11
+	VADDPS       Z1, Z12, Z12
+	VMOVUPS      (R11), Z2
+	ADDQ         DX, R11
+	VADDPS       Z2, Z12, Z12
+	VMOVUPS      (R11), Z3
+	ADDQ         DX, R11
+	VADDPS       Z3, Z12, Z12
+	VMOVUPS      (R11), Z4
+	ADDQ         DX, R11
+	VADDPS       Z4, Z12, Z12
+	VMOVUPS      (R11), Z5
+	VADDPS       Z5, Z12, Z12
+	VSUBPS       Z2, Z4, Z8
+	VSUBPS       Z1, Z3, Z9
+	VMOVAPS      Z4, Z6
+	VFNMADD231PS Z13, Z2, Z6
+	VMOVAPS      Z3, Z7
+	VFNMADD231PS Z13, Z1, Z7
+	VSUBPS       Z2, Z0, Z10
+	VFMADD213PS  Z8, Z13, Z10
+	VSUBPS       Z3, Z5, Z11
+	VFNMADD231PS Z13, Z9, Z11
+	VMOVUPS      Z10, (SI)
+	VADDPS       Z7, Z6, Z10
+	VMOVUPS      Z10, 64(SI)
+	VSUBPS       Z7, Z6, Z6
+	VMOVUPS      Z6, 128(SI)
+	VMOVAPS      Z8, Z7
+	VFMADD231PS  Z14, Z9, Z7
+	VMOVUPS      Z7, 192(SI)
+	VFNMADD231PS Z14, Z9, Z8
+	VMOVUPS      Z8, 256(SI)
+	VMOVUPS      Z11, 320(SI)
+	ADDQ         CX, R10
+	MOVQ         R10, R11
+	VMOVUPS      (R11), Z0
+	ADDQ         DX, R11
+	VADDPS       Z0, Z12, Z12
+	VMOVUPS      (R11), Z1
+	ADDQ         DX, R11
+	VADDPS       Z1, Z12, Z12
+	VMOVUPS      (R11), Z2
+	ADDQ         DX, R11
+	VADDPS       Z2, Z12, Z12
+	VMOVUPS      (R11), Z3
+	ADDQ         DX, R11
+	VADDPS       Z3, Z12, Z12
+	VMOVUPS      (R11), Z4
+	ADDQ         DX, R11
+	VADDPS       Z4, Z12, Z12
+	VMOVUPS      (R11), Z5
+	VADDPS       Z5, Z12, Z12
+	VSUBPS       Z2, Z4, Z8
+	VSUBPS       Z1, Z3, Z9
+	VMOVAPS      Z4, Z6
+	VFNMADD231PS Z13, Z2, Z6
+	VMOVAPS      Z3, Z7
+	VFNMADD231PS Z13, Z1, Z7
+	VSUBPS       Z2, Z0, Z10
+	VFMADD213PS  Z8, Z13, Z10
+	VSUBPS       Z3, Z5, Z11
+	VFNMADD231PS Z13, Z9, Z11
+	VMOVUPS      Z10, 384(SI)
+	VADDPS       Z7, Z6, Z10
+	VMOVUPS      Z10, 448(SI)
+	VSUBPS       Z7, Z6, Z6
+	VMOVUPS      Z6, 512(SI)
+	VMOVAPS      Z8, Z7
+	VFMADD231PS  Z14, Z9, Z7
+	VMOVUPS      Z7, 576(SI)
+	VFNMADD231PS Z14, Z9, Z8
+	VMOVUPS      Z8, 640(SI)
+	VMOVUPS      Z11, 704(SI)
+	ADDQ         CX, R10
+	MOVQ         R10, R11
+	VMOVUPS      (R11), Z0
+	ADDQ         DX, R11
+	VADDPS       Z0, Z12, Z12
+	VMOVUPS      (R11), Z1
+	ADDQ         DX, R11
+	VADDPS       Z1, Z12, Z12
+	VMOVUPS      (R11), Z2
+	ADDQ         DX, R11
+	VADDPS       Z2, Z12, Z12
+	VMOVUPS      (R11), Z3
+	ADDQ         DX, R11
+	VADDPS       Z3, Z12, Z12
+	VMOVUPS      (R11), Z4
+	ADDQ         DX, R11
+	VADDPS       Z4, Z12, Z12
+	VMOVUPS      (R11), Z5
+	VADDPS       Z5, Z12, Z12
+	VSUBPS       Z2, Z4, Z8
+	VSUBPS       Z1, Z3, Z9
+	VMOVAPS      Z4, Z6
+	VFNMADD231PS Z13, Z2, Z6
+	VMOVAPS      Z3, Z7
+	VFNMADD231PS Z13, Z1, Z7
+	VSUBPS       Z2, Z0, Z10
+	VFMADD213PS  Z8, Z13, Z10
+	VSUBPS       Z3, Z5, Z11
+	VFNMADD231PS Z13, Z9, Z11
+	VMOVUPS      Z10, 768(SI)
+	VADDPS       Z7, Z6, Z10
+	VMOVUPS      Z10, 832(SI)
+	VSUBPS       Z7, Z6, Z6
+	VMOVUPS      Z6, 896(SI)
+	VMOVAPS      Z8, Z7
+	VFMADD231PS  Z14, Z9, Z7
+	VMOVUPS      Z7, 960(SI)
+	VFNMADD231PS Z14, Z9, Z8
+	VMOVUPS      Z8, 1024(SI)
+	VMOVUPS      Z11, 1088(SI)
+	ADDQ         CX, R10
+	MOVQ         R10, R11
+	VMOVUPS      (R11), Z0
+	ADDQ         DX, R11
+	VADDPS       Z0, Z12, Z12
+	VMOVUPS      (R11), Z1
+	ADDQ         DX, R11
+	VADDPS       Z1, Z12, Z12
+	VMOVUPS      (R11), Z2
+	ADDQ         DX, R11
+	VADDPS       Z2, Z12, Z12
+	VMOVUPS      (R11), Z3
+	ADDQ         DX, R11
+	VADDPS       Z3, Z12, Z12
+	VMOVUPS      (R11), Z4
+	ADDQ         DX, R11
+	VADDPS       Z4, Z12, Z12
+	VMOVUPS      (R11), Z5
+	VADDPS       Z5, Z12, Z12
+	VSUBPS       Z2, Z4, Z8
+	VSUBPS       Z1, Z3, Z9
+	VMOVAPS      Z4, Z6
+	VFNMADD231PS Z13, Z2, Z6
+	VMOVAPS      Z3, Z7
+	VFNMADD231PS Z13, Z1, Z7
+	VSUBPS       Z2, Z0, Z10
+	VFMADD213PS  Z8, Z13, Z10
+	VSUBPS       Z3, Z5, Z11
+	VFNMADD231PS Z13, Z9, Z11
+	VMOVUPS      Z10, 1152(SI)
+	VADDPS       Z7, Z6, Z10
+	VMOVUPS      Z10, 1216(SI)
+	VSUBPS       Z7, Z6, Z6
+	VMOVUPS      Z6, 1280(SI)
+	VMOVAPS      Z8, Z7
+	VFMADD231PS  Z14, Z9, Z7
+	VMOVUPS      Z7, 1344(SI)
+	VFNMADD231PS Z14, Z9, Z8
+	VMOVUPS      Z8, 1408(SI)
+	VMOVUPS      Z11, 1472(SI)
+	ADDQ         CX, R10
+	MOVQ         R10, R11
+	VMOVUPS      (R11), Z0
+	ADDQ         DX, R11
+	VADDPS       Z0, Z12, Z12
+	VMOVUPS      (R11), Z1
+	ADDQ         DX, R11
+	VADDPS       Z1, Z12, Z12
+	VMOVUPS      (R11), Z2
+	ADDQ         DX, R11
+	VADDPS       Z2, Z12, Z12
+	VMOVUPS      (R11), Z3
+	ADDQ         DX, R11
+	VADDPS       Z3, Z12, Z12
+	VMOVUPS      (R11), Z4
+	ADDQ         DX, R11
+	VADDPS       Z4, Z12, Z12
+	VMOVUPS      (R11), Z5
+	VADDPS       Z5, Z12, Z12
+	VSUBPS       Z2, Z4, Z8
+	VSUBPS       Z1, Z3, Z9
+	VMOVAPS      Z4, Z6
+	VFNMADD231PS Z13, Z2, Z6
+	VMOVAPS      Z3, Z7
+	VFNMADD231PS Z13, Z1, Z7
+	VSUBPS       Z2, Z0, Z10
+	VFMADD213PS  Z8, Z13, Z10
+	VSUBPS       Z3, Z5, Z11
+	VFNMADD231PS Z13, Z9, Z11
+	VMOVUPS      Z10, 1536(SI)
+	VADDPS       Z7, Z6, Z10
+	VMOVUPS      Z10, 1600(SI)
+	VSUBPS       Z7, Z6, Z6
+	VMOVUPS      Z6, 1664(SI)
+	VMOVAPS      Z8, Z7
+	VFMADD231PS  Z14, Z9, Z7
+	VMOVUPS      Z7, 1728(SI)
+	VFNMADD231PS Z14, Z9, Z8
+	VMOVUPS      Z8, 1792(SI)
+	VMOVUPS      Z11, 1856(SI)
+	ADDQ         CX, R10
+	MOVQ         R10, R11
+	VMOVUPS      (R11), Z0
+	ADDQ         DX, R11
+	VADDPS       Z0, Z12, Z12
+	VMOVUPS      (R11), Z1
+	ADDQ         DX, R11
+	VADDPS       Z1, Z12, Z12
+	VMOVUPS      (R11), Z2
+	ADDQ         DX, R11
+	VADDPS       Z2, Z12, Z12
+	VMOVUPS      (R11), Z3
+	ADDQ         DX, R11
+	VADDPS       Z3, Z12, Z12
+	VMOVUPS      (R11), Z4
+	ADDQ         DX, R11
+	VADDPS       Z4, Z12, Z12
+	VMOVUPS      (R11), Z5
+	VADDPS       Z5, Z12, Z12
+	VSUBPS       Z2, Z4, Z8
+	VSUBPS       Z1, Z3, Z9
+	VMOVAPS      Z4, Z6
+	VFNMADD231PS Z13, Z2, Z6
+	VMOVAPS      Z3, Z7
+	VFNMADD231PS Z13, Z1, Z7
+	VSUBPS       Z2, Z0, Z10
+	VFMADD213PS  Z8, Z13, Z10
+	VSUBPS       Z3, Z5, Z11
+	VFNMADD231PS Z13, Z9, Z11
+	VMOVUPS      Z10, 1920(SI)
+	VADDPS       Z7, Z6, Z10
+	VMOVUPS      Z10, 1984(SI)
+	VSUBPS       Z7, Z6, Z6
+	VMOVUPS      Z6, 2048(SI)
+	VMOVAPS      Z8, Z7
+	VFMADD231PS  Z14, Z9, Z7
+	VMOVUPS      Z7, 2112(SI)
+	VFNMADD231PS Z14, Z9, Z8
+	VMOVUPS      Z8, 2176(SI)
+	VMOVUPS      Z11, 2240(SI)
+	JMP          columns
+
+masked:
+	MOVQ         AX, R10
+	MOVQ         R10, R11
+	KMOVW        (BX), K1
+	VMOVUPS.Z    (R11), K1, Z0
+	ADDQ         DX, R11
+	VADDPS       Z0, Z12, Z12
+	KMOVW        4(BX), K1
+	VMOVUPS.Z    (R11), K1, Z1
+	ADDQ         DX, R11
+	VADDPS       Z1, Z12, Z12
+	KMOVW        8(BX), K1
+	VMOVUPS.Z    (R11), K1, Z2
+	ADDQ         DX, R11
+	VADDPS       Z2, Z12, Z12
+	KMOVW        12(BX), K1
+	VMOVUPS.Z    (R11), K1, Z3
+	ADDQ         DX, R11
+	VADDPS       Z3, Z12, Z12
+	KMOVW        16(BX), K1
+	VMOVUPS.Z    (R11), K1, Z4
+	ADDQ         DX, R11
+	VADDPS       Z4, Z12, Z12
+	KMOVW        20(BX), K1
+	VMOVUPS.Z    (R11), K1, Z5
+	VADDPS       Z5, Z12, Z12
+	VSUBPS       Z2, Z4, Z8
+	VSUBPS       Z1, Z3, Z9
+	VMOVAPS      Z4, Z6
+	VFNMADD231PS Z13, Z2, Z6
+	VMOVAPS      Z3, Z7
+	VFNMADD231PS Z13, Z1, Z7
+	VSUBPS       Z2, Z0, Z10
+	VFMADD213PS  Z8, Z13, Z10
+	VSUBPS       Z3, Z5, Z11
+	VFNMADD231PS Z13, Z9, Z11
+	VMOVUPS      Z10, (SI)
+	VADDPS       Z7, Z6, Z10
+	VMOVUPS      Z10, 64(SI)
+	VSUBPS       Z7, Z6, Z6
+	VMOVUPS      Z6, 128(SI)
+	VMOVAPS      Z8, Z7
+	VFMADD231PS  Z14, Z9, Z7
+	VMOVUPS      Z7, 192(SI)
+	VFNMADD231PS Z14, Z9, Z8
+	VMOVUPS      Z8, 256(SI)
+	VMOVUPS      Z11, 320(SI)
+	ADDQ         CX, R10
+	MOVQ         R10, R11
+	KMOVW        24(BX), K1
+	VMOVUPS.Z    (R11), K1, Z0
+	ADDQ         DX, R11
+	VADDPS       Z0, Z12, Z12
+	KMOVW        28(BX), K1
+	VMOVUPS.Z    (R11), K1, Z1
+	ADDQ         DX, R11
+	VADDPS       Z1, Z12, Z12
+	KMOVW        32(BX), K1
+	VMOVUPS.Z    (R11), K1, Z2
+	ADDQ         DX, R11
+	VADDPS       Z2, Z12, Z12
+	KMOVW        36(BX), K1
+	VMOVUPS.Z    (R11), K1, Z3
+	ADDQ         DX, R11
+	VADDPS       Z3, Z12, Z12
+	KMOVW        40(BX), K1
+	VMOVUPS.Z    (R11), K1, Z4
+	ADDQ         DX, R11
+	VADDPS       Z4, Z12, Z12
+	KMOVW        44(BX), K1
+	VMOVUPS.Z    (R11), K1, Z5
+	VADDPS       Z5, Z12, Z12
+	VSUBPS       Z2, Z4, Z8
+	VSUBPS       Z1, Z3, Z9
+	VMOVAPS      Z4, Z6
+	VFNMADD231PS Z13, Z2, Z6
+	VMOVAPS      Z3, Z7
+	VFNMADD231PS Z13, Z1, Z7
+	VSUBPS       Z2, Z0, Z10
+	VFMADD213PS  Z8, Z13, Z10
+	VSUBPS       Z3, Z5, Z11
+	VFNMADD231PS Z13, Z9, Z11
+	VMOVUPS      Z10, 384(SI)
+	VADDPS       Z7, Z6, Z10
+	VMOVUPS      Z10, 448(SI)
+	VSUBPS       Z7, Z6, Z6
+	VMOVUPS      Z6, 512(SI)
+	VMOVAPS      Z8, Z7
+	VFMADD231PS  Z14, Z9, Z7
+	VMOVUPS      Z7, 576(SI)
+	VFNMADD231PS Z14, Z9, Z8
+	VMOVUPS      Z8, 640(SI)
+	VMOVUPS      Z11, 704(SI)
+	ADDQ         CX, R10
+	MOVQ         R10, R11
+	KMOVW        48(BX), K1
+	VMOVUPS.Z    (R11), K1, Z0
+	ADDQ         DX, R11
+	VADDPS       Z0, Z12, Z12
+	KMOVW        52(BX), K1
+	VMOVUPS.Z    (R11), K1, Z1
+	ADDQ         DX, R11
+	VADDPS       Z1, Z12, Z12
+	KMOVW        56(BX), K1
+	VMOVUPS.Z    (R11), K1, Z2
+	ADDQ         DX, R11
+	VADDPS       Z2, Z12, Z12
+	KMOVW        60(BX), K1
+	VMOVUPS.Z    (R11), K1, Z3
+	ADDQ         DX, R11
+	VADDPS       Z3, Z12, Z12
+	KMOVW        64(BX), K1
+	VMOVUPS.Z    (R11), K1, Z4
+	ADDQ         DX, R11
+	VADDPS       Z4, Z12, Z12
+	KMOVW        68(BX), K1
+	VMOVUPS.Z    (R11), K1, Z5
+	VADDPS       Z5, Z12, Z12
+	VSUBPS       Z2, Z4, Z8
+	VSUBPS       Z1, Z3, Z9
+	VMOVAPS      Z4, Z6
+	VFNMADD231PS Z13, Z2, Z6
+	VMOVAPS      Z3, Z7
+	VFNMADD231PS Z13, Z1, Z7
+	VSUBPS       Z2, Z0, Z10
+	VFMADD213PS  Z8, Z13, Z10
+	VSUBPS       Z3, Z5, Z11
+	VFNMADD231PS Z13, Z9, Z11
+	VMOVUPS      Z10, 768(SI)
+	VADDPS       Z7, Z6, Z10
+	VMOVUPS      Z10, 832(SI)
+	VSUBPS       Z7, Z6, Z6
+	VMOVUPS      Z6, 896(SI)
+	VMOVAPS      Z8, Z7
+	VFMADD231PS  Z14, Z9, Z7
+	VMOVUPS      Z7, 960(SI)
+	VFNMADD231PS Z14, Z9, Z8
+	VMOVUPS      Z8, 1024(SI)
+	VMOVUPS      Z11, 1088(SI)
+	ADDQ         CX, R10
+	MOVQ         R10, R11
+	KMOVW        72(BX), K1
+	VMOVUPS.Z    (R11), K1, Z0
+	ADDQ         DX, R11
+	VADDPS       Z0, Z12, Z12
+	KMOVW        76(BX), K1
+	VMOVUPS.Z    (R11), K1, Z1
+	ADDQ         DX, R11
+	VADDPS       Z1, Z12, Z12
+	KMOVW        80(BX), K1
+	VMOVUPS.Z    (R11), K1, Z2
+	ADDQ         DX, R11
+	VADDPS       Z2, Z12, Z12
+	KMOVW        84(BX), K1
+	VMOVUPS.Z    (R11), K1, Z3
+	ADDQ         DX, R11
+	VADDPS       Z3, Z12, Z12
+	KMOVW        88(BX), K1
+	VMOVUPS.Z    (R11), K1, Z4
+	ADDQ         DX, R11
+	VADDPS       Z4, Z12, Z12
+	KMOVW        92(BX), K1
+	VMOVUPS.Z    (R11), K1, Z5
+	VADDPS       Z5, Z12, Z12
+	VSUBPS       Z2, Z4, Z8
+	VSUBPS       Z1, Z3, Z9
+	VMOVAPS      Z4, Z6
+	VFNMADD231PS Z13, Z2, Z6
+	VMOVAPS      Z3, Z7
+	VFNMADD231PS Z13, Z1, Z7
+	VSUBPS       Z2, Z0, Z10
+	VFMADD213PS  Z8, Z13, Z10
+	VSUBPS       Z3, Z5, Z11
+	VFNMADD231PS Z13, Z9, Z11
+	VMOVUPS      Z10, 1152(SI)
+	VADDPS       Z7, Z6, Z10
+	VMOVUPS      Z10, 1216(SI)
+	VSUBPS       Z7, Z6, Z6
+	VMOVUPS      Z6, 1280(SI)
+	VMOVAPS      Z8, Z7
+	VFMADD231PS  Z14, Z9, Z7
+	VMOVUPS      Z7, 1344(SI)
+	VFNMADD231PS Z14, Z9, Z8
+	VMOVUPS      Z8, 1408(SI)
+	VMOVUPS      Z11, 1472(SI)
+	ADDQ         CX, R10
+	MOVQ         R10, R11
+	KMOVW        96(BX), K1
+	VMOVUPS.Z    (R11), K1, Z0
+	ADDQ         DX, R11
+	VADDPS       Z0, Z12, Z12
+	KMOVW        100(BX), K1
+	VMOVUPS.Z    (R11), K1, Z1
+	ADDQ         DX, R11
+	VADDPS       Z1, Z12, Z12
+	KMOVW        104(BX), K1
+	VMOVUPS.Z    (R11), K1, Z2
+	ADDQ         DX, R11
+	VADDPS       Z2, Z12, Z12
+	KMOVW        108(BX), K1
+	VMOVUPS.Z    (R11), K1, Z3
+	ADDQ         DX, R11
+	VADDPS       Z3, Z12, Z12
+	KMOVW        112(BX), K1
+	VMOVUPS.Z    (R11), K1, Z4
+	ADDQ         DX, R11
+	VADDPS       Z4, Z12, Z12
+	KMOVW        116(BX), K1
+	VMOVUPS.Z    (R11), K1, Z5
+	VADDPS       Z5, Z12, Z12
+	VSUBPS       Z2, Z4, Z8
+	VSUBPS       Z1, Z3, Z9
+	VMOVAPS      Z4, Z6
+	VFNMADD231PS Z13, Z2, Z6
+	VMOVAPS      Z3, Z7
+	VFNMADD231PS Z13, Z1, Z7
+	VSUBPS       Z2, Z0, Z10
+	VFMADD213PS  Z8, Z13, Z10
+	VSUBPS       Z3, Z5, Z11
+	VFNMADD231PS Z13, Z9, Z11
+	VMOVUPS      Z10, 1536(SI)
+	VADDPS       Z7, Z6, Z10
+	VMOVUPS      Z10, 1600(SI)
+	VSUBPS       Z7, Z6, Z6
+	VMOVUPS      Z6, 1664(SI)
+	VMOVAPS      Z8, Z7
+	VFMADD231PS  Z14, Z9, Z7
+	VMOVUPS      Z7, 1728(SI)
+	VFNMADD231PS Z14, Z9, Z8
+	VMOVUPS      Z8, 1792(SI)
+	VMOVUPS      Z11, 1856(SI)
+	ADDQ         CX, R10
+	MOVQ         R10, R11
+	KMOVW        120(BX), K1
+	VMOVUPS.Z    (R11), K1, Z0
+	ADDQ         DX, R11
+	VADDPS       Z0, Z12, Z12
+	KMOVW        124(BX), K1
+	VMOVUPS.Z    (R11), K1, Z1
+	ADDQ         DX, R11
+	VADDPS       Z1, Z12, Z12
+	KMOVW        128(BX), K1
+	VMOVUPS.Z    (R11), K1, Z2
+	ADDQ         DX, R11
+	VADDPS       Z2, Z12, Z12
+	KMOVW        132(BX), K1
+	VMOVUPS.Z    (R11), K1, Z3
+	ADDQ         DX, R11
+	VADDPS       Z3, Z12, Z12
+	KMOVW        136(BX), K1
+	VMOVUPS.Z    (R11), K1, Z4
+	ADDQ         DX, R11
+	VADDPS       Z4, Z12, Z12
+	KMOVW        140(BX), K1
+	VMOVUPS.Z    (R11), K1, Z5
+	VADDPS       Z5, Z12, Z12
+	VSUBPS       Z2, Z4, Z8
+	VSUBPS       Z1, Z3, Z9
+	VMOVAPS      Z4, Z6
+	VFNMADD231PS Z13, Z2, Z6
+	VMOVAPS      Z3, Z7
+	VFNMADD231PS Z13, Z1, Z7
+	VSUBPS       Z2, Z0, Z10
+	VFMADD213PS  Z8, Z13, Z10
+	VSUBPS       Z3, Z5, Z11
+	VFNMADD231PS Z13, Z9, Z11
+	VMOVUPS      Z10, 1920(SI)
+	VADDPS       Z7, Z6, Z10
+	VMOVUPS      Z10, 1984(SI)
+	VSUBPS       Z7, Z6, Z6
+	VMOVUPS      Z6, 2048(SI)
+	VMOVAPS      Z8, Z7
+	VFMADD231PS  Z14, Z9, Z7
+	VMOVUPS      Z7, 2112(SI)
+	VFNMADD231PS Z14, Z9, Z8
+	VMOVUPS      Z8, 2176(SI)
+	VMOVUPS      Z11, 2240(SI)
+
+columns:
+	VMOVUPS      Z12, 2304(SI)
+	VMOVUPS      (SI), Z0
+	VMOVUPS      384(SI), Z1
+	VMOVUPS      768(SI), Z2
+	VMOVUPS      1152(SI), Z3
+	VMOVUPS      1536(SI), Z4
+	VMOVUPS      1920(SI), Z5
+	MOVQ         DI, R11
+	LEAQ         (R8)(R8*2), R10
+	ADDQ         R10, R10
+	VSUBPS       Z2, Z4, Z8
+	VSUBPS       Z1, Z3, Z9
+	VMOVAPS      Z4, Z6
+	VFNMADD231PS Z13, Z2, Z6
+	VMOVAPS      Z3, Z7
+	VFNMADD231PS Z13, Z1, Z7
+	VSUBPS       Z2, Z0, Z10
+	VFMADD213PS  Z8, Z13, Z10
+	VSUBPS       Z3, Z5, Z11
+	VFNMADD231PS Z13, Z9, Z11
+	VMOVUPS      Z10, (R11)
+	ADDQ         R10, R11
+	VADDPS       Z7, Z6, Z10
+	VMOVUPS      Z10, (R11)
+	ADDQ         R10, R11
+	VSUBPS       Z7, Z6, Z6
+	VMOVUPS      Z6, (R11)
+	ADDQ         R10, R11
+	VMOVAPS      Z8, Z7
+	VFMADD231PS  Z14, Z9, Z7
+	VMOVUPS      Z7, (R11)
+	ADDQ         R10, R11
+	VFNMADD231PS Z14, Z9, Z8
+	VMOVUPS      Z8, (R11)
+	ADDQ         R10, R11
+	VMOVUPS      Z11, (R11)
+	VMOVUPS      64(SI), Z0
+	VMOVUPS      448(SI), Z1
+	VMOVUPS      832(SI), Z2
+	VMOVUPS      1216(SI), Z3
+	VMOVUPS      1600(SI), Z4
+	VMOVUPS      1984(SI), Z5
+	MOVQ         DI, R11
+	ADDQ         R8, R11
+	LEAQ         (R8)(R8*2), R10
+	ADDQ         R10, R10
+	VSUBPS       Z2, Z4, Z8
+	VSUBPS       Z1, Z3, Z9
+	VMOVAPS      Z4, Z6
+	VFNMADD231PS Z13, Z2, Z6
+	VMOVAPS      Z3, Z7
+	VFNMADD231PS Z13, Z1, Z7
+	VSUBPS       Z2, Z0, Z10
+	VFMADD213PS  Z8, Z13, Z10
+	VSUBPS       Z3, Z5, Z11
+	VFNMADD231PS Z13, Z9, Z11
+	VMOVUPS      Z10, (R11)
+	ADDQ         R10, R11
+	VADDPS       Z7, Z6, Z10
+	VMOVUPS      Z10, (R11)
+	ADDQ         R10, R11
+	VSUBPS       Z7, Z6, Z6
+	VMOVUPS      Z6, (R11)
+	ADDQ         R10, R11
+	VMOVAPS      Z8, Z7
+	VFMADD231PS  Z14, Z9, Z7
+	VMOVUPS      Z7, (R11)
+	ADDQ         R10, R11
+	VFNMADD231PS Z14, Z9, Z8
+	VMOVUPS      Z8, (R11)
+	ADDQ         R10, R11
+	VMOVUPS      Z11, (R11)
+	VMOVUPS      128(SI), Z0
+	VMOVUPS      512(SI), Z1
+	VMOVUPS      896(SI), Z2
+	VMOVUPS      1280(SI), Z3
+	VMOVUPS      1664(SI), Z4
+	VMOVUPS      2048(SI), Z5
+	MOVQ         DI, R11
+	ADDQ         R8, R11
+	ADDQ         R8, R11
+	LEAQ         (R8)(R8*2), R10
+	ADDQ         R10, R10
+	VSUBPS       Z2, Z4, Z8
+	VSUBPS       Z1, Z3, Z9
+	VMOVAPS      Z4, Z6
+	VFNMADD231PS Z13, Z2, Z6
+	VMOVAPS      Z3, Z7
+	VFNMADD231PS Z13, Z1, Z7
+	VSUBPS       Z2, Z0, Z10
+	VFMADD213PS  Z8, Z13, Z10
+	VSUBPS       Z3, Z5, Z11
+	VFNMADD231PS Z13, Z9, Z11
+	VMOVUPS      Z10, (R11)
+	ADDQ         R10, R11
+	VADDPS       Z7, Z6, Z10
+	VMOVUPS      Z10, (R11)
+	ADDQ         R10, R11
+	VSUBPS       Z7, Z6, Z6
+	VMOVUPS      Z6, (R11)
+	ADDQ         R10, R11
+	VMOVAPS      Z8, Z7
+	VFMADD231PS  Z14, Z9, Z7
+	VMOVUPS      Z7, (R11)
+	ADDQ         R10, R11
+	VFNMADD231PS Z14, Z9, Z8
+	VMOVUPS      Z8, (R11)
+	ADDQ         R10, R11
+	VMOVUPS      Z11, (R11)
+	VMOVUPS      192(SI), Z0
+	VMOVUPS      576(SI), Z1
+	VMOVUPS      960(SI), Z2
+	VMOVUPS      1344(SI), Z3
+	VMOVUPS      1728(SI), Z4
+	VMOVUPS      2112(SI), Z5
+	MOVQ         DI, R11
+	ADDQ         R8, R11
+	ADDQ         R8, R11
+	ADDQ         R8, R11
+	LEAQ         (R8)(R8*2), R10
+	ADDQ         R10, R10
+	VSUBPS       Z2, Z4, Z8
+	VSUBPS       Z1, Z3, Z9
+	VMOVAPS      Z4, Z6
+	VFNMADD231PS Z13, Z2, Z6
+	VMOVAPS      Z3, Z7
+	VFNMADD231PS Z13, Z1, Z7
+	VSUBPS       Z2, Z0, Z10
+	VFMADD213PS  Z8, Z13, Z10
+	VSUBPS       Z3, Z5, Z11
+	VFNMADD231PS Z13, Z9, Z11
+	VMOVUPS      Z10, (R11)
+	ADDQ         R10, R11
+	VADDPS       Z7, Z6, Z10
+	VMOVUPS      Z10, (R11)
+	ADDQ         R10, R11
+	VSUBPS       Z7, Z6, Z6
+	VMOVUPS      Z6, (R11)
+	ADDQ         R10, R11
+	VMOVAPS      Z8, Z7
+	VFMADD231PS  Z14, Z9, Z7
+	VMOVUPS      Z7, (R11)
+	ADDQ         R10, R11
+	VFNMADD231PS Z14, Z9, Z8
+	VMOVUPS      Z8, (R11)
+	ADDQ         R10, R11
+	VMOVUPS      Z11, (R11)
+	VMOVUPS      256(SI), Z0
+	VMOVUPS      640(SI), Z1
+	VMOVUPS      1024(SI), Z2
+	VMOVUPS      1408(SI), Z3
+	VMOVUPS      1792(SI), Z4
+	VMOVUPS      2176(SI), Z5
+	MOVQ         DI, R11
+	ADDQ         R8, R11
+	ADDQ         R8, R11
+	ADDQ         R8, R11
+	ADDQ         R8, R11
+	LEAQ         (R8)(R8*2), R10
+	ADDQ         R10, R10
+	VSUBPS       Z2, Z4, Z8
+	VSUBPS       Z1, Z3, Z9
+	VMOVAPS      Z4, Z6
+	VFNMADD231PS Z13, Z2, Z6
+	VMOVAPS      Z3, Z7
+	VFNMADD231PS Z13, Z1, Z7
+	VSUBPS       Z2, Z0, Z10
+	VFMADD213PS  Z8, Z13, Z10
+	VSUBPS       Z3, Z5, Z11
+	VFNMADD231PS Z13, Z9, Z11
+	VMOVUPS      Z10, (R11)
+	ADDQ         R10, R11
+	VADDPS       Z7, Z6, Z10
+	VMOVUPS      Z10, (R11)
+	ADDQ         R10, R11
+	VSUBPS       Z7, Z6, Z6
+	VMOVUPS      Z6, (R11)
+	ADDQ         R10, R11
+	VMOVAPS      Z8, Z7
+	VFMADD231PS  Z14, Z9, Z7
+	VMOVUPS      Z7, (R11)
+	ADDQ         R10, R11
+	VFNMADD231PS Z14, Z9, Z8
+	VMOVUPS      Z8, (R11)
+	ADDQ         R10, R11
+	VMOVUPS      Z11, (R11)
+	VMOVUPS      320(SI), Z0
+	VMOVUPS      704(SI), Z1
+	VMOVUPS      1088(SI), Z2
+	VMOVUPS      1472(SI), Z3
+	VMOVUPS      1856(SI), Z4
+	VMOVUPS      2240(SI), Z5
+	MOVQ         DI, R11
+	ADDQ         R8, R11
+	ADDQ         R8, R11
+	ADDQ         R8, R11
+	ADDQ         R8, R11
+	ADDQ         R8, R11
+	LEAQ         (R8)(R8*2), R10
+	ADDQ         R10, R10
+	VSUBPS       Z2, Z4, Z8
+	VSUBPS       Z1, Z3, Z9
+	VMOVAPS      Z4, Z6
+	VFNMADD231PS Z13, Z2, Z6
+	VMOVAPS      Z3, Z7
+	VFNMADD231PS Z13, Z1, Z7
+	VSUBPS       Z2, Z0, Z10
+	VFMADD213PS  Z8, Z13, Z10
+	VSUBPS       Z3, Z5, Z11
+	VFNMADD231PS Z13, Z9, Z11
+	VMOVUPS      Z10, (R11)
+	ADDQ         R10, R11
+	VADDPS       Z7, Z6, Z10
+	VMOVUPS      Z10, (R11)
+	ADDQ         R10, R11
+	VSUBPS       Z7, Z6, Z6
+	VMOVUPS      Z6, (R11)
+	ADDQ         R10, R11
+	VMOVAPS      Z8, Z7
+	VFMADD231PS  Z14, Z9, Z7
+	VMOVUPS      Z7, (R11)
+	ADDQ         R10, R11
+	VFNMADD231PS Z14, Z9, Z8
+	VMOVUPS      Z8, (R11)
+	ADDQ         R10, R11
+	VMOVUPS      Z11, (R11)
+	VMOVUPS      2304(SI), Z12
+	ADDQ         $0x40, AX
+	ADDQ         $0x40, DI
+	DECQ         R9
+	JNE          vector
+	LDMXCSR      csr+80(FP)
+	VZEROUPPER
+	RET
+
+DATA c40800000<>+0(SB)/4, $0x40800000
+DATA c40800000<>+4(SB)/4, $0x40800000
+DATA c40800000<>+8(SB)/4, $0x40800000
+DATA c40800000<>+12(SB)/4, $0x40800000
+DATA c40800000<>+16(SB)/4, $0x40800000
+DATA c40800000<>+20(SB)/4, $0x40800000
+DATA c40800000<>+24(SB)/4, $0x40800000
+DATA c40800000<>+28(SB)/4, $0x40800000
+DATA c40800000<>+32(SB)/4, $0x40800000
+DATA c40800000<>+36(SB)/4, $0x40800000
+DATA c40800000<>+40(SB)/4, $0x40800000
+DATA c40800000<>+44(SB)/4, $0x40800000
+DATA c40800000<>+48(SB)/4, $0x40800000
+DATA c40800000<>+52(SB)/4, $0x40800000
+DATA c40800000<>+56(SB)/4, $0x40800000
+DATA c40800000<>+60(SB)/4, $0x40800000
+GLOBL c40800000<>(SB), RODATA|NOPTR, $64
+
+DATA c40000000<>+0(SB)/4, $0x40000000
+DATA c40000000<>+4(SB)/4, $0x40000000
+DATA c40000000<>+8(SB)/4, $0x40000000
+DATA c40000000<>+12(SB)/4, $0x40000000
+DATA c40000000<>+16(SB)/4, $0x40000000
+DATA c40000000<>+20(SB)/4, $0x40000000
+DATA c40000000<>+24(SB)/4, $0x40000000
+DATA c40000000<>+28(SB)/4, $0x40000000
+DATA c40000000<>+32(SB)/4, $0x40000000
+DATA c40000000<>+36(SB)/4, $0x40000000
+DATA c40000000<>+40(SB)/4, $0x40000000
+DATA c40000000<>+44(SB)/4, $0x40000000
+DATA c40000000<>+48(SB)/4, $0x40000000
+DATA c40000000<>+52(SB)/4, $0x40000000
+DATA c40000000<>+56(SB)/4, $0x40000000
+DATA c40000000<>+60(SB)/4, $0x40000000
+GLOBL c40000000<>(SB), RODATA|NOPTR, $64
+
+// func tileOutAVX512(vectors int, m *float32, es int, y *float32, row int, pixel int, masks *uint32, bias *float32, cells *float32, flags int) (csr uint32)
+// Requires: AVX, AVX512DQ, AVX512F, SSE
+TEXT ·tileOutAVX512(SB), NOSPLIT, $0-84
+	STMXCSR csr+80(FP)
+	LDMXCSR flushing<>+0(SB)
+	MOVQ    m+8(FP), AX
+	MOVQ    row+32(FP), CX
+	MOVQ    pixel+40(FP), DX
+	MOVQ    masks+48(FP), BX
+	MOVQ    cells+64(FP), SI
+	MOVQ    y+24(FP), DI
+	MOVQ    es+16(FP), R8
+	MOVQ    vectors+0(FP), R9
+	VMOVUPS c40800000<>+0(SB), Z13
+	VMOVUPS c40000000<>+0(SB), Z14
+	MOVQ    bias+56(FP), R10
+
+vector:
+	MOVQ        AX, R12
+	LEAQ        (R8)(R8*2), R11
+	ADDQ        R11, R11
+	VMOVUPS     (R12), Z0
+	ADDQ        R11, R12
+	VMOVUPS     (R12), Z1
+	ADDQ        R11, R12
+	VMOVUPS     (R12), Z2
+	ADDQ        R11, R12
+	VMOVUPS     (R12), Z3
+	ADDQ        R11, R12
+	VMOVUPS     (R12), Z4
+	ADDQ        R11, R12
+	VMOVUPS     (R12), Z5
+	VADDPS      Z2, Z1, Z6
+	VSUBPS      Z2, Z1, Z7
+	VADDPS      Z4, Z3, Z8
+	VSUBPS      Z4, Z3, Z9
+	VADDPS      Z6, Z0, Z10
+	VADDPS      Z8, Z10, Z10
+	VADDPS      Z9, Z9, Z9
+	VADDPS      Z9, Z7, Z11
+	VFMADD231PS Z13, Z8, Z6
+	VADDPS      Z7, Z5, Z7
+	VFMADD231PS Z13, Z9, Z7
+	VMOVUPS     Z10, (SI)
+	VMOVUPS     Z11, 384(SI)
+	VMOVUPS     Z6, 768(SI)
+	VMOVUPS     Z7, 1152(SI)
+	MOVQ        AX, R12
+	ADDQ        R8, R12
+	LEAQ        (R8)(R8*2), R11
+	ADDQ        R11, R11
+	VMOVUPS     (R12), Z0
+	ADDQ        R11, R12
+	VMOVUPS     (R12), Z1
+	ADDQ        R11, R12
+	VMOVUPS     (R12), Z2
+	ADDQ        R11, R12
+	VMOVUPS     (R12), Z3
+	ADDQ        R11, R12
+	VMOVUPS     (R12), Z4
+	ADDQ        R11, R12
+	VMOVUPS     (R12), Z5
+	VADDPS      Z2, Z1, Z6
+	VSUBPS      Z2, Z1, Z7
+	VADDPS      Z4, Z3, Z8
+	VSUBPS      Z4, Z3, Z9
+	VADDPS      Z6, Z0, Z10
+	VADDPS      Z8, Z10, Z10
+	VADDPS      Z9, Z9, Z9
+	VADDPS      Z9, Z7, Z11
+	VFMADD231PS Z13, Z8, Z6
+	VADDPS      Z7, Z5, Z7
+	VFMADD231PS Z13, Z9, Z7
+	VMOVUPS     Z10, 64(SI)
+	VMOVUPS     Z11, 448(SI)
+	VMOVUPS     Z6, 832(SI)
+	VMOVUPS     Z7, 1216(SI)
+	MOVQ        AX, R12
+	ADDQ        R8, R12
+	ADDQ        R8, R12
+	LEAQ        (R8)(R8*2), R11
+	ADDQ        R11, R11
+	VMOVUPS     (R12), Z0
+	ADDQ        R11, R12
+	VMOVUPS     (R12), Z1
+	ADDQ        R11, R12
+	VMOVUPS     (R12), Z2
+	ADDQ        R11, R12
+	VMOVUPS     (R12), Z3
+	ADDQ        R11, R12
+	VMOVUPS     (R12), Z4
+	ADDQ        R11, R12
+	VMOVUPS     (R12), Z5
+	VADDPS      Z2, Z1, Z6
+	VSUBPS      Z2, Z1, Z7
+	VADDPS      Z4, Z3, Z8
+	VSUBPS      Z4, Z3, Z9
+	VADDPS      Z6, Z0, Z10
+	VADDPS      Z8, Z10, Z10
+	VADDPS      Z9, Z9, Z9
+	VADDPS      Z9, Z7, Z11
+	VFMADD231PS Z13, Z8, Z6
+	VADDPS      Z7, Z5, Z7
+	VFMADD231PS Z13, Z9, Z7
+	VMOVUPS     Z10, 128(SI)
+	VMOVUPS     Z11, 512(SI)
+	VMOVUPS     Z6, 896(SI)
+	VMOVUPS     Z7, 1280(SI)
+	MOVQ        AX, R12
+	ADDQ        R8, R12
+	ADDQ        R8, R12
+	ADDQ        R8, R12
+	LEAQ        (R8)(R8*2), R11
+	ADDQ        R11, R11
+	VMOVUPS     (R12), Z0
+	ADDQ        R11, R12
+	VMOVUPS     (R12), Z1
+	ADDQ        R11, R12
+	VMOVUPS     (R12), Z2
+	ADDQ        R11, R12
+	VMOVUPS     (R12), Z3
+	ADDQ        R11, R12
+	VMOVUPS     (R12), Z4
+	ADDQ        R11, R12
+	VMOVUPS     (R12), Z5
+	VADDPS      Z2, Z1, Z6
+	VSUBPS      Z2, Z1, Z7
+	VADDPS      Z4, Z3, Z8
+	VSUBPS      Z4, Z3, Z9
+	VADDPS      Z6, Z0, Z10
+	VADDPS      Z8, Z10, Z10
+	VADDPS      Z9, Z9, Z9
+	VADDPS      Z9, Z7, Z11
+	VFMADD231PS Z13, Z8, Z6
+	VADDPS      Z7, Z5, Z7
+	VFMADD231PS Z13, Z9, Z7
+	VMOVUPS     Z10, 192(SI)
+	VMOVUPS     Z11, 576(SI)
+	VMOVUPS     Z6, 960(SI)
+	VMOVUPS     Z7, 1344(SI)
+	MOVQ        AX, R12
+	ADDQ        R8, R12
+	ADDQ        R8, R12
+	ADDQ        R8, R12
+	ADDQ        R8, R12
+	LEAQ        (R8)(R8*2), R11
+	ADDQ        R11, R11
+	VMOVUPS     (R12), Z0
+	ADDQ        R11, R12
+	VMOVUPS     (R12), Z1
+	ADDQ        R11, R12
+	VMOVUPS     (R12), Z2
+	ADDQ        R11, R12
+	VMOVUPS     (R12), Z3
+	ADDQ        R11, R12
+	VMOVUPS     (R12), Z4
+	ADDQ        R11, R12
+	VMOVUPS     (R12), Z5
+	VADDPS      Z2, Z1, Z6
+	VSUBPS      Z2, Z1, Z7
+	VADDPS      Z4, Z3, Z8
+	VSUBPS      Z4, Z3, Z9
+	VADDPS      Z6, Z0, Z10
+	VADDPS      Z8, Z10, Z10
+	VADDPS      Z9, Z9, Z9
+	VADDPS      Z9, Z7, Z11
+	VFMADD231PS Z13, Z8, Z6
+	VADDPS      Z7, Z5, Z7
+	VFMADD231PS Z13, Z9, Z7
+	VMOVUPS     Z10, 256(SI)
+	VMOVUPS     Z11, 640(SI)
+	VMOVUPS     Z6, 1024(SI)
+	VMOVUPS     Z7, 1408(SI)
+	MOVQ        AX, R12
+	ADDQ        R8, R12
+	ADDQ        R8, R12
+	ADDQ        R8, R12
+	ADDQ        R8, R12
+	ADDQ        R8, R12
+	LEAQ        (R8)(R8*2), R11
+	ADDQ        R11, R11
+	VMOVUPS     (R12), Z0
+	ADDQ        R11, R12
+	VMOVUPS     (R12), Z1
+	ADDQ        R11, R12
+	VMOVUPS     (R12), Z2
+	ADDQ        R11, R12
+	VMOVUPS     (R12), Z3
+	ADDQ        R11, R12
+	VMOVUPS     (R12), Z4
+	ADDQ        R11, R12
+	VMOVUPS     (R12), Z5
+	VADDPS      Z2, Z1, Z6
+	VSUBPS      Z2, Z1, Z7
+	VADDPS      Z4, Z3, Z8
+	VSUBPS      Z4, Z3, Z9
+	VADDPS      Z6, Z0, Z10
+	VADDPS      Z8, Z10, Z10
+	VADDPS      Z9, Z9, Z9
+	VADDPS      Z9, Z7, Z11
+	VFMADD231PS Z13, Z8, Z6
+	VADDPS      Z7, Z5, Z7
+	VFMADD231PS Z13, Z9, Z7
+	VMOVUPS     Z10, 320(SI)
+	VMOVUPS     Z11, 704(SI)
+	VMOVUPS     Z6, 1088(SI)
+	VMOVUPS     Z7, 1472(SI)
+	TESTQ       $0x00000200, flags+72(FP)
+	JE          masked
+	MOVQ        DI, R11
+	MOVQ        R11, R12
+	VMOVUPS     (SI), Z0
+	VMOVUPS     64(SI), Z1
+	VMOVUPS     128(SI), Z2
+	VMOVUPS     192(SI), Z3
+	VMOVUPS     256(SI), Z4
+	VMOVUPS     320(SI), Z5
+	VADDPS      Z2, Z1, Z6
+	VSUBPS      Z2, Z1, Z7
+	VADDPS      Z4, Z3, Z8
+	VSUBPS      Z4, Z3, Z9
+	VADDPS      Z6, Z0, Z10
+	VADDPS      Z8, Z10, Z10
+	VADDPS      Z9, Z9, Z9
+	VADDPS      Z9, Z7, Z11
+	VFMADD231PS Z13, Z8, Z6
+	VADDPS      Z7, Z5, Z7
+	VFMADD231PS Z13, Z9, Z7
+	TESTQ       $0x00000002, flags+72(FP)
+	JE          whole0bias
+	VMOVUPS     (R10), Z12
+	VADDPS      Z12, Z10, Z10
+	VADDPS      Z12, Z11, Z11
+	VADDPS      Z12, Z6, Z6
+	VADDPS      Z12, Z7, Z7
+
+whole0bias:
+	TESTQ   $0x00000001, flags+72(FP)
+	JE      whole0add0
+	VMOVUPS (R12), Z12
+	VADDPS  Z12, Z10, Z10
+
+whole0add0:
+	TESTQ  $0x00000008, flags+72(FP)
+	JE     whole0relu0
+	VXORPS Z12, Z12, Z12
+	VMAXPS Z10, Z12, Z10
+
+whole0relu0:
+	VMOVUPS Z10, (R12)
+	ADDQ    DX, R12
+	TESTQ   $0x00000001, flags+72(FP)
+	JE      whole0add1
+	VMOVUPS (R12), Z12
+	VADDPS  Z12, Z11, Z11
+
+whole0add1:
+	TESTQ  $0x00000008, flags+72(FP)
+	JE     whole0relu1
+	VXORPS Z12, Z12, Z12
+	VMAXPS Z11, Z12, Z11
+
+whole0relu1:
+	VMOVUPS Z11, (R12)
+	ADDQ    DX, R12
+	TESTQ   $0x00000001, flags+72(FP)
+	JE      whole0add2
+	VMOVUPS (R12), Z12
+	VADDPS  Z12, Z6, Z6
+
+whole0add2:
+	TESTQ  $0x00000008, flags+72(FP)
+	JE     whole0relu2
+	VXORPS Z12, Z12, Z12
+	VMAXPS Z6, Z12, Z6
+
+whole0relu2:
+	VMOVUPS Z6, (R12)
+	ADDQ    DX, R12
+	TESTQ   $0x00000001, flags+72(FP)
+	JE      whole0add3
+	VMOVUPS (R12), Z12
+	VADDPS  Z12, Z7, Z7
+
+whole0add3:
+	TESTQ  $0x00000008, flags+72(FP)
+	JE     whole0relu3
+	VXORPS Z12, Z12, Z12
+	VMAXPS Z7, Z12, Z7
+
+whole0relu3:
+	VMOVUPS     Z7, (R12)
+	ADDQ        CX, R11
+	MOVQ        R11, R12
+	VMOVUPS     384(SI), Z0
+	VMOVUPS     448(SI), Z1
+	VMOVUPS     512(SI), Z2
+	VMOVUPS     576(SI), Z3
+	VMOVUPS     640(SI), Z4
+	VMOVUPS     704(SI), Z5
+	VADDPS      Z2, Z1, Z6
+	VSUBPS      Z2, Z1, Z7
+	VADDPS      Z4, Z3, Z8
+	VSUBPS      Z4, Z3, Z9
+	VADDPS      Z6, Z0, Z10
+	VADDPS      Z8, Z10, Z10
+	VADDPS      Z9, Z9, Z9
+	VADDPS      Z9, Z7, Z11
+	VFMADD231PS Z13, Z8, Z6
+	VADDPS      Z7, Z5, Z7
+	VFMADD231PS Z13, Z9, Z7
+	TESTQ       $0x00000002, flags+72(FP)
+	JE          whole1bias
+	VMOVUPS     (R10), Z12
+	VADDPS      Z12, Z10, Z10
+	VADDPS      Z12, Z11, Z11
+	VADDPS      Z12, Z6, Z6
+	VADDPS      Z12, Z7, Z7
+
+whole1bias:
+	TESTQ   $0x00000001, flags+72(FP)
+	JE      whole1add0
+	VMOVUPS (R12), Z12
+	VADDPS  Z12, Z10, Z10
+
+whole1add0:
+	TESTQ  $0x00000008, flags+72(FP)
+	JE     whole1relu0
+	VXORPS Z12, Z12, Z12
+	VMAXPS Z10, Z12, Z10
+
+whole1relu0:
+	VMOVUPS Z10, (R12)
+	ADDQ    DX, R12
+	TESTQ   $0x00000001, flags+72(FP)
+	JE      whole1add1
+	VMOVUPS (R12), Z12
+	VADDPS  Z12, Z11, Z11
+
+whole1add1:
+	TESTQ  $0x00000008, flags+72(FP)
+	JE     whole1relu1
+	VXORPS Z12, Z12, Z12
+	VMAXPS Z11, Z12, Z11
+
+whole1relu1:
+	VMOVUPS Z11, (R12)
+	ADDQ    DX, R12
+	TESTQ   $0x00000001, flags+72(FP)
+	JE      whole1add2
+	VMOVUPS (R12), Z12
+	VADDPS  Z12, Z6, Z6
+
+whole1add2:
+	TESTQ  $0x00000008, flags+72(FP)
+	JE     whole1relu2
+	VXORPS Z12, Z12, Z12
+	VMAXPS Z6, Z12, Z6
+
+whole1relu2:
+	VMOVUPS Z6, (R12)
+	ADDQ    DX, R12
+	TESTQ   $0x00000001, flags+72(FP)
+	JE      whole1add3
+	VMOVUPS (R12), Z12
+	VADDPS  Z12, Z7, Z7
+
+whole1add3:
+	TESTQ  $0x00000008, flags+72(FP)
+	JE     whole1relu3
+	VXORPS Z12, Z12, Z12
+	VMAXPS Z7, Z12, Z7
+
+whole1relu3:
+	VMOVUPS     Z7, (R12)
+	ADDQ        CX, R11
+	MOVQ        R11, R12
+	VMOVUPS     768(SI), Z0
+	VMOVUPS     832(SI), Z1
+	VMOVUPS     896(SI), Z2
+	VMOVUPS     960(SI), Z3
+	VMOVUPS     1024(SI), Z4
+	VMOVUPS     1088(SI), Z5
+	VADDPS      Z2, Z1, Z6
+	VSUBPS      Z2, Z1, Z7
+	VADDPS      Z4, Z3, Z8
+	VSUBPS      Z4, Z3, Z9
+	VADDPS      Z6, Z0, Z10
+	VADDPS      Z8, Z10, Z10
+	VADDPS      Z9, Z9, Z9
+	VADDPS      Z9, Z7, Z11
+	VFMADD231PS Z13, Z8, Z6
+	VADDPS      Z7, Z5, Z7
+	VFMADD231PS Z13, Z9, Z7
+	TESTQ       $0x00000002, flags+72(FP)
+	JE          whole2bias
+	VMOVUPS     (R10), Z12
+	VADDPS      Z12, Z10, Z10
+	VADDPS      Z12, Z11, Z11
+	VADDPS      Z12, Z6, Z6
+	VADDPS      Z12, Z7, Z7
+
+whole2bias:
+	TESTQ   $0x00000001, flags+72(FP)
+	JE      whole2add0
+	VMOVUPS (R12), Z12
+	VADDPS  Z12, Z10, Z10
+
+whole2add0:
+	TESTQ  $0x00000008, flags+72(FP)
+	JE     whole2relu0
+	VXORPS Z12, Z12, Z12
+	VMAXPS Z10, Z12, Z10
+
+whole2relu0:
+	VMOVUPS Z10, (R12)
+	ADDQ    DX, R12
+	TESTQ   $0x00000001, flags+72(FP)
+	JE      whole2add1
+	VMOVUPS (R12), Z12
+	VADDPS  Z12, Z11, Z11
+
+whole2add1:
+	TESTQ  $0x00000008, flags+72(FP)
+	JE     whole2relu1
+	VXORPS Z12, Z12, Z12
+	VMAXPS Z11, Z12, Z11
+
+whole2relu1:
+	VMOVUPS Z11, (R12)
+	ADDQ    DX, R12
+	TESTQ   $0x00000001, flags+72(FP)
+	JE      whole2add2
+	VMOVUPS (R12), Z12
+	VADDPS  Z12, Z6, Z6
+
+whole2add2:
+	TESTQ  $0x00000008, flags+72(FP)
+	JE     whole2relu2
+	VXORPS Z12, Z12, Z12
+	VMAXPS Z6, Z12, Z6
+
+whole2relu2:
+	VMOVUPS Z6, (R12)
+	ADDQ    DX, R12
+	TESTQ   $0x00000001, flags+72(FP)
+	JE      whole2add3
+	VMOVUPS (R12), Z12
+	VADDPS  Z12, Z7, Z7
+
+whole2add3:
+	TESTQ  $0x00000008, flags+72(FP)
+	JE     whole2relu3
+	VXORPS Z12, Z12, Z12
+	VMAXPS Z7, Z12, Z7
+
+whole2relu3:
+	VMOVUPS     Z7, (R12)
+	ADDQ        CX, R11
+	MOVQ        R11, R12
+	VMOVUPS     1152(SI), Z0
+	VMOVUPS     1216(SI), Z1
+	VMOVUPS     1280(SI), Z2
+	VMOVUPS     1344(SI), Z3
+	VMOVUPS     1408(SI), Z4
+	VMOVUPS     1472(SI), Z5
+	VADDPS      Z2, Z1, Z6
+	VSUBPS      Z2, Z1, Z7
+	VADDPS      Z4, Z3, Z8
+	VSUBPS      Z4, Z3, Z9
+	VADDPS      Z6, Z0, Z10
+	VADDPS      Z8, Z10, Z10
+	VADDPS      Z9, Z9, Z9
+	VADDPS      Z9, Z7, Z11
+	VFMADD231PS Z13, Z8, Z6
+	VADDPS      Z7, Z5, Z7
+	VFMADD231PS Z13, Z9, Z7
+	TESTQ       $0x00000002, flags+72(FP)
+	JE          whole3bias
+	VMOVUPS     (R10), Z12
+	VADDPS      Z12, Z10, Z10
+	VADDPS      Z12, Z11, Z11
+	VADDPS      Z12, Z6, Z6
+	VADDPS      Z12, Z7, Z7
+
+whole3bias:
+	TESTQ   $0x00000001, flags+72(FP)
+	JE      whole3add0
+	VMOVUPS (R12), Z12
+	VADDPS  Z12, Z10, Z10
+
+whole3add0:
+	TESTQ  $0x00000008, flags+72(FP)
+	JE     whole3relu0
+	VXORPS Z12, Z12, Z12
+	VMAXPS Z10, Z12, Z10
+
+whole3relu0:
+	VMOVUPS Z10, (R12)
+	ADDQ    DX, R12
+	TESTQ   $0x00000001, flags+72(FP)
+	JE      whole3add1
+	VMOVUPS (R12), Z12
+	VADDPS  Z12, Z11, Z11
+
+whole3add1:
+	TESTQ  $0x00000008, flags+72(FP)
+	JE     whole3relu1
+	VXORPS Z12, Z12, Z12
+	VMAXPS Z11, Z12, Z11
+
+whole3relu1:
+	VMOVUPS Z11, (R12)
+	ADDQ    DX, R12
+	TESTQ   $0x00000001, flags+72(FP)
+	JE      whole3add2
+	VMOVUPS (R12), Z12
+	VADDPS  Z12, Z6, Z6
+
+whole3add2:
+	TESTQ  $0x00000008, flags+72(FP)
+	JE     whole3relu2
+	VXORPS Z12, Z12, Z12
+	VMAXPS Z6, Z12, Z6
+
+whole3relu2:
+	VMOVUPS Z6, (R12)
+	ADDQ    DX, R12
+	TESTQ   $0x00000001, flags+72(FP)
+	JE      whole3add3
+	VMOVUPS (R12), Z12
+	VADDPS  Z12, Z7, Z7
+
+whole3add3:
+	TESTQ  $0x00000008, flags+72(FP)
+	JE     whole3relu3
+	VXORPS Z12, Z12, Z12
+	VMAXPS Z7, Z12, Z7
+
+whole3relu3:
+	VMOVUPS Z7, (R12)
+	JMP     next
+
+masked:
+	MOVQ        DI, R11
+	MOVQ        R11, R12
+	VMOVUPS     (SI), Z0
+	VMOVUPS     64(SI), Z1
+	VMOVUPS     128(SI), Z2
+	VMOVUPS     192(SI), Z3
+	VMOVUPS     256(SI), Z4
+	VMOVUPS     320(SI), Z5
+	VADDPS      Z2, Z1, Z6
+	VSUBPS      Z2, Z1, Z7
+	VADDPS      Z4, Z3, Z8
+	VSUBPS      Z4, Z3, Z9
+	VADDPS      Z6, Z0, Z10
+	VADDPS      Z8, Z10, Z10
+	VADDPS      Z9, Z9, Z9
+	VADDPS      Z9, Z7, Z11
+	VFMADD231PS Z13, Z8, Z6
+	VADDPS      Z7, Z5, Z7
+	VFMADD231PS Z13, Z9, Z7
+	TESTQ       $0x00000002, flags+72(FP)
+	JE          masked0bias
+	KMOVW       64(BX), K1
+	VMOVUPS.Z   (R10), K1, Z12
+	VADDPS      Z12, Z10, Z10
+	VADDPS      Z12, Z11, Z11
+	VADDPS      Z12, Z6, Z6
+	VADDPS      Z12, Z7, Z7
+
+masked0bias:
+	KMOVW     (BX), K1
+	TESTQ     $0x00000001, flags+72(FP)
+	JE        masked0add0
+	VMOVUPS.Z (R12), K1, Z12
+	VADDPS    Z12, Z10, Z10
+
+masked0add0:
+	TESTQ  $0x00000008, flags+72(FP)
+	JE     masked0relu0
+	VXORPS Z12, Z12, Z12
+	VMAXPS Z10, Z12, Z10
+
+masked0relu0:
+	VMOVUPS   Z10, K1, (R12)
+	ADDQ      DX, R12
+	KMOVW     4(BX), K1
+	TESTQ     $0x00000001, flags+72(FP)
+	JE        masked0add1
+	VMOVUPS.Z (R12), K1, Z12
+	VADDPS    Z12, Z11, Z11
+
+masked0add1:
+	TESTQ  $0x00000008, flags+72(FP)
+	JE     masked0relu1
+	VXORPS Z12, Z12, Z12
+	VMAXPS Z11, Z12, Z11
+
+masked0relu1:
+	VMOVUPS   Z11, K1, (R12)
+	ADDQ      DX, R12
+	KMOVW     8(BX), K1
+	TESTQ     $0x00000001, flags+72(FP)
+	JE        masked0add2
+	VMOVUPS.Z (R12), K1, Z12
+	VADDPS    Z12, Z6, Z6
+
+masked0add2:
+	TESTQ  $0x00000008, flags+72(FP)
+	JE     masked0relu2
+	VXORPS Z12, Z12, Z12
+	VMAXPS Z6, Z12, Z6
+
+masked0relu2:
+	VMOVUPS   Z6, K1, (R12)
+	ADDQ      DX, R12
+	KMOVW     12(BX), K1
+	TESTQ     $0x00000001, flags+72(FP)
+	JE        masked0add3
+	VMOVUPS.Z (R12), K1, Z12
+	VADDPS    Z12, Z7, Z7
+
+masked0add3:
+	TESTQ  $0x00000008, flags+72(FP)
+	JE     masked0relu3
+	VXORPS Z12, Z12, Z12
+	VMAXPS Z7, Z12, Z7
+
+masked0relu3:
+	VMOVUPS     Z7, K1, (R12)
+	ADDQ        CX, R11
+	MOVQ        R11, R12
+	VMOVUPS     384(SI), Z0
+	VMOVUPS     448(SI), Z1
+	VMOVUPS     512(SI), Z2
+	VMOVUPS     576(SI), Z3
+	VMOVUPS     640(SI), Z4
+	VMOVUPS     704(SI), Z5
+	VADDPS      Z2, Z1, Z6
+	VSUBPS      Z2, Z1, Z7
+	VADDPS      Z4, Z3, Z8
+	VSUBPS      Z4, Z3, Z9
+	VADDPS      Z6, Z0, Z10
+	VADDPS      Z8, Z10, Z10
+	VADDPS      Z9, Z9, Z9
+	VADDPS      Z9, Z7, Z11
+	VFMADD231PS Z13, Z8, Z6
+	VADDPS      Z7, Z5, Z7
+	VFMADD231PS Z13, Z9, Z7
+	TESTQ       $0x00000002, flags+72(FP)
+	JE          masked1bias
+	KMOVW       64(BX), K1
+	VMOVUPS.Z   (R10), K1, Z12
+	VADDPS      Z12, Z10, Z10
+	VADDPS      Z12, Z11, Z11
+	VADDPS      Z12, Z6, Z6
+	VADDPS      Z12, Z7, Z7
+
+masked1bias:
+	KMOVW     16(BX), K1
+	TESTQ     $0x00000001, flags+72(FP)
+	JE        masked1add0
+	VMOVUPS.Z (R12), K1, Z12
+	VADDPS    Z12, Z10, Z10
+
+masked1add0:
+	TESTQ  $0x00000008, flags+72(FP)
+	JE     masked1relu0
+	VXORPS Z12, Z12, Z12
+	VMAXPS Z10, Z12, Z10
+
+masked1relu0:
+	VMOVUPS   Z10, K1, (R12)
+	ADDQ      DX, R12
+	KMOVW     20(BX), K1
+	TESTQ     $0x00000001, flags+72(FP)
+	JE        masked1add1
+	VMOVUPS.Z (R12), K1, Z12
+	VADDPS    Z12, Z11, Z11
+
+masked1add1:
+	TESTQ  $0x00000008, flags+72(FP)
+	JE     masked1relu1
+	VXORPS Z12, Z12, Z12
+	VMAXPS Z11, Z12, Z11
+
+masked1relu1:
+	VMOVUPS   Z11, K1, (R12)
+	ADDQ      DX, R12
+	KMOVW     24(BX), K1
+	TESTQ     $0x00000001, flags+72(FP)
+	JE        masked1add2
+	VMOVUPS.Z (R12), K1, Z12
+	VADDPS    Z12, Z6, Z6
+
+masked1add2:
+	TESTQ  $0x00000008, flags+72(FP)
+	JE     masked1relu2
+	VXORPS Z12, Z12, Z12
+	VMAXPS Z6, Z12, Z6
+
+masked1relu2:
+	VMOVUPS   Z6, K1, (R12)
+	ADDQ      DX, R12
+	KMOVW     28(BX), K1
+	TESTQ     $0x00000001, flags+72(FP)
+	JE        masked1add3
+	VMOVUPS.Z (R12), K1, Z12
+	VADDPS    Z12, Z7, Z7
+
+masked1add3:
+	TESTQ  $0x00000008, flags+72(FP)
+	JE     masked1relu3
+	VXORPS Z12, Z12, Z12
+	VMAXPS Z7, Z12, Z7
+
+masked1relu3:
+	VMOVUPS     Z7, K1, (R12)
+	ADDQ        CX, R11
+	MOVQ        R11, R12
+	VMOVUPS     768(SI), Z0
+	VMOVUPS     832(SI), Z1
+	VMOVUPS     896(SI), Z2
+	VMOVUPS     960(SI), Z3
+	VMOVUPS     1024(SI), Z4
+	VMOVUPS     1088(SI), Z5
+	VADDPS      Z2, Z1, Z6
+	VSUBPS      Z2, Z1, Z7
+	VADDPS      Z4, Z3, Z8
+	VSUBPS      Z4, Z3, Z9
+	VADDPS      Z6, Z0, Z10
+	VADDPS      Z8, Z10, Z10
+	VADDPS      Z9, Z9, Z9
+	VADDPS      Z9, Z7, Z11
+	VFMADD231PS Z13, Z8, Z6
+	VADDPS      Z7, Z5, Z7
+	VFMADD231PS Z13, Z9, Z7
+	TESTQ       $0x00000002, flags+72(FP)
+	JE          masked2bias
+	KMOVW       64(BX), K1
+	VMOVUPS.Z   (R10), K1, Z12
+	VADDPS      Z12, Z10, Z10
+	VADDPS      Z12, Z11, Z11
+	VADDPS      Z12, Z6, Z6
+	VADDPS      Z12, Z7, Z7
+
+masked2bias:
+	KMOVW     32(BX), K1
+	TESTQ     $0x00000001, flags+72(FP)
+	JE        masked2add0
+	VMOVUPS.Z (R12), K1, Z12
+	VADDPS    Z12, Z10, Z10
+
+masked2add0:
+	TESTQ  $0x00000008, flags+72(FP)
+	JE     masked2relu0
+	VXORPS Z12, Z12, Z12
+	VMAXPS Z10, Z12, Z10
+
+masked2relu0:
+	VMOVUPS   Z10, K1, (R12)
+	ADDQ      DX, R12
+	KMOVW     36(BX), K1
+	TESTQ     $0x00000001, flags+72(FP)
+	JE        masked2add1
+	VMOVUPS.Z (R12), K1, Z12
+	VADDPS    Z12, Z11, Z11
+
+masked2add1:
+	TESTQ  $0x00000008, flags+72(FP)
+	JE     masked2relu1
+	VXORPS Z12, Z12, Z12
+	VMAXPS Z11, Z12, Z11
+
+masked2relu1:
+	VMOVUPS   Z11, K1, (R12)
+	ADDQ      DX, R12
+	KMOVW     40(BX), K1
+	TESTQ     $0x00000001, flags+72(FP)
+	JE        masked2add2
+	VMOVUPS.Z (R12), K1, Z12
+	VADDPS    Z12, Z6, Z6
+
+masked2add2:
+	TESTQ  $0x00000008, flags+72(FP)
+	JE     masked2relu2
+	VXORPS Z12, Z12, Z12
+	VMAXPS Z6, Z12, Z6
+
+masked2relu2:
+	VMOVUPS   Z6, K1, (R12)
+	ADDQ      DX, R12
+	KMOVW     44(BX), K1
+	TESTQ     $0x00000001, flags+72(FP)
+	JE        masked2add3
+	VMOVUPS.Z (R12), K1, Z12
+	VADDPS    Z12, Z7, Z7
+
+masked2add3:
+	TESTQ  $0x00000008, flags+72(FP)
+	JE     masked2relu3
+	VXORPS Z12, Z12, Z12
+	VMAXPS Z7, Z12, Z7
+
+masked2relu3:
+	VMOVUPS     Z7, K1, (R12)
+	ADDQ        CX, R11
+	MOVQ        R11, R12
+	VMOVUPS     1152(SI), Z0
+	VMOVUPS     1216(SI), Z1
+	VMOVUPS     1280(SI), Z2
+	VMOVUPS     1344(SI), Z3
+	VMOVUPS     1408(SI), Z4
+	VMOVUPS     1472(SI), Z5
+	VADDPS      Z2, Z1, Z6
+	VSUBPS      Z2, Z1, Z7
+	VADDPS      Z4, Z3, Z8
+	VSUBPS      Z4, Z3, Z9
+	VADDPS      Z6, Z0, Z10
+	VADDPS      Z8, Z10, Z10
+	VADDPS      Z9, Z9, Z9
+	VADDPS      Z9, Z7, Z11
+	VFMADD231PS Z13, Z8, Z6
+	VADDPS      Z7, Z5, Z7
+	VFMADD231PS Z13, Z9, Z7
+	TESTQ       $0x00000002, flags+72(FP)
+	JE          masked3bias
+	KMOVW       64(BX), K1
+	VMOVUPS.Z   (R10), K1, Z12
+	VADDPS      Z12, Z10, Z10
+	VADDPS      Z12, Z11, Z11
+	VADDPS      Z12, Z6, Z6
+	VADDPS      Z12, Z7, Z7
+
+masked3bias:
+	KMOVW     48(BX), K1
+	TESTQ     $0x00000001, flags+72(FP)
+	JE        masked3add0
+	VMOVUPS.Z (R12), K1, Z12
+	VADDPS    Z12, Z10, Z10
+
+masked3add0:
+	TESTQ  $0x00000008, flags+72(FP)
+	JE     masked3relu0
+	VXORPS Z12, Z12, Z12
+	VMAXPS Z10, Z12, Z10
+
+masked3relu0:
+	VMOVUPS   Z10, K1, (R12)
+	ADDQ      DX, R12
+	KMOVW     52(BX), K1
+	TESTQ     $0x00000001, flags+72(FP)
+	JE        masked3add1
+	VMOVUPS.Z (R12), K1, Z12
+	VADDPS    Z12, Z11, Z11
+
+masked3add1:
+	TESTQ  $0x00000008, flags+72(FP)
+	JE     masked3relu1
+	VXORPS Z12, Z12, Z12
+	VMAXPS Z11, Z12, Z11
+
+masked3relu1:
+	VMOVUPS   Z11, K1, (R12)
+	ADDQ      DX, R12
+	KMOVW     56(BX), K1
+	TESTQ     $0x00000001, flags+72(FP)
+	JE        masked3add2
+	VMOVUPS.Z (R12), K1, Z12
+	VADDPS    Z12, Z6, Z6
+
+masked3add2:
+	TESTQ  $0x00000008, flags+72(FP)
+	JE     masked3relu2
+	VXORPS Z12, Z12, Z12
+	VMAXPS Z6, Z12, Z6
+
+masked3relu2:
+	VMOVUPS   Z6, K1, (R12)
+	ADDQ      DX, R12
+	KMOVW     60(BX), K1
+	TESTQ     $0x00000001, flags+72(FP)
+	JE        masked3add3
+	VMOVUPS.Z (R12), K1, Z12
+	VADDPS    Z12, Z7, Z7
+
+masked3add3:
+	TESTQ  $0x00000008, flags+72(FP)
+	JE     masked3relu3
+	VXORPS Z12, Z12, Z12
+	VMAXPS Z7, Z12, Z7
+
+masked3relu3:
+	VMOVUPS Z7, K1, (R12)
+
+next:
+	ADDQ    $0x40, AX
+	ADDQ    $0x40, DI
+	ADDQ    $0x40, R10
+	DECQ    R9
+	JNE     vector
+	LDMXCSR csr+80(FP)
+	VZEROUPPER
+	RET

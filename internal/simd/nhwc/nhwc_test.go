@@ -7,6 +7,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/plexaura/plexaura/internal/simd/gemm"
 	"github.com/plexaura/plexaura/internal/simd/isa"
 	"github.com/plexaura/plexaura/internal/simd/simdtest"
 	"github.com/plexaura/plexaura/internal/simd/window"
@@ -167,7 +168,7 @@ func TestDepthwiseAgreesWithDefinition(t *testing.T) {
 
 // Plain Go adds in the order of the vectors, and rounds products, which they do not.
 func TestDepthwiseAndPoolsTreatSpecialNumbersAsPlainGo(t *testing.T) {
-	plain := At(isa.Generic, nil)
+	plain := At(isa.Generic, gemm.At(isa.Generic))
 	eachLevel(t, func(t *testing.T, k *Kernels) {
 		rng := rand.New(rand.NewPCG(85, 85))
 		for range 100 {
@@ -221,6 +222,56 @@ func TestPoolsAgreeWithDefinition(t *testing.T) {
 				require.Equal(t, float32(largest), maxima[i], "element %d of %+v", i, w)
 				require.InDelta(t, sum/float64(max(count, 1)), means[i], 1e-5, "element %d of %+v", i, w)
 			}
+		}
+	})
+}
+
+// randomWinograd draws a convolution that the algorithm takes, with tiles that reach over the images.
+func randomWinograd(rng *rand.Rand) Op {
+	op := Op{N: 1 + rng.IntN(3), Groups: 1, M: 1 + rng.IntN(150), Bias: rng.IntN(2) == 0, Add: rng.IntN(2) == 0, Act: isa.Act(rng.IntN(2))}
+	op.Window = window.Window{C: 1 + rng.IntN(70), H: 1 + rng.IntN(15), W: 1 + rng.IntN(15), KH: 3, KW: 3, OH: 1 + rng.IntN(15), OW: 1 + rng.IntN(15),
+		Top: rng.IntN(5) - 1, Left: rng.IntN(5) - 1}
+	return op
+}
+
+// winograd computes op in tasks of so many.
+func winograd(w *Winograd, y, x, filters, bias []float32, tasks int) (finite bool) {
+	nan := func(n int) []float32 { return simdtest.Repeat(float32(math.NaN()), n) }
+	packed, scratch := nan(w.PackedLen()), nan(w.ScratchLen())
+	w.Pack(packed, filters, 0, w.Packs())
+	finite = true
+	for hi := w.Tasks(); hi > 0; hi -= tasks {
+		finite = w.Run(y, x, packed, bias, scratch, max(hi-tasks, 0), hi) && finite
+	}
+	return finite
+}
+
+func TestWinogradAgreesWithDefinition(t *testing.T) {
+	eachLevel(t, func(t *testing.T, k *Kernels) {
+		rng := rand.New(rand.NewPCG(88, 88))
+		for range 60 {
+			op := randomWinograd(rng)
+			y, x, filters, bias := operands(rng, op)
+			want, _ := definition(op, y, x, filters, bias)
+			w, ok := NewWinograd(k, op)
+			require.True(t, ok)
+			got := last(y, op.M, op.Cols())
+			require.True(t, winograd(w, got, last(x, op.C, op.H*op.W), filters, bias, 1+rng.IntN(5)), "%+v", op)
+			simdtest.RequireClose(t, want, first(got, op.M, op.Cols()), 1e-5, op)
+		}
+	})
+}
+
+func TestWinogradTellsOfNumbersThatAreNotFinite(t *testing.T) {
+	eachLevel(t, func(t *testing.T, k *Kernels) {
+		rng := rand.New(rand.NewPCG(89, 89))
+		for range 60 {
+			op := randomWinograd(rng)
+			op.Top, op.Left, op.OH, op.OW = 1, 1, op.H, op.W // every pixel is seen
+			y, x, filters, bias := operands(rng, op)
+			x[rng.IntN(len(x))] = []float32{float32(math.NaN()), float32(math.Inf(1)), float32(math.Inf(-1))}[rng.IntN(3)]
+			w, _ := NewWinograd(k, op)
+			require.False(t, winograd(w, y, last(x, op.C, op.H*op.W), filters, bias, 3), "%+v", op)
 		}
 	})
 }

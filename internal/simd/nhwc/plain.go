@@ -8,9 +8,9 @@ import (
 )
 
 // goWidth is the channels of what plain Go calls a vector.
-const goWidth = 16
+const goWidth = 4
 
-var plain = Kernels{width: goWidth, copy: copyGo, depthwise: depthwiseGo, sum: sumGo, max: maxGo}
+var plain = Kernels{width: goWidth, maskWords: 1, tileIn: tileInGo, tileOut: tileOutGo, copy: copyGo, depthwise: depthwiseGo, sum: sumGo, max: maxGo}
 
 // eachGo calls f for each pixel and channel with the taps of its window.
 func eachGo(pixels, vectors, last, taps int, at *int, x *float32, xs int, y *float32, ys int, f func(ch int, x, y *float32, taps []abi.Tap)) {
@@ -61,4 +61,63 @@ func copyGo(n, whole, last int, src *float32, ss int, dst *float32, ds int) {
 	for i := range n {
 		copy(unsafe.Slice(isa.Add(dst, i*ds), whole*goWidth+last), unsafe.Slice(isa.Add(src, i*ss), whole*goWidth+last))
 	}
+}
+
+// tileInGo and tileOutGo work on a vector's channels one by one.
+func tileInGo(vectors int, x *float32, at, row, pixel int, masks *uint32, v *float32, es int, cells *float32, _ int) uint32 {
+	on, sums := unsafe.Slice(masks, side*side), unsafe.Slice(cells, (values+1)*goWidth)[values*goWidth:]
+	for ch := range vectors * goWidth {
+		var d [side][side]float32
+		for p := range side * side {
+			if on[p]>>(ch%goWidth)&1 != 0 {
+				d[p/side][p%side] = isa.Flush32(*isa.Add(x, at+p/side*row+p%side*pixel+4*ch))
+				sums[ch%goWidth] += d[p/side][p%side]
+			}
+		}
+		for e, z := range bothWays(d, transformPixels) {
+			*isa.Add(v, e*es+4*ch) = isa.Flush32(z)
+		}
+	}
+	return 0
+}
+
+func transformPixels(d [side]float32) [side]float32 {
+	a, b, c, e := d[4]-4*d[2], d[3]-4*d[1], d[4]-d[2], d[3]-d[1]
+	return [side]float32{4*(d[0]-d[2]) + c, a + b, a - b, c + 2*e, c - 2*e, d[5] - d[3] - 4*e}
+}
+
+// bothWays transforms the rows of a square, then its columns.
+func bothWays(d [side][side]float32, f func([side]float32) [side]float32) (all [values]float32) {
+	for i := range d {
+		d[i] = f(d[i])
+	}
+	for j := range side {
+		for i, z := range f([side]float32{d[0][j], d[1][j], d[2][j], d[3][j], d[4][j], d[5][j]}) {
+			all[side*i+j] = z
+		}
+	}
+	return all
+}
+
+func transformProducts(m [side]float32) [side]float32 {
+	p, q, r, s := m[1]+m[2], m[1]-m[2], m[3]+m[4], m[3]-m[4]
+	return [side]float32{m[0] + p + r, q + 2*s, p + 4*r, q + 8*s + m[5]}
+}
+
+func tileOutGo(vectors int, m *float32, es int, y *float32, row, pixel int, masks *uint32, bias, _ *float32, flags int) uint32 {
+	on := unsafe.Slice(masks, tile*tile)
+	for ch := range vectors * goWidth {
+		var d [side][side]float32
+		for e := range values {
+			d[e/side][e%side] = *isa.Add(m, e*es+4*ch)
+		}
+		all := bothWays(d, transformProducts)
+		for at := range tile * tile {
+			if on[at]>>(ch%goWidth)&1 != 0 {
+				i, j := at/tile, at%tile
+				isa.Finish(unsafe.Slice(isa.Add(y, i*row+j*pixel+4*ch), 1), all[side*i+j:], bias, ch, 0, flags)
+			}
+		}
+	}
+	return 0
 }

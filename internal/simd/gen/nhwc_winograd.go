@@ -1,0 +1,189 @@
+package main
+
+import (
+	"fmt"
+
+	"github.com/mmcloughlin/avo/operand"
+	"github.com/mmcloughlin/avo/reg"
+
+	"github.com/plexaura/plexaura/internal/simd/abi"
+)
+
+// lastTile is what the transforms of Winograd's F(4×4, 3×3) for channels-last images have in
+// registers: a vector is the channels of one element of a tile.
+type lastTile struct {
+	*target
+	at, row, pixel, masks, cells, to, es, left reg.GPVirtual
+}
+
+const (
+	lastSide = 6
+	lastOut  = 4
+)
+
+// lastWinograd writes the two transforms.
+func (t *target) lastWinograd() {
+	t.lastTileIn()
+	t.lastTileOut()
+}
+
+func (t *target) lastTile(at, to string) *lastTile {
+	p := &lastTile{target: t, at: t.arg(at), row: t.arg("row"), pixel: t.arg("pixel"), masks: t.arg("masks"), cells: t.arg("cells"),
+		to: t.arg(to), es: t.arg("es"), left: t.arg("vectors")}
+	t.winoConstants()
+	return p
+}
+
+func (p *lastTile) cell(i, j int) operand.Mem {
+	return operand.Mem{Base: p.cells, Disp: p.size * (lastSide*i + j)}
+}
+
+// lines runs line for the rows of a tile's n×n elements in memory, of which p points to the first:
+// element reads or writes one.
+func (p *lastTile) lines(n int, base reg.GPVirtual, masked bool, line func(i int, element func(j int, move func(m operand.Mem)))) {
+	first, at := p.GP64(), p.GP64()
+	p.MOVQ(base, first)
+	for i := range n {
+		p.MOVQ(first, at)
+		line(i, func(j int, move func(m operand.Mem)) {
+			if masked {
+				p.use(p.masks, n*i+j)
+			}
+			move(operand.Mem{Base: at})
+			if j < n-1 {
+				p.ADDQ(p.pixel, at)
+			}
+		})
+		if i < n-1 {
+			p.ADDQ(p.row, first)
+		}
+	}
+}
+
+// lastTileIn transforms 6×6 pixels to 36 values. Behind the cells it adds up what it reads.
+func (t *target) lastTileIn() {
+	t.begin("tileIn"+t.name, "transforms vectors > 0 vectors of channels of 6×6 pixels, at bytes from x, to 36 vectors es bytes apart, and adds all elements to those behind 36 cells.",
+		"vectors int, x *float32, at, row, pixel int, masks *uint32, v *float32, es int, cells *float32, flags int")
+	p := t.lastTile("x", "v")
+	t.ADDQ(t.param("at"), p.at)
+	sum := t.regs[12]
+	sums := operand.Mem{Base: p.cells, Disp: t.size * lastSide * lastSide}
+	t.VMOVUPS(sums, sum)
+	t.Label("vector")
+	read := func(masked bool) {
+		p.lines(lastSide, p.at, masked, func(i int, element func(j int, move func(m operand.Mem))) {
+			for j := range lastSide {
+				element(j, func(m operand.Mem) { t.load(m, t.regs[j], masked) })
+				t.add(t.regs[j], sum, sum)
+			}
+			t.winoInput(func(j int, r reg.Register) { t.VMOVUPS(r, p.cell(i, j)) })
+		})
+	}
+	t.TESTQ(operand.U32(abi.FlagWhole), t.param("flags"))
+	t.JE(operand.LabelRef("masked"))
+	read(false)
+	t.JMP(operand.LabelRef("columns"))
+	t.Label("masked")
+	read(true)
+	t.Label("columns")
+	t.VMOVUPS(sum, sums)
+	six, v := t.GP64(), t.GP64()
+	for j := range lastSide {
+		for i := range lastSide {
+			t.VMOVUPS(p.cell(i, j), t.regs[i])
+		}
+		t.MOVQ(p.to, v)
+		for range j {
+			t.ADDQ(p.es, v)
+		}
+		t.LEAQ(operand.Mem{Base: p.es, Index: p.es, Scale: 2}, six)
+		t.ADDQ(six, six)
+		t.winoInput(func(i int, r reg.Register) { // in the order 0 to 5
+			t.VMOVUPS(r, operand.Mem{Base: v})
+			if i < lastSide-1 {
+				t.ADDQ(six, v)
+			}
+		})
+	}
+	t.VMOVUPS(sums, sum)
+	p.next(p.at, p.to)
+}
+
+// next moves on to the next vector of channels.
+func (p *lastTile) next(at ...reg.GPVirtual) {
+	for _, r := range at {
+		p.ADDQ(operand.Imm(uint64(p.size)), r)
+	}
+	p.DECQ(p.left)
+	p.JNE(operand.LabelRef("vector"))
+	p.end()
+}
+
+// lastTileOut transforms 36 values to 4×4 pixels.
+func (t *target) lastTileOut() {
+	t.begin("tileOut"+t.name, "transforms vectors > 0 vectors of filters of 36 values es bytes apart to 4×4 pixels.",
+		"vectors int, m *float32, es int, y *float32, row, pixel int, masks *uint32, bias, cells *float32, flags int")
+	p := t.lastTile("m", "y")
+	bias := t.arg("bias")
+	six, m := t.GP64(), t.GP64()
+	t.Label("vector")
+	for j := range lastSide {
+		t.MOVQ(p.at, m)
+		for range j {
+			t.ADDQ(p.es, m)
+		}
+		t.LEAQ(operand.Mem{Base: p.es, Index: p.es, Scale: 2}, six)
+		t.ADDQ(six, six)
+		for i := range lastSide {
+			t.VMOVUPS(operand.Mem{Base: m}, t.regs[i])
+			if i < lastSide-1 {
+				t.ADDQ(six, m)
+			}
+		}
+		for i, r := range t.winoResult4() {
+			t.VMOVUPS(r, p.cell(i, j))
+		}
+	}
+	t.TESTQ(operand.U32(abi.FlagWhole), t.param("flags"))
+	t.JE(operand.LabelRef("masked"))
+	p.results("whole", bias, false)
+	t.JMP(operand.LabelRef("next"))
+	t.Label("masked")
+	p.results("masked", bias, true)
+	t.Label("next")
+	p.next(p.at, p.to, bias)
+}
+
+// results finishes and writes the pixels. The mask behind those of the pixels is that of the filters.
+func (p *lastTile) results(label string, bias reg.GPVirtual, masked bool) {
+	x := p.regs[12]
+	p.lines(lastOut, p.to, masked, func(i int, element func(j int, move func(m operand.Mem))) {
+		for j := range lastSide {
+			p.VMOVUPS(p.cell(i, j), p.regs[j])
+		}
+		out := p.winoResult4()
+		name := fmt.Sprint(label, i)
+		p.when(abi.FlagColBias, name+"bias", func() {
+			if masked {
+				p.use(p.masks, lastOut*lastOut)
+			}
+			p.load(operand.Mem{Base: bias}, x, masked)
+			for _, r := range out {
+				p.add(x, r, r)
+			}
+		})
+		for j, r := range out {
+			element(j, func(m operand.Mem) {
+				p.when(abi.FlagAdd, fmt.Sprint(name, "add", j), func() {
+					p.load(m, x, masked)
+					p.add(x, r, r)
+				})
+				p.when(abi.FlagReLU, fmt.Sprint(name, "relu", j), func() {
+					p.zero(x)
+					p.max(r, x, r) // in this order a NaN stays
+				})
+				p.store(r, m, masked)
+			})
+		}
+	})
+}

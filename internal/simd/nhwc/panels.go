@@ -1,0 +1,44 @@
+package nhwc
+
+import (
+	"github.com/plexaura/plexaura/internal/simd/gemm"
+	"github.com/plexaura/plexaura/internal/simd/isa"
+)
+
+// panels are how the m columns of a product are cut.
+type panels struct {
+	tiles    *gemm.Tiles[float32]
+	m        int
+	vecs, nr int // vectors and columns of a panel
+	count    int
+}
+
+// panelsOf returns the panels of m columns that many rows are multiplied by.
+func panelsOf(k *Kernels, rows, m int) panels {
+	p := panels{tiles: k.gemm.F32, m: m}
+	if rows == 0 || m == 0 {
+		return p
+	}
+	p.vecs = p.tiles.PanelVecs(rows, m)
+	p.nr = p.vecs * p.tiles.Width
+	p.count = isa.Ceil(m, p.nr)
+	return p
+}
+
+// row multiplies the rows of a tile, lda elements apart in a, by rows k of panels from to to, which
+// are pitch elements apart in b. c and bias begin with column 0, and rows of c are ldc elements apart.
+func (p *panels) row(c []float32, ldc int, a []float32, lda int, b []float32, pitch int, bias []float32, rows, k, from, to, flags int) {
+	most := max(isa.CallWork/(max(k, 1)*rows*p.nr), 1)
+	for j := from; j < to; {
+		n, vecs, last := min(to-j, most), p.vecs, p.tiles.Width
+		if tail := p.m - (j+n-1)*p.nr; tail < p.nr {
+			if n--; n == 0 { // only the partial panel is left
+				n, vecs = 1, isa.Ceil(tail, p.tiles.Width)
+				last = tail - (vecs-1)*p.tiles.Width
+			}
+		}
+		p.tiles.Kernel[vecs][rows](n, k, isa.Elem(a, 0), 4*lda, 4, isa.Elem(b, j*pitch), 4*p.nr, 4*pitch,
+			&c[j*p.nr], 4*ldc, isa.Elem(bias, j*p.nr), flags, last)
+		j += n
+	}
+}

@@ -1,0 +1,319 @@
+package nhwc
+
+import (
+	"runtime"
+
+	"github.com/plexaura/plexaura/internal/simd/abi"
+	"github.com/plexaura/plexaura/internal/simd/isa"
+)
+
+// Winograd is a convolution of 3×3 with stride 1 by Winograd's algorithm F(4×4, 3×3): tiles of 6×6
+// pixels and the filters are transformed to 36 values, of which products over the channels are
+// transformed to 4×4 results. It multiplies 4 times less often than [Conv], and its errors are some
+// ten times as large. It is immutable and safe for concurrent use.
+//
+// See Lavin and Gray, Fast Algorithms for Convolutional Neural Networks, 2015.
+type Winograd struct {
+	Op
+	k *Kernels
+	panels
+	down, across int // tiles of an image
+	depth        int // channels up to whole vectors
+
+	block  int // tiles of a task
+	blocks int
+	part   int // panels of a task
+	parts  int
+	chunk  int // panels that are multiplied by at once
+
+	in, out []covered // of each tile of an image
+	masks   []uint32
+}
+
+// covered says where the masks of a tile's pixels are, for whole vectors and for the last one.
+type covered struct{ whole, last, flags int }
+
+const (
+	side   = 6  // pixels that a tile sees each way
+	tile   = 4  // results of a tile each way
+	values = 36 // that a tile is transformed to
+
+	// maxChannels is the most channels that a product takes at once.
+	maxChannels = 2048
+)
+
+// NewWinograd plans op for k, or reports false where the algorithm does not apply.
+func NewWinograd(k *Kernels, op Op) (*Winograd, bool) {
+	op.Window = op.WithDefaults()
+	if !op.suitsWinograd() {
+		return nil, false
+	}
+	w := &Winograd{Op: op, k: k, down: isa.Ceil(op.OH, tile), across: isa.Ceil(op.OW, tile), depth: isa.RoundUp(op.C, k.width)}
+	w.panels = panelsOf(k, w.tiles(), op.M)
+	w.split()
+	w.cover()
+	return w, true
+}
+
+func (op *Op) suitsWinograd() bool {
+	return op.KH == 3 && op.KW == 3 && op.SH == 1 && op.SW == 1 && op.DH == 1 && op.DW == 1 && op.Groups == 1 &&
+		op.C > 0 && op.C <= maxChannels && op.M > 0 && op.pixels() > 0
+}
+
+// WinogradWork is how often the algorithm multiplies, and the elements that it transforms. It reports
+// false where it does not apply.
+func WinogradWork(op Op) (multiplications, transformed int, ok bool) {
+	op.Window = op.WithDefaults()
+	if !op.suitsWinograd() {
+		return 0, 0, false
+	}
+	n := op.N * isa.Ceil(op.OH, tile) * isa.Ceil(op.OW, tile) * values
+	return n * op.C * op.M, n * (op.C + op.M), true
+}
+
+func (w *Winograd) tiles() int { return w.N * w.down * w.across }
+
+// split chooses tasks whose transformed tiles and products stay in the second-level cache.
+func (w *Winograd) split() {
+	tall := w.panels.tiles.Tallest(w.vecs)
+	w.chunk = max(min(w.count, maxColumns/w.nr), 1)
+	room := isa.CacheSizes().L2 / 4 * 3 / 4 / values
+	most := max(room/(w.depth+w.chunk*w.nr), tall)
+	w.block = isa.Even(w.tiles(), most)
+	if w.block > tall {
+		w.block = min(isa.RoundUp(w.block, tall), max(most/tall*tall, tall))
+	}
+	w.blocks = isa.Ceil(w.tiles(), w.block)
+	w.part = isa.Even(w.count, max(w.count*w.blocks/(4*runtime.NumCPU()), 1))
+	if w.blocks >= 4*runtime.NumCPU() {
+		w.part = w.count
+	}
+	w.parts = isa.Ceil(w.count, w.part)
+	w.chunk = min(w.chunk, w.part)
+}
+
+// maxColumns is about the most columns of products that are transformed at once.
+const maxColumns = 128
+
+// cover makes the masks.
+func (w *Winograd) cover() {
+	made := map[[3]int]covered{}
+	rows, columns := w.Axes()
+	for r := range w.down {
+		for c := range w.across {
+			in := [3]int{side, within(r*tile-rows.Before, rows.In, side), within(c*tile-columns.Before, columns.In, side)}
+			out := [3]int{tile, within(r*tile, w.OH, tile), within(c*tile, w.OW, tile)}
+			w.in = append(w.in, w.mask(made, in, w.C))
+			w.out = append(w.out, w.mask(made, out, w.M))
+		}
+	}
+}
+
+// within has a bit for each of n places from at on that lie in [0, size).
+func within(at, size, n int) (bits int) {
+	for i := range n {
+		if at+i >= 0 && at+i < size {
+			bits |= 1 << i
+		}
+	}
+	return bits
+}
+
+// mask returns the masks of a tile, of as many pixels each way as key says, of which the rows and
+// columns that have a bit are there: those of whole vectors, then those of the last one, each with
+// one more for a pixel that is there.
+func (w *Winograd) mask(made map[[3]int]covered, key [3]int, channels int) covered {
+	if m, ok := made[key]; ok {
+		return m
+	}
+	n, last := key[0], channels-(isa.Ceil(channels, w.k.width)-1)*w.k.width
+	var m covered
+	if key[1] == 1<<n-1 && key[2] == 1<<n-1 {
+		m.flags = abi.FlagWhole
+	}
+	for i, lanes := range []int{w.k.width, last} {
+		*[]*int{&m.whole, &m.last}[i] = len(w.masks)
+		for at := range n * n {
+			w.lanes(lanes * (key[1] >> (at / n) & 1) * (key[2] >> (at % n) & 1))
+		}
+		w.lanes(lanes)
+	}
+	made[key] = m
+	return m
+}
+
+// lanes adds the mask of the first n lanes.
+func (w *Winograd) lanes(n int) {
+	if w.k.maskWords == 1 {
+		w.masks = append(w.masks, uint32(1<<n-1))
+		return
+	}
+	for i := range w.k.maskWords {
+		word := uint32(0)
+		if i < n {
+			word = ^word
+		}
+		w.masks = append(w.masks, word)
+	}
+}
+
+// PackedLen is the number of elements of packed filters, and Packs the number of tasks of Pack.
+func (w *Winograd) PackedLen() int { return w.count * w.nr * values * w.C }
+
+// Packs is the number of tasks of Pack.
+func (w *Winograd) Packs() int { return w.count }
+
+// Form returns the name of the form that Pack makes.
+func (w *Winograd) Form() Form { return Form{1, w.M, w.C, values, w.nr} }
+
+// Pack does tasks lo to hi of packing the filters v (M,C,3,3): for each panel its 36 transformed
+// values one after the other, of which a channel's stand together.
+func (w *Winograd) Pack(packed, v []float32, lo, hi int) {
+	need("packed filters", len(packed), w.PackedLen())
+	need("filters", len(v), w.M*w.C*9)
+	for i := lo; i < hi; i++ {
+		panel := packed[i*w.nr*values*w.C:][:w.nr*values*w.C]
+		first := i * w.nr
+		n := min(w.nr, w.M-first)
+		if n < w.nr {
+			clear(panel)
+		}
+		for f := range n {
+			for ch := range w.C {
+				u := transformFilter((*[9]float32)(v[((first+f)*w.C+ch)*9:]))
+				for e, x := range u {
+					panel[(e*w.C+ch)*w.nr+f] = isa.Flush32(x)
+				}
+			}
+		}
+	}
+}
+
+// transformFilter is G g Gᵀ for the points 0, 1, -1, 2, -2 and infinity.
+func transformFilter(g *[9]float32) (u [values]float32) {
+	var half [side][3]float32
+	for j := range 3 {
+		for i, x := range transformTaps(isa.Flush32(g[j]), isa.Flush32(g[3+j]), isa.Flush32(g[6+j])) {
+			half[i][j] = x
+		}
+	}
+	for i := range side {
+		for j, x := range transformTaps(half[i][0], half[i][1], half[i][2]) {
+			u[side*i+j] = x
+		}
+	}
+	return u
+}
+
+func transformTaps(a, b, c float32) [side]float32 {
+	s, h := (a+c)*(-1./6), b*(1./6)
+	t, k := a*(1./24)+c*(1./6), b*(1./12)
+	return [side]float32{a * .25, s - h, s + h, t + k, t - k, c}
+}
+
+// Tasks is the number of tasks of Run.
+func (w *Winograd) Tasks() int { return w.blocks * w.parts }
+
+// Strides between the 36 values differ from powers of two, which would share few sets of the cache.
+
+func (w *Winograd) tilesStride() int    { return w.block*w.depth + isa.Alignment }
+func (w *Winograd) columns() int        { return w.chunk * w.nr }
+func (w *Winograd) productsStride() int { return w.block*w.columns() + isa.Alignment }
+
+// ScratchLen is the number of elements of scratch memory, aligned to a cache line, that a worker needs.
+func (w *Winograd) ScratchLen() int {
+	return values*(w.tilesStride()+w.productsStride()) + (values+1)*w.k.width
+}
+
+// Run does tasks lo to hi, and reports false where it met numbers that are not finite: then the
+// results are no good. Otherwise the bits of y do not depend on how tasks are shared out. Nothing
+// may overlap y.
+func (w *Winograd) Run(y, x, packed, bias, scratch []float32, lo, hi int) (finite bool) {
+	need("results", len(y), w.pixels()*w.M)
+	need("images", len(x), w.N*w.H*w.W*w.C)
+	need("packed filters", len(packed), w.PackedLen())
+	need("scratch", len(scratch), w.ScratchLen())
+	if w.Bias {
+		need("bias", len(bias), w.M)
+	}
+	v, scratch := scratch[:values*w.tilesStride()], scratch[values*w.tilesStride():]
+	p, cells := scratch[:values*w.productsStride()], scratch[values*w.productsStride():]
+	sums := cells[values*w.k.width:][:w.k.width]
+	clear(sums)
+	for i := lo; i < hi; i++ {
+		first := i / w.parts * w.block
+		n := min(w.block, w.tiles()-first)
+		w.transform(v, x, cells, first, n)
+		to := min((i%w.parts+1)*w.part, w.count)
+		for j := i % w.parts * w.part; j < to; j += w.chunk {
+			end := min(j+w.chunk, to)
+			w.multiply(p, v, packed, n, j, end)
+			w.finish(y, p, bias, cells, first, n, j*w.nr, min(end*w.nr, w.M))
+		}
+	}
+	total := float32(0)
+	for _, s := range sums {
+		total += s
+	}
+	return total-total == 0
+}
+
+// transform transforms n tiles from first on.
+func (w *Winograd) transform(v, x, cells []float32, first, n int) {
+	pixel, row := w.C, w.W*w.C
+	whole := w.C / w.k.width
+	for i := range n {
+		image, at := (first+i)/(w.down*w.across), (first+i)%(w.down*w.across)
+		m := w.in[at]
+		from := image*w.H*row + (at/w.across*tile-w.Top)*row + (at%w.across*tile-w.Left)*pixel
+		dst := v[i*w.depth:]
+		if whole > 0 {
+			w.k.tileIn(whole, &x[0], 4*from, 4*row, 4*pixel, &w.masks[m.whole], &dst[0], 4*w.tilesStride(), &cells[0], m.flags)
+		}
+		if whole < w.depth/w.k.width {
+			w.k.tileIn(1, &x[0], 4*(from+whole*w.k.width), 4*row, 4*pixel, &w.masks[m.last], &dst[whole*w.k.width], 4*w.tilesStride(), &cells[0], 0)
+		}
+	}
+}
+
+// multiply multiplies each value of n tiles by those of panels from to to.
+func (w *Winograd) multiply(p, v, packed []float32, n, from, to int) {
+	rows := isa.Ceil(n, w.panels.tiles.Tallest(w.vecs))
+	part := w.panels
+	part.m -= from * w.nr
+	for e := range values {
+		for i := range rows {
+			row := n * i / rows
+			part.row(p[e*w.productsStride()+row*w.columns():], w.columns(), v[e*w.tilesStride()+row*w.depth:], w.depth,
+				packed[(from*values+e)*w.C*w.nr:], values*w.C*w.nr, nil, n*(i+1)/rows-row, w.C, 0, to-from, 0)
+		}
+	}
+}
+
+// finish transforms the products of n tiles from first on to filters m0 to m1.
+func (w *Winograd) finish(y, p, bias, cells []float32, first, n, m0, m1 int) {
+	pixel, row := w.M, w.OW*w.M
+	flags := 0
+	if w.Add {
+		flags |= abi.FlagAdd
+	}
+	if w.Bias {
+		flags |= abi.FlagColBias
+	}
+	if w.Act == isa.ReLU {
+		flags |= abi.FlagReLU
+	}
+	whole := (m1 - m0) / w.k.width
+	for i := range n {
+		image, at := (first+i)/(w.down*w.across), (first+i)%(w.down*w.across)
+		m := w.out[at]
+		to := image*w.OH*row + at/w.across*tile*row + at%w.across*tile*pixel + m0
+		src := p[i*w.columns():]
+		if whole > 0 {
+			w.k.tileOut(whole, &src[0], 4*w.productsStride(), &y[to], 4*row, 4*pixel, &w.masks[m.whole], isa.Elem(bias, m0), &cells[0], flags|m.flags)
+		}
+		if at := whole * w.k.width; m0+at < m1 {
+			w.k.tileOut(1, &src[at], 4*w.productsStride(), &y[to+at], 4*row, 4*pixel, &w.masks[m.last], isa.Elem(bias, m0+at), &cells[0], flags)
+		}
+	}
+}
