@@ -42,7 +42,7 @@ func (p *packer) loop(in int, to func(c *engine.Call) []float32) *loop {
 
 // bind returns the kernel that is run, with the filters packed before. The rest of its scratch memory
 // is laid out in l.
-func (p *packer) bind(l *layout, alg string, run func(c *engine.Call)) engine.Bound {
+func (p *packer) bind(l *layout, alg string, run engine.Kernel) engine.Bound {
 	rest := int(*l)
 	p.own = reserve[float32](l, 1, p.elems)
 	packs := p.loop(1, p.of)
@@ -50,8 +50,7 @@ func (p *packer) bind(l *layout, alg string, run func(c *engine.Call)) engine.Bo
 		if !c.Packed.Valid() {
 			packs.run(c)
 		}
-		run(c)
-		return nil
+		return run(c)
 	}
 	b := engine.Bound{Kernel: kernel, Scratch: int(*l), By: name, Alg: alg}
 	if p.elems > 0 {

@@ -94,7 +94,7 @@ func (e Engine) bindInterleaved(plan *interleaved.Conv, r interleavedRunner, ep 
 	var l layout
 	packed := e.packer(filterPacking{elems: plan.PackedLen(), tasks: plan.Packs(), pack: plan.Pack})
 	tasks := e.newInterleavedLoop(&l, r, ep, packed.of)
-	return packed.bind(&l, interleavedAlg, tasks.run)
+	return packed.bind(&l, interleavedAlg, tasks.kernel())
 }
 
 func (e Engine) interleavedFilterGrad(c engine.Conv2D, in []engine.Operand, out engine.Operand) (engine.Bound, error) {

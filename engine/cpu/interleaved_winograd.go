@@ -29,11 +29,7 @@ func (e Engine) bindInterleavedWinograd(plan *interleaved.Winograd, r interleave
 		if packed(c)[0] == 1 && tasks.holds(c) {
 			return nil
 		}
-		ours := c.Packed
-		c.Packed = engine.Buffer{} // which is not what the exact kernel packs
-		err := exact.Kernel(c)
-		c.Packed = ours
-		return err
+		return withoutPacked(c, exact.Kernel)
 	}
 	all := max(int(l), exact.Scratch)
 	return engine.Bound{

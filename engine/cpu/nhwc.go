@@ -1,6 +1,8 @@
 package cpu
 
 import (
+	"slices"
+
 	"github.com/plexaura/plexaura/engine"
 	"github.com/plexaura/plexaura/internal/simd/isa"
 	"github.com/plexaura/plexaura/internal/simd/nhwc"
@@ -29,17 +31,27 @@ func (e Engine) nhwcConv2D(c engine.Conv2D, in []engine.Operand, out engine.Oper
 		return engine.Bound{}, engine.Unsupported(name, "NHWC Conv2D", in)
 	}
 	g := convOf(c, in[0].Type, in[1].Type, out.Type)
-	act := isa.NoAct
-	if c.Epilogue.ReLU {
-		act = isa.ReLU
-	}
 	if g.depthwise() {
-		w := g.Window
-		w.C = g.groups
-		return e.bindDepthwise(nhwc.NewDepthwise(e.simd.NHWC, w, g.batch, c.Epilogue.Bias, act), c.Epilogue), nil
+		op := g.nhwcOp(c.Epilogue)
+		op.C = g.groups
+		return e.bindDepthwise(nhwc.NewDepthwise(e.simd.NHWC, op.Window, op.N, op.Bias, op.Act), c.Epilogue), nil
 	}
-	op := nhwc.Op{Window: g.Window, N: g.batch, Groups: g.groups, M: g.filters, Bias: c.Epilogue.Bias, Act: act}
-	return e.bindNHWC(nhwc.NewConv(e.simd.NHWC, op), c.Epilogue), nil
+	op := g.nhwcOp(c.Epilogue)
+	exact := e.bindNHWC(nhwc.NewConv(e.simd.NHWC, op), c.Epilogue)
+	exact.Choice = e.nhwcCandidates(op)
+	if choose(exact.Choice) == nhwcWinogradAlg {
+		plan, _ := nhwc.NewWinograd(e.simd.NHWC, op)
+		return e.bindNHWCWinograd(plan, c.Epilogue, exact), nil
+	}
+	return exact, nil
+}
+
+func (g *convolution) nhwcOp(ep engine.Epilogue) nhwc.Op {
+	op := nhwc.Op{Window: g.Window, N: g.batch, Groups: g.groups, M: g.filters, Bias: ep.Bias}
+	if ep.ReLU {
+		op.Act = isa.ReLU
+	}
+	return op
 }
 
 // depthwise reports whether each channel has one filter.
@@ -47,8 +59,9 @@ func (g *convolution) depthwise() bool { return g.C == 1 && g.filters == 1 }
 
 // What Bound.Alg calls the algorithms.
 const (
-	nhwcAlg      = "nhwc"
-	depthwiseAlg = "nhwc depthwise"
+	nhwcAlg         = "nhwc"
+	nhwcWinogradAlg = "nhwc winograd"
+	depthwiseAlg    = "nhwc depthwise"
 )
 
 // bindNHWC returns the kernel that unfolds the images, where that is done first, and multiplies.
@@ -64,10 +77,39 @@ func (e Engine) bindNHWC(plan *nhwc.Conv, ep engine.Epilogue) engine.Bound {
 			shared.of(c, 0), scratch.of(c, slot), lo, hi)
 	})
 	shared, scratch = reserve[float32](&l, 1, plan.SharedLen()), reserve[float32](&l, tasks.slots, plan.ScratchLen())
-	return packed.bind(&l, nhwcAlg, func(c *engine.Call) {
+	return packed.bind(&l, nhwcAlg, func(c *engine.Call) error {
 		unfold.run(c)
 		tasks.run(c)
+		return nil
 	})
+}
+
+// bindNHWCWinograd returns the kernel of plan, or of exact where numbers are not finite.
+func (e Engine) bindNHWCWinograd(plan *nhwc.Winograd, ep engine.Epilogue, exact engine.Bound) engine.Bound {
+	var l layout
+	packed := e.packer(filterPacking{plan.PackedLen(), plan.Packs(), plan.Form(), plan.Pack})
+	work, _, _ := nhwc.WinogradWork(plan.Op)
+	tasks := e.newFiniteLoop(&l, plan.Tasks(), vectorCost(work)/max(plan.Tasks(), 1), plan.ScratchLen(), func(c *engine.Call, scratch []float32, lo, hi int) bool {
+		return plan.Run(engine.Slice[float32](c.Out[0]), engine.Slice[float32](c.In[0]), packed.of(c), bias[float32](c, ep), scratch, lo, hi)
+	})
+	b := packed.bind(&l, nhwcWinogradAlg, func(c *engine.Call) error {
+		if tasks.holds(c) {
+			return nil
+		}
+		return withoutPacked(c, exact.Kernel)
+	})
+	b.Choice = exact.Choice
+	b.Scratch, b.Packing.Rest = max(b.Scratch, exact.Scratch), max(b.Packing.Rest, exact.Scratch)
+	return b
+}
+
+// withoutPacked runs a kernel that would pack another form of the filters.
+func withoutPacked(c *engine.Call, kernel engine.Kernel) error {
+	ours := c.Packed
+	c.Packed = engine.Buffer{}
+	err := kernel(c)
+	c.Packed = ours
+	return err
 }
 
 func (e Engine) bindDepthwise(plan *nhwc.Depthwise, ep engine.Epilogue) engine.Bound {
@@ -76,7 +118,7 @@ func (e Engine) bindDepthwise(plan *nhwc.Depthwise, ep engine.Epilogue) engine.B
 	tasks := e.newLoop(plan.Tasks(), vectorCost(plan.Work())/max(plan.Tasks(), 1), func(c *engine.Call, _, lo, hi int) {
 		plan.Run(engine.Slice[float32](c.Out[0]), engine.Slice[float32](c.In[0]), packed.of(c), bias[float32](c, ep), lo, hi)
 	})
-	return packed.bind(&l, depthwiseAlg, tasks.run)
+	return packed.bind(&l, depthwiseAlg, tasks.kernel())
 }
 
 // nhwcPool returns the kernel that pools images with channels last by f.
@@ -126,14 +168,54 @@ func (e Engine) concatLast(axis int, in []engine.Operand, out engine.Operand) (e
 	return e.BindConcat(axis, stored, engine.InRow(out.Stored()))
 }
 
+// Costs of convolutions with channels last, in multiplications of the direct algorithm; measured.
+const (
+	// transformCost is that of a value which Winograd's algorithm transforms, filterCost that of a number
+	// of packed filters, which memory takes as long to give to all processors.
+	transformCost = 8
+	filterCost    = 18
+
+	// rowsCost and rowsCostGroups, in percent, are how much longer the algorithms for rows take for as many
+	// multiplications, with one group and with several, and bytesPerCost how many bytes are converted in the
+	// time of a multiplication, in percent.
+	rowsCost       = 140
+	rowsCostGroups = 1500
+	bytesPerCost   = 6
+)
+
+// nhwcCandidates are the algorithms for channels last.
+func (e Engine) nhwcCandidates(op nhwc.Op) []engine.Candidate {
+	filters := op.Groups * op.M * op.Rows()
+	direct := engine.Candidate{Alg: nhwcAlg, Work: op.N*op.Cols()*filters + filterCost*filters}
+	winograd := engine.Candidate{Alg: nhwcWinogradAlg}
+	multiplications, transformed, ok := nhwc.WinogradWork(op)
+	switch winograd.Work = multiplications + transformCost*transformed + filterCost*4*filters; {
+	case e.exact:
+		winograd.Against = "ruled out by ExactConv"
+	case !ok:
+		winograd.Against = "for 3x3 filters, stride 1, one group"
+	case min(op.C, op.M) < winogradChannels:
+		winograd.Against = fewer(min(op.C, op.M), "channels or filters", winogradChannels)
+	}
+	return []engine.Candidate{winograd, direct}
+}
+
 // nhwcGain is what a convolution gains by channels last; see [engine.Arrangement].
 func (e Engine) nhwcGain(c engine.Conv2D, in []engine.Operand, out engine.Operand) int {
 	if !e.lastable(in[0].Type, out.Type) || out.Len() == 0 {
 		return 0
 	}
 	g := convOf(c, in[0].Type, in[1].Type, out.Type)
-	if choose(e.candidates(g, forward)) == winogradAlg {
-		return -g.results() * g.depth() / 16
+	rows, last := leastWork(e.candidates(g, forward)), leastWork(e.nhwcCandidates(g.nhwcOp(engine.Epilogue{})))
+	percent := rowsCost
+	if g.groups > 1 {
+		percent = rowsCostGroups
 	}
-	return engine.Always
+	return (rows*percent/100 - last) * bytesPerCost / 100
+}
+
+// leastWork is the work of the algorithm that is chosen.
+func leastWork(all []engine.Candidate) int {
+	i := slices.IndexFunc(all, func(c engine.Candidate) bool { return c.Alg == choose(all) })
+	return all[i].Work
 }

@@ -121,12 +121,15 @@ func (p *lastTile) next(at ...reg.GPVirtual) {
 
 // lastTileOut transforms 36 values to 4×4 pixels.
 func (t *target) lastTileOut() {
-	t.begin("tileOut"+t.name, "transforms vectors > 0 vectors of filters of 36 values es bytes apart to 4×4 pixels.",
+	t.begin("tileOut"+t.name, "transforms vectors > 0 vectors of filters of 36 values es bytes apart to 4×4 pixels, and adds values that all of these reach to those behind 36 cells.",
 		"vectors int, m *float32, es int, y *float32, row, pixel int, masks *uint32, bias, cells *float32, flags int")
 	p := t.lastTile("m", "y")
 	bias := t.arg("bias")
 	six, m := t.GP64(), t.GP64()
+	sum := t.regs[12]
+	sums := operand.Mem{Base: p.cells, Disp: t.size * lastSide * lastSide}
 	t.Label("vector")
+	t.VMOVUPS(sums, sum)
 	for j := range lastSide {
 		t.MOVQ(p.at, m)
 		for range j {
@@ -142,8 +145,10 @@ func (t *target) lastTileOut() {
 		}
 		for i, r := range t.winoResult4() {
 			t.VMOVUPS(r, p.cell(i, j))
+			t.add(r, sum, sum)
 		}
 	}
+	t.VMOVUPS(sum, sums)
 	t.TESTQ(operand.U32(abi.FlagWhole), t.param("flags"))
 	t.JE(operand.LabelRef("masked"))
 	p.results("whole", bias, false)

@@ -34,7 +34,8 @@ type Kernels struct {
 type tileInFunc func(vectors int, x *float32, at, row, pixel int, masks *uint32, v *float32, es int, cells *float32, flags int) (csr uint32)
 
 // tileOutFunc transforms vectors of filters of 36 values es bytes apart to 4×4 pixels from y on. Behind
-// the masks of pixels is that of the filters.
+// the masks of pixels is that of the filters. It adds numbers that are finite only where all values are
+// to the vector behind the cells.
 type tileOutFunc func(vectors int, m *float32, es int, y *float32, row, pixel int, masks *uint32, bias, cells *float32, flags int) (csr uint32)
 
 // At returns the kernels for a level, whose products are g, or nil where there are none whose vectors

@@ -29,7 +29,7 @@ func copyAVX2(n int, whole int, last int, src *float32, ss int, dst *float32, ds
 //go:noescape
 func tileInAVX2(vectors int, x *float32, at int, row int, pixel int, masks *uint32, v *float32, es int, cells *float32, flags int) (csr uint32)
 
-// tileOutAVX2 transforms vectors > 0 vectors of filters of 36 values es bytes apart to 4×4 pixels.
+// tileOutAVX2 transforms vectors > 0 vectors of filters of 36 values es bytes apart to 4×4 pixels, and adds values that all of these reach to those behind 36 cells.
 //
 //go:noescape
 func tileOutAVX2(vectors int, m *float32, es int, y *float32, row int, pixel int, masks *uint32, bias *float32, cells *float32, flags int) (csr uint32)

@@ -2345,6 +2345,7 @@ TEXT ·tileOutAVX2(SB), NOSPLIT, $0-84
 	MOVQ    bias+56(FP), R10
 
 vector:
+	VMOVUPS     1152(SI), Y12
 	MOVQ        AX, R12
 	LEAQ        (R8)(R8*2), R11
 	ADDQ        R11, R11
@@ -2371,9 +2372,13 @@ vector:
 	VADDPS      Y7, Y5, Y7
 	VFMADD231PS Y13, Y9, Y7
 	VMOVUPS     Y10, (SI)
+	VADDPS      Y10, Y12, Y12
 	VMOVUPS     Y11, 192(SI)
+	VADDPS      Y11, Y12, Y12
 	VMOVUPS     Y6, 384(SI)
+	VADDPS      Y6, Y12, Y12
 	VMOVUPS     Y7, 576(SI)
+	VADDPS      Y7, Y12, Y12
 	MOVQ        AX, R12
 	ADDQ        R8, R12
 	LEAQ        (R8)(R8*2), R11
@@ -2401,9 +2406,13 @@ vector:
 	VADDPS      Y7, Y5, Y7
 	VFMADD231PS Y13, Y9, Y7
 	VMOVUPS     Y10, 32(SI)
+	VADDPS      Y10, Y12, Y12
 	VMOVUPS     Y11, 224(SI)
+	VADDPS      Y11, Y12, Y12
 	VMOVUPS     Y6, 416(SI)
+	VADDPS      Y6, Y12, Y12
 	VMOVUPS     Y7, 608(SI)
+	VADDPS      Y7, Y12, Y12
 	MOVQ        AX, R12
 	ADDQ        R8, R12
 	ADDQ        R8, R12
@@ -2432,9 +2441,13 @@ vector:
 	VADDPS      Y7, Y5, Y7
 	VFMADD231PS Y13, Y9, Y7
 	VMOVUPS     Y10, 64(SI)
+	VADDPS      Y10, Y12, Y12
 	VMOVUPS     Y11, 256(SI)
+	VADDPS      Y11, Y12, Y12
 	VMOVUPS     Y6, 448(SI)
+	VADDPS      Y6, Y12, Y12
 	VMOVUPS     Y7, 640(SI)
+	VADDPS      Y7, Y12, Y12
 	MOVQ        AX, R12
 	ADDQ        R8, R12
 	ADDQ        R8, R12
@@ -2464,9 +2477,13 @@ vector:
 	VADDPS      Y7, Y5, Y7
 	VFMADD231PS Y13, Y9, Y7
 	VMOVUPS     Y10, 96(SI)
+	VADDPS      Y10, Y12, Y12
 	VMOVUPS     Y11, 288(SI)
+	VADDPS      Y11, Y12, Y12
 	VMOVUPS     Y6, 480(SI)
+	VADDPS      Y6, Y12, Y12
 	VMOVUPS     Y7, 672(SI)
+	VADDPS      Y7, Y12, Y12
 	MOVQ        AX, R12
 	ADDQ        R8, R12
 	ADDQ        R8, R12
@@ -2497,9 +2514,13 @@ vector:
 	VADDPS      Y7, Y5, Y7
 	VFMADD231PS Y13, Y9, Y7
 	VMOVUPS     Y10, 128(SI)
+	VADDPS      Y10, Y12, Y12
 	VMOVUPS     Y11, 320(SI)
+	VADDPS      Y11, Y12, Y12
 	VMOVUPS     Y6, 512(SI)
+	VADDPS      Y6, Y12, Y12
 	VMOVUPS     Y7, 704(SI)
+	VADDPS      Y7, Y12, Y12
 	MOVQ        AX, R12
 	ADDQ        R8, R12
 	ADDQ        R8, R12
@@ -2531,9 +2552,14 @@ vector:
 	VADDPS      Y7, Y5, Y7
 	VFMADD231PS Y13, Y9, Y7
 	VMOVUPS     Y10, 160(SI)
+	VADDPS      Y10, Y12, Y12
 	VMOVUPS     Y11, 352(SI)
+	VADDPS      Y11, Y12, Y12
 	VMOVUPS     Y6, 544(SI)
+	VADDPS      Y6, Y12, Y12
 	VMOVUPS     Y7, 736(SI)
+	VADDPS      Y7, Y12, Y12
+	VMOVUPS     Y12, 1152(SI)
 	TESTQ       $0x00000200, flags+72(FP)
 	JE          masked
 	MOVQ        DI, R11

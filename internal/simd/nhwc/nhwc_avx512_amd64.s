@@ -2312,6 +2312,7 @@ TEXT ·tileOutAVX512(SB), NOSPLIT, $0-84
 	MOVQ    bias+56(FP), R10
 
 vector:
+	VMOVUPS     2304(SI), Z12
 	MOVQ        AX, R12
 	LEAQ        (R8)(R8*2), R11
 	ADDQ        R11, R11
@@ -2338,9 +2339,13 @@ vector:
 	VADDPS      Z7, Z5, Z7
 	VFMADD231PS Z13, Z9, Z7
 	VMOVUPS     Z10, (SI)
+	VADDPS      Z10, Z12, Z12
 	VMOVUPS     Z11, 384(SI)
+	VADDPS      Z11, Z12, Z12
 	VMOVUPS     Z6, 768(SI)
+	VADDPS      Z6, Z12, Z12
 	VMOVUPS     Z7, 1152(SI)
+	VADDPS      Z7, Z12, Z12
 	MOVQ        AX, R12
 	ADDQ        R8, R12
 	LEAQ        (R8)(R8*2), R11
@@ -2368,9 +2373,13 @@ vector:
 	VADDPS      Z7, Z5, Z7
 	VFMADD231PS Z13, Z9, Z7
 	VMOVUPS     Z10, 64(SI)
+	VADDPS      Z10, Z12, Z12
 	VMOVUPS     Z11, 448(SI)
+	VADDPS      Z11, Z12, Z12
 	VMOVUPS     Z6, 832(SI)
+	VADDPS      Z6, Z12, Z12
 	VMOVUPS     Z7, 1216(SI)
+	VADDPS      Z7, Z12, Z12
 	MOVQ        AX, R12
 	ADDQ        R8, R12
 	ADDQ        R8, R12
@@ -2399,9 +2408,13 @@ vector:
 	VADDPS      Z7, Z5, Z7
 	VFMADD231PS Z13, Z9, Z7
 	VMOVUPS     Z10, 128(SI)
+	VADDPS      Z10, Z12, Z12
 	VMOVUPS     Z11, 512(SI)
+	VADDPS      Z11, Z12, Z12
 	VMOVUPS     Z6, 896(SI)
+	VADDPS      Z6, Z12, Z12
 	VMOVUPS     Z7, 1280(SI)
+	VADDPS      Z7, Z12, Z12
 	MOVQ        AX, R12
 	ADDQ        R8, R12
 	ADDQ        R8, R12
@@ -2431,9 +2444,13 @@ vector:
 	VADDPS      Z7, Z5, Z7
 	VFMADD231PS Z13, Z9, Z7
 	VMOVUPS     Z10, 192(SI)
+	VADDPS      Z10, Z12, Z12
 	VMOVUPS     Z11, 576(SI)
+	VADDPS      Z11, Z12, Z12
 	VMOVUPS     Z6, 960(SI)
+	VADDPS      Z6, Z12, Z12
 	VMOVUPS     Z7, 1344(SI)
+	VADDPS      Z7, Z12, Z12
 	MOVQ        AX, R12
 	ADDQ        R8, R12
 	ADDQ        R8, R12
@@ -2464,9 +2481,13 @@ vector:
 	VADDPS      Z7, Z5, Z7
 	VFMADD231PS Z13, Z9, Z7
 	VMOVUPS     Z10, 256(SI)
+	VADDPS      Z10, Z12, Z12
 	VMOVUPS     Z11, 640(SI)
+	VADDPS      Z11, Z12, Z12
 	VMOVUPS     Z6, 1024(SI)
+	VADDPS      Z6, Z12, Z12
 	VMOVUPS     Z7, 1408(SI)
+	VADDPS      Z7, Z12, Z12
 	MOVQ        AX, R12
 	ADDQ        R8, R12
 	ADDQ        R8, R12
@@ -2498,9 +2519,14 @@ vector:
 	VADDPS      Z7, Z5, Z7
 	VFMADD231PS Z13, Z9, Z7
 	VMOVUPS     Z10, 320(SI)
+	VADDPS      Z10, Z12, Z12
 	VMOVUPS     Z11, 704(SI)
+	VADDPS      Z11, Z12, Z12
 	VMOVUPS     Z6, 1088(SI)
+	VADDPS      Z6, Z12, Z12
 	VMOVUPS     Z7, 1472(SI)
+	VADDPS      Z7, Z12, Z12
+	VMOVUPS     Z12, 2304(SI)
 	TESTQ       $0x00000200, flags+72(FP)
 	JE          masked
 	MOVQ        DI, R11

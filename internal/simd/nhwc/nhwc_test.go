@@ -269,7 +269,8 @@ func TestWinogradTellsOfNumbersThatAreNotFinite(t *testing.T) {
 			op := randomWinograd(rng)
 			op.Top, op.Left, op.OH, op.OW = 1, 1, op.H, op.W // every pixel is seen
 			y, x, filters, bias := operands(rng, op)
-			x[rng.IntN(len(x))] = []float32{float32(math.NaN()), float32(math.Inf(1)), float32(math.Inf(-1))}[rng.IntN(3)]
+			spoilt := [][]float32{x, filters}[rng.IntN(2)]
+			spoilt[rng.IntN(len(spoilt))] = []float32{float32(math.NaN()), float32(math.Inf(1)), float32(math.Inf(-1))}[rng.IntN(3)]
 			w, _ := NewWinograd(k, op)
 			require.False(t, winograd(w, y, last(x, op.C, op.H*op.W), filters, bias, 3), "%+v", op)
 		}

@@ -104,14 +104,17 @@ func transformProducts(m [side]float32) [side]float32 {
 	return [side]float32{m[0] + p + r, q + 2*s, p + 4*r, q + 8*s + m[5]}
 }
 
-func tileOutGo(vectors int, m *float32, es int, y *float32, row, pixel int, masks *uint32, bias, _ *float32, flags int) uint32 {
-	on := unsafe.Slice(masks, tile*tile)
+func tileOutGo(vectors int, m *float32, es int, y *float32, row, pixel int, masks *uint32, bias, cells *float32, flags int) uint32 {
+	on, sums := unsafe.Slice(masks, tile*tile), unsafe.Slice(cells, (values+1)*goWidth)[values*goWidth:]
 	for ch := range vectors * goWidth {
 		var d [side][side]float32
 		for e := range values {
 			d[e/side][e%side] = *isa.Add(m, e*es+4*ch)
 		}
 		all := bothWays(d, transformProducts)
+		for _, z := range all {
+			sums[ch%goWidth] += z
+		}
 		for at := range tile * tile {
 			if on[at]>>(ch%goWidth)&1 != 0 {
 				i, j := at/tile, at%tile

@@ -280,7 +280,7 @@ func (w *Winograd) transform(v, x, cells []float32, first, n int) {
 func (w *Winograd) multiply(p, v, packed []float32, n, from, to int) {
 	rows := isa.Ceil(n, w.panels.tiles.Tallest(w.vecs))
 	part := w.panels
-	part.m -= from * w.nr
+	part.m = isa.RoundUp(w.M, w.k.width) - from*w.nr // whole vectors, whose last elements are 0
 	for e := range values {
 		for i := range rows {
 			row := n * i / rows
