@@ -137,7 +137,7 @@ func (s *Store) init(n *graph.Node) error {
 			return fmt.Errorf("vm: the initialiser of %q, %T: %w", n.Name(), n.Init(), err)
 		}
 		if i := slices.IndexFunc(v, func(x float64) bool { return n.Type().IsInt() && !n.Type().Holds(x) }); i >= 0 {
-			return fmt.Errorf("vm: the initialiser of %q gives %v, which is no %v", n.Name(), v[i], n.Type().DType)
+			return fmt.Errorf("vm: the initialiser of %q sets an element to %v, which is not a valid %v", n.Name(), v[i], n.Type().DType)
 		}
 		engine.Load(l.buf, v)
 	}

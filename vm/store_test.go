@@ -74,7 +74,7 @@ func TestOnlyLeavesOfAStoreAreInitialised(t *testing.T) {
 	require.ErrorContains(t, s.Init(x), "x is Input; a store holds Params and States")
 	require.ErrorContains(t, s.Init(ops.Neg(x)), "a store holds Params and States")
 	require.ErrorContains(t, s.Init(g.Param("", shape.F32(1), nil)), "nil or invalid")
-	require.ErrorContains(t, s.Init(g.State("half", shape.I64(), graph.Fill(.5))), `the initialiser of "half" gives 0.5, which is no int64`)
+	require.ErrorContains(t, s.Init(g.State("half", shape.I64(), graph.Fill(.5))), `the initialiser of "half" sets an element to 0.5, which is not a valid int64`)
 	require.Empty(t, s.Names())
 }
 
