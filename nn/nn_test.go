@@ -369,7 +369,7 @@ func TestALayerThatGivesNilIsOneError(t *testing.T) {
 		n := apply(nn.Sequential{tt.layer, nn.Linear{Out: 2}}, shape.F32(shape.N, 3))
 		list := n.errs(t)
 		require.Len(t, list, 1, "%#v", tt.layer)
-		require.ErrorContains(t, list[0], "layer "+tt.path+": Layer: the layer gives nil")
+		require.ErrorContains(t, list[0], "layer "+tt.path+": Layer: the layer returns nil")
 	}
 }
 

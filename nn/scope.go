@@ -139,7 +139,7 @@ func (s Scope) Within(name string, x *graph.Node, f func(s Scope) *graph.Node) (
 			y = x
 		default:
 			if y = f(s); y == nil {
-				y = s.g.Reject("Layer", errors.New("the layer gives nil; want a node"), x)
+				y = s.g.Reject("Layer", errors.New("the layer returns nil; want a node"), x)
 			}
 		}
 	})

@@ -174,7 +174,7 @@ func (e *MismatchError) allow(patterns []string) (had []string) {
 func checkPatterns(patterns []string) (err error) {
 	for _, pattern := range patterns {
 		if _, e := path.Match(pattern, ""); e != nil {
-			err = errors.Join(err, fmt.Errorf("Partial: cannot match by %q: %w", pattern, e))
+			err = errors.Join(err, fmt.Errorf("Partial: invalid pattern %q: %w", pattern, e))
 		}
 	}
 	return err
