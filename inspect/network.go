@@ -260,7 +260,7 @@ func (n *Network) examples(x []float32) (int, error) {
 	}
 	size := n.Input().Len()
 	if len(x) == 0 || len(x)%size != 0 {
-		return 0, fmt.Errorf("inspect: %d numbers are no examples of %v, which have %d each", len(x), n.Input(), size)
+		return 0, fmt.Errorf("inspect: %d numbers are not a multiple of %[3]d, the size of an example of %[2]v", len(x), n.Input(), size)
 	}
 	return len(x) / size, nil
 }

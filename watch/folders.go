@@ -127,14 +127,14 @@ func isRun(path string) error {
 		return fmt.Errorf("watch: %w", err)
 	}
 	if !info.IsDir() {
-		return fmt.Errorf("watch: %s is no folder of a run: it is a file; give the folder that it is in", path)
+		return fmt.Errorf("watch: %s is not a folder of a run: it is a file; give the folder that it is in", path)
 	}
 	for _, name := range []string{train.MetricsFile, lockFile} {
 		if _, err := os.Stat(filepath.Join(path, name)); err == nil {
 			return nil
 		}
 	}
-	return fmt.Errorf("watch: %s is no folder of a run: there is no %s in it", path, train.MetricsFile)
+	return fmt.Errorf("watch: %s is not a folder of a run: there is no %s in it", path, train.MetricsFile)
 }
 
 // refresh looks at the files again, unless that was done a moment ago.

@@ -203,7 +203,7 @@ func (m *Matrix) Run(ctx context.Context, inputs ...*tensor.Dense) ([][]*tensor.
 	case m == nil || len(m.ys) == 0:
 		return nil, errors.New("numeric: the Matrix was not made by Jacobian or Hessian")
 	case ctx == nil:
-		return nil, errors.New("numeric: the context is nil; context.Background() is one that never ends")
+		return nil, errors.New("numeric: the context is nil; use context.Background() for one that never ends")
 	}
 	batch, err := m.batch(inputs)
 	if err != nil {
