@@ -456,7 +456,7 @@ func TestMistakesOfACallerAreOneError(t *testing.T) {
 	x := noise(1, 64)
 	for want, f := range map[string]func() error{
 		"63 numbers are not a multiple of 64": func() error { _, err := n.Saliency(ctx, x[1:], []int{0}); return err },
-		"class 3; the output has 3":  func() error { _, err := n.Saliency(ctx, x, []int{3}); return err },
+		"class 3; the output has 3":           func() error { _, err := n.Saliency(ctx, x, []int{3}); return err },
 		"2 classes for 1 examples": func() error {
 			_, err := n.Occlusion(ctx, x, []int{0, 0}, inspect.Window{Size: 1, Stride: 1})
 			return err

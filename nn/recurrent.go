@@ -89,7 +89,7 @@ func (r recurrent) params(s Scope, x *graph.Node) (p ops.Recurrence, state *grap
 		return p, nil, err
 	}
 	if t.Rank() != 3 || !t.Drop(0).Concrete() || t.Int(1) == 0 {
-		return p, nil, fmt.Errorf("want sequences (N,T,I) of T steps, 1 at least, have %v", t)
+		return p, nil, fmt.Errorf("want sequences (N,T,I) of T steps, at least 1, have %v", t)
 	}
 	if r.hidden < 1 {
 		return p, nil, errors.New("want a positive Hidden, the features of the state")

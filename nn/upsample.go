@@ -38,7 +38,7 @@ func (l Upsample) size(x *graph.Node) (size [2]int, err error) {
 	for i := range size {
 		n, ok := t.Dim(2 + i).Int()
 		if !ok || l.Scale < 1 || n > math.MaxInt32/l.Scale {
-			return size, fmt.Errorf("%v cannot be made %d times as high and wide; want a Scale of 1 at least, and a height and width that do not depend on N", t, l.Scale)
+			return size, fmt.Errorf("%v cannot be made %d times as high and wide; want a Scale of at least 1, and a height and width that do not depend on N", t, l.Scale)
 		}
 		size[i] = l.Scale * n
 	}

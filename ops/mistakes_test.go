@@ -380,8 +380,8 @@ func TestMistakesAreNamedAfterTheFunction(t *testing.T) {
 		"MaxPool3D: of the planes: kernel [0 2] over input":        func() *graph.Node { return ops.MaxPool3D(volume, ops.MaxPool3DOptions{Kernel: [3]int{2, 0, 2}}) },
 		"AvgPool3D: of the depth, as the height of images: kernel": func() *graph.Node { return ops.AvgPool3D(volume, ops.AvgPool3DOptions{Kernel: [3]int{9, 1, 1}}) },
 		"GlobalAvgPool1D: want an input (N,C,L), have (N,3)":       func() *graph.Node { return ops.GlobalAvgPool1D(x) },
-		"AdaptiveMaxPool1D: size is [0]; want 1 at least":          func() *graph.Node { return ops.AdaptiveMaxPool1D(line, 0) },
-		"LpPool1D: p is 0.5; want a finite number of 1 at least":   func() *graph.Node { return ops.LpPool1D(line, .5, ops.MaxPool1DOptions{Kernel: 2}) },
+		"AdaptiveMaxPool1D: size is [0]; want at least 1":          func() *graph.Node { return ops.AdaptiveMaxPool1D(line, 0) },
+		"LpPool1D: p is 0.5; want a finite number of at least 1":   func() *graph.Node { return ops.LpPool1D(line, .5, ops.MaxPool1DOptions{Kernel: 2}) },
 		"LpPool1D: axis 2 of float32(N,4,8): a window of extent":   func() *graph.Node { return ops.LpPool1D(line, 2, ops.MaxPool1DOptions{Kernel: 9}) },
 		"ResizeNearest: want an input (N,C,H,W), have (N,3)":       func() *graph.Node { return ops.ResizeNearest(x, [2]int{1, 1}) },
 		"ResizeBilinear: input 0 is int32(3); want float32 or":     func() *graph.Node { return ops.ResizeBilinear(ids, [2]int{1, 1}) },
@@ -407,7 +407,7 @@ func TestMistakesAreNamedAfterTheFunction(t *testing.T) {
 		"Attention: Scale is NaN; want a finite number": func() *graph.Node {
 			return ops.Attention(x, x, x, ops.AttentionOptions{Scale: nan})
 		},
-		"LSTM: want a sequence (N,T,I) of T steps, 1 at least": func() *graph.Node {
+		"LSTM: want a sequence (N,T,I) of T steps, at least 1": func() *graph.Node {
 			y, _, _ := ops.LSTM(x, x, x, ops.Recurrence{WeightIH: x, WeightHH: x, BiasIH: x, BiasHH: x})
 			return y
 		},

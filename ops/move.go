@@ -140,7 +140,7 @@ func (ConcatOp) Name() string { return "Concat" }
 // Infer implements [graph.Op].
 func (op ConcatOp) Infer(in []shape.Type) (shape.Type, error) {
 	if len(in) == 0 {
-		return shape.Type{}, errors.New("there is nothing to join; want one input at least")
+		return shape.Type{}, errors.New("there is nothing to join; want at least one input")
 	}
 	out := in[0]
 	if op.Axis < 0 || op.Axis >= out.Rank() {

@@ -165,7 +165,7 @@ func TestConcatRefusesWhatDiffersElsewhere(t *testing.T) {
 		require.ErrorContains(t, g.Err(), "Concat: "+want)
 	}
 	none := ops.Concat(0)
-	require.ErrorContains(t, none.Graph().Err(), "want one input at least")
+	require.ErrorContains(t, none.Graph().Err(), "want at least one input")
 }
 
 func TestMoveOpsOfNilAndInvalidNodes(t *testing.T) {

@@ -61,7 +61,7 @@ func adaptive(name string, x *graph.Node, size []int, pool pooler) *graph.Node {
 		}
 		for _, n := range size {
 			if n < 1 {
-				return fmt.Errorf("size is %v; want 1 at least in each axis", size)
+				return fmt.Errorf("size is %v; want at least 1 in each axis", size)
 			}
 		}
 		return nil

@@ -9,7 +9,7 @@ import (
 
 // LpPool2D returns the p-norm, (sum |x|^p)^(1/p), of each window of images x (N,C,H,W), Float32 or
 // Float64: y (N,C,OH,OW), with the extents of [MaxPool2D]. Padding adds nothing. p is a finite
-// number of 1 at least; PyTorch leaves out the absolute values, which makes a difference for odd
+// number of at least 1; PyTorch leaves out the absolute values, which makes a difference for odd
 // p. The gradient of a window of zeros is 0.
 func LpPool2D(x *graph.Node, p float64, op MaxPool2DOp) *graph.Node {
 	op = op.withDefaults()
@@ -43,7 +43,7 @@ func lpPool(name string, x *graph.Node, p float64, windows []window, mean func(p
 	pad, taps := make([][2]int, len(windows)), 1
 	bad := refused(name, func() error {
 		if !(p >= 1) || math.IsInf(p, 1) {
-			return fmt.Errorf("p is %v; want a finite number of 1 at least", p)
+			return fmt.Errorf("p is %v; want a finite number of at least 1", p)
 		}
 		if err := wantFloat(x.Type()); err != nil {
 			return err

@@ -48,7 +48,7 @@ func (r Recurrence) check(gates int, x shape.Type, states ...shape.Type) error {
 // checkSequence refuses what is no sequence (N,T,I).
 func checkSequence(x shape.Type) error {
 	if x.Rank() != 3 || x.Dim(1).Symbolic() || x.Dim(1) == 0 {
-		return fmt.Errorf("want a sequence (N,T,I) of T steps, 1 at least, have %v", x)
+		return fmt.Errorf("want a sequence (N,T,I) of T steps, at least 1, have %v", x)
 	}
 	return nil
 }

@@ -80,7 +80,7 @@ func checkResize(x shape.Type, size [2]int) error {
 		return err
 	}
 	if size[0] < 1 || size[1] < 1 {
-		return fmt.Errorf("size is %v; want a height and a width of 1 at least", size)
+		return fmt.Errorf("size is %v; want a height and a width of at least 1", size)
 	}
 	return nil
 }

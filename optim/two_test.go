@@ -364,7 +364,7 @@ func TestAnotherOptimiserOfAStoreIsRefused(t *testing.T) {
 		{"another rule", `"step" is kept in the store for the optimiser without a name of w`, program(sgd, "w"), program(adam, "w")},
 		{"the same name", `"a.step" is kept in the store for the optimiser "a" of w, which is not the optimiser "a" of v`,
 			program(recipe("a", sgd), "w"), program(recipe("a", sgd), "v")},
-		{"the same parameter", `"w" is updated by the optimiser "a" of w and by the optimiser "b" of w; where that is meant`,
+		{"the same parameter", `"w" is updated by the optimiser "a" of w and by the optimiser "b" of w; if that is intended`,
 			program(recipe("a", sgd), "w"), program(recipe("b", sgd), "w")},
 		{"shared", "", program(recipe("a", sgd), "w"), program(shares, "w")},
 		{"shared by the first", "", program(shares, "w"), program(recipe("a", sgd), "w")},

@@ -45,7 +45,7 @@ func (e *MismatchError) Error() string {
 	}
 	var mismatched []string
 	for _, d := range e.Mismatched {
-		mismatched = append(mismatched, fmt.Sprintf("%s is %v, the model wants %v", plain.Name(d.Name), d.Have, d.Want))
+		mismatched = append(mismatched, fmt.Sprintf("%s is %v, the model needs %v", plain.Name(d.Name), d.Have, d.Want))
 	}
 	if len(mismatched) > 0 {
 		parts = append(parts, plain.List(mismatched, shown))

@@ -42,7 +42,7 @@ func TestAMachineFollowsWhatIsDeletedAndMadeAnew(t *testing.T) {
 	require.NoError(t, s.Delete("w"))
 	require.NoError(t, s.Set("w", f32([]float32{5}, 1)))
 	_, err = m.Run(ctx)
-	require.ErrorContains(t, err, `holds "w" as float32(1), the program wants float32(2)`)
+	require.ErrorContains(t, err, `holds "w" as float32(1), the program needs float32(2)`)
 	require.NoError(t, s.Delete("nothing"))
 }
 
