@@ -474,7 +474,7 @@ func TestMistakesOfACallerAreOneError(t *testing.T) {
 			_, err := n.Patches(ctx, dataset(t, 1), n.Convolutions()[0], peaks)
 			return err
 		},
-		"nobody to see": func() error { return n.EachPatch(ctx, dataset(t, 1), n.Convolutions()[0], nil, nil) },
+		"the function see is nil": func() error { return n.EachPatch(ctx, dataset(t, 1), n.Convolutions()[0], nil, nil) },
 		"the output of example 2 is not finite": func() error {
 			x := noise(1, 4*64)
 			x[2*64+5] = float32(math.NaN())
@@ -489,7 +489,7 @@ func TestMistakesOfACallerAreOneError(t *testing.T) {
 			_, err = n.Survey(ctx, ds, inspect.SurveyOptions{})
 			return err
 		},
-		"the examples are float32(1,3,3), the network takes": func() error {
+		"the examples are float32(1,3,3), the network's input is": func() error {
 			ds, err := data.New(noise(1, 9), []int{0}, data.Info{Input: shape.F32(1, 3, 3), Classes: []string{"a"}})
 			require.NoError(t, err)
 			_, err = n.Parameters(ctx, ds)

@@ -105,7 +105,7 @@ func TestPathsThatLeadNowhere(t *testing.T) {
 		`Until: no part "layer5": there are conv1, bn1, 2, 3, layer`: nn.Until(resnet.ResNet18, "layer5"),
 		`Replace: no part "conv1.x": nn.Conv2D has no parts`:         nn.Replace(lenet.Model, "conv1.x", fc),
 		`Replace: no part "fc3": the layer is nil`:                   nn.Replace(lenet.Model, "fc3", nil),
-		`Until: no part "layer1.0.conv1": a Residual has no end`:     nn.Until(resnet.ResNet18, "layer1.0.conv1"),
+		`Until: no part "layer1.0.conv1": a Residual cannot be cut inside`:     nn.Until(resnet.ResNet18, "layer1.0.conv1"),
 		`Until: no part "layer1.x": there are 0, 1`:                  nn.Until(resnet.ResNet18, "layer1.x"),
 		`Replace: no part "": there are conv1, 1, 2, conv2`:          nn.Replace(lenet.Model, "", fc),
 		`Replace: no part "x": <nil> has no parts`:                   nn.Replace(nil, "x", fc),

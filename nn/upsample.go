@@ -8,8 +8,8 @@ import (
 	"github.com/plexaura/plexaura/ops"
 )
 
-// Upsample makes images (N,C,H,W) Scale times as high and as wide: each pixel becomes a square, or where
-// Bilinear is set pixels are interpolated; see [ops.ResizeNearest] and [ops.ResizeBilinear].
+// Upsample makes images (N,C,H,W) Scale times as high and wide. Each pixel becomes a square or, if
+// Bilinear is set, pixels are interpolated; see [ops.ResizeNearest] and [ops.ResizeBilinear].
 type Upsample struct {
 	Scale    int
 	Bilinear bool
@@ -29,7 +29,7 @@ func (l Upsample) Apply(s Scope, x *graph.Node) *graph.Node {
 	})
 }
 
-// size is the height and width of the result.
+// size returns the height and width of the result.
 func (l Upsample) size(x *graph.Node) (size [2]int, err error) {
 	t := x.Type()
 	if t.Rank() != 4 {

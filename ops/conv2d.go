@@ -85,7 +85,7 @@ func (op Conv2DOp) checkFilter(x, w shape.Type) error {
 		return fmt.Errorf("input has %d channels, the filter %v with %s wants %d; its axis 1 is the input's channels divided by the groups",
 			channels, w.Shape, plural(op.Groups, "group"), depth*op.Groups)
 	case filters%op.Groups != 0:
-		return fmt.Errorf("the filter %v has %d outputs, which %d groups cannot share equally", w.Shape, filters, op.Groups)
+		return fmt.Errorf("the filter %v has %d outputs, which cannot be split evenly into %d groups", w.Shape, filters, op.Groups)
 	}
 	return nil
 }

@@ -150,7 +150,7 @@ func (op Conv2DOp) checkTransposed(x, w shape.Type) error {
 	case x.Dim(1) != w.Dim(0):
 		return fmt.Errorf("input has %v channels, the filter %v wants %v; its axis 0 is the input's channels", x.Dim(1), w.Shape, w.Dim(0))
 	case x.Int(1)%op.Groups != 0:
-		return fmt.Errorf("input has %v channels, which %d groups cannot share equally", x.Dim(1), op.Groups)
+		return fmt.Errorf("input has %v channels, which cannot be split evenly into %d groups", x.Dim(1), op.Groups)
 	}
 	return nil
 }

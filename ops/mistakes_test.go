@@ -524,6 +524,6 @@ func TestGroupsThatDoNotDivideTheChannelsAreRefused(t *testing.T) {
 		g := graph.New()
 		err := mistake(t, c.build(c.leaves(g)), g)
 		require.Equal(t, name, err.Op)
-		require.Regexp(t, `with 3 groups wants 6; its axis 1 is the input's channels divided|3 groups cannot share equally|cannot be split into 3 groups`, err.Err.Error(), name)
+		require.Regexp(t, `with 3 groups wants 6; its axis 1 is the input's channels divided|cannot be split evenly into 3 groups|cannot be split into 3 groups`, err.Err.Error(), name)
 	}
 }
