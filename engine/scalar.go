@@ -195,7 +195,7 @@ func (m Map) Check(in, out []shape.Type) error {
 	}
 	for _, t := range in {
 		if s, err := shape.Broadcast(t.Shape, out[0].Shape); err != nil || s != out[0].Shape {
-			return fmt.Errorf("map %v: input %v does not spread to %v", m, t, out[0].Shape)
+			return fmt.Errorf("map %v: input %v does not broadcast to %v", m, t, out[0].Shape)
 		}
 	}
 	return nil

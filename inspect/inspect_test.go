@@ -483,7 +483,7 @@ func TestMistakesOfACallerAreOneError(t *testing.T) {
 			_, err = n.Survey(ctx, ds, inspect.SurveyOptions{})
 			return err
 		},
-		"the network takes float32(1,8,8)": func() error {
+		"the network's input is float32(1,8,8)": func() error {
 			ds, err := data.New(noise(1, 9), []int{0}, data.Info{Input: shape.F32(1, 3, 3), Classes: []string{"a"}})
 			require.NoError(t, err)
 			_, err = n.Survey(ctx, ds, inspect.SurveyOptions{})

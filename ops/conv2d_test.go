@@ -89,7 +89,7 @@ func TestConvTransposeRefusals(t *testing.T) {
 		{x, w, ops.Conv2DOp{Stride: [2]int{-1, 1}}, [2]int{}, "height: stride is -1, want 1"},
 		{x, w, ops.Conv2DOp{Groups: 3}, [2]int{}, "input has 4 channels, which cannot be split evenly into 3 groups"},
 		{x, w, ops.Conv2DOp{Groups: -1}, [2]int{}, "groups is -1"},
-		{x, shape.F32(4, 0, 3, 3), ops.Conv2DOp{}, [2]int{}, "filter (4,0,3,3); want one element at least"},
+		{x, shape.F32(4, 0, 3, 3), ops.Conv2DOp{}, [2]int{}, "filter (4,0,3,3); want at least one element"},
 		{x, w, ops.Conv2DOp{Pad: ops.PadHW(0, 4)}, [2]int{}, "width: the result would have an extent of -1, for an input of 5; pad by less"},
 		{shape.F32(1, 4, shape.N, 5), w, ops.Conv2DOp{}, [2]int{}, "only the batch axis"},
 		{shape.I32(1, 4, 5, 5), shape.I32(4, 2, 3, 3), ops.Conv2DOp{}, [2]int{}, "float32 or float64"},

@@ -396,7 +396,7 @@ func TestMistakesAreNamedAfterTheFunction(t *testing.T) {
 		"Einsum: the result of \"ij->ijk\" has index 'k'; want":    func() *graph.Node { return ops.Einsum("ij->ijk", x) },
 		"Einsum: the result of \"ij->ii\" has index 'i'; want":     func() *graph.Node { return ops.Einsum("ij->ii", x) },
 		"Einsum: input 0 is int32(3); want float32 or float64":     func() *graph.Node { return ops.Einsum("i", ids) },
-		"Einsum: there are no operands; want one at least":         func() *graph.Node { return ops.Einsum("i") },
+		"Einsum: there are no operands; want at least one":         func() *graph.Node { return ops.Einsum("i") },
 		"Attention: queries are float32(N,3), keys float32(2,1,3)": func() *graph.Node { return ops.Attention(x, wide, x, ops.AttentionOptions{}) },
 		"Attention: the mask is float32(N,3); want a bool that": func() *graph.Node {
 			return ops.Attention(x, x, x, ops.AttentionOptions{Mask: x})
