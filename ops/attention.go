@@ -74,7 +74,7 @@ func (o AttentionOptions) check(q, k, v shape.Type) (scores shape.Shape, err err
 	}
 	scores = q.With(-1, k.Dim(-2))
 	if o.Causal && !shape.Of(scores.Dim(-2), scores.Dim(-1)).Concrete() {
-		return scores, fmt.Errorf("queries are %v, keys %v; for causal attention their numbers must not depend on N", q, k)
+		return scores, fmt.Errorf("queries are %v, keys %v; causal attention needs numbers of both that do not depend on N", q, k)
 	}
 	if o.Mask == nil {
 		return scores, nil

@@ -235,7 +235,7 @@ func TestMistakesOfElementwiseOpsSayWhatIsWanted(t *testing.T) {
 		{func() *graph.Node { return ops.LeakyReLU(f32, nan) }, "LeakyReLU: alpha is NaN; want a finite number"},
 		{func() *graph.Node { return ops.AddScalar(i32, .5) }, "Full: 0.5 is not a valid int32"},
 		{func() *graph.Node { return ops.Scalar(u8, -1) }, "Full: -1 is not a valid uint8"},
-		{func() *graph.Node { return ops.Scalar(mask, 2) }, "Full: 2 is no bool"},
+		{func() *graph.Node { return ops.Scalar(mask, 2) }, "Full: 2 is not a valid bool"},
 		{func() *graph.Node { return ops.Cast(f32, shape.Invalid) }, "Cast: the element type to cast to is invalid"},
 		{func() *graph.Node { return ops.Add(f32, nil) }, "Add: input 1 is nil"},
 		{func() *graph.Node { return ops.ByMode(f32, f64) }, "ByMode: training gives float32(N,3), inference float64(N,3); want one type"},
