@@ -172,7 +172,7 @@ func TestExplainLooksIntoCheckpoints(t *testing.T) {
 func TestMistakesOfCheckpointAreOneErrorEach(t *testing.T) {
 	for want, f := range map[string]func(x ...*graph.Node) *graph.Node{
 		"the function is nil":              nil,
-		"the function gives nil":           func(...*graph.Node) *graph.Node { return nil },
+		"the function returns nil":         func(...*graph.Node) *graph.Node { return nil },
 		"a node of another graph":          func(...*graph.Node) *graph.Node { return scalar() },
 		"only floating point has gradient": func(x ...*graph.Node) *graph.Node { return ops.Less(x[0], x[0]) },
 		"Reshape":                          func(x ...*graph.Node) *graph.Node { return ops.Reshape(x[0], 5) },

@@ -206,7 +206,7 @@ func TestFitRefuses(t *testing.T) {
 		"there is no Rule":                     func(c *train.Config) { c.Optimizer = optim.Recipe{Rule: (*optim.Adam)(nil)} },
 		"the Schedule is a nil pointer":        func(c *train.Config) { c.Optimizer = optim.Recipe{Rule: optim.Adam{}, Schedule: (*optim.Cosine)(nil)} },
 		"Partial, but no Store":                func(c *train.Config) { c.Partial = []string{"*"} },
-		`Partial: cannot match by "["`:         func(c *train.Config) { c.Store, c.Partial = vm.NewStore(1), []string{"["} },
+		`Partial: invalid pattern "["`:         func(c *train.Config) { c.Store, c.Partial = vm.NewStore(1), []string{"["} },
 	} {
 		t.Run(want, func(t *testing.T) {
 			c := config(t)

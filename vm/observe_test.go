@@ -205,7 +205,7 @@ func TestMistakesOfObserve(t *testing.T) {
 	var none *vm.Machine
 	require.ErrorContains(t, none.Observe(vm.Observer{}), "no machine")
 	_, m, in := lenetStep(t, ref.Engine{}, 1)
-	require.ErrorContains(t, m.Observe(vm.Observer{Runs: -1}), "-1 runs; want 1 at least, or 0 for all")
+	require.ErrorContains(t, m.Observe(vm.Observer{Runs: -1}), "-1 runs; want at least 1, or 0 for all")
 	var inside error
 	require.NoError(t, m.Observe(vm.Observer{Span: func(vm.Span) { inside = m.Observe(vm.Observer{}) }}))
 	_, err := m.Run(ctx, in...)

@@ -79,7 +79,7 @@ func TestSizesThatNoMachineHasAreErrors(t *testing.T) {
 	p := vm.MustCompile(ref.Engine{}, []*graph.Node{ops.Mean(ops.Mul(ops.Softmax(big, 1), big))})
 	_, err := p.Memory(1 << 24)
 	require.ErrorIs(t, err, vm.ErrMemory)
-	require.ErrorContains(t, err, "at batch size N=16777216 the program takes")
+	require.ErrorContains(t, err, "at batch size N=16777216 the program needs")
 }
 
 func TestAProductOfTerabytesIsOneLine(t *testing.T) {

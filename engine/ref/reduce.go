@@ -50,7 +50,7 @@ func split(s shape.Shape, axes engine.Axes) (p parts) {
 	return p
 }
 
-// fold combines elements of type T in type A, starting from the result for none.
+// fold combines elements of type T in type A, starting with the result for no elements.
 type fold[T, A numeric] struct {
 	none A
 	join func(a, b A) A
@@ -103,8 +103,8 @@ func reduceKernel[T, A numeric](s parts, f fold[T, A]) engine.Kernel {
 	}
 }
 
-// row combines n elements, at the given distance, by halves: the error of a sum then grows
-// with the logarithm of n.
+// row combines n elements, stride apart, by recursive halving, so that the error of a sum grows
+// only with the logarithm of n.
 func (f fold[T, A]) row(x []T, n, stride int) A {
 	if n > 16 {
 		half := n / 2

@@ -101,7 +101,7 @@ func Make(ctx context.Context, n *inspect.Network, ds data.Dataset, o Options) (
 		return nil, fmt.Errorf("%d images; a page explains at most %d", len(o.Images), MaxImages)
 	}
 	if n.Input().Rank() != 3 {
-		return nil, fmt.Errorf("the network takes %v; want images (C,H,W)", n.Input())
+		return nil, fmt.Errorf("the network's input is %v; want images (C,H,W)", n.Input())
 	}
 	o.Channels = cmp.Or(o.Channels, 64)
 	m := &maker{Options: o, net: n, data: ds, info: ds.Info()}
