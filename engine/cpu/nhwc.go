@@ -18,7 +18,7 @@ func (e Engine) lastable(ts ...shape.Type) bool {
 		return false
 	}
 	for _, t := range ts {
-		if t.DType != shape.Float32 || !channelsLast.Fits(t) {
+		if t.DType != shape.Float32 || t.Rank() != 4 {
 			return false
 		}
 	}

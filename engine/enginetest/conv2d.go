@@ -7,7 +7,7 @@ import (
 	"github.com/plexaura/plexaura/shape"
 )
 
-// winogradUlps replaces productUlps for convolutions with the algorithm "winograd": F(4x4,3x3) sums
+// winogradUlps replaces productUlps for convolutions with the algorithms "winograd" and "nhwc winograd": F(4x4,3x3) sums
 // products that are larger than the terms and cancel.
 const winogradUlps = 32
 

@@ -101,7 +101,7 @@ func (p *probe) checkResult() error {
 	}
 	p.first = m.results()
 	l := p.limit
-	if p.bound.Alg == "winograd" {
+	if p.bound.Alg == "winograd" || p.bound.Alg == "nhwc winograd" {
 		l.terms = winogradUlps
 	}
 	return l.check(m.call.Out, cs, p.opts)
