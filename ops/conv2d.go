@@ -205,6 +205,15 @@ func (op fusedConv2D) absorbPool(e engine.Engine, in []shape.Type, pool MaxPool2
 	return op, true
 }
 
+// Scale implements vm's Scaler: a factor for each filter.
+func (op Conv2DOp) Scale(n, factor *graph.Node) *graph.Node {
+	w := n.In(1)
+	if !isBias(factor.Type(), n.Type(), -3) {
+		return nil
+	}
+	return graph.Apply(op, n.In(0), Mul(w, Reshape(factor, w.Type().Dim(0), 1, 1, 1)))
+}
+
 // MACs returns the number of multiply-accumulate operations, for concrete types.
 func (op Conv2DOp) MACs(in []shape.Type, out shape.Type) int { return convMACs(out, in[1]) }
 

@@ -23,6 +23,10 @@ func symbolicPasses() []pass[unit] {
 			needs: []string{"validate"}, after: []string{"simplify"}},
 		{name: "deadcode", optional: true, run: deadcode, why: "drops nodes that simplify and cse replaced",
 			needs: []string{"validate"}, after: []string{"simplify", "cse"}},
+		{name: "scale", optional: true, run: scale, why: "multiplies factors of leaves, such as those of a normalisation, into parameters; hoist then computes the products once",
+			needs: []string{"validate"}, after: []string{"simplify", "cse", "deadcode"}},
+		{name: "hoist", optional: true, run: hoist, why: "computes what depends only on leaves once, until they change; last, when the nodes are final",
+			needs: []string{"validate"}, after: []string{"deadcode", "scale"}},
 	}
 }
 
@@ -32,7 +36,10 @@ type unit struct {
 	opts    *options
 	outs    []*graph.Node
 	updates []graph.Update
-	inputs  []*graph.Node // in creation order; passes may leave some of them unused
+	inputs  []*graph.Node  // in creation order; passes may leave some of them unused
+	order   map[string]int // of the leaves, before some were moved to once
+	once    *unit          // computes what depends only on leaves; nil if nothing does
+	kept    map[string]int // by the name of the Input that stands for it: the index of an output of once
 	workingNode
 }
 

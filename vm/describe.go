@@ -45,6 +45,7 @@ type Memory struct {
 	Leaves   int // parameters and states
 	Consts   int
 	Packed   int // packed forms of parameters, states and constants, shared by the machines of a Store
+	Once     int // values that depend only on leaves, computed when these change
 }
 
 // Describe returns the instructions for batch size n, in the order in which they run.
@@ -68,6 +69,13 @@ func (p *Program) Memory(n int) (Memory, error) {
 		return Memory{}, err
 	}
 	m := Memory{Arena: pl.arena, Unshared: pl.unshared, Packed: pl.packedBytes()}
+	if p.once != nil {
+		once, err := p.once.plan(1)
+		if err != nil {
+			return Memory{}, err
+		}
+		m.Once = once.arena
+	}
 	for _, l := range p.leaves {
 		m.Leaves += l.Type().Bytes()
 	}

@@ -75,6 +75,11 @@ func (l lowering) leaf(n *graph.Node, t shape.Type) *value {
 		v.index = l.prog.constIndex(n)
 		return v
 	}
+	if i, ok := l.prog.kept[n.Name()]; ok && n.Kind() == graph.Input {
+		v := l.newValue(t, n, fromLeaf)
+		v.index = len(l.prog.leaves) + i
+		return v
+	}
 	if n.Kind() == graph.Input {
 		v := l.newValue(t, n, fromInput)
 		v.index = l.prog.inputIndex(n.Name())

@@ -32,6 +32,7 @@ type Machine struct {
 	arena    *engine.Region
 	prepared []*prepared // most recently used first
 	watch    *watch      // nil if nothing is observed
+	once     *onceValues // nil if there are none
 }
 
 // maxPrepared is the number of batch sizes that a Machine keeps ready to run.
@@ -50,7 +51,11 @@ func (p *Program) NewMachine(s *Store) (*Machine, error) {
 	if err := s.adopt(p); err != nil {
 		return nil, err
 	}
-	return &Machine{prog: p, store: s}, nil
+	once, err := p.onceFor(s)
+	if err != nil {
+		return nil, err
+	}
+	return &Machine{prog: p, store: s, once: once}, nil
 }
 
 // attach looks up the leaves in the store, which must be held. It does so again if values were
@@ -69,6 +74,12 @@ func (m *Machine) attach() error {
 			return err
 		}
 		leaves[i] = l
+	}
+	if m.once != nil {
+		if err := m.once.attach(); err != nil {
+			return err
+		}
+		leaves = append(leaves, m.once.leaves...)
 	}
 	if err := m.store.claim(m.prog.claims); err != nil {
 		return err
@@ -199,6 +210,9 @@ func (m *Machine) trace(ctx context.Context, see func(*step, time.Duration) erro
 	m.watch.begin(ctx)
 	defer m.endWatch()
 	if err := m.attach(); err != nil {
+		return nil, err
+	}
+	if err := m.once.refresh(ctx); err != nil {
 		return nil, err
 	}
 	l, err := m.ready(n)

@@ -28,6 +28,13 @@ type Simplifier interface {
 	Simplify(n *graph.Node) *graph.Node
 }
 
+// A Scaler op is linear in a parameter. Scale returns a node equal to n, a node of the op, times
+// factor, with factor multiplied into one of n's inputs instead; nil if factor, which broadcasts to
+// n, is not of a shape for that.
+type Scaler interface {
+	Scale(n, factor *graph.Node) *graph.Node
+}
+
 // An Absorber op can absorb the op next if that is the only consumer of its result. The inputs of
 // the Absorber have types in; its result is input at of next, whose inputs have types nextIn.
 // Absorb returns the op that does both in one kernel of e. The inputs of that op are those of the

@@ -1,9 +1,11 @@
 package vm
 
 import (
+	"cmp"
 	"errors"
 	"slices"
 	"sync"
+	"weak"
 
 	"github.com/plexaura/plexaura/engine"
 	"github.com/plexaura/plexaura/graph"
@@ -23,8 +25,12 @@ type Program struct {
 	memory     engine.Memory
 	device     bool // memory is not the host's
 
-	mu    sync.Mutex
-	plans map[int]*plan // by batch size
+	once *Program       // computes what depends only on leaves; nil if nothing does
+	kept map[string]int // by the name of an Input of unit: the index of an output of once
+
+	mu     sync.Mutex
+	plans  map[int]*plan // by batch size
+	shared map[weak.Pointer[Store]]weak.Pointer[onceValues]
 }
 
 var errNoProgram = errors.New("vm: no program; make one by Compile")
@@ -36,27 +42,55 @@ func newProgram(u *unit) (*Program, error) {
 	for i, n := range u.inputs {
 		p.inputs[n.Name()] = i
 	}
+	for _, n := range u.leaves() {
+		p.leaf[n.Name()] = len(p.leaves)
+		p.leaves = append(p.leaves, n)
+	}
 	for _, n := range graph.Reachable(u.roots()...) {
-		switch n.Kind() {
-		case graph.Param, graph.State:
-			p.leaf[n.Name()] = len(p.leaves)
-			p.leaves = append(p.leaves, n)
-		case graph.Const:
-			b, err := reserve(n.Type(), "a constant")
-			if err != nil {
-				return nil, err
-			}
-			engine.Load(b, n.Values())
-			if b, err = moved(p.memory, b, "a constant"); err != nil {
-				return nil, err
-			}
-			p.konst[n] = len(p.consts)
-			p.consts = append(p.consts, b)
+		if n.Kind() != graph.Const {
+			continue
 		}
+		b, err := reserve(n.Type(), "a constant")
+		if err != nil {
+			return nil, err
+		}
+		engine.Load(b, n.Values())
+		if b, err = moved(p.memory, b, "a constant"); err != nil {
+			return nil, err
+		}
+		p.konst[n] = len(p.consts)
+		p.consts = append(p.consts, b)
 	}
 	p.constForms = make([]formSet, len(p.consts))
 	p.claims = claimsOf(u.updates)
-	return p, nil
+	if u.once == nil {
+		return p, nil
+	}
+	var err error
+	p.kept = u.kept
+	p.once, err = newProgram(u.once)
+	return p, err
+}
+
+// leaves returns the Params and States of the program, and of what it computes once, each once.
+func (u *unit) leaves() (all []*graph.Node) {
+	seen := map[string]bool{}
+	add := func(roots []*graph.Node) {
+		for _, n := range graph.Reachable(roots...) {
+			if k := n.Kind(); (k == graph.Param || k == graph.State) && !seen[n.Name()] {
+				seen[n.Name()] = true
+				all = append(all, n)
+			}
+		}
+	}
+	if u.once != nil {
+		add(u.once.outs)
+	}
+	add(u.roots())
+	if u.order != nil {
+		slices.SortFunc(all, func(a, b *graph.Node) int { return cmp.Compare(u.order[a.Name()], u.order[b.Name()]) })
+	}
+	return all
 }
 
 func (p *Program) inputIndex(name string) int   { return p.inputs[name] }
