@@ -59,6 +59,11 @@ type Bound struct {
 	Packing Packing     // of an input, if the kernel can use a packed one
 	Choice  []Candidate // the algorithms that Alg was chosen from, the preferred ones first
 
+	// Then, if it is not nil, returns the kernel that also applies a map to its only result, or false if
+	// there is none. Input 0 of the map is the result, whose type and layout the map keeps; the further
+	// inputs are in, and follow the inputs of the kernel.
+	Then func(m Map, in []Operand) (Bound, bool)
+
 	// Arrangements lists the layouts, other than all Rows, with which the kernel could be bound
 	// instead. It is empty if the engine has none, or if the kernel was bound with such layouts.
 	Arrangements []Arrangement

@@ -34,12 +34,15 @@ func (e Engine) nhwcConv2D(c engine.Conv2D, in []engine.Operand, out engine.Oper
 	if g.depthwise() {
 		op := g.nhwcOp(c.Epilogue)
 		op.C = g.groups
-		return e.bindDepthwise(nhwc.NewDepthwise(e.simd.NHWC, op.Window, op.N, op.Bias, op.Act), c.Epilogue), nil
+		plan := nhwc.NewDepthwise(e.simd.NHWC, op.Window, op.N, op.Bias, op.Act)
+		return e.withTail(len(in), out, func(t *mapTail) engine.Bound { return e.bindDepthwise(plan, c.Epilogue, t) }), nil
 	}
 	op := g.nhwcOp(c.Epilogue)
-	exact := e.bindNHWC(nhwc.NewConv(e.simd.NHWC, op), c.Epilogue)
+	plan := nhwc.NewConv(e.simd.NHWC, op)
+	exact := e.withTail(len(in), out, func(t *mapTail) engine.Bound { return e.bindNHWC(plan, c.Epilogue, t) })
 	exact.Choice = e.nhwcCandidates(op)
 	if choose(exact.Choice) == nhwcWinogradAlg {
+		exact.Then = nil
 		plan, _ := nhwc.NewWinograd(e.simd.NHWC, op)
 		return e.bindNHWCWinograd(plan, c.Epilogue, exact), nil
 	}
@@ -64,8 +67,24 @@ const (
 	depthwiseAlg    = "nhwc depthwise"
 )
 
-// bindNHWC returns the kernel that unfolds the images, where that is done first, and multiplies.
-func (e Engine) bindNHWC(plan *nhwc.Conv, ep engine.Epilogue) engine.Bound {
+// withTail returns the kernel that bind makes without a tail, which can be followed by one.
+func (e Engine) withTail(own int, out engine.Operand, bind func(t *mapTail) engine.Bound) engine.Bound {
+	b := bind(nil)
+	b.Then = func(m engine.Map, in []engine.Operand) (engine.Bound, bool) {
+		t, ok := e.newTail(m, own, in, out)
+		if !ok {
+			return engine.Bound{}, false
+		}
+		after := bind(t)
+		after.Choice = b.Choice
+		return after, true
+	}
+	return b
+}
+
+// bindNHWC returns the kernel that unfolds the images, where that is done first, multiplies, and
+// applies the tail to what a task has made, or to everything where tasks share pixels.
+func (e Engine) bindNHWC(plan *nhwc.Conv, ep engine.Epilogue, t *mapTail) engine.Bound {
 	var l layout
 	var shared, scratch region[float32]
 	packed := e.packer(filterPacking{plan.PackedLen(), plan.Packs(), plan.Form(), plan.Pack})
@@ -73,13 +92,21 @@ func (e Engine) bindNHWC(plan *nhwc.Conv, ep engine.Epilogue) engine.Bound {
 		plan.Unfold(shared.of(c, 0), engine.Slice[float32](c.In[0]), lo, hi)
 	})
 	tasks := e.newLoop(plan.Tasks(), vectorCost(plan.Work())/max(plan.Tasks(), 1), func(c *engine.Call, slot, lo, hi int) {
-		plan.Run(engine.Slice[float32](c.Out[0]), engine.Slice[float32](c.In[0]), packed.of(c), bias[float32](c, ep),
-			shared.of(c, 0), scratch.of(c, slot), lo, hi)
+		for i := lo; i < hi; i++ {
+			plan.Run(engine.Slice[float32](c.Out[0]), engine.Slice[float32](c.In[0]), packed.of(c), bias[float32](c, ep),
+				shared.of(c, 0), scratch.of(c, slot), i, i+1)
+			if from, to, all := plan.Task(i); all {
+				t.apply(c, slot, from, to)
+			}
+		}
 	})
+	rest := e.tailLoop(t, plan.Shares(), plan.Results())
 	shared, scratch = reserve[float32](&l, 1, plan.SharedLen()), reserve[float32](&l, tasks.slots, plan.ScratchLen())
+	t.reserve(&l, max(tasks.slots, rest.slots))
 	return packed.bind(&l, nhwcAlg, func(c *engine.Call) error {
 		unfold.run(c)
 		tasks.run(c)
+		rest.run(c)
 		return nil
 	})
 }
@@ -112,12 +139,25 @@ func withoutPacked(c *engine.Call, kernel engine.Kernel) error {
 	return err
 }
 
-func (e Engine) bindDepthwise(plan *nhwc.Depthwise, ep engine.Epilogue) engine.Bound {
+// tailLoop is the loop that applies t to all n elements, if it is to.
+func (e Engine) tailLoop(t *mapTail, applies bool, n int) *loop {
+	if t == nil || !applies {
+		n = 0
+	}
+	return e.newLoop((n+block-1)/block, block/8, func(c *engine.Call, slot, lo, hi int) { t.apply(c, slot, lo*block, min(hi*block, n)) })
+}
+
+func (e Engine) bindDepthwise(plan *nhwc.Depthwise, ep engine.Epilogue, t *mapTail) engine.Bound {
 	var l layout
 	packed := e.packer(filterPacking{plan.PackedLen(), 1, [2]int{plan.C, plan.KH * plan.KW}, func(packed, w []float32, _, _ int) { plan.Pack(packed, w) }})
-	tasks := e.newLoop(plan.Tasks(), vectorCost(plan.Work())/max(plan.Tasks(), 1), func(c *engine.Call, _, lo, hi int) {
-		plan.Run(engine.Slice[float32](c.Out[0]), engine.Slice[float32](c.In[0]), packed.of(c), bias[float32](c, ep), lo, hi)
+	row := plan.OW * plan.C
+	tasks := e.newLoop(plan.Tasks(), vectorCost(plan.Work())/max(plan.Tasks(), 1), func(c *engine.Call, slot, lo, hi int) {
+		for i := lo; i < hi; i++ {
+			plan.Run(engine.Slice[float32](c.Out[0]), engine.Slice[float32](c.In[0]), packed.of(c), bias[float32](c, ep), i, i+1)
+			t.apply(c, slot, i*row, (i+1)*row)
+		}
 	})
+	t.reserve(&l, tasks.slots)
 	return packed.bind(&l, depthwiseAlg, tasks.kernel())
 }
 

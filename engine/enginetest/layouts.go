@@ -208,9 +208,13 @@ func (tr trial) arrangements(e engine.Engine) []trial {
 		for inputs < len(a.In) && a.In[inputs] == a.Other() {
 			inputs++
 		}
-		all = append(all, tr.inLayout(a.Other(), inputs, a.Out != engine.Rows))
+		laid := tr.inLayout(a.Other(), inputs, a.Out != engine.Rows)
+		all = append(all, laid)
+		if b, err := laid.bind(e, laid.operands(), laid.results()); err == nil {
+			all = append(all, laid.tails(b)...)
+		}
 	}
-	return all
+	return append(all, tr.tails(b)...)
 }
 
 // operands returns the inputs as operands.
@@ -218,6 +222,9 @@ func (tr trial) operands() []engine.Operand {
 	os := engine.InRows(tr.in...)
 	for i := range tr.laidIn {
 		os[i].Layout = tr.layout
+	}
+	for i := range tr.laidTail {
+		os[len(os)-1-i].Layout = tr.results()[0].Layout
 	}
 	return os
 }

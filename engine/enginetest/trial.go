@@ -10,18 +10,19 @@ import (
 
 // trial is one kernel to be bound for given types, and the numbers to run it on.
 type trial struct {
-	op      string // name and attributes
-	bind    binder
-	in, out []shape.Type
-	layout  engine.Layout // of the first laidIn inputs and, if laidOut is set, of the output
-	laidIn  int
-	laidOut bool
-	data    []source // by input
-	limit   limit
-	fails   bool // the numbers are such that the kernel must return an error
-	chooses bool // input 0 selects the terms, and is not a term itself
-	keeps   bool // denormals count, even for an engine that flushes them in arithmetic
-	twice   bool // an input may share the memory of another even if an output overwrites both
+	op       string // name and attributes
+	bind     binder
+	in, out  []shape.Type
+	layout   engine.Layout // of the first laidIn inputs and, if laidOut is set, of the output
+	laidIn   int
+	laidTail int // number of the last inputs that have the layout of the output
+	laidOut  bool
+	data     []source // by input
+	limit    limit
+	fails    bool // the numbers are such that the kernel must return an error
+	chooses  bool // input 0 selects the terms, and is not a term itself
+	keeps    bool // denormals count, even for an engine that flushes them in arithmetic
+	twice    bool // an input may share the memory of another even if an output overwrites both
 }
 
 type binder func(e engine.Engine, in, out []engine.Operand) (engine.Bound, error)

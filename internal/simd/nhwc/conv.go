@@ -190,6 +190,13 @@ func (c *Conv) Task(i int) (from, to int, all bool) {
 	return first * c.filters(), min(first+c.block, c.pixels()) * c.filters(), c.chunks == 1
 }
 
+// Shares reports whether several tasks make filters of the same windows, and Results the number of
+// elements of y.
+func (c *Conv) Shares() bool { return c.chunks > 1 }
+
+// Results is the number of elements of y.
+func (c *Conv) Results() int { return c.pixels() * c.filters() }
+
 // Run does tasks lo to hi. The bits of y do not depend on how tasks are shared out. Nothing may
 // overlap y.
 func (c *Conv) Run(y, x, packed, bias, shared, scratch []float32, lo, hi int) {

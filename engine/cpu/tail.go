@@ -1,0 +1,58 @@
+package cpu
+
+import (
+	"slices"
+
+	"github.com/plexaura/plexaura/engine"
+	"github.com/plexaura/plexaura/internal/par"
+	"github.com/plexaura/plexaura/shape"
+)
+
+// mapTail is a map that follows a kernel, and is applied to parts of its result while they are in the
+// cache.
+type mapTail struct {
+	program *program
+	own     int // inputs of the kernel; those of the map follow
+	regs    region[uint8]
+	calls   par.Free[engine.Call]
+}
+
+// newTail compiles m, whose input 0 is the result out of a kernel with own inputs. It reports false
+// where the map cannot be computed over its input.
+func (e Engine) newTail(m engine.Map, own int, in []engine.Operand, out engine.Operand) (*mapTail, bool) {
+	all := append([]engine.Operand{out}, in...)
+	if m.Check(engine.Types(all), []shape.Type{out.Type}) != nil {
+		return nil, false
+	}
+	ins, outs, err := engine.MapTypes(all, []engine.Operand{out})
+	if err != nil || !vectorial(m, ins) {
+		return nil, false
+	}
+	t := &mapTail{program: e.compileMap(m, ins, outs), own: own}
+	if slices.Contains(t.program.apart, engine.Overwrite{}) {
+		return nil, false
+	}
+	t.calls = par.NewFree(16, func() *engine.Call { return &engine.Call{In: make([]engine.Buffer, len(all))} })
+	return t, true
+}
+
+// reserve lays out the scratch memory of so many slots.
+func (t *mapTail) reserve(l *layout, slots int) {
+	if t != nil {
+		t.regs = reserve[uint8](l, slots, t.program.registers)
+	}
+}
+
+// apply computes elements from to to of the result, which are there.
+func (t *mapTail) apply(c *engine.Call, slot, from, to int) {
+	if t == nil || from == to {
+		return
+	}
+	of := t.calls.Take()
+	of.Out, of.In[0] = c.Out, c.Out[0]
+	copy(of.In[1:], c.In[t.own:])
+	t.program.run(of, t.regs.of(c, slot), from, to)
+	of.Out = nil
+	clear(of.In)
+	t.calls.Give(of)
+}
