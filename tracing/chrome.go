@@ -113,8 +113,8 @@ func (r *run) hold(s vm.Span) {
 	}
 }
 
-// endRun writes the event around the spans of a run, and all that there is. It ends after the last of them: viewers that
-// match beginnings with ends take events that end together in any order.
+// endRun writes the event around the spans of a run, and all that there is. It ends after the last
+// of them: viewers that match beginnings with ends take events that end together in any order.
 func (c *Chrome) endRun() {
 	r := c.run
 	c.run.open = false

@@ -13,8 +13,8 @@ const tooLarge = 1e300
 // finite is whether a point can be drawn.
 func (p point) finite() bool { return math.Abs(p.x) <= tooLarge && math.Abs(p.y) <= tooLarge }
 
-// axis is an interval of values, lo < hi, drawn from pixel from to pixel to. Those of a logarithmic axis are
-// powers of ten.
+// axis is an interval of values, lo < hi, drawn from pixel from to pixel to. Those of a logarithmic
+// axis are powers of ten.
 type axis struct {
 	lo, hi, from, to float64
 	log              bool
@@ -102,8 +102,8 @@ func (a axis) marks(count int, whole bool) []mark {
 	return out
 }
 
-// decades are the marks of a logarithmic axis: powers of ten, where there are few of them with 2 and 5 times each.
-// A short stretch is nearly straight, and marked as if it were.
+// decades are the marks of a logarithmic axis: powers of ten, where there are few of them with 2
+// and 5 times each. A short stretch is nearly straight, and marked as if it were.
 func (a axis) decades(count int) (out []mark) {
 	if a.hi-a.lo < 0.7 {
 		return axis{lo: math.Pow(10, a.lo), hi: math.Pow(10, a.hi)}.marks(count, false)
@@ -140,7 +140,8 @@ func power(v float64) string {
 	return minus(exponents.Replace(strconv.FormatFloat(v, 'e', 0, 64)))
 }
 
-// units shorten large numbers that have few digits; beyond them, and below a thousandth, exponents do.
+// units shorten large numbers that have few digits; beyond them, and below a thousandth, exponents
+// do.
 var units = [...]struct {
 	from, size float64
 	suffix     string

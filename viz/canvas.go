@@ -170,7 +170,8 @@ func (c *canvas) face(s style) font.Face {
 	if s.bold {
 		f = c.bold
 	}
-	// At 72 dots an inch, points are pixels. NewFace fails for no size and hinting; the fonts are ours.
+	// At 72 dots an inch, points are pixels. NewFace fails for no size and hinting; the fonts are
+	// ours.
 	face, err := opentype.NewFace(f, &opentype.FaceOptions{Size: s.size, DPI: 72, Hinting: font.HintingFull})
 	if err != nil {
 		panic("viz: an embedded font has no face: " + err.Error())
@@ -190,7 +191,8 @@ func (c *canvas) capHeight(s style) int {
 	return c.face(s).Metrics().CapHeight.Round()
 }
 
-// fit shortens the text until it is no wider than room, with an ellipsis where something is left out.
+// fit shortens the text until it is no wider than room, with an ellipsis where something is left
+// out.
 func (c *canvas) fit(s style, text string, room int) string {
 	text = plain.Name(text)
 	if c.width(s, text) <= room {

@@ -16,8 +16,8 @@ type Confusion struct {
 	Cell    int      // pixels, 3 to 200; default by the number of classes
 }
 
-// Render draws the picture. It fails for a matrix that is not square or has negative counts, and for
-// names that are not one a class.
+// Render draws the picture. It fails for a matrix that is not square or has negative counts, and
+// for names that are not one a class.
 func (cm Confusion) Render() (*image.RGBA, error) {
 	if err := cm.check(); err != nil {
 		return nil, err

@@ -5,8 +5,8 @@ import (
 	"math"
 )
 
-// Curves draws how a training went: a panel of losses and one of accuracies, side by side. Series of
-// one name have one colour in both. Either panel may be empty; it says so.
+// Curves draws how a training went: a panel of losses and one of accuracies, side by side. Series
+// of one name have one colour in both. Either panel may be empty; it says so.
 type Curves struct {
 	Title    string
 	XLabel   string   // what X counts; default "epoch"

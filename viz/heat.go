@@ -2,8 +2,8 @@ package viz
 
 import "math"
 
-// Diverging returns a map of values (H,W) in colour: red where they are positive, blue where they are
-// negative, white at 0; the greatest magnitude has the full colour. Where scale is not 0 it is
+// Diverging returns a map of values (H,W) in colour: red where they are positive, blue where they
+// are negative, white at 0; the greatest magnitude has the full colour. Where scale is not 0 it is
 // that magnitude.
 func Diverging(v []float32, h, w int, scale float32) Tile {
 	if scale == 0 {
@@ -18,8 +18,8 @@ func Diverging(v []float32, h, w int, scale float32) Tile {
 	})
 }
 
-// Heat returns a map of values (H,W) in colour: from near black at 0, and below, over red and orange
-// to pale yellow at the greatest magnitude or, where it is not 0, at scale.
+// Heat returns a map of values (H,W) in colour: from near black at 0, and below, over red and
+// orange to pale yellow at the greatest magnitude or, where it is not 0, at scale.
 func Heat(v []float32, h, w int, scale float32) Tile {
 	if scale == 0 {
 		scale = greatest(v)
@@ -27,8 +27,8 @@ func Heat(v []float32, h, w int, scale float32) Tile {
 	return colored(v, h, w, func(x float32) [3]float32 { return hot(share(x, scale)) })
 }
 
-// Overlay returns a heat map (h,w), stretched linearly over a picture in grey, with values as
-// Heat has them: the picture where it is 0, the colour of the heat where it is greatest. The picture's
+// Overlay returns a heat map (h,w), stretched linearly over a picture in grey, with values as Heat
+// has them: the picture where it is 0, the colour of the heat where it is greatest. The picture's
 // values are from 0 to 1.
 func Overlay(picture Tile, heat []float32, h, w int) Tile {
 	if len(heat) != h*w || h < 1 || w < 1 || len(picture.Pix) != picture.C*picture.H*picture.W {
@@ -100,7 +100,8 @@ func greatest(v []float32) (most float32) {
 	return most
 }
 
-// colored is a tile of which each value has a colour. One that is NaN stays NaN, which is drawn as such.
+// colored is a tile of which each value has a colour. One that is NaN stays NaN, which is drawn as
+// such.
 func colored(v []float32, h, w int, color func(x float32) [3]float32) Tile {
 	t := Tile{C: 3, H: h, W: w, Pix: make([]float32, 3*len(v))}
 	for i, x := range v {

@@ -18,8 +18,8 @@ type Mosaic struct {
 	Gap     int // pixels between tiles
 }
 
-// Render draws the picture. It fails for a tile whose values are not C×H×W with C 1 or 3, for no tiles and
-// for a mosaic too large.
+// Render draws the picture. It fails for a tile whose values are not C×H×W with C 1 or 3, for no
+// tiles and for a mosaic too large.
 func (m Mosaic) Render() (*image.RGBA, error) {
 	if err := (Images{Tiles: m.Tiles, Lo: m.Lo, Hi: m.Hi, Columns: m.Columns}).check(); err != nil {
 		return nil, err

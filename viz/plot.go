@@ -25,7 +25,8 @@ type Panel struct {
 	Series  []Series
 	// LogX and LogY make an axis logarithmic; a point without a logarithm leaves a gap.
 	LogX, LogY bool
-	// Bounds are those that the y axis does not cross without need, as 0 and 1 for a share; both 0 for none.
+	// Bounds are those that the y axis does not cross without need, as 0 and 1 for a share; both 0
+	// for none.
 	Bounds [2]float64
 }
 
@@ -51,8 +52,8 @@ var (
 	bodyStyle    = style{13, false}
 )
 
-// Render draws the picture. It fails for a series whose X or Err differs from Y in length, for no panels
-// and for a size outside of the bounds.
+// Render draws the picture. It fails for a series whose X or Err differs from Y in length, for no
+// panels and for a size outside of the bounds.
 func (p Plot) Render() (*image.RGBA, error) {
 	if len(p.Panels) == 0 || p.Columns < 0 {
 		return nil, fmt.Errorf("viz: a plot of %d panels in %d columns: at least one panel, columns from 1 or 0 for all", len(p.Panels), p.Columns)
@@ -238,9 +239,9 @@ func (p Panel) wholeX() bool {
 	return true
 }
 
-// legend writes the names with their last values below the heading, and returns where it ends. A series without a name is
-// not in it.
-// What does not fit into a third of the plot's height is counted, not drawn.
+// legend writes the names with their last values below the heading, and returns where it ends. A
+// series without a name is not in it. What does not fit into a third of the plot's height is
+// counted, not drawn.
 func (p Panel) legend(c *canvas, plot image.Rectangle, pens map[string]pen) (bottom int) {
 	const (
 		line, gap, sample = 20, 18, 22

@@ -17,8 +17,9 @@ type Scatter struct {
 // The size of a scatter in its own units, and what stays free for names.
 const scatterW, scatterH, scatterPad = 480., 400., 26.
 
-// SVG returns the drawing for a web page: text and its edges take the colours of the page, currentColor and
-// --paper. It fails where X, Y and Class differ in length, and for a point that is not finite.
+// SVG returns the drawing for a web page: text and its edges take the colours of the page,
+// currentColor and --paper. It fails where X, Y and Class differ in length, and for a point that is
+// not finite.
 func (s Scatter) SVG() ([]byte, error) {
 	if len(s.X) != len(s.Y) || s.Class != nil && len(s.Class) != len(s.X) {
 		return nil, fmt.Errorf("viz: a scatter of %d X, %d Y and %d classes: one each a point", len(s.X), len(s.Y), len(s.Class))
@@ -101,8 +102,8 @@ func classColor(c int) string {
 	return fmt.Sprintf("hsl(%.0f 55%% 52%%)", math.Mod(137.508*float64(max(c, 0)), 360))
 }
 
-// Bars is a histogram: counts side by side, of which the heights are the square roots, so that few stand out
-// beside many.
+// Bars is a histogram: counts side by side, of which the heights are the square roots, so that few
+// stand out beside many.
 type Bars []int
 
 // SVG returns the drawing for a web page, without text. Bars take the page's currentColor.

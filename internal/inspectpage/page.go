@@ -32,7 +32,8 @@ type Options struct {
 	Images   []Image
 	Channels int // of each layer, from the first; default 64
 	Seed     uint64
-	// Begin is told of each step of so many as it begins, Doing of what goes on in it; they may be nil.
+	// Begin is told of each step of so many as it begins, Doing of what goes on in it; they may be
+	// nil.
 	Begin func(step, of int, name string)
 	Doing func(what string)
 }
@@ -94,8 +95,8 @@ func steps() []step {
 	}
 }
 
-// Make returns the page of a network that takes images, with what it does on all of ds. A page that would be
-// larger than [MaxPage] is an error.
+// Make returns the page of a network that takes images, with what it does on all of ds. A page that
+// would be larger than [MaxPage] is an error.
 func Make(ctx context.Context, n *inspect.Network, ds data.Dataset, o Options) ([]byte, error) {
 	if len(o.Images) > MaxImages {
 		return nil, fmt.Errorf("%d images; a page explains at most %d", len(o.Images), MaxImages)

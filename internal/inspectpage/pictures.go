@@ -96,7 +96,8 @@ func unit(v []float32) []float32 {
 	return out
 }
 
-// signed is values (C,h,w) about 0 as a tile: one channel in red and blue, three as colours about grey.
+// signed is values (C,h,w) about 0 as a tile: one channel in red and blue, three as colours about
+// grey.
 func signed(v []float32, h, w int, scale float32) viz.Tile {
 	c := len(v) / (h * w)
 	if c != 3 {
@@ -127,8 +128,8 @@ func magnitude(v []float32) (most float32) {
 	return most
 }
 
-// tiles draws the first channels of a layer's maps, all on one scale: in red and blue where some are
-// negative.
+// tiles draws the first channels of a layer's maps, all on one scale: in red and blue where some
+// are negative.
 func (m *maker) tiles(maps inspect.Map) (all []viz.Tile) {
 	shown := min(maps.C, m.Channels)
 	v := maps.V[:shown*maps.H*maps.W]

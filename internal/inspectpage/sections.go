@@ -38,7 +38,8 @@ func (m *maker) surveyed(ctx context.Context) (err error) {
 	return nil
 }
 
-// chosen are the convolutions whose patches are shown: all or, of many, some from the first to the last.
+// chosen are the convolutions whose patches are shown: all or, of many, some from the first to the
+// last.
 func (m *maker) chosen() (some []inspect.Convolution) {
 	all := m.net.Convolutions()
 	all = slices.DeleteFunc(all, func(c inspect.Convolution) bool { return c.Node.Type().Rank() != 4 })

@@ -17,9 +17,9 @@ type Room struct {
 	Of    string // the limit: "GOMEMLIMIT"; "" where none is known
 }
 
-// Least returns the room of the limit that leaves the least: GOMEMLIMIT or debug.SetMemoryLimit, and
-// on Linux the machine's memory that is available with its swap space, the limits of the control
-// groups, and those of ulimit -v and -d.
+// Least returns the room of the limit that leaves the least: GOMEMLIMIT or debug.SetMemoryLimit,
+// and on Linux the machine's memory that is available with its swap space, the limits of the
+// control groups, and those of ulimit -v and -d.
 func Least() Room { return least(ofRuntime(), system(os.DirFS("/"))...) }
 
 // Freed is [Least] once the garbage has been given back to the system.
@@ -50,8 +50,8 @@ func ofRuntime() Room {
 	return Room{int(limit) - int(used), "GOMEMLIMIT"}
 }
 
-// addressMargin is what the runtime takes of the address space beside what it is asked for: it grows
-// by 64 MiB at a time.
+// addressMargin is what the runtime takes of the address space beside what it is asked for: it
+// grows by 64 MiB at a time.
 const addressMargin = 192 << 20
 
 // system lists the limits that root, a Linux file system, tells of.

@@ -35,12 +35,12 @@ type T interface {
 	Fatal(args ...any)
 }
 
-// Check calls every function and method of the package in the working directory: once with
-// nothing at all, and for each of the arguments once with only that one missing. Methods are
-// those of the zero value, of the nil pointer where they take one, and of the good value. Those
-// that return an error have to return one where a pointer, an interface or a function is nil, and
-// where the receiver is; those that return what has a method Valid, what is not. What is exported but not among e fails the test, as does a row of
-// Panics or Takes that is of no use.
+// Check calls every function and method of the package in the working directory: once with nothing
+// at all, and for each of the arguments once with only that one missing. Methods are those of the
+// zero value, of the nil pointer where they take one, and of the good value. Those that return an
+// error have to return one where a pointer, an interface or a function is nil, and where the
+// receiver is; those that return what has a method Valid, what is not. What is exported but not
+// among e fails the test, as does a row of Panics or Takes that is of no use.
 func Check(t T, e Exports) {
 	t.Helper()
 	c := &checker{Exports: e, t: t, declared: map[string]bool{}, panicked: map[string]bool{}, took: map[string]bool{}}

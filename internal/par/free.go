@@ -1,7 +1,7 @@
 package par
 
-// Free holds values that are not in use, so that kernels which need one for a run allocate none in the
-// steady state. It is safe for concurrent use; the zero Free is not ready.
+// Free holds values that are not in use, so that kernels which need one for a run allocate none in
+// the steady state. It is safe for concurrent use; the zero Free is not ready.
 type Free[T any] struct {
 	idle   chan *T
 	create func() *T

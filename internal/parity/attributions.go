@@ -27,7 +27,8 @@ type Attribution struct {
 // Attributions returns those of LeNet and AlexNet.
 func Attributions() ([]Attribution, error) { return read[Attribution]("attributions.json.gz") }
 
-// Network returns the logits of the network and the values of its parameters, with d for floating point.
+// Network returns the logits of the network and the values of its parameters, with d for floating
+// point.
 func (a Attribution) Network(d shape.DType) (logits *graph.Node, s *vm.Store, err error) {
 	g, n := graph.New(), networks[a.Name]
 	logits = n.layer.Apply(nn.Root(g), g.Input("x", shape.Type{DType: d, Shape: n.image.Insert(0, shape.N)}))

@@ -76,8 +76,8 @@ func Bound(d shape.DType) float64 {
 	return 1e-5
 }
 
-// WinogradBound is that of a network in float32 with convolutions by Winograd's algorithm. Each is good to
-// [Bound], and errors add up from layer to layer.
+// WinogradBound is that of a network in float32 with convolutions by Winograd's algorithm. Each is
+// good to [Bound], and errors add up from layer to layer.
 const WinogradBound = 5e-5
 
 // Computation is a graph with what it computes from: the result of a case, then its gradients.

@@ -5,5 +5,6 @@
 // PyTorch's side is float64, from numbers that float32 has too. An error is max|a-b| / max|b|, b
 // being PyTorch's, over the elements that are kept.
 //
-// Knows graph, ops, autodiff, nn, optim, vm, engine, the models, data. Never imports an implementation of engine.
+// Knows graph, ops, autodiff, nn, optim, vm, engine, the models, data. Never imports an
+// implementation of engine.
 package parity

@@ -312,7 +312,8 @@ func topK(x []*graph.Node, a struct {
 	return values
 }
 
-// batchNorm returns the result in training or inference, or one of the running statistics after a step.
+// batchNorm returns the result in training or inference, or one of the running statistics after a
+// step.
 func batchNorm(x []*graph.Node, a struct {
 	Part          string
 	Eps, Momentum float64

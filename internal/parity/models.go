@@ -130,7 +130,8 @@ func (n network) batch(size int, d shape.DType) map[string]*tensor.Dense {
 	return map[string]*tensor.Dense{"x": Dense(t, counter(1000, t.Len(), 1)), "y": Dense(shape.I32(shape.Dim(size)), labels)}
 }
 
-// fill gives parameter p the values of tensor p: times 1/sqrt(fan-in) for weights and 0.1 for biases.
+// fill gives parameter p the values of tensor p: times 1/sqrt(fan-in) for weights and 0.1 for
+// biases.
 func fill(s *vm.Store, params []*graph.Node) error {
 	for p, n := range params {
 		t, scale := n.Type(), .1

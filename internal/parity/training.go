@@ -65,8 +65,8 @@ func PyTorchSteps(d shape.DType) ([]Step, error) {
 	return nil, fmt.Errorf("parity: PyTorch has not trained in %v", d)
 }
 
-// Train yields the steps of the same training on e: LeNet-5 learns MNIST from the same parameters and
-// batches. It ends after an error.
+// Train yields the steps of the same training on e: LeNet-5 learns MNIST from the same parameters
+// and batches. It ends after an error.
 func Train(ctx context.Context, e engine.Engine, d shape.DType) iter.Seq2[Step, error] {
 	return func(yield func(Step, error) bool) {
 		t, err := newTraining(e, d)

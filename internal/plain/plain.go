@@ -78,12 +78,13 @@ func escaped(s string) string {
 	return b.String()
 }
 
-// hidden tells what may have to be escaped; the rune that stands for broken UTF-8 is told by its bytes.
+// hidden tells what may have to be escaped; the rune that stands for broken UTF-8 is told by its
+// bytes.
 func hidden(r rune) bool { return r == utf8.RuneError || !unicode.IsPrint(r) }
 
-// Writer returns a writer that passes on to w what a terminal shows, line ends, carriage returns and
-// tabs. Other controls are escaped, each as in [Name]; a rune must not be split among two writes.
-// It is what stands behind texts of which a name was not escaped.
+// Writer returns a writer that passes on to w what a terminal shows, line ends, carriage returns
+// and tabs. Other controls are escaped, each as in [Name]; a rune must not be split among two
+// writes. It is what stands behind texts of which a name was not escaped.
 func Writer(w io.Writer) io.Writer { return writer{w} }
 
 type writer struct{ io.Writer }

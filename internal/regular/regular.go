@@ -54,8 +54,9 @@ func ReadFile(path string, limit int64) ([]byte, error) {
 	return b, nil
 }
 
-// Replaceable returns why path is no place for a regular file, new or in place of an old one, or nil:
-// there is something else, or no folder for it. It is for asking before long work, and opens nothing.
+// Replaceable returns why path is no place for a regular file, new or in place of an old one, or
+// nil: there is something else, or no folder for it. It is for asking before long work, and opens
+// nothing.
 func Replaceable(path string) error {
 	info, err := os.Stat(path)
 	if err == nil {
