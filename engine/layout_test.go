@@ -133,5 +133,5 @@ func TestWhatALayoutDoesNotFitIsRefused(t *testing.T) {
 	_, _, err = engine.MapTypes([]engine.Operand{laid}, engine.InRows(x))
 	require.EqualError(t, err, "a map to rows cannot read float32(4,6,5,5) axis 0 by 2")
 	_, _, err = engine.MapTypes(engine.InRows(x), []engine.Operand{{Type: x, Layout: engine.Interleaved(3)}})
-	require.EqualError(t, err, "a map cannot give float32(4,6,5,5) axis 0 by 3")
+	require.EqualError(t, err, "a map cannot return float32(4,6,5,5) axis 0 by 3")
 }

@@ -70,7 +70,7 @@ func eigen(m [3][3]float64) (*PCA, error) {
 	for k, i := range order {
 		p.Values[k], p.Vectors[k] = max(0, m[i][i]), v[i]
 		if math.IsNaN(m[i][i]) {
-			return nil, errors.New("augment: the images have intensities that are no numbers")
+			return nil, errors.New("augment: the images have intensities that are not numbers")
 		}
 	}
 	return &p, nil
