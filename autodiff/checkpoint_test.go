@@ -189,8 +189,8 @@ func TestMistakesOfCheckpointAreOneErrorEach(t *testing.T) {
 	require.Equal(t, []float64{1}, at(t, 3, autodiff.Grad(same, x)...))
 }
 
-// The plan shows what checkpoints save, before anything runs: the arena shrinks, and some instructions
-// come twice.
+// The plan shows what checkpoints save, before anything runs: the arena shrinks, and some
+// instructions come twice.
 func ExampleCheckpoint() {
 	plan := func(wrap func(f func(x ...*graph.Node) *graph.Node, x *graph.Node) *graph.Node) {
 		g := graph.New()

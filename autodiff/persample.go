@@ -93,7 +93,7 @@ func (s rowSweep) pullRows(n *graph.Node) (bad *graph.Node) {
 		return nil
 	}
 	refuse := func(n *graph.Node, err error) {
-		bad = n.Graph().Reject(n.Op().Name(), fmt.Errorf("there is no gradient of each example: %w", err), n.Ins()...)
+		bad = n.Graph().Reject(n.Op().Name(), fmt.Errorf("there is no gradient per example: %w", err), n.Ins()...)
 	}
 	for _, x := range append([]*graph.Node{n}, n.Ins()...) {
 		if s.depends(x) && !inRows(x.Type()) {

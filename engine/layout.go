@@ -147,7 +147,7 @@ func MapTypes(in, out []Operand) (ins, outs []shape.Type, err error) {
 	l, rank := Rows, 0
 	for _, o := range out {
 		if l = o.Layout; !l.Fits(o.Type) {
-			return nil, nil, fmt.Errorf("a map cannot give %v", o)
+			return nil, nil, fmt.Errorf("a map cannot return %v", o)
 		}
 		rank = o.Rank()
 		outs = append(outs, o.Stored())

@@ -190,7 +190,7 @@ func (m Map) Check(in, out []shape.Type) error {
 	}
 	for o, t := range out {
 		if s := m.Outs[o]; s < 0 || s >= len(m.Steps) || m.Steps[s].DType != t.DType || t.Shape != out[0].Shape {
-			return fmt.Errorf("map %v cannot give output %d as %v", m, o, t)
+			return fmt.Errorf("map %v cannot return output %d as %v", m, o, t)
 		}
 	}
 	for _, t := range in {

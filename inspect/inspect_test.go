@@ -251,7 +251,8 @@ func TestPartsOfPublishedModels(t *testing.T) {
 	require.Empty(t, n.Rectifiers())
 }
 
-// What changes with a pixel is in the field, and all of the field changes something: filters are positive.
+// What changes with a pixel is in the field, and all of the field changes something: filters are
+// positive.
 func TestFieldsAreWhatAnActivationIsComputedFrom(t *testing.T) {
 	positive := nn.Uniform{Lo: .5, Hi: 1}
 	conv := func(kernel, stride, pad nn.HW, dilation nn.HW) nn.Conv2D {

@@ -56,7 +56,8 @@ type SiLU struct{}
 // Apply returns a node of x's type.
 func (SiLU) Apply(s Scope, x *graph.Node) *graph.Node { return Func(ops.SiLU).Apply(s, x) }
 
-// Mish is x*tanh(log(1+e^x)) (Misra, Mish: A Self Regularized Non-Monotonic Activation Function, 2019).
+// Mish is x*tanh(log(1+e^x)) (Misra, Mish: A Self Regularized Non-Monotonic Activation Function,
+// 2019).
 type Mish struct{}
 
 // Apply returns a node of x's type.

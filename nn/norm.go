@@ -51,8 +51,8 @@ func (l LayerNorm) last(t shape.Type) (shape.Shape, error) {
 	return last, nil
 }
 
-// GroupNorm normalises the channels (axis 1) of x (N,C,...) in groups, then scales and shifts each (Wu
-// and He, Group Normalization, 2018). Its weight and bias are (C).
+// GroupNorm normalises the channels (axis 1) of x (N,C,...) in groups, then scales and shifts each
+// (Wu and He, Group Normalization, 2018). Its weight and bias are (C).
 type GroupNorm struct {
 	Name   string
 	Groups int     // C must be a multiple of it

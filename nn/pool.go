@@ -126,8 +126,8 @@ func (l MaxPool1D) Apply(s Scope, x *graph.Node) *graph.Node {
 	})
 }
 
-// AvgPool1D takes the mean of each window of a sequence (N,C,L). Unlike PyTorch's, it does not count
-// padding unless CountPad is set.
+// AvgPool1D takes the mean of each window of a sequence (N,C,L). Unlike PyTorch's, it does not
+// count padding unless CountPad is set.
 type AvgPool1D struct {
 	Kernel   int
 	Stride   int // default: Kernel
@@ -160,8 +160,8 @@ func (l MaxPool3D) Apply(s Scope, x *graph.Node) *graph.Node {
 	})
 }
 
-// AvgPool3D takes the mean of each window of a volume (N,C,D,H,W). Unlike PyTorch's, it does not count
-// padding unless CountPad is set.
+// AvgPool3D takes the mean of each window of a volume (N,C,D,H,W). Unlike PyTorch's, it does not
+// count padding unless CountPad is set.
 type AvgPool3D struct {
 	Kernel   [3]int
 	Stride   [3]int // default: Kernel

@@ -38,9 +38,9 @@ func (l LSTM) Apply(s Scope, x *graph.Node) *graph.Node {
 	})
 }
 
-// GRU is [LSTM] with gated recurrent units; see [ops.GRUCell]. Its parameters are those of PyTorch's
-// GRUCell: weight_ih (3*Hidden,I), weight_hh (3*Hidden,Hidden), bias_ih and bias_hh (3*Hidden), with the
-// gates in the order r, z, n.
+// GRU is [LSTM] with gated recurrent units; see [ops.GRUCell]. Its parameters are those of
+// PyTorch's GRUCell: weight_ih (3*Hidden,I), weight_hh (3*Hidden,Hidden), bias_ih and bias_hh
+// (3*Hidden), with the gates in the order r, z, n.
 type GRU struct {
 	Name   string
 	Hidden int

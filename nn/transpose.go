@@ -5,9 +5,9 @@ import (
 	"github.com/plexaura/plexaura/ops"
 )
 
-// ConvTranspose2D is a transposed convolution of images (N,C,H,W), the adjoint of a [Conv2D] from Out to
-// C channels, plus a bias; see [ops.ConvTranspose2D]. Its parameters are weight (C,Out/Groups,KH,KW)
-// and, unless NoBias is set, bias (Out).
+// ConvTranspose2D is a transposed convolution of images (N,C,H,W), the adjoint of a [Conv2D] from
+// Out to C channels, plus a bias; see [ops.ConvTranspose2D]. Its parameters are weight
+// (C,Out/Groups,KH,KW) and, unless NoBias is set, bias (Out).
 type ConvTranspose2D struct {
 	Name     string
 	Out      int // channels of the result
@@ -68,7 +68,8 @@ type ConvTranspose1D struct {
 // Label is l.Name.
 func (l ConvTranspose1D) Label() string { return l.Name }
 
-// Apply returns a node (N,Out,OL), where OL = (L-1)*Stride - pads + Dilation*(Kernel-1) + 1 + Extra.
+// Apply returns a node (N,Out,OL), where OL = (L-1)*Stride - pads + Dilation*(Kernel-1) + 1 +
+// Extra.
 func (l ConvTranspose1D) Apply(s Scope, x *graph.Node) *graph.Node {
 	return s.Within(l.Name, x, func(s Scope) *graph.Node {
 		f := filter{l.Out, l.Groups, l.NoBias, l.Init, l.BiasInit}

@@ -97,7 +97,8 @@ func grads(t *testing.T, y *graph.Node, feeds ...feed) [][]float64 {
 	return computed(t, autodiff.Grad(ops.Sum(y), by...), feeds...)
 }
 
-// What PyTorch gives where a derivative does not exist; at the bounds of Clip 1.13 and not 2.15, see docs/PARITY.md.
+// What PyTorch gives where a derivative does not exist; at the bounds of Clip 1.13 and not 2.15,
+// see docs/PARITY.md.
 func TestGradientsAtKinksEqualPyTorch(t *testing.T) {
 	for _, c := range []struct {
 		name string

@@ -456,9 +456,9 @@ func TestFiveIsTrueWhereItSpreads(t *testing.T) {
 	require.Equal(t, []float64{1, 2}, computedBy(t, unfolded, []*graph.Node{y}, x)[0])
 }
 
-// What each function must refuse besides: bool in place of numbers, where it is not in takesBool; an axis too
-// few and one too many in its first input, where it is in fixedRank; and channels that its other inputs
-// are not for, where it is in fixedChannels.
+// What each function must refuse besides: bool in place of numbers, where it is not in takesBool;
+// an axis too few and one too many in its first input, where it is in fixedRank; and channels that
+// its other inputs are not for, where it is in fixedChannels.
 var (
 	takesBool = []string{
 		"StopGradient", "Flatten", "Squeeze", "Unsqueeze", "Transpose", "Reshape", "Slice", "Pad", "BroadcastTo", "Concat", "Where", "ByMode", "Cast",

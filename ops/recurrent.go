@@ -24,7 +24,7 @@ func (r Recurrence) check(gates int, x shape.Type, states ...shape.Type) error {
 	}
 	h := states[0]
 	if h.Rank() != 2 || h.Dim(0) != x.Dim(0) || !h.Drop(0).Concrete() || h.Dim(1) == 0 || !shape.Of(x.Dims()[1:]...).Concrete() {
-		return fmt.Errorf("the state is %v; for an input %v want %v, H hidden units an example", h, x, x.Of(shape.Of(x.Dim(0))))
+		return fmt.Errorf("the state is %v; for an input %v want %v, with H hidden units", h, x, x.Of(shape.Of(x.Dim(0))))
 	}
 	for _, c := range states {
 		if c != h {

@@ -196,7 +196,7 @@ func TestFitRefuses(t *testing.T) {
 		"not a scalar":                         func(c *train.Config) { c.Loss = func(y, _ *graph.Node) *graph.Node { return y } },
 		`an Input of its own, "mask"`:          func(c *train.Config) { c.Model = masked },
 		"Settings: json: unsupported type":     func(c *train.Config) { c.Settings = func() {} },
-		"weight is float32(5), the model want": func(c *train.Config) { c.Store = storeWith(t, "out.weight", 5) },
+		"weight is float32(5), the model need": func(c *train.Config) { c.Store = storeWith(t, "out.weight", 5) },
 		"no Model ":                            func(c *train.Config) { c.Model = (*nn.Linear)(nil) },
 		"no Model  ":                           func(c *train.Config) { c.Model = nn.Func(nil) },
 		"no Engine ":                           func(c *train.Config) { c.Engine = (*ref.Engine)(nil) },

@@ -11,6 +11,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/plexaura/plexaura/engine"
+	"github.com/plexaura/plexaura/engine/enginetest"
 	"github.com/plexaura/plexaura/engine/ref"
 	"github.com/plexaura/plexaura/graph"
 	"github.com/plexaura/plexaura/ops"
@@ -34,6 +35,9 @@ var passCases = map[string]func() []*graph.Node{
 	},
 	"cse":      repeated,
 	"deadcode": repeated,
+	"scale": normalised,
+	"hoist": normalised,
+	"tail":  followedByMaps,
 	"lower": func() []*graph.Node { // counts and scalars become immediates
 		_, x := vector()
 		return []*graph.Node{ops.AddScalar(ops.MulScalar(ops.Mean(ops.Mul(x, ops.FullLike(x, 3))), .5), 1), ops.FullLike(x, 7)}
@@ -94,6 +98,14 @@ func convolution() []*graph.Node {
 	return []*graph.Node{ops.MaxPool2D(ops.ReLU(ops.AddBias(ops.Conv2D(x, w, ops.Conv2DOp{}), b)), ops.MaxPool2DOp{Kernel: [2]int{2, 2}})}
 }
 
+// followedByMaps is a convolution followed by maps of its result and another value.
+func followedByMaps() []*graph.Node {
+	g := graph.New()
+	x := g.Input("x", shape.F32(shape.N, 2, 6, 6))
+	y := ops.Conv2D(x, g.Param("w", shape.F32(2, 2, 1, 1), nil), ops.Conv2DOp{})
+	return []*graph.Node{ops.Sum(ops.Clip(ops.Add(x, ops.Tanh(y)), 0, 6))}
+}
+
 // momentum is an update that is computed into its leaves.
 func momentum() []*graph.Node {
 	g := graph.New()
@@ -117,6 +129,8 @@ func TestPasses(t *testing.T) {
 			switch p.Name {
 			case "layout":
 				e = interleaving(2)
+			case "tail":
+				e = enginetest.Followed{}
 			case "group":
 				e = newSharingEngine()
 			}

@@ -71,7 +71,8 @@ func TestEveryInstructionHasASpan(t *testing.T) {
 	}
 }
 
-// What is watched computes the same bits by the same instructions, and what no longer is allocates nothing.
+// What is watched computes the same bits by the same instructions, and what no longer is allocates
+// nothing.
 func TestWatchingChangesNothing(t *testing.T) {
 	plain, m, in := lenetStep(t, cpu.New(), 64)
 	_, watched, _ := lenetStep(t, cpu.New(), 64)

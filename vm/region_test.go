@@ -11,8 +11,8 @@ import (
 	"github.com/plexaura/plexaura/shape"
 )
 
-// drawRegion draws instructions over values of random sizes, of which some win by a layout, some can
-// have it, and some cannot.
+// drawRegion draws instructions over values of random sizes, of which some win by a layout, some
+// can have it, and some cannot.
 func drawRegion(r *rand.Rand) (*region, []*instr) {
 	to := engine.Interleaved(2)
 	p := &plan{}

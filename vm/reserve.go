@@ -63,7 +63,7 @@ func (s *Store) affordLeaves(missing []shape.Type) error {
 			break
 		}
 	}
-	return afford(sum+most, fmt.Sprintf("%d parameters and states are to be initialised", len(missing)),
+	return afford(sum+most, fmt.Sprintf("%d parameters and states need initial values", len(missing)),
 		"build a smaller model, or raise the limit", nil)
 }
 
@@ -77,7 +77,7 @@ func (m *Machine) affordRun(pl *plan) error {
 	if pl.arena > m.arena.Len() {
 		arena = pl.arena
 	}
-	what := fmt.Sprintf("a run at batch size N=%d takes %s for its values", pl.batch, amount(pl.arena))
+	what := fmt.Sprintf("a run at batch size N=%d needs %s for its values", pl.batch, amount(pl.arena))
 	if packed > 0 {
 		what += fmt.Sprintf(" and %s for packed parameters", amount(packed))
 	}
@@ -93,7 +93,7 @@ func (m *Machine) affordCopies(pl *plan) error {
 	for _, v := range pl.outs {
 		bytes += v.typ.Bytes()
 	}
-	return afford(bytes, fmt.Sprintf("a run at batch size N=%d takes %s of the host", pl.batch, amount(bytes)),
+	return afford(bytes, fmt.Sprintf("a run at batch size N=%d needs %s on the host", pl.batch, amount(bytes)),
 		"take smaller batches, or raise the limit", nil)
 }
 

@@ -175,7 +175,8 @@ func TestATraceOfInferenceIsSavedAndNotLoaded(t *testing.T) {
 	require.True(t, asked)
 }
 
-// A state_dict with a layer more, one less, one of another shape, and the counters that PyTorch has.
+// A state_dict with a layer more, one less, one of another shape, and the counters that PyTorch
+// has.
 func foreign(t *testing.T) (leaves []*graph.Node, path string) {
 	g := graph.New()
 	g.Param("fc.weight", shape.F32(2, 3), graph.Fill(7))

@@ -107,7 +107,7 @@ func TestMistakesAreOneLineAndAStatus(t *testing.T) {
 		{"train -augment alexnet -out " + dir + "/run", 1, "the images of mnist are (1,28,28), the augmentation cuts its parts from (1,256,256)"},
 		{"train -engine gpu", 2, `no engine "gpu"`},
 		{"train -ui 8080", 2, `-ui: "8080" is not [HOST]:PORT, such as :8080`},
-		{"train -ui :http", 2, `-ui: "http" is no port`},
+		{"train -ui :http", 2, `-ui: "http" is not a port`},
 		{"train -stay=false", 2, "-stay is of the page of -ui, which is not given"},
 		{"train -out " + dir + "/run -ui " + taken, 1, "is in use by another program; choose another, or 0 for any free port"},
 		{"watch", 2, "no folder of a run"},

@@ -33,7 +33,7 @@ func Run(t *testing.T, e engine.Engine, o Options) {
 	for _, f := range families {
 		t.Run(f.name, func(t *testing.T) {
 			if !f.offered(e) {
-				t.Skipf("engine %s is no %s", e.Name(), f.name)
+				t.Skipf("engine %s does not implement %s", e.Name(), f.name)
 			}
 			reported := 0
 			for err := range f.failures(e, o) {

@@ -16,7 +16,7 @@ func (Engine) BindReduce(r engine.Reduction, axes engine.Axes, in []engine.Opera
 	}
 	s := split(in[0].Shape, axes)
 	if s.kept.size() != out.Len() {
-		return engine.Bound{}, fmt.Errorf("%v over %d axes of %v does not give %v", r, axes.Len(), in[0], out)
+		return engine.Bound{}, fmt.Errorf("%v over %d axes of %v does not return %v", r, axes.Len(), in[0], out)
 	}
 	if s.reduced.size() == 0 && out.Len() > 0 && (r == engine.Maximum || r == engine.Minimum) {
 		return engine.Bound{}, fmt.Errorf("%v of no elements, in %v", r, in[0])
