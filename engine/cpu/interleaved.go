@@ -91,12 +91,7 @@ func (e Engine) newInterleavedLoop(l *layout, r interleavedRunner, ep engine.Epi
 	})
 }
 
-<<<<<<< HEAD
 // bindInterleaved returns the kernel that does r's tasks with the filters that plan packs.
-=======
-// bindInterleaved returns the kernel that does r's tasks with the filters that plan packs, unless
-// somebody has.
->>>>>>> h10b
 func (e Engine) bindInterleaved(plan *interleaved.Conv, r interleavedRunner, ep engine.Epilogue) engine.Bound {
 	var l layout
 	packed := e.packer(filterPacking{elems: plan.PackedLen(), tasks: plan.Packs(), pack: plan.Pack})
