@@ -20,10 +20,10 @@ import (
 	"github.com/plexaura/plexaura/vm"
 )
 
-// spread draws from [0.5,1.5).
-type spread struct{}
+// aroundOne draws from [0.5,1.5).
+type aroundOne struct{}
 
-func (spread) Fill(v []float64, _ shape.Type, r *rand.Rand) {
+func (aroundOne) Fill(v []float64, _ shape.Type, r *rand.Rand) {
 	for i := range v {
 		v[i] = .5 + r.Float64()
 	}
@@ -33,7 +33,7 @@ func (spread) Fill(v []float64, _ shape.Type, r *rand.Rand) {
 func normalised() []*graph.Node {
 	g := graph.New()
 	x := g.Input("x", shape.F32(shape.N, 2, 6, 6))
-	leaf := func(name string, dims ...shape.Dim) *graph.Node { return g.Param(name, shape.F32(dims...), spread{}) }
+	leaf := func(name string, dims ...shape.Dim) *graph.Node { return g.Param(name, shape.F32(dims...), aroundOne{}) }
 	y := ops.AddBias(ops.Conv2D(x, leaf("w", 3, 2, 3, 3), ops.Conv2DOp{}), leaf("b", 3))
 	y = ops.BatchNorm(y, leaf("gamma", 3), leaf("beta", 3), leaf("mean", 3), leaf("var", 3), ops.BatchNormOptions{})
 	return graph.Inference(ops.ReLU(y))
@@ -109,7 +109,7 @@ func TestAFoldedNormalisationIsOneInstruction(t *testing.T) {
 // A training program changes leaves: it keeps what depends on them.
 func TestTrainingHoistsNothing(t *testing.T) {
 	g := graph.New()
-	w := g.Param("w", shape.F32(3), spread{})
+	w := g.Param("w", shape.F32(3), aroundOne{})
 	v := ops.Exp(w)
 	g.Update(w, ops.MulScalar(w, .5))
 	m := hoisting(t, ref.Engine{}, vm.NewStore(1), []*graph.Node{ops.Mul(v, g.Input("x", shape.F32(3)))}, vm.Train)
@@ -120,7 +120,7 @@ func TestTrainingHoistsNothing(t *testing.T) {
 // What is larger than the leaves that it depends on is computed in place.
 func TestHoistKeepsNothingLarge(t *testing.T) {
 	g := graph.New()
-	w := g.Param("w", shape.F32(1, 4), spread{})
+	w := g.Param("w", shape.F32(1, 4), aroundOne{})
 	y := ops.Add(g.Input("x", shape.F32(1000, 4)), ops.Softmax(ops.BroadcastTo(w, shape.Of(1000, 4)), 1))
 	mem, err := vm.MustCompile(ref.Engine{}, []*graph.Node{y}).Memory(1)
 	require.NoError(t, err)

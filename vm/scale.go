@@ -6,9 +6,9 @@ import (
 )
 
 // scale multiplies factors that depend only on leaves into the parameters of the op whose result
-// they scale, as when a normalisation by running statistics follows a convolution: the scaled
-// parameters stay the same from run to run, and hoist computes them once. Results differ by
-// rounding.
+// they scale, and adds up terms that do, as when a normalisation by running statistics follows a
+// convolution: the scaled parameters stay the same from run to run, and hoist computes them once.
+// Results differ by rounding.
 func scale(u *unit) error {
 	if !u.hoists() {
 		return nil
@@ -26,14 +26,18 @@ func scale(u *unit) error {
 	u.rewrite(func(dst *graph.Graph, n *graph.Node, in []*graph.Node) *graph.Node {
 		image := dst.Replay(n, in...)
 		s.keeps(image) // inputs first, so that none of these calls goes deep
-		if !isBinary(n, engine.Mul) {
+		into := s.into
+		switch {
+		case isBinary(n, engine.Add):
+			into = s.sum
+		case !isBinary(n, engine.Mul):
 			return image
 		}
 		for i := range in {
 			if uses[n.In(i)] != 1 {
 				continue
 			}
-			if y := s.into(n.Op(), in[i], in[1-i]); y != nil && y.Type() == image.Type() {
+			if y := into(n.Op(), in[i], in[1-i]); y != nil && y.Type() == image.Type() {
 				return y
 			}
 		}
@@ -46,6 +50,20 @@ func scale(u *unit) error {
 // not write to them, if the passes for it are on.
 func (u *unit) hoists() bool {
 	return len(u.updates) == 0 && !u.opts.off["hoist"] && onHost(engine.MemoryOf(u.eng))
+}
+
+// sum returns the sum of x and term, where x is a sum with another term that depends only on leaves,
+// with the terms added first, or nil.
+func (s scaling) sum(add graph.Op, x, term *graph.Node) *graph.Node {
+	if !s.keeps(term) || s.keeps(x) || !isBinary(x, engine.Add) {
+		return nil
+	}
+	for i, b := range x.Ins() {
+		if s.keeps(b) {
+			return graph.Apply(add, x.In(1-i), graph.Apply(add, b, term))
+		}
+	}
+	return nil
 }
 
 // scaling knows of nodes of the new graph whether they depend only on leaves.
