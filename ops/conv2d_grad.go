@@ -44,6 +44,18 @@ func (op conv2DInputGrad) Infer(in []shape.Type) (t shape.Type, err error) {
 	return x, op.Conv.checkAdjoint(x, w, dy)
 }
 
+// Scale implements vm's Scaler: a factor for each channel of dx.
+func (op conv2DInputGrad) Scale(n, factor *graph.Node) *graph.Node {
+	w := n.In(1)
+	if !isBias(factor.Type(), n.Type(), -3) {
+		return nil
+	}
+	t, groups := w.Type(), shape.Dim(op.Conv.Groups)
+	byGroup := Reshape(w, groups, t.Dim(0)/groups, t.Dim(1), t.Dim(2), t.Dim(3))
+	scaled := Mul(byGroup, Reshape(factor, groups, 1, t.Dim(1), 1, 1))
+	return graph.Apply(op, n.In(0), Reshape(scaled, t.Shape.Dims()...))
+}
+
 // checkAdjoint returns an error if dy does not have the type of x convolved by w.
 func (op Conv2DOp) checkAdjoint(x, w, dy shape.Type) error {
 	if err := x.Shape.Err(); err != nil {

@@ -113,6 +113,19 @@ func (op MatMulOp) Bind(e engine.Engine, in []engine.Operand, out engine.Operand
 	return fusedMatMul{MatMul: op}.Bind(e, in, out)
 }
 
+// Scale implements vm's Scaler: a factor for each column, where b is one matrix.
+func (op MatMulOp) Scale(n, factor *graph.Node) *graph.Node {
+	b := n.In(1)
+	if b.Type().Rank() != 2 || !isBias(factor.Type(), n.Type(), -1) {
+		return nil
+	}
+	columns := factor.Type().Dim(-1)
+	if op.TransB {
+		return graph.Apply(op, n.In(0), Mul(b, Reshape(factor, columns, 1)))
+	}
+	return graph.Apply(op, n.In(0), Mul(b, Reshape(factor, 1, columns)))
+}
+
 // Absorb implements vm's Absorber: it absorbs a bias per column, then a ReLU.
 func (op MatMulOp) Absorb(e engine.Engine, in []shape.Type, next graph.Op, at int, nextIn []shape.Type) (graph.Op, bool) {
 	return fusedMatMul{MatMul: op}.Absorb(e, in, next, at, nextIn)

@@ -193,3 +193,49 @@ func TestRunsWithHoistedValuesAllocateNothing(t *testing.T) {
 		}
 	}))
 }
+
+// Factors go into the parameters of every op that is linear in them: compared with what is computed
+// without.
+func TestFactorsGoIntoParameters(t *testing.T) {
+	f32 := shape.F32
+	for name, build := range map[string]func(g *graph.Graph, x func(dims ...shape.Dim) *graph.Node, leaf func(dims ...shape.Dim) *graph.Node) *graph.Node{
+		"groups": func(_ *graph.Graph, x, leaf func(dims ...shape.Dim) *graph.Node) *graph.Node {
+			return ops.Mul(leaf(6, 1, 1), ops.Conv2D(x(shape.N, 4, 5, 5), leaf(6, 2, 3, 3), ops.Conv2DOp{Groups: 2}))
+		},
+		"transposed": func(_ *graph.Graph, x, leaf func(dims ...shape.Dim) *graph.Node) *graph.Node {
+			y := ops.ConvTranspose2D(x(shape.N, 4, 5, 5), leaf(4, 3, 3, 3), ops.Conv2DOp{Groups: 2, Stride: [2]int{2, 2}}, [2]int{1, 0})
+			return ops.Mul(y, leaf(1, 6, 1, 1))
+		},
+		"product": func(_ *graph.Graph, x, leaf func(dims ...shape.Dim) *graph.Node) *graph.Node {
+			return ops.Add(ops.Mul(ops.Add(ops.MatMul(x(shape.N, 4), leaf(4, 3)), leaf(3)), leaf(3)), leaf(3))
+		},
+		"product, transposed": func(_ *graph.Graph, x, leaf func(dims ...shape.Dim) *graph.Node) *graph.Node {
+			return ops.Mul(ops.MatMul(x(shape.N, 4), leaf(3, 4), ops.MatMulOp{TransB: true}), leaf(1, 3))
+		},
+	} {
+		g := graph.New()
+		leaves := 0
+		var in *tensor.Dense
+		y := build(g, func(dims ...shape.Dim) *graph.Node {
+			n := g.Input("x", f32(dims...))
+			v := make([]float32, n.Type().At(2).Len())
+			for i := range v {
+				v[i] = float32(i%7) - 3
+			}
+			in = tensor.New(tensor.WithShape(n.Type().At(2).Shape.Ints()...), tensor.WithBacking(v))
+			return n
+		}, func(dims ...shape.Dim) *graph.Node {
+			leaves++
+			return g.Param(fmt.Sprint("leaf", leaves), f32(dims...), aroundOne{})
+		})
+		require.NoError(t, g.Err(), name)
+		s := vm.NewStore(3)
+		outs := []*graph.Node{y}
+		list, err := vm.MustCompile(ref.Engine{}, outs).Describe(2)
+		require.NoError(t, err)
+		for _, i := range list {
+			require.NotContains(t, i.Text, "mul(", name)
+		}
+		require.InDeltaSlice(t, run(t, hoisting(t, ref.Engine{}, s, outs, vm.Without("scale", "hoist")), in), run(t, hoisting(t, ref.Engine{}, s, outs), in), 1e-4, name)
+	}
+}
