@@ -97,7 +97,7 @@ func checkRequest(outs []*graph.Node, n int, wrt []*graph.Node) error {
 // program has gorgonia take the gradients and compile what has been lowered.
 func (l *lowering) program(outs, wrt []*graph.Node) (p *Program, err error) {
 	defer l.border(outs[0], &err)
-	p = &Program{batch: l.batch, feeds: l.feeds, origins: l.origins, randoms: l.randoms}
+	p = &Program{batch: l.batch, feeds: l.feeds, randoms: l.randoms}
 	for _, x := range graph.Reachable(outs...) {
 		switch x.Kind() {
 		case graph.Input:
@@ -126,6 +126,7 @@ func (l *lowering) program(outs, wrt []*graph.Node) (p *Program, err error) {
 		}
 		p.outs = append(p.outs, o)
 	}
+	p.origins = l.origins
 	p.vm = G.NewTapeMachine(l.g)
 	return p, nil
 }
@@ -149,7 +150,10 @@ func (l *lowering) grad(loss *graph.Node, wrt []*graph.Node) (map[*graph.Node]*G
 		return nil, err
 	}
 	dxs, err := G.Grad(cost, inputs...)
-	if err != nil {
+	switch {
+	case len(l.refused) > 0:
+		return nil, l.refused
+	case err != nil:
 		return nil, graph.ErrorAt(loss, fmt.Errorf("gorgonia's Grad: %w", innermost(err)))
 	}
 	derivatives := map[*graph.Node]*G.Node{}

@@ -9,10 +9,13 @@ type rule struct {
 	any   bool // takes integers and Bools as well
 	flat  bool // its derivative is 0 everywhere
 	fed   bool // it is computed before a run and fed; no input is looked at
+
+	passes []bool // inputs that a gradient passes to; nil means all
 }
 
-// rules are the ops that can be lowered, by name. Besides them go leaves, ops such as Full and
-// Count of which every element is one number, and by their maps all elementwise ops.
+// rules are ops, by name, that are lowered onto gorgonia's own. The table needs no row for ops such
+// as Full and Count, whose elements are all one number, nor for elementwise ops, which are lowered
+// by their maps. All others run on engine/ref's kernel; see bound.
 var rules = map[string]rule{
 	"ReLU":      {lower: relu},
 	"LeakyReLU": {lower: leakyReLU},
@@ -51,24 +54,4 @@ var rules = map[string]rule{
 	"ScatterAddAlong": {lower: scatterAdd, any: true},
 	"TopK":            {lower: topK, any: true, flat: true},
 	"Random":          {lower: random, fed: true, flat: true},
-}
-
-const (
-	oursAlone = "it is an adjoint that our gradients are made of; lower the loss, of which gorgonia takes its own gradients"
-	passMade  = "a pass of the compiler makes it; lower the graph before it is compiled"
-)
-
-// refusals are the other ops of the catalogue, and why they cannot be lowered.
-var refusals = map[string]string{
-	"Prod":             "gorgonia has no product over axes; where all elements are positive, it is Exp of the Sum of Log",
-	"SoftmaxGrad":      oursAlone,
-	"LogSoftmaxGrad":   oursAlone,
-	"Conv2DFilterGrad": oursAlone,
-	"MaxPool2DScatter": oursAlone,
-	"MaxPool2DGather":  oursAlone,
-	"AvgPool2DGrad":    oursAlone,
-	"Conv2D+Bias+ReLU": passMade,
-	"Conv2D+MaxPool2D": passMade,
-	"MatMul+Bias+ReLU": passMade,
-	"Embed+Add":        passMade,
 }
