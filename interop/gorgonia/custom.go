@@ -5,7 +5,6 @@ import (
 	"hash"
 	"hash/fnv"
 	"math"
-	"slices"
 
 	"github.com/chewxy/hm"
 	G "gorgonia.org/gorgonia"
@@ -74,11 +73,6 @@ func (l *lowering) through(op custom) custom {
 func copied[T shape.Float](out []T, in [][]T) error {
 	copy(out, in[0])
 	return nil
-}
-
-// stopOp copies x and passes no gradient.
-func stopOp(x *G.Node) custom {
-	return newCustom("stop", x.Shape(), copied[float32], copied[float64], x)
 }
 
 // poolableOp copies what is to be max-pooled. The library's kernel starts from the lowest
@@ -162,60 +156,6 @@ func erfSlope[T shape.Float](out []T, in [][]T) error {
 		out[i] = in[1][i] * T(2/math.Sqrt(math.Pi)*math.Exp(-v*v))
 	}
 	return nil
-}
-
-// joinOp joins xs along an axis. gorgonia's Concat cuts its adjoint up by slices, which it tells
-// by their bounds modulo 256.
-func (l *lowering) joinOp(axis int, dims []int, xs []*G.Node) custom {
-	starts, by := make([]int, len(xs)), slices.Repeat([]bool{true}, len(xs))
-	rows := make([]int, len(xs)) // elements that lie together
-	for i, x := range xs {
-		rows[i] = size(x.Shape()[axis:])
-		if i > 0 {
-			starts[i] = starts[i-1] + xs[i-1].Shape()[axis]
-		}
-	}
-	op := newCustom(l.unique("join"), dims, joined[float32](rows), joined[float64](rows), xs...)
-	return op.derived(by, func(in G.Nodes, dy *G.Node) (dxs G.Nodes, err error) {
-		for i, x := range in {
-			part := places(dims, x.Shape(), shifted(axis, starts[i]))
-			dx, err := G.ApplyOp(l.takeOp(dy, x.Shape(), part, 0), dy)
-			if err != nil {
-				return nil, err
-			}
-			dxs = append(dxs, dx)
-		}
-		return dxs, nil
-	})
-}
-
-func joined[T shape.Float](rows []int) kernel[T] {
-	return func(out []T, in [][]T) error {
-		for at, o := 0, 0; at < len(out); o++ {
-			for i, n := range rows {
-				at += copy(out[at:], in[i][o*n:(o+1)*n])
-			}
-		}
-		return nil
-	}
-}
-
-// oneHotOp turns ids into vectors along a new last axis.
-func oneHotOp(ids *G.Node, classes int) custom {
-	dims := append(ids.Shape().Clone(), classes)
-	return newCustom("one-hot", dims, oneHot[float32](classes), oneHot[float64](classes), ids)
-}
-
-func oneHot[T shape.Float](classes int) kernel[T] {
-	return func(out []T, in [][]T) error {
-		for i, id := range in[0] {
-			if id < 0 || int(id) >= classes {
-				return fmt.Errorf("id %v at position %d; want 0 to %d", id, i, classes-1)
-			}
-			out[i*classes+int(id)] = 1
-		}
-		return nil
-	}
 }
 
 // Do runs the kernel on values of the machine.

@@ -268,5 +268,3 @@ func clip(c *call) *G.Node {
 }
 
 func same(c *call) *G.Node { return c.in[0] }
-
-func stopGradient(c *call) *G.Node { return c.custom(stopOp(c.in[0]), c.in[0]) }

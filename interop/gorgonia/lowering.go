@@ -145,7 +145,7 @@ func (l *lowering) derivedBy(n *graph.Node) (ins []*graph.Node) {
 	}
 	r := l.ruleOf(n)
 	for i, x := range used(n) {
-		if !r.flat && (r.passes == nil || r.passes[i]) {
+		if r.passes == nil || r.passes[i] {
 			ins = append(ins, x)
 		}
 	}
@@ -270,10 +270,10 @@ func (c *call) leafOrRule(t shape.Type) *G.Node {
 }
 
 // ruleOf returns how n is lowered: by its row of the table or by its map onto gorgonia's ops, where
-// these take the types of its inputs, and otherwise by engine/ref's kernel.
+// these take its attributes and the types of its inputs, and otherwise by engine/ref's kernel.
 func (l *lowering) ruleOf(n *graph.Node) rule {
 	r, ok := row(n.Op())
-	if ok && (r.any || floats(used(n))) {
+	if ok && (r.any || floats(used(n))) && (r.fits == nil || r.fits(l, n)) {
 		return r
 	}
 	if op, isMap := n.Op().(engine.ElementwiseOp); isMap && !ok {

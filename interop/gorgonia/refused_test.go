@@ -126,8 +126,8 @@ func TestRunsThatMakeNoSense(t *testing.T) {
 	var at *graph.Error
 	require.ErrorAs(t, run(f(2, 2), id(0, 2)), &at)
 	require.Equal(t, "OneHot", at.Op)
-	require.EqualError(t, at.Err, "id 2 at position 1; want 0 to 1")
-	require.ErrorContains(t, run(f(2, 2), id(-1, 0)), "id -1 at position 0")
+	require.EqualError(t, at.Err, "id 2, element 1, is not one of the 2 classes 0..1")
+	require.ErrorContains(t, run(f(2, 2), id(-1, 0)), "id -1, element 0")
 	require.ErrorContains(t, run(f(2, 2), id(1<<24+1, 0)), "would be rounded")
 
 	_, err = p.Run(context.Background(), nil, f(2, 2), id(0, 1))

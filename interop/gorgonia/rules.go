@@ -1,14 +1,20 @@
 package gorgonia
 
-import G "gorgonia.org/gorgonia"
+import (
+	G "gorgonia.org/gorgonia"
+
+	"github.com/plexaura/plexaura/graph"
+)
 
 // A rule lowers one kind of op.
 type rule struct {
 	lower func(*call) *G.Node
 	first int  // so many inputs are looked at; 0 means all
 	any   bool // takes integers and Bools as well
-	flat  bool // its derivative is 0 everywhere
 	fed   bool // it is computed before a run and fed; no input is looked at
+
+	// fits reports whether gorgonia's op is right for the attributes of a node; nil means always.
+	fits func(l *lowering, n *graph.Node) bool
 
 	passes []bool // inputs that a gradient passes to; nil means all
 }
@@ -22,8 +28,7 @@ var rules = map[string]rule{
 	"Softplus":  {lower: softplus},
 	"Clip":      {lower: clip},
 
-	"StopGradient": {lower: stopGradient, any: true, flat: true},
-	"ByMode":       {lower: same, any: true, first: 1}, // the form for training
+	"ByMode": {lower: same, any: true, first: 1}, // the form for training
 
 	"Sum":         {lower: reduceSum},
 	"Max":         {lower: reduceMax},
@@ -40,18 +45,9 @@ var rules = map[string]rule{
 	"MaxPool2D":       {lower: maxPool2D},
 	"AvgPool2D":       {lower: avgPool2D},
 
-	"Reshape":         {lower: reshape, any: true},
-	"Transpose":       {lower: transpose, any: true},
-	"Concat":          {lower: concat, any: true},
-	"Slice":           {lower: slice, any: true},
-	"Embed":           {lower: embed},
-	"Pad":             {lower: pad, any: true},
-	"PadGrad":         {lower: padGrad},
-	"OneHot":          {lower: hot, any: true, first: 1},
-	"Gather":          {lower: gather, any: true},
-	"GatherAlong":     {lower: gather, any: true},
-	"ScatterAdd":      {lower: scatterAdd, any: true},
-	"ScatterAddAlong": {lower: scatterAdd, any: true},
-	"TopK":            {lower: topK, any: true, flat: true},
-	"Random":          {lower: random, fed: true, flat: true},
+	"Reshape":   {lower: reshape, any: true},
+	"Transpose": {lower: transpose, any: true},
+	"Concat":    {lower: concat, any: true, fits: concatFits},
+	"Slice":     {lower: slice, any: true, fits: sliceFits},
+	"Random":    {lower: random, fed: true},
 }
