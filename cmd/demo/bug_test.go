@@ -22,7 +22,7 @@ func TestAPanicInACommandIsTold(t *testing.T) {
 	} {
 		var stdout, stderr bytes.Buffer
 		out := newOutput(&stdout)
-		require.Equal(t, statusBug, report(&stderr, "boom", out, newCall(cmd, nil, out).perform(context.Background())), name)
+		require.Equal(t, statusBug, report(&stderr, "demo boom", out, newCall(cmd, nil, out).perform(context.Background())), name)
 		line, stack, _ := strings.Cut(stderr.String(), "\n")
 		want := `boom; and \\x1b\[2J, in demo\.TestAPanicInACommandIsTold\.func1`
 		if name == "the runtime's" {

@@ -38,7 +38,7 @@ func TestALevelThatIsNoneIsOneLine(t *testing.T) {
 	self, err := os.Executable()
 	require.NoError(t, err)
 	if os.Getenv(simd.LevelVariable) == "nonsense" {
-		os.Exit(run(context.Background(), "demo", []string{"summary"}, os.Stdout, os.Stderr))
+		os.Exit(run(context.Background(), calledAs("demo"), []string{"summary"}, os.Stdout, os.Stderr))
 	}
 	cmd := exec.Command(self, "-test.run=^"+t.Name()+"$")
 	cmd.Env = append(os.Environ(), simd.LevelVariable+"=nonsense")

@@ -18,6 +18,7 @@ import (
 	"github.com/plexaura/plexaura/graph"
 	"github.com/plexaura/plexaura/nn"
 	"github.com/plexaura/plexaura/ops"
+	"github.com/plexaura/plexaura/shape"
 )
 
 func TestVerifyAgreesWithGorgonia(t *testing.T) {
@@ -55,13 +56,15 @@ func TestWhatGorgoniaCannotLowerIsOneLine(t *testing.T) {
 	m := models()["lenet"]
 	plain := m.layer(m.info())
 	m.build = func(int) nn.Layer {
-		return nn.Sequential{plain, nn.Named("odds", nn.Func(func(x *graph.Node) *graph.Node {
-			return ops.Mul(x, ops.Reshape(ops.Prod(x, 1), -1, 1))
+		return nn.Sequential{plain, nn.Named("crossed", nn.Func(func(x *graph.Node) *graph.Node {
+			x = ops.Reshape(x, shape.N, 1, 5, 1, 2)
+			twice := ops.Concat(1, x, x)
+			return ops.Reshape(ops.Sum(ops.Mul(x, ops.Concat(3, twice, twice)), 1, 3), shape.N, 10)
 		}))}
 	}
 	c := newCall(command{name: "verify"}, nil, nil)
 	err := verifyGorgonia(context.Background(), c, subject{name: "odd", model: m, engine: ref.Engine{}, batch: 2})
-	require.Regexp(t, `^odd: vm_test\.go:\d+: layer odds: Prod: gorgonia has no product over axes`, oneLine(err))
+	require.Regexp(t, `^odd: vm_test\.go:\d+: layer crossed: Mul: gorgonia's gradient of spreading`, oneLine(err))
 }
 
 // A run by gorgonia is the same run, but for rounding, and goes on by ours.
