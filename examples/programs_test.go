@@ -18,7 +18,7 @@ var programs = []struct {
 	result      string
 	least, most float64
 }{
-	{"mnist", nil, `test accuracy ([\d.]+) %`, 97, 100},
+	{"mnist", nil, `accuracy ([\d.]+) %`, 97, 100},
 	{"unet", nil, `mean intersection over union ([\d.]+)`, 0.75, 1},
 	{"gpt", []string{"-steps", "300"}, `([\d.]+) % of 500 new questions`, 30, 100},
 	{"gan", nil, `([\d.]+) of 8 places reached`, 6, 8},
