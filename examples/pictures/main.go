@@ -72,7 +72,7 @@ func run(ctx context.Context, epochs int, args []string) error {
 	}
 	defer os.RemoveAll(dir)
 	shapes := filepath.Join(dir, "shapes")
-	if err := draw(shapes, 200); err != nil {
+	if err := draw(ctx, shapes, 200); err != nil {
 		return err
 	}
 	return learn(ctx, epochs, shapes, "")
@@ -188,7 +188,7 @@ func classify(ctx context.Context, weights string, pictures []string) error {
 }
 
 // draw makes n pictures of each of three shapes, in a random colour, size and place.
-func draw(dir string, n int) error {
+func draw(ctx context.Context, dir string, n int) error {
 	inside := map[string]func(x, y float64) bool{ // of a shape that reaches from -1 to 1
 		"circle":   func(x, y float64) bool { return x*x+y*y < 1 },
 		"square":   func(x, y float64) bool { return max(x, -x) < 0.85 && max(y, -y) < 0.85 },
@@ -201,6 +201,9 @@ func draw(dir string, n int) error {
 			return err
 		}
 		for i := range n {
+			if ctx.Err() != nil {
+				return context.Cause(ctx)
+			}
 			if err := viz.WritePNG(filepath.Join(folder, fmt.Sprintf("%03d.png", i)), drawn(r, inside[name])); err != nil {
 				return err
 			}

@@ -40,7 +40,7 @@ func main() {
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
 	defer stop()
-	if err := run(ctx, *addr, *short); err != nil && !errors.Is(err, context.Canceled) {
+	if err := run(ctx, *addr, *short); err != nil {
 		fmt.Fprintln(os.Stderr, "serve:", err)
 		os.Exit(1)
 	}
@@ -72,6 +72,7 @@ func run(ctx context.Context, addr string, short bool) error {
 	} else {
 		select {
 		case <-ctx.Done():
+			fmt.Println("stopped; answering the requests under way")
 		case err = <-ended:
 			return err
 		}
