@@ -9,19 +9,19 @@ import (
 	"strings"
 )
 
-// Options are what a chapter may be asked for.
+// Options are the settings of a chapter.
 type Options struct {
 	// Short is a fraction of the data and of the training, with the same claims: for tests.
 	Short bool
-	// Seed is that of initial weights, of the order of examples, and of what is drawn at random.
+	// Seed determines initial weights, the order of examples, and everything drawn at random.
 	Seed uint64
 	// Image is a picture of the user's for the chapters that show one; nil for that of the lecture.
 	Image image.Image
-	// Progress is told what the chapter does, as it begins; it may be nil.
+	// Progress is called when the chapter begins something, with a description; it may be nil.
 	Progress func(doing string)
 }
 
-// Board is what a chapter writes on.
+// Board collects the output of a chapter.
 type Board struct {
 	Options
 	Blocks []Block // in the order in which they were written
@@ -36,7 +36,7 @@ type Block struct {
 	Figure *Figure
 }
 
-// Table has a row for each of its lines, with as many cells as there are heads.
+// Table is a table of numbers; each row has a cell for each head.
 type Table struct {
 	Heads []string
 	Rows  [][]string
@@ -57,7 +57,7 @@ type Renderer interface {
 // NewBoard returns an empty board.
 func NewBoard(o Options) *Board { return &Board{Options: o, values: map[string]float64{}} }
 
-// doing tells what the chapter begins to do.
+// doing announces what the chapter does next.
 func (b *Board) doing(format string, args ...any) {
 	if b.Progress != nil {
 		b.Progress(fmt.Sprintf(format, args...))

@@ -11,8 +11,8 @@ import (
 	"github.com/plexaura/plexaura/vm"
 )
 
-// capacity sets deep, narrow networks against shallow, wide ones of as many parameters: by what they can express, and by what
-// they learn.
+// capacity compares deep, narrow networks with shallow, wide ones with the same number of parameters: what they can express, and
+// what they learn.
 func capacity(ctx context.Context, b *Board) error {
 	if err := b.pieces(ctx); err != nil {
 		return err
@@ -72,7 +72,7 @@ func tentPieces(ctx context.Context, depth int) (int, error) {
 	return pieces, nil
 }
 
-// depths trains dense networks of about as many parameters and of one to five hidden layers.
+// depths trains dense networks with one to five hidden layers and about the same number of parameters.
 func (b *Board) depths(ctx context.Context) error {
 	learn, test, err := b.digitsFor(either(b, 1000, 10000))
 	if err != nil {
