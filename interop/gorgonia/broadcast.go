@@ -93,8 +93,8 @@ func plan(a, b, out []int) (p spreading) {
 	return p
 }
 
-// safe reports whether gorgonia can do it and its gradient: with 4 axes at most, and not the
-// third one alone of the last two, over which tensor's sum is wrong.
+// safe reports whether gorgonia's result and gradient are right: with at most 4 axes, and unless of
+// the last two only the third is spread, over which tensor's sum is wrong.
 func (p spreading) safe() bool {
 	if len(p) < 4 {
 		return true

@@ -13,10 +13,10 @@ import (
 	"github.com/plexaura/plexaura/shape"
 )
 
-// custom is an op of ours for gorgonia, of which it lacks a faultless one. It implements
-// G.SDOp. It never shares memory with its inputs.
+// custom is our own op for gorgonia, where it has none that is right. It implements G.SDOp, and never
+// shares memory with its inputs.
 type custom struct {
-	name  string // with the shapes, all that tells it from others
+	name  string // identifies it, together with the shapes
 	dtype tensor.Dtype
 	in    []tensor.Shape
 	out   tensor.Shape
@@ -39,13 +39,13 @@ func newCustom(name string, out []int, f32 kernel[float32], f64 kernel[float64],
 	return op
 }
 
-// derived gives op a gradient: of the inputs that by tells.
+// derived gives op a gradient with respect to the inputs that by marks.
 func (op custom) derived(by []bool, grad func(in G.Nodes, dy *G.Node) (G.Nodes, error)) custom {
 	op.by, op.grad = by, grad
 	return op
 }
 
-// unique returns a name that tells an op from all others.
+// unique returns a name that no other op has.
 func (l *lowering) unique(name string) string {
 	l.customs++
 	return fmt.Sprint(name, " ", l.customs)
@@ -75,8 +75,8 @@ func copied[T shape.Float](out []T, in [][]T) error {
 	return nil
 }
 
-// poolableOp copies what is to be max-pooled. The library's kernel starts from the lowest
-// number; a window without a greater one, as of NaN alone, makes its gradient end the process.
+// poolableOp copies the input of a max pooling. The library's kernel starts from the lowest number; a
+// window without a greater one, such as one with only NaN, makes its gradient end the process.
 func (l *lowering) poolableOp(x *G.Node) custom {
 	return l.through(newCustom("poolable", x.Shape(), poolable[float32](-math.MaxFloat32), poolable[float64](-math.MaxFloat64), x))
 }
@@ -85,7 +85,7 @@ func poolable[T shape.Float](lowest T) kernel[T] {
 	return func(out []T, in [][]T) error {
 		for i, v := range in[0] {
 			if !(v > lowest) {
-				return fmt.Errorf("element %d of the input is %v; gorgonia can pool numbers above %v alone", i, v, lowest)
+				return fmt.Errorf("element %d of the input is %v; gorgonia can only pool numbers above %v", i, v, lowest)
 			}
 		}
 		return copied(out, in)
@@ -197,7 +197,7 @@ func (op custom) SymDiff(in G.Nodes, _, dy *G.Node) (G.Nodes, error) {
 	return op.grad(in, dy)
 }
 
-// DiffWRT tells which inputs have adjoints.
+// DiffWRT reports which inputs have adjoints.
 func (op custom) DiffWRT(int) []bool { return op.by }
 
 // Arity is the number of inputs.
@@ -233,7 +233,7 @@ func (op custom) String() string {
 	return fmt.Sprintf("plexaura %s %v %v", op.name, op.in, []int(op.out))
 }
 
-// WriteHash writes all that tells op from others.
+// WriteHash writes what identifies op.
 func (op custom) WriteHash(h hash.Hash) { fmt.Fprint(h, op.String()) }
 
 // Hashcode hashes what WriteHash writes.

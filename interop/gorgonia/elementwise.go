@@ -104,7 +104,7 @@ func (c *call) argument(a engine.Arg, steps []*G.Node) *G.Node {
 	return c.scalar(v)
 }
 
-// passes tells to which inputs of a map its result passes a gradient.
+// passes reports the inputs of a map that its gradient reaches.
 func passes(m engine.Map, inputs int) []bool {
 	in, reached := make([]bool, inputs), make([]bool, len(m.Steps))
 	reached[m.Outs[0]] = true

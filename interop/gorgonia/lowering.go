@@ -213,7 +213,7 @@ func used(n *graph.Node) []*graph.Node {
 type call struct {
 	*lowering
 	node *graph.Node
-	in   []*G.Node // nil where the value is not looked at
+	in   []*G.Node // nil where the value is not used
 	err  error
 }
 

@@ -31,7 +31,7 @@ type Program struct {
 	inputs  []*graph.Node
 	leaves  []*graph.Node
 	outs    []output
-	feeds   map[*graph.Node]*feed // of the leaves, and the inputs that are looked at
+	feeds   map[*graph.Node]*feed // of the leaves, and the inputs that are used
 	origins []*graph.Node         // by ID of the ExprGraph's nodes, as far as ours go
 	randoms []draw
 
@@ -88,7 +88,7 @@ func checkRequest(outs []*graph.Node, n int, wrt []*graph.Node) error {
 		case x == nil || x.Graph() != g:
 			return fmt.Errorf("gorgonia: node %d to differentiate by is nil or of another graph", i)
 		case x.Kind() == graph.Computed || x.Kind() == graph.Const || !x.Type().IsFloat():
-			return graph.ErrorAt(x, errors.New("gorgonia differentiates by floating-point inputs of its graph alone; want a Param, State or Input"))
+			return graph.ErrorAt(x, errors.New("gorgonia only differentiates by floating-point inputs of its graph; want a Param, State or Input"))
 		}
 	}
 	return nil
@@ -201,7 +201,7 @@ func (p *Program) Outputs() []shape.Type {
 
 // Run computes the results from tensors for Inputs, in that order. leaves gives the values of
 // Params and States by name; vm's Store.Value is such a function. Whatever is given is copied
-// and stays as it is, and the results are the caller's. The context is looked at before
+// and stays as it is, and the results are the caller's. The context is checked before
 // gorgonia starts, which cannot be stopped.
 func (p *Program) Run(ctx context.Context, leaves func(name string) (*tensor.Dense, error), inputs ...*tensor.Dense) ([]*tensor.Dense, error) {
 	switch {
@@ -277,7 +277,7 @@ func (p *Program) feed(x *graph.Node, d *tensor.Dense) error {
 	}
 	f := p.feeds[x]
 	if f == nil {
-		return nil // an Input that lends its type alone, or the state of random numbers
+		return nil // an Input of which only the type is used, or the state of random numbers
 	}
 	if err := f.set(d); err != nil {
 		return fmt.Errorf("gorgonia: %v %q: %w", x.Kind(), x.Name(), err)
@@ -303,7 +303,7 @@ func (p *Program) run() ([]*tensor.Dense, error) {
 	return results, nil
 }
 
-// explain returns the cause of a failed run, at the node of ours that it belongs to.
+// explain returns the cause of a failed run, at our node that it belongs to.
 func (p *Program) explain(err error) error {
 	var at interface {
 		error

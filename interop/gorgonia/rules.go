@@ -9,9 +9,9 @@ import (
 // A rule lowers one kind of op.
 type rule struct {
 	lower func(*call) *G.Node
-	first int  // so many inputs are looked at; 0 means all
+	first int  // only so many inputs are used; 0 means all
 	any   bool // takes integers and Bools as well
-	fed   bool // it is computed before a run and fed; no input is looked at
+	fed   bool // it is computed before a run and fed; no input is used
 
 	// fits reports whether gorgonia's op is right for the attributes of a node; nil means always.
 	fits func(l *lowering, n *graph.Node) bool
