@@ -8,9 +8,9 @@
 //	}
 //	results, err := p.Run(ctx, store.Value, images, labels) // the loss, then a gradient a parameter
 //
-// gorgonia has no symbolic batch, so that a Program is for one batch size; a [Machine] lowers
-// for those that come. Each Program has an ExprGraph of its own, for Grad may be called on one
-// only once.
+// gorgonia has no symbolic batch, so a Program is for one batch size; a [Machine] lowers the graph
+// for each size that it meets. Each Program has its own ExprGraph, on which Grad can be called only
+// once.
 //
 // Every elementwise op is lowered by its map, a user's own included, and every other op that has
 // a row in the table of rules.go onto gorgonia's own ops, by ways that avoid the library's known
@@ -21,9 +21,9 @@
 // what stands around it, not by another kernel.
 //
 // What cannot be lowered is an error with the user's line and the layer: a value without elements,
-// a second floating-point type, operands that spread crosswise, random numbers whose generator is
-// computed, and an op without a kernel. Integers and Bools are carried as floating point, and one
-// that would be rounded is an error; random numbers are drawn before a run, the same that vm draws.
+// a second floating-point type, random numbers whose generator is computed, and an op without a
+// kernel. Integers and Bools are carried as floating point, and one that would be rounded is an error;
+// random numbers are drawn before a run, the same that vm draws.
 //
 // Values and derivatives are gorgonia's, which differ from ours in these places: equal maxima
 // of a reduction each have the whole gradient, Sigmoid is 1 above 19 (15 in float32),

@@ -34,9 +34,6 @@ func TestWhatGorgoniaCannotDoIsAnErrorOfTheNode(t *testing.T) {
 			noise := ops.Random(x, shape.Of(2), engine.Uniform)
 			return graph.Apply(noise.Op(), rng)
 		}},
-		{"crossed axes", "Add", "repeat the axes", shape.F32(1, 2, 1, 2), func(g *graph.Graph, x *graph.Node) *graph.Node {
-			return ops.Add(x, g.Param("b", shape.F32(3, 2, 3, 2), nil))
-		}},
 		{"two types", "Cast", "one floating-point type", shape.F32(5), func(_ *graph.Graph, x *graph.Node) *graph.Node {
 			return ops.Exp(ops.Cast(x, shape.Float64))
 		}},
