@@ -116,8 +116,8 @@ func TestForeignNamesAreShownPlainly(t *testing.T) {
 func TestWeightsThatAreNotFiniteAreNamed(t *testing.T) {
 	digit, _ := writeDigit(t, t.TempDir(), 0)
 	for want, with := range map[string]func(*vm.Store){
-		"not finite, since values of the weights are not: fc3.bias": func(s *vm.Store) { set(t, s, "fc3.bias", float32(math.NaN())) },
-		"not finite, though weights and inputs are":                 func(s *vm.Store) { set(t, s, "fc3.weight", 3e38) },
+		"not finite, since some weights are not: fc3.bias": func(s *vm.Store) { set(t, s, "fc3.bias", float32(math.NaN())) },
+		"not finite, though weights and inputs are":        func(s *vm.Store) { set(t, s, "fc3.weight", 3e38) },
 	} {
 		weights := savedWeights(t, nil, with)
 		for _, args := range [][]string{{"predict", "-weights", weights, digit}, {"eval", "-test-limit", "100", "-weights", weights}} {

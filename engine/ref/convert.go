@@ -6,10 +6,10 @@ import (
 	"github.com/plexaura/plexaura/shape"
 )
 
-// compileCopy returns the loop that converts src to dst's type. Floating point becomes
-// integer by rounding towards zero, the nearest integer of the type where it is out of
-// range, and 0 for NaN. Integers are cut to the width of a narrower type. True is 1, and
-// what is not 0 is true.
+// compileCopy returns the loop that converts src to dst's type. Conversion from floating point to
+// an integer type rounds towards zero; values out of range become the nearest integer of the type,
+// and NaN becomes 0. Conversion to a narrower integer type drops the high bits. True is 1, and
+// every nonzero number is true.
 func compileCopy(dst, src operand) func(frame) {
 	switch dst.dtype {
 	case shape.Float32:
@@ -78,7 +78,7 @@ func copyToBool(dst, src operand) func(frame) {
 	}
 }
 
-// one is 1 where v is true.
+// one returns 1 if v is true, otherwise 0.
 func one[D numeric](v bool) D {
 	if v {
 		return 1
@@ -94,13 +94,13 @@ func toInt[D integer](v float64) D {
 		return 0
 	case v <= float64(low):
 		return low
-	case v >= float64(high): // for int64 this is 2^63, one above
+	case v >= float64(high): // for int64 this is 2^63, one above the range
 		return high
 	}
 	return D(v)
 }
 
-// limits are the least and the greatest D.
+// limits returns the smallest and the largest D.
 func limits[D integer]() (low, high D) {
 	switch any(low).(type) {
 	case int32:

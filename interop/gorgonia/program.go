@@ -66,7 +66,7 @@ func Lower(outs []*graph.Node, n int, wrt ...*graph.Node) (*Program, error) {
 
 func checkRequest(outs []*graph.Node, n int, wrt []*graph.Node) error {
 	if n < 1 {
-		return fmt.Errorf("gorgonia: a batch of %d; want 1 at least", n)
+		return fmt.Errorf("gorgonia: a batch of %d; want at least 1", n)
 	}
 	if len(outs) == 0 || outs[0] == nil {
 		return errors.New("gorgonia: nothing to lower: no outputs")
