@@ -163,8 +163,8 @@ func orders(n int) string {
 	return strings.Join(text[:n], " ")
 }
 
-// nodesOf are the computed nodes of a row whose floating-point arguments have type d, with its gradients
-// up to an order; none where it is refused.
+// nodesOf are the computed nodes of a row whose floating-point arguments have type d, with its
+// gradients up to an order; none where it is refused.
 func nodesOf(c cases.Case, d shape.DType, order int) (nodes []*graph.Node) {
 	g := graph.New()
 	var xs, by []*graph.Node
@@ -237,7 +237,8 @@ func typesOfRows(rows []cases.Case) string {
 	})
 }
 
-// typesOf lists those that an op infers a result for: in place of floating point, or of its first input.
+// typesOf lists those that an op infers a result for: in place of floating point, or of its first
+// input.
 func typesOf(is []instance) string {
 	return listTypes(func(d shape.DType) bool {
 		return slices.ContainsFunc(is, func(i instance) bool {

@@ -16,8 +16,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// programs are those of the gallery in their short form. result finds the number that each is measured
-// by, the last of the output where there are several, which lies between least and most.
+// programs are those of the gallery in their short form. result finds the number that each is
+// measured by, the last of the output where there are several, which lies between least and most.
 var programs = []struct {
 	name        string
 	args        []string

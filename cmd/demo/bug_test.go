@@ -10,7 +10,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// A panic anywhere in a command, or in what it waits for, is told like other errors; the stack follows.
+// A panic anywhere in a command, or in what it waits for, is told like other errors; the stack
+// follows.
 func TestAPanicInACommandIsTold(t *testing.T) {
 	boom := func() (int, error) { panic(errors.New("boom\nand \x1b[2J")) }
 	var none []int

@@ -50,8 +50,9 @@ func shellWord(s string) string {
 	return "'" + strings.ReplaceAll(plain.Name(s), "'", `'\''`) + "'"
 }
 
-// harmless tells a word of at most 120 characters that a shell takes as it is: letters, digits and some
-// signs. It is no regular expression, as classes of letters take 4 ms to compile at every start.
+// harmless tells a word of at most 120 characters that a shell takes as it is: letters, digits and
+// some signs. It is no regular expression, as classes of letters take 4 ms to compile at every
+// start.
 func harmless(s string) bool {
 	if s == "" || utf8.RuneCountInString(s) > 120 || !utf8.ValidString(s) {
 		return false

@@ -28,7 +28,8 @@ type command struct {
 	args string // what follows the flags
 	does string
 	run  func(ctx context.Context, c *call) error
-	// ends tells that it ends by itself when it is interrupted: it has something to save, or Ctrl-C is how it ends.
+	// ends reports whether it ends by itself when interrupted: it has something to save, or Ctrl-C is
+	// how it ends.
 	ends bool
 }
 

@@ -259,8 +259,8 @@ func TestARunThatStoppedGoesOnBitForBit(t *testing.T) {
 	require.Contains(t, conflict, "has -augment mnist, not none")
 }
 
-// A schedule that ends with the last epoch is bound to the number of epochs: the rate of the last step is the
-// schedule's, and a run goes on to that end alone.
+// A schedule that ends with the last epoch is bound to the number of epochs: the rate of the last
+// step is the schedule's, and a run goes on to that end alone.
 func TestSchedulesOfKnownLength(t *testing.T) {
 	for name, last := range map[string]float64{"cosine": .01 * (1 - math.Cos(math.Pi/44)) / 2, "onecycle": .01 / 25 / 1e4} {
 		dir := t.TempDir()

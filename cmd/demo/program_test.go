@@ -17,7 +17,8 @@ import (
 	"github.com/plexaura/plexaura/vm"
 )
 
-// Each of AlexNet's five convolutions, its filters' gradient and, but for the first, its images' gradient has one algorithm taken.
+// Each of AlexNet's five convolutions, its filters' gradient and, but for the first, its images'
+// gradient has one algorithm taken.
 func TestCostsOfEveryConvolution(t *testing.T) {
 	status, out, errs := demo(context.Background(), "program", "-model", "alexnet", "-train", "-batch", "4", "-costs")
 	require.Zero(t, status, errs)

@@ -19,8 +19,8 @@ import (
 	"github.com/plexaura/plexaura/interop/safetensors"
 )
 
-// Ctrl-C ends a command, whatever it is doing, with one line or what it has to print, and leaves whole
-// files: the test binary is the program, in a folder of its own.
+// Ctrl-C ends a command, whatever it is doing, with one line or what it has to print, and leaves
+// whole files: the test binary is the program, in a folder of its own.
 func TestCtrlCEndsEveryCommand(t *testing.T) {
 	trained := filepath.Join(t.TempDir(), "run")
 	status, _, errs := demo(context.Background(), "train", "-epochs", "1", "-limit", "64", "-test-limit", "10", "-out", trained)

@@ -1,7 +1,8 @@
-// Customop defines an op, snake(x) = x + sin(x)², checks its gradient, and trains two networks that differ
-// only in their activation to compute sin(x) + x/2 for x between -8 and 8. Outside that interval the
-// network with snake continues periodically, and the one with ReLU as a straight line
-// (Ziyin, Hartwig and Ueda, "Neural Networks Fail to Learn Periodic Functions and How to Fix It", 2020).
+// Customop defines an op, snake(x) = x + sin(x)², checks its gradient, and trains two networks that
+// differ only in their activation to compute sin(x) + x/2 for x between -8 and 8. Outside that
+// interval the network with snake continues periodically, and the one with ReLU as a straight line
+// (Ziyin, Hartwig and Ueda, "Neural Networks Fail to Learn Periodic Functions and How to Fix It",
+// 2020).
 package main
 
 import (
@@ -92,7 +93,8 @@ func run(ctx context.Context, short bool) error {
 	return nil
 }
 
-// fit trains a network with an activation and returns its errors inside and outside the training interval.
+// fit trains a network with an activation and returns its errors inside and outside the training
+// interval.
 func fit(ctx context.Context, activation nn.Layer, epochs int) (inside, outside float64, err error) {
 	training, err := curve(-8, 8, 512)
 	if err != nil {

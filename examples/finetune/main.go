@@ -1,6 +1,6 @@
-// Finetune trains a network on the digits 0 to 4, saves it, and continues with ten images of each of the
-// digits 5 to 9. It prints the test accuracy on 5 to 9 of three networks: one trained only from
-// those fifty images, one with a new head on frozen features, and one with a new head that is
+// Finetune trains a network on the digits 0 to 4, saves it, and continues with ten images of each
+// of the digits 5 to 9. It prints the test accuracy on 5 to 9 of three networks: one trained only
+// from those fifty images, one with a new head on frozen features, and one with a new head that is
 // trained together with the features.
 package main
 

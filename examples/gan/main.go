@@ -1,7 +1,7 @@
-// Gan trains a generator against a critic: the generator makes points of a plane from noise, and the critic
-// distinguishes them from points around eight places on a circle. Two named optimisers train one store. At
-// the end it prints how many of the eight places the generator reaches, and how many of its points are
-// within three standard deviations of one.
+// Gan trains a generator against a critic: the generator makes points of a plane from noise, and
+// the critic distinguishes them from points around eight places on a circle. Two named optimisers
+// train one store. At the end it prints how many of the eight places the generator reaches, and how
+// many of its points are within three standard deviations of one.
 package main
 
 import (

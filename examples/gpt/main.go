@@ -1,7 +1,7 @@
-// Gpt trains a small transformer that writes one symbol after another, as GPT does: given eight digits,
-// it writes the same digits in order, the task of minGPT's demo. The training loop is written out: a graph,
-// its gradients, an optimiser, a compiled program. At the end the network sorts new digits; each symbol
-// that it writes becomes part of its next input.
+// Gpt trains a small transformer that writes one symbol after another, as GPT does: given eight
+// digits, it writes the same digits in order, the task of minGPT's demo. The training loop is
+// written out: a graph, its gradients, an optimiser, a compiled program. At the end the network
+// sorts new digits; each symbol that it writes becomes part of its next input.
 package main
 
 import (

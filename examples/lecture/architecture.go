@@ -18,8 +18,8 @@ type architecture struct {
 	steps []step
 }
 
-// step leads from one value to the next: a convolution, a pooling, a dense layer, or another change of
-// shape, with the elementwise ops that follow.
+// step leads from one value to the next: a convolution, a pooling, a dense layer, or another change
+// of shape, with the elementwise ops that follow.
 type step struct {
 	layer            string // its path in the graph
 	kind             string
@@ -32,8 +32,8 @@ type step struct {
 
 const convolution, densely, poolingKind, otherwise = "convolution", "dense layer", "pooling", "other"
 
-// architectureOf walks the nodes that an output is computed from, in their inference form. They must be a
-// chain: a layer with a second input is an error.
+// architectureOf walks the nodes that an output is computed from, in their inference form. They
+// must be a chain: a layer with a second input is an error.
 func architectureOf(out *graph.Node) (architecture, error) {
 	out = graph.Inference(out)[0]
 	if err := out.Graph().Err(); err != nil {

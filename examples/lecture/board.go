@@ -86,8 +86,8 @@ func (b *Board) numbers(all ...number) {
 	b.Blocks = append(b.Blocks, Block{Table: t})
 }
 
-// table writes measured values in rows and columns, all in one format. The value in a row and a column is kept
-// under "row, column".
+// table writes measured values in rows and columns, all in one format. The value in a row and a
+// column is kept under "row, column".
 func (b *Board) table(corner string, columns, rows []string, values [][]float64, format string) {
 	t := &Table{Heads: append([]string{corner}, columns...)}
 	for i, row := range rows {

@@ -13,7 +13,8 @@ import (
 	"github.com/plexaura/plexaura/vm"
 )
 
-// parameters compares convolutional layers with dense ones: a layer that computes the same function, and a network with the same number of parameters.
+// parameters compares convolutional layers with dense ones: a layer that computes the same
+// function, and a network with the same number of parameters.
 func parameters(ctx context.Context, b *Board) error {
 	convolution, layer, off, err := sameFunction(ctx)
 	if err != nil {
@@ -29,8 +30,8 @@ func parameters(ctx context.Context, b *Board) error {
 	return b.equalBudget(ctx)
 }
 
-// sameFunction counts the parameters of a convolutional layer and of the equivalent dense layer, and computes the difference of
-// their outputs.
+// sameFunction counts the parameters of a convolutional layer and of the equivalent dense layer,
+// and computes the difference of their outputs.
 func sameFunction(ctx context.Context) (convolution, layer int, off float64, err error) {
 	const filters, side, k, pad = 6, 28, 5, 2
 	g := graph.New()

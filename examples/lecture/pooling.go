@@ -66,8 +66,8 @@ func pooling(ctx context.Context, b *Board) error {
 	return tellPooling(b, len(digits), append(rows, "another digit"), append(changes, other))
 }
 
-// tellPooling writes the measurements: for each pooling the change in percent, by the shift, and the
-// change to another digit.
+// tellPooling writes the measurements: for each pooling the change in percent, by the shift, and
+// the change to another digit.
 func tellPooling(b *Board, digits int, rows []string, changes [][]float64) error {
 	var names []string
 	for _, p := range pools {

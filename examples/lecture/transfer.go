@@ -232,8 +232,8 @@ func gained(v, against []float64) (mean, doubt float64) {
 	return mean, spread / math.Sqrt(float64(len(v)))
 }
 
-// verdict puts gains and their standard errors into words: a gain of two standard errors counts as a
-// difference.
+// verdict puts gains and their standard errors into words: a gain of two standard errors counts as
+// a difference.
 func verdict(way, by string, sizes []int, gain, doubt []float64) string {
 	kinds := []string{"better", "worse", "no clear difference"}
 	at := make([][]string, len(kinds))

@@ -17,7 +17,8 @@ import (
 	"github.com/plexaura/plexaura/vm"
 )
 
-// vanishing measures the size of each layer's gradient in networks of growing depth, before any training.
+// vanishing measures the size of each layer's gradient in networks of growing depth, before any
+// training.
 func vanishing(ctx context.Context, b *Board) error {
 	depths := []int{4, 8, 16, 32, 64}
 	var rows, columns []string

@@ -1,11 +1,12 @@
-// Pictures learns to classify your own pictures: DIR has a folder of PNG or JPEG files for each class,
-// such as DIR/cat and DIR/dog. A random fifth of them is kept for validation, unless you have chosen
-// pictures yourself: then the folders of the classes are in DIR/train and in DIR/val.
+// Pictures learns to classify your own pictures: DIR has a folder of PNG or JPEG files for each
+// class, such as DIR/cat and DIR/dog. A random fifth of them is kept for validation, unless you
+// have chosen pictures yourself: then the folders of the classes are in DIR/train and in DIR/val.
 //
 //	go run ./examples/pictures DIR                # trains, and saves the network in DIR.safetensors
 //	go run ./examples/pictures DIR photo.png ...  # classifies pictures with that network
 //
-// Without DIR it draws 600 circles, squares and triangles into a temporary folder and trains on those.
+// Without DIR it draws 600 circles, squares and triangles into a temporary folder and trains on
+// those.
 package main
 
 import (

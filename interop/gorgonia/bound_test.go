@@ -246,9 +246,9 @@ func TestAUsersKernelThatFailsIsAnErrorOfItsNode(t *testing.T) {
 func TestAGradientThatMustPassWhereThereIsNoneIsAnErrorOfTheNode(t *testing.T) {
 	kernel := func(x [][]float64, y []float64) error { copy(y, x[0]); return nil }
 	for want, op := range map[string]user{
-		"not differentiable: it jumps":                    {&behaviour{name: "Jump", kernel: kernel, not: "it jumps"}},
-		"its gradient rule gives 2 adjoints for 1 inputs": {&behaviour{name: "Jump", kernel: kernel, grad: func(_, dy *graph.Node) []*graph.Node { return []*graph.Node{dy, dy} }}},
-		"its gradient rule fails: panic: no":              {&behaviour{name: "Jump", kernel: kernel, grad: func(_, _ *graph.Node) []*graph.Node { panic("no") }}},
+		"not differentiable: it jumps":                      {&behaviour{name: "Jump", kernel: kernel, not: "it jumps"}},
+		"its gradient rule returns 2 adjoints for 1 inputs": {&behaviour{name: "Jump", kernel: kernel, grad: func(_, dy *graph.Node) []*graph.Node { return []*graph.Node{dy, dy} }}},
+		"its gradient rule fails: panic: no":                {&behaviour{name: "Jump", kernel: kernel, grad: func(_, _ *graph.Node) []*graph.Node { panic("no") }}},
 		"has no method Bind, Map, Uniform or Aliases": {&behaviour{name: "Jump", kernel: kernel, grad: func(_, dy *graph.Node) []*graph.Node {
 			return []*graph.Node{graph.Apply(impostor{}, dy)}
 		}}},

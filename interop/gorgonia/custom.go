@@ -13,8 +13,8 @@ import (
 	"github.com/plexaura/plexaura/shape"
 )
 
-// custom is our own op for gorgonia, where it has none that is right. It implements G.SDOp, and never
-// shares memory with its inputs.
+// custom is our own op for gorgonia, where it has none that is right. It implements G.SDOp, and
+// never shares memory with its inputs.
 type custom struct {
 	name  string // identifies it, together with the shapes
 	dtype tensor.Dtype
@@ -75,8 +75,8 @@ func copied[T shape.Float](out []T, in [][]T) error {
 	return nil
 }
 
-// poolableOp copies the input of a max pooling. The library's kernel starts from the lowest number; a
-// window without a greater one, such as one with only NaN, makes its gradient end the process.
+// poolableOp copies the input of a max pooling. The library's kernel starts from the lowest number;
+// a window without a greater one, such as one with only NaN, makes its gradient end the process.
 func (l *lowering) poolableOp(x *G.Node) custom {
 	return l.through(newCustom("poolable", x.Shape(), poolable[float32](-math.MaxFloat32), poolable[float64](-math.MaxFloat64), x))
 }

@@ -22,8 +22,8 @@
 //
 // What cannot be lowered is an error with the user's line and the layer: a value without elements,
 // a second floating-point type, random numbers whose generator is computed, and an op without a
-// kernel. Integers and Bools are carried as floating point, and one that would be rounded is an error;
-// random numbers are drawn before a run, the same that vm draws.
+// kernel. Integers and Bools are carried as floating point, and one that would be rounded is an
+// error; random numbers are drawn before a run, the same that vm draws.
 //
 // Values and derivatives are gorgonia's, which differ from ours in these places: equal maxima
 // of a reduction each have the whole gradient, Sigmoid is 1 above 19 (15 in float32),
@@ -35,6 +35,6 @@
 // gorgonia's ops run in a goroutine of its machine, where nobody can recover; the one that is
 // known to panic there, the gradient of pooling windows without a number, is refused before.
 //
-// Knows shape, graph, ops, autodiff, engine, engine/ref, and gorgonia with its tensor. Never imports
-// vm or train.
+// Knows shape, graph, ops, autodiff, engine, engine/ref, and gorgonia with its tensor. Never
+// imports vm or train.
 package gorgonia

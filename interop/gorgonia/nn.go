@@ -169,8 +169,8 @@ func (c *call) turned(w *G.Node, dims []int, groups int) *G.Node {
 	return c.view(w, []int{groups * depth, o, kh, kw})
 }
 
-// maxPool2D puts the windows side by side where gorgonia has no such pooling, with the lowest number as
-// padding.
+// maxPool2D puts the windows side by side where gorgonia has no such pooling, with the lowest
+// number as padding.
 func maxPool2D(c *call) *G.Node {
 	op := c.node.Op().(ops.MaxPool2DOp)
 	x := c.custom(c.poolableOp(c.in[0]), c.in[0])

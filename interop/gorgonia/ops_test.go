@@ -288,8 +288,9 @@ func structureCases() (cs []opCase) {
 	return cs
 }
 
-// Of equal maxima the first of a window has the gradient in pooling; a reduction shares it equally, where
-// gorgonia's own gives each of them the whole; two operands have half of it each. The numbers are worked out by hand.
+// Of equal maxima the first of a window has the gradient in pooling; a reduction shares it equally,
+// where gorgonia's own gives each of them the whole; two operands have half of it each. The numbers
+// are worked out by hand.
 func TestGradientsOfTies(t *testing.T) {
 	for _, c := range []struct {
 		name            string
