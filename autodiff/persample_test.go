@@ -219,7 +219,7 @@ func TestEveryOpSaysWhatItGivesForEachExample(t *testing.T) {
 		_, uniform := op.(engine.UniformOp)
 		_, rule := op.(autodiff.PerExample)
 		if differentiable && !uniform && op.Name() != "Random" { // whose input is no floating point
-			require.True(t, rule || ops.Elementwise(op), op.Name())
+			require.True(t, rule || ops.Elementwise(op), "%s is neither elementwise nor has a method PerExample", op.Name())
 		}
 	}
 }

@@ -233,7 +233,7 @@ func TestEveryConstructorIsInTheTableOfMistakes(t *testing.T) {
 				continue
 			}
 			if p, ok := f.Type.Results.List[0].Type.(*ast.StarExpr); ok && p.X.(*ast.SelectorExpr).Sel.Name == "Node" {
-				require.True(t, have[f.Name.Name], f.Name.Name)
+				require.True(t, have[f.Name.Name], "%s has no row in the table of mistakes", f.Name.Name)
 			}
 		}
 	}

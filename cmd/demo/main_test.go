@@ -23,10 +23,20 @@ import (
 	"github.com/plexaura/plexaura/vm"
 )
 
+// asDemo is the environment variable with which the test binary is the program.
+const asDemo = "PLEXAURA_TEST_AS_DEMO"
+
+func TestMain(m *testing.M) {
+	if os.Getenv(asDemo) != "" {
+		main()
+	}
+	os.Exit(m.Run())
+}
+
 // demo runs a command line.
 func demo(ctx context.Context, args ...string) (status int, stdout, stderr string) {
 	var out, errs bytes.Buffer
-	status = run(ctx, "demo", args, &out, &errs)
+	status = run(ctx, calledAs("demo"), args, &out, &errs)
 	return status, out.String(), errs.String()
 }
 
@@ -227,7 +237,7 @@ func TestARunThatStoppedGoesOnBitForBit(t *testing.T) {
 	defer cancel()
 	var errs bytes.Buffer
 	out := &trigger{text: "epoch 1/3", cancel: cancel}
-	require.Equal(t, 1, run(ctx, "demo", append([]string{"train"}, at("parts", "-epochs", "3")...), out, &errs))
+	require.Equal(t, 1, run(ctx, calledAs("demo"), append([]string{"train"}, at("parts", "-epochs", "3")...), out, &errs))
 	require.Contains(t, errs.String(), "stopped at a whole step and saved")
 	require.NotEqual(t, weights(t, filepath.Join(dir, "whole")), weights(t, filepath.Join(dir, "parts")))
 	train([]string{"-resume", "-workers", "3", "-out", filepath.Join(dir, "parts")})
@@ -249,8 +259,8 @@ func TestARunThatStoppedGoesOnBitForBit(t *testing.T) {
 	require.Contains(t, conflict, "has -augment mnist, not none")
 }
 
-// A schedule that ends with the last epoch is bound to the number of epochs: the rate of the last step is the
-// schedule's, and a run goes on to that end alone.
+// A schedule that ends with the last epoch is bound to the number of epochs: the rate of the last
+// step is the schedule's, and a run goes on to that end alone.
 func TestSchedulesOfKnownLength(t *testing.T) {
 	for name, last := range map[string]float64{"cosine": .01 * (1 - math.Cos(math.Pi/44)) / 2, "onecycle": .01 / 25 / 1e4} {
 		dir := t.TempDir()
