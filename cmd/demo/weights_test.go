@@ -173,5 +173,8 @@ func TestCasesOfBenchKeepTheirNames(t *testing.T) {
 	require.Equal(t, strings.Fields(`
 		gemm/512 gemm/1024 gemm/2048 conv3x3/fwd conv3x3/bwd
 		lenet/infer/1 lenet/infer/64 lenet/infer/256 lenet/train/1 lenet/train/64 lenet/train/256
-		alexnet/infer/1 alexnet/infer/16 alexnet/infer/64 alexnet/train/4 alexnet/train/16 alexnet/train/64`), names)
+		alexnet/infer/1 alexnet/infer/16 alexnet/infer/64 alexnet/train/4 alexnet/train/16 alexnet/train/64
+		resnet18/infer/1 resnet18/infer/16 resnet18/train/16 resnet50/infer/1 resnet50/infer/16 resnet50/train/16
+		mobilenetv2/infer/1 mobilenetv2/infer/16 mobilenetv2/train/16 squeezenet/infer/1 squeezenet/infer/16 squeezenet/train/16
+		vgg16/infer/1 vgg16/infer/16 vgg16/train/4`), names)
 }
