@@ -110,7 +110,7 @@ func (n *Network) findInput() error {
 	for _, x := range []*graph.Node{n.input, n.output} {
 		t := x.Type()
 		if !t.IsFloat() || t.Rank() < 2 || t.Dim(0) != shape.N || !t.Drop(0).Concrete() {
-			return fmt.Errorf("%v is %v; want floating point with the batch N as axis 0", x, t)
+			return fmt.Errorf("%v is %v; want float32 or float64 with the batch N as axis 0", x, t)
 		}
 	}
 	return nil

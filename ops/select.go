@@ -41,7 +41,7 @@ func (whereOp) Infer(in []shape.Type) (t shape.Type, err error) {
 
 func (whereOp) Grad(n, dy *graph.Node) []*graph.Node {
 	cond, a, b, zero := n.In(0), n.In(1), n.In(2), Scalar(dy, 0)
-	return []*graph.Node{nil, SumTo(Where(cond, dy, zero), a.Type().Shape), SumTo(Where(cond, zero, dy), b.Type().Shape)}
+	return []*graph.Node{nil, spreadBack(Where(cond, dy, zero), a.Type().Shape), spreadBack(Where(cond, zero, dy), b.Type().Shape)}
 }
 
 func (whereOp) Map(_ []shape.Type, out shape.Type) engine.Map {
@@ -105,10 +105,15 @@ func (op clipOp) Map(_ []shape.Type, out shape.Type) engine.Map {
 	}, Outs: []int{1}}
 }
 
-// Cast returns x's elements as type d. Floating point becomes integer by rounding towards
-// zero, and the nearest integer of the type, or 0 for NaN, where that does not fit; integers
-// are cut to the width of a narrower type; true is 1, and what is not 0 is true. Gradients
-// pass between floating-point types.
+// Cast returns x's elements as type d. Floating point becomes narrower floating point by rounding
+// once, to the nearest and to even between two: what is beyond the range is infinite, numbers below
+// the normal ones keep the bits they can, NaN stays NaN. Floating point becomes integer by rounding
+// towards zero, and the nearest integer of the type, or 0 for NaN, where that does not fit, which
+// PyTorch leaves undefined; integers are cut to the width of a narrower type; true is 1, and what is
+// not 0 is true.
+//
+// Gradients pass between floating-point types, bfloat16 and float16 among them, as they are but for
+// rounding: the adjoint of the input is that of the result, cast back.
 func Cast(x *graph.Node, d shape.DType) *graph.Node { return graph.Apply(castOp{d}, x) }
 
 type castOp struct{ To shape.DType }
@@ -127,7 +132,7 @@ func (op castOp) Infer(in []shape.Type) (t shape.Type, err error) {
 
 func (op castOp) Grad(n, dy *graph.Node) []*graph.Node {
 	x := n.In(0)
-	if !x.Type().IsFloat() || !op.To.IsFloat() {
+	if !x.Type().HasGradient() || !op.To.HasGradient() {
 		return one(nil)
 	}
 	return one(Cast(dy, x.Type().DType))

@@ -53,7 +53,7 @@ func guarded(in *instr) bool {
 
 // checkedFinite tells the outputs that a training step checks.
 func checkedFinite(v *value) bool {
-	return v.out && v.typ.IsFloat() && v.typ.Rank() == 0
+	return v.out && v.typ.HasGradient() && v.typ.Rank() == 0
 }
 
 // order lists the instructions so that definitions come before uses, readers of a leaf

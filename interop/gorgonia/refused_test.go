@@ -45,6 +45,12 @@ func TestWhatGorgoniaCannotDoIsAnErrorOfTheNode(t *testing.T) {
 			return ops.Add(x, g.Param("b", shape.F32(3, 2, 3, 2), nil))
 		}},
 		{"to integers", "Cast", "round", shape.F32(5), func(_ *graph.Graph, x *graph.Node) *graph.Node { return ops.Cast(x, shape.Int32) }},
+		{"to storage", "Cast", "bfloat16(5), which gorgonia cannot hold", shape.F32(5), func(_ *graph.Graph, x *graph.Node) *graph.Node {
+			return ops.Cast(ops.Cast(x, shape.BFloat16), shape.Float32)
+		}},
+		{"from storage", "Input", "int8(5), which gorgonia cannot hold", shape.I8(5), func(_ *graph.Graph, x *graph.Node) *graph.Node {
+			return ops.Cast(x, shape.Float32)
+		}},
 		{"two types", "Cast", "one floating-point type", shape.F32(5), func(_ *graph.Graph, x *graph.Node) *graph.Node {
 			return ops.Exp(ops.Cast(x, shape.Float64))
 		}},
