@@ -254,8 +254,8 @@ func checkGrads(g *graph.Graph, params, grads []*graph.Node) error {
 			add("the gradient of %s is nil", p.String())
 		case d.Graph() != g:
 			add("the gradient of %s belongs to another graph", p.String())
-		case p.Valid() && !p.Type().IsFloat():
-			add("no optimiser computes with the element type of %s; train it in float32, and Cast it where it is used", fmt.Sprintf("%v, %v", p, p.Type()))
+		case d.Valid() && p.Type().HasGradient() && !p.Type().IsFloat():
+			add("there is no arithmetic in the element type of %s; train in float32, and Cast where the type is wanted", fmt.Sprintf("%v, %v", p, p.Type()))
 		case d.Valid() && d.Type() != p.Type():
 			add("%s", fmt.Sprintf("the gradient of %v is %v, the parameter %v", p, d.Type(), p.Type()))
 		}
