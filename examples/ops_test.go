@@ -33,7 +33,8 @@ What is in package ops, written by ` + "`go test ./examples -run TestTheTableOfO
 the table of gradient checks (autodiff/gradcheck/cases); a test fails where it is stale. The names are those of the functions;
 those below SoftmaxGrad are made by gradients alone.
 
-- **element types** of the floating-point arguments that are taken (ids, labels and masks have theirs besides): f32 f64 i32 i64 u8 bool.
+- **element types** of the floating-point arguments that are taken (ids, labels and masks have theirs besides): f32 f64 i32 i64 u8 bool,
+  and bf16 f16 i8 where elements are only moved or cast.
 - **orders**: how often it is differentiated and checked against finite differences in float64. Rules are closed: higher orders
   are possible. A function is differentiable as often as what it is made of.
 - **engines** with a kernel of their own in float32: for an op that one, for a function all ops that it is made of. Every engine runs
@@ -224,10 +225,9 @@ func anyInstance(name string) (found []instance) {
 	return found
 }
 
-var dtypes = []shape.DType{shape.Float32, shape.Float64, shape.Int32, shape.Int64, shape.Uint8, shape.Bool}
-
 var shortType = map[shape.DType]string{
 	shape.Float32: "f32", shape.Float64: "f64", shape.Int32: "i32", shape.Int64: "i64", shape.Uint8: "u8", shape.Bool: "bool",
+	shape.BFloat16: "bf16", shape.Float16: "f16", shape.Int8: "i8",
 }
 
 // typesOfRows lists the element types that some row of a function takes.
@@ -255,7 +255,7 @@ func typesOf(is []instance) string {
 
 func listTypes(takes func(shape.DType) bool) string {
 	var names []string
-	for _, d := range dtypes {
+	for _, d := range shape.DTypes() {
 		if takes(d) {
 			names = append(names, shortType[d])
 		}

@@ -250,3 +250,33 @@ func TestAConstantOperandOfAStorageTypeIsPackedFromIt(t *testing.T) {
 		}
 	}
 }
+
+// Images are cast where they lie side by side, as cpu lays them, and come out in rows.
+func TestImagesAreCastInAnyLayout(t *testing.T) {
+	for _, d := range []shape.DType{shape.BFloat16, shape.Float16, shape.Int8} {
+		g := graph.New()
+		x := g.Input("x", shape.F32(shape.N, 8, 12, 12))
+		conv := func(x *graph.Node, name string) *graph.Node {
+			return ops.ReLU(ops.Conv2D(x, g.Param(name, shape.F32(8, 8, 3, 3), graph.Fill(1./16)), ops.Conv2DOp{}))
+		}
+		kept := ops.Cast(conv(x, "a"), d)
+		y := ops.MaxPool2D(conv(ops.Cast(kept, shape.Float32), "b"), ops.MaxPool2DOp{Kernel: [2]int{2, 2}})
+		in := make([]float32, 32*8*12*12)
+		for i := range in {
+			in[i] = float32(i%17-8) / 16
+		}
+		var results [][]float64
+		for _, e := range []engine.Engine{ref.Engine{}, cpu.New(cpu.ExactConv)} {
+			p, err := vm.Compile(e, []*graph.Node{kept, y})
+			require.NoError(t, err)
+			m, err := p.NewMachine(vm.NewStore(1))
+			require.NoError(t, err)
+			out, err := m.Run(ctx, f32(in, 32, 8, 12, 12))
+			require.NoError(t, err)
+			require.Equal(t, d, engine.DTypeOf(out[0]))
+			results = append(results, engine.Floats(engine.BufferOfDense(out[0])), engine.Floats(engine.BufferOfDense(out[1])))
+		}
+		require.Equal(t, results[0], results[2], d) // the sums are exact
+		require.InDeltaSlice(t, results[1], results[3], 1e-4, d)
+	}
+}
