@@ -137,7 +137,9 @@ func TestAFileOfANarrowTypeIsWidenedForLeavesOfFloat32(t *testing.T) {
 		p, err := vm.Compile(ref.Engine{}, []*graph.Node{wide})
 		require.NoError(t, err)
 		_, err = p.NewMachine(whole)
-		require.ErrorContains(t, err, "; make the leaf "+d.String()+" and Cast it in the graph, or convert the value, as LoadOptions.For does")
+		require.ErrorContains(t, err, "; make the leaf "+d.String()+" and Cast it in the graph, or convert the value: Store.Widen does")
+		require.NoError(t, whole.Widen(leaves...))
+		require.Equal(t, inferred(t, ref.Engine{}, wide, ws), inferred(t, ref.Engine{}, wide, whole))
 	}
 }
 
@@ -279,4 +281,27 @@ func TestImagesAreCastInAnyLayout(t *testing.T) {
 		require.Equal(t, results[0], results[2], d) // the sums are exact
 		require.InDeltaSlice(t, results[1], results[3], 1e-4, d)
 	}
+}
+
+// A machine that is there already goes on with what was widened; nobody waits where nothing is to be.
+func TestWideningChangesNoNumber(t *testing.T) {
+	narrow, leaves := network(shape.BFloat16)
+	wide, wideLeaves := network(shape.Float32)
+	s := vm.NewStore(1)
+	for _, l := range leaves {
+		require.NoError(t, s.Set(l.Name(), narrowed(t, shape.BFloat16, l.Type().Shape)))
+	}
+	p, err := vm.Compile(ref.Engine{}, []*graph.Node{narrow})
+	require.NoError(t, err)
+	m, err := p.NewMachine(s)
+	require.NoError(t, err)
+	want := inferred(t, ref.Engine{}, narrow, s)
+	require.NoError(t, s.Widen(leaves...), "which want bfloat16")
+	require.Equal(t, want, inferred(t, ref.Engine{}, narrow, s))
+	require.NoError(t, s.Widen(wideLeaves...))
+	require.Equal(t, want, inferred(t, ref.Engine{}, wide, s))
+	_, err = m.Run(ctx, f32(make([]float32, 36), 1, 1, 6, 6))
+	require.ErrorContains(t, err, "the store holds", "a program of the narrow type has lost its values")
+	require.NoError(t, s.Widen(wideLeaves...))
+	require.Error(t, (*vm.Store)(nil).Widen())
 }

@@ -154,7 +154,7 @@ func (l *leaf) suits(n *graph.Node) error {
 	case l.typ == n.Type():
 		return nil
 	case l.typ.Shape == n.Type().Shape && l.typ.IsStorage():
-		return fmt.Errorf("vm: the store holds %q as %v, the program wants %v; make the leaf %v and Cast it in the graph, or convert the value, as LoadOptions.For does of bfloat16 and float16",
+		return fmt.Errorf("vm: the store holds %q as %v, the program wants %v; make the leaf %v and Cast it in the graph, or convert the value: Store.Widen does of bfloat16 and float16",
 			n.Name(), l.typ, n.Type(), l.typ.DType)
 	}
 	return fmt.Errorf("vm: the store holds %q as %v, the program wants %v", n.Name(), l.typ, n.Type())

@@ -62,7 +62,7 @@ type LoadOptions struct {
 	// lack: ask for a graph's leaves before, or for those of a program of inference.
 	//
 	// BF16 and F16 of a file are loaded as bfloat16 and float16, and widened where the leaf, or without
-	// For the value that the store has, is float32.
+	// For the value that the store has, is float32; see [Store.Widen].
 	For []*graph.Node
 	// Partial loads what fits and leaves the rest of the store as it is; the report tells what.
 	// That nothing fits is still an error.
