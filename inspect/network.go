@@ -205,6 +205,9 @@ func (n *Network) compile(outs ...*graph.Node) (*program, error) {
 	if err != nil {
 		return nil, err
 	}
+	if err := n.store.Widen(p.Leaves()...); err != nil {
+		return nil, err
+	}
 	m, err := p.NewMachine(n.store)
 	if err != nil {
 		return nil, err
