@@ -63,11 +63,11 @@ func copyTo[D shape.Elem](t target[D], dst, src operand) func(frame) {
 	case shape.Float64:
 		return loop1(dst, src, t.from64)
 	case shape.Int32:
-		return loop1(dst, src, func(v int32) D { return t.fromInt(int64(v)) })
+		return loopInt[int32](dst, src, t.fromInt)
 	case shape.Int64:
 		return loop1(dst, src, t.fromInt)
 	case shape.Uint8:
-		return loop1(dst, src, func(v uint8) D { return t.fromInt(int64(v)) })
+		return loopInt[uint8](dst, src, t.fromInt)
 	case shape.Bool:
 		return loop1(dst, src, func(v bool) D { return t.fromInt(one(v)) })
 	case shape.BFloat16:
@@ -75,9 +75,19 @@ func copyTo[D shape.Elem](t target[D], dst, src operand) func(frame) {
 	case shape.Float16:
 		return loop1(dst, src, func(v shape.Half) D { return t.from32(v.Float32()) })
 	case shape.Int8:
-		return loop1(dst, src, func(v int8) D { return t.fromInt(int64(v)) })
+		return loopInt[int8](dst, src, t.fromInt)
 	}
 	return nil
+}
+
+// loopInt is loop1 by way of int64.
+func loopInt[S integer, D shape.Elem](dst, src operand, fn func(int64) D) func(frame) {
+	return func(f frame) {
+		to := view[D](f, dst)
+		for i, v := range view[S](f, src) {
+			to[i] = fn(int64(v))
+		}
+	}
 }
 
 func copyBits(dst, src operand) func(frame) {
