@@ -10,6 +10,7 @@ import (
 
 	"github.com/plexaura/plexaura/engine"
 	"github.com/plexaura/plexaura/engine/cpu"
+	"github.com/plexaura/plexaura/engine/enginetest"
 	"github.com/plexaura/plexaura/engine/ref"
 	"github.com/plexaura/plexaura/graph"
 	"github.com/plexaura/plexaura/interop/safetensors"
@@ -70,8 +71,10 @@ func inferred(t *testing.T, e engine.Engine, y *graph.Node, s *vm.Store) []float
 // A model whose parameters are stored in a narrow type gives the bits that it gives with float32
 // parameters of the same numbers; so it does once it has been saved and loaded, in a file of the type.
 func TestAModelIsInferredWithAsItIsStored(t *testing.T) {
+	device := enginetest.NewDevice(64 << 20)
+	t.Cleanup(device.Close)
 	for _, d := range []shape.DType{shape.BFloat16, shape.Float16, shape.Int8} {
-		for _, e := range []engine.Engine{ref.Engine{}, cpu.New()} {
+		for _, e := range []engine.Engine{ref.Engine{}, cpu.New(), device} {
 			narrow, leaves := network(d)
 			wide, _ := network(shape.Float32)
 			ns, ws := vm.NewStore(1), vm.NewStore(1)
@@ -103,6 +106,11 @@ func TestAModelIsInferredWithAsItIsStored(t *testing.T) {
 			snap, err := ns.Snapshot()
 			require.NoError(t, err)
 			require.Equal(t, want, inferred(t, e, narrow, snap))
+			if d != shape.Int8 {
+				_, asWide := network(shape.Float32)
+				require.NoError(t, ns.Widen(asWide...))
+				require.Equal(t, want, inferred(t, e, wide, ns), "%s, %v", e.Name(), d)
+			}
 		}
 	}
 }
