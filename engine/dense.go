@@ -29,8 +29,9 @@ func DTypeOf(d *tensor.Dense) shape.DType {
 	return shape.Invalid
 }
 
-// DenseDType returns gorgonia's name of an element type, the zero Dtype for [shape.Invalid]. That of
-// [shape.BFloat16] and [shape.Float16] is the one of the Go types [shape.Brain] and [shape.Half].
+// DenseDType returns gorgonia's name of an element type, the zero Dtype for [shape.Invalid]. That
+// of [shape.BFloat16] and [shape.Float16] is the one of the Go types [shape.Brain] and
+// [shape.Half].
 func DenseDType(d shape.DType) tensor.Dtype { return elementOfType(d).dense }
 
 // BufferOfDense views all the memory of d in the order it is stored; see [IsRowMajor]. It is empty

@@ -27,8 +27,8 @@ func TestEveryElementTypeCrossesTheBridgeToTensors(t *testing.T) {
 	require.Zero(t, engine.DenseDType(shape.Invalid))
 }
 
-// Tensors of bfloat16 and float16 are those of a Go type of their own, which the library holds as it
-// does any: whole, cut, transposed and copied.
+// Tensors of bfloat16 and float16 are those of a Go type of their own, which the library holds as
+// it does any: whole, cut, transposed and copied.
 func TestTensorsOfStorageTypesAreExact(t *testing.T) {
 	bits := []shape.Half{0x3c00, 0x8000, 0x7c00, 0x7d01, 1, 0xfbff}
 	d := tensor.New(tensor.WithShape(2, 3), tensor.WithBacking(bits))

@@ -8,7 +8,7 @@ import (
 	"github.com/plexaura/plexaura/shape"
 )
 
-// element is what is done to the elements of a type in Go.
+// element has the functions of an element type that go by its Go type.
 type element struct {
 	dense  tensor.Dtype            // gorgonia's name of the type
 	slice  func(Buffer) any        // the elements, as a slice of their Go type
@@ -48,7 +48,8 @@ func elementOfType(d shape.DType) *element {
 	return &elements[d]
 }
 
-// Load sets dst, of any element type, from numbers, as far as there are any: Bool takes 0 as false.
+// Load sets dst, of any element type, from numbers, as far as there are any: Bool takes 0 as
+// false.
 func Load(dst Buffer, v []float64) { elementOfType(dst.dt).load(dst, v[:min(len(v), dst.n)]) }
 
 // Floats returns b's elements, of any element type, as numbers: true is 1.

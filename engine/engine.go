@@ -76,8 +76,8 @@ type Candidate struct {
 // have it packed once and pass it in Call.Packed; a kernel without it packs in its own scratch
 // memory. The results are the same bits. The zero Packing is none.
 //
-// The input may have any element type, one of storage too: a kernel that takes weights in bfloat16 or
-// int8 can have them packed from those, as what it computes with.
+// The input may have any element type, one of storage too: a kernel that takes weights in bfloat16
+// or int8 can have them packed from those, as what it computes with.
 type Packing struct {
 	In      int    // the input
 	Bytes   int    // of the packed form

@@ -42,8 +42,8 @@ func (c casting) run(t *testing.T, e engine.Engine) engine.Buffer {
 	return engine.BufferOfDense(outs[0])
 }
 
-// grid are float32 that lie on, between and next to the numbers of 16 bits, of both formats; any bits; and
-// numbers that int8 has.
+// grid are float32 that lie on, between and next to the numbers of 16 bits, of both formats; any
+// bits; and numbers that int8 has.
 func grid() (v []float32) {
 	r := rand.New(rand.NewPCG(1, 2))
 	for i := range 1 << 16 {
@@ -66,8 +66,8 @@ func all16[T ~uint16]() []T {
 	return v
 }
 
-// castings are those that PyTorch defines. Numbers of float64 are float32, since PyTorch rounds the
-// others twice; ids are below 2^24 for the same reason.
+// castings are those that PyTorch defines. Numbers of float64 are float32, since PyTorch rounds
+// the others twice; ids are below 2^24 for the same reason.
 func castings() []casting {
 	narrow := grid()
 	wide, small := make([]float64, len(narrow)), make([]float32, 4096)
@@ -115,8 +115,8 @@ while line := sys.stdin.buffer.readline():
     sys.stdout.buffer.write(y.view(torch.uint8).numpy().tobytes())
 `
 
-// All numbers of 16 bits, and a grid about them, on each engine as PyTorch casts them, bit by bit but
-// for which NaN it is.
+// All numbers of 16 bits, and a grid about them, on each engine as PyTorch casts them, bit by bit
+// but for which NaN it is.
 func TestCastsAreThoseOfPyTorch(t *testing.T) {
 	interpreter, err := python.Find("torch", "numpy")
 	if err != nil {

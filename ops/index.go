@@ -201,7 +201,7 @@ func (op scatterAddOp) Infer(in []shape.Type) (t shape.Type, err error) {
 	}
 	switch {
 	case !dy.IsFloat():
-		return t, fractions.admits("dy is", dy)
+		return t, floating.admits("dy is", dy)
 	case ids.Rank() != op.Axes || op.Gather.Axis < 0 || op.Gather.Axis+axes > dy.Rank():
 		return t, fmt.Errorf("dy is %v, ids are %v; want ids of %d axes, for axis %d", dy, ids, op.Axes, op.Gather.Axis)
 	}

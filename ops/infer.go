@@ -59,17 +59,16 @@ type domain struct {
 }
 
 var (
-	floating   = domain{"float32 or float64", shape.DType.IsFloat}
-	fractions  = domain{"floating point", shape.DType.IsFloat}
-	integers   = domain{"integers", shape.DType.IsInt}
-	number     = domain{"a number", shape.DType.HasArithmetic}
-	signed     = domain{"a signed number", func(d shape.DType) bool { return d.HasArithmetic() && d.Holds(-1) }}
-	boolean    = domain{"bool", func(d shape.DType) bool { return d == shape.Bool }}
-	comparable = domain{"a number or bool", func(d shape.DType) bool { return d.HasArithmetic() || d == shape.Bool }}
+	floating  = domain{"float32 or float64", shape.DType.IsFloat}
+	integers  = domain{"integers", shape.DType.IsInt}
+	number    = domain{"a number", shape.DType.HasArithmetic}
+	signed    = domain{"a signed number", func(d shape.DType) bool { return d.HasArithmetic() && d.Holds(-1) }}
+	boolean   = domain{"bool", func(d shape.DType) bool { return d == shape.Bool }}
+	equatable = domain{"a number or bool", func(d shape.DType) bool { return d.HasArithmetic() || d == shape.Bool }}
 )
 
-// admits refuses what is of a type outside the domain: it says what it is, with its verb, and for a type
-// of storage what to do.
+// admits refuses a type outside the domain. The error begins with what, such as "ids are", and of
+// a type of storage it says to cast.
 func (d domain) admits(what string, t shape.Type) error {
 	switch {
 	case d.has(t.DType):
@@ -93,8 +92,8 @@ func (d domain) check(in ...shape.Type) error {
 	return nil
 }
 
-// inFloat32 returns f of an adjoint. Where ops do not compute with its type, f is of the adjoint in
-// float32, and its result is rounded to the type, once.
+// inFloat32 returns f of an adjoint. Where ops do not compute with its type, f is of the adjoint
+// in float32, and its result is rounded to the type, once.
 func inFloat32(dy *graph.Node, f func(dy *graph.Node) *graph.Node) *graph.Node {
 	d := dy.Type().DType
 	if d.HasArithmetic() {

@@ -149,7 +149,7 @@ func (op padGradOp) Infer(in []shape.Type) (shape.Type, error) {
 	if err := arity(in, 1); err != nil {
 		return shape.Type{}, err
 	}
-	if err := fractions.admits("input is", in[0]); err != nil {
+	if err := floating.admits("input is", in[0]); err != nil {
 		return shape.Type{}, err
 	}
 	out := in[0]

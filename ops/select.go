@@ -106,14 +106,14 @@ func (op clipOp) Map(_ []shape.Type, out shape.Type) engine.Map {
 }
 
 // Cast returns x's elements as type d. Floating point becomes narrower floating point by rounding
-// once, to the nearest and to even between two: what is beyond the range is infinite, numbers below
-// the normal ones keep the bits they can, NaN stays NaN. Floating point becomes integer by rounding
-// towards zero, and the nearest integer of the type, or 0 for NaN, where that does not fit, which
-// PyTorch leaves undefined; integers are cut to the width of a narrower type; true is 1, and what is
-// not 0 is true.
+// once, to the nearest, ties to even: a number beyond the range is infinite, one below the normal
+// numbers keeps the bits it can, NaN stays NaN. Floating point becomes integer by rounding towards
+// zero, and the nearest integer of the type, or 0 for NaN, where that does not fit, which PyTorch
+// leaves undefined; integers are cut to the width of a narrower type; true is 1, and what is not 0
+// is true.
 //
-// Gradients pass between floating-point types, bfloat16 and float16 among them, as they are but for
-// rounding: the adjoint of the input is that of the result, cast back.
+// Gradients pass between floating-point types, bfloat16 and float16 among them, as they are but
+// for rounding: the adjoint of the input is that of the result, cast back.
 func Cast(x *graph.Node, d shape.DType) *graph.Node { return graph.Apply(castOp{d}, x) }
 
 type castOp struct{ To shape.DType }

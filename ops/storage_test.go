@@ -57,9 +57,25 @@ func TestStorageTypesAreRefusedByAllThatComputes(t *testing.T) {
 	x := g.Input("x", shape.BF16(3))
 	ops.Add(x, x)
 	require.ErrorContains(t, g.Err(), "Add: input 0 is bfloat16(3), which is only stored, moved and cast; want a number: Cast it first")
-	ids := graph.New()
-	ops.Gather(ids.Input("x", shape.F32(3)), 0, ids.Input("ids", shape.I8(2)))
-	require.ErrorContains(t, ids.Err(), "Gather: ids are int8(2), which is only stored, moved and cast; want integers: Cast it first")
+}
+
+// Ids are integers that ops compute with, too.
+func TestIdsOfAStorageTypeAreRefused(t *testing.T) {
+	met := 0
+	for _, c := range constructors() {
+		i := slices.IndexFunc(c.in, func(t shape.Type) bool { return t.DType == shape.Int32 })
+		if i < 0 {
+			continue
+		}
+		met++
+		g := graph.New()
+		in := slices.Clone(c.in)
+		in[i] = in[i].As(shape.Int8)
+		c.in = in
+		require.False(t, c.build(c.leaves(g)).Valid(), c.name)
+		require.Regexp(t, `(ids|numbers) are int8.*, which is only stored, moved and cast; want integers: Cast it first`, g.Err(), c.name)
+	}
+	require.GreaterOrEqual(t, met, 6)
 }
 
 // What moves elements gives of a storage type what it gives of float32, cast: on ref and on cpu.
@@ -113,8 +129,8 @@ func (c constructor) run(t *testing.T, e engine.Engine) *tensor.Dense {
 	return outs[0]
 }
 
-// The adjoint of what is cast there and back is the adjoint, rounded on its way; the sum of two of a
-// storage type is that of float32, rounded. It is what PyTorch gives for
+// The adjoint of what is cast there and back is the adjoint, rounded on its way; the sum of two of
+// a storage type is that of float32, rounded. It is what PyTorch gives for
 //
 //	w = torch.tensor([1., 2.], requires_grad=True)
 //	h = w.to(torch.bfloat16)

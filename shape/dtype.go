@@ -5,7 +5,8 @@ import "math"
 // DType is an element type. The zero DType is Invalid and marks an invalid [Type].
 type DType uint8
 
-// The element types. Labels are Int32 or Int64, comparisons Bool, counters Int64, raw images Uint8.
+// The element types. Labels are Int32 or Int64, comparisons Bool, counters Int64, raw images
+// Uint8.
 //
 // BFloat16, Float16 and Int8 are types of storage: values of them are kept, moved and cast, but
 // ops compute with none of them; see [DType.HasArithmetic].
@@ -86,8 +87,8 @@ func (d DType) Width() int { return dtypes[d.known()].width }
 func (d DType) HasArithmetic() bool { return dtypes[d.known()].arithmetic }
 
 // HasGradient reports whether gradients pass through values of type d, whose adjoints have type d
-// too: all floating-point types do. Adjoints of a type without arithmetic are added in float32, and
-// the sum is rounded to the type.
+// too: all floating-point types do. Adjoints of a type without arithmetic are added in float32,
+// and the sum is rounded to the type.
 func (d DType) HasGradient() bool { return dtypes[d.known()].gradient }
 
 // IsFloat reports whether d is a floating-point type that ops compute with: Float32 or Float64.

@@ -12,9 +12,9 @@ type Brain uint16
 // exponent and 10 of fraction. Its greatest number is 65504, its least above 0 is 2^-24.
 type Half uint16
 
-// BrainOf returns v as a [BFloat16], rounded once, to the nearest, and to an even one between two. What is
-// beyond its range is infinite, what is below that of its normal numbers keeps the bits that it
-// can, and NaN stays NaN, quiet, with its sign and the upper bits of its payload.
+// BrainOf returns v as a [BFloat16], rounded once: to the nearest, ties to even. A number
+// beyond the range is infinite, one below the normal numbers keeps the bits it can, and NaN stays
+// NaN: quiet, with its sign and the upper bits of its payload.
 func BrainOf(v float64) Brain { return BrainOf32(roundToOdd(v)) }
 
 // BrainOf32 is [BrainOf] for a float32.
@@ -78,8 +78,8 @@ func (h Half) Float32() float32 {
 }
 
 // roundToOdd returns v as a float32 whose last bit is set where bits of v were cut off. Rounding
-// that to the nearest of a format that has two bits less at least is to round v itself: it lies on the
-// same side of every midpoint.
+// that to the nearest of a format that has two bits less at least is to round v itself: it lies on
+// the same side of every midpoint.
 //
 // S. Boldo, G. Melquiond, Emulation of FMA and correctly rounded sums: proved algorithms using
 // rounding to odd, IEEE Transactions on Computers 57, 2008.

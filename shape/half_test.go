@@ -49,8 +49,8 @@ func (f format) value(bits uint16) float64 {
 // infinity is the bits of it; those of smaller positive numbers are in their order.
 func (f format) infinity() uint16 { return (1<<f.exponent - 1) << f.fraction }
 
-// nearest rounds v by comparing it with the two numbers next to it, of which the even one has it where it is in
-// the middle. Infinity stands where the next power of two would.
+// nearest rounds v by comparing it with the two numbers next to it, of which the even one has it
+// where it is in the middle. Infinity stands where the next power of two would.
 func (f format) nearest(v float64) uint16 {
 	sign, size := uint16(0), math.Abs(v)
 	if math.Signbit(v) {
@@ -131,7 +131,8 @@ func TestNumbersAreRoundedOnce(t *testing.T) {
 	}
 }
 
-// The sign, what the narrow format has room for of the payload, and the bit that says that it is quiet.
+// The sign, what the narrow format has room for of the payload, and the bit that says that it is
+// quiet.
 func TestNaNStaysNaN(t *testing.T) {
 	for _, bits := range []uint32{0x7f800001, 0xff800001, 0x7fc00000, 0x7fa55aa5, 0xffffffff, 0x7f80ffff} {
 		v := math.Float32frombits(bits)

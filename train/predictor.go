@@ -94,8 +94,8 @@ func network(model nn.Layer, w *Checkpoint, loss Loss) (*Network, error) {
 	return net, err
 }
 
-// fits returns a [MismatchError] where the values of w are not those of the model. A file may have kept
-// them in fewer bits.
+// fits returns a [MismatchError] where the values of w are not those of the model. A file may have
+// kept them in fewer bits.
 func fits(w *Checkpoint, p *vm.Program, net *Network) error {
 	if err := w.Store.Widen(p.Leaves()...); err != nil {
 		return err

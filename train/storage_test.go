@@ -34,7 +34,8 @@ func TestWeightsThatAreNotFiniteAreFoundInEveryType(t *testing.T) {
 	require.Equal(t, []int{1}, flawOf(v).at)
 }
 
-// A file of weights that somebody has narrowed is predicted with, and trained from, as before: widened.
+// A file of weights that somebody has narrowed is predicted with, and trained from, as before:
+// widened.
 func TestWeightsInAFileOfFewerBitsAreWidened(t *testing.T) {
 	info := data.Info{Input: shape.F32(2), Target: shape.I32(), Classes: []string{"a", "b"}}
 	meta, err := info.Metadata()

@@ -28,7 +28,8 @@ func wave(n int) []float64 {
 	return v
 }
 
-// network is a convolution and a product, whose parameters are stored as d and cast where they are used.
+// network is a convolution and a product, whose parameters are stored as d and cast where they are
+// used.
 func network(d shape.DType) (y *graph.Node, leaves []*graph.Node) {
 	g := graph.New()
 	x := g.Input("x", shape.F32(shape.N, 1, 6, 6))
@@ -69,7 +70,8 @@ func inferred(t *testing.T, e engine.Engine, y *graph.Node, s *vm.Store) []float
 }
 
 // A model whose parameters are stored in a narrow type gives the bits that it gives with float32
-// parameters of the same numbers; so it does once it has been saved and loaded, in a file of the type.
+// parameters of the same numbers; so it does once it has been saved and loaded, in a file of the
+// type.
 func TestAModelIsInferredWithAsItIsStored(t *testing.T) {
 	device := enginetest.NewDevice(64 << 20)
 	t.Cleanup(device.Close)
@@ -115,7 +117,8 @@ func TestAModelIsInferredWithAsItIsStored(t *testing.T) {
 	}
 }
 
-// Whoever asks for float32 is given it, of the floating-point types; int8 is no float32 but for its scale.
+// Whoever asks for float32 is given it, of the floating-point types; int8 is no float32 but for
+// its scale.
 func TestAFileOfANarrowTypeIsWidenedForLeavesOfFloat32(t *testing.T) {
 	wide, leaves := network(shape.Float32)
 	for _, d := range []shape.DType{shape.BFloat16, shape.Float16, shape.Int8} {
@@ -178,7 +181,8 @@ func TestAValueOfAStorageTypeIsExactInAStore(t *testing.T) {
 	require.Equal(t, 1., number)
 }
 
-// Inputs, constants, results and states may have such a type; a state is updated by what is cast to it.
+// Inputs, constants, results and states may have such a type; a state is updated by what is cast
+// to it.
 func TestStorageTypesGoInAndOutAndStay(t *testing.T) {
 	for _, e := range []engine.Engine{ref.Engine{}, cpu.New()} {
 		g := graph.New()
@@ -203,7 +207,8 @@ func TestStorageTypesGoInAndOutAndStay(t *testing.T) {
 		require.Equal(t, []shape.Half{shape.HalfOf(2.5), shape.HalfOf(1 + 0x1p-8)}, v.Data())
 		require.ErrorContains(t, func() error { _, err := m.Run(ctx, f32(make([]float32, 4), 2, 2)); return err }(), `input "x" is bfloat16(N,2), the tensor given holds float32`)
 
-		// A scalar of a training program is checked before anything is written, of these types too.
+		// A scalar of a training program is checked before anything is written, of these types
+		// too.
 		_, err = m.Run(ctx, tensor.New(tensor.WithShape(1, 2), tensor.WithBacking([]shape.Brain{0x7f80, 0})))
 		require.ErrorIs(t, err, vm.ErrNotFinite)
 		v, err = s.Value("mean")
@@ -291,7 +296,8 @@ func TestImagesAreCastInAnyLayout(t *testing.T) {
 	}
 }
 
-// A machine that is there already goes on with what was widened; nobody waits where nothing is to be.
+// A machine that is there already goes on with what was widened; nobody waits where nothing is to
+// be.
 func TestWideningChangesNoNumber(t *testing.T) {
 	narrow, leaves := network(shape.BFloat16)
 	wide, wideLeaves := network(shape.Float32)
@@ -312,4 +318,11 @@ func TestWideningChangesNoNumber(t *testing.T) {
 	require.ErrorContains(t, err, "the store holds", "a program of the narrow type has lost its values")
 	require.NoError(t, s.Widen(wideLeaves...))
 	require.Error(t, (*vm.Store)(nil).Widen())
+
+	require.NoError(t, s.Delete("fc.bias"))
+	require.NoError(t, s.Set("fc.bias", tensor.New(tensor.WithBacking([]int8{1, 2, 3}))))
+	require.NoError(t, s.Widen(wideLeaves...))
+	v, err := s.Value("fc.bias")
+	require.NoError(t, err)
+	require.Equal(t, []int8{1, 2, 3}, v.Data(), "which lacks its scale")
 }

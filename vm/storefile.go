@@ -61,8 +61,8 @@ type LoadOptions struct {
 	// the name of, is then an error. An optimiser adds leaves of its own, which PyTorch's files
 	// lack: ask for a graph's leaves before, or for those of a program of inference.
 	//
-	// BF16 and F16 of a file are loaded as bfloat16 and float16, and widened where the leaf, or without
-	// For the value that the store has, is float32; see [Store.Widen].
+	// BF16 and F16 of a file are loaded as bfloat16 and float16, and widened where the leaf, or
+	// without For the value that the store has, is float32; see [Store.Widen].
 	For []*graph.Node
 	// Partial loads what fits and leaves the rest of the store as it is; the report tells what.
 	// That nothing fits is still an error.

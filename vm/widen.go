@@ -10,10 +10,11 @@ import (
 	"github.com/plexaura/plexaura/shape"
 )
 
-// Widen makes float32 of the values that the store holds as bfloat16 or float16 and the leaves, Params
-// and States, want as float32: such as those of a file that was loaded without [LoadOptions].For. No
-// number changes. Where there is none to widen it does nothing, and waits for nobody; otherwise it
-// writes, as [Store.Set] does. A [Machine] takes the new value when it runs next.
+// Widen makes float32 of the values that the store holds as bfloat16 or float16 and the leaves,
+// Params and States, want as float32: such as those of a file that was loaded without
+// [LoadOptions].For. No number changes. Where there is none to widen it does nothing, and waits
+// for nobody; otherwise it writes, as [Store.Set] does. A [Machine] takes the new value when it
+// runs next.
 func (s *Store) Widen(leaves ...*graph.Node) error {
 	if s == nil {
 		return errNoStore

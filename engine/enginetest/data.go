@@ -165,8 +165,8 @@ func anyOf(d shape.DType) source {
 // eighths draws numbers that sums and products of a few keep exactly, and corners.
 var eighths = rarely(20, among(nan, inf, -inf, negZero), each(func(r *rand.Rand) float64 { return float64(r.IntN(129)-64) / 8 }))
 
-// halfway draws numbers of type from that lie between two neighbours of type to, halfway or next to
-// that, and those of type to.
+// halfway draws numbers of type from that lie between two neighbours of type to, halfway or next
+// to that, and those of type to.
 func halfway(to, from shape.DType) source {
 	return each(func(r *rand.Rand) float64 {
 		two := newBuffer(to, 2)

@@ -9,7 +9,7 @@ import (
 )
 
 // compileCopy returns the loop that converts src to dst's type. Floating point becomes narrower
-// floating point by rounding once, to the nearest and to even between two, and integer by
+// floating point by rounding once, to the nearest, ties to even, and integer by
 // rounding towards zero, the nearest integer of the type where it is out of range, and 0 for NaN.
 // Integers are cut to the width of a narrower type. True is 1, and what is not 0 is true. A copy
 // within a type keeps all bits.

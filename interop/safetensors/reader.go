@@ -188,8 +188,8 @@ var widenings = map[shape.DType]func(bits uint16) float32{
 	shape.Float16:  func(bits uint16) float32 { return shape.Half(bits).Float32() },
 }
 
-// decode turns elements of the file into those of a type that t reads as, in the byte order of this
-// machine.
+// decode turns elements of the file into those of a type that t reads as, in the byte order of
+// this machine.
 func (t Tensor) decode(as shape.DType, dst, src []byte) error {
 	switch own := t.Type.DType; {
 	case as != own:

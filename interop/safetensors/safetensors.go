@@ -17,8 +17,8 @@ type File struct {
 // Tensor is a named array.
 type Tensor struct {
 	Name string
-	// Type is that of the values, with known extents. It is not Valid where we have no such type, as
-	// for F8_E4M3 or an array of nine axes; [Tensor.Err] says why.
+	// Type is that of the values, with known extents. It is not Valid where we have no such type,
+	// as for F8_E4M3 or an array of nine axes; [Tensor.Err] says why.
 	Type shape.Type
 	// Stored names the element type of Data where there is no Type.
 	Stored string

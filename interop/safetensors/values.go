@@ -54,8 +54,8 @@ func Of[T shape.Elem](name string, s shape.Shape, values []T) Tensor {
 	return OfBytes(name, t, unsafe.Slice((*byte)(unsafe.Pointer(unsafe.SliceData(values))), len(values)*t.Width()))
 }
 
-// OfBytes is [Of] for the memory of values of a type that is known when the program runs: elements in
-// the byte order of this machine.
+// OfBytes is [Of] for the memory of values of a type that is known when the program runs: elements
+// in the byte order of this machine.
 func OfBytes(name string, t shape.Type, memory []byte) Tensor {
 	if !littleEndian() {
 		memory = reversed(slices.Clone(memory), t.Width())
