@@ -11,28 +11,29 @@ import (
 	"github.com/plexaura/plexaura/shape"
 )
 
-// ErrNotDifferentiable is wrapped where a gradient would have to pass an op without one.
+// ErrNotDifferentiable is wrapped by errors about a gradient that would have to pass through an op
+// that has none.
 var ErrNotDifferentiable = errors.New("not differentiable")
 
-// A Differentiable op can carry the adjoint of its result back to its inputs.
+// A Differentiable op can propagate the adjoint of its result to its inputs.
 type Differentiable interface {
-	// Grad returns the vector-Jacobian product: for each input of n the adjoint that dy
-	// induces on it, of the input's type, or nil where that is zero or the input is not
-	// floating point. n is the node that applies the op, dy has n's type.
+	// Grad returns the vector-Jacobian product: for each input of n its adjoint, given that the
+	// adjoint of n is dy. An adjoint has the type of its input; it is nil if it is zero or if the
+	// input is not floating point. n is the node that applies the op; dy has the type of n.
 	Grad(n, dy *graph.Node) []*graph.Node
 }
 
-// A NotDifferentiable op has no gradient, and says why: "the permutation is not continuous".
-// One type may serve ops of both kinds; an empty reason means that the op is
-// [Differentiable] after all.
+// A NotDifferentiable op has no gradient. Its method returns the reason, such as "the permutation
+// is not continuous". A type may serve both differentiable and other ops: an empty reason means
+// that the op is [Differentiable].
 type NotDifferentiable interface{ NotDifferentiable() string }
 
-// Grad returns the gradient of y with respect to each of wrt, nodes of their types. It is
-// zeros where y does not depend on the node. Of the sweep from y only what leads to wrt is
-// made; nodes that lie on the way carry the line and layer of those they are derived from.
+// Grad returns the gradient of y with respect to each node of wrt, as a node of the same type. The
+// gradient is zeros if y does not depend on the node. Grad adds only the nodes that lead from y to
+// wrt; they get the line and layer of the nodes that they are derived from.
 //
-// y must be a floating-point scalar; anything else is one error of y's graph, wrapping
-// [graph.ErrNotScalar] where the shape is to blame. Errors make the results invalid.
+// y must be a floating-point scalar. Otherwise one error is recorded in y's graph, which wraps
+// [graph.ErrNotScalar] if the shape is at fault. After an error the results are invalid.
 func Grad(y *graph.Node, wrt ...*graph.Node) []*graph.Node {
 	if y == nil || !y.Valid() {
 		return VJP(y, y, wrt...)
@@ -49,9 +50,9 @@ func Grad(y *graph.Node, wrt ...*graph.Node) []*graph.Node {
 	return VJP(y, dy, wrt...)
 }
 
-// VJP returns, for each node of wrt, the adjoint that the adjoint dy of y induces on it: dy
-// times the Jacobian of y. dy must have y's type. It is otherwise like [Grad], which is VJP
-// of a scalar with dy = 1.
+// VJP returns the adjoint of each node of wrt, given that the adjoint of y is dy: dy times the
+// Jacobian of y. dy must have the type of y. [Grad] is VJP of a scalar with dy = 1; everything else
+// is as described there.
 func VJP(y, dy *graph.Node, wrt ...*graph.Node) []*graph.Node {
 	if bad := check(y, dy, wrt); bad != nil {
 		return same(bad, len(wrt))
@@ -59,8 +60,8 @@ func VJP(y, dy *graph.Node, wrt ...*graph.Node) []*graph.Node {
 	return pullBack([]*graph.Node{y}, []*graph.Node{dy}, wrt)
 }
 
-// pullBack returns, for each node of wrt, the sum of the adjoints that those of ys, dys, induce
-// on it. All are checked.
+// pullBack returns, for each node of wrt, the sum of its adjoints, given the adjoints dys of ys.
+// All arguments have been checked.
 func pullBack(ys, dys, wrt []*graph.Node) []*graph.Node {
 	s := newSweep(ys, wrt)
 	s.run(ys, dys)
@@ -71,10 +72,10 @@ func pullBack(ys, dys, wrt []*graph.Node) []*graph.Node {
 	return dx
 }
 
-// check returns an invalid node where there is nothing to sweep.
+// check returns an invalid node if y, dy or wrt cannot be differentiated.
 func check(y, dy *graph.Node, wrt []*graph.Node) *graph.Node {
 	if y == nil || dy == nil {
-		return owner(y, dy, wrt).Reject("Grad", errors.New("what is to be differentiated is nil"))
+		return owner(y, dy, wrt).Reject("Grad", errors.New("the node to differentiate is nil"))
 	}
 	g := y.Graph()
 	switch {
@@ -106,7 +107,7 @@ func notFloat(n *graph.Node) error {
 	return fmt.Errorf("%v is %v; only floating point has gradients", n, n.Type().DType)
 }
 
-// owner is the graph that an error without a y is reported to.
+// owner returns the graph to which an error is reported if y is nil.
 func owner(y, dy *graph.Node, wrt []*graph.Node) *graph.Graph {
 	for _, n := range append([]*graph.Node{y, dy}, wrt...) {
 		if n != nil {
@@ -125,15 +126,16 @@ func same(n *graph.Node, times int) []*graph.Node {
 }
 
 // A sweep is one pass from some nodes back to their inputs. Its slices begin at the first node to
-// differentiate by, before which nothing depends on any, so that a short sweep costs little in a long graph.
+// differentiate by: no earlier node depends on any of them. This makes a short sweep cheap in a
+// long graph.
 type sweep struct {
 	first   int           // ID of nodes[0]
-	nodes   []*graph.Node // up to the last to start from, as they were before the sweep added its own
+	nodes   []*graph.Node // up to the last node to start from, without the nodes that the sweep adds
 	wrt     []bool
-	active  []bool        // depends on wrt through floating point alone
-	adjoint []*graph.Node // what has been summed so far
+	active  []bool        // depends on wrt through floating-point nodes only
+	adjoint []*graph.Node // the sum of the adjoints so far
 
-	stopped func(n *graph.Node, i int) // told of the active inputs that a rule gives nothing, where set
+	stopped func(n *graph.Node, i int) // if set, called for each active input whose adjoint a rule leaves nil
 }
 
 func newSweep(ys, wrt []*graph.Node) *sweep {
@@ -161,25 +163,25 @@ func newSweep(ys, wrt []*graph.Node) *sweep {
 	return s
 }
 
-// place is where n stands in the slices, if it does.
+// place returns the index of n in the slices, if it is in them.
 func (s *sweep) place(n *graph.Node) (i int, ok bool) {
 	i = n.ID() - s.first
 	return i, i >= 0 && i < len(s.nodes)
 }
 
-// wants reports whether n is to be differentiated by.
+// wants reports whether n is one of the nodes to differentiate by.
 func (s *sweep) wants(n *graph.Node) bool {
 	i, ok := s.place(n)
 	return ok && s.wrt[i]
 }
 
-// depends reports whether the gradient goes through n.
+// depends reports whether the gradient passes through n.
 func (s *sweep) depends(n *graph.Node) bool {
 	i, ok := s.place(n)
 	return ok && s.active[i]
 }
 
-// sum is the adjoint of n so far, or nil.
+// sum returns the adjoint of n so far, or nil.
 func (s *sweep) sum(n *graph.Node) *graph.Node {
 	if i, ok := s.place(n); ok {
 		return s.adjoint[i]
@@ -207,7 +209,7 @@ func (s *sweep) reached(n *graph.Node) bool {
 	return false
 }
 
-// pull adds to the adjoints of a node's inputs what its own induces on them.
+// pull propagates the adjoint of n to its inputs.
 func (s *sweep) pull(n *graph.Node) {
 	dy := s.sum(n)
 	if dy == nil || !s.reached(n) {
@@ -231,9 +233,9 @@ func (s *sweep) pull(n *graph.Node) {
 	})
 }
 
-// rule returns the adjoints that dy induces on n's inputs, checked.
+// rule returns the adjoints of n's inputs, given the adjoint dy of n, and checks them.
 func rule(n, dy *graph.Node) ([]*graph.Node, error) {
-	if !dy.Valid() { // an error reported already; rules need not expect it
+	if !dy.Valid() { // the error is already reported; rules need not handle it
 		return same(dy, n.NIn()), nil
 	}
 	if no, ok := n.Op().(NotDifferentiable); ok && no.NotDifferentiable() != "" {
@@ -252,24 +254,25 @@ func rule(n, dy *graph.Node) ([]*graph.Node, error) {
 		return nil, fmt.Errorf("its gradient rule fails: %w", err)
 	}
 	if len(dxs) != n.NIn() {
-		return nil, fmt.Errorf("its gradient rule gives %d adjoints for %d inputs", len(dxs), n.NIn())
+		return nil, fmt.Errorf("its gradient rule returns %d adjoints for %d inputs", len(dxs), n.NIn())
 	}
 	for i, dx := range dxs {
 		x := n.In(i)
 		switch {
 		case dx == nil:
 		case dx.Graph() != n.Graph():
-			return nil, fmt.Errorf("its gradient rule gives a node of another graph for input %d", i)
+			return nil, fmt.Errorf("its gradient rule returns a node of another graph for input %d", i)
 		case !dx.Valid() || !x.Type().HasGradient():
 		case dx.Type() != x.Type():
-			return nil, fmt.Errorf("its gradient rule gives %v for input %d, which is %v", dx.Type(), i, x.Type())
+			return nil, fmt.Errorf("its gradient rule returns %v for input %d, which is %v", dx.Type(), i, x.Type())
 		}
 	}
 	return dxs, nil
 }
 
-// add sums dx into an adjoint. Contributions come in the order of falling node ID, those of
-// one node in the order of its inputs, so that the sum's rounding is the same in every run.
+// add adds dx to the adjoint of n. Contributions are added in the order of decreasing node ID, and
+// those of one node in the order of its inputs, so that the sum is rounded in the same way in every
+// run.
 func (s *sweep) add(n, dx *graph.Node) {
 	i, ok := s.place(n)
 	switch {
@@ -302,20 +305,20 @@ func (s *sweep) result(x *graph.Node) *graph.Node {
 	return disconnected(zeros)
 }
 
-// zerosOf is the key of the nodes of a graph that are zeros for want of a connection.
+// zerosOf is the key of the zeros that stand for gradients of unconnected nodes.
 type zerosOf struct{}
 
-// disconnected marks zeros as the gradient of what is not connected.
+// disconnected marks zeros as the gradient of a node that is not connected.
 func disconnected(zeros *graph.Node) *graph.Node {
 	marked := zeros.Graph().Memo(zerosOf{}, func() any { return map[*graph.Node]bool{} })
 	marked.(map[*graph.Node]bool)[zeros] = true
 	return zeros
 }
 
-// Connected reports whether grad, a result of [Grad] or another function of this package, or the
-// image of one in a clone of the graph, was computed by gradient rules. It is false for the zeros
-// that stand for the gradient of a node that the differentiated value does not depend on. A
-// gradient whose value happens to be zero is connected.
+// Connected reports whether grad was computed by gradient rules. grad must be a result of [Grad] or
+// another function of this package, or its image in a clone of the graph. Connected is false for
+// the zeros that stand for the gradient of a node that the differentiated value does not depend on.
+// A gradient whose value happens to be zero is connected.
 func Connected(grad *graph.Node) bool {
 	grad = grad.Source()
 	marked, _ := grad.Graph().Memo(zerosOf{}, nil).(map[*graph.Node]bool)

@@ -173,7 +173,7 @@ func TestOneMistakeIsOneError(t *testing.T) {
 		}, "ids is int64; only floating point has gradients", nil},
 		{"y is nil", func(g *graph.Graph) []*graph.Node {
 			return autodiff.Grad(nil, g.Input("x", shape.F64()))
-		}, "what is to be differentiated is nil", nil},
+		}, "the node to differentiate is nil", nil},
 		{"by nil", func(g *graph.Graph) []*graph.Node {
 			return autodiff.Grad(g.Input("x", shape.F64()), nil)
 		}, "node 0 to differentiate by is nil", nil},
@@ -192,13 +192,13 @@ func TestOneMistakeIsOneError(t *testing.T) {
 		}, "Sort: not differentiable: the order jumps", autodiff.ErrNotDifferentiable},
 		{"rule with the wrong type", func(g *graph.Graph) []*graph.Node {
 			return through(g, ruled{plain{"Bad"}, 0})
-		}, "Bad: its gradient rule gives float64() for input 0, which is float64(2)", nil},
+		}, "Bad: its gradient rule returns float64() for input 0, which is float64(2)", nil},
 		{"rule with the wrong number", func(g *graph.Graph) []*graph.Node {
 			return through(g, ruled{plain{"Bad"}, 1})
-		}, "Bad: its gradient rule gives 2 adjoints for 1 inputs", nil},
+		}, "Bad: its gradient rule returns 2 adjoints for 1 inputs", nil},
 		{"rule in another graph", func(g *graph.Graph) []*graph.Node {
 			return through(g, ruled{plain{"Bad"}, 2})
-		}, "Bad: its gradient rule gives a node of another graph for input 0", nil},
+		}, "Bad: its gradient rule returns a node of another graph for input 0", nil},
 		{"rule with a mistake in it", func(g *graph.Graph) []*graph.Node {
 			return through(g, ruled{plain{"Bad"}, 3})
 		}, "Reshape: (2) has 2 elements, (5) has 5", nil},

@@ -9,17 +9,18 @@ import (
 	"github.com/plexaura/plexaura/shape"
 )
 
-// Checkpoint returns f(in...), whose gradient computes anew what lies between instead of keeping
-// it until then: memory for time (Chen et al., "Training Deep Nets with Sublinear Memory Cost",
-// 2016). Kept are the nodes of in and what else f builds on, parameters among them, and the
-// result. f may make parameters and use nodes that in does not list, as layers do; values,
-// gradients and random numbers are those of f without a checkpoint.
+// Checkpoint returns f(in...), with a gradient that recomputes the nodes between in and the result
+// instead of keeping their values until then: it trades time for memory (Chen et al., "Training
+// Deep Nets with Sublinear Memory Cost", 2016). Values that stay in memory are those of in, of
+// other nodes that f uses, such as parameters, and of the result. As layers do, f may add
+// parameters and use nodes that are not in in. Values, gradients and random numbers are the same as
+// without a checkpoint.
 //
 //	y := autodiff.Checkpoint(func(x ...*graph.Node) *graph.Node { return block.Apply(s, x[0]) }, x)
 //
-// What it saves is seen in vm's Program.Memory. Checkpoints may be nested. A gradient by a node
-// between in and the result is taken without the checkpoint. A result that is not floating point
-// is an error.
+// Program.Memory of package vm shows how much memory it saves. Checkpoints may be nested. A
+// gradient with respect to a node between in and the result is computed without the checkpoint. A
+// result that is not floating point is an error.
 func Checkpoint(f func(in ...*graph.Node) *graph.Node, in ...*graph.Node) *graph.Node {
 	g := owner(nil, nil, in)
 	if f == nil {
@@ -29,11 +30,11 @@ func Checkpoint(f func(in ...*graph.Node) *graph.Node, in ...*graph.Node) *graph
 	y := f(in...)
 	switch {
 	case y == nil:
-		return g.Reject("Checkpoint", errors.New("the function gives nil"), in...)
+		return g.Reject("Checkpoint", errors.New("the function returns nil"), in...)
 	case len(in) == 0:
 		g, before = y.Graph(), 0
 	case y.Graph() != g:
-		return g.Reject("Checkpoint", fmt.Errorf("the function gives %v, a node of another graph", y), in...)
+		return g.Reject("Checkpoint", fmt.Errorf("the function returns %v, a node of another graph", y), in...)
 	}
 	if !y.Valid() {
 		return y
@@ -44,8 +45,8 @@ func Checkpoint(f func(in ...*graph.Node) *graph.Node, in ...*graph.Node) *graph
 	return g.Apply(checkpointOp{}, append([]*graph.Node{y}, boundary(y, in, before)...)...)
 }
 
-// boundary lists what y is computed from without looking into it: the nodes of in, leaves, and
-// nodes that were there before.
+// boundary lists the nodes at which the recomputed part ends: the nodes of in, leaves, and nodes
+// that were there before f ran.
 func boundary(y *graph.Node, in []*graph.Node, before int) (edge []*graph.Node) {
 	seen, given := map[*graph.Node]bool{y: true}, map[*graph.Node]bool{}
 	for _, x := range in {
@@ -69,14 +70,14 @@ func boundary(y *graph.Node, in []*graph.Node, before int) (edge []*graph.Node) 
 	return edge
 }
 
-// checkpointOp takes y and then the boundary of the part that is not kept. Its value is y.
+// checkpointOp has as inputs y and then the boundary of the part that is not kept. Its value is y.
 type checkpointOp struct{}
 
 func (checkpointOp) Name() string { return "Checkpoint" }
 
 func (checkpointOp) Infer(in []shape.Type) (t shape.Type, err error) { return first(in) }
 
-// Grad builds the part anew, on marks of its boundary, and differentiates that.
+// Grad builds the part again, from marked copies of its boundary, and differentiates that.
 func (checkpointOp) Grad(n, dy *graph.Node) []*graph.Node {
 	g, y, edge := n.Graph(), n.In(0), n.Ins()[1:]
 	image := map[*graph.Node]*graph.Node{}
@@ -112,17 +113,17 @@ func (checkpointOp) Grad(n, dy *graph.Node) []*graph.Node {
 	return dxs
 }
 
-// Aliases says that the result is the memory of y.
+// Aliases declares that the result shares the memory of y.
 func (checkpointOp) Aliases() {}
 
-// Simplify drops the op: gradients have been taken when a program is made.
+// Simplify drops the op: by the time a program is compiled, gradients have been taken.
 func (checkpointOp) Simplify(n *graph.Node) *graph.Node { return n.In(0) }
 
-// Inference implements [graph.ModeSwitch]: what only training needs is not to be kept by it.
+// Inference implements [graph.ModeSwitch]: only training needs the checkpoint.
 func (checkpointOp) Inference(in []*graph.Node) *graph.Node { return in[0] }
 
-// holds reports whether n is a checkpoint with one of the nodes wanted between its boundary and
-// its result. A gradient by those is that of the part as it stands.
+// holds reports whether n is a checkpoint with one of the wanted nodes between its boundary and its
+// result. A gradient with respect to such a node is taken without the checkpoint.
 func holds(n *graph.Node, wanted func(*graph.Node) bool) bool {
 	if _, ok := n.Op().(checkpointOp); !ok {
 		return false
@@ -131,9 +132,9 @@ func holds(n *graph.Node, wanted func(*graph.Node) bool) bool {
 	return slices.ContainsFunc(between(edge, n.In(0)), wanted)
 }
 
-// recomputeOp marks an input of a part that is computed anew for the gradient of checkpoint At: it
-// is its first input, for expressions that cse takes for others than those of the first time. The
-// second input, an adjoint, it waits for.
+// recomputeOp marks an input of a part that is recomputed for the gradient of checkpoint At. Its
+// value is its first input; the mark keeps cse from merging the recomputed expressions with the
+// original ones. It waits for its second input, an adjoint.
 type recomputeOp struct{ At int }
 
 func (recomputeOp) Name() string { return "Recompute" }
@@ -142,10 +143,10 @@ func (recomputeOp) Infer(in []shape.Type) (t shape.Type, err error) { return fir
 
 func (recomputeOp) Grad(_, dy *graph.Node) []*graph.Node { return []*graph.Node{dy, nil} }
 
-// Aliases says that the result is the memory of what is marked.
+// Aliases declares that the result shares the memory of the marked input.
 func (recomputeOp) Aliases() {}
 
-// Simplify drops the mark of a parameter, which engines know how to keep packed.
+// Simplify drops the mark of a parameter, because engines can keep parameters packed.
 func (recomputeOp) Simplify(n *graph.Node) *graph.Node {
 	if n.In(0).Kind() == graph.Param {
 		return n.In(0)

@@ -172,7 +172,7 @@ func TestExplainLooksIntoCheckpoints(t *testing.T) {
 func TestMistakesOfCheckpointAreOneErrorEach(t *testing.T) {
 	for want, f := range map[string]func(x ...*graph.Node) *graph.Node{
 		"the function is nil":              nil,
-		"the function gives nil":           func(...*graph.Node) *graph.Node { return nil },
+		"the function returns nil":         func(...*graph.Node) *graph.Node { return nil },
 		"a node of another graph":          func(...*graph.Node) *graph.Node { return scalar() },
 		"only floating point has gradient": func(x ...*graph.Node) *graph.Node { return ops.Less(x[0], x[0]) },
 		"Reshape":                          func(x ...*graph.Node) *graph.Node { return ops.Reshape(x[0], 5) },
@@ -189,8 +189,8 @@ func TestMistakesOfCheckpointAreOneErrorEach(t *testing.T) {
 	require.Equal(t, []float64{1}, at(t, 3, autodiff.Grad(same, x)...))
 }
 
-// The plan shows what checkpoints save, before anything runs: the arena shrinks, and some instructions
-// come twice.
+// The plan shows what checkpoints save, before anything runs: the arena shrinks, and some
+// instructions come twice.
 func ExampleCheckpoint() {
 	plan := func(wrap func(f func(x ...*graph.Node) *graph.Node, x *graph.Node) *graph.Node) {
 		g := graph.New()

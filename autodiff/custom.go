@@ -10,25 +10,26 @@ import (
 	"github.com/plexaura/plexaura/shape"
 )
 
-// A Rule is a gradient that a user gives. It returns, for each node of in, the adjoint that the
-// adjoint dy of y induces on it, of that node's type, or nil where that is zero. It builds on the
-// nodes that it is given alone: in a clone of the graph they are the clone's.
+// A Rule is a user-defined gradient. It returns the adjoint of each node of in, given that the
+// adjoint of y is dy. An adjoint has the type of its node, or is nil if it is zero. A Rule must
+// build only on the nodes passed to it: in a clone of the graph these are the nodes of the clone.
 type Rule func(in []*graph.Node, y, dy *graph.Node) []*graph.Node
 
-// Custom returns y, which is computed from the nodes of in, with a gradient of the user's own: the
-// name, which errors and printouts show, and the rule take the place of the gradients of all that
-// lies between in and y. A straight-through estimator is
+// Custom returns y, which is computed from the nodes of in, with a user-defined gradient: rule
+// replaces the gradients of all nodes between in and y. Errors and printouts show the name. This is
+// a straight-through estimator:
 //
 //	autodiff.Custom("StraightThrough", ops.Sign(x), []*graph.Node{x},
 //		func(_ []*graph.Node, _, dy *graph.Node) []*graph.Node { return []*graph.Node{dy} })
 //
-// Gradients go to in alone: that by a node between in and y, or by a node that in does not list, is
-// zero, so a Param that y is computed from past in is an error. [JVP] uses the rule too, by
-// differentiating its result by dy; a rule that is not linear in dy is an error there. Check a rule
-// against finite differences with package gradcheck.
+// Gradients reach only the nodes of in. The gradient with respect to a node between in and y, or to
+// a node that is not in in, is zero; it is an error if y is computed from a Param that is not in
+// in. [JVP] uses the rule too, by differentiating its result with respect to dy; there a rule that
+// is not linear in dy is an error. Use package gradcheck to check a rule against finite
+// differences.
 //
-// y must be floating point, and computed in the graph of in; clones of the graph keep the rule.
-// What is wrong with the result of a rule is an error when the gradient is taken.
+// y must be floating point and belong to the graph of in. Clones of the graph keep the rule. Errors
+// in the result of a rule are reported when the gradient is taken.
 func Custom(name string, y *graph.Node, in []*graph.Node, rule Rule) *graph.Node {
 	g := owner(y, nil, in)
 	if err := checkCustom(name, y, in, rule); err != nil {
@@ -56,8 +57,8 @@ func checkCustom(name string, y *graph.Node, in []*graph.Node, rule Rule) error 
 	return nil
 }
 
-// between returns y and what it is computed from, inputs first, without looking beyond the nodes
-// of in, which are left out.
+// between returns y and the nodes that it is computed from, inputs first. It stops at the nodes of
+// in and leaves them out.
 func between(in []*graph.Node, y *graph.Node) (ns []*graph.Node) {
 	seen := map[*graph.Node]bool{}
 	for _, x := range in {
@@ -82,23 +83,24 @@ func between(in []*graph.Node, y *graph.Node) (ns []*graph.Node) {
 	return ns
 }
 
-// customRule is the part of a customOp that cannot be compared; its address is.
+// customRule is the part of a customOp that is not comparable; customOp holds a pointer to it,
+// which is.
 type customRule struct {
 	name string
 	rule Rule
 }
 
-// customOp takes y and then the inputs of its rule. Its value is y.
+// customOp has as inputs y and then the inputs of its rule. Its value is y.
 type customOp struct{ of *customRule }
 
 func (op customOp) Name() string { return op.of.name }
 
 func (op customOp) Infer(in []shape.Type) (t shape.Type, err error) { return first(in) }
 
-// first is the type of an op that gives its first input.
+// first returns the type of an op whose value is its first input.
 func first(in []shape.Type) (t shape.Type, err error) {
 	if len(in) == 0 {
-		return t, errors.New("no inputs were given; want one at least")
+		return t, errors.New("no inputs were given; want at least one")
 	}
 	return in[0], nil
 }
@@ -106,21 +108,21 @@ func first(in []shape.Type) (t shape.Type, err error) {
 func (op customOp) Grad(n, dy *graph.Node) []*graph.Node {
 	in := n.Ins()[1:]
 	dxs := op.of.rule(slices.Clone(in), n, dy)
-	if len(dxs) != len(in) { // in terms of the user's rule, which does not know of y
-		err := fmt.Errorf("its gradient rule gives %d adjoints for %d inputs", len(dxs), len(in))
+	if len(dxs) != len(in) { // counted as the user's rule counts, without y
+		err := fmt.Errorf("its gradient rule returns %d adjoints for %d inputs", len(dxs), len(in))
 		return same(n.Graph().Reject(op.Name(), err, in...), n.NIn())
 	}
 	return append([]*graph.Node{nil}, dxs...)
 }
 
-// Aliases says that the result is the memory of y.
+// Aliases declares that the result shares the memory of y.
 func (customOp) Aliases() {}
 
-// Simplify drops the op: gradients have been taken when a program is made.
+// Simplify drops the op: by the time a program is compiled, gradients have been taken.
 func (customOp) Simplify(n *graph.Node) *graph.Node { return n.In(0) }
 
-// checkLinear returns an invalid node where the forward derivatives, made from adjoints dys whose
-// values must not matter, depend on them for the rule of a user.
+// checkLinear returns an invalid node if tangents, forward derivatives made from adjoints dys,
+// depend on the values of dys. They must not; if they do, a user's rule is not linear.
 func checkLinear(ys, dys, tangents []*graph.Node) *graph.Node {
 	var rules []*graph.Node
 	for _, n := range graph.Reachable(ys...) {
@@ -143,7 +145,7 @@ func readsAny(ys, xs []*graph.Node) bool {
 		on[x], given[x] = true, true
 	}
 	for _, n := range graph.Reachable(ys...) {
-		if ops.Uniform(n.Op()) { // dys themselves among them
+		if ops.Uniform(n.Op()) { // includes dys themselves
 			continue
 		}
 		on[n] = on[n] || slices.ContainsFunc(n.Ins(), func(x *graph.Node) bool { return on[x] })

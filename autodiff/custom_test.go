@@ -159,17 +159,17 @@ func TestMistakesOfCustomAreOneErrorEach(t *testing.T) {
 		}, "is computed from w, which is not among the inputs of F"},
 		{"wrong number", func(x, w *graph.Node) *graph.Node {
 			return autodiff.Grad(ops.Sum(autodiff.Custom("F", ops.Mul(x, w), []*graph.Node{x, w}, one)), x)[0]
-		}, "F: its gradient rule gives 1 adjoints for 2 inputs"},
+		}, "F: its gradient rule returns 1 adjoints for 2 inputs"},
 		{"wrong type", func(x, w *graph.Node) *graph.Node {
 			return autodiff.Grad(autodiff.Custom("F", ops.Sum(x), []*graph.Node{x}, one), x)[0]
-		}, "F: its gradient rule gives float64() for input 1, which is float64(2)"},
+		}, "F: its gradient rule returns float64() for input 1, which is float64(2)"},
 		{"a node of the graph that was cloned", func(x, w *graph.Node) *graph.Node {
 			y := autodiff.Custom("F", ops.Sum(x), []*graph.Node{x}, func(_ []*graph.Node, _, dy *graph.Node) []*graph.Node {
 				return []*graph.Node{x}
 			})
 			y = graph.WithDType(shape.Float64, y)[0]
 			return autodiff.Grad(y, y.Graph().Leaf("x"))[0]
-		}, "F: its gradient rule gives a node of another graph for input 1"},
+		}, "F: its gradient rule returns a node of another graph for input 1"},
 	} {
 		g := graph.New()
 		n := c.build(g.Input("x", shape.F64(2)), g.Param("w", shape.F64(2), nil))

@@ -10,32 +10,32 @@ import (
 	"github.com/plexaura/plexaura/ops"
 )
 
-// An Explanation says whether the gradient of one node by another can be anything but zero, and
-// where not, why. String gives it as text.
+// An Explanation says whether the gradient of Of with respect to By can be nonzero and, if it
+// cannot, why. String formats it.
 type Explanation struct {
 	Of, By    *graph.Node
 	Connected bool // Of is computed from By
-	Passes    bool // the gradient reaches By; that it is zero nevertheless is a matter of values
+	Passes    bool // the gradient reaches By; if it is zero nevertheless, the values make it so
 
-	Uses  []*graph.Node // what reads By, where the two are not connected
-	Ends  []*graph.Node // where what is computed from By ends then: what nothing reads
+	Uses  []*graph.Node // the nodes that read By, if the two are not connected
+	Ends  []*graph.Node // the last nodes computed from By in that case: nothing reads them
 	Stops []Stop        // where the gradient stops on its way
 }
 
-// A Stop is where a gradient goes no further.
+// A Stop is a place where a gradient stops.
 type Stop struct {
-	At  *graph.Node // the op that it does not pass
-	To  *graph.Node // the input of At that gets none
+	At  *graph.Node // the op that the gradient does not pass
+	To  *graph.Node // the input of At that gets no gradient
 	Why string
 }
 
-// Explain says why the gradient of y by x is zero or missing: y is not computed from x, or every
-// path between them has a StopGradient, an integer, a comparison or another op in it that
-// lets none pass, each with its line. Where a path is open, see package autodiff/numeric for
-// units that are dead.
+// Explain says why the gradient of y with respect to x is zero or missing. Either y is not computed
+// from x, or every path between them contains a StopGradient, an integer, a comparison or another
+// op that no gradient passes; each is listed with its line. If a path is open, package
+// autodiff/numeric can find dead units.
 //
-// It looks at the graph alone, adds nothing to it, and costs as much as making a gradient. Both
-// must be floating-point nodes of one graph without errors.
+// Explain looks only at the graph, adds nothing to it, and costs as much as building a gradient.
+// Both arguments must be floating-point nodes of one graph without errors.
 func Explain(y, x *graph.Node) (Explanation, error) {
 	e := Explanation{Of: y, By: x}
 	if err := checkExplain(y, x); err != nil {
@@ -65,7 +65,7 @@ func checkExplain(y, x *graph.Node) error {
 	return nil
 }
 
-// follow finds what is computed from By. Nodes of gradients do not count, unless Of is one.
+// follow finds the nodes computed from By. It ignores nodes of gradients unless Of is one.
 func (e *Explanation) follow() {
 	nodes := e.By.Graph().Nodes()
 	on, read := make([]bool, len(nodes)), make([]bool, len(nodes))
@@ -91,8 +91,8 @@ func (e *Explanation) follow() {
 	}
 }
 
-// sweep differentiates a clone, so that the rules say what they let pass. Of a
-// checkpoint it takes the part as it stands.
+// sweep differentiates a clone of the graph to learn from the rules where the gradient passes. It
+// looks into checkpoints.
 func (e *Explanation) sweep() error {
 	source := map[*graph.Node]*graph.Node{}
 	image := graph.Transform([]*graph.Node{e.Of, e.By}, func(dst *graph.Graph, n *graph.Node, in []*graph.Node) *graph.Node {
@@ -121,7 +121,7 @@ func (e *Explanation) sweep() error {
 		to := n.Ins()[slices.IndexFunc(n.Ins(), s.depends)]
 		stop(n, to, fmt.Sprintf("its result is %v, which has no gradient", n.Type().DType))
 	}
-	var refused graph.ErrorList // rules of ops that are not differentiable
+	var refused graph.ErrorList // errors of ops that are not differentiable
 	if errors.As(y.Graph().Err(), &refused) {
 		for _, err := range refused {
 			if !errors.Is(err, ErrNotDifferentiable) {
@@ -138,7 +138,7 @@ func (e *Explanation) sweep() error {
 	return nil
 }
 
-// whyNot says why no gradient passes n to its input i.
+// whyNot says why no gradient passes from n to its input i.
 func whyNot(n *graph.Node, i int) string {
 	_, custom := n.Op().(customOp)
 	switch {
@@ -147,7 +147,7 @@ func whyNot(n *graph.Node, i int) string {
 	case custom && i == 0:
 		return "its gradient goes to the inputs of its rule, past what lies between"
 	case n.Op().Name() == "StopGradient":
-		return "it is there to stop it"
+		return "it stops gradients by definition"
 	}
 	if no, ok := n.Op().(NotDifferentiable); ok && no.NotDifferentiable() != "" {
 		return no.NotDifferentiable()
@@ -155,10 +155,10 @@ func whyNot(n *graph.Node, i int) string {
 	return "its derivative by this input is zero everywhere"
 }
 
-// listed is how many nodes a text lists of each sort.
+// listed is the number of nodes of each kind that the text lists.
 const listed = 8
 
-// String returns the explanation, over several lines.
+// String returns the explanation as several lines of text.
 func (e Explanation) String() string {
 	if e.Of == nil || e.By == nil {
 		return "nothing to explain"
@@ -174,7 +174,7 @@ func (e Explanation) String() string {
 		list(line, "it is used by", e.Uses)
 		list(line, "what is computed from it ends at", e.Ends)
 	case e.Passes && len(e.Stops) == 0:
-		line("%s passes; where it is zero, that is by the values: look for dead units", what)
+		line("%s passes; if it is zero, that is due to the values: look for dead units", what)
 	case e.Passes:
 		line("%s passes, but not on every path:", what)
 	default:
@@ -200,7 +200,8 @@ func list(line func(string, ...any), what string, ns []*graph.Node) {
 	}
 }
 
-// describe names n with its type, layer and line, and the leaf whose next value it is.
+// describe returns the name of n with its type, layer and line, and the leaf whose next value it
+// is.
 func describe(n *graph.Node) string {
 	s := fmt.Sprintf("%v %v (", n, n.Type())
 	for _, u := range n.Graph().Updates() {

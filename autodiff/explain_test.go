@@ -21,7 +21,7 @@ func TestExplanations(t *testing.T) {
 		want      string
 	}{
 		"open": {func(x, w *graph.Node) *graph.Node { return ops.Sum(ops.Mul(x, w)) }, true, true,
-			`^the gradient of %3 Sum float64\(\) \(explain_test.go:\d+\) by w float64\(2\) \(explain_test.go:\d+\) passes; where it is zero, that is by the values: look for dead units$`},
+			`^the gradient of %3 Sum float64\(\) \(explain_test.go:\d+\) by w float64\(2\) \(explain_test.go:\d+\) passes; if it is zero, that is due to the values: look for dead units$`},
 		"unused": {func(x, _ *graph.Node) *graph.Node { return ops.Sum(x) }, false, false,
 			`is zero: nothing uses w$`},
 		"not connected": {func(x, w *graph.Node) *graph.Node {
@@ -34,7 +34,7 @@ func TestExplanations(t *testing.T) {
 			return ops.Sum(x)
 		}, false, false, `ends at %2 Exp float64\(2\) \(the next value of w, explain_test.go:\d+\)$`},
 		"stopped": {func(x, w *graph.Node) *graph.Node { return ops.Sum(ops.Mul(x, ops.StopGradient(ops.Exp(w)))) }, false, true,
-			`is zero: it is stopped on every path\n\tat %3 StopGradient float64\(2\) \(explain_test.go:\d+\): it is there to stop it$`},
+			`is zero: it is stopped on every path\n\tat %3 StopGradient float64\(2\) \(explain_test.go:\d+\): it stops gradients by definition$`},
 		"an integer": {func(x, w *graph.Node) *graph.Node {
 			return ops.Sum(ops.Cast(ops.Cast(ops.Exp(w), shape.Int32), shape.Float64))
 		}, false, true, `\n\tat %3 Cast int32\(2\) \(.*\): its result is int32, which has no gradient$`},
@@ -122,5 +122,5 @@ func ExampleExplain() {
 		return
 	}
 	fmt.Println(why.Passes, why.Stops[0].At, why.Stops[0].Why)
-	// Output: false %3 StopGradient it is there to stop it
+	// Output: false %3 StopGradient it stops gradients by definition
 }

@@ -8,14 +8,14 @@ import (
 	"github.com/plexaura/plexaura/ops"
 )
 
-// JVP returns the derivative of y, of any floating-point type, in the direction in which each
-// node of wrt moves by its tangent: the Jacobian of y times the tangents, a node of y's type.
-// Of [Grad] of a scalar it makes the product of the Hessian and a vector. It is zeros where y
-// depends on none of wrt.
+// JVP returns the derivative of y in the direction in which each node of wrt moves by its tangent:
+// the Jacobian of y times the tangents. y may have any floating-point type; the result has the same
+// type. Applied to a gradient, JVP gives a Hessian-vector product. The result is zeros if y depends
+// on no node of wrt.
 //
-// A tangent has its node's type; anything else is one error of y's graph, and the result is
-// invalid. Ops need no further rule: the adjoints that an adjoint of y induces are linear in it,
-// and JVP is their adjoint.
+// A tangent must have the type of its node. Otherwise one error is recorded in y's graph and the
+// result is invalid. Ops need no extra rule for JVP: the adjoints of wrt are linear in the adjoint
+// of y, and JVP differentiates them with respect to it.
 func JVP(y *graph.Node, wrt, tangents []*graph.Node) *graph.Node {
 	if bad := check(y, y, wrt); bad != nil {
 		return bad
@@ -27,12 +27,13 @@ func JVP(y *graph.Node, wrt, tangents []*graph.Node) *graph.Node {
 }
 
 // HVP returns the product of the Hessian of loss, a floating-point scalar, and the vector v: for
-// each node of wrt the derivative of its gradient, a node of its type, in the direction in which
-// every node of wrt moves by its vector of v. It costs about as much as a few gradients, however
-// many elements wrt has. It is zeros where the gradient does not depend on wrt.
+// each node of wrt, the derivative of its gradient in the direction in which every node of wrt
+// moves by its element of v. Each result has the type of its node. HVP costs about as much as a few
+// gradients, for any number of elements of wrt. The results are zeros if the gradient does not
+// depend on wrt.
 //
-// A vector has its node's type; anything else is one error of the loss's graph, and the results
-// are invalid. Errors of the loss are those of [Grad].
+// A vector must have the type of its node. Otherwise one error is recorded in the graph of loss and
+// the results are invalid. Errors about loss are those of [Grad].
 func HVP(loss *graph.Node, wrt, v []*graph.Node) []*graph.Node {
 	grads := Grad(loss, wrt...)
 	for _, d := range grads {
@@ -46,8 +47,8 @@ func HVP(loss *graph.Node, wrt, v []*graph.Node) []*graph.Node {
 	return pushForward(grads, wrt, v)
 }
 
-// checkTangents returns an invalid node where the nodes of wrt, which are checked, cannot move by
-// the tangents.
+// checkTangents returns an invalid node if tangents do not match the nodes of wrt, which have been
+// checked.
 func checkTangents(name string, y *graph.Node, wrt, tangents []*graph.Node) *graph.Node {
 	g := owner(y, nil, wrt)
 	if len(wrt) != len(tangents) {
@@ -71,11 +72,12 @@ func checkTangents(name string, y *graph.Node, wrt, tangents []*graph.Node) *gra
 }
 
 // pushForward returns the derivative of each of ys in the direction in which the nodes of wrt move
-// by their tangents: the adjoint of what the adjoints of ys induce, which is linear in them.
+// by their tangents. The adjoints of wrt are linear in the adjoints of ys; pushForward returns the
+// adjoints of these.
 func pushForward(ys, wrt, tangents []*graph.Node) []*graph.Node {
 	dys := make([]*graph.Node, len(ys))
 	for i, y := range ys {
-		y.Graph().Derived(y, func() { dys[i] = ops.ZerosLike(y) }) // their values do not matter
+		y.Graph().Derived(y, func() { dys[i] = ops.ZerosLike(y) }) // the values do not matter
 	}
 	if len(ys) == 0 || len(wrt) == 0 {
 		return dys

@@ -10,35 +10,38 @@ import (
 	"github.com/plexaura/plexaura/shape"
 )
 
-// A PerExample op can say what it gives for each example of a batch alone; see [PerSample]. Elementwise
-// ops need not: for them it follows.
+// A PerExample op can compute its result for each example of a batch separately; see [PerSample].
+// Elementwise ops do not need it.
 type PerExample interface {
-	// PerExample returns n, the node that applies the op, as it is where inputs that all examples
-	// share belong to each: in[i] is n's input i, or of its type with an axis in front, for the rows of
-	// the batch (axis 0 of n, or N where n has none). The result has n's type, with that axis in
-	// front where n has none. Of n's own inputs it returns n, or an error where a row of n is computed
-	// from others than the same row of its inputs.
+	// PerExample returns n, the node that applies the op, rewritten so that inputs which all
+	// examples share are separate for each example. in[i] is either input i of n, or a node of its
+	// type with an axis in front for the rows of the batch (axis 0 of n, or N if n has no batch
+	// axis). The result has the type of n, with that axis in front if n has no batch axis. For the
+	// inputs of n itself PerExample returns n. It returns an error if a row of n depends on other
+	// rows of its inputs.
 	PerExample(n *graph.Node, in []*graph.Node) (*graph.Node, error)
 }
 
-// PerSample returns the gradient of every example's loss: for a loss (N) and each node of wrt, of shape
-// S, a node (N,S...) whose row i is the gradient of loss[i]. The gradient of the sum of the losses is
-// the sum of its rows; see [ops.CrossEntropyOptions] for a loss of each example. Of a node that has the
-// batch as axis 0, such as an Input, it is of that node's type: row i of it belongs to loss[i].
+// PerSample returns the gradient of every example's loss. For a loss of shape (N) and each node of
+// wrt, of shape S, it returns a node of shape (N,S...) whose row i is the gradient of loss[i]. The
+// sum of the rows is the gradient of the sum of the losses; see [ops.CrossEntropyOptions] for a
+// loss per example. For a node of wrt with the batch as axis 0, such as an Input, the result has
+// the type of the node: its row i belongs to loss[i].
 //
-// It is one reverse sweep, as [Grad] is. Only where examples meet a value that they share, such as
-// weights, it makes products of each example; filters are multiplied with the patches of the image under
-// them, KH*KW times its memory. The batch is axis 0 of all that lies between, symbolic. What mixes the examples, as batch
-// normalisation does in training, is one error with its line; take [graph.Inference] of the loss, or a
-// normalisation of each example such as [ops.GroupNorm]. So is a [Custom] gradient, since what its rule
-// does is not known, and an op that is not [PerExample]. Of a [Checkpoint] the part is kept.
+// PerSample is one reverse sweep, like [Grad]. Only where examples meet a value that they share,
+// such as weights, does it compute a product per example; filters are multiplied with image
+// patches, which take KH*KW times the memory of the image. The batch must be axis 0 of every node
+// on the way, and symbolic. An op that mixes the examples, as batch normalisation does in training,
+// is one error with its line; use [graph.Inference] of the loss, or a normalisation of each example
+// such as [ops.GroupNorm]. A [Custom] gradient is also an error, because its rule is not known, and
+// so is an op that is not [PerExample]. The values inside a [Checkpoint] are kept.
 func PerSample(loss *graph.Node, wrt ...*graph.Node) []*graph.Node {
 	if bad := check(loss, loss, wrt); bad != nil {
 		return same(bad, len(wrt))
 	}
 	g := loss.Graph()
 	if loss.Type().Shape != shape.Of(shape.N) {
-		err := fmt.Errorf("the loss is %v; want (N), a number for each example, such as CrossEntropy gives with PerExample set", loss.Type())
+		err := fmt.Errorf("the loss is %v; want shape (N), a number for each example, such as CrossEntropy with PerExample set", loss.Type())
 		return same(g.Reject("PerSample", err, loss), len(wrt))
 	}
 	s := rowSweep{newSweep([]*graph.Node{loss}, wrt)}
@@ -55,11 +58,11 @@ func PerSample(loss *graph.Node, wrt ...*graph.Node) []*graph.Node {
 	return dx
 }
 
-// A rowSweep keeps the adjoints of examples apart: that of a node with rows has its type, that of
-// another one an axis of N in front.
+// A rowSweep keeps the adjoints of the examples separate. The adjoint of a node with rows has the
+// type of the node; that of any other node has an extra axis N in front.
 type rowSweep struct{ *sweep }
 
-// rows is the result for a node to differentiate by.
+// rows returns the result for a node to differentiate by.
 func (s rowSweep) rows(x *graph.Node) (dx *graph.Node) {
 	switch {
 	case !x.Valid():
@@ -78,8 +81,8 @@ func (s rowSweep) rows(x *graph.Node) (dx *graph.Node) {
 // hasRows reports whether the batch is axis 0 of n.
 func hasRows(n *graph.Node) bool { return n.Type().Rank() > 0 && n.Type().Dim(0).Symbolic() }
 
-// pullRows adds to the adjoints of a node's inputs what its own induces on them. What is not
-// possible is the invalid node that it returns.
+// pullRows propagates the adjoint of n to its inputs. If that is impossible it returns an invalid
+// node.
 func (s rowSweep) pullRows(n *graph.Node) (bad *graph.Node) {
 	dy := s.sum(n)
 	if dy == nil || !s.reached(n) || ops.Uniform(n.Op()) {
@@ -90,7 +93,7 @@ func (s rowSweep) pullRows(n *graph.Node) (bad *graph.Node) {
 		return nil
 	}
 	refuse := func(n *graph.Node, err error) {
-		bad = n.Graph().Reject(n.Op().Name(), fmt.Errorf("there is no gradient of each example: %w", err), n.Ins()...)
+		bad = n.Graph().Reject(n.Op().Name(), fmt.Errorf("there is no gradient per example: %w", err), n.Ins()...)
 	}
 	for _, x := range append([]*graph.Node{n}, n.Ins()...) {
 		if s.depends(x) && !inRows(x.Type()) {
@@ -104,14 +107,14 @@ func (s rowSweep) pullRows(n *graph.Node) (bad *graph.Node) {
 		switch m, err := s.through(n, dy); {
 		case err != nil:
 			refuse(n, err)
-		case !m.Valid(): // which is reported
+		case !m.Valid(): // already reported
 			bad = m
 		}
 	})
 	return bad
 }
 
-// inRows reports whether what has type t is shared by all examples or has the batch as axis 0.
+// inRows reports whether a value of type t is shared by all examples or has the batch as axis 0.
 func inRows(t shape.Type) bool {
 	if t.Rank() > 0 && t.Dim(0).Symbolic() {
 		t.Shape = t.Drop(0)
@@ -119,7 +122,7 @@ func inRows(t shape.Type) bool {
 	return t.Concrete()
 }
 
-// through pulls dy back through n, and returns what n is for each example.
+// through propagates dy through n, and returns n rewritten per example.
 func (s rowSweep) through(n, dy *graph.Node) (*graph.Node, error) {
 	if err := s.keepsRows(n); err != nil {
 		return nil, err
@@ -145,11 +148,11 @@ func (s rowSweep) through(n, dy *graph.Node) (*graph.Node, error) {
 	return m, err
 }
 
-// keepsRows refuses a node in which the batch has gone.
+// keepsRows returns an error if n has lost the batch axis of an input.
 func (s rowSweep) keepsRows(n *graph.Node) error {
 	for _, x := range n.Ins() {
 		if s.depends(x) && hasRows(x) && !hasRows(n) {
-			return fmt.Errorf("it computes %v from the whole batch %v, as batch normalisation does in training, and so mixes the examples; take graph.Inference of the loss, or what normalises each example", n.Type(), x.Type())
+			return fmt.Errorf("it computes %v from the whole batch %v, as batch normalisation does in training, and so mixes the examples; take graph.Inference of the loss, or a normalisation of each example", n.Type(), x.Type())
 		}
 	}
 	return nil
@@ -161,7 +164,8 @@ type lift struct {
 	rows  *graph.Node
 }
 
-// lifted returns n's inputs with those repeated that examples share and that the gradient goes to.
+// lifted returns the inputs of n. Those that examples share and that the gradient reaches are
+// repeated for each row.
 func (s rowSweep) lifted(n *graph.Node) (in []*graph.Node, lifts []lift, err error) {
 	rows := shape.N
 	if hasRows(n) {
@@ -173,7 +177,7 @@ func (s rowSweep) lifted(n *graph.Node) (in []*graph.Node, lifts []lift, err err
 			continue
 		}
 		if x.Type().Rank() == shape.MaxRank {
-			return nil, nil, fmt.Errorf("%v has %d axes, and no room for one of examples", x.Type(), shape.MaxRank)
+			return nil, nil, fmt.Errorf("%v has %d axes, the most there can be, and needs one more for the examples", x.Type(), shape.MaxRank)
 		}
 		in[i] = ops.BroadcastTo(x, x.Type().Insert(0, rows))
 		lifts = append(lifts, lift{i, in[i]})
@@ -181,7 +185,7 @@ func (s rowSweep) lifted(n *graph.Node) (in []*graph.Node, lifts []lift, err err
 	return in, lifts, nil
 }
 
-// perExample asks n's op for what it gives of each example.
+// perExample calls the PerExample method of n's op.
 func perExample(n *graph.Node, in []*graph.Node) (*graph.Node, error) {
 	var m *graph.Node
 	switch op := n.Op().(type) {
@@ -203,7 +207,7 @@ func perExample(n *graph.Node, in []*graph.Node) (*graph.Node, error) {
 		want.Shape = want.Insert(0, shape.N)
 	}
 	if m == nil || m.Graph() != n.Graph() || m.Valid() && m.Type() != want {
-		return nil, fmt.Errorf("its method PerExample gives %v; want a node %v of its graph", m, want)
+		return nil, fmt.Errorf("its method PerExample returns %v; want a node %v of its graph", m, want)
 	}
 	return m, nil
 }
@@ -227,8 +231,7 @@ func elementwise(n *graph.Node, in []*graph.Node) *graph.Node {
 	return graph.Apply(n.Op(), aligned...)
 }
 
-// share adds to the adjoints of what examples share the parts of each, which dy, the adjoint of m,
-// induces on the rows that m is computed from.
+// share propagates the adjoint dy of m to the shared inputs, separately for each example.
 func (s rowSweep) share(n, m, dy *graph.Node, lifts []lift) {
 	if len(lifts) == 0 {
 		return
@@ -242,7 +245,7 @@ func (s rowSweep) share(n, m, dy *graph.Node, lifts []lift) {
 	for _, l := range lifts {
 		d := part.sum(l.rows)
 		x := n.In(l.input)
-		if k := l.rows.Type().Dim(0).Factor(); d != nil && d.Valid() && k > 1 { // k rows an example
+		if k := l.rows.Type().Dim(0).Factor(); d != nil && d.Valid() && k > 1 { // k rows per example
 			dims := append([]shape.Dim{shape.N, shape.Dim(k)}, x.Type().Dims()...)
 			d = ops.Sum(ops.Reshape(d, dims...), 1)
 		}

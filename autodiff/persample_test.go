@@ -219,7 +219,7 @@ func TestEveryOpSaysWhatItGivesForEachExample(t *testing.T) {
 		_, uniform := op.(engine.UniformOp)
 		_, rule := op.(autodiff.PerExample)
 		if differentiable && !uniform && op.Name() != "Random" { // whose input is no floating point
-			require.True(t, rule || ops.Elementwise(op), op.Name())
+			require.True(t, rule || ops.Elementwise(op), "%s is neither elementwise nor has a method PerExample", op.Name())
 		}
 	}
 }
@@ -282,7 +282,7 @@ func TestWhatMixesExamplesIsOneError(t *testing.T) {
 			y := ops.Conv2D(image, ops.Reshape(ops.Sum(w), 1, 1, 1, 1), ops.Conv2DOp{})
 			return squares(ops.Mul(x, ops.Reshape(y, 3)))
 		}, "Conv2D", "its image float64(1,1,1,3) is shared by all examples; want one for each", ""},
-		"the mean of the losses": {func(_ nn.Scope, x, w *graph.Node) *graph.Node { return ops.Mean(ops.Mul(x, w)) }, "PerSample", "the loss is float64(); want (N), a number for each example", ""},
+		"the mean of the losses": {func(_ nn.Scope, x, w *graph.Node) *graph.Node { return ops.Mean(ops.Mul(x, w)) }, "PerSample", "the loss is float64(); want shape (N), a number for each example", ""},
 	} {
 		t.Run(name, func(t *testing.T) {
 			g := graph.New()

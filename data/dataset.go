@@ -8,25 +8,25 @@ import (
 	"github.com/plexaura/plexaura/shape"
 )
 
-// Dataset gives examples by number. Read must be safe for concurrent use, since the
-// datasets of training and validation may share one source. It may fail, and it may take long;
-// see [Loader.EpochFrom] for one that does not return.
+// Dataset returns examples by index. Read must be safe for concurrent use, since the datasets for
+// training and validation may share one source. It may fail, and it may take long; see
+// [Loader.EpochFrom] for a Read that does not return.
 type Dataset interface {
-	// Len is the number of examples.
+	// Len returns the number of examples.
 	Len() int
-	// Info describes the examples, which are all alike. Its slices are not to be changed.
+	// Info describes the examples, which all have the same types. Its slices must not be changed.
 	Info() Info
 	// Read writes example i, from 0 to Len()-1, into e.
 	Read(i int, e Example) error
 }
 
-// A Filed dataset has its examples in files.
+// A Filed dataset has one file per example.
 type Filed interface {
-	// Path is the file of example i, "" where there is none.
+	// Path returns the file of example i, or "" if there is none.
 	Path(i int) string
 }
 
-// Path returns the file of example i of ds, or "" where ds does not know it.
+// Path returns the file of example i of ds, or "" if ds does not know it.
 func Path(ds Dataset, i int) string {
 	if f, ok := ds.(Filed); ok && !isnil.Of(ds) {
 		return f.Path(i)
@@ -34,30 +34,30 @@ func Path(ds Dataset, i int) string {
 	return ""
 }
 
-// Example is room for one example, cut from the memory of a batch. Its slices have the
-// sizes that [Info] gives.
+// Example is memory for one example, part of the memory of a batch. Its slices have the sizes given
+// by [Info].
 type Example struct {
 	X       []float32 // the input, preprocessed, row-major (C,H,W)
-	Labels  []int32   // class numbers, for int32 targets; else empty
-	Targets []float32 // numbers to be met, for float32 targets; else empty
+	Labels  []int32   // class numbers, for int32 targets; otherwise empty
+	Targets []float32 // target numbers, for float32 targets; otherwise empty
 }
 
 // Info describes one example of a dataset.
 type Info struct {
-	// Input is the type of one input, without the batch axis: float32(1,28,28). In an image
-	// the first axis is that of the channels.
+	// Input is the type of one input, without the batch axis: float32(1,28,28). For an image the
+	// first axis is the channels.
 	Input shape.Type
 	// Target is the type of one target, without the batch axis: int32() for a class number,
-	// int32(H,W) for one a pixel, float32(k) for k numbers.
+	// int32(H,W) for one per pixel, float32(k) for k numbers.
 	Target shape.Type
-	// Classes names the classes, in UTF-8 and in the order of their numbers. It is nil where targets are
-	// numbers or where classes have no names.
+	// Classes lists the names of the classes, in UTF-8 and in the order of their numbers. It is nil
+	// if targets are numbers or if classes have no names.
 	Classes []string
-	// Preprocess is what was done to the raw inputs, and is to be done to new ones.
+	// Preprocess is the preprocessing of the raw inputs, which new inputs need too.
 	Preprocess Preprocess
 }
 
-// Err says what is wrong with d, or returns nil.
+// Err returns an error that says what is wrong with d, or nil.
 func (d Info) Err() error {
 	switch {
 	case !d.Input.Valid() || !d.Input.Concrete() || d.Input.DType != shape.Float32:
@@ -83,5 +83,5 @@ func (d Info) Err() error {
 	return d.Preprocess.check(d.Input.Shape)
 }
 
-// maxExample bounds the elements of one example, 4 GiB of float32.
+// maxExample is the largest number of elements of one example, 4 GiB of float32.
 const maxExample = 1 << 30

@@ -149,12 +149,12 @@ func TestFaultsOfAugmentationAndMixingAreErrors(t *testing.T) {
 		}
 		for want, err := range map[string]error{
 			"data: example 0: panic at fault_test.go": run(custom{change: func([]float32, *data.Rand) []float32 { panic("boom") }}, nil),
-			"data: example 0: augmentation gives 2 elements; want float32(1,1,1)": run(custom{change: func([]float32, *data.Rand) []float32 {
+			"data: example 0: augmentation returns 2 elements; want float32(1,1,1)": run(custom{change: func([]float32, *data.Rand) []float32 {
 				return make([]float32, 2)
 			}}, nil),
-			"data: augmentation: data_test.custom gives no Change": run(custom{}, nil),
-			"data: mixing: data_test.customMix gives no Mix":       run(nil, customMix{}),
-			"data: panic at fault_test.go":                         run(custom{bind: func() { panic("boom") }}, nil),
+			"data: augmentation: data_test.custom returns no Change": run(custom{}, nil),
+			"data: mixing: data_test.customMix returns no Mix":       run(nil, customMix{}),
+			"data: panic at fault_test.go":                           run(custom{bind: func() { panic("boom") }}, nil),
 			"data: mixing batch 0: panic at fault_test.go": run(nil, customMix{custom{mix: func(int, data.Example, *data.Rand) error {
 				panic("boom")
 			}}}),
@@ -186,8 +186,8 @@ func TestALoopThatCannotBeIsAnError(t *testing.T) {
 	l := loader(t, counting(t, 4), data.Batching{Size: 2})
 	var noContext context.Context
 	require.ErrorContains(t, errorsOf(noContext, l, 0)[0], "data: no context")
-	require.ErrorContains(t, errorsOf(context.Background(), new(data.Loader), 0)[0], "data: a Loader that NewLoader has not made")
-	require.ErrorContains(t, errorsOf(context.Background(), nil, 0)[0], "data: a Loader that NewLoader has not made")
+	require.ErrorContains(t, errorsOf(context.Background(), new(data.Loader), 0)[0], "data: the Loader was not made by NewLoader")
+	require.ErrorContains(t, errorsOf(context.Background(), nil, 0)[0], "data: the Loader was not made by NewLoader")
 	require.ErrorContains(t, errorsOf(context.Background(), l, math.MaxInt)[0], "data: no batch 0 of epoch")
 }
 

@@ -11,10 +11,11 @@ import (
 	"github.com/plexaura/plexaura/internal/plain"
 )
 
-// prefixed names the package in err, once: a dataset may be one of ours below another's.
+// prefixed adds the name of the package to err, unless it has it already: one of our datasets may
+// be inside a user's.
 func prefixed(err error) error { return plain.Prefixed("data", err) }
 
-// panicked is a panic in code that is not ours: in a dataset, an augmentation or a mixer.
+// panicked is the error for a panic in user code: a dataset, an augmentation or a mixer.
 type panicked struct {
 	value any
 	place string // file and line
@@ -22,21 +23,20 @@ type panicked struct {
 
 func (p panicked) Error() string { return fmt.Sprintf("panic at %s: %v", p.place, p.value) }
 
-// Unwrap returns what was panicked with where that is an error.
+// Unwrap returns the value of the panic if it is an error.
 func (p panicked) Unwrap() error {
 	err, _ := p.value.(error)
 	return err
 }
 
-// rescue, deferred, turns a panic into an error.
+// rescue, when deferred, turns a panic into an error.
 func rescue(err *error) {
 	if v := recover(); v != nil {
 		*err = panicked{v, placeOfPanic()}
 	}
 }
 
-// placeOfPanic is the line that panicked: the first below the runtime's own that the panic went
-// through.
+// placeOfPanic returns the line that panicked: the first stack frame that is not in the runtime.
 func placeOfPanic() string {
 	var pcs [64]uintptr
 	frames := runtime.CallersFrames(pcs[:runtime.Callers(1, pcs[:])])
@@ -64,7 +64,7 @@ func count(ds Dataset) (n int, err error) {
 	return ds.Len(), nil
 }
 
-// describe returns what ds says of its examples.
+// describe returns the Info of ds.
 func describe(ds Dataset) (info Info, err error) {
 	if isnil.Of(ds) {
 		return info, errNoDataset

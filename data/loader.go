@@ -15,33 +15,33 @@ import (
 	"github.com/plexaura/plexaura/internal/philox"
 )
 
-// Batching says how a [Loader] cuts a dataset into batches.
+// Batching configures how a [Loader] divides a dataset into batches.
 type Batching struct {
-	// Size is the number of examples in a batch, at least 1. The last batch of an epoch is
-	// smaller where the examples run out.
+	// Size is the number of examples in a batch, at least 1. The last batch of an epoch is smaller
+	// if the examples run out.
 	Size int
-	// Shuffle puts the examples of each epoch into a new order, which depends on Seed, the
-	// epoch and the number of examples alone. Without it, the order is that of the dataset.
+	// Shuffle shuffles the examples in each epoch. The order depends only on Seed, the epoch and
+	// the number of examples. Without it, the order is that of the dataset.
 	Shuffle bool
-	// Seed fixes the order, Augment and Mix.
+	// Seed determines the order, Augment and Mix.
 	Seed uint64
-	// Augment, if not nil, changes the input of each example, another way in each epoch.
+	// Augment, if not nil, changes the input of each example, differently in each epoch.
 	Augment Augmentation
-	// Mix, if not nil, then combines the examples of each batch.
+	// Mix, if not nil, combines the examples of each batch after that.
 	Mix Mixer
-	// Workers is how many goroutines fill batches while the loop is busy with those before, at
-	// most [MaxWorkers]. There is memory for one batch more than that. 0 means that a batch is
-	// filled when the loop wants it. The batches are the same, to the bit, for any number.
+	// Workers is the number of goroutines that fill batches while the loop is busy with earlier
+	// ones, at most [MaxWorkers]. The memory is for one batch more than that. 0 means that a batch
+	// is filled when the loop needs it. The batches are bit-identical for any number.
 	Workers int
 }
 
-// MaxWorkers bounds [Batching.Workers].
+// MaxWorkers is the largest value of [Batching.Workers].
 const MaxWorkers = 1024
 
 const (
-	// maxExamples bounds datasets, whose order takes eight bytes for each example.
+	// maxExamples is the largest size of a dataset. Its order takes eight bytes per example.
 	maxExamples = math.MaxInt32
-	// maxBatches bounds the elements of all batches that there is memory for, to 16 GiB.
+	// maxBatches is the largest number of elements of all batches in memory, 16 GiB.
 	maxBatches = int64(1) << 32
 )
 
@@ -59,24 +59,24 @@ func (o Batching) check(n int) error {
 	return nil
 }
 
-// Batch is some examples, side by side. All of it is valid until the next batch.
+// Batch is a number of examples. All its memory is valid until the next batch.
 type Batch struct {
-	Index    int           // the number of the batch in its epoch, from 0
-	Examples []int         // the examples' numbers in the dataset
+	Index    int           // the index of the batch in its epoch, from 0
+	Examples []int         // the examples' indices in the dataset
 	X        *tensor.Dense // float32 inputs, (n,C,H,W)
-	Y        *tensor.Dense // int32 class numbers, (n), or other targets with the axis n in front
+	Y        *tensor.Dense // int32 class numbers, (n), or other targets with an axis n in front
 	Waited   time.Duration // how long the loop waited for the batch
 }
 
-// Loader cuts a dataset into batches, in memory that it reuses. It serves one loop at a time;
-// another one is given an error meanwhile.
+// Loader divides a dataset into batches, in memory that it reuses. It serves one loop at a time; a
+// second one gets an error.
 type Loader struct {
 	ds    Dataset
 	n     int // examples
 	o     Batching
 	info  Info
 	order []int
-	slots []*slot // batch k is filled in slot k%len(slots)
+	slots []*slot // batch k is in slot k%len(slots)
 	busy  atomic.Bool
 }
 
@@ -98,7 +98,7 @@ func NewLoader(ds Dataset, o Batching) (*Loader, error) {
 	return l, nil
 }
 
-// reserve makes the memory of the batches.
+// reserve allocates the memory of the batches.
 func (l *Loader) reserve() error {
 	order, slots := sequence(l.n), []*slot(nil)
 	for range min(l.o.Workers+1, l.Len()) {
@@ -120,7 +120,7 @@ func (l *Loader) Info() Info {
 	return l.info
 }
 
-// Len is the number of batches in an epoch.
+// Len returns the number of batches in an epoch.
 func (l *Loader) Len() int {
 	if l == nil || l.ds == nil {
 		return 0
@@ -128,20 +128,20 @@ func (l *Loader) Len() int {
 	return (l.n + l.o.Size - 1) / l.o.Size
 }
 
-// Epoch returns the batches of an epoch; epochs are counted from 0. It ends after the first
-// error, which only a dataset that can fail to read gives.
+// Epoch returns the batches of an epoch, counted from 0. It ends after the first error, which can
+// occur only if reading from the dataset can fail.
 func (l *Loader) Epoch(epoch int) iter.Seq2[Batch, error] {
 	return l.EpochFrom(context.Background(), epoch, 0)
 }
 
-// EpochFrom returns the batches of an epoch from the given one on. They are those that
-// [Loader.Epoch] gives: a run can go on where it was broken off. An error in reading, changing
-// or mixing names the example or the batch, and so does a panic there, which becomes an error.
+// EpochFrom returns the batches of an epoch from the given one on. They are the same as those of
+// [Loader.Epoch], so that an interrupted run can continue. An error in reading, changing or mixing
+// names the example or the batch; so does a panic, which becomes an error.
 //
-// Where ctx is cancelled, the cause is the last error, even if a Read does not return. When the
-// loop ends, in whatever way, nothing is read any more and no goroutine is left. The one
-// exception is a Read that goes on for a second after ctx was cancelled. It is left behind with
-// the memory that it writes to, which is not used again, and its goroutine ends when it returns.
+// If ctx is cancelled, its cause is the last error, even if a Read does not return. When the loop
+// ends, for whatever reason, reading has stopped and no goroutine is left. The one exception is a
+// Read that does not return within a second after ctx was cancelled. It is abandoned together with
+// the memory that it writes to, which is not used again; its goroutine ends when it returns.
 func (l *Loader) EpochFrom(ctx context.Context, epoch, batch int) iter.Seq2[Batch, error] {
 	return func(yield func(Batch, error) bool) {
 		if err := l.begin(ctx, epoch, batch); err != nil {
@@ -165,11 +165,11 @@ func (l *Loader) EpochFrom(ctx context.Context, epoch, batch int) iter.Seq2[Batc
 	}
 }
 
-// begin makes the Loader that of one loop.
+// begin reserves the Loader for one loop.
 func (l *Loader) begin(ctx context.Context, epoch, batch int) error {
 	switch {
 	case l == nil || l.ds == nil:
-		return errors.New("a Loader that NewLoader has not made")
+		return errors.New("the Loader was not made by NewLoader")
 	case ctx == nil:
 		return errors.New("no context")
 	case epoch < 0 || epoch > math.MaxInt32 || batch < 0:
@@ -187,7 +187,7 @@ func (l *Loader) begin(ctx context.Context, epoch, batch int) error {
 	return nil
 }
 
-// end ends the reading of an epoch. What is read into for longer is left to who reads.
+// end ends the reading of an epoch. Slots that an abandoned Read may still write to are left to it.
 func (l *Loader) end(p *prefetch) {
 	if !p.stop() {
 		l.order, l.slots = nil, nil
@@ -204,7 +204,7 @@ func (l *Loader) arrange(epoch int) {
 }
 
 // shuffle puts s into random order by the method of Fisher and Yates. The bias of the
-// multiplication, len(s)/2^64, is far below what any use could notice.
+// multiplication, len(s)/2^64, is negligible.
 func shuffle(s []int, stream philox.Stream) {
 	for i := len(s) - 1; i > 0; i-- {
 		b := stream.Block(uint64(i))

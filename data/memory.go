@@ -9,26 +9,25 @@ import (
 	"github.com/plexaura/plexaura/shape"
 )
 
-// Memory is a dataset held in memory. It is immutable, as long as the inputs given to [New]
-// are.
+// Memory is a dataset in memory. It is immutable if the inputs given to [New] are.
 type Memory[X uint8 | float32] struct {
 	info       Info
-	n          int // examples
-	size, each int // elements of one input and of one target
+	n          int // number of examples
+	size, each int // number of elements of one input and of one target
 	x          []X
 	labels     []int32 // one of labels and targets is nil
 	targets    []float32
-	levels     [][256]float32 // what each byte becomes, for each channel
+	levels     [][256]float32 // the value for each byte, by channel
 }
 
-// New returns the dataset of the inputs x and targets y, one example after the other, each
-// row-major. Bytes are intensities from 0 to 255, which become 0 to 1; then info.Preprocess
-// is applied.
+// New returns the dataset of the inputs x and targets y. Both contain one example after the other,
+// in row-major order. Bytes are intensities from 0 to 255, which become 0 to 1; then
+// info.Preprocess is applied.
 //
-// What info leaves out is filled in: an Input without an element type is float32; a zero
-// Target is one class number for integers y and one float32 for float32. So for images with
-// class numbers Info{Input: shape.F32(1, 28, 28)} is enough. x is not copied. A class number
-// below 0, or without a name where info has Classes, is an error.
+// New completes info: an Input without an element type is float32; a zero Target is one class
+// number for integers y and one float32 for float32. For images with class numbers, Info{Input:
+// shape.F32(1, 28, 28)} is therefore sufficient. x is not copied. A class number below 0, or one
+// without a name if info has Classes, is an error.
 func New[X uint8 | float32, Y Target](x []X, y []Y, info Info) (*Memory[X], error) {
 	info.Input.DType = cmp.Or(info.Input.DType, shape.Float32)
 	info.Target.DType = cmp.Or(info.Target.DType, targetType[Y]())
@@ -61,7 +60,7 @@ func New[X uint8 | float32, Y Target](x []X, y []Y, info Info) (*Memory[X], erro
 	return d, nil
 }
 
-// Target is an element of the targets that [New] takes: a class number or a number to be met.
+// Target is the element type of the targets that [New] takes: class numbers or numbers.
 type Target interface {
 	int | int64 | int32 | uint8 | float32
 }
@@ -79,7 +78,7 @@ func checkLabels[Y Target](y []Y, each int, classes []string) error {
 	return nil
 }
 
-// Len is the number of examples.
+// Len returns the number of examples.
 func (d *Memory[X]) Len() int {
 	if d == nil {
 		return 0
@@ -122,7 +121,7 @@ func (d *Memory[X]) Read(i int, e Example) error {
 	return nil
 }
 
-// expand looks preprocessed intensities up, channel by channel.
+// expand converts bytes to preprocessed intensities by table lookup, channel by channel.
 func (d *Memory[X]) expand(dst []float32, src []uint8) {
 	plane := len(dst) / len(d.levels)
 	for c := range d.levels {
@@ -133,7 +132,7 @@ func (d *Memory[X]) expand(dst []float32, src []uint8) {
 	}
 }
 
-// levels tabulates what each byte becomes, for each channel.
+// levels tabulates the preprocessed value of each byte, for each channel.
 func levels(p Preprocess) [][256]float32 {
 	t := make([][256]float32, p.channels())
 	for c := range t {

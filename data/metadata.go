@@ -17,9 +17,8 @@ const (
 	keyPreprocess = "preprocess"
 )
 
-// Metadata returns d as strings, which a file of weights can carry: "input" and "target"
-// hold types such as "float32(1,28,28)", "classes" and "preprocess" hold JSON.
-// [ParseInfo] reads them.
+// Metadata returns d as strings that can be stored in a file of weights: "input" and "target" are
+// types such as "float32(1,28,28)", "classes" and "preprocess" are JSON. [ParseInfo] reads them.
 func (d Info) Metadata() (map[string]string, error) {
 	if err := d.Err(); err != nil {
 		return nil, prefixed(err)
@@ -35,7 +34,7 @@ func (d Info) Metadata() (map[string]string, error) {
 	return m, nil
 }
 
-// ParseInfo returns the Info of which m holds the [Info.Metadata], whatever else it holds.
+// ParseInfo returns the Info whose [Info.Metadata] is in m. It ignores other keys.
 func ParseInfo(m map[string]string) (d Info, err error) {
 	if d.Input, err = parseType(m, keyInput); err != nil {
 		return Info{}, err
@@ -57,7 +56,8 @@ func ParseInfo(m map[string]string) (d Info, err error) {
 	return d, nil
 }
 
-// encode returns v as JSON. It cannot fail: Info.Err refused the numbers that JSON lacks.
+// encode returns v as JSON. It cannot fail, because Info.Err rejects the numbers that JSON cannot
+// represent.
 func encode(v any) string {
 	b, err := json.Marshal(v)
 	if err != nil {
@@ -77,7 +77,7 @@ func decode(m map[string]string, key string, v any) error {
 	return nil
 }
 
-// parseType reads what shape.Type.String writes, without symbolic extents.
+// parseType parses the output of shape.Type.String, without symbolic extents.
 func parseType(m map[string]string, key string) (shape.Type, error) {
 	s := m[key]
 	name, dims, _ := strings.Cut(s, "(")

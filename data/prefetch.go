@@ -7,28 +7,28 @@ import (
 	"time"
 )
 
-// prefetch is an epoch whose batches some goroutines fill. The number of a batch is handed out
-// only when its slot is free, so whoever takes the number has the slot: batch k can only come
-// from slot k%len(slots), and one slot holds one batch at a time.
+// prefetch fills the batches of an epoch in several goroutines. The index of a batch is handed out
+// only when its slot is free, so the goroutine that takes the index has the slot: batch k is always
+// in slot k%len(slots), and each slot holds one batch at a time.
 type prefetch struct {
 	epochOf
 	slots      []*slot
-	todo       chan int      // batches whose slots are free, in order
+	todo       chan int      // indices of batches whose slots are free, in order
 	ready      []chan filled // one for each slot
 	outer, ctx context.Context
 	cancel     context.CancelFunc
 	working    atomic.Int32
-	done       chan struct{} // closed when nobody works any more
+	done       chan struct{} // closed when all workers have ended
 }
 
-// epochOf is which batches are wanted.
+// epochOf describes the batches to fill.
 type epochOf struct {
 	epoch, first, batches int
 	size                  int
 	order                 []int
 }
 
-// examples are those of batch k.
+// examples returns the indices of the examples of batch k.
 func (e *epochOf) examples(k int) []int {
 	return e.order[k*e.size : min((k+1)*e.size, len(e.order))]
 }
@@ -38,7 +38,7 @@ type filled struct {
 	err   error
 }
 
-// ahead begins to fill the batches of an epoch from the given one on.
+// ahead starts to fill the batches of an epoch from the given one on.
 func (l *Loader) ahead(ctx context.Context, epoch, first int) *prefetch {
 	p := &prefetch{
 		epochOf: epochOf{epoch, first, l.Len(), l.o.Size, l.order},
@@ -58,8 +58,8 @@ func (l *Loader) ahead(ctx context.Context, epoch, first int) *prefetch {
 	return p
 }
 
-// hand hands out the number of a batch whose slot is free. There is room: no more numbers are
-// out than there are slots.
+// hand hands out the index of a batch whose slot is free. The channel has room, since there are
+// never more indices than slots.
 func (p *prefetch) hand(k int) {
 	if k < p.batches {
 		p.todo <- k
@@ -84,19 +84,19 @@ func (p *prefetch) work() {
 	}
 }
 
-// errExit is the error of a batch in whose reading runtime.Goexit was called.
+// errExit is the error of a batch if reading it called runtime.Goexit.
 var errExit = errors.New("data: reading a batch ended its goroutine")
 
-// fill fills batch k and makes it ready, whatever a user's code does.
+// fill fills batch k and makes it ready, whatever the user's code does.
 func (p *prefetch) fill(k int) error {
 	i := k % len(p.slots)
 	f := filled{err: errExit}
-	defer func() { p.ready[i] <- f }() // has room: the slot was free
+	defer func() { p.ready[i] <- f }() // has room, since the slot was free
 	f.batch, f.err = p.slots[i].fill(p.ctx, p.epoch, k, p.examples(k))
 	return f.err
 }
 
-// next gives the slot before back and waits for batch k.
+// next frees the slot of the previous batch and waits for batch k.
 func (p *prefetch) next(k int) (Batch, error) {
 	if k > p.first {
 		p.hand(k - 1 + len(p.slots))
@@ -109,10 +109,10 @@ func (p *prefetch) next(k int) (Batch, error) {
 	}
 }
 
-// patience is how long a Read may go on after the loop's context was cancelled.
+// patience is how long a Read may continue after the loop's context was cancelled.
 const patience = time.Second
 
-// stop ends the goroutines and waits for them, which is false where one still reads long after
+// stop ends the goroutines and waits for them. It returns false if one is still reading long after
 // the loop's context was cancelled.
 func (p *prefetch) stop() bool {
 	p.cancel()

@@ -9,18 +9,19 @@ import (
 	"github.com/plexaura/plexaura/shape"
 )
 
-// Preprocess says how raw data become inputs. The zero Preprocess changes nothing.
+// Preprocess describes how raw data become inputs. The zero Preprocess changes nothing.
 type Preprocess struct {
-	// Image names the way from a picture of any size to intensities in [0,1] of the input's
-	// shape, such as "mnist". It is for whoever reads pictures; empty means none is known.
+	// Image names the conversion of a picture of any size to intensities in [0,1] of the input's
+	// shape, such as "mnist". It is for programs that read pictures; empty means that none is
+	// known.
 	Image string `json:"image,omitempty"`
-	// Mean and Std have one number for each channel, the first axis of an input, or one for
-	// all. An intensity x becomes (x-Mean)/Std. Both empty means it stays.
+	// Mean and Std have one number per channel, the first axis of an input, or one number for all.
+	// An intensity x becomes (x-Mean)/Std. If both are empty it is unchanged.
 	Mean []float32 `json:"mean,omitempty"`
 	Std  []float32 `json:"std,omitempty"`
 }
 
-// Apply preprocesses one input of intensities in place. The length of x is a multiple of
+// Apply preprocesses the intensities of one input in place. The length of x must be a multiple of
 // the number of channels.
 func (p Preprocess) Apply(x []float32) {
 	if len(p.Mean) == 0 {
@@ -41,7 +42,7 @@ func (p Preprocess) normalise(c int, v float32) float32 {
 	return (v - p.Mean[c]) / p.Std[c]
 }
 
-// channels is the number of parts of an input that are normalised apart.
+// channels returns the number of parts of an input that are normalised separately.
 func (p Preprocess) channels() int { return max(1, len(p.Mean)) }
 
 func (p Preprocess) check(input shape.Shape) error {

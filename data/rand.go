@@ -8,18 +8,18 @@ import (
 	"github.com/plexaura/plexaura/internal/simd/random"
 )
 
-// Rand gives the random numbers that change one example, or one batch. They depend on the
-// seed, the epoch and the example's number alone, and so neither on the order of loading nor
-// on how many goroutines load. One goroutine uses it at a time. A nil Rand gives zeros for what is
-// uniform from 0, and so never fails.
+// Rand generates the random numbers that change one example, or one batch. They depend only on the
+// seed, the epoch and the index of the example, and so neither on the order of loading nor on the
+// number of goroutines that load. Only one goroutine may use a Rand at a time. A nil Rand returns 0
+// for uniform numbers, and never fails.
 type Rand struct {
 	stream philox.Stream
 	next   uint64 // block
 	words  [4]uint32
-	left   int // words that have not been given
+	left   int // number of words not yet returned
 }
 
-// NewRand returns the numbers that a [Loader] with that seed gives the [Augmentation] of an
+// NewRand returns the Rand that a [Loader] with that seed passes to the [Augmentation] of an
 // example in an epoch.
 func NewRand(seed uint64, epoch, example int) *Rand {
 	r := new(Rand)
@@ -32,12 +32,12 @@ var (
 	mixStream     = philox.ID("data.mix")
 )
 
-// reset begins the numbers of an example or a batch.
+// reset starts the numbers of an example or a batch.
 func (r *Rand) reset(stream, seed uint64, epoch, number int) {
 	*r = Rand{stream: philox.Stream{Seed: seed, ID: stream, Step: uint64(epoch)<<32 | uint64(uint32(number))}}
 }
 
-// Uint32 returns a number that is uniform over all of uint32.
+// Uint32 returns a uniformly distributed uint32.
 func (r *Rand) Uint32() uint32 {
 	if r == nil {
 		return 0
@@ -50,25 +50,26 @@ func (r *Rand) Uint32() uint32 {
 	return r.words[len(r.words)-1-r.left]
 }
 
-// Float64 returns a number that is uniform in [0,1).
+// Float64 returns a uniformly distributed number in [0,1).
 func (r *Rand) Float64() float64 { return float64(r.Uint32()) * 0x1p-32 }
 
-// Between returns a number that is uniform from lo to hi; lo where they are equal.
+// Between returns a uniformly distributed number between lo and hi, or lo if they are equal.
 func (r *Rand) Between(lo, hi float64) float64 { return lo + (hi-lo)*r.Float64() }
 
-// IntN returns a whole number that is uniform from 0 to n-1; n is from 1 to 2^32.
+// IntN returns a uniformly distributed integer from 0 to n-1, for n from 1 to 2^32.
 func (r *Rand) IntN(n int) int {
 	high, _ := bits.Mul64(uint64(r.Uint32())<<32, uint64(n))
 	return int(high)
 }
 
-// Normal returns a number of the standard normal distribution (Box and Muller, 1958).
+// Normal returns a number from the standard normal distribution (Box and Muller, 1958).
 func (r *Rand) Normal() float64 {
 	radius := math.Sqrt(-2 * math.Log(1-r.Float64())) // of a number in (0,1]
 	return radius * math.Cos(2*math.Pi*r.Float64())
 }
 
-// Uniforms fills dst with numbers that are uniform in [0,1), faster than one by one.
+// Uniforms fills dst with uniformly distributed numbers in [0,1). It is faster than calling Float64
+// for each.
 func (r *Rand) Uniforms(dst []float32) {
 	if r == nil {
 		clear(dst)

@@ -1,6 +1,6 @@
 package data
 
-// normalised is a dataset whose inputs are normalised another way.
+// normalised is a dataset with another normalisation of its inputs.
 type normalised struct {
 	Dataset
 	from, to Preprocess
@@ -24,7 +24,7 @@ func (d normalised) Read(i int, e Example) error {
 // Path implements [Filed].
 func (d normalised) Path(i int) string { return Path(d.Dataset, i) }
 
-// WithPreprocess returns ds with inputs preprocessed by p instead of its own way.
+// WithPreprocess returns ds with inputs preprocessed by p instead of its own Preprocess.
 func WithPreprocess(ds Dataset, p Preprocess) (Dataset, error) {
 	info, err := describe(ds)
 	if err == nil {

@@ -9,23 +9,23 @@ import (
 	"github.com/plexaura/plexaura/shape"
 )
 
-// slot is the memory of one batch and what fills it.
+// slot is the memory of one batch, with the functions that fill it.
 type slot struct {
 	ds   Dataset
 	seed uint64
-	info Info // of the examples as they are in the end
+	info Info // of the examples after augmentation and mixing
 
 	size        int
-	in, all     Example // room for size examples: for what is read, and for that and what Mix adds
-	full, short Batch   // views of it: of size examples and of what the last batch has
+	in, all     Example // memory for size examples: as read, and including what Mix adds
+	full, short Batch   // views of it: for size examples, and for the last batch
 
-	raw    []float32 // an input as it is read, where it is changed
+	raw    []float32 // an input as read, if Augment changes it
 	change Change
 	mix    Mix
 	rand   Rand
 }
 
-// newSlot returns the memory of a batch from a dataset of n examples.
+// newSlot allocates the memory of a batch from a dataset of n examples.
 func newSlot(ds Dataset, n int, o Batching) (*slot, error) {
 	read, err := describe(ds)
 	if err == nil {
@@ -54,7 +54,7 @@ func newSlot(ds Dataset, n int, o Batching) (*slot, error) {
 	return s, nil
 }
 
-// bind binds what changes and mixes to the examples as they are read.
+// bind binds the Augmentation and the Mixer to the examples as read.
 func (s *slot) bind(o Batching) (err error) {
 	defer rescue(&err)
 	if o.Augment != nil {
@@ -62,7 +62,7 @@ func (s *slot) bind(o Batching) (err error) {
 			return fmt.Errorf("augmentation: %w", err)
 		}
 		if s.change == nil {
-			return fmt.Errorf("augmentation: %T gives no Change", o.Augment)
+			return fmt.Errorf("augmentation: %T returns no Change", o.Augment)
 		}
 	}
 	if o.Mix != nil {
@@ -70,13 +70,13 @@ func (s *slot) bind(o Batching) (err error) {
 			return fmt.Errorf("mixing: %w", err)
 		}
 		if s.mix == nil {
-			return fmt.Errorf("mixing: %T gives no Mix", o.Mix)
+			return fmt.Errorf("mixing: %T returns no Mix", o.Mix)
 		}
 	}
 	return s.info.Err()
 }
 
-// bounded says why there is to be no memory for batches of n examples, or returns nil.
+// bounded returns an error if batches of n examples would need too much memory.
 func (s *slot) bounded(n int, o Batching, read shape.Type) error {
 	each := s.info.Input.Len() + s.info.Target.Len() + read.Len()
 	if most := maxExample / max(s.info.Input.Len(), s.info.Target.Len(), read.Len()); o.Size > most {
@@ -97,7 +97,7 @@ func (e *Example) makeTargets(n int, each shape.Type) {
 	}
 }
 
-// view returns a batch over the memory of the first n examples.
+// view returns a batch on the memory of the first n examples.
 func (s *slot) view(n int) Batch {
 	b := Batch{X: dense(s.all.X, n, s.info.Input)}
 	if s.info.Target.DType == shape.Int32 {
@@ -158,7 +158,7 @@ func (s *slot) read(epoch, i int, e Example) (err error) {
 	s.rand.reset(augmentStream, s.seed, epoch, i)
 	changed := s.change(s.raw, &s.rand)
 	if len(changed) != len(x) {
-		return fmt.Errorf("augmentation gives %d elements; want %v", len(changed), s.info.Input)
+		return fmt.Errorf("augmentation returns %d elements; want %v", len(changed), s.info.Input)
 	}
 	copy(x, changed)
 	return nil

@@ -29,8 +29,8 @@ func (s subset) Path(i int) string {
 	return Path(s.Dataset, s.examples[i])
 }
 
-// Subset returns the dataset of the given examples of ds, in the given order. An example
-// may be given more than once.
+// Subset returns the dataset of the given examples of ds, in the given order. An example may occur
+// more than once.
 func Subset(ds Dataset, examples []int) (Dataset, error) {
 	n, err := count(ds)
 	if err != nil {
@@ -44,7 +44,7 @@ func Subset(ds Dataset, examples []int) (Dataset, error) {
 	return subset{ds, slices.Clone(examples)}, nil
 }
 
-// Limit returns the first n examples of ds, or ds where it has no more or is nil.
+// Limit returns the first n examples of ds, or ds if it has no more than n or is nil.
 func Limit(ds Dataset, n int) Dataset {
 	if ds == nil || n >= ds.Len() {
 		return ds
@@ -52,8 +52,8 @@ func Limit(ds Dataset, n int) Dataset {
 	return subset{ds, sequence(max(n, 0))}
 }
 
-// Split chooses n examples of ds by chance, such as those for validation, and returns them
-// and the rest, each in the order of ds. The choice depends on seed, n and ds.Len() alone.
+// Split chooses n examples of ds at random, for example for validation, and returns them and the
+// rest, each in the order of ds. The choice depends only on seed, n and ds.Len().
 func Split(ds Dataset, n int, seed uint64) (rest, chosen Dataset, err error) {
 	all, err := count(ds)
 	switch {

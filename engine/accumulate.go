@@ -1,9 +1,9 @@
 package engine
 
-// An Accumulator binds kernels that add to a part of a tensor, and work on no more than the part
-// where they may overwrite the tensor.
+// An Accumulator binds kernels that add to a part of a tensor. If they may overwrite the tensor
+// they access only the part.
 type Accumulator interface {
-	// BindAddPart takes a part and a sum, floating point of one type; it gives the sum with the
-	// part added in the window. Parts do not overlap. The result may overwrite the sum.
+	// BindAddPart has the inputs part and sum, floating point of one type. Its result is sum with
+	// part added in the window. Parts do not overlap. The result may overwrite sum.
 	BindAddPart(w Window, in []Operand, out Operand) (Bound, error)
 }

@@ -1,11 +1,11 @@
-// Package engine says what an engine can be asked for: memory, kernels, and the small
-// capability interfaces that ops look for. It knows types, not graphs.
+// Package engine defines what an engine provides: memory, kernels, and small interfaces, one per
+// capability, that ops look for. It deals with types, not with graphs.
 //
-// An engine is a gorgonia tensor.Engine that implements some of the Binder interfaces,
-// found by type assertion. What it does not implement itself it takes from engine/ref by
-// embedding ref.Engine, and each [Bound] says whose kernel it holds.
+// An engine is a gorgonia tensor.Engine that implements some of the Binder interfaces, which ops
+// find by type assertion. By embedding ref.Engine it takes the others from engine/ref; each [Bound]
+// names the engine whose kernel it holds.
 //
-// Values lie in the engine's [Memory]. It is the host's, unless the engine is a [Device].
+// Values are in the engine's [Memory]. It is that of the host, unless the engine is a [Device].
 //
 // Knows shape, gorgonia's tensor. Never imports graph, ops or its own implementations.
 package engine

@@ -136,9 +136,9 @@ func TestMapsAreChecked(t *testing.T) {
 	}{
 		{"cannot read in1", add, []shape.Type{x}, []shape.Type{x}},
 		{"1 outputs, 2 types", add, []shape.Type{x, x}, []shape.Type{x, x}},
-		{"cannot give output 0 as float64", add, []shape.Type{x, x}, []shape.Type{x.As(shape.Float64)}},
-		{"does not spread to (3)", add, []shape.Type{x, x}, []shape.Type{row}},
-		{"cannot give output 1", less, []shape.Type{x}, []shape.Type{x, row.As(shape.Bool)}},
+		{"cannot return output 0 as float64", add, []shape.Type{x, x}, []shape.Type{x.As(shape.Float64)}},
+		{"does not broadcast to (3)", add, []shape.Type{x, x}, []shape.Type{row}},
+		{"cannot return output 1", less, []shape.Type{x}, []shape.Type{x, row.As(shape.Bool)}},
 		{"has no function", engine.Map{Steps: make([]engine.Step, 1), Outs: []int{0}}, nil, []shape.Type{x}},
 	} {
 		require.ErrorContains(t, c.m.Check(c.in, c.out), c.want)

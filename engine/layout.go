@@ -6,25 +6,25 @@ import (
 	"github.com/plexaura/plexaura/shape"
 )
 
-// Layout says where in memory the elements of a tensor lie: Block neighbours along Axis stand side
-// by side, and the rest is in row-major order around them. The zero Layout, [Rows], is row-major
-// order itself. A tensor (N,C,H,W) lies in memory as
+// Layout describes the order of a tensor's elements in memory: Block neighbours along Axis are
+// contiguous, and the rest is in row-major order around them. The zero Layout, [Rows], is row-major
+// order itself. A tensor (N,C,H,W) is in memory as
 //
 //	Rows                        (N,C,H,W)
 //	Layout{Axis: 0, Block: 16}  (N/16,C,H,W,16)  images interleaved by 16
 //	Layout{Axis: 1, Block: 16}  (N,C/16,H,W,16)  channels in blocks of 16
 //	Layout{Axis: 1, Block: All} (N,H,W,C)        channels last
 //
-// Types never show it: they are logical, (N,C,H,W), whatever the layout.
+// Types are independent of the layout: they are always the logical ones, (N,C,H,W).
 type Layout struct{ Axis, Block int }
 
-// All is the Block of a layout whose blocks hold the whole axis.
+// All as a Block means the whole axis.
 const All = -1
 
 // Rows is row-major order.
 var Rows = Layout{}
 
-// Interleaved is the layout of images of which n stand side by side: (N/n,C,H,W,n).
+// Interleaved returns the layout in which n images are interleaved: (N/n,C,H,W,n).
 func Interleaved(n int) Layout { return Layout{Axis: 0, Block: n} }
 
 // String returns "rows", "axis 0 by 16" or "axis 1 last".
@@ -38,8 +38,8 @@ func (l Layout) String() string {
 	return fmt.Sprintf("axis %d by %d", l.Axis, l.Block)
 }
 
-// Fits reports whether a tensor of concrete type t can have layout l: Axis exists, and its extent is
-// a multiple of Block.
+// Fits reports whether a tensor of concrete type t can have layout l: Axis exists, and its extent
+// is a multiple of Block.
 func (l Layout) Fits(t shape.Type) bool {
 	if l == Rows {
 		return true
@@ -50,8 +50,8 @@ func (l Layout) Fits(t shape.Type) bool {
 	return l.Block == All || t.Int(l.Axis)%l.Block == 0
 }
 
-// Stored is the row-major type of the memory of a tensor of type t, which l must fit: outside of Rows
-// it has one axis more, the last, of the elements of a block.
+// Stored returns the row-major type of the memory of a tensor of type t, which l must fit. Except
+// for Rows it has one more axis, the last, for the elements of a block.
 func (l Layout) Stored(t shape.Type) shape.Type {
 	if l == Rows {
 		return t
@@ -64,10 +64,10 @@ func (l Layout) Stored(t shape.Type) shape.Type {
 	return t.Of(t.Shape.With(l.Axis, shape.Dim(n/block)).Insert(t.Rank(), shape.Dim(block)))
 }
 
-// View is the type of a row-major tensor of type t as one that broadcasts against the memory of
-// tensors of that rank in layout l: where it does not extend along the layout's axis it has a last
-// axis of extent 1, and elsewhere the type that Stored gives. It reports false where the order of the
-// elements would be another.
+// View returns the type with which a row-major tensor of type t broadcasts against the memory of
+// tensors of the given rank in layout l. If t does not extend along the layout's axis, that is t
+// with a last axis of extent 1; otherwise it is the type that Stored returns. View reports false if
+// that would change the order of the elements.
 func (l Layout) View(t shape.Type, rank int) (shape.Type, bool) {
 	here := Layout{l.Axis - (rank - t.Rank()), l.Block} // axes are counted from the last one
 	switch {
@@ -81,7 +81,7 @@ func (l Layout) View(t shape.Type, rank int) (shape.Type, bool) {
 	return here.Stored(t), here.inner(t) == 1
 }
 
-// inner is how many elements lie behind the layout's axis, for each of its places.
+// inner returns the number of elements after the layout's axis, for each index along it.
 func (l Layout) inner(t shape.Type) int {
 	n := 1
 	for i := l.Axis + 1; i < t.Rank(); i++ {
@@ -90,9 +90,9 @@ func (l Layout) inner(t shape.Type) int {
 	return n
 }
 
-// Swap says how to convert a tensor of type t, which l must fit, from Rows to l: seen as (blocks,
-// block, inner), the last two axes change places, as those of (blocks, inner, block) do on the way
-// back. For Rows there is nothing to exchange.
+// Swap describes the conversion of a tensor of type t, which l must fit, from Rows to l: as a
+// tensor (blocks, block, inner) its last two axes are swapped. The opposite conversion swaps those
+// of (blocks, inner, block). For Rows there is nothing to swap.
 func (l Layout) Swap(t shape.Type) (blocks, block, inner int) {
 	if l == Rows || !l.Fits(t) {
 		return t.Len(), 1, 1
@@ -101,7 +101,7 @@ func (l Layout) Swap(t shape.Type) (blocks, block, inner int) {
 	return t.Len() / max(block*inner, 1), block, inner
 }
 
-// Operand is an input or output as a kernel is bound to it: its type, which is the logical one, and
+// Operand is an input or output that a kernel is bound to: its type, which is the logical one, and
 // its layout.
 type Operand struct {
 	shape.Type
@@ -129,11 +129,11 @@ func Types(os []Operand) []shape.Type {
 	return ts
 }
 
-// Stored is the row-major type of o's memory.
+// Stored returns the row-major type of o's memory.
 func (o Operand) Stored() shape.Type { return o.Layout.Stored(o.Type) }
 
-// String is that of the type, with the layout where it is not row-major: "float32(32,6,14,14) axis 0
-// by 16".
+// String returns the type, followed by the layout if it is not row-major: "float32(32,6,14,14) axis
+// 0 by 16".
 func (o Operand) String() string {
 	if o.Layout == Rows {
 		return o.Type.String()
@@ -141,13 +141,13 @@ func (o Operand) String() string {
 	return o.Type.String() + " " + o.Layout.String()
 }
 
-// MapTypes returns the types of the memory of a map's inputs and outputs: those that a map in rows
-// would have that does the same.
+// MapTypes returns the types of the memory of a map's inputs and outputs: those of a map in rows
+// that does the same.
 func MapTypes(in, out []Operand) (ins, outs []shape.Type, err error) {
 	l, rank := Rows, 0
 	for _, o := range out {
 		if l = o.Layout; !l.Fits(o.Type) {
-			return nil, nil, fmt.Errorf("a map cannot give %v", o)
+			return nil, nil, fmt.Errorf("a map cannot return %v", o)
 		}
 		rank = o.Rank()
 		outs = append(outs, o.Stored())
@@ -170,12 +170,13 @@ type Arrangement struct {
 	In  []Layout
 	Out Layout
 
-	// Wins says that the kernel is faster than the one for rows, by more than it takes to convert its
-	// operands; otherwise it is as fast, and saves conversions where its neighbours have that layout.
+	// Wins means that the kernel is faster than the one for rows, by more than the time to convert
+	// its operands. Otherwise it is as fast, and saves conversions if its neighbours have that
+	// layout.
 	Wins bool
 }
 
-// Other is the layout of the operands that are not in rows.
+// Other returns the layout of the operands that are not in rows.
 func (a Arrangement) Other() Layout {
 	for _, l := range a.In {
 		if l != Rows {
@@ -185,7 +186,7 @@ func (a Arrangement) Other() Layout {
 	return a.Out
 }
 
-// Images is the arrangement in which the first n of all inputs are in layout l, and the others in
+// Images returns the layouts of all inputs of which the first n are in layout l, and the others in
 // rows.
 func Images(l Layout, n, all int) []Layout {
 	in := make([]Layout, all)
@@ -195,10 +196,10 @@ func Images(l Layout, n, all int) []Layout {
 	return in
 }
 
-// A Layouter engine has kernels for other layouts than Rows. A kernel is bound for Rows first; the
-// Bound lists its other Arrangements, and those only are ever asked for. BindMap takes any
-// of the layouts that it lists, in which all inputs of the result's shape then are, and row-major
-// inputs that the layout can View.
+// A Layouter engine has kernels for layouts other than Rows. A kernel is first bound for Rows; the
+// Bound lists its other Arrangements, and only those are used. BindMap accepts any of the listed
+// layouts: all inputs with the shape of the result then have it, and other inputs are row-major and
+// have a View in it.
 type Layouter interface {
 	// Layouts lists the layouts, other than Rows, that tensors of concrete type t may have.
 	Layouts(t shape.Type) []Layout

@@ -14,8 +14,8 @@ var testLayouts = []engine.Layout{
 	engine.Rows, engine.Interleaved(2), engine.Interleaved(3), {Axis: 1, Block: 2}, {Axis: 1, Block: engine.All}, {Axis: 2, Block: 3}, {Axis: 3, Block: engine.All},
 }
 
-// place is where the element with those indices lies, by the definition: blocks along the axis stand
-// innermost.
+// place is where the element with those indices lies, by the definition: blocks along the axis
+// stand innermost.
 func place(l engine.Layout, t shape.Type, index []int) int {
 	if l == engine.Rows {
 		at := 0
@@ -76,8 +76,8 @@ func TestSwapIsTheConversion(t *testing.T) {
 	}
 }
 
-// A map of memory in a layout reads, at each place, the elements that a map in rows reads for the same
-// indices, or refuses.
+// A map of memory in a layout reads, at each place, the elements that a map in rows reads for the
+// same indices, or refuses.
 func TestMapsInALayoutReadWhatMapsInRowsRead(t *testing.T) {
 	r := rand.New(rand.NewPCG(2, 2))
 	views := 0
@@ -133,5 +133,5 @@ func TestWhatALayoutDoesNotFitIsRefused(t *testing.T) {
 	_, _, err = engine.MapTypes([]engine.Operand{laid}, engine.InRows(x))
 	require.EqualError(t, err, "a map to rows cannot read float32(4,6,5,5) axis 0 by 2")
 	_, _, err = engine.MapTypes(engine.InRows(x), []engine.Operand{{Type: x, Layout: engine.Interleaved(3)}})
-	require.EqualError(t, err, "a map cannot give float32(4,6,5,5) axis 0 by 3")
+	require.EqualError(t, err, "a map cannot return float32(4,6,5,5) axis 0 by 3")
 }

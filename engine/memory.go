@@ -8,40 +8,41 @@ import (
 	"github.com/plexaura/plexaura/shape"
 )
 
-// Memory is where an engine keeps values: the host's, which Go reads and writes, or that of a
-// device, which only kernels do. It is comparable and safe for use by many goroutines.
+// Memory is where an engine keeps values: in the host's memory, which Go code can access, or in
+// that of a device, which only kernels can. It must be comparable and safe for concurrent use.
 //
-// A device may work behind the calls: Load, Copy and kernels may return before they have done
-// anything. Work is done as if in the order in which it was begun, by whichever goroutines, and
-// Store and Sync wait for what was begun before.
+// A device may work asynchronously: Load, Copy and kernels may return before they have done
+// anything. The effect is as if work were done in the order in which it was started, by any
+// goroutine. Store and Sync wait for earlier work.
 type Memory interface {
-	// Name is what messages call it: "host", "gpu 0".
+	// Name returns the name for messages: "host", "gpu 0".
 	Name() string
-	// Alloc returns so many bytes, which hold anything, aligned to 64. The error says how many
-	// there are.
+	// Alloc allocates memory with arbitrary content, aligned to 64 bytes. The error says how much
+	// is available.
 	Alloc(bytes int) (*Region, error)
-	// Load copies src, host memory, into dst, which has as many bytes. The caller may change src
-	// when it returns.
+	// Load copies src, host memory, into dst, which has the same number of bytes. The caller may
+	// change src after Load returns.
 	Load(dst Buffer, src []byte) error
-	// Store copies src into dst, host memory of as many bytes. The bytes are there when it returns.
+	// Store copies src into dst, host memory with the same number of bytes. The copy is complete
+	// when it returns.
 	Store(dst []byte, src Buffer) error
-	// Copy copies src into dst, which has as many bytes. Both are of this Memory, and are the same
-	// or apart.
+	// Copy copies src into dst, which has the same number of bytes. Both are in this Memory, and
+	// are either the same or do not overlap.
 	Copy(dst, src Buffer) error
-	// Sync waits for all work that was begun before. What kernels have to say is by then told by
-	// Call.Fail; its own error is that of the device.
+	// Sync waits for all work started before. Kernels have then reported their errors by Call.Fail;
+	// the error of Sync is that of the device.
 	Sync() error
 }
 
 // A Device is an engine with a memory of its own.
 //
-// Its kernels that take buffers of this memory have it as their Bound.Memory. Others, such as
-// those it takes from engine/ref by embedding ref.Engine, or those of a user's op, take buffers of
-// the host: whoever runs them gives them copies, and copies their results back. So a device may
-// begin with a few kernels.
+// Kernels with buffers in this memory have it as their Bound.Memory. Others, such as those taken
+// from engine/ref by embedding ref.Engine, or those of a user's op, have buffers on the host: the
+// caller runs them on copies and copies the results back. A Device can therefore start with a few
+// kernels.
 //
-// What a device has to give back, such as a goroutine, it gives back in a Close of its own, which
-// is for whoever made it to call, after the last run.
+// A Device that has resources to free, such as a goroutine, should have a Close method. Whoever
+// made the Device calls it after the last run.
 type Device interface{ Memory() Memory }
 
 // MemoryOf returns the memory of e: its own if it is a [Device], or else [Host].
@@ -54,18 +55,17 @@ func MemoryOf(e Engine) Memory {
 	return Host{}
 }
 
-// Host is the memory that Go reads and writes. What is allocated is zeroed, and the garbage
-// collector frees it. Its methods have done their work when they return, and panic on buffers of a
-// device.
+// Host is the memory that Go code can access. It is allocated zeroed, and freed by the garbage
+// collector. Its methods are synchronous and panic for buffers of a device.
 type Host struct{}
 
-// Name implements [Memory]: "host".
+// Name implements [Memory] and returns "host".
 func (Host) Name() string { return "host" }
 
-// Alloc implements [Memory] by [Aligned].
+// Alloc implements [Memory] using [Aligned].
 func (Host) Alloc(bytes int) (*Region, error) {
 	if bytes < 0 {
-		return nil, fmt.Errorf("engine: %d bytes of memory cannot be had", bytes)
+		return nil, fmt.Errorf("engine: %d bytes of memory cannot be allocated", bytes)
 	}
 	return HostRegion(Aligned(bytes)), nil
 }
@@ -82,16 +82,16 @@ func (Host) Copy(dst, src Buffer) error { copy(dst.Bytes(), src.Bytes()); return
 // Sync implements [Memory].
 func (Host) Sync() error { return nil }
 
-// Handle is what a device calls a region of its memory: any number, such as an address there.
+// Handle is a device's identification of a region of its memory: any number, such as an address.
 type Handle uint64
 
-// A Region is memory that was allocated as one. A nil Region is one of no bytes on the host.
+// A Region is one allocation of memory. A nil Region is one of zero bytes on the host.
 type Region struct {
 	host   []byte
 	device *block // nil on the host
 }
 
-// block is a device's memory.
+// block is an allocation in a device's memory.
 type block struct {
 	memory  Memory
 	handle  Handle
@@ -104,10 +104,10 @@ type block struct {
 // HostRegion returns the Region that views mem.
 func HostRegion(mem []byte) *Region { return &Region{host: mem} }
 
-// NewRegion returns a Region of so many bytes of m, a device's memory, which calls it h. Free
-// gives them back, after the work that was begun before. It is called once: by Region.Free, or
-// else on a goroutine of the runtime, where it must not wait long, when neither the Region nor a
-// Buffer in it can be reached.
+// NewRegion returns a Region of the given size in m, a device's memory, with handle h. free must
+// free the memory after earlier work is done. It is called once: by Region.Free or, when neither
+// the Region nor a Buffer in it is reachable, on a goroutine of the runtime, where it must not
+// block for long.
 func NewRegion(m Memory, h Handle, bytes int, free func()) *Region {
 	b := &block{memory: m, handle: h, bytes: bytes, free: free}
 	if free != nil {
@@ -116,7 +116,7 @@ func NewRegion(m Memory, h Handle, bytes int, free func()) *Region {
 	return &Region{device: b}
 }
 
-// Len is the number of bytes.
+// Len returns the number of bytes.
 func (r *Region) Len() int {
 	switch {
 	case r == nil:
@@ -127,11 +127,11 @@ func (r *Region) Len() int {
 	return len(r.host)
 }
 
-// Bytes returns the memory, the host's. It panics where that is a device's.
+// Bytes returns the memory, which must be the host's. It panics if it is a device's.
 func (r *Region) Bytes() []byte { return r.At(0, shape.Uint8, r.Len()).Bytes() }
 
-// Free gives a device's memory back. No Buffer in it may be used any more. On the host it does
-// nothing: the garbage collector knows when nobody views the memory.
+// Free frees a device's memory. Buffers in it must not be used any more. On the host it does
+// nothing: the garbage collector frees memory that is not reachable.
 func (r *Region) Free() {
 	if r == nil || r.device == nil || r.device.free == nil || r.device.freed.Swap(true) {
 		return
@@ -140,8 +140,8 @@ func (r *Region) Free() {
 	r.device.free()
 }
 
-// At returns the Buffer of n elements of type d from a byte on, which must be in the region and
-// aligned for d.
+// At returns the Buffer of n elements of type d at a byte offset. They must be inside the region
+// and aligned for d.
 func (r *Region) At(offset int, d shape.DType, n int) Buffer {
 	if r == nil || r.device == nil {
 		var mem []byte
@@ -151,14 +151,14 @@ func (r *Region) At(offset int, d shape.DType, n int) Buffer {
 		return BufferAt(mem[offset:], d, n)
 	}
 	if offset < 0 || n < 0 || offset+n*d.Width() > r.device.bytes || offset%max(d.Width(), 1) != 0 {
-		panic(fmt.Sprintf("engine: a region of %d bytes has no %d of %v at %d", r.device.bytes, n, d, offset))
+		panic(fmt.Sprintf("engine: a region of %d bytes has no %d elements of %v at byte %d", r.device.bytes, n, d, offset))
 	}
 	return Buffer{device: r.device, offset: offset, n: n, dt: d}
 }
 
-// Hosted returns b as a kernel that takes buffers of the host. For one that takes those of a
-// device it allocates memory there, copies inputs and results, and waits: it is for what is
-// computed once, and for tests.
+// Hosted returns b as a kernel with buffers on the host. If b is a kernel of a device, it allocates
+// memory there, copies inputs and results, and waits. It is meant for values that are computed
+// once, and for tests.
 func Hosted(b Bound) Bound {
 	m := b.Memory
 	if m == nil || m == Memory(Host{}) {
@@ -199,14 +199,15 @@ func hosted(m Memory, k Kernel) Kernel {
 	}
 }
 
-// visit is what a call takes to a device. Buffers that are one memory on the host are one there.
+// visit holds the device memory of one call. Buffers that share memory on the host also share it
+// there.
 type visit struct {
 	from, to []Buffer
 	regions  []*Region
 	err      error
 }
 
-// space returns memory on the device in place of b.
+// space returns memory on the device for b.
 func (v *visit) space(m Memory, b Buffer) Buffer {
 	for i, x := range v.from {
 		if x.p == b.p && x.Size() == b.Size() && b.n > 0 {
@@ -226,7 +227,7 @@ func (v *visit) space(m Memory, b Buffer) Buffer {
 	return v.to[len(v.to)-1]
 }
 
-// load is space that holds what b does.
+// load is like space, and copies b's content.
 func (v *visit) load(m Memory, b Buffer) Buffer {
 	to := v.space(m, b)
 	if v.err == nil && b.n > 0 {

@@ -2,11 +2,11 @@ package engine
 
 import "github.com/plexaura/plexaura/shape"
 
-// PadMode is how a tensor continues beyond its edge.
+// PadMode is the way in which a tensor is extended beyond its edge.
 type PadMode uint8
 
-// The pad modes, with what stands around [a b c]: constant k k|a b c|k k, edge a a|a b c|c c,
-// reflect c b|a b c|b a, symmetric b a|a b c|c b.
+// The pad modes, with their effect on [a b c]: constant k k|a b c|k k, edge a a|a b c|c c, reflect
+// c b|a b c|b a, symmetric b a|a b c|c b.
 const (
 	PadConstant PadMode = iota
 	PadEdge
@@ -14,12 +14,13 @@ const (
 	PadSymmetric
 )
 
-// String returns the mode's name.
+// String returns the name of the mode.
 func (m PadMode) String() string {
 	return [...]string{"constant", "edge", "reflect", "symmetric"}[m]
 }
 
-// Source returns the place that place i, perhaps beyond an axis of extent n, is a copy of; -1 is none.
+// Source returns the index of the element that index i, which may be outside an axis of extent n,
+// is a copy of, or -1 if there is none.
 func (m PadMode) Source(i, n int) int {
 	if 0 <= i && i < n {
 		return i
@@ -28,9 +29,9 @@ func (m PadMode) Source(i, n int) int {
 	switch m {
 	case PadEdge:
 		return min(max(i, 0), last)
-	case PadReflect: // the edge is the mirror
+	case PadReflect: // mirrored at the centre of the edge element
 		return last - abs(last-abs(i))
-	case PadSymmetric: // the mirror stands beyond the edge
+	case PadSymmetric: // mirrored after the edge element
 		if i < 0 {
 			return -1 - i
 		}
@@ -44,36 +45,37 @@ func abs(i int) int { return max(i, -i) }
 // Perm is a permutation of axes: axis i of the result is axis Perm[i] of the input.
 type Perm [shape.MaxRank]uint8
 
-// Window is a strided part of a tensor: along axis i the elements Start[i], Start[i]+Step[i],
-// ..., as many as the type of the part says. A Step is not 0; it may be negative.
+// Window is a strided part of a tensor: along axis i the elements Start[i], Start[i]+Step[i] and so
+// on, as many as the type of the part says. A Step is not 0; it may be negative.
 type Window struct{ Start, Step [shape.MaxRank]int }
 
-// Padding says how far a tensor is continued before and after each axis, and how.
+// Padding describes how far and in which way a tensor is extended before and after each axis.
 type Padding struct {
 	Mode          PadMode
 	Before, After [shape.MaxRank]int
 	Value         uint64 // bits of a float64, for PadConstant
 }
 
-// A Mover binds kernels that move elements; all work for every element type.
+// A Mover binds kernels that move elements. All work for every element type.
 type Mover interface {
 	BindTranspose(p Perm, in []Operand, out Operand) (Bound, error)
-	// BindSlice takes x; it gives the part of it in the window.
+	// BindSlice has the input x. Its result is the part of x in the window.
 	BindSlice(w Window, in []Operand, out Operand) (Bound, error)
-	// BindEmbed takes the part; it gives zeros with the part in the window: the adjoint of
-	// BindSlice. Parts do not overlap.
+	// BindEmbed has the part as input. Its result is zeros with the part in the window: the adjoint
+	// of BindSlice. Parts do not overlap.
 	BindEmbed(w Window, in []Operand, out Operand) (Bound, error)
 	// BindConcat joins its inputs along an axis.
 	BindConcat(axis int, in []Operand, out Operand) (Bound, error)
 	BindPad(p Padding, in []Operand, out Operand) (Bound, error)
-	// BindPadGrad takes dy; it gives dx, each element the sum of the dy that copied it.
+	// BindPadGrad has the input dy. Its result is dx, in which each element is the sum of the
+	// elements of dy that were copied from it.
 	BindPadGrad(p Padding, in []Operand, out Operand) (Bound, error)
-	// BindOneHot takes integer ids (...); it gives (...,K), 1 at each id and 0 elsewhere. An id
-	// outside 0..K-1 is an error of the run.
+	// BindOneHot has integer ids (...) as input. Its result is (...,K), 1 at each id and 0
+	// elsewhere. An id outside 0..K-1 is an error of the run.
 	BindOneHot(in []Operand, out Operand) (Bound, error)
 }
 
-// Distribution is what random numbers follow.
+// Distribution is a distribution of random numbers.
 type Distribution uint8
 
 // The distributions: uniform on [0,1), and normal with mean 0 and variance 1.
@@ -82,8 +84,8 @@ const (
 	Normal
 )
 
-// A Randomer binds counter-based random numbers (Philox4x32-10). Its input is an Int64(2): the seed
-// and the step; element i of the result depends on these, on the stream and on i alone.
+// A Randomer binds counter-based random numbers (Philox4x32-10). The input is an Int64(2): the seed
+// and the step. Element i of the result depends only on these, on the stream and on i.
 type Randomer interface {
 	BindRandom(d Distribution, stream uint64, in []Operand, out Operand) (Bound, error)
 }

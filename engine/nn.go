@@ -6,103 +6,106 @@ import (
 	"github.com/plexaura/plexaura/shape"
 )
 
-// Epilogue is what a convolution or matrix product does to its result before storing it:
-// add a bias, one number a channel (convolution) or column (product), then apply an
-// activation. The zero Epilogue does nothing.
+// Epilogue is applied to the result of a convolution or matrix product before it is stored: a bias,
+// one number per channel (convolution) or column (product), then an activation. The zero Epilogue
+// does nothing.
 type Epilogue struct {
 	Bias bool // the last input is the bias
 	ReLU bool
 }
 
-// Fuser is asked which epilogues an engine's kernels can take in.
+// Fuser reports which epilogues an engine's kernels support.
 type Fuser interface{ Fuses(Epilogue) bool }
 
-// Conv2D are the attributes of a 2-D cross-correlation of an NCHW input with an OIHW
-// filter, where I is C/Groups. Strides, dilations and Groups are at least 1, paddings at
-// least 0; index 0 is the height, 1 the width.
+// Conv2D are the attributes of a 2-D cross-correlation of an NCHW input with an OIHW filter, where
+// I is C/Groups. Strides, dilations and Groups are at least 1, paddings at least 0. Index 0 is for
+// the height and 1 for the width.
 type Conv2D struct {
 	Stride, Dilation [2]int
-	Pad              [2][2]int // before and after, of each axis
+	Pad              [2][2]int // before and after each axis
 	Groups           int
 	Epilogue         Epilogue
 }
 
 // A Conv2Der binds convolutions and their adjoints.
 type Conv2Der interface {
-	// BindConv2D takes x (N,C,H,W), w (O,C/G,KH,KW), and the bias (O) where the epilogue
-	// has one; it gives y (N,O,OH,OW).
+	// BindConv2D has the inputs x (N,C,H,W), w (O,C/G,KH,KW) and, if the epilogue has a bias, the
+	// bias (O). Its result is y (N,O,OH,OW).
 	BindConv2D(c Conv2D, in []Operand, out Operand) (Bound, error)
-	// BindConv2DInputGrad takes dy and w; it gives dx.
+	// BindConv2DInputGrad has the inputs dy and w. Its result is dx.
 	BindConv2DInputGrad(c Conv2D, in []Operand, out Operand) (Bound, error)
-	// BindConv2DFilterGrad takes x and dy; it gives dw.
+	// BindConv2DFilterGrad has the inputs x and dy. Its result is dw.
 	BindConv2DFilterGrad(c Conv2D, in []Operand, out Operand) (Bound, error)
 }
 
-// Pool2D are the attributes of pooling over the last two axes of an NCHW input. Windows
-// start every Stride from -Pad; how many there are is told by the type of the result.
+// Pool2D are the attributes of pooling over the last two axes of an NCHW input. Windows start every
+// Stride from -Pad; their number follows from the type of the result.
 type Pool2D struct {
 	Kernel, Stride, Dilation [2]int
 	Pad                      [2][2]int
-	CountPad                 bool // average over padding too; what ceil mode adds beyond it never counts
+	CountPad                 bool // average includes the padding, but not what ceil mode adds
 
-	// ReLU says of a MaxPool2DScatter that x is the result of a rectifier, whose gradient is taken as
-	// well: dx is ReLUGrad(x, dx).
+	// ReLU, for a MaxPool2DScatter, means that x is the result of a rectifier, whose gradient is
+	// computed as well: dx is ReLUGrad(x, dx).
 	ReLU bool
 }
 
-// A MaxPooler binds max pooling. Padding never wins. Of equal maxima the first in
-// row-major order of the window wins; a NaN wins over numbers, the first NaN over others.
+// A MaxPooler binds max pooling. Padding is never the maximum. Of equal maxima, the first in
+// row-major order of the window is taken. NaN is greater than all numbers; of several NaNs the
+// first is taken.
 type MaxPooler interface {
-	// BindMaxPool2D takes x (N,C,H,W); it gives the maxima (N,C,OH,OW).
+	// BindMaxPool2D has the input x (N,C,H,W). Its result is the maxima (N,C,OH,OW).
 	BindMaxPool2D(p Pool2D, in []Operand, out Operand) (Bound, error)
-	// BindMaxPool2DScatter takes x and dy (N,C,OH,OW); it gives, in the type of x, each dy
-	// added at the place of its window's maximum.
+	// BindMaxPool2DScatter has the inputs x and dy (N,C,OH,OW). Its result has the type of x: each
+	// element of dy is added at the position of its window's maximum.
 	BindMaxPool2DScatter(p Pool2D, in []Operand, out Operand) (Bound, error)
-	// BindMaxPool2DGather takes x and v of its type; it gives (N,C,OH,OW), v at the place of
-	// each window's maximum of x.
+	// BindMaxPool2DGather has the inputs x and v of the same type. Its result (N,C,OH,OW) is the
+	// elements of v at the positions of each window's maximum of x.
 	BindMaxPool2DGather(p Pool2D, in []Operand, out Operand) (Bound, error)
 }
 
-// A ConvPooler has kernels that keep of a convolution's result the maxima of windows alone.
+// A ConvPooler has kernels that compute a convolution followed by max pooling, and store only the
+// maxima.
 type ConvPooler interface {
-	// FusesMaxPool reports whether BindConv2DMaxPool is faster than the two kernels that it stands for. It reads types
-	// only, before layouts are chosen.
+	// FusesMaxPool reports whether BindConv2DMaxPool is faster than the two kernels that it
+	// replaces. It uses only types, before layouts are chosen.
 	FusesMaxPool(c Conv2D, p Pool2D, in []shape.Type, y, out shape.Type) bool
-	// BindConv2DMaxPool takes what BindConv2D takes to give y; it gives what BindMaxPool2D gives for y, whose layout is
-	// that of the result.
+	// BindConv2DMaxPool has the inputs of BindConv2D, whose result would be y. Its result is that
+	// of BindMaxPool2D for y, with the layout that y would have.
 	BindConv2DMaxPool(c Conv2D, p Pool2D, in []Operand, y shape.Type, out Operand) (Bound, error)
 }
 
-// An AvgPooler binds average pooling. A window of padding alone gives 0.
+// An AvgPooler binds average pooling. A window that lies entirely in the padding gives 0.
 type AvgPooler interface {
-	// BindAvgPool2D takes x (N,C,H,W); it gives the means (N,C,OH,OW).
+	// BindAvgPool2D has the input x (N,C,H,W). Its result is the means (N,C,OH,OW).
 	BindAvgPool2D(p Pool2D, in []Operand, out Operand) (Bound, error)
-	// BindAvgPool2DGrad takes dy; it gives dx.
+	// BindAvgPool2DGrad has the input dy. Its result is dx.
 	BindAvgPool2DGrad(p Pool2D, in []Operand, out Operand) (Bound, error)
 }
 
-// WindowSum says which elements are added up along an axis: from Before places before each to After places
-// behind it, as far as there are so many.
+// WindowSum describes windows along an axis: from Before elements before each element to After
+// elements after it, as far as they exist.
 type WindowSum struct{ Axis, Before, After int }
 
-// A WindowSummer binds sums over windows along one axis. It takes floating-point x and gives sums
-// of its type.
+// A WindowSummer binds sums over windows along one axis. The input is floating point and the result
+// has its type.
 type WindowSummer interface {
 	BindWindowSum(w WindowSum, in []Operand, out Operand) (Bound, error)
 }
 
-// MatMul are the attributes of a matrix product over the last two axes; the axes before
-// them are batches, equal in all inputs, or absent in one operand, which then serves every batch.
+// MatMul are the attributes of a matrix product over the last two axes. The leading axes are
+// batches. They are equal in all inputs, or absent in one operand, which is then used for every
+// batch.
 type MatMul struct {
 	TransA, TransB bool // the operand is stored transposed
 	Epilogue       Epilogue
 }
 
-// A MatMuler binds matrix products. (gorgonia's interface of this name multiplies whole
-// tensors; this one's method has another name, so that an engine can have both.)
+// A MatMuler binds matrix products. (Gorgonia's interface of this name multiplies whole tensors.
+// The method here has another name, so that an engine can implement both.)
 type MatMuler interface {
-	// BindMatMul takes a (...,M,K), b (...,K,P), or their transposes, and the bias (P) where
-	// the epilogue has one; it gives (...,M,P).
+	// BindMatMul has the inputs a (...,M,K) and b (...,K,P), or their transposes, and the bias (P)
+	// if the epilogue has one. Its result is (...,M,P).
 	BindMatMul(m MatMul, in []Operand, out Operand) (Bound, error)
 }
 
@@ -120,14 +123,14 @@ func AxesOf(axes ...int) (a Axes) {
 // Has reports whether axis i is in the set.
 func (a Axes) Has(i int) bool { return a>>i&1 == 1 }
 
-// Len is the number of axes in the set.
+// Len returns the number of axes in the set.
 func (a Axes) Len() int { return bits.OnesCount16(uint16(a)) }
 
-// Reduction is how elements are combined.
+// Reduction is the way in which elements are combined.
 type Reduction uint8
 
-// The reductions. Of no elements, Sum is 0 and Prod 1, while Max and Min do not exist. Max and
-// Min give NaN where there is one.
+// The reductions. For no elements, Sum is 0 and Prod 1, while Max and Min are undefined. Max and
+// Min are NaN if an element is NaN.
 const (
 	Sum Reduction = iota
 	Prod
@@ -135,11 +138,11 @@ const (
 	Minimum
 )
 
-// String returns the reduction's name.
+// String returns the name of the reduction.
 func (r Reduction) String() string { return [...]string{"Sum", "Prod", "Max", "Min"}[r] }
 
-// A Reducer binds reductions over a set of axes. The result has the other axes, in order;
-// those reduced may also stand in it with extent 1.
+// A Reducer binds reductions over a set of axes. The result has the other axes, in order; it may
+// also have the reduced axes, with extent 1.
 type Reducer interface {
 	BindReduce(r Reduction, axes Axes, in []Operand, out Operand) (Bound, error)
 }
@@ -147,7 +150,7 @@ type Reducer interface {
 // A Softmaxer binds softmax and log-softmax along one axis.
 type Softmaxer interface {
 	BindSoftmax(log bool, axis int, in []Operand, out Operand) (Bound, error)
-	// BindSoftmaxGrad takes the result y and dy; it gives dx: y*(dy - sum(y*dy)), or for the
-	// logarithm dy - exp(y)*sum(dy).
+	// BindSoftmaxGrad has the inputs y, the result, and dy. Its result is dx: y*(dy - sum(y*dy))
+	// or, for the logarithm, dy - exp(y)*sum(dy).
 	BindSoftmaxGrad(log bool, axis int, in []Operand, out Operand) (Bound, error)
 }

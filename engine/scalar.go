@@ -11,11 +11,11 @@ import (
 // Fn is a scalar function, applied element by element.
 type Fn uint8
 
-// The scalar functions. Floating-point ones follow IEEE 754; comparisons and logic give
-// Bool. Max and Min give NaN where either argument is NaN, and order -0 below +0. An engine may take
-// denormals for zeros where it computes; comparisons, Max, Min, ReLUGrad and Select see them as they are, so that
-// a condition has one answer, however it is computed, and an extreme is one of its arguments. So does Log, which
-// is infinite at 0 only.
+// The scalar functions. Floating-point functions follow IEEE 754; comparisons and logic return
+// Bool. Max and Min return NaN if either argument is NaN, and treat -0 as less than +0. An engine
+// may treat denormals as zeros in arithmetic. Comparisons, Max, Min, ReLUGrad and Select must not,
+// so that a condition has one answer, however it is computed, and a maximum is one of its
+// arguments. Nor must Log, which is infinite only at 0.
 const (
 	NoFn Fn = iota
 
@@ -39,11 +39,11 @@ const (
 	Add
 	Sub
 	Mul
-	Div // of integers: towards zero, and 0 where the divisor is 0
+	Div // for integers: rounded towards zero, and 0 for a divisor of 0
 	Pow
 	Max
 	Min
-	ReLUGrad // the gradient of a rectifier: 0 where the first argument, its result, is at most 0, else the second
+	ReLUGrad // gradient of a rectifier: 0 where its result, the first argument, is at most 0, otherwise the second
 	Eq
 	Ne
 	Lt
@@ -53,7 +53,7 @@ const (
 	And
 	Or
 
-	Select // the second argument where the first, a Bool, is true, else the third
+	Select // the second argument where the first, a Bool, is true, otherwise the third
 
 	nFn
 )
@@ -71,10 +71,10 @@ var fns = [nFn]struct {
 	Select: {"select", 3},
 }
 
-// String returns the function's name.
+// String returns the name of the function.
 func (f Fn) String() string { return fns[f].name }
 
-// Arity is the number of arguments.
+// Arity returns the number of arguments.
 func (f Fn) Arity() int { return fns[f].arity }
 
 // NumFns is the number of scalar functions, for tables indexed by Fn.
@@ -97,22 +97,22 @@ const (
 	immArg
 )
 
-// In is input i, broadcast to the shape of the result.
+// In returns the argument that is input i, broadcast to the shape of the result.
 func In(i int) Arg { return Arg{kind: inArg, i: i} }
 
-// Res is the result of step i.
+// Res returns the argument that is the result of step i.
 func Res(i int) Arg { return Arg{kind: stepArg, i: i} }
 
-// Imm is the number v, converted to the type that the step computes in.
+// Imm returns the argument that is the number v, converted to the type that the step computes in.
 func Imm(v float64) Arg { return Arg{kind: immArg, imm: math.Float64bits(v)} }
 
-// Input returns i of In(i), or false.
+// Input returns i if a is In(i), or false.
 func (a Arg) Input() (int, bool) { return a.i, a.kind == inArg }
 
-// Step returns i of Res(i), or false.
+// Step returns i if a is Res(i), or false.
 func (a Arg) Step() (int, bool) { return a.i, a.kind == stepArg }
 
-// Number returns v of Imm(v), or false.
+// Number returns v if a is Imm(v), or false.
 func (a Arg) Number() (float64, bool) { return math.Float64frombits(a.imm), a.kind == immArg }
 
 // String returns "in0", "r1" or a number.
@@ -129,31 +129,31 @@ func (a Arg) String() string {
 	return "-"
 }
 
-// Step is one scalar function of a [Map]. The two arguments of a comparison have one type,
-// as have the arguments of every other function and its result, but for the condition of
-// Select and the argument of Copy; a number takes the type of the other argument.
+// Step is one scalar function of a [Map]. The two arguments of a comparison have the same type. The
+// arguments and result of any other function have the same type, except for the condition of Select
+// and the argument of Copy. A number takes the type of the other argument.
 type Step struct {
 	Fn    Fn
 	DType shape.DType // of the result
 	Args  [3]Arg      // the first Fn.Arity() of them
 }
 
-// Map is a straight-line program of scalar functions, applied to every element of
-// broadcast inputs: a single elementwise op, or a fused chain. All outputs have one shape,
-// the one that the inputs broadcast to.
+// Map is a straight-line program of scalar functions, applied to every element of broadcast inputs:
+// a single elementwise op, or a fused chain. All outputs have the same shape, to which the inputs
+// broadcast.
 type Map struct {
 	Steps []Step
 	Outs  []int // the steps whose results are the outputs
 }
 
-// MapOf returns the Map of a single function of the given arguments.
+// MapOf returns the Map of a single function with the given arguments.
 func MapOf(f Fn, d shape.DType, args ...Arg) Map {
 	s := Step{Fn: f, DType: d}
 	copy(s.Args[:], args)
 	return Map{Steps: []Step{s}, Outs: []int{0}}
 }
 
-// String lists the steps: "r0=mul(in0,2) r1=add(r0,in1) -> r1".
+// String returns the steps: "r0=mul(in0,2) r1=add(r0,in1) -> r1".
 func (m Map) String() string {
 	var b strings.Builder
 	for i, s := range m.Steps {
@@ -170,10 +170,10 @@ func (m Map) String() string {
 	return b.String()
 }
 
-// Check says what is wrong with m, as a map from inputs to outputs of the given types, or
-// returns nil: steps read inputs and earlier steps that there are, outputs have the types
-// of their steps and one shape, and inputs broadcast to it. Whether there is a kernel for
-// each step is for an engine to say.
+// Check returns an error if m is not a valid map from inputs to outputs of the given types: steps
+// must read existing inputs and earlier steps, outputs must have the types of their steps and the
+// same shape, and inputs must broadcast to it. It does not check whether an engine has a kernel for
+// each step.
 func (m Map) Check(in, out []shape.Type) error {
 	for i, s := range m.Steps {
 		if s.Fn == NoFn || s.Fn >= nFn {
@@ -190,18 +190,18 @@ func (m Map) Check(in, out []shape.Type) error {
 	}
 	for o, t := range out {
 		if s := m.Outs[o]; s < 0 || s >= len(m.Steps) || m.Steps[s].DType != t.DType || t.Shape != out[0].Shape {
-			return fmt.Errorf("map %v cannot give output %d as %v", m, o, t)
+			return fmt.Errorf("map %v cannot return output %d as %v", m, o, t)
 		}
 	}
 	for _, t := range in {
 		if s, err := shape.Broadcast(t.Shape, out[0].Shape); err != nil || s != out[0].Shape {
-			return fmt.Errorf("map %v: input %v does not spread to %v", m, t, out[0].Shape)
+			return fmt.Errorf("map %v: input %v does not broadcast to %v", m, t, out[0].Shape)
 		}
 	}
 	return nil
 }
 
-// within reports whether a is a number, one of so many inputs, or one of the first steps.
+// within reports whether a is a number, an existing input, or the result of an earlier step.
 func (a Arg) within(inputs, steps int) bool {
 	switch a.kind {
 	case inArg:
@@ -212,8 +212,8 @@ func (a Arg) within(inputs, steps int) bool {
 	return a.kind == immArg
 }
 
-// ArgType returns the element type of argument a of step s, for inputs of the given types;
-// for a number it is the type that the step computes in.
+// ArgType returns the element type of argument a of step s, for inputs of the given types. For a
+// number it is the type that the step computes in.
 func (m Map) ArgType(s Step, a Arg, in []shape.Type) shape.DType {
 	if i, ok := a.Input(); ok {
 		return in[i].DType
@@ -224,8 +224,8 @@ func (m Map) ArgType(s Step, a Arg, in []shape.Type) shape.DType {
 	return m.ComputeType(s, in)
 }
 
-// ComputeType is the element type that s computes in: for a comparison that of its
-// arguments, otherwise that of the result.
+// ComputeType returns the element type that s computes in: for a comparison that of its arguments,
+// otherwise that of the result.
 func (m Map) ComputeType(s Step, in []shape.Type) shape.DType {
 	if s.Fn < Eq || s.Fn > Ge {
 		return s.DType

@@ -74,6 +74,18 @@ func TestTheProgramOfTheReadmeIsExamplesMnist(t *testing.T) {
 	require.Equal(t, []string{string(program)}, blocks(t, "README.md", "go"))
 }
 
+// Who opens the page sees at once what this is, a program, a picture, figures and limits.
+func TestTheFirstScreenOfTheReadmeIsSixtyLines(t *testing.T) {
+	text, err := os.ReadFile(filepath.Join("..", "README.md"))
+	require.NoError(t, err)
+	lines := strings.Split(string(text), "\n")
+	require.Greater(t, len(lines), 60)
+	first := strings.Join(lines[:60], "\n")
+	for _, part := range []string{"\n- **Errors", "\n```sh\n", "\n```go\n", "\n<img ", "bench -case alexnet/train/64", "\n**What it is not for**"} {
+		require.Contains(t, first, part)
+	}
+}
+
 // row matches a row of the table of figures: its text, its command and its value.
 var (
 	row    = regexp.MustCompile("(?m)^\\| (.+) \\| `go run \\./cmd/demo( bench -case )?(.*?)` \\| (.+) \\|$")

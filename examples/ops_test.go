@@ -29,17 +29,17 @@ const tableOfOps = "../docs/OPS.md"
 
 const aboveOps = `# Ops
 
-What is in package ops, written by ` + "`go test ./examples -run TestTheTableOfOps -update`" + ` from the ops themselves, the engines, and
-the table of gradient checks (autodiff/gradcheck/cases); a test fails where it is stale. The names are those of the functions;
-those below SoftmaxGrad are made by gradients alone.
+Every op and function of package ops. ` + "`go test ./examples -run TestTheTableOfOps -update`" + ` writes this file from the ops, the engines, and the
+table of gradient checks (autodiff/gradcheck/cases); a test fails when it is out of date. The names are those of the functions;
+only gradients create the ops below SoftmaxGrad.
 
-- **element types** of the floating-point arguments that are taken (ids, labels and masks have theirs besides): f32 f64 i32 i64 u8 bool,
+- **element types** of the floating-point arguments (ids, labels and masks have types of their own): f32 f64 i32 i64 u8 bool,
   and bf16 f16 i8 where elements are only moved or cast.
-- **orders**: how often it is differentiated and checked against finite differences in float64. Rules are closed: higher orders
-  are possible. A function is differentiable as often as what it is made of.
-- **engines** with a kernel of their own in float32: for an op that one, for a function all ops that it is made of. Every engine runs
-  every op, by ref's kernel where it has none.
-- **error**: the worst relative error of these checks, as the power of ten above it; 1e-10 and less are not told apart.
+- **orders** of derivatives that are checked against finite differences in float64. The gradients of ops are made of ops, so higher
+  orders are possible. A function is differentiable as often as the ops that it is made of.
+- **engines** with a kernel of their own in float32; for a function, for all of its ops. Every engine runs every op, by ref's kernel
+  where it has none.
+- **error**: the largest relative error in these checks, rounded up to a power of ten, and at least 1e-10.
 
 FullLike, ZerosLike, OnesLike and Scalar are Full; ArgMax is the first place of TopK, Int64, without a gradient; RNG is the State that
 Random reads.
@@ -164,8 +164,8 @@ func orders(n int) string {
 	return strings.Join(text[:n], " ")
 }
 
-// nodesOf are the computed nodes of a row whose floating-point arguments have type d, with its gradients
-// up to an order; none where it is refused.
+// nodesOf are the computed nodes of a row whose floating-point arguments have type d, with its
+// gradients up to an order; none where it is refused.
 func nodesOf(c cases.Case, d shape.DType, order int) (nodes []*graph.Node) {
 	g := graph.New()
 	var xs, by []*graph.Node
@@ -237,7 +237,8 @@ func typesOfRows(rows []cases.Case) string {
 	})
 }
 
-// typesOf lists those that an op infers a result for: in place of floating point, or of its first input.
+// typesOf lists those that an op infers a result for: in place of floating point, or of its first
+// input.
 func typesOf(is []instance) string {
 	return listTypes(func(d shape.DType) bool {
 		return slices.ContainsFunc(is, func(i instance) bool {

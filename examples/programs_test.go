@@ -1,24 +1,30 @@
 package examples_test
 
 import (
+	"context"
+	"fmt"
+	"os"
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"runtime"
 	"strconv"
+	"strings"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 )
 
-// programs are those of the gallery in their short form. result finds the number that each is measured
-// by, the last of the output where there are several, which lies between least and most.
+// programs are those of the gallery in their short form. result finds the number that each is
+// measured by, the last of the output where there are several, which lies between least and most.
 var programs = []struct {
 	name        string
 	args        []string
 	result      string
 	least, most float64
 }{
-	{"mnist", nil, `test accuracy ([\d.]+) %`, 97, 100},
+	{"mnist", nil, `accuracy ([\d.]+) %`, 97, 100},
 	{"unet", nil, `mean intersection over union ([\d.]+)`, 0.75, 1},
 	{"gpt", []string{"-steps", "300"}, `([\d.]+) % of 500 new questions`, 30, 100},
 	{"gan", nil, `([\d.]+) of 8 places reached`, 6, 8},
@@ -64,6 +70,45 @@ func TestProgramsOfTheGalleryReachWhatTheyPromise(t *testing.T) {
 			require.GreaterOrEqual(t, got, p.least, "%s", out)
 			require.LessOrEqual(t, got, p.most, "%s", out)
 		})
+	}
+}
+
+// Ctrl-C ends a program of the gallery at once, with one line that says so and no file left behind.
+// That of the README leaves the signal to the system.
+func TestCtrlCEndsEveryProgramOfTheGallery(t *testing.T) {
+	if testing.Short() || runtime.GOOS == "windows" {
+		t.Skip("compiles the gallery, and sends signals")
+	}
+	var names []string
+	for _, p := range programs {
+		names = append(names, p.name)
+	}
+	dir := built(t, names...)
+	for _, p := range programs {
+		for _, after := range []time.Duration{100 * time.Millisecond, 500 * time.Millisecond} {
+			t.Run(fmt.Sprint(p.name, " after ", after), func(t *testing.T) {
+				temporary := t.TempDir()
+				ctx, cancel := context.WithTimeout(t.Context(), time.Minute) // for one that hangs
+				defer cancel()
+				cmd := exec.CommandContext(ctx, filepath.Join(dir, p.name))
+				var errs strings.Builder
+				cmd.Stderr, cmd.Dir, cmd.Env = &errs, temporary, append(os.Environ(), "TMPDIR="+temporary)
+				require.NoError(t, cmd.Start())
+				time.Sleep(after)
+				_ = cmd.Process.Signal(os.Interrupt) // it may have ended
+				err := cmd.Wait()
+				require.NoError(t, ctx.Err(), "it does not end")
+				if err != nil && p.name != "mnist" {
+					require.Equal(t, 1, cmd.ProcessState.ExitCode())
+					require.Regexp(t, "^"+p.name+": [^\n]*interrupt[^\n]*\n$", errs.String())
+				} else {
+					require.Empty(t, errs.String())
+				}
+				left, err := os.ReadDir(temporary)
+				require.NoError(t, err)
+				require.Empty(t, left)
+			})
+		}
 	}
 }
 

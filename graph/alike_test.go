@@ -24,7 +24,7 @@ func TestWhatHasOneCauseIsToldOnce(t *testing.T) {
 	g.Reject("Conv2D", errors.New("want rank 3"), x)
 	require.Equal(t, `alike_test.go:21: layer block.0: Conv2D: want rank 4; see "block.0.weight"
 	input 0: x float32(2), built at alike_test.go:18
-	and 59 more such: layer block.1, layer block.2, layer block.3, layer block.4, layer block.5 and 54 more
+	and 59 more like it: layer block.1, layer block.2, layer block.3, layer block.4, layer block.5 and 54 more
 alike_test.go:24: Conv2D: want rank 3
 	input 0: x float32(2), built at alike_test.go:18`, g.Err().Error())
 	var list graph.ErrorList
@@ -43,7 +43,7 @@ func TestWhatDiffersIsToldApart(t *testing.T) {
 	g.Reject("MatMul", no, x)
 	require.Equal(t, `alike_test.go:40: Conv2D: no
 	input 0: x float32(2), built at alike_test.go:37
-	and 3 more such: alike_test.go:42 layer head
+	and 3 more like it: alike_test.go:42 layer head
 alike_test.go:40: Conv2D: no
 	input 0: z float32(3), built at alike_test.go:37
 alike_test.go:43: MatMul: no
@@ -53,7 +53,7 @@ alike_test.go:43: MatMul: no
 	for range 3 {
 		here.Reject("Conv2D", no)
 	}
-	require.Equal(t, "alike_test.go:54: Conv2D: no\n\tand 2 more such: at the same place", here.Err().Error())
+	require.Equal(t, "alike_test.go:54: Conv2D: no\n\tand 2 more like it: at the same place", here.Err().Error())
 }
 
 // The mistakes of a graph whose node is taken for another are told once there.

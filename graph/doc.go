@@ -1,12 +1,13 @@
-// Package graph holds symbolic expressions: typed nodes, the leaves that values come in
-// by, the updates that change state, and the errors met while building.
+// Package graph represents computations symbolically: typed nodes, the leaves through which values
+// enter, the updates that change state, and the errors found while building.
 //
-// A node is made by [Apply] from an [Op] and other nodes; its type is inferred at once and
-// nothing is computed. Mistakes are sticky: an op that refuses its inputs records one
-// [Error] with the user's line and returns an invalid node, and what is built on that stays
-// silent. [Graph.Err], and every function that takes a finished graph, returns all of them.
+// [Apply] makes a node from an [Op] and other nodes. The type of the node is inferred at once;
+// nothing is computed. Errors are sticky: an op that rejects its inputs records one [Error] with
+// the user's line and returns an invalid node, and nodes built on an invalid node are invalid
+// without a further error. [Graph.Err], and every function that takes a finished graph, returns all
+// errors.
 //
-// A Graph is built by one goroutine; once built it may be read by many.
+// One goroutine builds a Graph; after that, any number may read it.
 //
 // Knows shape. Never imports ops, engine, tensor or autodiff.
 package graph

@@ -11,16 +11,16 @@ import (
 	"github.com/plexaura/plexaura/internal/plain"
 )
 
-// ErrNotScalar is wrapped where a scalar was needed.
+// ErrNotScalar is wrapped by errors about a node that had to be a scalar and is not.
 var ErrNotScalar = errors.New("not a scalar")
 
 // Pos is a line of source code, or a place in another file; see [Graph.At].
 type Pos struct {
-	File string // absolute
+	File string // absolute path
 	Line int
 }
 
-// String returns "lenet.go:12", the File where there is no Line, or "?" where nothing is known.
+// String returns "lenet.go:12"; without a Line only the File; and "?" if neither is set.
 func (p Pos) String() string {
 	switch {
 	case p.File == "":
@@ -31,10 +31,10 @@ func (p Pos) String() string {
 	return fmt.Sprintf("%s:%d", filepath.Base(p.File), p.Line)
 }
 
-// Error is one mistake in a graph: the node that could not be built, and why.
+// Error is one mistake in a graph: which node could not be built, and why.
 type Error struct {
 	Pos    Pos    // the user's line
-	Layer  string // path of the layer, such as "features.0", or ""
+	Layer  string // path of the layer, such as "features.0"; may be empty
 	Op     string
 	Inputs []*Node
 	Err    error // what is wrong, and what would be right
@@ -48,7 +48,7 @@ func newError(n *Node, err error) *Error {
 // Unwrap returns Err.
 func (e *Error) Unwrap() error { return e.Err }
 
-// Error returns the position, layer, op and cause on one line, and a line for each input.
+// Error returns the position, layer, op and cause on one line, followed by one line for each input.
 func (e *Error) Error() string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "%v: ", e.Pos)
@@ -66,10 +66,10 @@ func (e *Error) Error() string {
 	return b.String()
 }
 
-// ErrorAt returns err as an [Error] about n: what went wrong with n after it was built.
+// ErrorAt returns err as an [Error] about n, for mistakes found after n was built.
 func ErrorAt(n *Node, err error) *Error { return newError(n, err) }
 
-// ErrorList is every root mistake of a graph, in the order met.
+// ErrorList holds every root mistake of a graph, in the order in which they were found.
 type ErrorList []*Error
 
 // Unwrap returns the errors, for errors.Is and errors.As.
@@ -81,9 +81,9 @@ func (l ErrorList) Unwrap() []error {
 	return errs
 }
 
-// Error returns the errors, one after the other. Those that say the same of other layers or lines,
-// as one mistake in a loop makes them, stand once, with a line that counts the others and names
-// their places.
+// Error returns the errors one after the other. Errors that differ only in their layer or line, as
+// a mistake in a loop causes them, are printed once, followed by a line with the number of the
+// others and their places.
 func (l ErrorList) Error() string {
 	var order []string
 	alike := map[string]ErrorList{}
@@ -100,8 +100,8 @@ func (l ErrorList) Error() string {
 	return strings.Join(order, "\n")
 }
 
-// said is what e says, whatever its place: neither its layer, in names of parameters too, nor its
-// line count, nor which nodes the inputs are.
+// said returns the message of e without its place: without the layer, which may be part of a
+// parameter's name, without the line, and without the identity of the inputs.
 func (e *Error) said() string {
 	if e == nil {
 		return ""
@@ -118,7 +118,7 @@ func (e *Error) said() string {
 	return b.String()
 }
 
-// others tells of the errors after the first, all of which say the same, on a line.
+// others returns a line about all errors after the first. All have the same message.
 func (l ErrorList) others() string {
 	const most = 5
 	first, others := l[0], l[1:]
@@ -142,20 +142,20 @@ func (l ErrorList) others() string {
 	if len(places) == 0 {
 		places = []string{"at the same place"}
 	}
-	return fmt.Sprintf("\n\tand %d more such: %s", len(others), plain.List(places, most))
+	return fmt.Sprintf("\n\tand %d more like it: %s", len(others), plain.List(places, most))
 }
 
-// module is where this module's files lie, as stack frames have it.
+// module is the path prefix of this module's files in stack frames.
 var module = func() string {
 	_, file, _, _ := runtime.Caller(0)
 	return strings.TrimSuffix(file, "graph/errors.go")
 }()
 
-// users are the folders of the module whose code uses it as anybody's does: nodes that it adds are
-// said to be built there. All other packages build for their callers.
+// users lists the folders of this module that count as user code: a node that they add has its
+// position there. All other packages build nodes on behalf of their callers.
 var users = []string{"cmd", "examples", "models", "internal"}
 
-// caller returns the line of the innermost frame that is not a builder's.
+// caller returns the position of the innermost stack frame that is not in a builder.
 func caller() Pos {
 	var pc [48]uintptr
 	for skip := 3; ; skip += len(pc) {
@@ -166,7 +166,7 @@ func caller() Pos {
 	}
 }
 
-// userLine returns the first line of pc that is not a builder's.
+// userLine returns the first line of pc that is not in a builder.
 func userLine(pc []uintptr) (Pos, bool) {
 	frames := runtime.CallersFrames(pc)
 	for more := len(pc) > 0; more; {
@@ -178,8 +178,9 @@ func userLine(pc []uintptr) (Pos, bool) {
 	return Pos{}, false
 }
 
-// builder goes by the file: a closure of a builder that is inlined into the user's function is
-// named after that function.
+// builder reports whether f is in a package that builds on behalf of its callers. It looks at the
+// file, because a closure of a builder that is inlined into the user's function is named after that
+// function.
 func builder(f runtime.Frame) bool {
 	file, ok := strings.CutPrefix(f.File, module)
 	top, _, _ := strings.Cut(file, "/")

@@ -12,14 +12,14 @@ import (
 	"github.com/plexaura/plexaura/shape"
 )
 
-// An Op is one kind of operation together with its attributes. Implementations are
-// comparable values, best small structs: two Ops that are == are the same operation.
-// An Op holds no values and no state; float attributes are kept as bits (see [Bits]).
+// An Op is one kind of operation together with its attributes. Implementations must be comparable,
+// ideally small structs: two Ops that are == are the same operation. An Op holds no values and no
+// state; float attributes are stored as bits (see [Bits]).
 type Op interface {
-	// Name is the op's name, such as "Conv2D".
+	// Name returns the name of the op, such as "Conv2D".
 	Name() string
-	// Infer returns the type of the result from the types of the inputs, all of them
-	// valid, or says what is wrong with them and what would be right.
+	// Infer returns the type of the result for inputs of the given types, all of them valid, or an
+	// error that says what is wrong with them and what would be right.
 	Infer(in []shape.Type) (shape.Type, error)
 }
 
@@ -28,15 +28,15 @@ type Graph struct {
 	nodes   []*Node
 	leaves  map[string]*Node // Inputs, Params and States by name
 	updates []Update
-	updated map[*Node][]Update // by leaf; of updates that follow each other the first
+	updated map[*Node][]Update // by leaf; of the updates by Follow only the first
 	errs    ErrorList
-	layer   string   // where in the model new nodes belong, such as "features.0"
-	like    *Node    // lends its position and layer to new nodes, where set
-	derived bool     // new nodes originate from like
-	at      Pos      // of new nodes, where At is under way
-	told    []*Graph // whose mistakes are told here, since a node of theirs was taken
-	owner   *Owner   // of new updates; nil: nobody
-	infers  bool     // new nodes are in their inference form
+	layer   string   // the layer that new nodes belong to, such as "features.0"
+	like    *Node    // if not nil, new nodes get its position and layer
+	derived bool     // like is also the origin of new nodes
+	at      Pos      // position of new nodes while At runs
+	told    []*Graph // graphs whose errors are already reported here, because a node of theirs was used
+	owner   *Owner   // of new updates; nil: none
+	infers  bool     // new nodes are built in their inference form
 	memos   map[any]any
 }
 
@@ -52,10 +52,10 @@ func (g *Graph) Nodes() []*Node {
 	return slices.Clip(g.nodes)
 }
 
-// errNil is the mistake of who builds in no graph.
+// errNil is the error of building in a nil graph.
 var errNil = errors.New("the graph is nil; make one by graph.New")
 
-// orNew returns g, or where it is nil a graph that holds the error which says so.
+// orNew returns g. If g is nil it returns a new graph that holds an error about that.
 func (g *Graph) orNew() *Graph {
 	if g != nil {
 		return g
@@ -74,9 +74,9 @@ func Apply(op Op, in ...*Node) *Node {
 	return g.Apply(op, in...)
 }
 
-// Apply adds the node op(in...). If op refuses its inputs the error is recorded and the
-// node returned is invalid; a node built on an invalid one is silently invalid too, so
-// that one mistake is reported once.
+// Apply adds the node op(in...). If op rejects its inputs, Apply records the error and returns an
+// invalid node. A node built on an invalid node is invalid without a further error, so that each
+// mistake is reported once.
 func (g *Graph) Apply(op Op, in ...*Node) *Node {
 	if g == nil {
 		return g.Reject(name(op), errNil, in...)
@@ -98,7 +98,7 @@ func (g *Graph) Apply(op Op, in ...*Node) *Node {
 	return n
 }
 
-// name is op's, "nil" where there is none.
+// name returns the name of op, or "nil" if op is nil.
 func name(op Op) string {
 	if isnil.Of(op) {
 		return "nil"
@@ -106,7 +106,8 @@ func name(op Op) string {
 	return op.Name()
 }
 
-// infer returns the zero Type where an input is invalid already.
+// infer returns the type of op(in...). It returns the zero Type and no error if an input is already
+// invalid.
 func (g *Graph) infer(op Op, in []*Node) (t shape.Type, err error) {
 	types := make([]shape.Type, len(in))
 	for i, x := range in {
@@ -115,7 +116,7 @@ func (g *Graph) infer(op Op, in []*Node) (t shape.Type, err error) {
 			return t, fmt.Errorf("input %d is nil", i)
 		case x.g != g && slices.Contains(g.told, x.g) && !x.Valid():
 			return t, nil
-		case x.g != g && !x.Valid() && x.g.Err() != nil: // or it would never be told
+		case x.g != g && !x.Valid() && x.g.Err() != nil: // otherwise nothing would report the error
 			g.told = append(g.told, x.g)
 			return t, fmt.Errorf("input %d could not be built: %w", i, x.g.Err())
 		case x.g != g:
@@ -139,7 +140,7 @@ func (g *Graph) infer(op Op, in []*Node) (t shape.Type, err error) {
 		return shape.Type{}, err
 	}
 	if t.Width() == 0 {
-		return shape.Type{}, fmt.Errorf("op type %T gives no type for %v", op, types)
+		return shape.Type{}, fmt.Errorf("op type %T infers no type for %v", op, types)
 	}
 	if err := checkShape(t.Shape); err != nil {
 		return shape.Type{}, fmt.Errorf("result %v: %w", t, err)
@@ -174,8 +175,10 @@ func (g *Graph) add(op Op, in []*Node) *Node {
 	return n
 }
 
-// Memo returns what a package keeps with the graph, under a key of a type of its own, so that it need not
-// go through all nodes again for each that it adds. It is what first returns at first, nil without it.
+// Memo returns a value that a package keeps with the graph, so that it need not walk over all nodes
+// again each time it adds one. The key must have a type of the package's own. The first call with a
+// key stores the result of first; later calls return that value. If first is nil and nothing is
+// stored, Memo returns nil.
 func (g *Graph) Memo(key any, first func() any) any {
 	g = g.orNew()
 	m, ok := g.memos[key]
@@ -189,7 +192,7 @@ func (g *Graph) Memo(key any, first func() any) any {
 	return m
 }
 
-// Within runs f with name appended to the layer path that new nodes are given.
+// Within runs f with name appended to the layer path of new nodes.
 func (g *Graph) Within(name string, f func()) {
 	if f == nil {
 		return
@@ -200,11 +203,11 @@ func (g *Graph) Within(name string, f func()) {
 	f()
 }
 
-// At runs f with pos as the position of every node that f adds, and so of every mistake in it. It
-// is for importers, whose users know the lines of a file and not those of the program that reads
-// it: a Pos with no Line, such as Pos{File: "model.onnx: node Conv_3"}, is printed as its File.
-// Nodes of gradients keep the position of those they are derived from. The zero Pos means the
-// caller's own line again.
+// At runs f with pos as the position of every node that f adds, and so of every error about them.
+// It is for importers, whose users know the lines of a file rather than those of the program that
+// reads it: a Pos without a Line, such as Pos{File: "model.onnx: node Conv_3"}, prints as its File.
+// Nodes of gradients keep the position of the node that they are derived from. The zero Pos
+// restores the default, the caller's own line.
 func (g *Graph) At(pos Pos, f func()) {
 	if f == nil {
 		return
@@ -215,7 +218,7 @@ func (g *Graph) At(pos Pos, f func()) {
 	f()
 }
 
-// Layer is the current layer path.
+// Layer returns the current layer path.
 func (g *Graph) Layer() string {
 	if g == nil {
 		return ""
@@ -234,8 +237,8 @@ func Join(path, name string) string {
 	return path + "." + name
 }
 
-// Derived runs f with from as the origin of every node that f adds: they carry its
-// position and layer. Gradient rules run so.
+// Derived runs f with from as the origin of every node that f adds: they get its position and
+// layer. Gradient rules run inside Derived.
 func (g *Graph) Derived(from *Node, f func()) { g.as(from, true, f) }
 
 func (g *Graph) as(n *Node, derived bool, f func()) {
@@ -248,16 +251,16 @@ func (g *Graph) as(n *Node, derived bool, f func()) {
 	f()
 }
 
-// Report records err against n, which must be of g.
+// Report records err against n, which must be a node of g.
 func (g *Graph) Report(n *Node, err error) {
 	if g != nil && err != nil {
 		g.errs = append(g.errs, newError(n, err))
 	}
 }
 
-// Reject records err against the node that op(in...) would have been, and returns an
-// invalid node. It is for builders that find a mistake before there is an op to apply. An
-// input that is invalid already silences the report.
+// Reject records err against the node that op(in...) would have been, and returns an invalid node.
+// It is for builders that find a mistake before there is an op to apply. If an input is already
+// invalid, nothing is recorded.
 func (g *Graph) Reject(name string, err error, in ...*Node) *Node {
 	if g == nil {
 		g, err = New(), errNil
@@ -274,8 +277,8 @@ func (g *Graph) Reject(name string, err error, in ...*Node) *Node {
 	return n
 }
 
-// errRefused stands for an error that was not given.
-var errRefused = errors.New("refused, without a reason")
+// errRefused replaces a nil error.
+var errRefused = errors.New("rejected without a reason")
 
 // rejected is the op of a node that could not be built.
 type rejected string
@@ -283,7 +286,7 @@ type rejected string
 func (r rejected) Name() string                         { return string(r) }
 func (rejected) Infer([]shape.Type) (shape.Type, error) { return shape.Type{}, nil }
 
-// Err returns an [ErrorList] of the mistakes met so far, or nil.
+// Err returns an [ErrorList] of the errors found so far, or nil.
 func (g *Graph) Err() error {
 	if g == nil {
 		return errNil
@@ -294,8 +297,7 @@ func (g *Graph) Err() error {
 	return slices.Clone(g.errs)
 }
 
-// Params returns the Param leaves that are to be trained, in creation order; frozen ones
-// are left out.
+// Params returns the trainable Param leaves in creation order. Frozen ones are left out.
 func (g *Graph) Params() []*Node {
 	return g.filter(func(n *Node) bool { return n.Kind() == Param && !n.Frozen() })
 }
@@ -305,13 +307,13 @@ func (g *Graph) Inputs() []*Node {
 	return g.filter(func(n *Node) bool { return n.Kind() == Input })
 }
 
-// Leaves returns the Param and State leaves, frozen ones included, in creation order:
-// what a checkpoint holds.
+// Leaves returns all Param and State leaves, also frozen ones, in creation order. These are the
+// values that a checkpoint holds.
 func (g *Graph) Leaves() []*Node {
 	return g.filter(func(n *Node) bool { return n.Kind() == Param || n.Kind() == State })
 }
 
-// Leaf returns the Input, Param or State of that name, or nil.
+// Leaf returns the Input, Param or State with the given name, or nil.
 func (g *Graph) Leaf(name string) *Node {
 	if g == nil {
 		return nil

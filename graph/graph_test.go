@@ -79,16 +79,16 @@ func TestMistakesOfUsersAreErrors(t *testing.T) {
 		{"const of more elements than there can be", "too large", func(g *graph.Graph, x *graph.Node) {
 			g.Const(shape.F32(1<<16, 1<<16, 1<<16, 1<<16), nil)
 		}},
-		{"const that is no integer", "element 1 is 1.5, which is no int32", func(g *graph.Graph, x *graph.Node) {
+		{"const that is no integer", "element 1 is 1.5, which is not a valid int32", func(g *graph.Graph, x *graph.Node) {
 			g.Const(shape.I32(2), []float64{1, 1.5})
 		}},
-		{"const beyond its type", "element 0 is 256, which is no uint8", func(g *graph.Graph, x *graph.Node) {
+		{"const beyond its type", "element 0 is 256, which is not a valid uint8", func(g *graph.Graph, x *graph.Node) {
 			g.Const(shape.U8(1), []float64{256})
 		}},
-		{"const beyond int64", "element 0 is 9.223372036854776e+18, which is no int64", func(g *graph.Graph, x *graph.Node) {
+		{"const beyond int64", "element 0 is 9.223372036854776e+18, which is not a valid int64", func(g *graph.Graph, x *graph.Node) {
 			g.Const(shape.I64(), []float64{1 << 63})
 		}},
-		{"result without a type", "gives no type", func(g *graph.Graph, x *graph.Node) { graph.Apply(typeless{}, x) }},
+		{"result without a type", "infers no type", func(g *graph.Graph, x *graph.Node) { graph.Apply(typeless{}, x) }},
 		{"result of more elements than there can be", "too large", func(g *graph.Graph, x *graph.Node) {
 			graph.Apply(vast{}, x)
 		}},
@@ -194,7 +194,7 @@ func TestAnInferenceFormThatIsMissingIsAnError(t *testing.T) {
 	x := graph.New().Input("x", shape.F32(2))
 	y := graph.Inference(graph.Apply(nowhere{}, x))[0]
 	require.False(t, y.Valid())
-	require.ErrorContains(t, y.Graph().Err(), "no node of the new graph")
+	require.ErrorContains(t, y.Graph().Err(), "not a node of the new graph")
 	require.ErrorContains(t, y.Graph().Err(), "graph_test.go:")
 }
 

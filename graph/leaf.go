@@ -10,24 +10,24 @@ import (
 	"github.com/plexaura/plexaura/shape"
 )
 
-// Kind tells leaves from computed nodes.
+// Kind distinguishes the kinds of leaves, and leaves from computed nodes.
 type Kind uint8
 
 const (
 	Computed Kind = iota // the result of an op
-	Input                // fed to every run
-	Param                // changed by training, kept in a store
-	State                // kept in a store: a momentum, a running statistic, a counter
+	Input                // given to every run
+	Param                // changed by training, held by a store
+	State                // held by a store: a momentum, a running statistic, a counter
 	Const                // part of the program
 )
 
-// String returns the kind's name.
+// String returns the name of the kind.
 func (k Kind) String() string {
 	return [...]string{"Computed", "Input", "Param", "State", "Const"}[k]
 }
 
-// Bits is a float64 attribute of an op, kept as bits, so that == tells -0 from 0 and
-// knows NaN.
+// Bits is a float64 attribute of an op, stored as its bits, so that == distinguishes -0 from 0 and
+// NaN equals itself.
 type Bits uint64
 
 // Float returns v as an attribute.
@@ -39,14 +39,14 @@ func (b Bits) Value() float64 { return math.Float64frombits(uint64(b)) }
 // String prints the number.
 func (b Bits) String() string { return fmt.Sprint(b.Value()) }
 
-// An Initializer gives a Param or State its first value. Implementations are comparable.
+// An Initializer sets the first value of a Param or State. Implementations must be comparable.
 type Initializer interface {
-	// Fill sets v, the elements of a value of type t in row-major order, drawing from r,
-	// whose numbers depend on the store's seed and the leaf's name alone.
+	// Fill sets v, the elements of a value of type t in row-major order. It draws from r, whose
+	// numbers depend only on the store's seed and the leaf's name.
 	Fill(v []float64, t shape.Type, r *rand.Rand)
 }
 
-// Fill is the Initializer that sets every element to the same number.
+// Fill is an Initializer that sets every element to the same number.
 type Fill float64
 
 // Fill implements [Initializer].
@@ -56,7 +56,7 @@ func (f Fill) Fill(v []float64, _ shape.Type, _ *rand.Rand) {
 	}
 }
 
-// Values is the fixed content of a Const, shared and never changed.
+// Values holds the elements of a Const. They are shared and never change.
 type Values struct{ v []float64 }
 
 // leafOp is the op of a leaf.
@@ -80,17 +80,17 @@ func (n *Node) leaf() leafOp {
 	return l
 }
 
-// Kind tells what sort of leaf n is; it is Computed where n is none.
+// Kind returns the kind of n. It is Computed if n is not a leaf.
 func (n *Node) Kind() Kind { return n.leaf().kind }
 
-// Init is the initialiser of a Param or State.
+// Init returns the initialiser of a Param or State.
 func (n *Node) Init() Initializer { return n.leaf().init }
 
-// Frozen reports whether n is a Param that is not to be trained.
+// Frozen reports whether n is a Param that is not trained.
 func (n *Node) Frozen() bool { return n.leaf().frozen }
 
-// Values returns the elements of a Const in row-major order, nil for other nodes. They
-// must not be changed.
+// Values returns the elements of a Const in row-major order, and nil for other nodes. They must not
+// be changed.
 func (n *Node) Values() []float64 {
 	if v := n.leaf().values; v != nil {
 		return v.v
@@ -98,31 +98,30 @@ func (n *Node) Values() []float64 {
 	return nil
 }
 
-// Input adds a leaf that is fed to every run. Its shape may hold the batch size N.
+// Input adds a leaf whose value is given to every run. Its shape may contain the batch size N.
 func (g *Graph) Input(name string, t shape.Type) *Node {
 	return g.addLeaf(leafOp{kind: Input, name: name, typ: t})
 }
 
-// Param adds a leaf that training changes. A name that a leaf of g has already is an
-// error: sharing is done by using the node twice. A nil init means zeros.
+// Param adds a leaf that training changes. It is an error if g already has a leaf with that name:
+// to share a Param, use its node more than once. A nil init means zeros.
 func (g *Graph) Param(name string, t shape.Type, init Initializer) *Node {
 	return g.addLeaf(leafOp{kind: Param, name: name, typ: t, init: init})
 }
 
-// FrozenParam adds a Param that [Graph.Params] leaves out, so that optimisers do not
-// change it.
+// FrozenParam adds a Param that [Graph.Params] leaves out, so that optimisers do not change it.
 func (g *Graph) FrozenParam(name string, t shape.Type, init Initializer) *Node {
 	return g.addLeaf(leafOp{kind: Param, name: name, typ: t, init: init, frozen: true})
 }
 
-// State adds a leaf that keeps its value from run to run and changes by [Graph.Update]
-// alone. A nil init means zeros.
+// State adds a leaf that keeps its value between runs and changes only through [Graph.Update]. A
+// nil init means zeros.
 func (g *Graph) State(name string, t shape.Type, init Initializer) *Node {
 	return g.addLeaf(leafOp{kind: State, name: name, typ: t, init: init})
 }
 
-// Const adds a fixed value, given in row-major order and copied. Its type must be
-// concrete; an integer type takes whole numbers in its range alone, Bool takes 0 as false.
+// Const adds a fixed value. The elements are given in row-major order and copied. The type must be
+// concrete. An integer type accepts only whole numbers in its range; for Bool, 0 is false.
 func (g *Graph) Const(t shape.Type, values []float64) *Node {
 	return g.addLeaf(leafOp{kind: Const, typ: t, values: &Values{slices.Clone(values)}})
 }
@@ -138,7 +137,7 @@ func (g *Graph) addLeaf(l leafOp) *Node {
 	}
 	n.typ = l.typ
 	if l.name != "" {
-		if g.leaves == nil { // of the zero Graph
+		if g.leaves == nil { // if g is a zero Graph
 			g.leaves = map[string]*Node{}
 		}
 		g.leaves[l.name] = n
@@ -172,7 +171,7 @@ func (g *Graph) checkLeaf(l leafOp) error {
 	return l.values.check(l.typ)
 }
 
-// check refuses values that t cannot hold.
+// check rejects values that t cannot represent.
 func (v *Values) check(t shape.Type) error {
 	if v == nil {
 		return nil
@@ -182,7 +181,7 @@ func (v *Values) check(t shape.Type) error {
 	}
 	i := slices.IndexFunc(v.v, func(x float64) bool { return !t.Holds(x) })
 	if i >= 0 && t.DType != shape.Bool {
-		return fmt.Errorf("element %d is %v, which is no %v", i, v.v[i], t.DType)
+		return fmt.Errorf("element %d is %v, which is not a valid %v", i, v.v[i], t.DType)
 	}
 	return nil
 }

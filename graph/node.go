@@ -21,8 +21,7 @@ type Node struct {
 	source *Node
 }
 
-// orNone returns n, or where it is nil a node that could not be built: a forgotten node is invalid, in a
-// graph whose error says so.
+// orNone returns n. If n is nil it returns an invalid node of a graph whose error says so.
 func (n *Node) orNone() *Node {
 	if n != nil {
 		return n
@@ -35,13 +34,13 @@ func none() *Node { return New().Reject("nil", errors.New("the node is nil")) }
 // Graph returns the graph that n belongs to.
 func (n *Node) Graph() *Graph { return n.orNone().g }
 
-// ID is n's number in its graph: inputs have smaller ones.
+// ID returns the number of n in its graph. The inputs of a node have smaller numbers than the node.
 func (n *Node) ID() int { return n.orNone().id }
 
 // Op returns the op that n applies. Leaves have one too; see [Node.Kind].
 func (n *Node) Op() Op { return n.orNone().op }
 
-// NIn is the number of inputs.
+// NIn returns the number of inputs.
 func (n *Node) NIn() int { return len(n.orNone().in) }
 
 // In returns input i.
@@ -50,24 +49,24 @@ func (n *Node) In(i int) *Node { return n.in[i] }
 // Ins returns the inputs. The slice must not be changed.
 func (n *Node) Ins() []*Node { return slices.Clip(n.orNone().in) }
 
-// Type is n's type; it is the zero Type where n is invalid.
+// Type returns the type of n, or the zero Type if n is invalid.
 func (n *Node) Type() shape.Type { return n.orNone().typ }
 
-// Valid reports whether n could be built. What is wrong otherwise is in [Graph.Err].
+// Valid reports whether n could be built. If not, [Graph.Err] says why.
 func (n *Node) Valid() bool { return n != nil && n.typ.DType != shape.Invalid }
 
-// Pos is the line of user code that built n; for a node of a gradient, that of the node
-// it is derived from.
+// Pos returns the line of user code that built n. For a node of a gradient it is the line of the
+// node that it is derived from.
 func (n *Node) Pos() Pos { return n.orNone().pos }
 
-// Layer is the path of the layer that n belongs to, such as "features.0", or "".
+// Layer returns the path of the layer that n belongs to, such as "features.0". It may be empty.
 func (n *Node) Layer() string { return n.orNone().layer }
 
-// Origin is the node that n was derived from by a gradient rule, or nil.
+// Origin returns the node that n was derived from by a gradient rule, or nil.
 func (n *Node) Origin() *Node { return n.orNone().origin }
 
-// Source is the node that n has the value of, in the graph that n's graph was cloned from
-// by [Transform], perhaps several times over; n itself where there is none.
+// Source returns the node that n was cloned from by [Transform], in the original graph if there
+// were several clones. For a node that is not a clone it returns n.
 func (n *Node) Source() *Node {
 	if n == nil || n.source == nil {
 		return n
@@ -82,10 +81,10 @@ func (n *Node) detach() {
 	}
 }
 
-// Name is a leaf's name, "" for other nodes.
+// Name returns the name of a leaf, and "" for other nodes.
 func (n *Node) Name() string { return n.leaf().name }
 
-// String names n: "conv1.weight" for a leaf, "%12 Conv2D" for others.
+// String returns a short name of n: "conv1.weight" for a leaf, "%12 Conv2D" for other nodes.
 func (n *Node) String() string {
 	if n == nil {
 		return "nil"

@@ -10,7 +10,7 @@ import (
 	"github.com/plexaura/plexaura/internal/isnil"
 )
 
-// Fprint writes what outs are computed from, a node a line:
+// Fprint writes the nodes that outs are computed from, one per line:
 //
 //	%3 Conv2D{...} (x, conv1.weight) float32(N,6,28,28)   conv1   lenet.go:12
 func Fprint(w io.Writer, outs ...*Node) error {
@@ -38,7 +38,7 @@ func line(n *Node) string {
 	return fmt.Sprintf("%%%d %s(%s) %v\t%s\t%v", n.id, Format(n.op), strings.Join(args, ", "), n.typ, n.layer, n.pos)
 }
 
-// Format prints an op with those of its attributes that are not zero: "Conv2D{Stride:[2 2]}".
+// Format returns the name of an op with its nonzero attributes: "Conv2D{Stride:[2 2]}".
 func Format(op Op) string {
 	if isnil.Of(op) {
 		return "nil"
@@ -52,8 +52,8 @@ func Format(op Op) string {
 	return op.Name()
 }
 
-// attributes lists the fields of a struct that are not zero, those of nested structs among
-// them. Other values, such as an index into a table, have none.
+// attributes lists the nonzero fields of a struct, including those of nested structs. Values that
+// are not structs, such as an index into a table, have no attributes.
 func attributes(v reflect.Value) (attrs []string) {
 	if v.Kind() != reflect.Struct {
 		return nil

@@ -8,12 +8,12 @@ import (
 	"github.com/plexaura/plexaura/shape"
 )
 
-// Transform rebuilds the part of a graph that roots need in a new graph, and returns the
-// images of the roots. f is asked for the image of each node in turn, inputs first, and is
-// given the images of its inputs; what it builds carries the node's position and layer.
-// It may return any node of dst; where it returns none, that is an error of dst. Updates are
-// not copied. The roots must be of one graph without errors; otherwise they are returned as
-// they are.
+// Transform rebuilds in a new graph the part of a graph that roots depend on, and returns the
+// images of roots. It calls f for each node, inputs first, with the images of the node's inputs; f
+// returns the image of the node, which may be any node of dst. Nodes that f builds get the position
+// and layer of the original. If f returns nil or a node of another graph, that is an error of dst.
+// Updates are not copied. The roots must belong to one graph without errors; otherwise Transform
+// returns them unchanged.
 func Transform(roots []*Node, f func(dst *Graph, n *Node, in []*Node) *Node) []*Node {
 	if !sound(roots) {
 		return roots
@@ -51,16 +51,16 @@ func sound(roots []*Node) bool {
 	return len(roots) > 0 && len(roots[0].g.errs) == 0
 }
 
-// own returns image, the image of n, if it is a node of g.
+// own returns image, the image of n, if it is a node of g. Otherwise it returns an invalid node.
 func (g *Graph) own(n, image *Node) *Node {
 	if image == nil || image.g != g {
-		return g.Reject(n.op.Name(), errors.New("what was put in its place is no node of the new graph"))
+		return g.Reject(n.op.Name(), errors.New("its image is not a node of the new graph"))
 	}
 	return image
 }
 
-// Reachable returns roots and all that they are computed from, inputs first. Of roots that
-// are nodes of several graphs those of the first one's count; nil does not.
+// Reachable returns roots and all nodes that they are computed from, inputs first. It ignores nil
+// roots, and roots that belong to another graph than the first.
 func Reachable(roots ...*Node) []*Node {
 	first := slices.IndexFunc(roots, func(r *Node) bool { return r != nil })
 	if first < 0 {
@@ -92,8 +92,8 @@ func Reachable(roots ...*Node) []*Node {
 	return nodes
 }
 
-// Replay adds n's op applied to in, with n's position and layer; for a leaf, that leaf.
-// n may be of another graph.
+// Replay applies the op of n to in, with the position and layer of n. If n is a leaf, Replay adds
+// that leaf to g. The node n may belong to another graph.
 func (g *Graph) Replay(n *Node, in ...*Node) (image *Node) {
 	if n == nil {
 		return g.Reject("Replay", errors.New("the node is nil"))
@@ -108,11 +108,11 @@ func (g *Graph) Replay(n *Node, in ...*Node) (image *Node) {
 	return image
 }
 
-// A Retyper is an op with a DType among its attributes, such as a cast. WithDType returns
-// the op for a graph in which floating-point values have type d.
+// A Retyper is an op with a DType among its attributes, such as a cast. WithDType returns the op
+// for a graph whose floating-point values have type d.
 type Retyper interface{ WithDType(d shape.DType) Op }
 
-// WithDType returns a clone of outs in which every floating-point leaf, and so every
+// WithDType returns a clone of outs in which every floating-point leaf, and therefore every
 // floating-point value, has type d. Leaves keep their names.
 func WithDType(d shape.DType, outs ...*Node) []*Node {
 	if !d.IsFloat() {
@@ -138,13 +138,13 @@ func WithDType(d shape.DType, outs ...*Node) []*Node {
 	})
 }
 
-// A ModeSwitch is an op that behaves differently in inference. Inference returns the node
-// that takes its place, given its inputs.
+// A ModeSwitch is an op that behaves differently in inference. Inference returns the node that
+// replaces it, for the given inputs.
 type ModeSwitch interface{ Inference(in []*Node) *Node }
 
-// Inference returns a clone of outs in which what depends on the mode, such as dropout and
-// batch normalisation, has its inference form. Leaves keep their names, so that the clone
-// runs on the same store. It is taken before gradients are.
+// Inference returns a clone of outs in which ops that depend on the mode, such as dropout and batch
+// normalisation, have their inference form. Leaves keep their names, so that the clone runs on the
+// same store. Call Inference before taking gradients.
 func Inference(outs ...*Node) []*Node {
 	outs = Transform(outs, func(dst *Graph, n *Node, in []*Node) *Node {
 		if m, ok := n.op.(ModeSwitch); ok {
@@ -152,6 +152,6 @@ func Inference(outs ...*Node) []*Node {
 		}
 		return dst.Replay(n, in...)
 	})
-	// Again, for what only the training form needed.
+	// A second pass drops the nodes that only the training form needed.
 	return Transform(outs, func(dst *Graph, n *Node, in []*Node) *Node { return dst.Replay(n, in...) })
 }

@@ -8,28 +8,29 @@ import (
 	"github.com/plexaura/plexaura/shape"
 )
 
-// An Update says that Leaf, a Param or State, takes the value of Value at the end of a step.
+// An Update gives Leaf, a Param or State, the value of the node Value at the end of a step.
 type Update struct {
 	Leaf, Value *Node
-	// Use, where it is not nil, is of a value that several uses change in turn, see [Graph.Follow]:
-	// what the programs that make this update compute.
+	// Use is set for a leaf that is updated once per use, see [Graph.Follow]. A program makes this
+	// update if it computes Use.
 	Use *Node
-	// Owner is whose update it is. It is nil where it is nobody's, as that of a running
-	// statistic: every program that reads the leaf makes it, one after the other.
+	// Owner is the optimiser that makes the update. It is nil for an update without an owner, such
+	// as that of a running statistic: every program that reads the leaf makes it, one after the
+	// other.
 	Owner *Owner
 }
 
-// An Owner is one of those that update the leaves of a graph, such as an optimiser. What it
-// keeps in States changes by its own updates only.
+// An Owner identifies one of the parties that update the leaves of a graph, such as an optimiser.
+// The States of an owner change only through its own updates.
 type Owner struct {
-	Name   string // "" for the only one
-	Shares bool   // others may update the Params that it updates, in programs of their own
+	Name   string // "" if there is only one
+	Shares bool   // other owners may update the same Params, in programs of their own
 }
 
-// SharesWith reports whether o and p may both update a Param.
+// SharesWith reports whether o and p may both update the same Param.
 func (o Owner) SharesWith(p Owner) bool { return o.Name != p.Name && (o.Shares || p.Shares) }
 
-// String names o: `optimiser "critic"`.
+// String returns the name of o as in `optimiser "critic"`.
 func (o Owner) String() string {
 	if o.Name == "" {
 		return "optimiser without a name"
@@ -37,7 +38,7 @@ func (o Owner) String() string {
 	return fmt.Sprintf("optimiser %q", o.Name)
 }
 
-// Owned runs f; the updates that it makes are o's.
+// Owned runs f and makes o the owner of the updates that f adds.
 func (g *Graph) Owned(o Owner, f func()) {
 	if f == nil {
 		return
@@ -48,10 +49,10 @@ func (g *Graph) Owned(o Owner, f func()) {
 	f()
 }
 
-// Update makes value the next value of leaf. A program compiled for training runs every
-// update; each reader of the leaf sees the old value. An error is recorded where leaf is
-// no Param or State of g, where the types differ, or where leaf has an update already, unless
-// it is a Param that the owners of both updates share.
+// Update makes value the next value of leaf. A program compiled for training makes every update;
+// each reader of the leaf sees the old value. It is an error if leaf is not a Param or State of g,
+// if the types differ, or if leaf already has an update, unless leaf is a Param that the owners of
+// both updates share.
 func (g *Graph) Update(leaf, value *Node) {
 	if leaf == nil || value == nil || leaf.g != g || value.g != g {
 		g.Reject("Update", errors.New("leaf and value must be nodes of this graph"))
@@ -72,13 +73,13 @@ func (g *Graph) addUpdate(u Update) {
 	if u.Use != nil && g.followed(u.Leaf) {
 		return
 	}
-	if g.updated == nil { // of the zero Graph
+	if g.updated == nil { // if g is a zero Graph
 		g.updated = map[*Node][]Update{}
 	}
 	g.updated[u.Leaf] = append(g.updated[u.Leaf], u)
 }
 
-// followed reports whether leaf has updates that follow each other.
+// followed reports whether leaf has an update made by [Graph.Follow].
 func (g *Graph) followed(leaf *Node) bool {
 	return slices.ContainsFunc(g.updated[leaf], func(u Update) bool { return u.Use != nil })
 }
@@ -98,7 +99,7 @@ func (g *Graph) checkUpdate(u Update) error {
 	return nil
 }
 
-// beside reports whether later may update u's leaf too.
+// beside reports whether u's leaf may have the update later in addition to u.
 func (u Update) beside(later Update) bool {
 	if u.Use != nil && later.Use != nil {
 		return true
@@ -106,10 +107,10 @@ func (u Update) beside(later Update) bool {
 	return u.Leaf.Kind() == Param && u.Owner != nil && later.Owner != nil && u.Owner.SharesWith(*later.Owner)
 }
 
-// Follow makes next(old) the next value of leaf, where old is what it is until then: the leaf
-// itself or, where Follow was called for it before, what the calls before made of it. So each use
-// of a layer changes its running statistics in turn, in the order of the calls. A program makes
-// the updates whose use it computes, which is a node of this graph. Errors are those of
+// Follow makes next(old) the next value of leaf. The first call for a leaf passes the leaf itself
+// as old; each further call passes the value that the calls before it produce. In this way each use
+// of a layer changes its running statistics in turn, in the order of the calls. The node use must
+// belong to this graph: a program makes the update only if it computes use. Errors are those of
 // [Graph.Update].
 func (g *Graph) Follow(leaf, use *Node, next func(old *Node) *Node) {
 	if leaf == nil || use == nil || leaf.g != g || use.g != g {
@@ -117,7 +118,7 @@ func (g *Graph) Follow(leaf, use *Node, next func(old *Node) *Node) {
 		return
 	}
 	if next == nil {
-		g.Reject("Update", errors.New("the function that gives the next value is nil"))
+		g.Reject("Update", errors.New("the function next is nil"))
 		return
 	}
 	old := leaf
@@ -127,12 +128,12 @@ func (g *Graph) Follow(leaf, use *Node, next func(old *Node) *Node) {
 	g.addUpdate(Update{Leaf: leaf, Value: next(old), Use: use})
 }
 
-// Previous is the op of what stands for the value of a leaf, its input, after the updates that
-// [Graph.Follow] made before. A compiler puts the last of them that a program makes in its place,
-// or the leaf.
+// Previous stands for the value of its input, a leaf, after the earlier updates by [Graph.Follow].
+// A compiler replaces it by the last of those updates that the program makes, or by the leaf if it
+// makes none.
 type Previous struct{}
 
-// Name is "Previous".
+// Name returns "Previous".
 func (Previous) Name() string { return "Previous" }
 
 // Infer returns the type of the leaf.
@@ -143,8 +144,8 @@ func (Previous) Infer(in []shape.Type) (shape.Type, error) {
 	return in[0], nil
 }
 
-// Inferring runs f, which builds a part of the graph in its inference form, as [Inference] would
-// make it: for a part that is not trained any more.
+// Inferring runs f and builds the nodes that f adds in their inference form, as [Inference] would.
+// It is for a part of a model that is no longer trained.
 func (g *Graph) Inferring(f func()) {
 	if f == nil {
 		return
@@ -155,11 +156,11 @@ func (g *Graph) Inferring(f func()) {
 	f()
 }
 
-// Infers reports whether the part that is being built is in its inference form. What has another
-// form in training than a [ModeSwitch], such as an update, heeds it.
+// Infers reports whether new nodes are built in their inference form. Builders whose training form
+// differs in more than a [ModeSwitch], for example by an update, must check it.
 func (g *Graph) Infers() bool { return g != nil && g.infers }
 
-// Updates returns the updates in the order they were made.
+// Updates returns the updates in the order in which they were made.
 func (g *Graph) Updates() []Update {
 	if g == nil {
 		return nil

@@ -14,14 +14,14 @@ import (
 	"github.com/plexaura/plexaura/shape"
 )
 
-// scored is a clone of the network with the score of a class of each example's own.
+// scored is a clone of the network with the score of one class per example.
 type scored struct {
 	x, class, score *graph.Node
 	output          *graph.Node
-	at              []*graph.Node // the images of the nodes that were asked for
+	at              []*graph.Node // the images of the requested nodes
 }
 
-// className is what the input for classes is called, in programs alone.
+// className is the name of the input for classes, which exists only in programs.
 const className = "inspect.class"
 
 func (n *Network) scored(at ...*graph.Node) scored {
@@ -55,8 +55,8 @@ func (n *Network) attribute(ctx context.Context, s scored, out *graph.Node, x []
 	return y, err
 }
 
-// Saliency returns, for each of images x (C,H,W), how much each pixel changes the output at its class,
-// (H,W) a map, one after the other; see the function [Saliency].
+// Saliency returns a map (H,W) for each of images x (C,H,W): how much each pixel changes the output
+// for its class. The maps follow one another; see the function [Saliency].
 func (n *Network) Saliency(ctx context.Context, x []float32, classes []int) ([]float32, error) {
 	if _, err := n.images(x); err != nil {
 		return nil, err
@@ -65,9 +65,9 @@ func (n *Network) Saliency(ctx context.Context, x []float32, classes []int) ([]f
 	return n.attribute(ctx, s, Saliency(s.x, s.score), x, classes)
 }
 
-// GradCAM returns, for each of images x, where activation maps at (N,C,h,w), of this network, raise the
-// output at its class: (h,w) a map, one after the other; see the function [GradCAM]. [Network.LastMaps]
-// are those to look at as a rule.
+// GradCAM returns a map (h,w) for each of images x: where activation maps at (N,C,h,w), a node of
+// this network, raise the output for its class. The maps follow one another; see the function
+// [GradCAM]. Usually at is the node of [Network.LastMaps].
 func (n *Network) GradCAM(ctx context.Context, at *graph.Node, x []float32, classes []int) ([]float32, error) {
 	if !n.has(at) {
 		return nil, errNotOfNet
@@ -76,15 +76,17 @@ func (n *Network) GradCAM(ctx context.Context, at *graph.Node, x []float32, clas
 	return n.attribute(ctx, s, GradCAM(s.at[0], s.score), x, classes)
 }
 
-// DefaultSteps is how many gradients approximate the integral of [Network.IntegratedGradients] by default.
+// DefaultSteps is the default number of gradients that approximate the integral of
+// [Network.IntegratedGradients].
 const DefaultSteps = 50
 
-// IntegratedGradients returns, for each of images x (C,H,W), what each element adds to the output at its
-// class, compared with the same image in which all are those of baseline: the gradient, averaged
-// along the straight line from baseline to x, times the difference of the two, (C,H,W) a map
+// IntegratedGradients returns a map (C,H,W) for each of images x (C,H,W): the contribution of each
+// element to the output for its class, compared with the image baseline. It is the gradient,
+// averaged along the straight line from baseline to x, times the difference of the two
 // (Sundararajan, Taly and Yan, Axiomatic Attribution for Deep Networks, 2017). The elements of a
-// map add up to the difference of the outputs, but for the error of the quadrature, Gauss and
-// Legendre's with so many steps; 0 means [DefaultSteps]. The baseline is one image, or nil for zeros.
+// map add up to the difference of the outputs, up to the error of the quadrature, which is
+// Gauss-Legendre with the given number of steps; 0 means [DefaultSteps]. The baseline is one image,
+// or nil for zeros.
 func (n *Network) IntegratedGradients(ctx context.Context, x, baseline []float32, classes []int, steps int) (y []float32, err error) {
 	examples, err := n.images(x)
 	if err != nil {
@@ -119,18 +121,18 @@ func (n *Network) IntegratedGradients(ctx context.Context, x, baseline []float32
 	return y, nil
 }
 
-// line integrates gradients along a line. The batch of its program is the places on it.
+// line integrates gradients along a line. The batch of its program is the points on the line.
 type line struct {
 	program      *program
 	from, to     *graph.Node // (C,H,W)
-	place, share *graph.Node // (N): of the points, from 0 to 1, and their weights
+	place, share *graph.Node // (N): the points on the line, from 0 to 1, and their weights
 	class        *graph.Node // (N)
 	places       []float32
 	shares       []float32
 }
 
-// newLine makes the program: of points on the line, the gradients of the outputs at the points, and
-// the weighted sum of these times the difference.
+// newLine makes the program. For points on the line it computes the gradients of the outputs, and
+// their weighted sum times the difference of the ends.
 func (n *Network) newLine(steps int) (*line, error) {
 	l, points := &line{}, (*graph.Node)(nil)
 	images := graph.Transform([]*graph.Node{n.output}, func(dst *graph.Graph, x *graph.Node, in []*graph.Node) *graph.Node {
@@ -183,16 +185,18 @@ func (l *line) integrate(ctx context.Context, to, from []float32, class int) (y 
 	return y, nil
 }
 
-// Window is the square that [Network.Occlusion] moves over an image, in pixels.
+// Window is the square that [Network.Occlusion] moves across an image, in pixels.
 type Window struct {
 	Size, Stride int
-	// Value is put in its place in all channels: 0 is the mean colour of inputs that are normalised.
+	// Value replaces the covered elements in all channels. For normalised inputs, 0 is the mean
+	// colour.
 	Value float32
 }
 
-// Occlusion returns, for each of images x (C,H,W), how far the output at its class falls where a window
-// covers the image: at each pixel the mean over the windows that cover it, (H,W) a map, one after
-// the other (Zeiler and Fergus, 2013). Windows that reach beyond the image are cut off.
+// Occlusion returns a map (H,W) for each of images x (C,H,W): how much the output for its class
+// falls when a window covers a part of the image. Each pixel is the mean over the windows that
+// cover it (Zeiler and Fergus, 2013). The maps follow one another. Windows are cut off at the edge
+// of the image.
 func (n *Network) Occlusion(ctx context.Context, x []float32, classes []int, w Window) (y []float32, err error) {
 	examples, err := n.images(x)
 	if err != nil {
@@ -223,7 +227,7 @@ func (n *Network) Occlusion(ctx context.Context, x []float32, classes []int, w W
 // square is a part of an image.
 type square struct{ top, left, bottom, right int }
 
-// squares are where w stands on an image of h by wide pixels.
+// squares returns the positions of w in an image of h by wide pixels.
 func (w Window) squares(h, wide int) (all []square) {
 	for top := range places(h, w) {
 		for left := range places(wide, w) {
@@ -234,7 +238,7 @@ func (w Window) squares(h, wide int) (all []square) {
 	return all
 }
 
-// places is how many windows a side of n pixels has: as many as cover it.
+// places returns how many windows it takes to cover a side of n pixels.
 func places(n int, w Window) int { return (max(n-w.Size, 0)+w.Stride-1)/w.Stride + 1 }
 
 func (n *Network) occlude(ctx context.Context, p *program, input *graph.Node, x []float32, class int, w Window) ([]float32, error) {
@@ -242,7 +246,7 @@ func (n *Network) occlude(ctx context.Context, p *program, input *graph.Node, x 
 	h, wide := t.Int(1), t.Int(2)
 	squares := w.squares(h, wide)
 	outputs := make([]float32, 0, len(squares)+1)
-	for i := 0; i <= len(squares); i += batchSize { // the first is the image as it is
+	for i := 0; i <= len(squares); i += batchSize { // the first example is the unchanged image
 		var part []float32
 		for k := i; k < min(i+batchSize, len(squares)+1); k++ {
 			part = append(part, x...)
@@ -259,7 +263,7 @@ func (n *Network) occlude(ctx context.Context, p *program, input *graph.Node, x 
 	return spread(outputs[0], outputs[1:], squares, h, wide), nil
 }
 
-// pick takes one element of each example's output.
+// pick returns one element of each example's output.
 func pick(d *tensor.Dense, at int) (v []float32) {
 	all := engine.AppendFloat32s(nil, d)
 	each := len(all) / d.Shape()[0]
@@ -269,7 +273,7 @@ func pick(d *tensor.Dense, at int) (v []float32) {
 	return v
 }
 
-// cover fills a square of every channel of an image.
+// cover sets a square of every channel of an image to value.
 func cover(x []float32, s square, h, w int, value float32) {
 	for plane := 0; plane < len(x); plane += h * w {
 		for y := s.top; y < s.bottom; y++ {
@@ -280,7 +284,7 @@ func cover(x []float32, s square, h, w int, value float32) {
 	}
 }
 
-// spread gives each pixel the mean of what falls with the squares that cover it.
+// spread returns for each pixel the mean decrease for the squares that cover it.
 func spread(whole float32, covered []float32, squares []square, h, w int) []float32 {
 	sum, count := make([]float64, h*w), make([]float64, h*w)
 	for k, s := range squares {

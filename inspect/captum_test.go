@@ -18,8 +18,9 @@ import (
 	"gorgonia.org/tensor"
 )
 
-// Errors are relative to the greatest element of captum's, which is computed in float64. In float32 one of
-// AlexNet's many units that is next to zero may be on the other side of it, and the gradient another.
+// Errors are relative to the greatest element of captum's, which is computed in float64. In float32
+// one of AlexNet's many units that is next to zero may be on the other side of it, and the gradient
+// another.
 func TestAttributionsEqualCaptum(t *testing.T) {
 	all, err := parity.Attributions()
 	require.NoError(t, err)

@@ -13,15 +13,15 @@ import (
 	"github.com/plexaura/plexaura/internal/philox"
 )
 
-// Point is a place in a plane.
+// Point is a point in the plane.
 type Point struct{ X, Y float64 }
 
-// MaxPoints is how many points can be embedded: memory grows with the square of their number.
+// MaxPoints is the largest number of points that can be embedded: memory grows with its square.
 const MaxPoints = 5000
 
 func checkPoints(v []float32, width int) (n int, err error) {
 	if width < 1 || len(v)%width != 0 {
-		return 0, fmt.Errorf("inspect: %d numbers are no rows of %d", len(v), width)
+		return 0, fmt.Errorf("inspect: %d numbers are not rows of %d numbers each", len(v), width)
 	}
 	if n = len(v) / width; n < 1 || n > MaxPoints {
 		return 0, fmt.Errorf("inspect: %d points to embed; want 1 to %d", n, MaxPoints)
@@ -34,9 +34,9 @@ func checkPoints(v []float32, width int) (n int, err error) {
 	return n, nil
 }
 
-// PCA returns the first two principal components of points, rows of width numbers each: the projection
-// onto the plane in which they vary most. Of each component the number of greatest magnitude is
-// positive.
+// PCA returns the first two principal components of points, which are rows of width numbers: the
+// projection onto the plane in which they vary most. The sign of each component is such that its
+// element of greatest magnitude is positive.
 func PCA(v []float32, width int) ([]Point, error) {
 	n, err := checkPoints(v, width)
 	if err != nil {
@@ -53,7 +53,7 @@ func PCA(v []float32, width int) ([]Point, error) {
 	e.VectorsTo(&vectors)
 	points := make([]Point, n)
 	for k := range min(2, n) {
-		at := n - 1 - k // eigenvalues ascend
+		at := n - 1 - k // eigenvalues are in ascending order
 		column := mat.Col(nil, at, &vectors)
 		scale := math.Sqrt(math.Max(e.Values(nil)[at], 0))
 		if most := slices.MaxFunc(column, func(a, b float64) int { return cmp.Compare(math.Abs(a), math.Abs(b)) }); most < 0 {
@@ -70,7 +70,7 @@ func PCA(v []float32, width int) ([]Point, error) {
 	return points, nil
 }
 
-// centred is v with the mean of each column taken away.
+// centred returns v minus the mean of each column.
 func centred(v []float32, width int) []float64 {
 	x, n := make([]float64, len(v)), len(v)/width
 	for j := range width {
@@ -86,17 +86,18 @@ func centred(v []float32, width int) []float64 {
 	return x
 }
 
-// TSNEOptions change [TSNE]. The zero value changes nothing.
+// TSNEOptions configure [TSNE]. The zero value is the default.
 type TSNEOptions struct {
-	Perplexity float64 // how many neighbours a point has, about; default 30, at most a third of the points
-	Iterations int     // default 1000, the first quarter with exaggerated attraction
-	Seed       uint64  // tells points of equal values apart
+	Perplexity float64 // about the number of neighbours; default 30, or a third of the points if fewer
+	Iterations int     // default 1000; attraction is exaggerated in the first quarter
+	Seed       uint64  // separates points with equal values
 	Progress   func(done, of int)
 }
 
-// TSNE returns an embedding of points, rows of width numbers each, in the plane, in which neighbours stay
-// neighbours: exact t-SNE (van der Maaten and Hinton, Visualizing Data using t-SNE, 2008), from the
-// principal components on. Distances between groups mean nothing. The same seed gives the same bits.
+// TSNE returns an embedding in the plane of points, which are rows of width numbers, such that
+// neighbours stay neighbours: exact t-SNE (van der Maaten and Hinton, Visualizing Data using t-SNE,
+// 2008), starting with the principal components. Distances between groups have no meaning. The same
+// seed gives the same bits.
 func TSNE(ctx context.Context, v []float32, width int, o TSNEOptions) ([]Point, error) {
 	if ctx == nil {
 		return nil, errNoContext
@@ -108,7 +109,7 @@ func TSNE(ctx context.Context, v []float32, width int, o TSNEOptions) ([]Point, 
 	n := len(y)
 	o.Perplexity, o.Iterations = math.Min(orDefault(o.Perplexity, 30), float64(n-1)/3), cmp.Or(o.Iterations, 1000)
 	if n < 4 {
-		return y, nil // that few have no neighbours to speak of
+		return y, nil // too few for neighbourhoods
 	}
 	if o.Perplexity < 1 || o.Iterations < 1 {
 		return nil, fmt.Errorf("inspect: perplexity %g and %d iterations; want at least 1 each", o.Perplexity, o.Iterations)
@@ -134,8 +135,8 @@ func orDefault(v, otherwise float64) float64 {
 	return v
 }
 
-// affinities returns the joint probabilities p of pairs, n×n: those of each point's neighbours under a
-// normal distribution of the given perplexity, made symmetric.
+// affinities returns the joint probabilities of pairs, n×n: the probabilities of each point's
+// neighbours under a normal distribution of the given perplexity, made symmetric.
 func affinities(v []float32, width int, perplexity float64) []float64 {
 	n := len(v) / width
 	p := make([]float64, n*n)
@@ -165,8 +166,8 @@ func squaredDistance(a, b []float32) (sum float64) {
 	return sum
 }
 
-// conditional turns the squared distances from point i into the probabilities of the others: the
-// precision of the distribution is found by bisection.
+// conditional turns the squared distances from point i into the probabilities of the other points.
+// It finds the precision of the distribution by bisection.
 func conditional(row []float64, i int, perplexity float64) {
 	least, mean := math.Inf(1), 0.
 	for j, d := range row {
@@ -178,7 +179,7 @@ func conditional(row []float64, i int, perplexity float64) {
 	lo, hi := 0., math.Inf(1)
 	precision := 1 / math.Max(mean-least, 1e-300)
 	weights := make([]float64, len(row))
-	if mean == least { // all are equally near
+	if mean == least { // all points are equally near
 		precision = 0
 	}
 	for range 100 {
@@ -199,7 +200,7 @@ func conditional(row []float64, i int, perplexity float64) {
 	copy(row, weights)
 }
 
-// weigh gives each other point its probability, and returns their entropy in nats.
+// weigh computes the probability of each other point, and returns their entropy in nats.
 func weigh(weights, squared []float64, i int, least, precision float64) (entropy float64) {
 	sum, moment := 0., 0.
 	for j, d := range squared {
@@ -216,17 +217,18 @@ func weigh(weights, squared []float64, i int, least, precision float64) (entropy
 	return math.Log(sum) + moment/sum
 }
 
-// descent moves points down the gradient of the divergence between p and the affinities in the plane.
+// descent moves points along the gradient of the divergence between p and the affinities in the
+// plane.
 type descent struct {
 	n           int
 	p           []float64
 	y           []Point
 	speed, gain []Point
-	pull, push  []Point // of each point, the latter before normalisation
+	pull, push  []Point // by point; push is not yet normalised
 	mass        []float64
 }
 
-// begin scales the first places to a deviation of 1e-4, and tells equal ones apart.
+// begin scales the initial points to a standard deviation of 1e-4, and separates equal ones.
 func (d *descent) begin(seed uint64) {
 	variance := 0.
 	for _, y := range d.y {
@@ -245,14 +247,15 @@ func (d *descent) begin(seed uint64) {
 	}
 }
 
-// forces computes, for each point, how the others pull and push it, and returns the normalisation
-// of the latter. What a point is given depends on no other's, and sums have one order.
+// forces computes for each point the attraction and repulsion by the others, and returns the
+// normalisation of the repulsion. The forces on each point are independent, and sums are computed
+// in a fixed order.
 func (d *descent) forces() (sum float64) {
 	par.Default().For(d.n, 16, func(lo, hi int) {
 		for i := lo; i < hi; i++ {
 			at, row := d.y[i], d.p[i*d.n:(i+1)*d.n]
 			var pull, push Point
-			mass := -1. // the point itself
+			mass := -1. // leaves out the point itself
 			for j, other := range d.y {
 				dx, dy := at.X-other.X, at.Y-other.Y
 				q := 1 / (1 + dx*dx + dy*dy)
@@ -272,7 +275,8 @@ func (d *descent) forces() (sum float64) {
 	return sum
 }
 
-// gradient is that of the divergence at point i, with attraction times so much.
+// gradient returns the gradient of the divergence at point i, with attraction multiplied by
+// exaggeration.
 func (d *descent) gradient(i int, exaggeration, sum float64) Point {
 	return Point{
 		4 * (exaggeration*d.pull[i].X - d.push[i].X/sum),
@@ -280,7 +284,7 @@ func (d *descent) gradient(i int, exaggeration, sum float64) Point {
 	}
 }
 
-// step moves all points, with momentum and a gain for each coordinate as in the authors' code.
+// step moves all points, with momentum and a gain per coordinate as in the authors' code.
 func (d *descent) step(early bool) {
 	exaggeration, momentum := 1., .8
 	if early {
@@ -306,7 +310,8 @@ func (d *descent) step(early bool) {
 	}
 }
 
-// gained raises the gain of a coordinate that keeps its direction, and lowers that of one that turns.
+// gained raises the gain of a coordinate that keeps its direction, and lowers that of one that
+// changes it.
 func gained(gain, gradient, speed float64) float64 {
 	if gradient*speed < 0 {
 		return gain + .2

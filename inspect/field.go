@@ -8,15 +8,15 @@ import (
 	"github.com/plexaura/plexaura/shape"
 )
 
-// span is an interval of places along an axis, both ends within.
+// span is an interval of positions along an axis, including both ends.
 type span struct{ lo, hi int }
 
 func (s span) union(t span) span { return span{min(s.lo, t.lo), max(s.hi, t.hi)} }
 
-// area is a span of rows and one of columns.
+// area is a span of rows and a span of columns.
 type area [2]span
 
-// within is the part of a in b, if there is one.
+// within returns the intersection of a and b, if it is not empty.
 func (a area) within(b area) (area, bool) {
 	for i := range a {
 		a[i] = span{max(a[i].lo, b[i].lo), min(a[i].hi, b[i].hi)}
@@ -24,10 +24,10 @@ func (a area) within(b area) (area, bool) {
 	return a, a[0].lo <= a[0].hi && a[1].lo <= a[1].hi
 }
 
-// Field returns the receptive field of place (y,x) of activation maps a (N,C,h,w), of this network: the
-// part of the input, images (N,C,H,W), that the value there is computed from, as far as it lies in the
-// image. It follows convolutions, poolings, paddings and what is done element by element; where another
-// op lies between, the field is the whole image.
+// Field returns the receptive field of position (y,x) of activation maps a (N,C,h,w), a node of
+// this network: the part of the input, images (N,C,H,W), that the value depends on, clipped to the
+// image. It follows convolutions, pooling, padding and elementwise ops. If there is any other op on
+// the way, the field is the whole image.
 func (n *Network) Field(a *graph.Node, y, x int) (image.Rectangle, error) {
 	if !n.has(a) {
 		return image.Rectangle{}, errNotOfNet
@@ -47,7 +47,7 @@ func (n *Network) Field(a *graph.Node, y, x int) (image.Rectangle, error) {
 				continue
 			}
 			from, ok := readBy(nodes[i], k, of).within(whole(in.Type()))
-			if !ok { // it lies in the padding
+			if !ok { // it is in the padding
 				continue
 			}
 			if known, ok := at[in]; ok {
@@ -63,7 +63,7 @@ func (n *Network) Field(a *graph.Node, y, x int) (image.Rectangle, error) {
 	return image.Rect(f[1].lo, f[0].lo, f[1].hi+1, f[0].hi+1), nil
 }
 
-// whole is all of a map; a map (N,C,L) has one row.
+// whole returns the area of a whole map; a map (N,C,L) has one row.
 func whole(t shape.Type) (a area) {
 	for i := range a {
 		a[i] = span{0, extent(t, i) - 1}
@@ -71,7 +71,7 @@ func whole(t shape.Type) (a area) {
 	return a
 }
 
-// extent is that of the rows, i being 0, or of the columns of a map.
+// extent returns the number of rows (i = 0) or columns (i = 1) of a map.
 func extent(t shape.Type, i int) int {
 	if t.Rank() < 4-i {
 		return 1
@@ -79,7 +79,7 @@ func extent(t shape.Type, i int) int {
 	return t.Int(t.Rank() - 2 + i)
 }
 
-// readBy is what of its input k a node reads for an area of its result.
+// readBy returns the area of input k that a node reads to compute an area of its result.
 func readBy(n *graph.Node, k int, of area) area {
 	t, in := n.Type(), n.In(k).Type()
 	if t.Rank() < 3 || in.Rank() < 3 {
@@ -107,7 +107,7 @@ func readBy(n *graph.Node, k int, of area) area {
 	return whole(in)
 }
 
-// under is what windows over the places of an area lie on.
+// under returns the area covered by the windows at the positions of an area.
 func under(of area, kernel, stride, dilation [2]int, pad [2][2]int) (in area) {
 	for i := range in {
 		in[i].lo = of[i].lo*stride[i] - pad[i][0]
@@ -116,7 +116,8 @@ func under(of area, kernel, stride, dilation [2]int, pad [2][2]int) (in area) {
 	return in
 }
 
-// keepsPlaces tells ops whose result at a place is computed from that place of an input.
+// keepsPlaces reports whether the result of n at a position depends only on that position of an
+// input.
 func keepsPlaces(n *graph.Node, in shape.Type) bool {
 	if extent(n.Type(), 0) != extent(in, 0) || extent(n.Type(), 1) != extent(in, 1) {
 		return false
@@ -124,5 +125,5 @@ func keepsPlaces(n *graph.Node, in shape.Type) bool {
 	_, aliases := n.Op().(interface{ Aliases() })
 	join, joins := n.Op().(ops.ConcatOp)
 	return ops.Elementwise(n.Op()) || aliases && n.Type().Dim(1) == in.Dim(1) || joins && join.Axis == 1 ||
-		n.Op().Name() == "WindowSum" // of a local response normalisation, over channels
+		n.Op().Name() == "WindowSum" // part of a local response normalisation, over channels
 }

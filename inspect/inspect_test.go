@@ -251,7 +251,8 @@ func TestPartsOfPublishedModels(t *testing.T) {
 	require.Empty(t, n.Rectifiers())
 }
 
-// What changes with a pixel is in the field, and all of the field changes something: filters are positive.
+// What changes with a pixel is in the field, and all of the field changes something: filters are
+// positive.
 func TestFieldsAreWhatAnActivationIsComputedFrom(t *testing.T) {
 	positive := nn.Uniform{Lo: .5, Hi: 1}
 	conv := func(kernel, stride, pad nn.HW, dilation nn.HW) nn.Conv2D {
@@ -455,8 +456,8 @@ func TestMistakesOfACallerAreOneError(t *testing.T) {
 	other := network(t, small(nn.ReLU{}, nn.MaxPool2D{Kernel: 2}), 1, 8, 8)
 	x := noise(1, 64)
 	for want, f := range map[string]func() error{
-		"63 numbers are no examples": func() error { _, err := n.Saliency(ctx, x[1:], []int{0}); return err },
-		"class 3; the output has 3":  func() error { _, err := n.Saliency(ctx, x, []int{3}); return err },
+		"63 numbers are not a multiple of 64": func() error { _, err := n.Saliency(ctx, x[1:], []int{0}); return err },
+		"class 3; the output has 3":           func() error { _, err := n.Saliency(ctx, x, []int{3}); return err },
 		"2 classes for 1 examples": func() error {
 			_, err := n.Occlusion(ctx, x, []int{0, 0}, inspect.Window{Size: 1, Stride: 1})
 			return err
@@ -474,7 +475,7 @@ func TestMistakesOfACallerAreOneError(t *testing.T) {
 			_, err := n.Patches(ctx, dataset(t, 1), n.Convolutions()[0], peaks)
 			return err
 		},
-		"nobody to see": func() error { return n.EachPatch(ctx, dataset(t, 1), n.Convolutions()[0], nil, nil) },
+		"the function see is nil": func() error { return n.EachPatch(ctx, dataset(t, 1), n.Convolutions()[0], nil, nil) },
 		"the output of example 2 is not finite": func() error {
 			x := noise(1, 4*64)
 			x[2*64+5] = float32(math.NaN())
@@ -483,13 +484,13 @@ func TestMistakesOfACallerAreOneError(t *testing.T) {
 			_, err = n.Survey(ctx, ds, inspect.SurveyOptions{})
 			return err
 		},
-		"the network takes float32(1,8,8)": func() error {
+		"the network's input is float32(1,8,8)": func() error {
 			ds, err := data.New(noise(1, 9), []int{0}, data.Info{Input: shape.F32(1, 3, 3), Classes: []string{"a"}})
 			require.NoError(t, err)
 			_, err = n.Survey(ctx, ds, inspect.SurveyOptions{})
 			return err
 		},
-		"the examples are float32(1,3,3), the network takes": func() error {
+		"the examples are float32(1,3,3), the network's input is": func() error {
 			ds, err := data.New(noise(1, 9), []int{0}, data.Info{Input: shape.F32(1, 3, 3), Classes: []string{"a"}})
 			require.NoError(t, err)
 			_, err = n.Parameters(ctx, ds)

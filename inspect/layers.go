@@ -7,22 +7,22 @@ import (
 	"github.com/plexaura/plexaura/ops"
 )
 
-// Layer is a place of the network that can be looked at.
+// Layer is a layer of the network, or a node without a layer.
 type Layer struct {
-	Name string      // the path of the layer, such as "features.0", or a node's own name
-	Op   string      // what makes the result: "Conv2D", "ReLU"
+	Name string      // the path of the layer, such as "features.0", or the node's own name
+	Op   string      // the op that computes the result: "Conv2D", "ReLU"
 	Node *graph.Node // the result, (N,...)
 }
 
-// Convolution is a convolution with what belongs to it.
+// Convolution is a convolution with its filter.
 type Convolution struct {
-	Layer              // with the bias, where there is one
-	Filter *graph.Node // (O,C/Groups,KH,KW); a Param, or computed from some
+	Layer              // including the bias, if any
+	Filter *graph.Node // (O,C/Groups,KH,KW); a Param, or computed from Params
 }
 
-// Layers returns the results of the network's layers in the order in which they are computed, the output
-// last. What has a layer path gives one for each stretch of its nodes; what has none, one a node.
-// A layer that only changes the shape is left out.
+// Layers returns the results of the network's layers in the order in which they are computed; the
+// output is last. Consecutive nodes with the same layer path are one Layer; each node without a
+// layer path is a Layer of its own. Layers that only change the shape are left out.
 func (n *Network) Layers() (all []Layer) {
 	if !n.made() {
 		return nil
@@ -30,7 +30,7 @@ func (n *Network) Layers() (all []Layer) {
 	nodes := slices.DeleteFunc(graph.Reachable(n.output), func(x *graph.Node) bool {
 		return x == n.input || !n.on[x] || !x.Type().IsFloat()
 	})
-	op := "" // the first of the layer that does more than reshape
+	op := "" // the first op of the layer that does more than reshape
 	for i, x := range nodes {
 		if _, reshapes := x.Op().(ops.ReshapeOp); !reshapes && op == "" {
 			op = x.Op().Name()
@@ -46,7 +46,7 @@ func (n *Network) Layers() (all []Layer) {
 	return all
 }
 
-// nameOf is the path of a node's layer or, where it has none, the node's own name.
+// nameOf returns the layer path of a node or, if it has none, the node's own name.
 func nameOf(x *graph.Node) string {
 	if x.Layer() != "" {
 		return x.Layer()
@@ -54,7 +54,8 @@ func nameOf(x *graph.Node) string {
 	return x.String()
 }
 
-// bias is the sum of x and what does not depend on the input, where nothing else reads x.
+// bias returns the node that adds to x a bias, a node that does not depend on the input, if nothing
+// else reads x. Otherwise it returns nil.
 func (n *Network) bias(x *graph.Node) *graph.Node {
 	reads := n.reads[x]
 	if len(reads) != 1 || reads[0].Op().Name() != "Add" || reads[0].Type() != x.Type() {
@@ -67,8 +68,8 @@ func (n *Network) bias(x *graph.Node) *graph.Node {
 	return sum
 }
 
-// Convolutions returns the convolutions of images, in the order in which they are computed. One of
-// sequences is one of images with a single row.
+// Convolutions returns the convolutions of images, in the order in which they are computed. A
+// convolution of sequences counts as one of images with a single row.
 func (n *Network) Convolutions() (all []Convolution) {
 	if !n.made() {
 		return nil
@@ -86,8 +87,8 @@ func (n *Network) Convolutions() (all []Convolution) {
 	return all
 }
 
-// Rectifiers returns the ReLUs, in the order in which they are computed; a Clip from 0 on, such as ReLU6,
-// is one.
+// Rectifiers returns the ReLUs, in the order in which they are computed. A Clip with lower bound 0,
+// such as ReLU6, is one.
 func (n *Network) Rectifiers() (all []Layer) {
 	if !n.made() {
 		return nil
@@ -100,8 +101,8 @@ func (n *Network) Rectifiers() (all []Layer) {
 	return all
 }
 
-// Hidden returns the last hidden layer: what the last product with weights, which makes the output, is
-// computed from. It is the input where there is no product.
+// Hidden returns the last hidden layer: the input of the last product with weights, which computes
+// the output. If there is no such product, it is the network's input.
 func (n *Network) Hidden() Layer {
 	if !n.made() {
 		return Layer{}
@@ -114,8 +115,8 @@ func (n *Network) Hidden() Layer {
 	return Layer{n.input.Name(), n.input.Op().Name(), n.input}
 }
 
-// operand is what a product with weights, which do not depend on the input, multiplies by them; nil for
-// other nodes.
+// operand returns the operand of a product with weights, which do not depend on the input. It
+// returns nil for other nodes.
 func (n *Network) operand(x *graph.Node) *graph.Node {
 	switch x.Op().(type) {
 	case ops.MatMulOp, ops.Conv2DOp:
@@ -132,8 +133,8 @@ func (n *Network) operand(x *graph.Node) *graph.Node {
 	return nil
 }
 
-// LastMaps returns the last activation maps (N,C,H,W) of more than one element each that the hidden
-// layer is computed from, before they are pooled: what Grad-CAM looks at.
+// LastMaps returns the last activation maps (N,C,H,W), with more than one element each, that the
+// hidden layer is computed from, before pooling. Grad-CAM uses them.
 func (n *Network) LastMaps() (Layer, error) {
 	if !n.made() {
 		return Layer{}, errNotMade
@@ -159,7 +160,7 @@ func pools(x *graph.Node) bool {
 	return false
 }
 
-// has tells whether a node is one of the network's.
+// has reports whether x is a node of the network.
 func (n *Network) has(x *graph.Node) bool {
 	return n.made() && x != nil && x.Graph() == n.output.Graph() && n.on[x]
 }

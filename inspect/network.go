@@ -19,27 +19,27 @@ import (
 	"github.com/plexaura/plexaura/vm"
 )
 
-// Network is a trained network in its inference form: a graph, the values of its parameters and
-// the engine that computes it. Its methods add nothing to the graph and write nothing to the store.
-// They may be called from many goroutines; each call has memory of its own.
+// Network is a trained network in its inference form: a graph, the values of its parameters and the
+// engine that computes it. Its methods add nothing to the graph and write nothing to the store.
+// They may be called concurrently; each call has its own memory.
 type Network struct {
 	input  *graph.Node // a batch, (N,...)
 	output *graph.Node
-	loss   *graph.Node // nil where there is none
+	loss   *graph.Node // nil if there is none
 	store  *vm.Store
 	engine engine.Engine
 
-	on    map[*graph.Node]bool          // what is computed from the input
-	reads map[*graph.Node][]*graph.Node // what of the output's graph reads a node
+	on    map[*graph.Node]bool          // nodes that are computed from the input
+	reads map[*graph.Node][]*graph.Node // the readers of each node within the output's graph
 }
 
-// batchSize is how many examples a program computes at a time.
+// batchSize is the number of examples that a program computes at a time.
 const batchSize = 32
 
-// New returns the network that computes output, whose axis 0 is the batch, from the one Input that it
-// has. A loss, which may be nil, is a scalar for [Network.Parameters]: the mean over the batch of what
-// is computed from output and one Input more, the target. Both are nodes of one graph, which is
-// cloned into its inference form. Values that the store lacks are an error: nothing is initialised.
+// New returns the network that computes output, whose axis 0 is the batch, from its only Input. A
+// loss, which may be nil, is needed for [Network.Parameters]: a scalar, the mean over the batch,
+// computed from output and one more Input, the target. Both are nodes of one graph, which is cloned
+// into its inference form. It is an error if the store lacks values: nothing is initialised.
 func New(e engine.Engine, s *vm.Store, output, loss *graph.Node) (*Network, error) {
 	n, err := newNetwork(e, s, output, loss)
 	if err != nil {
@@ -78,9 +78,9 @@ func newNetwork(e engine.Engine, s *vm.Store, output, loss *graph.Node) (*Networ
 	return n, n.checkStore()
 }
 
-// Trained returns the network of a model with the values of w, and with moving averages of them
-// where w has such. By default, loss being nil, the loss is that of [train.Build]. Weights of another
-// model are a [train.MismatchError].
+// Trained returns the network of a model with the values of w, or with their moving averages if w
+// has them. If loss is nil, it is that of [train.Build]. Weights that do not fit the model are a
+// [train.MismatchError].
 func Trained(e engine.Engine, model nn.Layer, w *train.Checkpoint, loss train.Loss) (*Network, error) {
 	if _, err := train.NewPredictor(model, w, e); err != nil {
 		return nil, err
@@ -116,7 +116,7 @@ func (n *Network) findInput() error {
 	return nil
 }
 
-// connect finds what the input leads to.
+// connect finds the nodes that depend on the input.
 func (n *Network) connect() {
 	n.on, n.reads = map[*graph.Node]bool{n.input: true}, map[*graph.Node][]*graph.Node{}
 	for _, x := range graph.Reachable(n.output) {
@@ -127,7 +127,7 @@ func (n *Network) connect() {
 	}
 }
 
-// checkStore tells which values the store lacks or has in another type.
+// checkStore returns an error about values that the store lacks or has with another type.
 func (n *Network) checkStore() error {
 	var missing []string
 	names := n.store.Names()
@@ -149,18 +149,18 @@ func (n *Network) checkStore() error {
 	return fmt.Errorf("the store lacks values of the network: %s", strings.Join(missing, ", "))
 }
 
-// made tells whether n is a network that [New] has made.
+// made reports whether n was made by [New].
 func (n *Network) made() bool { return n != nil && n.output != nil }
 
 var (
-	errNotMade   = errors.New("inspect: a Network that New has not made")
+	errNotMade   = errors.New("inspect: the Network was not made by New")
 	errNoContext = errors.New("inspect: no context")
 	errNoData    = errors.New("inspect: no data set")
 	errNoMaps    = errors.New("inspect: the network has no activation maps (N,C,H,W)")
 	errNotOfNet  = errors.New("inspect: the node is not of this network; take it from its Layers or Convolutions")
 )
 
-// prefixed says in an error that it is of this package, once.
+// prefixed adds the name of this package to an error that does not have it.
 func prefixed(err error) error {
 	if err == nil || strings.HasPrefix(err.Error(), "inspect: ") {
 		return err
@@ -168,7 +168,7 @@ func prefixed(err error) error {
 	return fmt.Errorf("inspect: %w", err)
 }
 
-// Input is the type of one example, such as float32(1,28,28).
+// Input returns the type of one example, such as float32(1,28,28).
 func (n *Network) Input() shape.Type {
 	if !n.made() {
 		return shape.Type{}
@@ -176,7 +176,7 @@ func (n *Network) Input() shape.Type {
 	return n.input.Type().Of(n.input.Type().Drop(0))
 }
 
-// Output is the type of the output for one example.
+// Output returns the type of the output for one example.
 func (n *Network) Output() shape.Type {
 	if !n.made() {
 		return shape.Type{}
@@ -184,7 +184,7 @@ func (n *Network) Output() shape.Type {
 	return n.output.Type().Of(n.output.Type().Drop(0))
 }
 
-// clone copies the graph of nodes, for nodes of one's own to be added. The input comes first.
+// clone copies the graph of nodes, so that other nodes can be added. The first image is the input.
 func (n *Network) clone(nodes ...*graph.Node) (x *graph.Node, images []*graph.Node) {
 	roots := append([]*graph.Node{n.input}, nodes...)
 	images = graph.Transform(roots, func(dst *graph.Graph, x *graph.Node, in []*graph.Node) *graph.Node {
@@ -215,7 +215,7 @@ func (n *Network) compile(outs ...*graph.Node) (*program, error) {
 	return &program{m, p.Inputs(), make([]*tensor.Dense, len(p.Inputs()))}, nil
 }
 
-// run computes the outputs from tensors for the inputs. They live until the next run.
+// run computes the outputs from tensors for the inputs. They are valid until the next run.
 func (p *program) run(ctx context.Context, feed feeds) ([]*tensor.Dense, error) {
 	if ctx == nil {
 		return nil, errNoContext
@@ -229,7 +229,7 @@ func (p *program) run(ctx context.Context, feed feeds) ([]*tensor.Dense, error) 
 // feeds is a value for each input of a program.
 type feeds = map[*graph.Node]*tensor.Dense
 
-// dense is a tensor of v, one value after the other along axis 0, for the input x.
+// dense returns a tensor of v for the input x: values one after the other along axis 0.
 func dense(x *graph.Node, v []float32) *tensor.Dense {
 	t := x.Type()
 	n := 1
@@ -247,7 +247,7 @@ func dense(x *graph.Node, v []float32) *tensor.Dense {
 	return tensor.New(at, tensor.WithBacking(wide))
 }
 
-// ids is a tensor of class or place numbers.
+// ids returns a tensor of class or position numbers.
 func ids(v []int) *tensor.Dense {
 	narrow := make([]int32, len(v))
 	for i := range v {
@@ -256,30 +256,31 @@ func ids(v []int) *tensor.Dense {
 	return tensor.New(tensor.WithShape(len(v)), tensor.WithBacking(narrow))
 }
 
-// examples is how many are in x.
+// examples returns the number of examples in x.
 func (n *Network) examples(x []float32) (int, error) {
 	if !n.made() {
 		return 0, errNotMade
 	}
 	size := n.Input().Len()
 	if len(x) == 0 || len(x)%size != 0 {
-		return 0, fmt.Errorf("inspect: %d numbers are no examples of %v, which have %d each", len(x), n.Input(), size)
+		return 0, fmt.Errorf("inspect: %d numbers are not a multiple of %[3]d, the size of an example of %[2]v", len(x), n.Input(), size)
 	}
 	return len(x) / size, nil
 }
 
-// images is how many are in x, where the network takes images (N,C,H,W).
+// images returns the number of images in x, if the network takes images (N,C,H,W).
 func (n *Network) images(x []float32) (int, error) {
 	if !n.made() {
 		return 0, errNotMade
 	}
 	if n.input.Type().Rank() != 4 {
-		return 0, fmt.Errorf("inspect: the network takes %v; want images (N,C,H,W)", n.input.Type())
+		return 0, fmt.Errorf("inspect: the network's input is %v; want images (N,C,H,W)", n.input.Type())
 	}
 	return n.examples(x)
 }
 
-// checkClasses refuses what is no element of the output, and other than one for each example.
+// checkClasses rejects classes that are not indices of the output, and a number of classes other
+// than one per example.
 func (n *Network) checkClasses(classes []int, examples int) error {
 	if len(classes) != examples {
 		return fmt.Errorf("inspect: %d classes for %d examples; want one each", len(classes), examples)
@@ -292,7 +293,8 @@ func (n *Network) checkClasses(classes []int, examples int) error {
 	return nil
 }
 
-// batches calls f for each batch of x, of at most so many examples, from example i on.
+// batches calls f for each batch of x, of at most most examples; i is the index of its first
+// example.
 func (n *Network) batches(x []float32, most int, f func(i int, part []float32) error) error {
 	size := n.Input().Len()
 	i := 0

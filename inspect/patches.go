@@ -16,18 +16,18 @@ import (
 	"github.com/plexaura/plexaura/shape"
 )
 
-// Patch is the part of an image that a channel sees at a place that excites it.
+// Patch is the part of an image that a channel sees at a position that excites it.
 type Patch struct {
 	Peak
-	Field image.Rectangle // its receptive field, in the image
-	// Pixels are the image in the field, preprocessed as the network takes it, (C,h,w). Reconstruction
-	// is what a deconvnet makes of the activation there, likewise.
+	Field image.Rectangle // its receptive field in the image
+	// Pixels is the image in the field, preprocessed as for the network, (C,h,w). Reconstruction is
+	// the deconvnet's reconstruction of the activation, in the same form.
 	Pixels, Reconstruction []float32
 }
 
-// Patches returns the patches at the peaks of a convolution, by channel and peak as [Survey.Peaks] has
-// them, of the images of ds. All are reconstructed by one program. Where fields are large,
-// [Network.EachPatch] needs less memory.
+// Patches returns the patches of the images of ds at the peaks of a convolution, by channel and
+// peak as in [Survey.Peaks]. One program reconstructs all. If fields are large, [Network.EachPatch]
+// needs less memory.
 func (n *Network) Patches(ctx context.Context, ds data.Dataset, c Convolution, peaks [][]Peak) ([][]Patch, error) {
 	all := make([][]Patch, len(peaks))
 	err := n.EachPatch(ctx, ds, c, peaks, func(channel int, p Patch) error {
@@ -40,8 +40,8 @@ func (n *Network) Patches(ctx context.Context, ds data.Dataset, c Convolution, p
 	return all, nil
 }
 
-// EachPatch is [Network.Patches] that gives see one patch after the other, channel by channel. An error
-// of see ends it.
+// EachPatch is [Network.Patches] that calls see with one patch after the other, channel by channel.
+// An error of see ends it.
 func (n *Network) EachPatch(ctx context.Context, ds data.Dataset, c Convolution, peaks [][]Peak, see func(channel int, p Patch) error) error {
 	switch {
 	case !n.has(c.Node):
@@ -49,7 +49,7 @@ func (n *Network) EachPatch(ctx context.Context, ds data.Dataset, c Convolution,
 	case isnil.Of(ds):
 		return errNoData
 	case see == nil:
-		return errors.New("inspect: nobody to see the patches")
+		return errors.New("inspect: the function see is nil")
 	}
 	d, err := n.newDeconvnet(c.Node)
 	if err != nil {
@@ -71,7 +71,7 @@ func (n *Network) EachPatch(ctx context.Context, ds data.Dataset, c Convolution,
 	return nil
 }
 
-// flatten lists peaks with their channels.
+// flatten lists all peaks with their channels.
 func flatten(peaks [][]Peak) (flat []Peak, channels []int) {
 	for channel := range peaks {
 		for _, p := range peaks[channel] {
@@ -111,7 +111,7 @@ func (n *Network) rebuild(ctx context.Context, d *deconvnet, ds data.Dataset, ch
 	return all, nil
 }
 
-// read returns the images that peaks are of, one after the other.
+// read returns the images of peaks, one after the other.
 func read(ds data.Dataset, peaks []Peak, size int) ([]float32, error) {
 	x := make([]float32, len(peaks)*size)
 	for k, p := range peaks {
@@ -122,7 +122,7 @@ func read(ds data.Dataset, peaks []Peak, size int) ([]float32, error) {
 	return x, nil
 }
 
-// Example reads input i of ds into x, and returns its class, or -1 where it has none.
+// Example reads input i of ds into x, and returns its class, or -1 if it has none.
 func Example(ds data.Dataset, i int, x []float32) (class int, err error) {
 	if isnil.Of(ds) {
 		return -1, errNoData
@@ -159,7 +159,7 @@ type deconvnet struct {
 	of        *graph.Node // the network's own node
 	program   *program
 	x, unit   *graph.Node
-	positions int // of a map
+	positions int // number of positions of a map
 	width     int
 }
 
@@ -178,7 +178,8 @@ func (n *Network) newDeconvnet(of *graph.Node) (*deconvnet, error) {
 	return d, err
 }
 
-// reconstruct makes an image for each activation: channels and peaks of the images x.
+// reconstruct returns an image for each activation. The activations are at channels and peaks of
+// the images x.
 func (d *deconvnet) reconstruct(ctx context.Context, x []float32, channels []int, peaks []Peak) ([]float32, error) {
 	units := make([]int, len(peaks))
 	for i, p := range peaks {

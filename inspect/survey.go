@@ -17,47 +17,47 @@ import (
 	"github.com/plexaura/plexaura/vm"
 )
 
-// Survey is what one pass over a data set tells.
+// Survey is the result of one pass over a dataset.
 type Survey struct {
 	Examples int
-	// Classes holds the number of each example's class and of the one with the greatest output, and
-	// Probability the softmax at the latter. They are nil where the data have no class numbers or
-	// the output is not one number a class.
+	// Classes has the class number of each example, Predicted the class with the greatest output,
+	// and Probability the softmax at the latter. They are nil if the data have no class numbers or
+	// the output is not one number per class.
 	Classes, Predicted []int
 	Probability        []float32
-	// Hidden are the values of the last hidden layer for the first examples, Width each; of maps
-	// (N,C,H,W) the means over their pixels.
+	// Hidden has the values of the last hidden layer for the first examples, Width numbers each.
+	// For maps (N,C,H,W) they are the means over the pixels.
 	Hidden []float32
 	Width  int
-	// Peaks has, for each convolution that was asked for, for each of its first channels the places
-	// that excite it most, at most one an example, the most exciting first.
+	// Peaks has, for each requested convolution and each of its first channels, the positions that
+	// excite the channel most, at most one per example, in decreasing order.
 	Peaks [][][]Peak
-	// Units tells of each rectifier.
+	// Units describes each rectifier.
 	Units []Units
 }
 
-// Peak is a place that excites a channel.
+// Peak is a position that excites a channel.
 type Peak struct {
 	Example int
-	Y, X    int // of the activation map
+	Y, X    int // in the activation map
 	Value   float32
 }
 
-// Units are the channels, or features, of a rectifier.
+// Units describes the channels, or features, of a rectifier.
 type Units struct {
 	Layer
 	Count  int
-	Dead   []int     // those that were 0 for every example, everywhere
-	Active []float64 // for each, the share of its values that were positive
+	Dead   []int     // those that were 0 at every position for every example
+	Active []float64 // for each unit, the fraction of its values that were positive
 }
 
-// SurveyOptions say what is kept of a pass.
+// SurveyOptions select what a pass records.
 type SurveyOptions struct {
-	Convolutions []Convolution // whose peaks are looked for; of maps (N,C,H,W)
-	Channels     int           // of each, from the first; default 64
-	Peaks        int           // of each channel; default 9
-	Hidden       int           // examples whose hidden layer is kept; default 1000
-	// Progress is told how many examples are done; it may be nil.
+	Convolutions []Convolution // whose peaks to record; with maps (N,C,H,W)
+	Channels     int           // number of channels of each, from the first; default 64
+	Peaks        int           // number of peaks of each channel; default 9
+	Hidden       int           // number of examples whose hidden layer is recorded; default 1000
+	// Progress is called with the number of examples done; it may be nil.
 	Progress func(done, of int)
 }
 
@@ -96,7 +96,7 @@ func (n *Network) survey(ctx context.Context, ds data.Dataset, o SurveyOptions) 
 	return &v.Survey, nil
 }
 
-// loader gives the examples of ds, which the network has to take, in batches.
+// loader returns a loader for the examples of ds, whose type must be that of the network's input.
 func (n *Network) loader(ctx context.Context, ds data.Dataset) (*data.Loader, error) {
 	switch {
 	case !n.made():
@@ -107,25 +107,26 @@ func (n *Network) loader(ctx context.Context, ds data.Dataset) (*data.Loader, er
 		return nil, errNoData
 	}
 	if have := ds.Info().Input; have.Shape != n.Input().Shape {
-		return nil, fmt.Errorf("the examples are %v, the network takes %v", have, n.Input())
+		return nil, fmt.Errorf("the examples are %v, the network's input is %v", have, n.Input())
 	}
 	return data.NewLoader(ds, data.Batching{Size: batchSize, Workers: 1})
 }
 
-// surveyor computes and collects.
+// surveyor computes and collects the results of a survey.
 type surveyor struct {
 	Survey
 	o        SurveyOptions
 	program  *program
 	input    *graph.Node
-	classes  int // 0 where there are none
+	classes  int // 0 if there are none
 	rects    []Layer
 	positive [][]float64 // by rectifier and unit
-	values   []int       // of a unit, so far
+	values   []int       // number of values of a unit so far
 }
 
-// newSurveyor compiles the outputs: probabilities, hidden layer, for each convolution the maxima of the
-// maps and their places, for each rectifier how many values of each unit are positive.
+// newSurveyor compiles the outputs: probabilities, the hidden layer, the maxima of the maps of each
+// convolution with their positions, and the number of positive values in each unit of each
+// rectifier.
 func (n *Network) newSurveyor(ds data.Dataset, o SurveyOptions) (*surveyor, error) {
 	v := &surveyor{o: o, rects: n.Rectifiers()}
 	nodes := []*graph.Node{n.output, n.Hidden().Node}
@@ -163,7 +164,7 @@ func (n *Network) newSurveyor(ds data.Dataset, o SurveyOptions) (*surveyor, erro
 	return v, err
 }
 
-// features is a hidden layer as (N,F): of maps the means over their pixels.
+// features returns a hidden layer as (N,F). For maps it is the means over the pixels.
 func features(h *graph.Node) *graph.Node {
 	for h.Type().Rank() > 2 {
 		h = ops.Mean(h, h.Type().Rank()-1)
@@ -180,7 +181,7 @@ func positives(r *graph.Node) *graph.Node {
 	return ops.Sum(ops.Where(ops.Greater(r, ops.Scalar(r, 0)), ops.OnesLike(r), ops.ZerosLike(r)), axes...)
 }
 
-// see computes a batch.
+// see processes a batch.
 func (v *surveyor) see(ctx context.Context, b data.Batch) error {
 	outs, err := v.program.run(ctx, feeds{v.input: dense(v.input, b.X.Float32s())})
 	if err != nil {
@@ -219,11 +220,11 @@ func (v *surveyor) see(ctx context.Context, b data.Batch) error {
 
 func notFinite(x float32) bool { return x-x != 0 }
 
-// judge notes what a batch was taken for.
+// judge records the predictions for a batch.
 func (v *surveyor) judge(probabilities []float32, labels []int32) error {
 	for i, label := range labels {
 		if int(label) >= v.classes {
-			return fmt.Errorf("example %d has class %d; the network knows %d", v.Examples+i, label, v.classes)
+			return fmt.Errorf("example %d has class %d; the network has %d classes", v.Examples+i, label, v.classes)
 		}
 		row := probabilities[i*v.classes : (i+1)*v.classes]
 		best := 0
@@ -238,7 +239,7 @@ func (v *surveyor) judge(probabilities []float32, labels []int32) error {
 	return nil
 }
 
-// placesOf are the elements of a result of whole numbers.
+// placesOf returns the elements of an integer result.
 func placesOf(d *tensor.Dense) []int {
 	var all []int
 	switch v := d.Data().(type) {
@@ -289,8 +290,8 @@ func (v *surveyor) finish() {
 	}
 }
 
-// Confusion counts how often an example of each class (row) was taken for each class (column), of
-// so many classes, or as many as there are. It is nil where the survey has none.
+// Confusion counts how often an example of each class (row) was predicted as each class (column),
+// for the given number of classes, or more if more occur. It is nil if the survey has no classes.
 func (s *Survey) Confusion(classes int) [][]int {
 	if s == nil || len(s.Classes) == 0 {
 		return nil
@@ -306,8 +307,8 @@ func (s *Survey) Confusion(classes int) [][]int {
 	return m
 }
 
-// Mistakes returns the numbers of the examples that were taken for another class with the greatest
-// probability, at most k of them, the worst first.
+// Mistakes returns the indices of the examples that were misclassified with the highest
+// probability, at most k of them, in decreasing order of probability.
 func (s *Survey) Mistakes(k int) (worst []int) {
 	if s == nil {
 		return nil
@@ -321,7 +322,7 @@ func (s *Survey) Mistakes(k int) (worst []int) {
 	return worst[:min(max(k, 0), len(worst))]
 }
 
-// Accuracy is the share of the examples that were taken for their class.
+// Accuracy returns the fraction of the examples that were classified correctly.
 func (s *Survey) Accuracy() float64 {
 	if s == nil {
 		return 0

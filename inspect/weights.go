@@ -14,8 +14,8 @@ import (
 	"github.com/plexaura/plexaura/shape"
 )
 
-// Map is values of images (N,C,H,W), or of what else a layer gives, for one example: C maps of H
-// rows. Features are C maps of one element.
+// Map holds the result of a layer for one example: for images (N,C,H,W), C maps of H rows. Features
+// are C maps of one element.
 type Map struct {
 	C, H, W int
 	V       []float32
@@ -24,7 +24,7 @@ type Map struct {
 // Channel returns one of the maps.
 func (m Map) Channel(c int) []float32 { return m.V[c*m.H*m.W : (c+1)*m.H*m.W] }
 
-// Maps returns what each of some layers gives for one example x, all computed by one program.
+// Maps returns the results of layers for one example x. One program computes all.
 func (n *Network) Maps(ctx context.Context, layers []Layer, x []float32) ([]Map, error) {
 	if len(x) != n.Input().Len() {
 		return nil, fmt.Errorf("inspect: %d numbers; want one example of %v", len(x), n.Input())
@@ -51,15 +51,15 @@ func (n *Network) Maps(ctx context.Context, layers []Layer, x []float32) ([]Map,
 		m := Map{C: t.Len(), H: 1, W: 1, V: engine.AppendFloat32s(nil, got[i])}
 		if t.Rank() > 2 {
 			m = Map{C: t.Int(1), H: extent(t, 0), W: t.Int(-1), V: m.V}
-			m.H = t.Len() / max(m.C*m.W, 1) // the depth of a volume counts as rows
+			m.H = t.Len() / max(m.C*m.W, 1) // the depth of a volume is counted as rows
 		}
 		maps = append(maps, m)
 	}
 	return maps, nil
 }
 
-// Filters returns the filters of a convolution (O,C/Groups,KH,KW), one after the other, whether they are a
-// Param or computed from some.
+// Filters returns the filters of a convolution (O,C/Groups,KH,KW), one after the other. They may be
+// a Param or computed from Params.
 func (n *Network) Filters(ctx context.Context, c Convolution) ([]float32, error) {
 	if !n.made() || c.Filter == nil || c.Filter.Graph() != n.output.Graph() {
 		return nil, errNotOfNet
@@ -78,7 +78,8 @@ func (n *Network) Filters(ctx context.Context, c Convolution) ([]float32, error)
 	return engine.AppendFloat32s(nil, got[0]), nil
 }
 
-// Parameter is a parameter with the distributions of its values and of the loss's gradient by them.
+// Parameter is a parameter with histograms of its values and of the loss's gradient with respect to
+// them.
 type Parameter struct {
 	Name             string
 	Shape            shape.Shape
@@ -97,7 +98,7 @@ func (n *Network) parameters(ctx context.Context, ds data.Dataset) (all []Parame
 		return nil, err
 	}
 	if n.loss == nil {
-		return nil, errors.New("the network has no loss, whose gradients are asked for")
+		return nil, errors.New("the network has no loss; give New one to get gradients")
 	}
 	sums, leaves, err := n.gradients(ctx, loader)
 	if err != nil {
@@ -117,7 +118,7 @@ func (n *Network) parameters(ctx context.Context, ds data.Dataset) (all []Parame
 	return all, nil
 }
 
-// gradients returns, for each parameter, the sum over the examples of the gradients of their losses.
+// gradients returns, for each parameter, the sum of the gradients of all examples' losses.
 func (n *Network) gradients(ctx context.Context, loader *data.Loader) (sums [][]float64, leaves []*graph.Node, err error) {
 	input, images := n.clone(n.loss)
 	loss := images[0]
@@ -153,19 +154,20 @@ func (n *Network) gradients(ctx context.Context, loader *data.Loader) (sums [][]
 	return sums, leaves, nil
 }
 
-// Histogram counts numbers in bins of equal width from Lo to Hi, the least and the greatest finite one.
+// Histogram counts numbers in bins of equal width from Lo to Hi, the smallest and the largest
+// finite number.
 type Histogram struct {
 	Lo, Hi    float64
 	Counts    []int
-	Mean, Std float64 // of the finite ones
-	Zeros     int     // exactly 0
-	NotFinite int     // in no bin
+	Mean, Std float64 // of the finite numbers
+	Zeros     int     // number of exact zeros
+	NotFinite int     // number of values in no bin
 }
 
-// Bins is how many a [Histogram] has.
+// Bins is the number of bins of a [Histogram].
 const Bins = 40
 
-// NewHistogram counts v.
+// NewHistogram returns a histogram of v.
 func NewHistogram(v []float32) Histogram {
 	h := Histogram{Lo: math.Inf(1), Hi: math.Inf(-1), Counts: make([]int, Bins)}
 	sum, n := 0., 0.
@@ -200,7 +202,7 @@ func NewHistogram(v []float32) Histogram {
 	return h
 }
 
-// bin is that of a number from Lo to Hi.
+// bin returns the bin of a number between Lo and Hi.
 func (h Histogram) bin(f float64) int {
 	if h.Lo == h.Hi {
 		return len(h.Counts) / 2

@@ -55,8 +55,8 @@ var networks = []struct {
 	{"mobilenetv2", mobilenet.V2, .30, false},
 }
 
-// With the same weights the models give the logits of torchvision's, so that published weight files fit them: for
-// an image made of numbers, and for a photograph in the same pixels.
+// With the same weights the models give the logits of torchvision's, so that published weight files
+// fit them: for an image made of numbers, and for a photograph in the same pixels.
 func TestPublishedNetworks(t *testing.T) {
 	text, err := os.ReadFile("testdata/published.json")
 	require.NoError(t, err)
@@ -82,7 +82,8 @@ func TestPublishedNetworks(t *testing.T) {
 	}
 }
 
-// requireTensors checks names and shapes of all parameters and states, and the number of parameters.
+// requireTensors checks names and shapes of all parameters and states, and the number of
+// parameters.
 func requireTensors(t *testing.T, want published, g *graph.Graph) {
 	have := map[string][]int{}
 	parameters := 0

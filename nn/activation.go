@@ -12,8 +12,8 @@ type ReLU struct{}
 // Apply returns a node of x's type.
 func (ReLU) Apply(s Scope, x *graph.Node) *graph.Node { return Func(ops.ReLU).Apply(s, x) }
 
-// LeakyReLU is x where x is positive, and Alpha times x elsewhere (Maas et al., 2013).
-// PyTorch's default Alpha is 0.01; here 0 is 0.
+// LeakyReLU is x for positive x, and Alpha times x otherwise (Maas et al., 2013). PyTorch's default
+// Alpha is 0.01; here an Alpha of 0 is 0.
 type LeakyReLU struct{ Alpha float64 }
 
 // Apply returns a node of x's type.
@@ -21,8 +21,9 @@ func (l LeakyReLU) Apply(s Scope, x *graph.Node) *graph.Node {
 	return s.Within("", x, func(Scope) *graph.Node { return ops.LeakyReLU(x, l.Alpha) })
 }
 
-// ELU is x where x is positive, and Alpha*(e^x-1) elsewhere (Clevert et al., Fast and Accurate Deep
-// Network Learning by Exponential Linear Units, 2016). PyTorch's default Alpha is 1; here 0 is 0.
+// ELU is x for positive x, and Alpha*(e^x-1) otherwise (Clevert et al., Fast and Accurate Deep
+// Network Learning by Exponential Linear Units, 2016). PyTorch's default Alpha is 1; here an Alpha
+// of 0 is 0.
 type ELU struct{ Alpha float64 }
 
 // Apply returns a node of x's type.
@@ -30,14 +31,14 @@ func (l ELU) Apply(s Scope, x *graph.Node) *graph.Node {
 	return s.Within("", x, func(Scope) *graph.Node { return ops.ELU(x, l.Alpha) })
 }
 
-// SELU is [ELU] with the constants that keep mean 0 and variance 1 (Klambauer et al.,
+// SELU is [ELU] with constants that preserve mean 0 and variance 1 (Klambauer et al.,
 // Self-Normalizing Neural Networks, 2017).
 type SELU struct{}
 
 // Apply returns a node of x's type.
 func (SELU) Apply(s Scope, x *graph.Node) *graph.Node { return Func(ops.SELU).Apply(s, x) }
 
-// GELU is x times the normal distribution function of x, or where Tanh is set its approximation by
+// GELU is x times the normal distribution function of x or, if Tanh is set, an approximation using
 // tanh (Hendrycks and Gimpel, Gaussian Error Linear Units, 2016).
 type GELU struct{ Tanh bool }
 
@@ -55,7 +56,8 @@ type SiLU struct{}
 // Apply returns a node of x's type.
 func (SiLU) Apply(s Scope, x *graph.Node) *graph.Node { return Func(ops.SiLU).Apply(s, x) }
 
-// Mish is x*tanh(log(1+e^x)) (Misra, Mish: A Self Regularized Non-Monotonic Activation Function, 2019).
+// Mish is x*tanh(log(1+e^x)) (Misra, Mish: A Self Regularized Non-Monotonic Activation Function,
+// 2019).
 type Mish struct{}
 
 // Apply returns a node of x's type.
@@ -73,7 +75,7 @@ type Softsign struct{}
 // Apply returns a node of x's type.
 func (Softsign) Apply(s Scope, x *graph.Node) *graph.Node { return Func(ops.Softsign).Apply(s, x) }
 
-// HardSigmoid is x/6 + 1/2, not below 0 and not above 1.
+// HardSigmoid is x/6 + 1/2, clamped to [0,1].
 type HardSigmoid struct{}
 
 // Apply returns a node of x's type.
@@ -87,8 +89,8 @@ type HardSwish struct{}
 // Apply returns a node of x's type.
 func (HardSwish) Apply(s Scope, x *graph.Node) *graph.Node { return Func(ops.HardSwish).Apply(s, x) }
 
-// PReLU is x where x is positive, and elsewhere x times a number that is learnt (He et al., Delving Deep
-// into Rectifiers, 2015): its parameter weight, (1), or where PerChannel is set one for each channel, (C).
+// PReLU is x for positive x, and x times a trained number otherwise (He et al., Delving Deep into
+// Rectifiers, 2015). Its parameter is weight, of shape (1) or, if PerChannel is set, (C).
 type PReLU struct {
 	Name       string
 	PerChannel bool
@@ -113,7 +115,7 @@ func (l PReLU) Apply(s Scope, x *graph.Node) *graph.Node {
 	})
 }
 
-// Clip is x, not below Lo and not above Hi: Clip{0, 6} is ReLU6.
+// Clip clamps x to [Lo,Hi]: Clip{0, 6} is ReLU6.
 type Clip struct{ Lo, Hi float64 }
 
 // Apply returns a node of x's type.
@@ -133,8 +135,8 @@ type Tanh struct{}
 // Apply returns a node of x's type.
 func (Tanh) Apply(s Scope, x *graph.Node) *graph.Node { return Func(ops.Tanh).Apply(s, x) }
 
-// Softmax turns scores into probabilities along axis 1, that of the classes or channels.
-// Models for training end in scores; [ops.CrossEntropy] takes these.
+// Softmax turns logits into probabilities along axis 1, that of the classes or channels. Models for
+// training should return logits, as [ops.CrossEntropy] expects.
 type Softmax struct{}
 
 // Apply returns a node of x's type.
@@ -142,7 +144,7 @@ func (Softmax) Apply(s Scope, x *graph.Node) *graph.Node {
 	return s.Within("", x, func(Scope) *graph.Node { return ops.Softmax(x, 1) })
 }
 
-// LogSoftmax is the logarithm of [Softmax], without its overflow.
+// LogSoftmax is the logarithm of [Softmax], computed without overflow.
 type LogSoftmax struct{}
 
 // Apply returns a node of x's type.
@@ -150,14 +152,14 @@ func (LogSoftmax) Apply(s Scope, x *graph.Node) *graph.Node {
 	return s.Within("", x, func(Scope) *graph.Node { return ops.LogSoftmax(x, 1) })
 }
 
-// Flatten joins all axes but the first: (N,C,H,W) becomes (N,C*H*W).
+// Flatten joins all axes except the first: (N,C,H,W) becomes (N,C*H*W).
 type Flatten struct{}
 
 // Apply returns a node of rank 2.
 func (Flatten) Apply(s Scope, x *graph.Node) *graph.Node { return Func(ops.Flatten).Apply(s, x) }
 
-// LRN normalises each element by its neighbours in Size channels; see [ops.LRN] for the formula
-// and the defaults, PyTorch's. The layer of AlexNet's paper is LRN{Alpha: 5e-4, K: 2}.
+// LRN normalises each element by its neighbours in Size channels; see [ops.LRN] for the formula.
+// The defaults are PyTorch's. The layer in the AlexNet paper is LRN{Alpha: 5e-4, K: 2}.
 type LRN struct {
 	Size           int     // default 5
 	Alpha, Beta, K float64 // defaults 1e-4, 0.75, 1
@@ -180,8 +182,8 @@ func (l LRNWithinChannel) Apply(s Scope, x *graph.Node) *graph.Node {
 	return s.Within("", x, func(Scope) *graph.Node { return ops.LRNWithinChannel(x, ops.LRNOptions(l)) })
 }
 
-// Dropout sets elements to 0 with probability P while training, and scales the others by
-// 1/(1-P); in inference it does nothing (Srivastava et al., 2014).
+// Dropout sets elements to 0 with probability P during training and scales the others by 1/(1-P).
+// In inference it does nothing (Srivastava et al., 2014).
 type Dropout struct{ P float64 }
 
 // Apply returns a node of x's type.

@@ -7,10 +7,10 @@ import (
 )
 
 // BatchNorm normalises each channel (axis 1) of x (N,C,...) to mean 0 and variance 1 over the
-// batch, then scales and shifts it; in inference it normalises by running statistics (Ioffe
-// and Szegedy, Batch Normalization, 2015). Its parameters are weight (C), ones at first, and
-// bias (C), zeros; its states running_mean (C), zeros, and running_var (C), ones. Where it is
-// applied twice in one graph, in a [Scope.Shared], each use updates these in turn.
+// batch, then scales and shifts it. In inference it normalises by running statistics (Ioffe and
+// Szegedy, Batch Normalization, 2015). Its parameters are weight (C), initially ones, and bias (C),
+// zeros. Its states are running_mean (C), initially zeros, and running_var (C), ones. If the layer
+// is applied twice in one graph, in a [Scope.Shared], each use updates the states in turn.
 type BatchNorm struct {
 	Name     string
 	Eps      float64 // added to the variance; default 1e-5
@@ -20,7 +20,7 @@ type BatchNorm struct {
 // Label is l.Name.
 func (l BatchNorm) Label() string { return l.Name }
 
-// Apply returns a node of x's type, and makes the updates of the running statistics.
+// Apply returns a node of x's type, and adds the updates of the running statistics.
 func (l BatchNorm) Apply(s Scope, x *graph.Node) *graph.Node {
 	return s.Within(l.Name, x, func(s Scope) *graph.Node {
 		t := x.Type()

@@ -16,12 +16,12 @@ type Conv2D struct {
 	Out      int // channels of the result
 	Kernel   HW
 	Stride   HW  // default 1
-	Pad      HW  // zeros around the image
+	Pad      HW  // zero padding around the image
 	Dilation HW  // default 1
 	Groups   int // default 1; C and Out must be multiples of it
 	NoBias   bool
 
-	// Init fills the weight and BiasInit the bias; by default both are uniform on
+	// Init initialises the weight and BiasInit the bias. The default for both is uniform on
 	// ±1/sqrt(C/Groups*KH*KW), as in PyTorch.
 	Init, BiasInit graph.Initializer
 }
@@ -56,12 +56,12 @@ type Conv1D struct {
 	Out      int // channels of the result
 	Kernel   int
 	Stride   int  // default 1
-	Pad      Ends // zeros at both ends; see BeforeAfter
+	Pad      Ends // zero padding at both ends; see BeforeAfter
 	Dilation int  // default 1
 	Groups   int  // default 1; C and Out must be multiples of it
 	NoBias   bool
 
-	// Init fills the weight and BiasInit the bias; by default both are uniform on
+	// Init initialises the weight and BiasInit the bias. The default for both is uniform on
 	// ±1/sqrt(C/Groups*Kernel), as in PyTorch.
 	Init, BiasInit graph.Initializer
 }
@@ -82,19 +82,19 @@ func (l Conv1D) Apply(s Scope, x *graph.Node) *graph.Node {
 	})
 }
 
-// Conv3D is [Conv2D] for volumes (N,C,D,H,W): its weight is (Out,C/Groups,KD,KH,KW). In each array
-// index 0 is the depth, 1 the height, 2 the width.
+// Conv3D is [Conv2D] for volumes (N,C,D,H,W): its weight is (Out,C/Groups,KD,KH,KW). In each array,
+// index 0 is for the depth, 1 for the height and 2 for the width.
 type Conv3D struct {
 	Name     string
 	Out      int // channels of the result
 	Kernel   [3]int
 	Stride   [3]int    // default 1
-	Pad      [3][2]int // zeros before and after each axis
+	Pad      [3][2]int // zero padding before and after each axis
 	Dilation [3]int    // default 1
 	Groups   int       // default 1; C and Out must be multiples of it
 	NoBias   bool
 
-	// Init fills the weight and BiasInit the bias; by default both are uniform on
+	// Init initialises the weight and BiasInit the bias. The default for both is uniform on
 	// ±1/sqrt(C/Groups*KD*KH*KW), as in PyTorch.
 	Init, BiasInit graph.Initializer
 }
@@ -115,14 +115,14 @@ func (l Conv3D) Apply(s Scope, x *graph.Node) *graph.Node {
 	})
 }
 
-// filter is what the parameters of a convolution depend on besides its kernel.
+// filter holds the fields of a convolution that its parameters depend on, except the kernel.
 type filter struct {
 	out, groups    int
 	noBias         bool
 	init, biasInit graph.Initializer
 }
 
-// params makes the weight and the bias, nil where there is none, for an input x.
+// params makes the weight and the bias for an input x. Without a bias, b is nil.
 func (f filter) params(s Scope, x *graph.Node, kernel ...int) (w, b *graph.Node, err error) {
 	in, err := f.check(x.Type(), kernel)
 	if err != nil {
@@ -132,7 +132,7 @@ func (f filter) params(s Scope, x *graph.Node, kernel ...int) (w, b *graph.Node,
 	return w, b, nil
 }
 
-// transposed makes the weight and the bias of a transposed convolution, as params does.
+// transposed makes the weight and the bias of a transposed convolution, like params.
 func (f filter) transposed(s Scope, x *graph.Node, kernel ...int) (w, b *graph.Node, err error) {
 	in, err := f.check(x.Type(), kernel)
 	if err != nil {
@@ -140,13 +140,13 @@ func (f filter) transposed(s Scope, x *graph.Node, kernel ...int) (w, b *graph.N
 	}
 	groups := max(f.groups, 1)
 	if f.out%groups != 0 {
-		return nil, nil, fmt.Errorf("Out is %d, which %d groups cannot share equally", f.out, groups)
+		return nil, nil, fmt.Errorf("Out is %d, which cannot be split evenly into %d groups", f.out, groups)
 	}
 	w, b = f.make(s, x.Type(), in*groups, f.out/groups, kernel)
 	return w, b, nil
 }
 
-// check returns the channels of an input of type t that one group of filters spans.
+// check returns the number of input channels per group for an input of type t.
 func (f filter) check(t shape.Type, kernel []int) (in int, err error) {
 	if t.Rank() != len(kernel)+2 {
 		return 0, fmt.Errorf("want a batch of rank %d, have %v", len(kernel)+2, t)
@@ -165,7 +165,7 @@ func (f filter) check(t shape.Type, kernel []int) (in int, err error) {
 	return in, nil
 }
 
-// make makes a weight of two axes and those of the kernel, and the bias.
+// make makes a weight whose axes are axis0, axis1 and those of the kernel, and the bias.
 func (f filter) make(s Scope, t shape.Type, axis0, axis1 int, kernel []int) (w, b *graph.Node) {
 	dims, fanIn := append([]int{axis0, axis1}, kernel...), axis1
 	for _, k := range kernel {
@@ -178,7 +178,7 @@ func (f filter) make(s Scope, t shape.Type, axis0, axis1 int, kernel []int) (w, 
 	return w, b
 }
 
-// channels is the number of channels of t, (N,C,...), that one group of filters spans.
+// channels returns the number of channels per group of t, (N,C,...).
 func channels(t shape.Type, groups int) (int, error) {
 	if err := trainable(t); err != nil {
 		return 0, err
@@ -196,7 +196,7 @@ func channels(t shape.Type, groups int) (int, error) {
 	return n / groups, nil
 }
 
-// addBias adds b, where there is one, along axis 1.
+// addBias adds b along axis 1, unless it is nil.
 func addBias(y, b *graph.Node) *graph.Node {
 	if b == nil {
 		return y

@@ -8,19 +8,19 @@ import (
 	"github.com/plexaura/plexaura/shape"
 )
 
-// Embedding takes a vector for each of the ids x, integers from 0 to Count-1 in any shape. Its parameter is
-// weight (Count,Dim). An id that is out of range is an error of the run.
+// Embedding returns a vector for each of the ids x, which are integers from 0 to Count-1, in any
+// shape. Its parameter is weight (Count,Dim). An id out of range is an error of the run.
 type Embedding struct {
 	Name       string
 	Count, Dim int
 	DType      shape.DType       // of the vectors; default Float32
-	Init       graph.Initializer // default: normal with mean 0 and deviation 1, as in PyTorch
+	Init       graph.Initializer // default: normal with mean 0 and standard deviation 1, as in PyTorch
 }
 
 // Label is l.Name.
 func (l Embedding) Label() string { return l.Name }
 
-// Apply returns a node of the shape of x and then (Dim).
+// Apply returns a node whose shape is that of x followed by Dim.
 func (l Embedding) Apply(s Scope, x *graph.Node) *graph.Node {
 	return s.Within(l.Name, x, func(s Scope) *graph.Node {
 		switch {

@@ -2,15 +2,15 @@ package nn
 
 import "github.com/plexaura/plexaura/graph"
 
-// Eval is Layer in its inference form, in training too: batch normalisation within uses its
-// running statistics and leaves them as they are, dropout does nothing. Parameters are trained
-// nevertheless, as with PyTorch's eval(); Frozen{Eval{l}} is l as it is.
+// Eval applies Layer in its inference form, also in training: batch normalisation inside it uses
+// its running statistics and does not update them, and dropout does nothing. Parameters are still
+// trained, as with PyTorch's eval(). Frozen{Eval{l}} keeps l entirely unchanged.
 type Eval struct{ Layer Layer }
 
-// Label is the name of the layer within.
+// Label returns the name of the inner layer.
 func (l Eval) Label() string { return label(l.Layer) }
 
-// Apply applies the layer within to x.
+// Apply applies the inner layer to x.
 func (l Eval) Apply(s Scope, x *graph.Node) *graph.Node {
 	return s.Within("", x, func(s Scope) (y *graph.Node) {
 		s.g.Inferring(func() { y = apply(l.Layer, s, "", x) })

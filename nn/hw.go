@@ -2,13 +2,13 @@ package nn
 
 import "fmt"
 
-// HW is a pair of numbers for height and width: a kernel, a stride, a dilation or a padding.
-// A plain number stands for both, so that Kernel: 5 is a 5×5 kernel and Pad: 2 pads every
-// side by 2. [Rect] gives two numbers, [Sides] a padding that differs from side to side.
-// Numbers go up to 32767.
+// HW is a pair of numbers for height and width: a kernel, a stride, a dilation or a padding. A
+// plain number applies to both: Kernel: 5 is a 5×5 kernel, and Pad: 2 pads every side by 2. Use
+// [Rect] for two numbers, and [Sides] for a padding that differs between sides. Numbers may be at
+// most 32767.
 type HW int64
 
-// A plain number is itself. Others are four of them above one another, below a flag.
+// A plain number represents itself. Four different numbers are packed into one, with a flag bit.
 const (
 	hwBits = 15
 	maxHW  = 1<<hwBits - 1

@@ -31,9 +31,9 @@ func (n Normal) Fill(v []float64, _ shape.Type, r *rand.Rand) {
 	}
 }
 
-// GlorotUniform draws uniformly with variance 2/(fan-in + fan-out), for layers followed by
-// tanh or the like (Glorot and Bengio, Understanding the difficulty of training deep
-// feedforward neural networks, 2010, eq. 16).
+// GlorotUniform draws from a uniform distribution with variance 2/(fan-in + fan-out), for layers
+// followed by tanh or similar functions (Glorot and Bengio, Understanding the difficulty of
+// training deep feedforward neural networks, 2010, eq. 16).
 type GlorotUniform struct{}
 
 // Fill implements [graph.Initializer].
@@ -51,8 +51,8 @@ func (GlorotNormal) Fill(v []float64, t shape.Type, r *rand.Rand) {
 	Normal{Std: math.Sqrt(2 / (in + out))}.Fill(v, t, r)
 }
 
-// HeUniform draws uniformly with variance 2/fan-in, for layers followed by ReLU (He et al.,
-// Delving Deep into Rectifiers, 2015, eq. 10).
+// HeUniform draws from a uniform distribution with variance 2/fan-in, for layers followed by ReLU
+// (He et al., Delving Deep into Rectifiers, 2015, eq. 10).
 type HeUniform struct{}
 
 // Fill implements [graph.Initializer].
@@ -61,8 +61,8 @@ func (HeUniform) Fill(v []float64, t shape.Type, r *rand.Rand) {
 	uniformVariance(2/in).Fill(v, t, r)
 }
 
-// HeNormal is [HeUniform] with the normal distribution, and of fan-out rather than fan-in where
-// FanOut is set, which keeps the variance of gradients rather than that of activations (eq. 14).
+// HeNormal is [HeUniform] with the normal distribution. If FanOut is set it uses fan-out instead of
+// fan-in, which preserves the variance of gradients rather than that of activations (eq. 14).
 type HeNormal struct{ FanOut bool }
 
 // Fill implements [graph.Initializer].
@@ -74,14 +74,14 @@ func (h HeNormal) Fill(v []float64, t shape.Type, r *rand.Rand) {
 	Normal{Std: math.Sqrt(2 / fan)}.Fill(v, t, r)
 }
 
-// uniformVariance is the uniform distribution around 0 of that variance.
+// uniformVariance returns the uniform distribution around 0 with the given variance.
 func uniformVariance(variance float64) Uniform {
 	b := math.Sqrt(3 * variance)
 	return Uniform{-b, b}
 }
 
-// fans returns fan-in and fan-out of a weight (out, in, kernel...). Of a scalar or vector
-// both are its length.
+// fans returns fan-in and fan-out of a weight (out, in, kernel...). For a scalar or vector both are
+// its length.
 func fans(s shape.Shape) (in, out float64) {
 	if s.Rank() < 2 {
 		n := float64(s.Len())
@@ -94,14 +94,14 @@ func fans(s shape.Shape) (in, out float64) {
 	return float64(s.Int(1) * taps), float64(s.Int(0) * taps)
 }
 
-// standard is the default of layers, and PyTorch's: for the weight and the bias alike uniform
-// on ±1/sqrt(fan-in), from LeCun et al., Efficient BackProp, 1998, up to a constant factor.
+// standard returns the default of layers, which is PyTorch's: both weight and bias are uniform on
+// ±1/sqrt(fan-in), from LeCun et al., Efficient BackProp, 1998, up to a constant factor.
 func standard(fanIn int) Uniform {
 	b := 1 / math.Sqrt(float64(max(fanIn, 1)))
 	return Uniform{-b, b}
 }
 
-// or returns i, or d where i is nil.
+// or returns i, or d if i is nil.
 func or(i, d graph.Initializer) graph.Initializer {
 	if i == nil {
 		return d

@@ -8,17 +8,17 @@ import (
 	"github.com/plexaura/plexaura/ops"
 )
 
-// A Layer is a model or a part of one. Layers are plain values, without weights.
+// A Layer is a model or a part of one. Layers are plain values without weights.
 type Layer interface {
-	// Apply returns the layer's result for x, with its parameters made in s.
+	// Apply returns the layer's result for x, and makes the layer's parameters in s.
 	Apply(s Scope, x *graph.Node) *graph.Node
 }
 
-// A Labeled layer has a name of its own, which its Apply enters. Where the name is empty, or
-// a layer is not Labeled, containers such as [Sequential] number it.
+// A Labeled layer has a name of its own, which its Apply enters. Containers such as [Sequential]
+// number layers that are not Labeled or whose name is empty.
 type Labeled interface{ Label() string }
 
-// label returns l's own name, or "".
+// label returns the name of l, or "".
 func label(l Layer) string {
 	if n, ok := l.(Labeled); ok {
 		return n.Label()
@@ -39,11 +39,11 @@ func (f Func) Apply(s Scope, x *graph.Node) *graph.Node {
 	})
 }
 
-// Sequential applies its layers in turn. A layer without a name gets its index as one, as in
-// "0.weight".
+// Sequential applies its layers one after the other. The name of a layer without a name of its own
+// is its index, as in "0.weight".
 type Sequential []Layer
 
-// Apply returns the result of the last layer; that of an empty Sequential is x.
+// Apply returns the result of the last layer, or x if the Sequential is empty.
 func (l Sequential) Apply(s Scope, x *graph.Node) *graph.Node {
 	for i, child := range l {
 		x = apply(child, s, strconv.Itoa(i), x)
@@ -51,7 +51,7 @@ func (l Sequential) Apply(s Scope, x *graph.Node) *graph.Node {
 	return x
 }
 
-// apply applies l in s, in the scope called name there if l has no name of its own.
+// apply applies l in s or, if l has no name of its own, in the scope called name within s.
 func apply(l Layer, s Scope, name string, x *graph.Node) *graph.Node {
 	own := label(l)
 	switch {
@@ -65,7 +65,7 @@ func apply(l Layer, s Scope, name string, x *graph.Node) *graph.Node {
 	if y := l.Apply(s, x); y != nil {
 		return y
 	}
-	return s.Within(own, x, func(Scope) *graph.Node { return nil }) // which says so
+	return s.Within(own, x, func(Scope) *graph.Node { return nil }) // Within reports the mistake
 }
 
 type named struct {
@@ -83,20 +83,19 @@ func (l named) Apply(s Scope, x *graph.Node) *graph.Node {
 	return s.Within(l.name, x, func(s Scope) *graph.Node { return apply(l.layer, s, "", x) })
 }
 
-// Frozen is Layer with parameters that are not trained; its running statistics still follow
-// the data, unless it is an [Eval].
+// Frozen is Layer with parameters that are not trained. Its running statistics are still updated,
+// unless it is an [Eval].
 type Frozen struct{ Layer Layer }
 
-// Label is the name of the layer within.
+// Label returns the name of the inner layer.
 func (l Frozen) Label() string { return label(l.Layer) }
 
-// Apply applies the layer within to x.
+// Apply applies the inner layer to x.
 func (l Frozen) Apply(s Scope, x *graph.Node) *graph.Node { return apply(l.Layer, s.Frozen(), "", x) }
 
-// Residual adds what Body makes of x to what Shortcut makes of it, which is x itself where
-// Shortcut is nil (He et al., Deep Residual Learning for Image Recognition, 2016). Parameters
-// of Body are named as if it stood in Residual's place; those of a Shortcut without a name
-// begin with "shortcut".
+// Residual adds the results of Body and Shortcut for x; a nil Shortcut stands for x itself (He et
+// al., Deep Residual Learning for Image Recognition, 2016). Parameters of Body are named as if Body
+// were in the place of the Residual. Those of a Shortcut without a name begin with "shortcut".
 type Residual struct {
 	Name           string
 	Body, Shortcut Layer
@@ -105,7 +104,7 @@ type Residual struct {
 // Label is l.Name.
 func (l Residual) Label() string { return l.Name }
 
-// Apply returns Body(x) + Shortcut(x), which must have one shape.
+// Apply returns Body(x) + Shortcut(x), which must have the same shape.
 func (l Residual) Apply(s Scope, x *graph.Node) *graph.Node {
 	return s.Within(l.Name, x, func(s Scope) *graph.Node {
 		y, short := apply(l.Body, s, "", x), x
@@ -113,7 +112,7 @@ func (l Residual) Apply(s Scope, x *graph.Node) *graph.Node {
 			short = apply(l.Shortcut, s, "shortcut", x)
 		}
 		if y.Valid() && short.Valid() && y.Type() != short.Type() {
-			return s.g.Reject("Residual", errors.New("body and shortcut differ in type; a Shortcut can bring x to that of the body"), y, short)
+			return s.g.Reject("Residual", errors.New("the body and x or its shortcut differ in type; give a Shortcut whose result has the type of the body's"), y, short)
 		}
 		return ops.Add(y, short)
 	})

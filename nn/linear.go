@@ -9,14 +9,14 @@ import (
 	"github.com/plexaura/plexaura/shape"
 )
 
-// Linear is x·Wᵀ + b over the last axis. Its parameters are weight (Out,In) and, unless
-// NoBias is set, bias (Out).
+// Linear is x·Wᵀ + b along the last axis. Its parameters are weight (Out,In) and, unless NoBias is
+// set, bias (Out).
 type Linear struct {
 	Name   string
 	Out    int // features of the result
 	NoBias bool
 
-	// Init fills the weight and BiasInit the bias; by default both are uniform on
+	// Init initialises the weight and BiasInit the bias. The default for both is uniform on
 	// ±1/sqrt(In), as in PyTorch.
 	Init, BiasInit graph.Initializer
 }

@@ -6,9 +6,9 @@ import (
 	"github.com/plexaura/plexaura/shape"
 )
 
-// MACs is the number of multiply-accumulate operations that n takes for a batch of one:
-// those of convolutions, matrix products and their gradients, 0 for other ops. The sum over
-// the nodes that logits are computed from ([graph.Reachable]) is what papers state of a model.
+// MACs returns the number of multiply-accumulate operations of n for a batch of one. Convolutions,
+// matrix products and their gradients have some; for other ops it is 0. The sum over the nodes that
+// logits depend on ([graph.Reachable]) is the number that papers state for a model.
 func MACs(n *graph.Node) int {
 	op, ok := ops.Counted(n.Op())
 	if !ok || !n.Valid() {

@@ -54,8 +54,8 @@ var layers = []struct {
 	{nn.Dropout{P: .5}, image}, {nn.Flatten{}, image},
 }
 
-// anyRank are the layers that work element by element, or on whatever is behind the batch, and so have no
-// wrong rank.
+// anyRank are the layers that work element by element, or on whatever is behind the batch, and so
+// have no wrong rank.
 var anyRank = []nn.Layer{
 	nn.ReLU{}, nn.LeakyReLU{}, nn.ELU{}, nn.SELU{}, nn.GELU{}, nn.SiLU{}, nn.Mish{}, nn.Softplus{}, nn.Softsign{}, nn.HardSigmoid{}, nn.HardSwish{},
 	nn.Clip{}, nn.Sigmoid{}, nn.Tanh{}, nn.Dropout{}, nn.Embedding{},
@@ -86,8 +86,8 @@ func TestEveryLayerIsInTheTableOfMistakes(t *testing.T) {
 	}
 }
 
-// wrong are inputs that a layer refuses: of other element types, ranks, and channels that its groups
-// cannot share.
+// wrong are inputs that a layer refuses: of other element types, ranks, and channels that its
+// groups cannot share.
 func wrong(l nn.Layer, x shape.Type) map[string]shape.Type {
 	w := map[string]shape.Type{"dtype": x.As(shape.Bool), "rank": x.Of(shape.Of(shape.N))}
 	switch l := l.(type) {
@@ -116,8 +116,8 @@ func wrong(l nn.Layer, x shape.Type) map[string]shape.Type {
 	return w
 }
 
-// A model with a mistake in any layer has one error: the layer's name, the user's line, and what would be
-// right.
+// A model with a mistake in any layer has one error: the layer's name, the user's line, and what
+// would be right.
 func TestAMistakeInAnyLayerIsOneErrorWithItsName(t *testing.T) {
 	for _, tt := range layers {
 		require.NoError(t, apply(tt.layer, tt.x).g.Err(), "%#v", tt.layer)

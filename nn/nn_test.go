@@ -293,18 +293,18 @@ func TestMistakes(t *testing.T) {
 		{nn.MaxPool2D{Kernel: -1}, image, "0", "Kernel is out of range"},
 		{nn.AvgPool2D{Kernel: 2, Pad: -1}, image, "0", "Pad is out of range"},
 		{nn.Dropout{P: 2}, image, "0", "Dropout: "},
-		{nn.ConvTranspose2D{Name: "c", Out: 5, Kernel: 3, Groups: 2}, image, "c", "Out is 5, which 2 groups cannot share equally"},
+		{nn.ConvTranspose2D{Name: "c", Out: 5, Kernel: 3, Groups: 2}, image, "c", "Out is 5, which cannot be split evenly into 2 groups"},
 		{nn.ConvTranspose2D{Name: "c", Out: 4, Kernel: 3, Extra: 1}, image, "c", "ConvTranspose2D: height: extra is 1, want 0 to below the stride 1"},
 		{nn.LayerNorm{Name: "ln", Axes: 4}, image, "ln", "want a batch and 4 axes behind it to normalise, have float32(N,4,8,8)"},
 		{nn.GroupNorm{Name: "gn", Groups: 3}, image, "gn", "4 channels cannot be split into 3 groups"},
 		{nn.Embedding{Name: "e", Count: 3}, shape.I32(shape.N), "e", "want a positive Count and Dim, have 3 and 0"},
 		{nn.LSTM{Name: "l"}, shape.F32(shape.N, 4, 8), "l", "want a positive Hidden"},
-		{nn.Upsample{}, image, "0", "want a Scale of 1 at least"},
-		{nn.AdaptiveAvgPool2D{}, image, "0", "size is [0 0]; want 1 at least"},
+		{nn.Upsample{}, image, "0", "want a Scale of at least 1"},
+		{nn.AdaptiveAvgPool2D{}, image, "0", "size is [0 0]; want at least 1"},
 		{nil, image, "0", "the layer is nil"},
 		{nn.Named("n", nil), image, "n", "the layer is nil"},
 		{nn.Frozen{}, image, "0", "the layer is nil"},
-		{nn.Residual{Name: "r", Body: nn.Conv2D{Out: 2, Kernel: 1}}, image, "r", "body and shortcut differ in type"},
+		{nn.Residual{Name: "r", Body: nn.Conv2D{Out: 2, Kernel: 1}}, image, "r", "the body and x or its shortcut differ in type"},
 	} {
 		n := apply(nn.Sequential{
 			nn.Named("before", nn.Sequential{tt.layer}), // everything after it is silent:
@@ -369,7 +369,7 @@ func TestALayerThatGivesNilIsOneError(t *testing.T) {
 		n := apply(nn.Sequential{tt.layer, nn.Linear{Out: 2}}, shape.F32(shape.N, 3))
 		list := n.errs(t)
 		require.Len(t, list, 1, "%#v", tt.layer)
-		require.ErrorContains(t, list[0], "layer "+tt.path+": Layer: the layer gives nil")
+		require.ErrorContains(t, list[0], "layer "+tt.path+": Layer: the layer returns nil")
 	}
 }
 
@@ -415,7 +415,7 @@ func TestSharedUsesTheSameWeights(t *testing.T) {
 		want  string
 	}{
 		{nn.Linear{Name: "other", Out: 3, NoBias: true}, `no "other.weight" to share`},
-		{nn.Named("twin", nn.Named("0", nn.Linear{Out: 4, NoBias: true})), `"twin.0.weight" is float32(3,2), to be shared it would have to be float32(4,2)`},
+		{nn.Named("twin", nn.Named("0", nn.Linear{Out: 4, NoBias: true})), `"twin.0.weight" is float32(3,2); to be shared it must be float32(4,2)`},
 	} {
 		g := graph.New()
 		x := g.Input("a", shape.F32(shape.N, 2))

@@ -9,8 +9,8 @@ import (
 	"github.com/plexaura/plexaura/shape"
 )
 
-// The layers below normalise each example by itself: training and inference are the same. Their
-// parameters are weight, ones at first, and bias, zeros.
+// The layers below normalise each example separately, so that training and inference are the same.
+// Their parameters are weight, initially ones, and bias, zeros.
 
 // LayerNorm normalises x over its last Axes axes, then scales and shifts it (Ba et al., Layer
 // Normalization, 2016). Its weight and bias have the shape of those axes.
@@ -35,7 +35,7 @@ func (l LayerNorm) Apply(s Scope, x *graph.Node) *graph.Node {
 	})
 }
 
-// last is the axes that are normalised.
+// last returns the axes that are normalised.
 func (l LayerNorm) last(t shape.Type) (shape.Shape, error) {
 	axes := max(l.Axes, 1)
 	if err := trainable(t); err != nil {
@@ -51,8 +51,8 @@ func (l LayerNorm) last(t shape.Type) (shape.Shape, error) {
 	return last, nil
 }
 
-// GroupNorm normalises the channels (axis 1) of x (N,C,...) in groups, then scales and shifts each (Wu
-// and He, Group Normalization, 2018). Its weight and bias are (C).
+// GroupNorm normalises the channels (axis 1) of x (N,C,...) in groups, then scales and shifts each
+// (Wu and He, Group Normalization, 2018). Its weight and bias are (C).
 type GroupNorm struct {
 	Name   string
 	Groups int     // C must be a multiple of it
@@ -69,8 +69,9 @@ func (l GroupNorm) Apply(s Scope, x *graph.Node) *graph.Node {
 	})
 }
 
-// InstanceNorm is [GroupNorm] with a group for each channel (Ulyanov et al., Instance Normalization,
-// 2016). Unlike PyTorch's it has its parameters without being asked: PyTorch's affine=True.
+// InstanceNorm is [GroupNorm] with a group for each channel (Ulyanov et al., Instance
+// Normalization, 2016). Unlike PyTorch's it always has its parameters, as with PyTorch's
+// affine=True.
 type InstanceNorm struct {
 	Name string
 	Eps  float64 // added to the variance; default 1e-5
@@ -98,7 +99,7 @@ func perChannel(op, name string, s Scope, x *graph.Node, f func(weight, bias *gr
 	})
 }
 
-// affine makes a weight, ones at first, and a bias, zeros.
+// affine makes a weight of ones and a bias of zeros.
 func affine(s Scope, t shape.Type) (weight, bias *graph.Node) {
 	return s.Param("weight", t, Constant(1)), s.Param("bias", t, Constant(0))
 }

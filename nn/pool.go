@@ -5,13 +5,13 @@ import (
 	"github.com/plexaura/plexaura/ops"
 )
 
-// MaxPool2D takes the maximum of each window of an image (N,C,H,W). Padding never wins.
+// MaxPool2D takes the maximum of each window of an image (N,C,H,W). Padding is never the maximum.
 type MaxPool2D struct {
 	Kernel   HW
 	Stride   HW // default: Kernel
 	Pad      HW
 	Dilation HW   // default 1
-	Ceil     bool // a last window may reach beyond the padded image
+	Ceil     bool // the last window may extend beyond the padded image
 }
 
 // Apply returns a node (N,C,OH,OW).
@@ -31,8 +31,8 @@ type AvgPool2D struct {
 	Kernel   HW
 	Stride   HW // default: Kernel
 	Pad      HW
-	Ceil     bool // a last window may reach beyond the padded image
-	CountPad bool // the zeros of the padding count
+	Ceil     bool // the last window may extend beyond the padded image
+	CountPad bool // means include the zeros of the padding
 }
 
 // Apply returns a node (N,C,OH,OW).
@@ -64,12 +64,12 @@ func (GlobalMaxPool2D) Apply(s Scope, x *graph.Node) *graph.Node {
 
 // LpPool2D takes the P-norm of each window of an image (N,C,H,W); see [ops.LpPool2D].
 type LpPool2D struct {
-	P        float64 // 1 at least
+	P        float64 // at least 1
 	Kernel   HW
 	Stride   HW // default: Kernel
 	Pad      HW
 	Dilation HW   // default 1
-	Ceil     bool // a last window may reach beyond the padded image
+	Ceil     bool // the last window may extend beyond the padded image
 }
 
 // Apply returns a node (N,C,OH,OW).
@@ -83,19 +83,19 @@ func (l LpPool2D) Apply(s Scope, x *graph.Node) *graph.Node {
 	})
 }
 
-// AdaptiveAvgPool2D takes means of an image (N,C,H,W) so that Size is left of it; see
+// AdaptiveAvgPool2D averages an image (N,C,H,W) down to the given Size; see
 // [ops.AdaptiveAvgPool2D].
 type AdaptiveAvgPool2D struct{ Size HW }
 
-// Apply returns a node (N,C,h,w), of the Size.
+// Apply returns a node (N,C,h,w) of the given Size.
 func (l AdaptiveAvgPool2D) Apply(s Scope, x *graph.Node) *graph.Node {
 	return adaptive("AdaptiveAvgPool2D", l.Size, s, x, ops.AdaptiveAvgPool2D)
 }
 
-// AdaptiveMaxPool2D takes maxima of an image (N,C,H,W) so that Size is left of it.
+// AdaptiveMaxPool2D takes maxima of an image (N,C,H,W) so that the result has the given Size.
 type AdaptiveMaxPool2D struct{ Size HW }
 
-// Apply returns a node (N,C,h,w), of the Size.
+// Apply returns a node (N,C,h,w) of the given Size.
 func (l AdaptiveMaxPool2D) Apply(s Scope, x *graph.Node) *graph.Node {
 	return adaptive("AdaptiveMaxPool2D", l.Size, s, x, ops.AdaptiveMaxPool2D)
 }
@@ -110,13 +110,13 @@ func adaptive(op string, size HW, s Scope, x *graph.Node, pool func(x *graph.Nod
 	})
 }
 
-// MaxPool1D takes the maximum of each window of a sequence (N,C,L). Padding never wins.
+// MaxPool1D takes the maximum of each window of a sequence (N,C,L). Padding is never the maximum.
 type MaxPool1D struct {
 	Kernel   int
 	Stride   int // default: Kernel
 	Pad      Ends
 	Dilation int  // default 1
-	Ceil     bool // a last window may reach beyond the padded sequence
+	Ceil     bool // the last window may extend beyond the padded sequence
 }
 
 // Apply returns a node (N,C,OL).
@@ -126,14 +126,14 @@ func (l MaxPool1D) Apply(s Scope, x *graph.Node) *graph.Node {
 	})
 }
 
-// AvgPool1D takes the mean of each window of a sequence (N,C,L). Unlike PyTorch's, it does not count
-// padding unless CountPad is set.
+// AvgPool1D takes the mean of each window of a sequence (N,C,L). Unlike PyTorch's, it does not
+// count padding unless CountPad is set.
 type AvgPool1D struct {
 	Kernel   int
 	Stride   int // default: Kernel
 	Pad      Ends
-	Ceil     bool // a last window may reach beyond the padded sequence
-	CountPad bool // the zeros of the padding count
+	Ceil     bool // the last window may extend beyond the padded sequence
+	CountPad bool // means include the zeros of the padding
 }
 
 // Apply returns a node (N,C,OL).
@@ -143,14 +143,14 @@ func (l AvgPool1D) Apply(s Scope, x *graph.Node) *graph.Node {
 	})
 }
 
-// MaxPool3D takes the maximum of each window of a volume (N,C,D,H,W). Padding never wins. In each array
-// index 0 is the depth, 1 the height, 2 the width.
+// MaxPool3D takes the maximum of each window of a volume (N,C,D,H,W). Padding is never the maximum.
+// In each array, index 0 is for the depth, 1 for the height and 2 for the width.
 type MaxPool3D struct {
 	Kernel   [3]int
 	Stride   [3]int // default: Kernel
 	Pad      [3][2]int
 	Dilation [3]int // default 1
-	Ceil     bool   // a last window may reach beyond the padded volume
+	Ceil     bool   // the last window may extend beyond the padded volume
 }
 
 // Apply returns a node (N,C,OD,OH,OW).
@@ -160,14 +160,14 @@ func (l MaxPool3D) Apply(s Scope, x *graph.Node) *graph.Node {
 	})
 }
 
-// AvgPool3D takes the mean of each window of a volume (N,C,D,H,W). Unlike PyTorch's, it does not count
-// padding unless CountPad is set.
+// AvgPool3D takes the mean of each window of a volume (N,C,D,H,W). Unlike PyTorch's, it does not
+// count padding unless CountPad is set.
 type AvgPool3D struct {
 	Kernel   [3]int
 	Stride   [3]int // default: Kernel
 	Pad      [3][2]int
-	Ceil     bool // a last window may reach beyond the padded volume
-	CountPad bool // the zeros of the padding count
+	Ceil     bool // the last window may extend beyond the padded volume
+	CountPad bool // means include the zeros of the padding
 }
 
 // Apply returns a node (N,C,OD,OH,OW).

@@ -10,24 +10,26 @@ import (
 	"github.com/plexaura/plexaura/shape"
 )
 
-// LSTM takes sequences (N,T,I) through T steps of a long short-term memory, from states of zeros on; see
-// [ops.LSTMCell]. T is a number: the steps are unrolled in the graph. Its parameters are those of
-// PyTorch's LSTMCell: weight_ih (4*Hidden,I), weight_hh (4*Hidden,Hidden) and, unless NoBias is set,
-// bias_ih and bias_hh (4*Hidden), with the gates in the order i, f, g, o.
+// LSTM runs a long short-term memory over sequences (N,T,I) in T steps, starting with states of
+// zeros; see [ops.LSTMCell]. T must be a number, because the steps are unrolled in the graph. Its
+// parameters are those of PyTorch's LSTMCell: weight_ih (4*Hidden,I), weight_hh (4*Hidden,Hidden)
+// and, unless NoBias is set, bias_ih and bias_hh (4*Hidden), with the gates in the order i, f, g,
+// o.
 type LSTM struct {
 	Name   string
 	Hidden int
-	Whole  bool // give the hidden states of all steps, not the last alone
+	Whole  bool // return the hidden states of all steps instead of only the last
 	NoBias bool
 
-	// Init fills all parameters; by default they are uniform on ±1/sqrt(Hidden), as in PyTorch.
+	// Init initialises all parameters. The default is uniform on ±1/sqrt(Hidden), as in PyTorch.
 	Init graph.Initializer
 }
 
 // Label is l.Name.
 func (l LSTM) Label() string { return l.Name }
 
-// Apply returns the last hidden state, a node (N,Hidden), or where Whole is set all, (N,T,Hidden).
+// Apply returns the last hidden state, a node (N,Hidden) or, if Whole is set, all of them,
+// (N,T,Hidden).
 func (l LSTM) Apply(s Scope, x *graph.Node) *graph.Node {
 	r := recurrent{l.Hidden, 4, l.NoBias, l.Init}
 	return r.apply("LSTM", l.Name, l.Whole, s, x, func(h *graph.Node, p ops.Recurrence) (all, last *graph.Node) {
@@ -36,23 +38,24 @@ func (l LSTM) Apply(s Scope, x *graph.Node) *graph.Node {
 	})
 }
 
-// GRU is [LSTM] with gated recurrent units; see [ops.GRUCell]. Its parameters are those of PyTorch's
-// GRUCell: weight_ih (3*Hidden,I), weight_hh (3*Hidden,Hidden), bias_ih and bias_hh (3*Hidden), with the
-// gates in the order r, z, n.
+// GRU is [LSTM] with gated recurrent units; see [ops.GRUCell]. Its parameters are those of
+// PyTorch's GRUCell: weight_ih (3*Hidden,I), weight_hh (3*Hidden,Hidden), bias_ih and bias_hh
+// (3*Hidden), with the gates in the order r, z, n.
 type GRU struct {
 	Name   string
 	Hidden int
-	Whole  bool // give the hidden states of all steps, not the last alone
+	Whole  bool // return the hidden states of all steps instead of only the last
 	NoBias bool
 
-	// Init fills all parameters; by default they are uniform on ±1/sqrt(Hidden), as in PyTorch.
+	// Init initialises all parameters. The default is uniform on ±1/sqrt(Hidden), as in PyTorch.
 	Init graph.Initializer
 }
 
 // Label is l.Name.
 func (l GRU) Label() string { return l.Name }
 
-// Apply returns the last hidden state, a node (N,Hidden), or where Whole is set all, (N,T,Hidden).
+// Apply returns the last hidden state, a node (N,Hidden) or, if Whole is set, all of them,
+// (N,T,Hidden).
 func (l GRU) Apply(s Scope, x *graph.Node) *graph.Node {
 	r := recurrent{l.Hidden, 3, l.NoBias, l.Init}
 	return r.apply("GRU", l.Name, l.Whole, s, x, func(h *graph.Node, p ops.Recurrence) (all, last *graph.Node) {
@@ -60,14 +63,14 @@ func (l GRU) Apply(s Scope, x *graph.Node) *graph.Node {
 	})
 }
 
-// recurrent is what the parameters of a recurrent layer depend on besides its input.
+// recurrent holds the fields of a recurrent layer that its parameters depend on.
 type recurrent struct {
 	hidden, gates int
 	noBias        bool
 	init          graph.Initializer
 }
 
-// apply runs f over sequences x, from a state of zeros on.
+// apply runs f over sequences x, starting with a state of zeros.
 func (r recurrent) apply(op, name string, whole bool, s Scope, x *graph.Node, f func(state *graph.Node, p ops.Recurrence) (all, last *graph.Node)) *graph.Node {
 	return s.Within(name, x, func(s Scope) *graph.Node {
 		p, state, err := r.params(s, x)
@@ -89,7 +92,7 @@ func (r recurrent) params(s Scope, x *graph.Node) (p ops.Recurrence, state *grap
 		return p, nil, err
 	}
 	if t.Rank() != 3 || !t.Drop(0).Concrete() || t.Int(1) == 0 {
-		return p, nil, fmt.Errorf("want sequences (N,T,I) of T steps, 1 at least, have %v", t)
+		return p, nil, fmt.Errorf("want sequences (N,T,I) of T steps, at least 1, have %v", t)
 	}
 	if r.hidden < 1 {
 		return p, nil, errors.New("want a positive Hidden, the features of the state")
@@ -98,7 +101,7 @@ func (r recurrent) params(s Scope, x *graph.Node) (p ops.Recurrence, state *grap
 	param := func(name string, dims ...int) *graph.Node { return s.Param(name, t.Of(shape.OfInts(dims...)), init) }
 	p.WeightIH, p.WeightHH = param("weight_ih", rows, t.Int(2)), param("weight_hh", rows, r.hidden)
 	if r.noBias {
-		p.BiasIH = ops.Full(x, shape.OfInts(rows), math.Copysign(0, -1)) // which adds nothing, not even to -0
+		p.BiasIH = ops.Full(x, shape.OfInts(rows), math.Copysign(0, -1)) // adding it changes not even -0
 		p.BiasHH = p.BiasIH
 	} else {
 		p.BiasIH, p.BiasHH = param("bias_ih", rows), param("bias_hh", rows)

@@ -9,8 +9,8 @@ import (
 	"github.com/plexaura/plexaura/shape"
 )
 
-// A Scope says where a layer makes its parameters, and under what name. It is a value: a
-// layer hands a narrower one to its parts.
+// A Scope is where a layer makes its parameters: a graph, and a prefix of their names. It is a
+// value; a layer passes narrower scopes to its parts.
 type Scope struct {
 	g      *graph.Graph
 	path   string
@@ -18,8 +18,8 @@ type Scope struct {
 	shared bool
 }
 
-// Root returns the scope of g's current layer path, which is empty outside of
-// [graph.Graph.Within]. Of a nil g it is the zero Scope.
+// Root returns the scope of g's current layer path, which is empty outside of [graph.Graph.Within].
+// For a nil g it returns the zero Scope.
 func Root(g *graph.Graph) Scope {
 	if g == nil {
 		return Scope{}
@@ -27,8 +27,8 @@ func Root(g *graph.Graph) Scope {
 	return Scope{g: g, path: g.Layer()}
 }
 
-// Graph returns the graph that s makes parameters in. The zero Scope has none: it gives a graph that
-// holds the error which says so.
+// Graph returns the graph in which s makes parameters. The zero Scope has no graph; for it Graph
+// returns a graph with an error that says so.
 func (s Scope) Graph() *graph.Graph {
 	if s.g == nil {
 		return noGraph(nil).Graph()
@@ -36,40 +36,40 @@ func (s Scope) Graph() *graph.Graph {
 	return s.g
 }
 
-// noGraph is the node that a Scope without a graph makes of x.
+// noGraph returns an invalid node, for applying a layer to x in a Scope without a graph.
 func noGraph(x *graph.Node) *graph.Node {
 	g, in := graph.New(), []*graph.Node(nil)
 	if x != nil {
 		g, in = x.Graph(), []*graph.Node{x}
 	}
-	return g.Reject("Scope", errors.New("the scope is of no graph; make one by nn.Root of the graph that the input belongs to"), in...)
+	return g.Reject("Scope", errors.New("the scope has no graph; use nn.Root with the graph of the input"), in...)
 }
 
-// Path is the prefix of the names made in s, such as "features.0", or "".
+// Path returns the prefix of the names made in s, such as "features.0". It may be empty.
 func (s Scope) Path() string { return s.path }
 
-// In returns the scope of that name within s; an empty name gives s itself.
+// In returns the scope called name within s. For an empty name it returns s.
 func (s Scope) In(name string) Scope {
 	s.path = graph.Join(s.path, name)
 	return s
 }
 
-// Frozen returns s as a scope whose parameters are not trained.
+// Frozen returns a scope like s whose parameters are not trained.
 func (s Scope) Frozen() Scope {
 	s.frozen = true
 	return s
 }
 
-// Shared returns s as a scope that makes no leaves but takes those that are there already
-// under the names asked for. Applying a layer once in a scope and then in the Shared one uses
-// the same weights twice. A name that is not there, or is of another type, is an error.
+// Shared returns a scope like s that uses existing leaves instead of making new ones. Applying a
+// layer in a scope and then in the Shared scope uses the same weights twice. It is an error if a
+// leaf does not exist or has another type.
 func (s Scope) Shared() Scope {
 	s.shared = true
 	return s
 }
 
-// Param returns the parameter called name in s: float32 or float64, of concrete shape,
-// first filled by init, where nil means zeros.
+// Param returns the parameter called name in s: float32 or float64, with a concrete shape,
+// initialised by init. A nil init means zeros.
 func (s Scope) Param(name string, t shape.Type, init graph.Initializer) *graph.Node {
 	if s.g == nil {
 		return noGraph(nil)
@@ -85,8 +85,8 @@ func (s Scope) Param(name string, t shape.Type, init graph.Initializer) *graph.N
 	})
 }
 
-// State returns the state called name in s: what changes by [graph.Graph.Update] and not by
-// an optimiser. A nil init means zeros.
+// State returns the state called name in s, which is changed by [graph.Graph.Update] and not by an
+// optimiser. A nil init means zeros.
 func (s Scope) State(name string, t shape.Type, init graph.Initializer) *graph.Node {
 	if s.g == nil {
 		return noGraph(nil)
@@ -100,17 +100,17 @@ func (s Scope) leaf(name string, t shape.Type, add func(name string) *graph.Node
 	switch {
 	case !s.shared:
 		return add(name)
-	case old == nil && s.g.Err() != nil: // the layer that owns it may have failed; that is reported
+	case old == nil && s.g.Err() != nil: // the layer that owns it may have failed; that is already reported
 		return add(name)
 	case old == nil:
 		return s.g.Reject("Param", fmt.Errorf("no %q to share; apply the layer that owns it first", name))
 	case old.Type() != t:
-		return s.g.Reject("Param", fmt.Errorf("%q is %v, to be shared it would have to be %v", name, old.Type(), t), old)
+		return s.g.Reject("Param", fmt.Errorf("%q is %v; to be shared it must be %v", name, old.Type(), t), old)
 	}
 	return old
 }
 
-// trainable says why a layer that follows an input of type t can have no parameters.
+// trainable returns an error if a layer cannot have parameters for an input of type t.
 func trainable(t shape.Type) error {
 	if t.IsFloat() {
 		return nil
@@ -118,9 +118,9 @@ func trainable(t shape.Type) error {
 	return fmt.Errorf("there are no parameters of type %v, which the input has; cast it to float32 first", t.DType)
 }
 
-// Within returns f of the scope called name within s, while the nodes that f adds carry that
-// scope's path as their layer. An empty name stands for s itself. Layers do their work in it:
-// f is not called for an x that is invalid, which is returned as it is.
+// Within calls f with the scope called name within s and returns its result. Nodes that f adds have
+// that scope's path as their layer. An empty name stands for s itself. Layers should do all their
+// work in f. If x is invalid, Within does not call f and returns x.
 func (s Scope) Within(name string, x *graph.Node, f func(s Scope) *graph.Node) (y *graph.Node) {
 	if s.g == nil {
 		return noGraph(x)
@@ -139,7 +139,7 @@ func (s Scope) Within(name string, x *graph.Node, f func(s Scope) *graph.Node) (
 			y = x
 		default:
 			if y = f(s); y == nil {
-				y = s.g.Reject("Layer", errors.New("the layer gives nil; want a node"), x)
+				y = s.g.Reject("Layer", errors.New("the layer returns nil; want a node"), x)
 			}
 		}
 	})

@@ -11,32 +11,33 @@ import (
 	"github.com/plexaura/plexaura/graph"
 )
 
-// Replace returns model with another layer in the place of the one at path, the name that its
-// parameters begin with: "fc", "classifier.6" or "layer1.0.conv1". The layer gets that name where it
-// has none of its own. Parts are found in Sequential, Named, Residual, Frozen and Eval, however
-// they are nested. A path that leads nowhere is an error of the graph that the model is applied in.
+// Replace returns model with another layer in place of the one at path, the prefix of its
+// parameters' names: "fc", "classifier.6" or "layer1.0.conv1". If the new layer has no name, it
+// gets the name of the old one. Parts are found in Sequential, Named, Residual, Frozen and Eval, at
+// any depth. If there is no part at path, the error appears in the graph that the model is applied
+// in.
 func Replace(model Layer, path string, layer Layer) Layer {
 	return edited(model, path, "Replace", surgery{part: func(name string, old []Layer) ([]Layer, error) {
 		switch {
 		case layer == nil:
 			return nil, errors.New("the layer is nil")
-		case label(layer) == "" && label(old[0]) != "": // or its place would be its name
+		case label(layer) == "" && label(old[0]) != "": // otherwise its name would be its index
 			return []Layer{Named(name, layer)}, nil
 		}
 		return []Layer{layer}, nil
 	}})
 }
 
-// Until returns model up to the part at path, that included: Until(resnet.ResNet18, "layer4") gives
-// features (N,512,7,7). More layers can be appended; parameters keep their names. The model is a
-// Sequential, perhaps in Named, Frozen or Eval. A path that leads nowhere is an error of the graph
-// that the model is applied in.
+// Until returns model up to and including the part at path: Until(resnet.ResNet18, "layer4") gives
+// features (N,512,7,7). More layers can be appended; parameters keep their names. The model must be
+// a Sequential, which may be in Named, Frozen or Eval. If there is no part at path, the error
+// appears in the graph that the model is applied in.
 func Until(model Layer, path string) Sequential {
 	cut := edited(model, path, "Until", surgery{cut: true, part: func(_ string, old []Layer) ([]Layer, error) { return old, nil }})
 	return children(cut)
 }
 
-// children is l as a Sequential, in which the names of parameters are those of l.
+// children returns l as a Sequential with the same names of parameters.
 func children(l Layer) Sequential {
 	var wrap func(Layer) Layer
 	var within Layer
@@ -58,7 +59,7 @@ func children(l Layer) Sequential {
 	return s
 }
 
-// broken is a layer that could not be made.
+// broken is a layer that could not be made. Applying it reports the error.
 type broken struct {
 	what string
 	err  error
@@ -68,10 +69,10 @@ func (l broken) Apply(s Scope, x *graph.Node) *graph.Node {
 	return s.Within("", x, func(s Scope) *graph.Node { return s.g.Reject(l.what, l.err, x) })
 }
 
-// surgery is what is done with a part of a model.
+// surgery is an operation on a part of a model.
 type surgery struct {
 	part func(name string, old []Layer) ([]Layer, error)
-	cut  bool // what comes after it is left out
+	cut  bool // the layers after the part are dropped
 }
 
 func edited(model Layer, path, what string, o surgery) Layer {
@@ -82,7 +83,7 @@ func edited(model Layer, path, what string, o surgery) Layer {
 	return l
 }
 
-// within edits the part at path below l, which has no name there or has been entered by it.
+// within edits the part at path below l. The name of l is not part of path.
 func (o surgery) within(l Layer, path string) (Layer, error) {
 	switch l := l.(type) {
 	case Sequential:
@@ -102,7 +103,7 @@ func (o surgery) within(l Layer, path string) (Layer, error) {
 	return nil, fmt.Errorf("%T has no parts", l)
 }
 
-// single edits below the only part of a layer, which may have a name of its own.
+// single edits below the only inner layer of a layer, which may have a name of its own.
 func (o surgery) single(l Layer, path string) (Layer, error) {
 	name := label(l)
 	if name == "" {
@@ -115,7 +116,7 @@ func (o surgery) single(l Layer, path string) (Layer, error) {
 	return parts[0], nil
 }
 
-// named edits layers that have that name together: one of them, or below it.
+// named edits one of the layers that share a name, or a part below one of them.
 func (o surgery) named(name string, layers []Layer, path string) ([]Layer, error) {
 	if path == name {
 		return o.part(name, layers)
@@ -141,7 +142,7 @@ func (o surgery) named(name string, layers []Layer, path string) ([]Layer, error
 	return nil, first
 }
 
-// sequential edits the children that path begins with, which may be several of one name.
+// sequential edits the children whose name path begins with; several may share a name.
 func (o surgery) sequential(l Sequential, path string) (Layer, error) {
 	var names []string
 	for i := 0; i < len(l); i++ {
@@ -160,7 +161,7 @@ func (o surgery) sequential(l Sequential, path string) (Layer, error) {
 		if o.cut {
 			return slices.Concat(l[:i], parts), nil
 		}
-		for len(parts) < end-i { // the places of those behind are their names
+		for len(parts) < end-i { // the index of each following layer is its name
 			parts = append(parts, Named(name, Sequential{}))
 		}
 		return slices.Concat(l[:i], parts, l[end:]), nil
@@ -168,7 +169,7 @@ func (o surgery) sequential(l Sequential, path string) (Layer, error) {
 	return nil, fmt.Errorf("there are %s", strings.Join(slices.Compact(names), ", "))
 }
 
-// nameOf is the name that child i has in l.
+// nameOf returns the name of child i of l.
 func nameOf(l Sequential, i int) string {
 	if name := label(l[i]); name != "" {
 		return name
@@ -176,10 +177,11 @@ func nameOf(l Sequential, i int) string {
 	return strconv.Itoa(i)
 }
 
-// residual edits the body, whose parts are named as if they stood in l's place, or the shortcut.
+// residual edits the body, whose parts are named as if they were in the place of l, or the
+// shortcut.
 func (o surgery) residual(l Residual, path string) (Layer, error) {
 	if o.cut {
-		return nil, errors.New("a Residual has no end before its sum")
+		return nil, errors.New("a Residual cannot be cut inside; its result is a sum")
 	}
 	body, err := o.single(l.Body, path)
 	if err == nil {

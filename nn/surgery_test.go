@@ -101,15 +101,15 @@ func TestPartsInsideAreReplaced(t *testing.T) {
 func TestPathsThatLeadNowhere(t *testing.T) {
 	fc := nn.Linear{Out: 1}
 	for want, l := range map[string]nn.Layer{
-		`Replace: no part "fc": there are features, 1, classifier`:   nn.Replace(vgg.VGG11, "fc", fc),
-		`Until: no part "layer5": there are conv1, bn1, 2, 3, layer`: nn.Until(resnet.ResNet18, "layer5"),
-		`Replace: no part "conv1.x": nn.Conv2D has no parts`:         nn.Replace(lenet.Model, "conv1.x", fc),
-		`Replace: no part "fc3": the layer is nil`:                   nn.Replace(lenet.Model, "fc3", nil),
-		`Until: no part "layer1.0.conv1": a Residual has no end`:     nn.Until(resnet.ResNet18, "layer1.0.conv1"),
-		`Until: no part "layer1.x": there are 0, 1`:                  nn.Until(resnet.ResNet18, "layer1.x"),
-		`Replace: no part "": there are conv1, 1, 2, conv2`:          nn.Replace(lenet.Model, "", fc),
-		`Replace: no part "x": <nil> has no parts`:                   nn.Replace(nil, "x", fc),
-		`Replace: no part "b": there is "a"`:                         nn.Replace(nn.Named("a", fc), "b", fc),
+		`Replace: no part "fc": there are features, 1, classifier`:         nn.Replace(vgg.VGG11, "fc", fc),
+		`Until: no part "layer5": there are conv1, bn1, 2, 3, layer`:       nn.Until(resnet.ResNet18, "layer5"),
+		`Replace: no part "conv1.x": nn.Conv2D has no parts`:               nn.Replace(lenet.Model, "conv1.x", fc),
+		`Replace: no part "fc3": the layer is nil`:                         nn.Replace(lenet.Model, "fc3", nil),
+		`Until: no part "layer1.0.conv1": a Residual cannot be cut inside`: nn.Until(resnet.ResNet18, "layer1.0.conv1"),
+		`Until: no part "layer1.x": there are 0, 1`:                        nn.Until(resnet.ResNet18, "layer1.x"),
+		`Replace: no part "": there are conv1, 1, 2, conv2`:                nn.Replace(lenet.Model, "", fc),
+		`Replace: no part "x": <nil> has no parts`:                         nn.Replace(nil, "x", fc),
+		`Replace: no part "b": there is "a"`:                               nn.Replace(nn.Named("a", fc), "b", fc),
 	} {
 		require.ErrorContains(t, apply(l, photos).g.Err(), want)
 	}

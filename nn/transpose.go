@@ -5,21 +5,21 @@ import (
 	"github.com/plexaura/plexaura/ops"
 )
 
-// ConvTranspose2D is a transposed convolution of images (N,C,H,W), the adjoint of a [Conv2D] from Out to
-// C channels, plus a bias; see [ops.ConvTranspose2D]. Its parameters are weight (C,Out/Groups,KH,KW)
-// and, unless NoBias is set, bias (Out).
+// ConvTranspose2D is a transposed convolution of images (N,C,H,W), the adjoint of a [Conv2D] from
+// Out to C channels, plus a bias; see [ops.ConvTranspose2D]. Its parameters are weight
+// (C,Out/Groups,KH,KW) and, unless NoBias is set, bias (Out).
 type ConvTranspose2D struct {
 	Name     string
 	Out      int // channels of the result
 	Kernel   HW
 	Stride   HW  // default 1
-	Pad      HW  // rows and columns that the result lacks at each side
-	Extra    HW  // rows and columns more, below and to the right, less than the stride; PyTorch's output_padding
+	Pad      HW  // rows and columns to remove from each side of the result
+	Extra    HW  // rows and columns to add below and right, below the stride: output_padding
 	Dilation HW  // default 1
 	Groups   int // default 1; C and Out must be multiples of it
 	NoBias   bool
 
-	// Init fills the weight and BiasInit the bias; by default both are uniform on
+	// Init initialises the weight and BiasInit the bias. The default for both is uniform on
 	// ±1/sqrt(Out/Groups*KH*KW), as in PyTorch.
 	Init, BiasInit graph.Initializer
 }
@@ -54,13 +54,13 @@ type ConvTranspose1D struct {
 	Out      int // channels of the result
 	Kernel   int
 	Stride   int  // default 1
-	Pad      Ends // elements that the result lacks at both ends
-	Extra    int  // elements more at the end, less than the stride
+	Pad      Ends // elements to remove from both ends of the result
+	Extra    int  // elements to add at the end, fewer than the stride
 	Dilation int  // default 1
 	Groups   int  // default 1; C and Out must be multiples of it
 	NoBias   bool
 
-	// Init fills the weight and BiasInit the bias; by default both are uniform on
+	// Init initialises the weight and BiasInit the bias. The default for both is uniform on
 	// ±1/sqrt(Out/Groups*Kernel), as in PyTorch.
 	Init, BiasInit graph.Initializer
 }
@@ -68,7 +68,8 @@ type ConvTranspose1D struct {
 // Label is l.Name.
 func (l ConvTranspose1D) Label() string { return l.Name }
 
-// Apply returns a node (N,Out,OL), where OL = (L-1)*Stride - pads + Dilation*(Kernel-1) + 1 + Extra.
+// Apply returns a node (N,Out,OL), where OL = (L-1)*Stride - pads + Dilation*(Kernel-1) + 1 +
+// Extra.
 func (l ConvTranspose1D) Apply(s Scope, x *graph.Node) *graph.Node {
 	return s.Within(l.Name, x, func(s Scope) *graph.Node {
 		f := filter{l.Out, l.Groups, l.NoBias, l.Init, l.BiasInit}
@@ -82,19 +83,20 @@ func (l ConvTranspose1D) Apply(s Scope, x *graph.Node) *graph.Node {
 }
 
 // ConvTranspose3D is [ConvTranspose2D] for volumes (N,C,D,H,W): its weight is
-// (C,Out/Groups,KD,KH,KW). In each array index 0 is the depth, 1 the height, 2 the width.
+// (C,Out/Groups,KD,KH,KW). In each array, index 0 is for the depth, 1 for the height and 2 for the
+// width.
 type ConvTranspose3D struct {
 	Name     string
 	Out      int // channels of the result
 	Kernel   [3]int
 	Stride   [3]int    // default 1
-	Pad      [3][2]int // what the result lacks before and after each axis
-	Extra    [3]int    // what it has more at the end of each, less than the stride
+	Pad      [3][2]int // elements to remove before and after each axis of the result
+	Extra    [3]int    // elements to add at the end of each axis, fewer than the stride
 	Dilation [3]int    // default 1
 	Groups   int       // default 1; C and Out must be multiples of it
 	NoBias   bool
 
-	// Init fills the weight and BiasInit the bias; by default both are uniform on
+	// Init initialises the weight and BiasInit the bias. The default for both is uniform on
 	// ±1/sqrt(Out/Groups*KD*KH*KW), as in PyTorch.
 	Init, BiasInit graph.Initializer
 }

@@ -8,8 +8,8 @@ import (
 	"github.com/plexaura/plexaura/ops"
 )
 
-// Upsample makes images (N,C,H,W) Scale times as high and as wide: each pixel becomes a square, or where
-// Bilinear is set pixels are interpolated; see [ops.ResizeNearest] and [ops.ResizeBilinear].
+// Upsample makes images (N,C,H,W) Scale times as high and wide. Each pixel becomes a square or, if
+// Bilinear is set, pixels are interpolated; see [ops.ResizeNearest] and [ops.ResizeBilinear].
 type Upsample struct {
 	Scale    int
 	Bilinear bool
@@ -29,7 +29,7 @@ func (l Upsample) Apply(s Scope, x *graph.Node) *graph.Node {
 	})
 }
 
-// size is the height and width of the result.
+// size returns the height and width of the result.
 func (l Upsample) size(x *graph.Node) (size [2]int, err error) {
 	t := x.Type()
 	if t.Rank() != 4 {
@@ -38,7 +38,7 @@ func (l Upsample) size(x *graph.Node) (size [2]int, err error) {
 	for i := range size {
 		n, ok := t.Dim(2 + i).Int()
 		if !ok || l.Scale < 1 || n > math.MaxInt32/l.Scale {
-			return size, fmt.Errorf("%v cannot be made %d times as high and wide; want a Scale of 1 at least, and a height and width that do not depend on N", t, l.Scale)
+			return size, fmt.Errorf("%v cannot be made %d times as high and wide; want a Scale of at least 1, and a height and width that do not depend on N", t, l.Scale)
 		}
 		size[i] = l.Scale * n
 	}

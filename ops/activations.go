@@ -9,9 +9,9 @@ import (
 	"github.com/plexaura/plexaura/shape"
 )
 
-// The functions below are made of others, and fused into one pass over memory. Where a branch
-// would overflow beyond the numbers it is for, it is given others: what is not selected must
-// have a finite derivative too.
+// The functions below are composed of other ops, which are fused into one pass over memory. A
+// branch that is not selected must still have a finite derivative, so where it would overflow it is
+// given other inputs.
 
 // ELU returns x where x > 0, and alpha*(exp(x)-1) elsewhere. Its derivative at 0 is alpha.
 //
@@ -23,7 +23,7 @@ func ELU(x *graph.Node, alpha float64) *graph.Node {
 	return elu(x, alpha, 1)
 }
 
-// SELU returns scale*ELU(x, alpha), with the two constants by which layers keep mean 0 and
+// SELU returns scale*ELU(x, alpha), with two constants that make layers preserve mean 0 and
 // variance 1.
 //
 // Klambauer et al., "Self-Normalizing Neural Networks", 2017.
@@ -40,7 +40,7 @@ func elu(x *graph.Node, alpha, scale float64) *graph.Node {
 	return Where(positive, MulScalar(x, scale), curve)
 }
 
-// split tells where x is positive, and gives x where it is not and 0 where it is.
+// split returns where x is positive, and x with its positive elements replaced by 0.
 func split(x *graph.Node) (positive, below *graph.Node) {
 	positive = Greater(x, Scalar(x, 0))
 	return positive, Where(positive, Scalar(x, 0), x)
@@ -56,9 +56,9 @@ func GELU(x *graph.Node) *graph.Node {
 	return Mul(MulScalar(x, .5), AddScalar(Erf(MulScalar(saturating(x), math.Sqrt2/2)), 1))
 }
 
-// saturating is x within bounds beyond which a sigmoid and its like are constant, to the last digit of
-// float64: they are given this where they multiply x, since their derivative, 0, would meet an x times dy
-// that is infinite.
+// saturating returns x clipped to bounds beyond which a sigmoid and similar functions are constant
+// in float64. Functions that multiply such a function by x pass it the clipped x: otherwise its
+// derivative, 0, would be multiplied by an infinite x*dy.
 func saturating(x *graph.Node) *graph.Node { return Clip(x, -1000, 1000) }
 
 // GELUTanh returns x*(1+tanh(sqrt(2/pi)*(x+0.044715*x^3)))/2, which differs from [GELU] by less
@@ -103,13 +103,13 @@ func Softsign(x *graph.Node) *graph.Node {
 	return Div(x, AddScalar(Abs(x), 1))
 }
 
-// HardSigmoid returns x/6 + 1/2 between -3 and 3, 0 below and 1 above, as PyTorch does. Its
+// HardSigmoid returns x/6 + 1/2 between -3 and 3, 0 below and 1 above, as in PyTorch. Its
 // derivative at -3 and 3 is 0.
 func HardSigmoid(x *graph.Node) *graph.Node {
 	if bad := refusedUnlessFloat("HardSigmoid", x); bad != nil {
 		return bad
 	}
-	line := MulScalar(AddScalar(x, 3), 1./6) // x/6 + 1/2 would lose the digits of what is small
+	line := MulScalar(AddScalar(x, 3), 1./6) // x/6 + 1/2 would lose digits of small results
 	atMost1 := Where(GreaterEqual(x, Scalar(x, 3)), Scalar(x, 1), line)
 	return Where(LessEqual(x, Scalar(x, -3)), Scalar(x, 0), atMost1)
 }
@@ -127,8 +127,9 @@ func HardSwish(x *graph.Node) *graph.Node {
 	return Where(low, Scalar(x, 0), Where(high, x, parabola))
 }
 
-// PReLU returns x where x > 0, and alpha*x elsewhere. alpha has x's element type: one number, (1)
-// or (), or one for each channel, (C), the extent of x's axis 1. Its derivative at 0 is alpha.
+// PReLU returns x where x > 0, and alpha*x elsewhere. alpha has the element type of x, and is one
+// number, (1) or (), or one per channel, (C), where C is the extent of x's axis 1. Its derivative
+// at 0 is alpha.
 //
 // He et al., "Delving Deep into Rectifiers", 2015.
 func PReLU(x, alpha *graph.Node) *graph.Node {
@@ -163,8 +164,8 @@ func slopes(x, alpha shape.Type) error {
 	return nil
 }
 
-// alongChannels shapes one number a channel, (C), so that it broadcasts along axis 1 of what has
-// the given rank: (C,1,...).
+// alongChannels reshapes one number per channel, (C), so that it broadcasts along axis 1 of a
+// tensor of the given rank: (C,1,...).
 func alongChannels(c *graph.Node, rank int) *graph.Node {
 	dims := []shape.Dim{c.Type().Dim(0)}
 	for range rank - 2 {
@@ -173,7 +174,7 @@ func alongChannels(c *graph.Node, rank int) *graph.Node {
 	return Reshape(c, dims...)
 }
 
-// Rectifies reports whether op is a ReLU, or a [Clip] from 0 on, such as ReLU6.
+// Rectifies reports whether op is a ReLU, or a [Clip] with lower bound 0, such as ReLU6.
 func Rectifies(op graph.Op) bool {
 	clip, ok := op.(clipOp)
 	return op == graph.Op(relu) || ok && clip.Lo.Value() == 0
@@ -198,7 +199,7 @@ func (op leakyReLUOp) Infer(in []shape.Type) (t shape.Type, err error) {
 	return in[0], wantFloat(in...)
 }
 
-// Grad looks at the result where its sign is that of x, so that x need not be kept.
+// Grad uses the sign of the result, which is that of x, so that x need not be kept.
 func (op leakyReLUOp) Grad(n, dy *graph.Node) []*graph.Node {
 	x := n
 	if op.Alpha.Value() < 0 {
@@ -216,8 +217,8 @@ func (op leakyReLUOp) Map(_ []shape.Type, out shape.Type) engine.Map {
 	}, Outs: []int{2}}
 }
 
-// Softplus returns log(1+exp(x)), without overflow. It is an op, since the derivative of
-// the stable formula max(x,0) + log1p(exp(-|x|)) is wrong at 0.
+// Softplus returns log(1+exp(x)), without overflow. It is an op of its own because the derivative
+// of the stable formula max(x,0) + log1p(exp(-|x|)) is wrong at 0.
 func Softplus(x *graph.Node) *graph.Node { return graph.Apply(softplusOp{}, x) }
 
 type softplusOp struct{}

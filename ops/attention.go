@@ -8,21 +8,22 @@ import (
 	"github.com/plexaura/plexaura/shape"
 )
 
-// AttentionOptions change [Attention]. The zero value changes nothing.
+// AttentionOptions configure [Attention]. The zero value is the default.
 type AttentionOptions struct {
-	// Mask, Bool, tells for each query (axis -2) which keys (axis -1) it may attend to. It
+	// Mask, a Bool, is true for each key (axis -1) that a query (axis -2) may attend to. It
 	// broadcasts to (...,L,S).
 	Mask *graph.Node
-	// Causal lets query i attend to keys 0 to i alone, besides what Mask says.
+	// Causal lets query i attend only to keys 0 to i, in addition to the restrictions of Mask.
 	Causal bool
 	// Scale multiplies the products of queries and keys; 0 means 1/sqrt(E).
 	Scale float64
 }
 
-// Attention returns softmax(Scale * q·kᵀ)·v, the scaled dot-product attention of queries q (...,L,E)
-// to keys k (...,S,E) with values v (...,S,V), Float32 or Float64: (...,L,V). The axes in front, such
-// as a batch and heads, are equal in all three. A query that may attend to no key gives zeros. Products
-// of any size that the type holds are safe: the softmax subtracts their maximum.
+// Attention returns softmax(Scale * q·kᵀ)·v, the scaled dot-product attention of queries q
+// (...,L,E) to keys k (...,S,E) with values v (...,S,V), Float32 or Float64. The result is
+// (...,L,V). The leading axes, such as a batch and heads, are equal in all three. A query that may
+// attend to no key gives zeros. Large products are safe, because the softmax subtracts their
+// maximum.
 //
 // Vaswani et al., "Attention Is All You Need", 2017, 3.2.1.
 func Attention(q, k, v *graph.Node, opts AttentionOptions) *graph.Node {
@@ -47,7 +48,8 @@ func Attention(q, k, v *graph.Node, opts AttentionOptions) *graph.Node {
 	if allowed == nil {
 		return MatMul(Softmax(products, -1), v)
 	}
-	// A row without a key is taken whole, so that its softmax is a number, and then not selected.
+	// The softmax of a row without a key is taken over all keys, so that it is finite; Where then
+	// discards it.
 	some := Greater(MaxKeep(Cast(allowed, products.Type().DType), -1), Scalar(products, 0))
 	logits := Where(Or(allowed, Not(some)), products, Scalar(products, math.Inf(-1)))
 	return MatMul(Where(allowed, Softmax(logits, -1), Scalar(products, 0)), v)
@@ -65,14 +67,14 @@ func (o AttentionOptions) check(q, k, v shape.Type) (scores shape.Shape, err err
 		return scores, fmt.Errorf("queries are %v, keys %v; their last axes must be equal, known and not 0", q, k)
 	}
 	if k.Dim(-2) != v.Dim(-2) || k.Dim(-2) == 0 {
-		return scores, fmt.Errorf("keys are %v, values %v; want a value for each key, and one key at least", k, v)
+		return scores, fmt.Errorf("keys are %v, values %v; want at least one key, and a value for each", k, v)
 	}
 	if math.IsNaN(o.Scale) || math.IsInf(o.Scale, 0) {
 		return scores, fmt.Errorf("Scale is %v; want a finite number", o.Scale)
 	}
 	scores = q.With(-1, k.Dim(-2))
 	if o.Causal && !shape.Of(scores.Dim(-2), scores.Dim(-1)).Concrete() {
-		return scores, fmt.Errorf("queries are %v, keys %v; causal attention wants numbers of them that do not depend on N", q, k)
+		return scores, fmt.Errorf("queries are %v, keys %v; causal attention needs numbers of both that do not depend on N", q, k)
 	}
 	if o.Mask == nil {
 		return scores, nil
@@ -84,7 +86,7 @@ func (o AttentionOptions) check(q, k, v shape.Type) (scores shape.Shape, err err
 	return scores, nil
 }
 
-// allowed is the mask of all options, or nil where everything is.
+// allowed returns the mask for all options, or nil if everything is allowed.
 func (o AttentionOptions) allowed(g *graph.Graph, scores shape.Shape) *graph.Node {
 	if !o.Causal {
 		return o.Mask

@@ -8,7 +8,7 @@ import (
 	"github.com/plexaura/plexaura/shape"
 )
 
-// BatchNormOptions are the settings of [BatchNorm].
+// BatchNormOptions are the options of [BatchNorm].
 type BatchNormOptions struct {
 	Eps      float64 // added to the variance; 0 means 1e-5
 	Momentum float64 // weight of the new batch in the running statistics; 0 means 0.1
@@ -24,17 +24,17 @@ func (o BatchNormOptions) withDefaults() BatchNormOptions {
 	return o
 }
 
-// BatchNorm normalises each channel (axis 1) of x, of 2 to 5 axes (N,C,...), then scales it
-// by gamma and shifts it by beta, both (C).
+// BatchNorm normalises each channel (axis 1) of x, of 2 to 5 axes (N,C,...), then scales it by
+// gamma and shifts it by beta, both (C).
 //
-// In training it normalises by the mean and the biased variance of the batch, and updates
-// the running statistics, (C) leaves of the graph: mean = (1-Momentum)*mean +
-// Momentum*batch mean, and likewise variance, by the unbiased variance of the batch. In
-// inference, see [graph.Inference], it normalises by the running statistics. Uses that share the
-// statistics update them in turn, in the order in which they were applied, as PyTorch's do.
+// In training it normalises by the mean and the biased variance of the batch, and updates the
+// running statistics, which are (C) leaves of the graph: mean = (1-Momentum)*mean + Momentum*batch
+// mean, and likewise variance, with the unbiased variance of the batch. In inference, see
+// [graph.Inference], it normalises by the running statistics. If several uses share the statistics,
+// they update them in turn, in the order in which they were applied, as in PyTorch.
 //
-// A training batch with a single value a channel has no unbiased variance; PyTorch refuses
-// it. Here its variance counts as 0, so that the result is beta.
+// A training batch with a single value per channel has no unbiased variance, and PyTorch rejects
+// it. Here its variance is taken to be 0, so that the result is beta.
 //
 // Ioffe and Szegedy, "Batch Normalization", 2015.
 func BatchNorm(x, gamma, beta, mean, variance *graph.Node, opts BatchNormOptions) *graph.Node {
@@ -71,7 +71,7 @@ func checkBatchNorm(in []*graph.Node, opts BatchNormOptions) error {
 	return errors.Join(checkRunning("mean", in[3]), checkRunning("variance", in[4]))
 }
 
-// checkRunning refuses what cannot be updated as a running statistic.
+// checkRunning returns an error if n cannot be updated as a running statistic.
 func checkRunning(name string, n *graph.Node) error {
 	if k := n.Kind(); k != graph.State && k != graph.Param {
 		return fmt.Errorf("the running %s is %v; want a State", name, k)
@@ -84,13 +84,13 @@ func checkRunning(name string, n *graph.Node) error {
 	return nil
 }
 
-// batchNorm builds the two forms.
+// batchNorm builds the training and the inference form.
 type batchNorm struct {
 	x, gamma, beta *graph.Node
 	opts           BatchNormOptions
 }
 
-// train returns the training form, and makes the updates of the running statistics.
+// train returns the training form, and adds the updates of the running statistics.
 func (b batchNorm) train(mean, variance *graph.Node) *graph.Node {
 	axes := []int{0}
 	for i := 2; i < b.x.Type().Rank(); i++ {
@@ -108,25 +108,25 @@ func (b batchNorm) train(mean, variance *graph.Node) *graph.Node {
 	return Add(Mul(centred, b.channels(b.scale(batchVar))), b.channels(b.beta))
 }
 
-// infer returns the inference form: a scale and a shift a channel.
+// infer returns the inference form: a scale and a shift per channel.
 func (b batchNorm) infer(mean, variance *graph.Node) *graph.Node {
 	scale := b.scale(variance)
 	shift := Sub(b.beta, Mul(mean, scale))
 	return Add(Mul(b.x, b.channels(scale)), b.channels(shift))
 }
 
-// scale is what brings a channel of the given variance to the deviation gamma.
+// scale returns the factor that gives a channel of the given variance the standard deviation gamma.
 func (b batchNorm) scale(variance *graph.Node) *graph.Node {
 	return Div(b.gamma, Sqrt(AddScalar(variance, b.opts.Eps)))
 }
 
-// track moves a running statistic towards that of the batch, where a program computes use, which
-// the result is made of.
+// track updates a running statistic by that of the batch, in programs that compute use, a node that
+// the result depends on.
 func (b batchNorm) track(running, batch, use *graph.Node) {
 	running.Graph().Follow(running, use, func(old *graph.Node) *graph.Node {
 		return Add(old, MulScalar(Sub(batch, old), b.opts.Momentum))
 	})
 }
 
-// channels shapes one number a channel, (C), so that it broadcasts to x.
+// channels reshapes one number per channel, (C), so that it broadcasts to x.
 func (b batchNorm) channels(c *graph.Node) *graph.Node { return alongChannels(c, b.x.Type().Rank()) }

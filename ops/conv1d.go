@@ -11,18 +11,18 @@ import (
 // Conv1DOptions are the attributes of [Conv1D].
 type Conv1DOptions struct {
 	Stride, Dilation int    // 0 means 1
-	Pad              [2]int // zeros before and after
+	Pad              [2]int // zero padding before and after
 	Groups           int    // 0 means 1
 }
 
-// Conv1D returns the cross-correlation of x (N,C,L) with filters w (O,C/Groups,K), both Float32
-// or Float64: y (N,O,OL), where OL is (L + before + after - Dilation*(K-1) - 1)/Stride + 1,
-// rounded down. It is a [Conv2D] of images of one row.
+// Conv1D returns the cross-correlation of x (N,C,L) with filters w (O,C/Groups,K), both Float32 or
+// Float64: y (N,O,OL), where OL is (L + before + after - Dilation*(K-1) - 1)/Stride + 1, rounded
+// down. It is a [Conv2D] of images with one row.
 func Conv1D(x, w *graph.Node, op Conv1DOptions) *graph.Node {
 	return onLines("Conv1D", "an input (N,C,L) and a filter (O,C/groups,K)", op.image(), x, w)
 }
 
-// image is what op does to images of one row.
+// image returns the attributes for images with one row.
 func (op Conv1DOptions) image() Conv2DOp {
 	return Conv2DOp{
 		Stride:   [2]int{1, op.Stride},
@@ -32,8 +32,9 @@ func (op Conv1DOptions) image() Conv2DOp {
 	}.withDefaults()
 }
 
-// onLines applies an op for images to tensors of 3 axes, (N,C,L), as images of one row. It
-// rejects others in the name of a function, which wants what it says.
+// onLines applies an op for images to tensors of 3 axes, (N,C,L), as images with one row. If they
+// have another number of axes it rejects them on behalf of the function name, with want as the
+// description of its inputs.
 func onLines(name, want string, op graph.Op, xs ...*graph.Node) *graph.Node {
 	images, have := make([]shape.Type, len(xs)), make([]string, len(xs))
 	var y shape.Type

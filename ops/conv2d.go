@@ -16,17 +16,17 @@ var conv2DOps = []graph.Op{
 	fusedConv2D{Conv: Conv2DOp{}.withDefaults(), Pool: MaxPool2DOp{Kernel: [2]int{2, 2}}.withDefaults()},
 }
 
-// Conv2DOp are the attributes of [Conv2D]. In each array index 0 is the height, 1 the width.
+// Conv2DOp are the attributes of [Conv2D]. In each array, index 0 is for the height and 1 for the
+// width.
 type Conv2DOp struct {
 	Stride, Dilation [2]int    // 0 means 1
-	Pad              [2][2]int // zeros around the image: {{top, bottom}, {left, right}}; see PadHW and SamePad
-	Groups           int       // channels and filters are split into so many independent groups; 0 means 1
+	Pad              [2][2]int // zero padding: {{top, bottom}, {left, right}}; see PadHW and SamePad
+	Groups           int       // number of independent groups of channels and filters; 0 means 1
 }
 
 // Conv2D returns the cross-correlation of images x (N,C,H,W) with filters w (O,C/Groups,KH,KW),
-// both Float32 or Float64: y (N,O,OH,OW), where OH is
-// (H + top + bottom - Dilation*(KH-1) - 1)/Stride + 1, rounded down, and OW alike. For a
-// bias, see [AddBias].
+// both Float32 or Float64: y (N,O,OH,OW), where OH is (H + top + bottom - Dilation*(KH-1) -
+// 1)/Stride + 1, rounded down; OW likewise. For a bias, see [AddBias].
 func Conv2D(x, w *graph.Node, op Conv2DOp) *graph.Node {
 	return graph.Apply(op.withDefaults(), x, w)
 }
@@ -40,7 +40,7 @@ func (op Conv2DOp) withDefaults() Conv2DOp {
 	return op
 }
 
-// orElse returns v, or its default where v is 0.
+// orElse returns v, or def if v is 0.
 func orElse(v, def int) int {
 	if v == 0 {
 		return def
@@ -85,7 +85,7 @@ func (op Conv2DOp) checkFilter(x, w shape.Type) error {
 		return fmt.Errorf("input has %d channels, the filter %v with %s wants %d; its axis 1 is the input's channels divided by the groups",
 			channels, w.Shape, plural(op.Groups, "group"), depth*op.Groups)
 	case filters%op.Groups != 0:
-		return fmt.Errorf("the filter %v has %d outputs, which %d groups cannot share equally", w.Shape, filters, op.Groups)
+		return fmt.Errorf("the filter %v has %d outputs, which cannot be split evenly into %d groups", w.Shape, filters, op.Groups)
 	}
 	return nil
 }
@@ -119,13 +119,13 @@ func (op Conv2DOp) attrs(e engine.Epilogue) engine.Conv2D {
 	return engine.Conv2D{Stride: op.Stride, Dilation: op.Dilation, Pad: op.Pad, Groups: op.Groups, Epilogue: e}
 }
 
-// Absorb implements vm's Absorber: a bias for each filter, then a ReLU, then max pooling.
+// Absorb implements vm's Absorber: it absorbs a bias per filter, then a ReLU, then max pooling.
 func (op Conv2DOp) Absorb(e engine.Engine, in []shape.Type, next graph.Op, at int, nextIn []shape.Type) (graph.Op, bool) {
 	return fusedConv2D{Conv: op}.Absorb(e, in, next, at, nextIn)
 }
 
-// fusedConv2D is a convolution that has taken in what follows: inputs x, w, and the bias
-// where there is one, of any shape that broadcasts along the channels.
+// fusedConv2D is a convolution that has absorbed the ops after it. Its inputs are x, w and, if
+// there is a bias, the bias, with any shape that broadcasts along the channels.
 type fusedConv2D struct {
 	Conv     Conv2DOp
 	Epilogue engine.Epilogue
@@ -150,7 +150,7 @@ func (op fusedConv2D) Infer(in []shape.Type) (shape.Type, error) {
 	return op.Pool.Infer([]shape.Type{y})
 }
 
-// unpooled is the type of the convolution's result.
+// unpooled returns the type of the convolution's result before pooling.
 func (op fusedConv2D) unpooled(in []shape.Type) (shape.Type, error) {
 	return inferFused(op.Conv, op.Epilogue, -3, in)
 }
@@ -205,10 +205,11 @@ func (op fusedConv2D) absorbPool(e engine.Engine, in []shape.Type, pool MaxPool2
 	return op, true
 }
 
-// MACs counts the multiply-accumulate operations, for concrete types.
+// MACs returns the number of multiply-accumulate operations, for concrete types.
 func (op Conv2DOp) MACs(in []shape.Type, out shape.Type) int { return convMACs(out, in[1]) }
 
-// PerExample convolves each row with filters of its own: a product of these and the patches of the row.
+// PerExample convolves each row with its own filters, as a product of these with the patches of the
+// row.
 func (op Conv2DOp) PerExample(n *graph.Node, in []*graph.Node) (*graph.Node, error) {
 	if own(n, in, 0) {
 		return nil, fmt.Errorf("its image %v is shared by all examples; want one for each", n.In(0).Type())
@@ -222,5 +223,5 @@ func (op Conv2DOp) PerExample(n *graph.Node, in []*graph.Node) (*graph.Node, err
 	return Reshape(y, n.Type().Dims()...), nil
 }
 
-// convMACs is one for each element of y and each tap of a filter of w.
+// convMACs returns one operation per element of y and tap of a filter of w.
 func convMACs(y, w shape.Type) int { return y.Len() * w.Len() / max(w.Int(0), 1) }

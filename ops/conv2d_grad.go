@@ -8,22 +8,22 @@ import (
 	"github.com/plexaura/plexaura/shape"
 )
 
-// A convolution is linear in the image and in the filter. Both its adjoints are bilinear
-// again, and their own adjoints are members of the same family of three: the rules below
-// close under Grad.
+// A convolution is linear in the image and in the filter. Both its adjoints are bilinear too, and
+// their adjoints belong to the same family of three ops, so that no other op is needed for
+// gradients of any order.
 
-// conv2DInputGrad takes dy (N,O,OH,OW) and w (O,C/G,KH,KW); it gives dx (N,C,H,W), of the
+// conv2DInputGrad computes dx (N,C,H,W) from dy (N,O,OH,OW) and w (O,C/G,KH,KW): the gradient for
 // images whose convolution by w has the shape of dy.
 type conv2DInputGrad struct {
 	Conv Conv2DOp
-	Size [2]int // H and W, which dy does not tell where the stride is not 1
+	Size [2]int // H and W; for a stride above 1 they do not follow from dy
 }
 
 func (op Conv2DOp) inputGrad(dy, w *graph.Node, x shape.Type) *graph.Node {
 	return graph.Apply(conv2DInputGrad{op, imageSize(x)}, dy, w)
 }
 
-// imageSize is the height and width of t, of 4 axes.
+// imageSize returns the height and width of t, which has 4 axes.
 func imageSize(t shape.Type) [2]int { return [2]int{t.Int(2), t.Int(3)} }
 
 func (conv2DInputGrad) Name() string { return "Conv2DInputGrad" }
@@ -44,7 +44,7 @@ func (op conv2DInputGrad) Infer(in []shape.Type) (t shape.Type, err error) {
 	return x, op.Conv.checkAdjoint(x, w, dy)
 }
 
-// checkAdjoint says why dy is not of the type of x convolved by w.
+// checkAdjoint returns an error if dy does not have the type of x convolved by w.
 func (op Conv2DOp) checkAdjoint(x, w, dy shape.Type) error {
 	if err := x.Shape.Err(); err != nil {
 		return fmt.Errorf("image %v: %w", x, err)
@@ -72,7 +72,7 @@ func (op conv2DInputGrad) Bind(e engine.Engine, in []engine.Operand, out engine.
 	return c.BindConv2DInputGrad(op.Conv.attrs(engine.Epilogue{}), in, out)
 }
 
-// conv2DFilterGrad takes x (N,C,H,W) and dy (N,O,OH,OW); it gives dw (O,C/G,KH,KW).
+// conv2DFilterGrad computes dw (O,C/G,KH,KW) from x (N,C,H,W) and dy (N,O,OH,OW).
 type conv2DFilterGrad struct {
 	Conv   Conv2DOp
 	Kernel [2]int // KH and KW
@@ -113,11 +113,11 @@ func (op conv2DFilterGrad) Bind(e engine.Engine, in []engine.Operand, out engine
 	return c.BindConv2DFilterGrad(op.Conv.attrs(engine.Epilogue{}), in, out)
 }
 
-// ConvTranspose2D returns the transposed convolution of x (N,C,H,W) by w (C,O/Groups,KH,KW):
-// the adjoint, with regard to the image, of the [Conv2D] with attributes op that takes (N,O,OH,OW)
-// to (N,C,H,W). OH is (H-1)*Stride - top - bottom + Dilation*(KH-1) + 1 + extra[0], and OW
-// alike; extra, at least 0 and below the stride, picks one of the sizes that the convolution
-// rounds to the same.
+// ConvTranspose2D returns the transposed convolution of x (N,C,H,W) by w (C,O/Groups,KH,KW): the
+// adjoint, with respect to the image, of the [Conv2D] with attributes op that maps (N,O,OH,OW) to
+// (N,C,H,W). OH is (H-1)*Stride - top - bottom + Dilation*(KH-1) + 1 + extra[0]; OW likewise.
+// extra, at least 0 and below the stride, selects one of the sizes for which the convolution has
+// the same result size.
 func ConvTranspose2D(x, w *graph.Node, op Conv2DOp, extra [2]int) *graph.Node {
 	op = op.withDefaults()
 	adjoint := conv2DInputGrad{Conv: op}
@@ -144,18 +144,18 @@ func (op Conv2DOp) checkTransposed(x, w shape.Type) error {
 	case !x.Drop(0).Concrete() || !w.Shape.Concrete():
 		return fmt.Errorf("input %v, filter %v: only the batch axis may depend on N", x.Shape, w.Shape)
 	case w.Len() == 0 || x.Int(2) == 0 || x.Int(3) == 0:
-		return fmt.Errorf("input %v and filter %v; want one element at least in each", x.Shape, w.Shape)
+		return fmt.Errorf("input %v and filter %v; want at least one element in each", x.Shape, w.Shape)
 	case op.Groups < 1:
 		return fmt.Errorf("groups is %d, want at least 1", op.Groups)
 	case x.Dim(1) != w.Dim(0):
 		return fmt.Errorf("input has %v channels, the filter %v wants %v; its axis 0 is the input's channels", x.Dim(1), w.Shape, w.Dim(0))
 	case x.Int(1)%op.Groups != 0:
-		return fmt.Errorf("input has %v channels, which %d groups cannot share equally", x.Dim(1), op.Groups)
+		return fmt.Errorf("input has %v channels, which cannot be split evenly into %d groups", x.Dim(1), op.Groups)
 	}
 	return nil
 }
 
-// transposedSize is the height and width of the result, for types that are checked.
+// transposedSize returns the height and width of the result, for types that have been checked.
 func (op Conv2DOp) transposedSize(x, w shape.Type, extra [2]int) (size [2]int, err error) {
 	for i, win := range op.windows(w) {
 		if size[i], err = win.transposed(x.Int(2+i), extra[i]); err != nil {
@@ -165,10 +165,10 @@ func (op Conv2DOp) transposedSize(x, w shape.Type, extra [2]int) (size [2]int, e
 	return size, nil
 }
 
-// MACs is that of the convolution.
+// MACs returns the same number as for the convolution.
 func (conv2DInputGrad) MACs(in []shape.Type, _ shape.Type) int { return convMACs(in[0], in[1]) }
 
-// PerExample is that of the convolution: patches are summed to images.
+// PerExample is like that of the convolution, with patches added up to images.
 func (op conv2DInputGrad) PerExample(n *graph.Node, in []*graph.Node) (*graph.Node, error) {
 	if own(n, in, 0) {
 		return nil, fmt.Errorf("its image %v is shared by all examples; want one for each", n.In(0).Type())
@@ -184,10 +184,10 @@ func (op conv2DInputGrad) PerExample(n *graph.Node, in []*graph.Node) (*graph.No
 	return graph.Apply(conv2DInputGrad{p.conv, op.Size}, columns, p.taps(in[0])), nil
 }
 
-// MACs is that of the convolution.
+// MACs returns the same number as for the convolution.
 func (conv2DFilterGrad) MACs(in []shape.Type, out shape.Type) int { return convMACs(in[1], out) }
 
-// PerExample is refused: filters are summed over all rows.
+// PerExample returns an error, because filters are summed over all rows.
 func (conv2DFilterGrad) PerExample(n *graph.Node, in []*graph.Node) (*graph.Node, error) {
 	return alone(n, in)
 }

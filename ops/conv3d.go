@@ -7,12 +7,12 @@ import (
 	"github.com/plexaura/plexaura/shape"
 )
 
-// Conv3DOptions are the attributes of [Conv3D]. In each array index 0 is the depth, 1 the height, 2 the
-// width.
+// Conv3DOptions are the attributes of [Conv3D]. In each array, index 0 is for the depth, 1 for the
+// height and 2 for the width.
 type Conv3DOptions struct {
 	Stride, Dilation [3]int    // 0 means 1
-	Pad              [3][2]int // zeros around the volume: {{front, back}, {top, bottom}, {left, right}}
-	Groups           int       // channels and filters are split into so many independent groups; 0 means 1
+	Pad              [3][2]int // zero padding: {{front, back}, {top, bottom}, {left, right}}
+	Groups           int       // number of independent groups of channels and filters; 0 means 1
 }
 
 func (op Conv3DOptions) withDefaults() Conv3DOptions {
@@ -21,23 +21,23 @@ func (op Conv3DOptions) withDefaults() Conv3DOptions {
 	return op
 }
 
-// plane is what op does to the last two axes.
+// plane returns the attributes for the last two axes.
 func (op Conv3DOptions) plane() Conv2DOp {
 	return Conv2DOp{
 		Stride: [2]int(op.Stride[1:]), Dilation: [2]int(op.Dilation[1:]), Pad: [2][2]int(op.Pad[1:]), Groups: op.Groups,
 	}.withDefaults()
 }
 
-// depth is how the windows cover the first axis of a volume.
+// depth returns the windows over the first axis of a volume.
 func (op Conv3DOptions) depth(w shape.Type) window {
 	return window{kernel: w.Int(2), stride: op.Stride[0], dilation: op.Dilation[0], pad: op.Pad[0]}
 }
 
 // Conv3D returns the cross-correlation of volumes x (N,C,D,H,W) with filters w
-// (O,C/Groups,KD,KH,KW), both Float32 or Float64: y (N,O,OD,OH,OW), where OD is
-// (D + front + back - Dilation*(KD-1) - 1)/Stride + 1, rounded down, and OH and OW alike. It is one
-// [Conv2D], in which each plane of the result has those of x below it as channels: it takes KD
-// times the memory of x.
+// (O,C/Groups,KD,KH,KW), both Float32 or Float64: y (N,O,OD,OH,OW), where OD is (D + front + back -
+// Dilation*(KD-1) - 1)/Stride + 1, rounded down; OH and OW likewise. It is computed as one
+// [Conv2D], in which the channels of each plane of the result are the planes of x under its window.
+// This takes KD times the memory of x.
 func Conv3D(x, w *graph.Node, op Conv3DOptions) *graph.Node {
 	op = op.withDefaults()
 	depth := shape.Dim(0)
@@ -56,7 +56,7 @@ func Conv3D(x, w *graph.Node, op Conv3DOptions) *graph.Node {
 		part := sliceEvery(x, 1, k*op.Dilation[0], op.Stride[0], int(depth))
 		planes[k] = Reshape(part, t.Dim(0), depth, g, 1, c, t.Dim(3), t.Dim(4))
 	}
-	batch, _ := t.Dim(0).Mul(depth) // which check has tried
+	batch, _ := t.Dim(0).Mul(depth) // check has computed it without error
 	images := Reshape(Concat(3, planes...), batch, g*kd*c, t.Dim(3), t.Dim(4))
 	filters := Reshape(Transpose(w, 0, 2, 1, 3, 4), f.Dim(0), kd*c, f.Dim(3), f.Dim(4))
 	y := Conv2D(images, filters, op.plane())
@@ -82,7 +82,7 @@ func (op Conv3DOptions) check(x, w shape.Type) (depth shape.Dim, err error) {
 	return depth, err
 }
 
-// padDepth puts planes of zeros around x along axis 2.
+// padDepth adds planes of zeros to x along axis 2.
 func padDepth(x *graph.Node, pad [2]int) *graph.Node {
 	return Pad(x, PadOp{Before: [shape.MaxRank]int{2: pad[0]}, After: [shape.MaxRank]int{2: pad[1]}})
 }
@@ -96,10 +96,10 @@ func sliceEvery(x *graph.Node, axis, start, step, n int) *graph.Node {
 }
 
 // ConvTranspose3D returns the transposed convolution of x (N,C,D,H,W) by w (C,O/Groups,KD,KH,KW):
-// the adjoint, with regard to the volume, of the [Conv3D] with attributes op that takes
-// (N,O,OD,OH,OW) to (N,C,D,H,W). OD is
-// (D-1)*Stride - front - back + Dilation*(KD-1) + 1 + extra[0], and OH and OW alike; extra, at least
-// 0 and below the stride, picks one of the sizes that the convolution rounds to the same.
+// the adjoint, with respect to the volume, of the [Conv3D] with attributes op that maps
+// (N,O,OD,OH,OW) to (N,C,D,H,W). OD is (D-1)*Stride - front - back + Dilation*(KD-1) + 1 +
+// extra[0]; OH and OW likewise. extra, at least 0 and below the stride, selects one of the sizes
+// for which the convolution has the same result size.
 func ConvTranspose3D(x, w *graph.Node, op Conv3DOptions, extra [3]int) *graph.Node {
 	op = op.withDefaults()
 	depth := 0
@@ -112,14 +112,14 @@ func ConvTranspose3D(x, w *graph.Node, op Conv3DOptions, extra [3]int) *graph.No
 	}
 	t, f, g := x.Type(), w.Type(), shape.Dim(op.Groups)
 	kd, c, o := f.Dim(2), t.Dim(1), f.Dim(1)
-	batch, _ := t.Dim(0).Mul(t.Dim(2)) // which checkTransposed has tried
+	batch, _ := t.Dim(0).Mul(t.Dim(2)) // checkTransposed has computed it without error
 	images := Reshape(Transpose(x, 0, 2, 1, 3, 4), batch, c, t.Dim(3), t.Dim(4))
 	filters := Reshape(Transpose(w, 0, 2, 1, 3, 4), c, kd*o, f.Dim(3), f.Dim(4))
 	y := ConvTranspose2D(images, filters, op.plane(), [2]int(extra[1:]))
 	oh, ow := y.Type().Dim(2), y.Type().Dim(3)
 	y = Reshape(y, t.Dim(0), t.Dim(2), g, kd, o, oh, ow)
 
-	// Plane d adds to the planes d*stride + k*dilation of the padded result.
+	// Plane d contributes to the planes d*stride + k*dilation of the padded result.
 	win := op.depth(f)
 	padded := max((t.Int(2)-1)*win.stride+win.span(), win.pad[0]+depth)
 	whole := shape.Of(t.Dim(0), shape.Dim(padded), g*o, oh, ow)
@@ -152,7 +152,7 @@ func (op Conv3DOptions) checkTransposed(x, w shape.Type, extra [3]int) (depth in
 		return 0, err
 	}
 	if !x.Drop(0).Concrete() || !w.Shape.Concrete() || x.Int(2) == 0 || w.Int(2) == 0 {
-		return 0, fmt.Errorf("input %v and filter %v; want one element at least in each, and only the batch axis to depend on N", x.Shape, w.Shape)
+		return 0, fmt.Errorf("input %v and filter %v; want at least one element in each, and only the batch axis to depend on N", x.Shape, w.Shape)
 	}
 	if _, err := x.Dim(0).Mul(x.Dim(2)); err != nil {
 		return 0, err
@@ -168,8 +168,8 @@ func (op Conv3DOptions) checkTransposed(x, w shape.Type, extra [3]int) (depth in
 }
 
 // ConvTranspose1D returns the transposed convolution of x (N,C,L) by w (C,O/Groups,K): the adjoint,
-// with regard to the sequence, of the [Conv1D] with attributes op that takes (N,O,OL) to (N,C,L). It
-// is a [ConvTranspose2D] of images of one row, and extra is as there.
+// with respect to the sequence, of the [Conv1D] with attributes op that maps (N,O,OL) to (N,C,L).
+// It is a [ConvTranspose2D] of images with one row, and extra has the same meaning.
 func ConvTranspose1D(x, w *graph.Node, op Conv1DOptions, extra int) *graph.Node {
 	image := op.image()
 	var rows [2]shape.Type

@@ -12,8 +12,8 @@ import (
 	"github.com/plexaura/plexaura/shape"
 )
 
-// TestExamplesMeetEachOtherOnlyWhereAskedTo: a prediction (N,1) less a target (N) would be (N,N), whose mean
-// is a loss that trains towards the mean of all targets.
+// TestExamplesMeetEachOtherOnlyWhereAskedTo: a prediction (N,1) less a target (N) would be (N,N),
+// whose mean is a loss that trains towards the mean of all targets.
 func TestExamplesMeetEachOtherOnlyWhereAskedTo(t *testing.T) {
 	column, row, flat := shape.F32(shape.N, 1), shape.F32(1, shape.N), shape.F32(shape.N)
 	two := map[string]func(a, b *graph.Node) *graph.Node{
@@ -47,8 +47,8 @@ func TestExamplesMeetEachOtherOnlyWhereAskedTo(t *testing.T) {
 	}
 }
 
-// TestWhatIsNotSelectedHasNoGradient of its own: but 0 times an infinite derivative is NaN, unless the branch
-// is given other numbers.
+// TestWhatIsNotSelectedHasNoGradient of its own: but 0 times an infinite derivative is NaN, unless
+// the branch is given other numbers.
 func TestWhatIsNotSelectedHasNoGradient(t *testing.T) {
 	g := graph.New()
 	x := newFeed(g, "x", shape.Of(3), []float64{0, 4, -1})

@@ -11,17 +11,18 @@ import (
 )
 
 // Einsum multiplies tensors, Float32 or Float64, and sums over indices, in the notation of NumPy's
-// einsum: "ij,jk->ik" is the product of two matrices. Each letter, a to z or A to Z, is an index and
-// stands for an axis of the operand at its place; those that are not behind the arrow are summed
-// over. Without an arrow the result has the letters that occur once, in alphabetical order (capitals
-// first). A letter that an operand has twice takes its diagonal: "ii" is a trace. Spaces do not
-// count. An ellipsis is refused, and extents of one letter must be equal: they do not broadcast.
+// einsum: "ij,jk->ik" is the product of two matrices. Each letter, a to z or A to Z, is an index
+// and names an axis of an operand. Einsum sums over the letters that are not to the right of the
+// arrow. Without an arrow the result has the letters that occur once, in alphabetical order,
+// capitals first. If a letter occurs twice in an operand, its diagonal is taken: "ii" is a trace.
+// Spaces are ignored. An ellipsis is an error. All axes with the same letter must have equal
+// extents; they do not broadcast.
 //
-// Operands are taken from left to right: two of them make a batched [MatMul] where indices are
-// summed over, and a [Mul] where none is.
+// Operands are combined from left to right: two operands become a batched [MatMul] if indices are
+// summed over, and a [Mul] otherwise.
 func Einsum(subscripts string, xs ...*graph.Node) *graph.Node {
 	if len(xs) == 0 {
-		return graph.New().Reject("Einsum", errors.New("there are no operands; want one at least"))
+		return graph.New().Reject("Einsum", errors.New("there are no operands; want at least one"))
 	}
 	var e einsum
 	bad := refused("Einsum", func() (err error) {
@@ -34,16 +35,18 @@ func Einsum(subscripts string, xs ...*graph.Node) *graph.Node {
 	return e.lower(xs)
 }
 
-// einsum is the letters of each operand, diagonals included, their extents, and how to multiply.
+// einsum holds the letters of each operand, including repeated ones, their extents, and the steps
+// of the product.
 type einsum struct {
 	terms   []string
 	extents map[rune]shape.Dim
 	out     string
-	steps   []einsumStep // one for each operand but the first
+	steps   []einsumStep // one for each operand except the first
 }
 
-// einsumStep multiplies what there is by the next operand. Its indices are those that both have and
-// that are kept, those of the one and of the other alone, and those that both have and that are summed.
+// einsumStep multiplies the product so far by the next operand. Its indices are: those in both that
+// are kept, those only in the left operand, those only in the right one, and those in both that are
+// summed.
 type einsumStep struct{ batch, left, right, summed string }
 
 func parseEinsum(subscripts string, xs []*graph.Node) (e einsum, err error) {
@@ -77,7 +80,7 @@ func parseEinsum(subscripts string, xs []*graph.Node) (e einsum, err error) {
 	return e, e.plan()
 }
 
-// take notes the extents of operand i.
+// take records the extents of operand i.
 func (e einsum) take(i int, t, first shape.Type) error {
 	if err := wantFloat(first, t); err != nil {
 		return err
@@ -99,7 +102,7 @@ func (e einsum) take(i int, t, first shape.Type) error {
 	return nil
 }
 
-// occurOnce is the letters that occur once, in order.
+// occurOnce returns the letters that occur once, in order.
 func occurOnce(terms string) string {
 	var once []byte
 	for i := range len(terms) {
@@ -111,7 +114,7 @@ func occurOnce(terms string) string {
 	return string(once)
 }
 
-// plan finds the steps, and refuses those that no product could do.
+// plan determines the steps, and rejects those that no product can compute.
 func (e *einsum) plan() error {
 	have := only(e.terms[0], func(c rune) bool { return e.needed(c, 1) })
 	for i := 1; i < len(e.terms); i++ {
@@ -124,7 +127,7 @@ func (e *einsum) plan() error {
 			summed: only(have, func(c rune) bool { return both(c) && !e.needed(c, i+1) }),
 		}
 		if have = s.batch + s.left + s.right; max(len(have), len(s.batch)+2) > shape.MaxRank {
-			return fmt.Errorf("operands 0 to %d make a tensor of the indices %q; want %d axes at most", i, have, shape.MaxRank)
+			return fmt.Errorf("operands 0 to %d make a tensor of the indices %q; want at most %d axes", i, have, shape.MaxRank)
 		}
 		for _, side := range []string{s.left, s.right, s.summed} {
 			if _, err := shape.Of(e.dims(side)...).Size(); err != nil && s.summed != "" {
@@ -136,7 +139,7 @@ func (e *einsum) plan() error {
 	return nil
 }
 
-// only is the letters of a term for which keep holds, each once.
+// only returns the letters of a term for which keep is true, each once.
 func only(term string, keep func(c rune) bool) (kept string) {
 	for _, c := range term {
 		if keep(c) && !strings.ContainsRune(kept, c) {
@@ -146,7 +149,7 @@ func only(term string, keep func(c rune) bool) (kept string) {
 	return kept
 }
 
-// needed reports whether the result, or an operand from number i on, has index c.
+// needed reports whether the result, or an operand from index i on, has index c.
 func (e einsum) needed(c rune, i int) bool {
 	return strings.ContainsRune(e.out+strings.Join(e.terms[i:], ""), c)
 }
@@ -180,7 +183,7 @@ func (e einsum) multiply(s einsumStep, a, b labelled) labelled {
 		result.x = Mul(x, y)
 		return result
 	}
-	rows, _ := shape.Of(left...).Size() // which plan has tried
+	rows, _ := shape.Of(left...).Size() // plan has computed it without error
 	columns, _ := shape.Of(right...).Size()
 	inner, _ := shape.Of(e.dims(s.summed)...).Size()
 	x := Reshape(a.ordered(s.batch+s.left+s.summed).x, slices.Concat(batch, []shape.Dim{rows, inner})...)
@@ -195,8 +198,8 @@ type labelled struct {
 	labels string
 }
 
-// diagonal takes the diagonal of axes that have one letter: with both last and joined, every
-// (extent+1)th element.
+// diagonal takes the diagonal of axes that have the same letter: it moves both to the end, joins
+// them, and takes every (extent+1)th element.
 func (l labelled) diagonal() labelled {
 	for i := range len(l.labels) {
 		j := i + 1 + strings.IndexByte(l.labels[i+1:], l.labels[i])
@@ -218,7 +221,7 @@ func (l labelled) diagonal() labelled {
 	return l
 }
 
-// sum adds up what is not among the indices to keep.
+// sum sums over the indices that are not in keep.
 func (l labelled) sum(keep string) labelled {
 	var axes []int
 	for axis, c := range l.labels {
@@ -232,7 +235,7 @@ func (l labelled) sum(keep string) labelled {
 	return labelled{Sum(l.x, axes...), only(l.labels, func(c rune) bool { return strings.ContainsRune(keep, c) })}
 }
 
-// ordered moves the axes into the order of the letters.
+// ordered transposes the axes into the order of labels.
 func (l labelled) ordered(labels string) labelled {
 	if l.labels == labels {
 		return l

@@ -29,7 +29,7 @@ func tableOps[O interface {
 
 // ---- one argument
 
-// unary is a differentiable function of one argument: a row of unaries.
+// unary is a differentiable function of one argument, an index into unaries.
 type unary uint8
 
 const (
@@ -54,7 +54,7 @@ var unaries = [...]struct {
 	name string
 	fn   engine.Fn
 	of   domain
-	// grad returns the adjoint of x from that of y = f(x); nil stands for a derivative of 0.
+	// grad returns the adjoint of x, given that of y = f(x); nil means that the derivative is 0.
 	grad func(x, y, dy *graph.Node) *graph.Node
 }{
 	neg: {"Neg", engine.Neg, signed, func(x, y, dy *graph.Node) *graph.Node { return Neg(dy) }},
@@ -66,7 +66,7 @@ var unaries = [...]struct {
 	logarithm: {"Log", engine.Log, floating, func(x, y, dy *graph.Node) *graph.Node { return Div(dy, x) }},
 	log1p:     {"Log1p", engine.Log1p, floating, func(x, y, dy *graph.Node) *graph.Node { return Div(dy, AddScalar(x, 1)) }},
 	expm1: {"Expm1", engine.Expm1, floating, func(x, y, dy *graph.Node) *graph.Node {
-		return Mul(dy, Exp(x)) // y+1 has lost the digits of e^x where that is small
+		return Mul(dy, Exp(x)) // where e^x is small, y+1 has lost its digits
 	}},
 	sqrt: {"Sqrt", engine.Sqrt, floating, func(x, y, dy *graph.Node) *graph.Node { return Div(dy, MulScalar(y, 2)) }},
 	sin:  {"Sin", engine.Sin, floating, func(x, y, dy *graph.Node) *graph.Node { return Mul(dy, Cos(x)) }},
@@ -100,10 +100,10 @@ func Exp(x *graph.Node) *graph.Node { return graph.Apply(exp, x) }
 // Log returns the natural logarithm of x.
 func Log(x *graph.Node) *graph.Node { return graph.Apply(logarithm, x) }
 
-// Log1p returns log(1+x), also accurate where x is small.
+// Log1p returns log(1+x), accurate also for small x.
 func Log1p(x *graph.Node) *graph.Node { return graph.Apply(log1p, x) }
 
-// Expm1 returns exp(x)-1, also accurate where x is small.
+// Expm1 returns exp(x)-1, accurate also for small x.
 func Expm1(x *graph.Node) *graph.Node { return graph.Apply(expm1, x) }
 
 // Sqrt returns the square root of x.
@@ -161,7 +161,8 @@ func (op unary) Map(_ []shape.Type, out shape.Type) engine.Map {
 	return engine.MapOf(unaries[op].fn, out.DType, engine.In(0))
 }
 
-// Simplify drops a negation of a negation, and what is done a second time without effect.
+// Simplify drops a double negation, and the second of two equal functions that change nothing the
+// second time.
 func (op unary) Simplify(n *graph.Node) *graph.Node {
 	x := n.In(0)
 	switch {
@@ -177,7 +178,7 @@ func (op unary) Simplify(n *graph.Node) *graph.Node {
 
 // ---- two arguments
 
-// binary is a differentiable function of two arguments, which broadcast: a row of binaries.
+// binary is a differentiable function of two arguments, which broadcast; an index into binaries.
 type binary uint8
 
 const (
@@ -188,15 +189,15 @@ const (
 	pow
 	maximum
 	minimum
-	reluGrad // of a rectifier's result and its adjoint
+	reluGrad // of the result of a rectifier and its adjoint
 )
 
 var binaries = [...]struct {
 	name string
 	fn   engine.Fn
 	of   domain
-	// grad returns the adjoints of a and b from that of y = f(a,b), all in the shape of y; nil stands
-	// for 0.
+	// grad returns the adjoints of a and b, given that of y = f(a,b), all in the shape of y; nil
+	// means 0.
 	grad func(a, b, y, dy *graph.Node) (da, db *graph.Node)
 }{
 	add: {"Add", engine.Add, number, func(a, b, y, dy *graph.Node) (da, db *graph.Node) { return dy, dy }},
@@ -214,35 +215,36 @@ var binaries = [...]struct {
 		return share(a, b, dy, Greater), share(b, a, dy, Greater)
 	}},
 	reluGrad: {"ReLUGrad", engine.ReLUGrad, floating, func(a, b, y, dy *graph.Node) (da, db *graph.Node) {
-		return nil, graph.Apply(reluGrad, a, dy) // the first only says where
+		return nil, graph.Apply(reluGrad, a, dy) // a only determines where the adjoint passes
 	}},
 }
 
-// powGrad asks for the selected case before it computes, as well as after: a derivative
-// that is infinite or NaN where it is not selected would come back as 0*Inf in the next.
+// powGrad selects the case both before and after computing with it. Otherwise an infinite or NaN
+// derivative in the case that is not selected would become 0*Inf in the next derivative.
 func powGrad(a, b, y, dy *graph.Node) (da, db *graph.Node) {
 	zero, one := Scalar(dy, 0), Scalar(dy, 1)
 	constant := Equal(b, Scalar(b, 0)) // x^0 is 1 for every x
 	below := Where(constant, one, AddScalar(b, -1))
-	// An engine that takes a denormal b for 0 would have NaN where slope is infinite.
+	// If an engine treats a denormal b as 0, the result would be NaN where slope is infinite.
 	side := Where(Less(Abs(b), one), Where(Less(b, zero), Neg(one), one), b)
 	slope := Pow(a, below)
 	both := Mul(b, slope)
 	da = Where(constant, zero, Mul(dy, Mul(slope, Where(Equal(both, both), b, side))))
-	flat := And(Equal(a, Scalar(a, 0)), GreaterEqual(b, Scalar(b, 0))) // 0^x does not change with x
+	flat := And(Equal(a, Scalar(a, 0)), GreaterEqual(b, Scalar(b, 0))) // 0^x is constant
 	db = Where(flat, zero, Mul(dy, Mul(y, Log(Where(flat, one, a)))))
 	return da, db
 }
 
-// share is the adjoint of a where a and b compete: none where a loses, half where they are
-// equal, otherwise all.
+// share returns the adjoint of a where a and b compete: 0 where a loses, half of dy where they are
+// equal, otherwise dy.
 func share(a, b, dy *graph.Node, loses func(a, b *graph.Node) *graph.Node) *graph.Node {
 	return Where(Equal(a, b), MulScalar(dy, .5), Where(loses(a, b), Scalar(dy, 0), dy))
 }
 
-// Add returns a+b. The arguments broadcast, as those of every function of two arguments do,
-// and have one element type. Integers wrap around. Where N would come to meet N along another axis for want
-// of an axis, as in (N,1) and (N), it is an error: every example with every other is asked for by (N,1) and (1,N).
+// Add returns a+b. As in every function of two arguments here, a and b broadcast and must have the
+// same element type. Integers wrap around. It is an error if the batch axis N of one would
+// broadcast against another axis of the other because an axis is missing, as in (N,1) and (N). To
+// combine every example with every other, use (N,1) and (1,N).
 func Add(a, b *graph.Node) *graph.Node { return graph.Apply(add, a, b) }
 
 // Sub returns a-b.
@@ -251,20 +253,20 @@ func Sub(a, b *graph.Node) *graph.Node { return graph.Apply(sub, a, b) }
 // Mul returns a*b.
 func Mul(a, b *graph.Node) *graph.Node { return graph.Apply(mul, a, b) }
 
-// Div returns a/b. Integers are divided towards zero, and by 0 give 0.
+// Div returns a/b. Integer division rounds towards zero; division by 0 gives 0.
 func Div(a, b *graph.Node) *graph.Node { return graph.Apply(div, a, b) }
 
-// Pow returns a to the power of b, for floating-point arguments. The derivative by a is 0
-// where b is 0, that by b is 0 where a is 0 and b is not negative; where a is negative, that
-// by b is NaN.
+// Pow returns a to the power of b, for floating-point arguments. The derivative with respect to a
+// is 0 where b is 0. The derivative with respect to b is 0 where a is 0 and b is not negative, and
+// NaN where a is negative.
 func Pow(a, b *graph.Node) *graph.Node { return graph.Apply(pow, a, b) }
 
-// Maximum returns the greater of a and b, NaN where either is. Where they are equal the
-// gradient is halved between them.
+// Maximum returns the greater of a and b, or NaN if either is NaN. Where they are equal, each gets
+// half of the gradient.
 func Maximum(a, b *graph.Node) *graph.Node { return graph.Apply(maximum, a, b) }
 
-// Minimum returns the lesser of a and b, NaN where either is. Where they are equal the
-// gradient is halved between them.
+// Minimum returns the lesser of a and b, or NaN if either is NaN. Where they are equal, each gets
+// half of the gradient.
 func Minimum(a, b *graph.Node) *graph.Node { return graph.Apply(minimum, a, b) }
 
 // AddScalar returns x+v.
@@ -273,7 +275,7 @@ func AddScalar(x *graph.Node, v float64) *graph.Node { return withScalar(Add, x,
 // MulScalar returns x*v.
 func MulScalar(x *graph.Node, v float64) *graph.Node { return withScalar(Mul, x, v) }
 
-// withScalar returns f of x and the number v. Of a nil x it leaves the one error to f.
+// withScalar returns f of x and the number v. If x is nil, f reports the error.
 func withScalar(f func(a, b *graph.Node) *graph.Node, x *graph.Node, v float64) *graph.Node {
 	if x == nil {
 		return f(x, x)
@@ -307,8 +309,8 @@ func (op binary) Map(_ []shape.Type, out shape.Type) engine.Map {
 	return engine.MapOf(binaries[op].fn, out.DType, engine.In(0), engine.In(1))
 }
 
-// Simplify drops operands that leave the other one as it is, bit by bit: x+0 is not x where
-// x is -0, but x-0 and x+(-0) are. A power of 2 becomes a product, which is no less accurate.
+// Simplify drops an operand if that leaves the other bit-identical: x+0 is not x where x is -0, but
+// x-0 and x+(-0) are. Division by a power of 2 becomes a product, which is just as accurate.
 func (op binary) Simplify(n *graph.Node) *graph.Node {
 	a, b := n.In(0), n.In(1)
 	switch {
@@ -324,9 +326,9 @@ func (op binary) Simplify(n *graph.Node) *graph.Node {
 	return nil
 }
 
-// sameMove reports whether a and b are two tensors of one type, their elements moved alike. They are
-// added before that: the adjoints of parts that are cut from a view of a tensor, made anew for each,
-// meet where they are still parts.
+// sameMove reports whether a and b move the elements of two tensors of the same type in the same
+// way. Then their inputs are added before the move. This helps where adjoints of slices of a view
+// are built separately for each slice: they are added while they are still slices.
 func sameMove(a, b *graph.Node) bool {
 	switch a.Op().(type) {
 	case ReshapeOp, TransposeOp:

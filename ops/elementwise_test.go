@@ -97,7 +97,8 @@ func grads(t *testing.T, y *graph.Node, feeds ...feed) [][]float64 {
 	return computed(t, autodiff.Grad(ops.Sum(y), by...), feeds...)
 }
 
-// What PyTorch gives where a derivative does not exist; at the bounds of Clip 1.13 and not 2.15, see docs/PARITY.md.
+// What PyTorch gives where a derivative does not exist; at the bounds of Clip 1.13 and not 2.15,
+// see docs/PARITY.md.
 func TestGradientsAtKinksEqualPyTorch(t *testing.T) {
 	for _, c := range []struct {
 		name string
@@ -231,11 +232,11 @@ func TestMistakesOfElementwiseOpsSayWhatIsWanted(t *testing.T) {
 		{func() *graph.Node { return ops.Where(mask, f32, f64) }, "Where: the branches are float32 and float64; want one element type"},
 		{func() *graph.Node { return ops.Clip(f32, 1, 0) }, "Clip: bounds 1 and 0; want the lower one first"},
 		{func() *graph.Node { return ops.Clip(f32, nan, 0) }, "Clip: bounds NaN and 0"},
-		{func() *graph.Node { return ops.Clip(i32, .5, 2) }, "Clip: 0.5 is no int32"},
+		{func() *graph.Node { return ops.Clip(i32, .5, 2) }, "Clip: 0.5 is not a valid int32"},
 		{func() *graph.Node { return ops.LeakyReLU(f32, nan) }, "LeakyReLU: alpha is NaN; want a finite number"},
-		{func() *graph.Node { return ops.AddScalar(i32, .5) }, "Full: 0.5 is no int32"},
-		{func() *graph.Node { return ops.Scalar(u8, -1) }, "Full: -1 is no uint8"},
-		{func() *graph.Node { return ops.Scalar(mask, 2) }, "Full: 2 is no bool"},
+		{func() *graph.Node { return ops.AddScalar(i32, .5) }, "Full: 0.5 is not a valid int32"},
+		{func() *graph.Node { return ops.Scalar(u8, -1) }, "Full: -1 is not a valid uint8"},
+		{func() *graph.Node { return ops.Scalar(mask, 2) }, "Full: 2 is not a valid bool"},
 		{func() *graph.Node { return ops.Cast(f32, shape.Invalid) }, "Cast: the element type to cast to is invalid"},
 		{func() *graph.Node { return ops.Add(f32, nil) }, "Add: input 1 is nil"},
 		{func() *graph.Node { return ops.ByMode(f32, f64) }, "ByMode: training gives float32(N,3), inference float64(N,3); want one type"},

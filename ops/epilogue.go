@@ -9,11 +9,11 @@ import (
 	"github.com/plexaura/plexaura/shape"
 )
 
-// madeByAbsorb is why fused forms have no gradient.
+// madeByAbsorb is the reason why fused ops have no gradient.
 const madeByAbsorb = "made when a program is specialised, after gradients are taken"
 
-// extend returns the epilogue that also does next, if next adds a bias along the axis or is
-// a ReLU, and e's kernels take that in. The axis counts from the end.
+// extend returns the epilogue ep extended by next, if next adds a bias along the axis or is a ReLU,
+// and e's kernels support it. The axis counts from the end.
 func extend(e engine.Engine, ep engine.Epilogue, axis int, next graph.Op, at int, nextIn []shape.Type) (engine.Epilogue, bool) {
 	f, ok := e.(engine.Fuser)
 	switch {
@@ -46,7 +46,7 @@ func isBias(b, t shape.Type, axis int) bool {
 	return true
 }
 
-// inferFused is the shape rule of op with an epilogue; the bias is the last input.
+// inferFused is type inference for op with an epilogue; the bias is the last input.
 func inferFused(op graph.Op, ep engine.Epilogue, axis int, in []shape.Type) (shape.Type, error) {
 	if !ep.Bias || len(in) == 0 {
 		return op.Infer(in)
@@ -56,12 +56,12 @@ func inferFused(op graph.Op, ep engine.Epilogue, axis int, in []shape.Type) (sha
 		return t, err
 	}
 	if b := in[len(in)-1]; !isBias(b, t, axis) {
-		return shape.Type{}, fmt.Errorf("%v is no bias along axis %d of %v", b, axis, t)
+		return shape.Type{}, fmt.Errorf("%v is not a bias along axis %d of %v", b, axis, t)
 	}
 	return t, nil
 }
 
-// flatBias returns in with the bias in the shape that engines take: one axis.
+// flatBias returns in with the bias reshaped to one axis, as engines expect.
 func flatBias(ep engine.Epilogue, in []shape.Type) []shape.Type {
 	if !ep.Bias {
 		return in
@@ -72,7 +72,7 @@ func flatBias(ep engine.Epilogue, in []shape.Type) []shape.Type {
 	return in
 }
 
-// flatOperands is flatBias of operands, which keep their layouts.
+// flatOperands is flatBias for operands, which keep their layouts.
 func flatOperands(ep engine.Epilogue, in []engine.Operand) []engine.Operand {
 	flat := slices.Clone(in)
 	for i, t := range flatBias(ep, engine.Types(in)) {

@@ -12,22 +12,22 @@ var indexOps = []graph.Op{
 	gatherOp{}, gatherOp{Along: true}, scatterAddOp{}, scatterAddOp{Gather: gatherOp{Along: true}}, topKOp{K: 1}, cumSumOp{},
 }
 
-// Gather takes slices of x along an axis, of any element type: ids, integers of any shape, say
-// which, and their axes stand in the result in place of the axis. With an x (N,V,D), axis 1 and
-// ids (K) that is (N,K,D). An id outside the axis is an error of the run.
+// Gather takes slices of x, of any element type, along an axis. ids, integers of any shape, selects
+// them; the axes of ids replace the axis in the result. For x (N,V,D), axis 1 and ids (K) the
+// result is (N,K,D). An id outside the axis is an error of the run.
 func Gather(x *graph.Node, axis int, ids *graph.Node) *graph.Node {
 	return graph.Apply(gatherOp{Axis: fromEnd(axis, x)}, x, ids)
 }
 
-// GatherAlong takes elements of x along an axis, each by an id of its own: the result and the ids,
-// integers, have x's shape but for the axis, and element [i,j] of the result for axis 1 is
-// x[i,ids[i,j]]. PyTorch calls it gather, NumPy take_along_axis. An id outside the axis is an
-// error of the run.
+// GatherAlong takes elements of x along an axis, with an id for each element. The result and ids,
+// integers, have x's shape except in the axis; for axis 1, element [i,j] of the result is
+// x[i,ids[i,j]]. PyTorch calls it gather, NumPy take_along_axis. An id outside the axis is an error
+// of the run.
 func GatherAlong(x *graph.Node, axis int, ids *graph.Node) *graph.Node {
 	return graph.Apply(gatherOp{Axis: fromEnd(axis, x), Along: true}, x, ids)
 }
 
-// fromEnd counts a negative axis of x from the end.
+// fromEnd converts a negative axis of x, which counts from the end.
 func fromEnd(axis int, x *graph.Node) int {
 	if axis < 0 && x != nil && x.Valid() && axis+x.Type().Rank() >= 0 {
 		axis += x.Type().Rank()
@@ -35,8 +35,8 @@ func fromEnd(axis int, x *graph.Node) int {
 	return axis
 }
 
-// Embedding takes a row of w (V,D) for each of the ids, integers (...): (...,D). An id outside
-// 0..V-1 is an error of the run.
+// Embedding takes a row of w (V,D) for each of the ids, integers (...). The result is (...,D). An
+// id outside 0..V-1 is an error of the run.
 func Embedding(w, ids *graph.Node) *graph.Node {
 	bad := refused("Embedding", func() error {
 		if w.Type().Rank() != 2 {
@@ -51,7 +51,7 @@ func Embedding(w, ids *graph.Node) *graph.Node {
 	return Gather(w, 0, ids)
 }
 
-// gatherOp takes x and ids; see [engine.Gather].
+// gatherOp has the inputs x and ids; see [engine.Gather].
 type gatherOp struct {
 	Axis  int
 	Along bool
@@ -76,7 +76,7 @@ func (op gatherOp) Infer(in []shape.Type) (t shape.Type, err error) {
 		return x.Of(ids.Shape), nil
 	}
 	if x.Rank()-1+ids.Rank() > shape.MaxRank {
-		return t, fmt.Errorf("%v by ids %v would have %d axes; want %d at most", x, ids, x.Rank()-1+ids.Rank(), shape.MaxRank)
+		return t, fmt.Errorf("%v by ids %v would have %d axes; want at most %d", x, ids, x.Rank()-1+ids.Rank(), shape.MaxRank)
 	}
 	t = x.Of(x.Drop(op.Axis))
 	for i, d := range ids.Dims() {
@@ -95,14 +95,14 @@ func (op gatherOp) check(x, ids shape.Type) error {
 	case !op.Along:
 		return nil
 	case ids.Rank() != x.Rank() || ids.With(op.Axis, 0) != x.With(op.Axis, 0):
-		return fmt.Errorf("ids are %v, the input is %v; they may differ in axis %d alone", ids, x, op.Axis)
+		return fmt.Errorf("ids are %v, the input is %v; they may differ only in axis %d", ids, x, op.Axis)
 	}
 	return nil
 }
 
 func (op gatherOp) attrs() engine.Gather { return engine.Gather{Axis: op.Axis, Along: op.Along} }
 
-// Grad adds the adjoint up where the elements were taken from.
+// Grad adds the adjoint to the elements that were taken.
 func (op gatherOp) Grad(n, dy *graph.Node) []*graph.Node {
 	x, ids := n.In(0), n.In(1)
 	back := scatterAddOp{op, x.Type().Dim(op.Axis), ids.Type().Rank()}
@@ -117,7 +117,8 @@ func (op gatherOp) Bind(e engine.Engine, in []engine.Operand, out engine.Operand
 	return x.BindGather(op.attrs(), in, out)
 }
 
-// Simplify makes a slice of what ids, known and evenly spaced, take: its adjoint is no larger than the part.
+// Simplify replaces a gather by a slice if the ids are known and evenly spaced. The adjoint of a
+// slice is no larger than the slice.
 func (op gatherOp) Simplify(n *graph.Node) *graph.Node {
 	x := n.In(0)
 	r, ok := op.region(x.Type().Shape, n.In(1))
@@ -127,7 +128,7 @@ func (op gatherOp) Simplify(n *graph.Node) *graph.Node {
 	return Reshape(graph.Apply(SliceOp{r}, x), n.Type().Dims()...)
 }
 
-// region is what the ids take of a whole, where they are known and evenly spaced.
+// region returns the region of whole that the ids select, if they are known and evenly spaced.
 func (op gatherOp) region(whole shape.Shape, ids *graph.Node) (r region, ok bool) {
 	v := ids.Values()
 	extent, concrete := whole.Dim(op.Axis).Int()
@@ -140,7 +141,7 @@ func (op gatherOp) region(whole shape.Shape, ids *graph.Node) (r region, ok bool
 	}
 	for i, id := range v {
 		if id < 0 || id >= float64(extent) || step == 0 || id != v[0]+float64(i*step) {
-			return r, false // an id outside of the axis is an error of the run
+			return r, false // an id outside the axis is an error of the run
 		}
 	}
 	r.Start[op.Axis], r.Step[op.Axis] = shape.Dim(v[0]), step
@@ -148,7 +149,7 @@ func (op gatherOp) region(whole shape.Shape, ids *graph.Node) (r region, ok bool
 	return r, true
 }
 
-// PerExample takes what each id says, from the rows of x where there are some.
+// PerExample gathers within the rows of x, if it has any.
 func (op gatherOp) PerExample(n *graph.Node, in []*graph.Node) (*graph.Node, error) {
 	x, ids := in[0], in[1]
 	batched := isBatch(ids.Type().Shape)
@@ -163,10 +164,10 @@ func (op gatherOp) PerExample(n *graph.Node, in []*graph.Node) (*graph.Node, err
 		return Gather(x, op.Axis+1, ids), nil
 	case op.Axis != 0:
 		return nil, fmt.Errorf("it takes elements of %v along axis %d for ids of the batch; want axis 0", n.In(0).Type(), op.Axis)
-	case op.Along: // each row of the result is taken from a table of its own
+	case op.Along: // each row of the result is taken from its own table
 		return Squeeze(GatherAlong(x, 1, Unsqueeze(ids, 1)), 1), nil
 	}
-	// (N,V,D...) by ids (N,I) that are spread to (N,I,D...)
+	// (N,V,D...) by ids (N,I) that are broadcast to (N,I,D...)
 	rows, picks := ids.Type().Dim(0), shape.Dim(shape.Of(ids.Type().Dims()[1:]...).Len())
 	spread := []shape.Dim{rows, picks}
 	for range x.Type().Rank() - 2 {
@@ -176,11 +177,11 @@ func (op gatherOp) PerExample(n *graph.Node, in []*graph.Node) (*graph.Node, err
 	return Reshape(GatherAlong(x, 1, each), n.Type().Dims()...), nil
 }
 
-// scatterAddOp takes dy, of the type that the gather of x gives, and the ids; it gives dx.
+// scatterAddOp computes dx from dy, which has the type of the gather of x, and the ids.
 type scatterAddOp struct {
 	Gather gatherOp
-	Extent shape.Dim // of x's axis
-	Axes   int       // those of the ids
+	Extent shape.Dim // of the axis of x
+	Axes   int       // number of axes of the ids
 }
 
 func (op scatterAddOp) Name() string {
@@ -217,7 +218,7 @@ func (op scatterAddOp) Infer(in []shape.Type) (t shape.Type, err error) {
 	return x, err
 }
 
-// Grad takes the adjoint from where the elements were added.
+// Grad gathers the adjoint from where the elements were added.
 func (op scatterAddOp) Grad(n, ddx *graph.Node) []*graph.Node {
 	return []*graph.Node{graph.Apply(op.Gather, ddx, n.In(1)), nil}
 }
@@ -230,7 +231,7 @@ func (op scatterAddOp) Bind(e engine.Engine, in []engine.Operand, out engine.Ope
 	return x.BindScatterAdd(op.Gather.attrs(), in, out)
 }
 
-// Simplify puts a part into zeros where the ids are known and evenly spaced.
+// Simplify embeds dy in zeros if the ids are known and evenly spaced.
 func (op scatterAddOp) Simplify(n *graph.Node) *graph.Node {
 	r, ok := op.Gather.region(n.Type().Shape, n.In(1))
 	if !ok {
@@ -239,7 +240,7 @@ func (op scatterAddOp) Simplify(n *graph.Node) *graph.Node {
 	return graph.Apply(embedOp{r}, Reshape(n.In(0), r.Part.Dims()...))
 }
 
-// PerExample adds up within each row.
+// PerExample adds within each row.
 func (op scatterAddOp) PerExample(n *graph.Node, in []*graph.Node) (*graph.Node, error) {
 	if op.Gather.Axis == 0 && isBatch(n.Type().Shape) {
 		return nil, fmt.Errorf("it adds up along the batch, axis 0 of %v, and so mixes the examples", n.Type())
@@ -247,9 +248,9 @@ func (op scatterAddOp) PerExample(n *graph.Node, in []*graph.Node) (*graph.Node,
 	return alone(n, in)
 }
 
-// TopK returns the k greatest elements of x along an axis in descending order, and their places,
-// Int64. Both have x's shape, with k in place of the axis. Of equals the first comes first; NaN
-// is greater than all numbers. Gradients go to where the values come from.
+// TopK returns the k greatest elements of x along an axis in descending order, and their indices,
+// Int64. Both have x's shape, with extent k in the axis. Equal elements are in the order of their
+// indices; NaN is greater than all numbers. Gradients go to the elements that the values come from.
 func TopK(x *graph.Node, k, axis int) (values, places *graph.Node) {
 	places = graph.Apply(topKOp{Axis: fromEnd(axis, x), K: k}, x)
 	if !places.Valid() {
@@ -258,8 +259,8 @@ func TopK(x *graph.Node, k, axis int) (values, places *graph.Node) {
 	return GatherAlong(x, axis, places), places
 }
 
-// ArgMax returns the place, Int64, of the greatest element of x along an axis, which the result
-// has no longer. Of equals it is that of the first; NaN is greater than all numbers.
+// ArgMax returns the index, Int64, of the greatest element of x along an axis, which the result no
+// longer has. Of equal elements the first counts; NaN is greater than all numbers.
 func ArgMax(x *graph.Node, axis int) *graph.Node {
 	op := topKOp{Axis: fromEnd(axis, x), K: 1}
 	bad := refused("ArgMax", func() error {
@@ -272,7 +273,7 @@ func ArgMax(x *graph.Node, axis int) *graph.Node {
 	return Squeeze(graph.Apply(op, x), op.Axis)
 }
 
-// topKOp gives the places of the K greatest elements along an axis.
+// topKOp returns the indices of the K greatest elements along an axis.
 type topKOp struct{ Axis, K int }
 
 func (topKOp) Name() string { return "TopK" }
@@ -308,13 +309,13 @@ func (op topKOp) Bind(e engine.Engine, in []engine.Operand, out engine.Operand) 
 	return x.BindTopK(op.Axis, in, out)
 }
 
-// CumSum is the running sum of x along an axis: of each element and those before it. Integers
+// CumSum returns the running sum of x along an axis: of each element and those before it. Integers
 // wrap around.
 func CumSum(x *graph.Node, axis int) *graph.Node {
 	return graph.Apply(cumSumOp{Axis: fromEnd(axis, x)}, x)
 }
 
-// cumSumOp sums from the first element, or where Reverse is set from the last.
+// cumSumOp sums from the first element or, if Reverse is set, from the last.
 type cumSumOp struct {
 	Axis    int
 	Reverse bool
@@ -344,7 +345,7 @@ func (op cumSumOp) Bind(e engine.Engine, in []engine.Operand, out engine.Operand
 	return s.BindCumSum(op.Axis, op.Reverse, in, out)
 }
 
-// PerExample sums each row.
+// PerExample sums within each row.
 func (op cumSumOp) PerExample(n *graph.Node, in []*graph.Node) (*graph.Node, error) {
 	return apart(n, in, op.Axis, func(axis int) *graph.Node { return graph.Apply(cumSumOp{axis, op.Reverse}, in[0]) })
 }

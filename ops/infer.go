@@ -9,8 +9,8 @@ import (
 	"github.com/plexaura/plexaura/shape"
 )
 
-// valid reports whether the types of xs may be looked at: none is nil, invalid or of another
-// graph than the first. Where it does not, Apply of [unbuilt] says what has to be said.
+// valid reports whether the types of xs can be used: none is nil, invalid or in another graph than
+// the first. If it is false, apply [unbuilt], which reports what is wrong.
 func valid(xs ...*graph.Node) bool {
 	for _, x := range xs {
 		if x == nil || !x.Valid() || x.Graph() != xs[0].Graph() {
@@ -20,15 +20,15 @@ func valid(xs ...*graph.Node) bool {
 	return true
 }
 
-// unbuilt is the op of a function whose inputs are not [valid]: Apply reports what is nil or of
-// another graph, and is silent about what is invalid.
+// unbuilt is the op of a function whose inputs are not [valid]. Applying it reports inputs that are
+// nil or in another graph, and nothing for invalid ones.
 type unbuilt string
 
 func (u unbuilt) Name() string                         { return string(u) }
 func (unbuilt) Infer([]shape.Type) (shape.Type, error) { return shape.Type{}, nil }
 
-// refused is nil where the inputs of the function of that name are [valid] and check, which may
-// look at their types, is content. Otherwise it is the function's invalid node.
+// refused returns nil if the inputs of the function called name are [valid] and check, which may
+// use their types, returns nil. Otherwise it returns an invalid node of that function.
 func refused(name string, check func() error, xs ...*graph.Node) *graph.Node {
 	if !valid(xs...) {
 		return graph.Apply(unbuilt(name), xs...)
@@ -39,8 +39,8 @@ func refused(name string, check func() error, xs ...*graph.Node) *graph.Node {
 	return nil
 }
 
-// refusedUnlessFloat is [refused] for a function of one floating-point x and attributes, which
-// must be finite.
+// refusedUnlessFloat is [refused] for a function of one floating-point x, and attributes that must
+// be finite.
 func refusedUnlessFloat(name string, x *graph.Node, attrs ...float64) *graph.Node {
 	return refused(name, func() error {
 		for _, a := range attrs {
@@ -67,7 +67,7 @@ var (
 	equatable = domain{"a number or bool", func(d shape.DType) bool { return d.HasArithmetic() || d == shape.Bool }}
 )
 
-// admits refuses a type outside the domain. The error begins with what, such as "ids are", and of
+// admits rejects a type outside the domain. The error begins with what, such as "ids are", and of
 // a type of storage it says to cast.
 func (d domain) admits(what string, t shape.Type) error {
 	switch {
@@ -79,7 +79,7 @@ func (d domain) admits(what string, t shape.Type) error {
 	return fmt.Errorf("%s %v; want %s", what, t, d.name)
 }
 
-// check refuses inputs outside the domain, and inputs of different element types.
+// check rejects inputs outside the domain, and inputs of different element types.
 func (d domain) check(in ...shape.Type) error {
 	for i, t := range in {
 		if err := d.admits(fmt.Sprintf("input %d is", i), t); err != nil {
@@ -112,7 +112,7 @@ func spreadBack(dy *graph.Node, s shape.Shape) *graph.Node {
 
 func wantFloat(in ...shape.Type) error { return floating.check(in...) }
 
-// sameType refuses inputs that are not of one type.
+// sameType rejects inputs that do not have the same type.
 func sameType(a, b shape.Type) error {
 	if a != b {
 		return fmt.Errorf("inputs are %v and %v; want one type", a, b)
@@ -120,8 +120,9 @@ func sameType(a, b shape.Type) error {
 	return nil
 }
 
-// broadcast returns the shape that the inputs spread to. It refuses to meet every example with every
-// other where that follows from a missing axis alone: (N,1) and (N) are a mistake, (N,1) and (1,N) are not.
+// broadcast returns the shape that the inputs broadcast to. It rejects combining every example with
+// every other if that happens only because an axis is missing: (N,1) and (N) are an error, (N,1)
+// and (1,N) are not.
 func broadcast(in ...shape.Type) (s shape.Shape, err error) {
 	for _, t := range in {
 		if s, err = shape.Broadcast(s, t.Shape); err != nil {
@@ -131,7 +132,7 @@ func broadcast(in ...shape.Type) (s shape.Shape, err error) {
 	for _, t := range in {
 		for _, other := range in {
 			if crosses(t.Shape, other.Shape) {
-				return s, fmt.Errorf("%v and %v would spread to %v, every example with every other; give both one shape, or %v the axes that it lacks, by Reshape, if that is meant",
+				return s, fmt.Errorf("%v and %v would broadcast to %v, every example with every other; give both the same shape or, if that is intended, add the missing axes of %v with Reshape",
 					t.Shape, other.Shape, s, t.Shape)
 			}
 		}
@@ -139,8 +140,8 @@ func broadcast(in ...shape.Type) (s shape.Shape, err error) {
 	return s, nil
 }
 
-// crosses reports whether an axis of s that depends on N meets, for want of leading axes, one of extent 1
-// in other, of which another axis depends on N.
+// crosses reports whether an axis of s that depends on N meets, because leading axes are missing,
+// an axis of extent 1 in other, while another axis of other depends on N.
 func crosses(s, other shape.Shape) bool {
 	missing := other.Rank() - s.Rank()
 	if missing <= 0 {
@@ -163,7 +164,7 @@ func symbolic(d shape.Dim) bool {
 	return !known
 }
 
-// axesOf is the set of the given axes of s, all of them where none is given.
+// axesOf returns the given axes of s as a set; if none is given, all of them.
 func axesOf(s shape.Shape, axes []int) (set engine.Axes, err error) {
 	marked, err := axisSet(s.Rank(), axes)
 	for i, m := range marked {
@@ -174,17 +175,17 @@ func axesOf(s shape.Shape, axes []int) (set engine.Axes, err error) {
 	return set, err
 }
 
-// representable refuses a number that elements of type d cannot be. Floating-point types
-// take every number, rounded.
+// representable returns an error if v is not a value of type d. Floating-point types accept every
+// number and round it.
 func representable(d shape.DType, v float64) error {
 	if d.Holds(v) {
 		return nil
 	}
-	return fmt.Errorf("%v is no %v", v, d)
+	return fmt.Errorf("%v is not a valid %v", v, d)
 }
 
-// uniform returns the number that every element of x is, where that is known while the
-// graph is built and [Full] could say it: a Const of Bool may hold 5, which stands for true.
+// uniform returns the value of all elements of x, if it is known while the graph is built and
+// [Full] accepts it: a Const of Bool may hold 5, which means true.
 func uniform(x *graph.Node) (float64, bool) {
 	if op, ok := x.Op().(fullOp); ok {
 		return op.Value.Value(), true
@@ -195,8 +196,7 @@ func uniform(x *graph.Node) (float64, bool) {
 	return 0, false
 }
 
-// isUniform reports whether every element of x is v, the sign of a floating-point zero
-// included.
+// isUniform reports whether every element of x is v, including the sign of a floating-point zero.
 func isUniform(x *graph.Node, v float64) bool {
 	u, ok := uniform(x)
 	return ok && u == v && (x.Type().IsInt() || math.Signbit(u) == math.Signbit(v))

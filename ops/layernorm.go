@@ -8,8 +8,8 @@ import (
 )
 
 // LayerNorm normalises each example of x to mean 0 and variance 1 over its last axes, then scales
-// it by gamma and shifts it by beta. gamma and beta have one type: x's last axes, (D) or (H,W) or
-// more. eps is added to the (biased) variance; 0 means 1e-5.
+// it by gamma and shifts it by beta. gamma and beta have the same shape, that of the last axes of
+// x: (D) or (H,W) or more. eps is added to the (biased) variance; 0 means 1e-5.
 //
 // Ba et al., "Layer Normalization", 2016.
 func LayerNorm(x, gamma, beta *graph.Node, eps float64) *graph.Node {
@@ -20,7 +20,7 @@ func LayerNorm(x, gamma, beta *graph.Node, eps float64) *graph.Node {
 			return err
 		}
 		if g.Rank() == 0 || g.Rank() > t.Rank() || g.Shape != shape.Of(t.Dims()[t.Rank()-g.Rank():]...) || g.DType != t.DType {
-			return fmt.Errorf("gamma is %v; it must be of the last axes of %v, which are normalised", g, t)
+			return fmt.Errorf("gamma is %v; it must be shaped like the last axes of %v, which are normalised", g, t)
 		}
 		return betaLike(g, beta.Type())
 	}, x, gamma, beta)
@@ -34,9 +34,10 @@ func LayerNorm(x, gamma, beta *graph.Node, eps float64) *graph.Node {
 	return Add(Mul(standardised(x, eps, last...), gamma), beta)
 }
 
-// GroupNorm normalises the channels (axis 1) of x (N,C,...) in so many groups: each group of each
-// example to mean 0 and variance 1, over its channels and the axes after them. Then it scales by
-// gamma and shifts by beta, both (C). eps is added to the (biased) variance; 0 means 1e-5.
+// GroupNorm normalises the channels (axis 1) of x (N,C,...) in the given number of groups: each
+// group of each example to mean 0 and variance 1, over its channels and the axes after them. Then
+// it scales by gamma and shifts by beta, both (C). eps is added to the (biased) variance; 0 means
+// 1e-5.
 //
 // Wu and He, "Group Normalization", 2018.
 func GroupNorm(x *graph.Node, groups int, gamma, beta *graph.Node, eps float64) *graph.Node {
@@ -60,7 +61,7 @@ func groupNorm(name string, x, gamma, beta *graph.Node, eps float64, groupsOf fu
 			return err
 		}
 		if t.Rank() < 2 || !shape.Of(t.Dims()[1:]...).Concrete() {
-			return fmt.Errorf("want an input (N,C,...) of which only the batch axis depends on N, have %v", t)
+			return fmt.Errorf("want an input (N,C,...) in which only the batch axis depends on N, have %v", t)
 		}
 		channels := t.Int(1)
 		groups = groupsOf(channels)
@@ -103,7 +104,7 @@ func betaLike(gamma, beta shape.Type) error {
 	return nil
 }
 
-// standardised brings x to mean 0 and variance 1 over some axes.
+// standardised returns x normalised to mean 0 and variance 1 over the given axes.
 func standardised(x *graph.Node, eps float64, axes ...int) *graph.Node {
 	centred := Sub(x, MeanKeep(x, axes...))
 	return Div(centred, Sqrt(AddScalar(MeanKeep(Square(centred), axes...), eps)))

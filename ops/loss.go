@@ -8,25 +8,25 @@ import (
 	"github.com/plexaura/plexaura/shape"
 )
 
-// CrossEntropyOptions change [CrossEntropy]. The zero value changes nothing.
+// CrossEntropyOptions configure [CrossEntropy]. The zero value is the default.
 type CrossEntropyOptions struct {
-	// LabelSmoothing, from 0 to 1, is the part of each target that is spread evenly over
-	// all classes (Szegedy et al., 2016).
+	// LabelSmoothing, from 0 to 1, is the fraction of each target that is spread evenly over all
+	// classes (Szegedy et al., 2016).
 	LabelSmoothing float64
-	// PerExample asks for the loss of every example, not for their mean.
+	// PerExample returns the loss of every example instead of their mean.
 	PerExample bool
 }
 
-// CrossEntropy returns the mean over all examples of -sum(q*log(softmax(logits))), where q is
-// the target's distribution over the classes. As in PyTorch the classes are axis 1 of the
-// logits (N,C,...), and axis 0 where they are (C) alone.
+// CrossEntropy returns the mean over all examples of -sum(q*log(softmax(logits))), where q is the
+// target's distribution over the classes. As in PyTorch, the classes are axis 1 of the logits
+// (N,C,...), or axis 0 of logits (C).
 //
 // The target is either a class number for every example, integers in the shape of the logits
-// without the class axis, or a distribution in the type of the logits. A class number
-// outside 0..C-1 is an error of the run. Each batch weighs by its own number of examples.
+// without the class axis, or a distribution, with the type of the logits. A class number outside
+// 0..C-1 is an error of the run. Each batch is averaged over its own number of examples.
 //
-// It stays accurate where it is small, and so does its gradient: a target that leads the other logits by 20 has the
-// loss log1p((C-1)*exp(-20)), which PyTorch rounds to 0 in Float32.
+// Small losses are accurate, and so are their gradients: if the logit of the target is 20 above the
+// others, the loss is log1p((C-1)*exp(-20)), which PyTorch rounds to 0 in Float32.
 func CrossEntropy(logits, target *graph.Node, options ...CrossEntropyOptions) *graph.Node {
 	var o CrossEntropyOptions
 	if len(options) > 0 {
@@ -79,8 +79,8 @@ func (o CrossEntropyOptions) check(logits, target shape.Type) (axis int, err err
 	return axis, nil
 }
 
-// logLikelihood returns sum(q*logP) along the class axis, q being the target. A class of
-// which q is 0 does not count, even where logP is -Inf.
+// logLikelihood returns sum(q*logP) along the class axis, where q is the target. Classes with q = 0
+// contribute 0, even if logP is -Inf.
 func logLikelihood(logP, target *graph.Node, axis int) *graph.Node {
 	zero := Scalar(logP, 0)
 	if !target.Type().IsInt() {
@@ -102,10 +102,10 @@ func logLikelihood(logP, target *graph.Node, axis int) *graph.Node {
 	return Sum(Where(hot, logP, zero), axis)
 }
 
-// BinaryCrossEntropy returns the mean over all elements of
-// -(q*log(p) + (1-q)*log(1-p)), where p is sigmoid(logits) and q the target, a probability,
-// in the type of the logits. It stays finite for any finite logit, and accurate where it is small: it is
-// q*Softplus(-logits) + (1-q)*Softplus(logits), in which nothing cancels.
+// BinaryCrossEntropy returns the mean over all elements of -(q*log(p) + (1-q)*log(1-p)), where p is
+// sigmoid(logits) and q the target, a probability, with the type of the logits. It is finite for
+// any finite logit, and accurate for small losses: it is computed as q*Softplus(-logits) +
+// (1-q)*Softplus(logits), in which nothing cancels.
 func BinaryCrossEntropy(logits, target *graph.Node) *graph.Node {
 	if bad := unlike("BinaryCrossEntropy", logits, target); bad != nil {
 		return bad
@@ -114,9 +114,9 @@ func BinaryCrossEntropy(logits, target *graph.Node) *graph.Node {
 	return Mean(Add(Mul(target, hit), Mul(Sub(Scalar(target, 1), target), miss)))
 }
 
-// NLL returns the mean over all examples of -sum(q*logP), where logP are the logarithms of the
-// probabilities, such as [LogSoftmax] gives, and q is the target's distribution over the classes.
-// Shapes and targets are those of [CrossEntropy], which is NLL of the LogSoftmax of its logits.
+// NLL returns the mean over all examples of -sum(q*logP), where logP are log-probabilities, such as
+// the result of [LogSoftmax], and q is the target's distribution over the classes. Shapes and
+// targets are those of [CrossEntropy], which equals NLL of the LogSoftmax of its logits.
 func NLL(logP, target *graph.Node) *graph.Node {
 	axis := 0
 	bad := refused("NLL", func() (err error) {
@@ -129,10 +129,10 @@ func NLL(logP, target *graph.Node) *graph.Node {
 	return Mean(Neg(logLikelihood(logP, target, axis)))
 }
 
-// KLDivergence returns the mean over all examples, along axis 0, of sum(q*(log(q)-logP)): how far
-// the model's distribution, of which logP are the logarithms, is from the target's, q. It is
-// PyTorch's kl_div with the reduction "batchmean". Both have one type. An element of which q is 0
-// does not count, even where logP is -Inf, and its gradients are 0.
+// KLDivergence returns the mean over all examples, along axis 0, of sum(q*(log(q)-logP)), the
+// divergence of the model's distribution, whose logarithms are logP, from the target's, q. It is
+// PyTorch's kl_div with the reduction "batchmean". Both arguments have the same type. An element
+// with q = 0 contributes 0, even if logP is -Inf, and its gradients are 0.
 func KLDivergence(logP, q *graph.Node) *graph.Node {
 	bad := refused("KLDivergence", func() error {
 		if err := sameType(logP.Type(), q.Type()); err != nil {
@@ -152,8 +152,8 @@ func KLDivergence(logP, q *graph.Node) *graph.Node {
 }
 
 // Huber returns the mean over all elements of d*d/2 where |d| is at most delta, and
-// delta*(|d|-delta/2) elsewhere, d being x-target. Both have one type; delta is positive. Divided
-// by delta it is PyTorch's smooth_l1_loss.
+// delta*(|d|-delta/2) elsewhere, with d = x-target. Both arguments have the same type; delta is
+// positive. Divided by delta it is PyTorch's smooth_l1_loss.
 //
 // Huber, "Robust Estimation of a Location Parameter", 1964.
 func Huber(x, target *graph.Node, delta float64) *graph.Node {
@@ -165,11 +165,11 @@ func Huber(x, target *graph.Node, delta float64) *graph.Node {
 	}
 	d := Sub(x, target)
 	near := Clip(d, -delta, delta)
-	return Mean(Mul(near, Sub(d, MulScalar(near, .5)))) // whose derivative is near
+	return Mean(Mul(near, Sub(d, MulScalar(near, .5)))) // its derivative is near
 }
 
-// Hinge returns the mean over all elements of max(0, 1 - target*scores). The target is -1 or 1, of
-// the scores' type. At a margin of just 1 the derivative is 0.
+// Hinge returns the mean over all elements of max(0, 1 - target*scores). The target is -1 or 1, in
+// the type of scores. Where target*scores is exactly 1 the derivative is 0.
 //
 // Cortes and Vapnik, "Support-Vector Networks", 1995.
 func Hinge(scores, target *graph.Node) *graph.Node {
@@ -179,8 +179,8 @@ func Hinge(scores, target *graph.Node) *graph.Node {
 	return Mean(ReLU(Sub(Scalar(scores, 1), Mul(target, scores))))
 }
 
-// MSE returns the mean over all elements of the squared difference of x and target, which
-// have one type: they do not broadcast.
+// MSE returns the mean over all elements of the squared difference of x and target. They must have
+// the same type; they do not broadcast.
 func MSE(x, target *graph.Node) *graph.Node {
 	if bad := unlike("MSE", x, target); bad != nil {
 		return bad
@@ -188,8 +188,8 @@ func MSE(x, target *graph.Node) *graph.Node {
 	return Mean(Square(Sub(x, target)))
 }
 
-// unlike returns nil where a and b have one floating-point type, and otherwise the invalid
-// node of the named function.
+// unlike returns nil if a and b have the same floating-point type, and an invalid node of the named
+// function otherwise.
 func unlike(name string, a, b *graph.Node) *graph.Node {
 	return refused(name, func() error {
 		if err := sameType(a.Type(), b.Type()); err != nil {

@@ -11,10 +11,10 @@ import (
 
 var lrnOps = []graph.Op{windowSum{Before: 2, After: 2}}
 
-// LRNOptions are the settings of [LRN] and [LRNWithinChannel]. Their defaults are those of PyTorch.
+// LRNOptions are the options of [LRN] and [LRNWithinChannel]. The defaults are PyTorch's.
 type LRNOptions struct {
-	Size  int     // channels in a window, or its height and width; 0 means 5
-	Alpha float64 // divided by the elements of a window, unlike in the paper; 0 means 1e-4
+	Size  int     // channels in a window, or height and width of a window; 0 means 5
+	Alpha float64 // divided by the number of elements of a window, unlike in the paper; 0 means 1e-4
 	Beta  float64 // 0 means 0.75
 	K     float64 // 0 means 1
 }
@@ -47,10 +47,11 @@ func (o LRNOptions) check() error {
 	return nil
 }
 
-// LRN divides each element of x (N,C,...), Float32 or Float64, by (K + Alpha/Size * s)^Beta, s being
-// the sum of squares over a window of Size channels about its own: Size/2 before it, (Size-1)/2 after
-// it, as far as there are so many. It is as in PyTorch's LocalResponseNorm; the paper does not
-// divide Alpha by Size, so that its alpha 1e-4 of 5 channels is an Alpha of 5e-4 here (with K 2).
+// LRN divides each element of x (N,C,...), Float32 or Float64, by (K + Alpha/Size * s)^Beta, where
+// s is the sum of squares over a window of Size channels: Size/2 before the element's own channel
+// and (Size-1)/2 after it, as far as these exist. It equals PyTorch's LocalResponseNorm. The paper
+// does not divide Alpha by Size: its alpha of 1e-4 with 5 channels is an Alpha of 5e-4 here (with K
+// 2).
 //
 // Krizhevsky, Sutskever and Hinton, "ImageNet Classification with Deep Convolutional Neural
 // Networks", 2012.
@@ -71,10 +72,11 @@ func LRN(x *graph.Node, opts LRNOptions) *graph.Node {
 	return Mul(x, Pow(base, Scalar(x, -opts.Beta)))
 }
 
-// LRNWithinChannel divides each element of images x (N,C,H,W), Float32 or Float64, by
-// (K + Alpha/(Size*Size) * s)^Beta, s being the sum of squares over the window of Size rows and columns
-// about it in its own channel; beyond the image there are zeros. Size is odd. It is Caffe's LRN
-// layer with norm_region WITHIN_CHANNEL, whose K is always 1 and whose Alpha is 1 unless set.
+// LRNWithinChannel divides each element of images x (N,C,H,W), Float32 or Float64, by (K +
+// Alpha/(Size*Size) * s)^Beta, where s is the sum of squares over a window of Size rows and columns
+// around the element, in its own channel. Outside the image there are zeros. Size is odd. It equals
+// Caffe's LRN layer with norm_region WITHIN_CHANNEL, whose K is always 1 and whose default Alpha is
+// 1.
 //
 // Jia et al., "Caffe: Convolutional Architecture for Fast Feature Embedding", 2014.
 func LRNWithinChannel(x *graph.Node, opts LRNOptions) *graph.Node {
@@ -97,8 +99,8 @@ func LRNWithinChannel(x *graph.Node, opts LRNOptions) *graph.Node {
 	return Mul(x, Pow(base, Scalar(x, -opts.Beta)))
 }
 
-// windowSum adds up windows of channels: y at channel c is the sum of x over the channels from c-Before to
-// c+After.
+// windowSum sums over windows of channels: y at channel c is the sum of x over the channels from
+// c-Before to c+After.
 type windowSum struct{ Before, After int }
 
 func (windowSum) Name() string { return "WindowSum" }
@@ -113,7 +115,7 @@ func (op windowSum) Infer(in []shape.Type) (t shape.Type, err error) {
 	return in[0], nil
 }
 
-// Grad is the sum over the windows that an element is in.
+// Grad sums over the windows that contain an element.
 func (op windowSum) Grad(_, dy *graph.Node) []*graph.Node {
 	return one(graph.Apply(windowSum{Before: op.After, After: op.Before}, dy))
 }
@@ -126,7 +128,7 @@ func (op windowSum) Bind(e engine.Engine, in []engine.Operand, out engine.Operan
 	return w.BindWindowSum(engine.WindowSum{Axis: 1, Before: op.Before, After: op.After}, in, out)
 }
 
-// PerExample keeps the rows apart.
+// PerExample keeps the rows separate.
 func (windowSum) PerExample(n *graph.Node, in []*graph.Node) (*graph.Node, error) {
 	return alone(n, in)
 }

@@ -16,12 +16,13 @@ var matMulOps = []graph.Op{
 
 // MatMulOp are the attributes of [MatMul].
 type MatMulOp struct {
-	TransA, TransB bool // take the transpose of the operand's last two axes
+	TransA, TransB bool // transpose the last two axes of the operand
 }
 
-// MatMul returns the product over the last two axes of a (...,M,K) and b (...,K,P), both Float32
-// or Float64: (...,M,P). The axes before them are batches: equal in both, or absent in one
-// operand, which then serves every batch. At most one op is given; none means MatMulOp{}.
+// MatMul returns the product over the last two axes of a (...,M,K) and b (...,K,P), both Float32 or
+// Float64: (...,M,P). The leading axes are batches. They are equal in both operands, or absent in
+// one, which is then multiplied with every matrix of the other. At most one op may be given; the
+// default is MatMulOp{}.
 func MatMul(a, b *graph.Node, op ...MatMulOp) *graph.Node {
 	switch {
 	case len(op) == 0:
@@ -58,7 +59,7 @@ func (op MatMulOp) Infer(in []shape.Type) (t shape.Type, err error) {
 		return t, fmt.Errorf("batches differ: %v and %v; want equal axes before the last two, or an operand of 2 axes", a.Shape, b.Shape)
 	}
 	t = a.Of(out.With(-2, m).With(-1, p))
-	_, err = volumeOf(t.Shape) // (N,N) is fine, more elements than memory has are not
+	_, err = volumeOf(t.Shape) // (N,N) is allowed, but not more elements than memory can hold
 	return t, err
 }
 
@@ -83,7 +84,7 @@ func (op MatMulOp) Grad(n, dy *graph.Node) []*graph.Node {
 	a, b := n.In(0), n.In(1)
 	if rows, err := a.Type().Drop(-1).Size(); err == nil && a.Type().Rank() > 2 && b.Type().Rank() == 2 && !op.TransA {
 		asMatrix := func(x *graph.Node) *graph.Node { return Reshape(x, rows, x.Type().Dim(-1)) }
-		return []*graph.Node{op.gradA(b, dy), op.gradB(asMatrix(a), asMatrix(dy))} // one product sums over batches too
+		return []*graph.Node{op.gradA(b, dy), op.gradB(asMatrix(a), asMatrix(dy))} // one product for all batches
 	}
 	return []*graph.Node{
 		SumTo(op.gradA(b, dy), a.Type().Shape),
@@ -91,7 +92,7 @@ func (op MatMulOp) Grad(n, dy *graph.Node) []*graph.Node {
 	}
 }
 
-// gradA is dy times b transposed, itself transposed where a is stored so.
+// gradA returns dy times b transposed. The result is transposed if a is.
 func (op MatMulOp) gradA(b, dy *graph.Node) *graph.Node {
 	if op.TransA {
 		return MatMul(b, dy, MatMulOp{TransA: op.TransB, TransB: true})
@@ -99,7 +100,7 @@ func (op MatMulOp) gradA(b, dy *graph.Node) *graph.Node {
 	return MatMul(dy, b, MatMulOp{TransB: !op.TransB})
 }
 
-// gradB is a transposed times dy, itself transposed where b is stored so.
+// gradB returns a transposed times dy. The result is transposed if b is.
 func (op MatMulOp) gradB(a, dy *graph.Node) *graph.Node {
 	if op.TransB {
 		return MatMul(dy, a, MatMulOp{TransA: true, TransB: op.TransA})
@@ -112,13 +113,13 @@ func (op MatMulOp) Bind(e engine.Engine, in []engine.Operand, out engine.Operand
 	return fusedMatMul{MatMul: op}.Bind(e, in, out)
 }
 
-// Absorb implements vm's Absorber: a bias for each column, then a ReLU.
+// Absorb implements vm's Absorber: it absorbs a bias per column, then a ReLU.
 func (op MatMulOp) Absorb(e engine.Engine, in []shape.Type, next graph.Op, at int, nextIn []shape.Type) (graph.Op, bool) {
 	return fusedMatMul{MatMul: op}.Absorb(e, in, next, at, nextIn)
 }
 
-// fusedMatMul is a product that has taken in what follows: inputs a, b, and the bias where
-// there is one.
+// fusedMatMul is a product that has absorbed the ops after it. Its inputs are a, b and, if there is
+// a bias, the bias.
 type fusedMatMul struct {
 	MatMul   MatMulOp
 	Epilogue engine.Epilogue
@@ -145,7 +146,7 @@ func (op fusedMatMul) Absorb(e engine.Engine, _ []shape.Type, next graph.Op, at 
 	return fusedMatMul{op.MatMul, ep}, ok
 }
 
-// MACs counts the multiply-accumulate operations, for concrete types.
+// MACs returns the number of multiply-accumulate operations, for concrete types.
 func (op MatMulOp) MACs(in []shape.Type, out shape.Type) int {
 	axis := -1
 	if op.TransA {
@@ -164,9 +165,9 @@ func (op MatMulOp) PerExample(n *graph.Node, in []*graph.Node) (*graph.Node, err
 	if !ownA && !ownB {
 		return n, nil
 	}
-	if isBatch(n.Type().Shape) && n.Type().Rank() == 2 { // rows by a matrix each: as (N,1,K) by (N,K,P)
+	if isBatch(n.Type().Shape) && n.Type().Rank() == 2 { // as (N,1,K) by (N,K,P)
 		if ownA || op.TransA {
-			return nil, fmt.Errorf("the rows of its result are no examples of %v; want (N,...) as the operand in front", a)
+			return nil, fmt.Errorf("the rows of its result are not examples of %v; want (N,...) as the first operand", a)
 		}
 		y := MatMul(Unsqueeze(in[0], 1), in[1], op)
 		return Reshape(y, n.Type().Dims()...), nil

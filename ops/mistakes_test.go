@@ -233,7 +233,7 @@ func TestEveryConstructorIsInTheTableOfMistakes(t *testing.T) {
 				continue
 			}
 			if p, ok := f.Type.Results.List[0].Type.(*ast.StarExpr); ok && p.X.(*ast.SelectorExpr).Sel.Name == "Node" {
-				require.True(t, have[f.Name.Name], f.Name.Name)
+				require.True(t, have[f.Name.Name], "%s has no row in the table of mistakes", f.Name.Name)
 			}
 		}
 	}
@@ -338,21 +338,21 @@ func TestMistakesAreNamedAfterTheFunction(t *testing.T) {
 	x, line, ids := g.Input("x", shape.F32(shape.N, 3)), g.Input("line", shape.F32(shape.N, 4, 8)), g.Input("ids", shape.I32(3))
 	wide, volume := g.Input("wide", shape.F32(2, 1, 3)), g.Input("volume", shape.F32(shape.N, 4, 5, 4, 4))
 	for want, f := range map[string]func() *graph.Node{
-		"Mean: no axis 2 among 2 axes":                             func() *graph.Node { return ops.Mean(x, 2) },
-		"MeanKeep: axis 1 is given twice":                          func() *graph.Node { return ops.MeanKeep(x, 1, -1) },
-		"Variance: input 0 is int32(3); want float32 or float64":   func() *graph.Node { return ops.Variance(ids) },
-		"Conv1D: as images of one row: input has 4 channels":       func() *graph.Node { return ops.Conv1D(line, wide, ops.Conv1DOptions{Groups: 2}) },
-		"Conv1D: want an input (N,C,L) and a filter":               func() *graph.Node { return ops.Conv1D(x, x, ops.Conv1DOptions{}) },
-		"MaxPool1D: want an input (N,C,L), have (N,3)":             func() *graph.Node { return ops.MaxPool1D(x, ops.MaxPool1DOptions{Kernel: 2}) },
-		"MaxPool1D: as images of one row: kernel [1 0]":            func() *graph.Node { return ops.MaxPool1D(line, ops.MaxPool1DOptions{}) },
-		"AvgPool1D: as images of one row: kernel [1 9]":            func() *graph.Node { return ops.AvgPool1D(line, ops.AvgPool1DOptions{Kernel: 9}) },
-		"ConvTranspose2D: want an input (N,C,H,W) and a filter (C": func() *graph.Node { return ops.ConvTranspose2D(x, x, ops.Conv2DOp{}, [2]int{}) },
-		"SiLU: input 0 is int32(3); want float32 or float64":       func() *graph.Node { return ops.SiLU(ids) },
-		"ELU: an attribute is NaN; want a finite number":           func() *graph.Node { return ops.ELU(x, nan) },
-		"PReLU: alpha is float32(2,1,3); for input float32(N,3)":   func() *graph.Node { return ops.PReLU(x, wide) },
-		"Huber: delta is 0; want a finite positive number":         func() *graph.Node { return ops.Huber(x, x, 0) },
-		"KLDivergence: inputs are float32(N,3) and float32(2,1,3)": func() *graph.Node { return ops.KLDivergence(x, wide) },
-		"LayerNorm: gamma is float32(2,1,3); it must be of the":    func() *graph.Node { return ops.LayerNorm(x, wide, wide, 0) },
+		"Mean: no axis 2 among 2 axes":                                   func() *graph.Node { return ops.Mean(x, 2) },
+		"MeanKeep: axis 1 is given twice":                                func() *graph.Node { return ops.MeanKeep(x, 1, -1) },
+		"Variance: input 0 is int32(3); want float32 or float64":         func() *graph.Node { return ops.Variance(ids) },
+		"Conv1D: as images of one row: input has 4 channels":             func() *graph.Node { return ops.Conv1D(line, wide, ops.Conv1DOptions{Groups: 2}) },
+		"Conv1D: want an input (N,C,L) and a filter":                     func() *graph.Node { return ops.Conv1D(x, x, ops.Conv1DOptions{}) },
+		"MaxPool1D: want an input (N,C,L), have (N,3)":                   func() *graph.Node { return ops.MaxPool1D(x, ops.MaxPool1DOptions{Kernel: 2}) },
+		"MaxPool1D: as images of one row: kernel [1 0]":                  func() *graph.Node { return ops.MaxPool1D(line, ops.MaxPool1DOptions{}) },
+		"AvgPool1D: as images of one row: kernel [1 9]":                  func() *graph.Node { return ops.AvgPool1D(line, ops.AvgPool1DOptions{Kernel: 9}) },
+		"ConvTranspose2D: want an input (N,C,H,W) and a filter (C":       func() *graph.Node { return ops.ConvTranspose2D(x, x, ops.Conv2DOp{}, [2]int{}) },
+		"SiLU: input 0 is int32(3); want float32 or float64":             func() *graph.Node { return ops.SiLU(ids) },
+		"ELU: an attribute is NaN; want a finite number":                 func() *graph.Node { return ops.ELU(x, nan) },
+		"PReLU: alpha is float32(2,1,3); for input float32(N,3)":         func() *graph.Node { return ops.PReLU(x, wide) },
+		"Huber: delta is 0; want a finite positive number":               func() *graph.Node { return ops.Huber(x, x, 0) },
+		"KLDivergence: inputs are float32(N,3) and float32(2,1,3)":       func() *graph.Node { return ops.KLDivergence(x, wide) },
+		"LayerNorm: gamma is float32(2,1,3); it must be shaped like the": func() *graph.Node { return ops.LayerNorm(x, wide, wide, 0) },
 		"LayerNorm: beta is float32(2,1,3); it must be float32(3), as gamma is": func() *graph.Node {
 			return ops.LayerNorm(x, g.Const(shape.F32(3), []float64{1, 1, 1}), wide, 1)
 		},
@@ -380,8 +380,8 @@ func TestMistakesAreNamedAfterTheFunction(t *testing.T) {
 		"MaxPool3D: of the planes: kernel [0 2] over input":        func() *graph.Node { return ops.MaxPool3D(volume, ops.MaxPool3DOptions{Kernel: [3]int{2, 0, 2}}) },
 		"AvgPool3D: of the depth, as the height of images: kernel": func() *graph.Node { return ops.AvgPool3D(volume, ops.AvgPool3DOptions{Kernel: [3]int{9, 1, 1}}) },
 		"GlobalAvgPool1D: want an input (N,C,L), have (N,3)":       func() *graph.Node { return ops.GlobalAvgPool1D(x) },
-		"AdaptiveMaxPool1D: size is [0]; want 1 at least":          func() *graph.Node { return ops.AdaptiveMaxPool1D(line, 0) },
-		"LpPool1D: p is 0.5; want a finite number of 1 at least":   func() *graph.Node { return ops.LpPool1D(line, .5, ops.MaxPool1DOptions{Kernel: 2}) },
+		"AdaptiveMaxPool1D: size is [0]; want at least 1":          func() *graph.Node { return ops.AdaptiveMaxPool1D(line, 0) },
+		"LpPool1D: p is 0.5; want a finite number of at least 1":   func() *graph.Node { return ops.LpPool1D(line, .5, ops.MaxPool1DOptions{Kernel: 2}) },
 		"LpPool1D: axis 2 of float32(N,4,8): a window of extent":   func() *graph.Node { return ops.LpPool1D(line, 2, ops.MaxPool1DOptions{Kernel: 9}) },
 		"ResizeNearest: want an input (N,C,H,W), have (N,3)":       func() *graph.Node { return ops.ResizeNearest(x, [2]int{1, 1}) },
 		"ResizeBilinear: input 0 is int32(3); want float32 or":     func() *graph.Node { return ops.ResizeBilinear(ids, [2]int{1, 1}) },
@@ -396,7 +396,7 @@ func TestMistakesAreNamedAfterTheFunction(t *testing.T) {
 		"Einsum: the result of \"ij->ijk\" has index 'k'; want":    func() *graph.Node { return ops.Einsum("ij->ijk", x) },
 		"Einsum: the result of \"ij->ii\" has index 'i'; want":     func() *graph.Node { return ops.Einsum("ij->ii", x) },
 		"Einsum: input 0 is int32(3); want float32 or float64":     func() *graph.Node { return ops.Einsum("i", ids) },
-		"Einsum: there are no operands; want one at least":         func() *graph.Node { return ops.Einsum("i") },
+		"Einsum: there are no operands; want at least one":         func() *graph.Node { return ops.Einsum("i") },
 		"Attention: queries are float32(N,3), keys float32(2,1,3)": func() *graph.Node { return ops.Attention(x, wide, x, ops.AttentionOptions{}) },
 		"Attention: the mask is float32(N,3); want a bool that": func() *graph.Node {
 			return ops.Attention(x, x, x, ops.AttentionOptions{Mask: x})
@@ -407,7 +407,7 @@ func TestMistakesAreNamedAfterTheFunction(t *testing.T) {
 		"Attention: Scale is NaN; want a finite number": func() *graph.Node {
 			return ops.Attention(x, x, x, ops.AttentionOptions{Scale: nan})
 		},
-		"LSTM: want a sequence (N,T,I) of T steps, 1 at least": func() *graph.Node {
+		"LSTM: want a sequence (N,T,I) of T steps, at least 1": func() *graph.Node {
 			y, _, _ := ops.LSTM(x, x, x, ops.Recurrence{WeightIH: x, WeightHH: x, BiasIH: x, BiasHH: x})
 			return y
 		},
@@ -456,9 +456,9 @@ func TestFiveIsTrueWhereItSpreads(t *testing.T) {
 	require.Equal(t, []float64{1, 2}, computedBy(t, unfolded, []*graph.Node{y}, x)[0])
 }
 
-// What each function must refuse besides: bool in place of numbers, where it is not in takesBool; an axis too
-// few and one too many in its first input, where it is in fixedRank; and channels that its other inputs
-// are not for, where it is in fixedChannels.
+// What each function must refuse besides: bool in place of numbers, where it is not in takesBool;
+// an axis too few and one too many in its first input, where it is in fixedRank; and channels that
+// its other inputs are not for, where it is in fixedChannels.
 var (
 	takesBool = []string{
 		"StopGradient", "Flatten", "Squeeze", "Unsqueeze", "Transpose", "Reshape", "Slice", "Pad", "BroadcastTo", "Concat", "Where", "ByMode", "Cast",
@@ -524,6 +524,6 @@ func TestGroupsThatDoNotDivideTheChannelsAreRefused(t *testing.T) {
 		g := graph.New()
 		err := mistake(t, c.build(c.leaves(g)), g)
 		require.Equal(t, name, err.Op)
-		require.Regexp(t, `with 3 groups wants 6; its axis 1 is the input's channels divided|3 groups cannot share equally|cannot be split into 3 groups`, err.Err.Error(), name)
+		require.Regexp(t, `with 3 groups wants 6; its axis 1 is the input's channels divided|cannot be split evenly into 3 groups|cannot be split into 3 groups`, err.Err.Error(), name)
 	}
 }

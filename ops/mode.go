@@ -10,10 +10,10 @@ import (
 
 var modeOps = []graph.Op{stopGradientOp{}, byModeOp{}}
 
-// StopGradient returns x, as a constant to gradients.
+// StopGradient returns x; no gradient passes through it.
 func StopGradient(x *graph.Node) *graph.Node { return graph.Apply(stopGradientOp{}, x) }
 
-// ByMode returns train, which [graph.Inference] replaces by infer. Both have one type;
+// ByMode returns train, which [graph.Inference] replaces by infer. Both have the same type;
 // gradients go to train.
 func ByMode(train, infer *graph.Node) *graph.Node { return graph.Apply(byModeOp{}, train, infer) }
 
@@ -32,10 +32,10 @@ func (stopGradientOp) Grad(_, _ *graph.Node) []*graph.Node { return one(nil) }
 
 func (stopGradientOp) Aliases() {}
 
-// Simplify drops the op: gradients have been taken when a program is made.
+// Simplify drops the op: by the time a program is compiled, gradients have been taken.
 func (stopGradientOp) Simplify(n *graph.Node) *graph.Node { return n.In(0) }
 
-// PerExample gives what no gradient passes.
+// PerExample returns a node that no gradient passes.
 func (stopGradientOp) PerExample(_ *graph.Node, in []*graph.Node) (*graph.Node, error) {
 	return StopGradient(in[0]), nil
 }
@@ -63,5 +63,6 @@ func (byModeOp) Map(_ []shape.Type, out shape.Type) engine.Map {
 // Inference implements [graph.ModeSwitch].
 func (byModeOp) Inference(in []*graph.Node) *graph.Node { return in[1] }
 
-// Simplify takes the training form: a program for inference has none of these left.
+// Simplify takes the training form: in a program for inference, [graph.Inference] has already
+// replaced the op.
 func (byModeOp) Simplify(n *graph.Node) *graph.Node { return n.In(0) }

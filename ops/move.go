@@ -15,7 +15,7 @@ var moveOps = []graph.Op{
 	ReshapeOp{}, TransposeOp{}, ConcatOp{}, SliceOp{}, embedOp{}, embedAddOp{}, PadOp{}, padGradOp{}, OneHotOp{},
 }
 
-// mover returns e's capability to move elements.
+// mover returns e as an engine.Mover.
 func mover(e engine.Engine, op graph.Op) (engine.Mover, error) {
 	m, ok := e.(engine.Mover)
 	if !ok {
@@ -87,8 +87,8 @@ func (op TransposeOp) Bind(e engine.Engine, in []engine.Operand, out engine.Oper
 	return m.BindTranspose(op.Perm, in, out)
 }
 
-// Simplify joins two transpositions, and makes a free Reshape of one that moves axes of
-// extent 1 alone.
+// Simplify joins two transpositions, and replaces one that moves only axes of extent 1 by a
+// Reshape, which is free.
 func (op TransposeOp) Simplify(n *graph.Node) *graph.Node {
 	x := n.In(0)
 	if inner, ok := x.Op().(TransposeOp); ok {
@@ -113,7 +113,7 @@ func (op TransposeOp) Simplify(n *graph.Node) *graph.Node {
 // PerExample keeps the rows in front.
 func (op TransposeOp) PerExample(n *graph.Node, in []*graph.Node) (*graph.Node, error) {
 	if !own(n, in, 0) {
-		return n, nil // rows that it moves are no longer in front, which is seen there
+		return n, nil // if it moves the rows, the caller sees that they are no longer in front
 	}
 	perm := []int{0}
 	for _, p := range op.Perm[:n.Type().Rank()] {
@@ -122,8 +122,8 @@ func (op TransposeOp) PerExample(n *graph.Node, in []*graph.Node) (*graph.Node, 
 	return Transpose(in[0], perm...), nil
 }
 
-// Concat joins tensors along an axis; their other extents and element types agree. Along
-// the batch, extents N and 2N make 3N.
+// Concat joins tensors along an axis. All other extents and the element types must be equal. Along
+// the batch, extents N and 2N add up to 3N.
 func Concat(axis int, xs ...*graph.Node) *graph.Node {
 	if axis < 0 && len(xs) > 0 && xs[0] != nil && xs[0].Valid() && axis+xs[0].Type().Rank() >= 0 {
 		axis += xs[0].Type().Rank()
@@ -140,7 +140,7 @@ func (ConcatOp) Name() string { return "Concat" }
 // Infer implements [graph.Op].
 func (op ConcatOp) Infer(in []shape.Type) (shape.Type, error) {
 	if len(in) == 0 {
-		return shape.Type{}, errors.New("there is nothing to join; want one input at least")
+		return shape.Type{}, errors.New("there is nothing to join; want at least one input")
 	}
 	out := in[0]
 	if op.Axis < 0 || op.Axis >= out.Rank() {
@@ -148,7 +148,7 @@ func (op ConcatOp) Infer(in []shape.Type) (shape.Type, error) {
 	}
 	for i, t := range in[1:] {
 		if t.Rank() != out.Rank() || t.Of(t.With(op.Axis, 0)) != out.Of(out.With(op.Axis, 0)) {
-			return shape.Type{}, fmt.Errorf("input %d is %v, input 0 is %v; they may differ in axis %d alone", i+1, t, in[0], op.Axis)
+			return shape.Type{}, fmt.Errorf("input %d is %v, input 0 is %v; they may differ only in axis %d", i+1, t, in[0], op.Axis)
 		}
 		d, err := out.Dim(op.Axis).Add(t.Dim(op.Axis))
 		if err != nil {
@@ -159,14 +159,14 @@ func (op ConcatOp) Infer(in []shape.Type) (shape.Type, error) {
 	return out, nil
 }
 
-// Grad cuts the adjoint into the parts that the inputs gave.
+// Grad cuts the adjoint into the parts that came from the inputs.
 func (op ConcatOp) Grad(n, dy *graph.Node) []*graph.Node {
 	dxs := make([]*graph.Node, n.NIn())
 	r := wholeOf(n.Type().Shape)
 	for i, x := range n.Ins() {
 		r.Part = x.Type().Shape
 		dxs[i] = graph.Apply(SliceOp{r}, dy)
-		r.Start[op.Axis] += r.Part.Dim(op.Axis) // Infer has added these up already
+		r.Start[op.Axis] += r.Part.Dim(op.Axis) // Infer has already added these
 	}
 	return dxs
 }
@@ -180,7 +180,7 @@ func (op ConcatOp) Bind(e engine.Engine, in []engine.Operand, out engine.Operand
 	return m.BindConcat(op.Axis, in, out)
 }
 
-// Simplify drops the join of one tensor.
+// Simplify drops a Concat of one tensor.
 func (ConcatOp) Simplify(n *graph.Node) *graph.Node {
 	if n.NIn() == 1 {
 		return n.In(0)
@@ -188,7 +188,7 @@ func (ConcatOp) Simplify(n *graph.Node) *graph.Node {
 	return nil
 }
 
-// PerExample joins what the rows have.
+// PerExample joins the rows.
 func (op ConcatOp) PerExample(n *graph.Node, in []*graph.Node) (*graph.Node, error) {
 	rows, some := shape.Dim(0), false
 	for i, x := range in {
@@ -198,7 +198,7 @@ func (op ConcatOp) PerExample(n *graph.Node, in []*graph.Node) (*graph.Node, err
 	}
 	switch {
 	case !some && op.Axis == 0 && isBatch(n.Type().Shape):
-		return nil, errors.New("it joins batches, after which it is no longer told which row is of which example")
+		return nil, errors.New("it joins batches, after which rows can no longer be assigned to examples")
 	case !some:
 		return n, nil
 	}
@@ -211,19 +211,20 @@ func (op ConcatOp) PerExample(n *graph.Node, in []*graph.Node) (*graph.Node, err
 	return Concat(op.Axis+1, xs...), nil
 }
 
-// End as [Range.Stop] runs to the end of the axis, or with a negative step to its beginning.
+// End as [Range.Stop] means up to the end of the axis or, with a negative step, down to its
+// beginning.
 const End = math.MaxInt
 
-// Range selects the indices Start, Start+Step, ... of an axis, up to Stop without it. As in
-// NumPy a negative Start or Stop counts from the end, and a negative Step walks backwards. A
-// Step of 0 means 1. Unlike in NumPy bounds beyond the axis are errors, as in Go.
+// Range selects the indices Start, Start+Step, ... of an axis, up to but not including Stop. As in
+// NumPy, a negative Start or Stop counts from the end, and a negative Step walks backwards. A Step
+// of 0 means 1. Unlike in NumPy, and as in Go, bounds beyond the axis are errors.
 type Range struct{ Start, Stop, Step int }
 
-// Whole is the [Range] of a whole axis.
+// Whole returns the [Range] of a whole axis.
 func Whole() Range { return Range{Stop: End} }
 
-// Slice takes a part of x: a range an axis. Axes without one are taken whole, and so must an
-// axis be whose extent depends on N. The result has x's rank; see [Squeeze].
+// Slice returns a part of x, given by one range per axis. Axes without a range are taken whole; an
+// axis whose extent depends on N must be taken whole. The result has x's rank; see [Squeeze].
 func Slice(x *graph.Node, ranges ...Range) *graph.Node {
 	if x == nil || !x.Valid() {
 		return graph.Apply(SliceOp{}, x)
@@ -241,8 +242,8 @@ func Slice(x *graph.Node, ranges ...Range) *graph.Node {
 	return graph.Apply(SliceOp{r}, x)
 }
 
-// region is a strided part of a tensor, along axis i the elements Start[i],
-// Start[i]+Step[i], ... Whole and Part are the two shapes. A Start along the batch is a
+// region is a strided part of a tensor: along axis i the elements Start[i], Start[i]+Step[i], and
+// so on. Whole and Part are the shapes of the tensor and of the part. A Start along the batch is a
 // multiple of N.
 type region struct {
 	Whole, Part shape.Shape
@@ -250,7 +251,7 @@ type region struct {
 	Step        [shape.MaxRank]int
 }
 
-// wholeOf returns the region that is all of s.
+// wholeOf returns the region that covers all of s.
 func wholeOf(s shape.Shape) region {
 	r := region{Whole: s, Part: s}
 	for i := range s.Rank() {
@@ -259,7 +260,7 @@ func wholeOf(s shape.Shape) region {
 	return r
 }
 
-// limit restricts the whole axis i to a range.
+// limit restricts axis i, so far whole, to a range.
 func (r *region) limit(i int, rg Range) error {
 	if rg.Step == 0 {
 		rg.Step = 1
@@ -282,21 +283,21 @@ func (r *region) limit(i int, rg Range) error {
 	if err != nil {
 		return err
 	}
-	rg.Step = min(max(rg.Step, -n), n) // a longer step reaches as little
+	rg.Step = min(max(rg.Step, -n), n) // a longer step reaches no further element
 	towards := 1
 	if rg.Step < 0 {
 		towards = -1
 	}
 	count := (stop - start + rg.Step - towards) / rg.Step
 	if (stop-start)*towards <= 0 {
-		return fmt.Errorf("nothing lies from index %d on and before %d in steps of %d", start, stop, rg.Step)
+		return fmt.Errorf("no index from %d up to but not including %d in steps of %d", start, stop, rg.Step)
 	}
 	r.Start[i], r.Step[i] = shape.Dim(start), rg.Step
 	r.Part = r.Part.With(i, shape.Dim(count))
 	return nil
 }
 
-// stop returns the index before which a range ends; it is -1 where it takes index 0 last.
+// stop returns the index before which a range ends; it is -1 if index 0 is the last.
 func (rg Range) stop(n int) (int, error) {
 	switch {
 	case rg.Stop != End:
@@ -307,7 +308,7 @@ func (rg Range) stop(n int) (int, error) {
 	return n, nil
 }
 
-// position counts a negative index from the end.
+// position converts a negative index, which counts from the end.
 func position(i, n, lo, hi int) (int, error) {
 	p := i
 	if i < 0 {
@@ -319,7 +320,7 @@ func position(i, n, lo, hi int) (int, error) {
 	return p, nil
 }
 
-// window returns r for a concrete whole; how its batch axes have come out tells N.
+// window returns r for a concrete whole. N follows from the extents of its batch axes.
 func (r region) window(whole shape.Shape) (w engine.Window) {
 	n := 0
 	for i, d := range r.Whole.Dims() {
@@ -336,7 +337,7 @@ func (r region) window(whole shape.Shape) (w engine.Window) {
 // everything reports whether the part is the whole, in the same order.
 func (r region) everything() bool { return r == wholeOf(r.Whole) }
 
-// infer checks the type of what a region is applied to.
+// infer checks the type of the input that a region is applied to.
 func (r region) infer(in []shape.Type, from, to shape.Shape) (shape.Type, error) {
 	if err := arity(in, 1); err != nil {
 		return shape.Type{}, err
@@ -347,7 +348,7 @@ func (r region) infer(in []shape.Type, from, to shape.Shape) (shape.Type, error)
 	return in[0].Of(to), nil
 }
 
-// SliceOp is the op of [Slice], which makes it for one shape of input.
+// SliceOp is the op of [Slice]. It is made for one input shape.
 type SliceOp struct{ region }
 
 // Name implements [graph.Op].
@@ -356,7 +357,7 @@ func (SliceOp) Name() string { return "Slice" }
 // Infer implements [graph.Op].
 func (op SliceOp) Infer(in []shape.Type) (shape.Type, error) { return op.infer(in, op.Whole, op.Part) }
 
-// Grad puts the adjoint back into zeros.
+// Grad embeds the adjoint in zeros.
 func (op SliceOp) Grad(_, dy *graph.Node) []*graph.Node { return one(graph.Apply(embedOp(op), dy)) }
 
 // Bind implements the vm's Bindable.
@@ -368,7 +369,8 @@ func (op SliceOp) Bind(e engine.Engine, in []engine.Operand, out engine.Operand)
 	return m.BindSlice(op.window(in[0].Shape), in, out)
 }
 
-// Simplify drops a slice of everything, and one that takes out what was just put in.
+// Simplify drops a slice of everything, and a slice that takes out exactly the part that was just
+// embedded.
 func (op SliceOp) Simplify(n *graph.Node) *graph.Node {
 	x := n.In(0)
 	switch {
@@ -380,12 +382,12 @@ func (op SliceOp) Simplify(n *graph.Node) *graph.Node {
 	return nil
 }
 
-// PerExample takes the part of each row.
+// PerExample slices each row.
 func (op SliceOp) PerExample(n *graph.Node, in []*graph.Node) (*graph.Node, error) {
 	return op.perRow(n, in, func(r region) *graph.Node { return graph.Apply(SliceOp{r}, in[0]) })
 }
 
-// embedOp puts its input into zeros: the adjoint of Slice.
+// embedOp embeds its input in zeros. It is the adjoint of Slice.
 type embedOp struct{ region }
 
 func (embedOp) Name() string { return "Embed" }
@@ -409,15 +411,16 @@ func (op embedOp) Simplify(n *graph.Node) *graph.Node {
 	return nil
 }
 
-// Absorb takes in the sum with a tensor of the whole, and then adds where the part is: the adjoint
-// of what is cut in many parts costs no more than these. The sum may overwrite the other term.
+// Absorb absorbs a sum with a tensor of the whole, so that only the part is added. The adjoint of a
+// tensor that is cut into many parts then costs no more than the parts. The sum may overwrite the
+// other term.
 func (op embedOp) Absorb(e engine.Engine, in []shape.Type, next graph.Op, at int, nextIn []shape.Type) (graph.Op, bool) {
 	_, ok := e.(engine.Accumulator)
 	ok = ok && next == graph.Op(add) && in[0].IsFloat() && nextIn[0] == nextIn[1]
 	return embedAddOp{op.concrete(nextIn[at].Shape, in[0].Shape)}, ok
 }
 
-// PerExample puts each row into zeros.
+// PerExample embeds each row in zeros.
 func (op embedOp) PerExample(n *graph.Node, in []*graph.Node) (*graph.Node, error) {
 	return op.perRow(n, in, func(r region) *graph.Node { return graph.Apply(embedOp{r}, in[0]) })
 }
@@ -431,7 +434,8 @@ func (r region) concrete(whole, part shape.Shape) region {
 	return c
 }
 
-// embedAddOp takes a part and a sum, of concrete types; it adds the part to the sum where it lies in it.
+// embedAddOp has a part and a sum as inputs, with concrete types. It adds the part to its region of
+// the sum.
 type embedAddOp struct{ region }
 
 func (embedAddOp) Name() string { return "Embed+Add" }

@@ -106,13 +106,13 @@ func TestMoveOpsRefuseWhatHasNoMeaning(t *testing.T) {
 		want string
 	}{
 		{shape.Of(2, 3), reshape(4, 2), "Reshape: (2,3) has 6 elements, (4,2) has 8"},
-		{shape.Of(2, 3), reshape(4, ops.Infer), "Reshape: (2,3) has 6 elements, no multiple of the 4 that the extents given make"},
+		{shape.Of(2, 3), reshape(4, ops.Infer), "Reshape: (2,3) has 6 elements, not a multiple of 4, the product of the given extents"},
 		{shape.Of(2, 3), reshape(ops.Infer, ops.Infer), "more than one extent is Infer"},
 		{shape.Of(2, 3), reshape(-2, 3), "axis 0: extent invalid(-2)"},
-		{shape.Of(2, 0), reshape(0, ops.Infer), "no multiple of"},
+		{shape.Of(2, 0), reshape(0, ops.Infer), "not a multiple of"},
 		{shape.Of(batch, 3), reshape(6), "Reshape: (N,3) has 3N elements, (6) has 6"},
-		{shape.Of(batch, 3), reshape(ops.Infer, 2), "no multiple of"},
-		{shape.Of(6), reshape(batch, ops.Infer), "no multiple of"},
+		{shape.Of(batch, 3), reshape(ops.Infer, 2), "not a multiple of"},
+		{shape.Of(6), reshape(batch, ops.Infer), "not a multiple of"},
 		{shape.Of(batch, batch), reshape(ops.Infer), "has N^2 elements"},
 		{shape.Of(6), reshape(1, 1, 1, 1, 1, 1, 1, 1, 6), "more than 8 axes"},
 		{shape.Of(), ops.Flatten, "Flatten: a scalar has no axis 0 to keep"},
@@ -126,16 +126,16 @@ func TestMoveOpsRefuseWhatHasNoMeaning(t *testing.T) {
 		{shape.Of(2, 3), slice(ops.Whole(), ops.Whole(), ops.Whole()), "Slice: 3 ranges were given for the 2 axes of (2,3)"},
 		{shape.Of(5), slice(ops.Range{Start: 1, Stop: 6}), "Slice: axis 0 of (5): index 6 is outside -5..5"},
 		{shape.Of(5), slice(ops.Range{Start: -6, Stop: 2}), "index -6 is outside -5..4"},
-		{shape.Of(5), slice(ops.Range{}), "nothing lies from index 0 on and before 0 in steps of 1"},
-		{shape.Of(5), slice(ops.Range{Start: 3, Stop: 1}), "nothing lies"},
-		{shape.Of(5), slice(ops.Range{Start: 1, Stop: 3, Step: -1}), "nothing lies"},
+		{shape.Of(5), slice(ops.Range{}), "no index from 0 up to but not including 0 in steps of 1"},
+		{shape.Of(5), slice(ops.Range{Start: 3, Stop: 1}), "no index from"},
+		{shape.Of(5), slice(ops.Range{Start: 1, Stop: 3, Step: -1}), "no index from"},
 		{shape.Of(batch, 5), slice(ops.Range{Stop: 2}), "the batch axis cannot be sliced"},
 		{shape.Of(batch, 5), slice(ops.Range{Stop: ops.End, Step: 2}), "the batch axis cannot be sliced"},
 		{shape.Of(5), pad(ops.PadOp{Before: axes(-1)}), "Pad: axis 0 of float64(5): padding by -1; to take elements away use Slice"},
-		{shape.Of(5), pad(ops.PadOp{Mode: ops.PadReflect, After: axes(5)}), "padding by 5, but reflect padding reaches 4 at most"},
-		{shape.Of(5), pad(ops.PadOp{Mode: ops.PadSymmetric, After: axes(6)}), "symmetric padding reaches 5"},
-		{shape.Of(0), pad(ops.PadOp{Mode: ops.PadEdge, After: axes(1)}), "edge padding reaches 0"},
-		{shape.Of(5), pad(ops.PadOp{After: axes(0, 1)}), "axis 1 is to be padded, but the input is float64(5)"},
+		{shape.Of(5), pad(ops.PadOp{Mode: ops.PadReflect, After: axes(5)}), "padding by 5, but reflect padding is at most 4"},
+		{shape.Of(5), pad(ops.PadOp{Mode: ops.PadSymmetric, After: axes(6)}), "symmetric padding is at most 5"},
+		{shape.Of(0), pad(ops.PadOp{Mode: ops.PadEdge, After: axes(1)}), "edge padding is at most 0"},
+		{shape.Of(5), pad(ops.PadOp{After: axes(0, 1)}), "axis 1 cannot be padded: the input is float64(5)"},
 		{shape.Of(batch), pad(ops.PadOp{After: axes(1)}), "the batch axis cannot be padded"},
 		{shape.Of(5), pad(ops.PadOp{Mode: 9}), "unknown mode 9"},
 	} {
@@ -154,7 +154,7 @@ func TestConcatRefusesWhatDiffersElsewhere(t *testing.T) {
 	a, b := g.Input("a", shape.F64(2, 3)), g.Input("b", shape.F64(2, 4))
 	f, s := g.Input("f", shape.F32(2, 3)), g.Input("s", shape.F64(batch, 3))
 	for want, bad := range map[string]*graph.Node{
-		"input 1 is float64(2,4), input 0 is float64(2,3); they may differ in axis 0 alone": ops.Concat(0, a, b),
+		"input 1 is float64(2,4), input 0 is float64(2,3); they may differ only in axis 0": ops.Concat(0, a, b),
 		"input 1 is float32(2,3)":                                          ops.Concat(0, a, f),
 		"no axis 2 in float64(2,3)":                                        ops.Concat(2, a, a),
 		"no axis -3 in float64(2,3)":                                       ops.Concat(-3, a, a),
@@ -165,7 +165,7 @@ func TestConcatRefusesWhatDiffersElsewhere(t *testing.T) {
 		require.ErrorContains(t, g.Err(), "Concat: "+want)
 	}
 	none := ops.Concat(0)
-	require.ErrorContains(t, none.Graph().Err(), "want one input at least")
+	require.ErrorContains(t, none.Graph().Err(), "want at least one input")
 }
 
 func TestMoveOpsOfNilAndInvalidNodes(t *testing.T) {
@@ -268,8 +268,8 @@ func TestMovesKeepEveryElementType(t *testing.T) {
 	}
 	g := graph.New()
 	for want, bad := range map[string]*graph.Node{
-		"0.5 is no int32": ops.Pad(g.Input("i", shape.I32(2)), ops.PadOp{Before: axes(1), Value: graph.Float(0.5)}),
-		"256 is no uint8": ops.Pad(g.Input("u", shape.U8(2)), ops.PadOp{Before: axes(1), Value: graph.Float(256)}),
+		"0.5 is not a valid int32": ops.Pad(g.Input("i", shape.I32(2)), ops.PadOp{Before: axes(1), Value: graph.Float(0.5)}),
+		"256 is not a valid uint8": ops.Pad(g.Input("u", shape.U8(2)), ops.PadOp{Before: axes(1), Value: graph.Float(256)}),
 	} {
 		require.False(t, bad.Valid())
 		require.ErrorContains(t, g.Err(), want)
@@ -368,7 +368,7 @@ func TestOneHot(t *testing.T) {
 	require.False(t, ops.OneHot(like, 3, like).Valid())
 	require.False(t, ops.OneHot(ids, 0, like).Valid())
 	require.ErrorContains(t, g.Err(), "ids are float64(N,3); want integers")
-	require.ErrorContains(t, g.Err(), "0 classes; want one at least")
+	require.ErrorContains(t, g.Err(), "0 classes; want at least one")
 }
 
 func ExampleSlice() {

@@ -18,9 +18,10 @@ import (
 	"github.com/plexaura/plexaura/shape"
 )
 
-// TestNormalisationsAreAsExactAsTheirMean: in float32 a mean far from 0 is off by a rounding, and so is the deviation from it, on any
-// engine and at every level, for long rows and large planes too. The limit is near the most that PyTorch 2.15 was off from its own
-// float64 on other draws of such numbers: 5.8e-7 about 0, and 2.3e-7 of the mean over the deviation elsewhere.
+// TestNormalisationsAreAsExactAsTheirMean: in float32 a mean far from 0 is off by a rounding, and
+// so is the deviation from it, on any engine and at every level, for long rows and large planes
+// too. The limit is near the most that PyTorch 2.15 was off from its own float64 on other draws of
+// such numbers: 5.8e-7 about 0, and 2.3e-7 of the mean over the deviation elsewhere.
 func TestNormalisationsAreAsExactAsTheirMean(t *testing.T) {
 	engines := []engine.Engine{ref.Engine{}}
 	for _, level := range isa.Levels() {

@@ -9,12 +9,12 @@ import (
 )
 
 // OneHot turns integer ids of any shape into vectors along a new last axis: 1 at the id and 0
-// elsewhere, of like's element type. An id outside 0..classes-1 is an error of the run.
+// elsewhere, with the element type of like. An id outside 0..classes-1 is an error of the run.
 func OneHot(ids *graph.Node, classes int, like *graph.Node) *graph.Node {
 	return graph.Apply(OneHotOp{classes}, ids, like)
 }
 
-// OneHotOp is the op of [OneHot]. Its second input lends its element type alone.
+// OneHotOp is the op of [OneHot]. Only the element type of its second input is used.
 type OneHotOp struct{ Classes int }
 
 // Name implements [graph.Op].
@@ -29,12 +29,12 @@ func (op OneHotOp) Infer(in []shape.Type) (shape.Type, error) {
 		return shape.Type{}, err
 	}
 	if op.Classes < 1 {
-		return shape.Type{}, fmt.Errorf("%d classes; want one at least", op.Classes)
+		return shape.Type{}, fmt.Errorf("%d classes; want at least one", op.Classes)
 	}
 	return in[1].Of(in[0].Insert(in[0].Rank(), shape.Dim(op.Classes))), nil
 }
 
-// Grad is zero: ids are integers, and like's values are not looked at.
+// Grad is zero: ids are integers, and the values of like are not used.
 func (OneHotOp) Grad(_, _ *graph.Node) []*graph.Node { return make([]*graph.Node, 2) }
 
 // Bind implements the vm's Bindable.
@@ -46,7 +46,7 @@ func (op OneHotOp) Bind(e engine.Engine, in []engine.Operand, out engine.Operand
 	return m.BindOneHot(in[:1], out)
 }
 
-// PerExample does not look at the input that lends its type.
+// PerExample ignores the second input, of which only the type is used.
 func (OneHotOp) PerExample(n *graph.Node, in []*graph.Node) (*graph.Node, error) {
 	if !own(n, in, 1) || isBatch(n.Type().Shape) {
 		return n, nil

@@ -8,7 +8,7 @@ import (
 	"github.com/plexaura/plexaura/shape"
 )
 
-// All lists one value of every op, for tests that quantify over the catalogue.
+// All lists one value of every op, for tests of the whole catalogue.
 var All = slices.Concat(
 	elementwiseOps,
 	uniformOps,
@@ -24,10 +24,10 @@ var All = slices.Concat(
 	indexOps,
 )
 
-// one is the gradient of an op with a single input.
+// one returns the gradient of an op with a single input.
 func one(dx *graph.Node) []*graph.Node { return []*graph.Node{dx} }
 
-// arity refuses any number of inputs but want.
+// arity rejects any number of inputs other than want.
 func arity(in []shape.Type, want int) error {
 	if len(in) != want {
 		return fmt.Errorf("%d inputs were given; want %d", len(in), want)

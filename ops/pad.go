@@ -9,8 +9,8 @@ import (
 	"github.com/plexaura/plexaura/shape"
 )
 
-// The modes of [Pad], with what stands around [a b c]: constant k k|a b c|k k, edge
-// a a|a b c|c c, reflect c b|a b c|b a, symmetric b a|a b c|c b.
+// The modes of [Pad], with their effect on [a b c]: constant k k|a b c|k k, edge a a|a b c|c c,
+// reflect c b|a b c|b a, symmetric b a|a b c|c b.
 const (
 	PadConstant  = engine.PadConstant
 	PadEdge      = engine.PadEdge
@@ -18,16 +18,16 @@ const (
 	PadSymmetric = engine.PadSymmetric
 )
 
-// PadOp says how [Pad] continues a tensor: by Before[i] elements in front of axis i and
-// After[i] behind it. PadConstant puts Value there, 0 unless set.
+// PadOp are the attributes of [Pad]: Before[i] elements are added in front of axis i and After[i]
+// behind it. In PadConstant mode they are Value, 0 by default.
 type PadOp struct {
 	Mode          engine.PadMode
 	Before, After [shape.MaxRank]int
 	Value         graph.Bits
 }
 
-// Pad continues x beyond its edges. Paddings are not negative; reflect reaches at most the
-// extent less one, symmetric at most the extent. The batch axis cannot be padded.
+// Pad extends x beyond its edges. Paddings must not be negative. In reflect mode they may be at
+// most the extent less one, in symmetric mode at most the extent. The batch axis cannot be padded.
 func Pad(x *graph.Node, op PadOp) *graph.Node {
 	if op.Mode != PadConstant {
 		op.Value = 0
@@ -52,7 +52,7 @@ func (op PadOp) Infer(in []shape.Type) (shape.Type, error) {
 	out := in[0]
 	for i := range op.Before {
 		if i >= out.Rank() && op.pads(i) {
-			return shape.Type{}, fmt.Errorf("axis %d is to be padded, but the input is %v", i, in[0])
+			return shape.Type{}, fmt.Errorf("axis %d cannot be padded: the input is %v", i, in[0])
 		}
 		if i >= out.Rank() || !op.pads(i) {
 			continue
@@ -68,7 +68,7 @@ func (op PadOp) Infer(in []shape.Type) (shape.Type, error) {
 
 func (op PadOp) pads(i int) bool { return op.Before[i] != 0 || op.After[i] != 0 }
 
-// reach is how far a mode can go beyond an axis of extent n.
+// reach returns the largest padding of an axis of extent n in the mode.
 func (op PadOp) reach(n int) int {
 	switch {
 	case op.Mode == PadReflect:
@@ -92,13 +92,13 @@ func (op PadOp) padded(i int, d shape.Dim) (shape.Dim, error) {
 		case p < 0:
 			return 0, fmt.Errorf("padding by %d; to take elements away use Slice", p)
 		case p > op.reach(n):
-			return 0, fmt.Errorf("padding by %d, but %v padding reaches %d at most", p, op.Mode, op.reach(n))
+			return 0, fmt.Errorf("padding by %d, but %v padding is at most %d", p, op.Mode, op.reach(n))
 		}
 	}
 	return d.Add(shape.Dim(op.Before[i] + op.After[i]))
 }
 
-// Grad sums the adjoint where elements were copied from.
+// Grad adds the adjoint to the elements that were copied.
 func (op PadOp) Grad(_, dy *graph.Node) []*graph.Node {
 	op.Value = 0
 	return one(inFloat32(dy, func(dy *graph.Node) *graph.Node { return graph.Apply(padGradOp(op), dy) }))
@@ -117,7 +117,7 @@ func (op PadOp) padding() engine.Padding {
 	return engine.Padding{Mode: op.Mode, Before: op.Before, After: op.After, Value: uint64(op.Value)}
 }
 
-// Simplify drops a padding by nothing.
+// Simplify drops a padding of 0.
 func (op PadOp) Simplify(n *graph.Node) *graph.Node {
 	if n.In(0).Type() == n.Type() {
 		return n.In(0)
@@ -125,7 +125,7 @@ func (op PadOp) Simplify(n *graph.Node) *graph.Node {
 	return nil
 }
 
-// PerExample continues each row.
+// PerExample pads each row.
 func (op PadOp) PerExample(n *graph.Node, in []*graph.Node) (*graph.Node, error) {
 	if !own(n, in, 0) {
 		return n, nil // the batch axis cannot be padded
@@ -139,7 +139,7 @@ func (op PadOp) PerExample(n *graph.Node, in []*graph.Node) (*graph.Node, error)
 	return graph.Apply(wide, in[0]), nil
 }
 
-// padGradOp is the adjoint of PadOp; it takes away the padding, adding it to what it was
+// padGradOp is the adjoint of PadOp. It removes the padding and adds it to the elements that it was
 // copied from.
 type padGradOp PadOp
 
@@ -164,7 +164,7 @@ func (op padGradOp) Infer(in []shape.Type) (shape.Type, error) {
 	return out, nil
 }
 
-// Grad pads, with zeros where a constant stood.
+// Grad pads; elements that were the constant become zeros.
 func (op padGradOp) Grad(_, dy *graph.Node) []*graph.Node { return one(graph.Apply(PadOp(op), dy)) }
 
 func (op padGradOp) Bind(e engine.Engine, in []engine.Operand, out engine.Operand) (engine.Bound, error) {
@@ -177,7 +177,7 @@ func (op padGradOp) Bind(e engine.Engine, in []engine.Operand, out engine.Operan
 
 func (op padGradOp) Simplify(n *graph.Node) *graph.Node { return PadOp(op).Simplify(n) }
 
-// PerExample keeps the rows apart: the batch axis cannot be padded.
+// PerExample keeps the rows separate: the batch axis cannot be padded.
 func (padGradOp) PerExample(n *graph.Node, in []*graph.Node) (*graph.Node, error) {
 	return alone(n, in)
 }

@@ -9,32 +9,34 @@ import (
 	"github.com/plexaura/plexaura/shape"
 )
 
-// Methods PerExample, which stand with their ops, implement autodiff's PerExample, for gradients of each example: they say
-// what an op gives where inputs that all rows of a batch share are given anew for each row, with the
-// rows in front. A method that is given n's own inputs says whether n keeps the rows apart.
+// The PerExample methods, which are next to their ops, implement autodiff's PerExample for
+// per-example gradients. They return the op's result if inputs that all rows of a batch share are
+// given separately for each row, with the rows as axis 0. Called with the inputs of n itself, a
+// method reports whether n keeps the rows separate.
 
-// Elementwise reports whether op is computed element by element, over inputs that broadcast.
+// Elementwise reports whether op is computed element by element, with inputs that broadcast.
 func Elementwise(op graph.Op) bool {
 	_, ok := op.(engine.ElementwiseOp)
 	return ok
 }
 
-// Uniform reports whether op gives one number everywhere, and reads only the types of its inputs.
+// Uniform reports whether all elements of op's result are the same number, and it uses only the
+// types of its inputs.
 func Uniform(op graph.Op) bool {
 	_, ok := op.(engine.UniformOp)
 	return ok
 }
 
-// Counted returns op as what knows its number of multiply-accumulate operations, if it does.
+// Counted returns op as a CountedOp, if it knows its number of multiply-accumulate operations.
 func Counted(op graph.Op) (counted engine.CountedOp, ok bool) {
 	counted, ok = op.(engine.CountedOp)
 	return counted, ok
 }
 
-// own reports whether input i is given anew for each row.
+// own reports whether input i is given separately for each row.
 func own(n *graph.Node, in []*graph.Node, i int) bool { return in[i] != n.In(i) }
 
-// alone is the rule of an op that keeps rows apart and shares nothing between them.
+// alone is the rule of an op that keeps rows separate and shares no input between them.
 func alone(n *graph.Node, in []*graph.Node) (*graph.Node, error) {
 	for i := range in {
 		if own(n, in, i) {
@@ -44,7 +46,7 @@ func alone(n *graph.Node, in []*graph.Node) (*graph.Node, error) {
 	return n, nil
 }
 
-// apart is the rule of an op that works along one axis: f applies it along another one.
+// apart is the rule of an op that works along one axis. f applies it along another axis.
 func apart(n *graph.Node, in []*graph.Node, axis int, f func(axis int) *graph.Node) (*graph.Node, error) {
 	switch {
 	case own(n, in, 0):
@@ -55,15 +57,15 @@ func apart(n *graph.Node, in []*graph.Node, axis int, f func(axis int) *graph.No
 	return n, nil
 }
 
-// inFront puts an extent before the axes of a shape.
+// inFront inserts an extent in front of the axes of a shape.
 func inFront(d shape.Dim, s shape.Shape) []shape.Dim { return s.Insert(0, d).Dims() }
 
 // isBatch reports whether s has rows.
 func isBatch(s shape.Shape) bool { return s.Rank() > 0 && s.Dim(0).Symbolic() }
 
-// AlignRows returns the shape in which what s holds for each row, its axis 0, broadcasts to the rows of
-// a result of the given rank: (N,1,1,C) of (N,C) for rank 4. A row with more axes than those of the
-// result must begin with axes of extent 1, which it loses.
+// AlignRows returns the shape with which a tensor of shape s, whose axis 0 is the rows, broadcasts
+// to the rows of a result of the given rank: (N,1,1,C) for (N,C) and rank 4. If its rows have more
+// axes than those of the result, the first of these must have extent 1 and are dropped.
 func AlignRows(s shape.Shape, rank int) shape.Shape {
 	for s.Rank() < rank {
 		s = s.Insert(1, 1)
@@ -74,7 +76,7 @@ func AlignRows(s shape.Shape, rank int) shape.Shape {
 	return s
 }
 
-// withRows is the region of each row of a batch.
+// withRows returns the region applied to each row of a batch.
 func (r region) withRows(rows shape.Dim) region {
 	b := wholeOf(r.Whole.Insert(0, rows))
 	b.Part = r.Part.Insert(0, rows)
@@ -83,7 +85,7 @@ func (r region) withRows(rows shape.Dim) region {
 	return b
 }
 
-// takesAllRows reports whether the region has all of axis 0, as it stands.
+// takesAllRows reports whether the region takes all of axis 0 in its order.
 func (r region) takesAllRows() bool {
 	return r.Start[0] == 0 && r.Step[0] == 1 && r.Part.Dim(0) == r.Whole.Dim(0)
 }
@@ -93,12 +95,12 @@ func (r region) perRow(n *graph.Node, in []*graph.Node, f func(region) *graph.No
 	case own(n, in, 0):
 		return f(r.withRows(in[0].Type().Dim(0))), nil
 	case isBatch(n.Type().Shape) && !r.takesAllRows():
-		return nil, errors.New("it takes part of the batch, after which it is no longer told which row is of which example")
+		return nil, errors.New("it takes part of the batch, after which rows can no longer be assigned to examples")
 	}
 	return n, nil
 }
 
-// rowsOf is the number of rows of the inputs that are given anew.
+// rowsOf returns the number of rows of the inputs that are given separately for each row.
 func rowsOf(n *graph.Node, in []*graph.Node) shape.Dim {
 	for i, x := range in {
 		if own(n, in, i) {
@@ -108,7 +110,7 @@ func rowsOf(n *graph.Node, in []*graph.Node) shape.Dim {
 	return 0
 }
 
-// matrices spreads an operand to a batch of matrices; one of two axes serves every batch.
+// matrices broadcasts an operand to a batch of matrices. An operand with two axes is shared by all.
 func matrices(x *graph.Node, own bool, batch shape.Shape) *graph.Node {
 	t := x.Type()
 	if !own && t.Rank() == 2 {
@@ -120,8 +122,8 @@ func matrices(x *graph.Node, own bool, batch shape.Shape) *graph.Node {
 	return BroadcastTo(x, shape.Of(append(batch.Dims(), t.Dim(-2), t.Dim(-1))...))
 }
 
-// patches are what the windows of a convolution see: a convolution of each channel by itself, with as
-// many filters as a window has elements, each of which picks one of them.
+// patches computes the elements under the windows of a convolution: it convolves each channel
+// separately with as many filters as a window has elements, each of which picks one element.
 type patches struct {
 	conv                Conv2DOp
 	channels            int
@@ -136,7 +138,7 @@ func (op Conv2DOp) patches(x, w shape.Type) patches {
 	return p
 }
 
-// taps are the filters, (C*KH*KW,1,KH,KW), in x's graph.
+// taps returns the filters, (C*KH*KW,1,KH,KW), in x's graph.
 func (p patches) taps(x *graph.Node) *graph.Node {
 	taps := p.kernel[0] * p.kernel[1]
 	v := make([]float64, p.channels*taps*taps)
@@ -147,13 +149,13 @@ func (p patches) taps(x *graph.Node) *graph.Node {
 	return x.Graph().Const(t, v)
 }
 
-// columns gives the patches (N,C*KH*KW,OH,OW) an axis of groups and one of places.
+// columns reshapes the patches (N,C*KH*KW,OH,OW) to an axis of groups and one of positions.
 func (p patches) columns(x *graph.Node) *graph.Node {
 	t := x.Type()
 	return Reshape(x, t.Dim(0), p.groups, p.depth, t.Dim(2)*t.Dim(3))
 }
 
-// filters gives those of each row, (N,O,C/Groups,KH,KW), an axis of groups.
+// filters reshapes the filters of each row, (N,O,C/Groups,KH,KW), to have an axis of groups.
 func (p patches) filters(w *graph.Node) *graph.Node {
 	return Reshape(w, w.Type().Dim(0), p.groups, p.outs, p.depth)
 }

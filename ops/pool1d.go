@@ -7,12 +7,12 @@ type MaxPool1DOptions struct {
 	Kernel   int
 	Stride   int    // 0 means Kernel
 	Dilation int    // 0 means 1
-	Pad      [2]int // before and after
+	Pad      [2]int // padding before and after
 	Ceil     bool   // as in MaxPool2DOp
 }
 
-// MaxPool1D returns the maximum of each window of x (N,C,L), Float32 or Float64: y (N,C,OL). It
-// is a [MaxPool2D] of images of one row.
+// MaxPool1D returns the maximum of each window of x (N,C,L), Float32 or Float64: y (N,C,OL). It is
+// a [MaxPool2D] of images with one row.
 func MaxPool1D(x *graph.Node, op MaxPool1DOptions) *graph.Node {
 	return onLines("MaxPool1D", lines, op.image().withDefaults(), x)
 }
@@ -34,13 +34,13 @@ type AvgPool1DOptions struct {
 	Kernel   int
 	Stride   int    // 0 means Kernel
 	Dilation int    // 0 means 1
-	Pad      [2]int // before and after
+	Pad      [2]int // padding before and after
 	Ceil     bool   // as in AvgPool2DOp
 	CountPad bool   // as in AvgPool2DOp
 }
 
-// AvgPool1D returns the mean of each window of x (N,C,L), Float32 or Float64: y (N,C,OL). It is
-// an [AvgPool2D] of images of one row.
+// AvgPool1D returns the mean of each window of x (N,C,L), Float32 or Float64: y (N,C,OL). It is an
+// [AvgPool2D] of images with one row.
 func AvgPool1D(x *graph.Node, op AvgPool1DOptions) *graph.Node {
 	p := MaxPool1DOptions{op.Kernel, op.Stride, op.Dilation, op.Pad, op.Ceil}.image()
 	images := AvgPool2DOp{p.Kernel, p.Stride, p.Dilation, p.Pad, p.Ceil, op.CountPad}

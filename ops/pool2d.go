@@ -16,20 +16,20 @@ var pool2DOps = []graph.Op{
 	avgPool2DGrad{Pool: AvgPool2DOp{Kernel: [2]int{2, 2}}.withDefaults()},
 }
 
-// MaxPool2DOp are the attributes of [MaxPool2D]. In each array index 0 is the height, 1 the
-// width.
+// MaxPool2DOp are the attributes of [MaxPool2D]. In each array, index 0 is for the height and 1 for
+// the width.
 type MaxPool2DOp struct {
 	Kernel   [2]int
-	Stride   [2]int    // 0 means that of Kernel: windows side by side
+	Stride   [2]int    // 0 means that of Kernel: adjacent windows
 	Dilation [2]int    // 0 means 1
-	Pad      [2][2]int // {{top, bottom}, {left, right}}; see PadHW
-	Ceil     bool      // round the number of windows up, where the last starts in the image or the padding before it
+	Pad      [2][2]int // padding: {{top, bottom}, {left, right}}; see PadHW
+	Ceil     bool      // round the number of windows up; the last starts in the image or before it
 }
 
 // MaxPool2D returns the maximum of each window of images x (N,C,H,W), Float32 or Float64: y
-// (N,C,OH,OW), where OH is (H + top + bottom - Dilation*(KH-1) - 1)/Stride + 1, rounded down
-// or, with Ceil, up, and OW alike. Padding never wins. Of equal maxima the first in
-// row-major order wins and has the whole gradient; a NaN wins over numbers.
+// (N,C,OH,OW), where OH is (H + top + bottom - Dilation*(KH-1) - 1)/Stride + 1, rounded down or,
+// with Ceil, up; OW likewise. Padding is never the maximum. Of equal maxima, the first in row-major
+// order gets the whole gradient. NaN is greater than all numbers.
 func MaxPool2D(x *graph.Node, op MaxPool2DOp) *graph.Node {
 	return graph.Apply(op.withDefaults(), x)
 }
@@ -40,7 +40,7 @@ func GlobalMaxPool2D(x *graph.Node) *graph.Node {
 	return global("GlobalMaxPool2D", x, 4, func(k []int) *graph.Node { return MaxPool2D(x, MaxPool2DOp{Kernel: [2]int(k)}) })
 }
 
-// global pools by a window of all extents beyond the channels.
+// global pools with a window that covers all axes after the channels.
 func global(name string, x *graph.Node, rank int, pool func(kernel []int) *graph.Node) *graph.Node {
 	bad := refused(name, func() error {
 		if err := checkPlanes(x.Type(), rank); err != nil {
@@ -76,14 +76,14 @@ func (op MaxPool2DOp) Infer(in []shape.Type) (t shape.Type, err error) {
 	}
 	for i, w := range op.windows() {
 		if w.empty(in[0].Int(2+i), y.Int(2+i)) {
-			return t, fmt.Errorf("%s: a window of extent %d over %v padded by %d and %d lies in the padding alone and has no maximum",
+			return t, fmt.Errorf("%s: a window of extent %d over %v padded by %d and %d lies entirely in the padding and has no maximum",
 				sides[i], w.span(), in[0].Dim(2+i), w.pad[0], w.pad[1])
 		}
 	}
 	return y, nil
 }
 
-// pooled is the type of the result for images x.
+// pooled returns the type of the result for images x.
 func (op MaxPool2DOp) pooled(x shape.Type) (t shape.Type, err error) {
 	if x.Rank() != 4 {
 		return t, fmt.Errorf("want an input (N,C,H,W), have %v", x.Shape)
@@ -116,7 +116,7 @@ func (op MaxPool2DOp) Bind(e engine.Engine, in []engine.Operand, out engine.Oper
 	return bindMax(e, op.Name(), engine.MaxPooler.BindMaxPool2D, op.attrs(), in, out)
 }
 
-// PerExample keeps the rows apart.
+// PerExample keeps the rows separate.
 func (MaxPool2DOp) PerExample(n *graph.Node, in []*graph.Node) (*graph.Node, error) {
 	return alone(n, in)
 }
@@ -130,12 +130,12 @@ func bindMax(e engine.Engine, name string, bind func(engine.MaxPooler, engine.Po
 	return bind(p, op, in, out)
 }
 
-// Where the maxima are decides both ops below. They are linear in their second input,
-// and each is the adjoint of the other in it; the first input, which only says where, has
-// no gradient.
+// Both ops below depend on the positions of the maxima. They are linear in their second input, and
+// each is the adjoint of the other with respect to it. The first input only determines the
+// positions and has no gradient.
 
-// maxPool2DScatter takes x (N,C,H,W) and dy (N,C,OH,OW); it gives dx (N,C,H,W), each dy added
-// at the place of its window's maximum.
+// maxPool2DScatter computes dx (N,C,H,W) from x (N,C,H,W) and dy (N,C,OH,OW): each element of dy is
+// added at the position of its window's maximum.
 type maxPool2DScatter struct{ Pool MaxPool2DOp }
 
 func (maxPool2DScatter) Name() string { return "MaxPool2DScatter" }
@@ -165,12 +165,13 @@ func (op maxPool2DScatter) Bind(e engine.Engine, in []engine.Operand, out engine
 // Mask implements vm's Masker.
 func (op maxPool2DScatter) Mask(at int) (graph.Op, bool) { return maskedScatter{op}, at == 0 }
 
-// PerExample keeps the rows apart.
+// PerExample keeps the rows separate.
 func (maxPool2DScatter) PerExample(n *graph.Node, in []*graph.Node) (*graph.Node, error) {
 	return alone(n, in)
 }
 
-// maskedScatter is a maxPool2DScatter whose x is the result of a ReLU, and the ReLU's gradient.
+// maskedScatter is a maxPool2DScatter whose x is the result of a ReLU, followed by the ReLU's
+// gradient.
 type maskedScatter struct{ Scatter maxPool2DScatter }
 
 func (maskedScatter) Name() string { return "MaxPool2DScatter+ReLUGrad" }
@@ -185,8 +186,8 @@ func (op maskedScatter) Bind(e engine.Engine, in []engine.Operand, out engine.Op
 	return bindMax(e, op.Name(), engine.MaxPooler.BindMaxPool2DScatter, attrs, in, out)
 }
 
-// maxPool2DGather takes x and v (N,C,H,W); it gives (N,C,OH,OW), v at the place of each window's
-// maximum of x.
+// maxPool2DGather computes (N,C,OH,OW) from x and v (N,C,H,W): the element of v at the position of
+// each window's maximum of x.
 type maxPool2DGather struct{ Pool MaxPool2DOp }
 
 func (maxPool2DGather) Name() string { return "MaxPool2DGather" }
@@ -209,26 +210,26 @@ func (op maxPool2DGather) Bind(e engine.Engine, in []engine.Operand, out engine.
 	return bindMax(e, op.Name(), engine.MaxPooler.BindMaxPool2DGather, op.Pool.attrs(), in, out)
 }
 
-// PerExample keeps the rows apart.
+// PerExample keeps the rows separate.
 func (maxPool2DGather) PerExample(n *graph.Node, in []*graph.Node) (*graph.Node, error) {
 	return alone(n, in)
 }
 
-// AvgPool2DOp are the attributes of [AvgPool2D]. In each array index 0 is the height, 1 the
-// width.
+// AvgPool2DOp are the attributes of [AvgPool2D]. In each array, index 0 is for the height and 1 for
+// the width.
 type AvgPool2DOp struct {
 	Kernel   [2]int
-	Stride   [2]int    // 0 means that of Kernel: windows side by side
+	Stride   [2]int    // 0 means that of Kernel: adjacent windows
 	Dilation [2]int    // 0 means 1
-	Pad      [2][2]int // {{top, bottom}, {left, right}}; see PadHW
-	Ceil     bool      // round the number of windows up, where the last starts in the image or the padding before it
-	CountPad bool      // divide by the elements of the padding too, as PyTorch does unless told not to
+	Pad      [2][2]int // padding: {{top, bottom}, {left, right}}; see PadHW
+	Ceil     bool      // round the number of windows up; the last starts in the image or before it
+	CountPad bool      // include the padding in the mean, as is PyTorch's default
 }
 
 // AvgPool2D returns the mean of each window of images x (N,C,H,W), Float32 or Float64: y
-// (N,C,OH,OW), with the extents of [MaxPool2D]. The mean is of the window's elements in the
-// image, with CountPad of those in the padding as well; what Ceil adds beyond the padding
-// never counts. A window of padding alone gives 0.
+// (N,C,OH,OW), with the extents of [MaxPool2D]. The mean is over the window's elements in the image
+// and, with CountPad, in the padding. Elements beyond the padding, which Ceil can add, never count.
+// A window that lies entirely in the padding gives 0.
 func AvgPool2D(x *graph.Node, op AvgPool2DOp) *graph.Node {
 	return graph.Apply(op.withDefaults(), x)
 }
@@ -239,7 +240,7 @@ func GlobalAvgPool2D(x *graph.Node) *graph.Node {
 	return global("GlobalAvgPool2D", x, 4, func(k []int) *graph.Node { return AvgPool2D(x, AvgPool2DOp{Kernel: [2]int(k)}) })
 }
 
-// windows is the MaxPool2DOp with the same windows.
+// windows returns a MaxPool2DOp with the same windows.
 func (op AvgPool2DOp) windows() MaxPool2DOp {
 	return MaxPool2DOp{op.Kernel, op.Stride, op.Dilation, op.Pad, op.Ceil}
 }
@@ -281,13 +282,13 @@ func (op AvgPool2DOp) Bind(e engine.Engine, in []engine.Operand, out engine.Oper
 	return p.BindAvgPool2D(op.attrs(), in, out)
 }
 
-// PerExample keeps the rows apart.
+// PerExample keeps the rows separate.
 func (AvgPool2DOp) PerExample(n *graph.Node, in []*graph.Node) (*graph.Node, error) {
 	return alone(n, in)
 }
 
-// avgPool2DGrad takes dy (N,C,OH,OW); it gives dx (N,C,H,W). Average pooling is linear, and so
-// is the gradient of its gradient.
+// avgPool2DGrad computes dx (N,C,H,W) from dy (N,C,OH,OW). Average pooling is linear, so the
+// gradient of its gradient is average pooling.
 type avgPool2DGrad struct {
 	Pool AvgPool2DOp
 	Size [2]int // H and W
@@ -326,7 +327,7 @@ func (op avgPool2DGrad) Bind(e engine.Engine, in []engine.Operand, out engine.Op
 	return p.BindAvgPool2DGrad(op.Pool.attrs(), in, out)
 }
 
-// PerExample keeps the rows apart.
+// PerExample keeps the rows separate.
 func (avgPool2DGrad) PerExample(n *graph.Node, in []*graph.Node) (*graph.Node, error) {
 	return alone(n, in)
 }

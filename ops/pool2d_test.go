@@ -84,7 +84,7 @@ func TestMaxOfPaddingAloneIsRefused(t *testing.T) {
 							if empty {
 								refused++
 								require.ErrorContains(t, err, "width: a window of extent")
-								require.ErrorContains(t, err, "lies in the padding alone and has no maximum")
+								require.ErrorContains(t, err, "lies entirely in the padding and has no maximum")
 							}
 						}
 					}
@@ -119,7 +119,7 @@ func TestGlobalPoolsRefuseWhatIsNoImage(t *testing.T) {
 		_, err = built(build, shape.F32(shape.N, 5, 7))
 		require.ErrorContains(t, err, "want an input (N,C,H,W), have (N,5,7)")
 		_, err = built(build, shape.F32(1, 5, shape.N, 3))
-		require.ErrorContains(t, err, "want an input (N,C,H,W) of which only the batch axis depends on N, have (1,5,N,3)")
+		require.ErrorContains(t, err, "want an input (N,C,H,W) in which only the batch axis depends on N, have (1,5,N,3)")
 		_, err = built(build, shape.F32(1, 5, 0, 3))
 		require.ErrorContains(t, err, "have (1,5,0,3)")
 	}

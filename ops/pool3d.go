@@ -7,29 +7,29 @@ import (
 	"github.com/plexaura/plexaura/shape"
 )
 
-// A window over a volume is pooled plane by plane, and then along the depth: maxima of maxima, and
-// means of means over as many elements each, since how many of a window lie in the volume is a
-// product of what lies in each axis.
+// A volume is pooled plane by plane, and then along the depth: maxima of maxima, or means of means.
+// Each mean is over the same number of elements, because the number of elements of a window in the
+// volume is the product of those in each axis.
 
-// MaxPool3DOptions are the attributes of [MaxPool3D]. In each array index 0 is the depth, 1 the height, 2
-// the width.
+// MaxPool3DOptions are the attributes of [MaxPool3D]. In each array, index 0 is for the depth, 1
+// for the height and 2 for the width.
 type MaxPool3DOptions struct {
 	Kernel   [3]int
-	Stride   [3]int    // 0 means that of Kernel: windows side by side
+	Stride   [3]int    // 0 means that of Kernel: adjacent windows
 	Dilation [3]int    // 0 means 1
-	Pad      [3][2]int // {{front, back}, {top, bottom}, {left, right}}
+	Pad      [3][2]int // padding: {{front, back}, {top, bottom}, {left, right}}
 	Ceil     bool      // as in MaxPool2DOp
 }
 
 // MaxPool3D returns the maximum of each window of volumes x (N,C,D,H,W), Float32 or Float64: y
-// (N,C,OD,OH,OW), with extents as in [MaxPool2D]. Padding never wins. Of equal maxima the first in
-// row-major order wins and has the whole gradient; a NaN wins over numbers.
+// (N,C,OD,OH,OW), with extents as in [MaxPool2D]. Padding is never the maximum. Of equal maxima,
+// the first in row-major order gets the whole gradient. NaN is greater than all numbers.
 func MaxPool3D(x *graph.Node, op MaxPool3DOptions) *graph.Node {
 	plane, depth := op.split()
 	return poolVolumes("MaxPool3D", x, plane, depth)
 }
 
-// split is op over the planes of a volume, and over its depth as that of images (D,H*W).
+// split returns op for the planes of a volume, and for its depth as pooling of images (D,H*W).
 func (op MaxPool3DOptions) split() (plane, depth MaxPool2DOp) {
 	plane = MaxPool2DOp{
 		Kernel: [2]int(op.Kernel[1:]), Stride: [2]int(op.Stride[1:]), Dilation: [2]int(op.Dilation[1:]), Pad: [2][2]int(op.Pad[1:]), Ceil: op.Ceil,
@@ -40,19 +40,20 @@ func (op MaxPool3DOptions) split() (plane, depth MaxPool2DOp) {
 	return plane.withDefaults(), depth.withDefaults()
 }
 
-// AvgPool3DOptions are the attributes of [AvgPool3D]. In each array index 0 is the depth, 1 the height,
-// 2 the width.
+// AvgPool3DOptions are the attributes of [AvgPool3D]. In each array, index 0 is for the depth, 1
+// for the height and 2 for the width.
 type AvgPool3DOptions struct {
 	Kernel   [3]int
-	Stride   [3]int    // 0 means that of Kernel: windows side by side
+	Stride   [3]int    // 0 means that of Kernel: adjacent windows
 	Dilation [3]int    // 0 means 1
-	Pad      [3][2]int // {{front, back}, {top, bottom}, {left, right}}
+	Pad      [3][2]int // padding: {{front, back}, {top, bottom}, {left, right}}
 	Ceil     bool      // as in AvgPool2DOp
 	CountPad bool      // as in AvgPool2DOp
 }
 
 // AvgPool3D returns the mean of each window of volumes x (N,C,D,H,W), Float32 or Float64: y
-// (N,C,OD,OH,OW), with extents as in [MaxPool2D], and of what [AvgPool2D] says.
+// (N,C,OD,OH,OW), with extents as in [MaxPool2D]. The elements that count are those described at
+// [AvgPool2D].
 func AvgPool3D(x *graph.Node, op AvgPool3DOptions) *graph.Node {
 	plane, depth := op.split()
 	return poolVolumes("AvgPool3D", x, plane, depth)
@@ -63,7 +64,7 @@ func (op AvgPool3DOptions) split() (plane, depth AvgPool2DOp) {
 	return p.averaging(op.CountPad), d.averaging(op.CountPad)
 }
 
-// averaging is average pooling over the same windows.
+// averaging returns average pooling with the same windows.
 func (op MaxPool2DOp) averaging(countPad bool) AvgPool2DOp {
 	return AvgPool2DOp{op.Kernel, op.Stride, op.Dilation, op.Pad, op.Ceil, countPad}
 }
@@ -75,7 +76,7 @@ func poolVolumes(name string, x *graph.Node, plane, depth graph.Op) *graph.Node 
 	bad := refused(name, func() error {
 		t := x.Type()
 		if t.Rank() != 5 || !shape.Of(t.Dims()[1:]...).Concrete() {
-			return fmt.Errorf("want an input (N,C,D,H,W) of which only the batch axis depends on N, have %v", t)
+			return fmt.Errorf("want an input (N,C,D,H,W) in which only the batch axis depends on N, have %v", t)
 		}
 		planes = t.Of(shape.Of(t.Dim(0), shape.Dim(t.Int(1)*t.Int(2)), t.Dim(3), t.Dim(4)))
 		p, err := plane.Infer([]shape.Type{planes})

@@ -17,8 +17,8 @@ import (
 	"github.com/plexaura/plexaura/vm"
 )
 
-// onEveryEngine runs f for each engine and floating-point type; in casts what is fed as float64, and
-// out casts back.
+// onEveryEngine runs f for each engine and floating-point type; in casts what is fed as float64,
+// and out casts back.
 func onEveryEngine(t *testing.T, f func(t *testing.T, e engine.Engine, in, out func(*graph.Node) *graph.Node)) {
 	for _, e := range []engine.Engine{ref.Engine{}, cpu.New()} {
 		for _, d := range []shape.DType{shape.Float32, shape.Float64} {
@@ -86,8 +86,8 @@ func TestPoolingByWindowsWiderThanTheImage(t *testing.T) {
 	}
 }
 
-// A rectifier's gradient is taken into that of pooling for what was pooled only, not for the adjoint, which
-// may be of the same type.
+// A rectifier's gradient is taken into that of pooling for what was pooled only, not for the
+// adjoint, which may be of the same type.
 func TestPoolingTakesInTheGradientOfWhatWasPooledOnly(t *testing.T) {
 	g := graph.New()
 	x := newFeed(g, "x", shape.Of(1, 1, 3, 3), counter(1, 9))
@@ -105,7 +105,8 @@ func TestPoolingTakesInTheGradientOfWhatWasPooledOnly(t *testing.T) {
 	require.Equal(t, want, computed(t, through, x, z))
 }
 
-// The pooling that a convolution takes in has such windows too, at batches that go by lanes and by others.
+// The pooling that a convolution takes in has such windows too, at batches that go by lanes and by
+// others.
 func TestAbsorbedPoolingByWindowsWiderThanTheImage(t *testing.T) {
 	for _, batch := range []int{1, 16, 48} {
 		onEveryEngine(t, func(t *testing.T, e engine.Engine, in, out func(*graph.Node) *graph.Node) {

@@ -8,37 +8,38 @@ import (
 )
 
 // AdaptiveAvgPool1D returns size means of each line of x (N,C,L), Float32 or Float64: y (N,C,size).
-// Window i reaches from i*L/size, rounded down, to (i+1)*L/size, rounded up; windows may overlap
-// and differ in length. That is PyTorch's rule.
+// Window i extends from i*L/size, rounded down, to (i+1)*L/size, rounded up; windows may overlap
+// and differ in length. This is PyTorch's rule.
 func AdaptiveAvgPool1D(x *graph.Node, size int) *graph.Node {
 	return adaptive("AdaptiveAvgPool1D", x, []int{size}, adaptiveMean)
 }
 
-// AdaptiveMaxPool1D is [AdaptiveAvgPool1D] with maxima. Of equal ones the first wins.
+// AdaptiveMaxPool1D is [AdaptiveAvgPool1D] with maxima. Of equal maxima, the first gets the
+// gradient.
 func AdaptiveMaxPool1D(x *graph.Node, size int) *graph.Node {
 	return adaptive("AdaptiveMaxPool1D", x, []int{size}, adaptiveMax)
 }
 
 // AdaptiveAvgPool2D returns a grid of means of each plane of x (N,C,H,W), Float32 or Float64: y
-// (N,C,size[0],size[1]), of windows as in [AdaptiveAvgPool1D] in both axes.
+// (N,C,size[0],size[1]), with windows as in [AdaptiveAvgPool1D] along both axes.
 func AdaptiveAvgPool2D(x *graph.Node, size [2]int) *graph.Node {
 	return adaptive("AdaptiveAvgPool2D", x, size[:], adaptiveMean)
 }
 
-// AdaptiveMaxPool2D is [AdaptiveAvgPool2D] with maxima. Of equal ones the first in row-major order
-// wins.
+// AdaptiveMaxPool2D is [AdaptiveAvgPool2D] with maxima. Of equal maxima, the first in row-major
+// order gets the gradient.
 func AdaptiveMaxPool2D(x *graph.Node, size [2]int) *graph.Node {
 	return adaptive("AdaptiveMaxPool2D", x, size[:], adaptiveMax)
 }
 
 // AdaptiveAvgPool3D returns a grid of means of each channel of x (N,C,D,H,W), Float32 or Float64: y
-// (N,C,size[0],size[1],size[2]), of windows as in [AdaptiveAvgPool1D] in all three axes.
+// (N,C,size[0],size[1],size[2]), with windows as in [AdaptiveAvgPool1D] along all three axes.
 func AdaptiveAvgPool3D(x *graph.Node, size [3]int) *graph.Node {
 	return adaptive("AdaptiveAvgPool3D", x, size[:], adaptiveMean)
 }
 
-// AdaptiveMaxPool3D is [AdaptiveAvgPool3D] with maxima. Of equal ones the first in row-major order
-// wins.
+// AdaptiveMaxPool3D is [AdaptiveAvgPool3D] with maxima. Of equal maxima, the first in row-major
+// order gets the gradient.
 func AdaptiveMaxPool3D(x *graph.Node, size [3]int) *graph.Node {
 	return adaptive("AdaptiveMaxPool3D", x, size[:], adaptiveMax)
 }
@@ -49,8 +50,9 @@ func adaptiveMax(x *graph.Node, w MaxPool2DOp) *graph.Node { return MaxPool2D(x,
 
 type pooler func(x *graph.Node, w MaxPool2DOp) *graph.Node
 
-// adaptive pools one axis after the other: a mean of means, each of as many elements, or a maximum
-// of maxima. The last axis comes first, so that of equal maxima the first in row-major order wins.
+// adaptive pools one axis after the other: means of means, each over the same number of elements,
+// or maxima of maxima. It begins with the last axis, so that of equal maxima the first in row-major
+// order is taken.
 func adaptive(name string, x *graph.Node, size []int, pool pooler) *graph.Node {
 	bad := refused(name, func() error {
 		if err := wantFloat(x.Type()); err != nil {
@@ -61,7 +63,7 @@ func adaptive(name string, x *graph.Node, size []int, pool pooler) *graph.Node {
 		}
 		for _, n := range size {
 			if n < 1 {
-				return fmt.Errorf("size is %v; want 1 at least in each axis", size)
+				return fmt.Errorf("size is %v; want at least 1 in each axis", size)
 			}
 		}
 		return nil
@@ -91,7 +93,8 @@ func adaptiveAxis(x *graph.Node, axis, size int, pool pooler) *graph.Node {
 	return Reshape(adaptiveRows(images, in, size, pool), t.With(axis, shape.Dim(size)).Dims()...)
 }
 
-// adaptiveRows pools in rows to size ones: by windows of one stride where they are alike.
+// adaptiveRows pools the rows of images to size rows. If all windows have the same length, it uses
+// one pooling with a fixed stride.
 func adaptiveRows(images *graph.Node, in, size int, pool pooler) *graph.Node {
 	if in%size == 0 {
 		return pool(images, MaxPool2DOp{Kernel: [2]int{in / size, 1}})

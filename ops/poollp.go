@@ -8,9 +8,9 @@ import (
 )
 
 // LpPool2D returns the p-norm, (sum |x|^p)^(1/p), of each window of images x (N,C,H,W), Float32 or
-// Float64: y (N,C,OH,OW), with the extents of [MaxPool2D]. Padding adds nothing. p is a finite
-// number of 1 at least; PyTorch leaves out the absolute values, which makes a difference for odd
-// p. The gradient of a window of zeros is 0.
+// Float64: y (N,C,OH,OW), with the extents of [MaxPool2D]. Padding contributes 0. p is a finite
+// number of at least 1. PyTorch does not take absolute values, which makes a difference for odd p.
+// The gradient of a window of zeros is 0.
 func LpPool2D(x *graph.Node, p float64, op MaxPool2DOp) *graph.Node {
 	op = op.withDefaults()
 	w := op.windows()
@@ -37,13 +37,13 @@ func LpPool3D(x *graph.Node, p float64, op MaxPool3DOptions) *graph.Node {
 	})
 }
 
-// lpPool takes the norm of windows over the axes of x beyond the channels. mean averages over them,
-// zeros of the given padding included.
+// lpPool takes the norm of windows along the axes of x after the channels. mean averages over the
+// windows, including the zeros of the given padding.
 func lpPool(name string, x *graph.Node, p float64, windows []window, mean func(powers *graph.Node, pad [][2]int) *graph.Node) *graph.Node {
 	pad, taps := make([][2]int, len(windows)), 1
 	bad := refused(name, func() error {
 		if !(p >= 1) || math.IsInf(p, 1) {
-			return fmt.Errorf("p is %v; want a finite number of 1 at least", p)
+			return fmt.Errorf("p is %v; want a finite number of at least 1", p)
 		}
 		if err := wantFloat(x.Type()); err != nil {
 			return err
@@ -58,7 +58,7 @@ func lpPool(name string, x *graph.Node, p float64, windows []window, mean func(p
 				return fmt.Errorf("axis %d of %v: %w", 2+i, x.Type(), err)
 			}
 			pad[i] = w.pad
-			pad[i][1] += max(0, (int(n)-1)*w.stride+w.span()-w.pad[0]-int(in)-w.pad[1]) // what Ceil asks for
+			pad[i][1] += max(0, (int(n)-1)*w.stride+w.span()-w.pad[0]-int(in)-w.pad[1]) // the windows that Ceil adds
 			taps *= w.kernel
 		}
 		return nil
@@ -75,7 +75,7 @@ func lpPool(name string, x *graph.Node, p float64, windows []window, mean func(p
 	return Where(none, Scalar(sum, 0), root)
 }
 
-// power is |x|^p.
+// power returns |x|^p.
 func power(x *graph.Node, p float64) *graph.Node {
 	switch p {
 	case 1:

@@ -6,7 +6,8 @@ import (
 	"github.com/plexaura/plexaura/shape"
 )
 
-// predicate is a function to Bool, of arguments that broadcast: a row of predicates.
+// predicate is a function of arguments that broadcast, with a Bool result; an index into
+// predicates.
 type predicate uint8
 
 const (
@@ -37,7 +38,7 @@ var predicates = [...]struct {
 	not:          {"Not", engine.Not, boolean},
 }
 
-// Equal returns a == b, a Bool. NaN equals nothing.
+// Equal returns a == b, a Bool. NaN is not equal to anything.
 func Equal(a, b *graph.Node) *graph.Node { return graph.Apply(equal, a, b) }
 
 // NotEqual returns a != b, a Bool.
@@ -55,13 +56,13 @@ func Greater(a, b *graph.Node) *graph.Node { return graph.Apply(greater, a, b) }
 // GreaterEqual returns a >= b, a Bool.
 func GreaterEqual(a, b *graph.Node) *graph.Node { return graph.Apply(greaterEqual, a, b) }
 
-// And returns whether both of a and b, Bools, are true.
+// And returns a && b for Bools.
 func And(a, b *graph.Node) *graph.Node { return graph.Apply(and, a, b) }
 
-// Or returns whether one of a and b, Bools, is true.
+// Or returns a || b for Bools.
 func Or(a, b *graph.Node) *graph.Node { return graph.Apply(or, a, b) }
 
-// Not returns whether a Bool is false.
+// Not returns !a for a Bool.
 func Not(a *graph.Node) *graph.Node { return graph.Apply(not, a) }
 
 func (op predicate) Name() string { return predicates[op].name }
@@ -85,7 +86,7 @@ func (op predicate) Map([]shape.Type, shape.Type) engine.Map {
 	return engine.MapOf(fn, shape.Bool, args[:fn.Arity()]...)
 }
 
-// Simplify drops a negation of a negation.
+// Simplify drops a double negation.
 func (op predicate) Simplify(n *graph.Node) *graph.Node {
 	if x := n.In(0); op == not && x.Op() == graph.Op(not) {
 		return x.In(0)

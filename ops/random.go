@@ -12,9 +12,9 @@ import (
 
 var randomOps = []graph.Op{randomOp{Type: shape.F32()}}
 
-// RNG returns what all random numbers of g depend on: the State "rng", Int64(2), of a seed
-// that is drawn when its store is made, and the number of training steps taken. The first
-// call adds it and the update that counts the steps.
+// RNG returns the state of the random generator of g: the State "rng", Int64(2). It contains a
+// seed, which is drawn when the store initialises it, and the number of training steps made. The
+// first call adds it, together with the update that counts the steps.
 func RNG(g *graph.Graph) *graph.Node {
 	if g == nil {
 		return g.Reject("RNG", nil)
@@ -31,17 +31,17 @@ func RNG(g *graph.Graph) *graph.Node {
 
 var rngType = shape.I64(2)
 
-// drawSeed is the initialiser of an RNG.
+// drawSeed initialises the state of an RNG.
 type drawSeed struct{}
 
-// Fill sets a seed that float64 holds exactly, and step 0.
+// Fill sets a seed that float64 represents exactly, and step 0.
 func (drawSeed) Fill(v []float64, _ shape.Type, r *rand.Rand) {
 	v[0], v[1] = float64(r.Uint64()>>11), 0
 }
 
-// Random returns random numbers in shape s, of like's floating-point type. They change with
-// every training step. Each use has a stream of its own, named by the layer that it belongs
-// to and its number there, so that what is added elsewhere does not change it.
+// Random returns random numbers of shape s, with the floating-point type of like. They change with
+// every training step. Each use has its own stream, identified by its layer and its index there, so
+// that nodes added elsewhere do not change its numbers.
 func Random(like *graph.Node, s shape.Shape, d engine.Distribution) *graph.Node {
 	if bad := refusedUnlessFloat("Random", like); bad != nil {
 		return bad
@@ -64,14 +64,14 @@ func stream(g *graph.Graph) uint64 {
 
 type streamsKey struct{}
 
-// streams counts the random ops of each layer, among the first so many nodes of a graph.
+// streams counts the random ops of each layer among the nodes of a graph seen so far.
 type streams struct {
 	looked int
 	layers map[string]int
 }
 
 type randomOp struct {
-	Type         shape.Type // its only input being the state, the op must say
+	Type         shape.Type // not inferable, because the only input is the state
 	Distribution engine.Distribution
 	Stream       uint64
 }
@@ -104,8 +104,8 @@ func (op randomOp) Bind(e engine.Engine, in []engine.Operand, out engine.Operand
 	return r.BindRandom(op.Distribution, op.Stream, in, out)
 }
 
-// Dropout returns x with each element set to 0 with probability p, 0 <= p < 1, and the others
-// divided by 1-p (Srivastava et al., 2014). In inference it returns x.
+// Dropout sets each element of x to 0 with probability p, 0 <= p < 1, and divides the others by 1-p
+// (Srivastava et al., 2014). In inference it returns x.
 func Dropout(x *graph.Node, p float64) *graph.Node {
 	bad := refused("Dropout", func() error {
 		if !(p >= 0 && p < 1) {

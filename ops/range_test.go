@@ -20,9 +20,9 @@ func logistic(x float64) float64 { return 1 / (1 + math.Exp(-x)) }
 // normalCDF is accurate in the lower tail too.
 func normalCDF(x float64) float64 { return math.Erfc(-x/math.Sqrt2) / 2 }
 
-// An activationRow is an activation and its derivative, written so that they are accurate in float64 at
-// every finite x. Where the function in float32 adds and cancels, unit says by how many units of 1, or of
-// the size of x, it may be off.
+// An activationRow is an activation and its derivative, written so that they are accurate in
+// float64 at every finite x. Where the function in float32 adds and cancels, unit says by how many
+// units of 1, or of the size of x, it may be off.
 type activationRow struct {
 	name  string
 	f     func(x *graph.Node) *graph.Node
@@ -116,8 +116,8 @@ func rangePoints() (all []float64) {
 	return all
 }
 
-// TestActivationsAreRightAtEverySize, and their gradients, on every engine: where they vanish, where x is
-// as large as float32 holds, and where they are infinitesimal.
+// TestActivationsAreRightAtEverySize, and their gradients, on every engine: where they vanish,
+// where x is as large as float32 holds, and where they are infinitesimal.
 func TestActivationsAreRightAtEverySize(t *testing.T) {
 	x := rangePoints()
 	for _, row := range activationRows {
@@ -139,8 +139,8 @@ func TestActivationsAreRightAtEverySize(t *testing.T) {
 	}
 }
 
-// requireNear allows for the roundings of float32 in a few steps, beyond float32's range for infinity and
-// for 0, and for so many units of float32's precision.
+// requireNear allows for the roundings of float32 in a few steps, beyond float32's range for
+// infinity and for 0, and for so many units of float32's precision.
 func requireNear(t *testing.T, want, got, units float64, what string) {
 	t.Helper()
 	if math.IsNaN(want) {

@@ -7,25 +7,24 @@ import (
 	"github.com/plexaura/plexaura/shape"
 )
 
-// A Recurrence is the parameters of [LSTM] and [GRU], of one element type: for inputs of I features
-// and H hidden units WeightIH (G*H,I), WeightHH (G*H,H), BiasIH (G*H) and BiasHH (G*H), where G is 4 for
-// an LSTM, the gates i, f, g, o one below the other, and 3 for a GRU, the gates r, z, n. These are
-// PyTorch's, in names and order.
+// A Recurrence holds the parameters of [LSTM] and [GRU], all with the same element type. For inputs
+// of I features and H hidden units they are WeightIH (G*H,I), WeightHH (G*H,H), BiasIH (G*H) and
+// BiasHH (G*H). G is 4 for an LSTM, with the gates i, f, g, o one below the other, and 3 for a GRU,
+// with the gates r, z, n. Names and order are PyTorch's.
 type Recurrence struct{ WeightIH, WeightHH, BiasIH, BiasHH *graph.Node }
 
 func (r Recurrence) nodes() []*graph.Node {
 	return []*graph.Node{r.WeightIH, r.WeightHH, r.BiasIH, r.BiasHH}
 }
 
-// check refuses parameters that are not those of so many gates for inputs x (...,I) and states
-// (N,H).
+// check rejects parameters that do not fit the number of gates, inputs x (...,I) and states (N,H).
 func (r Recurrence) check(gates int, x shape.Type, states ...shape.Type) error {
 	if err := wantFloat(append([]shape.Type{x}, states...)...); err != nil {
 		return err
 	}
 	h := states[0]
 	if h.Rank() != 2 || h.Dim(0) != x.Dim(0) || !h.Drop(0).Concrete() || h.Dim(1) == 0 || !shape.Of(x.Dims()[1:]...).Concrete() {
-		return fmt.Errorf("the state is %v; for an input %v want %v, H hidden units an example", h, x, x.Of(shape.Of(x.Dim(0))))
+		return fmt.Errorf("the state is %v; for an input %v want %v, with H hidden units", h, x, x.Of(shape.Of(x.Dim(0))))
 	}
 	for _, c := range states {
 		if c != h {
@@ -45,21 +44,22 @@ func (r Recurrence) check(gates int, x shape.Type, states ...shape.Type) error {
 	return nil
 }
 
-// checkSequence refuses what is no sequence (N,T,I).
+// checkSequence rejects an x that is not a sequence (N,T,I).
 func checkSequence(x shape.Type) error {
 	if x.Rank() != 3 || x.Dim(1).Symbolic() || x.Dim(1) == 0 {
-		return fmt.Errorf("want a sequence (N,T,I) of T steps, 1 at least, have %v", x)
+		return fmt.Errorf("want a sequence (N,T,I) of T steps, at least 1, have %v", x)
 	}
 	return nil
 }
 
-// LSTMCell is one step of a long short-term memory: of inputs x (N,I), hidden state h (N,H) and cell
-// state c (N,H) it returns the next two. With the gates of WeightIH·x + BiasIH + WeightHH·h + BiasHH,
+// LSTMCell is one step of a long short-term memory. For inputs x (N,I), hidden state h (N,H) and
+// cell state c (N,H) it returns the next two states. With the gates of WeightIH·x + BiasIH +
+// WeightHH·h + BiasHH,
 //
 //	c' = sigmoid(f)*c + sigmoid(i)*tanh(g)    h' = sigmoid(o)*tanh(c')
 //
-// Hochreiter and Schmidhuber, "Long Short-Term Memory", 1997, with the forget gate f of Gers et al.,
-// "Learning to Forget", 2000.
+// Hochreiter and Schmidhuber, "Long Short-Term Memory", 1997, with the forget gate f of Gers et
+// al., "Learning to Forget", 2000.
 func LSTMCell(x, h, c *graph.Node, r Recurrence) (hNext, cNext *graph.Node) {
 	bad := refused("LSTMCell", func() error {
 		if x.Type().Rank() != 2 {
@@ -73,8 +73,8 @@ func LSTMCell(x, h, c *graph.Node, r Recurrence) (hNext, cNext *graph.Node) {
 	return lstmStep(project(x, r.WeightIH, r.BiasIH), h, c, r)
 }
 
-// LSTM takes sequences x (N,T,I) through T steps of an [LSTMCell], from the states h and c (N,H) on. It
-// returns the hidden states of all steps, (N,T,H), and the last hidden and cell state.
+// LSTM runs sequences x (N,T,I) through T steps of an [LSTMCell], starting with the states h and c
+// (N,H). It returns the hidden states of all steps, (N,T,H), and the last hidden and cell state.
 func LSTM(x, h, c *graph.Node, r Recurrence) (all, hLast, cLast *graph.Node) {
 	bad := refused("LSTM", func() error {
 		if err := checkSequence(x.Type()); err != nil {
@@ -92,13 +92,14 @@ func LSTM(x, h, c *graph.Node, r Recurrence) (all, hLast, cLast *graph.Node) {
 	return all, h, c
 }
 
-// GRUCell is one step of a gated recurrent unit: of inputs x (N,I) and hidden state h (N,H) it returns
-// the next. With a = WeightIH·x + BiasIH and b = WeightHH·h + BiasHH, each of three gates,
+// GRUCell is one step of a gated recurrent unit. For inputs x (N,I) and hidden state h (N,H) it
+// returns the next state. With a = WeightIH·x + BiasIH and b = WeightHH·h + BiasHH, each of three
+// gates,
 //
 //	r = sigmoid(aᵣ + bᵣ)    z = sigmoid(a_z + b_z)    n = tanh(aₙ + r*bₙ)    h' = (1-z)*n + z*h
 //
-// Cho et al., "Learning Phrase Representations using RNN Encoder-Decoder", 2014; as in PyTorch, r
-// acts on the product of WeightHH and h, in the paper as published on h.
+// Cho et al., "Learning Phrase Representations using RNN Encoder-Decoder", 2014. As in PyTorch, r
+// multiplies the product of WeightHH and h; in the published paper it multiplies h.
 func GRUCell(x, h *graph.Node, r Recurrence) *graph.Node {
 	bad := refused("GRUCell", func() error {
 		if x.Type().Rank() != 2 {
@@ -112,8 +113,8 @@ func GRUCell(x, h *graph.Node, r Recurrence) *graph.Node {
 	return gruStep(project(x, r.WeightIH, r.BiasIH), h, r)
 }
 
-// GRU takes sequences x (N,T,I) through T steps of a [GRUCell], from the state h (N,H) on. It returns
-// the hidden states of all steps, (N,T,H), and the last.
+// GRU runs sequences x (N,T,I) through T steps of a [GRUCell], starting with the state h (N,H). It
+// returns the hidden states of all steps, (N,T,H), and the last.
 func GRU(x, h *graph.Node, r Recurrence) (all, hLast *graph.Node) {
 	bad := refused("GRU", func() error {
 		if err := checkSequence(x.Type()); err != nil {
@@ -131,8 +132,8 @@ func GRU(x, h *graph.Node, r Recurrence) (all, hLast *graph.Node) {
 	return all, h
 }
 
-// unroll calls step with what the inputs of each step in turn give to the gates, which one product
-// computes for all of them, and joins what it returns.
+// unroll calls step for each time step with the contribution of its inputs to the gates, and joins
+// the results. One product computes the contributions of all steps.
 func unroll(x *graph.Node, r Recurrence, step func(gates *graph.Node) *graph.Node) *graph.Node {
 	gates := project(x, r.WeightIH, r.BiasIH)
 	hs := make([]*graph.Node, x.Type().Int(1))
@@ -142,17 +143,17 @@ func unroll(x *graph.Node, r Recurrence, step func(gates *graph.Node) *graph.Nod
 	return Concat(1, hs...)
 }
 
-// project is x·wᵀ + b.
+// project returns x·wᵀ + b.
 func project(x, w, b *graph.Node) *graph.Node { return Add(MatMul(x, w, MatMulOp{TransB: true}), b) }
 
-// lstmStep takes what the inputs give to the gates.
+// lstmStep is an LSTM step, given the contribution of the inputs to the gates.
 func lstmStep(gates, h, c *graph.Node, r Recurrence) (hNext, cNext *graph.Node) {
 	g := parts(Add(gates, project(h, r.WeightHH, r.BiasHH)), h.Type().Int(1))
 	cNext = Add(Mul(Sigmoid(g[1]), c), Mul(Sigmoid(g[0]), Tanh(g[2])))
 	return Mul(Sigmoid(g[3]), Tanh(cNext)), cNext
 }
 
-// gruStep takes what the inputs give to the gates.
+// gruStep is a GRU step, given the contribution of the inputs to the gates.
 func gruStep(gates, h *graph.Node, r Recurrence) *graph.Node {
 	units := h.Type().Int(1)
 	a, b := parts(gates, units), parts(project(h, r.WeightHH, r.BiasHH), units)
@@ -161,7 +162,7 @@ func gruStep(gates, h *graph.Node, r Recurrence) *graph.Node {
 	return Add(fresh, Mul(keep, Sub(h, fresh)))
 }
 
-// parts cuts the gates (N,G*units) into G of (N,units).
+// parts cuts the gates (N,G*units) into G nodes (N,units).
 func parts(gates *graph.Node, units int) []*graph.Node {
 	gs := make([]*graph.Node, gates.Type().Int(1)/max(units, 1))
 	for i := range gs {

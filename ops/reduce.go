@@ -14,42 +14,41 @@ var reduceOps = []graph.Op{
 	broadcastToOp{},
 }
 
-// Sum adds up x over the given axes, which the result has no longer; without axes, over all.
-// A sum of nothing is 0, those of integers wrap around. This and the other reductions take
-// numbers of any type.
+// Sum returns the sum of x over the given axes, which are dropped; without axes, over all. An empty
+// sum is 0. Integers wrap around. This and the other reductions accept all number types.
 func Sum(x *graph.Node, axes ...int) *graph.Node { return reduce(engine.Sum, false, x, axes) }
 
-// SumKeep is [Sum] with a result of x's rank: the axes stay, with extent 1.
+// SumKeep is [Sum] with a result of x's rank: the reduced axes stay, with extent 1.
 func SumKeep(x *graph.Node, axes ...int) *graph.Node { return reduce(engine.Sum, true, x, axes) }
 
-// Prod multiplies x over the given axes, which the result has no longer; without axes, over
-// all. A product of nothing is 1. It has no gradient over a batch of unknown size.
+// Prod returns the product of x over the given axes, which are dropped; without axes, over all. An
+// empty product is 1. It has no gradient over a batch of unknown size.
 func Prod(x *graph.Node, axes ...int) *graph.Node { return reduce(engine.Prod, false, x, axes) }
 
-// Max is the greatest element of x over the given axes, which the result has no longer;
-// without axes, over all. It is NaN where an element is. Its gradient is shared evenly by
-// equal maxima. An axis of extent 0 is an error.
+// Max returns the greatest element of x over the given axes, which are dropped; without axes, over
+// all. It is NaN if an element is NaN. The gradient is shared equally among equal maxima. An axis
+// of extent 0 is an error.
 func Max(x *graph.Node, axes ...int) *graph.Node { return reduce(engine.Maximum, false, x, axes) }
 
-// MaxKeep is [Max] with a result of x's rank: the axes stay, with extent 1.
+// MaxKeep is [Max] with a result of x's rank: the reduced axes stay, with extent 1.
 func MaxKeep(x *graph.Node, axes ...int) *graph.Node { return reduce(engine.Maximum, true, x, axes) }
 
-// Min is the least element of x over the given axes, otherwise like [Max].
+// Min returns the least element of x over the given axes. Otherwise it is like [Max].
 func Min(x *graph.Node, axes ...int) *graph.Node { return reduce(engine.Minimum, false, x, axes) }
 
-// MinKeep is [Min] with a result of x's rank: the axes stay, with extent 1.
+// MinKeep is [Min] with a result of x's rank: the reduced axes stay, with extent 1.
 func MinKeep(x *graph.Node, axes ...int) *graph.Node { return reduce(engine.Minimum, true, x, axes) }
 
-// Mean is the average of floating-point x over the given axes, which the result has no
-// longer; without axes, over all.
+// Mean returns the average of floating-point x over the given axes, which are dropped; without
+// axes, over all.
 func Mean(x *graph.Node, axes ...int) *graph.Node { return mean("Mean", false, x, axes) }
 
-// MeanKeep is [Mean] with a result of x's rank: the axes stay, with extent 1.
+// MeanKeep is [Mean] with a result of x's rank: the reduced axes stay, with extent 1.
 func MeanKeep(x *graph.Node, axes ...int) *graph.Node { return mean("MeanKeep", true, x, axes) }
 
-// Variance is the mean squared distance from the mean of floating-point x over the given
-// axes, without axes over all: the sum of squares is divided by the number of elements, not
-// by one less.
+// Variance returns the mean squared distance of floating-point x from its mean over the given axes;
+// without axes, over all. It is the biased variance: the sum of squares divided by the number of
+// elements.
 func Variance(x *graph.Node, axes ...int) *graph.Node {
 	centre := mean("Variance", true, x, axes)
 	if !centre.Valid() {
@@ -58,7 +57,7 @@ func Variance(x *graph.Node, axes ...int) *graph.Node {
 	return Mean(Square(Sub(x, centre)), axes...)
 }
 
-// mean is a mean on behalf of the function of that name.
+// mean computes a mean on behalf of the named function.
 func mean(name string, keep bool, x *graph.Node, axes []int) *graph.Node {
 	var set engine.Axes
 	bad := refused(name, func() (err error) {
@@ -86,11 +85,11 @@ func reduce(r engine.Reduction, keep bool, x *graph.Node, axes []int) *graph.Nod
 	return graph.Apply(op, x)
 }
 
-// ReduceOp is the op of [Sum], [Prod], [Max], [Min] and their forms that keep the axes.
+// ReduceOp is the op of [Sum], [Prod], [Max], [Min] and their variants that keep the axes.
 type ReduceOp struct {
 	Reduction engine.Reduction
 	Axes      engine.Axes
-	Keep      bool // the axes reduced stay, with extent 1
+	Keep      bool // the reduced axes stay, with extent 1
 }
 
 // Name implements [graph.Op].
@@ -121,7 +120,7 @@ func (op ReduceOp) Infer(in []shape.Type) (t shape.Type, err error) {
 	return in[0].Of(shape.Of(dims...)), nil
 }
 
-// kept returns y, a reduction's result or what has its type, with the reduced axes of x.
+// kept returns y, which has the type of a reduction's result, with the reduced axes of x inserted.
 func (op ReduceOp) kept(y, x *graph.Node) *graph.Node {
 	if op.Keep {
 		return y
@@ -151,9 +150,9 @@ func (op ReduceOp) Grad(n, dy *graph.Node) []*graph.Node {
 	return one(Where(best, Div(dy, ties), Scalar(dy, 0)))
 }
 
-// prodGrad multiplies dy by the product of all other elements, found without a division, so
-// that zeros are no exception: over one axis after the other, those beside the element
-// times what the other lines multiply to.
+// prodGrad multiplies dy by the product of all other elements. It does not divide, so that zeros
+// are no special case: it goes through the axes one by one and multiplies the other elements along
+// the axis by the products of the other lines.
 func (op ReduceOp) prodGrad(x, dy *graph.Node) *graph.Node {
 	dx, rest := dy, x
 	for i, d := range x.Type().Dims() {
@@ -170,8 +169,9 @@ func (op ReduceOp) prodGrad(x, dy *graph.Node) *graph.Node {
 	return BroadcastTo(dx, x.Type().Shape)
 }
 
-// others gives, in the place of each element, the product of the others along an axis: an
-// element of one half has its partner in the other half, and the other pairs.
+// others returns for each element the product of the other elements along an axis. It pairs the
+// elements of one half with those of the other: an element's result is its partner times the
+// product of all other pairs.
 func others(x *graph.Node, axis int) *graph.Node {
 	n := x.Type().Int(axis)
 	if n < 2 {
@@ -190,7 +190,7 @@ func others(x *graph.Node, axis int) *graph.Node {
 	return Concat(axis, Mul(o, high), Mul(o, low), last)
 }
 
-// sliceAxis takes the indices from start to stop, without it, of one axis.
+// sliceAxis takes the indices from start up to but not including stop of one axis.
 func sliceAxis(x *graph.Node, axis, start, stop int) *graph.Node {
 	ranges := make([]Range, axis+1)
 	for i := range ranges {
@@ -220,14 +220,14 @@ func (op ReduceOp) Simplify(n *graph.Node) *graph.Node {
 // PerExample reduces the other axes of each row.
 func (op ReduceOp) PerExample(n *graph.Node, in []*graph.Node) (*graph.Node, error) {
 	if !own(n, in, 0) {
-		return n, nil // a reduction of the rows has none, which is seen there
+		return n, nil // a reduction over the rows has none, which the caller sees
 	}
 	op.Axes <<= 1
 	return graph.Apply(op, in[0]), nil
 }
 
-// BroadcastTo repeats x, aligned at the last axis, along its axes of extent 1 and those that
-// it lacks, so that the result has shape s.
+// BroadcastTo broadcasts x to shape s: it repeats x, aligned at the last axis, along axes of extent
+// 1 and missing axes.
 func BroadcastTo(x *graph.Node, s shape.Shape) *graph.Node { return graph.Apply(broadcastToOp{s}, x) }
 
 type broadcastToOp struct{ Shape shape.Shape }
@@ -242,7 +242,7 @@ func (op broadcastToOp) Infer(in []shape.Type) (t shape.Type, err error) {
 		return t, err
 	}
 	if s, err := shape.Broadcast(in[0].Shape, op.Shape); err != nil || s != op.Shape {
-		return t, fmt.Errorf("%v does not spread to %v", in[0], op.Shape)
+		return t, fmt.Errorf("%v does not broadcast to %v", in[0], op.Shape)
 	}
 	return in[0].Of(op.Shape), nil
 }
@@ -269,7 +269,7 @@ func (op broadcastToOp) Simplify(n *graph.Node) *graph.Node {
 	return nil
 }
 
-// PerExample repeats what belongs to a row within it.
+// PerExample broadcasts within each row.
 func (broadcastToOp) PerExample(n *graph.Node, in []*graph.Node) (*graph.Node, error) {
 	if !own(n, in, 0) {
 		return n, nil
@@ -281,12 +281,12 @@ func (broadcastToOp) PerExample(n *graph.Node, in []*graph.Node) (*graph.Node, e
 	return BroadcastTo(Reshape(in[0], AlignRows(in[0].Type().Shape, to.Rank()).Dims()...), to), nil
 }
 
-// SumTo sums x over the axes along which shape s broadcasts to x's: the adjoint of
+// SumTo sums x over the axes along which shape s broadcasts to that of x. It is the adjoint of
 // [BroadcastTo].
 func SumTo(x *graph.Node, s shape.Shape) *graph.Node {
 	bad := refused("SumTo", func() error {
 		if b, err := shape.Broadcast(x.Type().Shape, s); err != nil || b != x.Type().Shape {
-			return fmt.Errorf("%v does not spread to %v", s, x.Type())
+			return fmt.Errorf("%v does not broadcast to %v", s, x.Type())
 		}
 		return nil
 	}, x)

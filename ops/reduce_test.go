@@ -56,9 +56,9 @@ func TestMistakesOfReductionsSayWhatIsWanted(t *testing.T) {
 		{func() *graph.Node { return ops.Sum(mask) }, "Sum: input 0 is bool(3); want a number"},
 		{func() *graph.Node { return ops.Max(empty, 1) }, "Max: axis 1 of float32(2,0) has no elements to choose from"},
 		{func() *graph.Node { return ops.Count(ids) }, "Count: input 0 is int32(3); want float32 or float64"},
-		{func() *graph.Node { return ops.BroadcastTo(x, shape.Of(3)) }, "BroadcastTo: float32(N,3) does not spread to (3)"},
+		{func() *graph.Node { return ops.BroadcastTo(x, shape.Of(3)) }, "BroadcastTo: float32(N,3) does not broadcast to (3)"},
 		{func() *graph.Node { return ops.BroadcastTo(x, shape.Of(-1)) }, "BroadcastTo: axis 0: extent invalid(-1)"},
-		{func() *graph.Node { return ops.SumTo(x, shape.Of(4)) }, "SumTo: (4) does not spread to float32(N,3)"},
+		{func() *graph.Node { return ops.SumTo(x, shape.Of(4)) }, "SumTo: (4) does not broadcast to float32(N,3)"},
 		{func() *graph.Node { return autodiff.Grad(ops.Sum(ops.Prod(x, 0)), x)[0] }, "Prod: the gradient of a product over the batch axis 0 of float32(N,3)"},
 	} {
 		before := errorCount(g)

@@ -9,17 +9,17 @@ import (
 	"github.com/plexaura/plexaura/shape"
 )
 
-// Infer stands for the one extent that [Reshape] works out from the others.
+// Infer stands for the one extent that [Reshape] computes from the others.
 const Infer shape.Dim = -1
 
-// Reshape gives x's elements, in the same row-major order, another shape. One extent may be
-// [Infer]. The batch size N stays symbolic: (N,16,5,5) reshapes to (N,400) or (Infer,400),
-// but not to 400 columns of a numeric number of rows.
+// Reshape returns the elements of x, in the same row-major order, with another shape. One extent
+// may be [Infer]. The batch size N stays symbolic: (N,16,5,5) can be reshaped to (N,400) or
+// (Infer,400), but not to a fixed number of rows.
 func Reshape(x *graph.Node, dims ...shape.Dim) *graph.Node {
 	return graph.Apply(ReshapeOp{shape.Of(dims...)}, x)
 }
 
-// Flatten reshapes x to two axes: axis 0, and one that holds all the others.
+// Flatten reshapes x to two axes: axis 0, and one that joins all others.
 func Flatten(x *graph.Node) *graph.Node {
 	return reshaped("Flatten", x, func(s shape.Shape) (shape.Shape, error) {
 		if s.Rank() == 0 {
@@ -30,7 +30,7 @@ func Flatten(x *graph.Node) *graph.Node {
 	})
 }
 
-// Squeeze drops the given axes, whose extents must be 1; without axes, all of extent 1.
+// Squeeze drops the given axes, which must have extent 1; without axes, all axes of extent 1.
 func Squeeze(x *graph.Node, axes ...int) *graph.Node {
 	return reshaped("Squeeze", x, func(s shape.Shape) (shape.Shape, error) {
 		drop, err := axisSet(s.Rank(), axes)
@@ -70,7 +70,7 @@ func Unsqueeze(x *graph.Node, axes ...int) *graph.Node {
 	})
 }
 
-// reshaped applies the reshape to the shape that to gives, or rejects x under name.
+// reshaped reshapes x to the shape that to returns, or rejects x on behalf of the function name.
 func reshaped(name string, x *graph.Node, to func(shape.Shape) (shape.Shape, error)) *graph.Node {
 	if x == nil || !x.Valid() {
 		return graph.Apply(ReshapeOp{}, x)
@@ -82,7 +82,7 @@ func reshaped(name string, x *graph.Node, to func(shape.Shape) (shape.Shape, err
 	return graph.Apply(ReshapeOp{s}, x)
 }
 
-// axisSet marks the given axes, of which negative ones count from the end.
+// axisSet marks the given axes; negative ones count from the end.
 func axisSet(rank int, axes []int) ([]bool, error) {
 	set := make([]bool, rank)
 	for _, a := range axes {
@@ -110,7 +110,7 @@ func count(set []bool) (n int) {
 	return n
 }
 
-// ReshapeOp is the op of [Reshape]. It moves nothing: the result is the input's memory.
+// ReshapeOp is the op of [Reshape]. It moves nothing: the result shares the memory of the input.
 type ReshapeOp struct{ Shape shape.Shape }
 
 // Name implements [graph.Op].
@@ -125,7 +125,7 @@ func (op ReshapeOp) Infer(in []shape.Type) (shape.Type, error) {
 	return in[0].Of(s), err
 }
 
-// resolve returns the shape asked for with Infer replaced, given the input's.
+// resolve returns the requested shape for the given input shape, with Infer replaced.
 func (op ReshapeOp) resolve(in shape.Shape) (shape.Shape, error) {
 	out := op.Shape
 	unknown := slices.Index(out.Dims(), Infer)
@@ -154,13 +154,13 @@ func (op ReshapeOp) resolve(in shape.Shape) (shape.Shape, error) {
 	}
 	d, ok := have.over(want)
 	if !ok {
-		return out, fmt.Errorf("%v has %v elements, no multiple of the %v that the extents given make", in, have, want)
+		return out, fmt.Errorf("%v has %v elements, not a multiple of %v, the product of the given extents", in, have, want)
 	}
 	return out.With(unknown, d), nil
 }
 
-// volume is a number of elements, k times a power of the batch size. Unlike a Dim it can
-// be that of (N,N), which may be reshaped to (N,1,N).
+// volume is a number of elements: k times a power of the batch size. Unlike a Dim it can represent
+// that of (N,N), which may be reshaped to (N,1,N).
 type volume struct {
 	k     shape.Dim
 	power int
@@ -183,7 +183,7 @@ func volumeOf(s shape.Shape) (v volume, err error) {
 	return v, nil
 }
 
-// over returns the extent that v has beside w, where there is one.
+// over returns the quotient of v and w, if it is an extent.
 func (v volume) over(w volume) (shape.Dim, bool) {
 	if w.k == 0 || v.k%w.k != 0 {
 		return 0, false
@@ -213,10 +213,10 @@ func (ReshapeOp) Grad(n, dy *graph.Node) []*graph.Node {
 	return one(Reshape(dy, n.In(0).Type().Dims()...))
 }
 
-// Aliases says that the result is the input's memory.
+// Aliases declares that the result shares the memory of the input.
 func (ReshapeOp) Aliases() {}
 
-// Simplify drops a reshape to the same shape and joins two in a row.
+// Simplify drops a reshape to the same shape, and merges two consecutive reshapes.
 func (ReshapeOp) Simplify(n *graph.Node) *graph.Node {
 	x := n.In(0)
 	if x.Type() == n.Type() {
@@ -228,10 +228,10 @@ func (ReshapeOp) Simplify(n *graph.Node) *graph.Node {
 	return nil
 }
 
-// PerExample moves the elements of each row.
+// PerExample reshapes each row.
 func (ReshapeOp) PerExample(n *graph.Node, in []*graph.Node) (*graph.Node, error) {
 	if !own(n, in, 0) {
-		return n, nil // those of a row lie together in either shape
+		return n, nil // the elements of a row are contiguous in both shapes
 	}
 	return Reshape(in[0], inFront(in[0].Type().Dim(0), n.Type().Shape)...), nil
 }

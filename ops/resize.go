@@ -7,9 +7,9 @@ import (
 	"github.com/plexaura/plexaura/shape"
 )
 
-// ResizeNearest brings images x (N,C,H,W), of any element type, to another height and width: pixel
-// i of the result is pixel i*H/height of x, rounded down, and columns alike. It is PyTorch's
-// interpolate with mode "nearest" and a size, but for its rounding of the quotient to float32.
+// ResizeNearest resizes images x (N,C,H,W), of any element type, to the given height and width. Row
+// i of the result is row i*H/height of x, rounded down; columns likewise. It is PyTorch's
+// interpolate with mode "nearest" and a size, except that PyTorch rounds the quotient to float32.
 func ResizeNearest(x *graph.Node, size [2]int) *graph.Node {
 	bad := refused("ResizeNearest", func() error { return checkResize(x.Type(), size) }, x)
 	if bad != nil {
@@ -29,11 +29,11 @@ func ResizeNearest(x *graph.Node, size [2]int) *graph.Node {
 	return x
 }
 
-// ResizeBilinear brings images x (N,C,H,W), Float32 or Float64, to another height and width. The
-// centre of a pixel is at its half: row i of the result lies at (i+1/2)*H/height-1/2 between two
-// rows of x, not before the first and not behind the last, and columns alike. It is PyTorch's
-// interpolate with mode "bilinear" and a size, by its default align_corners=False; as there, what
-// makes an image smaller does not average over more than the four neighbours.
+// ResizeBilinear resizes images x (N,C,H,W), Float32 or Float64, to the given height and width.
+// Pixel centres are at half-integers: row i of the result is at (i+1/2)*H/height-1/2, interpolated
+// between two rows of x and clamped to the first and last row; columns likewise. It is PyTorch's
+// interpolate with mode "bilinear" and a size, and with the default align_corners=False. As there,
+// making an image smaller still averages over only four neighbours.
 func ResizeBilinear(x *graph.Node, size [2]int) *graph.Node {
 	bad := refused("ResizeBilinear", func() error {
 		if err := wantFloat(x.Type()); err != nil {
@@ -70,7 +70,7 @@ func interpolate(x *graph.Node, axis, out int) *graph.Node {
 	return Add(a, Mul(w, Sub(b, a)))
 }
 
-// places are ids in x's graph.
+// places returns ids as a node of x's graph.
 func places(x *graph.Node, ids []float64) *graph.Node {
 	return x.Graph().Const(shape.I32(shape.Dim(len(ids))), ids)
 }
@@ -80,20 +80,21 @@ func checkResize(x shape.Type, size [2]int) error {
 		return err
 	}
 	if size[0] < 1 || size[1] < 1 {
-		return fmt.Errorf("size is %v; want a height and a width of 1 at least", size)
+		return fmt.Errorf("size is %v; want a height and a width of at least 1", size)
 	}
 	return nil
 }
 
 var imageOf = map[int]string{3: "(N,C,L)", 4: "(N,C,H,W)", 5: "(N,C,D,H,W)"}
 
-// checkPlanes refuses what has not the given rank, and known extents above 0 beyond the channels.
+// checkPlanes rejects an x that does not have the given rank, or whose extents after the channels
+// are not known and positive.
 func checkPlanes(x shape.Type, rank int) error {
 	if x.Rank() != rank {
 		return fmt.Errorf("want an input %s, have %v", imageOf[rank], x.Shape)
 	}
 	if rest := shape.Of(x.Dims()[1:]...); !rest.Concrete() {
-		return fmt.Errorf("want an input %s of which only the batch axis depends on N, have %v", imageOf[rank], x.Shape)
+		return fmt.Errorf("want an input %s in which only the batch axis depends on N, have %v", imageOf[rank], x.Shape)
 	}
 	for _, d := range x.Dims()[2:] {
 		if d == 0 {

@@ -12,13 +12,14 @@ import (
 
 var negZero = math.Copysign(0, -1)
 
-// Where returns a where cond, a Bool, is true, and b elsewhere. All three broadcast; a and b
-// have one element type. What is not selected does not count, NaN and infinities included.
+// Where returns a where cond, a Bool, is true, and b elsewhere. All three broadcast; a and b have
+// the same element type. Values that are not selected have no effect, even if they are NaN or
+// infinite.
 //
-// The adjoint of what is not selected is 0. What a branch was computed from has that 0 times the branch's
-// derivative, which is NaN where the derivative is infinite or NaN, as in PyTorch: with x of 0,
-// Where(Greater(x, zero), Sqrt(x), zero) has the derivative NaN. Give such a branch other numbers where it
-// is not selected: Sqrt(Where(Greater(x, zero), x, one)).
+// The adjoint of values that are not selected is 0. The inputs of a branch get this 0 times the
+// derivative of the branch, which is NaN if that derivative is infinite or NaN, as in PyTorch: for
+// x = 0, Where(Greater(x, zero), Sqrt(x), zero) has the derivative NaN. To avoid this, change the
+// inputs of the branch where it is not selected: Sqrt(Where(Greater(x, zero), x, one)).
 func Where(cond, a, b *graph.Node) *graph.Node { return graph.Apply(whereOp{}, cond, a, b) }
 
 type whereOp struct{}
@@ -30,7 +31,7 @@ func (whereOp) Infer(in []shape.Type) (t shape.Type, err error) {
 		return t, err
 	}
 	if in[0].DType != shape.Bool {
-		return t, fmt.Errorf("the condition is %v; want bool, as comparisons give", in[0])
+		return t, fmt.Errorf("the condition is %v; want bool, such as the result of a comparison", in[0])
 	}
 	if in[1].DType != in[2].DType {
 		return t, fmt.Errorf("the branches are %v and %v; want one element type, see Cast", in[1].DType, in[2].DType)
@@ -60,14 +61,14 @@ func (whereOp) Simplify(n *graph.Node) *graph.Node {
 	return nil
 }
 
-// same reports whether a and b are the same numbers, as far as can be seen.
+// same reports whether a and b are known to have equal values.
 func same(a, b *graph.Node) bool {
 	v, known := uniform(a)
 	return a == b || known && isUniform(b, v)
 }
 
-// Clip returns x, or the nearer of the bounds lo and hi where x is outside them; NaN stays.
-// The gradient passes where x is within the bounds, these included.
+// Clip returns x clamped to the bounds lo and hi. NaN stays NaN. The gradient passes where x is
+// within the bounds, including the bounds themselves.
 func Clip(x *graph.Node, lo, hi float64) *graph.Node {
 	return graph.Apply(clipOp{graph.Float(lo), graph.Float(hi)}, x)
 }
@@ -105,15 +106,15 @@ func (op clipOp) Map(_ []shape.Type, out shape.Type) engine.Map {
 	}, Outs: []int{1}}
 }
 
-// Cast returns x's elements as type d. Floating point becomes narrower floating point by rounding
-// once, to the nearest, ties to even: a number beyond the range is infinite, one below the normal
-// numbers keeps the bits it can, NaN stays NaN. Floating point becomes integer by rounding towards
-// zero, and the nearest integer of the type, or 0 for NaN, where that does not fit, which PyTorch
-// leaves undefined; integers are cut to the width of a narrower type; true is 1, and what is not 0
-// is true.
+// Cast returns the elements of x converted to type d. Conversion to a narrower floating-point type
+// rounds once, to the nearest, ties to even: a number beyond the range becomes infinite, one below
+// the normal numbers keeps the bits that fit, and NaN stays NaN. Conversion from floating point to
+// an integer type rounds towards zero; values out of range, for which PyTorch's result is
+// undefined, become the nearest integer of the type, and NaN becomes 0. Conversion to a narrower
+// integer type drops the high bits. Bool true is 1, and every nonzero number is true.
 //
-// Gradients pass between floating-point types, bfloat16 and float16 among them, as they are but
-// for rounding: the adjoint of the input is that of the result, cast back.
+// Gradients pass between floating-point types, including bfloat16 and float16: the adjoint of x is
+// the adjoint of the result, converted back.
 func Cast(x *graph.Node, d shape.DType) *graph.Node { return graph.Apply(castOp{d}, x) }
 
 type castOp struct{ To shape.DType }
@@ -150,7 +151,7 @@ func (op castOp) WithDType(d shape.DType) graph.Op {
 	return op
 }
 
-// Simplify drops a cast to the type that is there already.
+// Simplify drops a cast to the type that the input already has.
 func (op castOp) Simplify(n *graph.Node) *graph.Node {
 	if x := n.In(0); x.Type().DType == op.To {
 		return x

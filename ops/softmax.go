@@ -12,10 +12,10 @@ var softmaxOps = []graph.Op{
 	SoftmaxOp{}, SoftmaxOp{Log: true}, softmaxGrad{}, softmaxGrad{SoftmaxOp{Log: true}},
 }
 
-// Softmax returns exp(x)/sum(exp(x)), the sum taken along an axis, without overflow.
+// Softmax returns exp(x)/sum(exp(x)), with the sum along an axis. It does not overflow.
 func Softmax(x *graph.Node, axis int) *graph.Node { return softmax(SoftmaxOp{Axis: axis}, x) }
 
-// LogSoftmax returns the logarithm of [Softmax], which stays finite where that is 0.
+// LogSoftmax returns the logarithm of [Softmax]. It is finite even where Softmax is 0.
 func LogSoftmax(x *graph.Node, axis int) *graph.Node {
 	return softmax(SoftmaxOp{Axis: axis, Log: true}, x)
 }
@@ -56,7 +56,7 @@ func (op SoftmaxOp) Infer(in []shape.Type) (t shape.Type, err error) {
 	return in[0], wantFloat(in...)
 }
 
-// Grad implements autodiff's Differentiable. It looks at the result alone.
+// Grad implements autodiff's Differentiable. It uses only the result.
 func (op SoftmaxOp) Grad(n, dy *graph.Node) []*graph.Node {
 	return one(graph.Apply(softmaxGrad{op}, n, dy))
 }
@@ -74,7 +74,7 @@ func (op SoftmaxOp) Bind(e engine.Engine, in []engine.Operand, out engine.Operan
 	return s.BindSoftmax(op.Log, axis, in, out)
 }
 
-// PerExample takes the softmax of each row.
+// PerExample takes the softmax within each row.
 func (op SoftmaxOp) PerExample(n *graph.Node, in []*graph.Node) (*graph.Node, error) {
 	axis, err := n.Type().Axis(op.Axis)
 	if err != nil {
@@ -83,8 +83,8 @@ func (op SoftmaxOp) PerExample(n *graph.Node, in []*graph.Node) (*graph.Node, er
 	return apart(n, in, axis, func(axis int) *graph.Node { return graph.Apply(SoftmaxOp{axis, op.Log}, in[0]) })
 }
 
-// softmaxGrad takes the result y and its adjoint dy, and gives that of x: y*(dy - sum(y*dy)),
-// or for the logarithm dy - exp(y)*sum(dy).
+// softmaxGrad computes the adjoint of x from the result y and its adjoint dy: y*(dy - sum(y*dy))
+// or, for the logarithm, dy - exp(y)*sum(dy).
 type softmaxGrad struct{ Of SoftmaxOp }
 
 func (op softmaxGrad) Name() string { return op.Of.Name() + "Grad" }
@@ -99,7 +99,7 @@ func (op softmaxGrad) Infer(in []shape.Type) (t shape.Type, err error) {
 	return op.Of.Infer(in[:1])
 }
 
-// Grad is, with v the adjoint of the result:
+// Grad returns, where v is the adjoint of the result:
 //
 //	of y*(dy - sum(y*dy)):    v*(dy - sum(y*dy)) - dy*sum(v*y)  and  y*(v - sum(y*v))
 //	of dy - exp(y)*sum(dy):   -v*exp(y)*sum(dy)                 and  v - sum(v*exp(y))
@@ -125,7 +125,7 @@ func (op softmaxGrad) Bind(e engine.Engine, in []engine.Operand, out engine.Oper
 	return s.BindSoftmaxGrad(op.Of.Log, axis, in, out)
 }
 
-// PerExample is that of the softmax.
+// PerExample is like that of the softmax.
 func (op softmaxGrad) PerExample(n *graph.Node, in []*graph.Node) (*graph.Node, error) {
 	if axis, err := n.Type().Axis(op.Of.Axis); err != nil || axis == 0 && isBatch(n.Type().Shape) {
 		return nil, fmt.Errorf("it works along the batch, axis 0 of %v, and so mixes the examples", n.Type())

@@ -14,9 +14,10 @@ import (
 	"github.com/plexaura/plexaura/shape"
 )
 
-// TestCrossEntropyIsAccurateWhereItIsSmall: of a target that leads by some margin, the loss is log1p of what the others have beside
-// it, and its gradient at the target minus their probability. PyTorch's float32 gives 0 for both from a margin of 17 on.
-// Beyond 87 exponentials are below the normal numbers, which the engine cpu takes for zeros.
+// TestCrossEntropyIsAccurateWhereItIsSmall: of a target that leads by some margin, the loss is
+// log1p of what the others have beside it, and its gradient at the target minus their probability.
+// PyTorch's float32 gives 0 for both from a margin of 17 on. Beyond 87 exponentials are below the
+// normal numbers, which the engine cpu takes for zeros.
 func TestCrossEntropyIsAccurateWhereItIsSmall(t *testing.T) {
 	const classes = 10
 	for _, margin := range []float64{.5, 2, 10, 15, 17, 20, 50, 80} {

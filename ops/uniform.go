@@ -10,13 +10,14 @@ import (
 
 var uniformOps = []graph.Op{fullOp{}, countOp{}}
 
-// Full returns v in every element of shape s, of like's element type. Values of like are
-// not looked at. An integer type takes whole numbers in its range alone, Bool takes 0 and 1.
+// Full returns a tensor of shape s whose elements are all v, with the element type of like. The
+// values of like are not used. An integer type accepts only whole numbers in its range, Bool only 0
+// and 1.
 func Full(like *graph.Node, s shape.Shape, v float64) *graph.Node {
 	return graph.Apply(fullOp{s, graph.Float(v)}, like)
 }
 
-// FullLike returns v in every element, of x's type.
+// FullLike returns a tensor of x's type whose elements are all v.
 func FullLike(x *graph.Node, v float64) *graph.Node {
 	if !valid(x) {
 		return graph.Apply(fullOp{}, x)
@@ -33,9 +34,9 @@ func OnesLike(x *graph.Node) *graph.Node { return FullLike(x, 1) }
 // Scalar returns v as a scalar of like's element type.
 func Scalar(like *graph.Node, v float64) *graph.Node { return Full(like, shape.Of(), v) }
 
-// Count returns the number of elements of x along the given axes, all of them without any,
-// as a scalar of x's floating-point type. It may depend on N: a mean over the batch is a sum
-// divided by a Count.
+// Count returns the number of elements of x along the given axes, or along all if none is given, as
+// a scalar of x's floating-point type. It may depend on N: a mean over the batch is a sum divided
+// by a Count.
 func Count(x *graph.Node, axes ...int) *graph.Node {
 	if !valid(x) {
 		return graph.Apply(countOp{}, x)
@@ -47,7 +48,7 @@ func Count(x *graph.Node, axes ...int) *graph.Node {
 	return graph.Apply(countOp{set}, x)
 }
 
-// fullOp gives one number everywhere. Its input lends it the element type.
+// fullOp sets all elements to one number. It takes its element type from its input.
 type fullOp struct {
 	Shape shape.Shape
 	Value graph.Bits
@@ -66,7 +67,7 @@ func (fullOp) Grad(_, _ *graph.Node) []*graph.Node { return one(nil) }
 
 func (op fullOp) Uniform([]shape.Type, shape.Type) float64 { return op.Value.Value() }
 
-// countOp gives the product of the extents of some axes of its input.
+// countOp returns the product of the extents of some axes of its input.
 type countOp struct{ Axes engine.Axes }
 
 func (countOp) Name() string { return "Count" }
@@ -96,7 +97,7 @@ func (op countOp) Uniform(in []shape.Type, _ shape.Type) float64 {
 	return float64(n)
 }
 
-// Simplify gives the number where it does not depend on N.
+// Simplify replaces the count by a number if it does not depend on N.
 func (op countOp) Simplify(n *graph.Node) *graph.Node {
 	x := n.In(0)
 	for i, d := range x.Type().Dims() {
@@ -109,7 +110,7 @@ func (op countOp) Simplify(n *graph.Node) *graph.Node {
 
 func checkAxes(axes engine.Axes, t shape.Type) error {
 	if axes>>t.Rank() != 0 {
-		return fmt.Errorf("axes %b are beyond those of %v", axes, t)
+		return fmt.Errorf("axes %b are not axes of %v", axes, t)
 	}
 	return nil
 }

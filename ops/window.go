@@ -10,32 +10,32 @@ import (
 // PadHW returns the padding of h rows above and below, and w columns left and right.
 func PadHW(h, w int) [2][2]int { return [2][2]int{{h, h}, {w, w}} }
 
-// SamePad returns the padding with which a k×k window of stride 1 and dilation 1 keeps the
-// size of the image. For an even k the odd row and column come after the image, as in
-// PyTorch.
+// SamePad returns the padding with which a k×k window with stride 1 and dilation 1 keeps the size
+// of the image. For an even k the extra row and column are after the image, as in PyTorch.
 func SamePad(k int) [2][2]int {
 	side := [2]int{(k - 1) / 2, k / 2}
 	return [2][2]int{side, side}
 }
 
-// SamePads returns the padding, before and after an axis, with which a window of stride 1 keeps its
-// extent: Dilation*(kernel-1) in all, the odd one after, as in PyTorch. A dilation of 0 means 1.
+// SamePads returns the padding, before and after an axis, with which a window with stride 1 keeps
+// its extent: Dilation*(kernel-1) in total, with the extra element after it if that is odd, as in
+// PyTorch. A dilation of 0 means 1.
 func SamePads(kernel, dilation int) [2]int {
 	all := orElse(dilation, 1) * (kernel - 1)
 	return [2]int{all / 2, all - all/2}
 }
 
-// window is how the windows of a convolution or pooling cover one axis of an image.
+// window describes how the windows of a convolution or pooling cover one axis of an image.
 type window struct {
 	kernel, stride, dilation int
 	pad                      [2]int // before and after
-	ceil                     bool   // a last window may reach beyond the padding
+	ceil                     bool   // the last window may extend beyond the padding
 }
 
-// span is the extent of a window with its holes.
+// span returns the extent of a window, including the gaps of dilation.
 func (w window) span() int { return w.dilation*(w.kernel-1) + 1 }
 
-// check refuses attributes that are out of range.
+// check rejects attributes that are out of range.
 func (w window) check() error {
 	for _, a := range [...]struct {
 		name       string
@@ -51,8 +51,8 @@ func (w window) check() error {
 	return nil
 }
 
-// count returns the number of windows over an axis of extent d. With ceil it is rounded
-// up, but the last window starts in the image or the padding before it (PyTorch's rule).
+// count returns the number of windows along an axis of extent d. With ceil it is rounded up, but
+// the last window must start in the image or the padding before it (PyTorch's rule).
 func (w window) count(d shape.Dim) (shape.Dim, error) {
 	in, ok := d.Int()
 	if !ok {
@@ -61,7 +61,7 @@ func (w window) count(d shape.Dim) (shape.Dim, error) {
 	if err := w.check(); err != nil {
 		return 0, err
 	}
-	room := w.pad[0] + in + w.pad[1] - w.span() // that the first window leaves
+	room := w.pad[0] + in + w.pad[1] - w.span() // number of further positions after the first
 	if w.ceil {
 		room += w.stride - 1
 	}
@@ -75,7 +75,7 @@ func (w window) count(d shape.Dim) (shape.Dim, error) {
 	return shape.Dim(n), nil
 }
 
-// transposed returns the extent of the axis over which in windows lie, and so many elements more.
+// transposed returns the extent of the axis that in windows cover, plus extra.
 func (w window) transposed(in, extra int) (int, error) {
 	if err := w.check(); err != nil {
 		return 0, err
@@ -90,14 +90,14 @@ func (w window) transposed(in, extra int) (int, error) {
 	return out, nil
 }
 
-// empty reports whether one of the n windows over an axis of extent in has padding alone.
+// empty reports whether one of the n windows along an axis of extent in covers only padding.
 func (w window) empty(in, n int) bool {
 	for o := range n {
 		start := o*w.stride - w.pad[0]
 		if start >= 0 {
 			break
 		}
-		k := (w.dilation - 1 - start) / w.dilation // the first tap that is not before the image
+		k := (w.dilation - 1 - start) / w.dilation // the first tap in or after the image
 		if k >= w.kernel || start+k*w.dilation >= in {
 			return true
 		}
@@ -118,7 +118,7 @@ func slide(x shape.Type, w [2]window) (size [2]shape.Dim, err error) {
 	return size, nil
 }
 
-// sameFloats refuses anything but n inputs of one floating-point type.
+// sameFloats rejects anything other than n inputs of the same floating-point type.
 func sameFloats(in []shape.Type, n int) error {
 	if err := arity(in, n); err != nil {
 		return err

@@ -6,9 +6,9 @@ import (
 	"github.com/plexaura/plexaura/shape"
 )
 
-// accumulate returns the means of grads over the last r.Accumulate runs, and a Bool scalar that
-// is true in each run that completes them. Losses are means over their batch, so a batch counts
-// by its size, and the means are the gradients of these batches taken as one.
+// accumulate returns the means of grads over the last r.Accumulate runs, and a Bool scalar that is
+// true in the run that completes them. A loss is the mean over its batch, so each batch is weighted
+// by its size: the means are the gradients of the batches taken as one.
 func (r Recipe) accumulate(g *graph.Graph, params, grads []*graph.Node) (means []*graph.Node, due *graph.Node) {
 	runs := g.State(graph.Join(r.Name, runsName), shape.I64(), nil)
 	due = ops.Equal(runs, ops.Scalar(runs, float64(r.Accumulate-1)))
@@ -33,9 +33,9 @@ func (r Recipe) accumulate(g *graph.Graph, params, grads []*graph.Node) (means [
 // unless returns x, or zeros where due.
 func unless(due, x *graph.Node) *graph.Node { return ops.Where(due, ops.ZerosLike(x), x) }
 
-// batchSize returns the batch size N, or a multiple of it, as a float64 scalar; it is 1 where
-// no input depends on N. An input that grads are computed from comes first: a program may have
-// no other.
+// batchSize returns the batch size N, or a multiple of it, as a float64 scalar, or 1 if no input
+// depends on N. It prefers an input that grads are computed from, because a program may have no
+// other.
 func batchSize(grads []*graph.Node, like *graph.Node) *graph.Node {
 	for _, x := range append(graph.Reachable(grads...), like.Graph().Inputs()...) {
 		if x.Kind() != graph.Input {

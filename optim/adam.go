@@ -7,15 +7,15 @@ import (
 	"github.com/plexaura/plexaura/ops"
 )
 
-// Adam scales each element's step by running moments of its gradient (Kingma and Ba, Adam: A
-// Method for Stochastic Optimization, 2015), kept in the leaves "<parameter>.exp_avg" and
-// "<parameter>.exp_avg_sq".
+// Adam scales the step of each element by running moments of its gradient (Kingma and Ba, Adam: A
+// Method for Stochastic Optimization, 2015). It keeps the moments in the leaves
+// "<parameter>.exp_avg" and "<parameter>.exp_avg_sq".
 type Adam struct {
 	LR          float64    // default 0.001
-	Betas       [2]float64 // decay of the first and the second moment; default {0.9, 0.999}, for {0, 0}
+	Betas       [2]float64 // decay rates of the first and the second moment; {0, 0} means {0.9, 0.999}
 	Eps         float64    // default 1e-8
 	WeightDecay float64    // adds WeightDecay*p to the gradient; see AdamW
-	AMSGrad     bool       // divides by the largest second moment so far (Reddi et al., 2018), in "<parameter>.max_exp_avg_sq"
+	AMSGrad     bool       // divides by the largest second moment (Reddi et al., 2018), "<parameter>.max_exp_avg_sq"
 }
 
 func (o Adam) withDefaults() Adam {
@@ -45,7 +45,8 @@ func (o Adam) Next(s Slot) *graph.Node {
 	return s.descend(rate, d)
 }
 
-// direction returns the step for the gradient grad as a float64 scalar and what it scales.
+// direction returns, for the gradient grad, the step size as a float64 scalar and the direction
+// that it scales.
 func (o Adam) direction(s Slot, grad *graph.Node) (rate, d *graph.Node) {
 	m := o.moment(s, "exp_avg", o.Betas[0], grad)
 	v := o.moment(s, "exp_avg_sq", o.Betas[1], ops.Square(grad))
@@ -58,7 +59,7 @@ func (o Adam) direction(s Slot, grad *graph.Node) (rate, d *graph.Node) {
 	return ops.Div(s.LR, unbias(s, o.Betas[0])), ops.Div(m, ops.AddScalar(rms, o.Eps))
 }
 
-// moment returns the running mean of x, as of this step.
+// moment returns the running mean of x, including this step.
 func (Adam) moment(s Slot, name string, beta float64, x *graph.Node) *graph.Node {
 	leaf := s.State(name)
 	m := mix(beta, leaf, 1-beta, x)
@@ -66,8 +67,8 @@ func (Adam) moment(s Slot, name string, beta float64, x *graph.Node) *graph.Node
 	return m
 }
 
-// unbias returns 1 - beta^t, where t counts this step too: what a running mean that began
-// at 0 is short of.
+// unbias returns 1 - beta^t, where t counts this step too. Dividing by it corrects a running mean
+// that began at 0.
 func unbias(s Slot, beta float64) *graph.Node {
 	t := ops.AddScalar(s.Steps, 1)
 	return ops.Sub(ops.OnesLike(t), ops.Pow(ops.Scalar(t, beta), t))
@@ -78,13 +79,13 @@ func (o Adam) Apply(g *graph.Graph, grads []*graph.Node) *graph.Node {
 	return Recipe{Rule: o}.Apply(g, grads)
 }
 
-// AdamW is [Adam] with a weight decay that is no part of the gradient: p first shrinks by
+// AdamW is [Adam] with a weight decay that is separate from the gradient: p first shrinks by
 // LR*WeightDecay*p (Loshchilov and Hutter, Decoupled Weight Decay Regularization, 2019).
 type AdamW struct {
 	LR          float64    // default 0.001
-	Betas       [2]float64 // default {0.9, 0.999}, for {0, 0}
+	Betas       [2]float64 // {0, 0} means {0.9, 0.999}
 	Eps         float64    // default 1e-8
-	WeightDecay float64    // default 0.01; AdamW without any is Adam
+	WeightDecay float64    // default 0.01; for AdamW without weight decay use Adam
 	AMSGrad     bool
 }
 

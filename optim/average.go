@@ -8,30 +8,31 @@ import (
 	"github.com/plexaura/plexaura/ops"
 )
 
-// follow makes the moving average of s.Param follow next, its value after the step. The
-// first step's average is next itself.
+// follow updates the moving average of s.Param by next, its value after the step. After the first
+// step the average is next itself.
 func follow(s Slot, decay float64, next *graph.Node) {
 	p := s.Param
 	avg := p.Graph().State(p.Name()+averageSuffix, p.Type(), p.Init())
 	s.Update(avg, ops.Where(s.First(), next, mix(decay, avg, 1-decay, next)))
 }
 
-// Averaged returns a clone of outs that computes with the moving averages that a [Recipe]
-// with an Average keeps, in place of the parameters themselves. Parameters that it does not
-// train, frozen ones and those that it does not match, have none and stay. It is mostly used as
+// Averaged returns a clone of outs that uses the moving averages that a [Recipe] with Average set
+// keeps, instead of the parameters. Parameters that the recipe does not train, because they are
+// frozen or not matched, have no average and stay. Typical use is
 //
 //	optim.Averaged(graph.Inference(logits)...)
 //
-// and run on the store of the training. In a graph to which no such recipe was applied every
-// parameter that is not frozen is taken to have an average.
+// run on the store of the training. If no such recipe was applied to the graph, Averaged assumes
+// that every parameter that is not frozen has an average.
 func Averaged(outs ...*graph.Node) []*graph.Node { return AveragedBy(leavesOf(outs), outs...) }
 
-// Averages reports whether there is a moving average among the names of leaves.
+// Averages reports whether names contains the name of a moving average.
 func Averages(names []string) bool {
 	return slices.ContainsFunc(names, func(name string) bool { return strings.HasSuffix(name, averageSuffix) })
 }
 
-// leavesOf names the leaves of the graph that outs are of, or were cloned from.
+// leavesOf returns the names of the leaves in the graph of outs, or in the graph that it was cloned
+// from.
 func leavesOf(outs []*graph.Node) (names []string) {
 	nodes := graph.Reachable(outs...)
 	i := slices.IndexFunc(nodes, func(n *graph.Node) bool { return n.Kind() == graph.Param })
@@ -44,8 +45,8 @@ func leavesOf(outs []*graph.Node) (names []string) {
 	return names
 }
 
-// AveragedBy is [Averaged] for outs of a graph without the recipe, such as one that is made for
-// prediction: names are those of what was kept, among them the averages.
+// AveragedBy is like [Averaged], for outs of a graph to which the recipe was not applied, such as a
+// graph made for prediction. names are the names of the stored values, among them the averages.
 func AveragedBy(names []string, outs ...*graph.Node) []*graph.Node {
 	known := map[string]bool{}
 	for _, name := range names {

@@ -5,7 +5,7 @@ import (
 	"math"
 )
 
-// Each check returns nil for a value in range; NaN is in none.
+// Each check returns nil if the value is in range. NaN is never in range.
 
 func positive(name string, v float64) error {
 	if v > 0 && v <= math.MaxFloat64 {
@@ -21,7 +21,7 @@ func notNegative(name string, v float64) error {
 	return fmt.Errorf("%s is %v; it must not be negative", name, v)
 }
 
-// fraction wants 0 <= v < 1.
+// fraction checks that 0 <= v < 1.
 func fraction(name string, v float64) error {
 	if v >= 0 && v < 1 {
 		return nil

@@ -6,7 +6,7 @@ import (
 	"github.com/plexaura/plexaura/shape"
 )
 
-// clipValue brings every element of grads to the range ±limit.
+// clipValue clamps every element of grads to [-limit, limit].
 func clipValue(grads []*graph.Node, limit float64) []*graph.Node {
 	out := make([]*graph.Node, len(grads))
 	for i, d := range grads {
@@ -26,7 +26,7 @@ func clipNorm(grads []*graph.Node, limit float64) []*graph.Node {
 		}
 		squares = s
 	}
-	const eps = 1e-6 // PyTorch's, so that a length of 0 is no division by it
+	const eps = 1e-6 // as in PyTorch; avoids a division by 0
 	scale := ops.Div(ops.Scalar(squares, limit), ops.AddScalar(ops.Sqrt(squares), eps))
 	scale = ops.Minimum(scale, ops.OnesLike(scale))
 

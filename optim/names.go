@@ -7,26 +7,26 @@ import (
 	"github.com/plexaura/plexaura/graph"
 )
 
-// The leaves that an optimiser counts in; those of one with a name have it before them.
+// The leaves with the counters of an optimiser. If it has a Name, that comes first.
 const (
 	stepName = "step"
 	runsName = "accumulated.runs"
 	sizeName = "accumulated.size"
 )
 
-// averageSuffix ends the name of the moving average of a parameter. It has one, so that it does
-// not matter who keeps it.
+// averageSuffix ends the name of the moving average of a parameter. It does not contain the name of
+// the optimiser, so that readers need not know which optimiser keeps the average.
 const averageSuffix = ".ema"
 
-// leafName is that of what the optimiser remembers of a parameter.
+// leafName returns the name of the leaf with a part of the optimiser's state for a parameter.
 func leafName(param *graph.Node, optimizer, what string) string {
 	return graph.Join(param.Name(), graph.Join(optimizer, what))
 }
 
-// Kept picks out of the names of a store's values those that optimisers keep besides the
-// parameters themselves: counts of steps, and what is named after another value. It goes by the
-// names and so is right for values from a file; a layer that has a parameter w and a part w
-// deceives it.
+// Kept returns those of names, the names of a store's values, that optimisers keep besides the
+// parameters: counters of steps, and values named after another value. It looks only at the names,
+// and so works for values read from a file. It is wrong for a layer that has both a parameter w and
+// a part w.
 func Kept(names []string) (kept []string) {
 	known := map[string]bool{}
 	for _, name := range names {
@@ -40,14 +40,14 @@ func Kept(names []string) (kept []string) {
 	return kept
 }
 
-// counts reports whether name is that of a counter.
+// counts reports whether name is the name of a counter.
 func counts(name string) bool {
 	return slices.ContainsFunc([]string{stepName, runsName, sizeName}, func(c string) bool {
 		return name == c || strings.HasSuffix(name, "."+c)
 	})
 }
 
-// follows reports whether a beginning of name is known.
+// follows reports whether known contains a prefix of name that ends before a dot.
 func follows(name string, known map[string]bool) bool {
 	for i, c := range name {
 		if c == '.' && known[name[:i]] {

@@ -68,7 +68,7 @@ func TestOneMistakeOneError(t *testing.T) {
 		{recipe(optim.Recipe{ClipValue: -1}), "ClipValue is -1"},
 		{recipe(optim.Recipe{Accumulate: -1}), "Accumulate is -1; it must be at least 0"},
 		{recipe(optim.Recipe{Average: 1}), "Average is 1"},
-		{recipe(optim.Recipe{Groups: []optim.Group{{Match: "["}}}), `group 0: cannot match by "[": syntax error in pattern`},
+		{recipe(optim.Recipe{Groups: []optim.Group{{Match: "["}}}), `group 0: invalid pattern "[": syntax error in pattern`},
 		{recipe(optim.Recipe{Groups: []optim.Group{{Match: "b"}}}), `group 0: "b" matches no parameter`},
 		{recipe(optim.Recipe{Groups: []optim.Group{{Match: "*"}, {Match: "w"}}}), `group 1: "w" matches no parameter, or only those`},
 		{recipe(optim.Recipe{Groups: []optim.Group{{Match: "w", LR: -1}}}), "group 0: LR is -1"},

@@ -16,42 +16,43 @@ import (
 	"github.com/plexaura/plexaura/shape"
 )
 
-// A Recipe is a rule with what can be combined with any rule. Gradients are first
-// accumulated, then clipped by value, then by norm.
+// A Recipe is an update rule with options that work with any rule. Gradients are first accumulated,
+// then clipped by value, then by norm.
 type Recipe struct {
 	Rule     Rule
 	Schedule Schedule // of the learning rate; default [Constant]
-	Groups   []Group  // parameters with settings of their own; the first that matches counts
+	Groups   []Group  // parameters with settings of their own; the first group that matches applies
 
-	// Name tells this optimiser from others of the same graph or store, such as "generator". What
-	// it keeps is named after it: the number of its steps "generator.step", the momentum of
-	// conv1.weight "conv1.weight.generator.momentum". One of them may go without.
+	// Name distinguishes this optimiser from others of the same graph or store, as in "generator".
+	// It is part of the names of its leaves: "generator.step" is the number of its steps,
+	// "conv1.weight.generator.momentum" the momentum of conv1.weight. One optimiser may have no
+	// Name.
 	Name string
 
-	// Match are patterns, as in [path.Match], of the parameters that are trained, such as
-	// "generator.*"; default all. See [Recipe.Params].
+	// Match lists patterns, as in [path.Match], of the parameters to train, such as "generator.*".
+	// Default: all. See [Recipe.Params].
 	Match []string
 
-	// Shares allows that other optimisers, of other names, train these parameters too, by
-	// programs of their own: what this one keeps does not tell of their steps. Otherwise that is
-	// an error.
+	// Shares allows optimisers with other names to train the same parameters in programs of their
+	// own. Otherwise that is an error, because the state of an optimiser does not reflect the steps
+	// of others.
 	Shares bool
 
-	ClipValue float64 // where not 0, each element of a gradient is brought to ±ClipValue
-	ClipNorm  float64 // where not 0, the gradients are scaled down to this length, all taken as one vector
+	ClipValue float64 // if not 0, each element of a gradient is clamped to ±ClipValue
+	ClipNorm  float64 // if not 0, the largest L2 norm of all gradients as one vector
 
-	// Accumulate is the number of runs that make a step; default 1. Parameters change in
-	// each such run by the mean gradient of the examples since the last change.
+	// Accumulate is the number of runs per step; default 1. A step uses the mean gradient of all
+	// examples since the last step.
 	Accumulate int
 
-	// Average, where not 0, is the decay of an exponential moving average of the parameters,
-	// such as 0.999; it is kept in the leaves "<parameter>.ema" and used by [Averaged].
+	// Average, if not 0, is the decay of an exponential moving average of the parameters, such as
+	// 0.999. The averages are kept in the leaves "<parameter>.ema"; [Averaged] uses them.
 	Average float64
 }
 
 // A Group gives parameters settings of their own.
 type Group struct {
-	Match       string  // of names, as in [path.Match]: "*.bias", "features.*"
+	Match       string  // pattern of names, as in [path.Match]: "*.bias", "features.*"
 	LR          float64 // default: the rule's
 	WeightDecay float64 // default: the rule's
 	NoDecay     bool    // no weight decay
@@ -60,7 +61,7 @@ type Group struct {
 func (r Group) check() error {
 	_, err := path.Match(r.Match, "")
 	if err != nil {
-		err = fmt.Errorf("cannot match by %q: %w", r.Match, err)
+		err = fmt.Errorf("invalid pattern %q: %w", r.Match, err)
 	}
 	if r.NoDecay && r.WeightDecay != 0 {
 		err = errors.Join(err, errors.New("NoDecay and WeightDecay exclude each other"))
@@ -68,7 +69,7 @@ func (r Group) check() error {
 	return errors.Join(err, notNegative("LR", r.LR), notNegative("WeightDecay", r.WeightDecay))
 }
 
-// settings returns base with the group's own settings put over it.
+// settings returns base, overridden by the group's own settings.
 func (r Group) settings(base Settings) Settings {
 	base.LR = or(r.LR, base.LR)
 	base.WeightDecay = or(r.WeightDecay, base.WeightDecay)
@@ -78,8 +79,8 @@ func (r Group) settings(base Settings) Settings {
 	return base
 }
 
-// Params returns the parameters of g that are trained, in creation order: those of
-// [graph.Graph.Params] that are matched.
+// Params returns the parameters of g to train, in creation order: those of [graph.Graph.Params]
+// whose name matches Match.
 func (r Recipe) Params(g *graph.Graph) []*graph.Node {
 	params := g.Params()
 	if len(r.Match) == 0 {
@@ -90,14 +91,13 @@ func (r Recipe) Params(g *graph.Graph) []*graph.Node {
 	})
 }
 
-// matches reports whether the name of p is as the pattern says. One that is malformed matches
-// nothing.
+// matches reports whether the name of p matches the pattern. A malformed pattern matches nothing.
 func matches(pattern string, p *graph.Node) bool {
 	ok, _ := path.Match(pattern, p.Name())
 	return ok
 }
 
-// Apply implements [Optimizer]. The learning rate returned is that of parameters in no group.
+// Apply implements [Optimizer]. It returns the learning rate of parameters that are in no group.
 func (r Recipe) Apply(g *graph.Graph, grads []*graph.Node) (lr *graph.Node) {
 	g.Within(graph.Join("optim", r.Name), func() {
 		g.Owned(r.owner(), func() { lr = r.apply(g, grads) })
@@ -144,7 +144,7 @@ func (r Recipe) apply(g *graph.Graph, grads []*graph.Node) *graph.Node {
 	return ops.MulScalar(factor, base.LR)
 }
 
-// step makes the updates of one parameter.
+// step adds the updates of one parameter.
 func (r Recipe) step(s Slot) {
 	next := r.Rule.Next(s)
 	s.Update(s.Param, next)
@@ -160,7 +160,7 @@ func (r Recipe) factor(steps *graph.Node) *graph.Node {
 	return r.Schedule.Factor(steps)
 }
 
-// name is the rule's, for errors: "SGD".
+// name returns the name of the rule for errors, such as "SGD".
 func (r Recipe) name() string {
 	if r.Rule == nil {
 		return "Recipe"
@@ -169,7 +169,7 @@ func (r Recipe) name() string {
 	return name[strings.LastIndexByte(name, '.')+1:]
 }
 
-// settings returns those of each parameter.
+// settings returns the settings of each parameter.
 func (r Recipe) settings(params []*graph.Node) ([]Settings, error) {
 	switch {
 	case isnil.Of(r.Rule):
@@ -197,7 +197,7 @@ func (r Recipe) settings(params []*graph.Node) ([]Settings, error) {
 	return settings, err
 }
 
-// group is the index of the first group that p is in, or -1.
+// group returns the index of the first group that p is in, or -1.
 func (r Recipe) group(p *graph.Node) int {
 	return slices.IndexFunc(r.Groups, func(group Group) bool { return matches(group.Match, p) })
 }
@@ -218,12 +218,12 @@ func (r Recipe) check(g *graph.Graph, params, grads []*graph.Node) error {
 	case len(params) == 0:
 		return errors.New("the graph has no parameter to train")
 	case len(grads) != len(params):
-		return errors.Join(err, fmt.Errorf("%d gradients for %d parameters; take those of %s, in order", len(grads), len(params), r.source()))
+		return errors.Join(err, fmt.Errorf("%d gradients for %d parameters; pass the gradients of %s, in order", len(grads), len(params), r.source()))
 	}
 	return errors.Join(err, checkGrads(g, params, grads), r.checkOwners(g, params))
 }
 
-// source is what lists the parameters, for errors.
+// source returns, for errors, the call that lists the parameters.
 func (r Recipe) source() string {
 	if len(r.Match) > 0 {
 		return "Recipe.Params(g)"
@@ -231,11 +231,11 @@ func (r Recipe) source() string {
 	return "g.Params()"
 }
 
-// checkMatch refuses patterns that are malformed or without effect.
+// checkMatch rejects patterns that are malformed or match nothing.
 func (r Recipe) checkMatch(g *graph.Graph) (err error) {
 	for _, pattern := range r.Match {
 		if _, e := path.Match(pattern, ""); e != nil {
-			err = errors.Join(err, fmt.Errorf("cannot match by %q: %w", pattern, e))
+			err = errors.Join(err, fmt.Errorf("invalid pattern %q: %w", pattern, e))
 		} else if !slices.ContainsFunc(g.Params(), func(p *graph.Node) bool { return matches(pattern, p) }) {
 			err = errors.Join(err, fmt.Errorf("%q matches no parameter", pattern))
 		}
@@ -243,10 +243,9 @@ func (r Recipe) checkMatch(g *graph.Graph) (err error) {
 	return err
 }
 
-// checkGrads refuses gradients that cannot be those of params, and tells once what is wrong with
-// many.
+// checkGrads rejects gradients that do not fit params. It combines errors of the same kind.
 func checkGrads(g *graph.Graph, params, grads []*graph.Node) error {
-	wrong := map[string][]string{} // by how it is told, parameters or more about them
+	wrong := map[string][]string{} // from the message to the parameters it is about, or further details
 	add := func(told, of string) { wrong[told] = append(wrong[told], of) }
 	for i, p := range params {
 		switch d := grads[i]; {
@@ -270,7 +269,7 @@ func checkGrads(g *graph.Graph, params, grads []*graph.Node) error {
 // most is how many parameters an error names.
 const most = 5
 
-// checkOwners refuses parameters that another optimiser trains.
+// checkOwners rejects parameters that another optimiser trains.
 func (r Recipe) checkOwners(g *graph.Graph, params []*graph.Node) error {
 	ours := map[*graph.Node]bool{}
 	for _, p := range params {
@@ -285,13 +284,13 @@ func (r Recipe) checkOwners(g *graph.Graph, params []*graph.Node) error {
 	if len(taken) == 0 {
 		return nil
 	}
-	return fmt.Errorf("trained by another already: %s; tell by Match what each is for, or by Shares that it is meant", plain.List(taken, most))
+	return fmt.Errorf("already trained by another optimiser: %s; select by Match which parameters each trains, or set Shares if both may train them", plain.List(taken, most))
 }
 
 func (r Recipe) owner() graph.Owner { return graph.Owner{Name: r.Name, Shares: r.Shares} }
 
-// unreached reports the parameters whose gradient is the zeros that stand for no connection with the
-// loss, all at once, since they mostly have one cause. It returns an invalid node if there are any.
+// unreached reports the parameters that are not connected with the loss, all in one error, since
+// they mostly have one cause. It returns an invalid node if there are any.
 func unreached(g *graph.Graph, name string, params, grads []*graph.Node) (bad *graph.Node) {
 	var out []*graph.Node
 	for i, p := range params {
@@ -303,11 +302,11 @@ func unreached(g *graph.Graph, name string, params, grads []*graph.Node) (bad *g
 		return nil
 	}
 	first := out[0]
-	return g.Reject(name, fmt.Errorf("the loss does not reach %v, built at %v%s; freeze what is not to be trained, or leave it out",
+	return g.Reject(name, fmt.Errorf("the loss does not reach %v, built at %v%s; freeze parameters that are not trained, or leave them out",
 		first, first.Pos(), others(out[1:])), first)
 }
 
-// others counts parameters beside the first, and names some.
+// others returns the number of further parameters and some of their names.
 func others(params []*graph.Node) string {
 	if len(params) == 0 {
 		return ""

@@ -49,14 +49,14 @@ func (o RMSProp) Next(s Slot) *graph.Node {
 	return s.descend(s.LR, d)
 }
 
-// spread returns the running mean of grad², or the running variance.
+// spread returns the running mean of grad² or, with Centered, the running variance.
 func (o RMSProp) spread(s Slot, grad *graph.Node) *graph.Node {
 	v := o.mean(s, "square_avg", ops.Square(grad))
 	if !o.Centered {
 		return v
 	}
 	v = ops.Sub(v, ops.Square(o.mean(s, "grad_avg", grad)))
-	return ops.Maximum(v, ops.ZerosLike(v)) // of a steady gradient it is 0, which rounding may put below
+	return ops.Maximum(v, ops.ZerosLike(v)) // rounding may make it negative
 }
 
 func (o RMSProp) mean(s Slot, name string, x *graph.Node) *graph.Node {

@@ -6,28 +6,28 @@ import (
 	"github.com/plexaura/plexaura/shape"
 )
 
-// A Rule says how one parameter changes in one step: [SGD], [Adam], [AdamW], [RMSProp], or
-// a user's own, for use in a [Recipe].
+// A Rule computes how one parameter changes in one step: [SGD], [Adam], [AdamW], [RMSProp], or a
+// user-defined rule, for use in a [Recipe].
 type Rule interface {
-	// Settings returns the learning rate and the weight decay, with defaults filled in, or
-	// says which hyper-parameter is out of range.
+	// Settings returns the learning rate and the weight decay, with defaults filled in, or an error
+	// that names the hyper-parameter that is out of range.
 	Settings() (Settings, error)
-	// Next returns the value of s.Param after the step, a node of its type.
+	// Next returns the value of s.Param after the step, as a node of the same type.
 	Next(s Slot) *graph.Node
 }
 
-// An Optimizer makes the updates of a graph: a rule of this package, or a [Recipe]. One that
-// trains a part of the parameters has a method Params too, as Recipe has; see [Params].
+// An Optimizer adds the updates to a graph: a rule of this package, or a [Recipe]. An Optimizer
+// that trains only some of the parameters also has a method Params, like Recipe; see [Params].
 type Optimizer interface {
-	// Apply makes the updates of the parameters of g that are trained. grads are their
-	// gradients, in the order of [Params]. It returns the learning rate of the step, a float64
-	// scalar, for logs. Mistakes are errors of g, among them each parameter that the loss does
-	// not reach.
+	// Apply adds the updates of the parameters of g that are trained. grads are their gradients, in
+	// the order of [Params]. Apply returns the learning rate of the step, a float64 scalar, for
+	// logs. Mistakes are recorded as errors of g, among them each parameter that the loss does not
+	// reach.
 	Apply(g *graph.Graph, grads []*graph.Node) *graph.Node
 }
 
-// Params returns the parameters of g that o trains, whose gradients it takes: those of its
-// method Params(g) or, where it has none, all of [graph.Graph.Params].
+// Params returns the parameters of g that o trains, in the order in which Apply takes their
+// gradients: the result of o's method Params(g) or, if o has none, all of [graph.Graph.Params].
 func Params(g *graph.Graph, o Optimizer) []*graph.Node {
 	if some, ok := o.(interface {
 		Params(g *graph.Graph) []*graph.Node
@@ -37,7 +37,7 @@ func Params(g *graph.Graph, o Optimizer) []*graph.Node {
 	return g.Params()
 }
 
-// Settings are the hyper-parameters that a [Group] of parameters can have of its own.
+// Settings are the hyper-parameters that a [Group] of parameters can override.
 type Settings struct{ LR, WeightDecay float64 }
 
 // A Slot is one parameter in one step, as a [Rule] sees it.
@@ -48,12 +48,12 @@ type Slot struct {
 	Steps *graph.Node // the number of steps made before, a float64 scalar
 	Decay float64     // the weight decay
 
-	optimizer string      // its name
-	due       *graph.Node // a Bool scalar: this run makes a step; nil if every run does
+	optimizer string      // the optimiser's name
+	due       *graph.Node // a Bool scalar: this run makes a step; nil if every run makes one
 }
 
-// State returns a leaf for what the rule remembers of the parameter: of its type, zeros at
-// first, and named after it and the optimiser, as in "conv1.weight.momentum" or
+// State returns a leaf for state of the rule about the parameter. It has the parameter's type, is
+// initially zero, and is named after the parameter and the optimiser: "conv1.weight.momentum" or
 // "conv1.weight.generator.momentum".
 func (s Slot) State(name string) *graph.Node {
 	return s.Param.Graph().State(leafName(s.Param, s.optimizer, name), s.Param.Type(), nil)
@@ -65,7 +65,7 @@ func (s Slot) Update(leaf, value *graph.Node) { update(s.due, leaf, value) }
 // Cast returns v, such as the learning rate, in the parameter's element type.
 func (s Slot) Cast(v *graph.Node) *graph.Node { return cast(v, s.Param.Type().DType) }
 
-// Decayed returns the gradient with that of the penalty Decay/2*|Param|² added.
+// Decayed returns the gradient plus that of the penalty Decay/2*|Param|².
 func (s Slot) Decayed() *graph.Node {
 	if s.Decay == 0 {
 		return s.Grad
@@ -73,10 +73,10 @@ func (s Slot) Decayed() *graph.Node {
 	return ops.Add(s.Grad, ops.MulScalar(s.Param, s.Decay))
 }
 
-// First is a Bool scalar: no step was made before.
+// First returns a Bool scalar that is true if no step was made before.
 func (s Slot) First() *graph.Node { return ops.Equal(s.Steps, ops.ZerosLike(s.Steps)) }
 
-// descend returns the parameter less rate, a float64 scalar, times d.
+// descend returns the parameter minus rate, a float64 scalar, times d.
 func (s Slot) descend(rate, d *graph.Node) *graph.Node {
 	return ops.Sub(s.Param, ops.Mul(s.Cast(rate), d))
 }

@@ -7,11 +7,11 @@ import (
 	"github.com/plexaura/plexaura/ops"
 )
 
-// SGD is gradient descent, p - LR*d, where d is the gradient or, with Momentum, the velocity
-// v = Momentum*v + (1-Dampening)*gradient, kept in the leaf "<parameter>.momentum". The first
-// velocity is the gradient itself.
+// SGD is gradient descent: p - LR*d, where d is the gradient or, with Momentum, the velocity v =
+// Momentum*v + (1-Dampening)*gradient, kept in the leaf "<parameter>.momentum". The first velocity
+// is the gradient itself.
 type SGD struct {
-	LR          float64 // must be given
+	LR          float64 // required
 	Momentum    float64
 	Dampening   float64
 	WeightDecay float64 // adds WeightDecay*p to the gradient

@@ -364,7 +364,7 @@ func TestAnotherOptimiserOfAStoreIsRefused(t *testing.T) {
 		{"another rule", `"step" is kept in the store for the optimiser without a name of w`, program(sgd, "w"), program(adam, "w")},
 		{"the same name", `"a.step" is kept in the store for the optimiser "a" of w, which is not the optimiser "a" of v`,
 			program(recipe("a", sgd), "w"), program(recipe("a", sgd), "v")},
-		{"the same parameter", `"w" is updated by the optimiser "a" of w and by the optimiser "b" of w; where that is meant`,
+		{"the same parameter", `"w" is updated by the optimiser "a" of w and by the optimiser "b" of w; if that is intended`,
 			program(recipe("a", sgd), "w"), program(recipe("b", sgd), "w")},
 		{"shared", "", program(recipe("a", sgd), "w"), program(shares, "w")},
 		{"shared by the first", "", program(shares, "w"), program(recipe("a", sgd), "w")},
@@ -439,9 +439,9 @@ func TestTwoOptimisersOfAGraphAreToldWhatIsWrong(t *testing.T) {
 		second     optim.Recipe
 	}{
 		{"the same name", `the graph has a leaf "a.step" already; a second optimiser needs a Name of its own`, match(a, w), match(a, v)},
-		{"the same parameters", `SGD: trained by another already: w (by the optimiser "a"), v (by the optimiser "a"); tell by Match`, a, b},
+		{"the same parameters", `SGD: already trained by another optimiser: w (by the optimiser "a"), v (by the optimiser "a"); select by Match`, a, b},
 		{"no parameter", `SGD: "z.*" matches no parameter`, a, match(b, []string{"z.*"})},
-		{"no pattern", `cannot match by "["`, match(a, w), match(b, []string{"v", "["})},
+		{"no pattern", `invalid pattern "["`, match(a, w), match(b, []string{"v", "["})},
 	} {
 		g := graph.New()
 		loss := ops.Add(regression(g, "w"), regression(g, "v"))
@@ -458,7 +458,7 @@ func TestTwoOptimisersOfAGraphAreToldWhatIsWrong(t *testing.T) {
 	regression(g, "v")
 	r := match(a, w)
 	r.Apply(g, autodiff.Grad(x, g.Params()...))
-	require.ErrorContains(t, g.Err(), "2 gradients for 1 parameters; take those of Recipe.Params(g), in order")
+	require.ErrorContains(t, g.Err(), "2 gradients for 1 parameters; pass the gradients of Recipe.Params(g), in order")
 }
 
 // Parameters that two optimisers share are trained by a program of each.

@@ -75,6 +75,6 @@ func TestParametersOfAnotherOptimiserAreToldOnce(t *testing.T) {
 	grads := autodiff.Grad(loss, g.Params()...)
 	optim.SGD{LR: .1}.Apply(g, grads)
 	optim.Recipe{Rule: optim.SGD{LR: .1}, Name: "second"}.Apply(g, grads)
-	require.ErrorContains(t, g.Err(), "trained by another already: p0 (by the optimiser without a name), ")
-	require.ErrorContains(t, g.Err(), "p4 (by the optimiser without a name) and 55 more; tell by Match")
+	require.ErrorContains(t, g.Err(), "already trained by another optimiser: p0 (by the optimiser without a name), ")
+	require.ErrorContains(t, g.Err(), "p4 (by the optimiser without a name) and 55 more; select by Match")
 }

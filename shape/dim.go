@@ -7,26 +7,26 @@ import (
 	"strconv"
 )
 
-// Dim is one extent: a number, or k times the batch size, written k*[N].
+// Dim is the extent of one axis: a number, or k times the batch size, written k*[N].
 //
-// A symbolic Dim is a negative multiple of 2^32, so that untyped constants are Dims and
-// arithmetic slips are caught: N+3 and N/2 are not valid Dims. Compute with the methods,
-// which refuse what has no meaning.
+// A symbolic Dim is a negative multiple of 2^32, so that untyped constants are Dims and mistakes in
+// arithmetic are detected: N+3 and N/2 are not valid Dims. Use the methods for arithmetic; they
+// return an error if the result has no meaning.
 type Dim int64
 
 // N is the batch size, known only when a program runs.
 const N Dim = -1 << 32
 
-// maxDim bounds a numeric extent, so that products of a few are far from overflow.
+// maxDim is the largest numeric extent. Products of a few extents do not overflow.
 const maxDim = math.MaxInt32
 
 // ErrSymbolic is wrapped by errors about arithmetic that the batch size N does not allow.
 var ErrSymbolic = errors.New("not possible with the symbolic batch size")
 
-// invalid is what has no meaning as an extent.
+// invalid is a Dim that is not valid.
 const invalid = N + 1
 
-// Batch returns k*N, for k from 0 to 2^31-1; for another k a Dim that is not valid.
+// Batch returns k*N, for k from 0 to 2^31-1. For another k it returns an invalid Dim.
 func Batch(k int) Dim {
 	if k < 0 || k > maxDim {
 		return invalid
@@ -34,13 +34,13 @@ func Batch(k int) Dim {
 	return Dim(k) * N
 }
 
-// Valid reports whether d is a number from 0 to 2^31-1, or so many times N, at least once.
+// Valid reports whether d is a number from 0 to 2^31-1, or k*N for a k from 1 to 2^31-1.
 func (d Dim) Valid() bool { return 0 <= d && d <= maxDim || d.Symbolic() && d >= maxDim*N }
 
 // Symbolic reports whether d is a multiple of N.
 func (d Dim) Symbolic() bool { return d <= N && d%N == 0 }
 
-// Factor returns k where d is k*N, and 0 where d is a number.
+// Factor returns k if d is k*N, and 0 if d is a number.
 func (d Dim) Factor() int {
 	if !d.Symbolic() {
 		return 0
@@ -48,8 +48,7 @@ func (d Dim) Factor() int {
 	return int(d / N)
 }
 
-// At returns d as a number, for N = n. The result is not valid where it is beyond what an
-// extent can be.
+// At returns d as a number, for N = n. The result is invalid if it is larger than an extent can be.
 func (d Dim) At(n int) Dim {
 	switch {
 	case !d.Symbolic():
@@ -60,10 +59,10 @@ func (d Dim) At(n int) Dim {
 	return Dim(d.Factor()) * Dim(n)
 }
 
-// Int returns d as a Go number, or false where d is symbolic or invalid.
+// Int returns d as a Go number, or false if d is symbolic or invalid.
 func (d Dim) Int() (int, bool) { return int(d), d.Valid() && !d.Symbolic() }
 
-// Add returns d+e. N+3 is refused.
+// Add returns d+e. A sum of a number and a multiple of N, such as N+3, is an error.
 func (d Dim) Add(e Dim) (Dim, error) {
 	sum := d + e
 	switch {
@@ -75,8 +74,8 @@ func (d Dim) Add(e Dim) (Dim, error) {
 	return sum, nil
 }
 
-// Mul returns d*e, which may be larger than an extent can be: it may be a size. N*N is
-// refused.
+// Mul returns d*e, which may be larger than any extent, so that it can be a number of elements. N*N
+// is an error.
 func (d Dim) Mul(e Dim) (Dim, error) {
 	switch {
 	case d.Symbolic() && e.Symbolic():
@@ -91,13 +90,13 @@ func (d Dim) Mul(e Dim) (Dim, error) {
 	return d * e, nil
 }
 
-// number reports whether d is a number, be it a size beyond any extent.
+// number reports whether d is a number, which may be larger than any extent.
 func (d Dim) number() bool { return d >= 0 }
 
-// size reports whether d is a number or a multiple of N, be it beyond any extent.
+// size reports whether d is a number or a multiple of N, which may be larger than any extent.
 func (d Dim) size() bool { return d.number() || d.Symbolic() }
 
-// Div returns d/e. It is refused where the division leaves a rest, and N/2 is.
+// Div returns d/e. A division with a remainder, and N/2, are errors.
 func (d Dim) Div(e Dim) (Dim, error) {
 	switch {
 	case !d.size() || !e.size():
@@ -129,5 +128,5 @@ func (d Dim) String() string {
 	return strconv.FormatInt(int64(d), 10)
 }
 
-// maxSize bounds a number of elements: its bytes fit an int64.
+// maxSize is the largest number of elements. Their size in bytes fits an int64.
 const maxSize = math.MaxInt64 / 16

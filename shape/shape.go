@@ -5,18 +5,18 @@ import (
 	"strings"
 )
 
-// MaxRank bounds the rank, so that a Shape is a comparable value.
+// MaxRank is the largest rank. It is fixed so that a Shape is comparable.
 const MaxRank = 8
 
-// Shape is the extent of each axis. Two shapes are equal if they are ==. The zero Shape
-// is that of a scalar.
+// Shape is the extents of all axes. Two shapes are equal if they are ==. The zero Shape is that of
+// a scalar.
 type Shape struct {
-	rank uint8 // MaxRank+1 marks too many axes
+	rank uint8 // MaxRank+1 means too many axes
 	dim  [MaxRank]Dim
 }
 
-// Of returns the shape with the given extents. More than MaxRank of them, or an invalid
-// one, make a shape that [Shape.Err] refuses.
+// Of returns the shape with the given extents. If there are more than MaxRank or one is invalid,
+// [Shape.Err] returns an error.
 func Of(dims ...Dim) (s Shape) {
 	s.rank = uint8(min(len(dims), MaxRank+1))
 	copy(s.dim[:], dims)
@@ -32,7 +32,7 @@ func OfInts(dims ...int) (s Shape) {
 	return s
 }
 
-// Err says what is wrong with s, or returns nil.
+// Err returns an error that says what is wrong with s, or nil.
 func (s Shape) Err() error {
 	if s.rank > MaxRank {
 		return fmt.Errorf("more than %d axes", MaxRank)
@@ -45,15 +45,15 @@ func (s Shape) Err() error {
 	return nil
 }
 
-// Rank is the number of axes.
+// Rank returns the number of axes.
 func (s Shape) Rank() int { return int(min(s.rank, MaxRank)) }
 
-// Dim returns the extent of axis i, which may count from the end as in Dim(-1).
-// It panics, as indexing does, where there is no such axis.
+// Dim returns the extent of axis i, which may count from the end as in Dim(-1). It panics if there
+// is no such axis, like indexing.
 func (s Shape) Dim(i int) Dim { return s.dim[:s.Rank()][s.axis(i)] }
 
-// Int returns the extent of axis i as a number; it panics where that is symbolic.
-// It is for code that runs once N is known.
+// Int returns the extent of axis i as a number. It panics if the extent is symbolic; it is for code
+// that runs once N is known.
 func (s Shape) Int(i int) int {
 	d, ok := s.Dim(i).Int()
 	if !ok {
@@ -65,7 +65,7 @@ func (s Shape) Int(i int) int {
 // Dims returns a copy of the extents.
 func (s Shape) Dims() []Dim { return append([]Dim(nil), s.dim[:s.Rank()]...) }
 
-// Ints returns the extents as numbers; it panics where one is symbolic.
+// Ints returns the extents as numbers. It panics if one is symbolic.
 func (s Shape) Ints() []int {
 	ints := make([]int, s.Rank())
 	for i := range ints {
@@ -92,8 +92,8 @@ func (s Shape) At(n int) Shape {
 	return s
 }
 
-// Size is the number of elements: the product of the extents, 1 for a scalar.
-// A product of two symbolic extents, or one beyond 2^59, is refused.
+// Size returns the number of elements: the product of the extents, 1 for a scalar. A product of two
+// symbolic extents, or one above 2^59, is an error.
 func (s Shape) Size() (Dim, error) {
 	size := Dim(1)
 	for i := range s.Rank() {
@@ -110,7 +110,7 @@ func (s Shape) Size() (Dim, error) {
 	return size, nil
 }
 
-// Len is the number of elements of a concrete shape; it panics where s is symbolic.
+// Len returns the number of elements of a concrete shape. It panics if s is symbolic.
 func (s Shape) Len() int {
 	n := 1
 	for i := range s.Rank() {
@@ -119,20 +119,20 @@ func (s Shape) Len() int {
 	return n
 }
 
-// With returns s with the extent of axis i replaced; it panics where there is no such axis.
+// With returns s with the extent of axis i replaced. It panics if there is no such axis.
 func (s Shape) With(i int, d Dim) Shape {
 	s.dim[:s.Rank()][s.axis(i)] = d
 	return s
 }
 
-// Drop returns s without axis i; it panics where there is no such axis.
+// Drop returns s without axis i. It panics if there is no such axis.
 func (s Shape) Drop(i int) Shape {
 	i = s.axis(i)
 	dims := s.Dims()
 	return Of(append(dims[:i], dims[i+1:]...)...)
 }
 
-// Insert returns s with an axis of extent d put before axis i.
+// Insert returns s with an axis of extent d inserted before axis i.
 func (s Shape) Insert(i int, d Dim) Shape {
 	dims := s.Dims()
 	return Of(append(dims[:i:i], append([]Dim{d}, dims[i:]...)...)...)
@@ -149,7 +149,7 @@ func (s Shape) Strides() []int {
 	return st
 }
 
-// Axis returns i counted from the front, or an error where s has no such axis.
+// Axis returns i counted from the front, or an error if s has no such axis.
 func (s Shape) Axis(i int) (int, error) {
 	if i < -s.Rank() || i >= s.Rank() {
 		return 0, fmt.Errorf("no axis %d in %v", i, s)
@@ -176,8 +176,8 @@ func (s Shape) String() string {
 	return "(" + strings.Join(parts, ",") + ")"
 }
 
-// Broadcast returns the shape that a and b spread to by NumPy's rule: axes are aligned
-// at the end, and an axis of extent 1 or a missing one repeats.
+// Broadcast returns the shape that a and b broadcast to by NumPy's rule: axes are aligned at the
+// end, and axes of extent 1 and missing axes are repeated.
 func Broadcast(a, b Shape) (Shape, error) {
 	out := a
 	if b.Rank() > a.Rank() {

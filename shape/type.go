@@ -1,40 +1,39 @@
 package shape
 
-// Type is what is known of a value before it exists: element type and extents. Types are
-// comparable. The zero Type is invalid.
+// Type is the element type and shape of a tensor. Types are comparable. The zero Type is invalid.
 type Type struct {
 	DType
 	Shape
 }
 
-// Make returns the type of the given element type and extents.
+// Make returns the type with the given element type and extents.
 func Make(d DType, dims ...Dim) Type { return Type{d, Of(dims...)} }
 
-// F32 returns the float32 type of the given extents.
+// F32 returns the float32 type with the given extents.
 func F32(dims ...Dim) Type { return Make(Float32, dims...) }
 
-// F64 returns the float64 type of the given extents.
+// F64 returns the float64 type with the given extents.
 func F64(dims ...Dim) Type { return Make(Float64, dims...) }
 
-// I32 returns the int32 type of the given extents.
+// I32 returns the int32 type with the given extents.
 func I32(dims ...Dim) Type { return Make(Int32, dims...) }
 
-// I64 returns the int64 type of the given extents.
+// I64 returns the int64 type with the given extents.
 func I64(dims ...Dim) Type { return Make(Int64, dims...) }
 
-// U8 returns the uint8 type of the given extents.
+// U8 returns the uint8 type with the given extents.
 func U8(dims ...Dim) Type { return Make(Uint8, dims...) }
 
-// BF16 returns the bfloat16 type of the given extents.
+// BF16 returns the bfloat16 type with the given extents.
 func BF16(dims ...Dim) Type { return Make(BFloat16, dims...) }
 
-// F16 returns the float16 type of the given extents.
+// F16 returns the float16 type with the given extents.
 func F16(dims ...Dim) Type { return Make(Float16, dims...) }
 
-// I8 returns the int8 type of the given extents.
+// I8 returns the int8 type with the given extents.
 func I8(dims ...Dim) Type { return Make(Int8, dims...) }
 
-// Mask returns the bool type of the given extents.
+// Mask returns the bool type with the given extents.
 func Mask(dims ...Dim) Type { return Make(Bool, dims...) }
 
 // Valid reports whether t has an element type and valid extents.
@@ -43,7 +42,7 @@ func (t Type) Valid() bool { return t.Width() > 0 && t.Shape.Err() == nil }
 // At returns t with N = n.
 func (t Type) At(n int) Type { return Type{t.DType, t.Shape.At(n)} }
 
-// Bytes is the size of a concrete type in memory.
+// Bytes returns the size of a concrete type in memory, in bytes.
 func (t Type) Bytes() int { return t.Width() * t.Len() }
 
 // Of returns t with another shape.

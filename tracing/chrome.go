@@ -10,53 +10,55 @@ import (
 	"github.com/plexaura/plexaura/vm"
 )
 
-// MaxEvents bounds the events that a [Chrome] writes, and so its output: to about 200 MB.
+// MaxEvents is the largest number of events that a [Chrome] writes. It limits the output to about
+// 200 MB.
 const MaxEvents = 1 << 20
 
 // Chrome writes spans in the JSON array form of the Trace Event Format, which chrome://tracing,
 // Perfetto (ui.perfetto.dev) and others read:
 // https://docs.google.com/document/d/1CvAClvFfyA5R-PhYUmn5OOQtYMH4h6I0nSsKchNAySU.
 //
-// Each worker has a lane, its thread. A span is a complete event ("ph":"X") whose name is that of
-// the instruction and its layer, and which has the layer, the op, the results, the kernel, the line
-// and the run as its arguments; times are in microseconds since the first span. Around the spans of
-// a run in lane 0 there is one event more, "run 0" and so on. No two events of a lane overlap
-// unless one holds the other.
+// Each worker has a lane, which is a thread in the format. A span is a complete event ("ph":"X").
+// Its name is that of the instruction and its layer; its arguments are the layer, the op, the
+// results, the kernel, the line and the run. Times are in microseconds since the first span. Lane 0
+// has one more event around the spans of each run, "run 0" and so on. Two events of a lane overlap
+// only if one contains the other.
 //
-// What is complete is written after each run, without the bracket at the end, which viewers do
-// without: the output of a process that is killed can be read too.
+// Complete events are written after each run, without the closing bracket, which viewers do not
+// need: the output of a killed process can be read too.
 type Chrome struct {
 	w      io.Writer
-	err    error // the first failure; then nothing more is written
+	err    error // the first failure, after which nothing more is written
 	lines  []byte
-	next   string // what goes before the next event
+	next   string // text before the next event
 	from   time.Time
 	events int
 	most   int
-	left   int // events that were left out
+	left   int // number of events that were left out
 	lanes  map[int]bool
 	told   map[*vm.Instruction]instruction
 	run    run
 }
 
-// run is the run whose spans come.
+// run is the run whose spans are being received.
 type run struct {
 	number   int
 	from, to time.Time
 	open     bool
 }
 
-// instruction is what is written of one for each of its spans.
+// instruction is the text that is written for each span of an instruction.
 type instruction struct{ name, args string }
 
-// NewChrome returns a Chrome that writes to w, not yet anything.
+// NewChrome returns a Chrome that writes to w. It does not write anything yet.
 func NewChrome(w io.Writer) *Chrome {
 	return &Chrome{w: w, next: first, most: MaxEvents, lanes: map[int]bool{}, told: map[*vm.Instruction]instruction{}}
 }
 
 var errNoWriter = errors.New("tracing: there is no writer; give NewChrome one")
 
-// Span writes s; it is what a [vm.Observer] tells. A failure to write is the error of Close.
+// Span writes s. It is meant to be called by a [vm.Observer]. A failure to write becomes the error
+// of Close.
 func (c *Chrome) Span(s vm.Span) {
 	if c == nil || c.w == nil || c.err != nil || s.Instruction == nil {
 		return
@@ -78,8 +80,8 @@ func (c *Chrome) Span(s vm.Span) {
 	c.event(in.name, s.Worker, s.Start, s.Took, in.args+fmt.Sprint(s.Run))
 }
 
-// Close writes what is left and the end. It does not close the writer. The error is the first
-// failure to write, or says that spans were left out.
+// Close writes the remaining events and the end. It does not close the writer. The error is the
+// first failure to write, or reports that spans were left out.
 func (c *Chrome) Close() error {
 	if c == nil || c.w == nil {
 		return errNoWriter
@@ -98,7 +100,8 @@ func (c *Chrome) Close() error {
 	return c.err
 }
 
-// hold extends the run over s: a worker may begin before the caller does whose span is told first.
+// hold extends the run to include s. The first span need not be the earliest, because a worker may
+// begin before the caller.
 func (r *run) hold(s vm.Span) {
 	end := s.Start.Add(s.Took)
 	if !r.open {
@@ -113,8 +116,9 @@ func (r *run) hold(s vm.Span) {
 	}
 }
 
-// endRun writes the event around the spans of a run, and all that there is. It ends after the last of them: viewers that
-// match beginnings with ends take events that end together in any order.
+// endRun writes the event around the spans of a run, and all pending output. The event ends after
+// the last span: viewers that match beginnings with ends may process events that end together in
+// any order.
 func (c *Chrome) endRun() {
 	r := c.run
 	c.run.open = false
@@ -122,7 +126,7 @@ func (c *Chrome) endRun() {
 	c.flush()
 }
 
-// lane names the lane of a worker, once.
+// lane writes the name of a worker's lane, once.
 func (c *Chrome) lane(worker int) {
 	if c.lanes[worker] {
 		return
@@ -142,10 +146,10 @@ func (c *Chrome) event(name string, worker int, start time.Time, took time.Durat
 	c.line(fmt.Sprintf(`{"name":%s,"ph":"X","pid":1,"tid":%d,"ts":%s,"dur":%s,"args":{%s}}`, name, worker, microseconds(start.Sub(c.from)), microseconds(took), args))
 }
 
-// microseconds writes all of d: neighbours that touch would otherwise overlap.
+// microseconds formats all digits of d; otherwise adjacent spans could overlap.
 func microseconds(d time.Duration) string { return fmt.Sprintf("%d.%03d", d/1000, d%1000) }
 
-// What goes before the first event and before the others.
+// Text before the first event and before the others.
 const first, following = "[\n", ",\n"
 
 func (c *Chrome) line(event string) {
@@ -153,12 +157,12 @@ func (c *Chrome) line(event string) {
 	c.next = following
 }
 
-// of is what is written of an instruction.
+// of returns the text for an instruction.
 func (c *Chrome) of(in *vm.Instruction) instruction {
 	if known, ok := c.told[in]; ok {
 		return known
 	}
-	if len(c.told) > 1<<16 { // of batches of many sizes
+	if len(c.told) > 1<<16 { // after batches of many sizes
 		clear(c.told)
 	}
 	name := in.Name
@@ -188,7 +192,7 @@ func kernel(in *vm.Instruction) string {
 	return in.Engine + " " + in.Alg
 }
 
-// encoded is v, a string or a list of them, as JSON.
+// encoded returns v, a string or a list of strings, as JSON.
 func encoded(v any) string {
 	b, err := json.Marshal(v)
 	if err != nil {

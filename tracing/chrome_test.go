@@ -130,8 +130,8 @@ func TestATraceHasALaneForEachWorker(t *testing.T) {
 	}))
 }
 
-// nested fails where two events overlap and neither holds the other, which Perfetto does not show, or where two end
-// together, which other viewers take in any order.
+// nested fails where two events overlap and neither holds the other, which Perfetto does not show,
+// or where two end together, which other viewers take in any order.
 func nested(t testing.TB, lane []event) {
 	const rounding = 1e-4 // µs
 	slices.SortStableFunc(lane, func(a, b event) int {

@@ -12,49 +12,51 @@ import (
 	"github.com/plexaura/plexaura/vm"
 )
 
-// Checkpoint is a model's values and what is needed to use them or to train on.
+// Checkpoint holds a model's values, together with the information needed to use them or to
+// continue training.
 type Checkpoint struct {
-	Name     string          // the model's, for whoever has to choose it
-	Info     data.Info       // of the data it is for: types, classes, preprocessing
-	Settings json.RawMessage // what the program that trained it was told; may be nil
+	Name     string          // the model's name, for programs that know several models
+	Info     data.Info       // of the data that the model is for: types, classes, preprocessing
+	Settings json.RawMessage // the settings of the program that trained the model; may be nil
 	Progress Progress
-	// Averaged says to predict with the moving averages of the parameters.
+	// Averaged reports that predictions use the moving averages of the parameters.
 	Averaged bool
-	// Training names the values that only training needs, such as an optimiser's.
+	// Training lists the names of the values that only training needs, such as the optimiser's
+	// state.
 	Training []string
 	// Store holds the values.
 	Store *vm.Store
 
-	file string // where it was read from, or saved to last; empty for neither
+	file string // the file that it was read from or last saved to; empty if none
 }
 
-// Progress is how far a run has come, always at the end of a whole step.
+// Progress records how far a run has come. It is always at the end of a whole step.
 type Progress struct {
-	Epochs   []Epoch `json:"epochs"` // those that are complete
-	Batch    int     `json:"batch"`  // how many batches of the next one are done
-	SoFar    Metrics `json:"so_far"` // of these batches
-	Rate     float64 `json:"rate"`   // of the last step
-	Seconds  float64 `json:"-"`      // spent on these batches; times are not saved, so that equal runs give equal files
-	Waited   float64 `json:"-"`      // seconds of these that steps waited for data
-	Timed    int     `json:"-"`      // examples that Seconds were spent on: not those before a resume
+	Epochs   []Epoch `json:"epochs"` // the complete epochs
+	Batch    int     `json:"batch"`  // number of completed batches of the next epoch
+	SoFar    Metrics `json:"so_far"` // results on these batches
+	Rate     float64 `json:"rate"`   // learning rate of the last step
+	Seconds  float64 `json:"-"`      // on these batches; not saved, so that equal runs make equal files
+	Waited   float64 `json:"-"`      // the part of Seconds that steps waited for data
+	Timed    int     `json:"-"`      // number of examples in Seconds, without those before a resume
 	Seed     uint64  `json:"seed"`
 	Size     int     `json:"batch_size"`
 	Examples int     `json:"examples"` // in the dataset
 }
 
-// The keys of a checkpoint's metadata, beside those of data.Info.
+// The keys of a checkpoint's metadata, in addition to those of data.Info.
 const (
 	keyModel    = "model"
 	keySettings = "settings"
 	keyProgress = "progress"
 	keyAveraged = "averaged"
 	keyTraining = "training"
-	keySeed     = "store_seed" // where it is not that of the run
+	keySeed     = "store_seed" // only if it is not the seed of the run
 )
 
-// Save replaces the file at path by c, in the safetensors format. Whenever it is interrupted,
-// the file is the old one or the new one, whole. Training on c.Store must be at rest, as it
-// is in the callbacks of [Config].
+// Save replaces the file at path by c, in the safetensors format. If Save is interrupted at any
+// point, the file is either the old or the new one, complete. No training step on c.Store may be
+// running; in the callbacks of [Config] none is.
 func (c *Checkpoint) Save(path string) error { return prefixed(c.save(path)) }
 
 func (c *Checkpoint) save(path string) error {
@@ -65,7 +67,7 @@ func (c *Checkpoint) save(path string) error {
 	return c.Store.Save(path, meta)
 }
 
-// check says why c holds no values.
+// check returns an error if c holds no values.
 func (c *Checkpoint) check() error {
 	switch {
 	case c == nil:
@@ -103,7 +105,7 @@ type field struct {
 	value any // a pointer
 }
 
-// fields are the parts of c that the metadata hold as JSON.
+// fields lists the parts of c that the metadata hold as JSON.
 func (c *Checkpoint) fields() []field {
 	return []field{
 		{keySettings, &c.Settings},
@@ -113,8 +115,8 @@ func (c *Checkpoint) fields() []field {
 	}
 }
 
-// LoadCheckpoint reads what [Checkpoint.Save] wrote, into a new store. Whether the values
-// are those of a given model shows when they are used with it.
+// LoadCheckpoint reads a file written by [Checkpoint.Save] into a new store. It does not compare
+// the values with a model; functions that use them with one do.
 func LoadCheckpoint(path string) (*Checkpoint, error) {
 	c, err := loadCheckpoint(path)
 	if err != nil {
@@ -138,7 +140,7 @@ func loadCheckpoint(path string) (*Checkpoint, error) {
 	return c, err
 }
 
-// parse makes a checkpoint of its metadata. Its store is empty.
+// parse makes a checkpoint with an empty store from its metadata.
 func parse(meta map[string]string) (c *Checkpoint, err error) {
 	c = &Checkpoint{Name: meta[keyModel]}
 	if c.Info, err = data.ParseInfo(meta); err != nil {
@@ -157,14 +159,14 @@ func parse(meta map[string]string) (c *Checkpoint, err error) {
 	if string(c.Settings) == "null" {
 		c.Settings = nil
 	}
-	if seed == nil { // an older file, or one whose store had the run's
+	if seed == nil { // an older file, or the store had the seed of the run
 		seed = &c.Progress.Seed
 	}
 	c.Store = vm.NewStore(*seed)
 	return c, nil
 }
 
-// Snapshot returns a copy of c with a store of its own, to predict with while c is trained.
+// Snapshot returns a copy of c with a store of its own, for predicting while c is trained.
 func (c *Checkpoint) Snapshot() (*Checkpoint, error) {
 	if err := c.check(); err != nil {
 		return nil, prefixed(err)

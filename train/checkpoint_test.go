@@ -261,7 +261,7 @@ func TestWeightsOfAnotherModel(t *testing.T) {
 		Unused:     []string{"norm.bias", "norm.running_mean", "norm.running_var", "norm.weight", "out.bias", "out.weight", "rng"},
 		Mismatched: []train.Difference{{Name: "conv.weight", Have: shape.F32(3, 1, 3, 3), Want: shape.F32(3, 1, 5, 5)}},
 	}, mismatch)
-	require.ErrorContains(t, err, "conv.weight is float32(3,1,3,3), the model wants float32(3,1,5,5)")
+	require.ErrorContains(t, err, "conv.weight is float32(3,1,3,3), the model needs float32(3,1,5,5)")
 	require.Equal(t, before, values(t, w.Store))
 
 	c.Model, c.Resume = other, load(t, c.Folder)

@@ -12,79 +12,80 @@ import (
 	"github.com/plexaura/plexaura/vm"
 )
 
-// ErrStop, returned by a callback of a [Config], ends the run in good order and without an
-// error.
+// ErrStop is returned by a callback of a [Config] to end the run early without an error.
 var ErrStop = errors.New("train: stop")
 
-// Config says what [Fit] trains, on what and how.
+// Config tells [Fit] which model to train, and how.
 type Config struct {
-	Model     nn.Layer        // maps a batch of inputs to outputs; for class numbers, to logits (N,C) or (N,C,...)
-	Train     data.Dataset    // what is learnt from
-	Engine    engine.Engine   // what it runs on
-	Optimizer optim.Optimizer // how parameters change, such as optim.Adam{}
+	Model     nn.Layer        // inputs to outputs; for class numbers, logits (N,C) or (N,C,...)
+	Train     data.Dataset    // the examples to learn from
+	Engine    engine.Engine   // the engine to run on
+	Optimizer optim.Optimizer // the update rule, such as optim.Adam{}
 
-	// Validation is looked at after every epoch; it may be nil. Choose by it, not by the data
-	// of the final test.
+	// Validation is evaluated after every epoch; it may be nil. Use it to choose between models,
+	// and keep the data of the final test separate.
 	Validation data.Dataset
-	// Loss is minimised. By default it is that of [Build].
+	// Loss is the loss to minimise. The default is that of [Build].
 	Loss Loss
-	// Gradients, if not nil, makes what computes losses, outputs and gradients, in training and in
+	// Gradients, if not nil, is used to compute losses, outputs and gradients, in training and in
 	// validation. Engine then runs only the parameter updates.
 	Gradients GradientsFunc
-	// Epochs is how often all examples are used, in total: a run that is resumed makes what
-	// is left of them. Default 1.
+	// Epochs is the total number of passes over the examples. A resumed run makes those that
+	// remain. Default 1.
 	Epochs int
-	// Batch is the number of examples in a step. What is left over at the end of an epoch
-	// makes a smaller one, which counts by its own size. Default 64.
+	// Batch is the number of examples in a step. If the dataset is not a multiple of it, the last
+	// batch of an epoch is smaller and weighted by its own size. Default 64.
 	Batch int
-	// Seed fixes initialisation, the order of the examples in each epoch, augmentation and
+	// Seed determines initialisation, the order of the examples in each epoch, augmentation and
 	// dropout.
 	Seed uint64
-	// Augment, if not nil, changes the training inputs, another way in each epoch. What it makes
-	// of them is what the model takes and what validation images are like.
+	// Augment, if not nil, changes the training inputs, differently in each epoch. The model takes
+	// inputs of the type that it returns, and so do validation images.
 	Augment data.Augmentation
-	// Mix, if not nil, combines the examples of a training batch. Where it makes distributions of
-	// class numbers, Loss is given those, and training has no accuracy.
+	// Mix, if not nil, combines the examples of a training batch. If it turns class numbers into
+	// distributions over the classes, Loss is called with those, and training reports no accuracy.
 	Mix data.Mixer
-	// Workers is how many goroutines load batches while steps are made. The results are the
-	// same, to the bit, for any number. 0 means one, -1 none: then each step loads its own.
+	// Workers is the number of goroutines that load batches while steps run. The results are
+	// bit-identical for any number. 0 means one; with -1 each step loads its own batch.
 	Workers int
 
-	// Store holds values to start from, if not nil, such as those of a [Checkpoint]; it is
-	// trained in place. It has to have the model's parameters and running statistics, and no
-	// more: otherwise the error is a [MismatchError]. What the optimiser of an earlier run has
-	// kept begins anew, the number of steps, moments and moving averages, and so does the
-	// schedule; only Resume goes on with it.
+	// Store, if not nil, holds initial values, such as those of a [Checkpoint]; it is trained in
+	// place. It must contain exactly the model's parameters and running statistics, apart from
+	// state of an optimiser; otherwise the error is a [MismatchError]. State that the optimiser of
+	// an earlier run kept starts afresh: the number of steps, moments and moving averages, and with
+	// them the schedule. Use Resume to continue with it.
 	Store *vm.Store
-	// Partial are patterns, as in [path.Match], of values in which Store may differ from the
-	// model, such as "head.*": those that it lacks, or has in another type, are initialised, from
-	// its own seed; those that the model lacks are removed from it. {"*"} allows any, but at
-	// least one value has to fit unless Store is empty. Those that fit are used.
+	// Partial lists patterns, as in [path.Match], of values in which Store may differ from the
+	// model, such as "head.*". Matching values that Store lacks, or has with another type, are
+	// initialised from its own seed; matching values that the model lacks are removed from it.
+	// {"*"} allows any difference, but at least one value must fit unless Store is empty. All
+	// values that fit are used.
 	Partial []string
-	// Resume, if not nil, is the run to go on with; its store is trained in place. Seed,
-	// Batch, Train, Augment and Mix must be those that it was made with.
+	// Resume, if not nil, is the checkpoint of the run to continue; its store is trained in place.
+	// Seed, Batch, Train, Augment and Mix must be the same as in that run.
 	Resume *Checkpoint
 
-	// Folder is where the run is kept, in the files [CheckpointFile], [MetricsFile] and
-	// [SettingsFile]; it is made if missing. Empty means nowhere. What it may be, and that
-	// nobody else may have it, says [LockFolder].
+	// Folder is the folder for the files of the run, [CheckpointFile], [MetricsFile] and
+	// [SettingsFile]. It is created if it is missing. If Folder is empty, nothing is saved. See
+	// [LockFolder] for which folders are accepted, and for the lock that excludes other runs.
 	Folder string
-	// Lock, if not nil, is the lock on the run's folder, which the program has taken and keeps;
-	// Folder is then not looked at.
+	// Lock, if not nil, is a lock on the run's folder that the program took before and keeps.
+	// Folder is then ignored.
 	Lock *FolderLock
-	// Name is the model's name in the checkpoint, for programs that know several.
+	// Name is the model's name in the checkpoint, for programs that know several models.
 	Name string
-	// Settings is what the program was told, kept as JSON in [SettingsFile] and in the
-	// checkpoint. By default they are those of this Config.
+	// Settings are the program's settings, stored as JSON in [SettingsFile] and in the checkpoint.
+	// The default is the settings of this Config.
 	Settings any
 
-	// Observe says how the steps are watched, for a profile or a trace; see [vm.Machine.Observe].
-	// With Labels the validation has labels too.
+	// Observe observes the steps, for a profile or a trace; see [vm.Machine.Observe]. If it sets
+	// Labels, validation has labels too.
 	Observe vm.Observer
 
-	// OnStart is called once, before the first step, OnStep after every step and OnEpoch
-	// after every epoch, when it has been validated and saved. Each may be nil. An error ends
-	// the run; see [ErrStop]. Steps wait for them, and the store is at rest meanwhile.
+	// OnStart is called once, before the first step, OnStep after every step, and OnEpoch after
+	// every epoch, once it has been validated and saved. Each may be nil. An error ends the run;
+	// see [ErrStop]. The next step waits until they return, so the store does not change in the
+	// meantime.
 	OnStart func(Start) error
 	OnStep  func(Step) error
 	OnEpoch func(Epoch) error
@@ -92,42 +93,43 @@ type Config struct {
 
 // Start describes a run that is about to begin.
 type Start struct {
-	// Checkpoint is the run's; it changes as training goes on. Its Progress tells where a
-	// resumed run goes on.
+	// Checkpoint is that of the run and changes as training proceeds. For a resumed run its
+	// Progress says where training continues.
 	Checkpoint *Checkpoint
-	Params     int       // numbers in the model's parameters
+	Params     int       // number of elements in the model's parameters
 	Batches    int       // steps in an epoch
-	Train      vm.Memory // of the program for training, at the full batch size; excluding what Gradients take
-	Evaluation vm.Memory // of that for validation, likewise
+	Train      vm.Memory // memory for training at the full batch size, without that of Gradients
+	Evaluation vm.Memory // memory for validation, likewise
 }
 
-// Step is what [Config.OnStep] is told.
+// Step is the argument of [Config.OnStep].
 type Step struct {
 	Epoch    int     // from 1
-	Batch    int     // of the epoch, from 1
+	Batch    int     // in the epoch, from 1
 	Batches  int     // in the epoch
 	Examples int     // in this batch
 	Loss     float64 // mean over this batch, before the step changed the parameters
 	Rate     float64 // learning rate
-	SoFar    Metrics // of the epoch up to and with this batch
+	SoFar    Metrics // results of the epoch including this batch
 	Seconds  float64 // spent on training in this epoch
-	Waited   float64 // seconds of these that steps waited for data
-	Timed    int     // examples that Seconds were spent on: not those before a resume
+	Waited   float64 // the part of Seconds that steps waited for data
+	Timed    int     // number of examples in Seconds, without those before a resume
 }
 
-// Result is what a run came to.
+// Result is the result of a run.
 type Result struct {
-	// Epochs holds one record for each complete epoch, those before a resume included.
+	// Epochs has one record per complete epoch, including those before a resume.
 	Epochs []Epoch
-	// Checkpoint holds the values after the last step; it shares the store of the run.
+	// Checkpoint holds the values after the last step. It shares the store of the run.
 	Checkpoint *Checkpoint
-	// Saved tells that the run's folder holds Checkpoint as it is.
+	// Saved reports that the run's folder contains Checkpoint in this state.
 	Saved bool
-	// Earlier is where another run, which was in the folder, is now; empty if there was none.
+	// Earlier is the folder to which an earlier run in Folder was moved, or empty if there was
+	// none.
 	Earlier string
 }
 
-// withDefaults returns c with defaults filled in, or says what is missing.
+// withDefaults returns c with defaults filled in, or an error about what is missing or invalid.
 func (c Config) withDefaults() (Config, error) {
 	if err := c.missing(); err != nil {
 		return c, err
@@ -151,7 +153,8 @@ func (c Config) withDefaults() (Config, error) {
 	return c, checkPatterns(c.Partial)
 }
 
-// missing says what c lacks. A nil pointer in an interface is nothing either.
+// missing returns an error about the fields that c lacks. An interface with a nil pointer counts as
+// missing.
 func (c Config) missing() error {
 	if isnil.Of(c.Train) {
 		return errors.New("the Config has no dataset to Train on")
@@ -175,7 +178,7 @@ func (c Config) missing() error {
 	return nil
 }
 
-// workers is how many goroutines load.
+// workers returns the number of goroutines that load batches.
 func (c Config) workers() int {
 	switch c.Workers {
 	case -1:

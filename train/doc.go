@@ -1,16 +1,16 @@
-// Package train fits a model to data and puts it to use.
+// Package train fits a model to data, and makes predictions with the result.
 //
-// [Fit] builds the graphs, trains, validates after every epoch and, where asked to, keeps the
-// run in a folder: weights and all other state in one file that is replaced as a whole,
-// metrics as lines of JSON, the settings. A run that was stopped goes on bit for bit as if it
-// had not been, from any step. A [Predictor] serves the result to any number of goroutines,
-// and evaluates it.
+// [Fit] builds the graphs, trains, and validates after every epoch. If given a folder it keeps the
+// run there: weights and all other state in one file that is replaced atomically, metrics as lines
+// of JSON, and the settings. A run can be stopped at any step and resumed; the results are
+// bit-identical to those of an uninterrupted run. A [Predictor] makes predictions for any number of
+// goroutines, and evaluates the model.
 //
-// A value that is not finite ends the run; a [NotFiniteError] says in which node it arose, in which
-// layer and line, and from which examples.
+// A value that is not finite ends the run. A [NotFiniteError] then names the node in which it
+// arose, with its layer and line, and the examples that it came from.
 //
-// One seed covers initialisation, the order of the examples, augmentation and dropout: two
-// runs give the same bits, whatever GOMAXPROCS is and however many goroutines load.
+// One seed determines initialisation, the order of the examples, augmentation and dropout. Two runs
+// with the same seed give the same bits, for any GOMAXPROCS and any number of goroutines that load.
 //
 // Knows shape, graph, ops, autodiff, nn, optim, engine, vm, data, interop/safetensors and tensor.
 // Never imports models, nor an implementation of engine.

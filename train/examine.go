@@ -14,26 +14,26 @@ import (
 	"github.com/plexaura/plexaura/vm"
 )
 
-// flaw is where a value is not finite.
+// flaw is the place of elements that are not finite.
 type flaw struct {
 	value float64
 	at    []int
 	rows  []int // along axis 0
 }
 
-// examination is a step that is made again, node by node.
+// examination repeats a step node by node.
 type examination struct {
 	net    *Network
-	flaws  map[*graph.Node]*flaw // of leaves and of what was computed; nil for what is finite
+	flaws  map[*graph.Node]*flaw // of leaves and computed nodes; nil if all elements are finite
 	inputs map[string]*tensor.Dense
 }
 
-// examine makes the step of b from the values of s, without changing them, by a program that
-// computes each node of the graph as it is written, and finds where the first value arises that is
-// not finite. It returns nil where all are finite.
+// examine repeats the step of batch b with the values of s, without changing them, using a program
+// that computes each node of the graph as it is written. It finds the first value that is not
+// finite. It returns nil if all values are finite.
 func (r *run) examine(ctx context.Context, s *vm.Store, epoch int, b data.Batch) (*NotFiniteError, error) {
 	net := r.programs.Network
-	if net.computed != nil { // it has the updates only
+	if net.computed != nil { // the graph has only the updates
 		var err error
 		if net, err = build(r.Model, r.info, r.batches.Info().Target, r.Loss, r.Optimizer, false); err != nil {
 			return nil, err
@@ -62,7 +62,7 @@ func (r *run) examine(ctx context.Context, s *vm.Store, epoch int, b data.Batch)
 	return nil, nil
 }
 
-// roots are the loss, and the values that leaves take, in the order in which they are made.
+// roots returns the loss and the next values of leaves, in the order in which they are computed.
 func (x *examination) roots() []*graph.Node {
 	roots := []*graph.Node{x.net.Training.Loss}
 	for _, u := range x.net.Training.Loss.Graph().Updates() {
@@ -73,7 +73,8 @@ func (x *examination) roots() []*graph.Node {
 	return roots
 }
 
-// asWritten is a machine for nodes in which each is an instruction: all passes that can be are switched off.
+// asWritten returns a machine in which each of nodes is an instruction: all optional passes are
+// off.
 func (r *run) asWritten(s *vm.Store, nodes []*graph.Node) (*vm.Program, *vm.Machine, error) {
 	var names []string
 	for _, p := range vm.Passes() {
@@ -89,7 +90,7 @@ func (r *run) asWritten(s *vm.Store, nodes []*graph.Node) (*vm.Program, *vm.Mach
 	return p, m, err
 }
 
-// compute notes what is not finite among the leaves, the inputs and all that is computed.
+// compute records which elements of the leaves, the inputs and the computed nodes are not finite.
 func (x *examination) compute(ctx context.Context, r *run, s *vm.Store, roots []*graph.Node, b data.Batch) error {
 	p, m, err := r.asWritten(s, roots)
 	if err != nil {
@@ -123,7 +124,8 @@ func (x *examination) compute(ctx context.Context, r *run, s *vm.Store, roots []
 	return err
 }
 
-// flaw is that of the value of n. What is only another shape of its input has that one's.
+// flaw returns the flaw of the value of n. A node that only reshapes its input has the flaw of the
+// input.
 func (x *examination) flaw(n *graph.Node) *flaw {
 	f, computed := x.flaws[n]
 	if _, alias := n.Op().(vm.Aliaser); alias && !computed && n.NIn() > 0 {
@@ -132,7 +134,7 @@ func (x *examination) flaw(n *graph.Node) *flaw {
 	return f
 }
 
-// first is the first of the nodes that root has its flaw from: one whose inputs have none.
+// first returns the first node that the flaw of root comes from: a node whose inputs have none.
 func (x *examination) first(root *graph.Node) *graph.Node {
 	first := root
 	seen := map[*graph.Node]bool{}
@@ -156,7 +158,7 @@ func (x *examination) first(root *graph.Node) *graph.Node {
 	return first
 }
 
-// place says in which part of the step the node stands.
+// place sets the phase of the step in which the node was computed.
 func (x *examination) place(e *NotFiniteError, root *graph.Node) {
 	switch n := e.Node; {
 	case n.Kind() == graph.Input:
@@ -177,7 +179,8 @@ func (x *examination) place(e *NotFiniteError, root *graph.Node) {
 	}
 }
 
-// examples are those of the rows of n that are not finite, or all where rows are not examples.
+// examples returns the examples of those rows of n that are not finite, or all examples if the rows
+// are not examples.
 func (x *examination) examples(n *graph.Node, b data.Batch) (of []int, all bool) {
 	t := n.Type()
 	if t.Rank() == 0 || t.Dim(0) != shape.N {
@@ -189,7 +192,7 @@ func (x *examination) examples(n *graph.Node, b data.Batch) (of []int, all bool)
 	return of, false
 }
 
-// origins computes what the node has made its value of.
+// origins sets From: the elements of the node's inputs that its value comes from.
 func (x *examination) origins(ctx context.Context, r *run, s *vm.Store, e *NotFiniteError) error {
 	var ins []*graph.Node
 	for _, in := range e.Node.Ins() {
@@ -218,7 +221,7 @@ func (x *examination) origins(ctx context.Context, r *run, s *vm.Store, e *NotFi
 	return nil
 }
 
-// flawOf returns what is not finite in d, or nil.
+// flawOf returns the flaw of d, or nil.
 func flawOf(d *tensor.Dense) *flaw {
 	v := elements(d)
 	var f *flaw
@@ -240,7 +243,8 @@ func flawOf(d *tensor.Dense) *flaw {
 	return f
 }
 
-// elements are those of a floating-point tensor; others have none that are not finite.
+// elements returns the elements of a floating-point tensor, and nil for other types, which are
+// always finite.
 func elements(d *tensor.Dense) []float64 {
 	if !engine.DTypeOf(d).HasGradient() {
 		return nil
@@ -248,7 +252,7 @@ func elements(d *tensor.Dense) []float64 {
 	return engine.Floats(engine.BufferOfDense(d))
 }
 
-// place is the index of element i of a tensor of the given shape.
+// place returns the index of element i of a tensor of the given shape.
 func place(i int, dims tensor.Shape) []int {
 	at := make([]int, len(dims))
 	for axis := len(dims) - 1; axis >= 0; axis-- {
@@ -257,7 +261,8 @@ func place(i int, dims tensor.Shape) []int {
 	return at
 }
 
-// from is the element of d at a place or, where it is another, the greatest magnitude.
+// from returns the element of d at the given index if d has the same shape, otherwise its largest
+// magnitude.
 func from(d *tensor.Dense, same bool, at []int) float64 {
 	v, i, most := elements(d), 0, 0.0
 	for axis, k := range at {

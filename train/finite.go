@@ -11,19 +11,19 @@ import (
 	"github.com/plexaura/plexaura/vm"
 )
 
-// notFinite is the error for a result that is not finite. It names what is to blame: the values of
-// s, or the inputs, that are not finite themselves, or else that the numbers grow too large.
+// notFinite returns the error for a result that is not finite. It names the cause: values of s or
+// inputs that are themselves not finite, or else numbers that grow too large.
 func notFinite(what string, s *vm.Store, inputs []float32) error {
 	bad, err := notFiniteValues(s)
 	switch {
 	case err != nil:
 		return err
 	case len(bad) > 0:
-		return fmt.Errorf("%s is %w, since values of the weights are not: %s", what, vm.ErrNotFinite, plain.Names(bad, shown))
+		return fmt.Errorf("%s is %w, since some weights are not: %s", what, vm.ErrNotFinite, plain.Names(bad, shown))
 	case !finite(inputs):
-		return fmt.Errorf("%s is %w, since numbers of the input are not", what, vm.ErrNotFinite)
+		return fmt.Errorf("%s is %w, since some inputs are not", what, vm.ErrNotFinite)
 	}
-	return fmt.Errorf("%s is %w, though weights and inputs are: numbers in between are too large", what, vm.ErrNotFinite)
+	return fmt.Errorf("%s is %w, though weights and inputs are: intermediate values are too large", what, vm.ErrNotFinite)
 }
 
 // notFiniteValues lists the values that have elements that are not finite, in alphabetical order.

@@ -23,9 +23,9 @@ func TestResultsThatAreNotFiniteAreErrors(t *testing.T) {
 		to    []float32
 		want  string
 	}{
-		{"out.bias", []float32{float32(math.NaN()), 0}, "is not finite, since values of the weights are not: out.bias"},
-		{"norm.bias", []float32{0, inf, 0}, "is not finite, since values of the weights are not: norm.bias"},
-		{"norm.weight", []float32{3e38, 3e38, 3e38}, "is not finite, though weights and inputs are: numbers in between are too large"},
+		{"out.bias", []float32{float32(math.NaN()), 0}, "is not finite, since some weights are not: out.bias"},
+		{"norm.bias", []float32{0, inf, 0}, "is not finite, since some weights are not: norm.bias"},
+		{"norm.weight", []float32{3e38, 3e38, 3e38}, "is not finite, though weights and inputs are: intermediate values are too large"},
 	} {
 		cfg := config(t)
 		cfg.Optimizer = optim.SGD{LR: 0.01}
@@ -49,5 +49,5 @@ func TestResultsThatAreNotFiniteAreErrors(t *testing.T) {
 	x[3] = inf
 	_, err := p.Predict(context.Background(), x)
 	require.ErrorIs(t, err, vm.ErrNotFinite)
-	require.ErrorContains(t, err, "since numbers of the input are not")
+	require.ErrorContains(t, err, "since some inputs are not")
 }

@@ -16,20 +16,20 @@ import (
 	"github.com/plexaura/plexaura/vm"
 )
 
-// Fit trains a model. A mistake in c, in the model or in its data is found before the first
-// step, and the result is nil; all mistakes in the graph are returned together, as a
-// [graph.ErrorList].
+// Fit trains a model. A mistake in c, the model or the data is found before the first step; then
+// the result is nil. All mistakes in the graph are returned together, as a [graph.ErrorList].
 //
-// Otherwise there is a result, whatever ends the run: ctx, a callback, data that cannot be
-// read. The error says where the run stood and wraps the cause, that of ctx
-// included. The run stops at a whole step, is saved where it has a folder, and can be resumed
-// from the result's checkpoint or the saved one, bit for bit as if it had not stopped. A loss, or at the end of an
-// epoch a parameter, that is not finite is different: nothing is saved then, the checkpoint before
-// stays. The error wraps [vm.ErrNotFinite], and where steps can be made again it is a
-// [NotFiniteError], which says where the first value arose that is not finite, and from which examples.
+// After the first step Fit always returns a result, also if ctx, a callback or data that cannot be
+// read end the run. The error then says where the run stopped, and wraps the cause, including that
+// of ctx. The run stops after a whole step, is saved if it has a folder, and can be resumed from
+// the result's checkpoint or the saved one; the results are bit-identical to those of an
+// uninterrupted run. The exception is a loss, or at the end of an epoch a parameter, that is not
+// finite: then nothing is saved and the previous checkpoint remains. The error wraps
+// [vm.ErrNotFinite]. If the steps can be repeated it is a [NotFiniteError], which names the node in
+// which the first such value arose, and the examples that it came from.
 //
-// Nothing in the folder changes before there is a checkpoint to be saved. Another run that is there
-// then moves to a folder beside it, which Result.Earlier names.
+// Nothing in the folder changes before there is a checkpoint to save. An earlier run in the folder
+// is then moved to a folder next to it, which Result.Earlier names.
 func Fit(ctx context.Context, c Config) (*Result, error) {
 	if ctx == nil {
 		return nil, prefixed(errNoContext)
@@ -45,9 +45,10 @@ func Fit(ctx context.Context, c Config) (*Result, error) {
 	}, prefixed(err)
 }
 
-var errNoContext = errors.New("the context is nil; context.Background() is one that never ends")
+var errNoContext = errors.New("the context is nil; use context.Background() for one that never ends")
 
-// prefixed names the package in err; mistakes in a graph name their own place.
+// prefixed adds the name of the package to err, except to mistakes in a graph, which have a
+// position of their own.
 func prefixed(err error) error {
 	if list := (graph.ErrorList)(nil); err == nil || errors.As(err, &list) {
 		return err
@@ -55,7 +56,7 @@ func prefixed(err error) error {
 	return plain.Prefixed("train", err)
 }
 
-// run is a run of Fit.
+// run is the state of a call of Fit.
 type run struct {
 	Config
 	state      *Checkpoint
@@ -66,8 +67,8 @@ type run struct {
 	validation *data.Loader
 	folder     folder
 	programs   programs
-	before     *before // a state that steps can be made again from; may be nil
-	unsaved    bool    // steps were made since the last checkpoint
+	before     *before // a state from which steps can be repeated; may be nil
+	unsaved    bool    // steps were made since the last save
 }
 
 func newRun(c Config) (*run, error) {
@@ -124,7 +125,7 @@ func (r *run) load() (err error) {
 	return nil
 }
 
-// begin makes the state that the run starts from.
+// begin makes the initial state of the run.
 func (r *run) begin() error {
 	r.state = &Checkpoint{Store: r.Store}
 	if r.Resume != nil {
@@ -146,7 +147,7 @@ func (r *run) begin() error {
 	return r.settings()
 }
 
-// resumable says why the run to be resumed cannot be, with this Config.
+// resumable returns an error if the run cannot be resumed with this Config.
 func (r *run) resumable() error {
 	p := r.Resume.Progress
 	switch {
@@ -166,7 +167,7 @@ func (r *run) resumable() error {
 	return sameData(r.Resume.Info, r.info)
 }
 
-// sameData says how two kinds of data differ.
+// sameData returns an error that says how a and b differ.
 func sameData(a, b data.Info) error {
 	switch {
 	case a.Input != b.Input:
@@ -181,7 +182,7 @@ func sameData(a, b data.Info) error {
 	return nil
 }
 
-// settings encodes what the program was told.
+// settings encodes the settings of the program.
 func (r *run) settings() (err error) {
 	told := r.Settings
 	switch {
@@ -202,15 +203,16 @@ func (r *run) settings() (err error) {
 	return nil
 }
 
-// programs are what a run is made of, and which values of its store begin anew.
+// programs are the compiled programs of a run, and the names of the values of its store that start
+// afresh.
 type programs struct {
 	*Network
 	training, evaluation *vm.Program
 	anew                 []string
 }
 
-// compile makes the programs, and checks that the values to start from are theirs. It changes
-// nothing yet.
+// compile compiles the programs, and checks that the initial values fit them. It changes nothing
+// yet.
 func (r *run) compile(net *Network) (p programs, err error) {
 	p.Network = net
 	if p.training, err = vm.Compile(r.Engine, net.Training.Nodes(), vm.Train); err != nil {
@@ -231,12 +233,12 @@ func (r *run) compile(net *Network) (p programs, err error) {
 	return p, r.describe(p)
 }
 
-// leaves are those of both programs.
+// leaves returns the leaves of both programs.
 func (p programs) leaves() []*graph.Node {
 	return append(p.training.Leaves(), p.evaluation.Leaves()...)
 }
 
-// attach puts the programs on the store.
+// attach makes machines for the programs on the store.
 func (r *run) attach(p programs) (err error) {
 	for _, name := range p.anew {
 		if err := r.state.Store.Delete(name); err != nil {
@@ -257,7 +259,7 @@ func (r *run) attach(p programs) (err error) {
 	return r.startGradients(p.Network)
 }
 
-// describe makes what OnStart is told.
+// describe prepares the argument of OnStart.
 func (r *run) describe(p programs) (err error) {
 	r.start = Start{Checkpoint: r.state, Params: numbers(p.Leaves), Batches: r.batches.Len()}
 	size := min(r.Batch, r.Train.Len())
@@ -268,7 +270,7 @@ func (r *run) describe(p programs) (err error) {
 	return err
 }
 
-// startGradients makes what computes in place of programs, if anything does.
+// startGradients calls Config.Gradients, if it is set.
 func (r *run) startGradients(net *Network) (err error) {
 	if r.Gradients == nil {
 		return nil
@@ -284,7 +286,7 @@ func (r *run) startGradients(net *Network) (err error) {
 	return err
 }
 
-// close gives the folder back and frees what Gradients has made.
+// close unlocks the folder and frees the Gradients.
 func (r *run) close() error {
 	err := r.folder.close()
 	for _, runner := range []*runner{r.step, r.eval} {
@@ -295,7 +297,7 @@ func (r *run) close() error {
 	return err
 }
 
-// match checks the values to start from, and lists those that begin anew.
+// match checks the initial values, and lists those that start afresh.
 func (r *run) match(p programs) (anew []string, err error) {
 	if err := r.state.Store.Widen(p.leaves()...); err != nil {
 		return nil, err
@@ -309,7 +311,7 @@ func (r *run) match(p programs) (anew []string, err error) {
 	return nil, nil
 }
 
-// except lists, in alphabetical order, the names of leaves that others has not.
+// except lists, in alphabetical order, the names of leaves that are not in others.
 func except(leaves, others []*graph.Node) (names []string) {
 	for _, n := range leaves {
 		if !slices.ContainsFunc(others, func(o *graph.Node) bool { return o.Name() == n.Name() }) {
@@ -320,7 +322,7 @@ func except(leaves, others []*graph.Node) (names []string) {
 	return slices.Compact(names)
 }
 
-// numbers is how many numbers the parameters among leaves have.
+// numbers returns the number of elements of the parameters among leaves.
 func numbers(leaves []*graph.Node) (n int) {
 	for _, leaf := range leaves {
 		if leaf.Kind() == graph.Param {
@@ -330,7 +332,7 @@ func numbers(leaves []*graph.Node) (n int) {
 	return n
 }
 
-// train trains, and saves what was reached if it does not end with an epoch.
+// train trains, and saves the last state if it is not the end of an epoch.
 func (r *run) train(ctx context.Context) error {
 	err := r.epochs(ctx)
 	if errors.Is(err, ErrStop) {
@@ -356,7 +358,7 @@ func (r *run) epochs(ctx context.Context) error {
 	return nil
 }
 
-// epoch makes what is left of an epoch.
+// epoch makes the remaining steps of an epoch.
 func (r *run) epoch(ctx context.Context) error {
 	p := &r.state.Progress
 	number := len(p.Epochs) + 1
@@ -425,8 +427,8 @@ func (r *run) validate(ctx context.Context, e *Epoch) error {
 	return nil
 }
 
-// finish records an epoch. The checkpoint comes first: the metrics are made anew from it when
-// the run is resumed.
+// finish records an epoch. It saves the checkpoint first, because a resumed run rewrites the
+// metrics from it.
 func (r *run) finish(e Epoch) error {
 	p := &r.state.Progress
 	p.Epochs = append(p.Epochs, e)

@@ -196,7 +196,7 @@ func TestFitRefuses(t *testing.T) {
 		"not a scalar":                         func(c *train.Config) { c.Loss = func(y, _ *graph.Node) *graph.Node { return y } },
 		`an Input of its own, "mask"`:          func(c *train.Config) { c.Model = masked },
 		"Settings: json: unsupported type":     func(c *train.Config) { c.Settings = func() {} },
-		"weight is float32(5), the model want": func(c *train.Config) { c.Store = storeWith(t, "out.weight", 5) },
+		"weight is float32(5), the model need": func(c *train.Config) { c.Store = storeWith(t, "out.weight", 5) },
 		"no Model ":                            func(c *train.Config) { c.Model = (*nn.Linear)(nil) },
 		"no Model  ":                           func(c *train.Config) { c.Model = nn.Func(nil) },
 		"no Engine ":                           func(c *train.Config) { c.Engine = (*ref.Engine)(nil) },
@@ -206,7 +206,7 @@ func TestFitRefuses(t *testing.T) {
 		"there is no Rule":                     func(c *train.Config) { c.Optimizer = optim.Recipe{Rule: (*optim.Adam)(nil)} },
 		"the Schedule is a nil pointer":        func(c *train.Config) { c.Optimizer = optim.Recipe{Rule: optim.Adam{}, Schedule: (*optim.Cosine)(nil)} },
 		"Partial, but no Store":                func(c *train.Config) { c.Partial = []string{"*"} },
-		`Partial: cannot match by "["`:         func(c *train.Config) { c.Store, c.Partial = vm.NewStore(1), []string{"["} },
+		`Partial: invalid pattern "["`:         func(c *train.Config) { c.Store, c.Partial = vm.NewStore(1), []string{"["} },
 	} {
 		t.Run(want, func(t *testing.T) {
 			c := config(t)

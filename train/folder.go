@@ -15,31 +15,31 @@ import (
 	"github.com/plexaura/plexaura/internal/regular"
 )
 
-// The files of a run's folder.
+// The files in a run's folder.
 const (
-	// CheckpointFile holds all values, and in its metadata what [Checkpoint] has besides.
+	// CheckpointFile holds all values and, as metadata, the other fields of [Checkpoint].
 	CheckpointFile = "model.safetensors"
-	// MetricsFile holds one line of JSON for each epoch of the checkpoint.
+	// MetricsFile holds one line of JSON per epoch of the checkpoint.
 	MetricsFile = "metrics.jsonl"
 	// SettingsFile holds the settings as JSON.
 	SettingsFile = "settings.json"
 )
 
-// nextFile is the first checkpoint of a run until an earlier run has made room for it.
+// nextFile is the first checkpoint of a run, until an earlier run has been moved away.
 const nextFile = ".next." + CheckpointFile
 
-// folder keeps a run on disk. Nothing in it changes before there is a checkpoint to be kept.
+// folder keeps a run on disk. It changes nothing before there is a checkpoint to keep.
 type folder struct {
-	lock    *FolderLock // nil keeps nothing
-	ours    bool        // the lock is not the caller's
-	resumed string      // the file of the checkpoint that the run goes on from; empty for none
-	begun   bool        // what is there is this run's
-	current bool        // the checkpoint there is the run's last
-	earlier string      // where a run that was there before has gone
-	lines   int         // in the metrics
+	lock    *FolderLock // if nil, nothing is kept
+	ours    bool        // the lock was taken by Fit, not by the caller
+	resumed string      // the file of the checkpoint that is resumed; empty if none
+	begun   bool        // the folder contains this run
+	current bool        // the checkpoint in the folder is the run's last state
+	earlier string      // the folder to which an earlier run was moved
+	lines   int         // number of lines in the metrics
 }
 
-// openFolder takes the folder of a run. Without a lock that the caller has, one is taken.
+// openFolder opens the folder of a run, and locks it unless the caller has the lock.
 func openFolder(c Config) (folder, error) {
 	f := folder{lock: c.Lock, ours: c.Lock == nil}
 	if c.Folder == "" && c.Lock == nil {
@@ -50,7 +50,7 @@ func openFolder(c Config) (folder, error) {
 	case c.Lock == nil:
 		f.lock, err = lockFolder(c.Folder)
 	case c.Lock.lock == nil:
-		err = errors.New("the Lock of the Config has been given back")
+		err = errors.New("the Lock of the Config has been closed")
 	}
 	if err != nil {
 		return folder{}, err
@@ -65,7 +65,8 @@ func openFolder(c Config) (folder, error) {
 	return f, nil
 }
 
-// replaceable says, before an epoch is trained, that a file of the resumed run cannot be replaced.
+// replaceable returns an error, before any training, if a file of the resumed run cannot be
+// replaced.
 func (f *folder) replaceable() error {
 	for _, name := range []string{CheckpointFile, MetricsFile, SettingsFile} {
 		if err := regular.Replaceable(f.path(name)); err != nil {
@@ -84,7 +85,7 @@ func sameFile(a, b string) bool {
 	return err == nil && os.SameFile(x, y)
 }
 
-// close lets others have the folder.
+// close unlocks the folder.
 func (f *folder) close() error {
 	if f.lock == nil || !f.ours {
 		return nil
@@ -94,7 +95,7 @@ func (f *folder) close() error {
 
 func (f *folder) path(name string) string { return filepath.Join(f.lock.path, name) }
 
-// save replaces the checkpoint, the first time that of an earlier run.
+// save replaces the checkpoint. The first call moves an earlier run away.
 func (f *folder) save(c *Checkpoint) (err error) {
 	if f.lock == nil {
 		return nil
@@ -108,9 +109,9 @@ func (f *folder) save(c *Checkpoint) (err error) {
 	return err
 }
 
-// begin puts the first checkpoint of a run into the folder, with its settings, and the metrics of
-// the epochs done so far: those that an earlier stretch of the run wrote beyond them go. Another
-// run that is there moves aside, once the checkpoint is on disk.
+// begin puts the first checkpoint of a run into the folder, with its settings and the metrics of
+// the epochs so far. It drops metrics of later epochs, which an earlier attempt of the run wrote.
+// It moves an earlier run away once the checkpoint is on disk.
 func (f *folder) begin(c *Checkpoint) error {
 	next := f.path(nextFile)
 	if err := c.save(next); err != nil {
@@ -126,7 +127,7 @@ func (f *folder) begin(c *Checkpoint) error {
 	return f.writeMetrics(c.Progress.Epochs)
 }
 
-// install gives the first checkpoint its name.
+// install renames the first checkpoint to its final name.
 func (f *folder) install(next string) error {
 	if f.resumed == "" {
 		m, err := f.lock.makeRoom()
@@ -151,8 +152,8 @@ func (f *folder) writeSettings(c *Checkpoint) error {
 	return f.replace(SettingsFile, b.Bytes())
 }
 
-// writeMetrics writes a line for each epoch: that which is there, with the times, which the
-// checkpoint has not, or else a new one.
+// writeMetrics writes a line for each epoch: the line that is already there, since it has the
+// times, which the checkpoint does not have, or else a new one.
 func (f *folder) writeMetrics(epochs []Epoch) error {
 	old := [][]byte{}
 	if f.resumed != "" {
@@ -176,17 +177,18 @@ func (f *folder) writeMetrics(epochs []Epoch) error {
 	return f.replace(MetricsFile, metrics.Bytes())
 }
 
-// describes reports whether b is the line of epoch e, whatever times it has.
+// describes reports whether b is the line of epoch e, with any times.
 func describes(b []byte, e Epoch) bool {
 	var l line
 	return json.Unmarshal(b, &l) == nil && bytes.HasSuffix(b, []byte("\n")) && l.Epoch == e.Number && l.Loss == e.Train.Loss()
 }
 
-// longestLine bounds what is read of a line of the metrics, in bytes; ours are a fraction of it.
+// longestLine is the maximum number of bytes read of a line of the metrics. Lines that we write are
+// much shorter.
 const longestLine = 4096
 
-// oldLines returns the first lines of the metrics that are there, n at most, up to one that is no
-// line of ours.
+// oldLines returns at most n lines from the start of the existing metrics, up to the first line
+// that this package did not write.
 func (f *folder) oldLines(n int) (lines [][]byte, err error) {
 	file, err := regular.Open(f.path(MetricsFile))
 	if errors.Is(err, fs.ErrNotExist) {
@@ -217,7 +219,7 @@ func (f *folder) replace(name string, content []byte) error {
 	})
 }
 
-// append adds the line of an epoch to the metrics, unless they have it.
+// append adds the line of an epoch to the metrics, unless it is already there.
 func (f *folder) append(e Epoch) (err error) {
 	if f.lock == nil || e.Number <= f.lines {
 		return nil
@@ -235,7 +237,8 @@ func (f *folder) append(e Epoch) (err error) {
 	return errors.Join(err, file.Close())
 }
 
-// line is an epoch as tools like to read it: flat, with the accuracies computed.
+// line is the record of an epoch in a form that is easy to read for tools: flat, with the
+// accuracies computed.
 type line struct {
 	Epoch              int      `json:"epoch"`
 	Loss               float64  `json:"loss"`
@@ -245,7 +248,7 @@ type line struct {
 	LearningRate       float64  `json:"learning_rate"`
 	Seconds            float64  `json:"seconds"`
 	ExamplesPerSecond  float64  `json:"examples_per_second"`
-	WaitShare          float64  `json:"wait_share"` // of the seconds, waiting for data
+	WaitShare          float64  `json:"wait_share"` // the fraction of seconds spent waiting for data
 }
 
 func lineOf(e Epoch) ([]byte, error) {
@@ -264,7 +267,7 @@ func lineOf(e Epoch) ([]byte, error) {
 	return append(b, '\n'), nil
 }
 
-// accuracy is nil where there are no labels.
+// accuracy returns nil if there are no labels.
 func accuracy(m Metrics) *float64 {
 	if m.Labels == 0 {
 		return nil

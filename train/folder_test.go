@@ -37,11 +37,11 @@ func TestWhatIsNoFolderOfARunIsRefused(t *testing.T) {
 		make func(path string) error
 		want string
 	}{
-		"a file":                   {func(p string) error { return os.WriteFile(p, []byte("notes"), 0o666) }, "is no folder for a run: it is a file"},
+		"a file":                   {func(p string) error { return os.WriteFile(p, []byte("notes"), 0o666) }, "is not a folder for a run: it is a file"},
 		"below a file":             {func(p string) error { return os.WriteFile(filepath.Dir(p)+"/run", nil, 0o666) }, ""},
-		"a folder of photographs":  {folderOf("a.jpg", "b.jpg"), `is no folder of a run: it holds "b.jpg"`},
-		"weights with other files": {folderOf("config.json", train.CheckpointFile), `it holds "config.json", and not all of model.safetensors, metrics.jsonl and settings.json`},
-		"a folder in the folder":   {func(p string) error { return os.MkdirAll(p+"/src", 0o777) }, `it holds "src"`},
+		"a folder of photographs":  {folderOf("a.jpg", "b.jpg"), `is not a folder of a run: it contains "b.jpg"`},
+		"weights with other files": {folderOf("config.json", train.CheckpointFile), `it contains "config.json", but not all of model.safetensors, metrics.jsonl and settings.json`},
+		"a folder in the folder":   {func(p string) error { return os.MkdirAll(p+"/src", 0o777) }, `it contains "src"`},
 	} {
 		t.Run(name, func(t *testing.T) {
 			dir := t.TempDir()
@@ -204,7 +204,7 @@ func TestALockOfTheProgramsOwn(t *testing.T) {
 	require.Len(t, contents(t, path), 3)
 	c.Lock = l
 	_, err = train.Fit(context.Background(), c)
-	require.ErrorContains(t, err, "has been given back")
+	require.ErrorContains(t, err, "has been closed")
 
 	empty, err := train.LockFolder(filepath.Join(t.TempDir(), "a", "b", "c"))
 	require.NoError(t, err)

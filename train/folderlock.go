@@ -12,25 +12,26 @@ import (
 	"github.com/plexaura/plexaura/internal/lock"
 )
 
-// lockFile is the file in a run's folder that its lock is on.
+// lockFile is the file in a run's folder that is locked.
 const lockFile = ".lock"
 
-// FolderLock is the right to keep a run in a folder, which one run has at a time. [Fit] takes it
-// for as long as it runs; a program takes it by itself, and hands it on as Config.Lock, where it
-// loads the checkpoint before or writes into the folder afterwards.
+// FolderLock is the lock on a run's folder. Only one run at a time can hold it. [Fit] holds it
+// while it runs. A program that loads the checkpoint before, or writes into the folder afterwards,
+// takes the lock itself and passes it as Config.Lock.
 type FolderLock struct {
-	path string   // without a symbolic link at its end
-	made []string // folders that were made for it, the outermost first
+	path string   // with a final symbolic link resolved
+	made []string // folders that were created, the outermost first
 	lock *lock.Lock
 }
 
-// LockFolder takes a folder for a run, and makes it if it is missing. A symbolic link stays, and
-// what it leads to is the folder. The system gives the lock back when the process ends, even by
-// being killed.
+// LockFolder locks a folder for a run. It creates the folder if it is missing. If path is a
+// symbolic link, it locks the folder that the link points to. The operating system releases the
+// lock when the process ends, even if it is killed.
 //
-// It is an error where path is no folder, where another run has it, which is named, and where there
-// are other things than a run in it: it holds one where it is empty, where it has a [CheckpointFile],
-// [MetricsFile] and [SettingsFile], with whatever else, or some of these and nothing else.
+// It is an error if path is not a folder, if another run holds the lock, which the error names, or
+// if the folder contains other things than a run. A folder is accepted if it is empty, if it
+// contains all of [CheckpointFile], [MetricsFile] and [SettingsFile], possibly with other files, or
+// if it contains some of these and nothing else.
 func LockFolder(path string) (*FolderLock, error) {
 	l, err := lockFolder(path)
 	return l, prefixed(err)
@@ -42,7 +43,7 @@ func lockFolder(path string) (l *FolderLock, err error) {
 		return nil, err
 	}
 	if info, err := os.Stat(l.path); err == nil && !info.IsDir() {
-		return nil, fmt.Errorf("%s is no folder for a run: it is %s", path, kind(info.Mode()))
+		return nil, fmt.Errorf("%s is not a folder for a run: it is %s", path, kind(info.Mode()))
 	}
 	if err := l.make(); err != nil {
 		return nil, errors.Join(err, l.Close())
@@ -71,7 +72,7 @@ func kind(m fs.FileMode) string {
 	return "something else"
 }
 
-// resolved is the folder that a path leads to, which need not exist, by its name.
+// resolved returns the path of the folder that path leads to, which need not exist.
 func resolved(path string) (string, error) {
 	real, err := filepath.EvalSymlinks(path)
 	if base := filepath.Base(real); err == nil && (base == "." || base == "..") {
@@ -85,7 +86,7 @@ func resolved(path string) (string, error) {
 	}
 	target, err := os.Readlink(path)
 	switch {
-	case err != nil: // it is no link
+	case err != nil: // not a link
 		return filepath.Clean(path), nil
 	case filepath.IsAbs(target):
 		return target, nil
@@ -93,7 +94,7 @@ func resolved(path string) (string, error) {
 	return filepath.Join(filepath.Dir(path), target), nil
 }
 
-// make makes the folder and those above it that are missing.
+// make creates the folder and its missing parents.
 func (l *FolderLock) make() error {
 	for dir := l.path; ; dir = filepath.Dir(dir) {
 		if _, err := os.Stat(dir); err == nil || dir == filepath.Dir(dir) {
@@ -105,7 +106,7 @@ func (l *FolderLock) make() error {
 	return os.MkdirAll(l.path, 0o777)
 }
 
-// check refuses a folder with other things than a run, which path names.
+// check rejects a folder that contains other things than a run. The error calls the folder path.
 func (l *FolderLock) check(path string) error {
 	entries, err := os.ReadDir(l.path)
 	if err != nil {
@@ -121,17 +122,17 @@ func (l *FolderLock) check(path string) error {
 		}
 	}
 	if other != "" && have < 3 {
-		return fmt.Errorf("%s is no folder of a run: it holds %q, and not all of %s, %s and %s; take another folder", path, other, CheckpointFile, MetricsFile, SettingsFile)
+		return fmt.Errorf("%s is not a folder of a run: it contains %q, but not all of %s, %s and %s; choose another folder", path, other, CheckpointFile, MetricsFile, SettingsFile)
 	}
 	return nil
 }
 
-// temporary tells what a run that was killed while it saved leaves behind.
+// temporary reports whether name is a file that a run leaves behind if it is killed while saving.
 func temporary(name string) bool {
 	return name == nextFile || strings.HasPrefix(name, ".") && strings.HasSuffix(name, ".tmp")
 }
 
-// Close lets others have the folder. Folders that were made for it and are empty go.
+// Close releases the lock. It removes folders that were created for the run and are empty.
 func (l *FolderLock) Close() (err error) {
 	if l == nil {
 		return nil
@@ -141,7 +142,7 @@ func (l *FolderLock) Close() (err error) {
 		l.lock = nil
 	}
 	for _, dir := range slices.Backward(l.made) {
-		if os.Remove(dir) != nil { // there is something in it
+		if os.Remove(dir) != nil { // not empty
 			break
 		}
 	}
@@ -149,14 +150,14 @@ func (l *FolderLock) Close() (err error) {
 	return err
 }
 
-// moved is what was moved from one folder to another.
+// moved records what was moved from one folder to another.
 type moved struct {
-	from, to string // to is empty where nothing was
+	from, to string // to is empty if nothing was moved
 	names    []string
 }
 
-// makeRoom moves an earlier run, if there is a checkpoint of one, to a new folder beside this one.
-// The checkpoint goes last: at any moment it has in its folder what it needs.
+// makeRoom moves an earlier run, if its checkpoint exists, to a new folder next to this one. The
+// checkpoint is moved last, so that it is always in one folder with the files it needs.
 func (l *FolderLock) makeRoom() (m moved, err error) {
 	if _, err := os.Lstat(filepath.Join(l.path, CheckpointFile)); errors.Is(err, fs.ErrNotExist) {
 		return m, nil
@@ -173,18 +174,18 @@ func (l *FolderLock) makeRoom() (m moved, err error) {
 	}
 	m.from = l.path
 	if m.to, err = newFolder(l.path); err != nil {
-		return m, fmt.Errorf("no room beside %s for the run in it: %w", l.path, err)
+		return m, fmt.Errorf("making a folder next to %s for the run in it: %w", l.path, err)
 	}
 	for _, name := range append(names, CheckpointFile) {
 		if err := os.Rename(filepath.Join(m.from, name), filepath.Join(m.to, name)); err != nil {
-			return moved{}, errors.Join(fmt.Errorf("the run in %s stays: %w", l.path, err), m.undo())
+			return moved{}, errors.Join(fmt.Errorf("moving the run in %s: %w", l.path, err), m.undo())
 		}
 		m.names = append(m.names, name)
 	}
 	return m, nil
 }
 
-// newFolder makes a folder with the name of another and a number.
+// newFolder creates a folder named after another, with a number appended.
 func newFolder(beside string) (string, error) {
 	for i := 1; ; i++ {
 		dir := fmt.Sprintf("%s-%d", beside, i)

@@ -14,31 +14,31 @@ import (
 	"github.com/plexaura/plexaura/vm"
 )
 
-// A GradientsFunc makes the Gradients that compute outs, followed by the gradients of outs[0] with
-// regard to each of wrt. The first batches have n examples, others may have fewer.
+// A GradientsFunc makes Gradients that compute outs, followed by the gradients of outs[0] with
+// respect to each of wrt. The first batches have n examples; others may have fewer.
 type GradientsFunc func(outs []*graph.Node, n int, wrt ...*graph.Node) (Gradients, error)
 
-// Gradients compute losses and gradients by something other than a program of vm, such as the
-// machine of interop/gorgonia, or several machines that share a batch.
+// Gradients computes losses and gradients by other means than a program of vm, such as the machine
+// of interop/gorgonia, or several machines that share a batch.
 type Gradients interface {
-	// Inputs are the Inputs that Run takes values for, in that order.
+	// Inputs returns the Inputs whose values Run takes, in that order.
 	Inputs() []*graph.Node
-	// Run computes for a batch of any size. leaves gives the values of Params and States, which
-	// stay as they are. The results are the caller's.
+	// Run computes the outputs for a batch of any size. leaves returns the values of Params and
+	// States, which must not be changed. The results belong to the caller.
 	Run(ctx context.Context, leaves func(name string) (*tensor.Dense, error), inputs ...*tensor.Dense) ([]*tensor.Dense, error)
-	// Close frees what it holds.
+	// Close frees resources.
 	Close() error
 }
 
-// computed is what Gradients compute for a step of training.
+// computed lists the nodes that Gradients compute in a training step.
 type computed struct {
 	loss, output *graph.Node
 	wrt          []*graph.Node
 }
 
-// standIn puts Inputs in place of the loss, the output and the gradients, so that the graph for
-// training has only the updates. A gradient that is not connected with the loss stays, for the
-// optimiser to report.
+// standIn replaces the loss, the output and the gradients by Inputs, so that the graph for training
+// contains only the updates. A gradient that is not connected with the loss stays, because the
+// optimiser reports it.
 func (n *Network) standIn(params, grads []*graph.Node) []*graph.Node {
 	t, g := &n.Training, n.Training.Loss.Graph()
 	n.computed = &computed{loss: t.Loss, output: t.Output}
@@ -62,10 +62,10 @@ type gradientRunner struct {
 	store *vm.Store
 	feeds []feed
 	args  []*tensor.Dense
-	wrt   int // how many gradients there are
+	wrt   int // number of gradients
 }
 
-// newGradients makes Gradients for c, fed as n says.
+// newGradients makes Gradients for c, with the inputs of n.
 func (r *run) newGradients(n *Network, c computed) (*gradientRunner, error) {
 	g, err := r.Gradients([]*graph.Node{c.loss, c.output}, min(r.Batch, r.Train.Len()), c.wrt...)
 	if err != nil {

@@ -91,14 +91,14 @@ func TestMistakesOfOthersGradients(t *testing.T) {
 	var m machines
 	c := config(t)
 	c.Gradients = m.gradients
-	c.Model = nn.Sequential{nn.Flatten{}, nn.Linear{Name: "out", Out: 2}, nn.Named("odds", nn.Func(func(x *graph.Node) *graph.Node {
-		return ops.Mul(x, ops.Reshape(ops.Prod(x, 1), -1, 1))
+	c.Model = nn.Sequential{nn.Flatten{}, nn.Linear{Name: "out", Out: 2}, nn.Named("precise", nn.Func(func(x *graph.Node) *graph.Node {
+		return ops.Cast(ops.Exp(ops.Cast(x, shape.Float64)), shape.Float32)
 	}))}
 	_, err := train.Fit(context.Background(), c)
 	var list graph.ErrorList
 	require.ErrorAs(t, err, &list)
-	require.Equal(t, "Prod", list[0].Op)
-	require.Equal(t, "odds", list[0].Layer)
+	require.Equal(t, "Cast", list[0].Op)
+	require.Equal(t, "precise", list[0].Layer)
 
 	c.Model = nn.Sequential{nn.Flatten{}, nn.Linear{Name: "out", Out: 2}, nn.Func(ops.StopGradient)}
 	_, err = train.Fit(context.Background(), c)

@@ -6,20 +6,20 @@ import (
 	"github.com/plexaura/plexaura/shape"
 )
 
-// Metrics are the results on a number of examples, as sums, so that no bit is lost when they
-// are added up or saved.
+// Metrics are the results on a number of examples. They are sums, so that adding and saving them
+// loses no precision.
 type Metrics struct {
 	Examples int     `json:"examples"`
 	LossSum  float64 `json:"loss_sum"`
-	Correct  int     `json:"correct,omitempty"` // labels that the largest output stands for
-	Labels   int     `json:"labels,omitempty"`  // labels looked at; 0 where targets are no class numbers
+	Correct  int     `json:"correct,omitempty"` // labels predicted correctly by the largest output
+	Labels   int     `json:"labels,omitempty"`  // labels compared; 0 if targets are not class numbers
 }
 
-// Loss is the mean over the examples.
+// Loss returns the mean loss over the examples.
 func (m Metrics) Loss() float64 { return m.LossSum / float64(max(m.Examples, 1)) }
 
-// Accuracy is the part of the labels that is predicted right, from 0 to 1; it is 0 where there
-// are none.
+// Accuracy returns the fraction of the labels that were predicted correctly, from 0 to 1. It is 0
+// if there are no labels.
 func (m Metrics) Accuracy() float64 { return float64(m.Correct) / float64(max(m.Labels, 1)) }
 
 func (m *Metrics) add(o Metrics) {
@@ -32,15 +32,15 @@ func (m *Metrics) add(o Metrics) {
 // Epoch is the record of an epoch.
 type Epoch struct {
 	Number     int      `json:"epoch"` // from 1
-	Train      Metrics  `json:"train"` // of each batch before its step, in training form
+	Train      Metrics  `json:"train"` // each batch before its step, in training form
 	Validation *Metrics `json:"validation,omitempty"`
 	Rate       float64  `json:"rate"` // learning rate of the last step
-	Seconds    float64  `json:"-"`    // spent on training, without validation; not in a checkpoint
-	Waited     float64  `json:"-"`    // seconds of these that steps waited for data
-	Timed      int      `json:"-"`    // examples that Seconds were spent on: not those before a resume
+	Seconds    float64  `json:"-"`    // spent on training, excluding validation; not in a checkpoint
+	Waited     float64  `json:"-"`    // the part of Seconds that steps waited for data
+	Timed      int      `json:"-"`    // number of examples in Seconds, without those before a resume
 }
 
-// ExamplesPerSecond is the speed of training.
+// ExamplesPerSecond returns the training speed.
 func (e Epoch) ExamplesPerSecond() float64 {
 	if e.Seconds == 0 {
 		return 0
@@ -48,7 +48,7 @@ func (e Epoch) ExamplesPerSecond() float64 {
 	return float64(e.Timed) / e.Seconds
 }
 
-// WaitShare is the part of the time of training, from 0 to 1, that steps waited for data.
+// WaitShare returns the fraction of the training time, from 0 to 1, that steps waited for data.
 func (e Epoch) WaitShare() float64 {
 	if e.Seconds == 0 {
 		return 0
@@ -56,11 +56,12 @@ func (e Epoch) WaitShare() float64 {
 	return e.Waited / e.Seconds
 }
 
-// classes says where in an output the classes are: along axis 1, inner places apart.
+// classes describes the position of the classes in an output: along axis 1, with a stride of inner
+// elements.
 type classes struct{ count, inner int }
 
-// classesOf returns the classes of outputs for targets of the given type, that of one
-// example, or false where the output does not choose among classes.
+// classesOf returns the classes of outputs for targets, given the types for one example. It returns
+// false if the output does not choose among classes.
 func classesOf(output, target shape.Type) (c classes, ok bool) {
 	if target.DType != shape.Int32 || output.Rank() != target.Rank()+2 || !output.IsFloat() {
 		return c, false
@@ -72,8 +73,8 @@ func classesOf(output, target shape.Type) (c classes, ok bool) {
 	return classes{count, target.Len()}, true
 }
 
-// compare compares outputs with labels. In confusion, where it is not nil, it counts how often
-// each class (row) was taken for each (column). A label that is no class is left out.
+// compare compares outputs with labels. If confusion is not nil, it counts there how often each
+// class (row) was predicted as each class (column). Labels that are not a class are ignored.
 func (c classes) compare(output *tensor.Dense, labels []int32, confusion [][]int) (correct, seen int) {
 	if output.Dtype() == tensor.Float64 {
 		return compare(c, output.Float64s(), labels, confusion)
@@ -99,7 +100,8 @@ func compare[T shape.Float](c classes, output []T, labels []int32, confusion [][
 	return correct, seen
 }
 
-// largest returns the index of the largest of count numbers, step apart; the first of equals.
+// largest returns the index of the largest of count numbers at a stride of step. Of equal numbers
+// it returns the first.
 func largest[T shape.Float](v []T, count, step int) int {
 	best := 0
 	for i := 1; i < count; i++ {

@@ -17,21 +17,21 @@ import (
 	"github.com/plexaura/plexaura/vm"
 )
 
-// MismatchError is returned for the weights of another model. It names the values that
-// differ, each once, in alphabetical order.
+// MismatchError reports weights that do not fit the model. It names each value that differs once,
+// in alphabetical order.
 type MismatchError struct {
-	Missing    []string // the model has them, the weights have not
-	Unused     []string // the weights have them, the model has not
+	Missing    []string // in the model, but not in the weights
+	Unused     []string // in the weights, but not in the model
 	Mismatched []Difference
 }
 
-// Difference is a value that model and weights have in different types.
+// Difference is a value whose type differs between model and weights.
 type Difference struct {
 	Name       string
-	Have, Want shape.Type // in the weights, in the model
+	Have, Want shape.Type // in the weights and in the model
 }
 
-// Error names the values on one line, the first of many.
+// Error names the values on one line; if there are many, only the first ones.
 func (e *MismatchError) Error() string {
 	if e == nil {
 		return "the weights are those of the model"
@@ -45,7 +45,7 @@ func (e *MismatchError) Error() string {
 	}
 	var mismatched []string
 	for _, d := range e.Mismatched {
-		mismatched = append(mismatched, fmt.Sprintf("%s is %v, the model wants %v", plain.Name(d.Name), d.Have, d.Want))
+		mismatched = append(mismatched, fmt.Sprintf("%s is %v, the model needs %v", plain.Name(d.Name), d.Have, d.Want))
 	}
 	if len(mismatched) > 0 {
 		parts = append(parts, plain.List(mismatched, shown))
@@ -53,10 +53,10 @@ func (e *MismatchError) Error() string {
 	return "the weights are those of another model: " + strings.Join(parts, "; ")
 }
 
-// shown is how many values an error names, of each sort.
+// shown is the number of values that an error names, for each kind of difference.
 const shown = 8
 
-// orNil is e, or nil where nothing differs.
+// orNil returns e, or nil if nothing differs.
 func (e *MismatchError) orNil() error {
 	if len(e.Missing)+len(e.Unused)+len(e.Mismatched) == 0 {
 		return nil
@@ -64,8 +64,8 @@ func (e *MismatchError) orNil() error {
 	return e
 }
 
-// match returns a [MismatchError] where s lacks one of wanted, or has it in another type, or
-// has a value that is neither wanted nor in extra.
+// match returns a [MismatchError] if s lacks a wanted value, has one with another type, or has a
+// value that is neither in wanted nor in extra.
 func match(s *vm.Store, wanted []*graph.Node, extra []string) error {
 	e, err := mismatches(s, wanted, extra)
 	if err != nil {
@@ -74,7 +74,8 @@ func match(s *vm.Store, wanted []*graph.Node, extra []string) error {
 	return e.orNil()
 }
 
-// mismatches tells how the values of s differ from wanted, of which several may have one name.
+// mismatches returns the differences between s and wanted, in which several leaves may have the
+// same name.
 func mismatches(s *vm.Store, wanted []*graph.Node, extra []string) (*MismatchError, error) {
 	var e MismatchError
 	types, known := map[string]shape.Type{}, map[string]bool{}
@@ -108,17 +109,17 @@ func mismatches(s *vm.Store, wanted []*graph.Node, extra []string) (*MismatchErr
 	return &e, nil
 }
 
-// typeOf is the type of a value of a store.
+// typeOf returns the type of a value in a store.
 func typeOf(v *tensor.Dense) shape.Type {
 	return shape.Type{DType: engine.DTypeOf(v), Shape: shape.OfInts(v.Shape()...)}
 }
 
-// randomState is what [ops.RNG] keeps in a store. Only training reads it.
+// randomState is the name under which [ops.RNG] keeps its state in a store. Only training reads it.
 const randomState = "rng"
 
-// fresh lists the values of s, given as Config.Store to train net with, that begin anew: what
-// optimisers have kept, and of what differs from the model all that partial allows to. Other
-// differences are a [MismatchError]. leaves are those of the programs.
+// fresh lists the values of s, which is Config.Store for training net, that start afresh: the state
+// of optimisers, and those differences from the model that partial allows. Other differences are a
+// [MismatchError]. leaves are those of the programs.
 func fresh(s *vm.Store, net *Network, leaves []*graph.Node, partial []string) ([]string, error) {
 	known := append(slices.Clone(leaves), net.Leaves...)
 	known = slices.DeleteFunc(known, func(n *graph.Node) bool { return slices.Contains(net.kept, n.Name()) })
@@ -133,12 +134,12 @@ func fresh(s *vm.Store, net *Network, leaves []*graph.Node, partial []string) ([
 	if err != nil {
 		return nil, err
 	}
-	if len(e.Missing) == len(net.wanted) && len(e.Unused) > 0 { // nothing fits: that is never meant
+	if len(e.Missing) == len(net.wanted) && len(e.Unused) > 0 { // nothing fits: surely a mistake
 		return nil, e
 	}
 	anew = append(anew, e.allow(partial)...)
 	if e.orNil() != nil {
-		return nil, fmt.Errorf("%w; what is to begin anew, such as another head, is named by Config.Partial", e)
+		return nil, fmt.Errorf("%w; name values that should start afresh, such as a new head, in Config.Partial", e)
 	}
 	return anew, nil
 }
@@ -150,7 +151,8 @@ func without(names []string, leaves []*graph.Node) []string {
 	})
 }
 
-// allow takes the values that patterns match out of e. It returns those that the weights have.
+// allow removes from e the values that match patterns. It returns those of them that the weights
+// have.
 func (e *MismatchError) allow(patterns []string) (had []string) {
 	allowed := func(name string) bool {
 		return slices.ContainsFunc(patterns, func(pattern string) bool {
@@ -170,11 +172,11 @@ func (e *MismatchError) allow(patterns []string) (had []string) {
 	return had
 }
 
-// checkPatterns says which of patterns is none.
+// checkPatterns returns an error that lists the malformed patterns.
 func checkPatterns(patterns []string) (err error) {
 	for _, pattern := range patterns {
 		if _, e := path.Match(pattern, ""); e != nil {
-			err = errors.Join(err, fmt.Errorf("Partial: cannot match by %q: %w", pattern, e))
+			err = errors.Join(err, fmt.Errorf("Partial: invalid pattern %q: %w", pattern, e))
 		}
 	}
 	return err

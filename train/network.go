@@ -15,57 +15,56 @@ import (
 	"github.com/plexaura/plexaura/shape"
 )
 
-// Loss is what training makes small: a scalar, the mean over the examples of a batch, from
-// the model's output and the target.
+// Loss builds the loss that training minimises: a scalar, the mean over the examples of a batch,
+// computed from the model's output and the target.
 type Loss func(output, target *graph.Node) *graph.Node
 
 // Network holds the graphs that [Fit] and [Predictor] compile.
 type Network struct {
-	// Training lies in a graph with all updates: it is compiled with vm.Train. Its nodes are nil
-	// without an optimiser.
+	// Training is a graph with all updates, to be compiled with vm.Train. Its nodes are nil without
+	// an optimiser.
 	Training Outputs
-	// Evaluation is the loss and the output, in inference form.
+	// Evaluation has the loss and the output, in inference form.
 	Evaluation Outputs
-	// Inference is only the output, in inference form.
+	// Inference has only the output, in inference form.
 	Inference *graph.Node
-	// Leaves are the parameters and the state of the model itself.
+	// Leaves are the parameters and states of the model itself.
 	Leaves []*graph.Node
-	// Averaged tells that Evaluation and Inference compute with the moving averages of the
-	// parameters, because the optimiser keeps them.
+	// Averaged reports that Evaluation and Inference use the moving averages of the parameters,
+	// because the optimiser keeps them.
 	Averaged bool
 
-	wanted   []*graph.Node        // of Leaves and those of the loss, what weights have to have
+	wanted   []*graph.Node        // of Leaves and the leaves of the loss, those that weights must contain
 	kept     []string             // the leaves that the optimiser adds
-	phases   [2]int               // of the graph for training: the first nodes of the gradients and of the updates
+	phases   [2]int               // in the training graph, the first nodes of gradients and updates
 	feeds    map[*graph.Node]feed // by Input
-	computed *computed            // what Training is fed with, where it does not compute the gradients itself
+	computed *computed            // inputs of Training; nil if it computes the gradients itself
 }
 
-// The names of the inputs; examples lie along axis 0.
+// The names of the inputs. Axis 0 is the examples.
 const (
 	inputName  = "input"
 	targetName = "target"
-	mixedName  = "target.mixed" // of training, where it has another type
+	mixedName  = "target.mixed" // for training, if it has another type
 )
 
-// Build makes the graphs of a model for data that info describes. By default the loss is
-// [ops.CrossEntropy] where targets are class numbers and [ops.MSE] where they are floating
-// point. Without an optimiser, opt being nil, there is no graph for training. The error is a
-// [graph.ErrorList] of all mistakes in the graph.
+// Build makes the graphs of a model for data described by info. The default loss is
+// [ops.CrossEntropy] for class numbers and [ops.MSE] for floating-point targets. If opt is nil,
+// there is no graph for training. The error is a [graph.ErrorList] of all mistakes in the graph.
 func Build(model nn.Layer, info data.Info, loss Loss, opt optim.Optimizer) (*Network, error) {
 	n, err := build(model, info, info.Target, loss, opt, false)
 	return n, prefixed(err)
 }
 
-// build makes the graphs. That for training has targets of the type mixed, which is another
-// where examples are mixed. Where fed is set, it has the updates only, and Inputs in place of
-// what Gradients compute.
+// build makes the graphs. In training, targets have the type mixed, which is not that of info if
+// examples are mixed. If fed is set, the graph for training has only the updates, and Inputs for
+// the values that Gradients compute.
 func build(model nn.Layer, info data.Info, mixed shape.Type, loss Loss, opt optim.Optimizer, fed bool) (*Network, error) {
 	if isnil.Of(model) {
 		return nil, errors.New("no model")
 	}
 	if opt != nil && isnil.Of(opt) {
-		return nil, errors.New("the optimiser is a nil pointer; want nil, or one")
+		return nil, errors.New("the optimiser is a nil pointer; want nil or an optimiser")
 	}
 	if err := info.Err(); err != nil {
 		return nil, fmt.Errorf("data: %w", err)
@@ -115,15 +114,16 @@ func (n *Network) train(g *graph.Graph, loss, output *graph.Node, opt optim.Opti
 	n.kept = except(g.Leaves(), before)
 }
 
-// input adds an Input that f gives values to.
+// input adds an Input that gets its values from f.
 func (n *Network) input(g *graph.Graph, name string, t shape.Type, f feed) *graph.Node {
 	in := g.Input(name, t)
 	n.feeds[in] = f
 	return in
 }
 
-// wantedOf lists the leaves of g that make a model: its parameters, and the state that evaluation
-// reads, but not what only training needs, such as that of the random generator.
+// wantedOf lists the leaves of g that belong to the model: its parameters, and the states that
+// evaluation reads. It excludes states that only training needs, such as that of the random
+// generator.
 func wantedOf(g *graph.Graph, evaluation []*graph.Node) []*graph.Node {
 	read := map[string]bool{}
 	for _, n := range graph.Reachable(evaluation...) {
@@ -132,10 +132,10 @@ func wantedOf(g *graph.Graph, evaluation []*graph.Node) []*graph.Node {
 	return slices.DeleteFunc(g.Leaves(), func(n *graph.Node) bool { return n.Kind() == graph.State && !read[n.Name()] })
 }
 
-// batched is the type of a batch of values of type t.
+// batched returns the type of a batch of values of type t.
 func batched(t shape.Type) shape.Type { return t.Of(t.Insert(0, shape.N)) }
 
-// applied is n, or an error of g where a user's function returned nothing.
+// applied returns n, or an invalid node with an error of g if a user's function returned nil.
 func applied(g *graph.Graph, what string, n *graph.Node) *graph.Node {
 	if n == nil {
 		return g.Reject(what, errors.New("it returned a nil node"))
@@ -143,7 +143,7 @@ func applied(g *graph.Graph, what string, n *graph.Node) *graph.Node {
 	return n
 }
 
-// or returns l or, where it is nil, the default for targets of type d.
+// or returns l or, if it is nil, the default for targets of type d.
 func (l Loss) or(d shape.DType) Loss {
 	switch {
 	case l != nil:
@@ -154,7 +154,7 @@ func (l Loss) or(d shape.DType) Loss {
 	return func(output, target *graph.Node) *graph.Node { return ops.CrossEntropy(output, target) }
 }
 
-// checkClasses reports an output that has not one number for each class with a name.
+// checkClasses reports an output whose number of classes differs from the number of class names.
 func checkClasses(output *graph.Node, info data.Info) {
 	if !output.Valid() || len(info.Classes) == 0 {
 		return
@@ -165,8 +165,8 @@ func checkClasses(output *graph.Node, info data.Info) {
 	}
 }
 
-// average makes what is not training compute with those moving averages of parameters that are
-// among names.
+// average makes Evaluation and Inference use the moving averages of parameters that are among
+// names.
 func (n *Network) average(names []string) {
 	n.Evaluation = evaluationOf(optim.AveragedBy(names, n.Evaluation.Nodes()...))
 	n.Inference = optim.AveragedBy(names, n.Inference)[0]

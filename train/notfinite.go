@@ -13,7 +13,7 @@ import (
 // A Phase is a part of a training step.
 type Phase string
 
-// The phases. What is there before a step are its inputs and the values of the store.
+// The phases. Inputs and the values of the store exist before a step.
 const (
 	InData     Phase = "data"
 	InValues   Phase = "values"
@@ -22,24 +22,24 @@ const (
 	InUpdate   Phase = "update"
 )
 
-// A NotFiniteError says where the first value of a training step arose that is not finite: a node
-// whose inputs are finite. It is found when the step is made again from the same values, with the
-// same random numbers, node by node.
+// A NotFiniteError describes where the first value that is not finite arose in a training step: a
+// node whose inputs are finite. To find it, the step is repeated node by node with the same values
+// and the same random numbers.
 type NotFiniteError struct {
-	Epoch, Batch int         // of the step, from 1; it may be some steps before the one that gave Err
+	Epoch, Batch int         // of the step, from 1; it may be some steps before the one that caused Err
 	Phase        Phase       // where the value arose
-	Node         *graph.Node // that gave it: an Input, a Param or State, or an op
-	Leaf         string      // with InUpdate and InValues, the value of the store that it is or becomes
+	Node         *graph.Node // the node that computed it: an Input, a Param or State, or an op
+	Leaf         string      // in InUpdate and InValues, the name of the value in the store
 	Value        float64     // the first such element
-	At           []int       // its place
-	From         []float64   // of each floating-point input of Node the element there, or where shapes differ the greatest magnitude
-	Examples     []int       // the numbers in the dataset of the examples it came from
-	Whole        bool        // these are all of the batch, since Node does not keep them apart
-	Files        []string    // of Examples, as far as the dataset knows them; see [data.Path]
-	Err          error       // what ended the run; wraps vm.ErrNotFinite
+	At           []int       // its index
+	From         []float64   // elements of Node's floating-point inputs at At; largest magnitudes if shapes differ
+	Examples     []int       // indices in the dataset of the examples that it came from
+	Whole        bool        // Examples are the whole batch, because Node mixes them
+	Files        []string    // files of Examples, if the dataset knows them; see [data.Path]
+	Err          error       // the error that ended the run; wraps vm.ErrNotFinite
 }
 
-// Error describes it in few lines.
+// Error describes the value on a few lines.
 func (e *NotFiniteError) Error() string {
 	if e == nil || e.Err == nil {
 		return vm.ErrNotFinite.Error()
@@ -65,7 +65,7 @@ func (e *NotFiniteError) Unwrap() error {
 	return e.Err
 }
 
-// where names the node, with its layer and line.
+// where returns a description of the node, with its layer and line.
 func (e *NotFiniteError) where() string {
 	if e.Node == nil {
 		return "in the " + string(e.Phase)
@@ -73,7 +73,7 @@ func (e *NotFiniteError) where() string {
 	s := "in the " + string(e.Phase)
 	switch e.Phase {
 	case InData:
-		return "in the data that are read"
+		return "in the data"
 	case InValues:
 		return fmt.Sprintf("in %q, before the step", e.Leaf)
 	case InUpdate:

@@ -123,7 +123,7 @@ func TestWhereValuesBecomeNotFinite(t *testing.T) {
 		}, train.InUpdate, "Mul", "optim", nil, false, `in the update of "in.weight": %\d+ Mul float32\(3,16\) \(layer optim.in.weight, notfinite_test.go:\d+\): [+-]Inf at .*, of 3e\+38 and `},
 		"an image": {func(t testing.TB) train.Config {
 			return diverging(t, same, func(x []float32) { x[6] = float32(math.NaN()) })
-		}, train.InData, "Input", "", nil, true, `in the data that are read: NaN at \[\d 0 1 2\]\n\tit comes from example 5: stripe5.png$`},
+		}, train.InData, "Input", "", nil, true, `in the data: NaN at \[\d 0 1 2\]\n\tit comes from example 5: stripe5.png$`},
 		"a weight": {func(t testing.TB) train.Config {
 			c := diverging(t, same, keep)
 			first := c
@@ -222,7 +222,7 @@ func TestWithoutACopyTheParametersAreNamed(t *testing.T) {
 	require.ErrorIs(t, err, vm.ErrNotFinite)
 	var found *train.NotFiniteError
 	require.False(t, errors.As(err, &found), "%v", err)
-	require.ErrorContains(t, err, "these parameters are not, since an earlier step: in.weight")
+	require.ErrorContains(t, err, "these parameters are not since an earlier step: in.weight")
 
 	c = diverging(t, func(x *graph.Node) *graph.Node { return ops.Log(ops.Abs(x)) }, zero)
 	c.Gradients = new(machines).gradients

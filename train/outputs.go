@@ -6,14 +6,14 @@ import (
 	"github.com/plexaura/plexaura/graph"
 )
 
-// Outputs are what a program of a [Network] computes for a batch.
+// Outputs are the nodes that a program of a [Network] computes for a batch.
 type Outputs struct {
 	Loss   *graph.Node // a scalar
-	Output *graph.Node // of the model, examples along axis 0
-	Rate   *graph.Node // the learning rate, a float64 scalar; nil but in training
+	Output *graph.Node // of the model; axis 0 is the examples
+	Rate   *graph.Node // the learning rate, a float64 scalar; nil except in training
 }
 
-// Nodes lists the outputs that there are, in the order of the fields, to compile them.
+// Nodes lists the nodes that are not nil, in the order of the fields, to compile them.
 func (o Outputs) Nodes() []*graph.Node {
 	var nodes []*graph.Node
 	for _, n := range []*graph.Node{o.Loss, o.Output, o.Rate} {
@@ -24,16 +24,16 @@ func (o Outputs) Nodes() []*graph.Node {
 	return nodes
 }
 
-// evaluationOf gives the nodes of a loss and an output their names.
+// evaluationOf returns Outputs with the given loss and output.
 func evaluationOf(nodes []*graph.Node) Outputs { return Outputs{Loss: nodes[0], Output: nodes[1]} }
 
-// results are the values of Outputs, or what Gradients compute.
+// results are the values of Outputs, or those that Gradients compute.
 type results struct {
 	loss, output, rate *tensor.Dense
 	grads              []*tensor.Dense
 }
 
-// resultsOf names the values of [Outputs.Nodes].
+// resultsOf assigns the values of [Outputs.Nodes] to fields.
 func resultsOf(values []*tensor.Dense) results {
 	r := results{loss: values[0], output: values[1]}
 	if len(values) > 2 {

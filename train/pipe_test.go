@@ -21,7 +21,7 @@ func TestPipesAreNotOpened(t *testing.T) {
 	pipe := filepath.Join(dir, "pipe")
 	require.NoError(t, syscall.Mkfifo(pipe, 0o600))
 	_, err := train.LockFolder(pipe)
-	require.EqualError(t, err, "train: "+pipe+" is no folder for a run: it is a named pipe")
+	require.EqualError(t, err, "train: "+pipe+" is not a folder for a run: it is a named pipe")
 	_, err = train.LoadCheckpoint(pipe)
 	require.ErrorContains(t, err, "a named pipe")
 

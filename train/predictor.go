@@ -20,19 +20,18 @@ import (
 	"github.com/plexaura/plexaura/vm"
 )
 
-// Predictor computes a model's outputs. It is safe for use by many goroutines: as many of
-// them as GOMAXPROCS was at first compute at a time, each in memory that is kept for the next
-// one; further ones wait.
+// Predictor computes a model's outputs. It is safe for concurrent use. As many goroutines as the
+// initial GOMAXPROCS compute at the same time, each in memory that is reused; further ones wait.
 type Predictor struct {
 	model   nn.Layer
 	weights *Checkpoint
 	engine  engine.Engine
 	program *vm.Program
 	in, out shape.Type   // of one example
-	idle    chan *worker // nil ones are yet to be made
+	idle    chan *worker // nil ones are made when needed
 }
 
-// worker is a machine and the memory that it is fed from.
+// worker is a machine and the memory of its input.
 type worker struct {
 	machine *vm.Machine
 	memory  []float32
@@ -40,9 +39,9 @@ type worker struct {
 	args    [1]*tensor.Dense
 }
 
-// NewPredictor returns a Predictor of a model with the values of w, which it shares: while
-// they are trained, it is w.Snapshot() that can be used. Weights of another model are a
-// [MismatchError]. While a training step is under way, predictions are refused with [vm.ErrBusy].
+// NewPredictor returns a Predictor of a model with the values of w. It shares the values: to
+// predict while w is trained, use w.Snapshot(). If the weights do not fit the model, the error is a
+// [MismatchError]. During a training step on w, predictions fail with [vm.ErrBusy].
 func NewPredictor(model nn.Layer, w *Checkpoint, e engine.Engine) (*Predictor, error) {
 	p, err := newPredictor(model, w, e)
 	return p, prefixed(err)
@@ -85,7 +84,7 @@ func newPredictor(model nn.Layer, w *Checkpoint, e engine.Engine) (*Predictor, e
 	return p, nil
 }
 
-// network builds the graphs of a model that are run with the values of w.
+// network builds the graphs of a model that run with the values of w.
 func network(model nn.Layer, w *Checkpoint, loss Loss) (*Network, error) {
 	net, err := build(model, w.Info, w.Info.Target, loss, nil, false)
 	if err == nil && w.Averaged {
@@ -94,8 +93,8 @@ func network(model nn.Layer, w *Checkpoint, loss Loss) (*Network, error) {
 	return net, err
 }
 
-// fits returns a [MismatchError] where the values of w are not those of the model. A file may have
-// kept them in fewer bits.
+// fits returns a [MismatchError] if the values of w do not fit the model. It first widens
+// values that a file has kept in fewer bits.
 func fits(w *Checkpoint, p *vm.Program, net *Network) error {
 	if err := w.Store.Widen(p.Leaves()...); err != nil {
 		return err
@@ -107,7 +106,7 @@ func fits(w *Checkpoint, p *vm.Program, net *Network) error {
 	return match(w.Store, p.Leaves(), extra)
 }
 
-// Info describes the data that the model is for.
+// Info returns the description of the data that the model is for.
 func (p *Predictor) Info() data.Info {
 	if p.check() != nil {
 		return data.Info{}
@@ -115,15 +114,15 @@ func (p *Predictor) Info() data.Info {
 	return p.weights.Info
 }
 
-// check says why there is no p.
+// check returns an error if p cannot be used.
 func (p *Predictor) check() error {
 	if p == nil || p.program == nil {
-		return errors.New("a Predictor that NewPredictor has not made")
+		return errors.New("the Predictor was not made by NewPredictor")
 	}
 	return nil
 }
 
-// Output is the type of the output for one example.
+// Output returns the type of the output for one example.
 func (p *Predictor) Output() shape.Type {
 	if p.check() != nil {
 		return shape.Type{}
@@ -131,24 +130,23 @@ func (p *Predictor) Output() shape.Type {
 	return p.out
 }
 
-// Predict returns the probabilities of the classes for each example of x, one after the
-// other, or what [Predictor.Outputs] does where the model does not choose among classes. x
-// holds any number of examples, one after the other, preprocessed as Info().Preprocess says. A
-// result that is not finite is an error, which names the values to blame and wraps
-// [vm.ErrNotFinite].
+// Predict returns the probabilities of the classes for each example of x, one example after the
+// other. If the model does not choose among classes, it returns the same as [Predictor.Outputs]. x
+// holds any number of examples, one after the other, preprocessed as Info().Preprocess describes. A
+// result that is not finite is an error that names the values at fault and wraps [vm.ErrNotFinite].
 func (p *Predictor) Predict(ctx context.Context, x []float32) ([]float32, error) {
 	y, err := p.compute(ctx, x, 1)
 	return y, prefixed(err)
 }
 
-// Outputs returns what the model makes of each example of x: logits, or the numbers of a
-// regression. It is otherwise like [Predictor.Predict].
+// Outputs returns the model's output for each example of x: logits, or the values of a regression.
+// Otherwise it is like [Predictor.Predict].
 func (p *Predictor) Outputs(ctx context.Context, x []float32) ([]float32, error) {
 	y, err := p.compute(ctx, x, 0)
 	return y, prefixed(err)
 }
 
-// compute returns one of the outputs of the program.
+// compute returns one output of the program.
 func (p *Predictor) compute(ctx context.Context, x []float32, output int) ([]float32, error) {
 	if err := p.check(); err != nil {
 		return nil, err
@@ -158,7 +156,7 @@ func (p *Predictor) compute(ctx context.Context, x []float32, output int) ([]flo
 	}
 	size := p.in.Len()
 	if len(x) == 0 || len(x)%size != 0 {
-		return nil, fmt.Errorf("%d numbers are no examples of %v, which have %d each", len(x), p.in, size)
+		return nil, fmt.Errorf("%d numbers are not a multiple of %[3]d, the size of an example of %[2]v", len(x), p.in, size)
 	}
 	w, err := p.acquire(ctx)
 	if err != nil {
@@ -179,7 +177,7 @@ func (p *Predictor) compute(ctx context.Context, x []float32, output int) ([]flo
 	return y, nil
 }
 
-// acquire waits for a worker.
+// acquire waits for an idle worker.
 func (p *Predictor) acquire(ctx context.Context) (w *worker, err error) {
 	select {
 	case w = <-p.idle:
@@ -204,7 +202,7 @@ func (p *Predictor) newWorker() (*worker, error) {
 	return &worker{machine: m}, nil
 }
 
-// run computes the outputs for the examples of x, at most defaultBatch of them.
+// run computes the outputs for the examples of x, of which there are at most defaultBatch.
 func (w *worker) run(ctx context.Context, x []float32, each shape.Type) ([]*tensor.Dense, error) {
 	n := len(x) / each.Len()
 	if len(w.memory) < len(x) {
@@ -220,15 +218,14 @@ func (w *worker) run(ctx context.Context, x []float32, each shape.Type) ([]*tens
 	return w.machine.Run(ctx, w.args[:]...)
 }
 
-// Class is a class and how probable it is.
+// Class is a class with its probability.
 type Class struct {
 	Index       int
-	Name        string // empty where classes have no names
+	Name        string // empty if classes have no names
 	Probability float32
 }
 
-// Top returns the k most probable classes, the most probable first, of one example's
-// probabilities.
+// Top returns the k most probable classes of one example, in order of decreasing probability.
 func (p *Predictor) Top(k int, probabilities []float32) []Class {
 	classes := make([]Class, len(probabilities))
 	for i, v := range probabilities {
@@ -241,16 +238,16 @@ func (p *Predictor) Top(k int, probabilities []float32) []Class {
 	return classes[:max(0, min(k, len(classes)))]
 }
 
-// Evaluation is how a model does on data that it was not trained on.
+// Evaluation is the result of evaluating a model on a dataset.
 type Evaluation struct {
 	Metrics
-	// Confusion counts how often an example of each class (row) was taken for each class
-	// (column). It is nil where the model does not choose among classes.
+	// Confusion counts how often an example of each class (row) was predicted as each class
+	// (column). It is nil if the model does not choose among classes.
 	Confusion [][]int
 }
 
-// Evaluate returns how the model does on all of ds. By default, loss being nil, the loss is
-// that of [Build]. A loss that is not finite is an error, as in [Predictor.Predict].
+// Evaluate evaluates the model on all examples of ds. If loss is nil, the default of [Build] is
+// used. A loss that is not finite is an error, as in [Predictor.Predict].
 func (p *Predictor) Evaluate(ctx context.Context, ds data.Dataset, loss Loss) (Evaluation, error) {
 	e, err := p.evaluate(ctx, ds, loss)
 	return e, prefixed(err)

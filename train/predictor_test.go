@@ -128,7 +128,7 @@ func TestPredictorRefuses(t *testing.T) {
 	p := predictor(t, c)
 	for _, n := range []int{0, 15, 17} {
 		_, err := p.Predict(context.Background(), make([]float32, n))
-		require.ErrorContains(t, err, "numbers are no examples of float32(1,4,4)")
+		require.ErrorContains(t, err, "numbers are not a multiple of 16, the size of an example of float32(1,4,4)")
 	}
 	ctx, cancel := context.WithCancelCause(context.Background())
 	cancel(errStopped)

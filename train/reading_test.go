@@ -56,7 +56,8 @@ func TestFitReturnsThoughAReadBlocks(t *testing.T) {
 	}
 }
 
-// The same while it trains, where workers read ahead: the run ends at a whole step of the second epoch.
+// The same while it trains, where workers read ahead: the run ends at a whole step of the second
+// epoch.
 func TestFitReturnsThoughAReadOfTrainingBlocks(t *testing.T) {
 	for _, workers := range allWorkers {
 		c := config(t)

@@ -13,27 +13,27 @@ import (
 )
 
 const (
-	// keepEvery is how many steps lie between two states that are kept.
+	// keepEvery is the number of steps between two states that are kept.
 	keepEvery = 512
-	// keepBytes is how large a store may be that is kept, being memory besides that of the run.
+	// keepBytes is the size in bytes of the largest store of which a copy is kept.
 	keepBytes = 256 << 20
 )
 
-// before is a state of the run, from which steps can be made again.
+// before is a state of the run from which steps can be repeated.
 type before struct {
 	store        *vm.Store
-	epoch, batch int // of the step that comes next, from 0
-	left         int // steps for which it is kept
+	epoch, batch int // of the next step, from 0
+	left         int // number of steps for which it is still kept
 }
 
-// keep keeps the state before a step, now and then: a gradient that is not finite shows in the loss
-// only when the parameters have changed by it.
+// keep copies the state before a step every keepEvery steps. The state is needed because a gradient
+// that is not finite shows in the loss only after it has changed the parameters.
 func (r *run) keep(batch int) {
 	if r.before != nil && r.before.left > 0 {
 		r.before.left--
 		return
 	}
-	r.before = nil // its memory is free for the next
+	r.before = nil // frees its memory before the next copy
 	if r.start.Train.Leaves > keepBytes || r.Gradients != nil {
 		return
 	}
@@ -55,8 +55,9 @@ func (r *run) spoilt(s *vm.Store) ([]string, error) {
 	return slices.DeleteFunc(bad, func(name string) bool { return !params[name] }), nil
 }
 
-// diagnose adds to cause, the error of a step or, where b is nil, of what came after one, where the
-// first value arose that is not finite. Where that is not found it is cause.
+// diagnose adds to cause where the first value arose that is not finite. cause is the error of the
+// step of batch b or, if b is nil, an error found after a step. If diagnose does not find the
+// place, it returns cause.
 func (r *run) diagnose(ctx context.Context, b *data.Batch, cause error) error {
 	bad, err := r.spoilt(r.state.Store)
 	if err != nil {
@@ -74,13 +75,13 @@ func (r *run) diagnose(ctx context.Context, b *data.Batch, cause error) error {
 		found.Err = cause
 		return found
 	case len(bad) > 0:
-		return fmt.Errorf("%w; these parameters are not, since an earlier step: %s", cause, plain.Names(bad, shown))
+		return fmt.Errorf("%w; these parameters are not since an earlier step: %s", cause, plain.Names(bad, shown))
 	}
 	return cause
 }
 
-// rewind makes steps again, from the state that was kept, up to the first after which parameters
-// are not finite. Those before last, or all that were made where it is nil, were made.
+// rewind repeats steps, beginning at the kept state, up to the first one after which parameters are
+// not finite. It repeats the steps before last or, if last is nil, all steps made.
 func (r *run) rewind(ctx context.Context, last *data.Batch) (*NotFiniteError, error) {
 	l, err := data.NewLoader(r.Train, data.Batching{Size: r.Batch, Shuffle: true, Seed: r.Seed, Augment: r.Augment, Mix: r.Mix})
 	if err != nil {
@@ -108,7 +109,8 @@ func (r *run) rewind(ctx context.Context, last *data.Batch) (*NotFiniteError, er
 	return nil, nil
 }
 
-// again makes a step on the state at, and looks into it where it is the one.
+// again repeats a step on the state at. If the step makes parameters that are not finite, it
+// examines the step.
 func (r *run) again(ctx context.Context, step *runner, at before, b data.Batch) (*NotFiniteError, error) {
 	earlier, err := at.store.Snapshot()
 	if err != nil {

@@ -11,24 +11,25 @@ import (
 	"github.com/plexaura/plexaura/vm"
 )
 
-// runner feeds batches to a program whose first outputs are a loss and a model's output.
+// runner runs a program on batches. The first outputs of the program are a loss and a model's
+// output.
 type runner struct {
-	machine   *vm.Machine     // nil where the gradients' runner computes all
+	machine   *vm.Machine     // nil if gradients computes everything
 	gradients *gradientRunner // runs first, if not nil
 	feeds     []feed          // one for each input of the program
 	args      []*tensor.Dense
 	classes   classes
 	labelled  bool
-	confusion [][]int // counted where not nil
+	confusion [][]int // counted if not nil
 }
 
-// feed picks what an input is fed, from a batch and the results of Gradients.
+// feed returns the value of an input, from a batch and the results of Gradients.
 type feed func(b data.Batch, r results) *tensor.Dense
 
 func fromX(b data.Batch, _ results) *tensor.Dense { return b.X }
 func fromY(b data.Batch, _ results) *tensor.Dense { return b.Y }
 
-// newRunner makes a runner of a program of n, for data that info describes.
+// newRunner makes a runner of a program of n, for data described by info.
 func (n *Network) newRunner(p *vm.Program, s *vm.Store, info data.Info) (*runner, error) {
 	feeds, err := n.feedsOf(p.Inputs())
 	if err != nil {
@@ -43,13 +44,13 @@ func (n *Network) newRunner(p *vm.Program, s *vm.Store, info data.Info) (*runner
 	return r, nil
 }
 
-// feedsOf returns what feeds each of some inputs, which are n's or clones of them.
+// feedsOf returns the feed of each of inputs, which belong to n or a clone of it.
 func (n *Network) feedsOf(inputs []*graph.Node) ([]feed, error) {
 	var feeds []feed
 	for _, in := range inputs {
 		f, ok := n.feeds[in.Source()]
 		if !ok {
-			return nil, fmt.Errorf("the model has an Input of its own, %q, built at %v; only its argument is fed", in.Name(), in.Pos())
+			return nil, fmt.Errorf("the model has an Input of its own, %q, built at %v; only the input that train adds gets values", in.Name(), in.Pos())
 		}
 		feeds = append(feeds, f)
 	}

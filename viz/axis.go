@@ -7,23 +7,24 @@ import (
 	"strings"
 )
 
-// tooLarge is where a value counts as infinite: the span of two such still fits a float64.
+// tooLarge is the magnitude from which a value counts as infinite. The difference of two smaller
+// values does not overflow.
 const tooLarge = 1e300
 
-// finite is whether a point can be drawn.
+// finite reports whether a point can be drawn.
 func (p point) finite() bool { return math.Abs(p.x) <= tooLarge && math.Abs(p.y) <= tooLarge }
 
-// axis is an interval of values, lo < hi, drawn from pixel from to pixel to. Those of a logarithmic axis are
-// powers of ten.
+// axis is an interval of values, lo < hi, drawn from pixel from to pixel to. On a logarithmic axis
+// lo and hi are logarithms to base 10.
 type axis struct {
 	lo, hi, from, to float64
 	log              bool
 }
 
-// has is whether a value has a place on an axis of that kind.
+// has reports whether v can be shown on the axis.
 func (a axis) has(v float64) bool { return !a.log || v >= 1/tooLarge }
 
-// scale is the value as the axis counts.
+// scale returns v on the scale of the axis.
 func (a axis) scale(v float64) float64 {
 	if a.log {
 		return math.Log10(v)
@@ -31,14 +32,14 @@ func (a axis) scale(v float64) float64 {
 	return v
 }
 
-// over is the axis from the least to the greatest of such.
+// over returns the axis from the smallest to the largest of scaled values.
 func (a axis) over(scaled []float64) axis {
 	a.lo, a.hi = slices.Min(scaled), slices.Max(scaled)
 	return a
 }
 
-// padded widens the axis by a part of itself, but not over a bound that the values keep. One value,
-// or several that float64 hardly tells apart, get an interval around them.
+// padded widens the axis by a fraction of its length, but not beyond a bound that the values keep.
+// A single value, or several that float64 hardly distinguishes, get an interval around them.
 func (a axis) padded(part, least, most float64) axis {
 	if a.lo < least {
 		least = math.Inf(-1)
@@ -57,17 +58,17 @@ func (a axis) padded(part, least, most float64) axis {
 	return a
 }
 
-// at is the pixel of a value.
+// at returns the pixel of a value.
 func (a axis) at(v float64) float64 { return a.from + (a.scale(v)-a.lo)/(a.hi-a.lo)*(a.to-a.from) }
 
-// step is the smallest of 1, 2 and 5 times a power of ten that puts no more than count ticks on the
-// axis; whole makes it 1 or more.
+// step returns the smallest of 1, 2 and 5 times a power of ten with which the axis has at most
+// count ticks. With whole it is at least 1.
 func (a axis) step(count int, whole bool) float64 {
 	raw := (a.hi - a.lo) / float64(max(count, 1))
 	power := math.Pow10(int(math.Floor(math.Log10(raw))))
 	step := 10 * power
 	for _, nice := range [...]float64{1, 2, 5} {
-		if nice*power*(1+1e-9) >= raw { // 0.01 and a rounding error is 0.01
+		if nice*power*(1+1e-9) >= raw { // tolerates rounding errors
 			step = nice * power
 			break
 		}
@@ -84,8 +85,8 @@ type mark struct {
 	text  string
 }
 
-// marks are the multiples of the axis' step, written with as many digits as tell them apart. One
-// says nothing of the scale: a step that leaves fewer than two is refined.
+// marks returns the multiples of the axis' step, with as many digits as needed to distinguish them.
+// A single mark does not show the scale: a step that leaves fewer than two is refined.
 func (a axis) marks(count int, whole bool) []mark {
 	if a.log {
 		return a.decades(count)
@@ -102,8 +103,8 @@ func (a axis) marks(count int, whole bool) []mark {
 	return out
 }
 
-// decades are the marks of a logarithmic axis: powers of ten, where there are few of them with 2 and 5 times each.
-// A short stretch is nearly straight, and marked as if it were.
+// decades returns the marks of a logarithmic axis: powers of ten and, if there are few, 2 and 5
+// times each. A short interval is nearly linear, and marked as if it were.
 func (a axis) decades(count int) (out []mark) {
 	if a.hi-a.lo < 0.7 {
 		return axis{lo: math.Pow(10, a.lo), hi: math.Pow(10, a.hi)}.marks(count, false)
@@ -127,7 +128,7 @@ func (a axis) decades(count int) (out []mark) {
 	return out
 }
 
-// power writes a mark of a logarithmic axis.
+// power formats a mark of a logarithmic axis.
 func power(v float64) string {
 	for _, u := range units[:4] {
 		if v >= u.from && v < 1e15 {
@@ -140,13 +141,14 @@ func power(v float64) string {
 	return minus(exponents.Replace(strconv.FormatFloat(v, 'e', 0, 64)))
 }
 
-// units shorten large numbers that have few digits; beyond them, and below a thousandth, exponents do.
+// units abbreviate large numbers with few digits. Larger numbers, and those below a thousandth,
+// have an exponent.
 var units = [...]struct {
 	from, size float64
 	suffix     string
 }{{1e12, 1e12, "T"}, {1e9, 1e9, "G"}, {1e6, 1e6, "M"}, {1e4, 1e3, "k"}, {1e-3, 1, ""}}
 
-// label writes v, a multiple of step, on an axis whose greatest value by size is given.
+// label formats v, a multiple of step, on an axis with the given largest magnitude.
 func label(v, step, size float64) string {
 	if v == 0 {
 		return "0"
@@ -163,16 +165,16 @@ func label(v, step, size float64) string {
 }
 
 func decimals(step float64) int {
-	// 1.001 keeps 0.1 from being read as a little less than a tenth.
+	// 1.001 makes up for a rounding error in 0.1.
 	return max(0, -int(math.Floor(math.Log10(step*1.001))))
 }
 
-// number writes v with the given significant digits and an exponent without padding.
+// number formats v with the given number of significant digits, and an exponent without padding.
 func number(v float64, digits int) string {
 	return exponents.Replace(strconv.FormatFloat(v, 'g', digits, 64))
 }
 
 var exponents = strings.NewReplacer("e+0", "e", "e+", "e", "e-0", "e-")
 
-// minus sets the sign as wide as a digit, as figures are.
+// minus makes the sign as wide as a digit.
 func minus(s string) string { return strings.ReplaceAll(s, "-", "−") }

@@ -18,13 +18,13 @@ import (
 	"github.com/plexaura/plexaura/internal/plain"
 )
 
-// maxPixels bounds a picture to 256 MiB of memory.
+// maxPixels limits a picture to 256 MiB of memory.
 const maxPixels = 1 << 26
 
-// point is a place on the canvas in pixels, y downwards.
+// point is a position on the canvas in pixels, y downwards.
 type point struct{ x, y float64 }
 
-// canvas is a picture and what is needed to draw on it.
+// canvas is a picture with the fonts and state for drawing on it.
 type canvas struct {
 	*image.RGBA
 	raster        vector.Rasterizer
@@ -38,7 +38,8 @@ type style struct {
 	bold bool
 }
 
-// newCanvas returns fonts and no picture yet: text is measured before the size is known.
+// newCanvas returns a canvas with fonts but without a picture: text is measured before the size is
+// known.
 func newCanvas() (*canvas, error) {
 	regular, err := opentype.Parse(goregular.TTF)
 	if err != nil {
@@ -51,7 +52,7 @@ func newCanvas() (*canvas, error) {
 	return &canvas{regular: regular, bold: bold, faces: map[style]font.Face{}}, nil
 }
 
-// open makes the picture, w by h pixels of white.
+// open creates the picture, w by h white pixels.
 func (c *canvas) open(w, h int) error {
 	if w < 1 || h < 1 || w > maxPixels/h {
 		return fmt.Errorf("viz: a picture of %d×%d pixels is too large: draw fewer or smaller parts", w, h)
@@ -74,7 +75,7 @@ func (c *canvas) frame(r image.Rectangle, col color.Color) {
 	c.fill(image.Rect(r.Max.X, out.Min.Y, out.Max.X, out.Max.Y), col)
 }
 
-// polygons fills the union of convex polygons that all turn the same way, antialiased.
+// polygons fills the union of convex polygons with the same orientation, antialiased.
 func (c *canvas) polygons(shapes [][]point, col color.Color) {
 	box := bounds(shapes).Intersect(c.Rect)
 	if box.Empty() {
@@ -122,14 +123,15 @@ func (c *canvas) stroke(lines [][]point, width float64, col color.Color) {
 	c.polygons(shapes, col)
 }
 
-// bar is the rectangle around a segment; it turns as ngon does, so that their union fills.
+// bar returns the rectangle around a segment. Its orientation is that of ngon, so that polygons
+// fills their union.
 func bar(a, b point, width float64) []point {
 	length := math.Hypot(b.x-a.x, b.y-a.y)
 	nx, ny := -(b.y-a.y)/length*width/2, (b.x-a.x)/length*width/2
 	return []point{{a.x - nx, a.y - ny}, {b.x - nx, b.y - ny}, {b.x + nx, b.y + ny}, {a.x + nx, a.y + ny}}
 }
 
-// ngon is a regular polygon around p, its first corner at the given angle in turns.
+// ngon returns a regular polygon around p, with its first corner at the given angle in turns.
 func ngon(p point, radius float64, corners int, turn float64) []point {
 	shape := make([]point, corners)
 	for i := range shape {
@@ -144,7 +146,7 @@ func dashed(lines [][]point, dash float64) [][]point {
 	period := dash * 5 / 3
 	var out [][]point
 	for _, line := range lines {
-		done := 0.0 // along this line, so that a dash runs on around corners
+		done := 0.0 // along this line, so that dashes continue around corners
 		for i := 1; i < len(line); i++ {
 			a, b := line[i-1], line[i]
 			length := math.Hypot(b.x-a.x, b.y-a.y)
@@ -170,7 +172,8 @@ func (c *canvas) face(s style) font.Face {
 	if s.bold {
 		f = c.bold
 	}
-	// At 72 dots an inch, points are pixels. NewFace fails for no size and hinting; the fonts are ours.
+	// At 72 dots per inch, points are pixels. NewFace does not fail for these options and our
+	// fonts.
 	face, err := opentype.NewFace(f, &opentype.FaceOptions{Size: s.size, DPI: 72, Hinting: font.HintingFull})
 	if err != nil {
 		panic("viz: an embedded font has no face: " + err.Error())
@@ -179,18 +182,18 @@ func (c *canvas) face(s style) font.Face {
 	return face
 }
 
-// width is that of the text in pixels, rounded up. What has no glyph is written, here and below, as
-// [plain.Name] shows it.
+// width returns the width of the text in pixels, rounded up. Characters without a glyph are shown,
+// here and below, as by [plain.Name].
 func (c *canvas) width(s style, text string) int {
 	return font.MeasureString(c.face(s), plain.Name(text)).Ceil()
 }
 
-// capHeight is that of an H in pixels: what the eye centres text by.
+// capHeight returns the height of an H in pixels, by which text is centred.
 func (c *canvas) capHeight(s style) int {
 	return c.face(s).Metrics().CapHeight.Round()
 }
 
-// fit shortens the text until it is no wider than room, with an ellipsis where something is left out.
+// fit shortens the text to at most room pixels, with an ellipsis in place of what is left out.
 func (c *canvas) fit(s style, text string, room int) string {
 	text = plain.Name(text)
 	if c.width(s, text) <= room {
@@ -206,7 +209,7 @@ func (c *canvas) fit(s style, text string, room int) string {
 	return ""
 }
 
-// align says which part of a text stands at its x.
+// align is the part of a text that is at its x.
 type align float64
 
 const (
@@ -222,12 +225,12 @@ func (c *canvas) text(s style, x, y int, a align, col color.Color, text string) 
 	d.DrawString(plain.Name(text))
 }
 
-// middle writes with the capitals centred on y.
+// middle writes text with its capitals centred on y.
 func (c *canvas) middle(s style, x, y int, a align, col color.Color, text string) {
 	c.text(s, x, y+c.capHeight(s)/2, a, col, text)
 }
 
-// upright writes from below to above, with the capitals centred on x; align is along y, left below.
+// upright writes text upwards, with its capitals centred on x. align is along y; left means below.
 func (c *canvas) upright(s style, x, y int, a align, col color.Color, text string) {
 	m := c.face(s).Metrics()
 	w, h := c.width(s, text), m.Ascent.Ceil()+m.Descent.Ceil()

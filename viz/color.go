@@ -15,8 +15,8 @@ var (
 	undefined = color.RGBA{0xd5, 0x5e, 0x00, 255} // a pixel that is NaN
 )
 
-// palette is that of Okabe and Ito (2008), for all kinds of colour vision, without its yellow,
-// which is too light for a line on white.
+// palette is that of Okabe and Ito (2008), which is suitable for colour-blind readers, without its
+// yellow, which is too light for a line on white.
 var palette = [...]color.RGBA{
 	{0x00, 0x72, 0xb2, 255}, // blue
 	{0xd5, 0x5e, 0x00, 255}, // vermilion
@@ -27,7 +27,7 @@ var palette = [...]color.RGBA{
 	{0x33, 0x33, 0x33, 255}, // near black
 }
 
-// ramp goes from white to dark blue; every channel falls, so lightness does too.
+// ramp goes from white to dark blue. Every channel decreases, and so does lightness.
 var ramp = [...]color.RGBA{
 	{0xff, 0xff, 0xff, 255},
 	{0xb8, 0xd5, 0xeb, 255},
@@ -37,8 +37,8 @@ var ramp = [...]color.RGBA{
 	{0x08, 0x26, 0x60, 255},
 }
 
-// shade is the colour of a fraction in [0, 1]. The scale is its square root: an error of one
-// percent shall be seen beside a diagonal of 99.
+// shade returns the colour of a fraction in [0, 1]. The scale is its square root, so that an error
+// of one percent is visible next to a diagonal of 99.
 func shade(fraction float64) color.RGBA {
 	at := math.Sqrt(clamp(fraction, 0, 1)) * float64(len(ramp)-1)
 	i := min(int(at), len(ramp)-2)
@@ -50,12 +50,12 @@ func mix(a, b color.RGBA, t float64) color.RGBA {
 	return color.RGBA{channel(a.R, b.R), channel(a.G, b.G), channel(a.B, b.B), 255}
 }
 
-// luma is the perceived lightness of a colour, 0 to 255 (Rec. 601 weights).
+// luma returns the perceived lightness of a colour, 0 to 255 (Rec. 601 weights).
 func luma(c color.RGBA) float64 {
 	return 0.299*float64(c.R) + 0.587*float64(c.G) + 0.114*float64(c.B)
 }
 
-// readableOn is the text colour that stands out from a background.
+// readableOn returns a text colour that is readable on a background.
 func readableOn(c color.RGBA) color.RGBA {
 	if luma(c) < 140 {
 		return white

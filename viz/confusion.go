@@ -7,17 +7,17 @@ import (
 )
 
 // Confusion draws a confusion matrix: a row for each true class, a column for each predicted one.
-// Colour is a cell's share of its row; the title ends with the accuracy. Counts are written where
-// they fit, class names where they do not run into each other.
+// The colour of a cell is its fraction of the row; the title ends with the accuracy. Counts are
+// written if they fit, and class names if they do not overlap.
 type Confusion struct {
 	Title   string   // default "Confusion matrix"
 	Classes []string // names; default 0, 1, 2, ...
 	Counts  [][]int  // Counts[true][predicted], square, 2 to 1000 classes
-	Cell    int      // pixels, 3 to 200; default by the number of classes
+	Cell    int      // pixels, 3 to 200; default depends on the number of classes
 }
 
-// Render draws the picture. It fails for a matrix that is not square or has negative counts, and for
-// names that are not one a class.
+// Render draws the picture. It fails if the matrix is not square or has negative counts, or if
+// there is not one name per class.
 func (cm Confusion) Render() (*image.RGBA, error) {
 	if err := cm.check(); err != nil {
 		return nil, err
@@ -66,7 +66,7 @@ func (cm Confusion) check() error {
 	return nil
 }
 
-// accuracy is written as the eval command writes it.
+// accuracy formats the accuracy like the eval command.
 func (cm Confusion) accuracy() string {
 	var right, total int64
 	for i, row := range cm.Counts {
@@ -91,7 +91,7 @@ func (cm Confusion) draw(c *canvas) error {
 	side := k * cm.Cell
 	nameStyle := style{clamp(float64(cm.Cell)*0.7, 9, 14), false}
 	names, longest := cm.names(c, nameStyle)
-	wide := longest > cm.Cell-4 // then the names below stand upright
+	wide := longest > cm.Cell-4 // then the names below are vertical
 	below := int(nameStyle.size)
 	if wide {
 		below = longest
@@ -123,7 +123,8 @@ func (cm Confusion) draw(c *canvas) error {
 	return nil
 }
 
-// title writes the title and, as never shortened, the accuracy after it.
+// title writes the title, shortened if necessary, followed by the accuracy, which is never
+// shortened.
 func (cm Confusion) title(c *canvas, area image.Rectangle) {
 	accuracy := cm.accuracy()
 	y := area.Min.Y + c.capHeight(titleStyle)
@@ -132,7 +133,7 @@ func (cm Confusion) title(c *canvas, area image.Rectangle) {
 	c.text(headingStyle, area.Min.X+c.width(titleStyle, title)+14, y, left, faint, accuracy)
 }
 
-// names are the class names, shortened, every so many left empty where cells are lower than text.
+// names returns the class names, shortened. Some are left empty if cells are lower than text.
 func (cm Confusion) names(c *canvas, s style) (names []string, longest int) {
 	every := 1
 	for every*cm.Cell < int(s.size)+2 {
@@ -167,14 +168,15 @@ func (cm Confusion) cells(c *canvas, matrix image.Rectangle) {
 			}
 			text := readableOn(col)
 			if n == 0 {
-				text = pale // zeros are most of a good matrix; the errors shall stand out
+				text = pale // most cells of a good matrix are zero; errors must stand out
 			}
 			c.middle(countStyle, corner.X+cm.Cell/2, corner.Y+cm.Cell/2, center, text, strconv.Itoa(n))
 		}
 	}
 }
 
-// countStyle is the largest at which every count fits its cell, and false where none does.
+// countStyle returns the largest style in which every count fits its cell, and false if there is
+// none.
 func (cm Confusion) countStyle(c *canvas) (style, bool) {
 	most := 0
 	for _, row := range cm.Counts {
@@ -191,7 +193,8 @@ func (cm Confusion) countStyle(c *canvas) (style, bool) {
 	return style{}, false
 }
 
-// scale draws what the colours mean. Like the colours it is a square root, so 25 % stands half way.
+// scale draws the colour scale. It is a square root like the colours, so that 25 % is in the
+// middle.
 func (cm Confusion) scale(c *canvas, bar image.Rectangle) {
 	for y := bar.Min.Y; y < bar.Max.Y; y++ {
 		at := (float64(bar.Max.Y-y) - 0.5) / float64(bar.Dy())
@@ -205,7 +208,7 @@ func (cm Confusion) scale(c *canvas, bar image.Rectangle) {
 	}{{0, "0"}, {0.1, "1 %"}, {0.5, "25 %"}, {1, "100 %"}} {
 		y := bar.Max.Y - int(tick.at*float64(bar.Dy()))
 		if tick.at == 0.1 && bar.Dy() < 200 {
-			continue // it would touch the 0
+			continue // would touch the 0
 		}
 		c.fill(image.Rect(bar.Max.X+1, y, bar.Max.X+4, y+1), pale)
 		c.middle(small, bar.Max.X+8, y, left, faint, tick.text)

@@ -5,19 +5,19 @@ import (
 	"math"
 )
 
-// Curves draws how a training went: a panel of losses and one of accuracies, side by side. Series of
-// one name have one colour in both. Either panel may be empty; it says so.
+// Curves draws the course of a training: a panel of losses and one of accuracies, side by side.
+// Series with the same name have the same colour in both. An empty panel says that it has no data.
 type Curves struct {
 	Title    string
-	XLabel   string   // what X counts; default "epoch"
+	XLabel   string   // the quantity on the x axis; default "epoch"
 	Loss     []Series // e.g. train and validation
 	Accuracy []Series // in [0, 1]
 	Width    int      // pixels; default 1200, at least 480
 	Height   int      // pixels; default 500, at least 300
 }
 
-// Render draws the picture. It fails for a series whose X and Y differ in length and for a size
-// outside of the bounds.
+// Render draws the picture. It fails if X and Y of a series differ in length, or if the size is out
+// of bounds.
 func (cv Curves) Render() (*image.RGBA, error) {
 	cv.Width, cv.Height = orDefault(cv.Width, 1200), orDefault(cv.Height, 500)
 	if cv.XLabel == "" {

@@ -11,8 +11,7 @@ import (
 	"github.com/plexaura/plexaura/internal/plain"
 )
 
-// Diagram draws a network: blocks in rows, from above, and edges that lead from each row to the
-// next.
+// Diagram draws a network: blocks in rows from top to bottom, and edges from each row to the next.
 type Diagram struct {
 	Title  string
 	Blocks []Block
@@ -21,16 +20,16 @@ type Diagram struct {
 
 // Block is a box with a line of text.
 type Block struct {
-	Row  int // from above, from 0; blocks of one row stand side by side, in the order given
+	Row  int // from the top, from 0; blocks of a row are side by side, in the given order
 	Text string
 }
 
 // Edge is an arrow between two blocks.
 type Edge struct {
-	From, To int      // places in Blocks; To is in the row below that of From
-	Lines    []string // what stands beside, the first line in bold
-	Kind     string   // edges of one kind have one colour, which a legend explains; may be empty
-	Weight   float64  // from 0 to 1: how thick the arrow is
+	From, To int      // indices in Blocks; To is in the row after that of From
+	Lines    []string // text beside the edge, the first line in bold
+	Kind     string   // edges of one kind have the same colour, which a legend explains; may be empty
+	Weight   float64  // from 0 to 1: thickness of the arrow
 }
 
 const (
@@ -53,10 +52,10 @@ var (
 	blockFill  = color.RGBA{0xf2, 0xf5, 0xf8, 255}
 )
 
-// SVG returns the drawing, on white, as a file that needs no other. Its text is text; each line has
-// the width that it has in the Go fonts, whichever font draws it. It fails without blocks, for a
-// row without any, for more than 1,000 blocks or edges, and for an edge that does not lead to the
-// next row or has a Weight outside of 0 to 1.
+// SVG returns the drawing, on white, as a self-contained file. Text is stored as text, with the
+// width that it has in the Go fonts, whatever font is used to show it. SVG fails if there are no
+// blocks, a row is empty, there are more than 1,000 blocks or edges, an edge does not lead to the
+// next row, or a Weight is outside 0 to 1.
 func (d Diagram) SVG() ([]byte, error) {
 	if err := d.check(); err != nil {
 		return nil, err
@@ -97,33 +96,33 @@ func (d Diagram) check() error {
 	return nil
 }
 
-// drawing is a diagram with the places of its parts, in pixels.
+// drawing is a diagram with the positions of its parts, in pixels.
 type drawing struct {
 	*canvas
 	Diagram
-	rows   [][]int    // the blocks of each
+	rows   [][]int    // the blocks of each row
 	boxes  []box      // of the blocks
-	outs   [][]int    // the edges that leave each block
-	ins    [][]int    // and those that reach it
-	labels [][]string // what stands between each row and the one above
+	outs   [][]int    // the edges that start at each block
+	ins    [][]int    // the edges that end at each block
+	labels [][]string // the text between each row and the one above
 	kinds  []string   // in the order of the legend, each with a colour of the palette
 	labelX int
 	w, h   int
 	out    strings.Builder
 }
 
-// box is where a block stands; all are blockH high.
+// box is the position of a block; all are blockH high.
 type box struct{ x, y, w int }
 
-// port is where one of the edges on a side of the block ends: they stand side by side in their
-// order.
+// port returns the x at which one of the edges on a side of the block ends: they are side by side
+// in their order.
 func (b box) port(edge int, all []int) float64 {
 	room := math.Min(18, float64(b.w-2*blockPad)/float64(len(all)))
 	at := float64(slices.Index(all, edge)) - float64(len(all)-1)/2
 	return float64(b.x) + float64(b.w)/2 + at*room
 }
 
-// layout gives every part a place, and the drawing its size.
+// layout computes the position of every part, and the size of the drawing.
 func (s *drawing) layout() {
 	s.collect()
 	s.boxes = make([]box, len(s.Blocks))
@@ -171,8 +170,8 @@ func (s *drawing) collect() {
 	}
 }
 
-// widths gives the blocks of all rows of as many blocks one width, which their texts fit in, so
-// that what leads straight down is upright. It returns the widths, by the number of blocks.
+// widths makes all blocks in rows with the same number of blocks equally wide, so that vertical
+// edges are straight. It returns the widths by the number of blocks.
 func (s *drawing) widths() map[int]int {
 	widths := map[int]int{}
 	for _, row := range s.rows {
@@ -189,7 +188,7 @@ func (s *drawing) widths() map[int]int {
 	return widths
 }
 
-// centre puts the blocks of a row side by side in the middle of so many pixels.
+// centre places the blocks of a row side by side in the middle of room pixels.
 func (s *drawing) centre(row []int, room, y int) {
 	w := s.boxes[row[0]].w
 	x := margin + (room-len(row)*(w+blockGap)+blockGap)/2
@@ -208,7 +207,7 @@ func (s *drawing) labelWidth() (w int) {
 	return w
 }
 
-// styleOf is that of a line beside an edge.
+// styleOf returns the style of a line beside an edge.
 func styleOf(line int) style {
 	if line == 0 {
 		return labelStyle
@@ -216,7 +215,7 @@ func styleOf(line int) style {
 	return bodyStyle
 }
 
-// A legend has a sample of each kind before its name.
+// A legend has a sample of each kind in front of its name.
 const legendSample, legendGap = 26, 20
 
 func (s *drawing) legendWidth() (w int) {
@@ -282,13 +281,13 @@ func (s *drawing) color(kind string) color.RGBA {
 	return faint
 }
 
-// arrow draws an edge, from one block's lower side to another's upper side.
+// arrow draws an edge, from the lower side of a block to the upper side of another.
 func (s *drawing) arrow(i int) {
 	e := s.Edges[i]
 	from := point{s.boxes[e.From].port(i, s.outs[e.From]), float64(s.boxes[e.From].y + blockH)}
 	to := point{s.boxes[e.To].port(i, s.ins[e.To]), float64(s.boxes[e.To].y) - 2}
 	width := thinnest + e.Weight*(thickest-thinnest)
-	head := 7 + 0.35*width // its length; half its width is nearly as much
+	head := 7 + 0.35*width // length of the head; half its width is nearly as much
 	length := math.Hypot(to.x-from.x, to.y-from.y)
 	neck := along(to, from, head/length)
 	dx, dy := (to.x-from.x)/length, (to.y-from.y)/length
@@ -316,10 +315,10 @@ func (s *drawing) line(st style, x, y int, a align, col color.Color, text string
 
 func (s *drawing) printf(format string, args ...any) { fmt.Fprintf(&s.out, format, args...) }
 
-// escape is text as XML takes it.
+// escape returns text escaped for XML.
 func escape(text string) string {
 	var b strings.Builder
-	_ = xml.EscapeText(&b, []byte(plain.Name(text))) // a Builder takes everything
+	_ = xml.EscapeText(&b, []byte(plain.Name(text))) // a Builder does not fail
 	return b.String()
 }
 

@@ -2,9 +2,9 @@ package viz
 
 import "math"
 
-// Diverging returns a map of values (H,W) in colour: red where they are positive, blue where they are
-// negative, white at 0; the greatest magnitude has the full colour. Where scale is not 0 it is
-// that magnitude.
+// Diverging returns a map of values (H,W) in colour: red for positive values, blue for negative
+// ones, white for 0. The greatest magnitude has the full colour; if scale is not 0, it is used
+// instead.
 func Diverging(v []float32, h, w int, scale float32) Tile {
 	if scale == 0 {
 		scale = greatest(v)
@@ -18,8 +18,8 @@ func Diverging(v []float32, h, w int, scale float32) Tile {
 	})
 }
 
-// Heat returns a map of values (H,W) in colour: from near black at 0, and below, over red and orange
-// to pale yellow at the greatest magnitude or, where it is not 0, at scale.
+// Heat returns a map of values (H,W) in colour: from near black at 0 and below, over red and
+// orange, to pale yellow at the greatest magnitude or, if scale is not 0, at scale.
 func Heat(v []float32, h, w int, scale float32) Tile {
 	if scale == 0 {
 		scale = greatest(v)
@@ -27,12 +27,12 @@ func Heat(v []float32, h, w int, scale float32) Tile {
 	return colored(v, h, w, func(x float32) [3]float32 { return hot(share(x, scale)) })
 }
 
-// Overlay returns a heat map (h,w), stretched linearly over a picture in grey, with values as
-// Heat has them: the picture where it is 0, the colour of the heat where it is greatest. The picture's
-// values are from 0 to 1.
+// Overlay returns a heat map (h,w), stretched linearly over a grey picture, with colours as in
+// Heat: the picture where the heat is 0, its colour where it is greatest. The picture's values are
+// from 0 to 1.
 func Overlay(picture Tile, heat []float32, h, w int) Tile {
 	if len(heat) != h*w || h < 1 || w < 1 || len(picture.Pix) != picture.C*picture.H*picture.W {
-		return Tile{Caption: picture.Caption} // which Render refuses
+		return Tile{Caption: picture.Caption} // Render reports the mistake
 	}
 	most := float32(0)
 	for _, x := range heat {
@@ -62,7 +62,7 @@ var (
 	heats = [...][3]float32{{.05, .03, .10}, {.40, .07, .35}, {.80, .20, .25}, {.97, .55, .15}, {.99, .95, .70}}
 )
 
-// hot is the colour of a fraction.
+// hot returns the colour of a fraction.
 func hot(t float32) [3]float32 {
 	at := clamp(float64(t), 0, 1) * float64(len(heats)-1)
 	i := min(int(at), len(heats)-2)
@@ -76,7 +76,7 @@ func blend(a, b [3]float32, t float32) (c [3]float32) {
 	return c
 }
 
-// share is x as a part of a scale, from -1 to 1; NaN stays.
+// share returns x as a fraction of scale, from -1 to 1; NaN stays NaN.
 func share(x, scale float32) float32 {
 	switch {
 	case x != x:
@@ -87,10 +87,11 @@ func share(x, scale float32) float32 {
 	return float32(math.Round(levels*clamp(float64(x/scale), -1, 1)) / levels)
 }
 
-// levels is how many colours there are on either side of 0: with them a picture has a palette.
+// levels is the number of colours on either side of 0. It is small enough for a picture with a
+// palette.
 const levels = 120
 
-// greatest is the greatest finite magnitude.
+// greatest returns the greatest finite magnitude.
 func greatest(v []float32) (most float32) {
 	for _, x := range v {
 		if m := float32(math.Abs(float64(x))); m > most && !math.IsInf(float64(m), 0) {
@@ -100,7 +101,7 @@ func greatest(v []float32) (most float32) {
 	return most
 }
 
-// colored is a tile of which each value has a colour. One that is NaN stays NaN, which is drawn as such.
+// colored returns a tile with a colour for each value. NaN stays NaN, which is drawn as such.
 func colored(v []float32, h, w int, color func(x float32) [3]float32) Tile {
 	t := Tile{C: 3, H: h, W: w, Pix: make([]float32, 3*len(v))}
 	for i, x := range v {
@@ -115,7 +116,7 @@ func colored(v []float32, h, w int, color func(x float32) [3]float32) Tile {
 	return t
 }
 
-// gray is the mean of the channels.
+// gray returns the mean of the channels.
 func (t Tile) gray() []float32 {
 	plane := t.H * t.W
 	g := make([]float32, plane)
@@ -125,7 +126,7 @@ func (t Tile) gray() []float32 {
 	return g
 }
 
-// sample reads a map at a place from 0 to 1, linearly between the centres of its elements.
+// sample reads a map at a position from 0 to 1, linearly between the centres of its elements.
 func sample(v []float32, h, w int, y, x float64) float32 {
 	at := func(p float64, n int) (i, j int, t float32) {
 		p = clamp(p*float64(n)-.5, 0, float64(n-1))

@@ -7,7 +7,7 @@ import (
 	"math"
 )
 
-// Tile is one picture of a grid: Pix holds C×H×W values, channel by channel, rows from above.
+// Tile is one picture of a grid: Pix holds C×H×W values, channel by channel, rows from the top.
 type Tile struct {
 	Caption string
 	C, H, W int // C is 1 (grey) or 3 (red, green, blue)
@@ -19,18 +19,18 @@ type Tile struct {
 type Images struct {
 	Title string
 	Tiles []Tile
-	// Lo and Hi are the values drawn as black and as full brightness; what lies outside takes the
-	// nearer one. Both 0 (the default): each tile from its own least to its greatest finite value.
+	// Lo and Hi are the values drawn as black and as full brightness; values outside are clamped.
+	// If both are 0 (the default), each tile ranges from its smallest to its largest finite value.
 	Lo, Hi  float32
 	Columns int // default: a grid somewhat wider than high
-	Zoom    int // pixels a value, 1 to 64; default: the largest tile gets about 96 pixels
+	Zoom    int // pixels per value, 1 to 64; default: about 96 pixels for the largest tile
 }
 
-// maxTile bounds the side of a tile, so that no product of sides overflows.
+// maxTile is the largest side of a tile. Products of sides do not overflow.
 const maxTile = 4096
 
-// Render draws the picture. It fails for a tile whose values are not C×H×W with C 1 or 3, and for a
-// grid too large.
+// Render draws the picture. It fails if the number of values of a tile is not C×H×W or C is not 1
+// or 3, or if the grid is too large.
 func (im Images) Render() (*image.RGBA, error) {
 	if err := im.check(); err != nil {
 		return nil, err
@@ -66,7 +66,7 @@ func (im Images) check() error {
 	return nil
 }
 
-// grid is where the tiles go: cells of w by h pixels for pictures, captions below.
+// grid is the layout of the tiles: cells of w by h pixels for pictures, with captions below.
 type grid struct {
 	columns, rows, zoom int
 	w, h, caption       int
@@ -135,7 +135,7 @@ func (im Images) tile(c *canvas, t Tile, corner image.Point, zoom int) {
 	c.frame(image.Rectangle{corner, corner.Add(image.Pt(t.W*zoom, t.H*zoom))}, pale)
 }
 
-// bounds are the least and the greatest finite value; 0 and 0 without any.
+// bounds returns the smallest and the largest finite value, or 0 and 0 if there are none.
 func (t Tile) bounds() (lo, hi float64) {
 	lo, hi = math.Inf(1), math.Inf(-1)
 	for _, v := range t.Pix {
@@ -161,7 +161,7 @@ func (t Tile) color(y, x int, lo, hi float64) color.RGBA {
 	return color.RGBA{rgb[0], rgb[1], rgb[2], 255}
 }
 
-// brightness is 0 at lo and 255 at hi; where they are one, in the middle.
+// brightness returns 0 at lo and 255 at hi. If they are equal it returns the middle.
 func brightness(v, lo, hi float64) uint8 {
 	switch {
 	case v < lo || (v == lo && lo < hi):

@@ -6,20 +6,20 @@ import (
 	"image/color"
 )
 
-// Mosaic puts tiles side by side without captions, a pixel a value: channels of a layer, filters,
-// patches. What lies between tiles, and around those that are smaller than others, is
+// Mosaic draws tiles side by side without captions, one pixel per value: channels of a layer,
+// filters, patches. Gaps between tiles, and around tiles that are smaller than others, are
 // transparent. A pixel that is NaN is vermilion.
 type Mosaic struct {
 	Tiles []Tile
-	// Lo and Hi are the values drawn as black and as full brightness, as in Images: both 0 for those
-	// of each tile.
+	// Lo and Hi are the values drawn as black and as full brightness, as in Images: if both are 0,
+	// those of each tile.
 	Lo, Hi  float32
 	Columns int // default: a square
 	Gap     int // pixels between tiles
 }
 
-// Render draws the picture. It fails for a tile whose values are not C×H×W with C 1 or 3, for no tiles and
-// for a mosaic too large.
+// Render draws the picture. It fails if the number of values of a tile is not C×H×W or C is not 1
+// or 3, if there are no tiles, or if the mosaic is too large.
 func (m Mosaic) Render() (*image.RGBA, error) {
 	if err := (Images{Tiles: m.Tiles, Lo: m.Lo, Hi: m.Hi, Columns: m.Columns}).check(); err != nil {
 		return nil, err
@@ -61,7 +61,7 @@ func (t Tile) paint(img *image.RGBA, corner image.Point, lo, hi float64) {
 	}
 }
 
-// Within returns the tile, reduced by means of its values so that no side is longer than side.
+// Within returns the tile, reduced to means of its values so that no side is longer than side.
 func (t Tile) Within(side int) Tile {
 	if side < 1 || t.H <= side && t.W <= side || len(t.Pix) != t.C*t.H*t.W {
 		return t
@@ -79,7 +79,7 @@ func (t Tile) Within(side int) Tile {
 	return small
 }
 
-// mean is that of a part of a channel.
+// mean returns the mean of a part of a channel.
 func (t Tile) mean(c, top, bottom, left, right int) float32 {
 	sum := 0.
 	for y := top; y < bottom; y++ {
@@ -90,7 +90,7 @@ func (t Tile) mean(c, top, bottom, left, right int) float32 {
 	return float32(sum / float64((bottom-top)*(right-left)))
 }
 
-// classColors are those of Tableau's palette, which stand out on white and on black.
+// classColors are those of Tableau's palette, which are visible on white and on black.
 var classColors = [...]color.RGBA{
 	{0x4e, 0x79, 0xa7, 255}, {0xf2, 0x8e, 0x2b, 255}, {0xe1, 0x57, 0x59, 255}, {0x76, 0xb7, 0xb2, 255}, {0x59, 0xa1, 0x4f, 255},
 	{0xd4, 0xa9, 0x1e, 255}, {0xb0, 0x7a, 0xa1, 255}, {0xff, 0x9d, 0xa7, 255}, {0x9c, 0x75, 0x5f, 255}, {0x8f, 0x8a, 0x86, 255},

@@ -9,23 +9,24 @@ import (
 	"strconv"
 )
 
-// Series is one curve: the points (X[i], Y[i]) in the order given. Without X it counts 1, 2, 3, ...
-// A point with a NaN or a value beyond ±1e300 is left out and the curve has a gap there.
+// Series is one curve: the points (X[i], Y[i]) in the given order. Without X it is 1, 2, 3, ... A
+// point with a NaN or a value beyond ±1e300 is left out, and the curve has a gap there.
 type Series struct {
 	Name   string
 	X, Y   []float64
-	Points bool      // markers alone, without a line: for what is laid over a line
+	Points bool      // only markers, without a line: to be drawn over a line
 	Err    []float64 // half the length of the error bar of each point; nil for none
 }
 
-// Panel is one set of axes. Series of one name have one colour in all panels of a plot.
+// Panel is one set of axes. Series with the same name have the same colour in all panels of a plot.
 type Panel struct {
-	Heading string // what the y axis is
+	Heading string // the quantity on the y axis
 	XLabel  string
 	Series  []Series
 	// LogX and LogY make an axis logarithmic; a point without a logarithm leaves a gap.
 	LogX, LogY bool
-	// Bounds are those that the y axis does not cross without need, as 0 and 1 for a share; both 0 for none.
+	// Bounds are limits that the y axis crosses only if values do, such as 0 and 1 for a fraction;
+	// both 0 for none.
 	Bounds [2]float64
 }
 
@@ -34,8 +35,8 @@ type Plot struct {
 	Title   string
 	Panels  []Panel
 	Columns int // default: all panels
-	Width   int // pixels; default 1200, at least 240 a column
-	Height  int // pixels; default 500 a row, at least 300 a row
+	Width   int // pixels; default 1200, at least 240 per column
+	Height  int // pixels; default 500 per row, at least 300 per row
 }
 
 const (
@@ -51,8 +52,8 @@ var (
 	bodyStyle    = style{13, false}
 )
 
-// Render draws the picture. It fails for a series whose X or Err differs from Y in length, for no panels
-// and for a size outside of the bounds.
+// Render draws the picture. It fails if X or Err of a series differs from Y in length, if there are
+// no panels, or if the size is out of bounds.
 func (p Plot) Render() (*image.RGBA, error) {
 	if len(p.Panels) == 0 || p.Columns < 0 {
 		return nil, fmt.Errorf("viz: a plot of %d panels in %d columns: at least one panel, columns from 1 or 0 for all", len(p.Panels), p.Columns)
@@ -114,8 +115,8 @@ func (p Plot) draw(c *canvas, rows int) {
 	}
 }
 
-// pen tells a series from the others: by colour and marker, from the second round of colours on by
-// dashes too.
+// pen distinguishes a series from the others: by colour and marker, and after all colours are used
+// also by dashes.
 type pen struct {
 	color color.RGBA
 	dash  float64 // length in pixels, 0 for a full line
@@ -138,7 +139,7 @@ func pensFor(groups ...[]Series) map[string]pen {
 	return pens
 }
 
-// marker is the shape at a point: circle, square, triangle, diamond, of about equal area.
+// marker returns the shape at a point: circle, square, triangle or diamond, of about equal area.
 func (p pen) marker(at point, radius float64) []point {
 	switch p.round % 4 {
 	case 1:
@@ -177,7 +178,7 @@ func (p Panel) draw(c *canvas, area image.Rectangle, pens map[string]pen) {
 	const inset = 8 // curves keep clear of the frame
 	x.from, x.to = float64(plot.Min.X+inset), float64(plot.Max.X-inset)
 	y.from, y.to = float64(plot.Max.Y-inset), float64(plot.Min.Y+inset)
-	end := math.MinInt // of the label before, which the next must not touch
+	end := math.MinInt // of the previous label, which the next must not touch
 	for _, m := range x.marks(plot.Dx()/72, p.wholeX()) {
 		at := int(math.Round(x.at(m.value)))
 		c.fill(image.Rect(at, plot.Min.Y, at+1, plot.Max.Y), gridline)
@@ -200,7 +201,7 @@ func (p Panel) draw(c *canvas, area image.Rectangle, pens map[string]pen) {
 	}
 }
 
-// axes spans the points that can be drawn; ok is false without any.
+// axes returns axes for the points that can be drawn; ok is false if there are none.
 func (p Panel) axes() (x, y axis, ok bool) {
 	x.log, y.log = p.LogX, p.LogY
 	var xs, ys []float64
@@ -226,7 +227,7 @@ func (p Panel) axes() (x, y axis, ok bool) {
 	return x.over(xs).padded(0, -inf, inf), y.over(ys).padded(0.05, least, most), true
 }
 
-// wholeX is whether X counts: then there is nothing to label between two numbers.
+// wholeX reports whether all X are whole numbers. Then no labels between them are needed.
 func (p Panel) wholeX() bool {
 	for _, s := range p.Series {
 		for _, x := range s.X {
@@ -238,9 +239,9 @@ func (p Panel) wholeX() bool {
 	return true
 }
 
-// legend writes the names with their last values below the heading, and returns where it ends. A series without a name is
-// not in it.
-// What does not fit into a third of the plot's height is counted, not drawn.
+// legend writes the names with their last values below the heading, and returns where it ends. A
+// series without a name is left out. Names that do not fit into a third of the plot's height are
+// counted, not drawn.
 func (p Panel) legend(c *canvas, plot image.Rectangle, pens map[string]pen) (bottom int) {
 	const (
 		line, gap, sample = 20, 18, 22
@@ -315,7 +316,7 @@ func drawSeries(c *canvas, s Series, x, y axis, p pen) {
 	}
 }
 
-// at is point i in the units of the series.
+// at returns point i in the units of the series.
 func (s Series) at(i int) point {
 	if s.X == nil {
 		return point{float64(i + 1), s.Y[i]}
@@ -323,7 +324,7 @@ func (s Series) at(i int) point {
 	return point{s.X[i], s.Y[i]}
 }
 
-// bar is half the length of the error bar of point i, 0 where it cannot be drawn.
+// bar returns half the length of the error bar of point i, or 0 if it cannot be drawn.
 func (s Series) bar(i int) float64 {
 	if s.Err == nil || !(math.Abs(s.Err[i]) <= tooLarge) {
 		return 0
@@ -331,7 +332,7 @@ func (s Series) bar(i int) float64 {
 	return math.Abs(s.Err[i])
 }
 
-// bars are the error bars, in pixels: an upright line with a cap at either end.
+// bars returns the error bars, in pixels: a vertical line with a cap at either end.
 func (s Series) bars(x, y axis) (lines [][]point) {
 	const half = 4
 	for i := range s.Err {
@@ -348,7 +349,7 @@ func (s Series) bars(x, y axis) (lines [][]point) {
 	return lines
 }
 
-// last writes the last value, also where it is not finite: that a training diverged is news.
+// last formats the last value, even if it is not finite, which shows that a training diverged.
 func (s Series) last() string {
 	if len(s.Y) == 0 {
 		return ""
@@ -360,7 +361,7 @@ func (s Series) last() string {
 	return minus(number(v, 3))
 }
 
-// runs are the stretches without a gap, in pixels.
+// runs returns the parts without a gap, in pixels.
 func (s Series) runs(x, y axis) [][]point {
 	var runs [][]point
 	open := false
@@ -378,7 +379,7 @@ func (s Series) runs(x, y axis) [][]point {
 	return runs
 }
 
-// thin keeps of consecutive points in one pixel column the first, the lowest, the highest and the
+// thin keeps, of consecutive points in one pixel column, the first, the lowest, the highest and the
 // last: the line covers the same pixels, and a million steps are drawn as fast as a thousand.
 func thin(run []point) []point {
 	var out []point
@@ -397,7 +398,7 @@ func thin(run []point) []point {
 	return out
 }
 
-// extremes returns first, lowest, highest and last in their order, each once.
+// extremes returns the first, lowest, highest and last point in their order, each once.
 func extremes(run []point) []point {
 	low, high := 0, 0
 	for i, p := range run {

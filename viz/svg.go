@@ -7,18 +7,20 @@ import (
 	"slices"
 )
 
-// Scatter is points in a plane without axes, such as an embedding, in the colours of their classes.
+// Scatter draws points in a plane without axes, such as an embedding, in the colours of their
+// classes.
 type Scatter struct {
 	X, Y    []float64
 	Class   []int    // of each point; nil for one class
-	Classes []string // names, which stand at the middle of their points unless there are more than 20
+	Classes []string // names, placed in the middle of their points unless there are more than 20
 }
 
-// The size of a scatter in its own units, and what stays free for names.
+// The size of a scatter in its own units, and the margin for names.
 const scatterW, scatterH, scatterPad = 480., 400., 26.
 
-// SVG returns the drawing for a web page: text and its edges take the colours of the page, currentColor and
-// --paper. It fails where X, Y and Class differ in length, and for a point that is not finite.
+// SVG returns the drawing for a web page: text and its outline use the colours of the page,
+// currentColor and --paper. It fails if X, Y and Class differ in length, or if a point is not
+// finite.
 func (s Scatter) SVG() ([]byte, error) {
 	if len(s.X) != len(s.Y) || s.Class != nil && len(s.Class) != len(s.X) {
 		return nil, fmt.Errorf("viz: a scatter of %d X, %d Y and %d classes: one each a point", len(s.X), len(s.Y), len(s.Class))
@@ -51,7 +53,7 @@ func (s Scatter) class(i int) int {
 	return s.Class[i]
 }
 
-// name is that of a class, escaped.
+// name returns the name of a class, escaped.
 func (s Scatter) name(c int) string {
 	if c < 0 || c >= len(s.Classes) {
 		return ""
@@ -59,7 +61,7 @@ func (s Scatter) name(c int) string {
 	return escape(s.Classes[c])
 }
 
-// places are the points in the drawing: both axes have one scale.
+// places returns the points in the drawing. Both axes have the same scale.
 func (s Scatter) places() []point {
 	if len(s.X) == 0 {
 		return nil
@@ -93,7 +95,8 @@ func (s Scatter) label(b *bytes.Buffer, places []point, c int) {
 		`stroke="var(--paper, #fff)" stroke-width="4" paint-order="stroke">%s</text>`, x[len(x)/2], y[len(y)/2]+6, s.name(c))
 }
 
-// classColor is that of a class; beyond the palette hues follow each other by the golden angle.
+// classColor returns the colour of a class. After the palette, hues are separated by the golden
+// angle.
 func classColor(c int) string {
 	if c >= 0 && c < len(classColors) {
 		return hex(classColors[c])
@@ -101,11 +104,11 @@ func classColor(c int) string {
 	return fmt.Sprintf("hsl(%.0f 55%% 52%%)", math.Mod(137.508*float64(max(c, 0)), 360))
 }
 
-// Bars is a histogram: counts side by side, of which the heights are the square roots, so that few stand out
-// beside many.
+// Bars is a histogram: counts side by side. Heights are square roots, so that small counts are
+// visible next to large ones.
 type Bars []int
 
-// SVG returns the drawing for a web page, without text. Bars take the page's currentColor.
+// SVG returns the drawing for a web page, without text. Bars use the page's currentColor.
 func (v Bars) SVG() []byte {
 	const width, height = 4., 44.
 	most := 0

@@ -6,8 +6,8 @@ import (
 	"github.com/plexaura/plexaura/shape"
 )
 
-// absorb lets ops take in the op that alone consumes their result: a convolution its bias
-// and activation. One that has taken something in is asked again.
+// absorb merges an op into the only consumer of its result where the op can do both: a convolution
+// absorbs its bias and activation. A merged op is asked again.
 func absorb(p *plan) error {
 	a := &absorbing{plan: p, places: make([]int, len(p.values)), types: map[*instr][]shape.Type{}}
 	for _, in := range p.instrs {
@@ -20,31 +20,31 @@ func absorb(p *plan) error {
 	return nil
 }
 
-// absorbing is the work of absorb. Of an instruction with many inputs each of those that give them asks,
-// and none is to go through the others.
+// absorbing holds the state of absorb. Its tables keep the pass linear: an instruction with many
+// inputs is asked by each of their producers, and no call may scan all of its inputs.
 type absorbing struct {
 	*plan
-	places []int                   // by a value's id: which input of its only consumer it is, twice if it is several
+	places []int                   // by value id: the index of the value among its only consumer's inputs, or twice
 	types  map[*instr][]shape.Type // of the inputs of consumers
 }
 
-// twice is the place of a value that its consumer reads more than once.
+// twice stands for the index of a value that its consumer reads more than once.
 const twice = -1
 
-// note takes down the places of the inputs of in.
+// note records the indices of the inputs of in.
 func (a *absorbing) note(in *instr) {
 	delete(a.types, in)
 	for i, v := range in.in {
 		a.places[v.id] = i
 	}
 	for i, v := range in.in {
-		if a.places[v.id] != i { // a later one is noted
+		if a.places[v.id] != i { // already recorded at another index
 			a.places[v.id] = twice
 		}
 	}
 }
 
-// typesOf are the types of the inputs of a consumer.
+// typesOf returns the types of the inputs of a consumer.
 func (a *absorbing) typesOf(next *instr) []shape.Type {
 	ts, ok := a.types[next]
 	if !ok {
@@ -54,8 +54,8 @@ func (a *absorbing) typesOf(next *instr) []shape.Type {
 	return ts
 }
 
-// into merges in into its only consumer, if its op can. The merged instruction takes
-// the consumer's place, so that its inputs come before it.
+// into merges in into its only consumer, if its op can. The merged instruction takes the consumer's
+// position, so that its inputs come before it.
 func (a *absorbing) into(in *instr) {
 	op, ok := in.op.(Absorber)
 	if !ok || len(in.out) != 1 || in.out[0].out || len(in.out[0].uses) != 1 {

@@ -9,11 +9,11 @@ import (
 	"github.com/plexaura/plexaura/shape"
 )
 
-// maxBytes bounds a value, and an arena: 64 TiB, beyond which sums of bytes could overflow
-// and no machine goes.
+// maxBytes is the largest size of a value and of an arena: 64 TiB. It is more than any machine has,
+// and sums of a few such sizes do not overflow.
 const maxBytes = 1 << 46
 
-// fits refuses a concrete type that is too large.
+// fits rejects a concrete type that is too large.
 func fits(t shape.Type) error {
 	size, err := t.Shape.Size()
 	if err == nil && size > maxBytes/shape.Dim(max(t.Width(), 1)) {
@@ -27,7 +27,7 @@ func allocate(t shape.Type) engine.Buffer {
 	return engine.BufferAt(engine.Aligned(t.Bytes()), t.DType, t.Len())
 }
 
-// bindOp finds the kernel of one op: an Elementwise op goes through the engine's Mapper.
+// bindOp finds the kernel of one op. An Elementwise op uses the engine's Mapper.
 func bindOp(e engine.Engine, op graph.Op, in []engine.Operand, out engine.Operand) (engine.Bound, error) {
 	if m, ok := op.(engine.ElementwiseOp); ok {
 		return bindMap(e, m.Map(engine.Types(in), out.Type), in, []engine.Operand{out})
@@ -51,13 +51,13 @@ func bindMap(e engine.Engine, m engine.Map, in, out []engine.Operand) (engine.Bo
 	return checkBound(e, b, err, in, out)
 }
 
-// checkBound refuses what a Binder must not give.
+// checkBound rejects results of Bind that are not allowed.
 func checkBound(e engine.Engine, b engine.Bound, err error, in, out []engine.Operand) (engine.Bound, error) {
 	if err != nil {
 		return b, err
 	}
 	if b.Kernel == nil || b.Scratch < 0 || b.Scratch > maxBytes {
-		return b, fmt.Errorf("bound to a kernel that is nil or wants %d bytes of scratch", b.Scratch)
+		return b, fmt.Errorf("bound to a kernel that is nil or needs %d bytes of scratch", b.Scratch)
 	}
 	if b.Memory == engine.Memory(engine.Host{}) {
 		b.Memory = nil
@@ -76,7 +76,7 @@ func checkBound(e engine.Engine, b engine.Bound, err error, in, out []engine.Ope
 	return b, nil
 }
 
-// checkPacking refuses what a Binder must not give, for a kernel of so many inputs.
+// checkPacking rejects a Packing that is not allowed for a kernel with the given number of inputs.
 func checkPacking(k engine.Packing, inputs int) error {
 	switch {
 	case k.Kernel == nil:

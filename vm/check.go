@@ -10,7 +10,7 @@ import (
 	"github.com/plexaura/plexaura/shape"
 )
 
-// check infers every type anew.
+// check infers every type again and compares.
 func (u *unit) check() error {
 	if err := u.graph().Err(); err != nil {
 		return err
@@ -35,8 +35,8 @@ func (u *unit) check() error {
 	return nil
 }
 
-// check verifies that definitions come before uses, that types are those the ops infer,
-// and, once placed, that no two blocks that live at the same time overlap.
+// check verifies that definitions come before uses, that types are those that the ops infer, and,
+// once values have places, that no two blocks overlap that are live at the same time.
 func (p *plan) check() error {
 	defined := map[*value]bool{}
 	for i, in := range p.instrs {
@@ -83,15 +83,15 @@ func (in *instr) checkTypes(batch int) error {
 	case len(in.nodes) == 1:
 		return in.checkNode(batch)
 	}
-	t, err := in.op.Infer(types(in.in)) // what has absorbed others
+	t, err := in.op.Infer(types(in.in)) // an op that has absorbed others
 	if err != nil || t != in.out[0].typ {
 		return fmt.Errorf("%s gives %v, inferred %v, %v", in.name(), in.out[0].typ, t, err)
 	}
 	return nil
 }
 
-// checkNode compares with the types that were inferred with a symbolic N, which attributes
-// may hold.
+// checkNode compares the types with those that were inferred with a symbolic N, on which attributes
+// may depend.
 func (in *instr) checkNode(batch int) error {
 	n := in.node()
 	if want := n.Type().At(batch); in.out[0].typ != want {
@@ -129,7 +129,7 @@ func (in *instr) checkMap() error {
 	return nil
 }
 
-// checkBlocks goes through time, with the blocks that live in the order of their offsets.
+// checkBlocks goes through time and keeps the live blocks in the order of their offsets.
 func (p *plan) checkBlocks() error {
 	starts, ends := make([][]*block, len(p.instrs)+1), make([][]*block, len(p.instrs)+1)
 	for _, b := range p.placed {
@@ -138,7 +138,7 @@ func (p *plan) checkBlocks() error {
 		}
 	}
 	var live []*block
-	after := func(offset int) int { // none overlap, so that they end in the same order
+	after := func(offset int) int { // live blocks do not overlap, so that their ends have the same order
 		i, _ := slices.BinarySearchFunc(live, offset+1, func(b *block, end int) int { return cmp.Compare(b.offset+b.bytes, end) })
 		return i
 	}

@@ -11,33 +11,33 @@ import (
 	"github.com/plexaura/plexaura/internal/isnil"
 )
 
-// symbolicPasses run once, at Compile, whatever the batch size will be.
+// symbolicPasses run once, in Compile, for all batch sizes.
 func symbolicPasses() []pass[unit] {
 	return []pass[unit]{
 		{name: "validate", run: validate, why: "first: every mistake is reported before any work is done"},
-		{name: "fold", optional: true, run: fold, why: "computes what depends on constants only; simplify then sees the results",
+		{name: "fold", optional: true, run: fold, why: "computes nodes that depend only on constants; simplify then sees the results",
 			needs: []string{"validate"}},
 		{name: "simplify", optional: true, run: simplify, why: "the ops' own rules, to a fixed point",
 			needs: []string{"validate"}, after: []string{"fold"}},
-		{name: "cse", optional: true, run: cse, why: "gradient rules repeat expressions freely; this makes equal ones one",
+		{name: "cse", optional: true, run: cse, why: "gradient rules repeat expressions freely; this merges equal ones",
 			needs: []string{"validate"}, after: []string{"simplify"}},
-		{name: "deadcode", optional: true, run: deadcode, why: "drops what simplify and cse replaced",
+		{name: "deadcode", optional: true, run: deadcode, why: "drops nodes that simplify and cse replaced",
 			needs: []string{"validate"}, after: []string{"simplify", "cse"}},
 	}
 }
 
-// unit is the program as a private graph: what symbolic passes work on.
+// unit is the program as a private graph, on which symbolic passes work.
 type unit struct {
 	eng     engine.Engine
 	opts    *options
 	outs    []*graph.Node
 	updates []graph.Update
-	inputs  []*graph.Node // in creation order; passes may leave some unused
+	inputs  []*graph.Node // in creation order; passes may leave some of them unused
 	workingNode
 }
 
-// Compile returns a program that computes outs on e. The outs are nodes of one graph, whose
-// recorded mistakes are returned, all of them, as a [graph.ErrorList].
+// Compile returns a program that computes outs on e. The outs must be nodes of one graph. All
+// mistakes recorded in the graph are returned together, as a [graph.ErrorList].
 func Compile(e engine.Engine, outs []*graph.Node, opts ...Option) (*Program, error) {
 	o := &options{off: map[string]bool{}}
 	for _, opt := range opts {
@@ -59,7 +59,7 @@ func Compile(e engine.Engine, outs []*graph.Node, opts ...Option) (*Program, err
 		if err := guard(u, &u.workingNode, p.run); err != nil {
 			return nil, wrap(p.name, err)
 		}
-		if err := u.graph().Err(); err != nil { // of a rule of some op
+		if err := u.graph().Err(); err != nil { // from a rule of some op
 			return nil, fmt.Errorf("vm: %s: %w", p.name, err)
 		}
 		if err := o.after(p.name, u); err != nil {
@@ -69,7 +69,7 @@ func Compile(e engine.Engine, outs []*graph.Node, opts ...Option) (*Program, err
 	return newProgram(u)
 }
 
-// MustCompile is like [Compile] but panics on an error: for programs that are part of the
+// MustCompile is like [Compile] but panics on an error. It is for programs that are part of the
 // source, in tests and examples.
 func MustCompile(e engine.Engine, outs []*graph.Node, opts ...Option) *Program {
 	p, err := Compile(e, outs, opts...)
@@ -79,10 +79,11 @@ func MustCompile(e engine.Engine, outs []*graph.Node, opts ...Option) *Program {
 	return p
 }
 
-// A readier is an engine that can be of no use, such as a zero value; Ready says why.
+// A readier is an engine that may be unusable, such as one with a zero value. Ready returns the
+// reason, or nil.
 type readier interface{ Ready() error }
 
-// newUnit clones what outs, and in training the updates, are computed from.
+// newUnit clones the nodes that outs depend on and, for training, those that the updates depend on.
 func newUnit(e engine.Engine, outs []*graph.Node, o *options) (*unit, error) {
 	if isnil.Of(e) {
 		return nil, errors.New("vm: no engine")
@@ -115,9 +116,9 @@ func newUnit(e engine.Engine, outs []*graph.Node, o *options) (*unit, error) {
 	return u, nil
 }
 
-// follow replays nodes. What stands for a leaf between the updates that follow each other, see
-// [graph.Graph.Follow], becomes the value of the last one that the program makes: values have the
-// order of their updates.
+// follow returns a function that replays nodes. It replaces each [graph.Previous] by the value of
+// the last update before it that the program makes; the IDs of values have the order of their
+// updates.
 func (u *unit) follow() func(dst *graph.Graph, n *graph.Node, in []*graph.Node) *graph.Node {
 	leaves, latest := map[*graph.Node][]*graph.Node{}, map[*graph.Node]*graph.Node{} // by value; by leaf
 	for _, up := range u.updates {
@@ -138,7 +139,7 @@ func (u *unit) follow() func(dst *graph.Graph, n *graph.Node, in []*graph.Node) 
 	}
 }
 
-// lastOfEach leaves out updates that others of the same leaf follow.
+// lastOfEach returns, for each leaf, its last update.
 func lastOfEach(updates []graph.Update) (last []graph.Update) {
 	of := map[*graph.Node]int{}
 	for i, u := range updates {
@@ -146,7 +147,7 @@ func lastOfEach(updates []graph.Update) (last []graph.Update) {
 	}
 	for i, u := range updates {
 		if of[u.Leaf] == i {
-			u.Use = nil // of the user's graph
+			u.Use = nil // it belongs to the user's graph
 			last = append(last, u)
 		}
 	}
@@ -162,7 +163,7 @@ func inputsOf(roots []*graph.Node) (ins []*graph.Node) {
 	return ins
 }
 
-// roots are the nodes that the program is for.
+// roots returns the nodes that the program must compute.
 func (u *unit) roots() []*graph.Node {
 	roots := append([]*graph.Node(nil), u.outs...)
 	for _, up := range u.updates {
@@ -171,7 +172,7 @@ func (u *unit) roots() []*graph.Node {
 	return roots
 }
 
-// rewrite replaces the unit's graph by its image under f; see [graph.Transform].
+// rewrite replaces the graph of the unit by its image under f; see [graph.Transform].
 func (u *unit) rewrite(f func(dst *graph.Graph, n *graph.Node, in []*graph.Node) *graph.Node) {
 	image := graph.Transform(u.roots(), func(dst *graph.Graph, n *graph.Node, in []*graph.Node) *graph.Node {
 		u.at(n)
@@ -186,5 +187,5 @@ func (u *unit) rewrite(f func(dst *graph.Graph, n *graph.Node, in []*graph.Node)
 	u.updates = updates
 }
 
-// graph is the private graph.
+// graph returns the private graph.
 func (u *unit) graph() *graph.Graph { return u.outs[0].Graph() }

@@ -77,8 +77,8 @@ func TestAConditionHasOneAnswer(t *testing.T) {
 	}
 }
 
-// TestExtremesOfDenormalsHaveAGradient: a maximum is one of its elements, whose gradient looks for it; powers
-// and their logarithm agree on what is 0.
+// TestExtremesOfDenormalsHaveAGradient: a maximum is one of its elements, whose gradient looks for
+// it; powers and their logarithm agree on what is 0.
 func TestExtremesOfDenormalsHaveAGradient(t *testing.T) {
 	x := []float32{1e-40, 3e-40, 2e-40, -1e-40}
 	largest := func(x *graph.Node) *graph.Node { return ops.Max(x, 0) }

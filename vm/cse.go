@@ -6,12 +6,12 @@ import (
 	"github.com/plexaura/plexaura/graph"
 )
 
-// expr identifies an expression: ops are comparable, so equality is ==, and there is no
-// hash to forget an attribute in.
+// expr identifies an expression. Ops are comparable, so == compares all their attributes; there is
+// no hash function that could forget one.
 type expr struct {
 	op   graph.Op
 	in   [3]*graph.Node
-	rest string // the ids of further inputs
+	rest string // the ids of any further inputs
 }
 
 func exprOf(op graph.Op, in []*graph.Node) expr {
@@ -25,7 +25,7 @@ func exprOf(op graph.Op, in []*graph.Node) expr {
 	return e
 }
 
-// cse makes equal expressions one.
+// cse merges equal expressions.
 func cse(u *unit) error {
 	seen := map[expr]*graph.Node{}
 	u.rewrite(func(dst *graph.Graph, n *graph.Node, in []*graph.Node) *graph.Node {

@@ -12,22 +12,22 @@ import (
 // Instruction describes one instruction of a specialised program.
 type Instruction struct {
 	Index   int
-	Name    string // the op's name, "Fused" or "Write"
-	Text    string // results, attributes and arguments
+	Name    string // the name of the op, "Fused" or "Write"
+	Text    string // results, attributes and arguments as text
 	Out     []Result
 	Args    []string
 	Layer   string
 	Pos     graph.Pos
 	Nodes   []*graph.Node // the user's nodes that it computes
-	Engine  string        // whose kernel it is; "" where none is needed
+	Engine  string        // the engine whose kernel it is; "" if there is no kernel
 	Alg     string
-	Choice  []engine.Candidate // the algorithms that Alg was chosen from, where the engine tells
-	Scratch int                // bytes
-	Took    time.Duration      // its kernel, in [Machine.Profile]
-	Packed  int                // bytes of the packed form of an input, which is made once; 0 where there is none
+	Choice  []engine.Candidate // the algorithms that Alg was chosen from, if the engine lists them
+	Scratch int                // scratch memory in bytes
+	Took    time.Duration      // the time of the kernel, in [Machine.Profile]
+	Packed  int                // bytes of the packed form of an input; 0 if there is none
 }
 
-// Result is a value that an instruction gives.
+// Result is a result of an instruction.
 type Result struct {
 	Node   *graph.Node // the user's node whose value it is
 	Type   shape.Type
@@ -35,19 +35,19 @@ type Result struct {
 	Where  string        // "@1024" in the arena, "in conv1.weight", "as x"
 }
 
-// Operand is the type with the layout.
+// Operand returns the type together with the layout.
 func (r Result) Operand() engine.Operand { return engine.Operand{Type: r.Type, Layout: r.Layout} }
 
-// Memory is what a program needs at one batch size, in bytes, exactly.
+// Memory is the exact number of bytes that a program needs at one batch size.
 type Memory struct {
-	Arena    int // all intermediate values and scratch
-	Unshared int // what the arena would be if no two values shared memory
-	Leaves   int // parameters and state
+	Arena    int // intermediate values and scratch
+	Unshared int // the size of the arena if no two values shared memory
+	Leaves   int // parameters and states
 	Consts   int
-	Packed   int // packed forms of parameters, state and constants, shared by the machines of a Store
+	Packed   int // packed forms of parameters, states and constants, shared by the machines of a Store
 }
 
-// Describe returns the instructions for batch size n, in the order they run.
+// Describe returns the instructions for batch size n, in the order in which they run.
 func (p *Program) Describe(n int) ([]Instruction, error) {
 	pl, err := p.planFor(n)
 	if err != nil {
@@ -60,7 +60,8 @@ func (p *Program) Describe(n int) ([]Instruction, error) {
 	return list, nil
 }
 
-// Memory returns what the program needs at batch size n. It is known before the first run.
+// Memory returns the memory that the program needs at batch size n. It is known before the first
+// run.
 func (p *Program) Memory(n int) (Memory, error) {
 	pl, err := p.planFor(n)
 	if err != nil {
@@ -76,13 +77,13 @@ func (p *Program) Memory(n int) (Memory, error) {
 	return m, nil
 }
 
-// planFor is plan for a batch size that a caller chose.
+// planFor is plan for a batch size chosen by a caller.
 func (p *Program) planFor(n int) (*plan, error) {
 	if p == nil || p.unit == nil {
 		return nil, errNoProgram
 	}
 	if n < 1 {
-		return nil, fmt.Errorf("vm: batch size %d; it is at least 1", n)
+		return nil, fmt.Errorf("vm: batch size %d; want at least 1", n)
 	}
 	return p.plan(n)
 }

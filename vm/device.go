@@ -10,22 +10,22 @@ import (
 	"github.com/plexaura/plexaura/shape"
 )
 
-// onHost tells the host's memory from a device's.
+// onHost reports whether m is the host's memory rather than a device's.
 func onHost(m engine.Memory) bool { return m == engine.Memory(engine.Host{}) }
 
-// deviceError is a failure of a device, for which no kernel is to blame.
+// deviceError is a failure of a device that no kernel is responsible for.
 type deviceError struct {
 	device string
 	err    error
 }
 
-// Error names the device.
+// Error returns the name of the device and the error.
 func (e *deviceError) Error() string { return e.device + ": " + e.err.Error() }
 
-// Unwrap returns what the device said.
+// Unwrap returns the error of the device.
 func (e *deviceError) Unwrap() error { return e.err }
 
-// failureOf returns err, unless it is nil, as a failure of m.
+// failureOf returns err as a failure of m, or nil if err is nil.
 func failureOf(m engine.Memory, err error) error {
 	if err == nil {
 		return nil
@@ -33,7 +33,7 @@ func failureOf(m engine.Memory, err error) error {
 	return &deviceError{m.Name(), err}
 }
 
-// alloc returns memory of m, or an error that wraps [ErrMemory].
+// alloc allocates memory in m, or returns an error that wraps [ErrMemory].
 func alloc(m engine.Memory, bytes int, what string) (*engine.Region, error) {
 	r, err := m.Alloc(bytes)
 	if err != nil {
@@ -42,7 +42,7 @@ func alloc(m engine.Memory, bytes int, what string) (*engine.Region, error) {
 	return r, nil
 }
 
-// reserveIn is reserve in a memory.
+// reserveIn is like reserve, in memory m.
 func reserveIn(m engine.Memory, t shape.Type, what string) (engine.Buffer, error) {
 	if onHost(m) {
 		return reserve(t, what)
@@ -57,8 +57,8 @@ func reserveIn(m engine.Memory, t shape.Type, what string) (engine.Buffer, error
 	return r.At(0, t.DType, t.Len()), nil
 }
 
-// moved returns b, memory of the host that nobody else has; or, where m is a device's, a copy
-// there.
+// moved returns b if m is the host's memory, and a copy in m otherwise. b must be in host memory
+// that nothing else uses.
 func moved(m engine.Memory, b engine.Buffer, what string) (engine.Buffer, error) {
 	if onHost(m) {
 		return b, nil
@@ -78,7 +78,7 @@ func moved(m engine.Memory, b engine.Buffer, what string) (engine.Buffer, error)
 	return there, nil
 }
 
-// copied returns a copy of b, whosever memory it is, in that of the host.
+// copied returns a copy of b, which may be in any memory, in host memory.
 func copied(b engine.Buffer, t shape.Type, what string) (engine.Buffer, error) {
 	c, err := reserve(t, what)
 	if err != nil {
@@ -90,7 +90,8 @@ func copied(b engine.Buffer, t shape.Type, what string) (engine.Buffer, error) {
 	return c, nil
 }
 
-// fill copies d, whatever its layout, into dst, whosever memory that is, in row-major order.
+// fill copies d, which may have any layout, in row-major order into dst, which may be in any
+// memory.
 func fill(dst engine.Buffer, t shape.Type, d *tensor.Dense) error {
 	m := dst.Memory()
 	if onHost(m) {
@@ -109,7 +110,8 @@ func fill(dst engine.Buffer, t shape.Type, d *tensor.Dense) error {
 	return failureOf(m, m.Load(dst, src.Bytes()[:dst.Size()]))
 }
 
-// holder is the value whose memory v is in: its root, or the leaf that this is computed into.
+// holder returns the value in whose memory v is: its root, or the leaf that the root is computed
+// into.
 func (v *value) holder() *value {
 	r := v.root()
 	if r.into != nil {
@@ -118,20 +120,20 @@ func (v *value) holder() *value {
 	return r
 }
 
-// A detour runs a kernel that takes buffers of the host where those of the program are a device's:
-// on copies, which all detours of a plan make in the same memory.
+// A detour runs a kernel that takes host buffers although the buffers of the program are on a
+// device. It runs the kernel on copies; all detours of a plan use the same memory for their copies.
 type detour struct {
 	memory engine.Memory
 	kernel engine.Kernel
-	call   engine.Call // on the copies
+	call   engine.Call // with the copies as arguments
 }
 
-// detours reports whether in needs one.
+// detours reports whether in needs a detour.
 func (p *Program) detours(in *instr) bool {
 	return p.device && in.kind == compute && in.bound.Memory == nil
 }
 
-// run copies what c reads, runs the kernel, and copies what it has written.
+// run copies the inputs of c to the host, runs the kernel, and copies the results back.
 func (d *detour) run(c *engine.Call) error {
 	for i, b := range c.In {
 		if err := d.memory.Store(d.call.In[i].Bytes(), b); err != nil {
@@ -149,8 +151,8 @@ func (d *detour) run(c *engine.Call) error {
 	return nil
 }
 
-// copies gives every memory that in works on a place among the copies, and its scratch one after
-// them. Those of a packing, which are the input and scratch, begin where these do.
+// copies returns the offset of a copy for each root that in reads or writes, and the offset of its
+// scratch after them. A packing, which needs only its input and scratch, uses the same offsets.
 func (in *instr) copies() (places map[*value]int, scratch, bytes int) {
 	places = map[*value]int{}
 	for _, vs := range [][]*value{in.in, in.out} {
@@ -168,7 +170,7 @@ func (in *instr) copies() (places map[*value]int, scratch, bytes int) {
 	return places, scratch, bytes
 }
 
-// copies is how much memory of the host the detours of p take.
+// copies returns the size in bytes of the host memory that the detours of p need.
 func (p *plan) copies() (most int) {
 	for _, in := range p.instrs {
 		if p.prog.detours(in) {
@@ -179,7 +181,7 @@ func (p *plan) copies() (most int) {
 	return most
 }
 
-// detour makes the one for in, whose copies are in memory of the host.
+// detour makes the detour of in. Its copies are in host memory.
 func (m *Machine) detour(in *instr, copies *engine.Region, packed engine.Buffer) *detour {
 	places, scratch, _ := in.copies()
 	d := &detour{memory: m.prog.memory, kernel: in.bound.Kernel}
@@ -208,8 +210,8 @@ func (m *Machine) load(l *prepared, i int, d *tensor.Dense) (engine.Buffer, erro
 	return l.staging[i], fill(l.staging[i], t, d)
 }
 
-// settle waits for what a device has begun, and returns what it and its kernels have to say: of
-// several steps the first.
+// settle waits for the device to finish what it has begun, and returns the errors of the device and
+// its kernels; if several steps failed, that of the first.
 func (l *prepared) settle(committed bool) error {
 	if l.device == nil {
 		return nil
@@ -245,7 +247,7 @@ func (l *prepared) fetch() error {
 	return nil
 }
 
-// complete runs the kernel and waits for it, for whoever looks at its results or its time.
+// complete runs the kernel and waits for it, for callers that look at its results or its time.
 func (s *step) complete() error {
 	if err := s.compute(); err != nil || s.device == nil {
 		return err
@@ -257,7 +259,7 @@ func (s *step) complete() error {
 	return err
 }
 
-// result returns output i where the host can read it.
+// result returns output i in memory that the host can read.
 func (s *step) result(i int) (engine.Buffer, error) {
 	if s.device == nil {
 		return s.call.Out[i], nil
@@ -265,7 +267,7 @@ func (s *step) result(i int) (engine.Buffer, error) {
 	return copied(s.call.Out[i], s.instr.out[i].typ, "a result")
 }
 
-// drop gives up the links from one on, and what is only theirs on a device.
+// drop drops the links from index from on, and frees device memory that only they use.
 func (m *Machine) drop(from int) {
 	for _, l := range m.prepared[from:] {
 		for _, r := range l.regions {

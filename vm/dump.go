@@ -42,7 +42,7 @@ func (p *plan) dump(w printer) {
 	}
 }
 
-// String returns "v5 = Conv2D(x, conv1.weight) float32(64,6,28,28)" and the like.
+// String returns a line like "v5 = Conv2D(x, conv1.weight) float32(64,6,28,28)".
 func (in *instr) String() string {
 	outs := make([]string, len(in.out))
 	for i, v := range in.out {
@@ -57,7 +57,7 @@ func (in *instr) String() string {
 	}
 	what := in.name()
 	switch {
-	case in.fmap != nil && len(in.in) != in.node().NIn() || in.fmap != nil && in.op == nil: // numbers stand in the map alone
+	case in.fmap != nil && len(in.in) != in.node().NIn() || in.fmap != nil && in.op == nil: // numbers are in the map
 		what += "{" + in.fmap.String() + "}"
 	case in.op != nil:
 		what = graph.Format(in.op)
@@ -69,7 +69,7 @@ func (in *instr) String() string {
 	return s
 }
 
-// String returns the name of a leaf or input, "v5" for others.
+// String returns the name of a leaf or input, and "v5" for other values.
 func (v *value) String() string {
 	if v.from == fromUniform {
 		return fmt.Sprint(v.number)
@@ -80,7 +80,7 @@ func (v *value) String() string {
 	return fmt.Sprintf("v%d", v.id)
 }
 
-// place says where v's memory is, once that is known.
+// place describes the place of v in memory, if it has one.
 func (v *value) place() string {
 	r := v.root()
 	switch {

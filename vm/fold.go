@@ -6,11 +6,11 @@ import (
 	"github.com/plexaura/plexaura/shape"
 )
 
-// maxFold bounds the elements of a folded value, so that programs stay small.
+// maxFold is the largest number of elements of a folded value. It keeps programs small.
 const maxFold = 1 << 16
 
-// fold replaces what depends on Consts alone by a Const. Values that are uniform are left
-// to lowering, where they become immediates.
+// fold replaces nodes that depend only on Consts by a Const. It leaves uniform values to lowering,
+// which turns them into immediates.
 func fold(u *unit) error {
 	var failed error
 	u.rewrite(func(dst *graph.Graph, n *graph.Node, in []*graph.Node) *graph.Node {
@@ -28,7 +28,7 @@ func fold(u *unit) error {
 	return failed
 }
 
-// foldable leaves Int64 alone: a Const holds float64 numbers.
+// foldable excludes Int64, because a Const holds float64 numbers.
 func foldable(n *graph.Node) bool {
 	if n.NIn() == 0 || n.Type().DType == shape.Int64 || !n.Type().Shape.Concrete() || n.Type().Len() > maxFold {
 		return false
@@ -63,7 +63,7 @@ func evaluate(e engine.Engine, n *graph.Node) ([]float64, error) {
 	return engine.Floats(out), err
 }
 
-// computeOnce runs a kernel on memory of the host.
+// computeOnce runs a kernel on host memory.
 func computeOnce(b engine.Bound, in []engine.Buffer, out engine.Buffer) error {
 	c := engine.Call{Out: []engine.Buffer{out}, In: in, Scratch: engine.BufferOf(engine.Aligned(b.Scratch))}
 	return engine.Hosted(b).Kernel(&c)

@@ -13,12 +13,12 @@ import (
 	"github.com/plexaura/plexaura/shape"
 )
 
-// formKey tells the forms of one value apart.
+// formKey identifies one of the packed forms of a value.
 type formKey struct {
-	form  any // what the engine calls it, or else the instruction
+	form  any // the engine's identification of the form, or else the instruction
 	bytes int
 
-	memory engine.Memory // nil is the host's
+	memory engine.Memory // nil for the host's
 }
 
 func (in *instr) formKey() formKey {
@@ -29,13 +29,13 @@ func (in *instr) formKey() formKey {
 	return formKey{k.Form, k.Bytes, in.bound.Memory}
 }
 
-// formOf is a packed form of a value.
+// formOf is a packed form of a value in a plan.
 type formOf struct {
 	value *value
 	key   formKey
 }
 
-// forms lists the packed forms that kernels work on, each once.
+// forms lists the packed forms that kernels use, each once.
 func (p *plan) forms() (forms []formOf) {
 	seen := map[formOf]bool{}
 	for _, in := range p.instrs {
@@ -51,8 +51,8 @@ func (p *plan) forms() (forms []formOf) {
 	return forms
 }
 
-// formSet is the packed forms of one value, a leaf or a constant. A form lives as long as a
-// machine that uses it, which all machines over the value do that need the same one.
+// formSet holds the packed forms of one value, a leaf or a constant. A form is shared by all
+// machines that need it, and lives as long as the last of them.
 type formSet struct {
 	mu    sync.Mutex
 	forms map[formKey]weak.Pointer[packedForm]
@@ -61,11 +61,11 @@ type formSet struct {
 // packedForm is a packed form of a value.
 type packedForm struct {
 	mem  engine.Buffer
-	mu   sync.Mutex    // held by who packs
-	made atomic.Uint64 // 1 and the writes of the value that it was made of; 0 where it is not made
+	mu   sync.Mutex    // held while packing
+	made atomic.Uint64 // 1 + the number of writes to the value when the form was made; 0 if it is not made
 }
 
-// of returns the form of that key.
+// of returns the form with the given key.
 func (s *formSet) of(key formKey) (*packedForm, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -89,23 +89,23 @@ func (s *formSet) of(key formKey) (*packedForm, error) {
 	return f, nil
 }
 
-// has reports whether there is a form of that key.
+// has reports whether there is a form with the given key.
 func (s *formSet) has(key formKey) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.forms[key].Value() != nil
 }
 
-// packCall makes the form that an instruction works on.
+// packCall makes the packed form that an instruction uses.
 type packCall struct {
 	instr *instr
-	leaf  *leaf // nil for a constant
+	leaf  *leaf // nil if it is a constant
 	form  *packedForm
 	step  step
 }
 
-// newPackCall binds the packing of an input of in. One on the host of what is on a device works on
-// copies.
+// newPackCall binds the packing of an input of in. If the kernel packs on the host and the value is
+// on a device, it works on copies.
 func (m *Machine) newPackCall(in *instr, copies *engine.Region) (packCall, error) {
 	k := in.bound.Packing
 	v := in.in[k.In]
@@ -124,7 +124,7 @@ func (m *Machine) newPackCall(in *instr, copies *engine.Region) (packCall, error
 		d := &detour{memory: m.prog.memory, kernel: k.Kernel, call: engine.Call{Out: c.Out}}
 		d.call.In = []engine.Buffer{copies.At(0, v.typ.DType, v.typ.Len())}
 		d.call.Scratch = copies.At(align(v.typ.Bytes()), shape.Uint8, k.Scratch)
-		c.Out, p.step.kernel = nil, d.run // what it packs stays on the host
+		c.Out, p.step.kernel = nil, d.run // the packed form stays on the host
 	case m.prog.device:
 		p.step.device = m.prog.memory
 		fallthrough
@@ -134,7 +134,7 @@ func (m *Machine) newPackCall(in *instr, copies *engine.Region) (packCall, error
 	return p, nil
 }
 
-// formsOf are the packed forms of a leaf or a constant.
+// formsOf returns the packed forms of a leaf or a constant.
 func (m *Machine) formsOf(root *value) *formSet {
 	if root.from == fromLeaf {
 		return &m.leaves[root.index].forms
@@ -142,8 +142,8 @@ func (m *Machine) formsOf(root *value) *formSet {
 	return &m.prog.constForms[root.index]
 }
 
-// packAll makes the forms that are not made yet, or of values that have changed since. The store
-// is held, so that none changes meanwhile.
+// packAll makes the forms that do not exist yet or whose value has changed since. The store is
+// held, so that no value changes in the meantime.
 func (l *prepared) packAll(ctx context.Context) error {
 	for i := range l.packCalls {
 		p := &l.packCalls[i]
@@ -169,7 +169,7 @@ func (p *packCall) version() uint64 {
 	return 1 + p.leaf.writes
 }
 
-// run packs, or waits for another machine that does.
+// run makes the form, or waits for another machine to make it.
 func (p *packCall) run() error {
 	p.form.mu.Lock()
 	defer p.form.mu.Unlock()

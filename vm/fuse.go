@@ -6,19 +6,19 @@ import (
 	"github.com/plexaura/plexaura/engine"
 )
 
-// Bounds of a fused map: its registers should stay in the first-level cache.
+// Limits of a fused map: its registers should fit into the first-level cache.
 const (
 	maxSteps  = 64
 	maxInputs = 24
 )
 
-// maxApart bounds how far apart two instructions may be that are joined though others read
-// the first: all in between has to be looked at.
+// maxApart is the largest distance between two instructions that are joined although others read
+// the result of the first. Joining them requires a look at every instruction in between.
 const maxApart = 1000
 
-// fuse joins elementwise instructions of one shape into one pass over memory. A producer
-// joins its consumer also where others read its result, which then becomes a further
-// output, unless the two are connected through another instruction as well.
+// fuse joins elementwise instructions of the same shape, so that they make one pass over memory. It
+// also joins a producer whose result is read by others, as a further output, unless a third
+// instruction lies on another path between the two.
 func fuse(p *plan) error {
 	p.relink()
 	for merged := true; merged; { // each round leaves fewer instructions
@@ -28,7 +28,7 @@ func fuse(p *plan) error {
 			for p.join(c) {
 				merged = true
 			}
-			if c.at < i { // what went behind c is still to be looked at
+			if c.at < i { // instructions that moved behind c are still to be visited
 				i++
 			}
 		}
@@ -37,7 +37,8 @@ func fuse(p *plan) error {
 	return nil
 }
 
-// join merges one of c's producers into c, and reports whether there was one that can be.
+// join merges one producer of an input of c into c, if it finds one that can be merged. It reports
+// whether it did.
 func (p *plan) join(c *instr) bool {
 	if c.fmap == nil {
 		return false
@@ -56,20 +57,21 @@ func (p *plan) join(c *instr) bool {
 	return false
 }
 
-// small reports whether d and c together stay within the bounds.
+// small reports whether d and c together stay within the limits.
 func small(d, c *instr) bool {
 	return len(d.fmap.Steps)+len(c.fmap.Steps) <= maxSteps && len(d.in)+len(c.in) <= maxInputs
 }
 
-// guards reports whether d gives a number that is checked before the first write to the store: c,
-// which then may be the next value of a leaf, could no longer be computed into it. The other way
-// about nothing is lost: what such a number is made of comes before the check in any case.
+// guards reports whether a result of d is a number that is checked before the first write to the
+// store. If d were merged into c, c would have to run before the check, and could not be computed
+// directly into a leaf. The opposite merge costs nothing: inputs of a checked number run before the
+// check in any case.
 func (p *plan) guards(d *instr) bool {
 	return p.prog.writes() && slices.ContainsFunc(d.out, checkedFinite)
 }
 
-// between returns what lies between d and c and depends on d. It is not ok to join the two
-// where c depends on some of that.
+// between returns the instructions between d and c that depend on d. If c depends on one of them,
+// ok is false and d and c cannot be joined.
 func (p *plan) between(d, c *instr) (behind map[*instr]bool, ok bool) {
 	before := func(u *instr) bool { return u.at < c.at }
 	if !slices.ContainsFunc(d.out, func(v *value) bool { return v.usedBy(before) }) {
@@ -99,7 +101,7 @@ func (p *plan) between(d, c *instr) (behind map[*instr]bool, ok bool) {
 	return behind, true
 }
 
-// merge puts d into c and empties it. Results of d that others read stay outputs.
+// merge puts d into c and empties d. Results of d that other instructions read remain outputs.
 func (p *plan) merge(d, c *instr) {
 	ins := slices.Clone(d.in)
 	index := func(v *value) int {
@@ -145,7 +147,7 @@ func (p *plan) merge(d, c *instr) {
 	}
 }
 
-// usedBy reports whether f holds for an instruction that uses v.
+// usedBy reports whether f is true for an instruction that uses v.
 func (v *value) usedBy(f func(u *instr) bool) bool {
 	for len(v.uses) > 0 && !v.hasUse(v.uses[0]) {
 		v.uses = v.uses[1:]
@@ -153,11 +155,13 @@ func (v *value) usedBy(f func(u *instr) bool) bool {
 	return slices.ContainsFunc(v.uses, func(u *instr) bool { return v.hasUse(u) && f(u) })
 }
 
-// hasUse reports whether u, one of v's uses, is so still. What was joined to another stays in the list
-// until fuse is done with it: to look for it there each time would take as long as there are uses.
+// hasUse reports whether u, an element of v.uses, still uses v. An instruction that was joined to
+// another stays in the list until the end of fuse; removing it would take time proportional to the
+// length of the list.
 func (v *value) hasUse(u *instr) bool { return !u.emptied() && u != v.def }
 
-// moveBehind lists anew what is between d and c: c after what it may depend on, then behind.
+// moveBehind reorders the instructions from d to c: first those that c may depend on, then c, then
+// those in behind.
 func (p *plan) moveBehind(behind map[*instr]bool, d, c *instr) {
 	if len(behind) == 0 {
 		return
@@ -168,7 +172,7 @@ func (p *plan) moveBehind(behind map[*instr]bool, d, c *instr) {
 		if behind[in] {
 			after = append(after, in)
 		} else {
-			before = append(before, in) // c is the last of them
+			before = append(before, in) // the last of them is c
 		}
 	}
 	for i, in := range slices.Concat(before, after) {

@@ -6,12 +6,13 @@ import (
 	"github.com/plexaura/plexaura/engine"
 )
 
-// maxAhead is how many instructions group looks ahead for more to run at once.
+// maxAhead is how many instructions group looks ahead to find instructions that can run at the same
+// time.
 const maxAhead = 64
 
-// group lets instructions that are too small to be shared out run side by side, where none
-// touches memory that another changes. One that comes later is taken forward, but not past the
-// first write to the store.
+// group lets instructions that are too small to be split among workers run side by side, if none
+// touches memory that another writes. It may move an instruction forward, but not across the first
+// write to the store.
 func group(p *plan) error {
 	if _, ok := p.prog.unit.eng.(engine.Sharer); !ok {
 		return nil
@@ -29,7 +30,7 @@ func group(p *plan) error {
 	return nil
 }
 
-// span returns the first and the last of the instructions that may run at the same time as in.
+// span returns the first and the last instruction that may run at the same time as in.
 func (p *plan) span(in *instr) (first, last int) {
 	first, last = in.at, in.at
 	for in.group > 0 && first > 0 && p.instrs[first-1].group == in.group {
@@ -41,23 +42,24 @@ func (p *plan) span(in *instr) (first, last int) {
 	return first, last
 }
 
-// grouping is the work of group. Its tables, by a value's id, say in which window it was last read,
-// written or, under any shape, given by one of the instructions that stay in it.
+// grouping holds the state of group. Its tables are indexed by value id. They hold the last window
+// in which an instruction that stays in the window read, wrote, or defined the value or an alias of
+// it.
 type grouping struct {
 	read, written, given []int
-	touches              [][]touch // by an instruction's place
+	touches              [][]touch // by position of the instruction
 	window               int
 	out                  []*instr
 	groups               int
 }
 
-// touch is memory that an instruction reads or writes, named by the value whose it is.
+// touch is an access to the memory of a root value.
 type touch struct {
 	root   *value
 	writes bool
 }
 
-// touched lists what in works on.
+// touched lists the memory that in accesses.
 func (in *instr) touched() (ts []touch) {
 	add := func(v *value, writes bool) {
 		r := v.root()
@@ -78,18 +80,18 @@ func (in *instr) touched() (ts []touch) {
 	return ts
 }
 
-// apart reports whether in may run at the same time as all that is noted in the window, or change
-// places with them.
+// apart reports whether in is independent of all instructions noted in the window, so that it may
+// run at the same time or before them.
 func (g *grouping) apart(in *instr) bool {
 	for _, t := range g.touches[in.at] {
 		if g.written[t.root.id] == g.window || t.writes && g.read[t.root.id] == g.window {
 			return false
 		}
 	}
-	return !slices.ContainsFunc(in.in, func(v *value) bool { return g.given[v.id] == g.window }) // also where it is but another shape
+	return !slices.ContainsFunc(in.in, func(v *value) bool { return g.given[v.id] == g.window }) // in may be an alias
 }
 
-// note puts in among what apart looks at.
+// note adds in to the instructions that apart compares with.
 func (g *grouping) note(in *instr) {
 	for _, t := range g.touches[in.at] {
 		if g.read[t.root.id] = g.window; t.writes {
@@ -101,7 +103,7 @@ func (g *grouping) note(in *instr) {
 	}
 }
 
-// segment lists instructions anew, those of a group one after the other.
+// segment rebuilds the list of instructions, with those of a group next to each other.
 func (g *grouping) segment(instrs []*instr) {
 	left := slices.Clone(instrs)
 	for len(left) > 0 {
@@ -122,8 +124,8 @@ func (g *grouping) segment(instrs []*instr) {
 	}
 }
 
-// beside takes the first instruction and those after it that can run beside it. What is but
-// another shape of a value goes ahead of them. The rest keeps its place at the end of left.
+// beside returns the first instruction together with later ones that can run at the same time.
+// Aliases among them are emitted first. The others keep their order at the end of left.
 func (g *grouping) beside(left []*instr) (together, rest []*instr) {
 	g.window++
 	g.note(left[0])
@@ -147,5 +149,5 @@ func (g *grouping) beside(left []*instr) (together, rest []*instr) {
 	return together, left[first:]
 }
 
-// serial reports whether in runs on one processor.
+// serial reports whether the kernel of in runs on one processor.
 func (in *instr) serial() bool { return in.kind == compute && in.bound.Serial }

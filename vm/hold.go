@@ -10,14 +10,14 @@ var (
 	errReading = fmt.Errorf("store %w: inference is under way", ErrBusy)
 )
 
-// acquire takes the values for reading, or alone for writing, until release.
+// acquire holds the values until release: shared for reading, exclusively for writing.
 func (s *Store) acquire(write bool) error { return s.hold(context.Background(), write, false) }
 
 func (s *Store) release(write bool) { s.letGo(write, false) }
 
-// hold takes the values for reading, or alone for writing, until letGo. A writer waits for those
-// that read to end, and keeps new ones out meanwhile; but not for runs that are shown to their
-// caller, who may be the one that asks.
+// hold holds the values until letGo: shared for reading, exclusively for writing. A writer waits
+// for the current readers and blocks new ones. It does not wait for runs whose instructions are
+// shown to the caller (shown), since that caller may be the one that wants to write.
 func (s *Store) hold(ctx context.Context, write, shown bool) error {
 	free, err := s.enter(write, shown)
 	if err != nil || free == nil {
@@ -32,8 +32,8 @@ func (s *Store) hold(ctx context.Context, write, shown bool) error {
 	}
 }
 
-// enter notes that the values are held. A channel that it returns is closed once nobody reads
-// them any more.
+// enter records that the values are held. If it returns a channel, the caller must wait until it is
+// closed, when there are no readers any more.
 func (s *Store) enter(write, shown bool) (free chan struct{}, err error) {
 	if s == nil {
 		return nil, errNoStore
@@ -57,7 +57,7 @@ func (s *Store) enter(write, shown bool) (free chan struct{}, err error) {
 	return s.free, nil
 }
 
-// letGo is the end of what hold began, or waits for.
+// letGo ends what hold began, or what it waits for.
 func (s *Store) letGo(write, shown bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -6,8 +6,8 @@ import (
 	"github.com/plexaura/plexaura/engine"
 )
 
-// inplace computes the next value of a leaf straight into the leaf where that is safe, and
-// other results over an input that dies.
+// inplace computes the next value of a leaf directly into the leaf where that is safe, and other
+// results over an input that is not needed any more.
 func inplace(p *plan) error {
 	l, last := newLifetimes(p), p.lastGuard()
 	p.instrs = slices.DeleteFunc(p.instrs, func(in *instr) bool { return in.kind == write && p.storeThrough(in, l, last) })
@@ -26,7 +26,7 @@ func inplace(p *plan) error {
 	return nil
 }
 
-// overwritable reports whether out may take the memory of input k of in.
+// overwritable reports whether out may use the memory of input k of in.
 func overwritable(in *instr, k int, out *value, l lifetimes) bool {
 	root := in.in[k].root()
 	if root.from != fromInstr || root.into != nil || l.last[root.id] != in.at {
@@ -35,9 +35,9 @@ func overwritable(in *instr, k int, out *value, l lifetimes) bool {
 	return root.typ.Bytes() == out.typ.Bytes() && aloneIn(in, k, out)
 }
 
-// aloneIn reports whether input k of in, which out may overwrite, is the only one in its
-// memory. A map goes along its inputs block by block, so there the same value may be read
-// twice where out may overwrite it as either input.
+// aloneIn reports whether no other input of in uses the memory of input k, which out may overwrite.
+// A map processes its inputs block by block, so there the same value may occur twice if out may
+// overwrite either input.
 func aloneIn(in *instr, k int, out *value) bool {
 	for j, v := range in.in {
 		if j != k && v.root() == in.in[k].root() && (in.fmap == nil || v.typ != in.in[k].typ || !in.mayOverwrite(out, j)) {
@@ -47,7 +47,7 @@ func aloneIn(in *instr, k int, out *value) bool {
 	return true
 }
 
-// lastGuard is the place of the last instruction that guards the step, -1 where none does.
+// lastGuard returns the index of the last instruction that guards the step, or -1.
 func (p *plan) lastGuard() int {
 	guards := p.stepGuards()
 	if len(guards) == 0 {
@@ -56,8 +56,9 @@ func (p *plan) lastGuard() int {
 	return guards[len(guards)-1].at
 }
 
-// storeThrough makes the instruction that computes the new value of a leaf write it there,
-// and reports whether it could. It must come after what guards the step.
+// storeThrough makes the instruction that computes the new value of a leaf write it directly into
+// the leaf, if possible. It reports whether it did. The instruction must come after all that guard
+// the step.
 func (p *plan) storeThrough(w *instr, l lifetimes, lastGuard int) bool {
 	v := w.in[0].root()
 	if v.from != fromInstr || v.into != nil || l.outs[v.id] || v.typ.Bytes() != w.leaf.typ.Bytes() {

@@ -9,8 +9,9 @@ import (
 	"github.com/plexaura/plexaura/shape"
 )
 
-// layout gives tensors another layout than rows where the engine's kernels are faster so, and lets what
-// lies between them follow, with conversions where they move the fewest bytes.
+// layout gives tensors another layout than rows if the engine's kernels are faster with it.
+// Instructions between such tensors follow, and conversions are placed where they move the fewest
+// bytes.
 func layout(p *plan) error {
 	e, ok := p.prog.unit.eng.(engine.Layouter)
 	if !ok {
@@ -31,23 +32,23 @@ func layout(p *plan) error {
 	return nil
 }
 
-// layouting is the work of layout.
+// layouting holds the state of layout.
 type layouting struct {
 	*plan
 	engine engine.Layouter
-	chosen map[*instr]engine.Arrangement // of instructions that do not work on rows only
+	chosen map[*instr]engine.Arrangement // of instructions that do not work only on rows
 	twins  map[twin]*value
 	instrs []*instr // the new list
 }
 
-// twin is a value in another layout.
+// twin is a value converted to another layout.
 type twin struct {
 	of *value
 	in engine.Layout
 }
 
-// bind asks for the kernels, in rows, of what reads or gives tensors that can have other layouts. They
-// stay with the instructions that keep to rows.
+// bind asks for the row kernels of instructions with tensors that can have other layouts.
+// Instructions that stay with rows keep them.
 func (l *layouting) bind() error {
 	for _, in := range l.plan.instrs {
 		if in.kind != compute || in.fmap != nil || !slices.ContainsFunc(slices.Concat(in.in, in.out), l.flexible) {
@@ -63,7 +64,7 @@ func (l *layouting) bind() error {
 
 func (l *layouting) flexible(v *value) bool { return len(l.engine.Layouts(v.typ)) > 0 }
 
-// wanted lists the layouts in which a kernel wins.
+// wanted lists the layouts with which some kernel is faster.
 func (l *layouting) wanted() (all []engine.Layout) {
 	for _, in := range l.plan.instrs {
 		for _, a := range in.bound.Arrangements {
@@ -75,7 +76,7 @@ func (l *layouting) wanted() (all []engine.Layout) {
 	return all
 }
 
-// arrangement returns how in can work with layout to, if it can and nothing was chosen for it yet.
+// arrangement returns how in can work with layout to, if it can and has no arrangement yet.
 func (l *layouting) arrangement(in *instr, to engine.Layout) (a engine.Arrangement, ok bool) {
 	if _, done := l.chosen[in]; done || in.kind != compute {
 		return a, false
@@ -90,8 +91,8 @@ func (l *layouting) arrangement(in *instr, to engine.Layout) (a engine.Arrangeme
 	return in.bound.Arrangements[i], true
 }
 
-// mapArrangement is that of a map: its results have the layout, its inputs of their shape as well, and
-// the others are such that they can be read as they are.
+// mapArrangement returns the arrangement of a map: its results and the inputs of the same shape
+// have the layout; the other inputs must be readable as they are.
 func (l *layouting) mapArrangement(in *instr, to engine.Layout) (a engine.Arrangement, ok bool) {
 	out := in.out[0].typ
 	if !slices.Contains(l.engine.Layouts(out), to) {
@@ -108,8 +109,8 @@ func (l *layouting) mapArrangement(in *instr, to engine.Layout) (a engine.Arrang
 	return a, ok
 }
 
-// choose chooses layout to for the instructions that win by it, and for those around them that save
-// conversions.
+// choose applies layout to to the instructions that gain by it, and to those around them if that
+// saves conversions.
 func (l *layouting) choose(to engine.Layout) {
 	r := l.reach(to)
 	for i, keeps := range r.cut() {
@@ -119,8 +120,8 @@ func (l *layouting) choose(to engine.Layout) {
 	}
 }
 
-// reach collects the instructions that win by the layout, then what takes or gives their tensors and
-// can have it too.
+// reach collects the instructions that gain by the layout, and then the producers and consumers of
+// their tensors that can use it too.
 func (l *layouting) reach(to engine.Layout) *region {
 	r := &region{plan: l.plan, layout: to, at: map[*instr]int{}}
 	add := func(in *instr, a engine.Arrangement) {
@@ -145,7 +146,7 @@ func (l *layouting) reach(to engine.Layout) *region {
 	return r
 }
 
-// rewrite makes the list of instructions anew, with conversions where layouts meet.
+// rewrite rebuilds the list of instructions, with conversions between different layouts.
 func (l *layouting) rewrite() {
 	for _, in := range l.plan.instrs {
 		a, ok := l.chosen[in]
@@ -156,7 +157,7 @@ func (l *layouting) rewrite() {
 			in.in[i] = l.in(v, a.In[i])
 		}
 		if ok {
-			in.bound = engine.Bound{} // which is that for rows
+			in.bound = engine.Bound{} // it is bound for rows
 		}
 		for _, v := range in.out {
 			v.layout = a.Out
@@ -173,7 +174,7 @@ func (l *layouting) rewrite() {
 	l.plan.instrs = l.instrs
 }
 
-// in returns v, or its conversion, in layout to.
+// in returns v in layout to, converted if necessary.
 func (l *layouting) in(v *value, to engine.Layout) *value {
 	if v.layout == to {
 		return v
@@ -208,7 +209,7 @@ func (v *value) rowMajorOf(b engine.Buffer) engine.Buffer {
 	return c
 }
 
-// convert gives its input in another layout; either is rows.
+// convert changes the layout of its input. One of the two layouts is rows.
 type convert struct{ From, To engine.Layout }
 
 func (convert) Name() string { return "Convert" }
@@ -231,7 +232,7 @@ func (op convert) Bind(e engine.Engine, in []engine.Operand, out engine.Operand)
 	return bindSwap(m, out.DType, blocks, block, inner)
 }
 
-// bindSwap exchanges rows and columns of so many matrices.
+// bindSwap binds a kernel that transposes a number of matrices.
 func bindSwap(m engine.Mover, d shape.DType, blocks, rows, cols int) (engine.Bound, error) {
 	b, r, c := shape.Dim(blocks), shape.Dim(rows), shape.Dim(cols)
 	return m.BindTranspose(engine.Perm{0, 2, 1}, engine.InRows(shape.Make(d, b, r, c)), engine.InRow(shape.Make(d, b, c, r)))

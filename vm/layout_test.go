@@ -26,7 +26,8 @@ func interleaving(n int) enginetest.Laid {
 // otherLayouts are such that the tests' batches of 4 can have.
 var otherLayouts = []engine.Layout{engine.Interleaved(2), {Axis: 1, Block: engine.All}, {Axis: 2, Block: 1}, {Axis: 0, Block: engine.All}}
 
-// layoutModel has what prefers another layout, what lies between, and what cannot have it; it is trained.
+// layoutModel has what prefers another layout, what lies between, and what cannot have it; it is
+// trained.
 func layoutModel() []*graph.Node {
 	g := graph.New()
 	x := g.Input("x", shape.F64(shape.N, 2, 8, 8))
@@ -44,7 +45,8 @@ func layoutModel() []*graph.Node {
 	return []*graph.Node{loss, h, logits}
 }
 
-// In any layout a model computes the same, and its convolutions, and what lies between them, do have it.
+// In any layout a model computes the same, and its convolutions, and what lies between them, do
+// have it.
 func TestLayoutsComputeTheSame(t *testing.T) {
 	const n = 4
 	run := func(e engine.Engine, opts ...vm.Option) (all []float64, laid map[string]int) {

@@ -1,6 +1,7 @@
 package vm
 
-// lifetimes tells, by the id of each root, the last instruction that needs its memory, or may run when that one does.
+// lifetimes records, by the id of each root, the last instruction that needs its memory, or that
+// may run at the same time as that instruction.
 type lifetimes struct {
 	last []int
 	outs []bool // an output of the program is in this memory

@@ -16,7 +16,7 @@ func link(p *plan) error {
 	return nil
 }
 
-// firstWrite is the index of the first instruction that changes the store.
+// firstWrite returns the index of the first instruction that changes the store.
 func (p *plan) firstWrite() int {
 	i := slices.IndexFunc(p.instrs, func(in *instr) bool {
 		return in.kind == write || slices.ContainsFunc(in.out, func(v *value) bool { return v.into != nil })

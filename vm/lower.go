@@ -8,7 +8,7 @@ import (
 	"github.com/plexaura/plexaura/shape"
 )
 
-// lower makes an instruction of every node, with the types that the batch size gives.
+// lower makes an instruction of every node, with the types for the batch size.
 func lower(p *plan) error {
 	l := lowering{p, map[*graph.Node]*value{}}
 	u := p.prog.unit
@@ -87,13 +87,13 @@ func (l lowering) leaf(n *graph.Node, t shape.Type) *value {
 
 func (l lowering) uniform(n *graph.Node, t shape.Type, number float64) *value {
 	v := l.newValue(t, n, fromUniform)
-	one := allocate(shape.Make(t.DType)) // rounds to the type
+	one := allocate(shape.Make(t.DType)) // rounds the number to the type
 	engine.Load(one, []float64{number})
 	v.number = engine.Floats(one)[0]
 	return v
 }
 
-// known returns the value of an op whose inputs are all uniform, where it is uniform too.
+// known returns the value of an op whose inputs are all uniform, if its result is uniform too.
 func (l lowering) known(n *graph.Node, t shape.Type, in []*value) (*value, error) {
 	for _, v := range in {
 		if v.from != fromUniform {
@@ -150,7 +150,7 @@ func (l lowering) instr(n *graph.Node, t shape.Type, in []*value) (*value, error
 	return l.add(i), nil
 }
 
-// stored returns v, or where it is uniform a copy that has memory.
+// stored returns v or, if v is uniform, a copy of it in memory.
 func (l lowering) stored(v *value) *value {
 	if v.from != fromUniform {
 		return v
@@ -159,8 +159,8 @@ func (l lowering) stored(v *value) *value {
 	return l.copyOf(v, m)
 }
 
-// immediates puts the numbers of uniform inputs into the map of an instruction. A uniform
-// condition stays an input: a number is no Bool.
+// immediates replaces uniform inputs of an instruction by numbers in its map. A uniform condition
+// stays an input, because a number is not a Bool.
 func (l lowering) immediates(i *instr) {
 	for k := len(i.in) - 1; k >= 0; k-- {
 		v := i.in[k]
@@ -189,7 +189,7 @@ func withNumber(m *engine.Map, k int, number float64) *engine.Map {
 	})
 }
 
-// mapArgs returns m with every argument replaced by f of it.
+// mapArgs returns m with f applied to every argument.
 func mapArgs(m *engine.Map, f func(engine.Arg) engine.Arg) *engine.Map {
 	steps := make([]engine.Step, len(m.Steps))
 	for i, s := range m.Steps {
@@ -201,8 +201,8 @@ func mapArgs(m *engine.Map, f func(engine.Arg) engine.Arg) *engine.Map {
 	return &engine.Map{Steps: steps, Outs: m.Outs}
 }
 
-// own returns a value of the arena equal to v, so that an output, or the next value of a
-// leaf, is never the memory of an input, of a leaf that will change, or of the program.
+// own returns a value in the arena equal to v. It ensures that an output, or the next value of a
+// leaf, never shares memory with an input, a leaf that will change, or a constant of the program.
 func (l lowering) own(v *value) *value {
 	root := v
 	for root.def != nil && root.def.kind == aliased {

@@ -17,29 +17,29 @@ import (
 	"github.com/plexaura/plexaura/shape"
 )
 
-// ErrNotFinite is wrapped where a training step gives a NaN or an infinity; the step has
-// changed nothing.
+// ErrNotFinite is wrapped by errors about a NaN or infinity. If a training step returns it, the
+// step has changed nothing.
 var ErrNotFinite = errors.New("not finite")
 
-// A Machine runs a [Program]: it owns the memory of one run at a time.
+// A Machine runs a [Program]. It owns the memory of one run at a time.
 type Machine struct {
 	prog     *Program
 	store    *Store
-	leaves   []*leaf // the program's, in the store
-	deleted  uint64  // the store's, when leaves were looked up
-	attached bool    // they were
+	leaves   []*leaf // the program's leaves in the store
+	deleted  uint64  // the value of Store.deleted when leaves were looked up
+	attached bool    // leaves have been looked up
 	busy     atomic.Bool
 	arena    *engine.Region
 	prepared []*prepared // most recently used first
-	watch    *watch      // nil where nobody watches
+	watch    *watch      // nil if nothing is observed
 }
 
-// maxPrepared is how many batch sizes a Machine keeps ready over its arena.
+// maxPrepared is the number of batch sizes that a Machine keeps ready to run.
 const maxPrepared = 4
 
-// NewMachine returns a machine that runs p on the values in s, which are initialised where
-// s lacks them. What an optimiser keeps in s belongs to it: where p has another one that would
-// change it, or one of which s holds a part only, it is an error.
+// NewMachine returns a machine that runs p with the values in s. Values that s lacks are
+// initialised. State of an optimiser in s belongs to that optimiser: it is an error if p would let
+// another optimiser change it, or if s has only a part of the state that an optimiser of p keeps.
 func (p *Program) NewMachine(s *Store) (*Machine, error) {
 	if p == nil || p.unit == nil {
 		return nil, errNoProgram
@@ -53,8 +53,8 @@ func (p *Program) NewMachine(s *Store) (*Machine, error) {
 	return &Machine{prog: p, store: s}, nil
 }
 
-// attach looks up the leaves in the store, which must be held, and again where some of the
-// store's were deleted since.
+// attach looks up the leaves in the store, which must be held. It does so again if values were
+// deleted from the store since.
 func (m *Machine) attach() error {
 	if m.attached && m.deleted == m.store.deleted {
 		return nil
@@ -74,26 +74,26 @@ func (m *Machine) attach() error {
 		return err
 	}
 	m.leaves, m.deleted, m.attached = leaves, m.store.deleted, true
-	m.drop(0) // they point to the old ones
+	m.drop(0) // they refer to the old leaves
 	return nil
 }
 
-// prepared is a plan bound to a machine's memory.
+// prepared is a plan bound to the memory of a machine.
 type prepared struct {
 	plan      *plan
 	steps     []step
 	inputs    []shape.Type // concrete
-	patches   [][]patch    // where the fed tensor of each input goes
+	patches   [][]patch    // by input: the arguments that its tensor is passed to
 	staging   []engine.Buffer
 	packCalls []packCall
-	finite    []finite // outputs that a training step checks
+	finite    []finite // outputs that a training step checks for finiteness
 	outs      []*tensor.Dense
-	results   []engine.Buffer // what outs view
+	results   []engine.Buffer // the memory of outs
 
-	// Of a device:
-	device  engine.Memory    // nil where the memory is the host's
-	sources []engine.Buffer  // what results are copies of
-	regions []*engine.Region // of staging
+	// For a device:
+	device  engine.Memory    // nil if the memory is the host's
+	sources []engine.Buffer  // the device buffers that results are copied from
+	regions []*engine.Region // staging memory
 }
 
 // finite is a scalar output that a training step checks.
@@ -103,25 +103,25 @@ type finite struct {
 	buf    engine.Buffer
 }
 
-// step is one instruction, ready to run.
+// step is an instruction that is ready to run.
 type step struct {
 	kernel engine.Kernel
 	call   engine.Call
 	instr  *instr
-	team   *team         // of a group's first step
-	seen   *seen         // nil where nobody watches
-	device engine.Memory // nil where the memory is the host's
+	team   *team         // set for the first step of a group
+	seen   *seen         // nil if nothing is observed
+	device engine.Memory // nil if the memory is the host's
 }
 
-// team is the steps of a group.
+// team is the steps of a group, which run side by side.
 type team struct {
 	steps []step
 	errs  []error // by step
 	run   func(lo, hi int)
-	share func() error // has run called
+	share func() error // has the engine's workers call run
 }
 
-// newTeam makes a team of steps that w watches, if it is not nil.
+// newTeam makes a team of steps. w observes them, if it is not nil.
 func newTeam(steps []step, s engine.Sharer, w *watch) *team {
 	t := &team{steps: steps, errs: make([]error, len(steps))}
 	t.share = func() error {
@@ -134,7 +134,7 @@ func newTeam(steps []step, s engine.Sharer, w *watch) *team {
 		}
 	}
 	if w != nil {
-		t.run = func(lo, hi int) { // those that the caller runs; of others Part is told
+		t.run = func(lo, hi int) { // called for steps on the caller's goroutine; Part is called for others
 			for i := lo; i < hi; i++ {
 				w.member(0, i)
 			}
@@ -143,7 +143,7 @@ func newTeam(steps []step, s engine.Sharer, w *watch) *team {
 	return t
 }
 
-// work runs the steps, and returns the first that failed with its error.
+// work runs the steps. If some fail, it returns the first of them with its error.
 func (t *team) work() (first *step, err error) {
 	clear(t.errs)
 	if err := rescue.Do(t.share); err != nil {
@@ -157,25 +157,25 @@ func (t *team) work() (first *step, err error) {
 	return nil, nil
 }
 
-// patch says that argument arg of a step is a fed tensor.
+// patch is an argument of a step that is the tensor of an input.
 type patch struct{ step, arg int }
 
-// Run computes the outputs from tensors for the Inputs of the program, in that order; a
-// tensor in row-major order is used where it is, and never written. An output of the Run
-// before may be among them. The batch size N is that of the inputs, which must agree on it;
-// it is 1 where none depends on it. In training it makes one whole step or, with an error,
-// none; it waits for those that read the store to end, up to the end of ctx.
+// Run computes the outputs from tensors for the Inputs of the program, in their order. A tensor in
+// row-major order is used without a copy, and never written. An output of the previous Run may be
+// passed as an input. The batch size N is taken from the inputs, which must agree on it; it is 1 if
+// no input depends on it. In training, Run makes one whole step or, if it returns an error, none.
+// It waits for readers of the store to finish, at most until ctx ends.
 //
-// The outputs, and the slice that holds them, belong to the machine and live until its next
-// Run. A Run with a batch size seen lately allocates nothing.
+// The outputs, and the slice that holds them, belong to the machine and are valid until its next
+// Run. Run does not allocate if it has recently seen the batch size.
 //
-// Where the engine is an [engine.Device], inputs are copied there and outputs back, and Run
-// returns, also with an error, when the device has done all that was begun.
+// If the engine is an [engine.Device], inputs are copied to it and outputs back. Run returns, also
+// with an error, after the device has finished everything that was started.
 func (m *Machine) Run(ctx context.Context, inputs ...*tensor.Dense) ([]*tensor.Dense, error) {
 	return m.trace(ctx, nil, inputs)
 }
 
-// trace is Run that shows, where see is not nil, each instruction that has just run.
+// trace is Run that calls see, if it is not nil, after each instruction.
 func (m *Machine) trace(ctx context.Context, see func(*step, time.Duration) error, inputs []*tensor.Dense) ([]*tensor.Dense, error) {
 	if m == nil || m.prog == nil {
 		return nil, errNoMachine
@@ -217,7 +217,7 @@ func (m *Machine) trace(ctx context.Context, see func(*step, time.Duration) erro
 	return m.finish(l, writes)
 }
 
-// finish counts what was written, and returns the outputs.
+// finish counts the writes to leaves, and returns the outputs.
 func (m *Machine) finish(l *prepared, writes bool) ([]*tensor.Dense, error) {
 	if writes {
 		m.count()
@@ -229,7 +229,7 @@ func (m *Machine) finish(l *prepared, writes bool) ([]*tensor.Dense, error) {
 	return l.outs, nil
 }
 
-// renew makes those outputs anew that a user has given another shape, as tensors can be.
+// renew replaces outputs whose tensor the user has reshaped in place.
 func (m *Machine) renew(l *prepared) {
 	for i, v := range l.plan.outs {
 		if d := l.outs[i]; d == nil || !hasShape(d, v.typ.Shape) || !engine.IsRowMajor(d) {
@@ -263,8 +263,8 @@ func (p *Program) batchOf(inputs []*tensor.Dense) (int, error) {
 	return max(n, 1), nil
 }
 
-// solve matches the shape of a fed tensor with an input's; n is the batch size so far, 0
-// where none is known.
+// solve matches the shape of a tensor with that of an input. n is the batch size so far, or 0 if it
+// is not known. It returns the batch size.
 func solve(node *graph.Node, dims tensor.Shape, n int) (int, error) {
 	t := node.Type()
 	if len(dims) != t.Rank() {
@@ -288,7 +288,7 @@ func solve(node *graph.Node, dims tensor.Shape, n int) (int, error) {
 	return n, nil
 }
 
-// ready returns the plan for batch size n bound to the machine's memory.
+// ready returns the plan for batch size n, bound to the memory of the machine.
 func (m *Machine) ready(n int) (*prepared, error) {
 	for i, l := range m.prepared {
 		if l.plan.batch == n {
@@ -318,12 +318,12 @@ func (m *Machine) ready(n int) (*prepared, error) {
 	return l, nil
 }
 
-// grow makes the arena as large as pl needs. A device's is given back first.
+// grow makes the arena large enough for pl. On a device the old arena is freed first.
 func (m *Machine) grow(pl *plan) error {
 	if pl.arena <= m.arena.Len() {
 		return nil
 	}
-	m.drop(0) // they point into the old one
+	m.drop(0) // they refer to the old arena
 	m.arena.Free()
 	m.arena = nil
 	arena, err := alloc(m.prog.memory, pl.arena, fmt.Sprintf("the values of a run at batch size N=%d", pl.batch))
@@ -334,11 +334,11 @@ func (m *Machine) grow(pl *plan) error {
 	return nil
 }
 
-// prepare gives every argument of every instruction its memory.
+// prepare assigns memory to every argument of every instruction.
 func (m *Machine) prepare(pl *plan) (*prepared, error) {
 	n := len(m.prog.unit.inputs)
 	l := &prepared{plan: pl, staging: make([]engine.Buffer, n), patches: make([][]patch, n)}
-	var copies *engine.Region // on the host, where that is not where values are
+	var copies *engine.Region // host memory, if values are on a device
 	if m.prog.device {
 		l.device, copies = m.prog.memory, engine.HostRegion(engine.Aligned(pl.copies()))
 	}
@@ -396,7 +396,7 @@ func (m *Machine) bindStep(l *prepared, in *instr, copies *engine.Region) error 
 	return nil
 }
 
-// bindOutput makes the tensor of output i, in the arena or, of a device, in memory of the host.
+// bindOutput makes the tensor of output i: in the arena or, for a device, in host memory.
 func (m *Machine) bindOutput(l *prepared, i int, v *value) error {
 	b := m.buffer(v)
 	if checkedFinite(v) {
@@ -414,7 +414,7 @@ func (m *Machine) bindOutput(l *prepared, i int, v *value) error {
 	return nil
 }
 
-// makeTeams makes teams of the steps that run side by side.
+// makeTeams makes a team of each group of steps.
 func (l *prepared) makeTeams(e engine.Engine, w *watch) {
 	for i := 0; i < len(l.steps); {
 		n, id := 1, l.steps[i].instr.group
@@ -428,12 +428,12 @@ func (l *prepared) makeTeams(e engine.Engine, w *watch) {
 	}
 }
 
-// move is the kernel of a write.
+// move is the kernel of a write instruction.
 func (m *Machine) move(c *engine.Call) error {
 	return failureOf(m.prog.memory, m.prog.memory.Copy(c.Out[0], c.In[0]))
 }
 
-// buffer returns the memory of v; that of an input comes with each run.
+// buffer returns the memory of v. That of an input is known only at each run.
 func (m *Machine) buffer(v *value) engine.Buffer {
 	r := v.holder()
 	switch r.from {
@@ -447,7 +447,7 @@ func (m *Machine) buffer(v *value) engine.Buffer {
 	return engine.Buffer{}
 }
 
-// feed points the instructions at the given tensors.
+// feed passes the given tensors to the instructions.
 func (m *Machine) feed(l *prepared, inputs []*tensor.Dense) error {
 	for i, d := range inputs {
 		b, err := m.staged(l, i, d)
@@ -461,8 +461,9 @@ func (m *Machine) feed(l *prepared, inputs []*tensor.Dense) error {
 	return nil
 }
 
-// staged returns the elements of input i, which are copied where they have another layout or
-// lie in the arena, being results of the run before; for a device always.
+// staged returns the elements of input i. They are copied if the tensor has another layout than
+// row-major, or is a result of the previous run and so lies in the arena. For a device they are
+// always copied.
 func (m *Machine) staged(l *prepared, i int, d *tensor.Dense) (engine.Buffer, error) {
 	if l.device != nil {
 		return m.load(l, i, d)
@@ -481,7 +482,7 @@ func (m *Machine) staged(l *prepared, i int, d *tensor.Dense) (engine.Buffer, er
 	return l.staging[i], read(l.staging[i], d)
 }
 
-// run executes the steps, and returns when all have ended.
+// run executes the steps, and returns when all have finished.
 func (l *prepared) run(ctx context.Context, train bool, see func(*step, time.Duration) error, w *watch) error {
 	committed, err := l.execute(ctx, train, see, w)
 	if late := l.settle(committed); late != nil {
@@ -490,7 +491,7 @@ func (l *prepared) run(ctx context.Context, train bool, see func(*step, time.Dur
 	return err
 }
 
-// execute begins the steps. Until the commit it can be cancelled and may fail.
+// execute starts the steps. Until it commits it can be cancelled and may fail.
 func (l *prepared) execute(ctx context.Context, train bool, see func(*step, time.Duration) error, w *watch) (committed bool, err error) {
 	done := ctx.Done()
 	for i := 0; i < len(l.steps); {
@@ -524,8 +525,9 @@ func (l *prepared) execute(ctx context.Context, train bool, see func(*step, time
 	return committed, nil
 }
 
-// run does the step, and those of its team, unless see wants them one by one. It returns how many
-// were done and, with an error, which one failed, nil where that is see's.
+// run runs the step together with those of its team, or only the step if see is set. It returns the
+// number of steps that ran. If one failed it returns that step and the error; if the error is from
+// see, the step is nil.
 func (s *step) run(see func(*step, time.Duration) error, w *watch) (n int, failed *step, err error) {
 	switch {
 	case see != nil:
@@ -543,14 +545,14 @@ func (s *step) run(see func(*step, time.Duration) error, w *watch) (n int, faile
 	return 1, s, s.compute()
 }
 
-// compute runs the kernel. A panic of it is its error.
+// compute runs the kernel. A panic of the kernel becomes an error.
 func (s *step) compute() (err error) {
 	defer rescue.To(&err)
 	return s.kernel(&s.call)
 }
 
-// failed is the error of a kernel that failed. One that must not may have done so when the
-// step could no longer be undone.
+// failed returns the error of a kernel that failed. A kernel that is not marked as one that fails
+// may have done so after the step committed.
 func (s *step) failed(err error, committed bool) error {
 	var panicked *rescue.Panic
 	var device *deviceError
@@ -563,7 +565,8 @@ func (s *step) failed(err error, committed bool) error {
 	return graph.ErrorAt(s.instr.node(), err)
 }
 
-// check reports the outputs that are to be finite and are not; before, what a device has to say.
+// check returns an error about outputs that must be finite and are not, or before that an error of
+// the device.
 func (l *prepared) check() error {
 	if err := l.settle(false); err != nil {
 		return err
@@ -581,7 +584,7 @@ func (l *prepared) check() error {
 	return nil
 }
 
-// number is the value of the output.
+// number returns the value of the output.
 func (f finite) number() (float64, error) {
 	b := f.buf
 	if !onHost(b.Memory()) {
@@ -599,7 +602,7 @@ func (f finite) number() (float64, error) {
 	return engine.Floats(b)[0], nil
 }
 
-// count notes that the leaves were written.
+// count records that the leaves were written.
 func (m *Machine) count() {
 	m.store.mu.Lock()
 	defer m.store.mu.Unlock()

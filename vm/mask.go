@@ -6,8 +6,8 @@ import (
 	"github.com/plexaura/plexaura/engine"
 )
 
-// mask lets an op take in the ReLU gradient that alone consumes its result, where the ReLU's
-// result is one of its inputs: the adjoint of pooling.
+// mask lets an op absorb a ReLU gradient that is the only consumer of its result, if the result of
+// the ReLU is one of the op's inputs. An example is the adjoint of pooling.
 func mask(p *plan) error {
 	for _, in := range p.instrs {
 		p.maskInto(in)
@@ -35,7 +35,7 @@ func (p *plan) maskInto(in *instr) {
 	*in = instr{}
 }
 
-// reluGrad reports whether the instruction is [engine.ReLUGrad] of x and dy.
+// reluGrad reports whether the instruction computes [engine.ReLUGrad], and returns its x and dy.
 func (in *instr) reluGrad() (x, dy *value, ok bool) {
 	if in.fmap == nil || len(in.fmap.Steps) != 1 || len(in.in) != 2 || in.fmap.Steps[0].Fn != engine.ReLUGrad {
 		return nil, nil, false

@@ -17,8 +17,9 @@ import (
 	"github.com/plexaura/plexaura/vm"
 )
 
-// TestARectifiersGradientIsTakenIntoPoolingOnlyWhereItMayBe: not where another reads the gradient that has
-// not passed it, as Grad-CAM does, and not where the rectifier's result is not what was pooled.
+// TestARectifiersGradientIsTakenIntoPoolingOnlyWhereItMayBe: not where another reads the gradient
+// that has not passed it, as Grad-CAM does, and not where the rectifier's result is not what was
+// pooled.
 func TestARectifiersGradientIsTakenIntoPoolingOnlyWhereItMayBe(t *testing.T) {
 	pool := func(x *graph.Node) *graph.Node {
 		return ops.MaxPool2D(x, ops.MaxPool2DOp{Kernel: [2]int{2, 2}})

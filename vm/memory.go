@@ -6,19 +6,19 @@ import (
 	"slices"
 )
 
-// lineBytes aligns every place in the arena, to a cache line.
+// lineBytes is the alignment of every value in the arena, the size of a cache line.
 const lineBytes = 64
 
-// block is memory of the arena that is needed from instruction first to last.
+// block is a piece of the arena that is needed from instruction first to last.
 type block struct {
 	bytes, offset int
 	first, last   int
 	value         *value // nil for scratch
-	instr         *instr // of scratch
+	instr         *instr // if it is scratch
 }
 
-// memory gives every value and scratch its place in one arena. Larger blocks are placed
-// first, each at the lowest offset that is free throughout its life.
+// memory gives every value and every scratch buffer an offset in one arena. It places larger blocks
+// first, each at the lowest offset that is free during its whole lifetime.
 func memory(p *plan) error {
 	blocks, err := p.blocks()
 	if err != nil {
@@ -32,7 +32,7 @@ func memory(p *plan) error {
 	return p.place(blocks)
 }
 
-// separate gives every value memory of its own, where memory is switched off.
+// separate gives every value memory of its own. It replaces memory if that is switched off.
 func separate(p *plan) error {
 	blocks, err := p.blocks()
 	if err != nil {
@@ -45,10 +45,10 @@ func separate(p *plan) error {
 	return p.place(blocks)
 }
 
-// maxUnshared bounds the sum of all blocks, so that no sum of some overflows.
+// maxUnshared is the largest sum of all blocks. It prevents overflow in sums of them.
 const maxUnshared = 1 << 60
 
-// blocks lists what needs a place in the arena. Outputs live on after the last instruction.
+// blocks lists the blocks to place in the arena. Outputs live beyond the last instruction.
 func (p *plan) blocks() (blocks []*block, err error) {
 	p.relink()
 	l := newLifetimes(p)
@@ -72,9 +72,9 @@ func (p *plan) blocks() (blocks []*block, err error) {
 	return blocks, nil
 }
 
-// tooLarge is the error of a plan that takes so many bytes.
+// tooLarge returns the error for a plan that needs so many bytes.
 func (p *plan) tooLarge(bytes int) error {
-	return fmt.Errorf("at batch size N=%d the program takes %s, %w", p.batch, amount(bytes), errTooLarge)
+	return fmt.Errorf("at batch size N=%d the program needs %s, %w", p.batch, amount(bytes), errTooLarge)
 }
 
 var errTooLarge = fmt.Errorf("%w: more than memory can hold; take smaller batches", ErrMemory)

@@ -2,13 +2,13 @@ package vm
 
 import "math"
 
-// network is a flow network, by residual capacities.
+// network is a flow network, represented by residual capacities.
 type network struct {
 	edges []edge
 	from  [][]int // the edges of each node
 }
 
-type edge struct{ to, room int } // the way back is the next one, or the one before
+type edge struct{ to, room int } // the reverse edge is the next one, or the one before
 
 func newNetwork(nodes int) *network { return &network{from: make([][]int, nodes)} }
 
@@ -18,15 +18,15 @@ func (n *network) add() int {
 	return len(n.from) - 1
 }
 
-// join adds an edge of that capacity.
+// join adds an edge from a to b of capacity room.
 func (n *network) join(a, b, room int) {
 	n.from[a] = append(n.from[a], len(n.edges))
 	n.from[b] = append(n.from[b], len(n.edges)+1)
 	n.edges = append(n.edges, edge{b, room}, edge{a, 0})
 }
 
-// saturate makes the flow from a node to another as large as it can be (E. A. Dinic, 1970): along the
-// shortest paths, all of one length at a time.
+// saturate maximises the flow from a to b (E. A. Dinic, 1970), along all shortest paths of one
+// length at a time.
 func (n *network) saturate(a, b int) {
 	for {
 		depth := n.depths(a)
@@ -39,7 +39,7 @@ func (n *network) saturate(a, b int) {
 	}
 }
 
-// depths are how many edges with room each node is away from a, or -1.
+// depths returns the number of edges with room on the shortest path from a to each node, or -1.
 func (n *network) depths(a int) []int {
 	depth := make([]int, len(n.from))
 	for i := range depth {
@@ -57,8 +57,8 @@ func (n *network) depths(a int) []int {
 	return depth
 }
 
-// push sends at most that much along one path, and returns how much went. next is the edge that each
-// node tries first: those before lead nowhere.
+// push sends at most most along one path and returns the amount. next is the first edge to try at
+// each node; the edges before it lead nowhere.
 func (n *network) push(at, b, most int, depth, next []int) int {
 	if at == b {
 		return most
@@ -75,7 +75,7 @@ func (n *network) push(at, b, most int, depth, next []int) int {
 	return 0
 }
 
-// take moves room from an edge to its way back. What has no limit keeps none.
+// take moves capacity from an edge to its reverse. An edge without limit keeps it.
 func (n *network) take(e, went int) {
 	if n.edges[e].room < math.MaxInt {
 		n.edges[e].room -= went
@@ -85,7 +85,7 @@ func (n *network) take(e, went int) {
 	}
 }
 
-// reaching reports of each node whether it reaches b along edges with room.
+// reaching reports for each node whether it reaches b along edges with room.
 func (n *network) reaching(b int) []bool {
 	reaches := make([]bool, len(n.from))
 	reaches[b] = true

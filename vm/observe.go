@@ -12,44 +12,44 @@ import (
 	"github.com/plexaura/plexaura/internal/rescue"
 )
 
-// An Observer says what is to be seen of a Machine's runs; see [Machine.Observe]. The zero
-// Observer sees nothing.
+// An Observer says what to observe in the runs of a Machine; see [Machine.Observe]. The zero
+// Observer observes nothing.
 type Observer struct {
-	// Labels gives the samples of a CPU profile, which package runtime/pprof takes, the label "op",
-	// the name of the instruction, and "layer", where it belongs to one; also those of the engine's
-	// workers. So "go tool pprof -tagfocus layer=conv2" shows the work of a layer, that of its
-	// gradients included.
+	// Labels adds labels to the samples of a CPU profile taken with runtime/pprof: "op", the name
+	// of the instruction, and "layer", if it belongs to a layer. This includes samples of the
+	// engine's workers. For example, "go tool pprof -tagfocus layer=conv2" shows the work of a
+	// layer, including that of its gradients.
 	Labels bool
-	// Span, if not nil, is told what each worker did for an instruction, when that has ended; for
-	// instructions that run side by side, when the last of them has. It is called by Run, on its
-	// goroutine, and must not use the machine or wait for somebody who writes to the store.
+	// Span, if not nil, is called for each worker and instruction after the instruction has ended,
+	// or, for instructions that run side by side, after the last of them has. Run calls it on its
+	// own goroutine. It must not use the machine, nor wait for a goroutine that writes to the
+	// store.
 	Span func(Span)
-	// Runs is how many runs are watched, those that fail included; 0 is all. Runs after these
-	// cost what they did before.
+	// Runs is the number of runs to observe, including those that fail; 0 means all. Later runs are
+	// as fast as without an Observer.
 	Runs int
 }
 
-// Span is the time that one worker spent on one instruction. Of one that takes part in several
-// loops of an instruction there is a span for each, unless the pause between two is shorter than
-// 5 µs.
+// Span is the time that one worker spent on one instruction. A worker that takes part in several
+// loops of an instruction has a span for each, unless the pause between two is shorter than 5 µs.
 type Span struct {
-	Instruction *Instruction // as [Program.Describe] lists it; it is not to be changed
-	Run         int          // the run, from 0, counted from Observe on
-	Worker      int          // 0 is the goroutine that called Run, others are the engine's
+	Instruction *Instruction // as listed by [Program.Describe]; must not be changed
+	Run         int          // the number of the run, counted from 0 since Observe
+	Worker      int          // 0 for the goroutine that called Run, others for the engine's workers
 	Start       time.Time
 	Took        time.Duration
 }
 
-// Observe has o watch the runs that follow, in place of the Observer before. Results are the same
-// bits. Only what is watched takes time for it: some hundred nanoseconds an instruction and as
-// much for each part of it that a worker of the engine runs. The error wraps [ErrBusy] while the
-// machine runs.
+// Observe makes o observe the following runs, instead of any earlier Observer. The results are
+// bit-identical. Only observed runs take longer: some hundred nanoseconds per instruction, and as
+// much for each part of it that a worker of the engine runs. The error wraps [ErrBusy] if the
+// machine is running.
 func (m *Machine) Observe(o Observer) error {
 	switch {
 	case m == nil || m.prog == nil:
 		return errNoMachine
 	case o.Runs < 0:
-		return fmt.Errorf("vm: Observe: %d runs; want 1 at least, or 0 for all", o.Runs)
+		return fmt.Errorf("vm: Observe: %d runs; want at least 1, or 0 for all", o.Runs)
 	case !m.busy.CompareAndSwap(false, true):
 		return fmt.Errorf("vm: machine %w", ErrBusy)
 	}
@@ -67,30 +67,30 @@ func (m *Machine) Observe(o Observer) error {
 
 var errNoMachine = errors.New("vm: no machine; make one by Program.NewMachine")
 
-// watchBy changes who watches; kernels are then bound anew.
+// watchBy changes the observer. Kernels are then bound again.
 func (m *Machine) watchBy(w *watch) {
 	m.drop(0)
 	m.watch = w
 }
 
-// watch is an Observer at work.
+// watch is the state of an Observer.
 type watch struct {
 	Observer
-	prog  *Program // with kernels that show their work, where the engine can
-	shown bool     // it can
-	lanes []lane   // by worker; each is written to by its own goroutine
+	prog  *Program // with kernels that show their work, if the engine has them
+	shown bool     // prog has such kernels
+	lanes []lane   // by worker; each is written by its own goroutine
 	runs  int
 
-	// Of the run, and of the instruction that runs; workers read them.
+	// The current run and instruction. Workers read them.
 	ctx     context.Context
-	step    *step // of a team the first; nil between two
+	step    *step // for a team its first step; nil between steps
 	labeled context.Context
 }
 
-// lane is what a worker did for the instruction that runs.
+// lane is the work of one worker on the current instruction.
 type lane struct {
 	parts []part
-	_     [104]byte // two cache lines, since processors fetch pairs
+	_     [104]byte // two cache lines, because processors fetch them in pairs
 }
 
 type part struct {
@@ -98,13 +98,13 @@ type part struct {
 	from, to time.Time
 }
 
-// seen is what is told of a step.
+// seen is the information that is reported about a step.
 type seen struct {
 	Instruction
 	labels pprof.LabelSet
 }
 
-// seen is what is told of in; nil where nobody watches.
+// seen returns the information about in, or nil if nothing is observed.
 func (w *watch) seen(in *instr) *seen {
 	if w == nil {
 		return nil
@@ -127,7 +127,7 @@ func newWatch(p *Program, o Observer) (*watch, error) {
 	}
 	err := rescue.Do(func() error {
 		shown := show.Watched(w)
-		if reflect.TypeOf(shown) != reflect.TypeOf(e) || engine.MemoryOf(shown) != p.memory { // that of an engine which e embeds
+		if reflect.TypeOf(shown) != reflect.TypeOf(e) || engine.MemoryOf(shown) != p.memory { // Watched of an embedded engine
 			return nil
 		}
 		w.prog, w.shown, w.lanes = p.on(shown), true, make([]lane, max(1, show.Workers()))
@@ -139,10 +139,10 @@ func newWatch(p *Program, o Observer) (*watch, error) {
 	return w, nil
 }
 
-// on is the program with kernels of e, which computes as its engine does.
+// on returns the program with kernels of e, which computes the same as its own engine.
 func (p *Program) on(e engine.Engine) *Program {
 	u, o := *p.unit, *p.unit.opts
-	o.dumps = nil // they are written
+	o.dumps = nil // they are already written
 	u.eng, u.opts = e, &o
 	return &Program{
 		unit: &u, inputs: p.inputs, leaves: p.leaves, leaf: p.leaf, consts: p.consts, constForms: p.constForms,
@@ -150,7 +150,7 @@ func (p *Program) on(e engine.Engine) *Program {
 	}
 }
 
-// program is the one to run in place of p.
+// program returns the program to run instead of p.
 func (w *watch) program(p *Program) *Program {
 	if w == nil {
 		return p
@@ -158,7 +158,7 @@ func (w *watch) program(p *Program) *Program {
 	return w.prog
 }
 
-// begin is the start of a run, [Machine.endWatch] its end.
+// begin starts a run; [Machine.endWatch] ends it.
 func (w *watch) begin(ctx context.Context) {
 	if w != nil {
 		w.ctx = ctx
@@ -171,7 +171,7 @@ func (m *Machine) endWatch() {
 		return
 	}
 	if w.Labels {
-		pprof.SetGoroutineLabels(w.ctx) // those that the caller has, as with pprof.Do
+		pprof.SetGoroutineLabels(w.ctx) // in addition to those of the caller, as with pprof.Do
 	}
 	w.ctx, w.step, w.labeled = nil, nil, nil
 	if w.runs++; w.runs == w.Runs {
@@ -179,7 +179,7 @@ func (m *Machine) endWatch() {
 	}
 }
 
-// run does the step, and those of its team, and tells of it.
+// run runs the step and those of its team, and reports them.
 func (w *watch) run(s *step) (n int, failed *step, err error) {
 	w.step = s
 	n, failed = 1, s
@@ -195,13 +195,14 @@ func (w *watch) run(s *step) (n int, failed *step, err error) {
 	return n, failed, err
 }
 
-// tells reports whether somebody is told of spans.
+// tells reports whether spans are reported.
 func (w *watch) tells() bool { return w != nil && w.Span != nil }
 
-// sharing reports whether steps may run side by side: whoever runs one is known, or of no interest.
+// sharing reports whether steps may run side by side: the worker that runs each is known, or
+// nothing is observed.
 func (w *watch) sharing() bool { return w == nil || w.shown }
 
-// label gives the goroutine the labels of s.
+// label sets the labels of s on the goroutine.
 func (w *watch) label(s *step) context.Context {
 	if !w.Labels {
 		return nil
@@ -211,7 +212,7 @@ func (w *watch) label(s *step) context.Context {
 	return ctx
 }
 
-// unlabel takes the labels from the goroutine of a worker.
+// unlabel removes the labels from the goroutine of a worker.
 func (w *watch) unlabel() {
 	if w.Labels {
 		pprof.SetGoroutineLabels(context.Background())
@@ -239,7 +240,7 @@ func (w *watch) member(worker, i int) {
 // Part implements [engine.Watcher].
 func (w *watch) Part(worker, lo, hi int, body func(lo, hi int)) {
 	s := w.step
-	if s == nil { // what is packed before a run
+	if s == nil { // packing before a run
 		body(lo, hi)
 		return
 	}
@@ -262,7 +263,7 @@ func (w *watch) Part(worker, lo, hi int, body func(lo, hi int)) {
 	w.lanes[worker].add(s, from, time.Now())
 }
 
-// pause is how long a worker may rest between two parts that are told as one.
+// pause is the longest pause of a worker between two parts that are reported as one span.
 const pause = 5 * time.Microsecond
 
 func (l *lane) add(s *step, from, to time.Time) {
@@ -273,7 +274,7 @@ func (l *lane) add(s *step, from, to time.Time) {
 	l.parts = append(l.parts, part{s, from, to})
 }
 
-// tell tells of the instruction that has ended.
+// tell reports the instruction that has ended.
 func (w *watch) tell() {
 	if w.Span == nil {
 		return

@@ -71,7 +71,8 @@ func TestEveryInstructionHasASpan(t *testing.T) {
 	}
 }
 
-// What is watched computes the same bits by the same instructions, and what no longer is allocates nothing.
+// What is watched computes the same bits by the same instructions, and what no longer is allocates
+// nothing.
 func TestWatchingChangesNothing(t *testing.T) {
 	plain, m, in := lenetStep(t, cpu.New(), 64)
 	_, watched, _ := lenetStep(t, cpu.New(), 64)
@@ -205,7 +206,7 @@ func TestMistakesOfObserve(t *testing.T) {
 	var none *vm.Machine
 	require.ErrorContains(t, none.Observe(vm.Observer{}), "no machine")
 	_, m, in := lenetStep(t, ref.Engine{}, 1)
-	require.ErrorContains(t, m.Observe(vm.Observer{Runs: -1}), "-1 runs; want 1 at least, or 0 for all")
+	require.ErrorContains(t, m.Observe(vm.Observer{Runs: -1}), "-1 runs; want at least 1, or 0 for all")
 	var inside error
 	require.NoError(t, m.Observe(vm.Observer{Span: func(vm.Span) { inside = m.Observe(vm.Observer{}) }}))
 	_, err := m.Run(ctx, in...)

@@ -7,16 +7,16 @@ import (
 	"slices"
 )
 
-// An Option of [Compile].
+// An Option configures [Compile].
 type Option func(*options) error
 
 type options struct {
 	train   bool
-	owners  []string // whose updates are made in training; none: everybody's
+	owners  []string // whose updates are made in training; empty: all
 	checked bool
 	off     map[string]bool
 	dumps   []dump
-	memory  int // bytes that the arena may take; 0: any
+	memory  int // largest size of the arena in bytes; 0: unlimited
 }
 
 type dump struct {
@@ -24,17 +24,17 @@ type dump struct {
 	w     io.Writer
 }
 
-// Train makes every update of the graph part of the program: a run is a whole training
-// step. Before its first write to the store a step checks that each scalar floating-point
-// output is finite, and that its context is not cancelled; from there it runs to its end. A graph
-// without updates is an error: an optimiser has not been applied. Without Train the outputs are computed
-// and nothing is written, as evaluation wants it; see also [graph.Inference].
+// Train includes every update of the graph in the program: each run is a whole training step.
+// Before its first write to the store, a step checks that each scalar floating-point output is
+// finite and that its context is not cancelled; from then on it runs to the end. A graph without
+// updates is an error, because it means that no optimiser was applied. Without Train the program
+// computes the outputs and writes nothing, as needed for evaluation; see also [graph.Inference].
 func Train(o *options) error {
 	o.train = true
 	return nil
 }
 
-// Without switches optional passes off, by name; see [Passes].
+// Without switches off optional passes by name; see [Passes].
 func Without(names ...string) Option {
 	return func(o *options) error {
 		for _, name := range names {
@@ -51,7 +51,7 @@ func Without(names ...string) Option {
 	}
 }
 
-// Dump writes the program to w each time the named pass has run.
+// Dump writes the program to w each time after the named pass has run.
 func Dump(after string, w io.Writer) Option {
 	return func(o *options) error {
 		if w == nil {
@@ -65,22 +65,22 @@ func Dump(after string, w io.Writer) Option {
 	}
 }
 
-// Checked verifies the program after every pass: types are inferred anew, definitions come
-// before uses, no two live values share memory. It is for tests.
+// Checked verifies the program after every pass: types agree with inference, definitions come
+// before uses, and no two live values share memory. It is for tests.
 func Checked(o *options) error {
 	o.checked = true
 	return nil
 }
 
-// WithMemory bounds the arena, what [Program.Memory] calls Arena: where the program would take
-// more, values that wait for a later use are computed a second time instead of being kept, those
-// first that cost least for the memory they free. Results are the same, bit by bit. Parameters and
-// other leaves do not count. A batch size at which nothing more can be gained is an error of what
-// asks for it, such as Run, that wraps [ErrMemory] and lists the largest values.
+// WithMemory limits the size in bytes of the arena, the field Arena of [Program.Memory]. If the
+// program needs more, values that wait for a later use are computed a second time instead of being
+// kept, in the order of least cost per byte freed. The results are bit-identical. Parameters and
+// other leaves do not count. If the limit cannot be met for a batch size, methods such as Run
+// return an error that wraps [ErrMemory] and lists the largest values.
 func WithMemory(bytes int) Option {
 	return func(o *options) error {
 		if bytes < 1 {
-			return fmt.Errorf("vm: WithMemory: a budget of %d bytes; want 1 at least", bytes)
+			return fmt.Errorf("vm: WithMemory: a budget of %d bytes; want at least 1", bytes)
 		}
 		o.memory = bytes
 		return nil
@@ -91,10 +91,10 @@ func WithMemory(bytes int) Option {
 type PassInfo struct {
 	Name     string
 	Optional bool
-	Why      string // what it does, and why it stands where it does
+	Why      string // its purpose, and the reason for its position
 }
 
-// Passes lists the passes in the order they run.
+// Passes lists the passes in the order in which they run.
 func Passes() []PassInfo {
 	var infos []PassInfo
 	for _, p := range symbolicPasses() {

@@ -12,9 +12,10 @@ import (
 	"github.com/plexaura/plexaura/internal/plain"
 )
 
-// TrainBy is [Train] for a graph with several optimisers: a run makes the updates of those
-// named, and leaves what the others train as it is. Updates that are nobody's, such as those of
-// running statistics and of the random generator, are made where the program reads their leaf.
+// TrainBy is [Train] for a graph with several optimisers: a run makes the updates of the named
+// optimisers and leaves parameters that the others train unchanged. Updates without an owner, such
+// as those of running statistics and of the random generator, are made if the program reads their
+// leaf.
 func TrainBy(owners ...string) Option {
 	return func(o *options) error {
 		if len(owners) == 0 {
@@ -25,7 +26,7 @@ func TrainBy(owners ...string) Option {
 	}
 }
 
-// updates returns those of g that a program of outs makes.
+// updates returns the updates of g that a program for outs makes.
 func (o *options) updates(g *graph.Graph, outs []*graph.Node) ([]graph.Update, error) {
 	if !o.train {
 		return nil, nil
@@ -61,10 +62,10 @@ func ownersOf(updates []graph.Update) string {
 	return strings.Join(names, ", ")
 }
 
-// addShared has the updates made that are nobody's, of leaves which outs and those that are made
-// read.
+// addShared marks as made the updates without owner whose leaf is read by outs or by updates that
+// are made.
 func addShared(all []graph.Update, made []bool, outs []*graph.Node) {
-	waiting := map[*graph.Node][]int{} // the updates that are made once this node is computed
+	waiting := map[*graph.Node][]int{} // updates to make once this node is computed
 	read := slices.Clone(outs)
 	for i, u := range all {
 		switch {
@@ -91,8 +92,8 @@ func addShared(all []graph.Update, made []bool, outs []*graph.Node) {
 	}
 }
 
-// once returns the updates that are made, of which no two may be of one leaf but those that
-// follow each other.
+// once returns the updates that are made. It is an error if two of them have the same leaf, unless
+// they were made by Follow.
 func once(all []graph.Update, made []bool) (updates []graph.Update, err error) {
 	by := map[*graph.Node]graph.Update{}
 	for i, u := range all {
@@ -100,7 +101,7 @@ func once(all []graph.Update, made []bool) (updates []graph.Update, err error) {
 			continue
 		}
 		if old, ok := by[u.Leaf]; ok && (u.Use == nil || old.Use == nil) {
-			return nil, fmt.Errorf("vm: both the %v and the %v update %v; a run can make one of them: compile a program for each, by TrainBy", old.Owner, u.Owner, u.Leaf)
+			return nil, fmt.Errorf("vm: both the %v and the %v update %v; a run can make only one of these updates: compile a program for each with TrainBy", old.Owner, u.Owner, u.Leaf)
 		}
 		by[u.Leaf] = u
 		updates = append(updates, u)
@@ -108,8 +109,8 @@ func once(all []graph.Update, made []bool) (updates []graph.Update, err error) {
 	return updates, nil
 }
 
-// claim is the leaves that an owner updates. A store records the claims of the programs that run
-// on it, since what is kept in a State, such as a number of steps, is wrong for any other.
+// claim lists the leaves that an owner updates. A store records the claims of the programs that run
+// on it, because the value of a State, such as a number of steps, is wrong for any other owner.
 type claim struct {
 	graph.Owner
 	leaves map[string]graph.Kind
@@ -143,7 +144,7 @@ func (c *claim) names(k graph.Kind) (names []string) {
 	return names
 }
 
-// String tells c's owner and one of the parameters that it updates.
+// String returns the owner of c and one of the parameters that it updates.
 func (c *claim) String() string {
 	params := c.names(graph.Param)
 	if len(params) == 0 {
@@ -152,23 +153,23 @@ func (c *claim) String() string {
 	return fmt.Sprintf("%v of %s", c.Owner, plain.Names(params, 1))
 }
 
-// conflict says why c and d cannot both be of one store.
+// conflict returns an error if c and d cannot both be claims of one store.
 func (c *claim) conflict(d *claim) error {
 	for _, name := range c.names(graph.State) {
 		if _, both := d.leaves[name]; both {
-			return fmt.Errorf("vm: %q is kept in the store for the %v, which is not the %v; give each a name of its own, or delete what the first one keeps (%s) to begin anew",
+			return fmt.Errorf("vm: %q is kept in the store for the %v, which is not the %v; give each a name of its own, or delete the state of the first (%s) to start afresh",
 				name, d, c, plain.Names(d.names(graph.State), few))
 		}
 	}
 	for _, name := range c.names(graph.Param) {
 		if _, both := d.leaves[name]; both && c.Name != d.Name && !c.SharesWith(d.Owner) {
-			return fmt.Errorf("vm: %q is updated by the %v and by the %v; where that is meant, one of them has to share its parameters", name, d, c)
+			return fmt.Errorf("vm: %q is updated by the %v and by the %v; if that is intended, one of them must set Shares", name, d, c)
 		}
 	}
 	return nil
 }
 
-// claim records claims, or says why there cannot be one of them.
+// claim records claims, or returns an error if one of them is in conflict.
 func (s *Store) claim(claims []*claim) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -177,7 +178,7 @@ func (s *Store) claim(claims []*claim) error {
 	return err
 }
 
-// adopt records the claims of a program, and makes the values that it needs and s lacks.
+// adopt records the claims of a program, and initialises the values that it needs and s lacks.
 func (s *Store) adopt(p *Program) error {
 	if s.elsewhere(p.memory) {
 		if err := s.acquire(true); err != nil {
@@ -188,7 +189,7 @@ func (s *Store) adopt(p *Program) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.memory != nil && s.memory != p.memory {
-		return fmt.Errorf("vm: the store's values are in the memory of %s, engine %s has that of %s; give it a Snapshot of the store",
+		return fmt.Errorf("vm: the store's values are in the memory of %s, engine %s has that of %s; use a Snapshot of the store",
 			s.memory.Name(), p.unit.eng.Name(), p.memory.Name())
 	}
 	news, err := s.claimable(p.claims)
@@ -202,7 +203,7 @@ func (s *Store) adopt(p *Program) error {
 	return nil
 }
 
-// settle makes s one of p's memory, with all leaves of p in it.
+// settle moves s to the memory of p and creates missing leaves of p there.
 func (s *Store) settle(p *Program) error {
 	before := s.memory
 	s.memory = p.memory
@@ -212,7 +213,7 @@ func (s *Store) settle(p *Program) error {
 	}
 	if err != nil {
 		s.memory = before
-		maps.DeleteFunc(s.leaves, func(_ string, l *leaf) bool { return l.buf.Memory() != s.home() }) // made just now
+		maps.DeleteFunc(s.leaves, func(_ string, l *leaf) bool { return l.buf.Memory() != s.home() }) // those just created
 	}
 	return err
 }
@@ -236,11 +237,11 @@ func (s *Store) claimable(claims []*claim) (news []*claim, err error) {
 	return news, nil
 }
 
-// few is how many of the values that an owner keeps an error names.
+// few is the number of values of an owner that an error names.
 const few = 3
 
-// whole refuses a part of what c's owner keeps: in values that come from a file or another
-// program it shows that they are another's.
+// whole returns an error if s has only some of the values that the owner of c keeps. If they come
+// from a file or another program, that shows that they belong to another optimiser.
 func (s *Store) whole(c *claim) error {
 	var there, missing []string
 	for _, name := range c.names(graph.State) {
@@ -253,11 +254,11 @@ func (s *Store) whole(c *claim) error {
 	if len(there) == 0 || len(missing) == 0 {
 		return nil
 	}
-	return fmt.Errorf("vm: the store has %s, but not %s, which the %v keeps too, so that it must be another's; give each a name of its own, or delete the first to begin anew",
+	return fmt.Errorf("vm: the store has %s, but not %s, which the %v keeps too, so it must belong to another optimiser; give each a name of its own, or delete the first to start afresh",
 		plain.Names(there, few), plain.Names(missing, few), c)
 }
 
-// forget drops the claims of owners of whose States none is left.
+// forget drops the claims of owners none of whose States is left.
 func (s *Store) forget() {
 	s.claims = slices.DeleteFunc(s.claims, func(c *claim) bool {
 		return !slices.ContainsFunc(c.names(graph.State), func(name string) bool { return s.leaves[name] != nil })

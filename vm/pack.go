@@ -1,7 +1,7 @@
 package vm
 
-// pack marks the instructions whose kernel works on a packed form of a value that the program
-// does not change. The form is made once, and not in the scratch memory of every run.
+// pack marks the instructions whose kernel uses a packed form of a value that the program does not
+// change. The form is then made once, instead of in scratch memory in every run.
 func pack(p *plan) error {
 	updated := map[int]bool{}
 	for _, up := range p.prog.unit.updates {
@@ -21,7 +21,7 @@ func pack(p *plan) error {
 	return nil
 }
 
-// packedBytes is the memory of all packed forms.
+// packedBytes returns the size of all packed forms.
 func (p *plan) packedBytes() (bytes int) {
 	for _, f := range p.forms() {
 		bytes += f.key.bytes

@@ -8,20 +8,21 @@ import (
 	"github.com/plexaura/plexaura/internal/rescue"
 )
 
-// pass is one step of a pipeline over U, the form of the program it works on.
+// pass is one step of a pipeline that works on the program in form U.
 type pass[U any] struct {
 	name     string
 	optional bool
 	run      func(*U) error
 	why      string
-	needs    []string // the passes that must have run; none of them can be left out
-	after    []string // the passes that, if they run at all, run earlier
+	needs    []string // the passes that must have run; they cannot be switched off
+	after    []string // the passes that must run earlier, if they run
 }
 
-// checkOrder returns an error if a pass of list comes before one that it needs or follows, or needs
-// one that may be left out. For an optional pass stands reports whether another does its work.
+// checkOrder returns an error if a pass of list comes before one that it needs or must follow, or
+// needs one that can be switched off. stands reports whether an optional pass that is switched off
+// is replaced by another.
 func checkOrder[U any](list []pass[U], stands func(name string) bool) error {
-	earlier := map[string]bool{} // and whether it always runs
+	earlier := map[string]bool{} // whether an earlier pass always runs
 	for _, p := range list {
 		for _, name := range p.needs {
 			if always, ok := earlier[name]; !ok || !always {
@@ -38,13 +39,14 @@ func checkOrder[U any](list []pass[U], stands func(name string) bool) error {
 	return nil
 }
 
-// workingNode is the node that a pass works on, for an error of what panics in a method of its op.
+// workingNode is the node that a pass is working on. It is named in the error if a method of its op
+// panics.
 type workingNode struct{ node *graph.Node }
 
-// at notes the node.
+// at records the node.
 func (p *workingNode) at(n *graph.Node) { p.node = n }
 
-// guard runs a pass, which calls methods of users' ops and engines. A panic of one becomes an error.
+// guard runs a pass, which calls methods of users' ops and engines. A panic becomes an error.
 func guard[U any](u *U, p *workingNode, run func(*U) error) error {
 	p.node = nil
 	err := rescue.Do(func() error { return run(u) })
@@ -55,7 +57,7 @@ func guard[U any](u *U, p *workingNode, run func(*U) error) error {
 	return err
 }
 
-// wrap adds the pass to errors that do not say where they come from.
+// wrap adds the name of the pass to errors that have no origin yet.
 func wrap(pass string, err error) error {
 	var list graph.ErrorList
 	var one *graph.Error
@@ -65,13 +67,13 @@ func wrap(pass string, err error) error {
 	return fmt.Errorf("vm: %s: %w", pass, err)
 }
 
-// form is a stage of the program that can be checked and printed.
+// form is a form of the program that can be checked and printed.
 type form interface {
 	check() error
 	dump(w printer)
 }
 
-// after does what the options ask for once a pass has run.
+// after checks and prints the program after a pass, if the options ask for it.
 func (o *options) after(pass string, f form) error {
 	for _, d := range o.dumps {
 		if d.after == pass {

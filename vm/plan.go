@@ -8,7 +8,7 @@ import (
 	"github.com/plexaura/plexaura/shape"
 )
 
-// plan is the program for one batch size: what lowering passes work on.
+// plan is the program for one batch size, on which lowering passes work.
 type plan struct {
 	prog        *Program
 	batch       int
@@ -17,13 +17,13 @@ type plan struct {
 	outs        []*value
 	commit      int // index of the first instruction that writes to the store, or len(instrs)
 	arena       int // bytes
-	unshared    int // bytes that the arena would take if no two values shared memory
-	packScratch int // bytes of the arena for packing inputs, before the first instruction
+	unshared    int // the size in bytes of the arena if no two values shared memory
+	packScratch int // size in bytes of the scratch for packing inputs, before the first instruction
 	placed      []*block
 	working     workingNode
 }
 
-// source is where a value comes from.
+// source is the origin of a value.
 type source uint8
 
 const (
@@ -31,29 +31,29 @@ const (
 	fromInput
 	fromLeaf    // a Param or State in the store
 	fromConst   // part of the program
-	fromUniform // one number everywhere; it has no memory
+	fromUniform // one number for all elements; it has no memory
 )
 
 // value is a tensor of the plan.
 type value struct {
 	id      int
-	typ     shape.Type // concrete, and logical whatever the layout
+	typ     shape.Type // concrete; the logical type for any layout
 	layout  engine.Layout
 	node    *graph.Node
 	from    source
-	index   int     // of the input, leaf or const
+	index   int     // of the input, leaf or constant
 	number  float64 // of a uniform value
-	def     *instr  // of a value that an instruction gives
+	def     *instr  // of a result of an instruction
 	uses    []*instr
 	out     bool   // it is an output of the program
-	alias   *value // it is the memory of this value, under another shape
-	into    *value // the leaf whose memory it is computed into
+	alias   *value // v shares the memory of this value, with another shape
+	into    *value // v is computed into the memory of this leaf
 	offset  int    // in the arena, once placed
 	placed  bool
 	dropped bool // nothing uses it any more
 }
 
-// root is the value whose memory v is.
+// root returns the value that owns the memory of v.
 func (v *value) root() *value {
 	for v.alias != nil {
 		v = v.alias
@@ -61,35 +61,35 @@ func (v *value) root() *value {
 	return v
 }
 
-// kind of an instruction.
+// kind is the kind of an instruction.
 type kind uint8
 
 const (
-	compute kind = iota // op, or a map
-	aliased             // the input under another shape: nothing to run
-	write               // the input becomes the value of a leaf
+	compute kind = iota // runs the kernel of an op or a map
+	aliased             // the input with another shape: nothing to run
+	write               // assigns the input to a leaf
 )
 
-// instr is one instruction: an op or a fused map, over values.
+// instr is one instruction: an op or a fused map, applied to values.
 type instr struct {
 	kind      kind
 	op        graph.Op    // nil for a map made by a pass
 	fmap      *engine.Map // of an elementwise instruction
 	in        []*value
 	out       []*value
-	leaf      *value        // of a write: the leaf's value
-	nodes     []*graph.Node // what it computes; the first names line and layer
+	leaf      *value        // for a write: the value of the leaf
+	nodes     []*graph.Node // the nodes that it computes; the first determines line and layer
 	bound     engine.Bound
-	added     bool // a pass has added it, for none of the user's nodes
+	added     bool // added by a pass; computes none of the user's nodes
 	scratch   int  // offset in the arena
 	at        int  // index in the schedule
-	group     int  // those of one group, one after the other, may run at once; 0: none
-	prepacked bool // the kernel is given the packed form of an input, which is kept from run to run
+	group     int  // instructions with the same number are adjacent and may run at the same time; 0: none
+	prepacked bool // the kernel uses a packed form of an input, which is kept between runs
 }
 
 func (in *instr) node() *graph.Node { return in.nodes[0] }
 
-// name is what printouts call the instruction.
+// name returns the name of the instruction in printouts.
 func (in *instr) name() string {
 	switch {
 	case in.kind == write:
@@ -108,7 +108,7 @@ func (p *plan) newValue(t shape.Type, n *graph.Node, from source) *value {
 	return v
 }
 
-// relink derives defs and uses from the instructions.
+// relink computes defs and uses from the instructions.
 func (p *plan) relink() {
 	for _, v := range p.values {
 		clear(v.uses)
@@ -134,7 +134,7 @@ func (p *plan) relink() {
 	}
 }
 
-// emptied reports whether a pass has put in into another instruction.
+// emptied reports whether a pass has merged in into another instruction.
 func (in *instr) emptied() bool { return in.kind == compute && in.op == nil && in.fmap == nil }
 
 // compact drops emptied instructions.
@@ -143,7 +143,7 @@ func (p *plan) compact() {
 	p.relink()
 }
 
-// prune drops computing instructions that nobody needs.
+// prune drops instructions whose results are not needed.
 func (p *plan) prune() {
 	p.relink()
 	needed := make([]bool, len(p.instrs))

@@ -10,7 +10,7 @@ import (
 	"github.com/plexaura/plexaura/shape"
 )
 
-// A Program is a compiled graph. It is immutable and safe for use by many goroutines.
+// A Program is a compiled graph. It is immutable and safe for concurrent use.
 type Program struct {
 	unit       *unit
 	inputs     map[string]int
@@ -64,8 +64,8 @@ func (p *Program) leafIndex(name string) int    { return p.leaf[name] }
 func (p *Program) constIndex(n *graph.Node) int { return p.konst[n] }
 func (p *Program) writes() bool                 { return len(p.unit.updates) > 0 }
 
-// Inputs returns the Input nodes whose values Run takes, in that order: those that the
-// outputs are computed from, in creation order.
+// Inputs returns the Input nodes whose values Run takes, in that order: those that the outputs
+// depend on, in creation order.
 func (p *Program) Inputs() []*graph.Node {
 	if p == nil || p.unit == nil {
 		return nil
@@ -93,7 +93,7 @@ func (p *Program) Leaves() []*graph.Node {
 	return slices.Clone(p.leaves)
 }
 
-// maxPlans bounds the batch sizes that a Program remembers.
+// maxPlans is the number of batch sizes that a Program remembers.
 const maxPlans = 64
 
 // plan returns the program lowered for batch size n.

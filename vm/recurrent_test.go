@@ -131,7 +131,8 @@ func TestATrainingStepIsLinearInTheLengthOfASequence(t *testing.T) {
 	}
 }
 
-// The adjoint of what is cut in parts is, element by element, the one of zeros with the parts in them.
+// The adjoint of what is cut in parts is, element by element, the one of zeros with the parts in
+// them.
 func TestAdjointsOfPartsAreTheSumsOfTheirEmbeddings(t *testing.T) {
 	for name, f := range sequences {
 		t.Run(name, func(t *testing.T) {

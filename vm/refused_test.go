@@ -15,8 +15,8 @@ import (
 	"github.com/plexaura/plexaura/vm"
 )
 
-// tied are training steps in which a loss, all numbers being scalars, and new values of leaves could
-// be joined in one instruction.
+// tied are training steps in which a loss, all numbers being scalars, and new values of leaves
+// could be joined in one instruction.
 var tied = map[string]func(g *graph.Graph, x *graph.Node) []*graph.Node{
 	"the loss is the next value": func(g *graph.Graph, x *graph.Node) []*graph.Node {
 		w := g.Param("w", shape.F32(), graph.Fill(1))
@@ -83,8 +83,8 @@ func TestARefusedStepLeavesTheStoreWhole(t *testing.T) {
 	}
 }
 
-// What is checked is not joined with the next value of a leaf, which then could not be computed in its
-// place.
+// What is checked is not joined with the next value of a leaf, which then could not be computed in
+// its place.
 func TestALossIsNotTiedToANextValue(t *testing.T) {
 	for _, name := range []string{"the next value is made of the loss"} {
 		g := graph.New()

@@ -7,18 +7,20 @@ import (
 	"github.com/plexaura/plexaura/engine"
 )
 
-// region is the instructions that could work with a layout. Which of them do is a minimum cut: those
-// that win by it are on one side, what stays with rows on the other, and an edge between the two is a
-// tensor that has to be converted, of so many bytes.
+// region is a set of instructions that could work with a layout. A minimum cut decides which of
+// them do: instructions that gain by the layout are on one side, those that stay with rows on the
+// other, and an edge between the sides is a tensor that must be converted, weighted by its size in
+// bytes.
 type region struct {
 	*plan
 	layout engine.Layout
 	instrs []*instr
 	how    []engine.Arrangement // by instruction
-	at     map[*instr]int       // its index
+	at     map[*instr]int       // index of an instruction
 }
 
-// neighbours lists what gives or takes the tensors that instruction i would have in the layout.
+// neighbours lists the producers and consumers of tensors that would have the layout in instruction
+// i.
 func (r *region) neighbours(i int) (ns []*instr) {
 	for k, v := range r.instrs[i].in {
 		if r.how[i].In[k] == r.layout && v.def != nil {
@@ -40,8 +42,8 @@ const (
 	sides
 )
 
-// cut reports for each instruction whether it keeps to rows. Of cuts that cost the same it takes the
-// one by which the fewest do.
+// cut reports for each instruction whether it stays with rows. Among cuts of equal cost it takes
+// the one with the fewest such instructions.
 func (r *region) cut() []bool {
 	n := newNetwork(sides + len(r.instrs))
 	for i, a := range r.how {
@@ -57,7 +59,7 @@ func (r *region) cut() []bool {
 	return keeps[:len(r.instrs)]
 }
 
-// values lists the values that some instruction could have in the layout.
+// values lists the values that could have the layout in some instruction.
 func (r *region) values() (all []*value) {
 	seen := map[*value]bool{}
 	add := func(v *value, l engine.Layout) {
@@ -77,8 +79,9 @@ func (r *region) values() (all []*value) {
 	return all
 }
 
-// charge adds the cost of converting v, once however many read it: from the layout where it is given
-// so and someone reads rows, or into it where it is given in rows and someone reads it so.
+// charge adds the cost of converting v, which is the same for any number of readers: from the
+// layout, if v is produced in it and some reader needs rows, or to the layout, if v is produced in
+// rows and some reader uses the layout.
 func (r *region) charge(n *network, v *value) {
 	def := r.giver(v)
 	readers := r.readers(v)
@@ -99,7 +102,8 @@ func (r *region) charge(n *network, v *value) {
 	}
 }
 
-// giver is the node of what gives v, which is in rows where it has no other choice.
+// giver returns the network node of the producer of v. If it cannot produce the layout, that is the
+// side of rows.
 func (r *region) giver(v *value) int {
 	if i, ok := r.at[v.def]; ok && r.how[i].Out == r.layout {
 		return sides + i
@@ -107,7 +111,7 @@ func (r *region) giver(v *value) int {
 	return inRows
 }
 
-// readers are the nodes of what reads v.
+// readers returns the network nodes of the readers of v.
 func (r *region) readers(v *value) (nodes []int) {
 	if v.out {
 		nodes = append(nodes, inRows)

@@ -11,8 +11,8 @@ import (
 	"github.com/plexaura/plexaura/shape"
 )
 
-// drawRegion draws instructions over values of random sizes, of which some win by a layout, some can
-// have it, and some cannot.
+// drawRegion draws instructions over values of random sizes, of which some win by a layout, some
+// can have it, and some cannot.
 func drawRegion(r *rand.Rand) (*region, []*instr) {
 	to := engine.Interleaved(2)
 	p := &plan{}
@@ -74,8 +74,8 @@ func (r *region) bytes(all []*instr, keeps []bool) (n int) {
 	return n
 }
 
-// Of all choices that give the layout to what wins by it, the cut converts the fewest bytes, and of those
-// that do, the fewest instructions keep to rows.
+// Of all choices that give the layout to what wins by it, the cut converts the fewest bytes, and of
+// those that do, the fewest instructions keep to rows.
 func TestTheCutConvertsTheFewestBytes(t *testing.T) {
 	r := rand.New(rand.NewPCG(3, 3))
 	split := 0

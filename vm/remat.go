@@ -10,18 +10,19 @@ import (
 	"github.com/plexaura/plexaura/engine"
 )
 
-// ErrMemory is wrapped where a program cannot be fitted into the memory given by [WithMemory], or takes
-// more than the process may have: by GOMEMLIMIT or debug.SetMemoryLimit, and on Linux by the memory
-// that the machine has available, the limits of its control groups, and ulimit -v and -d. That is found
-// out before the memory is asked for.
+// ErrMemory is wrapped by errors about a program that does not fit the memory given by
+// [WithMemory], or needs more than the process may have. Limits on the process are GOMEMLIMIT or
+// debug.SetMemoryLimit and, on Linux, the available memory of the machine, the limits of its
+// control groups, and ulimit -v and -d. The memory is compared with the limits before it is
+// allocated.
 var ErrMemory = errors.New("not enough memory")
 
-// maxChain is how many instructions may be run again for one value.
+// maxChain is the largest number of instructions that are run again for one value.
 const maxChain = 8
 
-// remat fits the arena into a budget: where most memory is live it picks a value that only waits
-// for a later use, and computes it again for that. It goes on until the plan that results, laid
-// out by the passes to come, is small enough.
+// remat makes the arena fit a limit. At the point where most memory is live, it picks a value that
+// only waits for a later use, and computes it again for that use. It repeats this until the plan,
+// laid out by the following passes, is small enough.
 func remat(p *plan) error {
 	budget := p.prog.unit.opts.memory
 	if budget == 0 {
@@ -48,15 +49,15 @@ func remat(p *plan) error {
 	return r.refuse(budget)
 }
 
-// rematerialiser is the work of remat.
+// rematerialiser holds the state of remat.
 type rematerialiser struct {
 	*plan
-	again map[*instr]bool // made by remat
+	again map[*instr]bool // added by remat
 	peaks trial
-	least int // the smallest arena met
+	least int // the smallest arena so far
 }
 
-// settle puts the instructions in the order that schedule would: what is inserted keeps its place.
+// settle sorts the instructions as schedule would, so that inserted ones keep their place.
 func (r *rematerialiser) settle() error {
 	if r.prog.unit.opts.off["schedule"] {
 		return arrange(r.plan)
@@ -64,11 +65,11 @@ func (r *rematerialiser) settle() error {
 	return schedule(r.plan)
 }
 
-// trial is what would become of the plan.
+// trial is a plan laid out by the following passes.
 type trial struct {
 	arena int
 	at    *instr   // where most memory is live
-	live  []*block // at that place, the largest first
+	live  []*block // live blocks at that instruction, the largest first
 	of    map[*instr]*instr
 }
 
@@ -104,7 +105,7 @@ func (r *rematerialiser) try() (t trial, err error) {
 	return t, nil
 }
 
-// copied returns a copy of the plan, and of its instructions those that they are copies of.
+// copied returns a copy of the plan, and a map from its instructions to the originals.
 func (p *plan) copied() (*plan, map[*instr]*instr) {
 	c := &plan{prog: p.prog, batch: p.batch}
 	for _, v := range p.values {
@@ -134,10 +135,10 @@ func (p *plan) copied() (*plan, map[*instr]*instr) {
 	return c, of
 }
 
-// candidate chains are compared by the time they take for each byte that they free.
+// chain is a way to compute a value again. Chains are compared by their time per byte freed.
 type chain struct {
 	of     *value
-	family []*value // the value and its other shapes
+	family []*value // the value and its aliases
 	instrs []*instr // to run again, in order
 	cost   int
 }
@@ -166,8 +167,8 @@ func (r *rematerialiser) improve() bool {
 	return true
 }
 
-// chainFor returns how to compute v again for its uses after the peak, or nil where it does not
-// merely wait there, or nothing is gained.
+// chainFor returns how to compute v again for its uses after the peak. It returns nil if v is used
+// at the peak, or if nothing would be gained.
 func (r *rematerialiser) chainFor(v *value, peak int) *chain {
 	if v.dropped || v.from != fromInstr || v.def == nil || v.def.kind != compute || v.def.at >= peak || r.again[v.def] || v.out {
 		return nil
@@ -201,8 +202,8 @@ func (r *rematerialiser) chainFor(v *value, peak int) *chain {
 	return c
 }
 
-// collect adds to a chain in, and what must be run again for its inputs. An input that is there at
-// the later time is taken as it is; of a small one that is not, the life is prolonged.
+// collect adds to a chain in and the instructions that must run again for its inputs. An input that
+// is still live at the later time is used as it is; a small one that is not is kept alive longer.
 func (r *rematerialiser) collect(in *instr, peak, late int, c *chain, seen map[*instr]bool, extra *int) bool {
 	if seen[in] {
 		return true
@@ -237,7 +238,7 @@ func (r *rematerialiser) collect(in *instr, peak, late int, c *chain, seen map[*
 	return true
 }
 
-// family lists v and what is v under another shape.
+// family lists v and its aliases.
 func family(v *value) []*value {
 	all := []*value{v}
 	for i := 0; i < len(all); i++ {
@@ -250,7 +251,7 @@ func family(v *value) []*value {
 	return all
 }
 
-// liveUntil is the last instruction that reads v, under any shape.
+// liveUntil returns the last instruction that reads v or an alias of it.
 func liveUntil(v *value) (last int) {
 	for _, w := range family(v) {
 		for _, u := range w.uses {
@@ -262,10 +263,10 @@ func liveUntil(v *value) (last int) {
 	return last
 }
 
-// macsPerByte weighs arithmetic against moving memory.
+// macsPerByte weighs arithmetic against memory traffic.
 const macsPerByte = 8
 
-// cost of running the instruction once more, in bytes moved.
+// cost returns the cost of running the instruction once more, in bytes moved.
 func (in *instr) cost() (bytes int) {
 	if in.kind == aliased {
 		return 0
@@ -279,8 +280,8 @@ func (in *instr) cost() (bytes int) {
 	return bytes
 }
 
-// apply inserts copies of the chain before the first use after the peak, and lets the uses from
-// there on read those.
+// apply inserts copies of the chain before the first use after the peak, and makes this and later
+// uses read them.
 func (r *rematerialiser) apply(c *chain, peak int) {
 	image := map[*value]*value{}
 	var copies []*instr
@@ -329,10 +330,10 @@ func (r *rematerialiser) apply(c *chain, peak int) {
 	r.prune()
 }
 
-// refuse is the error of a program that does not fit.
+// refuse returns the error for a program that does not fit.
 func (r *rematerialiser) refuse(budget int) error {
 	var b strings.Builder
-	fmt.Fprintf(&b, "at N=%d the values of a run take %d bytes at least, the budget is %d", r.batch, r.least, budget)
+	fmt.Fprintf(&b, "at N=%d the values of a run need at least %d bytes, the budget is %d", r.batch, r.least, budget)
 	if r.peaks.at != nil {
 		fmt.Fprintf(&b, "; most are live at %s, the largest:", r.peaks.at.label())
 	}
@@ -351,7 +352,7 @@ func (r *rematerialiser) refuse(budget int) error {
 	return fmt.Errorf("%w: %s", ErrMemory, b.String())
 }
 
-// label names the instruction with its layer and line.
+// label returns the name of the instruction with its layer and line.
 func (in *instr) label() string {
 	n := in.node()
 	if n.Layer() == "" {

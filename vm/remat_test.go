@@ -110,14 +110,14 @@ func TestABudgetThatCannotBeKeptSaysWhatIsLarge(t *testing.T) {
 	require.NoError(t, err, "it is a matter of the batch size")
 	_, err = p.Memory(4)
 	require.True(t, errors.Is(err, vm.ErrMemory))
-	require.Regexp(t, `^vm: remat: not enough memory: at N=4 the values of a run take \d+ bytes at least, the budget is 34000; most are live at .* \(.*remat_test.go:\d+\), the largest:\n\t\d+ bytes: scratch of Fused \(.*\n\t3072 bytes: float32\(4,3,8,8\) of Conv2D \(layer body, remat_test.go:\d+\)`, err.Error())
+	require.Regexp(t, `^vm: remat: not enough memory: at N=4 the values of a run need at least \d+ bytes, the budget is 34000; most are live at .* \(.*remat_test.go:\d+\), the largest:\n\t\d+ bytes: scratch of Fused \(.*\n\t3072 bytes: float32\(4,3,8,8\) of Conv2D \(layer body, remat_test.go:\d+\)`, err.Error())
 	m, err := p.NewMachine(vm.NewStore(1))
 	require.NoError(t, err)
 	_, err = m.Run(t.Context(), tensor.New(tensor.WithShape(4, 3, 8, 8), tensor.Of(tensor.Float32)))
 	require.ErrorIs(t, err, vm.ErrMemory)
 
 	_, err = vm.Compile(ref.Engine{}, deepStep(1), vm.WithMemory(0))
-	require.ErrorContains(t, err, "a budget of 0 bytes; want 1 at least")
+	require.ErrorContains(t, err, "a budget of 0 bytes; want at least 1")
 }
 
 // Random graphs within any budget give what they give without, bit by bit, or ErrMemory.
@@ -172,5 +172,5 @@ func ExampleWithMemory() {
 	// Output:
 	// 83712 bytes, 57 instructions
 	// 62208 bytes, 64 instructions
-	// vm: remat: not enough memory: at N=4 the values of a run take 40768 bytes at least, the budget is 34000; ...
+	// vm: remat: not enough memory: at N=4 the values of a run need at least 40768 bytes, the budget is 34000; ...
 }

@@ -8,12 +8,13 @@ import (
 	"github.com/plexaura/plexaura/shape"
 )
 
-// trifle is below which nobody asks whether memory is left: the runtime's own needs vary by more.
+// trifle is the size in bytes below which limits are not checked: the memory of the Go runtime
+// itself varies by more.
 const trifle = 1 << 20
 
-// afford refuses, wrapping [ErrMemory], to take more bytes than the process may have. An allocation
-// that fails would end it. What describes the bytes and remedy what the user can do; drop, where it is
-// not nil, gives up what the caller could do without.
+// afford returns an error that wraps [ErrMemory] if the process may not have so many more bytes; an
+// allocation that fails would end it. what describes the bytes, and remedy what the user can do.
+// drop, if not nil, frees memory that the caller can do without.
 func afford(bytes int, what, remedy string, drop func()) error {
 	if bytes < trifle || bytes <= memlimit.Least().Bytes {
 		return nil
@@ -39,7 +40,7 @@ func reserve(t shape.Type, what string) (engine.Buffer, error) {
 	return allocate(t), nil
 }
 
-// amount prints bytes as people read them.
+// amount formats a number of bytes for people.
 func amount(bytes int) string {
 	const units = "KMGT"
 	if bytes < 1<<10 {
@@ -52,8 +53,8 @@ func amount(bytes int) string {
 	return fmt.Sprintf("%.4g %ciB", v, units[unit])
 }
 
-// affordLeaves refuses leaves that the store lacks and that together are too much. Initialisers fill
-// float64 numbers, which the garbage collector takes back one leaf after the other.
+// affordLeaves returns an error if the leaves that the store lacks are too large together.
+// Initialisers fill float64 numbers, which the garbage collector frees after each leaf.
 func (s *Store) affordLeaves(missing []shape.Type) error {
 	sum, most := 0, 0
 	for _, t := range missing {
@@ -62,12 +63,12 @@ func (s *Store) affordLeaves(missing []shape.Type) error {
 			break
 		}
 	}
-	return afford(sum+most, fmt.Sprintf("%d parameters and states are to be initialised", len(missing)),
+	return afford(sum+most, fmt.Sprintf("%d parameters and states need initial values", len(missing)),
 		"build a smaller model, or raise the limit", nil)
 }
 
-// affordRun refuses a plan whose memory is too much: its arena, where that of the machine is too small,
-// and the packed forms that nobody has made yet.
+// affordRun returns an error if the memory of a plan is too large: its arena, if that of the
+// machine is too small, and the packed forms that no machine has made yet.
 func (m *Machine) affordRun(pl *plan) error {
 	if m.prog.device {
 		return m.affordCopies(pl)
@@ -76,7 +77,7 @@ func (m *Machine) affordRun(pl *plan) error {
 	if pl.arena > m.arena.Len() {
 		arena = pl.arena
 	}
-	what := fmt.Sprintf("a run at batch size N=%d takes %s for its values", pl.batch, amount(pl.arena))
+	what := fmt.Sprintf("a run at batch size N=%d needs %s for its values", pl.batch, amount(pl.arena))
 	if packed > 0 {
 		what += fmt.Sprintf(" and %s for packed parameters", amount(packed))
 	}
@@ -86,17 +87,17 @@ func (m *Machine) affordRun(pl *plan) error {
 	})
 }
 
-// affordCopies refuses a plan of a device of whose values the host is to hold too much.
+// affordCopies returns an error if the host memory that a plan for a device needs is too large.
 func (m *Machine) affordCopies(pl *plan) error {
 	bytes := pl.copies() + m.unpacked(pl)
 	for _, v := range pl.outs {
 		bytes += v.typ.Bytes()
 	}
-	return afford(bytes, fmt.Sprintf("a run at batch size N=%d takes %s of the host", pl.batch, amount(bytes)),
+	return afford(bytes, fmt.Sprintf("a run at batch size N=%d needs %s on the host", pl.batch, amount(bytes)),
 		"take smaller batches, or raise the limit", nil)
 }
 
-// unpacked is the host's memory of the packed forms of a plan that are yet to be made.
+// unpacked returns the host memory of the packed forms of a plan that are not made yet.
 func (m *Machine) unpacked(pl *plan) (bytes int) {
 	for _, f := range pl.forms() {
 		if f.key.memory == nil && !m.formsOf(f.value).has(f.key) {

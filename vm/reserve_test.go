@@ -44,7 +44,7 @@ func TestTooLargeARunIsOneLineBeforeItStarts(t *testing.T) {
 	require.NoError(t, runOuter(m, 16))
 	err := runOuter(m, 8192)
 	require.ErrorIs(t, err, vm.ErrMemory)
-	require.Regexp(t, `^vm: not enough memory: a run at batch size N=8192 takes (512|513|1024)(\.\d)? MiB for its values, .* MiB; GOMEMLIMIT leaves \d+(\.\d+)? MiB: take smaller batches, compile with vm.WithMemory, or raise the limit$`, err.Error())
+	require.Regexp(t, `^vm: not enough memory: a run at batch size N=8192 needs (512|513|1024)(\.\d)? MiB for its values, .* MiB; GOMEMLIMIT leaves \d+(\.\d+)? MiB: take smaller batches, compile with vm.WithMemory, or raise the limit$`, err.Error())
 	require.NoError(t, runOuter(m, 16), "the machine goes on")
 	require.NoError(t, runOuter(m, 32))
 }
@@ -54,7 +54,7 @@ func TestParametersThatAreTooLargeAreOneLine(t *testing.T) {
 	s := vm.NewStore(1)
 	_, err := vm.MustCompile(ref.Engine{}, outer(1<<28)).NewMachine(s)
 	require.ErrorIs(t, err, vm.ErrMemory)
-	require.Regexp(t, `^vm: not enough memory: 1 parameters and states are to be initialised, 3 GiB; GOMEMLIMIT leaves .* MiB: build a smaller model, or raise the limit$`, err.Error())
+	require.Regexp(t, `^vm: not enough memory: 1 parameters and states need initial values, 3 GiB; GOMEMLIMIT leaves .* MiB: build a smaller model, or raise the limit$`, err.Error())
 	require.Empty(t, s.Names())
 }
 
@@ -79,7 +79,7 @@ func TestSizesThatNoMachineHasAreErrors(t *testing.T) {
 	p := vm.MustCompile(ref.Engine{}, []*graph.Node{ops.Mean(ops.Mul(ops.Softmax(big, 1), big))})
 	_, err := p.Memory(1 << 24)
 	require.ErrorIs(t, err, vm.ErrMemory)
-	require.ErrorContains(t, err, "at batch size N=16777216 the program takes")
+	require.ErrorContains(t, err, "at batch size N=16777216 the program needs")
 }
 
 func TestAProductOfTerabytesIsOneLine(t *testing.T) {
@@ -88,7 +88,7 @@ func TestAProductOfTerabytesIsOneLine(t *testing.T) {
 	}
 	err := runOuter(outerMachine(t, 1<<20), 1<<20)
 	require.ErrorIs(t, err, vm.ErrMemory)
-	require.Regexp(t, `^vm: not enough memory: a run at batch size N=1048576 takes [48](\.\d+)? TiB for its values, .*$`, err.Error())
+	require.Regexp(t, `^vm: not enough memory: a run at batch size N=1048576 needs [48](\.\d+)? TiB for its values, .*$`, err.Error())
 }
 
 // A process under ulimit -v goes on after what it cannot have.
@@ -106,6 +106,6 @@ func TestALimitOfTheAddressSpaceIsAnError(t *testing.T) {
 	require.NoError(t, err)
 	out, err := exec.Command("sh", "-c", `ulimit -v 6000000 && exec "$0" -test.run '^`+t.Name()+`$' limited`, self).CombinedOutput()
 	require.NoError(t, err, "%s", out)
-	require.Regexp(t, `large: vm: not enough memory: a run at batch size N=131072 takes .* GiB for its values, .*; (ulimit -v|the machine's memory|the control group) leaves`, string(out))
+	require.Regexp(t, `large: vm: not enough memory: a run at batch size N=131072 needs .* GiB for its values, .*; (ulimit -v|the machine's memory|the control group) leaves`, string(out))
 	require.Contains(t, string(out), "small: <nil>")
 }

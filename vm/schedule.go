@@ -7,8 +7,8 @@ import (
 	"slices"
 )
 
-// schedule orders the instructions: greedily by what each adds to live memory, or as they
-// are where that is better.
+// schedule orders the instructions greedily by how much each adds to live memory, unless the
+// original order needs less.
 func schedule(p *plan) error {
 	p.relink()
 	best := p.order(inOrder)
@@ -20,12 +20,13 @@ func schedule(p *plan) error {
 	return nil
 }
 
-// arrange puts the instructions in an order that may run, where schedule is switched off. Under
-// [Checked] it shuffles those that are ready, by a seed of its own: nobody may rely on more.
+// arrange puts the instructions in a valid order. It replaces schedule if that is switched off.
+// With [Checked] it takes ready instructions at random, with a fixed seed, so that nothing can rely
+// on more than validity.
 func arrange(p *plan) error {
 	p.relink()
 	c := inOrder
-	if o := p.prog.unit.opts; o.checked && o.memory == 0 { // remat looks for the order that it made
+	if o := p.prog.unit.opts; o.checked && o.memory == 0 { // remat needs the order that it made
 		c = shuffled(len(p.instrs))
 	}
 	p.instrs = p.order(c)
@@ -33,41 +34,41 @@ func arrange(p *plan) error {
 	return nil
 }
 
-// cost is what choosing an instruction next would cost.
+// cost returns the cost of running an instruction next.
 type cost func(*instr, *liveness) int
 
 func inOrder(in *instr, _ *liveness) int  { return in.at }
 func byMemory(in *instr, l *liveness) int { return l.delta(in) }
 
-// shuffled takes n instructions in a random order, the same each time.
+// shuffled returns a cost that is a random order of n instructions, the same in each run.
 func shuffled(n int) cost {
 	turn := rand.New(rand.NewPCG(uint64(n), 1)).Perm(n)
 	return func(in *instr, _ *liveness) int { return turn[in.at] }
 }
 
-// guarded reports whether in must come before the first write to the store: it may fail, or
-// it gives a number that is checked.
+// guarded reports whether in must come before the first write to the store, because it may fail or
+// computes a number that is checked.
 func guarded(in *instr) bool {
 	return in.bound.Fails || slices.ContainsFunc(in.out, checkedFinite)
 }
 
-// checkedFinite tells the outputs that a training step checks.
+// checkedFinite reports whether v is an output that a training step checks.
 func checkedFinite(v *value) bool {
 	return v.out && v.typ.HasGradient() && v.typ.Rank() == 0
 }
 
-// order lists the instructions so that definitions come before uses, readers of a leaf
-// before its write, and what guards the step before any write. Of the instructions that are
-// ready the one with the least cost comes first, and of equals the earlier one.
+// order returns the instructions in an order in which definitions come before uses, readers of a
+// leaf before its write, and all that guard the step before any write. Among ready instructions it
+// takes the one with the lowest cost, and of equal ones the earliest.
 func (p *plan) order(c cost) []*instr {
 	if order := p.tryOrder(newReadiness(p, true), c); order != nil {
 		return order
 	}
-	return p.tryOrder(newReadiness(p, false), c) // two updates that read each other's leaf
+	return p.tryOrder(newReadiness(p, false), c) // two updates read each other's leaf
 }
 
-// tryOrder returns nil where the constraints contradict each other. A cost only ever falls,
-// when a value has one reader left; then that reader queues again.
+// tryOrder returns nil if the constraints contradict each other. The cost of an instruction only
+// falls, when it becomes the last reader of a value; then it is queued again.
 func (p *plan) tryOrder(r *readiness, c cost) []*instr {
 	l := newLiveness(p)
 	q := &queue{}
@@ -95,13 +96,13 @@ func (p *plan) tryOrder(r *readiness, c cost) []*instr {
 	return out
 }
 
-// candidate is an instruction that is ready, with what it would cost next.
+// candidate is a ready instruction with its cost.
 type candidate struct {
 	in   *instr
 	cost int
 }
 
-// queue is a heap of candidates, the cheapest first, and of equals the earlier one.
+// queue is a heap of candidates: the cheapest first, and of equal ones the earliest.
 type queue []candidate
 
 func (q queue) Len() int { return len(q) }
@@ -116,19 +117,19 @@ func (q *queue) Pop() any {
 	return last
 }
 
-// readiness counts, for each instruction, those that must come before it. Its tables are
-// indexed by an instruction's place.
+// readiness counts, for each instruction, those that must come before it. Its tables are indexed by
+// an instruction's position.
 type readiness struct {
 	waiting []int
 	after   [][]*instr
 	taken   []bool
 	guards  []*instr // of the step
-	gate    *instr   // none of the plan's: what waits for all guards waits for it, they need no edge each
+	gate    *instr   // not in the plan: follows all guards, so that others need an edge only from it
 	late    *instr   // the guard that waits for the others
 }
 
-// newReadiness collects the constraints. With late, also the instruction that computes the
-// next value of a leaf comes as late as its write must, so that it can store it itself.
+// newReadiness collects the constraints. With late, the instruction that computes the next value of
+// a leaf is also constrained like its write, so that it can store the value directly.
 func newReadiness(p *plan, late bool) *readiness {
 	n := len(p.instrs)
 	r := &readiness{
@@ -157,7 +158,7 @@ func newReadiness(p *plan, late bool) *readiness {
 	return r
 }
 
-// stepGuards lists what guards the step, in order.
+// stepGuards lists the instructions that guard the step, in order.
 func (p *plan) stepGuards() (guards []*instr) {
 	for _, in := range p.instrs {
 		if guarded(in) {
@@ -167,7 +168,8 @@ func (p *plan) stepGuards() (guards []*instr) {
 	return guards
 }
 
-// leadingToGuards tells, by an instruction's place, whether one that guards the step depends on it.
+// leadingToGuards reports, by an instruction's position, whether an instruction that guards the
+// step depends on it.
 func (p *plan) leadingToGuards() []bool {
 	leads := make([]bool, len(p.instrs))
 	for _, in := range slices.Backward(p.instrs) { // definitions come before uses
@@ -179,7 +181,7 @@ func (p *plan) leadingToGuards() []bool {
 }
 
 // leadsTo reports whether one of targets, other than in itself, depends on in. It looks no further
-// than the last of them.
+// than the last target.
 func (p *plan) leadsTo(in *instr, targets []*instr) bool {
 	last := in.at
 	for _, t := range targets {
@@ -210,7 +212,7 @@ func (r *readiness) before(first, then *instr) {
 	r.waiting[then.at]++
 }
 
-// afterAll notes that in comes after the readers of a leaf and what guards the step.
+// afterAll requires that in come after the readers of a leaf and all guards of the step.
 func (r *readiness) afterAll(readers []*instr, in *instr) {
 	for _, first := range readers {
 		r.before(first, in)
@@ -225,11 +227,11 @@ func (r *readiness) afterAll(readers []*instr, in *instr) {
 			r.before(g, in)
 		}
 	case r.late != in:
-		r.waiting[in.at]++ // for ever: the other guard that is to be last waits for it
+		r.waiting[in.at]++ // never becomes ready: two guards cannot both be last
 	}
 }
 
-// take notes that in comes next, and returns those that waited for it and now are ready.
+// take records that in comes next, and returns the instructions that become ready.
 func (r *readiness) take(in *instr) (ready []*instr) {
 	r.taken[in.at] = true
 	for _, next := range r.after[in.at] {
@@ -245,7 +247,7 @@ func (r *readiness) take(in *instr) (ready []*instr) {
 	return ready
 }
 
-// readers returns the instructions that read leaf, directly or under another shape.
+// readers returns the instructions that read leaf or an alias of it.
 func (p *plan) readers(leaf *value) (rs []*instr) {
 	same := []*value{leaf}
 	for i := 0; i < len(same); i++ {
@@ -259,13 +261,13 @@ func (p *plan) readers(leaf *value) (rs []*instr) {
 	return rs
 }
 
-// liveness follows the memory in use while instructions are put in order. Its tables are indexed by
-// a value's id or an instruction's place.
+// liveness tracks the memory in use while instructions are ordered. Its tables are indexed by a
+// value's id or an instruction's position.
 type liveness struct {
 	bytes   []int // memory of each value
-	left    []int // its readers to come
-	counted []int // 1 and the place of the instruction that it was last counted for
-	frees   []int // memory of the inputs that the instruction is the last to read
+	left    []int // number of readers to come
+	counted []int // 1 + the position of the instruction for which the value was last counted
+	frees   []int // memory of the inputs of which the instruction is the last reader
 	done    []bool
 }
 
@@ -284,7 +286,7 @@ func newLiveness(p *plan) *liveness {
 	return l
 }
 
-// last notes that v has one reader left, and returns it.
+// last records that v has one reader left, and returns it.
 func (l *liveness) last(v *value) *instr {
 	u := v.uses[slices.IndexFunc(v.uses, func(u *instr) bool { return !l.done[u.at] })]
 	if v.from == fromInstr && !v.out {
@@ -293,15 +295,15 @@ func (l *liveness) last(v *value) *instr {
 	return u
 }
 
-// delta is the change in live bytes that running in brings.
+// delta returns the change in live bytes if in runs.
 func (l *liveness) delta(in *instr) int {
 	if in.kind == aliased {
-		return -1 // free, and its readers may then free more
+		return -1 // it is free, and its readers may then free more
 	}
 	return l.made(in) - l.frees[in.at]
 }
 
-// made is the memory of what in gives.
+// made returns the memory of the results of in.
 func (l *liveness) made(in *instr) (bytes int) {
 	for _, v := range in.out {
 		bytes += l.bytes[v.id]
@@ -309,7 +311,8 @@ func (l *liveness) made(in *instr) (bytes int) {
 	return bytes
 }
 
-// bytes is the memory that v takes: none for the next value of a leaf, which will be computed into it.
+// bytes returns the memory of v: none for the next value of a leaf, which is computed into the
+// leaf.
 func (v *value) bytes() int {
 	if slices.ContainsFunc(v.uses, func(u *instr) bool { return u.kind == write }) {
 		return 0
@@ -317,7 +320,8 @@ func (v *value) bytes() int {
 	return v.typ.Bytes()
 }
 
-// run counts in as run, and returns the readers that are the only ones left of a value.
+// run records that in has run, and returns the instructions that have become the last readers of a
+// value.
 func (l *liveness) run(in *instr) (last []*instr) {
 	l.done[in.at] = true
 	for _, v := range in.in {
@@ -332,7 +336,7 @@ func (l *liveness) run(in *instr) (last []*instr) {
 	return last
 }
 
-// peak is the most memory that is live at once in an order.
+// peak returns the largest amount of memory that is live at once in an order.
 func (p *plan) peak(order []*instr) int {
 	l := newLiveness(p)
 	live, most := 0, 0

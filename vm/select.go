@@ -5,11 +5,11 @@ import (
 	"github.com/plexaura/plexaura/graph"
 )
 
-// selectKernels asks the engine for the kernel of every instruction: the algorithm, its
-// scratch, and what it may overwrite.
+// selectKernels asks the engine for the kernel of every instruction, with its algorithm, its
+// scratch size, and the inputs that it may overwrite.
 func selectKernels(p *plan) error {
 	for _, in := range p.instrs {
-		if in.kind != compute || in.bound.Kernel != nil { // layout has asked for some
+		if in.kind != compute || in.bound.Kernel != nil { // layout has bound some
 			continue
 		}
 		p.working.at(in.node())

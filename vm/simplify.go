@@ -2,13 +2,13 @@ package vm
 
 import "github.com/plexaura/plexaura/graph"
 
-// Bounds of rewriting on any graph, for rules that undo each other, or make ever more.
+// Limits of rewriting, for rules that undo each other or grow the graph without end.
 const (
 	maxRounds = 16
-	maxGrowth = 4 // times the nodes that there were at first
+	maxGrowth = 4 // multiple of the initial number of nodes
 )
 
-// simplify applies the ops' own rules until none has anything to say.
+// simplify applies the ops' own rules until none applies.
 func simplify(u *unit) error {
 	limit := maxGrowth * len(u.graph().Nodes())
 	for range maxRounds {

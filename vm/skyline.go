@@ -5,16 +5,16 @@ import (
 	"slices"
 )
 
-// skyline knows which memory is taken at which time, so that a block finds its place without
-// looking at every other. It is a tree over time: a node is a stretch of it, which the two below
-// halve. The root is node 1, and those below node i are 2i and 2i+1.
+// skyline records which memory is taken at which time, so that a block can be placed without
+// comparing it with every other. It is a tree over time: each node is an interval, and its two
+// children are the halves. The root is node 1; the children of node i are 2i and 2i+1.
 type skyline struct {
-	size       int    // how long the root's stretch is; a power of two
-	sometimes  []runs // by node: what is taken at some time of the stretch
-	throughout []runs // what blocks take that last for the whole of it
+	size       int    // length of the root's interval; a power of two
+	sometimes  []runs // by node: memory taken at some time in the interval
+	throughout []runs // by node: memory of blocks that live during the whole interval
 }
 
-// newSkyline is for blocks that live from 0 to last.
+// newSkyline returns a skyline for blocks that live between 0 and last.
 func newSkyline(last int) *skyline {
 	size := 1
 	for size <= last {
@@ -23,8 +23,8 @@ func newSkyline(last int) *skyline {
 	return &skyline{size, make([]runs, 2*size), make([]runs, 2*size)}
 }
 
-// place returns the lowest offset at which b shares no memory with those placed before that live
-// at the same time, and takes the memory there.
+// place takes memory for b at the lowest offset at which it overlaps no block placed before that is
+// live at the same time. It returns the offset.
 func (s *skyline) place(b *block) (offset int) {
 	if b.bytes == 0 {
 		return 0
@@ -40,7 +40,7 @@ func (s *skyline) place(b *block) (offset int) {
 	return offset
 }
 
-// during returns what is taken at some time from first to last, as sets that may overlap.
+// during returns the memory taken at some time from first to last, as sets that may overlap.
 func (s *skyline) during(first, last int) (taken []runs) {
 	s.split(first, last, func(node int, whole bool) {
 		r := s.throughout[node]
@@ -54,7 +54,7 @@ func (s *skyline) during(first, last int) (taken []runs) {
 	return taken
 }
 
-// take notes r as taken from first to last.
+// take marks r as taken from first to last.
 func (s *skyline) take(first, last int, r run) {
 	s.split(first, last, func(node int, whole bool) {
 		s.sometimes[node].add(r)
@@ -64,8 +64,8 @@ func (s *skyline) take(first, last int, r run) {
 	})
 }
 
-// split calls f for the fewest nodes that together are the time from first to last, and, as not
-// whole, for the nodes above them.
+// split calls f for the fewest nodes that together cover the time from first to last and, with
+// whole false, for their ancestors.
 func (s *skyline) split(first, last int, f func(node int, whole bool)) {
 	var visit func(node, from, to int)
 	visit = func(node, from, to int) {
@@ -83,14 +83,14 @@ func (s *skyline) split(first, last int, f func(node int, whole bool)) {
 	visit(1, 0, s.size-1)
 }
 
-// run is the memory from begin to just before end.
+// run is the memory from begin up to but not including end.
 type run struct{ begin, end int }
 
-// runs are in order, with memory that is free between each and the next.
+// runs are sorted, with free memory between each run and the next.
 type runs []run
 
-// pass returns the end of the last run that is in the way of so many bytes at offset; offset
-// where none is.
+// pass returns the end of the last run that a block of so many bytes at offset would overlap, or
+// offset if there is none.
 func (r runs) pass(offset, bytes int) int {
 	for i := r.endingAfter(offset); i < len(r) && r[i].begin < offset+bytes; i++ {
 		offset = r[i].end
@@ -98,13 +98,13 @@ func (r runs) pass(offset, bytes int) int {
 	return offset
 }
 
-// endingAfter is the index of the first run that ends after offset.
+// endingAfter returns the index of the first run that ends after offset.
 func (r runs) endingAfter(offset int) int {
 	i, _ := slices.BinarySearchFunc(r, offset+1, func(x run, end int) int { return cmp.Compare(x.end, end) })
 	return i
 }
 
-// add takes n in, and joins it to the runs that it meets.
+// add adds n, and joins it to the runs that it touches.
 func (r *runs) add(n run) {
 	first := r.endingAfter(n.begin - 1)
 	next := first

@@ -10,26 +10,26 @@ func loweringPasses() []pass[plan] {
 	return slices.Concat(instructionPasses(), placingPasses(), linkingPasses())
 }
 
-// instructionPasses decide what the instructions are, and which kernels compute them.
+// instructionPasses determine the instructions and their kernels.
 func instructionPasses() []pass[plan] {
 	return []pass[plan]{
-		{name: "lower", run: lower, why: "types are concrete from here on; what is one number everywhere becomes an immediate"},
-		{name: "absorb", optional: true, run: absorb, why: "kernels take in what follows them; before fuse, which would take it elsewhere",
+		{name: "lower", run: lower, why: "types are concrete from here on; uniform values become immediates"},
+		{name: "absorb", optional: true, run: absorb, why: "kernels absorb the ops that follow them; before fuse, which would merge these elsewhere",
 			needs: []string{"lower"}},
-		{name: "layout", optional: true, run: layout, why: "other layouts than rows where kernels gain; ops are final, and maps not yet joined",
+		{name: "layout", optional: true, run: layout, why: "layouts other than rows where kernels are faster; ops are final, and maps not yet joined",
 			needs: []string{"lower"}, after: []string{"absorb"}},
 		{name: "fuse", optional: true, run: fuse, why: "elementwise chains that remain run in one pass over memory",
 			needs: []string{"lower"}, after: []string{"absorb", "layout"}},
-		{name: "mask", optional: true, run: mask, why: "adjoints of pooling take in the gradient of the ReLU before them; after fuse, which makes one map of it",
+		{name: "mask", optional: true, run: mask, why: "adjoints of pooling absorb the gradient of the ReLU before them; after fuse, which makes that one map",
 			needs: []string{"lower"}, after: []string{"fuse"}},
-		{name: "select", run: selectKernels, why: "kernels, their scratch, what they may overwrite; instructions are final",
+		{name: "select", run: selectKernels, why: "kernels, their scratch, and the inputs they may overwrite; instructions are final",
 			needs: []string{"lower"}, after: []string{"absorb", "layout", "fuse", "mask"}},
-		{name: "remat", optional: true, run: remat, why: "recomputes what does not fit WithMemory; kernels and their scratch are known, and an order is yet to be made",
+		{name: "remat", optional: true, run: remat, why: "recomputes values that do not fit WithMemory; kernels and their scratch are known, the order is not",
 			needs: []string{"select"}},
 	}
 }
 
-// placingPasses put the instructions in order and their values into memory. Remat tries them on
+// placingPasses put the instructions in order and place their values in memory. Remat tries them on
 // copies of the plan.
 func placingPasses() []pass[plan] {
 	return []pass[plan]{
@@ -37,11 +37,11 @@ func placingPasses() []pass[plan] {
 			needs: []string{"select"}, after: []string{"remat"}},
 		{name: "alias", run: alias, why: "reshapes are free; lifetimes are then final",
 			needs: []string{"lower"}, after: []string{"remat"}},
-		{name: "inplace", optional: true, run: inplace, why: "results over inputs that die, new values straight into their leaf",
+		{name: "inplace", optional: true, run: inplace, why: "results over inputs no longer needed, new values directly into their leaf",
 			needs: []string{"select", "schedule", "alias"}},
-		{name: "group", optional: true, run: group, why: "small instructions side by side; before memory, which keeps what they work on apart",
+		{name: "group", optional: true, run: group, why: "small instructions side by side; before memory, which keeps their values apart",
 			needs: []string{"select", "schedule", "alias"}, after: []string{"inplace"}},
-		{name: "pack", optional: true, run: pack, why: "what a kernel makes of a value that stays is made once; after alias, before memory, whose scratch it spares",
+		{name: "pack", optional: true, run: pack, why: "packs values that do not change once; after alias, before memory, which then needs less scratch",
 			needs: []string{"select", "alias"}},
 		{name: "memory", optional: true, run: memory, why: "lifetimes to offsets in one arena",
 			needs: []string{"select", "schedule", "alias"}, after: []string{"inplace", "group", "pack"}},
@@ -50,20 +50,20 @@ func placingPasses() []pass[plan] {
 
 func linkingPasses() []pass[plan] {
 	return []pass[plan]{
-		{name: "link", run: link, why: "last: where the step commits, what the machine patches",
+		{name: "link", run: link, why: "last: finds where the step commits",
 			needs: []string{"select", "schedule"}, after: []string{"inplace", "group", "memory"}},
 	}
 }
 
-// instead runs in place of an optional pass that is switched off but whose work must be
-// done in some way.
+// instead has functions that run instead of an optional pass that is switched off, if its work must
+// be done in some way.
 var instead = map[string]func(*plan) error{
 	"schedule": arrange,
 	"memory":   separate,
 }
 
-// running gives the names of those passes of list that are to run, each with its function or, where
-// it is switched off, the one that runs instead.
+// running iterates over the passes of list that run: their names, each with its function or, if it
+// is switched off, the function that runs instead.
 func (o *options) running(list []pass[plan]) iter.Seq2[string, func(*plan) error] {
 	return func(yield func(string, func(*plan) error) bool) {
 		for _, ps := range list {

@@ -135,7 +135,7 @@ func TestAFileOfANarrowTypeIsWidenedForLeavesOfFloat32(t *testing.T) {
 		s := vm.NewStore(1)
 		report, err := s.Load(path, vm.LoadOptions{For: leaves})
 		if d == shape.Int8 {
-			require.ErrorContains(t, err, "conv.bias is int8(4), the model wants float32(4)")
+			require.ErrorContains(t, err, "conv.bias is int8(4), the model needs float32(4)")
 			continue
 		}
 		require.NoError(t, err)
@@ -175,7 +175,7 @@ func TestAValueOfAStorageTypeIsExactInAStore(t *testing.T) {
 	got, err = s.Value("third")
 	require.NoError(t, err)
 	require.Equal(t, []shape.Half{shape.HalfOf(1. / 3)}, got.Data())
-	require.ErrorContains(t, s.Init(g.Param("large", shape.I8(1), graph.Fill(128))), `the initialiser of "large" gives 128, which is no int8`)
+	require.ErrorContains(t, s.Init(g.Param("large", shape.I8(1), graph.Fill(128))), `the initialiser of "large" sets an element to 128, which is not a valid int8`)
 	number, err := vm.Number(tensor.New(tensor.WithBacking([]shape.Half{0x3c00})))
 	require.NoError(t, err)
 	require.Equal(t, 1., number)

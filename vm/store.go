@@ -15,50 +15,50 @@ import (
 	"github.com/plexaura/plexaura/shape"
 )
 
-// ErrBusy is returned where a Store or Machine is in use by another goroutine in a way that
-// does not allow the call.
+// ErrBusy is returned if another goroutine uses a Store or Machine in a way that does not allow the
+// call.
 var ErrBusy = errors.New("in use by another goroutine")
 
 var errNoStore = errors.New("vm: no store; make one by NewStore")
 
-// A Store holds the values of Params and States by name. The Machines of a model share one.
-// Runs that only read may go on at the same time. What writes, as training does, holds the
-// store alone: it waits for those that read to end, and until its own end all others are
-// refused with [ErrBusy]. So a reader never waits, and never ends a training. The zero Store is
-// empty and has seed 0.
+// A Store holds the values of Params and States by name. The Machines of a model share one Store.
+// Runs that only read may run at the same time. Writers, such as training, hold the store
+// exclusively: a writer waits for current readers to finish, and until it has finished itself all
+// other uses fail with [ErrBusy]. A reader therefore never waits, and never stops a training. The
+// zero Store is empty and has seed 0.
 //
-// A store belongs to the memory of the first [Machine] that is made for it: where that is a
-// device's, its values move there, and machines of an engine with another memory are refused. A
-// [Store.Snapshot] belongs to none yet.
+// A Store belongs to the memory of the first [Machine] made for it. If that is the memory of a
+// device, the values move there, and machines of an engine with another memory are rejected. A
+// [Store.Snapshot] belongs to no memory yet.
 //
-// What an optimiser keeps in a store, such as its number of steps, is its own: a program that
-// would have another one change it is refused; see [Program.NewMachine].
+// State that an optimiser keeps in a store, such as its number of steps, belongs to that optimiser:
+// a program in which another one would change it is rejected; see [Program.NewMachine].
 type Store struct {
 	seed    uint64
-	mu      sync.Mutex // guards what follows, not the values' elements
+	mu      sync.Mutex // protects the fields below, but not the elements of the values
 	readers int
-	shown   int // of the readers, runs shown to who may ask for more
+	shown   int // number of readers whose instructions are shown to the caller, see hold
 	writing bool
-	free    chan struct{} // what a writer waits for, where one does
-	deleted uint64        // how many values were; changed by who holds the store alone
+	free    chan struct{} // closed when there are no readers; nil if no writer waits
+	deleted uint64        // number of deletions; changed only while the store is held exclusively
 	leaves  map[string]*leaf
 	claims  []*claim
-	memory  engine.Memory // nil: no machine has been made for it, and values are the host's
+	memory  engine.Memory // nil: no machine has been made, and values are on the host
 }
 
 // leaf is a value in a store.
 type leaf struct {
 	typ    shape.Type
 	buf    engine.Buffer
-	writes uint64 // how often it was written
+	writes uint64 // number of writes
 	forms  formSet
 }
 
-// NewStore returns an empty store. Values that a program needs are made by their
-// initialisers, from seed and the leaf's name alone.
+// NewStore returns an empty store. Values that a program needs are made by their initialisers; they
+// depend only on seed and the name of the leaf.
 func NewStore(seed uint64) *Store { return &Store{seed: seed} }
 
-// Seed is the seed of initialisation.
+// Seed returns the seed of initialisation.
 func (s *Store) Seed() uint64 {
 	if s == nil {
 		return 0
@@ -66,8 +66,8 @@ func (s *Store) Seed() uint64 {
 	return s.seed
 }
 
-// Init makes the values of those leaves, Params and States, that the store does not have
-// yet. A leaf that it has with another type is an error.
+// Init initialises the Params and States in leaves that the store does not have yet. It is an error
+// if the store has one with another type.
 func (s *Store) Init(leaves ...*graph.Node) error {
 	if s == nil {
 		return errNoStore
@@ -77,7 +77,7 @@ func (s *Store) Init(leaves ...*graph.Node) error {
 	return s.initAll(leaves)
 }
 
-// initAll is Init under the lock.
+// initAll is Init with s.mu held.
 func (s *Store) initAll(leaves []*graph.Node) error {
 	var missing []*graph.Node
 	var sizes []shape.Type
@@ -100,7 +100,7 @@ func (s *Store) initAll(leaves []*graph.Node) error {
 	return nil
 }
 
-// checkLeaf refuses what the store cannot hold, or holds otherwise.
+// checkLeaf returns an error if the store cannot hold n, or holds it with another type.
 func (s *Store) checkLeaf(n *graph.Node) error {
 	switch {
 	case n == nil || !n.Valid():
@@ -117,9 +117,9 @@ func (s *Store) checkLeaf(n *graph.Node) error {
 	return nil
 }
 
-// init makes the value of a leaf that the store does not have.
+// init initialises a leaf that the store does not have.
 func (s *Store) init(n *graph.Node) error {
-	if old := s.leaves[n.Name()]; old != nil { // the node is listed twice
+	if old := s.leaves[n.Name()]; old != nil { // the leaf is listed twice
 		return old.suits(n)
 	}
 	buf, err := reserve(n.Type(), n.Name())
@@ -137,7 +137,7 @@ func (s *Store) init(n *graph.Node) error {
 			return fmt.Errorf("vm: the initialiser of %q, %T: %w", n.Name(), n.Init(), err)
 		}
 		if i := slices.IndexFunc(v, func(x float64) bool { return n.Type().DType != shape.Bool && !n.Type().Holds(x) }); i >= 0 {
-			return fmt.Errorf("vm: the initialiser of %q gives %v, which is no %v", n.Name(), v[i], n.Type().DType)
+			return fmt.Errorf("vm: the initialiser of %q sets an element to %v, which is not a valid %v", n.Name(), v[i], n.Type().DType)
 		}
 		engine.Load(l.buf, v)
 	}
@@ -148,16 +148,16 @@ func (s *Store) init(n *graph.Node) error {
 	return nil
 }
 
-// suits says that a program cannot use l as n where types differ.
+// suits returns an error if l does not have the type of n.
 func (l *leaf) suits(n *graph.Node) error {
 	switch {
 	case l.typ == n.Type():
 		return nil
 	case l.typ.Shape == n.Type().Shape && l.typ.IsStorage():
-		return fmt.Errorf("vm: the store holds %q as %v, the program wants %v; make the leaf %v and Cast it in the graph, or convert the value: Store.Widen does of bfloat16 and float16",
+		return fmt.Errorf("vm: the store holds %q as %v, the program needs %v; make the leaf %v and Cast it in the graph, or convert the value: Store.Widen does of bfloat16 and float16",
 			n.Name(), l.typ, n.Type(), l.typ.DType)
 	}
-	return fmt.Errorf("vm: the store holds %q as %v, the program wants %v", n.Name(), l.typ, n.Type())
+	return fmt.Errorf("vm: the store holds %q as %v, the program needs %v", n.Name(), l.typ, n.Type())
 }
 
 func (s *Store) put(name string, l *leaf) {
@@ -167,7 +167,7 @@ func (s *Store) put(name string, l *leaf) {
 	s.leaves[name] = l
 }
 
-// Names lists the values of the store in alphabetical order.
+// Names returns the names of the values in alphabetical order.
 func (s *Store) Names() []string {
 	if s == nil {
 		return nil
@@ -200,9 +200,10 @@ func (s *Store) Value(name string) (*tensor.Dense, error) {
 	return engine.DenseOf(l.typ.Shape, buf), nil
 }
 
-// Set gives the named value the elements of v, which are copied. A value that the store has
-// keeps its type: another is an error. Values of bfloat16 and float16 are tensors of [shape.Brain]
-// and [shape.Half], which [engine.Converted] makes of float32.
+// Set copies the elements of v to the named value. If the store has the value already, v must have
+// its type.
+// Values of bfloat16 and float16 are tensors of [shape.Brain] and [shape.Half], which
+// [engine.Converted] makes of float32.
 func (s *Store) Set(name string, v *tensor.Dense) error {
 	t, err := typeOf(v)
 	if err != nil {
@@ -237,8 +238,8 @@ func (s *Store) Set(name string, v *tensor.Dense) error {
 	return nil
 }
 
-// Delete removes the named value, if there is one. A Machine that needs it takes the one
-// that the store has under that name when it runs next.
+// Delete removes the named value, if there is one. A Machine that needs it looks up the name again
+// at its next run.
 func (s *Store) Delete(name string) error {
 	if err := s.acquire(true); err != nil {
 		return fmt.Errorf("vm: deleting %q: %w", name, err)
@@ -254,8 +255,8 @@ func (s *Store) Delete(name string) error {
 	return nil
 }
 
-// Snapshot returns a store with copies of all values, on the host, for others to read while
-// training goes on, also on an engine with another memory.
+// Snapshot returns a store with copies of all values, on the host. They can be read while training
+// continues, also by an engine with another memory.
 func (s *Store) Snapshot() (*Store, error) {
 	if err := s.acquire(false); err != nil {
 		return nil, fmt.Errorf("vm: snapshot: %w", err)
@@ -275,9 +276,9 @@ func (s *Store) Snapshot() (*Store, error) {
 	return c, nil
 }
 
-// Writes is how often the named value was written: by Set, and by runs that update it, those
-// included that give it the value it had, as with accumulated gradients. While it stays the same
-// the value does.
+// Writes returns how often the named value was written: by Set, and by runs that update it, even if
+// they do not change it, as with accumulated gradients. While the number stays the same, so does
+// the value.
 func (s *Store) Writes(name string) uint64 {
 	if s == nil {
 		return 0
@@ -290,7 +291,7 @@ func (s *Store) Writes(name string) uint64 {
 	return 0
 }
 
-// home is the memory that values are made in. It is asked for under the lock.
+// home returns the memory in which values are made. s.mu must be held.
 func (s *Store) home() engine.Memory {
 	if s.memory == nil {
 		return engine.Host{}
@@ -298,7 +299,7 @@ func (s *Store) home() engine.Memory {
 	return s.memory
 }
 
-// elsewhere reports whether some value is not in m, so that adopting a program of m moves it.
+// elsewhere reports whether some value is not in m, so that adopting a program of m must move it.
 func (s *Store) elsewhere(m engine.Memory) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -310,7 +311,7 @@ func (s *Store) elsewhere(m engine.Memory) bool {
 	return false
 }
 
-// move puts all values into m. The store is held, and under the lock; no machine knows it yet.
+// move moves all values to m. The store and s.mu are held; no machine uses the store yet.
 func (s *Store) move(m engine.Memory) error {
 	there := map[*leaf]engine.Buffer{}
 	for name, l := range s.leaves {
@@ -331,7 +332,7 @@ func (s *Store) move(m engine.Memory) error {
 	return nil
 }
 
-// onHost returns the value where the host can read it.
+// onHost returns the value in memory that the host can read.
 func (l *leaf) onHost(name string) (engine.Buffer, error) {
 	if onHost(l.buf.Memory()) {
 		return l.buf, nil

@@ -42,7 +42,7 @@ func TestAMachineFollowsWhatIsDeletedAndMadeAnew(t *testing.T) {
 	require.NoError(t, s.Delete("w"))
 	require.NoError(t, s.Set("w", f32([]float32{5}, 1)))
 	_, err = m.Run(ctx)
-	require.ErrorContains(t, err, `holds "w" as float32(1), the program wants float32(2)`)
+	require.ErrorContains(t, err, `holds "w" as float32(1), the program needs float32(2)`)
 	require.NoError(t, s.Delete("nothing"))
 }
 
@@ -74,7 +74,7 @@ func TestOnlyLeavesOfAStoreAreInitialised(t *testing.T) {
 	require.ErrorContains(t, s.Init(x), "x is Input; a store holds Params and States")
 	require.ErrorContains(t, s.Init(ops.Neg(x)), "a store holds Params and States")
 	require.ErrorContains(t, s.Init(g.Param("", shape.F32(1), nil)), "nil or invalid")
-	require.ErrorContains(t, s.Init(g.State("half", shape.I64(), graph.Fill(.5))), `the initialiser of "half" gives 0.5, which is no int64`)
+	require.ErrorContains(t, s.Init(g.State("half", shape.I64(), graph.Fill(.5))), `the initialiser of "half" sets an element to 0.5, which is not a valid int64`)
 	require.Empty(t, s.Names())
 }
 

@@ -15,9 +15,10 @@ import (
 	"github.com/plexaura/plexaura/shape"
 )
 
-// Save replaces the file at path by the values of s and those strings, which may be nil, in the
-// safetensors format. Whenever it is interrupted, the file is the old one or the new one, whole.
-// Inference may go on meanwhile; while a training step or another Load runs it is [ErrBusy].
+// Save replaces the file at path by the values of s and the given metadata, which may be nil, in
+// the safetensors format. If Save is interrupted at any point, the file is either the old or the
+// new one, complete. Inference may run at the same time; during a training step or another Load,
+// Save returns [ErrBusy].
 func (s *Store) Save(path string, metadata map[string]string) error {
 	if err := s.acquire(false); err != nil {
 		return saving(path, err)
@@ -34,7 +35,7 @@ func (s *Store) Save(path string, metadata map[string]string) error {
 	return saving(path, safetensors.WriteFile(path, file))
 }
 
-// saving says what failed, and names the file unless err does.
+// saving adds to err that saving failed and, unless err has it, the name of the file.
 func saving(path string, err error) error {
 	if named := (*fs.PathError)(nil); errors.As(err, &named) && named.Path == path {
 		return fmt.Errorf("vm: saving: %w", err)
@@ -45,7 +46,7 @@ func saving(path string, err error) error {
 	return nil
 }
 
-// stored views l, or a copy of what is on a device, as what a file holds.
+// stored returns l as a tensor of a file, on a view of its memory or, for a device, on a copy.
 func (l *leaf) stored(name string) (t safetensors.Tensor, err error) {
 	b, err := l.onHost(name)
 	if err != nil {
@@ -54,51 +55,51 @@ func (l *leaf) stored(name string) (t safetensors.Tensor, err error) {
 	return safetensors.OfBytes(name, l.typ, b.Bytes()), nil
 }
 
-// LoadOptions say what is taken from a file. The zero LoadOptions take all of it.
+// LoadOptions select the values to load from a file. The zero value loads all.
 type LoadOptions struct {
-	// For are the leaves that the values are for, as [Program.Leaves] or [graph.Graph.Leaves] give
-	// them. A leaf that the file lacks or has in another type, and a value that none of them has
-	// the name of, is then an error. An optimiser adds leaves of its own, which PyTorch's files
-	// lack: ask for a graph's leaves before, or for those of a program of inference.
+	// For lists the leaves to load, as returned by [Program.Leaves] or [graph.Graph.Leaves]. It is
+	// then an error if the file lacks one or has it with another type, or has a value that is not
+	// among them. An optimiser adds leaves of its own, which PyTorch's files lack: list the leaves
+	// of a graph before applying it, or those of a program for inference.
 	//
-	// BF16 and F16 of a file are loaded as bfloat16 and float16, and widened where the leaf, or
-	// without For the value that the store has, is float32; see [Store.Widen].
+	// Values that the file has as BF16 and F16 are loaded as bfloat16 and float16. They are widened
+	// if the leaf, or without For the value in the store, is float32; see [Store.Widen].
 	For []*graph.Node
-	// Partial loads what fits and leaves the rest of the store as it is; the report tells what.
-	// That nothing fits is still an error.
+	// Partial loads the values that fit and leaves the rest of the store unchanged; the report
+	// lists the differences. It is still an error if no value fits.
 	Partial bool
-	// Rename, where it is not nil, gives the name in the store for one in the file, or "" for a
-	// value that is to be left out.
+	// Rename, if not nil, returns the name in the store for a name in the file, or "" to leave the
+	// value out.
 	Rename func(name string) string
 }
 
-// LoadReport tells what has become of a file's values. Names are those of the store, in
+// LoadReport says what happened to the values of a file. Names are those in the store, in
 // alphabetical order.
 type LoadReport struct {
 	Metadata   map[string]string // of the file
 	Loaded     []string
-	Missing    []string          // asked for, and not in the file
-	Unused     []string          // in the file, and not asked for
-	Mismatched []Mismatch        // in the file, and not what is asked for
-	Widened    map[string]string // the element types, F16 or BF16, of what was loaded as float32
+	Missing    []string          // requested, but not in the file
+	Unused     []string          // in the file, but not requested
+	Mismatched []Mismatch        // in the file, but not of the requested type
+	Widened    map[string]string // the types in the file, F16 or BF16, of values loaded as float32
 }
 
-// Mismatch is a value that cannot be loaded as what it is asked for.
+// Mismatch is a value that cannot be loaded with the requested type.
 type Mismatch struct {
 	Name string
 	File string     // its type in the file, such as "float32(10)" or "F8_E4M3[3 3]"
-	Want shape.Type // not Valid where a store cannot hold it at all
+	Want shape.Type // invalid if a store cannot hold the value with any type
 }
 
-// String says what differs.
+// String describes the difference.
 func (m Mismatch) String() string {
 	if !m.Want.Valid() {
 		return fmt.Sprintf("%s is %s, which a store cannot hold", plain.Name(m.Name), m.File)
 	}
-	return fmt.Sprintf("%s is %s, the model wants %v", plain.Name(m.Name), m.File, m.Want)
+	return fmt.Sprintf("%s is %s, the model needs %v", plain.Name(m.Name), m.File, m.Want)
 }
 
-// LoadError is returned where a file's values are not those asked for. Nothing was loaded.
+// LoadError reports that the values in a file are not those requested. Nothing was loaded.
 type LoadError struct {
 	Path string
 	LoadReport
@@ -106,9 +107,9 @@ type LoadError struct {
 	unexpected []string
 }
 
-// Error names the values on one line, the first of many.
+// Error names the values on one line; if there are many, only the first ones.
 func (e *LoadError) Error() string {
-	const most = 8 // of each sort
+	const most = 8 // of each kind
 	var parts []string
 	if len(e.Missing) > 0 {
 		parts = append(parts, "missing "+plain.Names(e.Missing, most))
@@ -129,9 +130,9 @@ func (e *LoadError) Error() string {
 	return fmt.Sprintf("vm: loading %s: the weights are those of another model: %s", e.Path, strings.Join(parts, "; "))
 }
 
-// WithoutCounters is for [LoadOptions].Rename: PyTorch counts the batches of each normalisation in
-// an int64 called num_batches_tracked, which nothing here needs. Where leaves are asked for, these
-// counters are no error without it.
+// WithoutCounters is for the field Rename of [LoadOptions]. PyTorch counts the batches of each
+// normalisation in an int64 called num_batches_tracked, which nothing here needs. WithoutCounters
+// leaves these counters out. If For is set, they are not an error even without it.
 func WithoutCounters(name string) string {
 	if counted(name) {
 		return ""
@@ -139,18 +140,18 @@ func WithoutCounters(name string) string {
 	return name
 }
 
-// counted tells the name of such a counter.
+// counted reports whether name is the name of such a counter.
 func counted(name string) bool {
 	return name == "num_batches_tracked" || strings.HasSuffix(name, ".num_batches_tracked")
 }
 
-// Load gives s the values of the safetensors file at path, such as [Store.Save] writes, or
-// safetensors.torch.save_file in Python for a state_dict. Either all that is to be loaded is, or
-// the store stays as it was. Values that are not those asked for are a [LoadError].
+// Load loads values from the safetensors file at path into s. [Store.Save] writes such files, and
+// so does safetensors.torch.save_file in Python for a state_dict. Load either loads all requested
+// values or leaves the store unchanged. If the values in the file are not those requested, the
+// error is a [LoadError].
 //
-// Like all that writes to a Store, it waits for inference that is under way to end, and is
-// [ErrBusy] while a training step or another Load runs, or a [Machine.Trace], which may be what
-// calls it.
+// Like all that write to a Store, Load waits for running inference to finish. It returns [ErrBusy]
+// during a training step or another Load, and during a [Machine.Trace], which may be its caller.
 func (s *Store) Load(path string, o LoadOptions) (LoadReport, error) {
 	r, err := safetensors.Open(path)
 	if err != nil {
@@ -160,7 +161,7 @@ func (s *Store) Load(path string, o LoadOptions) (LoadReport, error) {
 	return s.LoadFrom(r, o)
 }
 
-// LoadFrom is [Store.Load] for a file that is open.
+// LoadFrom is [Store.Load] for an open file.
 func (s *Store) LoadFrom(r *safetensors.Reader, o LoadOptions) (LoadReport, error) {
 	if r == nil || r.Name() == "" {
 		return LoadReport{}, errors.New("vm: loading: no reader; make one by safetensors.Open")
@@ -187,12 +188,12 @@ func (s *Store) LoadFrom(r *safetensors.Reader, o LoadOptions) (LoadReport, erro
 	return l.report, nil
 }
 
-// loading compares a file with what is asked for, before anything is read but the header.
+// loading compares a file with the request. It reads only the header.
 type loading struct {
 	LoadOptions
 	store  *Store
-	wanted map[string]shape.Type // by name, nil for whatever there is
-	from   map[string]fileValue  // what is loaded, by the name in the store
+	wanted map[string]shape.Type // by name; nil if all values are requested
+	from   map[string]fileValue  // the values to load, by their name in the store
 	report LoadReport
 
 	unexpected []string // those of the report's Unused that are an error
@@ -236,7 +237,7 @@ func (l *loading) compare(r *safetensors.Reader) error {
 	return nil
 }
 
-// want collects what is asked for.
+// want collects the requested values.
 func (l *loading) want() error {
 	if l.For == nil {
 		return nil
@@ -254,7 +255,7 @@ func (l *loading) want() error {
 	return nil
 }
 
-// consider says what becomes of t.
+// consider decides what happens to t.
 func (l *loading) consider(name string, t safetensors.Tensor) {
 	want, known := l.wanted[name]
 	if l.wanted == nil {
@@ -290,7 +291,7 @@ func (l *loading) load(name string, t safetensors.Tensor, as shape.Type) {
 	l.report.Widened[name] = t.DType()
 }
 
-// loadable tells whether the file has what is asked for.
+// loadable reports whether the file has the requested values.
 func (l *loading) loadable() bool {
 	if l.Partial {
 		return len(l.report.Loaded) > 0
@@ -298,7 +299,7 @@ func (l *loading) loadable() bool {
 	return len(l.report.Missing)+len(l.report.Mismatched)+len(l.unexpected) == 0
 }
 
-// read reads what is loaded, apart from the store: a file may end in the middle.
+// read reads the values without changing the store, since the file may be truncated.
 func (l *loading) read(r *safetensors.Reader) (map[string]*leaf, error) {
 	values, sum := map[string]*leaf{}, 0
 	for _, t := range l.from {
@@ -321,8 +322,8 @@ func (l *loading) read(r *safetensors.Reader) (map[string]*leaf, error) {
 	return values, nil
 }
 
-// replace gives s, which is held, those values, which are on the host. Machines know the memory of
-// the leaves that there are.
+// replace copies the values, which are on the host, to s, which is held. Existing leaves keep their
+// memory, because machines refer to it.
 func (s *Store) replace(values map[string]*leaf) (err error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -176,7 +176,8 @@ func TestATraceOfInferenceIsSavedAndNotLoaded(t *testing.T) {
 	require.True(t, asked)
 }
 
-// A state_dict with a layer more, one less, one of another shape, and the counters that PyTorch has.
+// A state_dict with a layer more, one less, one of another shape, and the counters that PyTorch
+// has.
 func foreign(t *testing.T) (leaves []*graph.Node, path string) {
 	g := graph.New()
 	g.Param("fc.weight", shape.F32(2, 3), graph.Fill(7))
@@ -201,13 +202,13 @@ func TestWhatDoesNotFitIsAnErrorAndLoadsNothing(t *testing.T) {
 	_, err := s.Load(path, vm.LoadOptions{For: leaves})
 	var e *vm.LoadError
 	require.ErrorAs(t, err, &e)
-	require.EqualError(t, err, "vm: loading "+path+": the weights are those of another model: missing fc.bias; unexpected bn.scale, head.weight; fc.weight is float32(10,3), the model wants float32(2,3)")
+	require.EqualError(t, err, "vm: loading "+path+": the weights are those of another model: missing fc.bias; unexpected bn.scale, head.weight; fc.weight is float32(10,3), the model needs float32(2,3)")
 	require.Equal(t, []string{"bn.num_batches_tracked", "bn.scale", "head.weight"}, e.Unused)
 	for _, name := range s.Names() {
 		require.Equal(t, 7., first(t, s, name))
 	}
 	_, err = s.Load(path, vm.LoadOptions{})
-	require.EqualError(t, err, "vm: loading "+path+`: the weights are those of another model: bn.scale is F8_E4M3[2], which a store cannot hold, fc.weight is float32(10,3), the model wants float32(2,3)`)
+	require.EqualError(t, err, "vm: loading "+path+`: the weights are those of another model: bn.scale is F8_E4M3[2], which a store cannot hold, fc.weight is float32(10,3), the model needs float32(2,3)`)
 }
 
 func TestPartOfAFileIsLoadedWhereThatIsAskedFor(t *testing.T) {
@@ -310,7 +311,7 @@ func TestTheFilesSizeIsNotAskedFor(t *testing.T) {
 		t.Skip("no file of that size here: ", err)
 	}
 	_, err := vm.NewStore(1).Load(path, vm.LoadOptions{For: []*graph.Node{w}})
-	require.ErrorContains(t, err, "w is float32(1073741824,256), the model wants float32(2)")
+	require.ErrorContains(t, err, "w is float32(1073741824,256), the model needs float32(2)")
 	_, err = vm.NewStore(1).Load(path, vm.LoadOptions{})
 	require.ErrorIs(t, err, vm.ErrMemory)
 	require.NotContains(t, err.Error(), "\n")

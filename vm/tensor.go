@@ -18,7 +18,7 @@ func typeOf(d *tensor.Dense) (shape.Type, error) {
 	return t, t.Shape.Err()
 }
 
-// readable says why d cannot be read, or returns nil.
+// readable returns an error if d cannot be read.
 func readable(d *tensor.Dense) error {
 	switch {
 	case d == nil:
@@ -35,7 +35,7 @@ func readable(d *tensor.Dense) error {
 	return nil
 }
 
-// masked tells tensors with a mask; the library takes every empty one for masked.
+// masked reports whether d has a mask. The tensor library considers every empty tensor masked.
 func masked(d *tensor.Dense) bool { return d.IsMasked() && d.Shape().TotalSize() > 0 }
 
 // hasShape reports whether s is d's shape.
@@ -52,7 +52,7 @@ func hasShape(d *tensor.Dense, s shape.Shape) bool {
 	return true
 }
 
-// read copies d, whatever its layout, into dst in row-major order.
+// read copies d, which may have any layout, into dst in row-major order.
 func read(dst engine.Buffer, d *tensor.Dense) error {
 	src := engine.BufferOfDense(d)
 	if engine.IsRowMajor(d) {
@@ -104,7 +104,7 @@ func copyStrided(dst, src []byte, width int, dims, strides []int) {
 	}
 }
 
-// Number returns the element of a tensor that has just one, such as a loss.
+// Number returns the element of a tensor that has exactly one, such as a loss.
 func Number(d *tensor.Dense) (float64, error) {
 	t, err := typeOf(d)
 	if err != nil {

@@ -9,8 +9,8 @@ import (
 	"github.com/plexaura/plexaura/engine"
 )
 
-// Trace is [Machine.Run] that calls see after each instruction, with its results. These
-// live until see returns. It is for finding out where two programs differ.
+// Trace is like [Machine.Run] but calls see after each instruction with its results, which are
+// valid until see returns. It helps to find where two programs differ.
 func (m *Machine) Trace(ctx context.Context, see func(Instruction, []*tensor.Dense), inputs ...*tensor.Dense) ([]*tensor.Dense, error) {
 	if see == nil {
 		return m.Run(ctx, inputs...)
@@ -29,9 +29,9 @@ func (m *Machine) Trace(ctx context.Context, see func(Instruction, []*tensor.Den
 	}, inputs)
 }
 
-// Profile is [Machine.Run] that calls see after each instruction, with the time that its kernel
-// took. Results are not shown, so that little happens between one kernel and the next; instructions
-// that Run has side by side come one by one.
+// Profile is like [Machine.Run] but calls see after each instruction with the time that its kernel
+// took. It does not show results, so that little happens between one kernel and the next.
+// Instructions that Run runs side by side run one after the other.
 func (m *Machine) Profile(ctx context.Context, see func(Instruction), inputs ...*tensor.Dense) ([]*tensor.Dense, error) {
 	if see == nil {
 		return m.Run(ctx, inputs...)

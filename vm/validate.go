@@ -8,15 +8,15 @@ import (
 	"github.com/plexaura/plexaura/graph"
 )
 
-// validate reports, all at once, the nodes that no kernel could be found for.
+// validate reports, all at once, the nodes for which no kernel can be found.
 func validate(u *unit) error {
 	var errs graph.ErrorList
 	for _, n := range graph.Reachable(u.roots()...) {
 		if n.Kind() == graph.Computed && !runnable(n.Op()) {
-			errs = append(errs, graph.ErrorAt(n, fmt.Errorf("op %T cannot run: it implements none of vm.Bindable, engine.ElementwiseOp, engine.UniformOp and vm.Aliaser", n.Op())))
+			errs = append(errs, graph.ErrorAt(n, fmt.Errorf("op %T cannot run: it implements none of the interfaces vm.Bindable, engine.ElementwiseOp, engine.UniformOp and vm.Aliaser", n.Op())))
 		}
 		if _, ok := n.Op().(Aliaser); ok && n.NIn() == 0 {
-			errs = append(errs, graph.ErrorAt(n, errors.New("an Aliaser has one input at least")))
+			errs = append(errs, graph.ErrorAt(n, errors.New("an Aliaser has at least one input")))
 		}
 	}
 	if len(errs) > 0 {

@@ -415,7 +415,7 @@ func TestStoreKeepsTypes(t *testing.T) {
 	p, err := vm.Compile(ref.Engine{}, []*graph.Node{wide})
 	require.NoError(t, err)
 	_, err = p.NewMachine(s)
-	require.ErrorContains(t, err, `holds "w" as float32(2), the program wants float64(2)`)
+	require.ErrorContains(t, err, `holds "w" as float32(2), the program needs float64(2)`)
 	require.NoError(t, s.Delete("w"))
 	_, err = s.Value("w")
 	require.ErrorContains(t, err, `holds no "w"`)

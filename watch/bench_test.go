@@ -20,8 +20,8 @@ import (
 
 // BenchmarkWatchedTraining trains LeNet with the page, which a browser reads, and without, in turn.
 // What the page costs is reported in percent: "hooks-%" of the time of training is spent in its
-// callbacks, and "slower-%" is the median over the turns by which the time of a whole epoch differs,
-// what the server does on another core included. One turn is 200 steps of each:
+// callbacks, and "slower-%" is the median over the turns by which the time of a whole epoch
+// differs, what the server does on another core included. One turn is 200 steps of each:
 //
 //	go test ./watch -run '^$' -bench WatchedTraining -benchtime 40x
 func BenchmarkWatchedTraining(b *testing.B) {

@@ -2,8 +2,8 @@ package watch
 
 import "time"
 
-// budget says when something that is done again and again may be done: not more often than every
-// `every`, and so that it takes at most the given share of the time.
+// budget limits a repeated task: it may start at most once per interval `every`, and take at most
+// the given share of the time.
 type budget struct {
 	every time.Duration
 	share float64
@@ -12,7 +12,7 @@ type budget struct {
 
 func (b *budget) due(now time.Time) bool { return !now.Before(b.next) }
 
-// spent tells that it took so long, until now.
+// spent records that the task, which has just ended, took the given time.
 func (b *budget) spent(now time.Time, took time.Duration) {
 	b.next = now.Add(max(b.every, time.Duration(float64(took)/b.share)))
 }

@@ -20,16 +20,16 @@ import (
 	"github.com/plexaura/plexaura/train"
 )
 
-// Bounds of what is read of folders.
+// Limits of what is read from folders.
 const (
 	maxFolders  = 32
-	maxMetrics  = 16 << 20 // bytes of a metrics file
+	maxMetrics  = 16 << 20 // size in bytes of a metrics file
 	maxSettings = 1 << 16
 	lookAgain   = time.Second
 )
 
-// Folders are folders of runs, as [train.Fit] keeps them, finished or still going on. They are only
-// read, whoever has them.
+// Folders shows folders of runs, as [train.Fit] writes them, finished or in progress. It only reads
+// them, even if they are locked.
 type Folders struct {
 	paths []string
 
@@ -38,16 +38,16 @@ type Folders struct {
 	runs   []*folderRun
 }
 
-// folderRun is what is known of one folder.
+// folderRun is the state of one folder.
 type folderRun struct {
 	path  string
-	name  string // shown
-	seen  stamp  // of the files that it was read from
+	name  string // as shown
+	seen  stamp  // of the files when they were read
 	State folderState
 	table *table
 }
 
-// stamp tells that a file has changed.
+// stamp changes when a file changes.
 type stamp struct {
 	metrics, settings fileStamp
 	locked            bool
@@ -59,30 +59,30 @@ type fileStamp struct {
 	err  string
 }
 
-// folderState is a run in a folder, as a browser is sent it.
+// folderState is the state of a run in a folder, as sent to a browser.
 type folderState struct {
 	Name     string            `json:"name"`
 	Phase    string            `json:"phase"` // "waiting", "running", "finished", "stopped", "missing"
 	Message  string            `json:"message,omitempty"`
-	Epochs   int               `json:"epochs"` // in all; 0 where that is not known
+	Epochs   int               `json:"epochs"` // total; 0 if unknown
 	Settings map[string]string `json:"settings"`
 	Last     []number          `json:"last"` // the last row
-	Best     number            `json:"best"` // the best accuracy, of validation where there is one
+	Best     number            `json:"best"` // the best accuracy, of validation if there is one
 }
 
-// epochColumns are those of the table of each folder.
+// epochColumns returns the columns of the table of each folder.
 func epochColumns() []string {
 	return []string{"epoch", "loss", "accuracy", "validation loss", "validation accuracy", "rate", "images a second", "seconds"}
 }
 
-// OpenFolders returns folders of runs, at most 32. What is no folder, or has nothing of a run in it,
-// is an error.
+// OpenFolders returns folders of runs, at most 32. It is an error if a path is not a folder or
+// contains no run.
 func OpenFolders(paths ...string) (*Folders, error) {
 	switch {
 	case len(paths) == 0:
 		return nil, errors.New("watch: no folder of a run")
 	case len(paths) > maxFolders:
-		return nil, fmt.Errorf("watch: %d folders; at most %d can be watched together", len(paths), maxFolders)
+		return nil, fmt.Errorf("watch: %d folders; at most %d can be watched at a time", len(paths), maxFolders)
 	}
 	f := &Folders{paths: slices.Clone(paths)}
 	for _, path := range f.paths {
@@ -96,7 +96,7 @@ func OpenFolders(paths ...string) (*Folders, error) {
 	return f, nil
 }
 
-// shortNames are paths without the folders that they all begin with.
+// shortNames returns paths without the folders with which all of them begin.
 func shortNames(paths []string) (names []string) {
 	var parts [][]string
 	for _, path := range paths {
@@ -118,7 +118,7 @@ func shortNames(paths []string) (names []string) {
 	return names
 }
 
-// lockFile is what a folder has while a run is made in it.
+// lockFile is in a folder while a run is in progress there.
 const lockFile = ".lock"
 
 func isRun(path string) error {
@@ -127,17 +127,17 @@ func isRun(path string) error {
 		return fmt.Errorf("watch: %w", err)
 	}
 	if !info.IsDir() {
-		return fmt.Errorf("watch: %s is no folder of a run: it is a file; give the folder that it is in", path)
+		return fmt.Errorf("watch: %s is not a folder of a run: it is a file; give its folder", path)
 	}
 	for _, name := range []string{train.MetricsFile, lockFile} {
 		if _, err := os.Stat(filepath.Join(path, name)); err == nil {
 			return nil
 		}
 	}
-	return fmt.Errorf("watch: %s is no folder of a run: there is no %s in it", path, train.MetricsFile)
+	return fmt.Errorf("watch: %s is not a folder of a run: there is no %s in it", path, train.MetricsFile)
 }
 
-// refresh looks at the files again, unless that was done a moment ago.
+// refresh reads the folders again, unless it did so a moment ago.
 func (f *Folders) refresh(now time.Time) {
 	if now.Sub(f.looked) < lookAgain/2 {
 		return
@@ -156,7 +156,7 @@ func stampOf(path string) (s fileStamp) {
 	return fileStamp{size: info.Size(), time: info.ModTime()}
 }
 
-// refresh reads the files where they have changed.
+// refresh reads the files if they have changed.
 func (r *folderRun) refresh() {
 	metrics, settings := filepath.Join(r.path, train.MetricsFile), filepath.Join(r.path, train.SettingsFile)
 	_, err := os.Stat(filepath.Join(r.path, lockFile))
@@ -214,8 +214,8 @@ type epochLine struct {
 	ExamplesPerSecond  *float64 `json:"examples_per_second"`
 }
 
-// parseMetrics returns the whole lines that are epochs, in their order. One that is being written
-// has no end yet.
+// parseMetrics returns the complete lines that are epochs, in order. A line that is being written
+// does not have its end yet.
 func parseMetrics(b []byte) (lines []epochLine) {
 	for {
 		text, rest, whole := bytes.Cut(b, []byte("\n"))
@@ -234,7 +234,7 @@ func parseMetrics(b []byte) (lines []epochLine) {
 	}
 }
 
-// take fills the table.
+// take fills the table from lines.
 func (r *folderRun) take(lines []epochLine) {
 	value := func(v *float64) number {
 		if v == nil {
@@ -259,7 +259,7 @@ func (r *folderRun) take(lines []epochLine) {
 	}
 }
 
-// parseSettings returns the settings as text, and the number of epochs among them.
+// parseSettings returns the settings as text, and the number of epochs in them.
 func parseSettings(b []byte) (settings map[string]string, epochs int) {
 	var values map[string]any
 	if json.Unmarshal(b, &values) != nil {
@@ -284,7 +284,7 @@ func (f *Folders) kind() string {
 
 func (f *Folders) routes(*Server, *http.ServeMux) {}
 
-// folderReader is one browser's place.
+// folderReader is the reader of one browser.
 type folderReader struct {
 	folders *Folders
 	ticker  *time.Ticker
@@ -303,7 +303,7 @@ func (f *Folders) subscribe() reader {
 	return s
 }
 
-// tick has the reader look again and again.
+// tick wakes the reader at regular intervals.
 func (s *folderReader) tick() {
 	for {
 		select {

@@ -128,9 +128,9 @@ func TestWhatIsNoFolderOfARunIsOneLine(t *testing.T) {
 	}{
 		{nil, "watch: no folder of a run"},
 		{[]string{filepath.Join(dir, "missing")}, "missing"},
-		{[]string{file}, file + " is no folder of a run: it is a file; give the folder that it is in"},
-		{[]string{dir}, dir + " is no folder of a run: there is no metrics.jsonl in it"},
-		{make([]string, maxFolders+1), "watch: 33 folders; at most 32 can be watched together"},
+		{[]string{file}, file + " is not a folder of a run: it is a file; give its folder"},
+		{[]string{dir}, dir + " is not a folder of a run: there is no metrics.jsonl in it"},
+		{make([]string, maxFolders+1), "watch: 33 folders; at most 32 can be watched at a time"},
 	} {
 		_, err := OpenFolders(row.paths...)
 		require.ErrorContains(t, err, row.want)

@@ -17,24 +17,26 @@ import (
 	"github.com/plexaura/plexaura/vm"
 )
 
-// Bounds of what is shown of a network: layers, channels of each, pixels of a map's side, examples.
+// Limits of what is shown of a network: layers, channels per layer, pixels per side of a map,
+// examples.
 const maxLayers, maxChannels, maxSide, maxExamples = 24, 32, 56, 4
 
-// look computes the output of a model in inference form, and what its layers make of an input.
+// look computes the output of a model in inference form, and the results of its layers for an
+// input.
 type look struct {
 	info    data.Info
-	classes int // along axis 1 of the output; 0 where it does not choose among classes
+	classes int // along axis 1 of the output; 0 if it does not choose among classes
 	layers  []lookLayer
 	program *vm.Program
 }
 
-// lookLayer is a layer of which maps are shown.
+// lookLayer is a layer whose maps are shown.
 type lookLayer struct {
 	name, op string
 	shape    shape.Shape // of its output for one example: (C,H,W) or (K)
 }
 
-// newLook makes the program for the output of a model for data of the given kind.
+// newLook compiles the program for the output of a model. info describes the model's data.
 func newLook(e engine.Engine, output *graph.Node, info data.Info) (l *look, err error) {
 	l = &look{info: info}
 	outs := []*graph.Node{output}
@@ -49,14 +51,14 @@ func newLook(e engine.Engine, output *graph.Node, info data.Info) (l *look, err 
 	return l, err
 }
 
-// layerEnd is the last node of a layer, and the op that is most of its work.
+// layerEnd is the last node of a layer, and the op that does most of its work.
 type layerEnd struct {
 	node *graph.Node
 	op   string
 	macs int
 }
 
-// shownNodes are the ends of the layers that compute something of their own for each example.
+// shownNodes returns the ends of the layers that compute a result of their own for each example.
 func shownNodes(output *graph.Node) (ends []layerEnd) {
 	byLayer := map[string]*layerEnd{}
 	all := graph.Reachable(output)
@@ -82,8 +84,8 @@ func shownNodes(output *graph.Node) (ends []layerEnd) {
 	return ends
 }
 
-// hasMaps reports whether n is channels of pixels, or numbers, for each example, and not merely
-// those of another layer in another shape.
+// hasMaps reports whether n is maps or numbers for each example, and not only a reshaped result of
+// another layer.
 func hasMaps(n *graph.Node) bool {
 	t := n.Type()
 	if _, same := n.Op().(vm.Aliaser); same || !t.IsFloat() || t.Rank() < 2 || t.Rank() > 4 || t.Dim(0) != shape.N {
@@ -92,15 +94,15 @@ func hasMaps(n *graph.Node) bool {
 	return t.Drop(0).Concrete()
 }
 
-// exampleMaps is what the layers make of one example.
+// exampleMaps is the maps of the layers for one example.
 type exampleMaps struct {
 	Input  layerMaps   `json:"input"`
 	Layers []layerMaps `json:"layers"`
-	Label  string      `json:"label,omitempty"` // its class, where that is known
+	Label  string      `json:"label,omitempty"` // its class, if known
 	Top    []topClass  `json:"top,omitempty"`
 }
 
-// title says what example i is, and what it is taken for.
+// title returns the index of example i with its class and prediction.
 func (m exampleMaps) title(i int) string {
 	switch {
 	case len(m.Top) == 0:
@@ -111,21 +113,21 @@ func (m exampleMaps) title(i int) string {
 	return m.Label + " → " + m.Top[0].Name
 }
 
-// layerMaps is the maps of a layer as bytes, 0 for the least value and 255 for the largest.
+// layerMaps is the maps of a layer as bytes, 0 for the smallest value and 255 for the largest.
 type layerMaps struct {
 	Name     string `json:"name"`
 	Op       string `json:"op"`
 	Shape    string `json:"shape"`    // of the output
-	Channels int    `json:"channels"` // shown, at most maxChannels
+	Channels int    `json:"channels"` // number of maps shown, at most maxChannels
 	Height   int    `json:"height"`   // at most maxSide
 	Width    int    `json:"width"`
 	Least    number `json:"least"`
 	Most     number `json:"most"`
-	Flat     int    `json:"flat"`   // of the channels shown, those that are one number everywhere
+	Flat     int    `json:"flat"`   // number of maps shown that are constant
 	Pixels   []byte `json:"pixels"` // base64
 }
 
-// topClass is a class and how probable it is.
+// topClass is a class with its probability.
 type topClass struct {
 	Name        string `json:"name"`
 	Probability number `json:"probability"`
@@ -150,7 +152,7 @@ func (l *look) run(ctx context.Context, m *vm.Machine, x *tensor.Dense) ([]examp
 	return all, nil
 }
 
-// example is example i of a batch, without a copy where it is float32.
+// example returns example i of a batch, without copying float32.
 func example(d *tensor.Dense, i int) []float32 {
 	n := d.Size() / d.Shape()[0]
 	if d.Dtype() == tensor.Float32 {
@@ -163,7 +165,7 @@ func example(d *tensor.Dense, i int) []float32 {
 	return v
 }
 
-// top is the most probable classes.
+// top returns the most probable classes.
 func (l *look) top(p []float32) (all []topClass) {
 	if l.classes == 0 {
 		return nil
@@ -183,7 +185,7 @@ func (l *look) top(p []float32) (all []topClass) {
 	return all[:min(len(all), 10)]
 }
 
-// class names a class.
+// class returns the name of a class.
 func (l *look) class(i int) string {
 	if i >= 0 && i < len(l.info.Classes) {
 		return l.info.Classes[i]
@@ -191,8 +193,8 @@ func (l *look) class(i int) string {
 	return fmt.Sprint(i)
 }
 
-// draw turns the numbers of a layer for one example into bytes. Maps that are larger than maxSide
-// are the means of blocks.
+// draw turns the values of a layer for one example into bytes. Maps larger than maxSide are reduced
+// to means of blocks.
 func draw(name, op string, s shape.Shape, v []float32) layerMaps {
 	c, h, w := extents(s)
 	m := layerMaps{Name: name, Op: op, Shape: s.String(), Channels: min(c, maxChannels)}
@@ -212,7 +214,7 @@ func draw(name, op string, s shape.Shape, v []float32) layerMaps {
 	return m
 }
 
-// extents are the channels, the height and the width of (C,H,W), (C,W) or (W).
+// extents returns the channels, the height and the width of (C,H,W), (C,W) or (W).
 func extents(s shape.Shape) (c, h, w int) {
 	switch s.Rank() {
 	case 1:
@@ -225,7 +227,7 @@ func extents(s shape.Shape) (c, h, w int) {
 	return 1, 1, s.Len()
 }
 
-// maxNumbers is how many of a layer of numbers are shown.
+// maxNumbers is the largest number of values of a layer without maps that are shown.
 const maxNumbers = 4096
 
 // shrink appends the means of the blocks of a map.
@@ -254,7 +256,7 @@ func rowsOf(v []float32, w, from, to int) (rows [][]float32) {
 	return rows
 }
 
-// flat counts the maps that are one number everywhere.
+// flat counts the constant maps.
 func flat(v []float32, channels int) (n int) {
 	size := len(v) / channels
 	if size < 2 || channels < 2 {
@@ -269,7 +271,8 @@ func flat(v []float32, channels int) (n int) {
 	return n
 }
 
-// quantised maps the least of v to 0 and the largest to 255. What is not finite is 0.
+// quantised maps the smallest element of v to 0 and the largest to 255. Elements that are not
+// finite become 0.
 func quantised(v []float32) (pixels []byte, least, most number) {
 	lo, hi := float32(math.Inf(1)), float32(math.Inf(-1))
 	for _, f := range v {

@@ -18,31 +18,31 @@ import (
 	"github.com/plexaura/plexaura/vm"
 )
 
-// probe computes what a step of training does not: from graphs of its own, on the run's store while
-// it is at rest.
+// probe computes quantities that a training step does not, using graphs of its own, on the run's
+// store between steps.
 type probe struct {
 	store  *vm.Store
 	layers []paramLayer // at most maxNorms
-	all    int          // layers with parameters, those that are not shown included
+	all    int          // number of layers with parameters, including those not shown
 
-	gradients *vm.Machine     // the squared norm of the gradient by each parameter
-	feed      []*tensor.Dense // the examples for it
-	updates   *vm.Machine     // the squared norms of the last step's change and of the value before
-	before    []*tensor.Dense // the values before
-	memory    memoryState     // of both, and of the values before
+	gradients *vm.Machine     // the squared norm of the gradient with respect to each parameter
+	feed      []*tensor.Dense // the inputs for it
+	updates   *vm.Machine     // the squared norms of the last step's change and of the previous value
+	before    []*tensor.Dense // the previous values
+	memory    memoryState     // of both machines and the previous values
 }
 
-// paramLayer is a layer with parameters that are trained.
+// paramLayer is a layer with trained parameters.
 type paramLayer struct {
 	name   string
 	params []*graph.Node
 }
 
-// Gradients are those of the loss on so many examples, or on as many as a step has where these are
-// fewer, which has memory for them. Norms are shown of so many layers.
+// Gradients are those of the loss on probeBatch examples, or on as many as a step has if that is
+// fewer, since there is memory for them. Norms are shown for at most maxNorms layers.
 const probeBatch, maxNorms = 16, 48
 
-// newProbe makes the programs for a run that is about to begin, of which net is the network.
+// newProbe makes the programs for a run that is about to begin. net is its network.
 func newProbe(c train.Config, net *train.Network, s *vm.Store) (*probe, error) {
 	p := &probe{store: s}
 	loss := net.Training.Loss
@@ -85,13 +85,13 @@ func (p *probe) compile(c train.Config, loss *graph.Node) (err error) {
 	p.memory.Arena += m.Arena
 	p.memory.Unshared += m.Unshared
 	for _, n := range params {
-		p.memory.Arena += n.Type().Bytes() // the copy of the values before
+		p.memory.Arena += n.Type().Bytes() // the copy of the previous value
 		p.memory.Unshared += n.Type().Bytes()
 	}
 	return err
 }
 
-// derive makes the machine that computes what is asked for of the gradients, and its examples.
+// derive makes the machine that computes squares, which depend on the gradients, and its examples.
 func (p *probe) derive(c train.Config, squares []*graph.Node) error {
 	program, err := vm.Compile(c.Engine, squares)
 	if err != nil {
@@ -117,10 +117,10 @@ func (p *probe) derive(c train.Config, squares []*graph.Node) error {
 	return err
 }
 
-// squaredNorm adds in float64: gradients that vanish have squares that float32 has not.
+// squaredNorm sums in float64, in which squares of tiny gradients do not underflow.
 func squaredNorm(x *graph.Node) *graph.Node { return ops.Sum(ops.Square(ops.Cast(x, shape.Float64))) }
 
-// byLayer groups parameters by what stands before the last dot of their names, in their order.
+// byLayer groups parameters by the part of their names before the last dot, in their order.
 func byLayer(params []*graph.Node) (layers []paramLayer) {
 	at := map[string]int{}
 	for _, n := range params {
@@ -139,7 +139,7 @@ func byLayer(params []*graph.Node) (layers []paramLayer) {
 	return layers
 }
 
-// spread picks at most n of some, evenly, the first and the last among them.
+// spread picks at most n elements of all, evenly spaced, including the first and the last.
 func spread[T any](all []T, n int) []T {
 	if len(all) <= n {
 		return all
@@ -151,12 +151,13 @@ func spread[T any](all []T, n int) []T {
 	return picked
 }
 
-// batch is some examples.
+// batch is a number of examples.
 type batch struct{ x, y *tensor.Dense }
 
 func (b batch) size() int { return b.x.Shape()[0] }
 
-// of is what an Input of a network is fed: [train.Build] makes that of the examples first.
+// of returns the value for an Input of a network: [train.Build] makes the Input for the examples
+// first.
 func (b batch) of(in *graph.Node) *tensor.Dense {
 	if in == in.Graph().Inputs()[0] || in.Name() == in.Graph().Inputs()[0].Name() {
 		return b.x
@@ -164,8 +165,8 @@ func (b batch) of(in *graph.Node) *tensor.Dense {
 	return b.y
 }
 
-// firstExamples copies the first examples of what a run is validated with or, where it is not, of
-// what it is trained on, as the model takes them.
+// firstExamples copies the first examples of the validation data or, without validation, of the
+// training data, as inputs of the model.
 func firstExamples(c train.Config, n int) (b batch, err error) {
 	ds, o := c.Validation, data.Batching{Size: n}
 	if ds == nil {
@@ -184,8 +185,8 @@ func firstExamples(c train.Config, n int) (b batch, err error) {
 	return b, errors.New("the data have no examples")
 }
 
-// measure returns the norms of the gradients by layer, and keeps the parameters for [probe.changed],
-// which follows after the next step. It is nil where nothing is trained.
+// measure returns the norms of the gradients by layer, and keeps the parameters for
+// [probe.changed], which is called after the next step. It returns nil if nothing is trained.
 func (p *probe) measure(ctx context.Context) ([]number, error) {
 	if p.gradients == nil {
 		return nil, nil
@@ -211,7 +212,8 @@ func (p *probe) measure(ctx context.Context) ([]number, error) {
 	return norms, nil
 }
 
-// changed returns, by layer, the norm of the last step's change over that of the value before.
+// changed returns, by layer, the norm of the last step's change divided by that of the previous
+// value.
 func (p *probe) changed(ctx context.Context) ([]number, error) {
 	if len(p.before) == 0 {
 		return nil, nil
@@ -227,7 +229,7 @@ func (p *probe) changed(ctx context.Context) ([]number, error) {
 	}
 	sizes, err := p.perLayer(func(i int) (number, error) { return value(outs[2*i+1]) }, math.Sqrt)
 	for i := range changes {
-		changes[i] /= sizes[i] // a layer of zeros has no ratio
+		changes[i] /= sizes[i] // undefined for a layer of zeros
 	}
 	return changes, err
 }
@@ -237,7 +239,7 @@ func value(d *tensor.Dense) (number, error) {
 	return number(v), err
 }
 
-// perLayer returns f of the sums over the parameters of each layer; i counts all parameters.
+// perLayer returns f of the sums over the parameters of each layer. i counts all parameters.
 func (p *probe) perLayer(of func(i int) (number, error), f func(float64) float64) (all []number, err error) {
 	i := 0
 	for _, l := range p.layers {

@@ -23,7 +23,7 @@ func (r *Run) routes(_ *Server, mux *http.ServeMux) {
 	mux.HandleFunc("POST /api/predict", r.serveTrial)
 }
 
-// serveMaps answers with what the layers make of one of the examples, "example", counted from 0.
+// serveMaps sends the maps of the layers for one of the examples, "example", counted from 0.
 func (r *Run) serveMaps(w http.ResponseWriter, q *http.Request) {
 	r.mu.Lock()
 	all := r.maps
@@ -45,7 +45,7 @@ func (r *Run) serveStop(w http.ResponseWriter, _ *http.Request) {
 	reply(w, "the run stops after this step, and is saved")
 }
 
-// serveTrial tries the picture that is sent.
+// serveTrial makes a prediction for the picture in the request.
 func (r *Run) serveTrial(w http.ResponseWriter, q *http.Request) {
 	r.mu.Lock()
 	t := r.trial
@@ -60,7 +60,7 @@ func (r *Run) serveTrial(w http.ResponseWriter, q *http.Request) {
 		return
 	}
 	if err != nil {
-		return // the browser has gone
+		return // the browser has gone away
 	}
 	m, err := t.try(q.Context(), file)
 	if err != nil {

@@ -16,16 +16,17 @@ import (
 	"github.com/plexaura/plexaura/vm"
 )
 
-// Options are what a [Run] is told about itself.
+// Options configure a [Run].
 type Options struct {
-	// Title is shown on top, such as "lenet on mnist".
+	// Title is shown at the top, such as "lenet on mnist".
 	Title string
-	// Prepare turns a picture into intensities for an input as info describes it, which is then
-	// normalised by info.Preprocess. Without it, pictures cannot be tried when the run is over.
+	// Prepare turns a picture into intensities for an input as described by info. They are then
+	// normalised by info.Preprocess. Without Prepare, pictures cannot be tried when the run is
+	// over.
 	Prepare func(img image.Image, info data.Info) ([]float32, error)
 }
 
-// Run is a run of [train.Fit] that is shown while it is made. Its methods may be called from any
+// Run is a run of [train.Fit] that is shown while it trains. Its methods may be called from any
 // goroutine.
 //
 //	run := watch.NewRun(watch.Options{Title: "lenet on mnist"})
@@ -38,56 +39,56 @@ type Options struct {
 type Run struct {
 	options Options
 	clock   func() time.Time
-	pace    budget // of what is computed besides the steps
+	pace    budget // of computations other than the steps
 
-	mu       sync.Mutex // guards what follows
+	mu       sync.Mutex // protects the fields below
 	state    runState
 	steps    *table
 	epochs   *table
-	norms    *table // nil until it is known of which layers
+	norms    *table // nil until the layers are known
 	maps     []exampleMaps
 	stopping bool
 	trial    *trial // nil until the run is over
 	readers  map[*runReader]bool
 
-	// Of the goroutine that trains.
+	// Used only by the goroutine that trains.
 	config   train.Config
 	probe    *probe
 	watched  *watched
-	last     train.Step // the step before
-	told     time.Time  // when readers were told last
-	measured []number   // norms of gradients, which those of the updates are to follow
+	last     train.Step // the previous step
+	told     time.Time  // when readers were last notified
+	measured []number   // norms of gradients; those of the updates follow after the next step
 	spent    time.Duration
 }
 
-// phases of a run.
+// The phases of a run.
 const (
-	waiting  = "waiting"  // for data, for the first step
+	waiting  = "waiting"  // for data or the first step
 	training = "training" //
-	stopping = "stopping" // the page has asked for it
+	stopping = "stopping" // requested by the page
 	stopped  = "stopped"  // by the page
 	finished = "finished"
 	failed   = "failed"
 )
 
-// runState is what there is to know of a run besides the tables.
+// runState is the state of a run, except the tables.
 type runState struct {
 	Title    string      `json:"title"`
 	Phase    string      `json:"phase"`
-	Message  string      `json:"message,omitempty"` // a line that says why, or what is not shown
+	Message  string      `json:"message,omitempty"` // a line with the reason, or about what is not shown
 	Epoch    int         `json:"epoch"`
 	Epochs   int         `json:"epochs"`
 	Batch    int         `json:"batch"`
 	Batches  int         `json:"batches"`
-	Left     number      `json:"left"` // seconds to go, as far as one can tell
+	Left     number      `json:"left"` // estimate of the remaining seconds
 	Model    *modelState `json:"model,omitempty"`
-	Maps     int         `json:"maps"`     // how often there were new ones
-	Examples []string    `json:"examples"` // that there are maps of: their classes, and what they are taken for
+	Maps     int         `json:"maps"`     // number of times that there were new ones
+	Examples []string    `json:"examples"` // their classes and predictions
 	Trial    bool        `json:"trial"`    // a picture can be tried
 	Notes    []string    `json:"notes,omitempty"`
 }
 
-// modelState is what is known once the model is built.
+// modelState is the information that is known once the model is built.
 type modelState struct {
 	Params int           `json:"params"`
 	Batch  int           `json:"batch"`
@@ -106,7 +107,7 @@ type memoryState struct {
 	Packed   int    `json:"packed"`
 }
 
-// NewRun returns a Run, which waits for [Run.Attach].
+// NewRun returns a Run for use with [Run.Attach].
 func NewRun(o Options) *Run {
 	return &Run{
 		options: o,
@@ -119,11 +120,11 @@ func NewRun(o Options) *Run {
 	}
 }
 
-// often is how much time there is between two messages to a browser.
+// often is the time between two messages to a browser.
 const often = 200 * time.Millisecond
 
-// Attach has the run of c shown. The callbacks that c has are called before those of r, and an error
-// of theirs ends the run as it does without.
+// Attach makes r show the run of c. The callbacks that c already has are called first, and their
+// errors end the run as before.
 func (r *Run) Attach(c *train.Config) {
 	if r == nil || c == nil || r.readers == nil {
 		return
@@ -134,7 +135,7 @@ func (r *Run) Attach(c *train.Config) {
 	r.config = *c
 }
 
-// after is a callback that calls one, if there is one, and then another.
+// after returns a callback that calls first, if it is not nil, and then the other.
 func after[T any](first, then func(T) error) func(T) error {
 	if first == nil {
 		return then
@@ -147,7 +148,7 @@ func after[T any](first, then func(T) error) func(T) error {
 	}
 }
 
-// stop is what a callback returns where the page has asked to stop.
+// stop returns train.ErrStop if the page has asked to stop.
 func (r *Run) stop() error {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -157,8 +158,8 @@ func (r *Run) stop() error {
 	return nil
 }
 
-// started begins to show the run. That something cannot be computed for the page is a note on it,
-// and never an error of the run.
+// started begins to show the run. If something cannot be computed for the page, that is a note on
+// it and not an error of the run.
 func (r *Run) started(s train.Start) error {
 	var notes []string
 	build := func() (err error) {
@@ -199,7 +200,7 @@ func (r *Run) stepsDone(s train.Start) int {
 	return len(p.Epochs)*s.Batches + p.Batch
 }
 
-// describe fills in what is known of the run from its beginning.
+// describe fills in the information that is known from the beginning.
 func (r *Run) describe(s train.Start) {
 	info := s.Checkpoint.Info
 	r.state.Phase = training
@@ -267,8 +268,8 @@ func (r *Run) record(step int, s train.Step) {
 	r.state.Left = number(s.Seconds / float64(max(s.Timed, 1)) * float64(s.Examples) * left)
 }
 
-// measure computes what a step does not. It takes two steps: what the second changes is seen after
-// it.
+// measure computes quantities that a step does not. It takes two steps: the change made by the
+// second is computed after it.
 func (r *Run) measure(step int, second bool) {
 	if r.watched == nil {
 		return
@@ -348,8 +349,8 @@ func accuracyOf(m train.Metrics) number {
 	return number(m.Accuracy())
 }
 
-// Finish shows how the run ended: what [train.Fit] returned. From then on pictures can be tried,
-// with the values of the result.
+// Finish shows how the run ended; its arguments are the results of [train.Fit]. From then on
+// pictures can be tried, with the values of the result.
 func (r *Run) Finish(result *train.Result, err error) {
 	if r == nil || r.readers == nil {
 		return
@@ -383,8 +384,7 @@ func (r *Run) Finish(result *train.Result, err error) {
 	r.tell()
 }
 
-// Stopped reports whether the page has asked the run to stop, which [train.Fit] then ended without
-// an error.
+// Stopped reports whether the run was stopped from the page. [train.Fit] then returned no error.
 func (r *Run) Stopped() bool {
 	if r == nil {
 		return false
@@ -394,7 +394,7 @@ func (r *Run) Stopped() bool {
 	return r.stopping
 }
 
-// requestStop asks the run to stop after the step that is under way.
+// requestStop asks the run to stop after the current step.
 func (r *Run) requestStop() error {
 	r.mu.Lock()
 	defer func() { r.mu.Unlock(); r.tellAll() }()
@@ -407,7 +407,7 @@ func (r *Run) requestStop() error {
 	return nil
 }
 
-// tell lets the browsers know that there is something new.
+// tell notifies the browsers that there is something new.
 func (r *Run) tell() {
 	r.told = r.clock()
 	r.tellAll()
@@ -419,12 +419,12 @@ func (r *Run) tellAll() {
 	for reader := range r.readers {
 		select {
 		case reader.news <- struct{}{}:
-		default: // it has yet to read what it was told of before
+		default: // has not yet read the previous notification
 		}
 	}
 }
 
-// runReader is one browser's place in a run.
+// runReader is the reader of one browser.
 type runReader struct {
 	run     *Run
 	news    chan struct{}
@@ -447,7 +447,7 @@ func (s *runReader) close() {
 
 func (s *runReader) changed() <-chan struct{} { return s.news }
 
-// read returns what is new since the last time. Messages hold no memory of the run.
+// read returns what is new since the last call. The messages share no memory with the run.
 func (s *runReader) read() (messages []message) {
 	r := s.run
 	r.mu.Lock()

@@ -56,7 +56,8 @@ func TestWatchingChangesNothingOfTheRun(t *testing.T) {
 	require.Equal(t, files[false], files[true])
 }
 
-// Where a step has all examples, the change that plain descent makes is the rate times the gradient.
+// Where a step has all examples, the change that plain descent makes is the rate times the
+// gradient.
 func TestNormsAreThoseOfTheStep(t *testing.T) {
 	const rate = .125
 	c := config(t)

@@ -20,21 +20,21 @@ import (
 
 // Page is what a [Server] shows: a [Run] or [Folders].
 type Page interface {
-	// subscribe returns a browser's place on the page.
+	// subscribe returns a reader for a new browser.
 	subscribe() reader
-	// routes adds what the page has besides.
+	// routes adds the routes that only this page has.
 	routes(s *Server, mux *http.ServeMux)
 	kind() string
 }
 
-// reader is a browser's place on a page. It never keeps what it reads from waiting.
+// reader reads the state of a page for one browser. It never delays the run.
 type reader interface {
 	read() []message
-	changed() <-chan struct{} // there may be something to read
+	changed() <-chan struct{} // there may be something new
 	close()
 }
 
-// message is one event of the stream that a browser reads.
+// message is one event in the stream to a browser.
 type message struct {
 	event string
 	value any // as JSON
@@ -47,13 +47,13 @@ func (m message) json() ([]byte, error) {
 	return json.Marshal(m.value)
 }
 
-// Bounds of a server.
+// Limits of a server.
 const (
-	maxReaders = 16       // browsers at a time
-	maxUpload  = 16 << 20 // bytes of a picture
+	maxReaders = 16       // number of browsers at a time
+	maxUpload  = 16 << 20 // size in bytes of a picture
 	maxHeader  = 16 << 10
 	patience   = 10 * time.Second // with a browser that does not read or send
-	heartbeat  = 15 * time.Second // so that one that is gone is noticed
+	heartbeat  = 15 * time.Second // to notice browsers that are gone
 	farewell   = 2 * time.Second  // for the last messages, when the server is closed
 )
 
@@ -61,20 +61,21 @@ const (
 type Server struct {
 	page     Page
 	listener net.Listener
-	host     string // as it was asked for
+	host     string // as requested
 	token    string
 	http     http.Server
 	closing  chan struct{}
 	once     sync.Once
-	done     chan struct{} // the server has ended
-	readers  chan struct{} // holds a token for each browser
+	done     chan struct{} // closed when the server has ended
+	readers  chan struct{} // one token for each browser
 }
 
-// Serve begins to serve a page at an address, [HOST]:PORT. Without a host it is that of the loopback
-// interface, 127.0.0.1; port 0 is one that is free. A port that another program has is an error.
+// Serve starts to serve a page at an address, [HOST]:PORT. The default host is 127.0.0.1, that of
+// the loopback interface; port 0 means any free port. It is an error if another program uses the
+// port.
 func Serve(address string, p Page) (*Server, error) {
 	if p == nil || p.kind() == "" {
-		return nil, errors.New("watch: nothing to serve: want a Run of NewRun, or Folders of OpenFolders")
+		return nil, errors.New("watch: nothing to serve: want a Run from NewRun, or Folders from OpenFolders")
 	}
 	host, port, err := ParseAddress(address)
 	if err != nil {
@@ -82,7 +83,7 @@ func Serve(address string, p Page) (*Server, error) {
 	}
 	l, err := net.Listen("tcp", net.JoinHostPort(host, port))
 	if errors.Is(err, syscall.EADDRINUSE) {
-		return nil, fmt.Errorf("watch: port %s of %s is in use by another program; take another, or 0 for one that is free", port, host)
+		return nil, fmt.Errorf("watch: port %s of %s is in use by another program; choose another, or 0 for any free port", port, host)
 	}
 	if err != nil {
 		return nil, fmt.Errorf("watch: %w", err)
@@ -95,7 +96,7 @@ func Serve(address string, p Page) (*Server, error) {
 		Handler:           s.handler(),
 		ReadHeaderTimeout: patience, ReadTimeout: patience, WriteTimeout: patience, IdleTimeout: time.Minute,
 		MaxHeaderBytes: maxHeader,
-		ErrorLog:       stdlog.New(io.Discard, "", 0), // a browser that goes away is no news
+		ErrorLog:       stdlog.New(io.Discard, "", 0), // browsers that go away are normal
 	}
 	go func() {
 		defer close(s.done)
@@ -104,16 +105,15 @@ func Serve(address string, p Page) (*Server, error) {
 	return s, nil
 }
 
-// ParseAddress returns the host and the port of an address for [Serve], [HOST]:PORT; the host is
-// 127.0.0.1 where there is none. It asks nobody: whether the host is one of this machine is seen
-// later.
+// ParseAddress returns the host and the port of an address for [Serve], [HOST]:PORT; the default
+// host is 127.0.0.1. It does not resolve the host: [Serve] reports a host that is not this machine.
 func ParseAddress(address string) (host, port string, err error) {
 	host, port, err = net.SplitHostPort(address)
 	if err != nil {
-		return "", "", fmt.Errorf("watch: %q is no [HOST]:PORT, such as :8080", address)
+		return "", "", fmt.Errorf("watch: %q is not [HOST]:PORT, such as :8080", address)
 	}
 	if n, err := strconv.ParseUint(port, 10, 16); err != nil || strconv.FormatUint(n, 10) != port {
-		return "", "", fmt.Errorf("watch: %q is no port; want a number from 0, for any that is free, to 65535", port)
+		return "", "", fmt.Errorf("watch: %q is not a port; want a number from 1 to 65535, or 0 for any free port", port)
 	}
 	if host == "" {
 		host = "127.0.0.1"
@@ -121,7 +121,7 @@ func ParseAddress(address string) (host, port string, err error) {
 	return host, port, nil
 }
 
-// URL is where the page is.
+// URL returns the address of the page.
 func (s *Server) URL() string {
 	if s == nil || s.listener == nil {
 		return ""
@@ -134,8 +134,8 @@ func (s *Server) URL() string {
 	return "http://" + net.JoinHostPort(host, strconv.Itoa(addr.Port)) + "/"
 }
 
-// Close ends the server. Browsers are sent what is new before, and told that it ends; one that does
-// not read is left after a moment.
+// Close ends the server. It first sends browsers what is new, and tells them that it ends; it does
+// not wait long for a browser that does not read.
 func (s *Server) Close() error {
 	if s == nil || s.listener == nil {
 		return nil
@@ -158,7 +158,7 @@ var files embed.FS
 
 var index = template.Must(template.ParseFS(files, "page/index.html"))
 
-// assets are the files of the page besides, by their paths.
+// assets returns the other files of the page, by path.
 func assets() map[string]string {
 	return map[string]string{
 		"app.js":            "text/javascript; charset=utf-8",
@@ -193,13 +193,13 @@ func (s *Server) index(w http.ResponseWriter, _ *http.Request) {
 	_ = index.Execute(w, struct{ Token, Kind string }{s.token, s.page.kind()})
 }
 
-// events is the stream of a page's messages, as server-sent events.
+// events sends a page's messages as server-sent events.
 func (s *Server) events(w http.ResponseWriter, r *http.Request) {
 	select {
 	case s.readers <- struct{}{}:
 		defer func() { <-s.readers }()
 	default:
-		http.Error(w, fmt.Sprintf("%d browsers look at this page already; close one", maxReaders), http.StatusServiceUnavailable)
+		http.Error(w, fmt.Sprintf("%d browsers already show this page; close one", maxReaders), http.StatusServiceUnavailable)
 		return
 	}
 	w.Header().Set("Content-Type", "text/event-stream")
@@ -232,7 +232,7 @@ func (s *Server) events(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// stream writes events. A browser that does not take one in time is given up.
+// stream writes events. It gives up on a browser that does not read one in time.
 type stream struct {
 	w       http.ResponseWriter
 	control *http.ResponseController
@@ -267,7 +267,7 @@ func (s stream) write(text string) error {
 	return s.control.Flush()
 }
 
-// reply answers with JSON.
+// reply sends v as JSON.
 func reply(w http.ResponseWriter, v any) {
 	b, err := json.Marshal(v)
 	if err != nil {

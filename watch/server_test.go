@@ -98,12 +98,12 @@ func TestAddressesThatCannotBeServedAreOneLine(t *testing.T) {
 	taken := serve(t, r)
 	port := taken.listener.Addr().(*net.TCPAddr).Port
 	for address, want := range map[string]string{
-		fmt.Sprintf(":%d", port): fmt.Sprintf("watch: port %d of 127.0.0.1 is in use by another program; take another, or 0 for one that is free", port),
-		"8080":                   `watch: "8080" is no [HOST]:PORT, such as :8080`,
-		"":                       `watch: "" is no [HOST]:PORT, such as :8080`,
-		":http":                  `watch: "http" is no port; want a number from 0, for any that is free, to 65535`,
-		":70000":                 `watch: "70000" is no port; want a number from 0, for any that is free, to 65535`,
-		":-1":                    `watch: "-1" is no port; want a number from 0, for any that is free, to 65535`,
+		fmt.Sprintf(":%d", port): fmt.Sprintf("watch: port %d of 127.0.0.1 is in use by another program; choose another, or 0 for any free port", port),
+		"8080":                   `watch: "8080" is not [HOST]:PORT, such as :8080`,
+		"":                       `watch: "" is not [HOST]:PORT, such as :8080`,
+		":http":                  `watch: "http" is not a port; want a number from 1 to 65535, or 0 for any free port`,
+		":70000":                 `watch: "70000" is not a port; want a number from 1 to 65535, or 0 for any free port`,
+		":-1":                    `watch: "-1" is not a port; want a number from 1 to 65535, or 0 for any free port`,
 	} {
 		_, err := Serve(address, r)
 		require.EqualError(t, err, want)
@@ -132,7 +132,7 @@ func TestTooManyBrowsersAreTold(t *testing.T) {
 	}
 	status, answer := ask(t, "GET", s.URL()+"api/events", "")
 	require.Equal(t, http.StatusServiceUnavailable, status)
-	require.Equal(t, "16 browsers look at this page already; close one", answer)
+	require.Equal(t, "16 browsers already show this page; close one", answer)
 	require.NoError(t, s.Close())
 	require.NoError(t, s.Close(), "again")
 	noneLeft(t, before)
@@ -200,8 +200,8 @@ func TestAPictureIsTriedOnTheTrainedModel(t *testing.T) {
 		status int
 		want   string
 	}{
-		"nothing":                     {"", 422, "this is no PNG or JPEG picture"},
-		"junk":                        {"junk", 422, "this is no PNG or JPEG picture"},
+		"nothing":                     {"", 422, "this is not a PNG or JPEG picture"},
+		"junk":                        {"junk", 422, "this is not a PNG or JPEG picture"},
 		"cut off":                     {string(thin(true)[:50]), 422, ""},
 		"a picture of another size":   {string(blank(5, 9)), 422, "a picture of (5,9); want 8 by 8 pixels"},
 		"a picture that is huge":      {string(claims(100000, 100000)), 422, "a picture of 100000 by 100000 pixels; at most 16777216 can be tried"},

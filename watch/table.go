@@ -6,8 +6,8 @@ import (
 	"strconv"
 )
 
-// number is a float64 that is null in JSON where it is not finite. Six digits are sent, which is
-// more than a chart shows.
+// number is a float64 that is null in JSON if it is not finite. It is sent with six digits, more
+// than a chart shows.
 type number float64
 
 func (n number) MarshalJSON() ([]byte, error) { return n.append(nil), nil }
@@ -23,23 +23,23 @@ func (n number) append(b []byte) []byte {
 	return strconv.AppendFloat(b, v, 'g', 6, 64)
 }
 
-// none is the number of what there is not.
+// none stands for a missing number.
 var none = number(math.NaN())
 
-// maxRows bounds what a table keeps.
+// maxRows is the largest number of rows of a table.
 const maxRows = 2000
 
-// table is numbers over time in a bounded memory: where it is full, two rows become one, and from
-// then on a row is the mean of twice as many. The first column is the time, the last of those that
-// a row stands for.
+// table is numbers over time in a fixed amount of memory: when it is full, every two rows are
+// merged, and from then on a row is the mean of twice as many added rows. The first column is the
+// time; a row has the time of the last row merged into it.
 type table struct {
 	Name    string
 	Columns []string
 	values  []number // row by row
-	stride  int      // how many added rows make one
+	stride  int      // number of added rows per row
 	sum     []number
 	summed  int
-	version int // counts how often rows became fewer
+	version int // number of times that rows were merged
 }
 
 func newTable(name string, columns ...string) *table {
@@ -49,8 +49,8 @@ func newTable(name string, columns ...string) *table {
 	}
 }
 
-// expect makes room for so many rows, so that they need not become fewer later. Of a run without end
-// one wants to see the beginning.
+// expect prepares the table for n rows, so that they need not be merged later. The limit keeps the
+// beginning of a run without end visible.
 func (t *table) expect(n int) { t.stride = max(t.stride, min((n-1)/maxRows+1, 8)) }
 
 func (t *table) rows() int { return len(t.values) / len(t.Columns) }
@@ -78,7 +78,7 @@ func (t *table) add(row ...number) {
 	t.summed = 0
 }
 
-// halve makes one row of two.
+// halve merges every two rows.
 func (t *table) halve() {
 	width := len(t.Columns)
 	for r := range maxRows / 2 {
@@ -94,16 +94,16 @@ func (t *table) halve() {
 	t.version++
 }
 
-// rowsMessage is rows as a browser is sent them.
+// rowsMessage is rows as sent to a browser.
 type rowsMessage struct {
 	Table   string     `json:"table"`
 	Columns []string   `json:"columns"`
-	Reset   bool       `json:"reset"` // these are all; otherwise they follow those before
+	Reset   bool       `json:"reset"` // these are all rows; otherwise they follow earlier ones
 	Rows    [][]number `json:"rows"`
 }
 
-// JSON is what json.Marshal gives, in a fraction of the time: a fast run has thousands of rows a
-// second.
+// JSON returns the same as json.Marshal, in a fraction of the time: a fast run has thousands of
+// rows per second.
 func (m rowsMessage) JSON() ([]byte, error) {
 	rows := m.Rows
 	m.Rows = nil
@@ -127,7 +127,7 @@ func (m rowsMessage) JSON() ([]byte, error) {
 // cursor is how far a browser has read a table.
 type cursor struct{ version, rows int }
 
-// since returns the rows that follow c, and moves it; ok is false where there are none.
+// since returns the rows after c, and advances c. ok is false if there are none.
 func (t *table) since(c *cursor) (m rowsMessage, ok bool) {
 	m = rowsMessage{Table: t.Name, Columns: t.Columns}
 	if c.version != t.version || c.rows == 0 {

@@ -16,7 +16,7 @@ import (
 	"github.com/plexaura/plexaura/vm"
 )
 
-// watched is the look at some examples while a run is made.
+// watched is what is computed for some examples during a run.
 type watched struct {
 	look    *look
 	machine *vm.Machine
@@ -25,8 +25,8 @@ type watched struct {
 	memory  memoryState
 }
 
-// watchedOf makes all that computes for the page of a run that is about to begin. Nothing is written
-// to its store.
+// watchedOf makes everything that computes for the page of a run that is about to begin. It writes
+// nothing to the run's store.
 func watchedOf(c train.Config, s train.Start) (*watched, *probe, error) {
 	info, store := s.Checkpoint.Info, s.Checkpoint.Store
 	net, err := train.Build(c.Model, info, c.Loss, c.Optimizer)
@@ -53,7 +53,7 @@ func watchedOf(c train.Config, s train.Start) (*watched, *probe, error) {
 	return w, p, err
 }
 
-// label names the classes of the examples, where they have one each.
+// label sets the names of the examples' classes, if each has one.
 func (w *watched) label() {
 	if w.look.classes == 0 {
 		return
@@ -73,7 +73,7 @@ func (w *watched) maps(ctx context.Context) ([]exampleMaps, error) {
 	return all, err
 }
 
-// trial tries pictures on a trained model, one at a time.
+// trial makes predictions for pictures with a trained model, one at a time.
 type trial struct {
 	look    *look
 	machine *vm.Machine
@@ -101,15 +101,15 @@ func newTrial(c train.Config, prepare func(image.Image, data.Info) ([]float32, e
 	return t, err
 }
 
-// maxPixels bounds the pictures that are tried: larger ones than telephones take.
+// maxPixels is the largest number of pixels of a picture, more than phones take.
 const maxPixels = 1 << 24
 
-// try returns the prediction for a picture, PNG or JPEG, and what the layers make of it.
+// try returns the prediction for a picture, PNG or JPEG, with the maps of the layers.
 func (t *trial) try(ctx context.Context, file []byte) (m exampleMaps, err error) {
 	size, _, err := image.DecodeConfig(bytes.NewReader(file))
 	switch {
 	case err != nil:
-		return m, errors.New("this is no PNG or JPEG picture")
+		return m, errors.New("this is not a PNG or JPEG picture")
 	case size.Width <= 0 || size.Height <= 0 || size.Width > maxPixels/size.Height:
 		return m, fmt.Errorf("a picture of %d by %d pixels; at most %d can be tried", size.Width, size.Height, maxPixels)
 	}

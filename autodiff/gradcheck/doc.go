@@ -1,6 +1,6 @@
-// Package gradcheck compares gradients with finite differences, in float64 and on the
-// reference engine: of an op of the catalogue, of a user's own, or of a whole layer. It checks
-// the gradient of the gradient too, so that whatever a rule is made of is checked with it.
+// Package gradcheck compares gradients with finite differences, in float64 and on the reference
+// engine. It checks ops of the catalogue, user-defined ops and whole layers. It checks the gradient
+// of the gradient too, and with it the ops that the gradient rule uses.
 //
 // In a test:
 //
@@ -8,7 +8,7 @@
 //		return ops.Softmax(x[0], -1)
 //	}, shape.F64(2, 3))
 //
-// Package cases, below this one, is the table of what is checked of the catalogue.
+// The subpackage cases has the table of checks for the catalogue.
 //
 // Knows shape, graph, ops, autodiff, engine, engine/ref, vm and tensor. Never imports nn or train.
 package gradcheck

@@ -16,26 +16,27 @@ import (
 	"github.com/plexaura/plexaura/shape"
 )
 
-// ErrWrong is wrapped where a gradient is not what finite differences give.
+// ErrWrong is wrapped by errors about a gradient that differs from finite differences.
 var ErrWrong = errors.New("wrong gradient")
 
-// A Func builds what is to be differentiated from its arguments, in their graph or in a clone
-// of it such as [graph.Inference] gives. Its result may have any floating-point type.
+// A Func builds the expression to differentiate from its arguments, in their graph or in a clone of
+// it such as [graph.Inference] returns. Its result may have any floating-point type.
 type Func func(x ...*graph.Node) *graph.Node
 
-// Input describes an argument of a [Func]. Floating-point arguments are float64, whatever the
-// Type says, and are what gradients are checked by. The shape may depend on the batch size N.
+// Input describes an argument of a [Func]. Floating-point arguments are always float64, whatever
+// Type says; the gradients with respect to them are checked. The shape may depend on the batch size
+// N.
 type Input struct {
 	Type   shape.Type
-	Values Values // nil means Normal, and for other than floating point, zeros and ones
+	Values Values // nil means Normal for floating point, and zeros and ones for other types
 }
 
-// Options say how thorough a check is.
+// Options set how thorough a check is.
 type Options struct {
 	Order     int           // how often to differentiate; 0 means 2
-	Tolerance float64       // greatest error, see [Difference]; 0 means 1e-6
-	Batch     int           // what N is; 0 means 3
-	Seed      uint64        // of the values
+	Tolerance float64       // largest error accepted, see [Difference]; 0 means 1e-6
+	Batch     int           // value of N; 0 means 3
+	Seed      uint64        // seed of the random values
 	Engine    engine.Engine // nil means engine/ref
 }
 
@@ -49,25 +50,25 @@ func (o Options) withDefaults() Options {
 	return o
 }
 
-// Result is what a check has found.
+// Result holds the findings of a check.
 type Result struct {
 	Worst  Difference
-	Orders []float64 // the worst error of each order
+	Orders []float64 // the largest error of each order
 	Ops    []string  // names of the ops whose gradient rules were checked, in alphabetical order
 }
 
-// Difference is one derivative, as the gradient and as finite differences have it.
+// Difference is one derivative, computed by the gradient and by finite differences.
 type Difference struct {
 	Order      int
-	By         string // the argument, "x0", or a cotangent of a lower order, "c0"
+	By         string // the argument it is with respect to, "x0", or a cotangent of a lower order, "c0"
 	Index      []int
 	Have, Want float64
-	// Error is |Have-Want|, relative to the greatest derivative by the same argument, or to
-	// 0.001 where all are smaller.
+	// Error is |Have-Want|, relative to the largest derivative with respect to the same argument,
+	// or to 0.001 if all are smaller.
 	Error float64
 }
 
-// String says where the derivative is, and what it is.
+// String formats the place of the derivative and its values.
 func (d Difference) String() string {
 	return fmt.Sprintf("order %d, derivative by %s%v: gradient %.9g, finite differences %.9g (error %.2g)",
 		d.Order, d.By, d.Index, d.Have, d.Want, d.Error)
@@ -79,8 +80,8 @@ type TB interface {
 	Errorf(format string, args ...any)
 }
 
-// Check fails t where the gradient of f, a function of arguments of the given types, or the
-// gradient of that gradient is wrong. Arguments are drawn from [Normal]; use [Run] for others.
+// Check fails t if the gradient of f, or the gradient of that gradient, is wrong. f gets arguments
+// of the given types with values from [Normal]; use [Run] for other values.
 func Check(t TB, f Func, types ...shape.Type) {
 	t.Helper()
 	in := make([]Input, len(types))
@@ -92,13 +93,14 @@ func Check(t TB, f Func, types ...shape.Type) {
 	}
 }
 
-// Run compares the gradient of f with finite differences. f's result is weighed by random
-// cotangents and summed, so that all of it counts; of the second order on, it is the gradient
-// that is weighed, summed and differentiated, by the cotangents of lower orders as well.
+// Run compares the gradient of f with finite differences. It multiplies the result of f by random
+// cotangents and sums it, so that every element counts. From the second order on, the gradient
+// itself is multiplied, summed and differentiated, with respect to the arguments and to the
+// cotangents of lower orders.
 //
-// Of an argument with more than 200 elements a random 200 are checked. The error wraps
-// [ErrWrong] where the worst difference is beyond the tolerance; any other means that the
-// check could not be made.
+// For an argument with more than 200 elements, Run checks 200 of them at random. The error wraps
+// [ErrWrong] if the largest difference exceeds the tolerance; any other error means that the check
+// could not be made.
 func Run(f Func, in []Input, o Options) (Result, error) {
 	if f == nil {
 		return Result{}, errors.New("gradcheck: there is no function: it is nil")
@@ -120,7 +122,7 @@ func Run(f Func, in []Input, o Options) (Result, error) {
 	return c.result, err
 }
 
-// checker is one check in progress.
+// checker holds the state of a check.
 type checker struct {
 	opts   Options
 	graph  *graph.Graph
@@ -171,7 +173,7 @@ func (c *checker) run(f Func, xs []*graph.Node) error {
 		return err
 	}
 	if y == nil {
-		return errors.New("gradcheck: the function gives nil")
+		return errors.New("gradcheck: the function returns nil")
 	}
 	c.graph = y.Graph()
 	switch err := c.graph.Err(); {
@@ -180,7 +182,7 @@ func (c *checker) run(f Func, xs []*graph.Node) error {
 	case steps(y.Type()) != nil:
 		return fmt.Errorf("gradcheck: the function gives %w", steps(y.Type()))
 	case !y.Type().IsFloat():
-		return fmt.Errorf("gradcheck: the function gives %v; only floating point has gradients", y.Type())
+		return fmt.Errorf("gradcheck: the function returns %v; only floating point has gradients", y.Type())
 	}
 	by := c.floats(xs)
 	sum, cts := c.contract([]*graph.Node{y})
@@ -203,7 +205,7 @@ func (c *checker) run(f Func, xs []*graph.Node) error {
 	return nil
 }
 
-// floats returns the floating-point arguments that there are in the graph to be checked.
+// floats returns the floating-point arguments that are in the graph to be checked.
 func (c *checker) floats(xs []*graph.Node) (fs []*graph.Node) {
 	for _, x := range xs {
 		if x = c.graph.Leaf(x.Name()); x != nil && x.Type().IsFloat() {
@@ -213,7 +215,7 @@ func (c *checker) floats(xs []*graph.Node) (fs []*graph.Node) {
 	return fs
 }
 
-// contract returns the sum of ys weighed by new cotangents, and these.
+// contract returns the sum of ys multiplied by new cotangents, and the cotangents.
 func (c *checker) contract(ys []*graph.Node) (sum *graph.Node, cts []*graph.Node) {
 	for _, y := range ys {
 		ct := c.argument(fmt.Sprintf("c%d", c.cts), Input{Type: y.Type()})
@@ -229,7 +231,7 @@ func (c *checker) contract(ys []*graph.Node) (sum *graph.Node, cts []*graph.Node
 	return sum, cts
 }
 
-// between names the ops that the gradient of y by xs goes through.
+// between returns the names of the ops on the paths from xs to y.
 func between(xs []*graph.Node, y *graph.Node) (names []string) {
 	on := map[*graph.Node]bool{}
 	for _, x := range xs {
@@ -244,7 +246,7 @@ func between(xs []*graph.Node, y *graph.Node) (names []string) {
 	return names
 }
 
-// compare holds dx against the finite differences of y.
+// compare compares the gradients dx of y with finite differences.
 func (c *checker) compare(order int, y *graph.Node, by, dx []*graph.Node) error {
 	value, err := c.program(y)
 	if err != nil {
@@ -276,13 +278,13 @@ func (c *checker) compare(order int, y *graph.Node, by, dx []*graph.Node) error 
 // maxProbes bounds how many elements of an argument are checked.
 const maxProbes = 200
 
-// probes chooses which of n elements to check.
+// probes chooses the elements to check among n.
 func (c *checker) probes(n int) []int {
 	p := c.rand.Perm(n)
 	return p[:min(n, maxProbes)]
 }
 
-// judge computes the errors of the derivatives by one argument.
+// judge computes the errors of the derivatives with respect to one argument.
 func (c *checker) judge(found []Difference) {
 	scale := 1e-3
 	for _, d := range found {

@@ -41,7 +41,7 @@ func TestMistakesAreNotTakenForWrongGradients(t *testing.T) {
 		f          gradcheck.Func
 	}{
 		{"graph error", "Reshape: (2,3) has 6 elements, (5) has 5", func(x ...*graph.Node) *graph.Node { return ops.Reshape(x[0], 5) }},
-		{"nil", "the function gives nil", func(...*graph.Node) *graph.Node { return nil }},
+		{"nil", "the function returns nil", func(...*graph.Node) *graph.Node { return nil }},
 		{"Bool", "only floating point has gradients", func(x ...*graph.Node) *graph.Node { return ops.Equal(x[0], x[0]) }},
 		{"storage", "bfloat16(2,3), whose steps are too large", func(x ...*graph.Node) *graph.Node { return ops.Cast(x[0], shape.BFloat16) }},
 	} {

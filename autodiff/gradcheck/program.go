@@ -9,7 +9,7 @@ import (
 	"github.com/plexaura/plexaura/vm"
 )
 
-// program computes nodes from a check's feeds.
+// program computes nodes from the feeds of a check.
 type program struct {
 	machine *vm.Machine
 	feeds   []*tensor.Dense
@@ -32,7 +32,7 @@ func (c *checker) program(outs ...*graph.Node) (*program, error) {
 	return prog, nil
 }
 
-// run returns the elements of the outputs, which live until the next run.
+// run returns the elements of the outputs. They are valid until the next run.
 func (p *program) run() ([][]float64, error) {
 	outs, err := p.machine.Run(context.Background(), p.feeds...)
 	if err != nil {
@@ -44,11 +44,12 @@ func (p *program) run() ([][]float64, error) {
 	return p.out, nil
 }
 
-// step is how far finite differences look. With differences of fourth order their error is
-// of the order of step^4, and of rounding divided by step: about 1e-12 both.
+// step is the distance between the points of the finite differences. They are of fourth order:
+// their error is about step^4, and that of rounding is proportional to 1/step; both are about
+// 1e-12.
 const step = 1e-3
 
-// slope is the derivative of the first output, a scalar, by the element at x.
+// slope returns the derivative of the first output, a scalar, with respect to the element at x.
 func (p *program) slope(x *float64) (float64, error) {
 	at := *x
 	defer func() { *x = at }()

@@ -9,18 +9,18 @@ import (
 	"github.com/plexaura/plexaura/shape"
 )
 
-// Values chooses the elements of an input. Finite differences look 0.002 to either side, so
-// that kinks must be farther away.
+// Values chooses the elements of an input. Finite differences evaluate a function up to 0.002 to
+// either side, so values must be farther than that from kinks.
 type Values func(r *rand.Rand, v []float64)
 
-// Normal is normal values, of mean 0 and variance 1.
+// Normal chooses values from the normal distribution with mean 0 and variance 1.
 func Normal(r *rand.Rand, v []float64) {
 	for i := range v {
 		v[i] = r.NormFloat64()
 	}
 }
 
-// Uniform returns values between lo and hi.
+// Uniform returns Values between lo and hi.
 func Uniform(lo, hi float64) Values {
 	return func(r *rand.Rand, v []float64) {
 		for i := range v {
@@ -29,10 +29,10 @@ func Uniform(lo, hi float64) Values {
 	}
 }
 
-// Positive is values between 0.5 and 2.
+// Positive chooses values between 0.5 and 2.
 func Positive(r *rand.Rand, v []float64) { Uniform(0.5, 2)(r, v) }
 
-// NonZero is values of either sign, at least 0.2 away from zero.
+// NonZero chooses values of either sign, at least 0.2 away from zero.
 func NonZero(r *rand.Rand, v []float64) {
 	Uniform(0.2, 2)(r, v)
 	for i := range v {
@@ -42,15 +42,15 @@ func NonZero(r *rand.Rand, v []float64) {
 	}
 }
 
-// Spread is values at least 0.05 away from each other and from zero, in random order: small
-// steps leave the order of any two of them, and so every maximum, as it is.
+// Spread chooses values at least 0.05 apart from each other and from zero, in random order. Finite
+// differences then do not change the order of any two of them, nor any maximum.
 func Spread(r *rand.Rand, v []float64) {
 	for i, k := range r.Perm(len(v)) {
 		v[i] = (float64(k) - float64(len(v)/2) + 0.5) * 0.1
 	}
 }
 
-// IDs returns integers from 0 to k-1; IDs(2) serves as a mask.
+// IDs returns Values that are integers from 0 to k-1. IDs(2) serves as a mask.
 func IDs(k int) Values {
 	return func(r *rand.Rand, v []float64) {
 		for i := range v {
@@ -59,7 +59,7 @@ func IDs(k int) Values {
 	}
 }
 
-// Fixed returns the given values, over and over.
+// Fixed returns Values that repeat the given ones.
 func Fixed(values ...float64) Values {
 	return func(_ *rand.Rand, v []float64) {
 		for i := range v {
@@ -68,10 +68,10 @@ func Fixed(values ...float64) Values {
 	}
 }
 
-// feed is a value that is fed to programs. That of a float64 can be changed in place.
+// feed is a value that is passed to programs. A float64 feed can be changed in place.
 type feed struct {
 	tensor *tensor.Dense
-	v      []float64 // the tensor's memory, of a float64
+	v      []float64 // the memory of a float64 tensor
 	dims   []int
 }
 
@@ -86,7 +86,7 @@ func newFeed(t shape.Type, v []float64) *feed {
 	return f
 }
 
-// index is the place of element i, axis by axis.
+// index returns the position of element i, axis by axis.
 func (f *feed) index(i int) []int {
 	at := make([]int, len(f.dims))
 	for k := len(at) - 1; k >= 0; k-- {

@@ -17,41 +17,43 @@ import (
 	"github.com/plexaura/plexaura/vm"
 )
 
-// A Report says what a gradient is on one batch, and what makes it zero. String gives it as text.
+// A Report describes a gradient on one batch, and why it is zero. String formats it.
 type Report struct {
 	autodiff.Explanation
-	Zeros, Elements int          // of the gradient by By; both 0 where it does not pass
-	Norm            float64      // of the gradient by By: the root of the sum of its squares
-	Activations     []Activation // between By and Of, those next to By first
+	Zeros, Elements int          // of the gradient with respect to By; both 0 if it does not pass
+	Norm            float64      // L2 norm of the gradient with respect to By
+	Activations     []Activation // between By and Of, those nearest to By first
 	Way             []Station    // from Of to By
 }
 
-// A Station is what a layer that lies between Of and By gives, the last of its nodes on the way. Of
-// itself is one too.
+// A Station is a layer that lies between Of and By, with the last of its nodes on the way. Of
+// itself is a Station too.
 type Station struct {
 	Node *graph.Node
-	Norm float64 // of the gradient of Of by Node: the root of the sum of its squares over the batch
+	Norm float64 // L2 norm of the gradient of Of with respect to Node, over the whole batch
 }
 
-// An Activation is a function of one argument that a gradient passes on its way.
+// An Activation is a function of one argument that the gradient passes.
 type Activation struct {
 	Node *graph.Node
-	// Units counts its channels (axis 1), or where it has fewer than two axes, its elements. Dead
-	// are those whose derivative is 0 everywhere on the batch: a ReLU below zero for every example,
-	// a sigmoid beyond the precision of its type.
+	// Units is the number of channels (axis 1) or, if there are fewer than two axes, of elements.
+	// Dead is the number of units whose derivative is 0 everywhere on the batch: a ReLU that is
+	// below zero for every example, a sigmoid that is saturated beyond the precision of its type.
 	Units, Dead int
-	// Flat counts, of all Values on the batch, those where the function is flat: its derivative is
-	// below a hundredth of what it is where it is steepest, 1/4 for a sigmoid and 1 for others. They
-	// are a ReLU's zeros, and what lies near the ends of a sigmoid or a tanh.
+	// Values is the number of values on the batch. Flat is the number of those at which the
+	// function is flat: its derivative is below a hundredth of its largest value, which is 1/4 for
+	// a sigmoid and 1 for others. They are the zeros of a ReLU, and values near the ends of a
+	// sigmoid or tanh.
 	Flat, Values int
-	// Unreached: the gradient is zero already where it arrives from Of.
+	// Unreached reports that the gradient is already zero when it arrives from Of.
 	Unreached bool
 }
 
-// Examine says why the gradient of y, a floating-point scalar, by x is zero on one batch: first
-// as [autodiff.Explain] does, then, where a path is open, by the values that the graph takes on e
-// for the inputs and the store: which units between the two are dead. The inputs are those that
-// y and x are computed from, in creation order. Nothing is changed, in the graph or in the store.
+// Examine says why the gradient of y, a floating-point scalar, with respect to x is zero on one
+// batch. It first does what [autodiff.Explain] does. If a path is open, it runs the graph on e with
+// the inputs and the values in s, and reports which units between x and y are dead. It takes a
+// tensor for each Input that y and x are computed from, in creation order. It changes neither the
+// graph nor the store.
 func Examine(ctx context.Context, e engine.Engine, s *vm.Store, y, x *graph.Node, inputs ...*tensor.Dense) (Report, error) {
 	why, err := autodiff.Explain(y, x)
 	r := Report{Explanation: why}
@@ -79,8 +81,8 @@ func Examine(ctx context.Context, e engine.Engine, s *vm.Store, y, x *graph.Node
 	return r, nil
 }
 
-// measure computes on a clone of the graph the gradient by x, its square and y, then four values for
-// each of acts and one for each of ends.
+// measure computes, on a clone of the graph, the gradient with respect to x, the sum of its
+// squares, and y; then four values for each node of acts and one for each of ends.
 func measure(ctx context.Context, e engine.Engine, s *vm.Store, y, x *graph.Node, acts, ends []*graph.Node, inputs []*tensor.Dense) ([]*tensor.Dense, error) {
 	roots := slices.Concat([]*graph.Node{y, x}, acts, ends)
 	for _, n := range acts {
@@ -104,10 +106,11 @@ func measure(ctx context.Context, e engine.Engine, s *vm.Store, y, x *graph.Node
 	return run(ctx, e, s, outs, inputs)
 }
 
-// square is the sum of squares, in float64, where those of small gradients are not 0.
+// square returns the sum of squares in float64, in which the squares of small gradients do not
+// underflow to 0.
 func square(n *graph.Node) *graph.Node { return ops.Sum(ops.Square(ops.Cast(n, shape.Float64))) }
 
-// steepest is the greatest derivative of an activation.
+// steepest returns the largest derivative of an activation.
 func steepest(n *graph.Node) float64 {
 	if n.Op().Name() == "Sigmoid" {
 		return .25
@@ -117,7 +120,7 @@ func steepest(n *graph.Node) float64 {
 
 func rootOf(d *tensor.Dense) float64 { return math.Sqrt(number(d)) }
 
-// number is the element of a float64 scalar.
+// number returns the element of a float64 scalar.
 func number(d *tensor.Dense) float64 {
 	v, err := vm.Number(d)
 	if err != nil {
@@ -126,7 +129,7 @@ func number(d *tensor.Dense) float64 {
 	return v
 }
 
-// wayOf lists what is computed from x and y is computed from, in order.
+// wayOf lists the nodes on the paths from x to y, in order.
 func wayOf(y, x *graph.Node) (way []*graph.Node) {
 	on := map[*graph.Node]bool{x: true}
 	for _, n := range graph.Reachable(y) {
@@ -138,7 +141,7 @@ func wayOf(y, x *graph.Node) (way []*graph.Node) {
 	return way
 }
 
-// stations are y and the last nodes of the layers on the way, backwards.
+// stations returns y and the last node on the way of each layer, from y backwards.
 func stations(y *graph.Node, way []*graph.Node) []*graph.Node {
 	ends := []*graph.Node{y}
 	seen := map[string]bool{"": true, y.Layer(): true}
@@ -151,7 +154,8 @@ func stations(y *graph.Node, way []*graph.Node) []*graph.Node {
 	return ends
 }
 
-// activations lists the functions of one argument on the way that keep its type.
+// activations lists the functions of one argument on the way whose result has the type of their
+// input.
 func activations(way []*graph.Node) (acts []*graph.Node) {
 	for _, n := range way {
 		_, elementwise := n.Op().(engine.ElementwiseOp)
@@ -162,7 +166,7 @@ func activations(way []*graph.Node) (acts []*graph.Node) {
 	return acts
 }
 
-// extreme is the greatest of each unit.
+// extreme returns the largest element of each unit.
 func extreme(slope *graph.Node) *graph.Node {
 	var axes []int
 	for i, d := range slope.Type().Dims() {
@@ -205,8 +209,8 @@ func count[T float32 | float64](v []T) (n int) {
 	return n
 }
 
-// String returns the report, over several lines: what Explanation says, or the activations that
-// have dead units or are not reached.
+// String returns the report as several lines of text: the Explanation, or the activations that have
+// dead units or are not reached.
 func (r Report) String() string {
 	if !r.Passes {
 		return r.Explanation.String()

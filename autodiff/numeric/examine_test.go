@@ -83,7 +83,8 @@ func TestAGradientThatIsStoppedIsNotRun(t *testing.T) {
 	require.ErrorContains(t, err, "a node is nil")
 }
 
-// The gradient of the mean of s(h) over n values by h is s'(h)/n; the values are worked out by hand.
+// The gradient of the mean of s(h) over n values by h is s'(h)/n; the values are worked out by
+// hand.
 func TestNormsAndFlatValuesOfTheWay(t *testing.T) {
 	g := graph.New()
 	w := g.Param("w", shape.F64(5), nil)

@@ -16,11 +16,11 @@ import (
 	"github.com/plexaura/plexaura/vm"
 )
 
-// Direction is how a Jacobian is made.
+// Direction is the way in which a Jacobian is computed.
 type Direction uint8
 
 const (
-	// Smaller takes Reverse where ys have as many elements as wrt or fewer, and Forward otherwise.
+	// Smaller means Reverse if ys have at most as many elements as wrt, and Forward otherwise.
 	Smaller Direction = iota
 	// Reverse runs a vector-Jacobian product for each element of ys.
 	Reverse
@@ -28,28 +28,29 @@ const (
 	Forward
 )
 
-// Options change [Jacobian] and [Hessian]. The zero value changes nothing.
+// Options configure [Jacobian] and [Hessian]. The zero value is the default.
 type Options struct {
 	Direction Direction
-	Batch     int // what N is taken for where Smaller compares; 0 means 1
+	Batch     int // the value of N with which Smaller compares; 0 means 1
 }
 
-// A Matrix computes derivatives of several nodes by several others. It is one compiled program,
-// run once for each element of the smaller side. It belongs to one goroutine at a time.
+// A Matrix computes the derivatives of several nodes with respect to several others. It is one
+// compiled program, which runs once for each element of the smaller side. Only one goroutine may
+// use it at a time.
 type Matrix struct {
-	// Direction is Reverse or Forward: how it is made.
+	// Direction is the direction in use, Reverse or Forward.
 	Direction Direction
 
 	machine *vm.Machine
 	inputs  []*graph.Node // of the graph, without the seeds
 	place   []int         // of each input of the program: its index in inputs, or -1-i for seed i
-	outs    int           // how many of the program's outputs are derivatives
+	outs    int           // the number of outputs of the program that are derivatives
 	ys, wrt []shape.Type
 }
 
-// Jacobian compiles the derivatives of ys by wrt: floating-point nodes of one graph, of any shape.
-// It runs on e, on the values in s. The graph is cloned and stays as it is. Mistakes in it are
-// returned, all of them; the rules of gradients, those of [autodiff.VJP], among them.
+// Jacobian compiles the derivatives of ys with respect to wrt, which are floating-point nodes of
+// one graph, of any shape. The program runs on e with the values in s. The graph is cloned and does
+// not change. The error lists all mistakes in the graph; those of [autodiff.VJP] among them.
 func Jacobian(e engine.Engine, s *vm.Store, ys, wrt []*graph.Node, o Options) (*Matrix, error) {
 	if err := checkNodes(ys, wrt); err != nil {
 		return nil, err
@@ -80,9 +81,9 @@ func Jacobian(e engine.Engine, s *vm.Store, ys, wrt []*graph.Node, o Options) (*
 	return m, m.compile(e, s, seeds, outs)
 }
 
-// Hessian compiles the second derivatives of loss, a floating-point scalar, by every two of wrt:
-// the [Jacobian] of its gradient. Where the graph has a StopGradient in it, or a gradient of a
-// user's own, it need not be symmetric.
+// Hessian compiles the second derivatives of loss, a floating-point scalar, with respect to every
+// pair of nodes of wrt: the [Jacobian] of its gradient. It may be asymmetric if the graph contains
+// a StopGradient or a user-defined gradient.
 func Hessian(e engine.Engine, s *vm.Store, loss *graph.Node, wrt []*graph.Node, o Options) (*Matrix, error) {
 	if err := checkNodes([]*graph.Node{loss}, wrt); err != nil {
 		return nil, err
@@ -99,7 +100,7 @@ func Hessian(e engine.Engine, s *vm.Store, loss *graph.Node, wrt []*graph.Node, 
 
 func checkNodes(ys, wrt []*graph.Node) error {
 	if len(ys) == 0 || len(wrt) == 0 {
-		return errors.New("numeric: nothing to differentiate, or nothing to differentiate by")
+		return errors.New("numeric: want at least one node to differentiate and one to differentiate by")
 	}
 	for _, n := range slices.Concat(ys, wrt) {
 		switch {
@@ -140,7 +141,7 @@ func elements(ts []shape.Type, batch int) (n int) {
 	return n
 }
 
-// seedsFor adds an Input for each node, of its type and of a name that is free.
+// seedsFor adds an Input for each node, with its type and an unused name.
 func seedsFor(ns []*graph.Node) []*graph.Node {
 	seeds := make([]*graph.Node, len(ns))
 	g, k := ns[0].Graph(), 0
@@ -153,7 +154,8 @@ func seedsFor(ns []*graph.Node) []*graph.Node {
 	return seeds
 }
 
-// contract is the sum of all ys times their seeds: its gradient is that which the seeds induce.
+// contract returns the sum of all ys times their seeds. The gradient of this sum is the VJP of ys
+// with the seeds.
 func contract(ys, seeds []*graph.Node) (sum *graph.Node) {
 	for i, y := range ys {
 		part := ops.Sum(ops.Mul(y, seeds[i]))
@@ -168,7 +170,7 @@ func contract(ys, seeds []*graph.Node) (sum *graph.Node) {
 
 func (m *Matrix) compile(e engine.Engine, s *vm.Store, seeds, outs []*graph.Node) error {
 	m.outs = len(outs)
-	for _, in := range m.inputs { // the program is to learn N of inputs whose values it does not need
+	for _, in := range m.inputs { // they may fix N even if their values are not needed
 		outs = append(outs, ops.Scalar(in, 0))
 	}
 	p, err := vm.Compile(e, outs)
@@ -187,7 +189,7 @@ func (m *Matrix) compile(e engine.Engine, s *vm.Store, seeds, outs []*graph.Node
 }
 
 // Inputs returns the Input nodes whose values Run takes, in that order: those that ys are computed
-// from, in creation order. They are of a clone of the graph; go by their names.
+// from, in creation order. They belong to a clone of the graph, so identify them by name.
 func (m *Matrix) Inputs() []*graph.Node {
 	if m == nil {
 		return nil
@@ -195,15 +197,15 @@ func (m *Matrix) Inputs() []*graph.Node {
 	return slices.Clone(m.inputs)
 }
 
-// Run returns the derivatives at the given inputs and the values in the store: element [i][j], of
-// the shape of ys[i] followed by that of wrt[j], holds those of the former's elements by the
-// latter's. Once ctx is done its cause is returned.
+// Run returns the derivatives for the given inputs and the values in the store. Element [i][j] has
+// the shape of ys[i] followed by that of wrt[j], and holds the derivatives of ys[i] with respect to
+// wrt[j]. If ctx ends, Run returns its cause.
 func (m *Matrix) Run(ctx context.Context, inputs ...*tensor.Dense) ([][]*tensor.Dense, error) {
 	switch {
 	case m == nil || len(m.ys) == 0:
-		return nil, errors.New("numeric: a Matrix that neither Jacobian nor Hessian has made")
+		return nil, errors.New("numeric: the Matrix was not made by Jacobian or Hessian")
 	case ctx == nil:
-		return nil, errors.New("numeric: the context is nil; context.Background() is one that never ends")
+		return nil, errors.New("numeric: the context is nil; use context.Background() for one that never ends")
 	}
 	batch, err := m.batch(inputs)
 	if err != nil {
@@ -253,7 +255,7 @@ func (m *Matrix) Run(ctx context.Context, inputs ...*tensor.Dense) ([][]*tensor.
 	return all, nil
 }
 
-// batch is N of the inputs, 1 where none depends on it.
+// batch returns N of the inputs, or 1 if no input depends on it.
 func (m *Matrix) batch(inputs []*tensor.Dense) (int, error) {
 	if len(inputs) != len(m.inputs) {
 		return 0, fmt.Errorf("numeric: there are %d inputs, %d were given", len(m.inputs), len(inputs))
@@ -297,7 +299,7 @@ func set(d *tensor.Dense, i int, v float64) {
 	d.Float64s()[i] = v
 }
 
-// put copies the elements of from to those of d that come step by step from first on.
+// put copies the elements of from into every step-th element of d, beginning at first.
 func put(d *tensor.Dense, first, step int, from *tensor.Dense) {
 	if d.Dtype() == tensor.Float32 {
 		scatter(d.Float32s(), first, step, from.Float32s())

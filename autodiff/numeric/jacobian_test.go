@@ -168,11 +168,11 @@ func TestMistakesOfJacobian(t *testing.T) {
 	y, s, x := network(t)
 	list := func(ns ...*graph.Node) []*graph.Node { return ns }
 	for want, pair := range map[string][2][]*graph.Node{
-		"nothing to differentiate": {nil, list(y)},
-		"to differentiate by":      {list(y), nil},
-		"a node is nil":            {list(nil), list(y)},
-		"belongs to another graph": {list(y), list(graph.New().Input("z", shape.F64()))},
-		"only floating point":      {list(ops.Less(y, y)), list(y)},
+		"want at least one node to differentiate": {nil, list(y)},
+		"to differentiate by":                     {list(y), nil},
+		"a node is nil":                           {list(nil), list(y)},
+		"belongs to another graph":                {list(y), list(graph.New().Input("z", shape.F64()))},
+		"only floating point":                     {list(ops.Less(y, y)), list(y)},
 	} {
 		_, err := numeric.Jacobian(ref.Engine{}, s, pair[0], pair[1], numeric.Options{})
 		require.ErrorContains(t, err, want)

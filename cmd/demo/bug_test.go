@@ -10,7 +10,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// A panic anywhere in a command, or in what it waits for, is told like other errors; the stack follows.
+// A panic anywhere in a command, or in what it waits for, is told like other errors; the stack
+// follows.
 func TestAPanicInACommandIsTold(t *testing.T) {
 	boom := func() (int, error) { panic(errors.New("boom\nand \x1b[2J")) }
 	var none []int
@@ -22,7 +23,7 @@ func TestAPanicInACommandIsTold(t *testing.T) {
 	} {
 		var stdout, stderr bytes.Buffer
 		out := newOutput(&stdout)
-		require.Equal(t, statusBug, report(&stderr, "boom", out, newCall(cmd, nil, out).perform(context.Background())), name)
+		require.Equal(t, statusBug, report(&stderr, "demo boom", out, newCall(cmd, nil, out).perform(context.Background())), name)
 		line, stack, _ := strings.Cut(stderr.String(), "\n")
 		want := `boom; and \\x1b\[2J, in demo\.TestAPanicInACommandIsTold\.func1`
 		if name == "the runtime's" {

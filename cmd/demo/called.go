@@ -11,16 +11,23 @@ import (
 	"github.com/plexaura/plexaura/internal/plain"
 )
 
-// calledAs is how the program is called again, from its os.Args[0]: as it was, or, where go run
-// has built it for this once, by go run.
-func calledAs(arg0 string) string {
+// called says how the program was called.
+type called struct {
+	name string // in messages: the base name
+	line string // to call it again
+}
+
+// calledAs tells how the program was called, from its os.Args[0]. It is called again as it was or,
+// where go run has built it only for this run, by go run.
+func calledAs(arg0 string) called {
+	name := plain.Name(strings.TrimSuffix(filepath.Base(arg0), ".exe"))
 	if !builtByGoRun(arg0) {
-		return shellWord(arg0)
+		return called{name, shellWord(arg0)}
 	}
 	if _, err := os.Stat(filepath.Join("cmd", "demo", "main.go")); err == nil {
-		return "go run ./cmd/demo"
+		return called{name, "go run ./cmd/demo"}
 	}
-	return "go run github.com/plexaura/plexaura/cmd/demo"
+	return called{name, "go run github.com/plexaura/plexaura/cmd/demo"}
 }
 
 // builtByGoRun tells the places where go run leaves programs: a folder for temporary files or,
@@ -43,8 +50,9 @@ func shellWord(s string) string {
 	return "'" + strings.ReplaceAll(plain.Name(s), "'", `'\''`) + "'"
 }
 
-// harmless tells a word of at most 120 characters that a shell takes as it is: letters, digits and some
-// signs. It is no regular expression, as classes of letters take 4 ms to compile at every start.
+// harmless tells a word of at most 120 characters that a shell takes as it is: letters, digits and
+// some signs. It is no regular expression, as classes of letters take 4 ms to compile at every
+// start.
 func harmless(s string) bool {
 	if s == "" || utf8.RuneCountInString(s) > 120 || !utf8.ValidString(s) {
 		return false

@@ -25,7 +25,7 @@ func TestAWrongGradientIsStatusOne(t *testing.T) {
 		var out, errs bytes.Buffer
 		o := newOutput(&out)
 		cmd := command{name: "gradcheck", run: table.gradCheck}
-		require.Equal(t, 1, report(&errs, cmd.name, o, newCall(cmd, args, o).perform(context.Background())))
+		require.Equal(t, 1, report(&errs, "demo "+cmd.name, o, newCall(cmd, args, o).perform(context.Background())))
 		require.Equal(t, "demo gradcheck: 1 gradients are off by more than 1e-07\n", errs.String())
 		require.Contains(t, out.String(), "FAILED: ")
 		require.NotContains(t, out.String(), "all gradients agree")

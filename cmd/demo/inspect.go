@@ -66,7 +66,8 @@ func placeFor(path string) error {
 	return regular.Replaceable(path)
 }
 
-// network is what the weights make of the model; those of another model are an error that names them.
+// network is what the weights make of the model; those of another model are an error that names
+// them.
 func (w trained) network(have data.Info) (*inspect.Network, error) {
 	if !slices.Equal(w.Info.Classes, have.Classes) {
 		return nil, fmt.Errorf("%s is for %d classes, the data have %d: %q and %q",

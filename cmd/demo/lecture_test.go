@@ -154,7 +154,7 @@ func TestASignalEndsTheLecture(t *testing.T) {
 	dir := t.TempDir()
 	var errs bytes.Buffer
 	out := &trigger{text: "edges", cancel: cancel}
-	require.Equal(t, 1, run(ctx, "demo", []string{"lecture", "all", "-short", "-out", dir}, out, &errs))
+	require.Equal(t, 1, run(ctx, calledAs("demo"), []string{"lecture", "all", "-short", "-out", dir}, out, &errs))
 	require.Equal(t, "demo lecture: interrupted\n", errs.String())
 	require.NoFileExists(t, filepath.Join(dir, "index.html"))
 	chapters := lecture.Chapters()
@@ -175,7 +175,7 @@ func TestALectureThatCannotBePrinted(t *testing.T) {
 	for _, args := range []string{"lecture", "lecture lenet -out " + t.TempDir(), "lecture -h"} {
 		for _, room := range []int{0, 40} {
 			var errs bytes.Buffer
-			require.Equal(t, 1, run(t.Context(), "demo", strings.Fields(args), &fullDisk{room}, &errs), args)
+			require.Equal(t, 1, run(t.Context(), calledAs("demo"), strings.Fields(args), &fullDisk{room}, &errs), args)
 			require.Equal(t, "demo lecture: what it printed is not complete: no space left\n", errs.String())
 		}
 	}

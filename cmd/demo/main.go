@@ -28,7 +28,8 @@ type command struct {
 	args string // what follows the flags
 	does string
 	run  func(ctx context.Context, c *call) error
-	// ends tells that it ends by itself when it is interrupted: it has something to save, or Ctrl-C is how it ends.
+	// ends reports whether it ends by itself when interrupted: it has something to save, or Ctrl-C is
+	// how it ends.
 	ends bool
 }
 
@@ -57,7 +58,7 @@ type call struct {
 	cmd    command
 	args   []string
 	stdout *output
-	called string // as which the program was called
+	called called // as which the program was called
 }
 
 // usageError is a mistake in how a command was called.
@@ -84,7 +85,7 @@ func (c *call) parse(wantArgs bool) error {
 
 // line is a command line of this program.
 func (c *call) line(args ...string) string {
-	line := c.called
+	line := c.called.line
 	for _, arg := range args {
 		line += " " + shellWord(arg)
 	}
@@ -99,7 +100,7 @@ func main() {
 }
 
 // run executes a command line and returns the exit status.
-func run(ctx context.Context, called string, args []string, stdout, stderr io.Writer) int {
+func run(ctx context.Context, by called, args []string, stdout, stderr io.Writer) int {
 	out := newOutput(stdout)
 	name := "train"
 	if len(args) > 0 && !strings.HasPrefix(args[0], "-") {
@@ -108,27 +109,27 @@ func run(ctx context.Context, called string, args []string, stdout, stderr io.Wr
 		name = "help"
 	}
 	if name == "help" {
-		overview(out, called)
-		return report(stderr, name, out, nil)
+		overview(out, by.line)
+		return report(stderr, by.name+" "+name, out, nil)
 	}
 	if _, err := simd.Chosen(); err != nil {
-		return report(stderr, name, out, usageError{err})
+		return report(stderr, by.name+" "+name, out, usageError{err})
 	}
 	for _, cmd := range commands() {
 		if cmd.name == name {
 			c := newCall(cmd, args, out)
-			c.called = called
-			return report(stderr, name, out, c.perform(ctx))
+			c.called = by
+			return report(stderr, by.name+" "+name, out, c.perform(ctx))
 		}
 	}
-	fmt.Fprintf(stderr, "demo: no command %q; see %s help\n", plain.Name(name), called)
+	fmt.Fprintf(stderr, "%s: no command %q; see %s help\n", by.name, plain.Name(name), by.line)
 	return statusMisused
 }
 
 func isHelp(arg string) bool { return arg == "-h" || arg == "-help" || arg == "--help" }
 
 func newCall(cmd command, args []string, stdout *output) *call {
-	c := &call{flag.NewFlagSet(cmd.name, flag.ContinueOnError), cmd, args, stdout, "demo"}
+	c := &call{flag.NewFlagSet(cmd.name, flag.ContinueOnError), cmd, args, stdout, calledAs("demo")}
 	c.SetOutput(io.Discard) // mistakes are reported once, by report
 	c.Usage = func() {}
 	return c
@@ -149,8 +150,8 @@ func (c *call) perform(ctx context.Context) error {
 // What a command line that went wrong ends with.
 const statusFailed, statusMisused, statusBug = 1, 2, 3
 
-// report prints an error in one line, a bug with its stack below, and returns the exit status. That
-// something could not be printed is an error.
+// report prints an error of a command, such as "demo train", in one line, a bug with its stack
+// below, and returns the exit status. That something could not be printed is an error.
 func report(stderr io.Writer, command string, out *output, err error) int {
 	if errors.Is(err, flag.ErrHelp) {
 		err = nil
@@ -161,7 +162,7 @@ func report(stderr io.Writer, command string, out *output, err error) int {
 	if err == nil {
 		return 0
 	}
-	fmt.Fprintf(stderr, "demo %s: %s\n", command, oneLine(err))
+	fmt.Fprintf(stderr, "%s: %s\n", command, oneLine(err))
 	if b := (*bug)(nil); errors.As(err, &b) {
 		_, _ = stderr.Write(b.stack)
 		return statusBug

@@ -23,10 +23,20 @@ import (
 	"github.com/plexaura/plexaura/vm"
 )
 
+// asDemo is the environment variable with which the test binary is the program.
+const asDemo = "PLEXAURA_TEST_AS_DEMO"
+
+func TestMain(m *testing.M) {
+	if os.Getenv(asDemo) != "" {
+		main()
+	}
+	os.Exit(m.Run())
+}
+
 // demo runs a command line.
 func demo(ctx context.Context, args ...string) (status int, stdout, stderr string) {
 	var out, errs bytes.Buffer
-	status = run(ctx, "demo", args, &out, &errs)
+	status = run(ctx, calledAs("demo"), args, &out, &errs)
 	return status, out.String(), errs.String()
 }
 
@@ -75,9 +85,9 @@ func TestMistakesAreOneLineAndAStatus(t *testing.T) {
 		{"bench -threads 1000000", 2, "-threads 1000000: at least 1 and at most 1,024"},
 		{"bench -layers lenet -batch 9223372036854775807", 2, "-batch 9223372036854775807"},
 		{"train -data " + junk, 1, "and no such folder"},
-		{"train -out " + junk, 1, "junk.safetensors is no folder for a run: it is a file"},
+		{"train -out " + junk, 1, "junk.safetensors is not a folder for a run: it is a file"},
 		{"train -out " + junk + "/run", 1, "junk.safetensors"},
-		{"train -out " + dir, 1, "is no folder of a run: it holds"},
+		{"train -out " + dir, 1, "is not a folder of a run: it contains"},
 		{"train -resume -out " + junk, 1, "junk.safetensors"},
 		{"eval -weights " + dir, 1, "a folder, not a regular file"},
 		{"predict -weights /dev/null x.png", 1, "/dev/null"},
@@ -106,14 +116,14 @@ func TestMistakesAreOneLineAndAStatus(t *testing.T) {
 		{"train -augment nonsense", 2, `no recipe "nonsense" to augment by; there are alexnet, cifar, imagenet, mnist, none`},
 		{"train -augment alexnet -out " + dir + "/run", 1, "the images of mnist are (1,28,28), the augmentation cuts its parts from (1,256,256)"},
 		{"train -engine gpu", 2, `no engine "gpu"`},
-		{"train -ui 8080", 2, `-ui: "8080" is no [HOST]:PORT, such as :8080`},
-		{"train -ui :http", 2, `-ui: "http" is no port`},
+		{"train -ui 8080", 2, `-ui: "8080" is not [HOST]:PORT, such as :8080`},
+		{"train -ui :http", 2, `-ui: "http" is not a port`},
 		{"train -stay=false", 2, "-stay is of the page of -ui, which is not given"},
-		{"train -out " + dir + "/run -ui " + taken, 1, "is in use by another program; take another, or 0 for one that is free"},
+		{"train -out " + dir + "/run -ui " + taken, 1, "is in use by another program; choose another, or 0 for any free port"},
 		{"watch", 2, "no folder of a run"},
-		{"watch -ui nonsense " + dir, 2, `-ui: "nonsense" is no [HOST]:PORT`},
+		{"watch -ui nonsense " + dir, 2, `-ui: "nonsense" is not [HOST]:PORT`},
 		{"watch " + dir + "/none", 1, "none"},
-		{"watch " + dir, 1, "is no folder of a run: there is no metrics.jsonl in it"},
+		{"watch " + dir, 1, "is not a folder of a run: there is no metrics.jsonl in it"},
 		{"train extra", 2, `unexpected argument "extra"`},
 		{"train -nonsense", 2, "not defined: -nonsense"},
 		{"train -data " + empty + " -out " + dir + "/run", 1, empty},
@@ -227,7 +237,7 @@ func TestARunThatStoppedGoesOnBitForBit(t *testing.T) {
 	defer cancel()
 	var errs bytes.Buffer
 	out := &trigger{text: "epoch 1/3", cancel: cancel}
-	require.Equal(t, 1, run(ctx, "demo", append([]string{"train"}, at("parts", "-epochs", "3")...), out, &errs))
+	require.Equal(t, 1, run(ctx, calledAs("demo"), append([]string{"train"}, at("parts", "-epochs", "3")...), out, &errs))
 	require.Contains(t, errs.String(), "stopped at a whole step and saved")
 	require.NotEqual(t, weights(t, filepath.Join(dir, "whole")), weights(t, filepath.Join(dir, "parts")))
 	train([]string{"-resume", "-workers", "3", "-out", filepath.Join(dir, "parts")})
@@ -249,8 +259,8 @@ func TestARunThatStoppedGoesOnBitForBit(t *testing.T) {
 	require.Contains(t, conflict, "has -augment mnist, not none")
 }
 
-// A schedule that ends with the last epoch is bound to the number of epochs: the rate of the last step is the
-// schedule's, and a run goes on to that end alone.
+// A schedule that ends with the last epoch is bound to the number of epochs: the rate of the last
+// step is the schedule's, and a run goes on to that end alone.
 func TestSchedulesOfKnownLength(t *testing.T) {
 	for name, last := range map[string]float64{"cosine": .01 * (1 - math.Cos(math.Pi/44)) / 2, "onecycle": .01 / 25 / 1e4} {
 		dir := t.TempDir()

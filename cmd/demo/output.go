@@ -86,8 +86,9 @@ var errInterrupted = errors.New("interrupted")
 // grace is how long what is interrupted has to end by itself, such as to remove a temporary file.
 const grace = 200 * time.Millisecond
 
-// await returns what f does, its panic as a [bug], or errInterrupted soon after ctx ends. Then f is left to itself, which
-// is for a program that ends: files may be read and gradients checked that do not look at ctx.
+// await returns what f does, its panic as a [bug], or errInterrupted soon after ctx ends. Then f is
+// left to itself, which is for a program that ends: files may be read and gradients checked that do
+// not look at ctx.
 func await[T any](ctx context.Context, f func() (T, error)) (T, error) {
 	type result struct {
 		value T

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"math"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -48,7 +49,7 @@ func TestOutputThatFailsIsAnError(t *testing.T) {
 	} {
 		for _, room := range []int{0, 20} {
 			var errs bytes.Buffer
-			status := run(context.Background(), "demo", strings.Fields(args), &fullDisk{room}, &errs)
+			status := run(context.Background(), calledAs("demo"), strings.Fields(args), &fullDisk{room}, &errs)
 			require.Equal(t, 1, status, args)
 			require.Contains(t, errs.String(), "what it printed is not complete: no space left\n", args)
 		}
@@ -115,8 +116,8 @@ func TestForeignNamesAreShownPlainly(t *testing.T) {
 func TestWeightsThatAreNotFiniteAreNamed(t *testing.T) {
 	digit, _ := writeDigit(t, t.TempDir(), 0)
 	for want, with := range map[string]func(*vm.Store){
-		"not finite, since values of the weights are not: fc3.bias": func(s *vm.Store) { set(t, s, "fc3.bias", float32(math.NaN())) },
-		"not finite, though weights and inputs are":                 func(s *vm.Store) { set(t, s, "fc3.weight", 3e38) },
+		"not finite, since some weights are not: fc3.bias": func(s *vm.Store) { set(t, s, "fc3.bias", float32(math.NaN())) },
+		"not finite, though weights and inputs are":        func(s *vm.Store) { set(t, s, "fc3.weight", 3e38) },
 	} {
 		weights := savedWeights(t, nil, with)
 		for _, args := range [][]string{{"predict", "-weights", weights, digit}, {"eval", "-test-limit", "100", "-weights", weights}} {
@@ -181,7 +182,7 @@ func TestASignalEndsACommand(t *testing.T) {
 	o := newOutput(&out)
 	c := newCall(deaf, nil, o)
 	var errs bytes.Buffer
-	require.Equal(t, 1, report(&errs, "deaf", o, c.perform(ctx)))
+	require.Equal(t, 1, report(&errs, "demo deaf", o, c.perform(ctx)))
 	require.Equal(t, "demo deaf: interrupted\n", errs.String())
 	close(never)
 	_, err := o.Write([]byte("late"))
@@ -205,15 +206,44 @@ func TestTheProgramIsCalledAsItWas(t *testing.T) {
 		"/tmp/go-build123/b001/exe/demo": "go run github.com/plexaura/plexaura/cmd/demo",
 		"/home/u/.cache/go-build/0a/" + hash + "-d/demo": "go run github.com/plexaura/plexaura/cmd/demo",
 	} {
-		require.Equal(t, want, calledAs(arg0), arg0)
+		require.Equal(t, called{"demo", want}, calledAs(arg0), arg0)
 	}
+	require.Equal(t, called{"plexaura-demo", "./plexaura-demo"}, calledAs("./plexaura-demo"))
+	require.Equal(t, "plexaura-demo", calledAs("plexaura-demo.exe").name)
 	t.Chdir(filepath.Join("..", ".."))
-	require.Equal(t, "go run ./cmd/demo", calledAs("/tmp/go-build123/b001/exe/demo"))
+	byGoRun := calledAs("/tmp/go-build123/b001/exe/demo")
+	require.Equal(t, called{"demo", "go run ./cmd/demo"}, byGoRun)
 
 	var out, errs bytes.Buffer
-	require.Equal(t, 2, run(context.Background(), "go run ./cmd/demo", []string{"summary", "extra"}, &out, &errs))
+	require.Equal(t, 2, run(context.Background(), byGoRun, []string{"summary", "extra"}, &out, &errs))
 	require.Equal(t, "demo summary: unexpected argument \"extra\"; see go run ./cmd/demo summary -h\n", errs.String())
-	require.Equal(t, "go run ./cmd/demo train -resume -out 'my run'", (&call{called: "go run ./cmd/demo"}).line("train", "-resume", "-out", "my run"))
+	require.Equal(t, "go run ./cmd/demo train -resume -out 'my run'", (&call{called: byGoRun}).line("train", "-resume", "-out", "my run"))
+}
+
+// Nothing that the program prints has a name of its own but that of the file that was started.
+func TestMessagesNameTheProgramAsItWasCalled(t *testing.T) {
+	exe := filepath.Join(t.TempDir(), "trainer")
+	self, err := os.Executable()
+	require.NoError(t, err)
+	require.NoError(t, os.Symlink(self, exe))
+	for args, want := range map[string]string{
+		"nonsense":              "trainer: no command \"nonsense\"; see " + exe + " help\n",
+		"summary extra":         "trainer summary: unexpected argument \"extra\"; see " + exe + " summary -h\n",
+		"eval -weights missing": "trainer eval: ",
+		"train -epochs -1":      "trainer train: ",
+		"help":                  "",
+		"train -h":              "",
+		"lecture":               "",
+		"bench -case none":      "trainer bench: ",
+	} {
+		cmd := exec.Command(exe, strings.Fields(args)...)
+		cmd.Env = append(os.Environ(), asDemo+"=1")
+		var out, errs bytes.Buffer
+		cmd.Stdout, cmd.Stderr = &out, &errs
+		_ = cmd.Run()
+		require.True(t, strings.HasPrefix(errs.String(), want) && (want != "" || errs.Len() == 0), "%s: %s", args, errs.String())
+		require.NotRegexp(t, `\bdemo (train|help|eval|predict|COMMAND|lecture|[a-z]+ -h)\b`, out.String()+errs.String(), args)
+	}
 }
 
 // The bar never reaches the last column, at which a terminal scrolls.

@@ -24,7 +24,8 @@ func pipe(t *testing.T, path string) string {
 	return path
 }
 
-// Wherever a command takes a path, a pipe is refused before anything is opened, computed or changed.
+// Wherever a command takes a path, a pipe is refused before anything is opened, computed or
+// changed.
 func TestPipesAreRefused(t *testing.T) {
 	dir := t.TempDir()
 	at := func(names ...string) string { return filepath.Join(append([]string{dir}, names...)...) }

@@ -76,5 +76,5 @@ func prepareFor(info data.Info) (func(image.Image) ([]float32, error), error) {
 	if way, ok := picture.ParseShorter(name); ok {
 		return func(img image.Image) ([]float32, error) { return way.Prepare(img, info.Input.Shape) }, nil
 	}
-	return nil, fmt.Errorf("the weights name the preprocessing %q, which demo does not have", name)
+	return nil, fmt.Errorf("the weights name the preprocessing %q, which this program does not have", name)
 }

@@ -17,7 +17,8 @@ import (
 	"github.com/plexaura/plexaura/vm"
 )
 
-// Each of AlexNet's five convolutions, its filters' gradient and, but for the first, its images' gradient has one algorithm taken.
+// Each of AlexNet's five convolutions, its filters' gradient and, but for the first, its images'
+// gradient has one algorithm taken.
 func TestCostsOfEveryConvolution(t *testing.T) {
 	status, out, errs := demo(context.Background(), "program", "-model", "alexnet", "-train", "-batch", "4", "-costs")
 	require.Zero(t, status, errs)
@@ -38,7 +39,7 @@ func TestALevelThatIsNoneIsOneLine(t *testing.T) {
 	self, err := os.Executable()
 	require.NoError(t, err)
 	if os.Getenv(simd.LevelVariable) == "nonsense" {
-		os.Exit(run(context.Background(), "demo", []string{"summary"}, os.Stdout, os.Stderr))
+		os.Exit(run(context.Background(), calledAs("demo"), []string{"summary"}, os.Stdout, os.Stderr))
 	}
 	cmd := exec.Command(self, "-test.run=^"+t.Name()+"$")
 	cmd.Env = append(os.Environ(), simd.LevelVariable+"=nonsense")

@@ -52,7 +52,7 @@ func TestWhatStoppingLeaves(t *testing.T) {
 		ctx, cancel := context.WithCancel(context.Background())
 		defer cancel()
 		o, e := &trigger{text: text, cancel: cancel}, bytes.Buffer{}
-		require.Equal(t, 1, run(ctx, "./demo", args, o, &e))
+		require.Equal(t, 1, run(ctx, calledAs("./demo"), args, o, &e))
 		return o.String(), e.String()
 	}
 	_, errs := stop("images to train on", brief(folder))
@@ -108,7 +108,7 @@ func TestEpochsOfAResumedRunAreTheTotal(t *testing.T) {
 	ctx, cancel := context.WithCancel(context.Background())
 	defer cancel()
 	var e bytes.Buffer
-	require.Equal(t, 1, run(ctx, "demo", []string{"train", "-resume", "-epochs", "4", "-out", folder}, &trigger{text: "epoch 3/4", cancel: cancel}, &e))
+	require.Equal(t, 1, run(ctx, calledAs("demo"), []string{"train", "-resume", "-epochs", "4", "-out", folder}, &trigger{text: "epoch 3/4", cancel: cancel}, &e))
 	status, _, errs = demo(context.Background(), "train", "-resume", "-epochs", "2", "-out", folder)
 	require.Equal(t, 2, status)
 	require.Contains(t, errs, "has 3 epochs already")

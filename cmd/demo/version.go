@@ -27,8 +27,8 @@ func version(_ context.Context, c *call) error {
 	return err
 }
 
-// versionOf is the version of the module by which the program was installed or, of a program built in a
-// clone, the release that it leads to and its commit.
+// versionOf is the version of the module by which the program was installed or, of a program built
+// in a clone, the release that it leads to and its commit.
 func versionOf(info *debug.BuildInfo) string {
 	if info == nil {
 		return release + "-devel"

@@ -17,7 +17,7 @@ import (
 	"github.com/plexaura/plexaura/engine/ref"
 	"github.com/plexaura/plexaura/graph"
 	"github.com/plexaura/plexaura/nn"
-	"github.com/plexaura/plexaura/ops"
+	"github.com/plexaura/plexaura/shape"
 )
 
 func TestVerifyAgreesWithGorgonia(t *testing.T) {
@@ -51,17 +51,21 @@ func TestVerifyNamesTheGradientThatDiffers(t *testing.T) {
 	require.ErrorContains(t, err, ".weight by gorgonia differs from ours by 1.0e-09; want 1e-10 at most")
 }
 
+// kernelless is an op that no engine can compute.
+type kernelless struct{}
+
+func (kernelless) Name() string                              { return "Odd" }
+func (kernelless) Infer(in []shape.Type) (shape.Type, error) { return in[0], nil }
+
 func TestWhatGorgoniaCannotLowerIsOneLine(t *testing.T) {
 	m := models()["lenet"]
 	plain := m.layer(m.info())
 	m.build = func(int) nn.Layer {
-		return nn.Sequential{plain, nn.Named("odds", nn.Func(func(x *graph.Node) *graph.Node {
-			return ops.Mul(x, ops.Reshape(ops.Prod(x, 1), -1, 1))
-		}))}
+		return nn.Sequential{plain, nn.Named("odd", nn.Func(func(x *graph.Node) *graph.Node { return graph.Apply(kernelless{}, x) }))}
 	}
 	c := newCall(command{name: "verify"}, nil, nil)
 	err := verifyGorgonia(context.Background(), c, subject{name: "odd", model: m, engine: ref.Engine{}, batch: 2})
-	require.Regexp(t, `^odd: vm_test\.go:\d+: layer odds: Prod: gorgonia has no product over axes`, oneLine(err))
+	require.Regexp(t, `^odd: vm_test\.go:\d+: layer odd: Odd: op type main\.kernelless has no method Bind`, oneLine(err))
 }
 
 // A run by gorgonia is the same run, but for rounding, and goes on by ours.

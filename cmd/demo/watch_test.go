@@ -27,7 +27,7 @@ func served(t *testing.T, see func(url string, cancel func(), stays <-chan struc
 	out := &whenServed{stays: make(chan struct{})}
 	out.see = func(url string) { see(url, cancel, out.stays) }
 	var errs bytes.Buffer
-	status = run(ctx, "demo", args, out, &errs)
+	status = run(ctx, calledAs("demo"), args, out, &errs)
 	out.group.Wait()
 	return status, out.text.String(), errs.String()
 }

@@ -44,7 +44,7 @@ func (p weightsChoice) load() (w trained, err error) {
 	}
 	var ok bool
 	if w.model, ok = models()[w.Name]; !ok {
-		return w, fmt.Errorf("%s is for a model %q, which demo does not have; it has %s", w.path, w.Name, list(models()))
+		return w, fmt.Errorf("%s is for a model %q, which this program does not have; it has %s", w.path, w.Name, list(models()))
 	}
 	return w, nil
 }

@@ -60,7 +60,7 @@ func TestWeightsFromElsewhere(t *testing.T) {
 	for _, c := range []struct{ args, want string }{
 		{"predict -weights " + path + " " + photo, "does not say which model it is for; name it by -model"},
 		{"predict -model squeezenet -weights " + path + " " + photo, "the weights are those of another model: missing features.0.bias"},
-		{"eval -model mobilenetv2 -weights " + path + " -data " + dir, "classifier.1.bias is float32(1000), the model wants float32(2)"},
+		{"eval -model mobilenetv2 -weights " + path + " -data " + dir, "classifier.1.bias is float32(1000), the model needs float32(2)"},
 		{"eval -model lenet -weights " + path + " -data " + dir, "holds pictures, the model takes images (1,28,28)"},
 	} {
 		status, out, errs := demo(context.Background(), strings.Fields(c.args)...)

@@ -6,13 +6,13 @@ import (
 	"github.com/plexaura/plexaura/data"
 )
 
-// Affine shears, turns, scales and shifts an image around its centre, by parameters that are
-// drawn anew for each. It is resampled once, bilinearly. The zero Affine changes nothing.
+// Affine shears, rotates, scales and shifts an image around its centre, with random parameters for
+// each image. It is resampled once, bilinearly. The zero Affine changes nothing.
 type Affine struct {
 	Rotate Range // degrees, counter-clockwise
-	Shear  Range // degrees by which upright lines lean, the lower end to the right
-	Scale  Range // factor of width and height; zero is 1
-	X, Y   Range // to the right and down, in parts of the width and the height
+	Shear  Range // degrees by which vertical lines lean; positive moves the lower end to the right
+	Scale  Range // factor of width and height; zero means 1
+	X, Y   Range // shift to the right and down, as fractions of width and height
 }
 
 // Bind implements [data.Augmentation].
@@ -46,8 +46,7 @@ func (a Affine) check() error {
 
 func (a Affine) scale() Range { return a.Scale.or(Range{1, 1}) }
 
-// draw draws parameters and returns the places that the pixels come from: those of
-// the inverse map.
+// draw draws parameters and returns the places that the pixels come from, using the inverse map.
 func (a Affine) draw(m image, r *data.Rand) places {
 	const degree = math.Pi / 180
 	sin, cos := math.Sincos(a.Rotate.draw(r) * degree)

@@ -8,7 +8,7 @@ import (
 	"github.com/plexaura/plexaura/shape"
 )
 
-// List does one augmentation after the other. The empty List changes nothing.
+// List applies augmentations one after the other. The empty List changes nothing.
 type List []data.Augmentation
 
 // Bind implements [data.Augmentation].
@@ -31,15 +31,15 @@ func (l List) Bind(in data.Info) (data.Change, data.Info, error) {
 	}, in, nil
 }
 
-// Range is where a parameter is drawn from, uniformly.
+// Range is the range of a uniformly distributed parameter.
 type Range struct{ Min, Max float64 }
 
-// Within is the Range from -x to x.
+// Within returns the Range from -x to x.
 func Within(x float64) Range { return Range{-x, x} }
 
 func (r Range) draw(from *data.Rand) float64 { return from.Between(r.Min, r.Max) }
 
-// or returns r, or a default where r is zero.
+// or returns r, or d if r is zero.
 func (r Range) or(d Range) Range {
 	if r == (Range{}) {
 		return d
@@ -47,7 +47,7 @@ func (r Range) or(d Range) Range {
 	return r
 }
 
-// check says that r is not a Range of numbers from lo to hi.
+// check returns an error unless r is a range of numbers from lo to hi.
 func (r Range) check(name string, lo, hi float64) error {
 	if !(lo <= r.Min && r.Min <= r.Max && r.Max <= hi) {
 		return fmt.Errorf("%s is from %v to %v; want a range within %v to %v", name, r.Min, r.Max, lo, hi)
@@ -55,7 +55,7 @@ func (r Range) check(name string, lo, hi float64) error {
 	return nil
 }
 
-// checkNumber says that v is not a number from lo to hi.
+// checkNumber returns an error unless v is a number from lo to hi.
 func checkNumber(name string, v, lo, hi float64) error {
 	if !(lo <= v && v <= hi) || math.IsInf(v, 0) {
 		return fmt.Errorf("%s is %v; want a number from %v to %v", name, v, lo, hi)
@@ -74,7 +74,7 @@ func imageOf(in data.Info) (image, error) {
 	return image{s.Int(0), s.Int(1), s.Int(2)}, nil
 }
 
-// colourOf is imageOf where only grey and red, green and blue make sense.
+// colourOf is imageOf for augmentations that need either grey or red, green and blue.
 func colourOf(in data.Info) (image, error) {
 	m, err := imageOf(in)
 	if err == nil && m.c != 1 && m.c != 3 {
@@ -85,7 +85,8 @@ func colourOf(in data.Info) (image, error) {
 
 func (m image) len() int { return m.c * m.h * m.w }
 
-// check says that an image is larger than an example may be, before memory is taken for it.
+// check returns an error if an image is larger than an example may be, before memory is allocated
+// for it.
 func (m image) check() error {
 	const most = 1 << 30 // elements, as data.Info allows
 	if m.h > most/m.c || m.w > most/m.c/m.h {
@@ -94,13 +95,13 @@ func (m image) check() error {
 	return nil
 }
 
-// resized describes examples whose images have another size.
+// resized returns the description of examples whose images are resized.
 func resized(in data.Info, h, w int) data.Info {
 	in.Input = shape.F32(in.Input.Dim(0), shape.Dim(h), shape.Dim(w))
 	return in
 }
 
-// levels returns what an intensity becomes in each channel.
+// levels returns the normalised value of an intensity in each channel.
 func (m image) levels(in data.Info, intensity float32) []float32 {
 	x := make([]float32, m.c)
 	for c := range x {

@@ -6,10 +6,10 @@ import (
 	"github.com/plexaura/plexaura/data"
 )
 
-// ColorJitter changes brightness, contrast and saturation, in random order, each by a factor
-// that is uniform from 1-v to 1+v, but not below 0. By that factor the image is mixed with
-// black, with the mean of its luma, or with its luma; after each, intensities are brought
-// back into 0 to 1. Images are grey or red, green and blue.
+// ColorJitter changes brightness, contrast and saturation, in random order, each by a factor that
+// is uniform from 1-v to 1+v, but not below 0. The factor mixes the image with black, with the mean
+// of its luma, or with its luma, respectively. After each change, intensities are clamped to [0,1].
+// Images are grey or red, green and blue.
 type ColorJitter struct {
 	Brightness, Contrast, Saturation float64 // v
 }
@@ -79,7 +79,7 @@ func (j *jitter) change(x []float32, p property, factor float32) {
 	}
 }
 
-// lumaOf finds the luma by ITU-R BT.601.
+// lumaOf computes the luma by ITU-R BT.601.
 func (j *jitter) lumaOf(x []float32) {
 	if j.c == 1 {
 		copy(j.luma, x)

@@ -140,7 +140,7 @@ func TestComponents(t *testing.T) {
 	nan, err := data.New([]float32{float32(math.NaN()), 0, 0}, []int{0}, plain(3, 1, 1))
 	require.NoError(t, err)
 	_, err = Components(nan)
-	require.ErrorContains(t, err, "no numbers")
+	require.ErrorContains(t, err, "not numbers")
 }
 
 func TestEigen(t *testing.T) {

@@ -7,10 +7,10 @@ import (
 	"github.com/plexaura/plexaura/data"
 )
 
-// RandomCrop cuts out a part at a random place.
+// RandomCrop cuts out a part at a random position.
 type RandomCrop struct {
-	Height, Width int // of the part; 0 is that of the image
-	Pad           int // black pixels that are put around the image first
+	Height, Width int // of the part; 0 means that of the image
+	Pad           int // number of black pixels added around the image first
 }
 
 // Bind implements [data.Augmentation].
@@ -40,7 +40,7 @@ func (a RandomCrop) Bind(in data.Info) (data.Change, data.Info, error) {
 	}, resized(in, to.h, to.w), nil
 }
 
-// maxPad bounds Pad, beyond any image.
+// maxPad is the largest Pad, larger than any image.
 const maxPad = 1 << 16
 
 type crop struct {
@@ -49,7 +49,7 @@ type crop struct {
 	out      []float32
 }
 
-// cut returns the part that begins at the given place, which may lie outside.
+// cut returns the part that begins at the given position, which may be outside.
 func (c *crop) cut(x []float32, top, left int) []float32 {
 	lo, hi := max(0, -left), min(c.to.w, c.from.w-left) // columns of the part that are in the image
 	for row := range c.to.c * c.to.h {
@@ -73,13 +73,13 @@ func fill(dst []float32, v float32) {
 	}
 }
 
-// RandomResizedCrop cuts out a part of random area and aspect and scales it to the given size,
-// bilinearly (Szegedy et al., "Going deeper with convolutions", 2015). The scaling does not
-// average: a part should not be much larger than the result.
+// RandomResizedCrop cuts out a part of random area and aspect ratio and scales it to the given
+// size, bilinearly (Szegedy et al., "Going deeper with convolutions", 2015). The scaling does not
+// average, so a part should not be much larger than the result.
 type RandomResizedCrop struct {
-	Height, Width int   // of the result; 0 is that of the image
-	Area          Range // of the part, of that of the image; zero is 0.08 to 1
-	Aspect        Range // width by height, its logarithm being uniform; zero is 3/4 to 4/3
+	Height, Width int   // of the result; 0 means that of the image
+	Area          Range // of the part, as a fraction of the image's; zero means 0.08 to 1
+	Aspect        Range // width by height, with a uniform logarithm; zero means 3/4 to 4/3
 }
 
 // Bind implements [data.Augmentation].
@@ -114,8 +114,8 @@ func (a RandomResizedCrop) Bind(in data.Info) (data.Change, data.Info, error) {
 	}, resized(in, a.Height, a.Width), nil
 }
 
-// part draws a part of an image. Where none of ten fits, it is the middle, as large as the
-// aspects allow, as in torchvision.
+// part draws a part of an image. If none of ten fits, it is the centre, as large as the aspect
+// ratios allow, as in torchvision.
 func (a RandomResizedCrop) part(m image, r *data.Rand) (left, top, w, h int) {
 	for range 10 {
 		area := a.Area.draw(r) * float64(m.h*m.w)

@@ -6,9 +6,9 @@ import (
 	"github.com/plexaura/plexaura/data"
 )
 
-// CutOut sets a square to zero, the mean of normalised inputs. Its centre is any pixel, so
-// that a part of it may lie outside (DeVries and Taylor, "Improved regularization of
-// convolutional neural networks with Cutout", 2017).
+// CutOut sets a square to zero, the mean of normalised inputs. Its centre is a random pixel, so
+// that a part of it may be outside (DeVries and Taylor, "Improved regularization of convolutional
+// neural networks with Cutout", 2017).
 type CutOut struct {
 	Side int // of the square, in pixels
 }

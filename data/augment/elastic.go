@@ -8,15 +8,15 @@ import (
 	"github.com/plexaura/plexaura/internal/simd/gemm"
 )
 
-// Elastic distorts an image as if it were on rubber: each pixel is displaced in x and in y by
-// Alpha pixels times random numbers, uniform from -1 to 1 and 0 outside of the image, which
-// are smoothed by a Gaussian (Simard, Steinkraus and Platt, "Best practices for convolutional
-// neural networks applied to visual document analysis", ICDAR 2003). A pixel's displacement
-// has a standard deviation of about 0.16 Alpha/Sigma.
+// Elastic distorts an image like a sheet of rubber: each pixel is displaced in x and in y by Alpha
+// pixels times random numbers, uniform from -1 to 1 and 0 outside the image, which are smoothed by
+// a Gaussian (Simard, Steinkraus and Platt, "Best practices for convolutional neural networks
+// applied to visual document analysis", ICDAR 2003). The displacement has a standard deviation of
+// about 0.16 Alpha/Sigma pixels.
 type Elastic struct {
 	Sigma float64 // standard deviation of the Gaussian in pixels
 	Alpha float64
-	// Affine is done first, in the same resampling.
+	// Affine is applied first, in the same resampling.
 	Affine Affine
 }
 
@@ -46,9 +46,9 @@ func (a Elastic) Bind(in data.Info) (data.Change, data.Info, error) {
 	}, in, nil
 }
 
-// field draws displacements: for each row those in x and then those in y, so that 2H rows of
-// W numbers are H rows of 2W as well. With random numbers U from 0 to 1 they are
-// Alpha*V*(2U-1)*H, where the matrices V and H are the vertical and the horizontal Gaussian.
+// field draws displacements: for each row those in x and then those in y, so that 2H rows of W
+// numbers are also H rows of 2W. For random numbers U from 0 to 1 they are Alpha*V*(2U-1)*H, where
+// the matrices V and H are the vertical and the horizontal Gaussian.
 type field struct {
 	kernels              *gemm.Kernels
 	along, across        gemm.Op
@@ -75,7 +75,7 @@ func (a Elastic) newField(k *gemm.Kernels, m image) *field {
 	return f
 }
 
-// draw returns new displacements, valid until the next.
+// draw returns new displacements, valid until the next call.
 func (f *field) draw(r *data.Rand) []float32 {
 	r.Uniforms(f.noise)
 	f.smooth()
@@ -88,9 +88,9 @@ func (f *field) smooth() {
 	gemm.Mul(f.kernels, nil, f.across, f.half, f.horizontal, f.out, nil, f.scratch)
 }
 
-// gaussian returns the n by n matrix that smooths n numbers, beyond which there are zeros, by
-// a Gaussian of standard deviation sigma, times a factor. Its weights add up to the factor
-// where no end is near.
+// gaussian returns the n by n matrix that smooths n numbers by a Gaussian of standard deviation
+// sigma, times a factor, with zeros beyond the ends. Away from the ends the weights add up to the
+// factor.
 func gaussian(n int, sigma, factor float64) []float32 {
 	weight := func(d int) float64 { return math.Exp(-float64(d*d) / (2 * sigma * sigma)) }
 	sum := 1.0

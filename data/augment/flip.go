@@ -8,7 +8,7 @@ import (
 
 // HorizontalFlip exchanges left and right.
 type HorizontalFlip struct {
-	P float64 // how probable it is; 0 is 0.5
+	P float64 // probability of a flip; 0 means 0.5
 }
 
 // Bind implements [data.Augmentation].

@@ -12,8 +12,8 @@ import (
 	"github.com/plexaura/plexaura/shape"
 )
 
-// The test runs itself with an environment that a user got wrong. Only what multiplies matrices, whose
-// bits depend on the level, heeds it, and says so by an error.
+// The test runs itself with an environment that a user got wrong. Only what multiplies matrices,
+// whose bits depend on the level, heeds it, and says so by an error.
 func TestALevelThatIsNoneIsAnErrorOfElastic(t *testing.T) {
 	if os.Getenv(simd.LevelVariable) != "nonsense" {
 		self, err := os.Executable()

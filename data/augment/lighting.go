@@ -7,22 +7,23 @@ import (
 )
 
 // Lighting changes the colour and intensity of the light: to each pixel it adds the principal
-// components of red, green and blue over the training images, each times its eigenvalue and
-// times a normal number that is drawn once for an image (Krizhevsky, Sutskever and Hinton,
-// "ImageNet classification with deep convolutional neural networks", 2012, section 4.1).
+// components of red, green and blue over the training images, each times its eigenvalue and times a
+// normally distributed number, drawn once per image (Krizhevsky, Sutskever and Hinton, "ImageNet
+// classification with deep convolutional neural networks", 2012, section 4.1).
 type Lighting struct {
-	Std float64 // of the normal numbers; 0 is 0.1, as published
-	// Components are those of intensities from 0 to 1; nil means ImageNet's. See [Components].
+	Std float64 // standard deviation of these numbers; 0 means 0.1, as published
+	// Components are the components of intensities from 0 to 1; nil means ImageNet's. See
+	// [Components].
 	Components *PCA
 }
 
-// PCA is an analysis of red, green and blue into principal components.
+// PCA is a principal component analysis of red, green and blue.
 type PCA struct {
 	Values  [3]float64    // eigenvalues of the covariance
-	Vectors [3][3]float64 // of unit length, one a row, in the order of the values
+	Vectors [3][3]float64 // unit vectors, one per row, in the order of the values
 }
 
-// imageNetPCA is that of ImageNet's training images, as published with the residual networks of
+// imageNetPCA is the PCA of ImageNet's training images, as published with the residual networks of
 // fb.resnet.torch (Gross and Wilber, "Training and investigating residual nets", 2016).
 var imageNetPCA = PCA{
 	Values: [3]float64{.2175, .0188, .0045},

@@ -9,17 +9,16 @@ import (
 	"github.com/plexaura/plexaura/shape"
 )
 
-// MixUp replaces each example of a batch by a part t of itself and 1-t of another, the inputs
-// and the targets alike (Zhang, Cisse, Dauphin and Lopez-Paz, "mixup: beyond empirical risk
-// minimization", 2018). t is drawn once for a batch, from the distribution Beta(Alpha,Alpha).
-// The other is the next example of the batch, and the first for the last: the order is by
-// chance where the loader shuffles.
+// MixUp replaces each example of a batch by t times itself plus 1-t times another, both inputs and
+// targets (Zhang, Cisse, Dauphin and Lopez-Paz, "mixup: beyond empirical risk minimization", 2018).
+// t is drawn once per batch, from the distribution Beta(Alpha,Alpha). The other example is the next
+// one of the batch or, for the last, the first; if the loader shuffles, that is a random one.
 //
 // Class numbers become distributions over the classes, float32(C), which the cross-entropy of
-// the package ops takes as targets as well.
+// package ops accepts as targets.
 type MixUp struct {
-	Alpha float64 // 0 is 0.2, as for ImageNet
-	// Classes is the number of classes where they have no names. 0 means that they have.
+	Alpha float64 // 0 means 0.2, as for ImageNet
+	// Classes is the number of classes if they have no names, and 0 otherwise.
 	Classes int
 }
 
@@ -66,7 +65,8 @@ func (a MixUp) classes(in data.Info) (int, error) {
 	return max(named, a.Classes), nil
 }
 
-// blend replaces each of n examples by t of itself and 1-t of the next. first is memory for one.
+// blend replaces each of n examples by t times itself plus 1-t times the next. first is memory for
+// one example.
 func blend(x, first []float32, n int, t float32) {
 	size := len(first)
 	x = x[:n*size]
@@ -81,7 +81,8 @@ func blend(x, first []float32, n int, t float32) {
 	}
 }
 
-// distribute sets the target of each of n examples to t of its own class and 1-t of the next's.
+// distribute sets the target of each of n examples to t for its own class and 1-t for that of the
+// next example.
 func distribute(b data.Example, n, classes int, t float32) error {
 	clear(b.Targets[:n*classes])
 	for _, class := range b.Labels[:n] {
@@ -98,17 +99,16 @@ func distribute(b data.Example, n, classes int, t float32) error {
 	return nil
 }
 
-// beta draws from Beta(alpha,alpha), as the part that one of two numbers of the distribution
-// Gamma(alpha) has in their sum. The logarithms are drawn, since for a small alpha the
-// numbers themselves may be too small.
+// beta draws from Beta(alpha,alpha): the fraction of one of two numbers of the distribution
+// Gamma(alpha) in their sum. It draws logarithms, because for a small alpha the numbers themselves
+// may underflow.
 func beta(alpha float64, r *data.Rand) float64 {
 	a, b := logGamma(alpha, r), logGamma(alpha, r)
 	return 1 / (1 + math.Exp(b-a))
 }
 
-// logGamma draws the logarithm of a number of Gamma(alpha) by Marsaglia and Tsang, "A simple
-// method for generating gamma variables" (2000), whose method for alpha+1 is taken from there
-// to alpha.
+// logGamma draws the logarithm of a number of Gamma(alpha) by Marsaglia and Tsang, "A simple method
+// for generating gamma variables" (2000), including their reduction of alpha to alpha+1.
 func logGamma(alpha float64, r *data.Rand) float64 {
 	d := alpha + 1 - 1./3
 	c := 1 / math.Sqrt(9*d)

@@ -10,8 +10,8 @@ import (
 	"github.com/plexaura/plexaura/data"
 )
 
-// Components analyses the colours of all pixels of a dataset's images, (3,H,W), as intensities
-// from 0 to 1. The largest component comes first. It reads every example.
+// Components returns the principal components of the colours of all pixels of a dataset's images,
+// (3,H,W), as intensities from 0 to 1. The largest component comes first. It reads every example.
 func Components(ds data.Dataset) (*PCA, error) {
 	if ds == nil {
 		return nil, errors.New("augment: no dataset: it is nil")
@@ -55,10 +55,10 @@ func Components(ds data.Dataset) (*PCA, error) {
 	return eigen(products)
 }
 
-// eigen decomposes a symmetric matrix by the method of Jacobi (1846): each turn makes one
-// element beside the diagonal zero.
+// eigen decomposes a symmetric matrix by the method of Jacobi (1846): each rotation makes one
+// off-diagonal element zero.
 func eigen(m [3][3]float64) (*PCA, error) {
-	v := [3][3]float64{{1, 0, 0}, {0, 1, 0}, {0, 0, 1}} // eigenvectors, one a row
+	v := [3][3]float64{{1, 0, 0}, {0, 1, 0}, {0, 0, 1}} // eigenvectors, one per row
 	for range 32 {
 		for _, at := range [][2]int{{0, 1}, {0, 2}, {1, 2}} {
 			turn(&m, &v, at[0], at[1])
@@ -70,13 +70,13 @@ func eigen(m [3][3]float64) (*PCA, error) {
 	for k, i := range order {
 		p.Values[k], p.Vectors[k] = max(0, m[i][i]), v[i]
 		if math.IsNaN(m[i][i]) {
-			return nil, errors.New("augment: the images have intensities that are no numbers")
+			return nil, errors.New("augment: the images have intensities that are not numbers")
 		}
 	}
 	return &p, nil
 }
 
-// turn turns the axes a and b so that m[a][b] becomes zero.
+// turn rotates the axes a and b so that m[a][b] becomes zero.
 func turn(m, v *[3][3]float64, a, b int) {
 	if m[a][b] == 0 {
 		return

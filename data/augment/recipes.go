@@ -1,6 +1,6 @@
 package augment
 
-// MNIST distorts digits a little: they are turned, scaled, sheared and shifted, and elastic.
+// MNIST distorts digits slightly: it rotates, scales, shears, shifts and distorts them elastically.
 func MNIST() List {
 	return List{Elastic{
 		Sigma: 4, Alpha: 20,
@@ -8,18 +8,18 @@ func MNIST() List {
 	}}
 }
 
-// CIFAR is that of He et al., "Deep residual learning for image recognition" (2016), for
-// images of 32 by 32: shifts by up to four pixels, and flips.
+// CIFAR is the augmentation of He et al., "Deep residual learning for image recognition" (2016),
+// for images of 32 by 32: shifts by up to four pixels, and flips.
 func CIFAR() List { return List{RandomCrop{Pad: 4}, HorizontalFlip{}} }
 
-// AlexNet is that of Krizhevsky, Sutskever and Hinton (2012): from images of 256 by 256 a
-// part of side by side pixels, flips, and [Lighting].
+// AlexNet is the augmentation of Krizhevsky, Sutskever and Hinton (2012): crops of side by side
+// pixels from images of 256 by 256, flips, and [Lighting].
 func AlexNet(side int) List {
 	return List{RandomCrop{Height: side, Width: side}, HorizontalFlip{}, Lighting{}}
 }
 
-// ImageNet is that of Szegedy et al. (2015), with torchvision's jitter of colours: parts of
-// many sizes and aspects scaled to side by side pixels, flips, colours.
+// ImageNet is the augmentation of Szegedy et al. (2015), with torchvision's colour jitter: crops of
+// many sizes and aspect ratios scaled to side by side pixels, flips, colour changes.
 func ImageNet(side int) List {
 	return List{
 		RandomResizedCrop{Height: side, Width: side}, HorizontalFlip{},

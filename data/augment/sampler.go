@@ -2,15 +2,15 @@ package augment
 
 import "github.com/plexaura/plexaura/data"
 
-// sampler takes images at places between their pixels, bilinearly. Outside they are black.
+// sampler samples images at positions between their pixels, bilinearly. Pixels outside are black.
 type sampler struct {
 	from, to image
-	pitch    int       // of a padded row
-	padded   []float32 // each plane with black around: one pixel before and two behind
+	pitch    int       // length of a padded row
+	padded   []float32 // each plane with black around it: one pixel before and two after
 	out      []float32
 
-	// The places of one row: of their upper left pixels in a padded plane, and how far right
-	// of and below it they are, from 0 to 1.
+	// The positions for one row: of their upper left pixels in a padded plane, and the distances to
+	// the right of and below them, from 0 to 1.
 	at          []int32
 	right, down []float32
 	still       []float32 // zeros
@@ -30,20 +30,20 @@ func newSampler(in data.Info, from image, h, w int) *sampler {
 	return s
 }
 
-// places says where in the image the pixel (x,y) of the result is taken:
-// (xx*x + xy*y + x0, yx*x + yy*y + y0), or at the nearest place within the bounds.
+// places maps the pixel (x,y) of the result to the position in the image that it is sampled at:
+// (xx*x + xy*y + x0, yx*x + yy*y + y0), clamped to the bounds.
 type places struct {
 	xx, xy, x0               float32
 	yx, yy, y0               float32
 	left, right, top, bottom float32
 }
 
-// anywhere bounds the places to where one pixel of black is met.
+// anywhere sets the bounds to one black pixel around the image.
 func (m image) anywhere() places {
 	return places{left: -1, right: float32(m.w), top: -1, bottom: float32(m.h)}
 }
 
-// stretch are the places that scale a part of an image, whose pixels are squares, to another
+// stretch returns the places that scale a part of an image, with pixels as squares, to another
 // size.
 func stretch(left, top, w, h, toW, toH int) places {
 	sx, sy := float64(w)/float64(toW), float64(h)/float64(toH)
@@ -54,8 +54,8 @@ func stretch(left, top, w, h, toW, toH int) places {
 	}
 }
 
-// sample returns image x at the given places. A field, if not nil, displaces the pixels of the
-// result before: it holds for each row the displacements in x and then those in y.
+// sample returns image x sampled at the given places. If field is not nil, it displaces the pixels
+// of the result first; it holds for each row the displacements in x and then those in y.
 func (s *sampler) sample(x []float32, p places, field []float32) []float32 {
 	s.load(x)
 	w, h, plane := s.to.w, s.to.h, len(s.padded)/s.to.c
@@ -72,7 +72,7 @@ func (s *sampler) sample(x []float32, p places, field []float32) []float32 {
 	return s.out
 }
 
-// load puts the planes of x into their frames.
+// load copies the planes of x into their frames.
 func (s *sampler) load(x []float32) {
 	m := s.from
 	for row := range m.c * m.h {
@@ -81,9 +81,9 @@ func (s *sampler) load(x []float32) {
 	}
 }
 
-// place finds the places of row y, whose pixels are displaced by dx and dy.
+// place computes the positions for row y, whose pixels are displaced by dx and dy.
 func (s *sampler) place(p *places, y float32, dx, dy []float32) {
-	// In the frame places are one further. They are not negative, so that rounding is down.
+	// The frame adds 1 to positions. They are not negative, so that conversion rounds down.
 	x0, y0 := p.x0+1, p.y0+1
 	left, right, top, bottom := p.left+1, p.right+1, p.top+1, p.bottom+1
 	xx, xy, yx, yy, pitch := p.xx, p.xy, p.yx, p.yy, int32(s.pitch)
@@ -111,7 +111,7 @@ func (s *sampler) place(p *places, y float32, dx, dy []float32) {
 	}
 }
 
-// blend takes a plane at the places of a row.
+// blend samples a plane at the positions for a row.
 func (s *sampler) blend(dst, plane []float32) {
 	at, right, down := s.at[:len(dst)], s.right[:len(dst)], s.down[:len(dst)]
 	pitch := s.pitch

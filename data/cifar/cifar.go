@@ -21,13 +21,13 @@ const Side = 32
 
 const pixels = 3 * Side * Side
 
-// database is one of the two.
+// database is CIFAR-10 or CIFAR-100.
 type database struct {
 	train, test []string // files
-	labels      []int    // how many values each label byte of a record has
-	class       int      // which of them is the class
+	labels      []int    // number of values of each label byte of a record
+	class       int      // index of the label byte with the class
 	names       string   // the file with the names of the classes, if there is one
-	classes     []string // the names as published, where there is no file
+	classes     []string // the published names, used if there is no file
 	mean, std   []float32
 }
 
@@ -54,13 +54,13 @@ var (
 	}
 )
 
-// Load10 reads CIFAR-10 from the folder that holds data_batch_1.bin to data_batch_5.bin and
+// Load10 reads CIFAR-10 from a folder with the files data_batch_1.bin to data_batch_5.bin and
 // test_batch.bin. A file may have any number of records up to a million.
 func Load10(dir string) (train, test data.Dataset, err error) { return cifar10.load(dir) }
 
-// Load100 reads CIFAR-100, with its 100 classes, from the folder that holds train.bin and
-// test.bin. The classes have the names in fine_label_names.txt, or those that were published
-// where that is missing. A file may have any number of records up to a million.
+// Load100 reads CIFAR-100, with its 100 classes, from a folder with the files train.bin and
+// test.bin. The classes have the names in fine_label_names.txt or, if that is missing, the
+// published names. A file may have any number of records up to a million.
 func Load100(dir string) (train, test data.Dataset, err error) { return cifar100.load(dir) }
 
 // Load100Coarse is [Load100] with the 20 superclasses, named in coarse_label_names.txt.
@@ -80,7 +80,7 @@ func (d database) load(dir string) (train, test data.Dataset, err error) {
 	return train, test, nil
 }
 
-// info describes the images, with the names of the classes that are found in dir.
+// info describes the images. It reads the names of the classes from dir if they are there.
 func (d database) info(dir string) (data.Info, error) {
 	info := data.Info{
 		Input: shape.F32(3, Side, Side), Target: shape.I32(), Classes: d.classes,
@@ -106,7 +106,7 @@ func (d database) info(dir string) (data.Info, error) {
 
 func (d database) classCount() int { return d.labels[d.class] }
 
-// maxNames bounds the file of names, in bytes.
+// maxNames is the largest size of the file of names, in bytes.
 const maxNames = 1 << 16
 
 // read reads files as one dataset.
@@ -129,10 +129,11 @@ func (d database) read(dir string, files []string, info data.Info) (data.Dataset
 	return data.New(images, classes, info)
 }
 
-// maxRecords bounds the records of a file, of which those of the databases have at most 50,000.
+// maxRecords is the largest number of records in a file. Those of the databases have at most
+// 50,000.
 const maxRecords = 1_000_000
 
-// sized says why a file of that size is not one of records, before any of it is read.
+// sized returns an error if a file of that size cannot consist of records. It does not read any.
 func (d database) sized(f *os.File) error {
 	info, err := f.Stat()
 	if err != nil {

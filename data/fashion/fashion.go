@@ -8,14 +8,15 @@ import (
 	"github.com/plexaura/plexaura/shape"
 )
 
-// Mean and Std are those of all pixels of the 60,000 training images, on a scale from 0 to 1.
+// Mean and Std are the mean and standard deviation of all pixels of the 60,000 training images, on
+// a scale from 0 to 1.
 const (
 	Mean = 0.2860
 	Std  = 0.3530
 )
 
-// Info describes the images: float32(1,28,28) with mean 0 and standard deviation 1, and the
-// classes' names as published.
+// Info describes the images: float32(1,28,28), normalised to mean 0 and standard deviation 1, and
+// the published names of the classes.
 func Info() data.Info {
 	return data.Info{
 		Input:  shape.F32(1, mnist.Side, mnist.Side),
@@ -27,8 +28,8 @@ func Info() data.Info {
 	}
 }
 
-// Load reads the folder with the four files, which have the names of MNIST's. Each may be
-// compressed by gzip, with the ending .gz. [mnist.Validation] divides the training images.
+// Load reads a folder with the four files, which have the names of MNIST's. Each may be compressed
+// by gzip, with the extension .gz. [mnist.Validation] splits the training images.
 func Load(dir string) (train, test data.Dataset, err error) {
 	if train, test, err = mnist.LoadAs(dir, Info()); err != nil {
 		return nil, nil, fmt.Errorf("fashion: %w", err)

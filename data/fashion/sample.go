@@ -13,7 +13,7 @@ import (
 //go:embed sample/*-ubyte.gz
 var files embed.FS
 
-// sample is decoded once in a process; it is never written.
+// sample is decoded once per process; it is never written.
 var sample = sync.OnceValues(func() (parts [2]data.Dataset, err error) {
 	folder, err := fs.Sub(files, "sample")
 	if err == nil {
@@ -25,9 +25,9 @@ var sample = sync.OnceValues(func() (parts [2]data.Dataset, err error) {
 	return parts, nil
 })
 
-// Sample returns the images that are embedded in the program: 2,000 of the 60,000 training images
-// and 1,000 of the 10,000 test images, drawn at random, for what has to run without the four
-// files. It is too small for results that are to be compared with published ones.
+// Sample returns the embedded images: 2,000 of the 60,000 training images and 1,000 of the 10,000
+// test images, drawn at random, for programs that must run without the four files. It is too small
+// for results to be compared with published ones.
 func Sample() (train, test data.Dataset, err error) {
 	parts, err := sample()
 	return parts[0], parts[1], err

@@ -1,5 +1,5 @@
-// Package idx reads files of the IDX format, in which MNIST and its relatives are
-// published: arrays of numbers behind a short big-endian header.
+// Package idx reads files of the IDX format, in which MNIST and related databases are published:
+// arrays of numbers after a short big-endian header.
 //
 //	2 bytes     0
 //	1 byte      element type
@@ -7,9 +7,9 @@
 //	4 bytes     extent, for each axis
 //	data        row-major, big-endian
 //
-// A file that is malformed in any way is one error; it never makes the reader panic or
-// allocate more than a small multiple of what is there to read. There are at most [MaxBytes] of
-// data, and compressed files have a bound that grows with their size.
+// A malformed file is one error; the reader never panics on it, nor allocates more than a small
+// multiple of the bytes that it can read. Data are limited to [MaxBytes], and expanded files to a
+// limit that grows with their compressed size.
 //
 // Knows nothing of ours. Never imports graph or an engine.
 package idx

@@ -26,7 +26,7 @@ const (
 	Float64 Type = 0x0e
 )
 
-// types says what an element is called, how many bytes it has, and what number they are.
+// types has the name of each element type, its size in bytes, and its conversion to a number.
 var types = map[Type]struct {
 	name  string
 	width int
@@ -40,7 +40,7 @@ var types = map[Type]struct {
 	Float64: {"float64", 8, func(b []byte) float64 { return math.Float64frombits(binary.BigEndian.Uint64(b)) }},
 }
 
-// String returns Go's name of the type.
+// String returns Go's name for the type.
 func (t Type) String() string {
 	if row, ok := types[t]; ok {
 		return row.name
@@ -48,20 +48,20 @@ func (t Type) String() string {
 	return fmt.Sprintf("Type(%#02x)", uint8(t))
 }
 
-// Width is the size of one element in bytes, 0 for an unknown type.
+// Width returns the size of one element in bytes, or 0 for an unknown type.
 func (t Type) Width() int { return types[t].width }
 
-// maxRank bounds the number of axes.
+// maxRank is the largest number of axes.
 const maxRank = 8
 
 // Array is the content of a file.
 type Array struct {
 	Type Type
-	Dims []int  // the extent of each axis, one to eight of them
-	Data []byte // row-major, big-endian: for Uint8 and Int8 one byte an element
+	Dims []int  // the extent of each of one to eight axes
+	Data []byte // row-major, big-endian: for Uint8 and Int8 one byte per element
 }
 
-// Header returns what comes before Data in an uncompressed file.
+// Header returns the bytes before Data in an uncompressed file.
 func (a Array) Header() []byte {
 	b := []byte{0, 0, byte(a.Type), byte(len(a.Dims))}
 	for _, n := range a.Dims {
@@ -83,21 +83,21 @@ func (a Array) Float64s() []float64 {
 	return values
 }
 
-// Bounds of what is read. A file of gzip may be up to 64 MiB, and beyond that up to 128 times as
-// large as it is compressed: images of the databases shrink to a fifth.
+// Limits of what is read. An expanded file may be up to 64 MiB plus 128 times its compressed size;
+// images of the databases compress to a fifth.
 const (
-	MaxBytes   = 1 << 33 // of the elements
+	MaxBytes   = 1 << 33 // of all elements
 	gzipAlways = 1 << 26
 	gzipRatio  = 128
 )
 
-// Read reads a file's content from r, to its end. The file may be compressed by gzip.
+// Read reads a file's content from r to its end. The file may be compressed by gzip.
 func Read(r io.Reader) (Array, error) {
 	return ReadIf(r, func(Array) error { return nil })
 }
 
-// ReadIf is Read of a file that is wanted: check is given what the header says, an Array without
-// Data, before memory is taken for them. Its error ends the reading.
+// ReadIf is Read with a check of the header: before it allocates memory for the data it calls check
+// with an Array without Data. An error of check ends the reading.
 func ReadIf(r io.Reader, check func(header Array) error) (Array, error) {
 	switch {
 	case r == nil:
@@ -108,13 +108,13 @@ func ReadIf(r io.Reader, check func(header Array) error) (Array, error) {
 	room := sizeOf(r)
 	counted := &counter{r: r}
 	buffered := bufio.NewReader(counted)
-	magic, _ := buffered.Peek(2) // a read error comes again
+	magic, _ := buffered.Peek(2) // a read error occurs again below
 	if string(magic) != "\x1f\x8b" {
 		return read(buffered, room, check)
 	}
 	z, err := gzip.NewReader(buffered)
 	if err = truncated(err); err == errTruncated {
-		err = fmt.Errorf("gzip: %w", err) // as its other errors say
+		err = fmt.Errorf("gzip: %w", err) // like its other errors
 	}
 	if err != nil {
 		return Array{}, err
@@ -122,7 +122,7 @@ func ReadIf(r io.Reader, check func(header Array) error) (Array, error) {
 	return read(&inflated{z: z, from: counted}, expanded(room), check)
 }
 
-// sizeOf is how many bytes can come from r at most, as far as that is known.
+// sizeOf returns the largest number of bytes that can come from r, as far as it is known.
 func sizeOf(r io.Reader) int64 {
 	if f, ok := r.(interface{ Stat() (fs.FileInfo, error) }); ok {
 		if info, err := f.Stat(); err == nil && info.Mode().IsRegular() {
@@ -132,7 +132,7 @@ func sizeOf(r io.Reader) int64 {
 	return math.MaxInt64
 }
 
-// expanded is how large a file of n bytes may be once it is expanded.
+// expanded returns how large a compressed file of n bytes may be when it is expanded.
 func expanded(n int64) int64 {
 	if n > (math.MaxInt64-gzipAlways)/gzipRatio {
 		return math.MaxInt64
@@ -152,7 +152,7 @@ func (c *counter) Read(b []byte) (int, error) {
 	return n, err
 }
 
-// inflated reads what is expanded, as long as it is not too large for what it was read from.
+// inflated reads expanded bytes, as long as there are not too many for the compressed size.
 type inflated struct {
 	z    io.Reader
 	from *counter
@@ -192,7 +192,7 @@ func read(r io.Reader, room int64, check func(Array) error) (Array, error) {
 	return a, nil
 }
 
-// header reads what comes before the data, and says how many bytes these are to have.
+// header reads the header, and returns the number of bytes that the data must have.
 func header(r io.Reader) (a Array, size int64, err error) {
 	var head [4]byte
 	if _, err := io.ReadFull(r, head[:]); err != nil {
@@ -220,7 +220,8 @@ func header(r io.Reader) (a Array, size int64, err error) {
 	return a, int64(bytes), nil
 }
 
-// take reads n bytes. Memory grows with what really comes, eightfold at a time.
+// take reads n bytes. It grows its memory with the bytes that arrive, by a factor of eight at a
+// time.
 func take(r io.Reader, n int) ([]byte, error) {
 	b := []byte{}
 	for len(b) < n {

@@ -3,10 +3,10 @@
 //	DIR/train/CLASS/.../*.png, *.jpg, *.jpeg, *.jpe, *.jfif
 //	DIR/val/CLASS/.../*.png, *.jpg, *.jpeg, *.jpe, *.jfif
 //
-// The names of the classes' folders, in alphabetical order, are the classes; they are UTF-8, and
-// letters with accents are in their composed form (NFC) whatever the file system does. Endings
-// may be in capitals. Links are followed to the folder of a class and to a picture, but not to
-// other folders inside a class. What is not read is counted, see [Folder.LeftOut]. Files are
+// The classes are the names of the class folders, in alphabetical order. They must be UTF-8;
+// accented letters are in composed form (NFC), whatever the file system does. Extensions may be in
+// capitals. Links to the folder of a class and to a picture are followed, but not links to other
+// folders inside a class. Files that are not read are counted, see [Folder.LeftOut]. Files are
 // listed at once but decoded only when they are read, so a dataset need not fit into memory.
 //
 // Knows data, data/picture, shape. Never imports graph or an engine.

@@ -17,8 +17,8 @@ const (
 	ValidationFolder = "val"
 )
 
-// Folder is a dataset of pictures in one folder for each class. It is immutable and safe for
-// concurrent use, as long as the files stay.
+// Folder is a dataset of pictures in one folder per class. It is immutable and safe for concurrent
+// use, as long as the files do not change.
 type Folder struct {
 	dir     string
 	info    data.Info
@@ -29,16 +29,16 @@ type Folder struct {
 }
 
 type file struct {
-	path  string // below the folder of its class
+	path  string // relative to the folder of its class
 	class int32
 }
 
-// Load lists the pictures of both parts of a dataset, those in dir/train and in dir/val,
-// which must have the same classes. p, such as [picture.ImageNet]'s, says how pictures become
-// inputs; its Image is the name of a [picture.Shorter]. Validation images have the shape input,
-// (3,H,W) or (1,H,W). Training images have the shape wide, which is larger where each epoch
-// crops them anew; they too are cut from the centre. The error is the cause of ctx where that is
-// cancelled meanwhile.
+// Load lists the pictures of both parts of a dataset, dir/train and dir/val, which must have the
+// same classes. p, such as the result of [picture.ImageNet], describes how pictures become inputs;
+// its Image must be the name of a [picture.Shorter]. Validation images have the shape input,
+// (3,H,W) or (1,H,W). Training images have the shape wide, which is larger if each epoch crops them
+// randomly; they too are cut from the centre. If ctx is cancelled in the meantime, the error is its
+// cause.
 func Load(ctx context.Context, dir string, wide, input shape.Shape, p data.Preprocess) (train, validation *Folder, err error) {
 	if train, err = Open(ctx, filepath.Join(dir, TrainFolder), wide, p); err != nil {
 		return nil, nil, err
@@ -52,7 +52,7 @@ func Load(ctx context.Context, dir string, wide, input shape.Shape, p data.Prepr
 	return train, validation, nil
 }
 
-// difference names the classes that only one of two lists has.
+// difference returns the names of the classes that are in only one of two lists.
 func difference(a, b []string) string {
 	only := func(a, b []string) string {
 		missing := slices.DeleteFunc(slices.Clone(a), func(s string) bool { return slices.Contains(b, s) })
@@ -65,8 +65,8 @@ func difference(a, b []string) string {
 	return fmt.Sprintf("only the first has %s, only the second %s", only(a, b), only(b, a))
 }
 
-// Open lists the pictures of one part, dir/CLASS/..., as [Load] does. [Folder.LeftOut] says what
-// is there besides.
+// Open lists the pictures of one part, dir/CLASS/..., in the same way as [Load]. [Folder.LeftOut]
+// lists the other files.
 func Open(ctx context.Context, dir string, input shape.Shape, p data.Preprocess) (*Folder, error) {
 	f := &Folder{dir: dir, info: data.Info{
 		Input: shape.Type{DType: shape.Float32, Shape: input}, Target: shape.I32(), Preprocess: p,
@@ -80,7 +80,7 @@ func Open(ctx context.Context, dir string, input shape.Shape, p data.Preprocess)
 	return f, nil
 }
 
-// check says why pictures cannot become such inputs, or returns nil.
+// check returns an error if pictures cannot become such inputs.
 func (f *Folder) check() error {
 	var ok bool
 	if f.way, ok = picture.ParseShorter(f.info.Preprocess.Image); !ok {
@@ -92,7 +92,7 @@ func (f *Folder) check() error {
 	return f.info.Err()
 }
 
-// Len is the number of pictures.
+// Len returns the number of pictures.
 func (f *Folder) Len() int {
 	if f == nil {
 		return 0
@@ -108,7 +108,7 @@ func (f *Folder) Info() data.Info {
 	return f.info
 }
 
-// Path returns the file of picture i, or "" where there is no such picture.
+// Path returns the file of picture i, or "" if there is no such picture.
 func (f *Folder) Path(i int) string {
 	if i < 0 || i >= f.Len() {
 		return ""

@@ -9,11 +9,12 @@ import (
 	"strings"
 )
 
-// LeftOut says what, in a folder of pictures, is not in the dataset, for one reason.
+// LeftOut describes files in a folder of pictures that are left out of the dataset, all for the
+// same reason.
 type LeftOut struct {
-	What  string // the ending of files that are not PNG or JPEG, ".webp", or what else it is, "links to folders"
+	What  string // the extension, such as ".webp", or another reason, "links to folders"
 	Count int
-	First string // the path of the first
+	First string // the path of the first file
 }
 
 // String returns "12 .webp (the first is PATH)".
@@ -21,10 +22,10 @@ func (l LeftOut) String() string {
 	return fmt.Sprintf("%d %s (the first is %s)", l.Count, l.What, l.First)
 }
 
-// LeftOut lists what [Open] has left out, the most frequent first: files in the classes' folders
-// that are no pictures by their ending, links to folders, links that lead nowhere, pipes and
-// devices, and pictures that stand beside the classes' folders. What is hidden, with a name that
-// begins with a dot, is not counted.
+// LeftOut lists the files that [Open] left out, the most frequent kind first: files in the classes'
+// folders whose extension is not that of a picture, links to folders, broken links, pipes and
+// devices, and pictures outside the classes' folders. Hidden files, whose names begin with a dot,
+// are not counted.
 func (f *Folder) LeftOut() []LeftOut {
 	if f == nil {
 		return nil
@@ -36,10 +37,10 @@ func (f *Folder) LeftOut() []LeftOut {
 	return all
 }
 
-// leftOut counts what is left out, by the reason.
+// leftOut counts files that are left out, by the reason.
 type leftOut map[string]LeftOut
 
-// add counts what is at path.
+// add counts the file at path.
 func (l *leftOut) add(what, path string) {
 	if *l == nil {
 		*l = leftOut{}
@@ -56,10 +57,11 @@ func (l *leftOut) add(what, path string) {
 	(*l)[what] = have
 }
 
-// maxReasons bounds the endings that are told apart: each file may have its own.
+// maxReasons is the largest number of extensions that are counted separately: each file may have
+// its own.
 const maxReasons = 100
 
-// outside counts a picture that stands beside the folders of the classes.
+// outside counts a picture outside the folders of the classes.
 func (l *leftOut) outside(path string) {
 	if isPicture[strings.ToLower(filepath.Ext(path))] {
 		l.add("pictures in no class", path)

@@ -30,8 +30,9 @@ func (f *Folder) list(ctx context.Context) error {
 	return nil
 }
 
-// listClasses finds the folders of the classes, which may be links. A name that Unicode writes in
-// several ways, such as "é", is a class in its composed form (NFC), in whichever it is stored.
+// listClasses finds the folders of the classes, which may be links. A name that Unicode can
+// represent in several ways, such as "é", becomes a class in its composed form (NFC), whichever
+// form is stored.
 func (f *Folder) listClasses() error {
 	entries, err := os.ReadDir(f.dir)
 	if err != nil {
@@ -106,8 +107,8 @@ func (f *Folder) listBelow(ctx context.Context, class int32, below string) error
 	return nil
 }
 
-// unreadable says why what is no folder is left out: it is not a picture by its ending, or there
-// is no regular file, at the end of a link.
+// unreadable returns the reason why a file is left out: its extension is not that of a picture, or
+// it is not a regular file or a link to one.
 func unreadable(path string, e fs.DirEntry) string {
 	mode := e.Type()
 	if mode&fs.ModeSymlink != 0 {
@@ -131,7 +132,7 @@ func unreadable(path string, e fs.DirEntry) string {
 	}
 }
 
-// isPicture has the endings of PNG and JPEG, in small letters.
+// isPicture has the extensions of PNG and JPEG, in lower case.
 var isPicture = map[string]bool{".png": true, ".jpg": true, ".jpeg": true, ".jpe": true, ".jfif": true}
 
 // isFolder follows links.

@@ -22,16 +22,17 @@ import (
 // Side is the width and height of an image.
 const Side = 28
 
-// Mean and Std are those of all pixels of the 60,000 training images, on a scale from 0 to 1.
+// Mean and Std are the mean and standard deviation of all pixels of the 60,000 training images, on
+// a scale from 0 to 1.
 const (
 	Mean = 0.1307
 	Std  = 0.3081
 )
 
-// ImagePrep is the name that [Prepare] has in [data.Preprocess].
+// ImagePrep is the name of [Prepare] in [data.Preprocess].
 const ImagePrep = "mnist"
 
-// Info describes the images: float32(1,28,28) with mean 0 and standard deviation 1, and
+// Info describes the images: float32(1,28,28), normalised to mean 0 and standard deviation 1, and
 // classes "0" to "9".
 func Info() data.Info {
 	return data.Info{
@@ -45,7 +46,7 @@ func Info() data.Info {
 //go:embed *-ubyte.gz
 var embedded embed.FS
 
-// file is a file of the database, and the SHA-256 of its uncompressed content.
+// file is a file of the database with the SHA-256 of its uncompressed content.
 type file struct{ name, sha256 string }
 
 // part is the training or the test set.
@@ -62,21 +63,21 @@ var (
 	}
 )
 
-// The embedded images are decoded once in a process; they are never written.
+// The embedded images are decoded once per process; they are never written.
 var (
 	train = sync.OnceValues(func() (data.Dataset, error) { return trainPart.load(embedded, Info(), true) })
 	test  = sync.OnceValues(func() (data.Dataset, error) { return testPart.load(embedded, Info(), true) })
 )
 
-// Train returns all 60,000 training images. What chooses between models, by stopping early
-// or otherwise, wants [TrainValidation].
+// Train returns all 60,000 training images. To choose between models, by early stopping or
+// otherwise, use [TrainValidation].
 func Train() (data.Dataset, error) { return train() }
 
 // Test returns the 10,000 test images.
 func Test() (data.Dataset, error) { return test() }
 
-// TrainValidation returns the training images in two sets, 55,000 to train with and 5,000
-// to choose with, as [Validation] does.
+// TrainValidation returns the training images in two sets, 55,000 for training and 5,000 for
+// validation, split by [Validation].
 func TrainValidation() (train, validation data.Dataset, err error) {
 	all, err := Train()
 	if err != nil {
@@ -85,9 +86,9 @@ func TrainValidation() (train, validation data.Dataset, err error) {
 	return Validation(all)
 }
 
-// Validation chooses one of every twelve training images by chance, for validation, and
-// returns the others and the chosen. The choice is always the same, whatever seeds a run
-// uses, so that results can be compared.
+// Validation chooses one twelfth of the training images at random, for validation, and returns the
+// others and the chosen ones. The choice is always the same, for any seed of a run, so that results
+// can be compared.
 func Validation(train data.Dataset) (rest, validation data.Dataset, err error) {
 	if train == nil {
 		return nil, nil, errors.New("mnist: no dataset: it is nil")
@@ -95,13 +96,12 @@ func Validation(train data.Dataset) (rest, validation data.Dataset, err error) {
 	return data.Split(train, train.Len()/12, 1998)
 }
 
-// Load reads a folder that holds the four files of MNIST, or files of the same names and
-// form: images of 28 by 28 bytes and labels from 0 to 9, in any number. Each may be
-// compressed by gzip, with the ending .gz.
+// Load reads a folder with the four files of MNIST, or files with the same names and format: images
+// of 28 by 28 bytes and labels from 0 to 9, in any number. Each may be compressed by gzip, with the
+// extension .gz.
 func Load(dir string) (train, test data.Dataset, err error) { return LoadAs(dir, Info()) }
 
-// LoadAs is [Load] for other images of that form: info says what their classes are and how
-// they are preprocessed.
+// LoadAs is [Load] for other images in that format. info describes their classes and preprocessing.
 func LoadAs(dir string, info data.Info) (train, test data.Dataset, err error) {
 	if _, err := os.Stat(dir); err != nil {
 		return nil, nil, fmt.Errorf("mnist: %w", err)
@@ -112,8 +112,7 @@ func LoadAs(dir string, info data.Info) (train, test data.Dataset, err error) {
 	return train, test, nil
 }
 
-// LoadFS is [LoadAs] for a folder that need not be one of the system, such as one that is embedded
-// in a program.
+// LoadFS is [LoadAs] for any file system, such as one that is embedded in a program.
 func LoadFS(folder fs.FS, info data.Info) (train, test data.Dataset, err error) {
 	if isnil.Of(folder) {
 		return nil, nil, errors.New("mnist: no folder to read from: it is nil")
@@ -127,8 +126,8 @@ func LoadFS(folder fs.FS, info data.Info) (train, test data.Dataset, err error) 
 	return train, test, nil
 }
 
-// load reads both files of a part from a folder, and compares their checksums if verify is set.
-// The labels come first: they are few bytes, and say how many images there are to be.
+// load reads both files of a part from a folder, and compares their checksums if verify is set. It
+// reads the labels first: they are few bytes, and give the number of images.
 func (p part) load(folder fs.FS, info data.Info, verify bool) (data.Dataset, error) {
 	labels, err := p.labels.read(folder, verify, func(h idx.Array) error {
 		if h.Type != idx.Uint8 || len(h.Dims) != 1 {
@@ -185,7 +184,7 @@ func (f file) read(folder fs.FS, verify bool, check func(header idx.Array) error
 	return a, nil
 }
 
-// regularFiles is a folder of which nothing but regular files is opened.
+// regularFiles is a folder in which only regular files can be opened.
 type regularFiles string
 
 func (dir regularFiles) Open(name string) (fs.File, error) {

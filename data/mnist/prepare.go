@@ -11,29 +11,29 @@ import (
 	"golang.org/x/image/draw"
 )
 
-// box is the side of the square that a digit is scaled to fit.
+// box is the side of the square that a digit is scaled to.
 const box = 20
 
-// Bounds of the pictures that Prepare accepts. A longer side would be nothing but border.
+// Limits of the pictures that Prepare accepts. A picture with a longer side would be mostly border.
 const (
 	maxPixels = 1 << 26
 	maxSide   = 1 << 16
 )
 
-// visible is the least contrast, of 255, that is ink.
+// visible is the smallest contrast, of 255, that counts as ink.
 const visible = 12
 
-// ErrBlank is wrapped by the error of [Prepare] about a picture without a digit.
+// ErrBlank is wrapped by the error of [Prepare] for a picture without a digit.
 var ErrBlank = errors.New("the picture is blank: nothing in it differs from its border")
 
-// Prepare turns a picture of one digit into an input like those of MNIST: (1,28,28)
-// intensities from 0 for the background to 1 for ink, to be normalised by [Info]'s
-// Preprocess. The picture may have any size and any colours, transparent ones included.
+// Prepare turns a picture of one digit into an input like those of MNIST: (1,28,28) intensities
+// from 0 for the background to 1 for ink, to be normalised by [Info]'s Preprocess. The picture may
+// have any size and any colours, including transparent ones.
 //
-// The border's colour is that of the background, and ink is what differs from it: so
-// black on white and white on black are the same. As LeCun et al. (1998) did, the ink is
-// cropped, scaled to fit 20 by 20 pixels with its aspect kept and its edges smoothed, and
-// put into 28 by 28 pixels with its centre of mass in the middle.
+// The colour of the border is taken as the background, and pixels that differ from it as ink, so
+// that black on white and white on black give the same result. As in LeCun et al. (1998), the ink
+// is cropped, scaled to fit 20 by 20 pixels with its aspect ratio kept and its edges smoothed, and
+// placed in 28 by 28 pixels with its centre of mass in the middle.
 func Prepare(img image.Image) ([]float32, error) {
 	if img == nil {
 		return nil, errors.New("mnist: no picture: it is nil")
@@ -69,8 +69,8 @@ func distance(a, b colour) float64 {
 
 func sq(x float64) float64 { return x * x }
 
-// extract returns how much each pixel differs from the background, on a scale from the
-// noise of the border, 0, to the most, 255.
+// extract returns how much each pixel differs from the background, on a scale from 0, the noise of
+// the border, to 255, the largest difference.
 func extract(p *image.RGBA) (*image.Gray, error) {
 	border := frame(p.Rect)
 	background := backgroundOf(p, border)
@@ -92,13 +92,13 @@ func extract(p *image.RGBA) (*image.Gray, error) {
 	return ink, nil
 }
 
-// frame returns the pixels along the border, in a width of 1 to 8 that grows with r.
+// frame returns the pixels along the border, in a width of 1 to 8 pixels that grows with r.
 func frame(r image.Rectangle) (pixels []int) {
 	inner := r.Inset(min(8, 1+min(r.Dx(), r.Dy())/32))
 	for y := range r.Dy() {
 		for x := 0; x < r.Dx(); x++ {
 			if image.Pt(x, y).In(inner) {
-				x = inner.Max.X // the first beyond
+				x = inner.Max.X // the first pixel outside inner
 			}
 			pixels = append(pixels, y*r.Dx()+x)
 		}
@@ -106,9 +106,9 @@ func frame(r image.Rectangle) (pixels []int) {
 	return pixels
 }
 
-// backgroundOf returns the median colour of the border's opaque pixels. Where nearly all of
-// the border is transparent, that is how the background is; then dark ink is taken to be
-// on white and light ink on black.
+// backgroundOf returns the median colour of the border's opaque pixels. If nearly all of the border
+// is transparent, so is the background; dark ink is then assumed to be on white and light ink on
+// black.
 func backgroundOf(p *image.RGBA, border []int) (c colour) {
 	var channels [3][]float64
 	for _, i := range border {
@@ -133,13 +133,13 @@ func backgroundOf(p *image.RGBA, border []int) (c colour) {
 	return colour{}
 }
 
-// median returns the middle one of s, which it sorts.
+// median returns the median of s, which it sorts.
 func median[T cmp.Ordered](s []T) T {
 	slices.Sort(s)
 	return s[len(s)/2]
 }
 
-// bounds returns the part of ink that holds the digit, faint edges left out.
+// bounds returns the part of ink that contains the digit, without faint edges.
 func bounds(ink *image.Gray) (r image.Rectangle) {
 	for i, v := range ink.Pix {
 		if v >= 16 {
@@ -161,8 +161,8 @@ func fit(ink *image.Gray, r image.Rectangle) *image.Gray {
 	return digit
 }
 
-// centre puts the digit into an image, with its centre of mass in the pixel (14,14) and its
-// darkest ink at 1.
+// centre places the digit in an image, with its centre of mass in the pixel (14,14) and its darkest
+// ink at 1.
 func centre(digit *image.Gray) []float32 {
 	w, h := digit.Rect.Dx(), digit.Rect.Dy()
 	var mass, mx, my float64
@@ -181,8 +181,8 @@ func centre(digit *image.Gray) []float32 {
 	return out
 }
 
-// place returns where n pixels with the given centre of mass begin, all of them inside the
-// image. The centre comes to lie from 13.5 to below 14.5, which it does in the database.
+// place returns where n pixels with the given centre of mass begin, such that all are inside the
+// image. The centre is then from 13.5 to below 14.5, as in the database.
 func place(mass float64, n int) int {
 	return min(max(int(math.Ceil(13.5-mass)), 0), Side-n)
 }

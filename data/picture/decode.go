@@ -11,15 +11,15 @@ import (
 	"github.com/plexaura/plexaura/internal/regular"
 )
 
-// Bounds of pictures, which hold before memory is taken for them. MaxSide, of the width and of the
-// height, is that of JPEG; decoding MaxPixels takes up to about a gigabyte.
+// Limits of pictures, checked before memory is allocated. MaxSide, of width and height, is the
+// limit of JPEG; decoding MaxPixels takes up to about a gigabyte.
 const (
 	MaxPixels = 1 << 26
 	MaxSide   = 1<<16 - 1
 )
 
-// Decode reads a PNG or JPEG picture of at most [MaxPixels] and [MaxSide]. A picture whose Exif
-// data say that it is stored turned or mirrored, as telephones do, is returned upright.
+// Decode reads a PNG or JPEG picture of at most [MaxPixels] and [MaxSide]. If the Exif data say
+// that the picture is stored rotated or mirrored, as phones do, it is returned upright.
 func Decode(r io.ReadSeeker) (image.Image, error) {
 	if r == nil {
 		return nil, errors.New("nothing to read a picture from: the reader is nil")

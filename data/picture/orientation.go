@@ -9,15 +9,15 @@ import (
 	"io"
 )
 
-// orientation is how a picture is to be turned to stand upright: the value of the tag Orientation
-// in its Exif data (Exif 3.0, 4.6.5.1), 1 to 8. A picture that has none, or none that can be read,
-// stands upright as it is, 1.
+// orientation describes how a picture must be rotated to be upright: the value of the tag
+// Orientation in its Exif data (Exif 3.0, 4.6.5.1), 1 to 8. It is 1, already upright, if there is
+// no tag or it cannot be read.
 type orientation uint16
 
-// maxExif bounds the Exif data that are looked at. A segment of JPEG has less than 64 KiB.
+// maxExif is the largest size of Exif data that are read. A segment of JPEG has less than 64 KiB.
 const maxExif = 1 << 16
 
-// orientationOf finds the orientation of a PNG or JPEG picture.
+// orientationOf returns the orientation of a PNG or JPEG picture.
 func orientationOf(r io.Reader) orientation {
 	b := bufio.NewReader(r)
 	if magic, _ := b.Peek(len(pngMagic)); string(magic) == pngMagic {
@@ -26,7 +26,7 @@ func orientationOf(r io.Reader) orientation {
 	return orientationIn(exifOfJPEG(b))
 }
 
-// exifOfJPEG returns the Exif data in the segments before the picture's own.
+// exifOfJPEG returns the Exif data in the segments before the image data.
 func exifOfJPEG(r *bufio.Reader) []byte {
 	const soi, app1, sos, eoi = 0xd8, 0xe1, 0xda, 0xd9
 	var head [4]byte
@@ -58,7 +58,7 @@ func exifOfJPEG(r *bufio.Reader) []byte {
 	}
 }
 
-// nextMarker reads a marker, before which there may be any number of bytes 0xff.
+// nextMarker reads a marker, which may be preceded by any number of bytes 0xff.
 func nextMarker(r *bufio.Reader) (marker byte, ok bool) {
 	b, err := r.ReadByte()
 	if err != nil || b != 0xff {
@@ -74,8 +74,8 @@ func nextMarker(r *bufio.Reader) (marker byte, ok bool) {
 
 const pngMagic = "\x89PNG\r\n\x1a\n"
 
-// exifOfPNG returns the content of the chunk eXIf, which may stand behind the picture (PNG,
-// third edition, 11.3.4.5).
+// exifOfPNG returns the content of the chunk eXIf, which may be after the image data (PNG, third
+// edition, 11.3.4.5).
 func exifOfPNG(r *bufio.Reader) []byte {
 	if _, err := r.Discard(len(pngMagic)); err != nil {
 		return nil
@@ -100,7 +100,8 @@ func exifOfPNG(r *bufio.Reader) []byte {
 	}
 }
 
-// orientationIn finds the orientation in Exif data, which are a TIFF file of tags alone.
+// orientationIn returns the orientation in Exif data, which are a TIFF file that consists only of
+// tags.
 func orientationIn(exif []byte) orientation {
 	const tag, short, entry = 0x0112, 3, 12
 	if len(exif) < 8 {
@@ -132,17 +133,17 @@ func orientationIn(exif []byte) orientation {
 	return 1
 }
 
-// turn says where a pixel of a picture goes: x and y are exchanged first, then each may be
-// counted from the other end.
+// turn maps the pixels of a picture: x and y are exchanged first, then each may be counted from the
+// other end.
 type turn struct{ exchange, flipX, flipY bool }
 
-// turns are those of the orientations from 1 on.
+// turns has the turn of each orientation, from 1 on.
 var turns = [8]turn{
 	{}, {flipX: true}, {flipX: true, flipY: true}, {flipY: true},
 	{exchange: true}, {exchange: true, flipX: true}, {exchange: true, flipX: true, flipY: true}, {exchange: true, flipY: true},
 }
 
-// upright returns img turned as o says.
+// upright returns img rotated according to o.
 func upright(img image.Image, o orientation) image.Image {
 	if o < 2 || o > 8 {
 		return img
@@ -154,7 +155,7 @@ func upright(img image.Image, o orientation) image.Image {
 	}
 	out := image.NewRGBA(image.Rect(0, 0, w, h))
 	first, right, down := t.steps(w, h)
-	row := image.NewRGBA(image.Rect(0, 0, from.Dx(), 1)) // at a time: a conversion that is fast
+	row := image.NewRGBA(image.Rect(0, 0, from.Dx(), 1)) // one row at a time, for which conversion is fast
 	for y := range from.Dy() {
 		draw.Draw(row, row.Rect, img, image.Pt(from.Min.X, from.Min.Y+y), draw.Src)
 		at := first + y*down
@@ -165,8 +166,8 @@ func upright(img image.Image, o orientation) image.Image {
 	return out
 }
 
-// steps returns, in a result of w by h pixels, the place of the first pixel, and how far it is
-// from there to those that were right of it and below it.
+// steps returns, for a result of w by h pixels, the position of the first pixel, and the distances
+// from it to the pixels that were right of it and below it.
 func (t turn) steps(w, h int) (first, right, down int) {
 	right, down = 1, w
 	if t.flipX {

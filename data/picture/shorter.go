@@ -14,13 +14,13 @@ import (
 	"github.com/plexaura/plexaura/shape"
 )
 
-// Shorter is a way from a picture of any size to an input: the shorter side is scaled to so
-// many pixels, with the aspect kept, and the centre is cut out in the size of the input. The
-// scaling is linear and averages where it reduces, as that of Pillow and torchvision is.
+// Shorter is a conversion from a picture of any size to an input: it scales the shorter side to the
+// given number of pixels, keeping the aspect ratio, and cuts out the centre in the size of the
+// input. Scaling is linear and averages when it reduces, as in Pillow and torchvision.
 type Shorter int
 
-// ImageNet is the way in which networks for ImageNet are tested as a rule: the shorter side
-// is 256 pixels, red, green and blue are normalised by the mean and standard deviation of the
+// ImageNet returns the usual preprocessing for testing networks on ImageNet: the shorter side is
+// 256 pixels, and red, green and blue are normalised by the mean and standard deviation of the
 // training images. Inputs are (3,224,224), or another size up to 256.
 func ImageNet() data.Preprocess {
 	return data.Preprocess{Image: Shorter(256).String(), Mean: []float32{.485, .456, .406}, Std: []float32{.229, .224, .225}}
@@ -28,10 +28,10 @@ func ImageNet() data.Preprocess {
 
 const prefix = "shorter-"
 
-// String is the name that s has in [data.Preprocess]: "shorter-256".
+// String returns the name of s in [data.Preprocess]: "shorter-256".
 func (s Shorter) String() string { return prefix + strconv.Itoa(int(s)) }
 
-// ParseShorter returns the way of which name is the String, or false.
+// ParseShorter returns the Shorter whose String is name, or false.
 func ParseShorter(name string) (Shorter, bool) {
 	number, ok := strings.CutPrefix(name, prefix)
 	n, err := strconv.Atoi(number)
@@ -40,8 +40,8 @@ func ParseShorter(name string) (Shorter, bool) {
 
 const maxShorter = 1 << 14
 
-// Check says why s cannot make inputs of the given shape, (3,H,W) in colour or (1,H,W) in
-// grey, or returns nil.
+// Check returns an error if s cannot make inputs of the given shape, which must be (3,H,W) in
+// colour or (1,H,W) in grey.
 func (s Shorter) Check(input shape.Shape) error {
 	if !input.Concrete() || input.Rank() != 3 || input.Int(0) != 1 && input.Int(0) != 3 {
 		return fmt.Errorf("pictures as inputs of shape %v: want (3,H,W) or (1,H,W)", input)
@@ -55,8 +55,8 @@ func (s Shorter) Check(input shape.Shape) error {
 	return nil
 }
 
-// Prepare returns img as an input of the given shape, row-major: intensities from 0 to 1,
-// to be normalised by [data.Preprocess.Apply]. What is transparent is black.
+// Prepare returns img as an input of the given shape, row-major: intensities from 0 to 1, to be
+// normalised by [data.Preprocess.Apply]. Transparent pixels are black.
 func (s Shorter) Prepare(img image.Image, input shape.Shape) ([]float32, error) {
 	if err := s.Check(input); err != nil {
 		return nil, err
@@ -68,8 +68,8 @@ func (s Shorter) Prepare(img image.Image, input shape.Shape) ([]float32, error) 
 	return x, nil
 }
 
-// Fill is [Shorter.Prepare] into x, which has as many elements as the input. The shape is
-// one that Check accepts.
+// Fill is [Shorter.Prepare] into x, whose length is the number of elements of the input. Check must
+// accept the shape.
 func (s Shorter) Fill(x []float32, img image.Image, input shape.Shape) error {
 	if img == nil {
 		return errors.New("no picture: it is nil")
@@ -99,11 +99,11 @@ func (s Shorter) Fill(x []float32, img image.Image, input shape.Shape) error {
 	return nil
 }
 
-// maxScaled bounds the pixels of a picture of which one side is scaled, to 256 MiB.
+// maxScaled is the largest number of pixels of a picture with one side scaled, 256 MiB.
 const maxScaled = 1 << 23
 
-// size returns the size to which one of the given size is scaled. As in torchvision, what is
-// left of a pixel is dropped.
+// size returns the size that a picture of the given size is scaled to. As in torchvision, fractions
+// of a pixel are dropped.
 func (s Shorter) size(of image.Point) image.Point {
 	if of.X < of.Y {
 		return image.Pt(int(s), int(s)*of.Y/of.X)
@@ -111,10 +111,11 @@ func (s Shorter) size(of image.Point) image.Point {
 	return image.Pt(int(s)*of.X/of.Y, int(s))
 }
 
-// centre returns where the middle n of all begin; halves go to the even side, as in torchvision.
+// centre returns where the middle n of all pixels begin; halves are rounded to even, as in
+// torchvision.
 func centre(all, n int) int { return int(math.RoundToEven(float64(all-n) / 2)) }
 
-// colours splits pixels, in red, green, blue and opacity, into planes.
+// colours splits pixels of red, green, blue and opacity into planes.
 func colours(x []float32, pix []uint8) {
 	n := len(x) / 3
 	r, g, b := x[:n], x[n:2*n], x[2*n:]
@@ -124,7 +125,7 @@ func colours(x []float32, pix []uint8) {
 	}
 }
 
-// grey takes the luma of pixels, by ITU-R BT.601.
+// grey computes the luma of pixels, by ITU-R BT.601.
 func grey(x []float32, pix []uint8) {
 	for i := range x {
 		p := pix[4*i : 4*i+3]

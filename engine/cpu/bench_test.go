@@ -119,7 +119,8 @@ func BenchmarkUpdate(b *testing.B) {
 	b.ReportMetric(5*float64(t.Bytes())*float64(b.N)/b.Elapsed().Seconds()/1e9, "GB/s")
 }
 
-// interleavedLayers are LeNet's convolutions and others of small networks, interleaved and row by row.
+// interleavedLayers are LeNet's convolutions and others of small networks, interleaved and row by
+// row.
 var interleavedLayers = []struct {
 	name                     string
 	batch, channels, filters int

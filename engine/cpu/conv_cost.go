@@ -9,8 +9,9 @@ import (
 	"github.com/plexaura/plexaura/shape"
 )
 
-// The cost model of convolutions of float32. Of the algorithms that no rule speaks against, the one that multiplies least is taken, of
-// equals the first. Rules are limits, measured, beyond which an algorithm is slower than its multiplications say.
+// The cost model of convolutions of float32. Of the algorithms that no rule speaks against, the one
+// that multiplies least is taken, of equals the first. Rules are limits, measured, beyond which an
+// algorithm is slower than its multiplications say.
 
 // What Bound.Alg calls the algorithms.
 const (
@@ -22,22 +23,25 @@ const (
 )
 
 const (
-	// winogradChannels is the least channels and filters that Winograd's transforms pay for, and winogradChannelsGo in plain Go;
-	// winogradGradChannels is the least channels for the gradient of the filters.
+	// winogradChannels is the least channels and filters that Winograd's transforms pay for, and
+	// winogradChannelsGo in plain Go; winogradGradChannels is the least channels for the gradient
+	// of the filters.
 	winogradChannels     = 8
 	winogradChannelsGo   = 32
 	winogradGradChannels = 16
 
-	// winogradWindows is the least windows of a batch that the transform of the filters pays for, and winogradGradWindows for their gradient.
+	// winogradWindows is the least windows of a batch that the transform of the filters pays for,
+	// and winogradGradWindows for their gradient.
 	winogradWindows     = 128
 	winogradGradWindows = 160
 
-	// directPairs is the most pairs of channel and filter for which the direct kernel is faster. With more, products are so large that they
-	// hide the cost of unfolding.
+	// directPairs is the most pairs of channel and filter for which the direct kernel is faster.
+	// With more, products are so large that they hide the cost of unfolding.
 	directPairs = 1 << 14
 
-	// interleavedPairs is the most pairs of channel and filter for which interleaving pays, and interleavedBytes the most memory of the images and results of a
-	// block, so that it stays near the processor.
+	// interleavedPairs is the most pairs of channel and filter for which interleaving pays, and
+	// interleavedBytes the most memory of the images and results of a block, so that it stays near
+	// the processor.
 	interleavedPairs = 1 << 12
 	interleavedBytes = 8 << 20
 )
@@ -51,7 +55,8 @@ const (
 	filterGrad
 )
 
-// algorithms bind a way of a convolution. Winograd's falls back to the exact kernel for numbers that are not finite.
+// algorithms bind a way of a convolution. Winograd's falls back to the exact kernel for numbers
+// that are not finite.
 type algorithms struct {
 	winograd       func(exact engine.Bound) engine.Bound
 	direct, im2col func() engine.Bound
@@ -83,7 +88,8 @@ func choose(all []engine.Candidate) (alg string) {
 	return alg
 }
 
-// candidates are the algorithms for images in rows, of which Winograd's is first and the last one always serves.
+// candidates are the algorithms for images in rows, of which Winograd's is first and the last one
+// always serves.
 func (e Engine) candidates(g convolution, w way) []engine.Candidate {
 	multiplications := g.results() * g.depth()
 	transformed, direct := engine.Candidate{Alg: winogradAlg}, engine.Candidate{Alg: directAlg, Work: multiplications}
@@ -126,7 +132,8 @@ func (e Engine) againstWinograd(g convolution, w way, applies bool) string {
 	return ""
 }
 
-// againstDirect knows that the gradient of the filters gains always, unless the image is its own unfolding.
+// againstDirect knows that the gradient of the filters gains always, unless the image is its own
+// unfolding.
 func againstDirect(g convolution, w way, applies bool) string {
 	pairs := g.C * g.filters
 	switch {
@@ -158,8 +165,9 @@ func (e Engine) cheapestInterleaved(op interleaved.Op, w way, exact engine.Bound
 	return exact
 }
 
-// interleavedCandidates are the algorithms for interleaved images. The exact kernels skip what lies outside of an image, so that a gradient takes
-// them no more than the convolution, whose windows are counted as whole; Winograd's works on every row and tile of what it makes.
+// interleavedCandidates are the algorithms for interleaved images. The exact kernels skip what lies
+// outside of an image, so that a gradient takes them no more than the convolution, whose windows
+// are counted as whole; Winograd's works on every row and tile of what it makes.
 func (e Engine) interleavedCandidates(op interleaved.Op, w way) []engine.Candidate {
 	images := op.Blocks * op.Groups * interleaved.Images
 	rows := images * op.OH
@@ -177,8 +185,9 @@ func (e Engine) interleavedCandidates(op interleaved.Op, w way) []engine.Candida
 	return []engine.Candidate{{Alg: interleavedAlg, Work: images * op.OH * op.OW * op.M * op.Rows()}, lines}
 }
 
-// prefersInterleaved reports whether a convolution and its adjoints are faster with interleaved images: where Winograd's algorithm does
-// not serve, channels and filters are few, and a block is small.
+// prefersInterleaved reports whether a convolution and its adjoints are faster with interleaved
+// images: where Winograd's algorithm does not serve, channels and filters are few, and a block is
+// small.
 func (e Engine) prefersInterleaved(c engine.Conv2D, x, w, y shape.Type) bool {
 	if !e.simd.Interleaved.Vector() || x.Int(0) == 0 || y.Len() == 0 || !e.interleavable(x, y) {
 		return false

@@ -87,8 +87,8 @@ func inMemory(t shape.Type) shape.Type {
 	return shape.Type{DType: t.DType, Shape: shape.OfInts(d[0]/interleaved.Images, d[1], d[2], d[3], interleaved.Images)}
 }
 
-// bound are the kernels of a layer: forward, the gradient of the images, that of the filters. The batch is interleaved where the engine
-// prefers that.
+// bound are the kernels of a layer: forward, the gradient of the images, that of the filters. The
+// batch is interleaved where the engine prefers that.
 func (l netLayer) bound(t *testing.T, e Engine, batch int) [3]engine.Bound {
 	op, x, w, y := l.types(batch)
 	if e.prefersInterleaved(op, x, w, y) {
@@ -184,8 +184,8 @@ func TestLimitsOfAlgorithms(t *testing.T) {
 	}
 }
 
-// exactError is the documented limit of errors without Winograd's algorithm, as a share of the largest result, and winogradError that
-// with it; of gradients of filters they are twice that.
+// exactError is the documented limit of errors without Winograd's algorithm, as a share of the
+// largest result, and winogradError that with it; of gradients of filters they are twice that.
 const (
 	exactError    = 2e-6
 	winogradError = 1e-5
@@ -205,8 +205,8 @@ func TestExactConvNeverGoesByWinograd(t *testing.T) {
 	}
 }
 
-// Errors with and without the option, of layers as in large networks and of LeNet's second one interleaved, against the definition in
-// float64.
+// Errors with and without the option, of layers as in large networks and of LeNet's second one
+// interleaved, against the definition in float64.
 func TestErrorsOfConvolutionsAreAsDocumented(t *testing.T) {
 	for _, l := range []netLayer{
 		{"3x3", 192, 32, 1, 13, 3, 1, 1},
@@ -242,7 +242,8 @@ func TestErrorsOfConvolutionsAreAsDocumented(t *testing.T) {
 	}
 }
 
-// computed are the results of the three ways on the same numbers, images as after a ReLU and filters as they begin.
+// computed are the results of the three ways on the same numbers, images as after a ReLU and
+// filters as they begin.
 func (l netLayer) computed(t *testing.T, e engine.Conv2Der, batch int, d shape.DType) [3][]float64 {
 	op, x, w, y := l.types(batch)
 	if p, ok := e.(Engine); ok && p.prefersInterleaved(op, x, w, y) {

@@ -9,11 +9,12 @@ import (
 	"github.com/plexaura/plexaura/shape"
 )
 
-// A convolution whose result is pooled need not put it into main memory: a task makes some rows of it, which stay in the
-// cache, and pools them.
+// A convolution whose result is pooled need not put it into main memory: a task makes some rows of
+// it, which stay in the cache, and pools them.
 
-// FusesMaxPool implements [engine.ConvPooler]: interleaved, where windows overlap little, since tasks make the rows that they
-// share twice; and where the direct algorithm has images enough to make one after the other.
+// FusesMaxPool implements [engine.ConvPooler]: interleaved, where windows overlap little, since
+// tasks make the rows that they share twice; and where the direct algorithm has images enough to
+// make one after the other.
 func (e Engine) FusesMaxPool(c engine.Conv2D, p engine.Pool2D, in []shape.Type, y, out shape.Type) bool {
 	if out.Len() == 0 {
 		return false
@@ -56,7 +57,8 @@ func (e Engine) convPoolInRows(c engine.Conv2D, p engine.Pool2D, in []engine.Ope
 	return oneAfterTheOther(conv, pool, y), nil
 }
 
-// oneAfterTheOther returns the kernel that pools the result y of a convolution, which is in scratch memory.
+// oneAfterTheOther returns the kernel that pools the result y of a convolution, which is in scratch
+// memory.
 func oneAfterTheOther(conv, pool engine.Bound, y shape.Type) engine.Bound {
 	var l layout
 	result := reserve[byte](&l, 1, y.Bytes())
@@ -84,7 +86,8 @@ func oneAfterTheOther(conv, pool engine.Bound, y shape.Type) engine.Bound {
 const (
 	// stripTasks is how many tasks there are at least, where an image has enough rows of windows.
 	stripTasks = 8
-	// stripBytes is about how much of a convolution's result stays in the second-level cache beside what makes it.
+	// stripBytes is about how much of a convolution's result stays in the second-level cache beside
+	// what makes it.
 	stripBytes = 256 << 10
 	// stripRows is the fewest rows of results that are worth a task.
 	stripRows = 4
@@ -92,7 +95,8 @@ const (
 	stripOverlap = 8
 )
 
-// poolStrip is some rows of windows and the rows lo to hi of the convolution's result that they look at.
+// poolStrip is some rows of windows and the rows lo to hi of the convolution's result that they
+// look at.
 type poolStrip struct{ first, windows, lo, hi int }
 
 // poolStrips cuts the windows of p for a batch of so many blocks, whose results take so many bytes.
@@ -133,7 +137,8 @@ func (e Engine) interleavedConvPool(c engine.Conv2D, p engine.Pool2D, in []engin
 	}), nil
 }
 
-// pooledInterleaved is a convolution of interleaved images of whose result the maxima of windows are kept. A task is a strip of a block.
+// pooledInterleaved is a convolution of interleaved images of whose result the maxima of windows
+// are kept. A task is a strip of a block.
 type pooledInterleaved struct {
 	blocks, images, planes, plane int // elements of a block of images; planes of a block of maxima, and elements of one
 	strips                        []interleavedStrip
@@ -191,8 +196,8 @@ const (
 	imageBytes = 1 << 20
 )
 
-// imageConvPool goes by the direct algorithm, a task an image. It reports false where another algorithm serves, or it would not
-// gain.
+// imageConvPool goes by the direct algorithm, a task an image. It reports false where another
+// algorithm serves, or it would not gain.
 func (e Engine) imageConvPool(c engine.Conv2D, p engine.Pool2D, in []shape.Type, y, out shape.Type) (engine.Bound, bool) {
 	batch := y.Int(0)
 	if !sameDType(shape.Float32, in) || !e.simd.Conv.Vector() || batch < imagesPerWorker*e.pool.Workers() || y.Bytes()/batch > imageBytes {

@@ -12,8 +12,8 @@ import (
 	"github.com/plexaura/plexaura/shape"
 )
 
-// What a convolution that pools gives is what the two kernels give one after the other, by every algorithm, and where some
-// numbers are not finite.
+// What a convolution that pools gives is what the two kernels give one after the other, by every
+// algorithm, and where some numbers are not finite.
 func TestPoolingInAConvolutionKeepsTheBits(t *testing.T) {
 	conv := func(pad, stride int) engine.Conv2D {
 		return engine.Conv2D{Stride: [2]int{stride, stride}, Dilation: [2]int{1, 1}, Pad: [2][2]int{{pad, pad}, {pad, pad}}, Groups: 1, Epilogue: engine.Epilogue{Bias: true, ReLU: true}}

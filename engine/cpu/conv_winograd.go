@@ -8,10 +8,10 @@ import (
 )
 
 // Convolutions of float32 with 3×3 or 5×5 filters and stride 1, between many channels, go by
-// Winograd's algorithm, which multiplies 4 or 2.8 times less often; conv_cost.go says when. Its errors
-// are up to 1e-5 of the largest result, ten times those of the other algorithms; and it would carry
-// infinities and NaN to results that do not see them. Where there are any, the other algorithms are
-// used.
+// Winograd's algorithm, which multiplies 4 or 2.8 times less often; conv_cost.go says when. Its
+// errors are up to 1e-5 of the largest result, ten times those of the other algorithms; and it
+// would carry infinities and NaN to results that do not see them. Where there are any, the other
+// algorithms are used.
 
 // winogradConv2D offers the filters' transform as packing.
 func (e Engine) winogradConv2D(g convolution, ep engine.Epilogue, other engine.Bound) engine.Bound {

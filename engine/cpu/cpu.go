@@ -49,8 +49,8 @@ type Option func(*Engine)
 // ExactConv forbids Winograd's algorithm: every convolution and gradient sums the products of its
 // definition. With the usual weights and activations, errors in float32 are then at most 2e-6 of
 // the largest result, or 4e-6 for gradients of filters. Without it they are at most 1e-5 and 2e-5
-// where the algorithm is used, F(4x4,3x3), F(2x2,5x5), or F(4,5) of interleaved images, which multiplies up to
-// four times less often. float64 never uses it.
+// where the algorithm is used, F(4x4,3x3), F(2x2,5x5), or F(4,5) of interleaved images, which
+// multiplies up to four times less often. float64 never uses it.
 func ExactConv(e *Engine) {
 	if e != nil {
 		e.exact = true

@@ -8,11 +8,11 @@
 // for any GOMAXPROCS: work is cut up only by shape, and sums of parts are added up in a fixed
 // order.
 //
-// The algorithm of a convolution is chosen only by its shape (conv_cost.go), and Bound.Alg says which:
-// "direct", "im2col" or "winograd", and for interleaved images "interleaved" or "interleaved winograd".
-// Bound.Choice says what each would have cost. [ExactConv] forbids Winograd's algorithm and states
-// its errors. Infinities and NaN go where they would by the definition. Max pooling of 2×2 and 3×3
-// windows with stride 2 is "vector"; it keeps denormals.
+// The algorithm of a convolution is chosen only by its shape (conv_cost.go), and Bound.Alg says
+// which: "direct", "im2col" or "winograd", and for interleaved images "interleaved" or "interleaved
+// winograd". Bound.Choice says what each would have cost. [ExactConv] forbids Winograd's algorithm
+// and states its errors. Infinities and NaN go where they would by the definition. Max pooling of
+// 2×2 and 3×3 windows with stride 2 is "vector"; it keeps denormals.
 //
 // Functions of float32 that are not exact are off by at most so many units in the last place (ulp),
 // over all numbers from 2^-63 to 2^14, of both signs, where they are not trivial:

@@ -26,7 +26,8 @@ func (Engine) Layouts(t shape.Type) []engine.Layout {
 	return otherLayouts
 }
 
-// interleavable reports whether kernels other than maps take tensors of all these types interleaved.
+// interleavable reports whether kernels other than maps take tensors of all these types
+// interleaved.
 func (e Engine) interleavable(ts ...shape.Type) bool {
 	return !slices.ContainsFunc(ts, func(t shape.Type) bool { return t.DType != shape.Float32 || len(e.Layouts(t)) == 0 })
 }
@@ -95,8 +96,9 @@ func (e Engine) interleavedInputGrad(c engine.Conv2D, in []engine.Operand, out e
 	}), nil
 }
 
-// interleavedRunner does the tasks of a convolution of interleaved images, whose filters are packed. Run reports false where it met numbers that it
-// cannot work with; it needs Scratch elements of scratch memory.
+// interleavedRunner does the tasks of a convolution of interleaved images, whose filters are
+// packed. Run reports false where it met numbers that it cannot work with; it needs Scratch
+// elements of scratch memory.
 type interleavedRunner interface {
 	Tasks() int
 	Work() int
@@ -120,7 +122,8 @@ func (e Engine) newInterleavedLoop(l *layout, r interleavedRunner, ep engine.Epi
 	})
 }
 
-// bindInterleaved returns the kernel that does r's tasks with the filters that plan packs, unless somebody has.
+// bindInterleaved returns the kernel that does r's tasks with the filters that plan packs, unless
+// somebody has.
 func (e Engine) bindInterleaved(plan *interleaved.Conv, r interleavedRunner, ep engine.Epilogue) engine.Bound {
 	var l layout
 	var own region[float32]
@@ -189,8 +192,8 @@ func (e Engine) interleavedPool(p engine.Pool2D, x, y shape.Type, counted func(a
 	return interleaved.NewPool(e.simd.Interleaved, windowOf(p.Kernel, p.Stride, p.Dilation, p.Pad, x, y), counted)
 }
 
-// interleavedPlanes returns the kernel that calls f for planes of interleaved images like x, which take windows of that size, with so
-// many elements of scratch memory.
+// interleavedPlanes returns the kernel that calls f for planes of interleaved images like x, which
+// take windows of that size, with so many elements of scratch memory.
 func (e Engine) interleavedPlanes(p engine.Pool2D, x, y engine.Operand, room int, f func(c *engine.Call, scratch []float32, lo, hi int)) engine.Bound {
 	cost := y.Int(2)*y.Int(3)*p.Kernel[0]*p.Kernel[1] + x.Int(2)*x.Int(3)
 	var l layout

@@ -91,8 +91,8 @@ func TestImagesAreInterleavedWhereThatIsFaster(t *testing.T) {
 	}
 }
 
-// The convolution, with what it took in or without, and both adjoints look at the same image, filters and
-// result, so that all of them can be interleaved or none.
+// The convolution, with what it took in or without, and both adjoints look at the same image,
+// filters and result, so that all of them can be interleaved or none.
 func TestAConvolutionAndItsAdjointsAgreeOnInterleaving(t *testing.T) {
 	e, r := New(), rand.New(rand.NewPCG(7, 7))
 	p := engine.Pool2D{Kernel: [2]int{2, 2}, Stride: [2]int{2, 2}, Dilation: [2]int{1, 1}}

@@ -6,11 +6,13 @@ import (
 	"github.com/plexaura/plexaura/shape"
 )
 
-// Convolutions of interleaved images with rows of 5 taps and stride 1 go by Winograd's algorithm along rows where they gain by it.
-// Its errors are up to 4e-6 of the largest result. A batch or filters with numbers that are not finite, or beyond 1e16, is computed
-// by the exact kernel instead, since they would spread.
+// Convolutions of interleaved images with rows of 5 taps and stride 1 go by Winograd's algorithm
+// along rows where they gain by it. Its errors are up to 4e-6 of the largest result. A batch or
+// filters with numbers that are not finite, or beyond 1e16, is computed by the exact kernel
+// instead, since they would spread.
 
-// bindInterleavedWinograd returns the kernel that does r's tasks with the filters that plan packs, unless somebody has.
+// bindInterleavedWinograd returns the kernel that does r's tasks with the filters that plan packs,
+// unless somebody has.
 func (e Engine) bindInterleavedWinograd(plan *interleaved.Winograd, r interleavedRunner, ep engine.Epilogue, exact engine.Bound) engine.Bound {
 	var l, forPacking layout
 	own := reserve[byte](&l, 1, packedRowBytes(plan))
@@ -45,8 +47,8 @@ func (e Engine) bindInterleavedWinograd(plan *interleaved.Winograd, r interleave
 	}
 }
 
-// Packed filters are a number that is 0 where some filter is not finite, in a cache line of its own, and the
-// transformed filters.
+// Packed filters are a number that is 0 where some filter is not finite, in a cache line of its
+// own, and the transformed filters.
 
 func packedRowBytes(plan *interleaved.Winograd) int { return lineBytes + 4*plan.PackedLen() }
 

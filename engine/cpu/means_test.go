@@ -14,8 +14,8 @@ import (
 )
 
 // TestMeansOfLargeWindowsLoseLittle: pooling whole images and parts of them, dilated, at a border
-// and of one row or column, in rows and interleaved at every level, of equal numbers, whose roundings
-// have one sign, and of random ones.
+// and of one row or column, in rows and interleaved at every level, of equal numbers, whose
+// roundings have one sign, and of random ones.
 func TestMeansOfLargeWindowsLoseLittle(t *testing.T) {
 	r := rand.New(rand.NewPCG(3, 7))
 	for _, c := range []struct {

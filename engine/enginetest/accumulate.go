@@ -7,7 +7,7 @@ import (
 	"github.com/plexaura/plexaura/shape"
 )
 
-// addPart adds a part of x to x. There is one sum for each element, rounded once.
+// addPart adds a part of x to x. Each element is the sum of two numbers, rounded once.
 func addPart(w engine.Window, x, part shape.Type) trial {
 	return trial{
 		op: fmt.Sprintf("AddPart{from %v by %v}", w.Start[:x.Rank()], w.Step[:x.Rank()]),
@@ -18,7 +18,8 @@ func addPart(w engine.Window, x, part shape.Type) trial {
 	}
 }
 
-// accumulateTable is rows of every edge, in order, apart and backwards, and one in several pieces.
+// accumulateTable has rows of every edge length, contiguous, strided and reversed, and one window
+// of several pieces.
 func accumulateTable(*gen) []trial {
 	unit := [shape.MaxRank]int{1, 1, 1}
 	all := []trial{

@@ -7,8 +7,8 @@ import (
 	"github.com/plexaura/plexaura/shape"
 )
 
-// winogradUlps is the limit, in place of productUlps, of a convolution whose algorithm is
-// "winograd": F(4x4,3x3) adds up products that are larger than the terms and cancel.
+// winogradUlps replaces productUlps for convolutions with the algorithm "winograd": F(4x4,3x3) sums
+// products that are larger than the terms and cancel.
 const winogradUlps = 32
 
 type convCase struct {
@@ -16,7 +16,7 @@ type convCase struct {
 	x, w, y shape.Type
 }
 
-// newConv returns the case of batch n and k filters over c channels.
+// newConv returns the case with batch n and k filters over c channels.
 func newConv(op engine.Conv2D, d shape.DType, n, c, k int, image, kernel [2]int) convCase {
 	var size [2]int
 	for i := range size {
@@ -26,8 +26,8 @@ func newConv(op engine.Conv2D, d shape.DType, n, c, k int, image, kernel [2]int)
 	return convCase{op, of(n, c, image[0], image[1]), of(k, c/op.Groups, kernel[0], kernel[1]), of(n, k, size[0], size[1])}
 }
 
-// forward has infinities and NaN in the image alone: those of a filter could meet the padding,
-// whose products are not defined to be left out.
+// forward has infinities and NaN only in the image. Those in a filter could meet the padding, and
+// kernels may either compute or skip products with the padding.
 func (c convCase) forward(ep engine.Epilogue) trial {
 	op := c.op
 	op.Epilogue = ep
@@ -79,17 +79,18 @@ func padded(op engine.Conv2D, p int) engine.Conv2D {
 	return op
 }
 
-// conv2DTable is LeNet's layers and AlexNet's first in small, with every epilogue; a 1x1 and a
-// depthwise one; an empty batch; one where height and width differ in everything; strides beyond the
-// kernel, padding beyond it, holes; and every edge as width, channels, filters and batch.
+// conv2DTable has the layers of LeNet and the first of AlexNet at small sizes, with every epilogue;
+// a 1x1 and a depthwise convolution; an empty batch; a case in which height and width differ in all
+// attributes; strides and padding larger than the kernel, dilation; and every edge as width,
+// channels, filters and batch.
 func conv2DTable(g *gen) []trial {
 	strided, grouped, mixed := padded(plainConv, 2), padded(plainConv, 1), plainConv
 	strided.Stride = [2]int{4, 4}
 	grouped.Groups = 12
 	mixed.Stride, mixed.Dilation, mixed.Pad = [2]int{2, 3}, [2]int{3, 1}, [2][2]int{{0, 4}, {3, 1}}
 	sparse, far, holes, depthwise, grouped5 := plainConv, padded(plainConv, 7), padded(plainConv, 4), padded(plainConv, 1), padded(plainConv, 2)
-	sparse.Stride = [2]int{3, 5} // beyond the kernel: some of the image is in no window
-	far.Stride = [2]int{2, 1}    // windows of padding alone
+	sparse.Stride = [2]int{3, 5} // larger than the kernel: parts of the image are in no window
+	far.Stride = [2]int{2, 1}    // windows that lie entirely in the padding
 	holes.Dilation = [2]int{5, 4}
 	depthwise.Groups, grouped5.Groups = 7, 5
 	f32, f64 := shape.Float32, shape.Float64
@@ -144,7 +145,8 @@ func randomConv2D(g *gen) trial {
 	return c.forward(pick(g, g.epilogues()...))
 }
 
-// randomConvCase draws a convolution of n images, with groups of at most that many channels and filters.
+// randomConvCase draws a convolution of n images, with groups of at most the given numbers of
+// channels and filters.
 func randomConvCase(g *gen, d shape.DType, n, channels, filters int) convCase {
 	op, image, kernel := plainConv, [2]int{}, [2]int{}
 	op.Groups = pick(g, 1, 1, 2, 3)

@@ -7,7 +7,7 @@ import (
 	"github.com/plexaura/plexaura/shape"
 )
 
-// convPoolCase is a convolution and the pooling of its result.
+// convPoolCase is a convolution followed by pooling.
 type convPoolCase struct {
 	conv convCase
 	pool poolCase
@@ -18,7 +18,7 @@ func newConvPool(c convCase, p engine.Pool2D, ceil bool) convPoolCase {
 	return convPoolCase{c, newPool(p, c.y.DType, c.y.Int(0), c.y.Int(1), [2]int{c.y.Int(2), c.y.Int(3)}, ceil)}
 }
 
-// trial is as exact as the convolution: a maximum is as far off as an element of its window may be.
+// trial has the limits of the convolution: a maximum may be as far off as an element of its window.
 func (c convPoolCase) trial(ep engine.Epilogue) trial {
 	tr, op := c.conv.forward(ep), c.conv.op
 	op.Epilogue = ep
@@ -30,8 +30,9 @@ func (c convPoolCase) trial(ep engine.Epilogue) trial {
 	return tr
 }
 
-// convPoolTable is the layers of LeNet and AlexNet in small, as far as they are pooled; windows that overlap, have
-// holes, leave rows out, are not whole, are wider than the image, or are of padding alone; groups; strides; an empty batch.
+// convPoolTable has the pooled layers of LeNet and AlexNet at small sizes; windows that overlap,
+// are dilated, skip rows, are incomplete, are wider than the image, or lie entirely in the padding;
+// groups; strides; an empty batch.
 func convPoolTable(g *gen) (all []trial) {
 	strided, grouped := padded(plainConv, 2), padded(plainConv, 1)
 	strided.Stride = [2]int{4, 4}
@@ -69,7 +70,7 @@ func randomConvPoolCase(g *gen, d shape.DType, n int) convPoolCase {
 		p.Dilation[i] = pick(g, 1, 1, 2)
 		p.Kernel[i] = 1 + g.IntN(4)
 		p.Stride[i] = 1 + g.IntN(5)
-		missing := max(p.Dilation[i]*(p.Kernel[i]-1)+1-c.y.Int(2+i), 0) // of the image, where it is narrower
+		missing := max(p.Dilation[i]*(p.Kernel[i]-1)+1-c.y.Int(2+i), 0) // of the image, if it is narrower
 		p.Pad[i] = [2]int{g.IntN(p.Kernel[i]), g.IntN(p.Kernel[i])}
 		p.Pad[i][1] += max(missing-p.Pad[i][0]-p.Pad[i][1], 0)
 	}

@@ -8,7 +8,8 @@ import (
 	"github.com/plexaura/plexaura/shape"
 )
 
-// source starts to draw the elements of an input. A nil source draws bits: any value of the type.
+// source returns a function that draws the elements of an input. A nil source draws random bits:
+// any value of the type.
 type source func(r *rand.Rand) (draw func() float64)
 
 // fill sets b from s.
@@ -34,30 +35,30 @@ func fillBits(r *rand.Rand, b engine.Buffer) {
 	}
 }
 
-// each draws every element by f.
+// each returns a source that draws every element by f.
 func each(f func(r *rand.Rand) float64) source {
 	return func(r *rand.Rand) func() float64 { return func() float64 { return f(r) } }
 }
 
-// uniform draws from [lo, hi).
+// uniform returns a source of numbers in [lo, hi).
 func uniform(lo, hi float64) source {
 	return each(func(r *rand.Rand) float64 { return lo + (hi-lo)*r.Float64() })
 }
 
-// signed draws from [-1, 1).
+// signed draws numbers in [-1, 1).
 var signed = uniform(-1, 1)
 
-// whole draws whole numbers from lo to hi.
+// whole returns a source of whole numbers from lo to hi.
 func whole(lo, hi int) source {
 	return each(func(r *rand.Rand) float64 { return float64(lo + r.IntN(hi-lo+1)) })
 }
 
-// among draws from a list.
+// among returns a source that draws from a list.
 func among(v ...float64) source {
 	return each(func(r *rand.Rand) float64 { return v[r.IntN(len(v))] })
 }
 
-// mixed draws from odd once in n times, else from s.
+// mixed returns a source that draws from odd once in n times, and otherwise from s.
 func mixed(n int, odd, s source) source {
 	return func(r *rand.Rand) func() float64 {
 		strange, plain := odd(r), s(r)
@@ -70,8 +71,8 @@ func mixed(n int, odd, s source) source {
 	}
 }
 
-// rarely is mixed for half of the inputs. The others are from s alone: one NaN may be all that is seen of
-// an input, and what is not finite may go by another algorithm.
+// rarely is mixed for half of the inputs. The others are drawn only from s: a single NaN can hide
+// everything else in an input, and values that are not finite may select another algorithm.
 func rarely(n int, odd, s source) source {
 	strange := mixed(n, odd, s)
 	return func(r *rand.Rand) func() float64 {
@@ -82,7 +83,7 @@ func rarely(n int, odd, s source) source {
 	}
 }
 
-// oneOf draws from one of several.
+// oneOf returns a source that draws from one of several.
 func oneOf(of ...source) source {
 	return func(r *rand.Rand) func() float64 {
 		var draws []func() float64
@@ -93,8 +94,9 @@ func oneOf(of ...source) source {
 	}
 }
 
-// peaks draws rows of n numbers in [-1, 1), each with one that is far above the others, or below them where
-// the height is negative: the last of the first row, and from row to row one that is further ahead.
+// peaks draws rows of n numbers in [-1, 1), each with one that is far above the others, or below
+// them if height is negative: in the first row the last, and in each following row one nearer to
+// the front.
 func peaks(rows, n int, height float64) source {
 	return func(r *rand.Rand) func() float64 {
 		i, plain := -1, signed(r)
@@ -117,12 +119,12 @@ var (
 	denormal  = among(0x1p-149, -0x1p-149, 0x1.8p-130, -0x1.8p-127, 0x1p-1074, -0x1p-1023)
 )
 
-// terms draws what products and sums are made of: numbers in [-1, 1), and rarely what is none or is
-// denormal.
+// terms draws factors and terms of products and sums: numbers in [-1, 1), and rarely a denormal or
+// a value that is not finite.
 var terms = rarely(1500, oneOf(nonFinite, denormal), signed)
 
-// corners are where functions are likely to be wrong: signed zeros, bounds of the range of
-// results, the least normal and denormal numbers, halves and integers.
+// corners are values for which functions are likely to be wrong: signed zeros, limits of the range
+// of results, the smallest normal and denormal numbers, halves and integers.
 var corners = among(
 	0, negZero, 1, -1, 0.5, -0.5, 1.5, -2.5, 2, 3, -3, 10, 100, -100,
 	inf, -inf, nan,
@@ -143,7 +145,7 @@ var spread = each(func(r *rand.Rand) float64 {
 
 func magnitude(r *rand.Rand) float64 { return math.Exp2(r.Float64()*40 - 20) }
 
-// anyOf draws numbers that d can hold.
+// anyOf returns a source of numbers that d can represent.
 func anyOf(d shape.DType) source {
 	switch d {
 	case shape.Bool:
@@ -162,7 +164,7 @@ func anyOf(d shape.DType) source {
 	return mixed(3, corners, spread)
 }
 
-// eighths draws numbers that sums and products of a few keep exactly, and corners.
+// eighths draws numbers of which small sums and products are exact, and corners.
 var eighths = rarely(20, among(nan, inf, -inf, negZero), each(func(r *rand.Rand) float64 { return float64(r.IntN(129)-64) / 8 }))
 
 // halfway draws numbers of type from that lie between two neighbours of type to, halfway or next

@@ -11,11 +11,11 @@ import (
 	"github.com/plexaura/plexaura/engine/ref"
 )
 
-// Device is an engine with a memory of its own, as a graphics card has, for tests of what runs
-// programs: it computes what ref does, as inconveniently as an [engine.Device] may. Its handles
-// are no addresses, so that the host finds nothing there. What is allocated holds garbage. Kernels
-// and copies return at once, and are only carried out, in order and on another goroutine, when
-// somebody waits for them.
+// Device is an engine with a memory of its own, as a graphics card has, for tests of code that runs
+// programs. It computes the same as ref, in the most inconvenient way that an [engine.Device] may.
+// Its handles are not addresses, so that the host cannot access the memory. New memory contains
+// garbage. Kernels and copies return immediately, and are executed later, in order, on another
+// goroutine, when somebody waits for them.
 type Device struct {
 	ref.Engine
 	own    []string
@@ -27,9 +27,9 @@ var (
 	_ engine.Memory = (*deviceMemory)(nil)
 )
 
-// NewDevice returns a Device of so many bytes of memory. Kernels of the given names, such as
-// "MatMul" for that of BindMatMul, are its own; all are where none is named. Others are ref's, on
-// the host. It is to be closed in the end.
+// NewDevice returns a Device with the given number of bytes of memory. Kernels with the given
+// names, such as "MatMul" for that of BindMatMul, are its own; without names, all are. Other
+// kernels are those of ref, on the host. The caller must call Close.
 func NewDevice(bytes int, own ...string) *Device {
 	m := &deviceMemory{limit: bytes, blocks: map[engine.Handle][]byte{}, work: make(chan []func()), done: make(chan struct{})}
 	go m.serve()
@@ -42,33 +42,32 @@ func (*Device) Name() string { return "device" }
 // Memory implements [engine.Device].
 func (d *Device) Memory() engine.Memory { return d.memory }
 
-// Close carries out what was begun, and ends the goroutine. What is begun later is an error.
+// Close executes pending work and ends the goroutine. Starting work after that is an error.
 func (d *Device) Close() { d.memory.close() }
 
-// Allocated is how many bytes have been allocated so far, and Freed how many of them were given
-// back.
+// Allocated returns the total number of bytes allocated so far.
 func (d *Device) Allocated() int { return d.memory.count(&d.memory.allocated) }
 
-// Freed is described at Allocated.
+// Freed returns how many of the allocated bytes have been freed.
 func (d *Device) Freed() int { return d.memory.count(&d.memory.freed) }
 
-// Pending is how many kernels and copies have begun and not been carried out.
+// Pending returns the number of kernels and copies that were started but not executed.
 func (d *Device) Pending() int {
 	d.memory.mu.Lock()
 	defer d.memory.mu.Unlock()
 	return len(d.memory.queue)
 }
 
-// deviceMemory carries out what was begun on a goroutine, to which the blocks belong.
+// deviceMemory executes work on a goroutine, which owns the blocks.
 type deviceMemory struct {
 	limit  int
 	blocks map[engine.Handle][]byte
 	work   chan []func()
 	done   chan struct{}
 
-	drain sync.Mutex // held by who waits
+	drain sync.Mutex // held while waiting
 
-	mu               sync.Mutex // guards what follows
+	mu               sync.Mutex // protects the fields below
 	queue            []func()
 	last             engine.Handle
 	allocated, freed int
@@ -94,7 +93,7 @@ func (m *deviceMemory) count(bytes *int) int {
 	return *bytes
 }
 
-// begin notes that job is to be done.
+// begin queues job.
 func (m *deviceMemory) begin(job func()) error {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -105,7 +104,7 @@ func (m *deviceMemory) begin(job func()) error {
 	return nil
 }
 
-// wait returns when all that was begun is done.
+// wait returns when all queued work is done.
 func (m *deviceMemory) wait() {
 	m.drain.Lock()
 	defer m.drain.Unlock()
@@ -218,8 +217,7 @@ func (m *deviceMemory) Sync() error {
 	return err
 }
 
-// fits reports whether a copy of n bytes to a buffer can be made; what speaks against it is told
-// by Sync.
+// fits reports whether n bytes can be copied to a buffer. If not, Sync returns the reason.
 func (m *deviceMemory) fits(err error, to engine.Buffer, n int) bool {
 	if err == nil && to.Size() != n {
 		err = fmt.Errorf("%d bytes are not %d", n, to.Size())
@@ -233,7 +231,7 @@ func (m *deviceMemory) fits(err error, to engine.Buffer, n int) bool {
 	return false
 }
 
-// view returns what the device has at b.
+// view returns the device's memory for b.
 func (m *deviceMemory) view(b engine.Buffer) (engine.Buffer, error) {
 	if !b.Valid() {
 		return b, nil
@@ -249,7 +247,7 @@ func (m *deviceMemory) view(b engine.Buffer) (engine.Buffer, error) {
 	return engine.BufferAt(mem[offset:][:b.Size()], b.DType(), b.Len()), nil
 }
 
-// call returns c with what the device has in place of its handles.
+// call returns c with the device's memory in place of handles.
 func (m *deviceMemory) call(c *engine.Call) (there engine.Call, err error) {
 	view := func(b engine.Buffer) engine.Buffer {
 		v, e := m.view(b)
@@ -266,10 +264,10 @@ func (m *deviceMemory) call(c *engine.Call) (there engine.Call, err error) {
 	return there, err
 }
 
-// kernel returns k as one that begins when it is called.
+// kernel returns a kernel that queues k.
 func (m *deviceMemory) kernel(k engine.Kernel) engine.Kernel {
 	return func(c *engine.Call) error {
-		_ = m.begin(func() { // that it is closed is told by Sync
+		_ = m.begin(func() { // Sync reports it if the memory is closed
 			defer func() {
 				if v := recover(); v != nil {
 					c.Fail(fmt.Errorf("panic: %v", v))
@@ -287,7 +285,7 @@ func (m *deviceMemory) kernel(k engine.Kernel) engine.Kernel {
 	}
 }
 
-// bound makes a kernel of ref the device's own, if it is among those.
+// bound replaces a kernel of ref by one of the device, if that is among the device's own.
 func (d *Device) bound(name string) func(engine.Bound, error) (engine.Bound, error) {
 	return func(b engine.Bound, err error) (engine.Bound, error) {
 		if err != nil || len(d.own) > 0 && !slices.Contains(d.own, name) {
@@ -298,8 +296,8 @@ func (d *Device) bound(name string) func(engine.Bound, error) (engine.Bound, err
 	}
 }
 
-// BindMatMul implements [engine.MatMuler]. Its second matrix may be packed, which changes nothing
-// of it.
+// BindMatMul implements [engine.MatMuler]. The second matrix may be packed; the packed form is a
+// copy.
 func (d *Device) BindMatMul(p engine.MatMul, in []engine.Operand, out engine.Operand) (engine.Bound, error) {
 	b, err := d.Engine.BindMatMul(p, in, out)
 	if err != nil {

@@ -5,7 +5,7 @@ import (
 	"github.com/plexaura/plexaura/shape"
 )
 
-// The kernels that a Device may have of its own, but for MatMul.
+// The kernels that a Device may have of its own, except MatMul.
 
 // BindAddPart implements [engine.Accumulator].
 func (d *Device) BindAddPart(w engine.Window, in []engine.Operand, out engine.Operand) (engine.Bound, error) {

@@ -375,7 +375,7 @@ func TestAStoreIsOfOneMemory(t *testing.T) {
 	require.NoError(t, s.Set("conv1.bias", tensor.New(tensor.WithBacking([]float32{6, 5, 4, 3, 2, 1}))))
 
 	_, err = compileLeNet(t, ref.Engine{}).NewMachine(s)
-	require.EqualError(t, err, "vm: the store's values are in the memory of a device, engine ref has that of host; give it a Snapshot of the store")
+	require.EqualError(t, err, "vm: the store's values are in the memory of a device, engine ref has that of host; use a Snapshot of the store")
 	_, err = compileLeNet(t, newDevice(t)).NewMachine(s)
 	require.ErrorContains(t, err, "Snapshot", "another device's")
 	c, err := s.Snapshot()

@@ -1,10 +1,10 @@
-// Package enginetest tests that an engine keeps the contracts of package engine, and computes
-// what engine/ref computes, over random shapes and attributes. The whole test of an engine is
+// Package enginetest tests that an engine fulfils the contracts of package engine, and computes the
+// same as engine/ref, for random shapes and attributes. The complete test of an engine is
 //
 //	func TestConforms(t *testing.T) { enginetest.Run(t, New(), enginetest.Options{}) }
 //
-// [Device] is an engine for the test of the other side: of what runs kernels in memory that Go
-// cannot reach, and that end late.
+// [Device] is an engine for tests of the other side: of code that runs kernels asynchronously in
+// memory that Go code cannot access.
 //
 // Knows engine, engine/ref, shape. Never imports graph, ops.
 package enginetest

@@ -10,30 +10,30 @@ import (
 	"github.com/plexaura/plexaura/engine"
 )
 
-// Options say how much is tested, and what an engine's documentation excuses. The zero Options
-// excuse nothing.
+// Options set how much is tested, and which deviations an engine's documentation allows. The zero
+// Options allow none.
 type Options struct {
-	Brief      bool   // run a part of what is tested; as with -short and with the race detector
-	Seed       uint64 // of the trials; the default 0 is a seed like others
-	Flushes    bool   // float32 denormals, given or computed, may count as zeros
-	SkipsZeros bool   // matrix products may leave out terms with a factor of 0, whatever the other one is
+	Brief      bool   // run only a part of the tests; as with -short and with the race detector
+	Seed       uint64 // of the trials; 0 is a seed like any other
+	Flushes    bool   // float32 denormals, in inputs or results, may be treated as zeros
+	SkipsZeros bool   // matrix products may skip terms with a factor of 0, whatever the other factor is
 	Allocates  bool   // kernels may allocate
 }
 
-// Run tests every kernel that e binds: results against those of package ref, for every
-// element type; memory around the buffers, inputs, and what may be overwritten; the same
-// bits at any GOMAXPROCS, from many goroutines, from any dirty memory; no allocation; errors.
-// Kernels of an [engine.Device] are run by [engine.Hosted], and may allocate.
-// Each family of kernels, named after its interface in package engine, is a subtest; one that
-// e lacks is skipped.
+// Run tests every kernel that e binds: results against those of package ref, for every element
+// type; that memory around the buffers, and inputs, are unchanged; overwriting of inputs;
+// bit-identical results for any GOMAXPROCS, in concurrent use, and with any initial content of
+// memory; no allocation; and errors. Kernels of an [engine.Device] are run by [engine.Hosted], and
+// may allocate. Each family of kernels, named after its interface in package engine, is a subtest;
+// a family that e lacks is skipped.
 //
-// How exact a result must be is said by the comment of each family's limits.
+// The comments on each family's limits say how exact results must be.
 func Run(t *testing.T, e engine.Engine, o Options) {
 	o.Brief = o.Brief || testing.Short() || raceDetector
 	for _, f := range families {
 		t.Run(f.name, func(t *testing.T) {
 			if !f.offered(e) {
-				t.Skipf("engine %s is no %s", e.Name(), f.name)
+				t.Skipf("engine %s does not implement %s", e.Name(), f.name)
 			}
 			reported := 0
 			for err := range f.failures(e, o) {
@@ -46,7 +46,7 @@ func Run(t *testing.T, e engine.Engine, o Options) {
 	}
 }
 
-// amount returns how many trials are drawn, and that only one in every so many fixed ones is run.
+// amount returns how many random trials are run, and that one in every so many fixed ones is run.
 func (o Options) amount() (random, every int) {
 	if o.Brief {
 		return 12, 5
@@ -54,14 +54,14 @@ func (o Options) amount() (random, every int) {
 	return 60, 1
 }
 
-// mostReports bounds what one subtest prints.
+// mostReports is the largest number of reports printed by one subtest.
 const mostReports = 10
 
-// family are the kernels of one interface.
+// family is the kernels of one interface.
 type family struct {
 	name    string
 	offered func(engine.Engine) bool
-	fixed   func(*gen) []trial // cases not left to chance
+	fixed   func(*gen) []trial // cases that are always tested
 	random  func(*gen) trial
 }
 
@@ -88,7 +88,7 @@ func is[C any](e engine.Engine) bool {
 	return ok
 }
 
-// failures yields what is wrong with e's kernels of this family.
+// failures yields the failures of e's kernels of this family.
 func (f family) failures(e engine.Engine, o Options) iter.Seq[error] {
 	return func(yield func(error) bool) {
 		for i, tr := range f.trials(e, o) {
@@ -100,8 +100,8 @@ func (f family) failures(e engine.Engine, o Options) iter.Seq[error] {
 	}
 }
 
-// trials yields numbered trials. Each is drawn by a generator of its own, so that it does not
-// depend on how many there are.
+// trials yields numbered trials. Each is drawn by its own generator, so that it does not depend on
+// the number of trials.
 func (f family) trials(e engine.Engine, o Options) iter.Seq2[int, trial] {
 	return func(yield func(int, trial) bool) {
 		fixed := f.fixed(&gen{f.rng(o, -1), e, o})

@@ -4,8 +4,10 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"reflect"
 	"runtime"
 	"slices"
+	"strings"
 	"sync/atomic"
 	"testing"
 	"unsafe"
@@ -466,5 +468,20 @@ func TestEveryFunctionIsTried(t *testing.T) {
 		}
 		args := []engine.Arg{engine.In(0), engine.In(1), engine.In(2)}[:f.Arity()]
 		require.True(t, tried[fmt.Sprint(engine.MapOf(f, to, args...).String(), []shape.Type{shape.Make(d, 1213)})], f.String())
+	}
+}
+
+// A kernel in methods is one that trials notice a fault of.
+func TestEveryKernelThatRefBindsIsTried(t *testing.T) {
+	tried := map[string]bool{"BindReduce": true} // by the names of its functions
+	for _, names := range methods {
+		for _, name := range names {
+			tried["Bind"+name] = true
+		}
+	}
+	for m := range reflect.TypeFor[ref.Engine]().Methods() {
+		if strings.HasPrefix(m.Name, "Bind") {
+			require.True(t, tried[m.Name], "engine/ref has %s, of which enginetest has no trial in methods", m.Name)
+		}
 	}
 }

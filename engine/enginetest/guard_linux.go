@@ -2,11 +2,11 @@ package enginetest
 
 import "syscall"
 
-// hasGuards tells that reading beyond guarded memory is noticed, not only writing.
+// hasGuards reports that reading beyond guarded memory faults, and not only writing.
 const hasGuards = true
 
-// guarded returns size bytes between two pages that fault when they are read or written: right
-// before the second one if behind, else right after the first. free gives them back.
+// guarded returns size bytes between two pages that fault when they are read or written: directly
+// before the second page if behind is set, otherwise directly after the first. free frees them.
 func guarded(size int, behind bool) (mem []byte, free func(), err error) {
 	page := syscall.Getpagesize()
 	inner := (size/page + 1) * page
@@ -14,7 +14,7 @@ func guarded(size int, behind bool) (mem []byte, free func(), err error) {
 	if err != nil {
 		return nil, nil, err
 	}
-	free = func() { _ = syscall.Munmap(all) } // all that fails is to save memory
+	free = func() { _ = syscall.Munmap(all) } // on failure only some memory is lost
 	for _, guard := range [][]byte{all[:page], all[page+inner:]} {
 		if err := syscall.Mprotect(guard, syscall.PROT_NONE); err != nil {
 			free()

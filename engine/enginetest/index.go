@@ -7,11 +7,11 @@ import (
 	"github.com/plexaura/plexaura/shape"
 )
 
-// Limits of what goes by places: every bit that is taken stays, and so do places. A sum at one
-// place may be off by a unit in the last place of the magnitudes for each term.
+// Limits of kernels that use indices: gathered values and indices must be exact. A sum at one index
+// may be off by one unit in the last place of the magnitudes per term.
 
-// gathers are taking from x by ids, from lo to hi, of which all or none are of the axis, and of
-// floating point the adjoint.
+// gathers returns a gather from x by ids from lo to hi, either all or none of them valid, and for
+// floating point its adjoint.
 func gathers(gt engine.Gather, x, ids shape.Type, lo, hi int) []trial {
 	y, n := x.Of(ids.Shape), x.Int(gt.Axis)
 	if !gt.Along {
@@ -29,7 +29,7 @@ func gathers(gt engine.Gather, x, ids shape.Type, lo, hi int) []trial {
 		fails: y.Len() > 0 && (lo < 0 || hi >= n),
 	}
 	if x.DType == ids.DType {
-		gather.data[0] = gather.data[1] // the two may share their memory
+		gather.data[0] = gather.data[1] // the two inputs may share memory
 	}
 	if !x.IsFloat() {
 		return []trial{gather}
@@ -43,7 +43,7 @@ func gathers(gt engine.Gather, x, ids shape.Type, lo, hi int) []trial {
 	return []trial{gather, scatter}
 }
 
-// topK has few different numbers.
+// topK has only few different numbers.
 func topK(axis, k int, x shape.Type) trial {
 	few := whole(0, 5)
 	if x.IsFloat() {

@@ -8,13 +8,13 @@ import (
 	"github.com/plexaura/plexaura/shape"
 )
 
-// Laid is ref.Engine whose kernels of images, and reductions over batches of them, take tensors in any
-// layout, by way of copies in rows: the definition of what such kernels compute, and an engine
-// for tests of what chooses layouts.
+// Laid is ref.Engine with kernels of images, and reductions over batches of them, that accept
+// tensors in any layout, by making copies in rows. It defines the results of such kernels, and is
+// an engine for tests of code that chooses layouts.
 type Laid struct {
 	ref.Engine
 	Layout engine.Layout // that it offers
-	Wins   bool          // its convolutions prefer that layout
+	Wins   bool          // its convolutions are said to be faster in that layout
 }
 
 var _ engine.Layouter = Laid{}
@@ -99,8 +99,8 @@ func (e Laid) BindReduce(r engine.Reduction, axes engine.Axes, in []engine.Opera
 	})
 }
 
-// bind returns the kernel for operands in whatever layout, and where all are in rows says that the
-// first so many inputs, and perhaps the result, can have e's.
+// bind returns the kernel for operands in any layout. If all are in rows, it offers an arrangement
+// in which the first images inputs and, if result is set, the result have e's layout.
 func (e Laid) bind(in []engine.Operand, out engine.Operand, images int, result, wins bool, bind bindOne) (engine.Bound, error) {
 	b, err := bind(engine.InRows(engine.Types(in)...), engine.InRow(out.Type))
 	if err != nil {
@@ -129,7 +129,7 @@ func (e Laid) bind(in []engine.Operand, out engine.Operand, images int, result, 
 	return b, nil
 }
 
-// byRows is kernel with copies in rows of what has another layout.
+// byRows returns kernel applied to copies in rows of operands with another layout.
 func byRows(kernel engine.Kernel, in []engine.Operand, out engine.Operand) engine.Kernel {
 	return func(c *engine.Call) error {
 		of := *c
@@ -147,17 +147,17 @@ func byRows(kernel engine.Kernel, in []engine.Operand, out engine.Operand) engin
 	}
 }
 
-// toRows copies the elements of o's memory in row-major order.
+// toRows copies the elements of o's memory to row-major order.
 func toRows(rows, stored engine.Buffer, o engine.Operand) {
 	eachElement(o, func(row, at int) { copy(element(rows, row), element(stored, at)) })
 }
 
-// fromRows is the other way.
+// fromRows does the opposite.
 func fromRows(stored, rows engine.Buffer, o engine.Operand) {
 	eachElement(o, func(row, at int) { copy(element(stored, at), element(rows, row)) })
 }
 
-// eachElement calls f with the place of each element in row-major order and in o's memory.
+// eachElement calls f with the position of each element in row-major order and in o's memory.
 func eachElement(o engine.Operand, f func(row, at int)) {
 	if o.Layout == engine.Rows || o.Len() == 0 {
 		for i := range o.Len() {
@@ -171,18 +171,18 @@ func eachElement(o engine.Operand, f func(row, at int)) {
 	}
 	inner := o.Strides()[o.Layout.Axis]
 	for i := range o.Len() {
-		k, in := i/inner, i%inner // along the axis and all before it, and within
+		k, in := i/inner, i%inner // index along the axis and all before it, and offset within
 		f(i, (k/block*inner+in)*block+k%block)
 	}
 }
 
-// inLayout returns tr with the first so many inputs, and perhaps the output, in layout l.
+// inLayout returns tr with the first inputs inputs and, if output is set, the output in layout l.
 func (tr trial) inLayout(l engine.Layout, inputs int, output bool) trial {
 	tr.layout, tr.laidIn, tr.laidOut = l, inputs, output
 	return tr
 }
 
-// operands are the inputs as a kernel is bound to them.
+// operands returns the inputs as operands.
 func (tr trial) operands() []engine.Operand {
 	os := engine.InRows(tr.in...)
 	for i := range tr.laidIn {
@@ -191,7 +191,7 @@ func (tr trial) operands() []engine.Operand {
 	return os
 }
 
-// results are the outputs as a kernel is bound to them.
+// results returns the outputs as operands.
 func (tr trial) results() []engine.Operand {
 	os := engine.InRows(tr.out...)
 	if tr.laidOut {
@@ -200,12 +200,12 @@ func (tr trial) results() []engine.Operand {
 	return os
 }
 
-// layout is that which the engine has for batches of 48 images with 48 channels.
+// layout returns the layout that the engine has for batches of 48 images with 48 channels.
 func (g *gen) layout() engine.Layout {
 	return g.engine.(engine.Layouter).Layouts(shape.F32(48, 48, 3, 3))[0]
 }
 
-// layoutConvs are a convolution with one epilogue, and its adjoints.
+// layoutConvs returns a convolution with an epilogue, and its adjoints.
 func layoutConvs(g *gen, c convCase) []trial {
 	return []trial{
 		c.forward(pick(g, g.epilogues()...)).inLayout(g.layout(), 1, true),
@@ -214,7 +214,7 @@ func layoutConvs(g *gen, c convCase) []trial {
 	}
 }
 
-// layoutPools are all pooling kernels that take other layouts than rows.
+// layoutPools returns all pooling kernels that accept layouts other than rows.
 func layoutPools(g *gen, c poolCase) (all []trial) {
 	trials := append(c.maxTrials()[:3], c.avgTrials()...)
 	for _, tr := range trials {
@@ -223,8 +223,8 @@ func layoutPools(g *gen, c poolCase) (all []trial) {
 	return all
 }
 
-// layoutTable is LeNet's layers; filters in groups, with strides, with padding beyond their reach; pooling that overlaps and such that leaves
-// elements out; and empty batches.
+// layoutTable has the layers of LeNet; grouped, strided and widely padded convolutions; pooling
+// that overlaps or skips elements; and empty batches.
 func layoutTable(g *gen) (all []trial) {
 	n := g.layout().Block
 	grouped, strided, far := padded(plainConv, 1), padded(plainConv, 2), padded(plainConv, 4)

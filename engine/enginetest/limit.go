@@ -10,20 +10,20 @@ import (
 	"github.com/plexaura/plexaura/shape"
 )
 
-// limit says how far an element may be from ref's, in units in the last place (2^-23 or
-// 2^-52) of three things, which add up. The zero limit asks for the very number, down to the
-// sign of zero; any NaN is as good as another.
+// limit is how far an element may be from ref's, as the sum of three terms in units in the last
+// place (2^-23 or 2^-52). With the zero limit the number must be exact, including the sign of zero;
+// any NaN equals any other.
 type limit struct {
 	result float64 // of the result
-	terms  float64 // of ref's result for the magnitudes of all inputs: of what may have cancelled
+	terms  float64 // of ref's result for the magnitudes of all inputs: allows for cancellation
 	one    float64 // of 1
-	bits   bool    // rather: every bit the same, in a NaN too, denormals included
+	bits   bool    // instead: every bit must be equal, including NaN and denormals
 }
 
-// candidate is a result that would be right, and ref's result for the magnitudes of the inputs.
+// candidate is an acceptable result, and ref's result for the magnitudes of the inputs.
 type candidate struct{ want, size []engine.Buffer }
 
-// candidates computes what may come out for the given inputs.
+// candidates computes the acceptable results for the given inputs.
 func (tr trial) candidates(in []engine.Buffer, o Options) ([]candidate, error) {
 	b, err := tr.bind(oracle, tr.operands(), tr.results())
 	if err != nil {
@@ -56,7 +56,7 @@ func (tr trial) candidate(b engine.Bound, in []engine.Buffer) (c candidate, err 
 	return c, err
 }
 
-// compute runs b on plain memory.
+// compute runs b on ordinary memory.
 func compute(b engine.Bound, in []engine.Buffer, out []shape.Type) ([]engine.Buffer, error) {
 	c := &engine.Call{In: in, Scratch: engine.BufferOf(engine.Aligned(b.Scratch))}
 	for _, t := range out {
@@ -87,7 +87,7 @@ func convert(bs []engine.Buffer, f func(float64) float64) []engine.Buffer {
 	return to
 }
 
-// flush returns 0 of v's sign where v is a denormal float32.
+// flush returns 0 with v's sign if v is a denormal float32.
 func flush(v float64) float64 {
 	if math.Abs(v) < 0x1p-126 {
 		return math.Copysign(0, v)
@@ -119,7 +119,7 @@ func (l limit) compare(k int, got engine.Buffer, cs []candidate, o Options) erro
 	return nil
 }
 
-// mark sets those of right whose elements of got are as good as c's.
+// mark sets right for the elements of got that are within the limits of c.
 func (l limit) mark(right []bool, got engine.Buffer, k int, c candidate, o Options) {
 	d := got.DType()
 	if !fractional(d) || l.bits {
@@ -146,7 +146,7 @@ func element(b engine.Buffer, i int) []byte {
 	return b.Bytes()[i*w:][:w]
 }
 
-// margin is how far from want an element of type d may be.
+// margin returns how far from want an element of type d may be.
 func (l limit) margin(d shape.DType, want, size float64, o Options) float64 {
 	if l == (limit{}) {
 		return 0

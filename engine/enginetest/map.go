@@ -7,12 +7,12 @@ import (
 	"github.com/plexaura/plexaura/shape"
 )
 
-// Limits of maps. Each step of a map is rounded to its type, so that a map is the same as its
-// steps one by one; arithmetic, roots, comparisons, conversions and selection give the very
-// number that IEEE 754 asks for, other functions one within 4 units in the last place.
+// Limits of maps. Each step of a map is rounded to its type, so that a map equals its steps one by
+// one. Arithmetic, roots, comparisons, conversions and selection must return exactly the number
+// required by IEEE 754, other functions a number within 4 units in the last place.
 const roughUlps = 4
 
-// rough are the functions that need not be exact.
+// rough lists the functions that need not be exact.
 var rough = [engine.NumFns]bool{
 	engine.Exp: true, engine.Log: true, engine.Log1p: true, engine.Expm1: true, engine.Sin: true,
 	engine.Cos: true, engine.Tanh: true, engine.Sigmoid: true, engine.Erf: true, engine.Pow: true,
@@ -24,7 +24,7 @@ func bindMap(m engine.Map) binder {
 	}
 }
 
-// mapTable is every function in every type, at an odd length, and at every edge; and conversion
+// mapTable has every function in every type, at an odd length and at every edge, and conversion
 // between all types.
 func mapTable(g *gen) []trial {
 	var all []trial
@@ -67,8 +67,8 @@ func castTrials() (all []trial) {
 	return all
 }
 
-// conditionTrials select by comparisons of numbers of which many are denormal: a condition has one
-// answer, whatever it selects.
+// conditionTrials select by comparisons of numbers many of which are denormal: a condition must
+// have the same answer whatever it selects.
 func conditionTrials() (all []trial) {
 	x, a, b := engine.In(0), engine.In(1), engine.In(2)
 	for f := engine.Eq; f <= engine.Ge; f++ {
@@ -87,7 +87,7 @@ func conditionTrials() (all []trial) {
 	return all
 }
 
-// edgeTrials are f of n float32, or of Bool if it is logic, and of one row spread over five.
+// edgeTrials returns f of n float32, or of Bool if it is logic, and of one row broadcast to five.
 func edgeTrials(f engine.Fn, n int) []trial {
 	d := shape.Float32
 	if f == engine.Not || f == engine.And || f == engine.Or {
@@ -113,7 +113,7 @@ func edgeTrials(f engine.Fn, n int) []trial {
 	return defined([]trial{flat, fnTrial(f, to, rows)})
 }
 
-// fnTrials are those of one function computed in d: of vectors, of one number and vectors.
+// fnTrials returns trials of one function computed in d: of vectors, and of one number and vectors.
 func fnTrials(f engine.Fn, d shape.DType) []trial {
 	var all []trial
 	for _, to := range resultsOf(f, d) {
@@ -135,7 +135,7 @@ func fnTrials(f engine.Fn, d shape.DType) []trial {
 	return defined(all)
 }
 
-// resultsOf are the types that f can give when it computes in d.
+// resultsOf returns the result types of f computed in d.
 func resultsOf(f engine.Fn, d shape.DType) []shape.DType {
 	switch {
 	case f == engine.Copy:
@@ -164,13 +164,13 @@ func fnTrial(f engine.Fn, to shape.DType, in []shape.Type) trial {
 	return tr
 }
 
-// exact reports whether f computes nothing, but compares or selects, or is the logarithm, which is
-// infinite at 0 alone.
+// exact reports whether f compares or selects rather than computes, or is the logarithm, which is
+// infinite only at 0.
 func exact(f engine.Fn) bool {
 	return f >= engine.Eq && f <= engine.Ge || slices.Contains([]engine.Fn{engine.Max, engine.Min, engine.Log, engine.ReLUGrad, engine.Select}, f)
 }
 
-// defined drops the trials of functions that the types do not have.
+// defined drops the trials of functions that are not defined for their types.
 func defined(all []trial) []trial {
 	var kept []trial
 	for _, tr := range all {
@@ -181,7 +181,7 @@ func defined(all []trial) []trial {
 	return kept
 }
 
-// mapShapes are powers, large maps, ones of no elements, one without inputs, and typical broadcasts.
+// mapShapes has powers, large maps, empty ones, one without inputs, and typical broadcasts.
 func mapShapes(*gen) []trial {
 	add := engine.MapOf(engine.Add, shape.Float32, engine.In(0), engine.In(1))
 	var powers []trial
@@ -222,8 +222,8 @@ func mapShapes(*gen) []trial {
 	return all
 }
 
-// powerData are numbers of any sign and what powers treat apart; where there are many, of positive ones
-// alone.
+// powerData draws numbers of any sign and special cases of powers; if there are many numbers, only
+// positive ones.
 func powerData(n int) source {
 	if n < 1000 {
 		return anyOf(shape.Float32)
@@ -231,7 +231,7 @@ func powerData(n int) source {
 	return each(magnitude)
 }
 
-// sgdMap is a step of gradient descent with momentum on w, v and the gradient: it gives w and v.
+// sgdMap is a step of gradient descent with momentum on w, v and the gradient. It returns w and v.
 func sgdMap() engine.Map {
 	step := func(f engine.Fn, a, b engine.Arg) engine.Step {
 		return engine.Step{Fn: f, DType: shape.Float32, Args: [3]engine.Arg{a, b}}
@@ -244,8 +244,8 @@ func sgdMap() engine.Map {
 	}}
 }
 
-// randomMap draws a program of up to 10 steps over broadcast inputs. What a rough function gives
-// is not computed with further, so that the rest stays exact.
+// randomMap draws a program of up to 10 steps over broadcast inputs. Results of rough functions are
+// not used in further steps, so that these stay exact.
 func randomMap(g *gen) trial {
 	out := g.shape(g.IntN(6), 4000)
 	p := mapDraw{gen: g}
@@ -294,7 +294,7 @@ func (g *gen) spreads(s shape.Shape) shape.Shape {
 	return shape.Of(dims...)
 }
 
-// value is what a step can read.
+// value is an argument that a step can use.
 type value struct {
 	arg   engine.Arg
 	dtype shape.DType
@@ -329,7 +329,7 @@ func (p *mapDraw) step() {
 	}
 }
 
-// whole is the shape that the inputs broadcast to.
+// whole returns the shape that the inputs broadcast to.
 func (p *mapDraw) whole() (s shape.Shape) {
 	for _, t := range p.in {
 		s, _ = shape.Broadcast(s, t.Shape)

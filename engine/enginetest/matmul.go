@@ -7,8 +7,8 @@ import (
 	"github.com/plexaura/plexaura/shape"
 )
 
-// productUlps is the limit of matrix products and convolutions, in units in the last place of
-// the sum of the magnitudes of the terms. Infinities and NaN go where arithmetic takes them.
+// productUlps is the limit of matrix products and convolutions, in units in the last place of the
+// sum of the magnitudes of the terms. Infinities and NaN propagate as in arithmetic.
 const productUlps = 8
 
 type matMulCase struct {
@@ -56,7 +56,7 @@ func (g *gen) matMul(c matMulCase) trial {
 	return tr
 }
 
-// epilogues are those that the engine takes in.
+// epilogues returns the epilogues that the engine supports.
 func (g *gen) epilogues() []engine.Epilogue {
 	all := []engine.Epilogue{{}}
 	f, ok := g.engine.(engine.Fuser)
@@ -68,8 +68,9 @@ func (g *gen) epilogues() []engine.Epilogue {
 	return all
 }
 
-// matMulTable is every transposition with every epilogue, of a size that is shared out; the
-// dense layers of LeNet, forward and backward; products of no terms; and every edge in each place.
+// matMulTable has every transposition with every epilogue, at a size that is divided among workers;
+// the dense layers of LeNet, forward and backward; products of no terms; and every edge in each
+// position.
 func matMulTable(g *gen) []trial {
 	var all []trial
 	add := func(c matMulCase) { all = append(all, g.matMul(c)) }

@@ -13,20 +13,20 @@ import (
 
 const (
 	fence  = 128  // bytes of canary on either side of a buffer
-	canary = 0x5A // what they hold
+	canary = 0x5A // their value
 )
 
-// layout is how the buffers of a call are laid out.
+// layout describes the placement of the buffers of a call.
 type layout struct {
-	skew int   // elements by which inputs and outputs are off alignment
-	dirt byte  // what outputs and scratch hold before
-	over []int // the input that each output is put over, or -1; nil for none
-	same []int // the input whose memory each input shares, itself or an earlier one; nil for none
+	skew int   // number of elements by which inputs and outputs are misaligned
+	dirt byte  // initial content of outputs and scratch
+	over []int // for each output, the input that it overwrites, or -1; nil for none
+	same []int // for each input, the input whose memory it shares, itself or an earlier one; nil for none
 
 	guard guard
 }
 
-// guard says at which end buffers touch memory that may not even be read.
+// guard says at which end buffers adjoin memory that must not even be read.
 type guard uint8
 
 const (
@@ -35,7 +35,7 @@ const (
 	guardBefore
 )
 
-// memory is a call whose buffers stand between canaries.
+// memory is a call whose buffers are between canaries.
 type memory struct {
 	call   engine.Call
 	layout layout
@@ -65,14 +65,14 @@ func (p *probe) memory(l layout) *memory {
 	return m
 }
 
-// release gives back what the garbage collector does not know of. The buffers are gone.
+// release frees memory that is not garbage collected. The buffers become invalid.
 func (m *memory) release() {
 	for _, f := range m.free {
 		f()
 	}
 }
 
-// over returns the input that output o is put over, or -1.
+// over returns the input that output o overwrites, or -1.
 func (m *memory) over(o int) int {
 	if m.layout.over == nil {
 		return -1
@@ -80,7 +80,7 @@ func (m *memory) over(o int) int {
 	return m.layout.over[o]
 }
 
-// source is the input whose memory input i has.
+// source returns the input whose memory input i shares.
 func (m *memory) source(i int) int {
 	if i < 0 || m.layout.same == nil {
 		return i
@@ -88,7 +88,7 @@ func (m *memory) source(i int) int {
 	return m.layout.same[i]
 }
 
-// buffer makes one with canaries or guards before and after, holding a byte.
+// buffer makes a buffer with canaries or guards before and after it, filled with a byte.
 func (m *memory) buffer(t shape.Type, skew int, dirt byte) engine.Buffer {
 	if m.layout.guard != noGuard {
 		return m.guarded(t, dirt)
@@ -107,7 +107,7 @@ func (m *memory) buffer(t shape.Type, skew int, dirt byte) engine.Buffer {
 	return engine.BufferAt(own, t.DType, t.Len())
 }
 
-// guarded makes a buffer that touches a guard. Bytes, which scratch memory is, are aligned to 64,
+// guarded makes a buffer that adjoins a guard. Bytes, used for scratch memory, are aligned to 64,
 // with canaries up to the guard.
 func (m *memory) guarded(t shape.Type, dirt byte) engine.Buffer {
 	const align = 64
@@ -131,8 +131,8 @@ func (m *memory) guarded(t shape.Type, dirt byte) engine.Buffer {
 	return engine.BufferAt(mem[:n:n], t.DType, t.Len())
 }
 
-// run calls the kernel once. A panic is an error, so that the other trials go on; so is a fault,
-// unless it is in a goroutine of the kernel's own.
+// run calls the kernel once. A panic becomes an error, so that the other trials continue. So does a
+// fault, unless it is in a goroutine of the kernel.
 func (m *memory) run(k engine.Kernel) (err error) {
 	defer debug.SetPanicOnFault(debug.SetPanicOnFault(true))
 	defer func() {
@@ -147,10 +147,10 @@ func (m *memory) run(k engine.Kernel) (err error) {
 	return err
 }
 
-// tiny is a number whose fractions are denormal, not known to the compiler.
+// tiny returns a number whose fractions are denormal, hidden from the compiler.
 func (m *memory) tiny() float32 { return math.Float32frombits(uint32(27+len(m.fences)%2) << 23) }
 
-// check reports writes to what is not an output.
+// check reports writes to memory that is not an output.
 func (m *memory) check(inputs []engine.Buffer) error {
 	for _, f := range m.fences {
 		if bytes.Count(f, []byte{canary}) != len(f) {

@@ -9,8 +9,8 @@ import (
 	"github.com/plexaura/plexaura/shape"
 )
 
-// Limits of moves: every bit stays, NaN and denormals included. Only the adjoint of padding adds;
-// it may be off by 4 units in the last place of the magnitudes.
+// Limits of moves: every bit must be equal, including NaN and denormals. Only the adjoint of
+// padding adds; it may be off by 4 units in the last place of the magnitudes.
 const padGradUlps = 4
 
 func moveTrial(op string, in []shape.Type, out shape.Type, bind func(m engine.Mover, in []engine.Operand, out engine.Operand) (engine.Bound, error)) trial {
@@ -34,7 +34,7 @@ func transpose(x shape.Type, perm []int) trial {
 		})
 }
 
-// windows are the slice of x and the embedding of that part in x.
+// windows returns the slice of x, and the embedding of the part in x.
 func windows(w engine.Window, x, part shape.Type) []trial {
 	name := fmt.Sprintf("{from %v by %v}", w.Start[:x.Rank()], w.Step[:x.Rank()])
 	return []trial{
@@ -59,7 +59,7 @@ func concat(axis int, in ...shape.Type) trial {
 		})
 }
 
-// pads are padding x and, of floating point, its adjoint.
+// pads returns the padding of x and, for floating point, its adjoint.
 func pads(p engine.Padding, x shape.Type) []trial {
 	out := x
 	for i := range x.Rank() {
@@ -79,7 +79,7 @@ func pads(p engine.Padding, x shape.Type) []trial {
 	return append(all, grad)
 }
 
-// oneHot has ids from lo to hi, of which all or none are among the k classes.
+// oneHot has ids from lo to hi, either all or none of them among the k classes.
 func oneHot(ids shape.Type, d shape.DType, k, lo, hi int) trial {
 	out := shape.Type{DType: d, Shape: ids.Insert(ids.Rank(), shape.Dim(k))}
 	tr := moveTrial(fmt.Sprintf("OneHot{ids %d to %d}", lo, hi), []shape.Type{ids}, out,
@@ -91,7 +91,7 @@ func oneHot(ids shape.Type, d shape.DType, k, lo, hi int) trial {
 	return tr
 }
 
-// moveTable is transpositions of sizes that are cut in blocks, ids that are no class, and every edge.
+// moveTable has transpositions large enough to be divided into blocks, invalid ids, and every edge.
 func moveTable(*gen) []trial {
 	all := []trial{
 		transpose(shape.F32(131, 257), []int{1, 0}),
@@ -150,7 +150,7 @@ func (g *gen) window(x shape.Type) (w engine.Window, whole, part shape.Type) {
 	part = x
 	for i := range x.Rank() {
 		step := 1 + g.IntN(3)
-		most := (x.Int(i) + step - 1) / step // elements that far apart
+		most := (x.Int(i) + step - 1) / step // number of elements that far apart
 		n := g.IntN(most + 1)
 		w.Start[i], w.Step[i] = 0, step
 		if n > 0 {

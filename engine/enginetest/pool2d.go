@@ -7,8 +7,8 @@ import (
 	"github.com/plexaura/plexaura/shape"
 )
 
-// Limits of pooling: maxima and what is gathered are exact; sums, of the gradients that meet
-// at one place or of a window, may be off by 4 units in the last place of their magnitudes.
+// Limits of pooling: maxima and gathered values must be exact. Sums, of the gradients at one
+// position or over a window, may be off by 4 units in the last place of their magnitudes.
 const poolUlps = 4
 
 type poolCase struct {
@@ -16,7 +16,7 @@ type poolCase struct {
 	x, y shape.Type
 }
 
-// newPool returns the case of planes (n, c) of an image; ceil adds a last window that is not whole, and
+// newPool returns the case of planes (n, c) of an image. ceil adds an incomplete last window, which
 // may be wider than the padded image.
 func newPool(op engine.Pool2D, d shape.DType, n, c int, image [2]int, ceil bool) poolCase {
 	var size [2]int
@@ -36,7 +36,8 @@ func newPool(op engine.Pool2D, d shape.DType, n, c int, image [2]int, ceil bool)
 	return poolCase{op, of(image), of(size)}
 }
 
-// tied draws few different numbers, so that maxima are equal often, and what compares oddly.
+// tied draws few different numbers, so that maxima are often equal, and values that compare in
+// unusual ways.
 var tied = rarely(30, among(nan, inf, -inf, -inf, negZero, 0), whole(-2, 2))
 
 func (c poolCase) maxTrials() []trial {
@@ -81,8 +82,8 @@ func squarePool(kernel, stride, pad int) engine.Pool2D {
 	return engine.Pool2D{Kernel: [2]int{kernel, kernel}, Stride: [2]int{stride, stride}, Dilation: [2]int{1, 1}, Pad: [2][2]int{{pad, pad}, {pad, pad}}}
 }
 
-// poolTable is every edge; LeNet's and AlexNet's pooling, the global one, in ceil mode, over an odd
-// image; strides and padding beyond the kernel.
+// poolTable has every edge; the pooling of LeNet and AlexNet, global pooling, ceil mode on an odd
+// image; strides and padding larger than the kernel.
 func poolTable() []poolCase {
 	f32 := shape.Float32
 	var all []poolCase
@@ -93,8 +94,8 @@ func poolTable() []poolCase {
 			newPool(squarePool(k, 2, k/2), f32, 2, 1, [2]int{n + k - 1, 5}, i%4 < 2),
 			newPool(squarePool(k, 3, 0), f32, 1, n, [2]int{5, 7}, true))
 	}
-	sparse := squarePool(2, 5, 1) // strides beyond the kernel
-	large := squarePool(2, 2, 5)  // padding beyond it
+	sparse := squarePool(2, 5, 1) // stride larger than the kernel
+	large := squarePool(2, 2, 5)  // padding larger than the kernel
 	odd := engine.Pool2D{Kernel: [2]int{2, 3}, Stride: [2]int{3, 1}, Dilation: [2]int{2, 1}, Pad: [2][2]int{{1, 0}, {0, 2}}, CountPad: true}
 	all = append(all,
 		newPool(sparse, f32, 2, 3, [2]int{13, 17}, true),
@@ -116,15 +117,15 @@ func poolTable() []poolCase {
 	return append(all, wideWindows()...)
 }
 
-// wideWindows are wider or higher than the image: part of them is padding on one side or both, or lies
-// beyond the padding, where the last window is not whole.
+// wideWindows are wider or higher than the image: a part is in the padding on one or both sides or,
+// for an incomplete last window, beyond the padding.
 func wideWindows() (all []poolCase) {
 	padded := func(kernel, stride int, pad [2][2]int) engine.Pool2D {
 		op := squarePool(kernel, stride, 0)
 		op.Pad = pad
 		return op
 	}
-	line := padded(3, 2, [2][2]int{{0, 0}, {1, 1}}) // the windows of one dimension
+	line := padded(3, 2, [2][2]int{{0, 0}, {1, 1}}) // windows in one dimension
 	line.Kernel[0], line.Stride[0] = 1, 1
 	holes := squarePool(3, 2, 2)
 	holes.Dilation = [2]int{2, 2}
@@ -165,8 +166,8 @@ func randomPool(g *gen) poolCase {
 	return randomPoolCase(g, pick(g, floats...), g.extent(4), 5, 33)
 }
 
-// randomPoolCase draws a pooling of n images of at most that many channels and rows and columns, which
-// windows may be wider than.
+// randomPoolCase draws a pooling of n images with at most the given number of channels and extent,
+// which windows may exceed.
 func randomPoolCase(g *gen, d shape.DType, n, channels, side int) poolCase {
 	op, image := squarePool(1, 1, 0), [2]int{}
 	for i := range image {

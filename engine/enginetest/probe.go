@@ -14,7 +14,7 @@ import (
 	"github.com/plexaura/plexaura/shape"
 )
 
-// probe is a trial bound by the engine under test.
+// probe is a trial bound to the engine under test.
 type probe struct {
 	trial
 	opts   Options
@@ -23,7 +23,7 @@ type probe struct {
 	first  [][]byte // the outputs of the first run
 }
 
-// check puts e's kernel through everything.
+// check runs all checks on e's kernel.
 func (tr trial) check(e engine.Engine, o Options, r *rand.Rand) error {
 	b, err := tr.bind(e, tr.operands(), tr.results())
 	if err != nil {
@@ -47,7 +47,7 @@ func (tr trial) check(e engine.Engine, o Options, r *rand.Rand) error {
 	return nil
 }
 
-// checks are what every kernel goes through, in this order.
+// checks lists the checks for every kernel, in order.
 var checks = []struct {
 	name  string
 	check func(*probe) error
@@ -80,7 +80,7 @@ func (p *probe) checkBound() error {
 	return err
 }
 
-// checkResult compares with ref.
+// checkResult compares the result with ref's.
 func (p *probe) checkResult() error {
 	m := p.memory(layout{dirt: 0xFF})
 	err := m.run(p.bound.Kernel)
@@ -107,7 +107,7 @@ func (p *probe) checkResult() error {
 	return l.check(m.call.Out, cs, p.opts)
 }
 
-// expect runs the kernel in a layout and wants the given bits.
+// expect runs the kernel in a layout and expects the given bits.
 func (p *probe) expect(want [][]byte, l layout) error {
 	m := p.memory(l)
 	defer m.release()
@@ -135,12 +135,13 @@ func (p *probe) checkAgain() error {
 	return nil
 }
 
-// checkGuarded runs the kernel with a page that faults right behind each buffer, then right before.
+// checkGuarded runs the kernel with a page that faults directly behind each buffer, and then
+// directly before it.
 func (p *probe) checkGuarded() error {
 	return errors.Join(p.expect(p.first, layout{guard: guardAfter, dirt: 1}), p.expect(p.first, layout{guard: guardBefore, dirt: 1}))
 }
 
-// checkPacked packs the input that the kernel can have packed, and runs it on that.
+// checkPacked packs the input that the kernel can use in packed form, and runs it on that.
 func (p *probe) checkPacked() error {
 	pack := p.bound.Packing
 	if pack.Kernel == nil {
@@ -171,7 +172,7 @@ func (p *probe) checkPacked() error {
 	return nil
 }
 
-// checkInPlace tries each overwrite that is allowed, and then as many of them at once as go.
+// checkInPlace tries each allowed overwrite, and then as many as possible at once.
 func (p *probe) checkInPlace() error {
 	all, taken := p.nothingOver(), map[int]bool{}
 	for _, w := range p.bound.InPlace {
@@ -195,7 +196,7 @@ func (p *probe) checkInPlace() error {
 
 func (p *probe) nothingOver() []int { return slices.Repeat([]int{-1}, len(p.out)) }
 
-// checkShared gives two inputs of one type the same memory, as an op of x and x does.
+// checkShared gives two inputs of the same type the same memory, as for an op of x and x.
 func (p *probe) checkShared() error {
 	i, j := p.twins()
 	if j == 0 {
@@ -230,7 +231,7 @@ func (p *probe) checkShared() error {
 	return nil
 }
 
-// twins returns two inputs of one type, or zeros.
+// twins returns two inputs of the same type, or zeros.
 func (p *probe) twins() (i, j int) {
 	for j := range p.in {
 		if i := slices.Index(p.in[:j], p.in[j]); i >= 0 {
@@ -251,7 +252,7 @@ func (p *probe) checkProcs() error {
 	return nil
 }
 
-// checkConcurrent runs the kernel in goroutines that have calls of their own but share inputs.
+// checkConcurrent runs the kernel in goroutines with separate calls that share inputs.
 func (p *probe) checkConcurrent() error {
 	const goroutines, runs = 3, 2
 	shared := p.memory(layout{}).call.In
@@ -270,8 +271,8 @@ func (p *probe) checkConcurrent() error {
 	return errors.Join(errs...)
 }
 
-// checkAllocations counts allocations both with one processor, as testing.AllocsPerRun
-// does, and with several, where kernels share their work out.
+// checkAllocations counts allocations with one processor, as testing.AllocsPerRun does, and with
+// several, where kernels divide their work.
 func (p *probe) checkAllocations() error {
 	if p.opts.Allocates || raceDetector {
 		return nil
@@ -287,8 +288,8 @@ func (p *probe) checkAllocations() error {
 	return nil
 }
 
-// mallocs counts allocations of a run of f: the least of some attempts, since other
-// goroutines allocate as well.
+// mallocs counts the allocations of a run of f. It takes the minimum of several attempts, because
+// other goroutines allocate as well.
 func mallocs(f func()) uint64 {
 	const attempts, runs = 40, 2
 	least := ^uint64(0)

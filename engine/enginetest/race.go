@@ -2,5 +2,5 @@
 
 package enginetest
 
-// raceDetector tells that allocations are not the kernel's own.
+// raceDetector reports that allocations may not be the kernel's own.
 const raceDetector = true

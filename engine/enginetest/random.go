@@ -7,7 +7,7 @@ import (
 	"github.com/plexaura/plexaura/shape"
 )
 
-// Random numbers are ref's, bit for bit: a seed gives the same run on every engine.
+// Random numbers must be bit-identical to ref's: a seed gives the same run on every engine.
 func randomTrial(d engine.Distribution, stream uint64, out shape.Type) trial {
 	return trial{
 		op: fmt.Sprintf("Random{distribution %d stream %d}", d, stream),

@@ -7,9 +7,9 @@ import (
 	"github.com/plexaura/plexaura/shape"
 )
 
-// Limits of reductions: a sum may be off by 8 units in the last place of the sum of the
-// magnitudes, however many terms it has, which takes more than adding them one by one; a
-// product by 4 for each factor; maxima and minima are exact.
+// Limits of reductions: a sum may be off by 8 units in the last place of the sum of the magnitudes,
+// for any number of terms, which excludes adding them one by one; a product by 4 units per factor;
+// maxima and minima must be exact.
 const sumUlps, factorUlps = 8, 4
 
 func reduceTrial(r engine.Reduction, x shape.Type, axes engine.Axes, keep bool) trial {
@@ -35,7 +35,7 @@ func reduceTrial(r engine.Reduction, x shape.Type, axes engine.Axes, keep bool) 
 	}
 	switch {
 	case r == engine.Maximum || r == engine.Minimum:
-		tr.keeps = true // one of the elements, which its gradient looks for
+		tr.keeps = true // an exact element, which its gradient searches for
 	case r == engine.Sum && x.IsFloat():
 		tr.limit.terms = sumUlps
 	case r == engine.Prod && x.IsFloat():
@@ -56,8 +56,8 @@ func reduceData(r engine.Reduction, d shape.DType) source {
 	return rarely(300, among(nan, inf, -inf, inf, -inf, 0x1p-149, -0x1p-149), uniform(-1, 1))
 }
 
-// reduceTable is every subset of the axes of a 4-D and a 5-D tensor, the reductions of a
-// convolutional network at their sizes, every edge along and across rows, and nothing to reduce.
+// reduceTable has every subset of the axes of a 4-D and a 5-D tensor, the reductions of a
+// convolutional network at their sizes, every edge along and across rows, and empty reductions.
 func reduceTable(*gen) []trial {
 	var all []trial
 	for _, x := range []shape.Type{shape.F32(3, 4, 5, 6), shape.F64(2, 3, 4, 3, 5)} {
@@ -97,7 +97,7 @@ func reduceTable(*gen) []trial {
 		reduceTrial(engine.Prod, shape.F64(2, 0), engine.AxesOf(1), true))
 }
 
-// peakTrials are extremes of long rows, along them and across, which are in every part of a row.
+// peakTrials has extremes of long rows, along them and across, in every part of a row.
 func peakTrials() (all []trial) {
 	const rows = 64
 	for _, n := range []int{255, 256, 511, 512, 513, 767, 769, 1025, 2600} {

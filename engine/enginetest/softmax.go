@@ -7,11 +7,11 @@ import (
 	"github.com/plexaura/plexaura/shape"
 )
 
-// Limits of softmax. A probability of 2^-126 is e^-87, and to subtract the maximum of the
-// logits rounds by up to half a unit in the last place of that exponent: hence 64 units of the result,
-// where e^-1 is good to 2. A log-probability may be off by 4 units, of itself and of 1. A
-// gradient may be off by 4 units of 1 for dy within -1..1, and in the logarithmic form by as
-// much for every four terms of the sum.
+// Limits of softmax. A probability of 2^-126 is e^-87, and subtracting the maximum of the logits
+// rounds by up to half a unit in the last place of that exponent; hence 64 units of the result,
+// although for e^-1 it is exact to 2. A log-probability may be off by 4 units, of itself and of 1.
+// A gradient may be off by 4 units of 1 for dy within -1..1, and in the logarithmic form by as much
+// for every four terms of the sum.
 const softmaxUlps, logSoftmaxUlps, softmaxGradUlps = 64, 4, 4
 
 func softmaxTrials(x shape.Type, axis int, log bool, logits source) []trial {
@@ -40,8 +40,8 @@ func softmaxTrials(x shape.Type, axis int, log bool, logits source) []trial {
 	return []trial{forward, backward}
 }
 
-// logits of every size: such as are common, so large that e to them overflows, and with
-// classes that are ruled out.
+// logits returns logits of every size: ordinary ones, ones so large that their exponential
+// overflows, and ones with excluded classes.
 func logits(g *gen) source {
 	return pick(g, uniform(-3, 3), uniform(-30, 30), uniform(-1e4, 1e4),
 		rarely(50, among(-inf), uniform(-5, 5)), rarely(200, nonFinite, uniform(-5, 5)))

@@ -13,20 +13,20 @@ type trial struct {
 	op      string // name and attributes
 	bind    binder
 	in, out []shape.Type
-	layout  engine.Layout // of the first laidIn inputs, and of the output where laidOut says so
+	layout  engine.Layout // of the first laidIn inputs and, if laidOut is set, of the output
 	laidIn  int
 	laidOut bool
 	data    []source // by input
 	limit   limit
 	fails   bool // the numbers are such that the kernel must return an error
-	chooses bool // input 0 says which terms there are, and is none
-	keeps   bool // denormals count, also for an engine that flushes them where it computes
-	twice   bool // an input may share the memory of another even where an output is put over both
+	chooses bool // input 0 selects the terms, and is not a term itself
+	keeps   bool // denormals count, even for an engine that flushes them in arithmetic
+	twice   bool // an input may share the memory of another even if an output overwrites both
 }
 
 type binder func(e engine.Engine, in, out []engine.Operand) (engine.Bound, error)
 
-// one makes a binder of the usual Bind method, for one output.
+// one makes a binder from the usual Bind method, for one output.
 func one(bind func(e engine.Engine, in []engine.Operand, out engine.Operand) (engine.Bound, error)) binder {
 	return func(e engine.Engine, in, out []engine.Operand) (engine.Bound, error) { return bind(e, in, out[0]) }
 }
@@ -43,14 +43,14 @@ type gen struct {
 	opts   Options
 }
 
-// extents are those at which kernels go wrong: none, one, primes, and about the widths of vectors.
+// extents are those at which kernels tend to fail: one, primes, and around the widths of vectors.
 var extents = []int{1, 1, 2, 3, 4, 5, 7, 8, 9, 11, 13, 15, 16, 17, 23, 31, 32, 33, 63, 64, 65, 127, 129}
 
-// edges are the extents that every table goes through: none, one, primes, and one off the widths of
+// edges are the extents in every table: zero, one, primes, and one more or less than the widths of
 // vectors.
 var edges = []int{0, 1, 2, 7, 8, 9, 15, 16, 17, 31, 32, 33, 61, 63, 64, 65}
 
-// extent draws one of at most most, and now and then 0.
+// extent draws an extent of at most most, and occasionally 0.
 func (g *gen) extent(most int) int {
 	if g.IntN(40) == 0 {
 		return 0
@@ -66,7 +66,7 @@ func (g *gen) positive(most int) int {
 	}
 }
 
-// shape draws a shape of the given rank and at most about size elements.
+// shape draws a shape of the given rank with at most about size elements.
 func (g *gen) shape(rank, size int) shape.Shape {
 	dims := make([]int, rank)
 	for i := range g.Perm(rank) {

@@ -21,8 +21,8 @@ func windowSumTrial(w engine.WindowSum, x shape.Type) trial {
 	}
 }
 
-// windowSumTable is AlexNet's windows, every edge along the axis and behind it, and windows that reach
-// beyond both ends.
+// windowSumTable has the windows of AlexNet, every edge along the axis and after it, and windows
+// that extend beyond both ends.
 func windowSumTable(*gen) []trial {
 	five := engine.WindowSum{Axis: 1, Before: 2, After: 2}
 	all := []trial{

@@ -25,7 +25,7 @@ func (Engine) BindAddPart(w engine.Window, in []engine.Operand, out engine.Opera
 func addsPart[T shape.Float](p part) engine.Kernel {
 	return func(c *engine.Call) error {
 		part, dst := engine.Slice[T](c.In[0]), engine.Slice[T](c.Out[0])
-		copy(dst, engine.Slice[T](c.In[1])) // onto itself where it may be overwritten
+		copy(dst, engine.Slice[T](c.In[1])) // the same memory if it may be overwritten
 		n, stride := p.row()
 		for i := 0; i < len(part); i += n {
 			at := p.start + p.offset(i)

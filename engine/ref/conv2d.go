@@ -11,8 +11,8 @@ var (
 	_ engine.Fuser      = Engine{}
 )
 
-// Fuses implements [engine.Fuser]: every epilogue is taken in. It is computed after the
-// sum is rounded, so that the bits are those of the ops one after the other.
+// Fuses implements [engine.Fuser] and is always true. Epilogues are applied after the sum is
+// rounded, so that the bits are those of separate ops.
 func (Engine) Fuses(engine.Epilogue) bool { return true }
 
 // BindConv2D implements [engine.Conv2Der].
@@ -21,8 +21,8 @@ func (Engine) BindConv2D(c engine.Conv2D, in []engine.Operand, out engine.Operan
 	return bindFloat("Conv2D", in, out, g.yPlane, conv2D[float32](g, c.Epilogue), conv2D[float64](g, c.Epilogue))
 }
 
-// FusesMaxPool implements [engine.ConvPooler]: always. An engine with convolutions of its own answers for
-// itself, or it would lose them.
+// FusesMaxPool implements [engine.ConvPooler] and is always true. An engine with its own
+// convolutions must implement it too; otherwise they are replaced by those of ref.
 func (Engine) FusesMaxPool(engine.Conv2D, engine.Pool2D, []shape.Type, shape.Type, shape.Type) bool {
 	return true
 }
@@ -46,7 +46,7 @@ func (Engine) BindConv2DFilterGrad(c engine.Conv2D, in []engine.Operand, out eng
 	return bindFloat("Conv2DFilterGrad", in, out, len(g.taps), conv2DFilterGrad[float32](g), conv2DFilterGrad[float64](g))
 }
 
-// conv is a convolution of known extents.
+// conv is a convolution with known extents.
 type conv struct {
 	batch, channels, filters int
 	groupIn, groupOut        int // channels and filters of a group
@@ -72,13 +72,13 @@ func convOf(c engine.Conv2D, x, w, y shape.Type) conv {
 	return g
 }
 
-// A tap is the block of results to which one element of a filter contributes, and the block
-// of the image that it meets there.
+// A tap is the block of results to which one element of a filter contributes, and the block of the
+// image that it is multiplied with.
 type tap struct {
 	rows, cols int
-	x, y       int // first element of the block in a plane of the image, of the result
-	xRow, yRow int // from one row to the next
-	xCol       int // from one column to the next; in the result it is 1
+	x, y       int // offset of the first element of the block in a plane of the image, and of the result
+	xRow, yRow int // distance between rows
+	xCol       int // distance between columns; in the result it is 1
 }
 
 func tapOf(h, w axis, a, b int) tap {
@@ -114,7 +114,7 @@ func scatter[T shape.Float](t tap, dx []float64, dy []T, f T) {
 	}
 }
 
-// dot is the sum of the products of the two blocks.
+// dot returns the sum of the products of the two blocks.
 func dot[T shape.Float](t tap, x, dy []T) (sum float64) {
 	for r := range t.rows {
 		xr := x[t.x+r*t.xRow:]
@@ -156,7 +156,7 @@ func conv2DPlane[T shape.Float](g conv, e engine.Epilogue, c *engine.Call, n, o 
 	}
 }
 
-// conv2DMaxPool pools each plane of results as soon as it is made.
+// conv2DMaxPool pools each plane of results as soon as it is computed.
 func conv2DMaxPool[T shape.Float](g conv, e engine.Epilogue, p pool) engine.Kernel {
 	return func(c *engine.Call) error {
 		out, sums := engine.Slice[T](c.Out[0]), sumsOf(c, g.yPlane)

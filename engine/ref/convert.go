@@ -8,11 +8,11 @@ import (
 	"github.com/plexaura/plexaura/shape"
 )
 
-// compileCopy returns the loop that converts src to dst's type. Floating point becomes narrower
-// floating point by rounding once, to the nearest, ties to even, and integer by
-// rounding towards zero, the nearest integer of the type where it is out of range, and 0 for NaN.
-// Integers are cut to the width of a narrower type. True is 1, and what is not 0 is true. A copy
-// within a type keeps all bits.
+// compileCopy returns the loop that converts src to dst's type. Conversion to a narrower
+// floating-point type rounds once, to the nearest, ties to even. Conversion from floating point to
+// an integer type rounds towards zero; values out of range become the nearest integer of the type,
+// and NaN becomes 0. Conversion to a narrower integer type drops the high bits. True is 1, and
+// every nonzero number is true. A copy within a type keeps all bits.
 func compileCopy(dst, src operand) func(frame) {
 	if dst.dtype == src.dtype {
 		return copyBits(dst, src)
@@ -115,7 +115,7 @@ func toHalf[D shape.Brain | shape.Half](of32 func(float32) D, of64 func(float64)
 
 func isNot0[T numeric](v T) bool { return v != 0 }
 
-// one is 1 where v is true.
+// one returns 1 if v is true, otherwise 0.
 func one(v bool) int64 {
 	if v {
 		return 1
@@ -146,13 +146,13 @@ func toInt[D integer](v float64, low, high D) D {
 		return 0
 	case v <= float64(low):
 		return low
-	case v >= float64(high): // for int64 this is 2^63, one above
+	case v >= float64(high): // for int64 this is 2^63, one above the range
 		return high
 	}
 	return D(v)
 }
 
-// limits are the least and the greatest D.
+// limits returns the smallest and the largest D.
 func limits[D integer]() (low, high D) {
 	ones := ^D(0)
 	if ones > 0 {

@@ -4,15 +4,15 @@ import (
 	"github.com/plexaura/plexaura/shape"
 )
 
-// grid walks over the elements of a tensor in row-major order of some axes, which have the
-// given extents and, in memory, strides: 0 where the axis repeats one element.
+// grid iterates over elements of a tensor in row-major order of axes with the given extents and
+// strides in memory. An axis with stride 0 repeats one element.
 type grid struct {
 	rank           int
 	extent, stride [shape.MaxRank]int
 }
 
-// add appends an axis. It is joined to the one before where both step through memory as
-// one; an axis of extent 1 is left out.
+// add appends an axis. It is merged with the previous axis if both together have a constant stride;
+// an axis of extent 1 is left out.
 func (g *grid) add(extent, stride int) {
 	if extent == 1 {
 		return
@@ -26,7 +26,7 @@ func (g *grid) add(extent, stride int) {
 	g.rank++
 }
 
-// size is the number of elements.
+// size returns the number of elements.
 func (g *grid) size() int {
 	n := 1
 	for _, e := range g.extent[:g.rank] {
@@ -35,7 +35,7 @@ func (g *grid) size() int {
 	return n
 }
 
-// offset is the place in memory of element i.
+// offset returns the offset in memory of element i.
 func (g *grid) offset(i int) int {
 	at := 0
 	for k := g.rank - 1; k >= 0; k-- {
@@ -53,7 +53,7 @@ func (g *grid) row() (extent, stride int) {
 	return g.extent[g.rank-1], g.stride[g.rank-1]
 }
 
-// spread is the grid of shape to over a tensor of shape from, which broadcasts to it.
+// spread returns the grid of shape to over a tensor of shape from, which broadcasts to it.
 func spread(from, to shape.Shape) grid {
 	var g grid
 	strides := from.Strides()
@@ -68,7 +68,7 @@ func spread(from, to shape.Shape) grid {
 	return g
 }
 
-// spreadBlock fills a register with the elements of input i that g walks over.
+// spreadBlock fills a register with the elements of input i that g iterates over.
 func spreadBlock(i int, o operand, g grid) func(frame) {
 	switch o.dtype.Width() {
 	case 1:

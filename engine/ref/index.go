@@ -9,8 +9,8 @@ import (
 
 var _ engine.Indexer = Engine{}
 
-// picks are parts of x, seen as (outer, n, inner), that ids take to y, (outer, m, inner). An id
-// takes unit elements: one where it goes along, otherwise inner.
+// picks describes the parts of x, seen as (outer, n, inner), that ids copy to y, (outer, m, inner).
+// An id copies unit elements: one if there is an id per element, otherwise inner.
 type picks struct {
 	outer, n, m, inner, unit int
 	along                    bool
@@ -28,7 +28,7 @@ func picksOf(g engine.Gather, x, y shape.Shape) picks {
 	return p
 }
 
-// walk calls move with the places in x and y of each part.
+// walk calls move with the offsets in x and y of each part.
 func walk[I id](p picks, ids []I, move func(x, y int)) error {
 	for o := range p.outer {
 		for i := range p.m {
@@ -135,7 +135,7 @@ func (Engine) BindTopK(axis int, in []engine.Operand, out engine.Operand) (engin
 	return unsupported("TopK", in)
 }
 
-// topK inserts one element after the other among the k best so far.
+// topK inserts one element after the other into the k greatest so far.
 func topK[T numeric](l lines, k int) engine.Kernel {
 	return func(c *engine.Call) error {
 		x, best := engine.Slice[T](c.In[0]), engine.Slice[int64](c.Out[0])
@@ -161,5 +161,5 @@ func topK[T numeric](l lines, k int) engine.Kernel {
 	}
 }
 
-// greater puts NaN above all numbers.
+// greater reports whether a > b, where NaN is greater than all numbers.
 func greater[T numeric](a, b T) bool { return a > b || a != a && b == b }

@@ -7,12 +7,12 @@ import (
 	"github.com/plexaura/plexaura/shape"
 )
 
-// block is how many elements a map computes at a time: a register of float32 takes 2 KiB.
+// block is the number of elements that a map computes at a time: a register of float32 is 2 KiB.
 const block = 512
 
-// BindMap implements [engine.Mapper]. A map is computed block by block: the inputs of a
-// block are read, each step fills a register of the scratch memory, and the outputs are
-// written last, so that an output may overwrite any input of its shape and width.
+// BindMap implements [engine.Mapper]. A map is computed block by block: it reads the inputs of a
+// block, each step fills a register in the scratch memory, and the outputs are written last, so
+// that an output may overwrite any input of its shape and width.
 func (Engine) BindMap(m engine.Map, in, out []engine.Operand) (engine.Bound, error) {
 	ins, outs, err := engine.MapTypes(in, out)
 	if err != nil {
@@ -37,26 +37,26 @@ func (Engine) BindMap(m engine.Map, in, out []engine.Operand) (engine.Bound, err
 	return b, nil
 }
 
-// MapProgram is a map compiled for given types, for engines that share its work out.
+// MapProgram is a map compiled for given types, for engines that divide its work.
 type MapProgram struct {
-	n       int           // elements of the result
+	n       int           // number of elements of the result
 	once    []func(frame) // fill the registers that are the same for every block
-	steps   []func(frame) // then, for every block: gather, compute, store
+	steps   []func(frame) // for every block: gather, compute, store
 	inputs  []operand     // by input
 	results []operand     // by step
 	numbers map[number]operand
 	scratch int
 }
 
-// frame is the block at hand of one run: n elements from start, and memory for the registers.
+// frame is the current block of a run: n elements from start, and memory for the registers.
 type frame struct {
 	call     *engine.Call
 	scratch  []byte
 	start, n int
 }
 
-// operand is where a step finds an argument or leaves its result: an input that has the
-// shape of the result, or a register.
+// operand is the location of an argument or result of a step: an input that has the shape of the
+// result, or a register.
 type operand struct {
 	dtype  shape.DType
 	direct bool
@@ -69,7 +69,7 @@ type number struct {
 	value engine.Arg
 }
 
-// view returns the elements of o in the block at hand.
+// view returns the elements of o in the current block.
 func view[T shape.Elem](f frame, o operand) []T { return engine.Slice[T](f.buffer(o)) }
 
 // words returns them as words of their width.
@@ -82,10 +82,10 @@ func (f frame) buffer(o operand) engine.Buffer {
 	return engine.BufferAt(f.scratch[o.at:], o.dtype, f.n)
 }
 
-// MapBlock is how many elements a [MapProgram] computes at a time.
+// MapBlock is the number of elements that a [MapProgram] computes at a time.
 const MapBlock = block
 
-// CompileMap compiles m, or says why there is no kernel for it.
+// CompileMap compiles m, or returns an error if there is no kernel for it.
 func CompileMap(m engine.Map, in, out []shape.Type) (*MapProgram, error) {
 	if err := m.Check(in, out); err != nil {
 		return nil, err
@@ -113,7 +113,7 @@ func CompileMap(m engine.Map, in, out []shape.Type) (*MapProgram, error) {
 	return p, nil
 }
 
-// argType is the element type of argument j of s.
+// argType returns the element type of argument j of s.
 func argType(m engine.Map, s engine.Step, j int, in []shape.Type) shape.DType {
 	if _, imm := s.Args[j].Number(); imm && s.Fn == engine.Select && j == 0 {
 		return shape.Bool
@@ -129,10 +129,10 @@ func typesOf(args []operand) []shape.DType {
 	return ds
 }
 
-// register reserves a block of scratch memory.
+// register allocates a block of scratch memory.
 func (p *MapProgram) register(d shape.DType) operand {
 	o := operand{dtype: d, at: p.scratch}
-	p.scratch += block * d.Width() // keeps the alignment of 64, block being a multiple of it
+	p.scratch += block * d.Width() // block is a multiple of 64, so that alignment is kept
 	return o
 }
 
@@ -168,11 +168,11 @@ func (p *MapProgram) arg(a engine.Arg, d shape.DType) operand {
 	return o
 }
 
-// Scratch is how many bytes of memory, aligned to 64, each concurrent Run needs.
+// Scratch returns the number of bytes of memory, aligned to 64, that each concurrent Run needs.
 func (p *MapProgram) Scratch() int { return p.scratch }
 
-// Run computes elements lo to hi of the outputs, lo being a multiple of [MapBlock]. Runs over different
-// elements may go on at once, each with scratch memory of its own.
+// Run computes elements lo to hi of the outputs, where lo must be a multiple of [MapBlock]. Runs of
+// different elements may be concurrent if each has its own scratch memory.
 func (p *MapProgram) Run(c *engine.Call, scratch []byte, lo, hi int) {
 	first := frame{c, scratch, lo, min(block, hi-lo)}
 	for _, f := range p.once {

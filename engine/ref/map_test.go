@@ -366,8 +366,8 @@ func TestMalformedMapsAreErrors(t *testing.T) {
 		{engine.MapOf(engine.Neg, shape.Float32, engine.Res(0)), nil, []shape.Type{f32}, "step 0 cannot read r0"},
 		{engine.MapOf(engine.Neg, shape.Float32), nil, []shape.Type{f32}, "step 0 cannot read -"},
 		{engine.MapOf(engine.NoFn, shape.Float32), nil, []shape.Type{f32}, "step 0 of a map has no function"},
-		{engine.MapOf(engine.Neg, shape.Float32, engine.In(0)), []shape.Type{shape.F32(3)}, []shape.Type{f32}, "does not spread to (2)"},
-		{engine.MapOf(engine.Neg, shape.Float32, engine.In(0)), []shape.Type{f32}, []shape.Type{shape.F64(2)}, "cannot give output 0 as float64(2)"},
+		{engine.MapOf(engine.Neg, shape.Float32, engine.In(0)), []shape.Type{shape.F32(3)}, []shape.Type{f32}, "does not broadcast to (2)"},
+		{engine.MapOf(engine.Neg, shape.Float32, engine.In(0)), []shape.Type{f32}, []shape.Type{shape.F64(2)}, "cannot return output 0 as float64(2)"},
 		{engine.MapOf(engine.Neg, shape.Float32, engine.In(0)), []shape.Type{f32}, nil, "has 1 outputs, 0 types"},
 	} {
 		_, err := Engine{}.BindMap(c.m, engine.InRows(c.in...), engine.InRows(c.out...))

@@ -20,7 +20,7 @@ type gemm struct {
 	epilogue       engine.Epilogue
 }
 
-// matrix is how an operand lies in memory, in elements.
+// matrix describes an operand's strides, in elements.
 type matrix struct{ batch, row, col int }
 
 func gemmOf(op engine.MatMul, a, b, out shape.Type) gemm {
@@ -35,7 +35,7 @@ func gemmOf(op engine.MatMul, a, b, out shape.Type) gemm {
 	return g
 }
 
-// matrixOf describes an operand; with 2 axes it serves every batch.
+// matrixOf describes an operand. An operand with 2 axes is used for every batch.
 func matrixOf(t shape.Type, transposed bool) matrix {
 	m := matrix{row: t.Int(-1), col: 1}
 	if t.Rank() > 2 {
@@ -71,8 +71,8 @@ func matMul[T shape.Float](g gemm) engine.Kernel {
 	}
 }
 
-// product adds to sums the row of a that starts at ai, times the matrix of b that starts at
-// bi. The inner loop goes along b's memory.
+// product adds to sums the row of a that starts at ai, times the matrix of b that starts at bi. The
+// inner loop runs along b's memory.
 func product[T shape.Float](g gemm, sums []float64, a []T, ai int, b []T, bi int) {
 	if g.b.col != 1 {
 		for j := range sums {

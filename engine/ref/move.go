@@ -9,12 +9,12 @@ import (
 
 var _ engine.Mover = Engine{}
 
-// word stands for the elements of every type of its width: moving them needs no more.
+// word stands for all element types of the same width, which are moved in the same way.
 type word interface {
 	uint8 | shape.Half | int32 | int64
 }
 
-// id are the elements of indices.
+// id are the element types of indices.
 type id interface{ uint8 | int32 | int64 }
 
 // elems views b's elements as words of their width.
@@ -50,7 +50,7 @@ func partOf(whole, cut shape.Shape, w engine.Window) (p part) {
 	return p
 }
 
-// take copies the elements of src that p walks over to dst, in order.
+// take copies the elements of src that p iterates over to dst, in order.
 func take[W word](dst, src []W, p *part) {
 	n, stride := p.row()
 	for i := 0; i < len(dst); i += n {
@@ -61,7 +61,7 @@ func take[W word](dst, src []W, p *part) {
 	}
 }
 
-// put copies the elements of src, in order, to those of dst that p walks over.
+// put copies the elements of src, in order, to those of dst that p iterates over.
 func put[W word](dst, src []W, p *part) {
 	n, stride := p.row()
 	for i := 0; i < len(src); i += n {
@@ -157,7 +157,7 @@ func bindOneHot[I id](out engine.Operand) (engine.Bound, error) {
 	return b, err
 }
 
-// oneHots writes the bits of one; zero has none in any type.
+// oneHots writes the bits of one; those of zero are 0 in every type.
 func oneHots[I id, W word](k int, one engine.Buffer) engine.Kernel {
 	return func(c *engine.Call) error {
 		dst, bits := elems[W](c.Out[0]), elems[W](one)[0]

@@ -7,11 +7,11 @@ import (
 	"github.com/plexaura/plexaura/shape"
 )
 
-// outside marks a place that no element is copied to.
+// outside means that a position is not a copy of any element.
 const outside = -1
 
-// sources returns, for each place along an axis of extent n with its padding, the place
-// that it is a copy of, or outside.
+// sources returns, for each position along an axis of extent n with its padding, the index that it
+// is a copy of, or outside.
 func sources(mode engine.PadMode, before, n, after int) []int {
 	src := make([]int, before+n+after)
 	for i := range src {
@@ -20,12 +20,12 @@ func sources(mode engine.PadMode, before, n, after int) []int {
 	return src
 }
 
-// padding maps the places of a padded tensor to those of the tensor: for each axis, the offset
-// that a place along it stands for, or outside.
+// padding maps the positions of a padded tensor to those of the tensor: for each axis, the offset
+// that each position along it contributes, or outside.
 type padding [][]int
 
 func newPadding(p engine.Padding, x shape.Shape) padding {
-	m := padding{{0}} // so that a scalar is a row of one, too
+	m := padding{{0}} // so that a scalar is a row of one element
 	for i, stride := range x.Strides() {
 		from := sources(p.Mode, p.Before[i], x.Int(i), p.After[i])
 		for j, s := range from {
@@ -38,7 +38,8 @@ func newPadding(p engine.Padding, x shape.Shape) padding {
 	return m
 }
 
-// all yields the places of the padded tensor in order, and what each is a copy of, or outside.
+// all yields the positions of the padded tensor in order, each with the element that it is a copy
+// of, or outside.
 func (m padding) all(yield func(i, from int) bool) {
 	outer, last := m[:len(m)-1], m[len(m)-1]
 	rows := 1
@@ -55,7 +56,7 @@ func (m padding) all(yield func(i, from int) bool) {
 	}
 }
 
-// at is what place i, in row-major order, is a copy of, or outside.
+// at returns the element that position i, in row-major order, is a copy of, or outside.
 func (m padding) at(i int) int {
 	from := 0
 	for k := len(m) - 1; k >= 0; k-- {
@@ -65,7 +66,7 @@ func (m padding) at(i int) int {
 	return from
 }
 
-// join adds two offsets, of which outside wins.
+// join adds two offsets; it returns outside if one of them is.
 func join(a, b int) int {
 	if a == outside || b == outside {
 		return outside

@@ -12,8 +12,8 @@ var (
 	_ engine.AvgPooler = Engine{}
 )
 
-// BindMaxPool2D implements [engine.MaxPooler]. The maximum of a window of padding alone
-// is -Inf.
+// BindMaxPool2D implements [engine.MaxPooler]. The maximum of a window that lies entirely in the
+// padding is -Inf.
 func (Engine) BindMaxPool2D(p engine.Pool2D, in []engine.Operand, out engine.Operand) (engine.Bound, error) {
 	g := poolOf(p, in[0].Type, out.Type)
 	return bindFloat("MaxPool2D", in, out, 0, maxPool2D[float32](g), maxPool2D[float64](g))
@@ -25,7 +25,8 @@ func (Engine) BindMaxPool2DScatter(p engine.Pool2D, in []engine.Operand, out eng
 	return bindFloat("MaxPool2DScatter", in, out, g.xPlane(), maxPool2DScatter[float32](g, p.ReLU), maxPool2DScatter[float64](g, p.ReLU))
 }
 
-// BindMaxPool2DGather implements [engine.MaxPooler]. A window of padding alone gives 0.
+// BindMaxPool2DGather implements [engine.MaxPooler]. A window that lies entirely in the padding
+// gives 0.
 func (Engine) BindMaxPool2DGather(p engine.Pool2D, in []engine.Operand, out engine.Operand) (engine.Bound, error) {
 	g := poolOf(p, in[0].Type, out.Type)
 	return bindFloat("MaxPool2DGather", in, out, 0, maxPool2DGather[float32](g), maxPool2DGather[float64](g))
@@ -43,7 +44,7 @@ func (Engine) BindAvgPool2DGrad(p engine.Pool2D, in []engine.Operand, out engine
 	return bindFloat("AvgPool2DGrad", in, out, g.xPlane(), avgPool2DGrad[float32](g), avgPool2DGrad[float64](g))
 }
 
-// pool is a pooling of known extents.
+// pool is a pooling with known extents.
 type pool struct {
 	planes   int // N*C
 	h, w     axis
@@ -61,8 +62,8 @@ func poolOf(p engine.Pool2D, x, y shape.Type) pool {
 func (p pool) xPlane() int { return p.h.in * p.w.in }
 func (p pool) yPlane() int { return p.h.out * p.w.out }
 
-// maxima visits the windows of the plane x: the number of each, and the place of its
-// maximum, -1 for a window of padding alone.
+// maxima calls visit for each window of the plane x, with its index and the position of its
+// maximum, or -1 if the window lies entirely in the padding.
 func maxima[T shape.Float](p pool, x []T, visit func(o, at int)) {
 	for i := range p.h.out {
 		for j := range p.w.out {
@@ -86,8 +87,8 @@ func argmax[T shape.Float](p pool, x []T, i, j int) int {
 	return best
 }
 
-// beats reports whether v takes the place of an earlier maximum: not if they are equal, so
-// that the first wins; NaN, only if the other is none.
+// beats reports whether v replaces an earlier maximum. It does not if they are equal, so that the
+// first is kept. NaN replaces only numbers.
 func beats[T shape.Float](v, best T) bool { return v > best || v != v && best == best }
 
 func maxPool2D[T shape.Float](p pool) engine.Kernel {
@@ -148,8 +149,8 @@ func maxPool2DGather[T shape.Float](p pool) engine.Kernel {
 	}
 }
 
-// means visits the windows of a plane: the number of each, its ranges of taps in the image,
-// and the number of elements that its mean is of, at least 1.
+// means calls visit for each window of a plane, with its index, its ranges of taps in the image,
+// and the number of elements in its mean, at least 1.
 func (p pool) means(visit func(o int, block tap, count float64)) {
 	for i := range p.h.out {
 		for j := range p.w.out {
@@ -163,7 +164,7 @@ func (p pool) means(visit func(o int, block tap, count float64)) {
 	}
 }
 
-// block is the part of the image in window (i, j).
+// block returns the part of the image in window (i, j).
 func (p pool) block(i, j int) tap {
 	a, aEnd := p.h.taps(i)
 	b, bEnd := p.w.taps(j)

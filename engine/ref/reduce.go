@@ -16,7 +16,7 @@ func (Engine) BindReduce(r engine.Reduction, axes engine.Axes, in []engine.Opera
 	}
 	s := split(in[0].Shape, axes)
 	if s.kept.size() != out.Len() {
-		return engine.Bound{}, fmt.Errorf("%v over %d axes of %v does not give %v", r, axes.Len(), in[0], out)
+		return engine.Bound{}, fmt.Errorf("%v over %d axes of %v does not return %v", r, axes.Len(), in[0], out)
 	}
 	if s.reduced.size() == 0 && out.Len() > 0 && (r == engine.Maximum || r == engine.Minimum) {
 		return engine.Bound{}, fmt.Errorf("%v of no elements, in %v", r, in[0])
@@ -50,7 +50,7 @@ func split(s shape.Shape, axes engine.Axes) (p parts) {
 	return p
 }
 
-// fold combines elements of type T in type A, starting from the result for none.
+// fold combines elements of type T in type A, starting with the result for no elements.
 type fold[T, A numeric] struct {
 	none A
 	join func(a, b A) A
@@ -103,8 +103,8 @@ func reduceKernel[T, A numeric](s parts, f fold[T, A]) engine.Kernel {
 	}
 }
 
-// row combines n elements, at the given distance, by halves: the error of a sum then grows
-// with the logarithm of n.
+// row combines n elements, stride apart, by recursive halving, so that the error of a sum grows
+// only with the logarithm of n.
 func (f fold[T, A]) row(x []T, n, stride int) A {
 	if n > 16 {
 		half := n / 2

@@ -150,7 +150,7 @@ func TestReductionsRefuseWhatTheyCannotGive(t *testing.T) {
 	_, err := Engine{}.BindReduce(engine.Sum, 1, engine.InRows(shape.Mask(2)), engine.InRow(shape.Mask()))
 	require.ErrorContains(t, err, "engine ref has no Sum kernel")
 	_, err = Engine{}.BindReduce(engine.Sum, 1, engine.InRows(shape.F32(2, 3)), engine.InRow(shape.F32(2)))
-	require.ErrorContains(t, err, "does not give float32(2)")
+	require.ErrorContains(t, err, "does not return float32(2)")
 	_, err = Engine{}.BindReduce(engine.Sum, 1, engine.InRows(shape.F32(2)), engine.InRow(shape.F64()))
 	require.Error(t, err)
 }

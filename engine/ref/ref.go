@@ -6,8 +6,8 @@ import (
 	"github.com/plexaura/plexaura/engine"
 )
 
-// Engine is the reference engine. The zero Engine is ready to use. As gorgonia's
-// tensor.Engine it is StdEng: tensors made with it live in ordinary memory.
+// Engine is the reference engine. The zero Engine is ready to use. As a gorgonia tensor.Engine it
+// is StdEng: tensors made with it are in ordinary memory.
 type Engine struct{ tensor.StdEng }
 
 var (

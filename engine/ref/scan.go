@@ -28,7 +28,7 @@ func (Engine) BindCumSum(axis int, reverse bool, in []engine.Operand, out engine
 	return unsupported("CumSum", in)
 }
 
-// cumSum adds elements of type T up in type A.
+// cumSum sums elements of type T in type A.
 func cumSum[T, A numeric](l lines, reverse bool) engine.Kernel {
 	first, step := 0, l.stride
 	if reverse {

@@ -7,8 +7,8 @@ import (
 	"github.com/plexaura/plexaura/shape"
 )
 
-// BindSoftmax implements [engine.Softmaxer]. The maximum is subtracted first, so that
-// nothing overflows.
+// BindSoftmax implements [engine.Softmaxer]. It subtracts the maximum first, so that nothing
+// overflows.
 func (Engine) BindSoftmax(log bool, axis int, in []engine.Operand, out engine.Operand) (engine.Bound, error) {
 	if len(in) != 1 || in[0] != out {
 		return unsupported("softmax", in)
@@ -40,8 +40,7 @@ func (Engine) BindSoftmaxGrad(log bool, axis int, in []engine.Operand, out engin
 	return unsupported("softmax gradient", in)
 }
 
-// lines are the one-dimensional parts of a tensor along an axis: each has n elements,
-// stride apart.
+// lines are the one-dimensional parts of a tensor along an axis: each has n elements, stride apart.
 type lines struct{ outer, n, stride int }
 
 func linesAlong(axis int, s shape.Shape) lines {
@@ -88,8 +87,9 @@ func softmaxKernel[T shape.Float](l lines, log bool) engine.Kernel {
 	}
 }
 
-// exponentials returns the largest element of the line at the beginning of x, and the sum of exp(x-largest) over
-// all others: that of the largest itself, 1, would swallow them where they are small.
+// exponentials returns the largest element of the line at the beginning of x, and the sum of
+// exp(x-largest) over all others. The term of the largest, 1, is left out because small sums would
+// be lost in it.
 func exponentials[T shape.Float](l lines, x []T) (largest, others float64) {
 	best := 0
 	for k := range l.n {
@@ -103,7 +103,7 @@ func exponentials[T shape.Float](l lines, x []T) (largest, others float64) {
 			others += math.Exp(float64(x[k*l.stride]) - largest)
 		}
 	}
-	if largest-largest != 0 { // infinite, or no number: then nothing has a probability
+	if largest-largest != 0 { // infinite or NaN: no element has a probability
 		others = math.NaN()
 	}
 	return largest, others
@@ -134,8 +134,8 @@ func softmaxGradKernel[T shape.Float](l lines, log bool) engine.Kernel {
 	}
 }
 
-// logSoftmaxGrad is dy - exp(y)*sum. Of a probability near 1 it takes what is missing to 1, since dy is most of
-// the sum there.
+// logSoftmaxGrad returns dy - exp(y)*sum. For a probability near 1 it is computed from 1-exp(y),
+// because dy is most of the sum there.
 func logSoftmaxGrad(y, dy, sum float64) float64 {
 	if y > -math.Ln2 {
 		return dy - sum - math.Expm1(y)*sum

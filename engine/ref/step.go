@@ -11,8 +11,8 @@ type integer interface{ int32 | int64 | uint8 | int8 }
 
 type numeric interface{ shape.Float | integer }
 
-// compileStep returns the loop over a block that computes f, or nil where f is not defined
-// for the types of its operands.
+// compileStep returns the loop over a block that computes f, or nil if f is not defined for the
+// types of its operands.
 func compileStep(f engine.Fn, dst operand, args []operand) func(frame) {
 	computes := args[len(args)-1].dtype
 	switch {
@@ -145,7 +145,7 @@ func selectLoop[W word](dst operand, args []operand) func(frame) {
 	}
 }
 
-// floatFn1 returns f; a float32 result is that of float64, rounded.
+// floatFn1 returns f. A float32 result is computed in float64 and rounded.
 func floatFn1[T shape.Float](f engine.Fn) func(T) T {
 	wide := func(fn func(float64) float64) func(T) T {
 		return func(a T) T { return T(fn(float64(a))) }
@@ -205,7 +205,7 @@ func floatFn2[T shape.Float](f engine.Fn) func(a, b T) T {
 	return nil
 }
 
-// reluGrad passes a gradient where the rectifier's result y is above 0, or NaN.
+// reluGrad passes a gradient where the rectifier's result y is positive or NaN.
 func reluGrad[T shape.Float](y, dy T) T {
 	if y <= 0 {
 		return 0
@@ -271,7 +271,7 @@ func sign(a float64) float64 {
 	return a // 0, -0 or NaN
 }
 
-// sigmoid raises e to negative numbers only, so that nothing overflows.
+// sigmoid raises e only to negative numbers, so that nothing overflows.
 func sigmoid(a float64) float64 {
 	if a < 0 {
 		e := math.Exp(a)
@@ -285,7 +285,7 @@ func intSign[T integer](a T) T {
 	case a > 0:
 		return 1
 	case a < 0:
-		return T(0) - 1 // -1, which uint8 does not have
+		return T(0) - 1 // -1, which a constant of type uint8 cannot be
 	}
 	return 0
 }

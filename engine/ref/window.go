@@ -5,30 +5,30 @@ import (
 	"github.com/plexaura/plexaura/shape"
 )
 
-// axis is how windows cover one axis of an image: window o has its tap k at place
-// o*stride + k*dilation - before, which is padding where it is not in 0..in-1.
+// axis describes the windows along one axis of an image: tap k of window o is at position o*stride
+// + k*dilation - before, which is padding unless it is in 0..in-1.
 type axis struct {
 	in, out                  int // extents of image and result
 	kernel, stride, dilation int
 	before, after            int // padding
 }
 
-// windows returns the range of windows whose tap k lies in the image.
+// windows returns the range of windows whose tap k is in the image.
 func (a axis) windows(k int) (lo, hi int) {
 	return inside(k*a.dilation-a.before, a.stride, a.out, a.in)
 }
 
-// taps returns the range of taps of window o that lie in the image.
+// taps returns the range of taps of window o that are in the image.
 func (a axis) taps(o int) (lo, hi int) {
 	return inside(o*a.stride-a.before, a.dilation, a.kernel, a.in)
 }
 
-// padded returns the range of taps of window o that lie in the image or its padding.
+// padded returns the range of taps of window o that are in the image or its padding.
 func (a axis) padded(o int) (lo, hi int) {
 	return inside(o*a.stride, a.dilation, a.kernel, a.before+a.in+a.after)
 }
 
-// at is the place of tap k of window o.
+// at returns the position of tap k of window o.
 func (a axis) at(o, k int) int { return o*a.stride + k*a.dilation - a.before }
 
 // inside returns the range of the i in 0..n-1 for which start + i*step is in 0..extent-1.
@@ -37,7 +37,7 @@ func inside(start, step, n, extent int) (lo, hi int) {
 	return lo, max(lo, min(n, ceilDiv(extent-start, step)))
 }
 
-// ceilDiv is a/b rounded up, for b > 0.
+// ceilDiv returns a/b rounded up, for b > 0.
 func ceilDiv(a, b int) int {
 	if a > 0 {
 		return (a + b - 1) / b
@@ -45,8 +45,8 @@ func ceilDiv(a, b int) int {
 	return a / b
 }
 
-// bindFloat picks the kernel for the element type of the result. Its scratch holds that
-// many float64: sums are kept in them and rounded once.
+// bindFloat picks the kernel for the element type of the result. Its scratch is sums float64
+// numbers, in which sums are accumulated before they are rounded once.
 func bindFloat(kernel string, in []engine.Operand, out engine.Operand, sums int, f32, f64 engine.Kernel) (engine.Bound, error) {
 	for _, t := range in {
 		if t.DType != out.DType {
@@ -77,12 +77,12 @@ func round[T shape.Float](dst []T, sums []float64) {
 	}
 }
 
-// rectify is the ReLU of an epilogue. NaN stays NaN.
+// rectify applies the ReLU of an epilogue. NaN stays NaN.
 func rectify[T shape.Float](v []T) {
 	for i := range v {
 		v[i] = max(v[i], 0)
 	}
 }
 
-// nth returns the n-th stretch of that size.
+// nth returns the n-th part of v, of length size.
 func nth[T any](v []T, n, size int) []T { return v[n*size:][:size] }

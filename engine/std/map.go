@@ -7,15 +7,16 @@ import (
 	"github.com/plexaura/plexaura/shape"
 )
 
-// A function of the tensor library, on one tensor or on two. It is asked to write its result to
-// a given one.
+// Functions of the tensor library, on one tensor or on two. They are asked to write the result to a
+// given tensor.
 type (
 	unary  = func(a tensor.Tensor, opts ...tensor.FuncOpt) (tensor.Tensor, error)
 	binary = func(a, b tensor.Tensor, opts ...tensor.FuncOpt) (tensor.Tensor, error)
 )
 
-// wrong32 are the functions that the library gets wrong in float32: exp is 50 units in the last
-// place off, log knows no denormals, and pow(x, y) is NaN for some x of 0 and infinity.
+// wrong32 lists the functions that the library gets wrong in float32: exp has an error of 50 units
+// in the last place, log fails for denormals, and pow(x, y) is NaN for some x that are 0 or
+// infinite.
 var wrong32 = map[engine.Fn]bool{engine.Exp: true, engine.Log: true, engine.Pow: true}
 
 // unaryOf returns the method of e for f, or nil.
@@ -80,8 +81,8 @@ func binaryOf(e tensor.Engine, f engine.Fn) binary {
 	return nil
 }
 
-// BindMap implements [engine.Mapper]: a map of one function goes through the library where the
-// inputs have the type of the result.
+// BindMap implements [engine.Mapper]: a map of one function uses the library if the inputs have the
+// type of the result.
 func (e Engine) BindMap(m engine.Map, in, out []engine.Operand) (engine.Bound, error) {
 	b, err := e.Engine.BindMap(m, in, out)
 	if err != nil || len(m.Steps) != 1 || len(m.Outs) != 1 || !e.computes(out[0].Type) {

@@ -7,7 +7,7 @@ import (
 	"github.com/plexaura/plexaura/shape"
 )
 
-// BindMatMul implements [engine.MatMuler]: one product of the library for each of a batch.
+// BindMatMul implements [engine.MatMuler], with one product of the library per matrix of a batch.
 func (e Engine) BindMatMul(m engine.MatMul, in []engine.Operand, out engine.Operand) (engine.Bound, error) {
 	b, err := e.Engine.BindMatMul(m, in, out)
 	mul, ok := e.of.(tensor.MatMuler)
@@ -29,7 +29,7 @@ func (e Engine) BindMatMul(m engine.MatMul, in []engine.Operand, out engine.Oper
 	}, nil
 }
 
-// product is a batch of products as they lie in memory.
+// product is a batch of products with their layout in memory.
 type product struct {
 	engine.MatMul
 	a, b, y matrix
@@ -51,8 +51,8 @@ func (m matrix) of(e Engine, b engine.Buffer, i int) *tensor.Dense {
 	return e.dense(b, i%m.count*m.rows*m.cols, m.rows, m.cols)
 }
 
-// copiesB reports whether b is transposed beforehand. Left to gonum, such a product is made of
-// dot products, whose order, and so whose bits, changes with the alignment of the operands.
+// copiesB reports whether b is transposed beforehand. Otherwise gonum would compute such a product
+// by dot products, whose order, and therefore whose bits, depend on the alignment of the operands.
 func (p product) copiesB() bool { return p.TransB && !p.TransA }
 
 func (p product) scratch(b shape.Type) int {
@@ -96,7 +96,7 @@ func transpose[T shape.Float](dst, src []T, m matrix) {
 	}
 }
 
-// transposeIf marks a tensor as transposed, as the products of tensor engines know it.
+// transposeIf marks a tensor as transposed, as products of tensor engines expect.
 func transposeIf(yes bool, t *tensor.Dense) error {
 	if !yes {
 		return nil

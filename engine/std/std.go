@@ -8,8 +8,8 @@ import (
 	"github.com/plexaura/plexaura/shape"
 )
 
-// Engine computes with the capabilities of another tensor.Engine. As a tensor.Engine itself it
-// is tensor.StdEng.
+// Engine computes using the capabilities of another tensor.Engine. As a tensor.Engine itself it is
+// tensor.StdEng.
 type Engine struct {
 	ref.Engine
 	of tensor.Engine
@@ -24,8 +24,8 @@ var (
 
 const name = "std"
 
-// New returns the engine that computes with e, which must be safe for use by many goroutines.
-// Of one whose memory Go cannot reach nothing is used; nil stands for tensor.StdEng.
+// New returns an engine that computes using e, which must be safe for concurrent use. If Go code
+// cannot access e's memory, nothing of it is used. A nil e means tensor.StdEng.
 func New(e tensor.Engine) Engine {
 	if e == nil {
 		e = tensor.StdEng{}
@@ -36,16 +36,16 @@ func New(e tensor.Engine) Engine {
 // Name implements [engine.Engine].
 func (Engine) Name() string { return name }
 
-// Fuses implements [engine.Fuser]: nothing is taken in, so that the library gets to do it.
+// Fuses implements [engine.Fuser]. It is always false, so that the library computes the op.
 func (Engine) Fuses(engine.Epilogue) bool { return false }
 
-// FusesMaxPool implements [engine.ConvPooler]: no, as for Fuses.
+// FusesMaxPool implements [engine.ConvPooler]. It is always false, for the same reason as Fuses.
 func (Engine) FusesMaxPool(engine.Conv2D, engine.Pool2D, []shape.Type, shape.Type, shape.Type) bool {
 	return false
 }
 
-// computes reports whether e's engine works with all of ts: floating-point tensors of more than
-// one element, of which scalars and empty ones are not.
+// computes reports whether e's engine handles all of ts: floating-point tensors of the same element
+// type with more than one element.
 func (e Engine) computes(ts ...shape.Type) bool {
 	if !e.of.AllocAccessible() {
 		return false
@@ -68,7 +68,7 @@ func (e Engine) accepts(d shape.DType) bool {
 	return d.IsFloat()
 }
 
-// dense returns a tensor of e's engine in the memory of b, from element start on.
+// dense returns a tensor of e's engine in the memory of b, beginning at element start.
 func (e Engine) dense(b engine.Buffer, start int, dims ...int) *tensor.Dense {
 	s, from := shape.OfInts(dims...), start*b.DType().Width()
 	part := engine.BufferAt(b.Bytes()[from:], b.DType(), s.Len())

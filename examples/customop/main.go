@@ -1,7 +1,8 @@
-// Customop brings an op of its own, snake(x) = x + sin(x)², checks its gradient, and trains two networks
-// that differ in their activation only, to learn sin(x) + x/2 from x between -8 and 8. Outside of that
-// interval snake goes on with the period that it has seen; ReLU goes on as a straight line
-// (Ziyin, Hartwig and Ueda, "Neural Networks Fail to Learn Periodic Functions and How to Fix It", 2020).
+// Customop defines an op, snake(x) = x + sin(x)², checks its gradient, and trains two networks that
+// differ only in their activation to compute sin(x) + x/2 for x between -8 and 8. Outside that
+// interval the network with snake continues periodically, and the one with ReLU as a straight line
+// (Ziyin, Hartwig and Ueda, "Neural Networks Fail to Learn Periodic Functions and How to Fix It",
+// 2020).
 package main
 
 import (
@@ -39,7 +40,7 @@ func (snake) Infer(in []shape.Type) (shape.Type, error) {
 	return in[0], nil
 }
 
-// Map says what is done with each element: r0 = sin(x), r1 = r0*r0, r2 = x+r1.
+// Map describes the computation of each element: r0 = sin(x), r1 = r0*r0, r2 = x+r1.
 func (snake) Map(_ []shape.Type, out shape.Type) engine.Map {
 	return engine.Map{
 		Steps: []engine.Step{
@@ -92,7 +93,8 @@ func run(ctx context.Context, short bool) error {
 	return nil
 }
 
-// fit trains a network with an activation and returns its errors where it has learnt and beyond.
+// fit trains a network with an activation and returns its errors inside and outside the training
+// interval.
 func fit(ctx context.Context, activation nn.Layer, epochs int) (inside, outside float64, err error) {
 	training, err := curve(-8, 8, 512)
 	if err != nil {
@@ -127,7 +129,7 @@ func fit(ctx context.Context, activation nn.Layer, epochs int) (inside, outside 
 	return in.Loss(), out.Loss(), err
 }
 
-// curve returns n points of sin(x) + x/2 with x from lo to hi, by chance.
+// curve returns n points of sin(x) + x/2 with random x from lo to hi.
 func curve(lo, hi float64, n int) (data.Dataset, error) {
 	r := rand.New(rand.NewPCG(1, 2))
 	var xs, ys []float32

@@ -1,6 +1,6 @@
-// Finetune trains a network on the digits 0 to 4, saves it, and goes on with ten images of each of the
-// digits 5 to 9. It prints the accuracy on the test images of 5 to 9 of three networks: one trained from
-// those fifty images only, one with a new head on frozen features, and one with a new head that is
+// Finetune trains a network on the digits 0 to 4, saves it, and continues with ten images of each
+// of the digits 5 to 9. It prints the test accuracy on 5 to 9 of three networks: one trained only
+// from those fifty images, one with a new head on frozen features, and one with a new head that is
 // trained together with the features.
 package main
 
@@ -26,7 +26,7 @@ var body = nn.Named("body", nn.Sequential{
 	nn.Linear{Out: 120}, nn.ReLU{}, nn.Linear{Out: 84}, nn.ReLU{},
 })
 
-// withHead is a whole network; the head of another name is another head.
+// withHead is the whole network; a head with another name has other parameters.
 func withHead(body nn.Layer, name string) nn.Layer {
 	return nn.Sequential{body, nn.Linear{Name: name, Out: 10}}
 }
@@ -78,7 +78,7 @@ func pretrain(ctx context.Context, low data.Dataset, file string) error {
 	return result.Checkpoint.Save(file)
 }
 
-// compare trains from few images, with the features of the file and without.
+// compare trains from few images, with and without the features of the file.
 func compare(ctx context.Context, few data.Dataset, file string) error {
 	all, err := mnist.Test()
 	if err != nil {
@@ -106,7 +106,7 @@ func compare(ctx context.Context, few data.Dataset, file string) error {
 			if err != nil {
 				return err
 			}
-			config.Store, config.Partial = checkpoint.Store, []string{"low.*", "high.*"} // one head goes, one is new
+			config.Store, config.Partial = checkpoint.Store, []string{"low.*", "high.*"} // one head is dropped, the other is new
 		}
 		accuracy, err := accuracy(ctx, config, test)
 		if err != nil {

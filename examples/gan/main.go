@@ -1,7 +1,7 @@
-// Gan trains a generator against a critic: the generator makes points of a plane from noise, the critic
-// tells them from points around eight places on a circle. Two optimisers, each with a name, train one
-// store. At the end it prints how many of the eight places the generator reaches, and which part of its
-// points lies within three standard deviations of one.
+// Gan trains a generator against a critic: the generator makes points of a plane from noise, and
+// the critic distinguishes them from points around eight places on a circle. Two named optimisers
+// train one store. At the end it prints how many of the eight places the generator reaches, and how
+// many of its points are within three standard deviations of one.
 package main
 
 import (
@@ -29,7 +29,7 @@ const (
 	places    = 8
 	radius    = 2.0
 	deviation = 0.15
-	noise     = 8 // numbers that a point is made from
+	noise     = 8 // random numbers for each point
 	batch     = 256
 )
 
@@ -45,7 +45,7 @@ var (
 )
 
 func main() {
-	steps := flag.Int("steps", 4000, "training steps of each")
+	steps := flag.Int("steps", 4000, "training steps of each network")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
 	defer stop()
@@ -82,12 +82,12 @@ func run(ctx context.Context, steps int) error {
 	return test(ctx, store, r)
 }
 
-// adam trains the part of that name.
+// adam trains the parameters below that name.
 func adam(name string) optim.Recipe {
 	return optim.Recipe{Name: name, Match: []string{name + ".*"}, Rule: optim.Adam{LR: 3e-4, Betas: [2]float64{0.5, 0.999}}}
 }
 
-// machine compiles a step of the optimiser of that name.
+// machine compiles a step of the named optimiser.
 func machine(store *vm.Store, loss *graph.Node, name string) (*vm.Machine, error) {
 	recipe, g := adam(name), loss.Graph()
 	recipe.Apply(g, autodiff.Grad(loss, recipe.Params(g)...))
@@ -98,7 +98,7 @@ func machine(store *vm.Store, loss *graph.Node, name string) (*vm.Machine, error
 	return program.NewMachine(store)
 }
 
-// criticMachine makes the critic give 1 for real points and 0 for made ones.
+// criticMachine trains the critic to output 1 for real points and 0 for generated ones.
 func criticMachine(store *vm.Store) (*vm.Machine, error) {
 	g := graph.New()
 	s := nn.Root(g)
@@ -109,7 +109,7 @@ func criticMachine(store *vm.Store) (*vm.Machine, error) {
 	return machine(store, loss, "critic")
 }
 
-// generatorMachine makes the critic give 1 for made points.
+// generatorMachine trains the generator to make the critic output 1 for its points.
 func generatorMachine(store *vm.Store) (*vm.Machine, error) {
 	g := graph.New()
 	s := nn.Root(g)
@@ -152,13 +152,13 @@ func test(ctx context.Context, store *vm.Store, r *rand.Rand) error {
 	return nil
 }
 
-// place is where the points of number i gather.
+// place is the centre of real points i.
 func place(i int) (x, y float64) {
 	angle := 2 * math.Pi * float64(i) / places
 	return radius * math.Cos(angle), radius * math.Sin(angle)
 }
 
-// nearest is the place next to a point, and how far away that is.
+// nearest is the place nearest to a point, and its distance.
 func nearest(x, y float64) (best int, away float64) {
 	away = math.Inf(1)
 	for i := range places {

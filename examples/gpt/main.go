@@ -1,7 +1,7 @@
-// Gpt trains a small transformer that writes one symbol after the other, as GPT does: given eight digits
-// it goes on with the same digits in order. It is the task of minGPT's demo. The training loop is written
-// out: a graph, its gradients, an optimiser, a compiled program. At the end the network sorts digits that it
-// has not learnt from, each symbol that it writes being part of what it reads next.
+// Gpt trains a small transformer that writes one symbol after another, as GPT does: given eight
+// digits, it writes the same digits in order, the task of minGPT's demo. The training loop is
+// written out: a graph, its gradients, an optimiser, a compiled program. At the end the network
+// sorts new digits; each symbol that it writes becomes part of its next input.
 package main
 
 import (
@@ -27,7 +27,7 @@ import (
 
 const (
 	digits = 8            // to be sorted
-	length = 2*digits - 1 // symbols that are read: all but the last
+	length = 2*digits - 1 // of the input: all symbols but the last
 	vocab  = 10
 	width  = 64
 	heads  = 4
@@ -35,7 +35,7 @@ const (
 	batch  = 64
 )
 
-// attention lets each place look at the places before it; it maps (N,L,width) to the same.
+// attention lets each position see the positions before it; it maps (N,L,width) to (N,L,width).
 type attention struct{}
 
 func (attention) Apply(s nn.Scope, x *graph.Node) *graph.Node {
@@ -85,7 +85,7 @@ func run(ctx context.Context, steps int) error {
 func learn(ctx context.Context, store *vm.Store, steps int) error {
 	g := graph.New()
 	scores := logits(g, g.Input("symbols", shape.I32(shape.N, length)))
-	written := ops.Slice(scores, ops.Whole(), ops.Range{Start: digits - 1, Stop: length}) // what follows the question
+	written := ops.Slice(scores, ops.Whole(), ops.Range{Start: digits - 1, Stop: length}) // the answer
 	loss := ops.CrossEntropy(ops.Transpose(written, 0, 2, 1), g.Input("target", shape.I32(shape.N, digits)))
 	optim.Recipe{
 		Rule:     optim.AdamW{LR: 0.003},
@@ -114,7 +114,7 @@ func learn(ctx context.Context, store *vm.Store, steps int) error {
 	return nil
 }
 
-// examples draws n questions; symbols are what is read and target is what is to be written.
+// examples draws n questions: symbols are the inputs, target the symbols to write.
 func examples(r *rand.Rand, n int) (symbols, target []int32) {
 	for range n {
 		question := make([]int32, digits)
@@ -128,12 +128,12 @@ func examples(r *rand.Rand, n int) (symbols, target []int32) {
 	return symbols, target
 }
 
-// ids is a tensor of rows of the given length.
+// ids returns rows of the given length as a tensor.
 func ids(v []int32, row int) *tensor.Dense {
 	return tensor.New(tensor.WithShape(len(v)/row, row), tensor.WithBacking(v))
 }
 
-// test sorts 500 questions, symbol by symbol, and counts those that are right throughout.
+// test sorts 500 questions, symbol by symbol, and counts those without a mistake.
 func test(ctx context.Context, store *vm.Store) error {
 	g := graph.New()
 	next := ops.ArgMax(logits(g, g.Input("symbols", shape.I32(shape.N, length))), 2)
@@ -149,7 +149,7 @@ func test(ctx context.Context, store *vm.Store) error {
 	symbols, target := examples(rand.New(rand.NewPCG(2, 2)), questions)
 	answers := make([]int32, questions*digits)
 	for q := range questions {
-		clear(symbols[q*length+digits : (q+1)*length]) // the answer is not to be seen
+		clear(symbols[q*length+digits : (q+1)*length]) // hides the answer
 	}
 	for at := range digits {
 		outs, err := machine.Run(ctx, ids(symbols, length))

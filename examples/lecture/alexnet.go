@@ -6,7 +6,7 @@ import (
 	"github.com/plexaura/plexaura/models/alexnet"
 )
 
-// alexNet draws AlexNet from its graph: as published, in two towers, and in one.
+// alexNet draws AlexNet from its graph: as published, in two towers, and with one.
 func alexNet(ctx context.Context, b *Board) error {
 	published, err := architectureFor(alexnet.Model2012, 3, 224)
 	if err != nil {

@@ -18,8 +18,8 @@ type architecture struct {
 	steps []step
 }
 
-// step leads from one value to the next: a convolution, a pooling, a dense layer, or what else
-// changes a shape, with what follows in place.
+// step leads from one value to the next: a convolution, a pooling, a dense layer, or another change
+// of shape, with the elementwise ops that follow.
 type step struct {
 	layer            string // its path in the graph
 	kind             string
@@ -32,8 +32,8 @@ type step struct {
 
 const convolution, densely, poolingKind, otherwise = "convolution", "dense layer", "pooling", "other"
 
-// architectureOf walks the nodes that an output is computed from, in the form they have for
-// inference. They must be a chain: a layer that takes more than the layer before gives is an error.
+// architectureOf walks the nodes that an output is computed from, in their inference form. They
+// must be a chain: a layer with a second input is an error.
 func architectureOf(out *graph.Node) (architecture, error) {
 	out = graph.Inference(out)[0]
 	if err := out.Graph().Err(); err != nil {
@@ -88,7 +88,7 @@ func (w *walk) visit(n *graph.Node) error {
 	return nil
 }
 
-// take makes a step of n, or leaves it for what follows a step.
+// take makes a step of n, or keeps it for the end of a step.
 func (w *walk) take(n *graph.Node) {
 	s, ok := stepOf(n)
 	if !ok {
@@ -134,10 +134,10 @@ func (w *walk) flush() {
 	}
 }
 
-// inPlace are the names of ops that are told of where they follow a step.
+// inPlace are the names of ops that are mentioned where they follow a step.
 var inPlace = map[string]string{"ReLU": "ReLU", "Tanh": "tanh", "Sigmoid": "sigmoid", "WindowSum": "response normalisation"}
 
-// called is the name of a node's op; "" where it only says of what shape the same values are.
+// called is the name of a node's op, "" if it only changes the shape.
 func called(n *graph.Node) string {
 	switch name := n.Op().Name(); name {
 	case "Reshape", "Full":
@@ -197,7 +197,7 @@ func stepOf(n *graph.Node) (s step, begins bool) {
 	return s, true
 }
 
-// stride is said where it is not the usual one.
+// stride mentions a stride that is not the usual one.
 func stride(s, usual [2]int) string {
 	if s == usual {
 		return ""
@@ -216,15 +216,15 @@ func (a architecture) total(kind string) (parameters, work int) {
 	return parameters, work
 }
 
-// share is what steps of one kind have of all parameters and of all multiply-adds, from 0 to 1.
+// share is the share of one kind of step in all parameters and in all multiply-adds, from 0 to 1.
 func (a architecture) share(kind string) (parameters, work float64) {
 	p, w := a.total(kind)
 	allP, allW := a.total("")
 	return float64(p) / float64(max(allP, 1)), float64(w) / float64(max(allW, 1))
 }
 
-// towers is in how many parts each value falls: the input, then the result of each step. Groups of
-// a convolution split what it takes and what it gives; a pooling keeps the parts.
+// towers is the number of parts of each value: the input, then the result of each step. Groups of a
+// convolution split its input and its result; a pooling keeps the parts.
 func (a architecture) towers() []int {
 	parts := make([]int, len(a.steps)+1)
 	for i := range parts {
@@ -268,7 +268,7 @@ func (a architecture) diagram(title string) viz.Diagram {
 }
 
 // edges lead from the parts of a value to those of the next: each to its own, or each to all. They
-// share the step's work; the first of them tells what the step is.
+// share the step's work; the first of them is labelled with the step.
 func (s step) edges(from, to []int, work int) (edges []viz.Edge) {
 	apart := len(from) == len(to) && (s.groups > 1 || s.kind == poolingKind)
 	kind := s.kind
@@ -290,7 +290,7 @@ func (s step) edges(from, to []int, work int) (edges []viz.Edge) {
 	return edges
 }
 
-// lines say what the step does, with its parameters and its share of the work.
+// lines describe the step, with its parameters and its share of the work.
 func (s step) lines(share float64) (lines []string) {
 	lines = []string{s.layer + ": " + s.does}
 	if s.kind == poolingKind && s.parameters == 0 { // a layer that mostly has no name

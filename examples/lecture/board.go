@@ -9,19 +9,19 @@ import (
 	"strings"
 )
 
-// Options are what a chapter may be asked for.
+// Options are the settings of a chapter.
 type Options struct {
 	// Short is a fraction of the data and of the training, with the same claims: for tests.
 	Short bool
-	// Seed is that of initial weights, of the order of examples, and of what is drawn at random.
+	// Seed determines initial weights, the order of examples, and everything drawn at random.
 	Seed uint64
 	// Image is a picture of the user's for the chapters that show one; nil for that of the lecture.
 	Image image.Image
-	// Progress is told what the chapter does, as it begins; it may be nil.
+	// Progress is called when the chapter begins something, with a description; it may be nil.
 	Progress func(doing string)
 }
 
-// Board is what a chapter writes on.
+// Board collects the output of a chapter.
 type Board struct {
 	Options
 	Blocks []Block // in the order in which they were written
@@ -36,7 +36,7 @@ type Block struct {
 	Figure *Figure
 }
 
-// Table has a row for each of its lines, with as many cells as there are heads.
+// Table is a table of numbers; each row has a cell for each head.
 type Table struct {
 	Heads []string
 	Rows  [][]string
@@ -57,7 +57,7 @@ type Renderer interface {
 // NewBoard returns an empty board.
 func NewBoard(o Options) *Board { return &Board{Options: o, values: map[string]float64{}} }
 
-// doing tells what the chapter begins to do.
+// doing announces what the chapter does next.
 func (b *Board) doing(format string, args ...any) {
 	if b.Progress != nil {
 		b.Progress(fmt.Sprintf(format, args...))
@@ -86,8 +86,8 @@ func (b *Board) numbers(all ...number) {
 	b.Blocks = append(b.Blocks, Block{Table: t})
 }
 
-// table writes measured values in rows and columns, all in one format. The value in a row and a column is kept
-// under "row, column".
+// table writes measured values in rows and columns, all in one format. The value in a row and a
+// column is kept under "row, column".
 func (b *Board) table(corner string, columns, rows []string, values [][]float64, format string) {
 	t := &Table{Heads: append([]string{corner}, columns...)}
 	for i, row := range rows {

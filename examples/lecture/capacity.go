@@ -11,8 +11,8 @@ import (
 	"github.com/plexaura/plexaura/vm"
 )
 
-// capacity sets deep, narrow networks against shallow, wide ones of as many parameters: by what they can express, and by what
-// they learn.
+// capacity compares deep, narrow networks with shallow, wide ones with the same number of
+// parameters: what they can express, and what they learn.
 func capacity(ctx context.Context, b *Board) error {
 	if err := b.pieces(ctx); err != nil {
 		return err
@@ -45,7 +45,8 @@ func (b *Board) pieces(ctx context.Context) error {
 	})
 }
 
-// tentPieces computes the tent of a tent and so on, at many points, and counts how often its slope changes.
+// tentPieces computes the tent of a tent and so on, at many points, and counts how often its slope
+// changes.
 func tentPieces(ctx context.Context, depth int) (int, error) {
 	const points = 1 << 12
 	g := graph.New()
@@ -72,7 +73,8 @@ func tentPieces(ctx context.Context, depth int) (int, error) {
 	return pieces, nil
 }
 
-// depths trains dense networks of about as many parameters and of one to five hidden layers.
+// depths trains dense networks with one to five hidden layers and about the same number of
+// parameters.
 func (b *Board) depths(ctx context.Context) error {
 	learn, test, err := b.digitsFor(either(b, 1000, 10000))
 	if err != nil {

@@ -6,7 +6,7 @@ import (
 	"strings"
 )
 
-// Chapter is one thing that the lecture shows.
+// Chapter is one topic of the lecture.
 type Chapter struct {
 	Name   string // as the command takes it, and the name of the file here
 	Title  string

@@ -64,7 +64,8 @@ func dips() []float64 {
 	return s
 }
 
-// correlate returns sum over t of filter[t] signal[p+t] for each place p where the filter lies within the signal.
+// correlate returns sum over t of filter[t] signal[p+t] for each place p where the filter lies
+// within the signal.
 func correlate(signal, filter []float64) []float64 {
 	out := make([]float64, len(signal)-len(filter)+1)
 	for p := range out {

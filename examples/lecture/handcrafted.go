@@ -13,7 +13,7 @@ import (
 	"github.com/plexaura/plexaura/viz"
 )
 
-// handcrafted sets features that were thought out against features that are learnt.
+// handcrafted compares features designed by hand with learnt features.
 func handcrafted(ctx context.Context, b *Board) error {
 	h := hog{orientations: 9, cell: 4, block: 2}
 	pixels, test, err := b.imagesFor(either(b, 1000, 10000), either(b, 1000, 10000))
@@ -76,7 +76,7 @@ type contestant struct {
 	learn, test data.Dataset
 }
 
-// handOver says from how many images on the errors of learnt features are fewer.
+// handOver is the number of images from which on learnt features make fewer errors.
 func handOver(sizes []int, byHand, learnt []float64) string {
 	last := len(sizes) - 1
 	from := len(sizes)
@@ -174,7 +174,7 @@ func unit(v []float64) {
 	}
 }
 
-// dataset is what becomes of the images of a dataset (1,H,W), with the same classes.
+// dataset returns the features of the images (1,H,W) of a dataset, with the same classes.
 func (h hog) dataset(ds data.Dataset) (data.Dataset, error) {
 	height, width := ds.Info().Input.Int(1), ds.Info().Input.Int(2)
 	n := h.size(height, width)

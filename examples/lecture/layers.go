@@ -11,7 +11,7 @@ import (
 	"github.com/plexaura/plexaura/vm"
 )
 
-// bank is a layer's worth of filters of 3 by 3 weights, each made by hand for what it is called by.
+// bank is a layer of filters with 3 by 3 weights, each designed by hand for what its name says.
 // A network learns its own.
 var bank = []struct {
 	name    string
@@ -66,7 +66,7 @@ func layers(ctx context.Context, b *Board) error {
 	})
 }
 
-// tellSizes writes what the two layers are made of.
+// tellSizes writes the sizes of the two layers.
 func (b *Board) tellSizes(g *graph.Graph, photo string, first, second *graph.Node) {
 	b.say("A layer has several filters. Here %d of them, made by hand, go over %s; each gives an activation map of its own, and the maps are "+
 		"concatenated to one picture of %d channels. A second layer, with random weights, takes all of them: each of its filters has weights for "+

@@ -51,8 +51,8 @@ func (b *Board) diagram(name, title, alt string, net architecture) error {
 	return nil
 }
 
-// tellLayers writes what each layer of a network has and does, and what the convolutions have of
-// that. What it writes is called by the prefix and the layer.
+// tellLayers writes the parameters and the work of each layer, and the share of the convolutions.
+// The names of its numbers consist of the prefix and the layer.
 func (b *Board) tellLayers(prefix string, net architecture) {
 	var rows []string
 	var values [][]float64

@@ -12,7 +12,7 @@ import (
 	"github.com/plexaura/plexaura/viz"
 )
 
-// overfit trains on few images, with and without what is done against learning them by heart.
+// overfit trains on few images, with and without remedies against memorising them.
 func overfit(ctx context.Context, b *Board) error {
 	all, test, err := b.digitsFor(either(b, 1000, 10000))
 	if err != nil {

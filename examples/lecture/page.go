@@ -36,8 +36,8 @@ func (s Section) Code() (string, error) {
 	return strings.TrimSpace(code), nil
 }
 
-// Page returns the lecture as one HTML page that needs no other file: what every chapter says, its numbers, its figures,
-// its code and its papers.
+// Page returns the lecture as one HTML page that needs no other file: what every chapter says, its
+// numbers, its figures, its code and its papers.
 func Page(sections []Section) ([]byte, error) {
 	var b bytes.Buffer
 	if err := page.Execute(&b, sections); err != nil {

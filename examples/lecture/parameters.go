@@ -13,7 +13,8 @@ import (
 	"github.com/plexaura/plexaura/vm"
 )
 
-// parameters compares convolutional layers with dense ones: a layer of the same function, and a network of as many parameters.
+// parameters compares convolutional layers with dense ones: a layer that computes the same
+// function, and a network with the same number of parameters.
 func parameters(ctx context.Context, b *Board) error {
 	convolution, layer, off, err := sameFunction(ctx)
 	if err != nil {
@@ -29,8 +30,8 @@ func parameters(ctx context.Context, b *Board) error {
 	return b.equalBudget(ctx)
 }
 
-// sameFunction counts the parameters of a convolutional layer and of the dense layer that it is, and computes how far their
-// outputs are apart.
+// sameFunction counts the parameters of a convolutional layer and of the equivalent dense layer,
+// and computes the difference of their outputs.
 func sameFunction(ctx context.Context) (convolution, layer int, off float64, err error) {
 	const filters, side, k, pad = 6, 28, 5, 2
 	g := graph.New()
@@ -76,7 +77,7 @@ func sameFunction(ctx context.Context) (convolution, layer int, off float64, err
 	return filters*k*k + filters, side*side*outputs + outputs, off, err // weights and biases
 }
 
-// equalBudget trains LeNet and dense networks, one of as many parameters.
+// equalBudget trains LeNet and dense networks, one with the same number of parameters.
 func (b *Board) equalBudget(ctx context.Context) error {
 	learn, test, err := b.imagesFor(either(b, 3000, 60000), either(b, 2000, 10000))
 	if err != nil {

@@ -25,7 +25,7 @@ var pools = []struct {
 	{"mean 4×4", nn.AvgPool2D{Kernel: 4}},
 }
 
-// pooling shows what pooling keeps of a map, and measures how much less a map varies behind it when
+// pooling shows what pooling keeps of a map, and measures how much less a map changes after it when
 // digits are shifted.
 func pooling(ctx context.Context, b *Board) error {
 	if err := pooledPhotograph(ctx, b); err != nil {
@@ -66,8 +66,8 @@ func pooling(ctx context.Context, b *Board) error {
 	return tellPooling(b, len(digits), append(rows, "another digit"), append(changes, other))
 }
 
-// tellPooling writes what was measured: for each pooling the change in percent, by the shift, and
-// that to another digit.
+// tellPooling writes the measurements: for each pooling the change in percent, by the shift, and
+// the change to another digit.
 func tellPooling(b *Board, digits int, rows []string, changes [][]float64) error {
 	var names []string
 	for _, p := range pools {

@@ -23,7 +23,7 @@ import (
 // units of it.
 const widest = 60
 
-// regression has networks tell by what angle a digit is turned.
+// regression trains networks to predict the angle by which a digit is turned.
 func regression(ctx context.Context, b *Board) error {
 	all, others, err := b.imagesFor(either(b, 2000, 20000), either(b, 500, 2000))
 	if err != nil {
@@ -53,7 +53,7 @@ func regression(ctx context.Context, b *Board) error {
 	return nil
 }
 
-// told trains the networks, and writes and draws what they say of the test images.
+// told trains the networks, and writes and draws their predictions on the test images.
 func (b *Board) told(ctx context.Context, learn data.Dataset, images []float32, angles []float64) (err error) {
 	rows := []string{"the mean of all angles"}
 	values := [][]float64{errorsOf(make([]float64, len(angles)), angles)}
@@ -102,7 +102,7 @@ func turned(ds data.Dataset, seed uint64) (set data.Dataset, images []float32, a
 	return set, images, angles, err
 }
 
-// angles trains a network, and returns what it says of the test images, in degrees.
+// angles trains a network, and returns its predictions on the test images, in degrees.
 func (b *Board) angles(ctx context.Context, model nn.Layer, learn data.Dataset, images []float32) ([]float64, error) {
 	epochs := either(b, 5, 15)
 	steps := epochs * ((learn.Len() + batch - 1) / batch)
@@ -174,7 +174,7 @@ func leaning(x []float32) float64 {
 	return math.Atan2(-2*ru, uu-rr) / 2 * 180 / math.Pi
 }
 
-// scatter shows what was said against what is true, of the first images.
+// scatter draws predicted against true angles of the first images.
 func scatter(name string, angles, said []float64) viz.Panel {
 	n := min(len(angles), 400)
 	return viz.Panel{

@@ -52,14 +52,14 @@ func tone(wave int, r *rand.Rand) []float32 {
 		t := float64(i) / samplesATone
 		p := phase + periods*t
 		if waves[wave].name == "chirp" {
-			p = phase + periods*(2*t/3+t*t/3) // as many periods, and at the end twice as fast
+			p = phase + periods*(2*t/3+t*t/3) // the same number of periods, and twice as fast at the end
 		}
 		x[i] = float32(loudness*waves[wave].at(p) + .3*r.NormFloat64())
 	}
 	return x
 }
 
-// toneSet is a dataset of n tones, as many of each kind.
+// toneSet is a dataset of n tones, equally many of each kind.
 func toneSet(n int, r *rand.Rand) (data.Dataset, error) {
 	var x []float32
 	var y []int32
@@ -120,7 +120,7 @@ type named struct {
 	model nn.Layer
 }
 
-// compare trains models, and writes parameters and errors. It returns how the last of them did.
+// compare trains models, and writes parameters and errors. It returns the result of the last one.
 func (b *Board) compare(ctx context.Context, what string, learn, test data.Dataset, models []named) (last train.Evaluation, err error) {
 	var rows []string
 	var values [][]float64
@@ -141,8 +141,8 @@ func (b *Board) compare(ctx context.Context, what string, learn, test data.Datas
 	return last, nil
 }
 
-// mistakes shows what the convolutional network took for what, and says which mistake is the most
-// frequent.
+// mistakes shows the confusion matrix of the convolutional network, and names the most frequent
+// mistake.
 func (b *Board) mistakes(what string, classes []string, confusion [][]int) error {
 	var of, as int
 	worst := -1

@@ -14,8 +14,8 @@ import (
 // sobels are the filters of Sobel: differences of neighbours in one direction, smoothed in the
 // other.
 var sobels = [2][]float64{
-	{1, 0, -1, 2, 0, -2, 1, 0, -1}, // where it is brighter on one side than on the other: vertical edges
-	{1, 2, 1, 0, 0, 0, -1, -2, -1}, // above than below: horizontal edges
+	{1, 0, -1, 2, 0, -2, 1, 0, -1}, // brighter on one side than on the other: vertical edges
+	{1, 2, 1, 0, 0, 0, -1, -2, -1}, // brighter above than below: horizontal edges
 }
 
 // sobel finds the vertical and the horizontal edges of a photograph.

@@ -16,17 +16,17 @@ import (
 	"github.com/plexaura/plexaura/vm"
 )
 
-// lesson is what a model is taught: the least that chapters give [train.Fit].
+// lesson is the part of [train.Config] that chapters set.
 type lesson struct {
 	model         nn.Layer
-	learn, verify data.Dataset // verify may be nil; it is looked at after each epoch
+	learn, verify data.Dataset // verify may be nil; it is evaluated after each epoch
 	epochs        int
 	rule          optim.Optimizer // default: SGD of a rate of 0.05 with momentum, falling as a cosine
 	augment       data.Augmentation
 	loss          train.Loss
 	seed          uint64
 	start         *vm.Store // values to start from, which stay as they are; nil for initial ones
-	partial       []string  // which of them may be lacking or too many, as in [train.Config]
+	partial       []string  // which of them may be missing or unused, as in [train.Config]
 }
 
 const batch = 64
@@ -50,7 +50,7 @@ func teach(ctx context.Context, l lesson) (*train.Result, error) {
 	})
 }
 
-// tested trains by lesson, and tests on what neither training nor any choice has looked at.
+// tested trains by lesson, and tests on images that neither training nor any choice has used.
 func tested(ctx context.Context, l lesson, test data.Dataset) (train.Evaluation, error) {
 	r, err := teach(ctx, l)
 	if err != nil {
@@ -67,7 +67,7 @@ func evaluated(ctx context.Context, model nn.Layer, w *train.Checkpoint, test da
 	return p.Evaluate(ctx, test, loss)
 }
 
-// digitsFor are all images of MNIST to learn from, and so many to test by.
+// digitsFor returns all training images of MNIST, and that many test images.
 func (b *Board) digitsFor(testing int) (learn, test data.Dataset, err error) {
 	if learn, err = mnist.Train(); err != nil {
 		return nil, nil, err
@@ -79,7 +79,7 @@ func (b *Board) digitsFor(testing int) (learn, test data.Dataset, err error) {
 	return learn, test, err
 }
 
-// imagesFor are so many images of MNIST to learn from and to test by.
+// imagesFor returns that many training and test images of MNIST.
 func (b *Board) imagesFor(learning, testing int) (learn, test data.Dataset, err error) {
 	if learn, test, err = b.digitsFor(testing); err != nil {
 		return nil, nil, err
@@ -94,7 +94,7 @@ func some(ds data.Dataset, n int, seed uint64) (data.Dataset, error) {
 	return data.Subset(ds, order[:min(n, len(order))])
 }
 
-// parameterCount is that of a model on inputs of a type.
+// parameterCount is the number of parameters of a model on inputs of a type.
 func parameterCount(model nn.Layer, input shape.Type) (count int, err error) {
 	g := graph.New()
 	model.Apply(nn.Root(g), g.Input("x", input))

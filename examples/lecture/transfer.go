@@ -17,7 +17,7 @@ import (
 	"github.com/plexaura/plexaura/vm"
 )
 
-// headed is LeNet with one new layer, called head, in the place of its three dense ones.
+// headed is LeNet with one new layer, called head, instead of its three dense ones.
 var headed = nn.Until(nn.Replace(lenet.Model, "fc1", nn.Linear{Name: "head", Out: 10}), "head")
 
 // frozen is the same with convolutions that are not trained.
@@ -29,7 +29,7 @@ func frozen() nn.Sequential {
 	return model
 }
 
-// ways are those to a network that knows other images.
+// ways are the ways to train on new images.
 var ways = []string{"from scratch", "head on learnt convolutions", "the same, fine-tuned", "head on untrained ones"}
 
 // move is from one set of images to another, with more and more labels or more and more steps.
@@ -165,7 +165,7 @@ func everyWay(ctx context.Context, source *vm.Store, few, test data.Dataset, ste
 		l := lesson{model: model, learn: few, epochs: epochs, seed: seed, start: start,
 			rule: optim.Recipe{Rule: optim.SGD{LR: .02, Momentum: .9}, Schedule: optim.Cosine{Steps: epochs * each}}}
 		if start != nil {
-			l.partial = []string{"head.*", "fc?.*"} // the new head begins anew, the old one is left behind
+			l.partial = []string{"head.*", "fc?.*"} // the new head is initialised, the old one dropped
 		}
 		r, err := teach(ctx, l)
 		if err != nil {
@@ -232,8 +232,8 @@ func gained(v, against []float64) (mean, doubt float64) {
 	return mean, spread / math.Sqrt(float64(len(v)))
 }
 
-// verdict says in words what gains and their standard errors say: two of these are taken for a
-// difference.
+// verdict puts gains and their standard errors into words: a gain of two standard errors counts as
+// a difference.
 func verdict(way, by string, sizes []int, gain, doubt []float64) string {
 	kinds := []string{"better", "worse", "no clear difference"}
 	at := make([][]string, len(kinds))

@@ -17,7 +17,8 @@ import (
 	"github.com/plexaura/plexaura/vm"
 )
 
-// vanishing measures, before any training, how large the gradient of each layer is in networks of growing depth.
+// vanishing measures the size of each layer's gradient in networks of growing depth, before any
+// training.
 func vanishing(ctx context.Context, b *Board) error {
 	depths := []int{4, 8, 16, 32, 64}
 	var rows, columns []string
@@ -60,7 +61,7 @@ func vanishing(ctx context.Context, b *Board) error {
 	})
 }
 
-// kinds are the networks that are compared: what follows each other in them.
+// kinds are the compared networks, as sequences of layers.
 func kinds() []struct {
 	name  string
 	block func(name string) nn.Layer

@@ -1,11 +1,12 @@
-// Pictures learns to tell your own pictures apart: DIR has a folder of PNG or JPEG files for each
-// class, such as DIR/cat and DIR/dog. A fifth of them, chosen by chance, is kept for validation,
-// unless you have done so: then the folders of the classes are in DIR/train and in DIR/val.
+// Pictures learns to classify your own pictures: DIR has a folder of PNG or JPEG files for each
+// class, such as DIR/cat and DIR/dog. A random fifth of them is kept for validation, unless you
+// have chosen pictures yourself: then the folders of the classes are in DIR/train and in DIR/val.
 //
-//	go run ./examples/pictures DIR                # learns, and leaves the network in DIR.safetensors
+//	go run ./examples/pictures DIR                # trains, and saves the network in DIR.safetensors
 //	go run ./examples/pictures DIR photo.png ...  # classifies pictures with that network
 //
-// Without DIR it draws 600 circles, squares and triangles into a temporary folder and learns those.
+// Without DIR it draws 600 circles, squares and triangles into a temporary folder and trains on
+// those.
 package main
 
 import (
@@ -32,9 +33,9 @@ import (
 )
 
 const (
-	side  = 48 // height and width that pictures are scaled to
+	side  = 48 // height and width of the scaled pictures
 	batch = 16
-	steps = 1200 // that few pictures are learnt in, unless -epochs says otherwise
+	steps = 1200 // for few pictures, unless -epochs is given
 )
 
 // network is a small convolutional network; it fits any number of classes.
@@ -49,7 +50,7 @@ func network(classes int) nn.Layer {
 }
 
 func main() {
-	epochs := flag.Int("epochs", 0, "how often each picture is used; 0 is as often as so many pictures need")
+	epochs := flag.Int("epochs", 0, "passes over the pictures; 0 chooses by their number")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
 	defer stop()
@@ -72,16 +73,16 @@ func run(ctx context.Context, epochs int, args []string) error {
 	}
 	defer os.RemoveAll(dir)
 	shapes := filepath.Join(dir, "shapes")
-	if err := draw(shapes, 200); err != nil {
+	if err := draw(ctx, shapes, 200); err != nil {
 		return err
 	}
 	return learn(ctx, epochs, shapes, "")
 }
 
-// file is where the network that learnt from dir is kept.
+// file is the name of the file for the network trained on dir.
 func file(dir string) string { return filepath.Clean(dir) + ".safetensors" }
 
-// learn trains on the pictures of dir and keeps the network in a file, where it is given one.
+// learn trains on the pictures of dir and saves the network in a file, if weights is not empty.
 func learn(ctx context.Context, epochs int, dir, weights string) error {
 	training, validation, err := load(ctx, dir)
 	if err != nil {
@@ -99,7 +100,7 @@ func learn(ctx context.Context, epochs int, dir, weights string) error {
 			Schedule: optim.Cosine{Steps: epochs * (training.Len()/batch + 1)},
 		},
 		Epochs: epochs, Batch: batch, Seed: 1, Workers: 2,
-		Augment: augment.List{augment.RandomCrop{Pad: 3}}, // where left and right do not matter: augment.HorizontalFlip{}
+		Augment: augment.List{augment.RandomCrop{Pad: 3}}, // if left and right do not matter: augment.HorizontalFlip{}
 		OnEpoch: func(e train.Epoch) error {
 			fmt.Printf("epoch %2d: loss %.3f, validation accuracy %.1f %%\n", e.Number, e.Train.Loss(), 100*e.Validation.Accuracy())
 			return nil
@@ -138,7 +139,7 @@ func load(ctx context.Context, dir string) (training, validation data.Dataset, e
 	return data.Split(all, all.Len()/5, 1)
 }
 
-// parted tells a folder that has its own pictures for validation.
+// parted reports whether dir has its own pictures for validation.
 func parted(dir string) bool {
 	for _, part := range []string{imagefolder.TrainFolder, imagefolder.ValidationFolder} {
 		if info, err := os.Stat(filepath.Join(dir, part)); err != nil || !info.IsDir() {
@@ -188,8 +189,8 @@ func classify(ctx context.Context, weights string, pictures []string) error {
 }
 
 // draw makes n pictures of each of three shapes, in a random colour, size and place.
-func draw(dir string, n int) error {
-	inside := map[string]func(x, y float64) bool{ // of a shape that reaches from -1 to 1
+func draw(ctx context.Context, dir string, n int) error {
+	inside := map[string]func(x, y float64) bool{ // whether a point is in a shape from -1 to 1
 		"circle":   func(x, y float64) bool { return x*x+y*y < 1 },
 		"square":   func(x, y float64) bool { return max(x, -x) < 0.85 && max(y, -y) < 0.85 },
 		"triangle": func(x, y float64) bool { return y < 0.9 && y > -0.9+2*max(x, -x) },
@@ -201,6 +202,9 @@ func draw(dir string, n int) error {
 			return err
 		}
 		for i := range n {
+			if ctx.Err() != nil {
+				return context.Cause(ctx)
+			}
 			if err := viz.WritePNG(filepath.Join(folder, fmt.Sprintf("%03d.png", i)), drawn(r, inside[name])); err != nil {
 				return err
 			}

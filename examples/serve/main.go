@@ -1,6 +1,6 @@
-// Serve answers requests over HTTP with one Predictor, from as many goroutines as there are requests.
+// Serve answers HTTP requests with one Predictor, which the goroutines of all requests share.
 //
-//	go run ./examples/serve                # trains, asks itself for 2,000 digits, 16 at a time, and ends
+//	go run ./examples/serve                # trains, sends itself 2,000 digits, 16 at a time, and ends
 //	go run ./examples/serve -addr :8080    # serves until Ctrl-C: curl --data-binary @digit.png localhost:8080
 //
 // A request is a PNG or JPEG picture of one digit; the answer is JSON.
@@ -36,11 +36,11 @@ import (
 
 func main() {
 	addr := flag.String("addr", "", "`address` to serve on until Ctrl-C, such as :8080")
-	short := flag.Bool("short", false, "learn from a part of the images and ask for fewer digits")
+	short := flag.Bool("short", false, "train on a part of the images and send fewer digits")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
 	defer stop()
-	if err := run(ctx, *addr, *short); err != nil && !errors.Is(err, context.Canceled) {
+	if err := run(ctx, *addr, *short); err != nil {
 		fmt.Fprintln(os.Stderr, "serve:", err)
 		os.Exit(1)
 	}
@@ -72,11 +72,12 @@ func run(ctx context.Context, addr string, short bool) error {
 	} else {
 		select {
 		case <-ctx.Done():
+			fmt.Println("stopped; answering the requests under way")
 		case err = <-ended:
 			return err
 		}
 	}
-	// A connection on which nobody has asked anything counts as busy for five seconds.
+	// A connection without a request counts as busy for five seconds.
 	within, cancel := context.WithTimeout(context.WithoutCancel(ctx), 10*time.Second)
 	defer cancel()
 	return errors.Join(err, server.Shutdown(within)) // requests under way are answered first
@@ -98,16 +99,16 @@ func learn(ctx context.Context, limit int) (*train.Predictor, error) {
 	return train.NewPredictor(lenet.Model, result.Checkpoint, cpu.New())
 }
 
-// maxPicture is how many bytes of a request are read.
+// maxPicture is the largest request, in bytes.
 const maxPicture = 1 << 20
 
-// answer is what a request gets.
+// answer is the response to a request.
 type answer struct {
 	Digit       string  `json:"digit"`
 	Probability float32 `json:"probability"`
 }
 
-// handler returns what classifies the picture in the body of a request.
+// handler classifies the picture in the body of a request.
 func handler(predictor *train.Predictor) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxPicture))
@@ -121,7 +122,7 @@ func handler(predictor *train.Predictor) http.Handler {
 			return
 		}
 		w.Header().Set("Content-Type", "application/json")
-		_ = json.NewEncoder(w).Encode(best) // the client has gone: nobody is left to be told
+		_ = json.NewEncoder(w).Encode(best) // an error means that the client has gone
 	})
 }
 
@@ -151,7 +152,7 @@ func ask(ctx context.Context, url string, n int) error {
 		return err
 	}
 	client := &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: clients}}
-	defer client.CloseIdleConnections() // also those that were opened and not needed: the server waits for them
+	defer client.CloseIdleConnections() // including unused ones, for which the server would wait
 	var right, next atomic.Int64
 	failures := make([]error, clients)
 	start := time.Now()

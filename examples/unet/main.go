@@ -1,6 +1,6 @@
-// Unet segments pictures: for each pixel it says whether a disc, a square or the background is there.
-// The pictures are drawn by the program, with noise as strong as the shapes. It prints the mean
-// intersection over union of the classes on pictures that were not learnt from.
+// Unet segments pictures: it classifies each pixel as disc, square or background. The program draws
+// the pictures, with noise as strong as the shapes. It prints the mean intersection over union of
+// the classes on test pictures.
 package main
 
 import (
@@ -32,8 +32,9 @@ func block(name string, out int) nn.Layer {
 	})
 }
 
-// UNet goes down to a quarter of the height and width and up again; each step up sees what the step
-// down of the same size has made (Ronneberger et al., 2015). It maps (N,1,H,W) to logits (N,Classes,H,W).
+// UNet goes down to a quarter of the height and width and up again; each step up also sees the
+// result of the step down of the same size (Ronneberger et al., 2015). It maps (N,1,H,W) to logits
+// (N,Classes,H,W).
 type UNet struct{ Width, Classes int }
 
 // Apply implements nn.Layer.

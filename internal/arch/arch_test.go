@@ -53,7 +53,7 @@ var may = map[string][]string{
 	"inspect":                   {"graph", "shape", "ops", "autodiff", "nn", "optim", "vm", "engine", "train", "data", "internal/isnil", "internal/par", "internal/philox", tensor},
 	"viz":                       {"shape", "internal/atomicfile", "internal/plain"},
 	"interop/safetensors":       {"shape", "internal/atomicfile", "internal/regular"},
-	"interop/gorgonia":          {"graph", "shape", "ops", "engine", "internal/philox", "internal/rescue", tensor},
+	"interop/gorgonia":          {"autodiff", "graph", "shape", "ops", "engine", "engine/ref", "internal/philox", "internal/rescue", tensor},
 	"models/lenet":              {"nn", "ops", "graph", "shape"},
 	"models/alexnet":            {"nn", "ops", "graph", "shape"},
 	"models":                    {},

@@ -120,30 +120,57 @@ func unindented(text string) string {
 }
 
 var (
-	link   = regexp.MustCompile(`\]\(([^)\s#]+)[^)]*\)`) // with its target
-	fenced = regexp.MustCompile("(?ms)^```.*?^```$")
+	link    = regexp.MustCompile(`(?:\]\(|src="|href=")([^)\s#"]*)(#[^)\s"]*)?`) // its file and its anchor
+	fenced  = regexp.MustCompile("(?ms)^```.*?^```$")
+	heading = regexp.MustCompile(`(?m)^#+ (.+)$`)
+	unsaid  = regexp.MustCompile(`[^\p{L}\p{N} _-]`) // what an anchor leaves out of its heading
 )
 
+// prose is a document without its blocks.
+func prose(t *testing.T, file string) []byte {
+	text, err := os.ReadFile(file)
+	require.NoError(t, err)
+	return fenced.ReplaceAll(text, nil)
+}
+
+// anchors are those of a document's headings, as GitHub makes them.
+func anchors(t *testing.T, file string) map[string]bool {
+	all := map[string]bool{"": true}
+	for _, m := range heading.FindAllSubmatch(prose(t, file), -1) {
+		name := unsaid.ReplaceAllString(strings.ToLower(string(m[1])), "")
+		all["#"+strings.ReplaceAll(name, " ", "-")] = true
+	}
+	return all
+}
+
 func TestLinksOfTheDocumentsLeadSomewhere(t *testing.T) {
-	found := 0
+	files, within := 0, 0
 	walk(t, func(file string) {
 		if !strings.HasSuffix(file, ".md") {
 			return
 		}
-		text, err := os.ReadFile(file)
-		require.NoError(t, err)
-		for _, m := range link.FindAllSubmatch(fenced.ReplaceAll(text, nil), -1) {
-			to := string(m[1])
+		for _, m := range link.FindAllSubmatch(prose(t, file), -1) {
+			to, anchor := string(m[1]), string(m[2])
 			if strings.Contains(to, "://") {
 				continue
 			}
-			found++
-			if !exists(filepath.Join(filepath.Dir(file), filepath.FromSlash(to))) {
+			target := file
+			if to != "" {
+				target = filepath.Join(filepath.Dir(file), filepath.FromSlash(to))
+			}
+			files++
+			if !exists(target) {
 				t.Errorf("%s links to %s, which does not exist", file, to)
+			} else if anchor != "" {
+				within++
+				if !anchors(t, target)[anchor] {
+					t.Errorf("%s links to %s%s, and there is no such heading", file, to, anchor)
+				}
 			}
 		}
 	})
-	require.Positive(t, found)
+	require.Positive(t, files)
+	require.Positive(t, within)
 }
 
 // testName matches a test that a document names.

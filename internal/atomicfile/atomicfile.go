@@ -14,26 +14,26 @@ import (
 	"github.com/plexaura/plexaura/internal/regular"
 )
 
-// Write replaces the file at path by what write puts out, or makes a new one. The content
-// goes to a temporary file in the same folder, to disk, and only then to its name. Where
-// anything fails, what was there is untouched and the temporary file is removed; only a
-// process that is killed leaves it behind.
+// Write replaces the file at path by what write writes, or creates it. The content is written to a
+// temporary file in the same folder, synced to disk, and then renamed. If anything fails, an
+// existing file is unchanged and the temporary file is removed; it is left behind only if the
+// process is killed.
 //
-// An existing file keeps its permissions; a symbolic link stays, and its target is replaced.
+// An existing file keeps its permissions. A symbolic link stays, and its target is replaced.
 func Write(path string, write func(io.Writer) error) error {
 	return system{create, os.Rename, openFolder, runtime.GOOS}.write(path, write)
 }
 
-// system is what Write does to the file system. Tests put others in place of it, to see the order
-// and to let each of them fail.
+// system is the part of the operating system that Write uses. Tests replace it, to check the order
+// of calls and to make each of them fail.
 type system struct {
 	create     func(path string) (file, error)
 	rename     func(from, to string) error
 	openFolder func(dir string) (folder, error)
-	name       string // as runtime.GOOS has it
+	name       string // as in runtime.GOOS
 }
 
-// file is an [os.File], as far as Write needs one.
+// file is the part of an [os.File] that Write needs.
 type file interface {
 	io.WriteCloser
 	Name() string
@@ -41,7 +41,7 @@ type file interface {
 	Sync() error
 }
 
-// folder is an [os.File], as far as syncFolder needs one.
+// folder is the part of an [os.File] that syncFolder needs.
 type folder interface {
 	io.Closer
 	Sync() error
@@ -59,7 +59,7 @@ func (s system) write(path string, write func(io.Writer) error) error {
 	if err != nil {
 		return err
 	}
-	defer os.Remove(f.Name()) // there is none once it has its name
+	defer os.Remove(f.Name()) // does nothing after the rename
 	defer f.Close()           // closing twice is harmless; write may panic
 	if missing == nil {
 		if err := f.Chmod(old.Mode().Perm()); err != nil {
@@ -81,8 +81,7 @@ func (s system) write(path string, write func(io.Writer) error) error {
 	return s.syncFolder(filepath.Dir(path))
 }
 
-// create makes a file beside path that no one else has. Unlike os.CreateTemp it honours
-// the user's umask.
+// create creates a new file next to path. Unlike os.CreateTemp it honours the user's umask.
 func create(path string) (file, error) {
 	dir, base := filepath.Split(path)
 	for range 100 {
@@ -98,14 +97,14 @@ func create(path string) (file, error) {
 	return nil, &fs.PathError{Op: "write", Path: path, Err: errors.New("no free name for a temporary file beside it")}
 }
 
-// syncFolder makes the new name durable, where the platform and the file system can.
+// syncFolder makes the new name durable, if the platform and the file system support it.
 func (s system) syncFolder(dir string) error {
 	if s.name == "windows" || s.name == "js" || s.name == "plan9" {
 		return nil
 	}
 	d, err := s.openFolder(dir)
 	if err != nil {
-		return nil // a folder one may write to but not read
+		return nil // a folder that is writable but not readable
 	}
 	defer d.Close()
 	if err := d.Sync(); err != nil && !errors.Is(err, errors.ErrUnsupported) && !errors.Is(err, syscall.EINVAL) {

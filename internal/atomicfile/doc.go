@@ -1,5 +1,5 @@
-// Package atomicfile writes files so that a reader finds the old content or the new one,
-// whole, whenever the writer is interrupted.
+// Package atomicfile writes files so that a reader finds either the old or the new content,
+// complete, even if the writer is interrupted at any point.
 //
 // Knows internal/regular. Never imports anything else but the standard library.
 package atomicfile

@@ -18,21 +18,22 @@ var pageText string
 
 var pageTemplate = template.Must(template.New("page").Parse(pageText))
 
-// MaxPage is how large a page may be, in bytes.
+// MaxPage is the largest size of a page, in bytes.
 const MaxPage = 25 << 20
 
-// MaxImages is how many images may be explained on a page.
+// MaxImages is the largest number of images that a page explains.
 const MaxImages = 16
 
-// Options say what is shown.
+// Options configure a page.
 type Options struct {
 	Title  string
 	Source string // of weights and data, in words
-	// Images are explained on the page; where there are none, some of the data set are.
+	// Images are explained on the page. If there are none, some images of the dataset are.
 	Images   []Image
-	Channels int // of each layer, from the first; default 64
+	Channels int // number of channels shown of each layer, from the first; default 64
 	Seed     uint64
-	// Begin is told of each step of so many as it begins, Doing of what goes on in it; they may be nil.
+	// Begin is called when each of the steps begins, Doing with what happens in it; they may be
+	// nil.
 	Begin func(step, of int, name string)
 	Doing func(what string)
 }
@@ -50,11 +51,11 @@ type maker struct {
 	data   data.Dataset
 	info   data.Info
 	survey *inspect.Survey
-	bytes  int // of all pictures so far
+	bytes  int // size of all pictures so far
 	page   page
 }
 
-// page is what the template shows.
+// page is the data of the template.
 type page struct {
 	Title, Source string
 	Examples      int
@@ -64,7 +65,7 @@ type page struct {
 	Images        []explained
 	Filters       []figure
 	Layers        []excited
-	LayersOf      int // how many convolutions there are
+	LayersOf      int // number of convolutions
 	Embedding     template.HTML
 	Embedded      int
 	Hidden        string
@@ -72,7 +73,7 @@ type page struct {
 	Confusion     *figure
 	Mistakes      []figure
 	Parameters    []parameter
-	Gradients     int // examples that gradients are of
+	Gradients     int // number of examples that gradients are computed for
 	Units         []units
 }
 
@@ -94,14 +95,14 @@ func steps() []step {
 	}
 }
 
-// Make returns the page of a network that takes images, with what it does on all of ds. A page that would be
-// larger than [MaxPage] is an error.
+// Make returns the page of a network that takes images, with results on all of ds. It is an error
+// if the page would be larger than [MaxPage].
 func Make(ctx context.Context, n *inspect.Network, ds data.Dataset, o Options) ([]byte, error) {
 	if len(o.Images) > MaxImages {
 		return nil, fmt.Errorf("%d images; a page explains at most %d", len(o.Images), MaxImages)
 	}
 	if n.Input().Rank() != 3 {
-		return nil, fmt.Errorf("the network takes %v; want images (C,H,W)", n.Input())
+		return nil, fmt.Errorf("the network's input is %v; want images (C,H,W)", n.Input())
 	}
 	o.Channels = cmp.Or(o.Channels, 64)
 	m := &maker{Options: o, net: n, data: ds, info: ds.Info()}
@@ -133,7 +134,7 @@ func (m *maker) doing(format string, args ...any) {
 	}
 }
 
-// class is the name of a class.
+// class returns the name of a class.
 func (m *maker) class(c int) string {
 	if c >= 0 && c < len(m.info.Classes) {
 		return m.info.Classes[c]

@@ -20,10 +20,10 @@ type figure struct {
 	W             int // on the page, in pixels; the height follows
 	Alt           string
 	Name, Caption string
-	Sharp         bool // pixels are shown as such
+	Sharp         bool // pixels are drawn as squares
 }
 
-// picture turns what has been drawn into a figure, at so many pixels of the page for one of it.
+// picture turns a drawing into a figure, with zoom pixels of the page for each of its pixels.
 func (m *maker) picture(img *image.RGBA, err error, zoom int) (f figure, _ error) {
 	if err != nil {
 		return f, err
@@ -39,7 +39,7 @@ func (m *maker) picture(img *image.RGBA, err error, zoom int) (f figure, _ error
 	return figure{URL: template.URL(url), W: img.Rect.Dx() * zoom, Sharp: zoom > 1}, nil
 }
 
-// paletted is img with a palette, where it has few colours: its file is a third then.
+// paletted returns img with a palette if it has few colours, which reduces its file to a third.
 func paletted(img *image.RGBA) image.Image {
 	index, palette := map[color.RGBA]uint8{}, color.Palette{}
 	out := image.NewPaletted(img.Rect, nil)
@@ -59,7 +59,7 @@ func paletted(img *image.RGBA) image.Image {
 	return out
 }
 
-// mosaic is tiles side by side, each about so many pixels of the page wide.
+// mosaic returns tiles side by side, each about the given number of pixels wide on the page.
 func (m *maker) mosaic(tiles []viz.Tile, columns, gap, about int) (figure, error) {
 	widest := 1
 	for _, t := range tiles {
@@ -69,12 +69,12 @@ func (m *maker) mosaic(tiles []viz.Tile, columns, gap, about int) (figure, error
 	return m.picture(img, err, max(1, about/widest))
 }
 
-// photo is an input, or a part of one, as a tile from 0 to 1.
+// photo returns an input, or a part of one, as a tile from 0 to 1.
 func (m *maker) photo(x []float32, h, w int) viz.Tile {
 	x = slices.Clone(x)
 	m.info.Preprocess.Undo(x)
 	c := len(x) / (h * w)
-	if c != 1 && c != 3 { // no colours: the mean of the channels
+	if c != 1 && c != 3 { // not colours: show the mean of the channels
 		grey := make([]float32, h*w)
 		for i, v := range x {
 			grey[i%(h*w)] += v / float32(c)
@@ -84,7 +84,7 @@ func (m *maker) photo(x []float32, h, w int) viz.Tile {
 	return viz.Tile{C: c, H: h, W: w, Pix: x}
 }
 
-// unit scales values to those from 0 to 1.
+// unit scales values to [0,1].
 func unit(v []float32) []float32 {
 	lo, hi := slices.Min(v), slices.Max(v)
 	out := make([]float32, len(v))
@@ -96,7 +96,8 @@ func unit(v []float32) []float32 {
 	return out
 }
 
-// signed is values (C,h,w) about 0 as a tile: one channel in red and blue, three as colours about grey.
+// signed returns values (C,h,w) around 0 as a tile: one channel in red and blue, three as colours
+// around grey.
 func signed(v []float32, h, w int, scale float32) viz.Tile {
 	c := len(v) / (h * w)
 	if c != 3 {
@@ -119,7 +120,7 @@ func signed(v []float32, h, w int, scale float32) viz.Tile {
 	return viz.Tile{C: 3, H: h, W: w, Pix: pix}
 }
 
-// magnitude is the greatest.
+// magnitude returns the largest magnitude.
 func magnitude(v []float32) (most float32) {
 	for _, x := range v {
 		most = max(most, float32(math.Abs(float64(x))))
@@ -127,8 +128,8 @@ func magnitude(v []float32) (most float32) {
 	return most
 }
 
-// tiles draws the first channels of a layer's maps, all on one scale: in red and blue where some are
-// negative.
+// tiles draws the first channels of a layer's maps, all on the same scale, in red and blue if some
+// values are negative.
 func (m *maker) tiles(maps inspect.Map) (all []viz.Tile) {
 	shown := min(maps.C, m.Channels)
 	v := maps.V[:shown*maps.H*maps.W]
@@ -143,5 +144,5 @@ func (m *maker) tiles(maps inspect.Map) (all []viz.Tile) {
 	return all
 }
 
-// The longest sides at which maps and patches are drawn, so that a page stays small.
+// The longest sides with which maps and patches are drawn, to keep the page small.
 const mapSide, patchSide = 40, 36

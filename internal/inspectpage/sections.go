@@ -15,14 +15,14 @@ import (
 )
 
 const (
-	mostLayers    = 8    // convolutions whose patches are shown
+	mostLayers    = 8    // number of convolutions whose patches are shown
 	mostPoints    = 1000 // of an embedding
 	mostMistakes  = 16
-	mostGradients = 256 // examples that gradients of parameters are of
-	ownImages     = 4   // of the data set, where no image is given
+	mostGradients = 256 // number of examples for the gradients of parameters
+	ownImages     = 4   // number of images from the dataset, if no image is given
 )
 
-// surveyed makes the pass over the data set.
+// surveyed makes the pass over the dataset.
 func (m *maker) surveyed(ctx context.Context) (err error) {
 	m.survey, err = m.net.Survey(ctx, m.data, inspect.SurveyOptions{
 		Convolutions: m.chosen(), Channels: m.Channels, Hidden: mostPoints,
@@ -38,7 +38,8 @@ func (m *maker) surveyed(ctx context.Context) (err error) {
 	return nil
 }
 
-// chosen are the convolutions whose patches are shown: all or, of many, some from the first to the last.
+// chosen returns the convolutions whose patches are shown: all or, if there are many, some from the
+// first to the last.
 func (m *maker) chosen() (some []inspect.Convolution) {
 	all := m.net.Convolutions()
 	all = slices.DeleteFunc(all, func(c inspect.Convolution) bool { return c.Node.Type().Rank() != 4 })
@@ -53,7 +54,7 @@ func (m *maker) chosen() (some []inspect.Convolution) {
 	return some
 }
 
-// explained is an image and what its class comes from.
+// explained is an image with the attributions of its class.
 type explained struct {
 	Name, Top, Class string
 	Pictures, Maps   []figure
@@ -78,7 +79,7 @@ func (m *maker) explain(ctx context.Context) error {
 	return nil
 }
 
-// some are the first images of the data set that have different classes.
+// some returns the first images of the dataset that have different classes.
 func (m *maker) some() (images []Image, err error) {
 	seen := map[int]bool{}
 	for i := 0; i < m.data.Len() && len(images) < ownImages; i++ {
@@ -136,7 +137,7 @@ func (m *maker) add(e *explained, t viz.Tile, name, says string) error {
 	return err
 }
 
-// top names the three most probable classes.
+// top returns the names of the three most probable classes.
 func (m *maker) top(y []float32) string {
 	sum, most := 0., float64(slices.Max(y))
 	order := make([]int, len(y))
@@ -157,13 +158,13 @@ func (m *maker) top(y []float32) string {
 	return strings.Join(names, ", ")
 }
 
-// attribution is a way to say which pixels an output comes from.
+// attribution is a method of attribution.
 type attribution struct {
 	name, says string
 	do         func(m *maker, ctx context.Context, in *asked) (viz.Tile, string, error)
 }
 
-// asked is what attributions are of.
+// asked is the input of an attribution.
 type asked struct {
 	*explained
 	x, y  []float32
@@ -257,7 +258,7 @@ func (m *maker) maps(ctx context.Context, x []float32) (all []figure, err error)
 	return all, nil
 }
 
-// size tells the size of maps, and how many are shown.
+// size describes the size of maps, and how many are shown.
 func (m *maker) size(v inspect.Map) string {
 	text := fmt.Sprintf("%d×%d×%d", v.C, v.H, v.W)
 	if v.H*v.W == 1 {
@@ -269,7 +270,7 @@ func (m *maker) size(v inspect.Map) string {
 	return text
 }
 
-// filters draws those of every convolution.
+// filters draws the filters of every convolution.
 func (m *maker) filters(ctx context.Context) error {
 	for _, c := range m.net.Convolutions() {
 		m.doing("filters of %s", c.Name)
@@ -280,7 +281,7 @@ func (m *maker) filters(ctx context.Context) error {
 		t := c.Filter.Type()
 		tiles, columns := m.kernels(v, t.Int(0), t.Int(1), t.Int(2), t.Int(3))
 		gap, about := 1, 60
-		if columns > 0 { // a table, not wider than a page
+		if columns > 0 { // a table, not wider than the page
 			about = min(26, 720/columns)
 		}
 		if t.Int(2)*t.Int(3) == 1 {
@@ -303,7 +304,7 @@ func (m *maker) filters(ctx context.Context) error {
 	return nil
 }
 
-// kernels draws filters (O,C,KH,KW): of one channel or three a tile each, of more a row each.
+// kernels draws filters (O,C,KH,KW): with one or three channels a tile each, otherwise a row each.
 func (m *maker) kernels(v []float32, filters, channels, h, w int) (tiles []viz.Tile, columns int) {
 	scale, area := magnitude(v), h*w
 	for f := range min(filters, m.Channels) {
@@ -323,7 +324,7 @@ func (m *maker) kernels(v []float32, filters, channels, h, w int) (tiles []viz.T
 	return tiles, columns
 }
 
-// excited is a convolution and what excites its channels.
+// excited is a convolution with the patches that excite its channels.
 type excited struct {
 	Name     string
 	Channels []excitedChannel
@@ -349,7 +350,7 @@ func (m *maker) patches(ctx context.Context) error {
 		for number := range l.pixels {
 			channel := excitedChannel{Number: number, Most: l.most[number]}
 			if len(l.pixels[number]) == 0 {
-				continue // of an empty data set, or of nothing but NaN
+				continue // the dataset is empty, or all values are NaN
 			}
 			var err error
 			if channel.Patches, err = m.mosaic(l.pixels[number], 3, 1, 30); err != nil {
@@ -365,12 +366,12 @@ func (m *maker) patches(ctx context.Context) error {
 	return nil
 }
 
-// gallery keeps the patches of a layer, small.
+// gallery keeps the patches of a layer, reduced in size.
 type gallery struct {
 	*maker
 	pixels, rebuilt [][]viz.Tile // by channel
 	most            []float32
-	h, w            int // of the largest field
+	h, w            int // of the largest receptive field
 }
 
 func newGallery(m *maker, channels int) *gallery {
@@ -381,7 +382,7 @@ func (g *gallery) see(channel int, p inspect.Patch) error {
 	h, w := p.Field.Dy(), p.Field.Dx()
 	g.h, g.w = max(g.h, h), max(g.w, w)
 	if len(g.pixels[channel]) == 0 {
-		g.most[channel] = p.Value // the first has the greatest
+		g.most[channel] = p.Value // the first is the greatest
 	}
 	g.pixels[channel] = append(g.pixels[channel], g.photo(p.Pixels, h, w).Within(patchSide))
 	g.rebuilt[channel] = append(g.rebuilt[channel], signed(p.Reconstruction, h, w, 0).Within(patchSide))
@@ -457,7 +458,7 @@ type parameter struct {
 	Values, Gradient distribution
 }
 
-// distribution is a histogram, drawn.
+// distribution is a histogram with its drawing.
 type distribution struct {
 	Bars            template.HTML
 	Lo, Hi          string
@@ -486,7 +487,7 @@ func drawn(h inspect.Histogram) distribution {
 	}
 }
 
-// number writes three digits, with a minus as wide as a digit.
+// number formats three digits, with a minus sign as wide as a digit.
 func number(v float64) string { return strings.ReplaceAll(fmt.Sprintf("%.3g", v), "-", "−") }
 
 // units is a row of the table of rectifiers.
@@ -494,7 +495,7 @@ type units struct {
 	Name        string
 	Count, Dead int
 	Which       string
-	Active      string // the mean share of positive values
+	Active      string // mean fraction of positive values
 	Bars        template.HTML
 }
 

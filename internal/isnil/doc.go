@@ -1,4 +1,4 @@
-// Package isnil tells what an interface holds nothing in.
+// Package isnil detects nil values inside interfaces.
 //
 // Knows nothing of ours. Never imports anything but the standard library.
 package isnil

@@ -2,8 +2,8 @@ package isnil
 
 import "reflect"
 
-// Of reports whether v is nil, or a nil pointer or function in an interface, of which a call of a
-// method would panic.
+// Of reports whether v is nil, or holds a nil pointer or function, so that calling a method would
+// panic.
 func Of(v any) bool {
 	if v == nil {
 		return true

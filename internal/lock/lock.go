@@ -11,26 +11,27 @@ import (
 	"time"
 )
 
-// Lock is a file that this process has. It is released when the process ends, however it does.
+// Lock is a file that is locked by this process. It is released when the process ends, in whatever
+// way.
 type Lock struct {
 	file *os.File
 	path string
 }
 
-// Owner is who has a lock.
+// Owner is the holder of a lock.
 type Owner struct {
 	PID   int       `json:"pid"`
 	Host  string    `json:"host,omitempty"`
 	Since time.Time `json:"since"`
 }
 
-// HeldError says that another has the lock, and who, where that could be read.
+// HeldError reports that another process holds the lock, and which one, if that could be read.
 type HeldError struct {
 	Path  string
 	Owner Owner
 }
 
-// Error is such as "in use by process 4711 since 2026-01-31 12:00:00".
+// Error returns a message such as "in use by process 4711 since 2026-01-31 12:00:00".
 func (e *HeldError) Error() string {
 	if e.Owner.PID == 0 {
 		return "in use by another process"
@@ -42,10 +43,11 @@ func (e *HeldError) Error() string {
 	return fmt.Sprintf("in use by process %d%s since %s", e.Owner.PID, where, e.Owner.Since.Local().Format(time.DateTime))
 }
 
-// Take locks the file at path, which it makes if there is none, for this process. Another that has
-// it, in this process too, is a [HeldError]. File systems without locks grant it to everyone.
+// Take locks the file at path for this process, and creates it if necessary. If the lock is held,
+// also by this process, the error is a [HeldError]. On file systems without locks Take always
+// succeeds.
 func Take(path string) (*Lock, error) {
-	for range 100 { // each other turn saw the file removed by whoever had it
+	for range 100 { // the file may be removed by its previous holder in between
 		if info, err := os.Lstat(path); err == nil && !info.Mode().IsRegular() {
 			return nil, &fs.PathError{Op: "lock", Path: path, Err: errors.New("not a regular file")}
 		}
@@ -69,7 +71,7 @@ func Take(path string) (*Lock, error) {
 	return nil, &HeldError{Path: path}
 }
 
-// current tells that the path still leads to the file that was locked.
+// current reports whether path still leads to the locked file.
 func (l *Lock) current() bool {
 	ours, err := l.file.Stat()
 	if err != nil {
@@ -79,7 +81,7 @@ func (l *Lock) current() bool {
 	return err == nil && os.SameFile(ours, there)
 }
 
-// sign writes into the file who has it. A failure is no reason not to have it.
+// sign writes the owner into the file. The lock is valid even if this fails.
 func (l *Lock) sign() error {
 	host, _ := os.Hostname()
 	b, err := json.Marshal(Owner{os.Getpid(), host, time.Now().Truncate(time.Second)})
@@ -92,7 +94,7 @@ func (l *Lock) sign() error {
 	return nil
 }
 
-// ownerOf reads who has the lock; it waits a moment for one that has only just taken it.
+// ownerOf reads the owner. It waits a moment for an owner that has only just taken the lock.
 func ownerOf(path string) (o Owner) {
 	for range 5 {
 		f, err := os.Open(path)
@@ -109,11 +111,11 @@ func ownerOf(path string) (o Owner) {
 	return Owner{}
 }
 
-// Release gives the file back and removes it.
+// Release releases the lock and removes the file.
 func (l *Lock) Release() error {
-	if runtime.GOOS == "windows" { // which removes no file that is open
+	if runtime.GOOS == "windows" { // cannot remove an open file
 		err := l.file.Close()
-		_ = os.Remove(l.path) // another may have it by now
+		_ = os.Remove(l.path) // another process may have locked it already
 		return err
 	}
 	err := os.Remove(l.path)

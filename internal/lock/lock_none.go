@@ -4,5 +4,5 @@ package lock
 
 import "os"
 
-// try grants every lock: in a browser there is one process, and other systems have no such locks.
+// try always succeeds: in a browser there is one process, and other systems have no such locks.
 func try(*os.File) (held bool, err error) { return false, nil }

@@ -7,8 +7,8 @@ import (
 	"golang.org/x/sys/windows"
 )
 
-// try locks f unless another has it. What is locked is a byte far behind the content, which so can
-// be read by others.
+// try locks f unless another process has it. It locks a byte far behind the content, so that others
+// can read the content.
 func try(f *os.File) (held bool, err error) {
 	at := &windows.Overlapped{OffsetHigh: 1 << 30}
 	err = windows.LockFileEx(windows.Handle(f.Fd()), windows.LOCKFILE_EXCLUSIVE_LOCK|windows.LOCKFILE_FAIL_IMMEDIATELY, 0, 1, 0, at)

@@ -1,5 +1,5 @@
-// Package memlimit tells how much more memory this process may have, so that one who is about to ask
-// for much can refuse in words: an allocation that fails ends a Go process.
+// Package memlimit reports how much more memory this process may use, so that a program can refuse
+// a large allocation with an error: an allocation that fails ends a Go process.
 //
 // Knows nothing of ours. Never imports anything but the standard library.
 package memlimit

@@ -11,18 +11,18 @@ import (
 	"strings"
 )
 
-// A Room is how many more bytes a limit leaves.
+// A Room is the number of bytes that a limit leaves.
 type Room struct {
 	Bytes int
-	Of    string // the limit: "GOMEMLIMIT"; "" where none is known
+	Of    string // the limit: "GOMEMLIMIT"; "" if no limit is known
 }
 
-// Least returns the room of the limit that leaves the least: GOMEMLIMIT or debug.SetMemoryLimit, and
-// on Linux the machine's memory that is available with its swap space, the limits of the control
+// Least returns the Room of the limit that leaves the least: GOMEMLIMIT or debug.SetMemoryLimit,
+// and on Linux the available memory and swap space of the machine, the limits of the control
 // groups, and those of ulimit -v and -d.
 func Least() Room { return least(ofRuntime(), system(os.DirFS("/"))...) }
 
-// Freed is [Least] once the garbage has been given back to the system.
+// Freed returns [Least] after garbage collection has returned memory to the system.
 func Freed() Room {
 	debug.FreeOSMemory()
 	return Least()
@@ -38,7 +38,7 @@ func least(r Room, more ...Room) Room {
 	return r
 }
 
-// ofRuntime is the room of Go's own limit, which counts what is mapped and not given back.
+// ofRuntime returns the Room of Go's own limit, which counts mapped memory that was not returned.
 func ofRuntime() Room {
 	limit := debug.SetMemoryLimit(-1)
 	if limit == math.MaxInt64 {
@@ -50,11 +50,11 @@ func ofRuntime() Room {
 	return Room{int(limit) - int(used), "GOMEMLIMIT"}
 }
 
-// addressMargin is what the runtime takes of the address space beside what it is asked for: it grows
-// by 64 MiB at a time.
+// addressMargin is the address space that the runtime uses in addition to allocations: it grows by
+// 64 MiB at a time.
 const addressMargin = 192 << 20
 
-// system lists the limits that root, a Linux file system, tells of.
+// system lists the limits found in root, a Linux file system.
 func system(root fs.FS) (rooms []Room) {
 	info := table(root, "proc/meminfo")
 	if available, ok := info["MemAvailable:"]; ok {
@@ -73,8 +73,8 @@ func system(root fs.FS) (rooms []Room) {
 	return rooms
 }
 
-// groups lists the limits of the control groups that the process is in, of either version. Pages of
-// files that nobody uses are given up for memory that is asked for.
+// groups lists the limits of the control groups of the process, of version 1 or 2. Unused pages of
+// files count as free, because the system reclaims them.
 func groups(root fs.FS) (rooms []Room) {
 	for _, l := range strings.Split(text(root, "proc/self/cgroup"), "\n") {
 		part := strings.SplitN(l, ":", 3)
@@ -110,7 +110,7 @@ func text(root fs.FS, name string) string {
 	return string(b)
 }
 
-// number is the first word of s, if it is a number; "max" and "unlimited" are none.
+// number returns the first word of s, if it is a number; "max" and "unlimited" are not.
 func number(s string) (int, bool) {
 	word := strings.Fields(s)
 	if len(word) == 0 {
@@ -120,7 +120,7 @@ func number(s string) (int, bool) {
 	return n, err == nil && n < 1<<60
 }
 
-// table reads lines of a name and a number.
+// table reads lines that consist of a name and a number.
 func table(root fs.FS, name string) map[string]int {
 	t := map[string]int{}
 	for _, l := range strings.Split(text(root, name), "\n") {

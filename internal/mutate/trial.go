@@ -17,9 +17,9 @@ import (
 	"time"
 )
 
-// A test process has as long as the same tests take without a fault, times patience, and grace. It may
-// say nothing for as long as their longest test takes, times silence, and hush: a test that does not end
-// among many that do need not be waited for as long as for all of them.
+// A test process has as long as the same tests take without a fault, times patience, and grace. It
+// may say nothing for as long as their longest test takes, times silence, and hush: a test that
+// does not end among many that do need not be waited for as long as for all of them.
 const (
 	patience = 5
 	grace    = 20 * time.Second
@@ -55,7 +55,8 @@ type lab struct {
 	sound map[string]func() (pace, error)
 }
 
-// pace is how long tests take, and how long they say nothing at most, which they do when they start and end.
+// pace is how long tests take, and how long they say nothing at most, which they do when they start
+// and end.
 type pace struct{ all, quiet time.Duration }
 
 // limit is how long the same tests have with a fault.

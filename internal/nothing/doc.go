@@ -1,5 +1,5 @@
-// Package nothing calls all that a package exports with nothing where something is wanted: nil
-// pointers, nil functions, zero values. None of it may panic.
+// Package nothing tests that exported functions do not panic for empty arguments: nil pointers, nil
+// functions, zero values.
 //
 // Knows the syntax of Go. Never imports another package of this module.
 package nothing

@@ -12,35 +12,35 @@ import (
 	"strings"
 )
 
-// Exports is what a package exports.
+// Exports lists the exported functions and types of a package.
 type Exports struct {
 	Funcs map[string]any // by name
 	Types []any          // new(T) for each type T that has methods
-	// Good returns values that may stand in for arguments and receivers of their types.
+	// Good returns valid values for arguments and receivers, by their types.
 	Good func() []any
-	// Unheld are types, and patterns of methods such as "Engine.Bind*", that only machinery calls,
-	// with what is there.
+	// Unheld lists types, and patterns of methods such as "Engine.Bind*", that are only called
+	// internally, with valid arguments.
 	Unheld []string
-	// Panics says of functions and methods ("T.M") why they may panic.
+	// Panics gives the reason why a function or method ("T.M") may panic.
 	Panics map[string]string
-	// Takes says of those that can fail why nothing is fine for an argument of a type, as
-	// in "Open(context.Context)", or for a pointer whose method is called, as in "T.Close(*T)".
+	// Takes gives the reason why nil is valid for an argument of a function that can fail, as in
+	// "Open(context.Context)", or for a pointer receiver, as in "T.Close(*T)".
 	Takes map[string]string
 }
 
-// T is what Check tells what it finds, a [testing.T].
+// T is the part of a [testing.T] that Check needs.
 type T interface {
 	Helper()
 	Errorf(format string, args ...any)
 	Fatal(args ...any)
 }
 
-// Check calls every function and method of the package in the working directory: once with
-// nothing at all, and for each of the arguments once with only that one missing. Methods are
-// those of the zero value, of the nil pointer where they take one, and of the good value. Those
-// that return an error have to return one where a pointer, an interface or a function is nil, and
-// where the receiver is; those that return what has a method Valid, what is not. What is exported but not among e fails the test, as does a row of
-// Panics or Takes that is of no use.
+// Check calls every function and method of the package in the working directory: once with all
+// arguments empty, and for each argument once with only that one empty. Methods are called on the
+// zero value, on the nil pointer if they have a pointer receiver, and on the good value. Functions
+// that return an error must return one if a pointer, interface, function or the receiver is nil;
+// functions that return a value with a method Valid must return an invalid one. The test fails for
+// exported names that are not in e, and for rows of Panics or Takes that are not needed.
 func Check(t T, e Exports) {
 	t.Helper()
 	c := &checker{Exports: e, t: t, declared: map[string]bool{}, panicked: map[string]bool{}, took: map[string]bool{}}
@@ -67,12 +67,12 @@ func Check(t T, e Exports) {
 type checker struct {
 	Exports
 	t        T
-	declared map[string]bool // methods of types here; those of another package's that is embedded are its own
-	panicked map[string]bool // which rows of Panics were needed
-	took     map[string]bool // and of Takes
+	declared map[string]bool // methods of types in this package, without those of embedded types of other packages
+	panicked map[string]bool // rows of Panics that were needed
+	took     map[string]bool // rows of Takes that were needed
 }
 
-// complete reports which of the exported names no row has.
+// complete reports exported names without a row.
 func (c *checker) complete(names []string) {
 	known := map[string]bool{}
 	for _, name := range c.Unheld {
@@ -92,13 +92,13 @@ func (c *checker) complete(names []string) {
 	}
 }
 
-// base is the name of a type without its parameters.
+// base returns the name of a type without its parameters.
 func base(name string) string {
 	name, _, _ = strings.Cut(name, "[")
 	return name
 }
 
-// methods tries those of typ, and of pointers to it.
+// methods tests the methods of typ, and of pointers to it.
 func (c *checker) methods(typ reflect.Type) {
 	ptr := reflect.PointerTo(typ)
 	for i := range ptr.NumMethod() {
@@ -130,8 +130,8 @@ func (c *checker) good(typ reflect.Type) (reflect.Value, bool) {
 	return reflect.Value{}, false
 }
 
-// call tries the function that f makes, anew for each call. Where it is a method of nil, receiver
-// is the type of that.
+// call tests the function that f returns; f is called again for each test. For a method of a nil
+// pointer, receiver is its type.
 func (c *checker) call(name string, receiver reflect.Type, f func() reflect.Value) {
 	typ := f().Type()
 	c.try(name, receiver, f(), false, func(int) bool { return true })
@@ -143,8 +143,8 @@ func (c *checker) call(name string, receiver reflect.Type, f func() reflect.Valu
 	}
 }
 
-// try calls f, whose arguments are nothing where missing says so, or where nothing better is known.
-// Where typed is set, nothing in an interface is a nil pointer.
+// try calls f. Its arguments are empty if missing says so, or if there is no good value. If typed
+// is set, an empty interface holds a nil pointer.
 func (c *checker) try(name string, receiver reflect.Type, f reflect.Value, typed bool, missing func(i int) bool) {
 	typ := f.Type()
 	args := make([]reflect.Value, typ.NumIn())
@@ -183,8 +183,8 @@ func (c *checker) try(name string, receiver reflect.Type, f reflect.Value, typed
 	}
 }
 
-// pointer is a type of pointers that an interface may hold: to the good value, or to its like. The
-// interfaces of the standard library are left out, for its own functions panic.
+// pointer returns a pointer type that an interface may hold: to the good value, or to a similar
+// one. Interfaces of the standard library are left out, because its own functions panic.
 func (c *checker) pointer(in reflect.Type) (reflect.Type, bool) {
 	v, ok := c.good(in)
 	if !ok || in.Kind() != reflect.Interface || !strings.Contains(in.PkgPath(), ".") {
@@ -196,8 +196,8 @@ func (c *checker) pointer(in reflect.Type) (reflect.Type, bool) {
 	return reflect.PointerTo(v.Type()), true
 }
 
-// lacking is the type of an argument, or of the receiver, where it is one of which nil may be
-// nothing that a function can do with.
+// lacking returns the type of an argument or receiver if a nil value of it should make a function
+// fail.
 func lacking(typ reflect.Type) []string {
 	switch typ.Kind() {
 	case reflect.Pointer, reflect.Interface, reflect.Func:
@@ -206,11 +206,10 @@ func lacking(typ reflect.Type) []string {
 	return nil
 }
 
-// valid is what can be none, such as a node of a graph that has the error.
+// valid is a value that can be invalid, such as a node of a graph with an error.
 type valid interface{ Valid() bool }
 
-// succeeded tells whether a function that can say that it failed, by an error or by what is not
-// valid, did not.
+// succeeded reports whether a function that can fail, by an error or an invalid result, did not.
 func succeeded(out []reflect.Value) bool {
 	if len(out) == 0 {
 		return false
@@ -224,7 +223,7 @@ func succeeded(out []reflect.Value) bool {
 	return false
 }
 
-// excuse looks for the reasons why a call may succeed though it lacks what is of these types.
+// excuse looks for the reasons why a call may succeed although arguments of these types are nil.
 func (c *checker) excuse(name, call string, lacks []string) {
 	for _, typ := range lacks {
 		what := name + "(" + typ + ")"
@@ -235,8 +234,8 @@ func (c *checker) excuse(name, call string, lacks []string) {
 	}
 }
 
-// exported lists the functions of the package, and its types with methods as "T.". It notes the
-// methods that are declared.
+// exported lists the functions of the package, and its types with methods as "T.". It records the
+// declared methods.
 func (c *checker) exported() (names []string) {
 	files, err := os.ReadDir(".")
 	if err != nil {
@@ -261,7 +260,7 @@ func (c *checker) exported() (names []string) {
 	return slices.DeleteFunc(slices.Compact(names), func(n string) bool { return n == "" })
 }
 
-// described is the name of a function, "T." for a method, "" where T is not exported.
+// described returns the name of a function, "T." for a method, and "" if T is not exported.
 func described(f *ast.FuncDecl) string {
 	if f.Recv == nil {
 		return f.Name.Name

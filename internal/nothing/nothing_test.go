@@ -22,7 +22,8 @@ func (t *told) Fatal(args ...any) { t.errors = append(t.errors, fmt.Sprint(args.
 
 var errNil = errors.New("nil")
 
-// What panics, what takes nothing for something, and rows that are of no use are found, and no more.
+// What panics, what takes nothing for something, and rows that are of no use are found, and no
+// more.
 func TestWhatIsWrongWithNothingIsFound(t *testing.T) {
 	panics := func(p *int) error { return fmt.Errorf("%d", *p) }
 	takes := func(p *int) error { return nil }

@@ -1,11 +1,11 @@
-// Package par splits loops over a pool of worker goroutines, for kernels of a few
-// microseconds: a fork and a join cost well under one, and allocate nothing.
+// Package par runs loops on a pool of worker goroutines, for kernels that take a few microseconds:
+// a fork and join takes well under one microsecond and does not allocate.
 //
-// The chunks of a loop depend only on its length and grain, never on the number of
-// workers, GOMAXPROCS or timing. A body that computes each output inside one chunk, in an
-// order fixed by that chunk, therefore gives the same bits however it is scheduled.
+// The chunks of a loop depend only on its length and grain, never on the number of workers,
+// GOMAXPROCS or timing. A body that computes each output inside one chunk, in an order fixed by
+// that chunk, therefore gives the same bits for any schedule.
 //
-// [Free] keeps what such a kernel works with from one run to the next.
+// [Free] keeps the memory of such kernels between runs.
 //
 // Knows internal/rescue. Never imports anything else of ours.
 package par

@@ -1,18 +1,18 @@
 package par
 
-// Free holds values that are not in use, so that kernels which need one for a run allocate none in the
-// steady state. It is safe for concurrent use; the zero Free is not ready.
+// Free holds values that are not in use, so that kernels that need one for a run do not allocate in
+// the steady state. It is safe for concurrent use; the zero Free is not ready.
 type Free[T any] struct {
 	idle   chan *T
 	create func() *T
 }
 
-// NewFree returns a list that keeps up to keep values, and creates one where it has none.
+// NewFree returns a list that keeps up to keep values, and calls create when it is empty.
 func NewFree[T any](keep int, create func() *T) Free[T] {
 	return Free[T]{make(chan *T, keep), create}
 }
 
-// Take returns a value that nobody else has until it is given back.
+// Take returns a value that nobody else uses until it is given back.
 func (f Free[T]) Take() *T {
 	select {
 	case v := <-f.idle:
@@ -22,7 +22,7 @@ func (f Free[T]) Take() *T {
 	}
 }
 
-// Give takes a value back, or drops it where there are enough.
+// Give returns a value to the list. If the list is full, the value is dropped.
 func (f Free[T]) Give(v *T) {
 	select {
 	case f.idle <- v:

@@ -8,7 +8,7 @@ import (
 	"github.com/plexaura/plexaura/internal/rescue"
 )
 
-// errGoexit is what the caller of a loop panics with where a body ends its goroutine.
+// errGoexit is the panic value of a loop's caller if a body ends its goroutine.
 var errGoexit = errors.New("par: body called runtime.Goexit")
 
 // Bits of job.gate; the bits below count the helpers inside.
@@ -17,30 +17,30 @@ const (
 	gateWaiting = 1 << 30 // the caller sleeps until the last helper leaves
 )
 
-// job is one loop being shared. Jobs are reused: a worker that comes late finds the gate
-// closed, or enters the next loop, which is as good.
+// job is one loop being shared. Jobs are reused: a worker that arrives late finds the gate closed,
+// or enters the next loop, which does no harm.
 type job struct {
 	gate  atomic.Uint32
 	taken atomic.Bool
 	done  chan struct{}
-	spans []span // one a member of the team
+	spans []span // one for each member of the team
 
-	// Set while the gate is closed and nobody is inside.
+	// Set while the gate is closed and no helper is inside.
 	n, grain int
 	team     int
 	body     func(lo, hi int)
 	watch    Watcher // may be nil
 
 	failed  atomic.Bool // drop the remaining chunks
-	failure any         // the first helper's panic; written by whoever sets failed
+	failure any         // the first helper's panic; written by the helper that sets failed
 }
 
-// span is the part of the chunks that one member of the team begins with, so that it meets
-// the same data from loop to loop; who has finished takes from the others' spans.
+// span is the part of the chunks that one member of the team begins with, so that it gets the same
+// data from loop to loop. A member that has finished its own span takes chunks from the others.
 type span struct {
 	next atomic.Int64
 	end  int64
-	_    [112]byte // two cache lines, since processors fetch pairs
+	_    [112]byte // two cache lines, because processors fetch them in pairs
 }
 
 func newJob(workers int) *job {
@@ -82,8 +82,8 @@ func (j *job) leave() {
 	}
 }
 
-// help works as worker id and leaves. It is off the busy list before the caller can return,
-// whose next loop would otherwise find no helper.
+// help works as worker id and leaves. It leaves the busy count before the caller can return,
+// because otherwise the caller's next loop would find no helper.
 func (j *job) help(id int, busy *atomic.Int32) {
 	returned := false
 	defer func() {
@@ -107,8 +107,8 @@ func (j *job) fail(value any) {
 	}
 }
 
-// work runs chunks until none is left: those of the own span, then those of the others.
-// Then nobody needs to enter any more.
+// work runs chunks until none is left: first those of its own span, then those of the others. After
+// that nobody needs to enter.
 func (j *job) work(id int) {
 	for i := range j.team {
 		s := &j.spans[(id+i)%j.team]

@@ -9,28 +9,28 @@ import (
 	"time"
 )
 
-// Pool shares the loops of its callers out over worker goroutines. It is safe for
-// concurrent use. A nil Pool is valid and runs every loop on the calling goroutine.
+// Pool divides the loops of its callers among worker goroutines. It is safe for concurrent use. A
+// nil Pool is valid and runs every loop on the calling goroutine.
 //
-// Workers start with the first loop worth sharing. An idle worker watches for work for
-// spinTime and then sleeps until it is woken; Close ends the workers, and so does the
-// garbage collector once the Pool itself is unreachable.
+// Workers start with the first loop worth sharing. An idle worker polls for work for spinTime and
+// then sleeps until it is woken. Workers end on Close, or when the garbage collector finds the Pool
+// unreachable.
 type Pool struct {
-	// The workers hold the crew and never the Pool, so that the Pool can become garbage.
+	// The workers refer to the crew but never to the Pool, so that the Pool can become garbage.
 	crew  *crew
 	watch Watcher // may be nil
-	of    *Pool   // whose workers a watched Pool has; it keeps them alive
+	of    *Pool   // the pool whose workers a watched Pool uses; keeps them alive
 }
 
-// Watcher is told what workers do.
+// Watcher observes the work of workers.
 type Watcher interface {
-	// Part calls body(lo, hi), a chunk of a loop, on the goroutine of a worker, which are numbered
-	// from 1. Chunks that the caller of the loop runs itself are not shown.
+	// Part calls body(lo, hi), a chunk of a loop, on the goroutine of a worker; workers are
+	// numbered from 1. Chunks that the caller of the loop runs itself are not shown.
 	Part(worker, lo, hi int, body func(lo, hi int))
 }
 
-// Watched returns a Pool with the workers of p that shows w what they do in loops of its own.
-// Loops of p are not shown. It is p itself where that is nil.
+// Watched returns a Pool with the workers of p whose loops are shown to w. Loops of p are not
+// shown. For a nil p it returns p.
 func (p *Pool) Watched(w Watcher) *Pool {
 	if p == nil {
 		return nil
@@ -38,8 +38,8 @@ func (p *Pool) Watched(w Watcher) *Pool {
 	return &Pool{crew: p.crew, watch: w, of: p}
 }
 
-// NewPool returns a pool in which up to workers goroutines, the caller of a loop counted,
-// share its chunks. Values below 1 mean one worker for each processor.
+// NewPool returns a pool in which up to workers goroutines, including the caller of a loop, share
+// its chunks. Values below 1 mean one worker per processor.
 func NewPool(workers int) *Pool {
 	if workers < 1 {
 		workers = max(runtime.NumCPU(), runtime.GOMAXPROCS(0))
@@ -49,21 +49,22 @@ func NewPool(workers int) *Pool {
 	return p
 }
 
-// Default returns the pool of the process: one worker for each processor, never closed.
-// Its workers sleep while no loop runs.
+// Default returns the pool of the process: one worker per processor, never closed. Its workers
+// sleep while no loop runs.
 var Default = sync.OnceValue(func() *Pool { return NewPool(0) })
 
-// For calls body(lo, hi) for the chunks [0,grain), [grain,2*grain), ... of [0,n), each
-// exactly once, and returns when all have returned. A grain below 1 means 1.
+// For calls body(lo, hi) for the chunks [0,grain), [grain,2*grain), ... of [0,n), each exactly
+// once, and returns when all calls have returned. A grain below 1 means 1.
 //
-// Up to min(GOMAXPROCS, workers) goroutines call body at once, in no given order; the same
-// chunks run one by one in ascending order where GOMAXPROCS is 1, where the pool is closed,
-// or where every worker is busy: with other callers, or because For was called inside a body.
-// For allocates nothing; hold a body that captures variables where it is made once.
+// Up to min(GOMAXPROCS, workers) goroutines call body at the same time, in no particular order. The
+// same chunks run one by one in ascending order if GOMAXPROCS is 1, if the pool is closed, or if
+// every worker is busy: with other callers, or because For was called inside a body. For does not
+// allocate; to avoid allocating a closure in each call, create a body that captures variables once
+// and keep it.
 //
-// A panic of body reaches the caller after the chunks already running; the chunks not yet begun
-// are dropped. Its value is that of body, or where a worker ran it a [rescue.Panic] of that, since
-// the caller's stack does not have the line.
+// If body panics, the caller panics after the chunks that are already running; the remaining chunks
+// are dropped. The panic value is that of body or, if a worker ran it, a [rescue.Panic] of that,
+// since the caller's stack does not show the line.
 func (p *Pool) For(n, grain int, body func(lo, hi int)) {
 	if n <= 0 {
 		return
@@ -85,7 +86,7 @@ func (p *Pool) For(n, grain int, body func(lo, hi int)) {
 	}
 }
 
-// Workers returns the most goroutines that can share a loop, the caller's included.
+// Workers returns the largest number of goroutines that can share a loop, including the caller's.
 func (p *Pool) Workers() int {
 	if p == nil {
 		return 1
@@ -93,8 +94,8 @@ func (p *Pool) Workers() int {
 	return len(p.crew.jobs)
 }
 
-// Close ends the workers and waits for them; loops that run meanwhile are completed. Later
-// loops run on their caller. Close may be called twice, but not from inside a body.
+// Close ends the workers and waits for them. Running loops are completed; later loops run on their
+// caller. Close may be called twice, but not from inside a body.
 func (p *Pool) Close() {
 	if p == nil {
 		return
@@ -113,24 +114,24 @@ func serial(n, grain int, body func(lo, hi int)) {
 }
 
 const (
-	// spinTime is how long an idle worker watches for work before it sleeps. Waking a
-	// sleeping one takes about 30 us, longer than most kernels of a small network.
+	// spinTime is how long an idle worker polls for work before it sleeps. Waking a sleeping worker
+	// takes about 30 us, longer than most kernels of a small network.
 	spinTime = 100 * time.Microsecond
 
-	// spinLoads is how often a word is read between two offers of the processor to other
-	// goroutines: one or two microseconds.
+	// spinLoads is the number of reads of a word between two yields to other goroutines: one or two
+	// microseconds.
 	spinLoads = 2048
 )
 
-// crew is what the workers and the callers share.
+// crew is the state that the workers and the callers share.
 type crew struct {
-	posted atomic.Uint32 // counts jobs; idle workers watch it
+	posted atomic.Uint32 // number of jobs posted; idle workers poll it
 	_      [60]byte
 
 	busy    atomic.Int32 // workers inside a job
 	closed  atomic.Bool
 	workers []*worker // worker 0 is the caller of a loop and has no goroutine
-	jobs    []*job    // as many as can be of use at once
+	jobs    []*job    // as many as can be in use at the same time
 	start   sync.Once
 	running sync.WaitGroup
 }
@@ -150,7 +151,7 @@ func newCrew(workers int) *crew {
 	return c
 }
 
-// post publishes a loop to the workers, or returns nil where nobody could help.
+// post publishes a loop to the workers, or returns nil if no worker can help.
 func (c *crew) post(n, grain, chunks int, body func(lo, hi int), w Watcher) *job {
 	team := min(runtime.GOMAXPROCS(0), len(c.workers))
 	if int(c.busy.Load()) >= team-1 || c.closed.Load() {
@@ -180,8 +181,8 @@ func (c *crew) claim() *job {
 	return nil
 }
 
-// lead takes part in j as its caller, waits for the helpers and gives j back. It returns
-// what a helper panicked with; a panic of the caller's own passes through.
+// lead works on j as its caller, waits for the helpers and releases j. It returns the panic value
+// of a helper; a panic of the caller itself is not recovered.
 func (c *crew) lead(j *job) (failure any) {
 	returned := false
 	defer func() {
@@ -205,7 +206,7 @@ func (c *crew) hire() {
 	}
 }
 
-// serve is the life of worker id.
+// serve is the main loop of worker id.
 func (c *crew) serve(id int) {
 	defer func() {
 		if !c.closed.Load() { // a body called runtime.Goexit: replace this goroutine
@@ -214,7 +215,7 @@ func (c *crew) serve(id int) {
 		}
 		c.running.Done()
 	}()
-	pprof.SetGoroutineLabels(context.Background()) // not those of who happened to start it
+	pprof.SetGoroutineLabels(context.Background()) // not those of the goroutine that started it
 	for !c.closed.Load() {
 		seen := c.posted.Load()
 		if !c.help(id) {
@@ -261,7 +262,7 @@ func (w *worker) rouse() {
 }
 
 func (c *crew) stop() {
-	c.start.Do(func() {}) // nobody is hired from here on
+	c.start.Do(func() {}) // no worker is started from here on
 	c.closed.Store(true)
 	c.posted.Add(1)
 	for _, w := range c.workers {

@@ -9,14 +9,14 @@ import (
 	"github.com/plexaura/plexaura/vm"
 )
 
-// Attribution is what captum says of one output of a network for one image: which pixels made it
-// what it is. It is of package inspect.
+// Attribution holds captum's attributions for one output of a network and one image. They are
+// compared with package inspect.
 type Attribution struct {
 	Name   string
 	Target int    // the output
 	Layer  string // of Grad-CAM
 	Steps  int    // of integrated gradients
-	Window int    // of the occlusion, a side in pixels; 0 where there is none
+	Window int    // side of the occlusion window in pixels; 0 if there is none
 	Stride int
 	Values []struct {
 		Name string
@@ -24,10 +24,11 @@ type Attribution struct {
 	}
 }
 
-// Attributions returns those of LeNet and AlexNet.
+// Attributions returns the attributions for LeNet and AlexNet.
 func Attributions() ([]Attribution, error) { return read[Attribution]("attributions.json.gz") }
 
-// Network returns the logits of the network and the values of its parameters, with d for floating point.
+// Network returns the logits of the network and the values of its parameters. Floating-point values
+// have type d.
 func (a Attribution) Network(d shape.DType) (logits *graph.Node, s *vm.Store, err error) {
 	g, n := graph.New(), networks[a.Name]
 	logits = n.layer.Apply(nn.Root(g), g.Input("x", shape.Type{DType: d, Shape: n.image.Insert(0, shape.N)}))
@@ -52,7 +53,7 @@ func float32s(v []float64) []float32 {
 	return x
 }
 
-// Error is how far a result, of the shape that captum's has, is from that of a name.
+// Error returns the error of the result called name, which has the shape of captum's.
 func (a Attribution) Error(name string, v []float32) (float64, error) {
 	for _, want := range a.Values {
 		if want.Name != name {

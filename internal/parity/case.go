@@ -14,26 +14,26 @@ import (
 	"github.com/plexaura/plexaura/vm"
 )
 
-// Case is one row of the table: a function of package ops with attributes and inputs, and what
-// PyTorch makes of them.
+// Case is one row of the table: a function of package ops with attributes and inputs, and PyTorch's
+// results.
 type Case struct {
 	Op     string          // "Conv2D"
-	Label  string          // what is special about the row
+	Label  string          // distinguishes the row
 	Attrs  json.RawMessage // an object
 	In     []Input
-	States int  // how many of the inputs, the last, are States, which have no gradient
-	Each   bool // elements are compared one by one, not with the largest
+	States int  // the number of inputs, from the last, that are States, which have no gradient
+	Each   bool // errors are relative to each element, not to the largest
 	Y      Reference
-	Grads  []Reference // of sum(dy*y), one for each floating-point input; none where y has no gradient
+	Grads  []Reference // of sum(dy*y), one for each floating-point input; empty if y has no gradient
 }
 
-// Input is an argument by the kind of its numbers, as in pytorch/ops.py.
+// Input is an argument, described by the kind of its numbers, as in pytorch/ops.py.
 type Input struct {
 	Kind  string
 	Shape []int
 }
 
-// typeIn is the input's type where floating point is d.
+// typeIn returns the input's type, with d for floating point.
 func (in Input) typeIn(d shape.DType) shape.Type {
 	t := shape.Type{DType: d, Shape: shape.OfInts(in.Shape...)}
 	switch in.Kind {
@@ -48,7 +48,7 @@ func (in Input) typeIn(d shape.DType) shape.Type {
 // Cases returns the table.
 func Cases() ([]Case, error) { return read[Case]("ops.json.gz") }
 
-// String names the case: its op, what is special, attributes and inputs.
+// String returns the name of the case: its op, label, attributes and inputs.
 func (c Case) String() string {
 	name := c.Op
 	if c.Label != "" {
@@ -57,18 +57,18 @@ func (c Case) String() string {
 	return fmt.Sprintf("%s %s %v", name, c.Attrs, c.In)
 }
 
-// Errors are how far a computation is from PyTorch's.
+// Errors are the errors of a computation relative to PyTorch's.
 type Errors struct {
 	Value float64 // of the result
-	Grad  float64 // of the gradients, the worst
+	Grad  float64 // of the gradients, the largest
 }
 
-// Join takes the worse of each.
+// Join returns the larger of each.
 func (e Errors) Join(other Errors) Errors {
 	return Errors{max(e.Value, other.Value), max(e.Grad, other.Grad)}
 }
 
-// Bound is the greatest error of what counts as equal: 1e-10 in float64, 1e-5 in float32.
+// Bound is the largest error that counts as equal: 1e-10 in float64, 1e-5 in float32.
 func Bound(d shape.DType) float64 {
 	if d == shape.Float64 {
 		return 1e-10
@@ -76,11 +76,11 @@ func Bound(d shape.DType) float64 {
 	return 1e-5
 }
 
-// WinogradBound is that of a network in float32 with convolutions by Winograd's algorithm. Each is good to
-// [Bound], and errors add up from layer to layer.
+// WinogradBound is the bound for a network in float32 with convolutions by Winograd's algorithm.
+// Each meets [Bound], and errors add up from layer to layer.
 const WinogradBound = 5e-5
 
-// Computation is a graph with what it computes from: the result of a case, then its gradients.
+// Computation is a graph with its inputs. Its outputs are the result of a case, then its gradients.
 type Computation struct {
 	Outs   []*graph.Node
 	inputs map[string]*tensor.Dense
@@ -116,7 +116,7 @@ func (c Case) build(d shape.DType) (n Computation, err error) {
 	if len(c.Grads) == 0 {
 		return n, nil
 	}
-	g = y.Graph() // that of inference may be another
+	g = y.Graph() // the graph of the inference form may be another
 	dy := g.Input("dy", y.Type())
 	n.inputs["dy"] = Dense(y.Type(), counter(7, y.Type().Len(), 1))
 	var by []*graph.Node

@@ -6,13 +6,14 @@ import (
 	"slices"
 )
 
-// count is what the numbers of tensor p come from: 0 to 1008 in an order of their own.
+// count returns the integers that the numbers of tensor p are made from: 0 to 1008 in a fixed
+// order.
 func count(i, p int) int { return (7919*i + 131*p) % 1009 }
 
-// rounded is v as a float32.
+// rounded returns v rounded to float32.
 func rounded(v float64) float64 { return float64(float32(v)) }
 
-// counter returns the n elements of tensor p, from -scale to scale, as pytorch/common.py has them.
+// counter returns the n elements of tensor p, from -scale to scale, as in pytorch/common.py.
 func counter(p, n int, scale float64) []float64 {
 	v := make([]float64, n)
 	for i := range v {
@@ -21,8 +22,8 @@ func counter(p, n int, scale float64) []float64 {
 	return v
 }
 
-// kinds are those of pytorch/ops.py: element i of an input, c being that of the counter and k what
-// it came from.
+// kinds are the kinds of pytorch/ops.py: element i of an input, where c is the number of the
+// counter and k the integer it is made from.
 var kinds = map[string]func(c float64, k, i int) float64{
 	"plain":    func(c float64, _, _ int) float64 { return c },
 	"positive": func(c float64, _, _ int) float64 { return rounded(math.Abs(c) + .25) },
@@ -64,10 +65,10 @@ func values(kind string, p, n int) ([]float64, error) {
 	return v, nil
 }
 
-// whole is how many elements of a tensor are kept at most.
+// whole is the largest number of elements of a tensor that are kept.
 const whole = 1000
 
-// kept returns the elements of v that are kept, all or [whole], one of each of as many stretches.
+// kept returns the elements of v that are kept: all, or [whole] of them, evenly spaced.
 func kept(v []float64) []float64 {
 	n := len(v)
 	if n <= whole {

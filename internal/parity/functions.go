@@ -16,7 +16,7 @@ import (
 // function builds a call of package ops from its inputs and its attributes as JSON.
 type function func(x []*graph.Node, attrs []byte) (*graph.Node, error)
 
-// Uncompared are the functions of package ops without a case, and why.
+// Uncompared lists the functions of package ops without a case, with the reasons.
 var Uncompared = map[string]string{
 	"RNG":     "the state of random numbers, which PyTorch keeps outside of graphs",
 	"Random":  "random numbers are of another generator than PyTorch's",
@@ -133,7 +133,7 @@ var functions = map[string]function{
 	}),
 	"BatchNorm": with(batchNorm),
 
-	// products and what is made of them
+	// products and functions made of them
 	"Einsum": with(func(x []*graph.Node, a struct{ Subscripts string }) *graph.Node {
 		return ops.Einsum(a.Subscripts, x...)
 	}),
@@ -192,10 +192,10 @@ var functions = map[string]function{
 	"TopK":        with(topK),
 }
 
-// Functions returns the names that [Apply] knows, in order.
+// Functions returns the names that [Apply] accepts, in order.
 func Functions() []string { return slices.Sorted(maps.Keys(functions)) }
 
-// Apply calls the function of package ops of that name with attributes as JSON of their Go structs.
+// Apply calls the named function of package ops. Its attributes are the JSON of their Go structs.
 func Apply(name string, x []*graph.Node, attrs []byte) (*graph.Node, error) {
 	f, ok := functions[name]
 	if !ok {
@@ -204,7 +204,8 @@ func Apply(name string, x []*graph.Node, attrs []byte) (*graph.Node, error) {
 	return f(x, attrs)
 }
 
-// with makes a function of one that takes its attributes as a struct, which must know them all.
+// with makes a function from one that takes its attributes as a struct. An attribute that the
+// struct does not have is an error.
 func with[A any](build func(x []*graph.Node, a A) *graph.Node) function {
 	return func(x []*graph.Node, attrs []byte) (*graph.Node, error) {
 		var a A
@@ -270,7 +271,7 @@ func cast(x []*graph.Node, a struct {
 }) *graph.Node {
 	y := x[0]
 	for _, to := range append(a.Via, a.To) {
-		d, _ := shape.ParseDType(to) // that of an unknown name is refused by Cast
+		d, _ := shape.ParseDType(to) // Cast rejects an unknown name
 		y = ops.Cast(y, d)
 	}
 	return y
@@ -283,7 +284,7 @@ func full(x []*graph.Node, a struct {
 	return ops.Full(x[0], shape.OfInts(a.Shape...), a.V)
 }
 
-// slice takes ranges of start, stop and step, a stop of null being the end.
+// slice takes ranges of start, stop and step, where a stop of null is the end.
 func slice(x []*graph.Node, a struct{ Ranges [][3]*int }) *graph.Node {
 	ranges := make([]ops.Range, len(a.Ranges))
 	for i, r := range a.Ranges {
@@ -320,7 +321,8 @@ func topK(x []*graph.Node, a struct {
 	return values
 }
 
-// batchNorm returns the result in training or inference, or one of the running statistics after a step.
+// batchNorm returns the result in training or inference, or one of the running statistics after a
+// step.
 func batchNorm(x []*graph.Node, a struct {
 	Part          string
 	Eps, Momentum float64
@@ -338,7 +340,7 @@ func batchNorm(x []*graph.Node, a struct {
 	return y
 }
 
-// attention takes a mask as its fourth input, where it has one.
+// attention takes an optional mask as its fourth input.
 func attention(x []*graph.Node, a struct {
 	Scale  float64
 	Causal bool
@@ -350,7 +352,7 @@ func attention(x []*graph.Node, a struct {
 	return ops.Attention(x[0], x[1], x[2], o)
 }
 
-// part is one of several outputs.
+// part selects one of several outputs.
 type part struct{ Part string }
 
 func lstmCell(x []*graph.Node, a part) *graph.Node {

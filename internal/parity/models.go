@@ -19,7 +19,7 @@ import (
 	"github.com/plexaura/plexaura/vm"
 )
 
-// Model is a network at a batch size, and what PyTorch computes of it.
+// Model is a network at a batch size, with PyTorch's results.
 type Model struct {
 	Name   string
 	Batch  int
@@ -29,7 +29,7 @@ type Model struct {
 	}
 }
 
-// network is a model's other half.
+// network is our definition of a model.
 type network struct {
 	layer   nn.Layer
 	image   shape.Shape
@@ -44,13 +44,13 @@ var networks = map[string]network{
 // Models returns the networks that are compared.
 func Models() ([]Model, error) { return read[Model]("models.json.gz") }
 
-// String names the model and its batch size.
+// String returns the name of the model and its batch size.
 func (m Model) String() string { return fmt.Sprintf("%s, batch of %d", m.Name, m.Batch) }
 
-// ModelErrors are how far a network is from PyTorch's.
+// ModelErrors are the errors of a network relative to PyTorch's.
 type ModelErrors struct {
 	Values []float64 // of each of the Model's Values
-	Bound  float64   // how great they may be
+	Bound  float64   // the largest error allowed
 }
 
 // Run computes all values of the model on e, with d for floating point.
@@ -98,7 +98,8 @@ func (m Model) run(ctx context.Context, e engine.Engine, d shape.DType) (errs Mo
 	return errs, nil
 }
 
-// bound is [Bound], or [WinogradBound] where a convolution of the program is computed so.
+// bound returns [Bound], or [WinogradBound] if the program has a convolution by Winograd's
+// algorithm.
 func bound(p *vm.Program, batch int, d shape.DType) (float64, error) {
 	program, err := p.Describe(batch)
 	if err != nil {
@@ -130,7 +131,8 @@ func (n network) batch(size int, d shape.DType) map[string]*tensor.Dense {
 	return map[string]*tensor.Dense{"x": Dense(t, counter(1000, t.Len(), 1)), "y": Dense(shape.I32(shape.Dim(size)), labels)}
 }
 
-// fill gives parameter p the values of tensor p: times 1/sqrt(fan-in) for weights and 0.1 for biases.
+// fill sets parameter p to the values of tensor p, times 1/sqrt(fan-in) for weights and 0.1 for
+// biases.
 func fill(s *vm.Store, params []*graph.Node) error {
 	for p, n := range params {
 		t, scale := n.Type(), .1

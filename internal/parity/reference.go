@@ -19,7 +19,7 @@ import (
 //go:embed pytorch/*.json.gz
 var files embed.FS
 
-// read decodes a file of the folder pytorch, a value a line.
+// read decodes a file of the folder pytorch, with one value per line.
 func read[T any](name string) (all []T, err error) {
 	data, err := files.ReadFile("pytorch/" + name)
 	if err != nil {
@@ -43,15 +43,15 @@ func read[T any](name string) (all []T, err error) {
 	}
 }
 
-// Reference is a result of PyTorch. Of more than 1,000 elements so many are kept, with the norm and
-// the sum of all.
+// Reference is a result of PyTorch. If it has more than 1,000 elements, only 1,000 are kept, with
+// the norm and the sum of all.
 type Reference struct {
 	Shape     []int
 	Norm, Sum float64
 	V         Numbers
 }
 
-// Numbers are written apart by spaces, "nan" and "inf" among them.
+// Numbers are written separated by spaces, including "nan" and "inf".
 type Numbers []float64
 
 // UnmarshalText implements [encoding.TextUnmarshaler].
@@ -68,10 +68,10 @@ func (n *Numbers) UnmarshalText(text []byte) error {
 	return nil
 }
 
-// measure relates how far an element is off to its size and to that of the largest.
+// measure returns the error of an element, given its distance, its size and the largest size.
 type measure func(far, size, largest float64) float64
 
-// overall is relative to the largest element.
+// overall returns the error relative to the largest element.
 func overall(far, _, largest float64) float64 {
 	if largest == 0 {
 		return far
@@ -79,16 +79,16 @@ func overall(far, _, largest float64) float64 {
 	return far / largest
 }
 
-// apart is relative to the element itself, or to 1 where it is smaller.
+// apart returns the error relative to the element itself, or to 1 if it is smaller.
 func apart(far, size, _ float64) float64 {
 	if math.IsNaN(size) || math.IsInf(size, 1) {
-		return far // which is infinite too
+		return far // also infinite
 	}
 	return far / max(size, 1)
 }
 
-// compare returns the error of all elements of a result of type t. It is infinite where one side
-// alone has a NaN or an infinity.
+// compare returns the error of all elements of a result of type t. It is infinite if only one side
+// has a NaN or an infinity.
 func (r Reference) compare(t shape.Type, all []float64, m measure) (worst float64, err error) {
 	if !slices.Equal(t.Ints(), r.Shape) {
 		return 0, fmt.Errorf("the result is %v, PyTorch's has shape %v", t, r.Shape)
@@ -118,7 +118,8 @@ func (r Reference) compare(t shape.Type, all []float64, m measure) (worst float6
 	return worst, nil
 }
 
-// distance is |a-b|, 0 for two NaN or equal infinities, and infinite for one.
+// distance returns |a-b|: 0 for two NaNs or equal infinities, and infinite if only one is NaN or
+// infinite.
 func distance(a, b float64) float64 {
 	switch d := math.Abs(a - b); {
 	case a == b || math.IsNaN(a) && math.IsNaN(b):
@@ -130,8 +131,8 @@ func distance(a, b float64) float64 {
 	}
 }
 
-// compareSums returns the error of the norm, and that of the sum relative to what it is at most for
-// such a norm.
+// compareSums returns the error of the norm, and that of the sum relative to the largest sum
+// possible for such a norm.
 func (r Reference) compareSums(all []float64) float64 {
 	squares, sum := 0., 0.
 	for _, v := range all {

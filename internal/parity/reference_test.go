@@ -47,7 +47,8 @@ func TestNaNAndInfinitiesMustBeWhereTheyAre(t *testing.T) {
 	}
 }
 
-// What lies between the elements that are kept shows in the norm, or, where only signs change, in the sum.
+// What lies between the elements that are kept shows in the norm, or, where only signs change, in
+// the sum.
 func TestChangesBetweenTheKeptElementsAreSeen(t *testing.T) {
 	want := counter(3, 5000, 1)
 	require.Zero(t, far(t, want, want, overall))

@@ -21,10 +21,10 @@ import (
 	"github.com/plexaura/plexaura/vm"
 )
 
-// Step is what one step of a training computes before it changes the parameters.
+// Step is the results of one step of a training, before it changes the parameters.
 type Step struct {
 	Loss    float64
-	Correct int // of the images of the batch, those that are recognised
+	Correct int // number of correctly classified images of the batch
 	Images  int // in the batch
 }
 
@@ -36,7 +36,7 @@ const (
 
 var rule = optim.SGD{LR: .05, Momentum: .9}
 
-// PyTorchSteps returns the steps that PyTorch made with floating-point numbers of type d.
+// PyTorchSteps returns the steps that PyTorch made with floating-point type d.
 func PyTorchSteps(d shape.DType) ([]Step, error) {
 	type training struct {
 		DType   string
@@ -65,8 +65,8 @@ func PyTorchSteps(d shape.DType) ([]Step, error) {
 	return nil, fmt.Errorf("parity: PyTorch has not trained in %v", d)
 }
 
-// Train yields the steps of the same training on e: LeNet-5 learns MNIST from the same parameters and
-// batches. It ends after an error.
+// Train yields the steps of the same training on e: LeNet-5 learns MNIST from the same parameters
+// and batches. It ends after an error.
 func Train(ctx context.Context, e engine.Engine, d shape.DType) iter.Seq2[Step, error] {
 	return func(yield func(Step, error) bool) {
 		t, err := newTraining(e, d)
@@ -88,7 +88,7 @@ func Train(ctx context.Context, e engine.Engine, d shape.DType) iter.Seq2[Step, 
 	}
 }
 
-// training is LeNet with its first parameters.
+// training is LeNet with its initial parameters.
 type training struct {
 	d       shape.DType
 	machine *vm.Machine
@@ -148,7 +148,7 @@ func scatter(s *vm.Store, params []*graph.Node) error {
 	return nil
 }
 
-// scattered is the function of that name in pytorch/training.py.
+// scattered is the function with that name in pytorch/training.py.
 func scattered(p, n int, scale float64) []float64 {
 	v := make([]float64, n)
 	for i := range v {

@@ -11,8 +11,8 @@ import (
 	"github.com/plexaura/plexaura/shape"
 )
 
-// Rounding is the only difference, and the training makes it grow: in float32 PyTorch is 0.005 off its own
-// float64 after 50 steps.
+// Rounding is the only difference, and the training makes it grow: in float32 PyTorch is 0.005 off
+// its own float64 after 50 steps.
 func TestTrainingFollowsPyTorch(t *testing.T) {
 	for _, tt := range []struct {
 		d     shape.DType

@@ -6,8 +6,8 @@ import (
 	"math/rand/v2"
 )
 
-// Stream names a sequence of random numbers, of which every element can be computed by
-// itself. Two streams that differ in any field are independent. Draw one distribution
+// Stream identifies a sequence of random numbers, each element of which can be computed
+// independently. Two streams that differ in any field are independent. Draw only one distribution
 // from a stream: Uint32, Uniform, Normal and Rand read the same blocks.
 type Stream struct {
 	Seed uint64 // of the whole experiment
@@ -31,13 +31,12 @@ func (s Stream) Block(i uint64) [4]uint32 {
 	return Philox4x32(ctr, key)
 }
 
-// Counter returns what Philox is given for block i; it is for kernels that compute several
-// blocks at once.
+// Counter returns the input of Philox for block i. It is for kernels that compute several blocks at
+// once.
 //
-// The key is the seed. The low half of the counter is i, the high half a mix of ID and Step
-// that is one-to-one in either while the other is held: so streams of one seed never share a
-// block by accident of arithmetic, only by a collision of 64-bit hashes. Least significant
-// words come first.
+// The key is the seed. The low half of the counter is i. The high half is a mix of ID and Step,
+// which is one-to-one in either if the other is fixed: streams of one seed share a block only if
+// two 64-bit hashes collide. Least significant words come first.
 func (s Stream) Counter(i uint64) (ctr [4]uint32, key [2]uint32) {
 	hi := mix(mix(s.Step) ^ s.ID)
 	return [4]uint32{uint32(i), uint32(i >> 32), uint32(hi), uint32(hi >> 32)},
@@ -47,12 +46,12 @@ func (s Stream) Counter(i uint64) (ctr [4]uint32, key [2]uint32) {
 // Uint32 returns element i: word i%4 of block i/4.
 func (s Stream) Uint32(i uint64) uint32 { return s.Block(i / 4)[i%4] }
 
-// Uniform returns Uint32(i) / 2^32, which lies in [0, 1). Rounded to float32 it can be 1:
-// compare before rounding.
+// Uniform returns Uint32(i) / 2^32, which is in [0, 1). Rounded to float32 it can be 1, so compare
+// before rounding.
 func (s Stream) Uniform(i uint64) float64 { return float64(s.Uint32(i)) * 0x1p-32 }
 
-// Normal returns a number of the standard normal distribution, made from the whole of
-// block i by the transform of Box and Muller (1958).
+// Normal returns a number from the standard normal distribution, computed from block i by the
+// transform of Box and Muller (1958).
 func (s Stream) Normal(i uint64) float64 {
 	b := s.Block(i)
 	radius := math.Sqrt(-2 * math.Log(1-unit(b[0], b[1]))) // 1-u is in (0, 1]

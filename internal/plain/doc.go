@@ -1,5 +1,5 @@
-// Package plain makes text that came from elsewhere, such as names of files and of classes, fit to
-// be shown: on a terminal, in an error, in a picture.
+// Package plain makes text from outside, such as names of files and of classes, safe to show: on a
+// terminal, in an error, in a picture.
 //
 // Knows nothing of ours. Never imports anything but the standard library.
 package plain

@@ -5,8 +5,7 @@ import (
 	"strings"
 )
 
-// List joins the first texts, most of them, by commas, and counts those it leaves out: "a, b and 3
-// more".
+// List joins the first most texts by commas, and counts the others: "a, b and 3 more".
 func List(texts []string, most int) string {
 	if len(texts) <= most {
 		return strings.Join(texts, ", ")
@@ -14,7 +13,7 @@ func List(texts []string, most int) string {
 	return fmt.Sprintf("%s and %d more", strings.Join(texts[:most], ", "), len(texts)-most)
 }
 
-// Names is the [List] of names, each as [Name] shows it.
+// Names returns the [List] of names, each formatted by [Name].
 func Names(names []string, most int) string {
 	shown := make([]string, len(names))
 	for i, n := range names[:min(len(names), most)] {

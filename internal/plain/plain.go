@@ -9,20 +9,20 @@ import (
 )
 
 const (
-	// nameRunes and lineRunes are how much is shown of a name and of a message.
+	// nameRunes and lineRunes are the largest numbers of runes shown of a name and of a message.
 	nameRunes = 120
 	lineRunes = 4000
 )
 
-// Name returns a name as it can be shown in a line. What is not printable, line ends and the
-// controls of terminals among it, stands as Go writes it in a string, such as \n and \x1b; of a
-// long name the middle is left out.
+// Name returns a name in a form that can be shown on a line. Characters that are not printable,
+// including line ends and terminal controls, are escaped as in a Go string, such as \n and \x1b.
+// The middle of a long name is left out.
 func Name(s string) string { return shortened(s, nameRunes) }
 
-// Line returns a message of any length as one line. Its line ends become semicolons, the rest is
-// as in [Name], but more of it is left.
+// Line returns a message of any length as one line. Line ends become semicolons; the rest is as in
+// [Name], with a higher limit on the length.
 func Line(s string) string {
-	if len(s) > utf8.UTFMax*lineRunes { // what is to be left out need not be split
+	if len(s) > utf8.UTFMax*lineRunes { // text that is left out need not be split
 		s = shortened(s, lineRunes)
 	}
 	parts := strings.FieldsFunc(s, func(r rune) bool { return r == '\n' || r == '\r' })
@@ -32,7 +32,7 @@ func Line(s string) string {
 	return shortened(strings.Join(parts, "; "), lineRunes)
 }
 
-// shortened escapes at most so many runes of s, from its two ends.
+// shortened escapes at most most runes of s, from its two ends.
 func shortened(s string, most int) string {
 	if len(s) <= most || utf8.RuneCountInString(s) <= most {
 		return escaped(s)
@@ -40,7 +40,7 @@ func shortened(s string, most int) string {
 	return escaped(head(s, most*2/3)) + "…" + escaped(tail(s, most-most*2/3))
 }
 
-// head is the first n runes of s, which has more.
+// head returns the first n runes of s, which is longer.
 func head(s string, n int) string {
 	end := 0
 	for range n {
@@ -50,7 +50,7 @@ func head(s string, n int) string {
 	return s[:end]
 }
 
-// tail is the last n runes of s, which has more.
+// tail returns the last n runes of s, which is longer.
 func tail(s string, n int) string {
 	begin := len(s)
 	for range n {
@@ -78,12 +78,13 @@ func escaped(s string) string {
 	return b.String()
 }
 
-// hidden tells what may have to be escaped; the rune that stands for broken UTF-8 is told by its bytes.
+// hidden reports whether r may have to be escaped. The rune that represents invalid UTF-8 is
+// distinguished by its bytes.
 func hidden(r rune) bool { return r == utf8.RuneError || !unicode.IsPrint(r) }
 
-// Writer returns a writer that passes on to w what a terminal shows, line ends, carriage returns and
-// tabs. Other controls are escaped, each as in [Name]; a rune must not be split among two writes.
-// It is what stands behind texts of which a name was not escaped.
+// Writer returns a writer that passes on to w the characters that a terminal shows, line ends,
+// carriage returns and tabs. Other controls are escaped as in [Name]. A rune must not be split
+// between two writes. Writer protects against names that were not escaped.
 func Writer(w io.Writer) io.Writer { return writer{w} }
 
 type writer struct{ io.Writer }
@@ -106,7 +107,7 @@ func (w writer) Write(p []byte) (int, error) {
 	return len(p), nil
 }
 
-// control tells what moves a terminal's cursor or changes its state.
+// control reports whether r moves a terminal's cursor or changes its state.
 func control(r rune) bool {
 	return unicode.IsControl(r) && r != '\n' && r != '\r' && r != '\t' || unicode.Is(unicode.Bidi_Control, r)
 }

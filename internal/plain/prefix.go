@@ -2,9 +2,9 @@ package plain
 
 import "strings"
 
-// Prefixed names a package in err, such as "data: no example 7", unless err is nil. A message that
-// says so inside already, since one function of the package has called another through an
-// interface, names it once: "data: example 5: no room" for "example 5: data: no room".
+// Prefixed adds the name of a package to err, as in "data: no example 7", unless err is nil. If the
+// message already contains the name, because one function of the package has called another through
+// an interface, the result has it once: "data: example 5: no room" for "example 5: data: no room".
 func Prefixed(name string, err error) error {
 	if err == nil {
 		return nil
@@ -30,8 +30,8 @@ func (p *prefixed) Error() string {
 
 func (p *prefixed) Unwrap() error { return p.err }
 
-// Repeats returns what a message of one error says twice between colons, such as "train" in "train:
-// epoch 2: train: no model", or "". It is for tests.
+// Repeats returns a part between colons that occurs twice in an error message, such as "train" in
+// "train: epoch 2: train: no model", or "". It is for tests.
 func Repeats(message string) string {
 	for _, line := range strings.Split(message, "\n") {
 		said := map[string]bool{}

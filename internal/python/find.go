@@ -9,9 +9,9 @@ import (
 	"strings"
 )
 
-// Find returns the path of an interpreter that imports all of the given modules: that of the virtual
-// environment in plexaura/python below the user's folder for caches ([os.UserCacheDir]), else the
-// python3 of the path. The error says which of them lacks what, and how to install it.
+// Find returns the path of an interpreter that imports all of the given modules: that of the
+// virtual environment in plexaura/python below the user's folder for caches ([os.UserCacheDir]),
+// else the python3 of the path. The error says which of them lacks what, and how to install it.
 func Find(modules ...string) (string, error) {
 	var errs []error
 	for _, candidate := range candidates() {

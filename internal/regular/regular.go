@@ -9,12 +9,12 @@ import (
 	"path/filepath"
 )
 
-// ErrNotRegular is the cause of the errors for what is no regular file.
+// ErrNotRegular is wrapped by errors about files that are not regular files.
 var ErrNotRegular = errors.New("not a regular file")
 
-// Open opens the file at path, or what a symbolic link there leads to, for reading. What is no
-// regular file is an [fs.PathError] that says what it is, wraps [ErrNotRegular], and comes before
-// anything is opened.
+// Open opens the file at path, following symbolic links, for reading. If it is not a regular file,
+// Open does not open it and returns an [fs.PathError] that says what it is and wraps
+// [ErrNotRegular].
 func Open(path string) (*os.File, error) {
 	info, err := os.Stat(path)
 	if err != nil {
@@ -27,7 +27,7 @@ func Open(path string) (*os.File, error) {
 	if err != nil {
 		return nil, err
 	}
-	if info, err = f.Stat(); err == nil { // another file may have the name by now
+	if info, err = f.Stat(); err == nil { // the name may belong to another file by now
 		err = check("open", path, info)
 	}
 	if err != nil {
@@ -36,8 +36,8 @@ func Open(path string) (*os.File, error) {
 	return f, nil
 }
 
-// ReadFile returns the content of the file at path. More than limit bytes are an error, of which no
-// more than these are read.
+// ReadFile returns the content of the file at path. A file with more than limit bytes is an error;
+// no more than limit bytes are read.
 func ReadFile(path string, limit int64) ([]byte, error) {
 	f, err := Open(path)
 	if err != nil {
@@ -54,8 +54,9 @@ func ReadFile(path string, limit int64) ([]byte, error) {
 	return b, nil
 }
 
-// Replaceable returns why path is no place for a regular file, new or in place of an old one, or nil:
-// there is something else, or no folder for it. It is for asking before long work, and opens nothing.
+// Replaceable returns an error if no regular file can be written to path, as a new file or
+// replacing an existing one: if there is something else, or no folder for it. It is for checks
+// before long work, and opens nothing.
 func Replaceable(path string) error {
 	info, err := os.Stat(path)
 	if err == nil {
@@ -71,7 +72,7 @@ func Replaceable(path string) error {
 	return err
 }
 
-// check refuses what is no regular file; op is what was to be done with it.
+// check returns an error if a file is not a regular file. op is the intended operation.
 func check(op, path string, info fs.FileInfo) error {
 	if info.Mode().IsRegular() {
 		return nil
@@ -79,7 +80,7 @@ func check(op, path string, info fs.FileInfo) error {
 	return &fs.PathError{Op: op, Path: path, Err: fmt.Errorf("%s, %w", kind(info.Mode()), ErrNotRegular)}
 }
 
-// kind says what a file of that mode is.
+// kind describes a file with the given mode.
 func kind(m fs.FileMode) string {
 	switch {
 	case m.IsRegular():

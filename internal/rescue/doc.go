@@ -1,4 +1,4 @@
-// Package rescue makes errors of panics, where code of a user's is called.
+// Package rescue turns panics into errors, for calls of user code.
 //
 // Knows nothing of ours. Never imports anything but the standard library.
 package rescue

@@ -7,13 +7,13 @@ import (
 	"strings"
 )
 
-// A Panic is the error that a panic has become.
+// A Panic is a panic as an error.
 type Panic struct {
-	Value any    // what was given to panic
-	At    string // the line that panicked, "model.go:12"; "" where it is not known
+	Value any    // the argument of panic
+	At    string // the line that panicked, "model.go:12"; "" if unknown
 }
 
-// Error tells the value and the line.
+// Error returns the value and the line.
 func (p *Panic) Error() string {
 	if p.At == "" {
 		return fmt.Sprintf("panic: %v", p.Value)
@@ -21,21 +21,21 @@ func (p *Panic) Error() string {
 	return fmt.Sprintf("panic: %v at %s", p.Value, p.At)
 }
 
-// Unwrap returns the value, where it is an error.
+// Unwrap returns the value if it is an error.
 func (p *Panic) Unwrap() error {
 	err, _ := p.Value.(error)
 	return err
 }
 
-// To, deferred, sets *err where the function panics.
+// To, when deferred, sets *err if the function panics.
 func To(err *error) {
 	if r := recover(); r != nil {
 		*err = Of(r)
 	}
 }
 
-// Of is what the deferred function that has recovered r knows of the panic. One that is a *Panic
-// already, which somebody has passed on, keeps its line.
+// Of returns the Panic for r, the result of recover in the deferred function. If r is already a
+// *Panic that was passed on, it keeps its line.
 func Of(r any) *Panic {
 	if p, ok := r.(*Panic); ok {
 		return p
@@ -43,13 +43,13 @@ func Of(r any) *Panic {
 	return &Panic{r, line()}
 }
 
-// Do returns the error of f, or that of its panic.
+// Do returns the error of f, or its panic as an error.
 func Do(f func() error) (err error) {
 	defer To(&err)
 	return f()
 }
 
-// line is the innermost frame below the runtime's part of a panic.
+// line returns the innermost frame that is not in the runtime's part of a panic.
 func line() string {
 	var pc [64]uintptr
 	frames := runtime.CallersFrames(pc[:runtime.Callers(1, pc[:])])

@@ -27,7 +27,7 @@ func (c *call) broadcast(f binaryFn, a, b *G.Node) *G.Node {
 		p = p.joined()
 	}
 	if !p.safe() {
-		return c.fail("gorgonia's gradient of spreading %v and %v to %v is wrong; repeat the axes of one of them first", da, db, out)
+		return c.two(f, c.repeated(a, out), c.repeated(b, out))
 	}
 	left, right := p.axes(func(x axis) bool { return x.a != x.out }), p.axes(func(x axis) bool { return x.b != x.out })
 	a = c.operand(a, p.extents(func(x axis) int { return x.a }), left)
@@ -38,6 +38,22 @@ func (c *call) broadcast(f binaryFn, a, b *G.Node) *G.Node {
 	a, b, err := G.Broadcast(a, b, G.NewBroadcastPattern(left, right))
 	c.got(a, err)
 	return c.as(c.two(f, a, b), out)
+}
+
+// repeated is x in the extents out that it spreads to, where gorgonia's gradient of spreading it
+// would be wrong.
+func (c *call) repeated(x *G.Node, out []int) *G.Node {
+	x = c.as(x, aligned(x.Shape(), len(out)))
+	if c.err != nil || sameDims(x.Shape(), out) {
+		return x
+	}
+	dims := x.Shape()
+	return c.take(x, out, 0, func(axis, i int) int {
+		if dims[axis] == 1 {
+			return 0
+		}
+		return i
+	})
 }
 
 // operand brings x to the extents of a plan. One that is spread goes as a private copy, since
@@ -93,8 +109,8 @@ func plan(a, b, out []int) (p spreading) {
 	return p
 }
 
-// safe reports whether gorgonia can do it and its gradient: with 4 axes at most, and not the
-// third one alone of the last two, over which tensor's sum is wrong.
+// safe reports whether gorgonia's result and gradient are right: with at most 4 axes, and unless of
+// the last two only the third is spread, over which tensor's sum is wrong.
 func (p spreading) safe() bool {
 	if len(p) < 4 {
 		return true

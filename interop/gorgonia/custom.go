@@ -5,7 +5,6 @@ import (
 	"hash"
 	"hash/fnv"
 	"math"
-	"slices"
 
 	"github.com/chewxy/hm"
 	G "gorgonia.org/gorgonia"
@@ -14,10 +13,10 @@ import (
 	"github.com/plexaura/plexaura/shape"
 )
 
-// custom is an op of ours for gorgonia, of which it lacks a faultless one. It implements
-// G.SDOp. It never shares memory with its inputs.
+// custom is our own op for gorgonia, where it has none that is right. It implements G.SDOp, and
+// never shares memory with its inputs.
 type custom struct {
-	name  string // with the shapes, all that tells it from others
+	name  string // identifies it, together with the shapes
 	dtype tensor.Dtype
 	in    []tensor.Shape
 	out   tensor.Shape
@@ -40,13 +39,13 @@ func newCustom(name string, out []int, f32 kernel[float32], f64 kernel[float64],
 	return op
 }
 
-// derived gives op a gradient: of the inputs that by tells.
+// derived gives op a gradient with respect to the inputs that by marks.
 func (op custom) derived(by []bool, grad func(in G.Nodes, dy *G.Node) (G.Nodes, error)) custom {
 	op.by, op.grad = by, grad
 	return op
 }
 
-// unique returns a name that tells an op from all others.
+// unique returns a name that no other op has.
 func (l *lowering) unique(name string) string {
 	l.customs++
 	return fmt.Sprint(name, " ", l.customs)
@@ -76,13 +75,8 @@ func copied[T shape.Float](out []T, in [][]T) error {
 	return nil
 }
 
-// stopOp copies x and passes no gradient.
-func stopOp(x *G.Node) custom {
-	return newCustom("stop", x.Shape(), copied[float32], copied[float64], x)
-}
-
-// poolableOp copies what is to be max-pooled. The library's kernel starts from the lowest
-// number; a window without a greater one, as of NaN alone, makes its gradient end the process.
+// poolableOp copies the input of a max pooling. The library's kernel starts from the lowest number;
+// a window without a greater one, such as one with only NaN, makes its gradient end the process.
 func (l *lowering) poolableOp(x *G.Node) custom {
 	return l.through(newCustom("poolable", x.Shape(), poolable[float32](-math.MaxFloat32), poolable[float64](-math.MaxFloat64), x))
 }
@@ -91,7 +85,7 @@ func poolable[T shape.Float](lowest T) kernel[T] {
 	return func(out []T, in [][]T) error {
 		for i, v := range in[0] {
 			if !(v > lowest) {
-				return fmt.Errorf("element %d of the input is %v; gorgonia can pool numbers above %v alone", i, v, lowest)
+				return fmt.Errorf("element %d of the input is %v; gorgonia can only pool numbers above %v", i, v, lowest)
 			}
 		}
 		return copied(out, in)
@@ -164,60 +158,6 @@ func erfSlope[T shape.Float](out []T, in [][]T) error {
 	return nil
 }
 
-// joinOp joins xs along an axis. gorgonia's Concat cuts its adjoint up by slices, which it tells
-// by their bounds modulo 256.
-func (l *lowering) joinOp(axis int, dims []int, xs []*G.Node) custom {
-	starts, by := make([]int, len(xs)), slices.Repeat([]bool{true}, len(xs))
-	rows := make([]int, len(xs)) // elements that lie together
-	for i, x := range xs {
-		rows[i] = size(x.Shape()[axis:])
-		if i > 0 {
-			starts[i] = starts[i-1] + xs[i-1].Shape()[axis]
-		}
-	}
-	op := newCustom(l.unique("join"), dims, joined[float32](rows), joined[float64](rows), xs...)
-	return op.derived(by, func(in G.Nodes, dy *G.Node) (dxs G.Nodes, err error) {
-		for i, x := range in {
-			part := places(dims, x.Shape(), shifted(axis, starts[i]))
-			dx, err := G.ApplyOp(l.takeOp(dy, x.Shape(), part, 0), dy)
-			if err != nil {
-				return nil, err
-			}
-			dxs = append(dxs, dx)
-		}
-		return dxs, nil
-	})
-}
-
-func joined[T shape.Float](rows []int) kernel[T] {
-	return func(out []T, in [][]T) error {
-		for at, o := 0, 0; at < len(out); o++ {
-			for i, n := range rows {
-				at += copy(out[at:], in[i][o*n:(o+1)*n])
-			}
-		}
-		return nil
-	}
-}
-
-// oneHotOp turns ids into vectors along a new last axis.
-func oneHotOp(ids *G.Node, classes int) custom {
-	dims := append(ids.Shape().Clone(), classes)
-	return newCustom("one-hot", dims, oneHot[float32](classes), oneHot[float64](classes), ids)
-}
-
-func oneHot[T shape.Float](classes int) kernel[T] {
-	return func(out []T, in [][]T) error {
-		for i, id := range in[0] {
-			if id < 0 || int(id) >= classes {
-				return fmt.Errorf("id %v at position %d; want 0 to %d", id, i, classes-1)
-			}
-			out[i*classes+int(id)] = 1
-		}
-		return nil
-	}
-}
-
 // Do runs the kernel on values of the machine.
 func (op custom) Do(in ...G.Value) (G.Value, error) {
 	if op.dtype == tensor.Float32 {
@@ -257,7 +197,7 @@ func (op custom) SymDiff(in G.Nodes, _, dy *G.Node) (G.Nodes, error) {
 	return op.grad(in, dy)
 }
 
-// DiffWRT tells which inputs have adjoints.
+// DiffWRT reports which inputs have adjoints.
 func (op custom) DiffWRT(int) []bool { return op.by }
 
 // Arity is the number of inputs.
@@ -293,7 +233,7 @@ func (op custom) String() string {
 	return fmt.Sprintf("plexaura %s %v %v", op.name, op.in, []int(op.out))
 }
 
-// WriteHash writes all that tells op from others.
+// WriteHash writes what identifies op.
 func (op custom) WriteHash(h hash.Hash) { fmt.Fprint(h, op.String()) }
 
 // Hashcode hashes what WriteHash writes.

@@ -10,17 +10,12 @@ import (
 	"github.com/plexaura/plexaura/shape"
 )
 
-// elementwise is an op that is a map of scalar functions over its broadcast inputs. Such an op
-// needs no row in rules, a user's own included: its map is lowered, and derived by gorgonia.
-type elementwise interface {
-	Map(in []shape.Type, out shape.Type) engine.Map
-}
-
 // A function lowers one scalar function of a map.
 type function struct {
 	lower func(c *call, x ...*G.Node) *G.Node
 	any   bool // takes integers and Bools as well
 	flat  bool // its derivative is 0 everywhere
+	picks bool // its first argument chooses only; the derivative by that is 0
 }
 
 // functions has a row for every scalar function that an engine can be asked for.
@@ -49,7 +44,7 @@ var functions = [engine.NumFns]function{
 	engine.Pow:      {lower: binary(G.Pow)},
 	engine.Max:      {lower: extreme(G.Gt)},
 	engine.Min:      {lower: extreme(G.Lt)},
-	engine.ReLUGrad: {lower: reluGrad},
+	engine.ReLUGrad: {lower: reluGrad, picks: true},
 	engine.Eq:       {lower: binary(comparison(G.Eq)), any: true, flat: true},
 	engine.Ne:       {lower: binary(comparison(G.Ne)), any: true, flat: true},
 	engine.Lt:       {lower: binary(comparison(G.Lt)), any: true, flat: true},
@@ -59,32 +54,42 @@ var functions = [engine.NumFns]function{
 	engine.And:      {lower: binary(G.HadamardProd), any: true, flat: true},
 	engine.Or:       {lower: or, any: true, flat: true},
 
-	engine.Select: {lower: choose, any: true},
+	engine.Select: {lower: choose, any: true, picks: true},
 }
 
-// elementwise lowers the map of an op, step by step.
-func (c *call) elementwise(op elementwise) *G.Node {
-	in, out := c.inTypes(c.node), c.typeOf(c.node)
-	m := op.Map(in, out)
-	if err := m.Check(in, []shape.Type{out}); err != nil {
-		return c.fail("%w", err)
+// fits reports whether gorgonia can compute the steps of a map: most functions only in floating
+// point, and no conversion that rounds or wraps around.
+func fits(m engine.Map, in []shape.Type) bool {
+	for _, s := range m.Steps {
+		for _, a := range s.Args[:s.Fn.Arity()] {
+			from := m.ArgType(s, a, in)
+			switch {
+			case s.Fn == engine.Copy && s.DType.IsInt() && from != s.DType && from != shape.Bool:
+				return false
+			case !functions[s.Fn].any && !from.IsFloat():
+				return false
+			}
+		}
 	}
+	return true
+}
+
+// elementwise lowers a map that fits, step by step.
+func (c *call) elementwise(m engine.Map) *G.Node {
+	in := c.inTypes(c.node)
 	steps := make([]*G.Node, len(m.Steps))
 	for i, s := range m.Steps {
-		f, args := functions[s.Fn], make([]*G.Node, s.Fn.Arity())
+		args := make([]*G.Node, s.Fn.Arity())
 		for k, a := range s.Args[:len(args)] {
-			if t := m.ArgType(s, a, in); !f.any && !t.IsFloat() {
-				return c.fail("it is lowered for floating point alone, an input is %v; cast it first", t)
-			}
 			args[k] = c.argument(a, steps)
 		}
 		if s.Fn == engine.Copy {
 			steps[i] = c.cast(args[0], m.ArgType(s, s.Args[0], in), s.DType)
 			continue
 		}
-		steps[i] = f.lower(c, args...)
+		steps[i] = functions[s.Fn].lower(c, args...)
 	}
-	return c.expand(steps[m.Outs[0]], out.Ints())
+	return c.expand(steps[m.Outs[0]], c.dims(c.node))
 }
 
 // argument is what a step of a map reads.
@@ -99,7 +104,7 @@ func (c *call) argument(a engine.Arg, steps []*G.Node) *G.Node {
 	return c.scalar(v)
 }
 
-// passes tells to which inputs of a map its result passes a gradient.
+// passes reports the inputs of a map that its gradient reaches.
 func passes(m engine.Map, inputs int) []bool {
 	in, reached := make([]bool, inputs), make([]bool, len(m.Steps))
 	reached[m.Outs[0]] = true
@@ -108,7 +113,10 @@ func passes(m engine.Map, inputs int) []bool {
 		if !reached[i] || functions[s.Fn].flat {
 			continue
 		}
-		for _, a := range s.Args[:s.Fn.Arity()] {
+		for k, a := range s.Args[:s.Fn.Arity()] {
+			if k == 0 && functions[s.Fn].picks {
+				continue
+			}
 			if k, ok := a.Input(); ok {
 				in[k] = true
 			}
@@ -217,19 +225,12 @@ func (c *call) where(cond, a, b *G.Node) *G.Node {
 	return c.custom(whereOp(cond, a, b), cond, a, b)
 }
 
-// cast has little to do: whatever the type, gorgonia holds the number as floating point.
+// cast has little to do: gorgonia holds numbers of every type as floating point.
 func (c *call) cast(x *G.Node, from, to shape.DType) *G.Node {
-	switch {
-	case from == to, to.IsFloat():
-		return x
-	case to.IsInt() && from.IsFloat():
-		return c.fail("a cast from %v to %v would have to round or wrap around, for which gorgonia has no op", from, to)
-	case to.IsInt() && from != shape.Bool:
-		return c.fail("a cast from %v to %v may have to wrap around, for which gorgonia has no op", from, to)
-	case to.IsInt():
-		return x
+	if to == shape.Bool && from != to {
+		return c.two(comparison(G.Ne), x, c.scalar(0))
 	}
-	return c.two(comparison(G.Ne), x, c.scalar(0))
+	return x
 }
 
 // ---- ops whose maps have other derivatives, at single points, than the ops
@@ -267,5 +268,3 @@ func clip(c *call) *G.Node {
 }
 
 func same(c *call) *G.Node { return c.in[0] }
-
-func stopGradient(c *call) *G.Node { return c.custom(stopOp(c.in[0]), c.in[0]) }

@@ -57,15 +57,15 @@ func Example() {
 	// fc3.bias (10)
 }
 
-// What gorgonia has no faultless op for is an error with the line and the layer.
+// What cannot be lowered is an error with the line and the layer.
 func ExampleLower_refused() {
 	g := graph.New()
 	x := g.Input("scores", shape.F32(shape.N, 8))
-	y := nn.Named("odds", nn.Func(func(x *graph.Node) *graph.Node { return ops.Prod(x, 1) })).Apply(nn.Root(g), x)
+	y := nn.Named("precise", nn.Func(func(x *graph.Node) *graph.Node { return ops.Exp(ops.Cast(x, shape.Float64)) })).Apply(nn.Root(g), x)
 	_, err := gorgonia.Lower([]*graph.Node{y}, 1)
 	for _, e := range err.(graph.ErrorList) {
 		fmt.Printf("layer %s: %s: %v\n", e.Layer, e.Op, e.Err)
 	}
 	// Output:
-	// layer odds: Prod: gorgonia has no product over axes; where all elements are positive, it is Exp of the Sum of Log
+	// layer precise: Cast: the value is float64(1,8), others are float32; gorgonia confuses their constants, so a program has one floating-point type
 }

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math"
 	"reflect"
+	"slices"
 
 	G "gorgonia.org/gorgonia"
 	"gorgonia.org/tensor"
@@ -31,6 +32,8 @@ type lowering struct {
 	reads   map[*G.Node]*G.Value
 	randoms []draw
 
+	adjoints map[*graph.Node]*adjoint // of the nodes that bound has lowered
+
 	consts, customs int // how many have been made, to name the next
 }
 
@@ -39,6 +42,7 @@ func newLowering(outs []*graph.Node, n int) *lowering {
 		g: G.NewGraph(), batch: n, float: shape.Float64, dtype: tensor.Float64,
 		values: map[*graph.Node]*G.Node{}, feeds: map[*graph.Node]*feed{},
 		results: map[*graph.Node]*G.Node{}, scalars: map[uint64]*G.Node{}, reads: map[*G.Node]*G.Value{},
+		adjoints: map[*graph.Node]*adjoint{},
 	}
 	for _, x := range graph.Reachable(outs...) {
 		if x.Type().IsFloat() {
@@ -65,7 +69,8 @@ func (l *lowering) typeOf(n *graph.Node) shape.Type { return n.Type().At(l.batch
 
 func (l *lowering) dims(n *graph.Node) []int { return l.typeOf(n).Ints() }
 
-// lower builds what outs need, inputs first. A node that is refused silences those built on it.
+// lower builds what outs need and is not there, inputs first. A node that is refused silences those
+// built on it.
 func (l *lowering) lower(outs []*graph.Node) error {
 	nodes := graph.Reachable(outs...)
 	needed := map[*graph.Node]bool{}
@@ -81,7 +86,7 @@ func (l *lowering) lower(outs []*graph.Node) error {
 		}
 	}
 	for _, n := range nodes {
-		if needed[n] {
+		if needed[n] && l.values[n] == nil {
 			l.add(n)
 		}
 	}
@@ -100,14 +105,19 @@ func (l *lowering) add(n *graph.Node) {
 		}
 	}
 	v, err := c.lower()
-	for len(l.origins) < len(l.g.AllNodes()) {
-		l.origins = append(l.origins, n)
-	}
+	l.claim(n)
 	if err != nil {
 		l.refused = append(l.refused, graph.ErrorAt(n, err))
 		return
 	}
 	l.values[n] = v
+}
+
+// claim says that what has been added to the ExprGraph since the last call is n's.
+func (l *lowering) claim(n *graph.Node) {
+	for len(l.origins) < len(l.g.AllNodes()) {
+		l.origins = append(l.origins, n)
+	}
 }
 
 // reached returns the nodes that the loss depends on through ops that pass gradients.
@@ -130,18 +140,13 @@ func (l *lowering) reached(loss *graph.Node) map[*graph.Node]bool {
 
 // derivedBy returns the inputs to which n passes a gradient.
 func (l *lowering) derivedBy(n *graph.Node) (ins []*graph.Node) {
-	r, ok := ruleOf(n.Op())
-	op, isMap := n.Op().(elementwise)
-	switch {
-	case r.flat:
+	if len(used(n)) == 0 {
 		return nil
-	case ok || !isMap || len(used(n)) == 0:
-		return used(n)
 	}
-	in, out := l.inTypes(n), l.typeOf(n)
-	for i, passed := range passes(op.Map(in, out), len(in)) {
-		if passed {
-			ins = append(ins, n.In(i))
+	r := l.ruleOf(n)
+	for i, x := range used(n) {
+		if r.passes == nil || r.passes[i] {
+			ins = append(ins, x)
 		}
 	}
 	return ins
@@ -185,7 +190,7 @@ func (l *lowering) border(n *graph.Node, err *error) {
 	}
 }
 
-// opsPath is the import path of package ops, whose ops alone have rules.
+// opsPath is the import path of package ops; only its ops have rows in the table.
 var opsPath = reflect.TypeFor[ops.ReshapeOp]().PkgPath()
 
 // used returns the inputs whose values n depends on; it may share n's own slice.
@@ -193,7 +198,7 @@ func used(n *graph.Node) []*graph.Node {
 	if _, ok := n.Op().(engine.UniformOp); ok || n.Kind() != graph.Computed {
 		return nil
 	}
-	r, _ := ruleOf(n.Op())
+	r, _ := row(n.Op())
 	if first := r.first; first > 0 && first < n.NIn() {
 		return n.Ins()[:first]
 	}
@@ -208,7 +213,7 @@ func used(n *graph.Node) []*graph.Node {
 type call struct {
 	*lowering
 	node *graph.Node
-	in   []*G.Node // nil where the value is not looked at
+	in   []*G.Node // nil where the value is not used
 	err  error
 }
 
@@ -222,7 +227,7 @@ func (c *call) lower() (v *G.Node, err error) {
 	case engine.UniformOp:
 		v = c.fill(t.Ints(), c.exact(t, op.Uniform(c.inTypes(c.node), t))[0])
 	default:
-		v = c.leafOrRule(op, t)
+		v = c.leafOrRule(t)
 	}
 	if c.err != nil {
 		return nil, c.err
@@ -253,11 +258,11 @@ func (c *call) exact(t shape.Type, values ...float64) []float64 {
 	return values
 }
 
-func (c *call) leafOrRule(op graph.Op, t shape.Type) *G.Node {
+func (c *call) leafOrRule(t shape.Type) *G.Node {
 	n := c.node
 	switch n.Kind() {
 	case graph.Computed:
-		return c.rule(op)
+		return c.ruleOf(n).lower(c)
 	case graph.Const:
 		return c.constant(t.Ints(), c.exact(t, n.Values()...))
 	}
@@ -266,37 +271,30 @@ func (c *call) leafOrRule(op graph.Op, t shape.Type) *G.Node {
 	return leaf
 }
 
-// rule lowers an op by its rule, or by its map.
-func (c *call) rule(op graph.Op) *G.Node {
-	r, ok := ruleOf(op)
-	if m, isMap := op.(elementwise); isMap && !ok {
-		return c.elementwise(m)
+// ruleOf returns how n is lowered: by its row of the table or by its map onto gorgonia's ops, where
+// these take its attributes and the types of its inputs, and otherwise by engine/ref's kernel.
+func (l *lowering) ruleOf(n *graph.Node) rule {
+	r, ok := row(n.Op())
+	if ok && (r.any || floats(used(n))) && (r.fits == nil || r.fits(l, n)) {
+		return r
 	}
-	if !ok {
-		return c.fail("%s", reason(op))
-	}
-	for _, x := range used(c.node) {
-		if !r.any && !x.Type().IsFloat() {
-			return c.fail("it is lowered for floating point alone, an input is %v; cast it first", x.Type())
+	if op, isMap := n.Op().(engine.ElementwiseOp); isMap && !ok {
+		in, out := l.inTypes(n), l.typeOf(n)
+		if m := op.Map(in, out); m.Check(in, []shape.Type{out}) == nil && fits(m, in) {
+			return rule{lower: func(c *call) *G.Node { return c.elementwise(m) }, passes: passes(m, len(in))}
 		}
 	}
-	return r.lower(c)
+	return rule{lower: bound, passes: l.adjointOf(n).by}
 }
 
-// ruleOf is the rule of an op of the catalogue.
-func ruleOf(op graph.Op) (rule, bool) {
+func floats(ns []*graph.Node) bool {
+	return !slices.ContainsFunc(ns, func(n *graph.Node) bool { return !n.Type().IsFloat() })
+}
+
+// row is the row of the table for an op of the catalogue.
+func row(op graph.Op) (rule, bool) {
 	r, ok := rules[op.Name()]
-	return r, ok && ofCatalogue(op)
-}
-
-func ofCatalogue(op graph.Op) bool { return reflect.TypeOf(op).PkgPath() == opsPath }
-
-// reason says why op cannot be lowered.
-func reason(op graph.Op) string {
-	if why, ok := refusals[op.Name()]; ok && ofCatalogue(op) {
-		return why
-	}
-	return "gorgonia has nothing to lower it to, and it is no map of scalar functions; what can be lowered are the rows of the table in rules.go"
+	return r, ok && reflect.TypeOf(op).PkgPath() == opsPath
 }
 
 // fail records why the op cannot be lowered.

@@ -66,8 +66,8 @@ func (m *Machine) Run(ctx context.Context, leaves func(name string) (*tensor.Den
 	return p.Run(ctx, leaves, inputs...)
 }
 
-// batchOf is the first batch size that an input tells; whether all agree is for the program to
-// say. Without any it is 1.
+// batchOf is the batch size of the first input that has one, and otherwise 1. The program checks
+// that all agree.
 func (m *Machine) batchOf(inputs []*tensor.Dense) (int, error) {
 	if len(inputs) != len(m.inputs) {
 		return 0, fmt.Errorf("gorgonia: the machine has %d inputs, %d were given", len(m.inputs), len(inputs))

@@ -55,14 +55,15 @@ func TestRunsLeaveNoGoroutineBehind(t *testing.T) {
 	p, err := gorgonia.Lower([]*graph.Node{ops.Sum(ops.OneHot(ids, 3, g.Param("w", shape.F32(), nil)))}, 1)
 	require.NoError(t, err)
 	id := func(v int32) *tensor.Dense { return tensor.New(tensor.WithShape(1), tensor.WithBacking([]int32{v})) }
+	store := leaves(t, g)
 	before := runtime.NumGoroutine()
 	for i := range int32(20) {
-		_, err := p.Run(context.Background(), nil, id(i))
+		_, err := p.Run(context.Background(), store.Value, id(i))
 		require.Equal(t, i >= 3, err != nil)
 	}
 	require.NoError(t, p.Close())
 	require.LessOrEqual(t, runtime.NumGoroutine(), before+1) // the last may just be ending
-	_, err = p.Run(context.Background(), nil, id(0))
+	_, err = p.Run(context.Background(), store.Value, id(0))
 	require.ErrorContains(t, err, "closed")
 }
 

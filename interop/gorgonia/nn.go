@@ -119,8 +119,8 @@ func (c *call) grouped(x, filter *G.Node, op ops.Conv2DOp) *G.Node {
 }
 
 // convolve is gorgonia's Conv2d, the kernel's extents being those of the filter, which Conv2d
-// reshapes: it must be read by nothing else. Convolutions of one image that differ in their
-// dilation alone would be one to gorgonia.
+// reshapes: nothing else may read it. Convolutions of one image that differ only in their
+// dilation would be one to gorgonia.
 func (c *call) convolve(x, filter *G.Node, op ops.Conv2DOp) *G.Node {
 	if c.err != nil {
 		return nil
@@ -169,8 +169,8 @@ func (c *call) turned(w *G.Node, dims []int, groups int) *G.Node {
 	return c.view(w, []int{groups * depth, o, kh, kw})
 }
 
-// maxPool2D puts the windows side by side where gorgonia has not the like, with numbers below all
-// others for the padding.
+// maxPool2D puts the windows side by side where gorgonia has no such pooling, with the lowest
+// number as padding.
 func maxPool2D(c *call) *G.Node {
 	op := c.node.Op().(ops.MaxPool2DOp)
 	x := c.custom(c.poolableOp(c.in[0]), c.in[0])

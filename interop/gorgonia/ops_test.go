@@ -81,6 +81,7 @@ func elementwiseCases() (cs []opCase) {
 		{of(1), of(3)}, {of(1, 1, 1), of(3)}, {of(2, 3, 4, 5), of(3, 1, 1)}, {of(1, 3, 1, 1), of(2, 3, 4, 5)}, {of(2, 3, 4, 5), of(5)},
 		{of(2, 3, 4, 5), of(4, 1)}, {of(2, 3, 4, 5), of(2, 3, 1, 5)}, {of(2, 3, 4, 5), of(2, 1, 1, 5)}, {of(2, 1, 4), of(3, 1)}, {of(2, 3, 1), of(1, 4)},
 		{of(2, 3, 4, 2, 2), of(3, 4, 1, 1)}, {of(2, 3, 4, 2, 2), of(2, 1, 1, 1, 1)}, {of(1, 1), of(1)}, {of(2, 1), of(2, 1)}, {of(2, 1, 3), of(2, 1, 3)},
+		{of(1, 2, 1, 2), of(3, 2, 3, 2)}, {of(2, 1, 3, 1, 2), of(1, 4, 1, 5, 2)}, {of(3, 1, 2, 1), of(2, 1, 4)}, // crosswise
 	}
 	for _, f := range []struct {
 		name string
@@ -287,8 +288,9 @@ func structureCases() (cs []opCase) {
 	return cs
 }
 
-// Of equal maxima the first of a window has the gradient in pooling; a reduction shares it equally, where
-// gorgonia's own gives each of them the whole; two operands have half of it each. The numbers are worked out by hand.
+// Of equal maxima the first of a window has the gradient in pooling; a reduction shares it equally,
+// where gorgonia's own gives each of them the whole; two operands have half of it each. The numbers
+// are worked out by hand.
 func TestGradientsOfTies(t *testing.T) {
 	for _, c := range []struct {
 		name            string

@@ -31,7 +31,7 @@ type Program struct {
 	inputs  []*graph.Node
 	leaves  []*graph.Node
 	outs    []output
-	feeds   map[*graph.Node]*feed // of the leaves, and the inputs that are looked at
+	feeds   map[*graph.Node]*feed // of the leaves, and the inputs that are used
 	origins []*graph.Node         // by ID of the ExprGraph's nodes, as far as ours go
 	randoms []draw
 
@@ -66,7 +66,7 @@ func Lower(outs []*graph.Node, n int, wrt ...*graph.Node) (*Program, error) {
 
 func checkRequest(outs []*graph.Node, n int, wrt []*graph.Node) error {
 	if n < 1 {
-		return fmt.Errorf("gorgonia: a batch of %d; want 1 at least", n)
+		return fmt.Errorf("gorgonia: a batch of %d; want at least 1", n)
 	}
 	if len(outs) == 0 || outs[0] == nil {
 		return errors.New("gorgonia: nothing to lower: no outputs")
@@ -88,7 +88,7 @@ func checkRequest(outs []*graph.Node, n int, wrt []*graph.Node) error {
 		case x == nil || x.Graph() != g:
 			return fmt.Errorf("gorgonia: node %d to differentiate by is nil or of another graph", i)
 		case x.Kind() == graph.Computed || x.Kind() == graph.Const || !x.Type().IsFloat():
-			return graph.ErrorAt(x, errors.New("gorgonia differentiates by floating-point inputs of its graph alone; want a Param, State or Input"))
+			return graph.ErrorAt(x, errors.New("gorgonia only differentiates by floating-point inputs of its graph; want a Param, State or Input"))
 		}
 	}
 	return nil
@@ -97,7 +97,7 @@ func checkRequest(outs []*graph.Node, n int, wrt []*graph.Node) error {
 // program has gorgonia take the gradients and compile what has been lowered.
 func (l *lowering) program(outs, wrt []*graph.Node) (p *Program, err error) {
 	defer l.border(outs[0], &err)
-	p = &Program{batch: l.batch, feeds: l.feeds, origins: l.origins, randoms: l.randoms}
+	p = &Program{batch: l.batch, feeds: l.feeds, randoms: l.randoms}
 	for _, x := range graph.Reachable(outs...) {
 		switch x.Kind() {
 		case graph.Input:
@@ -126,6 +126,7 @@ func (l *lowering) program(outs, wrt []*graph.Node) (p *Program, err error) {
 		}
 		p.outs = append(p.outs, o)
 	}
+	p.origins = l.origins
 	p.vm = G.NewTapeMachine(l.g)
 	return p, nil
 }
@@ -149,7 +150,10 @@ func (l *lowering) grad(loss *graph.Node, wrt []*graph.Node) (map[*graph.Node]*G
 		return nil, err
 	}
 	dxs, err := G.Grad(cost, inputs...)
-	if err != nil {
+	switch {
+	case len(l.refused) > 0:
+		return nil, l.refused
+	case err != nil:
 		return nil, graph.ErrorAt(loss, fmt.Errorf("gorgonia's Grad: %w", innermost(err)))
 	}
 	derivatives := map[*graph.Node]*G.Node{}
@@ -197,7 +201,7 @@ func (p *Program) Outputs() []shape.Type {
 
 // Run computes the results from tensors for Inputs, in that order. leaves gives the values of
 // Params and States by name; vm's Store.Value is such a function. Whatever is given is copied
-// and stays as it is, and the results are the caller's. The context is looked at before
+// and stays as it is, and the results are the caller's. The context is checked before
 // gorgonia starts, which cannot be stopped.
 func (p *Program) Run(ctx context.Context, leaves func(name string) (*tensor.Dense, error), inputs ...*tensor.Dense) ([]*tensor.Dense, error) {
 	switch {
@@ -273,7 +277,7 @@ func (p *Program) feed(x *graph.Node, d *tensor.Dense) error {
 	}
 	f := p.feeds[x]
 	if f == nil {
-		return nil // an Input that lends its type alone, or the state of random numbers
+		return nil // an Input of which only the type is used, or the state of random numbers
 	}
 	if err := f.set(d); err != nil {
 		return fmt.Errorf("gorgonia: %v %q: %w", x.Kind(), x.Name(), err)
@@ -299,7 +303,7 @@ func (p *Program) run() ([]*tensor.Dense, error) {
 	return results, nil
 }
 
-// explain returns the cause of a failed run, at the node of ours that it belongs to.
+// explain returns the cause of a failed run, at our node that it belongs to.
 func (p *Program) explain(err error) error {
 	var at interface {
 		error

@@ -5,13 +5,11 @@ import (
 	"errors"
 	"math"
 	"path/filepath"
-	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
 	"gorgonia.org/tensor"
 
-	"github.com/plexaura/plexaura/autodiff"
 	"github.com/plexaura/plexaura/engine"
 	"github.com/plexaura/plexaura/graph"
 	"github.com/plexaura/plexaura/interop/gorgonia"
@@ -31,20 +29,11 @@ func TestWhatGorgoniaCannotDoIsAnErrorOfTheNode(t *testing.T) {
 		typ            shape.Type
 		build          func(g *graph.Graph, x *graph.Node) *graph.Node
 	}{
-		{"product", "Prod", "gorgonia has no product over axes", shape.F32(5), func(_ *graph.Graph, x *graph.Node) *graph.Node { return ops.Prod(x) }},
-		{"adjoint", "Conv2DFilterGrad", "lower the loss", shape.F32(2, 1, 3, 3), func(g *graph.Graph, x *graph.Node) *graph.Node {
-			w := g.Param("w", shape.F32(1, 1, 2, 2), nil)
-			return autodiff.Grad(ops.Sum(ops.Conv2D(x, w, ops.Conv2DOp{})), w)[0]
-		}},
 		{"computed generator", "Random", "must be a State", shape.F32(2), func(g *graph.Graph, x *graph.Node) *graph.Node {
 			rng := g.Const(shape.I64(2), []float64{1, 2})
 			noise := ops.Random(x, shape.Of(2), engine.Uniform)
 			return graph.Apply(noise.Op(), rng)
 		}},
-		{"crossed axes", "Add", "repeat the axes", shape.F32(1, 2, 1, 2), func(g *graph.Graph, x *graph.Node) *graph.Node {
-			return ops.Add(x, g.Param("b", shape.F32(3, 2, 3, 2), nil))
-		}},
-		{"to integers", "Cast", "round", shape.F32(5), func(_ *graph.Graph, x *graph.Node) *graph.Node { return ops.Cast(x, shape.Int32) }},
 		{"to storage", "Cast", "bfloat16(5), which gorgonia cannot hold", shape.F32(5), func(_ *graph.Graph, x *graph.Node) *graph.Node {
 			return ops.Cast(ops.Cast(x, shape.BFloat16), shape.Float32)
 		}},
@@ -54,12 +43,11 @@ func TestWhatGorgoniaCannotDoIsAnErrorOfTheNode(t *testing.T) {
 		{"two types", "Cast", "one floating-point type", shape.F32(5), func(_ *graph.Graph, x *graph.Node) *graph.Node {
 			return ops.Exp(ops.Cast(x, shape.Float64))
 		}},
-		{"integers", "Add", "floating point alone", shape.I32(5), func(_ *graph.Graph, x *graph.Node) *graph.Node { return ops.Add(x, x) }},
 		{"emptiness", "Input", "without elements", shape.F32(0, 3), func(_ *graph.Graph, x *graph.Node) *graph.Node { return ops.Sum(x) }},
 		{"big integers", "Const", "rounded", shape.F32(1), func(g *graph.Graph, x *graph.Node) *graph.Node {
 			return ops.Add(x, ops.Cast(g.Const(shape.I32(1), []float64{1<<24 + 1}), shape.Float32))
 		}},
-		{"others' ops", "Neg", "nothing to lower it to", shape.F32(5), func(_ *graph.Graph, x *graph.Node) *graph.Node { return graph.Apply(impostor{}, x) }},
+		{"others' ops", "Neg", "has no method Bind", shape.F32(5), func(_ *graph.Graph, x *graph.Node) *graph.Node { return graph.Apply(impostor{}, x) }},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			g := graph.New()
@@ -81,26 +69,10 @@ func TestWhatGorgoniaCannotDoIsAnErrorOfTheNode(t *testing.T) {
 	}
 }
 
-// What passes of the compiler make is in no graph of a user.
-func TestFusedOpsAreRefused(t *testing.T) {
-	for _, op := range ops.All {
-		if !strings.HasSuffix(op.Name(), "+Bias+ReLU") {
-			continue
-		}
-		g := graph.New()
-		x, w, bias := g.Input("x", shape.F32(1, 1, 1, 1)), g.Input("w", shape.F32(1, 1, 1, 1)), g.Input("b", shape.F32(1, 1, 1))
-		if strings.HasPrefix(op.Name(), "MatMul") {
-			x, w, bias = ops.Reshape(x, 1, 1), ops.Reshape(w, 1, 1), ops.Reshape(bias, 1)
-		}
-		_, err := gorgonia.Lower([]*graph.Node{graph.Apply(op, x, w, bias)}, 1)
-		require.ErrorContains(t, err, "a pass of the compiler makes it")
-	}
-}
-
 func TestEveryRefusedOpIsReportedAtOnce(t *testing.T) {
 	g := graph.New()
 	x := g.Input("x", shape.F32(3))
-	y := ops.Add(ops.Exp(ops.Prod(x)), ops.Sum(ops.Cast(ops.Cast(x, shape.Int32), shape.Float32)))
+	y := ops.Add(ops.Exp(graph.Apply(impostor{}, x)), ops.Neg(graph.Apply(impostor{}, ops.Exp(x))))
 	_, err := gorgonia.Lower([]*graph.Node{y}, 1)
 	var list graph.ErrorList
 	require.ErrorAs(t, err, &list)
@@ -157,8 +129,8 @@ func TestRunsThatMakeNoSense(t *testing.T) {
 	var at *graph.Error
 	require.ErrorAs(t, run(f(2, 2), id(0, 2)), &at)
 	require.Equal(t, "OneHot", at.Op)
-	require.EqualError(t, at.Err, "id 2 at position 1; want 0 to 1")
-	require.ErrorContains(t, run(f(2, 2), id(-1, 0)), "id -1 at position 0")
+	require.EqualError(t, at.Err, "id 2, element 1, is not one of the 2 classes 0..1")
+	require.ErrorContains(t, run(f(2, 2), id(-1, 0)), "id -1, element 0")
 	require.ErrorContains(t, run(f(2, 2), id(1<<24+1, 0)), "would be rounded")
 
 	_, err = p.Run(context.Background(), nil, f(2, 2), id(0, 1))

@@ -10,9 +10,6 @@ import (
 	"github.com/plexaura/plexaura/ops"
 )
 
-// Refusals are for the tests from outside.
-var Refusals = refusals
-
 func TestEveryScalarFunctionIsLowered(t *testing.T) {
 	for f := engine.NoFn + 1; int(f) < engine.NumFns; f++ {
 		require.NotNil(t, functions[f].lower, f.String())
@@ -26,10 +23,6 @@ func TestTheTablesAreOfTheCatalogue(t *testing.T) {
 	}
 	for name := range rules {
 		require.Contains(t, names, name)
-		require.NotContains(t, refusals, name)
-	}
-	for name := range refusals {
-		require.Contains(t, names, name)
 	}
 }
 
@@ -38,12 +31,13 @@ func TestOpsThatDifferHaveOtherHashCodes(t *testing.T) {
 	matrix := func(rows int) *G.Node {
 		return G.NewMatrix(G.NewGraph(), G.Float32, G.WithShape(rows, 3), G.WithName("x"))
 	}
+	view := func(x *G.Node, dims ...int) custom { return new(lowering).viewOp(x, dims) }
 	seen := map[uint32]string{}
 	for _, op := range []custom{
-		stopOp(matrix(2)), stopOp(matrix(4)), oneHotOp(matrix(2), 3), oneHotOp(matrix(2), 5), new(lowering).viewOp(matrix(2), []int{3, 2}),
+		view(matrix(2), 2, 3), view(matrix(2), 3, 2), view(matrix(2), 6), view(matrix(4), 4, 3), new(lowering).poolableOp(matrix(2)), new(lowering).erfOp(matrix(2)),
 	} {
 		require.Empty(t, seen[op.Hashcode()], op.String())
 		seen[op.Hashcode()] = op.String()
 	}
-	require.Contains(t, seen, stopOp(matrix(2)).Hashcode(), "equal ops have the same")
+	require.Contains(t, seen, view(matrix(2), 3, 2).Hashcode(), "equal ops have the same")
 }

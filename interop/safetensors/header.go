@@ -16,22 +16,22 @@ import (
 	"github.com/plexaura/plexaura/shape"
 )
 
-// header is what comes before the data.
+// header is the part of a file before the data.
 type header struct {
 	metadata map[string]string
-	entries  []entry // in the order of their names
-	length   int64   // of the header, with what precedes it
-	data     int64   // of the data
+	entries  []entry // sorted by name
+	length   int64   // length of the header, including the 8 bytes before it
+	data     int64   // length of the data
 }
 
-// entry describes a tensor. A header may have a million of them, so they are small.
+// entry describes a tensor. A header may have a million of them, so entries are small.
 type entry struct {
 	name, dtype string
 	extents     []int64
-	begin, end  int64 // where the data lie
+	begin, end  int64 // position in the data
 }
 
-// tensor is e without its data.
+// tensor returns e without its data.
 func (e entry) tensor() Tensor {
 	t := Tensor{Name: e.name}
 	known, _ := elementTypeOf(e.dtype)
@@ -45,7 +45,7 @@ func (e entry) tensor() Tensor {
 	return t
 }
 
-// shapeOf is a shape whose Err says so where we have no such shape.
+// shapeOf returns the shape with the given extents. If it is not supported, its Err is not nil.
 func shapeOf(extents []int64) shape.Shape {
 	dims := make([]shape.Dim, len(extents))
 	for i, n := range extents {
@@ -54,7 +54,7 @@ func shapeOf(extents []int64) shape.Shape {
 	return shape.Of(dims...)
 }
 
-// readHeader reads the header from r, which is known to hold at least size bytes.
+// readHeader reads the header from r, which has at least size bytes.
 func readHeader(r io.Reader, size int64) (h header, err error) {
 	var prefix [8]byte
 	if _, err := io.ReadFull(r, prefix[:]); err != nil {
@@ -78,7 +78,7 @@ func readHeader(r io.Reader, size int64) (h header, err error) {
 	return h, h.layout()
 }
 
-// sort puts the entries in the order of their names, of which each must be there once.
+// sort sorts the entries by name, and checks that names are unique.
 func (h *header) sort() error {
 	slices.SortFunc(h.entries, func(a, b entry) int { return strings.Compare(a.name, b.name) })
 	for i := range len(h.entries) - 1 {
@@ -89,7 +89,7 @@ func (h *header) sort() error {
 	return nil
 }
 
-// layout finds the length of the data, which the tensors must fill without overlap or gap.
+// layout computes the length of the data, which the tensors must fill without overlap or gap.
 func (h *header) layout() error {
 	places := make([]int32, len(h.entries))
 	for i := range places {
@@ -112,7 +112,7 @@ func (h *header) layout() error {
 	return nil
 }
 
-// parse reads the header's text. Its errors name the tensor.
+// parse parses the header's text. Its errors name the tensor.
 func (h *header) parse(text []byte) error {
 	if len(text) == 0 || text[0] != '{' || !utf8.Valid(text) {
 		return errors.New("not a safetensors file: want a JSON object in UTF-8")
@@ -140,8 +140,8 @@ func (h *header) parse(text []byte) error {
 	return nil
 }
 
-// replacements tells whether text has the rune that a decoder puts in place of what is no text,
-// as it is or escaped.
+// replacements reports whether text contains, literally or escaped, the rune that a decoder
+// substitutes for invalid text.
 func replacements(text []byte) bool {
 	const escape = `\u`
 	if bytes.ContainsRune(text, utf8.RuneError) {
@@ -159,7 +159,7 @@ func replacements(text []byte) bool {
 	}
 }
 
-// add reads a tensor of that name.
+// add parses a tensor with the given name.
 func (h *header) add(p parser, name string) error {
 	e := entry{name: name}
 	if err := p.entry(&e); err != nil {
@@ -169,18 +169,17 @@ func (h *header) add(p parser, name string) error {
 	return nil
 }
 
-// parser reads JSON of which the form is known. Unlike json.Unmarshal it sees that a key is
-// given twice.
+// parser parses JSON of a known structure. Unlike json.Unmarshal it detects duplicate keys.
 type parser struct {
 	*json.Decoder
-	replaced bool // the text itself has the rune that takes the place of what is no text
+	replaced bool // the text contains the rune that a decoder substitutes for invalid text
 }
 
-// entryKeys are those that a tensor must have. Others are left out, as the reference
-// implementation does: the format may get more.
+// entryKeys are the keys that a tensor must have. Other keys are ignored, as by the reference
+// implementation, because the format may be extended.
 var entryKeys = []string{"dtype", "shape", "data_offsets"}
 
-// entry reads what describes a tensor.
+// entry parses the description of a tensor.
 func (p parser) entry(e *entry) error {
 	var offsets []int64
 	var seen [3]bool
@@ -220,7 +219,8 @@ func (p parser) entry(e *entry) error {
 	return e.check()
 }
 
-// check holds e to the size of its elements, where that is known, and shares their name.
+// check compares e with the size of its elements, if that is known, and makes entries share the
+// name of their element type.
 func (e *entry) check() error {
 	known, ok := elementTypeOf(e.dtype)
 	if !ok {
@@ -234,7 +234,7 @@ func (e *entry) check() error {
 	return err
 }
 
-// object reads an object, calling value to read the value of each key.
+// object parses an object, calling value to parse the value of each key.
 func (p parser) object(value func(key string) error) error {
 	if err := p.delim('{'); err != nil {
 		return err
@@ -242,7 +242,7 @@ func (p parser) object(value func(key string) error) error {
 	return p.members(value)
 }
 
-// members reads what follows the brace of an object.
+// members parses an object after its opening brace.
 func (p parser) members(value func(key string) error) error {
 	for p.More() {
 		key, err := p.string()
@@ -256,7 +256,7 @@ func (p parser) members(value func(key string) error) error {
 	return p.delim('}')
 }
 
-// strings reads an object of strings, or null.
+// strings parses an object of strings, or null.
 func (p parser) strings() (m map[string]string, err error) {
 	t, err := p.Token()
 	if err != nil || t == nil {
@@ -279,10 +279,10 @@ func (p parser) strings() (m map[string]string, err error) {
 	return m, nil
 }
 
-// maxAxes bounds what an array may have as other libraries do.
+// maxAxes is the largest number of axes, as in other libraries.
 const maxAxes = 64
 
-// ints reads an array of whole numbers, none of them negative.
+// ints parses an array of non-negative integers.
 func (p parser) ints() (s []int64, err error) {
 	if err := p.delim('['); err != nil {
 		return nil, err
@@ -293,7 +293,7 @@ func (p parser) ints() (s []int64, err error) {
 			return nil, err
 		}
 		number, _ := t.(json.Number)
-		n, err := strconv.ParseUint(number.String(), 10, 63) // which refuses -0
+		n, err := strconv.ParseUint(number.String(), 10, 63) // rejects -0
 		if err != nil {
 			return nil, fmt.Errorf("%s is not a number from 0 to 2^63-1", shown(t))
 		}
@@ -305,7 +305,7 @@ func (p parser) ints() (s []int64, err error) {
 	return slices.Clip(s), p.delim(']')
 }
 
-// skip reads a value of any form.
+// skip parses a value of any structure and drops it.
 func (p parser) skip() error {
 	for depth := 0; ; {
 		t, err := p.Token()
@@ -324,8 +324,8 @@ func (p parser) skip() error {
 	}
 }
 
-// string reads a string. Half of a surrogate pair is no text: the decoder would give any two
-// such names the same replacement.
+// string parses a string. It rejects half of a surrogate pair, which is not valid text: the decoder
+// would replace any such half by the same rune, so that different names would become equal.
 func (p parser) string() (string, error) {
 	t, err := p.Token()
 	if err != nil {
@@ -341,7 +341,7 @@ func (p parser) string() (string, error) {
 	return s, nil
 }
 
-// shown is a part of a file as it stands in a message: of strings the beginning, in quotes.
+// shown formats a part of a file for a message; of a string it returns the beginning, in quotes.
 func shown(t json.Token) string {
 	const most = 40
 	s, ok := t.(string)

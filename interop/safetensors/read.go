@@ -10,12 +10,12 @@ import (
 	"github.com/plexaura/plexaura/internal/regular"
 )
 
-// maxData bounds what [Read] and [ReadFile] hold in memory: a file of a few bytes on the disk can
-// have more to read than any machine has.
+// maxData limits the data that [Read] and [ReadFile] hold in memory: a file that takes little space
+// on disk can have more bytes to read than any machine has memory.
 const maxData = 8 << 30
 
-// ReadFile reads the file at path, of at most 8 GiB. Its errors begin with the path. [Open] reads
-// larger ones, a tensor at a time.
+// ReadFile reads the file at path, of at most 8 GiB. Its errors begin with the path. Use [Open] to
+// read larger files, one tensor at a time.
 func ReadFile(path string) (File, error) {
 	f, err := regular.Open(path)
 	if err != nil {
@@ -33,7 +33,7 @@ func ReadFile(path string) (File, error) {
 	return file, nil
 }
 
-// Read reads a file's content, of at most 8 GiB, from r, to its end.
+// Read reads a file's content, of at most 8 GiB, from r to its end.
 func Read(r io.Reader) (File, error) {
 	if r == nil {
 		return File{}, errors.New("safetensors: nil reader")
@@ -45,7 +45,7 @@ func Read(r io.Reader) (File, error) {
 	return file, nil
 }
 
-// read reads from r, which is known to hold at least size bytes.
+// read reads from r, which has at least size bytes.
 func read(r io.Reader, size int64) (File, error) {
 	h, err := readHeader(r, size)
 	if err != nil {
@@ -67,7 +67,7 @@ func read(r io.Reader, size int64) (File, error) {
 	f := File{Metadata: h.metadata, Tensors: make([]Tensor, len(h.entries))}
 	for i, e := range h.entries {
 		f.Tensors[i] = e.tensor()
-		f.Tensors[i].Data = data[e.begin:e.end:e.end] // to append to it touches no other
+		f.Tensors[i].Data = data[e.begin:e.end:e.end] // capped, so that appending to it does not overwrite others
 	}
 	return f, nil
 }
@@ -77,8 +77,8 @@ var (
 	errTooLong   = errors.New("bytes follow the data of the last tensor")
 )
 
-// take reads n bytes. It trusts that there are as many as known; beyond that, memory grows
-// with what really comes.
+// take reads n bytes. It allocates known bytes at once, because they are known to be there; beyond
+// that, memory grows with the bytes that arrive.
 func take(r io.Reader, n, known int64) ([]byte, error) {
 	b := []byte{}
 	for have := int64(0); have < n; have = int64(len(b)) {

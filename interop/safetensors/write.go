@@ -15,15 +15,15 @@ import (
 	"github.com/plexaura/plexaura/internal/atomicfile"
 )
 
-// WriteFile replaces the file at path by f. Whenever it is interrupted, even by the loss of
-// power, the file is the old one or the new one, whole.
+// WriteFile replaces the file at path by f. If it is interrupted at any point, even by a power
+// failure, the file is either the old or the new one, complete.
 func WriteFile(path string, f File) error {
 	return atomicfile.Write(path, func(w io.Writer) error { return Write(w, f) })
 }
 
-// Write writes f to w. Equal Files give equal bytes, whatever the order of the tensors:
-// the data are ordered by element type, wide ones first, then by name. So every tensor is
-// aligned to its elements, and the data to 8 bytes.
+// Write writes f to w. Equal Files give equal bytes, for any order of the tensors: the data are
+// sorted by element type, wide ones first, then by name. Every tensor is therefore aligned to its
+// elements, and the data to 8 bytes.
 func Write(w io.Writer, f File) error {
 	if w == nil {
 		return errors.New("safetensors: nil writer")
@@ -67,7 +67,7 @@ func arrange(tensors []Tensor) ([]Tensor, error) {
 	return order, nil
 }
 
-// headerOf returns all that comes before the data, a multiple of 8 bytes.
+// headerOf returns everything before the data. Its length is a multiple of 8 bytes.
 func headerOf(metadata map[string]string, order []Tensor) ([]byte, error) {
 	var b bytes.Buffer
 	b.Write(make([]byte, 8))
@@ -107,7 +107,7 @@ func field(b *bytes.Buffer, key string, value any) {
 	enc.SetEscapeHTML(false)
 	for _, v := range []any{key, value} {
 		_ = enc.Encode(v)
-		b.Truncate(b.Len() - 1) // the encoder's newline
+		b.Truncate(b.Len() - 1) // drop the encoder's newline
 		b.WriteByte(':')
 	}
 	b.Truncate(b.Len() - 1)

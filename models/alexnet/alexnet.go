@@ -10,7 +10,8 @@ import (
 // 61,100,840 parameters.
 var Model = New(1000, .5)
 
-// New returns the one-tower form for another number of classes and probability of dropout, 0 for none.
+// New returns the one-tower form for another number of classes and probability of dropout, 0 for
+// none.
 func New(classes int, dropout float64) nn.Layer {
 	return oneTower(widths{[5]int{64, 192, 384, 256, 256}, 4096, classes}, dropout, plain)
 }

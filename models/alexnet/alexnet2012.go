@@ -10,13 +10,13 @@ import (
 // response normalisation, overlapping pooling. Parameters are called "conv1.weight" to "fc8.bias".
 //
 // The two GPUs of the paper are two groups of channels: conv2, conv4 and conv5 see the half that
-// lies on their own GPU, the other layers see all. Response normalisation runs over all channels, as the
-// formula of the paper has it.
+// lies on their own GPU, the other layers see all. Response normalisation runs over all channels,
+// as the formula of the paper has it.
 //
-// The paper says 224×224 pixels and 55×55 for conv1, where 11×11 windows at stride 4 leave 54.25: its
-// program, cuda-convnet, rounds up, so that the last window reaches three pixels beyond the image and
-// finds zeros there. Images of 227×227 need none of them, give the same shapes, and
-// are what Caffe's bvlc_alexnet takes.
+// The paper says 224×224 pixels and 55×55 for conv1, where 11×11 windows at stride 4 leave 54.25:
+// its program, cuda-convnet, rounds up, so that the last window reaches three pixels beyond the
+// image and finds zeros there. Images of 227×227 need none of them, give the same shapes, and are
+// what Caffe's bvlc_alexnet takes.
 //
 // It was trained (section 5) by SGD with momentum 0.9, weight decay 5e-4 and 128 images a step, at
 // a learning rate of 0.01 that was divided by ten whenever the validation error stopped falling, on

@@ -26,9 +26,9 @@ type row struct {
 	out              shape.Shape
 }
 
-// Shapes are those of the paper's figure 2; counts are those of Caffe's bvlc_alexnet, which is the same
-// network, and in millions those of Sze et al., Efficient Processing of Deep Neural Networks, 2017, table II:
-// 61 M weights, 724 M multiply-accumulates.
+// Shapes are those of the paper's figure 2; counts are those of Caffe's bvlc_alexnet, which is the
+// same network, and in millions those of Sze et al., Efficient Processing of Deep Neural Networks,
+// 2017, table II: 61 M weights, 724 M multiply-accumulates.
 func TestLayersAreThoseOfThePaper(t *testing.T) {
 	want := map[string]row{
 		"conv1": {34_944, 105_415_200, shape.Of(shape.N, 96, 55, 55)},
@@ -66,8 +66,8 @@ func TestLayersAreThoseOfThePaper(t *testing.T) {
 	}
 }
 
-// Section 5: weights of deviation 0.01 around 0; biases 1 in the second, fourth and fifth convolution and in the
-// hidden dense layers, 0 elsewhere.
+// Section 5: weights of deviation 0.01 around 0; biases 1 in the second, fourth and fifth
+// convolution and in the hidden dense layers, 0 elsewhere.
 func TestInitialValuesAreThoseOfThePaper(t *testing.T) {
 	g := graph.New()
 	Model2012.Apply(nn.Root(g), g.Input("x", shape.F32(shape.N, 3, 224, 224)))
@@ -101,8 +101,8 @@ func TestChannelsOfOneGPUDoNotReachTheOther(t *testing.T) {
 	}
 }
 
-// small is the network in a size that can be differentiated by finite differences; 67 pixels leave one
-// after the last pooling.
+// small is the network in a size that can be differentiated by finite differences; 67 pixels leave
+// one after the last pooling.
 var small = widths{[5]int{4, 8, 6, 8, 4}, 8, 3}
 
 const smallSide = 67

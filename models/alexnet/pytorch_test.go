@@ -18,7 +18,8 @@ import (
 	"github.com/plexaura/plexaura/vm"
 )
 
-// testdata/pytorch.safetensors was written by PyTorch, from torchvision's network with few channels.
+// testdata/pytorch.safetensors was written by PyTorch, from torchvision's network with few
+// channels.
 func TestAFileOfPyTorchIsLoadedByName(t *testing.T) {
 	f, err := safetensors.ReadFile("testdata/pytorch.safetensors")
 	require.NoError(t, err)

@@ -105,7 +105,8 @@ func (s *soaker) train(t testing.TB) []float32 {
 	return tr.weights(t)
 }
 
-// round lets some goroutines train, others infer by machines that share their weights, and one make garbage.
+// round lets some goroutines train, others infer by machines that share their weights, and one make
+// garbage.
 func (s *soaker) round(t *testing.T) {
 	const trainers, inferrers, turns = 2, 3, 20
 	errs := make([]error, trainers+inferrers)

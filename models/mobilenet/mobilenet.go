@@ -36,8 +36,8 @@ func NewV2(classes int, dropout float64) nn.Layer {
 	}
 }
 
-// inverted is an inverted residual: it widens, filters each channel by itself, and narrows without an
-// activation. Where the shape stays, x is added.
+// inverted is an inverted residual: it widens, filters each channel by itself, and narrows without
+// an activation. Where the shape stays, x is added.
 func inverted(in, out, expand, stride int) nn.Layer {
 	var body nn.Sequential
 	if expand > 1 {

@@ -45,8 +45,8 @@ func New(b Block, blocks [4]int, classes int) nn.Layer {
 	return append(net, nn.GlobalAvgPool2D{}, nn.Flatten{}, nn.Linear{Name: "fc", Out: classes})
 }
 
-// residual is a block of that name; a ReLU follows it, under the same name. Where it changes the shape, the shortcut is a
-// 1×1 convolution.
+// residual is a block of that name; a ReLU follows it, under the same name. Where it changes the
+// shape, the shortcut is a 1×1 convolution.
 func (b Block) residual(name string, in, width, stride int) nn.Layer {
 	r := nn.Residual{Name: name, Body: b.body(width, stride)}
 	if out := width * b.expansion; stride > 1 || in != out {

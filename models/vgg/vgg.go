@@ -20,8 +20,8 @@ var (
 )
 
 // New returns the model of a plan, for a number of classes and a probability of dropout, 0 for
-// none. Filters are drawn as by He et al. (2015) from their fan-out, dense weights from a normal distribution of
-// deviation 0.01.
+// none. Filters are drawn as by He et al. (2015) from their fan-out, dense weights from a normal
+// distribution of deviation 0.01.
 func New(plan []int, classes int, dropout float64) nn.Layer {
 	var features nn.Sequential
 	for _, channels := range plan {

@@ -12,15 +12,15 @@ import (
 // Case is one row: an op, or a function made of ops, with its attributes and inputs.
 type Case struct {
 	Op        string // "Conv2D"
-	Label     string // what is special about the row: "stride 2x1"
+	Label     string // distinguishes the row: "stride 2x1"
 	F         gradcheck.Func
 	In        []gradcheck.Input
 	Order     int     // how often to differentiate; 0 means 2
 	Tolerance float64 // 0 means [Tolerance]
 }
 
-// Tolerance is the error that a row may have. Finite differences of the table's functions are
-// good to 1e-8; a wrong rule is off by far more.
+// Tolerance is the largest error of a row. Finite differences are accurate to 1e-8 for the
+// functions in the table; a wrong rule has a much larger error.
 const Tolerance = 1e-7
 
 // Run checks the case.
@@ -40,12 +40,12 @@ func All() []Case {
 // n is the batch size, symbolic.
 const n = shape.N
 
-// input is an argument with the given values and extents.
+// input returns an argument with the given values and extents.
 func input(v gradcheck.Values, dims ...shape.Dim) gradcheck.Input {
 	return gradcheck.Input{Type: shape.F64(dims...), Values: v}
 }
 
-// args are arguments with the same values and different shapes.
+// args returns arguments with the same values and different shapes.
 func args(v gradcheck.Values, shapes ...shape.Shape) []gradcheck.Input {
 	in := make([]gradcheck.Input, len(shapes))
 	for i, s := range shapes {
@@ -54,7 +54,7 @@ func args(v gradcheck.Values, shapes ...shape.Shape) []gradcheck.Input {
 	return in
 }
 
-// normal are arguments of the given shapes with normal values.
+// normal returns arguments of the given shapes with normal values.
 func normal(shapes ...shape.Shape) []gradcheck.Input { return args(nil, shapes...) }
 
 // of1 makes a Func of a function of one node.

@@ -29,7 +29,8 @@ func softmax() (rows []Case) {
 	return rows
 }
 
-// lrn has windows that are even, of one channel, and of more than there are. Alpha is large, so that they count.
+// lrn has windows that are even, of one channel, and of more than there are. Alpha is large, so
+// that they count.
 func lrn() (rows []Case) {
 	for _, c := range []struct {
 		label string

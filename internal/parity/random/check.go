@@ -92,8 +92,8 @@ func (n *computation) weighed(grads []*graph.Node) *graph.Node {
 	return sum
 }
 
-// request asks PyTorch for the same, flushed with zeros for denormals: given ones are those of float32, computed
-// ones those of the precision.
+// request asks PyTorch for the same, flushed with zeros for denormals: given ones are those of
+// float32, computed ones those of the precision.
 func (c config) request(n computation, samples int, flushed bool) request {
 	r := request{Leaves: len(c.Inputs), Wrt: n.wrt, Samples: samples, Flush: flushed}
 	if len(n.wrt) > 0 {

@@ -3,8 +3,9 @@ package main
 import "math/rand/v2"
 
 // choices are the decisions that a configuration is drawn by, each a number of which 0 is the
-// simplest. They are drawn at random at first; a list of them can be drawn from again, in which what
-// is beyond its end is 0, so that every list gives a configuration. What is shrunk is the list.
+// simplest. They are drawn at random at first; a list of them can be drawn from again, in which
+// what is beyond its end is 0, so that every list gives a configuration. What is shrunk is the
+// list.
 type choices struct {
 	given  []int
 	random *rand.Rand // nil where they are given

@@ -19,8 +19,8 @@ const (
 	bit   = 0x1p-149
 )
 
-// bound is how far an element may be off where PyTorch has exact, its float32 is off by some, and the
-// element, or the largest of a sum of many, has that size. docs/PARITY.md says why.
+// bound is how far an element may be off where PyTorch has exact, its float32 is off by some, and
+// the element, or the largest of a sum of many, has that size. docs/PARITY.md says why.
 func bound(d shape.DType, off, size float64) float64 {
 	if d == shape.Float64 {
 		return 1e-10*size + 0x1p-25*8*off
@@ -45,7 +45,8 @@ func (d difference) String() string {
 		d.engine, d.dtype, d.output, d.theirs.shape, d.at, d.many, d.have, d.theirs.exact[d.at], d.theirs.single[d.at], d.bound)
 }
 
-// judge compares an output with one or several results by PyTorch, each element with that which is nearest.
+// judge compares an output with one or several results by PyTorch, each element with that which is
+// nearest.
 func (c config) judge(u under, d shape.DType, isFloat bool, have []float64, results []theirs) (difference, bool) {
 	worst := difference{engine: u.name, dtype: d}
 	for i, v := range have {
@@ -84,9 +85,9 @@ func (c config) allowed(u under, d shape.DType, isFloat bool, t theirs, i int) f
 	return b
 }
 
-// cancelled is how far derivatives of an elementwise function, or by logits, of which they are differences of
-// probabilities, may be off whatever their size: their terms are of size 1, those of curvature up to 100, and may
-// cancel on either side, where PyTorch's float32 is exact by luck.
+// cancelled is how far derivatives of an elementwise function, or by logits, of which they are
+// differences of probabilities, may be off whatever their size: their terms are of size 1, those of
+// curvature up to 100, and may cancel on either side, where PyTorch's float32 is exact by luck.
 func (c config) cancelled(d shape.DType, order int) float64 {
 	switch {
 	case order == 0:
@@ -106,16 +107,16 @@ func (c config) cancelled(d shape.DType, order int) float64 {
 	return terms * 0x1p-17
 }
 
-// overflows says whether v is what comes of a sum of terms near the largest number, in float32: one order of them
-// may overflow where another does not. Such sums are gradients by what was broadcast.
+// overflows says whether v is what comes of a sum of terms near the largest number, in float32: one
+// order of them may overflow where another does not. Such sums are gradients by what was broadcast.
 func (c config) overflows(d shape.DType, v float64, t theirs) bool {
 	sum := c.Apart && t.order > 0 && !slices.Equal(t.shape, t.of)
 	return sum && c.has("extreme") && d == shape.Float32 && (math.IsNaN(v) || math.IsInf(v, 0))
 }
 
-// constant is how far a gradient may be off that vanishes since a channel does not vary, as behind dead
-// ReLUs: what the channel's mean is off by a few roundings is divided by the root of BatchNorm's least
-// variance, Eps, which is 1e-3 in networks.
+// constant is how far a gradient may be off that vanishes since a channel does not vary, as behind
+// dead ReLUs: what the channel's mean is off by a few roundings is divided by the root of
+// BatchNorm's least variance, Eps, which is 1e-3 in networks.
 func constant(d shape.DType) float64 {
 	unit := eps
 	if d == shape.Float64 {
@@ -124,12 +125,12 @@ func constant(d shape.DType) float64 {
 	return 16 * unit / math.Sqrt(1e-3)
 }
 
-// steep are the functions whose curvature has larger terms, and how many times: x(2u')^2, in GELU's tanh form, is 600
-// at 6, where 1-sigmoid(2u) is still a difference.
+// steep are the functions whose curvature has larger terms, and how many times: x(2u')^2, in GELU's
+// tanh form, is 600 at 6, where 1-sigmoid(2u) is still a difference.
 var steep = map[string]float64{"GELUTanh": 8}
 
-// elementwise says whether an element of the output comes from one of each input: gradients by what was
-// broadcast are sums.
+// elementwise says whether an element of the output comes from one of each input: gradients by what
+// was broadcast are sums.
 func (c config) elementwise(t theirs) bool { return c.Apart && slices.Equal(t.shape, t.of) }
 
 func finite(v float64) float64 {
@@ -139,8 +140,8 @@ func finite(v float64) float64 {
 	return 0
 }
 
-// measure finds how far PyTorch's float32 is off at most, or rounded inputs move the result, and the
-// size of the largest element.
+// measure finds how far PyTorch's float32 is off at most, or rounded inputs move the result, and
+// the size of the largest element.
 func (t *theirs) measure() {
 	for i := range t.exact {
 		t.worst = max(t.worst, finite(t.off[i]), finite(t.moved[i]))
@@ -148,8 +149,8 @@ func (t *theirs) measure() {
 	}
 }
 
-// near says whether v is what PyTorch has at i. In float32 what overflows is infinite, and what PyTorch's
-// float32 has is right as well.
+// near says whether v is what PyTorch has at i. In float32 what overflows is infinite, and what
+// PyTorch's float32 has is right as well.
 func (t theirs) near(d shape.DType, i int, v, bound float64) bool {
 	want := t.exact[i]
 	if d == shape.Float32 {
@@ -170,8 +171,8 @@ type checker struct {
 	missing map[string]string // what PyTorch lacks, by function
 }
 
-// check returns how a configuration differs, nil where it does not; no more than the first difference
-// where that is enough.
+// check returns how a configuration differs, nil where it does not; no more than the first
+// difference where that is enough.
 func (k *checker) check(ctx context.Context, c config, first bool) (all []difference, err error) {
 	results, err := k.results(c, 2, false)
 	if err != nil {
@@ -203,9 +204,9 @@ func (k *checker) check(ctx context.Context, c config, first bool) (all []differ
 	return all, nil
 }
 
-// secondLook is what is asked before a configuration is said to differ: what more neighbours of the inputs
-// say of PyTorch's float32, in which a network is now and then on the other side of a kink, and what
-// PyTorch makes of zeros for denormals.
+// secondLook is what is asked before a configuration is said to differ: what more neighbours of the
+// inputs say of PyTorch's float32, in which a network is now and then on the other side of a kink,
+// and what PyTorch makes of zeros for denormals.
 type secondLook struct{ near, flushed []theirs }
 
 // compare computes the configuration on an engine and returns the outputs that differ.
@@ -259,8 +260,8 @@ func (k *checker) results(c config, samples int, flushed bool) ([]theirs, error)
 	return results, nil
 }
 
-// excused says whether the engine is left out: std where it computes as ref does, by ref's slow convolutions,
-// or where it says that it may differ.
+// excused says whether the engine is left out: std where it computes as ref does, by ref's slow
+// convolutions, or where it says that it may differ.
 func (u under) excused(c config) bool {
 	return u.few && (c.has("few NaN") || c.has("many NaN") || slices.ContainsFunc(c.Steps, func(s step) bool { return images[s.Op] != nil }))
 }

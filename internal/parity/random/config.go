@@ -40,7 +40,8 @@ const (
 	state             // a State, which has no gradient
 )
 
-// step applies a function to values: the inputs are counted first, then what the steps before have made.
+// step applies a function to values: the inputs are counted first, then what the steps before have
+// made.
 type step struct {
 	Op    string
 	Attrs json.RawMessage

@@ -104,8 +104,8 @@ func (s *sketch) together(values ...int) {
 
 type attrs map[string]any
 
-// step applies a function. It is the last word on the shapes that are drawn: what package ops refuses
-// is a mistake here, or there.
+// step applies a function. It is the last word on the shapes that are drawn: what package ops
+// refuses is a mistake here, or there.
 func (s *sketch) step(op string, a attrs, in ...int) int {
 	if a == nil {
 		a = attrs{}

@@ -135,8 +135,8 @@ func (h hunt) one(ctx context.Context, k *checker, number int, row string) (*fou
 	return &found{number, row, simplest, what}, nil
 }
 
-// verdict says what differs in the configuration that choices make, or fails; the first difference is
-// enough where it is only asked whether there is one.
+// verdict says what differs in the configuration that choices make, or fails; the first difference
+// is enough where it is only asked whether there is one.
 func (k *checker) verdict(ctx context.Context, row string, c *choices, first bool) (string, error) {
 	conf, err := draw(row, c)
 	if err != nil {

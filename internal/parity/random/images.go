@@ -78,8 +78,8 @@ func (s *sketch) windowed(all []side) attrs {
 	}
 }
 
-// channels draws groups, and the channels of each in and out; sometimes so many that kernels for many
-// channels take part.
+// channels draws groups, and the channels of each in and out; sometimes so many that kernels for
+// many channels take part.
 func (s *sketch) channels() (groups, in, out int) {
 	groups, in, out = pick(s.choices, 1, 1, 1, 2, 3, 4), s.from(1, 5), s.from(1, 5)
 	if s.once(6) {
@@ -88,7 +88,8 @@ func (s *sketch) channels() (groups, in, out int) {
 	return groups, in, out
 }
 
-// work is how many products a configuration may have: not much, one time of eight ten times as many.
+// work is how many products a configuration may have: not much, one time of eight ten times as
+// many.
 func (s *sketch) work() int {
 	if s.once(8) {
 		return 2_000_000
@@ -96,8 +97,8 @@ func (s *sketch) work() int {
 	return 200_000
 }
 
-// bounded makes groups, channels and axes of images smaller until an image takes no more than so many products
-// for an element of the largest side, and returns for how many images that is enough.
+// bounded makes groups, channels and axes of images smaller until an image takes no more than so
+// many products for an element of the largest side, and returns for how many images that is enough.
 func (s *sketch) bounded(most int, groups, in, out *int, all []side, pixels func(side) int) int {
 	products := func() int {
 		n := *groups * *in * *out

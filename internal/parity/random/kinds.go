@@ -44,7 +44,8 @@ var (
 	specials = []float64{0, 1, -1, math.Copysign(0, -1), .5, -.5, 2, -2, 30, -30, 100, -100, math.Inf(1), math.Inf(-1), math.NaN()}
 )
 
-// unit is 24 bits of a hash as a number from 0 to 1, so that float32 has twice of it less 1 exactly.
+// unit is 24 bits of a hash as a number from 0 to 1, so that float32 has twice of it less 1
+// exactly.
 func unit(h uint64) float64 { return float64(h>>40) / (1 << 24) }
 
 func among(v []float64) func(uint64) float64 {

@@ -1,10 +1,11 @@
 // Command random draws configurations of the functions of package ops, and graphs of several, and
-// compares results, gradients and gradients of gradients with PyTorch's, in both precisions, on all engines:
+// compares results, gradients and gradients of gradients with PyTorch's, in both precisions, on all
+// engines:
 //
 //	go run ./internal/parity/random -seed 7 -n 10000
 //
-// What differs is shrunk to the simplest configuration that still does. Configuration k of a seed is
-// always the same. The exit status is 1 where one differs.
+// What differs is shrunk to the simplest configuration that still does. Configuration k of a seed
+// is always the same. The exit status is 1 where one differs.
 //
 // docs/PARITY.md says what counts as equal. Needs Python with PyTorch, see package internal/python.
 package main

@@ -108,7 +108,8 @@ var (
 	errPeer        = errors.New("PyTorch's process")
 )
 
-// compute answers a request. Missing says what derivative PyTorch lacks, where there are fewer outputs.
+// compute answers a request. Missing says what derivative PyTorch lacks, where there are fewer
+// outputs.
 func (p *peer) compute(r request) (outs []theirs, missing string, err error) {
 	if err := p.send(r); err != nil {
 		return nil, "", fmt.Errorf("%w: %w: %v", errPeer, err, p.errors)

@@ -92,7 +92,8 @@ func TestEveryFunctionHasARow(t *testing.T) {
 	}
 }
 
-// Any choices give a configuration that package ops takes, in both precisions, and the same ones the same.
+// Any choices give a configuration that package ops takes, in both precisions, and the same ones
+// the same.
 func TestEveryDrawingIsAConfiguration(t *testing.T) {
 	for i, row := range names {
 		for k := range 25 {
@@ -125,7 +126,8 @@ func TestShrinkingFindsTheSimplestChoices(t *testing.T) {
 	require.LessOrEqual(t, tried, 5)
 }
 
-// What is allowed grows with what PyTorch's float32 is off, and is otherwise a few units of rounding.
+// What is allowed grows with what PyTorch's float32 is off, and is otherwise a few units of
+// rounding.
 func TestAnElementIsComparedWithWhatPyTorchItselfIsOff(t *testing.T) {
 	one := theirs{exact: []float64{1, 1e-3}, single: []float64{1, 1e-3}, off: []float64{1e-6, 0}, moved: []float64{0, 0}, shape: []int{2}, of: []int{2}}
 	one.measure()
@@ -151,7 +153,8 @@ func TestAnElementIsComparedWithWhatPyTorchItselfIsOff(t *testing.T) {
 	require.Equal(t, 1, differs(apart, exact, shape.Float32, 1e-38, 3e38))
 }
 
-// Each convention is a difference between PyTorch's function and ours, and the document has it with its reason.
+// Each convention is a difference between PyTorch's function and ours, and the document has it with
+// its reason.
 func TestConventionsAreDifferencesThatTheDocumentTells(t *testing.T) {
 	path, err := interpreter()
 	if err != nil {

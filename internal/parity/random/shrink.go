@@ -2,8 +2,9 @@ package main
 
 import "slices"
 
-// shrink returns simpler choices of which fails still holds, by trying ever smaller changes: stretches
-// are left out, then set to 0, and single numbers made smaller. It tries no more than budget lists.
+// shrink returns simpler choices of which fails still holds, by trying ever smaller changes:
+// stretches are left out, then set to 0, and single numbers made smaller. It tries no more than
+// budget lists.
 func shrink(made []int, budget int, fails func([]int) bool) []int {
 	s := shrinker{made: made, left: budget, fails: fails}
 	for before := -1; before != s.found; {
