@@ -8,6 +8,7 @@ import (
 	"github.com/plexaura/plexaura/graph"
 	"github.com/plexaura/plexaura/internal/rescue"
 	"github.com/plexaura/plexaura/ops"
+	"github.com/plexaura/plexaura/shape"
 )
 
 // ErrNotDifferentiable is wrapped by errors about a gradient that would have to pass through an op
@@ -41,7 +42,7 @@ func Grad(y *graph.Node, wrt ...*graph.Node) []*graph.Node {
 		err := fmt.Errorf("gradient of %v: %w; take its Sum or Mean, or use VJP", y.Type(), graph.ErrNotScalar)
 		return same(y.Graph().Reject("Grad", err, y), len(wrt))
 	}
-	if !y.Type().IsFloat() {
+	if !y.Type().HasGradient() {
 		return same(y.Graph().Reject("Grad", notFloat(y), y), len(wrt))
 	}
 	var dy *graph.Node
@@ -84,7 +85,7 @@ func check(y, dy *graph.Node, wrt []*graph.Node) *graph.Node {
 		return dy
 	case dy.Graph() != g:
 		return g.Reject("Grad", errors.New("the adjoint belongs to another graph"), y)
-	case !y.Type().IsFloat():
+	case !y.Type().HasGradient():
 		return g.Reject("Grad", notFloat(y), y)
 	case dy.Type() != y.Type():
 		return g.Reject("Grad", fmt.Errorf("the adjoint of %v must have its type, not %v", y.Type(), dy.Type()), y, dy)
@@ -95,7 +96,7 @@ func check(y, dy *graph.Node, wrt []*graph.Node) *graph.Node {
 			return g.Reject("Grad", fmt.Errorf("node %d to differentiate by is nil", i), y)
 		case x.Graph() != g:
 			return g.Reject("Grad", fmt.Errorf("node %d to differentiate by, %v, belongs to another graph", i, x), y)
-		case x.Valid() && !x.Type().IsFloat():
+		case x.Valid() && !x.Type().HasGradient():
 			return g.Reject("Grad", notFloat(x), y, x)
 		}
 	}
@@ -157,7 +158,7 @@ func newSweep(ys, wrt []*graph.Node) *sweep {
 		}
 	}
 	for i, x := range s.nodes {
-		s.active[i] = x.Type().IsFloat() && (s.wrt[i] || s.reached(x))
+		s.active[i] = x.Type().HasGradient() && (s.wrt[i] || s.reached(x))
 	}
 	return s
 }
@@ -261,7 +262,7 @@ func rule(n, dy *graph.Node) ([]*graph.Node, error) {
 		case dx == nil:
 		case dx.Graph() != n.Graph():
 			return nil, fmt.Errorf("its gradient rule returns a node of another graph for input %d", i)
-		case !dx.Valid() || !x.Type().IsFloat():
+		case !dx.Valid() || !x.Type().HasGradient():
 		case dx.Type() != x.Type():
 			return nil, fmt.Errorf("its gradient rule returns %v for input %d, which is %v", dx.Type(), i, x.Type())
 		}
@@ -279,8 +280,17 @@ func (s *sweep) add(n, dx *graph.Node) {
 	case s.adjoint[i] == nil:
 		s.adjoint[i] = dx
 	default:
-		s.adjoint[i] = ops.Add(s.adjoint[i], dx)
+		s.adjoint[i] = sum(s.adjoint[i], dx)
 	}
+}
+
+// sum adds two adjoints, of one type: in float32, and rounded, where ops do not compute with it.
+func sum(a, b *graph.Node) *graph.Node {
+	d := a.Type().DType
+	if !a.Valid() || !b.Valid() || d.HasArithmetic() {
+		return ops.Add(a, b)
+	}
+	return ops.Cast(ops.Add(ops.Cast(a, shape.Float32), ops.Cast(b, shape.Float32)), d)
 }
 
 func (s *sweep) result(x *graph.Node) *graph.Node {

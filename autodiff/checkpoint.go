@@ -39,7 +39,7 @@ func Checkpoint(f func(in ...*graph.Node) *graph.Node, in ...*graph.Node) *graph
 	if !y.Valid() {
 		return y
 	}
-	if !y.Type().IsFloat() {
+	if !y.Type().HasGradient() {
 		return g.Reject("Checkpoint", notFloat(y), y)
 	}
 	return g.Apply(checkpointOp{}, append([]*graph.Node{y}, boundary(y, in, before)...)...)
@@ -89,7 +89,7 @@ func (checkpointOp) Grad(n, dy *graph.Node) []*graph.Node {
 			continue
 		}
 		image[x] = g.Apply(recomputeOp{n.ID()}, x, dy)
-		if x.Type().IsFloat() {
+		if x.Type().HasGradient() {
 			wrt = append(wrt, image[x])
 			floats = append(floats, 1+i)
 		}

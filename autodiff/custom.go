@@ -46,7 +46,7 @@ func checkCustom(name string, y *graph.Node, in []*graph.Node, rule Rule) error 
 		return fmt.Errorf("the rule of %s is nil", name)
 	case y == nil:
 		return fmt.Errorf("the result of %s is nil", name)
-	case y.Valid() && !y.Type().IsFloat():
+	case y.Valid() && !y.Type().HasGradient():
 		return notFloat(y)
 	}
 	for _, n := range between(in, y) {

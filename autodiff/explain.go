@@ -57,9 +57,9 @@ func checkExplain(y, x *graph.Node) error {
 		return fmt.Errorf("autodiff: Explain: %v and %v are nodes of different graphs", y, x)
 	case y.Graph().Err() != nil:
 		return y.Graph().Err()
-	case !y.Type().IsFloat():
+	case !y.Type().HasGradient():
 		return fmt.Errorf("autodiff: Explain: %w", notFloat(y))
-	case !x.Type().IsFloat():
+	case !x.Type().HasGradient():
 		return fmt.Errorf("autodiff: Explain: %w", notFloat(x))
 	}
 	return nil

@@ -426,7 +426,7 @@ func TestMalformedMetadataAreErrors(t *testing.T) {
 		{"input", "float32(N,2)", `"input" is`},
 		{"input", "float32(-1)", `"input" is`},
 		{"input", "float32(99999999999)", `"input" is`},
-		{"input", "float16(1)", `"input" is`},
+		{"input", "float8(1)", `"input" is`},
 		{"input", "float32(1,1,1,1,1,1,1,1,1,1)", "metadata: input type"},
 		{"input", "float64(1)", "metadata: input type float64(1)"},
 		{"target", "bool()", "metadata: target type bool()"},

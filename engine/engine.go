@@ -80,6 +80,9 @@ type Candidate struct {
 // filters of a convolution. If the input does not change between runs, the caller may pack it once
 // and pass the result as Call.Packed; otherwise the kernel packs it in its own scratch memory. The
 // results are bit-identical. The zero Packing means that there is none.
+//
+// The input may have any element type, including one of storage only: a kernel whose weights are in
+// bfloat16 or int8 can have them packed into the type that it computes with.
 type Packing struct {
 	In      int    // index of the input
 	Bytes   int    // size in bytes of the packed form

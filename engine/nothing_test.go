@@ -16,6 +16,7 @@ func TestNothingWhereSomethingIsWantedNeverPanics(t *testing.T) {
 			"BufferAt":       engine.BufferAt,
 			"BufferOf":       engine.BufferOf[float32],
 			"BufferOfDense":  engine.BufferOfDense,
+			"Converted":      engine.Converted,
 			"DTypeOf":        engine.DTypeOf,
 			"DenseDType":     engine.DenseDType,
 			"DenseOf":        engine.DenseOf,

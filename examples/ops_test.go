@@ -33,7 +33,8 @@ Every op and function of package ops. ` + "`go test ./examples -run TestTheTable
 table of gradient checks (autodiff/gradcheck/cases); a test fails when it is out of date. The names are those of the functions;
 only gradients create the ops below SoftmaxGrad.
 
-- **element types** of the floating-point arguments (ids, labels and masks have types of their own): f32 f64 i32 i64 u8 bool.
+- **element types** of the floating-point arguments (ids, labels and masks have types of their own): f32 f64 i32 i64 u8 bool,
+  and bf16 f16 i8 where elements are only moved or cast.
 - **orders** of derivatives that are checked against finite differences in float64. The gradients of ops are made of ops, so higher
   orders are possible. A function is differentiable as often as the ops that it is made of.
 - **engines** with a kernel of their own in float32; for a function, for all of its ops. Every engine runs every op, by ref's kernel
@@ -224,10 +225,9 @@ func anyInstance(name string) (found []instance) {
 	return found
 }
 
-var dtypes = []shape.DType{shape.Float32, shape.Float64, shape.Int32, shape.Int64, shape.Uint8, shape.Bool}
-
 var shortType = map[shape.DType]string{
 	shape.Float32: "f32", shape.Float64: "f64", shape.Int32: "i32", shape.Int64: "i64", shape.Uint8: "u8", shape.Bool: "bool",
+	shape.BFloat16: "bf16", shape.Float16: "f16", shape.Int8: "i8",
 }
 
 // typesOfRows lists the element types that some row of a function takes.
@@ -256,7 +256,7 @@ func typesOf(is []instance) string {
 
 func listTypes(takes func(shape.DType) bool) string {
 	var names []string
-	for _, d := range dtypes {
+	for _, d := range shape.DTypes() {
 		if takes(d) {
 			names = append(names, shortType[d])
 		}

@@ -110,7 +110,7 @@ func (n *Network) findInput() error {
 	for _, x := range []*graph.Node{n.input, n.output} {
 		t := x.Type()
 		if !t.IsFloat() || t.Rank() < 2 || t.Dim(0) != shape.N || !t.Drop(0).Concrete() {
-			return fmt.Errorf("%v is %v; want floating point with the batch N as axis 0", x, t)
+			return fmt.Errorf("%v is %v; want float32 or float64 with the batch N as axis 0", x, t)
 		}
 	}
 	return nil
@@ -203,6 +203,9 @@ type program struct {
 func (n *Network) compile(outs ...*graph.Node) (*program, error) {
 	p, err := vm.Compile(n.engine, outs)
 	if err != nil {
+		return nil, err
+	}
+	if err := n.store.Widen(p.Leaves()...); err != nil {
 		return nil, err
 	}
 	m, err := p.NewMachine(n.store)

@@ -123,7 +123,7 @@ func (n *Network) gradients(ctx context.Context, loader *data.Loader) (sums [][]
 	input, images := n.clone(n.loss)
 	loss := images[0]
 	for _, x := range loss.Graph().Leaves() {
-		if x.Type().IsFloat() && (x.Kind() == graph.Param || optim.Averages([]string{x.Name()})) {
+		if x.Type().HasGradient() && (x.Kind() == graph.Param || optim.Averages([]string{x.Name()})) {
 			leaves = append(leaves, x)
 			sums = append(sums, make([]float64, x.Type().Len()))
 		}

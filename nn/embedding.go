@@ -24,6 +24,8 @@ func (l Embedding) Label() string { return l.Name }
 func (l Embedding) Apply(s Scope, x *graph.Node) *graph.Node {
 	return s.Within(l.Name, x, func(s Scope) *graph.Node {
 		switch {
+		case x.Type().IsStorage():
+			return s.g.Reject("Embedding", fmt.Errorf("want ids, integers, have %v, which is only stored, moved and cast: Cast it first", x.Type()), x)
 		case !x.Type().IsInt():
 			return s.g.Reject("Embedding", fmt.Errorf("want ids, integers, have %v", x.Type()), x)
 		case l.Count < 1 || l.Dim < 1:

@@ -54,7 +54,7 @@ func checkBatchNorm(in []*graph.Node, opts BatchNormOptions) error {
 	x := in[0].Type()
 	switch {
 	case !x.IsFloat():
-		return fmt.Errorf("input is %v; want floating point", x)
+		return floating.admits("input is", x)
 	case x.Rank() < 2 || x.Rank() > 5:
 		return fmt.Errorf("input %v has %d axes; want 2 to 5: (N,C,...)", x, x.Rank())
 	case !(opts.Eps > 0):

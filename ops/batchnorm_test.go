@@ -146,7 +146,7 @@ func TestBatchNormRefusesWhatDoesNotFit(t *testing.T) {
 	for want, in := range map[string][]*graph.Node{
 		"running mean is float32(4); for input float32(N,3,4,4) it must be float32(3)": {x, c, c, wide, v},
 		"gamma is float64(3); for input float32(N,3,4,4) it must be float32(3)":        {x, double, c, m, v},
-		"input is int32(N,3); want floating point":                                     {ids, c, c, m, v},
+		"input is int32(N,3); want float32 or float64":                                 {ids, c, c, m, v},
 		"input float32(3) has 1 axes; want 2 to 5: (N,C,...)":                          {flat, c, c, m, v},
 		"input 2 is nil": {x, c, nil, m, v},
 	} {

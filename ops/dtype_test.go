@@ -2,7 +2,6 @@ package ops_test
 
 import (
 	"fmt"
-	"reflect"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -19,39 +18,11 @@ import (
 func denseOf(t shape.Type, v []float64) *tensor.Dense {
 	b := engine.BufferAt(engine.Aligned(t.Bytes()), t.DType, t.Len())
 	engine.Load(b, v)
-	var backing any
-	switch t.DType {
-	case shape.Float32:
-		backing = engine.Slice[float32](b)
-	case shape.Float64:
-		backing = engine.Slice[float64](b)
-	case shape.Int32:
-		backing = engine.Slice[int32](b)
-	case shape.Bool:
-		backing = engine.Slice[bool](b)
-	}
-	return tensor.New(tensor.WithShape(t.Ints()...), tensor.WithBacking(backing))
+	return engine.DenseOf(t.Shape, b)
 }
 
 // numbersIn are the elements of a tensor of any type.
-func numbersIn(d *tensor.Dense) []float64 {
-	data := reflect.ValueOf(d.Data())
-	if data.Kind() != reflect.Slice {
-		data = reflect.Append(reflect.MakeSlice(reflect.SliceOf(data.Type()), 0, 1), data)
-	}
-	v := make([]float64, data.Len())
-	for i := range v {
-		switch e := data.Index(i); {
-		case e.Kind() == reflect.Bool && e.Bool():
-			v[i] = 1
-		case e.CanInt():
-			v[i] = float64(e.Int())
-		case e.CanFloat():
-			v[i] = e.Float()
-		}
-	}
-	return v
-}
+func numbersIn(d *tensor.Dense) []float64 { return engine.Floats(engine.BufferOfDense(d)) }
 
 // computedAnyType runs y, whose leaves it fills, with a batch of 4.
 func computedAnyType(t *testing.T, y *graph.Node) []float64 {

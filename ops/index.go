@@ -91,7 +91,7 @@ func (op gatherOp) check(x, ids shape.Type) error {
 	case op.Axis < 0 || op.Axis >= x.Rank():
 		return fmt.Errorf("no axis %d in %v", op.Axis, x)
 	case !ids.IsInt():
-		return fmt.Errorf("ids are %v; want integers", ids)
+		return integers.admits("ids are", ids)
 	case !op.Along:
 		return nil
 	case ids.Rank() != x.Rank() || ids.With(op.Axis, 0) != x.With(op.Axis, 0):
@@ -105,7 +105,8 @@ func (op gatherOp) attrs() engine.Gather { return engine.Gather{Axis: op.Axis, A
 // Grad adds the adjoint to the elements that were taken.
 func (op gatherOp) Grad(n, dy *graph.Node) []*graph.Node {
 	x, ids := n.In(0), n.In(1)
-	return []*graph.Node{graph.Apply(scatterAddOp{op, x.Type().Dim(op.Axis), ids.Type().Rank()}, dy, ids), nil}
+	back := scatterAddOp{op, x.Type().Dim(op.Axis), ids.Type().Rank()}
+	return []*graph.Node{inFloat32(dy, func(dy *graph.Node) *graph.Node { return graph.Apply(back, dy, ids) }), nil}
 }
 
 func (op gatherOp) Bind(e engine.Engine, in []engine.Operand, out engine.Operand) (engine.Bound, error) {
@@ -201,7 +202,7 @@ func (op scatterAddOp) Infer(in []shape.Type) (t shape.Type, err error) {
 	}
 	switch {
 	case !dy.IsFloat():
-		return t, fmt.Errorf("dy is %v; want floating point", dy)
+		return t, floating.admits("dy is", dy)
 	case ids.Rank() != op.Axes || op.Gather.Axis < 0 || op.Gather.Axis+axes > dy.Rank():
 		return t, fmt.Errorf("dy is %v, ids are %v; want ids of %d axes, for axis %d", dy, ids, op.Axes, op.Gather.Axis)
 	}

@@ -59,24 +59,55 @@ type domain struct {
 }
 
 var (
-	anything = domain{"any element type", func(d shape.DType) bool { return d != shape.Invalid }}
-	floating = domain{"float32 or float64", shape.DType.IsFloat}
-	number   = domain{"a number", func(d shape.DType) bool { return d.IsFloat() || d.IsInt() }}
-	signed   = domain{"a signed number", func(d shape.DType) bool { return d.IsFloat() || d == shape.Int32 || d == shape.Int64 }}
-	boolean  = domain{"bool", func(d shape.DType) bool { return d == shape.Bool }}
+	floating  = domain{"float32 or float64", shape.DType.IsFloat}
+	integers  = domain{"integers", shape.DType.IsInt}
+	number    = domain{"a number", shape.DType.HasArithmetic}
+	signed    = domain{"a signed number", func(d shape.DType) bool { return d.HasArithmetic() && d.Holds(-1) }}
+	boolean   = domain{"bool", func(d shape.DType) bool { return d == shape.Bool }}
+	equatable = domain{"a number or bool", func(d shape.DType) bool { return d.HasArithmetic() || d == shape.Bool }}
 )
+
+// admits rejects a type outside the domain. The error begins with what, such as "ids are", and of
+// a type of storage it says to cast.
+func (d domain) admits(what string, t shape.Type) error {
+	switch {
+	case d.has(t.DType):
+		return nil
+	case t.IsStorage():
+		return fmt.Errorf("%s %v, which is only stored, moved and cast; want %s: Cast it first", what, t, d.name)
+	}
+	return fmt.Errorf("%s %v; want %s", what, t, d.name)
+}
 
 // check rejects inputs outside the domain, and inputs of different element types.
 func (d domain) check(in ...shape.Type) error {
 	for i, t := range in {
-		if !d.has(t.DType) {
-			return fmt.Errorf("input %d is %v; want %s", i, t, d.name)
+		if err := d.admits(fmt.Sprintf("input %d is", i), t); err != nil {
+			return err
 		}
 		if t.DType != in[0].DType {
 			return fmt.Errorf("inputs are %v and %v; want one element type, see Cast", in[0].DType, t.DType)
 		}
 	}
 	return nil
+}
+
+// inFloat32 returns f of an adjoint. Where ops do not compute with its type, f is of the adjoint
+// in float32, and its result is rounded to the type, once.
+func inFloat32(dy *graph.Node, f func(dy *graph.Node) *graph.Node) *graph.Node {
+	d := dy.Type().DType
+	if d.HasArithmetic() {
+		return f(dy)
+	}
+	return Cast(f(Cast(dy, shape.Float32)), d)
+}
+
+// spreadBack is the adjoint of what was broadcast from shape s.
+func spreadBack(dy *graph.Node, s shape.Shape) *graph.Node {
+	if dy.Valid() && dy.Type().Shape == s {
+		return dy
+	}
+	return inFloat32(dy, func(dy *graph.Node) *graph.Node { return SumTo(dy, s) })
 }
 
 func wantFloat(in ...shape.Type) error { return floating.check(in...) }

@@ -69,6 +69,8 @@ func (o CrossEntropyOptions) check(logits, target shape.Type) (axis int, err err
 	}
 	switch ids := logits.Drop(axis); {
 	case target == logits:
+	case target.IsStorage():
+		return 0, integers.admits("class numbers are", target)
 	case !target.IsInt():
 		return 0, fmt.Errorf("the target is %v; want class numbers, integers %v, or distributions, %v", target, ids, logits)
 	case target.Shape != ids:

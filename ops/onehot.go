@@ -25,8 +25,8 @@ func (op OneHotOp) Infer(in []shape.Type) (shape.Type, error) {
 	if err := arity(in, 2); err != nil {
 		return shape.Type{}, err
 	}
-	if !in[0].IsInt() {
-		return shape.Type{}, fmt.Errorf("ids are %v; want integers", in[0])
+	if err := integers.admits("ids are", in[0]); err != nil {
+		return shape.Type{}, err
 	}
 	if op.Classes < 1 {
 		return shape.Type{}, fmt.Errorf("%d classes; want at least one", op.Classes)

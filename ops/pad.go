@@ -101,7 +101,7 @@ func (op PadOp) padded(i int, d shape.Dim) (shape.Dim, error) {
 // Grad adds the adjoint to the elements that were copied.
 func (op PadOp) Grad(_, dy *graph.Node) []*graph.Node {
 	op.Value = 0
-	return one(graph.Apply(padGradOp(op), dy))
+	return one(inFloat32(dy, func(dy *graph.Node) *graph.Node { return graph.Apply(padGradOp(op), dy) }))
 }
 
 // Bind implements the vm's Bindable.
@@ -149,8 +149,8 @@ func (op padGradOp) Infer(in []shape.Type) (shape.Type, error) {
 	if err := arity(in, 1); err != nil {
 		return shape.Type{}, err
 	}
-	if !in[0].IsFloat() {
-		return shape.Type{}, fmt.Errorf("input is %v; want floating point", in[0])
+	if err := floating.admits("input is", in[0]); err != nil {
+		return shape.Type{}, err
 	}
 	out := in[0]
 	for i := range out.Rank() {

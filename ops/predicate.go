@@ -27,8 +27,8 @@ var predicates = [...]struct {
 	fn   engine.Fn
 	of   domain
 }{
-	equal:        {"Equal", engine.Eq, anything},
-	notEqual:     {"NotEqual", engine.Ne, anything},
+	equal:        {"Equal", engine.Eq, equatable},
+	notEqual:     {"NotEqual", engine.Ne, equatable},
 	less:         {"Less", engine.Lt, number},
 	lessEqual:    {"LessEqual", engine.Le, number},
 	greater:      {"Greater", engine.Gt, number},

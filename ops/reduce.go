@@ -248,7 +248,7 @@ func (op broadcastToOp) Infer(in []shape.Type) (t shape.Type, err error) {
 }
 
 func (broadcastToOp) Grad(n, dy *graph.Node) []*graph.Node {
-	return one(SumTo(dy, n.In(0).Type().Shape))
+	return one(spreadBack(dy, n.In(0).Type().Shape))
 }
 
 func (broadcastToOp) Map(_ []shape.Type, out shape.Type) engine.Map {

@@ -42,7 +42,7 @@ func (whereOp) Infer(in []shape.Type) (t shape.Type, err error) {
 
 func (whereOp) Grad(n, dy *graph.Node) []*graph.Node {
 	cond, a, b, zero := n.In(0), n.In(1), n.In(2), Scalar(dy, 0)
-	return []*graph.Node{nil, SumTo(Where(cond, dy, zero), a.Type().Shape), SumTo(Where(cond, zero, dy), b.Type().Shape)}
+	return []*graph.Node{nil, spreadBack(Where(cond, dy, zero), a.Type().Shape), spreadBack(Where(cond, zero, dy), b.Type().Shape)}
 }
 
 func (whereOp) Map(_ []shape.Type, out shape.Type) engine.Map {
@@ -106,10 +106,15 @@ func (op clipOp) Map(_ []shape.Type, out shape.Type) engine.Map {
 	}, Outs: []int{1}}
 }
 
-// Cast returns the elements of x converted to type d. Conversion from floating point to an integer
-// type rounds towards zero; values out of range become the nearest integer of the type, and NaN
-// becomes 0. Conversion to a narrower integer type drops the high bits. Bool true is 1, and every
-// nonzero number is true. Gradients pass between floating-point types.
+// Cast returns the elements of x converted to type d. Conversion to a narrower floating-point type
+// rounds once, to the nearest, ties to even: a number beyond the range becomes infinite, one below
+// the normal numbers keeps the bits that fit, and NaN stays NaN. Conversion from floating point to
+// an integer type rounds towards zero; values out of range, for which PyTorch's result is
+// undefined, become the nearest integer of the type, and NaN becomes 0. Conversion to a narrower
+// integer type drops the high bits. Bool true is 1, and every nonzero number is true.
+//
+// Gradients pass between floating-point types, including bfloat16 and float16: the adjoint of x is
+// the adjoint of the result, converted back.
 func Cast(x *graph.Node, d shape.DType) *graph.Node { return graph.Apply(castOp{d}, x) }
 
 type castOp struct{ To shape.DType }
@@ -128,7 +133,7 @@ func (op castOp) Infer(in []shape.Type) (t shape.Type, err error) {
 
 func (op castOp) Grad(n, dy *graph.Node) []*graph.Node {
 	x := n.In(0)
-	if !x.Type().IsFloat() || !op.To.IsFloat() {
+	if !x.Type().HasGradient() || !op.To.HasGradient() {
 		return one(nil)
 	}
 	return one(Cast(dy, x.Type().DType))

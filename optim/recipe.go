@@ -253,6 +253,8 @@ func checkGrads(g *graph.Graph, params, grads []*graph.Node) error {
 			add("the gradient of %s is nil", p.String())
 		case d.Graph() != g:
 			add("the gradient of %s belongs to another graph", p.String())
+		case d.Valid() && p.Type().HasGradient() && !p.Type().IsFloat():
+			add("there is no arithmetic in the element type of %s; train in float32, and Cast where the type is wanted", fmt.Sprintf("%v, %v", p, p.Type()))
 		case d.Valid() && d.Type() != p.Type():
 			add("%s", fmt.Sprintf("the gradient of %v is %v, the parameter %v", p, d.Type(), p.Type()))
 		}

@@ -53,6 +53,15 @@ func TestWrongGradientsAreToldOnce(t *testing.T) {
 	}
 }
 
+func TestParametersOfAStorageTypeAreNotStepped(t *testing.T) {
+	g := graph.New()
+	p, q := g.Param("p", shape.BF16(2), nil), g.Param("q", shape.F16(2), nil)
+	loss := ops.Sum(ops.Mul(ops.Cast(p, shape.Float32), ops.Cast(q, shape.Float32)))
+	optim.SGD{LR: .1}.Apply(g, autodiff.Grad(loss, p, q))
+	require.ErrorContains(t, g.Err(), "there is no arithmetic in the element type of p, bfloat16(2), q, float16(2); train in float32, and Cast where the type is wanted")
+	require.Zero(t, strings.Count(g.Err().Error(), "\n"))
+}
+
 func TestParametersOfAnotherOptimiserAreToldOnce(t *testing.T) {
 	g := graph.New()
 	var loss *graph.Node

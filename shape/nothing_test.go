@@ -10,13 +10,21 @@ import (
 func TestNothingWhereSomethingIsWantedNeverPanics(t *testing.T) {
 	nothing.Check(t, nothing.Exports{
 		Funcs: map[string]any{
+			"BF16":       shape.BF16,
 			"Batch":      shape.Batch,
+			"BrainOf":    shape.BrainOf,
+			"BrainOf32":  shape.BrainOf32,
 			"Broadcast":  shape.Broadcast,
 			"DTypeOf":    shape.DTypeOf[float32],
+			"DTypes":     shape.DTypes,
+			"F16":        shape.F16,
 			"F32":        shape.F32,
 			"F64":        shape.F64,
+			"HalfOf":     shape.HalfOf,
+			"HalfOf32":   shape.HalfOf32,
 			"I32":        shape.I32,
 			"I64":        shape.I64,
+			"I8":         shape.I8,
 			"Make":       shape.Make,
 			"Mask":       shape.Mask,
 			"Of":         shape.Of,
@@ -25,8 +33,10 @@ func TestNothingWhereSomethingIsWantedNeverPanics(t *testing.T) {
 			"U8":         shape.U8,
 		},
 		Types: []any{
+			new(shape.Brain),
 			new(shape.DType),
 			new(shape.Dim),
+			new(shape.Half),
 			new(shape.Shape),
 			new(shape.Type),
 		},

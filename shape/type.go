@@ -24,6 +24,15 @@ func I64(dims ...Dim) Type { return Make(Int64, dims...) }
 // U8 returns the uint8 type with the given extents.
 func U8(dims ...Dim) Type { return Make(Uint8, dims...) }
 
+// BF16 returns the bfloat16 type with the given extents.
+func BF16(dims ...Dim) Type { return Make(BFloat16, dims...) }
+
+// F16 returns the float16 type with the given extents.
+func F16(dims ...Dim) Type { return Make(Float16, dims...) }
+
+// I8 returns the int8 type with the given extents.
+func I8(dims ...Dim) Type { return Make(Int8, dims...) }
+
 // Mask returns the bool type with the given extents.
 func Mask(dims ...Dim) Type { return Make(Bool, dims...) }
 

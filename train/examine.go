@@ -66,7 +66,7 @@ func (r *run) examine(ctx context.Context, s *vm.Store, epoch int, b data.Batch)
 func (x *examination) roots() []*graph.Node {
 	roots := []*graph.Node{x.net.Training.Loss}
 	for _, u := range x.net.Training.Loss.Graph().Updates() {
-		if u.Value.Type().IsFloat() {
+		if u.Value.Type().HasGradient() {
 			roots = append(roots, u.Value)
 		}
 	}
@@ -196,7 +196,7 @@ func (x *examination) examples(n *graph.Node, b data.Batch) (of []int, all bool)
 func (x *examination) origins(ctx context.Context, r *run, s *vm.Store, e *NotFiniteError) error {
 	var ins []*graph.Node
 	for _, in := range e.Node.Ins() {
-		if in.Type().IsFloat() {
+		if in.Type().HasGradient() {
 			ins = append(ins, in)
 		}
 	}
@@ -246,7 +246,7 @@ func flawOf(d *tensor.Dense) *flaw {
 // elements returns the elements of a floating-point tensor, and nil for other types, which are
 // always finite.
 func elements(d *tensor.Dense) []float64 {
-	if !engine.DTypeOf(d).IsFloat() {
+	if !engine.DTypeOf(d).HasGradient() {
 		return nil
 	}
 	return engine.Floats(engine.BufferOfDense(d))

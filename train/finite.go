@@ -33,12 +33,11 @@ func notFiniteValues(s *vm.Store) (names []string, err error) {
 		if err != nil {
 			return nil, err
 		}
-		fine := true
-		switch v.Dtype() {
-		case tensor.Float32:
+		fine := false
+		if v.Dtype() == tensor.Float32 {
 			fine = finite(v.Float32s())
-		case tensor.Float64:
-			fine = finite(v.Float64s())
+		} else {
+			fine = finite(elements(v))
 		}
 		if !fine {
 			names = append(names, name)

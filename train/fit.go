@@ -299,6 +299,9 @@ func (r *run) close() error {
 
 // match checks the initial values, and lists those that start afresh.
 func (r *run) match(p programs) (anew []string, err error) {
+	if err := r.state.Store.Widen(p.leaves()...); err != nil {
+		return nil, err
+	}
 	switch {
 	case r.Resume != nil:
 		return nil, match(r.state.Store, p.leaves(), nil)

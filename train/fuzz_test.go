@@ -25,6 +25,9 @@ func FuzzCheckpoint(f *testing.F) {
 	require.NoError(f, safetensors.Write(&whole, safetensors.File{Metadata: meta, Tensors: []safetensors.Tensor{
 		safetensors.Of("step", shape.Of(), []int64{3}),
 		safetensors.Of("weight", shape.Of(2, 3), make([]float32, 6)),
+		safetensors.Of("brain", shape.Of(2), []shape.Brain{0x3f80, 0x7fc1}),
+		safetensors.Of("half", shape.Of(1, 2), []shape.Half{0x3c00, 1}),
+		safetensors.Of("small", shape.Of(), []int8{-128}),
 	}}))
 	f.Add(whole.Bytes())
 	f.Add(whole.Bytes()[:whole.Len()-1])

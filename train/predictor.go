@@ -93,8 +93,12 @@ func network(model nn.Layer, w *Checkpoint, loss Loss) (*Network, error) {
 	return net, err
 }
 
-// fits returns a [MismatchError] if the values of w do not fit the model.
+// fits returns a [MismatchError] if the values of w do not fit the model. It first widens
+// values that a file has kept in fewer bits.
 func fits(w *Checkpoint, p *vm.Program, net *Network) error {
+	if err := w.Store.Widen(p.Leaves()...); err != nil {
+		return err
+	}
 	extra := slices.Clone(w.Training)
 	for _, n := range net.Leaves {
 		extra = append(extra, n.Name())

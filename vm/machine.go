@@ -267,7 +267,7 @@ func (p *Program) batchOf(inputs []*tensor.Dense) (int, error) {
 			return 0, fmt.Errorf("vm: input %q: %w", node.Name(), err)
 		}
 		if engine.DTypeOf(d) != node.Type().DType {
-			return 0, fmt.Errorf("vm: input %q is %v, the tensor given holds %v", node.Name(), node.Type(), d.Dtype())
+			return 0, fmt.Errorf("vm: input %q is %v, the tensor given holds %v", node.Name(), node.Type(), engine.DTypeOf(d))
 		}
 		var err error
 		if n, err = solve(node, d.Shape(), n); err != nil {
@@ -607,10 +607,13 @@ func (f finite) number() (float64, error) {
 			return 0, err
 		}
 	}
-	if b.DType() == shape.Float32 {
+	switch b.DType() {
+	case shape.Float32:
 		return float64(engine.Slice[float32](b)[0]), nil
+	case shape.Float64:
+		return engine.Slice[float64](b)[0], nil
 	}
-	return engine.Slice[float64](b)[0], nil
+	return engine.Floats(b)[0], nil
 }
 
 // count records that the leaves were written.

@@ -246,6 +246,17 @@ var randomOps = []func(*random) *graph.Node{
 		return ops.Cast(ops.Cast(r.of(shape.Float64), shape.Float32), shape.Float64)
 	},
 	func(r *random) *graph.Node { return ops.Cast(r.of(shape.Int32), shape.Float64) },
+	func(r *random) *graph.Node { // moved as a type that is only stored
+		d := []shape.DType{shape.BFloat16, shape.Float16, shape.Int8}[r.next(3)]
+		x := ops.Cast(r.of(shape.Float64), d)
+		switch r.next(3) {
+		case 1:
+			x = ops.Transpose(x)
+		case 2:
+			x = ops.Where(ops.FullLike(ops.Cast(x, shape.Bool), float64(r.next(2))), x, ops.Scalar(x, 1))
+		}
+		return ops.Cast(x, shape.Float64)
+	},
 	func(r *random) *graph.Node { return ops.Cast(r.of(shape.Bool), shape.Float64) },
 	func(r *random) *graph.Node {
 		a, b := r.of(shape.Int32), r.of(shape.Int32)

@@ -54,7 +54,7 @@ func guarded(in *instr) bool {
 
 // checkedFinite reports whether v is an output that a training step checks.
 func checkedFinite(v *value) bool {
-	return v.out && v.typ.IsFloat() && v.typ.Rank() == 0
+	return v.out && v.typ.HasGradient() && v.typ.Rank() == 0
 }
 
 // order returns the instructions in an order in which definitions come before uses, readers of a

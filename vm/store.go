@@ -136,7 +136,7 @@ func (s *Store) init(n *graph.Node) error {
 		if err != nil {
 			return fmt.Errorf("vm: the initialiser of %q, %T: %w", n.Name(), n.Init(), err)
 		}
-		if i := slices.IndexFunc(v, func(x float64) bool { return n.Type().IsInt() && !n.Type().Holds(x) }); i >= 0 {
+		if i := slices.IndexFunc(v, func(x float64) bool { return n.Type().DType != shape.Bool && !n.Type().Holds(x) }); i >= 0 {
 			return fmt.Errorf("vm: the initialiser of %q sets an element to %v, which is not a valid %v", n.Name(), v[i], n.Type().DType)
 		}
 		engine.Load(l.buf, v)
@@ -150,10 +150,14 @@ func (s *Store) init(n *graph.Node) error {
 
 // suits returns an error if l does not have the type of n.
 func (l *leaf) suits(n *graph.Node) error {
-	if l.typ != n.Type() {
-		return fmt.Errorf("vm: the store holds %q as %v, the program needs %v", n.Name(), l.typ, n.Type())
+	switch {
+	case l.typ == n.Type():
+		return nil
+	case l.typ.Shape == n.Type().Shape && l.typ.IsStorage():
+		return fmt.Errorf("vm: the store holds %q as %v, the program needs %v; make the leaf %v and Cast it in the graph, or convert the value: Store.Widen does of bfloat16 and float16",
+			n.Name(), l.typ, n.Type(), l.typ.DType)
 	}
-	return nil
+	return fmt.Errorf("vm: the store holds %q as %v, the program needs %v", n.Name(), l.typ, n.Type())
 }
 
 func (s *Store) put(name string, l *leaf) {
@@ -178,7 +182,8 @@ func (s *Store) Names() []string {
 	return names
 }
 
-// Value returns a copy of the named value.
+// Value returns a copy of the named value, of its own type: see [Store.Set] and, to compute with
+// what is only stored, [engine.Converted].
 func (s *Store) Value(name string) (*tensor.Dense, error) {
 	if err := s.acquire(false); err != nil {
 		return nil, fmt.Errorf("vm: reading %q: %w", name, err)
@@ -197,6 +202,8 @@ func (s *Store) Value(name string) (*tensor.Dense, error) {
 
 // Set copies the elements of v to the named value. If the store has the value already, v must have
 // its type.
+// Values of bfloat16 and float16 are tensors of [shape.Brain] and [shape.Half], which
+// [engine.Converted] makes of float32.
 func (s *Store) Set(name string, v *tensor.Dense) error {
 	t, err := typeOf(v)
 	if err != nil {

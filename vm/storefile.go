@@ -9,7 +9,6 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/plexaura/plexaura/engine"
 	"github.com/plexaura/plexaura/graph"
 	"github.com/plexaura/plexaura/internal/plain"
 	"github.com/plexaura/plexaura/interop/safetensors"
@@ -53,25 +52,7 @@ func (l *leaf) stored(name string) (t safetensors.Tensor, err error) {
 	if err != nil {
 		return t, err
 	}
-	switch l.typ.DType {
-	case shape.Float32:
-		t = storedAs[float32](name, l.typ, b)
-	case shape.Float64:
-		t = storedAs[float64](name, l.typ, b)
-	case shape.Int32:
-		t = storedAs[int32](name, l.typ, b)
-	case shape.Int64:
-		t = storedAs[int64](name, l.typ, b)
-	case shape.Uint8:
-		t = storedAs[uint8](name, l.typ, b)
-	default:
-		t = storedAs[bool](name, l.typ, b)
-	}
-	return t, nil
-}
-
-func storedAs[T shape.Elem](name string, t shape.Type, b engine.Buffer) safetensors.Tensor {
-	return safetensors.Of(name, t.Shape, engine.Slice[T](b))
+	return safetensors.OfBytes(name, l.typ, b.Bytes()), nil
 }
 
 // LoadOptions select the values to load from a file. The zero value loads all.
@@ -80,6 +61,9 @@ type LoadOptions struct {
 	// then an error if the file lacks one or has it with another type, or has a value that is not
 	// among them. An optimiser adds leaves of its own, which PyTorch's files lack: list the leaves
 	// of a graph before applying it, or those of a program for inference.
+	//
+	// Values that the file has as BF16 and F16 are loaded as bfloat16 and float16. They are widened
+	// if the leaf, or without For the value in the store, is float32; see [Store.Widen].
 	For []*graph.Node
 	// Partial loads the values that fit and leaves the rest of the store unchanged; the report
 	// lists the differences. It is still an error if no value fits.
@@ -186,7 +170,7 @@ func (s *Store) LoadFrom(r *safetensors.Reader, o LoadOptions) (LoadReport, erro
 		return LoadReport{}, fmt.Errorf("vm: loading %s: %w", r.Name(), err)
 	}
 	defer s.release(true)
-	l := loading{LoadOptions: o, store: s, from: map[string]safetensors.Tensor{}}
+	l := loading{LoadOptions: o, store: s, from: map[string]fileValue{}}
 	l.report.Metadata = maps.Clone(r.Metadata())
 	if err := l.compare(r); err != nil {
 		return LoadReport{}, fmt.Errorf("vm: loading %s: %w", r.Name(), err)
@@ -208,11 +192,17 @@ func (s *Store) LoadFrom(r *safetensors.Reader, o LoadOptions) (LoadReport, erro
 type loading struct {
 	LoadOptions
 	store  *Store
-	wanted map[string]shape.Type         // by name; nil if all values are requested
-	from   map[string]safetensors.Tensor // the tensors to load, by their name in the store
+	wanted map[string]shape.Type // by name; nil if all values are requested
+	from   map[string]fileValue  // the values to load, by their name in the store
 	report LoadReport
 
 	unexpected []string // those of the report's Unused that are an error
+}
+
+// fileValue is the tensor of a file that a value is loaded from, and its type in the store.
+type fileValue struct {
+	tensor string
+	as     shape.Type
 }
 
 func (l *loading) compare(r *safetensors.Reader) error {
@@ -282,23 +272,23 @@ func (l *loading) consider(name string, t safetensors.Tensor) {
 		}
 	case want.Valid() && want.Len() == 0:
 		l.report.Mismatched = append(l.report.Mismatched, Mismatch{Name: name, File: t.String()})
-	case t.Err() != nil || t.Type != want:
+	case t.Err() != nil || t.Type.Shape != want.Shape || !t.ReadsAs(want.DType):
 		l.report.Mismatched = append(l.report.Mismatched, Mismatch{name, t.String(), want})
 	default:
-		l.load(name, t)
+		l.load(name, t, want)
 	}
 }
 
-func (l *loading) load(name string, t safetensors.Tensor) {
-	l.from[name] = t
+func (l *loading) load(name string, t safetensors.Tensor, as shape.Type) {
+	l.from[name] = fileValue{t.Name, as}
 	l.report.Loaded = append(l.report.Loaded, name)
-	if t.Stored == "" {
+	if t.Type == as {
 		return
 	}
 	if l.report.Widened == nil {
 		l.report.Widened = map[string]string{}
 	}
-	l.report.Widened[name] = t.Stored
+	l.report.Widened[name] = t.DType()
 }
 
 // loadable reports whether the file has the requested values.
@@ -313,21 +303,21 @@ func (l *loading) loadable() bool {
 func (l *loading) read(r *safetensors.Reader) (map[string]*leaf, error) {
 	values, sum := map[string]*leaf{}, 0
 	for _, t := range l.from {
-		sum += t.Type.Bytes()
+		sum += t.as.Bytes()
 	}
 	if err := afford(sum, "the values of "+r.Name(), "free memory, or raise the limit", nil); err != nil {
 		return nil, err
 	}
 	for _, name := range l.report.Loaded {
 		t := l.from[name]
-		buf, err := reserve(t.Type, fmt.Sprintf("%s of %s", plain.Name(name), r.Name()))
+		buf, err := reserve(t.as, fmt.Sprintf("%s of %s", plain.Name(name), r.Name()))
 		if err != nil {
 			return nil, err
 		}
-		if err := r.Values(t.Name, buf.Bytes()); err != nil {
+		if err := r.ValuesAs(t.tensor, t.as.DType, buf.Bytes()); err != nil {
 			return nil, fmt.Errorf("vm: loading %w", err)
 		}
-		values[name] = &leaf{typ: t.Type, buf: buf}
+		values[name] = &leaf{typ: t.as, buf: buf}
 	}
 	return values, nil
 }

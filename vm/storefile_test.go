@@ -74,6 +74,7 @@ func TestSavingKeepsEveryType(t *testing.T) {
 	for name, v := range map[string]any{
 		"a": []float32{1, float32(math.Inf(-1)), math.SmallestNonzeroFloat32}, "b": []float64{math.Copysign(0, -1), math.NaN()},
 		"c": []int32{-1, 2}, "d": []int64{math.MinInt64}, "e": []uint8{0, 255}, "f": []bool{true, false},
+		"g": []shape.Brain{0x8000, 0x7f80, 0x7fc1, 1}, "h": []shape.Half{0x8000, 0x7c00, 0x7e01, 1}, "i": []int8{-128, 127},
 	} {
 		require.NoError(t, s.Set(name, tensor.New(tensor.WithBacking(v))))
 	}
@@ -183,7 +184,7 @@ func foreign(t *testing.T) (leaves []*graph.Node, path string) {
 	g.Param("fc.bias", shape.F32(2), graph.Fill(7))
 	g.Param("bn.weight", shape.F32(3), graph.Fill(7))
 	g.State("bn.running_mean", shape.F32(3), graph.Fill(7))
-	half := safetensors.Tensor{Name: "bn.weight", Type: shape.F32(3), Stored: "F16", Data: []byte{0, 0x3c, 0, 0xbc, 0, 0x40}}
+	half := safetensors.Tensor{Name: "bn.weight", Type: shape.F16(3), Data: []byte{0, 0x3c, 0, 0xbc, 0, 0x40}}
 	return g.Leaves(), save(t, safetensors.File{Metadata: map[string]string{"format": "pt"}, Tensors: []safetensors.Tensor{
 		safetensors.Of("fc.weight", shape.Of(10, 3), make([]float32, 30)),
 		safetensors.Of("bn.running_mean", shape.Of(3), []float32{1, 2, 3}),

@@ -158,8 +158,8 @@ func example(d *tensor.Dense, i int) []float32 {
 	if d.Dtype() == tensor.Float32 {
 		return d.Float32s()[i*n : (i+1)*n]
 	}
-	v := make([]float32, n)
-	for k, f := range d.Float64s()[i*n : (i+1)*n] {
+	all, v := engine.BufferOfDense(d), make([]float32, n)
+	for k, f := range engine.Floats(all.At(i*n*all.DType().Width(), all.DType(), n)) {
 		v[k] = float32(f)
 	}
 	return v

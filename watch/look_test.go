@@ -8,6 +8,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/plexaura/plexaura/engine"
 	"github.com/plexaura/plexaura/shape"
 	"github.com/plexaura/plexaura/train"
 )
@@ -90,4 +91,13 @@ func TestMapsThatAreNotFiniteAreDrawn(t *testing.T) {
 	require.Equal(t, []byte{0, 0}, m.Pixels)
 	m = draw("a", "B", shape.Of(2), []float32{-math.MaxFloat32, math.MaxFloat32})
 	require.Equal(t, []byte{0, 255}, m.Pixels)
+}
+
+// What is shown of one example is float32, whatever the network gives.
+func TestAnExampleOfAnyTypeIsShown(t *testing.T) {
+	for _, d := range shape.DTypes() {
+		b := engine.BufferAt(engine.Aligned(6*d.Width()), d, 6)
+		engine.Load(b, []float64{1, 0, 1, 1, 1, 0})
+		require.Equal(t, []float32{1, 1, 0}, example(engine.DenseOf(shape.Of(2, 3), b), 1), d)
+	}
 }

@@ -94,6 +94,9 @@ func newTrial(c train.Config, prepare func(image.Image, data.Info) ([]float32, e
 	if t.look, err = newLook(c.Engine, output, w.Info); err != nil {
 		return nil, err
 	}
+	if err := w.Store.Widen(t.look.program.Leaves()...); err != nil {
+		return nil, err
+	}
 	t.machine, err = t.look.program.NewMachine(w.Store)
 	return t, err
 }

@@ -138,6 +138,9 @@ func (c *checker) argument(name string, in Input) *graph.Node {
 	if t.IsFloat() {
 		t = t.As(shape.Float64)
 	}
+	if err := steps(t); err != nil {
+		return c.graph.Reject("gradcheck", fmt.Errorf("argument %s is %w", name, err))
+	}
 	n := c.graph.Input(name, t)
 	if !n.Valid() {
 		return n
@@ -156,6 +159,14 @@ func (c *checker) argument(name string, in Input) *graph.Node {
 	return n
 }
 
+// steps refuses a floating-point type in which there are no differences as small as those taken.
+func steps(t shape.Type) error {
+	if t.HasGradient() && !t.IsFloat() {
+		return fmt.Errorf("%v, whose steps are too large for finite differences; check the function of the float32 before it is cast", t)
+	}
+	return nil
+}
+
 func (c *checker) run(f Func, xs []*graph.Node) error {
 	y := f(xs...)
 	if err := c.graph.Err(); err != nil {
@@ -168,6 +179,8 @@ func (c *checker) run(f Func, xs []*graph.Node) error {
 	switch err := c.graph.Err(); {
 	case err != nil:
 		return err
+	case steps(y.Type()) != nil:
+		return fmt.Errorf("gradcheck: the function gives %w", steps(y.Type()))
 	case !y.Type().IsFloat():
 		return fmt.Errorf("gradcheck: the function returns %v; only floating point has gradients", y.Type())
 	}

@@ -43,11 +43,21 @@ func TestMistakesAreNotTakenForWrongGradients(t *testing.T) {
 		{"graph error", "Reshape: (2,3) has 6 elements, (5) has 5", func(x ...*graph.Node) *graph.Node { return ops.Reshape(x[0], 5) }},
 		{"nil", "the function returns nil", func(...*graph.Node) *graph.Node { return nil }},
 		{"Bool", "only floating point has gradients", func(x ...*graph.Node) *graph.Node { return ops.Equal(x[0], x[0]) }},
+		{"storage", "bfloat16(2,3), whose steps are too large", func(x ...*graph.Node) *graph.Node { return ops.Cast(x[0], shape.BFloat16) }},
 	} {
 		_, err := gradcheck.Run(c.f, in, gradcheck.Options{})
 		require.ErrorContains(t, err, c.want, c.name)
 		require.NotErrorIs(t, err, gradcheck.ErrWrong, c.name)
 	}
+}
+
+func TestAnArgumentOfAStorageTypeIsNoArgumentToDifferentiateBy(t *testing.T) {
+	_, err := gradcheck.Run(func(x ...*graph.Node) *graph.Node { return ops.Cast(x[0], shape.Float64) },
+		[]gradcheck.Input{{Type: shape.F16(3)}}, gradcheck.Options{})
+	require.ErrorContains(t, err, "is float16(3), whose steps are too large for finite differences")
+	_, err = gradcheck.Run(func(x ...*graph.Node) *graph.Node { return ops.Mul(ops.Cast(x[0], shape.Float64), x[1]) },
+		[]gradcheck.Input{{Type: shape.I8(3), Values: gradcheck.IDs(5)}, {Type: shape.F64(3)}}, gradcheck.Options{})
+	require.NoError(t, err, "integers are constants, of this type too")
 }
 
 func TestSymbolicBatchTakesTheSizeAskedFor(t *testing.T) {

@@ -79,21 +79,10 @@ func newFeed(t shape.Type, v []float64) *feed {
 	f := &feed{dims: t.Ints()}
 	mem := engine.BufferAt(engine.Aligned(t.Bytes()), t.DType, t.Len())
 	engine.Load(mem, v)
-	var backing any
-	switch t.DType {
-	case shape.Float64:
+	if t.DType == shape.Float64 {
 		f.v = engine.Slice[float64](mem)
-		backing = f.v
-	case shape.Int32:
-		backing = engine.Slice[int32](mem)
-	case shape.Int64:
-		backing = engine.Slice[int64](mem)
-	case shape.Uint8:
-		backing = engine.Slice[uint8](mem)
-	case shape.Bool:
-		backing = engine.Slice[bool](mem)
 	}
-	f.tensor = tensor.New(tensor.WithShape(f.dims...), tensor.WithBacking(backing))
+	f.tensor = engine.DenseOf(t.Shape, mem)
 	return f
 }
 

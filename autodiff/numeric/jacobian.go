@@ -110,6 +110,8 @@ func checkNodes(ys, wrt []*graph.Node) error {
 			return fmt.Errorf("numeric: %v belongs to another graph", n)
 		case n.Graph().Err() != nil:
 			return n.Graph().Err()
+		case n.Type().HasGradient() && !n.Type().IsFloat():
+			return fmt.Errorf("numeric: %v is %v; want float32 or float64, see Cast", n, n.Type())
 		case !n.Type().IsFloat():
 			return fmt.Errorf("numeric: %v is %v; only floating point has gradients", n, n.Type())
 		}

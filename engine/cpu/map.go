@@ -12,8 +12,9 @@ import (
 // block is how many elements a map computes at a time: a register of float32 takes 4 KiB.
 const block = 1024
 
-// BindMap implements [engine.Mapper]: by vectors for maps of float32 and Bool, by ref's loops for
-// those that compute with other types. Each step goes over a block before the next one does, from
+// BindMap implements [engine.Mapper]: by vectors for maps of float32 and Bool, whose inputs and
+// outputs may be cast from and to the types of casts, by ref's loops for those that compute with
+// other types. Each step goes over a block before the next one does, from
 // registers in scratch memory to registers, and the blocks are shared out.
 func (e Engine) BindMap(m engine.Map, in, out []engine.Operand) (engine.Bound, error) {
 	b, err := e.Engine.BindMap(m, in, out)
@@ -54,12 +55,19 @@ func (e Engine) sharedMap(b engine.Bound, m engine.Map, in, out []engine.Operand
 	return b, nil
 }
 
-// vectorial reports whether m reads and computes only float32 and Bool.
+// vectorial reports whether m computes only with float32 and Bool, and casts only from and to the
+// types of casts.
 func vectorial(m engine.Map, in []shape.Type) bool {
-	fits := func(d shape.DType) bool { return d == shape.Float32 || d == shape.Bool }
-	return !slices.ContainsFunc(in, func(t shape.Type) bool { return !fits(t.DType) }) &&
-		!slices.ContainsFunc(m.Steps, func(s engine.Step) bool { return !fits(s.DType) || !fits(m.ComputeType(s, in)) })
+	return !slices.ContainsFunc(m.Steps, func(s engine.Step) bool {
+		if s.Fn == engine.Copy {
+			return !copies(s.DType, m.ArgType(s, s.Args[0], in))
+		}
+		return !native(s.DType) || !native(m.ComputeType(s, in))
+	})
 }
+
+// native reports whether there are vectors of d.
+func native(d shape.DType) bool { return d == shape.Float32 || d == shape.Bool }
 
 // program is a map compiled for given types.
 type program struct {
@@ -110,14 +118,17 @@ type number struct {
 }
 
 // view returns the elements of o in the block at hand.
-func view[T shape.Elem](f frame, o operand) []T {
+func view[T shape.Elem](f frame, o operand) []T { return engine.Slice[T](f.buffer(o)) }
+
+func (f frame) buffer(o operand) engine.Buffer {
+	at := f.start * o.dtype.Width()
 	switch o.place {
 	case inInput:
-		return engine.Slice[T](f.call.In[o.at])[f.start : f.start+f.n]
+		return f.call.In[o.at].At(at, o.dtype, f.n)
 	case inOutput:
-		return engine.Slice[T](f.call.Out[o.at])[f.start : f.start+f.n]
+		return f.call.Out[o.at].At(at, o.dtype, f.n)
 	}
-	return engine.Slice[T](engine.BufferAt(f.regs[o.at:], o.dtype, f.n))
+	return engine.BufferAt(f.regs[o.at:], o.dtype, f.n)
 }
 
 func floats(f frame, o operand) []float32 { return view[float32](f, o) }
@@ -144,7 +155,7 @@ func (e Engine) compileMap(m engine.Map, in, out []shape.Type) *program {
 	n := out[0].Len()
 	cost := 50 * len(p.each)
 	for _, s := range m.Steps {
-		cost += stepCost(s.Fn)
+		cost += stepCost(s.Fn) + castCost(s, m.ArgType(s, s.Args[0], in))
 	}
 	p.loop = e.newLoop((n+block-1)/block, cost, func(c *engine.Call, slot, lo, hi int) {
 		regs := c.Scratch.Bytes()[slot*p.registers:][:p.registers]
@@ -280,10 +291,7 @@ func (p *program) input(i int, t shape.Type, to shape.Shape) {
 	}
 	o := p.register(t.DType)
 	p.inputs = append(p.inputs, o)
-	gather := spreadTo[float32](i, o, t.Shape, to)
-	if t.DType == shape.Bool {
-		gather = spreadTo[bool](i, o, t.Shape, to)
-	}
+	gather := spreadTo(i, o, t.Shape, to)
 	if t.Len() == 1 {
 		p.once = append(p.once, gather)
 	} else {
@@ -292,7 +300,17 @@ func (p *program) input(i int, t shape.Type, to shape.Shape) {
 }
 
 // spreadTo fills a register with the elements of an input broadcast to the result.
-func spreadTo[T shape.Elem](i int, o operand, from, to shape.Shape) action {
+func spreadTo(i int, o operand, from, to shape.Shape) action {
+	switch o.dtype.Width() {
+	case 1:
+		return spreadWords[uint8](i, o, from, to)
+	case 2:
+		return spreadWords[shape.Half](i, o, from, to)
+	}
+	return spreadWords[float32](i, o, from, to)
+}
+
+func spreadWords[W word](i int, o operand, from, to shape.Shape) action {
 	var g grid
 	strides, missing := from.Strides(), to.Rank()-from.Rank()
 	for k := range to.Rank() {
@@ -305,7 +323,7 @@ func spreadTo[T shape.Elem](i int, o operand, from, to shape.Shape) action {
 	last := g
 	extent, stride := last.pop()
 	return func(f frame) {
-		src, dst := engine.Slice[T](f.call.In[i]), view[T](f, o)
+		src, dst := words[W](f.call.In[i]), words[W](f.buffer(o))
 		for k := f.start; len(dst) > 0; {
 			n := min(extent-k%extent, len(dst)) // to the end of the row
 			spreadRow(dst[:n], src[g.offset(k):], stride)
@@ -363,10 +381,7 @@ func (p *program) arg(a engine.Arg, d shape.DType) operand {
 }
 
 func store(to, from operand) action {
-	if from.dtype == shape.Bool {
-		return func(f frame) { copy(view[bool](f, to), view[bool](f, from)) }
-	}
-	return func(f frame) { copy(floats(f, to), floats(f, from)) }
+	return func(f frame) { copy(f.buffer(to).Bytes(), f.buffer(from).Bytes()) }
 }
 
 // axpy is c*x + y.

@@ -74,6 +74,8 @@ func copyParts(e Engine, width int, p part, put bool, in int) *loop {
 	switch width {
 	case 1:
 		return copyPart[uint8](e, p, put, in)
+	case 2:
+		return copyPart[shape.Half](e, p, put, in)
 	case 4:
 		return copyPart[int32](e, p, put, in)
 	}
@@ -208,6 +210,8 @@ func (e Engine) BindPad(p engine.Padding, in []engine.Operand, out engine.Operan
 	switch out.Width() {
 	case 1:
 		return inTurn(padRows(e, m, before, words[uint8](value)[0])), nil
+	case 2:
+		return inTurn(padRows(e, m, before, words[shape.Half](value)[0])), nil
 	case 4:
 		return inTurn(padRows(e, m, before, words[int32](value)[0])), nil
 	}
@@ -333,6 +337,8 @@ func oneHot[I word](e Engine, b engine.Bound, out engine.Operand) engine.Bound {
 	switch out.Width() {
 	case 1:
 		return oneHots[I, uint8](e, b, out)
+	case 2:
+		return oneHots[I, shape.Half](e, b, out)
 	case 4:
 		return oneHots[I, int32](e, b, out)
 	}

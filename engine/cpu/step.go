@@ -175,6 +175,10 @@ func (p *program) compileCopy(dst, x operand) action {
 		return store(dst, x)
 	case dst.dtype == shape.Bool:
 		return loop1(dst, x, func(v float32) bool { return v != 0 })
+	case x.dtype != shape.Bool && dst.dtype == shape.Float32:
+		return casts[x.dtype].widen(dst, x)
+	case dst.dtype != shape.Float32:
+		return casts[dst.dtype].narrow(dst, x)
 	}
 	return func(f frame) { p.simd.Vec.Ones(floats(f, dst), view[bool](f, x)) }
 }
@@ -214,15 +218,7 @@ func compileLogic(fn engine.Fn, dst operand, args []operand) action {
 }
 
 // bytesOf returns the Bools of o as bytes.
-func bytesOf(f frame, o operand) []byte {
-	switch o.place {
-	case inInput:
-		return f.call.In[o.at].Bytes()[f.start : f.start+f.n]
-	case inOutput:
-		return f.call.Out[o.at].Bytes()[f.start : f.start+f.n]
-	}
-	return f.regs[o.at : o.at+f.n]
-}
+func bytesOf(f frame, o operand) []byte { return f.buffer(o).Bytes() }
 
 // chooseBools selects eight at a time as well.
 func chooseBools(dst operand, args []operand) action {

@@ -19,6 +19,8 @@ func (e Engine) BindTranspose(p engine.Perm, in []engine.Operand, out engine.Ope
 	switch out.Width() {
 	case 1:
 		return bindTranspose(e, g, copySquares[uint8]), nil
+	case 2:
+		return bindTranspose(e, g, copySquares[shape.Half]), nil
 	case 4:
 		return bindTranspose(e, g, squares[float32](e)), nil
 	}
@@ -27,7 +29,7 @@ func (e Engine) BindTranspose(p engine.Perm, in []engine.Operand, out engine.Ope
 
 // word stands for the elements of every type of its width.
 type word interface {
-	uint8 | int32 | int64 | float32 | float64
+	uint8 | shape.Half | int32 | int64 | float32 | float64
 }
 
 func words[W word](b engine.Buffer) []W {

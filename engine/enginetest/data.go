@@ -152,6 +152,10 @@ func anyOf(d shape.DType) source {
 		return whole(0, 1)
 	case shape.Uint8:
 		return whole(0, 255)
+	case shape.Int8:
+		return whole(-128, 127)
+	case shape.BFloat16, shape.Float16:
+		return nil // NaN of any payload, and numbers of any size
 	case shape.Int32:
 		return mixed(4, among(math.MinInt32, math.MaxInt32), whole(-20, 20))
 	case shape.Int64:
@@ -162,3 +166,31 @@ func anyOf(d shape.DType) source {
 
 // eighths draws numbers of which small sums and products are exact, and corners.
 var eighths = rarely(20, among(nan, inf, -inf, negZero), each(func(r *rand.Rand) float64 { return float64(r.IntN(129)-64) / 8 }))
+
+// halfway draws numbers of type from that lie between two neighbours of type to, halfway or next
+// to that, and those of type to.
+func halfway(to, from shape.DType) source {
+	return each(func(r *rand.Rand) float64 {
+		two := newBuffer(to, 2)
+		bits := r.Uint32() % (1<<(8*to.Width()) - 1)
+		for i := range two.Bytes() {
+			two.Bytes()[i] = byte((bits + uint32(i/to.Width())) >> (8 * (i % to.Width()))) // little-endian; elsewhere, others
+		}
+		v := engine.Floats(two)
+		middle := v[0]/2 + v[1]/2
+		if r.IntN(4) == 0 || math.IsInf(middle, 0) {
+			middle = v[0]
+		}
+		switch towards := math.Inf(r.IntN(2)*2 - 1); {
+		case r.IntN(2) == 0:
+		case from == shape.Float32:
+			middle = float64(math.Nextafter32(float32(middle), float32(towards)))
+		default:
+			middle = math.Nextafter(middle, towards)
+		}
+		if !from.Holds(middle) {
+			return math.Trunc(math.Mod(middle, 100))
+		}
+		return middle
+	})
+}

@@ -79,7 +79,7 @@ func randomIndex(g *gen) trial {
 	axis := g.IntN(x.Rank())
 	x.Shape = x.With(axis, shape.Dim(g.positive(33)))
 	n := x.Int(axis)
-	if x.DType != shape.Bool && g.IntN(3) == 0 {
+	if x.HasArithmetic() && g.IntN(3) == 0 {
 		return topK(axis, g.IntN(n+1), x)
 	}
 	gt := engine.Gather{Axis: axis, Along: g.bool()}

@@ -122,7 +122,7 @@ func (l limit) compare(k int, got engine.Buffer, cs []candidate, o Options) erro
 // mark sets right for the elements of got that are within the limits of c.
 func (l limit) mark(right []bool, got engine.Buffer, k int, c candidate, o Options) {
 	d := got.DType()
-	if !d.IsFloat() || l.bits {
+	if !fractional(d) || l.bits {
 		for i := range right {
 			right[i] = right[i] || bytes.Equal(element(got, i), element(c.want[k], i))
 		}
@@ -137,6 +137,9 @@ func (l limit) mark(right []bool, got engine.Buffer, k int, c candidate, o Optio
 		right[i] = right[i] || l.admits(v[i], want[i], l.margin(d, want[i], size[i], o))
 	}
 }
+
+// fractional reports whether d is floating point, of storage too: a NaN is any NaN then.
+func fractional(d shape.DType) bool { return d.Holds(.5) }
 
 func element(b engine.Buffer, i int) []byte {
 	w := b.DType().Width()
@@ -170,7 +173,7 @@ func (l limit) admits(got, want, margin float64) bool {
 
 func (l limit) describe(k, i int, got engine.Buffer, c candidate) error {
 	msg := fmt.Sprintf("element %d is %v, ref has %v", i, engine.Floats(got)[i], engine.Floats(c.want[k])[i])
-	if !got.DType().IsFloat() || l.bits {
+	if !fractional(got.DType()) || l.bits {
 		msg += fmt.Sprintf(" (% x, % x)", element(got, i), element(c.want[k], i))
 	}
 	if c.size != nil {

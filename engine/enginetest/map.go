@@ -38,7 +38,33 @@ func mapTable(g *gen) []trial {
 			all = append(all, edgeTrials(f, n)...)
 		}
 	}
-	return append(append(all, mapShapes(g)...), conditionTrials()...)
+	return slices.Concat(all, mapShapes(g), conditionTrials(), castTrials())
+}
+
+// castTrials round to the types that are only stored: numbers halfway between two of theirs, and
+// those next to them; and among steps of float32.
+func castTrials() (all []trial) {
+	for _, to := range dtypes {
+		if !to.IsStorage() {
+			continue
+		}
+		for _, from := range numeric {
+			tr := fnTrial(engine.Copy, to, []shape.Type{shape.Make(from, 4801)})
+			tr.data = []source{halfway(to, from)}
+			all = append(all, tr)
+		}
+		x, y := shape.Make(to, 31, 77), shape.F32(77)
+		m := engine.Map{Outs: []int{2, 3}, Steps: []engine.Step{
+			{Fn: engine.Copy, DType: shape.Float32, Args: [3]engine.Arg{engine.In(0)}},
+			{Fn: engine.Copy, DType: to, Args: [3]engine.Arg{engine.In(1)}},
+			{Fn: engine.Copy, DType: shape.Float32, Args: [3]engine.Arg{engine.Res(1)}},
+			{Fn: engine.Mul, DType: shape.Float32, Args: [3]engine.Arg{engine.Res(0), engine.Res(2)}},
+		}}
+		out := shape.F32(31, 77)
+		all = append(all, trial{op: m.String(), bind: bindMap(m), in: []shape.Type{x, y}, out: []shape.Type{out, out},
+			data: []source{whole(-64, 64), eighths}, twice: true})
+	}
+	return all
 }
 
 // conditionTrials select by comparisons of numbers many of which are denormal: a condition must
@@ -134,7 +160,7 @@ func fnTrial(f engine.Fn, to shape.DType, in []shape.Type) trial {
 	if rough[f] {
 		tr.limit.result = roughUlps
 	}
-	tr.keeps = exact(f)
+	tr.keeps = exact(f) || f == engine.Copy && (to.IsStorage() || in[0].IsStorage())
 	return tr
 }
 
@@ -247,7 +273,7 @@ func randomMap(g *gen) trial {
 }
 
 func mapData(d shape.DType) source {
-	if d.IsFloat() {
+	if fractional(d) {
 		return eighths
 	}
 	return anyOf(d)

@@ -81,7 +81,7 @@ func (g *gen) shape(rank, size int) shape.Shape {
 var (
 	floats  = []shape.DType{shape.Float32, shape.Float32, shape.Float64}
 	numeric = []shape.DType{shape.Float32, shape.Float64, shape.Int32, shape.Int64, shape.Uint8}
-	dtypes  = append(numeric[:len(numeric):len(numeric)], shape.Bool)
+	dtypes  = shape.DTypes()
 )
 
 func pick[T any](g *gen, of ...T) T { return of[g.IntN(len(of))] }

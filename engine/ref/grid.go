@@ -1,7 +1,6 @@
 package ref
 
 import (
-	"github.com/plexaura/plexaura/engine"
 	"github.com/plexaura/plexaura/shape"
 )
 
@@ -71,26 +70,21 @@ func spread(from, to shape.Shape) grid {
 
 // spreadBlock fills a register with the elements of input i that g iterates over.
 func spreadBlock(i int, o operand, g grid) func(frame) {
-	switch o.dtype {
-	case shape.Float32:
-		return spreadBlockOf[float32](i, o, g)
-	case shape.Float64:
-		return spreadBlockOf[float64](i, o, g)
-	case shape.Int32:
-		return spreadBlockOf[int32](i, o, g)
-	case shape.Int64:
-		return spreadBlockOf[int64](i, o, g)
-	case shape.Uint8:
+	switch o.dtype.Width() {
+	case 1:
 		return spreadBlockOf[uint8](i, o, g)
-	default:
-		return spreadBlockOf[bool](i, o, g)
+	case 2:
+		return spreadBlockOf[shape.Half](i, o, g)
+	case 4:
+		return spreadBlockOf[int32](i, o, g)
 	}
+	return spreadBlockOf[int64](i, o, g)
 }
 
-func spreadBlockOf[T shape.Elem](input int, o operand, g grid) func(frame) {
+func spreadBlockOf[W word](input int, o operand, g grid) func(frame) {
 	extent, stride := g.row()
 	return func(f frame) {
-		src, dst := engine.Slice[T](f.call.In[input]), view[T](f, o)
+		src, dst := elems[W](f.call.In[input]), words[W](f, o)
 		for i := f.start; len(dst) > 0; {
 			n := min(extent-i%extent, len(dst)) // to the end of the row
 			at := g.offset(i)

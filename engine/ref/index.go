@@ -29,7 +29,7 @@ func picksOf(g engine.Gather, x, y shape.Shape) picks {
 }
 
 // walk calls move with the offsets in x and y of each part.
-func walk[I word](p picks, ids []I, move func(x, y int)) error {
+func walk[I id](p picks, ids []I, move func(x, y int)) error {
 	for o := range p.outer {
 		for i := range p.m {
 			for s := 0; s < p.inner; s += p.unit {
@@ -38,11 +38,11 @@ func walk[I word](p picks, ids []I, move func(x, y int)) error {
 				if p.along {
 					k = y
 				}
-				id := ids[k]
-				if id < 0 || int64(id) >= int64(p.n) {
-					return fmt.Errorf("id %d, element %d, is not one of the axis, 0..%d", id, k, p.n-1)
+				at := ids[k]
+				if at < 0 || int64(at) >= int64(p.n) {
+					return fmt.Errorf("id %d, element %d, is not one of the axis, 0..%d", at, k, p.n-1)
 				}
-				move((o*p.n+int(id))*p.inner+s, y)
+				move((o*p.n+int(at))*p.inner+s, y)
 			}
 		}
 	}
@@ -63,16 +63,16 @@ func (Engine) BindGather(g engine.Gather, in []engine.Operand, out engine.Operan
 	return unsupported("Gather", in)
 }
 
-func bindGather[I word](p picks, d shape.DType) (engine.Bound, error) {
-	b, err := bindMove(d, gathers[I, uint8](p), gathers[I, int32](p), gathers[I, int64](p))
+func bindGather[I id](p picks, d shape.DType) (engine.Bound, error) {
+	b, err := bindMove(d, gathers[I, uint8](p), gathers[I, shape.Half](p), gathers[I, int32](p), gathers[I, int64](p))
 	b.Fails = true
 	return b, err
 }
 
-func gathers[I, W word](p picks) engine.Kernel {
+func gathers[I id, W word](p picks) engine.Kernel {
 	return func(c *engine.Call) error {
 		x, dst := elems[W](c.In[0]), elems[W](c.Out[0])
-		return walk(p, elems[I](c.In[1]), func(from, to int) {
+		return walk(p, engine.Slice[I](c.In[1]), func(from, to int) {
 			copy(dst[to:to+p.unit], x[from:from+p.unit])
 		})
 	}
@@ -92,7 +92,7 @@ func (Engine) BindScatterAdd(g engine.Gather, in []engine.Operand, out engine.Op
 	return unsupported("ScatterAdd", in)
 }
 
-func bindScatterAdd[I word](p picks, in []engine.Operand, out engine.Operand) (b engine.Bound, err error) {
+func bindScatterAdd[I id](p picks, in []engine.Operand, out engine.Operand) (b engine.Bound, err error) {
 	switch out.DType {
 	case shape.Float32:
 		b = bound(scatterAdds[I, float32](p))
@@ -105,11 +105,11 @@ func bindScatterAdd[I word](p picks, in []engine.Operand, out engine.Operand) (b
 	return b, nil
 }
 
-func scatterAdds[I word, T shape.Float](p picks) engine.Kernel {
+func scatterAdds[I id, T shape.Float](p picks) engine.Kernel {
 	return func(c *engine.Call) error {
 		dy, dx := engine.Slice[T](c.In[0]), engine.Slice[T](c.Out[0])
 		clear(dx)
-		return walk(p, elems[I](c.In[1]), func(to, from int) {
+		return walk(p, engine.Slice[I](c.In[1]), func(to, from int) {
 			for k, v := range dy[from : from+p.unit] {
 				dx[to+k] += v
 			}

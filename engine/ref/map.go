@@ -70,11 +70,16 @@ type number struct {
 }
 
 // view returns the elements of o in the current block.
-func view[T shape.Elem](f frame, o operand) []T {
+func view[T shape.Elem](f frame, o operand) []T { return engine.Slice[T](f.buffer(o)) }
+
+// words returns them as words of their width.
+func words[W word](f frame, o operand) []W { return elems[W](f.buffer(o)) }
+
+func (f frame) buffer(o operand) engine.Buffer {
 	if o.direct {
-		return engine.Slice[T](f.call.In[o.at])[f.start : f.start+f.n]
+		return f.call.In[o.at].At(f.start*o.dtype.Width(), o.dtype, f.n)
 	}
-	return engine.Slice[T](engine.BufferAt(f.scratch[o.at:], o.dtype, f.n))
+	return engine.BufferAt(f.scratch[o.at:], o.dtype, f.n)
 }
 
 // MapBlock is the number of elements that a [MapProgram] computes at a time.
@@ -178,24 +183,6 @@ func (p *MapProgram) Run(c *engine.Call, scratch []byte, lo, hi int) {
 		for _, step := range p.steps {
 			step(at)
 		}
-	}
-}
-
-// fill sets a register to a number, converted to its type.
-func fill(o operand, v float64) func(frame) {
-	switch o.dtype {
-	case shape.Float32:
-		return fillWith(o, float32(v))
-	case shape.Float64:
-		return fillWith(o, v)
-	case shape.Int32:
-		return fillWith(o, toInt[int32](v))
-	case shape.Int64:
-		return fillWith(o, toInt[int64](v))
-	case shape.Uint8:
-		return fillWith(o, toInt[uint8](v))
-	default:
-		return fillWith(o, v != 0)
 	}
 }
 

@@ -10,7 +10,12 @@ import (
 var _ engine.Mover = Engine{}
 
 // word stands for all element types of the same width, which are moved in the same way.
-type word interface{ uint8 | int32 | int64 }
+type word interface {
+	uint8 | shape.Half | int32 | int64
+}
+
+// id are the element types of indices.
+type id interface{ uint8 | int32 | int64 }
 
 // elems views b's elements as words of their width.
 func elems[W word](b engine.Buffer) []W {
@@ -18,10 +23,12 @@ func elems[W word](b engine.Buffer) []W {
 }
 
 // bindMove picks the kernel for the width of d's elements.
-func bindMove(d shape.DType, w1, w4, w8 engine.Kernel) (engine.Bound, error) {
+func bindMove(d shape.DType, w1, w2, w4, w8 engine.Kernel) (engine.Bound, error) {
 	switch d.Width() {
 	case 1:
 		return bound(w1), nil
+	case 2:
+		return bound(w2), nil
 	case 4:
 		return bound(w4), nil
 	}
@@ -81,7 +88,7 @@ func (Engine) BindSlice(w engine.Window, in []engine.Operand, out engine.Operand
 }
 
 func bindTake(p part, out engine.Operand) (engine.Bound, error) {
-	return bindMove(out.DType, takes[uint8](p), takes[int32](p), takes[int64](p))
+	return bindMove(out.DType, takes[uint8](p), takes[shape.Half](p), takes[int32](p), takes[int64](p))
 }
 
 func takes[W word](p part) engine.Kernel {
@@ -94,7 +101,7 @@ func takes[W word](p part) engine.Kernel {
 // BindEmbed implements [engine.Mover].
 func (Engine) BindEmbed(w engine.Window, in []engine.Operand, out engine.Operand) (engine.Bound, error) {
 	p := partOf(out.Shape, in[0].Shape, w)
-	return bindMove(out.DType, embeds[uint8](p), embeds[int32](p), embeds[int64](p))
+	return bindMove(out.DType, embeds[uint8](p), embeds[shape.Half](p), embeds[int32](p), embeds[int64](p))
 }
 
 func embeds[W word](p part) engine.Kernel {
@@ -114,7 +121,7 @@ func (Engine) BindConcat(axis int, in []engine.Operand, out engine.Operand) (eng
 		parts[i] = partOf(out.Shape, t.Shape, w)
 		w.Start[axis] += t.Int(axis)
 	}
-	return bindMove(out.DType, concats[uint8](parts), concats[int32](parts), concats[int64](parts))
+	return bindMove(out.DType, concats[uint8](parts), concats[shape.Half](parts), concats[int32](parts), concats[int64](parts))
 }
 
 var unitSteps = [shape.MaxRank]int{1, 1, 1, 1, 1, 1, 1, 1}
@@ -141,25 +148,25 @@ func (Engine) BindOneHot(in []engine.Operand, out engine.Operand) (engine.Bound,
 	return engine.Bound{}, engine.Unsupported("ref", "OneHot", in)
 }
 
-func bindOneHot[I word](out engine.Operand) (engine.Bound, error) {
+func bindOneHot[I id](out engine.Operand) (engine.Bound, error) {
 	one := engine.BufferAt(engine.Aligned(out.Width()), out.DType, 1)
 	engine.Load(one, []float64{1})
 	k := out.Int(-1)
-	b, err := bindMove(out.DType, oneHots[I, uint8](k, one), oneHots[I, int32](k, one), oneHots[I, int64](k, one))
+	b, err := bindMove(out.DType, oneHots[I, uint8](k, one), oneHots[I, shape.Half](k, one), oneHots[I, int32](k, one), oneHots[I, int64](k, one))
 	b.Fails = true
 	return b, err
 }
 
 // oneHots writes the bits of one; those of zero are 0 in every type.
-func oneHots[I, W word](k int, one engine.Buffer) engine.Kernel {
+func oneHots[I id, W word](k int, one engine.Buffer) engine.Kernel {
 	return func(c *engine.Call) error {
 		dst, bits := elems[W](c.Out[0]), elems[W](one)[0]
 		clear(dst)
-		for i, id := range elems[I](c.In[0]) {
-			if id < 0 || int64(id) >= int64(k) {
-				return fmt.Errorf("id %d, element %d, is not one of the %d classes 0..%d", id, i, k, k-1)
+		for i, class := range engine.Slice[I](c.In[0]) {
+			if class < 0 || int64(class) >= int64(k) {
+				return fmt.Errorf("id %d, element %d, is not one of the %d classes 0..%d", class, i, k, k-1)
 			}
-			dst[i*k+int(id)] = bits
+			dst[i*k+int(class)] = bits
 		}
 		return nil
 	}

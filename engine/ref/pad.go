@@ -79,7 +79,7 @@ func (Engine) BindPad(p engine.Padding, in []engine.Operand, out engine.Operand)
 	m := newPadding(p, in[0].Shape)
 	value := engine.BufferAt(engine.Aligned(out.Width()), out.DType, 1)
 	engine.Load(value, []float64{math.Float64frombits(p.Value)})
-	return bindMove(out.DType, pads[uint8](m, value), pads[int32](m, value), pads[int64](m, value))
+	return bindMove(out.DType, pads[uint8](m, value), pads[shape.Half](m, value), pads[int32](m, value), pads[int64](m, value))
 }
 
 func pads[W word](m padding, value engine.Buffer) engine.Kernel {

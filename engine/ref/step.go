@@ -7,7 +7,7 @@ import (
 	"github.com/plexaura/plexaura/shape"
 )
 
-type integer interface{ int32 | int64 | uint8 }
+type integer interface{ int32 | int64 | uint8 | int8 }
 
 type numeric interface{ shape.Float | integer }
 
@@ -97,20 +97,15 @@ func compileSelect(dst operand, args []operand) func(frame) {
 	if args[0].dtype != shape.Bool || args[1].dtype != dst.dtype || args[2].dtype != dst.dtype {
 		return nil
 	}
-	switch dst.dtype {
-	case shape.Float32:
-		return selectLoop[float32](dst, args)
-	case shape.Float64:
-		return selectLoop[float64](dst, args)
-	case shape.Int32:
-		return selectLoop[int32](dst, args)
-	case shape.Int64:
-		return selectLoop[int64](dst, args)
-	case shape.Uint8:
+	switch dst.dtype.Width() {
+	case 1:
 		return selectLoop[uint8](dst, args)
-	default:
-		return selectLoop[bool](dst, args)
+	case 2:
+		return selectLoop[shape.Half](dst, args)
+	case 4:
+		return selectLoop[int32](dst, args)
 	}
+	return selectLoop[int64](dst, args)
 }
 
 func loop1[A, R shape.Elem](dst, a operand, fn func(A) R) func(frame) {
@@ -137,9 +132,9 @@ func loop2[A, R shape.Elem](dst, a, b operand, fn func(a, b A) R) func(frame) {
 	}
 }
 
-func selectLoop[T shape.Elem](dst operand, args []operand) func(frame) {
+func selectLoop[W word](dst operand, args []operand) func(frame) {
 	return func(f frame) {
-		to, yes, no := view[T](f, dst), view[T](f, args[1]), view[T](f, args[2])
+		to, yes, no := words[W](f, dst), words[W](f, args[1]), words[W](f, args[2])
 		for i, c := range view[bool](f, args[0]) {
 			if c {
 				to[i] = yes[i]

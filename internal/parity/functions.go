@@ -264,9 +264,17 @@ func lpPool[O any](f func(x *graph.Node, p float64, op O) *graph.Node) function 
 	})
 }
 
-func cast(x []*graph.Node, a struct{ To string }) *graph.Node {
-	d, _ := shape.ParseDType(a.To) // Cast rejects an unknown name
-	return ops.Cast(x[0], d)
+// cast goes by way of other types, where there are any.
+func cast(x []*graph.Node, a struct {
+	Via []string
+	To  string
+}) *graph.Node {
+	y := x[0]
+	for _, to := range append(a.Via, a.To) {
+		d, _ := shape.ParseDType(to) // Cast rejects an unknown name
+		y = ops.Cast(y, d)
+	}
+	return y
 }
 
 func full(x []*graph.Node, a struct {

@@ -240,6 +240,8 @@ func (c *call) carries(t shape.Type) error {
 	switch {
 	case t.Len() == 0:
 		return fmt.Errorf("the value is %v, without elements, which gorgonia cannot hold", t)
+	case t.IsStorage():
+		return fmt.Errorf("the value is %v, which gorgonia cannot hold as numbers; want float32 or float64, so leave out the Cast", t)
 	case t.IsFloat() && t.DType != c.float:
 		return fmt.Errorf("the value is %v, others are %v; gorgonia confuses their constants, so a program has one floating-point type", t, c.float)
 	}

@@ -34,6 +34,12 @@ func TestWhatGorgoniaCannotDoIsAnErrorOfTheNode(t *testing.T) {
 			noise := ops.Random(x, shape.Of(2), engine.Uniform)
 			return graph.Apply(noise.Op(), rng)
 		}},
+		{"to storage", "Cast", "bfloat16(5), which gorgonia cannot hold", shape.F32(5), func(_ *graph.Graph, x *graph.Node) *graph.Node {
+			return ops.Cast(ops.Cast(x, shape.BFloat16), shape.Float32)
+		}},
+		{"from storage", "Input", "int8(5), which gorgonia cannot hold", shape.I8(5), func(_ *graph.Graph, x *graph.Node) *graph.Node {
+			return ops.Cast(x, shape.Float32)
+		}},
 		{"two types", "Cast", "one floating-point type", shape.F32(5), func(_ *graph.Graph, x *graph.Node) *graph.Node {
 			return ops.Exp(ops.Cast(x, shape.Float64))
 		}},

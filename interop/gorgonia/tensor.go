@@ -73,7 +73,13 @@ func load[T shape.Float](dst []T, d *tensor.Dense) error {
 		return convert(dst, elements(d, d.Int64s()))
 	case tensor.Uint8:
 		return convert(dst, elements(d, d.Uint8s()))
+	case tensor.Bool:
+		return loadBools(dst, d)
 	}
+	return fmt.Errorf("elements of type %v cannot be carried as %T; want float32 or float64, see Cast", engine.DTypeOf(d), dst[:0])
+}
+
+func loadBools[T shape.Float](dst []T, d *tensor.Dense) error {
 	for i, b := range elements(d, d.Bools()) {
 		dst[i] = 0
 		if b {

@@ -9,7 +9,7 @@
 // A file that is malformed in any way is one error; it never makes the reader panic or
 // allocate more than a small multiple of what is there to read. What the format has and we have
 // not, such as eight-bit floating point, is an error only where it is asked for; float16 and
-// bfloat16 are widened to float32.
+// bfloat16 are read as they are, or widened to float32 where that is asked for.
 //
 // Knows shape, internal/atomicfile and internal/regular. Never imports graph, vm, nn or train.
 package safetensors

@@ -21,6 +21,8 @@ func seeds(f *testing.F) {
 		`{"\ud83d\ude00":{"dtype":"BOOL","shape":[2,2],"data_offsets":[0,4]},"\ufffd":{"dtype":"F64","shape":[0],"data_offsets":[4,4]}}`,
 		`{"a":"b\nc"}`, `{"w":{"shape":["\n"],"dtype":"F4"}}`,
 		`{"w":{"dtype":"F4","shape":[1,1,1,1,1,1,1,1,8],"data_offsets":[0,4]}}`,
+		`{"b":{"dtype":"BF16","shape":[],"data_offsets":[0,2]},"h":{"dtype":"F16","shape":[1,1],"data_offsets":[2,4]}}`,
+		`{"i":{"dtype":"I8","shape":[4],"data_offsets":[0,4]},"b":{"dtype":"BF16","shape":[0,4294967296],"data_offsets":[4,4]}}`,
 	} {
 		f.Add([]byte(raw(header, "\x00\x01\x02\x03")))
 	}

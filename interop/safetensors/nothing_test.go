@@ -12,6 +12,7 @@ func TestNothingWhereSomethingIsWantedNeverPanics(t *testing.T) {
 	nothing.Check(t, nothing.Exports{
 		Funcs: map[string]any{
 			"Of":        safetensors.Of[float32],
+			"OfBytes":   safetensors.OfBytes,
 			"Open":      safetensors.Open,
 			"Read":      safetensors.Read,
 			"ReadFile":  safetensors.ReadFile,

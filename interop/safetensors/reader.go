@@ -56,7 +56,7 @@ func (r *Reader) read() error {
 }
 
 func (r *Reader) named(err error) error {
-	if !r.opened() {
+	if err == nil || !r.opened() {
 		return err
 	}
 	return fmt.Errorf("%s: %w", r.file.Name(), err)
@@ -124,12 +124,18 @@ func (r *Reader) Tensor(name string) (Tensor, error) {
 func (r *Reader) Values(name string, dst []byte) error {
 	e, err := r.find(name)
 	if err == nil {
-		err = r.values(e, dst)
+		err = r.values(e, e.tensor().Type.DType, dst)
 	}
-	if err != nil {
-		return r.named(err)
+	return r.named(err)
+}
+
+// ValuesAs is [Reader.Values] for elements of type d, which the tensor must [Tensor.ReadsAs].
+func (r *Reader) ValuesAs(name string, d shape.DType, dst []byte) error {
+	e, err := r.find(name)
+	if err == nil {
+		err = r.values(e, d, dst)
 	}
-	return nil
+	return r.named(err)
 }
 
 func (r *Reader) find(name string) (entry, error) {
@@ -149,21 +155,26 @@ func (r *Reader) data(e entry) io.Reader {
 }
 
 // values reads a part of the data at a time, so that memory for them is needed once.
-func (r *Reader) values(e entry, dst []byte) error {
+func (r *Reader) values(e entry, as shape.DType, dst []byte) error {
 	t := e.tensor()
 	err := t.Err()
-	if err == nil && len(dst) != t.Type.Bytes() {
-		err = fmt.Errorf("room for %d bytes; %v has %d", len(dst), t.Type, t.Type.Bytes())
+	want := t.Type.As(as)
+	switch {
+	case err != nil:
+	case !t.ReadsAs(as):
+		err = fmt.Errorf("it is %v; want %v", t.Type, as)
+	case len(dst) != want.Bytes():
+		err = fmt.Errorf("room for %d bytes; %v has %d", len(dst), want, want.Bytes())
 	}
-	in, width := r.data(e), t.width()
+	in, width := r.data(e), t.Type.Width()
 	for buf := make([]byte, 1<<16); err == nil && len(dst) > 0; {
-		n := min(len(buf)/width, len(dst)/t.Type.Width())
+		n := min(len(buf)/width, len(dst)/as.Width())
 		if _, err = io.ReadFull(in, buf[:n*width]); err != nil {
 			err = truncated(err)
 			break
 		}
-		err = t.decode(dst[:n*t.Type.Width()], buf[:n*width])
-		dst = dst[n*t.Type.Width():]
+		err = t.decode(as, dst[:n*as.Width()], buf[:n*width])
+		dst = dst[n*as.Width():]
 	}
 	if err != nil {
 		return fmt.Errorf("tensor %q: %w", e.name, err)
@@ -171,33 +182,27 @@ func (r *Reader) values(e entry, dst []byte) error {
 	return nil
 }
 
-// width is the number of bytes of an element in the file, of a tensor with a Type.
-func (t Tensor) width() int {
-	e, _ := elementTypeOf(t.DType())
-	return e.bits / 8
+// widenings are how elements of the file, of two bytes, become float32.
+var widenings = map[shape.DType]func(bits uint16) float32{
+	shape.BFloat16: func(bits uint16) float32 { return shape.Brain(bits).Float32() },
+	shape.Float16:  func(bits uint16) float32 { return shape.Half(bits).Float32() },
 }
 
-// decode turns elements of the file into those of t's Type, in the byte order of this machine.
-func (t Tensor) decode(dst, src []byte) error {
-	switch {
-	case t.Stored == float16:
+// decode turns elements of the file into those of a type that t reads as, in the byte order of
+// this machine.
+func (t Tensor) decode(as shape.DType, dst, src []byte) error {
+	switch own := t.Type.DType; {
+	case as != own:
+		widen := widenings[own]
 		for i := range len(src) / 2 {
-			binary.NativeEndian.PutUint32(dst[4*i:], widened(binary.LittleEndian.Uint16(src[2*i:])))
+			binary.NativeEndian.PutUint32(dst[4*i:], math.Float32bits(widen(binary.LittleEndian.Uint16(src[2*i:]))))
 		}
-	case t.Stored == bfloat16:
-		for i := range len(src) / 2 {
-			binary.NativeEndian.PutUint32(dst[4*i:], uint32(binary.LittleEndian.Uint16(src[2*i:]))<<16)
-		}
-	case t.Type.DType == shape.Bool:
+	case own == shape.Bool:
 		copy(dst, src)
 		return checkBools(src)
-	case littleEndian():
-		copy(dst, src)
 	default:
-		width := t.Type.Width()
-		copy(dst, src)
-		for ; len(dst) > 0; dst = dst[width:] {
-			slices.Reverse(dst[:width])
+		if copy(dst, src); !littleEndian() {
+			reversed(dst, own.Width())
 		}
 	}
 	return nil
@@ -211,17 +216,4 @@ func checkBools(data []byte) error {
 		}
 	}
 	return nil
-}
-
-// widened is the float32, as bits, of the same value as a float16 of IEEE 754.
-func widened(half uint16) uint32 {
-	sign, exponent, fraction := uint32(half>>15)<<31, uint32(half>>10)&0x1f, uint32(half)&0x3ff
-	switch {
-	case exponent == 0x1f: // infinite, or no number
-		return sign | 0xff<<23 | fraction<<13
-	case exponent > 0:
-		return sign | (exponent+127-15)<<23 | fraction<<13
-	}
-	// Below the normal numbers of float16: fraction * 2^-24, which float32 holds.
-	return sign | math.Float32bits(float32(fraction)*0x1p-24)
 }

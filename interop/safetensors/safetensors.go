@@ -17,11 +17,10 @@ type File struct {
 // Tensor is a named array.
 type Tensor struct {
 	Name string
-	// Type is that of the values, with known extents: float32 for F16 and BF16. It is not Valid
-	// where we have no such type, as for F8_E4M3 or an array of nine axes; [Tensor.Err] says why.
+	// Type is that of the values, with known extents. It is not Valid where we have no such type,
+	// as for F8_E4M3 or an array of nine axes; [Tensor.Err] says why.
 	Type shape.Type
-	// Stored names the element type of Data where that is not Type's own: "F16", "BF16", or one
-	// that we have not.
+	// Stored names the element type of Data where there is no Type.
 	Stored string
 	// Extents are those of an array that Type cannot describe, nil for others.
 	Extents []int64
@@ -77,8 +76,7 @@ type elementType struct {
 }
 
 // elementTypes are those of the format. Their order is that of the data, as the reference
-// implementation writes it: wide ones first, so that all are aligned. The first of a dtype is
-// the one that its values are written as.
+// implementation writes it: wide ones first, so that all are aligned.
 var elementTypes = []elementType{
 	{"U64", 64, shape.Invalid},
 	{"I64", 64, shape.Int64},
@@ -87,8 +85,8 @@ var elementTypes = []elementType{
 	{"F32", 32, shape.Float32},
 	{"U32", 32, shape.Invalid},
 	{"I32", 32, shape.Int32},
-	{bfloat16, 16, shape.Float32},
-	{float16, 16, shape.Float32},
+	{"BF16", 16, shape.BFloat16},
+	{"F16", 16, shape.Float16},
 	{"U16", 16, shape.Invalid},
 	{"I16", 16, shape.Invalid},
 	{"F8_E5M2FNUZ", 8, shape.Invalid},
@@ -96,7 +94,7 @@ var elementTypes = []elementType{
 	{"F8_E8M0", 8, shape.Invalid},
 	{"F8_E4M3", 8, shape.Invalid},
 	{"F8_E5M2", 8, shape.Invalid},
-	{"I8", 8, shape.Invalid},
+	{"I8", 8, shape.Int8},
 	{"U8", 8, shape.Uint8},
 	{"F6_E3M2", 6, shape.Invalid},
 	{"F6_E2M3", 6, shape.Invalid},
@@ -104,11 +102,12 @@ var elementTypes = []elementType{
 	{"BOOL", 8, shape.Bool},
 }
 
-// The element types that are widened to float32.
-const (
-	float16  = "F16"
-	bfloat16 = "BF16"
-)
+// ReadsAs reports whether the values of t can be read as elements of type d: that is its own
+// type, or float32, which has all numbers of bfloat16 and float16.
+func (t Tensor) ReadsAs(d shape.DType) bool {
+	own := t.Type.DType
+	return d == own || d == shape.Float32 && (own == shape.BFloat16 || own == shape.Float16)
+}
 
 // elementTypeOf returns the element type of that name, or false.
 func elementTypeOf(name string) (elementType, bool) {

@@ -230,8 +230,8 @@ func TestWhatTheFormatAllowsIsRead(t *testing.T) {
 func TestWhatIsUnsupportedIsRefusedWhereItIsAskedFor(t *testing.T) {
 	const path = "testdata/types.safetensors"
 	supported := map[string]shape.DType{
-		"F64": shape.Float64, "F32": shape.Float32, "F16": shape.Float32, "BF16": shape.Float32,
-		"I64": shape.Int64, "I32": shape.Int32, "U8": shape.Uint8, "BOOL": shape.Bool,
+		"F64": shape.Float64, "F32": shape.Float32, "F16": shape.Float16, "BF16": shape.BFloat16,
+		"I64": shape.Int64, "I32": shape.Int32, "I8": shape.Int8, "U8": shape.Uint8, "BOOL": shape.Bool,
 	}
 	f, err := safetensors.ReadFile(path)
 	require.NoError(t, err)
@@ -292,7 +292,7 @@ func TestHalfPrecisionIsWidened(t *testing.T) {
 		want, err := safetensors.View[float32](wide)
 		require.NoError(t, err)
 		require.Equal(t, bitsOf(want), bitsOf(got), name)
-		require.Equal(t, map[string]string{"float16": "F16", "bfloat16": "BF16"}[name], narrow.Stored)
+		require.Equal(t, name, narrow.Type.DType.String())
 	}
 }
 
@@ -310,7 +310,7 @@ func TestEveryFloat16(t *testing.T) {
 	for i := range 1 << 16 {
 		data = binary.LittleEndian.AppendUint16(data, uint16(i))
 	}
-	got, err := safetensors.View[float32](safetensors.Tensor{Name: "all", Type: shape.F32(1 << 16), Stored: "F16", Data: data})
+	got, err := safetensors.View[float32](safetensors.Tensor{Name: "all", Type: shape.F16(1 << 16), Data: data})
 	require.NoError(t, err)
 	for i, v := range got {
 		sign, exponent, fraction := 1-2*float64(i>>15), i>>10&31, float64(i&1023)
@@ -369,7 +369,8 @@ func TestWriteRefusesWhatCannotBeRead(t *testing.T) {
 		`tensor "w": type float32(N)`:                 one("w", shape.F32(shape.N), nil),
 		`tensor "w": type invalid()`:                  one("w", shape.Type{}, nil),
 		`type float64(1) cannot be stored as F32`:     {Tensors: []safetensors.Tensor{{Name: "w", Type: shape.F64(1), Stored: "F32", Data: make([]byte, 8)}}},
-		`4 bytes of data; float32(1) as F16 has 2`:    {Tensors: []safetensors.Tensor{{Name: "w", Type: shape.F32(1), Stored: "F16", Data: make([]byte, 4)}}},
+		`type float32(1) cannot be stored as F16`:     {Tensors: []safetensors.Tensor{{Name: "w", Type: shape.F32(1), Stored: "F16", Data: make([]byte, 4)}}},
+		`4 bytes of data; float16(1) has 2`:           {Tensors: []safetensors.Tensor{{Name: "w", Type: shape.F16(1), Data: make([]byte, 4)}}},
 		`4 bytes of data; F8_E4M3[5] has 5`:           {Tensors: []safetensors.Tensor{{Name: "w", Stored: "F8_E4M3", Extents: []int64{5}, Data: make([]byte, 4)}}},
 		`F4[3] does not end with a whole byte`:        {Tensors: []safetensors.Tensor{{Name: "w", Stored: "F4", Extents: []int64{3}, Data: make([]byte, 2)}}},
 		`U8[-1] is too large`:                         {Tensors: []safetensors.Tensor{{Name: "w", Stored: "U8", Extents: []int64{-1}}}},

@@ -3,17 +3,18 @@ package safetensors
 import (
 	"encoding/binary"
 	"fmt"
+	"slices"
 	"unsafe"
 
 	"github.com/plexaura/plexaura/shape"
 )
 
-// View returns the elements of t, which T must be the Go type of: float32 for F16 and BF16. On a
-// little-endian machine they share the memory of t.Data where that is aligned, as it is in what
-// [Read] returns, and where they are not widened; elsewhere they are a copy: so read them, and
-// copy them to change them.
+// View returns the elements of t, of which T must be the Go type, or float32 for bfloat16 and
+// float16; see [Tensor.ReadsAs]. On a little-endian machine they share the memory of t.Data where
+// that is aligned, as it is in what [Read] returns, and where they are not widened; elsewhere they
+// are a copy: so read them, and copy them to change them.
 func View[T shape.Elem](t Tensor) ([]T, error) {
-	if want := shape.DTypeOf[T](); t.Err() == nil && t.Type.DType != want {
+	if want := shape.DTypeOf[T](); t.Err() == nil && !t.ReadsAs(want) {
 		return nil, fmt.Errorf("safetensors: tensor %q is %v; want %v", t.Name, t, want)
 	}
 	values, err := view[T](t)
@@ -31,7 +32,8 @@ func view[T shape.Elem](t Tensor) ([]T, error) {
 		return nil, err
 	}
 	p := unsafe.Pointer(unsafe.SliceData(t.Data))
-	if littleEndian() && t.width() == t.Type.Width() && uintptr(p)%unsafe.Alignof(*new(T)) == 0 {
+	as := shape.DTypeOf[T]()
+	if littleEndian() && as == t.Type.DType && uintptr(p)%unsafe.Alignof(*new(T)) == 0 {
 		if t.Type.DType == shape.Bool {
 			if err := checkBools(t.Data); err != nil {
 				return nil, err
@@ -40,21 +42,33 @@ func view[T shape.Elem](t Tensor) ([]T, error) {
 		return unsafe.Slice((*T)(p), t.Type.Len()), nil
 	}
 	values := make([]T, t.Type.Len())
-	memory := unsafe.Slice((*byte)(unsafe.Pointer(unsafe.SliceData(values))), t.Type.Bytes())
-	return values, t.decode(memory, t.Data)
+	memory := unsafe.Slice((*byte)(unsafe.Pointer(unsafe.SliceData(values))), t.Type.As(as).Bytes())
+	return values, t.decode(as, memory, t.Data)
 }
 
 // Of returns the tensor of the given name, extents and values. On a little-endian machine
 // it shares the memory of values: write it before they change. A number of values that
 // does not fit s is an error when the tensor is written.
 func Of[T shape.Elem](name string, s shape.Shape, values []T) Tensor {
-	t := Tensor{Name: name, Type: shape.Type{DType: shape.DTypeOf[T](), Shape: s}}
-	if littleEndian() {
-		t.Data = unsafe.Slice((*byte)(unsafe.Pointer(unsafe.SliceData(values))), len(values)*t.Type.Width())
-		return t
+	t := shape.Type{DType: shape.DTypeOf[T](), Shape: s}
+	return OfBytes(name, t, unsafe.Slice((*byte)(unsafe.Pointer(unsafe.SliceData(values))), len(values)*t.Width()))
+}
+
+// OfBytes is [Of] for the memory of values of a type that is known when the program runs: elements
+// in the byte order of this machine.
+func OfBytes(name string, t shape.Type, memory []byte) Tensor {
+	if !littleEndian() {
+		memory = reversed(slices.Clone(memory), t.Width())
 	}
-	t.Data, _ = binary.Append(nil, binary.LittleEndian, values) // knows every Elem
-	return t
+	return Tensor{Name: name, Type: t, Data: memory}
+}
+
+// reversed turns the bytes of each element round.
+func reversed(memory []byte, width int) []byte {
+	for rest := memory; width > 1 && len(rest) >= width; rest = rest[width:] {
+		slices.Reverse(rest[:width])
+	}
+	return memory
 }
 
 func littleEndian() bool { return binary.NativeEndian.Uint16([]byte{1, 0}) == 1 }

@@ -24,6 +24,13 @@ def listed(value, d):
     return [value] if d == 1 else list(value)
 
 
+def cast(x, *types):
+    """Casts x to one type after the other."""
+    for t in types:
+        x = x.to(getattr(torch, t))
+    return x
+
+
 def sides(pad):
     """Padding an axis, as F.pad wants it."""
     return [n for side in reversed(pad) for n in side]
@@ -60,7 +67,7 @@ ELEMENTWISE = {
     "Equal": torch.eq, "NotEqual": torch.ne, "Less": torch.lt, "LessEqual": torch.le, "Greater": torch.gt, "GreaterEqual": torch.ge,
     "And": torch.logical_and, "Or": torch.logical_or, "Not": torch.logical_not,
     "Where": torch.where,
-    "Cast": lambda x, To: x.to(getattr(torch, To)),
+    "Cast": lambda x, To, Via=(): cast(x, *Via, To),
 }
 
 # ---- reductions

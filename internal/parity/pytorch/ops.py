@@ -113,6 +113,17 @@ case("Where", ("mask", [15]), ("edges", [15]), [15], each=True)
 for to in ("int32", "int64", "bool"):
     case("Cast", ("kinks", [9]), To=to)
     case("Cast", ("wide", [12]), To=to)
+for to in ("bfloat16", "float16"):
+    for kind, n in (("plain", 41), ("wide", 41), ("large", 41), ("edges", len(EDGES))):
+        case("Cast", (kind, [n]), each=True, To=to)
+        case("Cast", (kind, [n]), label="there and back", each=True, Via=[to], To="float32")
+    case("Cast", ("large", [41]), label="from integers", each=True, Via=["int32"], To=to)
+case("Cast", ("wide", [41]), To="int8")
+case("Cast", ("wide", [41]), label="of storage", each=True, Via=["bfloat16", "float16"], To="float32")
+case("Cast", ("wide", [41]), label="of storage", each=True, Via=["float16", "bfloat16"], To="float32")
+case("Cast", ("wide", [41]), label="of storage", each=True, Via=["int8", "bfloat16"], To="float32")
+case("Cast", ("wide", [41]), label="of storage", each=True, Via=["float16"], To="int8")
+case("Cast", ("large", [41]), label="wraps around", each=True, Via=["int64"], To="int8")
 
 # ---- reductions
 
