@@ -35,9 +35,9 @@ var passCases = map[string]func() []*graph.Node{
 	},
 	"cse":      repeated,
 	"deadcode": repeated,
-	"scale": normalised,
-	"hoist": normalised,
-	"tail":  followedByMaps,
+	"scale":    normalised,
+	"hoist":    normalised,
+	"tail":     followedByMaps,
 	"lower": func() []*graph.Node { // counts and scalars become immediates
 		_, x := vector()
 		return []*graph.Node{ops.AddScalar(ops.MulScalar(ops.Mean(ops.Mul(x, ops.FullLike(x, 3))), .5), 1), ops.FullLike(x, 7)}

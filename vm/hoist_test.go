@@ -33,7 +33,9 @@ func (aroundOne) Fill(v []float64, _ shape.Type, r *rand.Rand) {
 func normalised() []*graph.Node {
 	g := graph.New()
 	x := g.Input("x", shape.F32(shape.N, 2, 6, 6))
-	leaf := func(name string, dims ...shape.Dim) *graph.Node { return g.Param(name, shape.F32(dims...), aroundOne{}) }
+	leaf := func(name string, dims ...shape.Dim) *graph.Node {
+		return g.Param(name, shape.F32(dims...), aroundOne{})
+	}
 	y := ops.AddBias(ops.Conv2D(x, leaf("w", 3, 2, 3, 3), ops.Conv2DOp{}), leaf("b", 3))
 	y = ops.BatchNorm(y, leaf("gamma", 3), leaf("beta", 3), leaf("mean", 3), leaf("var", 3), ops.BatchNormOptions{})
 	return graph.Inference(ops.ReLU(y))

@@ -25,6 +25,47 @@ const (
 func (t *target) lastWinograd() {
 	t.lastTileIn()
 	t.lastTileOut()
+	t.lastTileFilter()
+}
+
+// lastTileFilter transforms 3×3 filters, a vector of them at a time.
+func (t *target) lastTileFilter() {
+	t.begin("tileFilter"+t.name, "transforms n > 0 vectors of filters, cs bytes apart, whose 3×3 elements are ws bytes apart, to 36 vectors us bytes apart, the next vector's ucs bytes on.",
+		"n int, w *float32, ws, cs int, u *float32, us, ucs int, cells *float32")
+	n, w, u, cells, ws, us := t.arg("n"), t.arg("w"), t.arg("u"), t.arg("cells"), t.arg("ws"), t.arg("us")
+	p, six := t.GP64(), t.GP64()
+	cell := func(i, j int) operand.Mem { return operand.Mem{Base: cells, Disp: t.size * (lastSide*i + j)} }
+	t.Label("vector")
+	t.MOVQ(w, p)
+	for i := range 3 {
+		for j := range 3 {
+			t.VMOVUPS(operand.Mem{Base: p}, t.regs[j])
+			t.ADDQ(ws, p)
+		}
+		t.winoTaps3(func(j int, v reg.Register) { t.VMOVUPS(v, cell(i, j)) })
+	}
+	t.LEAQ(operand.Mem{Base: us, Index: us, Scale: 2}, six)
+	t.ADDQ(six, six)
+	for j := range lastSide {
+		for i := range 3 {
+			t.VMOVUPS(cell(i, j), t.regs[i])
+		}
+		t.MOVQ(u, p)
+		for range j {
+			t.ADDQ(us, p)
+		}
+		t.winoTaps3(func(i int, v reg.Register) { // in the order 0 to 5
+			t.VMOVUPS(v, operand.Mem{Base: p})
+			if i < lastSide-1 {
+				t.ADDQ(six, p)
+			}
+		})
+	}
+	t.ADDQ(t.param("cs"), w)
+	t.ADDQ(t.param("ucs"), u)
+	t.DECQ(n)
+	t.JNE(operand.LabelRef("vector"))
+	t.end()
 }
 
 func (t *target) lastTile(at, to string) *lastTile {

@@ -3,6 +3,7 @@ package nhwc
 import (
 	"fmt"
 
+	"github.com/plexaura/plexaura/internal/par"
 	"github.com/plexaura/plexaura/internal/simd/abi"
 	"github.com/plexaura/plexaura/internal/simd/isa"
 	"github.com/plexaura/plexaura/internal/simd/window"
@@ -43,11 +44,14 @@ type Conv struct {
 
 	panels     // of a group
 	depth  int // rows of a panel that are multiplied at once
-	group    int // panels that they are multiplied by, which stay in the second-level cache
-	block    int // windows of a task
-	blocks   int
-	chunk    int // panels of a task
-	chunks   int
+	group  int // panels that they are multiplied by, which stay in the second-level cache
+	block  int // windows of a task
+	blocks int
+	chunk  int // panels of a task
+	chunks int
+
+	source filters
+	strips par.Free[strip]
 
 	rows, columns window.Axis
 	runs          []window.Run // of windows in a row
@@ -70,6 +74,7 @@ const (
 func NewConv(k *Kernels, op Op) *Conv {
 	op.Window = op.WithDefaults()
 	c := &Conv{Op: op, k: k}
+	c.source, c.strips = filters{inputs: op.C, columns: op.M, taps: op.KH * op.KW, use: all(op.KH * op.KW)}, newStrips()
 	c.rows, c.columns = op.Axes()
 	c.runs = c.columns.Runs()
 	c.unfolds = k.gemm.F32.Flushes() || !op.pointwise()
@@ -115,26 +120,14 @@ func (c *Conv) Form() Form { return Form{c.Groups, c.M, c.C, c.KH * c.KW, c.nr} 
 // numbers of which one tap and channel stand together, channels follow each other, then taps.
 func (c *Conv) Pack(packed, w []float32, lo, hi int) {
 	need("packed filters", len(packed), c.PackedLen())
-	need("filters", len(w), c.filters()*c.Rows())
-	taps, flush := c.KH*c.KW, c.tiles.Flushes()
+	need("filters", len(w), c.Groups*c.source.inputs*c.source.columns*c.source.taps)
 	for i := lo; i < hi; i++ {
-		dst := packed[i*c.nr*c.Rows():][:c.nr*c.Rows()]
+		panel := packed[i*c.nr*c.Rows():][:c.nr*c.Rows()]
 		first := i % c.count * c.nr
-		n := min(c.nr, c.M-first)
-		if n < c.nr {
-			clear(dst)
-		}
-		for f := range n {
-			filter := w[(i/c.count*c.M+first+f)*c.Rows():][:c.Rows()]
-			for ch := range c.C {
-				for t := range taps {
-					dst[(t*c.C+ch)*c.nr+f] = filter[ch*taps+t]
-				}
-			}
-		}
-		if flush {
-			isa.FlushAll(dst)
-		}
+		st := c.strips.Take()
+		c.source.pack(c.k, st, panel, w, i/c.count, first, min(c.nr, c.M-first), c.nr)
+		c.strips.Give(st)
+		flushed(panel, c.tiles.Flushes())
 	}
 }
 

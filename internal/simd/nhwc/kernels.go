@@ -25,6 +25,10 @@ type Kernels struct {
 	tileIn    tileInFunc
 	tileOut   tileOutFunc
 
+	// tileFilter transforms n > 0 vectors of filters, cs bytes apart, whose 3×3 elements are ws bytes
+	// apart, to 36 vectors us bytes apart; those of the next vector begin ucs bytes on.
+	tileFilter func(n int, w *float32, ws, cs int, u *float32, us, ucs int, cells *float32) (csr uint32)
+
 	gemm *gemm.Kernels
 }
 

@@ -34,4 +34,9 @@ func tileInAVX2(vectors int, x *float32, at int, row int, pixel int, masks *uint
 //go:noescape
 func tileOutAVX2(vectors int, m *float32, es int, y *float32, row int, pixel int, masks *uint32, bias *float32, cells *float32, flags int) (csr uint32)
 
-var avx2 = Kernels{width: 8, maskWords: 8, vector: true, tileIn: tileInAVX2, tileOut: tileOutAVX2, copy: copyAVX2, depthwise: depthwiseAVX2, sum: sumAVX2, max: maxAVX2}
+// tileFilterAVX2 transforms n > 0 vectors of filters, cs bytes apart, whose 3×3 elements are ws bytes apart, to 36 vectors us bytes apart, the next vector's ucs bytes on.
+//
+//go:noescape
+func tileFilterAVX2(n int, w *float32, ws int, cs int, u *float32, us int, ucs int, cells *float32) (csr uint32)
+
+var avx2 = Kernels{width: 8, maskWords: 8, vector: true, tileIn: tileInAVX2, tileOut: tileOutAVX2, tileFilter: tileFilterAVX2, copy: copyAVX2, depthwise: depthwiseAVX2, sum: sumAVX2, max: maxAVX2}

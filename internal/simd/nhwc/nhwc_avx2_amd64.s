@@ -3259,3 +3259,317 @@ next:
 	LDMXCSR csr+80(FP)
 	VZEROUPPER
 	RET
+
+// func tileFilterAVX2(n int, w *float32, ws int, cs int, u *float32, us int, ucs int, cells *float32) (csr uint32)
+// Requires: AVX, FMA3, SSE
+TEXT ·tileFilterAVX2(SB), NOSPLIT, $0-68
+	STMXCSR csr+64(FP)
+	LDMXCSR flushing<>+0(SB)
+	MOVQ    n+0(FP), AX
+	MOVQ    w+8(FP), CX
+	MOVQ    u+32(FP), DX
+	MOVQ    cells+56(FP), BX
+	MOVQ    ws+16(FP), SI
+	MOVQ    us+40(FP), DI
+
+vector:
+	MOVQ        CX, R8
+	VMOVUPS     (R8), Y0
+	ADDQ        SI, R8
+	VMOVUPS     (R8), Y1
+	ADDQ        SI, R8
+	VMOVUPS     (R8), Y2
+	ADDQ        SI, R8
+	VMULPS      c3e800000<>+0(SB), Y0, Y5
+	VMOVUPS     Y5, (BX)
+	VADDPS      Y2, Y0, Y3
+	VMULPS      cbe2aaaab<>+0(SB), Y3, Y3
+	VMULPS      c3e2aaaab<>+0(SB), Y1, Y4
+	VSUBPS      Y4, Y3, Y5
+	VMOVUPS     Y5, 32(BX)
+	VADDPS      Y4, Y3, Y5
+	VMOVUPS     Y5, 64(BX)
+	VMULPS      c3d2aaaab<>+0(SB), Y0, Y3
+	VFMADD231PS c3e2aaaab<>+0(SB), Y2, Y3
+	VMULPS      c3daaaaab<>+0(SB), Y1, Y4
+	VADDPS      Y4, Y3, Y5
+	VMOVUPS     Y5, 96(BX)
+	VSUBPS      Y4, Y3, Y5
+	VMOVUPS     Y5, 128(BX)
+	VMOVUPS     Y2, 160(BX)
+	VMOVUPS     (R8), Y0
+	ADDQ        SI, R8
+	VMOVUPS     (R8), Y1
+	ADDQ        SI, R8
+	VMOVUPS     (R8), Y2
+	ADDQ        SI, R8
+	VMULPS      c3e800000<>+0(SB), Y0, Y5
+	VMOVUPS     Y5, 192(BX)
+	VADDPS      Y2, Y0, Y3
+	VMULPS      cbe2aaaab<>+0(SB), Y3, Y3
+	VMULPS      c3e2aaaab<>+0(SB), Y1, Y4
+	VSUBPS      Y4, Y3, Y5
+	VMOVUPS     Y5, 224(BX)
+	VADDPS      Y4, Y3, Y5
+	VMOVUPS     Y5, 256(BX)
+	VMULPS      c3d2aaaab<>+0(SB), Y0, Y3
+	VFMADD231PS c3e2aaaab<>+0(SB), Y2, Y3
+	VMULPS      c3daaaaab<>+0(SB), Y1, Y4
+	VADDPS      Y4, Y3, Y5
+	VMOVUPS     Y5, 288(BX)
+	VSUBPS      Y4, Y3, Y5
+	VMOVUPS     Y5, 320(BX)
+	VMOVUPS     Y2, 352(BX)
+	VMOVUPS     (R8), Y0
+	ADDQ        SI, R8
+	VMOVUPS     (R8), Y1
+	ADDQ        SI, R8
+	VMOVUPS     (R8), Y2
+	ADDQ        SI, R8
+	VMULPS      c3e800000<>+0(SB), Y0, Y5
+	VMOVUPS     Y5, 384(BX)
+	VADDPS      Y2, Y0, Y3
+	VMULPS      cbe2aaaab<>+0(SB), Y3, Y3
+	VMULPS      c3e2aaaab<>+0(SB), Y1, Y4
+	VSUBPS      Y4, Y3, Y5
+	VMOVUPS     Y5, 416(BX)
+	VADDPS      Y4, Y3, Y5
+	VMOVUPS     Y5, 448(BX)
+	VMULPS      c3d2aaaab<>+0(SB), Y0, Y3
+	VFMADD231PS c3e2aaaab<>+0(SB), Y2, Y3
+	VMULPS      c3daaaaab<>+0(SB), Y1, Y4
+	VADDPS      Y4, Y3, Y5
+	VMOVUPS     Y5, 480(BX)
+	VSUBPS      Y4, Y3, Y5
+	VMOVUPS     Y5, 512(BX)
+	VMOVUPS     Y2, 544(BX)
+	LEAQ        (DI)(DI*2), R9
+	ADDQ        R9, R9
+	VMOVUPS     (BX), Y0
+	VMOVUPS     192(BX), Y1
+	VMOVUPS     384(BX), Y2
+	MOVQ        DX, R8
+	VMULPS      c3e800000<>+0(SB), Y0, Y5
+	VMOVUPS     Y5, (R8)
+	ADDQ        R9, R8
+	VADDPS      Y2, Y0, Y3
+	VMULPS      cbe2aaaab<>+0(SB), Y3, Y3
+	VMULPS      c3e2aaaab<>+0(SB), Y1, Y4
+	VSUBPS      Y4, Y3, Y5
+	VMOVUPS     Y5, (R8)
+	ADDQ        R9, R8
+	VADDPS      Y4, Y3, Y5
+	VMOVUPS     Y5, (R8)
+	ADDQ        R9, R8
+	VMULPS      c3d2aaaab<>+0(SB), Y0, Y3
+	VFMADD231PS c3e2aaaab<>+0(SB), Y2, Y3
+	VMULPS      c3daaaaab<>+0(SB), Y1, Y4
+	VADDPS      Y4, Y3, Y5
+	VMOVUPS     Y5, (R8)
+	ADDQ        R9, R8
+	VSUBPS      Y4, Y3, Y5
+	VMOVUPS     Y5, (R8)
+	ADDQ        R9, R8
+	VMOVUPS     Y2, (R8)
+	VMOVUPS     32(BX), Y0
+	VMOVUPS     224(BX), Y1
+	VMOVUPS     416(BX), Y2
+	MOVQ        DX, R8
+	ADDQ        DI, R8
+	VMULPS      c3e800000<>+0(SB), Y0, Y5
+	VMOVUPS     Y5, (R8)
+	ADDQ        R9, R8
+	VADDPS      Y2, Y0, Y3
+	VMULPS      cbe2aaaab<>+0(SB), Y3, Y3
+	VMULPS      c3e2aaaab<>+0(SB), Y1, Y4
+	VSUBPS      Y4, Y3, Y5
+	VMOVUPS     Y5, (R8)
+	ADDQ        R9, R8
+	VADDPS      Y4, Y3, Y5
+	VMOVUPS     Y5, (R8)
+	ADDQ        R9, R8
+	VMULPS      c3d2aaaab<>+0(SB), Y0, Y3
+	VFMADD231PS c3e2aaaab<>+0(SB), Y2, Y3
+	VMULPS      c3daaaaab<>+0(SB), Y1, Y4
+	VADDPS      Y4, Y3, Y5
+	VMOVUPS     Y5, (R8)
+	ADDQ        R9, R8
+	VSUBPS      Y4, Y3, Y5
+	VMOVUPS     Y5, (R8)
+	ADDQ        R9, R8
+	VMOVUPS     Y2, (R8)
+	VMOVUPS     64(BX), Y0
+	VMOVUPS     256(BX), Y1
+	VMOVUPS     448(BX), Y2
+	MOVQ        DX, R8
+	ADDQ        DI, R8
+	ADDQ        DI, R8
+	VMULPS      c3e800000<>+0(SB), Y0, Y5
+	VMOVUPS     Y5, (R8)
+	ADDQ        R9, R8
+	VADDPS      Y2, Y0, Y3
+	VMULPS      cbe2aaaab<>+0(SB), Y3, Y3
+	VMULPS      c3e2aaaab<>+0(SB), Y1, Y4
+	VSUBPS      Y4, Y3, Y5
+	VMOVUPS     Y5, (R8)
+	ADDQ        R9, R8
+	VADDPS      Y4, Y3, Y5
+	VMOVUPS     Y5, (R8)
+	ADDQ        R9, R8
+	VMULPS      c3d2aaaab<>+0(SB), Y0, Y3
+	VFMADD231PS c3e2aaaab<>+0(SB), Y2, Y3
+	VMULPS      c3daaaaab<>+0(SB), Y1, Y4
+	VADDPS      Y4, Y3, Y5
+	VMOVUPS     Y5, (R8)
+	ADDQ        R9, R8
+	VSUBPS      Y4, Y3, Y5
+	VMOVUPS     Y5, (R8)
+	ADDQ        R9, R8
+	VMOVUPS     Y2, (R8)
+	VMOVUPS     96(BX), Y0
+	VMOVUPS     288(BX), Y1
+	VMOVUPS     480(BX), Y2
+	MOVQ        DX, R8
+	ADDQ        DI, R8
+	ADDQ        DI, R8
+	ADDQ        DI, R8
+	VMULPS      c3e800000<>+0(SB), Y0, Y5
+	VMOVUPS     Y5, (R8)
+	ADDQ        R9, R8
+	VADDPS      Y2, Y0, Y3
+	VMULPS      cbe2aaaab<>+0(SB), Y3, Y3
+	VMULPS      c3e2aaaab<>+0(SB), Y1, Y4
+	VSUBPS      Y4, Y3, Y5
+	VMOVUPS     Y5, (R8)
+	ADDQ        R9, R8
+	VADDPS      Y4, Y3, Y5
+	VMOVUPS     Y5, (R8)
+	ADDQ        R9, R8
+	VMULPS      c3d2aaaab<>+0(SB), Y0, Y3
+	VFMADD231PS c3e2aaaab<>+0(SB), Y2, Y3
+	VMULPS      c3daaaaab<>+0(SB), Y1, Y4
+	VADDPS      Y4, Y3, Y5
+	VMOVUPS     Y5, (R8)
+	ADDQ        R9, R8
+	VSUBPS      Y4, Y3, Y5
+	VMOVUPS     Y5, (R8)
+	ADDQ        R9, R8
+	VMOVUPS     Y2, (R8)
+	VMOVUPS     128(BX), Y0
+	VMOVUPS     320(BX), Y1
+	VMOVUPS     512(BX), Y2
+	MOVQ        DX, R8
+	ADDQ        DI, R8
+	ADDQ        DI, R8
+	ADDQ        DI, R8
+	ADDQ        DI, R8
+	VMULPS      c3e800000<>+0(SB), Y0, Y5
+	VMOVUPS     Y5, (R8)
+	ADDQ        R9, R8
+	VADDPS      Y2, Y0, Y3
+	VMULPS      cbe2aaaab<>+0(SB), Y3, Y3
+	VMULPS      c3e2aaaab<>+0(SB), Y1, Y4
+	VSUBPS      Y4, Y3, Y5
+	VMOVUPS     Y5, (R8)
+	ADDQ        R9, R8
+	VADDPS      Y4, Y3, Y5
+	VMOVUPS     Y5, (R8)
+	ADDQ        R9, R8
+	VMULPS      c3d2aaaab<>+0(SB), Y0, Y3
+	VFMADD231PS c3e2aaaab<>+0(SB), Y2, Y3
+	VMULPS      c3daaaaab<>+0(SB), Y1, Y4
+	VADDPS      Y4, Y3, Y5
+	VMOVUPS     Y5, (R8)
+	ADDQ        R9, R8
+	VSUBPS      Y4, Y3, Y5
+	VMOVUPS     Y5, (R8)
+	ADDQ        R9, R8
+	VMOVUPS     Y2, (R8)
+	VMOVUPS     160(BX), Y0
+	VMOVUPS     352(BX), Y1
+	VMOVUPS     544(BX), Y2
+	MOVQ        DX, R8
+	ADDQ        DI, R8
+	ADDQ        DI, R8
+	ADDQ        DI, R8
+	ADDQ        DI, R8
+	ADDQ        DI, R8
+	VMULPS      c3e800000<>+0(SB), Y0, Y5
+	VMOVUPS     Y5, (R8)
+	ADDQ        R9, R8
+	VADDPS      Y2, Y0, Y3
+	VMULPS      cbe2aaaab<>+0(SB), Y3, Y3
+	VMULPS      c3e2aaaab<>+0(SB), Y1, Y4
+	VSUBPS      Y4, Y3, Y5
+	VMOVUPS     Y5, (R8)
+	ADDQ        R9, R8
+	VADDPS      Y4, Y3, Y5
+	VMOVUPS     Y5, (R8)
+	ADDQ        R9, R8
+	VMULPS      c3d2aaaab<>+0(SB), Y0, Y3
+	VFMADD231PS c3e2aaaab<>+0(SB), Y2, Y3
+	VMULPS      c3daaaaab<>+0(SB), Y1, Y4
+	VADDPS      Y4, Y3, Y5
+	VMOVUPS     Y5, (R8)
+	ADDQ        R9, R8
+	VSUBPS      Y4, Y3, Y5
+	VMOVUPS     Y5, (R8)
+	ADDQ        R9, R8
+	VMOVUPS     Y2, (R8)
+	ADDQ        cs+24(FP), CX
+	ADDQ        ucs+48(FP), DX
+	DECQ        AX
+	JNE         vector
+	LDMXCSR     csr+64(FP)
+	VZEROUPPER
+	RET
+
+DATA c3e800000<>+0(SB)/4, $0x3e800000
+DATA c3e800000<>+4(SB)/4, $0x3e800000
+DATA c3e800000<>+8(SB)/4, $0x3e800000
+DATA c3e800000<>+12(SB)/4, $0x3e800000
+DATA c3e800000<>+16(SB)/4, $0x3e800000
+DATA c3e800000<>+20(SB)/4, $0x3e800000
+DATA c3e800000<>+24(SB)/4, $0x3e800000
+DATA c3e800000<>+28(SB)/4, $0x3e800000
+GLOBL c3e800000<>(SB), RODATA|NOPTR, $32
+
+DATA cbe2aaaab<>+0(SB)/4, $0xbe2aaaab
+DATA cbe2aaaab<>+4(SB)/4, $0xbe2aaaab
+DATA cbe2aaaab<>+8(SB)/4, $0xbe2aaaab
+DATA cbe2aaaab<>+12(SB)/4, $0xbe2aaaab
+DATA cbe2aaaab<>+16(SB)/4, $0xbe2aaaab
+DATA cbe2aaaab<>+20(SB)/4, $0xbe2aaaab
+DATA cbe2aaaab<>+24(SB)/4, $0xbe2aaaab
+DATA cbe2aaaab<>+28(SB)/4, $0xbe2aaaab
+GLOBL cbe2aaaab<>(SB), RODATA|NOPTR, $32
+
+DATA c3e2aaaab<>+0(SB)/4, $0x3e2aaaab
+DATA c3e2aaaab<>+4(SB)/4, $0x3e2aaaab
+DATA c3e2aaaab<>+8(SB)/4, $0x3e2aaaab
+DATA c3e2aaaab<>+12(SB)/4, $0x3e2aaaab
+DATA c3e2aaaab<>+16(SB)/4, $0x3e2aaaab
+DATA c3e2aaaab<>+20(SB)/4, $0x3e2aaaab
+DATA c3e2aaaab<>+24(SB)/4, $0x3e2aaaab
+DATA c3e2aaaab<>+28(SB)/4, $0x3e2aaaab
+GLOBL c3e2aaaab<>(SB), RODATA|NOPTR, $32
+
+DATA c3d2aaaab<>+0(SB)/4, $0x3d2aaaab
+DATA c3d2aaaab<>+4(SB)/4, $0x3d2aaaab
+DATA c3d2aaaab<>+8(SB)/4, $0x3d2aaaab
+DATA c3d2aaaab<>+12(SB)/4, $0x3d2aaaab
+DATA c3d2aaaab<>+16(SB)/4, $0x3d2aaaab
+DATA c3d2aaaab<>+20(SB)/4, $0x3d2aaaab
+DATA c3d2aaaab<>+24(SB)/4, $0x3d2aaaab
+DATA c3d2aaaab<>+28(SB)/4, $0x3d2aaaab
+GLOBL c3d2aaaab<>(SB), RODATA|NOPTR, $32
+
+DATA c3daaaaab<>+0(SB)/4, $0x3daaaaab
+DATA c3daaaaab<>+4(SB)/4, $0x3daaaaab
+DATA c3daaaaab<>+8(SB)/4, $0x3daaaaab
+DATA c3daaaaab<>+12(SB)/4, $0x3daaaaab
+DATA c3daaaaab<>+16(SB)/4, $0x3daaaaab
+DATA c3daaaaab<>+20(SB)/4, $0x3daaaaab
+DATA c3daaaaab<>+24(SB)/4, $0x3daaaaab
+DATA c3daaaaab<>+28(SB)/4, $0x3daaaaab
+GLOBL c3daaaaab<>(SB), RODATA|NOPTR, $32

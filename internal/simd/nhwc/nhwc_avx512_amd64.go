@@ -34,4 +34,9 @@ func tileInAVX512(vectors int, x *float32, at int, row int, pixel int, masks *ui
 //go:noescape
 func tileOutAVX512(vectors int, m *float32, es int, y *float32, row int, pixel int, masks *uint32, bias *float32, cells *float32, flags int) (csr uint32)
 
-var avx512 = Kernels{width: 16, maskWords: 1, vector: true, tileIn: tileInAVX512, tileOut: tileOutAVX512, copy: copyAVX512, depthwise: depthwiseAVX512, sum: sumAVX512, max: maxAVX512}
+// tileFilterAVX512 transforms n > 0 vectors of filters, cs bytes apart, whose 3×3 elements are ws bytes apart, to 36 vectors us bytes apart, the next vector's ucs bytes on.
+//
+//go:noescape
+func tileFilterAVX512(n int, w *float32, ws int, cs int, u *float32, us int, ucs int, cells *float32) (csr uint32)
+
+var avx512 = Kernels{width: 16, maskWords: 1, vector: true, tileIn: tileInAVX512, tileOut: tileOutAVX512, tileFilter: tileFilterAVX512, copy: copyAVX512, depthwise: depthwiseAVX512, sum: sumAVX512, max: maxAVX512}

@@ -3226,3 +3226,357 @@ next:
 	LDMXCSR csr+80(FP)
 	VZEROUPPER
 	RET
+
+// func tileFilterAVX512(n int, w *float32, ws int, cs int, u *float32, us int, ucs int, cells *float32) (csr uint32)
+// Requires: AVX, AVX512F, SSE
+TEXT ·tileFilterAVX512(SB), NOSPLIT, $0-68
+	STMXCSR csr+64(FP)
+	LDMXCSR flushing<>+0(SB)
+	MOVQ    n+0(FP), AX
+	MOVQ    w+8(FP), CX
+	MOVQ    u+32(FP), DX
+	MOVQ    cells+56(FP), BX
+	MOVQ    ws+16(FP), SI
+	MOVQ    us+40(FP), DI
+
+vector:
+	MOVQ        CX, R8
+	VMOVUPS     (R8), Z0
+	ADDQ        SI, R8
+	VMOVUPS     (R8), Z1
+	ADDQ        SI, R8
+	VMOVUPS     (R8), Z2
+	ADDQ        SI, R8
+	VMULPS      c3e800000<>+0(SB), Z0, Z5
+	VMOVUPS     Z5, (BX)
+	VADDPS      Z2, Z0, Z3
+	VMULPS      cbe2aaaab<>+0(SB), Z3, Z3
+	VMULPS      c3e2aaaab<>+0(SB), Z1, Z4
+	VSUBPS      Z4, Z3, Z5
+	VMOVUPS     Z5, 64(BX)
+	VADDPS      Z4, Z3, Z5
+	VMOVUPS     Z5, 128(BX)
+	VMULPS      c3d2aaaab<>+0(SB), Z0, Z3
+	VFMADD231PS c3e2aaaab<>+0(SB), Z2, Z3
+	VMULPS      c3daaaaab<>+0(SB), Z1, Z4
+	VADDPS      Z4, Z3, Z5
+	VMOVUPS     Z5, 192(BX)
+	VSUBPS      Z4, Z3, Z5
+	VMOVUPS     Z5, 256(BX)
+	VMOVUPS     Z2, 320(BX)
+	VMOVUPS     (R8), Z0
+	ADDQ        SI, R8
+	VMOVUPS     (R8), Z1
+	ADDQ        SI, R8
+	VMOVUPS     (R8), Z2
+	ADDQ        SI, R8
+	VMULPS      c3e800000<>+0(SB), Z0, Z5
+	VMOVUPS     Z5, 384(BX)
+	VADDPS      Z2, Z0, Z3
+	VMULPS      cbe2aaaab<>+0(SB), Z3, Z3
+	VMULPS      c3e2aaaab<>+0(SB), Z1, Z4
+	VSUBPS      Z4, Z3, Z5
+	VMOVUPS     Z5, 448(BX)
+	VADDPS      Z4, Z3, Z5
+	VMOVUPS     Z5, 512(BX)
+	VMULPS      c3d2aaaab<>+0(SB), Z0, Z3
+	VFMADD231PS c3e2aaaab<>+0(SB), Z2, Z3
+	VMULPS      c3daaaaab<>+0(SB), Z1, Z4
+	VADDPS      Z4, Z3, Z5
+	VMOVUPS     Z5, 576(BX)
+	VSUBPS      Z4, Z3, Z5
+	VMOVUPS     Z5, 640(BX)
+	VMOVUPS     Z2, 704(BX)
+	VMOVUPS     (R8), Z0
+	ADDQ        SI, R8
+	VMOVUPS     (R8), Z1
+	ADDQ        SI, R8
+	VMOVUPS     (R8), Z2
+	ADDQ        SI, R8
+	VMULPS      c3e800000<>+0(SB), Z0, Z5
+	VMOVUPS     Z5, 768(BX)
+	VADDPS      Z2, Z0, Z3
+	VMULPS      cbe2aaaab<>+0(SB), Z3, Z3
+	VMULPS      c3e2aaaab<>+0(SB), Z1, Z4
+	VSUBPS      Z4, Z3, Z5
+	VMOVUPS     Z5, 832(BX)
+	VADDPS      Z4, Z3, Z5
+	VMOVUPS     Z5, 896(BX)
+	VMULPS      c3d2aaaab<>+0(SB), Z0, Z3
+	VFMADD231PS c3e2aaaab<>+0(SB), Z2, Z3
+	VMULPS      c3daaaaab<>+0(SB), Z1, Z4
+	VADDPS      Z4, Z3, Z5
+	VMOVUPS     Z5, 960(BX)
+	VSUBPS      Z4, Z3, Z5
+	VMOVUPS     Z5, 1024(BX)
+	VMOVUPS     Z2, 1088(BX)
+	LEAQ        (DI)(DI*2), R9
+	ADDQ        R9, R9
+	VMOVUPS     (BX), Z0
+	VMOVUPS     384(BX), Z1
+	VMOVUPS     768(BX), Z2
+	MOVQ        DX, R8
+	VMULPS      c3e800000<>+0(SB), Z0, Z5
+	VMOVUPS     Z5, (R8)
+	ADDQ        R9, R8
+	VADDPS      Z2, Z0, Z3
+	VMULPS      cbe2aaaab<>+0(SB), Z3, Z3
+	VMULPS      c3e2aaaab<>+0(SB), Z1, Z4
+	VSUBPS      Z4, Z3, Z5
+	VMOVUPS     Z5, (R8)
+	ADDQ        R9, R8
+	VADDPS      Z4, Z3, Z5
+	VMOVUPS     Z5, (R8)
+	ADDQ        R9, R8
+	VMULPS      c3d2aaaab<>+0(SB), Z0, Z3
+	VFMADD231PS c3e2aaaab<>+0(SB), Z2, Z3
+	VMULPS      c3daaaaab<>+0(SB), Z1, Z4
+	VADDPS      Z4, Z3, Z5
+	VMOVUPS     Z5, (R8)
+	ADDQ        R9, R8
+	VSUBPS      Z4, Z3, Z5
+	VMOVUPS     Z5, (R8)
+	ADDQ        R9, R8
+	VMOVUPS     Z2, (R8)
+	VMOVUPS     64(BX), Z0
+	VMOVUPS     448(BX), Z1
+	VMOVUPS     832(BX), Z2
+	MOVQ        DX, R8
+	ADDQ        DI, R8
+	VMULPS      c3e800000<>+0(SB), Z0, Z5
+	VMOVUPS     Z5, (R8)
+	ADDQ        R9, R8
+	VADDPS      Z2, Z0, Z3
+	VMULPS      cbe2aaaab<>+0(SB), Z3, Z3
+	VMULPS      c3e2aaaab<>+0(SB), Z1, Z4
+	VSUBPS      Z4, Z3, Z5
+	VMOVUPS     Z5, (R8)
+	ADDQ        R9, R8
+	VADDPS      Z4, Z3, Z5
+	VMOVUPS     Z5, (R8)
+	ADDQ        R9, R8
+	VMULPS      c3d2aaaab<>+0(SB), Z0, Z3
+	VFMADD231PS c3e2aaaab<>+0(SB), Z2, Z3
+	VMULPS      c3daaaaab<>+0(SB), Z1, Z4
+	VADDPS      Z4, Z3, Z5
+	VMOVUPS     Z5, (R8)
+	ADDQ        R9, R8
+	VSUBPS      Z4, Z3, Z5
+	VMOVUPS     Z5, (R8)
+	ADDQ        R9, R8
+	VMOVUPS     Z2, (R8)
+	VMOVUPS     128(BX), Z0
+	VMOVUPS     512(BX), Z1
+	VMOVUPS     896(BX), Z2
+	MOVQ        DX, R8
+	ADDQ        DI, R8
+	ADDQ        DI, R8
+	VMULPS      c3e800000<>+0(SB), Z0, Z5
+	VMOVUPS     Z5, (R8)
+	ADDQ        R9, R8
+	VADDPS      Z2, Z0, Z3
+	VMULPS      cbe2aaaab<>+0(SB), Z3, Z3
+	VMULPS      c3e2aaaab<>+0(SB), Z1, Z4
+	VSUBPS      Z4, Z3, Z5
+	VMOVUPS     Z5, (R8)
+	ADDQ        R9, R8
+	VADDPS      Z4, Z3, Z5
+	VMOVUPS     Z5, (R8)
+	ADDQ        R9, R8
+	VMULPS      c3d2aaaab<>+0(SB), Z0, Z3
+	VFMADD231PS c3e2aaaab<>+0(SB), Z2, Z3
+	VMULPS      c3daaaaab<>+0(SB), Z1, Z4
+	VADDPS      Z4, Z3, Z5
+	VMOVUPS     Z5, (R8)
+	ADDQ        R9, R8
+	VSUBPS      Z4, Z3, Z5
+	VMOVUPS     Z5, (R8)
+	ADDQ        R9, R8
+	VMOVUPS     Z2, (R8)
+	VMOVUPS     192(BX), Z0
+	VMOVUPS     576(BX), Z1
+	VMOVUPS     960(BX), Z2
+	MOVQ        DX, R8
+	ADDQ        DI, R8
+	ADDQ        DI, R8
+	ADDQ        DI, R8
+	VMULPS      c3e800000<>+0(SB), Z0, Z5
+	VMOVUPS     Z5, (R8)
+	ADDQ        R9, R8
+	VADDPS      Z2, Z0, Z3
+	VMULPS      cbe2aaaab<>+0(SB), Z3, Z3
+	VMULPS      c3e2aaaab<>+0(SB), Z1, Z4
+	VSUBPS      Z4, Z3, Z5
+	VMOVUPS     Z5, (R8)
+	ADDQ        R9, R8
+	VADDPS      Z4, Z3, Z5
+	VMOVUPS     Z5, (R8)
+	ADDQ        R9, R8
+	VMULPS      c3d2aaaab<>+0(SB), Z0, Z3
+	VFMADD231PS c3e2aaaab<>+0(SB), Z2, Z3
+	VMULPS      c3daaaaab<>+0(SB), Z1, Z4
+	VADDPS      Z4, Z3, Z5
+	VMOVUPS     Z5, (R8)
+	ADDQ        R9, R8
+	VSUBPS      Z4, Z3, Z5
+	VMOVUPS     Z5, (R8)
+	ADDQ        R9, R8
+	VMOVUPS     Z2, (R8)
+	VMOVUPS     256(BX), Z0
+	VMOVUPS     640(BX), Z1
+	VMOVUPS     1024(BX), Z2
+	MOVQ        DX, R8
+	ADDQ        DI, R8
+	ADDQ        DI, R8
+	ADDQ        DI, R8
+	ADDQ        DI, R8
+	VMULPS      c3e800000<>+0(SB), Z0, Z5
+	VMOVUPS     Z5, (R8)
+	ADDQ        R9, R8
+	VADDPS      Z2, Z0, Z3
+	VMULPS      cbe2aaaab<>+0(SB), Z3, Z3
+	VMULPS      c3e2aaaab<>+0(SB), Z1, Z4
+	VSUBPS      Z4, Z3, Z5
+	VMOVUPS     Z5, (R8)
+	ADDQ        R9, R8
+	VADDPS      Z4, Z3, Z5
+	VMOVUPS     Z5, (R8)
+	ADDQ        R9, R8
+	VMULPS      c3d2aaaab<>+0(SB), Z0, Z3
+	VFMADD231PS c3e2aaaab<>+0(SB), Z2, Z3
+	VMULPS      c3daaaaab<>+0(SB), Z1, Z4
+	VADDPS      Z4, Z3, Z5
+	VMOVUPS     Z5, (R8)
+	ADDQ        R9, R8
+	VSUBPS      Z4, Z3, Z5
+	VMOVUPS     Z5, (R8)
+	ADDQ        R9, R8
+	VMOVUPS     Z2, (R8)
+	VMOVUPS     320(BX), Z0
+	VMOVUPS     704(BX), Z1
+	VMOVUPS     1088(BX), Z2
+	MOVQ        DX, R8
+	ADDQ        DI, R8
+	ADDQ        DI, R8
+	ADDQ        DI, R8
+	ADDQ        DI, R8
+	ADDQ        DI, R8
+	VMULPS      c3e800000<>+0(SB), Z0, Z5
+	VMOVUPS     Z5, (R8)
+	ADDQ        R9, R8
+	VADDPS      Z2, Z0, Z3
+	VMULPS      cbe2aaaab<>+0(SB), Z3, Z3
+	VMULPS      c3e2aaaab<>+0(SB), Z1, Z4
+	VSUBPS      Z4, Z3, Z5
+	VMOVUPS     Z5, (R8)
+	ADDQ        R9, R8
+	VADDPS      Z4, Z3, Z5
+	VMOVUPS     Z5, (R8)
+	ADDQ        R9, R8
+	VMULPS      c3d2aaaab<>+0(SB), Z0, Z3
+	VFMADD231PS c3e2aaaab<>+0(SB), Z2, Z3
+	VMULPS      c3daaaaab<>+0(SB), Z1, Z4
+	VADDPS      Z4, Z3, Z5
+	VMOVUPS     Z5, (R8)
+	ADDQ        R9, R8
+	VSUBPS      Z4, Z3, Z5
+	VMOVUPS     Z5, (R8)
+	ADDQ        R9, R8
+	VMOVUPS     Z2, (R8)
+	ADDQ        cs+24(FP), CX
+	ADDQ        ucs+48(FP), DX
+	DECQ        AX
+	JNE         vector
+	LDMXCSR     csr+64(FP)
+	VZEROUPPER
+	RET
+
+DATA c3e800000<>+0(SB)/4, $0x3e800000
+DATA c3e800000<>+4(SB)/4, $0x3e800000
+DATA c3e800000<>+8(SB)/4, $0x3e800000
+DATA c3e800000<>+12(SB)/4, $0x3e800000
+DATA c3e800000<>+16(SB)/4, $0x3e800000
+DATA c3e800000<>+20(SB)/4, $0x3e800000
+DATA c3e800000<>+24(SB)/4, $0x3e800000
+DATA c3e800000<>+28(SB)/4, $0x3e800000
+DATA c3e800000<>+32(SB)/4, $0x3e800000
+DATA c3e800000<>+36(SB)/4, $0x3e800000
+DATA c3e800000<>+40(SB)/4, $0x3e800000
+DATA c3e800000<>+44(SB)/4, $0x3e800000
+DATA c3e800000<>+48(SB)/4, $0x3e800000
+DATA c3e800000<>+52(SB)/4, $0x3e800000
+DATA c3e800000<>+56(SB)/4, $0x3e800000
+DATA c3e800000<>+60(SB)/4, $0x3e800000
+GLOBL c3e800000<>(SB), RODATA|NOPTR, $64
+
+DATA cbe2aaaab<>+0(SB)/4, $0xbe2aaaab
+DATA cbe2aaaab<>+4(SB)/4, $0xbe2aaaab
+DATA cbe2aaaab<>+8(SB)/4, $0xbe2aaaab
+DATA cbe2aaaab<>+12(SB)/4, $0xbe2aaaab
+DATA cbe2aaaab<>+16(SB)/4, $0xbe2aaaab
+DATA cbe2aaaab<>+20(SB)/4, $0xbe2aaaab
+DATA cbe2aaaab<>+24(SB)/4, $0xbe2aaaab
+DATA cbe2aaaab<>+28(SB)/4, $0xbe2aaaab
+DATA cbe2aaaab<>+32(SB)/4, $0xbe2aaaab
+DATA cbe2aaaab<>+36(SB)/4, $0xbe2aaaab
+DATA cbe2aaaab<>+40(SB)/4, $0xbe2aaaab
+DATA cbe2aaaab<>+44(SB)/4, $0xbe2aaaab
+DATA cbe2aaaab<>+48(SB)/4, $0xbe2aaaab
+DATA cbe2aaaab<>+52(SB)/4, $0xbe2aaaab
+DATA cbe2aaaab<>+56(SB)/4, $0xbe2aaaab
+DATA cbe2aaaab<>+60(SB)/4, $0xbe2aaaab
+GLOBL cbe2aaaab<>(SB), RODATA|NOPTR, $64
+
+DATA c3e2aaaab<>+0(SB)/4, $0x3e2aaaab
+DATA c3e2aaaab<>+4(SB)/4, $0x3e2aaaab
+DATA c3e2aaaab<>+8(SB)/4, $0x3e2aaaab
+DATA c3e2aaaab<>+12(SB)/4, $0x3e2aaaab
+DATA c3e2aaaab<>+16(SB)/4, $0x3e2aaaab
+DATA c3e2aaaab<>+20(SB)/4, $0x3e2aaaab
+DATA c3e2aaaab<>+24(SB)/4, $0x3e2aaaab
+DATA c3e2aaaab<>+28(SB)/4, $0x3e2aaaab
+DATA c3e2aaaab<>+32(SB)/4, $0x3e2aaaab
+DATA c3e2aaaab<>+36(SB)/4, $0x3e2aaaab
+DATA c3e2aaaab<>+40(SB)/4, $0x3e2aaaab
+DATA c3e2aaaab<>+44(SB)/4, $0x3e2aaaab
+DATA c3e2aaaab<>+48(SB)/4, $0x3e2aaaab
+DATA c3e2aaaab<>+52(SB)/4, $0x3e2aaaab
+DATA c3e2aaaab<>+56(SB)/4, $0x3e2aaaab
+DATA c3e2aaaab<>+60(SB)/4, $0x3e2aaaab
+GLOBL c3e2aaaab<>(SB), RODATA|NOPTR, $64
+
+DATA c3d2aaaab<>+0(SB)/4, $0x3d2aaaab
+DATA c3d2aaaab<>+4(SB)/4, $0x3d2aaaab
+DATA c3d2aaaab<>+8(SB)/4, $0x3d2aaaab
+DATA c3d2aaaab<>+12(SB)/4, $0x3d2aaaab
+DATA c3d2aaaab<>+16(SB)/4, $0x3d2aaaab
+DATA c3d2aaaab<>+20(SB)/4, $0x3d2aaaab
+DATA c3d2aaaab<>+24(SB)/4, $0x3d2aaaab
+DATA c3d2aaaab<>+28(SB)/4, $0x3d2aaaab
+DATA c3d2aaaab<>+32(SB)/4, $0x3d2aaaab
+DATA c3d2aaaab<>+36(SB)/4, $0x3d2aaaab
+DATA c3d2aaaab<>+40(SB)/4, $0x3d2aaaab
+DATA c3d2aaaab<>+44(SB)/4, $0x3d2aaaab
+DATA c3d2aaaab<>+48(SB)/4, $0x3d2aaaab
+DATA c3d2aaaab<>+52(SB)/4, $0x3d2aaaab
+DATA c3d2aaaab<>+56(SB)/4, $0x3d2aaaab
+DATA c3d2aaaab<>+60(SB)/4, $0x3d2aaaab
+GLOBL c3d2aaaab<>(SB), RODATA|NOPTR, $64
+
+DATA c3daaaaab<>+0(SB)/4, $0x3daaaaab
+DATA c3daaaaab<>+4(SB)/4, $0x3daaaaab
+DATA c3daaaaab<>+8(SB)/4, $0x3daaaaab
+DATA c3daaaaab<>+12(SB)/4, $0x3daaaaab
+DATA c3daaaaab<>+16(SB)/4, $0x3daaaaab
+DATA c3daaaaab<>+20(SB)/4, $0x3daaaaab
+DATA c3daaaaab<>+24(SB)/4, $0x3daaaaab
+DATA c3daaaaab<>+28(SB)/4, $0x3daaaaab
+DATA c3daaaaab<>+32(SB)/4, $0x3daaaaab
+DATA c3daaaaab<>+36(SB)/4, $0x3daaaaab
+DATA c3daaaaab<>+40(SB)/4, $0x3daaaaab
+DATA c3daaaaab<>+44(SB)/4, $0x3daaaaab
+DATA c3daaaaab<>+48(SB)/4, $0x3daaaaab
+DATA c3daaaaab<>+52(SB)/4, $0x3daaaaab
+DATA c3daaaaab<>+56(SB)/4, $0x3daaaaab
+DATA c3daaaaab<>+60(SB)/4, $0x3daaaaab
+GLOBL c3daaaaab<>(SB), RODATA|NOPTR, $64

@@ -10,7 +10,7 @@ import (
 // goWidth is the channels of what plain Go calls a vector.
 const goWidth = 4
 
-var plain = Kernels{width: goWidth, maskWords: 1, tileIn: tileInGo, tileOut: tileOutGo, copy: copyGo, depthwise: depthwiseGo, sum: sumGo, max: maxGo}
+var plain = Kernels{width: goWidth, maskWords: 1, tileIn: tileInGo, tileOut: tileOutGo, tileFilter: tileFilterGo, copy: copyGo, depthwise: depthwiseGo, sum: sumGo, max: maxGo}
 
 // eachGo calls f for each pixel and channel with the taps of its window.
 func eachGo(pixels, vectors, last, taps int, at *int, x *float32, xs int, y *float32, ys int, f func(ch int, x, y *float32, taps []abi.Tap)) {
@@ -123,4 +123,38 @@ func tileOutGo(vectors int, m *float32, es int, y *float32, row, pixel int, mask
 		}
 	}
 	return 0
+}
+
+func tileFilterGo(n int, w *float32, ws, cs int, u *float32, us, ucs int, _ *float32) uint32 {
+	for i := range n * goWidth {
+		at, to := i/goWidth*cs+i%goWidth*4, i/goWidth*ucs+i%goWidth*4
+		var g [9]float32
+		for k := range g {
+			g[k] = isa.Flush32(*isa.Add(w, at+k*ws))
+		}
+		for e, x := range transformFilter(&g) {
+			*isa.Add(u, to+e*us) = isa.Flush32(x)
+		}
+	}
+	return 0
+}
+
+// transformFilter is G g Gᵀ for the points 0, 1, -1, 2, -2 and infinity.
+func transformFilter(g *[9]float32) (u [values]float32) {
+	var half [3][side]float32
+	for i := range 3 {
+		half[i] = transformTaps(g[3*i], g[3*i+1], g[3*i+2])
+	}
+	for j := range side {
+		for i, x := range transformTaps(half[0][j], half[1][j], half[2][j]) {
+			u[side*i+j] = x
+		}
+	}
+	return u
+}
+
+func transformTaps(a, b, c float32) [side]float32 {
+	s, h := (a+c)*(-1./6), b*(1./6)
+	t, k := a*(1./24)+c*(1./6), b*(1./12)
+	return [side]float32{a * .25, s - h, s + h, t + k, t - k, c}
 }

@@ -3,6 +3,7 @@ package nhwc
 import (
 	"runtime"
 
+	"github.com/plexaura/plexaura/internal/par"
 	"github.com/plexaura/plexaura/internal/simd/abi"
 	"github.com/plexaura/plexaura/internal/simd/isa"
 )
@@ -17,6 +18,8 @@ type Winograd struct {
 	Op
 	k *Kernels
 	panels
+	source       filters
+	strips       par.Free[strip]
 	down, across int // tiles of an image
 	depth        int // channels up to whole vectors
 
@@ -49,6 +52,7 @@ func NewWinograd(k *Kernels, op Op) (*Winograd, bool) {
 		return nil, false
 	}
 	w := &Winograd{Op: op, k: k, down: isa.Ceil(op.OH, tile), across: isa.Ceil(op.OW, tile), depth: isa.RoundUp(op.C, k.width)}
+	w.source, w.strips = filters{inputs: op.C, columns: op.M, taps: op.KH * op.KW, use: all(op.KH * op.KW)}, newStrips()
 	w.panels = panelsOf(k, w.tiles(), op.M)
 	w.split()
 	w.cover()
@@ -174,41 +178,10 @@ func (w *Winograd) Pack(packed, v []float32, lo, hi int) {
 	for i := lo; i < hi; i++ {
 		panel := packed[i*w.nr*values*w.C:][:w.nr*values*w.C]
 		first := i * w.nr
-		n := min(w.nr, w.M-first)
-		if n < w.nr {
-			clear(panel)
-		}
-		for f := range n {
-			for ch := range w.C {
-				u := transformFilter((*[9]float32)(v[((first+f)*w.C+ch)*9:]))
-				for e, x := range u {
-					panel[(e*w.C+ch)*w.nr+f] = isa.Flush32(x)
-				}
-			}
-		}
+		st := w.strips.Take()
+		w.source.packWinograd(w.k, st, panel, v, first, min(w.nr, w.M-first), w.nr)
+		w.strips.Give(st)
 	}
-}
-
-// transformFilter is G g Gᵀ for the points 0, 1, -1, 2, -2 and infinity.
-func transformFilter(g *[9]float32) (u [values]float32) {
-	var half [side][3]float32
-	for j := range 3 {
-		for i, x := range transformTaps(isa.Flush32(g[j]), isa.Flush32(g[3+j]), isa.Flush32(g[6+j])) {
-			half[i][j] = x
-		}
-	}
-	for i := range side {
-		for j, x := range transformTaps(half[i][0], half[i][1], half[i][2]) {
-			u[side*i+j] = x
-		}
-	}
-	return u
-}
-
-func transformTaps(a, b, c float32) [side]float32 {
-	s, h := (a+c)*(-1./6), b*(1./6)
-	t, k := a*(1./24)+c*(1./6), b*(1./12)
-	return [side]float32{a * .25, s - h, s + h, t + k, t - k, c}
 }
 
 // Tasks is the number of tasks of Run.

@@ -1,0 +1,116 @@
+package nhwc
+
+import (
+	"github.com/plexaura/plexaura/internal/par"
+	"github.com/plexaura/plexaura/internal/simd/gemm"
+	"github.com/plexaura/plexaura/internal/simd/isa"
+)
+
+// filters are how the filters of a convolution lie in memory, (Groups*O,I,KH,KW), for one that sums
+// over inputs and gives columns: it sums over I and gives O, or if turned is set, as the gradient of
+// the images does, sums over O and gives I.
+type filters struct {
+	inputs, columns int // of a group
+	taps            int // of a filter in memory
+	turned          bool
+	use             []int // the taps that are used, in order
+}
+
+// strip is room for the filters of a panel, those of some inputs: the taps of each input one after the
+// other, of which a tap's columns stand together. Behind it are the cells of transforms.
+type strip [stripLen + (values+1)*16]float32
+
+const stripLen = 1 << 13
+
+// strips are the strips of packings under way.
+func newStrips() par.Free[strip] { return par.NewFree(64, func() *strip { return new(strip) }) }
+
+// perStrip is how many inputs a strip has room for, for panels of nr columns; 0 for huge filters.
+func (f *filters) perStrip(nr int) int { return min(stripLen/(f.taps*nr), f.inputs) }
+
+// fill sets dst, rows of nr elements, to n columns from first on of a group, for m inputs from in on.
+func (f *filters) fill(k *gemm.Kernels, dst, w []float32, group, first, n, nr, in, m int) {
+	w = w[group*f.inputs*f.columns*f.taps:]
+	if !f.turned {
+		gemm.Transpose(k, dst, nr, w[(first*f.inputs+in)*f.taps:], f.inputs*f.taps, n, m*f.taps)
+	} else {
+		for i := range m {
+			gemm.Transpose(k, dst[i*f.taps*nr:], nr, w[((in+i)*f.columns+first)*f.taps:], f.taps, n, f.taps)
+		}
+	}
+	if n == nr {
+		return
+	}
+	for i := range m * f.taps {
+		clear(dst[i*nr+n:][:nr-n])
+	}
+}
+
+// element is that of an input, column and tap in memory.
+func (f *filters) element(w []float32, group, column, in, tap int) float32 {
+	at := column*f.inputs + in
+	if f.turned {
+		at = in*f.columns + column
+	}
+	return w[(group*f.inputs*f.columns+at)*f.taps+tap]
+}
+
+// pack sets panel, rows of nr elements, to n columns from first on of a group: those of the first
+// tap that is used for all inputs, then those of the next one.
+func (f *filters) pack(k *Kernels, s *strip, panel, w []float32, group, first, n, nr int) {
+	per := f.perStrip(nr)
+	if per == 0 {
+		f.packOne(panel, w, group, first, n, nr)
+		return
+	}
+	for in := 0; in < f.inputs; in += per {
+		m := min(per, f.inputs-in)
+		f.fill(k.gemm, s[:m*f.taps*nr], w, group, first, n, nr, in, m)
+		for i, t := range f.use {
+			k.copy(m, nr/k.width, 0, &s[t*nr], 4*f.taps*nr, &panel[(i*f.inputs+in)*nr], 4*nr)
+		}
+	}
+}
+
+// packOne is pack, element by element.
+func (f *filters) packOne(panel, w []float32, group, first, n, nr int) {
+	clear(panel)
+	for i, t := range f.use {
+		for in := range f.inputs {
+			for c := range n {
+				panel[(i*f.inputs+in)*nr+c] = f.element(w, group, first+c, in, t)
+			}
+		}
+	}
+}
+
+// packWinograd sets panel to the transformed filters of n columns from first on: of each of the 36 values
+// the rows of all inputs.
+func (f *filters) packWinograd(k *Kernels, s *strip, panel, w []float32, first, n, nr int) {
+	per := f.perStrip(nr)
+	for in := 0; in < f.inputs; in += per {
+		m := min(per, f.inputs-in)
+		f.fill(k.gemm, s[:m*f.taps*nr], w, 0, first, n, nr, in, m)
+		from, step := 0, 4*nr
+		if f.turned { // as filters that are turned round
+			from, step = (f.taps-1)*nr, -step
+		}
+		for v := 0; v < nr; v += k.width {
+			k.tileFilter(m, &s[from+v], step, 4*f.taps*nr, &panel[in*nr+v], 4*f.inputs*nr, 4*nr, &s[stripLen])
+		}
+	}
+}
+
+// all lists the taps 0 to n-1.
+func all(n int) (taps []int) {
+	for i := range n {
+		taps = append(taps, i)
+	}
+	return taps
+}
+
+func flushed(v []float32, is bool) {
+	if is {
+		isa.FlushAll(v)
+	}
+}
