@@ -50,6 +50,7 @@ type Conv struct {
 	chunk  int // panels of a task
 	chunks int
 
+	place  *placement // of results that do not follow each other
 	source filters
 	strips par.Free[strip]
 
@@ -71,10 +72,19 @@ const (
 )
 
 // NewConv plans op for k.
-func NewConv(k *Kernels, op Op) *Conv {
+func NewConv(k *Kernels, op Op) *Conv { return newConv(k, op, op.source(false), nil) }
+
+// source says how the filters of op lie in memory; turned are those of the convolution whose images'
+// gradient op is.
+func (op Op) source(turned bool) filters {
+	return filters{inputs: op.C, columns: op.M, taps: op.KH * op.KW, turned: turned, use: all(op.KH * op.KW)}
+}
+
+// newConv plans op, whose filters lie as source says, and whose results go to place, or if it is nil
+// follow each other.
+func newConv(k *Kernels, op Op, source filters, place *placement) *Conv {
 	op.Window = op.WithDefaults()
-	c := &Conv{Op: op, k: k}
-	c.source, c.strips = filters{inputs: op.C, columns: op.M, taps: op.KH * op.KW, use: all(op.KH * op.KW)}, newStrips()
+	c := &Conv{Op: op, k: k, source: source, strips: newStrips(), place: place}
 	c.rows, c.columns = op.Axes()
 	c.runs = c.columns.Runs()
 	c.unfolds = k.gemm.F32.Flushes() || !op.pointwise()
@@ -97,7 +107,7 @@ func (c *Conv) split() {
 	c.block = min(isa.RoundUp(isa.Even(c.pixels(), most), tall), c.pixels())
 	c.blocks = isa.Ceil(c.pixels(), c.block)
 	c.chunk, c.chunks = c.count, 1
-	if c.Groups == 1 && c.blocks < goodTasks {
+	if c.Groups == 1 && c.blocks < goodTasks && c.place == nil {
 		c.chunk = isa.Even(c.count, max(c.count*c.blocks/goodTasks, 1))
 		c.chunks = isa.Ceil(c.count, c.chunk)
 	}
@@ -154,10 +164,23 @@ func (c *Conv) SharedLen() int {
 
 // ScratchLen is the number of elements of scratch memory that a worker needs.
 func (c *Conv) ScratchLen() int {
+	return c.unfoldedLen() + c.productLen()
+}
+
+// unfoldedLen and productLen are the elements of a task's unfolded windows, and of its results.
+
+func (c *Conv) unfoldedLen() int {
 	if !c.unfolds || c.ahead {
 		return 0
 	}
 	return c.block * c.Rows()
+}
+
+func (c *Conv) productLen() int {
+	if c.place == nil {
+		return 0
+	}
+	return c.block * c.M
 }
 
 // Unfold does tasks lo to hi of unfolding x to shared.
@@ -193,7 +216,9 @@ func (c *Conv) Results() int { return c.pixels() * c.filters() }
 // Run does tasks lo to hi. The bits of y do not depend on how tasks are shared out. Nothing may
 // overlap y.
 func (c *Conv) Run(y, x, packed, bias, shared, scratch []float32, lo, hi int) {
-	need("results", len(y), c.pixels()*c.filters())
+	if c.place == nil {
+		need("results", len(y), c.Results())
+	}
 	need("images", len(x), c.N*c.H*c.W*c.channels())
 	need("packed filters", len(packed), c.PackedLen())
 	need("unfolded windows", len(shared), c.SharedLen())
@@ -208,7 +233,14 @@ func (c *Conv) Run(y, x, packed, bias, shared, scratch []float32, lo, hi int) {
 		to := min(from+c.chunk, c.count)
 		for g := range c.Groups {
 			a, lda := c.windows(x, shared, scratch, g, first, last)
-			c.multiply(y[first*c.filters()+g*c.M:], a, lda, packed[g*c.count*c.nr*c.Rows():], isa.Behind(bias, g*c.M), last-first, from, to)
+			of, add := packed[g*c.count*c.nr*c.Rows():], isa.Behind(bias, g*c.M)
+			if c.place == nil {
+				c.multiply(y[first*c.filters()+g*c.M:], c.filters(), a, lda, of, add, last-first, from, to)
+				continue
+			}
+			product := scratch[c.unfoldedLen():]
+			c.multiply(product, c.M, a, lda, of, add, last-first, from, to)
+			c.put(y[g*c.M:], product, first, last)
 		}
 	}
 }
@@ -287,8 +319,19 @@ func (c *Conv) zeros(dst []float32, size, n int) {
 	}
 }
 
-// multiply multiplies n rows of a by panels from to to of packed.
-func (c *Conv) multiply(y, a []float32, lda int, packed, bias []float32, n, from, to int) {
+// put copies the results of windows first to last of a group to their places.
+func (c *Conv) put(y, product []float32, first, last int) {
+	for p := first; p < last; {
+		row, ox := p/c.OW, p%c.OW
+		n := min(c.OW-ox, last-p)
+		at := c.place.start + row/c.OH*c.place.image + row%c.OH*c.place.row + ox*c.place.pixel
+		c.k.copy(n, c.M/c.k.width, c.M%c.k.width, &product[(p-first)*c.M], 4*c.M, &y[at], 4*c.place.pixel)
+		p += n
+	}
+}
+
+// multiply multiplies n rows of a by panels from to to of packed, to rows of y.
+func (c *Conv) multiply(y []float32, ldy int, a []float32, lda int, packed, bias []float32, n, from, to int) {
 	tiles := isa.Ceil(n, c.tiles.Tallest(c.vecs))
 	for k0 := 0; ; {
 		k1 := min(k0+c.depth, c.Rows())
@@ -296,7 +339,7 @@ func (c *Conv) multiply(y, a []float32, lda int, packed, bias []float32, n, from
 		for j := from; j < to; j += c.group {
 			for i := range tiles {
 				row := n * i / tiles
-				c.row(y[row*c.filters():], c.filters(), isa.Behind(a, row*lda+k0), lda, isa.Behind(packed, k0*c.nr), c.nr*c.Rows(), bias,
+				c.row(y[row*ldy:], ldy, isa.Behind(a, row*lda+k0), lda, isa.Behind(packed, k0*c.nr), c.nr*c.Rows(), bias,
 					n*(i+1)/tiles-row, k1-k0, j, min(j+c.group, to), flags)
 			}
 		}

@@ -276,3 +276,58 @@ func TestWinogradTellsOfNumbersThatAreNotFinite(t *testing.T) {
 		}
 	})
 }
+
+// imageGradient is that of op in float64: all (N,C,H,W).
+func imageGradient(op Op, dy, w []float32) []float64 {
+	want := make([]float64, op.N*op.H*op.W*op.channels())
+	for n := range op.N {
+		for g := range op.Groups {
+			one := window.Conv{Window: op.Window, N: 1, M: op.M}
+			at := (n*op.Groups + g)
+			copy(want[at*op.C*op.H*op.W:], simdtest.ImageGradient(one, dy[at*op.M*op.Cols():], w[g*op.M*op.Rows():]))
+		}
+	}
+	return want
+}
+
+func TestInputGradAgreesWithDefinition(t *testing.T) {
+	eachLevel(t, func(t *testing.T, k *Kernels) {
+		rng := rand.New(rand.NewPCG(90, 90))
+		for range 150 {
+			op := randomOp(rng)
+			dy, x, w, _ := operands(rng, op)
+			want := imageGradient(op, dy, w)
+			nan := func(n int) []float32 { return simdtest.Repeat(float32(math.NaN()), n) }
+			g := NewInputGrad(k, op)
+			packed, shared, scratch := nan(g.PackedLen()), nan(g.SharedLen()), nan(g.ScratchLen())
+			each := 1 + rng.IntN(5)
+			for hi := g.Packs(); hi > 0; hi -= each {
+				g.Pack(packed, w, max(hi-each, 0), hi)
+			}
+			dy = last(dy, op.filters(), op.Cols())
+			for hi := g.Unfolds(); hi > 0; hi -= each {
+				g.Unfold(shared, dy, max(hi-each, 0), hi)
+			}
+			dx := nan(len(x))
+			for hi := g.Tasks(); hi > 0; hi -= each {
+				g.Run(dx, dy, packed, shared, scratch, max(hi-each, 0), hi)
+			}
+			simdtest.RequireClose(t, want, first(dx, op.channels(), op.H*op.W), 1e-5, op)
+		}
+	})
+}
+
+func TestWinogradInputGradAgreesWithDefinition(t *testing.T) {
+	eachLevel(t, func(t *testing.T, k *Kernels) {
+		rng := rand.New(rand.NewPCG(91, 91))
+		for range 40 {
+			op := randomWinograd(rng)
+			dy, x, filters, _ := operands(rng, op)
+			w, ok := NewWinogradInputGrad(k, op)
+			require.True(t, ok)
+			dx := make([]float32, len(x))
+			require.True(t, winograd(w, dx, last(dy, op.M, op.Cols()), filters, nil, 1+rng.IntN(5)), "%+v", op)
+			simdtest.RequireClose(t, imageGradient(op, dy, filters), first(dx, op.C, op.H*op.W), 1e-5, op)
+		}
+	})
+}

@@ -51,12 +51,18 @@ func NewWinograd(k *Kernels, op Op) (*Winograd, bool) {
 	if !op.suitsWinograd() {
 		return nil, false
 	}
+	return planWinograd(k, op, false), true
+}
+
+// planWinograd plans op, whose filters are those of the convolution whose images' gradient it is if
+// turned is set.
+func planWinograd(k *Kernels, op Op, turned bool) *Winograd {
 	w := &Winograd{Op: op, k: k, down: isa.Ceil(op.OH, tile), across: isa.Ceil(op.OW, tile), depth: isa.RoundUp(op.C, k.width)}
-	w.source, w.strips = filters{inputs: op.C, columns: op.M, taps: op.KH * op.KW, use: all(op.KH * op.KW)}, newStrips()
+	w.source, w.strips = op.source(turned), newStrips()
 	w.panels = panelsOf(k, w.tiles(), op.M)
 	w.split()
 	w.cover()
-	return w, true
+	return w
 }
 
 func (op *Op) suitsWinograd() bool {
