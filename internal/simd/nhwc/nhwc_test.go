@@ -331,3 +331,34 @@ func TestWinogradInputGradAgreesWithDefinition(t *testing.T) {
 		}
 	})
 }
+
+func TestFilterGradAgreesWithDefinition(t *testing.T) {
+	eachLevel(t, func(t *testing.T, k *Kernels) {
+		rng := rand.New(rand.NewPCG(92, 92))
+		for range 150 {
+			op := randomOp(rng)
+			dy, x, w, _ := operands(rng, op)
+			want := make([]float64, len(w))
+			for n := range op.N {
+				for g := range op.Groups {
+					at := n*op.Groups + g
+					one := window.Conv{Window: op.Window, N: 1, M: op.M}
+					dw := make([]float32, op.M*op.Rows())
+					for i, v := range simdtest.Gradient(one, dw, x[at*op.C*op.H*op.W:], dy[at*op.M*op.Cols():]) {
+						want[g*op.M*op.Rows()+i] += v
+					}
+				}
+			}
+			nan := func(n int) []float32 { return simdtest.Repeat(float32(math.NaN()), n) }
+			g := NewFilterGrad(k, op)
+			sums, scratch, room, dw := nan(g.SumsLen()), nan(g.ScratchLen()), nan(g.TotalScratch()), nan(len(w))
+			x, dy = last(x, op.channels(), op.H*op.W), last(dy, op.filters(), op.Cols())
+			each := 1 + rng.IntN(5)
+			for hi := g.Tasks(); hi > 0; hi -= each {
+				g.Run(sums, x, dy, scratch, max(hi-each, 0), hi)
+			}
+			g.Total(dw, sums, room, 0, g.Totals())
+			simdtest.RequireClose(t, want, dw, 1e-5, op)
+		}
+	})
+}

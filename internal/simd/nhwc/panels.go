@@ -25,9 +25,15 @@ func panelsOf(k *Kernels, rows, m int) panels {
 	return p
 }
 
-// row multiplies the rows of a tile, lda elements apart in a, by rows k of panels from to to, which
-// are pitch elements apart in b. c and bias begin with column 0, and rows of c are ldc elements apart.
+// row is product for packed panels, which are pitch elements apart, and a row-major a.
 func (p *panels) row(c []float32, ldc int, a []float32, lda int, b []float32, pitch int, bias []float32, rows, k, from, to, flags int) {
+	p.product(c, ldc, a, lda, 1, b, p.nr, pitch, bias, rows, k, from, to, flags)
+}
+
+// product multiplies the rows of a tile by k rows of panels from to to. In a, rows are ars elements
+// apart and columns acs, in b rows are ldb elements apart and panels pitch, in c rows ldc. b, c and bias
+// begin with column 0.
+func (p *panels) product(c []float32, ldc int, a []float32, ars, acs int, b []float32, ldb, pitch int, bias []float32, rows, k, from, to, flags int) {
 	most := max(isa.CallWork/(max(k, 1)*rows*p.nr), 1)
 	for j := from; j < to; {
 		n, vecs, last := min(to-j, most), p.vecs, p.tiles.Width
@@ -37,7 +43,7 @@ func (p *panels) row(c []float32, ldc int, a []float32, lda int, b []float32, pi
 				last = tail - (vecs-1)*p.tiles.Width
 			}
 		}
-		p.tiles.Kernel[vecs][rows](n, k, isa.Elem(a, 0), 4*lda, 4, isa.Elem(b, j*pitch), 4*p.nr, 4*pitch,
+		p.tiles.Kernel[vecs][rows](n, k, isa.Elem(a, 0), 4*ars, 4*acs, isa.Elem(b, j*pitch), 4*ldb, 4*pitch,
 			&c[j*p.nr], 4*ldc, isa.Elem(bias, j*p.nr), flags, last)
 		j += n
 	}
