@@ -59,3 +59,44 @@ func BenchmarkWinograd(b *testing.B) {
 		})
 	}
 }
+
+// BenchmarkGrads is on one thread, of batches of 16.
+func BenchmarkGrads(b *testing.B) {
+	k := At(isa.Fastest(), gemm.At(isa.Fastest()))
+	rng := rand.New(rand.NewPCG(1, 1))
+	for _, op := range []Op{
+		square(64, 56, 64, 3, 1), square(64, 56, 128, 3, 2), square(512, 7, 512, 3, 1), square(64, 56, 256, 1, 1), square(96, 56, 24, 1, 1), square(960, 7, 160, 1, 1), square(3, 224, 64, 7, 2),
+	} {
+		op.N = 16
+		name := fmt.Sprintf("%dx%d/%d-%d/%dx%d:%d", op.H, op.W, op.C, op.M, op.KH, op.KW, op.SH)
+		dy, x, w, _ := operands(rng, op)
+		work := 2 * float64(op.pixels()*op.M*op.Rows())
+		b.Run("input/"+name, func(b *testing.B) {
+			g := NewInputGrad(k, op)
+			packed, shared, scratch := make([]float32, g.PackedLen()), make([]float32, g.SharedLen()), make([]float32, g.ScratchLen())
+			simdtest.Share(b, 1, work, vec.At(isa.Fastest()).FMALoop, func(*par.Pool) {
+				g.Pack(packed, w, 0, g.Packs())
+				g.Unfold(shared, dy, 0, g.Unfolds())
+				g.Run(x, dy, packed, shared, scratch, 0, g.Tasks())
+			})
+		})
+		b.Run("filter/"+name, func(b *testing.B) {
+			g := NewFilterGrad(k, op)
+			sums, scratch, room := make([]float32, g.SumsLen()), make([]float32, g.ScratchLen()), make([]float32, g.TotalScratch())
+			simdtest.Share(b, 1, work, vec.At(isa.Fastest()).FMALoop, func(*par.Pool) {
+				g.Run(sums, x, dy, scratch, 0, g.Tasks())
+				g.Total(w, sums, room, 0, g.Totals())
+			})
+		})
+		if _, ok := NewWinogradInputGrad(k, op); ok {
+			b.Run("winograd/"+name, func(b *testing.B) {
+				g, _ := NewWinogradInputGrad(k, op)
+				packed, scratch := make([]float32, g.PackedLen()), make([]float32, g.ScratchLen())
+				simdtest.Share(b, 1, work, vec.At(isa.Fastest()).FMALoop, func(*par.Pool) {
+					g.Pack(packed, w, 0, g.Packs())
+					g.Run(x, dy, packed, nil, scratch, 0, g.Tasks())
+				})
+			})
+		}
+	}
+}

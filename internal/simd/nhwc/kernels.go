@@ -17,6 +17,7 @@ type Kernels struct {
 	vector bool // instructions rather than plain Go
 
 	depthwise, sum, max slideFunc
+	depthwiseGrad       []depthwiseGradFunc // by taps
 
 	// copy copies n > 0 pieces, ss and ds bytes apart, of whole vectors and last more elements.
 	copy func(n, whole, last int, src *float32, ss int, dst *float32, ds int)
@@ -31,6 +32,10 @@ type Kernels struct {
 
 	gemm *gemm.Kernels
 }
+
+// depthwiseGradFunc adds to the sums of taps side by side, ss bytes apart, the products of dy and x over
+// pixels, which are xs and ys bytes apart. In x, taps are tap bytes apart.
+type depthwiseGradFunc func(pixels, vectors, last int, x *float32, xs, tap int, dy *float32, ys int, sums *float32, ss int) (csr uint32)
 
 // tileInFunc transforms vectors of channels of the 6×6 pixels from at bytes behind x on, row and pixel
 // bytes apart, to 36 vectors es bytes apart. masks are those of the pixels; abi.FlagWhole says that they leave

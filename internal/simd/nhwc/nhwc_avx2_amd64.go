@@ -39,4 +39,19 @@ func tileOutAVX2(vectors int, m *float32, es int, y *float32, row int, pixel int
 //go:noescape
 func tileFilterAVX2(n int, w *float32, ws int, cs int, u *float32, us int, ucs int, cells *float32) (csr uint32)
 
-var avx2 = Kernels{width: 8, maskWords: 8, vector: true, tileIn: tileInAVX2, tileOut: tileOutAVX2, tileFilter: tileFilterAVX2, copy: copyAVX2, depthwise: depthwiseAVX2, sum: sumAVX2, max: maxAVX2}
+// depthwiseGrad1AVX2 adds to the sums of 1 taps the products of dy and x over pixels > 0 pixels, for vectors > 0 vectors of channels.
+//
+//go:noescape
+func depthwiseGrad1AVX2(pixels int, vectors int, last int, x *float32, xs int, tap int, dy *float32, ys int, sums *float32, ss int) (csr uint32)
+
+// depthwiseGrad2AVX2 adds to the sums of 2 taps the products of dy and x over pixels > 0 pixels, for vectors > 0 vectors of channels.
+//
+//go:noescape
+func depthwiseGrad2AVX2(pixels int, vectors int, last int, x *float32, xs int, tap int, dy *float32, ys int, sums *float32, ss int) (csr uint32)
+
+// depthwiseGrad3AVX2 adds to the sums of 3 taps the products of dy and x over pixels > 0 pixels, for vectors > 0 vectors of channels.
+//
+//go:noescape
+func depthwiseGrad3AVX2(pixels int, vectors int, last int, x *float32, xs int, tap int, dy *float32, ys int, sums *float32, ss int) (csr uint32)
+
+var avx2 = Kernels{width: 8, maskWords: 8, vector: true, tileIn: tileInAVX2, tileOut: tileOutAVX2, tileFilter: tileFilterAVX2, copy: copyAVX2, depthwise: depthwiseAVX2, depthwiseGrad: []depthwiseGradFunc{1: depthwiseGrad1AVX2, depthwiseGrad2AVX2, depthwiseGrad3AVX2}, sum: sumAVX2, max: maxAVX2}

@@ -3573,3 +3573,369 @@ DATA c3daaaaab<>+20(SB)/4, $0x3daaaaab
 DATA c3daaaaab<>+24(SB)/4, $0x3daaaaab
 DATA c3daaaaab<>+28(SB)/4, $0x3daaaaab
 GLOBL c3daaaaab<>(SB), RODATA|NOPTR, $32
+
+// func depthwiseGrad1AVX2(pixels int, vectors int, last int, x *float32, xs int, tap int, dy *float32, ys int, sums *float32, ss int) (csr uint32)
+// Requires: AVX, FMA3, SSE
+TEXT ·depthwiseGrad1AVX2(SB), NOSPLIT, $0-84
+	STMXCSR csr+80(FP)
+	LDMXCSR flushing<>+0(SB)
+	MOVQ    x+24(FP), AX
+	MOVQ    dy+48(FP), CX
+	MOVQ    sums+64(FP), DX
+	MOVQ    xs+32(FP), BX
+	MOVQ    ys+56(FP), SI
+	MOVQ    tap+40(FP), DI
+	MOVQ    ss+72(FP), DI
+	MOVQ    last+16(FP), DI
+	LEAQ    lanes<>+32(SB), R8
+	NEGQ    DI
+	VMOVUPS (R8)(DI*4), Y15
+	MOVQ    vectors+8(FP), R10
+	DECQ    R10
+	JE      last
+
+vector:
+	MOVQ    DX, DI
+	VMOVUPS (DI), Y0
+	VXORPS  Y3, Y3, Y3
+	MOVQ    AX, DI
+	MOVQ    CX, R8
+	MOVQ    pixels+0(FP), R9
+
+wholepair:
+	CMPQ        R9, $0x02
+	JLT         wholerest
+	VMOVUPS     (R8), Y6
+	VFMADD231PS (DI), Y6, Y0
+	ADDQ        BX, DI
+	ADDQ        SI, R8
+	VMOVUPS     (R8), Y6
+	VFMADD231PS (DI), Y6, Y3
+	ADDQ        BX, DI
+	ADDQ        SI, R8
+	SUBQ        $0x02, R9
+	JMP         wholepair
+
+wholerest:
+	TESTQ       R9, R9
+	JE          wholesum
+	VMOVUPS     (R8), Y6
+	VFMADD231PS (DI), Y6, Y0
+	ADDQ        BX, DI
+	ADDQ        SI, R8
+
+wholesum:
+	MOVQ    DX, DI
+	VADDPS  Y3, Y0, Y0
+	VMOVUPS Y0, (DI)
+	ADDQ    $0x20, AX
+	ADDQ    $0x20, CX
+	ADDQ    $0x20, DX
+	DECQ    R10
+	JNE     vector
+
+last:
+	MOVQ       DX, DI
+	VMASKMOVPS (DI), Y15, Y0
+	VXORPS     Y3, Y3, Y3
+	MOVQ       AX, DI
+	MOVQ       CX, R8
+	MOVQ       pixels+0(FP), R9
+
+maskedpair:
+	CMPQ        R9, $0x02
+	JLT         maskedrest
+	VMASKMOVPS  (R8), Y15, Y6
+	VMASKMOVPS  (DI), Y15, Y7
+	VFMADD231PS Y7, Y6, Y0
+	ADDQ        BX, DI
+	ADDQ        SI, R8
+	VMASKMOVPS  (R8), Y15, Y6
+	VMASKMOVPS  (DI), Y15, Y7
+	VFMADD231PS Y7, Y6, Y3
+	ADDQ        BX, DI
+	ADDQ        SI, R8
+	SUBQ        $0x02, R9
+	JMP         maskedpair
+
+maskedrest:
+	TESTQ       R9, R9
+	JE          maskedsum
+	VMASKMOVPS  (R8), Y15, Y6
+	VMASKMOVPS  (DI), Y15, Y7
+	VFMADD231PS Y7, Y6, Y0
+	ADDQ        BX, DI
+	ADDQ        SI, R8
+
+maskedsum:
+	MOVQ       DX, DI
+	VADDPS     Y3, Y0, Y0
+	VMASKMOVPS Y0, Y15, (DI)
+	LDMXCSR    csr+80(FP)
+	VZEROUPPER
+	RET
+
+// func depthwiseGrad2AVX2(pixels int, vectors int, last int, x *float32, xs int, tap int, dy *float32, ys int, sums *float32, ss int) (csr uint32)
+// Requires: AVX, FMA3, SSE
+TEXT ·depthwiseGrad2AVX2(SB), NOSPLIT, $0-84
+	STMXCSR csr+80(FP)
+	LDMXCSR flushing<>+0(SB)
+	MOVQ    x+24(FP), AX
+	MOVQ    dy+48(FP), CX
+	MOVQ    sums+64(FP), DX
+	MOVQ    xs+32(FP), BX
+	MOVQ    ys+56(FP), SI
+	MOVQ    tap+40(FP), DI
+	MOVQ    ss+72(FP), R8
+	MOVQ    last+16(FP), R9
+	LEAQ    lanes<>+32(SB), R10
+	NEGQ    R9
+	VMOVUPS (R10)(R9*4), Y15
+	MOVQ    vectors+8(FP), R12
+	DECQ    R12
+	JE      last
+
+vector:
+	MOVQ    DX, R9
+	VMOVUPS (R9), Y0
+	VXORPS  Y3, Y3, Y3
+	ADDQ    R8, R9
+	VMOVUPS (R9), Y1
+	VXORPS  Y4, Y4, Y4
+	MOVQ    AX, R9
+	MOVQ    CX, R10
+	MOVQ    pixels+0(FP), R11
+
+wholepair:
+	CMPQ        R11, $0x02
+	JLT         wholerest
+	VMOVUPS     (R10), Y6
+	VFMADD231PS (R9), Y6, Y0
+	VFMADD231PS (R9)(DI*1), Y6, Y1
+	ADDQ        BX, R9
+	ADDQ        SI, R10
+	VMOVUPS     (R10), Y6
+	VFMADD231PS (R9), Y6, Y3
+	VFMADD231PS (R9)(DI*1), Y6, Y4
+	ADDQ        BX, R9
+	ADDQ        SI, R10
+	SUBQ        $0x02, R11
+	JMP         wholepair
+
+wholerest:
+	TESTQ       R11, R11
+	JE          wholesum
+	VMOVUPS     (R10), Y6
+	VFMADD231PS (R9), Y6, Y0
+	VFMADD231PS (R9)(DI*1), Y6, Y1
+	ADDQ        BX, R9
+	ADDQ        SI, R10
+
+wholesum:
+	MOVQ    DX, R9
+	VADDPS  Y3, Y0, Y0
+	VMOVUPS Y0, (R9)
+	ADDQ    R8, R9
+	VADDPS  Y4, Y1, Y1
+	VMOVUPS Y1, (R9)
+	ADDQ    $0x20, AX
+	ADDQ    $0x20, CX
+	ADDQ    $0x20, DX
+	DECQ    R12
+	JNE     vector
+
+last:
+	MOVQ       DX, R9
+	VMASKMOVPS (R9), Y15, Y0
+	VXORPS     Y3, Y3, Y3
+	ADDQ       R8, R9
+	VMASKMOVPS (R9), Y15, Y1
+	VXORPS     Y4, Y4, Y4
+	MOVQ       AX, R9
+	MOVQ       CX, R10
+	MOVQ       pixels+0(FP), R11
+
+maskedpair:
+	CMPQ        R11, $0x02
+	JLT         maskedrest
+	VMASKMOVPS  (R10), Y15, Y6
+	VMASKMOVPS  (R9), Y15, Y7
+	VFMADD231PS Y7, Y6, Y0
+	VMASKMOVPS  (R9)(DI*1), Y15, Y7
+	VFMADD231PS Y7, Y6, Y1
+	ADDQ        BX, R9
+	ADDQ        SI, R10
+	VMASKMOVPS  (R10), Y15, Y6
+	VMASKMOVPS  (R9), Y15, Y7
+	VFMADD231PS Y7, Y6, Y3
+	VMASKMOVPS  (R9)(DI*1), Y15, Y7
+	VFMADD231PS Y7, Y6, Y4
+	ADDQ        BX, R9
+	ADDQ        SI, R10
+	SUBQ        $0x02, R11
+	JMP         maskedpair
+
+maskedrest:
+	TESTQ       R11, R11
+	JE          maskedsum
+	VMASKMOVPS  (R10), Y15, Y6
+	VMASKMOVPS  (R9), Y15, Y7
+	VFMADD231PS Y7, Y6, Y0
+	VMASKMOVPS  (R9)(DI*1), Y15, Y7
+	VFMADD231PS Y7, Y6, Y1
+	ADDQ        BX, R9
+	ADDQ        SI, R10
+
+maskedsum:
+	MOVQ       DX, R9
+	VADDPS     Y3, Y0, Y0
+	VMASKMOVPS Y0, Y15, (R9)
+	ADDQ       R8, R9
+	VADDPS     Y4, Y1, Y1
+	VMASKMOVPS Y1, Y15, (R9)
+	LDMXCSR    csr+80(FP)
+	VZEROUPPER
+	RET
+
+// func depthwiseGrad3AVX2(pixels int, vectors int, last int, x *float32, xs int, tap int, dy *float32, ys int, sums *float32, ss int) (csr uint32)
+// Requires: AVX, FMA3, SSE
+TEXT ·depthwiseGrad3AVX2(SB), NOSPLIT, $0-84
+	STMXCSR csr+80(FP)
+	LDMXCSR flushing<>+0(SB)
+	MOVQ    x+24(FP), AX
+	MOVQ    dy+48(FP), CX
+	MOVQ    sums+64(FP), DX
+	MOVQ    xs+32(FP), BX
+	MOVQ    ys+56(FP), SI
+	MOVQ    tap+40(FP), DI
+	MOVQ    ss+72(FP), R8
+	MOVQ    last+16(FP), R9
+	LEAQ    lanes<>+32(SB), R10
+	NEGQ    R9
+	VMOVUPS (R10)(R9*4), Y15
+	MOVQ    vectors+8(FP), R12
+	DECQ    R12
+	JE      last
+
+vector:
+	MOVQ    DX, R9
+	VMOVUPS (R9), Y0
+	VXORPS  Y3, Y3, Y3
+	ADDQ    R8, R9
+	VMOVUPS (R9), Y1
+	VXORPS  Y4, Y4, Y4
+	ADDQ    R8, R9
+	VMOVUPS (R9), Y2
+	VXORPS  Y5, Y5, Y5
+	MOVQ    AX, R9
+	MOVQ    CX, R10
+	MOVQ    pixels+0(FP), R11
+
+wholepair:
+	CMPQ        R11, $0x02
+	JLT         wholerest
+	VMOVUPS     (R10), Y6
+	VFMADD231PS (R9), Y6, Y0
+	VFMADD231PS (R9)(DI*1), Y6, Y1
+	VFMADD231PS (R9)(DI*2), Y6, Y2
+	ADDQ        BX, R9
+	ADDQ        SI, R10
+	VMOVUPS     (R10), Y6
+	VFMADD231PS (R9), Y6, Y3
+	VFMADD231PS (R9)(DI*1), Y6, Y4
+	VFMADD231PS (R9)(DI*2), Y6, Y5
+	ADDQ        BX, R9
+	ADDQ        SI, R10
+	SUBQ        $0x02, R11
+	JMP         wholepair
+
+wholerest:
+	TESTQ       R11, R11
+	JE          wholesum
+	VMOVUPS     (R10), Y6
+	VFMADD231PS (R9), Y6, Y0
+	VFMADD231PS (R9)(DI*1), Y6, Y1
+	VFMADD231PS (R9)(DI*2), Y6, Y2
+	ADDQ        BX, R9
+	ADDQ        SI, R10
+
+wholesum:
+	MOVQ    DX, R9
+	VADDPS  Y3, Y0, Y0
+	VMOVUPS Y0, (R9)
+	ADDQ    R8, R9
+	VADDPS  Y4, Y1, Y1
+	VMOVUPS Y1, (R9)
+	ADDQ    R8, R9
+	VADDPS  Y5, Y2, Y2
+	VMOVUPS Y2, (R9)
+	ADDQ    $0x20, AX
+	ADDQ    $0x20, CX
+	ADDQ    $0x20, DX
+	DECQ    R12
+	JNE     vector
+
+last:
+	MOVQ       DX, R9
+	VMASKMOVPS (R9), Y15, Y0
+	VXORPS     Y3, Y3, Y3
+	ADDQ       R8, R9
+	VMASKMOVPS (R9), Y15, Y1
+	VXORPS     Y4, Y4, Y4
+	ADDQ       R8, R9
+	VMASKMOVPS (R9), Y15, Y2
+	VXORPS     Y5, Y5, Y5
+	MOVQ       AX, R9
+	MOVQ       CX, R10
+	MOVQ       pixels+0(FP), R11
+
+maskedpair:
+	CMPQ        R11, $0x02
+	JLT         maskedrest
+	VMASKMOVPS  (R10), Y15, Y6
+	VMASKMOVPS  (R9), Y15, Y7
+	VFMADD231PS Y7, Y6, Y0
+	VMASKMOVPS  (R9)(DI*1), Y15, Y7
+	VFMADD231PS Y7, Y6, Y1
+	VMASKMOVPS  (R9)(DI*2), Y15, Y7
+	VFMADD231PS Y7, Y6, Y2
+	ADDQ        BX, R9
+	ADDQ        SI, R10
+	VMASKMOVPS  (R10), Y15, Y6
+	VMASKMOVPS  (R9), Y15, Y7
+	VFMADD231PS Y7, Y6, Y3
+	VMASKMOVPS  (R9)(DI*1), Y15, Y7
+	VFMADD231PS Y7, Y6, Y4
+	VMASKMOVPS  (R9)(DI*2), Y15, Y7
+	VFMADD231PS Y7, Y6, Y5
+	ADDQ        BX, R9
+	ADDQ        SI, R10
+	SUBQ        $0x02, R11
+	JMP         maskedpair
+
+maskedrest:
+	TESTQ       R11, R11
+	JE          maskedsum
+	VMASKMOVPS  (R10), Y15, Y6
+	VMASKMOVPS  (R9), Y15, Y7
+	VFMADD231PS Y7, Y6, Y0
+	VMASKMOVPS  (R9)(DI*1), Y15, Y7
+	VFMADD231PS Y7, Y6, Y1
+	VMASKMOVPS  (R9)(DI*2), Y15, Y7
+	VFMADD231PS Y7, Y6, Y2
+	ADDQ        BX, R9
+	ADDQ        SI, R10
+
+maskedsum:
+	MOVQ       DX, R9
+	VADDPS     Y3, Y0, Y0
+	VMASKMOVPS Y0, Y15, (R9)
+	ADDQ       R8, R9
+	VADDPS     Y4, Y1, Y1
+	VMASKMOVPS Y1, Y15, (R9)
+	ADDQ       R8, R9
+	VADDPS     Y5, Y2, Y2
+	VMASKMOVPS Y2, Y15, (R9)
+	LDMXCSR    csr+80(FP)
+	VZEROUPPER
+	RET

@@ -39,4 +39,19 @@ func tileOutAVX512(vectors int, m *float32, es int, y *float32, row int, pixel i
 //go:noescape
 func tileFilterAVX512(n int, w *float32, ws int, cs int, u *float32, us int, ucs int, cells *float32) (csr uint32)
 
-var avx512 = Kernels{width: 16, maskWords: 1, vector: true, tileIn: tileInAVX512, tileOut: tileOutAVX512, tileFilter: tileFilterAVX512, copy: copyAVX512, depthwise: depthwiseAVX512, sum: sumAVX512, max: maxAVX512}
+// depthwiseGrad1AVX512 adds to the sums of 1 taps the products of dy and x over pixels > 0 pixels, for vectors > 0 vectors of channels.
+//
+//go:noescape
+func depthwiseGrad1AVX512(pixels int, vectors int, last int, x *float32, xs int, tap int, dy *float32, ys int, sums *float32, ss int) (csr uint32)
+
+// depthwiseGrad2AVX512 adds to the sums of 2 taps the products of dy and x over pixels > 0 pixels, for vectors > 0 vectors of channels.
+//
+//go:noescape
+func depthwiseGrad2AVX512(pixels int, vectors int, last int, x *float32, xs int, tap int, dy *float32, ys int, sums *float32, ss int) (csr uint32)
+
+// depthwiseGrad3AVX512 adds to the sums of 3 taps the products of dy and x over pixels > 0 pixels, for vectors > 0 vectors of channels.
+//
+//go:noescape
+func depthwiseGrad3AVX512(pixels int, vectors int, last int, x *float32, xs int, tap int, dy *float32, ys int, sums *float32, ss int) (csr uint32)
+
+var avx512 = Kernels{width: 16, maskWords: 1, vector: true, tileIn: tileInAVX512, tileOut: tileOutAVX512, tileFilter: tileFilterAVX512, copy: copyAVX512, depthwise: depthwiseAVX512, depthwiseGrad: []depthwiseGradFunc{1: depthwiseGrad1AVX512, depthwiseGrad2AVX512, depthwiseGrad3AVX512}, sum: sumAVX512, max: maxAVX512}

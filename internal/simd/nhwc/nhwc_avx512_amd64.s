@@ -3580,3 +3580,369 @@ DATA c3daaaaab<>+52(SB)/4, $0x3daaaaab
 DATA c3daaaaab<>+56(SB)/4, $0x3daaaaab
 DATA c3daaaaab<>+60(SB)/4, $0x3daaaaab
 GLOBL c3daaaaab<>(SB), RODATA|NOPTR, $64
+
+// func depthwiseGrad1AVX512(pixels int, vectors int, last int, x *float32, xs int, tap int, dy *float32, ys int, sums *float32, ss int) (csr uint32)
+// Requires: AVX, AVX512DQ, AVX512F, BMI2, SSE
+TEXT ·depthwiseGrad1AVX512(SB), NOSPLIT, $0-84
+	STMXCSR csr+80(FP)
+	LDMXCSR flushing<>+0(SB)
+	MOVQ    x+24(FP), AX
+	MOVQ    dy+48(FP), CX
+	MOVQ    sums+64(FP), DX
+	MOVQ    xs+32(FP), BX
+	MOVQ    ys+56(FP), SI
+	MOVQ    tap+40(FP), DI
+	MOVQ    ss+72(FP), DI
+	MOVQ    last+16(FP), DI
+	MOVQ    $-1, R8
+	BZHIQ   DI, R8, R8
+	KMOVW   R8, K1
+	MOVQ    vectors+8(FP), R10
+	DECQ    R10
+	JE      last
+
+vector:
+	MOVQ    DX, DI
+	VMOVUPS (DI), Z0
+	VXORPS  Z3, Z3, Z3
+	MOVQ    AX, DI
+	MOVQ    CX, R8
+	MOVQ    pixels+0(FP), R9
+
+wholepair:
+	CMPQ        R9, $0x02
+	JLT         wholerest
+	VMOVUPS     (R8), Z6
+	VFMADD231PS (DI), Z6, Z0
+	ADDQ        BX, DI
+	ADDQ        SI, R8
+	VMOVUPS     (R8), Z6
+	VFMADD231PS (DI), Z6, Z3
+	ADDQ        BX, DI
+	ADDQ        SI, R8
+	SUBQ        $0x02, R9
+	JMP         wholepair
+
+wholerest:
+	TESTQ       R9, R9
+	JE          wholesum
+	VMOVUPS     (R8), Z6
+	VFMADD231PS (DI), Z6, Z0
+	ADDQ        BX, DI
+	ADDQ        SI, R8
+
+wholesum:
+	MOVQ    DX, DI
+	VADDPS  Z3, Z0, Z0
+	VMOVUPS Z0, (DI)
+	ADDQ    $0x40, AX
+	ADDQ    $0x40, CX
+	ADDQ    $0x40, DX
+	DECQ    R10
+	JNE     vector
+
+last:
+	MOVQ      DX, DI
+	VMOVUPS.Z (DI), K1, Z0
+	VXORPS    Z3, Z3, Z3
+	MOVQ      AX, DI
+	MOVQ      CX, R8
+	MOVQ      pixels+0(FP), R9
+
+maskedpair:
+	CMPQ        R9, $0x02
+	JLT         maskedrest
+	VMOVUPS.Z   (R8), K1, Z6
+	VMOVUPS.Z   (DI), K1, Z7
+	VFMADD231PS Z7, Z6, Z0
+	ADDQ        BX, DI
+	ADDQ        SI, R8
+	VMOVUPS.Z   (R8), K1, Z6
+	VMOVUPS.Z   (DI), K1, Z7
+	VFMADD231PS Z7, Z6, Z3
+	ADDQ        BX, DI
+	ADDQ        SI, R8
+	SUBQ        $0x02, R9
+	JMP         maskedpair
+
+maskedrest:
+	TESTQ       R9, R9
+	JE          maskedsum
+	VMOVUPS.Z   (R8), K1, Z6
+	VMOVUPS.Z   (DI), K1, Z7
+	VFMADD231PS Z7, Z6, Z0
+	ADDQ        BX, DI
+	ADDQ        SI, R8
+
+maskedsum:
+	MOVQ    DX, DI
+	VADDPS  Z3, Z0, Z0
+	VMOVUPS Z0, K1, (DI)
+	LDMXCSR csr+80(FP)
+	VZEROUPPER
+	RET
+
+// func depthwiseGrad2AVX512(pixels int, vectors int, last int, x *float32, xs int, tap int, dy *float32, ys int, sums *float32, ss int) (csr uint32)
+// Requires: AVX, AVX512DQ, AVX512F, BMI2, SSE
+TEXT ·depthwiseGrad2AVX512(SB), NOSPLIT, $0-84
+	STMXCSR csr+80(FP)
+	LDMXCSR flushing<>+0(SB)
+	MOVQ    x+24(FP), AX
+	MOVQ    dy+48(FP), CX
+	MOVQ    sums+64(FP), DX
+	MOVQ    xs+32(FP), BX
+	MOVQ    ys+56(FP), SI
+	MOVQ    tap+40(FP), DI
+	MOVQ    ss+72(FP), R8
+	MOVQ    last+16(FP), R9
+	MOVQ    $-1, R10
+	BZHIQ   R9, R10, R10
+	KMOVW   R10, K1
+	MOVQ    vectors+8(FP), R12
+	DECQ    R12
+	JE      last
+
+vector:
+	MOVQ    DX, R9
+	VMOVUPS (R9), Z0
+	VXORPS  Z3, Z3, Z3
+	ADDQ    R8, R9
+	VMOVUPS (R9), Z1
+	VXORPS  Z4, Z4, Z4
+	MOVQ    AX, R9
+	MOVQ    CX, R10
+	MOVQ    pixels+0(FP), R11
+
+wholepair:
+	CMPQ        R11, $0x02
+	JLT         wholerest
+	VMOVUPS     (R10), Z6
+	VFMADD231PS (R9), Z6, Z0
+	VFMADD231PS (R9)(DI*1), Z6, Z1
+	ADDQ        BX, R9
+	ADDQ        SI, R10
+	VMOVUPS     (R10), Z6
+	VFMADD231PS (R9), Z6, Z3
+	VFMADD231PS (R9)(DI*1), Z6, Z4
+	ADDQ        BX, R9
+	ADDQ        SI, R10
+	SUBQ        $0x02, R11
+	JMP         wholepair
+
+wholerest:
+	TESTQ       R11, R11
+	JE          wholesum
+	VMOVUPS     (R10), Z6
+	VFMADD231PS (R9), Z6, Z0
+	VFMADD231PS (R9)(DI*1), Z6, Z1
+	ADDQ        BX, R9
+	ADDQ        SI, R10
+
+wholesum:
+	MOVQ    DX, R9
+	VADDPS  Z3, Z0, Z0
+	VMOVUPS Z0, (R9)
+	ADDQ    R8, R9
+	VADDPS  Z4, Z1, Z1
+	VMOVUPS Z1, (R9)
+	ADDQ    $0x40, AX
+	ADDQ    $0x40, CX
+	ADDQ    $0x40, DX
+	DECQ    R12
+	JNE     vector
+
+last:
+	MOVQ      DX, R9
+	VMOVUPS.Z (R9), K1, Z0
+	VXORPS    Z3, Z3, Z3
+	ADDQ      R8, R9
+	VMOVUPS.Z (R9), K1, Z1
+	VXORPS    Z4, Z4, Z4
+	MOVQ      AX, R9
+	MOVQ      CX, R10
+	MOVQ      pixels+0(FP), R11
+
+maskedpair:
+	CMPQ        R11, $0x02
+	JLT         maskedrest
+	VMOVUPS.Z   (R10), K1, Z6
+	VMOVUPS.Z   (R9), K1, Z7
+	VFMADD231PS Z7, Z6, Z0
+	VMOVUPS.Z   (R9)(DI*1), K1, Z7
+	VFMADD231PS Z7, Z6, Z1
+	ADDQ        BX, R9
+	ADDQ        SI, R10
+	VMOVUPS.Z   (R10), K1, Z6
+	VMOVUPS.Z   (R9), K1, Z7
+	VFMADD231PS Z7, Z6, Z3
+	VMOVUPS.Z   (R9)(DI*1), K1, Z7
+	VFMADD231PS Z7, Z6, Z4
+	ADDQ        BX, R9
+	ADDQ        SI, R10
+	SUBQ        $0x02, R11
+	JMP         maskedpair
+
+maskedrest:
+	TESTQ       R11, R11
+	JE          maskedsum
+	VMOVUPS.Z   (R10), K1, Z6
+	VMOVUPS.Z   (R9), K1, Z7
+	VFMADD231PS Z7, Z6, Z0
+	VMOVUPS.Z   (R9)(DI*1), K1, Z7
+	VFMADD231PS Z7, Z6, Z1
+	ADDQ        BX, R9
+	ADDQ        SI, R10
+
+maskedsum:
+	MOVQ    DX, R9
+	VADDPS  Z3, Z0, Z0
+	VMOVUPS Z0, K1, (R9)
+	ADDQ    R8, R9
+	VADDPS  Z4, Z1, Z1
+	VMOVUPS Z1, K1, (R9)
+	LDMXCSR csr+80(FP)
+	VZEROUPPER
+	RET
+
+// func depthwiseGrad3AVX512(pixels int, vectors int, last int, x *float32, xs int, tap int, dy *float32, ys int, sums *float32, ss int) (csr uint32)
+// Requires: AVX, AVX512DQ, AVX512F, BMI2, SSE
+TEXT ·depthwiseGrad3AVX512(SB), NOSPLIT, $0-84
+	STMXCSR csr+80(FP)
+	LDMXCSR flushing<>+0(SB)
+	MOVQ    x+24(FP), AX
+	MOVQ    dy+48(FP), CX
+	MOVQ    sums+64(FP), DX
+	MOVQ    xs+32(FP), BX
+	MOVQ    ys+56(FP), SI
+	MOVQ    tap+40(FP), DI
+	MOVQ    ss+72(FP), R8
+	MOVQ    last+16(FP), R9
+	MOVQ    $-1, R10
+	BZHIQ   R9, R10, R10
+	KMOVW   R10, K1
+	MOVQ    vectors+8(FP), R12
+	DECQ    R12
+	JE      last
+
+vector:
+	MOVQ    DX, R9
+	VMOVUPS (R9), Z0
+	VXORPS  Z3, Z3, Z3
+	ADDQ    R8, R9
+	VMOVUPS (R9), Z1
+	VXORPS  Z4, Z4, Z4
+	ADDQ    R8, R9
+	VMOVUPS (R9), Z2
+	VXORPS  Z5, Z5, Z5
+	MOVQ    AX, R9
+	MOVQ    CX, R10
+	MOVQ    pixels+0(FP), R11
+
+wholepair:
+	CMPQ        R11, $0x02
+	JLT         wholerest
+	VMOVUPS     (R10), Z6
+	VFMADD231PS (R9), Z6, Z0
+	VFMADD231PS (R9)(DI*1), Z6, Z1
+	VFMADD231PS (R9)(DI*2), Z6, Z2
+	ADDQ        BX, R9
+	ADDQ        SI, R10
+	VMOVUPS     (R10), Z6
+	VFMADD231PS (R9), Z6, Z3
+	VFMADD231PS (R9)(DI*1), Z6, Z4
+	VFMADD231PS (R9)(DI*2), Z6, Z5
+	ADDQ        BX, R9
+	ADDQ        SI, R10
+	SUBQ        $0x02, R11
+	JMP         wholepair
+
+wholerest:
+	TESTQ       R11, R11
+	JE          wholesum
+	VMOVUPS     (R10), Z6
+	VFMADD231PS (R9), Z6, Z0
+	VFMADD231PS (R9)(DI*1), Z6, Z1
+	VFMADD231PS (R9)(DI*2), Z6, Z2
+	ADDQ        BX, R9
+	ADDQ        SI, R10
+
+wholesum:
+	MOVQ    DX, R9
+	VADDPS  Z3, Z0, Z0
+	VMOVUPS Z0, (R9)
+	ADDQ    R8, R9
+	VADDPS  Z4, Z1, Z1
+	VMOVUPS Z1, (R9)
+	ADDQ    R8, R9
+	VADDPS  Z5, Z2, Z2
+	VMOVUPS Z2, (R9)
+	ADDQ    $0x40, AX
+	ADDQ    $0x40, CX
+	ADDQ    $0x40, DX
+	DECQ    R12
+	JNE     vector
+
+last:
+	MOVQ      DX, R9
+	VMOVUPS.Z (R9), K1, Z0
+	VXORPS    Z3, Z3, Z3
+	ADDQ      R8, R9
+	VMOVUPS.Z (R9), K1, Z1
+	VXORPS    Z4, Z4, Z4
+	ADDQ      R8, R9
+	VMOVUPS.Z (R9), K1, Z2
+	VXORPS    Z5, Z5, Z5
+	MOVQ      AX, R9
+	MOVQ      CX, R10
+	MOVQ      pixels+0(FP), R11
+
+maskedpair:
+	CMPQ        R11, $0x02
+	JLT         maskedrest
+	VMOVUPS.Z   (R10), K1, Z6
+	VMOVUPS.Z   (R9), K1, Z7
+	VFMADD231PS Z7, Z6, Z0
+	VMOVUPS.Z   (R9)(DI*1), K1, Z7
+	VFMADD231PS Z7, Z6, Z1
+	VMOVUPS.Z   (R9)(DI*2), K1, Z7
+	VFMADD231PS Z7, Z6, Z2
+	ADDQ        BX, R9
+	ADDQ        SI, R10
+	VMOVUPS.Z   (R10), K1, Z6
+	VMOVUPS.Z   (R9), K1, Z7
+	VFMADD231PS Z7, Z6, Z3
+	VMOVUPS.Z   (R9)(DI*1), K1, Z7
+	VFMADD231PS Z7, Z6, Z4
+	VMOVUPS.Z   (R9)(DI*2), K1, Z7
+	VFMADD231PS Z7, Z6, Z5
+	ADDQ        BX, R9
+	ADDQ        SI, R10
+	SUBQ        $0x02, R11
+	JMP         maskedpair
+
+maskedrest:
+	TESTQ       R11, R11
+	JE          maskedsum
+	VMOVUPS.Z   (R10), K1, Z6
+	VMOVUPS.Z   (R9), K1, Z7
+	VFMADD231PS Z7, Z6, Z0
+	VMOVUPS.Z   (R9)(DI*1), K1, Z7
+	VFMADD231PS Z7, Z6, Z1
+	VMOVUPS.Z   (R9)(DI*2), K1, Z7
+	VFMADD231PS Z7, Z6, Z2
+	ADDQ        BX, R9
+	ADDQ        SI, R10
+
+maskedsum:
+	MOVQ    DX, R9
+	VADDPS  Z3, Z0, Z0
+	VMOVUPS Z0, K1, (R9)
+	ADDQ    R8, R9
+	VADDPS  Z4, Z1, Z1
+	VMOVUPS Z1, K1, (R9)
+	ADDQ    R8, R9
+	VADDPS  Z5, Z2, Z2
+	VMOVUPS Z2, K1, (R9)
+	LDMXCSR csr+80(FP)
+	VZEROUPPER
+	RET

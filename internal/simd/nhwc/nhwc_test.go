@@ -362,3 +362,37 @@ func TestFilterGradAgreesWithDefinition(t *testing.T) {
 		}
 	})
 }
+
+func TestDepthwiseGradientsAgreeWithDefinition(t *testing.T) {
+	eachLevel(t, func(t *testing.T, k *Kernels) {
+		rng := rand.New(rand.NewPCG(93, 93))
+		for range 150 {
+			win, n := randomWindow(rng)
+			op := Op{Window: win, N: n, Groups: win.C, M: 1}
+			op.C = 1
+			dy, x, w, _ := operands(rng, op)
+			want := make([]float64, len(w))
+			for at := range n * win.C {
+				dw := make([]float32, op.Rows())
+				for i, v := range simdtest.Gradient(window.Conv{Window: op.Window, N: 1, M: 1}, dw, x[at*op.H*op.W:], dy[at*op.Cols():]) {
+					want[at%win.C*op.Rows()+i] += v
+				}
+			}
+			images := imageGradient(op, dy, w)
+			x, dy = last(x, win.C, win.H*win.W), last(dy, win.C, win.Cols())
+			g := NewDepthwiseFilterGrad(k, win, n)
+			sums, dw := simdtest.Repeat(float32(math.NaN()), g.SumsLen()), make([]float32, len(w))
+			for hi := g.Tasks(); hi > 0; hi -= 3 {
+				g.Run(sums, x, dy, max(hi-3, 0), hi)
+			}
+			g.Total(dw, sums)
+			simdtest.RequireClose(t, want, dw, 1e-5, op)
+
+			d := NewDepthwiseInputGrad(k, win, n)
+			packed, dx := make([]float32, d.PackedLen()), simdtest.Repeat(float32(math.NaN()), len(x))
+			d.Pack(packed, w)
+			d.Run(dx, dy, packed, nil, 0, d.Tasks())
+			simdtest.RequireClose(t, images, first(dx, win.C, win.H*win.W), 1e-5, op)
+		}
+	})
+}

@@ -10,7 +10,7 @@ import (
 // goWidth is the channels of what plain Go calls a vector.
 const goWidth = 4
 
-var plain = Kernels{width: goWidth, maskWords: 1, tileIn: tileInGo, tileOut: tileOutGo, tileFilter: tileFilterGo, copy: copyGo, depthwise: depthwiseGo, sum: sumGo, max: maxGo}
+var plain = Kernels{width: goWidth, maskWords: 1, tileIn: tileInGo, tileOut: tileOutGo, tileFilter: tileFilterGo, copy: copyGo, depthwiseGrad: []depthwiseGradFunc{1: depthwiseGradGo(1), depthwiseGradGo(2), depthwiseGradGo(3)}, depthwise: depthwiseGo, sum: sumGo, max: maxGo}
 
 // eachGo calls f for each pixel and channel with the taps of its window.
 func eachGo(pixels, vectors, last, taps int, at *int, x *float32, xs int, y *float32, ys int, f func(ch int, x, y *float32, taps []abi.Tap)) {
@@ -157,4 +157,19 @@ func transformTaps(a, b, c float32) [side]float32 {
 	s, h := (a+c)*(-1./6), b*(1./6)
 	t, k := a*(1./24)+c*(1./6), b*(1./12)
 	return [side]float32{a * .25, s - h, s + h, t + k, t - k, c}
+}
+
+func depthwiseGradGo(taps int) depthwiseGradFunc {
+	return func(pixels, vectors, last int, x *float32, xs, tap int, dy *float32, ys int, sums *float32, ss int) uint32 {
+		for ch := range (vectors-1)*goWidth + last {
+			for i := range taps {
+				sum := isa.Add(sums, i*ss+4*ch)
+				for p := range pixels {
+					*sum += isa.Flush32(*isa.Add(x, p*xs+i*tap+4*ch)) * isa.Flush32(*isa.Add(dy, p*ys+4*ch))
+				}
+				*sum = isa.Flush32(*sum)
+			}
+		}
+		return 0
+	}
 }

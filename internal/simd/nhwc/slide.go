@@ -21,27 +21,34 @@ type sliding struct {
 // run is a range of windows in a row that meet the same taps.
 type run struct {
 	taps  []abi.Tap // from the first window's first tap
-	x     int       // where that lies in the image
-	y, n  int       // the first window, how many
+	x, xs int       // where that lies in the image, and elements from there to the next window's
+	y, ys int       // the first window, and how far the next one is
+	n     int       // how many
 	count int       // elements that a mean is of
 }
 
 // slideOver plans windows over n images. counted says how many elements of window o along an axis
 // (0 rows, 1 columns) a mean divides by, and is nil for other sums.
 func slideOver(w window.Window, n int, counted func(axis, o int) int) sliding {
-	s := sliding{Window: w.WithDefaults(), n: n}
-	vertical, horizontal := s.Axes()
-	s.runs = make([][]run, s.OH)
-	for _, v := range vertical.Runs() {
-		taps := s.tapsOf(v, horizontal.Runs())
+	w = w.WithDefaults()
+	rows, columns := w.Axes()
+	return slideAlong(w, n, rows.Runs(), columns.Runs(), counted)
+}
+
+// slideAlong plans results of w.OH×w.OW pixels from images of w.H×w.W, of which the runs along the axes
+// say what meets what.
+func slideAlong(w window.Window, n int, rows, columns []window.Run, counted func(axis, o int) int) sliding {
+	s := sliding{Window: w, n: n, runs: make([][]run, w.OH)}
+	for _, v := range rows {
+		taps := s.tapsOf(v, columns)
 		for i := range v.N {
 			oy := v.Out + i*v.Step
-			for j, h := range horizontal.Runs() {
-				r := run{taps: taps[j], y: h.Out, n: h.N, count: 1}
+			for j, h := range columns {
+				r := run{taps: taps[j], y: h.Out, ys: h.Step, xs: h.InStep * s.C, n: h.N, count: 1}
 				if len(r.taps) > 0 {
 					r.x = ((v.In+i*v.InStep)*s.W + h.In) * s.C
 				}
-				s.runs[oy] = append(s.runs[oy], r.byCount(counted, oy, s.SW*s.C)...)
+				s.runs[oy] = append(s.runs[oy], r.byCount(counted, oy)...)
 			}
 		}
 	}
@@ -65,19 +72,18 @@ func (s *sliding) tapsOf(v window.Run, columns []window.Run) (all [][]abi.Tap) {
 	return all
 }
 
-// byCount cuts a run where the number of elements that count changes. Windows are step elements of
-// the image apart.
-func (r run) byCount(counted func(axis, o int) int, oy, step int) (cut []run) {
+// byCount cuts a run where the number of elements that count changes.
+func (r run) byCount(counted func(axis, o int) int, oy int) (cut []run) {
 	if counted == nil {
 		return []run{r}
 	}
 	for r.n > 0 {
 		p := r
 		p.count, p.n = counted(1, r.y), 1
-		for p.n < r.n && counted(1, r.y+p.n) == p.count {
+		for p.n < r.n && counted(1, r.y+p.n*r.ys) == p.count {
 			p.n++
 		}
-		r.x, r.y, r.n = r.x+p.n*step, r.y+p.n, r.n-p.n
+		r.x, r.y, r.n = r.x+p.n*r.xs, r.y+p.n*r.ys, r.n-p.n
 		p.count *= counted(0, oy)
 		cut = append(cut, p)
 	}
@@ -97,7 +103,7 @@ func (s *sliding) each(lo, hi int, f func(r *run, x, y, pixels int)) {
 			r := &runs[j]
 			most := max(isa.CallWork/max(len(r.taps)*s.C, 1), 1)
 			for at := 0; at < r.n; at += most {
-				f(r, image*s.H*s.W*s.C+r.x+at*s.SW*s.C, (i*s.OW+r.y+at)*s.C, min(most, r.n-at))
+				f(r, image*s.H*s.W*s.C+r.x+at*r.xs, (i*s.OW+r.y+at*r.ys)*s.C, min(most, r.n-at))
 			}
 		}
 	}
@@ -164,8 +170,8 @@ func (d *Depthwise) Run(y, x, packed, bias []float32, lo, hi int) {
 	}
 	vectors, last := d.vectors(d.k)
 	d.each(lo, hi, func(r *run, at, out, pixels int) {
-		d.k.depthwise(pixels, vectors, last, len(r.taps), r.table(), isa.Elem(x, at), 4*d.SW*d.C, &packed[0],
-			&y[out], 4*d.C, isa.Elem(bias, 0), 0, d.flags)
+		d.k.depthwise(pixels, vectors, last, len(r.taps), r.table(), isa.Elem(x, at), 4*r.xs, &packed[0],
+			&y[out], 4*r.ys*d.C, isa.Elem(bias, 0), 0, d.flags)
 	})
 }
 
@@ -202,7 +208,7 @@ func (p *Pool) slide(kernel slideFunc, empty float32, y, x []float32, lo, hi int
 			fill(y[out:][:pixels*p.C], empty)
 			return
 		}
-		kernel(pixels, vectors, last, len(r.taps), r.table(), &x[at], 4*p.SW*p.C, nil, &y[out], 4*p.C, nil, float32(r.count), 0)
+		kernel(pixels, vectors, last, len(r.taps), r.table(), &x[at], 4*r.xs, nil, &y[out], 4*r.ys*p.C, nil, float32(r.count), 0)
 	})
 }
 
