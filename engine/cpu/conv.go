@@ -52,7 +52,7 @@ func (e Engine) BindConv2D(c engine.Conv2D, in []engine.Operand, out engine.Oper
 	case e.prefersInterleaved(c, in[0].Type, in[1].Type, out.Type):
 		b = e.arranged(b, byImages, engine.Always, 1, in, out)
 	default:
-		b = e.arranged(b, channelsLast, e.nhwcGain(c, in, out), 1, in, out)
+		b = e.arranged(b, channelsLast, e.nhwcGain(c, forward, in[0].Type, in[1].Type, out.Type), 1, in, out)
 	}
 	return b, err
 }

@@ -25,12 +25,19 @@ func (m *im2col[T]) block(i int) (first, n int) {
 
 // BindConv2DInputGrad implements [engine.Conv2Der].
 func (e Engine) BindConv2DInputGrad(c engine.Conv2D, in []engine.Operand, out engine.Operand) (engine.Bound, error) {
-	if in[0].Layout != engine.Rows {
+	switch in[0].Layout {
+	case byImages:
 		return e.interleavedInputGrad(c, in, out)
+	case channelsLast:
+		return e.nhwcInputGrad(c, in, out)
 	}
 	b, err := e.inputGradInRows(c, in, out)
-	if err == nil && e.prefersInterleaved(c, out.Type, in[1].Type, in[0].Type) {
+	switch {
+	case err != nil:
+	case e.prefersInterleaved(c, out.Type, in[1].Type, in[0].Type):
 		b = e.arranged(b, byImages, engine.Always, 1, in, out)
+	default:
+		b = e.arranged(b, channelsLast, e.nhwcGain(c, inputGrad, out.Type, in[1].Type, in[0].Type), 1, in, out)
 	}
 	return b, err
 }
@@ -98,12 +105,19 @@ func (m *im2col[T]) inputGrad(c *engine.Call, slot, lo, hi int) {
 
 // BindConv2DFilterGrad implements [engine.Conv2Der].
 func (e Engine) BindConv2DFilterGrad(c engine.Conv2D, in []engine.Operand, out engine.Operand) (engine.Bound, error) {
-	if in[0].Layout != engine.Rows {
+	switch in[0].Layout {
+	case byImages:
 		return e.interleavedFilterGrad(c, in, out)
+	case channelsLast:
+		return e.nhwcFilterGrad(c, in, out)
 	}
 	b, err := e.filterGradInRows(c, in, out)
-	if err == nil && e.prefersInterleaved(c, in[0].Type, out.Type, in[1].Type) {
+	switch {
+	case err != nil:
+	case e.prefersInterleaved(c, in[0].Type, out.Type, in[1].Type):
 		b = e.arrangedToRows(b, byImages, engine.Always, 2, in)
+	default:
+		b = e.arrangedToRows(b, channelsLast, e.nhwcGain(c, filterGrad, in[0].Type, out.Type, in[1].Type), 2, in)
 	}
 	return b, err
 }

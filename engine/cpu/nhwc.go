@@ -240,18 +240,21 @@ func (e Engine) nhwcCandidates(op nhwc.Op) []engine.Candidate {
 	return []engine.Candidate{winograd, direct}
 }
 
-// nhwcGain is what a convolution gains by channels last; see [engine.Arrangement].
-func (e Engine) nhwcGain(c engine.Conv2D, in []engine.Operand, out engine.Operand) int {
-	if !e.lastable(in[0].Type, out.Type) || out.Len() == 0 {
+// nhwcGain is what a way of a convolution gains by channels last; see [engine.Arrangement].
+func (e Engine) nhwcGain(c engine.Conv2D, w way, x, filters, y shape.Type) int {
+	if !e.lastable(x, y) || x.Len()*y.Len() == 0 {
 		return 0
 	}
-	g := convOf(c, in[0].Type, in[1].Type, out.Type)
-	rows, last := leastWork(e.candidates(g, forward)), leastWork(e.nhwcCandidates(g.nhwcOp(engine.Epilogue{})))
+	g := convOf(c, x, filters, y)
+	rows, all := leastWork(e.candidates(g, w)), e.nhwcCandidates(g.nhwcOp(engine.Epilogue{}))
+	if w == filterGrad { // which has no Winograd
+		all = all[1:]
+	}
 	percent := rowsCost
 	if g.groups > 1 {
 		percent = rowsCostGroups
 	}
-	return (rows*percent/100 - last) * bytesPerCost / 100
+	return (rows*percent/100 - leastWork(all)) * bytesPerCost / 100
 }
 
 // leastWork is the work of the algorithm that is chosen.

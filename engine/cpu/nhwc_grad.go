@@ -1,0 +1,89 @@
+package cpu
+
+import (
+	"github.com/plexaura/plexaura/engine"
+	"github.com/plexaura/plexaura/internal/simd/nhwc"
+	"github.com/plexaura/plexaura/shape"
+)
+
+// nhwcInputGrad binds the gradient of images with channels last.
+func (e Engine) nhwcInputGrad(c engine.Conv2D, in []engine.Operand, out engine.Operand) (engine.Bound, error) {
+	if out.Layout != channelsLast || !sameDType(shape.Float32, engine.Types(in)) {
+		return engine.Bound{}, engine.Unsupported(name, "NHWC Conv2DInputGrad", in)
+	}
+	g := convOf(c, out.Type, in[1].Type, in[0].Type)
+	op := g.nhwcOp(engine.Epilogue{})
+	if g.depthwise() {
+		op.C = g.groups
+		return e.bindDepthwise(nhwc.NewDepthwiseInputGrad(e.simd.NHWC, op.Window, op.N), engine.Epilogue{}, nil), nil
+	}
+	exact := e.bindNHWCInputGrad(nhwc.NewInputGrad(e.simd.NHWC, op))
+	exact.Choice = e.nhwcCandidates(op)
+	if choose(exact.Choice) == nhwcWinogradAlg {
+		plan, _ := nhwc.NewWinogradInputGrad(e.simd.NHWC, op)
+		return e.bindNHWCWinograd(plan, engine.Epilogue{}, exact), nil
+	}
+	return exact, nil
+}
+
+func (e Engine) bindNHWCInputGrad(plan *nhwc.InputGrad) engine.Bound {
+	var l layout
+	var shared, scratch region[float32]
+	packed := e.packer(filterPacking{elems: plan.PackedLen(), tasks: plan.Packs(), pack: plan.Pack})
+	unfold := e.newLoop(plan.Unfolds(), vectorCost(4*plan.SharedLen())/max(plan.Unfolds(), 1), func(c *engine.Call, _, lo, hi int) {
+		plan.Unfold(shared.of(c, 0), engine.Slice[float32](c.In[0]), lo, hi)
+	})
+	tasks := e.newLoop(plan.Tasks(), vectorCost(plan.Work())/max(plan.Tasks(), 1), func(c *engine.Call, slot, lo, hi int) {
+		plan.Run(engine.Slice[float32](c.Out[0]), engine.Slice[float32](c.In[0]), packed.of(c), shared.of(c, 0), scratch.of(c, slot), lo, hi)
+	})
+	shared, scratch = reserve[float32](&l, 1, plan.SharedLen()), reserve[float32](&l, tasks.slots, plan.ScratchLen())
+	return packed.bind(&l, nhwcAlg, func(c *engine.Call) error {
+		unfold.run(c)
+		tasks.run(c)
+		return nil
+	})
+}
+
+// nhwcFilterGrad binds the gradient of the filters from images with channels last.
+func (e Engine) nhwcFilterGrad(c engine.Conv2D, in []engine.Operand, out engine.Operand) (engine.Bound, error) {
+	if in[1].Layout != channelsLast || out.Layout != engine.Rows || !sameDType(shape.Float32, engine.Types(in)) {
+		return engine.Bound{}, engine.Unsupported(name, "NHWC Conv2DFilterGrad", in)
+	}
+	g := convOf(c, in[0].Type, out.Type, in[1].Type)
+	op := g.nhwcOp(engine.Epilogue{})
+	if g.depthwise() {
+		op.C = g.groups
+		return e.bindDepthwiseFilterGrad(nhwc.NewDepthwiseFilterGrad(e.simd.NHWC, op.Window, op.N)), nil
+	}
+	plan := nhwc.NewFilterGrad(e.simd.NHWC, op)
+	var l layout
+	var scratch, room region[float32]
+	sums := reserve[float32](&l, 1, plan.SumsLen())
+	tasks := e.newLoop(plan.Tasks(), vectorCost(plan.Work())/max(plan.Tasks(), 1), func(c *engine.Call, slot, lo, hi int) {
+		plan.Run(sums.of(c, 0), engine.Slice[float32](c.In[0]), engine.Slice[float32](c.In[1]), scratch.of(c, slot), lo, hi)
+	})
+	totals := e.newLoop(plan.Totals(), plan.SumsLen()/max(plan.Totals(), 1), func(c *engine.Call, slot, lo, hi int) {
+		plan.Total(engine.Slice[float32](c.Out[0]), sums.of(c, 0), room.of(c, slot), lo, hi)
+	})
+	scratch, room = reserve[float32](&l, tasks.slots, plan.ScratchLen()), reserve[float32](&l, totals.slots, plan.TotalScratch())
+	kernel := func(c *engine.Call) error {
+		tasks.run(c)
+		totals.run(c)
+		return nil
+	}
+	return engine.Bound{Kernel: kernel, Scratch: int(l), By: name, Alg: nhwcAlg}, nil
+}
+
+func (e Engine) bindDepthwiseFilterGrad(plan *nhwc.DepthwiseFilterGrad) engine.Bound {
+	var l layout
+	sums := reserve[float32](&l, 1, plan.SumsLen())
+	tasks := e.newLoop(plan.Tasks(), vectorCost(plan.Work())/max(plan.Tasks(), 1), func(c *engine.Call, _, lo, hi int) {
+		plan.Run(sums.of(c, 0), engine.Slice[float32](c.In[0]), engine.Slice[float32](c.In[1]), lo, hi)
+	})
+	kernel := func(c *engine.Call) error {
+		tasks.run(c)
+		plan.Total(engine.Slice[float32](c.Out[0]), sums.of(c, 0))
+		return nil
+	}
+	return engine.Bound{Kernel: kernel, Scratch: int(l), By: name, Alg: depthwiseAlg}
+}
