@@ -101,12 +101,12 @@ func (l *layouting) mapArrangement(in *instr, to engine.Layout) (a engine.Arrang
 	a.In, a.Out = make([]engine.Layout, len(in.in)), to
 	for i, v := range in.in {
 		if v.typ.Shape == out.Shape {
-			a.In[i], ok = to, true
+			a.In[i] = to
 		} else if _, fits := to.View(v.typ, out.Rank()); !fits {
 			return a, false
 		}
 	}
-	return a, ok
+	return a, true
 }
 
 // choose applies layout to to the instructions that gain by it, and to those around them if that

@@ -193,6 +193,9 @@ func (e Engine) prefersInterleaved(c engine.Conv2D, x, w, y shape.Type) bool {
 		return false
 	}
 	g := convOf(c, x, w, y)
+	if g.depthwise() && e.simd.NHWC.Vector() {
+		return false
+	}
 	return choose(e.candidates(g, forward)) != winogradAlg &&
 		g.C*g.filters <= interleavedPairs && (x.Bytes()+y.Bytes())/x.Int(0)*interleaved.Images <= interleavedBytes
 }

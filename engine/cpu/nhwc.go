@@ -215,12 +215,17 @@ const (
 	transformCost = 8
 	filterCost    = 18
 
-	// rowsCost and rowsCostGroups, in percent, are how much longer the algorithms for rows take for as many
-	// multiplications, with one group and with several, and bytesPerCost how many bytes are converted in the
-	// time of a multiplication, in percent.
-	rowsCost       = 140
-	rowsCostGroups = 1500
-	bytesPerCost   = 6
+	// depthwiseCost is that of a multiplication by a filter of one channel, in percent, and so are the
+	// costs of the algorithms for rows: rowsCost, rowsCostStrided for strides, rowsCostGroups for groups,
+	// and rowsCostDepthwise for groups of one channel.
+	depthwiseCost     = 350
+	rowsCost          = 150
+	rowsCostStrided   = 250
+	rowsCostGroups    = 400
+	rowsCostDepthwise = 6000
+
+	// bytesPerCost is how many bytes are converted in the time of a multiplication, in percent.
+	bytesPerCost = 6
 )
 
 // nhwcCandidates are the algorithms for channels last.
@@ -250,11 +255,17 @@ func (e Engine) nhwcGain(c engine.Conv2D, w way, x, filters, y shape.Type) int {
 	if w == filterGrad { // which has no Winograd
 		all = all[1:]
 	}
+	last := leastWork(all)
 	percent := rowsCost
-	if g.groups > 1 {
+	switch {
+	case g.depthwise():
+		percent, last = rowsCostDepthwise, last*depthwiseCost/100
+	case g.groups > 1:
 		percent = rowsCostGroups
+	case g.SH > 1 || g.SW > 1:
+		percent = rowsCostStrided
 	}
-	return (rows*percent/100 - leastWork(all)) * bytesPerCost / 100
+	return (rows*percent/100 - last) * bytesPerCost / 100
 }
 
 // leastWork is the work of the algorithm that is chosen.

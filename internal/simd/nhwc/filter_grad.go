@@ -193,6 +193,8 @@ func (t *gradTask) copyTap(dst []float32, ld int, x []float32, tap, first, last 
 		if lo < hi {
 			at := ((row/t.OH*t.H+iy)*t.W+t.columns.At(lo, tap%t.KW))*t.channels() + t.group*t.C + t.chunk.first
 			t.k.copy(hi-lo, n/t.k.width, n%t.k.width, &x[at], 4*t.SW*t.channels(), &dst[(lo-ox)*ld], 4*ld)
+		}
+		if lo < hi && hi < end {
 			zeroRows(dst[(hi-ox)*ld:], ld, n, end-hi)
 		}
 		p += end - ox

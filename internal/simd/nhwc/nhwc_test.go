@@ -32,6 +32,9 @@ func randomOp(rng *rand.Rand) Op {
 	w.OH, w.OW = 1+rng.IntN(8), 1+rng.IntN(15)
 	op := Op{Window: w, N: rng.IntN(4), Groups: 1 + rng.IntN(3), M: 1 + rng.IntN(20), Bias: rng.IntN(2) == 0, Add: rng.IntN(2) == 0, Act: isa.Act(rng.IntN(2))}
 	op.C = 1 + rng.IntN(20)
+	if rng.IntN(6) == 0 { // chunks of the filters' gradient are full
+		op.C, op.Groups, op.KH, op.KW = []int{64, 96, 128, 384}[rng.IntN(4)], 1, 3, 2+rng.IntN(2)
+	}
 	if rng.IntN(3) == 0 {
 		op.Groups, op.M = 1, 1+rng.IntN(300)
 	}
