@@ -224,6 +224,10 @@ const (
 	rowsCostGroups    = 400
 	rowsCostDepthwise = 6000
 
+	// winogradGradCost is how much longer Winograd's gradient of the filters takes than the convolution, in
+	// percent.
+	winogradGradCost = 130
+
 	// bytesPerCost is how many bytes are converted in the time of a multiplication, in percent.
 	bytesPerCost = 6
 )
@@ -245,6 +249,15 @@ func (e Engine) nhwcCandidates(op nhwc.Op) []engine.Candidate {
 	return []engine.Candidate{winograd, direct}
 }
 
+// nhwcGradCandidates are the algorithms for the gradient of the filters, whose transformed sums are
+// read and written for each group of tiles.
+func (e Engine) nhwcGradCandidates(op nhwc.Op) []engine.Candidate {
+	all := e.nhwcCandidates(op)
+	sums := 4 * op.Groups * op.M * op.Rows()
+	all[0].Work = all[0].Work*winogradGradCost/100 + filterCost*sums
+	return all
+}
+
 // nhwcGain is what a way of a convolution gains by channels last; see [engine.Arrangement].
 func (e Engine) nhwcGain(c engine.Conv2D, w way, x, filters, y shape.Type) int {
 	if !e.lastable(x, y) || x.Len()*y.Len() == 0 {
@@ -252,8 +265,8 @@ func (e Engine) nhwcGain(c engine.Conv2D, w way, x, filters, y shape.Type) int {
 	}
 	g := convOf(c, x, filters, y)
 	rows, all := leastWork(e.candidates(g, w)), e.nhwcCandidates(g.nhwcOp(engine.Epilogue{}))
-	if w == filterGrad { // which has no Winograd
-		all = all[1:]
+	if w == filterGrad {
+		all = e.nhwcGradCandidates(g.nhwcOp(engine.Epilogue{}))
 	}
 	last := leastWork(all)
 	percent := rowsCost

@@ -55,7 +55,16 @@ func (e Engine) nhwcFilterGrad(c engine.Conv2D, in []engine.Operand, out engine.
 		op.C = g.groups
 		return e.bindDepthwiseFilterGrad(nhwc.NewDepthwiseFilterGrad(e.simd.NHWC, op.Window, op.N)), nil
 	}
-	plan := nhwc.NewFilterGrad(e.simd.NHWC, op)
+	exact := e.bindNHWCFilterGrad(nhwc.NewFilterGrad(e.simd.NHWC, op))
+	exact.Choice = e.nhwcGradCandidates(op)
+	if choose(exact.Choice) == nhwcWinogradAlg {
+		plan, _ := nhwc.NewWinogradFilterGrad(e.simd.NHWC, op)
+		return e.bindNHWCWinogradGrad(plan, exact), nil
+	}
+	return exact, nil
+}
+
+func (e Engine) bindNHWCFilterGrad(plan *nhwc.FilterGrad) engine.Bound {
 	var l layout
 	var scratch, room region[float32]
 	sums := reserve[float32](&l, 1, plan.SumsLen())
@@ -71,7 +80,39 @@ func (e Engine) nhwcFilterGrad(c engine.Conv2D, in []engine.Operand, out engine.
 		totals.run(c)
 		return nil
 	}
-	return engine.Bound{Kernel: kernel, Scratch: int(l), By: name, Alg: nhwcAlg}, nil
+	return engine.Bound{Kernel: kernel, Scratch: int(l), By: name, Alg: nhwcAlg}
+}
+
+// bindNHWCWinogradGrad returns the kernel of plan, or of exact where numbers are not finite. A group of
+// tiles is transformed, then multiplied.
+func (e Engine) bindNHWCWinogradGrad(plan *nhwc.WinogradFilterGrad, exact engine.Bound) engine.Bound {
+	var l layout
+	tiles, sums := reserve[float32](&l, 1, plan.TilesLen()), reserve[float32](&l, 1, plan.SumsLen())
+	total, group := reserve[float32](&l, 1, plan.TotalLen()), reserve[int32](&l, 1, 1)
+	transform := e.newFiniteLoop(&l, plan.Transforms(), 4000, plan.CellsLen(), func(c *engine.Call, cells []float32, lo, hi int) bool {
+		return plan.Transform(tiles.of(c, 0), engine.Slice[float32](c.In[0]), engine.Slice[float32](c.In[1]), cells, int(group.of(c, 0)[0]), lo, hi)
+	})
+	products := e.newLoop(plan.Tasks(), chunkWork, func(c *engine.Call, _, lo, hi int) {
+		plan.Run(sums.of(c, 0), tiles.of(c, 0), int(group.of(c, 0)[0]), lo, hi)
+	})
+	var cells region[float32]
+	totals := e.newLoop(plan.Totals(), plan.TotalLen()/max(plan.Totals(), 1), func(c *engine.Call, slot, lo, hi int) {
+		plan.Total(total.of(c, 0), sums.of(c, 0), cells.of(c, slot), lo, hi)
+	})
+	cells = reserve[float32](&l, totals.slots, plan.CellsLen())
+	kernel := func(c *engine.Call) error {
+		for i := range plan.Groups() {
+			group.of(c, 0)[0] = int32(i)
+			if !transform.holds(c) {
+				return exact.Kernel(c)
+			}
+			products.run(c)
+		}
+		totals.run(c)
+		plan.Turn(engine.Slice[float32](c.Out[0]), total.of(c, 0))
+		return nil
+	}
+	return engine.Bound{Kernel: kernel, Scratch: max(int(l), exact.Scratch), By: name, Alg: nhwcWinogradAlg, Choice: exact.Choice}
 }
 
 func (e Engine) bindDepthwiseFilterGrad(plan *nhwc.DepthwiseFilterGrad) engine.Bound {

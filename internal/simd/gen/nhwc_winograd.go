@@ -26,6 +26,48 @@ func (t *target) lastWinograd() {
 	t.lastTileIn()
 	t.lastTileOut()
 	t.lastTileFilter()
+	t.lastTileDy()
+	t.lastTileFilterGrad()
+}
+
+// lastTileFilterGrad transforms sums of 36 values to 3×3 elements.
+func (t *target) lastTileFilterGrad() {
+	t.begin("tileFilterGrad"+t.name, "is the adjoint of tileFilter: from n > 0 vectors of 36 values, ucs bytes apart, to vectors of 3×3 elements, cs bytes apart.",
+		"n int, u *float32, us, ucs int, w *float32, ws, cs int, cells *float32")
+	n, u, w, cells, us, ws := t.arg("n"), t.arg("u"), t.arg("w"), t.arg("cells"), t.arg("us"), t.arg("ws")
+	p, six := t.GP64(), t.GP64()
+	cell := func(i, j int) operand.Mem { return operand.Mem{Base: cells, Disp: t.size * (lastSide*i + j)} }
+	t.LEAQ(operand.Mem{Base: us, Index: us, Scale: 2}, six)
+	t.ADDQ(six, six)
+	t.Label("vector")
+	for j := range lastSide {
+		t.MOVQ(u, p)
+		for range j {
+			t.ADDQ(us, p)
+		}
+		for i := range lastSide {
+			t.VMOVUPS(operand.Mem{Base: p}, t.regs[i])
+			if i < lastSide-1 {
+				t.ADDQ(six, p)
+			}
+		}
+		t.winoTapsAdjoint3(func(i int, v reg.Register) { t.VMOVUPS(v, cell(i, j)) })
+	}
+	t.MOVQ(w, p)
+	for i := range 3 {
+		for j := range lastSide {
+			t.VMOVUPS(cell(i, j), t.regs[j])
+		}
+		t.winoTapsAdjoint3(func(_ int, v reg.Register) { // in the order 0 to 2
+			t.VMOVUPS(v, operand.Mem{Base: p})
+			t.ADDQ(ws, p)
+		})
+	}
+	t.ADDQ(t.param("ucs"), u)
+	t.ADDQ(t.param("cs"), w)
+	t.DECQ(n)
+	t.JNE(operand.LabelRef("vector"))
+	t.end()
 }
 
 // lastTileFilter transforms 3×3 filters, a vector of them at a time.
@@ -101,10 +143,20 @@ func (p *lastTile) lines(n int, base reg.GPVirtual, masked bool, line func(i int
 	}
 }
 
-// lastTileIn transforms 6×6 pixels to 36 values. Behind the cells it adds up what it reads.
+// lastTileIn transforms 6×6 pixels to 36 values, and lastTileDy 4×4 pixels of the gradient of results.
+// Behind the cells they add up what they read.
 func (t *target) lastTileIn() {
-	t.begin("tileIn"+t.name, "transforms vectors > 0 vectors of channels of 6×6 pixels, at bytes from x, to 36 vectors es bytes apart, and adds all elements to those behind 36 cells.",
-		"vectors int, x *float32, at, row, pixel int, masks *uint32, v *float32, es int, cells *float32, flags int")
+	t.lastTilePixels("tileIn", "transforms vectors > 0 vectors of channels of 6×6 pixels, at bytes from x, to 36 vectors es bytes apart, and adds all elements to those behind 36 cells.",
+		lastSide, t.winoInput)
+}
+
+func (t *target) lastTileDy() {
+	t.lastTilePixels("tileDy", "does for 4×4 pixels of the gradient of results what tileIn does for those of an image.", lastOut, t.winoAdjoint4)
+}
+
+// lastTilePixels writes a kernel that reads n×n pixels. line transforms the first n registers to six.
+func (t *target) lastTilePixels(name, doc string, n int, line winoLine) {
+	t.begin(name+t.name, doc, "vectors int, x *float32, at, row, pixel int, masks *uint32, v *float32, es int, cells *float32, flags int")
 	p := t.lastTile("x", "v")
 	t.ADDQ(t.param("at"), p.at)
 	sum := t.regs[12]
@@ -112,12 +164,12 @@ func (t *target) lastTileIn() {
 	t.VMOVUPS(sums, sum)
 	t.Label("vector")
 	read := func(masked bool) {
-		p.lines(lastSide, p.at, masked, func(i int, element func(j int, move func(m operand.Mem))) {
-			for j := range lastSide {
+		p.lines(n, p.at, masked, func(i int, element func(j int, move func(m operand.Mem))) {
+			for j := range n {
 				element(j, func(m operand.Mem) { t.load(m, t.regs[j], masked) })
 				t.add(t.regs[j], sum, sum)
 			}
-			t.winoInput(func(j int, r reg.Register) { t.VMOVUPS(r, p.cell(i, j)) })
+			line(func(j int, r reg.Register) { t.VMOVUPS(r, p.cell(i, j)) })
 		})
 	}
 	t.TESTQ(operand.U32(abi.FlagWhole), t.param("flags"))
@@ -130,7 +182,7 @@ func (t *target) lastTileIn() {
 	t.VMOVUPS(sum, sums)
 	six, v := t.GP64(), t.GP64()
 	for j := range lastSide {
-		for i := range lastSide {
+		for i := range n {
 			t.VMOVUPS(p.cell(i, j), t.regs[i])
 		}
 		t.MOVQ(p.to, v)
@@ -139,7 +191,7 @@ func (t *target) lastTileIn() {
 		}
 		t.LEAQ(operand.Mem{Base: p.es, Index: p.es, Scale: 2}, six)
 		t.ADDQ(six, six)
-		t.winoInput(func(i int, r reg.Register) { // in the order 0 to 5
+		line(func(i int, r reg.Register) { // in the order 0 to 5
 			t.VMOVUPS(r, operand.Mem{Base: v})
 			if i < lastSide-1 {
 				t.ADDQ(six, v)

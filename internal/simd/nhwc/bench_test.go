@@ -65,7 +65,7 @@ func BenchmarkGrads(b *testing.B) {
 	k := At(isa.Fastest(), gemm.At(isa.Fastest()))
 	rng := rand.New(rand.NewPCG(1, 1))
 	for _, op := range []Op{
-		square(64, 56, 64, 3, 1), square(64, 56, 128, 3, 2), square(512, 7, 512, 3, 1), square(64, 56, 256, 1, 1), square(96, 56, 24, 1, 1), square(960, 7, 160, 1, 1), square(3, 224, 64, 7, 2),
+		square(64, 56, 64, 3, 1), square(128, 28, 128, 3, 1), square(256, 14, 256, 3, 1), square(64, 56, 128, 3, 2), square(512, 7, 512, 3, 1), square(64, 56, 256, 1, 1), square(96, 56, 24, 1, 1), square(960, 7, 160, 1, 1), square(3, 224, 64, 7, 2),
 	} {
 		op.N = 16
 		name := fmt.Sprintf("%dx%d/%d-%d/%dx%d:%d", op.H, op.W, op.C, op.M, op.KH, op.KW, op.SH)
@@ -88,6 +88,19 @@ func BenchmarkGrads(b *testing.B) {
 				g.Total(w, sums, room, 0, g.Totals())
 			})
 		})
+		if g, ok := NewWinogradFilterGrad(k, op); ok {
+			b.Run("winograd filter/"+name, func(b *testing.B) {
+				tiles, sums, total, cells := make([]float32, g.TilesLen()), make([]float32, g.SumsLen()), make([]float32, g.TotalLen()), make([]float32, g.CellsLen())
+				simdtest.Share(b, 1, work, vec.At(isa.Fastest()).FMALoop, func(*par.Pool) {
+					for i := range g.Groups() {
+						g.Transform(tiles, x, dy, cells, i, 0, g.Transforms())
+						g.Run(sums, tiles, i, 0, g.Tasks())
+					}
+					g.Total(total, sums, cells, 0, g.Totals())
+					g.Turn(w, total)
+				})
+			})
+		}
 		if _, ok := NewWinogradInputGrad(k, op); ok {
 			b.Run("winograd/"+name, func(b *testing.B) {
 				g, _ := NewWinogradInputGrad(k, op)

@@ -24,11 +24,15 @@ type Kernels struct {
 
 	maskWords int // words of a mask
 	tileIn    tileInFunc
+	tileDy    tileInFunc // of 4×4 pixels of the gradient of results
 	tileOut   tileOutFunc
 
 	// tileFilter transforms n > 0 vectors of filters, cs bytes apart, whose 3×3 elements are ws bytes
 	// apart, to 36 vectors us bytes apart; those of the next vector begin ucs bytes on.
 	tileFilter func(n int, w *float32, ws, cs int, u *float32, us, ucs int, cells *float32) (csr uint32)
+
+	// tileFilterGrad is its adjoint.
+	tileFilterGrad func(n int, u *float32, us, ucs int, w *float32, ws, cs int, cells *float32) (csr uint32)
 
 	gemm *gemm.Kernels
 }

@@ -39,6 +39,16 @@ func tileOutAVX2(vectors int, m *float32, es int, y *float32, row int, pixel int
 //go:noescape
 func tileFilterAVX2(n int, w *float32, ws int, cs int, u *float32, us int, ucs int, cells *float32) (csr uint32)
 
+// tileDyAVX2 does for 4×4 pixels of the gradient of results what tileIn does for those of an image.
+//
+//go:noescape
+func tileDyAVX2(vectors int, x *float32, at int, row int, pixel int, masks *uint32, v *float32, es int, cells *float32, flags int) (csr uint32)
+
+// tileFilterGradAVX2 is the adjoint of tileFilter: from n > 0 vectors of 36 values, ucs bytes apart, to vectors of 3×3 elements, cs bytes apart.
+//
+//go:noescape
+func tileFilterGradAVX2(n int, u *float32, us int, ucs int, w *float32, ws int, cs int, cells *float32) (csr uint32)
+
 // depthwiseGrad1AVX2 adds to the sums of 1 taps the products of dy and x over pixels > 0 pixels, for vectors > 0 vectors of channels.
 //
 //go:noescape
@@ -54,4 +64,4 @@ func depthwiseGrad2AVX2(pixels int, vectors int, last int, x *float32, xs int, t
 //go:noescape
 func depthwiseGrad3AVX2(pixels int, vectors int, last int, x *float32, xs int, tap int, dy *float32, ys int, sums *float32, ss int) (csr uint32)
 
-var avx2 = Kernels{width: 8, maskWords: 8, vector: true, tileIn: tileInAVX2, tileOut: tileOutAVX2, tileFilter: tileFilterAVX2, copy: copyAVX2, depthwise: depthwiseAVX2, depthwiseGrad: []depthwiseGradFunc{1: depthwiseGrad1AVX2, depthwiseGrad2AVX2, depthwiseGrad3AVX2}, sum: sumAVX2, max: maxAVX2}
+var avx2 = Kernels{width: 8, maskWords: 8, vector: true, tileIn: tileInAVX2, tileOut: tileOutAVX2, tileFilter: tileFilterAVX2, tileDy: tileDyAVX2, tileFilterGrad: tileFilterGradAVX2, copy: copyAVX2, depthwise: depthwiseAVX2, depthwiseGrad: []depthwiseGradFunc{1: depthwiseGrad1AVX2, depthwiseGrad2AVX2, depthwiseGrad3AVX2}, sum: sumAVX2, max: maxAVX2}

@@ -3574,6 +3574,760 @@ DATA c3daaaaab<>+24(SB)/4, $0x3daaaaab
 DATA c3daaaaab<>+28(SB)/4, $0x3daaaaab
 GLOBL c3daaaaab<>(SB), RODATA|NOPTR, $32
 
+// func tileDyAVX2(vectors int, x *float32, at int, row int, pixel int, masks *uint32, v *float32, es int, cells *float32, flags int) (csr uint32)
+// Requires: AVX, FMA3, SSE
+TEXT ·tileDyAVX2(SB), NOSPLIT, $0-84
+	STMXCSR csr+80(FP)
+	LDMXCSR flushing<>+0(SB)
+	MOVQ    x+8(FP), AX
+	MOVQ    row+24(FP), CX
+	MOVQ    pixel+32(FP), DX
+	MOVQ    masks+40(FP), BX
+	MOVQ    cells+64(FP), SI
+	MOVQ    v+48(FP), DI
+	MOVQ    es+56(FP), R8
+	MOVQ    vectors+0(FP), R9
+	VMOVUPS c40800000<>+0(SB), Y13
+	VMOVUPS c40000000<>+0(SB), Y14
+	ADDQ    at+16(FP), AX
+	VMOVUPS 1152(SI), Y12
+
+vector:
+	TESTQ        $0x00000200, flags+72(FP)
+	JE           masked
+	MOVQ         AX, R10
+	MOVQ         R10, R11
+	VMOVUPS      (R11), Y0
+	ADDQ         DX, R11
+	VADDPS       Y0, Y12, Y12
+	VMOVUPS      (R11), Y1
+	ADDQ         DX, R11
+	VADDPS       Y1, Y12, Y12
+	VMOVUPS      (R11), Y2
+	ADDQ         DX, R11
+	VADDPS       Y2, Y12, Y12
+	VMOVUPS      (R11), Y3
+	VADDPS       Y3, Y12, Y12
+	VADDPS       Y2, Y0, Y4
+	VADDPS       Y3, Y1, Y5
+	VMOVAPS      Y0, Y6
+	VFMADD231PS  Y13, Y2, Y6
+	VMOVAPS      Y1, Y7
+	VFMADD231PS  Y13, Y3, Y7
+	VMOVUPS      Y0, (SI)
+	VADDPS       Y5, Y4, Y8
+	VMOVUPS      Y8, 32(SI)
+	VSUBPS       Y5, Y4, Y4
+	VMOVUPS      Y4, 64(SI)
+	VMOVAPS      Y6, Y8
+	VFMADD231PS  Y14, Y7, Y8
+	VMOVUPS      Y8, 96(SI)
+	VFNMADD231PS Y14, Y7, Y6
+	VMOVUPS      Y6, 128(SI)
+	VMOVUPS      Y3, 160(SI)
+	ADDQ         CX, R10
+	MOVQ         R10, R11
+	VMOVUPS      (R11), Y0
+	ADDQ         DX, R11
+	VADDPS       Y0, Y12, Y12
+	VMOVUPS      (R11), Y1
+	ADDQ         DX, R11
+	VADDPS       Y1, Y12, Y12
+	VMOVUPS      (R11), Y2
+	ADDQ         DX, R11
+	VADDPS       Y2, Y12, Y12
+	VMOVUPS      (R11), Y3
+	VADDPS       Y3, Y12, Y12
+	VADDPS       Y2, Y0, Y4
+	VADDPS       Y3, Y1, Y5
+	VMOVAPS      Y0, Y6
+	VFMADD231PS  Y13, Y2, Y6
+	VMOVAPS      Y1, Y7
+	VFMADD231PS  Y13, Y3, Y7
+	VMOVUPS      Y0, 192(SI)
+	VADDPS       Y5, Y4, Y8
+	VMOVUPS      Y8, 224(SI)
+	VSUBPS       Y5, Y4, Y4
+	VMOVUPS      Y4, 256(SI)
+	VMOVAPS      Y6, Y8
+	VFMADD231PS  Y14, Y7, Y8
+	VMOVUPS      Y8, 288(SI)
+	VFNMADD231PS Y14, Y7, Y6
+	VMOVUPS      Y6, 320(SI)
+	VMOVUPS      Y3, 352(SI)
+	ADDQ         CX, R10
+	MOVQ         R10, R11
+	VMOVUPS      (R11), Y0
+	ADDQ         DX, R11
+	VADDPS       Y0, Y12, Y12
+	VMOVUPS      (R11), Y1
+	ADDQ         DX, R11
+	VADDPS       Y1, Y12, Y12
+	VMOVUPS      (R11), Y2
+	ADDQ         DX, R11
+	VADDPS       Y2, Y12, Y12
+	VMOVUPS      (R11), Y3
+	VADDPS       Y3, Y12, Y12
+	VADDPS       Y2, Y0, Y4
+	VADDPS       Y3, Y1, Y5
+	VMOVAPS      Y0, Y6
+	VFMADD231PS  Y13, Y2, Y6
+	VMOVAPS      Y1, Y7
+	VFMADD231PS  Y13, Y3, Y7
+	VMOVUPS      Y0, 384(SI)
+	VADDPS       Y5, Y4, Y8
+	VMOVUPS      Y8, 416(SI)
+	VSUBPS       Y5, Y4, Y4
+	VMOVUPS      Y4, 448(SI)
+	VMOVAPS      Y6, Y8
+	VFMADD231PS  Y14, Y7, Y8
+	VMOVUPS      Y8, 480(SI)
+	VFNMADD231PS Y14, Y7, Y6
+	VMOVUPS      Y6, 512(SI)
+	VMOVUPS      Y3, 544(SI)
+	ADDQ         CX, R10
+	MOVQ         R10, R11
+	VMOVUPS      (R11), Y0
+	ADDQ         DX, R11
+	VADDPS       Y0, Y12, Y12
+	VMOVUPS      (R11), Y1
+	ADDQ         DX, R11
+	VADDPS       Y1, Y12, Y12
+	VMOVUPS      (R11), Y2
+	ADDQ         DX, R11
+	VADDPS       Y2, Y12, Y12
+	VMOVUPS      (R11), Y3
+	VADDPS       Y3, Y12, Y12
+	VADDPS       Y2, Y0, Y4
+	VADDPS       Y3, Y1, Y5
+	VMOVAPS      Y0, Y6
+	VFMADD231PS  Y13, Y2, Y6
+	VMOVAPS      Y1, Y7
+	VFMADD231PS  Y13, Y3, Y7
+	VMOVUPS      Y0, 576(SI)
+	VADDPS       Y5, Y4, Y8
+	VMOVUPS      Y8, 608(SI)
+	VSUBPS       Y5, Y4, Y4
+	VMOVUPS      Y4, 640(SI)
+	VMOVAPS      Y6, Y8
+	VFMADD231PS  Y14, Y7, Y8
+	VMOVUPS      Y8, 672(SI)
+	VFNMADD231PS Y14, Y7, Y6
+	VMOVUPS      Y6, 704(SI)
+	VMOVUPS      Y3, 736(SI)
+	JMP          columns
+
+masked:
+	MOVQ         AX, R10
+	MOVQ         R10, R11
+	VMOVUPS      (BX), Y15
+	VMASKMOVPS   (R11), Y15, Y0
+	ADDQ         DX, R11
+	VADDPS       Y0, Y12, Y12
+	VMOVUPS      32(BX), Y15
+	VMASKMOVPS   (R11), Y15, Y1
+	ADDQ         DX, R11
+	VADDPS       Y1, Y12, Y12
+	VMOVUPS      64(BX), Y15
+	VMASKMOVPS   (R11), Y15, Y2
+	ADDQ         DX, R11
+	VADDPS       Y2, Y12, Y12
+	VMOVUPS      96(BX), Y15
+	VMASKMOVPS   (R11), Y15, Y3
+	VADDPS       Y3, Y12, Y12
+	VADDPS       Y2, Y0, Y4
+	VADDPS       Y3, Y1, Y5
+	VMOVAPS      Y0, Y6
+	VFMADD231PS  Y13, Y2, Y6
+	VMOVAPS      Y1, Y7
+	VFMADD231PS  Y13, Y3, Y7
+	VMOVUPS      Y0, (SI)
+	VADDPS       Y5, Y4, Y8
+	VMOVUPS      Y8, 32(SI)
+	VSUBPS       Y5, Y4, Y4
+	VMOVUPS      Y4, 64(SI)
+	VMOVAPS      Y6, Y8
+	VFMADD231PS  Y14, Y7, Y8
+	VMOVUPS      Y8, 96(SI)
+	VFNMADD231PS Y14, Y7, Y6
+	VMOVUPS      Y6, 128(SI)
+	VMOVUPS      Y3, 160(SI)
+	ADDQ         CX, R10
+	MOVQ         R10, R11
+	VMOVUPS      128(BX), Y15
+	VMASKMOVPS   (R11), Y15, Y0
+	ADDQ         DX, R11
+	VADDPS       Y0, Y12, Y12
+	VMOVUPS      160(BX), Y15
+	VMASKMOVPS   (R11), Y15, Y1
+	ADDQ         DX, R11
+	VADDPS       Y1, Y12, Y12
+	VMOVUPS      192(BX), Y15
+	VMASKMOVPS   (R11), Y15, Y2
+	ADDQ         DX, R11
+	VADDPS       Y2, Y12, Y12
+	VMOVUPS      224(BX), Y15
+	VMASKMOVPS   (R11), Y15, Y3
+	VADDPS       Y3, Y12, Y12
+	VADDPS       Y2, Y0, Y4
+	VADDPS       Y3, Y1, Y5
+	VMOVAPS      Y0, Y6
+	VFMADD231PS  Y13, Y2, Y6
+	VMOVAPS      Y1, Y7
+	VFMADD231PS  Y13, Y3, Y7
+	VMOVUPS      Y0, 192(SI)
+	VADDPS       Y5, Y4, Y8
+	VMOVUPS      Y8, 224(SI)
+	VSUBPS       Y5, Y4, Y4
+	VMOVUPS      Y4, 256(SI)
+	VMOVAPS      Y6, Y8
+	VFMADD231PS  Y14, Y7, Y8
+	VMOVUPS      Y8, 288(SI)
+	VFNMADD231PS Y14, Y7, Y6
+	VMOVUPS      Y6, 320(SI)
+	VMOVUPS      Y3, 352(SI)
+	ADDQ         CX, R10
+	MOVQ         R10, R11
+	VMOVUPS      256(BX), Y15
+	VMASKMOVPS   (R11), Y15, Y0
+	ADDQ         DX, R11
+	VADDPS       Y0, Y12, Y12
+	VMOVUPS      288(BX), Y15
+	VMASKMOVPS   (R11), Y15, Y1
+	ADDQ         DX, R11
+	VADDPS       Y1, Y12, Y12
+	VMOVUPS      320(BX), Y15
+	VMASKMOVPS   (R11), Y15, Y2
+	ADDQ         DX, R11
+	VADDPS       Y2, Y12, Y12
+	VMOVUPS      352(BX), Y15
+	VMASKMOVPS   (R11), Y15, Y3
+	VADDPS       Y3, Y12, Y12
+	VADDPS       Y2, Y0, Y4
+	VADDPS       Y3, Y1, Y5
+	VMOVAPS      Y0, Y6
+	VFMADD231PS  Y13, Y2, Y6
+	VMOVAPS      Y1, Y7
+	VFMADD231PS  Y13, Y3, Y7
+	VMOVUPS      Y0, 384(SI)
+	VADDPS       Y5, Y4, Y8
+	VMOVUPS      Y8, 416(SI)
+	VSUBPS       Y5, Y4, Y4
+	VMOVUPS      Y4, 448(SI)
+	VMOVAPS      Y6, Y8
+	VFMADD231PS  Y14, Y7, Y8
+	VMOVUPS      Y8, 480(SI)
+	VFNMADD231PS Y14, Y7, Y6
+	VMOVUPS      Y6, 512(SI)
+	VMOVUPS      Y3, 544(SI)
+	ADDQ         CX, R10
+	MOVQ         R10, R11
+	VMOVUPS      384(BX), Y15
+	VMASKMOVPS   (R11), Y15, Y0
+	ADDQ         DX, R11
+	VADDPS       Y0, Y12, Y12
+	VMOVUPS      416(BX), Y15
+	VMASKMOVPS   (R11), Y15, Y1
+	ADDQ         DX, R11
+	VADDPS       Y1, Y12, Y12
+	VMOVUPS      448(BX), Y15
+	VMASKMOVPS   (R11), Y15, Y2
+	ADDQ         DX, R11
+	VADDPS       Y2, Y12, Y12
+	VMOVUPS      480(BX), Y15
+	VMASKMOVPS   (R11), Y15, Y3
+	VADDPS       Y3, Y12, Y12
+	VADDPS       Y2, Y0, Y4
+	VADDPS       Y3, Y1, Y5
+	VMOVAPS      Y0, Y6
+	VFMADD231PS  Y13, Y2, Y6
+	VMOVAPS      Y1, Y7
+	VFMADD231PS  Y13, Y3, Y7
+	VMOVUPS      Y0, 576(SI)
+	VADDPS       Y5, Y4, Y8
+	VMOVUPS      Y8, 608(SI)
+	VSUBPS       Y5, Y4, Y4
+	VMOVUPS      Y4, 640(SI)
+	VMOVAPS      Y6, Y8
+	VFMADD231PS  Y14, Y7, Y8
+	VMOVUPS      Y8, 672(SI)
+	VFNMADD231PS Y14, Y7, Y6
+	VMOVUPS      Y6, 704(SI)
+	VMOVUPS      Y3, 736(SI)
+
+columns:
+	VMOVUPS      Y12, 1152(SI)
+	VMOVUPS      (SI), Y0
+	VMOVUPS      192(SI), Y1
+	VMOVUPS      384(SI), Y2
+	VMOVUPS      576(SI), Y3
+	MOVQ         DI, R11
+	LEAQ         (R8)(R8*2), R10
+	ADDQ         R10, R10
+	VADDPS       Y2, Y0, Y4
+	VADDPS       Y3, Y1, Y5
+	VMOVAPS      Y0, Y6
+	VFMADD231PS  Y13, Y2, Y6
+	VMOVAPS      Y1, Y7
+	VFMADD231PS  Y13, Y3, Y7
+	VMOVUPS      Y0, (R11)
+	ADDQ         R10, R11
+	VADDPS       Y5, Y4, Y8
+	VMOVUPS      Y8, (R11)
+	ADDQ         R10, R11
+	VSUBPS       Y5, Y4, Y4
+	VMOVUPS      Y4, (R11)
+	ADDQ         R10, R11
+	VMOVAPS      Y6, Y8
+	VFMADD231PS  Y14, Y7, Y8
+	VMOVUPS      Y8, (R11)
+	ADDQ         R10, R11
+	VFNMADD231PS Y14, Y7, Y6
+	VMOVUPS      Y6, (R11)
+	ADDQ         R10, R11
+	VMOVUPS      Y3, (R11)
+	VMOVUPS      32(SI), Y0
+	VMOVUPS      224(SI), Y1
+	VMOVUPS      416(SI), Y2
+	VMOVUPS      608(SI), Y3
+	MOVQ         DI, R11
+	ADDQ         R8, R11
+	LEAQ         (R8)(R8*2), R10
+	ADDQ         R10, R10
+	VADDPS       Y2, Y0, Y4
+	VADDPS       Y3, Y1, Y5
+	VMOVAPS      Y0, Y6
+	VFMADD231PS  Y13, Y2, Y6
+	VMOVAPS      Y1, Y7
+	VFMADD231PS  Y13, Y3, Y7
+	VMOVUPS      Y0, (R11)
+	ADDQ         R10, R11
+	VADDPS       Y5, Y4, Y8
+	VMOVUPS      Y8, (R11)
+	ADDQ         R10, R11
+	VSUBPS       Y5, Y4, Y4
+	VMOVUPS      Y4, (R11)
+	ADDQ         R10, R11
+	VMOVAPS      Y6, Y8
+	VFMADD231PS  Y14, Y7, Y8
+	VMOVUPS      Y8, (R11)
+	ADDQ         R10, R11
+	VFNMADD231PS Y14, Y7, Y6
+	VMOVUPS      Y6, (R11)
+	ADDQ         R10, R11
+	VMOVUPS      Y3, (R11)
+	VMOVUPS      64(SI), Y0
+	VMOVUPS      256(SI), Y1
+	VMOVUPS      448(SI), Y2
+	VMOVUPS      640(SI), Y3
+	MOVQ         DI, R11
+	ADDQ         R8, R11
+	ADDQ         R8, R11
+	LEAQ         (R8)(R8*2), R10
+	ADDQ         R10, R10
+	VADDPS       Y2, Y0, Y4
+	VADDPS       Y3, Y1, Y5
+	VMOVAPS      Y0, Y6
+	VFMADD231PS  Y13, Y2, Y6
+	VMOVAPS      Y1, Y7
+	VFMADD231PS  Y13, Y3, Y7
+	VMOVUPS      Y0, (R11)
+	ADDQ         R10, R11
+	VADDPS       Y5, Y4, Y8
+	VMOVUPS      Y8, (R11)
+	ADDQ         R10, R11
+	VSUBPS       Y5, Y4, Y4
+	VMOVUPS      Y4, (R11)
+	ADDQ         R10, R11
+	VMOVAPS      Y6, Y8
+	VFMADD231PS  Y14, Y7, Y8
+	VMOVUPS      Y8, (R11)
+	ADDQ         R10, R11
+	VFNMADD231PS Y14, Y7, Y6
+	VMOVUPS      Y6, (R11)
+	ADDQ         R10, R11
+	VMOVUPS      Y3, (R11)
+	VMOVUPS      96(SI), Y0
+	VMOVUPS      288(SI), Y1
+	VMOVUPS      480(SI), Y2
+	VMOVUPS      672(SI), Y3
+	MOVQ         DI, R11
+	ADDQ         R8, R11
+	ADDQ         R8, R11
+	ADDQ         R8, R11
+	LEAQ         (R8)(R8*2), R10
+	ADDQ         R10, R10
+	VADDPS       Y2, Y0, Y4
+	VADDPS       Y3, Y1, Y5
+	VMOVAPS      Y0, Y6
+	VFMADD231PS  Y13, Y2, Y6
+	VMOVAPS      Y1, Y7
+	VFMADD231PS  Y13, Y3, Y7
+	VMOVUPS      Y0, (R11)
+	ADDQ         R10, R11
+	VADDPS       Y5, Y4, Y8
+	VMOVUPS      Y8, (R11)
+	ADDQ         R10, R11
+	VSUBPS       Y5, Y4, Y4
+	VMOVUPS      Y4, (R11)
+	ADDQ         R10, R11
+	VMOVAPS      Y6, Y8
+	VFMADD231PS  Y14, Y7, Y8
+	VMOVUPS      Y8, (R11)
+	ADDQ         R10, R11
+	VFNMADD231PS Y14, Y7, Y6
+	VMOVUPS      Y6, (R11)
+	ADDQ         R10, R11
+	VMOVUPS      Y3, (R11)
+	VMOVUPS      128(SI), Y0
+	VMOVUPS      320(SI), Y1
+	VMOVUPS      512(SI), Y2
+	VMOVUPS      704(SI), Y3
+	MOVQ         DI, R11
+	ADDQ         R8, R11
+	ADDQ         R8, R11
+	ADDQ         R8, R11
+	ADDQ         R8, R11
+	LEAQ         (R8)(R8*2), R10
+	ADDQ         R10, R10
+	VADDPS       Y2, Y0, Y4
+	VADDPS       Y3, Y1, Y5
+	VMOVAPS      Y0, Y6
+	VFMADD231PS  Y13, Y2, Y6
+	VMOVAPS      Y1, Y7
+	VFMADD231PS  Y13, Y3, Y7
+	VMOVUPS      Y0, (R11)
+	ADDQ         R10, R11
+	VADDPS       Y5, Y4, Y8
+	VMOVUPS      Y8, (R11)
+	ADDQ         R10, R11
+	VSUBPS       Y5, Y4, Y4
+	VMOVUPS      Y4, (R11)
+	ADDQ         R10, R11
+	VMOVAPS      Y6, Y8
+	VFMADD231PS  Y14, Y7, Y8
+	VMOVUPS      Y8, (R11)
+	ADDQ         R10, R11
+	VFNMADD231PS Y14, Y7, Y6
+	VMOVUPS      Y6, (R11)
+	ADDQ         R10, R11
+	VMOVUPS      Y3, (R11)
+	VMOVUPS      160(SI), Y0
+	VMOVUPS      352(SI), Y1
+	VMOVUPS      544(SI), Y2
+	VMOVUPS      736(SI), Y3
+	MOVQ         DI, R11
+	ADDQ         R8, R11
+	ADDQ         R8, R11
+	ADDQ         R8, R11
+	ADDQ         R8, R11
+	ADDQ         R8, R11
+	LEAQ         (R8)(R8*2), R10
+	ADDQ         R10, R10
+	VADDPS       Y2, Y0, Y4
+	VADDPS       Y3, Y1, Y5
+	VMOVAPS      Y0, Y6
+	VFMADD231PS  Y13, Y2, Y6
+	VMOVAPS      Y1, Y7
+	VFMADD231PS  Y13, Y3, Y7
+	VMOVUPS      Y0, (R11)
+	ADDQ         R10, R11
+	VADDPS       Y5, Y4, Y8
+	VMOVUPS      Y8, (R11)
+	ADDQ         R10, R11
+	VSUBPS       Y5, Y4, Y4
+	VMOVUPS      Y4, (R11)
+	ADDQ         R10, R11
+	VMOVAPS      Y6, Y8
+	VFMADD231PS  Y14, Y7, Y8
+	VMOVUPS      Y8, (R11)
+	ADDQ         R10, R11
+	VFNMADD231PS Y14, Y7, Y6
+	VMOVUPS      Y6, (R11)
+	ADDQ         R10, R11
+	VMOVUPS      Y3, (R11)
+	VMOVUPS      1152(SI), Y12
+	ADDQ         $0x20, AX
+	ADDQ         $0x20, DI
+	DECQ         R9
+	JNE          vector
+	LDMXCSR      csr+80(FP)
+	VZEROUPPER
+	RET
+
+// func tileFilterGradAVX2(n int, u *float32, us int, ucs int, w *float32, ws int, cs int, cells *float32) (csr uint32)
+// Requires: AVX, FMA3, SSE
+TEXT ·tileFilterGradAVX2(SB), NOSPLIT, $0-68
+	STMXCSR csr+64(FP)
+	LDMXCSR flushing<>+0(SB)
+	MOVQ    n+0(FP), AX
+	MOVQ    u+8(FP), CX
+	MOVQ    w+32(FP), DX
+	MOVQ    cells+56(FP), BX
+	MOVQ    us+16(FP), SI
+	MOVQ    ws+40(FP), DI
+	LEAQ    (SI)(SI*2), R9
+	ADDQ    R9, R9
+
+vector:
+	MOVQ        CX, R8
+	VMOVUPS     (R8), Y0
+	ADDQ        R9, R8
+	VMOVUPS     (R8), Y1
+	ADDQ        R9, R8
+	VMOVUPS     (R8), Y2
+	ADDQ        R9, R8
+	VMOVUPS     (R8), Y3
+	ADDQ        R9, R8
+	VMOVUPS     (R8), Y4
+	ADDQ        R9, R8
+	VMOVUPS     (R8), Y5
+	VADDPS      Y2, Y1, Y6
+	VSUBPS      Y1, Y2, Y7
+	VADDPS      Y4, Y3, Y8
+	VSUBPS      Y4, Y3, Y9
+	VMULPS      cbe2aaaab<>+0(SB), Y6, Y6
+	VMOVAPS     Y6, Y10
+	VFMADD231PS c3e800000<>+0(SB), Y0, Y10
+	VFMADD231PS c3d2aaaab<>+0(SB), Y8, Y10
+	VMOVUPS     Y10, (BX)
+	VMULPS      c3e2aaaab<>+0(SB), Y7, Y7
+	VFMADD231PS c3daaaaab<>+0(SB), Y9, Y7
+	VMOVUPS     Y7, 192(BX)
+	VFMADD231PS c3e2aaaab<>+0(SB), Y8, Y6
+	VADDPS      Y5, Y6, Y6
+	VMOVUPS     Y6, 384(BX)
+	MOVQ        CX, R8
+	ADDQ        SI, R8
+	VMOVUPS     (R8), Y0
+	ADDQ        R9, R8
+	VMOVUPS     (R8), Y1
+	ADDQ        R9, R8
+	VMOVUPS     (R8), Y2
+	ADDQ        R9, R8
+	VMOVUPS     (R8), Y3
+	ADDQ        R9, R8
+	VMOVUPS     (R8), Y4
+	ADDQ        R9, R8
+	VMOVUPS     (R8), Y5
+	VADDPS      Y2, Y1, Y6
+	VSUBPS      Y1, Y2, Y7
+	VADDPS      Y4, Y3, Y8
+	VSUBPS      Y4, Y3, Y9
+	VMULPS      cbe2aaaab<>+0(SB), Y6, Y6
+	VMOVAPS     Y6, Y10
+	VFMADD231PS c3e800000<>+0(SB), Y0, Y10
+	VFMADD231PS c3d2aaaab<>+0(SB), Y8, Y10
+	VMOVUPS     Y10, 32(BX)
+	VMULPS      c3e2aaaab<>+0(SB), Y7, Y7
+	VFMADD231PS c3daaaaab<>+0(SB), Y9, Y7
+	VMOVUPS     Y7, 224(BX)
+	VFMADD231PS c3e2aaaab<>+0(SB), Y8, Y6
+	VADDPS      Y5, Y6, Y6
+	VMOVUPS     Y6, 416(BX)
+	MOVQ        CX, R8
+	ADDQ        SI, R8
+	ADDQ        SI, R8
+	VMOVUPS     (R8), Y0
+	ADDQ        R9, R8
+	VMOVUPS     (R8), Y1
+	ADDQ        R9, R8
+	VMOVUPS     (R8), Y2
+	ADDQ        R9, R8
+	VMOVUPS     (R8), Y3
+	ADDQ        R9, R8
+	VMOVUPS     (R8), Y4
+	ADDQ        R9, R8
+	VMOVUPS     (R8), Y5
+	VADDPS      Y2, Y1, Y6
+	VSUBPS      Y1, Y2, Y7
+	VADDPS      Y4, Y3, Y8
+	VSUBPS      Y4, Y3, Y9
+	VMULPS      cbe2aaaab<>+0(SB), Y6, Y6
+	VMOVAPS     Y6, Y10
+	VFMADD231PS c3e800000<>+0(SB), Y0, Y10
+	VFMADD231PS c3d2aaaab<>+0(SB), Y8, Y10
+	VMOVUPS     Y10, 64(BX)
+	VMULPS      c3e2aaaab<>+0(SB), Y7, Y7
+	VFMADD231PS c3daaaaab<>+0(SB), Y9, Y7
+	VMOVUPS     Y7, 256(BX)
+	VFMADD231PS c3e2aaaab<>+0(SB), Y8, Y6
+	VADDPS      Y5, Y6, Y6
+	VMOVUPS     Y6, 448(BX)
+	MOVQ        CX, R8
+	ADDQ        SI, R8
+	ADDQ        SI, R8
+	ADDQ        SI, R8
+	VMOVUPS     (R8), Y0
+	ADDQ        R9, R8
+	VMOVUPS     (R8), Y1
+	ADDQ        R9, R8
+	VMOVUPS     (R8), Y2
+	ADDQ        R9, R8
+	VMOVUPS     (R8), Y3
+	ADDQ        R9, R8
+	VMOVUPS     (R8), Y4
+	ADDQ        R9, R8
+	VMOVUPS     (R8), Y5
+	VADDPS      Y2, Y1, Y6
+	VSUBPS      Y1, Y2, Y7
+	VADDPS      Y4, Y3, Y8
+	VSUBPS      Y4, Y3, Y9
+	VMULPS      cbe2aaaab<>+0(SB), Y6, Y6
+	VMOVAPS     Y6, Y10
+	VFMADD231PS c3e800000<>+0(SB), Y0, Y10
+	VFMADD231PS c3d2aaaab<>+0(SB), Y8, Y10
+	VMOVUPS     Y10, 96(BX)
+	VMULPS      c3e2aaaab<>+0(SB), Y7, Y7
+	VFMADD231PS c3daaaaab<>+0(SB), Y9, Y7
+	VMOVUPS     Y7, 288(BX)
+	VFMADD231PS c3e2aaaab<>+0(SB), Y8, Y6
+	VADDPS      Y5, Y6, Y6
+	VMOVUPS     Y6, 480(BX)
+	MOVQ        CX, R8
+	ADDQ        SI, R8
+	ADDQ        SI, R8
+	ADDQ        SI, R8
+	ADDQ        SI, R8
+	VMOVUPS     (R8), Y0
+	ADDQ        R9, R8
+	VMOVUPS     (R8), Y1
+	ADDQ        R9, R8
+	VMOVUPS     (R8), Y2
+	ADDQ        R9, R8
+	VMOVUPS     (R8), Y3
+	ADDQ        R9, R8
+	VMOVUPS     (R8), Y4
+	ADDQ        R9, R8
+	VMOVUPS     (R8), Y5
+	VADDPS      Y2, Y1, Y6
+	VSUBPS      Y1, Y2, Y7
+	VADDPS      Y4, Y3, Y8
+	VSUBPS      Y4, Y3, Y9
+	VMULPS      cbe2aaaab<>+0(SB), Y6, Y6
+	VMOVAPS     Y6, Y10
+	VFMADD231PS c3e800000<>+0(SB), Y0, Y10
+	VFMADD231PS c3d2aaaab<>+0(SB), Y8, Y10
+	VMOVUPS     Y10, 128(BX)
+	VMULPS      c3e2aaaab<>+0(SB), Y7, Y7
+	VFMADD231PS c3daaaaab<>+0(SB), Y9, Y7
+	VMOVUPS     Y7, 320(BX)
+	VFMADD231PS c3e2aaaab<>+0(SB), Y8, Y6
+	VADDPS      Y5, Y6, Y6
+	VMOVUPS     Y6, 512(BX)
+	MOVQ        CX, R8
+	ADDQ        SI, R8
+	ADDQ        SI, R8
+	ADDQ        SI, R8
+	ADDQ        SI, R8
+	ADDQ        SI, R8
+	VMOVUPS     (R8), Y0
+	ADDQ        R9, R8
+	VMOVUPS     (R8), Y1
+	ADDQ        R9, R8
+	VMOVUPS     (R8), Y2
+	ADDQ        R9, R8
+	VMOVUPS     (R8), Y3
+	ADDQ        R9, R8
+	VMOVUPS     (R8), Y4
+	ADDQ        R9, R8
+	VMOVUPS     (R8), Y5
+	VADDPS      Y2, Y1, Y6
+	VSUBPS      Y1, Y2, Y7
+	VADDPS      Y4, Y3, Y8
+	VSUBPS      Y4, Y3, Y9
+	VMULPS      cbe2aaaab<>+0(SB), Y6, Y6
+	VMOVAPS     Y6, Y10
+	VFMADD231PS c3e800000<>+0(SB), Y0, Y10
+	VFMADD231PS c3d2aaaab<>+0(SB), Y8, Y10
+	VMOVUPS     Y10, 160(BX)
+	VMULPS      c3e2aaaab<>+0(SB), Y7, Y7
+	VFMADD231PS c3daaaaab<>+0(SB), Y9, Y7
+	VMOVUPS     Y7, 352(BX)
+	VFMADD231PS c3e2aaaab<>+0(SB), Y8, Y6
+	VADDPS      Y5, Y6, Y6
+	VMOVUPS     Y6, 544(BX)
+	MOVQ        DX, R8
+	VMOVUPS     (BX), Y0
+	VMOVUPS     32(BX), Y1
+	VMOVUPS     64(BX), Y2
+	VMOVUPS     96(BX), Y3
+	VMOVUPS     128(BX), Y4
+	VMOVUPS     160(BX), Y5
+	VADDPS      Y2, Y1, Y6
+	VSUBPS      Y1, Y2, Y7
+	VADDPS      Y4, Y3, Y8
+	VSUBPS      Y4, Y3, Y9
+	VMULPS      cbe2aaaab<>+0(SB), Y6, Y6
+	VMOVAPS     Y6, Y10
+	VFMADD231PS c3e800000<>+0(SB), Y0, Y10
+	VFMADD231PS c3d2aaaab<>+0(SB), Y8, Y10
+	VMOVUPS     Y10, (R8)
+	ADDQ        DI, R8
+	VMULPS      c3e2aaaab<>+0(SB), Y7, Y7
+	VFMADD231PS c3daaaaab<>+0(SB), Y9, Y7
+	VMOVUPS     Y7, (R8)
+	ADDQ        DI, R8
+	VFMADD231PS c3e2aaaab<>+0(SB), Y8, Y6
+	VADDPS      Y5, Y6, Y6
+	VMOVUPS     Y6, (R8)
+	ADDQ        DI, R8
+	VMOVUPS     192(BX), Y0
+	VMOVUPS     224(BX), Y1
+	VMOVUPS     256(BX), Y2
+	VMOVUPS     288(BX), Y3
+	VMOVUPS     320(BX), Y4
+	VMOVUPS     352(BX), Y5
+	VADDPS      Y2, Y1, Y6
+	VSUBPS      Y1, Y2, Y7
+	VADDPS      Y4, Y3, Y8
+	VSUBPS      Y4, Y3, Y9
+	VMULPS      cbe2aaaab<>+0(SB), Y6, Y6
+	VMOVAPS     Y6, Y10
+	VFMADD231PS c3e800000<>+0(SB), Y0, Y10
+	VFMADD231PS c3d2aaaab<>+0(SB), Y8, Y10
+	VMOVUPS     Y10, (R8)
+	ADDQ        DI, R8
+	VMULPS      c3e2aaaab<>+0(SB), Y7, Y7
+	VFMADD231PS c3daaaaab<>+0(SB), Y9, Y7
+	VMOVUPS     Y7, (R8)
+	ADDQ        DI, R8
+	VFMADD231PS c3e2aaaab<>+0(SB), Y8, Y6
+	VADDPS      Y5, Y6, Y6
+	VMOVUPS     Y6, (R8)
+	ADDQ        DI, R8
+	VMOVUPS     384(BX), Y0
+	VMOVUPS     416(BX), Y1
+	VMOVUPS     448(BX), Y2
+	VMOVUPS     480(BX), Y3
+	VMOVUPS     512(BX), Y4
+	VMOVUPS     544(BX), Y5
+	VADDPS      Y2, Y1, Y6
+	VSUBPS      Y1, Y2, Y7
+	VADDPS      Y4, Y3, Y8
+	VSUBPS      Y4, Y3, Y9
+	VMULPS      cbe2aaaab<>+0(SB), Y6, Y6
+	VMOVAPS     Y6, Y10
+	VFMADD231PS c3e800000<>+0(SB), Y0, Y10
+	VFMADD231PS c3d2aaaab<>+0(SB), Y8, Y10
+	VMOVUPS     Y10, (R8)
+	ADDQ        DI, R8
+	VMULPS      c3e2aaaab<>+0(SB), Y7, Y7
+	VFMADD231PS c3daaaaab<>+0(SB), Y9, Y7
+	VMOVUPS     Y7, (R8)
+	ADDQ        DI, R8
+	VFMADD231PS c3e2aaaab<>+0(SB), Y8, Y6
+	VADDPS      Y5, Y6, Y6
+	VMOVUPS     Y6, (R8)
+	ADDQ        DI, R8
+	ADDQ        ucs+24(FP), CX
+	ADDQ        cs+48(FP), DX
+	DECQ        AX
+	JNE         vector
+	LDMXCSR     csr+64(FP)
+	VZEROUPPER
+	RET
+
 // func depthwiseGrad1AVX2(pixels int, vectors int, last int, x *float32, xs int, tap int, dy *float32, ys int, sums *float32, ss int) (csr uint32)
 // Requires: AVX, FMA3, SSE
 TEXT ·depthwiseGrad1AVX2(SB), NOSPLIT, $0-84

@@ -39,6 +39,16 @@ func tileOutAVX512(vectors int, m *float32, es int, y *float32, row int, pixel i
 //go:noescape
 func tileFilterAVX512(n int, w *float32, ws int, cs int, u *float32, us int, ucs int, cells *float32) (csr uint32)
 
+// tileDyAVX512 does for 4×4 pixels of the gradient of results what tileIn does for those of an image.
+//
+//go:noescape
+func tileDyAVX512(vectors int, x *float32, at int, row int, pixel int, masks *uint32, v *float32, es int, cells *float32, flags int) (csr uint32)
+
+// tileFilterGradAVX512 is the adjoint of tileFilter: from n > 0 vectors of 36 values, ucs bytes apart, to vectors of 3×3 elements, cs bytes apart.
+//
+//go:noescape
+func tileFilterGradAVX512(n int, u *float32, us int, ucs int, w *float32, ws int, cs int, cells *float32) (csr uint32)
+
 // depthwiseGrad1AVX512 adds to the sums of 1 taps the products of dy and x over pixels > 0 pixels, for vectors > 0 vectors of channels.
 //
 //go:noescape
@@ -54,4 +64,4 @@ func depthwiseGrad2AVX512(pixels int, vectors int, last int, x *float32, xs int,
 //go:noescape
 func depthwiseGrad3AVX512(pixels int, vectors int, last int, x *float32, xs int, tap int, dy *float32, ys int, sums *float32, ss int) (csr uint32)
 
-var avx512 = Kernels{width: 16, maskWords: 1, vector: true, tileIn: tileInAVX512, tileOut: tileOutAVX512, tileFilter: tileFilterAVX512, copy: copyAVX512, depthwise: depthwiseAVX512, depthwiseGrad: []depthwiseGradFunc{1: depthwiseGrad1AVX512, depthwiseGrad2AVX512, depthwiseGrad3AVX512}, sum: sumAVX512, max: maxAVX512}
+var avx512 = Kernels{width: 16, maskWords: 1, vector: true, tileIn: tileInAVX512, tileOut: tileOutAVX512, tileFilter: tileFilterAVX512, tileDy: tileDyAVX512, tileFilterGrad: tileFilterGradAVX512, copy: copyAVX512, depthwise: depthwiseAVX512, depthwiseGrad: []depthwiseGradFunc{1: depthwiseGrad1AVX512, depthwiseGrad2AVX512, depthwiseGrad3AVX512}, sum: sumAVX512, max: maxAVX512}

@@ -3581,6 +3581,760 @@ DATA c3daaaaab<>+56(SB)/4, $0x3daaaaab
 DATA c3daaaaab<>+60(SB)/4, $0x3daaaaab
 GLOBL c3daaaaab<>(SB), RODATA|NOPTR, $64
 
+// func tileDyAVX512(vectors int, x *float32, at int, row int, pixel int, masks *uint32, v *float32, es int, cells *float32, flags int) (csr uint32)
+// Requires: AVX, AVX512F, SSE
+TEXT ·tileDyAVX512(SB), NOSPLIT, $0-84
+	STMXCSR csr+80(FP)
+	LDMXCSR flushing<>+0(SB)
+	MOVQ    x+8(FP), AX
+	MOVQ    row+24(FP), CX
+	MOVQ    pixel+32(FP), DX
+	MOVQ    masks+40(FP), BX
+	MOVQ    cells+64(FP), SI
+	MOVQ    v+48(FP), DI
+	MOVQ    es+56(FP), R8
+	MOVQ    vectors+0(FP), R9
+	VMOVUPS c40800000<>+0(SB), Z13
+	VMOVUPS c40000000<>+0(SB), Z14
+	ADDQ    at+16(FP), AX
+	VMOVUPS 2304(SI), Z12
+
+vector:
+	TESTQ        $0x00000200, flags+72(FP)
+	JE           masked
+	MOVQ         AX, R10
+	MOVQ         R10, R11
+	VMOVUPS      (R11), Z0
+	ADDQ         DX, R11
+	VADDPS       Z0, Z12, Z12
+	VMOVUPS      (R11), Z1
+	ADDQ         DX, R11
+	VADDPS       Z1, Z12, Z12
+	VMOVUPS      (R11), Z2
+	ADDQ         DX, R11
+	VADDPS       Z2, Z12, Z12
+	VMOVUPS      (R11), Z3
+	VADDPS       Z3, Z12, Z12
+	VADDPS       Z2, Z0, Z4
+	VADDPS       Z3, Z1, Z5
+	VMOVAPS      Z0, Z6
+	VFMADD231PS  Z13, Z2, Z6
+	VMOVAPS      Z1, Z7
+	VFMADD231PS  Z13, Z3, Z7
+	VMOVUPS      Z0, (SI)
+	VADDPS       Z5, Z4, Z8
+	VMOVUPS      Z8, 64(SI)
+	VSUBPS       Z5, Z4, Z4
+	VMOVUPS      Z4, 128(SI)
+	VMOVAPS      Z6, Z8
+	VFMADD231PS  Z14, Z7, Z8
+	VMOVUPS      Z8, 192(SI)
+	VFNMADD231PS Z14, Z7, Z6
+	VMOVUPS      Z6, 256(SI)
+	VMOVUPS      Z3, 320(SI)
+	ADDQ         CX, R10
+	MOVQ         R10, R11
+	VMOVUPS      (R11), Z0
+	ADDQ         DX, R11
+	VADDPS       Z0, Z12, Z12
+	VMOVUPS      (R11), Z1
+	ADDQ         DX, R11
+	VADDPS       Z1, Z12, Z12
+	VMOVUPS      (R11), Z2
+	ADDQ         DX, R11
+	VADDPS       Z2, Z12, Z12
+	VMOVUPS      (R11), Z3
+	VADDPS       Z3, Z12, Z12
+	VADDPS       Z2, Z0, Z4
+	VADDPS       Z3, Z1, Z5
+	VMOVAPS      Z0, Z6
+	VFMADD231PS  Z13, Z2, Z6
+	VMOVAPS      Z1, Z7
+	VFMADD231PS  Z13, Z3, Z7
+	VMOVUPS      Z0, 384(SI)
+	VADDPS       Z5, Z4, Z8
+	VMOVUPS      Z8, 448(SI)
+	VSUBPS       Z5, Z4, Z4
+	VMOVUPS      Z4, 512(SI)
+	VMOVAPS      Z6, Z8
+	VFMADD231PS  Z14, Z7, Z8
+	VMOVUPS      Z8, 576(SI)
+	VFNMADD231PS Z14, Z7, Z6
+	VMOVUPS      Z6, 640(SI)
+	VMOVUPS      Z3, 704(SI)
+	ADDQ         CX, R10
+	MOVQ         R10, R11
+	VMOVUPS      (R11), Z0
+	ADDQ         DX, R11
+	VADDPS       Z0, Z12, Z12
+	VMOVUPS      (R11), Z1
+	ADDQ         DX, R11
+	VADDPS       Z1, Z12, Z12
+	VMOVUPS      (R11), Z2
+	ADDQ         DX, R11
+	VADDPS       Z2, Z12, Z12
+	VMOVUPS      (R11), Z3
+	VADDPS       Z3, Z12, Z12
+	VADDPS       Z2, Z0, Z4
+	VADDPS       Z3, Z1, Z5
+	VMOVAPS      Z0, Z6
+	VFMADD231PS  Z13, Z2, Z6
+	VMOVAPS      Z1, Z7
+	VFMADD231PS  Z13, Z3, Z7
+	VMOVUPS      Z0, 768(SI)
+	VADDPS       Z5, Z4, Z8
+	VMOVUPS      Z8, 832(SI)
+	VSUBPS       Z5, Z4, Z4
+	VMOVUPS      Z4, 896(SI)
+	VMOVAPS      Z6, Z8
+	VFMADD231PS  Z14, Z7, Z8
+	VMOVUPS      Z8, 960(SI)
+	VFNMADD231PS Z14, Z7, Z6
+	VMOVUPS      Z6, 1024(SI)
+	VMOVUPS      Z3, 1088(SI)
+	ADDQ         CX, R10
+	MOVQ         R10, R11
+	VMOVUPS      (R11), Z0
+	ADDQ         DX, R11
+	VADDPS       Z0, Z12, Z12
+	VMOVUPS      (R11), Z1
+	ADDQ         DX, R11
+	VADDPS       Z1, Z12, Z12
+	VMOVUPS      (R11), Z2
+	ADDQ         DX, R11
+	VADDPS       Z2, Z12, Z12
+	VMOVUPS      (R11), Z3
+	VADDPS       Z3, Z12, Z12
+	VADDPS       Z2, Z0, Z4
+	VADDPS       Z3, Z1, Z5
+	VMOVAPS      Z0, Z6
+	VFMADD231PS  Z13, Z2, Z6
+	VMOVAPS      Z1, Z7
+	VFMADD231PS  Z13, Z3, Z7
+	VMOVUPS      Z0, 1152(SI)
+	VADDPS       Z5, Z4, Z8
+	VMOVUPS      Z8, 1216(SI)
+	VSUBPS       Z5, Z4, Z4
+	VMOVUPS      Z4, 1280(SI)
+	VMOVAPS      Z6, Z8
+	VFMADD231PS  Z14, Z7, Z8
+	VMOVUPS      Z8, 1344(SI)
+	VFNMADD231PS Z14, Z7, Z6
+	VMOVUPS      Z6, 1408(SI)
+	VMOVUPS      Z3, 1472(SI)
+	JMP          columns
+
+masked:
+	MOVQ         AX, R10
+	MOVQ         R10, R11
+	KMOVW        (BX), K1
+	VMOVUPS.Z    (R11), K1, Z0
+	ADDQ         DX, R11
+	VADDPS       Z0, Z12, Z12
+	KMOVW        4(BX), K1
+	VMOVUPS.Z    (R11), K1, Z1
+	ADDQ         DX, R11
+	VADDPS       Z1, Z12, Z12
+	KMOVW        8(BX), K1
+	VMOVUPS.Z    (R11), K1, Z2
+	ADDQ         DX, R11
+	VADDPS       Z2, Z12, Z12
+	KMOVW        12(BX), K1
+	VMOVUPS.Z    (R11), K1, Z3
+	VADDPS       Z3, Z12, Z12
+	VADDPS       Z2, Z0, Z4
+	VADDPS       Z3, Z1, Z5
+	VMOVAPS      Z0, Z6
+	VFMADD231PS  Z13, Z2, Z6
+	VMOVAPS      Z1, Z7
+	VFMADD231PS  Z13, Z3, Z7
+	VMOVUPS      Z0, (SI)
+	VADDPS       Z5, Z4, Z8
+	VMOVUPS      Z8, 64(SI)
+	VSUBPS       Z5, Z4, Z4
+	VMOVUPS      Z4, 128(SI)
+	VMOVAPS      Z6, Z8
+	VFMADD231PS  Z14, Z7, Z8
+	VMOVUPS      Z8, 192(SI)
+	VFNMADD231PS Z14, Z7, Z6
+	VMOVUPS      Z6, 256(SI)
+	VMOVUPS      Z3, 320(SI)
+	ADDQ         CX, R10
+	MOVQ         R10, R11
+	KMOVW        16(BX), K1
+	VMOVUPS.Z    (R11), K1, Z0
+	ADDQ         DX, R11
+	VADDPS       Z0, Z12, Z12
+	KMOVW        20(BX), K1
+	VMOVUPS.Z    (R11), K1, Z1
+	ADDQ         DX, R11
+	VADDPS       Z1, Z12, Z12
+	KMOVW        24(BX), K1
+	VMOVUPS.Z    (R11), K1, Z2
+	ADDQ         DX, R11
+	VADDPS       Z2, Z12, Z12
+	KMOVW        28(BX), K1
+	VMOVUPS.Z    (R11), K1, Z3
+	VADDPS       Z3, Z12, Z12
+	VADDPS       Z2, Z0, Z4
+	VADDPS       Z3, Z1, Z5
+	VMOVAPS      Z0, Z6
+	VFMADD231PS  Z13, Z2, Z6
+	VMOVAPS      Z1, Z7
+	VFMADD231PS  Z13, Z3, Z7
+	VMOVUPS      Z0, 384(SI)
+	VADDPS       Z5, Z4, Z8
+	VMOVUPS      Z8, 448(SI)
+	VSUBPS       Z5, Z4, Z4
+	VMOVUPS      Z4, 512(SI)
+	VMOVAPS      Z6, Z8
+	VFMADD231PS  Z14, Z7, Z8
+	VMOVUPS      Z8, 576(SI)
+	VFNMADD231PS Z14, Z7, Z6
+	VMOVUPS      Z6, 640(SI)
+	VMOVUPS      Z3, 704(SI)
+	ADDQ         CX, R10
+	MOVQ         R10, R11
+	KMOVW        32(BX), K1
+	VMOVUPS.Z    (R11), K1, Z0
+	ADDQ         DX, R11
+	VADDPS       Z0, Z12, Z12
+	KMOVW        36(BX), K1
+	VMOVUPS.Z    (R11), K1, Z1
+	ADDQ         DX, R11
+	VADDPS       Z1, Z12, Z12
+	KMOVW        40(BX), K1
+	VMOVUPS.Z    (R11), K1, Z2
+	ADDQ         DX, R11
+	VADDPS       Z2, Z12, Z12
+	KMOVW        44(BX), K1
+	VMOVUPS.Z    (R11), K1, Z3
+	VADDPS       Z3, Z12, Z12
+	VADDPS       Z2, Z0, Z4
+	VADDPS       Z3, Z1, Z5
+	VMOVAPS      Z0, Z6
+	VFMADD231PS  Z13, Z2, Z6
+	VMOVAPS      Z1, Z7
+	VFMADD231PS  Z13, Z3, Z7
+	VMOVUPS      Z0, 768(SI)
+	VADDPS       Z5, Z4, Z8
+	VMOVUPS      Z8, 832(SI)
+	VSUBPS       Z5, Z4, Z4
+	VMOVUPS      Z4, 896(SI)
+	VMOVAPS      Z6, Z8
+	VFMADD231PS  Z14, Z7, Z8
+	VMOVUPS      Z8, 960(SI)
+	VFNMADD231PS Z14, Z7, Z6
+	VMOVUPS      Z6, 1024(SI)
+	VMOVUPS      Z3, 1088(SI)
+	ADDQ         CX, R10
+	MOVQ         R10, R11
+	KMOVW        48(BX), K1
+	VMOVUPS.Z    (R11), K1, Z0
+	ADDQ         DX, R11
+	VADDPS       Z0, Z12, Z12
+	KMOVW        52(BX), K1
+	VMOVUPS.Z    (R11), K1, Z1
+	ADDQ         DX, R11
+	VADDPS       Z1, Z12, Z12
+	KMOVW        56(BX), K1
+	VMOVUPS.Z    (R11), K1, Z2
+	ADDQ         DX, R11
+	VADDPS       Z2, Z12, Z12
+	KMOVW        60(BX), K1
+	VMOVUPS.Z    (R11), K1, Z3
+	VADDPS       Z3, Z12, Z12
+	VADDPS       Z2, Z0, Z4
+	VADDPS       Z3, Z1, Z5
+	VMOVAPS      Z0, Z6
+	VFMADD231PS  Z13, Z2, Z6
+	VMOVAPS      Z1, Z7
+	VFMADD231PS  Z13, Z3, Z7
+	VMOVUPS      Z0, 1152(SI)
+	VADDPS       Z5, Z4, Z8
+	VMOVUPS      Z8, 1216(SI)
+	VSUBPS       Z5, Z4, Z4
+	VMOVUPS      Z4, 1280(SI)
+	VMOVAPS      Z6, Z8
+	VFMADD231PS  Z14, Z7, Z8
+	VMOVUPS      Z8, 1344(SI)
+	VFNMADD231PS Z14, Z7, Z6
+	VMOVUPS      Z6, 1408(SI)
+	VMOVUPS      Z3, 1472(SI)
+
+columns:
+	VMOVUPS      Z12, 2304(SI)
+	VMOVUPS      (SI), Z0
+	VMOVUPS      384(SI), Z1
+	VMOVUPS      768(SI), Z2
+	VMOVUPS      1152(SI), Z3
+	MOVQ         DI, R11
+	LEAQ         (R8)(R8*2), R10
+	ADDQ         R10, R10
+	VADDPS       Z2, Z0, Z4
+	VADDPS       Z3, Z1, Z5
+	VMOVAPS      Z0, Z6
+	VFMADD231PS  Z13, Z2, Z6
+	VMOVAPS      Z1, Z7
+	VFMADD231PS  Z13, Z3, Z7
+	VMOVUPS      Z0, (R11)
+	ADDQ         R10, R11
+	VADDPS       Z5, Z4, Z8
+	VMOVUPS      Z8, (R11)
+	ADDQ         R10, R11
+	VSUBPS       Z5, Z4, Z4
+	VMOVUPS      Z4, (R11)
+	ADDQ         R10, R11
+	VMOVAPS      Z6, Z8
+	VFMADD231PS  Z14, Z7, Z8
+	VMOVUPS      Z8, (R11)
+	ADDQ         R10, R11
+	VFNMADD231PS Z14, Z7, Z6
+	VMOVUPS      Z6, (R11)
+	ADDQ         R10, R11
+	VMOVUPS      Z3, (R11)
+	VMOVUPS      64(SI), Z0
+	VMOVUPS      448(SI), Z1
+	VMOVUPS      832(SI), Z2
+	VMOVUPS      1216(SI), Z3
+	MOVQ         DI, R11
+	ADDQ         R8, R11
+	LEAQ         (R8)(R8*2), R10
+	ADDQ         R10, R10
+	VADDPS       Z2, Z0, Z4
+	VADDPS       Z3, Z1, Z5
+	VMOVAPS      Z0, Z6
+	VFMADD231PS  Z13, Z2, Z6
+	VMOVAPS      Z1, Z7
+	VFMADD231PS  Z13, Z3, Z7
+	VMOVUPS      Z0, (R11)
+	ADDQ         R10, R11
+	VADDPS       Z5, Z4, Z8
+	VMOVUPS      Z8, (R11)
+	ADDQ         R10, R11
+	VSUBPS       Z5, Z4, Z4
+	VMOVUPS      Z4, (R11)
+	ADDQ         R10, R11
+	VMOVAPS      Z6, Z8
+	VFMADD231PS  Z14, Z7, Z8
+	VMOVUPS      Z8, (R11)
+	ADDQ         R10, R11
+	VFNMADD231PS Z14, Z7, Z6
+	VMOVUPS      Z6, (R11)
+	ADDQ         R10, R11
+	VMOVUPS      Z3, (R11)
+	VMOVUPS      128(SI), Z0
+	VMOVUPS      512(SI), Z1
+	VMOVUPS      896(SI), Z2
+	VMOVUPS      1280(SI), Z3
+	MOVQ         DI, R11
+	ADDQ         R8, R11
+	ADDQ         R8, R11
+	LEAQ         (R8)(R8*2), R10
+	ADDQ         R10, R10
+	VADDPS       Z2, Z0, Z4
+	VADDPS       Z3, Z1, Z5
+	VMOVAPS      Z0, Z6
+	VFMADD231PS  Z13, Z2, Z6
+	VMOVAPS      Z1, Z7
+	VFMADD231PS  Z13, Z3, Z7
+	VMOVUPS      Z0, (R11)
+	ADDQ         R10, R11
+	VADDPS       Z5, Z4, Z8
+	VMOVUPS      Z8, (R11)
+	ADDQ         R10, R11
+	VSUBPS       Z5, Z4, Z4
+	VMOVUPS      Z4, (R11)
+	ADDQ         R10, R11
+	VMOVAPS      Z6, Z8
+	VFMADD231PS  Z14, Z7, Z8
+	VMOVUPS      Z8, (R11)
+	ADDQ         R10, R11
+	VFNMADD231PS Z14, Z7, Z6
+	VMOVUPS      Z6, (R11)
+	ADDQ         R10, R11
+	VMOVUPS      Z3, (R11)
+	VMOVUPS      192(SI), Z0
+	VMOVUPS      576(SI), Z1
+	VMOVUPS      960(SI), Z2
+	VMOVUPS      1344(SI), Z3
+	MOVQ         DI, R11
+	ADDQ         R8, R11
+	ADDQ         R8, R11
+	ADDQ         R8, R11
+	LEAQ         (R8)(R8*2), R10
+	ADDQ         R10, R10
+	VADDPS       Z2, Z0, Z4
+	VADDPS       Z3, Z1, Z5
+	VMOVAPS      Z0, Z6
+	VFMADD231PS  Z13, Z2, Z6
+	VMOVAPS      Z1, Z7
+	VFMADD231PS  Z13, Z3, Z7
+	VMOVUPS      Z0, (R11)
+	ADDQ         R10, R11
+	VADDPS       Z5, Z4, Z8
+	VMOVUPS      Z8, (R11)
+	ADDQ         R10, R11
+	VSUBPS       Z5, Z4, Z4
+	VMOVUPS      Z4, (R11)
+	ADDQ         R10, R11
+	VMOVAPS      Z6, Z8
+	VFMADD231PS  Z14, Z7, Z8
+	VMOVUPS      Z8, (R11)
+	ADDQ         R10, R11
+	VFNMADD231PS Z14, Z7, Z6
+	VMOVUPS      Z6, (R11)
+	ADDQ         R10, R11
+	VMOVUPS      Z3, (R11)
+	VMOVUPS      256(SI), Z0
+	VMOVUPS      640(SI), Z1
+	VMOVUPS      1024(SI), Z2
+	VMOVUPS      1408(SI), Z3
+	MOVQ         DI, R11
+	ADDQ         R8, R11
+	ADDQ         R8, R11
+	ADDQ         R8, R11
+	ADDQ         R8, R11
+	LEAQ         (R8)(R8*2), R10
+	ADDQ         R10, R10
+	VADDPS       Z2, Z0, Z4
+	VADDPS       Z3, Z1, Z5
+	VMOVAPS      Z0, Z6
+	VFMADD231PS  Z13, Z2, Z6
+	VMOVAPS      Z1, Z7
+	VFMADD231PS  Z13, Z3, Z7
+	VMOVUPS      Z0, (R11)
+	ADDQ         R10, R11
+	VADDPS       Z5, Z4, Z8
+	VMOVUPS      Z8, (R11)
+	ADDQ         R10, R11
+	VSUBPS       Z5, Z4, Z4
+	VMOVUPS      Z4, (R11)
+	ADDQ         R10, R11
+	VMOVAPS      Z6, Z8
+	VFMADD231PS  Z14, Z7, Z8
+	VMOVUPS      Z8, (R11)
+	ADDQ         R10, R11
+	VFNMADD231PS Z14, Z7, Z6
+	VMOVUPS      Z6, (R11)
+	ADDQ         R10, R11
+	VMOVUPS      Z3, (R11)
+	VMOVUPS      320(SI), Z0
+	VMOVUPS      704(SI), Z1
+	VMOVUPS      1088(SI), Z2
+	VMOVUPS      1472(SI), Z3
+	MOVQ         DI, R11
+	ADDQ         R8, R11
+	ADDQ         R8, R11
+	ADDQ         R8, R11
+	ADDQ         R8, R11
+	ADDQ         R8, R11
+	LEAQ         (R8)(R8*2), R10
+	ADDQ         R10, R10
+	VADDPS       Z2, Z0, Z4
+	VADDPS       Z3, Z1, Z5
+	VMOVAPS      Z0, Z6
+	VFMADD231PS  Z13, Z2, Z6
+	VMOVAPS      Z1, Z7
+	VFMADD231PS  Z13, Z3, Z7
+	VMOVUPS      Z0, (R11)
+	ADDQ         R10, R11
+	VADDPS       Z5, Z4, Z8
+	VMOVUPS      Z8, (R11)
+	ADDQ         R10, R11
+	VSUBPS       Z5, Z4, Z4
+	VMOVUPS      Z4, (R11)
+	ADDQ         R10, R11
+	VMOVAPS      Z6, Z8
+	VFMADD231PS  Z14, Z7, Z8
+	VMOVUPS      Z8, (R11)
+	ADDQ         R10, R11
+	VFNMADD231PS Z14, Z7, Z6
+	VMOVUPS      Z6, (R11)
+	ADDQ         R10, R11
+	VMOVUPS      Z3, (R11)
+	VMOVUPS      2304(SI), Z12
+	ADDQ         $0x40, AX
+	ADDQ         $0x40, DI
+	DECQ         R9
+	JNE          vector
+	LDMXCSR      csr+80(FP)
+	VZEROUPPER
+	RET
+
+// func tileFilterGradAVX512(n int, u *float32, us int, ucs int, w *float32, ws int, cs int, cells *float32) (csr uint32)
+// Requires: AVX, AVX512F, SSE
+TEXT ·tileFilterGradAVX512(SB), NOSPLIT, $0-68
+	STMXCSR csr+64(FP)
+	LDMXCSR flushing<>+0(SB)
+	MOVQ    n+0(FP), AX
+	MOVQ    u+8(FP), CX
+	MOVQ    w+32(FP), DX
+	MOVQ    cells+56(FP), BX
+	MOVQ    us+16(FP), SI
+	MOVQ    ws+40(FP), DI
+	LEAQ    (SI)(SI*2), R9
+	ADDQ    R9, R9
+
+vector:
+	MOVQ        CX, R8
+	VMOVUPS     (R8), Z0
+	ADDQ        R9, R8
+	VMOVUPS     (R8), Z1
+	ADDQ        R9, R8
+	VMOVUPS     (R8), Z2
+	ADDQ        R9, R8
+	VMOVUPS     (R8), Z3
+	ADDQ        R9, R8
+	VMOVUPS     (R8), Z4
+	ADDQ        R9, R8
+	VMOVUPS     (R8), Z5
+	VADDPS      Z2, Z1, Z6
+	VSUBPS      Z1, Z2, Z7
+	VADDPS      Z4, Z3, Z8
+	VSUBPS      Z4, Z3, Z9
+	VMULPS      cbe2aaaab<>+0(SB), Z6, Z6
+	VMOVAPS     Z6, Z10
+	VFMADD231PS c3e800000<>+0(SB), Z0, Z10
+	VFMADD231PS c3d2aaaab<>+0(SB), Z8, Z10
+	VMOVUPS     Z10, (BX)
+	VMULPS      c3e2aaaab<>+0(SB), Z7, Z7
+	VFMADD231PS c3daaaaab<>+0(SB), Z9, Z7
+	VMOVUPS     Z7, 384(BX)
+	VFMADD231PS c3e2aaaab<>+0(SB), Z8, Z6
+	VADDPS      Z5, Z6, Z6
+	VMOVUPS     Z6, 768(BX)
+	MOVQ        CX, R8
+	ADDQ        SI, R8
+	VMOVUPS     (R8), Z0
+	ADDQ        R9, R8
+	VMOVUPS     (R8), Z1
+	ADDQ        R9, R8
+	VMOVUPS     (R8), Z2
+	ADDQ        R9, R8
+	VMOVUPS     (R8), Z3
+	ADDQ        R9, R8
+	VMOVUPS     (R8), Z4
+	ADDQ        R9, R8
+	VMOVUPS     (R8), Z5
+	VADDPS      Z2, Z1, Z6
+	VSUBPS      Z1, Z2, Z7
+	VADDPS      Z4, Z3, Z8
+	VSUBPS      Z4, Z3, Z9
+	VMULPS      cbe2aaaab<>+0(SB), Z6, Z6
+	VMOVAPS     Z6, Z10
+	VFMADD231PS c3e800000<>+0(SB), Z0, Z10
+	VFMADD231PS c3d2aaaab<>+0(SB), Z8, Z10
+	VMOVUPS     Z10, 64(BX)
+	VMULPS      c3e2aaaab<>+0(SB), Z7, Z7
+	VFMADD231PS c3daaaaab<>+0(SB), Z9, Z7
+	VMOVUPS     Z7, 448(BX)
+	VFMADD231PS c3e2aaaab<>+0(SB), Z8, Z6
+	VADDPS      Z5, Z6, Z6
+	VMOVUPS     Z6, 832(BX)
+	MOVQ        CX, R8
+	ADDQ        SI, R8
+	ADDQ        SI, R8
+	VMOVUPS     (R8), Z0
+	ADDQ        R9, R8
+	VMOVUPS     (R8), Z1
+	ADDQ        R9, R8
+	VMOVUPS     (R8), Z2
+	ADDQ        R9, R8
+	VMOVUPS     (R8), Z3
+	ADDQ        R9, R8
+	VMOVUPS     (R8), Z4
+	ADDQ        R9, R8
+	VMOVUPS     (R8), Z5
+	VADDPS      Z2, Z1, Z6
+	VSUBPS      Z1, Z2, Z7
+	VADDPS      Z4, Z3, Z8
+	VSUBPS      Z4, Z3, Z9
+	VMULPS      cbe2aaaab<>+0(SB), Z6, Z6
+	VMOVAPS     Z6, Z10
+	VFMADD231PS c3e800000<>+0(SB), Z0, Z10
+	VFMADD231PS c3d2aaaab<>+0(SB), Z8, Z10
+	VMOVUPS     Z10, 128(BX)
+	VMULPS      c3e2aaaab<>+0(SB), Z7, Z7
+	VFMADD231PS c3daaaaab<>+0(SB), Z9, Z7
+	VMOVUPS     Z7, 512(BX)
+	VFMADD231PS c3e2aaaab<>+0(SB), Z8, Z6
+	VADDPS      Z5, Z6, Z6
+	VMOVUPS     Z6, 896(BX)
+	MOVQ        CX, R8
+	ADDQ        SI, R8
+	ADDQ        SI, R8
+	ADDQ        SI, R8
+	VMOVUPS     (R8), Z0
+	ADDQ        R9, R8
+	VMOVUPS     (R8), Z1
+	ADDQ        R9, R8
+	VMOVUPS     (R8), Z2
+	ADDQ        R9, R8
+	VMOVUPS     (R8), Z3
+	ADDQ        R9, R8
+	VMOVUPS     (R8), Z4
+	ADDQ        R9, R8
+	VMOVUPS     (R8), Z5
+	VADDPS      Z2, Z1, Z6
+	VSUBPS      Z1, Z2, Z7
+	VADDPS      Z4, Z3, Z8
+	VSUBPS      Z4, Z3, Z9
+	VMULPS      cbe2aaaab<>+0(SB), Z6, Z6
+	VMOVAPS     Z6, Z10
+	VFMADD231PS c3e800000<>+0(SB), Z0, Z10
+	VFMADD231PS c3d2aaaab<>+0(SB), Z8, Z10
+	VMOVUPS     Z10, 192(BX)
+	VMULPS      c3e2aaaab<>+0(SB), Z7, Z7
+	VFMADD231PS c3daaaaab<>+0(SB), Z9, Z7
+	VMOVUPS     Z7, 576(BX)
+	VFMADD231PS c3e2aaaab<>+0(SB), Z8, Z6
+	VADDPS      Z5, Z6, Z6
+	VMOVUPS     Z6, 960(BX)
+	MOVQ        CX, R8
+	ADDQ        SI, R8
+	ADDQ        SI, R8
+	ADDQ        SI, R8
+	ADDQ        SI, R8
+	VMOVUPS     (R8), Z0
+	ADDQ        R9, R8
+	VMOVUPS     (R8), Z1
+	ADDQ        R9, R8
+	VMOVUPS     (R8), Z2
+	ADDQ        R9, R8
+	VMOVUPS     (R8), Z3
+	ADDQ        R9, R8
+	VMOVUPS     (R8), Z4
+	ADDQ        R9, R8
+	VMOVUPS     (R8), Z5
+	VADDPS      Z2, Z1, Z6
+	VSUBPS      Z1, Z2, Z7
+	VADDPS      Z4, Z3, Z8
+	VSUBPS      Z4, Z3, Z9
+	VMULPS      cbe2aaaab<>+0(SB), Z6, Z6
+	VMOVAPS     Z6, Z10
+	VFMADD231PS c3e800000<>+0(SB), Z0, Z10
+	VFMADD231PS c3d2aaaab<>+0(SB), Z8, Z10
+	VMOVUPS     Z10, 256(BX)
+	VMULPS      c3e2aaaab<>+0(SB), Z7, Z7
+	VFMADD231PS c3daaaaab<>+0(SB), Z9, Z7
+	VMOVUPS     Z7, 640(BX)
+	VFMADD231PS c3e2aaaab<>+0(SB), Z8, Z6
+	VADDPS      Z5, Z6, Z6
+	VMOVUPS     Z6, 1024(BX)
+	MOVQ        CX, R8
+	ADDQ        SI, R8
+	ADDQ        SI, R8
+	ADDQ        SI, R8
+	ADDQ        SI, R8
+	ADDQ        SI, R8
+	VMOVUPS     (R8), Z0
+	ADDQ        R9, R8
+	VMOVUPS     (R8), Z1
+	ADDQ        R9, R8
+	VMOVUPS     (R8), Z2
+	ADDQ        R9, R8
+	VMOVUPS     (R8), Z3
+	ADDQ        R9, R8
+	VMOVUPS     (R8), Z4
+	ADDQ        R9, R8
+	VMOVUPS     (R8), Z5
+	VADDPS      Z2, Z1, Z6
+	VSUBPS      Z1, Z2, Z7
+	VADDPS      Z4, Z3, Z8
+	VSUBPS      Z4, Z3, Z9
+	VMULPS      cbe2aaaab<>+0(SB), Z6, Z6
+	VMOVAPS     Z6, Z10
+	VFMADD231PS c3e800000<>+0(SB), Z0, Z10
+	VFMADD231PS c3d2aaaab<>+0(SB), Z8, Z10
+	VMOVUPS     Z10, 320(BX)
+	VMULPS      c3e2aaaab<>+0(SB), Z7, Z7
+	VFMADD231PS c3daaaaab<>+0(SB), Z9, Z7
+	VMOVUPS     Z7, 704(BX)
+	VFMADD231PS c3e2aaaab<>+0(SB), Z8, Z6
+	VADDPS      Z5, Z6, Z6
+	VMOVUPS     Z6, 1088(BX)
+	MOVQ        DX, R8
+	VMOVUPS     (BX), Z0
+	VMOVUPS     64(BX), Z1
+	VMOVUPS     128(BX), Z2
+	VMOVUPS     192(BX), Z3
+	VMOVUPS     256(BX), Z4
+	VMOVUPS     320(BX), Z5
+	VADDPS      Z2, Z1, Z6
+	VSUBPS      Z1, Z2, Z7
+	VADDPS      Z4, Z3, Z8
+	VSUBPS      Z4, Z3, Z9
+	VMULPS      cbe2aaaab<>+0(SB), Z6, Z6
+	VMOVAPS     Z6, Z10
+	VFMADD231PS c3e800000<>+0(SB), Z0, Z10
+	VFMADD231PS c3d2aaaab<>+0(SB), Z8, Z10
+	VMOVUPS     Z10, (R8)
+	ADDQ        DI, R8
+	VMULPS      c3e2aaaab<>+0(SB), Z7, Z7
+	VFMADD231PS c3daaaaab<>+0(SB), Z9, Z7
+	VMOVUPS     Z7, (R8)
+	ADDQ        DI, R8
+	VFMADD231PS c3e2aaaab<>+0(SB), Z8, Z6
+	VADDPS      Z5, Z6, Z6
+	VMOVUPS     Z6, (R8)
+	ADDQ        DI, R8
+	VMOVUPS     384(BX), Z0
+	VMOVUPS     448(BX), Z1
+	VMOVUPS     512(BX), Z2
+	VMOVUPS     576(BX), Z3
+	VMOVUPS     640(BX), Z4
+	VMOVUPS     704(BX), Z5
+	VADDPS      Z2, Z1, Z6
+	VSUBPS      Z1, Z2, Z7
+	VADDPS      Z4, Z3, Z8
+	VSUBPS      Z4, Z3, Z9
+	VMULPS      cbe2aaaab<>+0(SB), Z6, Z6
+	VMOVAPS     Z6, Z10
+	VFMADD231PS c3e800000<>+0(SB), Z0, Z10
+	VFMADD231PS c3d2aaaab<>+0(SB), Z8, Z10
+	VMOVUPS     Z10, (R8)
+	ADDQ        DI, R8
+	VMULPS      c3e2aaaab<>+0(SB), Z7, Z7
+	VFMADD231PS c3daaaaab<>+0(SB), Z9, Z7
+	VMOVUPS     Z7, (R8)
+	ADDQ        DI, R8
+	VFMADD231PS c3e2aaaab<>+0(SB), Z8, Z6
+	VADDPS      Z5, Z6, Z6
+	VMOVUPS     Z6, (R8)
+	ADDQ        DI, R8
+	VMOVUPS     768(BX), Z0
+	VMOVUPS     832(BX), Z1
+	VMOVUPS     896(BX), Z2
+	VMOVUPS     960(BX), Z3
+	VMOVUPS     1024(BX), Z4
+	VMOVUPS     1088(BX), Z5
+	VADDPS      Z2, Z1, Z6
+	VSUBPS      Z1, Z2, Z7
+	VADDPS      Z4, Z3, Z8
+	VSUBPS      Z4, Z3, Z9
+	VMULPS      cbe2aaaab<>+0(SB), Z6, Z6
+	VMOVAPS     Z6, Z10
+	VFMADD231PS c3e800000<>+0(SB), Z0, Z10
+	VFMADD231PS c3d2aaaab<>+0(SB), Z8, Z10
+	VMOVUPS     Z10, (R8)
+	ADDQ        DI, R8
+	VMULPS      c3e2aaaab<>+0(SB), Z7, Z7
+	VFMADD231PS c3daaaaab<>+0(SB), Z9, Z7
+	VMOVUPS     Z7, (R8)
+	ADDQ        DI, R8
+	VFMADD231PS c3e2aaaab<>+0(SB), Z8, Z6
+	VADDPS      Z5, Z6, Z6
+	VMOVUPS     Z6, (R8)
+	ADDQ        DI, R8
+	ADDQ        ucs+24(FP), CX
+	ADDQ        cs+48(FP), DX
+	DECQ        AX
+	JNE         vector
+	LDMXCSR     csr+64(FP)
+	VZEROUPPER
+	RET
+
 // func depthwiseGrad1AVX512(pixels int, vectors int, last int, x *float32, xs int, tap int, dy *float32, ys int, sums *float32, ss int) (csr uint32)
 // Requires: AVX, AVX512DQ, AVX512F, BMI2, SSE
 TEXT ·depthwiseGrad1AVX512(SB), NOSPLIT, $0-84

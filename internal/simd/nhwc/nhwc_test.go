@@ -399,3 +399,42 @@ func TestDepthwiseGradientsAgreeWithDefinition(t *testing.T) {
 		}
 	})
 }
+
+func TestWinogradFilterGradAgreesWithDefinition(t *testing.T) {
+	eachLevel(t, func(t *testing.T, k *Kernels) {
+		rng := rand.New(rand.NewPCG(94, 94))
+		for range 40 {
+			op := randomWinograd(rng)
+			dy, x, w, _ := operands(rng, op)
+			want := make([]float64, len(w))
+			for n := range op.N {
+				for i, v := range simdtest.Gradient(window.Conv{Window: op.Window, N: 1, M: op.M}, make([]float32, len(w)), x[n*op.C*op.H*op.W:], dy[n*op.M*op.Cols():]) {
+					want[i] += v
+				}
+			}
+			x, dy = last(x, op.C, op.H*op.W), last(dy, op.M, op.Cols())
+			g, ok := NewWinogradFilterGrad(k, op)
+			require.True(t, ok)
+			g.group, g.groups = max(g.group/2, 1), isa.Ceil(g.forward.tiles(), max(g.group/2, 1)) // several groups
+			nan := func(n int) []float32 { return simdtest.Repeat(float32(math.NaN()), n) }
+			tiles, sums, total, cells, dw := nan(g.TilesLen()), nan(g.SumsLen()), nan(g.TotalLen()), nan(g.CellsLen()), nan(len(w))
+			for i := range g.Groups() {
+				for hi := g.Transforms(); hi > 0; hi-- {
+					require.True(t, g.Transform(tiles, x, dy, cells, i, hi-1, hi))
+				}
+				for hi := g.Tasks(); hi > 0; hi -= 5 {
+					g.Run(sums, tiles, i, max(hi-5, 0), hi)
+				}
+			}
+			g.Total(total, sums, cells, 0, g.Totals())
+			g.Turn(dw, total)
+			simdtest.RequireClose(t, want, dw, 1e-5, op)
+			dy[rng.IntN(len(dy))] = float32(math.Inf(1))
+			finite := true
+			for i := range g.Groups() {
+				finite = g.Transform(tiles, x, dy, cells, i, 0, g.Transforms()) && finite
+			}
+			require.False(t, finite)
+		}
+	})
+}

@@ -10,7 +10,7 @@ import (
 // goWidth is the channels of what plain Go calls a vector.
 const goWidth = 4
 
-var plain = Kernels{width: goWidth, maskWords: 1, tileIn: tileInGo, tileOut: tileOutGo, tileFilter: tileFilterGo, copy: copyGo, depthwiseGrad: []depthwiseGradFunc{1: depthwiseGradGo(1), depthwiseGradGo(2), depthwiseGradGo(3)}, depthwise: depthwiseGo, sum: sumGo, max: maxGo}
+var plain = Kernels{width: goWidth, maskWords: 1, tileIn: tileInGo, tileOut: tileOutGo, tileFilter: tileFilterGo, tileDy: tileDyGo, tileFilterGrad: tileFilterGradGo, copy: copyGo, depthwiseGrad: []depthwiseGradFunc{1: depthwiseGradGo(1), depthwiseGradGo(2), depthwiseGradGo(3)}, depthwise: depthwiseGo, sum: sumGo, max: maxGo}
 
 // eachGo calls f for each pixel and channel with the taps of its window.
 func eachGo(pixels, vectors, last, taps int, at *int, x *float32, xs int, y *float32, ys int, f func(ch int, x, y *float32, taps []abi.Tap)) {
@@ -63,22 +63,58 @@ func copyGo(n, whole, last int, src *float32, ss int, dst *float32, ds int) {
 	}
 }
 
-// tileInGo and tileOutGo work on a vector's channels one by one.
+// The transforms work on a vector's channels one by one.
+
 func tileInGo(vectors int, x *float32, at, row, pixel int, masks *uint32, v *float32, es int, cells *float32, _ int) uint32 {
-	on, sums := unsafe.Slice(masks, side*side), unsafe.Slice(cells, (values+1)*goWidth)[values*goWidth:]
+	return tilePixelsGo(side, transformPixels, vectors, x, at, row, pixel, masks, v, es, cells)
+}
+
+func tileDyGo(vectors int, x *float32, at, row, pixel int, masks *uint32, v *float32, es int, cells *float32, _ int) uint32 {
+	return tilePixelsGo(tile, transformResults, vectors, x, at, row, pixel, masks, v, es, cells)
+}
+
+func tilePixelsGo(n int, line func([side]float32) [side]float32, vectors int, x *float32, at, row, pixel int, masks *uint32, v *float32, es int, cells *float32) uint32 {
+	on, sums := unsafe.Slice(masks, n*n), unsafe.Slice(cells, (values+1)*goWidth)[values*goWidth:]
 	for ch := range vectors * goWidth {
 		var d [side][side]float32
-		for p := range side * side {
+		for p := range n * n {
 			if on[p]>>(ch%goWidth)&1 != 0 {
-				d[p/side][p%side] = isa.Flush32(*isa.Add(x, at+p/side*row+p%side*pixel+4*ch))
-				sums[ch%goWidth] += d[p/side][p%side]
+				d[p/n][p%n] = isa.Flush32(*isa.Add(x, at+p/n*row+p%n*pixel+4*ch))
+				sums[ch%goWidth] += d[p/n][p%n]
 			}
 		}
-		for e, z := range bothWays(d, transformPixels) {
+		for e, z := range bothWays(d, line) {
 			*isa.Add(v, e*es+4*ch) = isa.Flush32(z)
 		}
 	}
 	return 0
+}
+
+// transformResults is the adjoint of transformProducts.
+func transformResults(y [side]float32) [side]float32 {
+	p, q, r, s := y[0]+y[2], y[1]+y[3], y[0]+4*y[2], y[1]+4*y[3]
+	return [side]float32{y[0], p + q, p - q, r + 2*s, r - 2*s, y[3]}
+}
+
+func tileFilterGradGo(n int, u *float32, us, ucs int, w *float32, ws, cs int, _ *float32) uint32 {
+	for i := range n * goWidth {
+		from, to := i/goWidth*ucs+i%goWidth*4, i/goWidth*cs+i%goWidth*4
+		var d [side][side]float32
+		for e := range values {
+			d[e/side][e%side] = *isa.Add(u, from+e*us)
+		}
+		all := bothWays(d, transformSums)
+		for k := range 9 {
+			*isa.Add(w, to+k*ws) = isa.Flush32(all[side*(k/3)+k%3])
+		}
+	}
+	return 0
+}
+
+// transformSums is the adjoint of transformTaps.
+func transformSums(u [side]float32) [side]float32 {
+	p, q, r, s := (u[1]+u[2])*(-1./6), (u[2]-u[1])*(1./6), u[3]+u[4], u[3]-u[4]
+	return [side]float32{u[0]*.25 + p + r*(1./24), q + s*(1./12), p + r*(1./6) + u[5]}
 }
 
 func transformPixels(d [side]float32) [side]float32 {
