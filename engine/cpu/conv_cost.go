@@ -39,6 +39,9 @@ const (
 	// With more, products are so large that they hide the cost of unfolding.
 	directPairs = 1 << 14
 
+	// nhwcChannels is the fewest channels and filters that fill vectors of channels.
+	nhwcChannels = 16
+
 	// interleavedPairs is the most pairs of channel and filter for which interleaving pays, and
 	// interleavedBytes the most memory of the images and results of a block, so that it stays near
 	// the processor.
@@ -193,7 +196,7 @@ func (e Engine) prefersInterleaved(c engine.Conv2D, x, w, y shape.Type) bool {
 		return false
 	}
 	g := convOf(c, x, w, y)
-	if g.depthwise() && e.simd.NHWC.Vector() {
+	if e.simd.NHWC.Vector() && (g.depthwise() || min(g.C, g.filters) >= nhwcChannels) {
 		return false
 	}
 	return choose(e.candidates(g, forward)) != winogradAlg &&

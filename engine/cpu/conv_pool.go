@@ -32,12 +32,19 @@ func (e Engine) FusesMaxPool(c engine.Conv2D, p engine.Pool2D, in []shape.Type, 
 
 // BindConv2DMaxPool implements [engine.ConvPooler].
 func (e Engine) BindConv2DMaxPool(c engine.Conv2D, p engine.Pool2D, in []engine.Operand, y shape.Type, out engine.Operand) (engine.Bound, error) {
-	if in[0].Layout != engine.Rows {
+	switch in[0].Layout {
+	case byImages:
 		return e.interleavedConvPool(c, p, in, y, out)
+	case channelsLast:
+		return e.convThenPool(c, p, in, engine.Operand{Type: y, Layout: channelsLast}, out)
 	}
 	b, err := e.convPoolInRows(c, p, in, y, out)
-	if err == nil && e.prefersInterleaved(c, in[0].Type, in[1].Type, y) {
+	switch {
+	case err != nil:
+	case e.prefersInterleaved(c, in[0].Type, in[1].Type, y):
 		b = e.arranged(b, byImages, engine.Always, 1, in, out)
+	default:
+		b = e.arranged(b, channelsLast, e.nhwcGain(c, forward, in[0].Type, in[1].Type, y), 1, in, out)
 	}
 	return b, err
 }
@@ -46,15 +53,20 @@ func (e Engine) convPoolInRows(c engine.Conv2D, p engine.Pool2D, in []engine.Ope
 	if b, ok := e.imageConvPool(c, p, engine.Types(in), y, out.Type); ok {
 		return b, nil
 	}
-	conv, err := e.BindConv2D(c, in, engine.InRow(y))
+	return e.convThenPool(c, p, in, engine.InRow(y), out)
+}
+
+// convThenPool is one kernel after the other.
+func (e Engine) convThenPool(c engine.Conv2D, p engine.Pool2D, in []engine.Operand, y, out engine.Operand) (engine.Bound, error) {
+	conv, err := e.BindConv2D(c, in, y)
 	if err != nil {
 		return engine.Bound{}, err
 	}
-	pool, err := e.BindMaxPool2D(p, engine.InRows(y), out)
+	pool, err := e.BindMaxPool2D(p, []engine.Operand{y}, out)
 	if err != nil {
 		return engine.Bound{}, err
 	}
-	return oneAfterTheOther(conv, pool, y), nil
+	return oneAfterTheOther(conv, pool, y.Type), nil
 }
 
 // oneAfterTheOther returns the kernel that pools the result y of a convolution, which is in scratch

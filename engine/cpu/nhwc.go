@@ -215,6 +215,9 @@ const (
 	transformCost = 8
 	filterCost    = 18
 
+	// pieceCost is that of a copy of windows side by side that meet the same taps.
+	pieceCost = 3000
+
 	// depthwiseCost is that of a multiplication by a filter of one channel, in percent, and so are the
 	// costs of the algorithms for rows: rowsCost, rowsCostStrided for strides, rowsCostGroups for groups,
 	// and rowsCostDepthwise for groups of one channel.
@@ -235,7 +238,8 @@ const (
 // nhwcCandidates are the algorithms for channels last.
 func (e Engine) nhwcCandidates(op nhwc.Op) []engine.Candidate {
 	filters := op.Groups * op.M * op.Rows()
-	direct := engine.Candidate{Alg: nhwcAlg, Work: op.N*op.Cols()*filters + filterCost*filters}
+	lanes := isa.RoundUp(op.M, e.simd.Gemm.F32.Width)
+	direct := engine.Candidate{Alg: nhwcAlg, Work: op.N*op.Cols()*op.Groups*lanes*op.Rows() + filterCost*filters + pieceCost*op.Groups*nhwc.Pieces(op)}
 	winograd := engine.Candidate{Alg: nhwcWinogradAlg}
 	multiplications, transformed, ok := nhwc.WinogradWork(op)
 	switch winograd.Work = multiplications + transformCost*transformed + filterCost*4*filters; {
@@ -264,7 +268,7 @@ func (e Engine) nhwcGain(c engine.Conv2D, w way, x, filters, y shape.Type) int {
 		return 0
 	}
 	g := convOf(c, x, filters, y)
-	rows, all := leastWork(e.candidates(g, w)), e.nhwcCandidates(g.nhwcOp(engine.Epilogue{}))
+	rows, all := e.rowsWork(g, w), e.nhwcCandidates(g.nhwcOp(engine.Epilogue{}))
 	if w == filterGrad {
 		all = e.nhwcGradCandidates(g.nhwcOp(engine.Epilogue{}))
 	}
@@ -279,6 +283,19 @@ func (e Engine) nhwcGain(c engine.Conv2D, w way, x, filters, y shape.Type) int {
 		percent = rowsCostStrided
 	}
 	return (rows*percent/100 - last) * bytesPerCost / 100
+}
+
+// rowsWork is the work of the algorithm for rows, with what Winograd's takes beside multiplying.
+func (e Engine) rowsWork(g convolution, w way) int {
+	all := e.candidates(g, w)
+	work := leastWork(all)
+	if choose(all) != winogradAlg {
+		return work
+	}
+	const values = 36
+	tile := 7 - g.KH
+	transformed := g.batch * isa.Ceil(g.OH, tile) * isa.Ceil(g.OW, tile) * values * (g.C + g.filters)
+	return work + transformCost*transformed + filterCost*values*g.C*g.filters
 }
 
 // leastWork is the work of the algorithm that is chosen.

@@ -30,6 +30,17 @@ func (op *Op) pointwise() bool {
 	return op.KH*op.KW == 1 && op.SH == 1 && op.SW == 1 && op.Top == 0 && op.Left == 0 && op.H == op.OH && op.W == op.OW
 }
 
+// Pieces is how many copies it takes to unfold the windows of a group: for each row of taps those of
+// windows side by side that meet the same ones.
+func Pieces(op Op) int {
+	op.Window = op.WithDefaults()
+	if op.pointwise() {
+		return 0
+	}
+	columns := op.Window.Horizontal()
+	return op.N * op.OH * op.KH * len(columns.Runs())
+}
+
 // Conv is a convolution planned for a level. It is immutable and safe for concurrent use.
 //
 // It is a product: the windows, unfolded to a row each, by the filters, a column each. Tasks have a

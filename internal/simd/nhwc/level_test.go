@@ -13,3 +13,11 @@ func eachLevel(t *testing.T, test func(t *testing.T, k *Kernels)) {
 		t.Run(l.String(), func(t *testing.T) { test(t, At(l, gemm.At(l))) })
 	}
 }
+
+// trials returns n, or with -short fewer.
+func trials(n int) int {
+	if testing.Short() {
+		return n / 4
+	}
+	return n
+}

@@ -39,7 +39,7 @@ func randomOp(rng *rand.Rand) Op {
 		op.Groups, op.M = 1, 1+rng.IntN(300)
 	}
 	if rng.IntN(3) == 0 {
-		op.Window = window.Window{C: 1 + rng.IntN(700), H: w.H, W: w.W, KH: 1, KW: 1, OH: w.H, OW: w.W}
+		op.Window = window.Window{C: 1 + rng.IntN(600), H: w.H, W: w.W, KH: 1, KW: 1, OH: w.H, OW: w.W}
 	}
 	return op
 }
@@ -82,7 +82,7 @@ func convolve(c *Conv, y, x, w, bias []float32, tasks int) {
 func TestConvAgreesWithDefinition(t *testing.T) {
 	eachLevel(t, func(t *testing.T, k *Kernels) {
 		rng := rand.New(rand.NewPCG(81, 81))
-		for range 150 {
+		for range trials(60) {
 			op := randomOp(rng)
 			y, x, w, bias := operands(rng, op)
 			want, size := definition(op, y, x, w, bias)
@@ -99,7 +99,7 @@ func TestConvAgreesWithDefinition(t *testing.T) {
 func TestConvGivesAnImageTheSameBits(t *testing.T) {
 	eachLevel(t, func(t *testing.T, k *Kernels) {
 		rng := rand.New(rand.NewPCG(82, 82))
-		for range 60 {
+		for range trials(40) {
 			op := randomOp(rng)
 			op.N, op.Add = 3, false
 			y, x, w, bias := operands(rng, op)
@@ -117,7 +117,7 @@ func TestConvGivesAnImageTheSameBits(t *testing.T) {
 func TestConvKeepsWhatIsNotFinite(t *testing.T) {
 	eachLevel(t, func(t *testing.T, k *Kernels) {
 		rng := rand.New(rand.NewPCG(83, 83))
-		for range 40 {
+		for range trials(24) {
 			op := randomOp(rng)
 			op.Act = isa.NoAct
 			y, x, w, bias := operands(rng, op)
@@ -152,7 +152,7 @@ func randomWindow(rng *rand.Rand) (w window.Window, n int) {
 func TestDepthwiseAgreesWithDefinition(t *testing.T) {
 	eachLevel(t, func(t *testing.T, k *Kernels) {
 		rng := rand.New(rand.NewPCG(84, 84))
-		for range 150 {
+		for range trials(60) {
 			win, n := randomWindow(rng)
 			op := Op{Window: win, N: n, Groups: win.C, M: 1, Bias: rng.IntN(2) == 0, Act: isa.Act(rng.IntN(2))}
 			op.C = 1
@@ -174,7 +174,7 @@ func TestDepthwiseAndPoolsTreatSpecialNumbersAsPlainGo(t *testing.T) {
 	plain := At(isa.Generic, gemm.At(isa.Generic))
 	eachLevel(t, func(t *testing.T, k *Kernels) {
 		rng := rand.New(rand.NewPCG(85, 85))
-		for range 100 {
+		for range trials(60) {
 			w, n := randomWindow(rng)
 			x := simdtest.Mixed(rng, n*w.H*w.W*w.C)
 			counted := func(axis, o int) int { return 1 + (o+axis)%3 }
@@ -200,7 +200,7 @@ func TestDepthwiseAndPoolsTreatSpecialNumbersAsPlainGo(t *testing.T) {
 func TestPoolsAgreeWithDefinition(t *testing.T) {
 	eachLevel(t, func(t *testing.T, k *Kernels) {
 		rng := rand.New(rand.NewPCG(86, 86))
-		for range 100 {
+		for range trials(60) {
 			w, n := randomWindow(rng)
 			x := simdtest.Randoms[float32](rng, n*w.H*w.W*w.C)
 			y := make([]float32, n*w.Cols()*w.C)
@@ -231,8 +231,8 @@ func TestPoolsAgreeWithDefinition(t *testing.T) {
 
 // randomWinograd draws a convolution that the algorithm takes, with tiles that reach over the images.
 func randomWinograd(rng *rand.Rand) Op {
-	op := Op{N: 1 + rng.IntN(3), Groups: 1, M: 1 + rng.IntN(150), Bias: rng.IntN(2) == 0, Add: rng.IntN(2) == 0, Act: isa.Act(rng.IntN(2))}
-	op.Window = window.Window{C: 1 + rng.IntN(70), H: 1 + rng.IntN(15), W: 1 + rng.IntN(15), KH: 3, KW: 3, OH: 1 + rng.IntN(15), OW: 1 + rng.IntN(15),
+	op := Op{N: 1 + rng.IntN(2), Groups: 1, M: 1 + rng.IntN(110), Bias: rng.IntN(2) == 0, Add: rng.IntN(2) == 0, Act: isa.Act(rng.IntN(2))}
+	op.Window = window.Window{C: 1 + rng.IntN(40), H: 1 + rng.IntN(15), W: 1 + rng.IntN(15), KH: 3, KW: 3, OH: 1 + rng.IntN(15), OW: 1 + rng.IntN(15),
 		Top: rng.IntN(5) - 1, Left: rng.IntN(5) - 1}
 	return op
 }
@@ -252,7 +252,7 @@ func winograd(w *Winograd, y, x, filters, bias []float32, tasks int) (finite boo
 func TestWinogradAgreesWithDefinition(t *testing.T) {
 	eachLevel(t, func(t *testing.T, k *Kernels) {
 		rng := rand.New(rand.NewPCG(88, 88))
-		for range 60 {
+		for range trials(40) {
 			op := randomWinograd(rng)
 			y, x, filters, bias := operands(rng, op)
 			want, _ := definition(op, y, x, filters, bias)
@@ -268,7 +268,7 @@ func TestWinogradAgreesWithDefinition(t *testing.T) {
 func TestWinogradTellsOfNumbersThatAreNotFinite(t *testing.T) {
 	eachLevel(t, func(t *testing.T, k *Kernels) {
 		rng := rand.New(rand.NewPCG(89, 89))
-		for range 60 {
+		for range trials(40) {
 			op := randomWinograd(rng)
 			op.Top, op.Left, op.OH, op.OW = 1, 1, op.H, op.W // every pixel is seen
 			y, x, filters, bias := operands(rng, op)
@@ -296,7 +296,7 @@ func imageGradient(op Op, dy, w []float32) []float64 {
 func TestInputGradAgreesWithDefinition(t *testing.T) {
 	eachLevel(t, func(t *testing.T, k *Kernels) {
 		rng := rand.New(rand.NewPCG(90, 90))
-		for range 150 {
+		for range trials(60) {
 			op := randomOp(rng)
 			dy, x, w, _ := operands(rng, op)
 			want := imageGradient(op, dy, w)
@@ -323,7 +323,7 @@ func TestInputGradAgreesWithDefinition(t *testing.T) {
 func TestWinogradInputGradAgreesWithDefinition(t *testing.T) {
 	eachLevel(t, func(t *testing.T, k *Kernels) {
 		rng := rand.New(rand.NewPCG(91, 91))
-		for range 40 {
+		for range trials(24) {
 			op := randomWinograd(rng)
 			dy, x, filters, _ := operands(rng, op)
 			w, ok := NewWinogradInputGrad(k, op)
@@ -338,7 +338,7 @@ func TestWinogradInputGradAgreesWithDefinition(t *testing.T) {
 func TestFilterGradAgreesWithDefinition(t *testing.T) {
 	eachLevel(t, func(t *testing.T, k *Kernels) {
 		rng := rand.New(rand.NewPCG(92, 92))
-		for range 150 {
+		for range trials(60) {
 			op := randomOp(rng)
 			dy, x, w, _ := operands(rng, op)
 			want := make([]float64, len(w))
@@ -369,7 +369,7 @@ func TestFilterGradAgreesWithDefinition(t *testing.T) {
 func TestDepthwiseGradientsAgreeWithDefinition(t *testing.T) {
 	eachLevel(t, func(t *testing.T, k *Kernels) {
 		rng := rand.New(rand.NewPCG(93, 93))
-		for range 150 {
+		for range trials(60) {
 			win, n := randomWindow(rng)
 			op := Op{Window: win, N: n, Groups: win.C, M: 1}
 			op.C = 1
@@ -403,7 +403,7 @@ func TestDepthwiseGradientsAgreeWithDefinition(t *testing.T) {
 func TestWinogradFilterGradAgreesWithDefinition(t *testing.T) {
 	eachLevel(t, func(t *testing.T, k *Kernels) {
 		rng := rand.New(rand.NewPCG(94, 94))
-		for range 40 {
+		for range trials(24) {
 			op := randomWinograd(rng)
 			dy, x, w, _ := operands(rng, op)
 			want := make([]float64, len(w))
