@@ -158,7 +158,9 @@ func (e Engine) bindDepthwise(plan *nhwc.Depthwise, ep engine.Epilogue, t *mapTa
 		}
 	})
 	t.reserve(&l, tasks.slots)
-	return packed.bind(&l, depthwiseAlg, tasks.kernel())
+	b := packed.bind(&l, depthwiseAlg, tasks.kernel())
+	b.Choice = []engine.Candidate{{Alg: depthwiseAlg, Work: plan.Work()}}
+	return b
 }
 
 // nhwcPool returns the kernel that pools images with channels last by f.
@@ -276,7 +278,7 @@ func (e Engine) nhwcGain(c engine.Conv2D, w way, x, filters, y shape.Type) int {
 	percent := rowsCost
 	switch {
 	case g.depthwise():
-		percent, last = rowsCostDepthwise, last*depthwiseCost/100
+		percent, last = rowsCostDepthwise, g.results()*g.depth()*depthwiseCost/100
 	case g.groups > 1:
 		percent = rowsCostGroups
 	case g.SH > 1 || g.SW > 1:

@@ -126,5 +126,5 @@ func (e Engine) bindDepthwiseFilterGrad(plan *nhwc.DepthwiseFilterGrad) engine.B
 		plan.Total(engine.Slice[float32](c.Out[0]), sums.of(c, 0))
 		return nil
 	}
-	return engine.Bound{Kernel: kernel, Scratch: int(l), By: name, Alg: depthwiseAlg}
+	return engine.Bound{Kernel: kernel, Scratch: int(l), By: name, Alg: depthwiseAlg, Choice: []engine.Candidate{{Alg: depthwiseAlg, Work: plan.Work()}}}
 }
