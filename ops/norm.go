@@ -82,7 +82,7 @@ func (op momentsOp) PerExample(n *graph.Node, in []*graph.Node) (*graph.Node, er
 // separate returns an error if groups along the axes have elements of several examples.
 func separate(n *graph.Node, axes engine.Axes) error {
 	if x := n.In(0).Type(); axes.Has(0) && isBatch(x.Shape) {
-		return fmt.Errorf("it normalises along the batch, axis 0 of %v, and so mixes the examples", x)
+		return fmt.Errorf("it normalises along the batch, axis 0 of %v, as batch normalisation does in training, and so mixes the examples; take graph.Inference", x)
 	}
 	return nil
 }

@@ -6,7 +6,7 @@ import (
 
 	"github.com/plexaura/plexaura/engine"
 	"github.com/plexaura/plexaura/internal/simd/isa"
-	"github.com/plexaura/plexaura/internal/simd/runs"
+	"github.com/plexaura/plexaura/internal/simd/totals"
 	"github.com/plexaura/plexaura/shape"
 )
 
@@ -60,7 +60,7 @@ type normalised struct {
 	in           int      // input that has the moments, if they are given
 }
 
-// normOf takes x and gamma apart, or reports false where there are no such runs.
+// normOf takes x and gamma apart, or reports false where there are no such totals.
 func normOf(n engine.Norm, axes engine.Axes, x, gamma shape.Shape) (w normalised, ok bool) {
 	if x.Len() == 0 {
 		return w, false
@@ -120,14 +120,14 @@ func (s *deviation) join(o deviation) {
 func (s *deviation) variance() float64 { return s.squares / s.n }
 
 // spreadOf returns the moments of a run. Here and below, work is memory for two elements.
-func spreadOf[T isa.Float](k *runs.Kernels, x, work []T) (s deviation) {
+func spreadOf[T isa.Float](k *totals.Kernels, x, work []T) (s deviation) {
 	for len(x) > 0 {
-		n := min(len(x), runs.Longest)
-		r := runs.Rows[T]{N: n, X: x}
-		mean := float64(runs.TotalOf(k, runs.Sum, r, 0, work)) / float64(n)
+		n := min(len(x), totals.Longest)
+		r := totals.Rows[T]{N: n, X: x}
+		mean := float64(totals.Of(k, totals.Sum, r, 0, work)) / float64(n)
 		centre := T(mean)
 		d := mean - float64(centre)
-		s.join(deviation{float64(n), mean, math.Max(float64(runs.TotalOf(k, runs.Squares, r, centre, work))-float64(n)*d*d, 0)})
+		s.join(deviation{float64(n), mean, math.Max(float64(totals.Of(k, totals.Squares, r, centre, work))-float64(n)*d*d, 0)})
 		x = x[n:]
 	}
 	return s
@@ -203,7 +203,7 @@ func momentsOf[T isa.Float](e Engine, w *normalised, c *engine.Call, g int, work
 	base, _ := w.groups.at(g)
 	for r := range w.rest.size() {
 		at, _ := w.rest.at(r)
-		s.join(spreadOf(e.simd.Runs, x[base+at:][:w.run], work))
+		s.join(spreadOf(e.simd.Totals, x[base+at:][:w.run], work))
 	}
 	return s.mean, s.variance()
 }
@@ -316,14 +316,14 @@ func normAlong[T isa.Float](e Engine, w normalised) engine.Bound {
 			mean, variance := momentsOf(e, &w, c, g, tmp)
 			scale := w.scale(variance)
 			w.eachRun(g, func(_, at, by int) {
-				o := runs.Operands[T]{X: x[at:][:w.run], C: T(mean), A: T(scale)}
+				o := totals.Operands[T]{X: x[at:][:w.run], C: T(mean), A: T(scale)}
 				if w.weights == 1 {
 					o.P, o.Q = gamma[by:][:w.run], beta[by:][:w.run]
-					runs.Apply(e.simd.Runs, runs.ScaleBy, y[at:][:w.run], o)
+					totals.Apply(e.simd.Totals, totals.ScaleBy, y[at:][:w.run], o)
 					return
 				}
 				o.A, o.B = T(scale*float64(gamma[by])), beta[by]
-				runs.Apply(e.simd.Runs, runs.Scale, y[at:][:w.run], o)
+				totals.Apply(e.simd.Totals, totals.Scale, y[at:][:w.run], o)
 			})
 		}
 	})
@@ -337,17 +337,17 @@ func gradSums[T isa.Float](e Engine, w *normalised, c *engine.Call, g int, mean 
 	x, dy, gamma := engine.Slice[T](c.In[0]), engine.Slice[T](c.In[1]), engine.Slice[T](c.In[2])
 	centre := T(mean)
 	w.eachRun(g, func(_, at, by int) {
-		for i := 0; i < w.run; i += runs.Longest {
-			n := min(runs.Longest, w.run-i)
-			r := runs.Rows[T]{N: n, X: x[at+i:][:n], Z: dy[at+i:][:n]}
+		for i := 0; i < w.run; i += totals.Longest {
+			n := min(totals.Longest, w.run-i)
+			r := totals.Rows[T]{N: n, X: x[at+i:][:n], Z: dy[at+i:][:n]}
 			if w.weights == 1 {
 				r.G = gamma[by+i:][:n]
-				hx += float64(runs.TotalOf(e.simd.Runs, runs.ProductsBy, r, centre, work))
-				h += float64(runs.TotalOf(e.simd.Runs, runs.Dots, runs.Rows[T]{N: n, X: r.G, Z: r.Z}, 0, work))
+				hx += float64(totals.Of(e.simd.Totals, totals.ProductsBy, r, centre, work))
+				h += float64(totals.Of(e.simd.Totals, totals.Dots, totals.Rows[T]{N: n, X: r.G, Z: r.Z}, 0, work))
 				continue
 			}
-			hx += float64(gamma[by]) * float64(runs.TotalOf(e.simd.Runs, runs.Products, r, centre, work))
-			h += float64(gamma[by]) * float64(runs.TotalOf(e.simd.Runs, runs.Sum, runs.Rows[T]{N: n, X: r.Z}, 0, work))
+			hx += float64(gamma[by]) * float64(totals.Of(e.simd.Totals, totals.Products, r, centre, work))
+			h += float64(gamma[by]) * float64(totals.Of(e.simd.Totals, totals.Sum, totals.Rows[T]{N: n, X: r.Z}, 0, work))
 		}
 	})
 	return h, hx + h*(float64(centre)-mean)
@@ -363,16 +363,16 @@ func inputGradAlong[T isa.Float](e Engine, w normalised) engine.Bound {
 			mean, variance := momentsOf(e, &w, c, g, tmp)
 			scale := w.scale(variance)
 			h, hx := gradSums(e, &w, c, g, mean, tmp)
-			o := runs.Operands[T]{C: T(mean), A: T(scale), B: T(-scale * scale * scale * hx / size), D: T(-scale * h / size)}
+			o := totals.Operands[T]{C: T(mean), A: T(scale), B: T(-scale * scale * scale * hx / size), D: T(-scale * h / size)}
 			w.eachRun(g, func(_, at, by int) {
 				o.X, o.Z = x[at:][:w.run], dy[at:][:w.run]
 				if w.weights == 1 {
 					o.P = gamma[by:][:w.run]
-					runs.Apply(e.simd.Runs, runs.BlendBy, dx[at:][:w.run], o)
+					totals.Apply(e.simd.Totals, totals.BlendBy, dx[at:][:w.run], o)
 					return
 				}
 				o.A = T(scale * float64(gamma[by]))
-				runs.Apply(e.simd.Runs, runs.Blend, dx[at:][:w.run], o)
+				totals.Apply(e.simd.Totals, totals.Blend, dx[at:][:w.run], o)
 			})
 		}
 	})
@@ -397,9 +397,9 @@ func scaleGradAlong[T isa.Float](e Engine, w normalised) engine.Bound {
 			scale := w.scale(variance)
 			w.eachRun(g, func(r, at, _ int) {
 				sum := 0.0
-				for i := 0; i < w.run; i += runs.Longest {
-					n := min(runs.Longest, w.run-i)
-					sum += float64(runs.TotalOf(e.simd.Runs, runs.Products, runs.Rows[T]{N: n, X: x[at+i:][:n], Z: dy[at+i:][:n]}, T(mean), tmp))
+				for i := 0; i < w.run; i += totals.Longest {
+					n := min(totals.Longest, w.run-i)
+					sum += float64(totals.Of(e.simd.Totals, totals.Products, totals.Rows[T]{N: n, X: x[at+i:][:n], Z: dy[at+i:][:n]}, T(mean), tmp))
 				}
 				sums[g*rows+r] = scale * sum
 			})
@@ -453,10 +453,10 @@ func weightGrads[T isa.Float](e Engine, w normalised) engine.Bound {
 			from, to := p.bounds(part)
 			for g := from; g < to; g++ {
 				mean, variance := momentsOf(e, &w, c, g, tmp)
-				o := runs.Operands[T]{C: T(mean), A: T(w.scale(variance))}
+				o := totals.Operands[T]{C: T(mean), A: T(w.scale(variance))}
 				w.eachRun(g, func(_, at, by int) {
 					o.X, o.Z = x[at:][:w.run], dy[at:][:w.run]
-					runs.Apply(e.simd.Runs, runs.Weigh, sums[by:][:w.run], o)
+					totals.Apply(e.simd.Totals, totals.Weigh, sums[by:][:w.run], o)
 				})
 			}
 		}

@@ -3,7 +3,7 @@ package cpu
 import (
 	"github.com/plexaura/plexaura/engine"
 	"github.com/plexaura/plexaura/internal/simd/isa"
-	"github.com/plexaura/plexaura/internal/simd/runs"
+	"github.com/plexaura/plexaura/internal/simd/totals"
 )
 
 // sideways goes over runs whose elements are each of a group of its own. Runs that follow each other
@@ -148,7 +148,7 @@ func spreadAcross[T isa.Float](e Engine, a *sideways, x []T, set, part int, wide
 	acc, centre := halves(wide)
 	a.blocks(part, func(from, to int) {
 		k := float64(a.counted(from, to))
-		sumRows(e, a, runs.Add, acc, x, centre, set, from, to)
+		sumRows(e, a, totals.Add, acc, x, centre, set, from, to)
 		foldedRow(sums, acc)
 		for j, v := range sums {
 			sums[j] = v / k
@@ -161,7 +161,7 @@ func spreadAcross[T isa.Float](e Engine, a *sideways, x []T, set, part int, wide
 			off := m - float64(centre[j])
 			squares[j] += d*d*(n*k/(n+k)) - k*off*off
 		}
-		sumRows(e, a, runs.AddSquares, acc, x, centre, set, from, to)
+		sumRows(e, a, totals.AddSquares, acc, x, centre, set, from, to)
 		foldedRow(sums, acc)
 		for j, q := range sums {
 			squares[j] += q
@@ -174,11 +174,11 @@ func spreadAcross[T isa.Float](e Engine, a *sideways, x []T, set, part int, wide
 }
 
 // sumRows sets acc to the sum of what op adds for the rows.
-func sumRows[T isa.Float](e Engine, a *sideways, op runs.Map, acc, x, centre []T, set, from, to int) {
+func sumRows[T isa.Float](e Engine, a *sideways, op totals.Map, acc, x, centre []T, set, from, to int) {
 	clear(acc)
 	for r := from; r < to; r++ {
 		at, n := a.row(set, r)
-		runs.Apply(e.simd.Runs, op, acc[:n], runs.Operands[T]{X: x[at:][:n], P: centre})
+		totals.Apply(e.simd.Totals, op, acc[:n], totals.Operands[T]{X: x[at:][:n], P: centre})
 	}
 }
 
@@ -196,7 +196,7 @@ func bindMomentsAcross[T isa.Float](e Engine, w normalised) engine.Bound {
 
 // applied returns the steps that set the vectors of op, four rows for each set of groups, and apply
 // it. of sets the four numbers of a group, group number g, whose place in gamma is by.
-func applied[T isa.Float](e Engine, a *sideways, l *layout, op runs.Map, z int, of func(c *engine.Call, g, by int) [4]float64) steps {
+func applied[T isa.Float](e Engine, a *sideways, l *layout, op totals.Map, z int, of func(c *engine.Call, g, by int) [4]float64) steps {
 	vectors := reserve[T](l, a.sets(), 4*a.wide)
 	prepare := func(c *engine.Call) {
 		for set := range a.sets() {
@@ -217,11 +217,11 @@ func applied[T isa.Float](e Engine, a *sideways, l *layout, op runs.Map, z int, 
 		for i := lo; i < hi; i++ {
 			v := vectors.of(c, i/a.rows)
 			at, n := a.row(i/a.rows, i%a.rows)
-			o := runs.Operands[T]{X: x[at:][:n], P: v[:n], Q: nth(v, 1, a.wide), R: nth(v, 2, a.wide), S: nth(v, 3, a.wide)}
+			o := totals.Operands[T]{X: x[at:][:n], P: v[:n], Q: nth(v, 1, a.wide), R: nth(v, 2, a.wide), S: nth(v, 3, a.wide)}
 			if z > 0 {
 				o.Z = other[at:][:n]
 			}
-			runs.Apply(e.simd.Runs, op, out[at:][:n], o)
+			totals.Apply(e.simd.Totals, op, out[at:][:n], o)
 		}
 	})
 	return steps{prepare, work.run}
@@ -231,7 +231,7 @@ func normAcross[T isa.Float](e Engine, w normalised) engine.Bound {
 	a := newAcross(w)
 	var l layout
 	all, moments := momentsAcross[T](e, &a, &l)
-	return append(all, applied[T](e, &a, &l, runs.ScaleEach, 0, func(c *engine.Call, g, by int) [4]float64 {
+	return append(all, applied[T](e, &a, &l, totals.ScaleEach, 0, func(c *engine.Call, g, by int) [4]float64 {
 		mean, variance := halves(moments.of(c, 0))
 		scale := a.scale(variance[g]) * float64(engine.Slice[T](c.In[1])[by])
 		return [4]float64{mean[g], scale, float64(engine.Slice[T](c.In[2])[by])}
@@ -279,8 +279,8 @@ func productsAcross[T isa.Float](e Engine, a *sideways, x, dy []T, set, part int
 		clear(hx)
 		for r := from; r < end; r++ {
 			at, n := a.row(set, r)
-			runs.Apply(e.simd.Runs, runs.Add, h[:n], runs.Operands[T]{X: dy[at:][:n]})
-			runs.Apply(e.simd.Runs, runs.AddProducts, hx[:n], runs.Operands[T]{X: x[at:][:n], Z: dy[at:][:n], P: centre})
+			totals.Apply(e.simd.Totals, totals.Add, h[:n], totals.Operands[T]{X: dy[at:][:n]})
+			totals.Apply(e.simd.Totals, totals.AddProducts, hx[:n], totals.Operands[T]{X: x[at:][:n], Z: dy[at:][:n], P: centre})
 		}
 		of, with := halves(sums)
 		foldedRow(of, h)
@@ -298,7 +298,7 @@ func inputGradAcross[T isa.Float](e Engine, w normalised) engine.Bound {
 	first, moments := momentsAcross[T](e, &a, &l)
 	second, sums := gradsAcross[T](e, &a, &l, moments)
 	size := float64(a.count())
-	third := applied[T](e, &a, &l, runs.BlendEach, 1, func(c *engine.Call, g, by int) [4]float64 {
+	third := applied[T](e, &a, &l, totals.BlendEach, 1, func(c *engine.Call, g, by int) [4]float64 {
 		mean, variance := halves(moments.of(c, 0))
 		h, hx := halves(sums.of(c, 0))
 		scale := a.scale(variance[g])

@@ -1,6 +1,6 @@
 //go:build !amd64
 
-package runs
+package totals
 
 import "github.com/plexaura/plexaura/internal/simd/isa"
 

@@ -74,8 +74,8 @@ var runMaps = []runMap{
 	}},
 }
 
-// runs writes the kernels along runs, for both element types, and their table.
-func runs(t *target) string {
+// alongRuns writes the kernels along runs, for both element types, and their table.
+func alongRuns(t *target) string {
 	var s strings.Builder
 	fmt.Fprintf(&s, "\nvar %s = Kernels{\n\tvector: true,\n", t.level())
 	for _, t.elem = range []int{4, 8} {

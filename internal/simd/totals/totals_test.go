@@ -1,4 +1,4 @@
-package runs
+package totals
 
 import (
 	"math"
@@ -71,7 +71,7 @@ func testTotals[T isa.Float](t *testing.T, k *Kernels) {
 			pitch := n + rng.IntN(3)
 			r := Rows[T]{N: n, X: mixed[T](rng, rows*pitch, special), Z: mixed[T](rng, rows*pitch, special), G: mixed[T](rng, n, special), C: mixed[T](rng, rows, 0), XRow: pitch, ZRow: pitch}
 			y := append(make([]T, rows), 42)
-			Totals(k, op, y[:rows], r)
+			OfRows(k, op, y[:rows], r)
 			require.EqualValues(t, 42, y[rows])
 			for i := range rows {
 				checkTotal(t, op, y[i], r.X[i*pitch:][:n], r.Z[i*pitch:], r.G, r.C[i])
@@ -154,12 +154,12 @@ func testMaps[T isa.Float](t *testing.T, k *Kernels) {
 func TestShortOperandsAreRefused(t *testing.T) {
 	x := make([]float32, 10)
 	for _, r := range []Rows[float32]{{N: 11, X: x}, {N: 6, X: x, XRow: 6}, {N: 5, X: x, XRow: -1}} {
-		require.Panics(t, func() { Totals(&plain, Sum, make([]float32, 2), r) }, "%+v", r)
+		require.Panics(t, func() { OfRows(&plain, Sum, make([]float32, 2), r) }, "%+v", r)
 	}
-	require.Panics(t, func() { Totals(&plain, Dots, x[:1], Rows[float32]{N: 10, X: x, Z: x[:9]}) })
-	require.Panics(t, func() { Totals(&plain, Squares, x[:1], Rows[float32]{N: 10, X: x}) })
+	require.Panics(t, func() { OfRows(&plain, Dots, x[:1], Rows[float32]{N: 10, X: x, Z: x[:9]}) })
+	require.Panics(t, func() { OfRows(&plain, Squares, x[:1], Rows[float32]{N: 10, X: x}) })
 	require.Panics(t, func() { Apply(&plain, BlendEach, x, Operands[float32]{X: x, Z: x, P: x, Q: x, R: x}) })
 	var y [1]float64
-	Totals(&plain, Maximum, y[:], Rows[float64]{})
+	OfRows(&plain, Maximum, y[:], Rows[float64]{})
 	require.Equal(t, math.Inf(-1), y[0])
 }

@@ -1,4 +1,4 @@
-package runs
+package totals
 
 import (
 	"testing"
@@ -19,7 +19,7 @@ func guarded[T isa.Float](t *testing.T, k *Kernels) {
 		for _, behind := range []bool{false, true} {
 			vector := func(n int) []T { return simdtest.Guarded[T](t, n, behind) }
 			for op := range nTotals {
-				Totals(k, op, vector(3), Rows[T]{N: n, X: vector(3 * n), Z: vector(3 * n), G: vector(n), C: vector(3), XRow: n, ZRow: n})
+				OfRows(k, op, vector(3), Rows[T]{N: n, X: vector(3 * n), Z: vector(3 * n), G: vector(n), C: vector(3), XRow: n, ZRow: n})
 			}
 			o := Operands[T]{X: vector(n), Z: vector(n), P: vector(n), Q: vector(n), R: vector(n), S: vector(n)}
 			for op := range nMaps {

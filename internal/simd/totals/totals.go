@@ -1,4 +1,4 @@
-package runs
+package totals
 
 import (
 	"fmt"
@@ -105,16 +105,16 @@ type Rows[T isa.Float] struct {
 // digits.
 const Longest = isa.CallLen / 2
 
-// TotalOf returns the total of the one row of r, whose C is c if it has one. Its memory to work in
+// Of returns the total of the one row of r, whose C is c if it has one. Its memory to work in
 // is two elements: what kernels are given would otherwise be allocated.
-func TotalOf[T isa.Float](k *Kernels, op Total, r Rows[T], c T, work []T) T {
+func Of[T isa.Float](k *Kernels, op Total, r Rows[T], c T, work []T) T {
 	work[1], r.C = c, work[1:2]
-	Totals(k, op, work[:1], r)
+	OfRows(k, op, work[:1], r)
 	return work[0]
 }
 
-// Totals sets each element of y to the total of a row. The order of a sum depends only on N.
-func Totals[T isa.Float](k *Kernels, op Total, y []T, r Rows[T]) {
+// OfRows sets each element of y to the total of a row. The order of a sum depends only on N.
+func OfRows[T isa.Float](k *Kernels, op Total, y []T, r Rows[T]) {
 	if len(y) == 0 {
 		return
 	}
@@ -154,7 +154,7 @@ func (op Total) needs() (z, g, c bool) {
 func (r *Rows[T]) check(op Total, rows int) {
 	z, g, c := op.needs()
 	if r.XRow < 0 || r.ZRow < 0 || len(r.X) < (rows-1)*r.XRow+r.N || z && len(r.Z) < (rows-1)*r.ZRow+r.N || g && len(r.G) < r.N || c && len(r.C) < rows {
-		panic(fmt.Sprintf("runs: %v of %d rows of %d: x %d by %d, z %d by %d, g %d, c %d", op, rows, r.N, len(r.X), r.XRow, len(r.Z), r.ZRow, len(r.G), len(r.C)))
+		panic(fmt.Sprintf("totals: %v of %d rows of %d: x %d by %d, z %d by %d, g %d, c %d", op, rows, r.N, len(r.X), r.XRow, len(r.Z), r.ZRow, len(r.G), len(r.C)))
 	}
 }
 
@@ -216,6 +216,6 @@ func (o *Operands[T]) check(op Map, n int) {
 		short = short || i < need.p && len(v) < n
 	}
 	if short {
-		panic(fmt.Sprintf("runs: %v of %d elements: x %d z %d p %d q %d r %d s %d", op, n, len(o.X), len(o.Z), len(o.P), len(o.Q), len(o.R), len(o.S)))
+		panic(fmt.Sprintf("totals: %v of %d elements: x %d z %d p %d q %d r %d s %d", op, n, len(o.X), len(o.Z), len(o.P), len(o.Q), len(o.R), len(o.S)))
 	}
 }

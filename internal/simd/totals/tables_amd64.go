@@ -1,4 +1,4 @@
-package runs
+package totals
 
 import "github.com/plexaura/plexaura/internal/simd/isa"
 

@@ -2,7 +2,7 @@
 
 //go:build amd64
 
-package runs
+package totals
 
 // sumAVX512f32 sets y to the sum of x, for each of rows > 0 rows of n > 0 elements. Rows of x are xRow bytes apart, those of z zRow.
 //
