@@ -156,8 +156,12 @@ func (op normOp) grads(d ...*graph.Node) []*graph.Node {
 // Grad implements autodiff's Differentiable.
 func (op normOp) Grad(n, dy *graph.Node) []*graph.Node {
 	x, gamma := n.In(0), n.In(1)
-	dx := graph.Apply(normInputGrad{op}, op.with(n, x, dy, gamma)...)
-	dgamma := graph.Apply(normScaleGrad{op, gamma.Type().Shape}, op.with(n, x, dy)...)
+	of, moments := op, n.In(n.NIn()-1)
+	if !op.Given { // both need them
+		of.Given, moments = true, graph.Apply(momentsOp{op.Axes}, x)
+	}
+	dx := graph.Apply(normInputGrad{of}, x, dy, gamma, moments)
+	dgamma := graph.Apply(normScaleGrad{of, gamma.Type().Shape}, x, dy, moments)
 	return op.grads(dx, dgamma, SumTo(dy, gamma.Type().Shape))
 }
 

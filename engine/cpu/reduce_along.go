@@ -9,26 +9,38 @@ import (
 // totalOps are the reductions that have kernels along rows.
 var totalOps = map[engine.Reduction]totals.Total{engine.Sum: totals.Sum, engine.Maximum: totals.Maximum, engine.Minimum: totals.Minimum}
 
-// pieces are those of the rows of results, count for each: length elements, of rows that are cut where they are long.
+// pieces are those of rows, count for each result: length elements, the last one of a row fewer if
+// there are several cuts.
 type pieces struct {
-	kept, reduced grid
-	cuts          int // pieces of a row
+	starts        grid // of rows, or of pieces if all are as long
+	row, cuts     int  // elements of a row, and pieces
 	length, count int
 }
 
-// newPieces cuts rows evenly into pieces of at most totals.Longest elements, or leaves a shorter one
-// at their end.
-func newPieces(s sum) pieces {
-	p := pieces{kept: s.kept, reduced: s.reduced, cuts: (s.length + totals.Longest - 1) / totals.Longest}
-	p.length = (s.length + p.cuts - 1) / p.cuts
+// newPieces cuts rows into pieces of at most so many elements, evenly if possible.
+func newPieces(s sum, most int) pieces {
+	p := pieces{row: s.length, cuts: (s.length + most - 1) / most}
+	for _, g := range []grid{s.kept, s.reduced} {
+		for k := range g.rank {
+			p.starts.add(g.extent[k], g.stride[k])
+		}
+	}
 	p.count = s.reduced.size() * p.cuts
+	for cuts := p.cuts; cuts < 2*p.cuts; cuts++ {
+		if s.length%cuts == 0 {
+			p.starts.add(cuts, s.length/cuts)
+			p.row, p.cuts, p.count = s.length/cuts, 1, s.reduced.size()*cuts
+			break
+		}
+	}
+	p.length = (p.row + p.cuts - 1) / p.cuts
 	return p
 }
 
 // totalsAlong reduces rows in pieces, many at a time where they are evenly spaced, and then what
 // comes of the pieces of a result, sums in float64. The pieces depend only on the shape.
 func totalsAlong[T isa.Float](e Engine, r engine.Reduction, s sum) engine.Bound {
-	op, p := totalOps[r], newPieces(s)
+	op, p := totalOps[r], newPieces(s, e.simd.Totals.Exact())
 	n := s.kept.size()
 	var l layout
 	partial := reserve[T](&l, 1, n*p.count)
@@ -39,7 +51,7 @@ func totalsAlong[T isa.Float](e Engine, r engine.Reduction, s sum) engine.Bound 
 			to = partial.of(c, 0)
 		}
 		for i := lo; i < hi; i++ {
-			at, length := p.at(i*row, s.length)
+			at, length := p.at(i * row)
 			totals.OfRows(e.simd.Totals, op, nth(to, i, row), totals.Rows[T]{N: length, X: x[at:], XRow: pitch})
 		}
 	})
@@ -57,29 +69,25 @@ func totalsAlong[T isa.Float](e Engine, r engine.Reduction, s sum) engine.Bound 
 	return b
 }
 
-// rows returns how many pieces are taken at a time, which follow each other at that pitch: those of
-// the last axis that has several, in even groups.
+// rows returns how many pieces are taken at a time, which follow each other at that pitch.
 func (p *pieces) rows() (n, pitch int) {
-	last := &p.reduced
-	if p.count == 1 {
-		last = &p.kept
-	}
-	if p.cuts > 1 || last.rank == 0 {
+	last := p.starts.rank - 1
+	if p.cuts > 1 || last < 0 {
 		return 1, 0
 	}
-	n, pitch = last.extent[last.rank-1], last.stride[last.rank-1]
-	for n*p.length > chunkWork*4 && n%2 == 0 {
-		n /= 2
+	n, pitch = p.starts.extent[last], p.starts.stride[last]
+	for divisor := 2; n*p.length > 4*chunkWork && divisor <= n; divisor++ {
+		for n%divisor == 0 && n*p.length > 4*chunkWork {
+			n /= divisor
+		}
 	}
 	return n, pitch
 }
 
-// at is the place of piece i of rows of that length, and how long it is.
-func (p *pieces) at(i, length int) (at, n int) {
+// at is the place of piece i, and how long it is.
+func (p *pieces) at(i int) (at, n int) {
 	cut := i % p.cuts * p.length
-	i /= p.cuts
-	rows := p.reduced.size()
-	return p.kept.offset(i/rows) + p.reduced.offset(i%rows) + cut, min(p.length, length-cut)
+	return p.starts.offset(i/p.cuts) + cut, min(p.length, p.row-cut)
 }
 
 // joined reduces what comes of pieces.

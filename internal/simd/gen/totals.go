@@ -77,7 +77,7 @@ var runMaps = []runMap{
 // alongRuns writes the kernels along runs, for both element types, and their table.
 func alongRuns(t *target) string {
 	var s strings.Builder
-	fmt.Fprintf(&s, "\nvar %s = Kernels{\n\tvector: true,\n", t.level())
+	fmt.Fprintf(&s, "\nvar %s = Kernels{\n\twidth: %d,\n", t.level(), t.width())
 	for _, t.elem = range []int{4, 8} {
 		fmt.Fprintf(&s, "\tf%d: table[%s]{\n\t\ttotals: [...]totalFunc[%s]{\n", 8*t.elem, t.goType(), t.goType())
 		for _, k := range runTotals {

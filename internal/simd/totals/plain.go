@@ -6,7 +6,7 @@ import (
 	"github.com/plexaura/plexaura/internal/simd/isa"
 )
 
-var plain = Kernels{f32: plainTable[float32](), f64: plainTable[float64]()}
+var plain = Kernels{width: 8, f32: plainTable[float32](), f64: plainTable[float64]()}
 
 func plainTable[T isa.Float]() (t table[T]) {
 	for op, f := range plainTotals[T]() {

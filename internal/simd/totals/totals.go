@@ -68,9 +68,9 @@ type table[T isa.Float] struct {
 
 // Kernels are the kernels of one level.
 type Kernels struct {
-	vector bool
-	f32    table[float32]
-	f64    table[float64]
+	width int // elements of float32 in a vector
+	f32   table[float32]
+	f64   table[float64]
 }
 
 // At returns the kernels for a level, or nil where there are none.
@@ -81,9 +81,6 @@ func At(l isa.Level) *Kernels {
 	}
 	return &k
 }
-
-// Vector reports whether the kernels use vector instructions.
-func (k *Kernels) Vector() bool { return k.vector }
 
 func tableOf[T isa.Float](k *Kernels) *table[T] {
 	if t, ok := any(&k.f32).(*table[T]); ok {
@@ -104,6 +101,10 @@ type Rows[T isa.Float] struct {
 // Longest is the most elements of a row to be added up by vectors, side by side; more would lose
 // digits.
 const Longest = isa.CallLen / 2
+
+// Exact is the most elements of a row whose sum loses as little as can be: 12 terms in each lane of
+// the vectors that are added up side by side.
+func (k *Kernels) Exact() int { return 4 * 12 * k.width }
 
 // Of returns the total of the one row of r, whose C is c if it has one. Its memory to work in
 // is two elements: what kernels are given would otherwise be allocated.

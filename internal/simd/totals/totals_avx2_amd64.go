@@ -175,7 +175,7 @@ func scaleEachAVX2f64(n int, dst *float64, x *float64, z *float64, p *float64, q
 func blendEachAVX2f64(n int, dst *float64, x *float64, z *float64, p *float64, q *float64, r *float64, s *float64, a float64, b float64, c float64, d float64) (csr uint32)
 
 var avx2 = Kernels{
-	vector: true,
+	width: 8,
 	f32: table[float32]{
 		totals: [...]totalFunc[float32]{
 			Sum:        sumAVX2f32,
