@@ -58,6 +58,7 @@ type normalised struct {
 	along        bool     // all of a group; otherwise of as many groups
 	weights      int      // stride of gamma in a run: 0 or 1
 	in           int      // input that has the moments, if they are given
+	tail         *mapTail // applied to the result, if it is not nil
 }
 
 // normOf takes x and gamma apart, or reports false where there are no such totals.
@@ -277,8 +278,31 @@ func (e Engine) bindNorm(n engine.Norm, images int, in []engine.Operand, gamma, 
 		return b, nil
 	}
 	w.in = len(in) - 1
+	b, inPlace := k.bind(e, w, x.DType), b.InPlace
+	if images == 1 && x.DType == shape.Float32 && (!w.along || w.run >= tailRun) {
+		b.Then = func(m engine.Map, further []engine.Operand) (engine.Bound, bool) {
+			then, ok := w, false
+			if then.tail, ok = e.newTail(m, len(in), further, out); !ok {
+				return engine.Bound{}, false
+			}
+			return k.bind(e, then, x.DType), true
+		}
+	}
+	b.InPlace = inPlace
+	to := out
+	if out == gamma {
+		to = engine.Operand{}
+	}
+	return e.normArranged(b, n.Axes, gamma.Shape, images, in, to), nil
+}
+
+// tailRun is how long runs must be for a map to be applied to each.
+const tailRun = 256
+
+// bind binds the kernel for w.
+func (k normKernels) bind(e Engine, w normalised, d shape.DType) engine.Bound {
 	bind := k.across32
-	switch double := x.DType == shape.Float64; {
+	switch double := d == shape.Float64; {
 	case double && w.along:
 		bind = k.along64
 	case double:
@@ -286,13 +310,7 @@ func (e Engine) bindNorm(n engine.Norm, images int, in []engine.Operand, gamma, 
 	case w.along:
 		bind = k.along32
 	}
-	bound := bind(e, w)
-	bound.InPlace = b.InPlace
-	to := out
-	if out == gamma {
-		to = engine.Operand{}
-	}
-	return e.normArranged(bound, n.Axes, gamma.Shape, images, in, to), nil
+	return bind(e, w)
 }
 
 // eachRun calls f for the runs of group g, with their places in x and in gamma.
@@ -320,15 +338,17 @@ func normAlong[T isa.Float](e Engine, w normalised) engine.Bound {
 				if w.weights == 1 {
 					o.P, o.Q = gamma[by:][:w.run], beta[by:][:w.run]
 					totals.Apply(e.simd.Totals, totals.ScaleBy, y[at:][:w.run], o)
-					return
+				} else {
+					o.A, o.B = T(scale*float64(gamma[by])), beta[by]
+					totals.Apply(e.simd.Totals, totals.Scale, y[at:][:w.run], o)
 				}
-				o.A, o.B = T(scale*float64(gamma[by])), beta[by]
-				totals.Apply(e.simd.Totals, totals.Scale, y[at:][:w.run], o)
+				w.tail.apply(c, slot, at, at+w.run)
 			})
 		}
 	})
 	var l layout
 	pair = reserve[T](&l, work.slots, 2)
+	w.tail.reserve(&l, work.slots)
 	return engine.Bound{Kernel: work.kernel(), Scratch: int(l), By: name, Serial: work.serial()}
 }
 

@@ -212,7 +212,7 @@ func applied[T isa.Float](e Engine, a *sideways, l *layout, op totals.Map, z int
 			}
 		}
 	}
-	work := e.newLoop(a.sets()*a.rows, 20+a.wide/4, func(c *engine.Call, _, lo, hi int) {
+	work := e.newLoop(a.sets()*a.rows, 20+a.wide/4, func(c *engine.Call, slot, lo, hi int) {
 		x, other, out := engine.Slice[T](c.In[0]), engine.Slice[T](c.In[z]), engine.Slice[T](c.Out[0])
 		for i := lo; i < hi; i++ {
 			v := vectors.of(c, i/a.rows)
@@ -222,8 +222,10 @@ func applied[T isa.Float](e Engine, a *sideways, l *layout, op totals.Map, z int
 				o.Z = other[at:][:n]
 			}
 			totals.Apply(e.simd.Totals, op, out[at:][:n], o)
+			a.tail.apply(c, slot, at, at+n)
 		}
 	})
+	a.tail.reserve(l, work.slots)
 	return steps{prepare, work.run}
 }
 

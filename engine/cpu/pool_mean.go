@@ -31,10 +31,10 @@ func bindMeans[T isa.Float](e Engine, p *pooling) engine.Bound {
 		return stretchMeans[T](e, p.planes*p.yPlane(), n)
 	}
 	m := newMeanRows[T](e, p)
-	return m.bind(func(c *engine.Call, plane int, sum []T) {
+	return m.bind(func(c *engine.Call, plane int, sum []T, total []float64) {
 		x, y := nth(engine.Slice[T](c.In[0]), plane, p.xPlane()), nth(engine.Slice[T](c.Out[0]), plane, p.yPlane())
 		for i := range p.OH {
-			m.forward(nth(y, i, p.OW), x, sum, i)
+			m.forward(nth(y, i, p.OW), x, sum, total, i)
 		}
 	})
 }
@@ -42,7 +42,7 @@ func bindMeans[T isa.Float](e Engine, p *pooling) engine.Bound {
 // bindMeansGrad returns the kernel of its gradient.
 func bindMeansGrad[T isa.Float](e Engine, p *pooling) engine.Bound {
 	m := newMeanRows[T](e, p)
-	return m.bind(func(c *engine.Call, plane int, sum []T) {
+	return m.bind(func(c *engine.Call, plane int, sum []T, _ []float64) {
 		dx, dy := nth(engine.Slice[T](c.Out[0]), plane, p.xPlane()), nth(engine.Slice[T](c.In[0]), plane, p.yPlane())
 		clear(dx)
 		for i := range p.OH {
@@ -52,16 +52,17 @@ func bindMeansGrad[T isa.Float](e Engine, p *pooling) engine.Bound {
 }
 
 // bind returns the kernel that calls f for each plane, with memory for a row.
-func (m *meanRows[T]) bind(f func(c *engine.Call, plane int, sum []T)) engine.Bound {
+func (m *meanRows[T]) bind(f func(c *engine.Call, plane int, sum []T, total []float64)) engine.Bound {
 	var sums region[T]
+	var wide region[float64]
 	cost := m.OH * (m.Kernel[0]*(15+m.W/8) + m.OW*(2+m.Kernel[1]))
 	planes := m.e.newLoop(m.planes, cost, func(c *engine.Call, slot, lo, hi int) {
 		for n := lo; n < hi; n++ {
-			f(c, n, sums.of(c, slot))
+			f(c, n, sums.of(c, slot), wide.of(c, slot))
 		}
 	})
 	var l layout
-	sums = reserve[T](&l, planes.slots, m.W)
+	sums, wide = reserve[T](&l, planes.slots, m.W), reserve[float64](&l, planes.slots, m.W)
 	return engine.Bound{Kernel: planes.kernel(), Scratch: int(l), By: name, Serial: planes.serial()}
 }
 
@@ -84,19 +85,41 @@ func stretchMeans[T isa.Float](e Engine, count, n int) engine.Bound {
 	return engine.Bound{Kernel: windows.kernel(), By: name, Serial: windows.serial()}
 }
 
-func (m *meanRows[T]) forward(y, x, sum []T, i int) {
+// tall is how many rows are added up in T, a few at most, and then in float64.
+const tall = 16
+
+// forward sets y to row i of the means. sum and total are rows to work in.
+func (m *meanRows[T]) forward(y, x, sum []T, total []float64, i int) {
 	rows := m.Vertical().Taps(i)
 	part := 1 / T(max(m.counted(0, i), 1))
-	if rows.N == 0 {
-		clear(y)
+	if rows.N <= tall {
+		m.addRows(sum, x, rows, 0, rows.N)
+		for j, s := range m.cols {
+			y[j] = along(sum, s) * (part * m.part[j])
+		}
 		return
 	}
-	copy(sum, x[rows.At*m.W:])
-	for a := 1; a < rows.N; a++ {
-		totals.Apply(m.e.simd.Totals, totals.Add, sum, totals.Operands[T]{X: x[(rows.At+a*rows.Step)*m.W:][:m.W]})
+	clear(total)
+	for a := 0; a < rows.N; a += tall {
+		m.addRows(sum, x, rows, a, min(a+tall, rows.N))
+		for k, v := range sum {
+			total[k] += float64(v)
+		}
 	}
 	for j, s := range m.cols {
-		y[j] = along(sum, s) * (part * m.part[j])
+		y[j] = T(along(total, s) * float64(part*m.part[j]))
+	}
+}
+
+// addRows sets sum to that of rows lo to hi of a span.
+func (m *meanRows[T]) addRows(sum, x []T, rows window.Span, lo, hi int) {
+	if lo == hi {
+		clear(sum)
+		return
+	}
+	copy(sum, x[(rows.At+lo*rows.Step)*m.W:])
+	for a := lo + 1; a < hi; a++ {
+		totals.Apply(m.e.simd.Totals, totals.Add, sum, totals.Operands[T]{X: x[(rows.At+a*rows.Step)*m.W:][:m.W]})
 	}
 }
 
