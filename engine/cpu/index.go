@@ -57,7 +57,7 @@ func whole[I word](b engine.Bound, n int, work *loop) engine.Bound {
 	b.By, b.Serial = name, work.serial()
 	b.Kernel = func(c *engine.Call) error {
 		for _, id := range words[I](c.In[1]) {
-			if !within(id, n) {
+			if uint64(int64(id)) >= uint64(n) { // negative ones are large
 				return refuse(c)
 			}
 		}
@@ -66,9 +66,6 @@ func whole[I word](b engine.Bound, n int, work *loop) engine.Bound {
 	}
 	return b
 }
-
-// within reports whether id is one of n.
-func within[I word](id I, n int) bool { return id >= 0 && uint64(int64(id)) < uint64(n) }
 
 // gatherWords shares out the rows of y, of width elements each; where that is one, those of m.
 func gatherWords[I, W word](e Engine, b engine.Bound, p picks) engine.Bound {
