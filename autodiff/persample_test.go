@@ -249,7 +249,7 @@ func TestWhatMixesExamplesIsOneError(t *testing.T) {
 	}{
 		"batch normalisation in training": {func(s nn.Scope, x, w *graph.Node) *graph.Node {
 			return squares(nn.Sequential{nn.Linear{Name: "fc", Out: 2}, nn.BatchNorm{Name: "bn"}}.Apply(s, x))
-		}, "Sum", "it computes float64(2) from the whole batch float64(N,2), as batch normalisation does in training, and so mixes the examples; take graph.Inference", "bn"},
+		}, "Norm", "it normalises along the batch, axis 0 of float64(N,2), as batch normalisation does in training, and so mixes the examples; take graph.Inference", "bn"},
 		"a softmax over the batch":   {func(_ nn.Scope, x, w *graph.Node) *graph.Node { return squares(ops.Softmax(ops.Mul(x, w), 0)) }, "Softmax", "it works along the batch, axis 0 of float64(N,3)", ""},
 		"a running sum of the batch": {func(_ nn.Scope, x, w *graph.Node) *graph.Node { return squares(ops.CumSum(ops.Mul(x, w), 0)) }, "CumSum", "mixes the examples", ""},
 		"a transposition": {func(_ nn.Scope, x, w *graph.Node) *graph.Node {

@@ -154,3 +154,27 @@ type Softmaxer interface {
 	// or, for the logarithm, dy - exp(y)*sum(dy).
 	BindSoftmaxGrad(log bool, axis int, in []Operand, out Operand) (Bound, error)
 }
+
+// Norm is a normalisation of groups of elements to mean 0 and variance 1. A group is the elements
+// that differ only in their places along some axes.
+type Norm struct {
+	Axes  Axes    // of a group
+	Eps   float64 // added to the biased variance
+	Given bool    // the last input has the moments of x, as BindMoments returns them
+}
+
+// A Normaliser binds normalisations of x, and their gradients. y is xhat*gamma + beta, where xhat is
+// (x-mean)/sqrt(variance+Eps). gamma and beta have the same type, which broadcasts to that of x.
+type Normaliser interface {
+	// BindMoments has the input x. Its result (2,...) is the means of the groups, and then their biased
+	// variances, without the axes of a group.
+	BindMoments(axes Axes, in []Operand, out Operand) (Bound, error)
+	// BindNorm has the inputs x, gamma and beta. Its result is y.
+	BindNorm(n Norm, in []Operand, out Operand) (Bound, error)
+	// BindNormInputGrad has the inputs x, dy and gamma. Its result is dx, with h = dy*gamma:
+	// (h - mean(h) - xhat*mean(h*xhat))/sqrt(variance+Eps).
+	BindNormInputGrad(n Norm, in []Operand, out Operand) (Bound, error)
+	// BindNormScaleGrad has the inputs x and dy. Its result, whose type broadcasts to that of x, is the
+	// gradient of gamma: the sums of dy*xhat.
+	BindNormScaleGrad(n Norm, in []Operand, out Operand) (Bound, error)
+}

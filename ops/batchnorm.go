@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 
+	"github.com/plexaura/plexaura/engine"
 	"github.com/plexaura/plexaura/graph"
 	"github.com/plexaura/plexaura/shape"
 )
@@ -92,20 +93,19 @@ type batchNorm struct {
 
 // train returns the training form, and adds the updates of the running statistics.
 func (b batchNorm) train(mean, variance *graph.Node) *graph.Node {
-	axes := []int{0}
+	op := normOp{Axes: engine.AxesOf(0), Eps: graph.Float(b.opts.Eps), Given: true}
 	for i := 2; i < b.x.Type().Rank(); i++ {
-		axes = append(axes, i)
+		op.Axes |= engine.AxesOf(i)
 	}
-	batchMean := Mean(b.x, axes...)
-	centred := Sub(b.x, b.channels(batchMean))
-	batchVar := Mean(Square(centred), axes...)
+	moments := graph.Apply(momentsOp{op.Axes}, b.x)
+	batchMean, batchVar := rowOf(moments, 0), rowOf(moments, 1)
 
-	n := Count(b.x, axes...)
+	n := graph.Apply(countOp{op.Axes}, b.x)
 	unbiased := Mul(batchVar, Div(n, Maximum(AddScalar(n, -1), OnesLike(n))))
-	b.track(mean, batchMean, batchMean)
-	b.track(variance, unbiased, batchVar)
+	b.track(mean, batchMean, moments)
+	b.track(variance, unbiased, moments)
 
-	return Add(Mul(centred, b.channels(b.scale(batchVar))), b.channels(b.beta))
+	return graph.Apply(op, b.x, b.channels(b.gamma), b.channels(b.beta), moments)
 }
 
 // infer returns the inference form: a scale and a shift per channel.

@@ -3,6 +3,7 @@ package ops
 import (
 	"fmt"
 
+	"github.com/plexaura/plexaura/engine"
 	"github.com/plexaura/plexaura/graph"
 	"github.com/plexaura/plexaura/shape"
 )
@@ -27,11 +28,11 @@ func LayerNorm(x, gamma, beta *graph.Node, eps float64) *graph.Node {
 	if bad != nil {
 		return bad
 	}
-	var last []int
+	op := normOp{Eps: graph.Float(eps)}
 	for i := range gamma.Type().Rank() {
-		last = append(last, -1-i)
+		op.Axes |= engine.AxesOf(x.Type().Rank() - 1 - i)
 	}
-	return Add(Mul(standardised(x, eps, last...), gamma), beta)
+	return graph.Apply(op, x, gamma, beta)
 }
 
 // GroupNorm normalises the channels (axis 1) of x (N,C,...) in the given number of groups: each
@@ -77,10 +78,12 @@ func groupNorm(name string, x, gamma, beta *graph.Node, eps float64, groupsOf fu
 		return bad
 	}
 	t := x.Type()
-	size := shape.Of(t.Dims()[1:]...).Len()
-	y := standardised(Reshape(x, t.Dim(0), shape.Dim(groups), shape.Dim(size/max(groups, 1))), eps, 2)
-	y = Reshape(y, t.Dims()...)
-	return Add(Mul(y, alongChannels(gamma, t.Rank())), alongChannels(beta, t.Rank()))
+	each := shape.Dim(t.Int(1) / max(groups, 1)) // channels
+	inner := shape.Of(t.Dims()[2:]...).Len()
+	along := []shape.Dim{shape.Dim(groups), each, 1}
+	y := graph.Apply(normOp{Axes: engine.AxesOf(2, 3), Eps: graph.Float(eps)},
+		Reshape(x, t.Dim(0), shape.Dim(groups), each, shape.Dim(inner)), Reshape(gamma, along...), Reshape(beta, along...))
+	return Reshape(y, t.Dims()...)
 }
 
 func orEps(eps float64) float64 {
@@ -102,10 +105,4 @@ func betaLike(gamma, beta shape.Type) error {
 		return fmt.Errorf("beta is %v; it must be %v, as gamma is", beta, gamma)
 	}
 	return nil
-}
-
-// standardised returns x normalised to mean 0 and variance 1 over the given axes.
-func standardised(x *graph.Node, eps float64, axes ...int) *graph.Node {
-	centred := Sub(x, MeanKeep(x, axes...))
-	return Div(centred, Sqrt(AddScalar(MeanKeep(Square(centred), axes...), eps)))
 }

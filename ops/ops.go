@@ -15,6 +15,7 @@ var All = slices.Concat(
 	modeOps,
 	reduceOps,
 	softmaxOps,
+	normOps,
 	lrnOps,
 	randomOps,
 	matMulOps,

@@ -44,11 +44,34 @@ func AdaptiveMaxPool3D(x *graph.Node, size [3]int) *graph.Node {
 	return adaptive("AdaptiveMaxPool3D", x, size[:], adaptiveMax)
 }
 
-func adaptiveMean(x *graph.Node, w MaxPool2DOp) *graph.Node { return AvgPool2D(x, w.averaging(false)) }
+// pooler pools windows of images, and may reduce whole axes.
+type pooler struct {
+	windows func(x *graph.Node, w MaxPool2DOp) *graph.Node
+	whole   func(x *graph.Node, axes ...int) *graph.Node
+}
 
-func adaptiveMax(x *graph.Node, w MaxPool2DOp) *graph.Node { return MaxPool2D(x, w) }
+var (
+	adaptiveMean = pooler{func(x *graph.Node, w MaxPool2DOp) *graph.Node { return AvgPool2D(x, w.averaging(false)) }, MeanKeep}
+	adaptiveMax  = pooler{windows: MaxPool2D} // a reduction would share the gradient of equal maxima
+)
 
-type pooler func(x *graph.Node, w MaxPool2DOp) *graph.Node
+// atOnce pools all axes at once, or returns nil where that cannot be done.
+func (p pooler) atOnce(x *graph.Node, size []int) *graph.Node {
+	var axes, kernel []int
+	one, even := true, true
+	for i, n := range size {
+		in := x.Type().Int(2 + i)
+		axes, kernel = append(axes, 2+i), append(kernel, in/n)
+		one, even = one && n == 1, even && in%n == 0
+	}
+	switch {
+	case one && p.whole != nil:
+		return p.whole(x, axes...)
+	case even && len(size) == 2:
+		return p.windows(x, MaxPool2DOp{Kernel: [2]int(kernel)})
+	}
+	return nil
+}
 
 // adaptive pools one axis after the other: means of means, each over the same number of elements,
 // or maxima of maxima. It begins with the last axis, so that of equal maxima the first in row-major
@@ -70,6 +93,9 @@ func adaptive(name string, x *graph.Node, size []int, pool pooler) *graph.Node {
 	}, x)
 	if bad != nil {
 		return bad
+	}
+	if y := pool.atOnce(x, size); y != nil {
+		return y
 	}
 	for i := len(size) - 1; i >= 0; i-- {
 		x = adaptiveAxis(x, 2+i, size[i], pool)
@@ -97,12 +123,12 @@ func adaptiveAxis(x *graph.Node, axis, size int, pool pooler) *graph.Node {
 // one pooling with a fixed stride.
 func adaptiveRows(images *graph.Node, in, size int, pool pooler) *graph.Node {
 	if in%size == 0 {
-		return pool(images, MaxPool2DOp{Kernel: [2]int{in / size, 1}})
+		return pool.windows(images, MaxPool2DOp{Kernel: [2]int{in / size, 1}})
 	}
 	rows := make([]*graph.Node, size)
 	for i := range rows {
 		from, to := i*in/size, ((i+1)*in+size-1)/size
-		rows[i] = pool(sliceAxis(images, 2, from, to), MaxPool2DOp{Kernel: [2]int{to - from, 1}})
+		rows[i] = pool.windows(sliceAxis(images, 2, from, to), MaxPool2DOp{Kernel: [2]int{to - from, 1}})
 	}
 	return Concat(2, rows...)
 }

@@ -261,9 +261,9 @@ func (e Engine) avgPoolInRows(p engine.Pool2D, in []engine.Operand, out engine.O
 	switch {
 	case !sameDType(out.DType, engine.Types(in)):
 	case out.DType == shape.Float32:
-		return g.means(e, meanRow[float32]), nil
+		return bindMeans[float32](e, g), nil
 	case out.DType == shape.Float64:
-		return g.means(e, meanRow[float64]), nil
+		return bindMeans[float64](e, g), nil
 	}
 	return e.Engine.BindAvgPool2D(p, in, out)
 }
@@ -285,60 +285,11 @@ func (e Engine) avgPoolGradInRows(p engine.Pool2D, in []engine.Operand, out engi
 	switch {
 	case !sameDType(out.DType, engine.Types(in)):
 	case out.DType == shape.Float32:
-		return g.means(e, meanGradRow[float32]), nil
+		return bindMeansGrad[float32](e, g), nil
 	case out.DType == shape.Float64:
-		return g.means(e, meanGradRow[float64]), nil
+		return bindMeansGrad[float64](e, g), nil
 	}
 	return e.Engine.BindAvgPool2DGrad(p, in, out)
-}
-
-// means returns the kernel that calls f for each row of windows of each plane, in order.
-func (p *pooling) means(e Engine, f func(p *pooling, c *engine.Call, plane, row int)) engine.Bound {
-	planes := e.newLoop(p.planes, p.yPlane()*p.windowCost(), func(c *engine.Call, _, lo, hi int) {
-		for n := lo; n < hi; n++ {
-			for i := range p.OH {
-				f(p, c, n, i)
-			}
-		}
-	})
-	return engine.Bound{Kernel: planes.kernel(), By: name}
-}
-
-func meanRow[T shape.Float](p *pooling, c *engine.Call, plane, row int) {
-	x := nth(engine.Slice[T](c.In[0]), plane, p.xPlane())
-	y := nth(engine.Slice[T](c.Out[0]), plane*p.OH+row, p.OW)
-	rows, all, horizontal := p.Vertical().Taps(row), p.counted(0, row), p.Horizontal()
-	for j := range y {
-		cols, sum := horizontal.Taps(j), 0.0
-		for a := range rows.N {
-			k := (rows.At+a*rows.Step)*p.W + cols.At
-			for range cols.N {
-				sum += float64(x[k])
-				k += cols.Step
-			}
-		}
-		y[j] = T(sum / float64(max(all*p.counted(1, j), 1)))
-	}
-}
-
-func meanGradRow[T shape.Float](p *pooling, c *engine.Call, plane, row int) {
-	dx := nth(engine.Slice[T](c.Out[0]), plane, p.xPlane())
-	dy := nth(engine.Slice[T](c.In[0]), plane*p.OH+row, p.OW)
-	if row == 0 {
-		clear(dx)
-	}
-	rows, all, horizontal := p.Vertical().Taps(row), p.counted(0, row), p.Horizontal()
-	for j, v := range dy {
-		cols := horizontal.Taps(j)
-		v /= T(max(all*p.counted(1, j), 1))
-		for a := range rows.N {
-			k := (rows.At+a*rows.Step)*p.W + cols.At
-			for range cols.N {
-				dx[k] += v
-				k += cols.Step
-			}
-		}
-	}
 }
 
 // counted is how many elements along an axis, 0 being that of rows, the mean of window o is of.

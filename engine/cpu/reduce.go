@@ -4,6 +4,7 @@ import (
 	"slices"
 
 	"github.com/plexaura/plexaura/engine"
+	"github.com/plexaura/plexaura/internal/simd/totals"
 	"github.com/plexaura/plexaura/internal/simd/vec"
 	"github.com/plexaura/plexaura/shape"
 )
@@ -40,7 +41,7 @@ func (e Engine) reduceRows(r engine.Reduction, axes engine.Axes, in []engine.Ope
 	case shape.Float32:
 		return e.reduce32(r, s), nil
 	case shape.Float64:
-		return bindFold(e, s, plainFold[float64, float64](r)), nil
+		return e.reduce64(r, s), nil
 	case shape.Int32:
 		return bindFold(e, s, plainFold[int32, int32](r)), nil
 	case shape.Int64:
@@ -53,50 +54,27 @@ func (e Engine) reduce32(r engine.Reduction, s sum) engine.Bound {
 	switch {
 	case r == engine.Prod:
 		return bindFold(e, s, plainFold[float32, float64](r))
-	case r == engine.Sum && s.along:
-		return bindAlong(e, s, combiner[float32, float64]{
-			row:  func(x []float32, _ []float64) float64 { return float64(e.simd.Vec.Sum(x)) },
-			join: func(a, b float64) float64 { return a + b },
-			cost: 1. / 16,
-		})
+	case s.along:
+		return totalsAlong[float32](e, r, s)
 	case r == engine.Sum:
 		return e.sumColumns(s)
 	}
 	op := map[engine.Reduction]vec.Op{engine.Maximum: vec.Max, engine.Minimum: vec.Min}[r]
 	add := func(acc, x []float32) { e.simd.Vec.Map(op, acc, acc, x, 0) }
-	f := combiner[float32, float32]{
-		row: func(x, work []float32) float32 { return e.extreme(op, x, work) }, work: lanes,
-		add: add, merge: add,
-		join: func(a, b float32) float32 { return max(a, b) },
-		cost: 1. / 8,
-	}
-	if op == vec.Min {
-		f.join = func(a, b float32) float32 { return min(a, b) }
-	}
-	return bindFold(e, s, f)
+	return bindAcross(e, s, combiner[float32, float32]{add: add, merge: add, cost: 1. / 8})
 }
 
-// lanes is how many extremes are looked for side by side.
-const lanes = 256
-
-// extreme is the largest element, or with OpMin the smallest: that of lanes, in best, which are
-// folded in halves.
-func (e Engine) extreme(op vec.Op, x, best []float32) float32 {
-	if len(x) >= 2*lanes {
-		rest := x[len(x)-lanes:] // the last ones may count twice
-		e.simd.Vec.Map(op, best, x, rest, 0)
-		for x = x[lanes:]; len(x) > lanes; x = x[lanes:] {
-			e.simd.Vec.Map(op, best, best, x, 0)
-		}
-		for n := lanes / 2; n >= 8; n /= 2 {
-			e.simd.Vec.Map(op, best[:n], best, best[n:], 0)
-		}
-		x = best[:8]
+func (e Engine) reduce64(r engine.Reduction, s sum) engine.Bound {
+	switch {
+	case r != engine.Prod && s.along:
+		return totalsAlong[float64](e, r, s)
+	case r != engine.Sum:
+		return bindFold(e, s, plainFold[float64, float64](r))
 	}
-	if op == vec.Min {
-		return slices.Min(x)
+	add := func(acc, x []float64) {
+		totals.Apply(e.simd.Totals, totals.Add, acc, totals.Operands[float64]{X: x})
 	}
-	return slices.Max(x)
+	return bindAcross(e, s, combiner[float64, float64]{add: add, merge: add, cost: 1. / 4})
 }
 
 type numeric interface {

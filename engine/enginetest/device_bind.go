@@ -141,3 +141,23 @@ func (d *Device) BindSoftmaxGrad(log bool, axis int, in []engine.Operand, out en
 func (d *Device) BindMap(m engine.Map, in, out []engine.Operand) (engine.Bound, error) {
 	return d.bound("Map")(d.Engine.BindMap(m, in, out))
 }
+
+// BindMoments implements [engine.Normaliser].
+func (d *Device) BindMoments(axes engine.Axes, in []engine.Operand, out engine.Operand) (engine.Bound, error) {
+	return d.bound("Moments")(d.Engine.BindMoments(axes, in, out))
+}
+
+// BindNorm implements [engine.Normaliser].
+func (d *Device) BindNorm(n engine.Norm, in []engine.Operand, out engine.Operand) (engine.Bound, error) {
+	return d.bound("Norm")(d.Engine.BindNorm(n, in, out))
+}
+
+// BindNormInputGrad implements [engine.Normaliser].
+func (d *Device) BindNormInputGrad(n engine.Norm, in []engine.Operand, out engine.Operand) (engine.Bound, error) {
+	return d.bound("NormInputGrad")(d.Engine.BindNormInputGrad(n, in, out))
+}
+
+// BindNormScaleGrad implements [engine.Normaliser].
+func (d *Device) BindNormScaleGrad(n engine.Norm, in []engine.Operand, out engine.Operand) (engine.Bound, error) {
+	return d.bound("NormScaleGrad")(d.Engine.BindNormScaleGrad(n, in, out))
+}

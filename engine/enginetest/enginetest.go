@@ -75,6 +75,7 @@ var families = []family{
 	{"AvgPooler", is[engine.AvgPooler], avgPoolTable, randomAvgPool},
 	{"Layouter", is[engine.Layouter], layoutTable, randomLayout},
 	{"Softmaxer", is[engine.Softmaxer], softmaxTable, randomSoftmax},
+	{"Normaliser", is[engine.Normaliser], normTable, randomNorm},
 	{"WindowSummer", is[engine.WindowSummer], windowSumTable, randomWindowSum},
 	{"Mover", is[engine.Mover], moveTable, randomMove},
 	{"Accumulator", is[engine.Accumulator], accumulateTable, randomAccumulate},

@@ -185,6 +185,26 @@ func (e spoiled) BindCumSum(axis int, reverse bool, in []engine.Operand, out eng
 	return e.bound("Scanner", "CumSum", in, out, b, err)
 }
 
+func (e spoiled) BindMoments(axes engine.Axes, in []engine.Operand, out engine.Operand) (engine.Bound, error) {
+	b, err := e.Laid.BindMoments(axes, in, out)
+	return e.bound("Normaliser", "Moments", in, out, b, err)
+}
+
+func (e spoiled) BindNorm(n engine.Norm, in []engine.Operand, out engine.Operand) (engine.Bound, error) {
+	b, err := e.Laid.BindNorm(n, in, out)
+	return e.bound("Normaliser", "Norm", in, out, b, err)
+}
+
+func (e spoiled) BindNormInputGrad(n engine.Norm, in []engine.Operand, out engine.Operand) (engine.Bound, error) {
+	b, err := e.Laid.BindNormInputGrad(n, in, out)
+	return e.bound("Normaliser", "NormInputGrad", in, out, b, err)
+}
+
+func (e spoiled) BindNormScaleGrad(n engine.Norm, in []engine.Operand, out engine.Operand) (engine.Bound, error) {
+	b, err := e.Laid.BindNormScaleGrad(n, in, out)
+	return e.bound("Normaliser", "NormScaleGrad", in, out, b, err)
+}
+
 // methods are the kernels by family.
 var methods = map[string][]string{
 	"Mapper":    {"Map"},
@@ -195,10 +215,12 @@ var methods = map[string][]string{
 	"AvgPooler": {"AvgPool2D", "AvgPool2DGrad"},
 	"Layouter":  {"Conv2D", "Conv2DInputGrad", "Conv2DFilterGrad", "MaxPool2D", "MaxPool2DScatter", "Conv2DMaxPool", "AvgPool2D", "AvgPool2DGrad"},
 	"Softmaxer": {"Softmax", "SoftmaxGrad"},
-	"Mover":     {"Transpose", "Slice", "Embed", "Concat", "Pad", "PadGrad", "OneHot"},
-	"Indexer":   {"Gather", "ScatterAdd", "TopK"},
-	"Scanner":   {"CumSum"},
-	"Randomer":  {"Random"},
+
+	"Normaliser": {"Moments", "Norm", "NormInputGrad", "NormScaleGrad"},
+	"Mover":      {"Transpose", "Slice", "Embed", "Concat", "Pad", "PadGrad", "OneHot"},
+	"Indexer":    {"Gather", "ScatterAdd", "TopK"},
+	"Scanner":    {"CumSum"},
+	"Randomer":   {"Random"},
 
 	"ConvPooler":   {"Conv2DMaxPool"},
 	"WindowSummer": {"WindowSum"},

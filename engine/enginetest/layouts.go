@@ -99,6 +99,42 @@ func (e Laid) BindReduce(r engine.Reduction, axes engine.Axes, in []engine.Opera
 	})
 }
 
+// BindMoments implements [engine.Normaliser].
+func (e Laid) BindMoments(axes engine.Axes, in []engine.Operand, out engine.Operand) (engine.Bound, error) {
+	return e.bind(in, out, e.normalised(axes, 1), false, false, func(in []engine.Operand, out engine.Operand) (engine.Bound, error) {
+		return e.Engine.BindMoments(axes, in, out)
+	})
+}
+
+// BindNorm implements [engine.Normaliser].
+func (e Laid) BindNorm(n engine.Norm, in []engine.Operand, out engine.Operand) (engine.Bound, error) {
+	return e.bind(in, out, e.normalised(n.Axes, 1), true && e.normalised(n.Axes, 1) > 0, false, func(in []engine.Operand, out engine.Operand) (engine.Bound, error) {
+		return e.Engine.BindNorm(n, in, out)
+	})
+}
+
+// BindNormInputGrad implements [engine.Normaliser].
+func (e Laid) BindNormInputGrad(n engine.Norm, in []engine.Operand, out engine.Operand) (engine.Bound, error) {
+	return e.bind(in, out, e.normalised(n.Axes, 2), true && e.normalised(n.Axes, 1) > 0, false, func(in []engine.Operand, out engine.Operand) (engine.Bound, error) {
+		return e.Engine.BindNormInputGrad(n, in, out)
+	})
+}
+
+// BindNormScaleGrad implements [engine.Normaliser].
+func (e Laid) BindNormScaleGrad(n engine.Norm, in []engine.Operand, out engine.Operand) (engine.Bound, error) {
+	return e.bind(in, out, e.normalised(n.Axes, 2), false, false, func(in []engine.Operand, out engine.Operand) (engine.Bound, error) {
+		return e.Engine.BindNormScaleGrad(n, in, out)
+	})
+}
+
+// normalised returns how many inputs of a normalisation have the layout, n if it is over batches.
+func (e Laid) normalised(axes engine.Axes, n int) int {
+	if axes.Has(e.Layout.Axis) {
+		return n
+	}
+	return 0
+}
+
 // BindConcat implements [engine.Mover].
 func (e Laid) BindConcat(axis int, in []engine.Operand, out engine.Operand) (engine.Bound, error) {
 	return e.bind(in, out, len(in), true, false, func(in []engine.Operand, out engine.Operand) (engine.Bound, error) {

@@ -11,11 +11,12 @@ import (
 type Engine struct{ tensor.StdEng }
 
 var (
-	_ engine.Engine    = Engine{}
-	_ engine.Mapper    = Engine{}
-	_ engine.Reducer   = Engine{}
-	_ engine.Softmaxer = Engine{}
-	_ engine.Randomer  = Engine{}
+	_ engine.Engine     = Engine{}
+	_ engine.Mapper     = Engine{}
+	_ engine.Reducer    = Engine{}
+	_ engine.Softmaxer  = Engine{}
+	_ engine.Normaliser = Engine{}
+	_ engine.Randomer   = Engine{}
 )
 
 const name = "ref"

@@ -4,7 +4,7 @@
 // The kernels stand in rooms of their own below, which import one way:
 //
 //	abi <- isa <- window
-//	gemm, vec, random, pool        on isa
+//	gemm, vec, totals, random, pool  on isa
 //	conv, winograd, interleaved, nhwc  on window, gemm and vec
 //
 // A [Kernels] value is the table for one level, with a field for each room; [Best] is the table of

@@ -15,6 +15,7 @@ import (
 	"github.com/plexaura/plexaura/internal/simd/nhwc"
 	"github.com/plexaura/plexaura/internal/simd/pool"
 	"github.com/plexaura/plexaura/internal/simd/random"
+	"github.com/plexaura/plexaura/internal/simd/totals"
 	"github.com/plexaura/plexaura/internal/simd/vec"
 	"github.com/plexaura/plexaura/internal/simd/winograd"
 )
@@ -26,6 +27,7 @@ type Kernels struct {
 	Level       isa.Level
 	Gemm        *gemm.Kernels
 	Vec         *vec.Kernels
+	Totals      *totals.Kernels
 	Random      *random.Kernels
 	Pool        *pool.Kernels
 	Conv        *conv.Kernels
@@ -94,6 +96,7 @@ func tableOf(l isa.Level) *Kernels {
 	g, v := cmp.Or(gemm.At(l), gemm.At(plain)), cmp.Or(vec.At(l), vec.At(plain))
 	return &Kernels{
 		Level: l, Gemm: g, Vec: v,
+		Totals:      cmp.Or(totals.At(l), totals.At(plain)),
 		Random:      cmp.Or(random.At(l), random.At(plain)),
 		Pool:        cmp.Or(pool.At(l), pool.At(plain)),
 		Conv:        cmp.Or(conv.At(l, g), conv.At(plain, g)),

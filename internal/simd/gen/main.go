@@ -32,6 +32,8 @@ var files = []struct {
 	{"gemm", "gemm_avx512", func(c *build.Context) string { return gemm(avx512(c)) }},
 	{"vec", "vec_avx2", func(c *build.Context) string { return vectors(avx2(c)) }},
 	{"vec", "vec_avx512", func(c *build.Context) string { return vectors(avx512(c)) }},
+	{"totals", "totals_avx2", func(c *build.Context) string { return alongRuns(avx2(c)) }},
+	{"totals", "totals_avx512", func(c *build.Context) string { return alongRuns(avx512(c)) }},
 	{"random", "random_avx2", func(c *build.Context) string { return philox(avx2(c)) }},
 	{"random", "random_avx512", func(c *build.Context) string { return philox(avx512(c)) }},
 	{"pool", "pool_avx2", func(c *build.Context) string { return pools(avx2(c)) }},

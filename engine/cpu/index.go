@@ -1,0 +1,168 @@
+package cpu
+
+import (
+	"github.com/plexaura/plexaura/engine"
+	"github.com/plexaura/plexaura/internal/simd/totals"
+	"github.com/plexaura/plexaura/shape"
+)
+
+// picks are the parts of x, seen as (outer, n, inner), that ids copy to y, (outer, m, inner): along
+// means an id for each element of y, otherwise for each of m.
+type picks struct {
+	slabs
+	m     int
+	along bool
+}
+
+func picksOf(g engine.Gather, x, y shape.Shape) picks {
+	p := picks{slabs: slabsOf(g.Axis, x), along: g.Along}
+	if slice := p.count * p.width; slice > 0 {
+		p.m = y.Len() / slice
+	}
+	return p
+}
+
+// BindGather implements [engine.Indexer].
+func (e Engine) BindGather(g engine.Gather, in []engine.Operand, out engine.Operand) (engine.Bound, error) {
+	b, err := e.Engine.BindGather(g, in, out)
+	p := picksOf(g, in[0].Shape, out.Shape)
+	if err != nil || out.Len() == 0 || p.n == 0 {
+		return b, err
+	}
+	switch in[1].DType {
+	case shape.Int32:
+		return gathering[int32](e, b, p, out.Width()), nil
+	case shape.Int64:
+		return gathering[int64](e, b, p, out.Width()), nil
+	}
+	return gathering[uint8](e, b, p, out.Width()), nil
+}
+
+func gathering[I word](e Engine, b engine.Bound, p picks, width int) engine.Bound {
+	switch width {
+	case 1:
+		return gatherWords[I, uint8](e, b, p)
+	case 2:
+		return gatherWords[I, shape.Half](e, b, p)
+	case 4:
+		return gatherWords[I, int32](e, b, p)
+	}
+	return gatherWords[I, int64](e, b, p)
+}
+
+// whole is b, ref's kernel, which reports ids that are none of the n, with work in its place where
+// all are.
+func whole[I word](b engine.Bound, n int, work *loop) engine.Bound {
+	refuse := b.Kernel
+	b.By, b.Serial = name, work.serial()
+	b.Kernel = func(c *engine.Call) error {
+		for _, id := range words[I](c.In[1]) {
+			if uint64(int64(id)) >= uint64(n) { // negative ones are large
+				return refuse(c)
+			}
+		}
+		work.run(c)
+		return nil
+	}
+	return b
+}
+
+// gatherWords shares out the rows of y, of width elements each; where that is one, those of m.
+func gatherWords[I, W word](e Engine, b engine.Bound, p picks) engine.Bound {
+	if p.width == 1 {
+		return whole[I](b, p.n, e.newLoop(p.count, 10+p.m, func(c *engine.Call, _, lo, hi int) {
+			x, y, ids := words[W](c.In[0]), words[W](c.Out[0]), words[I](c.In[1])
+			for o := lo; o < hi; o++ {
+				pickRow(nth(y, o, p.m), nth(x, o, p.n), ids[p.idsOf(o, p.m):])
+			}
+		}))
+	}
+	return whole[I](b, p.n, e.newLoop(p.count*p.m, 10+p.width/8, func(c *engine.Call, _, lo, hi int) {
+		x, y, ids := words[W](c.In[0]), words[W](c.Out[0]), words[I](c.In[1])
+		for i := lo; i < hi; i++ {
+			row, from := nth(y, i, p.width), nth(x, i/p.m, p.size())
+			if !p.along {
+				copy(row, from[int(ids[i%p.m])*p.width:])
+				continue
+			}
+			for k, id := range nth(ids, i, p.width) {
+				row[k] = from[int(id)*p.width+k]
+			}
+		}
+	}))
+}
+
+// idsOf is the first of the m ids of slab o.
+func (p *picks) idsOf(o, m int) int {
+	if p.along {
+		return o * m
+	}
+	return 0
+}
+
+func pickRow[I, W word](dst, src []W, ids []I) {
+	for k, id := range ids[:len(dst)] {
+		dst[k] = src[int(id)]
+	}
+}
+
+// BindScatterAdd implements [engine.Indexer].
+func (e Engine) BindScatterAdd(g engine.Gather, in []engine.Operand, out engine.Operand) (engine.Bound, error) {
+	b, err := e.Engine.BindScatterAdd(g, in, out)
+	p := picksOf(g, out.Shape, in[0].Shape)
+	if err != nil || in[0].Len() == 0 || out.Len() == 0 {
+		return b, err
+	}
+	switch in[1].DType {
+	case shape.Int32:
+		return scattering[int32](e, b, p, out.DType), nil
+	case shape.Int64:
+		return scattering[int64](e, b, p, out.DType), nil
+	}
+	return scattering[uint8](e, b, p, out.DType), nil
+}
+
+func scattering[I word](e Engine, b engine.Bound, p picks, d shape.DType) engine.Bound {
+	if d == shape.Float64 {
+		return scatterAdd[I, float64](e, b, p)
+	}
+	return scatterAdd[I, float32](e, b, p)
+}
+
+// scatterAdd shares out slabs, and stretches of their width, so that each element of the result is
+// added to in one order.
+func scatterAdd[I word, T shape.Float](e Engine, b engine.Bound, p picks) engine.Bound {
+	const stretch = 256
+	stretches := partsOf(p.width, stretch)
+	return whole[I](b, p.n, e.newLoop(p.count*stretches.count, 10+p.m*(3+min(p.width, stretch)/4), func(c *engine.Call, _, lo, hi int) {
+		dy, dx, ids := engine.Slice[T](c.In[0]), engine.Slice[T](c.Out[0]), words[I](c.In[1])
+		for i := lo; i < hi; i++ {
+			o := i / stretches.count
+			from, to := stretches.bounds(i % stretches.count)
+			slab, add := nth(dx, o, p.size()), nth(dy, o, p.m*p.width)
+			for k := range p.n {
+				clear(slab[k*p.width+from : k*p.width+to])
+			}
+			switch of := ids[p.idsOf(o, p.m*p.width):]; {
+			case p.width == 1:
+				for k, v := range add {
+					slab[int(of[k])] += v
+				}
+			case p.along:
+				for k, v := range add {
+					if j := k % p.width; from <= j && j < to {
+						slab[int(of[k])*p.width+j] += v
+					}
+				}
+			default:
+				for k := range p.m {
+					addRow(e, slab[int(of[k])*p.width+from:][:to-from], add[k*p.width+from:])
+				}
+			}
+		}
+	}))
+}
+
+func addRow[T shape.Float](e Engine, sum, x []T) {
+	totals.Apply(e.simd.Totals, totals.Add, sum, totals.Operands[T]{X: x[:len(sum)]})
+}

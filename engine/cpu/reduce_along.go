@@ -1,0 +1,107 @@
+package cpu
+
+import (
+	"github.com/plexaura/plexaura/engine"
+	"github.com/plexaura/plexaura/internal/simd/isa"
+	"github.com/plexaura/plexaura/internal/simd/totals"
+)
+
+// totalOps are the reductions that have kernels along rows.
+var totalOps = map[engine.Reduction]totals.Total{engine.Sum: totals.Sum, engine.Maximum: totals.Maximum, engine.Minimum: totals.Minimum}
+
+// pieces are those of rows, count for each result: length elements, the last one of a row fewer if
+// there are several cuts.
+type pieces struct {
+	starts        grid // of rows, or of pieces if all are as long
+	row, cuts     int  // elements of a row, and pieces
+	length, count int
+}
+
+// newPieces cuts rows into pieces of at most so many elements, evenly if possible.
+func newPieces(s sum, most int) pieces {
+	p := pieces{row: s.length, cuts: (s.length + most - 1) / most}
+	for _, g := range []grid{s.kept, s.reduced} {
+		for k := range g.rank {
+			p.starts.add(g.extent[k], g.stride[k])
+		}
+	}
+	p.count = s.reduced.size() * p.cuts
+	for cuts := p.cuts; cuts < 2*p.cuts; cuts++ {
+		if s.length%cuts == 0 {
+			p.starts.add(cuts, s.length/cuts)
+			p.row, p.cuts, p.count = s.length/cuts, 1, s.reduced.size()*cuts
+			break
+		}
+	}
+	p.length = (p.row + p.cuts - 1) / p.cuts
+	return p
+}
+
+// totalsAlong reduces rows in pieces, many at a time where they are evenly spaced, and then what
+// comes of the pieces of a result, sums in float64. The pieces depend only on the shape.
+func totalsAlong[T isa.Float](e Engine, r engine.Reduction, s sum) engine.Bound {
+	op, p := totalOps[r], newPieces(s, e.simd.Totals.Exact())
+	n := s.kept.size()
+	var l layout
+	partial := reserve[T](&l, 1, n*p.count)
+	row, pitch := p.rows()
+	work := e.newLoop(n*p.count/row, row*(3+p.length/12), func(c *engine.Call, _, lo, hi int) {
+		x, to := engine.Slice[T](c.In[0]), engine.Slice[T](c.Out[0])
+		if p.count > 1 {
+			to = partial.of(c, 0)
+		}
+		for i := lo; i < hi; i++ {
+			at, length := p.at(i * row)
+			totals.OfRows(e.simd.Totals, op, nth(to, i, row), totals.Rows[T]{N: length, X: x[at:], XRow: pitch})
+		}
+	})
+	if p.count == 1 {
+		return engine.Bound{Kernel: work.kernel(), By: name, Serial: work.serial()}
+	}
+	join := e.newLoop(n, 5+p.count, func(c *engine.Call, _, lo, hi int) {
+		out, parts := engine.Slice[T](c.Out[0]), partial.of(c, 0)
+		for o := lo; o < hi; o++ {
+			out[o] = joined(op, nth(parts, o, p.count))
+		}
+	})
+	b := inTurn(work, join)
+	b.Scratch, b.Serial = int(l), work.serial() && join.serial()
+	return b
+}
+
+// rows returns how many pieces are taken at a time, which follow each other at that pitch.
+func (p *pieces) rows() (n, pitch int) {
+	last := p.starts.rank - 1
+	if p.cuts > 1 || last < 0 {
+		return 1, 0
+	}
+	n, pitch = p.starts.extent[last], p.starts.stride[last]
+	for divisor := 2; n*p.length > 4*chunkWork && divisor <= n; divisor++ {
+		for n%divisor == 0 && n*p.length > 4*chunkWork {
+			n /= divisor
+		}
+	}
+	return n, pitch
+}
+
+// at is the place of piece i, and how long it is.
+func (p *pieces) at(i int) (at, n int) {
+	cut := i % p.cuts * p.length
+	return p.starts.offset(i/p.cuts) + cut, min(p.length, p.row-cut)
+}
+
+// joined reduces what comes of pieces.
+func joined[T isa.Float](op totals.Total, parts []T) T {
+	if op == totals.Sum {
+		return T(total[T, float64](parts))
+	}
+	best := parts[0]
+	for _, v := range parts[1:] {
+		if op == totals.Maximum {
+			best = max(best, v)
+		} else {
+			best = min(best, v)
+		}
+	}
+	return best
+}

@@ -1,0 +1,30 @@
+package totals
+
+import (
+	"testing"
+
+	"github.com/plexaura/plexaura/internal/simd/isa"
+	"github.com/plexaura/plexaura/internal/simd/simdtest"
+)
+
+func TestKernelsStayInsideTheirOperands(t *testing.T) {
+	eachLevel(t, func(t *testing.T, k *Kernels) {
+		guarded[float32](t, k)
+		guarded[float64](t, k)
+	})
+}
+
+func guarded[T isa.Float](t *testing.T, k *Kernels) {
+	for n := 1; n < 100; n = n*5/4 + 1 {
+		for _, behind := range []bool{false, true} {
+			vector := func(n int) []T { return simdtest.Guarded[T](t, n, behind) }
+			for op := range nTotals {
+				OfRows(k, op, vector(3), Rows[T]{N: n, X: vector(3 * n), Z: vector(3 * n), G: vector(n), C: vector(3), XRow: n, ZRow: n})
+			}
+			o := Operands[T]{X: vector(n), Z: vector(n), P: vector(n), Q: vector(n), R: vector(n), S: vector(n)}
+			for op := range nMaps {
+				Apply(k, op, vector(n), o)
+			}
+		}
+	}
+}

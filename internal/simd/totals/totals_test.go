@@ -1,0 +1,165 @@
+package totals
+
+import (
+	"math"
+	"math/rand/v2"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/plexaura/plexaura/internal/simd/isa"
+)
+
+// mixed returns numbers of which some are zeros, denormals, infinite or NaN.
+func mixed[T isa.Float](rng *rand.Rand, n, special int) []T {
+	v := make([]T, n)
+	for i := range v {
+		v[i] = T(rng.NormFloat64())
+		if special > 0 && rng.IntN(special) == 0 {
+			v[i] = []T{0, T(math.Copysign(0, -1)), T(math.Inf(1)), T(math.Inf(-1)), T(math.NaN()), tiny[T](), -tiny[T]()}[rng.IntN(7)]
+		}
+	}
+	return v
+}
+
+// tiny is a denormal.
+func tiny[T isa.Float]() T {
+	if v := T(0x1p-1060); v != 0 {
+		return v
+	}
+	v := 0x1p-130
+	return T(v)
+}
+
+// epsilon is half a unit in the last place of 1.
+func epsilon[T isa.Float]() float64 {
+	if T(1)+T(0x1p-40) == 1 {
+		return 0x1p-24
+	}
+	return 0x1p-53
+}
+
+func TestTablesAreComplete(t *testing.T) {
+	eachLevel(t, func(t *testing.T, k *Kernels) {
+		for op := range nTotals {
+			require.NotNil(t, k.f32.totals[op], op)
+			require.NotNil(t, k.f64.totals[op], op)
+		}
+		for op := range nMaps {
+			require.NotNil(t, k.f32.maps[op], op)
+			require.NotNil(t, k.f64.maps[op], op)
+		}
+	})
+}
+
+// TestTotalsAgreeWithFormulas: at odd lengths and pitches, with and without numbers that are none.
+func TestTotalsAgreeWithFormulas(t *testing.T) {
+	eachLevel(t, func(t *testing.T, k *Kernels) {
+		testTotals[float32](t, k)
+		testTotals[float64](t, k)
+	})
+}
+
+func testTotals[T isa.Float](t *testing.T, k *Kernels) {
+	rng := rand.New(rand.NewPCG(11, 1))
+	for op := range nTotals {
+		for range 150 {
+			n, rows, special := 1+rng.IntN(150), 1+rng.IntN(5), []int{0, 20, 200}[rng.IntN(3)]
+			if rng.IntN(20) == 0 {
+				n = isa.CallLen + rng.IntN(300)
+			}
+			pitch := n + rng.IntN(3)
+			r := Rows[T]{N: n, X: mixed[T](rng, rows*pitch, special), Z: mixed[T](rng, rows*pitch, special), G: mixed[T](rng, n, special), C: mixed[T](rng, rows, 0), XRow: pitch, ZRow: pitch}
+			y := append(make([]T, rows), 42)
+			OfRows(k, op, y[:rows], r)
+			require.EqualValues(t, 42, y[rows])
+			for i := range rows {
+				checkTotal(t, op, y[i], r.X[i*pitch:][:n], r.Z[i*pitch:], r.G, r.C[i])
+			}
+		}
+	}
+}
+
+func checkTotal[T isa.Float](t *testing.T, op Total, got T, x, z, g []T, c T) {
+	t.Helper()
+	want, size := 0.0, 0.0
+	best := none[T](op)
+	for i := range x {
+		term := 0.0
+		switch xf, zf, gf := float64(isa.Flush(x[i])), float64(isa.Flush(z[i])), float64(isa.Flush(g[i])); op {
+		case Sum:
+			term = xf
+		case Squares:
+			term = (xf - float64(c)) * (xf - float64(c))
+		case Dots:
+			term = xf * zf
+		case Products:
+			term = zf * (xf - float64(c))
+		case ProductsBy:
+			term = zf * gf * (xf - float64(c))
+		case Maximum:
+			best = max(best, x[i])
+		case Minimum:
+			best = min(best, x[i])
+		}
+		want, size = want+term, size+math.Abs(term)
+	}
+	switch {
+	case op >= Maximum && best != best:
+		require.True(t, got != got, "%v: %v, want NaN", op, got)
+	case op >= Maximum:
+		require.Equal(t, math.Float64bits(float64(best)), math.Float64bits(float64(got)), "%v: %v, want %v", op, got, best)
+	case math.IsNaN(want) || math.IsInf(want, 0):
+		require.True(t, float64(got) == want || got != got, "%v: %v, want %v", op, got, want)
+	default:
+		require.InDelta(t, want, float64(got), (8+float64(len(x))/16)*epsilon[T]()*(size+1e-30), "%v of %d", op, len(x))
+	}
+}
+
+// TestMapsAgreeWithFormulas compares each level with plain Go.
+func TestMapsAgreeWithFormulas(t *testing.T) {
+	eachLevel(t, func(t *testing.T, k *Kernels) {
+		testMaps[float32](t, k)
+		testMaps[float64](t, k)
+	})
+}
+
+func testMaps[T isa.Float](t *testing.T, k *Kernels) {
+	rng := rand.New(rand.NewPCG(11, 2))
+	for op := range nMaps {
+		for range 100 {
+			n, special := rng.IntN(150), []int{0, 20}[rng.IntN(2)]
+			vector := func() []T { return mixed[T](rng, n+3, special)[rng.IntN(4):][:n] }
+			o := Operands[T]{X: vector(), Z: vector(), P: vector(), Q: vector(), R: vector(), S: vector(), A: mixed[T](rng, 1, 0)[0], B: 2, C: mixed[T](rng, 1, 0)[0], D: -1}
+			got := append(vector(), 42)
+			want := append([]T(nil), got...)
+			Apply(k, op, got[:n], o)
+			Apply(&plain, op, want[:n], o)
+			for i := range got {
+				if want[i] != want[i] {
+					require.True(t, got[i] != got[i], "%v: %v, want NaN", op, got[i])
+					continue
+				}
+				if math.IsInf(float64(want[i]), 0) {
+					require.Equal(t, want[i], got[i])
+					continue
+				}
+				require.InDelta(t, float64(want[i]), float64(got[i]), 200*epsilon[T](), "%v", op)
+			}
+		}
+	}
+}
+
+// TestShortOperandsAreRefused: a kernel never reads past what it is given.
+func TestShortOperandsAreRefused(t *testing.T) {
+	x := make([]float32, 10)
+	for _, r := range []Rows[float32]{{N: 11, X: x}, {N: 6, X: x, XRow: 6}, {N: 5, X: x, XRow: -1}} {
+		require.Panics(t, func() { OfRows(&plain, Sum, make([]float32, 2), r) }, "%+v", r)
+	}
+	require.Panics(t, func() { OfRows(&plain, Dots, x[:1], Rows[float32]{N: 10, X: x, Z: x[:9]}) })
+	require.Panics(t, func() { OfRows(&plain, Squares, x[:1], Rows[float32]{N: 10, X: x}) })
+	require.Panics(t, func() { Apply(&plain, BlendEach, x, Operands[float32]{X: x, Z: x, P: x, Q: x, R: x}) })
+	var y [1]float64
+	OfRows(&plain, Maximum, y[:], Rows[float64]{})
+	require.Equal(t, math.Inf(-1), y[0])
+}
