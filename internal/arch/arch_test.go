@@ -89,7 +89,7 @@ var may = map[string][]string{
 	"internal/simd/totals":      {"internal/simd/isa"},
 	"internal/simd/conv":        {"internal/par", "internal/simd/abi", "internal/simd/gemm", "internal/simd/isa", "internal/simd/window"},
 	"internal/simd/winograd":    {"internal/par", "internal/simd/abi", "internal/simd/gemm", "internal/simd/isa", "internal/simd/window"},
-	"internal/simd/nhwc":        {"internal/simd/abi", "internal/simd/gemm", "internal/simd/isa", "internal/simd/window"},
+	"internal/simd/nhwc":        {"internal/par", "internal/simd/abi", "internal/simd/gemm", "internal/simd/isa", "internal/simd/window"},
 	"internal/simd/interleaved": {"internal/simd/abi", "internal/simd/gemm", "internal/simd/isa", "internal/simd/vec", "internal/simd/window"},
 	"internal/simd/simdtest":    {"internal/par", "internal/simd/isa", "internal/simd/window"},
 	"internal/skips":            {},
