@@ -125,7 +125,7 @@ func (e Engine) bindNHWCWinograd(plan *nhwc.Winograd, ep engine.Epilogue, exact 
 		}
 		return withoutPacked(c, exact.Kernel)
 	})
-	b.Choice = exact.Choice
+	b.Choice, b.Packing.Replaces = exact.Choice, false
 	b.Scratch, b.Packing.Rest = max(b.Scratch, exact.Scratch), max(b.Packing.Rest, exact.Scratch)
 	return b
 }
