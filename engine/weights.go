@@ -83,6 +83,7 @@ func Int8Of(x, scale float32) int8 {
 func (b Bound) WithWeights(w Weights, t shape.Type, as shape.DType) Bound {
 	if b.Narrow != nil {
 		if n, ok := b.Narrow(as); ok {
+			n.Choice = b.Choice
 			return n
 		}
 	}

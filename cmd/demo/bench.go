@@ -126,6 +126,9 @@ func bench(ctx context.Context, c *call) error {
 			}
 			return usagef("no case %q; there are %s", *name, strings.Join(names, ", "))
 		}
+		if len(opts) > 0 && strings.Contains(*name, "/train/") {
+			return usagef("-weights-type: %s trains, which is done in %v", *name, weightsTypes[0])
+		}
 		cases = cases[i : i+1]
 	}
 	runtime.GOMAXPROCS(*threads)

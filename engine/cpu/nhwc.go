@@ -44,7 +44,7 @@ func (e Engine) nhwcConv2D(c engine.Conv2D, in []engine.Operand, out engine.Oper
 	if choose(exact.Choice) == nhwcWinogradAlg {
 		exact.Then = nil
 		plan, _ := nhwc.NewWinograd(e.simd.NHWC, op)
-		return e.bindNHWCWinograd(plan, c.Epilogue, exact), nil
+		return withExact(in[1].Type, exact, func(exact engine.Bound) engine.Bound { return e.bindNHWCWinograd(plan, c.Epilogue, exact) }), nil
 	}
 	return exact, nil
 }
