@@ -140,7 +140,9 @@ func (e Engine) interleavedConvPool(c engine.Conv2D, p engine.Pool2D, in []engin
 			rows, _ := interleaved.NewWinogradRows(e.simd.Interleaved, op, lo, hi)
 			return rows
 		})
-		return withExact(in[1].Type, exact, func(exact engine.Bound) engine.Bound { return e.bindInterleavedWinograd(plan, pooled, c.Epilogue, exact) })
+		return withExact(in[1].Type, exact, func(exact engine.Bound) engine.Bound {
+			return e.bindInterleavedWinograd(plan, pooled, c.Epilogue, exact)
+		})
 	}), nil
 }
 

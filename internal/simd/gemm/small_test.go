@@ -152,5 +152,7 @@ func TestSmallRefusesWhatItCannot(t *testing.T) {
 		require.Panics(t, func() { NewSmall(best(), op, Int8) })
 	}
 	p := NewSmall(best(), Op{M: 1, N: 2, K: 3}, Int8)
-	require.Panics(t, func() { p.Run(make([]float32, 2), make([]float32, 3), make([]byte, 5), nil, make([]float32, 999), 0, 1) })
+	require.Panics(t, func() {
+		p.Run(make([]float32, 2), make([]float32, 3), make([]byte, 5), nil, make([]float32, 999), 0, 1)
+	})
 }
