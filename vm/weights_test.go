@@ -216,3 +216,17 @@ func TestSmallWeightsAreRefusedWhereThereCanBeNone(t *testing.T) {
 	_, err := vm.Compile(ref.Engine{}, outs, vm.WithWeights(shape.Int8), vm.WithWeights(shape.Float32))
 	require.NoError(t, err)
 }
+
+// A watched machine, whose kernels are bound again, computes with the same weights, and with what is
+// computed once.
+func TestWatchedMachinesHaveSmallWeights(t *testing.T) {
+	for _, as := range []shape.DType{shape.Float32, shape.Int8} {
+		for _, outs := range [][]*graph.Node{weighted(), normalised()} {
+			m := hoisting(t, cpu.New(), vm.NewStore(1), outs, vm.WithWeights(as))
+			want, spans := run(t, m, pixels(3, .25)), 0
+			require.NoError(t, m.Observe(vm.Observer{Span: func(vm.Span) { spans++ }}))
+			require.Equal(t, want, run(t, m, pixels(3, .25)))
+			require.Positive(t, spans)
+		}
+	}
+}

@@ -97,17 +97,11 @@ func (s *smallPanel) each(visit func(k, j int, x float32)) {
 }
 
 func (s *smallPanel) brain(panel []byte) {
-	if s.cols < s.Small.Cols {
-		clear(panel)
-	}
 	to := unsafe.Slice((*shape.Brain)(unsafe.Pointer(unsafe.SliceData(panel))), len(panel)/2)
 	s.each(func(k, j int, x float32) { to[k*s.Small.Cols+j] = shape.BrainOf32(x) })
 }
 
 func (s *smallPanel) int8(panel []byte, scale []float32) {
-	if s.cols < s.Small.Cols {
-		clear(panel)
-	}
 	clear(scale)
 	s.each(func(_, j int, x float32) { scale[j] = max(scale[j], max(x, -x)) })
 	for j, most := range scale {

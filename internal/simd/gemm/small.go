@@ -42,8 +42,8 @@ type smalls [2][]smallPanel
 // small type. Memory limits such products where A has few rows, so that they gain what B has fewer
 // bytes. Arithmetic is in float32.
 //
-// B's form has a scale for each column, then panels of Cols columns, which have K rows each; what is
-// beyond the last column is 0.
+// B's form has a scale for each column, then panels of Cols columns, which have K rows each. What is
+// beyond the last column is not used.
 type Small struct {
 	Op
 	As   Storage
