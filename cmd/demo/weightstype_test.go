@@ -3,7 +3,9 @@ package main
 import (
 	"context"
 	"math"
+	"slices"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -45,6 +47,36 @@ func TestLogitsOfSmallWeights(t *testing.T) {
 			t.Logf("%s with weights in %v: %.2g of the largest logit", c.model, as, worst/largest)
 			require.Less(t, worst/largest, limit, "%s, %v", c.model, as)
 			require.NotZero(t, worst)
+		}
+	}
+}
+
+// BenchmarkSmallWeights runs a network with weights in float32 and in a small type in turn, and reports
+// the median ratio of their times.
+func BenchmarkSmallWeights(b *testing.B) {
+	of := models()
+	for _, name := range []string{"alexnet", "resnet18"} {
+		for _, as := range weightsTypes[1:] {
+			b.Run(name+"/"+as.String(), func(b *testing.B) {
+				full, err := inferCase(cpu.New(), of[name], 1)
+				require.NoError(b, err)
+				small, err := inferCase(cpu.New(), of[name], 1, vm.WithWeights(as))
+				require.NoError(b, err)
+				took := func(w *workload) float64 {
+					start := time.Now()
+					_, err := w.run()
+					require.NoError(b, err)
+					return time.Since(start).Seconds()
+				}
+				took(full)
+				took(small)
+				ratios := make([]float64, b.N)
+				for i := range ratios {
+					ratios[i] = took(full) / took(small)
+				}
+				slices.Sort(ratios)
+				b.ReportMetric(ratios[b.N/2], "float32/small")
+			})
 		}
 	}
 }
