@@ -2,8 +2,8 @@ package engine
 
 import (
 	"math"
-	"sync"
 
+	"github.com/plexaura/plexaura/internal/par"
 	"github.com/plexaura/plexaura/shape"
 )
 
@@ -16,9 +16,9 @@ type Weights struct{ In, Axis int }
 // [shape.Int8].
 func SmallWeights(d shape.DType) bool { return d == shape.BFloat16 || d == shape.Int8 }
 
-// Round sets dst to the numbers nearest to the weights w, of type t, that the type as can hold. That
-// defines the results of all kernels with small weights: they are those of the kernel for float32
-// with these numbers, but for rounding.
+// Round sets dst to the numbers nearest to the weights w, of type t, that the type as can hold.
+// That defines the results of all kernels with small weights: they are those of the kernel for
+// float32 with these numbers, but for rounding.
 //
 // [shape.BFloat16] rounds each number to the nearest, ties to even. [shape.Int8] has a scale for
 // each channel of axis, the largest magnitude divided by 127 in float32, and rounds each number
@@ -91,7 +91,7 @@ func (b Bound) WithWeights(w Weights, t shape.Type, as shape.DType) Bound {
 		b.Packing = Packing{}
 	}
 	r := &rounding{inner: b, weights: w, typ: t, as: as}
-	r.calls.New = func() any { return &Call{In: make([]Buffer, 0, 8), Out: make([]Buffer, 0, 2)} }
+	r.calls = par.NewFree(16, func() *Call { return &Call{In: make([]Buffer, 0, 8), Out: make([]Buffer, 0, 2)} })
 	b.Kernel, b.Narrow, b.Arrangements = r.run, nil, nil
 	b.Scratch = line(r.inner.Scratch) + t.Bytes()
 	b.Packing = r.packing()
@@ -116,7 +116,7 @@ type rounding struct {
 	weights Weights
 	typ     shape.Type
 	as      shape.DType
-	calls   sync.Pool
+	calls   par.Free[Call]
 }
 
 // roundedForm is the form of rounded weights that inner is packed from.
@@ -158,7 +158,7 @@ func (r *rounding) pack(c *Call) error {
 	if in.Kernel == nil {
 		return nil
 	}
-	of := r.calls.Get().(*Call)
+	of := r.calls.Take()
 	of.In, of.Out = append(of.In, rounded), append(of.Out, c.Out[0].At(0, shape.Uint8, in.Bytes))
 	of.Scratch = c.Scratch.At(0, shape.Uint8, in.Scratch)
 	return r.give(of, in.Kernel(of))
@@ -176,7 +176,7 @@ func (r *rounding) run(c *Call) error {
 	if c.Packed.Valid() && in.Replaces {
 		return r.inner.Kernel(c)
 	}
-	of := r.calls.Get().(*Call)
+	of := r.calls.Take()
 	of.In, of.Out, of.Scratch = append(of.In, c.In...), append(of.Out, c.Out...), c.Scratch
 	if w := &of.In[r.weights.In]; !c.Packed.Valid() {
 		*w = r.round(c.Scratch, line(r.inner.Scratch), *w)
@@ -194,6 +194,6 @@ func (r *rounding) give(of *Call, err error) error {
 	clear(of.In)
 	clear(of.Out)
 	*of = Call{In: of.In[:0], Out: of.Out[:0]}
-	r.calls.Put(of)
+	r.calls.Give(of)
 	return err
 }

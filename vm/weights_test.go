@@ -23,8 +23,8 @@ import (
 
 var smallTypes = []shape.DType{shape.BFloat16, shape.Int8}
 
-// weighted is a convolution and two products with weights, one as stored and one transposed, followed
-// by maps, and a product of two values and by a constant.
+// weighted is a convolution and two products with weights, one as stored and one transposed,
+// followed by maps, and a product of two values and by a constant.
 func weighted() []*graph.Node {
 	g := graph.New()
 	x := g.Input("x", shape.F32(shape.N, 2, 6, 6))
@@ -68,8 +68,8 @@ func relative(t *testing.T, want, got []float32, limit float64) {
 	require.InDeltaSlice(t, want, got, limit*most)
 }
 
-// A program with small weights computes what one without does with rounded weights, on every engine,
-// and keeps on doing so when weights change.
+// A program with small weights computes what one without does with rounded weights, on every
+// engine, and keeps on doing so when weights change.
 func TestSmallWeightsAreRoundedWeights(t *testing.T) {
 	for _, e := range []engine.Engine{ref.Engine{}, std.New(tensor.StdEng{}), cpu.New(), cpu.New(cpu.ExactConv), enginetest.Followed{}} {
 		for _, as := range smallTypes {
@@ -217,8 +217,8 @@ func TestSmallWeightsAreRefusedWhereThereCanBeNone(t *testing.T) {
 	require.NoError(t, err)
 }
 
-// A watched machine, whose kernels are bound again, computes with the same weights, and with what is
-// computed once.
+// A watched machine, whose kernels are bound again, computes with the same weights, and with what
+// is computed once.
 func TestWatchedMachinesHaveSmallWeights(t *testing.T) {
 	for _, as := range []shape.DType{shape.Float32, shape.Int8} {
 		for _, outs := range [][]*graph.Node{weighted(), normalised()} {

@@ -14,8 +14,8 @@ import (
 	"github.com/plexaura/plexaura/vm"
 )
 
-// How far logits are from those of weights in float32, relative to the largest of them, with the values
-// of bench. PERFORMANCE.md has the figures.
+// How far logits are from those of weights in float32, relative to the largest of them, with the
+// values of bench. PERFORMANCE.md has the figures.
 func TestLogitsOfSmallWeights(t *testing.T) {
 	if testing.Short() {
 		t.Skip("runs networks for ImageNet")
@@ -51,8 +51,8 @@ func TestLogitsOfSmallWeights(t *testing.T) {
 	}
 }
 
-// BenchmarkSmallWeights runs a network with weights in float32 and in a small type in turn, and reports
-// the median ratio of their times.
+// BenchmarkSmallWeights runs a network with weights in float32 and in a small type in turn, and
+// reports the median ratio of their times.
 func BenchmarkSmallWeights(b *testing.B) {
 	of := models()
 	for _, name := range []string{"alexnet", "resnet18"} {

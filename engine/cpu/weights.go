@@ -110,9 +110,9 @@ func (s *smallPanel) int8(panel []byte, scale []float32) {
 	s.each(func(k, j int, x float32) { panel[k*s.Small.Cols+j] = byte(engine.Int8Of(x, scale[j])) })
 }
 
-// withExact returns the kernel that bind makes of exact, which computes where numbers are not finite:
-// from the filters, of the given type, and not from their packed form. So that these need not be kept
-// beside it in small types, exact rounds them then.
+// withExact returns the kernel that bind makes of exact, which computes where numbers are not
+// finite: from the filters, of the given type, and not from their packed form. So that these need
+// not be kept beside it in small types, exact rounds them then.
 func withExact(filters shape.Type, exact engine.Bound, bind func(exact engine.Bound) engine.Bound) engine.Bound {
 	b := bind(exact)
 	b.Narrow = func(as shape.DType) (engine.Bound, bool) {

@@ -20,9 +20,9 @@ const (
 // size is the bytes of an element.
 func (s Storage) size() int { return [...]int{BFloat16: 2, Int8: 1}[s] }
 
-// smallFunc computes rows of a times one panel of B: sums[i], of a panel's columns, is set to row i of
-// a, which are as bytes apart, times the k rows of the panel, or with more that is added. Rows of sums
-// follow each other.
+// smallFunc computes rows of a times one panel of B: sums[i], of a panel's columns, is set to row i
+// of a, which are as bytes apart, times the k rows of the panel, or with more that is added. Rows
+// of sums follow each other.
 type smallFunc func(k int, a *float32, as int, b *byte, sums *float32, more int) (csr uint32)
 
 // widenFunc sets dst to k rows of a panel of B, times scale, which has a number for each column.
@@ -38,12 +38,12 @@ type smallPanel struct {
 // smalls are those of a level: narrow panels, then wide ones, by Storage.
 type smalls [2][]smallPanel
 
-// Small is a plan for C = act(A·B + bias) where B, which is float32 to those who give it, is kept in a
-// small type. Memory limits such products where A has few rows, so that they gain what B has fewer
-// bytes. Arithmetic is in float32.
+// Small is a plan for C = act(A·B + bias) where B, which is float32 to those who give it, is kept
+// in a small type. Memory limits such products where A has few rows, so that they gain what B has
+// fewer bytes. Arithmetic is in float32.
 //
-// B's form has a scale for each column, then panels of Cols columns, which have K rows each. What is
-// beyond the last column is not used.
+// B's form has a scale for each column, then panels of Cols columns, which have K rows each. What
+// is beyond the last column is not used.
 type Small struct {
 	Op
 	As   Storage
@@ -57,8 +57,8 @@ type Small struct {
 }
 
 const (
-	// smallDepth is how many rows of B are multiplied at a time: a widened panel of them stays in the
-	// second-level cache, and sums lose little.
+	// smallDepth is how many rows of B are multiplied at a time: a widened panel of them stays in
+	// the second-level cache, and sums lose little.
 	smallDepth = 256
 
 	// smallTask is how many elements of B a task has at least.

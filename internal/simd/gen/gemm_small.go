@@ -8,8 +8,8 @@ import (
 	"github.com/mmcloughlin/avo/reg"
 )
 
-// smallPanels are the vectors of a panel of small elements, narrow ones first, and smallRows the most
-// rows that are multiplied by one at a time.
+// smallPanels are the vectors of a panel of small elements, narrow ones first, and smallRows the
+// most rows that are multiplied by one at a time.
 func (t *target) smallPanels() []int {
 	if len(t.regs) == 32 {
 		return []int{1, 4}
