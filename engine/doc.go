@@ -7,5 +7,6 @@
 //
 // Values are in the engine's [Memory]. It is that of the host, unless the engine is a [Device].
 //
-// Knows shape, gorgonia's tensor. Never imports graph, ops or its own implementations.
+// Knows shape, internal/par, gorgonia's tensor. Never imports graph, ops or its own
+// implementations.
 package engine

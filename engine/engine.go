@@ -7,6 +7,8 @@ import (
 	// a later one asks the runtime. Requiring the later one here protects programs that import us.
 	_ "go4.org/unsafe/assume-no-moving-gc"
 	"gorgonia.org/tensor"
+
+	"github.com/plexaura/plexaura/shape"
 )
 
 // Engine is the minimal interface of an engine. It must be safe for concurrent use.
@@ -64,6 +66,11 @@ type Bound struct {
 	// inputs are in, and follow the inputs of the kernel.
 	Then func(m Map, in []Operand) (Bound, bool)
 
+	// Narrow, if it is not nil, returns the kernel whose weights, which it would read in float32, are
+	// packed in a type that [SmallWeights] lists, or false if there is none. They are the weights that
+	// ops name; see [Bound.WithWeights], which needs no Narrow.
+	Narrow func(as shape.DType) (Bound, bool)
+
 	// Arrangements lists the layouts, other than all Rows, with which the kernel could be bound
 	// instead. It is empty if the engine has none, or if the kernel was bound with such layouts.
 	Arrangements []Arrangement
@@ -94,6 +101,10 @@ type Packing struct {
 	// compute the same from the same input, so that batch sizes, and programs, can share the
 	// result. Nil is not equal to any other.
 	Form any
+
+	// Replaces means that a kernel with Call.Packed does not read the input. Some do where a number is
+	// not finite.
+	Replaces bool
 }
 
 // Overwrite means that output Out may use the memory of input In. At most one output uses the

@@ -43,11 +43,17 @@ func TestNothingWhereSomethingIsWantedNeverPanics(t *testing.T) {
 			"Res":         engine.Res,
 			"Slice":       engine.Slice[float32],
 			"Unsupported": engine.Unsupported,
+
+			"Int8Of":       engine.Int8Of,
+			"Int8Scale":    engine.Int8Scale,
+			"Round":        engine.Round,
+			"SmallWeights": engine.SmallWeights,
 		},
 		Types: []any{
 			new(engine.Arg),
 			new(engine.Arrangement),
 			new(engine.Axes),
+			new(engine.Bound),
 			new(engine.Buffer),
 			new(engine.Call),
 			new(engine.Fn),
@@ -59,9 +65,10 @@ func TestNothingWhereSomethingIsWantedNeverPanics(t *testing.T) {
 			new(engine.Reduction),
 			new(engine.Region),
 		},
-		Unheld: []string{"Call.*"}, // which kernels and whoever runs them call
+		Unheld: []string{"Bound.*", "Call.*"}, // which kernels and whoever binds and runs them call
 		Panics: map[string]string{
 			"DenseOf": "which takes a buffer of the shape",
+			"Round":   "which takes weights of the type",
 			"Slice":   "which takes a buffer of the type",
 		},
 		Good: func() []any {

@@ -119,6 +119,9 @@ func (op Conv2DOp) attrs(e engine.Epilogue) engine.Conv2D {
 	return engine.Conv2D{Stride: op.Stride, Dilation: op.Dilation, Pad: op.Pad, Groups: op.Groups, Epilogue: e}
 }
 
+// Weights implements vm's Weighted: the filters.
+func (Conv2DOp) Weights([]shape.Type) (engine.Weights, bool) { return engine.Weights{In: 1}, true }
+
 // Absorb implements vm's Absorber: it absorbs a bias per filter, then a ReLU, then max pooling.
 func (op Conv2DOp) Absorb(e engine.Engine, in []shape.Type, next graph.Op, at int, nextIn []shape.Type) (graph.Op, bool) {
 	return fusedConv2D{Conv: op}.Absorb(e, in, next, at, nextIn)
@@ -180,6 +183,8 @@ func (op fusedConv2D) bindPooled(e engine.Engine, attrs engine.Conv2D, in []engi
 	}
 	return c.BindConv2DMaxPool(attrs, op.Pool.attrs(), in, y, out)
 }
+
+func (op fusedConv2D) Weights(in []shape.Type) (engine.Weights, bool) { return op.Conv.Weights(in) }
 
 func (op fusedConv2D) Absorb(e engine.Engine, in []shape.Type, next graph.Op, at int, nextIn []shape.Type) (graph.Op, bool) {
 	if op.pools() {

@@ -126,6 +126,15 @@ func (op MatMulOp) Scale(n, factor *graph.Node) *graph.Node {
 	return graph.Apply(op, n.In(0), Mul(b, Reshape(factor, 1, columns)))
 }
 
+// Weights implements vm's Weighted: b, if it is one matrix.
+func (op MatMulOp) Weights(in []shape.Type) (engine.Weights, bool) {
+	w := engine.Weights{In: 1, Axis: 1}
+	if op.TransB {
+		w.Axis = 0
+	}
+	return w, in[1].Rank() == 2
+}
+
 // Absorb implements vm's Absorber: it absorbs a bias per column, then a ReLU.
 func (op MatMulOp) Absorb(e engine.Engine, in []shape.Type, next graph.Op, at int, nextIn []shape.Type) (graph.Op, bool) {
 	return fusedMatMul{MatMul: op}.Absorb(e, in, next, at, nextIn)
@@ -153,6 +162,8 @@ func (op fusedMatMul) Bind(e engine.Engine, in []engine.Operand, out engine.Oper
 	}
 	return m.BindMatMul(engine.MatMul{TransA: op.MatMul.TransA, TransB: op.MatMul.TransB, Epilogue: op.Epilogue}, flatOperands(op.Epilogue, in), out)
 }
+
+func (op fusedMatMul) Weights(in []shape.Type) (engine.Weights, bool) { return op.MatMul.Weights(in) }
 
 func (op fusedMatMul) Absorb(e engine.Engine, _ []shape.Type, next graph.Op, at int, nextIn []shape.Type) (graph.Op, bool) {
 	ep, ok := extend(e, op.Epilogue, -1, next, at, nextIn)

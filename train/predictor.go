@@ -26,6 +26,7 @@ type Predictor struct {
 	model   nn.Layer
 	weights *Checkpoint
 	engine  engine.Engine
+	opts    []vm.Option
 	program *vm.Program
 	in, out shape.Type   // of one example
 	idle    chan *worker // nil ones are made when needed
@@ -41,13 +42,14 @@ type worker struct {
 
 // NewPredictor returns a Predictor of a model with the values of w. It shares the values: to
 // predict while w is trained, use w.Snapshot(). If the weights do not fit the model, the error is a
-// [MismatchError]. During a training step on w, predictions fail with [vm.ErrBusy].
-func NewPredictor(model nn.Layer, w *Checkpoint, e engine.Engine) (*Predictor, error) {
-	p, err := newPredictor(model, w, e)
+// [MismatchError]. During a training step on w, predictions fail with [vm.ErrBusy]. The options,
+// such as [vm.WithWeights], are for the programs that it compiles.
+func NewPredictor(model nn.Layer, w *Checkpoint, e engine.Engine, opts ...vm.Option) (*Predictor, error) {
+	p, err := newPredictor(model, w, e, opts)
 	return p, prefixed(err)
 }
 
-func newPredictor(model nn.Layer, w *Checkpoint, e engine.Engine) (*Predictor, error) {
+func newPredictor(model nn.Layer, w *Checkpoint, e engine.Engine, opts []vm.Option) (*Predictor, error) {
 	switch {
 	case w == nil || w.Store == nil:
 		return nil, errors.New("no weights")
@@ -67,8 +69,8 @@ func newPredictor(model nn.Layer, w *Checkpoint, e engine.Engine) (*Predictor, e
 	if t.Rank() == 0 || t.Dim(0) != shape.N || !t.Drop(0).Concrete() {
 		return nil, fmt.Errorf("the model's output is %v; want one for each example, along axis 0", t)
 	}
-	p := &Predictor{model: model, weights: w, engine: e, in: w.Info.Input, out: t.Of(t.Drop(0))}
-	if p.program, err = vm.Compile(e, outs); err != nil {
+	p := &Predictor{model: model, weights: w, engine: e, opts: slices.Clone(opts), in: w.Info.Input, out: t.Of(t.Drop(0))}
+	if p.program, err = vm.Compile(e, outs, p.opts...); err != nil {
 		return nil, err
 	}
 	if _, err := net.feedsOf(p.program.Inputs()); err != nil {
@@ -274,7 +276,7 @@ func (p *Predictor) evaluate(ctx context.Context, ds data.Dataset, loss Loss) (e
 	if err != nil {
 		return e, err
 	}
-	program, err := vm.Compile(p.engine, net.Evaluation.Nodes())
+	program, err := vm.Compile(p.engine, net.Evaluation.Nodes(), p.opts...)
 	if err != nil {
 		return e, err
 	}

@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/plexaura/plexaura/graph"
+	"github.com/plexaura/plexaura/shape"
 )
 
 // printer writes lines and keeps the first error.
@@ -65,6 +66,9 @@ func (in *instr) String() string {
 	s := fmt.Sprintf("%s = %s(%s)", strings.Join(outs, ", "), what, strings.Join(args, ", "))
 	if in.prepacked {
 		s += fmt.Sprintf(" with %s packed", args[in.bound.Packing.In])
+	}
+	if in.weights != shape.Invalid {
+		s += fmt.Sprintf(" as %v", in.weights)
 	}
 	return s
 }

@@ -38,6 +38,12 @@ var passCases = map[string]func() []*graph.Node{
 	"scale":    normalised,
 	"hoist":    normalised,
 	"tail":     followedByMaps,
+	"weights": func() []*graph.Node { // not the second product, whose factors change or are a constant
+		g := graph.New()
+		x := g.Input("x", shape.F32(shape.N, 2))
+		y := ops.MatMul(ops.MatMul(x, g.Param("w", shape.F32(2, 3), nil)), g.Const(shape.F32(3, 2), []float64{1, 2, 3, 4, 5, 6}))
+		return []*graph.Node{ops.MatMul(y, x, ops.MatMulOp{TransB: true}), ops.MatMul(ops.Reshape(g.Param("v", shape.F32(4), nil), 2, 2), x, ops.MatMulOp{TransB: true})}
+	},
 	"lower": func() []*graph.Node { // counts and scalars become immediates
 		_, x := vector()
 		return []*graph.Node{ops.AddScalar(ops.MulScalar(ops.Mean(ops.Mul(x, ops.FullLike(x, 3))), .5), 1), ops.FullLike(x, 7)}
@@ -137,6 +143,9 @@ func TestPasses(t *testing.T) {
 			opts := []vm.Option{vm.Checked, vm.Dump(before(p.Name), &b), vm.Dump(p.Name, &b)}
 			if p.Name == "remat" {
 				opts = append(opts, vm.WithMemory(13000))
+			}
+			if p.Name == "weights" {
+				opts = append(opts, vm.WithWeights(shape.Int8))
 			}
 			outs := build()
 			if len(outs[0].Graph().Updates()) > 0 {

@@ -24,6 +24,7 @@ func TestNothingWhereSomethingIsWantedNeverPanics(t *testing.T) {
 			"Train":           vm.Train,
 			"TrainBy":         vm.TrainBy,
 			"WithMemory":      vm.WithMemory,
+			"WithWeights":     vm.WithWeights,
 			"Without":         vm.Without,
 			"WithoutCounters": vm.WithoutCounters,
 		},

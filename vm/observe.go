@@ -147,6 +147,7 @@ func (p *Program) on(e engine.Engine) *Program {
 	return &Program{
 		unit: &u, inputs: p.inputs, leaves: p.leaves, leaf: p.leaf, consts: p.consts, constForms: p.constForms,
 		konst: p.konst, claims: p.claims, memory: p.memory, device: p.device, plans: map[int]*plan{},
+		once: p.once, kept: p.kept,
 	}
 }
 

@@ -43,6 +43,13 @@ type Absorber interface {
 	Absorb(e engine.Engine, in []shape.Type, next graph.Op, at int, nextIn []shape.Type) (graph.Op, bool)
 }
 
+// A Weighted op has an input whose values, if they do not change between runs, are weights that
+// [WithWeights] rounds. Weights says which, for inputs of concrete types; false if none is. The op
+// must use In as [engine.Round] sees it, as its input of that type in rows.
+type Weighted interface {
+	Weights(in []shape.Type) (engine.Weights, bool)
+}
+
 // A Masker op can absorb an [engine.ReLUGrad] of its own input at and its result.
 type Masker interface {
 	Mask(at int) (op graph.Op, ok bool)

@@ -5,6 +5,9 @@ import (
 	"fmt"
 	"io"
 	"slices"
+
+	"github.com/plexaura/plexaura/engine"
+	"github.com/plexaura/plexaura/shape"
 )
 
 // An Option configures [Compile].
@@ -16,7 +19,8 @@ type options struct {
 	checked bool
 	off     map[string]bool
 	dumps   []dump
-	memory  int // largest size of the arena in bytes; 0: unlimited
+	memory  int         // largest size of the arena in bytes; 0: unlimited
+	weights shape.DType // that weights are rounded to; Invalid: they are not
 }
 
 type dump struct {
@@ -83,6 +87,29 @@ func WithMemory(bytes int) Option {
 			return fmt.Errorf("vm: WithMemory: a budget of %d bytes; want at least 1", bytes)
 		}
 		o.memory = bytes
+		return nil
+	}
+}
+
+// WithWeights has the program use the weights of its products and convolutions in float32 rounded to
+// as, and keep their packed forms in it where the engine has kernels for that: [shape.BFloat16],
+// half the bytes, or [shape.Int8] with a scale for each output channel, a quarter. [engine.Round]
+// defines the numbers. Arithmetic stays in float32, and so do the values in the store, which can be
+// trained and saved as before. [shape.Float32], the default, rounds nothing.
+//
+// Weights are a second factor of [ops.MatMul] that is one matrix, or the filters of [ops.Conv2D], if
+// they are a Param, a State, or computed once from such; not constants. A program with updates
+// cannot have small weights: Compile returns an error, as it does for another type, or an engine
+// whose values are on a device.
+func WithWeights(as shape.DType) Option {
+	return func(o *options) error {
+		if as != shape.Float32 && !engine.SmallWeights(as) {
+			return fmt.Errorf("vm: WithWeights: %v; want float32, bfloat16 or int8", as)
+		}
+		o.weights = shape.Invalid
+		if as != shape.Float32 {
+			o.weights = as
+		}
 		return nil
 	}
 }

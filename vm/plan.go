@@ -80,11 +80,12 @@ type instr struct {
 	leaf      *value        // for a write: the value of the leaf
 	nodes     []*graph.Node // the nodes that it computes; the first determines line and layer
 	bound     engine.Bound
-	added     bool // added by a pass; computes none of the user's nodes
-	scratch   int  // offset in the arena
-	at        int  // index in the schedule
-	group     int  // instructions with the same number are adjacent and may run at the same time; 0: none
-	prepacked bool // the kernel uses a packed form of an input, which is kept between runs
+	added     bool        // added by a pass; computes none of the user's nodes
+	scratch   int         // offset in the arena
+	at        int         // index in the schedule
+	group     int         // instructions with the same number are adjacent and may run at the same time; 0: none
+	prepacked bool        // the kernel uses a packed form of an input, which is kept between runs
+	weights   shape.DType // that the kernel's weights are rounded to; Invalid: they are not
 }
 
 func (in *instr) node() *graph.Node { return in.nodes[0] }

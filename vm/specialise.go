@@ -24,8 +24,10 @@ func instructionPasses() []pass[plan] {
 			needs: []string{"lower"}, after: []string{"fuse"}},
 		{name: "select", run: selectKernels, why: "kernels, their scratch, and the inputs they may overwrite; instructions are final",
 			needs: []string{"lower"}, after: []string{"absorb", "layout", "fuse", "mask"}},
+		{name: "weights", run: weights, why: "kernels with weights in the type of WithWeights; the kernels for float32 are known, and may have others",
+			needs: []string{"select"}},
 		{name: "tail", optional: true, run: tail, why: "kernels apply the map of their result while that is in the cache; the kernels are known, and say whether they can",
-			needs: []string{"select"}, after: []string{"fuse", "mask"}},
+			needs: []string{"select"}, after: []string{"fuse", "mask", "weights"}},
 		{name: "remat", optional: true, run: remat, why: "recomputes values that do not fit WithMemory; kernels and their scratch are known, the order is not",
 			needs: []string{"select"}, after: []string{"tail"}},
 	}

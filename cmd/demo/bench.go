@@ -30,7 +30,7 @@ import (
 // benchCase is one row of the performance table.
 type benchCase struct {
 	name string
-	make func(e engine.Engine) (*workload, error)
+	make func(e engine.Engine, opts ...vm.Option) (*workload, error)
 }
 
 // workload is what a case times: a machine and its inputs.
@@ -47,7 +47,7 @@ func (w *workload) run() ([]*tensor.Dense, error) {
 
 func benchCases() (cases []benchCase) {
 	for _, n := range []int{512, 1024, 2048} {
-		cases = append(cases, benchCase{fmt.Sprintf("gemm/%d", n), func(e engine.Engine) (*workload, error) { return gemmCase(e, n) }})
+		cases = append(cases, benchCase{fmt.Sprintf("gemm/%d", n), func(e engine.Engine, opts ...vm.Option) (*workload, error) { return gemmCase(e, n, opts...) }})
 	}
 	cases = append(cases, benchCase{"conv3x3/fwd", conv3x3Fwd}, benchCase{"conv3x3/bwd", conv3x3Bwd})
 	m := models()
@@ -70,10 +70,10 @@ func benchCases() (cases []benchCase) {
 		{"vgg16", plain("vgg16", func(n int) nn.Layer { return vgg.New(vgg.Plan16, n, 0) }), []int{1, 16}, []int{4}},
 	} {
 		for _, n := range c.infer {
-			cases = append(cases, benchCase{fmt.Sprintf("%s/infer/%d", c.name, n), func(e engine.Engine) (*workload, error) { return inferCase(e, c.model, n) }})
+			cases = append(cases, benchCase{fmt.Sprintf("%s/infer/%d", c.name, n), func(e engine.Engine, opts ...vm.Option) (*workload, error) { return inferCase(e, c.model, n, opts...) }})
 		}
 		for _, n := range c.train {
-			cases = append(cases, benchCase{fmt.Sprintf("%s/train/%d", c.name, n), func(e engine.Engine) (*workload, error) { return trainCase(e, c.model, n) }})
+			cases = append(cases, benchCase{fmt.Sprintf("%s/train/%d", c.name, n), func(e engine.Engine, opts ...vm.Option) (*workload, error) { return trainCase(e, c.model, n, opts...) }})
 		}
 	}
 	return cases
@@ -87,11 +87,16 @@ func bench(ctx context.Context, c *call) error {
 	layers := c.String("layers", "", "instead of the cases, time every instruction of this `model`")
 	batch := c.Int("batch", 64, "batch size of -layers")
 	bf16 := c.Bool("bf16", false, "compute in bfloat16 (no engine does yet)")
+	weights := c.pickWeightsType()
 	if err := c.parse(false); err != nil {
 		return err
 	}
 	if *bf16 {
-		return usagef("-bf16: no engine computes in bfloat16; run without it")
+		return usagef("-bf16: no engine computes in bfloat16; run without it, or with -weights-type bfloat16")
+	}
+	opts, err := weights.options()
+	if err != nil {
+		return err
 	}
 	e, err := findEngine(*engineName)
 	if err != nil {
@@ -106,9 +111,12 @@ func bench(ctx context.Context, c *call) error {
 			return err
 		}
 		runtime.GOMAXPROCS(*threads)
-		return benchLayers(ctx, c.stdout, e, m, *batch, measureLimits())
+		return benchLayers(ctx, c.stdout, e, m, *batch, measureLimits(), opts...)
 	}
 	cases := benchCases()
+	if len(opts) > 0 && *name == "" {
+		cases = slices.DeleteFunc(cases, func(b benchCase) bool { return !strings.Contains(b.name, "/infer/") })
+	}
 	if *name != "" {
 		i := slices.IndexFunc(cases, func(b benchCase) bool { return b.name == *name })
 		if i < 0 {
@@ -117,6 +125,9 @@ func bench(ctx context.Context, c *call) error {
 				names[i] = b.name
 			}
 			return usagef("no case %q; there are %s", *name, strings.Join(names, ", "))
+		}
+		if len(opts) > 0 && strings.Contains(*name, "/train/") {
+			return usagef("-weights-type: %s trains, which is done in %v", *name, weightsTypes[0])
 		}
 		cases = cases[i : i+1]
 	}
@@ -127,7 +138,7 @@ func bench(ctx context.Context, c *call) error {
 		fmt.Fprintf(c.stdout, "%-16s %10s %10s %10s %7s  %s\n", "case", "ms", "min", "max", "share", "check")
 	}
 	for _, b := range cases {
-		r, err := measureCase(ctx, e, b, limits)
+		r, err := measureCase(ctx, e, b, limits, opts...)
 		if err != nil {
 			return fmt.Errorf("%s: %w", b.name, err)
 		}
@@ -158,8 +169,8 @@ func (r benchResult) print(c *call, asJSON bool) error {
 	return err
 }
 
-func measureCase(ctx context.Context, e engine.Engine, b benchCase, l limits) (benchResult, error) {
-	w, err := b.make(e)
+func measureCase(ctx context.Context, e engine.Engine, b benchCase, l limits, opts ...vm.Option) (benchResult, error) {
+	w, err := b.make(e, opts...)
 	if err != nil {
 		return benchResult{}, err
 	}
@@ -280,12 +291,12 @@ func meanAbs(w *workload) (sum float64, err error) {
 	return sum, nil
 }
 
-func gemmCase(e engine.Engine, n int) (*workload, error) {
+func gemmCase(e engine.Engine, n int, opts ...vm.Option) (*workload, error) {
 	g := graph.New()
 	s := shape.OfInts(n, n)
 	t := shape.Type{DType: shape.Float32, Shape: s}
 	y := ops.MatMul(g.Input("a", t), g.Input("b", t))
-	w, err := newWorkload(e, []*graph.Node{y}, []*tensor.Dense{counterTensor(s, 0, 1), counterTensor(s, 1, 1)})
+	w, err := newWorkload(e, []*graph.Node{y}, []*tensor.Dense{counterTensor(s, 0, 1), counterTensor(s, 1, 1)}, opts...)
 	if err != nil {
 		return nil, err
 	}
@@ -295,7 +306,7 @@ func gemmCase(e engine.Engine, n int) (*workload, error) {
 
 const convFLOP = 2 * 32 * 56 * 56 * 64 * 64 * 9
 
-func conv3x3(e engine.Engine, backward bool) (*workload, error) {
+func conv3x3(e engine.Engine, backward bool, opts ...vm.Option) (*workload, error) {
 	g := graph.New()
 	x := g.Input("x", shape.F32(32, 64, 56, 56))
 	wt := g.Param("w", shape.F32(64, 64, 3, 3), nil)
@@ -308,7 +319,7 @@ func conv3x3(e engine.Engine, backward bool) (*workload, error) {
 		in = append(in, counterTensor(y.Type().Shape, gradientP, 1))
 		flops *= 2
 	}
-	w, err := newWorkload(e, outs, in)
+	w, err := newWorkload(e, outs, in, opts...)
 	if err != nil {
 		return nil, err
 	}
@@ -316,8 +327,13 @@ func conv3x3(e engine.Engine, backward bool) (*workload, error) {
 	return w, nil
 }
 
-func conv3x3Fwd(e engine.Engine) (*workload, error) { return conv3x3(e, false) }
-func conv3x3Bwd(e engine.Engine) (*workload, error) { return conv3x3(e, true) }
+func conv3x3Fwd(e engine.Engine, opts ...vm.Option) (*workload, error) {
+	return conv3x3(e, false, opts...)
+}
+
+func conv3x3Bwd(e engine.Engine, opts ...vm.Option) (*workload, error) {
+	return conv3x3(e, true, opts...)
+}
 
 // afford refuses a batch of images that, with so many bytes beside it, memory has no room for.
 func (m model) afford(batch, more int) error {
@@ -340,12 +356,12 @@ func (m model) labels(batch int) *tensor.Dense {
 	return tensor.New(tensor.WithShape(batch), tensor.WithBacking(ids))
 }
 
-func inferCase(e engine.Engine, m model, batch int) (*workload, error) {
+func inferCase(e engine.Engine, m model, batch int, opts ...vm.Option) (*workload, error) {
 	if err := m.afford(batch, 0); err != nil {
 		return nil, err
 	}
 	b := m.infer()
-	w, err := newWorkload(e, b.outs, []*tensor.Dense{m.images(batch)})
+	w, err := newWorkload(e, b.outs, []*tensor.Dense{m.images(batch)}, opts...)
 	if err != nil {
 		return nil, err
 	}
@@ -353,12 +369,12 @@ func inferCase(e engine.Engine, m model, batch int) (*workload, error) {
 	return w, nil
 }
 
-func trainCase(e engine.Engine, m model, batch int) (*workload, error) {
+func trainCase(e engine.Engine, m model, batch int, opts ...vm.Option) (*workload, error) {
 	if err := m.afford(batch, 0); err != nil {
 		return nil, err
 	}
 	b := m.train(optim.SGD{LR: .01, Momentum: .9})
-	w, err := newWorkload(e, b.outs, []*tensor.Dense{m.images(batch), m.labels(batch)}, vm.Train)
+	w, err := newWorkload(e, b.outs, []*tensor.Dense{m.images(batch), m.labels(batch)}, append(opts, vm.Train)...)
 	if err != nil {
 		return nil, err
 	}

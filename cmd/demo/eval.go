@@ -7,6 +7,7 @@ import (
 	"github.com/plexaura/plexaura/data"
 	"github.com/plexaura/plexaura/data/picture"
 	"github.com/plexaura/plexaura/shape"
+	"github.com/plexaura/plexaura/train"
 )
 
 func eval(ctx context.Context, c *call) error {
@@ -14,7 +15,12 @@ func eval(ctx context.Context, c *call) error {
 	from := c.String("data", "mnist", dataUsage+"; the test images are used, or those of val where there are none")
 	confusion := c.String("confusion", "", "draw the confusion matrix into this PNG `file`")
 	limit := c.Int("test-limit", 0, "test on only the first `N` images; 0 means all")
+	weights := c.pickWeightsType()
 	if err := c.parse(false); err != nil {
+		return err
+	}
+	opts, err := weights.options()
+	if err != nil {
 		return err
 	}
 	if err := drawable(*confusion); err != nil {
@@ -24,7 +30,7 @@ func eval(ctx context.Context, c *call) error {
 	if err != nil {
 		return err
 	}
-	p, err := w.predictor()
+	p, err := w.predictor(opts...)
 	if err != nil {
 		return fmt.Errorf("%w; the data have %d classes", err, len(part.Info().Classes))
 	}
@@ -37,8 +43,58 @@ func eval(ctx context.Context, c *call) error {
 			return err
 		}
 	}
-	_, err = fmt.Fprintf(c.stdout, "loss %.4f\n%s\n", ev.Loss(), accuracyLine(ev))
+	if _, err = fmt.Fprintf(c.stdout, "loss %.4f\n%s\n", ev.Loss(), accuracyLine(ev)); err != nil || len(opts) == 0 {
+		return err
+	}
+	exact, err := w.predictor()
+	if err != nil {
+		return err
+	}
+	same, err := agreeing(ctx, part, p, exact)
+	if err != nil {
+		return err
+	}
+	_, err = fmt.Fprintf(c.stdout, "the class is that of weights in %v for %d of %d\n", weightsTypes[0], same, part.Len())
 	return err
+}
+
+// agreeing counts the examples of ds for which two models have the same greatest output.
+func agreeing(ctx context.Context, ds data.Dataset, a, b *train.Predictor) (same int, err error) {
+	batches, err := data.NewLoader(ds, data.Batching{Size: 100, Workers: 1})
+	if err != nil {
+		return 0, err
+	}
+	for batch, err := range batches.EpochFrom(ctx, 0, 0) {
+		if err != nil {
+			return 0, err
+		}
+		x, n := batch.X.Float32s(), len(batch.Examples)
+		outA, err := a.Outputs(ctx, x)
+		if err != nil {
+			return 0, err
+		}
+		outB, err := b.Outputs(ctx, x)
+		if err != nil {
+			return 0, err
+		}
+		for i := range n {
+			k := len(outA) / n
+			if greatest(outA[i*k:][:k]) == greatest(outB[i*k:][:k]) {
+				same++
+			}
+		}
+	}
+	return same, nil
+}
+
+// greatest is the index of the greatest of v.
+func greatest(v []float32) (at int) {
+	for i, x := range v {
+		if x > v[at] {
+			at = i
+		}
+	}
+	return at
 }
 
 // loadWith reads the weights, and what of a dataset they are tested on: its first limit examples, 0

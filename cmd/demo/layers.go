@@ -13,12 +13,13 @@ import (
 )
 
 // benchLayers prints the time of each instruction of a model's inference and training.
-func benchLayers(ctx context.Context, out io.Writer, e engine.Engine, m model, batch int, l limits) error {
+func benchLayers(ctx context.Context, out io.Writer, e engine.Engine, m model, batch int, l limits, opts ...vm.Option) error {
 	for _, mode := range []struct {
 		name string
-		make func(engine.Engine, model, int) (*workload, error)
-	}{{"inference", inferCase}, {"training step", trainCase}} {
-		w, err := mode.make(e, m, batch)
+		make func(engine.Engine, model, int, ...vm.Option) (*workload, error)
+		opts []vm.Option
+	}{{"inference", inferCase, opts}, {"training step", trainCase, nil}} {
+		w, err := mode.make(e, m, batch, mode.opts...)
 		if err != nil {
 			return err
 		}

@@ -11,6 +11,8 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"regexp"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -159,6 +161,11 @@ func TestMistakesAreOneLineAndAStatus(t *testing.T) {
 		{"train -vm lisp", 2, `no vm "lisp"; there are gorgonia, plexaura`},
 		{"bench -case nonsense", 2, `no case "nonsense"`},
 		{"bench -bf16", 2, "-bf16"},
+		{"bench -weights-type int4", 2, "-weights-type int4: there are float32, bfloat16, int8"},
+		{"bench -case lenet/train/1 -weights-type int8", 2, "lenet/train/1 trains"},
+		{"program -train -weights-type int8", 1, "weights that are trained stay in float32"},
+		{"eval -weights-type half", 2, "-weights-type half"},
+		{"predict -weights-type half x.png", 2, "-weights-type half"},
 		{"bench -threads 0", 2, "-threads 0"},
 		{"bench -layers lenet -json", 2, "without -json and -case"},
 		{"program -engine cpu-fast", 2, "there are cpu, cpu-exact, ref, std"},
@@ -308,6 +315,12 @@ func TestTrainThenEvalThenPredict(t *testing.T) {
 	require.Zero(t, status, errs)
 	require.Regexp(t, `(?m)^accuracy 0\.9\d{3} \(9\d{3}/10000\)\n\z`, out)
 
+	for _, small := range []string{"bfloat16", "int8"} {
+		status, out, errs = demo(context.Background(), "eval", "-weights", file, "-weights-type", small, "-test-limit", "1000")
+		require.Zero(t, status, errs)
+		require.Regexp(t, `(?m)^the class is that of weights in float32 for (99\d|1000) of 1000\n\z`, out)
+	}
+
 	right := 0
 	var paths []string
 	var labels []string
@@ -315,7 +328,7 @@ func TestTrainThenEvalThenPredict(t *testing.T) {
 		path, label := writeDigit(t, dir, i)
 		paths, labels = append(paths, path), append(labels, label)
 	}
-	status, out, errs = demo(context.Background(), append([]string{"predict", "-weights", file}, paths...)...)
+	status, out, errs = demo(context.Background(), append([]string{"predict", "-weights", file, "-weights-type", "int8"}, paths...)...)
 	require.Zero(t, status, errs)
 	for i, line := range strings.Split(strings.TrimSpace(out), "\n") {
 		if strings.HasPrefix(line, paths[i]+": "+labels[i]+" ") {
@@ -395,6 +408,23 @@ func TestSummaryHasThePublishedCounts(t *testing.T) {
 		require.Zero(t, status, errs)
 		require.Regexp(t, `(?m)^ +total +`+c.parameters+` +`+c.macs, out)
 	}
+}
+
+// The packed forms of AlexNet at batch 1 have most of their bytes in the dense layers.
+func TestSummaryShowsSmallWeights(t *testing.T) {
+	packed := func(small string) int {
+		status, out, errs := demo(context.Background(), "summary", "-model", "alexnet", "-batch", "8", "-weights-type", small)
+		require.Zero(t, status, errs)
+		m := regexp.MustCompile(`(?m)^ +infer +\S+ +\S+ +\S+ +(\S+)`).FindStringSubmatch(out)
+		require.NotNil(t, m, out)
+		n, err := strconv.Atoi(strings.ReplaceAll(m[1], ",", ""))
+		require.NoError(t, err)
+		return n
+	}
+	const dense = 9216*4096 + 4096*4096 + 4096*1000
+	full, half, quarter := packed("float32"), packed("bfloat16"), packed("int8")
+	require.InDelta(t, 2*dense, full-half, .1*dense)
+	require.InDelta(t, dense, half-quarter, .1*dense)
 }
 
 // Layers stand in the order in which they end, under the names of what they are.

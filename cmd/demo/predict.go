@@ -15,7 +15,12 @@ import (
 func predict(ctx context.Context, c *call) error {
 	pick := c.pickWeights()
 	top := c.Int("top", 3, "how many classes to print")
+	weights := c.pickWeightsType()
 	if err := c.parse(true); err != nil {
+		return err
+	}
+	opts, err := weights.options()
+	if err != nil {
 		return err
 	}
 	if c.NArg() == 0 {
@@ -25,7 +30,7 @@ func predict(ctx context.Context, c *call) error {
 	if err != nil {
 		return err
 	}
-	p, err := w.predictor()
+	p, err := w.predictor(opts...)
 	if err != nil {
 		return err
 	}

@@ -18,6 +18,7 @@ func program(_ context.Context, c *call) error {
 	after := c.String("after", "", "print the program as it is after this `pass`: "+strings.Join(passNames(), ", "))
 	dot := c.Bool("dot", false, "write Graphviz")
 	costs := c.Bool("costs", false, "what each convolution would cost by each algorithm, and which the engine takes")
+	weights := c.pickWeightsType()
 	if err := c.parse(false); err != nil {
 		return err
 	}
@@ -28,7 +29,11 @@ func program(_ context.Context, c *call) error {
 	if *after != "" && !slices.Contains(passNames(), *after) {
 		return usagef("-after %s: the passes are %s", *after, strings.Join(passNames(), ", "))
 	}
-	b, opts := s.model.infer(), []vm.Option{}
+	opts, err := weights.options()
+	if err != nil {
+		return err
+	}
+	b := s.model.infer()
 	if *training {
 		b, opts = s.model.train(optim.SGD{LR: s.model.lr, Momentum: .9}), append(opts, vm.Train)
 	}

@@ -17,7 +17,12 @@ import (
 
 func summary(_ context.Context, c *call) error {
 	pick := c.pick(64)
+	weights := c.pickWeightsType()
 	if err := c.parse(false); err != nil {
+		return err
+	}
+	opts, err := weights.options()
+	if err != nil {
 		return err
 	}
 	s, err := pick.subject()
@@ -31,7 +36,7 @@ func summary(_ context.Context, c *call) error {
 	if err := writeLayers(c.stdout, s.name, b.logits); err != nil {
 		return err
 	}
-	return writeMemory(c.stdout, s)
+	return writeMemory(c.stdout, s, opts)
 }
 
 // layerRow is one line of the table.
@@ -99,7 +104,7 @@ func writeLayers(out io.Writer, name string, logits *graph.Node) error {
 	return w.Flush()
 }
 
-func writeMemory(out io.Writer, s subject) error {
+func writeMemory(out io.Writer, s subject, inference []vm.Option) error {
 	fmt.Fprintf(out, "\nmemory at batch %d on engine %s, in bytes:\n", s.batch, s.engine.Name())
 	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', tabwriter.AlignRight)
 	fmt.Fprint(w, "program\t arena\t (unshared)\t parameters and state\t packed\t constants\t total\t\n")
@@ -108,7 +113,7 @@ func writeMemory(out io.Writer, s subject) error {
 		b    built
 		opts []vm.Option
 	}{
-		{"infer", s.model.infer(), nil},
+		{"infer", s.model.infer(), inference},
 		{"train", s.model.train(optim.SGD{LR: s.model.lr, Momentum: .9}), []vm.Option{vm.Train}},
 	} {
 		p, err := vm.Compile(s.engine, row.b.outs, row.opts...)

@@ -106,8 +106,8 @@ func readForeign(path, name string, m model) (*train.Checkpoint, error) {
 }
 
 // predictor computes with the weights; those of another model are an error that names them.
-func (w trained) predictor() (*train.Predictor, error) {
-	p, err := train.NewPredictor(w.model.layer(w.Info), w.Checkpoint, w.engine)
+func (w trained) predictor(opts ...vm.Option) (*train.Predictor, error) {
+	p, err := train.NewPredictor(w.model.layer(w.Info), w.Checkpoint, w.engine, opts...)
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", w.path, err)
 	}

@@ -63,9 +63,11 @@ func (e Engine) convInRows(c engine.Conv2D, in []engine.Operand, out engine.Oper
 	case !sameDType(out.DType, engine.Types(in)) || g.yPlane() == 0:
 	case out.DType == shape.Float32:
 		return e.cheapest(g, forward, algorithms{
-			winograd: func(exact engine.Bound) engine.Bound { return e.winogradConv2D(g, c.Epilogue, exact) },
-			direct:   func() engine.Bound { return e.directConv2D(g, c.Epilogue) },
-			im2col:   func() engine.Bound { return bindConv2D[float32](e, c.Epilogue, g) },
+			winograd: func(exact engine.Bound) engine.Bound {
+				return withExact(in[1].Type, exact, func(exact engine.Bound) engine.Bound { return e.winogradConv2D(g, c.Epilogue, exact) })
+			},
+			direct: func() engine.Bound { return e.directConv2D(g, c.Epilogue) },
+			im2col: func() engine.Bound { return bindConv2D[float32](e, c.Epilogue, g) },
 		}), nil
 	case out.DType == shape.Float64:
 		return bindConv2D[float64](e, c.Epilogue, g), nil

@@ -92,6 +92,12 @@ func oneAfterTheOther(conv, pool engine.Bound, y shape.Type) engine.Bound {
 	}
 	b := engine.Bound{Kernel: kernel, Scratch: int(l) + max(conv.Scratch, pool.Scratch), By: name, Alg: conv.Alg, Choice: conv.Choice, Fails: conv.Fails || pool.Fails, Packing: conv.Packing}
 	b.Packing.Rest = int(l) + max(conv.Packing.Rest, pool.Scratch)
+	if conv.Narrow != nil {
+		b.Narrow = func(as shape.DType) (engine.Bound, bool) {
+			n, ok := conv.Narrow(as)
+			return oneAfterTheOther(n, pool, y), ok
+		}
+	}
 	return b
 }
 
@@ -142,10 +148,13 @@ func (e Engine) interleavedConvPool(c engine.Conv2D, p engine.Pool2D, in []engin
 	}), c.Epilogue)
 	return e.cheapestInterleaved(op, forward, exact, func() engine.Bound {
 		plan, _ := interleaved.NewWinograd(e.simd.Interleaved, op)
-		return e.bindInterleavedWinograd(plan, e.newPooledInterleaved(op, windows, strips, func(lo, hi int) interleavedRunner {
+		pooled := e.newPooledInterleaved(op, windows, strips, func(lo, hi int) interleavedRunner {
 			rows, _ := interleaved.NewWinogradRows(e.simd.Interleaved, op, lo, hi)
 			return rows
-		}), c.Epilogue, exact)
+		})
+		return withExact(in[1].Type, exact, func(exact engine.Bound) engine.Bound {
+			return e.bindInterleavedWinograd(plan, pooled, c.Epilogue, exact)
+		})
 	}), nil
 }
 

@@ -30,7 +30,7 @@ func (e Engine) winogradConv2D(g convolution, ep engine.Epilogue, other engine.B
 		}
 		ready, filters := packedFilters(plan, packed)
 		if *ready == 0 || !finite.holds(c) {
-			return other.Kernel(c)
+			return withoutPacked(c, other.Kernel)
 		}
 		plan.RunTransformed(e.pool, engine.Slice[float32](c.Out[0]), engine.Slice[float32](c.In[0]), filters, bias[float32](c, ep), own.of(c, 0))
 		return nil

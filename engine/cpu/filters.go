@@ -54,7 +54,7 @@ func (p *packer) bind(l *layout, alg string, run engine.Kernel) engine.Bound {
 	}
 	b := engine.Bound{Kernel: kernel, Scratch: int(*l), By: name, Alg: alg}
 	if p.elems > 0 {
-		b.Packing = engine.Packing{In: 1, Bytes: p.elems * shape.Float32.Width(), Rest: rest, Form: p.form, Kernel: p.loop(0, func(c *engine.Call) []float32 {
+		b.Packing = engine.Packing{In: 1, Bytes: p.elems * shape.Float32.Width(), Rest: rest, Form: p.form, Replaces: true, Kernel: p.loop(0, func(c *engine.Call) []float32 {
 			return engine.Slice[float32](c.Out[0].At(0, shape.Float32, p.elems))
 		}).kernel()}
 	}

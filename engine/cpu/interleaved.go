@@ -48,7 +48,7 @@ func (e Engine) interleavedConv2D(c engine.Conv2D, in []engine.Operand, out engi
 	exact := e.bindInterleaved(direct, exactInterleaved{direct}, c.Epilogue)
 	return e.cheapestInterleaved(op, forward, exact, func() engine.Bound {
 		plan, _ := interleaved.NewWinograd(e.simd.Interleaved, op)
-		return e.bindInterleavedWinograd(plan, plan, c.Epilogue, exact)
+		return withExact(in[1].Type, exact, func(exact engine.Bound) engine.Bound { return e.bindInterleavedWinograd(plan, plan, c.Epilogue, exact) })
 	}), nil
 }
 

@@ -15,7 +15,9 @@ func (Engine) Fuses(engine.Epilogue) bool { return true }
 func (e Engine) BindMatMul(m engine.MatMul, in []engine.Operand, out engine.Operand) (engine.Bound, error) {
 	switch {
 	case sameDType(out.DType, engine.Types(in)) && out.DType == shape.Float32:
-		return bindMatMul[float32](e, m, in, out), nil
+		b := bindMatMul[float32](e, m, in, out)
+		b.Narrow = e.narrow(productsOf(m, in[0].Type, in[1].Type, out.Type), m.Epilogue)
+		return b, nil
 	case sameDType(out.DType, engine.Types(in)) && out.DType == shape.Float64:
 		return bindMatMul[float64](e, m, in, out), nil
 	}
@@ -112,7 +114,7 @@ func bindPacked[T shape.Float](e Engine, op gemm.Op, ep engine.Epilogue, element
 			return nil
 		},
 		Packing: engine.Packing{
-			In: 1, Bytes: elements * shape.DTypeOf[T]().Width(), Form: form,
+			In: 1, Bytes: elements * shape.DTypeOf[T]().Width(), Form: form, Replaces: true,
 			Kernel: func(c *engine.Call) error {
 				gemm.Pack(e.simd.Gemm, e.pool, op, engine.Slice[T](c.In[0]), packed(c.Out[0]))
 				return nil

@@ -44,7 +44,7 @@ func (e Engine) nhwcConv2D(c engine.Conv2D, in []engine.Operand, out engine.Oper
 	if choose(exact.Choice) == nhwcWinogradAlg {
 		exact.Then = nil
 		plan, _ := nhwc.NewWinograd(e.simd.NHWC, op)
-		return e.bindNHWCWinograd(plan, c.Epilogue, exact), nil
+		return withExact(in[1].Type, exact, func(exact engine.Bound) engine.Bound { return e.bindNHWCWinograd(plan, c.Epilogue, exact) }), nil
 	}
 	return exact, nil
 }
@@ -125,7 +125,7 @@ func (e Engine) bindNHWCWinograd(plan *nhwc.Winograd, ep engine.Epilogue, exact 
 		}
 		return withoutPacked(c, exact.Kernel)
 	})
-	b.Choice = exact.Choice
+	b.Choice, b.Packing.Replaces = exact.Choice, false
 	b.Scratch, b.Packing.Rest = max(b.Scratch, exact.Scratch), max(b.Packing.Rest, exact.Scratch)
 	return b
 }

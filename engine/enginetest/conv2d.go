@@ -38,7 +38,7 @@ func (c convCase) forward(ep engine.Epilogue) trial {
 		}),
 		in: []shape.Type{c.x, c.w}, out: []shape.Type{c.y},
 		data:  []source{terms, rarely(200, denormal, signed)},
-		limit: limit{terms: productUlps},
+		limit: limit{terms: productUlps}, weights: &engine.Weights{In: 1},
 	}
 	if ep.Bias {
 		tr.in = append(tr.in, shape.Type{DType: c.x.DType, Shape: shape.Of(c.w.Dim(0))})

@@ -284,7 +284,7 @@ func TestOneWrongElementIsNoticed(t *testing.T) {
 	for _, f := range families {
 		require.NotEmpty(t, methods[f.name])
 		for _, m := range methods[f.name] {
-			err := failure(spoiled{Laid: oracle, family: f.name, method: m, spoil: after(nudge)}, f.name, Options{Allocates: f.name == "Layouter"})
+			err := failure(spoiled{Laid: oracle, family: f.name, method: m, spoil: after(nudge)}, f.name, Options{Allocates: true})
 			require.ErrorContains(t, err, "result: ", "%s of %s", m, f.name)
 		}
 	}

@@ -229,8 +229,22 @@ func (tr trial) inLayout(l engine.Layout, inputs int, output bool) trial {
 }
 
 // arrangements returns tr and, if it is in rows, tr in every other layout that e's kernel can be bound
-// for.
+// for, each also with weights in small types.
 func (tr trial) arrangements(e engine.Engine) []trial {
+	all := tr.arranged(e)
+	if engine.MemoryOf(e) != engine.Memory(engine.Host{}) {
+		return all // small weights are for kernels of the host
+	}
+	for _, of := range all {
+		if of.weights != nil {
+			all = append(all, of.weighted(*of.weights)...)
+		}
+	}
+	return all
+}
+
+// arranged is arrangements but for weights in small types.
+func (tr trial) arranged(e engine.Engine) []trial {
 	all := []trial{tr}
 	if tr.laidIn > 0 || tr.laidOut {
 		return all

@@ -50,6 +50,12 @@ func (g *gen) matMul(c matMulCase) trial {
 		tr.in = append(tr.in, tensor([]int{c.p}))
 	}
 	tr.data = repeat(terms, len(tr.in))
+	if len(c.batchB) == 0 {
+		tr.weights = &engine.Weights{In: 1, Axis: 1}
+		if c.op.TransB {
+			tr.weights.Axis = 0
+		}
+	}
 	if !g.opts.SkipsZeros {
 		tr.data[0] = mixed(3, among(0), tr.data[0])
 	}

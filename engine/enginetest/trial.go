@@ -19,10 +19,11 @@ type trial struct {
 	laidOut  bool
 	data     []source // by input
 	limit    limit
-	fails    bool // the numbers are such that the kernel must return an error
-	chooses  bool // input 0 selects the terms, and is not a term itself
-	keeps    bool // denormals count, even for an engine that flushes them in arithmetic
-	twice    bool // an input may share the memory of another even if an output overwrites both
+	fails    bool            // the numbers are such that the kernel must return an error
+	chooses  bool            // input 0 selects the terms, and is not a term itself
+	keeps    bool            // denormals count, even for an engine that flushes them in arithmetic
+	weights  *engine.Weights // which input is weights, if one is
+	twice    bool            // an input may share the memory of another even if an output overwrites both
 }
 
 type binder func(e engine.Engine, in, out []engine.Operand) (engine.Bound, error)

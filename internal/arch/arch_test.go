@@ -25,7 +25,7 @@ const (
 var may = map[string][]string{
 	"shape":                     {},
 	"graph":                     {"shape", "internal/isnil", "internal/plain", "internal/rescue"},
-	"engine":                    {"shape", tensor},
+	"engine":                    {"shape", "internal/par", tensor},
 	"engine/ref":                {"engine", "shape", "internal/philox", tensor},
 	"engine/std":                {"engine", "engine/ref", "shape", tensor},
 	"engine/cpu":                {"engine", "engine/ref", "shape", "internal/simd", "internal/simd/...", "internal/par", "internal/philox", tensor},

@@ -169,7 +169,186 @@ func rows1AVX2f64(n int, x *float64, b *float64, bs int, y *float64, more int) (
 //go:noescape
 func rows8AVX2f64(n int, x *float64, b *float64, bs int, y *float64, more int) (csr uint32)
 
-var avx2 = table{f32: tilesAVX2f32, f64: tilesAVX2f64}
+// widenBF16x1AVX2 is a widenFunc for 1 vectors.
+//
+//go:noescape
+func widenBF16x1AVX2(k int, b *byte, scale *float32, dst *float32) (csr uint32)
+
+// smallBF161x1AVX2 is a smallFunc for 1 rows and 1 vectors.
+//
+//go:noescape
+func smallBF161x1AVX2(k int, a *float32, as int, b *byte, sums *float32, more int) (csr uint32)
+
+// smallBF162x1AVX2 is a smallFunc for 2 rows and 1 vectors.
+//
+//go:noescape
+func smallBF162x1AVX2(k int, a *float32, as int, b *byte, sums *float32, more int) (csr uint32)
+
+// smallBF163x1AVX2 is a smallFunc for 3 rows and 1 vectors.
+//
+//go:noescape
+func smallBF163x1AVX2(k int, a *float32, as int, b *byte, sums *float32, more int) (csr uint32)
+
+// smallBF164x1AVX2 is a smallFunc for 4 rows and 1 vectors.
+//
+//go:noescape
+func smallBF164x1AVX2(k int, a *float32, as int, b *byte, sums *float32, more int) (csr uint32)
+
+// smallBF165x1AVX2 is a smallFunc for 5 rows and 1 vectors.
+//
+//go:noescape
+func smallBF165x1AVX2(k int, a *float32, as int, b *byte, sums *float32, more int) (csr uint32)
+
+// smallBF166x1AVX2 is a smallFunc for 6 rows and 1 vectors.
+//
+//go:noescape
+func smallBF166x1AVX2(k int, a *float32, as int, b *byte, sums *float32, more int) (csr uint32)
+
+// widenBF16x2AVX2 is a widenFunc for 2 vectors.
+//
+//go:noescape
+func widenBF16x2AVX2(k int, b *byte, scale *float32, dst *float32) (csr uint32)
+
+// smallBF161x2AVX2 is a smallFunc for 1 rows and 2 vectors.
+//
+//go:noescape
+func smallBF161x2AVX2(k int, a *float32, as int, b *byte, sums *float32, more int) (csr uint32)
+
+// smallBF162x2AVX2 is a smallFunc for 2 rows and 2 vectors.
+//
+//go:noescape
+func smallBF162x2AVX2(k int, a *float32, as int, b *byte, sums *float32, more int) (csr uint32)
+
+// smallBF163x2AVX2 is a smallFunc for 3 rows and 2 vectors.
+//
+//go:noescape
+func smallBF163x2AVX2(k int, a *float32, as int, b *byte, sums *float32, more int) (csr uint32)
+
+// smallBF164x2AVX2 is a smallFunc for 4 rows and 2 vectors.
+//
+//go:noescape
+func smallBF164x2AVX2(k int, a *float32, as int, b *byte, sums *float32, more int) (csr uint32)
+
+// smallBF165x2AVX2 is a smallFunc for 5 rows and 2 vectors.
+//
+//go:noescape
+func smallBF165x2AVX2(k int, a *float32, as int, b *byte, sums *float32, more int) (csr uint32)
+
+// smallBF166x2AVX2 is a smallFunc for 6 rows and 2 vectors.
+//
+//go:noescape
+func smallBF166x2AVX2(k int, a *float32, as int, b *byte, sums *float32, more int) (csr uint32)
+
+// widenInt8x1AVX2 is a widenFunc for 1 vectors.
+//
+//go:noescape
+func widenInt8x1AVX2(k int, b *byte, scale *float32, dst *float32) (csr uint32)
+
+// smallInt81x1AVX2 is a smallFunc for 1 rows and 1 vectors.
+//
+//go:noescape
+func smallInt81x1AVX2(k int, a *float32, as int, b *byte, sums *float32, more int) (csr uint32)
+
+// smallInt82x1AVX2 is a smallFunc for 2 rows and 1 vectors.
+//
+//go:noescape
+func smallInt82x1AVX2(k int, a *float32, as int, b *byte, sums *float32, more int) (csr uint32)
+
+// smallInt83x1AVX2 is a smallFunc for 3 rows and 1 vectors.
+//
+//go:noescape
+func smallInt83x1AVX2(k int, a *float32, as int, b *byte, sums *float32, more int) (csr uint32)
+
+// smallInt84x1AVX2 is a smallFunc for 4 rows and 1 vectors.
+//
+//go:noescape
+func smallInt84x1AVX2(k int, a *float32, as int, b *byte, sums *float32, more int) (csr uint32)
+
+// smallInt85x1AVX2 is a smallFunc for 5 rows and 1 vectors.
+//
+//go:noescape
+func smallInt85x1AVX2(k int, a *float32, as int, b *byte, sums *float32, more int) (csr uint32)
+
+// smallInt86x1AVX2 is a smallFunc for 6 rows and 1 vectors.
+//
+//go:noescape
+func smallInt86x1AVX2(k int, a *float32, as int, b *byte, sums *float32, more int) (csr uint32)
+
+// widenInt8x2AVX2 is a widenFunc for 2 vectors.
+//
+//go:noescape
+func widenInt8x2AVX2(k int, b *byte, scale *float32, dst *float32) (csr uint32)
+
+// smallInt81x2AVX2 is a smallFunc for 1 rows and 2 vectors.
+//
+//go:noescape
+func smallInt81x2AVX2(k int, a *float32, as int, b *byte, sums *float32, more int) (csr uint32)
+
+// smallInt82x2AVX2 is a smallFunc for 2 rows and 2 vectors.
+//
+//go:noescape
+func smallInt82x2AVX2(k int, a *float32, as int, b *byte, sums *float32, more int) (csr uint32)
+
+// smallInt83x2AVX2 is a smallFunc for 3 rows and 2 vectors.
+//
+//go:noescape
+func smallInt83x2AVX2(k int, a *float32, as int, b *byte, sums *float32, more int) (csr uint32)
+
+// smallInt84x2AVX2 is a smallFunc for 4 rows and 2 vectors.
+//
+//go:noescape
+func smallInt84x2AVX2(k int, a *float32, as int, b *byte, sums *float32, more int) (csr uint32)
+
+// smallInt85x2AVX2 is a smallFunc for 5 rows and 2 vectors.
+//
+//go:noescape
+func smallInt85x2AVX2(k int, a *float32, as int, b *byte, sums *float32, more int) (csr uint32)
+
+// smallInt86x2AVX2 is a smallFunc for 6 rows and 2 vectors.
+//
+//go:noescape
+func smallInt86x2AVX2(k int, a *float32, as int, b *byte, sums *float32, more int) (csr uint32)
+
+var smallAVX2 = smalls{
+	BFloat16: {
+		{vecs: 1, widen: widenBF16x1AVX2, rows: []smallFunc{
+			1: smallBF161x1AVX2,
+			2: smallBF162x1AVX2,
+			3: smallBF163x1AVX2,
+			4: smallBF164x1AVX2,
+			5: smallBF165x1AVX2,
+			6: smallBF166x1AVX2,
+		}},
+		{vecs: 2, widen: widenBF16x2AVX2, rows: []smallFunc{
+			1: smallBF161x2AVX2,
+			2: smallBF162x2AVX2,
+			3: smallBF163x2AVX2,
+			4: smallBF164x2AVX2,
+			5: smallBF165x2AVX2,
+			6: smallBF166x2AVX2,
+		}},
+	},
+	Int8: {
+		{vecs: 1, widen: widenInt8x1AVX2, rows: []smallFunc{
+			1: smallInt81x1AVX2,
+			2: smallInt82x1AVX2,
+			3: smallInt83x1AVX2,
+			4: smallInt84x1AVX2,
+			5: smallInt85x1AVX2,
+			6: smallInt86x1AVX2,
+		}},
+		{vecs: 2, widen: widenInt8x2AVX2, rows: []smallFunc{
+			1: smallInt81x2AVX2,
+			2: smallInt82x2AVX2,
+			3: smallInt83x2AVX2,
+			4: smallInt84x2AVX2,
+			5: smallInt85x2AVX2,
+			6: smallInt86x2AVX2,
+		}},
+	},
+}
+
+var avx2 = table{f32: tilesAVX2f32, f64: tilesAVX2f64, small: smallAVX2}
 
 var tilesAVX2f32 = Tiles[float32]{
 	Width:     8,

@@ -6551,3 +6551,2009 @@ done:
 	LDMXCSR csr+48(FP)
 	VZEROUPPER
 	RET
+
+// func widenBF16x1AVX2(k int, b *byte, scale *float32, dst *float32) (csr uint32)
+// Requires: AVX, AVX2, MMX+, SSE
+TEXT ·widenBF16x1AVX2(SB), NOSPLIT, $0-36
+	STMXCSR csr+32(FP)
+	LDMXCSR flushing<>+0(SB)
+	MOVQ    k+0(FP), AX
+	MOVQ    b+8(FP), CX
+	MOVQ    dst+24(FP), DX
+
+row:
+	VPMOVZXWD  (CX), Y0
+	VPSLLD     $0x10, Y0, Y0
+	VMOVUPS    Y0, (DX)
+	PREFETCHT0 4096(CX)
+	ADDQ       $0x00000010, CX
+	ADDQ       $0x00000020, DX
+	DECQ       AX
+	JNE        row
+	LDMXCSR    csr+32(FP)
+	VZEROUPPER
+	RET
+
+// func smallBF161x1AVX2(k int, a *float32, as int, b *byte, sums *float32, more int) (csr uint32)
+// Requires: AVX, AVX2, FMA3, MMX+, SSE
+TEXT ·smallBF161x1AVX2(SB), NOSPLIT, $0-52
+	STMXCSR csr+48(FP)
+	LDMXCSR flushing<>+0(SB)
+	MOVQ    k+0(FP), AX
+	MOVQ    b+24(FP), CX
+	MOVQ    sums+32(FP), DX
+	MOVQ    as+16(FP), BX
+	MOVQ    a+8(FP), BX
+	VXORPS  Y0, Y0, Y0
+	VXORPS  Y1, Y1, Y1
+	VXORPS  Y2, Y2, Y2
+	VXORPS  Y3, Y3, Y3
+	VXORPS  Y4, Y4, Y4
+	VXORPS  Y5, Y5, Y5
+	VXORPS  Y6, Y6, Y6
+	VXORPS  Y7, Y7, Y7
+
+deep:
+	CMPQ         AX, $0x08
+	JL           one
+	VPMOVZXWD    (CX), Y8
+	VPSLLD       $0x10, Y8, Y8
+	VBROADCASTSS (BX), Y9
+	VFMADD231PS  Y8, Y9, Y0
+	VPMOVZXWD    16(CX), Y8
+	VPSLLD       $0x10, Y8, Y8
+	VBROADCASTSS 4(BX), Y9
+	VFMADD231PS  Y8, Y9, Y1
+	VPMOVZXWD    32(CX), Y8
+	VPSLLD       $0x10, Y8, Y8
+	VBROADCASTSS 8(BX), Y9
+	VFMADD231PS  Y8, Y9, Y2
+	VPMOVZXWD    48(CX), Y8
+	VPSLLD       $0x10, Y8, Y8
+	VBROADCASTSS 12(BX), Y9
+	VFMADD231PS  Y8, Y9, Y3
+	VPMOVZXWD    64(CX), Y8
+	VPSLLD       $0x10, Y8, Y8
+	VBROADCASTSS 16(BX), Y9
+	VFMADD231PS  Y8, Y9, Y4
+	VPMOVZXWD    80(CX), Y8
+	VPSLLD       $0x10, Y8, Y8
+	VBROADCASTSS 20(BX), Y9
+	VFMADD231PS  Y8, Y9, Y5
+	VPMOVZXWD    96(CX), Y8
+	VPSLLD       $0x10, Y8, Y8
+	VBROADCASTSS 24(BX), Y9
+	VFMADD231PS  Y8, Y9, Y6
+	VPMOVZXWD    112(CX), Y8
+	VPSLLD       $0x10, Y8, Y8
+	VBROADCASTSS 28(BX), Y9
+	VFMADD231PS  Y8, Y9, Y7
+	PREFETCHT0   4096(CX)
+	PREFETCHT0   4160(CX)
+	ADDQ         $0x00000080, CX
+	ADDQ         $0x20, BX
+	SUBQ         $0x08, AX
+	JMP          deep
+
+one:
+	CMPQ         AX, $0x01
+	JL           total
+	VPMOVZXWD    (CX), Y8
+	VPSLLD       $0x10, Y8, Y8
+	VBROADCASTSS (BX), Y9
+	VFMADD231PS  Y8, Y9, Y0
+	PREFETCHT0   4096(CX)
+	ADDQ         $0x00000010, CX
+	ADDQ         $0x04, BX
+	SUBQ         $0x01, AX
+	JMP          one
+
+total:
+	VADDPS Y4, Y0, Y0
+	VADDPS Y5, Y1, Y1
+	VADDPS Y6, Y2, Y2
+	VADDPS Y7, Y3, Y3
+	VADDPS Y2, Y0, Y0
+	VADDPS Y3, Y1, Y1
+	VADDPS Y1, Y0, Y0
+	CMPQ   more+40(FP), $0x00
+	JE     store
+	VADDPS (DX), Y0, Y0
+
+store:
+	VMOVUPS Y0, (DX)
+	LDMXCSR csr+48(FP)
+	VZEROUPPER
+	RET
+
+// func smallBF162x1AVX2(k int, a *float32, as int, b *byte, sums *float32, more int) (csr uint32)
+// Requires: AVX, AVX2, FMA3, MMX+, SSE
+TEXT ·smallBF162x1AVX2(SB), NOSPLIT, $0-52
+	STMXCSR csr+48(FP)
+	LDMXCSR flushing<>+0(SB)
+	MOVQ    k+0(FP), AX
+	MOVQ    b+24(FP), CX
+	MOVQ    sums+32(FP), DX
+	MOVQ    as+16(FP), BX
+	MOVQ    a+8(FP), SI
+	VXORPS  Y0, Y0, Y0
+	VXORPS  Y1, Y1, Y1
+	VXORPS  Y2, Y2, Y2
+	VXORPS  Y3, Y3, Y3
+	VXORPS  Y4, Y4, Y4
+	VXORPS  Y5, Y5, Y5
+	VXORPS  Y6, Y6, Y6
+	VXORPS  Y7, Y7, Y7
+
+deep:
+	CMPQ         AX, $0x04
+	JL           one
+	VPMOVZXWD    (CX), Y8
+	VPSLLD       $0x10, Y8, Y8
+	VBROADCASTSS (SI), Y9
+	VFMADD231PS  Y8, Y9, Y0
+	VBROADCASTSS (SI)(BX*1), Y9
+	VFMADD231PS  Y8, Y9, Y1
+	VPMOVZXWD    16(CX), Y8
+	VPSLLD       $0x10, Y8, Y8
+	VBROADCASTSS 4(SI), Y9
+	VFMADD231PS  Y8, Y9, Y2
+	VBROADCASTSS 4(SI)(BX*1), Y9
+	VFMADD231PS  Y8, Y9, Y3
+	VPMOVZXWD    32(CX), Y8
+	VPSLLD       $0x10, Y8, Y8
+	VBROADCASTSS 8(SI), Y9
+	VFMADD231PS  Y8, Y9, Y4
+	VBROADCASTSS 8(SI)(BX*1), Y9
+	VFMADD231PS  Y8, Y9, Y5
+	VPMOVZXWD    48(CX), Y8
+	VPSLLD       $0x10, Y8, Y8
+	VBROADCASTSS 12(SI), Y9
+	VFMADD231PS  Y8, Y9, Y6
+	VBROADCASTSS 12(SI)(BX*1), Y9
+	VFMADD231PS  Y8, Y9, Y7
+	PREFETCHT0   4096(CX)
+	ADDQ         $0x00000040, CX
+	ADDQ         $0x10, SI
+	SUBQ         $0x04, AX
+	JMP          deep
+
+one:
+	CMPQ         AX, $0x01
+	JL           total
+	VPMOVZXWD    (CX), Y8
+	VPSLLD       $0x10, Y8, Y8
+	VBROADCASTSS (SI), Y9
+	VFMADD231PS  Y8, Y9, Y0
+	VBROADCASTSS (SI)(BX*1), Y9
+	VFMADD231PS  Y8, Y9, Y1
+	PREFETCHT0   4096(CX)
+	ADDQ         $0x00000010, CX
+	ADDQ         $0x04, SI
+	SUBQ         $0x01, AX
+	JMP          one
+
+total:
+	VADDPS Y4, Y0, Y0
+	VADDPS Y5, Y1, Y1
+	VADDPS Y6, Y2, Y2
+	VADDPS Y7, Y3, Y3
+	VADDPS Y2, Y0, Y0
+	VADDPS Y3, Y1, Y1
+	CMPQ   more+40(FP), $0x00
+	JE     store
+	VADDPS (DX), Y0, Y0
+	VADDPS 32(DX), Y1, Y1
+
+store:
+	VMOVUPS Y0, (DX)
+	VMOVUPS Y1, 32(DX)
+	LDMXCSR csr+48(FP)
+	VZEROUPPER
+	RET
+
+// func smallBF163x1AVX2(k int, a *float32, as int, b *byte, sums *float32, more int) (csr uint32)
+// Requires: AVX, AVX2, FMA3, MMX+, SSE
+TEXT ·smallBF163x1AVX2(SB), NOSPLIT, $0-52
+	STMXCSR csr+48(FP)
+	LDMXCSR flushing<>+0(SB)
+	MOVQ    k+0(FP), AX
+	MOVQ    b+24(FP), CX
+	MOVQ    sums+32(FP), DX
+	MOVQ    as+16(FP), BX
+	MOVQ    a+8(FP), SI
+	VXORPS  Y0, Y0, Y0
+	VXORPS  Y1, Y1, Y1
+	VXORPS  Y2, Y2, Y2
+	VXORPS  Y3, Y3, Y3
+	VXORPS  Y4, Y4, Y4
+	VXORPS  Y5, Y5, Y5
+
+deep:
+	CMPQ         AX, $0x02
+	JL           one
+	VPMOVZXWD    (CX), Y6
+	VPSLLD       $0x10, Y6, Y6
+	VBROADCASTSS (SI), Y7
+	VFMADD231PS  Y6, Y7, Y0
+	VBROADCASTSS (SI)(BX*1), Y7
+	VFMADD231PS  Y6, Y7, Y1
+	VBROADCASTSS (SI)(BX*2), Y7
+	VFMADD231PS  Y6, Y7, Y2
+	VPMOVZXWD    16(CX), Y6
+	VPSLLD       $0x10, Y6, Y6
+	VBROADCASTSS 4(SI), Y7
+	VFMADD231PS  Y6, Y7, Y3
+	VBROADCASTSS 4(SI)(BX*1), Y7
+	VFMADD231PS  Y6, Y7, Y4
+	VBROADCASTSS 4(SI)(BX*2), Y7
+	VFMADD231PS  Y6, Y7, Y5
+	PREFETCHT0   4096(CX)
+	ADDQ         $0x00000020, CX
+	ADDQ         $0x08, SI
+	SUBQ         $0x02, AX
+	JMP          deep
+
+one:
+	CMPQ         AX, $0x01
+	JL           total
+	VPMOVZXWD    (CX), Y6
+	VPSLLD       $0x10, Y6, Y6
+	VBROADCASTSS (SI), Y7
+	VFMADD231PS  Y6, Y7, Y0
+	VBROADCASTSS (SI)(BX*1), Y7
+	VFMADD231PS  Y6, Y7, Y1
+	VBROADCASTSS (SI)(BX*2), Y7
+	VFMADD231PS  Y6, Y7, Y2
+	PREFETCHT0   4096(CX)
+	ADDQ         $0x00000010, CX
+	ADDQ         $0x04, SI
+	SUBQ         $0x01, AX
+	JMP          one
+
+total:
+	VADDPS Y3, Y0, Y0
+	VADDPS Y4, Y1, Y1
+	VADDPS Y5, Y2, Y2
+	CMPQ   more+40(FP), $0x00
+	JE     store
+	VADDPS (DX), Y0, Y0
+	VADDPS 32(DX), Y1, Y1
+	VADDPS 64(DX), Y2, Y2
+
+store:
+	VMOVUPS Y0, (DX)
+	VMOVUPS Y1, 32(DX)
+	VMOVUPS Y2, 64(DX)
+	LDMXCSR csr+48(FP)
+	VZEROUPPER
+	RET
+
+// func smallBF164x1AVX2(k int, a *float32, as int, b *byte, sums *float32, more int) (csr uint32)
+// Requires: AVX, AVX2, FMA3, MMX+, SSE
+TEXT ·smallBF164x1AVX2(SB), NOSPLIT, $0-52
+	STMXCSR csr+48(FP)
+	LDMXCSR flushing<>+0(SB)
+	MOVQ    k+0(FP), AX
+	MOVQ    b+24(FP), CX
+	MOVQ    sums+32(FP), DX
+	MOVQ    as+16(FP), BX
+	MOVQ    a+8(FP), SI
+	LEAQ    (SI)(BX*2), DI
+	ADDQ    BX, DI
+	VXORPS  Y0, Y0, Y0
+	VXORPS  Y1, Y1, Y1
+	VXORPS  Y2, Y2, Y2
+	VXORPS  Y3, Y3, Y3
+	VXORPS  Y4, Y4, Y4
+	VXORPS  Y5, Y5, Y5
+	VXORPS  Y6, Y6, Y6
+	VXORPS  Y7, Y7, Y7
+
+deep:
+	CMPQ         AX, $0x02
+	JL           one
+	VPMOVZXWD    (CX), Y8
+	VPSLLD       $0x10, Y8, Y8
+	VBROADCASTSS (SI), Y9
+	VFMADD231PS  Y8, Y9, Y0
+	VBROADCASTSS (SI)(BX*1), Y9
+	VFMADD231PS  Y8, Y9, Y1
+	VBROADCASTSS (SI)(BX*2), Y9
+	VFMADD231PS  Y8, Y9, Y2
+	VBROADCASTSS (DI), Y9
+	VFMADD231PS  Y8, Y9, Y3
+	VPMOVZXWD    16(CX), Y8
+	VPSLLD       $0x10, Y8, Y8
+	VBROADCASTSS 4(SI), Y9
+	VFMADD231PS  Y8, Y9, Y4
+	VBROADCASTSS 4(SI)(BX*1), Y9
+	VFMADD231PS  Y8, Y9, Y5
+	VBROADCASTSS 4(SI)(BX*2), Y9
+	VFMADD231PS  Y8, Y9, Y6
+	VBROADCASTSS 4(DI), Y9
+	VFMADD231PS  Y8, Y9, Y7
+	PREFETCHT0   4096(CX)
+	ADDQ         $0x00000020, CX
+	ADDQ         $0x08, SI
+	ADDQ         $0x08, DI
+	SUBQ         $0x02, AX
+	JMP          deep
+
+one:
+	CMPQ         AX, $0x01
+	JL           total
+	VPMOVZXWD    (CX), Y8
+	VPSLLD       $0x10, Y8, Y8
+	VBROADCASTSS (SI), Y9
+	VFMADD231PS  Y8, Y9, Y0
+	VBROADCASTSS (SI)(BX*1), Y9
+	VFMADD231PS  Y8, Y9, Y1
+	VBROADCASTSS (SI)(BX*2), Y9
+	VFMADD231PS  Y8, Y9, Y2
+	VBROADCASTSS (DI), Y9
+	VFMADD231PS  Y8, Y9, Y3
+	PREFETCHT0   4096(CX)
+	ADDQ         $0x00000010, CX
+	ADDQ         $0x04, SI
+	ADDQ         $0x04, DI
+	SUBQ         $0x01, AX
+	JMP          one
+
+total:
+	VADDPS Y4, Y0, Y0
+	VADDPS Y5, Y1, Y1
+	VADDPS Y6, Y2, Y2
+	VADDPS Y7, Y3, Y3
+	CMPQ   more+40(FP), $0x00
+	JE     store
+	VADDPS (DX), Y0, Y0
+	VADDPS 32(DX), Y1, Y1
+	VADDPS 64(DX), Y2, Y2
+	VADDPS 96(DX), Y3, Y3
+
+store:
+	VMOVUPS Y0, (DX)
+	VMOVUPS Y1, 32(DX)
+	VMOVUPS Y2, 64(DX)
+	VMOVUPS Y3, 96(DX)
+	LDMXCSR csr+48(FP)
+	VZEROUPPER
+	RET
+
+// func smallBF165x1AVX2(k int, a *float32, as int, b *byte, sums *float32, more int) (csr uint32)
+// Requires: AVX, AVX2, FMA3, MMX+, SSE
+TEXT ·smallBF165x1AVX2(SB), NOSPLIT, $0-52
+	STMXCSR csr+48(FP)
+	LDMXCSR flushing<>+0(SB)
+	MOVQ    k+0(FP), AX
+	MOVQ    b+24(FP), CX
+	MOVQ    sums+32(FP), DX
+	MOVQ    as+16(FP), BX
+	MOVQ    a+8(FP), SI
+	LEAQ    (SI)(BX*2), DI
+	ADDQ    BX, DI
+	VXORPS  Y0, Y0, Y0
+	VXORPS  Y1, Y1, Y1
+	VXORPS  Y2, Y2, Y2
+	VXORPS  Y3, Y3, Y3
+	VXORPS  Y4, Y4, Y4
+
+deep:
+	CMPQ         AX, $0x01
+	JL           one
+	VPMOVZXWD    (CX), Y5
+	VPSLLD       $0x10, Y5, Y5
+	VBROADCASTSS (SI), Y6
+	VFMADD231PS  Y5, Y6, Y0
+	VBROADCASTSS (SI)(BX*1), Y6
+	VFMADD231PS  Y5, Y6, Y1
+	VBROADCASTSS (SI)(BX*2), Y6
+	VFMADD231PS  Y5, Y6, Y2
+	VBROADCASTSS (DI), Y6
+	VFMADD231PS  Y5, Y6, Y3
+	VBROADCASTSS (DI)(BX*1), Y6
+	VFMADD231PS  Y5, Y6, Y4
+	PREFETCHT0   4096(CX)
+	ADDQ         $0x00000010, CX
+	ADDQ         $0x04, SI
+	ADDQ         $0x04, DI
+	SUBQ         $0x01, AX
+	JMP          deep
+
+one:
+	CMPQ   more+40(FP), $0x00
+	JE     store
+	VADDPS (DX), Y0, Y0
+	VADDPS 32(DX), Y1, Y1
+	VADDPS 64(DX), Y2, Y2
+	VADDPS 96(DX), Y3, Y3
+	VADDPS 128(DX), Y4, Y4
+
+store:
+	VMOVUPS Y0, (DX)
+	VMOVUPS Y1, 32(DX)
+	VMOVUPS Y2, 64(DX)
+	VMOVUPS Y3, 96(DX)
+	VMOVUPS Y4, 128(DX)
+	LDMXCSR csr+48(FP)
+	VZEROUPPER
+	RET
+
+// func smallBF166x1AVX2(k int, a *float32, as int, b *byte, sums *float32, more int) (csr uint32)
+// Requires: AVX, AVX2, FMA3, MMX+, SSE
+TEXT ·smallBF166x1AVX2(SB), NOSPLIT, $0-52
+	STMXCSR csr+48(FP)
+	LDMXCSR flushing<>+0(SB)
+	MOVQ    k+0(FP), AX
+	MOVQ    b+24(FP), CX
+	MOVQ    sums+32(FP), DX
+	MOVQ    as+16(FP), BX
+	MOVQ    a+8(FP), SI
+	LEAQ    (SI)(BX*2), DI
+	ADDQ    BX, DI
+	VXORPS  Y0, Y0, Y0
+	VXORPS  Y1, Y1, Y1
+	VXORPS  Y2, Y2, Y2
+	VXORPS  Y3, Y3, Y3
+	VXORPS  Y4, Y4, Y4
+	VXORPS  Y5, Y5, Y5
+
+deep:
+	CMPQ         AX, $0x01
+	JL           one
+	VPMOVZXWD    (CX), Y6
+	VPSLLD       $0x10, Y6, Y6
+	VBROADCASTSS (SI), Y7
+	VFMADD231PS  Y6, Y7, Y0
+	VBROADCASTSS (SI)(BX*1), Y7
+	VFMADD231PS  Y6, Y7, Y1
+	VBROADCASTSS (SI)(BX*2), Y7
+	VFMADD231PS  Y6, Y7, Y2
+	VBROADCASTSS (DI), Y7
+	VFMADD231PS  Y6, Y7, Y3
+	VBROADCASTSS (DI)(BX*1), Y7
+	VFMADD231PS  Y6, Y7, Y4
+	VBROADCASTSS (DI)(BX*2), Y7
+	VFMADD231PS  Y6, Y7, Y5
+	PREFETCHT0   4096(CX)
+	ADDQ         $0x00000010, CX
+	ADDQ         $0x04, SI
+	ADDQ         $0x04, DI
+	SUBQ         $0x01, AX
+	JMP          deep
+
+one:
+	CMPQ   more+40(FP), $0x00
+	JE     store
+	VADDPS (DX), Y0, Y0
+	VADDPS 32(DX), Y1, Y1
+	VADDPS 64(DX), Y2, Y2
+	VADDPS 96(DX), Y3, Y3
+	VADDPS 128(DX), Y4, Y4
+	VADDPS 160(DX), Y5, Y5
+
+store:
+	VMOVUPS Y0, (DX)
+	VMOVUPS Y1, 32(DX)
+	VMOVUPS Y2, 64(DX)
+	VMOVUPS Y3, 96(DX)
+	VMOVUPS Y4, 128(DX)
+	VMOVUPS Y5, 160(DX)
+	LDMXCSR csr+48(FP)
+	VZEROUPPER
+	RET
+
+// func widenBF16x2AVX2(k int, b *byte, scale *float32, dst *float32) (csr uint32)
+// Requires: AVX, AVX2, MMX+, SSE
+TEXT ·widenBF16x2AVX2(SB), NOSPLIT, $0-36
+	STMXCSR csr+32(FP)
+	LDMXCSR flushing<>+0(SB)
+	MOVQ    k+0(FP), AX
+	MOVQ    b+8(FP), CX
+	MOVQ    dst+24(FP), DX
+
+row:
+	VPMOVZXWD  (CX), Y0
+	VPSLLD     $0x10, Y0, Y0
+	VMOVUPS    Y0, (DX)
+	VPMOVZXWD  16(CX), Y1
+	VPSLLD     $0x10, Y1, Y1
+	VMOVUPS    Y1, 32(DX)
+	PREFETCHT0 4096(CX)
+	ADDQ       $0x00000020, CX
+	ADDQ       $0x00000040, DX
+	DECQ       AX
+	JNE        row
+	LDMXCSR    csr+32(FP)
+	VZEROUPPER
+	RET
+
+// func smallBF161x2AVX2(k int, a *float32, as int, b *byte, sums *float32, more int) (csr uint32)
+// Requires: AVX, AVX2, FMA3, MMX+, SSE
+TEXT ·smallBF161x2AVX2(SB), NOSPLIT, $0-52
+	STMXCSR csr+48(FP)
+	LDMXCSR flushing<>+0(SB)
+	MOVQ    k+0(FP), AX
+	MOVQ    b+24(FP), CX
+	MOVQ    sums+32(FP), DX
+	MOVQ    as+16(FP), BX
+	MOVQ    a+8(FP), BX
+	VXORPS  Y0, Y0, Y0
+	VXORPS  Y1, Y1, Y1
+	VXORPS  Y2, Y2, Y2
+	VXORPS  Y3, Y3, Y3
+	VXORPS  Y4, Y4, Y4
+	VXORPS  Y5, Y5, Y5
+	VXORPS  Y6, Y6, Y6
+	VXORPS  Y7, Y7, Y7
+
+deep:
+	CMPQ         AX, $0x04
+	JL           one
+	VPMOVZXWD    (CX), Y8
+	VPSLLD       $0x10, Y8, Y8
+	VPMOVZXWD    16(CX), Y9
+	VPSLLD       $0x10, Y9, Y9
+	VBROADCASTSS (BX), Y10
+	VFMADD231PS  Y8, Y10, Y0
+	VFMADD231PS  Y9, Y10, Y1
+	VPMOVZXWD    32(CX), Y8
+	VPSLLD       $0x10, Y8, Y8
+	VPMOVZXWD    48(CX), Y9
+	VPSLLD       $0x10, Y9, Y9
+	VBROADCASTSS 4(BX), Y10
+	VFMADD231PS  Y8, Y10, Y2
+	VFMADD231PS  Y9, Y10, Y3
+	VPMOVZXWD    64(CX), Y8
+	VPSLLD       $0x10, Y8, Y8
+	VPMOVZXWD    80(CX), Y9
+	VPSLLD       $0x10, Y9, Y9
+	VBROADCASTSS 8(BX), Y10
+	VFMADD231PS  Y8, Y10, Y4
+	VFMADD231PS  Y9, Y10, Y5
+	VPMOVZXWD    96(CX), Y8
+	VPSLLD       $0x10, Y8, Y8
+	VPMOVZXWD    112(CX), Y9
+	VPSLLD       $0x10, Y9, Y9
+	VBROADCASTSS 12(BX), Y10
+	VFMADD231PS  Y8, Y10, Y6
+	VFMADD231PS  Y9, Y10, Y7
+	PREFETCHT0   4096(CX)
+	PREFETCHT0   4160(CX)
+	ADDQ         $0x00000080, CX
+	ADDQ         $0x10, BX
+	SUBQ         $0x04, AX
+	JMP          deep
+
+one:
+	CMPQ         AX, $0x01
+	JL           total
+	VPMOVZXWD    (CX), Y8
+	VPSLLD       $0x10, Y8, Y8
+	VPMOVZXWD    16(CX), Y9
+	VPSLLD       $0x10, Y9, Y9
+	VBROADCASTSS (BX), Y10
+	VFMADD231PS  Y8, Y10, Y0
+	VFMADD231PS  Y9, Y10, Y1
+	PREFETCHT0   4096(CX)
+	ADDQ         $0x00000020, CX
+	ADDQ         $0x04, BX
+	SUBQ         $0x01, AX
+	JMP          one
+
+total:
+	VADDPS Y4, Y0, Y0
+	VADDPS Y5, Y1, Y1
+	VADDPS Y6, Y2, Y2
+	VADDPS Y7, Y3, Y3
+	VADDPS Y2, Y0, Y0
+	VADDPS Y3, Y1, Y1
+	CMPQ   more+40(FP), $0x00
+	JE     store
+	VADDPS (DX), Y0, Y0
+	VADDPS 32(DX), Y1, Y1
+
+store:
+	VMOVUPS Y0, (DX)
+	VMOVUPS Y1, 32(DX)
+	LDMXCSR csr+48(FP)
+	VZEROUPPER
+	RET
+
+// func smallBF162x2AVX2(k int, a *float32, as int, b *byte, sums *float32, more int) (csr uint32)
+// Requires: AVX, AVX2, FMA3, MMX+, SSE
+TEXT ·smallBF162x2AVX2(SB), NOSPLIT, $0-52
+	STMXCSR csr+48(FP)
+	LDMXCSR flushing<>+0(SB)
+	MOVQ    k+0(FP), AX
+	MOVQ    b+24(FP), CX
+	MOVQ    sums+32(FP), DX
+	MOVQ    as+16(FP), BX
+	MOVQ    a+8(FP), SI
+	VXORPS  Y0, Y0, Y0
+	VXORPS  Y1, Y1, Y1
+	VXORPS  Y2, Y2, Y2
+	VXORPS  Y3, Y3, Y3
+	VXORPS  Y4, Y4, Y4
+	VXORPS  Y5, Y5, Y5
+	VXORPS  Y6, Y6, Y6
+	VXORPS  Y7, Y7, Y7
+
+deep:
+	CMPQ         AX, $0x02
+	JL           one
+	VPMOVZXWD    (CX), Y8
+	VPSLLD       $0x10, Y8, Y8
+	VPMOVZXWD    16(CX), Y9
+	VPSLLD       $0x10, Y9, Y9
+	VBROADCASTSS (SI), Y10
+	VFMADD231PS  Y8, Y10, Y0
+	VFMADD231PS  Y9, Y10, Y1
+	VBROADCASTSS (SI)(BX*1), Y10
+	VFMADD231PS  Y8, Y10, Y2
+	VFMADD231PS  Y9, Y10, Y3
+	VPMOVZXWD    32(CX), Y8
+	VPSLLD       $0x10, Y8, Y8
+	VPMOVZXWD    48(CX), Y9
+	VPSLLD       $0x10, Y9, Y9
+	VBROADCASTSS 4(SI), Y10
+	VFMADD231PS  Y8, Y10, Y4
+	VFMADD231PS  Y9, Y10, Y5
+	VBROADCASTSS 4(SI)(BX*1), Y10
+	VFMADD231PS  Y8, Y10, Y6
+	VFMADD231PS  Y9, Y10, Y7
+	PREFETCHT0   4096(CX)
+	ADDQ         $0x00000040, CX
+	ADDQ         $0x08, SI
+	SUBQ         $0x02, AX
+	JMP          deep
+
+one:
+	CMPQ         AX, $0x01
+	JL           total
+	VPMOVZXWD    (CX), Y8
+	VPSLLD       $0x10, Y8, Y8
+	VPMOVZXWD    16(CX), Y9
+	VPSLLD       $0x10, Y9, Y9
+	VBROADCASTSS (SI), Y10
+	VFMADD231PS  Y8, Y10, Y0
+	VFMADD231PS  Y9, Y10, Y1
+	VBROADCASTSS (SI)(BX*1), Y10
+	VFMADD231PS  Y8, Y10, Y2
+	VFMADD231PS  Y9, Y10, Y3
+	PREFETCHT0   4096(CX)
+	ADDQ         $0x00000020, CX
+	ADDQ         $0x04, SI
+	SUBQ         $0x01, AX
+	JMP          one
+
+total:
+	VADDPS Y4, Y0, Y0
+	VADDPS Y5, Y1, Y1
+	VADDPS Y6, Y2, Y2
+	VADDPS Y7, Y3, Y3
+	CMPQ   more+40(FP), $0x00
+	JE     store
+	VADDPS (DX), Y0, Y0
+	VADDPS 32(DX), Y1, Y1
+	VADDPS 64(DX), Y2, Y2
+	VADDPS 96(DX), Y3, Y3
+
+store:
+	VMOVUPS Y0, (DX)
+	VMOVUPS Y1, 32(DX)
+	VMOVUPS Y2, 64(DX)
+	VMOVUPS Y3, 96(DX)
+	LDMXCSR csr+48(FP)
+	VZEROUPPER
+	RET
+
+// func smallBF163x2AVX2(k int, a *float32, as int, b *byte, sums *float32, more int) (csr uint32)
+// Requires: AVX, AVX2, FMA3, MMX+, SSE
+TEXT ·smallBF163x2AVX2(SB), NOSPLIT, $0-52
+	STMXCSR csr+48(FP)
+	LDMXCSR flushing<>+0(SB)
+	MOVQ    k+0(FP), AX
+	MOVQ    b+24(FP), CX
+	MOVQ    sums+32(FP), DX
+	MOVQ    as+16(FP), BX
+	MOVQ    a+8(FP), SI
+	VXORPS  Y0, Y0, Y0
+	VXORPS  Y1, Y1, Y1
+	VXORPS  Y2, Y2, Y2
+	VXORPS  Y3, Y3, Y3
+	VXORPS  Y4, Y4, Y4
+	VXORPS  Y5, Y5, Y5
+
+deep:
+	CMPQ         AX, $0x01
+	JL           one
+	VPMOVZXWD    (CX), Y6
+	VPSLLD       $0x10, Y6, Y6
+	VPMOVZXWD    16(CX), Y7
+	VPSLLD       $0x10, Y7, Y7
+	VBROADCASTSS (SI), Y8
+	VFMADD231PS  Y6, Y8, Y0
+	VFMADD231PS  Y7, Y8, Y1
+	VBROADCASTSS (SI)(BX*1), Y8
+	VFMADD231PS  Y6, Y8, Y2
+	VFMADD231PS  Y7, Y8, Y3
+	VBROADCASTSS (SI)(BX*2), Y8
+	VFMADD231PS  Y6, Y8, Y4
+	VFMADD231PS  Y7, Y8, Y5
+	PREFETCHT0   4096(CX)
+	ADDQ         $0x00000020, CX
+	ADDQ         $0x04, SI
+	SUBQ         $0x01, AX
+	JMP          deep
+
+one:
+	CMPQ   more+40(FP), $0x00
+	JE     store
+	VADDPS (DX), Y0, Y0
+	VADDPS 32(DX), Y1, Y1
+	VADDPS 64(DX), Y2, Y2
+	VADDPS 96(DX), Y3, Y3
+	VADDPS 128(DX), Y4, Y4
+	VADDPS 160(DX), Y5, Y5
+
+store:
+	VMOVUPS Y0, (DX)
+	VMOVUPS Y1, 32(DX)
+	VMOVUPS Y2, 64(DX)
+	VMOVUPS Y3, 96(DX)
+	VMOVUPS Y4, 128(DX)
+	VMOVUPS Y5, 160(DX)
+	LDMXCSR csr+48(FP)
+	VZEROUPPER
+	RET
+
+// func smallBF164x2AVX2(k int, a *float32, as int, b *byte, sums *float32, more int) (csr uint32)
+// Requires: AVX, AVX2, FMA3, MMX+, SSE
+TEXT ·smallBF164x2AVX2(SB), NOSPLIT, $0-52
+	STMXCSR csr+48(FP)
+	LDMXCSR flushing<>+0(SB)
+	MOVQ    k+0(FP), AX
+	MOVQ    b+24(FP), CX
+	MOVQ    sums+32(FP), DX
+	MOVQ    as+16(FP), BX
+	MOVQ    a+8(FP), SI
+	LEAQ    (SI)(BX*2), DI
+	ADDQ    BX, DI
+	VXORPS  Y0, Y0, Y0
+	VXORPS  Y1, Y1, Y1
+	VXORPS  Y2, Y2, Y2
+	VXORPS  Y3, Y3, Y3
+	VXORPS  Y4, Y4, Y4
+	VXORPS  Y5, Y5, Y5
+	VXORPS  Y6, Y6, Y6
+	VXORPS  Y7, Y7, Y7
+
+deep:
+	CMPQ         AX, $0x01
+	JL           one
+	VPMOVZXWD    (CX), Y8
+	VPSLLD       $0x10, Y8, Y8
+	VPMOVZXWD    16(CX), Y9
+	VPSLLD       $0x10, Y9, Y9
+	VBROADCASTSS (SI), Y10
+	VFMADD231PS  Y8, Y10, Y0
+	VFMADD231PS  Y9, Y10, Y1
+	VBROADCASTSS (SI)(BX*1), Y10
+	VFMADD231PS  Y8, Y10, Y2
+	VFMADD231PS  Y9, Y10, Y3
+	VBROADCASTSS (SI)(BX*2), Y10
+	VFMADD231PS  Y8, Y10, Y4
+	VFMADD231PS  Y9, Y10, Y5
+	VBROADCASTSS (DI), Y10
+	VFMADD231PS  Y8, Y10, Y6
+	VFMADD231PS  Y9, Y10, Y7
+	PREFETCHT0   4096(CX)
+	ADDQ         $0x00000020, CX
+	ADDQ         $0x04, SI
+	ADDQ         $0x04, DI
+	SUBQ         $0x01, AX
+	JMP          deep
+
+one:
+	CMPQ   more+40(FP), $0x00
+	JE     store
+	VADDPS (DX), Y0, Y0
+	VADDPS 32(DX), Y1, Y1
+	VADDPS 64(DX), Y2, Y2
+	VADDPS 96(DX), Y3, Y3
+	VADDPS 128(DX), Y4, Y4
+	VADDPS 160(DX), Y5, Y5
+	VADDPS 192(DX), Y6, Y6
+	VADDPS 224(DX), Y7, Y7
+
+store:
+	VMOVUPS Y0, (DX)
+	VMOVUPS Y1, 32(DX)
+	VMOVUPS Y2, 64(DX)
+	VMOVUPS Y3, 96(DX)
+	VMOVUPS Y4, 128(DX)
+	VMOVUPS Y5, 160(DX)
+	VMOVUPS Y6, 192(DX)
+	VMOVUPS Y7, 224(DX)
+	LDMXCSR csr+48(FP)
+	VZEROUPPER
+	RET
+
+// func smallBF165x2AVX2(k int, a *float32, as int, b *byte, sums *float32, more int) (csr uint32)
+// Requires: AVX, AVX2, FMA3, MMX+, SSE
+TEXT ·smallBF165x2AVX2(SB), NOSPLIT, $0-52
+	STMXCSR csr+48(FP)
+	LDMXCSR flushing<>+0(SB)
+	MOVQ    k+0(FP), AX
+	MOVQ    b+24(FP), CX
+	MOVQ    sums+32(FP), DX
+	MOVQ    as+16(FP), BX
+	MOVQ    a+8(FP), SI
+	LEAQ    (SI)(BX*2), DI
+	ADDQ    BX, DI
+	VXORPS  Y0, Y0, Y0
+	VXORPS  Y1, Y1, Y1
+	VXORPS  Y2, Y2, Y2
+	VXORPS  Y3, Y3, Y3
+	VXORPS  Y4, Y4, Y4
+	VXORPS  Y5, Y5, Y5
+	VXORPS  Y6, Y6, Y6
+	VXORPS  Y7, Y7, Y7
+	VXORPS  Y8, Y8, Y8
+	VXORPS  Y9, Y9, Y9
+
+deep:
+	CMPQ         AX, $0x01
+	JL           one
+	VPMOVZXWD    (CX), Y10
+	VPSLLD       $0x10, Y10, Y10
+	VPMOVZXWD    16(CX), Y11
+	VPSLLD       $0x10, Y11, Y11
+	VBROADCASTSS (SI), Y12
+	VFMADD231PS  Y10, Y12, Y0
+	VFMADD231PS  Y11, Y12, Y1
+	VBROADCASTSS (SI)(BX*1), Y12
+	VFMADD231PS  Y10, Y12, Y2
+	VFMADD231PS  Y11, Y12, Y3
+	VBROADCASTSS (SI)(BX*2), Y12
+	VFMADD231PS  Y10, Y12, Y4
+	VFMADD231PS  Y11, Y12, Y5
+	VBROADCASTSS (DI), Y12
+	VFMADD231PS  Y10, Y12, Y6
+	VFMADD231PS  Y11, Y12, Y7
+	VBROADCASTSS (DI)(BX*1), Y12
+	VFMADD231PS  Y10, Y12, Y8
+	VFMADD231PS  Y11, Y12, Y9
+	PREFETCHT0   4096(CX)
+	ADDQ         $0x00000020, CX
+	ADDQ         $0x04, SI
+	ADDQ         $0x04, DI
+	SUBQ         $0x01, AX
+	JMP          deep
+
+one:
+	CMPQ   more+40(FP), $0x00
+	JE     store
+	VADDPS (DX), Y0, Y0
+	VADDPS 32(DX), Y1, Y1
+	VADDPS 64(DX), Y2, Y2
+	VADDPS 96(DX), Y3, Y3
+	VADDPS 128(DX), Y4, Y4
+	VADDPS 160(DX), Y5, Y5
+	VADDPS 192(DX), Y6, Y6
+	VADDPS 224(DX), Y7, Y7
+	VADDPS 256(DX), Y8, Y8
+	VADDPS 288(DX), Y9, Y9
+
+store:
+	VMOVUPS Y0, (DX)
+	VMOVUPS Y1, 32(DX)
+	VMOVUPS Y2, 64(DX)
+	VMOVUPS Y3, 96(DX)
+	VMOVUPS Y4, 128(DX)
+	VMOVUPS Y5, 160(DX)
+	VMOVUPS Y6, 192(DX)
+	VMOVUPS Y7, 224(DX)
+	VMOVUPS Y8, 256(DX)
+	VMOVUPS Y9, 288(DX)
+	LDMXCSR csr+48(FP)
+	VZEROUPPER
+	RET
+
+// func smallBF166x2AVX2(k int, a *float32, as int, b *byte, sums *float32, more int) (csr uint32)
+// Requires: AVX, AVX2, FMA3, MMX+, SSE
+TEXT ·smallBF166x2AVX2(SB), NOSPLIT, $0-52
+	STMXCSR csr+48(FP)
+	LDMXCSR flushing<>+0(SB)
+	MOVQ    k+0(FP), AX
+	MOVQ    b+24(FP), CX
+	MOVQ    sums+32(FP), DX
+	MOVQ    as+16(FP), BX
+	MOVQ    a+8(FP), SI
+	LEAQ    (SI)(BX*2), DI
+	ADDQ    BX, DI
+	VXORPS  Y0, Y0, Y0
+	VXORPS  Y1, Y1, Y1
+	VXORPS  Y2, Y2, Y2
+	VXORPS  Y3, Y3, Y3
+	VXORPS  Y4, Y4, Y4
+	VXORPS  Y5, Y5, Y5
+	VXORPS  Y6, Y6, Y6
+	VXORPS  Y7, Y7, Y7
+	VXORPS  Y8, Y8, Y8
+	VXORPS  Y9, Y9, Y9
+	VXORPS  Y10, Y10, Y10
+	VXORPS  Y11, Y11, Y11
+
+deep:
+	CMPQ         AX, $0x01
+	JL           one
+	VPMOVZXWD    (CX), Y12
+	VPSLLD       $0x10, Y12, Y12
+	VPMOVZXWD    16(CX), Y13
+	VPSLLD       $0x10, Y13, Y13
+	VBROADCASTSS (SI), Y14
+	VFMADD231PS  Y12, Y14, Y0
+	VFMADD231PS  Y13, Y14, Y1
+	VBROADCASTSS (SI)(BX*1), Y14
+	VFMADD231PS  Y12, Y14, Y2
+	VFMADD231PS  Y13, Y14, Y3
+	VBROADCASTSS (SI)(BX*2), Y14
+	VFMADD231PS  Y12, Y14, Y4
+	VFMADD231PS  Y13, Y14, Y5
+	VBROADCASTSS (DI), Y14
+	VFMADD231PS  Y12, Y14, Y6
+	VFMADD231PS  Y13, Y14, Y7
+	VBROADCASTSS (DI)(BX*1), Y14
+	VFMADD231PS  Y12, Y14, Y8
+	VFMADD231PS  Y13, Y14, Y9
+	VBROADCASTSS (DI)(BX*2), Y14
+	VFMADD231PS  Y12, Y14, Y10
+	VFMADD231PS  Y13, Y14, Y11
+	PREFETCHT0   4096(CX)
+	ADDQ         $0x00000020, CX
+	ADDQ         $0x04, SI
+	ADDQ         $0x04, DI
+	SUBQ         $0x01, AX
+	JMP          deep
+
+one:
+	CMPQ   more+40(FP), $0x00
+	JE     store
+	VADDPS (DX), Y0, Y0
+	VADDPS 32(DX), Y1, Y1
+	VADDPS 64(DX), Y2, Y2
+	VADDPS 96(DX), Y3, Y3
+	VADDPS 128(DX), Y4, Y4
+	VADDPS 160(DX), Y5, Y5
+	VADDPS 192(DX), Y6, Y6
+	VADDPS 224(DX), Y7, Y7
+	VADDPS 256(DX), Y8, Y8
+	VADDPS 288(DX), Y9, Y9
+	VADDPS 320(DX), Y10, Y10
+	VADDPS 352(DX), Y11, Y11
+
+store:
+	VMOVUPS Y0, (DX)
+	VMOVUPS Y1, 32(DX)
+	VMOVUPS Y2, 64(DX)
+	VMOVUPS Y3, 96(DX)
+	VMOVUPS Y4, 128(DX)
+	VMOVUPS Y5, 160(DX)
+	VMOVUPS Y6, 192(DX)
+	VMOVUPS Y7, 224(DX)
+	VMOVUPS Y8, 256(DX)
+	VMOVUPS Y9, 288(DX)
+	VMOVUPS Y10, 320(DX)
+	VMOVUPS Y11, 352(DX)
+	LDMXCSR csr+48(FP)
+	VZEROUPPER
+	RET
+
+// func widenInt8x1AVX2(k int, b *byte, scale *float32, dst *float32) (csr uint32)
+// Requires: AVX, AVX2, MMX+, SSE
+TEXT ·widenInt8x1AVX2(SB), NOSPLIT, $0-36
+	STMXCSR csr+32(FP)
+	LDMXCSR flushing<>+0(SB)
+	MOVQ    k+0(FP), AX
+	MOVQ    b+8(FP), CX
+	MOVQ    dst+24(FP), DX
+	MOVQ    scale+16(FP), BX
+	VMOVUPS (BX), Y1
+
+row:
+	VPMOVSXBD  (CX), Y0
+	VCVTDQ2PS  Y0, Y0
+	VMULPS     Y1, Y0, Y0
+	VMOVUPS    Y0, (DX)
+	PREFETCHT0 4096(CX)
+	ADDQ       $0x00000008, CX
+	ADDQ       $0x00000020, DX
+	DECQ       AX
+	JNE        row
+	LDMXCSR    csr+32(FP)
+	VZEROUPPER
+	RET
+
+// func smallInt81x1AVX2(k int, a *float32, as int, b *byte, sums *float32, more int) (csr uint32)
+// Requires: AVX, AVX2, FMA3, MMX+, SSE
+TEXT ·smallInt81x1AVX2(SB), NOSPLIT, $0-52
+	STMXCSR csr+48(FP)
+	LDMXCSR flushing<>+0(SB)
+	MOVQ    k+0(FP), AX
+	MOVQ    b+24(FP), CX
+	MOVQ    sums+32(FP), DX
+	MOVQ    as+16(FP), BX
+	MOVQ    a+8(FP), BX
+	VXORPS  Y0, Y0, Y0
+	VXORPS  Y1, Y1, Y1
+	VXORPS  Y2, Y2, Y2
+	VXORPS  Y3, Y3, Y3
+	VXORPS  Y4, Y4, Y4
+	VXORPS  Y5, Y5, Y5
+	VXORPS  Y6, Y6, Y6
+	VXORPS  Y7, Y7, Y7
+
+deep:
+	CMPQ         AX, $0x08
+	JL           one
+	VPMOVSXBD    (CX), Y8
+	VCVTDQ2PS    Y8, Y8
+	VBROADCASTSS (BX), Y9
+	VFMADD231PS  Y8, Y9, Y0
+	VPMOVSXBD    8(CX), Y8
+	VCVTDQ2PS    Y8, Y8
+	VBROADCASTSS 4(BX), Y9
+	VFMADD231PS  Y8, Y9, Y1
+	VPMOVSXBD    16(CX), Y8
+	VCVTDQ2PS    Y8, Y8
+	VBROADCASTSS 8(BX), Y9
+	VFMADD231PS  Y8, Y9, Y2
+	VPMOVSXBD    24(CX), Y8
+	VCVTDQ2PS    Y8, Y8
+	VBROADCASTSS 12(BX), Y9
+	VFMADD231PS  Y8, Y9, Y3
+	VPMOVSXBD    32(CX), Y8
+	VCVTDQ2PS    Y8, Y8
+	VBROADCASTSS 16(BX), Y9
+	VFMADD231PS  Y8, Y9, Y4
+	VPMOVSXBD    40(CX), Y8
+	VCVTDQ2PS    Y8, Y8
+	VBROADCASTSS 20(BX), Y9
+	VFMADD231PS  Y8, Y9, Y5
+	VPMOVSXBD    48(CX), Y8
+	VCVTDQ2PS    Y8, Y8
+	VBROADCASTSS 24(BX), Y9
+	VFMADD231PS  Y8, Y9, Y6
+	VPMOVSXBD    56(CX), Y8
+	VCVTDQ2PS    Y8, Y8
+	VBROADCASTSS 28(BX), Y9
+	VFMADD231PS  Y8, Y9, Y7
+	PREFETCHT0   4096(CX)
+	ADDQ         $0x00000040, CX
+	ADDQ         $0x20, BX
+	SUBQ         $0x08, AX
+	JMP          deep
+
+one:
+	CMPQ         AX, $0x01
+	JL           total
+	VPMOVSXBD    (CX), Y8
+	VCVTDQ2PS    Y8, Y8
+	VBROADCASTSS (BX), Y9
+	VFMADD231PS  Y8, Y9, Y0
+	PREFETCHT0   4096(CX)
+	ADDQ         $0x00000008, CX
+	ADDQ         $0x04, BX
+	SUBQ         $0x01, AX
+	JMP          one
+
+total:
+	VADDPS Y4, Y0, Y0
+	VADDPS Y5, Y1, Y1
+	VADDPS Y6, Y2, Y2
+	VADDPS Y7, Y3, Y3
+	VADDPS Y2, Y0, Y0
+	VADDPS Y3, Y1, Y1
+	VADDPS Y1, Y0, Y0
+	CMPQ   more+40(FP), $0x00
+	JE     store
+	VADDPS (DX), Y0, Y0
+
+store:
+	VMOVUPS Y0, (DX)
+	LDMXCSR csr+48(FP)
+	VZEROUPPER
+	RET
+
+// func smallInt82x1AVX2(k int, a *float32, as int, b *byte, sums *float32, more int) (csr uint32)
+// Requires: AVX, AVX2, FMA3, MMX+, SSE
+TEXT ·smallInt82x1AVX2(SB), NOSPLIT, $0-52
+	STMXCSR csr+48(FP)
+	LDMXCSR flushing<>+0(SB)
+	MOVQ    k+0(FP), AX
+	MOVQ    b+24(FP), CX
+	MOVQ    sums+32(FP), DX
+	MOVQ    as+16(FP), BX
+	MOVQ    a+8(FP), SI
+	VXORPS  Y0, Y0, Y0
+	VXORPS  Y1, Y1, Y1
+	VXORPS  Y2, Y2, Y2
+	VXORPS  Y3, Y3, Y3
+	VXORPS  Y4, Y4, Y4
+	VXORPS  Y5, Y5, Y5
+	VXORPS  Y6, Y6, Y6
+	VXORPS  Y7, Y7, Y7
+
+deep:
+	CMPQ         AX, $0x04
+	JL           one
+	VPMOVSXBD    (CX), Y8
+	VCVTDQ2PS    Y8, Y8
+	VBROADCASTSS (SI), Y9
+	VFMADD231PS  Y8, Y9, Y0
+	VBROADCASTSS (SI)(BX*1), Y9
+	VFMADD231PS  Y8, Y9, Y1
+	VPMOVSXBD    8(CX), Y8
+	VCVTDQ2PS    Y8, Y8
+	VBROADCASTSS 4(SI), Y9
+	VFMADD231PS  Y8, Y9, Y2
+	VBROADCASTSS 4(SI)(BX*1), Y9
+	VFMADD231PS  Y8, Y9, Y3
+	VPMOVSXBD    16(CX), Y8
+	VCVTDQ2PS    Y8, Y8
+	VBROADCASTSS 8(SI), Y9
+	VFMADD231PS  Y8, Y9, Y4
+	VBROADCASTSS 8(SI)(BX*1), Y9
+	VFMADD231PS  Y8, Y9, Y5
+	VPMOVSXBD    24(CX), Y8
+	VCVTDQ2PS    Y8, Y8
+	VBROADCASTSS 12(SI), Y9
+	VFMADD231PS  Y8, Y9, Y6
+	VBROADCASTSS 12(SI)(BX*1), Y9
+	VFMADD231PS  Y8, Y9, Y7
+	PREFETCHT0   4096(CX)
+	ADDQ         $0x00000020, CX
+	ADDQ         $0x10, SI
+	SUBQ         $0x04, AX
+	JMP          deep
+
+one:
+	CMPQ         AX, $0x01
+	JL           total
+	VPMOVSXBD    (CX), Y8
+	VCVTDQ2PS    Y8, Y8
+	VBROADCASTSS (SI), Y9
+	VFMADD231PS  Y8, Y9, Y0
+	VBROADCASTSS (SI)(BX*1), Y9
+	VFMADD231PS  Y8, Y9, Y1
+	PREFETCHT0   4096(CX)
+	ADDQ         $0x00000008, CX
+	ADDQ         $0x04, SI
+	SUBQ         $0x01, AX
+	JMP          one
+
+total:
+	VADDPS Y4, Y0, Y0
+	VADDPS Y5, Y1, Y1
+	VADDPS Y6, Y2, Y2
+	VADDPS Y7, Y3, Y3
+	VADDPS Y2, Y0, Y0
+	VADDPS Y3, Y1, Y1
+	CMPQ   more+40(FP), $0x00
+	JE     store
+	VADDPS (DX), Y0, Y0
+	VADDPS 32(DX), Y1, Y1
+
+store:
+	VMOVUPS Y0, (DX)
+	VMOVUPS Y1, 32(DX)
+	LDMXCSR csr+48(FP)
+	VZEROUPPER
+	RET
+
+// func smallInt83x1AVX2(k int, a *float32, as int, b *byte, sums *float32, more int) (csr uint32)
+// Requires: AVX, AVX2, FMA3, MMX+, SSE
+TEXT ·smallInt83x1AVX2(SB), NOSPLIT, $0-52
+	STMXCSR csr+48(FP)
+	LDMXCSR flushing<>+0(SB)
+	MOVQ    k+0(FP), AX
+	MOVQ    b+24(FP), CX
+	MOVQ    sums+32(FP), DX
+	MOVQ    as+16(FP), BX
+	MOVQ    a+8(FP), SI
+	VXORPS  Y0, Y0, Y0
+	VXORPS  Y1, Y1, Y1
+	VXORPS  Y2, Y2, Y2
+	VXORPS  Y3, Y3, Y3
+	VXORPS  Y4, Y4, Y4
+	VXORPS  Y5, Y5, Y5
+
+deep:
+	CMPQ         AX, $0x02
+	JL           one
+	VPMOVSXBD    (CX), Y6
+	VCVTDQ2PS    Y6, Y6
+	VBROADCASTSS (SI), Y7
+	VFMADD231PS  Y6, Y7, Y0
+	VBROADCASTSS (SI)(BX*1), Y7
+	VFMADD231PS  Y6, Y7, Y1
+	VBROADCASTSS (SI)(BX*2), Y7
+	VFMADD231PS  Y6, Y7, Y2
+	VPMOVSXBD    8(CX), Y6
+	VCVTDQ2PS    Y6, Y6
+	VBROADCASTSS 4(SI), Y7
+	VFMADD231PS  Y6, Y7, Y3
+	VBROADCASTSS 4(SI)(BX*1), Y7
+	VFMADD231PS  Y6, Y7, Y4
+	VBROADCASTSS 4(SI)(BX*2), Y7
+	VFMADD231PS  Y6, Y7, Y5
+	PREFETCHT0   4096(CX)
+	ADDQ         $0x00000010, CX
+	ADDQ         $0x08, SI
+	SUBQ         $0x02, AX
+	JMP          deep
+
+one:
+	CMPQ         AX, $0x01
+	JL           total
+	VPMOVSXBD    (CX), Y6
+	VCVTDQ2PS    Y6, Y6
+	VBROADCASTSS (SI), Y7
+	VFMADD231PS  Y6, Y7, Y0
+	VBROADCASTSS (SI)(BX*1), Y7
+	VFMADD231PS  Y6, Y7, Y1
+	VBROADCASTSS (SI)(BX*2), Y7
+	VFMADD231PS  Y6, Y7, Y2
+	PREFETCHT0   4096(CX)
+	ADDQ         $0x00000008, CX
+	ADDQ         $0x04, SI
+	SUBQ         $0x01, AX
+	JMP          one
+
+total:
+	VADDPS Y3, Y0, Y0
+	VADDPS Y4, Y1, Y1
+	VADDPS Y5, Y2, Y2
+	CMPQ   more+40(FP), $0x00
+	JE     store
+	VADDPS (DX), Y0, Y0
+	VADDPS 32(DX), Y1, Y1
+	VADDPS 64(DX), Y2, Y2
+
+store:
+	VMOVUPS Y0, (DX)
+	VMOVUPS Y1, 32(DX)
+	VMOVUPS Y2, 64(DX)
+	LDMXCSR csr+48(FP)
+	VZEROUPPER
+	RET
+
+// func smallInt84x1AVX2(k int, a *float32, as int, b *byte, sums *float32, more int) (csr uint32)
+// Requires: AVX, AVX2, FMA3, MMX+, SSE
+TEXT ·smallInt84x1AVX2(SB), NOSPLIT, $0-52
+	STMXCSR csr+48(FP)
+	LDMXCSR flushing<>+0(SB)
+	MOVQ    k+0(FP), AX
+	MOVQ    b+24(FP), CX
+	MOVQ    sums+32(FP), DX
+	MOVQ    as+16(FP), BX
+	MOVQ    a+8(FP), SI
+	LEAQ    (SI)(BX*2), DI
+	ADDQ    BX, DI
+	VXORPS  Y0, Y0, Y0
+	VXORPS  Y1, Y1, Y1
+	VXORPS  Y2, Y2, Y2
+	VXORPS  Y3, Y3, Y3
+	VXORPS  Y4, Y4, Y4
+	VXORPS  Y5, Y5, Y5
+	VXORPS  Y6, Y6, Y6
+	VXORPS  Y7, Y7, Y7
+
+deep:
+	CMPQ         AX, $0x02
+	JL           one
+	VPMOVSXBD    (CX), Y8
+	VCVTDQ2PS    Y8, Y8
+	VBROADCASTSS (SI), Y9
+	VFMADD231PS  Y8, Y9, Y0
+	VBROADCASTSS (SI)(BX*1), Y9
+	VFMADD231PS  Y8, Y9, Y1
+	VBROADCASTSS (SI)(BX*2), Y9
+	VFMADD231PS  Y8, Y9, Y2
+	VBROADCASTSS (DI), Y9
+	VFMADD231PS  Y8, Y9, Y3
+	VPMOVSXBD    8(CX), Y8
+	VCVTDQ2PS    Y8, Y8
+	VBROADCASTSS 4(SI), Y9
+	VFMADD231PS  Y8, Y9, Y4
+	VBROADCASTSS 4(SI)(BX*1), Y9
+	VFMADD231PS  Y8, Y9, Y5
+	VBROADCASTSS 4(SI)(BX*2), Y9
+	VFMADD231PS  Y8, Y9, Y6
+	VBROADCASTSS 4(DI), Y9
+	VFMADD231PS  Y8, Y9, Y7
+	PREFETCHT0   4096(CX)
+	ADDQ         $0x00000010, CX
+	ADDQ         $0x08, SI
+	ADDQ         $0x08, DI
+	SUBQ         $0x02, AX
+	JMP          deep
+
+one:
+	CMPQ         AX, $0x01
+	JL           total
+	VPMOVSXBD    (CX), Y8
+	VCVTDQ2PS    Y8, Y8
+	VBROADCASTSS (SI), Y9
+	VFMADD231PS  Y8, Y9, Y0
+	VBROADCASTSS (SI)(BX*1), Y9
+	VFMADD231PS  Y8, Y9, Y1
+	VBROADCASTSS (SI)(BX*2), Y9
+	VFMADD231PS  Y8, Y9, Y2
+	VBROADCASTSS (DI), Y9
+	VFMADD231PS  Y8, Y9, Y3
+	PREFETCHT0   4096(CX)
+	ADDQ         $0x00000008, CX
+	ADDQ         $0x04, SI
+	ADDQ         $0x04, DI
+	SUBQ         $0x01, AX
+	JMP          one
+
+total:
+	VADDPS Y4, Y0, Y0
+	VADDPS Y5, Y1, Y1
+	VADDPS Y6, Y2, Y2
+	VADDPS Y7, Y3, Y3
+	CMPQ   more+40(FP), $0x00
+	JE     store
+	VADDPS (DX), Y0, Y0
+	VADDPS 32(DX), Y1, Y1
+	VADDPS 64(DX), Y2, Y2
+	VADDPS 96(DX), Y3, Y3
+
+store:
+	VMOVUPS Y0, (DX)
+	VMOVUPS Y1, 32(DX)
+	VMOVUPS Y2, 64(DX)
+	VMOVUPS Y3, 96(DX)
+	LDMXCSR csr+48(FP)
+	VZEROUPPER
+	RET
+
+// func smallInt85x1AVX2(k int, a *float32, as int, b *byte, sums *float32, more int) (csr uint32)
+// Requires: AVX, AVX2, FMA3, MMX+, SSE
+TEXT ·smallInt85x1AVX2(SB), NOSPLIT, $0-52
+	STMXCSR csr+48(FP)
+	LDMXCSR flushing<>+0(SB)
+	MOVQ    k+0(FP), AX
+	MOVQ    b+24(FP), CX
+	MOVQ    sums+32(FP), DX
+	MOVQ    as+16(FP), BX
+	MOVQ    a+8(FP), SI
+	LEAQ    (SI)(BX*2), DI
+	ADDQ    BX, DI
+	VXORPS  Y0, Y0, Y0
+	VXORPS  Y1, Y1, Y1
+	VXORPS  Y2, Y2, Y2
+	VXORPS  Y3, Y3, Y3
+	VXORPS  Y4, Y4, Y4
+
+deep:
+	CMPQ         AX, $0x01
+	JL           one
+	VPMOVSXBD    (CX), Y5
+	VCVTDQ2PS    Y5, Y5
+	VBROADCASTSS (SI), Y6
+	VFMADD231PS  Y5, Y6, Y0
+	VBROADCASTSS (SI)(BX*1), Y6
+	VFMADD231PS  Y5, Y6, Y1
+	VBROADCASTSS (SI)(BX*2), Y6
+	VFMADD231PS  Y5, Y6, Y2
+	VBROADCASTSS (DI), Y6
+	VFMADD231PS  Y5, Y6, Y3
+	VBROADCASTSS (DI)(BX*1), Y6
+	VFMADD231PS  Y5, Y6, Y4
+	PREFETCHT0   4096(CX)
+	ADDQ         $0x00000008, CX
+	ADDQ         $0x04, SI
+	ADDQ         $0x04, DI
+	SUBQ         $0x01, AX
+	JMP          deep
+
+one:
+	CMPQ   more+40(FP), $0x00
+	JE     store
+	VADDPS (DX), Y0, Y0
+	VADDPS 32(DX), Y1, Y1
+	VADDPS 64(DX), Y2, Y2
+	VADDPS 96(DX), Y3, Y3
+	VADDPS 128(DX), Y4, Y4
+
+store:
+	VMOVUPS Y0, (DX)
+	VMOVUPS Y1, 32(DX)
+	VMOVUPS Y2, 64(DX)
+	VMOVUPS Y3, 96(DX)
+	VMOVUPS Y4, 128(DX)
+	LDMXCSR csr+48(FP)
+	VZEROUPPER
+	RET
+
+// func smallInt86x1AVX2(k int, a *float32, as int, b *byte, sums *float32, more int) (csr uint32)
+// Requires: AVX, AVX2, FMA3, MMX+, SSE
+TEXT ·smallInt86x1AVX2(SB), NOSPLIT, $0-52
+	STMXCSR csr+48(FP)
+	LDMXCSR flushing<>+0(SB)
+	MOVQ    k+0(FP), AX
+	MOVQ    b+24(FP), CX
+	MOVQ    sums+32(FP), DX
+	MOVQ    as+16(FP), BX
+	MOVQ    a+8(FP), SI
+	LEAQ    (SI)(BX*2), DI
+	ADDQ    BX, DI
+	VXORPS  Y0, Y0, Y0
+	VXORPS  Y1, Y1, Y1
+	VXORPS  Y2, Y2, Y2
+	VXORPS  Y3, Y3, Y3
+	VXORPS  Y4, Y4, Y4
+	VXORPS  Y5, Y5, Y5
+
+deep:
+	CMPQ         AX, $0x01
+	JL           one
+	VPMOVSXBD    (CX), Y6
+	VCVTDQ2PS    Y6, Y6
+	VBROADCASTSS (SI), Y7
+	VFMADD231PS  Y6, Y7, Y0
+	VBROADCASTSS (SI)(BX*1), Y7
+	VFMADD231PS  Y6, Y7, Y1
+	VBROADCASTSS (SI)(BX*2), Y7
+	VFMADD231PS  Y6, Y7, Y2
+	VBROADCASTSS (DI), Y7
+	VFMADD231PS  Y6, Y7, Y3
+	VBROADCASTSS (DI)(BX*1), Y7
+	VFMADD231PS  Y6, Y7, Y4
+	VBROADCASTSS (DI)(BX*2), Y7
+	VFMADD231PS  Y6, Y7, Y5
+	PREFETCHT0   4096(CX)
+	ADDQ         $0x00000008, CX
+	ADDQ         $0x04, SI
+	ADDQ         $0x04, DI
+	SUBQ         $0x01, AX
+	JMP          deep
+
+one:
+	CMPQ   more+40(FP), $0x00
+	JE     store
+	VADDPS (DX), Y0, Y0
+	VADDPS 32(DX), Y1, Y1
+	VADDPS 64(DX), Y2, Y2
+	VADDPS 96(DX), Y3, Y3
+	VADDPS 128(DX), Y4, Y4
+	VADDPS 160(DX), Y5, Y5
+
+store:
+	VMOVUPS Y0, (DX)
+	VMOVUPS Y1, 32(DX)
+	VMOVUPS Y2, 64(DX)
+	VMOVUPS Y3, 96(DX)
+	VMOVUPS Y4, 128(DX)
+	VMOVUPS Y5, 160(DX)
+	LDMXCSR csr+48(FP)
+	VZEROUPPER
+	RET
+
+// func widenInt8x2AVX2(k int, b *byte, scale *float32, dst *float32) (csr uint32)
+// Requires: AVX, AVX2, MMX+, SSE
+TEXT ·widenInt8x2AVX2(SB), NOSPLIT, $0-36
+	STMXCSR csr+32(FP)
+	LDMXCSR flushing<>+0(SB)
+	MOVQ    k+0(FP), AX
+	MOVQ    b+8(FP), CX
+	MOVQ    dst+24(FP), DX
+	MOVQ    scale+16(FP), BX
+	VMOVUPS (BX), Y2
+	VMOVUPS 32(BX), Y3
+
+row:
+	VPMOVSXBD  (CX), Y0
+	VCVTDQ2PS  Y0, Y0
+	VMULPS     Y2, Y0, Y0
+	VMOVUPS    Y0, (DX)
+	VPMOVSXBD  8(CX), Y1
+	VCVTDQ2PS  Y1, Y1
+	VMULPS     Y3, Y1, Y1
+	VMOVUPS    Y1, 32(DX)
+	PREFETCHT0 4096(CX)
+	ADDQ       $0x00000010, CX
+	ADDQ       $0x00000040, DX
+	DECQ       AX
+	JNE        row
+	LDMXCSR    csr+32(FP)
+	VZEROUPPER
+	RET
+
+// func smallInt81x2AVX2(k int, a *float32, as int, b *byte, sums *float32, more int) (csr uint32)
+// Requires: AVX, AVX2, FMA3, MMX+, SSE
+TEXT ·smallInt81x2AVX2(SB), NOSPLIT, $0-52
+	STMXCSR csr+48(FP)
+	LDMXCSR flushing<>+0(SB)
+	MOVQ    k+0(FP), AX
+	MOVQ    b+24(FP), CX
+	MOVQ    sums+32(FP), DX
+	MOVQ    as+16(FP), BX
+	MOVQ    a+8(FP), BX
+	VXORPS  Y0, Y0, Y0
+	VXORPS  Y1, Y1, Y1
+	VXORPS  Y2, Y2, Y2
+	VXORPS  Y3, Y3, Y3
+	VXORPS  Y4, Y4, Y4
+	VXORPS  Y5, Y5, Y5
+	VXORPS  Y6, Y6, Y6
+	VXORPS  Y7, Y7, Y7
+
+deep:
+	CMPQ         AX, $0x04
+	JL           one
+	VPMOVSXBD    (CX), Y8
+	VCVTDQ2PS    Y8, Y8
+	VPMOVSXBD    8(CX), Y9
+	VCVTDQ2PS    Y9, Y9
+	VBROADCASTSS (BX), Y10
+	VFMADD231PS  Y8, Y10, Y0
+	VFMADD231PS  Y9, Y10, Y1
+	VPMOVSXBD    16(CX), Y8
+	VCVTDQ2PS    Y8, Y8
+	VPMOVSXBD    24(CX), Y9
+	VCVTDQ2PS    Y9, Y9
+	VBROADCASTSS 4(BX), Y10
+	VFMADD231PS  Y8, Y10, Y2
+	VFMADD231PS  Y9, Y10, Y3
+	VPMOVSXBD    32(CX), Y8
+	VCVTDQ2PS    Y8, Y8
+	VPMOVSXBD    40(CX), Y9
+	VCVTDQ2PS    Y9, Y9
+	VBROADCASTSS 8(BX), Y10
+	VFMADD231PS  Y8, Y10, Y4
+	VFMADD231PS  Y9, Y10, Y5
+	VPMOVSXBD    48(CX), Y8
+	VCVTDQ2PS    Y8, Y8
+	VPMOVSXBD    56(CX), Y9
+	VCVTDQ2PS    Y9, Y9
+	VBROADCASTSS 12(BX), Y10
+	VFMADD231PS  Y8, Y10, Y6
+	VFMADD231PS  Y9, Y10, Y7
+	PREFETCHT0   4096(CX)
+	ADDQ         $0x00000040, CX
+	ADDQ         $0x10, BX
+	SUBQ         $0x04, AX
+	JMP          deep
+
+one:
+	CMPQ         AX, $0x01
+	JL           total
+	VPMOVSXBD    (CX), Y8
+	VCVTDQ2PS    Y8, Y8
+	VPMOVSXBD    8(CX), Y9
+	VCVTDQ2PS    Y9, Y9
+	VBROADCASTSS (BX), Y10
+	VFMADD231PS  Y8, Y10, Y0
+	VFMADD231PS  Y9, Y10, Y1
+	PREFETCHT0   4096(CX)
+	ADDQ         $0x00000010, CX
+	ADDQ         $0x04, BX
+	SUBQ         $0x01, AX
+	JMP          one
+
+total:
+	VADDPS Y4, Y0, Y0
+	VADDPS Y5, Y1, Y1
+	VADDPS Y6, Y2, Y2
+	VADDPS Y7, Y3, Y3
+	VADDPS Y2, Y0, Y0
+	VADDPS Y3, Y1, Y1
+	CMPQ   more+40(FP), $0x00
+	JE     store
+	VADDPS (DX), Y0, Y0
+	VADDPS 32(DX), Y1, Y1
+
+store:
+	VMOVUPS Y0, (DX)
+	VMOVUPS Y1, 32(DX)
+	LDMXCSR csr+48(FP)
+	VZEROUPPER
+	RET
+
+// func smallInt82x2AVX2(k int, a *float32, as int, b *byte, sums *float32, more int) (csr uint32)
+// Requires: AVX, AVX2, FMA3, MMX+, SSE
+TEXT ·smallInt82x2AVX2(SB), NOSPLIT, $0-52
+	STMXCSR csr+48(FP)
+	LDMXCSR flushing<>+0(SB)
+	MOVQ    k+0(FP), AX
+	MOVQ    b+24(FP), CX
+	MOVQ    sums+32(FP), DX
+	MOVQ    as+16(FP), BX
+	MOVQ    a+8(FP), SI
+	VXORPS  Y0, Y0, Y0
+	VXORPS  Y1, Y1, Y1
+	VXORPS  Y2, Y2, Y2
+	VXORPS  Y3, Y3, Y3
+	VXORPS  Y4, Y4, Y4
+	VXORPS  Y5, Y5, Y5
+	VXORPS  Y6, Y6, Y6
+	VXORPS  Y7, Y7, Y7
+
+deep:
+	CMPQ         AX, $0x02
+	JL           one
+	VPMOVSXBD    (CX), Y8
+	VCVTDQ2PS    Y8, Y8
+	VPMOVSXBD    8(CX), Y9
+	VCVTDQ2PS    Y9, Y9
+	VBROADCASTSS (SI), Y10
+	VFMADD231PS  Y8, Y10, Y0
+	VFMADD231PS  Y9, Y10, Y1
+	VBROADCASTSS (SI)(BX*1), Y10
+	VFMADD231PS  Y8, Y10, Y2
+	VFMADD231PS  Y9, Y10, Y3
+	VPMOVSXBD    16(CX), Y8
+	VCVTDQ2PS    Y8, Y8
+	VPMOVSXBD    24(CX), Y9
+	VCVTDQ2PS    Y9, Y9
+	VBROADCASTSS 4(SI), Y10
+	VFMADD231PS  Y8, Y10, Y4
+	VFMADD231PS  Y9, Y10, Y5
+	VBROADCASTSS 4(SI)(BX*1), Y10
+	VFMADD231PS  Y8, Y10, Y6
+	VFMADD231PS  Y9, Y10, Y7
+	PREFETCHT0   4096(CX)
+	ADDQ         $0x00000020, CX
+	ADDQ         $0x08, SI
+	SUBQ         $0x02, AX
+	JMP          deep
+
+one:
+	CMPQ         AX, $0x01
+	JL           total
+	VPMOVSXBD    (CX), Y8
+	VCVTDQ2PS    Y8, Y8
+	VPMOVSXBD    8(CX), Y9
+	VCVTDQ2PS    Y9, Y9
+	VBROADCASTSS (SI), Y10
+	VFMADD231PS  Y8, Y10, Y0
+	VFMADD231PS  Y9, Y10, Y1
+	VBROADCASTSS (SI)(BX*1), Y10
+	VFMADD231PS  Y8, Y10, Y2
+	VFMADD231PS  Y9, Y10, Y3
+	PREFETCHT0   4096(CX)
+	ADDQ         $0x00000010, CX
+	ADDQ         $0x04, SI
+	SUBQ         $0x01, AX
+	JMP          one
+
+total:
+	VADDPS Y4, Y0, Y0
+	VADDPS Y5, Y1, Y1
+	VADDPS Y6, Y2, Y2
+	VADDPS Y7, Y3, Y3
+	CMPQ   more+40(FP), $0x00
+	JE     store
+	VADDPS (DX), Y0, Y0
+	VADDPS 32(DX), Y1, Y1
+	VADDPS 64(DX), Y2, Y2
+	VADDPS 96(DX), Y3, Y3
+
+store:
+	VMOVUPS Y0, (DX)
+	VMOVUPS Y1, 32(DX)
+	VMOVUPS Y2, 64(DX)
+	VMOVUPS Y3, 96(DX)
+	LDMXCSR csr+48(FP)
+	VZEROUPPER
+	RET
+
+// func smallInt83x2AVX2(k int, a *float32, as int, b *byte, sums *float32, more int) (csr uint32)
+// Requires: AVX, AVX2, FMA3, MMX+, SSE
+TEXT ·smallInt83x2AVX2(SB), NOSPLIT, $0-52
+	STMXCSR csr+48(FP)
+	LDMXCSR flushing<>+0(SB)
+	MOVQ    k+0(FP), AX
+	MOVQ    b+24(FP), CX
+	MOVQ    sums+32(FP), DX
+	MOVQ    as+16(FP), BX
+	MOVQ    a+8(FP), SI
+	VXORPS  Y0, Y0, Y0
+	VXORPS  Y1, Y1, Y1
+	VXORPS  Y2, Y2, Y2
+	VXORPS  Y3, Y3, Y3
+	VXORPS  Y4, Y4, Y4
+	VXORPS  Y5, Y5, Y5
+
+deep:
+	CMPQ         AX, $0x01
+	JL           one
+	VPMOVSXBD    (CX), Y6
+	VCVTDQ2PS    Y6, Y6
+	VPMOVSXBD    8(CX), Y7
+	VCVTDQ2PS    Y7, Y7
+	VBROADCASTSS (SI), Y8
+	VFMADD231PS  Y6, Y8, Y0
+	VFMADD231PS  Y7, Y8, Y1
+	VBROADCASTSS (SI)(BX*1), Y8
+	VFMADD231PS  Y6, Y8, Y2
+	VFMADD231PS  Y7, Y8, Y3
+	VBROADCASTSS (SI)(BX*2), Y8
+	VFMADD231PS  Y6, Y8, Y4
+	VFMADD231PS  Y7, Y8, Y5
+	PREFETCHT0   4096(CX)
+	ADDQ         $0x00000010, CX
+	ADDQ         $0x04, SI
+	SUBQ         $0x01, AX
+	JMP          deep
+
+one:
+	CMPQ   more+40(FP), $0x00
+	JE     store
+	VADDPS (DX), Y0, Y0
+	VADDPS 32(DX), Y1, Y1
+	VADDPS 64(DX), Y2, Y2
+	VADDPS 96(DX), Y3, Y3
+	VADDPS 128(DX), Y4, Y4
+	VADDPS 160(DX), Y5, Y5
+
+store:
+	VMOVUPS Y0, (DX)
+	VMOVUPS Y1, 32(DX)
+	VMOVUPS Y2, 64(DX)
+	VMOVUPS Y3, 96(DX)
+	VMOVUPS Y4, 128(DX)
+	VMOVUPS Y5, 160(DX)
+	LDMXCSR csr+48(FP)
+	VZEROUPPER
+	RET
+
+// func smallInt84x2AVX2(k int, a *float32, as int, b *byte, sums *float32, more int) (csr uint32)
+// Requires: AVX, AVX2, FMA3, MMX+, SSE
+TEXT ·smallInt84x2AVX2(SB), NOSPLIT, $0-52
+	STMXCSR csr+48(FP)
+	LDMXCSR flushing<>+0(SB)
+	MOVQ    k+0(FP), AX
+	MOVQ    b+24(FP), CX
+	MOVQ    sums+32(FP), DX
+	MOVQ    as+16(FP), BX
+	MOVQ    a+8(FP), SI
+	LEAQ    (SI)(BX*2), DI
+	ADDQ    BX, DI
+	VXORPS  Y0, Y0, Y0
+	VXORPS  Y1, Y1, Y1
+	VXORPS  Y2, Y2, Y2
+	VXORPS  Y3, Y3, Y3
+	VXORPS  Y4, Y4, Y4
+	VXORPS  Y5, Y5, Y5
+	VXORPS  Y6, Y6, Y6
+	VXORPS  Y7, Y7, Y7
+
+deep:
+	CMPQ         AX, $0x01
+	JL           one
+	VPMOVSXBD    (CX), Y8
+	VCVTDQ2PS    Y8, Y8
+	VPMOVSXBD    8(CX), Y9
+	VCVTDQ2PS    Y9, Y9
+	VBROADCASTSS (SI), Y10
+	VFMADD231PS  Y8, Y10, Y0
+	VFMADD231PS  Y9, Y10, Y1
+	VBROADCASTSS (SI)(BX*1), Y10
+	VFMADD231PS  Y8, Y10, Y2
+	VFMADD231PS  Y9, Y10, Y3
+	VBROADCASTSS (SI)(BX*2), Y10
+	VFMADD231PS  Y8, Y10, Y4
+	VFMADD231PS  Y9, Y10, Y5
+	VBROADCASTSS (DI), Y10
+	VFMADD231PS  Y8, Y10, Y6
+	VFMADD231PS  Y9, Y10, Y7
+	PREFETCHT0   4096(CX)
+	ADDQ         $0x00000010, CX
+	ADDQ         $0x04, SI
+	ADDQ         $0x04, DI
+	SUBQ         $0x01, AX
+	JMP          deep
+
+one:
+	CMPQ   more+40(FP), $0x00
+	JE     store
+	VADDPS (DX), Y0, Y0
+	VADDPS 32(DX), Y1, Y1
+	VADDPS 64(DX), Y2, Y2
+	VADDPS 96(DX), Y3, Y3
+	VADDPS 128(DX), Y4, Y4
+	VADDPS 160(DX), Y5, Y5
+	VADDPS 192(DX), Y6, Y6
+	VADDPS 224(DX), Y7, Y7
+
+store:
+	VMOVUPS Y0, (DX)
+	VMOVUPS Y1, 32(DX)
+	VMOVUPS Y2, 64(DX)
+	VMOVUPS Y3, 96(DX)
+	VMOVUPS Y4, 128(DX)
+	VMOVUPS Y5, 160(DX)
+	VMOVUPS Y6, 192(DX)
+	VMOVUPS Y7, 224(DX)
+	LDMXCSR csr+48(FP)
+	VZEROUPPER
+	RET
+
+// func smallInt85x2AVX2(k int, a *float32, as int, b *byte, sums *float32, more int) (csr uint32)
+// Requires: AVX, AVX2, FMA3, MMX+, SSE
+TEXT ·smallInt85x2AVX2(SB), NOSPLIT, $0-52
+	STMXCSR csr+48(FP)
+	LDMXCSR flushing<>+0(SB)
+	MOVQ    k+0(FP), AX
+	MOVQ    b+24(FP), CX
+	MOVQ    sums+32(FP), DX
+	MOVQ    as+16(FP), BX
+	MOVQ    a+8(FP), SI
+	LEAQ    (SI)(BX*2), DI
+	ADDQ    BX, DI
+	VXORPS  Y0, Y0, Y0
+	VXORPS  Y1, Y1, Y1
+	VXORPS  Y2, Y2, Y2
+	VXORPS  Y3, Y3, Y3
+	VXORPS  Y4, Y4, Y4
+	VXORPS  Y5, Y5, Y5
+	VXORPS  Y6, Y6, Y6
+	VXORPS  Y7, Y7, Y7
+	VXORPS  Y8, Y8, Y8
+	VXORPS  Y9, Y9, Y9
+
+deep:
+	CMPQ         AX, $0x01
+	JL           one
+	VPMOVSXBD    (CX), Y10
+	VCVTDQ2PS    Y10, Y10
+	VPMOVSXBD    8(CX), Y11
+	VCVTDQ2PS    Y11, Y11
+	VBROADCASTSS (SI), Y12
+	VFMADD231PS  Y10, Y12, Y0
+	VFMADD231PS  Y11, Y12, Y1
+	VBROADCASTSS (SI)(BX*1), Y12
+	VFMADD231PS  Y10, Y12, Y2
+	VFMADD231PS  Y11, Y12, Y3
+	VBROADCASTSS (SI)(BX*2), Y12
+	VFMADD231PS  Y10, Y12, Y4
+	VFMADD231PS  Y11, Y12, Y5
+	VBROADCASTSS (DI), Y12
+	VFMADD231PS  Y10, Y12, Y6
+	VFMADD231PS  Y11, Y12, Y7
+	VBROADCASTSS (DI)(BX*1), Y12
+	VFMADD231PS  Y10, Y12, Y8
+	VFMADD231PS  Y11, Y12, Y9
+	PREFETCHT0   4096(CX)
+	ADDQ         $0x00000010, CX
+	ADDQ         $0x04, SI
+	ADDQ         $0x04, DI
+	SUBQ         $0x01, AX
+	JMP          deep
+
+one:
+	CMPQ   more+40(FP), $0x00
+	JE     store
+	VADDPS (DX), Y0, Y0
+	VADDPS 32(DX), Y1, Y1
+	VADDPS 64(DX), Y2, Y2
+	VADDPS 96(DX), Y3, Y3
+	VADDPS 128(DX), Y4, Y4
+	VADDPS 160(DX), Y5, Y5
+	VADDPS 192(DX), Y6, Y6
+	VADDPS 224(DX), Y7, Y7
+	VADDPS 256(DX), Y8, Y8
+	VADDPS 288(DX), Y9, Y9
+
+store:
+	VMOVUPS Y0, (DX)
+	VMOVUPS Y1, 32(DX)
+	VMOVUPS Y2, 64(DX)
+	VMOVUPS Y3, 96(DX)
+	VMOVUPS Y4, 128(DX)
+	VMOVUPS Y5, 160(DX)
+	VMOVUPS Y6, 192(DX)
+	VMOVUPS Y7, 224(DX)
+	VMOVUPS Y8, 256(DX)
+	VMOVUPS Y9, 288(DX)
+	LDMXCSR csr+48(FP)
+	VZEROUPPER
+	RET
+
+// func smallInt86x2AVX2(k int, a *float32, as int, b *byte, sums *float32, more int) (csr uint32)
+// Requires: AVX, AVX2, FMA3, MMX+, SSE
+TEXT ·smallInt86x2AVX2(SB), NOSPLIT, $0-52
+	STMXCSR csr+48(FP)
+	LDMXCSR flushing<>+0(SB)
+	MOVQ    k+0(FP), AX
+	MOVQ    b+24(FP), CX
+	MOVQ    sums+32(FP), DX
+	MOVQ    as+16(FP), BX
+	MOVQ    a+8(FP), SI
+	LEAQ    (SI)(BX*2), DI
+	ADDQ    BX, DI
+	VXORPS  Y0, Y0, Y0
+	VXORPS  Y1, Y1, Y1
+	VXORPS  Y2, Y2, Y2
+	VXORPS  Y3, Y3, Y3
+	VXORPS  Y4, Y4, Y4
+	VXORPS  Y5, Y5, Y5
+	VXORPS  Y6, Y6, Y6
+	VXORPS  Y7, Y7, Y7
+	VXORPS  Y8, Y8, Y8
+	VXORPS  Y9, Y9, Y9
+	VXORPS  Y10, Y10, Y10
+	VXORPS  Y11, Y11, Y11
+
+deep:
+	CMPQ         AX, $0x01
+	JL           one
+	VPMOVSXBD    (CX), Y12
+	VCVTDQ2PS    Y12, Y12
+	VPMOVSXBD    8(CX), Y13
+	VCVTDQ2PS    Y13, Y13
+	VBROADCASTSS (SI), Y14
+	VFMADD231PS  Y12, Y14, Y0
+	VFMADD231PS  Y13, Y14, Y1
+	VBROADCASTSS (SI)(BX*1), Y14
+	VFMADD231PS  Y12, Y14, Y2
+	VFMADD231PS  Y13, Y14, Y3
+	VBROADCASTSS (SI)(BX*2), Y14
+	VFMADD231PS  Y12, Y14, Y4
+	VFMADD231PS  Y13, Y14, Y5
+	VBROADCASTSS (DI), Y14
+	VFMADD231PS  Y12, Y14, Y6
+	VFMADD231PS  Y13, Y14, Y7
+	VBROADCASTSS (DI)(BX*1), Y14
+	VFMADD231PS  Y12, Y14, Y8
+	VFMADD231PS  Y13, Y14, Y9
+	VBROADCASTSS (DI)(BX*2), Y14
+	VFMADD231PS  Y12, Y14, Y10
+	VFMADD231PS  Y13, Y14, Y11
+	PREFETCHT0   4096(CX)
+	ADDQ         $0x00000010, CX
+	ADDQ         $0x04, SI
+	ADDQ         $0x04, DI
+	SUBQ         $0x01, AX
+	JMP          deep
+
+one:
+	CMPQ   more+40(FP), $0x00
+	JE     store
+	VADDPS (DX), Y0, Y0
+	VADDPS 32(DX), Y1, Y1
+	VADDPS 64(DX), Y2, Y2
+	VADDPS 96(DX), Y3, Y3
+	VADDPS 128(DX), Y4, Y4
+	VADDPS 160(DX), Y5, Y5
+	VADDPS 192(DX), Y6, Y6
+	VADDPS 224(DX), Y7, Y7
+	VADDPS 256(DX), Y8, Y8
+	VADDPS 288(DX), Y9, Y9
+	VADDPS 320(DX), Y10, Y10
+	VADDPS 352(DX), Y11, Y11
+
+store:
+	VMOVUPS Y0, (DX)
+	VMOVUPS Y1, 32(DX)
+	VMOVUPS Y2, 64(DX)
+	VMOVUPS Y3, 96(DX)
+	VMOVUPS Y4, 128(DX)
+	VMOVUPS Y5, 160(DX)
+	VMOVUPS Y6, 192(DX)
+	VMOVUPS Y7, 224(DX)
+	VMOVUPS Y8, 256(DX)
+	VMOVUPS Y9, 288(DX)
+	VMOVUPS Y10, 320(DX)
+	VMOVUPS Y11, 352(DX)
+	LDMXCSR csr+48(FP)
+	VZEROUPPER
+	RET

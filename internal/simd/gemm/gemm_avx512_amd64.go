@@ -429,7 +429,186 @@ func rows1AVX512f64(n int, x *float64, b *float64, bs int, y *float64, more int)
 //go:noescape
 func rows8AVX512f64(n int, x *float64, b *float64, bs int, y *float64, more int) (csr uint32)
 
-var avx512 = table{f32: tilesAVX512f32, f64: tilesAVX512f64}
+// widenBF16x1AVX512 is a widenFunc for 1 vectors.
+//
+//go:noescape
+func widenBF16x1AVX512(k int, b *byte, scale *float32, dst *float32) (csr uint32)
+
+// smallBF161x1AVX512 is a smallFunc for 1 rows and 1 vectors.
+//
+//go:noescape
+func smallBF161x1AVX512(k int, a *float32, as int, b *byte, sums *float32, more int) (csr uint32)
+
+// smallBF162x1AVX512 is a smallFunc for 2 rows and 1 vectors.
+//
+//go:noescape
+func smallBF162x1AVX512(k int, a *float32, as int, b *byte, sums *float32, more int) (csr uint32)
+
+// smallBF163x1AVX512 is a smallFunc for 3 rows and 1 vectors.
+//
+//go:noescape
+func smallBF163x1AVX512(k int, a *float32, as int, b *byte, sums *float32, more int) (csr uint32)
+
+// smallBF164x1AVX512 is a smallFunc for 4 rows and 1 vectors.
+//
+//go:noescape
+func smallBF164x1AVX512(k int, a *float32, as int, b *byte, sums *float32, more int) (csr uint32)
+
+// smallBF165x1AVX512 is a smallFunc for 5 rows and 1 vectors.
+//
+//go:noescape
+func smallBF165x1AVX512(k int, a *float32, as int, b *byte, sums *float32, more int) (csr uint32)
+
+// smallBF166x1AVX512 is a smallFunc for 6 rows and 1 vectors.
+//
+//go:noescape
+func smallBF166x1AVX512(k int, a *float32, as int, b *byte, sums *float32, more int) (csr uint32)
+
+// widenBF16x4AVX512 is a widenFunc for 4 vectors.
+//
+//go:noescape
+func widenBF16x4AVX512(k int, b *byte, scale *float32, dst *float32) (csr uint32)
+
+// smallBF161x4AVX512 is a smallFunc for 1 rows and 4 vectors.
+//
+//go:noescape
+func smallBF161x4AVX512(k int, a *float32, as int, b *byte, sums *float32, more int) (csr uint32)
+
+// smallBF162x4AVX512 is a smallFunc for 2 rows and 4 vectors.
+//
+//go:noescape
+func smallBF162x4AVX512(k int, a *float32, as int, b *byte, sums *float32, more int) (csr uint32)
+
+// smallBF163x4AVX512 is a smallFunc for 3 rows and 4 vectors.
+//
+//go:noescape
+func smallBF163x4AVX512(k int, a *float32, as int, b *byte, sums *float32, more int) (csr uint32)
+
+// smallBF164x4AVX512 is a smallFunc for 4 rows and 4 vectors.
+//
+//go:noescape
+func smallBF164x4AVX512(k int, a *float32, as int, b *byte, sums *float32, more int) (csr uint32)
+
+// smallBF165x4AVX512 is a smallFunc for 5 rows and 4 vectors.
+//
+//go:noescape
+func smallBF165x4AVX512(k int, a *float32, as int, b *byte, sums *float32, more int) (csr uint32)
+
+// smallBF166x4AVX512 is a smallFunc for 6 rows and 4 vectors.
+//
+//go:noescape
+func smallBF166x4AVX512(k int, a *float32, as int, b *byte, sums *float32, more int) (csr uint32)
+
+// widenInt8x1AVX512 is a widenFunc for 1 vectors.
+//
+//go:noescape
+func widenInt8x1AVX512(k int, b *byte, scale *float32, dst *float32) (csr uint32)
+
+// smallInt81x1AVX512 is a smallFunc for 1 rows and 1 vectors.
+//
+//go:noescape
+func smallInt81x1AVX512(k int, a *float32, as int, b *byte, sums *float32, more int) (csr uint32)
+
+// smallInt82x1AVX512 is a smallFunc for 2 rows and 1 vectors.
+//
+//go:noescape
+func smallInt82x1AVX512(k int, a *float32, as int, b *byte, sums *float32, more int) (csr uint32)
+
+// smallInt83x1AVX512 is a smallFunc for 3 rows and 1 vectors.
+//
+//go:noescape
+func smallInt83x1AVX512(k int, a *float32, as int, b *byte, sums *float32, more int) (csr uint32)
+
+// smallInt84x1AVX512 is a smallFunc for 4 rows and 1 vectors.
+//
+//go:noescape
+func smallInt84x1AVX512(k int, a *float32, as int, b *byte, sums *float32, more int) (csr uint32)
+
+// smallInt85x1AVX512 is a smallFunc for 5 rows and 1 vectors.
+//
+//go:noescape
+func smallInt85x1AVX512(k int, a *float32, as int, b *byte, sums *float32, more int) (csr uint32)
+
+// smallInt86x1AVX512 is a smallFunc for 6 rows and 1 vectors.
+//
+//go:noescape
+func smallInt86x1AVX512(k int, a *float32, as int, b *byte, sums *float32, more int) (csr uint32)
+
+// widenInt8x4AVX512 is a widenFunc for 4 vectors.
+//
+//go:noescape
+func widenInt8x4AVX512(k int, b *byte, scale *float32, dst *float32) (csr uint32)
+
+// smallInt81x4AVX512 is a smallFunc for 1 rows and 4 vectors.
+//
+//go:noescape
+func smallInt81x4AVX512(k int, a *float32, as int, b *byte, sums *float32, more int) (csr uint32)
+
+// smallInt82x4AVX512 is a smallFunc for 2 rows and 4 vectors.
+//
+//go:noescape
+func smallInt82x4AVX512(k int, a *float32, as int, b *byte, sums *float32, more int) (csr uint32)
+
+// smallInt83x4AVX512 is a smallFunc for 3 rows and 4 vectors.
+//
+//go:noescape
+func smallInt83x4AVX512(k int, a *float32, as int, b *byte, sums *float32, more int) (csr uint32)
+
+// smallInt84x4AVX512 is a smallFunc for 4 rows and 4 vectors.
+//
+//go:noescape
+func smallInt84x4AVX512(k int, a *float32, as int, b *byte, sums *float32, more int) (csr uint32)
+
+// smallInt85x4AVX512 is a smallFunc for 5 rows and 4 vectors.
+//
+//go:noescape
+func smallInt85x4AVX512(k int, a *float32, as int, b *byte, sums *float32, more int) (csr uint32)
+
+// smallInt86x4AVX512 is a smallFunc for 6 rows and 4 vectors.
+//
+//go:noescape
+func smallInt86x4AVX512(k int, a *float32, as int, b *byte, sums *float32, more int) (csr uint32)
+
+var smallAVX512 = smalls{
+	BFloat16: {
+		{vecs: 1, widen: widenBF16x1AVX512, rows: []smallFunc{
+			1: smallBF161x1AVX512,
+			2: smallBF162x1AVX512,
+			3: smallBF163x1AVX512,
+			4: smallBF164x1AVX512,
+			5: smallBF165x1AVX512,
+			6: smallBF166x1AVX512,
+		}},
+		{vecs: 4, widen: widenBF16x4AVX512, rows: []smallFunc{
+			1: smallBF161x4AVX512,
+			2: smallBF162x4AVX512,
+			3: smallBF163x4AVX512,
+			4: smallBF164x4AVX512,
+			5: smallBF165x4AVX512,
+			6: smallBF166x4AVX512,
+		}},
+	},
+	Int8: {
+		{vecs: 1, widen: widenInt8x1AVX512, rows: []smallFunc{
+			1: smallInt81x1AVX512,
+			2: smallInt82x1AVX512,
+			3: smallInt83x1AVX512,
+			4: smallInt84x1AVX512,
+			5: smallInt85x1AVX512,
+			6: smallInt86x1AVX512,
+		}},
+		{vecs: 4, widen: widenInt8x4AVX512, rows: []smallFunc{
+			1: smallInt81x4AVX512,
+			2: smallInt82x4AVX512,
+			3: smallInt83x4AVX512,
+			4: smallInt84x4AVX512,
+			5: smallInt85x4AVX512,
+			6: smallInt86x4AVX512,
+		}},
+	},
+}
+
+var avx512 = table{f32: tilesAVX512f32, f64: tilesAVX512f64, small: smallAVX512}
 
 var tilesAVX512f32 = Tiles[float32]{
 	Width:     16,

@@ -60,6 +60,7 @@ type Kernels struct {
 	level isa.Level
 	F32   *Tiles[float32]
 	f64   *Tiles[float64]
+	small smalls
 }
 
 // At returns the kernels for a level, or nil where there are none.
@@ -68,13 +69,15 @@ func At(l isa.Level) *Kernels {
 	if !ok {
 		return nil
 	}
-	return &Kernels{l, newTiles(t.f32, isa.CacheSizes()), newTiles(t.f64, isa.CacheSizes())}
+	return &Kernels{l, newTiles(t.f32, isa.CacheSizes()), newTiles(t.f64, isa.CacheSizes()), t.small}
 }
 
 // table are the micro-kernels for one level, which know nothing of the caches.
 type table struct {
 	f32 Tiles[float32]
 	f64 Tiles[float64]
+
+	small smalls
 }
 
 func tilesOf[T isa.Float](k *Kernels) *Tiles[T] {

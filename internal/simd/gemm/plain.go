@@ -6,7 +6,7 @@ import (
 	"github.com/plexaura/plexaura/internal/simd/isa"
 )
 
-var plain = table{goTiles[float32](), goTiles[float64]()}
+var plain = table{goTiles[float32](), goTiles[float64](), goSmalls}
 
 // goTiles are the plain-Go twins of the micro-kernels: panels of four columns. Both operands come
 // packed and without denormals.

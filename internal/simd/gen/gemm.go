@@ -32,13 +32,13 @@ func gemm(t *target) string {
 	t.elem = 4
 	t.fetch()
 	gemvs(t)
-	return t.tileTable()
+	return smalls(t) + t.tileTable()
 }
 
 // tileTable is the Go text of the tables of micro-kernels, by rows and vectors.
 func (t *target) tileTable() string {
 	var s strings.Builder
-	fmt.Fprintf(&s, "\nvar %s = table{f32: tiles%[2]sf32, f64: tiles%[2]sf64}\n", t.level(), t.name)
+	fmt.Fprintf(&s, "\nvar %s = table{f32: tiles%[2]sf32, f64: tiles%[2]sf64, small: small%[2]s}\n", t.level(), t.name)
 	for _, bits := range []int{32, 64} {
 		fmt.Fprintf(&s, `
 var tiles%[1]sf%[2]d = Tiles[float%[2]d]{

@@ -1,0 +1,125 @@
+package cpu
+
+import (
+	"unsafe"
+
+	"github.com/plexaura/plexaura/engine"
+	"github.com/plexaura/plexaura/internal/simd/gemm"
+	"github.com/plexaura/plexaura/internal/simd/isa"
+	"github.com/plexaura/plexaura/shape"
+)
+
+// smallStorage is what gemm calls the types of weights.
+var smallStorage = map[shape.DType]gemm.Storage{shape.BFloat16: gemm.BFloat16, shape.Int8: gemm.Int8}
+
+// narrow offers products by one matrix of weights in small types.
+func (e Engine) narrow(p products, ep engine.Epilogue) func(as shape.DType) (engine.Bound, bool) {
+	if p.batch != 1 || p.op.TransA || min(p.op.M, p.op.N, p.op.K) < 1 {
+		return nil
+	}
+	return func(as shape.DType) (engine.Bound, bool) {
+		storage, ok := smallStorage[as]
+		if !ok {
+			return engine.Bound{}, false
+		}
+		return e.bindSmall(gemm.NewSmall(e.simd.Gemm, p.op, storage), ep), true
+	}
+}
+
+// bindSmall returns the kernel of plan.
+func (e Engine) bindSmall(plan *gemm.Small, ep engine.Epilogue) engine.Bound {
+	var l layout
+	var scratch, own region[float32]
+	form := func(c *engine.Call) []byte {
+		if c.Packed.Valid() {
+			return c.Packed.Bytes()
+		}
+		return engine.Slice[byte](c.Scratch.At(own.at, shape.Uint8, plan.Bytes()))
+	}
+	tasks := e.newLoop(plan.Tasks(), plan.Work()/max(plan.Tasks(), 1)/20, func(c *engine.Call, slot, lo, hi int) {
+		plan.Run(engine.Slice[float32](c.Out[0]), engine.Slice[float32](c.In[0]), form(c), bias[float32](c, ep), scratch.of(c, slot), lo, hi)
+	})
+	scratch = reserve[float32](&l, tasks.slots, plan.Scratch())
+	rest := int(l)
+	own = reserve[float32](&l, 1, isa.Ceil(plan.Bytes(), 4))
+	pack, packs := e.packSmall(plan, 0, func(c *engine.Call) []byte { return c.Out[0].Bytes() }), e.packSmall(plan, 1, form)
+	return engine.Bound{
+		By: name, Alg: "gemm", Scratch: int(l), Serial: tasks.serial(),
+		Kernel: func(c *engine.Call) error {
+			if !c.Packed.Valid() {
+				packs.run(c)
+			}
+			tasks.run(c)
+			return nil
+		},
+		Packing: engine.Packing{In: 1, Bytes: plan.Bytes(), Kernel: pack.kernel(), Rest: rest, Form: plan.Form(), Replaces: true},
+	}
+}
+
+// packSmall is the loop that packs input in, the weights of plan.
+func (e Engine) packSmall(plan *gemm.Small, in int, to func(c *engine.Call) []byte) *loop {
+	return e.newLoop(plan.Panels(), 2*plan.Cols*plan.K, func(c *engine.Call, _, lo, hi int) {
+		form, w := to(c), engine.Slice[float32](c.In[in])
+		for i := lo; i < hi; i++ {
+			s := smallPanel{Small: plan, w: w, first: i * plan.Cols}
+			s.cols = min(plan.Cols, plan.N-s.first)
+			if plan.As == gemm.Int8 {
+				s.int8(plan.Panel(form, i), plan.Scales(form)[s.first:][:plan.Cols])
+			} else {
+				s.brain(plan.Panel(form, i))
+			}
+		}
+	})
+}
+
+// smallPanel is a panel to be packed: cols columns of w from first on.
+type smallPanel struct {
+	*gemm.Small
+	w           []float32
+	first, cols int
+}
+
+// each visits the elements in the order in which they are stored: row k, column j of the panel.
+func (s *smallPanel) each(visit func(k, j int, x float32)) {
+	if s.TransB {
+		for j := range s.cols {
+			for k, x := range s.w[(s.first+j)*s.LDB:][:s.K] {
+				visit(k, j, x)
+			}
+		}
+		return
+	}
+	for k := range s.K {
+		for j, x := range s.w[k*s.LDB+s.first:][:s.cols] {
+			visit(k, j, x)
+		}
+	}
+}
+
+func (s *smallPanel) brain(panel []byte) {
+	to := unsafe.Slice((*shape.Brain)(unsafe.Pointer(unsafe.SliceData(panel))), len(panel)/2)
+	s.each(func(k, j int, x float32) { to[k*s.Small.Cols+j] = shape.BrainOf32(x) })
+}
+
+func (s *smallPanel) int8(panel []byte, scale []float32) {
+	clear(scale)
+	s.each(func(_, j int, x float32) { scale[j] = max(scale[j], max(x, -x)) })
+	for j, most := range scale {
+		scale[j] = engine.Int8Scale(most)
+	}
+	s.each(func(k, j int, x float32) { panel[k*s.Small.Cols+j] = byte(engine.Int8Of(x, scale[j])) })
+}
+
+// withExact returns the kernel that bind makes of exact, which computes where numbers are not
+// finite: from the filters, of the given type, and not from their packed form. So that these need
+// not be kept beside it in small types, exact rounds them then.
+func withExact(filters shape.Type, exact engine.Bound, bind func(exact engine.Bound) engine.Bound) engine.Bound {
+	b := bind(exact)
+	b.Narrow = func(as shape.DType) (engine.Bound, bool) {
+		w := engine.Weights{In: 1}
+		n := bind(exact.WithWeights(w, filters, as))
+		n.Narrow, n.Packing.Replaces = nil, true
+		return n.WithWeights(w, filters, as), true
+	}
+	return b
+}
