@@ -77,11 +77,14 @@ func (p *program) compileUnary(fn engine.Fn, dst, x operand) action {
 }
 
 func (p *program) vector(op vec.Op, dst, x, y operand, c float32) action {
-	return func(f frame) { p.simd.Vec.Map(op, floats(f, dst), floats(f, x), floats(f, y), c) }
+	return func(f *frame) { p.simd.Vec.Map(op, floats(f, dst), floats(f, x), floats(f, y), c) }
 }
 
 func (p *program) compileBinary(s engine.Step, dst operand, args []operand) action {
 	x, y := args[0], args[1]
+	if act, ok := p.compileConstant(s.Fn, dst, x, y); ok {
+		return act
+	}
 	left, isLeft := s.Args[0].Number()
 	right, isRight := s.Args[1].Number()
 	ops, vectorial := binaryOps[s.Fn]
@@ -121,7 +124,7 @@ func (p *program) compilePower(dst, x operand, exponent float64) action {
 		p.release(o)
 	}
 	quarters := int(math.Abs(exponent) * 4)
-	return func(f frame) {
+	return func(f *frame) {
 		xs, to := floats(f, x), floats(f, dst)
 		if s := p.simd.Vec.Sum(xs); s-s != 0 {
 			for i, v := range xs {
@@ -180,7 +183,7 @@ func (p *program) compileCopy(dst, x operand) action {
 	case dst.dtype != shape.Float32:
 		return casts[dst.dtype].narrow(dst, x)
 	}
-	return func(f frame) { p.simd.Vec.Ones(floats(f, dst), view[bool](f, x)) }
+	return func(f *frame) { p.simd.Vec.Ones(floats(f, dst), view[bool](f, x)) }
 }
 
 func (p *program) compileComparison(fn engine.Fn, dst operand, args []operand) action {
@@ -192,7 +195,7 @@ func (p *program) compileComparison(fn engine.Fn, dst operand, args []operand) a
 		engine.Eq: p.simd.Vec.Equal, engine.Ne: p.simd.Vec.NotEqual,
 		engine.Lt: p.simd.Vec.Less, engine.Gt: p.simd.Vec.Less, engine.Le: p.simd.Vec.LessEqual, engine.Ge: p.simd.Vec.LessEqual,
 	}[fn]
-	return func(f frame) { compare(view[bool](f, dst), floats(f, x), floats(f, y)) }
+	return func(f *frame) { compare(view[bool](f, dst), floats(f, x), floats(f, y)) }
 }
 
 // compileLogic takes eight at a time, each a byte of 0 or 1.
@@ -206,7 +209,7 @@ func compileLogic(fn engine.Fn, dst operand, args []operand) action {
 		engine.Ne:  func(a, b uint64) uint64 { return a ^ b },
 	}[fn]
 	x, y := args[0], args[len(args)-1]
-	return func(f frame) {
+	return func(f *frame) {
 		to, a, b := bytesOf(f, dst), bytesOf(f, x), bytesOf(f, y)
 		for ; len(to) >= 8; to, a, b = to[8:], a[8:], b[8:] {
 			binary.NativeEndian.PutUint64(to, of(binary.NativeEndian.Uint64(a), binary.NativeEndian.Uint64(b)))
@@ -217,12 +220,9 @@ func compileLogic(fn engine.Fn, dst operand, args []operand) action {
 	}
 }
 
-// bytesOf returns the Bools of o as bytes.
-func bytesOf(f frame, o operand) []byte { return f.buffer(o).Bytes() }
-
 // chooseBools selects eight at a time as well.
 func chooseBools(dst operand, args []operand) action {
-	return func(f frame) {
+	return func(f *frame) {
 		to, cond, yes, no := bytesOf(f, dst), bytesOf(f, args[0]), bytesOf(f, args[1]), bytesOf(f, args[2])
 		for ; len(to) >= 8; to, cond, yes, no = to[8:], cond[8:], yes[8:], no[8:] {
 			c, n := binary.NativeEndian.Uint64(cond)*0xff, binary.NativeEndian.Uint64(no)
@@ -235,13 +235,13 @@ func chooseBools(dst operand, args []operand) action {
 }
 
 func (p *program) choose(dst operand, args []operand) action {
-	return func(f frame) {
+	return func(f *frame) {
 		p.simd.Vec.Choose(floats(f, dst), view[bool](f, args[0]), floats(f, args[1]), floats(f, args[2]))
 	}
 }
 
 func loop1[A, R shape.Elem](dst, x operand, fn func(A) R) action {
-	return func(f frame) {
+	return func(f *frame) {
 		to := view[R](f, dst)
 		for i, v := range view[A](f, x) {
 			to[i] = fn(v)
@@ -250,7 +250,7 @@ func loop1[A, R shape.Elem](dst, x operand, fn func(A) R) action {
 }
 
 func loop2[A, R shape.Elem](dst, x, y operand, fn func(a, b A) R) action {
-	return func(f frame) {
+	return func(f *frame) {
 		to, b := view[R](f, dst), view[A](f, y)
 		for i, v := range view[A](f, x) {
 			to[i] = fn(v, b[i])

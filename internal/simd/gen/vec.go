@@ -19,6 +19,8 @@ func vectors(t *target) string {
 		l.emit(t)
 		fmt.Fprintf(&s, "\t%s: %s%s,\n", l.name, l.name, t.name)
 	}
+	rowRepeat(t)
+	fmt.Fprintf(&s, "\trepeat: repeat%s,\n", t.name)
 	s.WriteString("\tboolKernels: boolKernels{\n")
 	for _, f := range bools(t) {
 		fmt.Fprintf(&s, "\t\t%s: %s%s,\n", f, f, t.name)

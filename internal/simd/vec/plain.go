@@ -19,6 +19,9 @@ func makePlain() Kernels {
 			sum8Go(unsafe.Slice(dst, n), unsafe.Slice(x, 3*stride+n), unsafe.Slice(y, 3*stride+n), stride)
 			return 0
 		},
+		repeat: func(rows, n int, dst, x *float32, stride int) {
+			repeatGo(unsafe.Slice(dst, rows*n), unsafe.Slice(x, (rows-1)*stride+1), n, stride)
+		},
 	}
 	for op, f := range formulas {
 		if f != nil {
@@ -160,6 +163,15 @@ func sumGo(x []float32) float32 {
 		s[i&3] += float64(isa.Flush32(v))
 	}
 	return float32(s[0] + s[1] + (s[2] + s[3]))
+}
+
+func repeatGo(dst, x []float32, n, stride int) {
+	for i := range len(dst) / n {
+		row := dst[i*n:][:n]
+		for j := range row {
+			row[j] = x[i*stride]
+		}
+	}
 }
 
 func sum8Go(dst, x, y []float32, stride int) {

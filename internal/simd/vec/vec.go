@@ -68,6 +68,7 @@ type Kernels struct {
 
 	sum, dot func(n int, x, y *float32) (csr uint32, total float32)
 	sum8     func(n int, dst, x, y *float32, stride int) (csr uint32)
+	repeat   func(rows, n int, dst, x *float32, stride int)
 }
 
 // At returns the kernels for a level, or nil where there are none.
@@ -117,6 +118,20 @@ func (k *Kernels) SumRows(dst, x []float32, stride int) {
 		n := min(len(dst), isa.CallLen/8)
 		k.sum8(n, &dst[0], &x[0], &x[4*stride], stride)
 		dst, x = dst[n:], x[n:]
+	}
+}
+
+// Repeat fills rows of n elements: dst[i*n+j] is x[i*stride]. dst is whole rows, and does not
+// overlap x.
+func (k *Kernels) Repeat(dst []float32, n int, x []float32, stride int) {
+	rows := len(dst) / n
+	if rows == 0 {
+		return
+	}
+	x = x[:(rows-1)*stride+1]
+	most := max(isa.CallLen/n, 1)
+	for row := 0; row < rows; row += most {
+		k.repeat(min(most, rows-row), n, &dst[row*n], &x[row*stride], stride)
 	}
 }
 

@@ -157,6 +157,11 @@ func dotAVX2(n int, x *float32, y *float32) (csr uint32, total float32)
 //go:noescape
 func sum8AVX2(n int, dst *float32, x *float32, y *float32, stride int) (csr uint32)
 
+// repeatAVX2 sets each of rows of n elements to an element of x, stride elements apart.
+//
+//go:noescape
+func repeatAVX2(rows int, n int, dst *float32, x *float32, stride int)
+
 // equalAVX2 sets dst to x == y. n is a multiple of 32.
 //
 //go:noescape
@@ -219,9 +224,10 @@ var avx2 = Kernels{
 		Axpy:     axpyAVX2,
 		ReLUGrad: reLUGradAVX2,
 	},
-	sum:  sumAVX2,
-	dot:  dotAVX2,
-	sum8: sum8AVX2,
+	sum:    sumAVX2,
+	dot:    dotAVX2,
+	sum8:   sum8AVX2,
+	repeat: repeatAVX2,
 	boolKernels: boolKernels{
 		equal:     equalAVX2,
 		notEqual:  notEqualAVX2,

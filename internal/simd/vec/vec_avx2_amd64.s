@@ -3763,6 +3763,58 @@ done:
 	VZEROUPPER
 	RET
 
+// func repeatAVX2(rows int, n int, dst *float32, x *float32, stride int)
+// Requires: AVX
+TEXT ·repeatAVX2(SB), NOSPLIT, $0-40
+	MOVQ    rows+0(FP), AX
+	MOVQ    n+8(FP), CX
+	MOVQ    dst+16(FP), DX
+	MOVQ    x+24(FP), BX
+	MOVQ    stride+32(FP), SI
+	SHLQ    $0x02, SI
+	MOVQ    CX, DI
+	ANDQ    $0x00000007, DI
+	LEAQ    lanes<>+32(SB), R9
+	MOVQ    DI, R8
+	NEGQ    R8
+	VMOVUPS (R9)(R8*4), Y15
+
+row:
+	VBROADCASTSS (BX), Y0
+	ADDQ         SI, BX
+	MOVQ         CX, R8
+
+wide:
+	CMPQ    R8, $0x00000020
+	JL      narrow
+	VMOVUPS Y0, (DX)
+	VMOVUPS Y0, 32(DX)
+	VMOVUPS Y0, 64(DX)
+	VMOVUPS Y0, 96(DX)
+	ADDQ    $0x00000080, DX
+	SUBQ    $0x00000020, R8
+	JMP     wide
+
+narrow:
+	CMPQ    R8, $0x00000008
+	JL      rest
+	VMOVUPS Y0, (DX)
+	ADDQ    $0x00000020, DX
+	SUBQ    $0x00000008, R8
+	JMP     narrow
+
+rest:
+	TESTQ      DI, DI
+	JE         next
+	VMASKMOVPS Y0, Y15, (DX)
+	LEAQ       (DX)(DI*4), DX
+
+next:
+	DECQ AX
+	JNE  row
+	VZEROUPPER
+	RET
+
 // func equalAVX2(n int, dst *bool, x *float32, y *float32)
 // Requires: AVX, AVX2
 TEXT ·equalAVX2(SB), NOSPLIT, $0-32

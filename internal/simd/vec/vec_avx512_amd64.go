@@ -157,6 +157,11 @@ func dotAVX512(n int, x *float32, y *float32) (csr uint32, total float32)
 //go:noescape
 func sum8AVX512(n int, dst *float32, x *float32, y *float32, stride int) (csr uint32)
 
+// repeatAVX512 sets each of rows of n elements to an element of x, stride elements apart.
+//
+//go:noescape
+func repeatAVX512(rows int, n int, dst *float32, x *float32, stride int)
+
 // equalAVX512 sets dst to x == y. n is a multiple of 32.
 //
 //go:noescape
@@ -219,9 +224,10 @@ var avx512 = Kernels{
 		Axpy:     axpyAVX512,
 		ReLUGrad: reLUGradAVX512,
 	},
-	sum:  sumAVX512,
-	dot:  dotAVX512,
-	sum8: sum8AVX512,
+	sum:    sumAVX512,
+	dot:    dotAVX512,
+	sum8:   sum8AVX512,
+	repeat: repeatAVX512,
 	boolKernels: boolKernels{
 		equal:     equalAVX512,
 		notEqual:  notEqualAVX512,

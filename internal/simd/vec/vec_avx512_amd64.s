@@ -4394,6 +4394,57 @@ done:
 	VZEROUPPER
 	RET
 
+// func repeatAVX512(rows int, n int, dst *float32, x *float32, stride int)
+// Requires: AVX, AVX512F, BMI2
+TEXT ·repeatAVX512(SB), NOSPLIT, $0-40
+	MOVQ  rows+0(FP), AX
+	MOVQ  n+8(FP), CX
+	MOVQ  dst+16(FP), DX
+	MOVQ  x+24(FP), BX
+	MOVQ  stride+32(FP), SI
+	SHLQ  $0x02, SI
+	MOVQ  CX, DI
+	ANDQ  $0x0000000f, DI
+	MOVQ  $-1, R8
+	BZHIQ DI, R8, R8
+	KMOVW R8, K1
+
+row:
+	VBROADCASTSS (BX), Z0
+	ADDQ         SI, BX
+	MOVQ         CX, R8
+
+wide:
+	CMPQ    R8, $0x00000040
+	JL      narrow
+	VMOVUPS Z0, (DX)
+	VMOVUPS Z0, 64(DX)
+	VMOVUPS Z0, 128(DX)
+	VMOVUPS Z0, 192(DX)
+	ADDQ    $0x00000100, DX
+	SUBQ    $0x00000040, R8
+	JMP     wide
+
+narrow:
+	CMPQ    R8, $0x00000010
+	JL      rest
+	VMOVUPS Z0, (DX)
+	ADDQ    $0x00000040, DX
+	SUBQ    $0x00000010, R8
+	JMP     narrow
+
+rest:
+	TESTQ   DI, DI
+	JE      next
+	VMOVUPS Z0, K1, (DX)
+	LEAQ    (DX)(DI*4), DX
+
+next:
+	DECQ AX
+	JNE  row
+	VZEROUPPER
+	RET
+
 // func equalAVX512(n int, dst *bool, x *float32, y *float32)
 // Requires: AVX, AVX512BW, AVX512F, AVX512VL
 TEXT ·equalAVX512(SB), NOSPLIT, $0-32
