@@ -14,7 +14,7 @@ import (
 // block is how many elements a map computes at a time: a register of float32 takes 4 KiB.
 const block = 1024
 
-// BindMap implements [engine.Mapper]: by vectors for maps of float32 and Bool, whose inputs and
+// BindMap implements [engine.Mapper]: by vectors for maps of float32, float64 and Bool, whose inputs and
 // outputs may be cast from and to the types of casts, by ref's loops for those that compute with
 // other types. Each step goes over a block before the next one does, from
 // registers in scratch memory to registers, and the blocks are shared out.
@@ -57,7 +57,7 @@ func (e Engine) sharedMap(b engine.Bound, m engine.Map, in, out []engine.Operand
 	return b, nil
 }
 
-// vectorial reports whether m computes only with float32 and Bool, and casts only from and to the
+// vectorial reports whether m computes only with float32, float64 and Bool, and casts only from and to the
 // types of casts.
 func vectorial(m engine.Map, in []shape.Type) bool {
 	return !slices.ContainsFunc(m.Steps, func(s engine.Step) bool {
@@ -69,7 +69,9 @@ func vectorial(m engine.Map, in []shape.Type) bool {
 }
 
 // native reports whether there are vectors of d.
-func native(d shape.DType) bool { return d == shape.Float32 || d == shape.Bool }
+func native(d shape.DType) bool {
+	return d == shape.Float32 || d == shape.Float64 || d == shape.Bool
+}
 
 // program is a map compiled for given types.
 type program struct {
@@ -333,9 +335,12 @@ func (p *program) arg(a engine.Arg, d shape.DType) operand {
 	p.registers += block * d.Width()
 	p.numbers[key] = o
 	v, _ := a.Number()
-	if d == shape.Bool {
+	switch d {
+	case shape.Bool:
 		p.once = append(p.once, func(f *frame) { fill(view[bool](f, o), v != 0) })
-	} else {
+	case shape.Float64:
+		p.once = append(p.once, func(f *frame) { fill(view[float64](f, o), v) })
+	default:
 		p.once = append(p.once, func(f *frame) { fill(floats(f, o), float32(v)) })
 	}
 	return o
@@ -347,14 +352,14 @@ func store(to, from operand) action {
 
 // axpy is c*x + y.
 type axpy struct {
-	c    float32
+	c    float64
 	x, y engine.Arg
 }
 
 // axpy reports whether step i is one: a sum with, or a difference less, a multiple.
 func (p *program) axpy(i int) (a axpy, ok bool) {
 	s := &p.m.Steps[i]
-	if s.DType != shape.Float32 {
+	if s.DType != shape.Float32 && s.DType != shape.Float64 {
 		return a, false
 	}
 	switch s.Fn {
@@ -373,7 +378,7 @@ func (p *program) axpy(i int) (a axpy, ok bool) {
 }
 
 // multiple reports whether a is a step that multiplies x, no number, by c.
-func (p *program) multiple(a engine.Arg) (c float32, x engine.Arg, ok bool) {
+func (p *program) multiple(a engine.Arg) (c float64, x engine.Arg, ok bool) {
 	k, isStep := a.Step()
 	if !isStep || p.m.Steps[k].Fn != engine.Mul {
 		return 0, x, false
@@ -382,7 +387,7 @@ func (p *program) multiple(a engine.Arg) (c float32, x engine.Arg, ok bool) {
 	for i := range 2 {
 		v, constant := args[i].Number()
 		if _, both := args[1-i].Number(); constant && !both {
-			return float32(v), args[1-i], true
+			return v, args[1-i], true
 		}
 	}
 	return 0, x, false

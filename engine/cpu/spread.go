@@ -194,7 +194,7 @@ func gatherWords[W word](i int, o operand, g grid) action {
 // onlyConstant reports whether every step that reads input i can take it as a constant: as an
 // operand of a function that has a kernel for that, beside one that is not broadcast.
 func (p *program) onlyConstant(i int) bool {
-	if p.in[i].DType != shape.Float32 {
+	if d := p.in[i].DType; d != shape.Float32 && d != shape.Float64 {
 		return false
 	}
 	for k, s := range p.m.Steps {
@@ -231,24 +231,30 @@ func (p *program) broadcast(a engine.Arg) bool {
 
 // compileConstant compiles a step that has an input as its constant, if it is one.
 func (p *program) compileConstant(fn engine.Fn, dst, x, y operand) (act action, ok bool) {
-	sign := float32(1)
 	switch ops := binaryOps[fn]; {
 	case y.place == inRow:
-		if fn == engine.Sub {
-			sign = -1 // x-c is x+(-c)
-		}
-		return p.vectorBy(ops.right, dst, x, y, sign), true
+		return p.vectorBy(ops.right, dst, x, y, fn == engine.Sub), true // x-c is x+(-c)
 	case x.place == inRow:
-		return p.vectorBy(ops.left, dst, y, x, sign), true
+		return p.vectorBy(ops.left, dst, y, x, false), true
 	}
 	return nil, false
 }
 
 // vectorBy is op of x and of the element of c that is the same for the block.
-func (p *program) vectorBy(op vec.Op, dst, x, c operand, sign float32) action {
+func (p *program) vectorBy(op vec.Op, dst, x, c operand, negative bool) action {
+	if dst.dtype == shape.Float64 {
+		return mapBy(p, p.simd.Vec.Map64, op, dst, x, c, negative)
+	}
+	return mapBy(p, p.simd.Vec.Map, op, dst, x, c, negative)
+}
+
+func mapBy[T float32 | float64](p *program, apply func(op vec.Op, dst, x, y []T, c T), op vec.Op, dst, x, c operand, negative bool) action {
 	g := steps(p.in[c.at].Shape, p.to)
 	return func(f *frame) {
-		v := sign * engine.Slice[float32](f.call.In[c.at])[g.offset(f.start)]
-		p.simd.Vec.Map(op, floats(f, dst), floats(f, x), nil, v)
+		v := engine.Slice[T](f.call.In[c.at])[g.offset(f.start)]
+		if negative {
+			v = -v
+		}
+		apply(op, view[T](f, dst), view[T](f, x), nil, v)
 	}
 }

@@ -9,25 +9,20 @@ import (
 	"github.com/plexaura/plexaura/shape"
 )
 
-// unaryOps are the functions that have vector kernels; unaryFuncs are computed one by one, in
-// float64.
-var (
-	unaryOps = map[engine.Fn]vec.Op{
-		engine.Neg: vec.Neg, engine.Abs: vec.Abs, engine.Sqrt: vec.Sqrt, engine.Exp: vec.Exp,
-		engine.Log: vec.Log, engine.Tanh: vec.Tanh, engine.Sigmoid: vec.Sigmoid, engine.Log1p: vec.Log1p,
-		engine.Expm1: vec.Expm1, engine.Erf: vec.Erf, engine.Floor: vec.Floor, engine.Sign: vec.Sign,
-	}
-	unaryFuncs = map[engine.Fn]func(float64) float64{engine.Sin: math.Sin, engine.Cos: math.Cos}
-)
+// unaryOps are the vector kernels of functions.
+var unaryOps = map[engine.Fn]vec.Op{
+	engine.Neg: vec.Neg, engine.Abs: vec.Abs, engine.Sqrt: vec.Sqrt, engine.Exp: vec.Exp,
+	engine.Log: vec.Log, engine.Tanh: vec.Tanh, engine.Sigmoid: vec.Sigmoid, engine.Log1p: vec.Log1p,
+	engine.Expm1: vec.Expm1, engine.Erf: vec.Erf, engine.Sin: vec.Sin, engine.Cos: vec.Cos,
+	engine.Floor: vec.Floor, engine.Sign: vec.Sign,
+}
 
 // stepCost is about the time of a step over a block, in nanoseconds.
 func stepCost(f engine.Fn) int {
 	switch f {
-	case engine.Sin, engine.Cos:
-		return 8 * block
 	case engine.Pow: // that of most exponents
 		return 20 * block
-	case engine.Exp, engine.Log, engine.Tanh, engine.Sigmoid, engine.Log1p, engine.Expm1, engine.Erf:
+	case engine.Exp, engine.Log, engine.Tanh, engine.Sigmoid, engine.Log1p, engine.Expm1, engine.Erf, engine.Sin, engine.Cos:
 		return block / 4
 	}
 	return 50
@@ -69,15 +64,17 @@ func (p *program) compile(i int, s engine.Step, dst operand, args []operand) act
 }
 
 func (p *program) compileUnary(fn engine.Fn, dst, x operand) action {
-	if op, ok := unaryOps[fn]; ok {
-		return p.vector(op, dst, x, x, 0)
-	}
-	of := unaryFuncs[fn]
-	return loop1(dst, x, func(v float32) float32 { return float32(of(float64(v))) })
+	return p.vector(unaryOps[fn], dst, x, x, 0)
 }
 
-func (p *program) vector(op vec.Op, dst, x, y operand, c float32) action {
-	return func(f *frame) { p.simd.Vec.Map(op, floats(f, dst), floats(f, x), floats(f, y), c) }
+func (p *program) vector(op vec.Op, dst, x, y operand, c float64) action {
+	if dst.dtype == shape.Float64 {
+		return func(f *frame) {
+			p.simd.Vec.Map64(op, view[float64](f, dst), view[float64](f, x), view[float64](f, y), c)
+		}
+	}
+	c32 := float32(c)
+	return func(f *frame) { p.simd.Vec.Map(op, floats(f, dst), floats(f, x), floats(f, y), c32) }
 }
 
 func (p *program) compileBinary(s engine.Step, dst operand, args []operand) action {
@@ -90,13 +87,15 @@ func (p *program) compileBinary(s engine.Step, dst operand, args []operand) acti
 	ops, vectorial := binaryOps[s.Fn]
 	switch {
 	case vectorial && isRight && s.Fn == engine.Sub:
-		return p.vector(ops.right, dst, x, x, -float32(right))
+		return p.vector(ops.right, dst, x, x, -right)
 	case vectorial && isRight:
-		return p.vector(ops.right, dst, x, x, float32(right))
+		return p.vector(ops.right, dst, x, x, right)
 	case vectorial && isLeft:
-		return p.vector(ops.left, dst, y, y, float32(left))
+		return p.vector(ops.left, dst, y, y, left)
 	case vectorial:
 		return p.vector(ops.both, dst, x, y, 0)
+	case dst.dtype == shape.Float64:
+		return loop2(dst, x, y, math.Pow)
 	case isRight && hasPower(right):
 		return p.compilePower(dst, x, right)
 	}
@@ -173,17 +172,32 @@ func (p *program) power(to, b, r, h []float32, quarters int) {
 }
 
 func (p *program) compileCopy(dst, x operand) action {
-	switch {
-	case dst.dtype == x.dtype:
+	type pair struct{ to, from shape.DType }
+	switch (pair{dst.dtype, x.dtype}) {
+	case pair{x.dtype, x.dtype}:
 		return store(dst, x)
-	case dst.dtype == shape.Bool:
+	case pair{shape.Bool, shape.Float32}:
 		return loop1(dst, x, func(v float32) bool { return v != 0 })
-	case x.dtype != shape.Bool && dst.dtype == shape.Float32:
-		return casts[x.dtype].widen(dst, x)
-	case dst.dtype != shape.Float32:
-		return casts[dst.dtype].narrow(dst, x)
+	case pair{shape.Bool, shape.Float64}:
+		return loop1(dst, x, func(v float64) bool { return v != 0 })
+	case pair{shape.Float32, shape.Bool}:
+		return func(f *frame) { p.simd.Vec.Ones(floats(f, dst), view[bool](f, x)) }
+	case pair{shape.Float64, shape.Bool}:
+		return loop1(dst, x, func(v bool) float64 {
+			if v {
+				return 1
+			}
+			return 0
+		})
+	case pair{shape.Float64, shape.Float32}:
+		return loop1(dst, x, func(v float32) float64 { return float64(v) })
+	case pair{shape.Float32, shape.Float64}:
+		return loop1(dst, x, func(v float64) float32 { return float32(v) })
 	}
-	return func(f *frame) { p.simd.Vec.Ones(floats(f, dst), view[bool](f, x)) }
+	if dst.dtype == shape.Float32 {
+		return casts[x.dtype].widen(dst, x)
+	}
+	return casts[dst.dtype].narrow(dst, x)
 }
 
 func (p *program) compileComparison(fn engine.Fn, dst operand, args []operand) action {
@@ -191,11 +205,27 @@ func (p *program) compileComparison(fn engine.Fn, dst operand, args []operand) a
 	if fn == engine.Gt || fn == engine.Ge {
 		x, y = y, x
 	}
+	if x.dtype == shape.Float64 {
+		return compareDoubles(fn, dst, x, y)
+	}
 	compare := map[engine.Fn]func(dst []bool, x, y []float32){
 		engine.Eq: p.simd.Vec.Equal, engine.Ne: p.simd.Vec.NotEqual,
 		engine.Lt: p.simd.Vec.Less, engine.Gt: p.simd.Vec.Less, engine.Le: p.simd.Vec.LessEqual, engine.Ge: p.simd.Vec.LessEqual,
 	}[fn]
 	return func(f *frame) { compare(view[bool](f, dst), floats(f, x), floats(f, y)) }
+}
+
+// compareDoubles compares x and y, which are in the order of less.
+func compareDoubles(fn engine.Fn, dst, x, y operand) action {
+	switch fn {
+	case engine.Eq:
+		return loop2(dst, x, y, func(a, b float64) bool { return a == b })
+	case engine.Ne:
+		return loop2(dst, x, y, func(a, b float64) bool { return a != b })
+	case engine.Lt, engine.Gt:
+		return loop2(dst, x, y, func(a, b float64) bool { return a < b })
+	}
+	return loop2(dst, x, y, func(a, b float64) bool { return a <= b })
 }
 
 // compileLogic takes eight at a time, each a byte of 0 or 1.
@@ -235,6 +265,19 @@ func chooseBools(dst operand, args []operand) action {
 }
 
 func (p *program) choose(dst operand, args []operand) action {
+	if dst.dtype == shape.Float64 {
+		return func(f *frame) {
+			to, cond := view[float64](f, dst), view[bool](f, args[0])
+			yes, no := view[float64](f, args[1]), view[float64](f, args[2])
+			for i, c := range cond {
+				v := no[i]
+				if c {
+					v = yes[i]
+				}
+				to[i] = v
+			}
+		}
+	}
 	return func(f *frame) {
 		p.simd.Vec.Choose(floats(f, dst), view[bool](f, args[0]), floats(f, args[1]), floats(f, args[2]))
 	}

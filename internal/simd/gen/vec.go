@@ -19,6 +19,7 @@ func vectors(t *target) string {
 		l.emit(t)
 		fmt.Fprintf(&s, "\t%s: %s%s,\n", l.name, l.name, t.name)
 	}
+	s.WriteString(doubleVectors(t))
 	rowRepeat(t)
 	fmt.Fprintf(&s, "\trepeat: repeat%s,\n", t.name)
 	s.WriteString("\tboolKernels: boolKernels{\n")

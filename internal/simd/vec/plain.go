@@ -23,6 +23,7 @@ func makePlain() Kernels {
 			repeatGo(unsafe.Slice(dst, rows*n), unsafe.Slice(x, (rows-1)*stride+1), n, stride)
 		},
 	}
+	v.maps64, v.sum64 = maps64Go, func(n int, x, _ *float64) (uint32, float64) { return 0, sum64Go(unsafe.Slice(x, n)) }
 	for op, f := range formulas {
 		if f != nil {
 			v.maps[op] = mapGo(f)
@@ -58,6 +59,8 @@ var formulas = [opCount]func(x, y, c float32) float32{
 	Log1p:   func(x, _, _ float32) float32 { return float32(math.Log1p(float64(x))) },
 	Expm1:   func(x, _, _ float32) float32 { return float32(math.Expm1(float64(x))) },
 	Erf:     func(x, _, _ float32) float32 { return float32(math.Erf(float64(x))) },
+	Sin:     func(x, _, _ float32) float32 { return float32(math.Sin(float64(x))) },
+	Cos:     func(x, _, _ float32) float32 { return float32(math.Cos(float64(x))) },
 	Floor:   func(x, _, _ float32) float32 { return float32(math.Floor(float64(x))) },
 	Sign: func(x, _, _ float32) float32 {
 		switch {

@@ -36,6 +36,8 @@ const (
 	Log1p   // log(1+x), within 0.9 ulp
 	Expm1   // exp(x)-1, within 1.45 ulp
 	Erf     // error function, within 1 ulp
+	Sin     // sine, within 1.6 ulp
+	Cos     // cosine, within 1.6 ulp
 	Floor   // the greatest whole number not above x
 	Sign    // -1, 0 or 1; NaN for NaN, a zero for itself
 
@@ -62,11 +64,13 @@ type Kernels struct {
 	width   int
 	fmaLoop func(n int)
 
-	maps [opCount]mapFunc
+	maps   [opCount]mapFunc
+	maps64 [opCount]mapFunc64
 
 	boolKernels
 
 	sum, dot func(n int, x, y *float32) (csr uint32, total float32)
+	sum64    func(n int, x, y *float64) (csr uint32, total float64)
 	sum8     func(n int, dst, x, y *float32, stride int) (csr uint32)
 	repeat   func(rows, n int, dst, x *float32, stride int)
 }
@@ -94,6 +98,14 @@ func (k *Kernels) FMALoop(turns int) (operations int) {
 // Map sets dst[i] = op(x[i], y[i], c) for each element of dst. x, and y where op reads it, are
 // at least as long as dst; either may be dst itself, but not overlap it otherwise.
 func (k *Kernels) Map(op Op, dst, x, y []float32, c float32) {
+	if op == Sin || op == Cos {
+		k.turn(op, dst, x)
+		return
+	}
+	k.mapAll(op, dst, x, y, c)
+}
+
+func (k *Kernels) mapAll(op Op, dst, x, y []float32, c float32) {
 	f := k.maps[op]
 	x = x[:len(dst)]
 	if op.Operands() < 2 {
@@ -171,6 +183,6 @@ var opNames = [opCount]string{
 	Div: "x/y", DivC: "x/c", DivR: "c/x", Max: "max(x,y)", MaxC: "max(x,c)",
 	Min: "min(x,y)", MinC: "min(x,c)", Neg: "-x", Abs: "abs(x)", Sqrt: "sqrt(x)",
 	Exp: "exp(x)", Log: "log(x)", Tanh: "tanh(x)", Sigmoid: "sigmoid(x)",
-	Log1p: "log1p(x)", Expm1: "expm1(x)", Erf: "erf(x)", Floor: "floor(x)", Sign: "sign(x)",
+	Sin: "sin(x)", Cos: "cos(x)", Log1p: "log1p(x)", Expm1: "expm1(x)", Erf: "erf(x)", Floor: "floor(x)", Sign: "sign(x)",
 	Axpy: "c*x+y", ReLUGrad: "relu'(x)*y",
 }

@@ -122,6 +122,16 @@ func expm1AVX2(n int, dst *float32, x *float32, y *float32, c float32) (csr uint
 //go:noescape
 func erfAVX2(n int, dst *float32, x *float32, y *float32, c float32) (csr uint32)
 
+// sinAVX2 sets dst to the sine of x, of which the magnitude is at most 2^17.
+//
+//go:noescape
+func sinAVX2(n int, dst *float32, x *float32, y *float32, c float32) (csr uint32)
+
+// cosAVX2 sets dst to the cosine of x, of which the magnitude is at most 2^17.
+//
+//go:noescape
+func cosAVX2(n int, dst *float32, x *float32, y *float32, c float32) (csr uint32)
+
 // floorAVX2 sets dst to the greatest whole number not above x.
 //
 //go:noescape
@@ -156,6 +166,131 @@ func dotAVX2(n int, x *float32, y *float32) (csr uint32, total float32)
 //
 //go:noescape
 func sum8AVX2(n int, dst *float32, x *float32, y *float32, stride int) (csr uint32)
+
+// add64AVX2 sets dst to x + y.
+//
+//go:noescape
+func add64AVX2(n int, dst *float64, x *float64, y *float64, c float64) (csr uint32)
+
+// addC64AVX2 sets dst to x + c.
+//
+//go:noescape
+func addC64AVX2(n int, dst *float64, x *float64, y *float64, c float64) (csr uint32)
+
+// sub64AVX2 sets dst to x - y.
+//
+//go:noescape
+func sub64AVX2(n int, dst *float64, x *float64, y *float64, c float64) (csr uint32)
+
+// subR64AVX2 sets dst to c - x.
+//
+//go:noescape
+func subR64AVX2(n int, dst *float64, x *float64, y *float64, c float64) (csr uint32)
+
+// mul64AVX2 sets dst to x * y.
+//
+//go:noescape
+func mul64AVX2(n int, dst *float64, x *float64, y *float64, c float64) (csr uint32)
+
+// mulC64AVX2 sets dst to x * c.
+//
+//go:noescape
+func mulC64AVX2(n int, dst *float64, x *float64, y *float64, c float64) (csr uint32)
+
+// div64AVX2 sets dst to x / y.
+//
+//go:noescape
+func div64AVX2(n int, dst *float64, x *float64, y *float64, c float64) (csr uint32)
+
+// divC64AVX2 sets dst to x / c.
+//
+//go:noescape
+func divC64AVX2(n int, dst *float64, x *float64, y *float64, c float64) (csr uint32)
+
+// divR64AVX2 sets dst to c / x.
+//
+//go:noescape
+func divR64AVX2(n int, dst *float64, x *float64, y *float64, c float64) (csr uint32)
+
+// max64AVX2 sets dst to x max y.
+//
+//go:noescape
+func max64AVX2(n int, dst *float64, x *float64, y *float64, c float64) (csr uint32)
+
+// maxC64AVX2 sets dst to x max c.
+//
+//go:noescape
+func maxC64AVX2(n int, dst *float64, x *float64, y *float64, c float64) (csr uint32)
+
+// min64AVX2 sets dst to x min y.
+//
+//go:noescape
+func min64AVX2(n int, dst *float64, x *float64, y *float64, c float64) (csr uint32)
+
+// minC64AVX2 sets dst to x min c.
+//
+//go:noescape
+func minC64AVX2(n int, dst *float64, x *float64, y *float64, c float64) (csr uint32)
+
+// neg64AVX2 sets dst to -x.
+//
+//go:noescape
+func neg64AVX2(n int, dst *float64, x *float64, y *float64, c float64) (csr uint32)
+
+// abs64AVX2 sets dst to |x|.
+//
+//go:noescape
+func abs64AVX2(n int, dst *float64, x *float64, y *float64, c float64) (csr uint32)
+
+// sqrt64AVX2 sets dst to the square root of x.
+//
+//go:noescape
+func sqrt64AVX2(n int, dst *float64, x *float64, y *float64, c float64) (csr uint32)
+
+// floor64AVX2 sets dst to the greatest whole number not above x.
+//
+//go:noescape
+func floor64AVX2(n int, dst *float64, x *float64, y *float64, c float64) (csr uint32)
+
+// exp64AVX2 sets dst to e to the x.
+//
+//go:noescape
+func exp64AVX2(n int, dst *float64, x *float64, y *float64, c float64) (csr uint32)
+
+// sigmoid64AVX2 sets dst to 1/(1+exp(-x)).
+//
+//go:noescape
+func sigmoid64AVX2(n int, dst *float64, x *float64, y *float64, c float64) (csr uint32)
+
+// tanh64AVX2 sets dst to the hyperbolic tangent of x.
+//
+//go:noescape
+func tanh64AVX2(n int, dst *float64, x *float64, y *float64, c float64) (csr uint32)
+
+// log64AVX2 sets dst to the natural logarithm of x.
+//
+//go:noescape
+func log64AVX2(n int, dst *float64, x *float64, y *float64, c float64) (csr uint32)
+
+// erf64AVX2 sets dst to the error function of x.
+//
+//go:noescape
+func erf64AVX2(n int, dst *float64, x *float64, y *float64, c float64) (csr uint32)
+
+// axpy64AVX2 sets dst to c*x + y, the product rounded.
+//
+//go:noescape
+func axpy64AVX2(n int, dst *float64, x *float64, y *float64, c float64) (csr uint32)
+
+// reLUGrad64AVX2 sets dst to 0 where x <= 0, and to y elsewhere.
+//
+//go:noescape
+func reLUGrad64AVX2(n int, dst *float64, x *float64, y *float64, c float64) (csr uint32)
+
+// sum64AVX2 returns the sum of x.
+//
+//go:noescape
+func sum64AVX2(n int, x *float64, y *float64) (csr uint32, total float64)
 
 // repeatAVX2 sets each of rows of n elements to an element of x, stride elements apart.
 //
@@ -219,14 +354,43 @@ var avx2 = Kernels{
 		Log1p:    log1pAVX2,
 		Expm1:    expm1AVX2,
 		Erf:      erfAVX2,
+		Sin:      sinAVX2,
+		Cos:      cosAVX2,
 		Floor:    floorAVX2,
 		Sign:     signAVX2,
 		Axpy:     axpyAVX2,
 		ReLUGrad: reLUGradAVX2,
 	},
-	sum:    sumAVX2,
-	dot:    dotAVX2,
-	sum8:   sum8AVX2,
+	sum:  sumAVX2,
+	dot:  dotAVX2,
+	sum8: sum8AVX2,
+	maps64: [...]mapFunc64{
+		Add:      add64AVX2,
+		AddC:     addC64AVX2,
+		Sub:      sub64AVX2,
+		SubR:     subR64AVX2,
+		Mul:      mul64AVX2,
+		MulC:     mulC64AVX2,
+		Div:      div64AVX2,
+		DivC:     divC64AVX2,
+		DivR:     divR64AVX2,
+		Max:      max64AVX2,
+		MaxC:     maxC64AVX2,
+		Min:      min64AVX2,
+		MinC:     minC64AVX2,
+		Neg:      neg64AVX2,
+		Abs:      abs64AVX2,
+		Sqrt:     sqrt64AVX2,
+		Floor:    floor64AVX2,
+		Exp:      exp64AVX2,
+		Sigmoid:  sigmoid64AVX2,
+		Tanh:     tanh64AVX2,
+		Log:      log64AVX2,
+		Erf:      erf64AVX2,
+		Axpy:     axpy64AVX2,
+		ReLUGrad: reLUGrad64AVX2,
+	},
+	sum64:  sum64AVX2,
 	repeat: repeatAVX2,
 	boolKernels: boolKernels{
 		equal:     equalAVX2,

@@ -3843,6 +3843,678 @@ DATA c3f6d8000<>+56(SB)/4, $0x3f6d8000
 DATA c3f6d8000<>+60(SB)/4, $0x3f6d8000
 GLOBL c3f6d8000<>(SB), RODATA|NOPTR, $64
 
+// func sinAVX512(n int, dst *float32, x *float32, y *float32, c float32) (csr uint32)
+// Requires: AVX, AVX512DQ, AVX512F, BMI2, SSE
+TEXT ·sinAVX512(SB), NOSPLIT, $0-44
+	STMXCSR csr+40(FP)
+	LDMXCSR flushing<>+0(SB)
+	MOVQ    n+0(FP), AX
+	MOVQ    dst+8(FP), CX
+	MOVQ    x+16(FP), DX
+	VMOVUPS c3f22f983<>+0(SB), Z31
+	VMOVUPS c3f800000<>+0(SB), Z30
+	VMOVUPS cbf000000<>+0(SB), Z29
+	VMOVUPS c80000000<>+0(SB), Z28
+	VMOVUPS c7fffffff<>+0(SB), Z27
+	VMOVUPS c00000001<>+0(SB), Z26
+	VMOVUPS c39800000<>+0(SB), Z25
+	VMOVUPS c3fc90fdb<>+0(SB), Z24
+
+wide:
+	CMPQ         AX, $0x00000040
+	JL           narrow
+	VMOVUPS      (DX), Z0
+	VMOVUPS      64(DX), Z1
+	VMOVUPS      128(DX), Z2
+	VMOVUPS      192(DX), Z3
+	VMULPS       Z31, Z0, Z4
+	VMULPS       Z31, Z1, Z5
+	VMULPS       Z31, Z2, Z6
+	VMULPS       Z31, Z3, Z7
+	VRNDSCALEPS  $0x08, Z4, Z4
+	VRNDSCALEPS  $0x08, Z5, Z5
+	VRNDSCALEPS  $0x08, Z6, Z6
+	VRNDSCALEPS  $0x08, Z7, Z7
+	VMULPS       Z30, Z0, Z20
+	VMULPS       Z30, Z1, Z21
+	VMULPS       Z30, Z2, Z22
+	VMULPS       Z30, Z3, Z23
+	VFNMADD231PS Z24, Z4, Z20
+	VFNMADD231PS Z24, Z5, Z21
+	VFNMADD231PS Z24, Z6, Z22
+	VFNMADD231PS Z24, Z7, Z23
+	VFNMADD231PS cb33bbd2e<>+0(SB), Z4, Z20
+	VFNMADD231PS cb33bbd2e<>+0(SB), Z5, Z21
+	VFNMADD231PS cb33bbd2e<>+0(SB), Z6, Z22
+	VFNMADD231PS cb33bbd2e<>+0(SB), Z7, Z23
+	VFNMADD231PS ca6f72ced<>+0(SB), Z4, Z20
+	VFNMADD231PS ca6f72ced<>+0(SB), Z5, Z21
+	VFNMADD231PS ca6f72ced<>+0(SB), Z6, Z22
+	VFNMADD231PS ca6f72ced<>+0(SB), Z7, Z23
+	VCVTPS2DQ    Z4, Z4
+	VCVTPS2DQ    Z5, Z5
+	VCVTPS2DQ    Z6, Z6
+	VCVTPS2DQ    Z7, Z7
+	VMULPS       Z20, Z20, Z16
+	VMULPS       Z21, Z21, Z17
+	VMULPS       Z22, Z22, Z18
+	VMULPS       Z23, Z23, Z19
+	VMOVUPS      c37ccf5ce<>+0(SB), Z12
+	VMOVUPS      c37ccf5ce<>+0(SB), Z13
+	VMOVUPS      c37ccf5ce<>+0(SB), Z14
+	VMOVUPS      c37ccf5ce<>+0(SB), Z15
+	VFMADD213PS  cbab6061a<>+0(SB), Z16, Z12
+	VFMADD213PS  cbab6061a<>+0(SB), Z17, Z13
+	VFMADD213PS  cbab6061a<>+0(SB), Z18, Z14
+	VFMADD213PS  cbab6061a<>+0(SB), Z19, Z15
+	VFMADD213PS  c3d2aaaa5<>+0(SB), Z16, Z12
+	VFMADD213PS  c3d2aaaa5<>+0(SB), Z17, Z13
+	VFMADD213PS  c3d2aaaa5<>+0(SB), Z18, Z14
+	VFMADD213PS  c3d2aaaa5<>+0(SB), Z19, Z15
+	VFMADD213PS  Z29, Z16, Z12
+	VFMADD213PS  Z29, Z17, Z13
+	VFMADD213PS  Z29, Z18, Z14
+	VFMADD213PS  Z29, Z19, Z15
+	VFMADD213PS  Z30, Z16, Z12
+	VFMADD213PS  Z30, Z17, Z13
+	VFMADD213PS  Z30, Z18, Z14
+	VFMADD213PS  Z30, Z19, Z15
+	VMOVUPS      cb94ca1f9<>+0(SB), Z8
+	VMOVUPS      cb94ca1f9<>+0(SB), Z9
+	VMOVUPS      cb94ca1f9<>+0(SB), Z10
+	VMOVUPS      cb94ca1f9<>+0(SB), Z11
+	VFMADD213PS  c3c08839e<>+0(SB), Z16, Z8
+	VFMADD213PS  c3c08839e<>+0(SB), Z17, Z9
+	VFMADD213PS  c3c08839e<>+0(SB), Z18, Z10
+	VFMADD213PS  c3c08839e<>+0(SB), Z19, Z11
+	VFMADD213PS  cbe2aaaa3<>+0(SB), Z16, Z8
+	VFMADD213PS  cbe2aaaa3<>+0(SB), Z17, Z9
+	VFMADD213PS  cbe2aaaa3<>+0(SB), Z18, Z10
+	VFMADD213PS  cbe2aaaa3<>+0(SB), Z19, Z11
+	VMULPS       Z16, Z8, Z8
+	VMULPS       Z17, Z9, Z9
+	VMULPS       Z18, Z10, Z10
+	VMULPS       Z19, Z11, Z11
+	VFMADD213PS  Z20, Z20, Z8
+	VFMADD213PS  Z21, Z21, Z9
+	VFMADD213PS  Z22, Z22, Z10
+	VFMADD213PS  Z23, Z23, Z11
+	VPSLLD       $0x1f, Z4, Z16
+	VPSLLD       $0x1f, Z5, Z17
+	VPSLLD       $0x1f, Z6, Z18
+	VPSLLD       $0x1f, Z7, Z19
+	VPSRAD       $0x1f, Z16, Z16
+	VPSRAD       $0x1f, Z17, Z17
+	VPSRAD       $0x1f, Z18, Z18
+	VPSRAD       $0x1f, Z19, Z19
+	VXORPS       Z8, Z12, Z12
+	VXORPS       Z9, Z13, Z13
+	VXORPS       Z10, Z14, Z14
+	VXORPS       Z11, Z15, Z15
+	VANDPS       Z16, Z12, Z12
+	VANDPS       Z17, Z13, Z13
+	VANDPS       Z18, Z14, Z14
+	VANDPS       Z19, Z15, Z15
+	VXORPS       Z12, Z8, Z8
+	VXORPS       Z13, Z9, Z9
+	VXORPS       Z14, Z10, Z10
+	VXORPS       Z15, Z11, Z11
+	VPSRAD       $0x01, Z4, Z4
+	VPSRAD       $0x01, Z5, Z5
+	VPSRAD       $0x01, Z6, Z6
+	VPSRAD       $0x01, Z7, Z7
+	VPSLLD       $0x1f, Z4, Z4
+	VPSLLD       $0x1f, Z5, Z5
+	VPSLLD       $0x1f, Z6, Z6
+	VPSLLD       $0x1f, Z7, Z7
+	VXORPS       Z4, Z8, Z8
+	VXORPS       Z5, Z9, Z9
+	VXORPS       Z6, Z10, Z10
+	VXORPS       Z7, Z11, Z11
+	VMULPS       Z30, Z0, Z20
+	VMULPS       Z30, Z1, Z21
+	VMULPS       Z30, Z2, Z22
+	VMULPS       Z30, Z3, Z23
+	VANDPS       Z27, Z20, Z16
+	VANDPS       Z27, Z21, Z17
+	VANDPS       Z27, Z22, Z18
+	VANDPS       Z27, Z23, Z19
+	VCMPPS       $0x11, Z25, Z16, K2
+	VBLENDMPS    Z20, Z8, K2, Z8
+	VCMPPS       $0x11, Z25, Z17, K2
+	VBLENDMPS    Z21, Z9, K2, Z9
+	VCMPPS       $0x11, Z25, Z18, K2
+	VBLENDMPS    Z22, Z10, K2, Z10
+	VCMPPS       $0x11, Z25, Z19, K2
+	VBLENDMPS    Z23, Z11, K2, Z11
+	VMOVUPS      Z8, (CX)
+	VMOVUPS      Z9, 64(CX)
+	VMOVUPS      Z10, 128(CX)
+	VMOVUPS      Z11, 192(CX)
+	ADDQ         $0x00000100, CX
+	ADDQ         $0x00000100, DX
+	SUBQ         $0x00000040, AX
+	JMP          wide
+
+narrow:
+	CMPQ         AX, $0x00000010
+	JL           rest
+	VMOVUPS      (DX), Z0
+	VMULPS       Z31, Z0, Z1
+	VRNDSCALEPS  $0x08, Z1, Z1
+	VMULPS       Z30, Z0, Z5
+	VFNMADD231PS Z24, Z1, Z5
+	VFNMADD231PS cb33bbd2e<>+0(SB), Z1, Z5
+	VFNMADD231PS ca6f72ced<>+0(SB), Z1, Z5
+	VCVTPS2DQ    Z1, Z1
+	VMULPS       Z5, Z5, Z4
+	VMOVUPS      c37ccf5ce<>+0(SB), Z3
+	VFMADD213PS  cbab6061a<>+0(SB), Z4, Z3
+	VFMADD213PS  c3d2aaaa5<>+0(SB), Z4, Z3
+	VFMADD213PS  Z29, Z4, Z3
+	VFMADD213PS  Z30, Z4, Z3
+	VMOVUPS      cb94ca1f9<>+0(SB), Z2
+	VFMADD213PS  c3c08839e<>+0(SB), Z4, Z2
+	VFMADD213PS  cbe2aaaa3<>+0(SB), Z4, Z2
+	VMULPS       Z4, Z2, Z2
+	VFMADD213PS  Z5, Z5, Z2
+	VPSLLD       $0x1f, Z1, Z4
+	VPSRAD       $0x1f, Z4, Z4
+	VXORPS       Z2, Z3, Z3
+	VANDPS       Z4, Z3, Z3
+	VXORPS       Z3, Z2, Z2
+	VPSRAD       $0x01, Z1, Z1
+	VPSLLD       $0x1f, Z1, Z1
+	VXORPS       Z1, Z2, Z2
+	VMULPS       Z30, Z0, Z5
+	VANDPS       Z27, Z5, Z4
+	VCMPPS       $0x11, Z25, Z4, K2
+	VBLENDMPS    Z5, Z2, K2, Z2
+	VMOVUPS      Z2, (CX)
+	ADDQ         $0x00000040, CX
+	ADDQ         $0x00000040, DX
+	SUBQ         $0x00000010, AX
+	JMP          narrow
+
+rest:
+	TESTQ        AX, AX
+	JE           done
+	MOVQ         $-1, BX
+	BZHIQ        AX, BX, BX
+	KMOVW        BX, K1
+	VMOVUPS.Z    (DX), K1, Z0
+	VMULPS       Z31, Z0, Z1
+	VRNDSCALEPS  $0x08, Z1, Z1
+	VMULPS       Z30, Z0, Z5
+	VFNMADD231PS Z24, Z1, Z5
+	VFNMADD231PS cb33bbd2e<>+0(SB), Z1, Z5
+	VFNMADD231PS ca6f72ced<>+0(SB), Z1, Z5
+	VCVTPS2DQ    Z1, Z1
+	VMULPS       Z5, Z5, Z4
+	VMOVUPS      c37ccf5ce<>+0(SB), Z3
+	VFMADD213PS  cbab6061a<>+0(SB), Z4, Z3
+	VFMADD213PS  c3d2aaaa5<>+0(SB), Z4, Z3
+	VFMADD213PS  Z29, Z4, Z3
+	VFMADD213PS  Z30, Z4, Z3
+	VMOVUPS      cb94ca1f9<>+0(SB), Z2
+	VFMADD213PS  c3c08839e<>+0(SB), Z4, Z2
+	VFMADD213PS  cbe2aaaa3<>+0(SB), Z4, Z2
+	VMULPS       Z4, Z2, Z2
+	VFMADD213PS  Z5, Z5, Z2
+	VPSLLD       $0x1f, Z1, Z4
+	VPSRAD       $0x1f, Z4, Z4
+	VXORPS       Z2, Z3, Z3
+	VANDPS       Z4, Z3, Z3
+	VXORPS       Z3, Z2, Z2
+	VPSRAD       $0x01, Z1, Z1
+	VPSLLD       $0x1f, Z1, Z1
+	VXORPS       Z1, Z2, Z2
+	VMULPS       Z30, Z0, Z5
+	VANDPS       Z27, Z5, Z4
+	VCMPPS       $0x11, Z25, Z4, K2
+	VBLENDMPS    Z5, Z2, K2, Z2
+	VMOVUPS      Z2, K1, (CX)
+
+done:
+	LDMXCSR csr+40(FP)
+	VZEROUPPER
+	RET
+
+DATA c3f22f983<>+0(SB)/4, $0x3f22f983
+DATA c3f22f983<>+4(SB)/4, $0x3f22f983
+DATA c3f22f983<>+8(SB)/4, $0x3f22f983
+DATA c3f22f983<>+12(SB)/4, $0x3f22f983
+DATA c3f22f983<>+16(SB)/4, $0x3f22f983
+DATA c3f22f983<>+20(SB)/4, $0x3f22f983
+DATA c3f22f983<>+24(SB)/4, $0x3f22f983
+DATA c3f22f983<>+28(SB)/4, $0x3f22f983
+DATA c3f22f983<>+32(SB)/4, $0x3f22f983
+DATA c3f22f983<>+36(SB)/4, $0x3f22f983
+DATA c3f22f983<>+40(SB)/4, $0x3f22f983
+DATA c3f22f983<>+44(SB)/4, $0x3f22f983
+DATA c3f22f983<>+48(SB)/4, $0x3f22f983
+DATA c3f22f983<>+52(SB)/4, $0x3f22f983
+DATA c3f22f983<>+56(SB)/4, $0x3f22f983
+DATA c3f22f983<>+60(SB)/4, $0x3f22f983
+GLOBL c3f22f983<>(SB), RODATA|NOPTR, $64
+
+DATA c00000001<>+0(SB)/4, $0x00000001
+DATA c00000001<>+4(SB)/4, $0x00000001
+DATA c00000001<>+8(SB)/4, $0x00000001
+DATA c00000001<>+12(SB)/4, $0x00000001
+DATA c00000001<>+16(SB)/4, $0x00000001
+DATA c00000001<>+20(SB)/4, $0x00000001
+DATA c00000001<>+24(SB)/4, $0x00000001
+DATA c00000001<>+28(SB)/4, $0x00000001
+DATA c00000001<>+32(SB)/4, $0x00000001
+DATA c00000001<>+36(SB)/4, $0x00000001
+DATA c00000001<>+40(SB)/4, $0x00000001
+DATA c00000001<>+44(SB)/4, $0x00000001
+DATA c00000001<>+48(SB)/4, $0x00000001
+DATA c00000001<>+52(SB)/4, $0x00000001
+DATA c00000001<>+56(SB)/4, $0x00000001
+DATA c00000001<>+60(SB)/4, $0x00000001
+GLOBL c00000001<>(SB), RODATA|NOPTR, $64
+
+DATA c39800000<>+0(SB)/4, $0x39800000
+DATA c39800000<>+4(SB)/4, $0x39800000
+DATA c39800000<>+8(SB)/4, $0x39800000
+DATA c39800000<>+12(SB)/4, $0x39800000
+DATA c39800000<>+16(SB)/4, $0x39800000
+DATA c39800000<>+20(SB)/4, $0x39800000
+DATA c39800000<>+24(SB)/4, $0x39800000
+DATA c39800000<>+28(SB)/4, $0x39800000
+DATA c39800000<>+32(SB)/4, $0x39800000
+DATA c39800000<>+36(SB)/4, $0x39800000
+DATA c39800000<>+40(SB)/4, $0x39800000
+DATA c39800000<>+44(SB)/4, $0x39800000
+DATA c39800000<>+48(SB)/4, $0x39800000
+DATA c39800000<>+52(SB)/4, $0x39800000
+DATA c39800000<>+56(SB)/4, $0x39800000
+DATA c39800000<>+60(SB)/4, $0x39800000
+GLOBL c39800000<>(SB), RODATA|NOPTR, $64
+
+DATA c3fc90fdb<>+0(SB)/4, $0x3fc90fdb
+DATA c3fc90fdb<>+4(SB)/4, $0x3fc90fdb
+DATA c3fc90fdb<>+8(SB)/4, $0x3fc90fdb
+DATA c3fc90fdb<>+12(SB)/4, $0x3fc90fdb
+DATA c3fc90fdb<>+16(SB)/4, $0x3fc90fdb
+DATA c3fc90fdb<>+20(SB)/4, $0x3fc90fdb
+DATA c3fc90fdb<>+24(SB)/4, $0x3fc90fdb
+DATA c3fc90fdb<>+28(SB)/4, $0x3fc90fdb
+DATA c3fc90fdb<>+32(SB)/4, $0x3fc90fdb
+DATA c3fc90fdb<>+36(SB)/4, $0x3fc90fdb
+DATA c3fc90fdb<>+40(SB)/4, $0x3fc90fdb
+DATA c3fc90fdb<>+44(SB)/4, $0x3fc90fdb
+DATA c3fc90fdb<>+48(SB)/4, $0x3fc90fdb
+DATA c3fc90fdb<>+52(SB)/4, $0x3fc90fdb
+DATA c3fc90fdb<>+56(SB)/4, $0x3fc90fdb
+DATA c3fc90fdb<>+60(SB)/4, $0x3fc90fdb
+GLOBL c3fc90fdb<>(SB), RODATA|NOPTR, $64
+
+DATA cb33bbd2e<>+0(SB)/4, $0xb33bbd2e
+DATA cb33bbd2e<>+4(SB)/4, $0xb33bbd2e
+DATA cb33bbd2e<>+8(SB)/4, $0xb33bbd2e
+DATA cb33bbd2e<>+12(SB)/4, $0xb33bbd2e
+DATA cb33bbd2e<>+16(SB)/4, $0xb33bbd2e
+DATA cb33bbd2e<>+20(SB)/4, $0xb33bbd2e
+DATA cb33bbd2e<>+24(SB)/4, $0xb33bbd2e
+DATA cb33bbd2e<>+28(SB)/4, $0xb33bbd2e
+DATA cb33bbd2e<>+32(SB)/4, $0xb33bbd2e
+DATA cb33bbd2e<>+36(SB)/4, $0xb33bbd2e
+DATA cb33bbd2e<>+40(SB)/4, $0xb33bbd2e
+DATA cb33bbd2e<>+44(SB)/4, $0xb33bbd2e
+DATA cb33bbd2e<>+48(SB)/4, $0xb33bbd2e
+DATA cb33bbd2e<>+52(SB)/4, $0xb33bbd2e
+DATA cb33bbd2e<>+56(SB)/4, $0xb33bbd2e
+DATA cb33bbd2e<>+60(SB)/4, $0xb33bbd2e
+GLOBL cb33bbd2e<>(SB), RODATA|NOPTR, $64
+
+DATA ca6f72ced<>+0(SB)/4, $0xa6f72ced
+DATA ca6f72ced<>+4(SB)/4, $0xa6f72ced
+DATA ca6f72ced<>+8(SB)/4, $0xa6f72ced
+DATA ca6f72ced<>+12(SB)/4, $0xa6f72ced
+DATA ca6f72ced<>+16(SB)/4, $0xa6f72ced
+DATA ca6f72ced<>+20(SB)/4, $0xa6f72ced
+DATA ca6f72ced<>+24(SB)/4, $0xa6f72ced
+DATA ca6f72ced<>+28(SB)/4, $0xa6f72ced
+DATA ca6f72ced<>+32(SB)/4, $0xa6f72ced
+DATA ca6f72ced<>+36(SB)/4, $0xa6f72ced
+DATA ca6f72ced<>+40(SB)/4, $0xa6f72ced
+DATA ca6f72ced<>+44(SB)/4, $0xa6f72ced
+DATA ca6f72ced<>+48(SB)/4, $0xa6f72ced
+DATA ca6f72ced<>+52(SB)/4, $0xa6f72ced
+DATA ca6f72ced<>+56(SB)/4, $0xa6f72ced
+DATA ca6f72ced<>+60(SB)/4, $0xa6f72ced
+GLOBL ca6f72ced<>(SB), RODATA|NOPTR, $64
+
+DATA c37ccf5ce<>+0(SB)/4, $0x37ccf5ce
+DATA c37ccf5ce<>+4(SB)/4, $0x37ccf5ce
+DATA c37ccf5ce<>+8(SB)/4, $0x37ccf5ce
+DATA c37ccf5ce<>+12(SB)/4, $0x37ccf5ce
+DATA c37ccf5ce<>+16(SB)/4, $0x37ccf5ce
+DATA c37ccf5ce<>+20(SB)/4, $0x37ccf5ce
+DATA c37ccf5ce<>+24(SB)/4, $0x37ccf5ce
+DATA c37ccf5ce<>+28(SB)/4, $0x37ccf5ce
+DATA c37ccf5ce<>+32(SB)/4, $0x37ccf5ce
+DATA c37ccf5ce<>+36(SB)/4, $0x37ccf5ce
+DATA c37ccf5ce<>+40(SB)/4, $0x37ccf5ce
+DATA c37ccf5ce<>+44(SB)/4, $0x37ccf5ce
+DATA c37ccf5ce<>+48(SB)/4, $0x37ccf5ce
+DATA c37ccf5ce<>+52(SB)/4, $0x37ccf5ce
+DATA c37ccf5ce<>+56(SB)/4, $0x37ccf5ce
+DATA c37ccf5ce<>+60(SB)/4, $0x37ccf5ce
+GLOBL c37ccf5ce<>(SB), RODATA|NOPTR, $64
+
+DATA cbab6061a<>+0(SB)/4, $0xbab6061a
+DATA cbab6061a<>+4(SB)/4, $0xbab6061a
+DATA cbab6061a<>+8(SB)/4, $0xbab6061a
+DATA cbab6061a<>+12(SB)/4, $0xbab6061a
+DATA cbab6061a<>+16(SB)/4, $0xbab6061a
+DATA cbab6061a<>+20(SB)/4, $0xbab6061a
+DATA cbab6061a<>+24(SB)/4, $0xbab6061a
+DATA cbab6061a<>+28(SB)/4, $0xbab6061a
+DATA cbab6061a<>+32(SB)/4, $0xbab6061a
+DATA cbab6061a<>+36(SB)/4, $0xbab6061a
+DATA cbab6061a<>+40(SB)/4, $0xbab6061a
+DATA cbab6061a<>+44(SB)/4, $0xbab6061a
+DATA cbab6061a<>+48(SB)/4, $0xbab6061a
+DATA cbab6061a<>+52(SB)/4, $0xbab6061a
+DATA cbab6061a<>+56(SB)/4, $0xbab6061a
+DATA cbab6061a<>+60(SB)/4, $0xbab6061a
+GLOBL cbab6061a<>(SB), RODATA|NOPTR, $64
+
+DATA c3d2aaaa5<>+0(SB)/4, $0x3d2aaaa5
+DATA c3d2aaaa5<>+4(SB)/4, $0x3d2aaaa5
+DATA c3d2aaaa5<>+8(SB)/4, $0x3d2aaaa5
+DATA c3d2aaaa5<>+12(SB)/4, $0x3d2aaaa5
+DATA c3d2aaaa5<>+16(SB)/4, $0x3d2aaaa5
+DATA c3d2aaaa5<>+20(SB)/4, $0x3d2aaaa5
+DATA c3d2aaaa5<>+24(SB)/4, $0x3d2aaaa5
+DATA c3d2aaaa5<>+28(SB)/4, $0x3d2aaaa5
+DATA c3d2aaaa5<>+32(SB)/4, $0x3d2aaaa5
+DATA c3d2aaaa5<>+36(SB)/4, $0x3d2aaaa5
+DATA c3d2aaaa5<>+40(SB)/4, $0x3d2aaaa5
+DATA c3d2aaaa5<>+44(SB)/4, $0x3d2aaaa5
+DATA c3d2aaaa5<>+48(SB)/4, $0x3d2aaaa5
+DATA c3d2aaaa5<>+52(SB)/4, $0x3d2aaaa5
+DATA c3d2aaaa5<>+56(SB)/4, $0x3d2aaaa5
+DATA c3d2aaaa5<>+60(SB)/4, $0x3d2aaaa5
+GLOBL c3d2aaaa5<>(SB), RODATA|NOPTR, $64
+
+DATA cb94ca1f9<>+0(SB)/4, $0xb94ca1f9
+DATA cb94ca1f9<>+4(SB)/4, $0xb94ca1f9
+DATA cb94ca1f9<>+8(SB)/4, $0xb94ca1f9
+DATA cb94ca1f9<>+12(SB)/4, $0xb94ca1f9
+DATA cb94ca1f9<>+16(SB)/4, $0xb94ca1f9
+DATA cb94ca1f9<>+20(SB)/4, $0xb94ca1f9
+DATA cb94ca1f9<>+24(SB)/4, $0xb94ca1f9
+DATA cb94ca1f9<>+28(SB)/4, $0xb94ca1f9
+DATA cb94ca1f9<>+32(SB)/4, $0xb94ca1f9
+DATA cb94ca1f9<>+36(SB)/4, $0xb94ca1f9
+DATA cb94ca1f9<>+40(SB)/4, $0xb94ca1f9
+DATA cb94ca1f9<>+44(SB)/4, $0xb94ca1f9
+DATA cb94ca1f9<>+48(SB)/4, $0xb94ca1f9
+DATA cb94ca1f9<>+52(SB)/4, $0xb94ca1f9
+DATA cb94ca1f9<>+56(SB)/4, $0xb94ca1f9
+DATA cb94ca1f9<>+60(SB)/4, $0xb94ca1f9
+GLOBL cb94ca1f9<>(SB), RODATA|NOPTR, $64
+
+DATA c3c08839e<>+0(SB)/4, $0x3c08839e
+DATA c3c08839e<>+4(SB)/4, $0x3c08839e
+DATA c3c08839e<>+8(SB)/4, $0x3c08839e
+DATA c3c08839e<>+12(SB)/4, $0x3c08839e
+DATA c3c08839e<>+16(SB)/4, $0x3c08839e
+DATA c3c08839e<>+20(SB)/4, $0x3c08839e
+DATA c3c08839e<>+24(SB)/4, $0x3c08839e
+DATA c3c08839e<>+28(SB)/4, $0x3c08839e
+DATA c3c08839e<>+32(SB)/4, $0x3c08839e
+DATA c3c08839e<>+36(SB)/4, $0x3c08839e
+DATA c3c08839e<>+40(SB)/4, $0x3c08839e
+DATA c3c08839e<>+44(SB)/4, $0x3c08839e
+DATA c3c08839e<>+48(SB)/4, $0x3c08839e
+DATA c3c08839e<>+52(SB)/4, $0x3c08839e
+DATA c3c08839e<>+56(SB)/4, $0x3c08839e
+DATA c3c08839e<>+60(SB)/4, $0x3c08839e
+GLOBL c3c08839e<>(SB), RODATA|NOPTR, $64
+
+DATA cbe2aaaa3<>+0(SB)/4, $0xbe2aaaa3
+DATA cbe2aaaa3<>+4(SB)/4, $0xbe2aaaa3
+DATA cbe2aaaa3<>+8(SB)/4, $0xbe2aaaa3
+DATA cbe2aaaa3<>+12(SB)/4, $0xbe2aaaa3
+DATA cbe2aaaa3<>+16(SB)/4, $0xbe2aaaa3
+DATA cbe2aaaa3<>+20(SB)/4, $0xbe2aaaa3
+DATA cbe2aaaa3<>+24(SB)/4, $0xbe2aaaa3
+DATA cbe2aaaa3<>+28(SB)/4, $0xbe2aaaa3
+DATA cbe2aaaa3<>+32(SB)/4, $0xbe2aaaa3
+DATA cbe2aaaa3<>+36(SB)/4, $0xbe2aaaa3
+DATA cbe2aaaa3<>+40(SB)/4, $0xbe2aaaa3
+DATA cbe2aaaa3<>+44(SB)/4, $0xbe2aaaa3
+DATA cbe2aaaa3<>+48(SB)/4, $0xbe2aaaa3
+DATA cbe2aaaa3<>+52(SB)/4, $0xbe2aaaa3
+DATA cbe2aaaa3<>+56(SB)/4, $0xbe2aaaa3
+DATA cbe2aaaa3<>+60(SB)/4, $0xbe2aaaa3
+GLOBL cbe2aaaa3<>(SB), RODATA|NOPTR, $64
+
+// func cosAVX512(n int, dst *float32, x *float32, y *float32, c float32) (csr uint32)
+// Requires: AVX, AVX512DQ, AVX512F, BMI2, SSE
+TEXT ·cosAVX512(SB), NOSPLIT, $0-44
+	STMXCSR csr+40(FP)
+	LDMXCSR flushing<>+0(SB)
+	MOVQ    n+0(FP), AX
+	MOVQ    dst+8(FP), CX
+	MOVQ    x+16(FP), DX
+	VMOVUPS c3f22f983<>+0(SB), Z31
+	VMOVUPS c3f800000<>+0(SB), Z30
+	VMOVUPS cbf000000<>+0(SB), Z29
+	VMOVUPS c80000000<>+0(SB), Z28
+	VMOVUPS c7fffffff<>+0(SB), Z27
+	VMOVUPS c00000001<>+0(SB), Z26
+	VMOVUPS c39800000<>+0(SB), Z25
+	VMOVUPS c3fc90fdb<>+0(SB), Z24
+
+wide:
+	CMPQ         AX, $0x00000040
+	JL           narrow
+	VMOVUPS      (DX), Z0
+	VMOVUPS      64(DX), Z1
+	VMOVUPS      128(DX), Z2
+	VMOVUPS      192(DX), Z3
+	VMULPS       Z31, Z0, Z4
+	VMULPS       Z31, Z1, Z5
+	VMULPS       Z31, Z2, Z6
+	VMULPS       Z31, Z3, Z7
+	VRNDSCALEPS  $0x08, Z4, Z4
+	VRNDSCALEPS  $0x08, Z5, Z5
+	VRNDSCALEPS  $0x08, Z6, Z6
+	VRNDSCALEPS  $0x08, Z7, Z7
+	VMULPS       Z30, Z0, Z20
+	VMULPS       Z30, Z1, Z21
+	VMULPS       Z30, Z2, Z22
+	VMULPS       Z30, Z3, Z23
+	VFNMADD231PS Z24, Z4, Z20
+	VFNMADD231PS Z24, Z5, Z21
+	VFNMADD231PS Z24, Z6, Z22
+	VFNMADD231PS Z24, Z7, Z23
+	VFNMADD231PS cb33bbd2e<>+0(SB), Z4, Z20
+	VFNMADD231PS cb33bbd2e<>+0(SB), Z5, Z21
+	VFNMADD231PS cb33bbd2e<>+0(SB), Z6, Z22
+	VFNMADD231PS cb33bbd2e<>+0(SB), Z7, Z23
+	VFNMADD231PS ca6f72ced<>+0(SB), Z4, Z20
+	VFNMADD231PS ca6f72ced<>+0(SB), Z5, Z21
+	VFNMADD231PS ca6f72ced<>+0(SB), Z6, Z22
+	VFNMADD231PS ca6f72ced<>+0(SB), Z7, Z23
+	VCVTPS2DQ    Z4, Z4
+	VCVTPS2DQ    Z5, Z5
+	VCVTPS2DQ    Z6, Z6
+	VCVTPS2DQ    Z7, Z7
+	VPADDD       Z26, Z4, Z4
+	VPADDD       Z26, Z5, Z5
+	VPADDD       Z26, Z6, Z6
+	VPADDD       Z26, Z7, Z7
+	VMULPS       Z20, Z20, Z16
+	VMULPS       Z21, Z21, Z17
+	VMULPS       Z22, Z22, Z18
+	VMULPS       Z23, Z23, Z19
+	VMOVUPS      c37ccf5ce<>+0(SB), Z12
+	VMOVUPS      c37ccf5ce<>+0(SB), Z13
+	VMOVUPS      c37ccf5ce<>+0(SB), Z14
+	VMOVUPS      c37ccf5ce<>+0(SB), Z15
+	VFMADD213PS  cbab6061a<>+0(SB), Z16, Z12
+	VFMADD213PS  cbab6061a<>+0(SB), Z17, Z13
+	VFMADD213PS  cbab6061a<>+0(SB), Z18, Z14
+	VFMADD213PS  cbab6061a<>+0(SB), Z19, Z15
+	VFMADD213PS  c3d2aaaa5<>+0(SB), Z16, Z12
+	VFMADD213PS  c3d2aaaa5<>+0(SB), Z17, Z13
+	VFMADD213PS  c3d2aaaa5<>+0(SB), Z18, Z14
+	VFMADD213PS  c3d2aaaa5<>+0(SB), Z19, Z15
+	VFMADD213PS  Z29, Z16, Z12
+	VFMADD213PS  Z29, Z17, Z13
+	VFMADD213PS  Z29, Z18, Z14
+	VFMADD213PS  Z29, Z19, Z15
+	VFMADD213PS  Z30, Z16, Z12
+	VFMADD213PS  Z30, Z17, Z13
+	VFMADD213PS  Z30, Z18, Z14
+	VFMADD213PS  Z30, Z19, Z15
+	VMOVUPS      cb94ca1f9<>+0(SB), Z8
+	VMOVUPS      cb94ca1f9<>+0(SB), Z9
+	VMOVUPS      cb94ca1f9<>+0(SB), Z10
+	VMOVUPS      cb94ca1f9<>+0(SB), Z11
+	VFMADD213PS  c3c08839e<>+0(SB), Z16, Z8
+	VFMADD213PS  c3c08839e<>+0(SB), Z17, Z9
+	VFMADD213PS  c3c08839e<>+0(SB), Z18, Z10
+	VFMADD213PS  c3c08839e<>+0(SB), Z19, Z11
+	VFMADD213PS  cbe2aaaa3<>+0(SB), Z16, Z8
+	VFMADD213PS  cbe2aaaa3<>+0(SB), Z17, Z9
+	VFMADD213PS  cbe2aaaa3<>+0(SB), Z18, Z10
+	VFMADD213PS  cbe2aaaa3<>+0(SB), Z19, Z11
+	VMULPS       Z16, Z8, Z8
+	VMULPS       Z17, Z9, Z9
+	VMULPS       Z18, Z10, Z10
+	VMULPS       Z19, Z11, Z11
+	VFMADD213PS  Z20, Z20, Z8
+	VFMADD213PS  Z21, Z21, Z9
+	VFMADD213PS  Z22, Z22, Z10
+	VFMADD213PS  Z23, Z23, Z11
+	VPSLLD       $0x1f, Z4, Z16
+	VPSLLD       $0x1f, Z5, Z17
+	VPSLLD       $0x1f, Z6, Z18
+	VPSLLD       $0x1f, Z7, Z19
+	VPSRAD       $0x1f, Z16, Z16
+	VPSRAD       $0x1f, Z17, Z17
+	VPSRAD       $0x1f, Z18, Z18
+	VPSRAD       $0x1f, Z19, Z19
+	VXORPS       Z8, Z12, Z12
+	VXORPS       Z9, Z13, Z13
+	VXORPS       Z10, Z14, Z14
+	VXORPS       Z11, Z15, Z15
+	VANDPS       Z16, Z12, Z12
+	VANDPS       Z17, Z13, Z13
+	VANDPS       Z18, Z14, Z14
+	VANDPS       Z19, Z15, Z15
+	VXORPS       Z12, Z8, Z8
+	VXORPS       Z13, Z9, Z9
+	VXORPS       Z14, Z10, Z10
+	VXORPS       Z15, Z11, Z11
+	VPSRAD       $0x01, Z4, Z4
+	VPSRAD       $0x01, Z5, Z5
+	VPSRAD       $0x01, Z6, Z6
+	VPSRAD       $0x01, Z7, Z7
+	VPSLLD       $0x1f, Z4, Z4
+	VPSLLD       $0x1f, Z5, Z5
+	VPSLLD       $0x1f, Z6, Z6
+	VPSLLD       $0x1f, Z7, Z7
+	VXORPS       Z4, Z8, Z8
+	VXORPS       Z5, Z9, Z9
+	VXORPS       Z6, Z10, Z10
+	VXORPS       Z7, Z11, Z11
+	VMOVUPS      Z8, (CX)
+	VMOVUPS      Z9, 64(CX)
+	VMOVUPS      Z10, 128(CX)
+	VMOVUPS      Z11, 192(CX)
+	ADDQ         $0x00000100, CX
+	ADDQ         $0x00000100, DX
+	SUBQ         $0x00000040, AX
+	JMP          wide
+
+narrow:
+	CMPQ         AX, $0x00000010
+	JL           rest
+	VMOVUPS      (DX), Z0
+	VMULPS       Z31, Z0, Z1
+	VRNDSCALEPS  $0x08, Z1, Z1
+	VMULPS       Z30, Z0, Z5
+	VFNMADD231PS Z24, Z1, Z5
+	VFNMADD231PS cb33bbd2e<>+0(SB), Z1, Z5
+	VFNMADD231PS ca6f72ced<>+0(SB), Z1, Z5
+	VCVTPS2DQ    Z1, Z1
+	VPADDD       Z26, Z1, Z1
+	VMULPS       Z5, Z5, Z4
+	VMOVUPS      c37ccf5ce<>+0(SB), Z3
+	VFMADD213PS  cbab6061a<>+0(SB), Z4, Z3
+	VFMADD213PS  c3d2aaaa5<>+0(SB), Z4, Z3
+	VFMADD213PS  Z29, Z4, Z3
+	VFMADD213PS  Z30, Z4, Z3
+	VMOVUPS      cb94ca1f9<>+0(SB), Z2
+	VFMADD213PS  c3c08839e<>+0(SB), Z4, Z2
+	VFMADD213PS  cbe2aaaa3<>+0(SB), Z4, Z2
+	VMULPS       Z4, Z2, Z2
+	VFMADD213PS  Z5, Z5, Z2
+	VPSLLD       $0x1f, Z1, Z4
+	VPSRAD       $0x1f, Z4, Z4
+	VXORPS       Z2, Z3, Z3
+	VANDPS       Z4, Z3, Z3
+	VXORPS       Z3, Z2, Z2
+	VPSRAD       $0x01, Z1, Z1
+	VPSLLD       $0x1f, Z1, Z1
+	VXORPS       Z1, Z2, Z2
+	VMOVUPS      Z2, (CX)
+	ADDQ         $0x00000040, CX
+	ADDQ         $0x00000040, DX
+	SUBQ         $0x00000010, AX
+	JMP          narrow
+
+rest:
+	TESTQ        AX, AX
+	JE           done
+	MOVQ         $-1, BX
+	BZHIQ        AX, BX, BX
+	KMOVW        BX, K1
+	VMOVUPS.Z    (DX), K1, Z0
+	VMULPS       Z31, Z0, Z1
+	VRNDSCALEPS  $0x08, Z1, Z1
+	VMULPS       Z30, Z0, Z5
+	VFNMADD231PS Z24, Z1, Z5
+	VFNMADD231PS cb33bbd2e<>+0(SB), Z1, Z5
+	VFNMADD231PS ca6f72ced<>+0(SB), Z1, Z5
+	VCVTPS2DQ    Z1, Z1
+	VPADDD       Z26, Z1, Z1
+	VMULPS       Z5, Z5, Z4
+	VMOVUPS      c37ccf5ce<>+0(SB), Z3
+	VFMADD213PS  cbab6061a<>+0(SB), Z4, Z3
+	VFMADD213PS  c3d2aaaa5<>+0(SB), Z4, Z3
+	VFMADD213PS  Z29, Z4, Z3
+	VFMADD213PS  Z30, Z4, Z3
+	VMOVUPS      cb94ca1f9<>+0(SB), Z2
+	VFMADD213PS  c3c08839e<>+0(SB), Z4, Z2
+	VFMADD213PS  cbe2aaaa3<>+0(SB), Z4, Z2
+	VMULPS       Z4, Z2, Z2
+	VFMADD213PS  Z5, Z5, Z2
+	VPSLLD       $0x1f, Z1, Z4
+	VPSRAD       $0x1f, Z4, Z4
+	VXORPS       Z2, Z3, Z3
+	VANDPS       Z4, Z3, Z3
+	VXORPS       Z3, Z2, Z2
+	VPSRAD       $0x01, Z1, Z1
+	VPSLLD       $0x1f, Z1, Z1
+	VXORPS       Z1, Z2, Z2
+	VMOVUPS      Z2, K1, (CX)
+
+done:
+	LDMXCSR csr+40(FP)
+	VZEROUPPER
+	RET
+
 // func floorAVX512(n int, dst *float32, x *float32, y *float32, c float32) (csr uint32)
 // Requires: AVX, AVX512F, BMI2, SSE
 TEXT ·floorAVX512(SB), NOSPLIT, $0-44
@@ -4391,6 +5063,4298 @@ rest:
 
 done:
 	LDMXCSR csr+40(FP)
+	VZEROUPPER
+	RET
+
+// func add64AVX512(n int, dst *float64, x *float64, y *float64, c float64) (csr uint32)
+// Requires: AVX, AVX512F, BMI2, SSE
+TEXT ·add64AVX512(SB), NOSPLIT, $0-44
+	STMXCSR csr+40(FP)
+	MOVQ    n+0(FP), AX
+	MOVQ    dst+8(FP), CX
+	MOVQ    x+16(FP), DX
+	MOVQ    y+24(FP), BX
+
+wide:
+	CMPQ    AX, $0x00000020
+	JL      narrow
+	VMOVUPS (DX), Z0
+	VMOVUPS 64(DX), Z1
+	VMOVUPS 128(DX), Z2
+	VMOVUPS 192(DX), Z3
+	VMOVUPS (BX), Z4
+	VMOVUPS 64(BX), Z5
+	VMOVUPS 128(BX), Z6
+	VMOVUPS 192(BX), Z7
+	VADDPD  Z4, Z0, Z8
+	VADDPD  Z5, Z1, Z9
+	VADDPD  Z6, Z2, Z10
+	VADDPD  Z7, Z3, Z11
+	VMOVUPS Z8, (CX)
+	VMOVUPS Z9, 64(CX)
+	VMOVUPS Z10, 128(CX)
+	VMOVUPS Z11, 192(CX)
+	ADDQ    $0x00000100, CX
+	ADDQ    $0x00000100, DX
+	ADDQ    $0x00000100, BX
+	SUBQ    $0x00000020, AX
+	JMP     wide
+
+narrow:
+	CMPQ    AX, $0x00000008
+	JL      rest
+	VMOVUPS (DX), Z0
+	VMOVUPS (BX), Z1
+	VADDPD  Z1, Z0, Z2
+	VMOVUPS Z2, (CX)
+	ADDQ    $0x00000040, CX
+	ADDQ    $0x00000040, DX
+	ADDQ    $0x00000040, BX
+	SUBQ    $0x00000008, AX
+	JMP     narrow
+
+rest:
+	TESTQ     AX, AX
+	JE        done
+	MOVQ      $-1, SI
+	BZHIQ     AX, SI, SI
+	KMOVW     SI, K1
+	VMOVUPD.Z (DX), K1, Z0
+	VMOVUPD.Z (BX), K1, Z1
+	VADDPD    Z1, Z0, Z2
+	VMOVUPD   Z2, K1, (CX)
+
+done:
+	LDMXCSR csr+40(FP)
+	VZEROUPPER
+	RET
+
+// func addC64AVX512(n int, dst *float64, x *float64, y *float64, c float64) (csr uint32)
+// Requires: AVX, AVX512F, BMI2, SSE
+TEXT ·addC64AVX512(SB), NOSPLIT, $0-44
+	STMXCSR      csr+40(FP)
+	MOVQ         n+0(FP), AX
+	MOVQ         dst+8(FP), CX
+	MOVQ         x+16(FP), DX
+	VBROADCASTSD c+32(FP), Z31
+
+wide:
+	CMPQ    AX, $0x00000020
+	JL      narrow
+	VMOVUPS (DX), Z0
+	VMOVUPS 64(DX), Z1
+	VMOVUPS 128(DX), Z2
+	VMOVUPS 192(DX), Z3
+	VADDPD  Z31, Z0, Z4
+	VADDPD  Z31, Z1, Z5
+	VADDPD  Z31, Z2, Z6
+	VADDPD  Z31, Z3, Z7
+	VMOVUPS Z4, (CX)
+	VMOVUPS Z5, 64(CX)
+	VMOVUPS Z6, 128(CX)
+	VMOVUPS Z7, 192(CX)
+	ADDQ    $0x00000100, CX
+	ADDQ    $0x00000100, DX
+	SUBQ    $0x00000020, AX
+	JMP     wide
+
+narrow:
+	CMPQ    AX, $0x00000008
+	JL      rest
+	VMOVUPS (DX), Z0
+	VADDPD  Z31, Z0, Z1
+	VMOVUPS Z1, (CX)
+	ADDQ    $0x00000040, CX
+	ADDQ    $0x00000040, DX
+	SUBQ    $0x00000008, AX
+	JMP     narrow
+
+rest:
+	TESTQ     AX, AX
+	JE        done
+	MOVQ      $-1, BX
+	BZHIQ     AX, BX, BX
+	KMOVW     BX, K1
+	VMOVUPD.Z (DX), K1, Z0
+	VADDPD    Z31, Z0, Z1
+	VMOVUPD   Z1, K1, (CX)
+
+done:
+	LDMXCSR csr+40(FP)
+	VZEROUPPER
+	RET
+
+// func sub64AVX512(n int, dst *float64, x *float64, y *float64, c float64) (csr uint32)
+// Requires: AVX, AVX512F, BMI2, SSE
+TEXT ·sub64AVX512(SB), NOSPLIT, $0-44
+	STMXCSR csr+40(FP)
+	MOVQ    n+0(FP), AX
+	MOVQ    dst+8(FP), CX
+	MOVQ    x+16(FP), DX
+	MOVQ    y+24(FP), BX
+
+wide:
+	CMPQ    AX, $0x00000020
+	JL      narrow
+	VMOVUPS (DX), Z0
+	VMOVUPS 64(DX), Z1
+	VMOVUPS 128(DX), Z2
+	VMOVUPS 192(DX), Z3
+	VMOVUPS (BX), Z4
+	VMOVUPS 64(BX), Z5
+	VMOVUPS 128(BX), Z6
+	VMOVUPS 192(BX), Z7
+	VSUBPD  Z4, Z0, Z8
+	VSUBPD  Z5, Z1, Z9
+	VSUBPD  Z6, Z2, Z10
+	VSUBPD  Z7, Z3, Z11
+	VMOVUPS Z8, (CX)
+	VMOVUPS Z9, 64(CX)
+	VMOVUPS Z10, 128(CX)
+	VMOVUPS Z11, 192(CX)
+	ADDQ    $0x00000100, CX
+	ADDQ    $0x00000100, DX
+	ADDQ    $0x00000100, BX
+	SUBQ    $0x00000020, AX
+	JMP     wide
+
+narrow:
+	CMPQ    AX, $0x00000008
+	JL      rest
+	VMOVUPS (DX), Z0
+	VMOVUPS (BX), Z1
+	VSUBPD  Z1, Z0, Z2
+	VMOVUPS Z2, (CX)
+	ADDQ    $0x00000040, CX
+	ADDQ    $0x00000040, DX
+	ADDQ    $0x00000040, BX
+	SUBQ    $0x00000008, AX
+	JMP     narrow
+
+rest:
+	TESTQ     AX, AX
+	JE        done
+	MOVQ      $-1, SI
+	BZHIQ     AX, SI, SI
+	KMOVW     SI, K1
+	VMOVUPD.Z (DX), K1, Z0
+	VMOVUPD.Z (BX), K1, Z1
+	VSUBPD    Z1, Z0, Z2
+	VMOVUPD   Z2, K1, (CX)
+
+done:
+	LDMXCSR csr+40(FP)
+	VZEROUPPER
+	RET
+
+// func subR64AVX512(n int, dst *float64, x *float64, y *float64, c float64) (csr uint32)
+// Requires: AVX, AVX512F, BMI2, SSE
+TEXT ·subR64AVX512(SB), NOSPLIT, $0-44
+	STMXCSR      csr+40(FP)
+	MOVQ         n+0(FP), AX
+	MOVQ         dst+8(FP), CX
+	MOVQ         x+16(FP), DX
+	VBROADCASTSD c+32(FP), Z31
+
+wide:
+	CMPQ    AX, $0x00000020
+	JL      narrow
+	VMOVUPS (DX), Z0
+	VMOVUPS 64(DX), Z1
+	VMOVUPS 128(DX), Z2
+	VMOVUPS 192(DX), Z3
+	VSUBPD  Z0, Z31, Z4
+	VSUBPD  Z1, Z31, Z5
+	VSUBPD  Z2, Z31, Z6
+	VSUBPD  Z3, Z31, Z7
+	VMOVUPS Z4, (CX)
+	VMOVUPS Z5, 64(CX)
+	VMOVUPS Z6, 128(CX)
+	VMOVUPS Z7, 192(CX)
+	ADDQ    $0x00000100, CX
+	ADDQ    $0x00000100, DX
+	SUBQ    $0x00000020, AX
+	JMP     wide
+
+narrow:
+	CMPQ    AX, $0x00000008
+	JL      rest
+	VMOVUPS (DX), Z0
+	VSUBPD  Z0, Z31, Z1
+	VMOVUPS Z1, (CX)
+	ADDQ    $0x00000040, CX
+	ADDQ    $0x00000040, DX
+	SUBQ    $0x00000008, AX
+	JMP     narrow
+
+rest:
+	TESTQ     AX, AX
+	JE        done
+	MOVQ      $-1, BX
+	BZHIQ     AX, BX, BX
+	KMOVW     BX, K1
+	VMOVUPD.Z (DX), K1, Z0
+	VSUBPD    Z0, Z31, Z1
+	VMOVUPD   Z1, K1, (CX)
+
+done:
+	LDMXCSR csr+40(FP)
+	VZEROUPPER
+	RET
+
+// func mul64AVX512(n int, dst *float64, x *float64, y *float64, c float64) (csr uint32)
+// Requires: AVX, AVX512F, BMI2, SSE
+TEXT ·mul64AVX512(SB), NOSPLIT, $0-44
+	STMXCSR csr+40(FP)
+	MOVQ    n+0(FP), AX
+	MOVQ    dst+8(FP), CX
+	MOVQ    x+16(FP), DX
+	MOVQ    y+24(FP), BX
+
+wide:
+	CMPQ    AX, $0x00000020
+	JL      narrow
+	VMOVUPS (DX), Z0
+	VMOVUPS 64(DX), Z1
+	VMOVUPS 128(DX), Z2
+	VMOVUPS 192(DX), Z3
+	VMOVUPS (BX), Z4
+	VMOVUPS 64(BX), Z5
+	VMOVUPS 128(BX), Z6
+	VMOVUPS 192(BX), Z7
+	VMULPD  Z4, Z0, Z8
+	VMULPD  Z5, Z1, Z9
+	VMULPD  Z6, Z2, Z10
+	VMULPD  Z7, Z3, Z11
+	VMOVUPS Z8, (CX)
+	VMOVUPS Z9, 64(CX)
+	VMOVUPS Z10, 128(CX)
+	VMOVUPS Z11, 192(CX)
+	ADDQ    $0x00000100, CX
+	ADDQ    $0x00000100, DX
+	ADDQ    $0x00000100, BX
+	SUBQ    $0x00000020, AX
+	JMP     wide
+
+narrow:
+	CMPQ    AX, $0x00000008
+	JL      rest
+	VMOVUPS (DX), Z0
+	VMOVUPS (BX), Z1
+	VMULPD  Z1, Z0, Z2
+	VMOVUPS Z2, (CX)
+	ADDQ    $0x00000040, CX
+	ADDQ    $0x00000040, DX
+	ADDQ    $0x00000040, BX
+	SUBQ    $0x00000008, AX
+	JMP     narrow
+
+rest:
+	TESTQ     AX, AX
+	JE        done
+	MOVQ      $-1, SI
+	BZHIQ     AX, SI, SI
+	KMOVW     SI, K1
+	VMOVUPD.Z (DX), K1, Z0
+	VMOVUPD.Z (BX), K1, Z1
+	VMULPD    Z1, Z0, Z2
+	VMOVUPD   Z2, K1, (CX)
+
+done:
+	LDMXCSR csr+40(FP)
+	VZEROUPPER
+	RET
+
+// func mulC64AVX512(n int, dst *float64, x *float64, y *float64, c float64) (csr uint32)
+// Requires: AVX, AVX512F, BMI2, SSE
+TEXT ·mulC64AVX512(SB), NOSPLIT, $0-44
+	STMXCSR      csr+40(FP)
+	MOVQ         n+0(FP), AX
+	MOVQ         dst+8(FP), CX
+	MOVQ         x+16(FP), DX
+	VBROADCASTSD c+32(FP), Z31
+
+wide:
+	CMPQ    AX, $0x00000020
+	JL      narrow
+	VMOVUPS (DX), Z0
+	VMOVUPS 64(DX), Z1
+	VMOVUPS 128(DX), Z2
+	VMOVUPS 192(DX), Z3
+	VMULPD  Z31, Z0, Z4
+	VMULPD  Z31, Z1, Z5
+	VMULPD  Z31, Z2, Z6
+	VMULPD  Z31, Z3, Z7
+	VMOVUPS Z4, (CX)
+	VMOVUPS Z5, 64(CX)
+	VMOVUPS Z6, 128(CX)
+	VMOVUPS Z7, 192(CX)
+	ADDQ    $0x00000100, CX
+	ADDQ    $0x00000100, DX
+	SUBQ    $0x00000020, AX
+	JMP     wide
+
+narrow:
+	CMPQ    AX, $0x00000008
+	JL      rest
+	VMOVUPS (DX), Z0
+	VMULPD  Z31, Z0, Z1
+	VMOVUPS Z1, (CX)
+	ADDQ    $0x00000040, CX
+	ADDQ    $0x00000040, DX
+	SUBQ    $0x00000008, AX
+	JMP     narrow
+
+rest:
+	TESTQ     AX, AX
+	JE        done
+	MOVQ      $-1, BX
+	BZHIQ     AX, BX, BX
+	KMOVW     BX, K1
+	VMOVUPD.Z (DX), K1, Z0
+	VMULPD    Z31, Z0, Z1
+	VMOVUPD   Z1, K1, (CX)
+
+done:
+	LDMXCSR csr+40(FP)
+	VZEROUPPER
+	RET
+
+// func div64AVX512(n int, dst *float64, x *float64, y *float64, c float64) (csr uint32)
+// Requires: AVX, AVX512F, BMI2, SSE
+TEXT ·div64AVX512(SB), NOSPLIT, $0-44
+	STMXCSR csr+40(FP)
+	MOVQ    n+0(FP), AX
+	MOVQ    dst+8(FP), CX
+	MOVQ    x+16(FP), DX
+	MOVQ    y+24(FP), BX
+
+wide:
+	CMPQ    AX, $0x00000020
+	JL      narrow
+	VMOVUPS (DX), Z0
+	VMOVUPS 64(DX), Z1
+	VMOVUPS 128(DX), Z2
+	VMOVUPS 192(DX), Z3
+	VMOVUPS (BX), Z4
+	VMOVUPS 64(BX), Z5
+	VMOVUPS 128(BX), Z6
+	VMOVUPS 192(BX), Z7
+	VDIVPD  Z4, Z0, Z8
+	VDIVPD  Z5, Z1, Z9
+	VDIVPD  Z6, Z2, Z10
+	VDIVPD  Z7, Z3, Z11
+	VMOVUPS Z8, (CX)
+	VMOVUPS Z9, 64(CX)
+	VMOVUPS Z10, 128(CX)
+	VMOVUPS Z11, 192(CX)
+	ADDQ    $0x00000100, CX
+	ADDQ    $0x00000100, DX
+	ADDQ    $0x00000100, BX
+	SUBQ    $0x00000020, AX
+	JMP     wide
+
+narrow:
+	CMPQ    AX, $0x00000008
+	JL      rest
+	VMOVUPS (DX), Z0
+	VMOVUPS (BX), Z1
+	VDIVPD  Z1, Z0, Z2
+	VMOVUPS Z2, (CX)
+	ADDQ    $0x00000040, CX
+	ADDQ    $0x00000040, DX
+	ADDQ    $0x00000040, BX
+	SUBQ    $0x00000008, AX
+	JMP     narrow
+
+rest:
+	TESTQ     AX, AX
+	JE        done
+	MOVQ      $-1, SI
+	BZHIQ     AX, SI, SI
+	KMOVW     SI, K1
+	VMOVUPD.Z (DX), K1, Z0
+	VMOVUPD.Z (BX), K1, Z1
+	VDIVPD    Z1, Z0, Z2
+	VMOVUPD   Z2, K1, (CX)
+
+done:
+	LDMXCSR csr+40(FP)
+	VZEROUPPER
+	RET
+
+// func divC64AVX512(n int, dst *float64, x *float64, y *float64, c float64) (csr uint32)
+// Requires: AVX, AVX512F, BMI2, SSE
+TEXT ·divC64AVX512(SB), NOSPLIT, $0-44
+	STMXCSR      csr+40(FP)
+	MOVQ         n+0(FP), AX
+	MOVQ         dst+8(FP), CX
+	MOVQ         x+16(FP), DX
+	VBROADCASTSD c+32(FP), Z31
+
+wide:
+	CMPQ    AX, $0x00000020
+	JL      narrow
+	VMOVUPS (DX), Z0
+	VMOVUPS 64(DX), Z1
+	VMOVUPS 128(DX), Z2
+	VMOVUPS 192(DX), Z3
+	VDIVPD  Z31, Z0, Z4
+	VDIVPD  Z31, Z1, Z5
+	VDIVPD  Z31, Z2, Z6
+	VDIVPD  Z31, Z3, Z7
+	VMOVUPS Z4, (CX)
+	VMOVUPS Z5, 64(CX)
+	VMOVUPS Z6, 128(CX)
+	VMOVUPS Z7, 192(CX)
+	ADDQ    $0x00000100, CX
+	ADDQ    $0x00000100, DX
+	SUBQ    $0x00000020, AX
+	JMP     wide
+
+narrow:
+	CMPQ    AX, $0x00000008
+	JL      rest
+	VMOVUPS (DX), Z0
+	VDIVPD  Z31, Z0, Z1
+	VMOVUPS Z1, (CX)
+	ADDQ    $0x00000040, CX
+	ADDQ    $0x00000040, DX
+	SUBQ    $0x00000008, AX
+	JMP     narrow
+
+rest:
+	TESTQ     AX, AX
+	JE        done
+	MOVQ      $-1, BX
+	BZHIQ     AX, BX, BX
+	KMOVW     BX, K1
+	VMOVUPD.Z (DX), K1, Z0
+	VDIVPD    Z31, Z0, Z1
+	VMOVUPD   Z1, K1, (CX)
+
+done:
+	LDMXCSR csr+40(FP)
+	VZEROUPPER
+	RET
+
+// func divR64AVX512(n int, dst *float64, x *float64, y *float64, c float64) (csr uint32)
+// Requires: AVX, AVX512F, BMI2, SSE
+TEXT ·divR64AVX512(SB), NOSPLIT, $0-44
+	STMXCSR      csr+40(FP)
+	MOVQ         n+0(FP), AX
+	MOVQ         dst+8(FP), CX
+	MOVQ         x+16(FP), DX
+	VBROADCASTSD c+32(FP), Z31
+
+wide:
+	CMPQ    AX, $0x00000020
+	JL      narrow
+	VMOVUPS (DX), Z0
+	VMOVUPS 64(DX), Z1
+	VMOVUPS 128(DX), Z2
+	VMOVUPS 192(DX), Z3
+	VDIVPD  Z0, Z31, Z4
+	VDIVPD  Z1, Z31, Z5
+	VDIVPD  Z2, Z31, Z6
+	VDIVPD  Z3, Z31, Z7
+	VMOVUPS Z4, (CX)
+	VMOVUPS Z5, 64(CX)
+	VMOVUPS Z6, 128(CX)
+	VMOVUPS Z7, 192(CX)
+	ADDQ    $0x00000100, CX
+	ADDQ    $0x00000100, DX
+	SUBQ    $0x00000020, AX
+	JMP     wide
+
+narrow:
+	CMPQ    AX, $0x00000008
+	JL      rest
+	VMOVUPS (DX), Z0
+	VDIVPD  Z0, Z31, Z1
+	VMOVUPS Z1, (CX)
+	ADDQ    $0x00000040, CX
+	ADDQ    $0x00000040, DX
+	SUBQ    $0x00000008, AX
+	JMP     narrow
+
+rest:
+	TESTQ     AX, AX
+	JE        done
+	MOVQ      $-1, BX
+	BZHIQ     AX, BX, BX
+	KMOVW     BX, K1
+	VMOVUPD.Z (DX), K1, Z0
+	VDIVPD    Z0, Z31, Z1
+	VMOVUPD   Z1, K1, (CX)
+
+done:
+	LDMXCSR csr+40(FP)
+	VZEROUPPER
+	RET
+
+// func max64AVX512(n int, dst *float64, x *float64, y *float64, c float64) (csr uint32)
+// Requires: AVX, AVX512DQ, AVX512F, BMI2, SSE
+TEXT ·max64AVX512(SB), NOSPLIT, $0-44
+	STMXCSR csr+40(FP)
+	MOVQ    n+0(FP), AX
+	MOVQ    dst+8(FP), CX
+	MOVQ    x+16(FP), DX
+	MOVQ    y+24(FP), BX
+
+wide:
+	CMPQ      AX, $0x00000020
+	JL        narrow
+	VMOVUPS   (DX), Z0
+	VMOVUPS   64(DX), Z1
+	VMOVUPS   128(DX), Z2
+	VMOVUPS   192(DX), Z3
+	VMOVUPS   (BX), Z4
+	VMOVUPS   64(BX), Z5
+	VMOVUPS   128(BX), Z6
+	VMOVUPS   192(BX), Z7
+	VMAXPD    Z4, Z0, Z8
+	VMAXPD    Z5, Z1, Z9
+	VMAXPD    Z6, Z2, Z10
+	VMAXPD    Z7, Z3, Z11
+	VMAXPD    Z0, Z4, Z12
+	VMAXPD    Z1, Z5, Z13
+	VMAXPD    Z2, Z6, Z14
+	VMAXPD    Z3, Z7, Z15
+	VANDPS    Z12, Z8, Z8
+	VANDPS    Z13, Z9, Z9
+	VANDPS    Z14, Z10, Z10
+	VANDPS    Z15, Z11, Z11
+	VORPS     Z4, Z0, Z12
+	VORPS     Z5, Z1, Z13
+	VORPS     Z6, Z2, Z14
+	VORPS     Z7, Z3, Z15
+	VCMPPD    $0x03, Z4, Z0, K2
+	VBLENDMPD Z12, Z8, K2, Z8
+	VCMPPD    $0x03, Z5, Z1, K2
+	VBLENDMPD Z13, Z9, K2, Z9
+	VCMPPD    $0x03, Z6, Z2, K2
+	VBLENDMPD Z14, Z10, K2, Z10
+	VCMPPD    $0x03, Z7, Z3, K2
+	VBLENDMPD Z15, Z11, K2, Z11
+	VMOVUPS   Z8, (CX)
+	VMOVUPS   Z9, 64(CX)
+	VMOVUPS   Z10, 128(CX)
+	VMOVUPS   Z11, 192(CX)
+	ADDQ      $0x00000100, CX
+	ADDQ      $0x00000100, DX
+	ADDQ      $0x00000100, BX
+	SUBQ      $0x00000020, AX
+	JMP       wide
+
+narrow:
+	CMPQ      AX, $0x00000008
+	JL        rest
+	VMOVUPS   (DX), Z0
+	VMOVUPS   (BX), Z1
+	VMAXPD    Z1, Z0, Z2
+	VMAXPD    Z0, Z1, Z3
+	VANDPS    Z3, Z2, Z2
+	VORPS     Z1, Z0, Z3
+	VCMPPD    $0x03, Z1, Z0, K2
+	VBLENDMPD Z3, Z2, K2, Z2
+	VMOVUPS   Z2, (CX)
+	ADDQ      $0x00000040, CX
+	ADDQ      $0x00000040, DX
+	ADDQ      $0x00000040, BX
+	SUBQ      $0x00000008, AX
+	JMP       narrow
+
+rest:
+	TESTQ     AX, AX
+	JE        done
+	MOVQ      $-1, SI
+	BZHIQ     AX, SI, SI
+	KMOVW     SI, K1
+	VMOVUPD.Z (DX), K1, Z0
+	VMOVUPD.Z (BX), K1, Z1
+	VMAXPD    Z1, Z0, Z2
+	VMAXPD    Z0, Z1, Z3
+	VANDPS    Z3, Z2, Z2
+	VORPS     Z1, Z0, Z3
+	VCMPPD    $0x03, Z1, Z0, K2
+	VBLENDMPD Z3, Z2, K2, Z2
+	VMOVUPD   Z2, K1, (CX)
+
+done:
+	LDMXCSR csr+40(FP)
+	VZEROUPPER
+	RET
+
+// func maxC64AVX512(n int, dst *float64, x *float64, y *float64, c float64) (csr uint32)
+// Requires: AVX, AVX512DQ, AVX512F, BMI2, SSE
+TEXT ·maxC64AVX512(SB), NOSPLIT, $0-44
+	STMXCSR      csr+40(FP)
+	MOVQ         n+0(FP), AX
+	MOVQ         dst+8(FP), CX
+	MOVQ         x+16(FP), DX
+	VBROADCASTSD c+32(FP), Z31
+
+wide:
+	CMPQ      AX, $0x00000020
+	JL        narrow
+	VMOVUPS   (DX), Z0
+	VMOVUPS   64(DX), Z1
+	VMOVUPS   128(DX), Z2
+	VMOVUPS   192(DX), Z3
+	VMAXPD    Z31, Z0, Z4
+	VMAXPD    Z31, Z1, Z5
+	VMAXPD    Z31, Z2, Z6
+	VMAXPD    Z31, Z3, Z7
+	VMAXPD    Z0, Z31, Z8
+	VMAXPD    Z1, Z31, Z9
+	VMAXPD    Z2, Z31, Z10
+	VMAXPD    Z3, Z31, Z11
+	VANDPS    Z8, Z4, Z4
+	VANDPS    Z9, Z5, Z5
+	VANDPS    Z10, Z6, Z6
+	VANDPS    Z11, Z7, Z7
+	VORPS     Z31, Z0, Z8
+	VORPS     Z31, Z1, Z9
+	VORPS     Z31, Z2, Z10
+	VORPS     Z31, Z3, Z11
+	VCMPPD    $0x03, Z31, Z0, K2
+	VBLENDMPD Z8, Z4, K2, Z4
+	VCMPPD    $0x03, Z31, Z1, K2
+	VBLENDMPD Z9, Z5, K2, Z5
+	VCMPPD    $0x03, Z31, Z2, K2
+	VBLENDMPD Z10, Z6, K2, Z6
+	VCMPPD    $0x03, Z31, Z3, K2
+	VBLENDMPD Z11, Z7, K2, Z7
+	VMOVUPS   Z4, (CX)
+	VMOVUPS   Z5, 64(CX)
+	VMOVUPS   Z6, 128(CX)
+	VMOVUPS   Z7, 192(CX)
+	ADDQ      $0x00000100, CX
+	ADDQ      $0x00000100, DX
+	SUBQ      $0x00000020, AX
+	JMP       wide
+
+narrow:
+	CMPQ      AX, $0x00000008
+	JL        rest
+	VMOVUPS   (DX), Z0
+	VMAXPD    Z31, Z0, Z1
+	VMAXPD    Z0, Z31, Z2
+	VANDPS    Z2, Z1, Z1
+	VORPS     Z31, Z0, Z2
+	VCMPPD    $0x03, Z31, Z0, K2
+	VBLENDMPD Z2, Z1, K2, Z1
+	VMOVUPS   Z1, (CX)
+	ADDQ      $0x00000040, CX
+	ADDQ      $0x00000040, DX
+	SUBQ      $0x00000008, AX
+	JMP       narrow
+
+rest:
+	TESTQ     AX, AX
+	JE        done
+	MOVQ      $-1, BX
+	BZHIQ     AX, BX, BX
+	KMOVW     BX, K1
+	VMOVUPD.Z (DX), K1, Z0
+	VMAXPD    Z31, Z0, Z1
+	VMAXPD    Z0, Z31, Z2
+	VANDPS    Z2, Z1, Z1
+	VORPS     Z31, Z0, Z2
+	VCMPPD    $0x03, Z31, Z0, K2
+	VBLENDMPD Z2, Z1, K2, Z1
+	VMOVUPD   Z1, K1, (CX)
+
+done:
+	LDMXCSR csr+40(FP)
+	VZEROUPPER
+	RET
+
+// func min64AVX512(n int, dst *float64, x *float64, y *float64, c float64) (csr uint32)
+// Requires: AVX, AVX512DQ, AVX512F, BMI2, SSE
+TEXT ·min64AVX512(SB), NOSPLIT, $0-44
+	STMXCSR csr+40(FP)
+	MOVQ    n+0(FP), AX
+	MOVQ    dst+8(FP), CX
+	MOVQ    x+16(FP), DX
+	MOVQ    y+24(FP), BX
+
+wide:
+	CMPQ    AX, $0x00000020
+	JL      narrow
+	VMOVUPS (DX), Z0
+	VMOVUPS 64(DX), Z1
+	VMOVUPS 128(DX), Z2
+	VMOVUPS 192(DX), Z3
+	VMOVUPS (BX), Z4
+	VMOVUPS 64(BX), Z5
+	VMOVUPS 128(BX), Z6
+	VMOVUPS 192(BX), Z7
+	VMINPD  Z4, Z0, Z8
+	VMINPD  Z5, Z1, Z9
+	VMINPD  Z6, Z2, Z10
+	VMINPD  Z7, Z3, Z11
+	VMINPD  Z0, Z4, Z12
+	VMINPD  Z1, Z5, Z13
+	VMINPD  Z2, Z6, Z14
+	VMINPD  Z3, Z7, Z15
+	VORPS   Z12, Z8, Z8
+	VORPS   Z13, Z9, Z9
+	VORPS   Z14, Z10, Z10
+	VORPS   Z15, Z11, Z11
+	VMOVUPS Z8, (CX)
+	VMOVUPS Z9, 64(CX)
+	VMOVUPS Z10, 128(CX)
+	VMOVUPS Z11, 192(CX)
+	ADDQ    $0x00000100, CX
+	ADDQ    $0x00000100, DX
+	ADDQ    $0x00000100, BX
+	SUBQ    $0x00000020, AX
+	JMP     wide
+
+narrow:
+	CMPQ    AX, $0x00000008
+	JL      rest
+	VMOVUPS (DX), Z0
+	VMOVUPS (BX), Z1
+	VMINPD  Z1, Z0, Z2
+	VMINPD  Z0, Z1, Z3
+	VORPS   Z3, Z2, Z2
+	VMOVUPS Z2, (CX)
+	ADDQ    $0x00000040, CX
+	ADDQ    $0x00000040, DX
+	ADDQ    $0x00000040, BX
+	SUBQ    $0x00000008, AX
+	JMP     narrow
+
+rest:
+	TESTQ     AX, AX
+	JE        done
+	MOVQ      $-1, SI
+	BZHIQ     AX, SI, SI
+	KMOVW     SI, K1
+	VMOVUPD.Z (DX), K1, Z0
+	VMOVUPD.Z (BX), K1, Z1
+	VMINPD    Z1, Z0, Z2
+	VMINPD    Z0, Z1, Z3
+	VORPS     Z3, Z2, Z2
+	VMOVUPD   Z2, K1, (CX)
+
+done:
+	LDMXCSR csr+40(FP)
+	VZEROUPPER
+	RET
+
+// func minC64AVX512(n int, dst *float64, x *float64, y *float64, c float64) (csr uint32)
+// Requires: AVX, AVX512DQ, AVX512F, BMI2, SSE
+TEXT ·minC64AVX512(SB), NOSPLIT, $0-44
+	STMXCSR      csr+40(FP)
+	MOVQ         n+0(FP), AX
+	MOVQ         dst+8(FP), CX
+	MOVQ         x+16(FP), DX
+	VBROADCASTSD c+32(FP), Z31
+
+wide:
+	CMPQ    AX, $0x00000020
+	JL      narrow
+	VMOVUPS (DX), Z0
+	VMOVUPS 64(DX), Z1
+	VMOVUPS 128(DX), Z2
+	VMOVUPS 192(DX), Z3
+	VMINPD  Z31, Z0, Z4
+	VMINPD  Z31, Z1, Z5
+	VMINPD  Z31, Z2, Z6
+	VMINPD  Z31, Z3, Z7
+	VMINPD  Z0, Z31, Z8
+	VMINPD  Z1, Z31, Z9
+	VMINPD  Z2, Z31, Z10
+	VMINPD  Z3, Z31, Z11
+	VORPS   Z8, Z4, Z4
+	VORPS   Z9, Z5, Z5
+	VORPS   Z10, Z6, Z6
+	VORPS   Z11, Z7, Z7
+	VMOVUPS Z4, (CX)
+	VMOVUPS Z5, 64(CX)
+	VMOVUPS Z6, 128(CX)
+	VMOVUPS Z7, 192(CX)
+	ADDQ    $0x00000100, CX
+	ADDQ    $0x00000100, DX
+	SUBQ    $0x00000020, AX
+	JMP     wide
+
+narrow:
+	CMPQ    AX, $0x00000008
+	JL      rest
+	VMOVUPS (DX), Z0
+	VMINPD  Z31, Z0, Z1
+	VMINPD  Z0, Z31, Z2
+	VORPS   Z2, Z1, Z1
+	VMOVUPS Z1, (CX)
+	ADDQ    $0x00000040, CX
+	ADDQ    $0x00000040, DX
+	SUBQ    $0x00000008, AX
+	JMP     narrow
+
+rest:
+	TESTQ     AX, AX
+	JE        done
+	MOVQ      $-1, BX
+	BZHIQ     AX, BX, BX
+	KMOVW     BX, K1
+	VMOVUPD.Z (DX), K1, Z0
+	VMINPD    Z31, Z0, Z1
+	VMINPD    Z0, Z31, Z2
+	VORPS     Z2, Z1, Z1
+	VMOVUPD   Z1, K1, (CX)
+
+done:
+	LDMXCSR csr+40(FP)
+	VZEROUPPER
+	RET
+
+// func neg64AVX512(n int, dst *float64, x *float64, y *float64, c float64) (csr uint32)
+// Requires: AVX, AVX512DQ, AVX512F, BMI2, SSE
+TEXT ·neg64AVX512(SB), NOSPLIT, $0-44
+	STMXCSR csr+40(FP)
+	MOVQ    n+0(FP), AX
+	MOVQ    dst+8(FP), CX
+	MOVQ    x+16(FP), DX
+	VMOVUPS d8000000000000000<>+0(SB), Z31
+
+wide:
+	CMPQ    AX, $0x00000020
+	JL      narrow
+	VMOVUPS (DX), Z0
+	VMOVUPS 64(DX), Z1
+	VMOVUPS 128(DX), Z2
+	VMOVUPS 192(DX), Z3
+	VXORPS  Z31, Z0, Z0
+	VXORPS  Z31, Z1, Z1
+	VXORPS  Z31, Z2, Z2
+	VXORPS  Z31, Z3, Z3
+	VMOVUPS Z0, (CX)
+	VMOVUPS Z1, 64(CX)
+	VMOVUPS Z2, 128(CX)
+	VMOVUPS Z3, 192(CX)
+	ADDQ    $0x00000100, CX
+	ADDQ    $0x00000100, DX
+	SUBQ    $0x00000020, AX
+	JMP     wide
+
+narrow:
+	CMPQ    AX, $0x00000008
+	JL      rest
+	VMOVUPS (DX), Z0
+	VXORPS  Z31, Z0, Z0
+	VMOVUPS Z0, (CX)
+	ADDQ    $0x00000040, CX
+	ADDQ    $0x00000040, DX
+	SUBQ    $0x00000008, AX
+	JMP     narrow
+
+rest:
+	TESTQ     AX, AX
+	JE        done
+	MOVQ      $-1, BX
+	BZHIQ     AX, BX, BX
+	KMOVW     BX, K1
+	VMOVUPD.Z (DX), K1, Z0
+	VXORPS    Z31, Z0, Z0
+	VMOVUPD   Z0, K1, (CX)
+
+done:
+	LDMXCSR csr+40(FP)
+	VZEROUPPER
+	RET
+
+DATA d8000000000000000<>+0(SB)/4, $0x00000000
+DATA d8000000000000000<>+4(SB)/4, $0x80000000
+DATA d8000000000000000<>+8(SB)/4, $0x00000000
+DATA d8000000000000000<>+12(SB)/4, $0x80000000
+DATA d8000000000000000<>+16(SB)/4, $0x00000000
+DATA d8000000000000000<>+20(SB)/4, $0x80000000
+DATA d8000000000000000<>+24(SB)/4, $0x00000000
+DATA d8000000000000000<>+28(SB)/4, $0x80000000
+DATA d8000000000000000<>+32(SB)/4, $0x00000000
+DATA d8000000000000000<>+36(SB)/4, $0x80000000
+DATA d8000000000000000<>+40(SB)/4, $0x00000000
+DATA d8000000000000000<>+44(SB)/4, $0x80000000
+DATA d8000000000000000<>+48(SB)/4, $0x00000000
+DATA d8000000000000000<>+52(SB)/4, $0x80000000
+DATA d8000000000000000<>+56(SB)/4, $0x00000000
+DATA d8000000000000000<>+60(SB)/4, $0x80000000
+GLOBL d8000000000000000<>(SB), RODATA|NOPTR, $64
+
+// func abs64AVX512(n int, dst *float64, x *float64, y *float64, c float64) (csr uint32)
+// Requires: AVX, AVX512DQ, AVX512F, BMI2, SSE
+TEXT ·abs64AVX512(SB), NOSPLIT, $0-44
+	STMXCSR csr+40(FP)
+	MOVQ    n+0(FP), AX
+	MOVQ    dst+8(FP), CX
+	MOVQ    x+16(FP), DX
+	VMOVUPS d7fffffffffffffff<>+0(SB), Z31
+
+wide:
+	CMPQ    AX, $0x00000020
+	JL      narrow
+	VMOVUPS (DX), Z0
+	VMOVUPS 64(DX), Z1
+	VMOVUPS 128(DX), Z2
+	VMOVUPS 192(DX), Z3
+	VANDPS  Z31, Z0, Z0
+	VANDPS  Z31, Z1, Z1
+	VANDPS  Z31, Z2, Z2
+	VANDPS  Z31, Z3, Z3
+	VMOVUPS Z0, (CX)
+	VMOVUPS Z1, 64(CX)
+	VMOVUPS Z2, 128(CX)
+	VMOVUPS Z3, 192(CX)
+	ADDQ    $0x00000100, CX
+	ADDQ    $0x00000100, DX
+	SUBQ    $0x00000020, AX
+	JMP     wide
+
+narrow:
+	CMPQ    AX, $0x00000008
+	JL      rest
+	VMOVUPS (DX), Z0
+	VANDPS  Z31, Z0, Z0
+	VMOVUPS Z0, (CX)
+	ADDQ    $0x00000040, CX
+	ADDQ    $0x00000040, DX
+	SUBQ    $0x00000008, AX
+	JMP     narrow
+
+rest:
+	TESTQ     AX, AX
+	JE        done
+	MOVQ      $-1, BX
+	BZHIQ     AX, BX, BX
+	KMOVW     BX, K1
+	VMOVUPD.Z (DX), K1, Z0
+	VANDPS    Z31, Z0, Z0
+	VMOVUPD   Z0, K1, (CX)
+
+done:
+	LDMXCSR csr+40(FP)
+	VZEROUPPER
+	RET
+
+DATA d7fffffffffffffff<>+0(SB)/4, $0xffffffff
+DATA d7fffffffffffffff<>+4(SB)/4, $0x7fffffff
+DATA d7fffffffffffffff<>+8(SB)/4, $0xffffffff
+DATA d7fffffffffffffff<>+12(SB)/4, $0x7fffffff
+DATA d7fffffffffffffff<>+16(SB)/4, $0xffffffff
+DATA d7fffffffffffffff<>+20(SB)/4, $0x7fffffff
+DATA d7fffffffffffffff<>+24(SB)/4, $0xffffffff
+DATA d7fffffffffffffff<>+28(SB)/4, $0x7fffffff
+DATA d7fffffffffffffff<>+32(SB)/4, $0xffffffff
+DATA d7fffffffffffffff<>+36(SB)/4, $0x7fffffff
+DATA d7fffffffffffffff<>+40(SB)/4, $0xffffffff
+DATA d7fffffffffffffff<>+44(SB)/4, $0x7fffffff
+DATA d7fffffffffffffff<>+48(SB)/4, $0xffffffff
+DATA d7fffffffffffffff<>+52(SB)/4, $0x7fffffff
+DATA d7fffffffffffffff<>+56(SB)/4, $0xffffffff
+DATA d7fffffffffffffff<>+60(SB)/4, $0x7fffffff
+GLOBL d7fffffffffffffff<>(SB), RODATA|NOPTR, $64
+
+// func sqrt64AVX512(n int, dst *float64, x *float64, y *float64, c float64) (csr uint32)
+// Requires: AVX, AVX512F, BMI2, SSE
+TEXT ·sqrt64AVX512(SB), NOSPLIT, $0-44
+	STMXCSR csr+40(FP)
+	MOVQ    n+0(FP), AX
+	MOVQ    dst+8(FP), CX
+	MOVQ    x+16(FP), DX
+
+wide:
+	CMPQ    AX, $0x00000020
+	JL      narrow
+	VMOVUPS (DX), Z0
+	VMOVUPS 64(DX), Z1
+	VMOVUPS 128(DX), Z2
+	VMOVUPS 192(DX), Z3
+	VSQRTPD Z0, Z0
+	VSQRTPD Z1, Z1
+	VSQRTPD Z2, Z2
+	VSQRTPD Z3, Z3
+	VMOVUPS Z0, (CX)
+	VMOVUPS Z1, 64(CX)
+	VMOVUPS Z2, 128(CX)
+	VMOVUPS Z3, 192(CX)
+	ADDQ    $0x00000100, CX
+	ADDQ    $0x00000100, DX
+	SUBQ    $0x00000020, AX
+	JMP     wide
+
+narrow:
+	CMPQ    AX, $0x00000008
+	JL      rest
+	VMOVUPS (DX), Z0
+	VSQRTPD Z0, Z0
+	VMOVUPS Z0, (CX)
+	ADDQ    $0x00000040, CX
+	ADDQ    $0x00000040, DX
+	SUBQ    $0x00000008, AX
+	JMP     narrow
+
+rest:
+	TESTQ     AX, AX
+	JE        done
+	MOVQ      $-1, BX
+	BZHIQ     AX, BX, BX
+	KMOVW     BX, K1
+	VMOVUPD.Z (DX), K1, Z0
+	VSQRTPD   Z0, Z0
+	VMOVUPD   Z0, K1, (CX)
+
+done:
+	LDMXCSR csr+40(FP)
+	VZEROUPPER
+	RET
+
+// func floor64AVX512(n int, dst *float64, x *float64, y *float64, c float64) (csr uint32)
+// Requires: AVX, AVX512F, BMI2, SSE
+TEXT ·floor64AVX512(SB), NOSPLIT, $0-44
+	STMXCSR csr+40(FP)
+	MOVQ    n+0(FP), AX
+	MOVQ    dst+8(FP), CX
+	MOVQ    x+16(FP), DX
+
+wide:
+	CMPQ        AX, $0x00000020
+	JL          narrow
+	VMOVUPS     (DX), Z0
+	VMOVUPS     64(DX), Z1
+	VMOVUPS     128(DX), Z2
+	VMOVUPS     192(DX), Z3
+	VRNDSCALEPD $0x09, Z0, Z0
+	VRNDSCALEPD $0x09, Z1, Z1
+	VRNDSCALEPD $0x09, Z2, Z2
+	VRNDSCALEPD $0x09, Z3, Z3
+	VMOVUPS     Z0, (CX)
+	VMOVUPS     Z1, 64(CX)
+	VMOVUPS     Z2, 128(CX)
+	VMOVUPS     Z3, 192(CX)
+	ADDQ        $0x00000100, CX
+	ADDQ        $0x00000100, DX
+	SUBQ        $0x00000020, AX
+	JMP         wide
+
+narrow:
+	CMPQ        AX, $0x00000008
+	JL          rest
+	VMOVUPS     (DX), Z0
+	VRNDSCALEPD $0x09, Z0, Z0
+	VMOVUPS     Z0, (CX)
+	ADDQ        $0x00000040, CX
+	ADDQ        $0x00000040, DX
+	SUBQ        $0x00000008, AX
+	JMP         narrow
+
+rest:
+	TESTQ       AX, AX
+	JE          done
+	MOVQ        $-1, BX
+	BZHIQ       AX, BX, BX
+	KMOVW       BX, K1
+	VMOVUPD.Z   (DX), K1, Z0
+	VRNDSCALEPD $0x09, Z0, Z0
+	VMOVUPD     Z0, K1, (CX)
+
+done:
+	LDMXCSR csr+40(FP)
+	VZEROUPPER
+	RET
+
+// func exp64AVX512(n int, dst *float64, x *float64, y *float64, c float64) (csr uint32)
+// Requires: AVX, AVX512F, BMI2, SSE
+TEXT ·exp64AVX512(SB), NOSPLIT, $0-44
+	STMXCSR csr+40(FP)
+	MOVQ    n+0(FP), AX
+	MOVQ    dst+8(FP), CX
+	MOVQ    x+16(FP), DX
+	VMOVUPS d3ff71547652b82fe<>+0(SB), Z31
+	VMOVUPS d3fe62e42fefa39ef<>+0(SB), Z30
+	VMOVUPS d3c7abc9e3b39803f<>+0(SB), Z29
+	VMOVUPS d3ff0000000000000<>+0(SB), Z28
+	VMOVUPS d3de6124613a86d09<>+0(SB), Z27
+	VMOVUPS d3e21eed8eff8d898<>+0(SB), Z26
+	VMOVUPS d3e5ae64567f544e4<>+0(SB), Z25
+	VMOVUPS d3e927e4fb7789f5c<>+0(SB), Z24
+	VMOVUPS d3ec71de3a556c734<>+0(SB), Z23
+	VMOVUPS d3efa01a01a01a01a<>+0(SB), Z22
+	VMOVUPS d3f2a01a01a01a01a<>+0(SB), Z21
+	VMOVUPS d3f56c16c16c16c17<>+0(SB), Z20
+	VMOVUPS d3f81111111111111<>+0(SB), Z19
+	VMOVUPS d3fa5555555555555<>+0(SB), Z18
+	VMOVUPS d3fc5555555555555<>+0(SB), Z17
+	VMOVUPS d3fe0000000000000<>+0(SB), Z16
+
+wide:
+	CMPQ         AX, $0x00000020
+	JL           narrow
+	VMOVUPS      (DX), Z0
+	VMOVUPS      64(DX), Z1
+	VMOVUPS      128(DX), Z2
+	VMOVUPS      192(DX), Z3
+	VMOVUPS      dc087500000000000<>+0(SB), Z8
+	VMOVUPS      dc087500000000000<>+0(SB), Z9
+	VMOVUPS      dc087500000000000<>+0(SB), Z10
+	VMOVUPS      dc087500000000000<>+0(SB), Z11
+	VMAXPD       Z0, Z8, Z0
+	VMAXPD       Z1, Z9, Z1
+	VMAXPD       Z2, Z10, Z2
+	VMAXPD       Z3, Z11, Z3
+	VMOVUPS      d4086300000000000<>+0(SB), Z8
+	VMOVUPS      d4086300000000000<>+0(SB), Z9
+	VMOVUPS      d4086300000000000<>+0(SB), Z10
+	VMOVUPS      d4086300000000000<>+0(SB), Z11
+	VMINPD       Z0, Z8, Z0
+	VMINPD       Z1, Z9, Z1
+	VMINPD       Z2, Z10, Z2
+	VMINPD       Z3, Z11, Z3
+	VMULPD       Z31, Z0, Z8
+	VMULPD       Z31, Z1, Z9
+	VMULPD       Z31, Z2, Z10
+	VMULPD       Z31, Z3, Z11
+	VRNDSCALEPD  $0x08, Z8, Z8
+	VRNDSCALEPD  $0x08, Z9, Z9
+	VRNDSCALEPD  $0x08, Z10, Z10
+	VRNDSCALEPD  $0x08, Z11, Z11
+	VFNMADD231PD Z30, Z8, Z0
+	VFNMADD231PD Z30, Z9, Z1
+	VFNMADD231PD Z30, Z10, Z2
+	VFNMADD231PD Z30, Z11, Z3
+	VFNMADD231PD Z29, Z8, Z0
+	VFNMADD231PD Z29, Z9, Z1
+	VFNMADD231PD Z29, Z10, Z2
+	VFNMADD231PD Z29, Z11, Z3
+	VMOVUPS      Z27, Z4
+	VMOVUPS      Z27, Z5
+	VMOVUPS      Z27, Z6
+	VMOVUPS      Z27, Z7
+	VFMADD213PD  Z26, Z0, Z4
+	VFMADD213PD  Z26, Z1, Z5
+	VFMADD213PD  Z26, Z2, Z6
+	VFMADD213PD  Z26, Z3, Z7
+	VFMADD213PD  Z25, Z0, Z4
+	VFMADD213PD  Z25, Z1, Z5
+	VFMADD213PD  Z25, Z2, Z6
+	VFMADD213PD  Z25, Z3, Z7
+	VFMADD213PD  Z24, Z0, Z4
+	VFMADD213PD  Z24, Z1, Z5
+	VFMADD213PD  Z24, Z2, Z6
+	VFMADD213PD  Z24, Z3, Z7
+	VFMADD213PD  Z23, Z0, Z4
+	VFMADD213PD  Z23, Z1, Z5
+	VFMADD213PD  Z23, Z2, Z6
+	VFMADD213PD  Z23, Z3, Z7
+	VFMADD213PD  Z22, Z0, Z4
+	VFMADD213PD  Z22, Z1, Z5
+	VFMADD213PD  Z22, Z2, Z6
+	VFMADD213PD  Z22, Z3, Z7
+	VFMADD213PD  Z21, Z0, Z4
+	VFMADD213PD  Z21, Z1, Z5
+	VFMADD213PD  Z21, Z2, Z6
+	VFMADD213PD  Z21, Z3, Z7
+	VFMADD213PD  Z20, Z0, Z4
+	VFMADD213PD  Z20, Z1, Z5
+	VFMADD213PD  Z20, Z2, Z6
+	VFMADD213PD  Z20, Z3, Z7
+	VFMADD213PD  Z19, Z0, Z4
+	VFMADD213PD  Z19, Z1, Z5
+	VFMADD213PD  Z19, Z2, Z6
+	VFMADD213PD  Z19, Z3, Z7
+	VFMADD213PD  Z18, Z0, Z4
+	VFMADD213PD  Z18, Z1, Z5
+	VFMADD213PD  Z18, Z2, Z6
+	VFMADD213PD  Z18, Z3, Z7
+	VFMADD213PD  Z17, Z0, Z4
+	VFMADD213PD  Z17, Z1, Z5
+	VFMADD213PD  Z17, Z2, Z6
+	VFMADD213PD  Z17, Z3, Z7
+	VFMADD213PD  Z16, Z0, Z4
+	VFMADD213PD  Z16, Z1, Z5
+	VFMADD213PD  Z16, Z2, Z6
+	VFMADD213PD  Z16, Z3, Z7
+	VFMADD213PD  Z28, Z0, Z4
+	VFMADD213PD  Z28, Z1, Z5
+	VFMADD213PD  Z28, Z2, Z6
+	VFMADD213PD  Z28, Z3, Z7
+	VFMADD213PD  Z28, Z0, Z4
+	VFMADD213PD  Z28, Z1, Z5
+	VFMADD213PD  Z28, Z2, Z6
+	VFMADD213PD  Z28, Z3, Z7
+	VSCALEFPD    Z8, Z4, Z4
+	VSCALEFPD    Z9, Z5, Z5
+	VSCALEFPD    Z10, Z6, Z6
+	VSCALEFPD    Z11, Z7, Z7
+	VMOVUPS      Z4, (CX)
+	VMOVUPS      Z5, 64(CX)
+	VMOVUPS      Z6, 128(CX)
+	VMOVUPS      Z7, 192(CX)
+	ADDQ         $0x00000100, CX
+	ADDQ         $0x00000100, DX
+	SUBQ         $0x00000020, AX
+	JMP          wide
+
+narrow:
+	CMPQ         AX, $0x00000008
+	JL           rest
+	VMOVUPS      (DX), Z0
+	VMOVUPS      dc087500000000000<>+0(SB), Z2
+	VMAXPD       Z0, Z2, Z0
+	VMOVUPS      d4086300000000000<>+0(SB), Z2
+	VMINPD       Z0, Z2, Z0
+	VMULPD       Z31, Z0, Z2
+	VRNDSCALEPD  $0x08, Z2, Z2
+	VFNMADD231PD Z30, Z2, Z0
+	VFNMADD231PD Z29, Z2, Z0
+	VMOVUPS      Z27, Z1
+	VFMADD213PD  Z26, Z0, Z1
+	VFMADD213PD  Z25, Z0, Z1
+	VFMADD213PD  Z24, Z0, Z1
+	VFMADD213PD  Z23, Z0, Z1
+	VFMADD213PD  Z22, Z0, Z1
+	VFMADD213PD  Z21, Z0, Z1
+	VFMADD213PD  Z20, Z0, Z1
+	VFMADD213PD  Z19, Z0, Z1
+	VFMADD213PD  Z18, Z0, Z1
+	VFMADD213PD  Z17, Z0, Z1
+	VFMADD213PD  Z16, Z0, Z1
+	VFMADD213PD  Z28, Z0, Z1
+	VFMADD213PD  Z28, Z0, Z1
+	VSCALEFPD    Z2, Z1, Z1
+	VMOVUPS      Z1, (CX)
+	ADDQ         $0x00000040, CX
+	ADDQ         $0x00000040, DX
+	SUBQ         $0x00000008, AX
+	JMP          narrow
+
+rest:
+	TESTQ        AX, AX
+	JE           done
+	MOVQ         $-1, BX
+	BZHIQ        AX, BX, BX
+	KMOVW        BX, K1
+	VMOVUPD.Z    (DX), K1, Z0
+	VMOVUPS      dc087500000000000<>+0(SB), Z2
+	VMAXPD       Z0, Z2, Z0
+	VMOVUPS      d4086300000000000<>+0(SB), Z2
+	VMINPD       Z0, Z2, Z0
+	VMULPD       Z31, Z0, Z2
+	VRNDSCALEPD  $0x08, Z2, Z2
+	VFNMADD231PD Z30, Z2, Z0
+	VFNMADD231PD Z29, Z2, Z0
+	VMOVUPS      Z27, Z1
+	VFMADD213PD  Z26, Z0, Z1
+	VFMADD213PD  Z25, Z0, Z1
+	VFMADD213PD  Z24, Z0, Z1
+	VFMADD213PD  Z23, Z0, Z1
+	VFMADD213PD  Z22, Z0, Z1
+	VFMADD213PD  Z21, Z0, Z1
+	VFMADD213PD  Z20, Z0, Z1
+	VFMADD213PD  Z19, Z0, Z1
+	VFMADD213PD  Z18, Z0, Z1
+	VFMADD213PD  Z17, Z0, Z1
+	VFMADD213PD  Z16, Z0, Z1
+	VFMADD213PD  Z28, Z0, Z1
+	VFMADD213PD  Z28, Z0, Z1
+	VSCALEFPD    Z2, Z1, Z1
+	VMOVUPD      Z1, K1, (CX)
+
+done:
+	LDMXCSR csr+40(FP)
+	VZEROUPPER
+	RET
+
+DATA d3ff71547652b82fe<>+0(SB)/4, $0x652b82fe
+DATA d3ff71547652b82fe<>+4(SB)/4, $0x3ff71547
+DATA d3ff71547652b82fe<>+8(SB)/4, $0x652b82fe
+DATA d3ff71547652b82fe<>+12(SB)/4, $0x3ff71547
+DATA d3ff71547652b82fe<>+16(SB)/4, $0x652b82fe
+DATA d3ff71547652b82fe<>+20(SB)/4, $0x3ff71547
+DATA d3ff71547652b82fe<>+24(SB)/4, $0x652b82fe
+DATA d3ff71547652b82fe<>+28(SB)/4, $0x3ff71547
+DATA d3ff71547652b82fe<>+32(SB)/4, $0x652b82fe
+DATA d3ff71547652b82fe<>+36(SB)/4, $0x3ff71547
+DATA d3ff71547652b82fe<>+40(SB)/4, $0x652b82fe
+DATA d3ff71547652b82fe<>+44(SB)/4, $0x3ff71547
+DATA d3ff71547652b82fe<>+48(SB)/4, $0x652b82fe
+DATA d3ff71547652b82fe<>+52(SB)/4, $0x3ff71547
+DATA d3ff71547652b82fe<>+56(SB)/4, $0x652b82fe
+DATA d3ff71547652b82fe<>+60(SB)/4, $0x3ff71547
+GLOBL d3ff71547652b82fe<>(SB), RODATA|NOPTR, $64
+
+DATA d3fe62e42fefa39ef<>+0(SB)/4, $0xfefa39ef
+DATA d3fe62e42fefa39ef<>+4(SB)/4, $0x3fe62e42
+DATA d3fe62e42fefa39ef<>+8(SB)/4, $0xfefa39ef
+DATA d3fe62e42fefa39ef<>+12(SB)/4, $0x3fe62e42
+DATA d3fe62e42fefa39ef<>+16(SB)/4, $0xfefa39ef
+DATA d3fe62e42fefa39ef<>+20(SB)/4, $0x3fe62e42
+DATA d3fe62e42fefa39ef<>+24(SB)/4, $0xfefa39ef
+DATA d3fe62e42fefa39ef<>+28(SB)/4, $0x3fe62e42
+DATA d3fe62e42fefa39ef<>+32(SB)/4, $0xfefa39ef
+DATA d3fe62e42fefa39ef<>+36(SB)/4, $0x3fe62e42
+DATA d3fe62e42fefa39ef<>+40(SB)/4, $0xfefa39ef
+DATA d3fe62e42fefa39ef<>+44(SB)/4, $0x3fe62e42
+DATA d3fe62e42fefa39ef<>+48(SB)/4, $0xfefa39ef
+DATA d3fe62e42fefa39ef<>+52(SB)/4, $0x3fe62e42
+DATA d3fe62e42fefa39ef<>+56(SB)/4, $0xfefa39ef
+DATA d3fe62e42fefa39ef<>+60(SB)/4, $0x3fe62e42
+GLOBL d3fe62e42fefa39ef<>(SB), RODATA|NOPTR, $64
+
+DATA d3c7abc9e3b39803f<>+0(SB)/4, $0x3b39803f
+DATA d3c7abc9e3b39803f<>+4(SB)/4, $0x3c7abc9e
+DATA d3c7abc9e3b39803f<>+8(SB)/4, $0x3b39803f
+DATA d3c7abc9e3b39803f<>+12(SB)/4, $0x3c7abc9e
+DATA d3c7abc9e3b39803f<>+16(SB)/4, $0x3b39803f
+DATA d3c7abc9e3b39803f<>+20(SB)/4, $0x3c7abc9e
+DATA d3c7abc9e3b39803f<>+24(SB)/4, $0x3b39803f
+DATA d3c7abc9e3b39803f<>+28(SB)/4, $0x3c7abc9e
+DATA d3c7abc9e3b39803f<>+32(SB)/4, $0x3b39803f
+DATA d3c7abc9e3b39803f<>+36(SB)/4, $0x3c7abc9e
+DATA d3c7abc9e3b39803f<>+40(SB)/4, $0x3b39803f
+DATA d3c7abc9e3b39803f<>+44(SB)/4, $0x3c7abc9e
+DATA d3c7abc9e3b39803f<>+48(SB)/4, $0x3b39803f
+DATA d3c7abc9e3b39803f<>+52(SB)/4, $0x3c7abc9e
+DATA d3c7abc9e3b39803f<>+56(SB)/4, $0x3b39803f
+DATA d3c7abc9e3b39803f<>+60(SB)/4, $0x3c7abc9e
+GLOBL d3c7abc9e3b39803f<>(SB), RODATA|NOPTR, $64
+
+DATA d3ff0000000000000<>+0(SB)/4, $0x00000000
+DATA d3ff0000000000000<>+4(SB)/4, $0x3ff00000
+DATA d3ff0000000000000<>+8(SB)/4, $0x00000000
+DATA d3ff0000000000000<>+12(SB)/4, $0x3ff00000
+DATA d3ff0000000000000<>+16(SB)/4, $0x00000000
+DATA d3ff0000000000000<>+20(SB)/4, $0x3ff00000
+DATA d3ff0000000000000<>+24(SB)/4, $0x00000000
+DATA d3ff0000000000000<>+28(SB)/4, $0x3ff00000
+DATA d3ff0000000000000<>+32(SB)/4, $0x00000000
+DATA d3ff0000000000000<>+36(SB)/4, $0x3ff00000
+DATA d3ff0000000000000<>+40(SB)/4, $0x00000000
+DATA d3ff0000000000000<>+44(SB)/4, $0x3ff00000
+DATA d3ff0000000000000<>+48(SB)/4, $0x00000000
+DATA d3ff0000000000000<>+52(SB)/4, $0x3ff00000
+DATA d3ff0000000000000<>+56(SB)/4, $0x00000000
+DATA d3ff0000000000000<>+60(SB)/4, $0x3ff00000
+GLOBL d3ff0000000000000<>(SB), RODATA|NOPTR, $64
+
+DATA d3de6124613a86d09<>+0(SB)/4, $0x13a86d09
+DATA d3de6124613a86d09<>+4(SB)/4, $0x3de61246
+DATA d3de6124613a86d09<>+8(SB)/4, $0x13a86d09
+DATA d3de6124613a86d09<>+12(SB)/4, $0x3de61246
+DATA d3de6124613a86d09<>+16(SB)/4, $0x13a86d09
+DATA d3de6124613a86d09<>+20(SB)/4, $0x3de61246
+DATA d3de6124613a86d09<>+24(SB)/4, $0x13a86d09
+DATA d3de6124613a86d09<>+28(SB)/4, $0x3de61246
+DATA d3de6124613a86d09<>+32(SB)/4, $0x13a86d09
+DATA d3de6124613a86d09<>+36(SB)/4, $0x3de61246
+DATA d3de6124613a86d09<>+40(SB)/4, $0x13a86d09
+DATA d3de6124613a86d09<>+44(SB)/4, $0x3de61246
+DATA d3de6124613a86d09<>+48(SB)/4, $0x13a86d09
+DATA d3de6124613a86d09<>+52(SB)/4, $0x3de61246
+DATA d3de6124613a86d09<>+56(SB)/4, $0x13a86d09
+DATA d3de6124613a86d09<>+60(SB)/4, $0x3de61246
+GLOBL d3de6124613a86d09<>(SB), RODATA|NOPTR, $64
+
+DATA d3e21eed8eff8d898<>+0(SB)/4, $0xeff8d898
+DATA d3e21eed8eff8d898<>+4(SB)/4, $0x3e21eed8
+DATA d3e21eed8eff8d898<>+8(SB)/4, $0xeff8d898
+DATA d3e21eed8eff8d898<>+12(SB)/4, $0x3e21eed8
+DATA d3e21eed8eff8d898<>+16(SB)/4, $0xeff8d898
+DATA d3e21eed8eff8d898<>+20(SB)/4, $0x3e21eed8
+DATA d3e21eed8eff8d898<>+24(SB)/4, $0xeff8d898
+DATA d3e21eed8eff8d898<>+28(SB)/4, $0x3e21eed8
+DATA d3e21eed8eff8d898<>+32(SB)/4, $0xeff8d898
+DATA d3e21eed8eff8d898<>+36(SB)/4, $0x3e21eed8
+DATA d3e21eed8eff8d898<>+40(SB)/4, $0xeff8d898
+DATA d3e21eed8eff8d898<>+44(SB)/4, $0x3e21eed8
+DATA d3e21eed8eff8d898<>+48(SB)/4, $0xeff8d898
+DATA d3e21eed8eff8d898<>+52(SB)/4, $0x3e21eed8
+DATA d3e21eed8eff8d898<>+56(SB)/4, $0xeff8d898
+DATA d3e21eed8eff8d898<>+60(SB)/4, $0x3e21eed8
+GLOBL d3e21eed8eff8d898<>(SB), RODATA|NOPTR, $64
+
+DATA d3e5ae64567f544e4<>+0(SB)/4, $0x67f544e4
+DATA d3e5ae64567f544e4<>+4(SB)/4, $0x3e5ae645
+DATA d3e5ae64567f544e4<>+8(SB)/4, $0x67f544e4
+DATA d3e5ae64567f544e4<>+12(SB)/4, $0x3e5ae645
+DATA d3e5ae64567f544e4<>+16(SB)/4, $0x67f544e4
+DATA d3e5ae64567f544e4<>+20(SB)/4, $0x3e5ae645
+DATA d3e5ae64567f544e4<>+24(SB)/4, $0x67f544e4
+DATA d3e5ae64567f544e4<>+28(SB)/4, $0x3e5ae645
+DATA d3e5ae64567f544e4<>+32(SB)/4, $0x67f544e4
+DATA d3e5ae64567f544e4<>+36(SB)/4, $0x3e5ae645
+DATA d3e5ae64567f544e4<>+40(SB)/4, $0x67f544e4
+DATA d3e5ae64567f544e4<>+44(SB)/4, $0x3e5ae645
+DATA d3e5ae64567f544e4<>+48(SB)/4, $0x67f544e4
+DATA d3e5ae64567f544e4<>+52(SB)/4, $0x3e5ae645
+DATA d3e5ae64567f544e4<>+56(SB)/4, $0x67f544e4
+DATA d3e5ae64567f544e4<>+60(SB)/4, $0x3e5ae645
+GLOBL d3e5ae64567f544e4<>(SB), RODATA|NOPTR, $64
+
+DATA d3e927e4fb7789f5c<>+0(SB)/4, $0xb7789f5c
+DATA d3e927e4fb7789f5c<>+4(SB)/4, $0x3e927e4f
+DATA d3e927e4fb7789f5c<>+8(SB)/4, $0xb7789f5c
+DATA d3e927e4fb7789f5c<>+12(SB)/4, $0x3e927e4f
+DATA d3e927e4fb7789f5c<>+16(SB)/4, $0xb7789f5c
+DATA d3e927e4fb7789f5c<>+20(SB)/4, $0x3e927e4f
+DATA d3e927e4fb7789f5c<>+24(SB)/4, $0xb7789f5c
+DATA d3e927e4fb7789f5c<>+28(SB)/4, $0x3e927e4f
+DATA d3e927e4fb7789f5c<>+32(SB)/4, $0xb7789f5c
+DATA d3e927e4fb7789f5c<>+36(SB)/4, $0x3e927e4f
+DATA d3e927e4fb7789f5c<>+40(SB)/4, $0xb7789f5c
+DATA d3e927e4fb7789f5c<>+44(SB)/4, $0x3e927e4f
+DATA d3e927e4fb7789f5c<>+48(SB)/4, $0xb7789f5c
+DATA d3e927e4fb7789f5c<>+52(SB)/4, $0x3e927e4f
+DATA d3e927e4fb7789f5c<>+56(SB)/4, $0xb7789f5c
+DATA d3e927e4fb7789f5c<>+60(SB)/4, $0x3e927e4f
+GLOBL d3e927e4fb7789f5c<>(SB), RODATA|NOPTR, $64
+
+DATA d3ec71de3a556c734<>+0(SB)/4, $0xa556c734
+DATA d3ec71de3a556c734<>+4(SB)/4, $0x3ec71de3
+DATA d3ec71de3a556c734<>+8(SB)/4, $0xa556c734
+DATA d3ec71de3a556c734<>+12(SB)/4, $0x3ec71de3
+DATA d3ec71de3a556c734<>+16(SB)/4, $0xa556c734
+DATA d3ec71de3a556c734<>+20(SB)/4, $0x3ec71de3
+DATA d3ec71de3a556c734<>+24(SB)/4, $0xa556c734
+DATA d3ec71de3a556c734<>+28(SB)/4, $0x3ec71de3
+DATA d3ec71de3a556c734<>+32(SB)/4, $0xa556c734
+DATA d3ec71de3a556c734<>+36(SB)/4, $0x3ec71de3
+DATA d3ec71de3a556c734<>+40(SB)/4, $0xa556c734
+DATA d3ec71de3a556c734<>+44(SB)/4, $0x3ec71de3
+DATA d3ec71de3a556c734<>+48(SB)/4, $0xa556c734
+DATA d3ec71de3a556c734<>+52(SB)/4, $0x3ec71de3
+DATA d3ec71de3a556c734<>+56(SB)/4, $0xa556c734
+DATA d3ec71de3a556c734<>+60(SB)/4, $0x3ec71de3
+GLOBL d3ec71de3a556c734<>(SB), RODATA|NOPTR, $64
+
+DATA d3efa01a01a01a01a<>+0(SB)/4, $0x1a01a01a
+DATA d3efa01a01a01a01a<>+4(SB)/4, $0x3efa01a0
+DATA d3efa01a01a01a01a<>+8(SB)/4, $0x1a01a01a
+DATA d3efa01a01a01a01a<>+12(SB)/4, $0x3efa01a0
+DATA d3efa01a01a01a01a<>+16(SB)/4, $0x1a01a01a
+DATA d3efa01a01a01a01a<>+20(SB)/4, $0x3efa01a0
+DATA d3efa01a01a01a01a<>+24(SB)/4, $0x1a01a01a
+DATA d3efa01a01a01a01a<>+28(SB)/4, $0x3efa01a0
+DATA d3efa01a01a01a01a<>+32(SB)/4, $0x1a01a01a
+DATA d3efa01a01a01a01a<>+36(SB)/4, $0x3efa01a0
+DATA d3efa01a01a01a01a<>+40(SB)/4, $0x1a01a01a
+DATA d3efa01a01a01a01a<>+44(SB)/4, $0x3efa01a0
+DATA d3efa01a01a01a01a<>+48(SB)/4, $0x1a01a01a
+DATA d3efa01a01a01a01a<>+52(SB)/4, $0x3efa01a0
+DATA d3efa01a01a01a01a<>+56(SB)/4, $0x1a01a01a
+DATA d3efa01a01a01a01a<>+60(SB)/4, $0x3efa01a0
+GLOBL d3efa01a01a01a01a<>(SB), RODATA|NOPTR, $64
+
+DATA d3f2a01a01a01a01a<>+0(SB)/4, $0x1a01a01a
+DATA d3f2a01a01a01a01a<>+4(SB)/4, $0x3f2a01a0
+DATA d3f2a01a01a01a01a<>+8(SB)/4, $0x1a01a01a
+DATA d3f2a01a01a01a01a<>+12(SB)/4, $0x3f2a01a0
+DATA d3f2a01a01a01a01a<>+16(SB)/4, $0x1a01a01a
+DATA d3f2a01a01a01a01a<>+20(SB)/4, $0x3f2a01a0
+DATA d3f2a01a01a01a01a<>+24(SB)/4, $0x1a01a01a
+DATA d3f2a01a01a01a01a<>+28(SB)/4, $0x3f2a01a0
+DATA d3f2a01a01a01a01a<>+32(SB)/4, $0x1a01a01a
+DATA d3f2a01a01a01a01a<>+36(SB)/4, $0x3f2a01a0
+DATA d3f2a01a01a01a01a<>+40(SB)/4, $0x1a01a01a
+DATA d3f2a01a01a01a01a<>+44(SB)/4, $0x3f2a01a0
+DATA d3f2a01a01a01a01a<>+48(SB)/4, $0x1a01a01a
+DATA d3f2a01a01a01a01a<>+52(SB)/4, $0x3f2a01a0
+DATA d3f2a01a01a01a01a<>+56(SB)/4, $0x1a01a01a
+DATA d3f2a01a01a01a01a<>+60(SB)/4, $0x3f2a01a0
+GLOBL d3f2a01a01a01a01a<>(SB), RODATA|NOPTR, $64
+
+DATA d3f56c16c16c16c17<>+0(SB)/4, $0x16c16c17
+DATA d3f56c16c16c16c17<>+4(SB)/4, $0x3f56c16c
+DATA d3f56c16c16c16c17<>+8(SB)/4, $0x16c16c17
+DATA d3f56c16c16c16c17<>+12(SB)/4, $0x3f56c16c
+DATA d3f56c16c16c16c17<>+16(SB)/4, $0x16c16c17
+DATA d3f56c16c16c16c17<>+20(SB)/4, $0x3f56c16c
+DATA d3f56c16c16c16c17<>+24(SB)/4, $0x16c16c17
+DATA d3f56c16c16c16c17<>+28(SB)/4, $0x3f56c16c
+DATA d3f56c16c16c16c17<>+32(SB)/4, $0x16c16c17
+DATA d3f56c16c16c16c17<>+36(SB)/4, $0x3f56c16c
+DATA d3f56c16c16c16c17<>+40(SB)/4, $0x16c16c17
+DATA d3f56c16c16c16c17<>+44(SB)/4, $0x3f56c16c
+DATA d3f56c16c16c16c17<>+48(SB)/4, $0x16c16c17
+DATA d3f56c16c16c16c17<>+52(SB)/4, $0x3f56c16c
+DATA d3f56c16c16c16c17<>+56(SB)/4, $0x16c16c17
+DATA d3f56c16c16c16c17<>+60(SB)/4, $0x3f56c16c
+GLOBL d3f56c16c16c16c17<>(SB), RODATA|NOPTR, $64
+
+DATA d3f81111111111111<>+0(SB)/4, $0x11111111
+DATA d3f81111111111111<>+4(SB)/4, $0x3f811111
+DATA d3f81111111111111<>+8(SB)/4, $0x11111111
+DATA d3f81111111111111<>+12(SB)/4, $0x3f811111
+DATA d3f81111111111111<>+16(SB)/4, $0x11111111
+DATA d3f81111111111111<>+20(SB)/4, $0x3f811111
+DATA d3f81111111111111<>+24(SB)/4, $0x11111111
+DATA d3f81111111111111<>+28(SB)/4, $0x3f811111
+DATA d3f81111111111111<>+32(SB)/4, $0x11111111
+DATA d3f81111111111111<>+36(SB)/4, $0x3f811111
+DATA d3f81111111111111<>+40(SB)/4, $0x11111111
+DATA d3f81111111111111<>+44(SB)/4, $0x3f811111
+DATA d3f81111111111111<>+48(SB)/4, $0x11111111
+DATA d3f81111111111111<>+52(SB)/4, $0x3f811111
+DATA d3f81111111111111<>+56(SB)/4, $0x11111111
+DATA d3f81111111111111<>+60(SB)/4, $0x3f811111
+GLOBL d3f81111111111111<>(SB), RODATA|NOPTR, $64
+
+DATA d3fa5555555555555<>+0(SB)/4, $0x55555555
+DATA d3fa5555555555555<>+4(SB)/4, $0x3fa55555
+DATA d3fa5555555555555<>+8(SB)/4, $0x55555555
+DATA d3fa5555555555555<>+12(SB)/4, $0x3fa55555
+DATA d3fa5555555555555<>+16(SB)/4, $0x55555555
+DATA d3fa5555555555555<>+20(SB)/4, $0x3fa55555
+DATA d3fa5555555555555<>+24(SB)/4, $0x55555555
+DATA d3fa5555555555555<>+28(SB)/4, $0x3fa55555
+DATA d3fa5555555555555<>+32(SB)/4, $0x55555555
+DATA d3fa5555555555555<>+36(SB)/4, $0x3fa55555
+DATA d3fa5555555555555<>+40(SB)/4, $0x55555555
+DATA d3fa5555555555555<>+44(SB)/4, $0x3fa55555
+DATA d3fa5555555555555<>+48(SB)/4, $0x55555555
+DATA d3fa5555555555555<>+52(SB)/4, $0x3fa55555
+DATA d3fa5555555555555<>+56(SB)/4, $0x55555555
+DATA d3fa5555555555555<>+60(SB)/4, $0x3fa55555
+GLOBL d3fa5555555555555<>(SB), RODATA|NOPTR, $64
+
+DATA d3fc5555555555555<>+0(SB)/4, $0x55555555
+DATA d3fc5555555555555<>+4(SB)/4, $0x3fc55555
+DATA d3fc5555555555555<>+8(SB)/4, $0x55555555
+DATA d3fc5555555555555<>+12(SB)/4, $0x3fc55555
+DATA d3fc5555555555555<>+16(SB)/4, $0x55555555
+DATA d3fc5555555555555<>+20(SB)/4, $0x3fc55555
+DATA d3fc5555555555555<>+24(SB)/4, $0x55555555
+DATA d3fc5555555555555<>+28(SB)/4, $0x3fc55555
+DATA d3fc5555555555555<>+32(SB)/4, $0x55555555
+DATA d3fc5555555555555<>+36(SB)/4, $0x3fc55555
+DATA d3fc5555555555555<>+40(SB)/4, $0x55555555
+DATA d3fc5555555555555<>+44(SB)/4, $0x3fc55555
+DATA d3fc5555555555555<>+48(SB)/4, $0x55555555
+DATA d3fc5555555555555<>+52(SB)/4, $0x3fc55555
+DATA d3fc5555555555555<>+56(SB)/4, $0x55555555
+DATA d3fc5555555555555<>+60(SB)/4, $0x3fc55555
+GLOBL d3fc5555555555555<>(SB), RODATA|NOPTR, $64
+
+DATA d3fe0000000000000<>+0(SB)/4, $0x00000000
+DATA d3fe0000000000000<>+4(SB)/4, $0x3fe00000
+DATA d3fe0000000000000<>+8(SB)/4, $0x00000000
+DATA d3fe0000000000000<>+12(SB)/4, $0x3fe00000
+DATA d3fe0000000000000<>+16(SB)/4, $0x00000000
+DATA d3fe0000000000000<>+20(SB)/4, $0x3fe00000
+DATA d3fe0000000000000<>+24(SB)/4, $0x00000000
+DATA d3fe0000000000000<>+28(SB)/4, $0x3fe00000
+DATA d3fe0000000000000<>+32(SB)/4, $0x00000000
+DATA d3fe0000000000000<>+36(SB)/4, $0x3fe00000
+DATA d3fe0000000000000<>+40(SB)/4, $0x00000000
+DATA d3fe0000000000000<>+44(SB)/4, $0x3fe00000
+DATA d3fe0000000000000<>+48(SB)/4, $0x00000000
+DATA d3fe0000000000000<>+52(SB)/4, $0x3fe00000
+DATA d3fe0000000000000<>+56(SB)/4, $0x00000000
+DATA d3fe0000000000000<>+60(SB)/4, $0x3fe00000
+GLOBL d3fe0000000000000<>(SB), RODATA|NOPTR, $64
+
+DATA dc087500000000000<>+0(SB)/4, $0x00000000
+DATA dc087500000000000<>+4(SB)/4, $0xc0875000
+DATA dc087500000000000<>+8(SB)/4, $0x00000000
+DATA dc087500000000000<>+12(SB)/4, $0xc0875000
+DATA dc087500000000000<>+16(SB)/4, $0x00000000
+DATA dc087500000000000<>+20(SB)/4, $0xc0875000
+DATA dc087500000000000<>+24(SB)/4, $0x00000000
+DATA dc087500000000000<>+28(SB)/4, $0xc0875000
+DATA dc087500000000000<>+32(SB)/4, $0x00000000
+DATA dc087500000000000<>+36(SB)/4, $0xc0875000
+DATA dc087500000000000<>+40(SB)/4, $0x00000000
+DATA dc087500000000000<>+44(SB)/4, $0xc0875000
+DATA dc087500000000000<>+48(SB)/4, $0x00000000
+DATA dc087500000000000<>+52(SB)/4, $0xc0875000
+DATA dc087500000000000<>+56(SB)/4, $0x00000000
+DATA dc087500000000000<>+60(SB)/4, $0xc0875000
+GLOBL dc087500000000000<>(SB), RODATA|NOPTR, $64
+
+DATA d4086300000000000<>+0(SB)/4, $0x00000000
+DATA d4086300000000000<>+4(SB)/4, $0x40863000
+DATA d4086300000000000<>+8(SB)/4, $0x00000000
+DATA d4086300000000000<>+12(SB)/4, $0x40863000
+DATA d4086300000000000<>+16(SB)/4, $0x00000000
+DATA d4086300000000000<>+20(SB)/4, $0x40863000
+DATA d4086300000000000<>+24(SB)/4, $0x00000000
+DATA d4086300000000000<>+28(SB)/4, $0x40863000
+DATA d4086300000000000<>+32(SB)/4, $0x00000000
+DATA d4086300000000000<>+36(SB)/4, $0x40863000
+DATA d4086300000000000<>+40(SB)/4, $0x00000000
+DATA d4086300000000000<>+44(SB)/4, $0x40863000
+DATA d4086300000000000<>+48(SB)/4, $0x00000000
+DATA d4086300000000000<>+52(SB)/4, $0x40863000
+DATA d4086300000000000<>+56(SB)/4, $0x00000000
+DATA d4086300000000000<>+60(SB)/4, $0x40863000
+GLOBL d4086300000000000<>(SB), RODATA|NOPTR, $64
+
+// func sigmoid64AVX512(n int, dst *float64, x *float64, y *float64, c float64) (csr uint32)
+// Requires: AVX, AVX512DQ, AVX512F, BMI2, SSE
+TEXT ·sigmoid64AVX512(SB), NOSPLIT, $0-44
+	STMXCSR csr+40(FP)
+	MOVQ    n+0(FP), AX
+	MOVQ    dst+8(FP), CX
+	MOVQ    x+16(FP), DX
+	VMOVUPS d3ff71547652b82fe<>+0(SB), Z31
+	VMOVUPS d3fe62e42fefa39ef<>+0(SB), Z30
+	VMOVUPS d3c7abc9e3b39803f<>+0(SB), Z29
+	VMOVUPS d3ff0000000000000<>+0(SB), Z28
+	VMOVUPS d3de6124613a86d09<>+0(SB), Z27
+	VMOVUPS d3e21eed8eff8d898<>+0(SB), Z26
+	VMOVUPS d3e5ae64567f544e4<>+0(SB), Z25
+	VMOVUPS d3e927e4fb7789f5c<>+0(SB), Z24
+	VMOVUPS d3ec71de3a556c734<>+0(SB), Z23
+	VMOVUPS d3efa01a01a01a01a<>+0(SB), Z22
+	VMOVUPS d3f2a01a01a01a01a<>+0(SB), Z21
+	VMOVUPS d3f56c16c16c16c17<>+0(SB), Z20
+
+wide:
+	CMPQ         AX, $0x00000020
+	JL           narrow
+	VMOVUPS      (DX), Z0
+	VMOVUPS      64(DX), Z1
+	VMOVUPS      128(DX), Z2
+	VMOVUPS      192(DX), Z3
+	VANDPS       d7fffffffffffffff<>+0(SB), Z0, Z8
+	VANDPS       d7fffffffffffffff<>+0(SB), Z1, Z9
+	VANDPS       d7fffffffffffffff<>+0(SB), Z2, Z10
+	VANDPS       d7fffffffffffffff<>+0(SB), Z3, Z11
+	VXORPS       d8000000000000000<>+0(SB), Z8, Z8
+	VXORPS       d8000000000000000<>+0(SB), Z9, Z9
+	VXORPS       d8000000000000000<>+0(SB), Z10, Z10
+	VXORPS       d8000000000000000<>+0(SB), Z11, Z11
+	VMOVUPS      dc087500000000000<>+0(SB), Z12
+	VMOVUPS      dc087500000000000<>+0(SB), Z13
+	VMOVUPS      dc087500000000000<>+0(SB), Z14
+	VMOVUPS      dc087500000000000<>+0(SB), Z15
+	VMAXPD       Z8, Z12, Z8
+	VMAXPD       Z9, Z13, Z9
+	VMAXPD       Z10, Z14, Z10
+	VMAXPD       Z11, Z15, Z11
+	VMOVUPS      d4086300000000000<>+0(SB), Z12
+	VMOVUPS      d4086300000000000<>+0(SB), Z13
+	VMOVUPS      d4086300000000000<>+0(SB), Z14
+	VMOVUPS      d4086300000000000<>+0(SB), Z15
+	VMINPD       Z8, Z12, Z8
+	VMINPD       Z9, Z13, Z9
+	VMINPD       Z10, Z14, Z10
+	VMINPD       Z11, Z15, Z11
+	VMULPD       Z31, Z8, Z12
+	VMULPD       Z31, Z9, Z13
+	VMULPD       Z31, Z10, Z14
+	VMULPD       Z31, Z11, Z15
+	VRNDSCALEPD  $0x08, Z12, Z12
+	VRNDSCALEPD  $0x08, Z13, Z13
+	VRNDSCALEPD  $0x08, Z14, Z14
+	VRNDSCALEPD  $0x08, Z15, Z15
+	VFNMADD231PD Z30, Z12, Z8
+	VFNMADD231PD Z30, Z13, Z9
+	VFNMADD231PD Z30, Z14, Z10
+	VFNMADD231PD Z30, Z15, Z11
+	VFNMADD231PD Z29, Z12, Z8
+	VFNMADD231PD Z29, Z13, Z9
+	VFNMADD231PD Z29, Z14, Z10
+	VFNMADD231PD Z29, Z15, Z11
+	VMOVUPS      Z27, Z4
+	VMOVUPS      Z27, Z5
+	VMOVUPS      Z27, Z6
+	VMOVUPS      Z27, Z7
+	VFMADD213PD  Z26, Z8, Z4
+	VFMADD213PD  Z26, Z9, Z5
+	VFMADD213PD  Z26, Z10, Z6
+	VFMADD213PD  Z26, Z11, Z7
+	VFMADD213PD  Z25, Z8, Z4
+	VFMADD213PD  Z25, Z9, Z5
+	VFMADD213PD  Z25, Z10, Z6
+	VFMADD213PD  Z25, Z11, Z7
+	VFMADD213PD  Z24, Z8, Z4
+	VFMADD213PD  Z24, Z9, Z5
+	VFMADD213PD  Z24, Z10, Z6
+	VFMADD213PD  Z24, Z11, Z7
+	VFMADD213PD  Z23, Z8, Z4
+	VFMADD213PD  Z23, Z9, Z5
+	VFMADD213PD  Z23, Z10, Z6
+	VFMADD213PD  Z23, Z11, Z7
+	VFMADD213PD  Z22, Z8, Z4
+	VFMADD213PD  Z22, Z9, Z5
+	VFMADD213PD  Z22, Z10, Z6
+	VFMADD213PD  Z22, Z11, Z7
+	VFMADD213PD  Z21, Z8, Z4
+	VFMADD213PD  Z21, Z9, Z5
+	VFMADD213PD  Z21, Z10, Z6
+	VFMADD213PD  Z21, Z11, Z7
+	VFMADD213PD  Z20, Z8, Z4
+	VFMADD213PD  Z20, Z9, Z5
+	VFMADD213PD  Z20, Z10, Z6
+	VFMADD213PD  Z20, Z11, Z7
+	VFMADD213PD  d3f81111111111111<>+0(SB), Z8, Z4
+	VFMADD213PD  d3f81111111111111<>+0(SB), Z9, Z5
+	VFMADD213PD  d3f81111111111111<>+0(SB), Z10, Z6
+	VFMADD213PD  d3f81111111111111<>+0(SB), Z11, Z7
+	VFMADD213PD  d3fa5555555555555<>+0(SB), Z8, Z4
+	VFMADD213PD  d3fa5555555555555<>+0(SB), Z9, Z5
+	VFMADD213PD  d3fa5555555555555<>+0(SB), Z10, Z6
+	VFMADD213PD  d3fa5555555555555<>+0(SB), Z11, Z7
+	VFMADD213PD  d3fc5555555555555<>+0(SB), Z8, Z4
+	VFMADD213PD  d3fc5555555555555<>+0(SB), Z9, Z5
+	VFMADD213PD  d3fc5555555555555<>+0(SB), Z10, Z6
+	VFMADD213PD  d3fc5555555555555<>+0(SB), Z11, Z7
+	VFMADD213PD  d3fe0000000000000<>+0(SB), Z8, Z4
+	VFMADD213PD  d3fe0000000000000<>+0(SB), Z9, Z5
+	VFMADD213PD  d3fe0000000000000<>+0(SB), Z10, Z6
+	VFMADD213PD  d3fe0000000000000<>+0(SB), Z11, Z7
+	VFMADD213PD  Z28, Z8, Z4
+	VFMADD213PD  Z28, Z9, Z5
+	VFMADD213PD  Z28, Z10, Z6
+	VFMADD213PD  Z28, Z11, Z7
+	VFMADD213PD  Z28, Z8, Z4
+	VFMADD213PD  Z28, Z9, Z5
+	VFMADD213PD  Z28, Z10, Z6
+	VFMADD213PD  Z28, Z11, Z7
+	VSCALEFPD    Z12, Z4, Z4
+	VSCALEFPD    Z13, Z5, Z5
+	VSCALEFPD    Z14, Z6, Z6
+	VSCALEFPD    Z15, Z7, Z7
+	VADDPD       Z28, Z4, Z8
+	VADDPD       Z28, Z5, Z9
+	VADDPD       Z28, Z6, Z10
+	VADDPD       Z28, Z7, Z11
+	VMOVUPS      Z28, Z12
+	VMOVUPS      Z28, Z13
+	VMOVUPS      Z28, Z14
+	VMOVUPS      Z28, Z15
+	VMOVUPS      d0000000000000000<>+0(SB), Z16
+	VMOVUPS      d0000000000000000<>+0(SB), Z17
+	VMOVUPS      d0000000000000000<>+0(SB), Z18
+	VMOVUPS      d0000000000000000<>+0(SB), Z19
+	VCMPPD       $0x11, Z16, Z0, K2
+	VBLENDMPD    Z4, Z12, K2, Z4
+	VCMPPD       $0x11, Z17, Z1, K2
+	VBLENDMPD    Z5, Z13, K2, Z5
+	VCMPPD       $0x11, Z18, Z2, K2
+	VBLENDMPD    Z6, Z14, K2, Z6
+	VCMPPD       $0x11, Z19, Z3, K2
+	VBLENDMPD    Z7, Z15, K2, Z7
+	VDIVPD       Z8, Z4, Z4
+	VDIVPD       Z9, Z5, Z5
+	VDIVPD       Z10, Z6, Z6
+	VDIVPD       Z11, Z7, Z7
+	VMOVUPS      Z4, (CX)
+	VMOVUPS      Z5, 64(CX)
+	VMOVUPS      Z6, 128(CX)
+	VMOVUPS      Z7, 192(CX)
+	ADDQ         $0x00000100, CX
+	ADDQ         $0x00000100, DX
+	SUBQ         $0x00000020, AX
+	JMP          wide
+
+narrow:
+	CMPQ         AX, $0x00000008
+	JL           rest
+	VMOVUPS      (DX), Z0
+	VANDPS       d7fffffffffffffff<>+0(SB), Z0, Z2
+	VXORPS       d8000000000000000<>+0(SB), Z2, Z2
+	VMOVUPS      dc087500000000000<>+0(SB), Z3
+	VMAXPD       Z2, Z3, Z2
+	VMOVUPS      d4086300000000000<>+0(SB), Z3
+	VMINPD       Z2, Z3, Z2
+	VMULPD       Z31, Z2, Z3
+	VRNDSCALEPD  $0x08, Z3, Z3
+	VFNMADD231PD Z30, Z3, Z2
+	VFNMADD231PD Z29, Z3, Z2
+	VMOVUPS      Z27, Z1
+	VFMADD213PD  Z26, Z2, Z1
+	VFMADD213PD  Z25, Z2, Z1
+	VFMADD213PD  Z24, Z2, Z1
+	VFMADD213PD  Z23, Z2, Z1
+	VFMADD213PD  Z22, Z2, Z1
+	VFMADD213PD  Z21, Z2, Z1
+	VFMADD213PD  Z20, Z2, Z1
+	VFMADD213PD  d3f81111111111111<>+0(SB), Z2, Z1
+	VFMADD213PD  d3fa5555555555555<>+0(SB), Z2, Z1
+	VFMADD213PD  d3fc5555555555555<>+0(SB), Z2, Z1
+	VFMADD213PD  d3fe0000000000000<>+0(SB), Z2, Z1
+	VFMADD213PD  Z28, Z2, Z1
+	VFMADD213PD  Z28, Z2, Z1
+	VSCALEFPD    Z3, Z1, Z1
+	VADDPD       Z28, Z1, Z2
+	VMOVUPS      Z28, Z3
+	VMOVUPS      d0000000000000000<>+0(SB), Z4
+	VCMPPD       $0x11, Z4, Z0, K2
+	VBLENDMPD    Z1, Z3, K2, Z1
+	VDIVPD       Z2, Z1, Z1
+	VMOVUPS      Z1, (CX)
+	ADDQ         $0x00000040, CX
+	ADDQ         $0x00000040, DX
+	SUBQ         $0x00000008, AX
+	JMP          narrow
+
+rest:
+	TESTQ        AX, AX
+	JE           done
+	MOVQ         $-1, BX
+	BZHIQ        AX, BX, BX
+	KMOVW        BX, K1
+	VMOVUPD.Z    (DX), K1, Z0
+	VANDPS       d7fffffffffffffff<>+0(SB), Z0, Z2
+	VXORPS       d8000000000000000<>+0(SB), Z2, Z2
+	VMOVUPS      dc087500000000000<>+0(SB), Z3
+	VMAXPD       Z2, Z3, Z2
+	VMOVUPS      d4086300000000000<>+0(SB), Z3
+	VMINPD       Z2, Z3, Z2
+	VMULPD       Z31, Z2, Z3
+	VRNDSCALEPD  $0x08, Z3, Z3
+	VFNMADD231PD Z30, Z3, Z2
+	VFNMADD231PD Z29, Z3, Z2
+	VMOVUPS      Z27, Z1
+	VFMADD213PD  Z26, Z2, Z1
+	VFMADD213PD  Z25, Z2, Z1
+	VFMADD213PD  Z24, Z2, Z1
+	VFMADD213PD  Z23, Z2, Z1
+	VFMADD213PD  Z22, Z2, Z1
+	VFMADD213PD  Z21, Z2, Z1
+	VFMADD213PD  Z20, Z2, Z1
+	VFMADD213PD  d3f81111111111111<>+0(SB), Z2, Z1
+	VFMADD213PD  d3fa5555555555555<>+0(SB), Z2, Z1
+	VFMADD213PD  d3fc5555555555555<>+0(SB), Z2, Z1
+	VFMADD213PD  d3fe0000000000000<>+0(SB), Z2, Z1
+	VFMADD213PD  Z28, Z2, Z1
+	VFMADD213PD  Z28, Z2, Z1
+	VSCALEFPD    Z3, Z1, Z1
+	VADDPD       Z28, Z1, Z2
+	VMOVUPS      Z28, Z3
+	VMOVUPS      d0000000000000000<>+0(SB), Z4
+	VCMPPD       $0x11, Z4, Z0, K2
+	VBLENDMPD    Z1, Z3, K2, Z1
+	VDIVPD       Z2, Z1, Z1
+	VMOVUPD      Z1, K1, (CX)
+
+done:
+	LDMXCSR csr+40(FP)
+	VZEROUPPER
+	RET
+
+DATA d0000000000000000<>+0(SB)/4, $0x00000000
+DATA d0000000000000000<>+4(SB)/4, $0x00000000
+DATA d0000000000000000<>+8(SB)/4, $0x00000000
+DATA d0000000000000000<>+12(SB)/4, $0x00000000
+DATA d0000000000000000<>+16(SB)/4, $0x00000000
+DATA d0000000000000000<>+20(SB)/4, $0x00000000
+DATA d0000000000000000<>+24(SB)/4, $0x00000000
+DATA d0000000000000000<>+28(SB)/4, $0x00000000
+DATA d0000000000000000<>+32(SB)/4, $0x00000000
+DATA d0000000000000000<>+36(SB)/4, $0x00000000
+DATA d0000000000000000<>+40(SB)/4, $0x00000000
+DATA d0000000000000000<>+44(SB)/4, $0x00000000
+DATA d0000000000000000<>+48(SB)/4, $0x00000000
+DATA d0000000000000000<>+52(SB)/4, $0x00000000
+DATA d0000000000000000<>+56(SB)/4, $0x00000000
+DATA d0000000000000000<>+60(SB)/4, $0x00000000
+GLOBL d0000000000000000<>(SB), RODATA|NOPTR, $64
+
+// func tanh64AVX512(n int, dst *float64, x *float64, y *float64, c float64) (csr uint32)
+// Requires: AVX, AVX512DQ, AVX512F, BMI2, SSE
+TEXT ·tanh64AVX512(SB), NOSPLIT, $0-44
+	STMXCSR csr+40(FP)
+	MOVQ    n+0(FP), AX
+	MOVQ    dst+8(FP), CX
+	MOVQ    x+16(FP), DX
+	VMOVUPS d3ff71547652b82fe<>+0(SB), Z31
+	VMOVUPS d3fe62e42fefa39ef<>+0(SB), Z30
+	VMOVUPS d3c7abc9e3b39803f<>+0(SB), Z29
+	VMOVUPS d3ff0000000000000<>+0(SB), Z28
+	VMOVUPS d3de6124613a86d09<>+0(SB), Z27
+	VMOVUPS d3e21eed8eff8d898<>+0(SB), Z26
+	VMOVUPS d3e5ae64567f544e4<>+0(SB), Z25
+	VMOVUPS d3e927e4fb7789f5c<>+0(SB), Z24
+	VMOVUPS d3ec71de3a556c734<>+0(SB), Z23
+	VMOVUPS d3efa01a01a01a01a<>+0(SB), Z22
+	VMOVUPS d3f2a01a01a01a01a<>+0(SB), Z21
+	VMOVUPS d3f56c16c16c16c17<>+0(SB), Z20
+
+wide:
+	CMPQ         AX, $0x00000020
+	JL           narrow
+	VMOVUPS      (DX), Z0
+	VMOVUPS      64(DX), Z1
+	VMOVUPS      128(DX), Z2
+	VMOVUPS      192(DX), Z3
+	VANDPS       d7fffffffffffffff<>+0(SB), Z0, Z8
+	VANDPS       d7fffffffffffffff<>+0(SB), Z1, Z9
+	VANDPS       d7fffffffffffffff<>+0(SB), Z2, Z10
+	VANDPS       d7fffffffffffffff<>+0(SB), Z3, Z11
+	VADDPD       Z8, Z8, Z8
+	VADDPD       Z9, Z9, Z9
+	VADDPD       Z10, Z10, Z10
+	VADDPD       Z11, Z11, Z11
+	VMOVUPS      dc087500000000000<>+0(SB), Z12
+	VMOVUPS      dc087500000000000<>+0(SB), Z13
+	VMOVUPS      dc087500000000000<>+0(SB), Z14
+	VMOVUPS      dc087500000000000<>+0(SB), Z15
+	VMAXPD       Z8, Z12, Z8
+	VMAXPD       Z9, Z13, Z9
+	VMAXPD       Z10, Z14, Z10
+	VMAXPD       Z11, Z15, Z11
+	VMOVUPS      d4086300000000000<>+0(SB), Z12
+	VMOVUPS      d4086300000000000<>+0(SB), Z13
+	VMOVUPS      d4086300000000000<>+0(SB), Z14
+	VMOVUPS      d4086300000000000<>+0(SB), Z15
+	VMINPD       Z8, Z12, Z8
+	VMINPD       Z9, Z13, Z9
+	VMINPD       Z10, Z14, Z10
+	VMINPD       Z11, Z15, Z11
+	VMULPD       Z31, Z8, Z12
+	VMULPD       Z31, Z9, Z13
+	VMULPD       Z31, Z10, Z14
+	VMULPD       Z31, Z11, Z15
+	VRNDSCALEPD  $0x08, Z12, Z12
+	VRNDSCALEPD  $0x08, Z13, Z13
+	VRNDSCALEPD  $0x08, Z14, Z14
+	VRNDSCALEPD  $0x08, Z15, Z15
+	VFNMADD231PD Z30, Z12, Z8
+	VFNMADD231PD Z30, Z13, Z9
+	VFNMADD231PD Z30, Z14, Z10
+	VFNMADD231PD Z30, Z15, Z11
+	VFNMADD231PD Z29, Z12, Z8
+	VFNMADD231PD Z29, Z13, Z9
+	VFNMADD231PD Z29, Z14, Z10
+	VFNMADD231PD Z29, Z15, Z11
+	VMOVUPS      Z27, Z4
+	VMOVUPS      Z27, Z5
+	VMOVUPS      Z27, Z6
+	VMOVUPS      Z27, Z7
+	VFMADD213PD  Z26, Z8, Z4
+	VFMADD213PD  Z26, Z9, Z5
+	VFMADD213PD  Z26, Z10, Z6
+	VFMADD213PD  Z26, Z11, Z7
+	VFMADD213PD  Z25, Z8, Z4
+	VFMADD213PD  Z25, Z9, Z5
+	VFMADD213PD  Z25, Z10, Z6
+	VFMADD213PD  Z25, Z11, Z7
+	VFMADD213PD  Z24, Z8, Z4
+	VFMADD213PD  Z24, Z9, Z5
+	VFMADD213PD  Z24, Z10, Z6
+	VFMADD213PD  Z24, Z11, Z7
+	VFMADD213PD  Z23, Z8, Z4
+	VFMADD213PD  Z23, Z9, Z5
+	VFMADD213PD  Z23, Z10, Z6
+	VFMADD213PD  Z23, Z11, Z7
+	VFMADD213PD  Z22, Z8, Z4
+	VFMADD213PD  Z22, Z9, Z5
+	VFMADD213PD  Z22, Z10, Z6
+	VFMADD213PD  Z22, Z11, Z7
+	VFMADD213PD  Z21, Z8, Z4
+	VFMADD213PD  Z21, Z9, Z5
+	VFMADD213PD  Z21, Z10, Z6
+	VFMADD213PD  Z21, Z11, Z7
+	VFMADD213PD  Z20, Z8, Z4
+	VFMADD213PD  Z20, Z9, Z5
+	VFMADD213PD  Z20, Z10, Z6
+	VFMADD213PD  Z20, Z11, Z7
+	VFMADD213PD  d3f81111111111111<>+0(SB), Z8, Z4
+	VFMADD213PD  d3f81111111111111<>+0(SB), Z9, Z5
+	VFMADD213PD  d3f81111111111111<>+0(SB), Z10, Z6
+	VFMADD213PD  d3f81111111111111<>+0(SB), Z11, Z7
+	VFMADD213PD  d3fa5555555555555<>+0(SB), Z8, Z4
+	VFMADD213PD  d3fa5555555555555<>+0(SB), Z9, Z5
+	VFMADD213PD  d3fa5555555555555<>+0(SB), Z10, Z6
+	VFMADD213PD  d3fa5555555555555<>+0(SB), Z11, Z7
+	VFMADD213PD  d3fc5555555555555<>+0(SB), Z8, Z4
+	VFMADD213PD  d3fc5555555555555<>+0(SB), Z9, Z5
+	VFMADD213PD  d3fc5555555555555<>+0(SB), Z10, Z6
+	VFMADD213PD  d3fc5555555555555<>+0(SB), Z11, Z7
+	VFMADD213PD  d3fe0000000000000<>+0(SB), Z8, Z4
+	VFMADD213PD  d3fe0000000000000<>+0(SB), Z9, Z5
+	VFMADD213PD  d3fe0000000000000<>+0(SB), Z10, Z6
+	VFMADD213PD  d3fe0000000000000<>+0(SB), Z11, Z7
+	VFMADD213PD  Z28, Z8, Z4
+	VFMADD213PD  Z28, Z9, Z5
+	VFMADD213PD  Z28, Z10, Z6
+	VFMADD213PD  Z28, Z11, Z7
+	VFMADD213PD  Z28, Z8, Z4
+	VFMADD213PD  Z28, Z9, Z5
+	VFMADD213PD  Z28, Z10, Z6
+	VFMADD213PD  Z28, Z11, Z7
+	VSCALEFPD    Z12, Z4, Z4
+	VSCALEFPD    Z13, Z5, Z5
+	VSCALEFPD    Z14, Z6, Z6
+	VSCALEFPD    Z15, Z7, Z7
+	VADDPD       Z28, Z4, Z4
+	VADDPD       Z28, Z5, Z5
+	VADDPD       Z28, Z6, Z6
+	VADDPD       Z28, Z7, Z7
+	VMOVUPS      d4000000000000000<>+0(SB), Z8
+	VMOVUPS      d4000000000000000<>+0(SB), Z9
+	VMOVUPS      d4000000000000000<>+0(SB), Z10
+	VMOVUPS      d4000000000000000<>+0(SB), Z11
+	VDIVPD       Z4, Z8, Z4
+	VDIVPD       Z5, Z9, Z5
+	VDIVPD       Z6, Z10, Z6
+	VDIVPD       Z7, Z11, Z7
+	VMOVUPS      Z28, Z8
+	VMOVUPS      Z28, Z9
+	VMOVUPS      Z28, Z10
+	VMOVUPS      Z28, Z11
+	VSUBPD       Z4, Z8, Z4
+	VSUBPD       Z5, Z9, Z5
+	VSUBPD       Z6, Z10, Z6
+	VSUBPD       Z7, Z11, Z7
+	VANDPS       d8000000000000000<>+0(SB), Z0, Z16
+	VANDPS       d8000000000000000<>+0(SB), Z1, Z17
+	VANDPS       d8000000000000000<>+0(SB), Z2, Z18
+	VANDPS       d8000000000000000<>+0(SB), Z3, Z19
+	VORPS        Z16, Z4, Z4
+	VORPS        Z17, Z5, Z5
+	VORPS        Z18, Z6, Z6
+	VORPS        Z19, Z7, Z7
+	VMULPD       Z0, Z0, Z12
+	VMULPD       Z1, Z1, Z13
+	VMULPD       Z2, Z2, Z14
+	VMULPD       Z3, Z3, Z15
+	VMOVUPS      dbfeedc5baafd6f4b<>+0(SB), Z8
+	VMOVUPS      dbfeedc5baafd6f4b<>+0(SB), Z9
+	VMOVUPS      dbfeedc5baafd6f4b<>+0(SB), Z10
+	VMOVUPS      dbfeedc5baafd6f4b<>+0(SB), Z11
+	VFMADD213PD  dc058d26a0e26682d<>+0(SB), Z12, Z8
+	VFMADD213PD  dc058d26a0e26682d<>+0(SB), Z13, Z9
+	VFMADD213PD  dc058d26a0e26682d<>+0(SB), Z14, Z10
+	VFMADD213PD  dc058d26a0e26682d<>+0(SB), Z15, Z11
+	VFMADD213PD  dc0993ac030580563<>+0(SB), Z12, Z8
+	VFMADD213PD  dc0993ac030580563<>+0(SB), Z13, Z9
+	VFMADD213PD  dc0993ac030580563<>+0(SB), Z14, Z10
+	VFMADD213PD  dc0993ac030580563<>+0(SB), Z15, Z11
+	VMOVUPS      Z28, Z16
+	VMOVUPS      Z28, Z17
+	VMOVUPS      Z28, Z18
+	VMOVUPS      Z28, Z19
+	VFMADD213PD  d405c33f28a581b86<>+0(SB), Z12, Z16
+	VFMADD213PD  d405c33f28a581b86<>+0(SB), Z13, Z17
+	VFMADD213PD  d405c33f28a581b86<>+0(SB), Z14, Z18
+	VFMADD213PD  d405c33f28a581b86<>+0(SB), Z15, Z19
+	VFMADD213PD  d40a176fa0e5535fa<>+0(SB), Z12, Z16
+	VFMADD213PD  d40a176fa0e5535fa<>+0(SB), Z13, Z17
+	VFMADD213PD  d40a176fa0e5535fa<>+0(SB), Z14, Z18
+	VFMADD213PD  d40a176fa0e5535fa<>+0(SB), Z15, Z19
+	VFMADD213PD  d40b2ec102442040c<>+0(SB), Z12, Z16
+	VFMADD213PD  d40b2ec102442040c<>+0(SB), Z13, Z17
+	VFMADD213PD  d40b2ec102442040c<>+0(SB), Z14, Z18
+	VFMADD213PD  d40b2ec102442040c<>+0(SB), Z15, Z19
+	VDIVPD       Z16, Z8, Z8
+	VDIVPD       Z17, Z9, Z9
+	VDIVPD       Z18, Z10, Z10
+	VDIVPD       Z19, Z11, Z11
+	VMULPD       Z12, Z8, Z8
+	VMULPD       Z13, Z9, Z9
+	VMULPD       Z14, Z10, Z10
+	VMULPD       Z15, Z11, Z11
+	VFMADD213PD  Z0, Z0, Z8
+	VFMADD213PD  Z1, Z1, Z9
+	VFMADD213PD  Z2, Z2, Z10
+	VFMADD213PD  Z3, Z3, Z11
+	VANDPS       d7fffffffffffffff<>+0(SB), Z0, Z12
+	VANDPS       d7fffffffffffffff<>+0(SB), Z1, Z13
+	VANDPS       d7fffffffffffffff<>+0(SB), Z2, Z14
+	VANDPS       d7fffffffffffffff<>+0(SB), Z3, Z15
+	VCMPPD       $0x11, d3fe4000000000000<>+0(SB), Z12, K2
+	VBLENDMPD    Z8, Z4, K2, Z4
+	VCMPPD       $0x11, d3fe4000000000000<>+0(SB), Z13, K2
+	VBLENDMPD    Z9, Z5, K2, Z5
+	VCMPPD       $0x11, d3fe4000000000000<>+0(SB), Z14, K2
+	VBLENDMPD    Z10, Z6, K2, Z6
+	VCMPPD       $0x11, d3fe4000000000000<>+0(SB), Z15, K2
+	VBLENDMPD    Z11, Z7, K2, Z7
+	VANDPS       d8000000000000000<>+0(SB), Z0, Z12
+	VANDPS       d8000000000000000<>+0(SB), Z1, Z13
+	VANDPS       d8000000000000000<>+0(SB), Z2, Z14
+	VANDPS       d8000000000000000<>+0(SB), Z3, Z15
+	VORPS        Z12, Z4, Z4
+	VORPS        Z13, Z5, Z5
+	VORPS        Z14, Z6, Z6
+	VORPS        Z15, Z7, Z7
+	VMOVUPS      Z4, (CX)
+	VMOVUPS      Z5, 64(CX)
+	VMOVUPS      Z6, 128(CX)
+	VMOVUPS      Z7, 192(CX)
+	ADDQ         $0x00000100, CX
+	ADDQ         $0x00000100, DX
+	SUBQ         $0x00000020, AX
+	JMP          wide
+
+narrow:
+	CMPQ         AX, $0x00000008
+	JL           rest
+	VMOVUPS      (DX), Z0
+	VANDPS       d7fffffffffffffff<>+0(SB), Z0, Z2
+	VADDPD       Z2, Z2, Z2
+	VMOVUPS      dc087500000000000<>+0(SB), Z3
+	VMAXPD       Z2, Z3, Z2
+	VMOVUPS      d4086300000000000<>+0(SB), Z3
+	VMINPD       Z2, Z3, Z2
+	VMULPD       Z31, Z2, Z3
+	VRNDSCALEPD  $0x08, Z3, Z3
+	VFNMADD231PD Z30, Z3, Z2
+	VFNMADD231PD Z29, Z3, Z2
+	VMOVUPS      Z27, Z1
+	VFMADD213PD  Z26, Z2, Z1
+	VFMADD213PD  Z25, Z2, Z1
+	VFMADD213PD  Z24, Z2, Z1
+	VFMADD213PD  Z23, Z2, Z1
+	VFMADD213PD  Z22, Z2, Z1
+	VFMADD213PD  Z21, Z2, Z1
+	VFMADD213PD  Z20, Z2, Z1
+	VFMADD213PD  d3f81111111111111<>+0(SB), Z2, Z1
+	VFMADD213PD  d3fa5555555555555<>+0(SB), Z2, Z1
+	VFMADD213PD  d3fc5555555555555<>+0(SB), Z2, Z1
+	VFMADD213PD  d3fe0000000000000<>+0(SB), Z2, Z1
+	VFMADD213PD  Z28, Z2, Z1
+	VFMADD213PD  Z28, Z2, Z1
+	VSCALEFPD    Z3, Z1, Z1
+	VADDPD       Z28, Z1, Z1
+	VMOVUPS      d4000000000000000<>+0(SB), Z2
+	VDIVPD       Z1, Z2, Z1
+	VMOVUPS      Z28, Z2
+	VSUBPD       Z1, Z2, Z1
+	VANDPS       d8000000000000000<>+0(SB), Z0, Z4
+	VORPS        Z4, Z1, Z1
+	VMULPD       Z0, Z0, Z3
+	VMOVUPS      dbfeedc5baafd6f4b<>+0(SB), Z2
+	VFMADD213PD  dc058d26a0e26682d<>+0(SB), Z3, Z2
+	VFMADD213PD  dc0993ac030580563<>+0(SB), Z3, Z2
+	VMOVUPS      Z28, Z4
+	VFMADD213PD  d405c33f28a581b86<>+0(SB), Z3, Z4
+	VFMADD213PD  d40a176fa0e5535fa<>+0(SB), Z3, Z4
+	VFMADD213PD  d40b2ec102442040c<>+0(SB), Z3, Z4
+	VDIVPD       Z4, Z2, Z2
+	VMULPD       Z3, Z2, Z2
+	VFMADD213PD  Z0, Z0, Z2
+	VANDPS       d7fffffffffffffff<>+0(SB), Z0, Z3
+	VCMPPD       $0x11, d3fe4000000000000<>+0(SB), Z3, K2
+	VBLENDMPD    Z2, Z1, K2, Z1
+	VANDPS       d8000000000000000<>+0(SB), Z0, Z3
+	VORPS        Z3, Z1, Z1
+	VMOVUPS      Z1, (CX)
+	ADDQ         $0x00000040, CX
+	ADDQ         $0x00000040, DX
+	SUBQ         $0x00000008, AX
+	JMP          narrow
+
+rest:
+	TESTQ        AX, AX
+	JE           done
+	MOVQ         $-1, BX
+	BZHIQ        AX, BX, BX
+	KMOVW        BX, K1
+	VMOVUPD.Z    (DX), K1, Z0
+	VANDPS       d7fffffffffffffff<>+0(SB), Z0, Z2
+	VADDPD       Z2, Z2, Z2
+	VMOVUPS      dc087500000000000<>+0(SB), Z3
+	VMAXPD       Z2, Z3, Z2
+	VMOVUPS      d4086300000000000<>+0(SB), Z3
+	VMINPD       Z2, Z3, Z2
+	VMULPD       Z31, Z2, Z3
+	VRNDSCALEPD  $0x08, Z3, Z3
+	VFNMADD231PD Z30, Z3, Z2
+	VFNMADD231PD Z29, Z3, Z2
+	VMOVUPS      Z27, Z1
+	VFMADD213PD  Z26, Z2, Z1
+	VFMADD213PD  Z25, Z2, Z1
+	VFMADD213PD  Z24, Z2, Z1
+	VFMADD213PD  Z23, Z2, Z1
+	VFMADD213PD  Z22, Z2, Z1
+	VFMADD213PD  Z21, Z2, Z1
+	VFMADD213PD  Z20, Z2, Z1
+	VFMADD213PD  d3f81111111111111<>+0(SB), Z2, Z1
+	VFMADD213PD  d3fa5555555555555<>+0(SB), Z2, Z1
+	VFMADD213PD  d3fc5555555555555<>+0(SB), Z2, Z1
+	VFMADD213PD  d3fe0000000000000<>+0(SB), Z2, Z1
+	VFMADD213PD  Z28, Z2, Z1
+	VFMADD213PD  Z28, Z2, Z1
+	VSCALEFPD    Z3, Z1, Z1
+	VADDPD       Z28, Z1, Z1
+	VMOVUPS      d4000000000000000<>+0(SB), Z2
+	VDIVPD       Z1, Z2, Z1
+	VMOVUPS      Z28, Z2
+	VSUBPD       Z1, Z2, Z1
+	VANDPS       d8000000000000000<>+0(SB), Z0, Z4
+	VORPS        Z4, Z1, Z1
+	VMULPD       Z0, Z0, Z3
+	VMOVUPS      dbfeedc5baafd6f4b<>+0(SB), Z2
+	VFMADD213PD  dc058d26a0e26682d<>+0(SB), Z3, Z2
+	VFMADD213PD  dc0993ac030580563<>+0(SB), Z3, Z2
+	VMOVUPS      Z28, Z4
+	VFMADD213PD  d405c33f28a581b86<>+0(SB), Z3, Z4
+	VFMADD213PD  d40a176fa0e5535fa<>+0(SB), Z3, Z4
+	VFMADD213PD  d40b2ec102442040c<>+0(SB), Z3, Z4
+	VDIVPD       Z4, Z2, Z2
+	VMULPD       Z3, Z2, Z2
+	VFMADD213PD  Z0, Z0, Z2
+	VANDPS       d7fffffffffffffff<>+0(SB), Z0, Z3
+	VCMPPD       $0x11, d3fe4000000000000<>+0(SB), Z3, K2
+	VBLENDMPD    Z2, Z1, K2, Z1
+	VANDPS       d8000000000000000<>+0(SB), Z0, Z3
+	VORPS        Z3, Z1, Z1
+	VMOVUPD      Z1, K1, (CX)
+
+done:
+	LDMXCSR csr+40(FP)
+	VZEROUPPER
+	RET
+
+DATA d4000000000000000<>+0(SB)/4, $0x00000000
+DATA d4000000000000000<>+4(SB)/4, $0x40000000
+DATA d4000000000000000<>+8(SB)/4, $0x00000000
+DATA d4000000000000000<>+12(SB)/4, $0x40000000
+DATA d4000000000000000<>+16(SB)/4, $0x00000000
+DATA d4000000000000000<>+20(SB)/4, $0x40000000
+DATA d4000000000000000<>+24(SB)/4, $0x00000000
+DATA d4000000000000000<>+28(SB)/4, $0x40000000
+DATA d4000000000000000<>+32(SB)/4, $0x00000000
+DATA d4000000000000000<>+36(SB)/4, $0x40000000
+DATA d4000000000000000<>+40(SB)/4, $0x00000000
+DATA d4000000000000000<>+44(SB)/4, $0x40000000
+DATA d4000000000000000<>+48(SB)/4, $0x00000000
+DATA d4000000000000000<>+52(SB)/4, $0x40000000
+DATA d4000000000000000<>+56(SB)/4, $0x00000000
+DATA d4000000000000000<>+60(SB)/4, $0x40000000
+GLOBL d4000000000000000<>(SB), RODATA|NOPTR, $64
+
+DATA dbfeedc5baafd6f4b<>+0(SB)/4, $0xaafd6f4b
+DATA dbfeedc5baafd6f4b<>+4(SB)/4, $0xbfeedc5b
+DATA dbfeedc5baafd6f4b<>+8(SB)/4, $0xaafd6f4b
+DATA dbfeedc5baafd6f4b<>+12(SB)/4, $0xbfeedc5b
+DATA dbfeedc5baafd6f4b<>+16(SB)/4, $0xaafd6f4b
+DATA dbfeedc5baafd6f4b<>+20(SB)/4, $0xbfeedc5b
+DATA dbfeedc5baafd6f4b<>+24(SB)/4, $0xaafd6f4b
+DATA dbfeedc5baafd6f4b<>+28(SB)/4, $0xbfeedc5b
+DATA dbfeedc5baafd6f4b<>+32(SB)/4, $0xaafd6f4b
+DATA dbfeedc5baafd6f4b<>+36(SB)/4, $0xbfeedc5b
+DATA dbfeedc5baafd6f4b<>+40(SB)/4, $0xaafd6f4b
+DATA dbfeedc5baafd6f4b<>+44(SB)/4, $0xbfeedc5b
+DATA dbfeedc5baafd6f4b<>+48(SB)/4, $0xaafd6f4b
+DATA dbfeedc5baafd6f4b<>+52(SB)/4, $0xbfeedc5b
+DATA dbfeedc5baafd6f4b<>+56(SB)/4, $0xaafd6f4b
+DATA dbfeedc5baafd6f4b<>+60(SB)/4, $0xbfeedc5b
+GLOBL dbfeedc5baafd6f4b<>(SB), RODATA|NOPTR, $64
+
+DATA dc058d26a0e26682d<>+0(SB)/4, $0x0e26682d
+DATA dc058d26a0e26682d<>+4(SB)/4, $0xc058d26a
+DATA dc058d26a0e26682d<>+8(SB)/4, $0x0e26682d
+DATA dc058d26a0e26682d<>+12(SB)/4, $0xc058d26a
+DATA dc058d26a0e26682d<>+16(SB)/4, $0x0e26682d
+DATA dc058d26a0e26682d<>+20(SB)/4, $0xc058d26a
+DATA dc058d26a0e26682d<>+24(SB)/4, $0x0e26682d
+DATA dc058d26a0e26682d<>+28(SB)/4, $0xc058d26a
+DATA dc058d26a0e26682d<>+32(SB)/4, $0x0e26682d
+DATA dc058d26a0e26682d<>+36(SB)/4, $0xc058d26a
+DATA dc058d26a0e26682d<>+40(SB)/4, $0x0e26682d
+DATA dc058d26a0e26682d<>+44(SB)/4, $0xc058d26a
+DATA dc058d26a0e26682d<>+48(SB)/4, $0x0e26682d
+DATA dc058d26a0e26682d<>+52(SB)/4, $0xc058d26a
+DATA dc058d26a0e26682d<>+56(SB)/4, $0x0e26682d
+DATA dc058d26a0e26682d<>+60(SB)/4, $0xc058d26a
+GLOBL dc058d26a0e26682d<>(SB), RODATA|NOPTR, $64
+
+DATA dc0993ac030580563<>+0(SB)/4, $0x30580563
+DATA dc0993ac030580563<>+4(SB)/4, $0xc0993ac0
+DATA dc0993ac030580563<>+8(SB)/4, $0x30580563
+DATA dc0993ac030580563<>+12(SB)/4, $0xc0993ac0
+DATA dc0993ac030580563<>+16(SB)/4, $0x30580563
+DATA dc0993ac030580563<>+20(SB)/4, $0xc0993ac0
+DATA dc0993ac030580563<>+24(SB)/4, $0x30580563
+DATA dc0993ac030580563<>+28(SB)/4, $0xc0993ac0
+DATA dc0993ac030580563<>+32(SB)/4, $0x30580563
+DATA dc0993ac030580563<>+36(SB)/4, $0xc0993ac0
+DATA dc0993ac030580563<>+40(SB)/4, $0x30580563
+DATA dc0993ac030580563<>+44(SB)/4, $0xc0993ac0
+DATA dc0993ac030580563<>+48(SB)/4, $0x30580563
+DATA dc0993ac030580563<>+52(SB)/4, $0xc0993ac0
+DATA dc0993ac030580563<>+56(SB)/4, $0x30580563
+DATA dc0993ac030580563<>+60(SB)/4, $0xc0993ac0
+GLOBL dc0993ac030580563<>(SB), RODATA|NOPTR, $64
+
+DATA d405c33f28a581b86<>+0(SB)/4, $0x8a581b86
+DATA d405c33f28a581b86<>+4(SB)/4, $0x405c33f2
+DATA d405c33f28a581b86<>+8(SB)/4, $0x8a581b86
+DATA d405c33f28a581b86<>+12(SB)/4, $0x405c33f2
+DATA d405c33f28a581b86<>+16(SB)/4, $0x8a581b86
+DATA d405c33f28a581b86<>+20(SB)/4, $0x405c33f2
+DATA d405c33f28a581b86<>+24(SB)/4, $0x8a581b86
+DATA d405c33f28a581b86<>+28(SB)/4, $0x405c33f2
+DATA d405c33f28a581b86<>+32(SB)/4, $0x8a581b86
+DATA d405c33f28a581b86<>+36(SB)/4, $0x405c33f2
+DATA d405c33f28a581b86<>+40(SB)/4, $0x8a581b86
+DATA d405c33f28a581b86<>+44(SB)/4, $0x405c33f2
+DATA d405c33f28a581b86<>+48(SB)/4, $0x8a581b86
+DATA d405c33f28a581b86<>+52(SB)/4, $0x405c33f2
+DATA d405c33f28a581b86<>+56(SB)/4, $0x8a581b86
+DATA d405c33f28a581b86<>+60(SB)/4, $0x405c33f2
+GLOBL d405c33f28a581b86<>(SB), RODATA|NOPTR, $64
+
+DATA d40a176fa0e5535fa<>+0(SB)/4, $0x0e5535fa
+DATA d40a176fa0e5535fa<>+4(SB)/4, $0x40a176fa
+DATA d40a176fa0e5535fa<>+8(SB)/4, $0x0e5535fa
+DATA d40a176fa0e5535fa<>+12(SB)/4, $0x40a176fa
+DATA d40a176fa0e5535fa<>+16(SB)/4, $0x0e5535fa
+DATA d40a176fa0e5535fa<>+20(SB)/4, $0x40a176fa
+DATA d40a176fa0e5535fa<>+24(SB)/4, $0x0e5535fa
+DATA d40a176fa0e5535fa<>+28(SB)/4, $0x40a176fa
+DATA d40a176fa0e5535fa<>+32(SB)/4, $0x0e5535fa
+DATA d40a176fa0e5535fa<>+36(SB)/4, $0x40a176fa
+DATA d40a176fa0e5535fa<>+40(SB)/4, $0x0e5535fa
+DATA d40a176fa0e5535fa<>+44(SB)/4, $0x40a176fa
+DATA d40a176fa0e5535fa<>+48(SB)/4, $0x0e5535fa
+DATA d40a176fa0e5535fa<>+52(SB)/4, $0x40a176fa
+DATA d40a176fa0e5535fa<>+56(SB)/4, $0x0e5535fa
+DATA d40a176fa0e5535fa<>+60(SB)/4, $0x40a176fa
+GLOBL d40a176fa0e5535fa<>(SB), RODATA|NOPTR, $64
+
+DATA d40b2ec102442040c<>+0(SB)/4, $0x2442040c
+DATA d40b2ec102442040c<>+4(SB)/4, $0x40b2ec10
+DATA d40b2ec102442040c<>+8(SB)/4, $0x2442040c
+DATA d40b2ec102442040c<>+12(SB)/4, $0x40b2ec10
+DATA d40b2ec102442040c<>+16(SB)/4, $0x2442040c
+DATA d40b2ec102442040c<>+20(SB)/4, $0x40b2ec10
+DATA d40b2ec102442040c<>+24(SB)/4, $0x2442040c
+DATA d40b2ec102442040c<>+28(SB)/4, $0x40b2ec10
+DATA d40b2ec102442040c<>+32(SB)/4, $0x2442040c
+DATA d40b2ec102442040c<>+36(SB)/4, $0x40b2ec10
+DATA d40b2ec102442040c<>+40(SB)/4, $0x2442040c
+DATA d40b2ec102442040c<>+44(SB)/4, $0x40b2ec10
+DATA d40b2ec102442040c<>+48(SB)/4, $0x2442040c
+DATA d40b2ec102442040c<>+52(SB)/4, $0x40b2ec10
+DATA d40b2ec102442040c<>+56(SB)/4, $0x2442040c
+DATA d40b2ec102442040c<>+60(SB)/4, $0x40b2ec10
+GLOBL d40b2ec102442040c<>(SB), RODATA|NOPTR, $64
+
+DATA d3fe4000000000000<>+0(SB)/4, $0x00000000
+DATA d3fe4000000000000<>+4(SB)/4, $0x3fe40000
+DATA d3fe4000000000000<>+8(SB)/4, $0x00000000
+DATA d3fe4000000000000<>+12(SB)/4, $0x3fe40000
+DATA d3fe4000000000000<>+16(SB)/4, $0x00000000
+DATA d3fe4000000000000<>+20(SB)/4, $0x3fe40000
+DATA d3fe4000000000000<>+24(SB)/4, $0x00000000
+DATA d3fe4000000000000<>+28(SB)/4, $0x3fe40000
+DATA d3fe4000000000000<>+32(SB)/4, $0x00000000
+DATA d3fe4000000000000<>+36(SB)/4, $0x3fe40000
+DATA d3fe4000000000000<>+40(SB)/4, $0x00000000
+DATA d3fe4000000000000<>+44(SB)/4, $0x3fe40000
+DATA d3fe4000000000000<>+48(SB)/4, $0x00000000
+DATA d3fe4000000000000<>+52(SB)/4, $0x3fe40000
+DATA d3fe4000000000000<>+56(SB)/4, $0x00000000
+DATA d3fe4000000000000<>+60(SB)/4, $0x3fe40000
+GLOBL d3fe4000000000000<>(SB), RODATA|NOPTR, $64
+
+// func log64AVX512(n int, dst *float64, x *float64, y *float64, c float64) (csr uint32)
+// Requires: AVX, AVX512DQ, AVX512F, BMI2, SSE
+TEXT ·log64AVX512(SB), NOSPLIT, $0-44
+	STMXCSR csr+40(FP)
+	MOVQ    n+0(FP), AX
+	MOVQ    dst+8(FP), CX
+	MOVQ    x+16(FP), DX
+	VMOVUPS d3fe6a09e667f3bcd<>+0(SB), Z31
+	VMOVUPS d3fe62e42fee00000<>+0(SB), Z30
+	VMOVUPS d3dea39ef35793c76<>+0(SB), Z29
+	VMOVUPS d3ff0000000000000<>+0(SB), Z28
+	VMOVUPS d3fe0000000000000<>+0(SB), Z27
+	VMOVUPS d4000000000000000<>+0(SB), Z26
+	VMOVUPS d000fffffffffffff<>+0(SB), Z25
+	VMOVUPS d4330000000000000<>+0(SB), Z24
+
+wide:
+	CMPQ        AX, $0x00000020
+	JL          narrow
+	VMOVUPS     (DX), Z0
+	VMOVUPS     64(DX), Z1
+	VMOVUPS     128(DX), Z2
+	VMOVUPS     192(DX), Z3
+	VMULPD      d4350000000000000<>+0(SB), Z0, Z12
+	VMULPD      d4350000000000000<>+0(SB), Z1, Z13
+	VMULPD      d4350000000000000<>+0(SB), Z2, Z14
+	VMULPD      d4350000000000000<>+0(SB), Z3, Z15
+	VCMPPD      $0x11, d0010000000000000<>+0(SB), Z0, K2
+	VBLENDMPD   Z12, Z0, K2, Z8
+	VCMPPD      $0x11, d0010000000000000<>+0(SB), Z1, K2
+	VBLENDMPD   Z13, Z1, K2, Z9
+	VCMPPD      $0x11, d0010000000000000<>+0(SB), Z2, K2
+	VBLENDMPD   Z14, Z2, K2, Z10
+	VCMPPD      $0x11, d0010000000000000<>+0(SB), Z3, K2
+	VBLENDMPD   Z15, Z3, K2, Z11
+	VMOVUPS     d4330000000000435<>+0(SB), Z16
+	VMOVUPS     d4330000000000435<>+0(SB), Z17
+	VMOVUPS     d4330000000000435<>+0(SB), Z18
+	VMOVUPS     d4330000000000435<>+0(SB), Z19
+	VMOVUPS     d43300000000003ff<>+0(SB), Z4
+	VMOVUPS     d43300000000003ff<>+0(SB), Z5
+	VMOVUPS     d43300000000003ff<>+0(SB), Z6
+	VMOVUPS     d43300000000003ff<>+0(SB), Z7
+	VCMPPD      $0x11, d0010000000000000<>+0(SB), Z0, K2
+	VBLENDMPD   Z16, Z4, K2, Z16
+	VCMPPD      $0x11, d0010000000000000<>+0(SB), Z1, K2
+	VBLENDMPD   Z17, Z5, K2, Z17
+	VCMPPD      $0x11, d0010000000000000<>+0(SB), Z2, K2
+	VBLENDMPD   Z18, Z6, K2, Z18
+	VCMPPD      $0x11, d0010000000000000<>+0(SB), Z3, K2
+	VBLENDMPD   Z19, Z7, K2, Z19
+	VPSUBQ      dfff6a09e667f3bcd<>+0(SB), Z8, Z8
+	VPSUBQ      dfff6a09e667f3bcd<>+0(SB), Z9, Z9
+	VPSUBQ      dfff6a09e667f3bcd<>+0(SB), Z10, Z10
+	VPSUBQ      dfff6a09e667f3bcd<>+0(SB), Z11, Z11
+	VPSRLQ      $0x34, Z8, Z4
+	VPSRLQ      $0x34, Z9, Z5
+	VPSRLQ      $0x34, Z10, Z6
+	VPSRLQ      $0x34, Z11, Z7
+	VORPS       Z24, Z4, Z4
+	VORPS       Z24, Z5, Z5
+	VORPS       Z24, Z6, Z6
+	VORPS       Z24, Z7, Z7
+	VSUBPD      Z16, Z4, Z4
+	VSUBPD      Z17, Z5, Z5
+	VSUBPD      Z18, Z6, Z6
+	VSUBPD      Z19, Z7, Z7
+	VANDPS      Z25, Z8, Z8
+	VANDPS      Z25, Z9, Z9
+	VANDPS      Z25, Z10, Z10
+	VANDPS      Z25, Z11, Z11
+	VPADDQ      Z31, Z8, Z8
+	VPADDQ      Z31, Z9, Z9
+	VPADDQ      Z31, Z10, Z10
+	VPADDQ      Z31, Z11, Z11
+	VSUBPD      Z28, Z8, Z8
+	VSUBPD      Z28, Z9, Z9
+	VSUBPD      Z28, Z10, Z10
+	VSUBPD      Z28, Z11, Z11
+	VADDPD      Z26, Z8, Z16
+	VADDPD      Z26, Z9, Z17
+	VADDPD      Z26, Z10, Z18
+	VADDPD      Z26, Z11, Z19
+	VDIVPD      Z16, Z8, Z16
+	VDIVPD      Z17, Z9, Z17
+	VDIVPD      Z18, Z10, Z18
+	VDIVPD      Z19, Z11, Z19
+	VMULPD      Z16, Z16, Z20
+	VMULPD      Z17, Z17, Z21
+	VMULPD      Z18, Z18, Z22
+	VMULPD      Z19, Z19, Z23
+	VMOVUPS     d3fc2f112df3e5244<>+0(SB), Z12
+	VMOVUPS     d3fc2f112df3e5244<>+0(SB), Z13
+	VMOVUPS     d3fc2f112df3e5244<>+0(SB), Z14
+	VMOVUPS     d3fc2f112df3e5244<>+0(SB), Z15
+	VFMADD213PD d3fc39a09d078c69f<>+0(SB), Z20, Z12
+	VFMADD213PD d3fc39a09d078c69f<>+0(SB), Z21, Z13
+	VFMADD213PD d3fc39a09d078c69f<>+0(SB), Z22, Z14
+	VFMADD213PD d3fc39a09d078c69f<>+0(SB), Z23, Z15
+	VFMADD213PD d3fc7466496cb03de<>+0(SB), Z20, Z12
+	VFMADD213PD d3fc7466496cb03de<>+0(SB), Z21, Z13
+	VFMADD213PD d3fc7466496cb03de<>+0(SB), Z22, Z14
+	VFMADD213PD d3fc7466496cb03de<>+0(SB), Z23, Z15
+	VFMADD213PD d3fcc71c51d8e78af<>+0(SB), Z20, Z12
+	VFMADD213PD d3fcc71c51d8e78af<>+0(SB), Z21, Z13
+	VFMADD213PD d3fcc71c51d8e78af<>+0(SB), Z22, Z14
+	VFMADD213PD d3fcc71c51d8e78af<>+0(SB), Z23, Z15
+	VFMADD213PD d3fd2492494229359<>+0(SB), Z20, Z12
+	VFMADD213PD d3fd2492494229359<>+0(SB), Z21, Z13
+	VFMADD213PD d3fd2492494229359<>+0(SB), Z22, Z14
+	VFMADD213PD d3fd2492494229359<>+0(SB), Z23, Z15
+	VFMADD213PD d3fd999999997fa04<>+0(SB), Z20, Z12
+	VFMADD213PD d3fd999999997fa04<>+0(SB), Z21, Z13
+	VFMADD213PD d3fd999999997fa04<>+0(SB), Z22, Z14
+	VFMADD213PD d3fd999999997fa04<>+0(SB), Z23, Z15
+	VFMADD213PD d3fe5555555555593<>+0(SB), Z20, Z12
+	VFMADD213PD d3fe5555555555593<>+0(SB), Z21, Z13
+	VFMADD213PD d3fe5555555555593<>+0(SB), Z22, Z14
+	VFMADD213PD d3fe5555555555593<>+0(SB), Z23, Z15
+	VMULPD      Z20, Z12, Z12
+	VMULPD      Z21, Z13, Z13
+	VMULPD      Z22, Z14, Z14
+	VMULPD      Z23, Z15, Z15
+	VMULPD      Z8, Z8, Z20
+	VMULPD      Z9, Z9, Z21
+	VMULPD      Z10, Z10, Z22
+	VMULPD      Z11, Z11, Z23
+	VMULPD      Z27, Z20, Z20
+	VMULPD      Z27, Z21, Z21
+	VMULPD      Z27, Z22, Z22
+	VMULPD      Z27, Z23, Z23
+	VADDPD      Z20, Z12, Z12
+	VADDPD      Z21, Z13, Z13
+	VADDPD      Z22, Z14, Z14
+	VADDPD      Z23, Z15, Z15
+	VMULPD      Z16, Z12, Z12
+	VMULPD      Z17, Z13, Z13
+	VMULPD      Z18, Z14, Z14
+	VMULPD      Z19, Z15, Z15
+	VFMADD231PD Z29, Z4, Z12
+	VFMADD231PD Z29, Z5, Z13
+	VFMADD231PD Z29, Z6, Z14
+	VFMADD231PD Z29, Z7, Z15
+	VSUBPD      Z12, Z20, Z20
+	VSUBPD      Z13, Z21, Z21
+	VSUBPD      Z14, Z22, Z22
+	VSUBPD      Z15, Z23, Z23
+	VSUBPD      Z20, Z8, Z8
+	VSUBPD      Z21, Z9, Z9
+	VSUBPD      Z22, Z10, Z10
+	VSUBPD      Z23, Z11, Z11
+	VFMADD231PD Z30, Z4, Z8
+	VFMADD231PD Z30, Z5, Z9
+	VFMADD231PD Z30, Z6, Z10
+	VFMADD231PD Z30, Z7, Z11
+	VMOVUPS     dfff0000000000000<>+0(SB), Z4
+	VMOVUPS     dfff0000000000000<>+0(SB), Z5
+	VMOVUPS     dfff0000000000000<>+0(SB), Z6
+	VMOVUPS     dfff0000000000000<>+0(SB), Z7
+	VMOVUPS     d0000000000000000<>+0(SB), Z16
+	VMOVUPS     d0000000000000000<>+0(SB), Z17
+	VMOVUPS     d0000000000000000<>+0(SB), Z18
+	VMOVUPS     d0000000000000000<>+0(SB), Z19
+	VCMPPD      $0x12, Z16, Z0, K2
+	VBLENDMPD   Z4, Z8, K2, Z8
+	VCMPPD      $0x12, Z17, Z1, K2
+	VBLENDMPD   Z5, Z9, K2, Z9
+	VCMPPD      $0x12, Z18, Z2, K2
+	VBLENDMPD   Z6, Z10, K2, Z10
+	VCMPPD      $0x12, Z19, Z3, K2
+	VBLENDMPD   Z7, Z11, K2, Z11
+	VMOVUPS     d7ff8000000000001<>+0(SB), Z4
+	VMOVUPS     d7ff8000000000001<>+0(SB), Z5
+	VMOVUPS     d7ff8000000000001<>+0(SB), Z6
+	VMOVUPS     d7ff8000000000001<>+0(SB), Z7
+	VCMPPD      $0x11, Z16, Z0, K2
+	VBLENDMPD   Z4, Z8, K2, Z8
+	VCMPPD      $0x11, Z17, Z1, K2
+	VBLENDMPD   Z5, Z9, K2, Z9
+	VCMPPD      $0x11, Z18, Z2, K2
+	VBLENDMPD   Z6, Z10, K2, Z10
+	VCMPPD      $0x11, Z19, Z3, K2
+	VBLENDMPD   Z7, Z11, K2, Z11
+	VMOVUPS     d7ff0000000000000<>+0(SB), Z4
+	VMOVUPS     d7ff0000000000000<>+0(SB), Z5
+	VMOVUPS     d7ff0000000000000<>+0(SB), Z6
+	VMOVUPS     d7ff0000000000000<>+0(SB), Z7
+	VCMPPD      $0x11, Z4, Z0, K2
+	VBLENDMPD   Z8, Z0, K2, Z8
+	VCMPPD      $0x11, Z5, Z1, K2
+	VBLENDMPD   Z9, Z1, K2, Z9
+	VCMPPD      $0x11, Z6, Z2, K2
+	VBLENDMPD   Z10, Z2, K2, Z10
+	VCMPPD      $0x11, Z7, Z3, K2
+	VBLENDMPD   Z11, Z3, K2, Z11
+	VMOVUPS     Z8, (CX)
+	VMOVUPS     Z9, 64(CX)
+	VMOVUPS     Z10, 128(CX)
+	VMOVUPS     Z11, 192(CX)
+	ADDQ        $0x00000100, CX
+	ADDQ        $0x00000100, DX
+	SUBQ        $0x00000020, AX
+	JMP         wide
+
+narrow:
+	CMPQ        AX, $0x00000008
+	JL          rest
+	VMOVUPS     (DX), Z0
+	VMULPD      d4350000000000000<>+0(SB), Z0, Z3
+	VCMPPD      $0x11, d0010000000000000<>+0(SB), Z0, K2
+	VBLENDMPD   Z3, Z0, K2, Z2
+	VMOVUPS     d4330000000000435<>+0(SB), Z4
+	VMOVUPS     d43300000000003ff<>+0(SB), Z1
+	VCMPPD      $0x11, d0010000000000000<>+0(SB), Z0, K2
+	VBLENDMPD   Z4, Z1, K2, Z4
+	VPSUBQ      dfff6a09e667f3bcd<>+0(SB), Z2, Z2
+	VPSRLQ      $0x34, Z2, Z1
+	VORPS       Z24, Z1, Z1
+	VSUBPD      Z4, Z1, Z1
+	VANDPS      Z25, Z2, Z2
+	VPADDQ      Z31, Z2, Z2
+	VSUBPD      Z28, Z2, Z2
+	VADDPD      Z26, Z2, Z4
+	VDIVPD      Z4, Z2, Z4
+	VMULPD      Z4, Z4, Z5
+	VMOVUPS     d3fc2f112df3e5244<>+0(SB), Z3
+	VFMADD213PD d3fc39a09d078c69f<>+0(SB), Z5, Z3
+	VFMADD213PD d3fc7466496cb03de<>+0(SB), Z5, Z3
+	VFMADD213PD d3fcc71c51d8e78af<>+0(SB), Z5, Z3
+	VFMADD213PD d3fd2492494229359<>+0(SB), Z5, Z3
+	VFMADD213PD d3fd999999997fa04<>+0(SB), Z5, Z3
+	VFMADD213PD d3fe5555555555593<>+0(SB), Z5, Z3
+	VMULPD      Z5, Z3, Z3
+	VMULPD      Z2, Z2, Z5
+	VMULPD      Z27, Z5, Z5
+	VADDPD      Z5, Z3, Z3
+	VMULPD      Z4, Z3, Z3
+	VFMADD231PD Z29, Z1, Z3
+	VSUBPD      Z3, Z5, Z5
+	VSUBPD      Z5, Z2, Z2
+	VFMADD231PD Z30, Z1, Z2
+	VMOVUPS     dfff0000000000000<>+0(SB), Z1
+	VMOVUPS     d0000000000000000<>+0(SB), Z4
+	VCMPPD      $0x12, Z4, Z0, K2
+	VBLENDMPD   Z1, Z2, K2, Z2
+	VMOVUPS     d7ff8000000000001<>+0(SB), Z1
+	VCMPPD      $0x11, Z4, Z0, K2
+	VBLENDMPD   Z1, Z2, K2, Z2
+	VMOVUPS     d7ff0000000000000<>+0(SB), Z1
+	VCMPPD      $0x11, Z1, Z0, K2
+	VBLENDMPD   Z2, Z0, K2, Z2
+	VMOVUPS     Z2, (CX)
+	ADDQ        $0x00000040, CX
+	ADDQ        $0x00000040, DX
+	SUBQ        $0x00000008, AX
+	JMP         narrow
+
+rest:
+	TESTQ       AX, AX
+	JE          done
+	MOVQ        $-1, BX
+	BZHIQ       AX, BX, BX
+	KMOVW       BX, K1
+	VMOVUPD.Z   (DX), K1, Z0
+	VMULPD      d4350000000000000<>+0(SB), Z0, Z3
+	VCMPPD      $0x11, d0010000000000000<>+0(SB), Z0, K2
+	VBLENDMPD   Z3, Z0, K2, Z2
+	VMOVUPS     d4330000000000435<>+0(SB), Z4
+	VMOVUPS     d43300000000003ff<>+0(SB), Z1
+	VCMPPD      $0x11, d0010000000000000<>+0(SB), Z0, K2
+	VBLENDMPD   Z4, Z1, K2, Z4
+	VPSUBQ      dfff6a09e667f3bcd<>+0(SB), Z2, Z2
+	VPSRLQ      $0x34, Z2, Z1
+	VORPS       Z24, Z1, Z1
+	VSUBPD      Z4, Z1, Z1
+	VANDPS      Z25, Z2, Z2
+	VPADDQ      Z31, Z2, Z2
+	VSUBPD      Z28, Z2, Z2
+	VADDPD      Z26, Z2, Z4
+	VDIVPD      Z4, Z2, Z4
+	VMULPD      Z4, Z4, Z5
+	VMOVUPS     d3fc2f112df3e5244<>+0(SB), Z3
+	VFMADD213PD d3fc39a09d078c69f<>+0(SB), Z5, Z3
+	VFMADD213PD d3fc7466496cb03de<>+0(SB), Z5, Z3
+	VFMADD213PD d3fcc71c51d8e78af<>+0(SB), Z5, Z3
+	VFMADD213PD d3fd2492494229359<>+0(SB), Z5, Z3
+	VFMADD213PD d3fd999999997fa04<>+0(SB), Z5, Z3
+	VFMADD213PD d3fe5555555555593<>+0(SB), Z5, Z3
+	VMULPD      Z5, Z3, Z3
+	VMULPD      Z2, Z2, Z5
+	VMULPD      Z27, Z5, Z5
+	VADDPD      Z5, Z3, Z3
+	VMULPD      Z4, Z3, Z3
+	VFMADD231PD Z29, Z1, Z3
+	VSUBPD      Z3, Z5, Z5
+	VSUBPD      Z5, Z2, Z2
+	VFMADD231PD Z30, Z1, Z2
+	VMOVUPS     dfff0000000000000<>+0(SB), Z1
+	VMOVUPS     d0000000000000000<>+0(SB), Z4
+	VCMPPD      $0x12, Z4, Z0, K2
+	VBLENDMPD   Z1, Z2, K2, Z2
+	VMOVUPS     d7ff8000000000001<>+0(SB), Z1
+	VCMPPD      $0x11, Z4, Z0, K2
+	VBLENDMPD   Z1, Z2, K2, Z2
+	VMOVUPS     d7ff0000000000000<>+0(SB), Z1
+	VCMPPD      $0x11, Z1, Z0, K2
+	VBLENDMPD   Z2, Z0, K2, Z2
+	VMOVUPD     Z2, K1, (CX)
+
+done:
+	LDMXCSR csr+40(FP)
+	VZEROUPPER
+	RET
+
+DATA d3fe6a09e667f3bcd<>+0(SB)/4, $0x667f3bcd
+DATA d3fe6a09e667f3bcd<>+4(SB)/4, $0x3fe6a09e
+DATA d3fe6a09e667f3bcd<>+8(SB)/4, $0x667f3bcd
+DATA d3fe6a09e667f3bcd<>+12(SB)/4, $0x3fe6a09e
+DATA d3fe6a09e667f3bcd<>+16(SB)/4, $0x667f3bcd
+DATA d3fe6a09e667f3bcd<>+20(SB)/4, $0x3fe6a09e
+DATA d3fe6a09e667f3bcd<>+24(SB)/4, $0x667f3bcd
+DATA d3fe6a09e667f3bcd<>+28(SB)/4, $0x3fe6a09e
+DATA d3fe6a09e667f3bcd<>+32(SB)/4, $0x667f3bcd
+DATA d3fe6a09e667f3bcd<>+36(SB)/4, $0x3fe6a09e
+DATA d3fe6a09e667f3bcd<>+40(SB)/4, $0x667f3bcd
+DATA d3fe6a09e667f3bcd<>+44(SB)/4, $0x3fe6a09e
+DATA d3fe6a09e667f3bcd<>+48(SB)/4, $0x667f3bcd
+DATA d3fe6a09e667f3bcd<>+52(SB)/4, $0x3fe6a09e
+DATA d3fe6a09e667f3bcd<>+56(SB)/4, $0x667f3bcd
+DATA d3fe6a09e667f3bcd<>+60(SB)/4, $0x3fe6a09e
+GLOBL d3fe6a09e667f3bcd<>(SB), RODATA|NOPTR, $64
+
+DATA d3fe62e42fee00000<>+0(SB)/4, $0xfee00000
+DATA d3fe62e42fee00000<>+4(SB)/4, $0x3fe62e42
+DATA d3fe62e42fee00000<>+8(SB)/4, $0xfee00000
+DATA d3fe62e42fee00000<>+12(SB)/4, $0x3fe62e42
+DATA d3fe62e42fee00000<>+16(SB)/4, $0xfee00000
+DATA d3fe62e42fee00000<>+20(SB)/4, $0x3fe62e42
+DATA d3fe62e42fee00000<>+24(SB)/4, $0xfee00000
+DATA d3fe62e42fee00000<>+28(SB)/4, $0x3fe62e42
+DATA d3fe62e42fee00000<>+32(SB)/4, $0xfee00000
+DATA d3fe62e42fee00000<>+36(SB)/4, $0x3fe62e42
+DATA d3fe62e42fee00000<>+40(SB)/4, $0xfee00000
+DATA d3fe62e42fee00000<>+44(SB)/4, $0x3fe62e42
+DATA d3fe62e42fee00000<>+48(SB)/4, $0xfee00000
+DATA d3fe62e42fee00000<>+52(SB)/4, $0x3fe62e42
+DATA d3fe62e42fee00000<>+56(SB)/4, $0xfee00000
+DATA d3fe62e42fee00000<>+60(SB)/4, $0x3fe62e42
+GLOBL d3fe62e42fee00000<>(SB), RODATA|NOPTR, $64
+
+DATA d3dea39ef35793c76<>+0(SB)/4, $0x35793c76
+DATA d3dea39ef35793c76<>+4(SB)/4, $0x3dea39ef
+DATA d3dea39ef35793c76<>+8(SB)/4, $0x35793c76
+DATA d3dea39ef35793c76<>+12(SB)/4, $0x3dea39ef
+DATA d3dea39ef35793c76<>+16(SB)/4, $0x35793c76
+DATA d3dea39ef35793c76<>+20(SB)/4, $0x3dea39ef
+DATA d3dea39ef35793c76<>+24(SB)/4, $0x35793c76
+DATA d3dea39ef35793c76<>+28(SB)/4, $0x3dea39ef
+DATA d3dea39ef35793c76<>+32(SB)/4, $0x35793c76
+DATA d3dea39ef35793c76<>+36(SB)/4, $0x3dea39ef
+DATA d3dea39ef35793c76<>+40(SB)/4, $0x35793c76
+DATA d3dea39ef35793c76<>+44(SB)/4, $0x3dea39ef
+DATA d3dea39ef35793c76<>+48(SB)/4, $0x35793c76
+DATA d3dea39ef35793c76<>+52(SB)/4, $0x3dea39ef
+DATA d3dea39ef35793c76<>+56(SB)/4, $0x35793c76
+DATA d3dea39ef35793c76<>+60(SB)/4, $0x3dea39ef
+GLOBL d3dea39ef35793c76<>(SB), RODATA|NOPTR, $64
+
+DATA d000fffffffffffff<>+0(SB)/4, $0xffffffff
+DATA d000fffffffffffff<>+4(SB)/4, $0x000fffff
+DATA d000fffffffffffff<>+8(SB)/4, $0xffffffff
+DATA d000fffffffffffff<>+12(SB)/4, $0x000fffff
+DATA d000fffffffffffff<>+16(SB)/4, $0xffffffff
+DATA d000fffffffffffff<>+20(SB)/4, $0x000fffff
+DATA d000fffffffffffff<>+24(SB)/4, $0xffffffff
+DATA d000fffffffffffff<>+28(SB)/4, $0x000fffff
+DATA d000fffffffffffff<>+32(SB)/4, $0xffffffff
+DATA d000fffffffffffff<>+36(SB)/4, $0x000fffff
+DATA d000fffffffffffff<>+40(SB)/4, $0xffffffff
+DATA d000fffffffffffff<>+44(SB)/4, $0x000fffff
+DATA d000fffffffffffff<>+48(SB)/4, $0xffffffff
+DATA d000fffffffffffff<>+52(SB)/4, $0x000fffff
+DATA d000fffffffffffff<>+56(SB)/4, $0xffffffff
+DATA d000fffffffffffff<>+60(SB)/4, $0x000fffff
+GLOBL d000fffffffffffff<>(SB), RODATA|NOPTR, $64
+
+DATA d4330000000000000<>+0(SB)/4, $0x00000000
+DATA d4330000000000000<>+4(SB)/4, $0x43300000
+DATA d4330000000000000<>+8(SB)/4, $0x00000000
+DATA d4330000000000000<>+12(SB)/4, $0x43300000
+DATA d4330000000000000<>+16(SB)/4, $0x00000000
+DATA d4330000000000000<>+20(SB)/4, $0x43300000
+DATA d4330000000000000<>+24(SB)/4, $0x00000000
+DATA d4330000000000000<>+28(SB)/4, $0x43300000
+DATA d4330000000000000<>+32(SB)/4, $0x00000000
+DATA d4330000000000000<>+36(SB)/4, $0x43300000
+DATA d4330000000000000<>+40(SB)/4, $0x00000000
+DATA d4330000000000000<>+44(SB)/4, $0x43300000
+DATA d4330000000000000<>+48(SB)/4, $0x00000000
+DATA d4330000000000000<>+52(SB)/4, $0x43300000
+DATA d4330000000000000<>+56(SB)/4, $0x00000000
+DATA d4330000000000000<>+60(SB)/4, $0x43300000
+GLOBL d4330000000000000<>(SB), RODATA|NOPTR, $64
+
+DATA d4350000000000000<>+0(SB)/4, $0x00000000
+DATA d4350000000000000<>+4(SB)/4, $0x43500000
+DATA d4350000000000000<>+8(SB)/4, $0x00000000
+DATA d4350000000000000<>+12(SB)/4, $0x43500000
+DATA d4350000000000000<>+16(SB)/4, $0x00000000
+DATA d4350000000000000<>+20(SB)/4, $0x43500000
+DATA d4350000000000000<>+24(SB)/4, $0x00000000
+DATA d4350000000000000<>+28(SB)/4, $0x43500000
+DATA d4350000000000000<>+32(SB)/4, $0x00000000
+DATA d4350000000000000<>+36(SB)/4, $0x43500000
+DATA d4350000000000000<>+40(SB)/4, $0x00000000
+DATA d4350000000000000<>+44(SB)/4, $0x43500000
+DATA d4350000000000000<>+48(SB)/4, $0x00000000
+DATA d4350000000000000<>+52(SB)/4, $0x43500000
+DATA d4350000000000000<>+56(SB)/4, $0x00000000
+DATA d4350000000000000<>+60(SB)/4, $0x43500000
+GLOBL d4350000000000000<>(SB), RODATA|NOPTR, $64
+
+DATA d0010000000000000<>+0(SB)/4, $0x00000000
+DATA d0010000000000000<>+4(SB)/4, $0x00100000
+DATA d0010000000000000<>+8(SB)/4, $0x00000000
+DATA d0010000000000000<>+12(SB)/4, $0x00100000
+DATA d0010000000000000<>+16(SB)/4, $0x00000000
+DATA d0010000000000000<>+20(SB)/4, $0x00100000
+DATA d0010000000000000<>+24(SB)/4, $0x00000000
+DATA d0010000000000000<>+28(SB)/4, $0x00100000
+DATA d0010000000000000<>+32(SB)/4, $0x00000000
+DATA d0010000000000000<>+36(SB)/4, $0x00100000
+DATA d0010000000000000<>+40(SB)/4, $0x00000000
+DATA d0010000000000000<>+44(SB)/4, $0x00100000
+DATA d0010000000000000<>+48(SB)/4, $0x00000000
+DATA d0010000000000000<>+52(SB)/4, $0x00100000
+DATA d0010000000000000<>+56(SB)/4, $0x00000000
+DATA d0010000000000000<>+60(SB)/4, $0x00100000
+GLOBL d0010000000000000<>(SB), RODATA|NOPTR, $64
+
+DATA d4330000000000435<>+0(SB)/4, $0x00000435
+DATA d4330000000000435<>+4(SB)/4, $0x43300000
+DATA d4330000000000435<>+8(SB)/4, $0x00000435
+DATA d4330000000000435<>+12(SB)/4, $0x43300000
+DATA d4330000000000435<>+16(SB)/4, $0x00000435
+DATA d4330000000000435<>+20(SB)/4, $0x43300000
+DATA d4330000000000435<>+24(SB)/4, $0x00000435
+DATA d4330000000000435<>+28(SB)/4, $0x43300000
+DATA d4330000000000435<>+32(SB)/4, $0x00000435
+DATA d4330000000000435<>+36(SB)/4, $0x43300000
+DATA d4330000000000435<>+40(SB)/4, $0x00000435
+DATA d4330000000000435<>+44(SB)/4, $0x43300000
+DATA d4330000000000435<>+48(SB)/4, $0x00000435
+DATA d4330000000000435<>+52(SB)/4, $0x43300000
+DATA d4330000000000435<>+56(SB)/4, $0x00000435
+DATA d4330000000000435<>+60(SB)/4, $0x43300000
+GLOBL d4330000000000435<>(SB), RODATA|NOPTR, $64
+
+DATA d43300000000003ff<>+0(SB)/4, $0x000003ff
+DATA d43300000000003ff<>+4(SB)/4, $0x43300000
+DATA d43300000000003ff<>+8(SB)/4, $0x000003ff
+DATA d43300000000003ff<>+12(SB)/4, $0x43300000
+DATA d43300000000003ff<>+16(SB)/4, $0x000003ff
+DATA d43300000000003ff<>+20(SB)/4, $0x43300000
+DATA d43300000000003ff<>+24(SB)/4, $0x000003ff
+DATA d43300000000003ff<>+28(SB)/4, $0x43300000
+DATA d43300000000003ff<>+32(SB)/4, $0x000003ff
+DATA d43300000000003ff<>+36(SB)/4, $0x43300000
+DATA d43300000000003ff<>+40(SB)/4, $0x000003ff
+DATA d43300000000003ff<>+44(SB)/4, $0x43300000
+DATA d43300000000003ff<>+48(SB)/4, $0x000003ff
+DATA d43300000000003ff<>+52(SB)/4, $0x43300000
+DATA d43300000000003ff<>+56(SB)/4, $0x000003ff
+DATA d43300000000003ff<>+60(SB)/4, $0x43300000
+GLOBL d43300000000003ff<>(SB), RODATA|NOPTR, $64
+
+DATA dfff6a09e667f3bcd<>+0(SB)/4, $0x667f3bcd
+DATA dfff6a09e667f3bcd<>+4(SB)/4, $0xfff6a09e
+DATA dfff6a09e667f3bcd<>+8(SB)/4, $0x667f3bcd
+DATA dfff6a09e667f3bcd<>+12(SB)/4, $0xfff6a09e
+DATA dfff6a09e667f3bcd<>+16(SB)/4, $0x667f3bcd
+DATA dfff6a09e667f3bcd<>+20(SB)/4, $0xfff6a09e
+DATA dfff6a09e667f3bcd<>+24(SB)/4, $0x667f3bcd
+DATA dfff6a09e667f3bcd<>+28(SB)/4, $0xfff6a09e
+DATA dfff6a09e667f3bcd<>+32(SB)/4, $0x667f3bcd
+DATA dfff6a09e667f3bcd<>+36(SB)/4, $0xfff6a09e
+DATA dfff6a09e667f3bcd<>+40(SB)/4, $0x667f3bcd
+DATA dfff6a09e667f3bcd<>+44(SB)/4, $0xfff6a09e
+DATA dfff6a09e667f3bcd<>+48(SB)/4, $0x667f3bcd
+DATA dfff6a09e667f3bcd<>+52(SB)/4, $0xfff6a09e
+DATA dfff6a09e667f3bcd<>+56(SB)/4, $0x667f3bcd
+DATA dfff6a09e667f3bcd<>+60(SB)/4, $0xfff6a09e
+GLOBL dfff6a09e667f3bcd<>(SB), RODATA|NOPTR, $64
+
+DATA d3fc2f112df3e5244<>+0(SB)/4, $0xdf3e5244
+DATA d3fc2f112df3e5244<>+4(SB)/4, $0x3fc2f112
+DATA d3fc2f112df3e5244<>+8(SB)/4, $0xdf3e5244
+DATA d3fc2f112df3e5244<>+12(SB)/4, $0x3fc2f112
+DATA d3fc2f112df3e5244<>+16(SB)/4, $0xdf3e5244
+DATA d3fc2f112df3e5244<>+20(SB)/4, $0x3fc2f112
+DATA d3fc2f112df3e5244<>+24(SB)/4, $0xdf3e5244
+DATA d3fc2f112df3e5244<>+28(SB)/4, $0x3fc2f112
+DATA d3fc2f112df3e5244<>+32(SB)/4, $0xdf3e5244
+DATA d3fc2f112df3e5244<>+36(SB)/4, $0x3fc2f112
+DATA d3fc2f112df3e5244<>+40(SB)/4, $0xdf3e5244
+DATA d3fc2f112df3e5244<>+44(SB)/4, $0x3fc2f112
+DATA d3fc2f112df3e5244<>+48(SB)/4, $0xdf3e5244
+DATA d3fc2f112df3e5244<>+52(SB)/4, $0x3fc2f112
+DATA d3fc2f112df3e5244<>+56(SB)/4, $0xdf3e5244
+DATA d3fc2f112df3e5244<>+60(SB)/4, $0x3fc2f112
+GLOBL d3fc2f112df3e5244<>(SB), RODATA|NOPTR, $64
+
+DATA d3fc39a09d078c69f<>+0(SB)/4, $0xd078c69f
+DATA d3fc39a09d078c69f<>+4(SB)/4, $0x3fc39a09
+DATA d3fc39a09d078c69f<>+8(SB)/4, $0xd078c69f
+DATA d3fc39a09d078c69f<>+12(SB)/4, $0x3fc39a09
+DATA d3fc39a09d078c69f<>+16(SB)/4, $0xd078c69f
+DATA d3fc39a09d078c69f<>+20(SB)/4, $0x3fc39a09
+DATA d3fc39a09d078c69f<>+24(SB)/4, $0xd078c69f
+DATA d3fc39a09d078c69f<>+28(SB)/4, $0x3fc39a09
+DATA d3fc39a09d078c69f<>+32(SB)/4, $0xd078c69f
+DATA d3fc39a09d078c69f<>+36(SB)/4, $0x3fc39a09
+DATA d3fc39a09d078c69f<>+40(SB)/4, $0xd078c69f
+DATA d3fc39a09d078c69f<>+44(SB)/4, $0x3fc39a09
+DATA d3fc39a09d078c69f<>+48(SB)/4, $0xd078c69f
+DATA d3fc39a09d078c69f<>+52(SB)/4, $0x3fc39a09
+DATA d3fc39a09d078c69f<>+56(SB)/4, $0xd078c69f
+DATA d3fc39a09d078c69f<>+60(SB)/4, $0x3fc39a09
+GLOBL d3fc39a09d078c69f<>(SB), RODATA|NOPTR, $64
+
+DATA d3fc7466496cb03de<>+0(SB)/4, $0x96cb03de
+DATA d3fc7466496cb03de<>+4(SB)/4, $0x3fc74664
+DATA d3fc7466496cb03de<>+8(SB)/4, $0x96cb03de
+DATA d3fc7466496cb03de<>+12(SB)/4, $0x3fc74664
+DATA d3fc7466496cb03de<>+16(SB)/4, $0x96cb03de
+DATA d3fc7466496cb03de<>+20(SB)/4, $0x3fc74664
+DATA d3fc7466496cb03de<>+24(SB)/4, $0x96cb03de
+DATA d3fc7466496cb03de<>+28(SB)/4, $0x3fc74664
+DATA d3fc7466496cb03de<>+32(SB)/4, $0x96cb03de
+DATA d3fc7466496cb03de<>+36(SB)/4, $0x3fc74664
+DATA d3fc7466496cb03de<>+40(SB)/4, $0x96cb03de
+DATA d3fc7466496cb03de<>+44(SB)/4, $0x3fc74664
+DATA d3fc7466496cb03de<>+48(SB)/4, $0x96cb03de
+DATA d3fc7466496cb03de<>+52(SB)/4, $0x3fc74664
+DATA d3fc7466496cb03de<>+56(SB)/4, $0x96cb03de
+DATA d3fc7466496cb03de<>+60(SB)/4, $0x3fc74664
+GLOBL d3fc7466496cb03de<>(SB), RODATA|NOPTR, $64
+
+DATA d3fcc71c51d8e78af<>+0(SB)/4, $0x1d8e78af
+DATA d3fcc71c51d8e78af<>+4(SB)/4, $0x3fcc71c5
+DATA d3fcc71c51d8e78af<>+8(SB)/4, $0x1d8e78af
+DATA d3fcc71c51d8e78af<>+12(SB)/4, $0x3fcc71c5
+DATA d3fcc71c51d8e78af<>+16(SB)/4, $0x1d8e78af
+DATA d3fcc71c51d8e78af<>+20(SB)/4, $0x3fcc71c5
+DATA d3fcc71c51d8e78af<>+24(SB)/4, $0x1d8e78af
+DATA d3fcc71c51d8e78af<>+28(SB)/4, $0x3fcc71c5
+DATA d3fcc71c51d8e78af<>+32(SB)/4, $0x1d8e78af
+DATA d3fcc71c51d8e78af<>+36(SB)/4, $0x3fcc71c5
+DATA d3fcc71c51d8e78af<>+40(SB)/4, $0x1d8e78af
+DATA d3fcc71c51d8e78af<>+44(SB)/4, $0x3fcc71c5
+DATA d3fcc71c51d8e78af<>+48(SB)/4, $0x1d8e78af
+DATA d3fcc71c51d8e78af<>+52(SB)/4, $0x3fcc71c5
+DATA d3fcc71c51d8e78af<>+56(SB)/4, $0x1d8e78af
+DATA d3fcc71c51d8e78af<>+60(SB)/4, $0x3fcc71c5
+GLOBL d3fcc71c51d8e78af<>(SB), RODATA|NOPTR, $64
+
+DATA d3fd2492494229359<>+0(SB)/4, $0x94229359
+DATA d3fd2492494229359<>+4(SB)/4, $0x3fd24924
+DATA d3fd2492494229359<>+8(SB)/4, $0x94229359
+DATA d3fd2492494229359<>+12(SB)/4, $0x3fd24924
+DATA d3fd2492494229359<>+16(SB)/4, $0x94229359
+DATA d3fd2492494229359<>+20(SB)/4, $0x3fd24924
+DATA d3fd2492494229359<>+24(SB)/4, $0x94229359
+DATA d3fd2492494229359<>+28(SB)/4, $0x3fd24924
+DATA d3fd2492494229359<>+32(SB)/4, $0x94229359
+DATA d3fd2492494229359<>+36(SB)/4, $0x3fd24924
+DATA d3fd2492494229359<>+40(SB)/4, $0x94229359
+DATA d3fd2492494229359<>+44(SB)/4, $0x3fd24924
+DATA d3fd2492494229359<>+48(SB)/4, $0x94229359
+DATA d3fd2492494229359<>+52(SB)/4, $0x3fd24924
+DATA d3fd2492494229359<>+56(SB)/4, $0x94229359
+DATA d3fd2492494229359<>+60(SB)/4, $0x3fd24924
+GLOBL d3fd2492494229359<>(SB), RODATA|NOPTR, $64
+
+DATA d3fd999999997fa04<>+0(SB)/4, $0x9997fa04
+DATA d3fd999999997fa04<>+4(SB)/4, $0x3fd99999
+DATA d3fd999999997fa04<>+8(SB)/4, $0x9997fa04
+DATA d3fd999999997fa04<>+12(SB)/4, $0x3fd99999
+DATA d3fd999999997fa04<>+16(SB)/4, $0x9997fa04
+DATA d3fd999999997fa04<>+20(SB)/4, $0x3fd99999
+DATA d3fd999999997fa04<>+24(SB)/4, $0x9997fa04
+DATA d3fd999999997fa04<>+28(SB)/4, $0x3fd99999
+DATA d3fd999999997fa04<>+32(SB)/4, $0x9997fa04
+DATA d3fd999999997fa04<>+36(SB)/4, $0x3fd99999
+DATA d3fd999999997fa04<>+40(SB)/4, $0x9997fa04
+DATA d3fd999999997fa04<>+44(SB)/4, $0x3fd99999
+DATA d3fd999999997fa04<>+48(SB)/4, $0x9997fa04
+DATA d3fd999999997fa04<>+52(SB)/4, $0x3fd99999
+DATA d3fd999999997fa04<>+56(SB)/4, $0x9997fa04
+DATA d3fd999999997fa04<>+60(SB)/4, $0x3fd99999
+GLOBL d3fd999999997fa04<>(SB), RODATA|NOPTR, $64
+
+DATA d3fe5555555555593<>+0(SB)/4, $0x55555593
+DATA d3fe5555555555593<>+4(SB)/4, $0x3fe55555
+DATA d3fe5555555555593<>+8(SB)/4, $0x55555593
+DATA d3fe5555555555593<>+12(SB)/4, $0x3fe55555
+DATA d3fe5555555555593<>+16(SB)/4, $0x55555593
+DATA d3fe5555555555593<>+20(SB)/4, $0x3fe55555
+DATA d3fe5555555555593<>+24(SB)/4, $0x55555593
+DATA d3fe5555555555593<>+28(SB)/4, $0x3fe55555
+DATA d3fe5555555555593<>+32(SB)/4, $0x55555593
+DATA d3fe5555555555593<>+36(SB)/4, $0x3fe55555
+DATA d3fe5555555555593<>+40(SB)/4, $0x55555593
+DATA d3fe5555555555593<>+44(SB)/4, $0x3fe55555
+DATA d3fe5555555555593<>+48(SB)/4, $0x55555593
+DATA d3fe5555555555593<>+52(SB)/4, $0x3fe55555
+DATA d3fe5555555555593<>+56(SB)/4, $0x55555593
+DATA d3fe5555555555593<>+60(SB)/4, $0x3fe55555
+GLOBL d3fe5555555555593<>(SB), RODATA|NOPTR, $64
+
+DATA dfff0000000000000<>+0(SB)/4, $0x00000000
+DATA dfff0000000000000<>+4(SB)/4, $0xfff00000
+DATA dfff0000000000000<>+8(SB)/4, $0x00000000
+DATA dfff0000000000000<>+12(SB)/4, $0xfff00000
+DATA dfff0000000000000<>+16(SB)/4, $0x00000000
+DATA dfff0000000000000<>+20(SB)/4, $0xfff00000
+DATA dfff0000000000000<>+24(SB)/4, $0x00000000
+DATA dfff0000000000000<>+28(SB)/4, $0xfff00000
+DATA dfff0000000000000<>+32(SB)/4, $0x00000000
+DATA dfff0000000000000<>+36(SB)/4, $0xfff00000
+DATA dfff0000000000000<>+40(SB)/4, $0x00000000
+DATA dfff0000000000000<>+44(SB)/4, $0xfff00000
+DATA dfff0000000000000<>+48(SB)/4, $0x00000000
+DATA dfff0000000000000<>+52(SB)/4, $0xfff00000
+DATA dfff0000000000000<>+56(SB)/4, $0x00000000
+DATA dfff0000000000000<>+60(SB)/4, $0xfff00000
+GLOBL dfff0000000000000<>(SB), RODATA|NOPTR, $64
+
+DATA d7ff8000000000001<>+0(SB)/4, $0x00000001
+DATA d7ff8000000000001<>+4(SB)/4, $0x7ff80000
+DATA d7ff8000000000001<>+8(SB)/4, $0x00000001
+DATA d7ff8000000000001<>+12(SB)/4, $0x7ff80000
+DATA d7ff8000000000001<>+16(SB)/4, $0x00000001
+DATA d7ff8000000000001<>+20(SB)/4, $0x7ff80000
+DATA d7ff8000000000001<>+24(SB)/4, $0x00000001
+DATA d7ff8000000000001<>+28(SB)/4, $0x7ff80000
+DATA d7ff8000000000001<>+32(SB)/4, $0x00000001
+DATA d7ff8000000000001<>+36(SB)/4, $0x7ff80000
+DATA d7ff8000000000001<>+40(SB)/4, $0x00000001
+DATA d7ff8000000000001<>+44(SB)/4, $0x7ff80000
+DATA d7ff8000000000001<>+48(SB)/4, $0x00000001
+DATA d7ff8000000000001<>+52(SB)/4, $0x7ff80000
+DATA d7ff8000000000001<>+56(SB)/4, $0x00000001
+DATA d7ff8000000000001<>+60(SB)/4, $0x7ff80000
+GLOBL d7ff8000000000001<>(SB), RODATA|NOPTR, $64
+
+DATA d7ff0000000000000<>+0(SB)/4, $0x00000000
+DATA d7ff0000000000000<>+4(SB)/4, $0x7ff00000
+DATA d7ff0000000000000<>+8(SB)/4, $0x00000000
+DATA d7ff0000000000000<>+12(SB)/4, $0x7ff00000
+DATA d7ff0000000000000<>+16(SB)/4, $0x00000000
+DATA d7ff0000000000000<>+20(SB)/4, $0x7ff00000
+DATA d7ff0000000000000<>+24(SB)/4, $0x00000000
+DATA d7ff0000000000000<>+28(SB)/4, $0x7ff00000
+DATA d7ff0000000000000<>+32(SB)/4, $0x00000000
+DATA d7ff0000000000000<>+36(SB)/4, $0x7ff00000
+DATA d7ff0000000000000<>+40(SB)/4, $0x00000000
+DATA d7ff0000000000000<>+44(SB)/4, $0x7ff00000
+DATA d7ff0000000000000<>+48(SB)/4, $0x00000000
+DATA d7ff0000000000000<>+52(SB)/4, $0x7ff00000
+DATA d7ff0000000000000<>+56(SB)/4, $0x00000000
+DATA d7ff0000000000000<>+60(SB)/4, $0x7ff00000
+GLOBL d7ff0000000000000<>(SB), RODATA|NOPTR, $64
+
+// func erf64AVX512(n int, dst *float64, x *float64, y *float64, c float64) (csr uint32)
+// Requires: AVX, AVX512DQ, AVX512F, BMI2, SSE
+TEXT ·erf64AVX512(SB), NOSPLIT, $0-44
+	STMXCSR csr+40(FP)
+	MOVQ    n+0(FP), AX
+	MOVQ    dst+8(FP), CX
+	MOVQ    x+16(FP), DX
+	VMOVUPS d3ff71547652b82fe<>+0(SB), Z31
+	VMOVUPS d3fe62e42fefa39ef<>+0(SB), Z30
+	VMOVUPS d3c7abc9e3b39803f<>+0(SB), Z29
+	VMOVUPS d3ff0000000000000<>+0(SB), Z28
+	VMOVUPS d3de6124613a86d09<>+0(SB), Z27
+	VMOVUPS d3e21eed8eff8d898<>+0(SB), Z26
+	VMOVUPS d3e5ae64567f544e4<>+0(SB), Z25
+	VMOVUPS d3e927e4fb7789f5c<>+0(SB), Z24
+
+wide:
+	CMPQ         AX, $0x00000020
+	JL           narrow
+	VMOVUPS      (DX), Z0
+	VMOVUPS      64(DX), Z1
+	VMOVUPS      128(DX), Z2
+	VMOVUPS      192(DX), Z3
+	VANDPS       d7fffffffffffffff<>+0(SB), Z0, Z8
+	VANDPS       d7fffffffffffffff<>+0(SB), Z1, Z9
+	VANDPS       d7fffffffffffffff<>+0(SB), Z2, Z10
+	VANDPS       d7fffffffffffffff<>+0(SB), Z3, Z11
+	VMOVUPS      d401a000000000000<>+0(SB), Z12
+	VMOVUPS      d401a000000000000<>+0(SB), Z13
+	VMOVUPS      d401a000000000000<>+0(SB), Z14
+	VMOVUPS      d401a000000000000<>+0(SB), Z15
+	VMINPD       Z8, Z12, Z8
+	VMINPD       Z9, Z13, Z9
+	VMINPD       Z10, Z14, Z10
+	VMINPD       Z11, Z15, Z11
+	VADDPD       d4008000000000000<>+0(SB), Z8, Z16
+	VADDPD       d4008000000000000<>+0(SB), Z9, Z17
+	VADDPD       d4008000000000000<>+0(SB), Z10, Z18
+	VADDPD       d4008000000000000<>+0(SB), Z11, Z19
+	VSUBPD       d4008000000000000<>+0(SB), Z8, Z12
+	VSUBPD       d4008000000000000<>+0(SB), Z9, Z13
+	VSUBPD       d4008000000000000<>+0(SB), Z10, Z14
+	VSUBPD       d4008000000000000<>+0(SB), Z11, Z15
+	VDIVPD       Z16, Z12, Z20
+	VDIVPD       Z17, Z13, Z21
+	VDIVPD       Z18, Z14, Z22
+	VDIVPD       Z19, Z15, Z23
+	VMOVUPS      dbe6da107dc6c97a8<>+0(SB), Z4
+	VMOVUPS      dbe6da107dc6c97a8<>+0(SB), Z5
+	VMOVUPS      dbe6da107dc6c97a8<>+0(SB), Z6
+	VMOVUPS      dbe6da107dc6c97a8<>+0(SB), Z7
+	VFMADD213PD  d3eb4170bf2ad12b2<>+0(SB), Z20, Z4
+	VFMADD213PD  d3eb4170bf2ad12b2<>+0(SB), Z21, Z5
+	VFMADD213PD  d3eb4170bf2ad12b2<>+0(SB), Z22, Z6
+	VFMADD213PD  d3eb4170bf2ad12b2<>+0(SB), Z23, Z7
+	VFMADD213PD  d3ec0cd9eb2169688<>+0(SB), Z20, Z4
+	VFMADD213PD  d3ec0cd9eb2169688<>+0(SB), Z21, Z5
+	VFMADD213PD  d3ec0cd9eb2169688<>+0(SB), Z22, Z6
+	VFMADD213PD  d3ec0cd9eb2169688<>+0(SB), Z23, Z7
+	VFMADD213PD  dbee0be685d215d97<>+0(SB), Z20, Z4
+	VFMADD213PD  dbee0be685d215d97<>+0(SB), Z21, Z5
+	VFMADD213PD  dbee0be685d215d97<>+0(SB), Z22, Z6
+	VFMADD213PD  dbee0be685d215d97<>+0(SB), Z23, Z7
+	VFMADD213PD  dbeeaebbca5a5db00<>+0(SB), Z20, Z4
+	VFMADD213PD  dbeeaebbca5a5db00<>+0(SB), Z21, Z5
+	VFMADD213PD  dbeeaebbca5a5db00<>+0(SB), Z22, Z6
+	VFMADD213PD  dbeeaebbca5a5db00<>+0(SB), Z23, Z7
+	VFMADD213PD  d3f10cafa89d7b6a3<>+0(SB), Z20, Z4
+	VFMADD213PD  d3f10cafa89d7b6a3<>+0(SB), Z21, Z5
+	VFMADD213PD  d3f10cafa89d7b6a3<>+0(SB), Z22, Z6
+	VFMADD213PD  d3f10cafa89d7b6a3<>+0(SB), Z23, Z7
+	VFMADD213PD  d3f07b9bb1246f4dd<>+0(SB), Z20, Z4
+	VFMADD213PD  d3f07b9bb1246f4dd<>+0(SB), Z21, Z5
+	VFMADD213PD  d3f07b9bb1246f4dd<>+0(SB), Z22, Z6
+	VFMADD213PD  d3f07b9bb1246f4dd<>+0(SB), Z23, Z7
+	VFMADD213PD  dbf439085a554fd14<>+0(SB), Z20, Z4
+	VFMADD213PD  dbf439085a554fd14<>+0(SB), Z21, Z5
+	VFMADD213PD  dbf439085a554fd14<>+0(SB), Z22, Z6
+	VFMADD213PD  dbf439085a554fd14<>+0(SB), Z23, Z7
+	VFMADD213PD  d3f47310235a76323<>+0(SB), Z20, Z4
+	VFMADD213PD  d3f47310235a76323<>+0(SB), Z21, Z5
+	VFMADD213PD  d3f47310235a76323<>+0(SB), Z22, Z6
+	VFMADD213PD  d3f47310235a76323<>+0(SB), Z23, Z7
+	VFMADD213PD  d3f717c83907c07e2<>+0(SB), Z20, Z4
+	VFMADD213PD  d3f717c83907c07e2<>+0(SB), Z21, Z5
+	VFMADD213PD  d3f717c83907c07e2<>+0(SB), Z22, Z6
+	VFMADD213PD  d3f717c83907c07e2<>+0(SB), Z23, Z7
+	VFMADD213PD  dbf98fa58eb707f41<>+0(SB), Z20, Z4
+	VFMADD213PD  dbf98fa58eb707f41<>+0(SB), Z21, Z5
+	VFMADD213PD  dbf98fa58eb707f41<>+0(SB), Z22, Z6
+	VFMADD213PD  dbf98fa58eb707f41<>+0(SB), Z23, Z7
+	VFMADD213PD  d3fb258b13b00d6d2<>+0(SB), Z20, Z4
+	VFMADD213PD  d3fb258b13b00d6d2<>+0(SB), Z21, Z5
+	VFMADD213PD  d3fb258b13b00d6d2<>+0(SB), Z22, Z6
+	VFMADD213PD  d3fb258b13b00d6d2<>+0(SB), Z23, Z7
+	VFMADD213PD  dbfc336ffbef082ec<>+0(SB), Z20, Z4
+	VFMADD213PD  dbfc336ffbef082ec<>+0(SB), Z21, Z5
+	VFMADD213PD  dbfc336ffbef082ec<>+0(SB), Z22, Z6
+	VFMADD213PD  dbfc336ffbef082ec<>+0(SB), Z23, Z7
+	VFMADD213PD  d3fcf6ff204105a35<>+0(SB), Z20, Z4
+	VFMADD213PD  d3fcf6ff204105a35<>+0(SB), Z21, Z5
+	VFMADD213PD  d3fcf6ff204105a35<>+0(SB), Z22, Z6
+	VFMADD213PD  d3fcf6ff204105a35<>+0(SB), Z23, Z7
+	VFMADD213PD  dbfd4e102b9cf8518<>+0(SB), Z20, Z4
+	VFMADD213PD  dbfd4e102b9cf8518<>+0(SB), Z21, Z5
+	VFMADD213PD  dbfd4e102b9cf8518<>+0(SB), Z22, Z6
+	VFMADD213PD  dbfd4e102b9cf8518<>+0(SB), Z23, Z7
+	VFMADD213PD  d3fc6e9827d229d2d<>+0(SB), Z20, Z4
+	VFMADD213PD  d3fc6e9827d229d2d<>+0(SB), Z21, Z5
+	VFMADD213PD  d3fc6e9827d229d2d<>+0(SB), Z22, Z6
+	VFMADD213PD  d3fc6e9827d229d2d<>+0(SB), Z23, Z7
+	VMULPD       Z8, Z8, Z8
+	VMULPD       Z9, Z9, Z9
+	VMULPD       Z10, Z10, Z10
+	VMULPD       Z11, Z11, Z11
+	VXORPS       d8000000000000000<>+0(SB), Z8, Z8
+	VXORPS       d8000000000000000<>+0(SB), Z9, Z9
+	VXORPS       d8000000000000000<>+0(SB), Z10, Z10
+	VXORPS       d8000000000000000<>+0(SB), Z11, Z11
+	VMOVUPS      dc087500000000000<>+0(SB), Z12
+	VMOVUPS      dc087500000000000<>+0(SB), Z13
+	VMOVUPS      dc087500000000000<>+0(SB), Z14
+	VMOVUPS      dc087500000000000<>+0(SB), Z15
+	VMAXPD       Z8, Z12, Z8
+	VMAXPD       Z9, Z13, Z9
+	VMAXPD       Z10, Z14, Z10
+	VMAXPD       Z11, Z15, Z11
+	VMOVUPS      d4086300000000000<>+0(SB), Z12
+	VMOVUPS      d4086300000000000<>+0(SB), Z13
+	VMOVUPS      d4086300000000000<>+0(SB), Z14
+	VMOVUPS      d4086300000000000<>+0(SB), Z15
+	VMINPD       Z8, Z12, Z8
+	VMINPD       Z9, Z13, Z9
+	VMINPD       Z10, Z14, Z10
+	VMINPD       Z11, Z15, Z11
+	VMULPD       Z31, Z8, Z12
+	VMULPD       Z31, Z9, Z13
+	VMULPD       Z31, Z10, Z14
+	VMULPD       Z31, Z11, Z15
+	VRNDSCALEPD  $0x08, Z12, Z12
+	VRNDSCALEPD  $0x08, Z13, Z13
+	VRNDSCALEPD  $0x08, Z14, Z14
+	VRNDSCALEPD  $0x08, Z15, Z15
+	VFNMADD231PD Z30, Z12, Z8
+	VFNMADD231PD Z30, Z13, Z9
+	VFNMADD231PD Z30, Z14, Z10
+	VFNMADD231PD Z30, Z15, Z11
+	VFNMADD231PD Z29, Z12, Z8
+	VFNMADD231PD Z29, Z13, Z9
+	VFNMADD231PD Z29, Z14, Z10
+	VFNMADD231PD Z29, Z15, Z11
+	VMOVUPS      Z27, Z20
+	VMOVUPS      Z27, Z21
+	VMOVUPS      Z27, Z22
+	VMOVUPS      Z27, Z23
+	VFMADD213PD  Z26, Z8, Z20
+	VFMADD213PD  Z26, Z9, Z21
+	VFMADD213PD  Z26, Z10, Z22
+	VFMADD213PD  Z26, Z11, Z23
+	VFMADD213PD  Z25, Z8, Z20
+	VFMADD213PD  Z25, Z9, Z21
+	VFMADD213PD  Z25, Z10, Z22
+	VFMADD213PD  Z25, Z11, Z23
+	VFMADD213PD  Z24, Z8, Z20
+	VFMADD213PD  Z24, Z9, Z21
+	VFMADD213PD  Z24, Z10, Z22
+	VFMADD213PD  Z24, Z11, Z23
+	VFMADD213PD  d3ec71de3a556c734<>+0(SB), Z8, Z20
+	VFMADD213PD  d3ec71de3a556c734<>+0(SB), Z9, Z21
+	VFMADD213PD  d3ec71de3a556c734<>+0(SB), Z10, Z22
+	VFMADD213PD  d3ec71de3a556c734<>+0(SB), Z11, Z23
+	VFMADD213PD  d3efa01a01a01a01a<>+0(SB), Z8, Z20
+	VFMADD213PD  d3efa01a01a01a01a<>+0(SB), Z9, Z21
+	VFMADD213PD  d3efa01a01a01a01a<>+0(SB), Z10, Z22
+	VFMADD213PD  d3efa01a01a01a01a<>+0(SB), Z11, Z23
+	VFMADD213PD  d3f2a01a01a01a01a<>+0(SB), Z8, Z20
+	VFMADD213PD  d3f2a01a01a01a01a<>+0(SB), Z9, Z21
+	VFMADD213PD  d3f2a01a01a01a01a<>+0(SB), Z10, Z22
+	VFMADD213PD  d3f2a01a01a01a01a<>+0(SB), Z11, Z23
+	VFMADD213PD  d3f56c16c16c16c17<>+0(SB), Z8, Z20
+	VFMADD213PD  d3f56c16c16c16c17<>+0(SB), Z9, Z21
+	VFMADD213PD  d3f56c16c16c16c17<>+0(SB), Z10, Z22
+	VFMADD213PD  d3f56c16c16c16c17<>+0(SB), Z11, Z23
+	VFMADD213PD  d3f81111111111111<>+0(SB), Z8, Z20
+	VFMADD213PD  d3f81111111111111<>+0(SB), Z9, Z21
+	VFMADD213PD  d3f81111111111111<>+0(SB), Z10, Z22
+	VFMADD213PD  d3f81111111111111<>+0(SB), Z11, Z23
+	VFMADD213PD  d3fa5555555555555<>+0(SB), Z8, Z20
+	VFMADD213PD  d3fa5555555555555<>+0(SB), Z9, Z21
+	VFMADD213PD  d3fa5555555555555<>+0(SB), Z10, Z22
+	VFMADD213PD  d3fa5555555555555<>+0(SB), Z11, Z23
+	VFMADD213PD  d3fc5555555555555<>+0(SB), Z8, Z20
+	VFMADD213PD  d3fc5555555555555<>+0(SB), Z9, Z21
+	VFMADD213PD  d3fc5555555555555<>+0(SB), Z10, Z22
+	VFMADD213PD  d3fc5555555555555<>+0(SB), Z11, Z23
+	VFMADD213PD  d3fe0000000000000<>+0(SB), Z8, Z20
+	VFMADD213PD  d3fe0000000000000<>+0(SB), Z9, Z21
+	VFMADD213PD  d3fe0000000000000<>+0(SB), Z10, Z22
+	VFMADD213PD  d3fe0000000000000<>+0(SB), Z11, Z23
+	VFMADD213PD  Z28, Z8, Z20
+	VFMADD213PD  Z28, Z9, Z21
+	VFMADD213PD  Z28, Z10, Z22
+	VFMADD213PD  Z28, Z11, Z23
+	VFMADD213PD  Z28, Z8, Z20
+	VFMADD213PD  Z28, Z9, Z21
+	VFMADD213PD  Z28, Z10, Z22
+	VFMADD213PD  Z28, Z11, Z23
+	VSCALEFPD    Z12, Z20, Z20
+	VSCALEFPD    Z13, Z21, Z21
+	VSCALEFPD    Z14, Z22, Z22
+	VSCALEFPD    Z15, Z23, Z23
+	VMULPD       Z4, Z20, Z20
+	VMULPD       Z5, Z21, Z21
+	VMULPD       Z6, Z22, Z22
+	VMULPD       Z7, Z23, Z23
+	VMOVUPS      Z28, Z4
+	VMOVUPS      Z28, Z5
+	VMOVUPS      Z28, Z6
+	VMOVUPS      Z28, Z7
+	VSUBPD       Z20, Z4, Z20
+	VSUBPD       Z21, Z5, Z21
+	VSUBPD       Z22, Z6, Z22
+	VSUBPD       Z23, Z7, Z23
+	VANDPS       d8000000000000000<>+0(SB), Z0, Z8
+	VANDPS       d8000000000000000<>+0(SB), Z1, Z9
+	VANDPS       d8000000000000000<>+0(SB), Z2, Z10
+	VANDPS       d8000000000000000<>+0(SB), Z3, Z11
+	VORPS        Z8, Z20, Z20
+	VORPS        Z9, Z21, Z21
+	VORPS        Z10, Z22, Z22
+	VORPS        Z11, Z23, Z23
+	VMULPD       Z0, Z0, Z12
+	VMULPD       Z1, Z1, Z13
+	VMULPD       Z2, Z2, Z14
+	VMULPD       Z3, Z3, Z15
+	VMOVUPS      d3dd05ffd737fb32e<>+0(SB), Z4
+	VMOVUPS      d3dd05ffd737fb32e<>+0(SB), Z5
+	VMOVUPS      d3dd05ffd737fb32e<>+0(SB), Z6
+	VMOVUPS      d3dd05ffd737fb32e<>+0(SB), Z7
+	VFMADD213PD  dbe1389d4f2641625<>+0(SB), Z12, Z4
+	VFMADD213PD  dbe1389d4f2641625<>+0(SB), Z13, Z5
+	VFMADD213PD  dbe1389d4f2641625<>+0(SB), Z14, Z6
+	VFMADD213PD  dbe1389d4f2641625<>+0(SB), Z15, Z7
+	VFMADD213PD  d3e4f7b4bf3b13964<>+0(SB), Z12, Z4
+	VFMADD213PD  d3e4f7b4bf3b13964<>+0(SB), Z13, Z5
+	VFMADD213PD  d3e4f7b4bf3b13964<>+0(SB), Z14, Z6
+	VFMADD213PD  d3e4f7b4bf3b13964<>+0(SB), Z15, Z7
+	VFMADD213PD  dbe85f1ecb6f0764c<>+0(SB), Z12, Z4
+	VFMADD213PD  dbe85f1ecb6f0764c<>+0(SB), Z13, Z5
+	VFMADD213PD  dbe85f1ecb6f0764c<>+0(SB), Z14, Z6
+	VFMADD213PD  dbe85f1ecb6f0764c<>+0(SB), Z15, Z7
+	VFMADD213PD  d3ebb9df224ca4b97<>+0(SB), Z12, Z4
+	VFMADD213PD  d3ebb9df224ca4b97<>+0(SB), Z13, Z5
+	VFMADD213PD  d3ebb9df224ca4b97<>+0(SB), Z14, Z6
+	VFMADD213PD  d3ebb9df224ca4b97<>+0(SB), Z15, Z7
+	VFMADD213PD  dbeef4d1e3183f7ae<>+0(SB), Z12, Z4
+	VFMADD213PD  dbeef4d1e3183f7ae<>+0(SB), Z13, Z5
+	VFMADD213PD  dbeef4d1e3183f7ae<>+0(SB), Z14, Z6
+	VFMADD213PD  dbeef4d1e3183f7ae<>+0(SB), Z15, Z7
+	VFMADD213PD  d3f1f9a321d5b8e1e<>+0(SB), Z12, Z4
+	VFMADD213PD  d3f1f9a321d5b8e1e<>+0(SB), Z13, Z5
+	VFMADD213PD  d3f1f9a321d5b8e1e<>+0(SB), Z14, Z6
+	VFMADD213PD  d3f1f9a321d5b8e1e<>+0(SB), Z15, Z7
+	VFMADD213PD  dbf4c02db3dac435f<>+0(SB), Z12, Z4
+	VFMADD213PD  dbf4c02db3dac435f<>+0(SB), Z13, Z5
+	VFMADD213PD  dbf4c02db3dac435f<>+0(SB), Z14, Z6
+	VFMADD213PD  dbf4c02db3dac435f<>+0(SB), Z15, Z7
+	VFMADD213PD  d3f7565bcd0dbaa38<>+0(SB), Z12, Z4
+	VFMADD213PD  d3f7565bcd0dbaa38<>+0(SB), Z13, Z5
+	VFMADD213PD  d3f7565bcd0dbaa38<>+0(SB), Z14, Z6
+	VFMADD213PD  d3f7565bcd0dbaa38<>+0(SB), Z15, Z7
+	VFMADD213PD  dbf9b82ce31284e00<>+0(SB), Z12, Z4
+	VFMADD213PD  dbf9b82ce31284e00<>+0(SB), Z13, Z5
+	VFMADD213PD  dbf9b82ce31284e00<>+0(SB), Z14, Z6
+	VFMADD213PD  dbf9b82ce31284e00<>+0(SB), Z15, Z7
+	VFMADD213PD  d3fbce2f21a042b30<>+0(SB), Z12, Z4
+	VFMADD213PD  d3fbce2f21a042b30<>+0(SB), Z13, Z5
+	VFMADD213PD  d3fbce2f21a042b30<>+0(SB), Z14, Z6
+	VFMADD213PD  d3fbce2f21a042b30<>+0(SB), Z15, Z7
+	VFMADD213PD  dbfd812746b0379e6<>+0(SB), Z12, Z4
+	VFMADD213PD  dbfd812746b0379e6<>+0(SB), Z13, Z5
+	VFMADD213PD  dbfd812746b0379e6<>+0(SB), Z14, Z6
+	VFMADD213PD  dbfd812746b0379e6<>+0(SB), Z15, Z7
+	VFMADD213PD  d3ff20dd750429b6d<>+0(SB), Z12, Z4
+	VFMADD213PD  d3ff20dd750429b6d<>+0(SB), Z13, Z5
+	VFMADD213PD  d3ff20dd750429b6d<>+0(SB), Z14, Z6
+	VFMADD213PD  d3ff20dd750429b6d<>+0(SB), Z15, Z7
+	VMULPD       Z0, Z4, Z4
+	VMULPD       Z1, Z5, Z5
+	VMULPD       Z2, Z6, Z6
+	VMULPD       Z3, Z7, Z7
+	VANDPS       d7fffffffffffffff<>+0(SB), Z0, Z8
+	VANDPS       d7fffffffffffffff<>+0(SB), Z1, Z9
+	VANDPS       d7fffffffffffffff<>+0(SB), Z2, Z10
+	VANDPS       d7fffffffffffffff<>+0(SB), Z3, Z11
+	VCMPPD       $0x11, Z28, Z8, K2
+	VBLENDMPD    Z4, Z20, K2, Z4
+	VCMPPD       $0x11, Z28, Z9, K2
+	VBLENDMPD    Z5, Z21, K2, Z5
+	VCMPPD       $0x11, Z28, Z10, K2
+	VBLENDMPD    Z6, Z22, K2, Z6
+	VCMPPD       $0x11, Z28, Z11, K2
+	VBLENDMPD    Z7, Z23, K2, Z7
+	VMOVUPS      Z4, (CX)
+	VMOVUPS      Z5, 64(CX)
+	VMOVUPS      Z6, 128(CX)
+	VMOVUPS      Z7, 192(CX)
+	ADDQ         $0x00000100, CX
+	ADDQ         $0x00000100, DX
+	SUBQ         $0x00000020, AX
+	JMP          wide
+
+narrow:
+	CMPQ         AX, $0x00000008
+	JL           rest
+	VMOVUPS      (DX), Z0
+	VANDPS       d7fffffffffffffff<>+0(SB), Z0, Z2
+	VMOVUPS      d401a000000000000<>+0(SB), Z3
+	VMINPD       Z2, Z3, Z2
+	VADDPD       d4008000000000000<>+0(SB), Z2, Z4
+	VSUBPD       d4008000000000000<>+0(SB), Z2, Z3
+	VDIVPD       Z4, Z3, Z5
+	VMOVUPS      dbe6da107dc6c97a8<>+0(SB), Z1
+	VFMADD213PD  d3eb4170bf2ad12b2<>+0(SB), Z5, Z1
+	VFMADD213PD  d3ec0cd9eb2169688<>+0(SB), Z5, Z1
+	VFMADD213PD  dbee0be685d215d97<>+0(SB), Z5, Z1
+	VFMADD213PD  dbeeaebbca5a5db00<>+0(SB), Z5, Z1
+	VFMADD213PD  d3f10cafa89d7b6a3<>+0(SB), Z5, Z1
+	VFMADD213PD  d3f07b9bb1246f4dd<>+0(SB), Z5, Z1
+	VFMADD213PD  dbf439085a554fd14<>+0(SB), Z5, Z1
+	VFMADD213PD  d3f47310235a76323<>+0(SB), Z5, Z1
+	VFMADD213PD  d3f717c83907c07e2<>+0(SB), Z5, Z1
+	VFMADD213PD  dbf98fa58eb707f41<>+0(SB), Z5, Z1
+	VFMADD213PD  d3fb258b13b00d6d2<>+0(SB), Z5, Z1
+	VFMADD213PD  dbfc336ffbef082ec<>+0(SB), Z5, Z1
+	VFMADD213PD  d3fcf6ff204105a35<>+0(SB), Z5, Z1
+	VFMADD213PD  dbfd4e102b9cf8518<>+0(SB), Z5, Z1
+	VFMADD213PD  d3fc6e9827d229d2d<>+0(SB), Z5, Z1
+	VMULPD       Z2, Z2, Z2
+	VXORPS       d8000000000000000<>+0(SB), Z2, Z2
+	VMOVUPS      dc087500000000000<>+0(SB), Z3
+	VMAXPD       Z2, Z3, Z2
+	VMOVUPS      d4086300000000000<>+0(SB), Z3
+	VMINPD       Z2, Z3, Z2
+	VMULPD       Z31, Z2, Z3
+	VRNDSCALEPD  $0x08, Z3, Z3
+	VFNMADD231PD Z30, Z3, Z2
+	VFNMADD231PD Z29, Z3, Z2
+	VMOVUPS      Z27, Z5
+	VFMADD213PD  Z26, Z2, Z5
+	VFMADD213PD  Z25, Z2, Z5
+	VFMADD213PD  Z24, Z2, Z5
+	VFMADD213PD  d3ec71de3a556c734<>+0(SB), Z2, Z5
+	VFMADD213PD  d3efa01a01a01a01a<>+0(SB), Z2, Z5
+	VFMADD213PD  d3f2a01a01a01a01a<>+0(SB), Z2, Z5
+	VFMADD213PD  d3f56c16c16c16c17<>+0(SB), Z2, Z5
+	VFMADD213PD  d3f81111111111111<>+0(SB), Z2, Z5
+	VFMADD213PD  d3fa5555555555555<>+0(SB), Z2, Z5
+	VFMADD213PD  d3fc5555555555555<>+0(SB), Z2, Z5
+	VFMADD213PD  d3fe0000000000000<>+0(SB), Z2, Z5
+	VFMADD213PD  Z28, Z2, Z5
+	VFMADD213PD  Z28, Z2, Z5
+	VSCALEFPD    Z3, Z5, Z5
+	VMULPD       Z1, Z5, Z5
+	VMOVUPS      Z28, Z1
+	VSUBPD       Z5, Z1, Z5
+	VANDPS       d8000000000000000<>+0(SB), Z0, Z2
+	VORPS        Z2, Z5, Z5
+	VMULPD       Z0, Z0, Z3
+	VMOVUPS      d3dd05ffd737fb32e<>+0(SB), Z1
+	VFMADD213PD  dbe1389d4f2641625<>+0(SB), Z3, Z1
+	VFMADD213PD  d3e4f7b4bf3b13964<>+0(SB), Z3, Z1
+	VFMADD213PD  dbe85f1ecb6f0764c<>+0(SB), Z3, Z1
+	VFMADD213PD  d3ebb9df224ca4b97<>+0(SB), Z3, Z1
+	VFMADD213PD  dbeef4d1e3183f7ae<>+0(SB), Z3, Z1
+	VFMADD213PD  d3f1f9a321d5b8e1e<>+0(SB), Z3, Z1
+	VFMADD213PD  dbf4c02db3dac435f<>+0(SB), Z3, Z1
+	VFMADD213PD  d3f7565bcd0dbaa38<>+0(SB), Z3, Z1
+	VFMADD213PD  dbf9b82ce31284e00<>+0(SB), Z3, Z1
+	VFMADD213PD  d3fbce2f21a042b30<>+0(SB), Z3, Z1
+	VFMADD213PD  dbfd812746b0379e6<>+0(SB), Z3, Z1
+	VFMADD213PD  d3ff20dd750429b6d<>+0(SB), Z3, Z1
+	VMULPD       Z0, Z1, Z1
+	VANDPS       d7fffffffffffffff<>+0(SB), Z0, Z2
+	VCMPPD       $0x11, Z28, Z2, K2
+	VBLENDMPD    Z1, Z5, K2, Z1
+	VMOVUPS      Z1, (CX)
+	ADDQ         $0x00000040, CX
+	ADDQ         $0x00000040, DX
+	SUBQ         $0x00000008, AX
+	JMP          narrow
+
+rest:
+	TESTQ        AX, AX
+	JE           done
+	MOVQ         $-1, BX
+	BZHIQ        AX, BX, BX
+	KMOVW        BX, K1
+	VMOVUPD.Z    (DX), K1, Z0
+	VANDPS       d7fffffffffffffff<>+0(SB), Z0, Z2
+	VMOVUPS      d401a000000000000<>+0(SB), Z3
+	VMINPD       Z2, Z3, Z2
+	VADDPD       d4008000000000000<>+0(SB), Z2, Z4
+	VSUBPD       d4008000000000000<>+0(SB), Z2, Z3
+	VDIVPD       Z4, Z3, Z5
+	VMOVUPS      dbe6da107dc6c97a8<>+0(SB), Z1
+	VFMADD213PD  d3eb4170bf2ad12b2<>+0(SB), Z5, Z1
+	VFMADD213PD  d3ec0cd9eb2169688<>+0(SB), Z5, Z1
+	VFMADD213PD  dbee0be685d215d97<>+0(SB), Z5, Z1
+	VFMADD213PD  dbeeaebbca5a5db00<>+0(SB), Z5, Z1
+	VFMADD213PD  d3f10cafa89d7b6a3<>+0(SB), Z5, Z1
+	VFMADD213PD  d3f07b9bb1246f4dd<>+0(SB), Z5, Z1
+	VFMADD213PD  dbf439085a554fd14<>+0(SB), Z5, Z1
+	VFMADD213PD  d3f47310235a76323<>+0(SB), Z5, Z1
+	VFMADD213PD  d3f717c83907c07e2<>+0(SB), Z5, Z1
+	VFMADD213PD  dbf98fa58eb707f41<>+0(SB), Z5, Z1
+	VFMADD213PD  d3fb258b13b00d6d2<>+0(SB), Z5, Z1
+	VFMADD213PD  dbfc336ffbef082ec<>+0(SB), Z5, Z1
+	VFMADD213PD  d3fcf6ff204105a35<>+0(SB), Z5, Z1
+	VFMADD213PD  dbfd4e102b9cf8518<>+0(SB), Z5, Z1
+	VFMADD213PD  d3fc6e9827d229d2d<>+0(SB), Z5, Z1
+	VMULPD       Z2, Z2, Z2
+	VXORPS       d8000000000000000<>+0(SB), Z2, Z2
+	VMOVUPS      dc087500000000000<>+0(SB), Z3
+	VMAXPD       Z2, Z3, Z2
+	VMOVUPS      d4086300000000000<>+0(SB), Z3
+	VMINPD       Z2, Z3, Z2
+	VMULPD       Z31, Z2, Z3
+	VRNDSCALEPD  $0x08, Z3, Z3
+	VFNMADD231PD Z30, Z3, Z2
+	VFNMADD231PD Z29, Z3, Z2
+	VMOVUPS      Z27, Z5
+	VFMADD213PD  Z26, Z2, Z5
+	VFMADD213PD  Z25, Z2, Z5
+	VFMADD213PD  Z24, Z2, Z5
+	VFMADD213PD  d3ec71de3a556c734<>+0(SB), Z2, Z5
+	VFMADD213PD  d3efa01a01a01a01a<>+0(SB), Z2, Z5
+	VFMADD213PD  d3f2a01a01a01a01a<>+0(SB), Z2, Z5
+	VFMADD213PD  d3f56c16c16c16c17<>+0(SB), Z2, Z5
+	VFMADD213PD  d3f81111111111111<>+0(SB), Z2, Z5
+	VFMADD213PD  d3fa5555555555555<>+0(SB), Z2, Z5
+	VFMADD213PD  d3fc5555555555555<>+0(SB), Z2, Z5
+	VFMADD213PD  d3fe0000000000000<>+0(SB), Z2, Z5
+	VFMADD213PD  Z28, Z2, Z5
+	VFMADD213PD  Z28, Z2, Z5
+	VSCALEFPD    Z3, Z5, Z5
+	VMULPD       Z1, Z5, Z5
+	VMOVUPS      Z28, Z1
+	VSUBPD       Z5, Z1, Z5
+	VANDPS       d8000000000000000<>+0(SB), Z0, Z2
+	VORPS        Z2, Z5, Z5
+	VMULPD       Z0, Z0, Z3
+	VMOVUPS      d3dd05ffd737fb32e<>+0(SB), Z1
+	VFMADD213PD  dbe1389d4f2641625<>+0(SB), Z3, Z1
+	VFMADD213PD  d3e4f7b4bf3b13964<>+0(SB), Z3, Z1
+	VFMADD213PD  dbe85f1ecb6f0764c<>+0(SB), Z3, Z1
+	VFMADD213PD  d3ebb9df224ca4b97<>+0(SB), Z3, Z1
+	VFMADD213PD  dbeef4d1e3183f7ae<>+0(SB), Z3, Z1
+	VFMADD213PD  d3f1f9a321d5b8e1e<>+0(SB), Z3, Z1
+	VFMADD213PD  dbf4c02db3dac435f<>+0(SB), Z3, Z1
+	VFMADD213PD  d3f7565bcd0dbaa38<>+0(SB), Z3, Z1
+	VFMADD213PD  dbf9b82ce31284e00<>+0(SB), Z3, Z1
+	VFMADD213PD  d3fbce2f21a042b30<>+0(SB), Z3, Z1
+	VFMADD213PD  dbfd812746b0379e6<>+0(SB), Z3, Z1
+	VFMADD213PD  d3ff20dd750429b6d<>+0(SB), Z3, Z1
+	VMULPD       Z0, Z1, Z1
+	VANDPS       d7fffffffffffffff<>+0(SB), Z0, Z2
+	VCMPPD       $0x11, Z28, Z2, K2
+	VBLENDMPD    Z1, Z5, K2, Z1
+	VMOVUPD      Z1, K1, (CX)
+
+done:
+	LDMXCSR csr+40(FP)
+	VZEROUPPER
+	RET
+
+DATA d401a000000000000<>+0(SB)/4, $0x00000000
+DATA d401a000000000000<>+4(SB)/4, $0x401a0000
+DATA d401a000000000000<>+8(SB)/4, $0x00000000
+DATA d401a000000000000<>+12(SB)/4, $0x401a0000
+DATA d401a000000000000<>+16(SB)/4, $0x00000000
+DATA d401a000000000000<>+20(SB)/4, $0x401a0000
+DATA d401a000000000000<>+24(SB)/4, $0x00000000
+DATA d401a000000000000<>+28(SB)/4, $0x401a0000
+DATA d401a000000000000<>+32(SB)/4, $0x00000000
+DATA d401a000000000000<>+36(SB)/4, $0x401a0000
+DATA d401a000000000000<>+40(SB)/4, $0x00000000
+DATA d401a000000000000<>+44(SB)/4, $0x401a0000
+DATA d401a000000000000<>+48(SB)/4, $0x00000000
+DATA d401a000000000000<>+52(SB)/4, $0x401a0000
+DATA d401a000000000000<>+56(SB)/4, $0x00000000
+DATA d401a000000000000<>+60(SB)/4, $0x401a0000
+GLOBL d401a000000000000<>(SB), RODATA|NOPTR, $64
+
+DATA d4008000000000000<>+0(SB)/4, $0x00000000
+DATA d4008000000000000<>+4(SB)/4, $0x40080000
+DATA d4008000000000000<>+8(SB)/4, $0x00000000
+DATA d4008000000000000<>+12(SB)/4, $0x40080000
+DATA d4008000000000000<>+16(SB)/4, $0x00000000
+DATA d4008000000000000<>+20(SB)/4, $0x40080000
+DATA d4008000000000000<>+24(SB)/4, $0x00000000
+DATA d4008000000000000<>+28(SB)/4, $0x40080000
+DATA d4008000000000000<>+32(SB)/4, $0x00000000
+DATA d4008000000000000<>+36(SB)/4, $0x40080000
+DATA d4008000000000000<>+40(SB)/4, $0x00000000
+DATA d4008000000000000<>+44(SB)/4, $0x40080000
+DATA d4008000000000000<>+48(SB)/4, $0x00000000
+DATA d4008000000000000<>+52(SB)/4, $0x40080000
+DATA d4008000000000000<>+56(SB)/4, $0x00000000
+DATA d4008000000000000<>+60(SB)/4, $0x40080000
+GLOBL d4008000000000000<>(SB), RODATA|NOPTR, $64
+
+DATA dbe6da107dc6c97a8<>+0(SB)/4, $0xdc6c97a8
+DATA dbe6da107dc6c97a8<>+4(SB)/4, $0xbe6da107
+DATA dbe6da107dc6c97a8<>+8(SB)/4, $0xdc6c97a8
+DATA dbe6da107dc6c97a8<>+12(SB)/4, $0xbe6da107
+DATA dbe6da107dc6c97a8<>+16(SB)/4, $0xdc6c97a8
+DATA dbe6da107dc6c97a8<>+20(SB)/4, $0xbe6da107
+DATA dbe6da107dc6c97a8<>+24(SB)/4, $0xdc6c97a8
+DATA dbe6da107dc6c97a8<>+28(SB)/4, $0xbe6da107
+DATA dbe6da107dc6c97a8<>+32(SB)/4, $0xdc6c97a8
+DATA dbe6da107dc6c97a8<>+36(SB)/4, $0xbe6da107
+DATA dbe6da107dc6c97a8<>+40(SB)/4, $0xdc6c97a8
+DATA dbe6da107dc6c97a8<>+44(SB)/4, $0xbe6da107
+DATA dbe6da107dc6c97a8<>+48(SB)/4, $0xdc6c97a8
+DATA dbe6da107dc6c97a8<>+52(SB)/4, $0xbe6da107
+DATA dbe6da107dc6c97a8<>+56(SB)/4, $0xdc6c97a8
+DATA dbe6da107dc6c97a8<>+60(SB)/4, $0xbe6da107
+GLOBL dbe6da107dc6c97a8<>(SB), RODATA|NOPTR, $64
+
+DATA d3eb4170bf2ad12b2<>+0(SB)/4, $0xf2ad12b2
+DATA d3eb4170bf2ad12b2<>+4(SB)/4, $0x3eb4170b
+DATA d3eb4170bf2ad12b2<>+8(SB)/4, $0xf2ad12b2
+DATA d3eb4170bf2ad12b2<>+12(SB)/4, $0x3eb4170b
+DATA d3eb4170bf2ad12b2<>+16(SB)/4, $0xf2ad12b2
+DATA d3eb4170bf2ad12b2<>+20(SB)/4, $0x3eb4170b
+DATA d3eb4170bf2ad12b2<>+24(SB)/4, $0xf2ad12b2
+DATA d3eb4170bf2ad12b2<>+28(SB)/4, $0x3eb4170b
+DATA d3eb4170bf2ad12b2<>+32(SB)/4, $0xf2ad12b2
+DATA d3eb4170bf2ad12b2<>+36(SB)/4, $0x3eb4170b
+DATA d3eb4170bf2ad12b2<>+40(SB)/4, $0xf2ad12b2
+DATA d3eb4170bf2ad12b2<>+44(SB)/4, $0x3eb4170b
+DATA d3eb4170bf2ad12b2<>+48(SB)/4, $0xf2ad12b2
+DATA d3eb4170bf2ad12b2<>+52(SB)/4, $0x3eb4170b
+DATA d3eb4170bf2ad12b2<>+56(SB)/4, $0xf2ad12b2
+DATA d3eb4170bf2ad12b2<>+60(SB)/4, $0x3eb4170b
+GLOBL d3eb4170bf2ad12b2<>(SB), RODATA|NOPTR, $64
+
+DATA d3ec0cd9eb2169688<>+0(SB)/4, $0xb2169688
+DATA d3ec0cd9eb2169688<>+4(SB)/4, $0x3ec0cd9e
+DATA d3ec0cd9eb2169688<>+8(SB)/4, $0xb2169688
+DATA d3ec0cd9eb2169688<>+12(SB)/4, $0x3ec0cd9e
+DATA d3ec0cd9eb2169688<>+16(SB)/4, $0xb2169688
+DATA d3ec0cd9eb2169688<>+20(SB)/4, $0x3ec0cd9e
+DATA d3ec0cd9eb2169688<>+24(SB)/4, $0xb2169688
+DATA d3ec0cd9eb2169688<>+28(SB)/4, $0x3ec0cd9e
+DATA d3ec0cd9eb2169688<>+32(SB)/4, $0xb2169688
+DATA d3ec0cd9eb2169688<>+36(SB)/4, $0x3ec0cd9e
+DATA d3ec0cd9eb2169688<>+40(SB)/4, $0xb2169688
+DATA d3ec0cd9eb2169688<>+44(SB)/4, $0x3ec0cd9e
+DATA d3ec0cd9eb2169688<>+48(SB)/4, $0xb2169688
+DATA d3ec0cd9eb2169688<>+52(SB)/4, $0x3ec0cd9e
+DATA d3ec0cd9eb2169688<>+56(SB)/4, $0xb2169688
+DATA d3ec0cd9eb2169688<>+60(SB)/4, $0x3ec0cd9e
+GLOBL d3ec0cd9eb2169688<>(SB), RODATA|NOPTR, $64
+
+DATA dbee0be685d215d97<>+0(SB)/4, $0x5d215d97
+DATA dbee0be685d215d97<>+4(SB)/4, $0xbee0be68
+DATA dbee0be685d215d97<>+8(SB)/4, $0x5d215d97
+DATA dbee0be685d215d97<>+12(SB)/4, $0xbee0be68
+DATA dbee0be685d215d97<>+16(SB)/4, $0x5d215d97
+DATA dbee0be685d215d97<>+20(SB)/4, $0xbee0be68
+DATA dbee0be685d215d97<>+24(SB)/4, $0x5d215d97
+DATA dbee0be685d215d97<>+28(SB)/4, $0xbee0be68
+DATA dbee0be685d215d97<>+32(SB)/4, $0x5d215d97
+DATA dbee0be685d215d97<>+36(SB)/4, $0xbee0be68
+DATA dbee0be685d215d97<>+40(SB)/4, $0x5d215d97
+DATA dbee0be685d215d97<>+44(SB)/4, $0xbee0be68
+DATA dbee0be685d215d97<>+48(SB)/4, $0x5d215d97
+DATA dbee0be685d215d97<>+52(SB)/4, $0xbee0be68
+DATA dbee0be685d215d97<>+56(SB)/4, $0x5d215d97
+DATA dbee0be685d215d97<>+60(SB)/4, $0xbee0be68
+GLOBL dbee0be685d215d97<>(SB), RODATA|NOPTR, $64
+
+DATA dbeeaebbca5a5db00<>+0(SB)/4, $0xa5a5db00
+DATA dbeeaebbca5a5db00<>+4(SB)/4, $0xbeeaebbc
+DATA dbeeaebbca5a5db00<>+8(SB)/4, $0xa5a5db00
+DATA dbeeaebbca5a5db00<>+12(SB)/4, $0xbeeaebbc
+DATA dbeeaebbca5a5db00<>+16(SB)/4, $0xa5a5db00
+DATA dbeeaebbca5a5db00<>+20(SB)/4, $0xbeeaebbc
+DATA dbeeaebbca5a5db00<>+24(SB)/4, $0xa5a5db00
+DATA dbeeaebbca5a5db00<>+28(SB)/4, $0xbeeaebbc
+DATA dbeeaebbca5a5db00<>+32(SB)/4, $0xa5a5db00
+DATA dbeeaebbca5a5db00<>+36(SB)/4, $0xbeeaebbc
+DATA dbeeaebbca5a5db00<>+40(SB)/4, $0xa5a5db00
+DATA dbeeaebbca5a5db00<>+44(SB)/4, $0xbeeaebbc
+DATA dbeeaebbca5a5db00<>+48(SB)/4, $0xa5a5db00
+DATA dbeeaebbca5a5db00<>+52(SB)/4, $0xbeeaebbc
+DATA dbeeaebbca5a5db00<>+56(SB)/4, $0xa5a5db00
+DATA dbeeaebbca5a5db00<>+60(SB)/4, $0xbeeaebbc
+GLOBL dbeeaebbca5a5db00<>(SB), RODATA|NOPTR, $64
+
+DATA d3f10cafa89d7b6a3<>+0(SB)/4, $0x89d7b6a3
+DATA d3f10cafa89d7b6a3<>+4(SB)/4, $0x3f10cafa
+DATA d3f10cafa89d7b6a3<>+8(SB)/4, $0x89d7b6a3
+DATA d3f10cafa89d7b6a3<>+12(SB)/4, $0x3f10cafa
+DATA d3f10cafa89d7b6a3<>+16(SB)/4, $0x89d7b6a3
+DATA d3f10cafa89d7b6a3<>+20(SB)/4, $0x3f10cafa
+DATA d3f10cafa89d7b6a3<>+24(SB)/4, $0x89d7b6a3
+DATA d3f10cafa89d7b6a3<>+28(SB)/4, $0x3f10cafa
+DATA d3f10cafa89d7b6a3<>+32(SB)/4, $0x89d7b6a3
+DATA d3f10cafa89d7b6a3<>+36(SB)/4, $0x3f10cafa
+DATA d3f10cafa89d7b6a3<>+40(SB)/4, $0x89d7b6a3
+DATA d3f10cafa89d7b6a3<>+44(SB)/4, $0x3f10cafa
+DATA d3f10cafa89d7b6a3<>+48(SB)/4, $0x89d7b6a3
+DATA d3f10cafa89d7b6a3<>+52(SB)/4, $0x3f10cafa
+DATA d3f10cafa89d7b6a3<>+56(SB)/4, $0x89d7b6a3
+DATA d3f10cafa89d7b6a3<>+60(SB)/4, $0x3f10cafa
+GLOBL d3f10cafa89d7b6a3<>(SB), RODATA|NOPTR, $64
+
+DATA d3f07b9bb1246f4dd<>+0(SB)/4, $0x1246f4dd
+DATA d3f07b9bb1246f4dd<>+4(SB)/4, $0x3f07b9bb
+DATA d3f07b9bb1246f4dd<>+8(SB)/4, $0x1246f4dd
+DATA d3f07b9bb1246f4dd<>+12(SB)/4, $0x3f07b9bb
+DATA d3f07b9bb1246f4dd<>+16(SB)/4, $0x1246f4dd
+DATA d3f07b9bb1246f4dd<>+20(SB)/4, $0x3f07b9bb
+DATA d3f07b9bb1246f4dd<>+24(SB)/4, $0x1246f4dd
+DATA d3f07b9bb1246f4dd<>+28(SB)/4, $0x3f07b9bb
+DATA d3f07b9bb1246f4dd<>+32(SB)/4, $0x1246f4dd
+DATA d3f07b9bb1246f4dd<>+36(SB)/4, $0x3f07b9bb
+DATA d3f07b9bb1246f4dd<>+40(SB)/4, $0x1246f4dd
+DATA d3f07b9bb1246f4dd<>+44(SB)/4, $0x3f07b9bb
+DATA d3f07b9bb1246f4dd<>+48(SB)/4, $0x1246f4dd
+DATA d3f07b9bb1246f4dd<>+52(SB)/4, $0x3f07b9bb
+DATA d3f07b9bb1246f4dd<>+56(SB)/4, $0x1246f4dd
+DATA d3f07b9bb1246f4dd<>+60(SB)/4, $0x3f07b9bb
+GLOBL d3f07b9bb1246f4dd<>(SB), RODATA|NOPTR, $64
+
+DATA dbf439085a554fd14<>+0(SB)/4, $0xa554fd14
+DATA dbf439085a554fd14<>+4(SB)/4, $0xbf439085
+DATA dbf439085a554fd14<>+8(SB)/4, $0xa554fd14
+DATA dbf439085a554fd14<>+12(SB)/4, $0xbf439085
+DATA dbf439085a554fd14<>+16(SB)/4, $0xa554fd14
+DATA dbf439085a554fd14<>+20(SB)/4, $0xbf439085
+DATA dbf439085a554fd14<>+24(SB)/4, $0xa554fd14
+DATA dbf439085a554fd14<>+28(SB)/4, $0xbf439085
+DATA dbf439085a554fd14<>+32(SB)/4, $0xa554fd14
+DATA dbf439085a554fd14<>+36(SB)/4, $0xbf439085
+DATA dbf439085a554fd14<>+40(SB)/4, $0xa554fd14
+DATA dbf439085a554fd14<>+44(SB)/4, $0xbf439085
+DATA dbf439085a554fd14<>+48(SB)/4, $0xa554fd14
+DATA dbf439085a554fd14<>+52(SB)/4, $0xbf439085
+DATA dbf439085a554fd14<>+56(SB)/4, $0xa554fd14
+DATA dbf439085a554fd14<>+60(SB)/4, $0xbf439085
+GLOBL dbf439085a554fd14<>(SB), RODATA|NOPTR, $64
+
+DATA d3f47310235a76323<>+0(SB)/4, $0x35a76323
+DATA d3f47310235a76323<>+4(SB)/4, $0x3f473102
+DATA d3f47310235a76323<>+8(SB)/4, $0x35a76323
+DATA d3f47310235a76323<>+12(SB)/4, $0x3f473102
+DATA d3f47310235a76323<>+16(SB)/4, $0x35a76323
+DATA d3f47310235a76323<>+20(SB)/4, $0x3f473102
+DATA d3f47310235a76323<>+24(SB)/4, $0x35a76323
+DATA d3f47310235a76323<>+28(SB)/4, $0x3f473102
+DATA d3f47310235a76323<>+32(SB)/4, $0x35a76323
+DATA d3f47310235a76323<>+36(SB)/4, $0x3f473102
+DATA d3f47310235a76323<>+40(SB)/4, $0x35a76323
+DATA d3f47310235a76323<>+44(SB)/4, $0x3f473102
+DATA d3f47310235a76323<>+48(SB)/4, $0x35a76323
+DATA d3f47310235a76323<>+52(SB)/4, $0x3f473102
+DATA d3f47310235a76323<>+56(SB)/4, $0x35a76323
+DATA d3f47310235a76323<>+60(SB)/4, $0x3f473102
+GLOBL d3f47310235a76323<>(SB), RODATA|NOPTR, $64
+
+DATA d3f717c83907c07e2<>+0(SB)/4, $0x907c07e2
+DATA d3f717c83907c07e2<>+4(SB)/4, $0x3f717c83
+DATA d3f717c83907c07e2<>+8(SB)/4, $0x907c07e2
+DATA d3f717c83907c07e2<>+12(SB)/4, $0x3f717c83
+DATA d3f717c83907c07e2<>+16(SB)/4, $0x907c07e2
+DATA d3f717c83907c07e2<>+20(SB)/4, $0x3f717c83
+DATA d3f717c83907c07e2<>+24(SB)/4, $0x907c07e2
+DATA d3f717c83907c07e2<>+28(SB)/4, $0x3f717c83
+DATA d3f717c83907c07e2<>+32(SB)/4, $0x907c07e2
+DATA d3f717c83907c07e2<>+36(SB)/4, $0x3f717c83
+DATA d3f717c83907c07e2<>+40(SB)/4, $0x907c07e2
+DATA d3f717c83907c07e2<>+44(SB)/4, $0x3f717c83
+DATA d3f717c83907c07e2<>+48(SB)/4, $0x907c07e2
+DATA d3f717c83907c07e2<>+52(SB)/4, $0x3f717c83
+DATA d3f717c83907c07e2<>+56(SB)/4, $0x907c07e2
+DATA d3f717c83907c07e2<>+60(SB)/4, $0x3f717c83
+GLOBL d3f717c83907c07e2<>(SB), RODATA|NOPTR, $64
+
+DATA dbf98fa58eb707f41<>+0(SB)/4, $0xeb707f41
+DATA dbf98fa58eb707f41<>+4(SB)/4, $0xbf98fa58
+DATA dbf98fa58eb707f41<>+8(SB)/4, $0xeb707f41
+DATA dbf98fa58eb707f41<>+12(SB)/4, $0xbf98fa58
+DATA dbf98fa58eb707f41<>+16(SB)/4, $0xeb707f41
+DATA dbf98fa58eb707f41<>+20(SB)/4, $0xbf98fa58
+DATA dbf98fa58eb707f41<>+24(SB)/4, $0xeb707f41
+DATA dbf98fa58eb707f41<>+28(SB)/4, $0xbf98fa58
+DATA dbf98fa58eb707f41<>+32(SB)/4, $0xeb707f41
+DATA dbf98fa58eb707f41<>+36(SB)/4, $0xbf98fa58
+DATA dbf98fa58eb707f41<>+40(SB)/4, $0xeb707f41
+DATA dbf98fa58eb707f41<>+44(SB)/4, $0xbf98fa58
+DATA dbf98fa58eb707f41<>+48(SB)/4, $0xeb707f41
+DATA dbf98fa58eb707f41<>+52(SB)/4, $0xbf98fa58
+DATA dbf98fa58eb707f41<>+56(SB)/4, $0xeb707f41
+DATA dbf98fa58eb707f41<>+60(SB)/4, $0xbf98fa58
+GLOBL dbf98fa58eb707f41<>(SB), RODATA|NOPTR, $64
+
+DATA d3fb258b13b00d6d2<>+0(SB)/4, $0x3b00d6d2
+DATA d3fb258b13b00d6d2<>+4(SB)/4, $0x3fb258b1
+DATA d3fb258b13b00d6d2<>+8(SB)/4, $0x3b00d6d2
+DATA d3fb258b13b00d6d2<>+12(SB)/4, $0x3fb258b1
+DATA d3fb258b13b00d6d2<>+16(SB)/4, $0x3b00d6d2
+DATA d3fb258b13b00d6d2<>+20(SB)/4, $0x3fb258b1
+DATA d3fb258b13b00d6d2<>+24(SB)/4, $0x3b00d6d2
+DATA d3fb258b13b00d6d2<>+28(SB)/4, $0x3fb258b1
+DATA d3fb258b13b00d6d2<>+32(SB)/4, $0x3b00d6d2
+DATA d3fb258b13b00d6d2<>+36(SB)/4, $0x3fb258b1
+DATA d3fb258b13b00d6d2<>+40(SB)/4, $0x3b00d6d2
+DATA d3fb258b13b00d6d2<>+44(SB)/4, $0x3fb258b1
+DATA d3fb258b13b00d6d2<>+48(SB)/4, $0x3b00d6d2
+DATA d3fb258b13b00d6d2<>+52(SB)/4, $0x3fb258b1
+DATA d3fb258b13b00d6d2<>+56(SB)/4, $0x3b00d6d2
+DATA d3fb258b13b00d6d2<>+60(SB)/4, $0x3fb258b1
+GLOBL d3fb258b13b00d6d2<>(SB), RODATA|NOPTR, $64
+
+DATA dbfc336ffbef082ec<>+0(SB)/4, $0xbef082ec
+DATA dbfc336ffbef082ec<>+4(SB)/4, $0xbfc336ff
+DATA dbfc336ffbef082ec<>+8(SB)/4, $0xbef082ec
+DATA dbfc336ffbef082ec<>+12(SB)/4, $0xbfc336ff
+DATA dbfc336ffbef082ec<>+16(SB)/4, $0xbef082ec
+DATA dbfc336ffbef082ec<>+20(SB)/4, $0xbfc336ff
+DATA dbfc336ffbef082ec<>+24(SB)/4, $0xbef082ec
+DATA dbfc336ffbef082ec<>+28(SB)/4, $0xbfc336ff
+DATA dbfc336ffbef082ec<>+32(SB)/4, $0xbef082ec
+DATA dbfc336ffbef082ec<>+36(SB)/4, $0xbfc336ff
+DATA dbfc336ffbef082ec<>+40(SB)/4, $0xbef082ec
+DATA dbfc336ffbef082ec<>+44(SB)/4, $0xbfc336ff
+DATA dbfc336ffbef082ec<>+48(SB)/4, $0xbef082ec
+DATA dbfc336ffbef082ec<>+52(SB)/4, $0xbfc336ff
+DATA dbfc336ffbef082ec<>+56(SB)/4, $0xbef082ec
+DATA dbfc336ffbef082ec<>+60(SB)/4, $0xbfc336ff
+GLOBL dbfc336ffbef082ec<>(SB), RODATA|NOPTR, $64
+
+DATA d3fcf6ff204105a35<>+0(SB)/4, $0x04105a35
+DATA d3fcf6ff204105a35<>+4(SB)/4, $0x3fcf6ff2
+DATA d3fcf6ff204105a35<>+8(SB)/4, $0x04105a35
+DATA d3fcf6ff204105a35<>+12(SB)/4, $0x3fcf6ff2
+DATA d3fcf6ff204105a35<>+16(SB)/4, $0x04105a35
+DATA d3fcf6ff204105a35<>+20(SB)/4, $0x3fcf6ff2
+DATA d3fcf6ff204105a35<>+24(SB)/4, $0x04105a35
+DATA d3fcf6ff204105a35<>+28(SB)/4, $0x3fcf6ff2
+DATA d3fcf6ff204105a35<>+32(SB)/4, $0x04105a35
+DATA d3fcf6ff204105a35<>+36(SB)/4, $0x3fcf6ff2
+DATA d3fcf6ff204105a35<>+40(SB)/4, $0x04105a35
+DATA d3fcf6ff204105a35<>+44(SB)/4, $0x3fcf6ff2
+DATA d3fcf6ff204105a35<>+48(SB)/4, $0x04105a35
+DATA d3fcf6ff204105a35<>+52(SB)/4, $0x3fcf6ff2
+DATA d3fcf6ff204105a35<>+56(SB)/4, $0x04105a35
+DATA d3fcf6ff204105a35<>+60(SB)/4, $0x3fcf6ff2
+GLOBL d3fcf6ff204105a35<>(SB), RODATA|NOPTR, $64
+
+DATA dbfd4e102b9cf8518<>+0(SB)/4, $0xb9cf8518
+DATA dbfd4e102b9cf8518<>+4(SB)/4, $0xbfd4e102
+DATA dbfd4e102b9cf8518<>+8(SB)/4, $0xb9cf8518
+DATA dbfd4e102b9cf8518<>+12(SB)/4, $0xbfd4e102
+DATA dbfd4e102b9cf8518<>+16(SB)/4, $0xb9cf8518
+DATA dbfd4e102b9cf8518<>+20(SB)/4, $0xbfd4e102
+DATA dbfd4e102b9cf8518<>+24(SB)/4, $0xb9cf8518
+DATA dbfd4e102b9cf8518<>+28(SB)/4, $0xbfd4e102
+DATA dbfd4e102b9cf8518<>+32(SB)/4, $0xb9cf8518
+DATA dbfd4e102b9cf8518<>+36(SB)/4, $0xbfd4e102
+DATA dbfd4e102b9cf8518<>+40(SB)/4, $0xb9cf8518
+DATA dbfd4e102b9cf8518<>+44(SB)/4, $0xbfd4e102
+DATA dbfd4e102b9cf8518<>+48(SB)/4, $0xb9cf8518
+DATA dbfd4e102b9cf8518<>+52(SB)/4, $0xbfd4e102
+DATA dbfd4e102b9cf8518<>+56(SB)/4, $0xb9cf8518
+DATA dbfd4e102b9cf8518<>+60(SB)/4, $0xbfd4e102
+GLOBL dbfd4e102b9cf8518<>(SB), RODATA|NOPTR, $64
+
+DATA d3fc6e9827d229d2d<>+0(SB)/4, $0x7d229d2d
+DATA d3fc6e9827d229d2d<>+4(SB)/4, $0x3fc6e982
+DATA d3fc6e9827d229d2d<>+8(SB)/4, $0x7d229d2d
+DATA d3fc6e9827d229d2d<>+12(SB)/4, $0x3fc6e982
+DATA d3fc6e9827d229d2d<>+16(SB)/4, $0x7d229d2d
+DATA d3fc6e9827d229d2d<>+20(SB)/4, $0x3fc6e982
+DATA d3fc6e9827d229d2d<>+24(SB)/4, $0x7d229d2d
+DATA d3fc6e9827d229d2d<>+28(SB)/4, $0x3fc6e982
+DATA d3fc6e9827d229d2d<>+32(SB)/4, $0x7d229d2d
+DATA d3fc6e9827d229d2d<>+36(SB)/4, $0x3fc6e982
+DATA d3fc6e9827d229d2d<>+40(SB)/4, $0x7d229d2d
+DATA d3fc6e9827d229d2d<>+44(SB)/4, $0x3fc6e982
+DATA d3fc6e9827d229d2d<>+48(SB)/4, $0x7d229d2d
+DATA d3fc6e9827d229d2d<>+52(SB)/4, $0x3fc6e982
+DATA d3fc6e9827d229d2d<>+56(SB)/4, $0x7d229d2d
+DATA d3fc6e9827d229d2d<>+60(SB)/4, $0x3fc6e982
+GLOBL d3fc6e9827d229d2d<>(SB), RODATA|NOPTR, $64
+
+DATA d3dd05ffd737fb32e<>+0(SB)/4, $0x737fb32e
+DATA d3dd05ffd737fb32e<>+4(SB)/4, $0x3dd05ffd
+DATA d3dd05ffd737fb32e<>+8(SB)/4, $0x737fb32e
+DATA d3dd05ffd737fb32e<>+12(SB)/4, $0x3dd05ffd
+DATA d3dd05ffd737fb32e<>+16(SB)/4, $0x737fb32e
+DATA d3dd05ffd737fb32e<>+20(SB)/4, $0x3dd05ffd
+DATA d3dd05ffd737fb32e<>+24(SB)/4, $0x737fb32e
+DATA d3dd05ffd737fb32e<>+28(SB)/4, $0x3dd05ffd
+DATA d3dd05ffd737fb32e<>+32(SB)/4, $0x737fb32e
+DATA d3dd05ffd737fb32e<>+36(SB)/4, $0x3dd05ffd
+DATA d3dd05ffd737fb32e<>+40(SB)/4, $0x737fb32e
+DATA d3dd05ffd737fb32e<>+44(SB)/4, $0x3dd05ffd
+DATA d3dd05ffd737fb32e<>+48(SB)/4, $0x737fb32e
+DATA d3dd05ffd737fb32e<>+52(SB)/4, $0x3dd05ffd
+DATA d3dd05ffd737fb32e<>+56(SB)/4, $0x737fb32e
+DATA d3dd05ffd737fb32e<>+60(SB)/4, $0x3dd05ffd
+GLOBL d3dd05ffd737fb32e<>(SB), RODATA|NOPTR, $64
+
+DATA dbe1389d4f2641625<>+0(SB)/4, $0xf2641625
+DATA dbe1389d4f2641625<>+4(SB)/4, $0xbe1389d4
+DATA dbe1389d4f2641625<>+8(SB)/4, $0xf2641625
+DATA dbe1389d4f2641625<>+12(SB)/4, $0xbe1389d4
+DATA dbe1389d4f2641625<>+16(SB)/4, $0xf2641625
+DATA dbe1389d4f2641625<>+20(SB)/4, $0xbe1389d4
+DATA dbe1389d4f2641625<>+24(SB)/4, $0xf2641625
+DATA dbe1389d4f2641625<>+28(SB)/4, $0xbe1389d4
+DATA dbe1389d4f2641625<>+32(SB)/4, $0xf2641625
+DATA dbe1389d4f2641625<>+36(SB)/4, $0xbe1389d4
+DATA dbe1389d4f2641625<>+40(SB)/4, $0xf2641625
+DATA dbe1389d4f2641625<>+44(SB)/4, $0xbe1389d4
+DATA dbe1389d4f2641625<>+48(SB)/4, $0xf2641625
+DATA dbe1389d4f2641625<>+52(SB)/4, $0xbe1389d4
+DATA dbe1389d4f2641625<>+56(SB)/4, $0xf2641625
+DATA dbe1389d4f2641625<>+60(SB)/4, $0xbe1389d4
+GLOBL dbe1389d4f2641625<>(SB), RODATA|NOPTR, $64
+
+DATA d3e4f7b4bf3b13964<>+0(SB)/4, $0xf3b13964
+DATA d3e4f7b4bf3b13964<>+4(SB)/4, $0x3e4f7b4b
+DATA d3e4f7b4bf3b13964<>+8(SB)/4, $0xf3b13964
+DATA d3e4f7b4bf3b13964<>+12(SB)/4, $0x3e4f7b4b
+DATA d3e4f7b4bf3b13964<>+16(SB)/4, $0xf3b13964
+DATA d3e4f7b4bf3b13964<>+20(SB)/4, $0x3e4f7b4b
+DATA d3e4f7b4bf3b13964<>+24(SB)/4, $0xf3b13964
+DATA d3e4f7b4bf3b13964<>+28(SB)/4, $0x3e4f7b4b
+DATA d3e4f7b4bf3b13964<>+32(SB)/4, $0xf3b13964
+DATA d3e4f7b4bf3b13964<>+36(SB)/4, $0x3e4f7b4b
+DATA d3e4f7b4bf3b13964<>+40(SB)/4, $0xf3b13964
+DATA d3e4f7b4bf3b13964<>+44(SB)/4, $0x3e4f7b4b
+DATA d3e4f7b4bf3b13964<>+48(SB)/4, $0xf3b13964
+DATA d3e4f7b4bf3b13964<>+52(SB)/4, $0x3e4f7b4b
+DATA d3e4f7b4bf3b13964<>+56(SB)/4, $0xf3b13964
+DATA d3e4f7b4bf3b13964<>+60(SB)/4, $0x3e4f7b4b
+GLOBL d3e4f7b4bf3b13964<>(SB), RODATA|NOPTR, $64
+
+DATA dbe85f1ecb6f0764c<>+0(SB)/4, $0xb6f0764c
+DATA dbe85f1ecb6f0764c<>+4(SB)/4, $0xbe85f1ec
+DATA dbe85f1ecb6f0764c<>+8(SB)/4, $0xb6f0764c
+DATA dbe85f1ecb6f0764c<>+12(SB)/4, $0xbe85f1ec
+DATA dbe85f1ecb6f0764c<>+16(SB)/4, $0xb6f0764c
+DATA dbe85f1ecb6f0764c<>+20(SB)/4, $0xbe85f1ec
+DATA dbe85f1ecb6f0764c<>+24(SB)/4, $0xb6f0764c
+DATA dbe85f1ecb6f0764c<>+28(SB)/4, $0xbe85f1ec
+DATA dbe85f1ecb6f0764c<>+32(SB)/4, $0xb6f0764c
+DATA dbe85f1ecb6f0764c<>+36(SB)/4, $0xbe85f1ec
+DATA dbe85f1ecb6f0764c<>+40(SB)/4, $0xb6f0764c
+DATA dbe85f1ecb6f0764c<>+44(SB)/4, $0xbe85f1ec
+DATA dbe85f1ecb6f0764c<>+48(SB)/4, $0xb6f0764c
+DATA dbe85f1ecb6f0764c<>+52(SB)/4, $0xbe85f1ec
+DATA dbe85f1ecb6f0764c<>+56(SB)/4, $0xb6f0764c
+DATA dbe85f1ecb6f0764c<>+60(SB)/4, $0xbe85f1ec
+GLOBL dbe85f1ecb6f0764c<>(SB), RODATA|NOPTR, $64
+
+DATA d3ebb9df224ca4b97<>+0(SB)/4, $0x24ca4b97
+DATA d3ebb9df224ca4b97<>+4(SB)/4, $0x3ebb9df2
+DATA d3ebb9df224ca4b97<>+8(SB)/4, $0x24ca4b97
+DATA d3ebb9df224ca4b97<>+12(SB)/4, $0x3ebb9df2
+DATA d3ebb9df224ca4b97<>+16(SB)/4, $0x24ca4b97
+DATA d3ebb9df224ca4b97<>+20(SB)/4, $0x3ebb9df2
+DATA d3ebb9df224ca4b97<>+24(SB)/4, $0x24ca4b97
+DATA d3ebb9df224ca4b97<>+28(SB)/4, $0x3ebb9df2
+DATA d3ebb9df224ca4b97<>+32(SB)/4, $0x24ca4b97
+DATA d3ebb9df224ca4b97<>+36(SB)/4, $0x3ebb9df2
+DATA d3ebb9df224ca4b97<>+40(SB)/4, $0x24ca4b97
+DATA d3ebb9df224ca4b97<>+44(SB)/4, $0x3ebb9df2
+DATA d3ebb9df224ca4b97<>+48(SB)/4, $0x24ca4b97
+DATA d3ebb9df224ca4b97<>+52(SB)/4, $0x3ebb9df2
+DATA d3ebb9df224ca4b97<>+56(SB)/4, $0x24ca4b97
+DATA d3ebb9df224ca4b97<>+60(SB)/4, $0x3ebb9df2
+GLOBL d3ebb9df224ca4b97<>(SB), RODATA|NOPTR, $64
+
+DATA dbeef4d1e3183f7ae<>+0(SB)/4, $0x3183f7ae
+DATA dbeef4d1e3183f7ae<>+4(SB)/4, $0xbeef4d1e
+DATA dbeef4d1e3183f7ae<>+8(SB)/4, $0x3183f7ae
+DATA dbeef4d1e3183f7ae<>+12(SB)/4, $0xbeef4d1e
+DATA dbeef4d1e3183f7ae<>+16(SB)/4, $0x3183f7ae
+DATA dbeef4d1e3183f7ae<>+20(SB)/4, $0xbeef4d1e
+DATA dbeef4d1e3183f7ae<>+24(SB)/4, $0x3183f7ae
+DATA dbeef4d1e3183f7ae<>+28(SB)/4, $0xbeef4d1e
+DATA dbeef4d1e3183f7ae<>+32(SB)/4, $0x3183f7ae
+DATA dbeef4d1e3183f7ae<>+36(SB)/4, $0xbeef4d1e
+DATA dbeef4d1e3183f7ae<>+40(SB)/4, $0x3183f7ae
+DATA dbeef4d1e3183f7ae<>+44(SB)/4, $0xbeef4d1e
+DATA dbeef4d1e3183f7ae<>+48(SB)/4, $0x3183f7ae
+DATA dbeef4d1e3183f7ae<>+52(SB)/4, $0xbeef4d1e
+DATA dbeef4d1e3183f7ae<>+56(SB)/4, $0x3183f7ae
+DATA dbeef4d1e3183f7ae<>+60(SB)/4, $0xbeef4d1e
+GLOBL dbeef4d1e3183f7ae<>(SB), RODATA|NOPTR, $64
+
+DATA d3f1f9a321d5b8e1e<>+0(SB)/4, $0x1d5b8e1e
+DATA d3f1f9a321d5b8e1e<>+4(SB)/4, $0x3f1f9a32
+DATA d3f1f9a321d5b8e1e<>+8(SB)/4, $0x1d5b8e1e
+DATA d3f1f9a321d5b8e1e<>+12(SB)/4, $0x3f1f9a32
+DATA d3f1f9a321d5b8e1e<>+16(SB)/4, $0x1d5b8e1e
+DATA d3f1f9a321d5b8e1e<>+20(SB)/4, $0x3f1f9a32
+DATA d3f1f9a321d5b8e1e<>+24(SB)/4, $0x1d5b8e1e
+DATA d3f1f9a321d5b8e1e<>+28(SB)/4, $0x3f1f9a32
+DATA d3f1f9a321d5b8e1e<>+32(SB)/4, $0x1d5b8e1e
+DATA d3f1f9a321d5b8e1e<>+36(SB)/4, $0x3f1f9a32
+DATA d3f1f9a321d5b8e1e<>+40(SB)/4, $0x1d5b8e1e
+DATA d3f1f9a321d5b8e1e<>+44(SB)/4, $0x3f1f9a32
+DATA d3f1f9a321d5b8e1e<>+48(SB)/4, $0x1d5b8e1e
+DATA d3f1f9a321d5b8e1e<>+52(SB)/4, $0x3f1f9a32
+DATA d3f1f9a321d5b8e1e<>+56(SB)/4, $0x1d5b8e1e
+DATA d3f1f9a321d5b8e1e<>+60(SB)/4, $0x3f1f9a32
+GLOBL d3f1f9a321d5b8e1e<>(SB), RODATA|NOPTR, $64
+
+DATA dbf4c02db3dac435f<>+0(SB)/4, $0x3dac435f
+DATA dbf4c02db3dac435f<>+4(SB)/4, $0xbf4c02db
+DATA dbf4c02db3dac435f<>+8(SB)/4, $0x3dac435f
+DATA dbf4c02db3dac435f<>+12(SB)/4, $0xbf4c02db
+DATA dbf4c02db3dac435f<>+16(SB)/4, $0x3dac435f
+DATA dbf4c02db3dac435f<>+20(SB)/4, $0xbf4c02db
+DATA dbf4c02db3dac435f<>+24(SB)/4, $0x3dac435f
+DATA dbf4c02db3dac435f<>+28(SB)/4, $0xbf4c02db
+DATA dbf4c02db3dac435f<>+32(SB)/4, $0x3dac435f
+DATA dbf4c02db3dac435f<>+36(SB)/4, $0xbf4c02db
+DATA dbf4c02db3dac435f<>+40(SB)/4, $0x3dac435f
+DATA dbf4c02db3dac435f<>+44(SB)/4, $0xbf4c02db
+DATA dbf4c02db3dac435f<>+48(SB)/4, $0x3dac435f
+DATA dbf4c02db3dac435f<>+52(SB)/4, $0xbf4c02db
+DATA dbf4c02db3dac435f<>+56(SB)/4, $0x3dac435f
+DATA dbf4c02db3dac435f<>+60(SB)/4, $0xbf4c02db
+GLOBL dbf4c02db3dac435f<>(SB), RODATA|NOPTR, $64
+
+DATA d3f7565bcd0dbaa38<>+0(SB)/4, $0xd0dbaa38
+DATA d3f7565bcd0dbaa38<>+4(SB)/4, $0x3f7565bc
+DATA d3f7565bcd0dbaa38<>+8(SB)/4, $0xd0dbaa38
+DATA d3f7565bcd0dbaa38<>+12(SB)/4, $0x3f7565bc
+DATA d3f7565bcd0dbaa38<>+16(SB)/4, $0xd0dbaa38
+DATA d3f7565bcd0dbaa38<>+20(SB)/4, $0x3f7565bc
+DATA d3f7565bcd0dbaa38<>+24(SB)/4, $0xd0dbaa38
+DATA d3f7565bcd0dbaa38<>+28(SB)/4, $0x3f7565bc
+DATA d3f7565bcd0dbaa38<>+32(SB)/4, $0xd0dbaa38
+DATA d3f7565bcd0dbaa38<>+36(SB)/4, $0x3f7565bc
+DATA d3f7565bcd0dbaa38<>+40(SB)/4, $0xd0dbaa38
+DATA d3f7565bcd0dbaa38<>+44(SB)/4, $0x3f7565bc
+DATA d3f7565bcd0dbaa38<>+48(SB)/4, $0xd0dbaa38
+DATA d3f7565bcd0dbaa38<>+52(SB)/4, $0x3f7565bc
+DATA d3f7565bcd0dbaa38<>+56(SB)/4, $0xd0dbaa38
+DATA d3f7565bcd0dbaa38<>+60(SB)/4, $0x3f7565bc
+GLOBL d3f7565bcd0dbaa38<>(SB), RODATA|NOPTR, $64
+
+DATA dbf9b82ce31284e00<>+0(SB)/4, $0x31284e00
+DATA dbf9b82ce31284e00<>+4(SB)/4, $0xbf9b82ce
+DATA dbf9b82ce31284e00<>+8(SB)/4, $0x31284e00
+DATA dbf9b82ce31284e00<>+12(SB)/4, $0xbf9b82ce
+DATA dbf9b82ce31284e00<>+16(SB)/4, $0x31284e00
+DATA dbf9b82ce31284e00<>+20(SB)/4, $0xbf9b82ce
+DATA dbf9b82ce31284e00<>+24(SB)/4, $0x31284e00
+DATA dbf9b82ce31284e00<>+28(SB)/4, $0xbf9b82ce
+DATA dbf9b82ce31284e00<>+32(SB)/4, $0x31284e00
+DATA dbf9b82ce31284e00<>+36(SB)/4, $0xbf9b82ce
+DATA dbf9b82ce31284e00<>+40(SB)/4, $0x31284e00
+DATA dbf9b82ce31284e00<>+44(SB)/4, $0xbf9b82ce
+DATA dbf9b82ce31284e00<>+48(SB)/4, $0x31284e00
+DATA dbf9b82ce31284e00<>+52(SB)/4, $0xbf9b82ce
+DATA dbf9b82ce31284e00<>+56(SB)/4, $0x31284e00
+DATA dbf9b82ce31284e00<>+60(SB)/4, $0xbf9b82ce
+GLOBL dbf9b82ce31284e00<>(SB), RODATA|NOPTR, $64
+
+DATA d3fbce2f21a042b30<>+0(SB)/4, $0x1a042b30
+DATA d3fbce2f21a042b30<>+4(SB)/4, $0x3fbce2f2
+DATA d3fbce2f21a042b30<>+8(SB)/4, $0x1a042b30
+DATA d3fbce2f21a042b30<>+12(SB)/4, $0x3fbce2f2
+DATA d3fbce2f21a042b30<>+16(SB)/4, $0x1a042b30
+DATA d3fbce2f21a042b30<>+20(SB)/4, $0x3fbce2f2
+DATA d3fbce2f21a042b30<>+24(SB)/4, $0x1a042b30
+DATA d3fbce2f21a042b30<>+28(SB)/4, $0x3fbce2f2
+DATA d3fbce2f21a042b30<>+32(SB)/4, $0x1a042b30
+DATA d3fbce2f21a042b30<>+36(SB)/4, $0x3fbce2f2
+DATA d3fbce2f21a042b30<>+40(SB)/4, $0x1a042b30
+DATA d3fbce2f21a042b30<>+44(SB)/4, $0x3fbce2f2
+DATA d3fbce2f21a042b30<>+48(SB)/4, $0x1a042b30
+DATA d3fbce2f21a042b30<>+52(SB)/4, $0x3fbce2f2
+DATA d3fbce2f21a042b30<>+56(SB)/4, $0x1a042b30
+DATA d3fbce2f21a042b30<>+60(SB)/4, $0x3fbce2f2
+GLOBL d3fbce2f21a042b30<>(SB), RODATA|NOPTR, $64
+
+DATA dbfd812746b0379e6<>+0(SB)/4, $0x6b0379e6
+DATA dbfd812746b0379e6<>+4(SB)/4, $0xbfd81274
+DATA dbfd812746b0379e6<>+8(SB)/4, $0x6b0379e6
+DATA dbfd812746b0379e6<>+12(SB)/4, $0xbfd81274
+DATA dbfd812746b0379e6<>+16(SB)/4, $0x6b0379e6
+DATA dbfd812746b0379e6<>+20(SB)/4, $0xbfd81274
+DATA dbfd812746b0379e6<>+24(SB)/4, $0x6b0379e6
+DATA dbfd812746b0379e6<>+28(SB)/4, $0xbfd81274
+DATA dbfd812746b0379e6<>+32(SB)/4, $0x6b0379e6
+DATA dbfd812746b0379e6<>+36(SB)/4, $0xbfd81274
+DATA dbfd812746b0379e6<>+40(SB)/4, $0x6b0379e6
+DATA dbfd812746b0379e6<>+44(SB)/4, $0xbfd81274
+DATA dbfd812746b0379e6<>+48(SB)/4, $0x6b0379e6
+DATA dbfd812746b0379e6<>+52(SB)/4, $0xbfd81274
+DATA dbfd812746b0379e6<>+56(SB)/4, $0x6b0379e6
+DATA dbfd812746b0379e6<>+60(SB)/4, $0xbfd81274
+GLOBL dbfd812746b0379e6<>(SB), RODATA|NOPTR, $64
+
+DATA d3ff20dd750429b6d<>+0(SB)/4, $0x50429b6d
+DATA d3ff20dd750429b6d<>+4(SB)/4, $0x3ff20dd7
+DATA d3ff20dd750429b6d<>+8(SB)/4, $0x50429b6d
+DATA d3ff20dd750429b6d<>+12(SB)/4, $0x3ff20dd7
+DATA d3ff20dd750429b6d<>+16(SB)/4, $0x50429b6d
+DATA d3ff20dd750429b6d<>+20(SB)/4, $0x3ff20dd7
+DATA d3ff20dd750429b6d<>+24(SB)/4, $0x50429b6d
+DATA d3ff20dd750429b6d<>+28(SB)/4, $0x3ff20dd7
+DATA d3ff20dd750429b6d<>+32(SB)/4, $0x50429b6d
+DATA d3ff20dd750429b6d<>+36(SB)/4, $0x3ff20dd7
+DATA d3ff20dd750429b6d<>+40(SB)/4, $0x50429b6d
+DATA d3ff20dd750429b6d<>+44(SB)/4, $0x3ff20dd7
+DATA d3ff20dd750429b6d<>+48(SB)/4, $0x50429b6d
+DATA d3ff20dd750429b6d<>+52(SB)/4, $0x3ff20dd7
+DATA d3ff20dd750429b6d<>+56(SB)/4, $0x50429b6d
+DATA d3ff20dd750429b6d<>+60(SB)/4, $0x3ff20dd7
+GLOBL d3ff20dd750429b6d<>(SB), RODATA|NOPTR, $64
+
+// func axpy64AVX512(n int, dst *float64, x *float64, y *float64, c float64) (csr uint32)
+// Requires: AVX, AVX512F, BMI2, SSE
+TEXT ·axpy64AVX512(SB), NOSPLIT, $0-44
+	STMXCSR      csr+40(FP)
+	MOVQ         n+0(FP), AX
+	MOVQ         dst+8(FP), CX
+	MOVQ         x+16(FP), DX
+	MOVQ         y+24(FP), BX
+	VBROADCASTSD c+32(FP), Z31
+
+wide:
+	CMPQ    AX, $0x00000020
+	JL      narrow
+	VMOVUPS (DX), Z0
+	VMOVUPS 64(DX), Z1
+	VMOVUPS 128(DX), Z2
+	VMOVUPS 192(DX), Z3
+	VMOVUPS (BX), Z4
+	VMOVUPS 64(BX), Z5
+	VMOVUPS 128(BX), Z6
+	VMOVUPS 192(BX), Z7
+	VMULPD  Z31, Z0, Z0
+	VMULPD  Z31, Z1, Z1
+	VMULPD  Z31, Z2, Z2
+	VMULPD  Z31, Z3, Z3
+	VADDPD  Z4, Z0, Z4
+	VADDPD  Z5, Z1, Z5
+	VADDPD  Z6, Z2, Z6
+	VADDPD  Z7, Z3, Z7
+	VMOVUPS Z4, (CX)
+	VMOVUPS Z5, 64(CX)
+	VMOVUPS Z6, 128(CX)
+	VMOVUPS Z7, 192(CX)
+	ADDQ    $0x00000100, CX
+	ADDQ    $0x00000100, DX
+	ADDQ    $0x00000100, BX
+	SUBQ    $0x00000020, AX
+	JMP     wide
+
+narrow:
+	CMPQ    AX, $0x00000008
+	JL      rest
+	VMOVUPS (DX), Z0
+	VMOVUPS (BX), Z1
+	VMULPD  Z31, Z0, Z0
+	VADDPD  Z1, Z0, Z1
+	VMOVUPS Z1, (CX)
+	ADDQ    $0x00000040, CX
+	ADDQ    $0x00000040, DX
+	ADDQ    $0x00000040, BX
+	SUBQ    $0x00000008, AX
+	JMP     narrow
+
+rest:
+	TESTQ     AX, AX
+	JE        done
+	MOVQ      $-1, SI
+	BZHIQ     AX, SI, SI
+	KMOVW     SI, K1
+	VMOVUPD.Z (DX), K1, Z0
+	VMOVUPD.Z (BX), K1, Z1
+	VMULPD    Z31, Z0, Z0
+	VADDPD    Z1, Z0, Z1
+	VMOVUPD   Z1, K1, (CX)
+
+done:
+	LDMXCSR csr+40(FP)
+	VZEROUPPER
+	RET
+
+// func reLUGrad64AVX512(n int, dst *float64, x *float64, y *float64, c float64) (csr uint32)
+// Requires: AVX, AVX512F, BMI2, SSE
+TEXT ·reLUGrad64AVX512(SB), NOSPLIT, $0-44
+	STMXCSR csr+40(FP)
+	MOVQ    n+0(FP), AX
+	MOVQ    dst+8(FP), CX
+	MOVQ    x+16(FP), DX
+	MOVQ    y+24(FP), BX
+	VMOVUPS d0000000000000000<>+0(SB), Z31
+
+wide:
+	CMPQ      AX, $0x00000020
+	JL        narrow
+	VMOVUPS   (DX), Z0
+	VMOVUPS   64(DX), Z1
+	VMOVUPS   128(DX), Z2
+	VMOVUPS   192(DX), Z3
+	VMOVUPS   (BX), Z4
+	VMOVUPS   64(BX), Z5
+	VMOVUPS   128(BX), Z6
+	VMOVUPS   192(BX), Z7
+	VCMPPD    $0x16, Z31, Z0, K2
+	VBLENDMPD Z4, Z31, K2, Z4
+	VCMPPD    $0x16, Z31, Z1, K2
+	VBLENDMPD Z5, Z31, K2, Z5
+	VCMPPD    $0x16, Z31, Z2, K2
+	VBLENDMPD Z6, Z31, K2, Z6
+	VCMPPD    $0x16, Z31, Z3, K2
+	VBLENDMPD Z7, Z31, K2, Z7
+	VMOVUPS   Z4, (CX)
+	VMOVUPS   Z5, 64(CX)
+	VMOVUPS   Z6, 128(CX)
+	VMOVUPS   Z7, 192(CX)
+	ADDQ      $0x00000100, CX
+	ADDQ      $0x00000100, DX
+	ADDQ      $0x00000100, BX
+	SUBQ      $0x00000020, AX
+	JMP       wide
+
+narrow:
+	CMPQ      AX, $0x00000008
+	JL        rest
+	VMOVUPS   (DX), Z0
+	VMOVUPS   (BX), Z1
+	VCMPPD    $0x16, Z31, Z0, K2
+	VBLENDMPD Z1, Z31, K2, Z1
+	VMOVUPS   Z1, (CX)
+	ADDQ      $0x00000040, CX
+	ADDQ      $0x00000040, DX
+	ADDQ      $0x00000040, BX
+	SUBQ      $0x00000008, AX
+	JMP       narrow
+
+rest:
+	TESTQ     AX, AX
+	JE        done
+	MOVQ      $-1, SI
+	BZHIQ     AX, SI, SI
+	KMOVW     SI, K1
+	VMOVUPD.Z (DX), K1, Z0
+	VMOVUPD.Z (BX), K1, Z1
+	VCMPPD    $0x16, Z31, Z0, K2
+	VBLENDMPD Z1, Z31, K2, Z1
+	VMOVUPD   Z1, K1, (CX)
+
+done:
+	LDMXCSR csr+40(FP)
+	VZEROUPPER
+	RET
+
+// func sum64AVX512(n int, x *float64, y *float64) (csr uint32, total float64)
+// Requires: AVX, AVX512DQ, AVX512F, BMI2, SSE
+TEXT ·sum64AVX512(SB), NOSPLIT, $0-40
+	STMXCSR csr+24(FP)
+	LDMXCSR flushing<>+0(SB)
+	MOVQ    n+0(FP), AX
+	MOVQ    x+8(FP), CX
+	VXORPS  Z28, Z28, Z28
+	VXORPS  Z29, Z29, Z29
+	VXORPS  Z30, Z30, Z30
+	VXORPS  Z31, Z31, Z31
+
+wide:
+	CMPQ    AX, $0x00000020
+	JL      narrow
+	VMOVUPS (CX), Z0
+	VMOVUPS 64(CX), Z1
+	VMOVUPS 128(CX), Z2
+	VMOVUPS 192(CX), Z3
+	VADDPD  Z0, Z28, Z28
+	VADDPD  Z1, Z29, Z29
+	VADDPD  Z2, Z30, Z30
+	VADDPD  Z3, Z31, Z31
+	ADDQ    $0x00000100, CX
+	SUBQ    $0x00000020, AX
+	JMP     wide
+
+narrow:
+	CMPQ    AX, $0x00000008
+	JL      rest
+	VMOVUPS (CX), Z0
+	VADDPD  Z0, Z28, Z28
+	ADDQ    $0x00000040, CX
+	SUBQ    $0x00000008, AX
+	JMP     narrow
+
+rest:
+	TESTQ     AX, AX
+	JE        done
+	MOVQ      $-1, DX
+	BZHIQ     AX, DX, DX
+	KMOVW     DX, K1
+	VMOVUPD.Z (CX), K1, Z0
+	VADDPD    Z0, Z28, Z28
+
+done:
+	VADDPD        Z29, Z28, Z28
+	VADDPD        Z31, Z30, Z30
+	VADDPD        Z30, Z28, Z28
+	VEXTRACTF64X4 $0x01, Z28, Y29
+	VADDPD        Y29, Y28, Y28
+	VMOVUPS       Y28, Y0
+	VEXTRACTF128  $0x01, Y0, X1
+	VADDPD        X1, X0, X0
+	VMOVHLPS      X0, X0, X1
+	VADDPD        X1, X0, X0
+	VMOVSD        X0, total+32(FP)
+	LDMXCSR       csr+24(FP)
 	VZEROUPPER
 	RET
 
