@@ -14,6 +14,8 @@ func vectors(t *target) string {
 		l.emit(t)
 		fmt.Fprintf(&s, "\t\t%s: %s%s,\n", strings.ToUpper(l.name[:1])+l.name[1:], l.name, t.name)
 	}
+	power().emit(t.doubles())
+	fmt.Fprintf(&s, "\t\tPow: pow%s,\n", t.name)
 	s.WriteString("\t},\n")
 	for _, l := range append(reductions(), rowSums()) {
 		l.emit(t)

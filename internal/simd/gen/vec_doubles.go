@@ -66,7 +66,7 @@ func unaryDoubles() []*loop {
 		}},
 		{name: "exp", doc: "sets dst to e to the x.", live: 4, consts: expConsts64, body: func(e *lanes) []values {
 			x, y := e.val("x"), e.tmp()
-			e.exp64(y, x, e.tmp(), e.tmp())
+			e.exp64(y, x, e.tmp(), e.tmp(), expPoly64)
 			return []values{y}
 		}},
 		{name: "sigmoid", doc: "sets dst to 1/(1+exp(-x)).", live: 5, consts: expConsts64, body: (*lanes).sigmoid64},
@@ -103,8 +103,8 @@ func inverseFactorials(from, to int) (all []constant) {
 	return all
 }
 
-// exp64 sets p to e to the x; x, n and t are scratch from there on.
-func (e *lanes) exp64(p, x, n, t values) {
+// exp64 sets p to e to the x, by 1 + x + x^2 P(x) near 0; x, n and t are scratch from there on.
+func (e *lanes) exp64(p, x, n, t values, poly []constant) {
 	// Beyond these bounds the result is 0 or infinite; in this order NaN stays.
 	e.set(n, d(-746))
 	e.larger(x, n, x)
@@ -114,7 +114,7 @@ func (e *lanes) exp64(p, x, n, t values) {
 	e.round(n, n, nearest)
 	e.submul(x, n, e.c(ln2High64))
 	e.submul(x, n, e.c(ln2Low64))
-	e.poly(p, x, expPoly64)
+	e.poly(p, x, poly)
 	e.horner(p, x, e.c(d(1)))
 	e.horner(p, x, e.c(d(1)))
 	if e.mask == opmask {
@@ -137,7 +137,7 @@ func (e *lanes) sigmoid64() []values {
 	x, y, a, n, t := e.val("x"), e.tmp(), e.tmp(), e.tmp(), e.tmp()
 	e.and(a, x, e.c(bits64))
 	e.xor(a, a, e.c(sign64))
-	e.exp64(y, a, n, t)
+	e.exp64(y, a, n, t, expPoly64)
 	e.sum(a, y, e.c(d(1)))
 	e.set(n, d(1))
 	e.set(t, 0)
@@ -153,7 +153,7 @@ func (e *lanes) tanh64() []values {
 	x, y, a, n, t := e.val("x"), e.tmp(), e.tmp(), e.tmp(), e.tmp()
 	e.and(a, x, e.c(bits64))
 	e.sum(a, a, a)
-	e.exp64(y, a, n, t)
+	e.exp64(y, a, n, t, expPoly64)
 	e.sum(y, y, e.c(d(1)))
 	e.set(a, d(2))
 	e.div(y, a, y)
@@ -195,6 +195,22 @@ func (e *lanes) log64() []values {
 	e.set(k, d(0x1p52+1023))
 	e.where(less, s, x, e.c(d(0x1p-1022)), s, k, t)
 
+	e.logarithm64(f, k, r, s, t)
+
+	// 0 gives -Inf, less gives NaN, +Inf and NaN give themselves.
+	e.set(k, d(math.Inf(-1)))
+	e.set(s, 0)
+	e.where(lessEqual, f, x, s, k, f, t)
+	e.set(k, d(math.NaN()))
+	e.where(less, f, x, s, k, f, t)
+	e.set(k, d(math.Inf(1)))
+	e.where(less, f, x, k, f, x, t)
+	return []values{f}
+}
+
+// logarithm64 sets f to its logarithm, for a positive normal number; s is 2^52 and what the exponent
+// is too large by, and k, r and t are scratch.
+func (e *lanes) logarithm64(f, k, r, s, t values) {
 	e.subi(f, f, e.c(sqrtHalf64-1023<<52))
 	e.logicalRight(k, f, 52)
 	e.or(k, k, e.c(whole64))
@@ -216,16 +232,24 @@ func (e *lanes) log64() []values {
 	e.sub(t, t, r)
 	e.sub(f, f, t)
 	e.addmul(f, k, e.c(logHigh64))
+}
 
-	// 0 gives -Inf, less gives NaN, +Inf and NaN give themselves.
-	e.set(k, d(math.Inf(-1)))
-	e.set(s, 0)
-	e.where(lessEqual, f, x, s, k, f, t)
-	e.set(k, d(math.NaN()))
-	e.where(less, f, x, s, k, f, t)
-	e.set(k, d(math.Inf(1)))
-	e.where(less, f, x, k, f, x, t)
-	return []values{f}
+// The power of positive normal float32 numbers is computed in float64, by fewer terms of the
+// exponential: those up to r^8, the next of which is below 2e-10.
+var powConsts = []constant{sqrtHalf64, logHigh64, logLow64, d(1), d(.5), d(2), fraction64, whole64, log2e64, ln2High64, ln2Low64}
+
+// power writes the kernel of powers.
+func power() *loop {
+	return &loop{name: "pow", doc: "sets dst to x to the y, of which x is positive and normal, and y finite.", params: mapParams,
+		in: []string{"x", "y"}, out: []string{"dst"}, live: 6, narrow: true, consts: powConsts,
+		body: func(e *lanes) []values {
+			x, y, k, r, s, u := e.val("x"), e.val("y"), e.tmp(), e.tmp(), e.tmp(), e.tmp()
+			e.set(s, d(0x1p52+1023))
+			e.logarithm64(x, k, r, s, u)
+			e.mul(x, x, y)
+			e.exp64(y, x, k, r, expPoly64[len(expPoly64)-7:])
+			return []values{y}
+		}}
 }
 
 // The error function is x P(x^2) below 1, and elsewhere 1 - exp(-x^2) Q(t) with t = (x-3)/(x+3).
@@ -251,7 +275,7 @@ func (e *lanes) erf64() []values {
 	e.poly(y, u, erfcPoly64)
 	e.mul(a, a, a)
 	e.xor(a, a, e.c(sign64))
-	e.exp64(u, a, n, t)
+	e.exp64(u, a, n, t, expPoly64)
 	e.mul(u, u, y)
 	e.set(y, d(1))
 	e.sub(u, y, u)

@@ -29,6 +29,9 @@ type loop struct {
 	// are.
 	exact bool
 
+	// narrow says that body computes in float64 what is float32 in memory.
+	narrow bool
+
 	body func(e *lanes) []values
 }
 
@@ -97,7 +100,11 @@ func (l *loop) emit(t *target) {
 	t.Label("rest")
 	t.TESTQ(e.counter, e.counter)
 	t.JE(operand.LabelRef("done"))
-	t.setMask(e.counter.(reg.GPVirtual))
+	of := *t
+	if l.narrow {
+		of.elem /= 2
+	}
+	of.setMask(e.counter.(reg.GPVirtual))
 	e.turn(1, true)
 	t.Label("done")
 	if l.accumulate {
@@ -169,7 +176,7 @@ func (e *lanes) turns(label string, n int, next string) {
 	e.JL(operand.LabelRef(next))
 	e.turn(n, false)
 	for _, p := range e.pointers() {
-		e.ADDQ(operand.U32(uint32(n*e.size)), e.ptr[p])
+		e.ADDQ(operand.U32(uint32(n*e.step())), e.ptr[p])
 	}
 	e.SUBQ(operand.U32(uint32(n*e.width())), e.counter)
 	e.JMP(operand.LabelRef(label))
@@ -183,14 +190,66 @@ func (e *lanes) turn(n int, masked bool) {
 	for _, p := range e.in {
 		v := e.tmp()
 		for i := range v {
-			e.load(operand.Mem{Base: e.ptr[p], Disp: i * e.size}, v[i].(reg.Register), masked)
+			e.read(operand.Mem{Base: e.ptr[p], Disp: i * e.step()}, v[i].(reg.VecPhysical))
 		}
 		e.loaded[p] = v
 	}
 	for o, v := range e.body(e) {
 		for i := range v {
-			e.store(v[i].(reg.Register), operand.Mem{Base: e.ptr[e.out[o]], Disp: i * e.size}, masked)
+			e.write(v[i].(reg.VecPhysical), operand.Mem{Base: e.ptr[e.out[o]], Disp: i * e.step()})
 		}
+	}
+}
+
+// step is how many bytes a vector takes in memory.
+func (e *lanes) step() int {
+	if e.narrow {
+		return e.size / 2
+	}
+	return e.size
+}
+
+// half is the lower half of a vector.
+func (e *lanes) half(v reg.VecPhysical) reg.VecPhysical {
+	if e.size == 64 {
+		return v.AsY().(reg.VecPhysical)
+	}
+	return v.AsX().(reg.VecPhysical)
+}
+
+// read loads a vector, or of the last one what is there.
+func (e *lanes) read(m operand.Mem, v reg.VecPhysical) {
+	switch {
+	case !e.narrow:
+		e.load(m, v, e.masked)
+	case !e.masked:
+		e.VCVTPS2PD(m, v)
+	case e.mask == opmask:
+		e.VCVTPS2PD_Z(m, reg.K1, v)
+	default:
+		e.VMASKMOVPS(m, e.half(e.maskReg().(reg.VecPhysical)), e.half(v))
+		e.VCVTPS2PD(e.half(v), v)
+	}
+}
+
+// write stores one.
+func (e *lanes) write(v reg.VecPhysical, m operand.Mem) {
+	if !e.narrow {
+		e.store(v, m, e.masked)
+		return
+	}
+	if e.mask == opmask {
+		e.VCVTPD2PS(v, e.half(v))
+	} else {
+		e.VCVTPD2PSY(v, e.half(v))
+	}
+	switch {
+	case !e.masked:
+		e.VMOVUPS(e.half(v), m)
+	case e.mask == opmask:
+		e.VMOVUPS(e.half(v), reg.K1, m)
+	default:
+		e.VMASKMOVPS(e.half(v), e.half(e.maskReg().(reg.VecPhysical)), m)
 	}
 }
 

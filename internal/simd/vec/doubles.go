@@ -13,7 +13,7 @@ type mapFunc64 func(n int, dst, x, y *float64, c float64) (csr uint32)
 
 // Map64 is [Kernels.Map] for float64. Denormals are computed with, and NaN propagates, as in package
 // math. Of the functions that are not exact, Exp is within 1 ulp, Log 1, Sigmoid 2, Tanh 2 and Erf 1.5;
-// Log1p, Expm1, Sin, Cos and Sign are plain Go at every level.
+// Log1p, Expm1, Sin, Cos, Pow and Sign are plain Go at every level.
 func (k *Kernels) Map64(op Op, dst, x, y []float64, c float64) {
 	f := k.maps64[op]
 	if f == nil {
@@ -89,6 +89,7 @@ var formulas64 = [opCount]func(x, y, c float64) float64{
 	Cos:      func(x, _, _ float64) float64 { return math.Cos(x) },
 	Floor:    func(x, _, _ float64) float64 { return math.Floor(x) },
 	Sign:     func(x, _, _ float64) float64 { return sign64(x) },
+	Pow:      func(x, y, _ float64) float64 { return math.Pow(x, y) },
 	Axpy:     func(x, y, c float64) float64 { return float64(c*x) + y },
 	ReLUGrad: func(x, y, _ float64) float64 { return reLUGrad64(x, y) },
 }

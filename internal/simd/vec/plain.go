@@ -71,6 +71,7 @@ var formulas = [opCount]func(x, y, c float32) float32{
 		}
 		return x
 	},
+	Pow:  func(x, y, _ float32) float32 { return float32(math.Pow(float64(x), float64(y))) },
 	Axpy: func(x, y, c float32) float32 { return isa.Flush32(float32(c*x)) + y },
 }
 

@@ -41,6 +41,7 @@ const (
 	Floor   // the greatest whole number not above x
 	Sign    // -1, 0 or 1; NaN for NaN, a zero for itself
 
+	Pow      // x to the y, within .51 ulp where x is positive
 	Axpy     // c*x + y, the product rounded too
 	ReLUGrad // 0 where x <= 0, else y; exact: x is ReLU's operand or result
 
@@ -50,7 +51,7 @@ const (
 // Operands returns how many vectors op reads: x, or x and y.
 func (op Op) Operands() int {
 	switch op {
-	case Add, Sub, Mul, Div, Max, Min, Axpy, ReLUGrad:
+	case Add, Sub, Mul, Div, Max, Min, Pow, Axpy, ReLUGrad:
 		return 2
 	}
 	return 1
@@ -98,8 +99,12 @@ func (k *Kernels) FMALoop(turns int) (operations int) {
 // Map sets dst[i] = op(x[i], y[i], c) for each element of dst. x, and y where op reads it, are
 // at least as long as dst; either may be dst itself, but not overlap it otherwise.
 func (k *Kernels) Map(op Op, dst, x, y []float32, c float32) {
-	if op == Sin || op == Cos {
+	switch op {
+	case Sin, Cos:
 		k.turn(op, dst, x)
+		return
+	case Pow:
+		k.power(dst, x, y)
 		return
 	}
 	k.mapAll(op, dst, x, y, c)
@@ -184,5 +189,5 @@ var opNames = [opCount]string{
 	Min: "min(x,y)", MinC: "min(x,c)", Neg: "-x", Abs: "abs(x)", Sqrt: "sqrt(x)",
 	Exp: "exp(x)", Log: "log(x)", Tanh: "tanh(x)", Sigmoid: "sigmoid(x)",
 	Sin: "sin(x)", Cos: "cos(x)", Log1p: "log1p(x)", Expm1: "expm1(x)", Erf: "erf(x)", Floor: "floor(x)", Sign: "sign(x)",
-	Axpy: "c*x+y", ReLUGrad: "relu'(x)*y",
+	Pow: "pow(x,y)", Axpy: "c*x+y", ReLUGrad: "relu'(x)*y",
 }

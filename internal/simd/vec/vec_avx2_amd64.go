@@ -152,6 +152,11 @@ func axpyAVX2(n int, dst *float32, x *float32, y *float32, c float32) (csr uint3
 //go:noescape
 func reLUGradAVX2(n int, dst *float32, x *float32, y *float32, c float32) (csr uint32)
 
+// powAVX2 sets dst to x to the y, of which x is positive and normal, and y finite.
+//
+//go:noescape
+func powAVX2(n int, dst *float32, x *float32, y *float32, c float32) (csr uint32)
+
 // sumAVX2 returns the sum of x.
 //
 //go:noescape
@@ -360,6 +365,7 @@ var avx2 = Kernels{
 		Sign:     signAVX2,
 		Axpy:     axpyAVX2,
 		ReLUGrad: reLUGradAVX2,
+		Pow:      powAVX2,
 	},
 	sum:  sumAVX2,
 	dot:  dotAVX2,

@@ -152,6 +152,11 @@ func axpyAVX512(n int, dst *float32, x *float32, y *float32, c float32) (csr uin
 //go:noescape
 func reLUGradAVX512(n int, dst *float32, x *float32, y *float32, c float32) (csr uint32)
 
+// powAVX512 sets dst to x to the y, of which x is positive and normal, and y finite.
+//
+//go:noescape
+func powAVX512(n int, dst *float32, x *float32, y *float32, c float32) (csr uint32)
+
 // sumAVX512 returns the sum of x.
 //
 //go:noescape
@@ -360,6 +365,7 @@ var avx512 = Kernels{
 		Sign:     signAVX512,
 		Axpy:     axpyAVX512,
 		ReLUGrad: reLUGradAVX512,
+		Pow:      powAVX512,
 	},
 	sum:  sumAVX512,
 	dot:  dotAVX512,
