@@ -82,6 +82,7 @@ type program struct {
 	once      []action // fill the registers that are the same for every block
 	each      []action // for every block: gather, compute, store
 	inputs    []operand
+	idioms    map[int]found      // by their last step
 	results   []operand          // by step
 	last      []int              // the last step that reads each step's result
 	apart     []engine.Overwrite // outputs, and inputs that are read after they are written
@@ -160,6 +161,7 @@ func floats(f *frame, o operand) []float32 { return view[float32](f, o) }
 func (e Engine) compileMap(m engine.Map, in, out []shape.Type) *program {
 	p := &program{simd: e.simd, in: in, to: out[0].Shape, m: m, numbers: map[number]operand{}, free: map[shape.DType][]operand{}}
 	p.frames = par.NewFree(16, func() *frame { return new(frame) })
+	p.findIdioms()
 	p.last = p.lastReads()
 	p.spreadInputs()
 	for i, s := range m.Steps {
@@ -176,8 +178,10 @@ func (e Engine) compileMap(m engine.Map, in, out []shape.Type) *program {
 	}
 	n := out[0].Len()
 	cost := 50 * len(p.each)
-	for _, s := range m.Steps {
-		cost += stepCost(s.Fn) + castCost(s, m.ArgType(s, s.Args[0], in))
+	for i, s := range m.Steps {
+		if p.last[i] > 0 {
+			cost += p.costOf(i) + castCost(s, m.ArgType(s, s.Args[0], in))
+		}
 	}
 	p.loop = e.newLoop((n+block-1)/block, cost, func(c *engine.Call, slot, lo, hi int) {
 		regs := c.Scratch.Bytes()[slot*p.registers:][:p.registers]
@@ -205,6 +209,9 @@ func (p *program) run(c *engine.Call, regs []byte, start, end int) {
 
 // reads are the arguments that step i is computed from.
 func (p *program) reads(i int) []engine.Arg {
+	if of, ok := p.idioms[i]; ok {
+		return of.args
+	}
 	if a, ok := p.axpy(i); ok {
 		return []engine.Arg{a.x, a.y}
 	}
@@ -235,7 +242,9 @@ func (p *program) step(i int, s engine.Step) {
 	var args []operand
 	for j, a := range p.reads(i) {
 		d := p.m.ArgType(s, a, p.in)
-		if s.Fn == engine.Select && j == 0 && a == s.Args[0] {
+		if _, ok := p.idioms[i]; ok {
+			d = s.DType
+		} else if s.Fn == engine.Select && j == 0 && a == s.Args[0] {
 			d = shape.Bool // even if it is a number
 		}
 		args = append(args, p.arg(a, d))

@@ -198,26 +198,17 @@ func (p *program) onlyConstant(i int) bool {
 		return false
 	}
 	for k, s := range p.m.Steps {
-		if !slices.Contains(s.Args[:s.Fn.Arity()], engine.In(i)) {
+		if p.last[k] == 0 || !slices.Contains(p.reads(k), engine.In(i)) {
 			continue
 		}
 		_, known := binaryOps[s.Fn]
 		_, fused := p.axpy(k)
-		if !known || fused || p.broadcast(s.Args[0]) == p.broadcast(s.Args[1]) {
+		_, whole := p.idioms[k]
+		if !known || fused || whole || p.broadcast(s.Args[0]) == p.broadcast(s.Args[1]) {
 			return false
 		}
 	}
-	return !p.readByAxpy(i)
-}
-
-// readByAxpy reports whether a step that multiplies and adds reads input i.
-func (p *program) readByAxpy(i int) bool {
-	for k := range p.m.Steps {
-		if a, ok := p.axpy(k); ok && (a.x == engine.In(i) || a.y == engine.In(i)) {
-			return true
-		}
-	}
-	return false
+	return true
 }
 
 // broadcast reports whether a is a number, or an input that has fewer elements than the result.

@@ -41,6 +41,9 @@ var binaryOps = map[engine.Fn]struct{ both, right, left vec.Op }{
 
 // compile returns the loop of step i.
 func (p *program) compile(i int, s engine.Step, dst operand, args []operand) action {
+	if of, ok := p.idioms[i]; ok {
+		return p.vector(of.op, dst, args[0], args[len(args)-1], 0)
+	}
 	if a, ok := p.axpy(i); ok {
 		return p.vector(vec.Axpy, dst, args[0], args[1], a.c)
 	}

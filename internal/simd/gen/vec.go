@@ -9,7 +9,7 @@ import (
 func vectors(t *target) string {
 	peak(t)
 	var s strings.Builder
-	fmt.Fprintf(&s, "\nvar %s = Kernels{\n\twidth: %d,\n\tfmaLoop: fmaLoop%s,\n\tmaps: [...]mapFunc{\n", t.level(), t.width(), t.name)
+	fmt.Fprintf(&s, "\nvar %s = Kernels{\n\twidth: %d,\n\tfmaLoop: fmaLoop%s,\n\tmaps: [opCount]mapFunc{\n", t.level(), t.width(), t.name)
 	for _, l := range maps() {
 		l.emit(t)
 		fmt.Fprintf(&s, "\t\t%s: %s%s,\n", strings.ToUpper(l.name[:1])+l.name[1:], l.name, t.name)

@@ -21,7 +21,7 @@ const doubleParams = "n int, dst, x, y *float64, c float64"
 func doubleVectors(t *target) string {
 	t = t.doubles()
 	var s strings.Builder
-	s.WriteString("\tmaps64: [...]mapFunc64{\n")
+	s.WriteString("\tmaps64: [opCount64]mapFunc64{\n")
 	for _, l := range append(append(arithmetic(), unaryDoubles()...), otherDoubles()...) {
 		field := strings.ToUpper(l.name[:1]) + l.name[1:]
 		l.name, l.params, l.exact = l.name+"64", doubleParams, true

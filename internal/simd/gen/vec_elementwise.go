@@ -7,7 +7,7 @@ const mapParams = "n int, dst, x, y *float32, c float32"
 
 // maps are the kernels dst[i] = op(x[i], y[i], c).
 func maps() []*loop {
-	all := append(append(arithmetic(), unary()...), other()...)
+	all := append(append(append(arithmetic(), unary()...), other()...), activations()...)
 	for _, l := range all {
 		l.params = mapParams
 	}
@@ -350,6 +350,12 @@ var (
 
 func (e *lanes) erf() []values {
 	x, y, u, a, n := e.val("x"), e.tmp(), e.tmp(), e.tmp(), e.tmp()
+	e.errorFunction(x, y, u, a, n)
+	return []values{y}
+}
+
+// errorFunction sets y to that of x; u, a and n are scratch.
+func (e *lanes) errorFunction(x, y, u, a, n values) {
 	e.and(a, x, e.c(bits))
 	e.mul(n, a, a)
 	e.set(y, f(-1.72853470e-5))
@@ -372,7 +378,6 @@ func (e *lanes) erf() []values {
 	e.and(n, x, e.c(sign))
 	e.where(less, y, a, e.c(erfBound), y, u, a)
 	e.or(y, y, n)
-	return []values{y}
 }
 
 // Sine and cosine take n = round(2x/pi) and r = x - n pi/2, with pi/2 in three parts: each

@@ -14,6 +14,7 @@ type mapFunc64 func(n int, dst, x, y *float64, c float64) (csr uint32)
 // Map64 is [Kernels.Map] for float64. Denormals are computed with, and NaN propagates, as in package
 // math. Of the functions that are not exact, Exp is within 1 ulp, Log 1, Sigmoid 2, Tanh 2 and Erf 1.5;
 // Log1p, Expm1, Sin, Cos, Pow and Sign are plain Go at every level.
+// The activations are of float32 only.
 func (k *Kernels) Map64(op Op, dst, x, y []float64, c float64) {
 	f := k.maps64[op]
 	if f == nil {
@@ -61,7 +62,7 @@ func Sum[T isa.Float](k *Kernels, x []T) T {
 }
 
 // formulas64 are the definitions of the functions of float64.
-var formulas64 = [opCount]func(x, y, c float64) float64{
+var formulas64 = [opCount64]func(x, y, c float64) float64{
 	Add:      func(x, y, _ float64) float64 { return x + y },
 	AddC:     func(x, _, c float64) float64 { return x + c },
 	Sub:      func(x, y, _ float64) float64 { return x - y },
@@ -97,7 +98,7 @@ var formulas64 = [opCount]func(x, y, c float64) float64{
 // maps64Go are the plain-Go twins.
 var maps64Go = makeMaps64()
 
-func makeMaps64() (maps [opCount]mapFunc64) {
+func makeMaps64() (maps [opCount64]mapFunc64) {
 	for op, f := range formulas64 {
 		maps[op] = func(n int, dst, x, y *float64, c float64) uint32 {
 			d, xs, ys := unsafe.Slice(dst, n), unsafe.Slice(x, n), unsafe.Slice(y, n)

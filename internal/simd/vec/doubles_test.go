@@ -82,7 +82,7 @@ func doublesOf(rng *rand.Rand, n int) []float64 {
 func TestMap64AgreesWithFormulas(t *testing.T) {
 	eachLevel(t, func(t *testing.T, k *Kernels) {
 		rng := rand.New(rand.NewPCG(5, 64))
-		for op := range opCount {
+		for op := range opCount64 {
 			if k.width == 1 {
 				break // these are the formulas
 			}
@@ -172,7 +172,7 @@ func TestDoubleKernelsStayInsideTheirOperands(t *testing.T) {
 		for n := 1; n < 60; n = n*5/4 + 1 {
 			for _, behind := range []bool{false, true} {
 				dst, x, y := guarded64(t, n, behind), guarded64(t, n, behind), guarded64(t, n, behind)
-				for op := range opCount {
+				for op := range opCount64 {
 					k.Map64(op, dst, x, y, 1)
 				}
 				k.Sum64(x)

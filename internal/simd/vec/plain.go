@@ -71,8 +71,14 @@ var formulas = [opCount]func(x, y, c float32) float32{
 		}
 		return x
 	},
-	Pow:  func(x, y, _ float32) float32 { return float32(math.Pow(float64(x), float64(y))) },
-	Axpy: func(x, y, c float32) float32 { return isa.Flush32(float32(c*x)) + y },
+	Pow:           func(x, y, _ float32) float32 { return float32(math.Pow(float64(x), float64(y))) },
+	GELU:          func(x, _, _ float32) float32 { return x / 2 * (float32(math.Erf(float64(x*sqrtHalf))) + 1) },
+	GELUGrad:      func(x, y, _ float32) float32 { return geluGrad(x, y) },
+	SiLU:          func(x, _, _ float32) float32 { return x * float32(sigmoid64(float64(x))) },
+	SiLUGrad:      func(x, y, _ float32) float32 { return siluGrad(x, y) },
+	HardSwish:     func(x, _, _ float32) float32 { return hardSwish(x) },
+	HardSwishGrad: func(x, y, _ float32) float32 { return hardSwishGrad(x, y) },
+	Axpy:          func(x, y, c float32) float32 { return isa.Flush32(float32(c*x)) + y },
 }
 
 func mapGo(f func(x, y, c float32) float32) mapFunc {

@@ -152,6 +152,36 @@ func axpyAVX2(n int, dst *float32, x *float32, y *float32, c float32) (csr uint3
 //go:noescape
 func reLUGradAVX2(n int, dst *float32, x *float32, y *float32, c float32) (csr uint32)
 
+// gELUAVX2 sets dst to x/2 (1+erf(x/sqrt(2))).
+//
+//go:noescape
+func gELUAVX2(n int, dst *float32, x *float32, y *float32, c float32) (csr uint32)
+
+// gELUGradAVX2 sets dst to the gradient of GELU.
+//
+//go:noescape
+func gELUGradAVX2(n int, dst *float32, x *float32, y *float32, c float32) (csr uint32)
+
+// siLUAVX2 sets dst to x*sigmoid(x).
+//
+//go:noescape
+func siLUAVX2(n int, dst *float32, x *float32, y *float32, c float32) (csr uint32)
+
+// siLUGradAVX2 sets dst to the gradient of SiLU.
+//
+//go:noescape
+func siLUGradAVX2(n int, dst *float32, x *float32, y *float32, c float32) (csr uint32)
+
+// hardSwishAVX2 sets dst to 0 where x < -3, x where x >= 3, and x(x+3)/6 elsewhere.
+//
+//go:noescape
+func hardSwishAVX2(n int, dst *float32, x *float32, y *float32, c float32) (csr uint32)
+
+// hardSwishGradAVX2 sets dst to the gradient of HardSwish.
+//
+//go:noescape
+func hardSwishGradAVX2(n int, dst *float32, x *float32, y *float32, c float32) (csr uint32)
+
 // powAVX2 sets dst to x to the y, of which x is positive and normal, and y finite.
 //
 //go:noescape
@@ -335,42 +365,48 @@ func onesAVX2(n int, dst *float32, cond *bool)
 var avx2 = Kernels{
 	width:   8,
 	fmaLoop: fmaLoopAVX2,
-	maps: [...]mapFunc{
-		Add:      addAVX2,
-		AddC:     addCAVX2,
-		Sub:      subAVX2,
-		SubR:     subRAVX2,
-		Mul:      mulAVX2,
-		MulC:     mulCAVX2,
-		Div:      divAVX2,
-		DivC:     divCAVX2,
-		DivR:     divRAVX2,
-		Max:      maxAVX2,
-		MaxC:     maxCAVX2,
-		Min:      minAVX2,
-		MinC:     minCAVX2,
-		Neg:      negAVX2,
-		Abs:      absAVX2,
-		Sqrt:     sqrtAVX2,
-		Exp:      expAVX2,
-		Sigmoid:  sigmoidAVX2,
-		Tanh:     tanhAVX2,
-		Log:      logAVX2,
-		Log1p:    log1pAVX2,
-		Expm1:    expm1AVX2,
-		Erf:      erfAVX2,
-		Sin:      sinAVX2,
-		Cos:      cosAVX2,
-		Floor:    floorAVX2,
-		Sign:     signAVX2,
-		Axpy:     axpyAVX2,
-		ReLUGrad: reLUGradAVX2,
-		Pow:      powAVX2,
+	maps: [opCount]mapFunc{
+		Add:           addAVX2,
+		AddC:          addCAVX2,
+		Sub:           subAVX2,
+		SubR:          subRAVX2,
+		Mul:           mulAVX2,
+		MulC:          mulCAVX2,
+		Div:           divAVX2,
+		DivC:          divCAVX2,
+		DivR:          divRAVX2,
+		Max:           maxAVX2,
+		MaxC:          maxCAVX2,
+		Min:           minAVX2,
+		MinC:          minCAVX2,
+		Neg:           negAVX2,
+		Abs:           absAVX2,
+		Sqrt:          sqrtAVX2,
+		Exp:           expAVX2,
+		Sigmoid:       sigmoidAVX2,
+		Tanh:          tanhAVX2,
+		Log:           logAVX2,
+		Log1p:         log1pAVX2,
+		Expm1:         expm1AVX2,
+		Erf:           erfAVX2,
+		Sin:           sinAVX2,
+		Cos:           cosAVX2,
+		Floor:         floorAVX2,
+		Sign:          signAVX2,
+		Axpy:          axpyAVX2,
+		ReLUGrad:      reLUGradAVX2,
+		GELU:          gELUAVX2,
+		GELUGrad:      gELUGradAVX2,
+		SiLU:          siLUAVX2,
+		SiLUGrad:      siLUGradAVX2,
+		HardSwish:     hardSwishAVX2,
+		HardSwishGrad: hardSwishGradAVX2,
+		Pow:           powAVX2,
 	},
 	sum:  sumAVX2,
 	dot:  dotAVX2,
 	sum8: sum8AVX2,
-	maps64: [...]mapFunc64{
+	maps64: [opCount64]mapFunc64{
 		Add:      add64AVX2,
 		AddC:     addC64AVX2,
 		Sub:      sub64AVX2,

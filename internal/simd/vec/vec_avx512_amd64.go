@@ -152,6 +152,36 @@ func axpyAVX512(n int, dst *float32, x *float32, y *float32, c float32) (csr uin
 //go:noescape
 func reLUGradAVX512(n int, dst *float32, x *float32, y *float32, c float32) (csr uint32)
 
+// gELUAVX512 sets dst to x/2 (1+erf(x/sqrt(2))).
+//
+//go:noescape
+func gELUAVX512(n int, dst *float32, x *float32, y *float32, c float32) (csr uint32)
+
+// gELUGradAVX512 sets dst to the gradient of GELU.
+//
+//go:noescape
+func gELUGradAVX512(n int, dst *float32, x *float32, y *float32, c float32) (csr uint32)
+
+// siLUAVX512 sets dst to x*sigmoid(x).
+//
+//go:noescape
+func siLUAVX512(n int, dst *float32, x *float32, y *float32, c float32) (csr uint32)
+
+// siLUGradAVX512 sets dst to the gradient of SiLU.
+//
+//go:noescape
+func siLUGradAVX512(n int, dst *float32, x *float32, y *float32, c float32) (csr uint32)
+
+// hardSwishAVX512 sets dst to 0 where x < -3, x where x >= 3, and x(x+3)/6 elsewhere.
+//
+//go:noescape
+func hardSwishAVX512(n int, dst *float32, x *float32, y *float32, c float32) (csr uint32)
+
+// hardSwishGradAVX512 sets dst to the gradient of HardSwish.
+//
+//go:noescape
+func hardSwishGradAVX512(n int, dst *float32, x *float32, y *float32, c float32) (csr uint32)
+
 // powAVX512 sets dst to x to the y, of which x is positive and normal, and y finite.
 //
 //go:noescape
@@ -335,42 +365,48 @@ func onesAVX512(n int, dst *float32, cond *bool)
 var avx512 = Kernels{
 	width:   16,
 	fmaLoop: fmaLoopAVX512,
-	maps: [...]mapFunc{
-		Add:      addAVX512,
-		AddC:     addCAVX512,
-		Sub:      subAVX512,
-		SubR:     subRAVX512,
-		Mul:      mulAVX512,
-		MulC:     mulCAVX512,
-		Div:      divAVX512,
-		DivC:     divCAVX512,
-		DivR:     divRAVX512,
-		Max:      maxAVX512,
-		MaxC:     maxCAVX512,
-		Min:      minAVX512,
-		MinC:     minCAVX512,
-		Neg:      negAVX512,
-		Abs:      absAVX512,
-		Sqrt:     sqrtAVX512,
-		Exp:      expAVX512,
-		Sigmoid:  sigmoidAVX512,
-		Tanh:     tanhAVX512,
-		Log:      logAVX512,
-		Log1p:    log1pAVX512,
-		Expm1:    expm1AVX512,
-		Erf:      erfAVX512,
-		Sin:      sinAVX512,
-		Cos:      cosAVX512,
-		Floor:    floorAVX512,
-		Sign:     signAVX512,
-		Axpy:     axpyAVX512,
-		ReLUGrad: reLUGradAVX512,
-		Pow:      powAVX512,
+	maps: [opCount]mapFunc{
+		Add:           addAVX512,
+		AddC:          addCAVX512,
+		Sub:           subAVX512,
+		SubR:          subRAVX512,
+		Mul:           mulAVX512,
+		MulC:          mulCAVX512,
+		Div:           divAVX512,
+		DivC:          divCAVX512,
+		DivR:          divRAVX512,
+		Max:           maxAVX512,
+		MaxC:          maxCAVX512,
+		Min:           minAVX512,
+		MinC:          minCAVX512,
+		Neg:           negAVX512,
+		Abs:           absAVX512,
+		Sqrt:          sqrtAVX512,
+		Exp:           expAVX512,
+		Sigmoid:       sigmoidAVX512,
+		Tanh:          tanhAVX512,
+		Log:           logAVX512,
+		Log1p:         log1pAVX512,
+		Expm1:         expm1AVX512,
+		Erf:           erfAVX512,
+		Sin:           sinAVX512,
+		Cos:           cosAVX512,
+		Floor:         floorAVX512,
+		Sign:          signAVX512,
+		Axpy:          axpyAVX512,
+		ReLUGrad:      reLUGradAVX512,
+		GELU:          gELUAVX512,
+		GELUGrad:      gELUGradAVX512,
+		SiLU:          siLUAVX512,
+		SiLUGrad:      siLUGradAVX512,
+		HardSwish:     hardSwishAVX512,
+		HardSwishGrad: hardSwishGradAVX512,
+		Pow:           powAVX512,
 	},
 	sum:  sumAVX512,
 	dot:  dotAVX512,
 	sum8: sum8AVX512,
-	maps64: [...]mapFunc64{
+	maps64: [opCount64]mapFunc64{
 		Add:      add64AVX512,
 		AddC:     addC64AVX512,
 		Sub:      sub64AVX512,
