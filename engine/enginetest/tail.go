@@ -8,7 +8,7 @@ import (
 )
 
 // tails returns tr, whose kernel b can be followed by maps, with maps: one that needs only the
-// result, and one that adds an input of its type.
+// result, one that adds an input of its type, and one that reads the result twice.
 func (tr trial) tails(b engine.Bound) (all []trial) {
 	if b.Then == nil {
 		return nil
@@ -18,7 +18,10 @@ func (tr trial) tails(b engine.Bound) (all []trial) {
 	add := engine.MapOf(engine.Add, d, engine.In(0), engine.In(1))
 	add.Steps = append(add.Steps, engine.Step{Fn: engine.Max, DType: d, Args: [3]engine.Arg{engine.Res(0), engine.Imm(0)}})
 	add.Outs = []int{1}
-	return []trial{tr.followed(clip), tr.followed(add, tr.out[0])}
+	halves := engine.MapOf(engine.Mul, d, engine.In(0), engine.Imm(.5))
+	halves.Steps = append(halves.Steps, engine.Step{Fn: engine.Add, DType: d, Args: [3]engine.Arg{engine.Res(0), engine.In(0)}})
+	halves.Outs = []int{1}
+	return []trial{tr.followed(clip), tr.followed(add, tr.out[0]), tr.followed(halves)}
 }
 
 // followed returns tr with a map of its result, whose further inputs have types more.
