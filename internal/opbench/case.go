@@ -51,7 +51,7 @@ const (
 func (c Case) Name() string {
 	name := strings.ReplaceAll(c.Row, " ", "-")
 	for i, in := range c.In {
-		if i < 2 || in.Kind == ofData {
+		if i < 2 || in.Kind == ofData || in.Kind == ofImages {
 			name += "/" + strings.Trim(strings.ReplaceAll(fmt.Sprint(in.Shape), " ", "x"), "[]")
 		}
 	}

@@ -93,7 +93,7 @@ class Twin:
 class Ours:
     """`demo bench -ops`, which times a case for each line."""
 
-    def __init__(self, demo, engine=()):
+    def __init__(self, demo):
         self.demo = demo
         self.process = subprocess.Popen([demo, "bench", "-ops", "-ops-mode", "turns"], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, bufsize=1)
 
@@ -134,6 +134,9 @@ def table(results):
         cells = [row]
         for grad in (False, True):
             of = [r for r in results if r["row"] == row and r["grad"] == grad]
+            if not of:
+                cells += [""] * 3
+                continue
             least = min(of, key=lambda r: r["ratio"])
             extents = least["name"].split("/", 1)[1].rsplit("/", 1)[0].replace("/", ", ")
             cells += [f"{least['ratio']:.2f}", extents, f"{least['ours']:.3g}"]

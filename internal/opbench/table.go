@@ -27,7 +27,8 @@ func Cases() []Case {
 	return t.cases
 }
 
-// add adds a case of row, forward and with gradients.
+// add adds a case of row, forward and, where an input has one, with gradients. The gradients of sums
+// are copies, which PyTorch need not make: their operands are images.
 func (t *table) add(row, op string, a attrs, in ...Input) { t.addOf("float32", row, op, a, in...) }
 
 func (t *table) addOf(dtype, row, op string, a attrs, in ...Input) {
@@ -38,8 +39,12 @@ func (t *table) addOf(dtype, row, op string, a attrs, in ...Input) {
 	if err != nil {
 		panic(fmt.Sprintf("opbench: attributes of %s: %v", row, err)) // numbers and lists of them
 	}
-	for _, grad := range []bool{false, true} {
-		t.cases = append(t.cases, Case{row, op, text, dtype, in, grad})
+	t.cases = append(t.cases, Case{row, op, text, dtype, in, false})
+	for _, x := range in {
+		if x.differentiable() {
+			t.cases = append(t.cases, Case{row, op, text, dtype, in, true})
+			return
+		}
 	}
 }
 
@@ -186,10 +191,11 @@ func (t *table) moves() {
 // elementwise are functions of each element, and operands that spread.
 func (t *table) elementwise() {
 	for _, p := range []point{{1, 64, 28}, {16, 64, 28}} {
-		t.add("bias of channels", "AddBias", nil, p.images(), param(p.c))
-		t.add("bias of the last axis", "Add", nil, data(p.n*p.h*p.h, p.c), param(p.c))
+		x := images(p.n, p.c, p.h, p.h)
+		t.add("bias of channels", "AddBias", nil, x, param(p.c))
+		t.add("bias of the last axis", "Add", nil, images(p.n*p.h*p.h, p.c), param(p.c))
 		t.add("product with a column", "Mul", nil, data(p.n*p.h*p.h, p.c), data(p.n*p.h*p.h, 1))
-		t.add("addition", "Add", nil, p.images(), p.images())
+		t.add("addition", "Add", nil, x, x)
 		for _, f := range []string{"ReLU", "GELU", "GELUTanh", "SiLU", "HardSwish", "Tanh", "Sigmoid", "Exp", "Erf"} {
 			t.add(f, f, nil, p.images())
 		}
@@ -214,8 +220,9 @@ func (t *table) doubles() {
 			t.addOf(d, f+", float64", f, nil, p.images())
 		}
 		t.addOf(d, "Log, float64", "Log", nil, positive(p.n, p.c, p.h, p.h))
-		t.addOf(d, "addition, float64", "Add", nil, p.images(), p.images())
-		t.addOf(d, "bias of channels, float64", "AddBias", nil, p.images(), param(p.c))
+		x := images(p.n, p.c, p.h, p.h)
+		t.addOf(d, "addition, float64", "Add", nil, x, x)
+		t.addOf(d, "bias of channels, float64", "AddBias", nil, x, param(p.c))
 	}
 	for _, s := range [][2]int{{64, 1000}, {784, 64}} {
 		t.addOf(d, "softmax, float64", "Softmax", attrs{"Axis": 1}, data(s[0], s[1]))
