@@ -89,6 +89,7 @@ type program struct {
 	numbers   map[number]operand
 	free      map[shape.DType][]operand // registers not in use
 	registers int                       // their bytes
+	length    int                       // of a block: more where there are no registers
 	cuts      cuts
 	frames    par.Free[frame]
 	loop      *loop
@@ -176,6 +177,10 @@ func (e Engine) compileMap(m engine.Map, in, out []shape.Type) *program {
 			p.each = append(p.each, store(operand{place: inOutput, dtype: from.dtype, at: o}, from))
 		}
 	}
+	p.length = block
+	if p.registers == 0 {
+		p.length = 4 * block
+	}
 	n := out[0].Len()
 	cost := 50 * len(p.each)
 	for i, s := range m.Steps {
@@ -198,7 +203,7 @@ func (p *program) run(c *engine.Call, regs []byte, start, end int) {
 		act(f)
 	}
 	for ; f.start < end; f.start += f.n {
-		f.n = min(p.cuts.next(f.start), end-f.start)
+		f.n = min(p.cuts.next(f.start, p.length), end-f.start)
 		for _, act := range p.each {
 			act(f)
 		}

@@ -66,9 +66,25 @@ func (e Engine) BindSoftmaxGrad(log bool, axis int, in []engine.Operand, out eng
 // softmax holds what one slab needs: memory of its size, and for some rows.
 type softmax[T isa.Float] struct {
 	slabs
+	vectors[T]
 	simd       *simd.Kernels
 	slab, a, b []T
 	tree       []T // half as many rows as are folded by halves
+}
+
+// vectors are the functions of vectors of T.
+type vectors[T isa.Float] struct {
+	apply func(op vec.Op, dst, x, y []T, c T)
+	sum   func(x []T) T
+}
+
+func vectorsOf[T isa.Float](k *simd.Kernels) vectors[T] {
+	var of any = vectors[float32]{k.Vec.Map, k.Vec.Sum}
+	if of, ok := of.(vectors[T]); ok {
+		return of
+	}
+	of = vectors[float64]{k.Vec.Map64, k.Vec.Sum64}
+	return of.(vectors[T])
 }
 
 // overSlabs returns b with a kernel that calls f for each slab of the inputs and the output;
@@ -77,9 +93,10 @@ func overSlabs[T isa.Float](e Engine, b engine.Bound, l slabs, f func(s softmax[
 	if l.width == 1 && l.n <= shortRow && l.count >= sideBySide {
 		return sideBySideSlabs(e, b, l, f)
 	}
+	of := vectorsOf[T](e.simd)
 	var slab, first, second, tree region[T]
 	work := e.newLoop(l.count, 50+l.size()*2, func(c *engine.Call, slot, lo, hi int) {
-		s := softmax[T]{l, e.simd, slab.of(c, slot), first.of(c, slot), second.of(c, slot), tree.of(c, slot)}
+		s := softmax[T]{l, of, e.simd, slab.of(c, slot), first.of(c, slot), second.of(c, slot), tree.of(c, slot)}
 		x, dy, out := engine.Slice[T](c.In[0]), engine.Slice[T](c.In[len(c.In)-1]), engine.Slice[T](c.Out[0])
 		for i := lo; i < hi; i++ {
 			f(s, nth(x, i, l.size()), nth(dy, i, l.size()), nth(out, i, l.size()))
@@ -103,13 +120,14 @@ const treeRows = 16
 
 // sideBySideSlabs is overSlabs for short rows.
 func sideBySideSlabs[T isa.Float](e Engine, b engine.Bound, l slabs, f func(s softmax[T], x, dy, out []T)) engine.Bound {
+	of := vectorsOf[T](e.simd)
 	var first, second, slab, x, dy, tree region[T]
 	groups := (l.count + sideBySide - 1) / sideBySide
 	work := e.newLoop(groups, 500+sideBySide*l.n*3, func(c *engine.Call, slot, lo, hi int) {
 		a, b, in := engine.Slice[T](c.In[0]), engine.Slice[T](c.In[len(c.In)-1]), len(c.In)
 		for i := lo; i < hi; i++ {
 			from, rows := i*sideBySide*l.n, min(sideBySide, l.count-i*sideBySide)
-			s := softmax[T]{slabs{1, l.n, rows}, e.simd, slab.of(c, slot)[:rows*l.n], first.of(c, slot)[:rows], second.of(c, slot)[:rows], tree.of(c, slot)}
+			s := softmax[T]{slabs{1, l.n, rows}, of, e.simd, slab.of(c, slot)[:rows*l.n], first.of(c, slot)[:rows], second.of(c, slot)[:rows], tree.of(c, slot)}
 			xs, dys := x.of(c, slot)[:rows*l.n], dy.of(c, slot)[:rows*l.n]
 			gemm.Transpose(e.simd.Gemm, xs, 0, a[from:], 0, rows, l.n)
 			if in > 1 {
@@ -136,7 +154,7 @@ func (s softmax[T]) forward(y, x []T, log bool) {
 	largest, sum := s.a, s.b
 	s.fold(vec.Max, largest, x)
 	s.spread(vec.Sub, y, x, largest)
-	vec.Map(s.simd.Vec, vec.Exp, s.slab, y, nil, 0)
+	s.apply(vec.Exp, s.slab, y, nil, 0)
 	s.fold(vec.Add, sum, s.slab)
 	if !log {
 		s.spread(vec.Div, y, s.slab, sum)
@@ -172,19 +190,19 @@ func (s softmax[T]) logs(y, sum []T) {
 // is 0.
 func (s softmax[T]) sumOthers(others, y []T) {
 	if s.width > 1 {
-		vec.Map(s.simd.Vec, vec.Neg, y, y, nil, 0)
-		vec.Map(s.simd.Vec, vec.ReLUGrad, s.slab, y, s.slab, 0)
-		vec.Map(s.simd.Vec, vec.Neg, y, y, nil, 0)
+		s.apply(vec.Neg, y, y, nil, 0)
+		s.apply(vec.ReLUGrad, s.slab, y, s.slab, 0)
+		s.apply(vec.Neg, y, y, nil, 0)
 		s.fold(vec.Add, others, s.slab)
 		return
 	}
-	lo, hi := peak(s.slab, 1, func(x []T) T { return vec.Sum(s.simd.Vec, x) })
+	lo, hi := peak(s.slab, 1, s.sum)
 	for i, v := range y[lo:hi] {
 		if v == 0 {
 			s.slab[lo+i] = 0
 		}
 	}
-	others[0] = vec.Sum(s.simd.Vec, s.slab)
+	others[0] = s.sum(s.slab)
 }
 
 // peak returns the place of a few elements of x of which f is at least limit.
@@ -205,25 +223,25 @@ func (s softmax[T]) backward(dx, y, dy []T, log bool) {
 	sum := s.a
 	if log {
 		s.fold(vec.Add, sum, dy)
-		vec.Map(s.simd.Vec, vec.Exp, s.slab, y, nil, 0)
+		s.apply(vec.Exp, s.slab, y, nil, 0)
 		lo, hi := s.sure()
 		s.spread(vec.Mul, s.slab, s.slab, sum)
 		at := lo + above(y[lo:hi], logSureOne)
 		if at == hi {
-			vec.Map(s.simd.Vec, vec.Sub, dx, dy, s.slab, 0)
+			s.apply(vec.Sub, dx, dy, s.slab, 0)
 			return
 		}
-		vec.Map(s.simd.Vec, vec.Sub, s.slab, dy, s.slab, 0)
+		s.apply(vec.Sub, s.slab, dy, s.slab, 0)
 		for ; at < hi; at += 1 + above(y[at+1:hi], logSureOne) {
 			s.slab[at] = T(missing(float64(y[at]), float64(dy[at]), float64(sum[at%s.width])))
 		}
 		copy(dx, s.slab)
 		return
 	}
-	vec.Map(s.simd.Vec, vec.Mul, s.slab, y, dy, 0)
+	s.apply(vec.Mul, s.slab, y, dy, 0)
 	s.fold(vec.Add, sum, s.slab)
 	s.spread(vec.Sub, s.slab, dy, sum)
-	vec.Map(s.simd.Vec, vec.Mul, dx, s.slab, y, 0)
+	s.apply(vec.Mul, dx, s.slab, y, 0)
 }
 
 // sureOne is the probability above which dy - exp(y)*sum has lost digits where dy is most of the
@@ -269,10 +287,10 @@ func (s softmax[T]) fold(op vec.Op, row, x []T) {
 	case s.width > 1:
 		copy(row, x)
 		for k := 1; k < s.n; k++ {
-			vec.Map(s.simd.Vec, op, row, row, nth(x, k, s.width), 0)
+			s.apply(op, row, row, nth(x, k, s.width), 0)
 		}
 	case op == vec.Add:
-		row[0] = vec.Sum(s.simd.Vec, x)
+		row[0] = s.sum(x)
 	default:
 		row[0] = s.largest(x)
 	}
@@ -285,12 +303,12 @@ func (s softmax[T]) sumRows(row, x []T) {
 		half, rows := n/2, x[k*s.width:][:n*s.width]
 		tree := s.tree[:(n-half)*s.width]
 		copy(tree[half*s.width:], rows[half*s.width:(n-half)*s.width]) // of an odd number, the middle one
-		vec.Map(s.simd.Vec, vec.Add, tree[:half*s.width], rows, rows[(n-half)*s.width:], 0)
+		s.apply(vec.Add, tree[:half*s.width], rows, rows[(n-half)*s.width:], 0)
 		part := s.foldTree(tree)
 		if k == 0 {
 			copy(row, part)
 		} else {
-			vec.Map(s.simd.Vec, vec.Add, row, row, part, 0)
+			s.apply(vec.Add, row, row, part, 0)
 		}
 	}
 }
@@ -302,7 +320,7 @@ func (s softmax[T]) foldTree(tree []T) []T {
 	}
 	for rows := len(tree) / s.width; rows > 1; rows = (rows + 1) / 2 {
 		half := rows / 2 * s.width
-		vec.Map(s.simd.Vec, vec.Add, tree[:half], tree, tree[rows*s.width-half:], 0)
+		s.apply(vec.Add, tree[:half], tree, tree[rows*s.width-half:], 0)
 	}
 	return tree[:s.width]
 }
@@ -315,7 +333,7 @@ func (s softmax[T]) largest(x []T) T {
 			odd = max(odd, x[len(x)-1])
 		}
 		half := len(x) / 2
-		vec.Map(s.simd.Vec, vec.Max, s.slab[:half], x, x[half:], 0)
+		s.apply(vec.Max, s.slab[:half], x, x[half:], 0)
 		x = s.slab[:half]
 	}
 	for _, v := range x {
@@ -328,7 +346,7 @@ func (s softmax[T]) largest(x []T) T {
 func (s softmax[T]) spread(op vec.Op, dst, x, row []T) {
 	if s.width > 1 {
 		for k := range s.n {
-			vec.Map(s.simd.Vec, op, nth(dst, k, s.width), nth(x, k, s.width), row, 0)
+			s.apply(op, nth(dst, k, s.width), nth(x, k, s.width), row, 0)
 		}
 		return
 	}
@@ -341,5 +359,5 @@ func (s softmax[T]) spread(op vec.Op, dst, x, row []T) {
 	default:
 		op = vec.DivC
 	}
-	vec.Map(s.simd.Vec, op, dst, x, nil, c)
+	s.apply(op, dst, x, nil, c)
 }

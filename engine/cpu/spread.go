@@ -24,10 +24,11 @@ const shortest = 192
 // cuts says where blocks end: at multiples of piece from each multiple of row on, and there.
 type cuts struct{ row, piece int }
 
-// next is the length of the block that begins at element i.
-func (c cuts) next(i int) int {
+// next is the length of the block that begins at element i, where blocks without cuts have that
+// length.
+func (c cuts) next(i, length int) int {
 	if c.row == 0 {
-		return block
+		return length
 	}
 	at := i % c.row
 	return min(c.piece-at%c.piece, c.row-at)

@@ -43,24 +43,6 @@ func (k *Kernels) Sum64(x []float64) (total float64) {
 	return total
 }
 
-// Map is the method of that name for T.
-func Map[T isa.Float](k *Kernels, op Op, dst, x, y []T, c T) {
-	switch dst := any(dst).(type) {
-	case []float32:
-		k.Map(op, dst, any(x).([]float32), any(y).([]float32), float32(c))
-	case []float64:
-		k.Map64(op, dst, any(x).([]float64), any(y).([]float64), float64(c))
-	}
-}
-
-// Sum is the method of that name for T.
-func Sum[T isa.Float](k *Kernels, x []T) T {
-	if x, ok := any(x).([]float64); ok {
-		return T(k.Sum64(x))
-	}
-	return T(k.Sum(any(x).([]float32)))
-}
-
 // formulas64 are the definitions of the functions of float64.
 var formulas64 = [opCount64]func(x, y, c float64) float64{
 	Add:      func(x, y, _ float64) float64 { return x + y },
