@@ -1,13 +1,9 @@
 package vec
 
-import (
-	"math"
-
-	"github.com/plexaura/plexaura/internal/simd/isa"
-)
+import "math"
 
 // power is Map for Pow. The kernel takes positive normal numbers to finite powers, and package math
-// the others, one by one.
+// the others, one by one, denormals among them.
 func (k *Kernels) power(dst, x, y []float32) {
 	x, y = x[:len(dst)], y[:len(dst)]
 	from := 0
@@ -16,7 +12,7 @@ func (k *Kernels) power(dst, x, y []float32) {
 			continue
 		}
 		k.mapAll(Pow, dst[from:i], x[from:i], y[from:i], 0)
-		dst[i], from = isa.Flush(formulas[Pow](isa.Flush(v), isa.Flush(y[i]), 0)), i+1
+		dst[i], from = formulas[Pow](v, y[i], 0), i+1
 	}
 	k.mapAll(Pow, dst[from:], x[from:], y[from:], 0)
 }

@@ -52,7 +52,10 @@ func TestPowersOfSpecialNumbersAreThoseOfMath(t *testing.T) {
 		got := make([]float32, len(x))
 		k.Map(Pow, got, x, y, 0)
 		for i := range x {
-			want := isa.Flush(float32(math.Pow(float64(isa.Flush(x[i])), float64(isa.Flush(y[i])))))
+			want := float32(math.Pow(float64(x[i]), float64(y[i])))
+			if isa.Flush(want) == 0 && isa.Flush(got[i]) == 0 {
+				continue
+			}
 			require.LessOrEqual(t, ulps(got[i], float64(want)), 1., "%v to the %v: %v, want %v", x[i], y[i], got[i], want)
 		}
 	})

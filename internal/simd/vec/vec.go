@@ -41,7 +41,7 @@ const (
 	Floor   // the greatest whole number not above x
 	Sign    // -1, 0 or 1; NaN for NaN, a zero for itself
 
-	Pow      // x to the y, within .51 ulp where x is positive
+	Pow      // x to the y, within .51 ulp; sees denormals, where it does not give them
 	Axpy     // c*x + y, the product rounded too
 	ReLUGrad // 0 where x <= 0, else y; exact: x is ReLU's operand or result
 
