@@ -86,6 +86,8 @@ func bench(ctx context.Context, c *call) error {
 	engineName := c.String("engine", "cpu", "one of "+list(engines()))
 	layers := c.String("layers", "", "instead of the cases, time every instruction of this `model`")
 	batch := c.Int("batch", 64, "batch size of -layers")
+	single := c.Bool("ops", false, "time single ops instead, on one thread; -case is a regular expression")
+	mode := c.String("ops-mode", "", "of -ops, for scripts: list prints the table of cases, turns times each case that a line of input names")
 	bf16 := c.Bool("bf16", false, "compute in bfloat16 (no engine does yet)")
 	weights := c.pickWeightsType()
 	if err := c.parse(false); err != nil {
@@ -101,6 +103,10 @@ func bench(ctx context.Context, c *call) error {
 	e, err := findEngine(*engineName)
 	if err != nil {
 		return err
+	}
+	if *single {
+		runtime.GOMAXPROCS(1)
+		return benchOps(ctx, opsRun{e, c.stdout, *asJSON}, *name, *mode)
 	}
 	if *layers != "" {
 		if *asJSON || *name != "" {

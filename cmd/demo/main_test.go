@@ -166,6 +166,9 @@ func TestMistakesAreOneLineAndAStatus(t *testing.T) {
 		{"program -train -weights-type int8", 1, "weights that are trained stay in float32"},
 		{"eval -weights-type half", 2, "-weights-type half"},
 		{"predict -weights-type half x.png", 2, "-weights-type half"},
+		{"bench -ops -case nonsense", 2, "-case nonsense: no case has such a name"},
+		{"bench -ops -case (", 2, "-case (: error parsing regexp"},
+		{"bench -ops -ops-mode fast", 2, "-ops-mode fast: want list or turns"},
 		{"bench -threads 0", 2, "-threads 0"},
 		{"bench -layers lenet -json", 2, "without -json and -case"},
 		{"program -engine cpu-fast", 2, "there are cpu, cpu-exact, ref, std"},
@@ -500,6 +503,39 @@ func TestBenchPrintsOneObjectACase(t *testing.T) {
 	for _, key := range []string{"case", "ms", "min", "max", "check", "share", "fma_gflops", "gb_s"} {
 		require.Contains(t, r, key)
 	}
+}
+
+func TestBenchOfOpsPrintsOneObjectACase(t *testing.T) {
+	status, out, errs := demo(context.Background(), "bench", "-ops", "-json", "-case", "^ReLU/1x.*fwd$")
+	require.Zero(t, status, errs)
+	var r map[string]any
+	require.NoError(t, json.Unmarshal([]byte(out), &r))
+	for _, key := range []string{"case", "ms", "min", "max", "check"} {
+		require.Contains(t, r, key)
+	}
+}
+
+// TestBenchOfOpsTakesTurns: a line for each name, with the check value of its case.
+func TestBenchOfOpsTakesTurns(t *testing.T) {
+	e, err := findEngine("cpu")
+	require.NoError(t, err)
+	cases, err := opCases("^(ReLU|Exp)/1x.*fwd$")
+	require.NoError(t, err)
+	require.Len(t, cases, 2)
+	var out strings.Builder
+	in := strings.Join([]string{cases[1].Name(), cases[1].Name(), cases[0].Name()}, "\n")
+	require.NoError(t, opsRun{e, &out, true}.turns(t.Context(), strings.NewReader(in), cases))
+	var checks []float64
+	for line := range strings.Lines(out.String()) {
+		var r opResult
+		require.NoError(t, json.Unmarshal([]byte(line), &r))
+		require.Positive(t, r.Ms)
+		checks = append(checks, r.Check)
+	}
+	require.Len(t, checks, 3)
+	require.Equal(t, checks[0], checks[1])
+	require.NotEqual(t, checks[0], checks[2])
+	require.ErrorContains(t, opsRun{e, &out, true}.turns(t.Context(), strings.NewReader("nonsense"), cases), `no case "nonsense"`)
 }
 
 var pytorchChecks = map[string]float64{

@@ -42,10 +42,10 @@ var casts = map[shape.DType]cast{
 func castOf[T shape.Elem](widen func([]float32, []T), narrow func([]T, []float32)) cast {
 	return cast{
 		widen: func(dst, src operand) action {
-			return func(f frame) { widen(floats(f, dst), view[T](f, src)) }
+			return func(f *frame) { widen(floats(f, dst), view[T](f, src)) }
 		},
 		narrow: func(dst, src operand) action {
-			return func(f frame) { narrow(view[T](f, dst), floats(f, src)) }
+			return func(f *frame) { narrow(view[T](f, dst), floats(f, src)) }
 		},
 	}
 }

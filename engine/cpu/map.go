@@ -2,9 +2,11 @@ package cpu
 
 import (
 	"slices"
+	"unsafe"
 
 	"github.com/plexaura/plexaura/engine"
 	"github.com/plexaura/plexaura/engine/ref"
+	"github.com/plexaura/plexaura/internal/par"
 	"github.com/plexaura/plexaura/internal/simd"
 	"github.com/plexaura/plexaura/shape"
 )
@@ -12,7 +14,7 @@ import (
 // block is how many elements a map computes at a time: a register of float32 takes 4 KiB.
 const block = 1024
 
-// BindMap implements [engine.Mapper]: by vectors for maps of float32 and Bool, whose inputs and
+// BindMap implements [engine.Mapper]: by vectors for maps of float32, float64 and Bool, whose inputs and
 // outputs may be cast from and to the types of casts, by ref's loops for those that compute with
 // other types. Each step goes over a block before the next one does, from
 // registers in scratch memory to registers, and the blocks are shared out.
@@ -55,7 +57,7 @@ func (e Engine) sharedMap(b engine.Bound, m engine.Map, in, out []engine.Operand
 	return b, nil
 }
 
-// vectorial reports whether m computes only with float32 and Bool, and casts only from and to the
+// vectorial reports whether m computes only with float32, float64 and Bool, and casts only from and to the
 // types of casts.
 func vectorial(m engine.Map, in []shape.Type) bool {
 	return !slices.ContainsFunc(m.Steps, func(s engine.Step) bool {
@@ -67,27 +69,34 @@ func vectorial(m engine.Map, in []shape.Type) bool {
 }
 
 // native reports whether there are vectors of d.
-func native(d shape.DType) bool { return d == shape.Float32 || d == shape.Bool }
+func native(d shape.DType) bool {
+	return d == shape.Float32 || d == shape.Float64 || d == shape.Bool
+}
 
 // program is a map compiled for given types.
 type program struct {
 	simd      *simd.Kernels
 	in        []shape.Type
+	to        shape.Shape // of the results
 	m         engine.Map
 	once      []action // fill the registers that are the same for every block
 	each      []action // for every block: gather, compute, store
 	inputs    []operand
+	idioms    map[int]found      // by their last step
 	results   []operand          // by step
 	last      []int              // the last step that reads each step's result
 	apart     []engine.Overwrite // outputs, and inputs that are read after they are written
 	numbers   map[number]operand
 	free      map[shape.DType][]operand // registers not in use
 	registers int                       // their bytes
+	length    int                       // of a block: more where there are no registers
+	cuts      cuts
+	frames    par.Free[frame]
 	loop      *loop
 }
 
 // action does something for the block at hand.
-type action func(frame)
+type action func(*frame)
 
 // frame is a block of a run: n elements from start, and the registers.
 type frame struct {
@@ -101,6 +110,8 @@ type operand struct {
 	place place
 	dtype shape.DType
 	at    int // number of the input or output, or offset of the register
+
+	period int // of inPeriod and inTiles
 }
 
 type place uint8
@@ -109,6 +120,9 @@ const (
 	inRegister place = iota
 	inInput          // one in the shape of the result
 	inOutput
+	inPeriod // an input that repeats itself after so many elements, where no block goes beyond
+	inTiles  // likewise, in a register that has room for a block from any of its elements on
+	inRow    // an input of which a block sees one element: see constant
 )
 
 // number is a constant that has a register.
@@ -118,28 +132,39 @@ type number struct {
 }
 
 // view returns the elements of o in the block at hand.
-func view[T shape.Elem](f frame, o operand) []T { return engine.Slice[T](f.buffer(o)) }
-
-func (f frame) buffer(o operand) engine.Buffer {
-	at := f.start * o.dtype.Width()
-	switch o.place {
-	case inInput:
-		return f.call.In[o.at].At(at, o.dtype, f.n)
-	case inOutput:
-		return f.call.Out[o.at].At(at, o.dtype, f.n)
-	}
-	return engine.BufferAt(f.regs[o.at:], o.dtype, f.n)
+func view[T shape.Elem](f *frame, o operand) []T {
+	b := bytesOf(f, o)
+	var zero T
+	return unsafe.Slice((*T)(unsafe.Pointer(unsafe.SliceData(b))), uintptr(len(b))/unsafe.Sizeof(zero))
 }
 
-func floats(f frame, o operand) []float32 { return view[float32](f, o) }
+// bytesOf returns them as bytes.
+func bytesOf(f *frame, o operand) []byte {
+	width := o.dtype.Width()
+	at, n := f.start, f.n*width
+	if o.period > 0 {
+		at %= o.period
+	}
+	switch o.place {
+	case inInput, inPeriod:
+		return f.call.In[o.at].Bytes()[at*width:][:n]
+	case inOutput:
+		return f.call.Out[o.at].Bytes()[at*width:][:n]
+	case inTiles:
+		return f.regs[o.at+at*width:][:n]
+	}
+	return f.regs[o.at:][:n]
+}
+
+func floats(f *frame, o operand) []float32 { return view[float32](f, o) }
 
 // compileMap compiles m, which ref has found to be sound.
 func (e Engine) compileMap(m engine.Map, in, out []shape.Type) *program {
-	p := &program{simd: e.simd, in: in, m: m, numbers: map[number]operand{}, free: map[shape.DType][]operand{}}
+	p := &program{simd: e.simd, in: in, to: out[0].Shape, m: m, numbers: map[number]operand{}, free: map[shape.DType][]operand{}}
+	p.frames = par.NewFree(16, func() *frame { return new(frame) })
+	p.findIdioms()
 	p.last = p.lastReads()
-	for i, t := range in {
-		p.input(i, t, out[0].Shape)
-	}
+	p.spreadInputs()
 	for i, s := range m.Steps {
 		if p.last[i] > i || slices.Contains(m.Outs, i) {
 			p.step(i, s)
@@ -149,13 +174,19 @@ func (e Engine) compileMap(m engine.Map, in, out []shape.Type) *program {
 	}
 	for o, s := range m.Outs {
 		if from := p.results[s]; from.place != inOutput || from.at != o {
-			p.each = append(p.each, store(operand{inOutput, from.dtype, o}, from))
+			p.each = append(p.each, store(operand{place: inOutput, dtype: from.dtype, at: o}, from))
 		}
+	}
+	p.length = block
+	if p.registers == 0 {
+		p.length = 4 * block
 	}
 	n := out[0].Len()
 	cost := 50 * len(p.each)
-	for _, s := range m.Steps {
-		cost += stepCost(s.Fn) + castCost(s, m.ArgType(s, s.Args[0], in))
+	for i, s := range m.Steps {
+		if p.last[i] > 0 {
+			cost += p.costOf(i) + castCost(s, m.ArgType(s, s.Args[0], in))
+		}
 	}
 	p.loop = e.newLoop((n+block-1)/block, cost, func(c *engine.Call, slot, lo, hi int) {
 		regs := c.Scratch.Bytes()[slot*p.registers:][:p.registers]
@@ -166,20 +197,26 @@ func (e Engine) compileMap(m engine.Map, in, out []shape.Type) *program {
 
 // run computes elements start to end.
 func (p *program) run(c *engine.Call, regs []byte, start, end int) {
-	f := frame{c, regs, start, min(block, end-start)}
+	f := p.frames.Take()
+	*f = frame{c, regs, start, min(block, end-start)}
 	for _, act := range p.once {
 		act(f)
 	}
-	for ; f.start < end; f.start += block {
-		f.n = min(block, end-f.start)
+	for ; f.start < end; f.start += f.n {
+		f.n = min(p.cuts.next(f.start, p.length), end-f.start)
 		for _, act := range p.each {
 			act(f)
 		}
 	}
+	*f = frame{}
+	p.frames.Give(f)
 }
 
 // reads are the arguments that step i is computed from.
 func (p *program) reads(i int) []engine.Arg {
+	if of, ok := p.idioms[i]; ok {
+		return of.args
+	}
 	if a, ok := p.axpy(i); ok {
 		return []engine.Arg{a.x, a.y}
 	}
@@ -210,7 +247,9 @@ func (p *program) step(i int, s engine.Step) {
 	var args []operand
 	for j, a := range p.reads(i) {
 		d := p.m.ArgType(s, a, p.in)
-		if s.Fn == engine.Select && j == 0 && a == s.Args[0] {
+		if _, ok := p.idioms[i]; ok {
+			d = s.DType
+		} else if s.Fn == engine.Select && j == 0 && a == s.Args[0] {
 			d = shape.Bool // even if it is a number
 		}
 		args = append(args, p.arg(a, d))
@@ -251,7 +290,7 @@ func (p *program) directOutput(i int) (operand, bool) {
 		return operand{}, false
 	}
 	p.apart = append(p.apart, later...)
-	return operand{inOutput, p.m.Steps[i].DType, o}, true
+	return operand{place: inOutput, dtype: p.m.Steps[i].DType, at: o}, true
 }
 
 // readAfter reports whether a step after i reads input n.
@@ -283,68 +322,6 @@ func (p *program) release(o operand) {
 	}
 }
 
-// input makes input i, of type t, readable in the shape of the result.
-func (p *program) input(i int, t shape.Type, to shape.Shape) {
-	if t.Len() == to.Len() {
-		p.inputs = append(p.inputs, operand{inInput, t.DType, i})
-		return
-	}
-	o := p.register(t.DType)
-	p.inputs = append(p.inputs, o)
-	gather := spreadTo(i, o, t.Shape, to)
-	if t.Len() == 1 {
-		p.once = append(p.once, gather)
-	} else {
-		p.each = append(p.each, gather)
-	}
-}
-
-// spreadTo fills a register with the elements of an input broadcast to the result.
-func spreadTo(i int, o operand, from, to shape.Shape) action {
-	switch o.dtype.Width() {
-	case 1:
-		return spreadWords[uint8](i, o, from, to)
-	case 2:
-		return spreadWords[shape.Half](i, o, from, to)
-	}
-	return spreadWords[float32](i, o, from, to)
-}
-
-func spreadWords[W word](i int, o operand, from, to shape.Shape) action {
-	var g grid
-	strides, missing := from.Strides(), to.Rank()-from.Rank()
-	for k := range to.Rank() {
-		stride := 0
-		if k >= missing && from.Int(k-missing) != 1 {
-			stride = strides[k-missing]
-		}
-		g.add(to.Int(k), stride)
-	}
-	last := g
-	extent, stride := last.pop()
-	return func(f frame) {
-		src, dst := words[W](f.call.In[i]), words[W](f.buffer(o))
-		for k := f.start; len(dst) > 0; {
-			n := min(extent-k%extent, len(dst)) // to the end of the row
-			spreadRow(dst[:n], src[g.offset(k):], stride)
-			dst, k = dst[n:], k+n
-		}
-	}
-}
-
-func spreadRow[T any](dst, src []T, stride int) {
-	switch stride {
-	case 0:
-		fill(dst, src[0])
-	case 1:
-		copy(dst, src)
-	default:
-		for i := range dst {
-			dst[i] = src[i*stride]
-		}
-	}
-}
-
 // fill doubles what is filled, since copying goes by vectors.
 func fill[T any](dst []T, v T) {
 	const first = 16
@@ -372,28 +349,31 @@ func (p *program) arg(a engine.Arg, d shape.DType) operand {
 	p.registers += block * d.Width()
 	p.numbers[key] = o
 	v, _ := a.Number()
-	if d == shape.Bool {
-		p.once = append(p.once, func(f frame) { fill(view[bool](f, o), v != 0) })
-	} else {
-		p.once = append(p.once, func(f frame) { fill(floats(f, o), float32(v)) })
+	switch d {
+	case shape.Bool:
+		p.once = append(p.once, func(f *frame) { fill(view[bool](f, o), v != 0) })
+	case shape.Float64:
+		p.once = append(p.once, func(f *frame) { fill(view[float64](f, o), v) })
+	default:
+		p.once = append(p.once, func(f *frame) { fill(floats(f, o), float32(v)) })
 	}
 	return o
 }
 
 func store(to, from operand) action {
-	return func(f frame) { copy(f.buffer(to).Bytes(), f.buffer(from).Bytes()) }
+	return func(f *frame) { copy(bytesOf(f, to), bytesOf(f, from)) }
 }
 
 // axpy is c*x + y.
 type axpy struct {
-	c    float32
+	c    float64
 	x, y engine.Arg
 }
 
 // axpy reports whether step i is one: a sum with, or a difference less, a multiple.
 func (p *program) axpy(i int) (a axpy, ok bool) {
 	s := &p.m.Steps[i]
-	if s.DType != shape.Float32 {
+	if s.DType != shape.Float32 && s.DType != shape.Float64 {
 		return a, false
 	}
 	switch s.Fn {
@@ -412,7 +392,7 @@ func (p *program) axpy(i int) (a axpy, ok bool) {
 }
 
 // multiple reports whether a is a step that multiplies x, no number, by c.
-func (p *program) multiple(a engine.Arg) (c float32, x engine.Arg, ok bool) {
+func (p *program) multiple(a engine.Arg) (c float64, x engine.Arg, ok bool) {
 	k, isStep := a.Step()
 	if !isStep || p.m.Steps[k].Fn != engine.Mul {
 		return 0, x, false
@@ -421,7 +401,7 @@ func (p *program) multiple(a engine.Arg) (c float32, x engine.Arg, ok bool) {
 	for i := range 2 {
 		v, constant := args[i].Number()
 		if _, both := args[1-i].Number(); constant && !both {
-			return float32(v), args[1-i], true
+			return v, args[1-i], true
 		}
 	}
 	return 0, x, false

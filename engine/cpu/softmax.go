@@ -6,6 +6,7 @@ import (
 	"github.com/plexaura/plexaura/engine"
 	"github.com/plexaura/plexaura/internal/simd"
 	"github.com/plexaura/plexaura/internal/simd/gemm"
+	"github.com/plexaura/plexaura/internal/simd/isa"
 	"github.com/plexaura/plexaura/internal/simd/vec"
 	"github.com/plexaura/plexaura/shape"
 )
@@ -35,48 +36,77 @@ func (l slabs) treeLen() int { return (min(l.n, treeRows) + 1) / 2 * l.width }
 // BindSoftmax implements [engine.Softmaxer].
 func (e Engine) BindSoftmax(log bool, axis int, in []engine.Operand, out engine.Operand) (engine.Bound, error) {
 	b, err := e.Engine.BindSoftmax(log, axis, in, out)
-	if err != nil || out.DType != shape.Float32 || out.Len() == 0 {
+	if err != nil || out.Len() == 0 {
 		return b, err
 	}
-	return e.overSlabs(b, slabsOf(axis, out.Shape), func(s softmax, x, _, y []float32) { s.forward(y, x, log) }), nil
+	switch l := slabsOf(axis, out.Shape); out.DType {
+	case shape.Float32:
+		return overSlabs(e, b, l, func(s softmax[float32], x, _, y []float32) { s.forward(y, x, log) }), nil
+	case shape.Float64:
+		return overSlabs(e, b, l, func(s softmax[float64], x, _, y []float64) { s.forward(y, x, log) }), nil
+	}
+	return b, nil
 }
 
 // BindSoftmaxGrad implements [engine.Softmaxer].
 func (e Engine) BindSoftmaxGrad(log bool, axis int, in []engine.Operand, out engine.Operand) (engine.Bound, error) {
 	b, err := e.Engine.BindSoftmaxGrad(log, axis, in, out)
-	if err != nil || out.DType != shape.Float32 || out.Len() == 0 {
+	if err != nil || out.Len() == 0 {
 		return b, err
 	}
-	return e.overSlabs(b, slabsOf(axis, out.Shape), func(s softmax, y, dy, dx []float32) { s.backward(dx, y, dy, log) }), nil
+	switch l := slabsOf(axis, out.Shape); out.DType {
+	case shape.Float32:
+		return overSlabs(e, b, l, func(s softmax[float32], y, dy, dx []float32) { s.backward(dx, y, dy, log) }), nil
+	case shape.Float64:
+		return overSlabs(e, b, l, func(s softmax[float64], y, dy, dx []float64) { s.backward(dx, y, dy, log) }), nil
+	}
+	return b, nil
 }
 
 // softmax holds what one slab needs: memory of its size, and for some rows.
-type softmax struct {
+type softmax[T isa.Float] struct {
 	slabs
+	vectors[T]
 	simd       *simd.Kernels
-	slab, a, b []float32
-	tree       []float32 // half as many rows as are folded by halves
+	slab, a, b []T
+	tree       []T // half as many rows as are folded by halves
+}
+
+// vectors are the functions of vectors of T.
+type vectors[T isa.Float] struct {
+	apply func(op vec.Op, dst, x, y []T, c T)
+	sum   func(x []T) T
+}
+
+func vectorsOf[T isa.Float](k *simd.Kernels) vectors[T] {
+	var of any = vectors[float32]{k.Vec.Map, k.Vec.Sum}
+	if of, ok := of.(vectors[T]); ok {
+		return of
+	}
+	of = vectors[float64]{k.Vec.Map64, k.Vec.Sum64}
+	return of.(vectors[T])
 }
 
 // overSlabs returns b with a kernel that calls f for each slab of the inputs and the output;
 // with one input, both are the same.
-func (e Engine) overSlabs(b engine.Bound, l slabs, f func(s softmax, x, dy, out []float32)) engine.Bound {
+func overSlabs[T isa.Float](e Engine, b engine.Bound, l slabs, f func(s softmax[T], x, dy, out []T)) engine.Bound {
 	if l.width == 1 && l.n <= shortRow && l.count >= sideBySide {
-		return e.sideBySide(b, l, f)
+		return sideBySideSlabs(e, b, l, f)
 	}
-	var slab, first, second, tree region[float32]
+	of := vectorsOf[T](e.simd)
+	var slab, first, second, tree region[T]
 	work := e.newLoop(l.count, 50+l.size()*2, func(c *engine.Call, slot, lo, hi int) {
-		s := softmax{l, e.simd, slab.of(c, slot), first.of(c, slot), second.of(c, slot), tree.of(c, slot)}
-		x, dy, out := engine.Slice[float32](c.In[0]), engine.Slice[float32](c.In[len(c.In)-1]), engine.Slice[float32](c.Out[0])
+		s := softmax[T]{l, of, e.simd, slab.of(c, slot), first.of(c, slot), second.of(c, slot), tree.of(c, slot)}
+		x, dy, out := engine.Slice[T](c.In[0]), engine.Slice[T](c.In[len(c.In)-1]), engine.Slice[T](c.Out[0])
 		for i := lo; i < hi; i++ {
 			f(s, nth(x, i, l.size()), nth(dy, i, l.size()), nth(out, i, l.size()))
 		}
 	})
 	var m layout
-	slab = reserve[float32](&m, work.slots, l.size())
-	first = reserve[float32](&m, work.slots, l.width)
-	second = reserve[float32](&m, work.slots, l.width)
-	tree = reserve[float32](&m, work.slots, l.treeLen())
+	slab = reserve[T](&m, work.slots, l.size())
+	first = reserve[T](&m, work.slots, l.width)
+	second = reserve[T](&m, work.slots, l.width)
+	tree = reserve[T](&m, work.slots, l.treeLen())
 	b.Kernel, b.Scratch, b.By, b.Serial = work.kernel(), int(m), name, work.serial()
 	return b
 }
@@ -88,42 +118,43 @@ const shortRow, sideBySide = 64, 32
 // treeRows is how many rows are folded by halves at a time.
 const treeRows = 16
 
-// sideBySide is overSlabs for short rows.
-func (e Engine) sideBySide(b engine.Bound, l slabs, f func(s softmax, x, dy, out []float32)) engine.Bound {
-	var first, second, slab, x, dy, tree region[float32]
+// sideBySideSlabs is overSlabs for short rows.
+func sideBySideSlabs[T isa.Float](e Engine, b engine.Bound, l slabs, f func(s softmax[T], x, dy, out []T)) engine.Bound {
+	of := vectorsOf[T](e.simd)
+	var first, second, slab, x, dy, tree region[T]
 	groups := (l.count + sideBySide - 1) / sideBySide
 	work := e.newLoop(groups, 500+sideBySide*l.n*3, func(c *engine.Call, slot, lo, hi int) {
-		a, b, in := engine.Slice[float32](c.In[0]), engine.Slice[float32](c.In[len(c.In)-1]), len(c.In)
+		a, b, in := engine.Slice[T](c.In[0]), engine.Slice[T](c.In[len(c.In)-1]), len(c.In)
 		for i := lo; i < hi; i++ {
 			from, rows := i*sideBySide*l.n, min(sideBySide, l.count-i*sideBySide)
-			s := softmax{slabs{1, l.n, rows}, e.simd, slab.of(c, slot)[:rows*l.n], first.of(c, slot)[:rows], second.of(c, slot)[:rows], tree.of(c, slot)}
+			s := softmax[T]{slabs{1, l.n, rows}, of, e.simd, slab.of(c, slot)[:rows*l.n], first.of(c, slot)[:rows], second.of(c, slot)[:rows], tree.of(c, slot)}
 			xs, dys := x.of(c, slot)[:rows*l.n], dy.of(c, slot)[:rows*l.n]
 			gemm.Transpose(e.simd.Gemm, xs, 0, a[from:], 0, rows, l.n)
 			if in > 1 {
 				gemm.Transpose(e.simd.Gemm, dys, 0, b[from:], 0, rows, l.n)
 			}
 			f(s, xs, dys, xs)
-			gemm.Transpose(e.simd.Gemm, engine.Slice[float32](c.Out[0])[from:], 0, xs, 0, l.n, rows)
+			gemm.Transpose(e.simd.Gemm, engine.Slice[T](c.Out[0])[from:], 0, xs, 0, l.n, rows)
 		}
 	})
 	var m layout
-	for _, r := range []*region[float32]{&first, &second} {
-		*r = reserve[float32](&m, work.slots, sideBySide)
+	for _, r := range []*region[T]{&first, &second} {
+		*r = reserve[T](&m, work.slots, sideBySide)
 	}
-	tree = reserve[float32](&m, work.slots, slabs{1, l.n, sideBySide}.treeLen())
-	for _, r := range []*region[float32]{&slab, &x, &dy} {
-		*r = reserve[float32](&m, work.slots, sideBySide*l.n)
+	tree = reserve[T](&m, work.slots, slabs{1, l.n, sideBySide}.treeLen())
+	for _, r := range []*region[T]{&slab, &x, &dy} {
+		*r = reserve[T](&m, work.slots, sideBySide*l.n)
 	}
 	b.Kernel, b.Scratch, b.By = work.kernel(), int(m), name
 	return b
 }
 
 // forward sets y, which may be x.
-func (s softmax) forward(y, x []float32, log bool) {
+func (s softmax[T]) forward(y, x []T, log bool) {
 	largest, sum := s.a, s.b
 	s.fold(vec.Max, largest, x)
 	s.spread(vec.Sub, y, x, largest)
-	s.simd.Vec.Map(vec.Exp, s.slab, y, nil, 0)
+	s.apply(vec.Exp, s.slab, y, nil, 0)
 	s.fold(vec.Add, sum, s.slab)
 	if !log {
 		s.spread(vec.Div, y, s.slab, sum)
@@ -138,7 +169,7 @@ func (s softmax) forward(y, x []float32, log bool) {
 const nearOne = 1.5
 
 // logs sets sum, that of slab, the exponentials of y, to its logarithm.
-func (s softmax) logs(y, sum []float32) {
+func (s softmax[T]) logs(y, sum []T) {
 	others, near := s.a, false
 	for _, v := range sum {
 		near = near || v < nearOne
@@ -148,34 +179,34 @@ func (s softmax) logs(y, sum []float32) {
 	}
 	for i, v := range sum {
 		if v < nearOne {
-			sum[i] = float32(math.Log1p(float64(others[i])))
+			sum[i] = T(math.Log1p(float64(others[i])))
 		} else {
-			sum[i] = float32(math.Log(float64(v)))
+			sum[i] = T(math.Log(float64(v)))
 		}
 	}
 }
 
 // sumOthers sets others to the sums of slab, the exponentials of y, without the largest, of which y
 // is 0.
-func (s softmax) sumOthers(others, y []float32) {
+func (s softmax[T]) sumOthers(others, y []T) {
 	if s.width > 1 {
-		s.simd.Vec.Map(vec.Neg, y, y, nil, 0)
-		s.simd.Vec.Map(vec.ReLUGrad, s.slab, y, s.slab, 0)
-		s.simd.Vec.Map(vec.Neg, y, y, nil, 0)
+		s.apply(vec.Neg, y, y, nil, 0)
+		s.apply(vec.ReLUGrad, s.slab, y, s.slab, 0)
+		s.apply(vec.Neg, y, y, nil, 0)
 		s.fold(vec.Add, others, s.slab)
 		return
 	}
-	lo, hi := peak(s.slab, 1, s.simd.Vec.Sum)
+	lo, hi := peak(s.slab, 1, s.sum)
 	for i, v := range y[lo:hi] {
 		if v == 0 {
 			s.slab[lo+i] = 0
 		}
 	}
-	others[0] = s.simd.Vec.Sum(s.slab)
+	others[0] = s.sum(s.slab)
 }
 
 // peak returns the place of a few elements of x of which f is at least limit.
-func peak(x []float32, limit float32, f func([]float32) float32) (lo, hi int) {
+func peak[T isa.Float](x []T, limit T, f func([]T) T) (lo, hi int) {
 	hi = len(x)
 	for _, size := range []int{256, 32} {
 		for at := lo; at < hi; at += size {
@@ -188,29 +219,29 @@ func peak(x []float32, limit float32, f func([]float32) float32) (lo, hi int) {
 }
 
 // backward sets dx, which may be y or dy.
-func (s softmax) backward(dx, y, dy []float32, log bool) {
+func (s softmax[T]) backward(dx, y, dy []T, log bool) {
 	sum := s.a
 	if log {
 		s.fold(vec.Add, sum, dy)
-		s.simd.Vec.Map(vec.Exp, s.slab, y, nil, 0)
+		s.apply(vec.Exp, s.slab, y, nil, 0)
 		lo, hi := s.sure()
 		s.spread(vec.Mul, s.slab, s.slab, sum)
 		at := lo + above(y[lo:hi], logSureOne)
 		if at == hi {
-			s.simd.Vec.Map(vec.Sub, dx, dy, s.slab, 0)
+			s.apply(vec.Sub, dx, dy, s.slab, 0)
 			return
 		}
-		s.simd.Vec.Map(vec.Sub, s.slab, dy, s.slab, 0)
+		s.apply(vec.Sub, s.slab, dy, s.slab, 0)
 		for ; at < hi; at += 1 + above(y[at+1:hi], logSureOne) {
-			s.slab[at] = missing(float64(y[at]), float64(dy[at]), float64(sum[at%s.width]))
+			s.slab[at] = T(missing(float64(y[at]), float64(dy[at]), float64(sum[at%s.width])))
 		}
 		copy(dx, s.slab)
 		return
 	}
-	s.simd.Vec.Map(vec.Mul, s.slab, y, dy, 0)
+	s.apply(vec.Mul, s.slab, y, dy, 0)
 	s.fold(vec.Add, sum, s.slab)
 	s.spread(vec.Sub, s.slab, dy, sum)
-	s.simd.Vec.Map(vec.Mul, dx, s.slab, y, 0)
+	s.apply(vec.Mul, dx, s.slab, y, 0)
 }
 
 // sureOne is the probability above which dy - exp(y)*sum has lost digits where dy is most of the
@@ -218,19 +249,23 @@ func (s softmax) backward(dx, y, dy []float32, log bool) {
 const sureOne, logSureOne = .95, -.05129329438755058
 
 // sure returns a stretch of slab, the probabilities, beyond which none is above sureOne.
-func (s softmax) sure() (lo, hi int) {
+func (s softmax[T]) sure() (lo, hi int) {
 	if s.width > 1 {
 		return 0, len(s.slab)
 	}
+	slab, ok := any(s.slab).([]float32)
+	if !ok {
+		return 0, len(s.slab)
+	}
 	squares := func(x []float32) float32 { return s.simd.Vec.Dot(x, x) }
-	if squares(s.slab) < sureOne*sureOne {
+	if squares(slab) < sureOne*sureOne {
 		return 0, 0
 	}
-	return peak(s.slab, sureOne*sureOne, squares)
+	return peak(slab, sureOne*sureOne, squares)
 }
 
 // above returns the place of the first element above limit, or the length of x.
-func above(x []float32, limit float32) int {
+func above[T isa.Float](x []T, limit T) int {
 	for i, v := range x {
 		if v > limit {
 			return i
@@ -240,54 +275,65 @@ func above(x []float32, limit float32) int {
 }
 
 // missing is dy - exp(y)*sum, by what the probability exp(y), above sureOne, lacks to 1.
-func missing(y, dy, sum float64) float32 {
-	expm1 := y * (1 + y/2*(1+y/3*(1+y/4*(1+y/5))))
-	return float32(dy - sum - expm1*sum)
+func missing(y, dy, sum float64) float64 {
+	return dy - sum - math.Expm1(y)*sum
 }
 
 // fold combines the rows of x into one.
-func (s softmax) fold(op vec.Op, row, x []float32) {
+func (s softmax[T]) fold(op vec.Op, row, x []T) {
 	switch {
 	case s.width > 1 && op == vec.Add:
 		s.sumRows(row, x)
 	case s.width > 1:
 		copy(row, x)
 		for k := 1; k < s.n; k++ {
-			s.simd.Vec.Map(op, row, row, nth(x, k, s.width), 0)
+			s.apply(op, row, row, nth(x, k, s.width), 0)
 		}
 	case op == vec.Add:
-		row[0] = s.simd.Vec.Sum(x)
+		row[0] = s.sum(x)
 	default:
 		row[0] = s.largest(x)
 	}
 }
 
 // sumRows adds up the rows of x, some by halves and these sums in order, so that little is lost.
-func (s softmax) sumRows(row, x []float32) {
+func (s softmax[T]) sumRows(row, x []T) {
 	for k := 0; k < s.n; k += treeRows {
 		n := min(treeRows, s.n-k)
 		half, rows := n/2, x[k*s.width:][:n*s.width]
 		tree := s.tree[:(n-half)*s.width]
 		copy(tree[half*s.width:], rows[half*s.width:(n-half)*s.width]) // of an odd number, the middle one
-		s.simd.Vec.Map(vec.Add, tree[:half*s.width], rows, rows[(n-half)*s.width:], 0)
-		part := foldRows(s.simd, tree, s.width)
+		s.apply(vec.Add, tree[:half*s.width], rows, rows[(n-half)*s.width:], 0)
+		part := s.foldTree(tree)
 		if k == 0 {
 			copy(row, part)
 		} else {
-			s.simd.Vec.Map(vec.Add, row, row, part, 0)
+			s.apply(vec.Add, row, row, part, 0)
 		}
 	}
 }
 
+// foldTree returns the sum of the rows of tree, which it writes over.
+func (s softmax[T]) foldTree(tree []T) []T {
+	if x, ok := any(tree).([]float32); ok {
+		return any(foldRows(s.simd, x, s.width)).([]T)
+	}
+	for rows := len(tree) / s.width; rows > 1; rows = (rows + 1) / 2 {
+		half := rows / 2 * s.width
+		s.apply(vec.Add, tree[:half], tree, tree[rows*s.width-half:], 0)
+	}
+	return tree[:s.width]
+}
+
 // largest halves x until little is left. It uses the memory for a slab.
-func (s softmax) largest(x []float32) float32 {
+func (s softmax[T]) largest(x []T) T {
 	odd := x[0]
 	for len(x) > 8 {
 		if len(x)%2 == 1 {
 			odd = max(odd, x[len(x)-1])
 		}
 		half := len(x) / 2
-		s.simd.Vec.Map(vec.Max, s.slab[:half], x, x[half:], 0)
+		s.apply(vec.Max, s.slab[:half], x, x[half:], 0)
 		x = s.slab[:half]
 	}
 	for _, v := range x {
@@ -297,10 +343,10 @@ func (s softmax) largest(x []float32) float32 {
 }
 
 // spread computes op of the rows of x, each with the same row.
-func (s softmax) spread(op vec.Op, dst, x, row []float32) {
+func (s softmax[T]) spread(op vec.Op, dst, x, row []T) {
 	if s.width > 1 {
 		for k := range s.n {
-			s.simd.Vec.Map(op, nth(dst, k, s.width), nth(x, k, s.width), row, 0)
+			s.apply(op, nth(dst, k, s.width), nth(x, k, s.width), row, 0)
 		}
 		return
 	}
@@ -313,5 +359,5 @@ func (s softmax) spread(op vec.Op, dst, x, row []float32) {
 	default:
 		op = vec.DivC
 	}
-	s.simd.Vec.Map(op, dst, x, nil, c)
+	s.apply(op, dst, x, nil, c)
 }

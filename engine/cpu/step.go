@@ -9,25 +9,20 @@ import (
 	"github.com/plexaura/plexaura/shape"
 )
 
-// unaryOps are the functions that have vector kernels; unaryFuncs are computed one by one, in
-// float64.
-var (
-	unaryOps = map[engine.Fn]vec.Op{
-		engine.Neg: vec.Neg, engine.Abs: vec.Abs, engine.Sqrt: vec.Sqrt, engine.Exp: vec.Exp,
-		engine.Log: vec.Log, engine.Tanh: vec.Tanh, engine.Sigmoid: vec.Sigmoid, engine.Log1p: vec.Log1p,
-		engine.Expm1: vec.Expm1, engine.Erf: vec.Erf, engine.Floor: vec.Floor, engine.Sign: vec.Sign,
-	}
-	unaryFuncs = map[engine.Fn]func(float64) float64{engine.Sin: math.Sin, engine.Cos: math.Cos}
-)
+// unaryOps are the vector kernels of functions.
+var unaryOps = map[engine.Fn]vec.Op{
+	engine.Neg: vec.Neg, engine.Abs: vec.Abs, engine.Sqrt: vec.Sqrt, engine.Exp: vec.Exp,
+	engine.Log: vec.Log, engine.Tanh: vec.Tanh, engine.Sigmoid: vec.Sigmoid, engine.Log1p: vec.Log1p,
+	engine.Expm1: vec.Expm1, engine.Erf: vec.Erf, engine.Sin: vec.Sin, engine.Cos: vec.Cos,
+	engine.Floor: vec.Floor, engine.Sign: vec.Sign,
+}
 
 // stepCost is about the time of a step over a block, in nanoseconds.
 func stepCost(f engine.Fn) int {
 	switch f {
-	case engine.Sin, engine.Cos:
-		return 8 * block
-	case engine.Pow: // that of most exponents
-		return 20 * block
-	case engine.Exp, engine.Log, engine.Tanh, engine.Sigmoid, engine.Log1p, engine.Expm1, engine.Erf:
+	case engine.Pow: // of positive numbers
+		return 2 * block
+	case engine.Exp, engine.Log, engine.Tanh, engine.Sigmoid, engine.Log1p, engine.Expm1, engine.Erf, engine.Sin, engine.Cos:
 		return block / 4
 	}
 	return 50
@@ -46,6 +41,9 @@ var binaryOps = map[engine.Fn]struct{ both, right, left vec.Op }{
 
 // compile returns the loop of step i.
 func (p *program) compile(i int, s engine.Step, dst operand, args []operand) action {
+	if of, ok := p.idioms[i]; ok {
+		return p.vector(of.op, dst, args[0], args[len(args)-1], 0)
+	}
 	if a, ok := p.axpy(i); ok {
 		return p.vector(vec.Axpy, dst, args[0], args[1], a.c)
 	}
@@ -69,35 +67,40 @@ func (p *program) compile(i int, s engine.Step, dst operand, args []operand) act
 }
 
 func (p *program) compileUnary(fn engine.Fn, dst, x operand) action {
-	if op, ok := unaryOps[fn]; ok {
-		return p.vector(op, dst, x, x, 0)
-	}
-	of := unaryFuncs[fn]
-	return loop1(dst, x, func(v float32) float32 { return float32(of(float64(v))) })
+	return p.vector(unaryOps[fn], dst, x, x, 0)
 }
 
-func (p *program) vector(op vec.Op, dst, x, y operand, c float32) action {
-	return func(f frame) { p.simd.Vec.Map(op, floats(f, dst), floats(f, x), floats(f, y), c) }
+func (p *program) vector(op vec.Op, dst, x, y operand, c float64) action {
+	if dst.dtype == shape.Float64 {
+		return func(f *frame) {
+			p.simd.Vec.Map64(op, view[float64](f, dst), view[float64](f, x), view[float64](f, y), c)
+		}
+	}
+	c32 := float32(c)
+	return func(f *frame) { p.simd.Vec.Map(op, floats(f, dst), floats(f, x), floats(f, y), c32) }
 }
 
 func (p *program) compileBinary(s engine.Step, dst operand, args []operand) action {
 	x, y := args[0], args[1]
+	if act, ok := p.compileConstant(s.Fn, dst, x, y); ok {
+		return act
+	}
 	left, isLeft := s.Args[0].Number()
 	right, isRight := s.Args[1].Number()
 	ops, vectorial := binaryOps[s.Fn]
 	switch {
 	case vectorial && isRight && s.Fn == engine.Sub:
-		return p.vector(ops.right, dst, x, x, -float32(right))
+		return p.vector(ops.right, dst, x, x, -right)
 	case vectorial && isRight:
-		return p.vector(ops.right, dst, x, x, float32(right))
+		return p.vector(ops.right, dst, x, x, right)
 	case vectorial && isLeft:
-		return p.vector(ops.left, dst, y, y, float32(left))
+		return p.vector(ops.left, dst, y, y, left)
 	case vectorial:
 		return p.vector(ops.both, dst, x, y, 0)
-	case isRight && hasPower(right):
+	case dst.dtype == shape.Float32 && isRight && hasPower(right):
 		return p.compilePower(dst, x, right)
 	}
-	return loop2(dst, x, y, func(a, b float32) float32 { return float32(math.Pow(float64(a), float64(b))) })
+	return p.vector(vec.Pow, dst, x, y, 0)
 }
 
 // hasPower reports whether powers of that exponent are products of the number, or of its inverse,
@@ -121,7 +124,7 @@ func (p *program) compilePower(dst, x operand, exponent float64) action {
 		p.release(o)
 	}
 	quarters := int(math.Abs(exponent) * 4)
-	return func(f frame) {
+	return func(f *frame) {
 		xs, to := floats(f, x), floats(f, dst)
 		if s := p.simd.Vec.Sum(xs); s-s != 0 {
 			for i, v := range xs {
@@ -170,17 +173,32 @@ func (p *program) power(to, b, r, h []float32, quarters int) {
 }
 
 func (p *program) compileCopy(dst, x operand) action {
-	switch {
-	case dst.dtype == x.dtype:
+	type pair struct{ to, from shape.DType }
+	switch (pair{dst.dtype, x.dtype}) {
+	case pair{x.dtype, x.dtype}:
 		return store(dst, x)
-	case dst.dtype == shape.Bool:
+	case pair{shape.Bool, shape.Float32}:
 		return loop1(dst, x, func(v float32) bool { return v != 0 })
-	case x.dtype != shape.Bool && dst.dtype == shape.Float32:
-		return casts[x.dtype].widen(dst, x)
-	case dst.dtype != shape.Float32:
-		return casts[dst.dtype].narrow(dst, x)
+	case pair{shape.Bool, shape.Float64}:
+		return loop1(dst, x, func(v float64) bool { return v != 0 })
+	case pair{shape.Float32, shape.Bool}:
+		return func(f *frame) { p.simd.Vec.Ones(floats(f, dst), view[bool](f, x)) }
+	case pair{shape.Float64, shape.Bool}:
+		return loop1(dst, x, func(v bool) float64 {
+			if v {
+				return 1
+			}
+			return 0
+		})
+	case pair{shape.Float64, shape.Float32}:
+		return loop1(dst, x, func(v float32) float64 { return float64(v) })
+	case pair{shape.Float32, shape.Float64}:
+		return loop1(dst, x, func(v float64) float32 { return float32(v) })
 	}
-	return func(f frame) { p.simd.Vec.Ones(floats(f, dst), view[bool](f, x)) }
+	if dst.dtype == shape.Float32 {
+		return casts[x.dtype].widen(dst, x)
+	}
+	return casts[dst.dtype].narrow(dst, x)
 }
 
 func (p *program) compileComparison(fn engine.Fn, dst operand, args []operand) action {
@@ -188,11 +206,27 @@ func (p *program) compileComparison(fn engine.Fn, dst operand, args []operand) a
 	if fn == engine.Gt || fn == engine.Ge {
 		x, y = y, x
 	}
+	if x.dtype == shape.Float64 {
+		return compareDoubles(fn, dst, x, y)
+	}
 	compare := map[engine.Fn]func(dst []bool, x, y []float32){
 		engine.Eq: p.simd.Vec.Equal, engine.Ne: p.simd.Vec.NotEqual,
 		engine.Lt: p.simd.Vec.Less, engine.Gt: p.simd.Vec.Less, engine.Le: p.simd.Vec.LessEqual, engine.Ge: p.simd.Vec.LessEqual,
 	}[fn]
-	return func(f frame) { compare(view[bool](f, dst), floats(f, x), floats(f, y)) }
+	return func(f *frame) { compare(view[bool](f, dst), floats(f, x), floats(f, y)) }
+}
+
+// compareDoubles compares x and y, which are in the order of less.
+func compareDoubles(fn engine.Fn, dst, x, y operand) action {
+	switch fn {
+	case engine.Eq:
+		return loop2(dst, x, y, func(a, b float64) bool { return a == b })
+	case engine.Ne:
+		return loop2(dst, x, y, func(a, b float64) bool { return a != b })
+	case engine.Lt, engine.Gt:
+		return loop2(dst, x, y, func(a, b float64) bool { return a < b })
+	}
+	return loop2(dst, x, y, func(a, b float64) bool { return a <= b })
 }
 
 // compileLogic takes eight at a time, each a byte of 0 or 1.
@@ -206,7 +240,7 @@ func compileLogic(fn engine.Fn, dst operand, args []operand) action {
 		engine.Ne:  func(a, b uint64) uint64 { return a ^ b },
 	}[fn]
 	x, y := args[0], args[len(args)-1]
-	return func(f frame) {
+	return func(f *frame) {
 		to, a, b := bytesOf(f, dst), bytesOf(f, x), bytesOf(f, y)
 		for ; len(to) >= 8; to, a, b = to[8:], a[8:], b[8:] {
 			binary.NativeEndian.PutUint64(to, of(binary.NativeEndian.Uint64(a), binary.NativeEndian.Uint64(b)))
@@ -217,12 +251,9 @@ func compileLogic(fn engine.Fn, dst operand, args []operand) action {
 	}
 }
 
-// bytesOf returns the Bools of o as bytes.
-func bytesOf(f frame, o operand) []byte { return f.buffer(o).Bytes() }
-
 // chooseBools selects eight at a time as well.
 func chooseBools(dst operand, args []operand) action {
-	return func(f frame) {
+	return func(f *frame) {
 		to, cond, yes, no := bytesOf(f, dst), bytesOf(f, args[0]), bytesOf(f, args[1]), bytesOf(f, args[2])
 		for ; len(to) >= 8; to, cond, yes, no = to[8:], cond[8:], yes[8:], no[8:] {
 			c, n := binary.NativeEndian.Uint64(cond)*0xff, binary.NativeEndian.Uint64(no)
@@ -235,13 +266,26 @@ func chooseBools(dst operand, args []operand) action {
 }
 
 func (p *program) choose(dst operand, args []operand) action {
-	return func(f frame) {
+	if dst.dtype == shape.Float64 {
+		return func(f *frame) {
+			to, cond := view[float64](f, dst), view[bool](f, args[0])
+			yes, no := view[float64](f, args[1]), view[float64](f, args[2])
+			for i, c := range cond {
+				v := no[i]
+				if c {
+					v = yes[i]
+				}
+				to[i] = v
+			}
+		}
+	}
+	return func(f *frame) {
 		p.simd.Vec.Choose(floats(f, dst), view[bool](f, args[0]), floats(f, args[1]), floats(f, args[2]))
 	}
 }
 
 func loop1[A, R shape.Elem](dst, x operand, fn func(A) R) action {
-	return func(f frame) {
+	return func(f *frame) {
 		to := view[R](f, dst)
 		for i, v := range view[A](f, x) {
 			to[i] = fn(v)
@@ -250,7 +294,7 @@ func loop1[A, R shape.Elem](dst, x operand, fn func(A) R) action {
 }
 
 func loop2[A, R shape.Elem](dst, x, y operand, fn func(a, b A) R) action {
-	return func(f frame) {
+	return func(f *frame) {
 		to, b := view[R](f, dst), view[A](f, y)
 		for i, v := range view[A](f, x) {
 			to[i] = fn(v, b[i])

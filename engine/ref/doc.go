@@ -4,6 +4,6 @@
 //
 // Sums of float32 are accumulated in float64. Denormals are kept. Kernels do not allocate.
 //
-// Knows engine, shape, internal/philox, gorgonia's tensor. Never imports graph, ops or
+// Knows engine, shape, internal/elementary, internal/philox, gorgonia's tensor. Never imports graph, ops or
 // internal/simd.
 package ref

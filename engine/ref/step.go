@@ -4,6 +4,7 @@ import (
 	"math"
 
 	"github.com/plexaura/plexaura/engine"
+	"github.com/plexaura/plexaura/internal/elementary"
 	"github.com/plexaura/plexaura/shape"
 )
 
@@ -158,9 +159,9 @@ func floatFn1[T shape.Float](f engine.Fn) func(T) T {
 	case engine.Sign:
 		return wide(sign)
 	case engine.Exp:
-		return wide(math.Exp)
+		return wide(elementary.Exp)
 	case engine.Log:
-		return wide(math.Log)
+		return wide(elementary.Log)
 	case engine.Log1p:
 		return wide(math.Log1p)
 	case engine.Expm1:

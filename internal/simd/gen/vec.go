@@ -9,16 +9,21 @@ import (
 func vectors(t *target) string {
 	peak(t)
 	var s strings.Builder
-	fmt.Fprintf(&s, "\nvar %s = Kernels{\n\twidth: %d,\n\tfmaLoop: fmaLoop%s,\n\tmaps: [...]mapFunc{\n", t.level(), t.width(), t.name)
+	fmt.Fprintf(&s, "\nvar %s = Kernels{\n\twidth: %d,\n\tfmaLoop: fmaLoop%s,\n\tmaps: [opCount]mapFunc{\n", t.level(), t.width(), t.name)
 	for _, l := range maps() {
 		l.emit(t)
 		fmt.Fprintf(&s, "\t\t%s: %s%s,\n", strings.ToUpper(l.name[:1])+l.name[1:], l.name, t.name)
 	}
+	power().emit(t.doubles())
+	fmt.Fprintf(&s, "\t\tPow: pow%s,\n", t.name)
 	s.WriteString("\t},\n")
 	for _, l := range append(reductions(), rowSums()) {
 		l.emit(t)
 		fmt.Fprintf(&s, "\t%s: %s%s,\n", l.name, l.name, t.name)
 	}
+	s.WriteString(doubleVectors(t))
+	rowRepeat(t)
+	fmt.Fprintf(&s, "\trepeat: repeat%s,\n", t.name)
 	s.WriteString("\tboolKernels: boolKernels{\n")
 	for _, f := range bools(t) {
 		fmt.Fprintf(&s, "\t\t%s: %s%s,\n", f, f, t.name)

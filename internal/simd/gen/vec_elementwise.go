@@ -1,11 +1,21 @@
 package main
 
+import "math"
+
 // mapParams is the signature of all kernels of maps; most ignore some of it.
 const mapParams = "n int, dst, x, y *float32, c float32"
 
 // maps are the kernels dst[i] = op(x[i], y[i], c).
 func maps() []*loop {
-	var all []*loop
+	all := append(append(append(arithmetic(), unary()...), other()...), activations()...)
+	for _, l := range all {
+		l.params = mapParams
+	}
+	return all
+}
+
+// arithmetic are the functions of two vectors, or of a vector and a constant.
+func arithmetic() (all []*loop) {
 	for _, op := range []struct {
 		name, doc string
 		forms     string // V: x op y, C: x op c, R: c op x
@@ -47,10 +57,6 @@ func maps() []*loop {
 			}
 			all = append(all, l)
 		}
-	}
-	all = append(append(all, unary()...), other()...)
-	for _, l := range all {
-		l.params = mapParams
 	}
 	return all
 }
@@ -119,6 +125,8 @@ func unary() []*loop {
 		{name: "log1p", doc: "sets dst to log(1+x).", live: 6, consts: logConsts, body: (*lanes).log1p},
 		{name: "expm1", doc: "sets dst to exp(x)-1.", live: 5, consts: expConsts, body: (*lanes).expm1},
 		{name: "erf", doc: "sets dst to the error function of x.", live: 5, consts: expConsts, body: (*lanes).erf},
+		{name: "sin", doc: "sets dst to the sine of x, of which the magnitude is at most 2^17.", live: 6, consts: trigConsts, body: func(e *lanes) []values { return e.sine(0) }},
+		{name: "cos", doc: "sets dst to the cosine of x, of which the magnitude is at most 2^17.", live: 6, consts: trigConsts, body: func(e *lanes) []values { return e.sine(1) }},
 		{name: "floor", doc: "sets dst to the greatest whole number not above x.", live: 1, body: func(e *lanes) []values {
 			x := e.val("x")
 			e.round(x, x, downwards)
@@ -342,6 +350,12 @@ var (
 
 func (e *lanes) erf() []values {
 	x, y, u, a, n := e.val("x"), e.tmp(), e.tmp(), e.tmp(), e.tmp()
+	e.errorFunction(x, y, u, a, n)
+	return []values{y}
+}
+
+// errorFunction sets y to that of x; u, a and n are scratch.
+func (e *lanes) errorFunction(x, y, u, a, n values) {
 	e.and(a, x, e.c(bits))
 	e.mul(n, a, a)
 	e.set(y, f(-1.72853470e-5))
@@ -364,5 +378,52 @@ func (e *lanes) erf() []values {
 	e.and(n, x, e.c(sign))
 	e.where(less, y, a, e.c(erfBound), y, u, a)
 	e.or(y, y, n)
-	return []values{y}
+}
+
+// Sine and cosine take n = round(2x/pi) and r = x - n pi/2, with pi/2 in three parts: each
+// difference is exact where much of it cancels. Of r in [-pi/4, pi/4] they are the polynomials of
+// Cephes' sinf and cosf; n says which of them, and the sign.
+var (
+	halfPi     = []constant{f(0x1.921fb6p+0), f(-0x1.777a5cp-25), f(-0x1.ee59dap-50)}
+	sinPoly    = []constant{f(-1.9515295891e-4), f(8.3321608736e-3), f(-1.6666654611e-1)}
+	cosPoly    = []constant{f(2.443315711809948e-5), f(-1.388731625493765e-3), f(4.166664568298827e-2)}
+	trigConsts = append(append([]constant{f(2 / math.Pi), f(1), f(-.5), sign, bits, 1, f(0x1p-12)}, halfPi...), append(sinPoly, cosPoly...)...)
+)
+
+// sine is the sine of x + quarter pi/2.
+func (e *lanes) sine(quarter int) []values {
+	x, n, s, c, z, r := e.val("x"), e.tmp(), e.tmp(), e.tmp(), e.tmp(), e.tmp()
+	e.mul(n, x, e.c(f(2/math.Pi)))
+	e.round(n, n, nearest)
+	e.mul(r, x, e.c(f(1)))
+	for _, part := range halfPi {
+		e.submul(r, n, e.c(part))
+	}
+	e.toInt(n, n)
+	if quarter == 1 {
+		e.addi(n, n, e.c(1))
+	}
+	e.mul(z, r, r)
+	e.poly(c, z, cosPoly)
+	e.horner(c, z, e.c(f(-.5)))
+	e.horner(c, z, e.c(f(1)))
+	e.poly(s, z, sinPoly)
+	e.mul(s, s, z)
+	e.horner(s, r, r)
+
+	// An odd n takes the cosine, and its second bit the other sign.
+	e.left(z, n, 31)
+	e.right(z, z, 31)
+	e.xor(c, c, s)
+	e.and(c, c, z)
+	e.xor(s, s, c)
+	e.right(n, n, 1)
+	e.left(n, n, 31)
+	e.xor(s, s, n)
+	if quarter == 0 { // near 0 it is x, whose zeros have a sign
+		e.mul(r, x, e.c(f(1)))
+		e.and(z, r, e.c(bits))
+		e.where(less, s, z, e.c(f(0x1p-12)), r, s, z)
+	}
+	return []values{s}
 }

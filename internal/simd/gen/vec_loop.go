@@ -9,7 +9,8 @@ import (
 	"github.com/mmcloughlin/avo/reg"
 )
 
-// loop describes a kernel that goes along vectors of float32.
+// loop describes a kernel that goes along vectors of float32, or of float64 for a target of such
+// elements.
 type loop struct {
 	name, doc string
 	in        []string   // pointers read
@@ -28,13 +29,20 @@ type loop struct {
 	// are.
 	exact bool
 
+	// narrow says that body computes in float64 what is float32 in memory.
+	narrow bool
+
 	body func(e *lanes) []values
 }
 
-type constant uint32
+// constant is the bits of an element.
+type constant uint64
 
 // f is a float32 constant.
 func f(x float64) constant { return constant(math.Float32bits(float32(x))) }
+
+// d is a float64 constant.
+func d(x float64) constant { return constant(math.Float64bits(x)) }
 
 // values are operands of instructions that go in parallel, one for each unrolled vector.
 type values []operand.Op
@@ -63,7 +71,7 @@ func (l *loop) emit(t *target) {
 	e := &lanes{target: t, loop: l, ptr: map[string]reg.Register{}, scalar: map[string]reg.Register{}, pinned: map[constant]reg.Register{}}
 	switch {
 	case l.accumulate:
-		t.begin(l.name+t.name, l.doc, l.params, "total float32")
+		t.begin(l.name+t.name, l.doc, l.params, "total "+t.goType())
 	case l.exact:
 		t.declare(l.name+t.name, l.doc, l.params)
 	default:
@@ -92,7 +100,11 @@ func (l *loop) emit(t *target) {
 	t.Label("rest")
 	t.TESTQ(e.counter, e.counter)
 	t.JE(operand.LabelRef("done"))
-	t.setMask(e.counter.(reg.GPVirtual))
+	of := *t
+	if l.narrow {
+		of.elem /= 2
+	}
+	of.setMask(e.counter.(reg.GPVirtual))
 	e.turn(1, true)
 	t.Label("done")
 	if l.accumulate {
@@ -142,11 +154,17 @@ func (e *lanes) pin() {
 
 // memory is a vector full of c.
 func (t *target) memory(c constant) operand.Mem {
-	name := fmt.Sprintf("c%08x", uint32(c))
+	name, words := fmt.Sprintf("c%08x", uint32(c)), repeat(t.size/4, uint32(c))
+	if t.elem == 8 {
+		name = fmt.Sprintf("d%016x", uint64(c))
+		for i := 1; i < len(words); i += 2 {
+			words[i] = uint32(c >> 32)
+		}
+	}
 	if m, ok := t.constants[name]; ok {
 		return m
 	}
-	m := t.data(name, repeat(t.size/4, uint32(c)))
+	m := t.data(name, words)
 	t.constants[name] = m
 	return m
 }
@@ -158,7 +176,7 @@ func (e *lanes) turns(label string, n int, next string) {
 	e.JL(operand.LabelRef(next))
 	e.turn(n, false)
 	for _, p := range e.pointers() {
-		e.ADDQ(operand.U32(uint32(n*e.size)), e.ptr[p])
+		e.ADDQ(operand.U32(uint32(n*e.step())), e.ptr[p])
 	}
 	e.SUBQ(operand.U32(uint32(n*e.width())), e.counter)
 	e.JMP(operand.LabelRef(label))
@@ -172,14 +190,66 @@ func (e *lanes) turn(n int, masked bool) {
 	for _, p := range e.in {
 		v := e.tmp()
 		for i := range v {
-			e.load(operand.Mem{Base: e.ptr[p], Disp: i * e.size}, v[i].(reg.Register), masked)
+			e.read(operand.Mem{Base: e.ptr[p], Disp: i * e.step()}, v[i].(reg.VecPhysical))
 		}
 		e.loaded[p] = v
 	}
 	for o, v := range e.body(e) {
 		for i := range v {
-			e.store(v[i].(reg.Register), operand.Mem{Base: e.ptr[e.out[o]], Disp: i * e.size}, masked)
+			e.write(v[i].(reg.VecPhysical), operand.Mem{Base: e.ptr[e.out[o]], Disp: i * e.step()})
 		}
+	}
+}
+
+// step is how many bytes a vector takes in memory.
+func (e *lanes) step() int {
+	if e.narrow {
+		return e.size / 2
+	}
+	return e.size
+}
+
+// half is the lower half of a vector.
+func (e *lanes) half(v reg.VecPhysical) reg.VecPhysical {
+	if e.size == 64 {
+		return v.AsY().(reg.VecPhysical)
+	}
+	return v.AsX().(reg.VecPhysical)
+}
+
+// read loads a vector, or of the last one what is there.
+func (e *lanes) read(m operand.Mem, v reg.VecPhysical) {
+	switch {
+	case !e.narrow:
+		e.load(m, v, e.masked)
+	case !e.masked:
+		e.VCVTPS2PD(m, v)
+	case e.mask == opmask:
+		e.VCVTPS2PD_Z(m, reg.K1, v)
+	default:
+		e.VMASKMOVPS(m, e.half(e.maskReg().(reg.VecPhysical)), e.half(v))
+		e.VCVTPS2PD(e.half(v), v)
+	}
+}
+
+// write stores one.
+func (e *lanes) write(v reg.VecPhysical, m operand.Mem) {
+	if !e.narrow {
+		e.store(v, m, e.masked)
+		return
+	}
+	if e.mask == opmask {
+		e.VCVTPD2PS(v, e.half(v))
+	} else {
+		e.VCVTPD2PSY(v, e.half(v))
+	}
+	switch {
+	case !e.masked:
+		e.VMOVUPS(e.half(v), m)
+	case e.mask == opmask:
+		e.VMOVUPS(e.half(v), reg.K1, m)
+	default:
+		e.VMASKMOVPS(e.half(v), e.half(e.maskReg().(reg.VecPhysical)), m)
 	}
 }
 
@@ -259,26 +329,26 @@ func (e *lanes) two(op instruction, d, x, y values) {
 	e.each(func(i int) { op(y[i], x[i], d[i]) })
 }
 
-func (e *lanes) sum(d, x, y values)  { e.two(e.VADDPS, d, x, y) }
-func (e *lanes) sub(d, x, y values)  { e.two(e.VSUBPS, d, x, y) }
-func (e *lanes) mul(d, x, y values)  { e.two(e.VMULPS, d, x, y) }
-func (e *lanes) div(d, x, y values)  { e.two(e.VDIVPS, d, x, y) }
+func (e *lanes) sum(d, x, y values)  { e.two(e.ps(e.VADDPS, e.VADDPD), d, x, y) }
+func (e *lanes) sub(d, x, y values)  { e.two(e.ps(e.VSUBPS, e.VSUBPD), d, x, y) }
+func (e *lanes) mul(d, x, y values)  { e.two(e.ps(e.VMULPS, e.VMULPD), d, x, y) }
+func (e *lanes) div(d, x, y values)  { e.two(e.ps(e.VDIVPS, e.VDIVPD), d, x, y) }
 func (e *lanes) and(d, x, y values)  { e.two(e.VANDPS, d, x, y) }
 func (e *lanes) xor(d, x, y values)  { e.two(e.VXORPS, d, x, y) }
 func (e *lanes) or(d, x, y values)   { e.two(e.VORPS, d, x, y) }
-func (e *lanes) addi(d, x, y values) { e.two(e.VPADDD, d, x, y) }
-func (e *lanes) subi(d, x, y values) { e.two(e.VPSUBD, d, x, y) }
+func (e *lanes) addi(d, x, y values) { e.two(e.ps(e.VPADDD, e.VPADDQ), d, x, y) }
+func (e *lanes) subi(d, x, y values) { e.two(e.ps(e.VPSUBD, e.VPSUBQ), d, x, y) }
 
 // larger and smaller return y where an operand is NaN.
-func (e *lanes) larger(d, x, y values)  { e.two(e.VMAXPS, d, x, y) }
-func (e *lanes) smaller(d, x, y values) { e.two(e.VMINPS, d, x, y) }
+func (e *lanes) larger(d, x, y values)  { e.two(e.ps(e.VMAXPS, e.VMAXPD), d, x, y) }
+func (e *lanes) smaller(d, x, y values) { e.two(e.ps(e.VMINPS, e.VMINPD), d, x, y) }
 
 // addmul is d += x*y, submul d -= x*y, and horner d = d*x + y.
-func (e *lanes) addmul(d, x, y values) { e.two(e.VFMADD231PS, d, x, y) }
-func (e *lanes) submul(d, x, y values) { e.two(e.VFNMADD231PS, d, x, y) }
-func (e *lanes) horner(d, x, y values) { e.two(e.VFMADD213PS, d, x, y) }
+func (e *lanes) addmul(d, x, y values) { e.two(e.ps(e.VFMADD231PS, e.VFMADD231PD), d, x, y) }
+func (e *lanes) submul(d, x, y values) { e.two(e.ps(e.VFNMADD231PS, e.VFNMADD231PD), d, x, y) }
+func (e *lanes) horner(d, x, y values) { e.two(e.ps(e.VFMADD213PS, e.VFMADD213PD), d, x, y) }
 
-func (e *lanes) sqrt(d, x values) { e.each(func(i int) { e.VSQRTPS(x[i], d[i]) }) }
+func (e *lanes) sqrt(d, x values) { e.each(func(i int) { e.ps(e.VSQRTPS, e.VSQRTPD)(x[i], d[i]) }) }
 
 // Modes of rounding to integers: ties to even, or down.
 const (
@@ -289,10 +359,13 @@ const (
 // round is an integer as a float.
 func (e *lanes) round(d, x values, mode uint64) {
 	e.each(func(i int) {
-		if e.mask == opmask {
-			e.VRNDSCALEPS(operand.Imm(mode), x[i], d[i])
-		} else {
+		switch {
+		case e.mask == opmask:
+			e.ps(e.VRNDSCALEPS, e.VRNDSCALEPD)(operand.Imm(mode), x[i], d[i])
+		case e.elem == 4:
 			e.VROUNDPS(operand.Imm(mode), x[i], d[i])
+		default:
+			e.VROUNDPD(operand.Imm(mode), x[i], d[i])
 		}
 	})
 }
@@ -301,10 +374,17 @@ func (e *lanes) toInt(d, x values)   { e.each(func(i int) { e.VCVTPS2DQ(x[i], d[
 func (e *lanes) toFloat(d, x values) { e.each(func(i int) { e.VCVTDQ2PS(x[i], d[i]) }) }
 
 func (e *lanes) left(d, x values, n uint64) {
-	e.each(func(i int) { e.VPSLLD(operand.Imm(n), x[i], d[i]) })
+	e.each(func(i int) { e.ps(e.VPSLLD, e.VPSLLQ)(operand.Imm(n), x[i], d[i]) })
 }
+
+// right fills with the sign; there is no such shift of 64 bits in AVX2. logicalRight fills with
+// zeros.
 func (e *lanes) right(d, x values, n uint64) {
 	e.each(func(i int) { e.VPSRAD(operand.Imm(n), x[i], d[i]) })
+}
+
+func (e *lanes) logicalRight(d, x values, n uint64) {
+	e.each(func(i int) { e.ps(e.VPSRLD, e.VPSRLQ)(operand.Imm(n), x[i], d[i]) })
 }
 
 // Predicates of comparisons. All but the last two are false for NaN.
@@ -320,11 +400,15 @@ const (
 func (e *lanes) where(cmp uint64, d, x, y, a, b, t values) {
 	e.each(func(i int) {
 		if e.mask == opmask {
-			e.VCMPPS(operand.Imm(cmp), y[i], x[i], reg.K2)
-			e.VBLENDMPS(a[i], b[i], reg.K2, d[i])
+			e.ps(e.VCMPPS, e.VCMPPD)(operand.Imm(cmp), y[i], x[i], reg.K2)
+			e.ps(e.VBLENDMPS, e.VBLENDMPD)(a[i], b[i], reg.K2, d[i])
 			return
 		}
-		e.VCMPPS(operand.Imm(cmp), y[i], x[i], t[i])
-		e.VBLENDVPS(t[i], a[i], b[i], d[i])
+		e.ps(e.VCMPPS, e.VCMPPD)(operand.Imm(cmp), y[i], x[i], t[i])
+		if e.elem == 4 {
+			e.VBLENDVPS(t[i], a[i], b[i], d[i])
+		} else {
+			e.VBLENDVPD(t[i], a[i], b[i], d[i])
+		}
 	})
 }

@@ -44,21 +44,25 @@ func rowSums() *loop {
 // fold adds up the accumulators in a fixed order and returns the total.
 func (e *lanes) fold() {
 	a := e.accumulators
-	e.VADDPS(a[1], a[0], a[0])
-	e.VADDPS(a[3], a[2], a[2])
-	e.VADDPS(a[2], a[0], a[0])
+	e.add(a[1], a[0], a[0])
+	e.add(a[3], a[2], a[2])
+	e.add(a[2], a[0], a[0])
 	y, x := a[0].AsY(), a[1].AsY()
 	if e.size == 64 {
 		e.VEXTRACTF64X4(operand.Imm(1), a[0], x)
-		e.VADDPS(x, y, y)
+		e.add(x, y, y)
 	}
 	// The halves of what remains, down to one lane, in registers that need no EVEX prefix.
 	lo, hi := reg.X0, reg.X1
 	e.VMOVUPS(y, reg.Y0)
 	e.VEXTRACTF128(operand.Imm(1), reg.Y0, hi)
-	e.VADDPS(hi, lo, lo)
+	e.add(hi, lo, lo)
 	e.VMOVHLPS(lo, lo, hi)
-	e.VADDPS(hi, lo, lo)
+	e.add(hi, lo, lo)
+	if e.elem == 8 {
+		e.VMOVSD(lo, e.address(e.Return("total")))
+		return
+	}
 	e.VPSHUFD(operand.Imm(1), lo, hi)
 	e.VADDSS(hi, lo, lo)
 	e.VMOVSS(lo, e.address(e.Return("total")))

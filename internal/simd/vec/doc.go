@@ -1,5 +1,5 @@
 // Package vec computes along vectors of float32: elementwise functions, sums, and what lies between
 // float32 and bool.
 //
-// Knows abi and isa. Never imports anything else of ours.
+// Knows abi, isa and internal/elementary. Never imports anything else of ours.
 package vec

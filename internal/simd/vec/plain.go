@@ -19,7 +19,11 @@ func makePlain() Kernels {
 			sum8Go(unsafe.Slice(dst, n), unsafe.Slice(x, 3*stride+n), unsafe.Slice(y, 3*stride+n), stride)
 			return 0
 		},
+		repeat: func(rows, n int, dst, x *float32, stride int) {
+			repeatGo(unsafe.Slice(dst, rows*n), unsafe.Slice(x, (rows-1)*stride+1), n, stride)
+		},
 	}
+	v.maps64, v.sum64 = maps64Go, func(n int, x, _ *float64) (uint32, float64) { return 0, sum64Go(unsafe.Slice(x, n)) }
 	for op, f := range formulas {
 		if f != nil {
 			v.maps[op] = mapGo(f)
@@ -55,6 +59,8 @@ var formulas = [opCount]func(x, y, c float32) float32{
 	Log1p:   func(x, _, _ float32) float32 { return float32(math.Log1p(float64(x))) },
 	Expm1:   func(x, _, _ float32) float32 { return float32(math.Expm1(float64(x))) },
 	Erf:     func(x, _, _ float32) float32 { return float32(math.Erf(float64(x))) },
+	Sin:     func(x, _, _ float32) float32 { return float32(math.Sin(float64(x))) },
+	Cos:     func(x, _, _ float32) float32 { return float32(math.Cos(float64(x))) },
 	Floor:   func(x, _, _ float32) float32 { return float32(math.Floor(float64(x))) },
 	Sign: func(x, _, _ float32) float32 {
 		switch {
@@ -65,7 +71,14 @@ var formulas = [opCount]func(x, y, c float32) float32{
 		}
 		return x
 	},
-	Axpy: func(x, y, c float32) float32 { return isa.Flush32(float32(c*x)) + y },
+	Pow:           func(x, y, _ float32) float32 { return float32(math.Pow(float64(x), float64(y))) },
+	GELU:          func(x, _, _ float32) float32 { return x / 2 * (float32(math.Erf(float64(x*sqrtHalf))) + 1) },
+	GELUGrad:      func(x, y, _ float32) float32 { return geluGrad(x, y) },
+	SiLU:          func(x, _, _ float32) float32 { return x * float32(sigmoid64(float64(x))) },
+	SiLUGrad:      func(x, y, _ float32) float32 { return siluGrad(x, y) },
+	HardSwish:     func(x, _, _ float32) float32 { return hardSwish(x) },
+	HardSwishGrad: func(x, y, _ float32) float32 { return hardSwishGrad(x, y) },
+	Axpy:          func(x, y, c float32) float32 { return isa.Flush32(float32(c*x)) + y },
 }
 
 func mapGo(f func(x, y, c float32) float32) mapFunc {
@@ -160,6 +173,15 @@ func sumGo(x []float32) float32 {
 		s[i&3] += float64(isa.Flush32(v))
 	}
 	return float32(s[0] + s[1] + (s[2] + s[3]))
+}
+
+func repeatGo(dst, x []float32, n, stride int) {
+	for i := range len(dst) / n {
+		row := dst[i*n:][:n]
+		for j := range row {
+			row[j] = x[i*stride]
+		}
+	}
 }
 
 func sum8Go(dst, x, y []float32, stride int) {

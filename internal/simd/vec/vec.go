@@ -36,19 +36,33 @@ const (
 	Log1p   // log(1+x), within 0.9 ulp
 	Expm1   // exp(x)-1, within 1.45 ulp
 	Erf     // error function, within 1 ulp
+	Sin     // sine, within 1.6 ulp
+	Cos     // cosine, within 1.6 ulp
 	Floor   // the greatest whole number not above x
 	Sign    // -1, 0 or 1; NaN for NaN, a zero for itself
 
+	Pow      // x to the y, within .51 ulp; sees denormals, where it does not give them
 	Axpy     // c*x + y, the product rounded too
 	ReLUGrad // 0 where x <= 0, else y; exact: x is ReLU's operand or result
 
+	// Activations, and their gradients by x where y is that by the result. They are computed as they
+	// are written here, in float32.
+	GELU          // x/2 * (1 + erf(x/sqrt(2)))
+	GELUGrad      // y/2 * (1 + erf(x/sqrt(2))) + y*x*exp(-x*x/2)/sqrt(2*pi), the last 0 where |x| > 1000
+	SiLU          // x*sigmoid(x)
+	SiLUGrad      // y*s + y*x*s*(1-s) of s = sigmoid(x), the last 0 where |x| > 1000
+	HardSwish     // 0 where x < -3, x where x >= 3, else x*(x+3)/6
+	HardSwishGrad // 0 where x < -3, y where x >= 3, else y/6*(x+3) + y/6*x
+
 	opCount
+
+	opCount64 = GELU // activations are of float32 only
 )
 
 // Operands returns how many vectors op reads: x, or x and y.
 func (op Op) Operands() int {
 	switch op {
-	case Add, Sub, Mul, Div, Max, Min, Axpy, ReLUGrad:
+	case Add, Sub, Mul, Div, Max, Min, Pow, Axpy, ReLUGrad, GELUGrad, SiLUGrad, HardSwishGrad:
 		return 2
 	}
 	return 1
@@ -62,12 +76,15 @@ type Kernels struct {
 	width   int
 	fmaLoop func(n int)
 
-	maps [opCount]mapFunc
+	maps   [opCount]mapFunc
+	maps64 [opCount64]mapFunc64
 
 	boolKernels
 
 	sum, dot func(n int, x, y *float32) (csr uint32, total float32)
+	sum64    func(n int, x, y *float64) (csr uint32, total float64)
 	sum8     func(n int, dst, x, y *float32, stride int) (csr uint32)
+	repeat   func(rows, n int, dst, x *float32, stride int)
 }
 
 // At returns the kernels for a level, or nil where there are none.
@@ -93,6 +110,18 @@ func (k *Kernels) FMALoop(turns int) (operations int) {
 // Map sets dst[i] = op(x[i], y[i], c) for each element of dst. x, and y where op reads it, are
 // at least as long as dst; either may be dst itself, but not overlap it otherwise.
 func (k *Kernels) Map(op Op, dst, x, y []float32, c float32) {
+	switch op {
+	case Sin, Cos:
+		k.turn(op, dst, x)
+		return
+	case Pow:
+		k.power(dst, x, y)
+		return
+	}
+	k.mapAll(op, dst, x, y, c)
+}
+
+func (k *Kernels) mapAll(op Op, dst, x, y []float32, c float32) {
 	f := k.maps[op]
 	x = x[:len(dst)]
 	if op.Operands() < 2 {
@@ -117,6 +146,20 @@ func (k *Kernels) SumRows(dst, x []float32, stride int) {
 		n := min(len(dst), isa.CallLen/8)
 		k.sum8(n, &dst[0], &x[0], &x[4*stride], stride)
 		dst, x = dst[n:], x[n:]
+	}
+}
+
+// Repeat fills rows of n elements: dst[i*n+j] is x[i*stride]. dst is whole rows, and does not
+// overlap x.
+func (k *Kernels) Repeat(dst []float32, n int, x []float32, stride int) {
+	rows := len(dst) / n
+	if rows == 0 {
+		return
+	}
+	x = x[:(rows-1)*stride+1]
+	most := max(isa.CallLen/n, 1)
+	for row := 0; row < rows; row += most {
+		k.repeat(min(most, rows-row), n, &dst[row*n], &x[row*stride], stride)
 	}
 }
 
@@ -156,6 +199,7 @@ var opNames = [opCount]string{
 	Div: "x/y", DivC: "x/c", DivR: "c/x", Max: "max(x,y)", MaxC: "max(x,c)",
 	Min: "min(x,y)", MinC: "min(x,c)", Neg: "-x", Abs: "abs(x)", Sqrt: "sqrt(x)",
 	Exp: "exp(x)", Log: "log(x)", Tanh: "tanh(x)", Sigmoid: "sigmoid(x)",
-	Log1p: "log1p(x)", Expm1: "expm1(x)", Erf: "erf(x)", Floor: "floor(x)", Sign: "sign(x)",
-	Axpy: "c*x+y", ReLUGrad: "relu'(x)*y",
+	Sin: "sin(x)", Cos: "cos(x)", Log1p: "log1p(x)", Expm1: "expm1(x)", Erf: "erf(x)", Floor: "floor(x)", Sign: "sign(x)",
+	GELU: "gelu(x)", GELUGrad: "gelu'(x)*y", SiLU: "silu(x)", SiLUGrad: "silu'(x)*y", HardSwish: "hardswish(x)", HardSwishGrad: "hardswish'(x)*y",
+	Pow: "pow(x,y)", Axpy: "c*x+y", ReLUGrad: "relu'(x)*y",
 }

@@ -122,6 +122,16 @@ func expm1AVX2(n int, dst *float32, x *float32, y *float32, c float32) (csr uint
 //go:noescape
 func erfAVX2(n int, dst *float32, x *float32, y *float32, c float32) (csr uint32)
 
+// sinAVX2 sets dst to the sine of x, of which the magnitude is at most 2^17.
+//
+//go:noescape
+func sinAVX2(n int, dst *float32, x *float32, y *float32, c float32) (csr uint32)
+
+// cosAVX2 sets dst to the cosine of x, of which the magnitude is at most 2^17.
+//
+//go:noescape
+func cosAVX2(n int, dst *float32, x *float32, y *float32, c float32) (csr uint32)
+
 // floorAVX2 sets dst to the greatest whole number not above x.
 //
 //go:noescape
@@ -142,6 +152,41 @@ func axpyAVX2(n int, dst *float32, x *float32, y *float32, c float32) (csr uint3
 //go:noescape
 func reLUGradAVX2(n int, dst *float32, x *float32, y *float32, c float32) (csr uint32)
 
+// gELUAVX2 sets dst to x/2 (1+erf(x/sqrt(2))).
+//
+//go:noescape
+func gELUAVX2(n int, dst *float32, x *float32, y *float32, c float32) (csr uint32)
+
+// gELUGradAVX2 sets dst to the gradient of GELU.
+//
+//go:noescape
+func gELUGradAVX2(n int, dst *float32, x *float32, y *float32, c float32) (csr uint32)
+
+// siLUAVX2 sets dst to x*sigmoid(x).
+//
+//go:noescape
+func siLUAVX2(n int, dst *float32, x *float32, y *float32, c float32) (csr uint32)
+
+// siLUGradAVX2 sets dst to the gradient of SiLU.
+//
+//go:noescape
+func siLUGradAVX2(n int, dst *float32, x *float32, y *float32, c float32) (csr uint32)
+
+// hardSwishAVX2 sets dst to 0 where x < -3, x where x >= 3, and x(x+3)/6 elsewhere.
+//
+//go:noescape
+func hardSwishAVX2(n int, dst *float32, x *float32, y *float32, c float32) (csr uint32)
+
+// hardSwishGradAVX2 sets dst to the gradient of HardSwish.
+//
+//go:noescape
+func hardSwishGradAVX2(n int, dst *float32, x *float32, y *float32, c float32) (csr uint32)
+
+// powAVX2 sets dst to x to the y, of which x is positive and normal, and y finite.
+//
+//go:noescape
+func powAVX2(n int, dst *float32, x *float32, y *float32, c float32) (csr uint32)
+
 // sumAVX2 returns the sum of x.
 //
 //go:noescape
@@ -156,6 +201,136 @@ func dotAVX2(n int, x *float32, y *float32) (csr uint32, total float32)
 //
 //go:noescape
 func sum8AVX2(n int, dst *float32, x *float32, y *float32, stride int) (csr uint32)
+
+// add64AVX2 sets dst to x + y.
+//
+//go:noescape
+func add64AVX2(n int, dst *float64, x *float64, y *float64, c float64) (csr uint32)
+
+// addC64AVX2 sets dst to x + c.
+//
+//go:noescape
+func addC64AVX2(n int, dst *float64, x *float64, y *float64, c float64) (csr uint32)
+
+// sub64AVX2 sets dst to x - y.
+//
+//go:noescape
+func sub64AVX2(n int, dst *float64, x *float64, y *float64, c float64) (csr uint32)
+
+// subR64AVX2 sets dst to c - x.
+//
+//go:noescape
+func subR64AVX2(n int, dst *float64, x *float64, y *float64, c float64) (csr uint32)
+
+// mul64AVX2 sets dst to x * y.
+//
+//go:noescape
+func mul64AVX2(n int, dst *float64, x *float64, y *float64, c float64) (csr uint32)
+
+// mulC64AVX2 sets dst to x * c.
+//
+//go:noescape
+func mulC64AVX2(n int, dst *float64, x *float64, y *float64, c float64) (csr uint32)
+
+// div64AVX2 sets dst to x / y.
+//
+//go:noescape
+func div64AVX2(n int, dst *float64, x *float64, y *float64, c float64) (csr uint32)
+
+// divC64AVX2 sets dst to x / c.
+//
+//go:noescape
+func divC64AVX2(n int, dst *float64, x *float64, y *float64, c float64) (csr uint32)
+
+// divR64AVX2 sets dst to c / x.
+//
+//go:noescape
+func divR64AVX2(n int, dst *float64, x *float64, y *float64, c float64) (csr uint32)
+
+// max64AVX2 sets dst to x max y.
+//
+//go:noescape
+func max64AVX2(n int, dst *float64, x *float64, y *float64, c float64) (csr uint32)
+
+// maxC64AVX2 sets dst to x max c.
+//
+//go:noescape
+func maxC64AVX2(n int, dst *float64, x *float64, y *float64, c float64) (csr uint32)
+
+// min64AVX2 sets dst to x min y.
+//
+//go:noescape
+func min64AVX2(n int, dst *float64, x *float64, y *float64, c float64) (csr uint32)
+
+// minC64AVX2 sets dst to x min c.
+//
+//go:noescape
+func minC64AVX2(n int, dst *float64, x *float64, y *float64, c float64) (csr uint32)
+
+// neg64AVX2 sets dst to -x.
+//
+//go:noescape
+func neg64AVX2(n int, dst *float64, x *float64, y *float64, c float64) (csr uint32)
+
+// abs64AVX2 sets dst to |x|.
+//
+//go:noescape
+func abs64AVX2(n int, dst *float64, x *float64, y *float64, c float64) (csr uint32)
+
+// sqrt64AVX2 sets dst to the square root of x.
+//
+//go:noescape
+func sqrt64AVX2(n int, dst *float64, x *float64, y *float64, c float64) (csr uint32)
+
+// floor64AVX2 sets dst to the greatest whole number not above x.
+//
+//go:noescape
+func floor64AVX2(n int, dst *float64, x *float64, y *float64, c float64) (csr uint32)
+
+// exp64AVX2 sets dst to e to the x.
+//
+//go:noescape
+func exp64AVX2(n int, dst *float64, x *float64, y *float64, c float64) (csr uint32)
+
+// sigmoid64AVX2 sets dst to 1/(1+exp(-x)).
+//
+//go:noescape
+func sigmoid64AVX2(n int, dst *float64, x *float64, y *float64, c float64) (csr uint32)
+
+// tanh64AVX2 sets dst to the hyperbolic tangent of x.
+//
+//go:noescape
+func tanh64AVX2(n int, dst *float64, x *float64, y *float64, c float64) (csr uint32)
+
+// log64AVX2 sets dst to the natural logarithm of x.
+//
+//go:noescape
+func log64AVX2(n int, dst *float64, x *float64, y *float64, c float64) (csr uint32)
+
+// erf64AVX2 sets dst to the error function of x.
+//
+//go:noescape
+func erf64AVX2(n int, dst *float64, x *float64, y *float64, c float64) (csr uint32)
+
+// axpy64AVX2 sets dst to c*x + y, the product rounded.
+//
+//go:noescape
+func axpy64AVX2(n int, dst *float64, x *float64, y *float64, c float64) (csr uint32)
+
+// reLUGrad64AVX2 sets dst to 0 where x <= 0, and to y elsewhere.
+//
+//go:noescape
+func reLUGrad64AVX2(n int, dst *float64, x *float64, y *float64, c float64) (csr uint32)
+
+// sum64AVX2 returns the sum of x.
+//
+//go:noescape
+func sum64AVX2(n int, x *float64, y *float64) (csr uint32, total float64)
+
+// repeatAVX2 sets each of rows of n elements to an element of x, stride elements apart.
+//
+//go:noescape
+func repeatAVX2(rows int, n int, dst *float32, x *float32, stride int)
 
 // equalAVX2 sets dst to x == y. n is a multiple of 32.
 //
@@ -190,38 +365,75 @@ func onesAVX2(n int, dst *float32, cond *bool)
 var avx2 = Kernels{
 	width:   8,
 	fmaLoop: fmaLoopAVX2,
-	maps: [...]mapFunc{
-		Add:      addAVX2,
-		AddC:     addCAVX2,
-		Sub:      subAVX2,
-		SubR:     subRAVX2,
-		Mul:      mulAVX2,
-		MulC:     mulCAVX2,
-		Div:      divAVX2,
-		DivC:     divCAVX2,
-		DivR:     divRAVX2,
-		Max:      maxAVX2,
-		MaxC:     maxCAVX2,
-		Min:      minAVX2,
-		MinC:     minCAVX2,
-		Neg:      negAVX2,
-		Abs:      absAVX2,
-		Sqrt:     sqrtAVX2,
-		Exp:      expAVX2,
-		Sigmoid:  sigmoidAVX2,
-		Tanh:     tanhAVX2,
-		Log:      logAVX2,
-		Log1p:    log1pAVX2,
-		Expm1:    expm1AVX2,
-		Erf:      erfAVX2,
-		Floor:    floorAVX2,
-		Sign:     signAVX2,
-		Axpy:     axpyAVX2,
-		ReLUGrad: reLUGradAVX2,
+	maps: [opCount]mapFunc{
+		Add:           addAVX2,
+		AddC:          addCAVX2,
+		Sub:           subAVX2,
+		SubR:          subRAVX2,
+		Mul:           mulAVX2,
+		MulC:          mulCAVX2,
+		Div:           divAVX2,
+		DivC:          divCAVX2,
+		DivR:          divRAVX2,
+		Max:           maxAVX2,
+		MaxC:          maxCAVX2,
+		Min:           minAVX2,
+		MinC:          minCAVX2,
+		Neg:           negAVX2,
+		Abs:           absAVX2,
+		Sqrt:          sqrtAVX2,
+		Exp:           expAVX2,
+		Sigmoid:       sigmoidAVX2,
+		Tanh:          tanhAVX2,
+		Log:           logAVX2,
+		Log1p:         log1pAVX2,
+		Expm1:         expm1AVX2,
+		Erf:           erfAVX2,
+		Sin:           sinAVX2,
+		Cos:           cosAVX2,
+		Floor:         floorAVX2,
+		Sign:          signAVX2,
+		Axpy:          axpyAVX2,
+		ReLUGrad:      reLUGradAVX2,
+		GELU:          gELUAVX2,
+		GELUGrad:      gELUGradAVX2,
+		SiLU:          siLUAVX2,
+		SiLUGrad:      siLUGradAVX2,
+		HardSwish:     hardSwishAVX2,
+		HardSwishGrad: hardSwishGradAVX2,
+		Pow:           powAVX2,
 	},
 	sum:  sumAVX2,
 	dot:  dotAVX2,
 	sum8: sum8AVX2,
+	maps64: [opCount64]mapFunc64{
+		Add:      add64AVX2,
+		AddC:     addC64AVX2,
+		Sub:      sub64AVX2,
+		SubR:     subR64AVX2,
+		Mul:      mul64AVX2,
+		MulC:     mulC64AVX2,
+		Div:      div64AVX2,
+		DivC:     divC64AVX2,
+		DivR:     divR64AVX2,
+		Max:      max64AVX2,
+		MaxC:     maxC64AVX2,
+		Min:      min64AVX2,
+		MinC:     minC64AVX2,
+		Neg:      neg64AVX2,
+		Abs:      abs64AVX2,
+		Sqrt:     sqrt64AVX2,
+		Floor:    floor64AVX2,
+		Exp:      exp64AVX2,
+		Sigmoid:  sigmoid64AVX2,
+		Tanh:     tanh64AVX2,
+		Log:      log64AVX2,
+		Erf:      erf64AVX2,
+		Axpy:     axpy64AVX2,
+		ReLUGrad: reLUGrad64AVX2,
+	},
+	sum64:  sum64AVX2,
+	repeat: repeatAVX2,
 	boolKernels: boolKernels{
 		equal:     equalAVX2,
 		notEqual:  notEqualAVX2,

@@ -3232,6 +3232,444 @@ DATA c3f6d8000<>+24(SB)/4, $0x3f6d8000
 DATA c3f6d8000<>+28(SB)/4, $0x3f6d8000
 GLOBL c3f6d8000<>(SB), RODATA|NOPTR, $32
 
+// func sinAVX2(n int, dst *float32, x *float32, y *float32, c float32) (csr uint32)
+// Requires: AVX, AVX2, FMA3, SSE
+TEXT ·sinAVX2(SB), NOSPLIT, $0-44
+	STMXCSR csr+40(FP)
+	LDMXCSR flushing<>+0(SB)
+	MOVQ    n+0(FP), AX
+	MOVQ    dst+8(FP), CX
+	MOVQ    x+16(FP), DX
+
+wide:
+	CMPQ         AX, $0x00000010
+	JL           narrow
+	VMOVUPS      (DX), Y0
+	VMOVUPS      32(DX), Y1
+	VMULPS       c3f22f983<>+0(SB), Y0, Y2
+	VMULPS       c3f22f983<>+0(SB), Y1, Y3
+	VROUNDPS     $0x08, Y2, Y2
+	VROUNDPS     $0x08, Y3, Y3
+	VMULPS       c3f800000<>+0(SB), Y0, Y10
+	VMULPS       c3f800000<>+0(SB), Y1, Y11
+	VFNMADD231PS c3fc90fdb<>+0(SB), Y2, Y10
+	VFNMADD231PS c3fc90fdb<>+0(SB), Y3, Y11
+	VFNMADD231PS cb33bbd2e<>+0(SB), Y2, Y10
+	VFNMADD231PS cb33bbd2e<>+0(SB), Y3, Y11
+	VFNMADD231PS ca6f72ced<>+0(SB), Y2, Y10
+	VFNMADD231PS ca6f72ced<>+0(SB), Y3, Y11
+	VCVTPS2DQ    Y2, Y2
+	VCVTPS2DQ    Y3, Y3
+	VMULPS       Y10, Y10, Y8
+	VMULPS       Y11, Y11, Y9
+	VMOVUPS      c37ccf5ce<>+0(SB), Y6
+	VMOVUPS      c37ccf5ce<>+0(SB), Y7
+	VFMADD213PS  cbab6061a<>+0(SB), Y8, Y6
+	VFMADD213PS  cbab6061a<>+0(SB), Y9, Y7
+	VFMADD213PS  c3d2aaaa5<>+0(SB), Y8, Y6
+	VFMADD213PS  c3d2aaaa5<>+0(SB), Y9, Y7
+	VFMADD213PS  cbf000000<>+0(SB), Y8, Y6
+	VFMADD213PS  cbf000000<>+0(SB), Y9, Y7
+	VFMADD213PS  c3f800000<>+0(SB), Y8, Y6
+	VFMADD213PS  c3f800000<>+0(SB), Y9, Y7
+	VMOVUPS      cb94ca1f9<>+0(SB), Y4
+	VMOVUPS      cb94ca1f9<>+0(SB), Y5
+	VFMADD213PS  c3c08839e<>+0(SB), Y8, Y4
+	VFMADD213PS  c3c08839e<>+0(SB), Y9, Y5
+	VFMADD213PS  cbe2aaaa3<>+0(SB), Y8, Y4
+	VFMADD213PS  cbe2aaaa3<>+0(SB), Y9, Y5
+	VMULPS       Y8, Y4, Y4
+	VMULPS       Y9, Y5, Y5
+	VFMADD213PS  Y10, Y10, Y4
+	VFMADD213PS  Y11, Y11, Y5
+	VPSLLD       $0x1f, Y2, Y8
+	VPSLLD       $0x1f, Y3, Y9
+	VPSRAD       $0x1f, Y8, Y8
+	VPSRAD       $0x1f, Y9, Y9
+	VXORPS       Y4, Y6, Y6
+	VXORPS       Y5, Y7, Y7
+	VANDPS       Y8, Y6, Y6
+	VANDPS       Y9, Y7, Y7
+	VXORPS       Y6, Y4, Y4
+	VXORPS       Y7, Y5, Y5
+	VPSRAD       $0x01, Y2, Y2
+	VPSRAD       $0x01, Y3, Y3
+	VPSLLD       $0x1f, Y2, Y2
+	VPSLLD       $0x1f, Y3, Y3
+	VXORPS       Y2, Y4, Y4
+	VXORPS       Y3, Y5, Y5
+	VMULPS       c3f800000<>+0(SB), Y0, Y10
+	VMULPS       c3f800000<>+0(SB), Y1, Y11
+	VANDPS       c7fffffff<>+0(SB), Y10, Y8
+	VANDPS       c7fffffff<>+0(SB), Y11, Y9
+	VCMPPS       $0x11, c39800000<>+0(SB), Y8, Y8
+	VBLENDVPS    Y8, Y10, Y4, Y4
+	VCMPPS       $0x11, c39800000<>+0(SB), Y9, Y9
+	VBLENDVPS    Y9, Y11, Y5, Y5
+	VMOVUPS      Y4, (CX)
+	VMOVUPS      Y5, 32(CX)
+	ADDQ         $0x00000040, CX
+	ADDQ         $0x00000040, DX
+	SUBQ         $0x00000010, AX
+	JMP          wide
+
+narrow:
+	CMPQ         AX, $0x00000008
+	JL           rest
+	VMOVUPS      (DX), Y0
+	VMULPS       c3f22f983<>+0(SB), Y0, Y1
+	VROUNDPS     $0x08, Y1, Y1
+	VMULPS       c3f800000<>+0(SB), Y0, Y5
+	VFNMADD231PS c3fc90fdb<>+0(SB), Y1, Y5
+	VFNMADD231PS cb33bbd2e<>+0(SB), Y1, Y5
+	VFNMADD231PS ca6f72ced<>+0(SB), Y1, Y5
+	VCVTPS2DQ    Y1, Y1
+	VMULPS       Y5, Y5, Y4
+	VMOVUPS      c37ccf5ce<>+0(SB), Y3
+	VFMADD213PS  cbab6061a<>+0(SB), Y4, Y3
+	VFMADD213PS  c3d2aaaa5<>+0(SB), Y4, Y3
+	VFMADD213PS  cbf000000<>+0(SB), Y4, Y3
+	VFMADD213PS  c3f800000<>+0(SB), Y4, Y3
+	VMOVUPS      cb94ca1f9<>+0(SB), Y2
+	VFMADD213PS  c3c08839e<>+0(SB), Y4, Y2
+	VFMADD213PS  cbe2aaaa3<>+0(SB), Y4, Y2
+	VMULPS       Y4, Y2, Y2
+	VFMADD213PS  Y5, Y5, Y2
+	VPSLLD       $0x1f, Y1, Y4
+	VPSRAD       $0x1f, Y4, Y4
+	VXORPS       Y2, Y3, Y3
+	VANDPS       Y4, Y3, Y3
+	VXORPS       Y3, Y2, Y2
+	VPSRAD       $0x01, Y1, Y1
+	VPSLLD       $0x1f, Y1, Y1
+	VXORPS       Y1, Y2, Y2
+	VMULPS       c3f800000<>+0(SB), Y0, Y5
+	VANDPS       c7fffffff<>+0(SB), Y5, Y4
+	VCMPPS       $0x11, c39800000<>+0(SB), Y4, Y4
+	VBLENDVPS    Y4, Y5, Y2, Y2
+	VMOVUPS      Y2, (CX)
+	ADDQ         $0x00000020, CX
+	ADDQ         $0x00000020, DX
+	SUBQ         $0x00000008, AX
+	JMP          narrow
+
+rest:
+	TESTQ        AX, AX
+	JE           done
+	LEAQ         lanes<>+32(SB), BX
+	NEGQ         AX
+	VMOVUPS      (BX)(AX*4), Y15
+	VMASKMOVPS   (DX), Y15, Y0
+	VMULPS       c3f22f983<>+0(SB), Y0, Y1
+	VROUNDPS     $0x08, Y1, Y1
+	VMULPS       c3f800000<>+0(SB), Y0, Y5
+	VFNMADD231PS c3fc90fdb<>+0(SB), Y1, Y5
+	VFNMADD231PS cb33bbd2e<>+0(SB), Y1, Y5
+	VFNMADD231PS ca6f72ced<>+0(SB), Y1, Y5
+	VCVTPS2DQ    Y1, Y1
+	VMULPS       Y5, Y5, Y4
+	VMOVUPS      c37ccf5ce<>+0(SB), Y3
+	VFMADD213PS  cbab6061a<>+0(SB), Y4, Y3
+	VFMADD213PS  c3d2aaaa5<>+0(SB), Y4, Y3
+	VFMADD213PS  cbf000000<>+0(SB), Y4, Y3
+	VFMADD213PS  c3f800000<>+0(SB), Y4, Y3
+	VMOVUPS      cb94ca1f9<>+0(SB), Y2
+	VFMADD213PS  c3c08839e<>+0(SB), Y4, Y2
+	VFMADD213PS  cbe2aaaa3<>+0(SB), Y4, Y2
+	VMULPS       Y4, Y2, Y2
+	VFMADD213PS  Y5, Y5, Y2
+	VPSLLD       $0x1f, Y1, Y4
+	VPSRAD       $0x1f, Y4, Y4
+	VXORPS       Y2, Y3, Y3
+	VANDPS       Y4, Y3, Y3
+	VXORPS       Y3, Y2, Y2
+	VPSRAD       $0x01, Y1, Y1
+	VPSLLD       $0x1f, Y1, Y1
+	VXORPS       Y1, Y2, Y2
+	VMULPS       c3f800000<>+0(SB), Y0, Y5
+	VANDPS       c7fffffff<>+0(SB), Y5, Y4
+	VCMPPS       $0x11, c39800000<>+0(SB), Y4, Y4
+	VBLENDVPS    Y4, Y5, Y2, Y2
+	VMASKMOVPS   Y2, Y15, (CX)
+
+done:
+	LDMXCSR csr+40(FP)
+	VZEROUPPER
+	RET
+
+DATA c3f22f983<>+0(SB)/4, $0x3f22f983
+DATA c3f22f983<>+4(SB)/4, $0x3f22f983
+DATA c3f22f983<>+8(SB)/4, $0x3f22f983
+DATA c3f22f983<>+12(SB)/4, $0x3f22f983
+DATA c3f22f983<>+16(SB)/4, $0x3f22f983
+DATA c3f22f983<>+20(SB)/4, $0x3f22f983
+DATA c3f22f983<>+24(SB)/4, $0x3f22f983
+DATA c3f22f983<>+28(SB)/4, $0x3f22f983
+GLOBL c3f22f983<>(SB), RODATA|NOPTR, $32
+
+DATA c3fc90fdb<>+0(SB)/4, $0x3fc90fdb
+DATA c3fc90fdb<>+4(SB)/4, $0x3fc90fdb
+DATA c3fc90fdb<>+8(SB)/4, $0x3fc90fdb
+DATA c3fc90fdb<>+12(SB)/4, $0x3fc90fdb
+DATA c3fc90fdb<>+16(SB)/4, $0x3fc90fdb
+DATA c3fc90fdb<>+20(SB)/4, $0x3fc90fdb
+DATA c3fc90fdb<>+24(SB)/4, $0x3fc90fdb
+DATA c3fc90fdb<>+28(SB)/4, $0x3fc90fdb
+GLOBL c3fc90fdb<>(SB), RODATA|NOPTR, $32
+
+DATA cb33bbd2e<>+0(SB)/4, $0xb33bbd2e
+DATA cb33bbd2e<>+4(SB)/4, $0xb33bbd2e
+DATA cb33bbd2e<>+8(SB)/4, $0xb33bbd2e
+DATA cb33bbd2e<>+12(SB)/4, $0xb33bbd2e
+DATA cb33bbd2e<>+16(SB)/4, $0xb33bbd2e
+DATA cb33bbd2e<>+20(SB)/4, $0xb33bbd2e
+DATA cb33bbd2e<>+24(SB)/4, $0xb33bbd2e
+DATA cb33bbd2e<>+28(SB)/4, $0xb33bbd2e
+GLOBL cb33bbd2e<>(SB), RODATA|NOPTR, $32
+
+DATA ca6f72ced<>+0(SB)/4, $0xa6f72ced
+DATA ca6f72ced<>+4(SB)/4, $0xa6f72ced
+DATA ca6f72ced<>+8(SB)/4, $0xa6f72ced
+DATA ca6f72ced<>+12(SB)/4, $0xa6f72ced
+DATA ca6f72ced<>+16(SB)/4, $0xa6f72ced
+DATA ca6f72ced<>+20(SB)/4, $0xa6f72ced
+DATA ca6f72ced<>+24(SB)/4, $0xa6f72ced
+DATA ca6f72ced<>+28(SB)/4, $0xa6f72ced
+GLOBL ca6f72ced<>(SB), RODATA|NOPTR, $32
+
+DATA c37ccf5ce<>+0(SB)/4, $0x37ccf5ce
+DATA c37ccf5ce<>+4(SB)/4, $0x37ccf5ce
+DATA c37ccf5ce<>+8(SB)/4, $0x37ccf5ce
+DATA c37ccf5ce<>+12(SB)/4, $0x37ccf5ce
+DATA c37ccf5ce<>+16(SB)/4, $0x37ccf5ce
+DATA c37ccf5ce<>+20(SB)/4, $0x37ccf5ce
+DATA c37ccf5ce<>+24(SB)/4, $0x37ccf5ce
+DATA c37ccf5ce<>+28(SB)/4, $0x37ccf5ce
+GLOBL c37ccf5ce<>(SB), RODATA|NOPTR, $32
+
+DATA cbab6061a<>+0(SB)/4, $0xbab6061a
+DATA cbab6061a<>+4(SB)/4, $0xbab6061a
+DATA cbab6061a<>+8(SB)/4, $0xbab6061a
+DATA cbab6061a<>+12(SB)/4, $0xbab6061a
+DATA cbab6061a<>+16(SB)/4, $0xbab6061a
+DATA cbab6061a<>+20(SB)/4, $0xbab6061a
+DATA cbab6061a<>+24(SB)/4, $0xbab6061a
+DATA cbab6061a<>+28(SB)/4, $0xbab6061a
+GLOBL cbab6061a<>(SB), RODATA|NOPTR, $32
+
+DATA c3d2aaaa5<>+0(SB)/4, $0x3d2aaaa5
+DATA c3d2aaaa5<>+4(SB)/4, $0x3d2aaaa5
+DATA c3d2aaaa5<>+8(SB)/4, $0x3d2aaaa5
+DATA c3d2aaaa5<>+12(SB)/4, $0x3d2aaaa5
+DATA c3d2aaaa5<>+16(SB)/4, $0x3d2aaaa5
+DATA c3d2aaaa5<>+20(SB)/4, $0x3d2aaaa5
+DATA c3d2aaaa5<>+24(SB)/4, $0x3d2aaaa5
+DATA c3d2aaaa5<>+28(SB)/4, $0x3d2aaaa5
+GLOBL c3d2aaaa5<>(SB), RODATA|NOPTR, $32
+
+DATA cb94ca1f9<>+0(SB)/4, $0xb94ca1f9
+DATA cb94ca1f9<>+4(SB)/4, $0xb94ca1f9
+DATA cb94ca1f9<>+8(SB)/4, $0xb94ca1f9
+DATA cb94ca1f9<>+12(SB)/4, $0xb94ca1f9
+DATA cb94ca1f9<>+16(SB)/4, $0xb94ca1f9
+DATA cb94ca1f9<>+20(SB)/4, $0xb94ca1f9
+DATA cb94ca1f9<>+24(SB)/4, $0xb94ca1f9
+DATA cb94ca1f9<>+28(SB)/4, $0xb94ca1f9
+GLOBL cb94ca1f9<>(SB), RODATA|NOPTR, $32
+
+DATA c3c08839e<>+0(SB)/4, $0x3c08839e
+DATA c3c08839e<>+4(SB)/4, $0x3c08839e
+DATA c3c08839e<>+8(SB)/4, $0x3c08839e
+DATA c3c08839e<>+12(SB)/4, $0x3c08839e
+DATA c3c08839e<>+16(SB)/4, $0x3c08839e
+DATA c3c08839e<>+20(SB)/4, $0x3c08839e
+DATA c3c08839e<>+24(SB)/4, $0x3c08839e
+DATA c3c08839e<>+28(SB)/4, $0x3c08839e
+GLOBL c3c08839e<>(SB), RODATA|NOPTR, $32
+
+DATA cbe2aaaa3<>+0(SB)/4, $0xbe2aaaa3
+DATA cbe2aaaa3<>+4(SB)/4, $0xbe2aaaa3
+DATA cbe2aaaa3<>+8(SB)/4, $0xbe2aaaa3
+DATA cbe2aaaa3<>+12(SB)/4, $0xbe2aaaa3
+DATA cbe2aaaa3<>+16(SB)/4, $0xbe2aaaa3
+DATA cbe2aaaa3<>+20(SB)/4, $0xbe2aaaa3
+DATA cbe2aaaa3<>+24(SB)/4, $0xbe2aaaa3
+DATA cbe2aaaa3<>+28(SB)/4, $0xbe2aaaa3
+GLOBL cbe2aaaa3<>(SB), RODATA|NOPTR, $32
+
+DATA c39800000<>+0(SB)/4, $0x39800000
+DATA c39800000<>+4(SB)/4, $0x39800000
+DATA c39800000<>+8(SB)/4, $0x39800000
+DATA c39800000<>+12(SB)/4, $0x39800000
+DATA c39800000<>+16(SB)/4, $0x39800000
+DATA c39800000<>+20(SB)/4, $0x39800000
+DATA c39800000<>+24(SB)/4, $0x39800000
+DATA c39800000<>+28(SB)/4, $0x39800000
+GLOBL c39800000<>(SB), RODATA|NOPTR, $32
+
+// func cosAVX2(n int, dst *float32, x *float32, y *float32, c float32) (csr uint32)
+// Requires: AVX, AVX2, FMA3, SSE
+TEXT ·cosAVX2(SB), NOSPLIT, $0-44
+	STMXCSR csr+40(FP)
+	LDMXCSR flushing<>+0(SB)
+	MOVQ    n+0(FP), AX
+	MOVQ    dst+8(FP), CX
+	MOVQ    x+16(FP), DX
+
+wide:
+	CMPQ         AX, $0x00000010
+	JL           narrow
+	VMOVUPS      (DX), Y0
+	VMOVUPS      32(DX), Y1
+	VMULPS       c3f22f983<>+0(SB), Y0, Y2
+	VMULPS       c3f22f983<>+0(SB), Y1, Y3
+	VROUNDPS     $0x08, Y2, Y2
+	VROUNDPS     $0x08, Y3, Y3
+	VMULPS       c3f800000<>+0(SB), Y0, Y10
+	VMULPS       c3f800000<>+0(SB), Y1, Y11
+	VFNMADD231PS c3fc90fdb<>+0(SB), Y2, Y10
+	VFNMADD231PS c3fc90fdb<>+0(SB), Y3, Y11
+	VFNMADD231PS cb33bbd2e<>+0(SB), Y2, Y10
+	VFNMADD231PS cb33bbd2e<>+0(SB), Y3, Y11
+	VFNMADD231PS ca6f72ced<>+0(SB), Y2, Y10
+	VFNMADD231PS ca6f72ced<>+0(SB), Y3, Y11
+	VCVTPS2DQ    Y2, Y2
+	VCVTPS2DQ    Y3, Y3
+	VPADDD       c00000001<>+0(SB), Y2, Y2
+	VPADDD       c00000001<>+0(SB), Y3, Y3
+	VMULPS       Y10, Y10, Y8
+	VMULPS       Y11, Y11, Y9
+	VMOVUPS      c37ccf5ce<>+0(SB), Y6
+	VMOVUPS      c37ccf5ce<>+0(SB), Y7
+	VFMADD213PS  cbab6061a<>+0(SB), Y8, Y6
+	VFMADD213PS  cbab6061a<>+0(SB), Y9, Y7
+	VFMADD213PS  c3d2aaaa5<>+0(SB), Y8, Y6
+	VFMADD213PS  c3d2aaaa5<>+0(SB), Y9, Y7
+	VFMADD213PS  cbf000000<>+0(SB), Y8, Y6
+	VFMADD213PS  cbf000000<>+0(SB), Y9, Y7
+	VFMADD213PS  c3f800000<>+0(SB), Y8, Y6
+	VFMADD213PS  c3f800000<>+0(SB), Y9, Y7
+	VMOVUPS      cb94ca1f9<>+0(SB), Y4
+	VMOVUPS      cb94ca1f9<>+0(SB), Y5
+	VFMADD213PS  c3c08839e<>+0(SB), Y8, Y4
+	VFMADD213PS  c3c08839e<>+0(SB), Y9, Y5
+	VFMADD213PS  cbe2aaaa3<>+0(SB), Y8, Y4
+	VFMADD213PS  cbe2aaaa3<>+0(SB), Y9, Y5
+	VMULPS       Y8, Y4, Y4
+	VMULPS       Y9, Y5, Y5
+	VFMADD213PS  Y10, Y10, Y4
+	VFMADD213PS  Y11, Y11, Y5
+	VPSLLD       $0x1f, Y2, Y8
+	VPSLLD       $0x1f, Y3, Y9
+	VPSRAD       $0x1f, Y8, Y8
+	VPSRAD       $0x1f, Y9, Y9
+	VXORPS       Y4, Y6, Y6
+	VXORPS       Y5, Y7, Y7
+	VANDPS       Y8, Y6, Y6
+	VANDPS       Y9, Y7, Y7
+	VXORPS       Y6, Y4, Y4
+	VXORPS       Y7, Y5, Y5
+	VPSRAD       $0x01, Y2, Y2
+	VPSRAD       $0x01, Y3, Y3
+	VPSLLD       $0x1f, Y2, Y2
+	VPSLLD       $0x1f, Y3, Y3
+	VXORPS       Y2, Y4, Y4
+	VXORPS       Y3, Y5, Y5
+	VMOVUPS      Y4, (CX)
+	VMOVUPS      Y5, 32(CX)
+	ADDQ         $0x00000040, CX
+	ADDQ         $0x00000040, DX
+	SUBQ         $0x00000010, AX
+	JMP          wide
+
+narrow:
+	CMPQ         AX, $0x00000008
+	JL           rest
+	VMOVUPS      (DX), Y0
+	VMULPS       c3f22f983<>+0(SB), Y0, Y1
+	VROUNDPS     $0x08, Y1, Y1
+	VMULPS       c3f800000<>+0(SB), Y0, Y5
+	VFNMADD231PS c3fc90fdb<>+0(SB), Y1, Y5
+	VFNMADD231PS cb33bbd2e<>+0(SB), Y1, Y5
+	VFNMADD231PS ca6f72ced<>+0(SB), Y1, Y5
+	VCVTPS2DQ    Y1, Y1
+	VPADDD       c00000001<>+0(SB), Y1, Y1
+	VMULPS       Y5, Y5, Y4
+	VMOVUPS      c37ccf5ce<>+0(SB), Y3
+	VFMADD213PS  cbab6061a<>+0(SB), Y4, Y3
+	VFMADD213PS  c3d2aaaa5<>+0(SB), Y4, Y3
+	VFMADD213PS  cbf000000<>+0(SB), Y4, Y3
+	VFMADD213PS  c3f800000<>+0(SB), Y4, Y3
+	VMOVUPS      cb94ca1f9<>+0(SB), Y2
+	VFMADD213PS  c3c08839e<>+0(SB), Y4, Y2
+	VFMADD213PS  cbe2aaaa3<>+0(SB), Y4, Y2
+	VMULPS       Y4, Y2, Y2
+	VFMADD213PS  Y5, Y5, Y2
+	VPSLLD       $0x1f, Y1, Y4
+	VPSRAD       $0x1f, Y4, Y4
+	VXORPS       Y2, Y3, Y3
+	VANDPS       Y4, Y3, Y3
+	VXORPS       Y3, Y2, Y2
+	VPSRAD       $0x01, Y1, Y1
+	VPSLLD       $0x1f, Y1, Y1
+	VXORPS       Y1, Y2, Y2
+	VMOVUPS      Y2, (CX)
+	ADDQ         $0x00000020, CX
+	ADDQ         $0x00000020, DX
+	SUBQ         $0x00000008, AX
+	JMP          narrow
+
+rest:
+	TESTQ        AX, AX
+	JE           done
+	LEAQ         lanes<>+32(SB), BX
+	NEGQ         AX
+	VMOVUPS      (BX)(AX*4), Y15
+	VMASKMOVPS   (DX), Y15, Y0
+	VMULPS       c3f22f983<>+0(SB), Y0, Y1
+	VROUNDPS     $0x08, Y1, Y1
+	VMULPS       c3f800000<>+0(SB), Y0, Y5
+	VFNMADD231PS c3fc90fdb<>+0(SB), Y1, Y5
+	VFNMADD231PS cb33bbd2e<>+0(SB), Y1, Y5
+	VFNMADD231PS ca6f72ced<>+0(SB), Y1, Y5
+	VCVTPS2DQ    Y1, Y1
+	VPADDD       c00000001<>+0(SB), Y1, Y1
+	VMULPS       Y5, Y5, Y4
+	VMOVUPS      c37ccf5ce<>+0(SB), Y3
+	VFMADD213PS  cbab6061a<>+0(SB), Y4, Y3
+	VFMADD213PS  c3d2aaaa5<>+0(SB), Y4, Y3
+	VFMADD213PS  cbf000000<>+0(SB), Y4, Y3
+	VFMADD213PS  c3f800000<>+0(SB), Y4, Y3
+	VMOVUPS      cb94ca1f9<>+0(SB), Y2
+	VFMADD213PS  c3c08839e<>+0(SB), Y4, Y2
+	VFMADD213PS  cbe2aaaa3<>+0(SB), Y4, Y2
+	VMULPS       Y4, Y2, Y2
+	VFMADD213PS  Y5, Y5, Y2
+	VPSLLD       $0x1f, Y1, Y4
+	VPSRAD       $0x1f, Y4, Y4
+	VXORPS       Y2, Y3, Y3
+	VANDPS       Y4, Y3, Y3
+	VXORPS       Y3, Y2, Y2
+	VPSRAD       $0x01, Y1, Y1
+	VPSLLD       $0x1f, Y1, Y1
+	VXORPS       Y1, Y2, Y2
+	VMASKMOVPS   Y2, Y15, (CX)
+
+done:
+	LDMXCSR csr+40(FP)
+	VZEROUPPER
+	RET
+
+DATA c00000001<>+0(SB)/4, $0x00000001
+DATA c00000001<>+4(SB)/4, $0x00000001
+DATA c00000001<>+8(SB)/4, $0x00000001
+DATA c00000001<>+12(SB)/4, $0x00000001
+DATA c00000001<>+16(SB)/4, $0x00000001
+DATA c00000001<>+20(SB)/4, $0x00000001
+DATA c00000001<>+24(SB)/4, $0x00000001
+DATA c00000001<>+28(SB)/4, $0x00000001
+GLOBL c00000001<>(SB), RODATA|NOPTR, $32
+
 // func floorAVX2(n int, dst *float32, x *float32, y *float32, c float32) (csr uint32)
 // Requires: AVX, SSE
 TEXT ·floorAVX2(SB), NOSPLIT, $0-44
@@ -3510,6 +3948,1959 @@ done:
 	VZEROUPPER
 	RET
 
+// func gELUAVX2(n int, dst *float32, x *float32, y *float32, c float32) (csr uint32)
+// Requires: AVX, AVX2, FMA3, SSE
+TEXT ·gELUAVX2(SB), NOSPLIT, $0-44
+	STMXCSR csr+40(FP)
+	LDMXCSR flushing<>+0(SB)
+	MOVQ    n+0(FP), AX
+	MOVQ    dst+8(FP), CX
+	MOVQ    x+16(FP), DX
+
+wide:
+	CMPQ         AX, $0x00000010
+	JL           narrow
+	VMOVUPS      (DX), Y0
+	VMOVUPS      32(DX), Y1
+	VMULPS       c3f3504f3<>+0(SB), Y0, Y2
+	VMULPS       c3f3504f3<>+0(SB), Y1, Y3
+	VANDPS       c7fffffff<>+0(SB), Y2, Y8
+	VANDPS       c7fffffff<>+0(SB), Y3, Y9
+	VMULPS       Y8, Y8, Y10
+	VMULPS       Y9, Y9, Y11
+	VMOVUPS      cb7910000<>+0(SB), Y4
+	VMOVUPS      cb7910000<>+0(SB), Y5
+	VFMADD213PS  c39c8e7d9<>+0(SB), Y8, Y4
+	VFMADD213PS  c39c8e7d9<>+0(SB), Y9, Y5
+	VMOVUPS      cbb7e8a1c<>+0(SB), Y6
+	VMOVUPS      cbb7e8a1c<>+0(SB), Y7
+	VFMADD213PS  c3cc6b1a1<>+0(SB), Y8, Y6
+	VFMADD213PS  c3cc6b1a1<>+0(SB), Y9, Y7
+	VFMADD213PS  Y6, Y10, Y4
+	VFMADD213PS  Y7, Y11, Y5
+	VFMADD213PS  cbddaae5c<>+0(SB), Y8, Y4
+	VFMADD213PS  cbddaae5c<>+0(SB), Y9, Y5
+	VFMADD213PS  cbf228550<>+0(SB), Y8, Y4
+	VFMADD213PS  cbf228550<>+0(SB), Y9, Y5
+	VFMADD213PS  cbe03ce86<>+0(SB), Y8, Y4
+	VFMADD213PS  cbe03ce86<>+0(SB), Y9, Y5
+	VXORPS       c80000000<>+0(SB), Y8, Y6
+	VXORPS       c80000000<>+0(SB), Y9, Y7
+	VFMADD213PS  Y6, Y8, Y4
+	VFMADD213PS  Y7, Y9, Y5
+	VMOVUPS      cc2d00000<>+0(SB), Y10
+	VMOVUPS      cc2d00000<>+0(SB), Y11
+	VMAXPS       Y4, Y10, Y4
+	VMAXPS       Y5, Y11, Y5
+	VMOVUPS      c42b20000<>+0(SB), Y10
+	VMOVUPS      c42b20000<>+0(SB), Y11
+	VMINPS       Y4, Y10, Y4
+	VMINPS       Y5, Y11, Y5
+	VMULPS       c3fb8aa3b<>+0(SB), Y4, Y10
+	VMULPS       c3fb8aa3b<>+0(SB), Y5, Y11
+	VROUNDPS     $0x08, Y10, Y10
+	VROUNDPS     $0x08, Y11, Y11
+	VFNMADD231PS c3f318000<>+0(SB), Y10, Y4
+	VFNMADD231PS c3f318000<>+0(SB), Y11, Y5
+	VFNMADD231PS cb95e8083<>+0(SB), Y10, Y4
+	VFNMADD231PS cb95e8083<>+0(SB), Y11, Y5
+	VMOVUPS      c39506967<>+0(SB), Y6
+	VMOVUPS      c39506967<>+0(SB), Y7
+	VFMADD213PS  c3ab743ce<>+0(SB), Y4, Y6
+	VFMADD213PS  c3ab743ce<>+0(SB), Y5, Y7
+	VFMADD213PS  c3c088908<>+0(SB), Y4, Y6
+	VFMADD213PS  c3c088908<>+0(SB), Y5, Y7
+	VFMADD213PS  c3d2aa9c1<>+0(SB), Y4, Y6
+	VFMADD213PS  c3d2aa9c1<>+0(SB), Y5, Y7
+	VFMADD213PS  c3e2aaaaa<>+0(SB), Y4, Y6
+	VFMADD213PS  c3e2aaaaa<>+0(SB), Y5, Y7
+	VFMADD213PS  c3f000000<>+0(SB), Y4, Y6
+	VFMADD213PS  c3f000000<>+0(SB), Y5, Y7
+	VFMADD213PS  c3f800000<>+0(SB), Y4, Y6
+	VFMADD213PS  c3f800000<>+0(SB), Y5, Y7
+	VFMADD213PS  c3f800000<>+0(SB), Y4, Y6
+	VFMADD213PS  c3f800000<>+0(SB), Y5, Y7
+	VCVTPS2DQ    Y10, Y10
+	VCVTPS2DQ    Y11, Y11
+	VPSRAD       $0x01, Y10, Y4
+	VPSRAD       $0x01, Y11, Y5
+	VPSUBD       Y4, Y10, Y10
+	VPSUBD       Y5, Y11, Y11
+	VPADDD       c0000007f<>+0(SB), Y4, Y4
+	VPADDD       c0000007f<>+0(SB), Y5, Y5
+	VPSLLD       $0x17, Y4, Y4
+	VPSLLD       $0x17, Y5, Y5
+	VMULPS       Y4, Y6, Y6
+	VMULPS       Y5, Y7, Y7
+	VPADDD       c0000007f<>+0(SB), Y10, Y10
+	VPADDD       c0000007f<>+0(SB), Y11, Y11
+	VPSLLD       $0x17, Y10, Y10
+	VPSLLD       $0x17, Y11, Y11
+	VMULPS       Y10, Y6, Y6
+	VMULPS       Y11, Y7, Y7
+	VMOVUPS      c3f800000<>+0(SB), Y4
+	VMOVUPS      c3f800000<>+0(SB), Y5
+	VSUBPS       Y6, Y4, Y6
+	VSUBPS       Y7, Y5, Y7
+	VMULPS       Y2, Y2, Y10
+	VMULPS       Y3, Y3, Y11
+	VMOVUPS      cba1c7000<>+0(SB), Y4
+	VMOVUPS      cba1c7000<>+0(SB), Y5
+	VFMADD213PS  c3ba38d2c<>+0(SB), Y10, Y4
+	VFMADD213PS  c3ba38d2c<>+0(SB), Y11, Y5
+	VFMADD213PS  cbcdb48d9<>+0(SB), Y10, Y4
+	VFMADD213PS  cbcdb48d9<>+0(SB), Y11, Y5
+	VFMADD213PS  c3de70e22<>+0(SB), Y10, Y4
+	VFMADD213PS  c3de70e22<>+0(SB), Y11, Y5
+	VFMADD213PS  cbec09380<>+0(SB), Y10, Y4
+	VFMADD213PS  cbec09380<>+0(SB), Y11, Y5
+	VFMADD213PS  c3e0375d4<>+0(SB), Y10, Y4
+	VFMADD213PS  c3e0375d4<>+0(SB), Y11, Y5
+	VFMADD213PS  Y2, Y2, Y4
+	VFMADD213PS  Y3, Y3, Y5
+	VANDPS       c80000000<>+0(SB), Y2, Y10
+	VANDPS       c80000000<>+0(SB), Y3, Y11
+	VCMPPS       $0x11, c3f6d8000<>+0(SB), Y8, Y8
+	VBLENDVPS    Y8, Y4, Y6, Y4
+	VCMPPS       $0x11, c3f6d8000<>+0(SB), Y9, Y9
+	VBLENDVPS    Y9, Y5, Y7, Y5
+	VORPS        Y10, Y4, Y4
+	VORPS        Y11, Y5, Y5
+	VADDPS       c3f800000<>+0(SB), Y4, Y4
+	VADDPS       c3f800000<>+0(SB), Y5, Y5
+	VMULPS       c3f000000<>+0(SB), Y0, Y0
+	VMULPS       c3f000000<>+0(SB), Y1, Y1
+	VMULPS       Y0, Y4, Y4
+	VMULPS       Y1, Y5, Y5
+	VMOVUPS      Y4, (CX)
+	VMOVUPS      Y5, 32(CX)
+	ADDQ         $0x00000040, CX
+	ADDQ         $0x00000040, DX
+	SUBQ         $0x00000010, AX
+	JMP          wide
+
+narrow:
+	CMPQ         AX, $0x00000008
+	JL           rest
+	VMOVUPS      (DX), Y0
+	VMULPS       c3f3504f3<>+0(SB), Y0, Y1
+	VANDPS       c7fffffff<>+0(SB), Y1, Y4
+	VMULPS       Y4, Y4, Y5
+	VMOVUPS      cb7910000<>+0(SB), Y2
+	VFMADD213PS  c39c8e7d9<>+0(SB), Y4, Y2
+	VMOVUPS      cbb7e8a1c<>+0(SB), Y3
+	VFMADD213PS  c3cc6b1a1<>+0(SB), Y4, Y3
+	VFMADD213PS  Y3, Y5, Y2
+	VFMADD213PS  cbddaae5c<>+0(SB), Y4, Y2
+	VFMADD213PS  cbf228550<>+0(SB), Y4, Y2
+	VFMADD213PS  cbe03ce86<>+0(SB), Y4, Y2
+	VXORPS       c80000000<>+0(SB), Y4, Y3
+	VFMADD213PS  Y3, Y4, Y2
+	VMOVUPS      cc2d00000<>+0(SB), Y5
+	VMAXPS       Y2, Y5, Y2
+	VMOVUPS      c42b20000<>+0(SB), Y5
+	VMINPS       Y2, Y5, Y2
+	VMULPS       c3fb8aa3b<>+0(SB), Y2, Y5
+	VROUNDPS     $0x08, Y5, Y5
+	VFNMADD231PS c3f318000<>+0(SB), Y5, Y2
+	VFNMADD231PS cb95e8083<>+0(SB), Y5, Y2
+	VMOVUPS      c39506967<>+0(SB), Y3
+	VFMADD213PS  c3ab743ce<>+0(SB), Y2, Y3
+	VFMADD213PS  c3c088908<>+0(SB), Y2, Y3
+	VFMADD213PS  c3d2aa9c1<>+0(SB), Y2, Y3
+	VFMADD213PS  c3e2aaaaa<>+0(SB), Y2, Y3
+	VFMADD213PS  c3f000000<>+0(SB), Y2, Y3
+	VFMADD213PS  c3f800000<>+0(SB), Y2, Y3
+	VFMADD213PS  c3f800000<>+0(SB), Y2, Y3
+	VCVTPS2DQ    Y5, Y5
+	VPSRAD       $0x01, Y5, Y2
+	VPSUBD       Y2, Y5, Y5
+	VPADDD       c0000007f<>+0(SB), Y2, Y2
+	VPSLLD       $0x17, Y2, Y2
+	VMULPS       Y2, Y3, Y3
+	VPADDD       c0000007f<>+0(SB), Y5, Y5
+	VPSLLD       $0x17, Y5, Y5
+	VMULPS       Y5, Y3, Y3
+	VMOVUPS      c3f800000<>+0(SB), Y2
+	VSUBPS       Y3, Y2, Y3
+	VMULPS       Y1, Y1, Y5
+	VMOVUPS      cba1c7000<>+0(SB), Y2
+	VFMADD213PS  c3ba38d2c<>+0(SB), Y5, Y2
+	VFMADD213PS  cbcdb48d9<>+0(SB), Y5, Y2
+	VFMADD213PS  c3de70e22<>+0(SB), Y5, Y2
+	VFMADD213PS  cbec09380<>+0(SB), Y5, Y2
+	VFMADD213PS  c3e0375d4<>+0(SB), Y5, Y2
+	VFMADD213PS  Y1, Y1, Y2
+	VANDPS       c80000000<>+0(SB), Y1, Y5
+	VCMPPS       $0x11, c3f6d8000<>+0(SB), Y4, Y4
+	VBLENDVPS    Y4, Y2, Y3, Y2
+	VORPS        Y5, Y2, Y2
+	VADDPS       c3f800000<>+0(SB), Y2, Y2
+	VMULPS       c3f000000<>+0(SB), Y0, Y0
+	VMULPS       Y0, Y2, Y2
+	VMOVUPS      Y2, (CX)
+	ADDQ         $0x00000020, CX
+	ADDQ         $0x00000020, DX
+	SUBQ         $0x00000008, AX
+	JMP          narrow
+
+rest:
+	TESTQ        AX, AX
+	JE           done
+	LEAQ         lanes<>+32(SB), BX
+	NEGQ         AX
+	VMOVUPS      (BX)(AX*4), Y15
+	VMASKMOVPS   (DX), Y15, Y0
+	VMULPS       c3f3504f3<>+0(SB), Y0, Y1
+	VANDPS       c7fffffff<>+0(SB), Y1, Y4
+	VMULPS       Y4, Y4, Y5
+	VMOVUPS      cb7910000<>+0(SB), Y2
+	VFMADD213PS  c39c8e7d9<>+0(SB), Y4, Y2
+	VMOVUPS      cbb7e8a1c<>+0(SB), Y3
+	VFMADD213PS  c3cc6b1a1<>+0(SB), Y4, Y3
+	VFMADD213PS  Y3, Y5, Y2
+	VFMADD213PS  cbddaae5c<>+0(SB), Y4, Y2
+	VFMADD213PS  cbf228550<>+0(SB), Y4, Y2
+	VFMADD213PS  cbe03ce86<>+0(SB), Y4, Y2
+	VXORPS       c80000000<>+0(SB), Y4, Y3
+	VFMADD213PS  Y3, Y4, Y2
+	VMOVUPS      cc2d00000<>+0(SB), Y5
+	VMAXPS       Y2, Y5, Y2
+	VMOVUPS      c42b20000<>+0(SB), Y5
+	VMINPS       Y2, Y5, Y2
+	VMULPS       c3fb8aa3b<>+0(SB), Y2, Y5
+	VROUNDPS     $0x08, Y5, Y5
+	VFNMADD231PS c3f318000<>+0(SB), Y5, Y2
+	VFNMADD231PS cb95e8083<>+0(SB), Y5, Y2
+	VMOVUPS      c39506967<>+0(SB), Y3
+	VFMADD213PS  c3ab743ce<>+0(SB), Y2, Y3
+	VFMADD213PS  c3c088908<>+0(SB), Y2, Y3
+	VFMADD213PS  c3d2aa9c1<>+0(SB), Y2, Y3
+	VFMADD213PS  c3e2aaaaa<>+0(SB), Y2, Y3
+	VFMADD213PS  c3f000000<>+0(SB), Y2, Y3
+	VFMADD213PS  c3f800000<>+0(SB), Y2, Y3
+	VFMADD213PS  c3f800000<>+0(SB), Y2, Y3
+	VCVTPS2DQ    Y5, Y5
+	VPSRAD       $0x01, Y5, Y2
+	VPSUBD       Y2, Y5, Y5
+	VPADDD       c0000007f<>+0(SB), Y2, Y2
+	VPSLLD       $0x17, Y2, Y2
+	VMULPS       Y2, Y3, Y3
+	VPADDD       c0000007f<>+0(SB), Y5, Y5
+	VPSLLD       $0x17, Y5, Y5
+	VMULPS       Y5, Y3, Y3
+	VMOVUPS      c3f800000<>+0(SB), Y2
+	VSUBPS       Y3, Y2, Y3
+	VMULPS       Y1, Y1, Y5
+	VMOVUPS      cba1c7000<>+0(SB), Y2
+	VFMADD213PS  c3ba38d2c<>+0(SB), Y5, Y2
+	VFMADD213PS  cbcdb48d9<>+0(SB), Y5, Y2
+	VFMADD213PS  c3de70e22<>+0(SB), Y5, Y2
+	VFMADD213PS  cbec09380<>+0(SB), Y5, Y2
+	VFMADD213PS  c3e0375d4<>+0(SB), Y5, Y2
+	VFMADD213PS  Y1, Y1, Y2
+	VANDPS       c80000000<>+0(SB), Y1, Y5
+	VCMPPS       $0x11, c3f6d8000<>+0(SB), Y4, Y4
+	VBLENDVPS    Y4, Y2, Y3, Y2
+	VORPS        Y5, Y2, Y2
+	VADDPS       c3f800000<>+0(SB), Y2, Y2
+	VMULPS       c3f000000<>+0(SB), Y0, Y0
+	VMULPS       Y0, Y2, Y2
+	VMASKMOVPS   Y2, Y15, (CX)
+
+done:
+	LDMXCSR csr+40(FP)
+	VZEROUPPER
+	RET
+
+// func gELUGradAVX2(n int, dst *float32, x *float32, y *float32, c float32) (csr uint32)
+// Requires: AVX, AVX2, FMA3, SSE
+TEXT ·gELUGradAVX2(SB), NOSPLIT, $0-44
+	STMXCSR csr+40(FP)
+	LDMXCSR flushing<>+0(SB)
+	MOVQ    n+0(FP), AX
+	MOVQ    dst+8(FP), CX
+	MOVQ    x+16(FP), DX
+	MOVQ    y+24(FP), BX
+
+wide:
+	CMPQ         AX, $0x00000010
+	JL           narrow
+	VMOVUPS      (DX), Y0
+	VMOVUPS      32(DX), Y1
+	VMOVUPS      (BX), Y2
+	VMOVUPS      32(BX), Y3
+	VMULPS       c3f3504f3<>+0(SB), Y0, Y4
+	VMULPS       c3f3504f3<>+0(SB), Y1, Y5
+	VANDPS       c7fffffff<>+0(SB), Y4, Y10
+	VANDPS       c7fffffff<>+0(SB), Y5, Y11
+	VMULPS       Y10, Y10, Y12
+	VMULPS       Y11, Y11, Y13
+	VMOVUPS      cb7910000<>+0(SB), Y6
+	VMOVUPS      cb7910000<>+0(SB), Y7
+	VFMADD213PS  c39c8e7d9<>+0(SB), Y10, Y6
+	VFMADD213PS  c39c8e7d9<>+0(SB), Y11, Y7
+	VMOVUPS      cbb7e8a1c<>+0(SB), Y8
+	VMOVUPS      cbb7e8a1c<>+0(SB), Y9
+	VFMADD213PS  c3cc6b1a1<>+0(SB), Y10, Y8
+	VFMADD213PS  c3cc6b1a1<>+0(SB), Y11, Y9
+	VFMADD213PS  Y8, Y12, Y6
+	VFMADD213PS  Y9, Y13, Y7
+	VFMADD213PS  cbddaae5c<>+0(SB), Y10, Y6
+	VFMADD213PS  cbddaae5c<>+0(SB), Y11, Y7
+	VFMADD213PS  cbf228550<>+0(SB), Y10, Y6
+	VFMADD213PS  cbf228550<>+0(SB), Y11, Y7
+	VFMADD213PS  cbe03ce86<>+0(SB), Y10, Y6
+	VFMADD213PS  cbe03ce86<>+0(SB), Y11, Y7
+	VXORPS       c80000000<>+0(SB), Y10, Y8
+	VXORPS       c80000000<>+0(SB), Y11, Y9
+	VFMADD213PS  Y8, Y10, Y6
+	VFMADD213PS  Y9, Y11, Y7
+	VMOVUPS      cc2d00000<>+0(SB), Y12
+	VMOVUPS      cc2d00000<>+0(SB), Y13
+	VMAXPS       Y6, Y12, Y6
+	VMAXPS       Y7, Y13, Y7
+	VMOVUPS      c42b20000<>+0(SB), Y12
+	VMOVUPS      c42b20000<>+0(SB), Y13
+	VMINPS       Y6, Y12, Y6
+	VMINPS       Y7, Y13, Y7
+	VMULPS       c3fb8aa3b<>+0(SB), Y6, Y12
+	VMULPS       c3fb8aa3b<>+0(SB), Y7, Y13
+	VROUNDPS     $0x08, Y12, Y12
+	VROUNDPS     $0x08, Y13, Y13
+	VFNMADD231PS c3f318000<>+0(SB), Y12, Y6
+	VFNMADD231PS c3f318000<>+0(SB), Y13, Y7
+	VFNMADD231PS cb95e8083<>+0(SB), Y12, Y6
+	VFNMADD231PS cb95e8083<>+0(SB), Y13, Y7
+	VMOVUPS      c39506967<>+0(SB), Y8
+	VMOVUPS      c39506967<>+0(SB), Y9
+	VFMADD213PS  c3ab743ce<>+0(SB), Y6, Y8
+	VFMADD213PS  c3ab743ce<>+0(SB), Y7, Y9
+	VFMADD213PS  c3c088908<>+0(SB), Y6, Y8
+	VFMADD213PS  c3c088908<>+0(SB), Y7, Y9
+	VFMADD213PS  c3d2aa9c1<>+0(SB), Y6, Y8
+	VFMADD213PS  c3d2aa9c1<>+0(SB), Y7, Y9
+	VFMADD213PS  c3e2aaaaa<>+0(SB), Y6, Y8
+	VFMADD213PS  c3e2aaaaa<>+0(SB), Y7, Y9
+	VFMADD213PS  c3f000000<>+0(SB), Y6, Y8
+	VFMADD213PS  c3f000000<>+0(SB), Y7, Y9
+	VFMADD213PS  c3f800000<>+0(SB), Y6, Y8
+	VFMADD213PS  c3f800000<>+0(SB), Y7, Y9
+	VFMADD213PS  c3f800000<>+0(SB), Y6, Y8
+	VFMADD213PS  c3f800000<>+0(SB), Y7, Y9
+	VCVTPS2DQ    Y12, Y12
+	VCVTPS2DQ    Y13, Y13
+	VPSRAD       $0x01, Y12, Y6
+	VPSRAD       $0x01, Y13, Y7
+	VPSUBD       Y6, Y12, Y12
+	VPSUBD       Y7, Y13, Y13
+	VPADDD       c0000007f<>+0(SB), Y6, Y6
+	VPADDD       c0000007f<>+0(SB), Y7, Y7
+	VPSLLD       $0x17, Y6, Y6
+	VPSLLD       $0x17, Y7, Y7
+	VMULPS       Y6, Y8, Y8
+	VMULPS       Y7, Y9, Y9
+	VPADDD       c0000007f<>+0(SB), Y12, Y12
+	VPADDD       c0000007f<>+0(SB), Y13, Y13
+	VPSLLD       $0x17, Y12, Y12
+	VPSLLD       $0x17, Y13, Y13
+	VMULPS       Y12, Y8, Y8
+	VMULPS       Y13, Y9, Y9
+	VMOVUPS      c3f800000<>+0(SB), Y6
+	VMOVUPS      c3f800000<>+0(SB), Y7
+	VSUBPS       Y8, Y6, Y8
+	VSUBPS       Y9, Y7, Y9
+	VMULPS       Y4, Y4, Y12
+	VMULPS       Y5, Y5, Y13
+	VMOVUPS      cba1c7000<>+0(SB), Y6
+	VMOVUPS      cba1c7000<>+0(SB), Y7
+	VFMADD213PS  c3ba38d2c<>+0(SB), Y12, Y6
+	VFMADD213PS  c3ba38d2c<>+0(SB), Y13, Y7
+	VFMADD213PS  cbcdb48d9<>+0(SB), Y12, Y6
+	VFMADD213PS  cbcdb48d9<>+0(SB), Y13, Y7
+	VFMADD213PS  c3de70e22<>+0(SB), Y12, Y6
+	VFMADD213PS  c3de70e22<>+0(SB), Y13, Y7
+	VFMADD213PS  cbec09380<>+0(SB), Y12, Y6
+	VFMADD213PS  cbec09380<>+0(SB), Y13, Y7
+	VFMADD213PS  c3e0375d4<>+0(SB), Y12, Y6
+	VFMADD213PS  c3e0375d4<>+0(SB), Y13, Y7
+	VFMADD213PS  Y4, Y4, Y6
+	VFMADD213PS  Y5, Y5, Y7
+	VANDPS       c80000000<>+0(SB), Y4, Y12
+	VANDPS       c80000000<>+0(SB), Y5, Y13
+	VCMPPS       $0x11, c3f6d8000<>+0(SB), Y10, Y10
+	VBLENDVPS    Y10, Y6, Y8, Y6
+	VCMPPS       $0x11, c3f6d8000<>+0(SB), Y11, Y11
+	VBLENDVPS    Y11, Y7, Y9, Y7
+	VORPS        Y12, Y6, Y6
+	VORPS        Y13, Y7, Y7
+	VADDPS       c3f800000<>+0(SB), Y6, Y6
+	VADDPS       c3f800000<>+0(SB), Y7, Y7
+	VMULPS       Y2, Y6, Y6
+	VMULPS       Y3, Y7, Y7
+	VMULPS       c3f000000<>+0(SB), Y6, Y6
+	VMULPS       c3f000000<>+0(SB), Y7, Y7
+	VMULPS       Y4, Y4, Y4
+	VMULPS       Y5, Y5, Y5
+	VXORPS       c80000000<>+0(SB), Y4, Y4
+	VXORPS       c80000000<>+0(SB), Y5, Y5
+	VMOVUPS      cc2d00000<>+0(SB), Y12
+	VMOVUPS      cc2d00000<>+0(SB), Y13
+	VMAXPS       Y4, Y12, Y4
+	VMAXPS       Y5, Y13, Y5
+	VMOVUPS      c42b20000<>+0(SB), Y12
+	VMOVUPS      c42b20000<>+0(SB), Y13
+	VMINPS       Y4, Y12, Y4
+	VMINPS       Y5, Y13, Y5
+	VMULPS       c3fb8aa3b<>+0(SB), Y4, Y12
+	VMULPS       c3fb8aa3b<>+0(SB), Y5, Y13
+	VROUNDPS     $0x08, Y12, Y12
+	VROUNDPS     $0x08, Y13, Y13
+	VFNMADD231PS c3f318000<>+0(SB), Y12, Y4
+	VFNMADD231PS c3f318000<>+0(SB), Y13, Y5
+	VFNMADD231PS cb95e8083<>+0(SB), Y12, Y4
+	VFNMADD231PS cb95e8083<>+0(SB), Y13, Y5
+	VMOVUPS      c39506967<>+0(SB), Y8
+	VMOVUPS      c39506967<>+0(SB), Y9
+	VFMADD213PS  c3ab743ce<>+0(SB), Y4, Y8
+	VFMADD213PS  c3ab743ce<>+0(SB), Y5, Y9
+	VFMADD213PS  c3c088908<>+0(SB), Y4, Y8
+	VFMADD213PS  c3c088908<>+0(SB), Y5, Y9
+	VFMADD213PS  c3d2aa9c1<>+0(SB), Y4, Y8
+	VFMADD213PS  c3d2aa9c1<>+0(SB), Y5, Y9
+	VFMADD213PS  c3e2aaaaa<>+0(SB), Y4, Y8
+	VFMADD213PS  c3e2aaaaa<>+0(SB), Y5, Y9
+	VFMADD213PS  c3f000000<>+0(SB), Y4, Y8
+	VFMADD213PS  c3f000000<>+0(SB), Y5, Y9
+	VFMADD213PS  c3f800000<>+0(SB), Y4, Y8
+	VFMADD213PS  c3f800000<>+0(SB), Y5, Y9
+	VFMADD213PS  c3f800000<>+0(SB), Y4, Y8
+	VFMADD213PS  c3f800000<>+0(SB), Y5, Y9
+	VCVTPS2DQ    Y12, Y12
+	VCVTPS2DQ    Y13, Y13
+	VPSRAD       $0x01, Y12, Y4
+	VPSRAD       $0x01, Y13, Y5
+	VPSUBD       Y4, Y12, Y12
+	VPSUBD       Y5, Y13, Y13
+	VPADDD       c0000007f<>+0(SB), Y4, Y4
+	VPADDD       c0000007f<>+0(SB), Y5, Y5
+	VPSLLD       $0x17, Y4, Y4
+	VPSLLD       $0x17, Y5, Y5
+	VMULPS       Y4, Y8, Y8
+	VMULPS       Y5, Y9, Y9
+	VPADDD       c0000007f<>+0(SB), Y12, Y12
+	VPADDD       c0000007f<>+0(SB), Y13, Y13
+	VPSLLD       $0x17, Y12, Y12
+	VPSLLD       $0x17, Y13, Y13
+	VMULPS       Y12, Y8, Y8
+	VMULPS       Y13, Y9, Y9
+	VMULPS       c3f906ebb<>+0(SB), Y8, Y8
+	VMULPS       c3f906ebb<>+0(SB), Y9, Y9
+	VMULPS       c3f000000<>+0(SB), Y0, Y4
+	VMULPS       c3f000000<>+0(SB), Y1, Y5
+	VMULPS       Y2, Y4, Y4
+	VMULPS       Y3, Y5, Y5
+	VMULPS       Y4, Y8, Y8
+	VMULPS       Y5, Y9, Y9
+	VMULPS       c3f3504f3<>+0(SB), Y8, Y8
+	VMULPS       c3f3504f3<>+0(SB), Y9, Y9
+	VANDPS       c7fffffff<>+0(SB), Y0, Y10
+	VANDPS       c7fffffff<>+0(SB), Y1, Y11
+	VMOVUPS      c00000000<>+0(SB), Y12
+	VMOVUPS      c00000000<>+0(SB), Y13
+	VCMPPS       $0x12, c447a0000<>+0(SB), Y10, Y10
+	VBLENDVPS    Y10, Y8, Y12, Y8
+	VCMPPS       $0x12, c447a0000<>+0(SB), Y11, Y11
+	VBLENDVPS    Y11, Y9, Y13, Y9
+	VADDPS       Y8, Y6, Y6
+	VADDPS       Y9, Y7, Y7
+	VMOVUPS      Y6, (CX)
+	VMOVUPS      Y7, 32(CX)
+	ADDQ         $0x00000040, CX
+	ADDQ         $0x00000040, DX
+	ADDQ         $0x00000040, BX
+	SUBQ         $0x00000010, AX
+	JMP          wide
+
+narrow:
+	CMPQ         AX, $0x00000008
+	JL           rest
+	VMOVUPS      (DX), Y0
+	VMOVUPS      (BX), Y1
+	VMULPS       c3f3504f3<>+0(SB), Y0, Y2
+	VANDPS       c7fffffff<>+0(SB), Y2, Y5
+	VMULPS       Y5, Y5, Y6
+	VMOVUPS      cb7910000<>+0(SB), Y3
+	VFMADD213PS  c39c8e7d9<>+0(SB), Y5, Y3
+	VMOVUPS      cbb7e8a1c<>+0(SB), Y4
+	VFMADD213PS  c3cc6b1a1<>+0(SB), Y5, Y4
+	VFMADD213PS  Y4, Y6, Y3
+	VFMADD213PS  cbddaae5c<>+0(SB), Y5, Y3
+	VFMADD213PS  cbf228550<>+0(SB), Y5, Y3
+	VFMADD213PS  cbe03ce86<>+0(SB), Y5, Y3
+	VXORPS       c80000000<>+0(SB), Y5, Y4
+	VFMADD213PS  Y4, Y5, Y3
+	VMOVUPS      cc2d00000<>+0(SB), Y6
+	VMAXPS       Y3, Y6, Y3
+	VMOVUPS      c42b20000<>+0(SB), Y6
+	VMINPS       Y3, Y6, Y3
+	VMULPS       c3fb8aa3b<>+0(SB), Y3, Y6
+	VROUNDPS     $0x08, Y6, Y6
+	VFNMADD231PS c3f318000<>+0(SB), Y6, Y3
+	VFNMADD231PS cb95e8083<>+0(SB), Y6, Y3
+	VMOVUPS      c39506967<>+0(SB), Y4
+	VFMADD213PS  c3ab743ce<>+0(SB), Y3, Y4
+	VFMADD213PS  c3c088908<>+0(SB), Y3, Y4
+	VFMADD213PS  c3d2aa9c1<>+0(SB), Y3, Y4
+	VFMADD213PS  c3e2aaaaa<>+0(SB), Y3, Y4
+	VFMADD213PS  c3f000000<>+0(SB), Y3, Y4
+	VFMADD213PS  c3f800000<>+0(SB), Y3, Y4
+	VFMADD213PS  c3f800000<>+0(SB), Y3, Y4
+	VCVTPS2DQ    Y6, Y6
+	VPSRAD       $0x01, Y6, Y3
+	VPSUBD       Y3, Y6, Y6
+	VPADDD       c0000007f<>+0(SB), Y3, Y3
+	VPSLLD       $0x17, Y3, Y3
+	VMULPS       Y3, Y4, Y4
+	VPADDD       c0000007f<>+0(SB), Y6, Y6
+	VPSLLD       $0x17, Y6, Y6
+	VMULPS       Y6, Y4, Y4
+	VMOVUPS      c3f800000<>+0(SB), Y3
+	VSUBPS       Y4, Y3, Y4
+	VMULPS       Y2, Y2, Y6
+	VMOVUPS      cba1c7000<>+0(SB), Y3
+	VFMADD213PS  c3ba38d2c<>+0(SB), Y6, Y3
+	VFMADD213PS  cbcdb48d9<>+0(SB), Y6, Y3
+	VFMADD213PS  c3de70e22<>+0(SB), Y6, Y3
+	VFMADD213PS  cbec09380<>+0(SB), Y6, Y3
+	VFMADD213PS  c3e0375d4<>+0(SB), Y6, Y3
+	VFMADD213PS  Y2, Y2, Y3
+	VANDPS       c80000000<>+0(SB), Y2, Y6
+	VCMPPS       $0x11, c3f6d8000<>+0(SB), Y5, Y5
+	VBLENDVPS    Y5, Y3, Y4, Y3
+	VORPS        Y6, Y3, Y3
+	VADDPS       c3f800000<>+0(SB), Y3, Y3
+	VMULPS       Y1, Y3, Y3
+	VMULPS       c3f000000<>+0(SB), Y3, Y3
+	VMULPS       Y2, Y2, Y2
+	VXORPS       c80000000<>+0(SB), Y2, Y2
+	VMOVUPS      cc2d00000<>+0(SB), Y6
+	VMAXPS       Y2, Y6, Y2
+	VMOVUPS      c42b20000<>+0(SB), Y6
+	VMINPS       Y2, Y6, Y2
+	VMULPS       c3fb8aa3b<>+0(SB), Y2, Y6
+	VROUNDPS     $0x08, Y6, Y6
+	VFNMADD231PS c3f318000<>+0(SB), Y6, Y2
+	VFNMADD231PS cb95e8083<>+0(SB), Y6, Y2
+	VMOVUPS      c39506967<>+0(SB), Y4
+	VFMADD213PS  c3ab743ce<>+0(SB), Y2, Y4
+	VFMADD213PS  c3c088908<>+0(SB), Y2, Y4
+	VFMADD213PS  c3d2aa9c1<>+0(SB), Y2, Y4
+	VFMADD213PS  c3e2aaaaa<>+0(SB), Y2, Y4
+	VFMADD213PS  c3f000000<>+0(SB), Y2, Y4
+	VFMADD213PS  c3f800000<>+0(SB), Y2, Y4
+	VFMADD213PS  c3f800000<>+0(SB), Y2, Y4
+	VCVTPS2DQ    Y6, Y6
+	VPSRAD       $0x01, Y6, Y2
+	VPSUBD       Y2, Y6, Y6
+	VPADDD       c0000007f<>+0(SB), Y2, Y2
+	VPSLLD       $0x17, Y2, Y2
+	VMULPS       Y2, Y4, Y4
+	VPADDD       c0000007f<>+0(SB), Y6, Y6
+	VPSLLD       $0x17, Y6, Y6
+	VMULPS       Y6, Y4, Y4
+	VMULPS       c3f906ebb<>+0(SB), Y4, Y4
+	VMULPS       c3f000000<>+0(SB), Y0, Y2
+	VMULPS       Y1, Y2, Y2
+	VMULPS       Y2, Y4, Y4
+	VMULPS       c3f3504f3<>+0(SB), Y4, Y4
+	VANDPS       c7fffffff<>+0(SB), Y0, Y5
+	VMOVUPS      c00000000<>+0(SB), Y6
+	VCMPPS       $0x12, c447a0000<>+0(SB), Y5, Y5
+	VBLENDVPS    Y5, Y4, Y6, Y4
+	VADDPS       Y4, Y3, Y3
+	VMOVUPS      Y3, (CX)
+	ADDQ         $0x00000020, CX
+	ADDQ         $0x00000020, DX
+	ADDQ         $0x00000020, BX
+	SUBQ         $0x00000008, AX
+	JMP          narrow
+
+rest:
+	TESTQ        AX, AX
+	JE           done
+	LEAQ         lanes<>+32(SB), SI
+	NEGQ         AX
+	VMOVUPS      (SI)(AX*4), Y15
+	VMASKMOVPS   (DX), Y15, Y0
+	VMASKMOVPS   (BX), Y15, Y1
+	VMULPS       c3f3504f3<>+0(SB), Y0, Y2
+	VANDPS       c7fffffff<>+0(SB), Y2, Y5
+	VMULPS       Y5, Y5, Y6
+	VMOVUPS      cb7910000<>+0(SB), Y3
+	VFMADD213PS  c39c8e7d9<>+0(SB), Y5, Y3
+	VMOVUPS      cbb7e8a1c<>+0(SB), Y4
+	VFMADD213PS  c3cc6b1a1<>+0(SB), Y5, Y4
+	VFMADD213PS  Y4, Y6, Y3
+	VFMADD213PS  cbddaae5c<>+0(SB), Y5, Y3
+	VFMADD213PS  cbf228550<>+0(SB), Y5, Y3
+	VFMADD213PS  cbe03ce86<>+0(SB), Y5, Y3
+	VXORPS       c80000000<>+0(SB), Y5, Y4
+	VFMADD213PS  Y4, Y5, Y3
+	VMOVUPS      cc2d00000<>+0(SB), Y6
+	VMAXPS       Y3, Y6, Y3
+	VMOVUPS      c42b20000<>+0(SB), Y6
+	VMINPS       Y3, Y6, Y3
+	VMULPS       c3fb8aa3b<>+0(SB), Y3, Y6
+	VROUNDPS     $0x08, Y6, Y6
+	VFNMADD231PS c3f318000<>+0(SB), Y6, Y3
+	VFNMADD231PS cb95e8083<>+0(SB), Y6, Y3
+	VMOVUPS      c39506967<>+0(SB), Y4
+	VFMADD213PS  c3ab743ce<>+0(SB), Y3, Y4
+	VFMADD213PS  c3c088908<>+0(SB), Y3, Y4
+	VFMADD213PS  c3d2aa9c1<>+0(SB), Y3, Y4
+	VFMADD213PS  c3e2aaaaa<>+0(SB), Y3, Y4
+	VFMADD213PS  c3f000000<>+0(SB), Y3, Y4
+	VFMADD213PS  c3f800000<>+0(SB), Y3, Y4
+	VFMADD213PS  c3f800000<>+0(SB), Y3, Y4
+	VCVTPS2DQ    Y6, Y6
+	VPSRAD       $0x01, Y6, Y3
+	VPSUBD       Y3, Y6, Y6
+	VPADDD       c0000007f<>+0(SB), Y3, Y3
+	VPSLLD       $0x17, Y3, Y3
+	VMULPS       Y3, Y4, Y4
+	VPADDD       c0000007f<>+0(SB), Y6, Y6
+	VPSLLD       $0x17, Y6, Y6
+	VMULPS       Y6, Y4, Y4
+	VMOVUPS      c3f800000<>+0(SB), Y3
+	VSUBPS       Y4, Y3, Y4
+	VMULPS       Y2, Y2, Y6
+	VMOVUPS      cba1c7000<>+0(SB), Y3
+	VFMADD213PS  c3ba38d2c<>+0(SB), Y6, Y3
+	VFMADD213PS  cbcdb48d9<>+0(SB), Y6, Y3
+	VFMADD213PS  c3de70e22<>+0(SB), Y6, Y3
+	VFMADD213PS  cbec09380<>+0(SB), Y6, Y3
+	VFMADD213PS  c3e0375d4<>+0(SB), Y6, Y3
+	VFMADD213PS  Y2, Y2, Y3
+	VANDPS       c80000000<>+0(SB), Y2, Y6
+	VCMPPS       $0x11, c3f6d8000<>+0(SB), Y5, Y5
+	VBLENDVPS    Y5, Y3, Y4, Y3
+	VORPS        Y6, Y3, Y3
+	VADDPS       c3f800000<>+0(SB), Y3, Y3
+	VMULPS       Y1, Y3, Y3
+	VMULPS       c3f000000<>+0(SB), Y3, Y3
+	VMULPS       Y2, Y2, Y2
+	VXORPS       c80000000<>+0(SB), Y2, Y2
+	VMOVUPS      cc2d00000<>+0(SB), Y6
+	VMAXPS       Y2, Y6, Y2
+	VMOVUPS      c42b20000<>+0(SB), Y6
+	VMINPS       Y2, Y6, Y2
+	VMULPS       c3fb8aa3b<>+0(SB), Y2, Y6
+	VROUNDPS     $0x08, Y6, Y6
+	VFNMADD231PS c3f318000<>+0(SB), Y6, Y2
+	VFNMADD231PS cb95e8083<>+0(SB), Y6, Y2
+	VMOVUPS      c39506967<>+0(SB), Y4
+	VFMADD213PS  c3ab743ce<>+0(SB), Y2, Y4
+	VFMADD213PS  c3c088908<>+0(SB), Y2, Y4
+	VFMADD213PS  c3d2aa9c1<>+0(SB), Y2, Y4
+	VFMADD213PS  c3e2aaaaa<>+0(SB), Y2, Y4
+	VFMADD213PS  c3f000000<>+0(SB), Y2, Y4
+	VFMADD213PS  c3f800000<>+0(SB), Y2, Y4
+	VFMADD213PS  c3f800000<>+0(SB), Y2, Y4
+	VCVTPS2DQ    Y6, Y6
+	VPSRAD       $0x01, Y6, Y2
+	VPSUBD       Y2, Y6, Y6
+	VPADDD       c0000007f<>+0(SB), Y2, Y2
+	VPSLLD       $0x17, Y2, Y2
+	VMULPS       Y2, Y4, Y4
+	VPADDD       c0000007f<>+0(SB), Y6, Y6
+	VPSLLD       $0x17, Y6, Y6
+	VMULPS       Y6, Y4, Y4
+	VMULPS       c3f906ebb<>+0(SB), Y4, Y4
+	VMULPS       c3f000000<>+0(SB), Y0, Y2
+	VMULPS       Y1, Y2, Y2
+	VMULPS       Y2, Y4, Y4
+	VMULPS       c3f3504f3<>+0(SB), Y4, Y4
+	VANDPS       c7fffffff<>+0(SB), Y0, Y5
+	VMOVUPS      c00000000<>+0(SB), Y6
+	VCMPPS       $0x12, c447a0000<>+0(SB), Y5, Y5
+	VBLENDVPS    Y5, Y4, Y6, Y4
+	VADDPS       Y4, Y3, Y3
+	VMASKMOVPS   Y3, Y15, (CX)
+
+done:
+	LDMXCSR csr+40(FP)
+	VZEROUPPER
+	RET
+
+DATA c3f906ebb<>+0(SB)/4, $0x3f906ebb
+DATA c3f906ebb<>+4(SB)/4, $0x3f906ebb
+DATA c3f906ebb<>+8(SB)/4, $0x3f906ebb
+DATA c3f906ebb<>+12(SB)/4, $0x3f906ebb
+DATA c3f906ebb<>+16(SB)/4, $0x3f906ebb
+DATA c3f906ebb<>+20(SB)/4, $0x3f906ebb
+DATA c3f906ebb<>+24(SB)/4, $0x3f906ebb
+DATA c3f906ebb<>+28(SB)/4, $0x3f906ebb
+GLOBL c3f906ebb<>(SB), RODATA|NOPTR, $32
+
+DATA c447a0000<>+0(SB)/4, $0x447a0000
+DATA c447a0000<>+4(SB)/4, $0x447a0000
+DATA c447a0000<>+8(SB)/4, $0x447a0000
+DATA c447a0000<>+12(SB)/4, $0x447a0000
+DATA c447a0000<>+16(SB)/4, $0x447a0000
+DATA c447a0000<>+20(SB)/4, $0x447a0000
+DATA c447a0000<>+24(SB)/4, $0x447a0000
+DATA c447a0000<>+28(SB)/4, $0x447a0000
+GLOBL c447a0000<>(SB), RODATA|NOPTR, $32
+
+// func siLUAVX2(n int, dst *float32, x *float32, y *float32, c float32) (csr uint32)
+// Requires: AVX, AVX2, FMA3, SSE
+TEXT ·siLUAVX2(SB), NOSPLIT, $0-44
+	STMXCSR csr+40(FP)
+	LDMXCSR flushing<>+0(SB)
+	MOVQ    n+0(FP), AX
+	MOVQ    dst+8(FP), CX
+	MOVQ    x+16(FP), DX
+
+wide:
+	CMPQ         AX, $0x00000018
+	JL           narrow
+	VMOVUPS      (DX), Y0
+	VMOVUPS      32(DX), Y1
+	VMOVUPS      64(DX), Y2
+	VXORPS       c80000000<>+0(SB), Y0, Y6
+	VXORPS       c80000000<>+0(SB), Y1, Y7
+	VXORPS       c80000000<>+0(SB), Y2, Y8
+	VMOVUPS      cc2d00000<>+0(SB), Y9
+	VMOVUPS      cc2d00000<>+0(SB), Y10
+	VMOVUPS      cc2d00000<>+0(SB), Y11
+	VMAXPS       Y6, Y9, Y6
+	VMAXPS       Y7, Y10, Y7
+	VMAXPS       Y8, Y11, Y8
+	VMOVUPS      c42b20000<>+0(SB), Y9
+	VMOVUPS      c42b20000<>+0(SB), Y10
+	VMOVUPS      c42b20000<>+0(SB), Y11
+	VMINPS       Y6, Y9, Y6
+	VMINPS       Y7, Y10, Y7
+	VMINPS       Y8, Y11, Y8
+	VMULPS       c3fb8aa3b<>+0(SB), Y6, Y9
+	VMULPS       c3fb8aa3b<>+0(SB), Y7, Y10
+	VMULPS       c3fb8aa3b<>+0(SB), Y8, Y11
+	VROUNDPS     $0x08, Y9, Y9
+	VROUNDPS     $0x08, Y10, Y10
+	VROUNDPS     $0x08, Y11, Y11
+	VFNMADD231PS c3f318000<>+0(SB), Y9, Y6
+	VFNMADD231PS c3f318000<>+0(SB), Y10, Y7
+	VFNMADD231PS c3f318000<>+0(SB), Y11, Y8
+	VFNMADD231PS cb95e8083<>+0(SB), Y9, Y6
+	VFNMADD231PS cb95e8083<>+0(SB), Y10, Y7
+	VFNMADD231PS cb95e8083<>+0(SB), Y11, Y8
+	VMOVUPS      c39506967<>+0(SB), Y3
+	VMOVUPS      c39506967<>+0(SB), Y4
+	VMOVUPS      c39506967<>+0(SB), Y5
+	VFMADD213PS  c3ab743ce<>+0(SB), Y6, Y3
+	VFMADD213PS  c3ab743ce<>+0(SB), Y7, Y4
+	VFMADD213PS  c3ab743ce<>+0(SB), Y8, Y5
+	VFMADD213PS  c3c088908<>+0(SB), Y6, Y3
+	VFMADD213PS  c3c088908<>+0(SB), Y7, Y4
+	VFMADD213PS  c3c088908<>+0(SB), Y8, Y5
+	VFMADD213PS  c3d2aa9c1<>+0(SB), Y6, Y3
+	VFMADD213PS  c3d2aa9c1<>+0(SB), Y7, Y4
+	VFMADD213PS  c3d2aa9c1<>+0(SB), Y8, Y5
+	VFMADD213PS  c3e2aaaaa<>+0(SB), Y6, Y3
+	VFMADD213PS  c3e2aaaaa<>+0(SB), Y7, Y4
+	VFMADD213PS  c3e2aaaaa<>+0(SB), Y8, Y5
+	VFMADD213PS  c3f000000<>+0(SB), Y6, Y3
+	VFMADD213PS  c3f000000<>+0(SB), Y7, Y4
+	VFMADD213PS  c3f000000<>+0(SB), Y8, Y5
+	VFMADD213PS  c3f800000<>+0(SB), Y6, Y3
+	VFMADD213PS  c3f800000<>+0(SB), Y7, Y4
+	VFMADD213PS  c3f800000<>+0(SB), Y8, Y5
+	VFMADD213PS  c3f800000<>+0(SB), Y6, Y3
+	VFMADD213PS  c3f800000<>+0(SB), Y7, Y4
+	VFMADD213PS  c3f800000<>+0(SB), Y8, Y5
+	VCVTPS2DQ    Y9, Y9
+	VCVTPS2DQ    Y10, Y10
+	VCVTPS2DQ    Y11, Y11
+	VPSRAD       $0x01, Y9, Y6
+	VPSRAD       $0x01, Y10, Y7
+	VPSRAD       $0x01, Y11, Y8
+	VPSUBD       Y6, Y9, Y9
+	VPSUBD       Y7, Y10, Y10
+	VPSUBD       Y8, Y11, Y11
+	VPADDD       c0000007f<>+0(SB), Y6, Y6
+	VPADDD       c0000007f<>+0(SB), Y7, Y7
+	VPADDD       c0000007f<>+0(SB), Y8, Y8
+	VPSLLD       $0x17, Y6, Y6
+	VPSLLD       $0x17, Y7, Y7
+	VPSLLD       $0x17, Y8, Y8
+	VMULPS       Y6, Y3, Y3
+	VMULPS       Y7, Y4, Y4
+	VMULPS       Y8, Y5, Y5
+	VPADDD       c0000007f<>+0(SB), Y9, Y9
+	VPADDD       c0000007f<>+0(SB), Y10, Y10
+	VPADDD       c0000007f<>+0(SB), Y11, Y11
+	VPSLLD       $0x17, Y9, Y9
+	VPSLLD       $0x17, Y10, Y10
+	VPSLLD       $0x17, Y11, Y11
+	VMULPS       Y9, Y3, Y3
+	VMULPS       Y10, Y4, Y4
+	VMULPS       Y11, Y5, Y5
+	VADDPS       c3f800000<>+0(SB), Y3, Y3
+	VADDPS       c3f800000<>+0(SB), Y4, Y4
+	VADDPS       c3f800000<>+0(SB), Y5, Y5
+	VMOVUPS      c3f800000<>+0(SB), Y6
+	VMOVUPS      c3f800000<>+0(SB), Y7
+	VMOVUPS      c3f800000<>+0(SB), Y8
+	VDIVPS       Y3, Y6, Y3
+	VDIVPS       Y4, Y7, Y4
+	VDIVPS       Y5, Y8, Y5
+	VMULPS       Y0, Y3, Y3
+	VMULPS       Y1, Y4, Y4
+	VMULPS       Y2, Y5, Y5
+	VMOVUPS      Y3, (CX)
+	VMOVUPS      Y4, 32(CX)
+	VMOVUPS      Y5, 64(CX)
+	ADDQ         $0x00000060, CX
+	ADDQ         $0x00000060, DX
+	SUBQ         $0x00000018, AX
+	JMP          wide
+
+narrow:
+	CMPQ         AX, $0x00000008
+	JL           rest
+	VMOVUPS      (DX), Y0
+	VXORPS       c80000000<>+0(SB), Y0, Y2
+	VMOVUPS      cc2d00000<>+0(SB), Y3
+	VMAXPS       Y2, Y3, Y2
+	VMOVUPS      c42b20000<>+0(SB), Y3
+	VMINPS       Y2, Y3, Y2
+	VMULPS       c3fb8aa3b<>+0(SB), Y2, Y3
+	VROUNDPS     $0x08, Y3, Y3
+	VFNMADD231PS c3f318000<>+0(SB), Y3, Y2
+	VFNMADD231PS cb95e8083<>+0(SB), Y3, Y2
+	VMOVUPS      c39506967<>+0(SB), Y1
+	VFMADD213PS  c3ab743ce<>+0(SB), Y2, Y1
+	VFMADD213PS  c3c088908<>+0(SB), Y2, Y1
+	VFMADD213PS  c3d2aa9c1<>+0(SB), Y2, Y1
+	VFMADD213PS  c3e2aaaaa<>+0(SB), Y2, Y1
+	VFMADD213PS  c3f000000<>+0(SB), Y2, Y1
+	VFMADD213PS  c3f800000<>+0(SB), Y2, Y1
+	VFMADD213PS  c3f800000<>+0(SB), Y2, Y1
+	VCVTPS2DQ    Y3, Y3
+	VPSRAD       $0x01, Y3, Y2
+	VPSUBD       Y2, Y3, Y3
+	VPADDD       c0000007f<>+0(SB), Y2, Y2
+	VPSLLD       $0x17, Y2, Y2
+	VMULPS       Y2, Y1, Y1
+	VPADDD       c0000007f<>+0(SB), Y3, Y3
+	VPSLLD       $0x17, Y3, Y3
+	VMULPS       Y3, Y1, Y1
+	VADDPS       c3f800000<>+0(SB), Y1, Y1
+	VMOVUPS      c3f800000<>+0(SB), Y2
+	VDIVPS       Y1, Y2, Y1
+	VMULPS       Y0, Y1, Y1
+	VMOVUPS      Y1, (CX)
+	ADDQ         $0x00000020, CX
+	ADDQ         $0x00000020, DX
+	SUBQ         $0x00000008, AX
+	JMP          narrow
+
+rest:
+	TESTQ        AX, AX
+	JE           done
+	LEAQ         lanes<>+32(SB), BX
+	NEGQ         AX
+	VMOVUPS      (BX)(AX*4), Y15
+	VMASKMOVPS   (DX), Y15, Y0
+	VXORPS       c80000000<>+0(SB), Y0, Y2
+	VMOVUPS      cc2d00000<>+0(SB), Y3
+	VMAXPS       Y2, Y3, Y2
+	VMOVUPS      c42b20000<>+0(SB), Y3
+	VMINPS       Y2, Y3, Y2
+	VMULPS       c3fb8aa3b<>+0(SB), Y2, Y3
+	VROUNDPS     $0x08, Y3, Y3
+	VFNMADD231PS c3f318000<>+0(SB), Y3, Y2
+	VFNMADD231PS cb95e8083<>+0(SB), Y3, Y2
+	VMOVUPS      c39506967<>+0(SB), Y1
+	VFMADD213PS  c3ab743ce<>+0(SB), Y2, Y1
+	VFMADD213PS  c3c088908<>+0(SB), Y2, Y1
+	VFMADD213PS  c3d2aa9c1<>+0(SB), Y2, Y1
+	VFMADD213PS  c3e2aaaaa<>+0(SB), Y2, Y1
+	VFMADD213PS  c3f000000<>+0(SB), Y2, Y1
+	VFMADD213PS  c3f800000<>+0(SB), Y2, Y1
+	VFMADD213PS  c3f800000<>+0(SB), Y2, Y1
+	VCVTPS2DQ    Y3, Y3
+	VPSRAD       $0x01, Y3, Y2
+	VPSUBD       Y2, Y3, Y3
+	VPADDD       c0000007f<>+0(SB), Y2, Y2
+	VPSLLD       $0x17, Y2, Y2
+	VMULPS       Y2, Y1, Y1
+	VPADDD       c0000007f<>+0(SB), Y3, Y3
+	VPSLLD       $0x17, Y3, Y3
+	VMULPS       Y3, Y1, Y1
+	VADDPS       c3f800000<>+0(SB), Y1, Y1
+	VMOVUPS      c3f800000<>+0(SB), Y2
+	VDIVPS       Y1, Y2, Y1
+	VMULPS       Y0, Y1, Y1
+	VMASKMOVPS   Y1, Y15, (CX)
+
+done:
+	LDMXCSR csr+40(FP)
+	VZEROUPPER
+	RET
+
+// func siLUGradAVX2(n int, dst *float32, x *float32, y *float32, c float32) (csr uint32)
+// Requires: AVX, AVX2, FMA3, SSE
+TEXT ·siLUGradAVX2(SB), NOSPLIT, $0-44
+	STMXCSR csr+40(FP)
+	LDMXCSR flushing<>+0(SB)
+	MOVQ    n+0(FP), AX
+	MOVQ    dst+8(FP), CX
+	MOVQ    x+16(FP), DX
+	MOVQ    y+24(FP), BX
+
+wide:
+	CMPQ         AX, $0x00000018
+	JL           narrow
+	VMOVUPS      (DX), Y0
+	VMOVUPS      32(DX), Y1
+	VMOVUPS      64(DX), Y2
+	VMOVUPS      (BX), Y3
+	VMOVUPS      32(BX), Y4
+	VMOVUPS      64(BX), Y5
+	VXORPS       c80000000<>+0(SB), Y0, Y9
+	VXORPS       c80000000<>+0(SB), Y1, Y10
+	VXORPS       c80000000<>+0(SB), Y2, Y11
+	VMOVUPS      cc2d00000<>+0(SB), Y12
+	VMOVUPS      cc2d00000<>+0(SB), Y13
+	VMOVUPS      cc2d00000<>+0(SB), Y14
+	VMAXPS       Y9, Y12, Y9
+	VMAXPS       Y10, Y13, Y10
+	VMAXPS       Y11, Y14, Y11
+	VMOVUPS      c42b20000<>+0(SB), Y12
+	VMOVUPS      c42b20000<>+0(SB), Y13
+	VMOVUPS      c42b20000<>+0(SB), Y14
+	VMINPS       Y9, Y12, Y9
+	VMINPS       Y10, Y13, Y10
+	VMINPS       Y11, Y14, Y11
+	VMULPS       c3fb8aa3b<>+0(SB), Y9, Y12
+	VMULPS       c3fb8aa3b<>+0(SB), Y10, Y13
+	VMULPS       c3fb8aa3b<>+0(SB), Y11, Y14
+	VROUNDPS     $0x08, Y12, Y12
+	VROUNDPS     $0x08, Y13, Y13
+	VROUNDPS     $0x08, Y14, Y14
+	VFNMADD231PS c3f318000<>+0(SB), Y12, Y9
+	VFNMADD231PS c3f318000<>+0(SB), Y13, Y10
+	VFNMADD231PS c3f318000<>+0(SB), Y14, Y11
+	VFNMADD231PS cb95e8083<>+0(SB), Y12, Y9
+	VFNMADD231PS cb95e8083<>+0(SB), Y13, Y10
+	VFNMADD231PS cb95e8083<>+0(SB), Y14, Y11
+	VMOVUPS      c39506967<>+0(SB), Y6
+	VMOVUPS      c39506967<>+0(SB), Y7
+	VMOVUPS      c39506967<>+0(SB), Y8
+	VFMADD213PS  c3ab743ce<>+0(SB), Y9, Y6
+	VFMADD213PS  c3ab743ce<>+0(SB), Y10, Y7
+	VFMADD213PS  c3ab743ce<>+0(SB), Y11, Y8
+	VFMADD213PS  c3c088908<>+0(SB), Y9, Y6
+	VFMADD213PS  c3c088908<>+0(SB), Y10, Y7
+	VFMADD213PS  c3c088908<>+0(SB), Y11, Y8
+	VFMADD213PS  c3d2aa9c1<>+0(SB), Y9, Y6
+	VFMADD213PS  c3d2aa9c1<>+0(SB), Y10, Y7
+	VFMADD213PS  c3d2aa9c1<>+0(SB), Y11, Y8
+	VFMADD213PS  c3e2aaaaa<>+0(SB), Y9, Y6
+	VFMADD213PS  c3e2aaaaa<>+0(SB), Y10, Y7
+	VFMADD213PS  c3e2aaaaa<>+0(SB), Y11, Y8
+	VFMADD213PS  c3f000000<>+0(SB), Y9, Y6
+	VFMADD213PS  c3f000000<>+0(SB), Y10, Y7
+	VFMADD213PS  c3f000000<>+0(SB), Y11, Y8
+	VFMADD213PS  c3f800000<>+0(SB), Y9, Y6
+	VFMADD213PS  c3f800000<>+0(SB), Y10, Y7
+	VFMADD213PS  c3f800000<>+0(SB), Y11, Y8
+	VFMADD213PS  c3f800000<>+0(SB), Y9, Y6
+	VFMADD213PS  c3f800000<>+0(SB), Y10, Y7
+	VFMADD213PS  c3f800000<>+0(SB), Y11, Y8
+	VCVTPS2DQ    Y12, Y12
+	VCVTPS2DQ    Y13, Y13
+	VCVTPS2DQ    Y14, Y14
+	VPSRAD       $0x01, Y12, Y9
+	VPSRAD       $0x01, Y13, Y10
+	VPSRAD       $0x01, Y14, Y11
+	VPSUBD       Y9, Y12, Y12
+	VPSUBD       Y10, Y13, Y13
+	VPSUBD       Y11, Y14, Y14
+	VPADDD       c0000007f<>+0(SB), Y9, Y9
+	VPADDD       c0000007f<>+0(SB), Y10, Y10
+	VPADDD       c0000007f<>+0(SB), Y11, Y11
+	VPSLLD       $0x17, Y9, Y9
+	VPSLLD       $0x17, Y10, Y10
+	VPSLLD       $0x17, Y11, Y11
+	VMULPS       Y9, Y6, Y6
+	VMULPS       Y10, Y7, Y7
+	VMULPS       Y11, Y8, Y8
+	VPADDD       c0000007f<>+0(SB), Y12, Y12
+	VPADDD       c0000007f<>+0(SB), Y13, Y13
+	VPADDD       c0000007f<>+0(SB), Y14, Y14
+	VPSLLD       $0x17, Y12, Y12
+	VPSLLD       $0x17, Y13, Y13
+	VPSLLD       $0x17, Y14, Y14
+	VMULPS       Y12, Y6, Y6
+	VMULPS       Y13, Y7, Y7
+	VMULPS       Y14, Y8, Y8
+	VADDPS       c3f800000<>+0(SB), Y6, Y6
+	VADDPS       c3f800000<>+0(SB), Y7, Y7
+	VADDPS       c3f800000<>+0(SB), Y8, Y8
+	VMOVUPS      c3f800000<>+0(SB), Y9
+	VMOVUPS      c3f800000<>+0(SB), Y10
+	VMOVUPS      c3f800000<>+0(SB), Y11
+	VDIVPS       Y6, Y9, Y6
+	VDIVPS       Y7, Y10, Y7
+	VDIVPS       Y8, Y11, Y8
+	VMOVUPS      c3f800000<>+0(SB), Y9
+	VMOVUPS      c3f800000<>+0(SB), Y10
+	VMOVUPS      c3f800000<>+0(SB), Y11
+	VSUBPS       Y6, Y9, Y9
+	VSUBPS       Y7, Y10, Y10
+	VSUBPS       Y8, Y11, Y11
+	VMULPS       Y6, Y9, Y9
+	VMULPS       Y7, Y10, Y10
+	VMULPS       Y8, Y11, Y11
+	VMULPS       Y0, Y3, Y12
+	VMULPS       Y1, Y4, Y13
+	VMULPS       Y2, Y5, Y14
+	VMULPS       Y12, Y9, Y9
+	VMULPS       Y13, Y10, Y10
+	VMULPS       Y14, Y11, Y11
+	VMULPS       Y3, Y6, Y6
+	VMULPS       Y4, Y7, Y7
+	VMULPS       Y5, Y8, Y8
+	VANDPS       c7fffffff<>+0(SB), Y0, Y12
+	VANDPS       c7fffffff<>+0(SB), Y1, Y13
+	VANDPS       c7fffffff<>+0(SB), Y2, Y14
+	VMOVUPS      c00000000<>+0(SB), Y3
+	VMOVUPS      c00000000<>+0(SB), Y4
+	VMOVUPS      c00000000<>+0(SB), Y5
+	VCMPPS       $0x12, c447a0000<>+0(SB), Y12, Y12
+	VBLENDVPS    Y12, Y9, Y3, Y9
+	VCMPPS       $0x12, c447a0000<>+0(SB), Y13, Y13
+	VBLENDVPS    Y13, Y10, Y4, Y10
+	VCMPPS       $0x12, c447a0000<>+0(SB), Y14, Y14
+	VBLENDVPS    Y14, Y11, Y5, Y11
+	VADDPS       Y9, Y6, Y6
+	VADDPS       Y10, Y7, Y7
+	VADDPS       Y11, Y8, Y8
+	VMOVUPS      Y6, (CX)
+	VMOVUPS      Y7, 32(CX)
+	VMOVUPS      Y8, 64(CX)
+	ADDQ         $0x00000060, CX
+	ADDQ         $0x00000060, DX
+	ADDQ         $0x00000060, BX
+	SUBQ         $0x00000018, AX
+	JMP          wide
+
+narrow:
+	CMPQ         AX, $0x00000008
+	JL           rest
+	VMOVUPS      (DX), Y0
+	VMOVUPS      (BX), Y1
+	VXORPS       c80000000<>+0(SB), Y0, Y3
+	VMOVUPS      cc2d00000<>+0(SB), Y4
+	VMAXPS       Y3, Y4, Y3
+	VMOVUPS      c42b20000<>+0(SB), Y4
+	VMINPS       Y3, Y4, Y3
+	VMULPS       c3fb8aa3b<>+0(SB), Y3, Y4
+	VROUNDPS     $0x08, Y4, Y4
+	VFNMADD231PS c3f318000<>+0(SB), Y4, Y3
+	VFNMADD231PS cb95e8083<>+0(SB), Y4, Y3
+	VMOVUPS      c39506967<>+0(SB), Y2
+	VFMADD213PS  c3ab743ce<>+0(SB), Y3, Y2
+	VFMADD213PS  c3c088908<>+0(SB), Y3, Y2
+	VFMADD213PS  c3d2aa9c1<>+0(SB), Y3, Y2
+	VFMADD213PS  c3e2aaaaa<>+0(SB), Y3, Y2
+	VFMADD213PS  c3f000000<>+0(SB), Y3, Y2
+	VFMADD213PS  c3f800000<>+0(SB), Y3, Y2
+	VFMADD213PS  c3f800000<>+0(SB), Y3, Y2
+	VCVTPS2DQ    Y4, Y4
+	VPSRAD       $0x01, Y4, Y3
+	VPSUBD       Y3, Y4, Y4
+	VPADDD       c0000007f<>+0(SB), Y3, Y3
+	VPSLLD       $0x17, Y3, Y3
+	VMULPS       Y3, Y2, Y2
+	VPADDD       c0000007f<>+0(SB), Y4, Y4
+	VPSLLD       $0x17, Y4, Y4
+	VMULPS       Y4, Y2, Y2
+	VADDPS       c3f800000<>+0(SB), Y2, Y2
+	VMOVUPS      c3f800000<>+0(SB), Y3
+	VDIVPS       Y2, Y3, Y2
+	VMOVUPS      c3f800000<>+0(SB), Y3
+	VSUBPS       Y2, Y3, Y3
+	VMULPS       Y2, Y3, Y3
+	VMULPS       Y0, Y1, Y4
+	VMULPS       Y4, Y3, Y3
+	VMULPS       Y1, Y2, Y2
+	VANDPS       c7fffffff<>+0(SB), Y0, Y4
+	VMOVUPS      c00000000<>+0(SB), Y1
+	VCMPPS       $0x12, c447a0000<>+0(SB), Y4, Y4
+	VBLENDVPS    Y4, Y3, Y1, Y3
+	VADDPS       Y3, Y2, Y2
+	VMOVUPS      Y2, (CX)
+	ADDQ         $0x00000020, CX
+	ADDQ         $0x00000020, DX
+	ADDQ         $0x00000020, BX
+	SUBQ         $0x00000008, AX
+	JMP          narrow
+
+rest:
+	TESTQ        AX, AX
+	JE           done
+	LEAQ         lanes<>+32(SB), SI
+	NEGQ         AX
+	VMOVUPS      (SI)(AX*4), Y15
+	VMASKMOVPS   (DX), Y15, Y0
+	VMASKMOVPS   (BX), Y15, Y1
+	VXORPS       c80000000<>+0(SB), Y0, Y3
+	VMOVUPS      cc2d00000<>+0(SB), Y4
+	VMAXPS       Y3, Y4, Y3
+	VMOVUPS      c42b20000<>+0(SB), Y4
+	VMINPS       Y3, Y4, Y3
+	VMULPS       c3fb8aa3b<>+0(SB), Y3, Y4
+	VROUNDPS     $0x08, Y4, Y4
+	VFNMADD231PS c3f318000<>+0(SB), Y4, Y3
+	VFNMADD231PS cb95e8083<>+0(SB), Y4, Y3
+	VMOVUPS      c39506967<>+0(SB), Y2
+	VFMADD213PS  c3ab743ce<>+0(SB), Y3, Y2
+	VFMADD213PS  c3c088908<>+0(SB), Y3, Y2
+	VFMADD213PS  c3d2aa9c1<>+0(SB), Y3, Y2
+	VFMADD213PS  c3e2aaaaa<>+0(SB), Y3, Y2
+	VFMADD213PS  c3f000000<>+0(SB), Y3, Y2
+	VFMADD213PS  c3f800000<>+0(SB), Y3, Y2
+	VFMADD213PS  c3f800000<>+0(SB), Y3, Y2
+	VCVTPS2DQ    Y4, Y4
+	VPSRAD       $0x01, Y4, Y3
+	VPSUBD       Y3, Y4, Y4
+	VPADDD       c0000007f<>+0(SB), Y3, Y3
+	VPSLLD       $0x17, Y3, Y3
+	VMULPS       Y3, Y2, Y2
+	VPADDD       c0000007f<>+0(SB), Y4, Y4
+	VPSLLD       $0x17, Y4, Y4
+	VMULPS       Y4, Y2, Y2
+	VADDPS       c3f800000<>+0(SB), Y2, Y2
+	VMOVUPS      c3f800000<>+0(SB), Y3
+	VDIVPS       Y2, Y3, Y2
+	VMOVUPS      c3f800000<>+0(SB), Y3
+	VSUBPS       Y2, Y3, Y3
+	VMULPS       Y2, Y3, Y3
+	VMULPS       Y0, Y1, Y4
+	VMULPS       Y4, Y3, Y3
+	VMULPS       Y1, Y2, Y2
+	VANDPS       c7fffffff<>+0(SB), Y0, Y4
+	VMOVUPS      c00000000<>+0(SB), Y1
+	VCMPPS       $0x12, c447a0000<>+0(SB), Y4, Y4
+	VBLENDVPS    Y4, Y3, Y1, Y3
+	VADDPS       Y3, Y2, Y2
+	VMASKMOVPS   Y2, Y15, (CX)
+
+done:
+	LDMXCSR csr+40(FP)
+	VZEROUPPER
+	RET
+
+// func hardSwishAVX2(n int, dst *float32, x *float32, y *float32, c float32) (csr uint32)
+// Requires: AVX, SSE
+TEXT ·hardSwishAVX2(SB), NOSPLIT, $0-44
+	STMXCSR csr+40(FP)
+	LDMXCSR flushing<>+0(SB)
+	MOVQ    n+0(FP), AX
+	MOVQ    dst+8(FP), CX
+	MOVQ    x+16(FP), DX
+
+wide:
+	CMPQ      AX, $0x00000018
+	JL        narrow
+	VMOVUPS   (DX), Y0
+	VMOVUPS   32(DX), Y1
+	VMOVUPS   64(DX), Y2
+	VADDPS    c40400000<>+0(SB), Y0, Y3
+	VADDPS    c40400000<>+0(SB), Y1, Y4
+	VADDPS    c40400000<>+0(SB), Y2, Y5
+	VMULPS    Y0, Y3, Y3
+	VMULPS    Y1, Y4, Y4
+	VMULPS    Y2, Y5, Y5
+	VMULPS    c3e2aaaab<>+0(SB), Y3, Y3
+	VMULPS    c3e2aaaab<>+0(SB), Y4, Y4
+	VMULPS    c3e2aaaab<>+0(SB), Y5, Y5
+	VCMPPS    $0x1d, c40400000<>+0(SB), Y0, Y6
+	VBLENDVPS Y6, Y0, Y3, Y3
+	VCMPPS    $0x1d, c40400000<>+0(SB), Y1, Y7
+	VBLENDVPS Y7, Y1, Y4, Y4
+	VCMPPS    $0x1d, c40400000<>+0(SB), Y2, Y8
+	VBLENDVPS Y8, Y2, Y5, Y5
+	VMOVUPS   c00000000<>+0(SB), Y6
+	VMOVUPS   c00000000<>+0(SB), Y7
+	VMOVUPS   c00000000<>+0(SB), Y8
+	VADDPS    Y6, Y3, Y3
+	VADDPS    Y7, Y4, Y4
+	VADDPS    Y8, Y5, Y5
+	VCMPPS    $0x11, cc0400000<>+0(SB), Y0, Y9
+	VBLENDVPS Y9, Y6, Y3, Y3
+	VCMPPS    $0x11, cc0400000<>+0(SB), Y1, Y10
+	VBLENDVPS Y10, Y7, Y4, Y4
+	VCMPPS    $0x11, cc0400000<>+0(SB), Y2, Y11
+	VBLENDVPS Y11, Y8, Y5, Y5
+	VMOVUPS   Y3, (CX)
+	VMOVUPS   Y4, 32(CX)
+	VMOVUPS   Y5, 64(CX)
+	ADDQ      $0x00000060, CX
+	ADDQ      $0x00000060, DX
+	SUBQ      $0x00000018, AX
+	JMP       wide
+
+narrow:
+	CMPQ      AX, $0x00000008
+	JL        rest
+	VMOVUPS   (DX), Y0
+	VADDPS    c40400000<>+0(SB), Y0, Y1
+	VMULPS    Y0, Y1, Y1
+	VMULPS    c3e2aaaab<>+0(SB), Y1, Y1
+	VCMPPS    $0x1d, c40400000<>+0(SB), Y0, Y2
+	VBLENDVPS Y2, Y0, Y1, Y1
+	VMOVUPS   c00000000<>+0(SB), Y2
+	VADDPS    Y2, Y1, Y1
+	VCMPPS    $0x11, cc0400000<>+0(SB), Y0, Y3
+	VBLENDVPS Y3, Y2, Y1, Y1
+	VMOVUPS   Y1, (CX)
+	ADDQ      $0x00000020, CX
+	ADDQ      $0x00000020, DX
+	SUBQ      $0x00000008, AX
+	JMP       narrow
+
+rest:
+	TESTQ      AX, AX
+	JE         done
+	LEAQ       lanes<>+32(SB), BX
+	NEGQ       AX
+	VMOVUPS    (BX)(AX*4), Y15
+	VMASKMOVPS (DX), Y15, Y0
+	VADDPS     c40400000<>+0(SB), Y0, Y1
+	VMULPS     Y0, Y1, Y1
+	VMULPS     c3e2aaaab<>+0(SB), Y1, Y1
+	VCMPPS     $0x1d, c40400000<>+0(SB), Y0, Y2
+	VBLENDVPS  Y2, Y0, Y1, Y1
+	VMOVUPS    c00000000<>+0(SB), Y2
+	VADDPS     Y2, Y1, Y1
+	VCMPPS     $0x11, cc0400000<>+0(SB), Y0, Y3
+	VBLENDVPS  Y3, Y2, Y1, Y1
+	VMASKMOVPS Y1, Y15, (CX)
+
+done:
+	LDMXCSR csr+40(FP)
+	VZEROUPPER
+	RET
+
+DATA c40400000<>+0(SB)/4, $0x40400000
+DATA c40400000<>+4(SB)/4, $0x40400000
+DATA c40400000<>+8(SB)/4, $0x40400000
+DATA c40400000<>+12(SB)/4, $0x40400000
+DATA c40400000<>+16(SB)/4, $0x40400000
+DATA c40400000<>+20(SB)/4, $0x40400000
+DATA c40400000<>+24(SB)/4, $0x40400000
+DATA c40400000<>+28(SB)/4, $0x40400000
+GLOBL c40400000<>(SB), RODATA|NOPTR, $32
+
+DATA c3e2aaaab<>+0(SB)/4, $0x3e2aaaab
+DATA c3e2aaaab<>+4(SB)/4, $0x3e2aaaab
+DATA c3e2aaaab<>+8(SB)/4, $0x3e2aaaab
+DATA c3e2aaaab<>+12(SB)/4, $0x3e2aaaab
+DATA c3e2aaaab<>+16(SB)/4, $0x3e2aaaab
+DATA c3e2aaaab<>+20(SB)/4, $0x3e2aaaab
+DATA c3e2aaaab<>+24(SB)/4, $0x3e2aaaab
+DATA c3e2aaaab<>+28(SB)/4, $0x3e2aaaab
+GLOBL c3e2aaaab<>(SB), RODATA|NOPTR, $32
+
+DATA cc0400000<>+0(SB)/4, $0xc0400000
+DATA cc0400000<>+4(SB)/4, $0xc0400000
+DATA cc0400000<>+8(SB)/4, $0xc0400000
+DATA cc0400000<>+12(SB)/4, $0xc0400000
+DATA cc0400000<>+16(SB)/4, $0xc0400000
+DATA cc0400000<>+20(SB)/4, $0xc0400000
+DATA cc0400000<>+24(SB)/4, $0xc0400000
+DATA cc0400000<>+28(SB)/4, $0xc0400000
+GLOBL cc0400000<>(SB), RODATA|NOPTR, $32
+
+// func hardSwishGradAVX2(n int, dst *float32, x *float32, y *float32, c float32) (csr uint32)
+// Requires: AVX, SSE
+TEXT ·hardSwishGradAVX2(SB), NOSPLIT, $0-44
+	STMXCSR csr+40(FP)
+	LDMXCSR flushing<>+0(SB)
+	MOVQ    n+0(FP), AX
+	MOVQ    dst+8(FP), CX
+	MOVQ    x+16(FP), DX
+	MOVQ    y+24(FP), BX
+
+wide:
+	CMPQ      AX, $0x00000018
+	JL        narrow
+	VMOVUPS   (DX), Y0
+	VMOVUPS   32(DX), Y1
+	VMOVUPS   64(DX), Y2
+	VMOVUPS   (BX), Y3
+	VMOVUPS   32(BX), Y4
+	VMOVUPS   64(BX), Y5
+	VMULPS    c3e2aaaab<>+0(SB), Y3, Y9
+	VMULPS    c3e2aaaab<>+0(SB), Y4, Y10
+	VMULPS    c3e2aaaab<>+0(SB), Y5, Y11
+	VADDPS    c40400000<>+0(SB), Y0, Y6
+	VADDPS    c40400000<>+0(SB), Y1, Y7
+	VADDPS    c40400000<>+0(SB), Y2, Y8
+	VMULPS    Y9, Y6, Y6
+	VMULPS    Y10, Y7, Y7
+	VMULPS    Y11, Y8, Y8
+	VMULPS    Y0, Y9, Y9
+	VMULPS    Y1, Y10, Y10
+	VMULPS    Y2, Y11, Y11
+	VADDPS    Y9, Y6, Y6
+	VADDPS    Y10, Y7, Y7
+	VADDPS    Y11, Y8, Y8
+	VCMPPS    $0x1d, c40400000<>+0(SB), Y0, Y9
+	VBLENDVPS Y9, Y3, Y6, Y6
+	VCMPPS    $0x1d, c40400000<>+0(SB), Y1, Y10
+	VBLENDVPS Y10, Y4, Y7, Y7
+	VCMPPS    $0x1d, c40400000<>+0(SB), Y2, Y11
+	VBLENDVPS Y11, Y5, Y8, Y8
+	VMOVUPS   c00000000<>+0(SB), Y9
+	VMOVUPS   c00000000<>+0(SB), Y10
+	VMOVUPS   c00000000<>+0(SB), Y11
+	VADDPS    Y9, Y6, Y6
+	VADDPS    Y10, Y7, Y7
+	VADDPS    Y11, Y8, Y8
+	VCMPPS    $0x11, cc0400000<>+0(SB), Y0, Y12
+	VBLENDVPS Y12, Y9, Y6, Y6
+	VCMPPS    $0x11, cc0400000<>+0(SB), Y1, Y13
+	VBLENDVPS Y13, Y10, Y7, Y7
+	VCMPPS    $0x11, cc0400000<>+0(SB), Y2, Y14
+	VBLENDVPS Y14, Y11, Y8, Y8
+	VMOVUPS   Y6, (CX)
+	VMOVUPS   Y7, 32(CX)
+	VMOVUPS   Y8, 64(CX)
+	ADDQ      $0x00000060, CX
+	ADDQ      $0x00000060, DX
+	ADDQ      $0x00000060, BX
+	SUBQ      $0x00000018, AX
+	JMP       wide
+
+narrow:
+	CMPQ      AX, $0x00000008
+	JL        rest
+	VMOVUPS   (DX), Y0
+	VMOVUPS   (BX), Y1
+	VMULPS    c3e2aaaab<>+0(SB), Y1, Y3
+	VADDPS    c40400000<>+0(SB), Y0, Y2
+	VMULPS    Y3, Y2, Y2
+	VMULPS    Y0, Y3, Y3
+	VADDPS    Y3, Y2, Y2
+	VCMPPS    $0x1d, c40400000<>+0(SB), Y0, Y3
+	VBLENDVPS Y3, Y1, Y2, Y2
+	VMOVUPS   c00000000<>+0(SB), Y3
+	VADDPS    Y3, Y2, Y2
+	VCMPPS    $0x11, cc0400000<>+0(SB), Y0, Y4
+	VBLENDVPS Y4, Y3, Y2, Y2
+	VMOVUPS   Y2, (CX)
+	ADDQ      $0x00000020, CX
+	ADDQ      $0x00000020, DX
+	ADDQ      $0x00000020, BX
+	SUBQ      $0x00000008, AX
+	JMP       narrow
+
+rest:
+	TESTQ      AX, AX
+	JE         done
+	LEAQ       lanes<>+32(SB), SI
+	NEGQ       AX
+	VMOVUPS    (SI)(AX*4), Y15
+	VMASKMOVPS (DX), Y15, Y0
+	VMASKMOVPS (BX), Y15, Y1
+	VMULPS     c3e2aaaab<>+0(SB), Y1, Y3
+	VADDPS     c40400000<>+0(SB), Y0, Y2
+	VMULPS     Y3, Y2, Y2
+	VMULPS     Y0, Y3, Y3
+	VADDPS     Y3, Y2, Y2
+	VCMPPS     $0x1d, c40400000<>+0(SB), Y0, Y3
+	VBLENDVPS  Y3, Y1, Y2, Y2
+	VMOVUPS    c00000000<>+0(SB), Y3
+	VADDPS     Y3, Y2, Y2
+	VCMPPS     $0x11, cc0400000<>+0(SB), Y0, Y4
+	VBLENDVPS  Y4, Y3, Y2, Y2
+	VMASKMOVPS Y2, Y15, (CX)
+
+done:
+	LDMXCSR csr+40(FP)
+	VZEROUPPER
+	RET
+
+// func powAVX2(n int, dst *float32, x *float32, y *float32, c float32) (csr uint32)
+// Requires: AVX, AVX2, FMA3, SSE
+TEXT ·powAVX2(SB), NOSPLIT, $0-44
+	STMXCSR csr+40(FP)
+	LDMXCSR flushing<>+0(SB)
+	MOVQ    n+0(FP), AX
+	MOVQ    dst+8(FP), CX
+	MOVQ    x+16(FP), DX
+	MOVQ    y+24(FP), BX
+
+wide:
+	CMPQ         AX, $0x00000008
+	JL           narrow
+	VCVTPS2PD    (DX), Y0
+	VCVTPS2PD    16(DX), Y1
+	VCVTPS2PD    (BX), Y2
+	VCVTPS2PD    16(BX), Y3
+	VMOVUPS      d43300000000003ff<>+0(SB), Y8
+	VMOVUPS      d43300000000003ff<>+0(SB), Y9
+	VPSUBQ       dfff6a09e667f3bcd<>+0(SB), Y0, Y0
+	VPSUBQ       dfff6a09e667f3bcd<>+0(SB), Y1, Y1
+	VPSRLQ       $0x34, Y0, Y4
+	VPSRLQ       $0x34, Y1, Y5
+	VORPS        d4330000000000000<>+0(SB), Y4, Y4
+	VORPS        d4330000000000000<>+0(SB), Y5, Y5
+	VSUBPD       Y8, Y4, Y4
+	VSUBPD       Y9, Y5, Y5
+	VANDPS       d000fffffffffffff<>+0(SB), Y0, Y0
+	VANDPS       d000fffffffffffff<>+0(SB), Y1, Y1
+	VPADDQ       d3fe6a09e667f3bcd<>+0(SB), Y0, Y0
+	VPADDQ       d3fe6a09e667f3bcd<>+0(SB), Y1, Y1
+	VSUBPD       d3ff0000000000000<>+0(SB), Y0, Y0
+	VSUBPD       d3ff0000000000000<>+0(SB), Y1, Y1
+	VADDPD       d4000000000000000<>+0(SB), Y0, Y8
+	VADDPD       d4000000000000000<>+0(SB), Y1, Y9
+	VDIVPD       Y8, Y0, Y8
+	VDIVPD       Y9, Y1, Y9
+	VMULPD       Y8, Y8, Y10
+	VMULPD       Y9, Y9, Y11
+	VMOVUPS      d3fc2f112df3e5244<>+0(SB), Y6
+	VMOVUPS      d3fc2f112df3e5244<>+0(SB), Y7
+	VFMADD213PD  d3fc39a09d078c69f<>+0(SB), Y10, Y6
+	VFMADD213PD  d3fc39a09d078c69f<>+0(SB), Y11, Y7
+	VFMADD213PD  d3fc7466496cb03de<>+0(SB), Y10, Y6
+	VFMADD213PD  d3fc7466496cb03de<>+0(SB), Y11, Y7
+	VFMADD213PD  d3fcc71c51d8e78af<>+0(SB), Y10, Y6
+	VFMADD213PD  d3fcc71c51d8e78af<>+0(SB), Y11, Y7
+	VFMADD213PD  d3fd2492494229359<>+0(SB), Y10, Y6
+	VFMADD213PD  d3fd2492494229359<>+0(SB), Y11, Y7
+	VFMADD213PD  d3fd999999997fa04<>+0(SB), Y10, Y6
+	VFMADD213PD  d3fd999999997fa04<>+0(SB), Y11, Y7
+	VFMADD213PD  d3fe5555555555593<>+0(SB), Y10, Y6
+	VFMADD213PD  d3fe5555555555593<>+0(SB), Y11, Y7
+	VMULPD       Y10, Y6, Y6
+	VMULPD       Y11, Y7, Y7
+	VMULPD       Y0, Y0, Y10
+	VMULPD       Y1, Y1, Y11
+	VMULPD       d3fe0000000000000<>+0(SB), Y10, Y10
+	VMULPD       d3fe0000000000000<>+0(SB), Y11, Y11
+	VADDPD       Y10, Y6, Y6
+	VADDPD       Y11, Y7, Y7
+	VMULPD       Y8, Y6, Y6
+	VMULPD       Y9, Y7, Y7
+	VFMADD231PD  d3dea39ef35793c76<>+0(SB), Y4, Y6
+	VFMADD231PD  d3dea39ef35793c76<>+0(SB), Y5, Y7
+	VSUBPD       Y6, Y10, Y10
+	VSUBPD       Y7, Y11, Y11
+	VSUBPD       Y10, Y0, Y0
+	VSUBPD       Y11, Y1, Y1
+	VFMADD231PD  d3fe62e42fee00000<>+0(SB), Y4, Y0
+	VFMADD231PD  d3fe62e42fee00000<>+0(SB), Y5, Y1
+	VMULPD       Y2, Y0, Y0
+	VMULPD       Y3, Y1, Y1
+	VMOVUPS      dc087500000000000<>+0(SB), Y4
+	VMOVUPS      dc087500000000000<>+0(SB), Y5
+	VMAXPD       Y0, Y4, Y0
+	VMAXPD       Y1, Y5, Y1
+	VMOVUPS      d4086300000000000<>+0(SB), Y4
+	VMOVUPS      d4086300000000000<>+0(SB), Y5
+	VMINPD       Y0, Y4, Y0
+	VMINPD       Y1, Y5, Y1
+	VMULPD       d3ff71547652b82fe<>+0(SB), Y0, Y4
+	VMULPD       d3ff71547652b82fe<>+0(SB), Y1, Y5
+	VROUNDPD     $0x08, Y4, Y4
+	VROUNDPD     $0x08, Y5, Y5
+	VFNMADD231PD d3fe62e42fefa39ef<>+0(SB), Y4, Y0
+	VFNMADD231PD d3fe62e42fefa39ef<>+0(SB), Y5, Y1
+	VFNMADD231PD d3c7abc9e3b39803f<>+0(SB), Y4, Y0
+	VFNMADD231PD d3c7abc9e3b39803f<>+0(SB), Y5, Y1
+	VMOVUPS      d3efa01a01a01a01a<>+0(SB), Y2
+	VMOVUPS      d3efa01a01a01a01a<>+0(SB), Y3
+	VFMADD213PD  d3f2a01a01a01a01a<>+0(SB), Y0, Y2
+	VFMADD213PD  d3f2a01a01a01a01a<>+0(SB), Y1, Y3
+	VFMADD213PD  d3f56c16c16c16c17<>+0(SB), Y0, Y2
+	VFMADD213PD  d3f56c16c16c16c17<>+0(SB), Y1, Y3
+	VFMADD213PD  d3f81111111111111<>+0(SB), Y0, Y2
+	VFMADD213PD  d3f81111111111111<>+0(SB), Y1, Y3
+	VFMADD213PD  d3fa5555555555555<>+0(SB), Y0, Y2
+	VFMADD213PD  d3fa5555555555555<>+0(SB), Y1, Y3
+	VFMADD213PD  d3fc5555555555555<>+0(SB), Y0, Y2
+	VFMADD213PD  d3fc5555555555555<>+0(SB), Y1, Y3
+	VFMADD213PD  d3fe0000000000000<>+0(SB), Y0, Y2
+	VFMADD213PD  d3fe0000000000000<>+0(SB), Y1, Y3
+	VFMADD213PD  d3ff0000000000000<>+0(SB), Y0, Y2
+	VFMADD213PD  d3ff0000000000000<>+0(SB), Y1, Y3
+	VFMADD213PD  d3ff0000000000000<>+0(SB), Y0, Y2
+	VFMADD213PD  d3ff0000000000000<>+0(SB), Y1, Y3
+	VMULPD       d3fe0000000000000<>+0(SB), Y4, Y6
+	VMULPD       d3fe0000000000000<>+0(SB), Y5, Y7
+	VROUNDPD     $0x08, Y6, Y6
+	VROUNDPD     $0x08, Y7, Y7
+	VSUBPD       Y6, Y4, Y4
+	VSUBPD       Y7, Y5, Y5
+	VADDPD       d43380000000003ff<>+0(SB), Y6, Y6
+	VADDPD       d43380000000003ff<>+0(SB), Y7, Y7
+	VPSLLQ       $0x34, Y6, Y6
+	VPSLLQ       $0x34, Y7, Y7
+	VMULPD       Y6, Y2, Y2
+	VMULPD       Y7, Y3, Y3
+	VADDPD       d43380000000003ff<>+0(SB), Y4, Y4
+	VADDPD       d43380000000003ff<>+0(SB), Y5, Y5
+	VPSLLQ       $0x34, Y4, Y4
+	VPSLLQ       $0x34, Y5, Y5
+	VMULPD       Y4, Y2, Y2
+	VMULPD       Y5, Y3, Y3
+	VCVTPD2PSY   Y2, X2
+	VMOVUPS      X2, (CX)
+	VCVTPD2PSY   Y3, X3
+	VMOVUPS      X3, 16(CX)
+	ADDQ         $0x00000020, CX
+	ADDQ         $0x00000020, DX
+	ADDQ         $0x00000020, BX
+	SUBQ         $0x00000008, AX
+	JMP          wide
+
+narrow:
+	CMPQ         AX, $0x00000004
+	JL           rest
+	VCVTPS2PD    (DX), Y0
+	VCVTPS2PD    (BX), Y1
+	VMOVUPS      d43300000000003ff<>+0(SB), Y4
+	VPSUBQ       dfff6a09e667f3bcd<>+0(SB), Y0, Y0
+	VPSRLQ       $0x34, Y0, Y2
+	VORPS        d4330000000000000<>+0(SB), Y2, Y2
+	VSUBPD       Y4, Y2, Y2
+	VANDPS       d000fffffffffffff<>+0(SB), Y0, Y0
+	VPADDQ       d3fe6a09e667f3bcd<>+0(SB), Y0, Y0
+	VSUBPD       d3ff0000000000000<>+0(SB), Y0, Y0
+	VADDPD       d4000000000000000<>+0(SB), Y0, Y4
+	VDIVPD       Y4, Y0, Y4
+	VMULPD       Y4, Y4, Y5
+	VMOVUPS      d3fc2f112df3e5244<>+0(SB), Y3
+	VFMADD213PD  d3fc39a09d078c69f<>+0(SB), Y5, Y3
+	VFMADD213PD  d3fc7466496cb03de<>+0(SB), Y5, Y3
+	VFMADD213PD  d3fcc71c51d8e78af<>+0(SB), Y5, Y3
+	VFMADD213PD  d3fd2492494229359<>+0(SB), Y5, Y3
+	VFMADD213PD  d3fd999999997fa04<>+0(SB), Y5, Y3
+	VFMADD213PD  d3fe5555555555593<>+0(SB), Y5, Y3
+	VMULPD       Y5, Y3, Y3
+	VMULPD       Y0, Y0, Y5
+	VMULPD       d3fe0000000000000<>+0(SB), Y5, Y5
+	VADDPD       Y5, Y3, Y3
+	VMULPD       Y4, Y3, Y3
+	VFMADD231PD  d3dea39ef35793c76<>+0(SB), Y2, Y3
+	VSUBPD       Y3, Y5, Y5
+	VSUBPD       Y5, Y0, Y0
+	VFMADD231PD  d3fe62e42fee00000<>+0(SB), Y2, Y0
+	VMULPD       Y1, Y0, Y0
+	VMOVUPS      dc087500000000000<>+0(SB), Y2
+	VMAXPD       Y0, Y2, Y0
+	VMOVUPS      d4086300000000000<>+0(SB), Y2
+	VMINPD       Y0, Y2, Y0
+	VMULPD       d3ff71547652b82fe<>+0(SB), Y0, Y2
+	VROUNDPD     $0x08, Y2, Y2
+	VFNMADD231PD d3fe62e42fefa39ef<>+0(SB), Y2, Y0
+	VFNMADD231PD d3c7abc9e3b39803f<>+0(SB), Y2, Y0
+	VMOVUPS      d3efa01a01a01a01a<>+0(SB), Y1
+	VFMADD213PD  d3f2a01a01a01a01a<>+0(SB), Y0, Y1
+	VFMADD213PD  d3f56c16c16c16c17<>+0(SB), Y0, Y1
+	VFMADD213PD  d3f81111111111111<>+0(SB), Y0, Y1
+	VFMADD213PD  d3fa5555555555555<>+0(SB), Y0, Y1
+	VFMADD213PD  d3fc5555555555555<>+0(SB), Y0, Y1
+	VFMADD213PD  d3fe0000000000000<>+0(SB), Y0, Y1
+	VFMADD213PD  d3ff0000000000000<>+0(SB), Y0, Y1
+	VFMADD213PD  d3ff0000000000000<>+0(SB), Y0, Y1
+	VMULPD       d3fe0000000000000<>+0(SB), Y2, Y3
+	VROUNDPD     $0x08, Y3, Y3
+	VSUBPD       Y3, Y2, Y2
+	VADDPD       d43380000000003ff<>+0(SB), Y3, Y3
+	VPSLLQ       $0x34, Y3, Y3
+	VMULPD       Y3, Y1, Y1
+	VADDPD       d43380000000003ff<>+0(SB), Y2, Y2
+	VPSLLQ       $0x34, Y2, Y2
+	VMULPD       Y2, Y1, Y1
+	VCVTPD2PSY   Y1, X1
+	VMOVUPS      X1, (CX)
+	ADDQ         $0x00000010, CX
+	ADDQ         $0x00000010, DX
+	ADDQ         $0x00000010, BX
+	SUBQ         $0x00000004, AX
+	JMP          narrow
+
+rest:
+	TESTQ        AX, AX
+	JE           done
+	LEAQ         lanes<>+32(SB), SI
+	NEGQ         AX
+	VMOVUPS      (SI)(AX*4), Y15
+	VMASKMOVPS   (DX), X15, X0
+	VCVTPS2PD    X0, Y0
+	VMASKMOVPS   (BX), X15, X1
+	VCVTPS2PD    X1, Y1
+	VMOVUPS      d43300000000003ff<>+0(SB), Y4
+	VPSUBQ       dfff6a09e667f3bcd<>+0(SB), Y0, Y0
+	VPSRLQ       $0x34, Y0, Y2
+	VORPS        d4330000000000000<>+0(SB), Y2, Y2
+	VSUBPD       Y4, Y2, Y2
+	VANDPS       d000fffffffffffff<>+0(SB), Y0, Y0
+	VPADDQ       d3fe6a09e667f3bcd<>+0(SB), Y0, Y0
+	VSUBPD       d3ff0000000000000<>+0(SB), Y0, Y0
+	VADDPD       d4000000000000000<>+0(SB), Y0, Y4
+	VDIVPD       Y4, Y0, Y4
+	VMULPD       Y4, Y4, Y5
+	VMOVUPS      d3fc2f112df3e5244<>+0(SB), Y3
+	VFMADD213PD  d3fc39a09d078c69f<>+0(SB), Y5, Y3
+	VFMADD213PD  d3fc7466496cb03de<>+0(SB), Y5, Y3
+	VFMADD213PD  d3fcc71c51d8e78af<>+0(SB), Y5, Y3
+	VFMADD213PD  d3fd2492494229359<>+0(SB), Y5, Y3
+	VFMADD213PD  d3fd999999997fa04<>+0(SB), Y5, Y3
+	VFMADD213PD  d3fe5555555555593<>+0(SB), Y5, Y3
+	VMULPD       Y5, Y3, Y3
+	VMULPD       Y0, Y0, Y5
+	VMULPD       d3fe0000000000000<>+0(SB), Y5, Y5
+	VADDPD       Y5, Y3, Y3
+	VMULPD       Y4, Y3, Y3
+	VFMADD231PD  d3dea39ef35793c76<>+0(SB), Y2, Y3
+	VSUBPD       Y3, Y5, Y5
+	VSUBPD       Y5, Y0, Y0
+	VFMADD231PD  d3fe62e42fee00000<>+0(SB), Y2, Y0
+	VMULPD       Y1, Y0, Y0
+	VMOVUPS      dc087500000000000<>+0(SB), Y2
+	VMAXPD       Y0, Y2, Y0
+	VMOVUPS      d4086300000000000<>+0(SB), Y2
+	VMINPD       Y0, Y2, Y0
+	VMULPD       d3ff71547652b82fe<>+0(SB), Y0, Y2
+	VROUNDPD     $0x08, Y2, Y2
+	VFNMADD231PD d3fe62e42fefa39ef<>+0(SB), Y2, Y0
+	VFNMADD231PD d3c7abc9e3b39803f<>+0(SB), Y2, Y0
+	VMOVUPS      d3efa01a01a01a01a<>+0(SB), Y1
+	VFMADD213PD  d3f2a01a01a01a01a<>+0(SB), Y0, Y1
+	VFMADD213PD  d3f56c16c16c16c17<>+0(SB), Y0, Y1
+	VFMADD213PD  d3f81111111111111<>+0(SB), Y0, Y1
+	VFMADD213PD  d3fa5555555555555<>+0(SB), Y0, Y1
+	VFMADD213PD  d3fc5555555555555<>+0(SB), Y0, Y1
+	VFMADD213PD  d3fe0000000000000<>+0(SB), Y0, Y1
+	VFMADD213PD  d3ff0000000000000<>+0(SB), Y0, Y1
+	VFMADD213PD  d3ff0000000000000<>+0(SB), Y0, Y1
+	VMULPD       d3fe0000000000000<>+0(SB), Y2, Y3
+	VROUNDPD     $0x08, Y3, Y3
+	VSUBPD       Y3, Y2, Y2
+	VADDPD       d43380000000003ff<>+0(SB), Y3, Y3
+	VPSLLQ       $0x34, Y3, Y3
+	VMULPD       Y3, Y1, Y1
+	VADDPD       d43380000000003ff<>+0(SB), Y2, Y2
+	VPSLLQ       $0x34, Y2, Y2
+	VMULPD       Y2, Y1, Y1
+	VCVTPD2PSY   Y1, X1
+	VMASKMOVPS   X1, X15, (CX)
+
+done:
+	LDMXCSR csr+40(FP)
+	VZEROUPPER
+	RET
+
+DATA d43300000000003ff<>+0(SB)/4, $0x000003ff
+DATA d43300000000003ff<>+4(SB)/4, $0x43300000
+DATA d43300000000003ff<>+8(SB)/4, $0x000003ff
+DATA d43300000000003ff<>+12(SB)/4, $0x43300000
+DATA d43300000000003ff<>+16(SB)/4, $0x000003ff
+DATA d43300000000003ff<>+20(SB)/4, $0x43300000
+DATA d43300000000003ff<>+24(SB)/4, $0x000003ff
+DATA d43300000000003ff<>+28(SB)/4, $0x43300000
+GLOBL d43300000000003ff<>(SB), RODATA|NOPTR, $32
+
+DATA dfff6a09e667f3bcd<>+0(SB)/4, $0x667f3bcd
+DATA dfff6a09e667f3bcd<>+4(SB)/4, $0xfff6a09e
+DATA dfff6a09e667f3bcd<>+8(SB)/4, $0x667f3bcd
+DATA dfff6a09e667f3bcd<>+12(SB)/4, $0xfff6a09e
+DATA dfff6a09e667f3bcd<>+16(SB)/4, $0x667f3bcd
+DATA dfff6a09e667f3bcd<>+20(SB)/4, $0xfff6a09e
+DATA dfff6a09e667f3bcd<>+24(SB)/4, $0x667f3bcd
+DATA dfff6a09e667f3bcd<>+28(SB)/4, $0xfff6a09e
+GLOBL dfff6a09e667f3bcd<>(SB), RODATA|NOPTR, $32
+
+DATA d4330000000000000<>+0(SB)/4, $0x00000000
+DATA d4330000000000000<>+4(SB)/4, $0x43300000
+DATA d4330000000000000<>+8(SB)/4, $0x00000000
+DATA d4330000000000000<>+12(SB)/4, $0x43300000
+DATA d4330000000000000<>+16(SB)/4, $0x00000000
+DATA d4330000000000000<>+20(SB)/4, $0x43300000
+DATA d4330000000000000<>+24(SB)/4, $0x00000000
+DATA d4330000000000000<>+28(SB)/4, $0x43300000
+GLOBL d4330000000000000<>(SB), RODATA|NOPTR, $32
+
+DATA d000fffffffffffff<>+0(SB)/4, $0xffffffff
+DATA d000fffffffffffff<>+4(SB)/4, $0x000fffff
+DATA d000fffffffffffff<>+8(SB)/4, $0xffffffff
+DATA d000fffffffffffff<>+12(SB)/4, $0x000fffff
+DATA d000fffffffffffff<>+16(SB)/4, $0xffffffff
+DATA d000fffffffffffff<>+20(SB)/4, $0x000fffff
+DATA d000fffffffffffff<>+24(SB)/4, $0xffffffff
+DATA d000fffffffffffff<>+28(SB)/4, $0x000fffff
+GLOBL d000fffffffffffff<>(SB), RODATA|NOPTR, $32
+
+DATA d3fe6a09e667f3bcd<>+0(SB)/4, $0x667f3bcd
+DATA d3fe6a09e667f3bcd<>+4(SB)/4, $0x3fe6a09e
+DATA d3fe6a09e667f3bcd<>+8(SB)/4, $0x667f3bcd
+DATA d3fe6a09e667f3bcd<>+12(SB)/4, $0x3fe6a09e
+DATA d3fe6a09e667f3bcd<>+16(SB)/4, $0x667f3bcd
+DATA d3fe6a09e667f3bcd<>+20(SB)/4, $0x3fe6a09e
+DATA d3fe6a09e667f3bcd<>+24(SB)/4, $0x667f3bcd
+DATA d3fe6a09e667f3bcd<>+28(SB)/4, $0x3fe6a09e
+GLOBL d3fe6a09e667f3bcd<>(SB), RODATA|NOPTR, $32
+
+DATA d3ff0000000000000<>+0(SB)/4, $0x00000000
+DATA d3ff0000000000000<>+4(SB)/4, $0x3ff00000
+DATA d3ff0000000000000<>+8(SB)/4, $0x00000000
+DATA d3ff0000000000000<>+12(SB)/4, $0x3ff00000
+DATA d3ff0000000000000<>+16(SB)/4, $0x00000000
+DATA d3ff0000000000000<>+20(SB)/4, $0x3ff00000
+DATA d3ff0000000000000<>+24(SB)/4, $0x00000000
+DATA d3ff0000000000000<>+28(SB)/4, $0x3ff00000
+GLOBL d3ff0000000000000<>(SB), RODATA|NOPTR, $32
+
+DATA d4000000000000000<>+0(SB)/4, $0x00000000
+DATA d4000000000000000<>+4(SB)/4, $0x40000000
+DATA d4000000000000000<>+8(SB)/4, $0x00000000
+DATA d4000000000000000<>+12(SB)/4, $0x40000000
+DATA d4000000000000000<>+16(SB)/4, $0x00000000
+DATA d4000000000000000<>+20(SB)/4, $0x40000000
+DATA d4000000000000000<>+24(SB)/4, $0x00000000
+DATA d4000000000000000<>+28(SB)/4, $0x40000000
+GLOBL d4000000000000000<>(SB), RODATA|NOPTR, $32
+
+DATA d3fc2f112df3e5244<>+0(SB)/4, $0xdf3e5244
+DATA d3fc2f112df3e5244<>+4(SB)/4, $0x3fc2f112
+DATA d3fc2f112df3e5244<>+8(SB)/4, $0xdf3e5244
+DATA d3fc2f112df3e5244<>+12(SB)/4, $0x3fc2f112
+DATA d3fc2f112df3e5244<>+16(SB)/4, $0xdf3e5244
+DATA d3fc2f112df3e5244<>+20(SB)/4, $0x3fc2f112
+DATA d3fc2f112df3e5244<>+24(SB)/4, $0xdf3e5244
+DATA d3fc2f112df3e5244<>+28(SB)/4, $0x3fc2f112
+GLOBL d3fc2f112df3e5244<>(SB), RODATA|NOPTR, $32
+
+DATA d3fc39a09d078c69f<>+0(SB)/4, $0xd078c69f
+DATA d3fc39a09d078c69f<>+4(SB)/4, $0x3fc39a09
+DATA d3fc39a09d078c69f<>+8(SB)/4, $0xd078c69f
+DATA d3fc39a09d078c69f<>+12(SB)/4, $0x3fc39a09
+DATA d3fc39a09d078c69f<>+16(SB)/4, $0xd078c69f
+DATA d3fc39a09d078c69f<>+20(SB)/4, $0x3fc39a09
+DATA d3fc39a09d078c69f<>+24(SB)/4, $0xd078c69f
+DATA d3fc39a09d078c69f<>+28(SB)/4, $0x3fc39a09
+GLOBL d3fc39a09d078c69f<>(SB), RODATA|NOPTR, $32
+
+DATA d3fc7466496cb03de<>+0(SB)/4, $0x96cb03de
+DATA d3fc7466496cb03de<>+4(SB)/4, $0x3fc74664
+DATA d3fc7466496cb03de<>+8(SB)/4, $0x96cb03de
+DATA d3fc7466496cb03de<>+12(SB)/4, $0x3fc74664
+DATA d3fc7466496cb03de<>+16(SB)/4, $0x96cb03de
+DATA d3fc7466496cb03de<>+20(SB)/4, $0x3fc74664
+DATA d3fc7466496cb03de<>+24(SB)/4, $0x96cb03de
+DATA d3fc7466496cb03de<>+28(SB)/4, $0x3fc74664
+GLOBL d3fc7466496cb03de<>(SB), RODATA|NOPTR, $32
+
+DATA d3fcc71c51d8e78af<>+0(SB)/4, $0x1d8e78af
+DATA d3fcc71c51d8e78af<>+4(SB)/4, $0x3fcc71c5
+DATA d3fcc71c51d8e78af<>+8(SB)/4, $0x1d8e78af
+DATA d3fcc71c51d8e78af<>+12(SB)/4, $0x3fcc71c5
+DATA d3fcc71c51d8e78af<>+16(SB)/4, $0x1d8e78af
+DATA d3fcc71c51d8e78af<>+20(SB)/4, $0x3fcc71c5
+DATA d3fcc71c51d8e78af<>+24(SB)/4, $0x1d8e78af
+DATA d3fcc71c51d8e78af<>+28(SB)/4, $0x3fcc71c5
+GLOBL d3fcc71c51d8e78af<>(SB), RODATA|NOPTR, $32
+
+DATA d3fd2492494229359<>+0(SB)/4, $0x94229359
+DATA d3fd2492494229359<>+4(SB)/4, $0x3fd24924
+DATA d3fd2492494229359<>+8(SB)/4, $0x94229359
+DATA d3fd2492494229359<>+12(SB)/4, $0x3fd24924
+DATA d3fd2492494229359<>+16(SB)/4, $0x94229359
+DATA d3fd2492494229359<>+20(SB)/4, $0x3fd24924
+DATA d3fd2492494229359<>+24(SB)/4, $0x94229359
+DATA d3fd2492494229359<>+28(SB)/4, $0x3fd24924
+GLOBL d3fd2492494229359<>(SB), RODATA|NOPTR, $32
+
+DATA d3fd999999997fa04<>+0(SB)/4, $0x9997fa04
+DATA d3fd999999997fa04<>+4(SB)/4, $0x3fd99999
+DATA d3fd999999997fa04<>+8(SB)/4, $0x9997fa04
+DATA d3fd999999997fa04<>+12(SB)/4, $0x3fd99999
+DATA d3fd999999997fa04<>+16(SB)/4, $0x9997fa04
+DATA d3fd999999997fa04<>+20(SB)/4, $0x3fd99999
+DATA d3fd999999997fa04<>+24(SB)/4, $0x9997fa04
+DATA d3fd999999997fa04<>+28(SB)/4, $0x3fd99999
+GLOBL d3fd999999997fa04<>(SB), RODATA|NOPTR, $32
+
+DATA d3fe5555555555593<>+0(SB)/4, $0x55555593
+DATA d3fe5555555555593<>+4(SB)/4, $0x3fe55555
+DATA d3fe5555555555593<>+8(SB)/4, $0x55555593
+DATA d3fe5555555555593<>+12(SB)/4, $0x3fe55555
+DATA d3fe5555555555593<>+16(SB)/4, $0x55555593
+DATA d3fe5555555555593<>+20(SB)/4, $0x3fe55555
+DATA d3fe5555555555593<>+24(SB)/4, $0x55555593
+DATA d3fe5555555555593<>+28(SB)/4, $0x3fe55555
+GLOBL d3fe5555555555593<>(SB), RODATA|NOPTR, $32
+
+DATA d3fe0000000000000<>+0(SB)/4, $0x00000000
+DATA d3fe0000000000000<>+4(SB)/4, $0x3fe00000
+DATA d3fe0000000000000<>+8(SB)/4, $0x00000000
+DATA d3fe0000000000000<>+12(SB)/4, $0x3fe00000
+DATA d3fe0000000000000<>+16(SB)/4, $0x00000000
+DATA d3fe0000000000000<>+20(SB)/4, $0x3fe00000
+DATA d3fe0000000000000<>+24(SB)/4, $0x00000000
+DATA d3fe0000000000000<>+28(SB)/4, $0x3fe00000
+GLOBL d3fe0000000000000<>(SB), RODATA|NOPTR, $32
+
+DATA d3dea39ef35793c76<>+0(SB)/4, $0x35793c76
+DATA d3dea39ef35793c76<>+4(SB)/4, $0x3dea39ef
+DATA d3dea39ef35793c76<>+8(SB)/4, $0x35793c76
+DATA d3dea39ef35793c76<>+12(SB)/4, $0x3dea39ef
+DATA d3dea39ef35793c76<>+16(SB)/4, $0x35793c76
+DATA d3dea39ef35793c76<>+20(SB)/4, $0x3dea39ef
+DATA d3dea39ef35793c76<>+24(SB)/4, $0x35793c76
+DATA d3dea39ef35793c76<>+28(SB)/4, $0x3dea39ef
+GLOBL d3dea39ef35793c76<>(SB), RODATA|NOPTR, $32
+
+DATA d3fe62e42fee00000<>+0(SB)/4, $0xfee00000
+DATA d3fe62e42fee00000<>+4(SB)/4, $0x3fe62e42
+DATA d3fe62e42fee00000<>+8(SB)/4, $0xfee00000
+DATA d3fe62e42fee00000<>+12(SB)/4, $0x3fe62e42
+DATA d3fe62e42fee00000<>+16(SB)/4, $0xfee00000
+DATA d3fe62e42fee00000<>+20(SB)/4, $0x3fe62e42
+DATA d3fe62e42fee00000<>+24(SB)/4, $0xfee00000
+DATA d3fe62e42fee00000<>+28(SB)/4, $0x3fe62e42
+GLOBL d3fe62e42fee00000<>(SB), RODATA|NOPTR, $32
+
+DATA dc087500000000000<>+0(SB)/4, $0x00000000
+DATA dc087500000000000<>+4(SB)/4, $0xc0875000
+DATA dc087500000000000<>+8(SB)/4, $0x00000000
+DATA dc087500000000000<>+12(SB)/4, $0xc0875000
+DATA dc087500000000000<>+16(SB)/4, $0x00000000
+DATA dc087500000000000<>+20(SB)/4, $0xc0875000
+DATA dc087500000000000<>+24(SB)/4, $0x00000000
+DATA dc087500000000000<>+28(SB)/4, $0xc0875000
+GLOBL dc087500000000000<>(SB), RODATA|NOPTR, $32
+
+DATA d4086300000000000<>+0(SB)/4, $0x00000000
+DATA d4086300000000000<>+4(SB)/4, $0x40863000
+DATA d4086300000000000<>+8(SB)/4, $0x00000000
+DATA d4086300000000000<>+12(SB)/4, $0x40863000
+DATA d4086300000000000<>+16(SB)/4, $0x00000000
+DATA d4086300000000000<>+20(SB)/4, $0x40863000
+DATA d4086300000000000<>+24(SB)/4, $0x00000000
+DATA d4086300000000000<>+28(SB)/4, $0x40863000
+GLOBL d4086300000000000<>(SB), RODATA|NOPTR, $32
+
+DATA d3ff71547652b82fe<>+0(SB)/4, $0x652b82fe
+DATA d3ff71547652b82fe<>+4(SB)/4, $0x3ff71547
+DATA d3ff71547652b82fe<>+8(SB)/4, $0x652b82fe
+DATA d3ff71547652b82fe<>+12(SB)/4, $0x3ff71547
+DATA d3ff71547652b82fe<>+16(SB)/4, $0x652b82fe
+DATA d3ff71547652b82fe<>+20(SB)/4, $0x3ff71547
+DATA d3ff71547652b82fe<>+24(SB)/4, $0x652b82fe
+DATA d3ff71547652b82fe<>+28(SB)/4, $0x3ff71547
+GLOBL d3ff71547652b82fe<>(SB), RODATA|NOPTR, $32
+
+DATA d3fe62e42fefa39ef<>+0(SB)/4, $0xfefa39ef
+DATA d3fe62e42fefa39ef<>+4(SB)/4, $0x3fe62e42
+DATA d3fe62e42fefa39ef<>+8(SB)/4, $0xfefa39ef
+DATA d3fe62e42fefa39ef<>+12(SB)/4, $0x3fe62e42
+DATA d3fe62e42fefa39ef<>+16(SB)/4, $0xfefa39ef
+DATA d3fe62e42fefa39ef<>+20(SB)/4, $0x3fe62e42
+DATA d3fe62e42fefa39ef<>+24(SB)/4, $0xfefa39ef
+DATA d3fe62e42fefa39ef<>+28(SB)/4, $0x3fe62e42
+GLOBL d3fe62e42fefa39ef<>(SB), RODATA|NOPTR, $32
+
+DATA d3c7abc9e3b39803f<>+0(SB)/4, $0x3b39803f
+DATA d3c7abc9e3b39803f<>+4(SB)/4, $0x3c7abc9e
+DATA d3c7abc9e3b39803f<>+8(SB)/4, $0x3b39803f
+DATA d3c7abc9e3b39803f<>+12(SB)/4, $0x3c7abc9e
+DATA d3c7abc9e3b39803f<>+16(SB)/4, $0x3b39803f
+DATA d3c7abc9e3b39803f<>+20(SB)/4, $0x3c7abc9e
+DATA d3c7abc9e3b39803f<>+24(SB)/4, $0x3b39803f
+DATA d3c7abc9e3b39803f<>+28(SB)/4, $0x3c7abc9e
+GLOBL d3c7abc9e3b39803f<>(SB), RODATA|NOPTR, $32
+
+DATA d3efa01a01a01a01a<>+0(SB)/4, $0x1a01a01a
+DATA d3efa01a01a01a01a<>+4(SB)/4, $0x3efa01a0
+DATA d3efa01a01a01a01a<>+8(SB)/4, $0x1a01a01a
+DATA d3efa01a01a01a01a<>+12(SB)/4, $0x3efa01a0
+DATA d3efa01a01a01a01a<>+16(SB)/4, $0x1a01a01a
+DATA d3efa01a01a01a01a<>+20(SB)/4, $0x3efa01a0
+DATA d3efa01a01a01a01a<>+24(SB)/4, $0x1a01a01a
+DATA d3efa01a01a01a01a<>+28(SB)/4, $0x3efa01a0
+GLOBL d3efa01a01a01a01a<>(SB), RODATA|NOPTR, $32
+
+DATA d3f2a01a01a01a01a<>+0(SB)/4, $0x1a01a01a
+DATA d3f2a01a01a01a01a<>+4(SB)/4, $0x3f2a01a0
+DATA d3f2a01a01a01a01a<>+8(SB)/4, $0x1a01a01a
+DATA d3f2a01a01a01a01a<>+12(SB)/4, $0x3f2a01a0
+DATA d3f2a01a01a01a01a<>+16(SB)/4, $0x1a01a01a
+DATA d3f2a01a01a01a01a<>+20(SB)/4, $0x3f2a01a0
+DATA d3f2a01a01a01a01a<>+24(SB)/4, $0x1a01a01a
+DATA d3f2a01a01a01a01a<>+28(SB)/4, $0x3f2a01a0
+GLOBL d3f2a01a01a01a01a<>(SB), RODATA|NOPTR, $32
+
+DATA d3f56c16c16c16c17<>+0(SB)/4, $0x16c16c17
+DATA d3f56c16c16c16c17<>+4(SB)/4, $0x3f56c16c
+DATA d3f56c16c16c16c17<>+8(SB)/4, $0x16c16c17
+DATA d3f56c16c16c16c17<>+12(SB)/4, $0x3f56c16c
+DATA d3f56c16c16c16c17<>+16(SB)/4, $0x16c16c17
+DATA d3f56c16c16c16c17<>+20(SB)/4, $0x3f56c16c
+DATA d3f56c16c16c16c17<>+24(SB)/4, $0x16c16c17
+DATA d3f56c16c16c16c17<>+28(SB)/4, $0x3f56c16c
+GLOBL d3f56c16c16c16c17<>(SB), RODATA|NOPTR, $32
+
+DATA d3f81111111111111<>+0(SB)/4, $0x11111111
+DATA d3f81111111111111<>+4(SB)/4, $0x3f811111
+DATA d3f81111111111111<>+8(SB)/4, $0x11111111
+DATA d3f81111111111111<>+12(SB)/4, $0x3f811111
+DATA d3f81111111111111<>+16(SB)/4, $0x11111111
+DATA d3f81111111111111<>+20(SB)/4, $0x3f811111
+DATA d3f81111111111111<>+24(SB)/4, $0x11111111
+DATA d3f81111111111111<>+28(SB)/4, $0x3f811111
+GLOBL d3f81111111111111<>(SB), RODATA|NOPTR, $32
+
+DATA d3fa5555555555555<>+0(SB)/4, $0x55555555
+DATA d3fa5555555555555<>+4(SB)/4, $0x3fa55555
+DATA d3fa5555555555555<>+8(SB)/4, $0x55555555
+DATA d3fa5555555555555<>+12(SB)/4, $0x3fa55555
+DATA d3fa5555555555555<>+16(SB)/4, $0x55555555
+DATA d3fa5555555555555<>+20(SB)/4, $0x3fa55555
+DATA d3fa5555555555555<>+24(SB)/4, $0x55555555
+DATA d3fa5555555555555<>+28(SB)/4, $0x3fa55555
+GLOBL d3fa5555555555555<>(SB), RODATA|NOPTR, $32
+
+DATA d3fc5555555555555<>+0(SB)/4, $0x55555555
+DATA d3fc5555555555555<>+4(SB)/4, $0x3fc55555
+DATA d3fc5555555555555<>+8(SB)/4, $0x55555555
+DATA d3fc5555555555555<>+12(SB)/4, $0x3fc55555
+DATA d3fc5555555555555<>+16(SB)/4, $0x55555555
+DATA d3fc5555555555555<>+20(SB)/4, $0x3fc55555
+DATA d3fc5555555555555<>+24(SB)/4, $0x55555555
+DATA d3fc5555555555555<>+28(SB)/4, $0x3fc55555
+GLOBL d3fc5555555555555<>(SB), RODATA|NOPTR, $32
+
+DATA d43380000000003ff<>+0(SB)/4, $0x000003ff
+DATA d43380000000003ff<>+4(SB)/4, $0x43380000
+DATA d43380000000003ff<>+8(SB)/4, $0x000003ff
+DATA d43380000000003ff<>+12(SB)/4, $0x43380000
+DATA d43380000000003ff<>+16(SB)/4, $0x000003ff
+DATA d43380000000003ff<>+20(SB)/4, $0x43380000
+DATA d43380000000003ff<>+24(SB)/4, $0x000003ff
+DATA d43380000000003ff<>+28(SB)/4, $0x43380000
+GLOBL d43380000000003ff<>(SB), RODATA|NOPTR, $32
+
 // func sumAVX2(n int, x *float32, y *float32) (csr uint32, total float32)
 // Requires: AVX, SSE
 TEXT ·sumAVX2(SB), NOSPLIT, $0-32
@@ -3760,6 +6151,3146 @@ rest:
 
 done:
 	LDMXCSR csr+40(FP)
+	VZEROUPPER
+	RET
+
+// func add64AVX2(n int, dst *float64, x *float64, y *float64, c float64) (csr uint32)
+// Requires: AVX, SSE
+TEXT ·add64AVX2(SB), NOSPLIT, $0-44
+	STMXCSR csr+40(FP)
+	MOVQ    n+0(FP), AX
+	MOVQ    dst+8(FP), CX
+	MOVQ    x+16(FP), DX
+	MOVQ    y+24(FP), BX
+
+wide:
+	CMPQ    AX, $0x00000010
+	JL      narrow
+	VMOVUPS (DX), Y0
+	VMOVUPS 32(DX), Y1
+	VMOVUPS 64(DX), Y2
+	VMOVUPS 96(DX), Y3
+	VMOVUPS (BX), Y4
+	VMOVUPS 32(BX), Y5
+	VMOVUPS 64(BX), Y6
+	VMOVUPS 96(BX), Y7
+	VADDPD  Y4, Y0, Y8
+	VADDPD  Y5, Y1, Y9
+	VADDPD  Y6, Y2, Y10
+	VADDPD  Y7, Y3, Y11
+	VMOVUPS Y8, (CX)
+	VMOVUPS Y9, 32(CX)
+	VMOVUPS Y10, 64(CX)
+	VMOVUPS Y11, 96(CX)
+	ADDQ    $0x00000080, CX
+	ADDQ    $0x00000080, DX
+	ADDQ    $0x00000080, BX
+	SUBQ    $0x00000010, AX
+	JMP     wide
+
+narrow:
+	CMPQ    AX, $0x00000004
+	JL      rest
+	VMOVUPS (DX), Y0
+	VMOVUPS (BX), Y1
+	VADDPD  Y1, Y0, Y2
+	VMOVUPS Y2, (CX)
+	ADDQ    $0x00000020, CX
+	ADDQ    $0x00000020, DX
+	ADDQ    $0x00000020, BX
+	SUBQ    $0x00000004, AX
+	JMP     narrow
+
+rest:
+	TESTQ      AX, AX
+	JE         done
+	LEAQ       lanes<>+32(SB), SI
+	NEGQ       AX
+	VMOVUPS    (SI)(AX*8), Y15
+	VMASKMOVPD (DX), Y15, Y0
+	VMASKMOVPD (BX), Y15, Y1
+	VADDPD     Y1, Y0, Y2
+	VMASKMOVPD Y2, Y15, (CX)
+
+done:
+	LDMXCSR csr+40(FP)
+	VZEROUPPER
+	RET
+
+// func addC64AVX2(n int, dst *float64, x *float64, y *float64, c float64) (csr uint32)
+// Requires: AVX, SSE
+TEXT ·addC64AVX2(SB), NOSPLIT, $0-44
+	STMXCSR      csr+40(FP)
+	MOVQ         n+0(FP), AX
+	MOVQ         dst+8(FP), CX
+	MOVQ         x+16(FP), DX
+	VBROADCASTSD c+32(FP), Y14
+
+wide:
+	CMPQ    AX, $0x00000010
+	JL      narrow
+	VMOVUPS (DX), Y0
+	VMOVUPS 32(DX), Y1
+	VMOVUPS 64(DX), Y2
+	VMOVUPS 96(DX), Y3
+	VADDPD  Y14, Y0, Y4
+	VADDPD  Y14, Y1, Y5
+	VADDPD  Y14, Y2, Y6
+	VADDPD  Y14, Y3, Y7
+	VMOVUPS Y4, (CX)
+	VMOVUPS Y5, 32(CX)
+	VMOVUPS Y6, 64(CX)
+	VMOVUPS Y7, 96(CX)
+	ADDQ    $0x00000080, CX
+	ADDQ    $0x00000080, DX
+	SUBQ    $0x00000010, AX
+	JMP     wide
+
+narrow:
+	CMPQ    AX, $0x00000004
+	JL      rest
+	VMOVUPS (DX), Y0
+	VADDPD  Y14, Y0, Y1
+	VMOVUPS Y1, (CX)
+	ADDQ    $0x00000020, CX
+	ADDQ    $0x00000020, DX
+	SUBQ    $0x00000004, AX
+	JMP     narrow
+
+rest:
+	TESTQ      AX, AX
+	JE         done
+	LEAQ       lanes<>+32(SB), BX
+	NEGQ       AX
+	VMOVUPS    (BX)(AX*8), Y15
+	VMASKMOVPD (DX), Y15, Y0
+	VADDPD     Y14, Y0, Y1
+	VMASKMOVPD Y1, Y15, (CX)
+
+done:
+	LDMXCSR csr+40(FP)
+	VZEROUPPER
+	RET
+
+// func sub64AVX2(n int, dst *float64, x *float64, y *float64, c float64) (csr uint32)
+// Requires: AVX, SSE
+TEXT ·sub64AVX2(SB), NOSPLIT, $0-44
+	STMXCSR csr+40(FP)
+	MOVQ    n+0(FP), AX
+	MOVQ    dst+8(FP), CX
+	MOVQ    x+16(FP), DX
+	MOVQ    y+24(FP), BX
+
+wide:
+	CMPQ    AX, $0x00000010
+	JL      narrow
+	VMOVUPS (DX), Y0
+	VMOVUPS 32(DX), Y1
+	VMOVUPS 64(DX), Y2
+	VMOVUPS 96(DX), Y3
+	VMOVUPS (BX), Y4
+	VMOVUPS 32(BX), Y5
+	VMOVUPS 64(BX), Y6
+	VMOVUPS 96(BX), Y7
+	VSUBPD  Y4, Y0, Y8
+	VSUBPD  Y5, Y1, Y9
+	VSUBPD  Y6, Y2, Y10
+	VSUBPD  Y7, Y3, Y11
+	VMOVUPS Y8, (CX)
+	VMOVUPS Y9, 32(CX)
+	VMOVUPS Y10, 64(CX)
+	VMOVUPS Y11, 96(CX)
+	ADDQ    $0x00000080, CX
+	ADDQ    $0x00000080, DX
+	ADDQ    $0x00000080, BX
+	SUBQ    $0x00000010, AX
+	JMP     wide
+
+narrow:
+	CMPQ    AX, $0x00000004
+	JL      rest
+	VMOVUPS (DX), Y0
+	VMOVUPS (BX), Y1
+	VSUBPD  Y1, Y0, Y2
+	VMOVUPS Y2, (CX)
+	ADDQ    $0x00000020, CX
+	ADDQ    $0x00000020, DX
+	ADDQ    $0x00000020, BX
+	SUBQ    $0x00000004, AX
+	JMP     narrow
+
+rest:
+	TESTQ      AX, AX
+	JE         done
+	LEAQ       lanes<>+32(SB), SI
+	NEGQ       AX
+	VMOVUPS    (SI)(AX*8), Y15
+	VMASKMOVPD (DX), Y15, Y0
+	VMASKMOVPD (BX), Y15, Y1
+	VSUBPD     Y1, Y0, Y2
+	VMASKMOVPD Y2, Y15, (CX)
+
+done:
+	LDMXCSR csr+40(FP)
+	VZEROUPPER
+	RET
+
+// func subR64AVX2(n int, dst *float64, x *float64, y *float64, c float64) (csr uint32)
+// Requires: AVX, SSE
+TEXT ·subR64AVX2(SB), NOSPLIT, $0-44
+	STMXCSR      csr+40(FP)
+	MOVQ         n+0(FP), AX
+	MOVQ         dst+8(FP), CX
+	MOVQ         x+16(FP), DX
+	VBROADCASTSD c+32(FP), Y14
+
+wide:
+	CMPQ    AX, $0x00000010
+	JL      narrow
+	VMOVUPS (DX), Y0
+	VMOVUPS 32(DX), Y1
+	VMOVUPS 64(DX), Y2
+	VMOVUPS 96(DX), Y3
+	VSUBPD  Y0, Y14, Y4
+	VSUBPD  Y1, Y14, Y5
+	VSUBPD  Y2, Y14, Y6
+	VSUBPD  Y3, Y14, Y7
+	VMOVUPS Y4, (CX)
+	VMOVUPS Y5, 32(CX)
+	VMOVUPS Y6, 64(CX)
+	VMOVUPS Y7, 96(CX)
+	ADDQ    $0x00000080, CX
+	ADDQ    $0x00000080, DX
+	SUBQ    $0x00000010, AX
+	JMP     wide
+
+narrow:
+	CMPQ    AX, $0x00000004
+	JL      rest
+	VMOVUPS (DX), Y0
+	VSUBPD  Y0, Y14, Y1
+	VMOVUPS Y1, (CX)
+	ADDQ    $0x00000020, CX
+	ADDQ    $0x00000020, DX
+	SUBQ    $0x00000004, AX
+	JMP     narrow
+
+rest:
+	TESTQ      AX, AX
+	JE         done
+	LEAQ       lanes<>+32(SB), BX
+	NEGQ       AX
+	VMOVUPS    (BX)(AX*8), Y15
+	VMASKMOVPD (DX), Y15, Y0
+	VSUBPD     Y0, Y14, Y1
+	VMASKMOVPD Y1, Y15, (CX)
+
+done:
+	LDMXCSR csr+40(FP)
+	VZEROUPPER
+	RET
+
+// func mul64AVX2(n int, dst *float64, x *float64, y *float64, c float64) (csr uint32)
+// Requires: AVX, SSE
+TEXT ·mul64AVX2(SB), NOSPLIT, $0-44
+	STMXCSR csr+40(FP)
+	MOVQ    n+0(FP), AX
+	MOVQ    dst+8(FP), CX
+	MOVQ    x+16(FP), DX
+	MOVQ    y+24(FP), BX
+
+wide:
+	CMPQ    AX, $0x00000010
+	JL      narrow
+	VMOVUPS (DX), Y0
+	VMOVUPS 32(DX), Y1
+	VMOVUPS 64(DX), Y2
+	VMOVUPS 96(DX), Y3
+	VMOVUPS (BX), Y4
+	VMOVUPS 32(BX), Y5
+	VMOVUPS 64(BX), Y6
+	VMOVUPS 96(BX), Y7
+	VMULPD  Y4, Y0, Y8
+	VMULPD  Y5, Y1, Y9
+	VMULPD  Y6, Y2, Y10
+	VMULPD  Y7, Y3, Y11
+	VMOVUPS Y8, (CX)
+	VMOVUPS Y9, 32(CX)
+	VMOVUPS Y10, 64(CX)
+	VMOVUPS Y11, 96(CX)
+	ADDQ    $0x00000080, CX
+	ADDQ    $0x00000080, DX
+	ADDQ    $0x00000080, BX
+	SUBQ    $0x00000010, AX
+	JMP     wide
+
+narrow:
+	CMPQ    AX, $0x00000004
+	JL      rest
+	VMOVUPS (DX), Y0
+	VMOVUPS (BX), Y1
+	VMULPD  Y1, Y0, Y2
+	VMOVUPS Y2, (CX)
+	ADDQ    $0x00000020, CX
+	ADDQ    $0x00000020, DX
+	ADDQ    $0x00000020, BX
+	SUBQ    $0x00000004, AX
+	JMP     narrow
+
+rest:
+	TESTQ      AX, AX
+	JE         done
+	LEAQ       lanes<>+32(SB), SI
+	NEGQ       AX
+	VMOVUPS    (SI)(AX*8), Y15
+	VMASKMOVPD (DX), Y15, Y0
+	VMASKMOVPD (BX), Y15, Y1
+	VMULPD     Y1, Y0, Y2
+	VMASKMOVPD Y2, Y15, (CX)
+
+done:
+	LDMXCSR csr+40(FP)
+	VZEROUPPER
+	RET
+
+// func mulC64AVX2(n int, dst *float64, x *float64, y *float64, c float64) (csr uint32)
+// Requires: AVX, SSE
+TEXT ·mulC64AVX2(SB), NOSPLIT, $0-44
+	STMXCSR      csr+40(FP)
+	MOVQ         n+0(FP), AX
+	MOVQ         dst+8(FP), CX
+	MOVQ         x+16(FP), DX
+	VBROADCASTSD c+32(FP), Y14
+
+wide:
+	CMPQ    AX, $0x00000010
+	JL      narrow
+	VMOVUPS (DX), Y0
+	VMOVUPS 32(DX), Y1
+	VMOVUPS 64(DX), Y2
+	VMOVUPS 96(DX), Y3
+	VMULPD  Y14, Y0, Y4
+	VMULPD  Y14, Y1, Y5
+	VMULPD  Y14, Y2, Y6
+	VMULPD  Y14, Y3, Y7
+	VMOVUPS Y4, (CX)
+	VMOVUPS Y5, 32(CX)
+	VMOVUPS Y6, 64(CX)
+	VMOVUPS Y7, 96(CX)
+	ADDQ    $0x00000080, CX
+	ADDQ    $0x00000080, DX
+	SUBQ    $0x00000010, AX
+	JMP     wide
+
+narrow:
+	CMPQ    AX, $0x00000004
+	JL      rest
+	VMOVUPS (DX), Y0
+	VMULPD  Y14, Y0, Y1
+	VMOVUPS Y1, (CX)
+	ADDQ    $0x00000020, CX
+	ADDQ    $0x00000020, DX
+	SUBQ    $0x00000004, AX
+	JMP     narrow
+
+rest:
+	TESTQ      AX, AX
+	JE         done
+	LEAQ       lanes<>+32(SB), BX
+	NEGQ       AX
+	VMOVUPS    (BX)(AX*8), Y15
+	VMASKMOVPD (DX), Y15, Y0
+	VMULPD     Y14, Y0, Y1
+	VMASKMOVPD Y1, Y15, (CX)
+
+done:
+	LDMXCSR csr+40(FP)
+	VZEROUPPER
+	RET
+
+// func div64AVX2(n int, dst *float64, x *float64, y *float64, c float64) (csr uint32)
+// Requires: AVX, SSE
+TEXT ·div64AVX2(SB), NOSPLIT, $0-44
+	STMXCSR csr+40(FP)
+	MOVQ    n+0(FP), AX
+	MOVQ    dst+8(FP), CX
+	MOVQ    x+16(FP), DX
+	MOVQ    y+24(FP), BX
+
+wide:
+	CMPQ    AX, $0x00000010
+	JL      narrow
+	VMOVUPS (DX), Y0
+	VMOVUPS 32(DX), Y1
+	VMOVUPS 64(DX), Y2
+	VMOVUPS 96(DX), Y3
+	VMOVUPS (BX), Y4
+	VMOVUPS 32(BX), Y5
+	VMOVUPS 64(BX), Y6
+	VMOVUPS 96(BX), Y7
+	VDIVPD  Y4, Y0, Y8
+	VDIVPD  Y5, Y1, Y9
+	VDIVPD  Y6, Y2, Y10
+	VDIVPD  Y7, Y3, Y11
+	VMOVUPS Y8, (CX)
+	VMOVUPS Y9, 32(CX)
+	VMOVUPS Y10, 64(CX)
+	VMOVUPS Y11, 96(CX)
+	ADDQ    $0x00000080, CX
+	ADDQ    $0x00000080, DX
+	ADDQ    $0x00000080, BX
+	SUBQ    $0x00000010, AX
+	JMP     wide
+
+narrow:
+	CMPQ    AX, $0x00000004
+	JL      rest
+	VMOVUPS (DX), Y0
+	VMOVUPS (BX), Y1
+	VDIVPD  Y1, Y0, Y2
+	VMOVUPS Y2, (CX)
+	ADDQ    $0x00000020, CX
+	ADDQ    $0x00000020, DX
+	ADDQ    $0x00000020, BX
+	SUBQ    $0x00000004, AX
+	JMP     narrow
+
+rest:
+	TESTQ      AX, AX
+	JE         done
+	LEAQ       lanes<>+32(SB), SI
+	NEGQ       AX
+	VMOVUPS    (SI)(AX*8), Y15
+	VMASKMOVPD (DX), Y15, Y0
+	VMASKMOVPD (BX), Y15, Y1
+	VDIVPD     Y1, Y0, Y2
+	VMASKMOVPD Y2, Y15, (CX)
+
+done:
+	LDMXCSR csr+40(FP)
+	VZEROUPPER
+	RET
+
+// func divC64AVX2(n int, dst *float64, x *float64, y *float64, c float64) (csr uint32)
+// Requires: AVX, SSE
+TEXT ·divC64AVX2(SB), NOSPLIT, $0-44
+	STMXCSR      csr+40(FP)
+	MOVQ         n+0(FP), AX
+	MOVQ         dst+8(FP), CX
+	MOVQ         x+16(FP), DX
+	VBROADCASTSD c+32(FP), Y14
+
+wide:
+	CMPQ    AX, $0x00000010
+	JL      narrow
+	VMOVUPS (DX), Y0
+	VMOVUPS 32(DX), Y1
+	VMOVUPS 64(DX), Y2
+	VMOVUPS 96(DX), Y3
+	VDIVPD  Y14, Y0, Y4
+	VDIVPD  Y14, Y1, Y5
+	VDIVPD  Y14, Y2, Y6
+	VDIVPD  Y14, Y3, Y7
+	VMOVUPS Y4, (CX)
+	VMOVUPS Y5, 32(CX)
+	VMOVUPS Y6, 64(CX)
+	VMOVUPS Y7, 96(CX)
+	ADDQ    $0x00000080, CX
+	ADDQ    $0x00000080, DX
+	SUBQ    $0x00000010, AX
+	JMP     wide
+
+narrow:
+	CMPQ    AX, $0x00000004
+	JL      rest
+	VMOVUPS (DX), Y0
+	VDIVPD  Y14, Y0, Y1
+	VMOVUPS Y1, (CX)
+	ADDQ    $0x00000020, CX
+	ADDQ    $0x00000020, DX
+	SUBQ    $0x00000004, AX
+	JMP     narrow
+
+rest:
+	TESTQ      AX, AX
+	JE         done
+	LEAQ       lanes<>+32(SB), BX
+	NEGQ       AX
+	VMOVUPS    (BX)(AX*8), Y15
+	VMASKMOVPD (DX), Y15, Y0
+	VDIVPD     Y14, Y0, Y1
+	VMASKMOVPD Y1, Y15, (CX)
+
+done:
+	LDMXCSR csr+40(FP)
+	VZEROUPPER
+	RET
+
+// func divR64AVX2(n int, dst *float64, x *float64, y *float64, c float64) (csr uint32)
+// Requires: AVX, SSE
+TEXT ·divR64AVX2(SB), NOSPLIT, $0-44
+	STMXCSR      csr+40(FP)
+	MOVQ         n+0(FP), AX
+	MOVQ         dst+8(FP), CX
+	MOVQ         x+16(FP), DX
+	VBROADCASTSD c+32(FP), Y14
+
+wide:
+	CMPQ    AX, $0x00000010
+	JL      narrow
+	VMOVUPS (DX), Y0
+	VMOVUPS 32(DX), Y1
+	VMOVUPS 64(DX), Y2
+	VMOVUPS 96(DX), Y3
+	VDIVPD  Y0, Y14, Y4
+	VDIVPD  Y1, Y14, Y5
+	VDIVPD  Y2, Y14, Y6
+	VDIVPD  Y3, Y14, Y7
+	VMOVUPS Y4, (CX)
+	VMOVUPS Y5, 32(CX)
+	VMOVUPS Y6, 64(CX)
+	VMOVUPS Y7, 96(CX)
+	ADDQ    $0x00000080, CX
+	ADDQ    $0x00000080, DX
+	SUBQ    $0x00000010, AX
+	JMP     wide
+
+narrow:
+	CMPQ    AX, $0x00000004
+	JL      rest
+	VMOVUPS (DX), Y0
+	VDIVPD  Y0, Y14, Y1
+	VMOVUPS Y1, (CX)
+	ADDQ    $0x00000020, CX
+	ADDQ    $0x00000020, DX
+	SUBQ    $0x00000004, AX
+	JMP     narrow
+
+rest:
+	TESTQ      AX, AX
+	JE         done
+	LEAQ       lanes<>+32(SB), BX
+	NEGQ       AX
+	VMOVUPS    (BX)(AX*8), Y15
+	VMASKMOVPD (DX), Y15, Y0
+	VDIVPD     Y0, Y14, Y1
+	VMASKMOVPD Y1, Y15, (CX)
+
+done:
+	LDMXCSR csr+40(FP)
+	VZEROUPPER
+	RET
+
+// func max64AVX2(n int, dst *float64, x *float64, y *float64, c float64) (csr uint32)
+// Requires: AVX, SSE
+TEXT ·max64AVX2(SB), NOSPLIT, $0-44
+	STMXCSR csr+40(FP)
+	MOVQ    n+0(FP), AX
+	MOVQ    dst+8(FP), CX
+	MOVQ    x+16(FP), DX
+	MOVQ    y+24(FP), BX
+
+wide:
+	CMPQ      AX, $0x0000000c
+	JL        narrow
+	VMOVUPS   (DX), Y0
+	VMOVUPS   32(DX), Y1
+	VMOVUPS   64(DX), Y2
+	VMOVUPS   (BX), Y3
+	VMOVUPS   32(BX), Y4
+	VMOVUPS   64(BX), Y5
+	VMAXPD    Y3, Y0, Y6
+	VMAXPD    Y4, Y1, Y7
+	VMAXPD    Y5, Y2, Y8
+	VMAXPD    Y0, Y3, Y9
+	VMAXPD    Y1, Y4, Y10
+	VMAXPD    Y2, Y5, Y11
+	VANDPS    Y9, Y6, Y6
+	VANDPS    Y10, Y7, Y7
+	VANDPS    Y11, Y8, Y8
+	VORPS     Y3, Y0, Y9
+	VORPS     Y4, Y1, Y10
+	VORPS     Y5, Y2, Y11
+	VCMPPD    $0x03, Y3, Y0, Y12
+	VBLENDVPD Y12, Y9, Y6, Y6
+	VCMPPD    $0x03, Y4, Y1, Y13
+	VBLENDVPD Y13, Y10, Y7, Y7
+	VCMPPD    $0x03, Y5, Y2, Y14
+	VBLENDVPD Y14, Y11, Y8, Y8
+	VMOVUPS   Y6, (CX)
+	VMOVUPS   Y7, 32(CX)
+	VMOVUPS   Y8, 64(CX)
+	ADDQ      $0x00000060, CX
+	ADDQ      $0x00000060, DX
+	ADDQ      $0x00000060, BX
+	SUBQ      $0x0000000c, AX
+	JMP       wide
+
+narrow:
+	CMPQ      AX, $0x00000004
+	JL        rest
+	VMOVUPS   (DX), Y0
+	VMOVUPS   (BX), Y1
+	VMAXPD    Y1, Y0, Y2
+	VMAXPD    Y0, Y1, Y3
+	VANDPS    Y3, Y2, Y2
+	VORPS     Y1, Y0, Y3
+	VCMPPD    $0x03, Y1, Y0, Y4
+	VBLENDVPD Y4, Y3, Y2, Y2
+	VMOVUPS   Y2, (CX)
+	ADDQ      $0x00000020, CX
+	ADDQ      $0x00000020, DX
+	ADDQ      $0x00000020, BX
+	SUBQ      $0x00000004, AX
+	JMP       narrow
+
+rest:
+	TESTQ      AX, AX
+	JE         done
+	LEAQ       lanes<>+32(SB), SI
+	NEGQ       AX
+	VMOVUPS    (SI)(AX*8), Y15
+	VMASKMOVPD (DX), Y15, Y0
+	VMASKMOVPD (BX), Y15, Y1
+	VMAXPD     Y1, Y0, Y2
+	VMAXPD     Y0, Y1, Y3
+	VANDPS     Y3, Y2, Y2
+	VORPS      Y1, Y0, Y3
+	VCMPPD     $0x03, Y1, Y0, Y4
+	VBLENDVPD  Y4, Y3, Y2, Y2
+	VMASKMOVPD Y2, Y15, (CX)
+
+done:
+	LDMXCSR csr+40(FP)
+	VZEROUPPER
+	RET
+
+// func maxC64AVX2(n int, dst *float64, x *float64, y *float64, c float64) (csr uint32)
+// Requires: AVX, SSE
+TEXT ·maxC64AVX2(SB), NOSPLIT, $0-44
+	STMXCSR      csr+40(FP)
+	MOVQ         n+0(FP), AX
+	MOVQ         dst+8(FP), CX
+	MOVQ         x+16(FP), DX
+	VBROADCASTSD c+32(FP), Y14
+
+wide:
+	CMPQ      AX, $0x00000008
+	JL        narrow
+	VMOVUPS   (DX), Y0
+	VMOVUPS   32(DX), Y1
+	VMAXPD    Y14, Y0, Y2
+	VMAXPD    Y14, Y1, Y3
+	VMAXPD    Y0, Y14, Y4
+	VMAXPD    Y1, Y14, Y5
+	VANDPS    Y4, Y2, Y2
+	VANDPS    Y5, Y3, Y3
+	VORPS     Y14, Y0, Y4
+	VORPS     Y14, Y1, Y5
+	VCMPPD    $0x03, Y14, Y0, Y6
+	VBLENDVPD Y6, Y4, Y2, Y2
+	VCMPPD    $0x03, Y14, Y1, Y7
+	VBLENDVPD Y7, Y5, Y3, Y3
+	VMOVUPS   Y2, (CX)
+	VMOVUPS   Y3, 32(CX)
+	ADDQ      $0x00000040, CX
+	ADDQ      $0x00000040, DX
+	SUBQ      $0x00000008, AX
+	JMP       wide
+
+narrow:
+	CMPQ      AX, $0x00000004
+	JL        rest
+	VMOVUPS   (DX), Y0
+	VMAXPD    Y14, Y0, Y1
+	VMAXPD    Y0, Y14, Y2
+	VANDPS    Y2, Y1, Y1
+	VORPS     Y14, Y0, Y2
+	VCMPPD    $0x03, Y14, Y0, Y3
+	VBLENDVPD Y3, Y2, Y1, Y1
+	VMOVUPS   Y1, (CX)
+	ADDQ      $0x00000020, CX
+	ADDQ      $0x00000020, DX
+	SUBQ      $0x00000004, AX
+	JMP       narrow
+
+rest:
+	TESTQ      AX, AX
+	JE         done
+	LEAQ       lanes<>+32(SB), BX
+	NEGQ       AX
+	VMOVUPS    (BX)(AX*8), Y15
+	VMASKMOVPD (DX), Y15, Y0
+	VMAXPD     Y14, Y0, Y1
+	VMAXPD     Y0, Y14, Y2
+	VANDPS     Y2, Y1, Y1
+	VORPS      Y14, Y0, Y2
+	VCMPPD     $0x03, Y14, Y0, Y3
+	VBLENDVPD  Y3, Y2, Y1, Y1
+	VMASKMOVPD Y1, Y15, (CX)
+
+done:
+	LDMXCSR csr+40(FP)
+	VZEROUPPER
+	RET
+
+// func min64AVX2(n int, dst *float64, x *float64, y *float64, c float64) (csr uint32)
+// Requires: AVX, SSE
+TEXT ·min64AVX2(SB), NOSPLIT, $0-44
+	STMXCSR csr+40(FP)
+	MOVQ    n+0(FP), AX
+	MOVQ    dst+8(FP), CX
+	MOVQ    x+16(FP), DX
+	MOVQ    y+24(FP), BX
+
+wide:
+	CMPQ    AX, $0x0000000c
+	JL      narrow
+	VMOVUPS (DX), Y0
+	VMOVUPS 32(DX), Y1
+	VMOVUPS 64(DX), Y2
+	VMOVUPS (BX), Y3
+	VMOVUPS 32(BX), Y4
+	VMOVUPS 64(BX), Y5
+	VMINPD  Y3, Y0, Y6
+	VMINPD  Y4, Y1, Y7
+	VMINPD  Y5, Y2, Y8
+	VMINPD  Y0, Y3, Y9
+	VMINPD  Y1, Y4, Y10
+	VMINPD  Y2, Y5, Y11
+	VORPS   Y9, Y6, Y6
+	VORPS   Y10, Y7, Y7
+	VORPS   Y11, Y8, Y8
+	VMOVUPS Y6, (CX)
+	VMOVUPS Y7, 32(CX)
+	VMOVUPS Y8, 64(CX)
+	ADDQ    $0x00000060, CX
+	ADDQ    $0x00000060, DX
+	ADDQ    $0x00000060, BX
+	SUBQ    $0x0000000c, AX
+	JMP     wide
+
+narrow:
+	CMPQ    AX, $0x00000004
+	JL      rest
+	VMOVUPS (DX), Y0
+	VMOVUPS (BX), Y1
+	VMINPD  Y1, Y0, Y2
+	VMINPD  Y0, Y1, Y3
+	VORPS   Y3, Y2, Y2
+	VMOVUPS Y2, (CX)
+	ADDQ    $0x00000020, CX
+	ADDQ    $0x00000020, DX
+	ADDQ    $0x00000020, BX
+	SUBQ    $0x00000004, AX
+	JMP     narrow
+
+rest:
+	TESTQ      AX, AX
+	JE         done
+	LEAQ       lanes<>+32(SB), SI
+	NEGQ       AX
+	VMOVUPS    (SI)(AX*8), Y15
+	VMASKMOVPD (DX), Y15, Y0
+	VMASKMOVPD (BX), Y15, Y1
+	VMINPD     Y1, Y0, Y2
+	VMINPD     Y0, Y1, Y3
+	VORPS      Y3, Y2, Y2
+	VMASKMOVPD Y2, Y15, (CX)
+
+done:
+	LDMXCSR csr+40(FP)
+	VZEROUPPER
+	RET
+
+// func minC64AVX2(n int, dst *float64, x *float64, y *float64, c float64) (csr uint32)
+// Requires: AVX, SSE
+TEXT ·minC64AVX2(SB), NOSPLIT, $0-44
+	STMXCSR      csr+40(FP)
+	MOVQ         n+0(FP), AX
+	MOVQ         dst+8(FP), CX
+	MOVQ         x+16(FP), DX
+	VBROADCASTSD c+32(FP), Y14
+
+wide:
+	CMPQ    AX, $0x0000000c
+	JL      narrow
+	VMOVUPS (DX), Y0
+	VMOVUPS 32(DX), Y1
+	VMOVUPS 64(DX), Y2
+	VMINPD  Y14, Y0, Y3
+	VMINPD  Y14, Y1, Y4
+	VMINPD  Y14, Y2, Y5
+	VMINPD  Y0, Y14, Y6
+	VMINPD  Y1, Y14, Y7
+	VMINPD  Y2, Y14, Y8
+	VORPS   Y6, Y3, Y3
+	VORPS   Y7, Y4, Y4
+	VORPS   Y8, Y5, Y5
+	VMOVUPS Y3, (CX)
+	VMOVUPS Y4, 32(CX)
+	VMOVUPS Y5, 64(CX)
+	ADDQ    $0x00000060, CX
+	ADDQ    $0x00000060, DX
+	SUBQ    $0x0000000c, AX
+	JMP     wide
+
+narrow:
+	CMPQ    AX, $0x00000004
+	JL      rest
+	VMOVUPS (DX), Y0
+	VMINPD  Y14, Y0, Y1
+	VMINPD  Y0, Y14, Y2
+	VORPS   Y2, Y1, Y1
+	VMOVUPS Y1, (CX)
+	ADDQ    $0x00000020, CX
+	ADDQ    $0x00000020, DX
+	SUBQ    $0x00000004, AX
+	JMP     narrow
+
+rest:
+	TESTQ      AX, AX
+	JE         done
+	LEAQ       lanes<>+32(SB), BX
+	NEGQ       AX
+	VMOVUPS    (BX)(AX*8), Y15
+	VMASKMOVPD (DX), Y15, Y0
+	VMINPD     Y14, Y0, Y1
+	VMINPD     Y0, Y14, Y2
+	VORPS      Y2, Y1, Y1
+	VMASKMOVPD Y1, Y15, (CX)
+
+done:
+	LDMXCSR csr+40(FP)
+	VZEROUPPER
+	RET
+
+// func neg64AVX2(n int, dst *float64, x *float64, y *float64, c float64) (csr uint32)
+// Requires: AVX, SSE
+TEXT ·neg64AVX2(SB), NOSPLIT, $0-44
+	STMXCSR csr+40(FP)
+	MOVQ    n+0(FP), AX
+	MOVQ    dst+8(FP), CX
+	MOVQ    x+16(FP), DX
+	VMOVUPS d8000000000000000<>+0(SB), Y14
+
+wide:
+	CMPQ    AX, $0x00000010
+	JL      narrow
+	VMOVUPS (DX), Y0
+	VMOVUPS 32(DX), Y1
+	VMOVUPS 64(DX), Y2
+	VMOVUPS 96(DX), Y3
+	VXORPS  Y14, Y0, Y0
+	VXORPS  Y14, Y1, Y1
+	VXORPS  Y14, Y2, Y2
+	VXORPS  Y14, Y3, Y3
+	VMOVUPS Y0, (CX)
+	VMOVUPS Y1, 32(CX)
+	VMOVUPS Y2, 64(CX)
+	VMOVUPS Y3, 96(CX)
+	ADDQ    $0x00000080, CX
+	ADDQ    $0x00000080, DX
+	SUBQ    $0x00000010, AX
+	JMP     wide
+
+narrow:
+	CMPQ    AX, $0x00000004
+	JL      rest
+	VMOVUPS (DX), Y0
+	VXORPS  Y14, Y0, Y0
+	VMOVUPS Y0, (CX)
+	ADDQ    $0x00000020, CX
+	ADDQ    $0x00000020, DX
+	SUBQ    $0x00000004, AX
+	JMP     narrow
+
+rest:
+	TESTQ      AX, AX
+	JE         done
+	LEAQ       lanes<>+32(SB), BX
+	NEGQ       AX
+	VMOVUPS    (BX)(AX*8), Y15
+	VMASKMOVPD (DX), Y15, Y0
+	VXORPS     Y14, Y0, Y0
+	VMASKMOVPD Y0, Y15, (CX)
+
+done:
+	LDMXCSR csr+40(FP)
+	VZEROUPPER
+	RET
+
+DATA d8000000000000000<>+0(SB)/4, $0x00000000
+DATA d8000000000000000<>+4(SB)/4, $0x80000000
+DATA d8000000000000000<>+8(SB)/4, $0x00000000
+DATA d8000000000000000<>+12(SB)/4, $0x80000000
+DATA d8000000000000000<>+16(SB)/4, $0x00000000
+DATA d8000000000000000<>+20(SB)/4, $0x80000000
+DATA d8000000000000000<>+24(SB)/4, $0x00000000
+DATA d8000000000000000<>+28(SB)/4, $0x80000000
+GLOBL d8000000000000000<>(SB), RODATA|NOPTR, $32
+
+// func abs64AVX2(n int, dst *float64, x *float64, y *float64, c float64) (csr uint32)
+// Requires: AVX, SSE
+TEXT ·abs64AVX2(SB), NOSPLIT, $0-44
+	STMXCSR csr+40(FP)
+	MOVQ    n+0(FP), AX
+	MOVQ    dst+8(FP), CX
+	MOVQ    x+16(FP), DX
+	VMOVUPS d7fffffffffffffff<>+0(SB), Y14
+
+wide:
+	CMPQ    AX, $0x00000010
+	JL      narrow
+	VMOVUPS (DX), Y0
+	VMOVUPS 32(DX), Y1
+	VMOVUPS 64(DX), Y2
+	VMOVUPS 96(DX), Y3
+	VANDPS  Y14, Y0, Y0
+	VANDPS  Y14, Y1, Y1
+	VANDPS  Y14, Y2, Y2
+	VANDPS  Y14, Y3, Y3
+	VMOVUPS Y0, (CX)
+	VMOVUPS Y1, 32(CX)
+	VMOVUPS Y2, 64(CX)
+	VMOVUPS Y3, 96(CX)
+	ADDQ    $0x00000080, CX
+	ADDQ    $0x00000080, DX
+	SUBQ    $0x00000010, AX
+	JMP     wide
+
+narrow:
+	CMPQ    AX, $0x00000004
+	JL      rest
+	VMOVUPS (DX), Y0
+	VANDPS  Y14, Y0, Y0
+	VMOVUPS Y0, (CX)
+	ADDQ    $0x00000020, CX
+	ADDQ    $0x00000020, DX
+	SUBQ    $0x00000004, AX
+	JMP     narrow
+
+rest:
+	TESTQ      AX, AX
+	JE         done
+	LEAQ       lanes<>+32(SB), BX
+	NEGQ       AX
+	VMOVUPS    (BX)(AX*8), Y15
+	VMASKMOVPD (DX), Y15, Y0
+	VANDPS     Y14, Y0, Y0
+	VMASKMOVPD Y0, Y15, (CX)
+
+done:
+	LDMXCSR csr+40(FP)
+	VZEROUPPER
+	RET
+
+DATA d7fffffffffffffff<>+0(SB)/4, $0xffffffff
+DATA d7fffffffffffffff<>+4(SB)/4, $0x7fffffff
+DATA d7fffffffffffffff<>+8(SB)/4, $0xffffffff
+DATA d7fffffffffffffff<>+12(SB)/4, $0x7fffffff
+DATA d7fffffffffffffff<>+16(SB)/4, $0xffffffff
+DATA d7fffffffffffffff<>+20(SB)/4, $0x7fffffff
+DATA d7fffffffffffffff<>+24(SB)/4, $0xffffffff
+DATA d7fffffffffffffff<>+28(SB)/4, $0x7fffffff
+GLOBL d7fffffffffffffff<>(SB), RODATA|NOPTR, $32
+
+// func sqrt64AVX2(n int, dst *float64, x *float64, y *float64, c float64) (csr uint32)
+// Requires: AVX, SSE
+TEXT ·sqrt64AVX2(SB), NOSPLIT, $0-44
+	STMXCSR csr+40(FP)
+	MOVQ    n+0(FP), AX
+	MOVQ    dst+8(FP), CX
+	MOVQ    x+16(FP), DX
+
+wide:
+	CMPQ    AX, $0x00000010
+	JL      narrow
+	VMOVUPS (DX), Y0
+	VMOVUPS 32(DX), Y1
+	VMOVUPS 64(DX), Y2
+	VMOVUPS 96(DX), Y3
+	VSQRTPD Y0, Y0
+	VSQRTPD Y1, Y1
+	VSQRTPD Y2, Y2
+	VSQRTPD Y3, Y3
+	VMOVUPS Y0, (CX)
+	VMOVUPS Y1, 32(CX)
+	VMOVUPS Y2, 64(CX)
+	VMOVUPS Y3, 96(CX)
+	ADDQ    $0x00000080, CX
+	ADDQ    $0x00000080, DX
+	SUBQ    $0x00000010, AX
+	JMP     wide
+
+narrow:
+	CMPQ    AX, $0x00000004
+	JL      rest
+	VMOVUPS (DX), Y0
+	VSQRTPD Y0, Y0
+	VMOVUPS Y0, (CX)
+	ADDQ    $0x00000020, CX
+	ADDQ    $0x00000020, DX
+	SUBQ    $0x00000004, AX
+	JMP     narrow
+
+rest:
+	TESTQ      AX, AX
+	JE         done
+	LEAQ       lanes<>+32(SB), BX
+	NEGQ       AX
+	VMOVUPS    (BX)(AX*8), Y15
+	VMASKMOVPD (DX), Y15, Y0
+	VSQRTPD    Y0, Y0
+	VMASKMOVPD Y0, Y15, (CX)
+
+done:
+	LDMXCSR csr+40(FP)
+	VZEROUPPER
+	RET
+
+// func floor64AVX2(n int, dst *float64, x *float64, y *float64, c float64) (csr uint32)
+// Requires: AVX, SSE
+TEXT ·floor64AVX2(SB), NOSPLIT, $0-44
+	STMXCSR csr+40(FP)
+	MOVQ    n+0(FP), AX
+	MOVQ    dst+8(FP), CX
+	MOVQ    x+16(FP), DX
+
+wide:
+	CMPQ     AX, $0x00000010
+	JL       narrow
+	VMOVUPS  (DX), Y0
+	VMOVUPS  32(DX), Y1
+	VMOVUPS  64(DX), Y2
+	VMOVUPS  96(DX), Y3
+	VROUNDPD $0x09, Y0, Y0
+	VROUNDPD $0x09, Y1, Y1
+	VROUNDPD $0x09, Y2, Y2
+	VROUNDPD $0x09, Y3, Y3
+	VMOVUPS  Y0, (CX)
+	VMOVUPS  Y1, 32(CX)
+	VMOVUPS  Y2, 64(CX)
+	VMOVUPS  Y3, 96(CX)
+	ADDQ     $0x00000080, CX
+	ADDQ     $0x00000080, DX
+	SUBQ     $0x00000010, AX
+	JMP      wide
+
+narrow:
+	CMPQ     AX, $0x00000004
+	JL       rest
+	VMOVUPS  (DX), Y0
+	VROUNDPD $0x09, Y0, Y0
+	VMOVUPS  Y0, (CX)
+	ADDQ     $0x00000020, CX
+	ADDQ     $0x00000020, DX
+	SUBQ     $0x00000004, AX
+	JMP      narrow
+
+rest:
+	TESTQ      AX, AX
+	JE         done
+	LEAQ       lanes<>+32(SB), BX
+	NEGQ       AX
+	VMOVUPS    (BX)(AX*8), Y15
+	VMASKMOVPD (DX), Y15, Y0
+	VROUNDPD   $0x09, Y0, Y0
+	VMASKMOVPD Y0, Y15, (CX)
+
+done:
+	LDMXCSR csr+40(FP)
+	VZEROUPPER
+	RET
+
+// func exp64AVX2(n int, dst *float64, x *float64, y *float64, c float64) (csr uint32)
+// Requires: AVX, AVX2, FMA3, SSE
+TEXT ·exp64AVX2(SB), NOSPLIT, $0-44
+	STMXCSR csr+40(FP)
+	MOVQ    n+0(FP), AX
+	MOVQ    dst+8(FP), CX
+	MOVQ    x+16(FP), DX
+
+wide:
+	CMPQ         AX, $0x0000000c
+	JL           narrow
+	VMOVUPS      (DX), Y0
+	VMOVUPS      32(DX), Y1
+	VMOVUPS      64(DX), Y2
+	VMOVUPS      dc087500000000000<>+0(SB), Y6
+	VMOVUPS      dc087500000000000<>+0(SB), Y7
+	VMOVUPS      dc087500000000000<>+0(SB), Y8
+	VMAXPD       Y0, Y6, Y0
+	VMAXPD       Y1, Y7, Y1
+	VMAXPD       Y2, Y8, Y2
+	VMOVUPS      d4086300000000000<>+0(SB), Y6
+	VMOVUPS      d4086300000000000<>+0(SB), Y7
+	VMOVUPS      d4086300000000000<>+0(SB), Y8
+	VMINPD       Y0, Y6, Y0
+	VMINPD       Y1, Y7, Y1
+	VMINPD       Y2, Y8, Y2
+	VMULPD       d3ff71547652b82fe<>+0(SB), Y0, Y6
+	VMULPD       d3ff71547652b82fe<>+0(SB), Y1, Y7
+	VMULPD       d3ff71547652b82fe<>+0(SB), Y2, Y8
+	VROUNDPD     $0x08, Y6, Y6
+	VROUNDPD     $0x08, Y7, Y7
+	VROUNDPD     $0x08, Y8, Y8
+	VFNMADD231PD d3fe62e42fefa39ef<>+0(SB), Y6, Y0
+	VFNMADD231PD d3fe62e42fefa39ef<>+0(SB), Y7, Y1
+	VFNMADD231PD d3fe62e42fefa39ef<>+0(SB), Y8, Y2
+	VFNMADD231PD d3c7abc9e3b39803f<>+0(SB), Y6, Y0
+	VFNMADD231PD d3c7abc9e3b39803f<>+0(SB), Y7, Y1
+	VFNMADD231PD d3c7abc9e3b39803f<>+0(SB), Y8, Y2
+	VMOVUPS      d3de6124613a86d09<>+0(SB), Y3
+	VMOVUPS      d3de6124613a86d09<>+0(SB), Y4
+	VMOVUPS      d3de6124613a86d09<>+0(SB), Y5
+	VFMADD213PD  d3e21eed8eff8d898<>+0(SB), Y0, Y3
+	VFMADD213PD  d3e21eed8eff8d898<>+0(SB), Y1, Y4
+	VFMADD213PD  d3e21eed8eff8d898<>+0(SB), Y2, Y5
+	VFMADD213PD  d3e5ae64567f544e4<>+0(SB), Y0, Y3
+	VFMADD213PD  d3e5ae64567f544e4<>+0(SB), Y1, Y4
+	VFMADD213PD  d3e5ae64567f544e4<>+0(SB), Y2, Y5
+	VFMADD213PD  d3e927e4fb7789f5c<>+0(SB), Y0, Y3
+	VFMADD213PD  d3e927e4fb7789f5c<>+0(SB), Y1, Y4
+	VFMADD213PD  d3e927e4fb7789f5c<>+0(SB), Y2, Y5
+	VFMADD213PD  d3ec71de3a556c734<>+0(SB), Y0, Y3
+	VFMADD213PD  d3ec71de3a556c734<>+0(SB), Y1, Y4
+	VFMADD213PD  d3ec71de3a556c734<>+0(SB), Y2, Y5
+	VFMADD213PD  d3efa01a01a01a01a<>+0(SB), Y0, Y3
+	VFMADD213PD  d3efa01a01a01a01a<>+0(SB), Y1, Y4
+	VFMADD213PD  d3efa01a01a01a01a<>+0(SB), Y2, Y5
+	VFMADD213PD  d3f2a01a01a01a01a<>+0(SB), Y0, Y3
+	VFMADD213PD  d3f2a01a01a01a01a<>+0(SB), Y1, Y4
+	VFMADD213PD  d3f2a01a01a01a01a<>+0(SB), Y2, Y5
+	VFMADD213PD  d3f56c16c16c16c17<>+0(SB), Y0, Y3
+	VFMADD213PD  d3f56c16c16c16c17<>+0(SB), Y1, Y4
+	VFMADD213PD  d3f56c16c16c16c17<>+0(SB), Y2, Y5
+	VFMADD213PD  d3f81111111111111<>+0(SB), Y0, Y3
+	VFMADD213PD  d3f81111111111111<>+0(SB), Y1, Y4
+	VFMADD213PD  d3f81111111111111<>+0(SB), Y2, Y5
+	VFMADD213PD  d3fa5555555555555<>+0(SB), Y0, Y3
+	VFMADD213PD  d3fa5555555555555<>+0(SB), Y1, Y4
+	VFMADD213PD  d3fa5555555555555<>+0(SB), Y2, Y5
+	VFMADD213PD  d3fc5555555555555<>+0(SB), Y0, Y3
+	VFMADD213PD  d3fc5555555555555<>+0(SB), Y1, Y4
+	VFMADD213PD  d3fc5555555555555<>+0(SB), Y2, Y5
+	VFMADD213PD  d3fe0000000000000<>+0(SB), Y0, Y3
+	VFMADD213PD  d3fe0000000000000<>+0(SB), Y1, Y4
+	VFMADD213PD  d3fe0000000000000<>+0(SB), Y2, Y5
+	VFMADD213PD  d3ff0000000000000<>+0(SB), Y0, Y3
+	VFMADD213PD  d3ff0000000000000<>+0(SB), Y1, Y4
+	VFMADD213PD  d3ff0000000000000<>+0(SB), Y2, Y5
+	VFMADD213PD  d3ff0000000000000<>+0(SB), Y0, Y3
+	VFMADD213PD  d3ff0000000000000<>+0(SB), Y1, Y4
+	VFMADD213PD  d3ff0000000000000<>+0(SB), Y2, Y5
+	VMULPD       d3fe0000000000000<>+0(SB), Y6, Y9
+	VMULPD       d3fe0000000000000<>+0(SB), Y7, Y10
+	VMULPD       d3fe0000000000000<>+0(SB), Y8, Y11
+	VROUNDPD     $0x08, Y9, Y9
+	VROUNDPD     $0x08, Y10, Y10
+	VROUNDPD     $0x08, Y11, Y11
+	VSUBPD       Y9, Y6, Y6
+	VSUBPD       Y10, Y7, Y7
+	VSUBPD       Y11, Y8, Y8
+	VADDPD       d43380000000003ff<>+0(SB), Y9, Y9
+	VADDPD       d43380000000003ff<>+0(SB), Y10, Y10
+	VADDPD       d43380000000003ff<>+0(SB), Y11, Y11
+	VPSLLQ       $0x34, Y9, Y9
+	VPSLLQ       $0x34, Y10, Y10
+	VPSLLQ       $0x34, Y11, Y11
+	VMULPD       Y9, Y3, Y3
+	VMULPD       Y10, Y4, Y4
+	VMULPD       Y11, Y5, Y5
+	VADDPD       d43380000000003ff<>+0(SB), Y6, Y6
+	VADDPD       d43380000000003ff<>+0(SB), Y7, Y7
+	VADDPD       d43380000000003ff<>+0(SB), Y8, Y8
+	VPSLLQ       $0x34, Y6, Y6
+	VPSLLQ       $0x34, Y7, Y7
+	VPSLLQ       $0x34, Y8, Y8
+	VMULPD       Y6, Y3, Y3
+	VMULPD       Y7, Y4, Y4
+	VMULPD       Y8, Y5, Y5
+	VMOVUPS      Y3, (CX)
+	VMOVUPS      Y4, 32(CX)
+	VMOVUPS      Y5, 64(CX)
+	ADDQ         $0x00000060, CX
+	ADDQ         $0x00000060, DX
+	SUBQ         $0x0000000c, AX
+	JMP          wide
+
+narrow:
+	CMPQ         AX, $0x00000004
+	JL           rest
+	VMOVUPS      (DX), Y0
+	VMOVUPS      dc087500000000000<>+0(SB), Y2
+	VMAXPD       Y0, Y2, Y0
+	VMOVUPS      d4086300000000000<>+0(SB), Y2
+	VMINPD       Y0, Y2, Y0
+	VMULPD       d3ff71547652b82fe<>+0(SB), Y0, Y2
+	VROUNDPD     $0x08, Y2, Y2
+	VFNMADD231PD d3fe62e42fefa39ef<>+0(SB), Y2, Y0
+	VFNMADD231PD d3c7abc9e3b39803f<>+0(SB), Y2, Y0
+	VMOVUPS      d3de6124613a86d09<>+0(SB), Y1
+	VFMADD213PD  d3e21eed8eff8d898<>+0(SB), Y0, Y1
+	VFMADD213PD  d3e5ae64567f544e4<>+0(SB), Y0, Y1
+	VFMADD213PD  d3e927e4fb7789f5c<>+0(SB), Y0, Y1
+	VFMADD213PD  d3ec71de3a556c734<>+0(SB), Y0, Y1
+	VFMADD213PD  d3efa01a01a01a01a<>+0(SB), Y0, Y1
+	VFMADD213PD  d3f2a01a01a01a01a<>+0(SB), Y0, Y1
+	VFMADD213PD  d3f56c16c16c16c17<>+0(SB), Y0, Y1
+	VFMADD213PD  d3f81111111111111<>+0(SB), Y0, Y1
+	VFMADD213PD  d3fa5555555555555<>+0(SB), Y0, Y1
+	VFMADD213PD  d3fc5555555555555<>+0(SB), Y0, Y1
+	VFMADD213PD  d3fe0000000000000<>+0(SB), Y0, Y1
+	VFMADD213PD  d3ff0000000000000<>+0(SB), Y0, Y1
+	VFMADD213PD  d3ff0000000000000<>+0(SB), Y0, Y1
+	VMULPD       d3fe0000000000000<>+0(SB), Y2, Y3
+	VROUNDPD     $0x08, Y3, Y3
+	VSUBPD       Y3, Y2, Y2
+	VADDPD       d43380000000003ff<>+0(SB), Y3, Y3
+	VPSLLQ       $0x34, Y3, Y3
+	VMULPD       Y3, Y1, Y1
+	VADDPD       d43380000000003ff<>+0(SB), Y2, Y2
+	VPSLLQ       $0x34, Y2, Y2
+	VMULPD       Y2, Y1, Y1
+	VMOVUPS      Y1, (CX)
+	ADDQ         $0x00000020, CX
+	ADDQ         $0x00000020, DX
+	SUBQ         $0x00000004, AX
+	JMP          narrow
+
+rest:
+	TESTQ        AX, AX
+	JE           done
+	LEAQ         lanes<>+32(SB), BX
+	NEGQ         AX
+	VMOVUPS      (BX)(AX*8), Y15
+	VMASKMOVPD   (DX), Y15, Y0
+	VMOVUPS      dc087500000000000<>+0(SB), Y2
+	VMAXPD       Y0, Y2, Y0
+	VMOVUPS      d4086300000000000<>+0(SB), Y2
+	VMINPD       Y0, Y2, Y0
+	VMULPD       d3ff71547652b82fe<>+0(SB), Y0, Y2
+	VROUNDPD     $0x08, Y2, Y2
+	VFNMADD231PD d3fe62e42fefa39ef<>+0(SB), Y2, Y0
+	VFNMADD231PD d3c7abc9e3b39803f<>+0(SB), Y2, Y0
+	VMOVUPS      d3de6124613a86d09<>+0(SB), Y1
+	VFMADD213PD  d3e21eed8eff8d898<>+0(SB), Y0, Y1
+	VFMADD213PD  d3e5ae64567f544e4<>+0(SB), Y0, Y1
+	VFMADD213PD  d3e927e4fb7789f5c<>+0(SB), Y0, Y1
+	VFMADD213PD  d3ec71de3a556c734<>+0(SB), Y0, Y1
+	VFMADD213PD  d3efa01a01a01a01a<>+0(SB), Y0, Y1
+	VFMADD213PD  d3f2a01a01a01a01a<>+0(SB), Y0, Y1
+	VFMADD213PD  d3f56c16c16c16c17<>+0(SB), Y0, Y1
+	VFMADD213PD  d3f81111111111111<>+0(SB), Y0, Y1
+	VFMADD213PD  d3fa5555555555555<>+0(SB), Y0, Y1
+	VFMADD213PD  d3fc5555555555555<>+0(SB), Y0, Y1
+	VFMADD213PD  d3fe0000000000000<>+0(SB), Y0, Y1
+	VFMADD213PD  d3ff0000000000000<>+0(SB), Y0, Y1
+	VFMADD213PD  d3ff0000000000000<>+0(SB), Y0, Y1
+	VMULPD       d3fe0000000000000<>+0(SB), Y2, Y3
+	VROUNDPD     $0x08, Y3, Y3
+	VSUBPD       Y3, Y2, Y2
+	VADDPD       d43380000000003ff<>+0(SB), Y3, Y3
+	VPSLLQ       $0x34, Y3, Y3
+	VMULPD       Y3, Y1, Y1
+	VADDPD       d43380000000003ff<>+0(SB), Y2, Y2
+	VPSLLQ       $0x34, Y2, Y2
+	VMULPD       Y2, Y1, Y1
+	VMASKMOVPD   Y1, Y15, (CX)
+
+done:
+	LDMXCSR csr+40(FP)
+	VZEROUPPER
+	RET
+
+DATA d3de6124613a86d09<>+0(SB)/4, $0x13a86d09
+DATA d3de6124613a86d09<>+4(SB)/4, $0x3de61246
+DATA d3de6124613a86d09<>+8(SB)/4, $0x13a86d09
+DATA d3de6124613a86d09<>+12(SB)/4, $0x3de61246
+DATA d3de6124613a86d09<>+16(SB)/4, $0x13a86d09
+DATA d3de6124613a86d09<>+20(SB)/4, $0x3de61246
+DATA d3de6124613a86d09<>+24(SB)/4, $0x13a86d09
+DATA d3de6124613a86d09<>+28(SB)/4, $0x3de61246
+GLOBL d3de6124613a86d09<>(SB), RODATA|NOPTR, $32
+
+DATA d3e21eed8eff8d898<>+0(SB)/4, $0xeff8d898
+DATA d3e21eed8eff8d898<>+4(SB)/4, $0x3e21eed8
+DATA d3e21eed8eff8d898<>+8(SB)/4, $0xeff8d898
+DATA d3e21eed8eff8d898<>+12(SB)/4, $0x3e21eed8
+DATA d3e21eed8eff8d898<>+16(SB)/4, $0xeff8d898
+DATA d3e21eed8eff8d898<>+20(SB)/4, $0x3e21eed8
+DATA d3e21eed8eff8d898<>+24(SB)/4, $0xeff8d898
+DATA d3e21eed8eff8d898<>+28(SB)/4, $0x3e21eed8
+GLOBL d3e21eed8eff8d898<>(SB), RODATA|NOPTR, $32
+
+DATA d3e5ae64567f544e4<>+0(SB)/4, $0x67f544e4
+DATA d3e5ae64567f544e4<>+4(SB)/4, $0x3e5ae645
+DATA d3e5ae64567f544e4<>+8(SB)/4, $0x67f544e4
+DATA d3e5ae64567f544e4<>+12(SB)/4, $0x3e5ae645
+DATA d3e5ae64567f544e4<>+16(SB)/4, $0x67f544e4
+DATA d3e5ae64567f544e4<>+20(SB)/4, $0x3e5ae645
+DATA d3e5ae64567f544e4<>+24(SB)/4, $0x67f544e4
+DATA d3e5ae64567f544e4<>+28(SB)/4, $0x3e5ae645
+GLOBL d3e5ae64567f544e4<>(SB), RODATA|NOPTR, $32
+
+DATA d3e927e4fb7789f5c<>+0(SB)/4, $0xb7789f5c
+DATA d3e927e4fb7789f5c<>+4(SB)/4, $0x3e927e4f
+DATA d3e927e4fb7789f5c<>+8(SB)/4, $0xb7789f5c
+DATA d3e927e4fb7789f5c<>+12(SB)/4, $0x3e927e4f
+DATA d3e927e4fb7789f5c<>+16(SB)/4, $0xb7789f5c
+DATA d3e927e4fb7789f5c<>+20(SB)/4, $0x3e927e4f
+DATA d3e927e4fb7789f5c<>+24(SB)/4, $0xb7789f5c
+DATA d3e927e4fb7789f5c<>+28(SB)/4, $0x3e927e4f
+GLOBL d3e927e4fb7789f5c<>(SB), RODATA|NOPTR, $32
+
+DATA d3ec71de3a556c734<>+0(SB)/4, $0xa556c734
+DATA d3ec71de3a556c734<>+4(SB)/4, $0x3ec71de3
+DATA d3ec71de3a556c734<>+8(SB)/4, $0xa556c734
+DATA d3ec71de3a556c734<>+12(SB)/4, $0x3ec71de3
+DATA d3ec71de3a556c734<>+16(SB)/4, $0xa556c734
+DATA d3ec71de3a556c734<>+20(SB)/4, $0x3ec71de3
+DATA d3ec71de3a556c734<>+24(SB)/4, $0xa556c734
+DATA d3ec71de3a556c734<>+28(SB)/4, $0x3ec71de3
+GLOBL d3ec71de3a556c734<>(SB), RODATA|NOPTR, $32
+
+// func sigmoid64AVX2(n int, dst *float64, x *float64, y *float64, c float64) (csr uint32)
+// Requires: AVX, AVX2, FMA3, SSE
+TEXT ·sigmoid64AVX2(SB), NOSPLIT, $0-44
+	STMXCSR csr+40(FP)
+	MOVQ    n+0(FP), AX
+	MOVQ    dst+8(FP), CX
+	MOVQ    x+16(FP), DX
+
+wide:
+	CMPQ         AX, $0x0000000c
+	JL           narrow
+	VMOVUPS      (DX), Y0
+	VMOVUPS      32(DX), Y1
+	VMOVUPS      64(DX), Y2
+	VANDPS       d7fffffffffffffff<>+0(SB), Y0, Y6
+	VANDPS       d7fffffffffffffff<>+0(SB), Y1, Y7
+	VANDPS       d7fffffffffffffff<>+0(SB), Y2, Y8
+	VXORPS       d8000000000000000<>+0(SB), Y6, Y6
+	VXORPS       d8000000000000000<>+0(SB), Y7, Y7
+	VXORPS       d8000000000000000<>+0(SB), Y8, Y8
+	VMOVUPS      dc087500000000000<>+0(SB), Y9
+	VMOVUPS      dc087500000000000<>+0(SB), Y10
+	VMOVUPS      dc087500000000000<>+0(SB), Y11
+	VMAXPD       Y6, Y9, Y6
+	VMAXPD       Y7, Y10, Y7
+	VMAXPD       Y8, Y11, Y8
+	VMOVUPS      d4086300000000000<>+0(SB), Y9
+	VMOVUPS      d4086300000000000<>+0(SB), Y10
+	VMOVUPS      d4086300000000000<>+0(SB), Y11
+	VMINPD       Y6, Y9, Y6
+	VMINPD       Y7, Y10, Y7
+	VMINPD       Y8, Y11, Y8
+	VMULPD       d3ff71547652b82fe<>+0(SB), Y6, Y9
+	VMULPD       d3ff71547652b82fe<>+0(SB), Y7, Y10
+	VMULPD       d3ff71547652b82fe<>+0(SB), Y8, Y11
+	VROUNDPD     $0x08, Y9, Y9
+	VROUNDPD     $0x08, Y10, Y10
+	VROUNDPD     $0x08, Y11, Y11
+	VFNMADD231PD d3fe62e42fefa39ef<>+0(SB), Y9, Y6
+	VFNMADD231PD d3fe62e42fefa39ef<>+0(SB), Y10, Y7
+	VFNMADD231PD d3fe62e42fefa39ef<>+0(SB), Y11, Y8
+	VFNMADD231PD d3c7abc9e3b39803f<>+0(SB), Y9, Y6
+	VFNMADD231PD d3c7abc9e3b39803f<>+0(SB), Y10, Y7
+	VFNMADD231PD d3c7abc9e3b39803f<>+0(SB), Y11, Y8
+	VMOVUPS      d3de6124613a86d09<>+0(SB), Y3
+	VMOVUPS      d3de6124613a86d09<>+0(SB), Y4
+	VMOVUPS      d3de6124613a86d09<>+0(SB), Y5
+	VFMADD213PD  d3e21eed8eff8d898<>+0(SB), Y6, Y3
+	VFMADD213PD  d3e21eed8eff8d898<>+0(SB), Y7, Y4
+	VFMADD213PD  d3e21eed8eff8d898<>+0(SB), Y8, Y5
+	VFMADD213PD  d3e5ae64567f544e4<>+0(SB), Y6, Y3
+	VFMADD213PD  d3e5ae64567f544e4<>+0(SB), Y7, Y4
+	VFMADD213PD  d3e5ae64567f544e4<>+0(SB), Y8, Y5
+	VFMADD213PD  d3e927e4fb7789f5c<>+0(SB), Y6, Y3
+	VFMADD213PD  d3e927e4fb7789f5c<>+0(SB), Y7, Y4
+	VFMADD213PD  d3e927e4fb7789f5c<>+0(SB), Y8, Y5
+	VFMADD213PD  d3ec71de3a556c734<>+0(SB), Y6, Y3
+	VFMADD213PD  d3ec71de3a556c734<>+0(SB), Y7, Y4
+	VFMADD213PD  d3ec71de3a556c734<>+0(SB), Y8, Y5
+	VFMADD213PD  d3efa01a01a01a01a<>+0(SB), Y6, Y3
+	VFMADD213PD  d3efa01a01a01a01a<>+0(SB), Y7, Y4
+	VFMADD213PD  d3efa01a01a01a01a<>+0(SB), Y8, Y5
+	VFMADD213PD  d3f2a01a01a01a01a<>+0(SB), Y6, Y3
+	VFMADD213PD  d3f2a01a01a01a01a<>+0(SB), Y7, Y4
+	VFMADD213PD  d3f2a01a01a01a01a<>+0(SB), Y8, Y5
+	VFMADD213PD  d3f56c16c16c16c17<>+0(SB), Y6, Y3
+	VFMADD213PD  d3f56c16c16c16c17<>+0(SB), Y7, Y4
+	VFMADD213PD  d3f56c16c16c16c17<>+0(SB), Y8, Y5
+	VFMADD213PD  d3f81111111111111<>+0(SB), Y6, Y3
+	VFMADD213PD  d3f81111111111111<>+0(SB), Y7, Y4
+	VFMADD213PD  d3f81111111111111<>+0(SB), Y8, Y5
+	VFMADD213PD  d3fa5555555555555<>+0(SB), Y6, Y3
+	VFMADD213PD  d3fa5555555555555<>+0(SB), Y7, Y4
+	VFMADD213PD  d3fa5555555555555<>+0(SB), Y8, Y5
+	VFMADD213PD  d3fc5555555555555<>+0(SB), Y6, Y3
+	VFMADD213PD  d3fc5555555555555<>+0(SB), Y7, Y4
+	VFMADD213PD  d3fc5555555555555<>+0(SB), Y8, Y5
+	VFMADD213PD  d3fe0000000000000<>+0(SB), Y6, Y3
+	VFMADD213PD  d3fe0000000000000<>+0(SB), Y7, Y4
+	VFMADD213PD  d3fe0000000000000<>+0(SB), Y8, Y5
+	VFMADD213PD  d3ff0000000000000<>+0(SB), Y6, Y3
+	VFMADD213PD  d3ff0000000000000<>+0(SB), Y7, Y4
+	VFMADD213PD  d3ff0000000000000<>+0(SB), Y8, Y5
+	VFMADD213PD  d3ff0000000000000<>+0(SB), Y6, Y3
+	VFMADD213PD  d3ff0000000000000<>+0(SB), Y7, Y4
+	VFMADD213PD  d3ff0000000000000<>+0(SB), Y8, Y5
+	VMULPD       d3fe0000000000000<>+0(SB), Y9, Y12
+	VMULPD       d3fe0000000000000<>+0(SB), Y10, Y13
+	VMULPD       d3fe0000000000000<>+0(SB), Y11, Y14
+	VROUNDPD     $0x08, Y12, Y12
+	VROUNDPD     $0x08, Y13, Y13
+	VROUNDPD     $0x08, Y14, Y14
+	VSUBPD       Y12, Y9, Y9
+	VSUBPD       Y13, Y10, Y10
+	VSUBPD       Y14, Y11, Y11
+	VADDPD       d43380000000003ff<>+0(SB), Y12, Y12
+	VADDPD       d43380000000003ff<>+0(SB), Y13, Y13
+	VADDPD       d43380000000003ff<>+0(SB), Y14, Y14
+	VPSLLQ       $0x34, Y12, Y12
+	VPSLLQ       $0x34, Y13, Y13
+	VPSLLQ       $0x34, Y14, Y14
+	VMULPD       Y12, Y3, Y3
+	VMULPD       Y13, Y4, Y4
+	VMULPD       Y14, Y5, Y5
+	VADDPD       d43380000000003ff<>+0(SB), Y9, Y9
+	VADDPD       d43380000000003ff<>+0(SB), Y10, Y10
+	VADDPD       d43380000000003ff<>+0(SB), Y11, Y11
+	VPSLLQ       $0x34, Y9, Y9
+	VPSLLQ       $0x34, Y10, Y10
+	VPSLLQ       $0x34, Y11, Y11
+	VMULPD       Y9, Y3, Y3
+	VMULPD       Y10, Y4, Y4
+	VMULPD       Y11, Y5, Y5
+	VADDPD       d3ff0000000000000<>+0(SB), Y3, Y6
+	VADDPD       d3ff0000000000000<>+0(SB), Y4, Y7
+	VADDPD       d3ff0000000000000<>+0(SB), Y5, Y8
+	VMOVUPS      d3ff0000000000000<>+0(SB), Y9
+	VMOVUPS      d3ff0000000000000<>+0(SB), Y10
+	VMOVUPS      d3ff0000000000000<>+0(SB), Y11
+	VMOVUPS      d0000000000000000<>+0(SB), Y12
+	VMOVUPS      d0000000000000000<>+0(SB), Y13
+	VMOVUPS      d0000000000000000<>+0(SB), Y14
+	VCMPPD       $0x11, Y12, Y0, Y12
+	VBLENDVPD    Y12, Y3, Y9, Y3
+	VCMPPD       $0x11, Y13, Y1, Y13
+	VBLENDVPD    Y13, Y4, Y10, Y4
+	VCMPPD       $0x11, Y14, Y2, Y14
+	VBLENDVPD    Y14, Y5, Y11, Y5
+	VDIVPD       Y6, Y3, Y3
+	VDIVPD       Y7, Y4, Y4
+	VDIVPD       Y8, Y5, Y5
+	VMOVUPS      Y3, (CX)
+	VMOVUPS      Y4, 32(CX)
+	VMOVUPS      Y5, 64(CX)
+	ADDQ         $0x00000060, CX
+	ADDQ         $0x00000060, DX
+	SUBQ         $0x0000000c, AX
+	JMP          wide
+
+narrow:
+	CMPQ         AX, $0x00000004
+	JL           rest
+	VMOVUPS      (DX), Y0
+	VANDPS       d7fffffffffffffff<>+0(SB), Y0, Y2
+	VXORPS       d8000000000000000<>+0(SB), Y2, Y2
+	VMOVUPS      dc087500000000000<>+0(SB), Y3
+	VMAXPD       Y2, Y3, Y2
+	VMOVUPS      d4086300000000000<>+0(SB), Y3
+	VMINPD       Y2, Y3, Y2
+	VMULPD       d3ff71547652b82fe<>+0(SB), Y2, Y3
+	VROUNDPD     $0x08, Y3, Y3
+	VFNMADD231PD d3fe62e42fefa39ef<>+0(SB), Y3, Y2
+	VFNMADD231PD d3c7abc9e3b39803f<>+0(SB), Y3, Y2
+	VMOVUPS      d3de6124613a86d09<>+0(SB), Y1
+	VFMADD213PD  d3e21eed8eff8d898<>+0(SB), Y2, Y1
+	VFMADD213PD  d3e5ae64567f544e4<>+0(SB), Y2, Y1
+	VFMADD213PD  d3e927e4fb7789f5c<>+0(SB), Y2, Y1
+	VFMADD213PD  d3ec71de3a556c734<>+0(SB), Y2, Y1
+	VFMADD213PD  d3efa01a01a01a01a<>+0(SB), Y2, Y1
+	VFMADD213PD  d3f2a01a01a01a01a<>+0(SB), Y2, Y1
+	VFMADD213PD  d3f56c16c16c16c17<>+0(SB), Y2, Y1
+	VFMADD213PD  d3f81111111111111<>+0(SB), Y2, Y1
+	VFMADD213PD  d3fa5555555555555<>+0(SB), Y2, Y1
+	VFMADD213PD  d3fc5555555555555<>+0(SB), Y2, Y1
+	VFMADD213PD  d3fe0000000000000<>+0(SB), Y2, Y1
+	VFMADD213PD  d3ff0000000000000<>+0(SB), Y2, Y1
+	VFMADD213PD  d3ff0000000000000<>+0(SB), Y2, Y1
+	VMULPD       d3fe0000000000000<>+0(SB), Y3, Y4
+	VROUNDPD     $0x08, Y4, Y4
+	VSUBPD       Y4, Y3, Y3
+	VADDPD       d43380000000003ff<>+0(SB), Y4, Y4
+	VPSLLQ       $0x34, Y4, Y4
+	VMULPD       Y4, Y1, Y1
+	VADDPD       d43380000000003ff<>+0(SB), Y3, Y3
+	VPSLLQ       $0x34, Y3, Y3
+	VMULPD       Y3, Y1, Y1
+	VADDPD       d3ff0000000000000<>+0(SB), Y1, Y2
+	VMOVUPS      d3ff0000000000000<>+0(SB), Y3
+	VMOVUPS      d0000000000000000<>+0(SB), Y4
+	VCMPPD       $0x11, Y4, Y0, Y4
+	VBLENDVPD    Y4, Y1, Y3, Y1
+	VDIVPD       Y2, Y1, Y1
+	VMOVUPS      Y1, (CX)
+	ADDQ         $0x00000020, CX
+	ADDQ         $0x00000020, DX
+	SUBQ         $0x00000004, AX
+	JMP          narrow
+
+rest:
+	TESTQ        AX, AX
+	JE           done
+	LEAQ         lanes<>+32(SB), BX
+	NEGQ         AX
+	VMOVUPS      (BX)(AX*8), Y15
+	VMASKMOVPD   (DX), Y15, Y0
+	VANDPS       d7fffffffffffffff<>+0(SB), Y0, Y2
+	VXORPS       d8000000000000000<>+0(SB), Y2, Y2
+	VMOVUPS      dc087500000000000<>+0(SB), Y3
+	VMAXPD       Y2, Y3, Y2
+	VMOVUPS      d4086300000000000<>+0(SB), Y3
+	VMINPD       Y2, Y3, Y2
+	VMULPD       d3ff71547652b82fe<>+0(SB), Y2, Y3
+	VROUNDPD     $0x08, Y3, Y3
+	VFNMADD231PD d3fe62e42fefa39ef<>+0(SB), Y3, Y2
+	VFNMADD231PD d3c7abc9e3b39803f<>+0(SB), Y3, Y2
+	VMOVUPS      d3de6124613a86d09<>+0(SB), Y1
+	VFMADD213PD  d3e21eed8eff8d898<>+0(SB), Y2, Y1
+	VFMADD213PD  d3e5ae64567f544e4<>+0(SB), Y2, Y1
+	VFMADD213PD  d3e927e4fb7789f5c<>+0(SB), Y2, Y1
+	VFMADD213PD  d3ec71de3a556c734<>+0(SB), Y2, Y1
+	VFMADD213PD  d3efa01a01a01a01a<>+0(SB), Y2, Y1
+	VFMADD213PD  d3f2a01a01a01a01a<>+0(SB), Y2, Y1
+	VFMADD213PD  d3f56c16c16c16c17<>+0(SB), Y2, Y1
+	VFMADD213PD  d3f81111111111111<>+0(SB), Y2, Y1
+	VFMADD213PD  d3fa5555555555555<>+0(SB), Y2, Y1
+	VFMADD213PD  d3fc5555555555555<>+0(SB), Y2, Y1
+	VFMADD213PD  d3fe0000000000000<>+0(SB), Y2, Y1
+	VFMADD213PD  d3ff0000000000000<>+0(SB), Y2, Y1
+	VFMADD213PD  d3ff0000000000000<>+0(SB), Y2, Y1
+	VMULPD       d3fe0000000000000<>+0(SB), Y3, Y4
+	VROUNDPD     $0x08, Y4, Y4
+	VSUBPD       Y4, Y3, Y3
+	VADDPD       d43380000000003ff<>+0(SB), Y4, Y4
+	VPSLLQ       $0x34, Y4, Y4
+	VMULPD       Y4, Y1, Y1
+	VADDPD       d43380000000003ff<>+0(SB), Y3, Y3
+	VPSLLQ       $0x34, Y3, Y3
+	VMULPD       Y3, Y1, Y1
+	VADDPD       d3ff0000000000000<>+0(SB), Y1, Y2
+	VMOVUPS      d3ff0000000000000<>+0(SB), Y3
+	VMOVUPS      d0000000000000000<>+0(SB), Y4
+	VCMPPD       $0x11, Y4, Y0, Y4
+	VBLENDVPD    Y4, Y1, Y3, Y1
+	VDIVPD       Y2, Y1, Y1
+	VMASKMOVPD   Y1, Y15, (CX)
+
+done:
+	LDMXCSR csr+40(FP)
+	VZEROUPPER
+	RET
+
+DATA d0000000000000000<>+0(SB)/4, $0x00000000
+DATA d0000000000000000<>+4(SB)/4, $0x00000000
+DATA d0000000000000000<>+8(SB)/4, $0x00000000
+DATA d0000000000000000<>+12(SB)/4, $0x00000000
+DATA d0000000000000000<>+16(SB)/4, $0x00000000
+DATA d0000000000000000<>+20(SB)/4, $0x00000000
+DATA d0000000000000000<>+24(SB)/4, $0x00000000
+DATA d0000000000000000<>+28(SB)/4, $0x00000000
+GLOBL d0000000000000000<>(SB), RODATA|NOPTR, $32
+
+// func tanh64AVX2(n int, dst *float64, x *float64, y *float64, c float64) (csr uint32)
+// Requires: AVX, AVX2, FMA3, SSE
+TEXT ·tanh64AVX2(SB), NOSPLIT, $0-44
+	STMXCSR csr+40(FP)
+	MOVQ    n+0(FP), AX
+	MOVQ    dst+8(FP), CX
+	MOVQ    x+16(FP), DX
+
+wide:
+	CMPQ         AX, $0x0000000c
+	JL           narrow
+	VMOVUPS      (DX), Y0
+	VMOVUPS      32(DX), Y1
+	VMOVUPS      64(DX), Y2
+	VANDPS       d7fffffffffffffff<>+0(SB), Y0, Y6
+	VANDPS       d7fffffffffffffff<>+0(SB), Y1, Y7
+	VANDPS       d7fffffffffffffff<>+0(SB), Y2, Y8
+	VADDPD       Y6, Y6, Y6
+	VADDPD       Y7, Y7, Y7
+	VADDPD       Y8, Y8, Y8
+	VMOVUPS      dc087500000000000<>+0(SB), Y9
+	VMOVUPS      dc087500000000000<>+0(SB), Y10
+	VMOVUPS      dc087500000000000<>+0(SB), Y11
+	VMAXPD       Y6, Y9, Y6
+	VMAXPD       Y7, Y10, Y7
+	VMAXPD       Y8, Y11, Y8
+	VMOVUPS      d4086300000000000<>+0(SB), Y9
+	VMOVUPS      d4086300000000000<>+0(SB), Y10
+	VMOVUPS      d4086300000000000<>+0(SB), Y11
+	VMINPD       Y6, Y9, Y6
+	VMINPD       Y7, Y10, Y7
+	VMINPD       Y8, Y11, Y8
+	VMULPD       d3ff71547652b82fe<>+0(SB), Y6, Y9
+	VMULPD       d3ff71547652b82fe<>+0(SB), Y7, Y10
+	VMULPD       d3ff71547652b82fe<>+0(SB), Y8, Y11
+	VROUNDPD     $0x08, Y9, Y9
+	VROUNDPD     $0x08, Y10, Y10
+	VROUNDPD     $0x08, Y11, Y11
+	VFNMADD231PD d3fe62e42fefa39ef<>+0(SB), Y9, Y6
+	VFNMADD231PD d3fe62e42fefa39ef<>+0(SB), Y10, Y7
+	VFNMADD231PD d3fe62e42fefa39ef<>+0(SB), Y11, Y8
+	VFNMADD231PD d3c7abc9e3b39803f<>+0(SB), Y9, Y6
+	VFNMADD231PD d3c7abc9e3b39803f<>+0(SB), Y10, Y7
+	VFNMADD231PD d3c7abc9e3b39803f<>+0(SB), Y11, Y8
+	VMOVUPS      d3de6124613a86d09<>+0(SB), Y3
+	VMOVUPS      d3de6124613a86d09<>+0(SB), Y4
+	VMOVUPS      d3de6124613a86d09<>+0(SB), Y5
+	VFMADD213PD  d3e21eed8eff8d898<>+0(SB), Y6, Y3
+	VFMADD213PD  d3e21eed8eff8d898<>+0(SB), Y7, Y4
+	VFMADD213PD  d3e21eed8eff8d898<>+0(SB), Y8, Y5
+	VFMADD213PD  d3e5ae64567f544e4<>+0(SB), Y6, Y3
+	VFMADD213PD  d3e5ae64567f544e4<>+0(SB), Y7, Y4
+	VFMADD213PD  d3e5ae64567f544e4<>+0(SB), Y8, Y5
+	VFMADD213PD  d3e927e4fb7789f5c<>+0(SB), Y6, Y3
+	VFMADD213PD  d3e927e4fb7789f5c<>+0(SB), Y7, Y4
+	VFMADD213PD  d3e927e4fb7789f5c<>+0(SB), Y8, Y5
+	VFMADD213PD  d3ec71de3a556c734<>+0(SB), Y6, Y3
+	VFMADD213PD  d3ec71de3a556c734<>+0(SB), Y7, Y4
+	VFMADD213PD  d3ec71de3a556c734<>+0(SB), Y8, Y5
+	VFMADD213PD  d3efa01a01a01a01a<>+0(SB), Y6, Y3
+	VFMADD213PD  d3efa01a01a01a01a<>+0(SB), Y7, Y4
+	VFMADD213PD  d3efa01a01a01a01a<>+0(SB), Y8, Y5
+	VFMADD213PD  d3f2a01a01a01a01a<>+0(SB), Y6, Y3
+	VFMADD213PD  d3f2a01a01a01a01a<>+0(SB), Y7, Y4
+	VFMADD213PD  d3f2a01a01a01a01a<>+0(SB), Y8, Y5
+	VFMADD213PD  d3f56c16c16c16c17<>+0(SB), Y6, Y3
+	VFMADD213PD  d3f56c16c16c16c17<>+0(SB), Y7, Y4
+	VFMADD213PD  d3f56c16c16c16c17<>+0(SB), Y8, Y5
+	VFMADD213PD  d3f81111111111111<>+0(SB), Y6, Y3
+	VFMADD213PD  d3f81111111111111<>+0(SB), Y7, Y4
+	VFMADD213PD  d3f81111111111111<>+0(SB), Y8, Y5
+	VFMADD213PD  d3fa5555555555555<>+0(SB), Y6, Y3
+	VFMADD213PD  d3fa5555555555555<>+0(SB), Y7, Y4
+	VFMADD213PD  d3fa5555555555555<>+0(SB), Y8, Y5
+	VFMADD213PD  d3fc5555555555555<>+0(SB), Y6, Y3
+	VFMADD213PD  d3fc5555555555555<>+0(SB), Y7, Y4
+	VFMADD213PD  d3fc5555555555555<>+0(SB), Y8, Y5
+	VFMADD213PD  d3fe0000000000000<>+0(SB), Y6, Y3
+	VFMADD213PD  d3fe0000000000000<>+0(SB), Y7, Y4
+	VFMADD213PD  d3fe0000000000000<>+0(SB), Y8, Y5
+	VFMADD213PD  d3ff0000000000000<>+0(SB), Y6, Y3
+	VFMADD213PD  d3ff0000000000000<>+0(SB), Y7, Y4
+	VFMADD213PD  d3ff0000000000000<>+0(SB), Y8, Y5
+	VFMADD213PD  d3ff0000000000000<>+0(SB), Y6, Y3
+	VFMADD213PD  d3ff0000000000000<>+0(SB), Y7, Y4
+	VFMADD213PD  d3ff0000000000000<>+0(SB), Y8, Y5
+	VMULPD       d3fe0000000000000<>+0(SB), Y9, Y12
+	VMULPD       d3fe0000000000000<>+0(SB), Y10, Y13
+	VMULPD       d3fe0000000000000<>+0(SB), Y11, Y14
+	VROUNDPD     $0x08, Y12, Y12
+	VROUNDPD     $0x08, Y13, Y13
+	VROUNDPD     $0x08, Y14, Y14
+	VSUBPD       Y12, Y9, Y9
+	VSUBPD       Y13, Y10, Y10
+	VSUBPD       Y14, Y11, Y11
+	VADDPD       d43380000000003ff<>+0(SB), Y12, Y12
+	VADDPD       d43380000000003ff<>+0(SB), Y13, Y13
+	VADDPD       d43380000000003ff<>+0(SB), Y14, Y14
+	VPSLLQ       $0x34, Y12, Y12
+	VPSLLQ       $0x34, Y13, Y13
+	VPSLLQ       $0x34, Y14, Y14
+	VMULPD       Y12, Y3, Y3
+	VMULPD       Y13, Y4, Y4
+	VMULPD       Y14, Y5, Y5
+	VADDPD       d43380000000003ff<>+0(SB), Y9, Y9
+	VADDPD       d43380000000003ff<>+0(SB), Y10, Y10
+	VADDPD       d43380000000003ff<>+0(SB), Y11, Y11
+	VPSLLQ       $0x34, Y9, Y9
+	VPSLLQ       $0x34, Y10, Y10
+	VPSLLQ       $0x34, Y11, Y11
+	VMULPD       Y9, Y3, Y3
+	VMULPD       Y10, Y4, Y4
+	VMULPD       Y11, Y5, Y5
+	VADDPD       d3ff0000000000000<>+0(SB), Y3, Y3
+	VADDPD       d3ff0000000000000<>+0(SB), Y4, Y4
+	VADDPD       d3ff0000000000000<>+0(SB), Y5, Y5
+	VMOVUPS      d4000000000000000<>+0(SB), Y6
+	VMOVUPS      d4000000000000000<>+0(SB), Y7
+	VMOVUPS      d4000000000000000<>+0(SB), Y8
+	VDIVPD       Y3, Y6, Y3
+	VDIVPD       Y4, Y7, Y4
+	VDIVPD       Y5, Y8, Y5
+	VMOVUPS      d3ff0000000000000<>+0(SB), Y6
+	VMOVUPS      d3ff0000000000000<>+0(SB), Y7
+	VMOVUPS      d3ff0000000000000<>+0(SB), Y8
+	VSUBPD       Y3, Y6, Y3
+	VSUBPD       Y4, Y7, Y4
+	VSUBPD       Y5, Y8, Y5
+	VANDPS       d8000000000000000<>+0(SB), Y0, Y12
+	VANDPS       d8000000000000000<>+0(SB), Y1, Y13
+	VANDPS       d8000000000000000<>+0(SB), Y2, Y14
+	VORPS        Y12, Y3, Y3
+	VORPS        Y13, Y4, Y4
+	VORPS        Y14, Y5, Y5
+	VMULPD       Y0, Y0, Y9
+	VMULPD       Y1, Y1, Y10
+	VMULPD       Y2, Y2, Y11
+	VMOVUPS      dbfeedc5baafd6f4b<>+0(SB), Y6
+	VMOVUPS      dbfeedc5baafd6f4b<>+0(SB), Y7
+	VMOVUPS      dbfeedc5baafd6f4b<>+0(SB), Y8
+	VFMADD213PD  dc058d26a0e26682d<>+0(SB), Y9, Y6
+	VFMADD213PD  dc058d26a0e26682d<>+0(SB), Y10, Y7
+	VFMADD213PD  dc058d26a0e26682d<>+0(SB), Y11, Y8
+	VFMADD213PD  dc0993ac030580563<>+0(SB), Y9, Y6
+	VFMADD213PD  dc0993ac030580563<>+0(SB), Y10, Y7
+	VFMADD213PD  dc0993ac030580563<>+0(SB), Y11, Y8
+	VMOVUPS      d3ff0000000000000<>+0(SB), Y12
+	VMOVUPS      d3ff0000000000000<>+0(SB), Y13
+	VMOVUPS      d3ff0000000000000<>+0(SB), Y14
+	VFMADD213PD  d405c33f28a581b86<>+0(SB), Y9, Y12
+	VFMADD213PD  d405c33f28a581b86<>+0(SB), Y10, Y13
+	VFMADD213PD  d405c33f28a581b86<>+0(SB), Y11, Y14
+	VFMADD213PD  d40a176fa0e5535fa<>+0(SB), Y9, Y12
+	VFMADD213PD  d40a176fa0e5535fa<>+0(SB), Y10, Y13
+	VFMADD213PD  d40a176fa0e5535fa<>+0(SB), Y11, Y14
+	VFMADD213PD  d40b2ec102442040c<>+0(SB), Y9, Y12
+	VFMADD213PD  d40b2ec102442040c<>+0(SB), Y10, Y13
+	VFMADD213PD  d40b2ec102442040c<>+0(SB), Y11, Y14
+	VDIVPD       Y12, Y6, Y6
+	VDIVPD       Y13, Y7, Y7
+	VDIVPD       Y14, Y8, Y8
+	VMULPD       Y9, Y6, Y6
+	VMULPD       Y10, Y7, Y7
+	VMULPD       Y11, Y8, Y8
+	VFMADD213PD  Y0, Y0, Y6
+	VFMADD213PD  Y1, Y1, Y7
+	VFMADD213PD  Y2, Y2, Y8
+	VANDPS       d7fffffffffffffff<>+0(SB), Y0, Y9
+	VANDPS       d7fffffffffffffff<>+0(SB), Y1, Y10
+	VANDPS       d7fffffffffffffff<>+0(SB), Y2, Y11
+	VCMPPD       $0x11, d3fe4000000000000<>+0(SB), Y9, Y9
+	VBLENDVPD    Y9, Y6, Y3, Y3
+	VCMPPD       $0x11, d3fe4000000000000<>+0(SB), Y10, Y10
+	VBLENDVPD    Y10, Y7, Y4, Y4
+	VCMPPD       $0x11, d3fe4000000000000<>+0(SB), Y11, Y11
+	VBLENDVPD    Y11, Y8, Y5, Y5
+	VANDPS       d8000000000000000<>+0(SB), Y0, Y9
+	VANDPS       d8000000000000000<>+0(SB), Y1, Y10
+	VANDPS       d8000000000000000<>+0(SB), Y2, Y11
+	VORPS        Y9, Y3, Y3
+	VORPS        Y10, Y4, Y4
+	VORPS        Y11, Y5, Y5
+	VMOVUPS      Y3, (CX)
+	VMOVUPS      Y4, 32(CX)
+	VMOVUPS      Y5, 64(CX)
+	ADDQ         $0x00000060, CX
+	ADDQ         $0x00000060, DX
+	SUBQ         $0x0000000c, AX
+	JMP          wide
+
+narrow:
+	CMPQ         AX, $0x00000004
+	JL           rest
+	VMOVUPS      (DX), Y0
+	VANDPS       d7fffffffffffffff<>+0(SB), Y0, Y2
+	VADDPD       Y2, Y2, Y2
+	VMOVUPS      dc087500000000000<>+0(SB), Y3
+	VMAXPD       Y2, Y3, Y2
+	VMOVUPS      d4086300000000000<>+0(SB), Y3
+	VMINPD       Y2, Y3, Y2
+	VMULPD       d3ff71547652b82fe<>+0(SB), Y2, Y3
+	VROUNDPD     $0x08, Y3, Y3
+	VFNMADD231PD d3fe62e42fefa39ef<>+0(SB), Y3, Y2
+	VFNMADD231PD d3c7abc9e3b39803f<>+0(SB), Y3, Y2
+	VMOVUPS      d3de6124613a86d09<>+0(SB), Y1
+	VFMADD213PD  d3e21eed8eff8d898<>+0(SB), Y2, Y1
+	VFMADD213PD  d3e5ae64567f544e4<>+0(SB), Y2, Y1
+	VFMADD213PD  d3e927e4fb7789f5c<>+0(SB), Y2, Y1
+	VFMADD213PD  d3ec71de3a556c734<>+0(SB), Y2, Y1
+	VFMADD213PD  d3efa01a01a01a01a<>+0(SB), Y2, Y1
+	VFMADD213PD  d3f2a01a01a01a01a<>+0(SB), Y2, Y1
+	VFMADD213PD  d3f56c16c16c16c17<>+0(SB), Y2, Y1
+	VFMADD213PD  d3f81111111111111<>+0(SB), Y2, Y1
+	VFMADD213PD  d3fa5555555555555<>+0(SB), Y2, Y1
+	VFMADD213PD  d3fc5555555555555<>+0(SB), Y2, Y1
+	VFMADD213PD  d3fe0000000000000<>+0(SB), Y2, Y1
+	VFMADD213PD  d3ff0000000000000<>+0(SB), Y2, Y1
+	VFMADD213PD  d3ff0000000000000<>+0(SB), Y2, Y1
+	VMULPD       d3fe0000000000000<>+0(SB), Y3, Y4
+	VROUNDPD     $0x08, Y4, Y4
+	VSUBPD       Y4, Y3, Y3
+	VADDPD       d43380000000003ff<>+0(SB), Y4, Y4
+	VPSLLQ       $0x34, Y4, Y4
+	VMULPD       Y4, Y1, Y1
+	VADDPD       d43380000000003ff<>+0(SB), Y3, Y3
+	VPSLLQ       $0x34, Y3, Y3
+	VMULPD       Y3, Y1, Y1
+	VADDPD       d3ff0000000000000<>+0(SB), Y1, Y1
+	VMOVUPS      d4000000000000000<>+0(SB), Y2
+	VDIVPD       Y1, Y2, Y1
+	VMOVUPS      d3ff0000000000000<>+0(SB), Y2
+	VSUBPD       Y1, Y2, Y1
+	VANDPS       d8000000000000000<>+0(SB), Y0, Y4
+	VORPS        Y4, Y1, Y1
+	VMULPD       Y0, Y0, Y3
+	VMOVUPS      dbfeedc5baafd6f4b<>+0(SB), Y2
+	VFMADD213PD  dc058d26a0e26682d<>+0(SB), Y3, Y2
+	VFMADD213PD  dc0993ac030580563<>+0(SB), Y3, Y2
+	VMOVUPS      d3ff0000000000000<>+0(SB), Y4
+	VFMADD213PD  d405c33f28a581b86<>+0(SB), Y3, Y4
+	VFMADD213PD  d40a176fa0e5535fa<>+0(SB), Y3, Y4
+	VFMADD213PD  d40b2ec102442040c<>+0(SB), Y3, Y4
+	VDIVPD       Y4, Y2, Y2
+	VMULPD       Y3, Y2, Y2
+	VFMADD213PD  Y0, Y0, Y2
+	VANDPS       d7fffffffffffffff<>+0(SB), Y0, Y3
+	VCMPPD       $0x11, d3fe4000000000000<>+0(SB), Y3, Y3
+	VBLENDVPD    Y3, Y2, Y1, Y1
+	VANDPS       d8000000000000000<>+0(SB), Y0, Y3
+	VORPS        Y3, Y1, Y1
+	VMOVUPS      Y1, (CX)
+	ADDQ         $0x00000020, CX
+	ADDQ         $0x00000020, DX
+	SUBQ         $0x00000004, AX
+	JMP          narrow
+
+rest:
+	TESTQ        AX, AX
+	JE           done
+	LEAQ         lanes<>+32(SB), BX
+	NEGQ         AX
+	VMOVUPS      (BX)(AX*8), Y15
+	VMASKMOVPD   (DX), Y15, Y0
+	VANDPS       d7fffffffffffffff<>+0(SB), Y0, Y2
+	VADDPD       Y2, Y2, Y2
+	VMOVUPS      dc087500000000000<>+0(SB), Y3
+	VMAXPD       Y2, Y3, Y2
+	VMOVUPS      d4086300000000000<>+0(SB), Y3
+	VMINPD       Y2, Y3, Y2
+	VMULPD       d3ff71547652b82fe<>+0(SB), Y2, Y3
+	VROUNDPD     $0x08, Y3, Y3
+	VFNMADD231PD d3fe62e42fefa39ef<>+0(SB), Y3, Y2
+	VFNMADD231PD d3c7abc9e3b39803f<>+0(SB), Y3, Y2
+	VMOVUPS      d3de6124613a86d09<>+0(SB), Y1
+	VFMADD213PD  d3e21eed8eff8d898<>+0(SB), Y2, Y1
+	VFMADD213PD  d3e5ae64567f544e4<>+0(SB), Y2, Y1
+	VFMADD213PD  d3e927e4fb7789f5c<>+0(SB), Y2, Y1
+	VFMADD213PD  d3ec71de3a556c734<>+0(SB), Y2, Y1
+	VFMADD213PD  d3efa01a01a01a01a<>+0(SB), Y2, Y1
+	VFMADD213PD  d3f2a01a01a01a01a<>+0(SB), Y2, Y1
+	VFMADD213PD  d3f56c16c16c16c17<>+0(SB), Y2, Y1
+	VFMADD213PD  d3f81111111111111<>+0(SB), Y2, Y1
+	VFMADD213PD  d3fa5555555555555<>+0(SB), Y2, Y1
+	VFMADD213PD  d3fc5555555555555<>+0(SB), Y2, Y1
+	VFMADD213PD  d3fe0000000000000<>+0(SB), Y2, Y1
+	VFMADD213PD  d3ff0000000000000<>+0(SB), Y2, Y1
+	VFMADD213PD  d3ff0000000000000<>+0(SB), Y2, Y1
+	VMULPD       d3fe0000000000000<>+0(SB), Y3, Y4
+	VROUNDPD     $0x08, Y4, Y4
+	VSUBPD       Y4, Y3, Y3
+	VADDPD       d43380000000003ff<>+0(SB), Y4, Y4
+	VPSLLQ       $0x34, Y4, Y4
+	VMULPD       Y4, Y1, Y1
+	VADDPD       d43380000000003ff<>+0(SB), Y3, Y3
+	VPSLLQ       $0x34, Y3, Y3
+	VMULPD       Y3, Y1, Y1
+	VADDPD       d3ff0000000000000<>+0(SB), Y1, Y1
+	VMOVUPS      d4000000000000000<>+0(SB), Y2
+	VDIVPD       Y1, Y2, Y1
+	VMOVUPS      d3ff0000000000000<>+0(SB), Y2
+	VSUBPD       Y1, Y2, Y1
+	VANDPS       d8000000000000000<>+0(SB), Y0, Y4
+	VORPS        Y4, Y1, Y1
+	VMULPD       Y0, Y0, Y3
+	VMOVUPS      dbfeedc5baafd6f4b<>+0(SB), Y2
+	VFMADD213PD  dc058d26a0e26682d<>+0(SB), Y3, Y2
+	VFMADD213PD  dc0993ac030580563<>+0(SB), Y3, Y2
+	VMOVUPS      d3ff0000000000000<>+0(SB), Y4
+	VFMADD213PD  d405c33f28a581b86<>+0(SB), Y3, Y4
+	VFMADD213PD  d40a176fa0e5535fa<>+0(SB), Y3, Y4
+	VFMADD213PD  d40b2ec102442040c<>+0(SB), Y3, Y4
+	VDIVPD       Y4, Y2, Y2
+	VMULPD       Y3, Y2, Y2
+	VFMADD213PD  Y0, Y0, Y2
+	VANDPS       d7fffffffffffffff<>+0(SB), Y0, Y3
+	VCMPPD       $0x11, d3fe4000000000000<>+0(SB), Y3, Y3
+	VBLENDVPD    Y3, Y2, Y1, Y1
+	VANDPS       d8000000000000000<>+0(SB), Y0, Y3
+	VORPS        Y3, Y1, Y1
+	VMASKMOVPD   Y1, Y15, (CX)
+
+done:
+	LDMXCSR csr+40(FP)
+	VZEROUPPER
+	RET
+
+DATA dbfeedc5baafd6f4b<>+0(SB)/4, $0xaafd6f4b
+DATA dbfeedc5baafd6f4b<>+4(SB)/4, $0xbfeedc5b
+DATA dbfeedc5baafd6f4b<>+8(SB)/4, $0xaafd6f4b
+DATA dbfeedc5baafd6f4b<>+12(SB)/4, $0xbfeedc5b
+DATA dbfeedc5baafd6f4b<>+16(SB)/4, $0xaafd6f4b
+DATA dbfeedc5baafd6f4b<>+20(SB)/4, $0xbfeedc5b
+DATA dbfeedc5baafd6f4b<>+24(SB)/4, $0xaafd6f4b
+DATA dbfeedc5baafd6f4b<>+28(SB)/4, $0xbfeedc5b
+GLOBL dbfeedc5baafd6f4b<>(SB), RODATA|NOPTR, $32
+
+DATA dc058d26a0e26682d<>+0(SB)/4, $0x0e26682d
+DATA dc058d26a0e26682d<>+4(SB)/4, $0xc058d26a
+DATA dc058d26a0e26682d<>+8(SB)/4, $0x0e26682d
+DATA dc058d26a0e26682d<>+12(SB)/4, $0xc058d26a
+DATA dc058d26a0e26682d<>+16(SB)/4, $0x0e26682d
+DATA dc058d26a0e26682d<>+20(SB)/4, $0xc058d26a
+DATA dc058d26a0e26682d<>+24(SB)/4, $0x0e26682d
+DATA dc058d26a0e26682d<>+28(SB)/4, $0xc058d26a
+GLOBL dc058d26a0e26682d<>(SB), RODATA|NOPTR, $32
+
+DATA dc0993ac030580563<>+0(SB)/4, $0x30580563
+DATA dc0993ac030580563<>+4(SB)/4, $0xc0993ac0
+DATA dc0993ac030580563<>+8(SB)/4, $0x30580563
+DATA dc0993ac030580563<>+12(SB)/4, $0xc0993ac0
+DATA dc0993ac030580563<>+16(SB)/4, $0x30580563
+DATA dc0993ac030580563<>+20(SB)/4, $0xc0993ac0
+DATA dc0993ac030580563<>+24(SB)/4, $0x30580563
+DATA dc0993ac030580563<>+28(SB)/4, $0xc0993ac0
+GLOBL dc0993ac030580563<>(SB), RODATA|NOPTR, $32
+
+DATA d405c33f28a581b86<>+0(SB)/4, $0x8a581b86
+DATA d405c33f28a581b86<>+4(SB)/4, $0x405c33f2
+DATA d405c33f28a581b86<>+8(SB)/4, $0x8a581b86
+DATA d405c33f28a581b86<>+12(SB)/4, $0x405c33f2
+DATA d405c33f28a581b86<>+16(SB)/4, $0x8a581b86
+DATA d405c33f28a581b86<>+20(SB)/4, $0x405c33f2
+DATA d405c33f28a581b86<>+24(SB)/4, $0x8a581b86
+DATA d405c33f28a581b86<>+28(SB)/4, $0x405c33f2
+GLOBL d405c33f28a581b86<>(SB), RODATA|NOPTR, $32
+
+DATA d40a176fa0e5535fa<>+0(SB)/4, $0x0e5535fa
+DATA d40a176fa0e5535fa<>+4(SB)/4, $0x40a176fa
+DATA d40a176fa0e5535fa<>+8(SB)/4, $0x0e5535fa
+DATA d40a176fa0e5535fa<>+12(SB)/4, $0x40a176fa
+DATA d40a176fa0e5535fa<>+16(SB)/4, $0x0e5535fa
+DATA d40a176fa0e5535fa<>+20(SB)/4, $0x40a176fa
+DATA d40a176fa0e5535fa<>+24(SB)/4, $0x0e5535fa
+DATA d40a176fa0e5535fa<>+28(SB)/4, $0x40a176fa
+GLOBL d40a176fa0e5535fa<>(SB), RODATA|NOPTR, $32
+
+DATA d40b2ec102442040c<>+0(SB)/4, $0x2442040c
+DATA d40b2ec102442040c<>+4(SB)/4, $0x40b2ec10
+DATA d40b2ec102442040c<>+8(SB)/4, $0x2442040c
+DATA d40b2ec102442040c<>+12(SB)/4, $0x40b2ec10
+DATA d40b2ec102442040c<>+16(SB)/4, $0x2442040c
+DATA d40b2ec102442040c<>+20(SB)/4, $0x40b2ec10
+DATA d40b2ec102442040c<>+24(SB)/4, $0x2442040c
+DATA d40b2ec102442040c<>+28(SB)/4, $0x40b2ec10
+GLOBL d40b2ec102442040c<>(SB), RODATA|NOPTR, $32
+
+DATA d3fe4000000000000<>+0(SB)/4, $0x00000000
+DATA d3fe4000000000000<>+4(SB)/4, $0x3fe40000
+DATA d3fe4000000000000<>+8(SB)/4, $0x00000000
+DATA d3fe4000000000000<>+12(SB)/4, $0x3fe40000
+DATA d3fe4000000000000<>+16(SB)/4, $0x00000000
+DATA d3fe4000000000000<>+20(SB)/4, $0x3fe40000
+DATA d3fe4000000000000<>+24(SB)/4, $0x00000000
+DATA d3fe4000000000000<>+28(SB)/4, $0x3fe40000
+GLOBL d3fe4000000000000<>(SB), RODATA|NOPTR, $32
+
+// func log64AVX2(n int, dst *float64, x *float64, y *float64, c float64) (csr uint32)
+// Requires: AVX, AVX2, FMA3, SSE
+TEXT ·log64AVX2(SB), NOSPLIT, $0-44
+	STMXCSR csr+40(FP)
+	MOVQ    n+0(FP), AX
+	MOVQ    dst+8(FP), CX
+	MOVQ    x+16(FP), DX
+
+wide:
+	CMPQ        AX, $0x00000008
+	JL          narrow
+	VMOVUPS     (DX), Y0
+	VMOVUPS     32(DX), Y1
+	VMULPD      d4350000000000000<>+0(SB), Y0, Y6
+	VMULPD      d4350000000000000<>+0(SB), Y1, Y7
+	VCMPPD      $0x11, d0010000000000000<>+0(SB), Y0, Y10
+	VBLENDVPD   Y10, Y6, Y0, Y4
+	VCMPPD      $0x11, d0010000000000000<>+0(SB), Y1, Y11
+	VBLENDVPD   Y11, Y7, Y1, Y5
+	VMOVUPS     d4330000000000435<>+0(SB), Y8
+	VMOVUPS     d4330000000000435<>+0(SB), Y9
+	VMOVUPS     d43300000000003ff<>+0(SB), Y2
+	VMOVUPS     d43300000000003ff<>+0(SB), Y3
+	VCMPPD      $0x11, d0010000000000000<>+0(SB), Y0, Y10
+	VBLENDVPD   Y10, Y8, Y2, Y8
+	VCMPPD      $0x11, d0010000000000000<>+0(SB), Y1, Y11
+	VBLENDVPD   Y11, Y9, Y3, Y9
+	VPSUBQ      dfff6a09e667f3bcd<>+0(SB), Y4, Y4
+	VPSUBQ      dfff6a09e667f3bcd<>+0(SB), Y5, Y5
+	VPSRLQ      $0x34, Y4, Y2
+	VPSRLQ      $0x34, Y5, Y3
+	VORPS       d4330000000000000<>+0(SB), Y2, Y2
+	VORPS       d4330000000000000<>+0(SB), Y3, Y3
+	VSUBPD      Y8, Y2, Y2
+	VSUBPD      Y9, Y3, Y3
+	VANDPS      d000fffffffffffff<>+0(SB), Y4, Y4
+	VANDPS      d000fffffffffffff<>+0(SB), Y5, Y5
+	VPADDQ      d3fe6a09e667f3bcd<>+0(SB), Y4, Y4
+	VPADDQ      d3fe6a09e667f3bcd<>+0(SB), Y5, Y5
+	VSUBPD      d3ff0000000000000<>+0(SB), Y4, Y4
+	VSUBPD      d3ff0000000000000<>+0(SB), Y5, Y5
+	VADDPD      d4000000000000000<>+0(SB), Y4, Y8
+	VADDPD      d4000000000000000<>+0(SB), Y5, Y9
+	VDIVPD      Y8, Y4, Y8
+	VDIVPD      Y9, Y5, Y9
+	VMULPD      Y8, Y8, Y10
+	VMULPD      Y9, Y9, Y11
+	VMOVUPS     d3fc2f112df3e5244<>+0(SB), Y6
+	VMOVUPS     d3fc2f112df3e5244<>+0(SB), Y7
+	VFMADD213PD d3fc39a09d078c69f<>+0(SB), Y10, Y6
+	VFMADD213PD d3fc39a09d078c69f<>+0(SB), Y11, Y7
+	VFMADD213PD d3fc7466496cb03de<>+0(SB), Y10, Y6
+	VFMADD213PD d3fc7466496cb03de<>+0(SB), Y11, Y7
+	VFMADD213PD d3fcc71c51d8e78af<>+0(SB), Y10, Y6
+	VFMADD213PD d3fcc71c51d8e78af<>+0(SB), Y11, Y7
+	VFMADD213PD d3fd2492494229359<>+0(SB), Y10, Y6
+	VFMADD213PD d3fd2492494229359<>+0(SB), Y11, Y7
+	VFMADD213PD d3fd999999997fa04<>+0(SB), Y10, Y6
+	VFMADD213PD d3fd999999997fa04<>+0(SB), Y11, Y7
+	VFMADD213PD d3fe5555555555593<>+0(SB), Y10, Y6
+	VFMADD213PD d3fe5555555555593<>+0(SB), Y11, Y7
+	VMULPD      Y10, Y6, Y6
+	VMULPD      Y11, Y7, Y7
+	VMULPD      Y4, Y4, Y10
+	VMULPD      Y5, Y5, Y11
+	VMULPD      d3fe0000000000000<>+0(SB), Y10, Y10
+	VMULPD      d3fe0000000000000<>+0(SB), Y11, Y11
+	VADDPD      Y10, Y6, Y6
+	VADDPD      Y11, Y7, Y7
+	VMULPD      Y8, Y6, Y6
+	VMULPD      Y9, Y7, Y7
+	VFMADD231PD d3dea39ef35793c76<>+0(SB), Y2, Y6
+	VFMADD231PD d3dea39ef35793c76<>+0(SB), Y3, Y7
+	VSUBPD      Y6, Y10, Y10
+	VSUBPD      Y7, Y11, Y11
+	VSUBPD      Y10, Y4, Y4
+	VSUBPD      Y11, Y5, Y5
+	VFMADD231PD d3fe62e42fee00000<>+0(SB), Y2, Y4
+	VFMADD231PD d3fe62e42fee00000<>+0(SB), Y3, Y5
+	VMOVUPS     dfff0000000000000<>+0(SB), Y2
+	VMOVUPS     dfff0000000000000<>+0(SB), Y3
+	VMOVUPS     d0000000000000000<>+0(SB), Y8
+	VMOVUPS     d0000000000000000<>+0(SB), Y9
+	VCMPPD      $0x12, Y8, Y0, Y10
+	VBLENDVPD   Y10, Y2, Y4, Y4
+	VCMPPD      $0x12, Y9, Y1, Y11
+	VBLENDVPD   Y11, Y3, Y5, Y5
+	VMOVUPS     d7ff8000000000001<>+0(SB), Y2
+	VMOVUPS     d7ff8000000000001<>+0(SB), Y3
+	VCMPPD      $0x11, Y8, Y0, Y10
+	VBLENDVPD   Y10, Y2, Y4, Y4
+	VCMPPD      $0x11, Y9, Y1, Y11
+	VBLENDVPD   Y11, Y3, Y5, Y5
+	VMOVUPS     d7ff0000000000000<>+0(SB), Y2
+	VMOVUPS     d7ff0000000000000<>+0(SB), Y3
+	VCMPPD      $0x11, Y2, Y0, Y10
+	VBLENDVPD   Y10, Y4, Y0, Y4
+	VCMPPD      $0x11, Y3, Y1, Y11
+	VBLENDVPD   Y11, Y5, Y1, Y5
+	VMOVUPS     Y4, (CX)
+	VMOVUPS     Y5, 32(CX)
+	ADDQ        $0x00000040, CX
+	ADDQ        $0x00000040, DX
+	SUBQ        $0x00000008, AX
+	JMP         wide
+
+narrow:
+	CMPQ        AX, $0x00000004
+	JL          rest
+	VMOVUPS     (DX), Y0
+	VMULPD      d4350000000000000<>+0(SB), Y0, Y3
+	VCMPPD      $0x11, d0010000000000000<>+0(SB), Y0, Y5
+	VBLENDVPD   Y5, Y3, Y0, Y2
+	VMOVUPS     d4330000000000435<>+0(SB), Y4
+	VMOVUPS     d43300000000003ff<>+0(SB), Y1
+	VCMPPD      $0x11, d0010000000000000<>+0(SB), Y0, Y5
+	VBLENDVPD   Y5, Y4, Y1, Y4
+	VPSUBQ      dfff6a09e667f3bcd<>+0(SB), Y2, Y2
+	VPSRLQ      $0x34, Y2, Y1
+	VORPS       d4330000000000000<>+0(SB), Y1, Y1
+	VSUBPD      Y4, Y1, Y1
+	VANDPS      d000fffffffffffff<>+0(SB), Y2, Y2
+	VPADDQ      d3fe6a09e667f3bcd<>+0(SB), Y2, Y2
+	VSUBPD      d3ff0000000000000<>+0(SB), Y2, Y2
+	VADDPD      d4000000000000000<>+0(SB), Y2, Y4
+	VDIVPD      Y4, Y2, Y4
+	VMULPD      Y4, Y4, Y5
+	VMOVUPS     d3fc2f112df3e5244<>+0(SB), Y3
+	VFMADD213PD d3fc39a09d078c69f<>+0(SB), Y5, Y3
+	VFMADD213PD d3fc7466496cb03de<>+0(SB), Y5, Y3
+	VFMADD213PD d3fcc71c51d8e78af<>+0(SB), Y5, Y3
+	VFMADD213PD d3fd2492494229359<>+0(SB), Y5, Y3
+	VFMADD213PD d3fd999999997fa04<>+0(SB), Y5, Y3
+	VFMADD213PD d3fe5555555555593<>+0(SB), Y5, Y3
+	VMULPD      Y5, Y3, Y3
+	VMULPD      Y2, Y2, Y5
+	VMULPD      d3fe0000000000000<>+0(SB), Y5, Y5
+	VADDPD      Y5, Y3, Y3
+	VMULPD      Y4, Y3, Y3
+	VFMADD231PD d3dea39ef35793c76<>+0(SB), Y1, Y3
+	VSUBPD      Y3, Y5, Y5
+	VSUBPD      Y5, Y2, Y2
+	VFMADD231PD d3fe62e42fee00000<>+0(SB), Y1, Y2
+	VMOVUPS     dfff0000000000000<>+0(SB), Y1
+	VMOVUPS     d0000000000000000<>+0(SB), Y4
+	VCMPPD      $0x12, Y4, Y0, Y5
+	VBLENDVPD   Y5, Y1, Y2, Y2
+	VMOVUPS     d7ff8000000000001<>+0(SB), Y1
+	VCMPPD      $0x11, Y4, Y0, Y5
+	VBLENDVPD   Y5, Y1, Y2, Y2
+	VMOVUPS     d7ff0000000000000<>+0(SB), Y1
+	VCMPPD      $0x11, Y1, Y0, Y5
+	VBLENDVPD   Y5, Y2, Y0, Y2
+	VMOVUPS     Y2, (CX)
+	ADDQ        $0x00000020, CX
+	ADDQ        $0x00000020, DX
+	SUBQ        $0x00000004, AX
+	JMP         narrow
+
+rest:
+	TESTQ       AX, AX
+	JE          done
+	LEAQ        lanes<>+32(SB), BX
+	NEGQ        AX
+	VMOVUPS     (BX)(AX*8), Y15
+	VMASKMOVPD  (DX), Y15, Y0
+	VMULPD      d4350000000000000<>+0(SB), Y0, Y3
+	VCMPPD      $0x11, d0010000000000000<>+0(SB), Y0, Y5
+	VBLENDVPD   Y5, Y3, Y0, Y2
+	VMOVUPS     d4330000000000435<>+0(SB), Y4
+	VMOVUPS     d43300000000003ff<>+0(SB), Y1
+	VCMPPD      $0x11, d0010000000000000<>+0(SB), Y0, Y5
+	VBLENDVPD   Y5, Y4, Y1, Y4
+	VPSUBQ      dfff6a09e667f3bcd<>+0(SB), Y2, Y2
+	VPSRLQ      $0x34, Y2, Y1
+	VORPS       d4330000000000000<>+0(SB), Y1, Y1
+	VSUBPD      Y4, Y1, Y1
+	VANDPS      d000fffffffffffff<>+0(SB), Y2, Y2
+	VPADDQ      d3fe6a09e667f3bcd<>+0(SB), Y2, Y2
+	VSUBPD      d3ff0000000000000<>+0(SB), Y2, Y2
+	VADDPD      d4000000000000000<>+0(SB), Y2, Y4
+	VDIVPD      Y4, Y2, Y4
+	VMULPD      Y4, Y4, Y5
+	VMOVUPS     d3fc2f112df3e5244<>+0(SB), Y3
+	VFMADD213PD d3fc39a09d078c69f<>+0(SB), Y5, Y3
+	VFMADD213PD d3fc7466496cb03de<>+0(SB), Y5, Y3
+	VFMADD213PD d3fcc71c51d8e78af<>+0(SB), Y5, Y3
+	VFMADD213PD d3fd2492494229359<>+0(SB), Y5, Y3
+	VFMADD213PD d3fd999999997fa04<>+0(SB), Y5, Y3
+	VFMADD213PD d3fe5555555555593<>+0(SB), Y5, Y3
+	VMULPD      Y5, Y3, Y3
+	VMULPD      Y2, Y2, Y5
+	VMULPD      d3fe0000000000000<>+0(SB), Y5, Y5
+	VADDPD      Y5, Y3, Y3
+	VMULPD      Y4, Y3, Y3
+	VFMADD231PD d3dea39ef35793c76<>+0(SB), Y1, Y3
+	VSUBPD      Y3, Y5, Y5
+	VSUBPD      Y5, Y2, Y2
+	VFMADD231PD d3fe62e42fee00000<>+0(SB), Y1, Y2
+	VMOVUPS     dfff0000000000000<>+0(SB), Y1
+	VMOVUPS     d0000000000000000<>+0(SB), Y4
+	VCMPPD      $0x12, Y4, Y0, Y5
+	VBLENDVPD   Y5, Y1, Y2, Y2
+	VMOVUPS     d7ff8000000000001<>+0(SB), Y1
+	VCMPPD      $0x11, Y4, Y0, Y5
+	VBLENDVPD   Y5, Y1, Y2, Y2
+	VMOVUPS     d7ff0000000000000<>+0(SB), Y1
+	VCMPPD      $0x11, Y1, Y0, Y5
+	VBLENDVPD   Y5, Y2, Y0, Y2
+	VMASKMOVPD  Y2, Y15, (CX)
+
+done:
+	LDMXCSR csr+40(FP)
+	VZEROUPPER
+	RET
+
+DATA d4350000000000000<>+0(SB)/4, $0x00000000
+DATA d4350000000000000<>+4(SB)/4, $0x43500000
+DATA d4350000000000000<>+8(SB)/4, $0x00000000
+DATA d4350000000000000<>+12(SB)/4, $0x43500000
+DATA d4350000000000000<>+16(SB)/4, $0x00000000
+DATA d4350000000000000<>+20(SB)/4, $0x43500000
+DATA d4350000000000000<>+24(SB)/4, $0x00000000
+DATA d4350000000000000<>+28(SB)/4, $0x43500000
+GLOBL d4350000000000000<>(SB), RODATA|NOPTR, $32
+
+DATA d0010000000000000<>+0(SB)/4, $0x00000000
+DATA d0010000000000000<>+4(SB)/4, $0x00100000
+DATA d0010000000000000<>+8(SB)/4, $0x00000000
+DATA d0010000000000000<>+12(SB)/4, $0x00100000
+DATA d0010000000000000<>+16(SB)/4, $0x00000000
+DATA d0010000000000000<>+20(SB)/4, $0x00100000
+DATA d0010000000000000<>+24(SB)/4, $0x00000000
+DATA d0010000000000000<>+28(SB)/4, $0x00100000
+GLOBL d0010000000000000<>(SB), RODATA|NOPTR, $32
+
+DATA d4330000000000435<>+0(SB)/4, $0x00000435
+DATA d4330000000000435<>+4(SB)/4, $0x43300000
+DATA d4330000000000435<>+8(SB)/4, $0x00000435
+DATA d4330000000000435<>+12(SB)/4, $0x43300000
+DATA d4330000000000435<>+16(SB)/4, $0x00000435
+DATA d4330000000000435<>+20(SB)/4, $0x43300000
+DATA d4330000000000435<>+24(SB)/4, $0x00000435
+DATA d4330000000000435<>+28(SB)/4, $0x43300000
+GLOBL d4330000000000435<>(SB), RODATA|NOPTR, $32
+
+DATA dfff0000000000000<>+0(SB)/4, $0x00000000
+DATA dfff0000000000000<>+4(SB)/4, $0xfff00000
+DATA dfff0000000000000<>+8(SB)/4, $0x00000000
+DATA dfff0000000000000<>+12(SB)/4, $0xfff00000
+DATA dfff0000000000000<>+16(SB)/4, $0x00000000
+DATA dfff0000000000000<>+20(SB)/4, $0xfff00000
+DATA dfff0000000000000<>+24(SB)/4, $0x00000000
+DATA dfff0000000000000<>+28(SB)/4, $0xfff00000
+GLOBL dfff0000000000000<>(SB), RODATA|NOPTR, $32
+
+DATA d7ff8000000000001<>+0(SB)/4, $0x00000001
+DATA d7ff8000000000001<>+4(SB)/4, $0x7ff80000
+DATA d7ff8000000000001<>+8(SB)/4, $0x00000001
+DATA d7ff8000000000001<>+12(SB)/4, $0x7ff80000
+DATA d7ff8000000000001<>+16(SB)/4, $0x00000001
+DATA d7ff8000000000001<>+20(SB)/4, $0x7ff80000
+DATA d7ff8000000000001<>+24(SB)/4, $0x00000001
+DATA d7ff8000000000001<>+28(SB)/4, $0x7ff80000
+GLOBL d7ff8000000000001<>(SB), RODATA|NOPTR, $32
+
+DATA d7ff0000000000000<>+0(SB)/4, $0x00000000
+DATA d7ff0000000000000<>+4(SB)/4, $0x7ff00000
+DATA d7ff0000000000000<>+8(SB)/4, $0x00000000
+DATA d7ff0000000000000<>+12(SB)/4, $0x7ff00000
+DATA d7ff0000000000000<>+16(SB)/4, $0x00000000
+DATA d7ff0000000000000<>+20(SB)/4, $0x7ff00000
+DATA d7ff0000000000000<>+24(SB)/4, $0x00000000
+DATA d7ff0000000000000<>+28(SB)/4, $0x7ff00000
+GLOBL d7ff0000000000000<>(SB), RODATA|NOPTR, $32
+
+// func erf64AVX2(n int, dst *float64, x *float64, y *float64, c float64) (csr uint32)
+// Requires: AVX, AVX2, FMA3, SSE
+TEXT ·erf64AVX2(SB), NOSPLIT, $0-44
+	STMXCSR csr+40(FP)
+	MOVQ    n+0(FP), AX
+	MOVQ    dst+8(FP), CX
+	MOVQ    x+16(FP), DX
+
+wide:
+	CMPQ         AX, $0x00000008
+	JL           narrow
+	VMOVUPS      (DX), Y0
+	VMOVUPS      32(DX), Y1
+	VANDPS       d7fffffffffffffff<>+0(SB), Y0, Y4
+	VANDPS       d7fffffffffffffff<>+0(SB), Y1, Y5
+	VMOVUPS      d401a000000000000<>+0(SB), Y6
+	VMOVUPS      d401a000000000000<>+0(SB), Y7
+	VMINPD       Y4, Y6, Y4
+	VMINPD       Y5, Y7, Y5
+	VADDPD       d4008000000000000<>+0(SB), Y4, Y8
+	VADDPD       d4008000000000000<>+0(SB), Y5, Y9
+	VSUBPD       d4008000000000000<>+0(SB), Y4, Y6
+	VSUBPD       d4008000000000000<>+0(SB), Y5, Y7
+	VDIVPD       Y8, Y6, Y10
+	VDIVPD       Y9, Y7, Y11
+	VMOVUPS      dbe6da107dc6c97a8<>+0(SB), Y2
+	VMOVUPS      dbe6da107dc6c97a8<>+0(SB), Y3
+	VFMADD213PD  d3eb4170bf2ad12b2<>+0(SB), Y10, Y2
+	VFMADD213PD  d3eb4170bf2ad12b2<>+0(SB), Y11, Y3
+	VFMADD213PD  d3ec0cd9eb2169688<>+0(SB), Y10, Y2
+	VFMADD213PD  d3ec0cd9eb2169688<>+0(SB), Y11, Y3
+	VFMADD213PD  dbee0be685d215d97<>+0(SB), Y10, Y2
+	VFMADD213PD  dbee0be685d215d97<>+0(SB), Y11, Y3
+	VFMADD213PD  dbeeaebbca5a5db00<>+0(SB), Y10, Y2
+	VFMADD213PD  dbeeaebbca5a5db00<>+0(SB), Y11, Y3
+	VFMADD213PD  d3f10cafa89d7b6a3<>+0(SB), Y10, Y2
+	VFMADD213PD  d3f10cafa89d7b6a3<>+0(SB), Y11, Y3
+	VFMADD213PD  d3f07b9bb1246f4dd<>+0(SB), Y10, Y2
+	VFMADD213PD  d3f07b9bb1246f4dd<>+0(SB), Y11, Y3
+	VFMADD213PD  dbf439085a554fd14<>+0(SB), Y10, Y2
+	VFMADD213PD  dbf439085a554fd14<>+0(SB), Y11, Y3
+	VFMADD213PD  d3f47310235a76323<>+0(SB), Y10, Y2
+	VFMADD213PD  d3f47310235a76323<>+0(SB), Y11, Y3
+	VFMADD213PD  d3f717c83907c07e2<>+0(SB), Y10, Y2
+	VFMADD213PD  d3f717c83907c07e2<>+0(SB), Y11, Y3
+	VFMADD213PD  dbf98fa58eb707f41<>+0(SB), Y10, Y2
+	VFMADD213PD  dbf98fa58eb707f41<>+0(SB), Y11, Y3
+	VFMADD213PD  d3fb258b13b00d6d2<>+0(SB), Y10, Y2
+	VFMADD213PD  d3fb258b13b00d6d2<>+0(SB), Y11, Y3
+	VFMADD213PD  dbfc336ffbef082ec<>+0(SB), Y10, Y2
+	VFMADD213PD  dbfc336ffbef082ec<>+0(SB), Y11, Y3
+	VFMADD213PD  d3fcf6ff204105a35<>+0(SB), Y10, Y2
+	VFMADD213PD  d3fcf6ff204105a35<>+0(SB), Y11, Y3
+	VFMADD213PD  dbfd4e102b9cf8518<>+0(SB), Y10, Y2
+	VFMADD213PD  dbfd4e102b9cf8518<>+0(SB), Y11, Y3
+	VFMADD213PD  d3fc6e9827d229d2d<>+0(SB), Y10, Y2
+	VFMADD213PD  d3fc6e9827d229d2d<>+0(SB), Y11, Y3
+	VMULPD       Y4, Y4, Y4
+	VMULPD       Y5, Y5, Y5
+	VXORPS       d8000000000000000<>+0(SB), Y4, Y4
+	VXORPS       d8000000000000000<>+0(SB), Y5, Y5
+	VMOVUPS      dc087500000000000<>+0(SB), Y6
+	VMOVUPS      dc087500000000000<>+0(SB), Y7
+	VMAXPD       Y4, Y6, Y4
+	VMAXPD       Y5, Y7, Y5
+	VMOVUPS      d4086300000000000<>+0(SB), Y6
+	VMOVUPS      d4086300000000000<>+0(SB), Y7
+	VMINPD       Y4, Y6, Y4
+	VMINPD       Y5, Y7, Y5
+	VMULPD       d3ff71547652b82fe<>+0(SB), Y4, Y6
+	VMULPD       d3ff71547652b82fe<>+0(SB), Y5, Y7
+	VROUNDPD     $0x08, Y6, Y6
+	VROUNDPD     $0x08, Y7, Y7
+	VFNMADD231PD d3fe62e42fefa39ef<>+0(SB), Y6, Y4
+	VFNMADD231PD d3fe62e42fefa39ef<>+0(SB), Y7, Y5
+	VFNMADD231PD d3c7abc9e3b39803f<>+0(SB), Y6, Y4
+	VFNMADD231PD d3c7abc9e3b39803f<>+0(SB), Y7, Y5
+	VMOVUPS      d3de6124613a86d09<>+0(SB), Y10
+	VMOVUPS      d3de6124613a86d09<>+0(SB), Y11
+	VFMADD213PD  d3e21eed8eff8d898<>+0(SB), Y4, Y10
+	VFMADD213PD  d3e21eed8eff8d898<>+0(SB), Y5, Y11
+	VFMADD213PD  d3e5ae64567f544e4<>+0(SB), Y4, Y10
+	VFMADD213PD  d3e5ae64567f544e4<>+0(SB), Y5, Y11
+	VFMADD213PD  d3e927e4fb7789f5c<>+0(SB), Y4, Y10
+	VFMADD213PD  d3e927e4fb7789f5c<>+0(SB), Y5, Y11
+	VFMADD213PD  d3ec71de3a556c734<>+0(SB), Y4, Y10
+	VFMADD213PD  d3ec71de3a556c734<>+0(SB), Y5, Y11
+	VFMADD213PD  d3efa01a01a01a01a<>+0(SB), Y4, Y10
+	VFMADD213PD  d3efa01a01a01a01a<>+0(SB), Y5, Y11
+	VFMADD213PD  d3f2a01a01a01a01a<>+0(SB), Y4, Y10
+	VFMADD213PD  d3f2a01a01a01a01a<>+0(SB), Y5, Y11
+	VFMADD213PD  d3f56c16c16c16c17<>+0(SB), Y4, Y10
+	VFMADD213PD  d3f56c16c16c16c17<>+0(SB), Y5, Y11
+	VFMADD213PD  d3f81111111111111<>+0(SB), Y4, Y10
+	VFMADD213PD  d3f81111111111111<>+0(SB), Y5, Y11
+	VFMADD213PD  d3fa5555555555555<>+0(SB), Y4, Y10
+	VFMADD213PD  d3fa5555555555555<>+0(SB), Y5, Y11
+	VFMADD213PD  d3fc5555555555555<>+0(SB), Y4, Y10
+	VFMADD213PD  d3fc5555555555555<>+0(SB), Y5, Y11
+	VFMADD213PD  d3fe0000000000000<>+0(SB), Y4, Y10
+	VFMADD213PD  d3fe0000000000000<>+0(SB), Y5, Y11
+	VFMADD213PD  d3ff0000000000000<>+0(SB), Y4, Y10
+	VFMADD213PD  d3ff0000000000000<>+0(SB), Y5, Y11
+	VFMADD213PD  d3ff0000000000000<>+0(SB), Y4, Y10
+	VFMADD213PD  d3ff0000000000000<>+0(SB), Y5, Y11
+	VMULPD       d3fe0000000000000<>+0(SB), Y6, Y8
+	VMULPD       d3fe0000000000000<>+0(SB), Y7, Y9
+	VROUNDPD     $0x08, Y8, Y8
+	VROUNDPD     $0x08, Y9, Y9
+	VSUBPD       Y8, Y6, Y6
+	VSUBPD       Y9, Y7, Y7
+	VADDPD       d43380000000003ff<>+0(SB), Y8, Y8
+	VADDPD       d43380000000003ff<>+0(SB), Y9, Y9
+	VPSLLQ       $0x34, Y8, Y8
+	VPSLLQ       $0x34, Y9, Y9
+	VMULPD       Y8, Y10, Y10
+	VMULPD       Y9, Y11, Y11
+	VADDPD       d43380000000003ff<>+0(SB), Y6, Y6
+	VADDPD       d43380000000003ff<>+0(SB), Y7, Y7
+	VPSLLQ       $0x34, Y6, Y6
+	VPSLLQ       $0x34, Y7, Y7
+	VMULPD       Y6, Y10, Y10
+	VMULPD       Y7, Y11, Y11
+	VMULPD       Y2, Y10, Y10
+	VMULPD       Y3, Y11, Y11
+	VMOVUPS      d3ff0000000000000<>+0(SB), Y2
+	VMOVUPS      d3ff0000000000000<>+0(SB), Y3
+	VSUBPD       Y10, Y2, Y10
+	VSUBPD       Y11, Y3, Y11
+	VANDPS       d8000000000000000<>+0(SB), Y0, Y4
+	VANDPS       d8000000000000000<>+0(SB), Y1, Y5
+	VORPS        Y4, Y10, Y10
+	VORPS        Y5, Y11, Y11
+	VMULPD       Y0, Y0, Y6
+	VMULPD       Y1, Y1, Y7
+	VMOVUPS      d3dd05ffd737fb32e<>+0(SB), Y2
+	VMOVUPS      d3dd05ffd737fb32e<>+0(SB), Y3
+	VFMADD213PD  dbe1389d4f2641625<>+0(SB), Y6, Y2
+	VFMADD213PD  dbe1389d4f2641625<>+0(SB), Y7, Y3
+	VFMADD213PD  d3e4f7b4bf3b13964<>+0(SB), Y6, Y2
+	VFMADD213PD  d3e4f7b4bf3b13964<>+0(SB), Y7, Y3
+	VFMADD213PD  dbe85f1ecb6f0764c<>+0(SB), Y6, Y2
+	VFMADD213PD  dbe85f1ecb6f0764c<>+0(SB), Y7, Y3
+	VFMADD213PD  d3ebb9df224ca4b97<>+0(SB), Y6, Y2
+	VFMADD213PD  d3ebb9df224ca4b97<>+0(SB), Y7, Y3
+	VFMADD213PD  dbeef4d1e3183f7ae<>+0(SB), Y6, Y2
+	VFMADD213PD  dbeef4d1e3183f7ae<>+0(SB), Y7, Y3
+	VFMADD213PD  d3f1f9a321d5b8e1e<>+0(SB), Y6, Y2
+	VFMADD213PD  d3f1f9a321d5b8e1e<>+0(SB), Y7, Y3
+	VFMADD213PD  dbf4c02db3dac435f<>+0(SB), Y6, Y2
+	VFMADD213PD  dbf4c02db3dac435f<>+0(SB), Y7, Y3
+	VFMADD213PD  d3f7565bcd0dbaa38<>+0(SB), Y6, Y2
+	VFMADD213PD  d3f7565bcd0dbaa38<>+0(SB), Y7, Y3
+	VFMADD213PD  dbf9b82ce31284e00<>+0(SB), Y6, Y2
+	VFMADD213PD  dbf9b82ce31284e00<>+0(SB), Y7, Y3
+	VFMADD213PD  d3fbce2f21a042b30<>+0(SB), Y6, Y2
+	VFMADD213PD  d3fbce2f21a042b30<>+0(SB), Y7, Y3
+	VFMADD213PD  dbfd812746b0379e6<>+0(SB), Y6, Y2
+	VFMADD213PD  dbfd812746b0379e6<>+0(SB), Y7, Y3
+	VFMADD213PD  d3ff20dd750429b6d<>+0(SB), Y6, Y2
+	VFMADD213PD  d3ff20dd750429b6d<>+0(SB), Y7, Y3
+	VMULPD       Y0, Y2, Y2
+	VMULPD       Y1, Y3, Y3
+	VANDPS       d7fffffffffffffff<>+0(SB), Y0, Y4
+	VANDPS       d7fffffffffffffff<>+0(SB), Y1, Y5
+	VCMPPD       $0x11, d3ff0000000000000<>+0(SB), Y4, Y4
+	VBLENDVPD    Y4, Y2, Y10, Y2
+	VCMPPD       $0x11, d3ff0000000000000<>+0(SB), Y5, Y5
+	VBLENDVPD    Y5, Y3, Y11, Y3
+	VMOVUPS      Y2, (CX)
+	VMOVUPS      Y3, 32(CX)
+	ADDQ         $0x00000040, CX
+	ADDQ         $0x00000040, DX
+	SUBQ         $0x00000008, AX
+	JMP          wide
+
+narrow:
+	CMPQ         AX, $0x00000004
+	JL           rest
+	VMOVUPS      (DX), Y0
+	VANDPS       d7fffffffffffffff<>+0(SB), Y0, Y2
+	VMOVUPS      d401a000000000000<>+0(SB), Y3
+	VMINPD       Y2, Y3, Y2
+	VADDPD       d4008000000000000<>+0(SB), Y2, Y4
+	VSUBPD       d4008000000000000<>+0(SB), Y2, Y3
+	VDIVPD       Y4, Y3, Y5
+	VMOVUPS      dbe6da107dc6c97a8<>+0(SB), Y1
+	VFMADD213PD  d3eb4170bf2ad12b2<>+0(SB), Y5, Y1
+	VFMADD213PD  d3ec0cd9eb2169688<>+0(SB), Y5, Y1
+	VFMADD213PD  dbee0be685d215d97<>+0(SB), Y5, Y1
+	VFMADD213PD  dbeeaebbca5a5db00<>+0(SB), Y5, Y1
+	VFMADD213PD  d3f10cafa89d7b6a3<>+0(SB), Y5, Y1
+	VFMADD213PD  d3f07b9bb1246f4dd<>+0(SB), Y5, Y1
+	VFMADD213PD  dbf439085a554fd14<>+0(SB), Y5, Y1
+	VFMADD213PD  d3f47310235a76323<>+0(SB), Y5, Y1
+	VFMADD213PD  d3f717c83907c07e2<>+0(SB), Y5, Y1
+	VFMADD213PD  dbf98fa58eb707f41<>+0(SB), Y5, Y1
+	VFMADD213PD  d3fb258b13b00d6d2<>+0(SB), Y5, Y1
+	VFMADD213PD  dbfc336ffbef082ec<>+0(SB), Y5, Y1
+	VFMADD213PD  d3fcf6ff204105a35<>+0(SB), Y5, Y1
+	VFMADD213PD  dbfd4e102b9cf8518<>+0(SB), Y5, Y1
+	VFMADD213PD  d3fc6e9827d229d2d<>+0(SB), Y5, Y1
+	VMULPD       Y2, Y2, Y2
+	VXORPS       d8000000000000000<>+0(SB), Y2, Y2
+	VMOVUPS      dc087500000000000<>+0(SB), Y3
+	VMAXPD       Y2, Y3, Y2
+	VMOVUPS      d4086300000000000<>+0(SB), Y3
+	VMINPD       Y2, Y3, Y2
+	VMULPD       d3ff71547652b82fe<>+0(SB), Y2, Y3
+	VROUNDPD     $0x08, Y3, Y3
+	VFNMADD231PD d3fe62e42fefa39ef<>+0(SB), Y3, Y2
+	VFNMADD231PD d3c7abc9e3b39803f<>+0(SB), Y3, Y2
+	VMOVUPS      d3de6124613a86d09<>+0(SB), Y5
+	VFMADD213PD  d3e21eed8eff8d898<>+0(SB), Y2, Y5
+	VFMADD213PD  d3e5ae64567f544e4<>+0(SB), Y2, Y5
+	VFMADD213PD  d3e927e4fb7789f5c<>+0(SB), Y2, Y5
+	VFMADD213PD  d3ec71de3a556c734<>+0(SB), Y2, Y5
+	VFMADD213PD  d3efa01a01a01a01a<>+0(SB), Y2, Y5
+	VFMADD213PD  d3f2a01a01a01a01a<>+0(SB), Y2, Y5
+	VFMADD213PD  d3f56c16c16c16c17<>+0(SB), Y2, Y5
+	VFMADD213PD  d3f81111111111111<>+0(SB), Y2, Y5
+	VFMADD213PD  d3fa5555555555555<>+0(SB), Y2, Y5
+	VFMADD213PD  d3fc5555555555555<>+0(SB), Y2, Y5
+	VFMADD213PD  d3fe0000000000000<>+0(SB), Y2, Y5
+	VFMADD213PD  d3ff0000000000000<>+0(SB), Y2, Y5
+	VFMADD213PD  d3ff0000000000000<>+0(SB), Y2, Y5
+	VMULPD       d3fe0000000000000<>+0(SB), Y3, Y4
+	VROUNDPD     $0x08, Y4, Y4
+	VSUBPD       Y4, Y3, Y3
+	VADDPD       d43380000000003ff<>+0(SB), Y4, Y4
+	VPSLLQ       $0x34, Y4, Y4
+	VMULPD       Y4, Y5, Y5
+	VADDPD       d43380000000003ff<>+0(SB), Y3, Y3
+	VPSLLQ       $0x34, Y3, Y3
+	VMULPD       Y3, Y5, Y5
+	VMULPD       Y1, Y5, Y5
+	VMOVUPS      d3ff0000000000000<>+0(SB), Y1
+	VSUBPD       Y5, Y1, Y5
+	VANDPS       d8000000000000000<>+0(SB), Y0, Y2
+	VORPS        Y2, Y5, Y5
+	VMULPD       Y0, Y0, Y3
+	VMOVUPS      d3dd05ffd737fb32e<>+0(SB), Y1
+	VFMADD213PD  dbe1389d4f2641625<>+0(SB), Y3, Y1
+	VFMADD213PD  d3e4f7b4bf3b13964<>+0(SB), Y3, Y1
+	VFMADD213PD  dbe85f1ecb6f0764c<>+0(SB), Y3, Y1
+	VFMADD213PD  d3ebb9df224ca4b97<>+0(SB), Y3, Y1
+	VFMADD213PD  dbeef4d1e3183f7ae<>+0(SB), Y3, Y1
+	VFMADD213PD  d3f1f9a321d5b8e1e<>+0(SB), Y3, Y1
+	VFMADD213PD  dbf4c02db3dac435f<>+0(SB), Y3, Y1
+	VFMADD213PD  d3f7565bcd0dbaa38<>+0(SB), Y3, Y1
+	VFMADD213PD  dbf9b82ce31284e00<>+0(SB), Y3, Y1
+	VFMADD213PD  d3fbce2f21a042b30<>+0(SB), Y3, Y1
+	VFMADD213PD  dbfd812746b0379e6<>+0(SB), Y3, Y1
+	VFMADD213PD  d3ff20dd750429b6d<>+0(SB), Y3, Y1
+	VMULPD       Y0, Y1, Y1
+	VANDPS       d7fffffffffffffff<>+0(SB), Y0, Y2
+	VCMPPD       $0x11, d3ff0000000000000<>+0(SB), Y2, Y2
+	VBLENDVPD    Y2, Y1, Y5, Y1
+	VMOVUPS      Y1, (CX)
+	ADDQ         $0x00000020, CX
+	ADDQ         $0x00000020, DX
+	SUBQ         $0x00000004, AX
+	JMP          narrow
+
+rest:
+	TESTQ        AX, AX
+	JE           done
+	LEAQ         lanes<>+32(SB), BX
+	NEGQ         AX
+	VMOVUPS      (BX)(AX*8), Y15
+	VMASKMOVPD   (DX), Y15, Y0
+	VANDPS       d7fffffffffffffff<>+0(SB), Y0, Y2
+	VMOVUPS      d401a000000000000<>+0(SB), Y3
+	VMINPD       Y2, Y3, Y2
+	VADDPD       d4008000000000000<>+0(SB), Y2, Y4
+	VSUBPD       d4008000000000000<>+0(SB), Y2, Y3
+	VDIVPD       Y4, Y3, Y5
+	VMOVUPS      dbe6da107dc6c97a8<>+0(SB), Y1
+	VFMADD213PD  d3eb4170bf2ad12b2<>+0(SB), Y5, Y1
+	VFMADD213PD  d3ec0cd9eb2169688<>+0(SB), Y5, Y1
+	VFMADD213PD  dbee0be685d215d97<>+0(SB), Y5, Y1
+	VFMADD213PD  dbeeaebbca5a5db00<>+0(SB), Y5, Y1
+	VFMADD213PD  d3f10cafa89d7b6a3<>+0(SB), Y5, Y1
+	VFMADD213PD  d3f07b9bb1246f4dd<>+0(SB), Y5, Y1
+	VFMADD213PD  dbf439085a554fd14<>+0(SB), Y5, Y1
+	VFMADD213PD  d3f47310235a76323<>+0(SB), Y5, Y1
+	VFMADD213PD  d3f717c83907c07e2<>+0(SB), Y5, Y1
+	VFMADD213PD  dbf98fa58eb707f41<>+0(SB), Y5, Y1
+	VFMADD213PD  d3fb258b13b00d6d2<>+0(SB), Y5, Y1
+	VFMADD213PD  dbfc336ffbef082ec<>+0(SB), Y5, Y1
+	VFMADD213PD  d3fcf6ff204105a35<>+0(SB), Y5, Y1
+	VFMADD213PD  dbfd4e102b9cf8518<>+0(SB), Y5, Y1
+	VFMADD213PD  d3fc6e9827d229d2d<>+0(SB), Y5, Y1
+	VMULPD       Y2, Y2, Y2
+	VXORPS       d8000000000000000<>+0(SB), Y2, Y2
+	VMOVUPS      dc087500000000000<>+0(SB), Y3
+	VMAXPD       Y2, Y3, Y2
+	VMOVUPS      d4086300000000000<>+0(SB), Y3
+	VMINPD       Y2, Y3, Y2
+	VMULPD       d3ff71547652b82fe<>+0(SB), Y2, Y3
+	VROUNDPD     $0x08, Y3, Y3
+	VFNMADD231PD d3fe62e42fefa39ef<>+0(SB), Y3, Y2
+	VFNMADD231PD d3c7abc9e3b39803f<>+0(SB), Y3, Y2
+	VMOVUPS      d3de6124613a86d09<>+0(SB), Y5
+	VFMADD213PD  d3e21eed8eff8d898<>+0(SB), Y2, Y5
+	VFMADD213PD  d3e5ae64567f544e4<>+0(SB), Y2, Y5
+	VFMADD213PD  d3e927e4fb7789f5c<>+0(SB), Y2, Y5
+	VFMADD213PD  d3ec71de3a556c734<>+0(SB), Y2, Y5
+	VFMADD213PD  d3efa01a01a01a01a<>+0(SB), Y2, Y5
+	VFMADD213PD  d3f2a01a01a01a01a<>+0(SB), Y2, Y5
+	VFMADD213PD  d3f56c16c16c16c17<>+0(SB), Y2, Y5
+	VFMADD213PD  d3f81111111111111<>+0(SB), Y2, Y5
+	VFMADD213PD  d3fa5555555555555<>+0(SB), Y2, Y5
+	VFMADD213PD  d3fc5555555555555<>+0(SB), Y2, Y5
+	VFMADD213PD  d3fe0000000000000<>+0(SB), Y2, Y5
+	VFMADD213PD  d3ff0000000000000<>+0(SB), Y2, Y5
+	VFMADD213PD  d3ff0000000000000<>+0(SB), Y2, Y5
+	VMULPD       d3fe0000000000000<>+0(SB), Y3, Y4
+	VROUNDPD     $0x08, Y4, Y4
+	VSUBPD       Y4, Y3, Y3
+	VADDPD       d43380000000003ff<>+0(SB), Y4, Y4
+	VPSLLQ       $0x34, Y4, Y4
+	VMULPD       Y4, Y5, Y5
+	VADDPD       d43380000000003ff<>+0(SB), Y3, Y3
+	VPSLLQ       $0x34, Y3, Y3
+	VMULPD       Y3, Y5, Y5
+	VMULPD       Y1, Y5, Y5
+	VMOVUPS      d3ff0000000000000<>+0(SB), Y1
+	VSUBPD       Y5, Y1, Y5
+	VANDPS       d8000000000000000<>+0(SB), Y0, Y2
+	VORPS        Y2, Y5, Y5
+	VMULPD       Y0, Y0, Y3
+	VMOVUPS      d3dd05ffd737fb32e<>+0(SB), Y1
+	VFMADD213PD  dbe1389d4f2641625<>+0(SB), Y3, Y1
+	VFMADD213PD  d3e4f7b4bf3b13964<>+0(SB), Y3, Y1
+	VFMADD213PD  dbe85f1ecb6f0764c<>+0(SB), Y3, Y1
+	VFMADD213PD  d3ebb9df224ca4b97<>+0(SB), Y3, Y1
+	VFMADD213PD  dbeef4d1e3183f7ae<>+0(SB), Y3, Y1
+	VFMADD213PD  d3f1f9a321d5b8e1e<>+0(SB), Y3, Y1
+	VFMADD213PD  dbf4c02db3dac435f<>+0(SB), Y3, Y1
+	VFMADD213PD  d3f7565bcd0dbaa38<>+0(SB), Y3, Y1
+	VFMADD213PD  dbf9b82ce31284e00<>+0(SB), Y3, Y1
+	VFMADD213PD  d3fbce2f21a042b30<>+0(SB), Y3, Y1
+	VFMADD213PD  dbfd812746b0379e6<>+0(SB), Y3, Y1
+	VFMADD213PD  d3ff20dd750429b6d<>+0(SB), Y3, Y1
+	VMULPD       Y0, Y1, Y1
+	VANDPS       d7fffffffffffffff<>+0(SB), Y0, Y2
+	VCMPPD       $0x11, d3ff0000000000000<>+0(SB), Y2, Y2
+	VBLENDVPD    Y2, Y1, Y5, Y1
+	VMASKMOVPD   Y1, Y15, (CX)
+
+done:
+	LDMXCSR csr+40(FP)
+	VZEROUPPER
+	RET
+
+DATA d401a000000000000<>+0(SB)/4, $0x00000000
+DATA d401a000000000000<>+4(SB)/4, $0x401a0000
+DATA d401a000000000000<>+8(SB)/4, $0x00000000
+DATA d401a000000000000<>+12(SB)/4, $0x401a0000
+DATA d401a000000000000<>+16(SB)/4, $0x00000000
+DATA d401a000000000000<>+20(SB)/4, $0x401a0000
+DATA d401a000000000000<>+24(SB)/4, $0x00000000
+DATA d401a000000000000<>+28(SB)/4, $0x401a0000
+GLOBL d401a000000000000<>(SB), RODATA|NOPTR, $32
+
+DATA d4008000000000000<>+0(SB)/4, $0x00000000
+DATA d4008000000000000<>+4(SB)/4, $0x40080000
+DATA d4008000000000000<>+8(SB)/4, $0x00000000
+DATA d4008000000000000<>+12(SB)/4, $0x40080000
+DATA d4008000000000000<>+16(SB)/4, $0x00000000
+DATA d4008000000000000<>+20(SB)/4, $0x40080000
+DATA d4008000000000000<>+24(SB)/4, $0x00000000
+DATA d4008000000000000<>+28(SB)/4, $0x40080000
+GLOBL d4008000000000000<>(SB), RODATA|NOPTR, $32
+
+DATA dbe6da107dc6c97a8<>+0(SB)/4, $0xdc6c97a8
+DATA dbe6da107dc6c97a8<>+4(SB)/4, $0xbe6da107
+DATA dbe6da107dc6c97a8<>+8(SB)/4, $0xdc6c97a8
+DATA dbe6da107dc6c97a8<>+12(SB)/4, $0xbe6da107
+DATA dbe6da107dc6c97a8<>+16(SB)/4, $0xdc6c97a8
+DATA dbe6da107dc6c97a8<>+20(SB)/4, $0xbe6da107
+DATA dbe6da107dc6c97a8<>+24(SB)/4, $0xdc6c97a8
+DATA dbe6da107dc6c97a8<>+28(SB)/4, $0xbe6da107
+GLOBL dbe6da107dc6c97a8<>(SB), RODATA|NOPTR, $32
+
+DATA d3eb4170bf2ad12b2<>+0(SB)/4, $0xf2ad12b2
+DATA d3eb4170bf2ad12b2<>+4(SB)/4, $0x3eb4170b
+DATA d3eb4170bf2ad12b2<>+8(SB)/4, $0xf2ad12b2
+DATA d3eb4170bf2ad12b2<>+12(SB)/4, $0x3eb4170b
+DATA d3eb4170bf2ad12b2<>+16(SB)/4, $0xf2ad12b2
+DATA d3eb4170bf2ad12b2<>+20(SB)/4, $0x3eb4170b
+DATA d3eb4170bf2ad12b2<>+24(SB)/4, $0xf2ad12b2
+DATA d3eb4170bf2ad12b2<>+28(SB)/4, $0x3eb4170b
+GLOBL d3eb4170bf2ad12b2<>(SB), RODATA|NOPTR, $32
+
+DATA d3ec0cd9eb2169688<>+0(SB)/4, $0xb2169688
+DATA d3ec0cd9eb2169688<>+4(SB)/4, $0x3ec0cd9e
+DATA d3ec0cd9eb2169688<>+8(SB)/4, $0xb2169688
+DATA d3ec0cd9eb2169688<>+12(SB)/4, $0x3ec0cd9e
+DATA d3ec0cd9eb2169688<>+16(SB)/4, $0xb2169688
+DATA d3ec0cd9eb2169688<>+20(SB)/4, $0x3ec0cd9e
+DATA d3ec0cd9eb2169688<>+24(SB)/4, $0xb2169688
+DATA d3ec0cd9eb2169688<>+28(SB)/4, $0x3ec0cd9e
+GLOBL d3ec0cd9eb2169688<>(SB), RODATA|NOPTR, $32
+
+DATA dbee0be685d215d97<>+0(SB)/4, $0x5d215d97
+DATA dbee0be685d215d97<>+4(SB)/4, $0xbee0be68
+DATA dbee0be685d215d97<>+8(SB)/4, $0x5d215d97
+DATA dbee0be685d215d97<>+12(SB)/4, $0xbee0be68
+DATA dbee0be685d215d97<>+16(SB)/4, $0x5d215d97
+DATA dbee0be685d215d97<>+20(SB)/4, $0xbee0be68
+DATA dbee0be685d215d97<>+24(SB)/4, $0x5d215d97
+DATA dbee0be685d215d97<>+28(SB)/4, $0xbee0be68
+GLOBL dbee0be685d215d97<>(SB), RODATA|NOPTR, $32
+
+DATA dbeeaebbca5a5db00<>+0(SB)/4, $0xa5a5db00
+DATA dbeeaebbca5a5db00<>+4(SB)/4, $0xbeeaebbc
+DATA dbeeaebbca5a5db00<>+8(SB)/4, $0xa5a5db00
+DATA dbeeaebbca5a5db00<>+12(SB)/4, $0xbeeaebbc
+DATA dbeeaebbca5a5db00<>+16(SB)/4, $0xa5a5db00
+DATA dbeeaebbca5a5db00<>+20(SB)/4, $0xbeeaebbc
+DATA dbeeaebbca5a5db00<>+24(SB)/4, $0xa5a5db00
+DATA dbeeaebbca5a5db00<>+28(SB)/4, $0xbeeaebbc
+GLOBL dbeeaebbca5a5db00<>(SB), RODATA|NOPTR, $32
+
+DATA d3f10cafa89d7b6a3<>+0(SB)/4, $0x89d7b6a3
+DATA d3f10cafa89d7b6a3<>+4(SB)/4, $0x3f10cafa
+DATA d3f10cafa89d7b6a3<>+8(SB)/4, $0x89d7b6a3
+DATA d3f10cafa89d7b6a3<>+12(SB)/4, $0x3f10cafa
+DATA d3f10cafa89d7b6a3<>+16(SB)/4, $0x89d7b6a3
+DATA d3f10cafa89d7b6a3<>+20(SB)/4, $0x3f10cafa
+DATA d3f10cafa89d7b6a3<>+24(SB)/4, $0x89d7b6a3
+DATA d3f10cafa89d7b6a3<>+28(SB)/4, $0x3f10cafa
+GLOBL d3f10cafa89d7b6a3<>(SB), RODATA|NOPTR, $32
+
+DATA d3f07b9bb1246f4dd<>+0(SB)/4, $0x1246f4dd
+DATA d3f07b9bb1246f4dd<>+4(SB)/4, $0x3f07b9bb
+DATA d3f07b9bb1246f4dd<>+8(SB)/4, $0x1246f4dd
+DATA d3f07b9bb1246f4dd<>+12(SB)/4, $0x3f07b9bb
+DATA d3f07b9bb1246f4dd<>+16(SB)/4, $0x1246f4dd
+DATA d3f07b9bb1246f4dd<>+20(SB)/4, $0x3f07b9bb
+DATA d3f07b9bb1246f4dd<>+24(SB)/4, $0x1246f4dd
+DATA d3f07b9bb1246f4dd<>+28(SB)/4, $0x3f07b9bb
+GLOBL d3f07b9bb1246f4dd<>(SB), RODATA|NOPTR, $32
+
+DATA dbf439085a554fd14<>+0(SB)/4, $0xa554fd14
+DATA dbf439085a554fd14<>+4(SB)/4, $0xbf439085
+DATA dbf439085a554fd14<>+8(SB)/4, $0xa554fd14
+DATA dbf439085a554fd14<>+12(SB)/4, $0xbf439085
+DATA dbf439085a554fd14<>+16(SB)/4, $0xa554fd14
+DATA dbf439085a554fd14<>+20(SB)/4, $0xbf439085
+DATA dbf439085a554fd14<>+24(SB)/4, $0xa554fd14
+DATA dbf439085a554fd14<>+28(SB)/4, $0xbf439085
+GLOBL dbf439085a554fd14<>(SB), RODATA|NOPTR, $32
+
+DATA d3f47310235a76323<>+0(SB)/4, $0x35a76323
+DATA d3f47310235a76323<>+4(SB)/4, $0x3f473102
+DATA d3f47310235a76323<>+8(SB)/4, $0x35a76323
+DATA d3f47310235a76323<>+12(SB)/4, $0x3f473102
+DATA d3f47310235a76323<>+16(SB)/4, $0x35a76323
+DATA d3f47310235a76323<>+20(SB)/4, $0x3f473102
+DATA d3f47310235a76323<>+24(SB)/4, $0x35a76323
+DATA d3f47310235a76323<>+28(SB)/4, $0x3f473102
+GLOBL d3f47310235a76323<>(SB), RODATA|NOPTR, $32
+
+DATA d3f717c83907c07e2<>+0(SB)/4, $0x907c07e2
+DATA d3f717c83907c07e2<>+4(SB)/4, $0x3f717c83
+DATA d3f717c83907c07e2<>+8(SB)/4, $0x907c07e2
+DATA d3f717c83907c07e2<>+12(SB)/4, $0x3f717c83
+DATA d3f717c83907c07e2<>+16(SB)/4, $0x907c07e2
+DATA d3f717c83907c07e2<>+20(SB)/4, $0x3f717c83
+DATA d3f717c83907c07e2<>+24(SB)/4, $0x907c07e2
+DATA d3f717c83907c07e2<>+28(SB)/4, $0x3f717c83
+GLOBL d3f717c83907c07e2<>(SB), RODATA|NOPTR, $32
+
+DATA dbf98fa58eb707f41<>+0(SB)/4, $0xeb707f41
+DATA dbf98fa58eb707f41<>+4(SB)/4, $0xbf98fa58
+DATA dbf98fa58eb707f41<>+8(SB)/4, $0xeb707f41
+DATA dbf98fa58eb707f41<>+12(SB)/4, $0xbf98fa58
+DATA dbf98fa58eb707f41<>+16(SB)/4, $0xeb707f41
+DATA dbf98fa58eb707f41<>+20(SB)/4, $0xbf98fa58
+DATA dbf98fa58eb707f41<>+24(SB)/4, $0xeb707f41
+DATA dbf98fa58eb707f41<>+28(SB)/4, $0xbf98fa58
+GLOBL dbf98fa58eb707f41<>(SB), RODATA|NOPTR, $32
+
+DATA d3fb258b13b00d6d2<>+0(SB)/4, $0x3b00d6d2
+DATA d3fb258b13b00d6d2<>+4(SB)/4, $0x3fb258b1
+DATA d3fb258b13b00d6d2<>+8(SB)/4, $0x3b00d6d2
+DATA d3fb258b13b00d6d2<>+12(SB)/4, $0x3fb258b1
+DATA d3fb258b13b00d6d2<>+16(SB)/4, $0x3b00d6d2
+DATA d3fb258b13b00d6d2<>+20(SB)/4, $0x3fb258b1
+DATA d3fb258b13b00d6d2<>+24(SB)/4, $0x3b00d6d2
+DATA d3fb258b13b00d6d2<>+28(SB)/4, $0x3fb258b1
+GLOBL d3fb258b13b00d6d2<>(SB), RODATA|NOPTR, $32
+
+DATA dbfc336ffbef082ec<>+0(SB)/4, $0xbef082ec
+DATA dbfc336ffbef082ec<>+4(SB)/4, $0xbfc336ff
+DATA dbfc336ffbef082ec<>+8(SB)/4, $0xbef082ec
+DATA dbfc336ffbef082ec<>+12(SB)/4, $0xbfc336ff
+DATA dbfc336ffbef082ec<>+16(SB)/4, $0xbef082ec
+DATA dbfc336ffbef082ec<>+20(SB)/4, $0xbfc336ff
+DATA dbfc336ffbef082ec<>+24(SB)/4, $0xbef082ec
+DATA dbfc336ffbef082ec<>+28(SB)/4, $0xbfc336ff
+GLOBL dbfc336ffbef082ec<>(SB), RODATA|NOPTR, $32
+
+DATA d3fcf6ff204105a35<>+0(SB)/4, $0x04105a35
+DATA d3fcf6ff204105a35<>+4(SB)/4, $0x3fcf6ff2
+DATA d3fcf6ff204105a35<>+8(SB)/4, $0x04105a35
+DATA d3fcf6ff204105a35<>+12(SB)/4, $0x3fcf6ff2
+DATA d3fcf6ff204105a35<>+16(SB)/4, $0x04105a35
+DATA d3fcf6ff204105a35<>+20(SB)/4, $0x3fcf6ff2
+DATA d3fcf6ff204105a35<>+24(SB)/4, $0x04105a35
+DATA d3fcf6ff204105a35<>+28(SB)/4, $0x3fcf6ff2
+GLOBL d3fcf6ff204105a35<>(SB), RODATA|NOPTR, $32
+
+DATA dbfd4e102b9cf8518<>+0(SB)/4, $0xb9cf8518
+DATA dbfd4e102b9cf8518<>+4(SB)/4, $0xbfd4e102
+DATA dbfd4e102b9cf8518<>+8(SB)/4, $0xb9cf8518
+DATA dbfd4e102b9cf8518<>+12(SB)/4, $0xbfd4e102
+DATA dbfd4e102b9cf8518<>+16(SB)/4, $0xb9cf8518
+DATA dbfd4e102b9cf8518<>+20(SB)/4, $0xbfd4e102
+DATA dbfd4e102b9cf8518<>+24(SB)/4, $0xb9cf8518
+DATA dbfd4e102b9cf8518<>+28(SB)/4, $0xbfd4e102
+GLOBL dbfd4e102b9cf8518<>(SB), RODATA|NOPTR, $32
+
+DATA d3fc6e9827d229d2d<>+0(SB)/4, $0x7d229d2d
+DATA d3fc6e9827d229d2d<>+4(SB)/4, $0x3fc6e982
+DATA d3fc6e9827d229d2d<>+8(SB)/4, $0x7d229d2d
+DATA d3fc6e9827d229d2d<>+12(SB)/4, $0x3fc6e982
+DATA d3fc6e9827d229d2d<>+16(SB)/4, $0x7d229d2d
+DATA d3fc6e9827d229d2d<>+20(SB)/4, $0x3fc6e982
+DATA d3fc6e9827d229d2d<>+24(SB)/4, $0x7d229d2d
+DATA d3fc6e9827d229d2d<>+28(SB)/4, $0x3fc6e982
+GLOBL d3fc6e9827d229d2d<>(SB), RODATA|NOPTR, $32
+
+DATA d3dd05ffd737fb32e<>+0(SB)/4, $0x737fb32e
+DATA d3dd05ffd737fb32e<>+4(SB)/4, $0x3dd05ffd
+DATA d3dd05ffd737fb32e<>+8(SB)/4, $0x737fb32e
+DATA d3dd05ffd737fb32e<>+12(SB)/4, $0x3dd05ffd
+DATA d3dd05ffd737fb32e<>+16(SB)/4, $0x737fb32e
+DATA d3dd05ffd737fb32e<>+20(SB)/4, $0x3dd05ffd
+DATA d3dd05ffd737fb32e<>+24(SB)/4, $0x737fb32e
+DATA d3dd05ffd737fb32e<>+28(SB)/4, $0x3dd05ffd
+GLOBL d3dd05ffd737fb32e<>(SB), RODATA|NOPTR, $32
+
+DATA dbe1389d4f2641625<>+0(SB)/4, $0xf2641625
+DATA dbe1389d4f2641625<>+4(SB)/4, $0xbe1389d4
+DATA dbe1389d4f2641625<>+8(SB)/4, $0xf2641625
+DATA dbe1389d4f2641625<>+12(SB)/4, $0xbe1389d4
+DATA dbe1389d4f2641625<>+16(SB)/4, $0xf2641625
+DATA dbe1389d4f2641625<>+20(SB)/4, $0xbe1389d4
+DATA dbe1389d4f2641625<>+24(SB)/4, $0xf2641625
+DATA dbe1389d4f2641625<>+28(SB)/4, $0xbe1389d4
+GLOBL dbe1389d4f2641625<>(SB), RODATA|NOPTR, $32
+
+DATA d3e4f7b4bf3b13964<>+0(SB)/4, $0xf3b13964
+DATA d3e4f7b4bf3b13964<>+4(SB)/4, $0x3e4f7b4b
+DATA d3e4f7b4bf3b13964<>+8(SB)/4, $0xf3b13964
+DATA d3e4f7b4bf3b13964<>+12(SB)/4, $0x3e4f7b4b
+DATA d3e4f7b4bf3b13964<>+16(SB)/4, $0xf3b13964
+DATA d3e4f7b4bf3b13964<>+20(SB)/4, $0x3e4f7b4b
+DATA d3e4f7b4bf3b13964<>+24(SB)/4, $0xf3b13964
+DATA d3e4f7b4bf3b13964<>+28(SB)/4, $0x3e4f7b4b
+GLOBL d3e4f7b4bf3b13964<>(SB), RODATA|NOPTR, $32
+
+DATA dbe85f1ecb6f0764c<>+0(SB)/4, $0xb6f0764c
+DATA dbe85f1ecb6f0764c<>+4(SB)/4, $0xbe85f1ec
+DATA dbe85f1ecb6f0764c<>+8(SB)/4, $0xb6f0764c
+DATA dbe85f1ecb6f0764c<>+12(SB)/4, $0xbe85f1ec
+DATA dbe85f1ecb6f0764c<>+16(SB)/4, $0xb6f0764c
+DATA dbe85f1ecb6f0764c<>+20(SB)/4, $0xbe85f1ec
+DATA dbe85f1ecb6f0764c<>+24(SB)/4, $0xb6f0764c
+DATA dbe85f1ecb6f0764c<>+28(SB)/4, $0xbe85f1ec
+GLOBL dbe85f1ecb6f0764c<>(SB), RODATA|NOPTR, $32
+
+DATA d3ebb9df224ca4b97<>+0(SB)/4, $0x24ca4b97
+DATA d3ebb9df224ca4b97<>+4(SB)/4, $0x3ebb9df2
+DATA d3ebb9df224ca4b97<>+8(SB)/4, $0x24ca4b97
+DATA d3ebb9df224ca4b97<>+12(SB)/4, $0x3ebb9df2
+DATA d3ebb9df224ca4b97<>+16(SB)/4, $0x24ca4b97
+DATA d3ebb9df224ca4b97<>+20(SB)/4, $0x3ebb9df2
+DATA d3ebb9df224ca4b97<>+24(SB)/4, $0x24ca4b97
+DATA d3ebb9df224ca4b97<>+28(SB)/4, $0x3ebb9df2
+GLOBL d3ebb9df224ca4b97<>(SB), RODATA|NOPTR, $32
+
+DATA dbeef4d1e3183f7ae<>+0(SB)/4, $0x3183f7ae
+DATA dbeef4d1e3183f7ae<>+4(SB)/4, $0xbeef4d1e
+DATA dbeef4d1e3183f7ae<>+8(SB)/4, $0x3183f7ae
+DATA dbeef4d1e3183f7ae<>+12(SB)/4, $0xbeef4d1e
+DATA dbeef4d1e3183f7ae<>+16(SB)/4, $0x3183f7ae
+DATA dbeef4d1e3183f7ae<>+20(SB)/4, $0xbeef4d1e
+DATA dbeef4d1e3183f7ae<>+24(SB)/4, $0x3183f7ae
+DATA dbeef4d1e3183f7ae<>+28(SB)/4, $0xbeef4d1e
+GLOBL dbeef4d1e3183f7ae<>(SB), RODATA|NOPTR, $32
+
+DATA d3f1f9a321d5b8e1e<>+0(SB)/4, $0x1d5b8e1e
+DATA d3f1f9a321d5b8e1e<>+4(SB)/4, $0x3f1f9a32
+DATA d3f1f9a321d5b8e1e<>+8(SB)/4, $0x1d5b8e1e
+DATA d3f1f9a321d5b8e1e<>+12(SB)/4, $0x3f1f9a32
+DATA d3f1f9a321d5b8e1e<>+16(SB)/4, $0x1d5b8e1e
+DATA d3f1f9a321d5b8e1e<>+20(SB)/4, $0x3f1f9a32
+DATA d3f1f9a321d5b8e1e<>+24(SB)/4, $0x1d5b8e1e
+DATA d3f1f9a321d5b8e1e<>+28(SB)/4, $0x3f1f9a32
+GLOBL d3f1f9a321d5b8e1e<>(SB), RODATA|NOPTR, $32
+
+DATA dbf4c02db3dac435f<>+0(SB)/4, $0x3dac435f
+DATA dbf4c02db3dac435f<>+4(SB)/4, $0xbf4c02db
+DATA dbf4c02db3dac435f<>+8(SB)/4, $0x3dac435f
+DATA dbf4c02db3dac435f<>+12(SB)/4, $0xbf4c02db
+DATA dbf4c02db3dac435f<>+16(SB)/4, $0x3dac435f
+DATA dbf4c02db3dac435f<>+20(SB)/4, $0xbf4c02db
+DATA dbf4c02db3dac435f<>+24(SB)/4, $0x3dac435f
+DATA dbf4c02db3dac435f<>+28(SB)/4, $0xbf4c02db
+GLOBL dbf4c02db3dac435f<>(SB), RODATA|NOPTR, $32
+
+DATA d3f7565bcd0dbaa38<>+0(SB)/4, $0xd0dbaa38
+DATA d3f7565bcd0dbaa38<>+4(SB)/4, $0x3f7565bc
+DATA d3f7565bcd0dbaa38<>+8(SB)/4, $0xd0dbaa38
+DATA d3f7565bcd0dbaa38<>+12(SB)/4, $0x3f7565bc
+DATA d3f7565bcd0dbaa38<>+16(SB)/4, $0xd0dbaa38
+DATA d3f7565bcd0dbaa38<>+20(SB)/4, $0x3f7565bc
+DATA d3f7565bcd0dbaa38<>+24(SB)/4, $0xd0dbaa38
+DATA d3f7565bcd0dbaa38<>+28(SB)/4, $0x3f7565bc
+GLOBL d3f7565bcd0dbaa38<>(SB), RODATA|NOPTR, $32
+
+DATA dbf9b82ce31284e00<>+0(SB)/4, $0x31284e00
+DATA dbf9b82ce31284e00<>+4(SB)/4, $0xbf9b82ce
+DATA dbf9b82ce31284e00<>+8(SB)/4, $0x31284e00
+DATA dbf9b82ce31284e00<>+12(SB)/4, $0xbf9b82ce
+DATA dbf9b82ce31284e00<>+16(SB)/4, $0x31284e00
+DATA dbf9b82ce31284e00<>+20(SB)/4, $0xbf9b82ce
+DATA dbf9b82ce31284e00<>+24(SB)/4, $0x31284e00
+DATA dbf9b82ce31284e00<>+28(SB)/4, $0xbf9b82ce
+GLOBL dbf9b82ce31284e00<>(SB), RODATA|NOPTR, $32
+
+DATA d3fbce2f21a042b30<>+0(SB)/4, $0x1a042b30
+DATA d3fbce2f21a042b30<>+4(SB)/4, $0x3fbce2f2
+DATA d3fbce2f21a042b30<>+8(SB)/4, $0x1a042b30
+DATA d3fbce2f21a042b30<>+12(SB)/4, $0x3fbce2f2
+DATA d3fbce2f21a042b30<>+16(SB)/4, $0x1a042b30
+DATA d3fbce2f21a042b30<>+20(SB)/4, $0x3fbce2f2
+DATA d3fbce2f21a042b30<>+24(SB)/4, $0x1a042b30
+DATA d3fbce2f21a042b30<>+28(SB)/4, $0x3fbce2f2
+GLOBL d3fbce2f21a042b30<>(SB), RODATA|NOPTR, $32
+
+DATA dbfd812746b0379e6<>+0(SB)/4, $0x6b0379e6
+DATA dbfd812746b0379e6<>+4(SB)/4, $0xbfd81274
+DATA dbfd812746b0379e6<>+8(SB)/4, $0x6b0379e6
+DATA dbfd812746b0379e6<>+12(SB)/4, $0xbfd81274
+DATA dbfd812746b0379e6<>+16(SB)/4, $0x6b0379e6
+DATA dbfd812746b0379e6<>+20(SB)/4, $0xbfd81274
+DATA dbfd812746b0379e6<>+24(SB)/4, $0x6b0379e6
+DATA dbfd812746b0379e6<>+28(SB)/4, $0xbfd81274
+GLOBL dbfd812746b0379e6<>(SB), RODATA|NOPTR, $32
+
+DATA d3ff20dd750429b6d<>+0(SB)/4, $0x50429b6d
+DATA d3ff20dd750429b6d<>+4(SB)/4, $0x3ff20dd7
+DATA d3ff20dd750429b6d<>+8(SB)/4, $0x50429b6d
+DATA d3ff20dd750429b6d<>+12(SB)/4, $0x3ff20dd7
+DATA d3ff20dd750429b6d<>+16(SB)/4, $0x50429b6d
+DATA d3ff20dd750429b6d<>+20(SB)/4, $0x3ff20dd7
+DATA d3ff20dd750429b6d<>+24(SB)/4, $0x50429b6d
+DATA d3ff20dd750429b6d<>+28(SB)/4, $0x3ff20dd7
+GLOBL d3ff20dd750429b6d<>(SB), RODATA|NOPTR, $32
+
+// func axpy64AVX2(n int, dst *float64, x *float64, y *float64, c float64) (csr uint32)
+// Requires: AVX, SSE
+TEXT ·axpy64AVX2(SB), NOSPLIT, $0-44
+	STMXCSR      csr+40(FP)
+	MOVQ         n+0(FP), AX
+	MOVQ         dst+8(FP), CX
+	MOVQ         x+16(FP), DX
+	MOVQ         y+24(FP), BX
+	VBROADCASTSD c+32(FP), Y14
+
+wide:
+	CMPQ    AX, $0x00000010
+	JL      narrow
+	VMOVUPS (DX), Y0
+	VMOVUPS 32(DX), Y1
+	VMOVUPS 64(DX), Y2
+	VMOVUPS 96(DX), Y3
+	VMOVUPS (BX), Y4
+	VMOVUPS 32(BX), Y5
+	VMOVUPS 64(BX), Y6
+	VMOVUPS 96(BX), Y7
+	VMULPD  Y14, Y0, Y0
+	VMULPD  Y14, Y1, Y1
+	VMULPD  Y14, Y2, Y2
+	VMULPD  Y14, Y3, Y3
+	VADDPD  Y4, Y0, Y4
+	VADDPD  Y5, Y1, Y5
+	VADDPD  Y6, Y2, Y6
+	VADDPD  Y7, Y3, Y7
+	VMOVUPS Y4, (CX)
+	VMOVUPS Y5, 32(CX)
+	VMOVUPS Y6, 64(CX)
+	VMOVUPS Y7, 96(CX)
+	ADDQ    $0x00000080, CX
+	ADDQ    $0x00000080, DX
+	ADDQ    $0x00000080, BX
+	SUBQ    $0x00000010, AX
+	JMP     wide
+
+narrow:
+	CMPQ    AX, $0x00000004
+	JL      rest
+	VMOVUPS (DX), Y0
+	VMOVUPS (BX), Y1
+	VMULPD  Y14, Y0, Y0
+	VADDPD  Y1, Y0, Y1
+	VMOVUPS Y1, (CX)
+	ADDQ    $0x00000020, CX
+	ADDQ    $0x00000020, DX
+	ADDQ    $0x00000020, BX
+	SUBQ    $0x00000004, AX
+	JMP     narrow
+
+rest:
+	TESTQ      AX, AX
+	JE         done
+	LEAQ       lanes<>+32(SB), SI
+	NEGQ       AX
+	VMOVUPS    (SI)(AX*8), Y15
+	VMASKMOVPD (DX), Y15, Y0
+	VMASKMOVPD (BX), Y15, Y1
+	VMULPD     Y14, Y0, Y0
+	VADDPD     Y1, Y0, Y1
+	VMASKMOVPD Y1, Y15, (CX)
+
+done:
+	LDMXCSR csr+40(FP)
+	VZEROUPPER
+	RET
+
+// func reLUGrad64AVX2(n int, dst *float64, x *float64, y *float64, c float64) (csr uint32)
+// Requires: AVX, SSE
+TEXT ·reLUGrad64AVX2(SB), NOSPLIT, $0-44
+	STMXCSR csr+40(FP)
+	MOVQ    n+0(FP), AX
+	MOVQ    dst+8(FP), CX
+	MOVQ    x+16(FP), DX
+	MOVQ    y+24(FP), BX
+	VMOVUPS d0000000000000000<>+0(SB), Y14
+
+wide:
+	CMPQ      AX, $0x00000010
+	JL        narrow
+	VMOVUPS   (DX), Y0
+	VMOVUPS   32(DX), Y1
+	VMOVUPS   64(DX), Y2
+	VMOVUPS   96(DX), Y3
+	VMOVUPS   (BX), Y4
+	VMOVUPS   32(BX), Y5
+	VMOVUPS   64(BX), Y6
+	VMOVUPS   96(BX), Y7
+	VCMPPD    $0x16, Y14, Y0, Y8
+	VBLENDVPD Y8, Y4, Y14, Y4
+	VCMPPD    $0x16, Y14, Y1, Y9
+	VBLENDVPD Y9, Y5, Y14, Y5
+	VCMPPD    $0x16, Y14, Y2, Y10
+	VBLENDVPD Y10, Y6, Y14, Y6
+	VCMPPD    $0x16, Y14, Y3, Y11
+	VBLENDVPD Y11, Y7, Y14, Y7
+	VMOVUPS   Y4, (CX)
+	VMOVUPS   Y5, 32(CX)
+	VMOVUPS   Y6, 64(CX)
+	VMOVUPS   Y7, 96(CX)
+	ADDQ      $0x00000080, CX
+	ADDQ      $0x00000080, DX
+	ADDQ      $0x00000080, BX
+	SUBQ      $0x00000010, AX
+	JMP       wide
+
+narrow:
+	CMPQ      AX, $0x00000004
+	JL        rest
+	VMOVUPS   (DX), Y0
+	VMOVUPS   (BX), Y1
+	VCMPPD    $0x16, Y14, Y0, Y2
+	VBLENDVPD Y2, Y1, Y14, Y1
+	VMOVUPS   Y1, (CX)
+	ADDQ      $0x00000020, CX
+	ADDQ      $0x00000020, DX
+	ADDQ      $0x00000020, BX
+	SUBQ      $0x00000004, AX
+	JMP       narrow
+
+rest:
+	TESTQ      AX, AX
+	JE         done
+	LEAQ       lanes<>+32(SB), SI
+	NEGQ       AX
+	VMOVUPS    (SI)(AX*8), Y15
+	VMASKMOVPD (DX), Y15, Y0
+	VMASKMOVPD (BX), Y15, Y1
+	VCMPPD     $0x16, Y14, Y0, Y2
+	VBLENDVPD  Y2, Y1, Y14, Y1
+	VMASKMOVPD Y1, Y15, (CX)
+
+done:
+	LDMXCSR csr+40(FP)
+	VZEROUPPER
+	RET
+
+// func sum64AVX2(n int, x *float64, y *float64) (csr uint32, total float64)
+// Requires: AVX, SSE
+TEXT ·sum64AVX2(SB), NOSPLIT, $0-40
+	STMXCSR csr+24(FP)
+	LDMXCSR flushing<>+0(SB)
+	MOVQ    n+0(FP), AX
+	MOVQ    x+8(FP), CX
+	VXORPS  Y11, Y11, Y11
+	VXORPS  Y12, Y12, Y12
+	VXORPS  Y13, Y13, Y13
+	VXORPS  Y14, Y14, Y14
+
+wide:
+	CMPQ    AX, $0x00000010
+	JL      narrow
+	VMOVUPS (CX), Y0
+	VMOVUPS 32(CX), Y1
+	VMOVUPS 64(CX), Y2
+	VMOVUPS 96(CX), Y3
+	VADDPD  Y0, Y11, Y11
+	VADDPD  Y1, Y12, Y12
+	VADDPD  Y2, Y13, Y13
+	VADDPD  Y3, Y14, Y14
+	ADDQ    $0x00000080, CX
+	SUBQ    $0x00000010, AX
+	JMP     wide
+
+narrow:
+	CMPQ    AX, $0x00000004
+	JL      rest
+	VMOVUPS (CX), Y0
+	VADDPD  Y0, Y11, Y11
+	ADDQ    $0x00000020, CX
+	SUBQ    $0x00000004, AX
+	JMP     narrow
+
+rest:
+	TESTQ      AX, AX
+	JE         done
+	LEAQ       lanes<>+32(SB), DX
+	NEGQ       AX
+	VMOVUPS    (DX)(AX*8), Y15
+	VMASKMOVPD (CX), Y15, Y0
+	VADDPD     Y0, Y11, Y11
+
+done:
+	VADDPD       Y12, Y11, Y11
+	VADDPD       Y14, Y13, Y13
+	VADDPD       Y13, Y11, Y11
+	VMOVUPS      Y11, Y0
+	VEXTRACTF128 $0x01, Y0, X1
+	VADDPD       X1, X0, X0
+	VMOVHLPS     X0, X0, X1
+	VADDPD       X1, X0, X0
+	VMOVSD       X0, total+32(FP)
+	LDMXCSR      csr+24(FP)
+	VZEROUPPER
+	RET
+
+// func repeatAVX2(rows int, n int, dst *float32, x *float32, stride int)
+// Requires: AVX
+TEXT ·repeatAVX2(SB), NOSPLIT, $0-40
+	MOVQ    rows+0(FP), AX
+	MOVQ    n+8(FP), CX
+	MOVQ    dst+16(FP), DX
+	MOVQ    x+24(FP), BX
+	MOVQ    stride+32(FP), SI
+	SHLQ    $0x02, SI
+	MOVQ    CX, DI
+	ANDQ    $0x00000007, DI
+	LEAQ    lanes<>+32(SB), R9
+	MOVQ    DI, R8
+	NEGQ    R8
+	VMOVUPS (R9)(R8*4), Y15
+
+row:
+	VBROADCASTSS (BX), Y0
+	ADDQ         SI, BX
+	MOVQ         CX, R8
+
+wide:
+	CMPQ    R8, $0x00000020
+	JL      narrow
+	VMOVUPS Y0, (DX)
+	VMOVUPS Y0, 32(DX)
+	VMOVUPS Y0, 64(DX)
+	VMOVUPS Y0, 96(DX)
+	ADDQ    $0x00000080, DX
+	SUBQ    $0x00000020, R8
+	JMP     wide
+
+narrow:
+	CMPQ    R8, $0x00000008
+	JL      rest
+	VMOVUPS Y0, (DX)
+	ADDQ    $0x00000020, DX
+	SUBQ    $0x00000008, R8
+	JMP     narrow
+
+rest:
+	TESTQ      DI, DI
+	JE         next
+	VMASKMOVPS Y0, Y15, (DX)
+	LEAQ       (DX)(DI*4), DX
+
+next:
+	DECQ AX
+	JNE  row
 	VZEROUPPER
 	RET
 

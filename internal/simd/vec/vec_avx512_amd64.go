@@ -122,6 +122,16 @@ func expm1AVX512(n int, dst *float32, x *float32, y *float32, c float32) (csr ui
 //go:noescape
 func erfAVX512(n int, dst *float32, x *float32, y *float32, c float32) (csr uint32)
 
+// sinAVX512 sets dst to the sine of x, of which the magnitude is at most 2^17.
+//
+//go:noescape
+func sinAVX512(n int, dst *float32, x *float32, y *float32, c float32) (csr uint32)
+
+// cosAVX512 sets dst to the cosine of x, of which the magnitude is at most 2^17.
+//
+//go:noescape
+func cosAVX512(n int, dst *float32, x *float32, y *float32, c float32) (csr uint32)
+
 // floorAVX512 sets dst to the greatest whole number not above x.
 //
 //go:noescape
@@ -142,6 +152,41 @@ func axpyAVX512(n int, dst *float32, x *float32, y *float32, c float32) (csr uin
 //go:noescape
 func reLUGradAVX512(n int, dst *float32, x *float32, y *float32, c float32) (csr uint32)
 
+// gELUAVX512 sets dst to x/2 (1+erf(x/sqrt(2))).
+//
+//go:noescape
+func gELUAVX512(n int, dst *float32, x *float32, y *float32, c float32) (csr uint32)
+
+// gELUGradAVX512 sets dst to the gradient of GELU.
+//
+//go:noescape
+func gELUGradAVX512(n int, dst *float32, x *float32, y *float32, c float32) (csr uint32)
+
+// siLUAVX512 sets dst to x*sigmoid(x).
+//
+//go:noescape
+func siLUAVX512(n int, dst *float32, x *float32, y *float32, c float32) (csr uint32)
+
+// siLUGradAVX512 sets dst to the gradient of SiLU.
+//
+//go:noescape
+func siLUGradAVX512(n int, dst *float32, x *float32, y *float32, c float32) (csr uint32)
+
+// hardSwishAVX512 sets dst to 0 where x < -3, x where x >= 3, and x(x+3)/6 elsewhere.
+//
+//go:noescape
+func hardSwishAVX512(n int, dst *float32, x *float32, y *float32, c float32) (csr uint32)
+
+// hardSwishGradAVX512 sets dst to the gradient of HardSwish.
+//
+//go:noescape
+func hardSwishGradAVX512(n int, dst *float32, x *float32, y *float32, c float32) (csr uint32)
+
+// powAVX512 sets dst to x to the y, of which x is positive and normal, and y finite.
+//
+//go:noescape
+func powAVX512(n int, dst *float32, x *float32, y *float32, c float32) (csr uint32)
+
 // sumAVX512 returns the sum of x.
 //
 //go:noescape
@@ -156,6 +201,136 @@ func dotAVX512(n int, x *float32, y *float32) (csr uint32, total float32)
 //
 //go:noescape
 func sum8AVX512(n int, dst *float32, x *float32, y *float32, stride int) (csr uint32)
+
+// add64AVX512 sets dst to x + y.
+//
+//go:noescape
+func add64AVX512(n int, dst *float64, x *float64, y *float64, c float64) (csr uint32)
+
+// addC64AVX512 sets dst to x + c.
+//
+//go:noescape
+func addC64AVX512(n int, dst *float64, x *float64, y *float64, c float64) (csr uint32)
+
+// sub64AVX512 sets dst to x - y.
+//
+//go:noescape
+func sub64AVX512(n int, dst *float64, x *float64, y *float64, c float64) (csr uint32)
+
+// subR64AVX512 sets dst to c - x.
+//
+//go:noescape
+func subR64AVX512(n int, dst *float64, x *float64, y *float64, c float64) (csr uint32)
+
+// mul64AVX512 sets dst to x * y.
+//
+//go:noescape
+func mul64AVX512(n int, dst *float64, x *float64, y *float64, c float64) (csr uint32)
+
+// mulC64AVX512 sets dst to x * c.
+//
+//go:noescape
+func mulC64AVX512(n int, dst *float64, x *float64, y *float64, c float64) (csr uint32)
+
+// div64AVX512 sets dst to x / y.
+//
+//go:noescape
+func div64AVX512(n int, dst *float64, x *float64, y *float64, c float64) (csr uint32)
+
+// divC64AVX512 sets dst to x / c.
+//
+//go:noescape
+func divC64AVX512(n int, dst *float64, x *float64, y *float64, c float64) (csr uint32)
+
+// divR64AVX512 sets dst to c / x.
+//
+//go:noescape
+func divR64AVX512(n int, dst *float64, x *float64, y *float64, c float64) (csr uint32)
+
+// max64AVX512 sets dst to x max y.
+//
+//go:noescape
+func max64AVX512(n int, dst *float64, x *float64, y *float64, c float64) (csr uint32)
+
+// maxC64AVX512 sets dst to x max c.
+//
+//go:noescape
+func maxC64AVX512(n int, dst *float64, x *float64, y *float64, c float64) (csr uint32)
+
+// min64AVX512 sets dst to x min y.
+//
+//go:noescape
+func min64AVX512(n int, dst *float64, x *float64, y *float64, c float64) (csr uint32)
+
+// minC64AVX512 sets dst to x min c.
+//
+//go:noescape
+func minC64AVX512(n int, dst *float64, x *float64, y *float64, c float64) (csr uint32)
+
+// neg64AVX512 sets dst to -x.
+//
+//go:noescape
+func neg64AVX512(n int, dst *float64, x *float64, y *float64, c float64) (csr uint32)
+
+// abs64AVX512 sets dst to |x|.
+//
+//go:noescape
+func abs64AVX512(n int, dst *float64, x *float64, y *float64, c float64) (csr uint32)
+
+// sqrt64AVX512 sets dst to the square root of x.
+//
+//go:noescape
+func sqrt64AVX512(n int, dst *float64, x *float64, y *float64, c float64) (csr uint32)
+
+// floor64AVX512 sets dst to the greatest whole number not above x.
+//
+//go:noescape
+func floor64AVX512(n int, dst *float64, x *float64, y *float64, c float64) (csr uint32)
+
+// exp64AVX512 sets dst to e to the x.
+//
+//go:noescape
+func exp64AVX512(n int, dst *float64, x *float64, y *float64, c float64) (csr uint32)
+
+// sigmoid64AVX512 sets dst to 1/(1+exp(-x)).
+//
+//go:noescape
+func sigmoid64AVX512(n int, dst *float64, x *float64, y *float64, c float64) (csr uint32)
+
+// tanh64AVX512 sets dst to the hyperbolic tangent of x.
+//
+//go:noescape
+func tanh64AVX512(n int, dst *float64, x *float64, y *float64, c float64) (csr uint32)
+
+// log64AVX512 sets dst to the natural logarithm of x.
+//
+//go:noescape
+func log64AVX512(n int, dst *float64, x *float64, y *float64, c float64) (csr uint32)
+
+// erf64AVX512 sets dst to the error function of x.
+//
+//go:noescape
+func erf64AVX512(n int, dst *float64, x *float64, y *float64, c float64) (csr uint32)
+
+// axpy64AVX512 sets dst to c*x + y, the product rounded.
+//
+//go:noescape
+func axpy64AVX512(n int, dst *float64, x *float64, y *float64, c float64) (csr uint32)
+
+// reLUGrad64AVX512 sets dst to 0 where x <= 0, and to y elsewhere.
+//
+//go:noescape
+func reLUGrad64AVX512(n int, dst *float64, x *float64, y *float64, c float64) (csr uint32)
+
+// sum64AVX512 returns the sum of x.
+//
+//go:noescape
+func sum64AVX512(n int, x *float64, y *float64) (csr uint32, total float64)
+
+// repeatAVX512 sets each of rows of n elements to an element of x, stride elements apart.
+//
+//go:noescape
+func repeatAVX512(rows int, n int, dst *float32, x *float32, stride int)
 
 // equalAVX512 sets dst to x == y. n is a multiple of 32.
 //
@@ -190,38 +365,75 @@ func onesAVX512(n int, dst *float32, cond *bool)
 var avx512 = Kernels{
 	width:   16,
 	fmaLoop: fmaLoopAVX512,
-	maps: [...]mapFunc{
-		Add:      addAVX512,
-		AddC:     addCAVX512,
-		Sub:      subAVX512,
-		SubR:     subRAVX512,
-		Mul:      mulAVX512,
-		MulC:     mulCAVX512,
-		Div:      divAVX512,
-		DivC:     divCAVX512,
-		DivR:     divRAVX512,
-		Max:      maxAVX512,
-		MaxC:     maxCAVX512,
-		Min:      minAVX512,
-		MinC:     minCAVX512,
-		Neg:      negAVX512,
-		Abs:      absAVX512,
-		Sqrt:     sqrtAVX512,
-		Exp:      expAVX512,
-		Sigmoid:  sigmoidAVX512,
-		Tanh:     tanhAVX512,
-		Log:      logAVX512,
-		Log1p:    log1pAVX512,
-		Expm1:    expm1AVX512,
-		Erf:      erfAVX512,
-		Floor:    floorAVX512,
-		Sign:     signAVX512,
-		Axpy:     axpyAVX512,
-		ReLUGrad: reLUGradAVX512,
+	maps: [opCount]mapFunc{
+		Add:           addAVX512,
+		AddC:          addCAVX512,
+		Sub:           subAVX512,
+		SubR:          subRAVX512,
+		Mul:           mulAVX512,
+		MulC:          mulCAVX512,
+		Div:           divAVX512,
+		DivC:          divCAVX512,
+		DivR:          divRAVX512,
+		Max:           maxAVX512,
+		MaxC:          maxCAVX512,
+		Min:           minAVX512,
+		MinC:          minCAVX512,
+		Neg:           negAVX512,
+		Abs:           absAVX512,
+		Sqrt:          sqrtAVX512,
+		Exp:           expAVX512,
+		Sigmoid:       sigmoidAVX512,
+		Tanh:          tanhAVX512,
+		Log:           logAVX512,
+		Log1p:         log1pAVX512,
+		Expm1:         expm1AVX512,
+		Erf:           erfAVX512,
+		Sin:           sinAVX512,
+		Cos:           cosAVX512,
+		Floor:         floorAVX512,
+		Sign:          signAVX512,
+		Axpy:          axpyAVX512,
+		ReLUGrad:      reLUGradAVX512,
+		GELU:          gELUAVX512,
+		GELUGrad:      gELUGradAVX512,
+		SiLU:          siLUAVX512,
+		SiLUGrad:      siLUGradAVX512,
+		HardSwish:     hardSwishAVX512,
+		HardSwishGrad: hardSwishGradAVX512,
+		Pow:           powAVX512,
 	},
 	sum:  sumAVX512,
 	dot:  dotAVX512,
 	sum8: sum8AVX512,
+	maps64: [opCount64]mapFunc64{
+		Add:      add64AVX512,
+		AddC:     addC64AVX512,
+		Sub:      sub64AVX512,
+		SubR:     subR64AVX512,
+		Mul:      mul64AVX512,
+		MulC:     mulC64AVX512,
+		Div:      div64AVX512,
+		DivC:     divC64AVX512,
+		DivR:     divR64AVX512,
+		Max:      max64AVX512,
+		MaxC:     maxC64AVX512,
+		Min:      min64AVX512,
+		MinC:     minC64AVX512,
+		Neg:      neg64AVX512,
+		Abs:      abs64AVX512,
+		Sqrt:     sqrt64AVX512,
+		Floor:    floor64AVX512,
+		Exp:      exp64AVX512,
+		Sigmoid:  sigmoid64AVX512,
+		Tanh:     tanh64AVX512,
+		Log:      log64AVX512,
+		Erf:      erf64AVX512,
+		Axpy:     axpy64AVX512,
+		ReLUGrad: reLUGrad64AVX512,
+	},
+	sum64:  sum64AVX512,
+	repeat: repeatAVX512,
 	boolKernels: boolKernels{
 		equal:     equalAVX512,
 		notEqual:  notEqualAVX512,

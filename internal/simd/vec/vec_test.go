@@ -30,10 +30,11 @@ var precise = map[Op]func(x float64) float64{
 	Exp: math.Exp, Log: math.Log, Tanh: math.Tanh, Sqrt: math.Sqrt,
 	Sigmoid: func(x float64) float64 { return 1 / (1 + math.Exp(-x)) },
 	Log1p:   math.Log1p, Expm1: math.Expm1, Erf: math.Erf, Floor: math.Floor,
+	Sin: math.Sin, Cos: math.Cos,
 }
 
 // maxULP is what the doc comments of the functions promise.
-var maxULP = map[Op]float64{Exp: .9, Log: .83, Tanh: 1.38, Sigmoid: 2.5, Sqrt: .5, Log1p: .9, Expm1: 1.45, Erf: 1, Floor: 0}
+var maxULP = map[Op]float64{Exp: .9, Log: .83, Tanh: 1.38, Sigmoid: 2.5, Sqrt: .5, Log1p: .9, Expm1: 1.45, Erf: 1, Floor: 0, Sin: 1.6, Cos: 1.6, Pow: 1}
 
 // TestFunctionsAreAccurate walks through all magnitudes of both signs, some thousand in each
 // binade.
@@ -83,8 +84,8 @@ func TestMapAgreesWithFormulas(t *testing.T) {
 	eachLevel(t, func(t *testing.T, k *Kernels) {
 		rng := rand.New(rand.NewPCG(7, 7))
 		for op := range opCount {
-			if formulas[op] == nil {
-				continue
+			if formulas[op] == nil || op == Pow || op >= opCount64 {
+				continue // powers and activations have tests of their own
 			}
 			for range 60 {
 				n := rng.IntN(150)
@@ -201,6 +202,7 @@ func TestSpecialValues(t *testing.T) {
 			{Erf, inf, 0, 1}, {Erf, -inf, 0, -1}, {Erf, nan, 0, nan}, {Erf, negZero, 0, negZero}, {Erf, 1e20, 0, 1},
 			{Log1p, -1, 0, -inf}, {Log1p, -2, 0, nan}, {Log1p, inf, 0, inf}, {Log1p, -inf, 0, nan}, {Log1p, nan, 0, nan}, {Log1p, negZero, 0, negZero}, {Log1p, 1e-20, 0, 1e-20},
 			{Expm1, -inf, 0, -1}, {Expm1, inf, 0, inf}, {Expm1, nan, 0, nan}, {Expm1, negZero, 0, negZero}, {Expm1, 0x1p-126, 0, 0x1p-126}, {Expm1, 89, 0, inf},
+			{Sin, negZero, 0, negZero}, {Sin, inf, 0, nan}, {Sin, nan, 0, nan}, {Sin, denormal, 0, 0}, {Cos, 0, 0, 1}, {Cos, -inf, 0, nan}, {Cos, nan, 0, nan},
 			{Floor, -.5, 0, -1}, {Floor, negZero, 0, negZero}, {Floor, inf, 0, inf}, {Floor, nan, 0, nan}, {Floor, 0x1p30, 0, 0x1p30},
 			{Sign, nan, 0, nan}, {Sign, negZero, 0, negZero}, {Sign, -inf, 0, -1}, {Sign, 3, 0, 1}, {Sign, denormal, 0, 0},
 			{Mul, denormal, inf, nan}, {Mul, denormal, 1, 0}, {Add, denormal, denormal, 0},

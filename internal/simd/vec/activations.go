@@ -1,0 +1,47 @@
+package vec
+
+import "math"
+
+// These are the definitions of the activations that are more than a line.
+
+const sqrtHalf = math.Sqrt2 / 2
+
+// widest is the magnitude up to which an activation that is constant beyond has a slope.
+const widest = 1000
+
+func geluGrad(x, y float32) float32 {
+	root := float64(x * sqrtHalf)
+	slope := float32(0)
+	if -widest <= x && x <= widest {
+		slope = y * (x / 2) * (float32(math.Exp(-root*root)) * (2 / math.SqrtPi)) * sqrtHalf
+	}
+	return y*(float32(math.Erf(root))+1)/2 + slope
+}
+
+func siluGrad(x, y float32) float32 {
+	s, slope := float32(sigmoid64(float64(x))), float32(0)
+	if -widest <= x && x <= widest {
+		slope = y * x * (s * (1 - s))
+	}
+	return y*s + slope
+}
+
+func hardSwish(x float32) float32 {
+	switch {
+	case x < -3:
+		return 0
+	case x >= 3:
+		return x
+	}
+	return x * (x + 3) * (1. / 6)
+}
+
+func hardSwishGrad(x, y float32) float32 {
+	switch {
+	case x < -3:
+		return 0
+	case x >= 3:
+		return y + 0
+	}
+	return y*(1./6)*(x+3) + y*(1./6)*x
+}

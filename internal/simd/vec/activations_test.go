@@ -1,0 +1,49 @@
+package vec
+
+import (
+	"math"
+	"math/rand/v2"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/plexaura/plexaura/internal/simd/isa"
+	"github.com/plexaura/plexaura/internal/simd/simdtest"
+)
+
+// TestActivationsAgreeWithFormulas at odd lengths, at the kinks, and where nothing is finite. The
+// errors of what is added up count, not those of a small difference.
+func TestActivationsAgreeWithFormulas(t *testing.T) {
+	kinks := []float32{-3, 3, -1000, 1000, 1001, -1001, 0, float32(math.Inf(1)), float32(math.Inf(-1)), float32(math.NaN()), 1e-40, -6, 9}
+	eachLevel(t, func(t *testing.T, k *Kernels) {
+		rng := rand.New(rand.NewPCG(11, 64))
+		for op := opCount64; op < opCount; op++ {
+			for n := range 150 {
+				x, y, got := simdtest.Mixed(rng, n), simdtest.Randoms[float32](rng, n), make([]float32, n+1)
+				for i := range x {
+					switch rng.IntN(3) {
+					case 0:
+						x[i] = kinks[rng.IntN(len(kinks))]
+					case 1:
+						x[i] = float32(rng.NormFloat64() * 3)
+					}
+				}
+				got[n] = 42
+				k.Map(op, got[:n], x, y, 0)
+				require.EqualValues(t, 42, got[n])
+				for i := range n {
+					a, b := isa.Flush(x[i]), isa.Flush(y[i])
+					want := formulas[op](a, b, 0)
+					if want == got[i] || want != want && got[i] != got[i] {
+						continue
+					}
+					size := math.Abs(float64(a))
+					if op.Operands() == 2 {
+						size = math.Abs(float64(b)) * (1 + min(size, 3))
+					}
+					require.InDelta(t, want, got[i], 4e-7*size+1e-37, "%v of %v, %v", op, x[i], y[i])
+				}
+			}
+		}
+	})
+}
