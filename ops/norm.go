@@ -50,7 +50,7 @@ func (op momentsOp) Grad(n, dy *graph.Node) []*graph.Node {
 	x := n.In(0)
 	centred := Sub(x, op.kept(n, x, 0))
 	sum := Add(op.kept(dy, x, 0), Mul(MulScalar(op.kept(dy, x, 1), 2), centred))
-	return one(Div(sum, graph.Apply(countOp{op.Axes}, x)))
+	return one(Div(sum, graph.Apply(countOp(op), x)))
 }
 
 func (op momentsOp) Bind(e engine.Engine, in []engine.Operand, out engine.Operand) (engine.Bound, error) {
