@@ -132,10 +132,13 @@ func (c *Conv) PackedLen() int { return c.Groups * c.count * c.nr * c.Rows() }
 func (c *Conv) Packs() int { return c.Groups * c.count }
 
 // Form names the form of packed filters: convolutions of equal filters and Form can share them.
-type Form struct{ groups, m, c, taps, nr int }
+type Form struct {
+	groups, m, c, taps, nr int
+	turned                 bool
+}
 
 // Form returns the name of the form that Pack makes.
-func (c *Conv) Form() Form { return Form{c.Groups, c.M, c.C, c.KH * c.KW, c.nr} }
+func (c *Conv) Form() Form { return Form{c.Groups, c.M, c.C, c.KH * c.KW, c.nr, c.source.turned} }
 
 // Pack does tasks lo to hi of packing the filters w (Groups*M,C,KH,KW): for each panel of filters,
 // numbers of which one tap and channel stand together, channels follow each other, then taps.

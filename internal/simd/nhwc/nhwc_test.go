@@ -438,3 +438,15 @@ func TestWinogradFilterGradAgreesWithDefinition(t *testing.T) {
 		}
 	})
 }
+
+// Who packs once for all that have one form must not mix up a convolution and the gradient of its
+// images.
+func TestTurnedFiltersHaveAFormOfTheirOwn(t *testing.T) {
+	eachLevel(t, func(t *testing.T, k *Kernels) {
+		op := Op{N: 1, Groups: 1, M: 16, Window: window.Window{C: 16, H: 8, W: 8, KH: 3, KW: 3, Top: 1, Left: 1, OH: 8, OW: 8}}
+		forward, _ := NewWinograd(k, op)
+		back, _ := NewWinogradInputGrad(k, op)
+		require.Equal(t, forward.PackedLen(), back.PackedLen())
+		require.NotEqual(t, forward.Form(), back.Form())
+	})
+}
