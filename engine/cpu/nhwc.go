@@ -31,13 +31,12 @@ func (e Engine) nhwcConv2D(c engine.Conv2D, in []engine.Operand, out engine.Oper
 		return engine.Bound{}, engine.Unsupported(name, "NHWC Conv2D", in)
 	}
 	g := convOf(c, in[0].Type, in[1].Type, out.Type)
+	op := g.nhwcOp(c.Epilogue)
 	if g.depthwise() {
-		op := g.nhwcOp(c.Epilogue)
 		op.C = g.groups
 		plan := nhwc.NewDepthwise(e.simd.NHWC, op.Window, op.N, op.Bias, op.Act)
 		return e.withTail(len(in), out, func(t *mapTail) engine.Bound { return e.bindDepthwise(plan, c.Epilogue, t) }), nil
 	}
-	op := g.nhwcOp(c.Epilogue)
 	plan := nhwc.NewConv(e.simd.NHWC, op)
 	exact := e.withTail(len(in), out, func(t *mapTail) engine.Bound { return e.bindNHWC(plan, c.Epilogue, t) })
 	exact.Choice = e.nhwcCandidates(op)
@@ -82,31 +81,54 @@ func (e Engine) withTail(own int, out engine.Operand, bind func(t *mapTail) engi
 	return b
 }
 
-// bindNHWC returns the kernel that unfolds the images, where that is done first, multiplies, and
-// applies the tail to what a task has made, or to everything where tasks share pixels.
+// bindNHWC returns the kernel of plan that applies the tail to what a task has made, or to everything
+// where tasks share pixels.
 func (e Engine) bindNHWC(plan *nhwc.Conv, ep engine.Epilogue, t *mapTail) engine.Bound {
 	var l layout
-	var shared, scratch region[float32]
-	packed := e.packer(filterPacking{plan.PackedLen(), plan.Packs(), plan.Form(), plan.Pack})
-	unfold := e.newLoop(plan.Unfolds(), vectorCost(4*plan.SharedLen())/max(plan.Unfolds(), 1), func(c *engine.Call, _, lo, hi int) {
-		plan.Unfold(shared.of(c, 0), engine.Slice[float32](c.In[0]), lo, hi)
-	})
-	tasks := e.newLoop(plan.Tasks(), vectorCost(plan.Work())/max(plan.Tasks(), 1), func(c *engine.Call, slot, lo, hi int) {
+	rest := e.tailLoop(t, plan.Shares(), plan.Results())
+	t.reserve(&l, max(e.pool.Workers(), rest.slots))
+	return e.bindUnfolding(&l, plan, plan.Form(), func(c *engine.Call, slot int, packed, shared, scratch []float32, lo, hi int) {
 		for i := lo; i < hi; i++ {
-			plan.Run(engine.Slice[float32](c.Out[0]), engine.Slice[float32](c.In[0]), packed.of(c), bias[float32](c, ep),
-				shared.of(c, 0), scratch.of(c, slot), i, i+1)
+			plan.Run(engine.Slice[float32](c.Out[0]), engine.Slice[float32](c.In[0]), packed, bias[float32](c, ep), shared, scratch, i, i+1)
 			if from, to, all := plan.Task(i); all {
 				t.apply(c, slot, from, to)
 			}
 		}
+	}, rest)
+}
+
+// unfolding is a product by packed filters, before which images may be unfolded.
+type unfolding interface {
+	PackedLen() int
+	Packs() int
+	Pack(packed, w []float32, lo, hi int)
+	SharedLen() int
+	Unfolds() int
+	Unfold(shared, x []float32, lo, hi int)
+	ScratchLen() int
+	Tasks() int
+	Work() int
+}
+
+// bindUnfolding returns the kernel that unfolds the images, where that is done first, does plan's tasks by
+// run, and then what is left. form names the packed filters.
+func (e Engine) bindUnfolding(l *layout, plan unfolding, form any,
+	run func(c *engine.Call, slot int, packed, shared, scratch []float32, lo, hi int), left ...*loop) engine.Bound {
+	var shared, scratch region[float32]
+	packed := e.packer(filterPacking{plan.PackedLen(), plan.Packs(), form, plan.Pack})
+	unfold := e.newLoop(plan.Unfolds(), vectorCost(4*plan.SharedLen())/max(plan.Unfolds(), 1), func(c *engine.Call, _, lo, hi int) {
+		plan.Unfold(shared.of(c, 0), engine.Slice[float32](c.In[0]), lo, hi)
 	})
-	rest := e.tailLoop(t, plan.Shares(), plan.Results())
-	shared, scratch = reserve[float32](&l, 1, plan.SharedLen()), reserve[float32](&l, tasks.slots, plan.ScratchLen())
-	t.reserve(&l, max(tasks.slots, rest.slots))
-	return packed.bind(&l, nhwcAlg, func(c *engine.Call) error {
+	tasks := e.newLoop(plan.Tasks(), vectorCost(plan.Work())/max(plan.Tasks(), 1), func(c *engine.Call, slot, lo, hi int) {
+		run(c, slot, packed.of(c), shared.of(c, 0), scratch.of(c, slot), lo, hi)
+	})
+	shared, scratch = reserve[float32](l, 1, plan.SharedLen()), reserve[float32](l, tasks.slots, plan.ScratchLen())
+	return packed.bind(l, nhwcAlg, func(c *engine.Call) error {
 		unfold.run(c)
 		tasks.run(c)
-		rest.run(c)
+		for _, rest := range left {
+			rest.run(c)
+		}
 		return nil
 	})
 }
@@ -270,12 +292,11 @@ func (e Engine) nhwcGain(c engine.Conv2D, w way, x, filters, y shape.Type) int {
 		return 0
 	}
 	g := convOf(c, x, filters, y)
-	rows, all := e.rowsWork(g, w), e.nhwcCandidates(g.nhwcOp(engine.Epilogue{}))
+	candidates := e.nhwcCandidates
 	if w == filterGrad {
-		all = e.nhwcGradCandidates(g.nhwcOp(engine.Epilogue{}))
+		candidates = e.nhwcGradCandidates
 	}
-	last := leastWork(all)
-	percent := rowsCost
+	rows, last, percent := e.rowsWork(g, w), leastWork(candidates(g.nhwcOp(engine.Epilogue{}))), rowsCost
 	switch {
 	case g.depthwise():
 		percent, last = rowsCostDepthwise, g.results()*g.depth()*depthwiseCost/100

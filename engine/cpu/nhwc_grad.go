@@ -28,19 +28,8 @@ func (e Engine) nhwcInputGrad(c engine.Conv2D, in []engine.Operand, out engine.O
 
 func (e Engine) bindNHWCInputGrad(plan *nhwc.InputGrad) engine.Bound {
 	var l layout
-	var shared, scratch region[float32]
-	packed := e.packer(filterPacking{elems: plan.PackedLen(), tasks: plan.Packs(), pack: plan.Pack})
-	unfold := e.newLoop(plan.Unfolds(), vectorCost(4*plan.SharedLen())/max(plan.Unfolds(), 1), func(c *engine.Call, _, lo, hi int) {
-		plan.Unfold(shared.of(c, 0), engine.Slice[float32](c.In[0]), lo, hi)
-	})
-	tasks := e.newLoop(plan.Tasks(), vectorCost(plan.Work())/max(plan.Tasks(), 1), func(c *engine.Call, slot, lo, hi int) {
-		plan.Run(engine.Slice[float32](c.Out[0]), engine.Slice[float32](c.In[0]), packed.of(c), shared.of(c, 0), scratch.of(c, slot), lo, hi)
-	})
-	shared, scratch = reserve[float32](&l, 1, plan.SharedLen()), reserve[float32](&l, tasks.slots, plan.ScratchLen())
-	return packed.bind(&l, nhwcAlg, func(c *engine.Call) error {
-		unfold.run(c)
-		tasks.run(c)
-		return nil
+	return e.bindUnfolding(&l, plan, nil, func(c *engine.Call, _ int, packed, shared, scratch []float32, lo, hi int) {
+		plan.Run(engine.Slice[float32](c.Out[0]), engine.Slice[float32](c.In[0]), packed, shared, scratch, lo, hi)
 	})
 }
 

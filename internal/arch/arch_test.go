@@ -91,7 +91,7 @@ var may = map[string][]string{
 	"internal/simd/totals":      {"internal/simd/isa"},
 	"internal/simd/conv":        {"internal/par", "internal/simd/abi", "internal/simd/gemm", "internal/simd/isa", "internal/simd/window"},
 	"internal/simd/winograd":    {"internal/par", "internal/simd/abi", "internal/simd/gemm", "internal/simd/isa", "internal/simd/window"},
-	"internal/simd/nhwc":        {"internal/par", "internal/simd/abi", "internal/simd/gemm", "internal/simd/isa", "internal/simd/window"},
+	"internal/simd/nhwc":        {"internal/par", "internal/simd/abi", "internal/simd/gemm", "internal/simd/isa", "internal/simd/window", "internal/simd/winograd"},
 	"internal/simd/interleaved": {"internal/simd/abi", "internal/simd/gemm", "internal/simd/isa", "internal/simd/vec", "internal/simd/window"},
 	"internal/simd/simdtest":    {"internal/par", "internal/simd/isa", "internal/simd/window"},
 	"internal/skips":            {},
@@ -147,7 +147,8 @@ var floors = map[string][][]string{
 		{"internal/simd/isa"},
 		{"internal/simd/window"},
 		{"internal/simd/gemm", "internal/simd/pool", "internal/simd/random", "internal/simd/totals", "internal/simd/vec", "internal/simd/simdtest"},
-		{"internal/simd/conv", "internal/simd/interleaved", "internal/simd/nhwc", "internal/simd/winograd"},
+		{"internal/simd/conv", "internal/simd/interleaved", "internal/simd/winograd"},
+		{"internal/simd/nhwc"},
 		{"internal/simd"},
 	},
 	"engine": {

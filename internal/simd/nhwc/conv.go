@@ -95,7 +95,7 @@ func (op Op) source(turned bool) filters {
 // follow each other.
 func newConv(k *Kernels, op Op, source filters, place *placement) *Conv {
 	op.Window = op.WithDefaults()
-	c := &Conv{Op: op, k: k, source: source, strips: newStrips(), place: place}
+	c := &Conv{Op: op, k: k, source: source, place: place}
 	c.rows, c.columns = op.Axes()
 	c.runs = c.columns.Runs()
 	c.unfolds = k.gemm.F32.Flushes() || !op.pointwise()
@@ -103,6 +103,7 @@ func newConv(k *Kernels, op Op, source filters, place *placement) *Conv {
 		return c
 	}
 	c.split()
+	c.strips = c.source.strips(k, c.nr)
 	c.depth = isa.Even(op.Rows(), maxDepth)
 	c.group = max(c.tiles.Block()/max(c.depth*c.nr, 1), 1)
 	return c
@@ -151,7 +152,9 @@ func (c *Conv) Pack(packed, w []float32, lo, hi int) {
 		st := c.strips.Take()
 		c.source.pack(c.k, st, panel, w, i/c.count, first, min(c.nr, c.M-first), c.nr)
 		c.strips.Give(st)
-		flushed(panel, c.tiles.Flushes())
+		if c.tiles.Flushes() {
+			isa.FlushAll(panel)
+		}
 	}
 }
 
@@ -293,7 +296,7 @@ func (c *Conv) unfoldRow(dst, image []float32, oy, from, to int) {
 		line := dst[ky*c.KW*c.C:]
 		iy := c.rows.At(oy, ky)
 		if uint(iy) >= uint(c.H) {
-			c.zeros(line, c.KW*c.C, to-from)
+			zeroRows(line, c.Rows(), c.KW*c.C, to-from)
 			continue
 		}
 		for _, r := range c.runs {
@@ -302,12 +305,12 @@ func (c *Conv) unfoldRow(dst, image []float32, oy, from, to int) {
 				continue
 			}
 			d := line[(lo-from)*c.Rows():]
-			c.zeros(d, r.Tap*c.C, hi-lo)
+			zeroRows(d, c.Rows(), r.Tap*c.C, hi-lo)
 			if r.Taps > 0 {
 				c.copyTaps(d[r.Tap*c.C:], image[(iy*c.W+c.columns.At(lo, r.Tap))*c.channels():], r.Taps, hi-lo)
 			}
 			behind := (r.Tap + r.Taps) * c.C
-			c.zeros(d[behind:], c.KW*c.C-behind, hi-lo)
+			zeroRows(d[behind:], c.Rows(), c.KW*c.C-behind, hi-lo)
 		}
 	}
 }
@@ -323,13 +326,13 @@ func (c *Conv) copyTaps(dst, src []float32, taps, n int) {
 	}
 }
 
-// zeros clears size elements of n windows.
-func (c *Conv) zeros(dst []float32, size, n int) {
-	if size == 0 {
+// zeroRows clears n elements of each of count rows, ld elements apart.
+func zeroRows(dst []float32, ld, n, count int) {
+	if n == 0 {
 		return
 	}
-	for i := range n {
-		clear(dst[i*c.Rows():][:size])
+	for i := range count {
+		clear(dst[i*ld:][:n])
 	}
 }
 
@@ -349,7 +352,7 @@ func (c *Conv) multiply(y []float32, ldy int, a []float32, lda int, packed, bias
 	tiles := isa.Ceil(n, c.tiles.Tallest(c.vecs))
 	for k0 := 0; ; {
 		k1 := min(k0+c.depth, c.Rows())
-		flags := c.flags(k0 > 0, k1 == c.Rows())
+		flags := c.flags(c.Add || k0 > 0, k1 == c.Rows())
 		for j := from; j < to; j += c.group {
 			for i := range tiles {
 				row := n * i / tiles
@@ -363,18 +366,23 @@ func (c *Conv) multiply(y []float32, ldy int, a []float32, lda int, packed, bias
 	}
 }
 
-// flags are those of a product that comes after others of the same sum, or is the last one.
-func (c *Conv) flags(adds, last bool) (f int) {
-	if c.Add || adds {
+// flags are those of a product that is added to what is there, or is the last one of its sum.
+func (op *Op) flags(adds, last bool) (f int) {
+	if adds {
 		f = abi.FlagAdd
 	}
-	if !last {
-		return f
+	if last {
+		f |= finishing(op.Bias, op.Act)
 	}
-	if c.Bias {
+	return f
+}
+
+// finishing are the flags of what is done to a sum.
+func finishing(bias bool, act isa.Act) (f int) {
+	if bias {
 		f |= abi.FlagColBias
 	}
-	if c.Act == isa.ReLU {
+	if act == isa.ReLU {
 		f |= abi.FlagReLU
 	}
 	return f

@@ -6,5 +6,6 @@
 // [Conv] multiplies by filters that are packed beforehand, of any number of groups. [Depthwise] has
 // one filter a channel. [Pool] gives the maxima or means of windows.
 //
-// Knows par, abi, isa, window and gemm. Never imports the rooms beside it.
+// Knows par, abi, isa, window and gemm, and of winograd the transforms in plain Go. Never imports the
+// other rooms.
 package nhwc

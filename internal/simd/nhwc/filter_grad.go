@@ -4,7 +4,6 @@ import (
 	"github.com/plexaura/plexaura/internal/simd/abi"
 	"github.com/plexaura/plexaura/internal/simd/gemm"
 	"github.com/plexaura/plexaura/internal/simd/isa"
-	"github.com/plexaura/plexaura/internal/simd/window"
 )
 
 // FilterGrad is the gradient of the filters of a convolution: from images (N,H,W,Groups*C) and dy
@@ -22,8 +21,7 @@ type FilterGrad struct {
 	parts  int           // of the windows
 	block  int           // windows that are multiplied at once
 
-	whole         *Conv // unfolds chunks that are all columns
-	rows, columns window.Axis
+	whole *Conv // of all columns: unfolds chunks that are, and knows where taps lie
 }
 
 // columnChunk is channels from first on of taps from tap on.
@@ -44,7 +42,6 @@ func NewFilterGrad(k *Kernels, op Op) *FilterGrad {
 	op.Window = op.WithDefaults()
 	op.Bias, op.Add, op.Act = false, false, isa.NoAct
 	g := &FilterGrad{Op: op, k: k, whole: NewConv(k, op)}
-	g.rows, g.columns = op.Axes()
 	g.block = isa.Even(op.pixels(), gradBlock)
 	if op.Rows()*op.M*op.pixels() == 0 {
 		return g
@@ -180,18 +177,18 @@ func (t *gradTask) windows(x, scratch []float32, first, last int) (b []float32, 
 // copyTap copies what a tap of windows first to last meets to rows of dst, ld elements apart.
 func (t *gradTask) copyTap(dst []float32, ld int, x []float32, tap, first, last int) {
 	n := t.chunk.channels
-	from, to := t.columns.Windows(tap % t.KW)
+	from, to := t.whole.columns.Windows(tap % t.KW)
 	for p := first; p < last; {
 		row, ox := p/t.OW, p%t.OW
 		end := min(t.OW, ox+last-p)
 		lo, hi := min(max(from, ox), end), max(min(to, end), ox)
-		iy := t.rows.At(row%t.OH, tap/t.KW)
+		iy := t.whole.rows.At(row%t.OH, tap/t.KW)
 		if uint(iy) >= uint(t.H) || lo >= hi {
 			lo, hi = end, end
 		}
 		zeroRows(dst, ld, n, lo-ox)
 		if lo < hi {
-			at := ((row/t.OH*t.H+iy)*t.W+t.columns.At(lo, tap%t.KW))*t.channels() + t.group*t.C + t.chunk.first
+			at := ((row/t.OH*t.H+iy)*t.W+t.whole.columns.At(lo, tap%t.KW))*t.channels() + t.group*t.C + t.chunk.first
 			t.k.copy(hi-lo, n/t.k.width, n%t.k.width, &x[at], 4*t.SW*t.channels(), &dst[(lo-ox)*ld], 4*ld)
 		}
 		if lo < hi && hi < end {
@@ -201,13 +198,6 @@ func (t *gradTask) copyTap(dst []float32, ld int, x []float32, tap, first, last 
 		if p < last {
 			dst = dst[(end-ox)*ld:]
 		}
-	}
-}
-
-// zeroRows clears n elements of each of count rows.
-func zeroRows(dst []float32, ld, n, count int) {
-	for i := range count {
-		clear(dst[i*ld:][:n])
 	}
 }
 

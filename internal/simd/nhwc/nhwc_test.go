@@ -237,8 +237,8 @@ func randomWinograd(rng *rand.Rand) Op {
 	return op
 }
 
-// winograd computes op in tasks of so many.
-func winograd(w *Winograd, y, x, filters, bias []float32, tasks int) (finite bool) {
+// runWinograd computes op in tasks of so many.
+func runWinograd(w *Winograd, y, x, filters, bias []float32, tasks int) (finite bool) {
 	nan := func(n int) []float32 { return simdtest.Repeat(float32(math.NaN()), n) }
 	packed, scratch := nan(w.PackedLen()), nan(w.ScratchLen())
 	w.Pack(packed, filters, 0, w.Packs())
@@ -263,7 +263,7 @@ func TestWinogradAgreesWithDefinition(t *testing.T) {
 			w, ok := NewWinograd(k, op)
 			require.True(t, ok)
 			got := last(y, op.M, op.Cols())
-			require.True(t, winograd(w, got, last(x, op.C, op.H*op.W), filters, bias, 1+rng.IntN(5)), "%+v", op)
+			require.True(t, runWinograd(w, got, last(x, op.C, op.H*op.W), filters, bias, 1+rng.IntN(5)), "%+v", op)
 			simdtest.RequireClose(t, want, first(got, op.M, op.Cols()), winogradError, op)
 		}
 	})
@@ -279,7 +279,7 @@ func TestWinogradTellsOfNumbersThatAreNotFinite(t *testing.T) {
 			spoilt := [][]float32{x, filters}[rng.IntN(2)]
 			spoilt[rng.IntN(len(spoilt))] = []float32{float32(math.NaN()), float32(math.Inf(1)), float32(math.Inf(-1))}[rng.IntN(3)]
 			w, _ := NewWinograd(k, op)
-			require.False(t, winograd(w, y, last(x, op.C, op.H*op.W), filters, bias, 3), "%+v", op)
+			require.False(t, runWinograd(w, y, last(x, op.C, op.H*op.W), filters, bias, 3), "%+v", op)
 		}
 	})
 }
@@ -333,39 +333,74 @@ func TestWinogradInputGradAgreesWithDefinition(t *testing.T) {
 			w, ok := NewWinogradInputGrad(k, op)
 			require.True(t, ok)
 			dx := make([]float32, len(x))
-			require.True(t, winograd(w, dx, last(dy, op.M, op.Cols()), filters, nil, 1+rng.IntN(5)), "%+v", op)
+			require.True(t, runWinograd(w, dx, last(dy, op.M, op.Cols()), filters, nil, 1+rng.IntN(5)), "%+v", op)
 			simdtest.RequireClose(t, imageGradient(op, dy, filters), first(dx, op.C, op.H*op.W), winogradError, op)
 		}
 	})
+}
+
+// filterGradient is that of op in float64.
+func filterGradient(op Op, x, dy []float32) []float64 {
+	want := make([]float64, op.filters()*op.Rows())
+	for at := range op.N * op.Groups {
+		g := at % op.Groups
+		one := window.Conv{Window: op.Window, N: 1, M: op.M}
+		dw := make([]float32, op.M*op.Rows())
+		for i, v := range simdtest.Gradient(one, dw, x[at*op.C*op.H*op.W:], dy[at*op.M*op.Cols():]) {
+			want[g*op.M*op.Rows()+i] += v
+		}
+	}
+	return want
 }
 
 func TestFilterGradAgreesWithDefinition(t *testing.T) {
 	eachLevel(t, func(t *testing.T, k *Kernels) {
 		rng := rand.New(rand.NewPCG(92, 92))
 		for range trials(60) {
-			op := randomOp(rng)
-			dy, x, w, _ := operands(rng, op)
-			want := make([]float64, len(w))
-			for n := range op.N {
-				for g := range op.Groups {
-					at := n*op.Groups + g
-					one := window.Conv{Window: op.Window, N: 1, M: op.M}
-					dw := make([]float32, op.M*op.Rows())
-					for i, v := range simdtest.Gradient(one, dw, x[at*op.C*op.H*op.W:], dy[at*op.M*op.Cols():]) {
-						want[g*op.M*op.Rows()+i] += v
-					}
-				}
-			}
-			nan := func(n int) []float32 { return simdtest.Repeat(float32(math.NaN()), n) }
-			g := NewFilterGrad(k, op)
-			sums, scratch, room, dw := nan(g.SumsLen()), nan(g.ScratchLen()), nan(g.TotalScratch()), nan(len(w))
-			x, dy = last(x, op.channels(), op.H*op.W), last(dy, op.filters(), op.Cols())
-			each := 1 + rng.IntN(5)
-			for hi := g.Tasks(); hi > 0; hi -= each {
-				g.Run(sums, x, dy, scratch, max(hi-each, 0), hi)
-			}
-			g.Total(dw, sums, room, 0, g.Totals())
-			simdtest.RequireClose(t, want, dw, 1e-5, op)
+			checkFilterGrad(t, k, rng, randomOp(rng))
+		}
+	})
+}
+
+// Images that are large have several parts, each of several blocks.
+func TestFilterGradOfManyWindowsAgreesWithDefinition(t *testing.T) {
+	eachLevel(t, func(t *testing.T, k *Kernels) {
+		rng := rand.New(rand.NewPCG(95, 95))
+		for _, op := range []Op{
+			{N: 2, Groups: 1, M: 16, Window: window.Window{C: 3, H: 100, W: 100, KH: 11, KW: 11, SH: 4, SW: 4, Top: 2, Left: 2, OH: 24, OW: 24}},
+			{N: 2, Groups: 1, M: 20, Window: window.Window{C: 5, H: 30, W: 30, KH: 3, KW: 3, Top: 1, Left: 1, OH: 30, OW: 30}},
+		} {
+			require.Greater(t, NewFilterGrad(k, op).parts, 1)
+			checkFilterGrad(t, k, rng, op)
+		}
+	})
+}
+
+func checkFilterGrad(t *testing.T, k *Kernels, rng *rand.Rand, op Op) {
+	dy, x, w, _ := operands(rng, op)
+	want := filterGradient(op, x, dy)
+	nan := func(n int) []float32 { return simdtest.Repeat(float32(math.NaN()), n) }
+	g := NewFilterGrad(k, op)
+	sums, scratch, room, dw := nan(g.SumsLen()), nan(g.ScratchLen()), nan(g.TotalScratch()), nan(len(w))
+	x, dy = last(x, op.channels(), op.H*op.W), last(dy, op.filters(), op.Cols())
+	each := 1 + rng.IntN(5)
+	for hi := g.Tasks(); hi > 0; hi -= each {
+		g.Run(sums, x, dy, scratch, max(hi-each, 0), hi)
+	}
+	g.Total(dw, sums, room, 0, g.Totals())
+	simdtest.RequireClose(t, want, dw, 1e-5, op)
+}
+
+// Filters that a strip has no room for beside those of another input.
+func TestConvOfHugeFiltersAgreesWithDefinition(t *testing.T) {
+	eachLevel(t, func(t *testing.T, k *Kernels) {
+		rng := rand.New(rand.NewPCG(96, 96))
+		op := Op{N: 1, Groups: 1, M: 64, Window: window.Window{C: 2, H: 16, W: 16, KH: 13, KW: 13, OH: 4, OW: 4}}
+		y, x, w, bias := operands(rng, op)
+		want, size := definition(op, y, x, w, bias)
+		convolve(NewConv(k, op), y, last(x, op.C, op.H*op.W), w, bias, 3)
+		for i, v := range first(y, op.M, op.Cols()) {
+			simdtest.RequireWithin(t, want[i], float64(v), 0x1p-24*float64(op.Rows()+3)*size[i], i, op)
 		}
 	})
 }
@@ -378,13 +413,7 @@ func TestDepthwiseGradientsAgreeWithDefinition(t *testing.T) {
 			op := Op{Window: win, N: n, Groups: win.C, M: 1}
 			op.C = 1
 			dy, x, w, _ := operands(rng, op)
-			want := make([]float64, len(w))
-			for at := range n * win.C {
-				dw := make([]float32, op.Rows())
-				for i, v := range simdtest.Gradient(window.Conv{Window: op.Window, N: 1, M: 1}, dw, x[at*op.H*op.W:], dy[at*op.Cols():]) {
-					want[at%win.C*op.Rows()+i] += v
-				}
-			}
+			want := filterGradient(op, x, dy)
 			images := imageGradient(op, dy, w)
 			x, dy = last(x, win.C, win.H*win.W), last(dy, win.C, win.Cols())
 			g := NewDepthwiseFilterGrad(k, win, n)
@@ -410,12 +439,7 @@ func TestWinogradFilterGradAgreesWithDefinition(t *testing.T) {
 		for range trials(24) {
 			op := randomWinograd(rng)
 			dy, x, w, _ := operands(rng, op)
-			want := make([]float64, len(w))
-			for n := range op.N {
-				for i, v := range simdtest.Gradient(window.Conv{Window: op.Window, N: 1, M: op.M}, make([]float32, len(w)), x[n*op.C*op.H*op.W:], dy[n*op.M*op.Cols():]) {
-					want[i] += v
-				}
-			}
+			want := filterGradient(op, x, dy)
 			x, dy = last(x, op.C, op.H*op.W), last(dy, op.M, op.Cols())
 			g, ok := NewWinogradFilterGrad(k, op)
 			require.True(t, ok)

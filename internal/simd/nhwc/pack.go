@@ -3,7 +3,6 @@ package nhwc
 import (
 	"github.com/plexaura/plexaura/internal/par"
 	"github.com/plexaura/plexaura/internal/simd/gemm"
-	"github.com/plexaura/plexaura/internal/simd/isa"
 )
 
 // filters are how the filters of a convolution lie in memory, (Groups*O,I,KH,KW), for one that sums
@@ -17,16 +16,21 @@ type filters struct {
 }
 
 // strip is room for the filters of a panel, those of some inputs: the taps of each input one after the
-// other, of which a tap's columns stand together. Behind it are the cells of transforms.
-type strip [stripLen + (values+1)*16]float32
+// other, of which a tap's columns stand together. cells are the memory of transforms.
+type strip struct{ filters, cells []float32 }
 
+// stripLen is about how many elements a strip has: more for filters that are larger.
 const stripLen = 1 << 13
 
-// strips are the strips of packings under way.
-func newStrips() par.Free[strip] { return par.NewFree(64, func() *strip { return new(strip) }) }
+// strips returns the strips of packings under way, for panels of nr columns.
+func (f *filters) strips(k *Kernels, nr int) par.Free[strip] {
+	return par.NewFree(64, func() *strip {
+		return &strip{make([]float32, f.perStrip(nr)*f.taps*nr), make([]float32, k.cellsLen())}
+	})
+}
 
-// perStrip is how many inputs a strip has room for, for panels of nr columns; 0 for huge filters.
-func (f *filters) perStrip(nr int) int { return min(stripLen/(f.taps*nr), f.inputs) }
+// perStrip is how many inputs a strip has room for.
+func (f *filters) perStrip(nr int) int { return max(min(stripLen/max(f.taps*nr, 1), f.inputs), 1) }
 
 // fill sets dst, rows of nr elements, to n columns from first on of a group, for m inputs from in on.
 func (f *filters) fill(k *gemm.Kernels, dst, w []float32, group, first, n, nr, in, m int) {
@@ -46,40 +50,15 @@ func (f *filters) fill(k *gemm.Kernels, dst, w []float32, group, first, n, nr, i
 	}
 }
 
-// element is that of an input, column and tap in memory.
-func (f *filters) element(w []float32, group, column, in, tap int) float32 {
-	at := column*f.inputs + in
-	if f.turned {
-		at = in*f.columns + column
-	}
-	return w[(group*f.inputs*f.columns+at)*f.taps+tap]
-}
-
 // pack sets panel, rows of nr elements, to n columns from first on of a group: those of the first
 // tap that is used for all inputs, then those of the next one.
 func (f *filters) pack(k *Kernels, s *strip, panel, w []float32, group, first, n, nr int) {
 	per := f.perStrip(nr)
-	if per == 0 {
-		f.packOne(panel, w, group, first, n, nr)
-		return
-	}
 	for in := 0; in < f.inputs; in += per {
 		m := min(per, f.inputs-in)
-		f.fill(k.gemm, s[:m*f.taps*nr], w, group, first, n, nr, in, m)
+		f.fill(k.gemm, s.filters, w, group, first, n, nr, in, m)
 		for i, t := range f.use {
-			k.copy(m, nr/k.width, 0, &s[t*nr], 4*f.taps*nr, &panel[(i*f.inputs+in)*nr], 4*nr)
-		}
-	}
-}
-
-// packOne is pack, element by element.
-func (f *filters) packOne(panel, w []float32, group, first, n, nr int) {
-	clear(panel)
-	for i, t := range f.use {
-		for in := range f.inputs {
-			for c := range n {
-				panel[(i*f.inputs+in)*nr+c] = f.element(w, group, first+c, in, t)
-			}
+			k.copy(m, nr/k.width, 0, &s.filters[t*nr], 4*f.taps*nr, &panel[(i*f.inputs+in)*nr], 4*nr)
 		}
 	}
 }
@@ -90,13 +69,13 @@ func (f *filters) packWinograd(k *Kernels, s *strip, panel, w []float32, first, 
 	per := f.perStrip(nr)
 	for in := 0; in < f.inputs; in += per {
 		m := min(per, f.inputs-in)
-		f.fill(k.gemm, s[:m*f.taps*nr], w, 0, first, n, nr, in, m)
+		f.fill(k.gemm, s.filters, w, 0, first, n, nr, in, m)
 		from, step := 0, 4*nr
 		if f.turned { // as filters that are turned round
 			from, step = (f.taps-1)*nr, -step
 		}
 		for v := 0; v < nr; v += k.width {
-			k.tileFilter(m, &s[from+v], step, 4*f.taps*nr, &panel[in*nr+v], 4*f.inputs*nr, 4*nr, &s[stripLen])
+			k.tileFilter(m, &s.filters[from+v], step, 4*f.taps*nr, &panel[in*nr+v], 4*f.inputs*nr, 4*nr, &s.cells[0])
 		}
 	}
 }
@@ -107,10 +86,4 @@ func all(n int) (taps []int) {
 		taps = append(taps, i)
 	}
 	return taps
-}
-
-func flushed(v []float32, is bool) {
-	if is {
-		isa.FlushAll(v)
-	}
 }

@@ -5,6 +5,7 @@ import (
 
 	"github.com/plexaura/plexaura/internal/simd/abi"
 	"github.com/plexaura/plexaura/internal/simd/isa"
+	"github.com/plexaura/plexaura/internal/simd/winograd"
 )
 
 // goWidth is the channels of what plain Go calls a vector.
@@ -63,98 +64,44 @@ func copyGo(n, whole, last int, src *float32, ss int, dst *float32, ds int) {
 	}
 }
 
-// The transforms work on a vector's channels one by one.
+// The transforms work on a vector's channels one by one. Those along one side are winograd's.
 
 func tileInGo(vectors int, x *float32, at, row, pixel int, masks *uint32, v *float32, es int, cells *float32, _ int) uint32 {
-	return tilePixelsGo(side, transformPixels, vectors, x, at, row, pixel, masks, v, es, cells)
+	return tilePixelsGo(side, winograd.Input, vectors, x, at, row, pixel, masks, v, es, cells)
 }
 
 func tileDyGo(vectors int, x *float32, at, row, pixel int, masks *uint32, v *float32, es int, cells *float32, _ int) uint32 {
-	return tilePixelsGo(tile, transformResults, vectors, x, at, row, pixel, masks, v, es, cells)
+	return tilePixelsGo(tile, winograd.Adjoint4, vectors, x, at, row, pixel, masks, v, es, cells)
 }
 
-func tilePixelsGo(n int, line func([side]float32) [side]float32, vectors int, x *float32, at, row, pixel int, masks *uint32, v *float32, es int, cells *float32) uint32 {
-	on, sums := unsafe.Slice(masks, n*n), unsafe.Slice(cells, (values+1)*goWidth)[values*goWidth:]
+func tilePixelsGo(n int, line winograd.Transform, vectors int, x *float32, at, row, pixel int, masks *uint32, v *float32, es int, cells *float32) uint32 {
+	on, sums := unsafe.Slice(masks, n*n), sumsGo(cells)
 	for ch := range vectors * goWidth {
-		var d [side][side]float32
+		var d grid
 		for p := range n * n {
 			if on[p]>>(ch%goWidth)&1 != 0 {
 				d[p/n][p%n] = isa.Flush32(*isa.Add(x, at+p/n*row+p%n*pixel+4*ch))
 				sums[ch%goWidth] += d[p/n][p%n]
 			}
 		}
-		for e, z := range bothWays(d, line) {
-			*isa.Add(v, e*es+4*ch) = isa.Flush32(z)
-		}
+		putGo(v, 4*ch, es, side, line.Square(d, n))
 	}
 	return 0
-}
-
-// transformResults is the adjoint of transformProducts.
-func transformResults(y [side]float32) [side]float32 {
-	p, q, r, s := y[0]+y[2], y[1]+y[3], y[0]+4*y[2], y[1]+4*y[3]
-	return [side]float32{y[0], p + q, p - q, r + 2*s, r - 2*s, y[3]}
-}
-
-func tileFilterGradGo(n int, u *float32, us, ucs int, w *float32, ws, cs int, _ *float32) uint32 {
-	for i := range n * goWidth {
-		from, to := i/goWidth*ucs+i%goWidth*4, i/goWidth*cs+i%goWidth*4
-		var d [side][side]float32
-		for e := range values {
-			d[e/side][e%side] = *isa.Add(u, from+e*us)
-		}
-		all := bothWays(d, transformSums)
-		for k := range 9 {
-			*isa.Add(w, to+k*ws) = isa.Flush32(all[side*(k/3)+k%3])
-		}
-	}
-	return 0
-}
-
-// transformSums is the adjoint of transformTaps.
-func transformSums(u [side]float32) [side]float32 {
-	p, q, r, s := (u[1]+u[2])*(-1./6), (u[2]-u[1])*(1./6), u[3]+u[4], u[3]-u[4]
-	return [side]float32{u[0]*.25 + p + r*(1./24), q + s*(1./12), p + r*(1./6) + u[5]}
-}
-
-func transformPixels(d [side]float32) [side]float32 {
-	a, b, c, e := d[4]-4*d[2], d[3]-4*d[1], d[4]-d[2], d[3]-d[1]
-	return [side]float32{4*(d[0]-d[2]) + c, a + b, a - b, c + 2*e, c - 2*e, d[5] - d[3] - 4*e}
-}
-
-// bothWays transforms the rows of a square, then its columns.
-func bothWays(d [side][side]float32, f func([side]float32) [side]float32) (all [values]float32) {
-	for i := range d {
-		d[i] = f(d[i])
-	}
-	for j := range side {
-		for i, z := range f([side]float32{d[0][j], d[1][j], d[2][j], d[3][j], d[4][j], d[5][j]}) {
-			all[side*i+j] = z
-		}
-	}
-	return all
-}
-
-func transformProducts(m [side]float32) [side]float32 {
-	p, q, r, s := m[1]+m[2], m[1]-m[2], m[3]+m[4], m[3]-m[4]
-	return [side]float32{m[0] + p + r, q + 2*s, p + 4*r, q + 8*s + m[5]}
 }
 
 func tileOutGo(vectors int, m *float32, es int, y *float32, row, pixel int, masks *uint32, bias, cells *float32, flags int) uint32 {
-	on, sums := unsafe.Slice(masks, tile*tile), unsafe.Slice(cells, (values+1)*goWidth)[values*goWidth:]
+	on, sums := unsafe.Slice(masks, tile*tile), sumsGo(cells)
 	for ch := range vectors * goWidth {
-		var d [side][side]float32
-		for e := range values {
-			d[e/side][e%side] = *isa.Add(m, e*es+4*ch)
-		}
-		all := bothWays(d, transformProducts)
-		for _, z := range all {
-			sums[ch%goWidth] += z
+		d := winograd.Transform(winograd.Result4).Square(getGo(m, 4*ch, es, side), side)
+		for _, line := range d {
+			for _, z := range line {
+				sums[ch%goWidth] += z
+			}
 		}
 		for at := range tile * tile {
 			if on[at]>>(ch%goWidth)&1 != 0 {
 				i, j := at/tile, at%tile
-				isa.Finish(unsafe.Slice(isa.Add(y, i*row+j*pixel+4*ch), 1), all[side*i+j:], bias, ch, 0, flags)
+				isa.Finish(unsafe.Slice(isa.Add(y, i*row+j*pixel+4*ch), 1), d[i][j:], bias, ch, 0, flags)
 			}
 		}
 	}
@@ -162,37 +109,45 @@ func tileOutGo(vectors int, m *float32, es int, y *float32, row, pixel int, mask
 }
 
 func tileFilterGo(n int, w *float32, ws, cs int, u *float32, us, ucs int, _ *float32) uint32 {
+	return squaresGo(n, winograd.Taps3, w, ws, cs, taps, u, us, ucs, side)
+}
+
+func tileFilterGradGo(n int, u *float32, us, ucs int, w *float32, ws, cs int, _ *float32) uint32 {
+	return squaresGo(n, winograd.TapsAdjoint3, u, us, ucs, side, w, ws, cs, taps)
+}
+
+// taps are those of a filter each way.
+const taps = 3
+
+// squaresGo transforms n vectors of squares of from×from elements, es bytes apart, to squares of to×to.
+func squaresGo(n int, line winograd.Transform, src *float32, es, next, from int, dst *float32, ds, dnext, to int) uint32 {
 	for i := range n * goWidth {
-		at, to := i/goWidth*cs+i%goWidth*4, i/goWidth*ucs+i%goWidth*4
-		var g [9]float32
-		for k := range g {
-			g[k] = isa.Flush32(*isa.Add(w, at+k*ws))
-		}
-		for e, x := range transformFilter(&g) {
-			*isa.Add(u, to+e*us) = isa.Flush32(x)
-		}
+		d := getGo(src, i/goWidth*next+i%goWidth*4, es, from)
+		putGo(dst, i/goWidth*dnext+i%goWidth*4, ds, to, line.Square(d, from))
 	}
 	return 0
 }
 
-// transformFilter is G g Gᵀ for the points 0, 1, -1, 2, -2 and infinity.
-func transformFilter(g *[9]float32) (u [values]float32) {
-	var half [3][side]float32
-	for i := range 3 {
-		half[i] = transformTaps(g[3*i], g[3*i+1], g[3*i+2])
+// grid is the elements of a tile, of which fewer than 6×6 may be used.
+type grid = [side]winograd.Line
+
+// getGo reads n×n elements of a channel, es bytes apart, and putGo writes them.
+func getGo(src *float32, at, es, n int) (d grid) {
+	for k := range n * n {
+		d[k/n][k%n] = isa.Flush32(*isa.Add(src, at+k*es))
 	}
-	for j := range side {
-		for i, x := range transformTaps(half[0][j], half[1][j], half[2][j]) {
-			u[side*i+j] = x
-		}
-	}
-	return u
+	return d
 }
 
-func transformTaps(a, b, c float32) [side]float32 {
-	s, h := (a+c)*(-1./6), b*(1./6)
-	t, k := a*(1./24)+c*(1./6), b*(1./12)
-	return [side]float32{a * .25, s - h, s + h, t + k, t - k, c}
+func putGo(dst *float32, at, es, n int, d grid) {
+	for k := range n * n {
+		*isa.Add(dst, at+k*es) = isa.Flush32(d[k/n][k%n])
+	}
+}
+
+// sumsGo are the sums behind the cells.
+func sumsGo(cells *float32) []float32 {
+	return unsafe.Slice(cells, (values+1)*goWidth)[values*goWidth:]
 }
 
 func depthwiseGradGo(taps int) depthwiseGradFunc {

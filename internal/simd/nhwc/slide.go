@@ -132,14 +132,7 @@ type Depthwise struct {
 // NewDepthwise plans the convolution of n images with w.C filters, whose results get a bias and are
 // rectified where asked.
 func NewDepthwise(k *Kernels, w window.Window, n int, bias bool, act isa.Act) *Depthwise {
-	d := &Depthwise{sliding: slideOver(w, n, nil), k: k}
-	if bias {
-		d.flags |= abi.FlagColBias
-	}
-	if act == isa.ReLU {
-		d.flags |= abi.FlagReLU
-	}
-	return d
+	return &Depthwise{sliding: slideOver(w, n, nil), k: k, flags: finishing(bias, act)}
 }
 
 // PackedLen is the number of elements of packed filters.

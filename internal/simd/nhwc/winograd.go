@@ -58,8 +58,8 @@ func NewWinograd(k *Kernels, op Op) (*Winograd, bool) {
 // turned is set.
 func planWinograd(k *Kernels, op Op, turned bool) *Winograd {
 	w := &Winograd{Op: op, k: k, down: isa.Ceil(op.OH, tile), across: isa.Ceil(op.OW, tile), depth: isa.RoundUp(op.C, k.width)}
-	w.source, w.strips = op.source(turned), newStrips()
-	w.panels = panelsOf(k, w.tiles(), op.M)
+	w.source, w.panels = op.source(turned), panelsOf(k, w.tiles(), op.M)
+	w.strips = w.source.strips(k, w.nr)
 	w.split()
 	w.cover()
 	return w
@@ -201,7 +201,7 @@ func (w *Winograd) productsStride() int { return w.block*w.columns() + isa.Align
 
 // ScratchLen is the number of elements of scratch memory, aligned to a cache line, that a worker needs.
 func (w *Winograd) ScratchLen() int {
-	return values*(w.tilesStride()+w.productsStride()) + (values+1)*w.k.width
+	return values*(w.tilesStride()+w.productsStride()) + w.k.cellsLen()
 }
 
 // Run does tasks lo to hi, and reports false where it met numbers that are not finite: then the
@@ -217,8 +217,7 @@ func (w *Winograd) Run(y, x, packed, bias, scratch []float32, lo, hi int) (finit
 	}
 	v, scratch := scratch[:values*w.tilesStride()], scratch[values*w.tilesStride():]
 	p, cells := scratch[:values*w.productsStride()], scratch[values*w.productsStride():]
-	sums := cells[values*w.k.width:][:w.k.width]
-	clear(sums)
+	w.k.clearSums(cells)
 	for i := lo; i < hi; i++ {
 		first := i / w.parts * w.block
 		n := min(w.block, w.tiles()-first)
@@ -230,29 +229,53 @@ func (w *Winograd) Run(y, x, packed, bias, scratch []float32, lo, hi int) (finit
 			w.finish(y, p, bias, cells, first, n, j*w.nr, min(end*w.nr, w.M))
 		}
 	}
-	total := float32(0)
-	for _, s := range sums {
-		total += s
-	}
-	return total-total == 0
+	return w.k.finite(cells)
 }
 
 // transform transforms n tiles from first on.
 func (w *Winograd) transform(v, x, cells []float32, first, n int) {
-	pixel, row := w.C, w.W*w.C
-	whole := w.C / w.k.width
 	for i := range n {
-		image, at := (first+i)/(w.down*w.across), (first+i)%(w.down*w.across)
-		m := w.in[at]
-		from := image*w.H*row + (at/w.across*tile-w.Top)*row + (at%w.across*tile-w.Left)*pixel
-		dst := v[i*w.depth:]
-		if whole > 0 {
-			w.k.tileIn(whole, &x[0], 4*from, 4*row, 4*pixel, &w.masks[m.whole], &dst[0], 4*w.tilesStride(), &cells[0], m.flags)
-		}
-		if whole < w.depth/w.k.width {
-			w.k.tileIn(1, &x[0], 4*(from+whole*w.k.width), 4*row, 4*pixel, &w.masks[m.last], &dst[whole*w.k.width], 4*w.tilesStride(), &cells[0], 0)
-		}
+		at, origin := w.seen(first + i)
+		w.k.transformTile(w.k.tileIn, v[i*w.depth:], w.tilesStride(), x, origin, w.C, w.W, w.masks, w.in[at], cells)
 	}
+}
+
+// seen returns which tile of its image a tile is, and where in the images the pixels begin that it sees,
+// which may be before them; made where in the results those that it makes begin.
+func (w *Winograd) seen(i int) (at, origin int) {
+	image, at := i/(w.down*w.across), i%(w.down*w.across)
+	return at, ((image*w.H+at/w.across*tile-w.Top)*w.W + at%w.across*tile - w.Left) * w.C
+}
+
+func (w *Winograd) made(i int) (at, origin int) {
+	image, at := i/(w.down*w.across), i%(w.down*w.across)
+	return at, ((image*w.OH+at/w.across*tile)*w.OW + at%w.across*tile) * w.M
+}
+
+// transformTile transforms all channels of a tile of images, whose rows have width pixels, to vectors es
+// elements apart.
+func (k *Kernels) transformTile(kernel tileInFunc, to []float32, es int, x []float32, origin, channels, width int, masks []uint32, m covered, cells []float32) {
+	whole := channels / k.width
+	if whole > 0 {
+		kernel(whole, &x[0], 4*origin, 4*width*channels, 4*channels, &masks[m.whole], &to[0], 4*es, &cells[0], m.flags)
+	}
+	if at := whole * k.width; at < channels {
+		kernel(1, &x[0], 4*(origin+at), 4*width*channels, 4*channels, &masks[m.last], &to[at], 4*es, &cells[0], 0)
+	}
+}
+
+// cellsLen is the number of elements of the memory of transforms: the cells, and behind them sums that
+// are finite if all numbers were.
+func (k *Kernels) cellsLen() int { return (values + 1) * k.width }
+
+func (k *Kernels) clearSums(cells []float32) { clear(cells[values*k.width:][:k.width]) }
+
+func (k *Kernels) finite(cells []float32) bool {
+	total := float32(0)
+	for _, s := range cells[values*k.width:][:k.width] {
+		total += s
+	}
+	return total-total == 0
 }
 
 // multiply multiplies each value of n tiles by those of panels from to to.
@@ -271,23 +294,12 @@ func (w *Winograd) multiply(p, v, packed []float32, n, from, to int) {
 
 // finish transforms the products of n tiles from first on to filters m0 to m1.
 func (w *Winograd) finish(y, p, bias, cells []float32, first, n, m0, m1 int) {
-	pixel, row := w.M, w.OW*w.M
-	flags := 0
-	if w.Add {
-		flags |= abi.FlagAdd
-	}
-	if w.Bias {
-		flags |= abi.FlagColBias
-	}
-	if w.Act == isa.ReLU {
-		flags |= abi.FlagReLU
-	}
+	pixel, row, flags := w.M, w.OW*w.M, w.flags(w.Add, true)
 	whole := (m1 - m0) / w.k.width
 	for i := range n {
-		image, at := (first+i)/(w.down*w.across), (first+i)%(w.down*w.across)
-		m := w.out[at]
-		to := image*w.OH*row + at/w.across*tile*row + at%w.across*tile*pixel + m0
-		src := p[i*w.columns():]
+		at, to := w.made(first + i)
+		m, src := w.out[at], p[i*w.columns():]
+		to += m0
 		if whole > 0 {
 			w.k.tileOut(whole, &src[0], 4*w.productsStride(), &y[to], 4*row, 4*pixel, &w.masks[m.whole], isa.Elem(bias, m0), &cells[0], flags|m.flags)
 		}

@@ -16,7 +16,6 @@ type WinogradFilterGrad struct {
 	group  int // tiles that are transformed before they are multiplied
 	groups int
 	cuts   int // tasks that multiply one of the 36 values
-	dy     []covered
 }
 
 // groupBytes is about the memory of the transformed tiles of a group, which the last-level cache keeps.
@@ -38,7 +37,6 @@ func NewWinogradFilterGrad(k *Kernels, op Op) (*WinogradFilterGrad, bool) {
 	g.group = isa.Even(f.tiles(), most)
 	g.groups = isa.Ceil(f.tiles(), g.group)
 	g.cuts = min(max(op.C/(4*g.tiles.Tallest(g.vecs)), 1), 4)
-	g.dy = f.out
 	return g, true
 }
 
@@ -69,7 +67,7 @@ func (g *WinogradFilterGrad) TilesLen() int {
 func (g *WinogradFilterGrad) SumsLen() int { return values * g.forward.C * g.dyStride() }
 
 // CellsLen is the number of elements of the scratch memory of a worker.
-func (g *WinogradFilterGrad) CellsLen() int { return (values + 1) * g.k.width }
+func (g *WinogradFilterGrad) CellsLen() int { return g.k.cellsLen() }
 
 // Transform does tasks lo to hi of transforming a group of tiles of x and dy, and reports false where it
 // met numbers that are not finite.
@@ -78,33 +76,15 @@ func (g *WinogradFilterGrad) Transform(tiles, x, dy, cells []float32, group, lo,
 	need("images", len(x), f.N*f.H*f.W*f.C)
 	need("gradient", len(dy), f.pixels()*f.M)
 	need("tiles", len(tiles), g.TilesLen())
-	sums := cells[values*g.k.width:][:g.k.width]
-	clear(sums)
+	g.k.clearSums(cells)
 	first := group * g.group
 	for i := lo * tilesPerTask; i < min(hi*tilesPerTask, g.group, f.tiles()-first); i++ {
-		image, at := (first+i)/(f.down*f.across), (first+i)%(f.down*f.across)
-		top, left := at/f.across*tile, at%f.across*tile
-		from := ((image*f.H+top-f.Top)*f.W + left - f.Left) * f.C
-		g.vectors(g.k.tileIn, tiles[i*g.imageStride():], g.group*g.imageStride(), x, from, f.C, f.W, f.in[at], cells)
-		from = ((image*f.OH+top)*f.OW + left) * f.M
-		g.vectors(g.k.tileDy, tiles[values*g.group*g.imageStride()+i*g.dyStride():], g.group*g.dyStride(), dy, from, f.M, f.OW, f.out[at], cells)
+		at, origin := f.seen(first + i)
+		g.k.transformTile(g.k.tileIn, tiles[i*g.imageStride():], g.group*g.imageStride(), x, origin, f.C, f.W, f.masks, f.in[at], cells)
+		at, origin = f.made(first + i)
+		g.k.transformTile(g.k.tileDy, tiles[values*g.group*g.imageStride()+i*g.dyStride():], g.group*g.dyStride(), dy, origin, f.M, f.OW, f.masks, f.out[at], cells)
 	}
-	total := float32(0)
-	for _, s := range sums {
-		total += s
-	}
-	return total-total == 0
-}
-
-// vectors transforms all channels of a tile.
-func (g *WinogradFilterGrad) vectors(kernel tileInFunc, to []float32, es int, x []float32, from, channels, width int, m covered, cells []float32) {
-	whole := channels / g.k.width
-	if whole > 0 {
-		kernel(whole, &x[0], 4*from, 4*width*channels, 4*channels, &g.forward.masks[m.whole], &to[0], 4*es, &cells[0], m.flags)
-	}
-	if at := whole * g.k.width; at < channels {
-		kernel(1, &x[0], 4*(from+at), 4*width*channels, 4*channels, &g.forward.masks[m.last], &to[at], 4*es, &cells[0], 0)
-	}
+	return g.k.finite(cells)
 }
 
 // Run does tasks lo to hi of adding up the products of a group of tiles.

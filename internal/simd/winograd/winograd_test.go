@@ -74,9 +74,9 @@ func TestWinogradGradientAgreesWithDefinition(t *testing.T) {
 }
 
 // matrix is a transform's matrix for an input of n elements, times 24, which makes it whole.
-func (f six1D) matrix(n int) (m [6][6]int) {
+func (f Transform) matrix(n int) (m [6][6]int) {
 	for j := range n {
-		var unit six
+		var unit Line
 		unit[j] = 1
 		for i, x := range f(unit) {
 			m[i][j] = int(math.Round(24 * float64(x)))
@@ -98,12 +98,12 @@ func TestWinogradIsExactInRationalNumbers(t *testing.T) {
 	}
 	for _, f := range []struct {
 		tile, size                         int
-		result, adjoint, taps, tapsAdjoint six1D
+		result, adjoint, taps, tapsAdjoint Transform
 	}{
-		{4, 3, result4Go, adjoint4Go, taps3Go, tapsAdjoint3Go},
+		{4, 3, Result4, Adjoint4, Taps3, TapsAdjoint3},
 		{2, 5, result2Go, adjoint2Go, taps5Go, tapsAdjoint5Go},
 	} {
-		a, g, b := f.result.matrix(6), f.taps.matrix(f.size), six1D(inputGo).matrix(6)
+		a, g, b := f.result.matrix(6), f.taps.matrix(f.size), Transform(Input).matrix(6)
 		for out := range f.tile {
 			for tap := range f.size {
 				for at := range 6 {
