@@ -227,21 +227,13 @@ func (op normOp) rowsOf(n *graph.Node, in []*graph.Node) (r normRows, err error)
 
 // normal returns 1/sqrt(variance+eps) of the groups of x, and x normalised, by ops of their own.
 func (op normOp) normal(x *graph.Node) (scale, xhat *graph.Node) {
-	axes := op.Axes
-	keep := func(v *graph.Node) *graph.Node {
-		sum := graph.Apply(ReduceOp{Reduction: engine.Sum, Axes: axes, Keep: true}, v)
-		return Div(sum, graph.Apply(countOp{axes}, x))
-	}
-	centred := Sub(x, keep(x))
-	scale = Div(Scalar(x, 1), Sqrt(AddScalar(keep(Square(centred)), op.Eps.Value())))
+	centred := Sub(x, op.mean(x))
+	scale = Div(Scalar(x, 1), Sqrt(AddScalar(op.mean(Square(centred)), op.Eps.Value())))
 	return scale, Mul(centred, scale)
 }
 
 // mean returns the means of v, which is like x, over the axes, which stay.
-func (op normOp) mean(v *graph.Node) *graph.Node {
-	sum := graph.Apply(ReduceOp{Reduction: engine.Sum, Axes: op.Axes, Keep: true}, v)
-	return Div(sum, graph.Apply(countOp{op.Axes}, v))
-}
+func (op normOp) mean(v *graph.Node) *graph.Node { return meanOver(v, op.Axes, true) }
 
 // inputGrad returns the adjoint of x for h, that of xhat, by ops of their own.
 func (op normOp) inputGrad(scale, xhat, h *graph.Node) *graph.Node {

@@ -69,8 +69,13 @@ func mean(name string, keep bool, x *graph.Node, axes []int) *graph.Node {
 	if bad != nil {
 		return bad
 	}
-	sum := graph.Apply(ReduceOp{Reduction: engine.Sum, Axes: set, Keep: keep}, x)
-	return Div(sum, graph.Apply(countOp{set}, x))
+	return meanOver(x, set, keep)
+}
+
+// meanOver returns the means of x over axes that it has.
+func meanOver(x *graph.Node, axes engine.Axes, keep bool) *graph.Node {
+	sum := graph.Apply(ReduceOp{Reduction: engine.Sum, Axes: axes, Keep: keep}, x)
+	return Div(sum, graph.Apply(countOp{axes}, x))
 }
 
 func reduce(r engine.Reduction, keep bool, x *graph.Node, axes []int) *graph.Node {
