@@ -11,6 +11,7 @@ import (
 	"testing"
 
 	"github.com/plexaura/plexaura/data"
+	"github.com/plexaura/plexaura/internal/allocs"
 	"github.com/plexaura/plexaura/shape"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -175,7 +176,7 @@ func TestAnEpochAllocatesNothingForABatch(t *testing.T) {
 	for _, ds := range []data.Dataset{images, half, counting(t, 500)} {
 		allocs := func(size int) float64 {
 			l := loader(t, ds, data.Batching{Size: size, Shuffle: true})
-			return testing.AllocsPerRun(3, func() {
+			return allocs.PerRun(3, func() {
 				for _, err := range l.Epoch(1) {
 					require.NoError(t, err)
 				}

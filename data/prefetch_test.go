@@ -13,6 +13,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/plexaura/plexaura/data"
+	"github.com/plexaura/plexaura/internal/allocs"
 	"github.com/plexaura/plexaura/shape"
 )
 
@@ -306,7 +307,7 @@ func TestWorkersAllocateNothingForABatch(t *testing.T) {
 	ds := counting(t, 2000)
 	allocs := func(size int) float64 {
 		l := loader(t, ds, data.Batching{Size: size, Shuffle: true, Workers: 2, Augment: widen{}, Mix: blur{}})
-		return testing.AllocsPerRun(3, func() {
+		return allocs.PerRun(3, func() {
 			for _, err := range l.Epoch(1) {
 				require.NoError(t, err)
 			}

@@ -12,6 +12,7 @@ import (
 
 	"github.com/plexaura/plexaura/data"
 	"github.com/plexaura/plexaura/engine/ref"
+	"github.com/plexaura/plexaura/internal/allocs"
 	"github.com/plexaura/plexaura/nn"
 	"github.com/plexaura/plexaura/optim"
 	"github.com/plexaura/plexaura/shape"
@@ -93,7 +94,7 @@ func TestPredictorFromManyGoroutines(t *testing.T) {
 func TestPredictAllocatesItsResultAlone(t *testing.T) {
 	p := predictor(t, config(t))
 	x := inputs(t, stripes(t, 3))
-	allocs := testing.AllocsPerRun(100, func() {
+	allocs := allocs.PerRun(100, func() {
 		if _, err := p.Predict(context.Background(), x); err != nil {
 			t.Error(err)
 		}

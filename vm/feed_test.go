@@ -10,6 +10,7 @@ import (
 	"github.com/plexaura/plexaura/engine"
 	"github.com/plexaura/plexaura/engine/ref"
 	"github.com/plexaura/plexaura/graph"
+	"github.com/plexaura/plexaura/internal/allocs"
 	"github.com/plexaura/plexaura/ops"
 	"github.com/plexaura/plexaura/shape"
 	"github.com/plexaura/plexaura/vm"
@@ -59,7 +60,7 @@ func TestAnOutputIsFedToTheNextRun(t *testing.T) {
 	require.NoError(t, err)
 	step := func() { state, err = m.Run(ctx, state[0]) }
 	step()
-	require.Zero(t, testing.AllocsPerRun(10, step))
+	require.Zero(t, allocs.PerRun(10, step))
 	require.NoError(t, err)
 }
 

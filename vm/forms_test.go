@@ -13,6 +13,7 @@ import (
 	"github.com/plexaura/plexaura/engine"
 	"github.com/plexaura/plexaura/engine/ref"
 	"github.com/plexaura/plexaura/graph"
+	"github.com/plexaura/plexaura/internal/allocs"
 	"github.com/plexaura/plexaura/ops"
 	"github.com/plexaura/plexaura/shape"
 	"github.com/plexaura/plexaura/vm"
@@ -101,7 +102,7 @@ func TestAValueThatStaysIsPackedOnce(t *testing.T) {
 	require.EqualValues(t, 1, log.packings.Load())
 	require.Zero(t, log.unpacked.Load())
 	in := f32([]float32{1, 2}, 1, 2)
-	require.Zero(t, testing.AllocsPerRun(10, func() { _, _ = m.Run(ctx, in) }))
+	require.Zero(t, allocs.PerRun(10, func() { _, _ = m.Run(ctx, in) }))
 	require.Zero(t, log.scratch.Load(), "the kernel keeps scratch memory that it does not need")
 
 	m, s = machine(t, []*graph.Node{y}, vm.Without("pack"))

@@ -15,6 +15,7 @@ import (
 	"github.com/plexaura/plexaura/engine/enginetest"
 	"github.com/plexaura/plexaura/engine/ref"
 	"github.com/plexaura/plexaura/graph"
+	"github.com/plexaura/plexaura/internal/allocs"
 	"github.com/plexaura/plexaura/ops"
 	"github.com/plexaura/plexaura/shape"
 	"github.com/plexaura/plexaura/vm"
@@ -189,7 +190,7 @@ func TestMachinesShareHoistedValues(t *testing.T) {
 func TestRunsWithHoistedValuesAllocateNothing(t *testing.T) {
 	m, x := hoisting(t, cpu.New(), vm.NewStore(1), normalised()), pixels(2, 1)
 	run(t, m, x)
-	require.Zero(t, testing.AllocsPerRun(20, func() {
+	require.Zero(t, allocs.PerRun(20, func() {
 		if _, err := m.Run(context.Background(), x); err != nil {
 			t.Error(err)
 		}

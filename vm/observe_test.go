@@ -19,6 +19,7 @@ import (
 	"github.com/plexaura/plexaura/engine/cpu"
 	"github.com/plexaura/plexaura/engine/ref"
 	"github.com/plexaura/plexaura/graph"
+	"github.com/plexaura/plexaura/internal/allocs"
 	"github.com/plexaura/plexaura/models/lenet"
 	"github.com/plexaura/plexaura/nn"
 	"github.com/plexaura/plexaura/ops"
@@ -98,7 +99,7 @@ func TestWatchingChangesNothing(t *testing.T) {
 		require.True(t, in.Engine == "" || spans[2][in.Text], in.Text)
 	}
 	run := func() { _, err = watched.Run(ctx, in...) }
-	require.Zero(t, testing.AllocsPerRun(10, run))
+	require.Zero(t, allocs.PerRun(10, run))
 	require.NoError(t, err)
 }
 

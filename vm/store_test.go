@@ -10,6 +10,7 @@ import (
 
 	"github.com/plexaura/plexaura/engine/ref"
 	"github.com/plexaura/plexaura/graph"
+	"github.com/plexaura/plexaura/internal/allocs"
 	"github.com/plexaura/plexaura/ops"
 	"github.com/plexaura/plexaura/shape"
 	"github.com/plexaura/plexaura/vm"
@@ -231,7 +232,7 @@ func TestAStepOnFourBatchSizesAllocatesNothing(t *testing.T) {
 		}
 	}
 	run()
-	require.Zero(t, testing.AllocsPerRun(10, run))
+	require.Zero(t, allocs.PerRun(10, run))
 }
 
 // The next value of a leaf comes from wherever.

@@ -17,6 +17,7 @@ import (
 	"github.com/plexaura/plexaura/autodiff"
 	"github.com/plexaura/plexaura/engine/ref"
 	"github.com/plexaura/plexaura/graph"
+	"github.com/plexaura/plexaura/internal/allocs"
 	"github.com/plexaura/plexaura/ops"
 	"github.com/plexaura/plexaura/shape"
 	"github.com/plexaura/plexaura/vm"
@@ -511,7 +512,7 @@ func TestATrainingStepAllocatesNothing(t *testing.T) {
 		}
 	}
 	run()
-	require.Zero(t, testing.AllocsPerRun(20, run))
+	require.Zero(t, allocs.PerRun(20, run))
 }
 
 func TestTheLossFallsAndEveryPassOffGivesTheSame(t *testing.T) {

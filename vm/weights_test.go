@@ -16,6 +16,7 @@ import (
 	"github.com/plexaura/plexaura/engine/ref"
 	"github.com/plexaura/plexaura/engine/std"
 	"github.com/plexaura/plexaura/graph"
+	"github.com/plexaura/plexaura/internal/allocs"
 	"github.com/plexaura/plexaura/ops"
 	"github.com/plexaura/plexaura/shape"
 	"github.com/plexaura/plexaura/vm"
@@ -159,7 +160,7 @@ func TestMachinesShareSmallWeights(t *testing.T) {
 	}
 	wg.Wait()
 	in := pixels(1, .25)
-	require.Zero(t, testing.AllocsPerRun(5, func() { _, _ = first.Run(context.Background(), in) }))
+	require.Zero(t, allocs.PerRun(5, func() { _, _ = first.Run(context.Background(), in) }))
 }
 
 // The packed forms of a product take half and a quarter of its weights, at any batch size.

@@ -15,6 +15,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/plexaura/plexaura/data"
+	"github.com/plexaura/plexaura/internal/allocs"
 	"github.com/plexaura/plexaura/nn"
 	"github.com/plexaura/plexaura/optim"
 	"github.com/plexaura/plexaura/train"
@@ -229,7 +230,7 @@ func TestAStepAllocatesNothing(t *testing.T) {
 	reader := r.subscribe()
 	defer reader.close()
 	step := train.Step{Epoch: 1, Batches: 1 << 30, Examples: 64, Loss: 1}
-	got := testing.AllocsPerRun(3*maxRows, func() {
+	got := allocs.PerRun(3*maxRows, func() {
 		step.Batch++
 		step.Timed += 64
 		step.Seconds += 1e-3

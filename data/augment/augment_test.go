@@ -10,6 +10,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/plexaura/plexaura/data"
+	"github.com/plexaura/plexaura/internal/allocs"
 	"github.com/plexaura/plexaura/shape"
 )
 
@@ -93,12 +94,12 @@ func TestNothingIsAllocated(t *testing.T) {
 	in := normalised(16, 16)
 	x, r := pattern(in.Input.Len()), data.NewRand(1, 0, 0)
 	change, _ := bind(t, each, in)
-	require.Zero(t, testing.AllocsPerRun(50, func() { change(x, r) }))
+	require.Zero(t, allocs.PerRun(50, func() { change(x, r) }))
 	in.Classes = []string{"a", "b"}
 	mix, _, err := MixUp{}.Bind(in)
 	require.NoError(t, err)
 	b := data.Example{X: make([]float32, 4*in.Input.Len()), Labels: []int32{0, 1, 1, 0}, Targets: make([]float32, 8)}
-	require.Zero(t, testing.AllocsPerRun(50, func() { err = mix(4, b, r) }))
+	require.Zero(t, allocs.PerRun(50, func() { err = mix(4, b, r) }))
 	require.NoError(t, err)
 }
 

@@ -12,6 +12,7 @@ import (
 
 	"github.com/plexaura/plexaura/engine"
 	"github.com/plexaura/plexaura/engine/ref"
+	"github.com/plexaura/plexaura/internal/allocs"
 	"github.com/plexaura/plexaura/internal/par"
 	"github.com/plexaura/plexaura/internal/simd"
 	"github.com/plexaura/plexaura/internal/simd/isa"
@@ -130,8 +131,8 @@ func requirePackedSame(t *testing.T, e Engine, c winogradCase, bad float32) {
 	ready := &engine.Call{In: plain.In, Out: []engine.Buffer{newBuffer(c.y)}, Scratch: engine.BufferOf(garbage(p.Rest)), Packed: engine.BufferOf(packed)}
 	require.NoError(t, b.Kernel(ready))
 	require.Equal(t, plain.Out[0].Bytes(), ready.Out[0].Bytes())
-	require.Zero(t, testing.AllocsPerRun(3, func() { _ = b.Kernel(ready) }))
-	require.Zero(t, testing.AllocsPerRun(3, func() { _ = p.Kernel(pack) }))
+	require.Zero(t, allocs.PerRun(3, func() { _ = b.Kernel(ready) }))
+	require.Zero(t, allocs.PerRun(3, func() { _ = p.Kernel(pack) }))
 }
 
 // What is not finite reaches the results whose windows hold it and no others, though Winograd's

@@ -9,6 +9,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/plexaura/plexaura/engine"
+	"github.com/plexaura/plexaura/internal/allocs"
 	"github.com/plexaura/plexaura/shape"
 )
 
@@ -77,7 +78,7 @@ func compute(t *testing.T, out shape.Type, bind func(in []engine.Operand, out en
 	}
 	err = b.Kernel(&c)
 	if err == nil {
-		require.Zero(t, testing.AllocsPerRun(3, func() { _ = b.Kernel(&c) }), "the kernel allocates")
+		require.Zero(t, allocs.PerRun(3, func() { _ = b.Kernel(&c) }), "the kernel allocates")
 	}
 	return engine.Floats(c.Out[0]), err
 }

@@ -9,6 +9,7 @@ import (
 
 	"github.com/plexaura/plexaura/engine"
 	"github.com/plexaura/plexaura/engine/ref"
+	"github.com/plexaura/plexaura/internal/allocs"
 	"github.com/plexaura/plexaura/shape"
 )
 
@@ -187,7 +188,7 @@ func TestKernelsAllocateNothing(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			b, n, in, err := bind()
 			c, _ := call[float32](t, b, err, n, in...)
-			require.Zero(t, testing.AllocsPerRun(5, func() { _ = b.Kernel(c) }))
+			require.Zero(t, allocs.PerRun(5, func() { _ = b.Kernel(c) }))
 		})
 	}
 }

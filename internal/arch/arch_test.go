@@ -63,6 +63,7 @@ var may = map[string][]string{
 	"models/squeezenet":         {"nn", "ops", "graph"},
 	"models/mobilenet":          {"nn", "ops", "graph"},
 	"internal/arch":             {},
+	"internal/allocs":           {},
 	"internal/atomicfile":       {"internal/regular"},
 	"internal/mutate":           {},
 	"internal/inspectpage":      {"inspect", "viz", "data", "shape"},

@@ -6,6 +6,8 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/plexaura/plexaura/internal/allocs"
 )
 
 // Nobody else has a value that is taken, and the steady state creates none.
@@ -33,7 +35,7 @@ func TestAFreeValueHasOneUser(t *testing.T) {
 	}
 	all.Wait()
 	require.LessOrEqual(t, made, 8)
-	require.Zero(t, testing.AllocsPerRun(100, func() { f.Give(f.Take()) }))
+	require.Zero(t, allocs.PerRun(100, func() { f.Give(f.Take()) }))
 }
 
 func TestFreeKeepsNoMoreThanItWasAskedTo(t *testing.T) {

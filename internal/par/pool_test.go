@@ -13,6 +13,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/plexaura/plexaura/internal/allocs"
 	"github.com/plexaura/plexaura/internal/rescue"
 )
 
@@ -177,7 +178,7 @@ func TestForAllocatesNothing(t *testing.T) {
 	p := newPool(t, 4)
 	var sum atomic.Int64
 	body := func(lo, hi int) { sum.Add(int64(hi - lo)) }
-	require.Zero(t, testing.AllocsPerRun(1000, func() { p.For(64, 4, body) }))
+	require.Zero(t, allocs.PerRun(1000, func() { p.For(64, 4, body) }))
 }
 
 // workersOf counts the goroutines that serve crews, by who created them: that stands also

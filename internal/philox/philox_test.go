@@ -6,6 +6,8 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/plexaura/plexaura/internal/allocs"
 )
 
 // The vectors are those of kat_vectors in Random123 (D. E. Shaw Research).
@@ -139,7 +141,7 @@ func TestRandReadsTheStream(t *testing.T) {
 func TestDrawingAllocatesNothing(t *testing.T) {
 	s := Stream{Seed: 1, ID: 2, Step: 3}
 	sum := 0.0
-	require.Zero(t, testing.AllocsPerRun(100, func() {
+	require.Zero(t, allocs.PerRun(100, func() {
 		sum += s.Uniform(7) + s.Normal(8) + float64(ID("layer")&1)
 	}))
 }

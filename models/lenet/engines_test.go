@@ -14,6 +14,7 @@ import (
 	"github.com/plexaura/plexaura/engine/ref"
 	"github.com/plexaura/plexaura/engine/std"
 	"github.com/plexaura/plexaura/graph"
+	"github.com/plexaura/plexaura/internal/allocs"
 	"github.com/plexaura/plexaura/models/lenet"
 	"github.com/plexaura/plexaura/nn"
 	"github.com/plexaura/plexaura/ops"
@@ -116,7 +117,7 @@ func TestACPUStepAllocatesNothing(t *testing.T) {
 		}
 	}
 	step()
-	require.Zero(t, testing.AllocsPerRun(10, step))
+	require.Zero(t, allocs.PerRun(10, step))
 }
 
 func BenchmarkTrainingStep(b *testing.B) {

@@ -8,6 +8,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/plexaura/plexaura/internal/allocs"
 	"github.com/plexaura/plexaura/internal/par"
 	"github.com/plexaura/plexaura/internal/simd/isa"
 	"github.com/plexaura/plexaura/internal/simd/simdtest"
@@ -105,7 +106,7 @@ func TestConvHasTheSameBitsForAnyWorkersAndAllocatesNothing(t *testing.T) {
 		x, w, bias := simdtest.Randoms[float32](rng, op.N*op.C*op.H*op.W), simdtest.Randoms[float32](rng, op.M*op.Rows()), simdtest.Randoms[float32](rng, op.M)
 		y, again, scratch := make([]float32, op.N*op.M*op.Cols()), make([]float32, op.N*op.M*op.Cols()), make([]float32, p.Scratch())
 		p.Run(nil, y, x, w, bias, scratch)
-		require.Zero(t, testing.AllocsPerRun(3, func() { p.Run(pool, again, x, w, bias, scratch) }))
+		require.Zero(t, allocs.PerRun(3, func() { p.Run(pool, again, x, w, bias, scratch) }))
 		simdtest.RequireBits(t, y, again)
 	})
 }

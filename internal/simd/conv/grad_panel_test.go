@@ -7,6 +7,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/plexaura/plexaura/internal/allocs"
 	"github.com/plexaura/plexaura/internal/par"
 	"github.com/plexaura/plexaura/internal/simd/simdtest"
 	"github.com/plexaura/plexaura/internal/simd/window"
@@ -36,6 +37,6 @@ func TestGradientsOfManyFilters(t *testing.T) {
 			p.RunGrad(pool, again, x, dy, scratch)
 			simdtest.RequireBits(t, dw, again)
 		}
-		require.Zero(t, testing.AllocsPerRun(3, func() { p.RunGrad(pool, again, x, dy, scratch) }))
+		require.Zero(t, allocs.PerRun(3, func() { p.RunGrad(pool, again, x, dy, scratch) }))
 	})
 }

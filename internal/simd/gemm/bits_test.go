@@ -8,6 +8,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/plexaura/plexaura/internal/allocs"
 	"github.com/plexaura/plexaura/internal/par"
 	"github.com/plexaura/plexaura/internal/simd/isa"
 	"github.com/plexaura/plexaura/internal/simd/simdtest"
@@ -48,7 +49,7 @@ func TestGemmAllocatesNothing(t *testing.T) {
 	eachLevel(t, func(t *testing.T, k *Kernels) {
 		for _, op := range bitShapes[1:6] {
 			o := newOperands[float32](rng, k, op)
-			require.Zero(t, testing.AllocsPerRun(5, func() { Mul(k, pool, op, o.a, o.b, o.c, o.bias, o.scratch) }), "%+v", op)
+			require.Zero(t, allocs.PerRun(5, func() { Mul(k, pool, op, o.a, o.b, o.c, o.bias, o.scratch) }), "%+v", op)
 		}
 	})
 }

@@ -9,6 +9,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/plexaura/plexaura/internal/allocs"
 	"github.com/plexaura/plexaura/internal/par"
 	"github.com/plexaura/plexaura/internal/simd/isa"
 	"github.com/plexaura/plexaura/internal/simd/simdtest"
@@ -183,7 +184,7 @@ func TestWinogradHasTheSameBitsForAnyWorkersAndAllocatesNothing(t *testing.T) {
 				p.Run(pool, again, x, w, bias, scratch)
 				simdtest.RequireBits(t, y, again)
 			}
-			require.Zero(t, testing.AllocsPerRun(3, func() { p.Run(pool, again, x, w, bias, scratch) }))
+			require.Zero(t, allocs.PerRun(3, func() { p.Run(pool, again, x, w, bias, scratch) }))
 
 			dw, dwAgain, scratch := make([]float32, len(w)), make([]float32, len(w)), make([]float32, p.GradScratch())
 			p.RunGrad(nil, dw, x, y, scratch)
@@ -192,7 +193,7 @@ func TestWinogradHasTheSameBitsForAnyWorkersAndAllocatesNothing(t *testing.T) {
 				p.RunGrad(pool, dwAgain, x, y, scratch)
 				simdtest.RequireBits(t, dw, dwAgain)
 			}
-			require.Zero(t, testing.AllocsPerRun(3, func() { p.RunGrad(pool, dwAgain, x, y, scratch) }))
+			require.Zero(t, allocs.PerRun(3, func() { p.RunGrad(pool, dwAgain, x, y, scratch) }))
 		}
 	})
 }
