@@ -34,11 +34,15 @@ func (e Engine) nhwcConv2D(c engine.Conv2D, in []engine.Operand, out engine.Oper
 	op := g.nhwcOp(c.Epilogue)
 	if g.depthwise() {
 		op.C = g.groups
-		plan := nhwc.NewDepthwise(e.simd.NHWC, op.Window, op.N, op.Bias, op.Act)
-		return e.withTail(len(in), out, func(t *mapTail) engine.Bound { return e.bindDepthwise(plan, c.Epilogue, t) }), nil
+		return e.withTail(len(in), out, op.Act, func(act isa.Act, t *mapTail) engine.Bound {
+			return e.bindDepthwise(nhwc.NewDepthwise(e.simd.NHWC, op.Window, op.N, op.Bias, act), c.Epilogue, t)
+		}), nil
 	}
-	plan := nhwc.NewConv(e.simd.NHWC, op)
-	exact := e.withTail(len(in), out, func(t *mapTail) engine.Bound { return e.bindNHWC(plan, c.Epilogue, t) })
+	exact := e.withTail(len(in), out, op.Act, func(act isa.Act, t *mapTail) engine.Bound {
+		op := op
+		op.Act = act
+		return e.bindNHWC(nhwc.NewConv(e.simd.NHWC, op), c.Epilogue, t)
+	})
 	exact.Choice = e.nhwcCandidates(op)
 	if choose(exact.Choice) == nhwcWinogradAlg {
 		exact.Then = nil
@@ -66,15 +70,20 @@ const (
 	depthwiseAlg    = "nhwc depthwise"
 )
 
-// withTail returns the kernel that bind makes without a tail, which can be followed by one.
-func (e Engine) withTail(own int, out engine.Operand, bind func(t *mapTail) engine.Bound) engine.Bound {
-	b := bind(nil)
+// withTail returns the kernel that bind makes for act without a tail, which can be followed by one.
+// A tail that begins with a ReLU6 leaves that to the kernel.
+func (e Engine) withTail(own int, out engine.Operand, act isa.Act, bind func(act isa.Act, t *mapTail) engine.Bound) engine.Bound {
+	b := bind(act, nil)
 	b.Then = func(m engine.Map, in []engine.Operand) (engine.Bound, bool) {
 		t, ok := e.newTail(m, own, in, out)
 		if !ok {
 			return engine.Bound{}, false
 		}
-		after := bind(t)
+		act := act
+		if rest, ok := t.withoutReLU6(); ok {
+			act, t = isa.ReLU6, rest
+		}
+		after := bind(act, t)
 		after.Choice = b.Choice
 		return after, true
 	}

@@ -42,6 +42,20 @@ func (e Engine) newTail(m engine.Map, own int, in []engine.Operand, out engine.O
 	return t, true
 }
 
+// relu6 is what [isa.ReLU6] computes.
+var relu6 = chain{{op: binaryOps[engine.Max].right, c: 0}, {op: binaryOps[engine.Min].right, c: 6}}
+
+// withoutReLU6 returns the tail behind the ReLU6 that t begins with, nil if there is none.
+func (t *mapTail) withoutReLU6() (rest *mapTail, ok bool) {
+	if len(t.chain) < len(relu6) || !slices.Equal(t.chain[:len(relu6)], relu6) {
+		return nil, false
+	}
+	if t.chain = t.chain[len(relu6):]; len(t.chain) == 0 {
+		return nil, true
+	}
+	return t, true
+}
+
 // reserve lays out the scratch memory of so many slots.
 func (t *mapTail) reserve(l *layout, slots int) {
 	if t != nil && t.program != nil {

@@ -6,6 +6,7 @@ const (
 	FlagColBias             // add a number of each column
 	FlagRowBias             // add a number of each row
 	FlagReLU                // rectify
+	FlagReLU6               // and 6 where it is more; only with FlagReLU
 
 	FlagMasked = 1 << 8 // of direct convolutions: whole vectors could reach beyond the memory of the image
 	FlagWhole  = 1 << 9 // of Winograd's transforms: no mask leaves anything out

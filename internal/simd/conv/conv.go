@@ -356,10 +356,7 @@ func (r *job) flags(k, end int) int {
 	if r.Bias != isa.NoBias {
 		f |= abi.FlagRowBias
 	}
-	if r.Act == isa.ReLU {
-		f |= abi.FlagReLU
-	}
-	return f
+	return f | r.Act.Flags()
 }
 
 // plain are the plain-Go twins.

@@ -79,12 +79,18 @@ full_col:
 	VADDPS       Y1, Y0, Y0
 
 full_row:
-	TESTQ  $0x00000008, flags+88(FP)
-	JE     full_relu
-	VXORPS Y1, Y1, Y1
-	VMAXPS Y0, Y1, Y0
+	TESTQ        $0x00000008, flags+88(FP)
+	JE           fullrelu
+	VXORPS       Y1, Y1, Y1
+	VMAXPS       Y0, Y1, Y0
+	TESTQ        $0x00000010, flags+88(FP)
+	JE           fullrelu6
+	VADDPS       Y1, Y0, Y0
+	VBROADCASTSS six<>+0(SB), Y1
+	VMINPS       Y0, Y1, Y0
 
-full_relu:
+fullrelu6:
+fullrelu:
 	MOVQ    BX, DI
 	VMOVUPS Y0, (DI)
 	ADDQ    bps+56(FP), CX
@@ -137,12 +143,18 @@ masked_col:
 	VADDPS       Y1, Y0, Y0
 
 masked_row:
-	TESTQ  $0x00000008, flags+88(FP)
-	JE     masked_relu
-	VXORPS Y1, Y1, Y1
-	VMAXPS Y0, Y1, Y0
+	TESTQ        $0x00000008, flags+88(FP)
+	JE           maskedrelu
+	VXORPS       Y1, Y1, Y1
+	VMAXPS       Y0, Y1, Y0
+	TESTQ        $0x00000010, flags+88(FP)
+	JE           maskedrelu6
+	VADDPS       Y1, Y0, Y0
+	VBROADCASTSS six<>+0(SB), Y1
+	VMINPS       Y0, Y1, Y0
 
-masked_relu:
+maskedrelu6:
+maskedrelu:
 	MOVQ       BX, DI
 	VMASKMOVPS Y0, Y15, (DI)
 	ADDQ       bps+56(FP), CX
@@ -155,6 +167,9 @@ done:
 	LDMXCSR csr+104(FP)
 	VZEROUPPER
 	RET
+
+DATA six<>+0(SB)/4, $0x40c00000
+GLOBL six<>(SB), RODATA|NOPTR, $4
 
 // func gemm2x1AVX2f32(n int, k int, a *float32, ars int, aks int, b *float32, bks int, bps int, c *float32, cs int, bias *float32, flags int, last int) (csr uint32)
 // Requires: AVX, FMA3, SSE
@@ -219,13 +234,21 @@ full_col:
 	VADDPS       Y2, Y1, Y1
 
 full_row:
-	TESTQ  $0x00000008, flags+88(FP)
-	JE     full_relu
-	VXORPS Y2, Y2, Y2
-	VMAXPS Y0, Y2, Y0
-	VMAXPS Y1, Y2, Y1
+	TESTQ        $0x00000008, flags+88(FP)
+	JE           fullrelu
+	VXORPS       Y2, Y2, Y2
+	VMAXPS       Y0, Y2, Y0
+	VMAXPS       Y1, Y2, Y1
+	TESTQ        $0x00000010, flags+88(FP)
+	JE           fullrelu6
+	VADDPS       Y2, Y0, Y0
+	VADDPS       Y2, Y1, Y1
+	VBROADCASTSS six<>+0(SB), Y2
+	VMINPS       Y0, Y2, Y0
+	VMINPS       Y1, Y2, Y1
 
-full_relu:
+fullrelu6:
+fullrelu:
 	MOVQ    SI, R9
 	VMOVUPS Y0, (R9)
 	ADDQ    DI, R9
@@ -289,13 +312,21 @@ masked_col:
 	VADDPS       Y2, Y1, Y1
 
 masked_row:
-	TESTQ  $0x00000008, flags+88(FP)
-	JE     masked_relu
-	VXORPS Y2, Y2, Y2
-	VMAXPS Y0, Y2, Y0
-	VMAXPS Y1, Y2, Y1
+	TESTQ        $0x00000008, flags+88(FP)
+	JE           maskedrelu
+	VXORPS       Y2, Y2, Y2
+	VMAXPS       Y0, Y2, Y0
+	VMAXPS       Y1, Y2, Y1
+	TESTQ        $0x00000010, flags+88(FP)
+	JE           maskedrelu6
+	VADDPS       Y2, Y0, Y0
+	VADDPS       Y2, Y1, Y1
+	VBROADCASTSS six<>+0(SB), Y2
+	VMINPS       Y0, Y2, Y0
+	VMINPS       Y1, Y2, Y1
 
-masked_relu:
+maskedrelu6:
+maskedrelu:
 	MOVQ       SI, R9
 	VMASKMOVPS Y0, Y15, (R9)
 	ADDQ       DI, R9
@@ -383,14 +414,24 @@ full_col:
 	VADDPS       Y3, Y2, Y2
 
 full_row:
-	TESTQ  $0x00000008, flags+88(FP)
-	JE     full_relu
-	VXORPS Y3, Y3, Y3
-	VMAXPS Y0, Y3, Y0
-	VMAXPS Y1, Y3, Y1
-	VMAXPS Y2, Y3, Y2
+	TESTQ        $0x00000008, flags+88(FP)
+	JE           fullrelu
+	VXORPS       Y3, Y3, Y3
+	VMAXPS       Y0, Y3, Y0
+	VMAXPS       Y1, Y3, Y1
+	VMAXPS       Y2, Y3, Y2
+	TESTQ        $0x00000010, flags+88(FP)
+	JE           fullrelu6
+	VADDPS       Y3, Y0, Y0
+	VADDPS       Y3, Y1, Y1
+	VADDPS       Y3, Y2, Y2
+	VBROADCASTSS six<>+0(SB), Y3
+	VMINPS       Y0, Y3, Y0
+	VMINPS       Y1, Y3, Y1
+	VMINPS       Y2, Y3, Y2
 
-full_relu:
+fullrelu6:
+fullrelu:
 	MOVQ    SI, R9
 	VMOVUPS Y0, (R9)
 	ADDQ    DI, R9
@@ -465,14 +506,24 @@ masked_col:
 	VADDPS       Y3, Y2, Y2
 
 masked_row:
-	TESTQ  $0x00000008, flags+88(FP)
-	JE     masked_relu
-	VXORPS Y3, Y3, Y3
-	VMAXPS Y0, Y3, Y0
-	VMAXPS Y1, Y3, Y1
-	VMAXPS Y2, Y3, Y2
+	TESTQ        $0x00000008, flags+88(FP)
+	JE           maskedrelu
+	VXORPS       Y3, Y3, Y3
+	VMAXPS       Y0, Y3, Y0
+	VMAXPS       Y1, Y3, Y1
+	VMAXPS       Y2, Y3, Y2
+	TESTQ        $0x00000010, flags+88(FP)
+	JE           maskedrelu6
+	VADDPS       Y3, Y0, Y0
+	VADDPS       Y3, Y1, Y1
+	VADDPS       Y3, Y2, Y2
+	VBROADCASTSS six<>+0(SB), Y3
+	VMINPS       Y0, Y3, Y0
+	VMINPS       Y1, Y3, Y1
+	VMINPS       Y2, Y3, Y2
 
-masked_relu:
+maskedrelu6:
+maskedrelu:
 	MOVQ       SI, R9
 	VMASKMOVPS Y0, Y15, (R9)
 	ADDQ       DI, R9
@@ -574,15 +625,27 @@ full_col:
 	VADDPS       Y4, Y3, Y3
 
 full_row:
-	TESTQ  $0x00000008, flags+88(FP)
-	JE     full_relu
-	VXORPS Y4, Y4, Y4
-	VMAXPS Y0, Y4, Y0
-	VMAXPS Y1, Y4, Y1
-	VMAXPS Y2, Y4, Y2
-	VMAXPS Y3, Y4, Y3
+	TESTQ        $0x00000008, flags+88(FP)
+	JE           fullrelu
+	VXORPS       Y4, Y4, Y4
+	VMAXPS       Y0, Y4, Y0
+	VMAXPS       Y1, Y4, Y1
+	VMAXPS       Y2, Y4, Y2
+	VMAXPS       Y3, Y4, Y3
+	TESTQ        $0x00000010, flags+88(FP)
+	JE           fullrelu6
+	VADDPS       Y4, Y0, Y0
+	VADDPS       Y4, Y1, Y1
+	VADDPS       Y4, Y2, Y2
+	VADDPS       Y4, Y3, Y3
+	VBROADCASTSS six<>+0(SB), Y4
+	VMINPS       Y0, Y4, Y0
+	VMINPS       Y1, Y4, Y1
+	VMINPS       Y2, Y4, Y2
+	VMINPS       Y3, Y4, Y3
 
-full_relu:
+fullrelu6:
+fullrelu:
 	MOVQ    SI, R9
 	VMOVUPS Y0, (R9)
 	ADDQ    DI, R9
@@ -671,15 +734,27 @@ masked_col:
 	VADDPS       Y4, Y3, Y3
 
 masked_row:
-	TESTQ  $0x00000008, flags+88(FP)
-	JE     masked_relu
-	VXORPS Y4, Y4, Y4
-	VMAXPS Y0, Y4, Y0
-	VMAXPS Y1, Y4, Y1
-	VMAXPS Y2, Y4, Y2
-	VMAXPS Y3, Y4, Y3
+	TESTQ        $0x00000008, flags+88(FP)
+	JE           maskedrelu
+	VXORPS       Y4, Y4, Y4
+	VMAXPS       Y0, Y4, Y0
+	VMAXPS       Y1, Y4, Y1
+	VMAXPS       Y2, Y4, Y2
+	VMAXPS       Y3, Y4, Y3
+	TESTQ        $0x00000010, flags+88(FP)
+	JE           maskedrelu6
+	VADDPS       Y4, Y0, Y0
+	VADDPS       Y4, Y1, Y1
+	VADDPS       Y4, Y2, Y2
+	VADDPS       Y4, Y3, Y3
+	VBROADCASTSS six<>+0(SB), Y4
+	VMINPS       Y0, Y4, Y0
+	VMINPS       Y1, Y4, Y1
+	VMINPS       Y2, Y4, Y2
+	VMINPS       Y3, Y4, Y3
 
-masked_relu:
+maskedrelu6:
+maskedrelu:
 	MOVQ       SI, R9
 	VMASKMOVPS Y0, Y15, (R9)
 	ADDQ       DI, R9
@@ -792,16 +867,30 @@ full_col:
 	VADDPS       Y5, Y4, Y4
 
 full_row:
-	TESTQ  $0x00000008, flags+88(FP)
-	JE     full_relu
-	VXORPS Y5, Y5, Y5
-	VMAXPS Y0, Y5, Y0
-	VMAXPS Y1, Y5, Y1
-	VMAXPS Y2, Y5, Y2
-	VMAXPS Y3, Y5, Y3
-	VMAXPS Y4, Y5, Y4
+	TESTQ        $0x00000008, flags+88(FP)
+	JE           fullrelu
+	VXORPS       Y5, Y5, Y5
+	VMAXPS       Y0, Y5, Y0
+	VMAXPS       Y1, Y5, Y1
+	VMAXPS       Y2, Y5, Y2
+	VMAXPS       Y3, Y5, Y3
+	VMAXPS       Y4, Y5, Y4
+	TESTQ        $0x00000010, flags+88(FP)
+	JE           fullrelu6
+	VADDPS       Y5, Y0, Y0
+	VADDPS       Y5, Y1, Y1
+	VADDPS       Y5, Y2, Y2
+	VADDPS       Y5, Y3, Y3
+	VADDPS       Y5, Y4, Y4
+	VBROADCASTSS six<>+0(SB), Y5
+	VMINPS       Y0, Y5, Y0
+	VMINPS       Y1, Y5, Y1
+	VMINPS       Y2, Y5, Y2
+	VMINPS       Y3, Y5, Y3
+	VMINPS       Y4, Y5, Y4
 
-full_relu:
+fullrelu6:
+fullrelu:
 	MOVQ    SI, R9
 	VMOVUPS Y0, (R9)
 	ADDQ    DI, R9
@@ -901,16 +990,30 @@ masked_col:
 	VADDPS       Y5, Y4, Y4
 
 masked_row:
-	TESTQ  $0x00000008, flags+88(FP)
-	JE     masked_relu
-	VXORPS Y5, Y5, Y5
-	VMAXPS Y0, Y5, Y0
-	VMAXPS Y1, Y5, Y1
-	VMAXPS Y2, Y5, Y2
-	VMAXPS Y3, Y5, Y3
-	VMAXPS Y4, Y5, Y4
+	TESTQ        $0x00000008, flags+88(FP)
+	JE           maskedrelu
+	VXORPS       Y5, Y5, Y5
+	VMAXPS       Y0, Y5, Y0
+	VMAXPS       Y1, Y5, Y1
+	VMAXPS       Y2, Y5, Y2
+	VMAXPS       Y3, Y5, Y3
+	VMAXPS       Y4, Y5, Y4
+	TESTQ        $0x00000010, flags+88(FP)
+	JE           maskedrelu6
+	VADDPS       Y5, Y0, Y0
+	VADDPS       Y5, Y1, Y1
+	VADDPS       Y5, Y2, Y2
+	VADDPS       Y5, Y3, Y3
+	VADDPS       Y5, Y4, Y4
+	VBROADCASTSS six<>+0(SB), Y5
+	VMINPS       Y0, Y5, Y0
+	VMINPS       Y1, Y5, Y1
+	VMINPS       Y2, Y5, Y2
+	VMINPS       Y3, Y5, Y3
+	VMINPS       Y4, Y5, Y4
 
-masked_relu:
+maskedrelu6:
+maskedrelu:
 	MOVQ       SI, R9
 	VMASKMOVPS Y0, Y15, (R9)
 	ADDQ       DI, R9
@@ -1034,17 +1137,33 @@ full_col:
 	VADDPS       Y6, Y5, Y5
 
 full_row:
-	TESTQ  $0x00000008, flags+88(FP)
-	JE     full_relu
-	VXORPS Y6, Y6, Y6
-	VMAXPS Y0, Y6, Y0
-	VMAXPS Y1, Y6, Y1
-	VMAXPS Y2, Y6, Y2
-	VMAXPS Y3, Y6, Y3
-	VMAXPS Y4, Y6, Y4
-	VMAXPS Y5, Y6, Y5
+	TESTQ        $0x00000008, flags+88(FP)
+	JE           fullrelu
+	VXORPS       Y6, Y6, Y6
+	VMAXPS       Y0, Y6, Y0
+	VMAXPS       Y1, Y6, Y1
+	VMAXPS       Y2, Y6, Y2
+	VMAXPS       Y3, Y6, Y3
+	VMAXPS       Y4, Y6, Y4
+	VMAXPS       Y5, Y6, Y5
+	TESTQ        $0x00000010, flags+88(FP)
+	JE           fullrelu6
+	VADDPS       Y6, Y0, Y0
+	VADDPS       Y6, Y1, Y1
+	VADDPS       Y6, Y2, Y2
+	VADDPS       Y6, Y3, Y3
+	VADDPS       Y6, Y4, Y4
+	VADDPS       Y6, Y5, Y5
+	VBROADCASTSS six<>+0(SB), Y6
+	VMINPS       Y0, Y6, Y0
+	VMINPS       Y1, Y6, Y1
+	VMINPS       Y2, Y6, Y2
+	VMINPS       Y3, Y6, Y3
+	VMINPS       Y4, Y6, Y4
+	VMINPS       Y5, Y6, Y5
 
-full_relu:
+fullrelu6:
+fullrelu:
 	MOVQ    SI, R9
 	VMOVUPS Y0, (R9)
 	ADDQ    DI, R9
@@ -1155,17 +1274,33 @@ masked_col:
 	VADDPS       Y6, Y5, Y5
 
 masked_row:
-	TESTQ  $0x00000008, flags+88(FP)
-	JE     masked_relu
-	VXORPS Y6, Y6, Y6
-	VMAXPS Y0, Y6, Y0
-	VMAXPS Y1, Y6, Y1
-	VMAXPS Y2, Y6, Y2
-	VMAXPS Y3, Y6, Y3
-	VMAXPS Y4, Y6, Y4
-	VMAXPS Y5, Y6, Y5
+	TESTQ        $0x00000008, flags+88(FP)
+	JE           maskedrelu
+	VXORPS       Y6, Y6, Y6
+	VMAXPS       Y0, Y6, Y0
+	VMAXPS       Y1, Y6, Y1
+	VMAXPS       Y2, Y6, Y2
+	VMAXPS       Y3, Y6, Y3
+	VMAXPS       Y4, Y6, Y4
+	VMAXPS       Y5, Y6, Y5
+	TESTQ        $0x00000010, flags+88(FP)
+	JE           maskedrelu6
+	VADDPS       Y6, Y0, Y0
+	VADDPS       Y6, Y1, Y1
+	VADDPS       Y6, Y2, Y2
+	VADDPS       Y6, Y3, Y3
+	VADDPS       Y6, Y4, Y4
+	VADDPS       Y6, Y5, Y5
+	VBROADCASTSS six<>+0(SB), Y6
+	VMINPS       Y0, Y6, Y0
+	VMINPS       Y1, Y6, Y1
+	VMINPS       Y2, Y6, Y2
+	VMINPS       Y3, Y6, Y3
+	VMINPS       Y4, Y6, Y4
+	VMINPS       Y5, Y6, Y5
 
-masked_relu:
+maskedrelu6:
+maskedrelu:
 	MOVQ       SI, R9
 	VMASKMOVPS Y0, Y15, (R9)
 	ADDQ       DI, R9
@@ -1251,13 +1386,21 @@ full_col:
 	VADDPS       Y2, Y1, Y1
 
 full_row:
-	TESTQ  $0x00000008, flags+88(FP)
-	JE     full_relu
-	VXORPS Y2, Y2, Y2
-	VMAXPS Y0, Y2, Y0
-	VMAXPS Y1, Y2, Y1
+	TESTQ        $0x00000008, flags+88(FP)
+	JE           fullrelu
+	VXORPS       Y2, Y2, Y2
+	VMAXPS       Y0, Y2, Y0
+	VMAXPS       Y1, Y2, Y1
+	TESTQ        $0x00000010, flags+88(FP)
+	JE           fullrelu6
+	VADDPS       Y2, Y0, Y0
+	VADDPS       Y2, Y1, Y1
+	VBROADCASTSS six<>+0(SB), Y2
+	VMINPS       Y0, Y2, Y0
+	VMINPS       Y1, Y2, Y1
 
-full_relu:
+fullrelu6:
+fullrelu:
 	MOVQ    BX, DI
 	VMOVUPS Y0, (DI)
 	VMOVUPS Y1, 32(DI)
@@ -1319,13 +1462,21 @@ masked_col:
 	VADDPS       Y2, Y1, Y1
 
 masked_row:
-	TESTQ  $0x00000008, flags+88(FP)
-	JE     masked_relu
-	VXORPS Y2, Y2, Y2
-	VMAXPS Y0, Y2, Y0
-	VMAXPS Y1, Y2, Y1
+	TESTQ        $0x00000008, flags+88(FP)
+	JE           maskedrelu
+	VXORPS       Y2, Y2, Y2
+	VMAXPS       Y0, Y2, Y0
+	VMAXPS       Y1, Y2, Y1
+	TESTQ        $0x00000010, flags+88(FP)
+	JE           maskedrelu6
+	VADDPS       Y2, Y0, Y0
+	VADDPS       Y2, Y1, Y1
+	VBROADCASTSS six<>+0(SB), Y2
+	VMINPS       Y0, Y2, Y0
+	VMINPS       Y1, Y2, Y1
 
-masked_relu:
+maskedrelu6:
+maskedrelu:
 	MOVQ       BX, DI
 	VMOVUPS    Y0, (DI)
 	VMASKMOVPS Y1, Y15, 32(DI)
@@ -1417,15 +1568,27 @@ full_col:
 	VADDPS       Y4, Y3, Y3
 
 full_row:
-	TESTQ  $0x00000008, flags+88(FP)
-	JE     full_relu
-	VXORPS Y4, Y4, Y4
-	VMAXPS Y0, Y4, Y0
-	VMAXPS Y1, Y4, Y1
-	VMAXPS Y2, Y4, Y2
-	VMAXPS Y3, Y4, Y3
+	TESTQ        $0x00000008, flags+88(FP)
+	JE           fullrelu
+	VXORPS       Y4, Y4, Y4
+	VMAXPS       Y0, Y4, Y0
+	VMAXPS       Y1, Y4, Y1
+	VMAXPS       Y2, Y4, Y2
+	VMAXPS       Y3, Y4, Y3
+	TESTQ        $0x00000010, flags+88(FP)
+	JE           fullrelu6
+	VADDPS       Y4, Y0, Y0
+	VADDPS       Y4, Y1, Y1
+	VADDPS       Y4, Y2, Y2
+	VADDPS       Y4, Y3, Y3
+	VBROADCASTSS six<>+0(SB), Y4
+	VMINPS       Y0, Y4, Y0
+	VMINPS       Y1, Y4, Y1
+	VMINPS       Y2, Y4, Y2
+	VMINPS       Y3, Y4, Y3
 
-full_relu:
+fullrelu6:
+fullrelu:
 	MOVQ    SI, R9
 	VMOVUPS Y0, (R9)
 	VMOVUPS Y1, 32(R9)
@@ -1505,15 +1668,27 @@ masked_col:
 	VADDPS       Y4, Y3, Y3
 
 masked_row:
-	TESTQ  $0x00000008, flags+88(FP)
-	JE     masked_relu
-	VXORPS Y4, Y4, Y4
-	VMAXPS Y0, Y4, Y0
-	VMAXPS Y1, Y4, Y1
-	VMAXPS Y2, Y4, Y2
-	VMAXPS Y3, Y4, Y3
+	TESTQ        $0x00000008, flags+88(FP)
+	JE           maskedrelu
+	VXORPS       Y4, Y4, Y4
+	VMAXPS       Y0, Y4, Y0
+	VMAXPS       Y1, Y4, Y1
+	VMAXPS       Y2, Y4, Y2
+	VMAXPS       Y3, Y4, Y3
+	TESTQ        $0x00000010, flags+88(FP)
+	JE           maskedrelu6
+	VADDPS       Y4, Y0, Y0
+	VADDPS       Y4, Y1, Y1
+	VADDPS       Y4, Y2, Y2
+	VADDPS       Y4, Y3, Y3
+	VBROADCASTSS six<>+0(SB), Y4
+	VMINPS       Y0, Y4, Y0
+	VMINPS       Y1, Y4, Y1
+	VMINPS       Y2, Y4, Y2
+	VMINPS       Y3, Y4, Y3
 
-masked_relu:
+maskedrelu6:
+maskedrelu:
 	MOVQ       SI, R9
 	VMOVUPS    Y0, (R9)
 	VMASKMOVPS Y1, Y15, 32(R9)
@@ -1623,17 +1798,33 @@ full_col:
 	VADDPS       Y6, Y5, Y5
 
 full_row:
-	TESTQ  $0x00000008, flags+88(FP)
-	JE     full_relu
-	VXORPS Y6, Y6, Y6
-	VMAXPS Y0, Y6, Y0
-	VMAXPS Y1, Y6, Y1
-	VMAXPS Y2, Y6, Y2
-	VMAXPS Y3, Y6, Y3
-	VMAXPS Y4, Y6, Y4
-	VMAXPS Y5, Y6, Y5
+	TESTQ        $0x00000008, flags+88(FP)
+	JE           fullrelu
+	VXORPS       Y6, Y6, Y6
+	VMAXPS       Y0, Y6, Y0
+	VMAXPS       Y1, Y6, Y1
+	VMAXPS       Y2, Y6, Y2
+	VMAXPS       Y3, Y6, Y3
+	VMAXPS       Y4, Y6, Y4
+	VMAXPS       Y5, Y6, Y5
+	TESTQ        $0x00000010, flags+88(FP)
+	JE           fullrelu6
+	VADDPS       Y6, Y0, Y0
+	VADDPS       Y6, Y1, Y1
+	VADDPS       Y6, Y2, Y2
+	VADDPS       Y6, Y3, Y3
+	VADDPS       Y6, Y4, Y4
+	VADDPS       Y6, Y5, Y5
+	VBROADCASTSS six<>+0(SB), Y6
+	VMINPS       Y0, Y6, Y0
+	VMINPS       Y1, Y6, Y1
+	VMINPS       Y2, Y6, Y2
+	VMINPS       Y3, Y6, Y3
+	VMINPS       Y4, Y6, Y4
+	VMINPS       Y5, Y6, Y5
 
-full_relu:
+fullrelu6:
+fullrelu:
 	MOVQ    SI, R9
 	VMOVUPS Y0, (R9)
 	VMOVUPS Y1, 32(R9)
@@ -1731,17 +1922,33 @@ masked_col:
 	VADDPS       Y6, Y5, Y5
 
 masked_row:
-	TESTQ  $0x00000008, flags+88(FP)
-	JE     masked_relu
-	VXORPS Y6, Y6, Y6
-	VMAXPS Y0, Y6, Y0
-	VMAXPS Y1, Y6, Y1
-	VMAXPS Y2, Y6, Y2
-	VMAXPS Y3, Y6, Y3
-	VMAXPS Y4, Y6, Y4
-	VMAXPS Y5, Y6, Y5
+	TESTQ        $0x00000008, flags+88(FP)
+	JE           maskedrelu
+	VXORPS       Y6, Y6, Y6
+	VMAXPS       Y0, Y6, Y0
+	VMAXPS       Y1, Y6, Y1
+	VMAXPS       Y2, Y6, Y2
+	VMAXPS       Y3, Y6, Y3
+	VMAXPS       Y4, Y6, Y4
+	VMAXPS       Y5, Y6, Y5
+	TESTQ        $0x00000010, flags+88(FP)
+	JE           maskedrelu6
+	VADDPS       Y6, Y0, Y0
+	VADDPS       Y6, Y1, Y1
+	VADDPS       Y6, Y2, Y2
+	VADDPS       Y6, Y3, Y3
+	VADDPS       Y6, Y4, Y4
+	VADDPS       Y6, Y5, Y5
+	VBROADCASTSS six<>+0(SB), Y6
+	VMINPS       Y0, Y6, Y0
+	VMINPS       Y1, Y6, Y1
+	VMINPS       Y2, Y6, Y2
+	VMINPS       Y3, Y6, Y3
+	VMINPS       Y4, Y6, Y4
+	VMINPS       Y5, Y6, Y5
 
-masked_relu:
+maskedrelu6:
+maskedrelu:
 	MOVQ       SI, R9
 	VMOVUPS    Y0, (R9)
 	VMASKMOVPS Y1, Y15, 32(R9)
@@ -1872,19 +2079,39 @@ full_col:
 	VADDPS       Y8, Y7, Y7
 
 full_row:
-	TESTQ  $0x00000008, flags+88(FP)
-	JE     full_relu
-	VXORPS Y8, Y8, Y8
-	VMAXPS Y0, Y8, Y0
-	VMAXPS Y1, Y8, Y1
-	VMAXPS Y2, Y8, Y2
-	VMAXPS Y3, Y8, Y3
-	VMAXPS Y4, Y8, Y4
-	VMAXPS Y5, Y8, Y5
-	VMAXPS Y6, Y8, Y6
-	VMAXPS Y7, Y8, Y7
+	TESTQ        $0x00000008, flags+88(FP)
+	JE           fullrelu
+	VXORPS       Y8, Y8, Y8
+	VMAXPS       Y0, Y8, Y0
+	VMAXPS       Y1, Y8, Y1
+	VMAXPS       Y2, Y8, Y2
+	VMAXPS       Y3, Y8, Y3
+	VMAXPS       Y4, Y8, Y4
+	VMAXPS       Y5, Y8, Y5
+	VMAXPS       Y6, Y8, Y6
+	VMAXPS       Y7, Y8, Y7
+	TESTQ        $0x00000010, flags+88(FP)
+	JE           fullrelu6
+	VADDPS       Y8, Y0, Y0
+	VADDPS       Y8, Y1, Y1
+	VADDPS       Y8, Y2, Y2
+	VADDPS       Y8, Y3, Y3
+	VADDPS       Y8, Y4, Y4
+	VADDPS       Y8, Y5, Y5
+	VADDPS       Y8, Y6, Y6
+	VADDPS       Y8, Y7, Y7
+	VBROADCASTSS six<>+0(SB), Y8
+	VMINPS       Y0, Y8, Y0
+	VMINPS       Y1, Y8, Y1
+	VMINPS       Y2, Y8, Y2
+	VMINPS       Y3, Y8, Y3
+	VMINPS       Y4, Y8, Y4
+	VMINPS       Y5, Y8, Y5
+	VMINPS       Y6, Y8, Y6
+	VMINPS       Y7, Y8, Y7
 
-full_relu:
+fullrelu6:
+fullrelu:
 	MOVQ    SI, R9
 	VMOVUPS Y0, (R9)
 	VMOVUPS Y1, 32(R9)
@@ -2003,19 +2230,39 @@ masked_col:
 	VADDPS       Y8, Y7, Y7
 
 masked_row:
-	TESTQ  $0x00000008, flags+88(FP)
-	JE     masked_relu
-	VXORPS Y8, Y8, Y8
-	VMAXPS Y0, Y8, Y0
-	VMAXPS Y1, Y8, Y1
-	VMAXPS Y2, Y8, Y2
-	VMAXPS Y3, Y8, Y3
-	VMAXPS Y4, Y8, Y4
-	VMAXPS Y5, Y8, Y5
-	VMAXPS Y6, Y8, Y6
-	VMAXPS Y7, Y8, Y7
+	TESTQ        $0x00000008, flags+88(FP)
+	JE           maskedrelu
+	VXORPS       Y8, Y8, Y8
+	VMAXPS       Y0, Y8, Y0
+	VMAXPS       Y1, Y8, Y1
+	VMAXPS       Y2, Y8, Y2
+	VMAXPS       Y3, Y8, Y3
+	VMAXPS       Y4, Y8, Y4
+	VMAXPS       Y5, Y8, Y5
+	VMAXPS       Y6, Y8, Y6
+	VMAXPS       Y7, Y8, Y7
+	TESTQ        $0x00000010, flags+88(FP)
+	JE           maskedrelu6
+	VADDPS       Y8, Y0, Y0
+	VADDPS       Y8, Y1, Y1
+	VADDPS       Y8, Y2, Y2
+	VADDPS       Y8, Y3, Y3
+	VADDPS       Y8, Y4, Y4
+	VADDPS       Y8, Y5, Y5
+	VADDPS       Y8, Y6, Y6
+	VADDPS       Y8, Y7, Y7
+	VBROADCASTSS six<>+0(SB), Y8
+	VMINPS       Y0, Y8, Y0
+	VMINPS       Y1, Y8, Y1
+	VMINPS       Y2, Y8, Y2
+	VMINPS       Y3, Y8, Y3
+	VMINPS       Y4, Y8, Y4
+	VMINPS       Y5, Y8, Y5
+	VMINPS       Y6, Y8, Y6
+	VMINPS       Y7, Y8, Y7
 
-masked_relu:
+maskedrelu6:
+maskedrelu:
 	MOVQ       SI, R9
 	VMOVUPS    Y0, (R9)
 	VMASKMOVPS Y1, Y15, 32(R9)
@@ -2164,21 +2411,45 @@ full_col:
 	VADDPS       Y10, Y9, Y9
 
 full_row:
-	TESTQ  $0x00000008, flags+88(FP)
-	JE     full_relu
-	VXORPS Y10, Y10, Y10
-	VMAXPS Y0, Y10, Y0
-	VMAXPS Y1, Y10, Y1
-	VMAXPS Y2, Y10, Y2
-	VMAXPS Y3, Y10, Y3
-	VMAXPS Y4, Y10, Y4
-	VMAXPS Y5, Y10, Y5
-	VMAXPS Y6, Y10, Y6
-	VMAXPS Y7, Y10, Y7
-	VMAXPS Y8, Y10, Y8
-	VMAXPS Y9, Y10, Y9
+	TESTQ        $0x00000008, flags+88(FP)
+	JE           fullrelu
+	VXORPS       Y10, Y10, Y10
+	VMAXPS       Y0, Y10, Y0
+	VMAXPS       Y1, Y10, Y1
+	VMAXPS       Y2, Y10, Y2
+	VMAXPS       Y3, Y10, Y3
+	VMAXPS       Y4, Y10, Y4
+	VMAXPS       Y5, Y10, Y5
+	VMAXPS       Y6, Y10, Y6
+	VMAXPS       Y7, Y10, Y7
+	VMAXPS       Y8, Y10, Y8
+	VMAXPS       Y9, Y10, Y9
+	TESTQ        $0x00000010, flags+88(FP)
+	JE           fullrelu6
+	VADDPS       Y10, Y0, Y0
+	VADDPS       Y10, Y1, Y1
+	VADDPS       Y10, Y2, Y2
+	VADDPS       Y10, Y3, Y3
+	VADDPS       Y10, Y4, Y4
+	VADDPS       Y10, Y5, Y5
+	VADDPS       Y10, Y6, Y6
+	VADDPS       Y10, Y7, Y7
+	VADDPS       Y10, Y8, Y8
+	VADDPS       Y10, Y9, Y9
+	VBROADCASTSS six<>+0(SB), Y10
+	VMINPS       Y0, Y10, Y0
+	VMINPS       Y1, Y10, Y1
+	VMINPS       Y2, Y10, Y2
+	VMINPS       Y3, Y10, Y3
+	VMINPS       Y4, Y10, Y4
+	VMINPS       Y5, Y10, Y5
+	VMINPS       Y6, Y10, Y6
+	VMINPS       Y7, Y10, Y7
+	VMINPS       Y8, Y10, Y8
+	VMINPS       Y9, Y10, Y9
 
-full_relu:
+fullrelu6:
+fullrelu:
 	MOVQ    SI, R9
 	VMOVUPS Y0, (R9)
 	VMOVUPS Y1, 32(R9)
@@ -2315,21 +2586,45 @@ masked_col:
 	VADDPS       Y10, Y9, Y9
 
 masked_row:
-	TESTQ  $0x00000008, flags+88(FP)
-	JE     masked_relu
-	VXORPS Y10, Y10, Y10
-	VMAXPS Y0, Y10, Y0
-	VMAXPS Y1, Y10, Y1
-	VMAXPS Y2, Y10, Y2
-	VMAXPS Y3, Y10, Y3
-	VMAXPS Y4, Y10, Y4
-	VMAXPS Y5, Y10, Y5
-	VMAXPS Y6, Y10, Y6
-	VMAXPS Y7, Y10, Y7
-	VMAXPS Y8, Y10, Y8
-	VMAXPS Y9, Y10, Y9
+	TESTQ        $0x00000008, flags+88(FP)
+	JE           maskedrelu
+	VXORPS       Y10, Y10, Y10
+	VMAXPS       Y0, Y10, Y0
+	VMAXPS       Y1, Y10, Y1
+	VMAXPS       Y2, Y10, Y2
+	VMAXPS       Y3, Y10, Y3
+	VMAXPS       Y4, Y10, Y4
+	VMAXPS       Y5, Y10, Y5
+	VMAXPS       Y6, Y10, Y6
+	VMAXPS       Y7, Y10, Y7
+	VMAXPS       Y8, Y10, Y8
+	VMAXPS       Y9, Y10, Y9
+	TESTQ        $0x00000010, flags+88(FP)
+	JE           maskedrelu6
+	VADDPS       Y10, Y0, Y0
+	VADDPS       Y10, Y1, Y1
+	VADDPS       Y10, Y2, Y2
+	VADDPS       Y10, Y3, Y3
+	VADDPS       Y10, Y4, Y4
+	VADDPS       Y10, Y5, Y5
+	VADDPS       Y10, Y6, Y6
+	VADDPS       Y10, Y7, Y7
+	VADDPS       Y10, Y8, Y8
+	VADDPS       Y10, Y9, Y9
+	VBROADCASTSS six<>+0(SB), Y10
+	VMINPS       Y0, Y10, Y0
+	VMINPS       Y1, Y10, Y1
+	VMINPS       Y2, Y10, Y2
+	VMINPS       Y3, Y10, Y3
+	VMINPS       Y4, Y10, Y4
+	VMINPS       Y5, Y10, Y5
+	VMINPS       Y6, Y10, Y6
+	VMINPS       Y7, Y10, Y7
+	VMINPS       Y8, Y10, Y8
+	VMINPS       Y9, Y10, Y9
 
-masked_relu:
+maskedrelu6:
+maskedrelu:
 	MOVQ       SI, R9
 	VMOVUPS    Y0, (R9)
 	VMASKMOVPS Y1, Y15, 32(R9)
@@ -2496,23 +2791,51 @@ full_col:
 	VADDPS       Y12, Y11, Y11
 
 full_row:
-	TESTQ  $0x00000008, flags+88(FP)
-	JE     full_relu
-	VXORPS Y12, Y12, Y12
-	VMAXPS Y0, Y12, Y0
-	VMAXPS Y1, Y12, Y1
-	VMAXPS Y2, Y12, Y2
-	VMAXPS Y3, Y12, Y3
-	VMAXPS Y4, Y12, Y4
-	VMAXPS Y5, Y12, Y5
-	VMAXPS Y6, Y12, Y6
-	VMAXPS Y7, Y12, Y7
-	VMAXPS Y8, Y12, Y8
-	VMAXPS Y9, Y12, Y9
-	VMAXPS Y10, Y12, Y10
-	VMAXPS Y11, Y12, Y11
+	TESTQ        $0x00000008, flags+88(FP)
+	JE           fullrelu
+	VXORPS       Y12, Y12, Y12
+	VMAXPS       Y0, Y12, Y0
+	VMAXPS       Y1, Y12, Y1
+	VMAXPS       Y2, Y12, Y2
+	VMAXPS       Y3, Y12, Y3
+	VMAXPS       Y4, Y12, Y4
+	VMAXPS       Y5, Y12, Y5
+	VMAXPS       Y6, Y12, Y6
+	VMAXPS       Y7, Y12, Y7
+	VMAXPS       Y8, Y12, Y8
+	VMAXPS       Y9, Y12, Y9
+	VMAXPS       Y10, Y12, Y10
+	VMAXPS       Y11, Y12, Y11
+	TESTQ        $0x00000010, flags+88(FP)
+	JE           fullrelu6
+	VADDPS       Y12, Y0, Y0
+	VADDPS       Y12, Y1, Y1
+	VADDPS       Y12, Y2, Y2
+	VADDPS       Y12, Y3, Y3
+	VADDPS       Y12, Y4, Y4
+	VADDPS       Y12, Y5, Y5
+	VADDPS       Y12, Y6, Y6
+	VADDPS       Y12, Y7, Y7
+	VADDPS       Y12, Y8, Y8
+	VADDPS       Y12, Y9, Y9
+	VADDPS       Y12, Y10, Y10
+	VADDPS       Y12, Y11, Y11
+	VBROADCASTSS six<>+0(SB), Y12
+	VMINPS       Y0, Y12, Y0
+	VMINPS       Y1, Y12, Y1
+	VMINPS       Y2, Y12, Y2
+	VMINPS       Y3, Y12, Y3
+	VMINPS       Y4, Y12, Y4
+	VMINPS       Y5, Y12, Y5
+	VMINPS       Y6, Y12, Y6
+	VMINPS       Y7, Y12, Y7
+	VMINPS       Y8, Y12, Y8
+	VMINPS       Y9, Y12, Y9
+	VMINPS       Y10, Y12, Y10
+	VMINPS       Y11, Y12, Y11
 
-full_relu:
+fullrelu6:
+fullrelu:
 	MOVQ    SI, R9
 	VMOVUPS Y0, (R9)
 	VMOVUPS Y1, 32(R9)
@@ -2667,23 +2990,51 @@ masked_col:
 	VADDPS       Y12, Y11, Y11
 
 masked_row:
-	TESTQ  $0x00000008, flags+88(FP)
-	JE     masked_relu
-	VXORPS Y12, Y12, Y12
-	VMAXPS Y0, Y12, Y0
-	VMAXPS Y1, Y12, Y1
-	VMAXPS Y2, Y12, Y2
-	VMAXPS Y3, Y12, Y3
-	VMAXPS Y4, Y12, Y4
-	VMAXPS Y5, Y12, Y5
-	VMAXPS Y6, Y12, Y6
-	VMAXPS Y7, Y12, Y7
-	VMAXPS Y8, Y12, Y8
-	VMAXPS Y9, Y12, Y9
-	VMAXPS Y10, Y12, Y10
-	VMAXPS Y11, Y12, Y11
+	TESTQ        $0x00000008, flags+88(FP)
+	JE           maskedrelu
+	VXORPS       Y12, Y12, Y12
+	VMAXPS       Y0, Y12, Y0
+	VMAXPS       Y1, Y12, Y1
+	VMAXPS       Y2, Y12, Y2
+	VMAXPS       Y3, Y12, Y3
+	VMAXPS       Y4, Y12, Y4
+	VMAXPS       Y5, Y12, Y5
+	VMAXPS       Y6, Y12, Y6
+	VMAXPS       Y7, Y12, Y7
+	VMAXPS       Y8, Y12, Y8
+	VMAXPS       Y9, Y12, Y9
+	VMAXPS       Y10, Y12, Y10
+	VMAXPS       Y11, Y12, Y11
+	TESTQ        $0x00000010, flags+88(FP)
+	JE           maskedrelu6
+	VADDPS       Y12, Y0, Y0
+	VADDPS       Y12, Y1, Y1
+	VADDPS       Y12, Y2, Y2
+	VADDPS       Y12, Y3, Y3
+	VADDPS       Y12, Y4, Y4
+	VADDPS       Y12, Y5, Y5
+	VADDPS       Y12, Y6, Y6
+	VADDPS       Y12, Y7, Y7
+	VADDPS       Y12, Y8, Y8
+	VADDPS       Y12, Y9, Y9
+	VADDPS       Y12, Y10, Y10
+	VADDPS       Y12, Y11, Y11
+	VBROADCASTSS six<>+0(SB), Y12
+	VMINPS       Y0, Y12, Y0
+	VMINPS       Y1, Y12, Y1
+	VMINPS       Y2, Y12, Y2
+	VMINPS       Y3, Y12, Y3
+	VMINPS       Y4, Y12, Y4
+	VMINPS       Y5, Y12, Y5
+	VMINPS       Y6, Y12, Y6
+	VMINPS       Y7, Y12, Y7
+	VMINPS       Y8, Y12, Y8
+	VMINPS       Y9, Y12, Y9
+	VMINPS       Y10, Y12, Y10
+	VMINPS       Y11, Y12, Y11
 
-masked_relu:
+maskedrelu6:
+maskedrelu:
 	MOVQ       SI, R9
 	VMOVUPS    Y0, (R9)
 	VMASKMOVPS Y1, Y15, 32(R9)
@@ -2767,12 +3118,18 @@ full_col:
 	VADDPD       Y1, Y0, Y0
 
 full_row:
-	TESTQ  $0x00000008, flags+88(FP)
-	JE     full_relu
-	VXORPS Y1, Y1, Y1
-	VMAXPD Y0, Y1, Y0
+	TESTQ        $0x00000008, flags+88(FP)
+	JE           fullrelu
+	VXORPS       Y1, Y1, Y1
+	VMAXPD       Y0, Y1, Y0
+	TESTQ        $0x00000010, flags+88(FP)
+	JE           fullrelu6
+	VADDPD       Y1, Y0, Y0
+	VBROADCASTSD six64<>+0(SB), Y1
+	VMINPD       Y0, Y1, Y0
 
-full_relu:
+fullrelu6:
+fullrelu:
 	MOVQ    BX, DI
 	VMOVUPS Y0, (DI)
 	ADDQ    bps+56(FP), CX
@@ -2825,12 +3182,18 @@ masked_col:
 	VADDPD       Y1, Y0, Y0
 
 masked_row:
-	TESTQ  $0x00000008, flags+88(FP)
-	JE     masked_relu
-	VXORPS Y1, Y1, Y1
-	VMAXPD Y0, Y1, Y0
+	TESTQ        $0x00000008, flags+88(FP)
+	JE           maskedrelu
+	VXORPS       Y1, Y1, Y1
+	VMAXPD       Y0, Y1, Y0
+	TESTQ        $0x00000010, flags+88(FP)
+	JE           maskedrelu6
+	VADDPD       Y1, Y0, Y0
+	VBROADCASTSD six64<>+0(SB), Y1
+	VMINPD       Y0, Y1, Y0
 
-masked_relu:
+maskedrelu6:
+maskedrelu:
 	MOVQ       BX, DI
 	VMASKMOVPD Y0, Y15, (DI)
 	ADDQ       bps+56(FP), CX
@@ -2843,6 +3206,10 @@ done:
 	LDMXCSR csr+104(FP)
 	VZEROUPPER
 	RET
+
+DATA six64<>+0(SB)/4, $0x00000000
+DATA six64<>+4(SB)/4, $0x40180000
+GLOBL six64<>(SB), RODATA|NOPTR, $8
 
 // func gemm2x1AVX2f64(n int, k int, a *float64, ars int, aks int, b *float64, bks int, bps int, c *float64, cs int, bias *float64, flags int, last int) (csr uint32)
 // Requires: AVX, FMA3, SSE
@@ -2907,13 +3274,21 @@ full_col:
 	VADDPD       Y2, Y1, Y1
 
 full_row:
-	TESTQ  $0x00000008, flags+88(FP)
-	JE     full_relu
-	VXORPS Y2, Y2, Y2
-	VMAXPD Y0, Y2, Y0
-	VMAXPD Y1, Y2, Y1
+	TESTQ        $0x00000008, flags+88(FP)
+	JE           fullrelu
+	VXORPS       Y2, Y2, Y2
+	VMAXPD       Y0, Y2, Y0
+	VMAXPD       Y1, Y2, Y1
+	TESTQ        $0x00000010, flags+88(FP)
+	JE           fullrelu6
+	VADDPD       Y2, Y0, Y0
+	VADDPD       Y2, Y1, Y1
+	VBROADCASTSD six64<>+0(SB), Y2
+	VMINPD       Y0, Y2, Y0
+	VMINPD       Y1, Y2, Y1
 
-full_relu:
+fullrelu6:
+fullrelu:
 	MOVQ    SI, R9
 	VMOVUPS Y0, (R9)
 	ADDQ    DI, R9
@@ -2977,13 +3352,21 @@ masked_col:
 	VADDPD       Y2, Y1, Y1
 
 masked_row:
-	TESTQ  $0x00000008, flags+88(FP)
-	JE     masked_relu
-	VXORPS Y2, Y2, Y2
-	VMAXPD Y0, Y2, Y0
-	VMAXPD Y1, Y2, Y1
+	TESTQ        $0x00000008, flags+88(FP)
+	JE           maskedrelu
+	VXORPS       Y2, Y2, Y2
+	VMAXPD       Y0, Y2, Y0
+	VMAXPD       Y1, Y2, Y1
+	TESTQ        $0x00000010, flags+88(FP)
+	JE           maskedrelu6
+	VADDPD       Y2, Y0, Y0
+	VADDPD       Y2, Y1, Y1
+	VBROADCASTSD six64<>+0(SB), Y2
+	VMINPD       Y0, Y2, Y0
+	VMINPD       Y1, Y2, Y1
 
-masked_relu:
+maskedrelu6:
+maskedrelu:
 	MOVQ       SI, R9
 	VMASKMOVPD Y0, Y15, (R9)
 	ADDQ       DI, R9
@@ -3071,14 +3454,24 @@ full_col:
 	VADDPD       Y3, Y2, Y2
 
 full_row:
-	TESTQ  $0x00000008, flags+88(FP)
-	JE     full_relu
-	VXORPS Y3, Y3, Y3
-	VMAXPD Y0, Y3, Y0
-	VMAXPD Y1, Y3, Y1
-	VMAXPD Y2, Y3, Y2
+	TESTQ        $0x00000008, flags+88(FP)
+	JE           fullrelu
+	VXORPS       Y3, Y3, Y3
+	VMAXPD       Y0, Y3, Y0
+	VMAXPD       Y1, Y3, Y1
+	VMAXPD       Y2, Y3, Y2
+	TESTQ        $0x00000010, flags+88(FP)
+	JE           fullrelu6
+	VADDPD       Y3, Y0, Y0
+	VADDPD       Y3, Y1, Y1
+	VADDPD       Y3, Y2, Y2
+	VBROADCASTSD six64<>+0(SB), Y3
+	VMINPD       Y0, Y3, Y0
+	VMINPD       Y1, Y3, Y1
+	VMINPD       Y2, Y3, Y2
 
-full_relu:
+fullrelu6:
+fullrelu:
 	MOVQ    SI, R9
 	VMOVUPS Y0, (R9)
 	ADDQ    DI, R9
@@ -3153,14 +3546,24 @@ masked_col:
 	VADDPD       Y3, Y2, Y2
 
 masked_row:
-	TESTQ  $0x00000008, flags+88(FP)
-	JE     masked_relu
-	VXORPS Y3, Y3, Y3
-	VMAXPD Y0, Y3, Y0
-	VMAXPD Y1, Y3, Y1
-	VMAXPD Y2, Y3, Y2
+	TESTQ        $0x00000008, flags+88(FP)
+	JE           maskedrelu
+	VXORPS       Y3, Y3, Y3
+	VMAXPD       Y0, Y3, Y0
+	VMAXPD       Y1, Y3, Y1
+	VMAXPD       Y2, Y3, Y2
+	TESTQ        $0x00000010, flags+88(FP)
+	JE           maskedrelu6
+	VADDPD       Y3, Y0, Y0
+	VADDPD       Y3, Y1, Y1
+	VADDPD       Y3, Y2, Y2
+	VBROADCASTSD six64<>+0(SB), Y3
+	VMINPD       Y0, Y3, Y0
+	VMINPD       Y1, Y3, Y1
+	VMINPD       Y2, Y3, Y2
 
-masked_relu:
+maskedrelu6:
+maskedrelu:
 	MOVQ       SI, R9
 	VMASKMOVPD Y0, Y15, (R9)
 	ADDQ       DI, R9
@@ -3262,15 +3665,27 @@ full_col:
 	VADDPD       Y4, Y3, Y3
 
 full_row:
-	TESTQ  $0x00000008, flags+88(FP)
-	JE     full_relu
-	VXORPS Y4, Y4, Y4
-	VMAXPD Y0, Y4, Y0
-	VMAXPD Y1, Y4, Y1
-	VMAXPD Y2, Y4, Y2
-	VMAXPD Y3, Y4, Y3
+	TESTQ        $0x00000008, flags+88(FP)
+	JE           fullrelu
+	VXORPS       Y4, Y4, Y4
+	VMAXPD       Y0, Y4, Y0
+	VMAXPD       Y1, Y4, Y1
+	VMAXPD       Y2, Y4, Y2
+	VMAXPD       Y3, Y4, Y3
+	TESTQ        $0x00000010, flags+88(FP)
+	JE           fullrelu6
+	VADDPD       Y4, Y0, Y0
+	VADDPD       Y4, Y1, Y1
+	VADDPD       Y4, Y2, Y2
+	VADDPD       Y4, Y3, Y3
+	VBROADCASTSD six64<>+0(SB), Y4
+	VMINPD       Y0, Y4, Y0
+	VMINPD       Y1, Y4, Y1
+	VMINPD       Y2, Y4, Y2
+	VMINPD       Y3, Y4, Y3
 
-full_relu:
+fullrelu6:
+fullrelu:
 	MOVQ    SI, R9
 	VMOVUPS Y0, (R9)
 	ADDQ    DI, R9
@@ -3359,15 +3774,27 @@ masked_col:
 	VADDPD       Y4, Y3, Y3
 
 masked_row:
-	TESTQ  $0x00000008, flags+88(FP)
-	JE     masked_relu
-	VXORPS Y4, Y4, Y4
-	VMAXPD Y0, Y4, Y0
-	VMAXPD Y1, Y4, Y1
-	VMAXPD Y2, Y4, Y2
-	VMAXPD Y3, Y4, Y3
+	TESTQ        $0x00000008, flags+88(FP)
+	JE           maskedrelu
+	VXORPS       Y4, Y4, Y4
+	VMAXPD       Y0, Y4, Y0
+	VMAXPD       Y1, Y4, Y1
+	VMAXPD       Y2, Y4, Y2
+	VMAXPD       Y3, Y4, Y3
+	TESTQ        $0x00000010, flags+88(FP)
+	JE           maskedrelu6
+	VADDPD       Y4, Y0, Y0
+	VADDPD       Y4, Y1, Y1
+	VADDPD       Y4, Y2, Y2
+	VADDPD       Y4, Y3, Y3
+	VBROADCASTSD six64<>+0(SB), Y4
+	VMINPD       Y0, Y4, Y0
+	VMINPD       Y1, Y4, Y1
+	VMINPD       Y2, Y4, Y2
+	VMINPD       Y3, Y4, Y3
 
-masked_relu:
+maskedrelu6:
+maskedrelu:
 	MOVQ       SI, R9
 	VMASKMOVPD Y0, Y15, (R9)
 	ADDQ       DI, R9
@@ -3480,16 +3907,30 @@ full_col:
 	VADDPD       Y5, Y4, Y4
 
 full_row:
-	TESTQ  $0x00000008, flags+88(FP)
-	JE     full_relu
-	VXORPS Y5, Y5, Y5
-	VMAXPD Y0, Y5, Y0
-	VMAXPD Y1, Y5, Y1
-	VMAXPD Y2, Y5, Y2
-	VMAXPD Y3, Y5, Y3
-	VMAXPD Y4, Y5, Y4
+	TESTQ        $0x00000008, flags+88(FP)
+	JE           fullrelu
+	VXORPS       Y5, Y5, Y5
+	VMAXPD       Y0, Y5, Y0
+	VMAXPD       Y1, Y5, Y1
+	VMAXPD       Y2, Y5, Y2
+	VMAXPD       Y3, Y5, Y3
+	VMAXPD       Y4, Y5, Y4
+	TESTQ        $0x00000010, flags+88(FP)
+	JE           fullrelu6
+	VADDPD       Y5, Y0, Y0
+	VADDPD       Y5, Y1, Y1
+	VADDPD       Y5, Y2, Y2
+	VADDPD       Y5, Y3, Y3
+	VADDPD       Y5, Y4, Y4
+	VBROADCASTSD six64<>+0(SB), Y5
+	VMINPD       Y0, Y5, Y0
+	VMINPD       Y1, Y5, Y1
+	VMINPD       Y2, Y5, Y2
+	VMINPD       Y3, Y5, Y3
+	VMINPD       Y4, Y5, Y4
 
-full_relu:
+fullrelu6:
+fullrelu:
 	MOVQ    SI, R9
 	VMOVUPS Y0, (R9)
 	ADDQ    DI, R9
@@ -3589,16 +4030,30 @@ masked_col:
 	VADDPD       Y5, Y4, Y4
 
 masked_row:
-	TESTQ  $0x00000008, flags+88(FP)
-	JE     masked_relu
-	VXORPS Y5, Y5, Y5
-	VMAXPD Y0, Y5, Y0
-	VMAXPD Y1, Y5, Y1
-	VMAXPD Y2, Y5, Y2
-	VMAXPD Y3, Y5, Y3
-	VMAXPD Y4, Y5, Y4
+	TESTQ        $0x00000008, flags+88(FP)
+	JE           maskedrelu
+	VXORPS       Y5, Y5, Y5
+	VMAXPD       Y0, Y5, Y0
+	VMAXPD       Y1, Y5, Y1
+	VMAXPD       Y2, Y5, Y2
+	VMAXPD       Y3, Y5, Y3
+	VMAXPD       Y4, Y5, Y4
+	TESTQ        $0x00000010, flags+88(FP)
+	JE           maskedrelu6
+	VADDPD       Y5, Y0, Y0
+	VADDPD       Y5, Y1, Y1
+	VADDPD       Y5, Y2, Y2
+	VADDPD       Y5, Y3, Y3
+	VADDPD       Y5, Y4, Y4
+	VBROADCASTSD six64<>+0(SB), Y5
+	VMINPD       Y0, Y5, Y0
+	VMINPD       Y1, Y5, Y1
+	VMINPD       Y2, Y5, Y2
+	VMINPD       Y3, Y5, Y3
+	VMINPD       Y4, Y5, Y4
 
-masked_relu:
+maskedrelu6:
+maskedrelu:
 	MOVQ       SI, R9
 	VMASKMOVPD Y0, Y15, (R9)
 	ADDQ       DI, R9
@@ -3722,17 +4177,33 @@ full_col:
 	VADDPD       Y6, Y5, Y5
 
 full_row:
-	TESTQ  $0x00000008, flags+88(FP)
-	JE     full_relu
-	VXORPS Y6, Y6, Y6
-	VMAXPD Y0, Y6, Y0
-	VMAXPD Y1, Y6, Y1
-	VMAXPD Y2, Y6, Y2
-	VMAXPD Y3, Y6, Y3
-	VMAXPD Y4, Y6, Y4
-	VMAXPD Y5, Y6, Y5
+	TESTQ        $0x00000008, flags+88(FP)
+	JE           fullrelu
+	VXORPS       Y6, Y6, Y6
+	VMAXPD       Y0, Y6, Y0
+	VMAXPD       Y1, Y6, Y1
+	VMAXPD       Y2, Y6, Y2
+	VMAXPD       Y3, Y6, Y3
+	VMAXPD       Y4, Y6, Y4
+	VMAXPD       Y5, Y6, Y5
+	TESTQ        $0x00000010, flags+88(FP)
+	JE           fullrelu6
+	VADDPD       Y6, Y0, Y0
+	VADDPD       Y6, Y1, Y1
+	VADDPD       Y6, Y2, Y2
+	VADDPD       Y6, Y3, Y3
+	VADDPD       Y6, Y4, Y4
+	VADDPD       Y6, Y5, Y5
+	VBROADCASTSD six64<>+0(SB), Y6
+	VMINPD       Y0, Y6, Y0
+	VMINPD       Y1, Y6, Y1
+	VMINPD       Y2, Y6, Y2
+	VMINPD       Y3, Y6, Y3
+	VMINPD       Y4, Y6, Y4
+	VMINPD       Y5, Y6, Y5
 
-full_relu:
+fullrelu6:
+fullrelu:
 	MOVQ    SI, R9
 	VMOVUPS Y0, (R9)
 	ADDQ    DI, R9
@@ -3843,17 +4314,33 @@ masked_col:
 	VADDPD       Y6, Y5, Y5
 
 masked_row:
-	TESTQ  $0x00000008, flags+88(FP)
-	JE     masked_relu
-	VXORPS Y6, Y6, Y6
-	VMAXPD Y0, Y6, Y0
-	VMAXPD Y1, Y6, Y1
-	VMAXPD Y2, Y6, Y2
-	VMAXPD Y3, Y6, Y3
-	VMAXPD Y4, Y6, Y4
-	VMAXPD Y5, Y6, Y5
+	TESTQ        $0x00000008, flags+88(FP)
+	JE           maskedrelu
+	VXORPS       Y6, Y6, Y6
+	VMAXPD       Y0, Y6, Y0
+	VMAXPD       Y1, Y6, Y1
+	VMAXPD       Y2, Y6, Y2
+	VMAXPD       Y3, Y6, Y3
+	VMAXPD       Y4, Y6, Y4
+	VMAXPD       Y5, Y6, Y5
+	TESTQ        $0x00000010, flags+88(FP)
+	JE           maskedrelu6
+	VADDPD       Y6, Y0, Y0
+	VADDPD       Y6, Y1, Y1
+	VADDPD       Y6, Y2, Y2
+	VADDPD       Y6, Y3, Y3
+	VADDPD       Y6, Y4, Y4
+	VADDPD       Y6, Y5, Y5
+	VBROADCASTSD six64<>+0(SB), Y6
+	VMINPD       Y0, Y6, Y0
+	VMINPD       Y1, Y6, Y1
+	VMINPD       Y2, Y6, Y2
+	VMINPD       Y3, Y6, Y3
+	VMINPD       Y4, Y6, Y4
+	VMINPD       Y5, Y6, Y5
 
-masked_relu:
+maskedrelu6:
+maskedrelu:
 	MOVQ       SI, R9
 	VMASKMOVPD Y0, Y15, (R9)
 	ADDQ       DI, R9
@@ -3939,13 +4426,21 @@ full_col:
 	VADDPD       Y2, Y1, Y1
 
 full_row:
-	TESTQ  $0x00000008, flags+88(FP)
-	JE     full_relu
-	VXORPS Y2, Y2, Y2
-	VMAXPD Y0, Y2, Y0
-	VMAXPD Y1, Y2, Y1
+	TESTQ        $0x00000008, flags+88(FP)
+	JE           fullrelu
+	VXORPS       Y2, Y2, Y2
+	VMAXPD       Y0, Y2, Y0
+	VMAXPD       Y1, Y2, Y1
+	TESTQ        $0x00000010, flags+88(FP)
+	JE           fullrelu6
+	VADDPD       Y2, Y0, Y0
+	VADDPD       Y2, Y1, Y1
+	VBROADCASTSD six64<>+0(SB), Y2
+	VMINPD       Y0, Y2, Y0
+	VMINPD       Y1, Y2, Y1
 
-full_relu:
+fullrelu6:
+fullrelu:
 	MOVQ    BX, DI
 	VMOVUPS Y0, (DI)
 	VMOVUPS Y1, 32(DI)
@@ -4007,13 +4502,21 @@ masked_col:
 	VADDPD       Y2, Y1, Y1
 
 masked_row:
-	TESTQ  $0x00000008, flags+88(FP)
-	JE     masked_relu
-	VXORPS Y2, Y2, Y2
-	VMAXPD Y0, Y2, Y0
-	VMAXPD Y1, Y2, Y1
+	TESTQ        $0x00000008, flags+88(FP)
+	JE           maskedrelu
+	VXORPS       Y2, Y2, Y2
+	VMAXPD       Y0, Y2, Y0
+	VMAXPD       Y1, Y2, Y1
+	TESTQ        $0x00000010, flags+88(FP)
+	JE           maskedrelu6
+	VADDPD       Y2, Y0, Y0
+	VADDPD       Y2, Y1, Y1
+	VBROADCASTSD six64<>+0(SB), Y2
+	VMINPD       Y0, Y2, Y0
+	VMINPD       Y1, Y2, Y1
 
-masked_relu:
+maskedrelu6:
+maskedrelu:
 	MOVQ       BX, DI
 	VMOVUPS    Y0, (DI)
 	VMASKMOVPD Y1, Y15, 32(DI)
@@ -4105,15 +4608,27 @@ full_col:
 	VADDPD       Y4, Y3, Y3
 
 full_row:
-	TESTQ  $0x00000008, flags+88(FP)
-	JE     full_relu
-	VXORPS Y4, Y4, Y4
-	VMAXPD Y0, Y4, Y0
-	VMAXPD Y1, Y4, Y1
-	VMAXPD Y2, Y4, Y2
-	VMAXPD Y3, Y4, Y3
+	TESTQ        $0x00000008, flags+88(FP)
+	JE           fullrelu
+	VXORPS       Y4, Y4, Y4
+	VMAXPD       Y0, Y4, Y0
+	VMAXPD       Y1, Y4, Y1
+	VMAXPD       Y2, Y4, Y2
+	VMAXPD       Y3, Y4, Y3
+	TESTQ        $0x00000010, flags+88(FP)
+	JE           fullrelu6
+	VADDPD       Y4, Y0, Y0
+	VADDPD       Y4, Y1, Y1
+	VADDPD       Y4, Y2, Y2
+	VADDPD       Y4, Y3, Y3
+	VBROADCASTSD six64<>+0(SB), Y4
+	VMINPD       Y0, Y4, Y0
+	VMINPD       Y1, Y4, Y1
+	VMINPD       Y2, Y4, Y2
+	VMINPD       Y3, Y4, Y3
 
-full_relu:
+fullrelu6:
+fullrelu:
 	MOVQ    SI, R9
 	VMOVUPS Y0, (R9)
 	VMOVUPS Y1, 32(R9)
@@ -4193,15 +4708,27 @@ masked_col:
 	VADDPD       Y4, Y3, Y3
 
 masked_row:
-	TESTQ  $0x00000008, flags+88(FP)
-	JE     masked_relu
-	VXORPS Y4, Y4, Y4
-	VMAXPD Y0, Y4, Y0
-	VMAXPD Y1, Y4, Y1
-	VMAXPD Y2, Y4, Y2
-	VMAXPD Y3, Y4, Y3
+	TESTQ        $0x00000008, flags+88(FP)
+	JE           maskedrelu
+	VXORPS       Y4, Y4, Y4
+	VMAXPD       Y0, Y4, Y0
+	VMAXPD       Y1, Y4, Y1
+	VMAXPD       Y2, Y4, Y2
+	VMAXPD       Y3, Y4, Y3
+	TESTQ        $0x00000010, flags+88(FP)
+	JE           maskedrelu6
+	VADDPD       Y4, Y0, Y0
+	VADDPD       Y4, Y1, Y1
+	VADDPD       Y4, Y2, Y2
+	VADDPD       Y4, Y3, Y3
+	VBROADCASTSD six64<>+0(SB), Y4
+	VMINPD       Y0, Y4, Y0
+	VMINPD       Y1, Y4, Y1
+	VMINPD       Y2, Y4, Y2
+	VMINPD       Y3, Y4, Y3
 
-masked_relu:
+maskedrelu6:
+maskedrelu:
 	MOVQ       SI, R9
 	VMOVUPS    Y0, (R9)
 	VMASKMOVPD Y1, Y15, 32(R9)
@@ -4311,17 +4838,33 @@ full_col:
 	VADDPD       Y6, Y5, Y5
 
 full_row:
-	TESTQ  $0x00000008, flags+88(FP)
-	JE     full_relu
-	VXORPS Y6, Y6, Y6
-	VMAXPD Y0, Y6, Y0
-	VMAXPD Y1, Y6, Y1
-	VMAXPD Y2, Y6, Y2
-	VMAXPD Y3, Y6, Y3
-	VMAXPD Y4, Y6, Y4
-	VMAXPD Y5, Y6, Y5
+	TESTQ        $0x00000008, flags+88(FP)
+	JE           fullrelu
+	VXORPS       Y6, Y6, Y6
+	VMAXPD       Y0, Y6, Y0
+	VMAXPD       Y1, Y6, Y1
+	VMAXPD       Y2, Y6, Y2
+	VMAXPD       Y3, Y6, Y3
+	VMAXPD       Y4, Y6, Y4
+	VMAXPD       Y5, Y6, Y5
+	TESTQ        $0x00000010, flags+88(FP)
+	JE           fullrelu6
+	VADDPD       Y6, Y0, Y0
+	VADDPD       Y6, Y1, Y1
+	VADDPD       Y6, Y2, Y2
+	VADDPD       Y6, Y3, Y3
+	VADDPD       Y6, Y4, Y4
+	VADDPD       Y6, Y5, Y5
+	VBROADCASTSD six64<>+0(SB), Y6
+	VMINPD       Y0, Y6, Y0
+	VMINPD       Y1, Y6, Y1
+	VMINPD       Y2, Y6, Y2
+	VMINPD       Y3, Y6, Y3
+	VMINPD       Y4, Y6, Y4
+	VMINPD       Y5, Y6, Y5
 
-full_relu:
+fullrelu6:
+fullrelu:
 	MOVQ    SI, R9
 	VMOVUPS Y0, (R9)
 	VMOVUPS Y1, 32(R9)
@@ -4419,17 +4962,33 @@ masked_col:
 	VADDPD       Y6, Y5, Y5
 
 masked_row:
-	TESTQ  $0x00000008, flags+88(FP)
-	JE     masked_relu
-	VXORPS Y6, Y6, Y6
-	VMAXPD Y0, Y6, Y0
-	VMAXPD Y1, Y6, Y1
-	VMAXPD Y2, Y6, Y2
-	VMAXPD Y3, Y6, Y3
-	VMAXPD Y4, Y6, Y4
-	VMAXPD Y5, Y6, Y5
+	TESTQ        $0x00000008, flags+88(FP)
+	JE           maskedrelu
+	VXORPS       Y6, Y6, Y6
+	VMAXPD       Y0, Y6, Y0
+	VMAXPD       Y1, Y6, Y1
+	VMAXPD       Y2, Y6, Y2
+	VMAXPD       Y3, Y6, Y3
+	VMAXPD       Y4, Y6, Y4
+	VMAXPD       Y5, Y6, Y5
+	TESTQ        $0x00000010, flags+88(FP)
+	JE           maskedrelu6
+	VADDPD       Y6, Y0, Y0
+	VADDPD       Y6, Y1, Y1
+	VADDPD       Y6, Y2, Y2
+	VADDPD       Y6, Y3, Y3
+	VADDPD       Y6, Y4, Y4
+	VADDPD       Y6, Y5, Y5
+	VBROADCASTSD six64<>+0(SB), Y6
+	VMINPD       Y0, Y6, Y0
+	VMINPD       Y1, Y6, Y1
+	VMINPD       Y2, Y6, Y2
+	VMINPD       Y3, Y6, Y3
+	VMINPD       Y4, Y6, Y4
+	VMINPD       Y5, Y6, Y5
 
-masked_relu:
+maskedrelu6:
+maskedrelu:
 	MOVQ       SI, R9
 	VMOVUPS    Y0, (R9)
 	VMASKMOVPD Y1, Y15, 32(R9)
@@ -4560,19 +5119,39 @@ full_col:
 	VADDPD       Y8, Y7, Y7
 
 full_row:
-	TESTQ  $0x00000008, flags+88(FP)
-	JE     full_relu
-	VXORPS Y8, Y8, Y8
-	VMAXPD Y0, Y8, Y0
-	VMAXPD Y1, Y8, Y1
-	VMAXPD Y2, Y8, Y2
-	VMAXPD Y3, Y8, Y3
-	VMAXPD Y4, Y8, Y4
-	VMAXPD Y5, Y8, Y5
-	VMAXPD Y6, Y8, Y6
-	VMAXPD Y7, Y8, Y7
+	TESTQ        $0x00000008, flags+88(FP)
+	JE           fullrelu
+	VXORPS       Y8, Y8, Y8
+	VMAXPD       Y0, Y8, Y0
+	VMAXPD       Y1, Y8, Y1
+	VMAXPD       Y2, Y8, Y2
+	VMAXPD       Y3, Y8, Y3
+	VMAXPD       Y4, Y8, Y4
+	VMAXPD       Y5, Y8, Y5
+	VMAXPD       Y6, Y8, Y6
+	VMAXPD       Y7, Y8, Y7
+	TESTQ        $0x00000010, flags+88(FP)
+	JE           fullrelu6
+	VADDPD       Y8, Y0, Y0
+	VADDPD       Y8, Y1, Y1
+	VADDPD       Y8, Y2, Y2
+	VADDPD       Y8, Y3, Y3
+	VADDPD       Y8, Y4, Y4
+	VADDPD       Y8, Y5, Y5
+	VADDPD       Y8, Y6, Y6
+	VADDPD       Y8, Y7, Y7
+	VBROADCASTSD six64<>+0(SB), Y8
+	VMINPD       Y0, Y8, Y0
+	VMINPD       Y1, Y8, Y1
+	VMINPD       Y2, Y8, Y2
+	VMINPD       Y3, Y8, Y3
+	VMINPD       Y4, Y8, Y4
+	VMINPD       Y5, Y8, Y5
+	VMINPD       Y6, Y8, Y6
+	VMINPD       Y7, Y8, Y7
 
-full_relu:
+fullrelu6:
+fullrelu:
 	MOVQ    SI, R9
 	VMOVUPS Y0, (R9)
 	VMOVUPS Y1, 32(R9)
@@ -4691,19 +5270,39 @@ masked_col:
 	VADDPD       Y8, Y7, Y7
 
 masked_row:
-	TESTQ  $0x00000008, flags+88(FP)
-	JE     masked_relu
-	VXORPS Y8, Y8, Y8
-	VMAXPD Y0, Y8, Y0
-	VMAXPD Y1, Y8, Y1
-	VMAXPD Y2, Y8, Y2
-	VMAXPD Y3, Y8, Y3
-	VMAXPD Y4, Y8, Y4
-	VMAXPD Y5, Y8, Y5
-	VMAXPD Y6, Y8, Y6
-	VMAXPD Y7, Y8, Y7
+	TESTQ        $0x00000008, flags+88(FP)
+	JE           maskedrelu
+	VXORPS       Y8, Y8, Y8
+	VMAXPD       Y0, Y8, Y0
+	VMAXPD       Y1, Y8, Y1
+	VMAXPD       Y2, Y8, Y2
+	VMAXPD       Y3, Y8, Y3
+	VMAXPD       Y4, Y8, Y4
+	VMAXPD       Y5, Y8, Y5
+	VMAXPD       Y6, Y8, Y6
+	VMAXPD       Y7, Y8, Y7
+	TESTQ        $0x00000010, flags+88(FP)
+	JE           maskedrelu6
+	VADDPD       Y8, Y0, Y0
+	VADDPD       Y8, Y1, Y1
+	VADDPD       Y8, Y2, Y2
+	VADDPD       Y8, Y3, Y3
+	VADDPD       Y8, Y4, Y4
+	VADDPD       Y8, Y5, Y5
+	VADDPD       Y8, Y6, Y6
+	VADDPD       Y8, Y7, Y7
+	VBROADCASTSD six64<>+0(SB), Y8
+	VMINPD       Y0, Y8, Y0
+	VMINPD       Y1, Y8, Y1
+	VMINPD       Y2, Y8, Y2
+	VMINPD       Y3, Y8, Y3
+	VMINPD       Y4, Y8, Y4
+	VMINPD       Y5, Y8, Y5
+	VMINPD       Y6, Y8, Y6
+	VMINPD       Y7, Y8, Y7
 
-masked_relu:
+maskedrelu6:
+maskedrelu:
 	MOVQ       SI, R9
 	VMOVUPS    Y0, (R9)
 	VMASKMOVPD Y1, Y15, 32(R9)
@@ -4852,21 +5451,45 @@ full_col:
 	VADDPD       Y10, Y9, Y9
 
 full_row:
-	TESTQ  $0x00000008, flags+88(FP)
-	JE     full_relu
-	VXORPS Y10, Y10, Y10
-	VMAXPD Y0, Y10, Y0
-	VMAXPD Y1, Y10, Y1
-	VMAXPD Y2, Y10, Y2
-	VMAXPD Y3, Y10, Y3
-	VMAXPD Y4, Y10, Y4
-	VMAXPD Y5, Y10, Y5
-	VMAXPD Y6, Y10, Y6
-	VMAXPD Y7, Y10, Y7
-	VMAXPD Y8, Y10, Y8
-	VMAXPD Y9, Y10, Y9
+	TESTQ        $0x00000008, flags+88(FP)
+	JE           fullrelu
+	VXORPS       Y10, Y10, Y10
+	VMAXPD       Y0, Y10, Y0
+	VMAXPD       Y1, Y10, Y1
+	VMAXPD       Y2, Y10, Y2
+	VMAXPD       Y3, Y10, Y3
+	VMAXPD       Y4, Y10, Y4
+	VMAXPD       Y5, Y10, Y5
+	VMAXPD       Y6, Y10, Y6
+	VMAXPD       Y7, Y10, Y7
+	VMAXPD       Y8, Y10, Y8
+	VMAXPD       Y9, Y10, Y9
+	TESTQ        $0x00000010, flags+88(FP)
+	JE           fullrelu6
+	VADDPD       Y10, Y0, Y0
+	VADDPD       Y10, Y1, Y1
+	VADDPD       Y10, Y2, Y2
+	VADDPD       Y10, Y3, Y3
+	VADDPD       Y10, Y4, Y4
+	VADDPD       Y10, Y5, Y5
+	VADDPD       Y10, Y6, Y6
+	VADDPD       Y10, Y7, Y7
+	VADDPD       Y10, Y8, Y8
+	VADDPD       Y10, Y9, Y9
+	VBROADCASTSD six64<>+0(SB), Y10
+	VMINPD       Y0, Y10, Y0
+	VMINPD       Y1, Y10, Y1
+	VMINPD       Y2, Y10, Y2
+	VMINPD       Y3, Y10, Y3
+	VMINPD       Y4, Y10, Y4
+	VMINPD       Y5, Y10, Y5
+	VMINPD       Y6, Y10, Y6
+	VMINPD       Y7, Y10, Y7
+	VMINPD       Y8, Y10, Y8
+	VMINPD       Y9, Y10, Y9
 
-full_relu:
+fullrelu6:
+fullrelu:
 	MOVQ    SI, R9
 	VMOVUPS Y0, (R9)
 	VMOVUPS Y1, 32(R9)
@@ -5003,21 +5626,45 @@ masked_col:
 	VADDPD       Y10, Y9, Y9
 
 masked_row:
-	TESTQ  $0x00000008, flags+88(FP)
-	JE     masked_relu
-	VXORPS Y10, Y10, Y10
-	VMAXPD Y0, Y10, Y0
-	VMAXPD Y1, Y10, Y1
-	VMAXPD Y2, Y10, Y2
-	VMAXPD Y3, Y10, Y3
-	VMAXPD Y4, Y10, Y4
-	VMAXPD Y5, Y10, Y5
-	VMAXPD Y6, Y10, Y6
-	VMAXPD Y7, Y10, Y7
-	VMAXPD Y8, Y10, Y8
-	VMAXPD Y9, Y10, Y9
+	TESTQ        $0x00000008, flags+88(FP)
+	JE           maskedrelu
+	VXORPS       Y10, Y10, Y10
+	VMAXPD       Y0, Y10, Y0
+	VMAXPD       Y1, Y10, Y1
+	VMAXPD       Y2, Y10, Y2
+	VMAXPD       Y3, Y10, Y3
+	VMAXPD       Y4, Y10, Y4
+	VMAXPD       Y5, Y10, Y5
+	VMAXPD       Y6, Y10, Y6
+	VMAXPD       Y7, Y10, Y7
+	VMAXPD       Y8, Y10, Y8
+	VMAXPD       Y9, Y10, Y9
+	TESTQ        $0x00000010, flags+88(FP)
+	JE           maskedrelu6
+	VADDPD       Y10, Y0, Y0
+	VADDPD       Y10, Y1, Y1
+	VADDPD       Y10, Y2, Y2
+	VADDPD       Y10, Y3, Y3
+	VADDPD       Y10, Y4, Y4
+	VADDPD       Y10, Y5, Y5
+	VADDPD       Y10, Y6, Y6
+	VADDPD       Y10, Y7, Y7
+	VADDPD       Y10, Y8, Y8
+	VADDPD       Y10, Y9, Y9
+	VBROADCASTSD six64<>+0(SB), Y10
+	VMINPD       Y0, Y10, Y0
+	VMINPD       Y1, Y10, Y1
+	VMINPD       Y2, Y10, Y2
+	VMINPD       Y3, Y10, Y3
+	VMINPD       Y4, Y10, Y4
+	VMINPD       Y5, Y10, Y5
+	VMINPD       Y6, Y10, Y6
+	VMINPD       Y7, Y10, Y7
+	VMINPD       Y8, Y10, Y8
+	VMINPD       Y9, Y10, Y9
 
-masked_relu:
+maskedrelu6:
+maskedrelu:
 	MOVQ       SI, R9
 	VMOVUPS    Y0, (R9)
 	VMASKMOVPD Y1, Y15, 32(R9)
@@ -5184,23 +5831,51 @@ full_col:
 	VADDPD       Y12, Y11, Y11
 
 full_row:
-	TESTQ  $0x00000008, flags+88(FP)
-	JE     full_relu
-	VXORPS Y12, Y12, Y12
-	VMAXPD Y0, Y12, Y0
-	VMAXPD Y1, Y12, Y1
-	VMAXPD Y2, Y12, Y2
-	VMAXPD Y3, Y12, Y3
-	VMAXPD Y4, Y12, Y4
-	VMAXPD Y5, Y12, Y5
-	VMAXPD Y6, Y12, Y6
-	VMAXPD Y7, Y12, Y7
-	VMAXPD Y8, Y12, Y8
-	VMAXPD Y9, Y12, Y9
-	VMAXPD Y10, Y12, Y10
-	VMAXPD Y11, Y12, Y11
+	TESTQ        $0x00000008, flags+88(FP)
+	JE           fullrelu
+	VXORPS       Y12, Y12, Y12
+	VMAXPD       Y0, Y12, Y0
+	VMAXPD       Y1, Y12, Y1
+	VMAXPD       Y2, Y12, Y2
+	VMAXPD       Y3, Y12, Y3
+	VMAXPD       Y4, Y12, Y4
+	VMAXPD       Y5, Y12, Y5
+	VMAXPD       Y6, Y12, Y6
+	VMAXPD       Y7, Y12, Y7
+	VMAXPD       Y8, Y12, Y8
+	VMAXPD       Y9, Y12, Y9
+	VMAXPD       Y10, Y12, Y10
+	VMAXPD       Y11, Y12, Y11
+	TESTQ        $0x00000010, flags+88(FP)
+	JE           fullrelu6
+	VADDPD       Y12, Y0, Y0
+	VADDPD       Y12, Y1, Y1
+	VADDPD       Y12, Y2, Y2
+	VADDPD       Y12, Y3, Y3
+	VADDPD       Y12, Y4, Y4
+	VADDPD       Y12, Y5, Y5
+	VADDPD       Y12, Y6, Y6
+	VADDPD       Y12, Y7, Y7
+	VADDPD       Y12, Y8, Y8
+	VADDPD       Y12, Y9, Y9
+	VADDPD       Y12, Y10, Y10
+	VADDPD       Y12, Y11, Y11
+	VBROADCASTSD six64<>+0(SB), Y12
+	VMINPD       Y0, Y12, Y0
+	VMINPD       Y1, Y12, Y1
+	VMINPD       Y2, Y12, Y2
+	VMINPD       Y3, Y12, Y3
+	VMINPD       Y4, Y12, Y4
+	VMINPD       Y5, Y12, Y5
+	VMINPD       Y6, Y12, Y6
+	VMINPD       Y7, Y12, Y7
+	VMINPD       Y8, Y12, Y8
+	VMINPD       Y9, Y12, Y9
+	VMINPD       Y10, Y12, Y10
+	VMINPD       Y11, Y12, Y11
 
-full_relu:
+fullrelu6:
+fullrelu:
 	MOVQ    SI, R9
 	VMOVUPS Y0, (R9)
 	VMOVUPS Y1, 32(R9)
@@ -5355,23 +6030,51 @@ masked_col:
 	VADDPD       Y12, Y11, Y11
 
 masked_row:
-	TESTQ  $0x00000008, flags+88(FP)
-	JE     masked_relu
-	VXORPS Y12, Y12, Y12
-	VMAXPD Y0, Y12, Y0
-	VMAXPD Y1, Y12, Y1
-	VMAXPD Y2, Y12, Y2
-	VMAXPD Y3, Y12, Y3
-	VMAXPD Y4, Y12, Y4
-	VMAXPD Y5, Y12, Y5
-	VMAXPD Y6, Y12, Y6
-	VMAXPD Y7, Y12, Y7
-	VMAXPD Y8, Y12, Y8
-	VMAXPD Y9, Y12, Y9
-	VMAXPD Y10, Y12, Y10
-	VMAXPD Y11, Y12, Y11
+	TESTQ        $0x00000008, flags+88(FP)
+	JE           maskedrelu
+	VXORPS       Y12, Y12, Y12
+	VMAXPD       Y0, Y12, Y0
+	VMAXPD       Y1, Y12, Y1
+	VMAXPD       Y2, Y12, Y2
+	VMAXPD       Y3, Y12, Y3
+	VMAXPD       Y4, Y12, Y4
+	VMAXPD       Y5, Y12, Y5
+	VMAXPD       Y6, Y12, Y6
+	VMAXPD       Y7, Y12, Y7
+	VMAXPD       Y8, Y12, Y8
+	VMAXPD       Y9, Y12, Y9
+	VMAXPD       Y10, Y12, Y10
+	VMAXPD       Y11, Y12, Y11
+	TESTQ        $0x00000010, flags+88(FP)
+	JE           maskedrelu6
+	VADDPD       Y12, Y0, Y0
+	VADDPD       Y12, Y1, Y1
+	VADDPD       Y12, Y2, Y2
+	VADDPD       Y12, Y3, Y3
+	VADDPD       Y12, Y4, Y4
+	VADDPD       Y12, Y5, Y5
+	VADDPD       Y12, Y6, Y6
+	VADDPD       Y12, Y7, Y7
+	VADDPD       Y12, Y8, Y8
+	VADDPD       Y12, Y9, Y9
+	VADDPD       Y12, Y10, Y10
+	VADDPD       Y12, Y11, Y11
+	VBROADCASTSD six64<>+0(SB), Y12
+	VMINPD       Y0, Y12, Y0
+	VMINPD       Y1, Y12, Y1
+	VMINPD       Y2, Y12, Y2
+	VMINPD       Y3, Y12, Y3
+	VMINPD       Y4, Y12, Y4
+	VMINPD       Y5, Y12, Y5
+	VMINPD       Y6, Y12, Y6
+	VMINPD       Y7, Y12, Y7
+	VMINPD       Y8, Y12, Y8
+	VMINPD       Y9, Y12, Y9
+	VMINPD       Y10, Y12, Y10
+	VMINPD       Y11, Y12, Y11
 
-masked_relu:
+maskedrelu6:
+maskedrelu:
 	MOVQ       SI, R9
 	VMOVUPS    Y0, (R9)
 	VMASKMOVPD Y1, Y15, 32(R9)

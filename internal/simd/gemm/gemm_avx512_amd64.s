@@ -61,12 +61,18 @@ full_col:
 	VADDPS       Z1, Z0, Z0
 
 full_row:
-	TESTQ  $0x00000008, flags+88(FP)
-	JE     full_relu
-	VXORPS Z1, Z1, Z1
-	VMAXPS Z0, Z1, Z0
+	TESTQ        $0x00000008, flags+88(FP)
+	JE           fullrelu
+	VXORPS       Z1, Z1, Z1
+	VMAXPS       Z0, Z1, Z0
+	TESTQ        $0x00000010, flags+88(FP)
+	JE           fullrelu6
+	VADDPS       Z1, Z0, Z0
+	VBROADCASTSS six<>+0(SB), Z1
+	VMINPS       Z0, Z1, Z0
 
-full_relu:
+fullrelu6:
+fullrelu:
 	MOVQ    BX, DI
 	VMOVUPS Z0, (DI)
 	ADDQ    bps+56(FP), CX
@@ -119,12 +125,18 @@ masked_col:
 	VADDPS       Z1, Z0, Z0
 
 masked_row:
-	TESTQ  $0x00000008, flags+88(FP)
-	JE     masked_relu
-	VXORPS Z1, Z1, Z1
-	VMAXPS Z0, Z1, Z0
+	TESTQ        $0x00000008, flags+88(FP)
+	JE           maskedrelu
+	VXORPS       Z1, Z1, Z1
+	VMAXPS       Z0, Z1, Z0
+	TESTQ        $0x00000010, flags+88(FP)
+	JE           maskedrelu6
+	VADDPS       Z1, Z0, Z0
+	VBROADCASTSS six<>+0(SB), Z1
+	VMINPS       Z0, Z1, Z0
 
-masked_relu:
+maskedrelu6:
+maskedrelu:
 	MOVQ    BX, DI
 	VMOVUPS Z0, K1, (DI)
 	ADDQ    bps+56(FP), CX
@@ -137,6 +149,9 @@ done:
 	LDMXCSR csr+104(FP)
 	VZEROUPPER
 	RET
+
+DATA six<>+0(SB)/4, $0x40c00000
+GLOBL six<>(SB), RODATA|NOPTR, $4
 
 // func gemm2x1AVX512f32(n int, k int, a *float32, ars int, aks int, b *float32, bks int, bps int, c *float32, cs int, bias *float32, flags int, last int) (csr uint32)
 // Requires: AVX, AVX512DQ, AVX512F, BMI2, SSE
@@ -201,13 +216,21 @@ full_col:
 	VADDPS       Z2, Z1, Z1
 
 full_row:
-	TESTQ  $0x00000008, flags+88(FP)
-	JE     full_relu
-	VXORPS Z2, Z2, Z2
-	VMAXPS Z0, Z2, Z0
-	VMAXPS Z1, Z2, Z1
+	TESTQ        $0x00000008, flags+88(FP)
+	JE           fullrelu
+	VXORPS       Z2, Z2, Z2
+	VMAXPS       Z0, Z2, Z0
+	VMAXPS       Z1, Z2, Z1
+	TESTQ        $0x00000010, flags+88(FP)
+	JE           fullrelu6
+	VADDPS       Z2, Z0, Z0
+	VADDPS       Z2, Z1, Z1
+	VBROADCASTSS six<>+0(SB), Z2
+	VMINPS       Z0, Z2, Z0
+	VMINPS       Z1, Z2, Z1
 
-full_relu:
+fullrelu6:
+fullrelu:
 	MOVQ    SI, R9
 	VMOVUPS Z0, (R9)
 	ADDQ    DI, R9
@@ -271,13 +294,21 @@ masked_col:
 	VADDPS       Z2, Z1, Z1
 
 masked_row:
-	TESTQ  $0x00000008, flags+88(FP)
-	JE     masked_relu
-	VXORPS Z2, Z2, Z2
-	VMAXPS Z0, Z2, Z0
-	VMAXPS Z1, Z2, Z1
+	TESTQ        $0x00000008, flags+88(FP)
+	JE           maskedrelu
+	VXORPS       Z2, Z2, Z2
+	VMAXPS       Z0, Z2, Z0
+	VMAXPS       Z1, Z2, Z1
+	TESTQ        $0x00000010, flags+88(FP)
+	JE           maskedrelu6
+	VADDPS       Z2, Z0, Z0
+	VADDPS       Z2, Z1, Z1
+	VBROADCASTSS six<>+0(SB), Z2
+	VMINPS       Z0, Z2, Z0
+	VMINPS       Z1, Z2, Z1
 
-masked_relu:
+maskedrelu6:
+maskedrelu:
 	MOVQ    SI, R9
 	VMOVUPS Z0, K1, (R9)
 	ADDQ    DI, R9
@@ -365,14 +396,24 @@ full_col:
 	VADDPS       Z3, Z2, Z2
 
 full_row:
-	TESTQ  $0x00000008, flags+88(FP)
-	JE     full_relu
-	VXORPS Z3, Z3, Z3
-	VMAXPS Z0, Z3, Z0
-	VMAXPS Z1, Z3, Z1
-	VMAXPS Z2, Z3, Z2
+	TESTQ        $0x00000008, flags+88(FP)
+	JE           fullrelu
+	VXORPS       Z3, Z3, Z3
+	VMAXPS       Z0, Z3, Z0
+	VMAXPS       Z1, Z3, Z1
+	VMAXPS       Z2, Z3, Z2
+	TESTQ        $0x00000010, flags+88(FP)
+	JE           fullrelu6
+	VADDPS       Z3, Z0, Z0
+	VADDPS       Z3, Z1, Z1
+	VADDPS       Z3, Z2, Z2
+	VBROADCASTSS six<>+0(SB), Z3
+	VMINPS       Z0, Z3, Z0
+	VMINPS       Z1, Z3, Z1
+	VMINPS       Z2, Z3, Z2
 
-full_relu:
+fullrelu6:
+fullrelu:
 	MOVQ    SI, R9
 	VMOVUPS Z0, (R9)
 	ADDQ    DI, R9
@@ -447,14 +488,24 @@ masked_col:
 	VADDPS       Z3, Z2, Z2
 
 masked_row:
-	TESTQ  $0x00000008, flags+88(FP)
-	JE     masked_relu
-	VXORPS Z3, Z3, Z3
-	VMAXPS Z0, Z3, Z0
-	VMAXPS Z1, Z3, Z1
-	VMAXPS Z2, Z3, Z2
+	TESTQ        $0x00000008, flags+88(FP)
+	JE           maskedrelu
+	VXORPS       Z3, Z3, Z3
+	VMAXPS       Z0, Z3, Z0
+	VMAXPS       Z1, Z3, Z1
+	VMAXPS       Z2, Z3, Z2
+	TESTQ        $0x00000010, flags+88(FP)
+	JE           maskedrelu6
+	VADDPS       Z3, Z0, Z0
+	VADDPS       Z3, Z1, Z1
+	VADDPS       Z3, Z2, Z2
+	VBROADCASTSS six<>+0(SB), Z3
+	VMINPS       Z0, Z3, Z0
+	VMINPS       Z1, Z3, Z1
+	VMINPS       Z2, Z3, Z2
 
-masked_relu:
+maskedrelu6:
+maskedrelu:
 	MOVQ    SI, R9
 	VMOVUPS Z0, K1, (R9)
 	ADDQ    DI, R9
@@ -556,15 +607,27 @@ full_col:
 	VADDPS       Z4, Z3, Z3
 
 full_row:
-	TESTQ  $0x00000008, flags+88(FP)
-	JE     full_relu
-	VXORPS Z4, Z4, Z4
-	VMAXPS Z0, Z4, Z0
-	VMAXPS Z1, Z4, Z1
-	VMAXPS Z2, Z4, Z2
-	VMAXPS Z3, Z4, Z3
+	TESTQ        $0x00000008, flags+88(FP)
+	JE           fullrelu
+	VXORPS       Z4, Z4, Z4
+	VMAXPS       Z0, Z4, Z0
+	VMAXPS       Z1, Z4, Z1
+	VMAXPS       Z2, Z4, Z2
+	VMAXPS       Z3, Z4, Z3
+	TESTQ        $0x00000010, flags+88(FP)
+	JE           fullrelu6
+	VADDPS       Z4, Z0, Z0
+	VADDPS       Z4, Z1, Z1
+	VADDPS       Z4, Z2, Z2
+	VADDPS       Z4, Z3, Z3
+	VBROADCASTSS six<>+0(SB), Z4
+	VMINPS       Z0, Z4, Z0
+	VMINPS       Z1, Z4, Z1
+	VMINPS       Z2, Z4, Z2
+	VMINPS       Z3, Z4, Z3
 
-full_relu:
+fullrelu6:
+fullrelu:
 	MOVQ    SI, R9
 	VMOVUPS Z0, (R9)
 	ADDQ    DI, R9
@@ -653,15 +716,27 @@ masked_col:
 	VADDPS       Z4, Z3, Z3
 
 masked_row:
-	TESTQ  $0x00000008, flags+88(FP)
-	JE     masked_relu
-	VXORPS Z4, Z4, Z4
-	VMAXPS Z0, Z4, Z0
-	VMAXPS Z1, Z4, Z1
-	VMAXPS Z2, Z4, Z2
-	VMAXPS Z3, Z4, Z3
+	TESTQ        $0x00000008, flags+88(FP)
+	JE           maskedrelu
+	VXORPS       Z4, Z4, Z4
+	VMAXPS       Z0, Z4, Z0
+	VMAXPS       Z1, Z4, Z1
+	VMAXPS       Z2, Z4, Z2
+	VMAXPS       Z3, Z4, Z3
+	TESTQ        $0x00000010, flags+88(FP)
+	JE           maskedrelu6
+	VADDPS       Z4, Z0, Z0
+	VADDPS       Z4, Z1, Z1
+	VADDPS       Z4, Z2, Z2
+	VADDPS       Z4, Z3, Z3
+	VBROADCASTSS six<>+0(SB), Z4
+	VMINPS       Z0, Z4, Z0
+	VMINPS       Z1, Z4, Z1
+	VMINPS       Z2, Z4, Z2
+	VMINPS       Z3, Z4, Z3
 
-masked_relu:
+maskedrelu6:
+maskedrelu:
 	MOVQ    SI, R9
 	VMOVUPS Z0, K1, (R9)
 	ADDQ    DI, R9
@@ -774,16 +849,30 @@ full_col:
 	VADDPS       Z5, Z4, Z4
 
 full_row:
-	TESTQ  $0x00000008, flags+88(FP)
-	JE     full_relu
-	VXORPS Z5, Z5, Z5
-	VMAXPS Z0, Z5, Z0
-	VMAXPS Z1, Z5, Z1
-	VMAXPS Z2, Z5, Z2
-	VMAXPS Z3, Z5, Z3
-	VMAXPS Z4, Z5, Z4
+	TESTQ        $0x00000008, flags+88(FP)
+	JE           fullrelu
+	VXORPS       Z5, Z5, Z5
+	VMAXPS       Z0, Z5, Z0
+	VMAXPS       Z1, Z5, Z1
+	VMAXPS       Z2, Z5, Z2
+	VMAXPS       Z3, Z5, Z3
+	VMAXPS       Z4, Z5, Z4
+	TESTQ        $0x00000010, flags+88(FP)
+	JE           fullrelu6
+	VADDPS       Z5, Z0, Z0
+	VADDPS       Z5, Z1, Z1
+	VADDPS       Z5, Z2, Z2
+	VADDPS       Z5, Z3, Z3
+	VADDPS       Z5, Z4, Z4
+	VBROADCASTSS six<>+0(SB), Z5
+	VMINPS       Z0, Z5, Z0
+	VMINPS       Z1, Z5, Z1
+	VMINPS       Z2, Z5, Z2
+	VMINPS       Z3, Z5, Z3
+	VMINPS       Z4, Z5, Z4
 
-full_relu:
+fullrelu6:
+fullrelu:
 	MOVQ    SI, R9
 	VMOVUPS Z0, (R9)
 	ADDQ    DI, R9
@@ -883,16 +972,30 @@ masked_col:
 	VADDPS       Z5, Z4, Z4
 
 masked_row:
-	TESTQ  $0x00000008, flags+88(FP)
-	JE     masked_relu
-	VXORPS Z5, Z5, Z5
-	VMAXPS Z0, Z5, Z0
-	VMAXPS Z1, Z5, Z1
-	VMAXPS Z2, Z5, Z2
-	VMAXPS Z3, Z5, Z3
-	VMAXPS Z4, Z5, Z4
+	TESTQ        $0x00000008, flags+88(FP)
+	JE           maskedrelu
+	VXORPS       Z5, Z5, Z5
+	VMAXPS       Z0, Z5, Z0
+	VMAXPS       Z1, Z5, Z1
+	VMAXPS       Z2, Z5, Z2
+	VMAXPS       Z3, Z5, Z3
+	VMAXPS       Z4, Z5, Z4
+	TESTQ        $0x00000010, flags+88(FP)
+	JE           maskedrelu6
+	VADDPS       Z5, Z0, Z0
+	VADDPS       Z5, Z1, Z1
+	VADDPS       Z5, Z2, Z2
+	VADDPS       Z5, Z3, Z3
+	VADDPS       Z5, Z4, Z4
+	VBROADCASTSS six<>+0(SB), Z5
+	VMINPS       Z0, Z5, Z0
+	VMINPS       Z1, Z5, Z1
+	VMINPS       Z2, Z5, Z2
+	VMINPS       Z3, Z5, Z3
+	VMINPS       Z4, Z5, Z4
 
-masked_relu:
+maskedrelu6:
+maskedrelu:
 	MOVQ    SI, R9
 	VMOVUPS Z0, K1, (R9)
 	ADDQ    DI, R9
@@ -1016,17 +1119,33 @@ full_col:
 	VADDPS       Z6, Z5, Z5
 
 full_row:
-	TESTQ  $0x00000008, flags+88(FP)
-	JE     full_relu
-	VXORPS Z6, Z6, Z6
-	VMAXPS Z0, Z6, Z0
-	VMAXPS Z1, Z6, Z1
-	VMAXPS Z2, Z6, Z2
-	VMAXPS Z3, Z6, Z3
-	VMAXPS Z4, Z6, Z4
-	VMAXPS Z5, Z6, Z5
+	TESTQ        $0x00000008, flags+88(FP)
+	JE           fullrelu
+	VXORPS       Z6, Z6, Z6
+	VMAXPS       Z0, Z6, Z0
+	VMAXPS       Z1, Z6, Z1
+	VMAXPS       Z2, Z6, Z2
+	VMAXPS       Z3, Z6, Z3
+	VMAXPS       Z4, Z6, Z4
+	VMAXPS       Z5, Z6, Z5
+	TESTQ        $0x00000010, flags+88(FP)
+	JE           fullrelu6
+	VADDPS       Z6, Z0, Z0
+	VADDPS       Z6, Z1, Z1
+	VADDPS       Z6, Z2, Z2
+	VADDPS       Z6, Z3, Z3
+	VADDPS       Z6, Z4, Z4
+	VADDPS       Z6, Z5, Z5
+	VBROADCASTSS six<>+0(SB), Z6
+	VMINPS       Z0, Z6, Z0
+	VMINPS       Z1, Z6, Z1
+	VMINPS       Z2, Z6, Z2
+	VMINPS       Z3, Z6, Z3
+	VMINPS       Z4, Z6, Z4
+	VMINPS       Z5, Z6, Z5
 
-full_relu:
+fullrelu6:
+fullrelu:
 	MOVQ    SI, R9
 	VMOVUPS Z0, (R9)
 	ADDQ    DI, R9
@@ -1137,17 +1256,33 @@ masked_col:
 	VADDPS       Z6, Z5, Z5
 
 masked_row:
-	TESTQ  $0x00000008, flags+88(FP)
-	JE     masked_relu
-	VXORPS Z6, Z6, Z6
-	VMAXPS Z0, Z6, Z0
-	VMAXPS Z1, Z6, Z1
-	VMAXPS Z2, Z6, Z2
-	VMAXPS Z3, Z6, Z3
-	VMAXPS Z4, Z6, Z4
-	VMAXPS Z5, Z6, Z5
+	TESTQ        $0x00000008, flags+88(FP)
+	JE           maskedrelu
+	VXORPS       Z6, Z6, Z6
+	VMAXPS       Z0, Z6, Z0
+	VMAXPS       Z1, Z6, Z1
+	VMAXPS       Z2, Z6, Z2
+	VMAXPS       Z3, Z6, Z3
+	VMAXPS       Z4, Z6, Z4
+	VMAXPS       Z5, Z6, Z5
+	TESTQ        $0x00000010, flags+88(FP)
+	JE           maskedrelu6
+	VADDPS       Z6, Z0, Z0
+	VADDPS       Z6, Z1, Z1
+	VADDPS       Z6, Z2, Z2
+	VADDPS       Z6, Z3, Z3
+	VADDPS       Z6, Z4, Z4
+	VADDPS       Z6, Z5, Z5
+	VBROADCASTSS six<>+0(SB), Z6
+	VMINPS       Z0, Z6, Z0
+	VMINPS       Z1, Z6, Z1
+	VMINPS       Z2, Z6, Z2
+	VMINPS       Z3, Z6, Z3
+	VMINPS       Z4, Z6, Z4
+	VMINPS       Z5, Z6, Z5
 
-masked_relu:
+maskedrelu6:
+maskedrelu:
 	MOVQ    SI, R9
 	VMOVUPS Z0, K1, (R9)
 	ADDQ    DI, R9
@@ -1285,18 +1420,36 @@ full_col:
 	VADDPS       Z7, Z6, Z6
 
 full_row:
-	TESTQ  $0x00000008, flags+88(FP)
-	JE     full_relu
-	VXORPS Z7, Z7, Z7
-	VMAXPS Z0, Z7, Z0
-	VMAXPS Z1, Z7, Z1
-	VMAXPS Z2, Z7, Z2
-	VMAXPS Z3, Z7, Z3
-	VMAXPS Z4, Z7, Z4
-	VMAXPS Z5, Z7, Z5
-	VMAXPS Z6, Z7, Z6
+	TESTQ        $0x00000008, flags+88(FP)
+	JE           fullrelu
+	VXORPS       Z7, Z7, Z7
+	VMAXPS       Z0, Z7, Z0
+	VMAXPS       Z1, Z7, Z1
+	VMAXPS       Z2, Z7, Z2
+	VMAXPS       Z3, Z7, Z3
+	VMAXPS       Z4, Z7, Z4
+	VMAXPS       Z5, Z7, Z5
+	VMAXPS       Z6, Z7, Z6
+	TESTQ        $0x00000010, flags+88(FP)
+	JE           fullrelu6
+	VADDPS       Z7, Z0, Z0
+	VADDPS       Z7, Z1, Z1
+	VADDPS       Z7, Z2, Z2
+	VADDPS       Z7, Z3, Z3
+	VADDPS       Z7, Z4, Z4
+	VADDPS       Z7, Z5, Z5
+	VADDPS       Z7, Z6, Z6
+	VBROADCASTSS six<>+0(SB), Z7
+	VMINPS       Z0, Z7, Z0
+	VMINPS       Z1, Z7, Z1
+	VMINPS       Z2, Z7, Z2
+	VMINPS       Z3, Z7, Z3
+	VMINPS       Z4, Z7, Z4
+	VMINPS       Z5, Z7, Z5
+	VMINPS       Z6, Z7, Z6
 
-full_relu:
+fullrelu6:
+fullrelu:
 	MOVQ    SI, R9
 	VMOVUPS Z0, (R9)
 	ADDQ    DI, R9
@@ -1421,18 +1574,36 @@ masked_col:
 	VADDPS       Z7, Z6, Z6
 
 masked_row:
-	TESTQ  $0x00000008, flags+88(FP)
-	JE     masked_relu
-	VXORPS Z7, Z7, Z7
-	VMAXPS Z0, Z7, Z0
-	VMAXPS Z1, Z7, Z1
-	VMAXPS Z2, Z7, Z2
-	VMAXPS Z3, Z7, Z3
-	VMAXPS Z4, Z7, Z4
-	VMAXPS Z5, Z7, Z5
-	VMAXPS Z6, Z7, Z6
+	TESTQ        $0x00000008, flags+88(FP)
+	JE           maskedrelu
+	VXORPS       Z7, Z7, Z7
+	VMAXPS       Z0, Z7, Z0
+	VMAXPS       Z1, Z7, Z1
+	VMAXPS       Z2, Z7, Z2
+	VMAXPS       Z3, Z7, Z3
+	VMAXPS       Z4, Z7, Z4
+	VMAXPS       Z5, Z7, Z5
+	VMAXPS       Z6, Z7, Z6
+	TESTQ        $0x00000010, flags+88(FP)
+	JE           maskedrelu6
+	VADDPS       Z7, Z0, Z0
+	VADDPS       Z7, Z1, Z1
+	VADDPS       Z7, Z2, Z2
+	VADDPS       Z7, Z3, Z3
+	VADDPS       Z7, Z4, Z4
+	VADDPS       Z7, Z5, Z5
+	VADDPS       Z7, Z6, Z6
+	VBROADCASTSS six<>+0(SB), Z7
+	VMINPS       Z0, Z7, Z0
+	VMINPS       Z1, Z7, Z1
+	VMINPS       Z2, Z7, Z2
+	VMINPS       Z3, Z7, Z3
+	VMINPS       Z4, Z7, Z4
+	VMINPS       Z5, Z7, Z5
+	VMINPS       Z6, Z7, Z6
 
-masked_relu:
+maskedrelu6:
+maskedrelu:
 	MOVQ    SI, R9
 	VMOVUPS Z0, K1, (R9)
 	ADDQ    DI, R9
@@ -1581,19 +1752,39 @@ full_col:
 	VADDPS       Z8, Z7, Z7
 
 full_row:
-	TESTQ  $0x00000008, flags+88(FP)
-	JE     full_relu
-	VXORPS Z8, Z8, Z8
-	VMAXPS Z0, Z8, Z0
-	VMAXPS Z1, Z8, Z1
-	VMAXPS Z2, Z8, Z2
-	VMAXPS Z3, Z8, Z3
-	VMAXPS Z4, Z8, Z4
-	VMAXPS Z5, Z8, Z5
-	VMAXPS Z6, Z8, Z6
-	VMAXPS Z7, Z8, Z7
+	TESTQ        $0x00000008, flags+88(FP)
+	JE           fullrelu
+	VXORPS       Z8, Z8, Z8
+	VMAXPS       Z0, Z8, Z0
+	VMAXPS       Z1, Z8, Z1
+	VMAXPS       Z2, Z8, Z2
+	VMAXPS       Z3, Z8, Z3
+	VMAXPS       Z4, Z8, Z4
+	VMAXPS       Z5, Z8, Z5
+	VMAXPS       Z6, Z8, Z6
+	VMAXPS       Z7, Z8, Z7
+	TESTQ        $0x00000010, flags+88(FP)
+	JE           fullrelu6
+	VADDPS       Z8, Z0, Z0
+	VADDPS       Z8, Z1, Z1
+	VADDPS       Z8, Z2, Z2
+	VADDPS       Z8, Z3, Z3
+	VADDPS       Z8, Z4, Z4
+	VADDPS       Z8, Z5, Z5
+	VADDPS       Z8, Z6, Z6
+	VADDPS       Z8, Z7, Z7
+	VBROADCASTSS six<>+0(SB), Z8
+	VMINPS       Z0, Z8, Z0
+	VMINPS       Z1, Z8, Z1
+	VMINPS       Z2, Z8, Z2
+	VMINPS       Z3, Z8, Z3
+	VMINPS       Z4, Z8, Z4
+	VMINPS       Z5, Z8, Z5
+	VMINPS       Z6, Z8, Z6
+	VMINPS       Z7, Z8, Z7
 
-full_relu:
+fullrelu6:
+fullrelu:
 	MOVQ    SI, R9
 	VMOVUPS Z0, (R9)
 	ADDQ    DI, R9
@@ -1729,19 +1920,39 @@ masked_col:
 	VADDPS       Z8, Z7, Z7
 
 masked_row:
-	TESTQ  $0x00000008, flags+88(FP)
-	JE     masked_relu
-	VXORPS Z8, Z8, Z8
-	VMAXPS Z0, Z8, Z0
-	VMAXPS Z1, Z8, Z1
-	VMAXPS Z2, Z8, Z2
-	VMAXPS Z3, Z8, Z3
-	VMAXPS Z4, Z8, Z4
-	VMAXPS Z5, Z8, Z5
-	VMAXPS Z6, Z8, Z6
-	VMAXPS Z7, Z8, Z7
+	TESTQ        $0x00000008, flags+88(FP)
+	JE           maskedrelu
+	VXORPS       Z8, Z8, Z8
+	VMAXPS       Z0, Z8, Z0
+	VMAXPS       Z1, Z8, Z1
+	VMAXPS       Z2, Z8, Z2
+	VMAXPS       Z3, Z8, Z3
+	VMAXPS       Z4, Z8, Z4
+	VMAXPS       Z5, Z8, Z5
+	VMAXPS       Z6, Z8, Z6
+	VMAXPS       Z7, Z8, Z7
+	TESTQ        $0x00000010, flags+88(FP)
+	JE           maskedrelu6
+	VADDPS       Z8, Z0, Z0
+	VADDPS       Z8, Z1, Z1
+	VADDPS       Z8, Z2, Z2
+	VADDPS       Z8, Z3, Z3
+	VADDPS       Z8, Z4, Z4
+	VADDPS       Z8, Z5, Z5
+	VADDPS       Z8, Z6, Z6
+	VADDPS       Z8, Z7, Z7
+	VBROADCASTSS six<>+0(SB), Z8
+	VMINPS       Z0, Z8, Z0
+	VMINPS       Z1, Z8, Z1
+	VMINPS       Z2, Z8, Z2
+	VMINPS       Z3, Z8, Z3
+	VMINPS       Z4, Z8, Z4
+	VMINPS       Z5, Z8, Z5
+	VMINPS       Z6, Z8, Z6
+	VMINPS       Z7, Z8, Z7
 
-masked_relu:
+maskedrelu6:
+maskedrelu:
 	MOVQ    SI, R9
 	VMOVUPS Z0, K1, (R9)
 	ADDQ    DI, R9
@@ -1901,20 +2112,42 @@ full_col:
 	VADDPS       Z9, Z8, Z8
 
 full_row:
-	TESTQ  $0x00000008, flags+88(FP)
-	JE     full_relu
-	VXORPS Z9, Z9, Z9
-	VMAXPS Z0, Z9, Z0
-	VMAXPS Z1, Z9, Z1
-	VMAXPS Z2, Z9, Z2
-	VMAXPS Z3, Z9, Z3
-	VMAXPS Z4, Z9, Z4
-	VMAXPS Z5, Z9, Z5
-	VMAXPS Z6, Z9, Z6
-	VMAXPS Z7, Z9, Z7
-	VMAXPS Z8, Z9, Z8
+	TESTQ        $0x00000008, flags+88(FP)
+	JE           fullrelu
+	VXORPS       Z9, Z9, Z9
+	VMAXPS       Z0, Z9, Z0
+	VMAXPS       Z1, Z9, Z1
+	VMAXPS       Z2, Z9, Z2
+	VMAXPS       Z3, Z9, Z3
+	VMAXPS       Z4, Z9, Z4
+	VMAXPS       Z5, Z9, Z5
+	VMAXPS       Z6, Z9, Z6
+	VMAXPS       Z7, Z9, Z7
+	VMAXPS       Z8, Z9, Z8
+	TESTQ        $0x00000010, flags+88(FP)
+	JE           fullrelu6
+	VADDPS       Z9, Z0, Z0
+	VADDPS       Z9, Z1, Z1
+	VADDPS       Z9, Z2, Z2
+	VADDPS       Z9, Z3, Z3
+	VADDPS       Z9, Z4, Z4
+	VADDPS       Z9, Z5, Z5
+	VADDPS       Z9, Z6, Z6
+	VADDPS       Z9, Z7, Z7
+	VADDPS       Z9, Z8, Z8
+	VBROADCASTSS six<>+0(SB), Z9
+	VMINPS       Z0, Z9, Z0
+	VMINPS       Z1, Z9, Z1
+	VMINPS       Z2, Z9, Z2
+	VMINPS       Z3, Z9, Z3
+	VMINPS       Z4, Z9, Z4
+	VMINPS       Z5, Z9, Z5
+	VMINPS       Z6, Z9, Z6
+	VMINPS       Z7, Z9, Z7
+	VMINPS       Z8, Z9, Z8
 
-full_relu:
+fullrelu6:
+fullrelu:
 	MOVQ    SI, R9
 	VMOVUPS Z0, (R9)
 	ADDQ    DI, R9
@@ -2061,20 +2294,42 @@ masked_col:
 	VADDPS       Z9, Z8, Z8
 
 masked_row:
-	TESTQ  $0x00000008, flags+88(FP)
-	JE     masked_relu
-	VXORPS Z9, Z9, Z9
-	VMAXPS Z0, Z9, Z0
-	VMAXPS Z1, Z9, Z1
-	VMAXPS Z2, Z9, Z2
-	VMAXPS Z3, Z9, Z3
-	VMAXPS Z4, Z9, Z4
-	VMAXPS Z5, Z9, Z5
-	VMAXPS Z6, Z9, Z6
-	VMAXPS Z7, Z9, Z7
-	VMAXPS Z8, Z9, Z8
+	TESTQ        $0x00000008, flags+88(FP)
+	JE           maskedrelu
+	VXORPS       Z9, Z9, Z9
+	VMAXPS       Z0, Z9, Z0
+	VMAXPS       Z1, Z9, Z1
+	VMAXPS       Z2, Z9, Z2
+	VMAXPS       Z3, Z9, Z3
+	VMAXPS       Z4, Z9, Z4
+	VMAXPS       Z5, Z9, Z5
+	VMAXPS       Z6, Z9, Z6
+	VMAXPS       Z7, Z9, Z7
+	VMAXPS       Z8, Z9, Z8
+	TESTQ        $0x00000010, flags+88(FP)
+	JE           maskedrelu6
+	VADDPS       Z9, Z0, Z0
+	VADDPS       Z9, Z1, Z1
+	VADDPS       Z9, Z2, Z2
+	VADDPS       Z9, Z3, Z3
+	VADDPS       Z9, Z4, Z4
+	VADDPS       Z9, Z5, Z5
+	VADDPS       Z9, Z6, Z6
+	VADDPS       Z9, Z7, Z7
+	VADDPS       Z9, Z8, Z8
+	VBROADCASTSS six<>+0(SB), Z9
+	VMINPS       Z0, Z9, Z0
+	VMINPS       Z1, Z9, Z1
+	VMINPS       Z2, Z9, Z2
+	VMINPS       Z3, Z9, Z3
+	VMINPS       Z4, Z9, Z4
+	VMINPS       Z5, Z9, Z5
+	VMINPS       Z6, Z9, Z6
+	VMINPS       Z7, Z9, Z7
+	VMINPS       Z8, Z9, Z8
 
-masked_relu:
+maskedrelu6:
+maskedrelu:
 	MOVQ    SI, R9
 	VMOVUPS Z0, K1, (R9)
 	ADDQ    DI, R9
@@ -2248,21 +2503,45 @@ full_col:
 	VADDPS       Z10, Z9, Z9
 
 full_row:
-	TESTQ  $0x00000008, flags+88(FP)
-	JE     full_relu
-	VXORPS Z10, Z10, Z10
-	VMAXPS Z0, Z10, Z0
-	VMAXPS Z1, Z10, Z1
-	VMAXPS Z2, Z10, Z2
-	VMAXPS Z3, Z10, Z3
-	VMAXPS Z4, Z10, Z4
-	VMAXPS Z5, Z10, Z5
-	VMAXPS Z6, Z10, Z6
-	VMAXPS Z7, Z10, Z7
-	VMAXPS Z8, Z10, Z8
-	VMAXPS Z9, Z10, Z9
+	TESTQ        $0x00000008, flags+88(FP)
+	JE           fullrelu
+	VXORPS       Z10, Z10, Z10
+	VMAXPS       Z0, Z10, Z0
+	VMAXPS       Z1, Z10, Z1
+	VMAXPS       Z2, Z10, Z2
+	VMAXPS       Z3, Z10, Z3
+	VMAXPS       Z4, Z10, Z4
+	VMAXPS       Z5, Z10, Z5
+	VMAXPS       Z6, Z10, Z6
+	VMAXPS       Z7, Z10, Z7
+	VMAXPS       Z8, Z10, Z8
+	VMAXPS       Z9, Z10, Z9
+	TESTQ        $0x00000010, flags+88(FP)
+	JE           fullrelu6
+	VADDPS       Z10, Z0, Z0
+	VADDPS       Z10, Z1, Z1
+	VADDPS       Z10, Z2, Z2
+	VADDPS       Z10, Z3, Z3
+	VADDPS       Z10, Z4, Z4
+	VADDPS       Z10, Z5, Z5
+	VADDPS       Z10, Z6, Z6
+	VADDPS       Z10, Z7, Z7
+	VADDPS       Z10, Z8, Z8
+	VADDPS       Z10, Z9, Z9
+	VBROADCASTSS six<>+0(SB), Z10
+	VMINPS       Z0, Z10, Z0
+	VMINPS       Z1, Z10, Z1
+	VMINPS       Z2, Z10, Z2
+	VMINPS       Z3, Z10, Z3
+	VMINPS       Z4, Z10, Z4
+	VMINPS       Z5, Z10, Z5
+	VMINPS       Z6, Z10, Z6
+	VMINPS       Z7, Z10, Z7
+	VMINPS       Z8, Z10, Z8
+	VMINPS       Z9, Z10, Z9
 
-full_relu:
+fullrelu6:
+fullrelu:
 	MOVQ    SI, R9
 	VMOVUPS Z0, (R9)
 	ADDQ    DI, R9
@@ -2423,21 +2702,45 @@ masked_col:
 	VADDPS       Z10, Z9, Z9
 
 masked_row:
-	TESTQ  $0x00000008, flags+88(FP)
-	JE     masked_relu
-	VXORPS Z10, Z10, Z10
-	VMAXPS Z0, Z10, Z0
-	VMAXPS Z1, Z10, Z1
-	VMAXPS Z2, Z10, Z2
-	VMAXPS Z3, Z10, Z3
-	VMAXPS Z4, Z10, Z4
-	VMAXPS Z5, Z10, Z5
-	VMAXPS Z6, Z10, Z6
-	VMAXPS Z7, Z10, Z7
-	VMAXPS Z8, Z10, Z8
-	VMAXPS Z9, Z10, Z9
+	TESTQ        $0x00000008, flags+88(FP)
+	JE           maskedrelu
+	VXORPS       Z10, Z10, Z10
+	VMAXPS       Z0, Z10, Z0
+	VMAXPS       Z1, Z10, Z1
+	VMAXPS       Z2, Z10, Z2
+	VMAXPS       Z3, Z10, Z3
+	VMAXPS       Z4, Z10, Z4
+	VMAXPS       Z5, Z10, Z5
+	VMAXPS       Z6, Z10, Z6
+	VMAXPS       Z7, Z10, Z7
+	VMAXPS       Z8, Z10, Z8
+	VMAXPS       Z9, Z10, Z9
+	TESTQ        $0x00000010, flags+88(FP)
+	JE           maskedrelu6
+	VADDPS       Z10, Z0, Z0
+	VADDPS       Z10, Z1, Z1
+	VADDPS       Z10, Z2, Z2
+	VADDPS       Z10, Z3, Z3
+	VADDPS       Z10, Z4, Z4
+	VADDPS       Z10, Z5, Z5
+	VADDPS       Z10, Z6, Z6
+	VADDPS       Z10, Z7, Z7
+	VADDPS       Z10, Z8, Z8
+	VADDPS       Z10, Z9, Z9
+	VBROADCASTSS six<>+0(SB), Z10
+	VMINPS       Z0, Z10, Z0
+	VMINPS       Z1, Z10, Z1
+	VMINPS       Z2, Z10, Z2
+	VMINPS       Z3, Z10, Z3
+	VMINPS       Z4, Z10, Z4
+	VMINPS       Z5, Z10, Z5
+	VMINPS       Z6, Z10, Z6
+	VMINPS       Z7, Z10, Z7
+	VMINPS       Z8, Z10, Z8
+	VMINPS       Z9, Z10, Z9
 
-masked_relu:
+maskedrelu6:
+maskedrelu:
 	MOVQ    SI, R9
 	VMOVUPS Z0, K1, (R9)
 	ADDQ    DI, R9
@@ -2622,22 +2925,48 @@ full_col:
 	VADDPS       Z11, Z10, Z10
 
 full_row:
-	TESTQ  $0x00000008, flags+88(FP)
-	JE     full_relu
-	VXORPS Z11, Z11, Z11
-	VMAXPS Z0, Z11, Z0
-	VMAXPS Z1, Z11, Z1
-	VMAXPS Z2, Z11, Z2
-	VMAXPS Z3, Z11, Z3
-	VMAXPS Z4, Z11, Z4
-	VMAXPS Z5, Z11, Z5
-	VMAXPS Z6, Z11, Z6
-	VMAXPS Z7, Z11, Z7
-	VMAXPS Z8, Z11, Z8
-	VMAXPS Z9, Z11, Z9
-	VMAXPS Z10, Z11, Z10
+	TESTQ        $0x00000008, flags+88(FP)
+	JE           fullrelu
+	VXORPS       Z11, Z11, Z11
+	VMAXPS       Z0, Z11, Z0
+	VMAXPS       Z1, Z11, Z1
+	VMAXPS       Z2, Z11, Z2
+	VMAXPS       Z3, Z11, Z3
+	VMAXPS       Z4, Z11, Z4
+	VMAXPS       Z5, Z11, Z5
+	VMAXPS       Z6, Z11, Z6
+	VMAXPS       Z7, Z11, Z7
+	VMAXPS       Z8, Z11, Z8
+	VMAXPS       Z9, Z11, Z9
+	VMAXPS       Z10, Z11, Z10
+	TESTQ        $0x00000010, flags+88(FP)
+	JE           fullrelu6
+	VADDPS       Z11, Z0, Z0
+	VADDPS       Z11, Z1, Z1
+	VADDPS       Z11, Z2, Z2
+	VADDPS       Z11, Z3, Z3
+	VADDPS       Z11, Z4, Z4
+	VADDPS       Z11, Z5, Z5
+	VADDPS       Z11, Z6, Z6
+	VADDPS       Z11, Z7, Z7
+	VADDPS       Z11, Z8, Z8
+	VADDPS       Z11, Z9, Z9
+	VADDPS       Z11, Z10, Z10
+	VBROADCASTSS six<>+0(SB), Z11
+	VMINPS       Z0, Z11, Z0
+	VMINPS       Z1, Z11, Z1
+	VMINPS       Z2, Z11, Z2
+	VMINPS       Z3, Z11, Z3
+	VMINPS       Z4, Z11, Z4
+	VMINPS       Z5, Z11, Z5
+	VMINPS       Z6, Z11, Z6
+	VMINPS       Z7, Z11, Z7
+	VMINPS       Z8, Z11, Z8
+	VMINPS       Z9, Z11, Z9
+	VMINPS       Z10, Z11, Z10
 
-full_relu:
+fullrelu6:
+fullrelu:
 	MOVQ    SI, R9
 	VMOVUPS Z0, (R9)
 	ADDQ    DI, R9
@@ -2809,22 +3138,48 @@ masked_col:
 	VADDPS       Z11, Z10, Z10
 
 masked_row:
-	TESTQ  $0x00000008, flags+88(FP)
-	JE     masked_relu
-	VXORPS Z11, Z11, Z11
-	VMAXPS Z0, Z11, Z0
-	VMAXPS Z1, Z11, Z1
-	VMAXPS Z2, Z11, Z2
-	VMAXPS Z3, Z11, Z3
-	VMAXPS Z4, Z11, Z4
-	VMAXPS Z5, Z11, Z5
-	VMAXPS Z6, Z11, Z6
-	VMAXPS Z7, Z11, Z7
-	VMAXPS Z8, Z11, Z8
-	VMAXPS Z9, Z11, Z9
-	VMAXPS Z10, Z11, Z10
+	TESTQ        $0x00000008, flags+88(FP)
+	JE           maskedrelu
+	VXORPS       Z11, Z11, Z11
+	VMAXPS       Z0, Z11, Z0
+	VMAXPS       Z1, Z11, Z1
+	VMAXPS       Z2, Z11, Z2
+	VMAXPS       Z3, Z11, Z3
+	VMAXPS       Z4, Z11, Z4
+	VMAXPS       Z5, Z11, Z5
+	VMAXPS       Z6, Z11, Z6
+	VMAXPS       Z7, Z11, Z7
+	VMAXPS       Z8, Z11, Z8
+	VMAXPS       Z9, Z11, Z9
+	VMAXPS       Z10, Z11, Z10
+	TESTQ        $0x00000010, flags+88(FP)
+	JE           maskedrelu6
+	VADDPS       Z11, Z0, Z0
+	VADDPS       Z11, Z1, Z1
+	VADDPS       Z11, Z2, Z2
+	VADDPS       Z11, Z3, Z3
+	VADDPS       Z11, Z4, Z4
+	VADDPS       Z11, Z5, Z5
+	VADDPS       Z11, Z6, Z6
+	VADDPS       Z11, Z7, Z7
+	VADDPS       Z11, Z8, Z8
+	VADDPS       Z11, Z9, Z9
+	VADDPS       Z11, Z10, Z10
+	VBROADCASTSS six<>+0(SB), Z11
+	VMINPS       Z0, Z11, Z0
+	VMINPS       Z1, Z11, Z1
+	VMINPS       Z2, Z11, Z2
+	VMINPS       Z3, Z11, Z3
+	VMINPS       Z4, Z11, Z4
+	VMINPS       Z5, Z11, Z5
+	VMINPS       Z6, Z11, Z6
+	VMINPS       Z7, Z11, Z7
+	VMINPS       Z8, Z11, Z8
+	VMINPS       Z9, Z11, Z9
+	VMINPS       Z10, Z11, Z10
 
-masked_relu:
+maskedrelu6:
+maskedrelu:
 	MOVQ    SI, R9
 	VMOVUPS Z0, K1, (R9)
 	ADDQ    DI, R9
@@ -3020,23 +3375,51 @@ full_col:
 	VADDPS       Z12, Z11, Z11
 
 full_row:
-	TESTQ  $0x00000008, flags+88(FP)
-	JE     full_relu
-	VXORPS Z12, Z12, Z12
-	VMAXPS Z0, Z12, Z0
-	VMAXPS Z1, Z12, Z1
-	VMAXPS Z2, Z12, Z2
-	VMAXPS Z3, Z12, Z3
-	VMAXPS Z4, Z12, Z4
-	VMAXPS Z5, Z12, Z5
-	VMAXPS Z6, Z12, Z6
-	VMAXPS Z7, Z12, Z7
-	VMAXPS Z8, Z12, Z8
-	VMAXPS Z9, Z12, Z9
-	VMAXPS Z10, Z12, Z10
-	VMAXPS Z11, Z12, Z11
+	TESTQ        $0x00000008, flags+88(FP)
+	JE           fullrelu
+	VXORPS       Z12, Z12, Z12
+	VMAXPS       Z0, Z12, Z0
+	VMAXPS       Z1, Z12, Z1
+	VMAXPS       Z2, Z12, Z2
+	VMAXPS       Z3, Z12, Z3
+	VMAXPS       Z4, Z12, Z4
+	VMAXPS       Z5, Z12, Z5
+	VMAXPS       Z6, Z12, Z6
+	VMAXPS       Z7, Z12, Z7
+	VMAXPS       Z8, Z12, Z8
+	VMAXPS       Z9, Z12, Z9
+	VMAXPS       Z10, Z12, Z10
+	VMAXPS       Z11, Z12, Z11
+	TESTQ        $0x00000010, flags+88(FP)
+	JE           fullrelu6
+	VADDPS       Z12, Z0, Z0
+	VADDPS       Z12, Z1, Z1
+	VADDPS       Z12, Z2, Z2
+	VADDPS       Z12, Z3, Z3
+	VADDPS       Z12, Z4, Z4
+	VADDPS       Z12, Z5, Z5
+	VADDPS       Z12, Z6, Z6
+	VADDPS       Z12, Z7, Z7
+	VADDPS       Z12, Z8, Z8
+	VADDPS       Z12, Z9, Z9
+	VADDPS       Z12, Z10, Z10
+	VADDPS       Z12, Z11, Z11
+	VBROADCASTSS six<>+0(SB), Z12
+	VMINPS       Z0, Z12, Z0
+	VMINPS       Z1, Z12, Z1
+	VMINPS       Z2, Z12, Z2
+	VMINPS       Z3, Z12, Z3
+	VMINPS       Z4, Z12, Z4
+	VMINPS       Z5, Z12, Z5
+	VMINPS       Z6, Z12, Z6
+	VMINPS       Z7, Z12, Z7
+	VMINPS       Z8, Z12, Z8
+	VMINPS       Z9, Z12, Z9
+	VMINPS       Z10, Z12, Z10
+	VMINPS       Z11, Z12, Z11
 
-full_relu:
+fullrelu6:
+fullrelu:
 	MOVQ    SI, R9
 	VMOVUPS Z0, (R9)
 	ADDQ    DI, R9
@@ -3219,23 +3602,51 @@ masked_col:
 	VADDPS       Z12, Z11, Z11
 
 masked_row:
-	TESTQ  $0x00000008, flags+88(FP)
-	JE     masked_relu
-	VXORPS Z12, Z12, Z12
-	VMAXPS Z0, Z12, Z0
-	VMAXPS Z1, Z12, Z1
-	VMAXPS Z2, Z12, Z2
-	VMAXPS Z3, Z12, Z3
-	VMAXPS Z4, Z12, Z4
-	VMAXPS Z5, Z12, Z5
-	VMAXPS Z6, Z12, Z6
-	VMAXPS Z7, Z12, Z7
-	VMAXPS Z8, Z12, Z8
-	VMAXPS Z9, Z12, Z9
-	VMAXPS Z10, Z12, Z10
-	VMAXPS Z11, Z12, Z11
+	TESTQ        $0x00000008, flags+88(FP)
+	JE           maskedrelu
+	VXORPS       Z12, Z12, Z12
+	VMAXPS       Z0, Z12, Z0
+	VMAXPS       Z1, Z12, Z1
+	VMAXPS       Z2, Z12, Z2
+	VMAXPS       Z3, Z12, Z3
+	VMAXPS       Z4, Z12, Z4
+	VMAXPS       Z5, Z12, Z5
+	VMAXPS       Z6, Z12, Z6
+	VMAXPS       Z7, Z12, Z7
+	VMAXPS       Z8, Z12, Z8
+	VMAXPS       Z9, Z12, Z9
+	VMAXPS       Z10, Z12, Z10
+	VMAXPS       Z11, Z12, Z11
+	TESTQ        $0x00000010, flags+88(FP)
+	JE           maskedrelu6
+	VADDPS       Z12, Z0, Z0
+	VADDPS       Z12, Z1, Z1
+	VADDPS       Z12, Z2, Z2
+	VADDPS       Z12, Z3, Z3
+	VADDPS       Z12, Z4, Z4
+	VADDPS       Z12, Z5, Z5
+	VADDPS       Z12, Z6, Z6
+	VADDPS       Z12, Z7, Z7
+	VADDPS       Z12, Z8, Z8
+	VADDPS       Z12, Z9, Z9
+	VADDPS       Z12, Z10, Z10
+	VADDPS       Z12, Z11, Z11
+	VBROADCASTSS six<>+0(SB), Z12
+	VMINPS       Z0, Z12, Z0
+	VMINPS       Z1, Z12, Z1
+	VMINPS       Z2, Z12, Z2
+	VMINPS       Z3, Z12, Z3
+	VMINPS       Z4, Z12, Z4
+	VMINPS       Z5, Z12, Z5
+	VMINPS       Z6, Z12, Z6
+	VMINPS       Z7, Z12, Z7
+	VMINPS       Z8, Z12, Z8
+	VMINPS       Z9, Z12, Z9
+	VMINPS       Z10, Z12, Z10
+	VMINPS       Z11, Z12, Z11
 
-masked_relu:
+maskedrelu6:
+maskedrelu:
 	MOVQ    SI, R9
 	VMOVUPS Z0, K1, (R9)
 	ADDQ    DI, R9
@@ -3333,13 +3744,21 @@ full_col:
 	VADDPS       Z2, Z1, Z1
 
 full_row:
-	TESTQ  $0x00000008, flags+88(FP)
-	JE     full_relu
-	VXORPS Z2, Z2, Z2
-	VMAXPS Z0, Z2, Z0
-	VMAXPS Z1, Z2, Z1
+	TESTQ        $0x00000008, flags+88(FP)
+	JE           fullrelu
+	VXORPS       Z2, Z2, Z2
+	VMAXPS       Z0, Z2, Z0
+	VMAXPS       Z1, Z2, Z1
+	TESTQ        $0x00000010, flags+88(FP)
+	JE           fullrelu6
+	VADDPS       Z2, Z0, Z0
+	VADDPS       Z2, Z1, Z1
+	VBROADCASTSS six<>+0(SB), Z2
+	VMINPS       Z0, Z2, Z0
+	VMINPS       Z1, Z2, Z1
 
-full_relu:
+fullrelu6:
+fullrelu:
 	MOVQ    BX, DI
 	VMOVUPS Z0, (DI)
 	VMOVUPS Z1, 64(DI)
@@ -3401,13 +3820,21 @@ masked_col:
 	VADDPS       Z2, Z1, Z1
 
 masked_row:
-	TESTQ  $0x00000008, flags+88(FP)
-	JE     masked_relu
-	VXORPS Z2, Z2, Z2
-	VMAXPS Z0, Z2, Z0
-	VMAXPS Z1, Z2, Z1
+	TESTQ        $0x00000008, flags+88(FP)
+	JE           maskedrelu
+	VXORPS       Z2, Z2, Z2
+	VMAXPS       Z0, Z2, Z0
+	VMAXPS       Z1, Z2, Z1
+	TESTQ        $0x00000010, flags+88(FP)
+	JE           maskedrelu6
+	VADDPS       Z2, Z0, Z0
+	VADDPS       Z2, Z1, Z1
+	VBROADCASTSS six<>+0(SB), Z2
+	VMINPS       Z0, Z2, Z0
+	VMINPS       Z1, Z2, Z1
 
-masked_relu:
+maskedrelu6:
+maskedrelu:
 	MOVQ    BX, DI
 	VMOVUPS Z0, (DI)
 	VMOVUPS Z1, K1, 64(DI)
@@ -3499,15 +3926,27 @@ full_col:
 	VADDPS       Z4, Z3, Z3
 
 full_row:
-	TESTQ  $0x00000008, flags+88(FP)
-	JE     full_relu
-	VXORPS Z4, Z4, Z4
-	VMAXPS Z0, Z4, Z0
-	VMAXPS Z1, Z4, Z1
-	VMAXPS Z2, Z4, Z2
-	VMAXPS Z3, Z4, Z3
+	TESTQ        $0x00000008, flags+88(FP)
+	JE           fullrelu
+	VXORPS       Z4, Z4, Z4
+	VMAXPS       Z0, Z4, Z0
+	VMAXPS       Z1, Z4, Z1
+	VMAXPS       Z2, Z4, Z2
+	VMAXPS       Z3, Z4, Z3
+	TESTQ        $0x00000010, flags+88(FP)
+	JE           fullrelu6
+	VADDPS       Z4, Z0, Z0
+	VADDPS       Z4, Z1, Z1
+	VADDPS       Z4, Z2, Z2
+	VADDPS       Z4, Z3, Z3
+	VBROADCASTSS six<>+0(SB), Z4
+	VMINPS       Z0, Z4, Z0
+	VMINPS       Z1, Z4, Z1
+	VMINPS       Z2, Z4, Z2
+	VMINPS       Z3, Z4, Z3
 
-full_relu:
+fullrelu6:
+fullrelu:
 	MOVQ    SI, R9
 	VMOVUPS Z0, (R9)
 	VMOVUPS Z1, 64(R9)
@@ -3587,15 +4026,27 @@ masked_col:
 	VADDPS       Z4, Z3, Z3
 
 masked_row:
-	TESTQ  $0x00000008, flags+88(FP)
-	JE     masked_relu
-	VXORPS Z4, Z4, Z4
-	VMAXPS Z0, Z4, Z0
-	VMAXPS Z1, Z4, Z1
-	VMAXPS Z2, Z4, Z2
-	VMAXPS Z3, Z4, Z3
+	TESTQ        $0x00000008, flags+88(FP)
+	JE           maskedrelu
+	VXORPS       Z4, Z4, Z4
+	VMAXPS       Z0, Z4, Z0
+	VMAXPS       Z1, Z4, Z1
+	VMAXPS       Z2, Z4, Z2
+	VMAXPS       Z3, Z4, Z3
+	TESTQ        $0x00000010, flags+88(FP)
+	JE           maskedrelu6
+	VADDPS       Z4, Z0, Z0
+	VADDPS       Z4, Z1, Z1
+	VADDPS       Z4, Z2, Z2
+	VADDPS       Z4, Z3, Z3
+	VBROADCASTSS six<>+0(SB), Z4
+	VMINPS       Z0, Z4, Z0
+	VMINPS       Z1, Z4, Z1
+	VMINPS       Z2, Z4, Z2
+	VMINPS       Z3, Z4, Z3
 
-masked_relu:
+maskedrelu6:
+maskedrelu:
 	MOVQ    SI, R9
 	VMOVUPS Z0, (R9)
 	VMOVUPS Z1, K1, 64(R9)
@@ -3705,17 +4156,33 @@ full_col:
 	VADDPS       Z6, Z5, Z5
 
 full_row:
-	TESTQ  $0x00000008, flags+88(FP)
-	JE     full_relu
-	VXORPS Z6, Z6, Z6
-	VMAXPS Z0, Z6, Z0
-	VMAXPS Z1, Z6, Z1
-	VMAXPS Z2, Z6, Z2
-	VMAXPS Z3, Z6, Z3
-	VMAXPS Z4, Z6, Z4
-	VMAXPS Z5, Z6, Z5
+	TESTQ        $0x00000008, flags+88(FP)
+	JE           fullrelu
+	VXORPS       Z6, Z6, Z6
+	VMAXPS       Z0, Z6, Z0
+	VMAXPS       Z1, Z6, Z1
+	VMAXPS       Z2, Z6, Z2
+	VMAXPS       Z3, Z6, Z3
+	VMAXPS       Z4, Z6, Z4
+	VMAXPS       Z5, Z6, Z5
+	TESTQ        $0x00000010, flags+88(FP)
+	JE           fullrelu6
+	VADDPS       Z6, Z0, Z0
+	VADDPS       Z6, Z1, Z1
+	VADDPS       Z6, Z2, Z2
+	VADDPS       Z6, Z3, Z3
+	VADDPS       Z6, Z4, Z4
+	VADDPS       Z6, Z5, Z5
+	VBROADCASTSS six<>+0(SB), Z6
+	VMINPS       Z0, Z6, Z0
+	VMINPS       Z1, Z6, Z1
+	VMINPS       Z2, Z6, Z2
+	VMINPS       Z3, Z6, Z3
+	VMINPS       Z4, Z6, Z4
+	VMINPS       Z5, Z6, Z5
 
-full_relu:
+fullrelu6:
+fullrelu:
 	MOVQ    SI, R9
 	VMOVUPS Z0, (R9)
 	VMOVUPS Z1, 64(R9)
@@ -3813,17 +4280,33 @@ masked_col:
 	VADDPS       Z6, Z5, Z5
 
 masked_row:
-	TESTQ  $0x00000008, flags+88(FP)
-	JE     masked_relu
-	VXORPS Z6, Z6, Z6
-	VMAXPS Z0, Z6, Z0
-	VMAXPS Z1, Z6, Z1
-	VMAXPS Z2, Z6, Z2
-	VMAXPS Z3, Z6, Z3
-	VMAXPS Z4, Z6, Z4
-	VMAXPS Z5, Z6, Z5
+	TESTQ        $0x00000008, flags+88(FP)
+	JE           maskedrelu
+	VXORPS       Z6, Z6, Z6
+	VMAXPS       Z0, Z6, Z0
+	VMAXPS       Z1, Z6, Z1
+	VMAXPS       Z2, Z6, Z2
+	VMAXPS       Z3, Z6, Z3
+	VMAXPS       Z4, Z6, Z4
+	VMAXPS       Z5, Z6, Z5
+	TESTQ        $0x00000010, flags+88(FP)
+	JE           maskedrelu6
+	VADDPS       Z6, Z0, Z0
+	VADDPS       Z6, Z1, Z1
+	VADDPS       Z6, Z2, Z2
+	VADDPS       Z6, Z3, Z3
+	VADDPS       Z6, Z4, Z4
+	VADDPS       Z6, Z5, Z5
+	VBROADCASTSS six<>+0(SB), Z6
+	VMINPS       Z0, Z6, Z0
+	VMINPS       Z1, Z6, Z1
+	VMINPS       Z2, Z6, Z2
+	VMINPS       Z3, Z6, Z3
+	VMINPS       Z4, Z6, Z4
+	VMINPS       Z5, Z6, Z5
 
-masked_relu:
+maskedrelu6:
+maskedrelu:
 	MOVQ    SI, R9
 	VMOVUPS Z0, (R9)
 	VMOVUPS Z1, K1, 64(R9)
@@ -3954,19 +4437,39 @@ full_col:
 	VADDPS       Z8, Z7, Z7
 
 full_row:
-	TESTQ  $0x00000008, flags+88(FP)
-	JE     full_relu
-	VXORPS Z8, Z8, Z8
-	VMAXPS Z0, Z8, Z0
-	VMAXPS Z1, Z8, Z1
-	VMAXPS Z2, Z8, Z2
-	VMAXPS Z3, Z8, Z3
-	VMAXPS Z4, Z8, Z4
-	VMAXPS Z5, Z8, Z5
-	VMAXPS Z6, Z8, Z6
-	VMAXPS Z7, Z8, Z7
+	TESTQ        $0x00000008, flags+88(FP)
+	JE           fullrelu
+	VXORPS       Z8, Z8, Z8
+	VMAXPS       Z0, Z8, Z0
+	VMAXPS       Z1, Z8, Z1
+	VMAXPS       Z2, Z8, Z2
+	VMAXPS       Z3, Z8, Z3
+	VMAXPS       Z4, Z8, Z4
+	VMAXPS       Z5, Z8, Z5
+	VMAXPS       Z6, Z8, Z6
+	VMAXPS       Z7, Z8, Z7
+	TESTQ        $0x00000010, flags+88(FP)
+	JE           fullrelu6
+	VADDPS       Z8, Z0, Z0
+	VADDPS       Z8, Z1, Z1
+	VADDPS       Z8, Z2, Z2
+	VADDPS       Z8, Z3, Z3
+	VADDPS       Z8, Z4, Z4
+	VADDPS       Z8, Z5, Z5
+	VADDPS       Z8, Z6, Z6
+	VADDPS       Z8, Z7, Z7
+	VBROADCASTSS six<>+0(SB), Z8
+	VMINPS       Z0, Z8, Z0
+	VMINPS       Z1, Z8, Z1
+	VMINPS       Z2, Z8, Z2
+	VMINPS       Z3, Z8, Z3
+	VMINPS       Z4, Z8, Z4
+	VMINPS       Z5, Z8, Z5
+	VMINPS       Z6, Z8, Z6
+	VMINPS       Z7, Z8, Z7
 
-full_relu:
+fullrelu6:
+fullrelu:
 	MOVQ    SI, R9
 	VMOVUPS Z0, (R9)
 	VMOVUPS Z1, 64(R9)
@@ -4085,19 +4588,39 @@ masked_col:
 	VADDPS       Z8, Z7, Z7
 
 masked_row:
-	TESTQ  $0x00000008, flags+88(FP)
-	JE     masked_relu
-	VXORPS Z8, Z8, Z8
-	VMAXPS Z0, Z8, Z0
-	VMAXPS Z1, Z8, Z1
-	VMAXPS Z2, Z8, Z2
-	VMAXPS Z3, Z8, Z3
-	VMAXPS Z4, Z8, Z4
-	VMAXPS Z5, Z8, Z5
-	VMAXPS Z6, Z8, Z6
-	VMAXPS Z7, Z8, Z7
+	TESTQ        $0x00000008, flags+88(FP)
+	JE           maskedrelu
+	VXORPS       Z8, Z8, Z8
+	VMAXPS       Z0, Z8, Z0
+	VMAXPS       Z1, Z8, Z1
+	VMAXPS       Z2, Z8, Z2
+	VMAXPS       Z3, Z8, Z3
+	VMAXPS       Z4, Z8, Z4
+	VMAXPS       Z5, Z8, Z5
+	VMAXPS       Z6, Z8, Z6
+	VMAXPS       Z7, Z8, Z7
+	TESTQ        $0x00000010, flags+88(FP)
+	JE           maskedrelu6
+	VADDPS       Z8, Z0, Z0
+	VADDPS       Z8, Z1, Z1
+	VADDPS       Z8, Z2, Z2
+	VADDPS       Z8, Z3, Z3
+	VADDPS       Z8, Z4, Z4
+	VADDPS       Z8, Z5, Z5
+	VADDPS       Z8, Z6, Z6
+	VADDPS       Z8, Z7, Z7
+	VBROADCASTSS six<>+0(SB), Z8
+	VMINPS       Z0, Z8, Z0
+	VMINPS       Z1, Z8, Z1
+	VMINPS       Z2, Z8, Z2
+	VMINPS       Z3, Z8, Z3
+	VMINPS       Z4, Z8, Z4
+	VMINPS       Z5, Z8, Z5
+	VMINPS       Z6, Z8, Z6
+	VMINPS       Z7, Z8, Z7
 
-masked_relu:
+maskedrelu6:
+maskedrelu:
 	MOVQ    SI, R9
 	VMOVUPS Z0, (R9)
 	VMOVUPS Z1, K1, 64(R9)
@@ -4249,21 +4772,45 @@ full_col:
 	VADDPS       Z10, Z9, Z9
 
 full_row:
-	TESTQ  $0x00000008, flags+88(FP)
-	JE     full_relu
-	VXORPS Z10, Z10, Z10
-	VMAXPS Z0, Z10, Z0
-	VMAXPS Z1, Z10, Z1
-	VMAXPS Z2, Z10, Z2
-	VMAXPS Z3, Z10, Z3
-	VMAXPS Z4, Z10, Z4
-	VMAXPS Z5, Z10, Z5
-	VMAXPS Z6, Z10, Z6
-	VMAXPS Z7, Z10, Z7
-	VMAXPS Z8, Z10, Z8
-	VMAXPS Z9, Z10, Z9
+	TESTQ        $0x00000008, flags+88(FP)
+	JE           fullrelu
+	VXORPS       Z10, Z10, Z10
+	VMAXPS       Z0, Z10, Z0
+	VMAXPS       Z1, Z10, Z1
+	VMAXPS       Z2, Z10, Z2
+	VMAXPS       Z3, Z10, Z3
+	VMAXPS       Z4, Z10, Z4
+	VMAXPS       Z5, Z10, Z5
+	VMAXPS       Z6, Z10, Z6
+	VMAXPS       Z7, Z10, Z7
+	VMAXPS       Z8, Z10, Z8
+	VMAXPS       Z9, Z10, Z9
+	TESTQ        $0x00000010, flags+88(FP)
+	JE           fullrelu6
+	VADDPS       Z10, Z0, Z0
+	VADDPS       Z10, Z1, Z1
+	VADDPS       Z10, Z2, Z2
+	VADDPS       Z10, Z3, Z3
+	VADDPS       Z10, Z4, Z4
+	VADDPS       Z10, Z5, Z5
+	VADDPS       Z10, Z6, Z6
+	VADDPS       Z10, Z7, Z7
+	VADDPS       Z10, Z8, Z8
+	VADDPS       Z10, Z9, Z9
+	VBROADCASTSS six<>+0(SB), Z10
+	VMINPS       Z0, Z10, Z0
+	VMINPS       Z1, Z10, Z1
+	VMINPS       Z2, Z10, Z2
+	VMINPS       Z3, Z10, Z3
+	VMINPS       Z4, Z10, Z4
+	VMINPS       Z5, Z10, Z5
+	VMINPS       Z6, Z10, Z6
+	VMINPS       Z7, Z10, Z7
+	VMINPS       Z8, Z10, Z8
+	VMINPS       Z9, Z10, Z9
 
-full_relu:
+fullrelu6:
+fullrelu:
 	MOVQ    SI, R9
 	VMOVUPS Z0, (R9)
 	VMOVUPS Z1, 64(R9)
@@ -4402,21 +4949,45 @@ masked_col:
 	VADDPS       Z10, Z9, Z9
 
 masked_row:
-	TESTQ  $0x00000008, flags+88(FP)
-	JE     masked_relu
-	VXORPS Z10, Z10, Z10
-	VMAXPS Z0, Z10, Z0
-	VMAXPS Z1, Z10, Z1
-	VMAXPS Z2, Z10, Z2
-	VMAXPS Z3, Z10, Z3
-	VMAXPS Z4, Z10, Z4
-	VMAXPS Z5, Z10, Z5
-	VMAXPS Z6, Z10, Z6
-	VMAXPS Z7, Z10, Z7
-	VMAXPS Z8, Z10, Z8
-	VMAXPS Z9, Z10, Z9
+	TESTQ        $0x00000008, flags+88(FP)
+	JE           maskedrelu
+	VXORPS       Z10, Z10, Z10
+	VMAXPS       Z0, Z10, Z0
+	VMAXPS       Z1, Z10, Z1
+	VMAXPS       Z2, Z10, Z2
+	VMAXPS       Z3, Z10, Z3
+	VMAXPS       Z4, Z10, Z4
+	VMAXPS       Z5, Z10, Z5
+	VMAXPS       Z6, Z10, Z6
+	VMAXPS       Z7, Z10, Z7
+	VMAXPS       Z8, Z10, Z8
+	VMAXPS       Z9, Z10, Z9
+	TESTQ        $0x00000010, flags+88(FP)
+	JE           maskedrelu6
+	VADDPS       Z10, Z0, Z0
+	VADDPS       Z10, Z1, Z1
+	VADDPS       Z10, Z2, Z2
+	VADDPS       Z10, Z3, Z3
+	VADDPS       Z10, Z4, Z4
+	VADDPS       Z10, Z5, Z5
+	VADDPS       Z10, Z6, Z6
+	VADDPS       Z10, Z7, Z7
+	VADDPS       Z10, Z8, Z8
+	VADDPS       Z10, Z9, Z9
+	VBROADCASTSS six<>+0(SB), Z10
+	VMINPS       Z0, Z10, Z0
+	VMINPS       Z1, Z10, Z1
+	VMINPS       Z2, Z10, Z2
+	VMINPS       Z3, Z10, Z3
+	VMINPS       Z4, Z10, Z4
+	VMINPS       Z5, Z10, Z5
+	VMINPS       Z6, Z10, Z6
+	VMINPS       Z7, Z10, Z7
+	VMINPS       Z8, Z10, Z8
+	VMINPS       Z9, Z10, Z9
 
-masked_relu:
+maskedrelu6:
+maskedrelu:
 	MOVQ    SI, R9
 	VMOVUPS Z0, (R9)
 	VMOVUPS Z1, K1, 64(R9)
@@ -4586,23 +5157,51 @@ full_col:
 	VADDPS       Z12, Z11, Z11
 
 full_row:
-	TESTQ  $0x00000008, flags+88(FP)
-	JE     full_relu
-	VXORPS Z12, Z12, Z12
-	VMAXPS Z0, Z12, Z0
-	VMAXPS Z1, Z12, Z1
-	VMAXPS Z2, Z12, Z2
-	VMAXPS Z3, Z12, Z3
-	VMAXPS Z4, Z12, Z4
-	VMAXPS Z5, Z12, Z5
-	VMAXPS Z6, Z12, Z6
-	VMAXPS Z7, Z12, Z7
-	VMAXPS Z8, Z12, Z8
-	VMAXPS Z9, Z12, Z9
-	VMAXPS Z10, Z12, Z10
-	VMAXPS Z11, Z12, Z11
+	TESTQ        $0x00000008, flags+88(FP)
+	JE           fullrelu
+	VXORPS       Z12, Z12, Z12
+	VMAXPS       Z0, Z12, Z0
+	VMAXPS       Z1, Z12, Z1
+	VMAXPS       Z2, Z12, Z2
+	VMAXPS       Z3, Z12, Z3
+	VMAXPS       Z4, Z12, Z4
+	VMAXPS       Z5, Z12, Z5
+	VMAXPS       Z6, Z12, Z6
+	VMAXPS       Z7, Z12, Z7
+	VMAXPS       Z8, Z12, Z8
+	VMAXPS       Z9, Z12, Z9
+	VMAXPS       Z10, Z12, Z10
+	VMAXPS       Z11, Z12, Z11
+	TESTQ        $0x00000010, flags+88(FP)
+	JE           fullrelu6
+	VADDPS       Z12, Z0, Z0
+	VADDPS       Z12, Z1, Z1
+	VADDPS       Z12, Z2, Z2
+	VADDPS       Z12, Z3, Z3
+	VADDPS       Z12, Z4, Z4
+	VADDPS       Z12, Z5, Z5
+	VADDPS       Z12, Z6, Z6
+	VADDPS       Z12, Z7, Z7
+	VADDPS       Z12, Z8, Z8
+	VADDPS       Z12, Z9, Z9
+	VADDPS       Z12, Z10, Z10
+	VADDPS       Z12, Z11, Z11
+	VBROADCASTSS six<>+0(SB), Z12
+	VMINPS       Z0, Z12, Z0
+	VMINPS       Z1, Z12, Z1
+	VMINPS       Z2, Z12, Z2
+	VMINPS       Z3, Z12, Z3
+	VMINPS       Z4, Z12, Z4
+	VMINPS       Z5, Z12, Z5
+	VMINPS       Z6, Z12, Z6
+	VMINPS       Z7, Z12, Z7
+	VMINPS       Z8, Z12, Z8
+	VMINPS       Z9, Z12, Z9
+	VMINPS       Z10, Z12, Z10
+	VMINPS       Z11, Z12, Z11
 
-full_relu:
+fullrelu6:
+fullrelu:
 	MOVQ    SI, R9
 	VMOVUPS Z0, (R9)
 	VMOVUPS Z1, 64(R9)
@@ -4759,23 +5358,51 @@ masked_col:
 	VADDPS       Z12, Z11, Z11
 
 masked_row:
-	TESTQ  $0x00000008, flags+88(FP)
-	JE     masked_relu
-	VXORPS Z12, Z12, Z12
-	VMAXPS Z0, Z12, Z0
-	VMAXPS Z1, Z12, Z1
-	VMAXPS Z2, Z12, Z2
-	VMAXPS Z3, Z12, Z3
-	VMAXPS Z4, Z12, Z4
-	VMAXPS Z5, Z12, Z5
-	VMAXPS Z6, Z12, Z6
-	VMAXPS Z7, Z12, Z7
-	VMAXPS Z8, Z12, Z8
-	VMAXPS Z9, Z12, Z9
-	VMAXPS Z10, Z12, Z10
-	VMAXPS Z11, Z12, Z11
+	TESTQ        $0x00000008, flags+88(FP)
+	JE           maskedrelu
+	VXORPS       Z12, Z12, Z12
+	VMAXPS       Z0, Z12, Z0
+	VMAXPS       Z1, Z12, Z1
+	VMAXPS       Z2, Z12, Z2
+	VMAXPS       Z3, Z12, Z3
+	VMAXPS       Z4, Z12, Z4
+	VMAXPS       Z5, Z12, Z5
+	VMAXPS       Z6, Z12, Z6
+	VMAXPS       Z7, Z12, Z7
+	VMAXPS       Z8, Z12, Z8
+	VMAXPS       Z9, Z12, Z9
+	VMAXPS       Z10, Z12, Z10
+	VMAXPS       Z11, Z12, Z11
+	TESTQ        $0x00000010, flags+88(FP)
+	JE           maskedrelu6
+	VADDPS       Z12, Z0, Z0
+	VADDPS       Z12, Z1, Z1
+	VADDPS       Z12, Z2, Z2
+	VADDPS       Z12, Z3, Z3
+	VADDPS       Z12, Z4, Z4
+	VADDPS       Z12, Z5, Z5
+	VADDPS       Z12, Z6, Z6
+	VADDPS       Z12, Z7, Z7
+	VADDPS       Z12, Z8, Z8
+	VADDPS       Z12, Z9, Z9
+	VADDPS       Z12, Z10, Z10
+	VADDPS       Z12, Z11, Z11
+	VBROADCASTSS six<>+0(SB), Z12
+	VMINPS       Z0, Z12, Z0
+	VMINPS       Z1, Z12, Z1
+	VMINPS       Z2, Z12, Z2
+	VMINPS       Z3, Z12, Z3
+	VMINPS       Z4, Z12, Z4
+	VMINPS       Z5, Z12, Z5
+	VMINPS       Z6, Z12, Z6
+	VMINPS       Z7, Z12, Z7
+	VMINPS       Z8, Z12, Z8
+	VMINPS       Z9, Z12, Z9
+	VMINPS       Z10, Z12, Z10
+	VMINPS       Z11, Z12, Z11
 
-masked_relu:
+maskedrelu6:
+maskedrelu:
 	MOVQ    SI, R9
 	VMOVUPS Z0, (R9)
 	VMOVUPS Z1, K1, 64(R9)
@@ -4963,25 +5590,57 @@ full_col:
 	VADDPS       Z14, Z13, Z13
 
 full_row:
-	TESTQ  $0x00000008, flags+88(FP)
-	JE     full_relu
-	VXORPS Z14, Z14, Z14
-	VMAXPS Z0, Z14, Z0
-	VMAXPS Z1, Z14, Z1
-	VMAXPS Z2, Z14, Z2
-	VMAXPS Z3, Z14, Z3
-	VMAXPS Z4, Z14, Z4
-	VMAXPS Z5, Z14, Z5
-	VMAXPS Z6, Z14, Z6
-	VMAXPS Z7, Z14, Z7
-	VMAXPS Z8, Z14, Z8
-	VMAXPS Z9, Z14, Z9
-	VMAXPS Z10, Z14, Z10
-	VMAXPS Z11, Z14, Z11
-	VMAXPS Z12, Z14, Z12
-	VMAXPS Z13, Z14, Z13
+	TESTQ        $0x00000008, flags+88(FP)
+	JE           fullrelu
+	VXORPS       Z14, Z14, Z14
+	VMAXPS       Z0, Z14, Z0
+	VMAXPS       Z1, Z14, Z1
+	VMAXPS       Z2, Z14, Z2
+	VMAXPS       Z3, Z14, Z3
+	VMAXPS       Z4, Z14, Z4
+	VMAXPS       Z5, Z14, Z5
+	VMAXPS       Z6, Z14, Z6
+	VMAXPS       Z7, Z14, Z7
+	VMAXPS       Z8, Z14, Z8
+	VMAXPS       Z9, Z14, Z9
+	VMAXPS       Z10, Z14, Z10
+	VMAXPS       Z11, Z14, Z11
+	VMAXPS       Z12, Z14, Z12
+	VMAXPS       Z13, Z14, Z13
+	TESTQ        $0x00000010, flags+88(FP)
+	JE           fullrelu6
+	VADDPS       Z14, Z0, Z0
+	VADDPS       Z14, Z1, Z1
+	VADDPS       Z14, Z2, Z2
+	VADDPS       Z14, Z3, Z3
+	VADDPS       Z14, Z4, Z4
+	VADDPS       Z14, Z5, Z5
+	VADDPS       Z14, Z6, Z6
+	VADDPS       Z14, Z7, Z7
+	VADDPS       Z14, Z8, Z8
+	VADDPS       Z14, Z9, Z9
+	VADDPS       Z14, Z10, Z10
+	VADDPS       Z14, Z11, Z11
+	VADDPS       Z14, Z12, Z12
+	VADDPS       Z14, Z13, Z13
+	VBROADCASTSS six<>+0(SB), Z14
+	VMINPS       Z0, Z14, Z0
+	VMINPS       Z1, Z14, Z1
+	VMINPS       Z2, Z14, Z2
+	VMINPS       Z3, Z14, Z3
+	VMINPS       Z4, Z14, Z4
+	VMINPS       Z5, Z14, Z5
+	VMINPS       Z6, Z14, Z6
+	VMINPS       Z7, Z14, Z7
+	VMINPS       Z8, Z14, Z8
+	VMINPS       Z9, Z14, Z9
+	VMINPS       Z10, Z14, Z10
+	VMINPS       Z11, Z14, Z11
+	VMINPS       Z12, Z14, Z12
+	VMINPS       Z13, Z14, Z13
 
-full_relu:
+fullrelu6:
+fullrelu:
 	MOVQ    SI, R9
 	VMOVUPS Z0, (R9)
 	VMOVUPS Z1, 64(R9)
@@ -5157,25 +5816,57 @@ masked_col:
 	VADDPS       Z14, Z13, Z13
 
 masked_row:
-	TESTQ  $0x00000008, flags+88(FP)
-	JE     masked_relu
-	VXORPS Z14, Z14, Z14
-	VMAXPS Z0, Z14, Z0
-	VMAXPS Z1, Z14, Z1
-	VMAXPS Z2, Z14, Z2
-	VMAXPS Z3, Z14, Z3
-	VMAXPS Z4, Z14, Z4
-	VMAXPS Z5, Z14, Z5
-	VMAXPS Z6, Z14, Z6
-	VMAXPS Z7, Z14, Z7
-	VMAXPS Z8, Z14, Z8
-	VMAXPS Z9, Z14, Z9
-	VMAXPS Z10, Z14, Z10
-	VMAXPS Z11, Z14, Z11
-	VMAXPS Z12, Z14, Z12
-	VMAXPS Z13, Z14, Z13
+	TESTQ        $0x00000008, flags+88(FP)
+	JE           maskedrelu
+	VXORPS       Z14, Z14, Z14
+	VMAXPS       Z0, Z14, Z0
+	VMAXPS       Z1, Z14, Z1
+	VMAXPS       Z2, Z14, Z2
+	VMAXPS       Z3, Z14, Z3
+	VMAXPS       Z4, Z14, Z4
+	VMAXPS       Z5, Z14, Z5
+	VMAXPS       Z6, Z14, Z6
+	VMAXPS       Z7, Z14, Z7
+	VMAXPS       Z8, Z14, Z8
+	VMAXPS       Z9, Z14, Z9
+	VMAXPS       Z10, Z14, Z10
+	VMAXPS       Z11, Z14, Z11
+	VMAXPS       Z12, Z14, Z12
+	VMAXPS       Z13, Z14, Z13
+	TESTQ        $0x00000010, flags+88(FP)
+	JE           maskedrelu6
+	VADDPS       Z14, Z0, Z0
+	VADDPS       Z14, Z1, Z1
+	VADDPS       Z14, Z2, Z2
+	VADDPS       Z14, Z3, Z3
+	VADDPS       Z14, Z4, Z4
+	VADDPS       Z14, Z5, Z5
+	VADDPS       Z14, Z6, Z6
+	VADDPS       Z14, Z7, Z7
+	VADDPS       Z14, Z8, Z8
+	VADDPS       Z14, Z9, Z9
+	VADDPS       Z14, Z10, Z10
+	VADDPS       Z14, Z11, Z11
+	VADDPS       Z14, Z12, Z12
+	VADDPS       Z14, Z13, Z13
+	VBROADCASTSS six<>+0(SB), Z14
+	VMINPS       Z0, Z14, Z0
+	VMINPS       Z1, Z14, Z1
+	VMINPS       Z2, Z14, Z2
+	VMINPS       Z3, Z14, Z3
+	VMINPS       Z4, Z14, Z4
+	VMINPS       Z5, Z14, Z5
+	VMINPS       Z6, Z14, Z6
+	VMINPS       Z7, Z14, Z7
+	VMINPS       Z8, Z14, Z8
+	VMINPS       Z9, Z14, Z9
+	VMINPS       Z10, Z14, Z10
+	VMINPS       Z11, Z14, Z11
+	VMINPS       Z12, Z14, Z12
+	VMINPS       Z13, Z14, Z13
 
-masked_relu:
+maskedrelu6:
+maskedrelu:
 	MOVQ    SI, R9
 	VMOVUPS Z0, (R9)
 	VMOVUPS Z1, K1, 64(R9)
@@ -5381,27 +6072,63 @@ full_col:
 	VADDPS       Z16, Z15, Z15
 
 full_row:
-	TESTQ  $0x00000008, flags+88(FP)
-	JE     full_relu
-	VXORPS Z16, Z16, Z16
-	VMAXPS Z0, Z16, Z0
-	VMAXPS Z1, Z16, Z1
-	VMAXPS Z2, Z16, Z2
-	VMAXPS Z3, Z16, Z3
-	VMAXPS Z4, Z16, Z4
-	VMAXPS Z5, Z16, Z5
-	VMAXPS Z6, Z16, Z6
-	VMAXPS Z7, Z16, Z7
-	VMAXPS Z8, Z16, Z8
-	VMAXPS Z9, Z16, Z9
-	VMAXPS Z10, Z16, Z10
-	VMAXPS Z11, Z16, Z11
-	VMAXPS Z12, Z16, Z12
-	VMAXPS Z13, Z16, Z13
-	VMAXPS Z14, Z16, Z14
-	VMAXPS Z15, Z16, Z15
+	TESTQ        $0x00000008, flags+88(FP)
+	JE           fullrelu
+	VXORPS       Z16, Z16, Z16
+	VMAXPS       Z0, Z16, Z0
+	VMAXPS       Z1, Z16, Z1
+	VMAXPS       Z2, Z16, Z2
+	VMAXPS       Z3, Z16, Z3
+	VMAXPS       Z4, Z16, Z4
+	VMAXPS       Z5, Z16, Z5
+	VMAXPS       Z6, Z16, Z6
+	VMAXPS       Z7, Z16, Z7
+	VMAXPS       Z8, Z16, Z8
+	VMAXPS       Z9, Z16, Z9
+	VMAXPS       Z10, Z16, Z10
+	VMAXPS       Z11, Z16, Z11
+	VMAXPS       Z12, Z16, Z12
+	VMAXPS       Z13, Z16, Z13
+	VMAXPS       Z14, Z16, Z14
+	VMAXPS       Z15, Z16, Z15
+	TESTQ        $0x00000010, flags+88(FP)
+	JE           fullrelu6
+	VADDPS       Z16, Z0, Z0
+	VADDPS       Z16, Z1, Z1
+	VADDPS       Z16, Z2, Z2
+	VADDPS       Z16, Z3, Z3
+	VADDPS       Z16, Z4, Z4
+	VADDPS       Z16, Z5, Z5
+	VADDPS       Z16, Z6, Z6
+	VADDPS       Z16, Z7, Z7
+	VADDPS       Z16, Z8, Z8
+	VADDPS       Z16, Z9, Z9
+	VADDPS       Z16, Z10, Z10
+	VADDPS       Z16, Z11, Z11
+	VADDPS       Z16, Z12, Z12
+	VADDPS       Z16, Z13, Z13
+	VADDPS       Z16, Z14, Z14
+	VADDPS       Z16, Z15, Z15
+	VBROADCASTSS six<>+0(SB), Z16
+	VMINPS       Z0, Z16, Z0
+	VMINPS       Z1, Z16, Z1
+	VMINPS       Z2, Z16, Z2
+	VMINPS       Z3, Z16, Z3
+	VMINPS       Z4, Z16, Z4
+	VMINPS       Z5, Z16, Z5
+	VMINPS       Z6, Z16, Z6
+	VMINPS       Z7, Z16, Z7
+	VMINPS       Z8, Z16, Z8
+	VMINPS       Z9, Z16, Z9
+	VMINPS       Z10, Z16, Z10
+	VMINPS       Z11, Z16, Z11
+	VMINPS       Z12, Z16, Z12
+	VMINPS       Z13, Z16, Z13
+	VMINPS       Z14, Z16, Z14
+	VMINPS       Z15, Z16, Z15
 
-full_relu:
+fullrelu6:
+fullrelu:
 	MOVQ    SI, R9
 	VMOVUPS Z0, (R9)
 	VMOVUPS Z1, 64(R9)
@@ -5595,27 +6322,63 @@ masked_col:
 	VADDPS       Z16, Z15, Z15
 
 masked_row:
-	TESTQ  $0x00000008, flags+88(FP)
-	JE     masked_relu
-	VXORPS Z16, Z16, Z16
-	VMAXPS Z0, Z16, Z0
-	VMAXPS Z1, Z16, Z1
-	VMAXPS Z2, Z16, Z2
-	VMAXPS Z3, Z16, Z3
-	VMAXPS Z4, Z16, Z4
-	VMAXPS Z5, Z16, Z5
-	VMAXPS Z6, Z16, Z6
-	VMAXPS Z7, Z16, Z7
-	VMAXPS Z8, Z16, Z8
-	VMAXPS Z9, Z16, Z9
-	VMAXPS Z10, Z16, Z10
-	VMAXPS Z11, Z16, Z11
-	VMAXPS Z12, Z16, Z12
-	VMAXPS Z13, Z16, Z13
-	VMAXPS Z14, Z16, Z14
-	VMAXPS Z15, Z16, Z15
+	TESTQ        $0x00000008, flags+88(FP)
+	JE           maskedrelu
+	VXORPS       Z16, Z16, Z16
+	VMAXPS       Z0, Z16, Z0
+	VMAXPS       Z1, Z16, Z1
+	VMAXPS       Z2, Z16, Z2
+	VMAXPS       Z3, Z16, Z3
+	VMAXPS       Z4, Z16, Z4
+	VMAXPS       Z5, Z16, Z5
+	VMAXPS       Z6, Z16, Z6
+	VMAXPS       Z7, Z16, Z7
+	VMAXPS       Z8, Z16, Z8
+	VMAXPS       Z9, Z16, Z9
+	VMAXPS       Z10, Z16, Z10
+	VMAXPS       Z11, Z16, Z11
+	VMAXPS       Z12, Z16, Z12
+	VMAXPS       Z13, Z16, Z13
+	VMAXPS       Z14, Z16, Z14
+	VMAXPS       Z15, Z16, Z15
+	TESTQ        $0x00000010, flags+88(FP)
+	JE           maskedrelu6
+	VADDPS       Z16, Z0, Z0
+	VADDPS       Z16, Z1, Z1
+	VADDPS       Z16, Z2, Z2
+	VADDPS       Z16, Z3, Z3
+	VADDPS       Z16, Z4, Z4
+	VADDPS       Z16, Z5, Z5
+	VADDPS       Z16, Z6, Z6
+	VADDPS       Z16, Z7, Z7
+	VADDPS       Z16, Z8, Z8
+	VADDPS       Z16, Z9, Z9
+	VADDPS       Z16, Z10, Z10
+	VADDPS       Z16, Z11, Z11
+	VADDPS       Z16, Z12, Z12
+	VADDPS       Z16, Z13, Z13
+	VADDPS       Z16, Z14, Z14
+	VADDPS       Z16, Z15, Z15
+	VBROADCASTSS six<>+0(SB), Z16
+	VMINPS       Z0, Z16, Z0
+	VMINPS       Z1, Z16, Z1
+	VMINPS       Z2, Z16, Z2
+	VMINPS       Z3, Z16, Z3
+	VMINPS       Z4, Z16, Z4
+	VMINPS       Z5, Z16, Z5
+	VMINPS       Z6, Z16, Z6
+	VMINPS       Z7, Z16, Z7
+	VMINPS       Z8, Z16, Z8
+	VMINPS       Z9, Z16, Z9
+	VMINPS       Z10, Z16, Z10
+	VMINPS       Z11, Z16, Z11
+	VMINPS       Z12, Z16, Z12
+	VMINPS       Z13, Z16, Z13
+	VMINPS       Z14, Z16, Z14
+	VMINPS       Z15, Z16, Z15
 
-masked_relu:
+maskedrelu6:
+maskedrelu:
 	MOVQ    SI, R9
 	VMOVUPS Z0, (R9)
 	VMOVUPS Z1, K1, 64(R9)
@@ -5839,29 +6602,69 @@ full_col:
 	VADDPS       Z18, Z17, Z17
 
 full_row:
-	TESTQ  $0x00000008, flags+88(FP)
-	JE     full_relu
-	VXORPS Z18, Z18, Z18
-	VMAXPS Z0, Z18, Z0
-	VMAXPS Z1, Z18, Z1
-	VMAXPS Z2, Z18, Z2
-	VMAXPS Z3, Z18, Z3
-	VMAXPS Z4, Z18, Z4
-	VMAXPS Z5, Z18, Z5
-	VMAXPS Z6, Z18, Z6
-	VMAXPS Z7, Z18, Z7
-	VMAXPS Z8, Z18, Z8
-	VMAXPS Z9, Z18, Z9
-	VMAXPS Z10, Z18, Z10
-	VMAXPS Z11, Z18, Z11
-	VMAXPS Z12, Z18, Z12
-	VMAXPS Z13, Z18, Z13
-	VMAXPS Z14, Z18, Z14
-	VMAXPS Z15, Z18, Z15
-	VMAXPS Z16, Z18, Z16
-	VMAXPS Z17, Z18, Z17
+	TESTQ        $0x00000008, flags+88(FP)
+	JE           fullrelu
+	VXORPS       Z18, Z18, Z18
+	VMAXPS       Z0, Z18, Z0
+	VMAXPS       Z1, Z18, Z1
+	VMAXPS       Z2, Z18, Z2
+	VMAXPS       Z3, Z18, Z3
+	VMAXPS       Z4, Z18, Z4
+	VMAXPS       Z5, Z18, Z5
+	VMAXPS       Z6, Z18, Z6
+	VMAXPS       Z7, Z18, Z7
+	VMAXPS       Z8, Z18, Z8
+	VMAXPS       Z9, Z18, Z9
+	VMAXPS       Z10, Z18, Z10
+	VMAXPS       Z11, Z18, Z11
+	VMAXPS       Z12, Z18, Z12
+	VMAXPS       Z13, Z18, Z13
+	VMAXPS       Z14, Z18, Z14
+	VMAXPS       Z15, Z18, Z15
+	VMAXPS       Z16, Z18, Z16
+	VMAXPS       Z17, Z18, Z17
+	TESTQ        $0x00000010, flags+88(FP)
+	JE           fullrelu6
+	VADDPS       Z18, Z0, Z0
+	VADDPS       Z18, Z1, Z1
+	VADDPS       Z18, Z2, Z2
+	VADDPS       Z18, Z3, Z3
+	VADDPS       Z18, Z4, Z4
+	VADDPS       Z18, Z5, Z5
+	VADDPS       Z18, Z6, Z6
+	VADDPS       Z18, Z7, Z7
+	VADDPS       Z18, Z8, Z8
+	VADDPS       Z18, Z9, Z9
+	VADDPS       Z18, Z10, Z10
+	VADDPS       Z18, Z11, Z11
+	VADDPS       Z18, Z12, Z12
+	VADDPS       Z18, Z13, Z13
+	VADDPS       Z18, Z14, Z14
+	VADDPS       Z18, Z15, Z15
+	VADDPS       Z18, Z16, Z16
+	VADDPS       Z18, Z17, Z17
+	VBROADCASTSS six<>+0(SB), Z18
+	VMINPS       Z0, Z18, Z0
+	VMINPS       Z1, Z18, Z1
+	VMINPS       Z2, Z18, Z2
+	VMINPS       Z3, Z18, Z3
+	VMINPS       Z4, Z18, Z4
+	VMINPS       Z5, Z18, Z5
+	VMINPS       Z6, Z18, Z6
+	VMINPS       Z7, Z18, Z7
+	VMINPS       Z8, Z18, Z8
+	VMINPS       Z9, Z18, Z9
+	VMINPS       Z10, Z18, Z10
+	VMINPS       Z11, Z18, Z11
+	VMINPS       Z12, Z18, Z12
+	VMINPS       Z13, Z18, Z13
+	VMINPS       Z14, Z18, Z14
+	VMINPS       Z15, Z18, Z15
+	VMINPS       Z16, Z18, Z16
+	VMINPS       Z17, Z18, Z17
 
-full_relu:
+fullrelu6:
+fullrelu:
 	MOVQ    SI, R9
 	VMOVUPS Z0, (R9)
 	VMOVUPS Z1, 64(R9)
@@ -6073,29 +6876,69 @@ masked_col:
 	VADDPS       Z18, Z17, Z17
 
 masked_row:
-	TESTQ  $0x00000008, flags+88(FP)
-	JE     masked_relu
-	VXORPS Z18, Z18, Z18
-	VMAXPS Z0, Z18, Z0
-	VMAXPS Z1, Z18, Z1
-	VMAXPS Z2, Z18, Z2
-	VMAXPS Z3, Z18, Z3
-	VMAXPS Z4, Z18, Z4
-	VMAXPS Z5, Z18, Z5
-	VMAXPS Z6, Z18, Z6
-	VMAXPS Z7, Z18, Z7
-	VMAXPS Z8, Z18, Z8
-	VMAXPS Z9, Z18, Z9
-	VMAXPS Z10, Z18, Z10
-	VMAXPS Z11, Z18, Z11
-	VMAXPS Z12, Z18, Z12
-	VMAXPS Z13, Z18, Z13
-	VMAXPS Z14, Z18, Z14
-	VMAXPS Z15, Z18, Z15
-	VMAXPS Z16, Z18, Z16
-	VMAXPS Z17, Z18, Z17
+	TESTQ        $0x00000008, flags+88(FP)
+	JE           maskedrelu
+	VXORPS       Z18, Z18, Z18
+	VMAXPS       Z0, Z18, Z0
+	VMAXPS       Z1, Z18, Z1
+	VMAXPS       Z2, Z18, Z2
+	VMAXPS       Z3, Z18, Z3
+	VMAXPS       Z4, Z18, Z4
+	VMAXPS       Z5, Z18, Z5
+	VMAXPS       Z6, Z18, Z6
+	VMAXPS       Z7, Z18, Z7
+	VMAXPS       Z8, Z18, Z8
+	VMAXPS       Z9, Z18, Z9
+	VMAXPS       Z10, Z18, Z10
+	VMAXPS       Z11, Z18, Z11
+	VMAXPS       Z12, Z18, Z12
+	VMAXPS       Z13, Z18, Z13
+	VMAXPS       Z14, Z18, Z14
+	VMAXPS       Z15, Z18, Z15
+	VMAXPS       Z16, Z18, Z16
+	VMAXPS       Z17, Z18, Z17
+	TESTQ        $0x00000010, flags+88(FP)
+	JE           maskedrelu6
+	VADDPS       Z18, Z0, Z0
+	VADDPS       Z18, Z1, Z1
+	VADDPS       Z18, Z2, Z2
+	VADDPS       Z18, Z3, Z3
+	VADDPS       Z18, Z4, Z4
+	VADDPS       Z18, Z5, Z5
+	VADDPS       Z18, Z6, Z6
+	VADDPS       Z18, Z7, Z7
+	VADDPS       Z18, Z8, Z8
+	VADDPS       Z18, Z9, Z9
+	VADDPS       Z18, Z10, Z10
+	VADDPS       Z18, Z11, Z11
+	VADDPS       Z18, Z12, Z12
+	VADDPS       Z18, Z13, Z13
+	VADDPS       Z18, Z14, Z14
+	VADDPS       Z18, Z15, Z15
+	VADDPS       Z18, Z16, Z16
+	VADDPS       Z18, Z17, Z17
+	VBROADCASTSS six<>+0(SB), Z18
+	VMINPS       Z0, Z18, Z0
+	VMINPS       Z1, Z18, Z1
+	VMINPS       Z2, Z18, Z2
+	VMINPS       Z3, Z18, Z3
+	VMINPS       Z4, Z18, Z4
+	VMINPS       Z5, Z18, Z5
+	VMINPS       Z6, Z18, Z6
+	VMINPS       Z7, Z18, Z7
+	VMINPS       Z8, Z18, Z8
+	VMINPS       Z9, Z18, Z9
+	VMINPS       Z10, Z18, Z10
+	VMINPS       Z11, Z18, Z11
+	VMINPS       Z12, Z18, Z12
+	VMINPS       Z13, Z18, Z13
+	VMINPS       Z14, Z18, Z14
+	VMINPS       Z15, Z18, Z15
+	VMINPS       Z16, Z18, Z16
+	VMINPS       Z17, Z18, Z17
 
-masked_relu:
+maskedrelu6:
+maskedrelu:
 	MOVQ    SI, R9
 	VMOVUPS Z0, (R9)
 	VMOVUPS Z1, K1, 64(R9)
@@ -6340,31 +7183,75 @@ full_col:
 	VADDPS       Z20, Z19, Z19
 
 full_row:
-	TESTQ  $0x00000008, flags+88(FP)
-	JE     full_relu
-	VXORPS Z20, Z20, Z20
-	VMAXPS Z0, Z20, Z0
-	VMAXPS Z1, Z20, Z1
-	VMAXPS Z2, Z20, Z2
-	VMAXPS Z3, Z20, Z3
-	VMAXPS Z4, Z20, Z4
-	VMAXPS Z5, Z20, Z5
-	VMAXPS Z6, Z20, Z6
-	VMAXPS Z7, Z20, Z7
-	VMAXPS Z8, Z20, Z8
-	VMAXPS Z9, Z20, Z9
-	VMAXPS Z10, Z20, Z10
-	VMAXPS Z11, Z20, Z11
-	VMAXPS Z12, Z20, Z12
-	VMAXPS Z13, Z20, Z13
-	VMAXPS Z14, Z20, Z14
-	VMAXPS Z15, Z20, Z15
-	VMAXPS Z16, Z20, Z16
-	VMAXPS Z17, Z20, Z17
-	VMAXPS Z18, Z20, Z18
-	VMAXPS Z19, Z20, Z19
+	TESTQ        $0x00000008, flags+88(FP)
+	JE           fullrelu
+	VXORPS       Z20, Z20, Z20
+	VMAXPS       Z0, Z20, Z0
+	VMAXPS       Z1, Z20, Z1
+	VMAXPS       Z2, Z20, Z2
+	VMAXPS       Z3, Z20, Z3
+	VMAXPS       Z4, Z20, Z4
+	VMAXPS       Z5, Z20, Z5
+	VMAXPS       Z6, Z20, Z6
+	VMAXPS       Z7, Z20, Z7
+	VMAXPS       Z8, Z20, Z8
+	VMAXPS       Z9, Z20, Z9
+	VMAXPS       Z10, Z20, Z10
+	VMAXPS       Z11, Z20, Z11
+	VMAXPS       Z12, Z20, Z12
+	VMAXPS       Z13, Z20, Z13
+	VMAXPS       Z14, Z20, Z14
+	VMAXPS       Z15, Z20, Z15
+	VMAXPS       Z16, Z20, Z16
+	VMAXPS       Z17, Z20, Z17
+	VMAXPS       Z18, Z20, Z18
+	VMAXPS       Z19, Z20, Z19
+	TESTQ        $0x00000010, flags+88(FP)
+	JE           fullrelu6
+	VADDPS       Z20, Z0, Z0
+	VADDPS       Z20, Z1, Z1
+	VADDPS       Z20, Z2, Z2
+	VADDPS       Z20, Z3, Z3
+	VADDPS       Z20, Z4, Z4
+	VADDPS       Z20, Z5, Z5
+	VADDPS       Z20, Z6, Z6
+	VADDPS       Z20, Z7, Z7
+	VADDPS       Z20, Z8, Z8
+	VADDPS       Z20, Z9, Z9
+	VADDPS       Z20, Z10, Z10
+	VADDPS       Z20, Z11, Z11
+	VADDPS       Z20, Z12, Z12
+	VADDPS       Z20, Z13, Z13
+	VADDPS       Z20, Z14, Z14
+	VADDPS       Z20, Z15, Z15
+	VADDPS       Z20, Z16, Z16
+	VADDPS       Z20, Z17, Z17
+	VADDPS       Z20, Z18, Z18
+	VADDPS       Z20, Z19, Z19
+	VBROADCASTSS six<>+0(SB), Z20
+	VMINPS       Z0, Z20, Z0
+	VMINPS       Z1, Z20, Z1
+	VMINPS       Z2, Z20, Z2
+	VMINPS       Z3, Z20, Z3
+	VMINPS       Z4, Z20, Z4
+	VMINPS       Z5, Z20, Z5
+	VMINPS       Z6, Z20, Z6
+	VMINPS       Z7, Z20, Z7
+	VMINPS       Z8, Z20, Z8
+	VMINPS       Z9, Z20, Z9
+	VMINPS       Z10, Z20, Z10
+	VMINPS       Z11, Z20, Z11
+	VMINPS       Z12, Z20, Z12
+	VMINPS       Z13, Z20, Z13
+	VMINPS       Z14, Z20, Z14
+	VMINPS       Z15, Z20, Z15
+	VMINPS       Z16, Z20, Z16
+	VMINPS       Z17, Z20, Z17
+	VMINPS       Z18, Z20, Z18
+	VMINPS       Z19, Z20, Z19
 
-full_relu:
+fullrelu6:
+fullrelu:
 	MOVQ    SI, R9
 	VMOVUPS Z0, (R9)
 	VMOVUPS Z1, 64(R9)
@@ -6597,31 +7484,75 @@ masked_col:
 	VADDPS       Z20, Z19, Z19
 
 masked_row:
-	TESTQ  $0x00000008, flags+88(FP)
-	JE     masked_relu
-	VXORPS Z20, Z20, Z20
-	VMAXPS Z0, Z20, Z0
-	VMAXPS Z1, Z20, Z1
-	VMAXPS Z2, Z20, Z2
-	VMAXPS Z3, Z20, Z3
-	VMAXPS Z4, Z20, Z4
-	VMAXPS Z5, Z20, Z5
-	VMAXPS Z6, Z20, Z6
-	VMAXPS Z7, Z20, Z7
-	VMAXPS Z8, Z20, Z8
-	VMAXPS Z9, Z20, Z9
-	VMAXPS Z10, Z20, Z10
-	VMAXPS Z11, Z20, Z11
-	VMAXPS Z12, Z20, Z12
-	VMAXPS Z13, Z20, Z13
-	VMAXPS Z14, Z20, Z14
-	VMAXPS Z15, Z20, Z15
-	VMAXPS Z16, Z20, Z16
-	VMAXPS Z17, Z20, Z17
-	VMAXPS Z18, Z20, Z18
-	VMAXPS Z19, Z20, Z19
+	TESTQ        $0x00000008, flags+88(FP)
+	JE           maskedrelu
+	VXORPS       Z20, Z20, Z20
+	VMAXPS       Z0, Z20, Z0
+	VMAXPS       Z1, Z20, Z1
+	VMAXPS       Z2, Z20, Z2
+	VMAXPS       Z3, Z20, Z3
+	VMAXPS       Z4, Z20, Z4
+	VMAXPS       Z5, Z20, Z5
+	VMAXPS       Z6, Z20, Z6
+	VMAXPS       Z7, Z20, Z7
+	VMAXPS       Z8, Z20, Z8
+	VMAXPS       Z9, Z20, Z9
+	VMAXPS       Z10, Z20, Z10
+	VMAXPS       Z11, Z20, Z11
+	VMAXPS       Z12, Z20, Z12
+	VMAXPS       Z13, Z20, Z13
+	VMAXPS       Z14, Z20, Z14
+	VMAXPS       Z15, Z20, Z15
+	VMAXPS       Z16, Z20, Z16
+	VMAXPS       Z17, Z20, Z17
+	VMAXPS       Z18, Z20, Z18
+	VMAXPS       Z19, Z20, Z19
+	TESTQ        $0x00000010, flags+88(FP)
+	JE           maskedrelu6
+	VADDPS       Z20, Z0, Z0
+	VADDPS       Z20, Z1, Z1
+	VADDPS       Z20, Z2, Z2
+	VADDPS       Z20, Z3, Z3
+	VADDPS       Z20, Z4, Z4
+	VADDPS       Z20, Z5, Z5
+	VADDPS       Z20, Z6, Z6
+	VADDPS       Z20, Z7, Z7
+	VADDPS       Z20, Z8, Z8
+	VADDPS       Z20, Z9, Z9
+	VADDPS       Z20, Z10, Z10
+	VADDPS       Z20, Z11, Z11
+	VADDPS       Z20, Z12, Z12
+	VADDPS       Z20, Z13, Z13
+	VADDPS       Z20, Z14, Z14
+	VADDPS       Z20, Z15, Z15
+	VADDPS       Z20, Z16, Z16
+	VADDPS       Z20, Z17, Z17
+	VADDPS       Z20, Z18, Z18
+	VADDPS       Z20, Z19, Z19
+	VBROADCASTSS six<>+0(SB), Z20
+	VMINPS       Z0, Z20, Z0
+	VMINPS       Z1, Z20, Z1
+	VMINPS       Z2, Z20, Z2
+	VMINPS       Z3, Z20, Z3
+	VMINPS       Z4, Z20, Z4
+	VMINPS       Z5, Z20, Z5
+	VMINPS       Z6, Z20, Z6
+	VMINPS       Z7, Z20, Z7
+	VMINPS       Z8, Z20, Z8
+	VMINPS       Z9, Z20, Z9
+	VMINPS       Z10, Z20, Z10
+	VMINPS       Z11, Z20, Z11
+	VMINPS       Z12, Z20, Z12
+	VMINPS       Z13, Z20, Z13
+	VMINPS       Z14, Z20, Z14
+	VMINPS       Z15, Z20, Z15
+	VMINPS       Z16, Z20, Z16
+	VMINPS       Z17, Z20, Z17
+	VMINPS       Z18, Z20, Z18
+	VMINPS       Z19, Z20, Z19
 
-masked_relu:
+maskedrelu6:
+maskedrelu:
 	MOVQ    SI, R9
 	VMOVUPS Z0, (R9)
 	VMOVUPS Z1, K1, 64(R9)
@@ -6884,33 +7815,81 @@ full_col:
 	VADDPS       Z22, Z21, Z21
 
 full_row:
-	TESTQ  $0x00000008, flags+88(FP)
-	JE     full_relu
-	VXORPS Z22, Z22, Z22
-	VMAXPS Z0, Z22, Z0
-	VMAXPS Z1, Z22, Z1
-	VMAXPS Z2, Z22, Z2
-	VMAXPS Z3, Z22, Z3
-	VMAXPS Z4, Z22, Z4
-	VMAXPS Z5, Z22, Z5
-	VMAXPS Z6, Z22, Z6
-	VMAXPS Z7, Z22, Z7
-	VMAXPS Z8, Z22, Z8
-	VMAXPS Z9, Z22, Z9
-	VMAXPS Z10, Z22, Z10
-	VMAXPS Z11, Z22, Z11
-	VMAXPS Z12, Z22, Z12
-	VMAXPS Z13, Z22, Z13
-	VMAXPS Z14, Z22, Z14
-	VMAXPS Z15, Z22, Z15
-	VMAXPS Z16, Z22, Z16
-	VMAXPS Z17, Z22, Z17
-	VMAXPS Z18, Z22, Z18
-	VMAXPS Z19, Z22, Z19
-	VMAXPS Z20, Z22, Z20
-	VMAXPS Z21, Z22, Z21
+	TESTQ        $0x00000008, flags+88(FP)
+	JE           fullrelu
+	VXORPS       Z22, Z22, Z22
+	VMAXPS       Z0, Z22, Z0
+	VMAXPS       Z1, Z22, Z1
+	VMAXPS       Z2, Z22, Z2
+	VMAXPS       Z3, Z22, Z3
+	VMAXPS       Z4, Z22, Z4
+	VMAXPS       Z5, Z22, Z5
+	VMAXPS       Z6, Z22, Z6
+	VMAXPS       Z7, Z22, Z7
+	VMAXPS       Z8, Z22, Z8
+	VMAXPS       Z9, Z22, Z9
+	VMAXPS       Z10, Z22, Z10
+	VMAXPS       Z11, Z22, Z11
+	VMAXPS       Z12, Z22, Z12
+	VMAXPS       Z13, Z22, Z13
+	VMAXPS       Z14, Z22, Z14
+	VMAXPS       Z15, Z22, Z15
+	VMAXPS       Z16, Z22, Z16
+	VMAXPS       Z17, Z22, Z17
+	VMAXPS       Z18, Z22, Z18
+	VMAXPS       Z19, Z22, Z19
+	VMAXPS       Z20, Z22, Z20
+	VMAXPS       Z21, Z22, Z21
+	TESTQ        $0x00000010, flags+88(FP)
+	JE           fullrelu6
+	VADDPS       Z22, Z0, Z0
+	VADDPS       Z22, Z1, Z1
+	VADDPS       Z22, Z2, Z2
+	VADDPS       Z22, Z3, Z3
+	VADDPS       Z22, Z4, Z4
+	VADDPS       Z22, Z5, Z5
+	VADDPS       Z22, Z6, Z6
+	VADDPS       Z22, Z7, Z7
+	VADDPS       Z22, Z8, Z8
+	VADDPS       Z22, Z9, Z9
+	VADDPS       Z22, Z10, Z10
+	VADDPS       Z22, Z11, Z11
+	VADDPS       Z22, Z12, Z12
+	VADDPS       Z22, Z13, Z13
+	VADDPS       Z22, Z14, Z14
+	VADDPS       Z22, Z15, Z15
+	VADDPS       Z22, Z16, Z16
+	VADDPS       Z22, Z17, Z17
+	VADDPS       Z22, Z18, Z18
+	VADDPS       Z22, Z19, Z19
+	VADDPS       Z22, Z20, Z20
+	VADDPS       Z22, Z21, Z21
+	VBROADCASTSS six<>+0(SB), Z22
+	VMINPS       Z0, Z22, Z0
+	VMINPS       Z1, Z22, Z1
+	VMINPS       Z2, Z22, Z2
+	VMINPS       Z3, Z22, Z3
+	VMINPS       Z4, Z22, Z4
+	VMINPS       Z5, Z22, Z5
+	VMINPS       Z6, Z22, Z6
+	VMINPS       Z7, Z22, Z7
+	VMINPS       Z8, Z22, Z8
+	VMINPS       Z9, Z22, Z9
+	VMINPS       Z10, Z22, Z10
+	VMINPS       Z11, Z22, Z11
+	VMINPS       Z12, Z22, Z12
+	VMINPS       Z13, Z22, Z13
+	VMINPS       Z14, Z22, Z14
+	VMINPS       Z15, Z22, Z15
+	VMINPS       Z16, Z22, Z16
+	VMINPS       Z17, Z22, Z17
+	VMINPS       Z18, Z22, Z18
+	VMINPS       Z19, Z22, Z19
+	VMINPS       Z20, Z22, Z20
+	VMINPS       Z21, Z22, Z21
 
-full_relu:
+fullrelu6:
+fullrelu:
 	MOVQ    SI, R9
 	VMOVUPS Z0, (R9)
 	VMOVUPS Z1, 64(R9)
@@ -7161,33 +8140,81 @@ masked_col:
 	VADDPS       Z22, Z21, Z21
 
 masked_row:
-	TESTQ  $0x00000008, flags+88(FP)
-	JE     masked_relu
-	VXORPS Z22, Z22, Z22
-	VMAXPS Z0, Z22, Z0
-	VMAXPS Z1, Z22, Z1
-	VMAXPS Z2, Z22, Z2
-	VMAXPS Z3, Z22, Z3
-	VMAXPS Z4, Z22, Z4
-	VMAXPS Z5, Z22, Z5
-	VMAXPS Z6, Z22, Z6
-	VMAXPS Z7, Z22, Z7
-	VMAXPS Z8, Z22, Z8
-	VMAXPS Z9, Z22, Z9
-	VMAXPS Z10, Z22, Z10
-	VMAXPS Z11, Z22, Z11
-	VMAXPS Z12, Z22, Z12
-	VMAXPS Z13, Z22, Z13
-	VMAXPS Z14, Z22, Z14
-	VMAXPS Z15, Z22, Z15
-	VMAXPS Z16, Z22, Z16
-	VMAXPS Z17, Z22, Z17
-	VMAXPS Z18, Z22, Z18
-	VMAXPS Z19, Z22, Z19
-	VMAXPS Z20, Z22, Z20
-	VMAXPS Z21, Z22, Z21
+	TESTQ        $0x00000008, flags+88(FP)
+	JE           maskedrelu
+	VXORPS       Z22, Z22, Z22
+	VMAXPS       Z0, Z22, Z0
+	VMAXPS       Z1, Z22, Z1
+	VMAXPS       Z2, Z22, Z2
+	VMAXPS       Z3, Z22, Z3
+	VMAXPS       Z4, Z22, Z4
+	VMAXPS       Z5, Z22, Z5
+	VMAXPS       Z6, Z22, Z6
+	VMAXPS       Z7, Z22, Z7
+	VMAXPS       Z8, Z22, Z8
+	VMAXPS       Z9, Z22, Z9
+	VMAXPS       Z10, Z22, Z10
+	VMAXPS       Z11, Z22, Z11
+	VMAXPS       Z12, Z22, Z12
+	VMAXPS       Z13, Z22, Z13
+	VMAXPS       Z14, Z22, Z14
+	VMAXPS       Z15, Z22, Z15
+	VMAXPS       Z16, Z22, Z16
+	VMAXPS       Z17, Z22, Z17
+	VMAXPS       Z18, Z22, Z18
+	VMAXPS       Z19, Z22, Z19
+	VMAXPS       Z20, Z22, Z20
+	VMAXPS       Z21, Z22, Z21
+	TESTQ        $0x00000010, flags+88(FP)
+	JE           maskedrelu6
+	VADDPS       Z22, Z0, Z0
+	VADDPS       Z22, Z1, Z1
+	VADDPS       Z22, Z2, Z2
+	VADDPS       Z22, Z3, Z3
+	VADDPS       Z22, Z4, Z4
+	VADDPS       Z22, Z5, Z5
+	VADDPS       Z22, Z6, Z6
+	VADDPS       Z22, Z7, Z7
+	VADDPS       Z22, Z8, Z8
+	VADDPS       Z22, Z9, Z9
+	VADDPS       Z22, Z10, Z10
+	VADDPS       Z22, Z11, Z11
+	VADDPS       Z22, Z12, Z12
+	VADDPS       Z22, Z13, Z13
+	VADDPS       Z22, Z14, Z14
+	VADDPS       Z22, Z15, Z15
+	VADDPS       Z22, Z16, Z16
+	VADDPS       Z22, Z17, Z17
+	VADDPS       Z22, Z18, Z18
+	VADDPS       Z22, Z19, Z19
+	VADDPS       Z22, Z20, Z20
+	VADDPS       Z22, Z21, Z21
+	VBROADCASTSS six<>+0(SB), Z22
+	VMINPS       Z0, Z22, Z0
+	VMINPS       Z1, Z22, Z1
+	VMINPS       Z2, Z22, Z2
+	VMINPS       Z3, Z22, Z3
+	VMINPS       Z4, Z22, Z4
+	VMINPS       Z5, Z22, Z5
+	VMINPS       Z6, Z22, Z6
+	VMINPS       Z7, Z22, Z7
+	VMINPS       Z8, Z22, Z8
+	VMINPS       Z9, Z22, Z9
+	VMINPS       Z10, Z22, Z10
+	VMINPS       Z11, Z22, Z11
+	VMINPS       Z12, Z22, Z12
+	VMINPS       Z13, Z22, Z13
+	VMINPS       Z14, Z22, Z14
+	VMINPS       Z15, Z22, Z15
+	VMINPS       Z16, Z22, Z16
+	VMINPS       Z17, Z22, Z17
+	VMINPS       Z18, Z22, Z18
+	VMINPS       Z19, Z22, Z19
+	VMINPS       Z20, Z22, Z20
+	VMINPS       Z21, Z22, Z21
 
-masked_relu:
+maskedrelu6:
+maskedrelu:
 	MOVQ    SI, R9
 	VMOVUPS Z0, (R9)
 	VMOVUPS Z1, K1, 64(R9)
@@ -7468,35 +8495,87 @@ full_col:
 	VADDPS       Z24, Z23, Z23
 
 full_row:
-	TESTQ  $0x00000008, flags+88(FP)
-	JE     full_relu
-	VXORPS Z24, Z24, Z24
-	VMAXPS Z0, Z24, Z0
-	VMAXPS Z1, Z24, Z1
-	VMAXPS Z2, Z24, Z2
-	VMAXPS Z3, Z24, Z3
-	VMAXPS Z4, Z24, Z4
-	VMAXPS Z5, Z24, Z5
-	VMAXPS Z6, Z24, Z6
-	VMAXPS Z7, Z24, Z7
-	VMAXPS Z8, Z24, Z8
-	VMAXPS Z9, Z24, Z9
-	VMAXPS Z10, Z24, Z10
-	VMAXPS Z11, Z24, Z11
-	VMAXPS Z12, Z24, Z12
-	VMAXPS Z13, Z24, Z13
-	VMAXPS Z14, Z24, Z14
-	VMAXPS Z15, Z24, Z15
-	VMAXPS Z16, Z24, Z16
-	VMAXPS Z17, Z24, Z17
-	VMAXPS Z18, Z24, Z18
-	VMAXPS Z19, Z24, Z19
-	VMAXPS Z20, Z24, Z20
-	VMAXPS Z21, Z24, Z21
-	VMAXPS Z22, Z24, Z22
-	VMAXPS Z23, Z24, Z23
+	TESTQ        $0x00000008, flags+88(FP)
+	JE           fullrelu
+	VXORPS       Z24, Z24, Z24
+	VMAXPS       Z0, Z24, Z0
+	VMAXPS       Z1, Z24, Z1
+	VMAXPS       Z2, Z24, Z2
+	VMAXPS       Z3, Z24, Z3
+	VMAXPS       Z4, Z24, Z4
+	VMAXPS       Z5, Z24, Z5
+	VMAXPS       Z6, Z24, Z6
+	VMAXPS       Z7, Z24, Z7
+	VMAXPS       Z8, Z24, Z8
+	VMAXPS       Z9, Z24, Z9
+	VMAXPS       Z10, Z24, Z10
+	VMAXPS       Z11, Z24, Z11
+	VMAXPS       Z12, Z24, Z12
+	VMAXPS       Z13, Z24, Z13
+	VMAXPS       Z14, Z24, Z14
+	VMAXPS       Z15, Z24, Z15
+	VMAXPS       Z16, Z24, Z16
+	VMAXPS       Z17, Z24, Z17
+	VMAXPS       Z18, Z24, Z18
+	VMAXPS       Z19, Z24, Z19
+	VMAXPS       Z20, Z24, Z20
+	VMAXPS       Z21, Z24, Z21
+	VMAXPS       Z22, Z24, Z22
+	VMAXPS       Z23, Z24, Z23
+	TESTQ        $0x00000010, flags+88(FP)
+	JE           fullrelu6
+	VADDPS       Z24, Z0, Z0
+	VADDPS       Z24, Z1, Z1
+	VADDPS       Z24, Z2, Z2
+	VADDPS       Z24, Z3, Z3
+	VADDPS       Z24, Z4, Z4
+	VADDPS       Z24, Z5, Z5
+	VADDPS       Z24, Z6, Z6
+	VADDPS       Z24, Z7, Z7
+	VADDPS       Z24, Z8, Z8
+	VADDPS       Z24, Z9, Z9
+	VADDPS       Z24, Z10, Z10
+	VADDPS       Z24, Z11, Z11
+	VADDPS       Z24, Z12, Z12
+	VADDPS       Z24, Z13, Z13
+	VADDPS       Z24, Z14, Z14
+	VADDPS       Z24, Z15, Z15
+	VADDPS       Z24, Z16, Z16
+	VADDPS       Z24, Z17, Z17
+	VADDPS       Z24, Z18, Z18
+	VADDPS       Z24, Z19, Z19
+	VADDPS       Z24, Z20, Z20
+	VADDPS       Z24, Z21, Z21
+	VADDPS       Z24, Z22, Z22
+	VADDPS       Z24, Z23, Z23
+	VBROADCASTSS six<>+0(SB), Z24
+	VMINPS       Z0, Z24, Z0
+	VMINPS       Z1, Z24, Z1
+	VMINPS       Z2, Z24, Z2
+	VMINPS       Z3, Z24, Z3
+	VMINPS       Z4, Z24, Z4
+	VMINPS       Z5, Z24, Z5
+	VMINPS       Z6, Z24, Z6
+	VMINPS       Z7, Z24, Z7
+	VMINPS       Z8, Z24, Z8
+	VMINPS       Z9, Z24, Z9
+	VMINPS       Z10, Z24, Z10
+	VMINPS       Z11, Z24, Z11
+	VMINPS       Z12, Z24, Z12
+	VMINPS       Z13, Z24, Z13
+	VMINPS       Z14, Z24, Z14
+	VMINPS       Z15, Z24, Z15
+	VMINPS       Z16, Z24, Z16
+	VMINPS       Z17, Z24, Z17
+	VMINPS       Z18, Z24, Z18
+	VMINPS       Z19, Z24, Z19
+	VMINPS       Z20, Z24, Z20
+	VMINPS       Z21, Z24, Z21
+	VMINPS       Z22, Z24, Z22
+	VMINPS       Z23, Z24, Z23
 
-full_relu:
+fullrelu6:
+fullrelu:
 	MOVQ    SI, R9
 	VMOVUPS Z0, (R9)
 	VMOVUPS Z1, 64(R9)
@@ -7765,35 +8844,87 @@ masked_col:
 	VADDPS       Z24, Z23, Z23
 
 masked_row:
-	TESTQ  $0x00000008, flags+88(FP)
-	JE     masked_relu
-	VXORPS Z24, Z24, Z24
-	VMAXPS Z0, Z24, Z0
-	VMAXPS Z1, Z24, Z1
-	VMAXPS Z2, Z24, Z2
-	VMAXPS Z3, Z24, Z3
-	VMAXPS Z4, Z24, Z4
-	VMAXPS Z5, Z24, Z5
-	VMAXPS Z6, Z24, Z6
-	VMAXPS Z7, Z24, Z7
-	VMAXPS Z8, Z24, Z8
-	VMAXPS Z9, Z24, Z9
-	VMAXPS Z10, Z24, Z10
-	VMAXPS Z11, Z24, Z11
-	VMAXPS Z12, Z24, Z12
-	VMAXPS Z13, Z24, Z13
-	VMAXPS Z14, Z24, Z14
-	VMAXPS Z15, Z24, Z15
-	VMAXPS Z16, Z24, Z16
-	VMAXPS Z17, Z24, Z17
-	VMAXPS Z18, Z24, Z18
-	VMAXPS Z19, Z24, Z19
-	VMAXPS Z20, Z24, Z20
-	VMAXPS Z21, Z24, Z21
-	VMAXPS Z22, Z24, Z22
-	VMAXPS Z23, Z24, Z23
+	TESTQ        $0x00000008, flags+88(FP)
+	JE           maskedrelu
+	VXORPS       Z24, Z24, Z24
+	VMAXPS       Z0, Z24, Z0
+	VMAXPS       Z1, Z24, Z1
+	VMAXPS       Z2, Z24, Z2
+	VMAXPS       Z3, Z24, Z3
+	VMAXPS       Z4, Z24, Z4
+	VMAXPS       Z5, Z24, Z5
+	VMAXPS       Z6, Z24, Z6
+	VMAXPS       Z7, Z24, Z7
+	VMAXPS       Z8, Z24, Z8
+	VMAXPS       Z9, Z24, Z9
+	VMAXPS       Z10, Z24, Z10
+	VMAXPS       Z11, Z24, Z11
+	VMAXPS       Z12, Z24, Z12
+	VMAXPS       Z13, Z24, Z13
+	VMAXPS       Z14, Z24, Z14
+	VMAXPS       Z15, Z24, Z15
+	VMAXPS       Z16, Z24, Z16
+	VMAXPS       Z17, Z24, Z17
+	VMAXPS       Z18, Z24, Z18
+	VMAXPS       Z19, Z24, Z19
+	VMAXPS       Z20, Z24, Z20
+	VMAXPS       Z21, Z24, Z21
+	VMAXPS       Z22, Z24, Z22
+	VMAXPS       Z23, Z24, Z23
+	TESTQ        $0x00000010, flags+88(FP)
+	JE           maskedrelu6
+	VADDPS       Z24, Z0, Z0
+	VADDPS       Z24, Z1, Z1
+	VADDPS       Z24, Z2, Z2
+	VADDPS       Z24, Z3, Z3
+	VADDPS       Z24, Z4, Z4
+	VADDPS       Z24, Z5, Z5
+	VADDPS       Z24, Z6, Z6
+	VADDPS       Z24, Z7, Z7
+	VADDPS       Z24, Z8, Z8
+	VADDPS       Z24, Z9, Z9
+	VADDPS       Z24, Z10, Z10
+	VADDPS       Z24, Z11, Z11
+	VADDPS       Z24, Z12, Z12
+	VADDPS       Z24, Z13, Z13
+	VADDPS       Z24, Z14, Z14
+	VADDPS       Z24, Z15, Z15
+	VADDPS       Z24, Z16, Z16
+	VADDPS       Z24, Z17, Z17
+	VADDPS       Z24, Z18, Z18
+	VADDPS       Z24, Z19, Z19
+	VADDPS       Z24, Z20, Z20
+	VADDPS       Z24, Z21, Z21
+	VADDPS       Z24, Z22, Z22
+	VADDPS       Z24, Z23, Z23
+	VBROADCASTSS six<>+0(SB), Z24
+	VMINPS       Z0, Z24, Z0
+	VMINPS       Z1, Z24, Z1
+	VMINPS       Z2, Z24, Z2
+	VMINPS       Z3, Z24, Z3
+	VMINPS       Z4, Z24, Z4
+	VMINPS       Z5, Z24, Z5
+	VMINPS       Z6, Z24, Z6
+	VMINPS       Z7, Z24, Z7
+	VMINPS       Z8, Z24, Z8
+	VMINPS       Z9, Z24, Z9
+	VMINPS       Z10, Z24, Z10
+	VMINPS       Z11, Z24, Z11
+	VMINPS       Z12, Z24, Z12
+	VMINPS       Z13, Z24, Z13
+	VMINPS       Z14, Z24, Z14
+	VMINPS       Z15, Z24, Z15
+	VMINPS       Z16, Z24, Z16
+	VMINPS       Z17, Z24, Z17
+	VMINPS       Z18, Z24, Z18
+	VMINPS       Z19, Z24, Z19
+	VMINPS       Z20, Z24, Z20
+	VMINPS       Z21, Z24, Z21
+	VMINPS       Z22, Z24, Z22
+	VMINPS       Z23, Z24, Z23
 
-masked_relu:
+maskedrelu6:
+maskedrelu:
 	MOVQ    SI, R9
 	VMOVUPS Z0, (R9)
 	VMOVUPS Z1, K1, 64(R9)
@@ -7911,14 +9042,24 @@ full_col:
 	VADDPS       Z3, Z2, Z2
 
 full_row:
-	TESTQ  $0x00000008, flags+88(FP)
-	JE     full_relu
-	VXORPS Z3, Z3, Z3
-	VMAXPS Z0, Z3, Z0
-	VMAXPS Z1, Z3, Z1
-	VMAXPS Z2, Z3, Z2
+	TESTQ        $0x00000008, flags+88(FP)
+	JE           fullrelu
+	VXORPS       Z3, Z3, Z3
+	VMAXPS       Z0, Z3, Z0
+	VMAXPS       Z1, Z3, Z1
+	VMAXPS       Z2, Z3, Z2
+	TESTQ        $0x00000010, flags+88(FP)
+	JE           fullrelu6
+	VADDPS       Z3, Z0, Z0
+	VADDPS       Z3, Z1, Z1
+	VADDPS       Z3, Z2, Z2
+	VBROADCASTSS six<>+0(SB), Z3
+	VMINPS       Z0, Z3, Z0
+	VMINPS       Z1, Z3, Z1
+	VMINPS       Z2, Z3, Z2
 
-full_relu:
+fullrelu6:
+fullrelu:
 	MOVQ    BX, DI
 	VMOVUPS Z0, (DI)
 	VMOVUPS Z1, 64(DI)
@@ -7989,14 +9130,24 @@ masked_col:
 	VADDPS       Z3, Z2, Z2
 
 masked_row:
-	TESTQ  $0x00000008, flags+88(FP)
-	JE     masked_relu
-	VXORPS Z3, Z3, Z3
-	VMAXPS Z0, Z3, Z0
-	VMAXPS Z1, Z3, Z1
-	VMAXPS Z2, Z3, Z2
+	TESTQ        $0x00000008, flags+88(FP)
+	JE           maskedrelu
+	VXORPS       Z3, Z3, Z3
+	VMAXPS       Z0, Z3, Z0
+	VMAXPS       Z1, Z3, Z1
+	VMAXPS       Z2, Z3, Z2
+	TESTQ        $0x00000010, flags+88(FP)
+	JE           maskedrelu6
+	VADDPS       Z3, Z0, Z0
+	VADDPS       Z3, Z1, Z1
+	VADDPS       Z3, Z2, Z2
+	VBROADCASTSS six<>+0(SB), Z3
+	VMINPS       Z0, Z3, Z0
+	VMINPS       Z1, Z3, Z1
+	VMINPS       Z2, Z3, Z2
 
-masked_relu:
+maskedrelu6:
+maskedrelu:
 	MOVQ    BX, DI
 	VMOVUPS Z0, (DI)
 	VMOVUPS Z1, 64(DI)
@@ -8103,17 +9254,33 @@ full_col:
 	VADDPS       Z6, Z5, Z5
 
 full_row:
-	TESTQ  $0x00000008, flags+88(FP)
-	JE     full_relu
-	VXORPS Z6, Z6, Z6
-	VMAXPS Z0, Z6, Z0
-	VMAXPS Z1, Z6, Z1
-	VMAXPS Z2, Z6, Z2
-	VMAXPS Z3, Z6, Z3
-	VMAXPS Z4, Z6, Z4
-	VMAXPS Z5, Z6, Z5
+	TESTQ        $0x00000008, flags+88(FP)
+	JE           fullrelu
+	VXORPS       Z6, Z6, Z6
+	VMAXPS       Z0, Z6, Z0
+	VMAXPS       Z1, Z6, Z1
+	VMAXPS       Z2, Z6, Z2
+	VMAXPS       Z3, Z6, Z3
+	VMAXPS       Z4, Z6, Z4
+	VMAXPS       Z5, Z6, Z5
+	TESTQ        $0x00000010, flags+88(FP)
+	JE           fullrelu6
+	VADDPS       Z6, Z0, Z0
+	VADDPS       Z6, Z1, Z1
+	VADDPS       Z6, Z2, Z2
+	VADDPS       Z6, Z3, Z3
+	VADDPS       Z6, Z4, Z4
+	VADDPS       Z6, Z5, Z5
+	VBROADCASTSS six<>+0(SB), Z6
+	VMINPS       Z0, Z6, Z0
+	VMINPS       Z1, Z6, Z1
+	VMINPS       Z2, Z6, Z2
+	VMINPS       Z3, Z6, Z3
+	VMINPS       Z4, Z6, Z4
+	VMINPS       Z5, Z6, Z5
 
-full_relu:
+fullrelu6:
+fullrelu:
 	MOVQ    SI, R9
 	VMOVUPS Z0, (R9)
 	VMOVUPS Z1, 64(R9)
@@ -8209,17 +9376,33 @@ masked_col:
 	VADDPS       Z6, Z5, Z5
 
 masked_row:
-	TESTQ  $0x00000008, flags+88(FP)
-	JE     masked_relu
-	VXORPS Z6, Z6, Z6
-	VMAXPS Z0, Z6, Z0
-	VMAXPS Z1, Z6, Z1
-	VMAXPS Z2, Z6, Z2
-	VMAXPS Z3, Z6, Z3
-	VMAXPS Z4, Z6, Z4
-	VMAXPS Z5, Z6, Z5
+	TESTQ        $0x00000008, flags+88(FP)
+	JE           maskedrelu
+	VXORPS       Z6, Z6, Z6
+	VMAXPS       Z0, Z6, Z0
+	VMAXPS       Z1, Z6, Z1
+	VMAXPS       Z2, Z6, Z2
+	VMAXPS       Z3, Z6, Z3
+	VMAXPS       Z4, Z6, Z4
+	VMAXPS       Z5, Z6, Z5
+	TESTQ        $0x00000010, flags+88(FP)
+	JE           maskedrelu6
+	VADDPS       Z6, Z0, Z0
+	VADDPS       Z6, Z1, Z1
+	VADDPS       Z6, Z2, Z2
+	VADDPS       Z6, Z3, Z3
+	VADDPS       Z6, Z4, Z4
+	VADDPS       Z6, Z5, Z5
+	VBROADCASTSS six<>+0(SB), Z6
+	VMINPS       Z0, Z6, Z0
+	VMINPS       Z1, Z6, Z1
+	VMINPS       Z2, Z6, Z2
+	VMINPS       Z3, Z6, Z3
+	VMINPS       Z4, Z6, Z4
+	VMINPS       Z5, Z6, Z5
 
-masked_relu:
+maskedrelu6:
+maskedrelu:
 	MOVQ    SI, R9
 	VMOVUPS Z0, (R9)
 	VMOVUPS Z1, 64(R9)
@@ -8355,20 +9538,42 @@ full_col:
 	VADDPS       Z9, Z8, Z8
 
 full_row:
-	TESTQ  $0x00000008, flags+88(FP)
-	JE     full_relu
-	VXORPS Z9, Z9, Z9
-	VMAXPS Z0, Z9, Z0
-	VMAXPS Z1, Z9, Z1
-	VMAXPS Z2, Z9, Z2
-	VMAXPS Z3, Z9, Z3
-	VMAXPS Z4, Z9, Z4
-	VMAXPS Z5, Z9, Z5
-	VMAXPS Z6, Z9, Z6
-	VMAXPS Z7, Z9, Z7
-	VMAXPS Z8, Z9, Z8
+	TESTQ        $0x00000008, flags+88(FP)
+	JE           fullrelu
+	VXORPS       Z9, Z9, Z9
+	VMAXPS       Z0, Z9, Z0
+	VMAXPS       Z1, Z9, Z1
+	VMAXPS       Z2, Z9, Z2
+	VMAXPS       Z3, Z9, Z3
+	VMAXPS       Z4, Z9, Z4
+	VMAXPS       Z5, Z9, Z5
+	VMAXPS       Z6, Z9, Z6
+	VMAXPS       Z7, Z9, Z7
+	VMAXPS       Z8, Z9, Z8
+	TESTQ        $0x00000010, flags+88(FP)
+	JE           fullrelu6
+	VADDPS       Z9, Z0, Z0
+	VADDPS       Z9, Z1, Z1
+	VADDPS       Z9, Z2, Z2
+	VADDPS       Z9, Z3, Z3
+	VADDPS       Z9, Z4, Z4
+	VADDPS       Z9, Z5, Z5
+	VADDPS       Z9, Z6, Z6
+	VADDPS       Z9, Z7, Z7
+	VADDPS       Z9, Z8, Z8
+	VBROADCASTSS six<>+0(SB), Z9
+	VMINPS       Z0, Z9, Z0
+	VMINPS       Z1, Z9, Z1
+	VMINPS       Z2, Z9, Z2
+	VMINPS       Z3, Z9, Z3
+	VMINPS       Z4, Z9, Z4
+	VMINPS       Z5, Z9, Z5
+	VMINPS       Z6, Z9, Z6
+	VMINPS       Z7, Z9, Z7
+	VMINPS       Z8, Z9, Z8
 
-full_relu:
+fullrelu6:
+fullrelu:
 	MOVQ    SI, R9
 	VMOVUPS Z0, (R9)
 	VMOVUPS Z1, 64(R9)
@@ -8492,20 +9697,42 @@ masked_col:
 	VADDPS       Z9, Z8, Z8
 
 masked_row:
-	TESTQ  $0x00000008, flags+88(FP)
-	JE     masked_relu
-	VXORPS Z9, Z9, Z9
-	VMAXPS Z0, Z9, Z0
-	VMAXPS Z1, Z9, Z1
-	VMAXPS Z2, Z9, Z2
-	VMAXPS Z3, Z9, Z3
-	VMAXPS Z4, Z9, Z4
-	VMAXPS Z5, Z9, Z5
-	VMAXPS Z6, Z9, Z6
-	VMAXPS Z7, Z9, Z7
-	VMAXPS Z8, Z9, Z8
+	TESTQ        $0x00000008, flags+88(FP)
+	JE           maskedrelu
+	VXORPS       Z9, Z9, Z9
+	VMAXPS       Z0, Z9, Z0
+	VMAXPS       Z1, Z9, Z1
+	VMAXPS       Z2, Z9, Z2
+	VMAXPS       Z3, Z9, Z3
+	VMAXPS       Z4, Z9, Z4
+	VMAXPS       Z5, Z9, Z5
+	VMAXPS       Z6, Z9, Z6
+	VMAXPS       Z7, Z9, Z7
+	VMAXPS       Z8, Z9, Z8
+	TESTQ        $0x00000010, flags+88(FP)
+	JE           maskedrelu6
+	VADDPS       Z9, Z0, Z0
+	VADDPS       Z9, Z1, Z1
+	VADDPS       Z9, Z2, Z2
+	VADDPS       Z9, Z3, Z3
+	VADDPS       Z9, Z4, Z4
+	VADDPS       Z9, Z5, Z5
+	VADDPS       Z9, Z6, Z6
+	VADDPS       Z9, Z7, Z7
+	VADDPS       Z9, Z8, Z8
+	VBROADCASTSS six<>+0(SB), Z9
+	VMINPS       Z0, Z9, Z0
+	VMINPS       Z1, Z9, Z1
+	VMINPS       Z2, Z9, Z2
+	VMINPS       Z3, Z9, Z3
+	VMINPS       Z4, Z9, Z4
+	VMINPS       Z5, Z9, Z5
+	VMINPS       Z6, Z9, Z6
+	VMINPS       Z7, Z9, Z7
+	VMINPS       Z8, Z9, Z8
 
-masked_relu:
+maskedrelu6:
+maskedrelu:
 	MOVQ    SI, R9
 	VMOVUPS Z0, (R9)
 	VMOVUPS Z1, 64(R9)
@@ -8669,23 +9896,51 @@ full_col:
 	VADDPS       Z12, Z11, Z11
 
 full_row:
-	TESTQ  $0x00000008, flags+88(FP)
-	JE     full_relu
-	VXORPS Z12, Z12, Z12
-	VMAXPS Z0, Z12, Z0
-	VMAXPS Z1, Z12, Z1
-	VMAXPS Z2, Z12, Z2
-	VMAXPS Z3, Z12, Z3
-	VMAXPS Z4, Z12, Z4
-	VMAXPS Z5, Z12, Z5
-	VMAXPS Z6, Z12, Z6
-	VMAXPS Z7, Z12, Z7
-	VMAXPS Z8, Z12, Z8
-	VMAXPS Z9, Z12, Z9
-	VMAXPS Z10, Z12, Z10
-	VMAXPS Z11, Z12, Z11
+	TESTQ        $0x00000008, flags+88(FP)
+	JE           fullrelu
+	VXORPS       Z12, Z12, Z12
+	VMAXPS       Z0, Z12, Z0
+	VMAXPS       Z1, Z12, Z1
+	VMAXPS       Z2, Z12, Z2
+	VMAXPS       Z3, Z12, Z3
+	VMAXPS       Z4, Z12, Z4
+	VMAXPS       Z5, Z12, Z5
+	VMAXPS       Z6, Z12, Z6
+	VMAXPS       Z7, Z12, Z7
+	VMAXPS       Z8, Z12, Z8
+	VMAXPS       Z9, Z12, Z9
+	VMAXPS       Z10, Z12, Z10
+	VMAXPS       Z11, Z12, Z11
+	TESTQ        $0x00000010, flags+88(FP)
+	JE           fullrelu6
+	VADDPS       Z12, Z0, Z0
+	VADDPS       Z12, Z1, Z1
+	VADDPS       Z12, Z2, Z2
+	VADDPS       Z12, Z3, Z3
+	VADDPS       Z12, Z4, Z4
+	VADDPS       Z12, Z5, Z5
+	VADDPS       Z12, Z6, Z6
+	VADDPS       Z12, Z7, Z7
+	VADDPS       Z12, Z8, Z8
+	VADDPS       Z12, Z9, Z9
+	VADDPS       Z12, Z10, Z10
+	VADDPS       Z12, Z11, Z11
+	VBROADCASTSS six<>+0(SB), Z12
+	VMINPS       Z0, Z12, Z0
+	VMINPS       Z1, Z12, Z1
+	VMINPS       Z2, Z12, Z2
+	VMINPS       Z3, Z12, Z3
+	VMINPS       Z4, Z12, Z4
+	VMINPS       Z5, Z12, Z5
+	VMINPS       Z6, Z12, Z6
+	VMINPS       Z7, Z12, Z7
+	VMINPS       Z8, Z12, Z8
+	VMINPS       Z9, Z12, Z9
+	VMINPS       Z10, Z12, Z10
+	VMINPS       Z11, Z12, Z11
 
-full_relu:
+fullrelu6:
+fullrelu:
 	MOVQ    SI, R9
 	VMOVUPS Z0, (R9)
 	VMOVUPS Z1, 64(R9)
@@ -8837,23 +10092,51 @@ masked_col:
 	VADDPS       Z12, Z11, Z11
 
 masked_row:
-	TESTQ  $0x00000008, flags+88(FP)
-	JE     masked_relu
-	VXORPS Z12, Z12, Z12
-	VMAXPS Z0, Z12, Z0
-	VMAXPS Z1, Z12, Z1
-	VMAXPS Z2, Z12, Z2
-	VMAXPS Z3, Z12, Z3
-	VMAXPS Z4, Z12, Z4
-	VMAXPS Z5, Z12, Z5
-	VMAXPS Z6, Z12, Z6
-	VMAXPS Z7, Z12, Z7
-	VMAXPS Z8, Z12, Z8
-	VMAXPS Z9, Z12, Z9
-	VMAXPS Z10, Z12, Z10
-	VMAXPS Z11, Z12, Z11
+	TESTQ        $0x00000008, flags+88(FP)
+	JE           maskedrelu
+	VXORPS       Z12, Z12, Z12
+	VMAXPS       Z0, Z12, Z0
+	VMAXPS       Z1, Z12, Z1
+	VMAXPS       Z2, Z12, Z2
+	VMAXPS       Z3, Z12, Z3
+	VMAXPS       Z4, Z12, Z4
+	VMAXPS       Z5, Z12, Z5
+	VMAXPS       Z6, Z12, Z6
+	VMAXPS       Z7, Z12, Z7
+	VMAXPS       Z8, Z12, Z8
+	VMAXPS       Z9, Z12, Z9
+	VMAXPS       Z10, Z12, Z10
+	VMAXPS       Z11, Z12, Z11
+	TESTQ        $0x00000010, flags+88(FP)
+	JE           maskedrelu6
+	VADDPS       Z12, Z0, Z0
+	VADDPS       Z12, Z1, Z1
+	VADDPS       Z12, Z2, Z2
+	VADDPS       Z12, Z3, Z3
+	VADDPS       Z12, Z4, Z4
+	VADDPS       Z12, Z5, Z5
+	VADDPS       Z12, Z6, Z6
+	VADDPS       Z12, Z7, Z7
+	VADDPS       Z12, Z8, Z8
+	VADDPS       Z12, Z9, Z9
+	VADDPS       Z12, Z10, Z10
+	VADDPS       Z12, Z11, Z11
+	VBROADCASTSS six<>+0(SB), Z12
+	VMINPS       Z0, Z12, Z0
+	VMINPS       Z1, Z12, Z1
+	VMINPS       Z2, Z12, Z2
+	VMINPS       Z3, Z12, Z3
+	VMINPS       Z4, Z12, Z4
+	VMINPS       Z5, Z12, Z5
+	VMINPS       Z6, Z12, Z6
+	VMINPS       Z7, Z12, Z7
+	VMINPS       Z8, Z12, Z8
+	VMINPS       Z9, Z12, Z9
+	VMINPS       Z10, Z12, Z10
+	VMINPS       Z11, Z12, Z11
 
-masked_relu:
+maskedrelu6:
+maskedrelu:
 	MOVQ    SI, R9
 	VMOVUPS Z0, (R9)
 	VMOVUPS Z1, 64(R9)
@@ -9042,26 +10325,60 @@ full_col:
 	VADDPS       Z15, Z14, Z14
 
 full_row:
-	TESTQ  $0x00000008, flags+88(FP)
-	JE     full_relu
-	VXORPS Z15, Z15, Z15
-	VMAXPS Z0, Z15, Z0
-	VMAXPS Z1, Z15, Z1
-	VMAXPS Z2, Z15, Z2
-	VMAXPS Z3, Z15, Z3
-	VMAXPS Z4, Z15, Z4
-	VMAXPS Z5, Z15, Z5
-	VMAXPS Z6, Z15, Z6
-	VMAXPS Z7, Z15, Z7
-	VMAXPS Z8, Z15, Z8
-	VMAXPS Z9, Z15, Z9
-	VMAXPS Z10, Z15, Z10
-	VMAXPS Z11, Z15, Z11
-	VMAXPS Z12, Z15, Z12
-	VMAXPS Z13, Z15, Z13
-	VMAXPS Z14, Z15, Z14
+	TESTQ        $0x00000008, flags+88(FP)
+	JE           fullrelu
+	VXORPS       Z15, Z15, Z15
+	VMAXPS       Z0, Z15, Z0
+	VMAXPS       Z1, Z15, Z1
+	VMAXPS       Z2, Z15, Z2
+	VMAXPS       Z3, Z15, Z3
+	VMAXPS       Z4, Z15, Z4
+	VMAXPS       Z5, Z15, Z5
+	VMAXPS       Z6, Z15, Z6
+	VMAXPS       Z7, Z15, Z7
+	VMAXPS       Z8, Z15, Z8
+	VMAXPS       Z9, Z15, Z9
+	VMAXPS       Z10, Z15, Z10
+	VMAXPS       Z11, Z15, Z11
+	VMAXPS       Z12, Z15, Z12
+	VMAXPS       Z13, Z15, Z13
+	VMAXPS       Z14, Z15, Z14
+	TESTQ        $0x00000010, flags+88(FP)
+	JE           fullrelu6
+	VADDPS       Z15, Z0, Z0
+	VADDPS       Z15, Z1, Z1
+	VADDPS       Z15, Z2, Z2
+	VADDPS       Z15, Z3, Z3
+	VADDPS       Z15, Z4, Z4
+	VADDPS       Z15, Z5, Z5
+	VADDPS       Z15, Z6, Z6
+	VADDPS       Z15, Z7, Z7
+	VADDPS       Z15, Z8, Z8
+	VADDPS       Z15, Z9, Z9
+	VADDPS       Z15, Z10, Z10
+	VADDPS       Z15, Z11, Z11
+	VADDPS       Z15, Z12, Z12
+	VADDPS       Z15, Z13, Z13
+	VADDPS       Z15, Z14, Z14
+	VBROADCASTSS six<>+0(SB), Z15
+	VMINPS       Z0, Z15, Z0
+	VMINPS       Z1, Z15, Z1
+	VMINPS       Z2, Z15, Z2
+	VMINPS       Z3, Z15, Z3
+	VMINPS       Z4, Z15, Z4
+	VMINPS       Z5, Z15, Z5
+	VMINPS       Z6, Z15, Z6
+	VMINPS       Z7, Z15, Z7
+	VMINPS       Z8, Z15, Z8
+	VMINPS       Z9, Z15, Z9
+	VMINPS       Z10, Z15, Z10
+	VMINPS       Z11, Z15, Z11
+	VMINPS       Z12, Z15, Z12
+	VMINPS       Z13, Z15, Z13
+	VMINPS       Z14, Z15, Z14
 
-full_relu:
+fullrelu6:
+fullrelu:
 	MOVQ    SI, R9
 	VMOVUPS Z0, (R9)
 	VMOVUPS Z1, 64(R9)
@@ -9238,26 +10555,60 @@ masked_col:
 	VADDPS       Z15, Z14, Z14
 
 masked_row:
-	TESTQ  $0x00000008, flags+88(FP)
-	JE     masked_relu
-	VXORPS Z15, Z15, Z15
-	VMAXPS Z0, Z15, Z0
-	VMAXPS Z1, Z15, Z1
-	VMAXPS Z2, Z15, Z2
-	VMAXPS Z3, Z15, Z3
-	VMAXPS Z4, Z15, Z4
-	VMAXPS Z5, Z15, Z5
-	VMAXPS Z6, Z15, Z6
-	VMAXPS Z7, Z15, Z7
-	VMAXPS Z8, Z15, Z8
-	VMAXPS Z9, Z15, Z9
-	VMAXPS Z10, Z15, Z10
-	VMAXPS Z11, Z15, Z11
-	VMAXPS Z12, Z15, Z12
-	VMAXPS Z13, Z15, Z13
-	VMAXPS Z14, Z15, Z14
+	TESTQ        $0x00000008, flags+88(FP)
+	JE           maskedrelu
+	VXORPS       Z15, Z15, Z15
+	VMAXPS       Z0, Z15, Z0
+	VMAXPS       Z1, Z15, Z1
+	VMAXPS       Z2, Z15, Z2
+	VMAXPS       Z3, Z15, Z3
+	VMAXPS       Z4, Z15, Z4
+	VMAXPS       Z5, Z15, Z5
+	VMAXPS       Z6, Z15, Z6
+	VMAXPS       Z7, Z15, Z7
+	VMAXPS       Z8, Z15, Z8
+	VMAXPS       Z9, Z15, Z9
+	VMAXPS       Z10, Z15, Z10
+	VMAXPS       Z11, Z15, Z11
+	VMAXPS       Z12, Z15, Z12
+	VMAXPS       Z13, Z15, Z13
+	VMAXPS       Z14, Z15, Z14
+	TESTQ        $0x00000010, flags+88(FP)
+	JE           maskedrelu6
+	VADDPS       Z15, Z0, Z0
+	VADDPS       Z15, Z1, Z1
+	VADDPS       Z15, Z2, Z2
+	VADDPS       Z15, Z3, Z3
+	VADDPS       Z15, Z4, Z4
+	VADDPS       Z15, Z5, Z5
+	VADDPS       Z15, Z6, Z6
+	VADDPS       Z15, Z7, Z7
+	VADDPS       Z15, Z8, Z8
+	VADDPS       Z15, Z9, Z9
+	VADDPS       Z15, Z10, Z10
+	VADDPS       Z15, Z11, Z11
+	VADDPS       Z15, Z12, Z12
+	VADDPS       Z15, Z13, Z13
+	VADDPS       Z15, Z14, Z14
+	VBROADCASTSS six<>+0(SB), Z15
+	VMINPS       Z0, Z15, Z0
+	VMINPS       Z1, Z15, Z1
+	VMINPS       Z2, Z15, Z2
+	VMINPS       Z3, Z15, Z3
+	VMINPS       Z4, Z15, Z4
+	VMINPS       Z5, Z15, Z5
+	VMINPS       Z6, Z15, Z6
+	VMINPS       Z7, Z15, Z7
+	VMINPS       Z8, Z15, Z8
+	VMINPS       Z9, Z15, Z9
+	VMINPS       Z10, Z15, Z10
+	VMINPS       Z11, Z15, Z11
+	VMINPS       Z12, Z15, Z12
+	VMINPS       Z13, Z15, Z13
+	VMINPS       Z14, Z15, Z14
 
-masked_relu:
+maskedrelu6:
+maskedrelu:
 	MOVQ    SI, R9
 	VMOVUPS Z0, (R9)
 	VMOVUPS Z1, 64(R9)
@@ -9471,29 +10822,69 @@ full_col:
 	VADDPS       Z18, Z17, Z17
 
 full_row:
-	TESTQ  $0x00000008, flags+88(FP)
-	JE     full_relu
-	VXORPS Z18, Z18, Z18
-	VMAXPS Z0, Z18, Z0
-	VMAXPS Z1, Z18, Z1
-	VMAXPS Z2, Z18, Z2
-	VMAXPS Z3, Z18, Z3
-	VMAXPS Z4, Z18, Z4
-	VMAXPS Z5, Z18, Z5
-	VMAXPS Z6, Z18, Z6
-	VMAXPS Z7, Z18, Z7
-	VMAXPS Z8, Z18, Z8
-	VMAXPS Z9, Z18, Z9
-	VMAXPS Z10, Z18, Z10
-	VMAXPS Z11, Z18, Z11
-	VMAXPS Z12, Z18, Z12
-	VMAXPS Z13, Z18, Z13
-	VMAXPS Z14, Z18, Z14
-	VMAXPS Z15, Z18, Z15
-	VMAXPS Z16, Z18, Z16
-	VMAXPS Z17, Z18, Z17
+	TESTQ        $0x00000008, flags+88(FP)
+	JE           fullrelu
+	VXORPS       Z18, Z18, Z18
+	VMAXPS       Z0, Z18, Z0
+	VMAXPS       Z1, Z18, Z1
+	VMAXPS       Z2, Z18, Z2
+	VMAXPS       Z3, Z18, Z3
+	VMAXPS       Z4, Z18, Z4
+	VMAXPS       Z5, Z18, Z5
+	VMAXPS       Z6, Z18, Z6
+	VMAXPS       Z7, Z18, Z7
+	VMAXPS       Z8, Z18, Z8
+	VMAXPS       Z9, Z18, Z9
+	VMAXPS       Z10, Z18, Z10
+	VMAXPS       Z11, Z18, Z11
+	VMAXPS       Z12, Z18, Z12
+	VMAXPS       Z13, Z18, Z13
+	VMAXPS       Z14, Z18, Z14
+	VMAXPS       Z15, Z18, Z15
+	VMAXPS       Z16, Z18, Z16
+	VMAXPS       Z17, Z18, Z17
+	TESTQ        $0x00000010, flags+88(FP)
+	JE           fullrelu6
+	VADDPS       Z18, Z0, Z0
+	VADDPS       Z18, Z1, Z1
+	VADDPS       Z18, Z2, Z2
+	VADDPS       Z18, Z3, Z3
+	VADDPS       Z18, Z4, Z4
+	VADDPS       Z18, Z5, Z5
+	VADDPS       Z18, Z6, Z6
+	VADDPS       Z18, Z7, Z7
+	VADDPS       Z18, Z8, Z8
+	VADDPS       Z18, Z9, Z9
+	VADDPS       Z18, Z10, Z10
+	VADDPS       Z18, Z11, Z11
+	VADDPS       Z18, Z12, Z12
+	VADDPS       Z18, Z13, Z13
+	VADDPS       Z18, Z14, Z14
+	VADDPS       Z18, Z15, Z15
+	VADDPS       Z18, Z16, Z16
+	VADDPS       Z18, Z17, Z17
+	VBROADCASTSS six<>+0(SB), Z18
+	VMINPS       Z0, Z18, Z0
+	VMINPS       Z1, Z18, Z1
+	VMINPS       Z2, Z18, Z2
+	VMINPS       Z3, Z18, Z3
+	VMINPS       Z4, Z18, Z4
+	VMINPS       Z5, Z18, Z5
+	VMINPS       Z6, Z18, Z6
+	VMINPS       Z7, Z18, Z7
+	VMINPS       Z8, Z18, Z8
+	VMINPS       Z9, Z18, Z9
+	VMINPS       Z10, Z18, Z10
+	VMINPS       Z11, Z18, Z11
+	VMINPS       Z12, Z18, Z12
+	VMINPS       Z13, Z18, Z13
+	VMINPS       Z14, Z18, Z14
+	VMINPS       Z15, Z18, Z15
+	VMINPS       Z16, Z18, Z16
+	VMINPS       Z17, Z18, Z17
 
-full_relu:
+fullrelu6:
+fullrelu:
 	MOVQ    SI, R9
 	VMOVUPS Z0, (R9)
 	VMOVUPS Z1, 64(R9)
@@ -9695,29 +11086,69 @@ masked_col:
 	VADDPS       Z18, Z17, Z17
 
 masked_row:
-	TESTQ  $0x00000008, flags+88(FP)
-	JE     masked_relu
-	VXORPS Z18, Z18, Z18
-	VMAXPS Z0, Z18, Z0
-	VMAXPS Z1, Z18, Z1
-	VMAXPS Z2, Z18, Z2
-	VMAXPS Z3, Z18, Z3
-	VMAXPS Z4, Z18, Z4
-	VMAXPS Z5, Z18, Z5
-	VMAXPS Z6, Z18, Z6
-	VMAXPS Z7, Z18, Z7
-	VMAXPS Z8, Z18, Z8
-	VMAXPS Z9, Z18, Z9
-	VMAXPS Z10, Z18, Z10
-	VMAXPS Z11, Z18, Z11
-	VMAXPS Z12, Z18, Z12
-	VMAXPS Z13, Z18, Z13
-	VMAXPS Z14, Z18, Z14
-	VMAXPS Z15, Z18, Z15
-	VMAXPS Z16, Z18, Z16
-	VMAXPS Z17, Z18, Z17
+	TESTQ        $0x00000008, flags+88(FP)
+	JE           maskedrelu
+	VXORPS       Z18, Z18, Z18
+	VMAXPS       Z0, Z18, Z0
+	VMAXPS       Z1, Z18, Z1
+	VMAXPS       Z2, Z18, Z2
+	VMAXPS       Z3, Z18, Z3
+	VMAXPS       Z4, Z18, Z4
+	VMAXPS       Z5, Z18, Z5
+	VMAXPS       Z6, Z18, Z6
+	VMAXPS       Z7, Z18, Z7
+	VMAXPS       Z8, Z18, Z8
+	VMAXPS       Z9, Z18, Z9
+	VMAXPS       Z10, Z18, Z10
+	VMAXPS       Z11, Z18, Z11
+	VMAXPS       Z12, Z18, Z12
+	VMAXPS       Z13, Z18, Z13
+	VMAXPS       Z14, Z18, Z14
+	VMAXPS       Z15, Z18, Z15
+	VMAXPS       Z16, Z18, Z16
+	VMAXPS       Z17, Z18, Z17
+	TESTQ        $0x00000010, flags+88(FP)
+	JE           maskedrelu6
+	VADDPS       Z18, Z0, Z0
+	VADDPS       Z18, Z1, Z1
+	VADDPS       Z18, Z2, Z2
+	VADDPS       Z18, Z3, Z3
+	VADDPS       Z18, Z4, Z4
+	VADDPS       Z18, Z5, Z5
+	VADDPS       Z18, Z6, Z6
+	VADDPS       Z18, Z7, Z7
+	VADDPS       Z18, Z8, Z8
+	VADDPS       Z18, Z9, Z9
+	VADDPS       Z18, Z10, Z10
+	VADDPS       Z18, Z11, Z11
+	VADDPS       Z18, Z12, Z12
+	VADDPS       Z18, Z13, Z13
+	VADDPS       Z18, Z14, Z14
+	VADDPS       Z18, Z15, Z15
+	VADDPS       Z18, Z16, Z16
+	VADDPS       Z18, Z17, Z17
+	VBROADCASTSS six<>+0(SB), Z18
+	VMINPS       Z0, Z18, Z0
+	VMINPS       Z1, Z18, Z1
+	VMINPS       Z2, Z18, Z2
+	VMINPS       Z3, Z18, Z3
+	VMINPS       Z4, Z18, Z4
+	VMINPS       Z5, Z18, Z5
+	VMINPS       Z6, Z18, Z6
+	VMINPS       Z7, Z18, Z7
+	VMINPS       Z8, Z18, Z8
+	VMINPS       Z9, Z18, Z9
+	VMINPS       Z10, Z18, Z10
+	VMINPS       Z11, Z18, Z11
+	VMINPS       Z12, Z18, Z12
+	VMINPS       Z13, Z18, Z13
+	VMINPS       Z14, Z18, Z14
+	VMINPS       Z15, Z18, Z15
+	VMINPS       Z16, Z18, Z16
+	VMINPS       Z17, Z18, Z17
 
-masked_relu:
+maskedrelu6:
+maskedrelu:
 	MOVQ    SI, R9
 	VMOVUPS Z0, (R9)
 	VMOVUPS Z1, 64(R9)
@@ -9955,32 +11386,78 @@ full_col:
 	VADDPS       Z21, Z20, Z20
 
 full_row:
-	TESTQ  $0x00000008, flags+88(FP)
-	JE     full_relu
-	VXORPS Z21, Z21, Z21
-	VMAXPS Z0, Z21, Z0
-	VMAXPS Z1, Z21, Z1
-	VMAXPS Z2, Z21, Z2
-	VMAXPS Z3, Z21, Z3
-	VMAXPS Z4, Z21, Z4
-	VMAXPS Z5, Z21, Z5
-	VMAXPS Z6, Z21, Z6
-	VMAXPS Z7, Z21, Z7
-	VMAXPS Z8, Z21, Z8
-	VMAXPS Z9, Z21, Z9
-	VMAXPS Z10, Z21, Z10
-	VMAXPS Z11, Z21, Z11
-	VMAXPS Z12, Z21, Z12
-	VMAXPS Z13, Z21, Z13
-	VMAXPS Z14, Z21, Z14
-	VMAXPS Z15, Z21, Z15
-	VMAXPS Z16, Z21, Z16
-	VMAXPS Z17, Z21, Z17
-	VMAXPS Z18, Z21, Z18
-	VMAXPS Z19, Z21, Z19
-	VMAXPS Z20, Z21, Z20
+	TESTQ        $0x00000008, flags+88(FP)
+	JE           fullrelu
+	VXORPS       Z21, Z21, Z21
+	VMAXPS       Z0, Z21, Z0
+	VMAXPS       Z1, Z21, Z1
+	VMAXPS       Z2, Z21, Z2
+	VMAXPS       Z3, Z21, Z3
+	VMAXPS       Z4, Z21, Z4
+	VMAXPS       Z5, Z21, Z5
+	VMAXPS       Z6, Z21, Z6
+	VMAXPS       Z7, Z21, Z7
+	VMAXPS       Z8, Z21, Z8
+	VMAXPS       Z9, Z21, Z9
+	VMAXPS       Z10, Z21, Z10
+	VMAXPS       Z11, Z21, Z11
+	VMAXPS       Z12, Z21, Z12
+	VMAXPS       Z13, Z21, Z13
+	VMAXPS       Z14, Z21, Z14
+	VMAXPS       Z15, Z21, Z15
+	VMAXPS       Z16, Z21, Z16
+	VMAXPS       Z17, Z21, Z17
+	VMAXPS       Z18, Z21, Z18
+	VMAXPS       Z19, Z21, Z19
+	VMAXPS       Z20, Z21, Z20
+	TESTQ        $0x00000010, flags+88(FP)
+	JE           fullrelu6
+	VADDPS       Z21, Z0, Z0
+	VADDPS       Z21, Z1, Z1
+	VADDPS       Z21, Z2, Z2
+	VADDPS       Z21, Z3, Z3
+	VADDPS       Z21, Z4, Z4
+	VADDPS       Z21, Z5, Z5
+	VADDPS       Z21, Z6, Z6
+	VADDPS       Z21, Z7, Z7
+	VADDPS       Z21, Z8, Z8
+	VADDPS       Z21, Z9, Z9
+	VADDPS       Z21, Z10, Z10
+	VADDPS       Z21, Z11, Z11
+	VADDPS       Z21, Z12, Z12
+	VADDPS       Z21, Z13, Z13
+	VADDPS       Z21, Z14, Z14
+	VADDPS       Z21, Z15, Z15
+	VADDPS       Z21, Z16, Z16
+	VADDPS       Z21, Z17, Z17
+	VADDPS       Z21, Z18, Z18
+	VADDPS       Z21, Z19, Z19
+	VADDPS       Z21, Z20, Z20
+	VBROADCASTSS six<>+0(SB), Z21
+	VMINPS       Z0, Z21, Z0
+	VMINPS       Z1, Z21, Z1
+	VMINPS       Z2, Z21, Z2
+	VMINPS       Z3, Z21, Z3
+	VMINPS       Z4, Z21, Z4
+	VMINPS       Z5, Z21, Z5
+	VMINPS       Z6, Z21, Z6
+	VMINPS       Z7, Z21, Z7
+	VMINPS       Z8, Z21, Z8
+	VMINPS       Z9, Z21, Z9
+	VMINPS       Z10, Z21, Z10
+	VMINPS       Z11, Z21, Z11
+	VMINPS       Z12, Z21, Z12
+	VMINPS       Z13, Z21, Z13
+	VMINPS       Z14, Z21, Z14
+	VMINPS       Z15, Z21, Z15
+	VMINPS       Z16, Z21, Z16
+	VMINPS       Z17, Z21, Z17
+	VMINPS       Z18, Z21, Z18
+	VMINPS       Z19, Z21, Z19
+	VMINPS       Z20, Z21, Z20
 
-full_relu:
+fullrelu6:
+fullrelu:
 	MOVQ    SI, R9
 	VMOVUPS Z0, (R9)
 	VMOVUPS Z1, 64(R9)
@@ -10207,32 +11684,78 @@ masked_col:
 	VADDPS       Z21, Z20, Z20
 
 masked_row:
-	TESTQ  $0x00000008, flags+88(FP)
-	JE     masked_relu
-	VXORPS Z21, Z21, Z21
-	VMAXPS Z0, Z21, Z0
-	VMAXPS Z1, Z21, Z1
-	VMAXPS Z2, Z21, Z2
-	VMAXPS Z3, Z21, Z3
-	VMAXPS Z4, Z21, Z4
-	VMAXPS Z5, Z21, Z5
-	VMAXPS Z6, Z21, Z6
-	VMAXPS Z7, Z21, Z7
-	VMAXPS Z8, Z21, Z8
-	VMAXPS Z9, Z21, Z9
-	VMAXPS Z10, Z21, Z10
-	VMAXPS Z11, Z21, Z11
-	VMAXPS Z12, Z21, Z12
-	VMAXPS Z13, Z21, Z13
-	VMAXPS Z14, Z21, Z14
-	VMAXPS Z15, Z21, Z15
-	VMAXPS Z16, Z21, Z16
-	VMAXPS Z17, Z21, Z17
-	VMAXPS Z18, Z21, Z18
-	VMAXPS Z19, Z21, Z19
-	VMAXPS Z20, Z21, Z20
+	TESTQ        $0x00000008, flags+88(FP)
+	JE           maskedrelu
+	VXORPS       Z21, Z21, Z21
+	VMAXPS       Z0, Z21, Z0
+	VMAXPS       Z1, Z21, Z1
+	VMAXPS       Z2, Z21, Z2
+	VMAXPS       Z3, Z21, Z3
+	VMAXPS       Z4, Z21, Z4
+	VMAXPS       Z5, Z21, Z5
+	VMAXPS       Z6, Z21, Z6
+	VMAXPS       Z7, Z21, Z7
+	VMAXPS       Z8, Z21, Z8
+	VMAXPS       Z9, Z21, Z9
+	VMAXPS       Z10, Z21, Z10
+	VMAXPS       Z11, Z21, Z11
+	VMAXPS       Z12, Z21, Z12
+	VMAXPS       Z13, Z21, Z13
+	VMAXPS       Z14, Z21, Z14
+	VMAXPS       Z15, Z21, Z15
+	VMAXPS       Z16, Z21, Z16
+	VMAXPS       Z17, Z21, Z17
+	VMAXPS       Z18, Z21, Z18
+	VMAXPS       Z19, Z21, Z19
+	VMAXPS       Z20, Z21, Z20
+	TESTQ        $0x00000010, flags+88(FP)
+	JE           maskedrelu6
+	VADDPS       Z21, Z0, Z0
+	VADDPS       Z21, Z1, Z1
+	VADDPS       Z21, Z2, Z2
+	VADDPS       Z21, Z3, Z3
+	VADDPS       Z21, Z4, Z4
+	VADDPS       Z21, Z5, Z5
+	VADDPS       Z21, Z6, Z6
+	VADDPS       Z21, Z7, Z7
+	VADDPS       Z21, Z8, Z8
+	VADDPS       Z21, Z9, Z9
+	VADDPS       Z21, Z10, Z10
+	VADDPS       Z21, Z11, Z11
+	VADDPS       Z21, Z12, Z12
+	VADDPS       Z21, Z13, Z13
+	VADDPS       Z21, Z14, Z14
+	VADDPS       Z21, Z15, Z15
+	VADDPS       Z21, Z16, Z16
+	VADDPS       Z21, Z17, Z17
+	VADDPS       Z21, Z18, Z18
+	VADDPS       Z21, Z19, Z19
+	VADDPS       Z21, Z20, Z20
+	VBROADCASTSS six<>+0(SB), Z21
+	VMINPS       Z0, Z21, Z0
+	VMINPS       Z1, Z21, Z1
+	VMINPS       Z2, Z21, Z2
+	VMINPS       Z3, Z21, Z3
+	VMINPS       Z4, Z21, Z4
+	VMINPS       Z5, Z21, Z5
+	VMINPS       Z6, Z21, Z6
+	VMINPS       Z7, Z21, Z7
+	VMINPS       Z8, Z21, Z8
+	VMINPS       Z9, Z21, Z9
+	VMINPS       Z10, Z21, Z10
+	VMINPS       Z11, Z21, Z11
+	VMINPS       Z12, Z21, Z12
+	VMINPS       Z13, Z21, Z13
+	VMINPS       Z14, Z21, Z14
+	VMINPS       Z15, Z21, Z15
+	VMINPS       Z16, Z21, Z16
+	VMINPS       Z17, Z21, Z17
+	VMINPS       Z18, Z21, Z18
+	VMINPS       Z19, Z21, Z19
+	VMINPS       Z20, Z21, Z20
 
-masked_relu:
+maskedrelu6:
+maskedrelu:
 	MOVQ    SI, R9
 	VMOVUPS Z0, (R9)
 	VMOVUPS Z1, 64(R9)
@@ -10495,35 +12018,87 @@ full_col:
 	VADDPS       Z24, Z23, Z23
 
 full_row:
-	TESTQ  $0x00000008, flags+88(FP)
-	JE     full_relu
-	VXORPS Z24, Z24, Z24
-	VMAXPS Z0, Z24, Z0
-	VMAXPS Z1, Z24, Z1
-	VMAXPS Z2, Z24, Z2
-	VMAXPS Z3, Z24, Z3
-	VMAXPS Z4, Z24, Z4
-	VMAXPS Z5, Z24, Z5
-	VMAXPS Z6, Z24, Z6
-	VMAXPS Z7, Z24, Z7
-	VMAXPS Z8, Z24, Z8
-	VMAXPS Z9, Z24, Z9
-	VMAXPS Z10, Z24, Z10
-	VMAXPS Z11, Z24, Z11
-	VMAXPS Z12, Z24, Z12
-	VMAXPS Z13, Z24, Z13
-	VMAXPS Z14, Z24, Z14
-	VMAXPS Z15, Z24, Z15
-	VMAXPS Z16, Z24, Z16
-	VMAXPS Z17, Z24, Z17
-	VMAXPS Z18, Z24, Z18
-	VMAXPS Z19, Z24, Z19
-	VMAXPS Z20, Z24, Z20
-	VMAXPS Z21, Z24, Z21
-	VMAXPS Z22, Z24, Z22
-	VMAXPS Z23, Z24, Z23
+	TESTQ        $0x00000008, flags+88(FP)
+	JE           fullrelu
+	VXORPS       Z24, Z24, Z24
+	VMAXPS       Z0, Z24, Z0
+	VMAXPS       Z1, Z24, Z1
+	VMAXPS       Z2, Z24, Z2
+	VMAXPS       Z3, Z24, Z3
+	VMAXPS       Z4, Z24, Z4
+	VMAXPS       Z5, Z24, Z5
+	VMAXPS       Z6, Z24, Z6
+	VMAXPS       Z7, Z24, Z7
+	VMAXPS       Z8, Z24, Z8
+	VMAXPS       Z9, Z24, Z9
+	VMAXPS       Z10, Z24, Z10
+	VMAXPS       Z11, Z24, Z11
+	VMAXPS       Z12, Z24, Z12
+	VMAXPS       Z13, Z24, Z13
+	VMAXPS       Z14, Z24, Z14
+	VMAXPS       Z15, Z24, Z15
+	VMAXPS       Z16, Z24, Z16
+	VMAXPS       Z17, Z24, Z17
+	VMAXPS       Z18, Z24, Z18
+	VMAXPS       Z19, Z24, Z19
+	VMAXPS       Z20, Z24, Z20
+	VMAXPS       Z21, Z24, Z21
+	VMAXPS       Z22, Z24, Z22
+	VMAXPS       Z23, Z24, Z23
+	TESTQ        $0x00000010, flags+88(FP)
+	JE           fullrelu6
+	VADDPS       Z24, Z0, Z0
+	VADDPS       Z24, Z1, Z1
+	VADDPS       Z24, Z2, Z2
+	VADDPS       Z24, Z3, Z3
+	VADDPS       Z24, Z4, Z4
+	VADDPS       Z24, Z5, Z5
+	VADDPS       Z24, Z6, Z6
+	VADDPS       Z24, Z7, Z7
+	VADDPS       Z24, Z8, Z8
+	VADDPS       Z24, Z9, Z9
+	VADDPS       Z24, Z10, Z10
+	VADDPS       Z24, Z11, Z11
+	VADDPS       Z24, Z12, Z12
+	VADDPS       Z24, Z13, Z13
+	VADDPS       Z24, Z14, Z14
+	VADDPS       Z24, Z15, Z15
+	VADDPS       Z24, Z16, Z16
+	VADDPS       Z24, Z17, Z17
+	VADDPS       Z24, Z18, Z18
+	VADDPS       Z24, Z19, Z19
+	VADDPS       Z24, Z20, Z20
+	VADDPS       Z24, Z21, Z21
+	VADDPS       Z24, Z22, Z22
+	VADDPS       Z24, Z23, Z23
+	VBROADCASTSS six<>+0(SB), Z24
+	VMINPS       Z0, Z24, Z0
+	VMINPS       Z1, Z24, Z1
+	VMINPS       Z2, Z24, Z2
+	VMINPS       Z3, Z24, Z3
+	VMINPS       Z4, Z24, Z4
+	VMINPS       Z5, Z24, Z5
+	VMINPS       Z6, Z24, Z6
+	VMINPS       Z7, Z24, Z7
+	VMINPS       Z8, Z24, Z8
+	VMINPS       Z9, Z24, Z9
+	VMINPS       Z10, Z24, Z10
+	VMINPS       Z11, Z24, Z11
+	VMINPS       Z12, Z24, Z12
+	VMINPS       Z13, Z24, Z13
+	VMINPS       Z14, Z24, Z14
+	VMINPS       Z15, Z24, Z15
+	VMINPS       Z16, Z24, Z16
+	VMINPS       Z17, Z24, Z17
+	VMINPS       Z18, Z24, Z18
+	VMINPS       Z19, Z24, Z19
+	VMINPS       Z20, Z24, Z20
+	VMINPS       Z21, Z24, Z21
+	VMINPS       Z22, Z24, Z22
+	VMINPS       Z23, Z24, Z23
 
-full_relu:
+fullrelu6:
+fullrelu:
 	MOVQ    SI, R9
 	VMOVUPS Z0, (R9)
 	VMOVUPS Z1, 64(R9)
@@ -10775,35 +12350,87 @@ masked_col:
 	VADDPS       Z24, Z23, Z23
 
 masked_row:
-	TESTQ  $0x00000008, flags+88(FP)
-	JE     masked_relu
-	VXORPS Z24, Z24, Z24
-	VMAXPS Z0, Z24, Z0
-	VMAXPS Z1, Z24, Z1
-	VMAXPS Z2, Z24, Z2
-	VMAXPS Z3, Z24, Z3
-	VMAXPS Z4, Z24, Z4
-	VMAXPS Z5, Z24, Z5
-	VMAXPS Z6, Z24, Z6
-	VMAXPS Z7, Z24, Z7
-	VMAXPS Z8, Z24, Z8
-	VMAXPS Z9, Z24, Z9
-	VMAXPS Z10, Z24, Z10
-	VMAXPS Z11, Z24, Z11
-	VMAXPS Z12, Z24, Z12
-	VMAXPS Z13, Z24, Z13
-	VMAXPS Z14, Z24, Z14
-	VMAXPS Z15, Z24, Z15
-	VMAXPS Z16, Z24, Z16
-	VMAXPS Z17, Z24, Z17
-	VMAXPS Z18, Z24, Z18
-	VMAXPS Z19, Z24, Z19
-	VMAXPS Z20, Z24, Z20
-	VMAXPS Z21, Z24, Z21
-	VMAXPS Z22, Z24, Z22
-	VMAXPS Z23, Z24, Z23
+	TESTQ        $0x00000008, flags+88(FP)
+	JE           maskedrelu
+	VXORPS       Z24, Z24, Z24
+	VMAXPS       Z0, Z24, Z0
+	VMAXPS       Z1, Z24, Z1
+	VMAXPS       Z2, Z24, Z2
+	VMAXPS       Z3, Z24, Z3
+	VMAXPS       Z4, Z24, Z4
+	VMAXPS       Z5, Z24, Z5
+	VMAXPS       Z6, Z24, Z6
+	VMAXPS       Z7, Z24, Z7
+	VMAXPS       Z8, Z24, Z8
+	VMAXPS       Z9, Z24, Z9
+	VMAXPS       Z10, Z24, Z10
+	VMAXPS       Z11, Z24, Z11
+	VMAXPS       Z12, Z24, Z12
+	VMAXPS       Z13, Z24, Z13
+	VMAXPS       Z14, Z24, Z14
+	VMAXPS       Z15, Z24, Z15
+	VMAXPS       Z16, Z24, Z16
+	VMAXPS       Z17, Z24, Z17
+	VMAXPS       Z18, Z24, Z18
+	VMAXPS       Z19, Z24, Z19
+	VMAXPS       Z20, Z24, Z20
+	VMAXPS       Z21, Z24, Z21
+	VMAXPS       Z22, Z24, Z22
+	VMAXPS       Z23, Z24, Z23
+	TESTQ        $0x00000010, flags+88(FP)
+	JE           maskedrelu6
+	VADDPS       Z24, Z0, Z0
+	VADDPS       Z24, Z1, Z1
+	VADDPS       Z24, Z2, Z2
+	VADDPS       Z24, Z3, Z3
+	VADDPS       Z24, Z4, Z4
+	VADDPS       Z24, Z5, Z5
+	VADDPS       Z24, Z6, Z6
+	VADDPS       Z24, Z7, Z7
+	VADDPS       Z24, Z8, Z8
+	VADDPS       Z24, Z9, Z9
+	VADDPS       Z24, Z10, Z10
+	VADDPS       Z24, Z11, Z11
+	VADDPS       Z24, Z12, Z12
+	VADDPS       Z24, Z13, Z13
+	VADDPS       Z24, Z14, Z14
+	VADDPS       Z24, Z15, Z15
+	VADDPS       Z24, Z16, Z16
+	VADDPS       Z24, Z17, Z17
+	VADDPS       Z24, Z18, Z18
+	VADDPS       Z24, Z19, Z19
+	VADDPS       Z24, Z20, Z20
+	VADDPS       Z24, Z21, Z21
+	VADDPS       Z24, Z22, Z22
+	VADDPS       Z24, Z23, Z23
+	VBROADCASTSS six<>+0(SB), Z24
+	VMINPS       Z0, Z24, Z0
+	VMINPS       Z1, Z24, Z1
+	VMINPS       Z2, Z24, Z2
+	VMINPS       Z3, Z24, Z3
+	VMINPS       Z4, Z24, Z4
+	VMINPS       Z5, Z24, Z5
+	VMINPS       Z6, Z24, Z6
+	VMINPS       Z7, Z24, Z7
+	VMINPS       Z8, Z24, Z8
+	VMINPS       Z9, Z24, Z9
+	VMINPS       Z10, Z24, Z10
+	VMINPS       Z11, Z24, Z11
+	VMINPS       Z12, Z24, Z12
+	VMINPS       Z13, Z24, Z13
+	VMINPS       Z14, Z24, Z14
+	VMINPS       Z15, Z24, Z15
+	VMINPS       Z16, Z24, Z16
+	VMINPS       Z17, Z24, Z17
+	VMINPS       Z18, Z24, Z18
+	VMINPS       Z19, Z24, Z19
+	VMINPS       Z20, Z24, Z20
+	VMINPS       Z21, Z24, Z21
+	VMINPS       Z22, Z24, Z22
+	VMINPS       Z23, Z24, Z23
 
-masked_relu:
+maskedrelu6:
+maskedrelu:
 	MOVQ    SI, R9
 	VMOVUPS Z0, (R9)
 	VMOVUPS Z1, 64(R9)
@@ -10925,15 +12552,27 @@ full_col:
 	VADDPS       Z4, Z3, Z3
 
 full_row:
-	TESTQ  $0x00000008, flags+88(FP)
-	JE     full_relu
-	VXORPS Z4, Z4, Z4
-	VMAXPS Z0, Z4, Z0
-	VMAXPS Z1, Z4, Z1
-	VMAXPS Z2, Z4, Z2
-	VMAXPS Z3, Z4, Z3
+	TESTQ        $0x00000008, flags+88(FP)
+	JE           fullrelu
+	VXORPS       Z4, Z4, Z4
+	VMAXPS       Z0, Z4, Z0
+	VMAXPS       Z1, Z4, Z1
+	VMAXPS       Z2, Z4, Z2
+	VMAXPS       Z3, Z4, Z3
+	TESTQ        $0x00000010, flags+88(FP)
+	JE           fullrelu6
+	VADDPS       Z4, Z0, Z0
+	VADDPS       Z4, Z1, Z1
+	VADDPS       Z4, Z2, Z2
+	VADDPS       Z4, Z3, Z3
+	VBROADCASTSS six<>+0(SB), Z4
+	VMINPS       Z0, Z4, Z0
+	VMINPS       Z1, Z4, Z1
+	VMINPS       Z2, Z4, Z2
+	VMINPS       Z3, Z4, Z3
 
-full_relu:
+fullrelu6:
+fullrelu:
 	MOVQ    BX, DI
 	VMOVUPS Z0, (DI)
 	VMOVUPS Z1, 64(DI)
@@ -11013,15 +12652,27 @@ masked_col:
 	VADDPS       Z4, Z3, Z3
 
 masked_row:
-	TESTQ  $0x00000008, flags+88(FP)
-	JE     masked_relu
-	VXORPS Z4, Z4, Z4
-	VMAXPS Z0, Z4, Z0
-	VMAXPS Z1, Z4, Z1
-	VMAXPS Z2, Z4, Z2
-	VMAXPS Z3, Z4, Z3
+	TESTQ        $0x00000008, flags+88(FP)
+	JE           maskedrelu
+	VXORPS       Z4, Z4, Z4
+	VMAXPS       Z0, Z4, Z0
+	VMAXPS       Z1, Z4, Z1
+	VMAXPS       Z2, Z4, Z2
+	VMAXPS       Z3, Z4, Z3
+	TESTQ        $0x00000010, flags+88(FP)
+	JE           maskedrelu6
+	VADDPS       Z4, Z0, Z0
+	VADDPS       Z4, Z1, Z1
+	VADDPS       Z4, Z2, Z2
+	VADDPS       Z4, Z3, Z3
+	VBROADCASTSS six<>+0(SB), Z4
+	VMINPS       Z0, Z4, Z0
+	VMINPS       Z1, Z4, Z1
+	VMINPS       Z2, Z4, Z2
+	VMINPS       Z3, Z4, Z3
 
-masked_relu:
+maskedrelu6:
+maskedrelu:
 	MOVQ    BX, DI
 	VMOVUPS Z0, (DI)
 	VMOVUPS Z1, 64(DI)
@@ -11143,19 +12794,39 @@ full_col:
 	VADDPS       Z8, Z7, Z7
 
 full_row:
-	TESTQ  $0x00000008, flags+88(FP)
-	JE     full_relu
-	VXORPS Z8, Z8, Z8
-	VMAXPS Z0, Z8, Z0
-	VMAXPS Z1, Z8, Z1
-	VMAXPS Z2, Z8, Z2
-	VMAXPS Z3, Z8, Z3
-	VMAXPS Z4, Z8, Z4
-	VMAXPS Z5, Z8, Z5
-	VMAXPS Z6, Z8, Z6
-	VMAXPS Z7, Z8, Z7
+	TESTQ        $0x00000008, flags+88(FP)
+	JE           fullrelu
+	VXORPS       Z8, Z8, Z8
+	VMAXPS       Z0, Z8, Z0
+	VMAXPS       Z1, Z8, Z1
+	VMAXPS       Z2, Z8, Z2
+	VMAXPS       Z3, Z8, Z3
+	VMAXPS       Z4, Z8, Z4
+	VMAXPS       Z5, Z8, Z5
+	VMAXPS       Z6, Z8, Z6
+	VMAXPS       Z7, Z8, Z7
+	TESTQ        $0x00000010, flags+88(FP)
+	JE           fullrelu6
+	VADDPS       Z8, Z0, Z0
+	VADDPS       Z8, Z1, Z1
+	VADDPS       Z8, Z2, Z2
+	VADDPS       Z8, Z3, Z3
+	VADDPS       Z8, Z4, Z4
+	VADDPS       Z8, Z5, Z5
+	VADDPS       Z8, Z6, Z6
+	VADDPS       Z8, Z7, Z7
+	VBROADCASTSS six<>+0(SB), Z8
+	VMINPS       Z0, Z8, Z0
+	VMINPS       Z1, Z8, Z1
+	VMINPS       Z2, Z8, Z2
+	VMINPS       Z3, Z8, Z3
+	VMINPS       Z4, Z8, Z4
+	VMINPS       Z5, Z8, Z5
+	VMINPS       Z6, Z8, Z6
+	VMINPS       Z7, Z8, Z7
 
-full_relu:
+fullrelu6:
+fullrelu:
 	MOVQ    SI, R9
 	VMOVUPS Z0, (R9)
 	VMOVUPS Z1, 64(R9)
@@ -11267,19 +12938,39 @@ masked_col:
 	VADDPS       Z8, Z7, Z7
 
 masked_row:
-	TESTQ  $0x00000008, flags+88(FP)
-	JE     masked_relu
-	VXORPS Z8, Z8, Z8
-	VMAXPS Z0, Z8, Z0
-	VMAXPS Z1, Z8, Z1
-	VMAXPS Z2, Z8, Z2
-	VMAXPS Z3, Z8, Z3
-	VMAXPS Z4, Z8, Z4
-	VMAXPS Z5, Z8, Z5
-	VMAXPS Z6, Z8, Z6
-	VMAXPS Z7, Z8, Z7
+	TESTQ        $0x00000008, flags+88(FP)
+	JE           maskedrelu
+	VXORPS       Z8, Z8, Z8
+	VMAXPS       Z0, Z8, Z0
+	VMAXPS       Z1, Z8, Z1
+	VMAXPS       Z2, Z8, Z2
+	VMAXPS       Z3, Z8, Z3
+	VMAXPS       Z4, Z8, Z4
+	VMAXPS       Z5, Z8, Z5
+	VMAXPS       Z6, Z8, Z6
+	VMAXPS       Z7, Z8, Z7
+	TESTQ        $0x00000010, flags+88(FP)
+	JE           maskedrelu6
+	VADDPS       Z8, Z0, Z0
+	VADDPS       Z8, Z1, Z1
+	VADDPS       Z8, Z2, Z2
+	VADDPS       Z8, Z3, Z3
+	VADDPS       Z8, Z4, Z4
+	VADDPS       Z8, Z5, Z5
+	VADDPS       Z8, Z6, Z6
+	VADDPS       Z8, Z7, Z7
+	VBROADCASTSS six<>+0(SB), Z8
+	VMINPS       Z0, Z8, Z0
+	VMINPS       Z1, Z8, Z1
+	VMINPS       Z2, Z8, Z2
+	VMINPS       Z3, Z8, Z3
+	VMINPS       Z4, Z8, Z4
+	VMINPS       Z5, Z8, Z5
+	VMINPS       Z6, Z8, Z6
+	VMINPS       Z7, Z8, Z7
 
-masked_relu:
+maskedrelu6:
+maskedrelu:
 	MOVQ    SI, R9
 	VMOVUPS Z0, (R9)
 	VMOVUPS Z1, 64(R9)
@@ -11438,23 +13129,51 @@ full_col:
 	VADDPS       Z12, Z11, Z11
 
 full_row:
-	TESTQ  $0x00000008, flags+88(FP)
-	JE     full_relu
-	VXORPS Z12, Z12, Z12
-	VMAXPS Z0, Z12, Z0
-	VMAXPS Z1, Z12, Z1
-	VMAXPS Z2, Z12, Z2
-	VMAXPS Z3, Z12, Z3
-	VMAXPS Z4, Z12, Z4
-	VMAXPS Z5, Z12, Z5
-	VMAXPS Z6, Z12, Z6
-	VMAXPS Z7, Z12, Z7
-	VMAXPS Z8, Z12, Z8
-	VMAXPS Z9, Z12, Z9
-	VMAXPS Z10, Z12, Z10
-	VMAXPS Z11, Z12, Z11
+	TESTQ        $0x00000008, flags+88(FP)
+	JE           fullrelu
+	VXORPS       Z12, Z12, Z12
+	VMAXPS       Z0, Z12, Z0
+	VMAXPS       Z1, Z12, Z1
+	VMAXPS       Z2, Z12, Z2
+	VMAXPS       Z3, Z12, Z3
+	VMAXPS       Z4, Z12, Z4
+	VMAXPS       Z5, Z12, Z5
+	VMAXPS       Z6, Z12, Z6
+	VMAXPS       Z7, Z12, Z7
+	VMAXPS       Z8, Z12, Z8
+	VMAXPS       Z9, Z12, Z9
+	VMAXPS       Z10, Z12, Z10
+	VMAXPS       Z11, Z12, Z11
+	TESTQ        $0x00000010, flags+88(FP)
+	JE           fullrelu6
+	VADDPS       Z12, Z0, Z0
+	VADDPS       Z12, Z1, Z1
+	VADDPS       Z12, Z2, Z2
+	VADDPS       Z12, Z3, Z3
+	VADDPS       Z12, Z4, Z4
+	VADDPS       Z12, Z5, Z5
+	VADDPS       Z12, Z6, Z6
+	VADDPS       Z12, Z7, Z7
+	VADDPS       Z12, Z8, Z8
+	VADDPS       Z12, Z9, Z9
+	VADDPS       Z12, Z10, Z10
+	VADDPS       Z12, Z11, Z11
+	VBROADCASTSS six<>+0(SB), Z12
+	VMINPS       Z0, Z12, Z0
+	VMINPS       Z1, Z12, Z1
+	VMINPS       Z2, Z12, Z2
+	VMINPS       Z3, Z12, Z3
+	VMINPS       Z4, Z12, Z4
+	VMINPS       Z5, Z12, Z5
+	VMINPS       Z6, Z12, Z6
+	VMINPS       Z7, Z12, Z7
+	VMINPS       Z8, Z12, Z8
+	VMINPS       Z9, Z12, Z9
+	VMINPS       Z10, Z12, Z10
+	VMINPS       Z11, Z12, Z11
 
-full_relu:
+fullrelu6:
+fullrelu:
 	MOVQ    SI, R9
 	VMOVUPS Z0, (R9)
 	VMOVUPS Z1, 64(R9)
@@ -11602,23 +13321,51 @@ masked_col:
 	VADDPS       Z12, Z11, Z11
 
 masked_row:
-	TESTQ  $0x00000008, flags+88(FP)
-	JE     masked_relu
-	VXORPS Z12, Z12, Z12
-	VMAXPS Z0, Z12, Z0
-	VMAXPS Z1, Z12, Z1
-	VMAXPS Z2, Z12, Z2
-	VMAXPS Z3, Z12, Z3
-	VMAXPS Z4, Z12, Z4
-	VMAXPS Z5, Z12, Z5
-	VMAXPS Z6, Z12, Z6
-	VMAXPS Z7, Z12, Z7
-	VMAXPS Z8, Z12, Z8
-	VMAXPS Z9, Z12, Z9
-	VMAXPS Z10, Z12, Z10
-	VMAXPS Z11, Z12, Z11
+	TESTQ        $0x00000008, flags+88(FP)
+	JE           maskedrelu
+	VXORPS       Z12, Z12, Z12
+	VMAXPS       Z0, Z12, Z0
+	VMAXPS       Z1, Z12, Z1
+	VMAXPS       Z2, Z12, Z2
+	VMAXPS       Z3, Z12, Z3
+	VMAXPS       Z4, Z12, Z4
+	VMAXPS       Z5, Z12, Z5
+	VMAXPS       Z6, Z12, Z6
+	VMAXPS       Z7, Z12, Z7
+	VMAXPS       Z8, Z12, Z8
+	VMAXPS       Z9, Z12, Z9
+	VMAXPS       Z10, Z12, Z10
+	VMAXPS       Z11, Z12, Z11
+	TESTQ        $0x00000010, flags+88(FP)
+	JE           maskedrelu6
+	VADDPS       Z12, Z0, Z0
+	VADDPS       Z12, Z1, Z1
+	VADDPS       Z12, Z2, Z2
+	VADDPS       Z12, Z3, Z3
+	VADDPS       Z12, Z4, Z4
+	VADDPS       Z12, Z5, Z5
+	VADDPS       Z12, Z6, Z6
+	VADDPS       Z12, Z7, Z7
+	VADDPS       Z12, Z8, Z8
+	VADDPS       Z12, Z9, Z9
+	VADDPS       Z12, Z10, Z10
+	VADDPS       Z12, Z11, Z11
+	VBROADCASTSS six<>+0(SB), Z12
+	VMINPS       Z0, Z12, Z0
+	VMINPS       Z1, Z12, Z1
+	VMINPS       Z2, Z12, Z2
+	VMINPS       Z3, Z12, Z3
+	VMINPS       Z4, Z12, Z4
+	VMINPS       Z5, Z12, Z5
+	VMINPS       Z6, Z12, Z6
+	VMINPS       Z7, Z12, Z7
+	VMINPS       Z8, Z12, Z8
+	VMINPS       Z9, Z12, Z9
+	VMINPS       Z10, Z12, Z10
+	VMINPS       Z11, Z12, Z11
 
-masked_relu:
+maskedrelu6:
+maskedrelu:
 	MOVQ    SI, R9
 	VMOVUPS Z0, (R9)
 	VMOVUPS Z1, 64(R9)
@@ -11812,27 +13559,63 @@ full_col:
 	VADDPS       Z16, Z15, Z15
 
 full_row:
-	TESTQ  $0x00000008, flags+88(FP)
-	JE     full_relu
-	VXORPS Z16, Z16, Z16
-	VMAXPS Z0, Z16, Z0
-	VMAXPS Z1, Z16, Z1
-	VMAXPS Z2, Z16, Z2
-	VMAXPS Z3, Z16, Z3
-	VMAXPS Z4, Z16, Z4
-	VMAXPS Z5, Z16, Z5
-	VMAXPS Z6, Z16, Z6
-	VMAXPS Z7, Z16, Z7
-	VMAXPS Z8, Z16, Z8
-	VMAXPS Z9, Z16, Z9
-	VMAXPS Z10, Z16, Z10
-	VMAXPS Z11, Z16, Z11
-	VMAXPS Z12, Z16, Z12
-	VMAXPS Z13, Z16, Z13
-	VMAXPS Z14, Z16, Z14
-	VMAXPS Z15, Z16, Z15
+	TESTQ        $0x00000008, flags+88(FP)
+	JE           fullrelu
+	VXORPS       Z16, Z16, Z16
+	VMAXPS       Z0, Z16, Z0
+	VMAXPS       Z1, Z16, Z1
+	VMAXPS       Z2, Z16, Z2
+	VMAXPS       Z3, Z16, Z3
+	VMAXPS       Z4, Z16, Z4
+	VMAXPS       Z5, Z16, Z5
+	VMAXPS       Z6, Z16, Z6
+	VMAXPS       Z7, Z16, Z7
+	VMAXPS       Z8, Z16, Z8
+	VMAXPS       Z9, Z16, Z9
+	VMAXPS       Z10, Z16, Z10
+	VMAXPS       Z11, Z16, Z11
+	VMAXPS       Z12, Z16, Z12
+	VMAXPS       Z13, Z16, Z13
+	VMAXPS       Z14, Z16, Z14
+	VMAXPS       Z15, Z16, Z15
+	TESTQ        $0x00000010, flags+88(FP)
+	JE           fullrelu6
+	VADDPS       Z16, Z0, Z0
+	VADDPS       Z16, Z1, Z1
+	VADDPS       Z16, Z2, Z2
+	VADDPS       Z16, Z3, Z3
+	VADDPS       Z16, Z4, Z4
+	VADDPS       Z16, Z5, Z5
+	VADDPS       Z16, Z6, Z6
+	VADDPS       Z16, Z7, Z7
+	VADDPS       Z16, Z8, Z8
+	VADDPS       Z16, Z9, Z9
+	VADDPS       Z16, Z10, Z10
+	VADDPS       Z16, Z11, Z11
+	VADDPS       Z16, Z12, Z12
+	VADDPS       Z16, Z13, Z13
+	VADDPS       Z16, Z14, Z14
+	VADDPS       Z16, Z15, Z15
+	VBROADCASTSS six<>+0(SB), Z16
+	VMINPS       Z0, Z16, Z0
+	VMINPS       Z1, Z16, Z1
+	VMINPS       Z2, Z16, Z2
+	VMINPS       Z3, Z16, Z3
+	VMINPS       Z4, Z16, Z4
+	VMINPS       Z5, Z16, Z5
+	VMINPS       Z6, Z16, Z6
+	VMINPS       Z7, Z16, Z7
+	VMINPS       Z8, Z16, Z8
+	VMINPS       Z9, Z16, Z9
+	VMINPS       Z10, Z16, Z10
+	VMINPS       Z11, Z16, Z11
+	VMINPS       Z12, Z16, Z12
+	VMINPS       Z13, Z16, Z13
+	VMINPS       Z14, Z16, Z14
+	VMINPS       Z15, Z16, Z15
 
-full_relu:
+fullrelu6:
+fullrelu:
 	MOVQ    SI, R9
 	VMOVUPS Z0, (R9)
 	VMOVUPS Z1, 64(R9)
@@ -12015,27 +13798,63 @@ masked_col:
 	VADDPS       Z16, Z15, Z15
 
 masked_row:
-	TESTQ  $0x00000008, flags+88(FP)
-	JE     masked_relu
-	VXORPS Z16, Z16, Z16
-	VMAXPS Z0, Z16, Z0
-	VMAXPS Z1, Z16, Z1
-	VMAXPS Z2, Z16, Z2
-	VMAXPS Z3, Z16, Z3
-	VMAXPS Z4, Z16, Z4
-	VMAXPS Z5, Z16, Z5
-	VMAXPS Z6, Z16, Z6
-	VMAXPS Z7, Z16, Z7
-	VMAXPS Z8, Z16, Z8
-	VMAXPS Z9, Z16, Z9
-	VMAXPS Z10, Z16, Z10
-	VMAXPS Z11, Z16, Z11
-	VMAXPS Z12, Z16, Z12
-	VMAXPS Z13, Z16, Z13
-	VMAXPS Z14, Z16, Z14
-	VMAXPS Z15, Z16, Z15
+	TESTQ        $0x00000008, flags+88(FP)
+	JE           maskedrelu
+	VXORPS       Z16, Z16, Z16
+	VMAXPS       Z0, Z16, Z0
+	VMAXPS       Z1, Z16, Z1
+	VMAXPS       Z2, Z16, Z2
+	VMAXPS       Z3, Z16, Z3
+	VMAXPS       Z4, Z16, Z4
+	VMAXPS       Z5, Z16, Z5
+	VMAXPS       Z6, Z16, Z6
+	VMAXPS       Z7, Z16, Z7
+	VMAXPS       Z8, Z16, Z8
+	VMAXPS       Z9, Z16, Z9
+	VMAXPS       Z10, Z16, Z10
+	VMAXPS       Z11, Z16, Z11
+	VMAXPS       Z12, Z16, Z12
+	VMAXPS       Z13, Z16, Z13
+	VMAXPS       Z14, Z16, Z14
+	VMAXPS       Z15, Z16, Z15
+	TESTQ        $0x00000010, flags+88(FP)
+	JE           maskedrelu6
+	VADDPS       Z16, Z0, Z0
+	VADDPS       Z16, Z1, Z1
+	VADDPS       Z16, Z2, Z2
+	VADDPS       Z16, Z3, Z3
+	VADDPS       Z16, Z4, Z4
+	VADDPS       Z16, Z5, Z5
+	VADDPS       Z16, Z6, Z6
+	VADDPS       Z16, Z7, Z7
+	VADDPS       Z16, Z8, Z8
+	VADDPS       Z16, Z9, Z9
+	VADDPS       Z16, Z10, Z10
+	VADDPS       Z16, Z11, Z11
+	VADDPS       Z16, Z12, Z12
+	VADDPS       Z16, Z13, Z13
+	VADDPS       Z16, Z14, Z14
+	VADDPS       Z16, Z15, Z15
+	VBROADCASTSS six<>+0(SB), Z16
+	VMINPS       Z0, Z16, Z0
+	VMINPS       Z1, Z16, Z1
+	VMINPS       Z2, Z16, Z2
+	VMINPS       Z3, Z16, Z3
+	VMINPS       Z4, Z16, Z4
+	VMINPS       Z5, Z16, Z5
+	VMINPS       Z6, Z16, Z6
+	VMINPS       Z7, Z16, Z7
+	VMINPS       Z8, Z16, Z8
+	VMINPS       Z9, Z16, Z9
+	VMINPS       Z10, Z16, Z10
+	VMINPS       Z11, Z16, Z11
+	VMINPS       Z12, Z16, Z12
+	VMINPS       Z13, Z16, Z13
+	VMINPS       Z14, Z16, Z14
+	VMINPS       Z15, Z16, Z15
 
-masked_relu:
+maskedrelu6:
+maskedrelu:
 	MOVQ    SI, R9
 	VMOVUPS Z0, (R9)
 	VMOVUPS Z1, 64(R9)
@@ -12261,31 +14080,75 @@ full_col:
 	VADDPS       Z20, Z19, Z19
 
 full_row:
-	TESTQ  $0x00000008, flags+88(FP)
-	JE     full_relu
-	VXORPS Z20, Z20, Z20
-	VMAXPS Z0, Z20, Z0
-	VMAXPS Z1, Z20, Z1
-	VMAXPS Z2, Z20, Z2
-	VMAXPS Z3, Z20, Z3
-	VMAXPS Z4, Z20, Z4
-	VMAXPS Z5, Z20, Z5
-	VMAXPS Z6, Z20, Z6
-	VMAXPS Z7, Z20, Z7
-	VMAXPS Z8, Z20, Z8
-	VMAXPS Z9, Z20, Z9
-	VMAXPS Z10, Z20, Z10
-	VMAXPS Z11, Z20, Z11
-	VMAXPS Z12, Z20, Z12
-	VMAXPS Z13, Z20, Z13
-	VMAXPS Z14, Z20, Z14
-	VMAXPS Z15, Z20, Z15
-	VMAXPS Z16, Z20, Z16
-	VMAXPS Z17, Z20, Z17
-	VMAXPS Z18, Z20, Z18
-	VMAXPS Z19, Z20, Z19
+	TESTQ        $0x00000008, flags+88(FP)
+	JE           fullrelu
+	VXORPS       Z20, Z20, Z20
+	VMAXPS       Z0, Z20, Z0
+	VMAXPS       Z1, Z20, Z1
+	VMAXPS       Z2, Z20, Z2
+	VMAXPS       Z3, Z20, Z3
+	VMAXPS       Z4, Z20, Z4
+	VMAXPS       Z5, Z20, Z5
+	VMAXPS       Z6, Z20, Z6
+	VMAXPS       Z7, Z20, Z7
+	VMAXPS       Z8, Z20, Z8
+	VMAXPS       Z9, Z20, Z9
+	VMAXPS       Z10, Z20, Z10
+	VMAXPS       Z11, Z20, Z11
+	VMAXPS       Z12, Z20, Z12
+	VMAXPS       Z13, Z20, Z13
+	VMAXPS       Z14, Z20, Z14
+	VMAXPS       Z15, Z20, Z15
+	VMAXPS       Z16, Z20, Z16
+	VMAXPS       Z17, Z20, Z17
+	VMAXPS       Z18, Z20, Z18
+	VMAXPS       Z19, Z20, Z19
+	TESTQ        $0x00000010, flags+88(FP)
+	JE           fullrelu6
+	VADDPS       Z20, Z0, Z0
+	VADDPS       Z20, Z1, Z1
+	VADDPS       Z20, Z2, Z2
+	VADDPS       Z20, Z3, Z3
+	VADDPS       Z20, Z4, Z4
+	VADDPS       Z20, Z5, Z5
+	VADDPS       Z20, Z6, Z6
+	VADDPS       Z20, Z7, Z7
+	VADDPS       Z20, Z8, Z8
+	VADDPS       Z20, Z9, Z9
+	VADDPS       Z20, Z10, Z10
+	VADDPS       Z20, Z11, Z11
+	VADDPS       Z20, Z12, Z12
+	VADDPS       Z20, Z13, Z13
+	VADDPS       Z20, Z14, Z14
+	VADDPS       Z20, Z15, Z15
+	VADDPS       Z20, Z16, Z16
+	VADDPS       Z20, Z17, Z17
+	VADDPS       Z20, Z18, Z18
+	VADDPS       Z20, Z19, Z19
+	VBROADCASTSS six<>+0(SB), Z20
+	VMINPS       Z0, Z20, Z0
+	VMINPS       Z1, Z20, Z1
+	VMINPS       Z2, Z20, Z2
+	VMINPS       Z3, Z20, Z3
+	VMINPS       Z4, Z20, Z4
+	VMINPS       Z5, Z20, Z5
+	VMINPS       Z6, Z20, Z6
+	VMINPS       Z7, Z20, Z7
+	VMINPS       Z8, Z20, Z8
+	VMINPS       Z9, Z20, Z9
+	VMINPS       Z10, Z20, Z10
+	VMINPS       Z11, Z20, Z11
+	VMINPS       Z12, Z20, Z12
+	VMINPS       Z13, Z20, Z13
+	VMINPS       Z14, Z20, Z14
+	VMINPS       Z15, Z20, Z15
+	VMINPS       Z16, Z20, Z16
+	VMINPS       Z17, Z20, Z17
+	VMINPS       Z18, Z20, Z18
+	VMINPS       Z19, Z20, Z19
 
-full_relu:
+fullrelu6:
+fullrelu:
 	MOVQ    SI, R9
 	VMOVUPS Z0, (R9)
 	VMOVUPS Z1, 64(R9)
@@ -12500,31 +14363,75 @@ masked_col:
 	VADDPS       Z20, Z19, Z19
 
 masked_row:
-	TESTQ  $0x00000008, flags+88(FP)
-	JE     masked_relu
-	VXORPS Z20, Z20, Z20
-	VMAXPS Z0, Z20, Z0
-	VMAXPS Z1, Z20, Z1
-	VMAXPS Z2, Z20, Z2
-	VMAXPS Z3, Z20, Z3
-	VMAXPS Z4, Z20, Z4
-	VMAXPS Z5, Z20, Z5
-	VMAXPS Z6, Z20, Z6
-	VMAXPS Z7, Z20, Z7
-	VMAXPS Z8, Z20, Z8
-	VMAXPS Z9, Z20, Z9
-	VMAXPS Z10, Z20, Z10
-	VMAXPS Z11, Z20, Z11
-	VMAXPS Z12, Z20, Z12
-	VMAXPS Z13, Z20, Z13
-	VMAXPS Z14, Z20, Z14
-	VMAXPS Z15, Z20, Z15
-	VMAXPS Z16, Z20, Z16
-	VMAXPS Z17, Z20, Z17
-	VMAXPS Z18, Z20, Z18
-	VMAXPS Z19, Z20, Z19
+	TESTQ        $0x00000008, flags+88(FP)
+	JE           maskedrelu
+	VXORPS       Z20, Z20, Z20
+	VMAXPS       Z0, Z20, Z0
+	VMAXPS       Z1, Z20, Z1
+	VMAXPS       Z2, Z20, Z2
+	VMAXPS       Z3, Z20, Z3
+	VMAXPS       Z4, Z20, Z4
+	VMAXPS       Z5, Z20, Z5
+	VMAXPS       Z6, Z20, Z6
+	VMAXPS       Z7, Z20, Z7
+	VMAXPS       Z8, Z20, Z8
+	VMAXPS       Z9, Z20, Z9
+	VMAXPS       Z10, Z20, Z10
+	VMAXPS       Z11, Z20, Z11
+	VMAXPS       Z12, Z20, Z12
+	VMAXPS       Z13, Z20, Z13
+	VMAXPS       Z14, Z20, Z14
+	VMAXPS       Z15, Z20, Z15
+	VMAXPS       Z16, Z20, Z16
+	VMAXPS       Z17, Z20, Z17
+	VMAXPS       Z18, Z20, Z18
+	VMAXPS       Z19, Z20, Z19
+	TESTQ        $0x00000010, flags+88(FP)
+	JE           maskedrelu6
+	VADDPS       Z20, Z0, Z0
+	VADDPS       Z20, Z1, Z1
+	VADDPS       Z20, Z2, Z2
+	VADDPS       Z20, Z3, Z3
+	VADDPS       Z20, Z4, Z4
+	VADDPS       Z20, Z5, Z5
+	VADDPS       Z20, Z6, Z6
+	VADDPS       Z20, Z7, Z7
+	VADDPS       Z20, Z8, Z8
+	VADDPS       Z20, Z9, Z9
+	VADDPS       Z20, Z10, Z10
+	VADDPS       Z20, Z11, Z11
+	VADDPS       Z20, Z12, Z12
+	VADDPS       Z20, Z13, Z13
+	VADDPS       Z20, Z14, Z14
+	VADDPS       Z20, Z15, Z15
+	VADDPS       Z20, Z16, Z16
+	VADDPS       Z20, Z17, Z17
+	VADDPS       Z20, Z18, Z18
+	VADDPS       Z20, Z19, Z19
+	VBROADCASTSS six<>+0(SB), Z20
+	VMINPS       Z0, Z20, Z0
+	VMINPS       Z1, Z20, Z1
+	VMINPS       Z2, Z20, Z2
+	VMINPS       Z3, Z20, Z3
+	VMINPS       Z4, Z20, Z4
+	VMINPS       Z5, Z20, Z5
+	VMINPS       Z6, Z20, Z6
+	VMINPS       Z7, Z20, Z7
+	VMINPS       Z8, Z20, Z8
+	VMINPS       Z9, Z20, Z9
+	VMINPS       Z10, Z20, Z10
+	VMINPS       Z11, Z20, Z11
+	VMINPS       Z12, Z20, Z12
+	VMINPS       Z13, Z20, Z13
+	VMINPS       Z14, Z20, Z14
+	VMINPS       Z15, Z20, Z15
+	VMINPS       Z16, Z20, Z16
+	VMINPS       Z17, Z20, Z17
+	VMINPS       Z18, Z20, Z18
+	VMINPS       Z19, Z20, Z19
 
-masked_relu:
+maskedrelu6:
+maskedrelu:
 	MOVQ    SI, R9
 	VMOVUPS Z0, (R9)
 	VMOVUPS Z1, 64(R9)
@@ -12782,35 +14689,87 @@ full_col:
 	VADDPS       Z24, Z23, Z23
 
 full_row:
-	TESTQ  $0x00000008, flags+88(FP)
-	JE     full_relu
-	VXORPS Z24, Z24, Z24
-	VMAXPS Z0, Z24, Z0
-	VMAXPS Z1, Z24, Z1
-	VMAXPS Z2, Z24, Z2
-	VMAXPS Z3, Z24, Z3
-	VMAXPS Z4, Z24, Z4
-	VMAXPS Z5, Z24, Z5
-	VMAXPS Z6, Z24, Z6
-	VMAXPS Z7, Z24, Z7
-	VMAXPS Z8, Z24, Z8
-	VMAXPS Z9, Z24, Z9
-	VMAXPS Z10, Z24, Z10
-	VMAXPS Z11, Z24, Z11
-	VMAXPS Z12, Z24, Z12
-	VMAXPS Z13, Z24, Z13
-	VMAXPS Z14, Z24, Z14
-	VMAXPS Z15, Z24, Z15
-	VMAXPS Z16, Z24, Z16
-	VMAXPS Z17, Z24, Z17
-	VMAXPS Z18, Z24, Z18
-	VMAXPS Z19, Z24, Z19
-	VMAXPS Z20, Z24, Z20
-	VMAXPS Z21, Z24, Z21
-	VMAXPS Z22, Z24, Z22
-	VMAXPS Z23, Z24, Z23
+	TESTQ        $0x00000008, flags+88(FP)
+	JE           fullrelu
+	VXORPS       Z24, Z24, Z24
+	VMAXPS       Z0, Z24, Z0
+	VMAXPS       Z1, Z24, Z1
+	VMAXPS       Z2, Z24, Z2
+	VMAXPS       Z3, Z24, Z3
+	VMAXPS       Z4, Z24, Z4
+	VMAXPS       Z5, Z24, Z5
+	VMAXPS       Z6, Z24, Z6
+	VMAXPS       Z7, Z24, Z7
+	VMAXPS       Z8, Z24, Z8
+	VMAXPS       Z9, Z24, Z9
+	VMAXPS       Z10, Z24, Z10
+	VMAXPS       Z11, Z24, Z11
+	VMAXPS       Z12, Z24, Z12
+	VMAXPS       Z13, Z24, Z13
+	VMAXPS       Z14, Z24, Z14
+	VMAXPS       Z15, Z24, Z15
+	VMAXPS       Z16, Z24, Z16
+	VMAXPS       Z17, Z24, Z17
+	VMAXPS       Z18, Z24, Z18
+	VMAXPS       Z19, Z24, Z19
+	VMAXPS       Z20, Z24, Z20
+	VMAXPS       Z21, Z24, Z21
+	VMAXPS       Z22, Z24, Z22
+	VMAXPS       Z23, Z24, Z23
+	TESTQ        $0x00000010, flags+88(FP)
+	JE           fullrelu6
+	VADDPS       Z24, Z0, Z0
+	VADDPS       Z24, Z1, Z1
+	VADDPS       Z24, Z2, Z2
+	VADDPS       Z24, Z3, Z3
+	VADDPS       Z24, Z4, Z4
+	VADDPS       Z24, Z5, Z5
+	VADDPS       Z24, Z6, Z6
+	VADDPS       Z24, Z7, Z7
+	VADDPS       Z24, Z8, Z8
+	VADDPS       Z24, Z9, Z9
+	VADDPS       Z24, Z10, Z10
+	VADDPS       Z24, Z11, Z11
+	VADDPS       Z24, Z12, Z12
+	VADDPS       Z24, Z13, Z13
+	VADDPS       Z24, Z14, Z14
+	VADDPS       Z24, Z15, Z15
+	VADDPS       Z24, Z16, Z16
+	VADDPS       Z24, Z17, Z17
+	VADDPS       Z24, Z18, Z18
+	VADDPS       Z24, Z19, Z19
+	VADDPS       Z24, Z20, Z20
+	VADDPS       Z24, Z21, Z21
+	VADDPS       Z24, Z22, Z22
+	VADDPS       Z24, Z23, Z23
+	VBROADCASTSS six<>+0(SB), Z24
+	VMINPS       Z0, Z24, Z0
+	VMINPS       Z1, Z24, Z1
+	VMINPS       Z2, Z24, Z2
+	VMINPS       Z3, Z24, Z3
+	VMINPS       Z4, Z24, Z4
+	VMINPS       Z5, Z24, Z5
+	VMINPS       Z6, Z24, Z6
+	VMINPS       Z7, Z24, Z7
+	VMINPS       Z8, Z24, Z8
+	VMINPS       Z9, Z24, Z9
+	VMINPS       Z10, Z24, Z10
+	VMINPS       Z11, Z24, Z11
+	VMINPS       Z12, Z24, Z12
+	VMINPS       Z13, Z24, Z13
+	VMINPS       Z14, Z24, Z14
+	VMINPS       Z15, Z24, Z15
+	VMINPS       Z16, Z24, Z16
+	VMINPS       Z17, Z24, Z17
+	VMINPS       Z18, Z24, Z18
+	VMINPS       Z19, Z24, Z19
+	VMINPS       Z20, Z24, Z20
+	VMINPS       Z21, Z24, Z21
+	VMINPS       Z22, Z24, Z22
+	VMINPS       Z23, Z24, Z23
 
-full_relu:
+fullrelu6:
+fullrelu:
 	MOVQ    SI, R9
 	VMOVUPS Z0, (R9)
 	VMOVUPS Z1, 64(R9)
@@ -13057,35 +15016,87 @@ masked_col:
 	VADDPS       Z24, Z23, Z23
 
 masked_row:
-	TESTQ  $0x00000008, flags+88(FP)
-	JE     masked_relu
-	VXORPS Z24, Z24, Z24
-	VMAXPS Z0, Z24, Z0
-	VMAXPS Z1, Z24, Z1
-	VMAXPS Z2, Z24, Z2
-	VMAXPS Z3, Z24, Z3
-	VMAXPS Z4, Z24, Z4
-	VMAXPS Z5, Z24, Z5
-	VMAXPS Z6, Z24, Z6
-	VMAXPS Z7, Z24, Z7
-	VMAXPS Z8, Z24, Z8
-	VMAXPS Z9, Z24, Z9
-	VMAXPS Z10, Z24, Z10
-	VMAXPS Z11, Z24, Z11
-	VMAXPS Z12, Z24, Z12
-	VMAXPS Z13, Z24, Z13
-	VMAXPS Z14, Z24, Z14
-	VMAXPS Z15, Z24, Z15
-	VMAXPS Z16, Z24, Z16
-	VMAXPS Z17, Z24, Z17
-	VMAXPS Z18, Z24, Z18
-	VMAXPS Z19, Z24, Z19
-	VMAXPS Z20, Z24, Z20
-	VMAXPS Z21, Z24, Z21
-	VMAXPS Z22, Z24, Z22
-	VMAXPS Z23, Z24, Z23
+	TESTQ        $0x00000008, flags+88(FP)
+	JE           maskedrelu
+	VXORPS       Z24, Z24, Z24
+	VMAXPS       Z0, Z24, Z0
+	VMAXPS       Z1, Z24, Z1
+	VMAXPS       Z2, Z24, Z2
+	VMAXPS       Z3, Z24, Z3
+	VMAXPS       Z4, Z24, Z4
+	VMAXPS       Z5, Z24, Z5
+	VMAXPS       Z6, Z24, Z6
+	VMAXPS       Z7, Z24, Z7
+	VMAXPS       Z8, Z24, Z8
+	VMAXPS       Z9, Z24, Z9
+	VMAXPS       Z10, Z24, Z10
+	VMAXPS       Z11, Z24, Z11
+	VMAXPS       Z12, Z24, Z12
+	VMAXPS       Z13, Z24, Z13
+	VMAXPS       Z14, Z24, Z14
+	VMAXPS       Z15, Z24, Z15
+	VMAXPS       Z16, Z24, Z16
+	VMAXPS       Z17, Z24, Z17
+	VMAXPS       Z18, Z24, Z18
+	VMAXPS       Z19, Z24, Z19
+	VMAXPS       Z20, Z24, Z20
+	VMAXPS       Z21, Z24, Z21
+	VMAXPS       Z22, Z24, Z22
+	VMAXPS       Z23, Z24, Z23
+	TESTQ        $0x00000010, flags+88(FP)
+	JE           maskedrelu6
+	VADDPS       Z24, Z0, Z0
+	VADDPS       Z24, Z1, Z1
+	VADDPS       Z24, Z2, Z2
+	VADDPS       Z24, Z3, Z3
+	VADDPS       Z24, Z4, Z4
+	VADDPS       Z24, Z5, Z5
+	VADDPS       Z24, Z6, Z6
+	VADDPS       Z24, Z7, Z7
+	VADDPS       Z24, Z8, Z8
+	VADDPS       Z24, Z9, Z9
+	VADDPS       Z24, Z10, Z10
+	VADDPS       Z24, Z11, Z11
+	VADDPS       Z24, Z12, Z12
+	VADDPS       Z24, Z13, Z13
+	VADDPS       Z24, Z14, Z14
+	VADDPS       Z24, Z15, Z15
+	VADDPS       Z24, Z16, Z16
+	VADDPS       Z24, Z17, Z17
+	VADDPS       Z24, Z18, Z18
+	VADDPS       Z24, Z19, Z19
+	VADDPS       Z24, Z20, Z20
+	VADDPS       Z24, Z21, Z21
+	VADDPS       Z24, Z22, Z22
+	VADDPS       Z24, Z23, Z23
+	VBROADCASTSS six<>+0(SB), Z24
+	VMINPS       Z0, Z24, Z0
+	VMINPS       Z1, Z24, Z1
+	VMINPS       Z2, Z24, Z2
+	VMINPS       Z3, Z24, Z3
+	VMINPS       Z4, Z24, Z4
+	VMINPS       Z5, Z24, Z5
+	VMINPS       Z6, Z24, Z6
+	VMINPS       Z7, Z24, Z7
+	VMINPS       Z8, Z24, Z8
+	VMINPS       Z9, Z24, Z9
+	VMINPS       Z10, Z24, Z10
+	VMINPS       Z11, Z24, Z11
+	VMINPS       Z12, Z24, Z12
+	VMINPS       Z13, Z24, Z13
+	VMINPS       Z14, Z24, Z14
+	VMINPS       Z15, Z24, Z15
+	VMINPS       Z16, Z24, Z16
+	VMINPS       Z17, Z24, Z17
+	VMINPS       Z18, Z24, Z18
+	VMINPS       Z19, Z24, Z19
+	VMINPS       Z20, Z24, Z20
+	VMINPS       Z21, Z24, Z21
+	VMINPS       Z22, Z24, Z22
+	VMINPS       Z23, Z24, Z23
 
-masked_relu:
+maskedrelu6:
+maskedrelu:
 	MOVQ    SI, R9
 	VMOVUPS Z0, (R9)
 	VMOVUPS Z1, 64(R9)
@@ -13181,12 +15192,18 @@ full_col:
 	VADDPD       Z1, Z0, Z0
 
 full_row:
-	TESTQ  $0x00000008, flags+88(FP)
-	JE     full_relu
-	VXORPS Z1, Z1, Z1
-	VMAXPD Z0, Z1, Z0
+	TESTQ        $0x00000008, flags+88(FP)
+	JE           fullrelu
+	VXORPS       Z1, Z1, Z1
+	VMAXPD       Z0, Z1, Z0
+	TESTQ        $0x00000010, flags+88(FP)
+	JE           fullrelu6
+	VADDPD       Z1, Z0, Z0
+	VBROADCASTSD six64<>+0(SB), Z1
+	VMINPD       Z0, Z1, Z0
 
-full_relu:
+fullrelu6:
+fullrelu:
 	MOVQ    BX, DI
 	VMOVUPS Z0, (DI)
 	ADDQ    bps+56(FP), CX
@@ -13239,12 +15256,18 @@ masked_col:
 	VADDPD       Z1, Z0, Z0
 
 masked_row:
-	TESTQ  $0x00000008, flags+88(FP)
-	JE     masked_relu
-	VXORPS Z1, Z1, Z1
-	VMAXPD Z0, Z1, Z0
+	TESTQ        $0x00000008, flags+88(FP)
+	JE           maskedrelu
+	VXORPS       Z1, Z1, Z1
+	VMAXPD       Z0, Z1, Z0
+	TESTQ        $0x00000010, flags+88(FP)
+	JE           maskedrelu6
+	VADDPD       Z1, Z0, Z0
+	VBROADCASTSD six64<>+0(SB), Z1
+	VMINPD       Z0, Z1, Z0
 
-masked_relu:
+maskedrelu6:
+maskedrelu:
 	MOVQ    BX, DI
 	VMOVUPD Z0, K1, (DI)
 	ADDQ    bps+56(FP), CX
@@ -13257,6 +15280,10 @@ done:
 	LDMXCSR csr+104(FP)
 	VZEROUPPER
 	RET
+
+DATA six64<>+0(SB)/4, $0x00000000
+DATA six64<>+4(SB)/4, $0x40180000
+GLOBL six64<>(SB), RODATA|NOPTR, $8
 
 // func gemm2x1AVX512f64(n int, k int, a *float64, ars int, aks int, b *float64, bks int, bps int, c *float64, cs int, bias *float64, flags int, last int) (csr uint32)
 // Requires: AVX, AVX512DQ, AVX512F, BMI2, SSE
@@ -13321,13 +15348,21 @@ full_col:
 	VADDPD       Z2, Z1, Z1
 
 full_row:
-	TESTQ  $0x00000008, flags+88(FP)
-	JE     full_relu
-	VXORPS Z2, Z2, Z2
-	VMAXPD Z0, Z2, Z0
-	VMAXPD Z1, Z2, Z1
+	TESTQ        $0x00000008, flags+88(FP)
+	JE           fullrelu
+	VXORPS       Z2, Z2, Z2
+	VMAXPD       Z0, Z2, Z0
+	VMAXPD       Z1, Z2, Z1
+	TESTQ        $0x00000010, flags+88(FP)
+	JE           fullrelu6
+	VADDPD       Z2, Z0, Z0
+	VADDPD       Z2, Z1, Z1
+	VBROADCASTSD six64<>+0(SB), Z2
+	VMINPD       Z0, Z2, Z0
+	VMINPD       Z1, Z2, Z1
 
-full_relu:
+fullrelu6:
+fullrelu:
 	MOVQ    SI, R9
 	VMOVUPS Z0, (R9)
 	ADDQ    DI, R9
@@ -13391,13 +15426,21 @@ masked_col:
 	VADDPD       Z2, Z1, Z1
 
 masked_row:
-	TESTQ  $0x00000008, flags+88(FP)
-	JE     masked_relu
-	VXORPS Z2, Z2, Z2
-	VMAXPD Z0, Z2, Z0
-	VMAXPD Z1, Z2, Z1
+	TESTQ        $0x00000008, flags+88(FP)
+	JE           maskedrelu
+	VXORPS       Z2, Z2, Z2
+	VMAXPD       Z0, Z2, Z0
+	VMAXPD       Z1, Z2, Z1
+	TESTQ        $0x00000010, flags+88(FP)
+	JE           maskedrelu6
+	VADDPD       Z2, Z0, Z0
+	VADDPD       Z2, Z1, Z1
+	VBROADCASTSD six64<>+0(SB), Z2
+	VMINPD       Z0, Z2, Z0
+	VMINPD       Z1, Z2, Z1
 
-masked_relu:
+maskedrelu6:
+maskedrelu:
 	MOVQ    SI, R9
 	VMOVUPD Z0, K1, (R9)
 	ADDQ    DI, R9
@@ -13485,14 +15528,24 @@ full_col:
 	VADDPD       Z3, Z2, Z2
 
 full_row:
-	TESTQ  $0x00000008, flags+88(FP)
-	JE     full_relu
-	VXORPS Z3, Z3, Z3
-	VMAXPD Z0, Z3, Z0
-	VMAXPD Z1, Z3, Z1
-	VMAXPD Z2, Z3, Z2
+	TESTQ        $0x00000008, flags+88(FP)
+	JE           fullrelu
+	VXORPS       Z3, Z3, Z3
+	VMAXPD       Z0, Z3, Z0
+	VMAXPD       Z1, Z3, Z1
+	VMAXPD       Z2, Z3, Z2
+	TESTQ        $0x00000010, flags+88(FP)
+	JE           fullrelu6
+	VADDPD       Z3, Z0, Z0
+	VADDPD       Z3, Z1, Z1
+	VADDPD       Z3, Z2, Z2
+	VBROADCASTSD six64<>+0(SB), Z3
+	VMINPD       Z0, Z3, Z0
+	VMINPD       Z1, Z3, Z1
+	VMINPD       Z2, Z3, Z2
 
-full_relu:
+fullrelu6:
+fullrelu:
 	MOVQ    SI, R9
 	VMOVUPS Z0, (R9)
 	ADDQ    DI, R9
@@ -13567,14 +15620,24 @@ masked_col:
 	VADDPD       Z3, Z2, Z2
 
 masked_row:
-	TESTQ  $0x00000008, flags+88(FP)
-	JE     masked_relu
-	VXORPS Z3, Z3, Z3
-	VMAXPD Z0, Z3, Z0
-	VMAXPD Z1, Z3, Z1
-	VMAXPD Z2, Z3, Z2
+	TESTQ        $0x00000008, flags+88(FP)
+	JE           maskedrelu
+	VXORPS       Z3, Z3, Z3
+	VMAXPD       Z0, Z3, Z0
+	VMAXPD       Z1, Z3, Z1
+	VMAXPD       Z2, Z3, Z2
+	TESTQ        $0x00000010, flags+88(FP)
+	JE           maskedrelu6
+	VADDPD       Z3, Z0, Z0
+	VADDPD       Z3, Z1, Z1
+	VADDPD       Z3, Z2, Z2
+	VBROADCASTSD six64<>+0(SB), Z3
+	VMINPD       Z0, Z3, Z0
+	VMINPD       Z1, Z3, Z1
+	VMINPD       Z2, Z3, Z2
 
-masked_relu:
+maskedrelu6:
+maskedrelu:
 	MOVQ    SI, R9
 	VMOVUPD Z0, K1, (R9)
 	ADDQ    DI, R9
@@ -13676,15 +15739,27 @@ full_col:
 	VADDPD       Z4, Z3, Z3
 
 full_row:
-	TESTQ  $0x00000008, flags+88(FP)
-	JE     full_relu
-	VXORPS Z4, Z4, Z4
-	VMAXPD Z0, Z4, Z0
-	VMAXPD Z1, Z4, Z1
-	VMAXPD Z2, Z4, Z2
-	VMAXPD Z3, Z4, Z3
+	TESTQ        $0x00000008, flags+88(FP)
+	JE           fullrelu
+	VXORPS       Z4, Z4, Z4
+	VMAXPD       Z0, Z4, Z0
+	VMAXPD       Z1, Z4, Z1
+	VMAXPD       Z2, Z4, Z2
+	VMAXPD       Z3, Z4, Z3
+	TESTQ        $0x00000010, flags+88(FP)
+	JE           fullrelu6
+	VADDPD       Z4, Z0, Z0
+	VADDPD       Z4, Z1, Z1
+	VADDPD       Z4, Z2, Z2
+	VADDPD       Z4, Z3, Z3
+	VBROADCASTSD six64<>+0(SB), Z4
+	VMINPD       Z0, Z4, Z0
+	VMINPD       Z1, Z4, Z1
+	VMINPD       Z2, Z4, Z2
+	VMINPD       Z3, Z4, Z3
 
-full_relu:
+fullrelu6:
+fullrelu:
 	MOVQ    SI, R9
 	VMOVUPS Z0, (R9)
 	ADDQ    DI, R9
@@ -13773,15 +15848,27 @@ masked_col:
 	VADDPD       Z4, Z3, Z3
 
 masked_row:
-	TESTQ  $0x00000008, flags+88(FP)
-	JE     masked_relu
-	VXORPS Z4, Z4, Z4
-	VMAXPD Z0, Z4, Z0
-	VMAXPD Z1, Z4, Z1
-	VMAXPD Z2, Z4, Z2
-	VMAXPD Z3, Z4, Z3
+	TESTQ        $0x00000008, flags+88(FP)
+	JE           maskedrelu
+	VXORPS       Z4, Z4, Z4
+	VMAXPD       Z0, Z4, Z0
+	VMAXPD       Z1, Z4, Z1
+	VMAXPD       Z2, Z4, Z2
+	VMAXPD       Z3, Z4, Z3
+	TESTQ        $0x00000010, flags+88(FP)
+	JE           maskedrelu6
+	VADDPD       Z4, Z0, Z0
+	VADDPD       Z4, Z1, Z1
+	VADDPD       Z4, Z2, Z2
+	VADDPD       Z4, Z3, Z3
+	VBROADCASTSD six64<>+0(SB), Z4
+	VMINPD       Z0, Z4, Z0
+	VMINPD       Z1, Z4, Z1
+	VMINPD       Z2, Z4, Z2
+	VMINPD       Z3, Z4, Z3
 
-masked_relu:
+maskedrelu6:
+maskedrelu:
 	MOVQ    SI, R9
 	VMOVUPD Z0, K1, (R9)
 	ADDQ    DI, R9
@@ -13894,16 +15981,30 @@ full_col:
 	VADDPD       Z5, Z4, Z4
 
 full_row:
-	TESTQ  $0x00000008, flags+88(FP)
-	JE     full_relu
-	VXORPS Z5, Z5, Z5
-	VMAXPD Z0, Z5, Z0
-	VMAXPD Z1, Z5, Z1
-	VMAXPD Z2, Z5, Z2
-	VMAXPD Z3, Z5, Z3
-	VMAXPD Z4, Z5, Z4
+	TESTQ        $0x00000008, flags+88(FP)
+	JE           fullrelu
+	VXORPS       Z5, Z5, Z5
+	VMAXPD       Z0, Z5, Z0
+	VMAXPD       Z1, Z5, Z1
+	VMAXPD       Z2, Z5, Z2
+	VMAXPD       Z3, Z5, Z3
+	VMAXPD       Z4, Z5, Z4
+	TESTQ        $0x00000010, flags+88(FP)
+	JE           fullrelu6
+	VADDPD       Z5, Z0, Z0
+	VADDPD       Z5, Z1, Z1
+	VADDPD       Z5, Z2, Z2
+	VADDPD       Z5, Z3, Z3
+	VADDPD       Z5, Z4, Z4
+	VBROADCASTSD six64<>+0(SB), Z5
+	VMINPD       Z0, Z5, Z0
+	VMINPD       Z1, Z5, Z1
+	VMINPD       Z2, Z5, Z2
+	VMINPD       Z3, Z5, Z3
+	VMINPD       Z4, Z5, Z4
 
-full_relu:
+fullrelu6:
+fullrelu:
 	MOVQ    SI, R9
 	VMOVUPS Z0, (R9)
 	ADDQ    DI, R9
@@ -14003,16 +16104,30 @@ masked_col:
 	VADDPD       Z5, Z4, Z4
 
 masked_row:
-	TESTQ  $0x00000008, flags+88(FP)
-	JE     masked_relu
-	VXORPS Z5, Z5, Z5
-	VMAXPD Z0, Z5, Z0
-	VMAXPD Z1, Z5, Z1
-	VMAXPD Z2, Z5, Z2
-	VMAXPD Z3, Z5, Z3
-	VMAXPD Z4, Z5, Z4
+	TESTQ        $0x00000008, flags+88(FP)
+	JE           maskedrelu
+	VXORPS       Z5, Z5, Z5
+	VMAXPD       Z0, Z5, Z0
+	VMAXPD       Z1, Z5, Z1
+	VMAXPD       Z2, Z5, Z2
+	VMAXPD       Z3, Z5, Z3
+	VMAXPD       Z4, Z5, Z4
+	TESTQ        $0x00000010, flags+88(FP)
+	JE           maskedrelu6
+	VADDPD       Z5, Z0, Z0
+	VADDPD       Z5, Z1, Z1
+	VADDPD       Z5, Z2, Z2
+	VADDPD       Z5, Z3, Z3
+	VADDPD       Z5, Z4, Z4
+	VBROADCASTSD six64<>+0(SB), Z5
+	VMINPD       Z0, Z5, Z0
+	VMINPD       Z1, Z5, Z1
+	VMINPD       Z2, Z5, Z2
+	VMINPD       Z3, Z5, Z3
+	VMINPD       Z4, Z5, Z4
 
-masked_relu:
+maskedrelu6:
+maskedrelu:
 	MOVQ    SI, R9
 	VMOVUPD Z0, K1, (R9)
 	ADDQ    DI, R9
@@ -14136,17 +16251,33 @@ full_col:
 	VADDPD       Z6, Z5, Z5
 
 full_row:
-	TESTQ  $0x00000008, flags+88(FP)
-	JE     full_relu
-	VXORPS Z6, Z6, Z6
-	VMAXPD Z0, Z6, Z0
-	VMAXPD Z1, Z6, Z1
-	VMAXPD Z2, Z6, Z2
-	VMAXPD Z3, Z6, Z3
-	VMAXPD Z4, Z6, Z4
-	VMAXPD Z5, Z6, Z5
+	TESTQ        $0x00000008, flags+88(FP)
+	JE           fullrelu
+	VXORPS       Z6, Z6, Z6
+	VMAXPD       Z0, Z6, Z0
+	VMAXPD       Z1, Z6, Z1
+	VMAXPD       Z2, Z6, Z2
+	VMAXPD       Z3, Z6, Z3
+	VMAXPD       Z4, Z6, Z4
+	VMAXPD       Z5, Z6, Z5
+	TESTQ        $0x00000010, flags+88(FP)
+	JE           fullrelu6
+	VADDPD       Z6, Z0, Z0
+	VADDPD       Z6, Z1, Z1
+	VADDPD       Z6, Z2, Z2
+	VADDPD       Z6, Z3, Z3
+	VADDPD       Z6, Z4, Z4
+	VADDPD       Z6, Z5, Z5
+	VBROADCASTSD six64<>+0(SB), Z6
+	VMINPD       Z0, Z6, Z0
+	VMINPD       Z1, Z6, Z1
+	VMINPD       Z2, Z6, Z2
+	VMINPD       Z3, Z6, Z3
+	VMINPD       Z4, Z6, Z4
+	VMINPD       Z5, Z6, Z5
 
-full_relu:
+fullrelu6:
+fullrelu:
 	MOVQ    SI, R9
 	VMOVUPS Z0, (R9)
 	ADDQ    DI, R9
@@ -14257,17 +16388,33 @@ masked_col:
 	VADDPD       Z6, Z5, Z5
 
 masked_row:
-	TESTQ  $0x00000008, flags+88(FP)
-	JE     masked_relu
-	VXORPS Z6, Z6, Z6
-	VMAXPD Z0, Z6, Z0
-	VMAXPD Z1, Z6, Z1
-	VMAXPD Z2, Z6, Z2
-	VMAXPD Z3, Z6, Z3
-	VMAXPD Z4, Z6, Z4
-	VMAXPD Z5, Z6, Z5
+	TESTQ        $0x00000008, flags+88(FP)
+	JE           maskedrelu
+	VXORPS       Z6, Z6, Z6
+	VMAXPD       Z0, Z6, Z0
+	VMAXPD       Z1, Z6, Z1
+	VMAXPD       Z2, Z6, Z2
+	VMAXPD       Z3, Z6, Z3
+	VMAXPD       Z4, Z6, Z4
+	VMAXPD       Z5, Z6, Z5
+	TESTQ        $0x00000010, flags+88(FP)
+	JE           maskedrelu6
+	VADDPD       Z6, Z0, Z0
+	VADDPD       Z6, Z1, Z1
+	VADDPD       Z6, Z2, Z2
+	VADDPD       Z6, Z3, Z3
+	VADDPD       Z6, Z4, Z4
+	VADDPD       Z6, Z5, Z5
+	VBROADCASTSD six64<>+0(SB), Z6
+	VMINPD       Z0, Z6, Z0
+	VMINPD       Z1, Z6, Z1
+	VMINPD       Z2, Z6, Z2
+	VMINPD       Z3, Z6, Z3
+	VMINPD       Z4, Z6, Z4
+	VMINPD       Z5, Z6, Z5
 
-masked_relu:
+maskedrelu6:
+maskedrelu:
 	MOVQ    SI, R9
 	VMOVUPD Z0, K1, (R9)
 	ADDQ    DI, R9
@@ -14405,18 +16552,36 @@ full_col:
 	VADDPD       Z7, Z6, Z6
 
 full_row:
-	TESTQ  $0x00000008, flags+88(FP)
-	JE     full_relu
-	VXORPS Z7, Z7, Z7
-	VMAXPD Z0, Z7, Z0
-	VMAXPD Z1, Z7, Z1
-	VMAXPD Z2, Z7, Z2
-	VMAXPD Z3, Z7, Z3
-	VMAXPD Z4, Z7, Z4
-	VMAXPD Z5, Z7, Z5
-	VMAXPD Z6, Z7, Z6
+	TESTQ        $0x00000008, flags+88(FP)
+	JE           fullrelu
+	VXORPS       Z7, Z7, Z7
+	VMAXPD       Z0, Z7, Z0
+	VMAXPD       Z1, Z7, Z1
+	VMAXPD       Z2, Z7, Z2
+	VMAXPD       Z3, Z7, Z3
+	VMAXPD       Z4, Z7, Z4
+	VMAXPD       Z5, Z7, Z5
+	VMAXPD       Z6, Z7, Z6
+	TESTQ        $0x00000010, flags+88(FP)
+	JE           fullrelu6
+	VADDPD       Z7, Z0, Z0
+	VADDPD       Z7, Z1, Z1
+	VADDPD       Z7, Z2, Z2
+	VADDPD       Z7, Z3, Z3
+	VADDPD       Z7, Z4, Z4
+	VADDPD       Z7, Z5, Z5
+	VADDPD       Z7, Z6, Z6
+	VBROADCASTSD six64<>+0(SB), Z7
+	VMINPD       Z0, Z7, Z0
+	VMINPD       Z1, Z7, Z1
+	VMINPD       Z2, Z7, Z2
+	VMINPD       Z3, Z7, Z3
+	VMINPD       Z4, Z7, Z4
+	VMINPD       Z5, Z7, Z5
+	VMINPD       Z6, Z7, Z6
 
-full_relu:
+fullrelu6:
+fullrelu:
 	MOVQ    SI, R9
 	VMOVUPS Z0, (R9)
 	ADDQ    DI, R9
@@ -14541,18 +16706,36 @@ masked_col:
 	VADDPD       Z7, Z6, Z6
 
 masked_row:
-	TESTQ  $0x00000008, flags+88(FP)
-	JE     masked_relu
-	VXORPS Z7, Z7, Z7
-	VMAXPD Z0, Z7, Z0
-	VMAXPD Z1, Z7, Z1
-	VMAXPD Z2, Z7, Z2
-	VMAXPD Z3, Z7, Z3
-	VMAXPD Z4, Z7, Z4
-	VMAXPD Z5, Z7, Z5
-	VMAXPD Z6, Z7, Z6
+	TESTQ        $0x00000008, flags+88(FP)
+	JE           maskedrelu
+	VXORPS       Z7, Z7, Z7
+	VMAXPD       Z0, Z7, Z0
+	VMAXPD       Z1, Z7, Z1
+	VMAXPD       Z2, Z7, Z2
+	VMAXPD       Z3, Z7, Z3
+	VMAXPD       Z4, Z7, Z4
+	VMAXPD       Z5, Z7, Z5
+	VMAXPD       Z6, Z7, Z6
+	TESTQ        $0x00000010, flags+88(FP)
+	JE           maskedrelu6
+	VADDPD       Z7, Z0, Z0
+	VADDPD       Z7, Z1, Z1
+	VADDPD       Z7, Z2, Z2
+	VADDPD       Z7, Z3, Z3
+	VADDPD       Z7, Z4, Z4
+	VADDPD       Z7, Z5, Z5
+	VADDPD       Z7, Z6, Z6
+	VBROADCASTSD six64<>+0(SB), Z7
+	VMINPD       Z0, Z7, Z0
+	VMINPD       Z1, Z7, Z1
+	VMINPD       Z2, Z7, Z2
+	VMINPD       Z3, Z7, Z3
+	VMINPD       Z4, Z7, Z4
+	VMINPD       Z5, Z7, Z5
+	VMINPD       Z6, Z7, Z6
 
-masked_relu:
+maskedrelu6:
+maskedrelu:
 	MOVQ    SI, R9
 	VMOVUPD Z0, K1, (R9)
 	ADDQ    DI, R9
@@ -14701,19 +16884,39 @@ full_col:
 	VADDPD       Z8, Z7, Z7
 
 full_row:
-	TESTQ  $0x00000008, flags+88(FP)
-	JE     full_relu
-	VXORPS Z8, Z8, Z8
-	VMAXPD Z0, Z8, Z0
-	VMAXPD Z1, Z8, Z1
-	VMAXPD Z2, Z8, Z2
-	VMAXPD Z3, Z8, Z3
-	VMAXPD Z4, Z8, Z4
-	VMAXPD Z5, Z8, Z5
-	VMAXPD Z6, Z8, Z6
-	VMAXPD Z7, Z8, Z7
+	TESTQ        $0x00000008, flags+88(FP)
+	JE           fullrelu
+	VXORPS       Z8, Z8, Z8
+	VMAXPD       Z0, Z8, Z0
+	VMAXPD       Z1, Z8, Z1
+	VMAXPD       Z2, Z8, Z2
+	VMAXPD       Z3, Z8, Z3
+	VMAXPD       Z4, Z8, Z4
+	VMAXPD       Z5, Z8, Z5
+	VMAXPD       Z6, Z8, Z6
+	VMAXPD       Z7, Z8, Z7
+	TESTQ        $0x00000010, flags+88(FP)
+	JE           fullrelu6
+	VADDPD       Z8, Z0, Z0
+	VADDPD       Z8, Z1, Z1
+	VADDPD       Z8, Z2, Z2
+	VADDPD       Z8, Z3, Z3
+	VADDPD       Z8, Z4, Z4
+	VADDPD       Z8, Z5, Z5
+	VADDPD       Z8, Z6, Z6
+	VADDPD       Z8, Z7, Z7
+	VBROADCASTSD six64<>+0(SB), Z8
+	VMINPD       Z0, Z8, Z0
+	VMINPD       Z1, Z8, Z1
+	VMINPD       Z2, Z8, Z2
+	VMINPD       Z3, Z8, Z3
+	VMINPD       Z4, Z8, Z4
+	VMINPD       Z5, Z8, Z5
+	VMINPD       Z6, Z8, Z6
+	VMINPD       Z7, Z8, Z7
 
-full_relu:
+fullrelu6:
+fullrelu:
 	MOVQ    SI, R9
 	VMOVUPS Z0, (R9)
 	ADDQ    DI, R9
@@ -14849,19 +17052,39 @@ masked_col:
 	VADDPD       Z8, Z7, Z7
 
 masked_row:
-	TESTQ  $0x00000008, flags+88(FP)
-	JE     masked_relu
-	VXORPS Z8, Z8, Z8
-	VMAXPD Z0, Z8, Z0
-	VMAXPD Z1, Z8, Z1
-	VMAXPD Z2, Z8, Z2
-	VMAXPD Z3, Z8, Z3
-	VMAXPD Z4, Z8, Z4
-	VMAXPD Z5, Z8, Z5
-	VMAXPD Z6, Z8, Z6
-	VMAXPD Z7, Z8, Z7
+	TESTQ        $0x00000008, flags+88(FP)
+	JE           maskedrelu
+	VXORPS       Z8, Z8, Z8
+	VMAXPD       Z0, Z8, Z0
+	VMAXPD       Z1, Z8, Z1
+	VMAXPD       Z2, Z8, Z2
+	VMAXPD       Z3, Z8, Z3
+	VMAXPD       Z4, Z8, Z4
+	VMAXPD       Z5, Z8, Z5
+	VMAXPD       Z6, Z8, Z6
+	VMAXPD       Z7, Z8, Z7
+	TESTQ        $0x00000010, flags+88(FP)
+	JE           maskedrelu6
+	VADDPD       Z8, Z0, Z0
+	VADDPD       Z8, Z1, Z1
+	VADDPD       Z8, Z2, Z2
+	VADDPD       Z8, Z3, Z3
+	VADDPD       Z8, Z4, Z4
+	VADDPD       Z8, Z5, Z5
+	VADDPD       Z8, Z6, Z6
+	VADDPD       Z8, Z7, Z7
+	VBROADCASTSD six64<>+0(SB), Z8
+	VMINPD       Z0, Z8, Z0
+	VMINPD       Z1, Z8, Z1
+	VMINPD       Z2, Z8, Z2
+	VMINPD       Z3, Z8, Z3
+	VMINPD       Z4, Z8, Z4
+	VMINPD       Z5, Z8, Z5
+	VMINPD       Z6, Z8, Z6
+	VMINPD       Z7, Z8, Z7
 
-masked_relu:
+maskedrelu6:
+maskedrelu:
 	MOVQ    SI, R9
 	VMOVUPD Z0, K1, (R9)
 	ADDQ    DI, R9
@@ -15021,20 +17244,42 @@ full_col:
 	VADDPD       Z9, Z8, Z8
 
 full_row:
-	TESTQ  $0x00000008, flags+88(FP)
-	JE     full_relu
-	VXORPS Z9, Z9, Z9
-	VMAXPD Z0, Z9, Z0
-	VMAXPD Z1, Z9, Z1
-	VMAXPD Z2, Z9, Z2
-	VMAXPD Z3, Z9, Z3
-	VMAXPD Z4, Z9, Z4
-	VMAXPD Z5, Z9, Z5
-	VMAXPD Z6, Z9, Z6
-	VMAXPD Z7, Z9, Z7
-	VMAXPD Z8, Z9, Z8
+	TESTQ        $0x00000008, flags+88(FP)
+	JE           fullrelu
+	VXORPS       Z9, Z9, Z9
+	VMAXPD       Z0, Z9, Z0
+	VMAXPD       Z1, Z9, Z1
+	VMAXPD       Z2, Z9, Z2
+	VMAXPD       Z3, Z9, Z3
+	VMAXPD       Z4, Z9, Z4
+	VMAXPD       Z5, Z9, Z5
+	VMAXPD       Z6, Z9, Z6
+	VMAXPD       Z7, Z9, Z7
+	VMAXPD       Z8, Z9, Z8
+	TESTQ        $0x00000010, flags+88(FP)
+	JE           fullrelu6
+	VADDPD       Z9, Z0, Z0
+	VADDPD       Z9, Z1, Z1
+	VADDPD       Z9, Z2, Z2
+	VADDPD       Z9, Z3, Z3
+	VADDPD       Z9, Z4, Z4
+	VADDPD       Z9, Z5, Z5
+	VADDPD       Z9, Z6, Z6
+	VADDPD       Z9, Z7, Z7
+	VADDPD       Z9, Z8, Z8
+	VBROADCASTSD six64<>+0(SB), Z9
+	VMINPD       Z0, Z9, Z0
+	VMINPD       Z1, Z9, Z1
+	VMINPD       Z2, Z9, Z2
+	VMINPD       Z3, Z9, Z3
+	VMINPD       Z4, Z9, Z4
+	VMINPD       Z5, Z9, Z5
+	VMINPD       Z6, Z9, Z6
+	VMINPD       Z7, Z9, Z7
+	VMINPD       Z8, Z9, Z8
 
-full_relu:
+fullrelu6:
+fullrelu:
 	MOVQ    SI, R9
 	VMOVUPS Z0, (R9)
 	ADDQ    DI, R9
@@ -15181,20 +17426,42 @@ masked_col:
 	VADDPD       Z9, Z8, Z8
 
 masked_row:
-	TESTQ  $0x00000008, flags+88(FP)
-	JE     masked_relu
-	VXORPS Z9, Z9, Z9
-	VMAXPD Z0, Z9, Z0
-	VMAXPD Z1, Z9, Z1
-	VMAXPD Z2, Z9, Z2
-	VMAXPD Z3, Z9, Z3
-	VMAXPD Z4, Z9, Z4
-	VMAXPD Z5, Z9, Z5
-	VMAXPD Z6, Z9, Z6
-	VMAXPD Z7, Z9, Z7
-	VMAXPD Z8, Z9, Z8
+	TESTQ        $0x00000008, flags+88(FP)
+	JE           maskedrelu
+	VXORPS       Z9, Z9, Z9
+	VMAXPD       Z0, Z9, Z0
+	VMAXPD       Z1, Z9, Z1
+	VMAXPD       Z2, Z9, Z2
+	VMAXPD       Z3, Z9, Z3
+	VMAXPD       Z4, Z9, Z4
+	VMAXPD       Z5, Z9, Z5
+	VMAXPD       Z6, Z9, Z6
+	VMAXPD       Z7, Z9, Z7
+	VMAXPD       Z8, Z9, Z8
+	TESTQ        $0x00000010, flags+88(FP)
+	JE           maskedrelu6
+	VADDPD       Z9, Z0, Z0
+	VADDPD       Z9, Z1, Z1
+	VADDPD       Z9, Z2, Z2
+	VADDPD       Z9, Z3, Z3
+	VADDPD       Z9, Z4, Z4
+	VADDPD       Z9, Z5, Z5
+	VADDPD       Z9, Z6, Z6
+	VADDPD       Z9, Z7, Z7
+	VADDPD       Z9, Z8, Z8
+	VBROADCASTSD six64<>+0(SB), Z9
+	VMINPD       Z0, Z9, Z0
+	VMINPD       Z1, Z9, Z1
+	VMINPD       Z2, Z9, Z2
+	VMINPD       Z3, Z9, Z3
+	VMINPD       Z4, Z9, Z4
+	VMINPD       Z5, Z9, Z5
+	VMINPD       Z6, Z9, Z6
+	VMINPD       Z7, Z9, Z7
+	VMINPD       Z8, Z9, Z8
 
-masked_relu:
+maskedrelu6:
+maskedrelu:
 	MOVQ    SI, R9
 	VMOVUPD Z0, K1, (R9)
 	ADDQ    DI, R9
@@ -15368,21 +17635,45 @@ full_col:
 	VADDPD       Z10, Z9, Z9
 
 full_row:
-	TESTQ  $0x00000008, flags+88(FP)
-	JE     full_relu
-	VXORPS Z10, Z10, Z10
-	VMAXPD Z0, Z10, Z0
-	VMAXPD Z1, Z10, Z1
-	VMAXPD Z2, Z10, Z2
-	VMAXPD Z3, Z10, Z3
-	VMAXPD Z4, Z10, Z4
-	VMAXPD Z5, Z10, Z5
-	VMAXPD Z6, Z10, Z6
-	VMAXPD Z7, Z10, Z7
-	VMAXPD Z8, Z10, Z8
-	VMAXPD Z9, Z10, Z9
+	TESTQ        $0x00000008, flags+88(FP)
+	JE           fullrelu
+	VXORPS       Z10, Z10, Z10
+	VMAXPD       Z0, Z10, Z0
+	VMAXPD       Z1, Z10, Z1
+	VMAXPD       Z2, Z10, Z2
+	VMAXPD       Z3, Z10, Z3
+	VMAXPD       Z4, Z10, Z4
+	VMAXPD       Z5, Z10, Z5
+	VMAXPD       Z6, Z10, Z6
+	VMAXPD       Z7, Z10, Z7
+	VMAXPD       Z8, Z10, Z8
+	VMAXPD       Z9, Z10, Z9
+	TESTQ        $0x00000010, flags+88(FP)
+	JE           fullrelu6
+	VADDPD       Z10, Z0, Z0
+	VADDPD       Z10, Z1, Z1
+	VADDPD       Z10, Z2, Z2
+	VADDPD       Z10, Z3, Z3
+	VADDPD       Z10, Z4, Z4
+	VADDPD       Z10, Z5, Z5
+	VADDPD       Z10, Z6, Z6
+	VADDPD       Z10, Z7, Z7
+	VADDPD       Z10, Z8, Z8
+	VADDPD       Z10, Z9, Z9
+	VBROADCASTSD six64<>+0(SB), Z10
+	VMINPD       Z0, Z10, Z0
+	VMINPD       Z1, Z10, Z1
+	VMINPD       Z2, Z10, Z2
+	VMINPD       Z3, Z10, Z3
+	VMINPD       Z4, Z10, Z4
+	VMINPD       Z5, Z10, Z5
+	VMINPD       Z6, Z10, Z6
+	VMINPD       Z7, Z10, Z7
+	VMINPD       Z8, Z10, Z8
+	VMINPD       Z9, Z10, Z9
 
-full_relu:
+fullrelu6:
+fullrelu:
 	MOVQ    SI, R9
 	VMOVUPS Z0, (R9)
 	ADDQ    DI, R9
@@ -15543,21 +17834,45 @@ masked_col:
 	VADDPD       Z10, Z9, Z9
 
 masked_row:
-	TESTQ  $0x00000008, flags+88(FP)
-	JE     masked_relu
-	VXORPS Z10, Z10, Z10
-	VMAXPD Z0, Z10, Z0
-	VMAXPD Z1, Z10, Z1
-	VMAXPD Z2, Z10, Z2
-	VMAXPD Z3, Z10, Z3
-	VMAXPD Z4, Z10, Z4
-	VMAXPD Z5, Z10, Z5
-	VMAXPD Z6, Z10, Z6
-	VMAXPD Z7, Z10, Z7
-	VMAXPD Z8, Z10, Z8
-	VMAXPD Z9, Z10, Z9
+	TESTQ        $0x00000008, flags+88(FP)
+	JE           maskedrelu
+	VXORPS       Z10, Z10, Z10
+	VMAXPD       Z0, Z10, Z0
+	VMAXPD       Z1, Z10, Z1
+	VMAXPD       Z2, Z10, Z2
+	VMAXPD       Z3, Z10, Z3
+	VMAXPD       Z4, Z10, Z4
+	VMAXPD       Z5, Z10, Z5
+	VMAXPD       Z6, Z10, Z6
+	VMAXPD       Z7, Z10, Z7
+	VMAXPD       Z8, Z10, Z8
+	VMAXPD       Z9, Z10, Z9
+	TESTQ        $0x00000010, flags+88(FP)
+	JE           maskedrelu6
+	VADDPD       Z10, Z0, Z0
+	VADDPD       Z10, Z1, Z1
+	VADDPD       Z10, Z2, Z2
+	VADDPD       Z10, Z3, Z3
+	VADDPD       Z10, Z4, Z4
+	VADDPD       Z10, Z5, Z5
+	VADDPD       Z10, Z6, Z6
+	VADDPD       Z10, Z7, Z7
+	VADDPD       Z10, Z8, Z8
+	VADDPD       Z10, Z9, Z9
+	VBROADCASTSD six64<>+0(SB), Z10
+	VMINPD       Z0, Z10, Z0
+	VMINPD       Z1, Z10, Z1
+	VMINPD       Z2, Z10, Z2
+	VMINPD       Z3, Z10, Z3
+	VMINPD       Z4, Z10, Z4
+	VMINPD       Z5, Z10, Z5
+	VMINPD       Z6, Z10, Z6
+	VMINPD       Z7, Z10, Z7
+	VMINPD       Z8, Z10, Z8
+	VMINPD       Z9, Z10, Z9
 
-masked_relu:
+maskedrelu6:
+maskedrelu:
 	MOVQ    SI, R9
 	VMOVUPD Z0, K1, (R9)
 	ADDQ    DI, R9
@@ -15742,22 +18057,48 @@ full_col:
 	VADDPD       Z11, Z10, Z10
 
 full_row:
-	TESTQ  $0x00000008, flags+88(FP)
-	JE     full_relu
-	VXORPS Z11, Z11, Z11
-	VMAXPD Z0, Z11, Z0
-	VMAXPD Z1, Z11, Z1
-	VMAXPD Z2, Z11, Z2
-	VMAXPD Z3, Z11, Z3
-	VMAXPD Z4, Z11, Z4
-	VMAXPD Z5, Z11, Z5
-	VMAXPD Z6, Z11, Z6
-	VMAXPD Z7, Z11, Z7
-	VMAXPD Z8, Z11, Z8
-	VMAXPD Z9, Z11, Z9
-	VMAXPD Z10, Z11, Z10
+	TESTQ        $0x00000008, flags+88(FP)
+	JE           fullrelu
+	VXORPS       Z11, Z11, Z11
+	VMAXPD       Z0, Z11, Z0
+	VMAXPD       Z1, Z11, Z1
+	VMAXPD       Z2, Z11, Z2
+	VMAXPD       Z3, Z11, Z3
+	VMAXPD       Z4, Z11, Z4
+	VMAXPD       Z5, Z11, Z5
+	VMAXPD       Z6, Z11, Z6
+	VMAXPD       Z7, Z11, Z7
+	VMAXPD       Z8, Z11, Z8
+	VMAXPD       Z9, Z11, Z9
+	VMAXPD       Z10, Z11, Z10
+	TESTQ        $0x00000010, flags+88(FP)
+	JE           fullrelu6
+	VADDPD       Z11, Z0, Z0
+	VADDPD       Z11, Z1, Z1
+	VADDPD       Z11, Z2, Z2
+	VADDPD       Z11, Z3, Z3
+	VADDPD       Z11, Z4, Z4
+	VADDPD       Z11, Z5, Z5
+	VADDPD       Z11, Z6, Z6
+	VADDPD       Z11, Z7, Z7
+	VADDPD       Z11, Z8, Z8
+	VADDPD       Z11, Z9, Z9
+	VADDPD       Z11, Z10, Z10
+	VBROADCASTSD six64<>+0(SB), Z11
+	VMINPD       Z0, Z11, Z0
+	VMINPD       Z1, Z11, Z1
+	VMINPD       Z2, Z11, Z2
+	VMINPD       Z3, Z11, Z3
+	VMINPD       Z4, Z11, Z4
+	VMINPD       Z5, Z11, Z5
+	VMINPD       Z6, Z11, Z6
+	VMINPD       Z7, Z11, Z7
+	VMINPD       Z8, Z11, Z8
+	VMINPD       Z9, Z11, Z9
+	VMINPD       Z10, Z11, Z10
 
-full_relu:
+fullrelu6:
+fullrelu:
 	MOVQ    SI, R9
 	VMOVUPS Z0, (R9)
 	ADDQ    DI, R9
@@ -15929,22 +18270,48 @@ masked_col:
 	VADDPD       Z11, Z10, Z10
 
 masked_row:
-	TESTQ  $0x00000008, flags+88(FP)
-	JE     masked_relu
-	VXORPS Z11, Z11, Z11
-	VMAXPD Z0, Z11, Z0
-	VMAXPD Z1, Z11, Z1
-	VMAXPD Z2, Z11, Z2
-	VMAXPD Z3, Z11, Z3
-	VMAXPD Z4, Z11, Z4
-	VMAXPD Z5, Z11, Z5
-	VMAXPD Z6, Z11, Z6
-	VMAXPD Z7, Z11, Z7
-	VMAXPD Z8, Z11, Z8
-	VMAXPD Z9, Z11, Z9
-	VMAXPD Z10, Z11, Z10
+	TESTQ        $0x00000008, flags+88(FP)
+	JE           maskedrelu
+	VXORPS       Z11, Z11, Z11
+	VMAXPD       Z0, Z11, Z0
+	VMAXPD       Z1, Z11, Z1
+	VMAXPD       Z2, Z11, Z2
+	VMAXPD       Z3, Z11, Z3
+	VMAXPD       Z4, Z11, Z4
+	VMAXPD       Z5, Z11, Z5
+	VMAXPD       Z6, Z11, Z6
+	VMAXPD       Z7, Z11, Z7
+	VMAXPD       Z8, Z11, Z8
+	VMAXPD       Z9, Z11, Z9
+	VMAXPD       Z10, Z11, Z10
+	TESTQ        $0x00000010, flags+88(FP)
+	JE           maskedrelu6
+	VADDPD       Z11, Z0, Z0
+	VADDPD       Z11, Z1, Z1
+	VADDPD       Z11, Z2, Z2
+	VADDPD       Z11, Z3, Z3
+	VADDPD       Z11, Z4, Z4
+	VADDPD       Z11, Z5, Z5
+	VADDPD       Z11, Z6, Z6
+	VADDPD       Z11, Z7, Z7
+	VADDPD       Z11, Z8, Z8
+	VADDPD       Z11, Z9, Z9
+	VADDPD       Z11, Z10, Z10
+	VBROADCASTSD six64<>+0(SB), Z11
+	VMINPD       Z0, Z11, Z0
+	VMINPD       Z1, Z11, Z1
+	VMINPD       Z2, Z11, Z2
+	VMINPD       Z3, Z11, Z3
+	VMINPD       Z4, Z11, Z4
+	VMINPD       Z5, Z11, Z5
+	VMINPD       Z6, Z11, Z6
+	VMINPD       Z7, Z11, Z7
+	VMINPD       Z8, Z11, Z8
+	VMINPD       Z9, Z11, Z9
+	VMINPD       Z10, Z11, Z10
 
-masked_relu:
+maskedrelu6:
+maskedrelu:
 	MOVQ    SI, R9
 	VMOVUPD Z0, K1, (R9)
 	ADDQ    DI, R9
@@ -16140,23 +18507,51 @@ full_col:
 	VADDPD       Z12, Z11, Z11
 
 full_row:
-	TESTQ  $0x00000008, flags+88(FP)
-	JE     full_relu
-	VXORPS Z12, Z12, Z12
-	VMAXPD Z0, Z12, Z0
-	VMAXPD Z1, Z12, Z1
-	VMAXPD Z2, Z12, Z2
-	VMAXPD Z3, Z12, Z3
-	VMAXPD Z4, Z12, Z4
-	VMAXPD Z5, Z12, Z5
-	VMAXPD Z6, Z12, Z6
-	VMAXPD Z7, Z12, Z7
-	VMAXPD Z8, Z12, Z8
-	VMAXPD Z9, Z12, Z9
-	VMAXPD Z10, Z12, Z10
-	VMAXPD Z11, Z12, Z11
+	TESTQ        $0x00000008, flags+88(FP)
+	JE           fullrelu
+	VXORPS       Z12, Z12, Z12
+	VMAXPD       Z0, Z12, Z0
+	VMAXPD       Z1, Z12, Z1
+	VMAXPD       Z2, Z12, Z2
+	VMAXPD       Z3, Z12, Z3
+	VMAXPD       Z4, Z12, Z4
+	VMAXPD       Z5, Z12, Z5
+	VMAXPD       Z6, Z12, Z6
+	VMAXPD       Z7, Z12, Z7
+	VMAXPD       Z8, Z12, Z8
+	VMAXPD       Z9, Z12, Z9
+	VMAXPD       Z10, Z12, Z10
+	VMAXPD       Z11, Z12, Z11
+	TESTQ        $0x00000010, flags+88(FP)
+	JE           fullrelu6
+	VADDPD       Z12, Z0, Z0
+	VADDPD       Z12, Z1, Z1
+	VADDPD       Z12, Z2, Z2
+	VADDPD       Z12, Z3, Z3
+	VADDPD       Z12, Z4, Z4
+	VADDPD       Z12, Z5, Z5
+	VADDPD       Z12, Z6, Z6
+	VADDPD       Z12, Z7, Z7
+	VADDPD       Z12, Z8, Z8
+	VADDPD       Z12, Z9, Z9
+	VADDPD       Z12, Z10, Z10
+	VADDPD       Z12, Z11, Z11
+	VBROADCASTSD six64<>+0(SB), Z12
+	VMINPD       Z0, Z12, Z0
+	VMINPD       Z1, Z12, Z1
+	VMINPD       Z2, Z12, Z2
+	VMINPD       Z3, Z12, Z3
+	VMINPD       Z4, Z12, Z4
+	VMINPD       Z5, Z12, Z5
+	VMINPD       Z6, Z12, Z6
+	VMINPD       Z7, Z12, Z7
+	VMINPD       Z8, Z12, Z8
+	VMINPD       Z9, Z12, Z9
+	VMINPD       Z10, Z12, Z10
+	VMINPD       Z11, Z12, Z11
 
-full_relu:
+fullrelu6:
+fullrelu:
 	MOVQ    SI, R9
 	VMOVUPS Z0, (R9)
 	ADDQ    DI, R9
@@ -16339,23 +18734,51 @@ masked_col:
 	VADDPD       Z12, Z11, Z11
 
 masked_row:
-	TESTQ  $0x00000008, flags+88(FP)
-	JE     masked_relu
-	VXORPS Z12, Z12, Z12
-	VMAXPD Z0, Z12, Z0
-	VMAXPD Z1, Z12, Z1
-	VMAXPD Z2, Z12, Z2
-	VMAXPD Z3, Z12, Z3
-	VMAXPD Z4, Z12, Z4
-	VMAXPD Z5, Z12, Z5
-	VMAXPD Z6, Z12, Z6
-	VMAXPD Z7, Z12, Z7
-	VMAXPD Z8, Z12, Z8
-	VMAXPD Z9, Z12, Z9
-	VMAXPD Z10, Z12, Z10
-	VMAXPD Z11, Z12, Z11
+	TESTQ        $0x00000008, flags+88(FP)
+	JE           maskedrelu
+	VXORPS       Z12, Z12, Z12
+	VMAXPD       Z0, Z12, Z0
+	VMAXPD       Z1, Z12, Z1
+	VMAXPD       Z2, Z12, Z2
+	VMAXPD       Z3, Z12, Z3
+	VMAXPD       Z4, Z12, Z4
+	VMAXPD       Z5, Z12, Z5
+	VMAXPD       Z6, Z12, Z6
+	VMAXPD       Z7, Z12, Z7
+	VMAXPD       Z8, Z12, Z8
+	VMAXPD       Z9, Z12, Z9
+	VMAXPD       Z10, Z12, Z10
+	VMAXPD       Z11, Z12, Z11
+	TESTQ        $0x00000010, flags+88(FP)
+	JE           maskedrelu6
+	VADDPD       Z12, Z0, Z0
+	VADDPD       Z12, Z1, Z1
+	VADDPD       Z12, Z2, Z2
+	VADDPD       Z12, Z3, Z3
+	VADDPD       Z12, Z4, Z4
+	VADDPD       Z12, Z5, Z5
+	VADDPD       Z12, Z6, Z6
+	VADDPD       Z12, Z7, Z7
+	VADDPD       Z12, Z8, Z8
+	VADDPD       Z12, Z9, Z9
+	VADDPD       Z12, Z10, Z10
+	VADDPD       Z12, Z11, Z11
+	VBROADCASTSD six64<>+0(SB), Z12
+	VMINPD       Z0, Z12, Z0
+	VMINPD       Z1, Z12, Z1
+	VMINPD       Z2, Z12, Z2
+	VMINPD       Z3, Z12, Z3
+	VMINPD       Z4, Z12, Z4
+	VMINPD       Z5, Z12, Z5
+	VMINPD       Z6, Z12, Z6
+	VMINPD       Z7, Z12, Z7
+	VMINPD       Z8, Z12, Z8
+	VMINPD       Z9, Z12, Z9
+	VMINPD       Z10, Z12, Z10
+	VMINPD       Z11, Z12, Z11
 
-masked_relu:
+maskedrelu6:
+maskedrelu:
 	MOVQ    SI, R9
 	VMOVUPD Z0, K1, (R9)
 	ADDQ    DI, R9
@@ -16453,13 +18876,21 @@ full_col:
 	VADDPD       Z2, Z1, Z1
 
 full_row:
-	TESTQ  $0x00000008, flags+88(FP)
-	JE     full_relu
-	VXORPS Z2, Z2, Z2
-	VMAXPD Z0, Z2, Z0
-	VMAXPD Z1, Z2, Z1
+	TESTQ        $0x00000008, flags+88(FP)
+	JE           fullrelu
+	VXORPS       Z2, Z2, Z2
+	VMAXPD       Z0, Z2, Z0
+	VMAXPD       Z1, Z2, Z1
+	TESTQ        $0x00000010, flags+88(FP)
+	JE           fullrelu6
+	VADDPD       Z2, Z0, Z0
+	VADDPD       Z2, Z1, Z1
+	VBROADCASTSD six64<>+0(SB), Z2
+	VMINPD       Z0, Z2, Z0
+	VMINPD       Z1, Z2, Z1
 
-full_relu:
+fullrelu6:
+fullrelu:
 	MOVQ    BX, DI
 	VMOVUPS Z0, (DI)
 	VMOVUPS Z1, 64(DI)
@@ -16521,13 +18952,21 @@ masked_col:
 	VADDPD       Z2, Z1, Z1
 
 masked_row:
-	TESTQ  $0x00000008, flags+88(FP)
-	JE     masked_relu
-	VXORPS Z2, Z2, Z2
-	VMAXPD Z0, Z2, Z0
-	VMAXPD Z1, Z2, Z1
+	TESTQ        $0x00000008, flags+88(FP)
+	JE           maskedrelu
+	VXORPS       Z2, Z2, Z2
+	VMAXPD       Z0, Z2, Z0
+	VMAXPD       Z1, Z2, Z1
+	TESTQ        $0x00000010, flags+88(FP)
+	JE           maskedrelu6
+	VADDPD       Z2, Z0, Z0
+	VADDPD       Z2, Z1, Z1
+	VBROADCASTSD six64<>+0(SB), Z2
+	VMINPD       Z0, Z2, Z0
+	VMINPD       Z1, Z2, Z1
 
-masked_relu:
+maskedrelu6:
+maskedrelu:
 	MOVQ    BX, DI
 	VMOVUPS Z0, (DI)
 	VMOVUPD Z1, K1, 64(DI)
@@ -16619,15 +19058,27 @@ full_col:
 	VADDPD       Z4, Z3, Z3
 
 full_row:
-	TESTQ  $0x00000008, flags+88(FP)
-	JE     full_relu
-	VXORPS Z4, Z4, Z4
-	VMAXPD Z0, Z4, Z0
-	VMAXPD Z1, Z4, Z1
-	VMAXPD Z2, Z4, Z2
-	VMAXPD Z3, Z4, Z3
+	TESTQ        $0x00000008, flags+88(FP)
+	JE           fullrelu
+	VXORPS       Z4, Z4, Z4
+	VMAXPD       Z0, Z4, Z0
+	VMAXPD       Z1, Z4, Z1
+	VMAXPD       Z2, Z4, Z2
+	VMAXPD       Z3, Z4, Z3
+	TESTQ        $0x00000010, flags+88(FP)
+	JE           fullrelu6
+	VADDPD       Z4, Z0, Z0
+	VADDPD       Z4, Z1, Z1
+	VADDPD       Z4, Z2, Z2
+	VADDPD       Z4, Z3, Z3
+	VBROADCASTSD six64<>+0(SB), Z4
+	VMINPD       Z0, Z4, Z0
+	VMINPD       Z1, Z4, Z1
+	VMINPD       Z2, Z4, Z2
+	VMINPD       Z3, Z4, Z3
 
-full_relu:
+fullrelu6:
+fullrelu:
 	MOVQ    SI, R9
 	VMOVUPS Z0, (R9)
 	VMOVUPS Z1, 64(R9)
@@ -16707,15 +19158,27 @@ masked_col:
 	VADDPD       Z4, Z3, Z3
 
 masked_row:
-	TESTQ  $0x00000008, flags+88(FP)
-	JE     masked_relu
-	VXORPS Z4, Z4, Z4
-	VMAXPD Z0, Z4, Z0
-	VMAXPD Z1, Z4, Z1
-	VMAXPD Z2, Z4, Z2
-	VMAXPD Z3, Z4, Z3
+	TESTQ        $0x00000008, flags+88(FP)
+	JE           maskedrelu
+	VXORPS       Z4, Z4, Z4
+	VMAXPD       Z0, Z4, Z0
+	VMAXPD       Z1, Z4, Z1
+	VMAXPD       Z2, Z4, Z2
+	VMAXPD       Z3, Z4, Z3
+	TESTQ        $0x00000010, flags+88(FP)
+	JE           maskedrelu6
+	VADDPD       Z4, Z0, Z0
+	VADDPD       Z4, Z1, Z1
+	VADDPD       Z4, Z2, Z2
+	VADDPD       Z4, Z3, Z3
+	VBROADCASTSD six64<>+0(SB), Z4
+	VMINPD       Z0, Z4, Z0
+	VMINPD       Z1, Z4, Z1
+	VMINPD       Z2, Z4, Z2
+	VMINPD       Z3, Z4, Z3
 
-masked_relu:
+maskedrelu6:
+maskedrelu:
 	MOVQ    SI, R9
 	VMOVUPS Z0, (R9)
 	VMOVUPD Z1, K1, 64(R9)
@@ -16825,17 +19288,33 @@ full_col:
 	VADDPD       Z6, Z5, Z5
 
 full_row:
-	TESTQ  $0x00000008, flags+88(FP)
-	JE     full_relu
-	VXORPS Z6, Z6, Z6
-	VMAXPD Z0, Z6, Z0
-	VMAXPD Z1, Z6, Z1
-	VMAXPD Z2, Z6, Z2
-	VMAXPD Z3, Z6, Z3
-	VMAXPD Z4, Z6, Z4
-	VMAXPD Z5, Z6, Z5
+	TESTQ        $0x00000008, flags+88(FP)
+	JE           fullrelu
+	VXORPS       Z6, Z6, Z6
+	VMAXPD       Z0, Z6, Z0
+	VMAXPD       Z1, Z6, Z1
+	VMAXPD       Z2, Z6, Z2
+	VMAXPD       Z3, Z6, Z3
+	VMAXPD       Z4, Z6, Z4
+	VMAXPD       Z5, Z6, Z5
+	TESTQ        $0x00000010, flags+88(FP)
+	JE           fullrelu6
+	VADDPD       Z6, Z0, Z0
+	VADDPD       Z6, Z1, Z1
+	VADDPD       Z6, Z2, Z2
+	VADDPD       Z6, Z3, Z3
+	VADDPD       Z6, Z4, Z4
+	VADDPD       Z6, Z5, Z5
+	VBROADCASTSD six64<>+0(SB), Z6
+	VMINPD       Z0, Z6, Z0
+	VMINPD       Z1, Z6, Z1
+	VMINPD       Z2, Z6, Z2
+	VMINPD       Z3, Z6, Z3
+	VMINPD       Z4, Z6, Z4
+	VMINPD       Z5, Z6, Z5
 
-full_relu:
+fullrelu6:
+fullrelu:
 	MOVQ    SI, R9
 	VMOVUPS Z0, (R9)
 	VMOVUPS Z1, 64(R9)
@@ -16933,17 +19412,33 @@ masked_col:
 	VADDPD       Z6, Z5, Z5
 
 masked_row:
-	TESTQ  $0x00000008, flags+88(FP)
-	JE     masked_relu
-	VXORPS Z6, Z6, Z6
-	VMAXPD Z0, Z6, Z0
-	VMAXPD Z1, Z6, Z1
-	VMAXPD Z2, Z6, Z2
-	VMAXPD Z3, Z6, Z3
-	VMAXPD Z4, Z6, Z4
-	VMAXPD Z5, Z6, Z5
+	TESTQ        $0x00000008, flags+88(FP)
+	JE           maskedrelu
+	VXORPS       Z6, Z6, Z6
+	VMAXPD       Z0, Z6, Z0
+	VMAXPD       Z1, Z6, Z1
+	VMAXPD       Z2, Z6, Z2
+	VMAXPD       Z3, Z6, Z3
+	VMAXPD       Z4, Z6, Z4
+	VMAXPD       Z5, Z6, Z5
+	TESTQ        $0x00000010, flags+88(FP)
+	JE           maskedrelu6
+	VADDPD       Z6, Z0, Z0
+	VADDPD       Z6, Z1, Z1
+	VADDPD       Z6, Z2, Z2
+	VADDPD       Z6, Z3, Z3
+	VADDPD       Z6, Z4, Z4
+	VADDPD       Z6, Z5, Z5
+	VBROADCASTSD six64<>+0(SB), Z6
+	VMINPD       Z0, Z6, Z0
+	VMINPD       Z1, Z6, Z1
+	VMINPD       Z2, Z6, Z2
+	VMINPD       Z3, Z6, Z3
+	VMINPD       Z4, Z6, Z4
+	VMINPD       Z5, Z6, Z5
 
-masked_relu:
+maskedrelu6:
+maskedrelu:
 	MOVQ    SI, R9
 	VMOVUPS Z0, (R9)
 	VMOVUPD Z1, K1, 64(R9)
@@ -17074,19 +19569,39 @@ full_col:
 	VADDPD       Z8, Z7, Z7
 
 full_row:
-	TESTQ  $0x00000008, flags+88(FP)
-	JE     full_relu
-	VXORPS Z8, Z8, Z8
-	VMAXPD Z0, Z8, Z0
-	VMAXPD Z1, Z8, Z1
-	VMAXPD Z2, Z8, Z2
-	VMAXPD Z3, Z8, Z3
-	VMAXPD Z4, Z8, Z4
-	VMAXPD Z5, Z8, Z5
-	VMAXPD Z6, Z8, Z6
-	VMAXPD Z7, Z8, Z7
+	TESTQ        $0x00000008, flags+88(FP)
+	JE           fullrelu
+	VXORPS       Z8, Z8, Z8
+	VMAXPD       Z0, Z8, Z0
+	VMAXPD       Z1, Z8, Z1
+	VMAXPD       Z2, Z8, Z2
+	VMAXPD       Z3, Z8, Z3
+	VMAXPD       Z4, Z8, Z4
+	VMAXPD       Z5, Z8, Z5
+	VMAXPD       Z6, Z8, Z6
+	VMAXPD       Z7, Z8, Z7
+	TESTQ        $0x00000010, flags+88(FP)
+	JE           fullrelu6
+	VADDPD       Z8, Z0, Z0
+	VADDPD       Z8, Z1, Z1
+	VADDPD       Z8, Z2, Z2
+	VADDPD       Z8, Z3, Z3
+	VADDPD       Z8, Z4, Z4
+	VADDPD       Z8, Z5, Z5
+	VADDPD       Z8, Z6, Z6
+	VADDPD       Z8, Z7, Z7
+	VBROADCASTSD six64<>+0(SB), Z8
+	VMINPD       Z0, Z8, Z0
+	VMINPD       Z1, Z8, Z1
+	VMINPD       Z2, Z8, Z2
+	VMINPD       Z3, Z8, Z3
+	VMINPD       Z4, Z8, Z4
+	VMINPD       Z5, Z8, Z5
+	VMINPD       Z6, Z8, Z6
+	VMINPD       Z7, Z8, Z7
 
-full_relu:
+fullrelu6:
+fullrelu:
 	MOVQ    SI, R9
 	VMOVUPS Z0, (R9)
 	VMOVUPS Z1, 64(R9)
@@ -17205,19 +19720,39 @@ masked_col:
 	VADDPD       Z8, Z7, Z7
 
 masked_row:
-	TESTQ  $0x00000008, flags+88(FP)
-	JE     masked_relu
-	VXORPS Z8, Z8, Z8
-	VMAXPD Z0, Z8, Z0
-	VMAXPD Z1, Z8, Z1
-	VMAXPD Z2, Z8, Z2
-	VMAXPD Z3, Z8, Z3
-	VMAXPD Z4, Z8, Z4
-	VMAXPD Z5, Z8, Z5
-	VMAXPD Z6, Z8, Z6
-	VMAXPD Z7, Z8, Z7
+	TESTQ        $0x00000008, flags+88(FP)
+	JE           maskedrelu
+	VXORPS       Z8, Z8, Z8
+	VMAXPD       Z0, Z8, Z0
+	VMAXPD       Z1, Z8, Z1
+	VMAXPD       Z2, Z8, Z2
+	VMAXPD       Z3, Z8, Z3
+	VMAXPD       Z4, Z8, Z4
+	VMAXPD       Z5, Z8, Z5
+	VMAXPD       Z6, Z8, Z6
+	VMAXPD       Z7, Z8, Z7
+	TESTQ        $0x00000010, flags+88(FP)
+	JE           maskedrelu6
+	VADDPD       Z8, Z0, Z0
+	VADDPD       Z8, Z1, Z1
+	VADDPD       Z8, Z2, Z2
+	VADDPD       Z8, Z3, Z3
+	VADDPD       Z8, Z4, Z4
+	VADDPD       Z8, Z5, Z5
+	VADDPD       Z8, Z6, Z6
+	VADDPD       Z8, Z7, Z7
+	VBROADCASTSD six64<>+0(SB), Z8
+	VMINPD       Z0, Z8, Z0
+	VMINPD       Z1, Z8, Z1
+	VMINPD       Z2, Z8, Z2
+	VMINPD       Z3, Z8, Z3
+	VMINPD       Z4, Z8, Z4
+	VMINPD       Z5, Z8, Z5
+	VMINPD       Z6, Z8, Z6
+	VMINPD       Z7, Z8, Z7
 
-masked_relu:
+maskedrelu6:
+maskedrelu:
 	MOVQ    SI, R9
 	VMOVUPS Z0, (R9)
 	VMOVUPD Z1, K1, 64(R9)
@@ -17369,21 +19904,45 @@ full_col:
 	VADDPD       Z10, Z9, Z9
 
 full_row:
-	TESTQ  $0x00000008, flags+88(FP)
-	JE     full_relu
-	VXORPS Z10, Z10, Z10
-	VMAXPD Z0, Z10, Z0
-	VMAXPD Z1, Z10, Z1
-	VMAXPD Z2, Z10, Z2
-	VMAXPD Z3, Z10, Z3
-	VMAXPD Z4, Z10, Z4
-	VMAXPD Z5, Z10, Z5
-	VMAXPD Z6, Z10, Z6
-	VMAXPD Z7, Z10, Z7
-	VMAXPD Z8, Z10, Z8
-	VMAXPD Z9, Z10, Z9
+	TESTQ        $0x00000008, flags+88(FP)
+	JE           fullrelu
+	VXORPS       Z10, Z10, Z10
+	VMAXPD       Z0, Z10, Z0
+	VMAXPD       Z1, Z10, Z1
+	VMAXPD       Z2, Z10, Z2
+	VMAXPD       Z3, Z10, Z3
+	VMAXPD       Z4, Z10, Z4
+	VMAXPD       Z5, Z10, Z5
+	VMAXPD       Z6, Z10, Z6
+	VMAXPD       Z7, Z10, Z7
+	VMAXPD       Z8, Z10, Z8
+	VMAXPD       Z9, Z10, Z9
+	TESTQ        $0x00000010, flags+88(FP)
+	JE           fullrelu6
+	VADDPD       Z10, Z0, Z0
+	VADDPD       Z10, Z1, Z1
+	VADDPD       Z10, Z2, Z2
+	VADDPD       Z10, Z3, Z3
+	VADDPD       Z10, Z4, Z4
+	VADDPD       Z10, Z5, Z5
+	VADDPD       Z10, Z6, Z6
+	VADDPD       Z10, Z7, Z7
+	VADDPD       Z10, Z8, Z8
+	VADDPD       Z10, Z9, Z9
+	VBROADCASTSD six64<>+0(SB), Z10
+	VMINPD       Z0, Z10, Z0
+	VMINPD       Z1, Z10, Z1
+	VMINPD       Z2, Z10, Z2
+	VMINPD       Z3, Z10, Z3
+	VMINPD       Z4, Z10, Z4
+	VMINPD       Z5, Z10, Z5
+	VMINPD       Z6, Z10, Z6
+	VMINPD       Z7, Z10, Z7
+	VMINPD       Z8, Z10, Z8
+	VMINPD       Z9, Z10, Z9
 
-full_relu:
+fullrelu6:
+fullrelu:
 	MOVQ    SI, R9
 	VMOVUPS Z0, (R9)
 	VMOVUPS Z1, 64(R9)
@@ -17522,21 +20081,45 @@ masked_col:
 	VADDPD       Z10, Z9, Z9
 
 masked_row:
-	TESTQ  $0x00000008, flags+88(FP)
-	JE     masked_relu
-	VXORPS Z10, Z10, Z10
-	VMAXPD Z0, Z10, Z0
-	VMAXPD Z1, Z10, Z1
-	VMAXPD Z2, Z10, Z2
-	VMAXPD Z3, Z10, Z3
-	VMAXPD Z4, Z10, Z4
-	VMAXPD Z5, Z10, Z5
-	VMAXPD Z6, Z10, Z6
-	VMAXPD Z7, Z10, Z7
-	VMAXPD Z8, Z10, Z8
-	VMAXPD Z9, Z10, Z9
+	TESTQ        $0x00000008, flags+88(FP)
+	JE           maskedrelu
+	VXORPS       Z10, Z10, Z10
+	VMAXPD       Z0, Z10, Z0
+	VMAXPD       Z1, Z10, Z1
+	VMAXPD       Z2, Z10, Z2
+	VMAXPD       Z3, Z10, Z3
+	VMAXPD       Z4, Z10, Z4
+	VMAXPD       Z5, Z10, Z5
+	VMAXPD       Z6, Z10, Z6
+	VMAXPD       Z7, Z10, Z7
+	VMAXPD       Z8, Z10, Z8
+	VMAXPD       Z9, Z10, Z9
+	TESTQ        $0x00000010, flags+88(FP)
+	JE           maskedrelu6
+	VADDPD       Z10, Z0, Z0
+	VADDPD       Z10, Z1, Z1
+	VADDPD       Z10, Z2, Z2
+	VADDPD       Z10, Z3, Z3
+	VADDPD       Z10, Z4, Z4
+	VADDPD       Z10, Z5, Z5
+	VADDPD       Z10, Z6, Z6
+	VADDPD       Z10, Z7, Z7
+	VADDPD       Z10, Z8, Z8
+	VADDPD       Z10, Z9, Z9
+	VBROADCASTSD six64<>+0(SB), Z10
+	VMINPD       Z0, Z10, Z0
+	VMINPD       Z1, Z10, Z1
+	VMINPD       Z2, Z10, Z2
+	VMINPD       Z3, Z10, Z3
+	VMINPD       Z4, Z10, Z4
+	VMINPD       Z5, Z10, Z5
+	VMINPD       Z6, Z10, Z6
+	VMINPD       Z7, Z10, Z7
+	VMINPD       Z8, Z10, Z8
+	VMINPD       Z9, Z10, Z9
 
-masked_relu:
+maskedrelu6:
+maskedrelu:
 	MOVQ    SI, R9
 	VMOVUPS Z0, (R9)
 	VMOVUPD Z1, K1, 64(R9)
@@ -17706,23 +20289,51 @@ full_col:
 	VADDPD       Z12, Z11, Z11
 
 full_row:
-	TESTQ  $0x00000008, flags+88(FP)
-	JE     full_relu
-	VXORPS Z12, Z12, Z12
-	VMAXPD Z0, Z12, Z0
-	VMAXPD Z1, Z12, Z1
-	VMAXPD Z2, Z12, Z2
-	VMAXPD Z3, Z12, Z3
-	VMAXPD Z4, Z12, Z4
-	VMAXPD Z5, Z12, Z5
-	VMAXPD Z6, Z12, Z6
-	VMAXPD Z7, Z12, Z7
-	VMAXPD Z8, Z12, Z8
-	VMAXPD Z9, Z12, Z9
-	VMAXPD Z10, Z12, Z10
-	VMAXPD Z11, Z12, Z11
+	TESTQ        $0x00000008, flags+88(FP)
+	JE           fullrelu
+	VXORPS       Z12, Z12, Z12
+	VMAXPD       Z0, Z12, Z0
+	VMAXPD       Z1, Z12, Z1
+	VMAXPD       Z2, Z12, Z2
+	VMAXPD       Z3, Z12, Z3
+	VMAXPD       Z4, Z12, Z4
+	VMAXPD       Z5, Z12, Z5
+	VMAXPD       Z6, Z12, Z6
+	VMAXPD       Z7, Z12, Z7
+	VMAXPD       Z8, Z12, Z8
+	VMAXPD       Z9, Z12, Z9
+	VMAXPD       Z10, Z12, Z10
+	VMAXPD       Z11, Z12, Z11
+	TESTQ        $0x00000010, flags+88(FP)
+	JE           fullrelu6
+	VADDPD       Z12, Z0, Z0
+	VADDPD       Z12, Z1, Z1
+	VADDPD       Z12, Z2, Z2
+	VADDPD       Z12, Z3, Z3
+	VADDPD       Z12, Z4, Z4
+	VADDPD       Z12, Z5, Z5
+	VADDPD       Z12, Z6, Z6
+	VADDPD       Z12, Z7, Z7
+	VADDPD       Z12, Z8, Z8
+	VADDPD       Z12, Z9, Z9
+	VADDPD       Z12, Z10, Z10
+	VADDPD       Z12, Z11, Z11
+	VBROADCASTSD six64<>+0(SB), Z12
+	VMINPD       Z0, Z12, Z0
+	VMINPD       Z1, Z12, Z1
+	VMINPD       Z2, Z12, Z2
+	VMINPD       Z3, Z12, Z3
+	VMINPD       Z4, Z12, Z4
+	VMINPD       Z5, Z12, Z5
+	VMINPD       Z6, Z12, Z6
+	VMINPD       Z7, Z12, Z7
+	VMINPD       Z8, Z12, Z8
+	VMINPD       Z9, Z12, Z9
+	VMINPD       Z10, Z12, Z10
+	VMINPD       Z11, Z12, Z11
 
-full_relu:
+fullrelu6:
+fullrelu:
 	MOVQ    SI, R9
 	VMOVUPS Z0, (R9)
 	VMOVUPS Z1, 64(R9)
@@ -17879,23 +20490,51 @@ masked_col:
 	VADDPD       Z12, Z11, Z11
 
 masked_row:
-	TESTQ  $0x00000008, flags+88(FP)
-	JE     masked_relu
-	VXORPS Z12, Z12, Z12
-	VMAXPD Z0, Z12, Z0
-	VMAXPD Z1, Z12, Z1
-	VMAXPD Z2, Z12, Z2
-	VMAXPD Z3, Z12, Z3
-	VMAXPD Z4, Z12, Z4
-	VMAXPD Z5, Z12, Z5
-	VMAXPD Z6, Z12, Z6
-	VMAXPD Z7, Z12, Z7
-	VMAXPD Z8, Z12, Z8
-	VMAXPD Z9, Z12, Z9
-	VMAXPD Z10, Z12, Z10
-	VMAXPD Z11, Z12, Z11
+	TESTQ        $0x00000008, flags+88(FP)
+	JE           maskedrelu
+	VXORPS       Z12, Z12, Z12
+	VMAXPD       Z0, Z12, Z0
+	VMAXPD       Z1, Z12, Z1
+	VMAXPD       Z2, Z12, Z2
+	VMAXPD       Z3, Z12, Z3
+	VMAXPD       Z4, Z12, Z4
+	VMAXPD       Z5, Z12, Z5
+	VMAXPD       Z6, Z12, Z6
+	VMAXPD       Z7, Z12, Z7
+	VMAXPD       Z8, Z12, Z8
+	VMAXPD       Z9, Z12, Z9
+	VMAXPD       Z10, Z12, Z10
+	VMAXPD       Z11, Z12, Z11
+	TESTQ        $0x00000010, flags+88(FP)
+	JE           maskedrelu6
+	VADDPD       Z12, Z0, Z0
+	VADDPD       Z12, Z1, Z1
+	VADDPD       Z12, Z2, Z2
+	VADDPD       Z12, Z3, Z3
+	VADDPD       Z12, Z4, Z4
+	VADDPD       Z12, Z5, Z5
+	VADDPD       Z12, Z6, Z6
+	VADDPD       Z12, Z7, Z7
+	VADDPD       Z12, Z8, Z8
+	VADDPD       Z12, Z9, Z9
+	VADDPD       Z12, Z10, Z10
+	VADDPD       Z12, Z11, Z11
+	VBROADCASTSD six64<>+0(SB), Z12
+	VMINPD       Z0, Z12, Z0
+	VMINPD       Z1, Z12, Z1
+	VMINPD       Z2, Z12, Z2
+	VMINPD       Z3, Z12, Z3
+	VMINPD       Z4, Z12, Z4
+	VMINPD       Z5, Z12, Z5
+	VMINPD       Z6, Z12, Z6
+	VMINPD       Z7, Z12, Z7
+	VMINPD       Z8, Z12, Z8
+	VMINPD       Z9, Z12, Z9
+	VMINPD       Z10, Z12, Z10
+	VMINPD       Z11, Z12, Z11
 
-masked_relu:
+maskedrelu6:
+maskedrelu:
 	MOVQ    SI, R9
 	VMOVUPS Z0, (R9)
 	VMOVUPD Z1, K1, 64(R9)
@@ -18083,25 +20722,57 @@ full_col:
 	VADDPD       Z14, Z13, Z13
 
 full_row:
-	TESTQ  $0x00000008, flags+88(FP)
-	JE     full_relu
-	VXORPS Z14, Z14, Z14
-	VMAXPD Z0, Z14, Z0
-	VMAXPD Z1, Z14, Z1
-	VMAXPD Z2, Z14, Z2
-	VMAXPD Z3, Z14, Z3
-	VMAXPD Z4, Z14, Z4
-	VMAXPD Z5, Z14, Z5
-	VMAXPD Z6, Z14, Z6
-	VMAXPD Z7, Z14, Z7
-	VMAXPD Z8, Z14, Z8
-	VMAXPD Z9, Z14, Z9
-	VMAXPD Z10, Z14, Z10
-	VMAXPD Z11, Z14, Z11
-	VMAXPD Z12, Z14, Z12
-	VMAXPD Z13, Z14, Z13
+	TESTQ        $0x00000008, flags+88(FP)
+	JE           fullrelu
+	VXORPS       Z14, Z14, Z14
+	VMAXPD       Z0, Z14, Z0
+	VMAXPD       Z1, Z14, Z1
+	VMAXPD       Z2, Z14, Z2
+	VMAXPD       Z3, Z14, Z3
+	VMAXPD       Z4, Z14, Z4
+	VMAXPD       Z5, Z14, Z5
+	VMAXPD       Z6, Z14, Z6
+	VMAXPD       Z7, Z14, Z7
+	VMAXPD       Z8, Z14, Z8
+	VMAXPD       Z9, Z14, Z9
+	VMAXPD       Z10, Z14, Z10
+	VMAXPD       Z11, Z14, Z11
+	VMAXPD       Z12, Z14, Z12
+	VMAXPD       Z13, Z14, Z13
+	TESTQ        $0x00000010, flags+88(FP)
+	JE           fullrelu6
+	VADDPD       Z14, Z0, Z0
+	VADDPD       Z14, Z1, Z1
+	VADDPD       Z14, Z2, Z2
+	VADDPD       Z14, Z3, Z3
+	VADDPD       Z14, Z4, Z4
+	VADDPD       Z14, Z5, Z5
+	VADDPD       Z14, Z6, Z6
+	VADDPD       Z14, Z7, Z7
+	VADDPD       Z14, Z8, Z8
+	VADDPD       Z14, Z9, Z9
+	VADDPD       Z14, Z10, Z10
+	VADDPD       Z14, Z11, Z11
+	VADDPD       Z14, Z12, Z12
+	VADDPD       Z14, Z13, Z13
+	VBROADCASTSD six64<>+0(SB), Z14
+	VMINPD       Z0, Z14, Z0
+	VMINPD       Z1, Z14, Z1
+	VMINPD       Z2, Z14, Z2
+	VMINPD       Z3, Z14, Z3
+	VMINPD       Z4, Z14, Z4
+	VMINPD       Z5, Z14, Z5
+	VMINPD       Z6, Z14, Z6
+	VMINPD       Z7, Z14, Z7
+	VMINPD       Z8, Z14, Z8
+	VMINPD       Z9, Z14, Z9
+	VMINPD       Z10, Z14, Z10
+	VMINPD       Z11, Z14, Z11
+	VMINPD       Z12, Z14, Z12
+	VMINPD       Z13, Z14, Z13
 
-full_relu:
+fullrelu6:
+fullrelu:
 	MOVQ    SI, R9
 	VMOVUPS Z0, (R9)
 	VMOVUPS Z1, 64(R9)
@@ -18277,25 +20948,57 @@ masked_col:
 	VADDPD       Z14, Z13, Z13
 
 masked_row:
-	TESTQ  $0x00000008, flags+88(FP)
-	JE     masked_relu
-	VXORPS Z14, Z14, Z14
-	VMAXPD Z0, Z14, Z0
-	VMAXPD Z1, Z14, Z1
-	VMAXPD Z2, Z14, Z2
-	VMAXPD Z3, Z14, Z3
-	VMAXPD Z4, Z14, Z4
-	VMAXPD Z5, Z14, Z5
-	VMAXPD Z6, Z14, Z6
-	VMAXPD Z7, Z14, Z7
-	VMAXPD Z8, Z14, Z8
-	VMAXPD Z9, Z14, Z9
-	VMAXPD Z10, Z14, Z10
-	VMAXPD Z11, Z14, Z11
-	VMAXPD Z12, Z14, Z12
-	VMAXPD Z13, Z14, Z13
+	TESTQ        $0x00000008, flags+88(FP)
+	JE           maskedrelu
+	VXORPS       Z14, Z14, Z14
+	VMAXPD       Z0, Z14, Z0
+	VMAXPD       Z1, Z14, Z1
+	VMAXPD       Z2, Z14, Z2
+	VMAXPD       Z3, Z14, Z3
+	VMAXPD       Z4, Z14, Z4
+	VMAXPD       Z5, Z14, Z5
+	VMAXPD       Z6, Z14, Z6
+	VMAXPD       Z7, Z14, Z7
+	VMAXPD       Z8, Z14, Z8
+	VMAXPD       Z9, Z14, Z9
+	VMAXPD       Z10, Z14, Z10
+	VMAXPD       Z11, Z14, Z11
+	VMAXPD       Z12, Z14, Z12
+	VMAXPD       Z13, Z14, Z13
+	TESTQ        $0x00000010, flags+88(FP)
+	JE           maskedrelu6
+	VADDPD       Z14, Z0, Z0
+	VADDPD       Z14, Z1, Z1
+	VADDPD       Z14, Z2, Z2
+	VADDPD       Z14, Z3, Z3
+	VADDPD       Z14, Z4, Z4
+	VADDPD       Z14, Z5, Z5
+	VADDPD       Z14, Z6, Z6
+	VADDPD       Z14, Z7, Z7
+	VADDPD       Z14, Z8, Z8
+	VADDPD       Z14, Z9, Z9
+	VADDPD       Z14, Z10, Z10
+	VADDPD       Z14, Z11, Z11
+	VADDPD       Z14, Z12, Z12
+	VADDPD       Z14, Z13, Z13
+	VBROADCASTSD six64<>+0(SB), Z14
+	VMINPD       Z0, Z14, Z0
+	VMINPD       Z1, Z14, Z1
+	VMINPD       Z2, Z14, Z2
+	VMINPD       Z3, Z14, Z3
+	VMINPD       Z4, Z14, Z4
+	VMINPD       Z5, Z14, Z5
+	VMINPD       Z6, Z14, Z6
+	VMINPD       Z7, Z14, Z7
+	VMINPD       Z8, Z14, Z8
+	VMINPD       Z9, Z14, Z9
+	VMINPD       Z10, Z14, Z10
+	VMINPD       Z11, Z14, Z11
+	VMINPD       Z12, Z14, Z12
+	VMINPD       Z13, Z14, Z13
 
-masked_relu:
+maskedrelu6:
+maskedrelu:
 	MOVQ    SI, R9
 	VMOVUPS Z0, (R9)
 	VMOVUPD Z1, K1, 64(R9)
@@ -18501,27 +21204,63 @@ full_col:
 	VADDPD       Z16, Z15, Z15
 
 full_row:
-	TESTQ  $0x00000008, flags+88(FP)
-	JE     full_relu
-	VXORPS Z16, Z16, Z16
-	VMAXPD Z0, Z16, Z0
-	VMAXPD Z1, Z16, Z1
-	VMAXPD Z2, Z16, Z2
-	VMAXPD Z3, Z16, Z3
-	VMAXPD Z4, Z16, Z4
-	VMAXPD Z5, Z16, Z5
-	VMAXPD Z6, Z16, Z6
-	VMAXPD Z7, Z16, Z7
-	VMAXPD Z8, Z16, Z8
-	VMAXPD Z9, Z16, Z9
-	VMAXPD Z10, Z16, Z10
-	VMAXPD Z11, Z16, Z11
-	VMAXPD Z12, Z16, Z12
-	VMAXPD Z13, Z16, Z13
-	VMAXPD Z14, Z16, Z14
-	VMAXPD Z15, Z16, Z15
+	TESTQ        $0x00000008, flags+88(FP)
+	JE           fullrelu
+	VXORPS       Z16, Z16, Z16
+	VMAXPD       Z0, Z16, Z0
+	VMAXPD       Z1, Z16, Z1
+	VMAXPD       Z2, Z16, Z2
+	VMAXPD       Z3, Z16, Z3
+	VMAXPD       Z4, Z16, Z4
+	VMAXPD       Z5, Z16, Z5
+	VMAXPD       Z6, Z16, Z6
+	VMAXPD       Z7, Z16, Z7
+	VMAXPD       Z8, Z16, Z8
+	VMAXPD       Z9, Z16, Z9
+	VMAXPD       Z10, Z16, Z10
+	VMAXPD       Z11, Z16, Z11
+	VMAXPD       Z12, Z16, Z12
+	VMAXPD       Z13, Z16, Z13
+	VMAXPD       Z14, Z16, Z14
+	VMAXPD       Z15, Z16, Z15
+	TESTQ        $0x00000010, flags+88(FP)
+	JE           fullrelu6
+	VADDPD       Z16, Z0, Z0
+	VADDPD       Z16, Z1, Z1
+	VADDPD       Z16, Z2, Z2
+	VADDPD       Z16, Z3, Z3
+	VADDPD       Z16, Z4, Z4
+	VADDPD       Z16, Z5, Z5
+	VADDPD       Z16, Z6, Z6
+	VADDPD       Z16, Z7, Z7
+	VADDPD       Z16, Z8, Z8
+	VADDPD       Z16, Z9, Z9
+	VADDPD       Z16, Z10, Z10
+	VADDPD       Z16, Z11, Z11
+	VADDPD       Z16, Z12, Z12
+	VADDPD       Z16, Z13, Z13
+	VADDPD       Z16, Z14, Z14
+	VADDPD       Z16, Z15, Z15
+	VBROADCASTSD six64<>+0(SB), Z16
+	VMINPD       Z0, Z16, Z0
+	VMINPD       Z1, Z16, Z1
+	VMINPD       Z2, Z16, Z2
+	VMINPD       Z3, Z16, Z3
+	VMINPD       Z4, Z16, Z4
+	VMINPD       Z5, Z16, Z5
+	VMINPD       Z6, Z16, Z6
+	VMINPD       Z7, Z16, Z7
+	VMINPD       Z8, Z16, Z8
+	VMINPD       Z9, Z16, Z9
+	VMINPD       Z10, Z16, Z10
+	VMINPD       Z11, Z16, Z11
+	VMINPD       Z12, Z16, Z12
+	VMINPD       Z13, Z16, Z13
+	VMINPD       Z14, Z16, Z14
+	VMINPD       Z15, Z16, Z15
 
-full_relu:
+fullrelu6:
+fullrelu:
 	MOVQ    SI, R9
 	VMOVUPS Z0, (R9)
 	VMOVUPS Z1, 64(R9)
@@ -18715,27 +21454,63 @@ masked_col:
 	VADDPD       Z16, Z15, Z15
 
 masked_row:
-	TESTQ  $0x00000008, flags+88(FP)
-	JE     masked_relu
-	VXORPS Z16, Z16, Z16
-	VMAXPD Z0, Z16, Z0
-	VMAXPD Z1, Z16, Z1
-	VMAXPD Z2, Z16, Z2
-	VMAXPD Z3, Z16, Z3
-	VMAXPD Z4, Z16, Z4
-	VMAXPD Z5, Z16, Z5
-	VMAXPD Z6, Z16, Z6
-	VMAXPD Z7, Z16, Z7
-	VMAXPD Z8, Z16, Z8
-	VMAXPD Z9, Z16, Z9
-	VMAXPD Z10, Z16, Z10
-	VMAXPD Z11, Z16, Z11
-	VMAXPD Z12, Z16, Z12
-	VMAXPD Z13, Z16, Z13
-	VMAXPD Z14, Z16, Z14
-	VMAXPD Z15, Z16, Z15
+	TESTQ        $0x00000008, flags+88(FP)
+	JE           maskedrelu
+	VXORPS       Z16, Z16, Z16
+	VMAXPD       Z0, Z16, Z0
+	VMAXPD       Z1, Z16, Z1
+	VMAXPD       Z2, Z16, Z2
+	VMAXPD       Z3, Z16, Z3
+	VMAXPD       Z4, Z16, Z4
+	VMAXPD       Z5, Z16, Z5
+	VMAXPD       Z6, Z16, Z6
+	VMAXPD       Z7, Z16, Z7
+	VMAXPD       Z8, Z16, Z8
+	VMAXPD       Z9, Z16, Z9
+	VMAXPD       Z10, Z16, Z10
+	VMAXPD       Z11, Z16, Z11
+	VMAXPD       Z12, Z16, Z12
+	VMAXPD       Z13, Z16, Z13
+	VMAXPD       Z14, Z16, Z14
+	VMAXPD       Z15, Z16, Z15
+	TESTQ        $0x00000010, flags+88(FP)
+	JE           maskedrelu6
+	VADDPD       Z16, Z0, Z0
+	VADDPD       Z16, Z1, Z1
+	VADDPD       Z16, Z2, Z2
+	VADDPD       Z16, Z3, Z3
+	VADDPD       Z16, Z4, Z4
+	VADDPD       Z16, Z5, Z5
+	VADDPD       Z16, Z6, Z6
+	VADDPD       Z16, Z7, Z7
+	VADDPD       Z16, Z8, Z8
+	VADDPD       Z16, Z9, Z9
+	VADDPD       Z16, Z10, Z10
+	VADDPD       Z16, Z11, Z11
+	VADDPD       Z16, Z12, Z12
+	VADDPD       Z16, Z13, Z13
+	VADDPD       Z16, Z14, Z14
+	VADDPD       Z16, Z15, Z15
+	VBROADCASTSD six64<>+0(SB), Z16
+	VMINPD       Z0, Z16, Z0
+	VMINPD       Z1, Z16, Z1
+	VMINPD       Z2, Z16, Z2
+	VMINPD       Z3, Z16, Z3
+	VMINPD       Z4, Z16, Z4
+	VMINPD       Z5, Z16, Z5
+	VMINPD       Z6, Z16, Z6
+	VMINPD       Z7, Z16, Z7
+	VMINPD       Z8, Z16, Z8
+	VMINPD       Z9, Z16, Z9
+	VMINPD       Z10, Z16, Z10
+	VMINPD       Z11, Z16, Z11
+	VMINPD       Z12, Z16, Z12
+	VMINPD       Z13, Z16, Z13
+	VMINPD       Z14, Z16, Z14
+	VMINPD       Z15, Z16, Z15
 
-masked_relu:
+maskedrelu6:
+maskedrelu:
 	MOVQ    SI, R9
 	VMOVUPS Z0, (R9)
 	VMOVUPD Z1, K1, 64(R9)
@@ -18959,29 +21734,69 @@ full_col:
 	VADDPD       Z18, Z17, Z17
 
 full_row:
-	TESTQ  $0x00000008, flags+88(FP)
-	JE     full_relu
-	VXORPS Z18, Z18, Z18
-	VMAXPD Z0, Z18, Z0
-	VMAXPD Z1, Z18, Z1
-	VMAXPD Z2, Z18, Z2
-	VMAXPD Z3, Z18, Z3
-	VMAXPD Z4, Z18, Z4
-	VMAXPD Z5, Z18, Z5
-	VMAXPD Z6, Z18, Z6
-	VMAXPD Z7, Z18, Z7
-	VMAXPD Z8, Z18, Z8
-	VMAXPD Z9, Z18, Z9
-	VMAXPD Z10, Z18, Z10
-	VMAXPD Z11, Z18, Z11
-	VMAXPD Z12, Z18, Z12
-	VMAXPD Z13, Z18, Z13
-	VMAXPD Z14, Z18, Z14
-	VMAXPD Z15, Z18, Z15
-	VMAXPD Z16, Z18, Z16
-	VMAXPD Z17, Z18, Z17
+	TESTQ        $0x00000008, flags+88(FP)
+	JE           fullrelu
+	VXORPS       Z18, Z18, Z18
+	VMAXPD       Z0, Z18, Z0
+	VMAXPD       Z1, Z18, Z1
+	VMAXPD       Z2, Z18, Z2
+	VMAXPD       Z3, Z18, Z3
+	VMAXPD       Z4, Z18, Z4
+	VMAXPD       Z5, Z18, Z5
+	VMAXPD       Z6, Z18, Z6
+	VMAXPD       Z7, Z18, Z7
+	VMAXPD       Z8, Z18, Z8
+	VMAXPD       Z9, Z18, Z9
+	VMAXPD       Z10, Z18, Z10
+	VMAXPD       Z11, Z18, Z11
+	VMAXPD       Z12, Z18, Z12
+	VMAXPD       Z13, Z18, Z13
+	VMAXPD       Z14, Z18, Z14
+	VMAXPD       Z15, Z18, Z15
+	VMAXPD       Z16, Z18, Z16
+	VMAXPD       Z17, Z18, Z17
+	TESTQ        $0x00000010, flags+88(FP)
+	JE           fullrelu6
+	VADDPD       Z18, Z0, Z0
+	VADDPD       Z18, Z1, Z1
+	VADDPD       Z18, Z2, Z2
+	VADDPD       Z18, Z3, Z3
+	VADDPD       Z18, Z4, Z4
+	VADDPD       Z18, Z5, Z5
+	VADDPD       Z18, Z6, Z6
+	VADDPD       Z18, Z7, Z7
+	VADDPD       Z18, Z8, Z8
+	VADDPD       Z18, Z9, Z9
+	VADDPD       Z18, Z10, Z10
+	VADDPD       Z18, Z11, Z11
+	VADDPD       Z18, Z12, Z12
+	VADDPD       Z18, Z13, Z13
+	VADDPD       Z18, Z14, Z14
+	VADDPD       Z18, Z15, Z15
+	VADDPD       Z18, Z16, Z16
+	VADDPD       Z18, Z17, Z17
+	VBROADCASTSD six64<>+0(SB), Z18
+	VMINPD       Z0, Z18, Z0
+	VMINPD       Z1, Z18, Z1
+	VMINPD       Z2, Z18, Z2
+	VMINPD       Z3, Z18, Z3
+	VMINPD       Z4, Z18, Z4
+	VMINPD       Z5, Z18, Z5
+	VMINPD       Z6, Z18, Z6
+	VMINPD       Z7, Z18, Z7
+	VMINPD       Z8, Z18, Z8
+	VMINPD       Z9, Z18, Z9
+	VMINPD       Z10, Z18, Z10
+	VMINPD       Z11, Z18, Z11
+	VMINPD       Z12, Z18, Z12
+	VMINPD       Z13, Z18, Z13
+	VMINPD       Z14, Z18, Z14
+	VMINPD       Z15, Z18, Z15
+	VMINPD       Z16, Z18, Z16
+	VMINPD       Z17, Z18, Z17
 
-full_relu:
+fullrelu6:
+fullrelu:
 	MOVQ    SI, R9
 	VMOVUPS Z0, (R9)
 	VMOVUPS Z1, 64(R9)
@@ -19193,29 +22008,69 @@ masked_col:
 	VADDPD       Z18, Z17, Z17
 
 masked_row:
-	TESTQ  $0x00000008, flags+88(FP)
-	JE     masked_relu
-	VXORPS Z18, Z18, Z18
-	VMAXPD Z0, Z18, Z0
-	VMAXPD Z1, Z18, Z1
-	VMAXPD Z2, Z18, Z2
-	VMAXPD Z3, Z18, Z3
-	VMAXPD Z4, Z18, Z4
-	VMAXPD Z5, Z18, Z5
-	VMAXPD Z6, Z18, Z6
-	VMAXPD Z7, Z18, Z7
-	VMAXPD Z8, Z18, Z8
-	VMAXPD Z9, Z18, Z9
-	VMAXPD Z10, Z18, Z10
-	VMAXPD Z11, Z18, Z11
-	VMAXPD Z12, Z18, Z12
-	VMAXPD Z13, Z18, Z13
-	VMAXPD Z14, Z18, Z14
-	VMAXPD Z15, Z18, Z15
-	VMAXPD Z16, Z18, Z16
-	VMAXPD Z17, Z18, Z17
+	TESTQ        $0x00000008, flags+88(FP)
+	JE           maskedrelu
+	VXORPS       Z18, Z18, Z18
+	VMAXPD       Z0, Z18, Z0
+	VMAXPD       Z1, Z18, Z1
+	VMAXPD       Z2, Z18, Z2
+	VMAXPD       Z3, Z18, Z3
+	VMAXPD       Z4, Z18, Z4
+	VMAXPD       Z5, Z18, Z5
+	VMAXPD       Z6, Z18, Z6
+	VMAXPD       Z7, Z18, Z7
+	VMAXPD       Z8, Z18, Z8
+	VMAXPD       Z9, Z18, Z9
+	VMAXPD       Z10, Z18, Z10
+	VMAXPD       Z11, Z18, Z11
+	VMAXPD       Z12, Z18, Z12
+	VMAXPD       Z13, Z18, Z13
+	VMAXPD       Z14, Z18, Z14
+	VMAXPD       Z15, Z18, Z15
+	VMAXPD       Z16, Z18, Z16
+	VMAXPD       Z17, Z18, Z17
+	TESTQ        $0x00000010, flags+88(FP)
+	JE           maskedrelu6
+	VADDPD       Z18, Z0, Z0
+	VADDPD       Z18, Z1, Z1
+	VADDPD       Z18, Z2, Z2
+	VADDPD       Z18, Z3, Z3
+	VADDPD       Z18, Z4, Z4
+	VADDPD       Z18, Z5, Z5
+	VADDPD       Z18, Z6, Z6
+	VADDPD       Z18, Z7, Z7
+	VADDPD       Z18, Z8, Z8
+	VADDPD       Z18, Z9, Z9
+	VADDPD       Z18, Z10, Z10
+	VADDPD       Z18, Z11, Z11
+	VADDPD       Z18, Z12, Z12
+	VADDPD       Z18, Z13, Z13
+	VADDPD       Z18, Z14, Z14
+	VADDPD       Z18, Z15, Z15
+	VADDPD       Z18, Z16, Z16
+	VADDPD       Z18, Z17, Z17
+	VBROADCASTSD six64<>+0(SB), Z18
+	VMINPD       Z0, Z18, Z0
+	VMINPD       Z1, Z18, Z1
+	VMINPD       Z2, Z18, Z2
+	VMINPD       Z3, Z18, Z3
+	VMINPD       Z4, Z18, Z4
+	VMINPD       Z5, Z18, Z5
+	VMINPD       Z6, Z18, Z6
+	VMINPD       Z7, Z18, Z7
+	VMINPD       Z8, Z18, Z8
+	VMINPD       Z9, Z18, Z9
+	VMINPD       Z10, Z18, Z10
+	VMINPD       Z11, Z18, Z11
+	VMINPD       Z12, Z18, Z12
+	VMINPD       Z13, Z18, Z13
+	VMINPD       Z14, Z18, Z14
+	VMINPD       Z15, Z18, Z15
+	VMINPD       Z16, Z18, Z16
+	VMINPD       Z17, Z18, Z17
 
-masked_relu:
+maskedrelu6:
+maskedrelu:
 	MOVQ    SI, R9
 	VMOVUPS Z0, (R9)
 	VMOVUPD Z1, K1, 64(R9)
@@ -19460,31 +22315,75 @@ full_col:
 	VADDPD       Z20, Z19, Z19
 
 full_row:
-	TESTQ  $0x00000008, flags+88(FP)
-	JE     full_relu
-	VXORPS Z20, Z20, Z20
-	VMAXPD Z0, Z20, Z0
-	VMAXPD Z1, Z20, Z1
-	VMAXPD Z2, Z20, Z2
-	VMAXPD Z3, Z20, Z3
-	VMAXPD Z4, Z20, Z4
-	VMAXPD Z5, Z20, Z5
-	VMAXPD Z6, Z20, Z6
-	VMAXPD Z7, Z20, Z7
-	VMAXPD Z8, Z20, Z8
-	VMAXPD Z9, Z20, Z9
-	VMAXPD Z10, Z20, Z10
-	VMAXPD Z11, Z20, Z11
-	VMAXPD Z12, Z20, Z12
-	VMAXPD Z13, Z20, Z13
-	VMAXPD Z14, Z20, Z14
-	VMAXPD Z15, Z20, Z15
-	VMAXPD Z16, Z20, Z16
-	VMAXPD Z17, Z20, Z17
-	VMAXPD Z18, Z20, Z18
-	VMAXPD Z19, Z20, Z19
+	TESTQ        $0x00000008, flags+88(FP)
+	JE           fullrelu
+	VXORPS       Z20, Z20, Z20
+	VMAXPD       Z0, Z20, Z0
+	VMAXPD       Z1, Z20, Z1
+	VMAXPD       Z2, Z20, Z2
+	VMAXPD       Z3, Z20, Z3
+	VMAXPD       Z4, Z20, Z4
+	VMAXPD       Z5, Z20, Z5
+	VMAXPD       Z6, Z20, Z6
+	VMAXPD       Z7, Z20, Z7
+	VMAXPD       Z8, Z20, Z8
+	VMAXPD       Z9, Z20, Z9
+	VMAXPD       Z10, Z20, Z10
+	VMAXPD       Z11, Z20, Z11
+	VMAXPD       Z12, Z20, Z12
+	VMAXPD       Z13, Z20, Z13
+	VMAXPD       Z14, Z20, Z14
+	VMAXPD       Z15, Z20, Z15
+	VMAXPD       Z16, Z20, Z16
+	VMAXPD       Z17, Z20, Z17
+	VMAXPD       Z18, Z20, Z18
+	VMAXPD       Z19, Z20, Z19
+	TESTQ        $0x00000010, flags+88(FP)
+	JE           fullrelu6
+	VADDPD       Z20, Z0, Z0
+	VADDPD       Z20, Z1, Z1
+	VADDPD       Z20, Z2, Z2
+	VADDPD       Z20, Z3, Z3
+	VADDPD       Z20, Z4, Z4
+	VADDPD       Z20, Z5, Z5
+	VADDPD       Z20, Z6, Z6
+	VADDPD       Z20, Z7, Z7
+	VADDPD       Z20, Z8, Z8
+	VADDPD       Z20, Z9, Z9
+	VADDPD       Z20, Z10, Z10
+	VADDPD       Z20, Z11, Z11
+	VADDPD       Z20, Z12, Z12
+	VADDPD       Z20, Z13, Z13
+	VADDPD       Z20, Z14, Z14
+	VADDPD       Z20, Z15, Z15
+	VADDPD       Z20, Z16, Z16
+	VADDPD       Z20, Z17, Z17
+	VADDPD       Z20, Z18, Z18
+	VADDPD       Z20, Z19, Z19
+	VBROADCASTSD six64<>+0(SB), Z20
+	VMINPD       Z0, Z20, Z0
+	VMINPD       Z1, Z20, Z1
+	VMINPD       Z2, Z20, Z2
+	VMINPD       Z3, Z20, Z3
+	VMINPD       Z4, Z20, Z4
+	VMINPD       Z5, Z20, Z5
+	VMINPD       Z6, Z20, Z6
+	VMINPD       Z7, Z20, Z7
+	VMINPD       Z8, Z20, Z8
+	VMINPD       Z9, Z20, Z9
+	VMINPD       Z10, Z20, Z10
+	VMINPD       Z11, Z20, Z11
+	VMINPD       Z12, Z20, Z12
+	VMINPD       Z13, Z20, Z13
+	VMINPD       Z14, Z20, Z14
+	VMINPD       Z15, Z20, Z15
+	VMINPD       Z16, Z20, Z16
+	VMINPD       Z17, Z20, Z17
+	VMINPD       Z18, Z20, Z18
+	VMINPD       Z19, Z20, Z19
 
-full_relu:
+fullrelu6:
+fullrelu:
 	MOVQ    SI, R9
 	VMOVUPS Z0, (R9)
 	VMOVUPS Z1, 64(R9)
@@ -19717,31 +22616,75 @@ masked_col:
 	VADDPD       Z20, Z19, Z19
 
 masked_row:
-	TESTQ  $0x00000008, flags+88(FP)
-	JE     masked_relu
-	VXORPS Z20, Z20, Z20
-	VMAXPD Z0, Z20, Z0
-	VMAXPD Z1, Z20, Z1
-	VMAXPD Z2, Z20, Z2
-	VMAXPD Z3, Z20, Z3
-	VMAXPD Z4, Z20, Z4
-	VMAXPD Z5, Z20, Z5
-	VMAXPD Z6, Z20, Z6
-	VMAXPD Z7, Z20, Z7
-	VMAXPD Z8, Z20, Z8
-	VMAXPD Z9, Z20, Z9
-	VMAXPD Z10, Z20, Z10
-	VMAXPD Z11, Z20, Z11
-	VMAXPD Z12, Z20, Z12
-	VMAXPD Z13, Z20, Z13
-	VMAXPD Z14, Z20, Z14
-	VMAXPD Z15, Z20, Z15
-	VMAXPD Z16, Z20, Z16
-	VMAXPD Z17, Z20, Z17
-	VMAXPD Z18, Z20, Z18
-	VMAXPD Z19, Z20, Z19
+	TESTQ        $0x00000008, flags+88(FP)
+	JE           maskedrelu
+	VXORPS       Z20, Z20, Z20
+	VMAXPD       Z0, Z20, Z0
+	VMAXPD       Z1, Z20, Z1
+	VMAXPD       Z2, Z20, Z2
+	VMAXPD       Z3, Z20, Z3
+	VMAXPD       Z4, Z20, Z4
+	VMAXPD       Z5, Z20, Z5
+	VMAXPD       Z6, Z20, Z6
+	VMAXPD       Z7, Z20, Z7
+	VMAXPD       Z8, Z20, Z8
+	VMAXPD       Z9, Z20, Z9
+	VMAXPD       Z10, Z20, Z10
+	VMAXPD       Z11, Z20, Z11
+	VMAXPD       Z12, Z20, Z12
+	VMAXPD       Z13, Z20, Z13
+	VMAXPD       Z14, Z20, Z14
+	VMAXPD       Z15, Z20, Z15
+	VMAXPD       Z16, Z20, Z16
+	VMAXPD       Z17, Z20, Z17
+	VMAXPD       Z18, Z20, Z18
+	VMAXPD       Z19, Z20, Z19
+	TESTQ        $0x00000010, flags+88(FP)
+	JE           maskedrelu6
+	VADDPD       Z20, Z0, Z0
+	VADDPD       Z20, Z1, Z1
+	VADDPD       Z20, Z2, Z2
+	VADDPD       Z20, Z3, Z3
+	VADDPD       Z20, Z4, Z4
+	VADDPD       Z20, Z5, Z5
+	VADDPD       Z20, Z6, Z6
+	VADDPD       Z20, Z7, Z7
+	VADDPD       Z20, Z8, Z8
+	VADDPD       Z20, Z9, Z9
+	VADDPD       Z20, Z10, Z10
+	VADDPD       Z20, Z11, Z11
+	VADDPD       Z20, Z12, Z12
+	VADDPD       Z20, Z13, Z13
+	VADDPD       Z20, Z14, Z14
+	VADDPD       Z20, Z15, Z15
+	VADDPD       Z20, Z16, Z16
+	VADDPD       Z20, Z17, Z17
+	VADDPD       Z20, Z18, Z18
+	VADDPD       Z20, Z19, Z19
+	VBROADCASTSD six64<>+0(SB), Z20
+	VMINPD       Z0, Z20, Z0
+	VMINPD       Z1, Z20, Z1
+	VMINPD       Z2, Z20, Z2
+	VMINPD       Z3, Z20, Z3
+	VMINPD       Z4, Z20, Z4
+	VMINPD       Z5, Z20, Z5
+	VMINPD       Z6, Z20, Z6
+	VMINPD       Z7, Z20, Z7
+	VMINPD       Z8, Z20, Z8
+	VMINPD       Z9, Z20, Z9
+	VMINPD       Z10, Z20, Z10
+	VMINPD       Z11, Z20, Z11
+	VMINPD       Z12, Z20, Z12
+	VMINPD       Z13, Z20, Z13
+	VMINPD       Z14, Z20, Z14
+	VMINPD       Z15, Z20, Z15
+	VMINPD       Z16, Z20, Z16
+	VMINPD       Z17, Z20, Z17
+	VMINPD       Z18, Z20, Z18
+	VMINPD       Z19, Z20, Z19
 
-masked_relu:
+maskedrelu6:
+maskedrelu:
 	MOVQ    SI, R9
 	VMOVUPS Z0, (R9)
 	VMOVUPD Z1, K1, 64(R9)
@@ -20004,33 +22947,81 @@ full_col:
 	VADDPD       Z22, Z21, Z21
 
 full_row:
-	TESTQ  $0x00000008, flags+88(FP)
-	JE     full_relu
-	VXORPS Z22, Z22, Z22
-	VMAXPD Z0, Z22, Z0
-	VMAXPD Z1, Z22, Z1
-	VMAXPD Z2, Z22, Z2
-	VMAXPD Z3, Z22, Z3
-	VMAXPD Z4, Z22, Z4
-	VMAXPD Z5, Z22, Z5
-	VMAXPD Z6, Z22, Z6
-	VMAXPD Z7, Z22, Z7
-	VMAXPD Z8, Z22, Z8
-	VMAXPD Z9, Z22, Z9
-	VMAXPD Z10, Z22, Z10
-	VMAXPD Z11, Z22, Z11
-	VMAXPD Z12, Z22, Z12
-	VMAXPD Z13, Z22, Z13
-	VMAXPD Z14, Z22, Z14
-	VMAXPD Z15, Z22, Z15
-	VMAXPD Z16, Z22, Z16
-	VMAXPD Z17, Z22, Z17
-	VMAXPD Z18, Z22, Z18
-	VMAXPD Z19, Z22, Z19
-	VMAXPD Z20, Z22, Z20
-	VMAXPD Z21, Z22, Z21
+	TESTQ        $0x00000008, flags+88(FP)
+	JE           fullrelu
+	VXORPS       Z22, Z22, Z22
+	VMAXPD       Z0, Z22, Z0
+	VMAXPD       Z1, Z22, Z1
+	VMAXPD       Z2, Z22, Z2
+	VMAXPD       Z3, Z22, Z3
+	VMAXPD       Z4, Z22, Z4
+	VMAXPD       Z5, Z22, Z5
+	VMAXPD       Z6, Z22, Z6
+	VMAXPD       Z7, Z22, Z7
+	VMAXPD       Z8, Z22, Z8
+	VMAXPD       Z9, Z22, Z9
+	VMAXPD       Z10, Z22, Z10
+	VMAXPD       Z11, Z22, Z11
+	VMAXPD       Z12, Z22, Z12
+	VMAXPD       Z13, Z22, Z13
+	VMAXPD       Z14, Z22, Z14
+	VMAXPD       Z15, Z22, Z15
+	VMAXPD       Z16, Z22, Z16
+	VMAXPD       Z17, Z22, Z17
+	VMAXPD       Z18, Z22, Z18
+	VMAXPD       Z19, Z22, Z19
+	VMAXPD       Z20, Z22, Z20
+	VMAXPD       Z21, Z22, Z21
+	TESTQ        $0x00000010, flags+88(FP)
+	JE           fullrelu6
+	VADDPD       Z22, Z0, Z0
+	VADDPD       Z22, Z1, Z1
+	VADDPD       Z22, Z2, Z2
+	VADDPD       Z22, Z3, Z3
+	VADDPD       Z22, Z4, Z4
+	VADDPD       Z22, Z5, Z5
+	VADDPD       Z22, Z6, Z6
+	VADDPD       Z22, Z7, Z7
+	VADDPD       Z22, Z8, Z8
+	VADDPD       Z22, Z9, Z9
+	VADDPD       Z22, Z10, Z10
+	VADDPD       Z22, Z11, Z11
+	VADDPD       Z22, Z12, Z12
+	VADDPD       Z22, Z13, Z13
+	VADDPD       Z22, Z14, Z14
+	VADDPD       Z22, Z15, Z15
+	VADDPD       Z22, Z16, Z16
+	VADDPD       Z22, Z17, Z17
+	VADDPD       Z22, Z18, Z18
+	VADDPD       Z22, Z19, Z19
+	VADDPD       Z22, Z20, Z20
+	VADDPD       Z22, Z21, Z21
+	VBROADCASTSD six64<>+0(SB), Z22
+	VMINPD       Z0, Z22, Z0
+	VMINPD       Z1, Z22, Z1
+	VMINPD       Z2, Z22, Z2
+	VMINPD       Z3, Z22, Z3
+	VMINPD       Z4, Z22, Z4
+	VMINPD       Z5, Z22, Z5
+	VMINPD       Z6, Z22, Z6
+	VMINPD       Z7, Z22, Z7
+	VMINPD       Z8, Z22, Z8
+	VMINPD       Z9, Z22, Z9
+	VMINPD       Z10, Z22, Z10
+	VMINPD       Z11, Z22, Z11
+	VMINPD       Z12, Z22, Z12
+	VMINPD       Z13, Z22, Z13
+	VMINPD       Z14, Z22, Z14
+	VMINPD       Z15, Z22, Z15
+	VMINPD       Z16, Z22, Z16
+	VMINPD       Z17, Z22, Z17
+	VMINPD       Z18, Z22, Z18
+	VMINPD       Z19, Z22, Z19
+	VMINPD       Z20, Z22, Z20
+	VMINPD       Z21, Z22, Z21
 
-full_relu:
+fullrelu6:
+fullrelu:
 	MOVQ    SI, R9
 	VMOVUPS Z0, (R9)
 	VMOVUPS Z1, 64(R9)
@@ -20281,33 +23272,81 @@ masked_col:
 	VADDPD       Z22, Z21, Z21
 
 masked_row:
-	TESTQ  $0x00000008, flags+88(FP)
-	JE     masked_relu
-	VXORPS Z22, Z22, Z22
-	VMAXPD Z0, Z22, Z0
-	VMAXPD Z1, Z22, Z1
-	VMAXPD Z2, Z22, Z2
-	VMAXPD Z3, Z22, Z3
-	VMAXPD Z4, Z22, Z4
-	VMAXPD Z5, Z22, Z5
-	VMAXPD Z6, Z22, Z6
-	VMAXPD Z7, Z22, Z7
-	VMAXPD Z8, Z22, Z8
-	VMAXPD Z9, Z22, Z9
-	VMAXPD Z10, Z22, Z10
-	VMAXPD Z11, Z22, Z11
-	VMAXPD Z12, Z22, Z12
-	VMAXPD Z13, Z22, Z13
-	VMAXPD Z14, Z22, Z14
-	VMAXPD Z15, Z22, Z15
-	VMAXPD Z16, Z22, Z16
-	VMAXPD Z17, Z22, Z17
-	VMAXPD Z18, Z22, Z18
-	VMAXPD Z19, Z22, Z19
-	VMAXPD Z20, Z22, Z20
-	VMAXPD Z21, Z22, Z21
+	TESTQ        $0x00000008, flags+88(FP)
+	JE           maskedrelu
+	VXORPS       Z22, Z22, Z22
+	VMAXPD       Z0, Z22, Z0
+	VMAXPD       Z1, Z22, Z1
+	VMAXPD       Z2, Z22, Z2
+	VMAXPD       Z3, Z22, Z3
+	VMAXPD       Z4, Z22, Z4
+	VMAXPD       Z5, Z22, Z5
+	VMAXPD       Z6, Z22, Z6
+	VMAXPD       Z7, Z22, Z7
+	VMAXPD       Z8, Z22, Z8
+	VMAXPD       Z9, Z22, Z9
+	VMAXPD       Z10, Z22, Z10
+	VMAXPD       Z11, Z22, Z11
+	VMAXPD       Z12, Z22, Z12
+	VMAXPD       Z13, Z22, Z13
+	VMAXPD       Z14, Z22, Z14
+	VMAXPD       Z15, Z22, Z15
+	VMAXPD       Z16, Z22, Z16
+	VMAXPD       Z17, Z22, Z17
+	VMAXPD       Z18, Z22, Z18
+	VMAXPD       Z19, Z22, Z19
+	VMAXPD       Z20, Z22, Z20
+	VMAXPD       Z21, Z22, Z21
+	TESTQ        $0x00000010, flags+88(FP)
+	JE           maskedrelu6
+	VADDPD       Z22, Z0, Z0
+	VADDPD       Z22, Z1, Z1
+	VADDPD       Z22, Z2, Z2
+	VADDPD       Z22, Z3, Z3
+	VADDPD       Z22, Z4, Z4
+	VADDPD       Z22, Z5, Z5
+	VADDPD       Z22, Z6, Z6
+	VADDPD       Z22, Z7, Z7
+	VADDPD       Z22, Z8, Z8
+	VADDPD       Z22, Z9, Z9
+	VADDPD       Z22, Z10, Z10
+	VADDPD       Z22, Z11, Z11
+	VADDPD       Z22, Z12, Z12
+	VADDPD       Z22, Z13, Z13
+	VADDPD       Z22, Z14, Z14
+	VADDPD       Z22, Z15, Z15
+	VADDPD       Z22, Z16, Z16
+	VADDPD       Z22, Z17, Z17
+	VADDPD       Z22, Z18, Z18
+	VADDPD       Z22, Z19, Z19
+	VADDPD       Z22, Z20, Z20
+	VADDPD       Z22, Z21, Z21
+	VBROADCASTSD six64<>+0(SB), Z22
+	VMINPD       Z0, Z22, Z0
+	VMINPD       Z1, Z22, Z1
+	VMINPD       Z2, Z22, Z2
+	VMINPD       Z3, Z22, Z3
+	VMINPD       Z4, Z22, Z4
+	VMINPD       Z5, Z22, Z5
+	VMINPD       Z6, Z22, Z6
+	VMINPD       Z7, Z22, Z7
+	VMINPD       Z8, Z22, Z8
+	VMINPD       Z9, Z22, Z9
+	VMINPD       Z10, Z22, Z10
+	VMINPD       Z11, Z22, Z11
+	VMINPD       Z12, Z22, Z12
+	VMINPD       Z13, Z22, Z13
+	VMINPD       Z14, Z22, Z14
+	VMINPD       Z15, Z22, Z15
+	VMINPD       Z16, Z22, Z16
+	VMINPD       Z17, Z22, Z17
+	VMINPD       Z18, Z22, Z18
+	VMINPD       Z19, Z22, Z19
+	VMINPD       Z20, Z22, Z20
+	VMINPD       Z21, Z22, Z21
 
-masked_relu:
+maskedrelu6:
+maskedrelu:
 	MOVQ    SI, R9
 	VMOVUPS Z0, (R9)
 	VMOVUPD Z1, K1, 64(R9)
@@ -20588,35 +23627,87 @@ full_col:
 	VADDPD       Z24, Z23, Z23
 
 full_row:
-	TESTQ  $0x00000008, flags+88(FP)
-	JE     full_relu
-	VXORPS Z24, Z24, Z24
-	VMAXPD Z0, Z24, Z0
-	VMAXPD Z1, Z24, Z1
-	VMAXPD Z2, Z24, Z2
-	VMAXPD Z3, Z24, Z3
-	VMAXPD Z4, Z24, Z4
-	VMAXPD Z5, Z24, Z5
-	VMAXPD Z6, Z24, Z6
-	VMAXPD Z7, Z24, Z7
-	VMAXPD Z8, Z24, Z8
-	VMAXPD Z9, Z24, Z9
-	VMAXPD Z10, Z24, Z10
-	VMAXPD Z11, Z24, Z11
-	VMAXPD Z12, Z24, Z12
-	VMAXPD Z13, Z24, Z13
-	VMAXPD Z14, Z24, Z14
-	VMAXPD Z15, Z24, Z15
-	VMAXPD Z16, Z24, Z16
-	VMAXPD Z17, Z24, Z17
-	VMAXPD Z18, Z24, Z18
-	VMAXPD Z19, Z24, Z19
-	VMAXPD Z20, Z24, Z20
-	VMAXPD Z21, Z24, Z21
-	VMAXPD Z22, Z24, Z22
-	VMAXPD Z23, Z24, Z23
+	TESTQ        $0x00000008, flags+88(FP)
+	JE           fullrelu
+	VXORPS       Z24, Z24, Z24
+	VMAXPD       Z0, Z24, Z0
+	VMAXPD       Z1, Z24, Z1
+	VMAXPD       Z2, Z24, Z2
+	VMAXPD       Z3, Z24, Z3
+	VMAXPD       Z4, Z24, Z4
+	VMAXPD       Z5, Z24, Z5
+	VMAXPD       Z6, Z24, Z6
+	VMAXPD       Z7, Z24, Z7
+	VMAXPD       Z8, Z24, Z8
+	VMAXPD       Z9, Z24, Z9
+	VMAXPD       Z10, Z24, Z10
+	VMAXPD       Z11, Z24, Z11
+	VMAXPD       Z12, Z24, Z12
+	VMAXPD       Z13, Z24, Z13
+	VMAXPD       Z14, Z24, Z14
+	VMAXPD       Z15, Z24, Z15
+	VMAXPD       Z16, Z24, Z16
+	VMAXPD       Z17, Z24, Z17
+	VMAXPD       Z18, Z24, Z18
+	VMAXPD       Z19, Z24, Z19
+	VMAXPD       Z20, Z24, Z20
+	VMAXPD       Z21, Z24, Z21
+	VMAXPD       Z22, Z24, Z22
+	VMAXPD       Z23, Z24, Z23
+	TESTQ        $0x00000010, flags+88(FP)
+	JE           fullrelu6
+	VADDPD       Z24, Z0, Z0
+	VADDPD       Z24, Z1, Z1
+	VADDPD       Z24, Z2, Z2
+	VADDPD       Z24, Z3, Z3
+	VADDPD       Z24, Z4, Z4
+	VADDPD       Z24, Z5, Z5
+	VADDPD       Z24, Z6, Z6
+	VADDPD       Z24, Z7, Z7
+	VADDPD       Z24, Z8, Z8
+	VADDPD       Z24, Z9, Z9
+	VADDPD       Z24, Z10, Z10
+	VADDPD       Z24, Z11, Z11
+	VADDPD       Z24, Z12, Z12
+	VADDPD       Z24, Z13, Z13
+	VADDPD       Z24, Z14, Z14
+	VADDPD       Z24, Z15, Z15
+	VADDPD       Z24, Z16, Z16
+	VADDPD       Z24, Z17, Z17
+	VADDPD       Z24, Z18, Z18
+	VADDPD       Z24, Z19, Z19
+	VADDPD       Z24, Z20, Z20
+	VADDPD       Z24, Z21, Z21
+	VADDPD       Z24, Z22, Z22
+	VADDPD       Z24, Z23, Z23
+	VBROADCASTSD six64<>+0(SB), Z24
+	VMINPD       Z0, Z24, Z0
+	VMINPD       Z1, Z24, Z1
+	VMINPD       Z2, Z24, Z2
+	VMINPD       Z3, Z24, Z3
+	VMINPD       Z4, Z24, Z4
+	VMINPD       Z5, Z24, Z5
+	VMINPD       Z6, Z24, Z6
+	VMINPD       Z7, Z24, Z7
+	VMINPD       Z8, Z24, Z8
+	VMINPD       Z9, Z24, Z9
+	VMINPD       Z10, Z24, Z10
+	VMINPD       Z11, Z24, Z11
+	VMINPD       Z12, Z24, Z12
+	VMINPD       Z13, Z24, Z13
+	VMINPD       Z14, Z24, Z14
+	VMINPD       Z15, Z24, Z15
+	VMINPD       Z16, Z24, Z16
+	VMINPD       Z17, Z24, Z17
+	VMINPD       Z18, Z24, Z18
+	VMINPD       Z19, Z24, Z19
+	VMINPD       Z20, Z24, Z20
+	VMINPD       Z21, Z24, Z21
+	VMINPD       Z22, Z24, Z22
+	VMINPD       Z23, Z24, Z23
 
-full_relu:
+fullrelu6:
+fullrelu:
 	MOVQ    SI, R9
 	VMOVUPS Z0, (R9)
 	VMOVUPS Z1, 64(R9)
@@ -20885,35 +23976,87 @@ masked_col:
 	VADDPD       Z24, Z23, Z23
 
 masked_row:
-	TESTQ  $0x00000008, flags+88(FP)
-	JE     masked_relu
-	VXORPS Z24, Z24, Z24
-	VMAXPD Z0, Z24, Z0
-	VMAXPD Z1, Z24, Z1
-	VMAXPD Z2, Z24, Z2
-	VMAXPD Z3, Z24, Z3
-	VMAXPD Z4, Z24, Z4
-	VMAXPD Z5, Z24, Z5
-	VMAXPD Z6, Z24, Z6
-	VMAXPD Z7, Z24, Z7
-	VMAXPD Z8, Z24, Z8
-	VMAXPD Z9, Z24, Z9
-	VMAXPD Z10, Z24, Z10
-	VMAXPD Z11, Z24, Z11
-	VMAXPD Z12, Z24, Z12
-	VMAXPD Z13, Z24, Z13
-	VMAXPD Z14, Z24, Z14
-	VMAXPD Z15, Z24, Z15
-	VMAXPD Z16, Z24, Z16
-	VMAXPD Z17, Z24, Z17
-	VMAXPD Z18, Z24, Z18
-	VMAXPD Z19, Z24, Z19
-	VMAXPD Z20, Z24, Z20
-	VMAXPD Z21, Z24, Z21
-	VMAXPD Z22, Z24, Z22
-	VMAXPD Z23, Z24, Z23
+	TESTQ        $0x00000008, flags+88(FP)
+	JE           maskedrelu
+	VXORPS       Z24, Z24, Z24
+	VMAXPD       Z0, Z24, Z0
+	VMAXPD       Z1, Z24, Z1
+	VMAXPD       Z2, Z24, Z2
+	VMAXPD       Z3, Z24, Z3
+	VMAXPD       Z4, Z24, Z4
+	VMAXPD       Z5, Z24, Z5
+	VMAXPD       Z6, Z24, Z6
+	VMAXPD       Z7, Z24, Z7
+	VMAXPD       Z8, Z24, Z8
+	VMAXPD       Z9, Z24, Z9
+	VMAXPD       Z10, Z24, Z10
+	VMAXPD       Z11, Z24, Z11
+	VMAXPD       Z12, Z24, Z12
+	VMAXPD       Z13, Z24, Z13
+	VMAXPD       Z14, Z24, Z14
+	VMAXPD       Z15, Z24, Z15
+	VMAXPD       Z16, Z24, Z16
+	VMAXPD       Z17, Z24, Z17
+	VMAXPD       Z18, Z24, Z18
+	VMAXPD       Z19, Z24, Z19
+	VMAXPD       Z20, Z24, Z20
+	VMAXPD       Z21, Z24, Z21
+	VMAXPD       Z22, Z24, Z22
+	VMAXPD       Z23, Z24, Z23
+	TESTQ        $0x00000010, flags+88(FP)
+	JE           maskedrelu6
+	VADDPD       Z24, Z0, Z0
+	VADDPD       Z24, Z1, Z1
+	VADDPD       Z24, Z2, Z2
+	VADDPD       Z24, Z3, Z3
+	VADDPD       Z24, Z4, Z4
+	VADDPD       Z24, Z5, Z5
+	VADDPD       Z24, Z6, Z6
+	VADDPD       Z24, Z7, Z7
+	VADDPD       Z24, Z8, Z8
+	VADDPD       Z24, Z9, Z9
+	VADDPD       Z24, Z10, Z10
+	VADDPD       Z24, Z11, Z11
+	VADDPD       Z24, Z12, Z12
+	VADDPD       Z24, Z13, Z13
+	VADDPD       Z24, Z14, Z14
+	VADDPD       Z24, Z15, Z15
+	VADDPD       Z24, Z16, Z16
+	VADDPD       Z24, Z17, Z17
+	VADDPD       Z24, Z18, Z18
+	VADDPD       Z24, Z19, Z19
+	VADDPD       Z24, Z20, Z20
+	VADDPD       Z24, Z21, Z21
+	VADDPD       Z24, Z22, Z22
+	VADDPD       Z24, Z23, Z23
+	VBROADCASTSD six64<>+0(SB), Z24
+	VMINPD       Z0, Z24, Z0
+	VMINPD       Z1, Z24, Z1
+	VMINPD       Z2, Z24, Z2
+	VMINPD       Z3, Z24, Z3
+	VMINPD       Z4, Z24, Z4
+	VMINPD       Z5, Z24, Z5
+	VMINPD       Z6, Z24, Z6
+	VMINPD       Z7, Z24, Z7
+	VMINPD       Z8, Z24, Z8
+	VMINPD       Z9, Z24, Z9
+	VMINPD       Z10, Z24, Z10
+	VMINPD       Z11, Z24, Z11
+	VMINPD       Z12, Z24, Z12
+	VMINPD       Z13, Z24, Z13
+	VMINPD       Z14, Z24, Z14
+	VMINPD       Z15, Z24, Z15
+	VMINPD       Z16, Z24, Z16
+	VMINPD       Z17, Z24, Z17
+	VMINPD       Z18, Z24, Z18
+	VMINPD       Z19, Z24, Z19
+	VMINPD       Z20, Z24, Z20
+	VMINPD       Z21, Z24, Z21
+	VMINPD       Z22, Z24, Z22
+	VMINPD       Z23, Z24, Z23
 
-masked_relu:
+maskedrelu6:
+maskedrelu:
 	MOVQ    SI, R9
 	VMOVUPS Z0, (R9)
 	VMOVUPD Z1, K1, 64(R9)
@@ -21031,14 +24174,24 @@ full_col:
 	VADDPD       Z3, Z2, Z2
 
 full_row:
-	TESTQ  $0x00000008, flags+88(FP)
-	JE     full_relu
-	VXORPS Z3, Z3, Z3
-	VMAXPD Z0, Z3, Z0
-	VMAXPD Z1, Z3, Z1
-	VMAXPD Z2, Z3, Z2
+	TESTQ        $0x00000008, flags+88(FP)
+	JE           fullrelu
+	VXORPS       Z3, Z3, Z3
+	VMAXPD       Z0, Z3, Z0
+	VMAXPD       Z1, Z3, Z1
+	VMAXPD       Z2, Z3, Z2
+	TESTQ        $0x00000010, flags+88(FP)
+	JE           fullrelu6
+	VADDPD       Z3, Z0, Z0
+	VADDPD       Z3, Z1, Z1
+	VADDPD       Z3, Z2, Z2
+	VBROADCASTSD six64<>+0(SB), Z3
+	VMINPD       Z0, Z3, Z0
+	VMINPD       Z1, Z3, Z1
+	VMINPD       Z2, Z3, Z2
 
-full_relu:
+fullrelu6:
+fullrelu:
 	MOVQ    BX, DI
 	VMOVUPS Z0, (DI)
 	VMOVUPS Z1, 64(DI)
@@ -21109,14 +24262,24 @@ masked_col:
 	VADDPD       Z3, Z2, Z2
 
 masked_row:
-	TESTQ  $0x00000008, flags+88(FP)
-	JE     masked_relu
-	VXORPS Z3, Z3, Z3
-	VMAXPD Z0, Z3, Z0
-	VMAXPD Z1, Z3, Z1
-	VMAXPD Z2, Z3, Z2
+	TESTQ        $0x00000008, flags+88(FP)
+	JE           maskedrelu
+	VXORPS       Z3, Z3, Z3
+	VMAXPD       Z0, Z3, Z0
+	VMAXPD       Z1, Z3, Z1
+	VMAXPD       Z2, Z3, Z2
+	TESTQ        $0x00000010, flags+88(FP)
+	JE           maskedrelu6
+	VADDPD       Z3, Z0, Z0
+	VADDPD       Z3, Z1, Z1
+	VADDPD       Z3, Z2, Z2
+	VBROADCASTSD six64<>+0(SB), Z3
+	VMINPD       Z0, Z3, Z0
+	VMINPD       Z1, Z3, Z1
+	VMINPD       Z2, Z3, Z2
 
-masked_relu:
+maskedrelu6:
+maskedrelu:
 	MOVQ    BX, DI
 	VMOVUPS Z0, (DI)
 	VMOVUPS Z1, 64(DI)
@@ -21223,17 +24386,33 @@ full_col:
 	VADDPD       Z6, Z5, Z5
 
 full_row:
-	TESTQ  $0x00000008, flags+88(FP)
-	JE     full_relu
-	VXORPS Z6, Z6, Z6
-	VMAXPD Z0, Z6, Z0
-	VMAXPD Z1, Z6, Z1
-	VMAXPD Z2, Z6, Z2
-	VMAXPD Z3, Z6, Z3
-	VMAXPD Z4, Z6, Z4
-	VMAXPD Z5, Z6, Z5
+	TESTQ        $0x00000008, flags+88(FP)
+	JE           fullrelu
+	VXORPS       Z6, Z6, Z6
+	VMAXPD       Z0, Z6, Z0
+	VMAXPD       Z1, Z6, Z1
+	VMAXPD       Z2, Z6, Z2
+	VMAXPD       Z3, Z6, Z3
+	VMAXPD       Z4, Z6, Z4
+	VMAXPD       Z5, Z6, Z5
+	TESTQ        $0x00000010, flags+88(FP)
+	JE           fullrelu6
+	VADDPD       Z6, Z0, Z0
+	VADDPD       Z6, Z1, Z1
+	VADDPD       Z6, Z2, Z2
+	VADDPD       Z6, Z3, Z3
+	VADDPD       Z6, Z4, Z4
+	VADDPD       Z6, Z5, Z5
+	VBROADCASTSD six64<>+0(SB), Z6
+	VMINPD       Z0, Z6, Z0
+	VMINPD       Z1, Z6, Z1
+	VMINPD       Z2, Z6, Z2
+	VMINPD       Z3, Z6, Z3
+	VMINPD       Z4, Z6, Z4
+	VMINPD       Z5, Z6, Z5
 
-full_relu:
+fullrelu6:
+fullrelu:
 	MOVQ    SI, R9
 	VMOVUPS Z0, (R9)
 	VMOVUPS Z1, 64(R9)
@@ -21329,17 +24508,33 @@ masked_col:
 	VADDPD       Z6, Z5, Z5
 
 masked_row:
-	TESTQ  $0x00000008, flags+88(FP)
-	JE     masked_relu
-	VXORPS Z6, Z6, Z6
-	VMAXPD Z0, Z6, Z0
-	VMAXPD Z1, Z6, Z1
-	VMAXPD Z2, Z6, Z2
-	VMAXPD Z3, Z6, Z3
-	VMAXPD Z4, Z6, Z4
-	VMAXPD Z5, Z6, Z5
+	TESTQ        $0x00000008, flags+88(FP)
+	JE           maskedrelu
+	VXORPS       Z6, Z6, Z6
+	VMAXPD       Z0, Z6, Z0
+	VMAXPD       Z1, Z6, Z1
+	VMAXPD       Z2, Z6, Z2
+	VMAXPD       Z3, Z6, Z3
+	VMAXPD       Z4, Z6, Z4
+	VMAXPD       Z5, Z6, Z5
+	TESTQ        $0x00000010, flags+88(FP)
+	JE           maskedrelu6
+	VADDPD       Z6, Z0, Z0
+	VADDPD       Z6, Z1, Z1
+	VADDPD       Z6, Z2, Z2
+	VADDPD       Z6, Z3, Z3
+	VADDPD       Z6, Z4, Z4
+	VADDPD       Z6, Z5, Z5
+	VBROADCASTSD six64<>+0(SB), Z6
+	VMINPD       Z0, Z6, Z0
+	VMINPD       Z1, Z6, Z1
+	VMINPD       Z2, Z6, Z2
+	VMINPD       Z3, Z6, Z3
+	VMINPD       Z4, Z6, Z4
+	VMINPD       Z5, Z6, Z5
 
-masked_relu:
+maskedrelu6:
+maskedrelu:
 	MOVQ    SI, R9
 	VMOVUPS Z0, (R9)
 	VMOVUPS Z1, 64(R9)
@@ -21475,20 +24670,42 @@ full_col:
 	VADDPD       Z9, Z8, Z8
 
 full_row:
-	TESTQ  $0x00000008, flags+88(FP)
-	JE     full_relu
-	VXORPS Z9, Z9, Z9
-	VMAXPD Z0, Z9, Z0
-	VMAXPD Z1, Z9, Z1
-	VMAXPD Z2, Z9, Z2
-	VMAXPD Z3, Z9, Z3
-	VMAXPD Z4, Z9, Z4
-	VMAXPD Z5, Z9, Z5
-	VMAXPD Z6, Z9, Z6
-	VMAXPD Z7, Z9, Z7
-	VMAXPD Z8, Z9, Z8
+	TESTQ        $0x00000008, flags+88(FP)
+	JE           fullrelu
+	VXORPS       Z9, Z9, Z9
+	VMAXPD       Z0, Z9, Z0
+	VMAXPD       Z1, Z9, Z1
+	VMAXPD       Z2, Z9, Z2
+	VMAXPD       Z3, Z9, Z3
+	VMAXPD       Z4, Z9, Z4
+	VMAXPD       Z5, Z9, Z5
+	VMAXPD       Z6, Z9, Z6
+	VMAXPD       Z7, Z9, Z7
+	VMAXPD       Z8, Z9, Z8
+	TESTQ        $0x00000010, flags+88(FP)
+	JE           fullrelu6
+	VADDPD       Z9, Z0, Z0
+	VADDPD       Z9, Z1, Z1
+	VADDPD       Z9, Z2, Z2
+	VADDPD       Z9, Z3, Z3
+	VADDPD       Z9, Z4, Z4
+	VADDPD       Z9, Z5, Z5
+	VADDPD       Z9, Z6, Z6
+	VADDPD       Z9, Z7, Z7
+	VADDPD       Z9, Z8, Z8
+	VBROADCASTSD six64<>+0(SB), Z9
+	VMINPD       Z0, Z9, Z0
+	VMINPD       Z1, Z9, Z1
+	VMINPD       Z2, Z9, Z2
+	VMINPD       Z3, Z9, Z3
+	VMINPD       Z4, Z9, Z4
+	VMINPD       Z5, Z9, Z5
+	VMINPD       Z6, Z9, Z6
+	VMINPD       Z7, Z9, Z7
+	VMINPD       Z8, Z9, Z8
 
-full_relu:
+fullrelu6:
+fullrelu:
 	MOVQ    SI, R9
 	VMOVUPS Z0, (R9)
 	VMOVUPS Z1, 64(R9)
@@ -21612,20 +24829,42 @@ masked_col:
 	VADDPD       Z9, Z8, Z8
 
 masked_row:
-	TESTQ  $0x00000008, flags+88(FP)
-	JE     masked_relu
-	VXORPS Z9, Z9, Z9
-	VMAXPD Z0, Z9, Z0
-	VMAXPD Z1, Z9, Z1
-	VMAXPD Z2, Z9, Z2
-	VMAXPD Z3, Z9, Z3
-	VMAXPD Z4, Z9, Z4
-	VMAXPD Z5, Z9, Z5
-	VMAXPD Z6, Z9, Z6
-	VMAXPD Z7, Z9, Z7
-	VMAXPD Z8, Z9, Z8
+	TESTQ        $0x00000008, flags+88(FP)
+	JE           maskedrelu
+	VXORPS       Z9, Z9, Z9
+	VMAXPD       Z0, Z9, Z0
+	VMAXPD       Z1, Z9, Z1
+	VMAXPD       Z2, Z9, Z2
+	VMAXPD       Z3, Z9, Z3
+	VMAXPD       Z4, Z9, Z4
+	VMAXPD       Z5, Z9, Z5
+	VMAXPD       Z6, Z9, Z6
+	VMAXPD       Z7, Z9, Z7
+	VMAXPD       Z8, Z9, Z8
+	TESTQ        $0x00000010, flags+88(FP)
+	JE           maskedrelu6
+	VADDPD       Z9, Z0, Z0
+	VADDPD       Z9, Z1, Z1
+	VADDPD       Z9, Z2, Z2
+	VADDPD       Z9, Z3, Z3
+	VADDPD       Z9, Z4, Z4
+	VADDPD       Z9, Z5, Z5
+	VADDPD       Z9, Z6, Z6
+	VADDPD       Z9, Z7, Z7
+	VADDPD       Z9, Z8, Z8
+	VBROADCASTSD six64<>+0(SB), Z9
+	VMINPD       Z0, Z9, Z0
+	VMINPD       Z1, Z9, Z1
+	VMINPD       Z2, Z9, Z2
+	VMINPD       Z3, Z9, Z3
+	VMINPD       Z4, Z9, Z4
+	VMINPD       Z5, Z9, Z5
+	VMINPD       Z6, Z9, Z6
+	VMINPD       Z7, Z9, Z7
+	VMINPD       Z8, Z9, Z8
 
-masked_relu:
+maskedrelu6:
+maskedrelu:
 	MOVQ    SI, R9
 	VMOVUPS Z0, (R9)
 	VMOVUPS Z1, 64(R9)
@@ -21789,23 +25028,51 @@ full_col:
 	VADDPD       Z12, Z11, Z11
 
 full_row:
-	TESTQ  $0x00000008, flags+88(FP)
-	JE     full_relu
-	VXORPS Z12, Z12, Z12
-	VMAXPD Z0, Z12, Z0
-	VMAXPD Z1, Z12, Z1
-	VMAXPD Z2, Z12, Z2
-	VMAXPD Z3, Z12, Z3
-	VMAXPD Z4, Z12, Z4
-	VMAXPD Z5, Z12, Z5
-	VMAXPD Z6, Z12, Z6
-	VMAXPD Z7, Z12, Z7
-	VMAXPD Z8, Z12, Z8
-	VMAXPD Z9, Z12, Z9
-	VMAXPD Z10, Z12, Z10
-	VMAXPD Z11, Z12, Z11
+	TESTQ        $0x00000008, flags+88(FP)
+	JE           fullrelu
+	VXORPS       Z12, Z12, Z12
+	VMAXPD       Z0, Z12, Z0
+	VMAXPD       Z1, Z12, Z1
+	VMAXPD       Z2, Z12, Z2
+	VMAXPD       Z3, Z12, Z3
+	VMAXPD       Z4, Z12, Z4
+	VMAXPD       Z5, Z12, Z5
+	VMAXPD       Z6, Z12, Z6
+	VMAXPD       Z7, Z12, Z7
+	VMAXPD       Z8, Z12, Z8
+	VMAXPD       Z9, Z12, Z9
+	VMAXPD       Z10, Z12, Z10
+	VMAXPD       Z11, Z12, Z11
+	TESTQ        $0x00000010, flags+88(FP)
+	JE           fullrelu6
+	VADDPD       Z12, Z0, Z0
+	VADDPD       Z12, Z1, Z1
+	VADDPD       Z12, Z2, Z2
+	VADDPD       Z12, Z3, Z3
+	VADDPD       Z12, Z4, Z4
+	VADDPD       Z12, Z5, Z5
+	VADDPD       Z12, Z6, Z6
+	VADDPD       Z12, Z7, Z7
+	VADDPD       Z12, Z8, Z8
+	VADDPD       Z12, Z9, Z9
+	VADDPD       Z12, Z10, Z10
+	VADDPD       Z12, Z11, Z11
+	VBROADCASTSD six64<>+0(SB), Z12
+	VMINPD       Z0, Z12, Z0
+	VMINPD       Z1, Z12, Z1
+	VMINPD       Z2, Z12, Z2
+	VMINPD       Z3, Z12, Z3
+	VMINPD       Z4, Z12, Z4
+	VMINPD       Z5, Z12, Z5
+	VMINPD       Z6, Z12, Z6
+	VMINPD       Z7, Z12, Z7
+	VMINPD       Z8, Z12, Z8
+	VMINPD       Z9, Z12, Z9
+	VMINPD       Z10, Z12, Z10
+	VMINPD       Z11, Z12, Z11
 
-full_relu:
+fullrelu6:
+fullrelu:
 	MOVQ    SI, R9
 	VMOVUPS Z0, (R9)
 	VMOVUPS Z1, 64(R9)
@@ -21957,23 +25224,51 @@ masked_col:
 	VADDPD       Z12, Z11, Z11
 
 masked_row:
-	TESTQ  $0x00000008, flags+88(FP)
-	JE     masked_relu
-	VXORPS Z12, Z12, Z12
-	VMAXPD Z0, Z12, Z0
-	VMAXPD Z1, Z12, Z1
-	VMAXPD Z2, Z12, Z2
-	VMAXPD Z3, Z12, Z3
-	VMAXPD Z4, Z12, Z4
-	VMAXPD Z5, Z12, Z5
-	VMAXPD Z6, Z12, Z6
-	VMAXPD Z7, Z12, Z7
-	VMAXPD Z8, Z12, Z8
-	VMAXPD Z9, Z12, Z9
-	VMAXPD Z10, Z12, Z10
-	VMAXPD Z11, Z12, Z11
+	TESTQ        $0x00000008, flags+88(FP)
+	JE           maskedrelu
+	VXORPS       Z12, Z12, Z12
+	VMAXPD       Z0, Z12, Z0
+	VMAXPD       Z1, Z12, Z1
+	VMAXPD       Z2, Z12, Z2
+	VMAXPD       Z3, Z12, Z3
+	VMAXPD       Z4, Z12, Z4
+	VMAXPD       Z5, Z12, Z5
+	VMAXPD       Z6, Z12, Z6
+	VMAXPD       Z7, Z12, Z7
+	VMAXPD       Z8, Z12, Z8
+	VMAXPD       Z9, Z12, Z9
+	VMAXPD       Z10, Z12, Z10
+	VMAXPD       Z11, Z12, Z11
+	TESTQ        $0x00000010, flags+88(FP)
+	JE           maskedrelu6
+	VADDPD       Z12, Z0, Z0
+	VADDPD       Z12, Z1, Z1
+	VADDPD       Z12, Z2, Z2
+	VADDPD       Z12, Z3, Z3
+	VADDPD       Z12, Z4, Z4
+	VADDPD       Z12, Z5, Z5
+	VADDPD       Z12, Z6, Z6
+	VADDPD       Z12, Z7, Z7
+	VADDPD       Z12, Z8, Z8
+	VADDPD       Z12, Z9, Z9
+	VADDPD       Z12, Z10, Z10
+	VADDPD       Z12, Z11, Z11
+	VBROADCASTSD six64<>+0(SB), Z12
+	VMINPD       Z0, Z12, Z0
+	VMINPD       Z1, Z12, Z1
+	VMINPD       Z2, Z12, Z2
+	VMINPD       Z3, Z12, Z3
+	VMINPD       Z4, Z12, Z4
+	VMINPD       Z5, Z12, Z5
+	VMINPD       Z6, Z12, Z6
+	VMINPD       Z7, Z12, Z7
+	VMINPD       Z8, Z12, Z8
+	VMINPD       Z9, Z12, Z9
+	VMINPD       Z10, Z12, Z10
+	VMINPD       Z11, Z12, Z11
 
-masked_relu:
+maskedrelu6:
+maskedrelu:
 	MOVQ    SI, R9
 	VMOVUPS Z0, (R9)
 	VMOVUPS Z1, 64(R9)
@@ -22162,26 +25457,60 @@ full_col:
 	VADDPD       Z15, Z14, Z14
 
 full_row:
-	TESTQ  $0x00000008, flags+88(FP)
-	JE     full_relu
-	VXORPS Z15, Z15, Z15
-	VMAXPD Z0, Z15, Z0
-	VMAXPD Z1, Z15, Z1
-	VMAXPD Z2, Z15, Z2
-	VMAXPD Z3, Z15, Z3
-	VMAXPD Z4, Z15, Z4
-	VMAXPD Z5, Z15, Z5
-	VMAXPD Z6, Z15, Z6
-	VMAXPD Z7, Z15, Z7
-	VMAXPD Z8, Z15, Z8
-	VMAXPD Z9, Z15, Z9
-	VMAXPD Z10, Z15, Z10
-	VMAXPD Z11, Z15, Z11
-	VMAXPD Z12, Z15, Z12
-	VMAXPD Z13, Z15, Z13
-	VMAXPD Z14, Z15, Z14
+	TESTQ        $0x00000008, flags+88(FP)
+	JE           fullrelu
+	VXORPS       Z15, Z15, Z15
+	VMAXPD       Z0, Z15, Z0
+	VMAXPD       Z1, Z15, Z1
+	VMAXPD       Z2, Z15, Z2
+	VMAXPD       Z3, Z15, Z3
+	VMAXPD       Z4, Z15, Z4
+	VMAXPD       Z5, Z15, Z5
+	VMAXPD       Z6, Z15, Z6
+	VMAXPD       Z7, Z15, Z7
+	VMAXPD       Z8, Z15, Z8
+	VMAXPD       Z9, Z15, Z9
+	VMAXPD       Z10, Z15, Z10
+	VMAXPD       Z11, Z15, Z11
+	VMAXPD       Z12, Z15, Z12
+	VMAXPD       Z13, Z15, Z13
+	VMAXPD       Z14, Z15, Z14
+	TESTQ        $0x00000010, flags+88(FP)
+	JE           fullrelu6
+	VADDPD       Z15, Z0, Z0
+	VADDPD       Z15, Z1, Z1
+	VADDPD       Z15, Z2, Z2
+	VADDPD       Z15, Z3, Z3
+	VADDPD       Z15, Z4, Z4
+	VADDPD       Z15, Z5, Z5
+	VADDPD       Z15, Z6, Z6
+	VADDPD       Z15, Z7, Z7
+	VADDPD       Z15, Z8, Z8
+	VADDPD       Z15, Z9, Z9
+	VADDPD       Z15, Z10, Z10
+	VADDPD       Z15, Z11, Z11
+	VADDPD       Z15, Z12, Z12
+	VADDPD       Z15, Z13, Z13
+	VADDPD       Z15, Z14, Z14
+	VBROADCASTSD six64<>+0(SB), Z15
+	VMINPD       Z0, Z15, Z0
+	VMINPD       Z1, Z15, Z1
+	VMINPD       Z2, Z15, Z2
+	VMINPD       Z3, Z15, Z3
+	VMINPD       Z4, Z15, Z4
+	VMINPD       Z5, Z15, Z5
+	VMINPD       Z6, Z15, Z6
+	VMINPD       Z7, Z15, Z7
+	VMINPD       Z8, Z15, Z8
+	VMINPD       Z9, Z15, Z9
+	VMINPD       Z10, Z15, Z10
+	VMINPD       Z11, Z15, Z11
+	VMINPD       Z12, Z15, Z12
+	VMINPD       Z13, Z15, Z13
+	VMINPD       Z14, Z15, Z14
 
-full_relu:
+fullrelu6:
+fullrelu:
 	MOVQ    SI, R9
 	VMOVUPS Z0, (R9)
 	VMOVUPS Z1, 64(R9)
@@ -22358,26 +25687,60 @@ masked_col:
 	VADDPD       Z15, Z14, Z14
 
 masked_row:
-	TESTQ  $0x00000008, flags+88(FP)
-	JE     masked_relu
-	VXORPS Z15, Z15, Z15
-	VMAXPD Z0, Z15, Z0
-	VMAXPD Z1, Z15, Z1
-	VMAXPD Z2, Z15, Z2
-	VMAXPD Z3, Z15, Z3
-	VMAXPD Z4, Z15, Z4
-	VMAXPD Z5, Z15, Z5
-	VMAXPD Z6, Z15, Z6
-	VMAXPD Z7, Z15, Z7
-	VMAXPD Z8, Z15, Z8
-	VMAXPD Z9, Z15, Z9
-	VMAXPD Z10, Z15, Z10
-	VMAXPD Z11, Z15, Z11
-	VMAXPD Z12, Z15, Z12
-	VMAXPD Z13, Z15, Z13
-	VMAXPD Z14, Z15, Z14
+	TESTQ        $0x00000008, flags+88(FP)
+	JE           maskedrelu
+	VXORPS       Z15, Z15, Z15
+	VMAXPD       Z0, Z15, Z0
+	VMAXPD       Z1, Z15, Z1
+	VMAXPD       Z2, Z15, Z2
+	VMAXPD       Z3, Z15, Z3
+	VMAXPD       Z4, Z15, Z4
+	VMAXPD       Z5, Z15, Z5
+	VMAXPD       Z6, Z15, Z6
+	VMAXPD       Z7, Z15, Z7
+	VMAXPD       Z8, Z15, Z8
+	VMAXPD       Z9, Z15, Z9
+	VMAXPD       Z10, Z15, Z10
+	VMAXPD       Z11, Z15, Z11
+	VMAXPD       Z12, Z15, Z12
+	VMAXPD       Z13, Z15, Z13
+	VMAXPD       Z14, Z15, Z14
+	TESTQ        $0x00000010, flags+88(FP)
+	JE           maskedrelu6
+	VADDPD       Z15, Z0, Z0
+	VADDPD       Z15, Z1, Z1
+	VADDPD       Z15, Z2, Z2
+	VADDPD       Z15, Z3, Z3
+	VADDPD       Z15, Z4, Z4
+	VADDPD       Z15, Z5, Z5
+	VADDPD       Z15, Z6, Z6
+	VADDPD       Z15, Z7, Z7
+	VADDPD       Z15, Z8, Z8
+	VADDPD       Z15, Z9, Z9
+	VADDPD       Z15, Z10, Z10
+	VADDPD       Z15, Z11, Z11
+	VADDPD       Z15, Z12, Z12
+	VADDPD       Z15, Z13, Z13
+	VADDPD       Z15, Z14, Z14
+	VBROADCASTSD six64<>+0(SB), Z15
+	VMINPD       Z0, Z15, Z0
+	VMINPD       Z1, Z15, Z1
+	VMINPD       Z2, Z15, Z2
+	VMINPD       Z3, Z15, Z3
+	VMINPD       Z4, Z15, Z4
+	VMINPD       Z5, Z15, Z5
+	VMINPD       Z6, Z15, Z6
+	VMINPD       Z7, Z15, Z7
+	VMINPD       Z8, Z15, Z8
+	VMINPD       Z9, Z15, Z9
+	VMINPD       Z10, Z15, Z10
+	VMINPD       Z11, Z15, Z11
+	VMINPD       Z12, Z15, Z12
+	VMINPD       Z13, Z15, Z13
+	VMINPD       Z14, Z15, Z14
 
-masked_relu:
+maskedrelu6:
+maskedrelu:
 	MOVQ    SI, R9
 	VMOVUPS Z0, (R9)
 	VMOVUPS Z1, 64(R9)
@@ -22591,29 +25954,69 @@ full_col:
 	VADDPD       Z18, Z17, Z17
 
 full_row:
-	TESTQ  $0x00000008, flags+88(FP)
-	JE     full_relu
-	VXORPS Z18, Z18, Z18
-	VMAXPD Z0, Z18, Z0
-	VMAXPD Z1, Z18, Z1
-	VMAXPD Z2, Z18, Z2
-	VMAXPD Z3, Z18, Z3
-	VMAXPD Z4, Z18, Z4
-	VMAXPD Z5, Z18, Z5
-	VMAXPD Z6, Z18, Z6
-	VMAXPD Z7, Z18, Z7
-	VMAXPD Z8, Z18, Z8
-	VMAXPD Z9, Z18, Z9
-	VMAXPD Z10, Z18, Z10
-	VMAXPD Z11, Z18, Z11
-	VMAXPD Z12, Z18, Z12
-	VMAXPD Z13, Z18, Z13
-	VMAXPD Z14, Z18, Z14
-	VMAXPD Z15, Z18, Z15
-	VMAXPD Z16, Z18, Z16
-	VMAXPD Z17, Z18, Z17
+	TESTQ        $0x00000008, flags+88(FP)
+	JE           fullrelu
+	VXORPS       Z18, Z18, Z18
+	VMAXPD       Z0, Z18, Z0
+	VMAXPD       Z1, Z18, Z1
+	VMAXPD       Z2, Z18, Z2
+	VMAXPD       Z3, Z18, Z3
+	VMAXPD       Z4, Z18, Z4
+	VMAXPD       Z5, Z18, Z5
+	VMAXPD       Z6, Z18, Z6
+	VMAXPD       Z7, Z18, Z7
+	VMAXPD       Z8, Z18, Z8
+	VMAXPD       Z9, Z18, Z9
+	VMAXPD       Z10, Z18, Z10
+	VMAXPD       Z11, Z18, Z11
+	VMAXPD       Z12, Z18, Z12
+	VMAXPD       Z13, Z18, Z13
+	VMAXPD       Z14, Z18, Z14
+	VMAXPD       Z15, Z18, Z15
+	VMAXPD       Z16, Z18, Z16
+	VMAXPD       Z17, Z18, Z17
+	TESTQ        $0x00000010, flags+88(FP)
+	JE           fullrelu6
+	VADDPD       Z18, Z0, Z0
+	VADDPD       Z18, Z1, Z1
+	VADDPD       Z18, Z2, Z2
+	VADDPD       Z18, Z3, Z3
+	VADDPD       Z18, Z4, Z4
+	VADDPD       Z18, Z5, Z5
+	VADDPD       Z18, Z6, Z6
+	VADDPD       Z18, Z7, Z7
+	VADDPD       Z18, Z8, Z8
+	VADDPD       Z18, Z9, Z9
+	VADDPD       Z18, Z10, Z10
+	VADDPD       Z18, Z11, Z11
+	VADDPD       Z18, Z12, Z12
+	VADDPD       Z18, Z13, Z13
+	VADDPD       Z18, Z14, Z14
+	VADDPD       Z18, Z15, Z15
+	VADDPD       Z18, Z16, Z16
+	VADDPD       Z18, Z17, Z17
+	VBROADCASTSD six64<>+0(SB), Z18
+	VMINPD       Z0, Z18, Z0
+	VMINPD       Z1, Z18, Z1
+	VMINPD       Z2, Z18, Z2
+	VMINPD       Z3, Z18, Z3
+	VMINPD       Z4, Z18, Z4
+	VMINPD       Z5, Z18, Z5
+	VMINPD       Z6, Z18, Z6
+	VMINPD       Z7, Z18, Z7
+	VMINPD       Z8, Z18, Z8
+	VMINPD       Z9, Z18, Z9
+	VMINPD       Z10, Z18, Z10
+	VMINPD       Z11, Z18, Z11
+	VMINPD       Z12, Z18, Z12
+	VMINPD       Z13, Z18, Z13
+	VMINPD       Z14, Z18, Z14
+	VMINPD       Z15, Z18, Z15
+	VMINPD       Z16, Z18, Z16
+	VMINPD       Z17, Z18, Z17
 
-full_relu:
+fullrelu6:
+fullrelu:
 	MOVQ    SI, R9
 	VMOVUPS Z0, (R9)
 	VMOVUPS Z1, 64(R9)
@@ -22815,29 +26218,69 @@ masked_col:
 	VADDPD       Z18, Z17, Z17
 
 masked_row:
-	TESTQ  $0x00000008, flags+88(FP)
-	JE     masked_relu
-	VXORPS Z18, Z18, Z18
-	VMAXPD Z0, Z18, Z0
-	VMAXPD Z1, Z18, Z1
-	VMAXPD Z2, Z18, Z2
-	VMAXPD Z3, Z18, Z3
-	VMAXPD Z4, Z18, Z4
-	VMAXPD Z5, Z18, Z5
-	VMAXPD Z6, Z18, Z6
-	VMAXPD Z7, Z18, Z7
-	VMAXPD Z8, Z18, Z8
-	VMAXPD Z9, Z18, Z9
-	VMAXPD Z10, Z18, Z10
-	VMAXPD Z11, Z18, Z11
-	VMAXPD Z12, Z18, Z12
-	VMAXPD Z13, Z18, Z13
-	VMAXPD Z14, Z18, Z14
-	VMAXPD Z15, Z18, Z15
-	VMAXPD Z16, Z18, Z16
-	VMAXPD Z17, Z18, Z17
+	TESTQ        $0x00000008, flags+88(FP)
+	JE           maskedrelu
+	VXORPS       Z18, Z18, Z18
+	VMAXPD       Z0, Z18, Z0
+	VMAXPD       Z1, Z18, Z1
+	VMAXPD       Z2, Z18, Z2
+	VMAXPD       Z3, Z18, Z3
+	VMAXPD       Z4, Z18, Z4
+	VMAXPD       Z5, Z18, Z5
+	VMAXPD       Z6, Z18, Z6
+	VMAXPD       Z7, Z18, Z7
+	VMAXPD       Z8, Z18, Z8
+	VMAXPD       Z9, Z18, Z9
+	VMAXPD       Z10, Z18, Z10
+	VMAXPD       Z11, Z18, Z11
+	VMAXPD       Z12, Z18, Z12
+	VMAXPD       Z13, Z18, Z13
+	VMAXPD       Z14, Z18, Z14
+	VMAXPD       Z15, Z18, Z15
+	VMAXPD       Z16, Z18, Z16
+	VMAXPD       Z17, Z18, Z17
+	TESTQ        $0x00000010, flags+88(FP)
+	JE           maskedrelu6
+	VADDPD       Z18, Z0, Z0
+	VADDPD       Z18, Z1, Z1
+	VADDPD       Z18, Z2, Z2
+	VADDPD       Z18, Z3, Z3
+	VADDPD       Z18, Z4, Z4
+	VADDPD       Z18, Z5, Z5
+	VADDPD       Z18, Z6, Z6
+	VADDPD       Z18, Z7, Z7
+	VADDPD       Z18, Z8, Z8
+	VADDPD       Z18, Z9, Z9
+	VADDPD       Z18, Z10, Z10
+	VADDPD       Z18, Z11, Z11
+	VADDPD       Z18, Z12, Z12
+	VADDPD       Z18, Z13, Z13
+	VADDPD       Z18, Z14, Z14
+	VADDPD       Z18, Z15, Z15
+	VADDPD       Z18, Z16, Z16
+	VADDPD       Z18, Z17, Z17
+	VBROADCASTSD six64<>+0(SB), Z18
+	VMINPD       Z0, Z18, Z0
+	VMINPD       Z1, Z18, Z1
+	VMINPD       Z2, Z18, Z2
+	VMINPD       Z3, Z18, Z3
+	VMINPD       Z4, Z18, Z4
+	VMINPD       Z5, Z18, Z5
+	VMINPD       Z6, Z18, Z6
+	VMINPD       Z7, Z18, Z7
+	VMINPD       Z8, Z18, Z8
+	VMINPD       Z9, Z18, Z9
+	VMINPD       Z10, Z18, Z10
+	VMINPD       Z11, Z18, Z11
+	VMINPD       Z12, Z18, Z12
+	VMINPD       Z13, Z18, Z13
+	VMINPD       Z14, Z18, Z14
+	VMINPD       Z15, Z18, Z15
+	VMINPD       Z16, Z18, Z16
+	VMINPD       Z17, Z18, Z17
 
-masked_relu:
+maskedrelu6:
+maskedrelu:
 	MOVQ    SI, R9
 	VMOVUPS Z0, (R9)
 	VMOVUPS Z1, 64(R9)
@@ -23075,32 +26518,78 @@ full_col:
 	VADDPD       Z21, Z20, Z20
 
 full_row:
-	TESTQ  $0x00000008, flags+88(FP)
-	JE     full_relu
-	VXORPS Z21, Z21, Z21
-	VMAXPD Z0, Z21, Z0
-	VMAXPD Z1, Z21, Z1
-	VMAXPD Z2, Z21, Z2
-	VMAXPD Z3, Z21, Z3
-	VMAXPD Z4, Z21, Z4
-	VMAXPD Z5, Z21, Z5
-	VMAXPD Z6, Z21, Z6
-	VMAXPD Z7, Z21, Z7
-	VMAXPD Z8, Z21, Z8
-	VMAXPD Z9, Z21, Z9
-	VMAXPD Z10, Z21, Z10
-	VMAXPD Z11, Z21, Z11
-	VMAXPD Z12, Z21, Z12
-	VMAXPD Z13, Z21, Z13
-	VMAXPD Z14, Z21, Z14
-	VMAXPD Z15, Z21, Z15
-	VMAXPD Z16, Z21, Z16
-	VMAXPD Z17, Z21, Z17
-	VMAXPD Z18, Z21, Z18
-	VMAXPD Z19, Z21, Z19
-	VMAXPD Z20, Z21, Z20
+	TESTQ        $0x00000008, flags+88(FP)
+	JE           fullrelu
+	VXORPS       Z21, Z21, Z21
+	VMAXPD       Z0, Z21, Z0
+	VMAXPD       Z1, Z21, Z1
+	VMAXPD       Z2, Z21, Z2
+	VMAXPD       Z3, Z21, Z3
+	VMAXPD       Z4, Z21, Z4
+	VMAXPD       Z5, Z21, Z5
+	VMAXPD       Z6, Z21, Z6
+	VMAXPD       Z7, Z21, Z7
+	VMAXPD       Z8, Z21, Z8
+	VMAXPD       Z9, Z21, Z9
+	VMAXPD       Z10, Z21, Z10
+	VMAXPD       Z11, Z21, Z11
+	VMAXPD       Z12, Z21, Z12
+	VMAXPD       Z13, Z21, Z13
+	VMAXPD       Z14, Z21, Z14
+	VMAXPD       Z15, Z21, Z15
+	VMAXPD       Z16, Z21, Z16
+	VMAXPD       Z17, Z21, Z17
+	VMAXPD       Z18, Z21, Z18
+	VMAXPD       Z19, Z21, Z19
+	VMAXPD       Z20, Z21, Z20
+	TESTQ        $0x00000010, flags+88(FP)
+	JE           fullrelu6
+	VADDPD       Z21, Z0, Z0
+	VADDPD       Z21, Z1, Z1
+	VADDPD       Z21, Z2, Z2
+	VADDPD       Z21, Z3, Z3
+	VADDPD       Z21, Z4, Z4
+	VADDPD       Z21, Z5, Z5
+	VADDPD       Z21, Z6, Z6
+	VADDPD       Z21, Z7, Z7
+	VADDPD       Z21, Z8, Z8
+	VADDPD       Z21, Z9, Z9
+	VADDPD       Z21, Z10, Z10
+	VADDPD       Z21, Z11, Z11
+	VADDPD       Z21, Z12, Z12
+	VADDPD       Z21, Z13, Z13
+	VADDPD       Z21, Z14, Z14
+	VADDPD       Z21, Z15, Z15
+	VADDPD       Z21, Z16, Z16
+	VADDPD       Z21, Z17, Z17
+	VADDPD       Z21, Z18, Z18
+	VADDPD       Z21, Z19, Z19
+	VADDPD       Z21, Z20, Z20
+	VBROADCASTSD six64<>+0(SB), Z21
+	VMINPD       Z0, Z21, Z0
+	VMINPD       Z1, Z21, Z1
+	VMINPD       Z2, Z21, Z2
+	VMINPD       Z3, Z21, Z3
+	VMINPD       Z4, Z21, Z4
+	VMINPD       Z5, Z21, Z5
+	VMINPD       Z6, Z21, Z6
+	VMINPD       Z7, Z21, Z7
+	VMINPD       Z8, Z21, Z8
+	VMINPD       Z9, Z21, Z9
+	VMINPD       Z10, Z21, Z10
+	VMINPD       Z11, Z21, Z11
+	VMINPD       Z12, Z21, Z12
+	VMINPD       Z13, Z21, Z13
+	VMINPD       Z14, Z21, Z14
+	VMINPD       Z15, Z21, Z15
+	VMINPD       Z16, Z21, Z16
+	VMINPD       Z17, Z21, Z17
+	VMINPD       Z18, Z21, Z18
+	VMINPD       Z19, Z21, Z19
+	VMINPD       Z20, Z21, Z20
 
-full_relu:
+fullrelu6:
+fullrelu:
 	MOVQ    SI, R9
 	VMOVUPS Z0, (R9)
 	VMOVUPS Z1, 64(R9)
@@ -23327,32 +26816,78 @@ masked_col:
 	VADDPD       Z21, Z20, Z20
 
 masked_row:
-	TESTQ  $0x00000008, flags+88(FP)
-	JE     masked_relu
-	VXORPS Z21, Z21, Z21
-	VMAXPD Z0, Z21, Z0
-	VMAXPD Z1, Z21, Z1
-	VMAXPD Z2, Z21, Z2
-	VMAXPD Z3, Z21, Z3
-	VMAXPD Z4, Z21, Z4
-	VMAXPD Z5, Z21, Z5
-	VMAXPD Z6, Z21, Z6
-	VMAXPD Z7, Z21, Z7
-	VMAXPD Z8, Z21, Z8
-	VMAXPD Z9, Z21, Z9
-	VMAXPD Z10, Z21, Z10
-	VMAXPD Z11, Z21, Z11
-	VMAXPD Z12, Z21, Z12
-	VMAXPD Z13, Z21, Z13
-	VMAXPD Z14, Z21, Z14
-	VMAXPD Z15, Z21, Z15
-	VMAXPD Z16, Z21, Z16
-	VMAXPD Z17, Z21, Z17
-	VMAXPD Z18, Z21, Z18
-	VMAXPD Z19, Z21, Z19
-	VMAXPD Z20, Z21, Z20
+	TESTQ        $0x00000008, flags+88(FP)
+	JE           maskedrelu
+	VXORPS       Z21, Z21, Z21
+	VMAXPD       Z0, Z21, Z0
+	VMAXPD       Z1, Z21, Z1
+	VMAXPD       Z2, Z21, Z2
+	VMAXPD       Z3, Z21, Z3
+	VMAXPD       Z4, Z21, Z4
+	VMAXPD       Z5, Z21, Z5
+	VMAXPD       Z6, Z21, Z6
+	VMAXPD       Z7, Z21, Z7
+	VMAXPD       Z8, Z21, Z8
+	VMAXPD       Z9, Z21, Z9
+	VMAXPD       Z10, Z21, Z10
+	VMAXPD       Z11, Z21, Z11
+	VMAXPD       Z12, Z21, Z12
+	VMAXPD       Z13, Z21, Z13
+	VMAXPD       Z14, Z21, Z14
+	VMAXPD       Z15, Z21, Z15
+	VMAXPD       Z16, Z21, Z16
+	VMAXPD       Z17, Z21, Z17
+	VMAXPD       Z18, Z21, Z18
+	VMAXPD       Z19, Z21, Z19
+	VMAXPD       Z20, Z21, Z20
+	TESTQ        $0x00000010, flags+88(FP)
+	JE           maskedrelu6
+	VADDPD       Z21, Z0, Z0
+	VADDPD       Z21, Z1, Z1
+	VADDPD       Z21, Z2, Z2
+	VADDPD       Z21, Z3, Z3
+	VADDPD       Z21, Z4, Z4
+	VADDPD       Z21, Z5, Z5
+	VADDPD       Z21, Z6, Z6
+	VADDPD       Z21, Z7, Z7
+	VADDPD       Z21, Z8, Z8
+	VADDPD       Z21, Z9, Z9
+	VADDPD       Z21, Z10, Z10
+	VADDPD       Z21, Z11, Z11
+	VADDPD       Z21, Z12, Z12
+	VADDPD       Z21, Z13, Z13
+	VADDPD       Z21, Z14, Z14
+	VADDPD       Z21, Z15, Z15
+	VADDPD       Z21, Z16, Z16
+	VADDPD       Z21, Z17, Z17
+	VADDPD       Z21, Z18, Z18
+	VADDPD       Z21, Z19, Z19
+	VADDPD       Z21, Z20, Z20
+	VBROADCASTSD six64<>+0(SB), Z21
+	VMINPD       Z0, Z21, Z0
+	VMINPD       Z1, Z21, Z1
+	VMINPD       Z2, Z21, Z2
+	VMINPD       Z3, Z21, Z3
+	VMINPD       Z4, Z21, Z4
+	VMINPD       Z5, Z21, Z5
+	VMINPD       Z6, Z21, Z6
+	VMINPD       Z7, Z21, Z7
+	VMINPD       Z8, Z21, Z8
+	VMINPD       Z9, Z21, Z9
+	VMINPD       Z10, Z21, Z10
+	VMINPD       Z11, Z21, Z11
+	VMINPD       Z12, Z21, Z12
+	VMINPD       Z13, Z21, Z13
+	VMINPD       Z14, Z21, Z14
+	VMINPD       Z15, Z21, Z15
+	VMINPD       Z16, Z21, Z16
+	VMINPD       Z17, Z21, Z17
+	VMINPD       Z18, Z21, Z18
+	VMINPD       Z19, Z21, Z19
+	VMINPD       Z20, Z21, Z20
 
-masked_relu:
+maskedrelu6:
+maskedrelu:
 	MOVQ    SI, R9
 	VMOVUPS Z0, (R9)
 	VMOVUPS Z1, 64(R9)
@@ -23615,35 +27150,87 @@ full_col:
 	VADDPD       Z24, Z23, Z23
 
 full_row:
-	TESTQ  $0x00000008, flags+88(FP)
-	JE     full_relu
-	VXORPS Z24, Z24, Z24
-	VMAXPD Z0, Z24, Z0
-	VMAXPD Z1, Z24, Z1
-	VMAXPD Z2, Z24, Z2
-	VMAXPD Z3, Z24, Z3
-	VMAXPD Z4, Z24, Z4
-	VMAXPD Z5, Z24, Z5
-	VMAXPD Z6, Z24, Z6
-	VMAXPD Z7, Z24, Z7
-	VMAXPD Z8, Z24, Z8
-	VMAXPD Z9, Z24, Z9
-	VMAXPD Z10, Z24, Z10
-	VMAXPD Z11, Z24, Z11
-	VMAXPD Z12, Z24, Z12
-	VMAXPD Z13, Z24, Z13
-	VMAXPD Z14, Z24, Z14
-	VMAXPD Z15, Z24, Z15
-	VMAXPD Z16, Z24, Z16
-	VMAXPD Z17, Z24, Z17
-	VMAXPD Z18, Z24, Z18
-	VMAXPD Z19, Z24, Z19
-	VMAXPD Z20, Z24, Z20
-	VMAXPD Z21, Z24, Z21
-	VMAXPD Z22, Z24, Z22
-	VMAXPD Z23, Z24, Z23
+	TESTQ        $0x00000008, flags+88(FP)
+	JE           fullrelu
+	VXORPS       Z24, Z24, Z24
+	VMAXPD       Z0, Z24, Z0
+	VMAXPD       Z1, Z24, Z1
+	VMAXPD       Z2, Z24, Z2
+	VMAXPD       Z3, Z24, Z3
+	VMAXPD       Z4, Z24, Z4
+	VMAXPD       Z5, Z24, Z5
+	VMAXPD       Z6, Z24, Z6
+	VMAXPD       Z7, Z24, Z7
+	VMAXPD       Z8, Z24, Z8
+	VMAXPD       Z9, Z24, Z9
+	VMAXPD       Z10, Z24, Z10
+	VMAXPD       Z11, Z24, Z11
+	VMAXPD       Z12, Z24, Z12
+	VMAXPD       Z13, Z24, Z13
+	VMAXPD       Z14, Z24, Z14
+	VMAXPD       Z15, Z24, Z15
+	VMAXPD       Z16, Z24, Z16
+	VMAXPD       Z17, Z24, Z17
+	VMAXPD       Z18, Z24, Z18
+	VMAXPD       Z19, Z24, Z19
+	VMAXPD       Z20, Z24, Z20
+	VMAXPD       Z21, Z24, Z21
+	VMAXPD       Z22, Z24, Z22
+	VMAXPD       Z23, Z24, Z23
+	TESTQ        $0x00000010, flags+88(FP)
+	JE           fullrelu6
+	VADDPD       Z24, Z0, Z0
+	VADDPD       Z24, Z1, Z1
+	VADDPD       Z24, Z2, Z2
+	VADDPD       Z24, Z3, Z3
+	VADDPD       Z24, Z4, Z4
+	VADDPD       Z24, Z5, Z5
+	VADDPD       Z24, Z6, Z6
+	VADDPD       Z24, Z7, Z7
+	VADDPD       Z24, Z8, Z8
+	VADDPD       Z24, Z9, Z9
+	VADDPD       Z24, Z10, Z10
+	VADDPD       Z24, Z11, Z11
+	VADDPD       Z24, Z12, Z12
+	VADDPD       Z24, Z13, Z13
+	VADDPD       Z24, Z14, Z14
+	VADDPD       Z24, Z15, Z15
+	VADDPD       Z24, Z16, Z16
+	VADDPD       Z24, Z17, Z17
+	VADDPD       Z24, Z18, Z18
+	VADDPD       Z24, Z19, Z19
+	VADDPD       Z24, Z20, Z20
+	VADDPD       Z24, Z21, Z21
+	VADDPD       Z24, Z22, Z22
+	VADDPD       Z24, Z23, Z23
+	VBROADCASTSD six64<>+0(SB), Z24
+	VMINPD       Z0, Z24, Z0
+	VMINPD       Z1, Z24, Z1
+	VMINPD       Z2, Z24, Z2
+	VMINPD       Z3, Z24, Z3
+	VMINPD       Z4, Z24, Z4
+	VMINPD       Z5, Z24, Z5
+	VMINPD       Z6, Z24, Z6
+	VMINPD       Z7, Z24, Z7
+	VMINPD       Z8, Z24, Z8
+	VMINPD       Z9, Z24, Z9
+	VMINPD       Z10, Z24, Z10
+	VMINPD       Z11, Z24, Z11
+	VMINPD       Z12, Z24, Z12
+	VMINPD       Z13, Z24, Z13
+	VMINPD       Z14, Z24, Z14
+	VMINPD       Z15, Z24, Z15
+	VMINPD       Z16, Z24, Z16
+	VMINPD       Z17, Z24, Z17
+	VMINPD       Z18, Z24, Z18
+	VMINPD       Z19, Z24, Z19
+	VMINPD       Z20, Z24, Z20
+	VMINPD       Z21, Z24, Z21
+	VMINPD       Z22, Z24, Z22
+	VMINPD       Z23, Z24, Z23
 
-full_relu:
+fullrelu6:
+fullrelu:
 	MOVQ    SI, R9
 	VMOVUPS Z0, (R9)
 	VMOVUPS Z1, 64(R9)
@@ -23895,35 +27482,87 @@ masked_col:
 	VADDPD       Z24, Z23, Z23
 
 masked_row:
-	TESTQ  $0x00000008, flags+88(FP)
-	JE     masked_relu
-	VXORPS Z24, Z24, Z24
-	VMAXPD Z0, Z24, Z0
-	VMAXPD Z1, Z24, Z1
-	VMAXPD Z2, Z24, Z2
-	VMAXPD Z3, Z24, Z3
-	VMAXPD Z4, Z24, Z4
-	VMAXPD Z5, Z24, Z5
-	VMAXPD Z6, Z24, Z6
-	VMAXPD Z7, Z24, Z7
-	VMAXPD Z8, Z24, Z8
-	VMAXPD Z9, Z24, Z9
-	VMAXPD Z10, Z24, Z10
-	VMAXPD Z11, Z24, Z11
-	VMAXPD Z12, Z24, Z12
-	VMAXPD Z13, Z24, Z13
-	VMAXPD Z14, Z24, Z14
-	VMAXPD Z15, Z24, Z15
-	VMAXPD Z16, Z24, Z16
-	VMAXPD Z17, Z24, Z17
-	VMAXPD Z18, Z24, Z18
-	VMAXPD Z19, Z24, Z19
-	VMAXPD Z20, Z24, Z20
-	VMAXPD Z21, Z24, Z21
-	VMAXPD Z22, Z24, Z22
-	VMAXPD Z23, Z24, Z23
+	TESTQ        $0x00000008, flags+88(FP)
+	JE           maskedrelu
+	VXORPS       Z24, Z24, Z24
+	VMAXPD       Z0, Z24, Z0
+	VMAXPD       Z1, Z24, Z1
+	VMAXPD       Z2, Z24, Z2
+	VMAXPD       Z3, Z24, Z3
+	VMAXPD       Z4, Z24, Z4
+	VMAXPD       Z5, Z24, Z5
+	VMAXPD       Z6, Z24, Z6
+	VMAXPD       Z7, Z24, Z7
+	VMAXPD       Z8, Z24, Z8
+	VMAXPD       Z9, Z24, Z9
+	VMAXPD       Z10, Z24, Z10
+	VMAXPD       Z11, Z24, Z11
+	VMAXPD       Z12, Z24, Z12
+	VMAXPD       Z13, Z24, Z13
+	VMAXPD       Z14, Z24, Z14
+	VMAXPD       Z15, Z24, Z15
+	VMAXPD       Z16, Z24, Z16
+	VMAXPD       Z17, Z24, Z17
+	VMAXPD       Z18, Z24, Z18
+	VMAXPD       Z19, Z24, Z19
+	VMAXPD       Z20, Z24, Z20
+	VMAXPD       Z21, Z24, Z21
+	VMAXPD       Z22, Z24, Z22
+	VMAXPD       Z23, Z24, Z23
+	TESTQ        $0x00000010, flags+88(FP)
+	JE           maskedrelu6
+	VADDPD       Z24, Z0, Z0
+	VADDPD       Z24, Z1, Z1
+	VADDPD       Z24, Z2, Z2
+	VADDPD       Z24, Z3, Z3
+	VADDPD       Z24, Z4, Z4
+	VADDPD       Z24, Z5, Z5
+	VADDPD       Z24, Z6, Z6
+	VADDPD       Z24, Z7, Z7
+	VADDPD       Z24, Z8, Z8
+	VADDPD       Z24, Z9, Z9
+	VADDPD       Z24, Z10, Z10
+	VADDPD       Z24, Z11, Z11
+	VADDPD       Z24, Z12, Z12
+	VADDPD       Z24, Z13, Z13
+	VADDPD       Z24, Z14, Z14
+	VADDPD       Z24, Z15, Z15
+	VADDPD       Z24, Z16, Z16
+	VADDPD       Z24, Z17, Z17
+	VADDPD       Z24, Z18, Z18
+	VADDPD       Z24, Z19, Z19
+	VADDPD       Z24, Z20, Z20
+	VADDPD       Z24, Z21, Z21
+	VADDPD       Z24, Z22, Z22
+	VADDPD       Z24, Z23, Z23
+	VBROADCASTSD six64<>+0(SB), Z24
+	VMINPD       Z0, Z24, Z0
+	VMINPD       Z1, Z24, Z1
+	VMINPD       Z2, Z24, Z2
+	VMINPD       Z3, Z24, Z3
+	VMINPD       Z4, Z24, Z4
+	VMINPD       Z5, Z24, Z5
+	VMINPD       Z6, Z24, Z6
+	VMINPD       Z7, Z24, Z7
+	VMINPD       Z8, Z24, Z8
+	VMINPD       Z9, Z24, Z9
+	VMINPD       Z10, Z24, Z10
+	VMINPD       Z11, Z24, Z11
+	VMINPD       Z12, Z24, Z12
+	VMINPD       Z13, Z24, Z13
+	VMINPD       Z14, Z24, Z14
+	VMINPD       Z15, Z24, Z15
+	VMINPD       Z16, Z24, Z16
+	VMINPD       Z17, Z24, Z17
+	VMINPD       Z18, Z24, Z18
+	VMINPD       Z19, Z24, Z19
+	VMINPD       Z20, Z24, Z20
+	VMINPD       Z21, Z24, Z21
+	VMINPD       Z22, Z24, Z22
+	VMINPD       Z23, Z24, Z23
 
-masked_relu:
+maskedrelu6:
+maskedrelu:
 	MOVQ    SI, R9
 	VMOVUPS Z0, (R9)
 	VMOVUPS Z1, 64(R9)
@@ -24045,15 +27684,27 @@ full_col:
 	VADDPD       Z4, Z3, Z3
 
 full_row:
-	TESTQ  $0x00000008, flags+88(FP)
-	JE     full_relu
-	VXORPS Z4, Z4, Z4
-	VMAXPD Z0, Z4, Z0
-	VMAXPD Z1, Z4, Z1
-	VMAXPD Z2, Z4, Z2
-	VMAXPD Z3, Z4, Z3
+	TESTQ        $0x00000008, flags+88(FP)
+	JE           fullrelu
+	VXORPS       Z4, Z4, Z4
+	VMAXPD       Z0, Z4, Z0
+	VMAXPD       Z1, Z4, Z1
+	VMAXPD       Z2, Z4, Z2
+	VMAXPD       Z3, Z4, Z3
+	TESTQ        $0x00000010, flags+88(FP)
+	JE           fullrelu6
+	VADDPD       Z4, Z0, Z0
+	VADDPD       Z4, Z1, Z1
+	VADDPD       Z4, Z2, Z2
+	VADDPD       Z4, Z3, Z3
+	VBROADCASTSD six64<>+0(SB), Z4
+	VMINPD       Z0, Z4, Z0
+	VMINPD       Z1, Z4, Z1
+	VMINPD       Z2, Z4, Z2
+	VMINPD       Z3, Z4, Z3
 
-full_relu:
+fullrelu6:
+fullrelu:
 	MOVQ    BX, DI
 	VMOVUPS Z0, (DI)
 	VMOVUPS Z1, 64(DI)
@@ -24133,15 +27784,27 @@ masked_col:
 	VADDPD       Z4, Z3, Z3
 
 masked_row:
-	TESTQ  $0x00000008, flags+88(FP)
-	JE     masked_relu
-	VXORPS Z4, Z4, Z4
-	VMAXPD Z0, Z4, Z0
-	VMAXPD Z1, Z4, Z1
-	VMAXPD Z2, Z4, Z2
-	VMAXPD Z3, Z4, Z3
+	TESTQ        $0x00000008, flags+88(FP)
+	JE           maskedrelu
+	VXORPS       Z4, Z4, Z4
+	VMAXPD       Z0, Z4, Z0
+	VMAXPD       Z1, Z4, Z1
+	VMAXPD       Z2, Z4, Z2
+	VMAXPD       Z3, Z4, Z3
+	TESTQ        $0x00000010, flags+88(FP)
+	JE           maskedrelu6
+	VADDPD       Z4, Z0, Z0
+	VADDPD       Z4, Z1, Z1
+	VADDPD       Z4, Z2, Z2
+	VADDPD       Z4, Z3, Z3
+	VBROADCASTSD six64<>+0(SB), Z4
+	VMINPD       Z0, Z4, Z0
+	VMINPD       Z1, Z4, Z1
+	VMINPD       Z2, Z4, Z2
+	VMINPD       Z3, Z4, Z3
 
-masked_relu:
+maskedrelu6:
+maskedrelu:
 	MOVQ    BX, DI
 	VMOVUPS Z0, (DI)
 	VMOVUPS Z1, 64(DI)
@@ -24263,19 +27926,39 @@ full_col:
 	VADDPD       Z8, Z7, Z7
 
 full_row:
-	TESTQ  $0x00000008, flags+88(FP)
-	JE     full_relu
-	VXORPS Z8, Z8, Z8
-	VMAXPD Z0, Z8, Z0
-	VMAXPD Z1, Z8, Z1
-	VMAXPD Z2, Z8, Z2
-	VMAXPD Z3, Z8, Z3
-	VMAXPD Z4, Z8, Z4
-	VMAXPD Z5, Z8, Z5
-	VMAXPD Z6, Z8, Z6
-	VMAXPD Z7, Z8, Z7
+	TESTQ        $0x00000008, flags+88(FP)
+	JE           fullrelu
+	VXORPS       Z8, Z8, Z8
+	VMAXPD       Z0, Z8, Z0
+	VMAXPD       Z1, Z8, Z1
+	VMAXPD       Z2, Z8, Z2
+	VMAXPD       Z3, Z8, Z3
+	VMAXPD       Z4, Z8, Z4
+	VMAXPD       Z5, Z8, Z5
+	VMAXPD       Z6, Z8, Z6
+	VMAXPD       Z7, Z8, Z7
+	TESTQ        $0x00000010, flags+88(FP)
+	JE           fullrelu6
+	VADDPD       Z8, Z0, Z0
+	VADDPD       Z8, Z1, Z1
+	VADDPD       Z8, Z2, Z2
+	VADDPD       Z8, Z3, Z3
+	VADDPD       Z8, Z4, Z4
+	VADDPD       Z8, Z5, Z5
+	VADDPD       Z8, Z6, Z6
+	VADDPD       Z8, Z7, Z7
+	VBROADCASTSD six64<>+0(SB), Z8
+	VMINPD       Z0, Z8, Z0
+	VMINPD       Z1, Z8, Z1
+	VMINPD       Z2, Z8, Z2
+	VMINPD       Z3, Z8, Z3
+	VMINPD       Z4, Z8, Z4
+	VMINPD       Z5, Z8, Z5
+	VMINPD       Z6, Z8, Z6
+	VMINPD       Z7, Z8, Z7
 
-full_relu:
+fullrelu6:
+fullrelu:
 	MOVQ    SI, R9
 	VMOVUPS Z0, (R9)
 	VMOVUPS Z1, 64(R9)
@@ -24387,19 +28070,39 @@ masked_col:
 	VADDPD       Z8, Z7, Z7
 
 masked_row:
-	TESTQ  $0x00000008, flags+88(FP)
-	JE     masked_relu
-	VXORPS Z8, Z8, Z8
-	VMAXPD Z0, Z8, Z0
-	VMAXPD Z1, Z8, Z1
-	VMAXPD Z2, Z8, Z2
-	VMAXPD Z3, Z8, Z3
-	VMAXPD Z4, Z8, Z4
-	VMAXPD Z5, Z8, Z5
-	VMAXPD Z6, Z8, Z6
-	VMAXPD Z7, Z8, Z7
+	TESTQ        $0x00000008, flags+88(FP)
+	JE           maskedrelu
+	VXORPS       Z8, Z8, Z8
+	VMAXPD       Z0, Z8, Z0
+	VMAXPD       Z1, Z8, Z1
+	VMAXPD       Z2, Z8, Z2
+	VMAXPD       Z3, Z8, Z3
+	VMAXPD       Z4, Z8, Z4
+	VMAXPD       Z5, Z8, Z5
+	VMAXPD       Z6, Z8, Z6
+	VMAXPD       Z7, Z8, Z7
+	TESTQ        $0x00000010, flags+88(FP)
+	JE           maskedrelu6
+	VADDPD       Z8, Z0, Z0
+	VADDPD       Z8, Z1, Z1
+	VADDPD       Z8, Z2, Z2
+	VADDPD       Z8, Z3, Z3
+	VADDPD       Z8, Z4, Z4
+	VADDPD       Z8, Z5, Z5
+	VADDPD       Z8, Z6, Z6
+	VADDPD       Z8, Z7, Z7
+	VBROADCASTSD six64<>+0(SB), Z8
+	VMINPD       Z0, Z8, Z0
+	VMINPD       Z1, Z8, Z1
+	VMINPD       Z2, Z8, Z2
+	VMINPD       Z3, Z8, Z3
+	VMINPD       Z4, Z8, Z4
+	VMINPD       Z5, Z8, Z5
+	VMINPD       Z6, Z8, Z6
+	VMINPD       Z7, Z8, Z7
 
-masked_relu:
+maskedrelu6:
+maskedrelu:
 	MOVQ    SI, R9
 	VMOVUPS Z0, (R9)
 	VMOVUPS Z1, 64(R9)
@@ -24558,23 +28261,51 @@ full_col:
 	VADDPD       Z12, Z11, Z11
 
 full_row:
-	TESTQ  $0x00000008, flags+88(FP)
-	JE     full_relu
-	VXORPS Z12, Z12, Z12
-	VMAXPD Z0, Z12, Z0
-	VMAXPD Z1, Z12, Z1
-	VMAXPD Z2, Z12, Z2
-	VMAXPD Z3, Z12, Z3
-	VMAXPD Z4, Z12, Z4
-	VMAXPD Z5, Z12, Z5
-	VMAXPD Z6, Z12, Z6
-	VMAXPD Z7, Z12, Z7
-	VMAXPD Z8, Z12, Z8
-	VMAXPD Z9, Z12, Z9
-	VMAXPD Z10, Z12, Z10
-	VMAXPD Z11, Z12, Z11
+	TESTQ        $0x00000008, flags+88(FP)
+	JE           fullrelu
+	VXORPS       Z12, Z12, Z12
+	VMAXPD       Z0, Z12, Z0
+	VMAXPD       Z1, Z12, Z1
+	VMAXPD       Z2, Z12, Z2
+	VMAXPD       Z3, Z12, Z3
+	VMAXPD       Z4, Z12, Z4
+	VMAXPD       Z5, Z12, Z5
+	VMAXPD       Z6, Z12, Z6
+	VMAXPD       Z7, Z12, Z7
+	VMAXPD       Z8, Z12, Z8
+	VMAXPD       Z9, Z12, Z9
+	VMAXPD       Z10, Z12, Z10
+	VMAXPD       Z11, Z12, Z11
+	TESTQ        $0x00000010, flags+88(FP)
+	JE           fullrelu6
+	VADDPD       Z12, Z0, Z0
+	VADDPD       Z12, Z1, Z1
+	VADDPD       Z12, Z2, Z2
+	VADDPD       Z12, Z3, Z3
+	VADDPD       Z12, Z4, Z4
+	VADDPD       Z12, Z5, Z5
+	VADDPD       Z12, Z6, Z6
+	VADDPD       Z12, Z7, Z7
+	VADDPD       Z12, Z8, Z8
+	VADDPD       Z12, Z9, Z9
+	VADDPD       Z12, Z10, Z10
+	VADDPD       Z12, Z11, Z11
+	VBROADCASTSD six64<>+0(SB), Z12
+	VMINPD       Z0, Z12, Z0
+	VMINPD       Z1, Z12, Z1
+	VMINPD       Z2, Z12, Z2
+	VMINPD       Z3, Z12, Z3
+	VMINPD       Z4, Z12, Z4
+	VMINPD       Z5, Z12, Z5
+	VMINPD       Z6, Z12, Z6
+	VMINPD       Z7, Z12, Z7
+	VMINPD       Z8, Z12, Z8
+	VMINPD       Z9, Z12, Z9
+	VMINPD       Z10, Z12, Z10
+	VMINPD       Z11, Z12, Z11
 
-full_relu:
+fullrelu6:
+fullrelu:
 	MOVQ    SI, R9
 	VMOVUPS Z0, (R9)
 	VMOVUPS Z1, 64(R9)
@@ -24722,23 +28453,51 @@ masked_col:
 	VADDPD       Z12, Z11, Z11
 
 masked_row:
-	TESTQ  $0x00000008, flags+88(FP)
-	JE     masked_relu
-	VXORPS Z12, Z12, Z12
-	VMAXPD Z0, Z12, Z0
-	VMAXPD Z1, Z12, Z1
-	VMAXPD Z2, Z12, Z2
-	VMAXPD Z3, Z12, Z3
-	VMAXPD Z4, Z12, Z4
-	VMAXPD Z5, Z12, Z5
-	VMAXPD Z6, Z12, Z6
-	VMAXPD Z7, Z12, Z7
-	VMAXPD Z8, Z12, Z8
-	VMAXPD Z9, Z12, Z9
-	VMAXPD Z10, Z12, Z10
-	VMAXPD Z11, Z12, Z11
+	TESTQ        $0x00000008, flags+88(FP)
+	JE           maskedrelu
+	VXORPS       Z12, Z12, Z12
+	VMAXPD       Z0, Z12, Z0
+	VMAXPD       Z1, Z12, Z1
+	VMAXPD       Z2, Z12, Z2
+	VMAXPD       Z3, Z12, Z3
+	VMAXPD       Z4, Z12, Z4
+	VMAXPD       Z5, Z12, Z5
+	VMAXPD       Z6, Z12, Z6
+	VMAXPD       Z7, Z12, Z7
+	VMAXPD       Z8, Z12, Z8
+	VMAXPD       Z9, Z12, Z9
+	VMAXPD       Z10, Z12, Z10
+	VMAXPD       Z11, Z12, Z11
+	TESTQ        $0x00000010, flags+88(FP)
+	JE           maskedrelu6
+	VADDPD       Z12, Z0, Z0
+	VADDPD       Z12, Z1, Z1
+	VADDPD       Z12, Z2, Z2
+	VADDPD       Z12, Z3, Z3
+	VADDPD       Z12, Z4, Z4
+	VADDPD       Z12, Z5, Z5
+	VADDPD       Z12, Z6, Z6
+	VADDPD       Z12, Z7, Z7
+	VADDPD       Z12, Z8, Z8
+	VADDPD       Z12, Z9, Z9
+	VADDPD       Z12, Z10, Z10
+	VADDPD       Z12, Z11, Z11
+	VBROADCASTSD six64<>+0(SB), Z12
+	VMINPD       Z0, Z12, Z0
+	VMINPD       Z1, Z12, Z1
+	VMINPD       Z2, Z12, Z2
+	VMINPD       Z3, Z12, Z3
+	VMINPD       Z4, Z12, Z4
+	VMINPD       Z5, Z12, Z5
+	VMINPD       Z6, Z12, Z6
+	VMINPD       Z7, Z12, Z7
+	VMINPD       Z8, Z12, Z8
+	VMINPD       Z9, Z12, Z9
+	VMINPD       Z10, Z12, Z10
+	VMINPD       Z11, Z12, Z11
 
-masked_relu:
+maskedrelu6:
+maskedrelu:
 	MOVQ    SI, R9
 	VMOVUPS Z0, (R9)
 	VMOVUPS Z1, 64(R9)
@@ -24932,27 +28691,63 @@ full_col:
 	VADDPD       Z16, Z15, Z15
 
 full_row:
-	TESTQ  $0x00000008, flags+88(FP)
-	JE     full_relu
-	VXORPS Z16, Z16, Z16
-	VMAXPD Z0, Z16, Z0
-	VMAXPD Z1, Z16, Z1
-	VMAXPD Z2, Z16, Z2
-	VMAXPD Z3, Z16, Z3
-	VMAXPD Z4, Z16, Z4
-	VMAXPD Z5, Z16, Z5
-	VMAXPD Z6, Z16, Z6
-	VMAXPD Z7, Z16, Z7
-	VMAXPD Z8, Z16, Z8
-	VMAXPD Z9, Z16, Z9
-	VMAXPD Z10, Z16, Z10
-	VMAXPD Z11, Z16, Z11
-	VMAXPD Z12, Z16, Z12
-	VMAXPD Z13, Z16, Z13
-	VMAXPD Z14, Z16, Z14
-	VMAXPD Z15, Z16, Z15
+	TESTQ        $0x00000008, flags+88(FP)
+	JE           fullrelu
+	VXORPS       Z16, Z16, Z16
+	VMAXPD       Z0, Z16, Z0
+	VMAXPD       Z1, Z16, Z1
+	VMAXPD       Z2, Z16, Z2
+	VMAXPD       Z3, Z16, Z3
+	VMAXPD       Z4, Z16, Z4
+	VMAXPD       Z5, Z16, Z5
+	VMAXPD       Z6, Z16, Z6
+	VMAXPD       Z7, Z16, Z7
+	VMAXPD       Z8, Z16, Z8
+	VMAXPD       Z9, Z16, Z9
+	VMAXPD       Z10, Z16, Z10
+	VMAXPD       Z11, Z16, Z11
+	VMAXPD       Z12, Z16, Z12
+	VMAXPD       Z13, Z16, Z13
+	VMAXPD       Z14, Z16, Z14
+	VMAXPD       Z15, Z16, Z15
+	TESTQ        $0x00000010, flags+88(FP)
+	JE           fullrelu6
+	VADDPD       Z16, Z0, Z0
+	VADDPD       Z16, Z1, Z1
+	VADDPD       Z16, Z2, Z2
+	VADDPD       Z16, Z3, Z3
+	VADDPD       Z16, Z4, Z4
+	VADDPD       Z16, Z5, Z5
+	VADDPD       Z16, Z6, Z6
+	VADDPD       Z16, Z7, Z7
+	VADDPD       Z16, Z8, Z8
+	VADDPD       Z16, Z9, Z9
+	VADDPD       Z16, Z10, Z10
+	VADDPD       Z16, Z11, Z11
+	VADDPD       Z16, Z12, Z12
+	VADDPD       Z16, Z13, Z13
+	VADDPD       Z16, Z14, Z14
+	VADDPD       Z16, Z15, Z15
+	VBROADCASTSD six64<>+0(SB), Z16
+	VMINPD       Z0, Z16, Z0
+	VMINPD       Z1, Z16, Z1
+	VMINPD       Z2, Z16, Z2
+	VMINPD       Z3, Z16, Z3
+	VMINPD       Z4, Z16, Z4
+	VMINPD       Z5, Z16, Z5
+	VMINPD       Z6, Z16, Z6
+	VMINPD       Z7, Z16, Z7
+	VMINPD       Z8, Z16, Z8
+	VMINPD       Z9, Z16, Z9
+	VMINPD       Z10, Z16, Z10
+	VMINPD       Z11, Z16, Z11
+	VMINPD       Z12, Z16, Z12
+	VMINPD       Z13, Z16, Z13
+	VMINPD       Z14, Z16, Z14
+	VMINPD       Z15, Z16, Z15
 
-full_relu:
+fullrelu6:
+fullrelu:
 	MOVQ    SI, R9
 	VMOVUPS Z0, (R9)
 	VMOVUPS Z1, 64(R9)
@@ -25135,27 +28930,63 @@ masked_col:
 	VADDPD       Z16, Z15, Z15
 
 masked_row:
-	TESTQ  $0x00000008, flags+88(FP)
-	JE     masked_relu
-	VXORPS Z16, Z16, Z16
-	VMAXPD Z0, Z16, Z0
-	VMAXPD Z1, Z16, Z1
-	VMAXPD Z2, Z16, Z2
-	VMAXPD Z3, Z16, Z3
-	VMAXPD Z4, Z16, Z4
-	VMAXPD Z5, Z16, Z5
-	VMAXPD Z6, Z16, Z6
-	VMAXPD Z7, Z16, Z7
-	VMAXPD Z8, Z16, Z8
-	VMAXPD Z9, Z16, Z9
-	VMAXPD Z10, Z16, Z10
-	VMAXPD Z11, Z16, Z11
-	VMAXPD Z12, Z16, Z12
-	VMAXPD Z13, Z16, Z13
-	VMAXPD Z14, Z16, Z14
-	VMAXPD Z15, Z16, Z15
+	TESTQ        $0x00000008, flags+88(FP)
+	JE           maskedrelu
+	VXORPS       Z16, Z16, Z16
+	VMAXPD       Z0, Z16, Z0
+	VMAXPD       Z1, Z16, Z1
+	VMAXPD       Z2, Z16, Z2
+	VMAXPD       Z3, Z16, Z3
+	VMAXPD       Z4, Z16, Z4
+	VMAXPD       Z5, Z16, Z5
+	VMAXPD       Z6, Z16, Z6
+	VMAXPD       Z7, Z16, Z7
+	VMAXPD       Z8, Z16, Z8
+	VMAXPD       Z9, Z16, Z9
+	VMAXPD       Z10, Z16, Z10
+	VMAXPD       Z11, Z16, Z11
+	VMAXPD       Z12, Z16, Z12
+	VMAXPD       Z13, Z16, Z13
+	VMAXPD       Z14, Z16, Z14
+	VMAXPD       Z15, Z16, Z15
+	TESTQ        $0x00000010, flags+88(FP)
+	JE           maskedrelu6
+	VADDPD       Z16, Z0, Z0
+	VADDPD       Z16, Z1, Z1
+	VADDPD       Z16, Z2, Z2
+	VADDPD       Z16, Z3, Z3
+	VADDPD       Z16, Z4, Z4
+	VADDPD       Z16, Z5, Z5
+	VADDPD       Z16, Z6, Z6
+	VADDPD       Z16, Z7, Z7
+	VADDPD       Z16, Z8, Z8
+	VADDPD       Z16, Z9, Z9
+	VADDPD       Z16, Z10, Z10
+	VADDPD       Z16, Z11, Z11
+	VADDPD       Z16, Z12, Z12
+	VADDPD       Z16, Z13, Z13
+	VADDPD       Z16, Z14, Z14
+	VADDPD       Z16, Z15, Z15
+	VBROADCASTSD six64<>+0(SB), Z16
+	VMINPD       Z0, Z16, Z0
+	VMINPD       Z1, Z16, Z1
+	VMINPD       Z2, Z16, Z2
+	VMINPD       Z3, Z16, Z3
+	VMINPD       Z4, Z16, Z4
+	VMINPD       Z5, Z16, Z5
+	VMINPD       Z6, Z16, Z6
+	VMINPD       Z7, Z16, Z7
+	VMINPD       Z8, Z16, Z8
+	VMINPD       Z9, Z16, Z9
+	VMINPD       Z10, Z16, Z10
+	VMINPD       Z11, Z16, Z11
+	VMINPD       Z12, Z16, Z12
+	VMINPD       Z13, Z16, Z13
+	VMINPD       Z14, Z16, Z14
+	VMINPD       Z15, Z16, Z15
 
-masked_relu:
+maskedrelu6:
+maskedrelu:
 	MOVQ    SI, R9
 	VMOVUPS Z0, (R9)
 	VMOVUPS Z1, 64(R9)
@@ -25381,31 +29212,75 @@ full_col:
 	VADDPD       Z20, Z19, Z19
 
 full_row:
-	TESTQ  $0x00000008, flags+88(FP)
-	JE     full_relu
-	VXORPS Z20, Z20, Z20
-	VMAXPD Z0, Z20, Z0
-	VMAXPD Z1, Z20, Z1
-	VMAXPD Z2, Z20, Z2
-	VMAXPD Z3, Z20, Z3
-	VMAXPD Z4, Z20, Z4
-	VMAXPD Z5, Z20, Z5
-	VMAXPD Z6, Z20, Z6
-	VMAXPD Z7, Z20, Z7
-	VMAXPD Z8, Z20, Z8
-	VMAXPD Z9, Z20, Z9
-	VMAXPD Z10, Z20, Z10
-	VMAXPD Z11, Z20, Z11
-	VMAXPD Z12, Z20, Z12
-	VMAXPD Z13, Z20, Z13
-	VMAXPD Z14, Z20, Z14
-	VMAXPD Z15, Z20, Z15
-	VMAXPD Z16, Z20, Z16
-	VMAXPD Z17, Z20, Z17
-	VMAXPD Z18, Z20, Z18
-	VMAXPD Z19, Z20, Z19
+	TESTQ        $0x00000008, flags+88(FP)
+	JE           fullrelu
+	VXORPS       Z20, Z20, Z20
+	VMAXPD       Z0, Z20, Z0
+	VMAXPD       Z1, Z20, Z1
+	VMAXPD       Z2, Z20, Z2
+	VMAXPD       Z3, Z20, Z3
+	VMAXPD       Z4, Z20, Z4
+	VMAXPD       Z5, Z20, Z5
+	VMAXPD       Z6, Z20, Z6
+	VMAXPD       Z7, Z20, Z7
+	VMAXPD       Z8, Z20, Z8
+	VMAXPD       Z9, Z20, Z9
+	VMAXPD       Z10, Z20, Z10
+	VMAXPD       Z11, Z20, Z11
+	VMAXPD       Z12, Z20, Z12
+	VMAXPD       Z13, Z20, Z13
+	VMAXPD       Z14, Z20, Z14
+	VMAXPD       Z15, Z20, Z15
+	VMAXPD       Z16, Z20, Z16
+	VMAXPD       Z17, Z20, Z17
+	VMAXPD       Z18, Z20, Z18
+	VMAXPD       Z19, Z20, Z19
+	TESTQ        $0x00000010, flags+88(FP)
+	JE           fullrelu6
+	VADDPD       Z20, Z0, Z0
+	VADDPD       Z20, Z1, Z1
+	VADDPD       Z20, Z2, Z2
+	VADDPD       Z20, Z3, Z3
+	VADDPD       Z20, Z4, Z4
+	VADDPD       Z20, Z5, Z5
+	VADDPD       Z20, Z6, Z6
+	VADDPD       Z20, Z7, Z7
+	VADDPD       Z20, Z8, Z8
+	VADDPD       Z20, Z9, Z9
+	VADDPD       Z20, Z10, Z10
+	VADDPD       Z20, Z11, Z11
+	VADDPD       Z20, Z12, Z12
+	VADDPD       Z20, Z13, Z13
+	VADDPD       Z20, Z14, Z14
+	VADDPD       Z20, Z15, Z15
+	VADDPD       Z20, Z16, Z16
+	VADDPD       Z20, Z17, Z17
+	VADDPD       Z20, Z18, Z18
+	VADDPD       Z20, Z19, Z19
+	VBROADCASTSD six64<>+0(SB), Z20
+	VMINPD       Z0, Z20, Z0
+	VMINPD       Z1, Z20, Z1
+	VMINPD       Z2, Z20, Z2
+	VMINPD       Z3, Z20, Z3
+	VMINPD       Z4, Z20, Z4
+	VMINPD       Z5, Z20, Z5
+	VMINPD       Z6, Z20, Z6
+	VMINPD       Z7, Z20, Z7
+	VMINPD       Z8, Z20, Z8
+	VMINPD       Z9, Z20, Z9
+	VMINPD       Z10, Z20, Z10
+	VMINPD       Z11, Z20, Z11
+	VMINPD       Z12, Z20, Z12
+	VMINPD       Z13, Z20, Z13
+	VMINPD       Z14, Z20, Z14
+	VMINPD       Z15, Z20, Z15
+	VMINPD       Z16, Z20, Z16
+	VMINPD       Z17, Z20, Z17
+	VMINPD       Z18, Z20, Z18
+	VMINPD       Z19, Z20, Z19
 
-full_relu:
+fullrelu6:
+fullrelu:
 	MOVQ    SI, R9
 	VMOVUPS Z0, (R9)
 	VMOVUPS Z1, 64(R9)
@@ -25620,31 +29495,75 @@ masked_col:
 	VADDPD       Z20, Z19, Z19
 
 masked_row:
-	TESTQ  $0x00000008, flags+88(FP)
-	JE     masked_relu
-	VXORPS Z20, Z20, Z20
-	VMAXPD Z0, Z20, Z0
-	VMAXPD Z1, Z20, Z1
-	VMAXPD Z2, Z20, Z2
-	VMAXPD Z3, Z20, Z3
-	VMAXPD Z4, Z20, Z4
-	VMAXPD Z5, Z20, Z5
-	VMAXPD Z6, Z20, Z6
-	VMAXPD Z7, Z20, Z7
-	VMAXPD Z8, Z20, Z8
-	VMAXPD Z9, Z20, Z9
-	VMAXPD Z10, Z20, Z10
-	VMAXPD Z11, Z20, Z11
-	VMAXPD Z12, Z20, Z12
-	VMAXPD Z13, Z20, Z13
-	VMAXPD Z14, Z20, Z14
-	VMAXPD Z15, Z20, Z15
-	VMAXPD Z16, Z20, Z16
-	VMAXPD Z17, Z20, Z17
-	VMAXPD Z18, Z20, Z18
-	VMAXPD Z19, Z20, Z19
+	TESTQ        $0x00000008, flags+88(FP)
+	JE           maskedrelu
+	VXORPS       Z20, Z20, Z20
+	VMAXPD       Z0, Z20, Z0
+	VMAXPD       Z1, Z20, Z1
+	VMAXPD       Z2, Z20, Z2
+	VMAXPD       Z3, Z20, Z3
+	VMAXPD       Z4, Z20, Z4
+	VMAXPD       Z5, Z20, Z5
+	VMAXPD       Z6, Z20, Z6
+	VMAXPD       Z7, Z20, Z7
+	VMAXPD       Z8, Z20, Z8
+	VMAXPD       Z9, Z20, Z9
+	VMAXPD       Z10, Z20, Z10
+	VMAXPD       Z11, Z20, Z11
+	VMAXPD       Z12, Z20, Z12
+	VMAXPD       Z13, Z20, Z13
+	VMAXPD       Z14, Z20, Z14
+	VMAXPD       Z15, Z20, Z15
+	VMAXPD       Z16, Z20, Z16
+	VMAXPD       Z17, Z20, Z17
+	VMAXPD       Z18, Z20, Z18
+	VMAXPD       Z19, Z20, Z19
+	TESTQ        $0x00000010, flags+88(FP)
+	JE           maskedrelu6
+	VADDPD       Z20, Z0, Z0
+	VADDPD       Z20, Z1, Z1
+	VADDPD       Z20, Z2, Z2
+	VADDPD       Z20, Z3, Z3
+	VADDPD       Z20, Z4, Z4
+	VADDPD       Z20, Z5, Z5
+	VADDPD       Z20, Z6, Z6
+	VADDPD       Z20, Z7, Z7
+	VADDPD       Z20, Z8, Z8
+	VADDPD       Z20, Z9, Z9
+	VADDPD       Z20, Z10, Z10
+	VADDPD       Z20, Z11, Z11
+	VADDPD       Z20, Z12, Z12
+	VADDPD       Z20, Z13, Z13
+	VADDPD       Z20, Z14, Z14
+	VADDPD       Z20, Z15, Z15
+	VADDPD       Z20, Z16, Z16
+	VADDPD       Z20, Z17, Z17
+	VADDPD       Z20, Z18, Z18
+	VADDPD       Z20, Z19, Z19
+	VBROADCASTSD six64<>+0(SB), Z20
+	VMINPD       Z0, Z20, Z0
+	VMINPD       Z1, Z20, Z1
+	VMINPD       Z2, Z20, Z2
+	VMINPD       Z3, Z20, Z3
+	VMINPD       Z4, Z20, Z4
+	VMINPD       Z5, Z20, Z5
+	VMINPD       Z6, Z20, Z6
+	VMINPD       Z7, Z20, Z7
+	VMINPD       Z8, Z20, Z8
+	VMINPD       Z9, Z20, Z9
+	VMINPD       Z10, Z20, Z10
+	VMINPD       Z11, Z20, Z11
+	VMINPD       Z12, Z20, Z12
+	VMINPD       Z13, Z20, Z13
+	VMINPD       Z14, Z20, Z14
+	VMINPD       Z15, Z20, Z15
+	VMINPD       Z16, Z20, Z16
+	VMINPD       Z17, Z20, Z17
+	VMINPD       Z18, Z20, Z18
+	VMINPD       Z19, Z20, Z19
 
-masked_relu:
+maskedrelu6:
+maskedrelu:
 	MOVQ    SI, R9
 	VMOVUPS Z0, (R9)
 	VMOVUPS Z1, 64(R9)
@@ -25902,35 +29821,87 @@ full_col:
 	VADDPD       Z24, Z23, Z23
 
 full_row:
-	TESTQ  $0x00000008, flags+88(FP)
-	JE     full_relu
-	VXORPS Z24, Z24, Z24
-	VMAXPD Z0, Z24, Z0
-	VMAXPD Z1, Z24, Z1
-	VMAXPD Z2, Z24, Z2
-	VMAXPD Z3, Z24, Z3
-	VMAXPD Z4, Z24, Z4
-	VMAXPD Z5, Z24, Z5
-	VMAXPD Z6, Z24, Z6
-	VMAXPD Z7, Z24, Z7
-	VMAXPD Z8, Z24, Z8
-	VMAXPD Z9, Z24, Z9
-	VMAXPD Z10, Z24, Z10
-	VMAXPD Z11, Z24, Z11
-	VMAXPD Z12, Z24, Z12
-	VMAXPD Z13, Z24, Z13
-	VMAXPD Z14, Z24, Z14
-	VMAXPD Z15, Z24, Z15
-	VMAXPD Z16, Z24, Z16
-	VMAXPD Z17, Z24, Z17
-	VMAXPD Z18, Z24, Z18
-	VMAXPD Z19, Z24, Z19
-	VMAXPD Z20, Z24, Z20
-	VMAXPD Z21, Z24, Z21
-	VMAXPD Z22, Z24, Z22
-	VMAXPD Z23, Z24, Z23
+	TESTQ        $0x00000008, flags+88(FP)
+	JE           fullrelu
+	VXORPS       Z24, Z24, Z24
+	VMAXPD       Z0, Z24, Z0
+	VMAXPD       Z1, Z24, Z1
+	VMAXPD       Z2, Z24, Z2
+	VMAXPD       Z3, Z24, Z3
+	VMAXPD       Z4, Z24, Z4
+	VMAXPD       Z5, Z24, Z5
+	VMAXPD       Z6, Z24, Z6
+	VMAXPD       Z7, Z24, Z7
+	VMAXPD       Z8, Z24, Z8
+	VMAXPD       Z9, Z24, Z9
+	VMAXPD       Z10, Z24, Z10
+	VMAXPD       Z11, Z24, Z11
+	VMAXPD       Z12, Z24, Z12
+	VMAXPD       Z13, Z24, Z13
+	VMAXPD       Z14, Z24, Z14
+	VMAXPD       Z15, Z24, Z15
+	VMAXPD       Z16, Z24, Z16
+	VMAXPD       Z17, Z24, Z17
+	VMAXPD       Z18, Z24, Z18
+	VMAXPD       Z19, Z24, Z19
+	VMAXPD       Z20, Z24, Z20
+	VMAXPD       Z21, Z24, Z21
+	VMAXPD       Z22, Z24, Z22
+	VMAXPD       Z23, Z24, Z23
+	TESTQ        $0x00000010, flags+88(FP)
+	JE           fullrelu6
+	VADDPD       Z24, Z0, Z0
+	VADDPD       Z24, Z1, Z1
+	VADDPD       Z24, Z2, Z2
+	VADDPD       Z24, Z3, Z3
+	VADDPD       Z24, Z4, Z4
+	VADDPD       Z24, Z5, Z5
+	VADDPD       Z24, Z6, Z6
+	VADDPD       Z24, Z7, Z7
+	VADDPD       Z24, Z8, Z8
+	VADDPD       Z24, Z9, Z9
+	VADDPD       Z24, Z10, Z10
+	VADDPD       Z24, Z11, Z11
+	VADDPD       Z24, Z12, Z12
+	VADDPD       Z24, Z13, Z13
+	VADDPD       Z24, Z14, Z14
+	VADDPD       Z24, Z15, Z15
+	VADDPD       Z24, Z16, Z16
+	VADDPD       Z24, Z17, Z17
+	VADDPD       Z24, Z18, Z18
+	VADDPD       Z24, Z19, Z19
+	VADDPD       Z24, Z20, Z20
+	VADDPD       Z24, Z21, Z21
+	VADDPD       Z24, Z22, Z22
+	VADDPD       Z24, Z23, Z23
+	VBROADCASTSD six64<>+0(SB), Z24
+	VMINPD       Z0, Z24, Z0
+	VMINPD       Z1, Z24, Z1
+	VMINPD       Z2, Z24, Z2
+	VMINPD       Z3, Z24, Z3
+	VMINPD       Z4, Z24, Z4
+	VMINPD       Z5, Z24, Z5
+	VMINPD       Z6, Z24, Z6
+	VMINPD       Z7, Z24, Z7
+	VMINPD       Z8, Z24, Z8
+	VMINPD       Z9, Z24, Z9
+	VMINPD       Z10, Z24, Z10
+	VMINPD       Z11, Z24, Z11
+	VMINPD       Z12, Z24, Z12
+	VMINPD       Z13, Z24, Z13
+	VMINPD       Z14, Z24, Z14
+	VMINPD       Z15, Z24, Z15
+	VMINPD       Z16, Z24, Z16
+	VMINPD       Z17, Z24, Z17
+	VMINPD       Z18, Z24, Z18
+	VMINPD       Z19, Z24, Z19
+	VMINPD       Z20, Z24, Z20
+	VMINPD       Z21, Z24, Z21
+	VMINPD       Z22, Z24, Z22
+	VMINPD       Z23, Z24, Z23
 
-full_relu:
+fullrelu6:
+fullrelu:
 	MOVQ    SI, R9
 	VMOVUPS Z0, (R9)
 	VMOVUPS Z1, 64(R9)
@@ -26177,35 +30148,87 @@ masked_col:
 	VADDPD       Z24, Z23, Z23
 
 masked_row:
-	TESTQ  $0x00000008, flags+88(FP)
-	JE     masked_relu
-	VXORPS Z24, Z24, Z24
-	VMAXPD Z0, Z24, Z0
-	VMAXPD Z1, Z24, Z1
-	VMAXPD Z2, Z24, Z2
-	VMAXPD Z3, Z24, Z3
-	VMAXPD Z4, Z24, Z4
-	VMAXPD Z5, Z24, Z5
-	VMAXPD Z6, Z24, Z6
-	VMAXPD Z7, Z24, Z7
-	VMAXPD Z8, Z24, Z8
-	VMAXPD Z9, Z24, Z9
-	VMAXPD Z10, Z24, Z10
-	VMAXPD Z11, Z24, Z11
-	VMAXPD Z12, Z24, Z12
-	VMAXPD Z13, Z24, Z13
-	VMAXPD Z14, Z24, Z14
-	VMAXPD Z15, Z24, Z15
-	VMAXPD Z16, Z24, Z16
-	VMAXPD Z17, Z24, Z17
-	VMAXPD Z18, Z24, Z18
-	VMAXPD Z19, Z24, Z19
-	VMAXPD Z20, Z24, Z20
-	VMAXPD Z21, Z24, Z21
-	VMAXPD Z22, Z24, Z22
-	VMAXPD Z23, Z24, Z23
+	TESTQ        $0x00000008, flags+88(FP)
+	JE           maskedrelu
+	VXORPS       Z24, Z24, Z24
+	VMAXPD       Z0, Z24, Z0
+	VMAXPD       Z1, Z24, Z1
+	VMAXPD       Z2, Z24, Z2
+	VMAXPD       Z3, Z24, Z3
+	VMAXPD       Z4, Z24, Z4
+	VMAXPD       Z5, Z24, Z5
+	VMAXPD       Z6, Z24, Z6
+	VMAXPD       Z7, Z24, Z7
+	VMAXPD       Z8, Z24, Z8
+	VMAXPD       Z9, Z24, Z9
+	VMAXPD       Z10, Z24, Z10
+	VMAXPD       Z11, Z24, Z11
+	VMAXPD       Z12, Z24, Z12
+	VMAXPD       Z13, Z24, Z13
+	VMAXPD       Z14, Z24, Z14
+	VMAXPD       Z15, Z24, Z15
+	VMAXPD       Z16, Z24, Z16
+	VMAXPD       Z17, Z24, Z17
+	VMAXPD       Z18, Z24, Z18
+	VMAXPD       Z19, Z24, Z19
+	VMAXPD       Z20, Z24, Z20
+	VMAXPD       Z21, Z24, Z21
+	VMAXPD       Z22, Z24, Z22
+	VMAXPD       Z23, Z24, Z23
+	TESTQ        $0x00000010, flags+88(FP)
+	JE           maskedrelu6
+	VADDPD       Z24, Z0, Z0
+	VADDPD       Z24, Z1, Z1
+	VADDPD       Z24, Z2, Z2
+	VADDPD       Z24, Z3, Z3
+	VADDPD       Z24, Z4, Z4
+	VADDPD       Z24, Z5, Z5
+	VADDPD       Z24, Z6, Z6
+	VADDPD       Z24, Z7, Z7
+	VADDPD       Z24, Z8, Z8
+	VADDPD       Z24, Z9, Z9
+	VADDPD       Z24, Z10, Z10
+	VADDPD       Z24, Z11, Z11
+	VADDPD       Z24, Z12, Z12
+	VADDPD       Z24, Z13, Z13
+	VADDPD       Z24, Z14, Z14
+	VADDPD       Z24, Z15, Z15
+	VADDPD       Z24, Z16, Z16
+	VADDPD       Z24, Z17, Z17
+	VADDPD       Z24, Z18, Z18
+	VADDPD       Z24, Z19, Z19
+	VADDPD       Z24, Z20, Z20
+	VADDPD       Z24, Z21, Z21
+	VADDPD       Z24, Z22, Z22
+	VADDPD       Z24, Z23, Z23
+	VBROADCASTSD six64<>+0(SB), Z24
+	VMINPD       Z0, Z24, Z0
+	VMINPD       Z1, Z24, Z1
+	VMINPD       Z2, Z24, Z2
+	VMINPD       Z3, Z24, Z3
+	VMINPD       Z4, Z24, Z4
+	VMINPD       Z5, Z24, Z5
+	VMINPD       Z6, Z24, Z6
+	VMINPD       Z7, Z24, Z7
+	VMINPD       Z8, Z24, Z8
+	VMINPD       Z9, Z24, Z9
+	VMINPD       Z10, Z24, Z10
+	VMINPD       Z11, Z24, Z11
+	VMINPD       Z12, Z24, Z12
+	VMINPD       Z13, Z24, Z13
+	VMINPD       Z14, Z24, Z14
+	VMINPD       Z15, Z24, Z15
+	VMINPD       Z16, Z24, Z16
+	VMINPD       Z17, Z24, Z17
+	VMINPD       Z18, Z24, Z18
+	VMINPD       Z19, Z24, Z19
+	VMINPD       Z20, Z24, Z20
+	VMINPD       Z21, Z24, Z21
+	VMINPD       Z22, Z24, Z22
+	VMINPD       Z23, Z24, Z23
 
-masked_relu:
+maskedrelu6:
+maskedrelu:
 	MOVQ    SI, R9
 	VMOVUPS Z0, (R9)
 	VMOVUPS Z1, 64(R9)

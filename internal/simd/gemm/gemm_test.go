@@ -46,10 +46,7 @@ func product[T isa.Float](op Op, a, b, c, bias []T) (want, size []float64) {
 			case isa.RowBias:
 				term(float64(bias[i]))
 			}
-			if op.Act == isa.ReLU {
-				sum = max(sum, 0)
-			}
-			want[i*op.LDC+j], size[i*op.LDC+j] = sum, abs
+			want[i*op.LDC+j], size[i*op.LDC+j] = simdtest.Activate(op.Act, sum), abs
 		}
 	}
 	return want, size
@@ -100,7 +97,7 @@ func TestGemmAgreesWithDefinition(t *testing.T) {
 		flip := func() bool { return rng.IntN(2) == 0 }
 		for range 200 {
 			op := Op{M: pick(sizes), N: pick(sizes), K: pick(depths), TransA: flip(), TransB: flip(),
-				Add: flip(), Bias: isa.Bias(rng.IntN(3)), Act: isa.Act(rng.IntN(2))}
+				Add: flip(), Bias: isa.Bias(rng.IntN(3)), Act: isa.Act(rng.IntN(3))}
 			if flip() {
 				s := op.withStrides()
 				op.LDA, op.LDB, op.LDC = s.LDA+rng.IntN(9), s.LDB+rng.IntN(9), s.LDC+rng.IntN(9)
@@ -126,7 +123,7 @@ func TestGemmInSmallBlocks(t *testing.T) {
 		var blocks [3]bool // more than one along N, K, M
 		for range 60 {
 			op := Op{M: 1 + rng.IntN(300), N: 1 + rng.IntN(200), K: 1 + rng.IntN(60), TransA: flip(), TransB: flip(),
-				Add: flip(), Bias: isa.Bias(rng.IntN(3)), Act: isa.Act(rng.IntN(2))}
+				Add: flip(), Bias: isa.Bias(rng.IntN(3)), Act: isa.Act(rng.IntN(3))}
 			p := tiny.F32.plan(op.withStrides())
 			blocks[0], blocks[1], blocks[2] = blocks[0] || p.nc < p.N, blocks[1] || p.kc < p.K, blocks[2] || p.mc < p.mrs
 			checkGemm[float32](t, &tiny, pool, rng, op)

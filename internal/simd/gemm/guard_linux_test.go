@@ -22,7 +22,7 @@ func guardGemm[T isa.Float](t *testing.T, k *Kernels) {
 	flip := func() bool { return rng.IntN(2) == 0 }
 	for range 150 {
 		op := Op{M: pick(), N: pick(), K: pick() * (1 + 3*rng.IntN(2)), TransA: flip(), TransB: flip(),
-			Add: flip(), Bias: isa.Bias(rng.IntN(3)), Act: isa.Act(rng.IntN(2))}
+			Add: flip(), Bias: isa.Bias(rng.IntN(3)), Act: isa.Act(rng.IntN(3))}
 		behind := flip()
 		o := newOperands[T](rng, k, op)
 		want, size := product(op, o.a, o.b, o.c, o.bias)

@@ -363,10 +363,7 @@ func (r *job[T]) flags() int {
 	case isa.RowBias:
 		f |= abi.FlagRowBias
 	}
-	if r.Act == isa.ReLU {
-		f |= abi.FlagReLU
-	}
-	return f
+	return f | r.Act.Flags()
 }
 
 // at is &s[i].

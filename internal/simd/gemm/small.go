@@ -211,8 +211,5 @@ func (p *Small) flags(k, k1 int) (f int) {
 	if p.Bias == isa.ColBias {
 		f |= abi.FlagColBias
 	}
-	if p.Act == isa.ReLU {
-		f |= abi.FlagReLU
-	}
-	return f
+	return f | p.Act.Flags()
 }

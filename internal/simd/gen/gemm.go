@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"math"
 	"strings"
 
 	"github.com/mmcloughlin/avo/operand"
@@ -220,13 +221,35 @@ func (p *tile) epilogue(label string, masked bool) {
 			}
 		}
 	})
-	p.when(abi.FlagReLU, label+"_relu", func() {
-		p.zero(x)
-		for i := range p.rows * p.vecs {
-			p.max(p.regs[i], x, p.regs[i]) // in this order a NaN stays
-		}
-	})
+	p.rectify(label, x, p.regs[:p.rows*p.vecs])
 	p.eachC(func(i, v int, c operand.Mem) { p.store(p.acc(i, v), c, p.lastOf(v, masked)) })
+}
+
+// rectify applies the activation that the flags say to values, with the help of x.
+func (t *target) rectify(label string, x reg.VecPhysical, values []reg.VecPhysical) {
+	t.when(abi.FlagReLU, label+"relu", func() {
+		t.zero(x)
+		for _, v := range values {
+			t.max(v, x, v) // in this order a NaN stays
+		}
+		t.when(abi.FlagReLU6, label+"relu6", func() {
+			for _, v := range values {
+				t.add(x, v, v) // -0 becomes 0
+			}
+			t.broadcast(t.six(), x)
+			for _, v := range values {
+				t.min(v, x, v)
+			}
+		})
+	})
+}
+
+// six is the number 6 in memory.
+func (t *target) six() operand.Mem {
+	if t.elem == 4 {
+		return t.table("six", []uint32{math.Float32bits(6)})
+	}
+	return t.table("six64", []uint32{0, uint32(math.Float64bits(6) >> 32)})
 }
 
 // when emits body under a test of a flag.

@@ -175,12 +175,7 @@ func (s *slide) multiply() {
 			s.add(s.spare(0), s.acc(i), s.acc(i))
 		}
 	})
-	s.when(abi.FlagReLU, s.label+"relu", func() {
-		s.zero(s.spare(0))
-		for i := range s.pixels {
-			s.target.max(s.acc(i), s.spare(0), s.acc(i)) // in this order a NaN stays
-		}
-	})
+	s.rectify(s.label, s.spare(0), s.regs[:s.pixels])
 	s.stores()
 }
 

@@ -276,10 +276,7 @@ func (p *lastTile) results(label string, bias reg.GPVirtual, masked bool) {
 					p.load(m, x, masked)
 					p.add(x, r, r)
 				})
-				p.when(abi.FlagReLU, fmt.Sprint(name, "relu", j), func() {
-					p.zero(x)
-					p.max(r, x, r) // in this order a NaN stays
-				})
+				p.rectify(fmt.Sprint(name, j), x, []reg.VecPhysical{r})
 				p.store(r, m, masked)
 			})
 		}

@@ -283,15 +283,6 @@ func (t *target) maxPool(size int, places bool) {
 	})
 }
 
-// table is data, once in a file.
-func (t *target) table(name string, words []uint32) operand.Mem {
-	if m, ok := t.constants[name]; ok {
-		return m
-	}
-	t.constants[name] = t.data(name, words)
-	return t.constants[name]
-}
-
 // spreadInt fills d with the low half of r.
 func (t *target) spreadInt(r reg.GPVirtual, d reg.VecPhysical) {
 	t.VMOVD(r.As32(), d.AsX())

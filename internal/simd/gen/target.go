@@ -77,6 +77,15 @@ func (t *target) data(name string, words []uint32) operand.Mem {
 	return m
 }
 
+// table is data, once in a file.
+func (t *target) table(name string, words []uint32) operand.Mem {
+	if m, ok := t.constants[name]; ok {
+		return m
+	}
+	t.constants[name] = t.data(name, words)
+	return t.constants[name]
+}
+
 // width is the number of elements in a vector.
 func (t *target) width() int { return t.size / t.elem }
 
@@ -139,6 +148,7 @@ func (t *target) ps(single, double func(...operand.Op)) func(...operand.Op) {
 
 func (t *target) add(a, b, d operand.Op) { t.ps(t.VADDPS, t.VADDPD)(a, b, d) }
 func (t *target) max(a, b, d operand.Op) { t.ps(t.VMAXPS, t.VMAXPD)(a, b, d) }
+func (t *target) min(a, b, d operand.Op) { t.ps(t.VMINPS, t.VMINPD)(a, b, d) }
 
 // fma adds a*b to d.
 func (t *target) fma(a, b, d operand.Op) { t.ps(t.VFMADD231PS, t.VFMADD231PD)(a, b, d) }

@@ -45,9 +45,7 @@ func NewConv(k *Kernels, op Op) *Conv {
 	if op.Bias != isa.NoBias {
 		p.biasFlag = abi.FlagRowBias
 	}
-	if op.Act == isa.ReLU {
-		p.reluFlag = abi.FlagReLU
-	}
+	p.reluFlag = op.Act.Flags()
 	p.plan(rows.Runs(), cols.Runs(), op.W, op.OW)
 	return p
 }

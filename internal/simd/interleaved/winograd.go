@@ -78,9 +78,7 @@ func planWinograd(k *Kernels, op Op, height, tasks int) (*Winograd, bool) {
 	if op.Bias != isa.NoBias {
 		p.flags |= abi.FlagRowBias
 	}
-	if op.Act == isa.ReLU {
-		p.flags |= abi.FlagReLU
-	}
+	p.flags |= op.Act.Flags()
 	p.plan(rows.Runs(), height, tasks)
 	return p, true
 }

@@ -21,7 +21,11 @@ type Act uint8
 const (
 	NoAct Act = iota
 	ReLU      // max(x, 0); NaN stays
+	ReLU6     // min(max(x, 0), 6); NaN stays. Of products and convolutions with channels last.
 )
+
+// Flags are the bits of abi that say a to a kernel.
+func (a Act) Flags() int { return [...]int{0, abi.FlagReLU, abi.FlagReLU | abi.FlagReLU6}[a] }
 
 // Finish is the epilogue for part of a row: column j, row i of the bias.
 func Finish[T Float](c, sum []T, bias *T, j, i, flags int) {
@@ -39,6 +43,9 @@ func Finish[T Float](c, sum []T, bias *T, j, i, flags int) {
 		}
 		if flags&abi.FlagReLU != 0 && x < 0 {
 			x = 0
+		}
+		if flags&abi.FlagReLU6 != 0 {
+			x = min(x+0, 6) // -0 becomes 0
 		}
 		c[v] = Flush(x)
 	}

@@ -382,10 +382,7 @@ func finishing(bias bool, act isa.Act) (f int) {
 	if bias {
 		f |= abi.FlagColBias
 	}
-	if act == isa.ReLU {
-		f |= abi.FlagReLU
-	}
-	return f
+	return f | act.Flags()
 }
 
 func need(what string, got, want int) {

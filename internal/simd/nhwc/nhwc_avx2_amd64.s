@@ -96,18 +96,38 @@ block8sums:
 	VADDPS  Y8, Y7, Y7
 
 block8bias:
-	TESTQ  $0x00000008, flags+96(FP)
-	JE     block8relu
-	VXORPS Y8, Y8, Y8
-	VMAXPS Y0, Y8, Y0
-	VMAXPS Y1, Y8, Y1
-	VMAXPS Y2, Y8, Y2
-	VMAXPS Y3, Y8, Y3
-	VMAXPS Y4, Y8, Y4
-	VMAXPS Y5, Y8, Y5
-	VMAXPS Y6, Y8, Y6
-	VMAXPS Y7, Y8, Y7
+	TESTQ        $0x00000008, flags+96(FP)
+	JE           block8relu
+	VXORPS       Y8, Y8, Y8
+	VMAXPS       Y0, Y8, Y0
+	VMAXPS       Y1, Y8, Y1
+	VMAXPS       Y2, Y8, Y2
+	VMAXPS       Y3, Y8, Y3
+	VMAXPS       Y4, Y8, Y4
+	VMAXPS       Y5, Y8, Y5
+	VMAXPS       Y6, Y8, Y6
+	VMAXPS       Y7, Y8, Y7
+	TESTQ        $0x00000010, flags+96(FP)
+	JE           block8relu6
+	VADDPS       Y8, Y0, Y0
+	VADDPS       Y8, Y1, Y1
+	VADDPS       Y8, Y2, Y2
+	VADDPS       Y8, Y3, Y3
+	VADDPS       Y8, Y4, Y4
+	VADDPS       Y8, Y5, Y5
+	VADDPS       Y8, Y6, Y6
+	VADDPS       Y8, Y7, Y7
+	VBROADCASTSS six<>+0(SB), Y8
+	VMINPS       Y0, Y8, Y0
+	VMINPS       Y1, Y8, Y1
+	VMINPS       Y2, Y8, Y2
+	VMINPS       Y3, Y8, Y3
+	VMINPS       Y4, Y8, Y4
+	VMINPS       Y5, Y8, Y5
+	VMINPS       Y6, Y8, Y6
+	VMINPS       Y7, Y8, Y7
 
+block8relu6:
 block8relu:
 	MOVQ    ys+72(FP), R10
 	MOVQ    BX, R8
@@ -190,18 +210,38 @@ block8lastsums:
 	VADDPS     Y8, Y7, Y7
 
 block8lastbias:
-	TESTQ  $0x00000008, flags+96(FP)
-	JE     block8lastrelu
-	VXORPS Y8, Y8, Y8
-	VMAXPS Y0, Y8, Y0
-	VMAXPS Y1, Y8, Y1
-	VMAXPS Y2, Y8, Y2
-	VMAXPS Y3, Y8, Y3
-	VMAXPS Y4, Y8, Y4
-	VMAXPS Y5, Y8, Y5
-	VMAXPS Y6, Y8, Y6
-	VMAXPS Y7, Y8, Y7
+	TESTQ        $0x00000008, flags+96(FP)
+	JE           block8lastrelu
+	VXORPS       Y8, Y8, Y8
+	VMAXPS       Y0, Y8, Y0
+	VMAXPS       Y1, Y8, Y1
+	VMAXPS       Y2, Y8, Y2
+	VMAXPS       Y3, Y8, Y3
+	VMAXPS       Y4, Y8, Y4
+	VMAXPS       Y5, Y8, Y5
+	VMAXPS       Y6, Y8, Y6
+	VMAXPS       Y7, Y8, Y7
+	TESTQ        $0x00000010, flags+96(FP)
+	JE           block8lastrelu6
+	VADDPS       Y8, Y0, Y0
+	VADDPS       Y8, Y1, Y1
+	VADDPS       Y8, Y2, Y2
+	VADDPS       Y8, Y3, Y3
+	VADDPS       Y8, Y4, Y4
+	VADDPS       Y8, Y5, Y5
+	VADDPS       Y8, Y6, Y6
+	VADDPS       Y8, Y7, Y7
+	VBROADCASTSS six<>+0(SB), Y8
+	VMINPS       Y0, Y8, Y0
+	VMINPS       Y1, Y8, Y1
+	VMINPS       Y2, Y8, Y2
+	VMINPS       Y3, Y8, Y3
+	VMINPS       Y4, Y8, Y4
+	VMINPS       Y5, Y8, Y5
+	VMINPS       Y6, Y8, Y6
+	VMINPS       Y7, Y8, Y7
 
+block8lastrelu6:
 block8lastrelu:
 	MOVQ       ys+72(FP), R10
 	MOVQ       BX, R8
@@ -276,14 +316,26 @@ block4sums:
 	VADDPS  Y8, Y3, Y3
 
 block4bias:
-	TESTQ  $0x00000008, flags+96(FP)
-	JE     block4relu
-	VXORPS Y8, Y8, Y8
-	VMAXPS Y0, Y8, Y0
-	VMAXPS Y1, Y8, Y1
-	VMAXPS Y2, Y8, Y2
-	VMAXPS Y3, Y8, Y3
+	TESTQ        $0x00000008, flags+96(FP)
+	JE           block4relu
+	VXORPS       Y8, Y8, Y8
+	VMAXPS       Y0, Y8, Y0
+	VMAXPS       Y1, Y8, Y1
+	VMAXPS       Y2, Y8, Y2
+	VMAXPS       Y3, Y8, Y3
+	TESTQ        $0x00000010, flags+96(FP)
+	JE           block4relu6
+	VADDPS       Y8, Y0, Y0
+	VADDPS       Y8, Y1, Y1
+	VADDPS       Y8, Y2, Y2
+	VADDPS       Y8, Y3, Y3
+	VBROADCASTSS six<>+0(SB), Y8
+	VMINPS       Y0, Y8, Y0
+	VMINPS       Y1, Y8, Y1
+	VMINPS       Y2, Y8, Y2
+	VMINPS       Y3, Y8, Y3
 
+block4relu6:
 block4relu:
 	MOVQ    ys+72(FP), R10
 	MOVQ    BX, R8
@@ -340,14 +392,26 @@ block4lastsums:
 	VADDPS     Y8, Y3, Y3
 
 block4lastbias:
-	TESTQ  $0x00000008, flags+96(FP)
-	JE     block4lastrelu
-	VXORPS Y8, Y8, Y8
-	VMAXPS Y0, Y8, Y0
-	VMAXPS Y1, Y8, Y1
-	VMAXPS Y2, Y8, Y2
-	VMAXPS Y3, Y8, Y3
+	TESTQ        $0x00000008, flags+96(FP)
+	JE           block4lastrelu
+	VXORPS       Y8, Y8, Y8
+	VMAXPS       Y0, Y8, Y0
+	VMAXPS       Y1, Y8, Y1
+	VMAXPS       Y2, Y8, Y2
+	VMAXPS       Y3, Y8, Y3
+	TESTQ        $0x00000010, flags+96(FP)
+	JE           block4lastrelu6
+	VADDPS       Y8, Y0, Y0
+	VADDPS       Y8, Y1, Y1
+	VADDPS       Y8, Y2, Y2
+	VADDPS       Y8, Y3, Y3
+	VBROADCASTSS six<>+0(SB), Y8
+	VMINPS       Y0, Y8, Y0
+	VMINPS       Y1, Y8, Y1
+	VMINPS       Y2, Y8, Y2
+	VMINPS       Y3, Y8, Y3
 
+block4lastrelu6:
 block4lastrelu:
 	MOVQ       ys+72(FP), R10
 	MOVQ       BX, R8
@@ -406,12 +470,20 @@ block2sums:
 	VADDPS  Y8, Y1, Y1
 
 block2bias:
-	TESTQ  $0x00000008, flags+96(FP)
-	JE     block2relu
-	VXORPS Y8, Y8, Y8
-	VMAXPS Y0, Y8, Y0
-	VMAXPS Y1, Y8, Y1
+	TESTQ        $0x00000008, flags+96(FP)
+	JE           block2relu
+	VXORPS       Y8, Y8, Y8
+	VMAXPS       Y0, Y8, Y0
+	VMAXPS       Y1, Y8, Y1
+	TESTQ        $0x00000010, flags+96(FP)
+	JE           block2relu6
+	VADDPS       Y8, Y0, Y0
+	VADDPS       Y8, Y1, Y1
+	VBROADCASTSS six<>+0(SB), Y8
+	VMINPS       Y0, Y8, Y0
+	VMINPS       Y1, Y8, Y1
 
+block2relu6:
 block2relu:
 	MOVQ    ys+72(FP), R10
 	MOVQ    BX, R8
@@ -454,12 +526,20 @@ block2lastsums:
 	VADDPS     Y8, Y1, Y1
 
 block2lastbias:
-	TESTQ  $0x00000008, flags+96(FP)
-	JE     block2lastrelu
-	VXORPS Y8, Y8, Y8
-	VMAXPS Y0, Y8, Y0
-	VMAXPS Y1, Y8, Y1
+	TESTQ        $0x00000008, flags+96(FP)
+	JE           block2lastrelu
+	VXORPS       Y8, Y8, Y8
+	VMAXPS       Y0, Y8, Y0
+	VMAXPS       Y1, Y8, Y1
+	TESTQ        $0x00000010, flags+96(FP)
+	JE           block2lastrelu6
+	VADDPS       Y8, Y0, Y0
+	VADDPS       Y8, Y1, Y1
+	VBROADCASTSS six<>+0(SB), Y8
+	VMINPS       Y0, Y8, Y0
+	VMINPS       Y1, Y8, Y1
 
+block2lastrelu6:
 block2lastrelu:
 	MOVQ       ys+72(FP), R10
 	MOVQ       BX, R8
@@ -511,11 +591,17 @@ block1sums:
 	VADDPS  Y8, Y0, Y0
 
 block1bias:
-	TESTQ  $0x00000008, flags+96(FP)
-	JE     block1relu
-	VXORPS Y8, Y8, Y8
-	VMAXPS Y0, Y8, Y0
+	TESTQ        $0x00000008, flags+96(FP)
+	JE           block1relu
+	VXORPS       Y8, Y8, Y8
+	VMAXPS       Y0, Y8, Y0
+	TESTQ        $0x00000010, flags+96(FP)
+	JE           block1relu6
+	VADDPS       Y8, Y0, Y0
+	VBROADCASTSS six<>+0(SB), Y8
+	VMINPS       Y0, Y8, Y0
 
+block1relu6:
 block1relu:
 	MOVQ    ys+72(FP), R10
 	MOVQ    BX, R8
@@ -552,11 +638,17 @@ block1lastsums:
 	VADDPS     Y8, Y0, Y0
 
 block1lastbias:
-	TESTQ  $0x00000008, flags+96(FP)
-	JE     block1lastrelu
-	VXORPS Y8, Y8, Y8
-	VMAXPS Y0, Y8, Y0
+	TESTQ        $0x00000008, flags+96(FP)
+	JE           block1lastrelu
+	VXORPS       Y8, Y8, Y8
+	VMAXPS       Y0, Y8, Y0
+	TESTQ        $0x00000010, flags+96(FP)
+	JE           block1lastrelu6
+	VADDPS       Y8, Y0, Y0
+	VBROADCASTSS six<>+0(SB), Y8
+	VMINPS       Y0, Y8, Y0
 
+block1lastrelu6:
 block1lastrelu:
 	MOVQ       ys+72(FP), R10
 	MOVQ       BX, R8
@@ -574,6 +666,9 @@ behindblock1:
 	LDMXCSR csr+104(FP)
 	VZEROUPPER
 	RET
+
+DATA six<>+0(SB)/4, $0x40c00000
+GLOBL six<>(SB), RODATA|NOPTR, $4
 
 // func sumAVX2(pixels int, vectors int, last int, taps int, at *int, x *float32, xs int, w *float32, y *float32, ys int, bias *float32, count float32, flags int) (csr uint32)
 // Requires: AVX, SSE
@@ -2596,12 +2691,18 @@ whole0bias:
 	VADDPS  Y12, Y10, Y10
 
 whole0add0:
-	TESTQ  $0x00000008, flags+72(FP)
-	JE     whole0relu0
-	VXORPS Y12, Y12, Y12
-	VMAXPS Y10, Y12, Y10
+	TESTQ        $0x00000008, flags+72(FP)
+	JE           whole00relu
+	VXORPS       Y12, Y12, Y12
+	VMAXPS       Y10, Y12, Y10
+	TESTQ        $0x00000010, flags+72(FP)
+	JE           whole00relu6
+	VADDPS       Y12, Y10, Y10
+	VBROADCASTSS six<>+0(SB), Y12
+	VMINPS       Y10, Y12, Y10
 
-whole0relu0:
+whole00relu6:
+whole00relu:
 	VMOVUPS Y10, (R12)
 	ADDQ    DX, R12
 	TESTQ   $0x00000001, flags+72(FP)
@@ -2610,12 +2711,18 @@ whole0relu0:
 	VADDPS  Y12, Y11, Y11
 
 whole0add1:
-	TESTQ  $0x00000008, flags+72(FP)
-	JE     whole0relu1
-	VXORPS Y12, Y12, Y12
-	VMAXPS Y11, Y12, Y11
+	TESTQ        $0x00000008, flags+72(FP)
+	JE           whole01relu
+	VXORPS       Y12, Y12, Y12
+	VMAXPS       Y11, Y12, Y11
+	TESTQ        $0x00000010, flags+72(FP)
+	JE           whole01relu6
+	VADDPS       Y12, Y11, Y11
+	VBROADCASTSS six<>+0(SB), Y12
+	VMINPS       Y11, Y12, Y11
 
-whole0relu1:
+whole01relu6:
+whole01relu:
 	VMOVUPS Y11, (R12)
 	ADDQ    DX, R12
 	TESTQ   $0x00000001, flags+72(FP)
@@ -2624,12 +2731,18 @@ whole0relu1:
 	VADDPS  Y12, Y6, Y6
 
 whole0add2:
-	TESTQ  $0x00000008, flags+72(FP)
-	JE     whole0relu2
-	VXORPS Y12, Y12, Y12
-	VMAXPS Y6, Y12, Y6
+	TESTQ        $0x00000008, flags+72(FP)
+	JE           whole02relu
+	VXORPS       Y12, Y12, Y12
+	VMAXPS       Y6, Y12, Y6
+	TESTQ        $0x00000010, flags+72(FP)
+	JE           whole02relu6
+	VADDPS       Y12, Y6, Y6
+	VBROADCASTSS six<>+0(SB), Y12
+	VMINPS       Y6, Y12, Y6
 
-whole0relu2:
+whole02relu6:
+whole02relu:
 	VMOVUPS Y6, (R12)
 	ADDQ    DX, R12
 	TESTQ   $0x00000001, flags+72(FP)
@@ -2638,12 +2751,18 @@ whole0relu2:
 	VADDPS  Y12, Y7, Y7
 
 whole0add3:
-	TESTQ  $0x00000008, flags+72(FP)
-	JE     whole0relu3
-	VXORPS Y12, Y12, Y12
-	VMAXPS Y7, Y12, Y7
+	TESTQ        $0x00000008, flags+72(FP)
+	JE           whole03relu
+	VXORPS       Y12, Y12, Y12
+	VMAXPS       Y7, Y12, Y7
+	TESTQ        $0x00000010, flags+72(FP)
+	JE           whole03relu6
+	VADDPS       Y12, Y7, Y7
+	VBROADCASTSS six<>+0(SB), Y12
+	VMINPS       Y7, Y12, Y7
 
-whole0relu3:
+whole03relu6:
+whole03relu:
 	VMOVUPS     Y7, (R12)
 	ADDQ        CX, R11
 	MOVQ        R11, R12
@@ -2679,12 +2798,18 @@ whole1bias:
 	VADDPS  Y12, Y10, Y10
 
 whole1add0:
-	TESTQ  $0x00000008, flags+72(FP)
-	JE     whole1relu0
-	VXORPS Y12, Y12, Y12
-	VMAXPS Y10, Y12, Y10
+	TESTQ        $0x00000008, flags+72(FP)
+	JE           whole10relu
+	VXORPS       Y12, Y12, Y12
+	VMAXPS       Y10, Y12, Y10
+	TESTQ        $0x00000010, flags+72(FP)
+	JE           whole10relu6
+	VADDPS       Y12, Y10, Y10
+	VBROADCASTSS six<>+0(SB), Y12
+	VMINPS       Y10, Y12, Y10
 
-whole1relu0:
+whole10relu6:
+whole10relu:
 	VMOVUPS Y10, (R12)
 	ADDQ    DX, R12
 	TESTQ   $0x00000001, flags+72(FP)
@@ -2693,12 +2818,18 @@ whole1relu0:
 	VADDPS  Y12, Y11, Y11
 
 whole1add1:
-	TESTQ  $0x00000008, flags+72(FP)
-	JE     whole1relu1
-	VXORPS Y12, Y12, Y12
-	VMAXPS Y11, Y12, Y11
+	TESTQ        $0x00000008, flags+72(FP)
+	JE           whole11relu
+	VXORPS       Y12, Y12, Y12
+	VMAXPS       Y11, Y12, Y11
+	TESTQ        $0x00000010, flags+72(FP)
+	JE           whole11relu6
+	VADDPS       Y12, Y11, Y11
+	VBROADCASTSS six<>+0(SB), Y12
+	VMINPS       Y11, Y12, Y11
 
-whole1relu1:
+whole11relu6:
+whole11relu:
 	VMOVUPS Y11, (R12)
 	ADDQ    DX, R12
 	TESTQ   $0x00000001, flags+72(FP)
@@ -2707,12 +2838,18 @@ whole1relu1:
 	VADDPS  Y12, Y6, Y6
 
 whole1add2:
-	TESTQ  $0x00000008, flags+72(FP)
-	JE     whole1relu2
-	VXORPS Y12, Y12, Y12
-	VMAXPS Y6, Y12, Y6
+	TESTQ        $0x00000008, flags+72(FP)
+	JE           whole12relu
+	VXORPS       Y12, Y12, Y12
+	VMAXPS       Y6, Y12, Y6
+	TESTQ        $0x00000010, flags+72(FP)
+	JE           whole12relu6
+	VADDPS       Y12, Y6, Y6
+	VBROADCASTSS six<>+0(SB), Y12
+	VMINPS       Y6, Y12, Y6
 
-whole1relu2:
+whole12relu6:
+whole12relu:
 	VMOVUPS Y6, (R12)
 	ADDQ    DX, R12
 	TESTQ   $0x00000001, flags+72(FP)
@@ -2721,12 +2858,18 @@ whole1relu2:
 	VADDPS  Y12, Y7, Y7
 
 whole1add3:
-	TESTQ  $0x00000008, flags+72(FP)
-	JE     whole1relu3
-	VXORPS Y12, Y12, Y12
-	VMAXPS Y7, Y12, Y7
+	TESTQ        $0x00000008, flags+72(FP)
+	JE           whole13relu
+	VXORPS       Y12, Y12, Y12
+	VMAXPS       Y7, Y12, Y7
+	TESTQ        $0x00000010, flags+72(FP)
+	JE           whole13relu6
+	VADDPS       Y12, Y7, Y7
+	VBROADCASTSS six<>+0(SB), Y12
+	VMINPS       Y7, Y12, Y7
 
-whole1relu3:
+whole13relu6:
+whole13relu:
 	VMOVUPS     Y7, (R12)
 	ADDQ        CX, R11
 	MOVQ        R11, R12
@@ -2762,12 +2905,18 @@ whole2bias:
 	VADDPS  Y12, Y10, Y10
 
 whole2add0:
-	TESTQ  $0x00000008, flags+72(FP)
-	JE     whole2relu0
-	VXORPS Y12, Y12, Y12
-	VMAXPS Y10, Y12, Y10
+	TESTQ        $0x00000008, flags+72(FP)
+	JE           whole20relu
+	VXORPS       Y12, Y12, Y12
+	VMAXPS       Y10, Y12, Y10
+	TESTQ        $0x00000010, flags+72(FP)
+	JE           whole20relu6
+	VADDPS       Y12, Y10, Y10
+	VBROADCASTSS six<>+0(SB), Y12
+	VMINPS       Y10, Y12, Y10
 
-whole2relu0:
+whole20relu6:
+whole20relu:
 	VMOVUPS Y10, (R12)
 	ADDQ    DX, R12
 	TESTQ   $0x00000001, flags+72(FP)
@@ -2776,12 +2925,18 @@ whole2relu0:
 	VADDPS  Y12, Y11, Y11
 
 whole2add1:
-	TESTQ  $0x00000008, flags+72(FP)
-	JE     whole2relu1
-	VXORPS Y12, Y12, Y12
-	VMAXPS Y11, Y12, Y11
+	TESTQ        $0x00000008, flags+72(FP)
+	JE           whole21relu
+	VXORPS       Y12, Y12, Y12
+	VMAXPS       Y11, Y12, Y11
+	TESTQ        $0x00000010, flags+72(FP)
+	JE           whole21relu6
+	VADDPS       Y12, Y11, Y11
+	VBROADCASTSS six<>+0(SB), Y12
+	VMINPS       Y11, Y12, Y11
 
-whole2relu1:
+whole21relu6:
+whole21relu:
 	VMOVUPS Y11, (R12)
 	ADDQ    DX, R12
 	TESTQ   $0x00000001, flags+72(FP)
@@ -2790,12 +2945,18 @@ whole2relu1:
 	VADDPS  Y12, Y6, Y6
 
 whole2add2:
-	TESTQ  $0x00000008, flags+72(FP)
-	JE     whole2relu2
-	VXORPS Y12, Y12, Y12
-	VMAXPS Y6, Y12, Y6
+	TESTQ        $0x00000008, flags+72(FP)
+	JE           whole22relu
+	VXORPS       Y12, Y12, Y12
+	VMAXPS       Y6, Y12, Y6
+	TESTQ        $0x00000010, flags+72(FP)
+	JE           whole22relu6
+	VADDPS       Y12, Y6, Y6
+	VBROADCASTSS six<>+0(SB), Y12
+	VMINPS       Y6, Y12, Y6
 
-whole2relu2:
+whole22relu6:
+whole22relu:
 	VMOVUPS Y6, (R12)
 	ADDQ    DX, R12
 	TESTQ   $0x00000001, flags+72(FP)
@@ -2804,12 +2965,18 @@ whole2relu2:
 	VADDPS  Y12, Y7, Y7
 
 whole2add3:
-	TESTQ  $0x00000008, flags+72(FP)
-	JE     whole2relu3
-	VXORPS Y12, Y12, Y12
-	VMAXPS Y7, Y12, Y7
+	TESTQ        $0x00000008, flags+72(FP)
+	JE           whole23relu
+	VXORPS       Y12, Y12, Y12
+	VMAXPS       Y7, Y12, Y7
+	TESTQ        $0x00000010, flags+72(FP)
+	JE           whole23relu6
+	VADDPS       Y12, Y7, Y7
+	VBROADCASTSS six<>+0(SB), Y12
+	VMINPS       Y7, Y12, Y7
 
-whole2relu3:
+whole23relu6:
+whole23relu:
 	VMOVUPS     Y7, (R12)
 	ADDQ        CX, R11
 	MOVQ        R11, R12
@@ -2845,12 +3012,18 @@ whole3bias:
 	VADDPS  Y12, Y10, Y10
 
 whole3add0:
-	TESTQ  $0x00000008, flags+72(FP)
-	JE     whole3relu0
-	VXORPS Y12, Y12, Y12
-	VMAXPS Y10, Y12, Y10
+	TESTQ        $0x00000008, flags+72(FP)
+	JE           whole30relu
+	VXORPS       Y12, Y12, Y12
+	VMAXPS       Y10, Y12, Y10
+	TESTQ        $0x00000010, flags+72(FP)
+	JE           whole30relu6
+	VADDPS       Y12, Y10, Y10
+	VBROADCASTSS six<>+0(SB), Y12
+	VMINPS       Y10, Y12, Y10
 
-whole3relu0:
+whole30relu6:
+whole30relu:
 	VMOVUPS Y10, (R12)
 	ADDQ    DX, R12
 	TESTQ   $0x00000001, flags+72(FP)
@@ -2859,12 +3032,18 @@ whole3relu0:
 	VADDPS  Y12, Y11, Y11
 
 whole3add1:
-	TESTQ  $0x00000008, flags+72(FP)
-	JE     whole3relu1
-	VXORPS Y12, Y12, Y12
-	VMAXPS Y11, Y12, Y11
+	TESTQ        $0x00000008, flags+72(FP)
+	JE           whole31relu
+	VXORPS       Y12, Y12, Y12
+	VMAXPS       Y11, Y12, Y11
+	TESTQ        $0x00000010, flags+72(FP)
+	JE           whole31relu6
+	VADDPS       Y12, Y11, Y11
+	VBROADCASTSS six<>+0(SB), Y12
+	VMINPS       Y11, Y12, Y11
 
-whole3relu1:
+whole31relu6:
+whole31relu:
 	VMOVUPS Y11, (R12)
 	ADDQ    DX, R12
 	TESTQ   $0x00000001, flags+72(FP)
@@ -2873,12 +3052,18 @@ whole3relu1:
 	VADDPS  Y12, Y6, Y6
 
 whole3add2:
-	TESTQ  $0x00000008, flags+72(FP)
-	JE     whole3relu2
-	VXORPS Y12, Y12, Y12
-	VMAXPS Y6, Y12, Y6
+	TESTQ        $0x00000008, flags+72(FP)
+	JE           whole32relu
+	VXORPS       Y12, Y12, Y12
+	VMAXPS       Y6, Y12, Y6
+	TESTQ        $0x00000010, flags+72(FP)
+	JE           whole32relu6
+	VADDPS       Y12, Y6, Y6
+	VBROADCASTSS six<>+0(SB), Y12
+	VMINPS       Y6, Y12, Y6
 
-whole3relu2:
+whole32relu6:
+whole32relu:
 	VMOVUPS Y6, (R12)
 	ADDQ    DX, R12
 	TESTQ   $0x00000001, flags+72(FP)
@@ -2887,12 +3072,18 @@ whole3relu2:
 	VADDPS  Y12, Y7, Y7
 
 whole3add3:
-	TESTQ  $0x00000008, flags+72(FP)
-	JE     whole3relu3
-	VXORPS Y12, Y12, Y12
-	VMAXPS Y7, Y12, Y7
+	TESTQ        $0x00000008, flags+72(FP)
+	JE           whole33relu
+	VXORPS       Y12, Y12, Y12
+	VMAXPS       Y7, Y12, Y7
+	TESTQ        $0x00000010, flags+72(FP)
+	JE           whole33relu6
+	VADDPS       Y12, Y7, Y7
+	VBROADCASTSS six<>+0(SB), Y12
+	VMINPS       Y7, Y12, Y7
 
-whole3relu3:
+whole33relu6:
+whole33relu:
 	VMOVUPS Y7, (R12)
 	JMP     next
 
@@ -2933,12 +3124,18 @@ masked0bias:
 	VADDPS     Y12, Y10, Y10
 
 masked0add0:
-	TESTQ  $0x00000008, flags+72(FP)
-	JE     masked0relu0
-	VXORPS Y12, Y12, Y12
-	VMAXPS Y10, Y12, Y10
+	TESTQ        $0x00000008, flags+72(FP)
+	JE           masked00relu
+	VXORPS       Y12, Y12, Y12
+	VMAXPS       Y10, Y12, Y10
+	TESTQ        $0x00000010, flags+72(FP)
+	JE           masked00relu6
+	VADDPS       Y12, Y10, Y10
+	VBROADCASTSS six<>+0(SB), Y12
+	VMINPS       Y10, Y12, Y10
 
-masked0relu0:
+masked00relu6:
+masked00relu:
 	VMASKMOVPS Y10, Y15, (R12)
 	ADDQ       DX, R12
 	VMOVUPS    32(BX), Y15
@@ -2948,12 +3145,18 @@ masked0relu0:
 	VADDPS     Y12, Y11, Y11
 
 masked0add1:
-	TESTQ  $0x00000008, flags+72(FP)
-	JE     masked0relu1
-	VXORPS Y12, Y12, Y12
-	VMAXPS Y11, Y12, Y11
+	TESTQ        $0x00000008, flags+72(FP)
+	JE           masked01relu
+	VXORPS       Y12, Y12, Y12
+	VMAXPS       Y11, Y12, Y11
+	TESTQ        $0x00000010, flags+72(FP)
+	JE           masked01relu6
+	VADDPS       Y12, Y11, Y11
+	VBROADCASTSS six<>+0(SB), Y12
+	VMINPS       Y11, Y12, Y11
 
-masked0relu1:
+masked01relu6:
+masked01relu:
 	VMASKMOVPS Y11, Y15, (R12)
 	ADDQ       DX, R12
 	VMOVUPS    64(BX), Y15
@@ -2963,12 +3166,18 @@ masked0relu1:
 	VADDPS     Y12, Y6, Y6
 
 masked0add2:
-	TESTQ  $0x00000008, flags+72(FP)
-	JE     masked0relu2
-	VXORPS Y12, Y12, Y12
-	VMAXPS Y6, Y12, Y6
+	TESTQ        $0x00000008, flags+72(FP)
+	JE           masked02relu
+	VXORPS       Y12, Y12, Y12
+	VMAXPS       Y6, Y12, Y6
+	TESTQ        $0x00000010, flags+72(FP)
+	JE           masked02relu6
+	VADDPS       Y12, Y6, Y6
+	VBROADCASTSS six<>+0(SB), Y12
+	VMINPS       Y6, Y12, Y6
 
-masked0relu2:
+masked02relu6:
+masked02relu:
 	VMASKMOVPS Y6, Y15, (R12)
 	ADDQ       DX, R12
 	VMOVUPS    96(BX), Y15
@@ -2978,12 +3187,18 @@ masked0relu2:
 	VADDPS     Y12, Y7, Y7
 
 masked0add3:
-	TESTQ  $0x00000008, flags+72(FP)
-	JE     masked0relu3
-	VXORPS Y12, Y12, Y12
-	VMAXPS Y7, Y12, Y7
+	TESTQ        $0x00000008, flags+72(FP)
+	JE           masked03relu
+	VXORPS       Y12, Y12, Y12
+	VMAXPS       Y7, Y12, Y7
+	TESTQ        $0x00000010, flags+72(FP)
+	JE           masked03relu6
+	VADDPS       Y12, Y7, Y7
+	VBROADCASTSS six<>+0(SB), Y12
+	VMINPS       Y7, Y12, Y7
 
-masked0relu3:
+masked03relu6:
+masked03relu:
 	VMASKMOVPS  Y7, Y15, (R12)
 	ADDQ        CX, R11
 	MOVQ        R11, R12
@@ -3021,12 +3236,18 @@ masked1bias:
 	VADDPS     Y12, Y10, Y10
 
 masked1add0:
-	TESTQ  $0x00000008, flags+72(FP)
-	JE     masked1relu0
-	VXORPS Y12, Y12, Y12
-	VMAXPS Y10, Y12, Y10
+	TESTQ        $0x00000008, flags+72(FP)
+	JE           masked10relu
+	VXORPS       Y12, Y12, Y12
+	VMAXPS       Y10, Y12, Y10
+	TESTQ        $0x00000010, flags+72(FP)
+	JE           masked10relu6
+	VADDPS       Y12, Y10, Y10
+	VBROADCASTSS six<>+0(SB), Y12
+	VMINPS       Y10, Y12, Y10
 
-masked1relu0:
+masked10relu6:
+masked10relu:
 	VMASKMOVPS Y10, Y15, (R12)
 	ADDQ       DX, R12
 	VMOVUPS    160(BX), Y15
@@ -3036,12 +3257,18 @@ masked1relu0:
 	VADDPS     Y12, Y11, Y11
 
 masked1add1:
-	TESTQ  $0x00000008, flags+72(FP)
-	JE     masked1relu1
-	VXORPS Y12, Y12, Y12
-	VMAXPS Y11, Y12, Y11
+	TESTQ        $0x00000008, flags+72(FP)
+	JE           masked11relu
+	VXORPS       Y12, Y12, Y12
+	VMAXPS       Y11, Y12, Y11
+	TESTQ        $0x00000010, flags+72(FP)
+	JE           masked11relu6
+	VADDPS       Y12, Y11, Y11
+	VBROADCASTSS six<>+0(SB), Y12
+	VMINPS       Y11, Y12, Y11
 
-masked1relu1:
+masked11relu6:
+masked11relu:
 	VMASKMOVPS Y11, Y15, (R12)
 	ADDQ       DX, R12
 	VMOVUPS    192(BX), Y15
@@ -3051,12 +3278,18 @@ masked1relu1:
 	VADDPS     Y12, Y6, Y6
 
 masked1add2:
-	TESTQ  $0x00000008, flags+72(FP)
-	JE     masked1relu2
-	VXORPS Y12, Y12, Y12
-	VMAXPS Y6, Y12, Y6
+	TESTQ        $0x00000008, flags+72(FP)
+	JE           masked12relu
+	VXORPS       Y12, Y12, Y12
+	VMAXPS       Y6, Y12, Y6
+	TESTQ        $0x00000010, flags+72(FP)
+	JE           masked12relu6
+	VADDPS       Y12, Y6, Y6
+	VBROADCASTSS six<>+0(SB), Y12
+	VMINPS       Y6, Y12, Y6
 
-masked1relu2:
+masked12relu6:
+masked12relu:
 	VMASKMOVPS Y6, Y15, (R12)
 	ADDQ       DX, R12
 	VMOVUPS    224(BX), Y15
@@ -3066,12 +3299,18 @@ masked1relu2:
 	VADDPS     Y12, Y7, Y7
 
 masked1add3:
-	TESTQ  $0x00000008, flags+72(FP)
-	JE     masked1relu3
-	VXORPS Y12, Y12, Y12
-	VMAXPS Y7, Y12, Y7
+	TESTQ        $0x00000008, flags+72(FP)
+	JE           masked13relu
+	VXORPS       Y12, Y12, Y12
+	VMAXPS       Y7, Y12, Y7
+	TESTQ        $0x00000010, flags+72(FP)
+	JE           masked13relu6
+	VADDPS       Y12, Y7, Y7
+	VBROADCASTSS six<>+0(SB), Y12
+	VMINPS       Y7, Y12, Y7
 
-masked1relu3:
+masked13relu6:
+masked13relu:
 	VMASKMOVPS  Y7, Y15, (R12)
 	ADDQ        CX, R11
 	MOVQ        R11, R12
@@ -3109,12 +3348,18 @@ masked2bias:
 	VADDPS     Y12, Y10, Y10
 
 masked2add0:
-	TESTQ  $0x00000008, flags+72(FP)
-	JE     masked2relu0
-	VXORPS Y12, Y12, Y12
-	VMAXPS Y10, Y12, Y10
+	TESTQ        $0x00000008, flags+72(FP)
+	JE           masked20relu
+	VXORPS       Y12, Y12, Y12
+	VMAXPS       Y10, Y12, Y10
+	TESTQ        $0x00000010, flags+72(FP)
+	JE           masked20relu6
+	VADDPS       Y12, Y10, Y10
+	VBROADCASTSS six<>+0(SB), Y12
+	VMINPS       Y10, Y12, Y10
 
-masked2relu0:
+masked20relu6:
+masked20relu:
 	VMASKMOVPS Y10, Y15, (R12)
 	ADDQ       DX, R12
 	VMOVUPS    288(BX), Y15
@@ -3124,12 +3369,18 @@ masked2relu0:
 	VADDPS     Y12, Y11, Y11
 
 masked2add1:
-	TESTQ  $0x00000008, flags+72(FP)
-	JE     masked2relu1
-	VXORPS Y12, Y12, Y12
-	VMAXPS Y11, Y12, Y11
+	TESTQ        $0x00000008, flags+72(FP)
+	JE           masked21relu
+	VXORPS       Y12, Y12, Y12
+	VMAXPS       Y11, Y12, Y11
+	TESTQ        $0x00000010, flags+72(FP)
+	JE           masked21relu6
+	VADDPS       Y12, Y11, Y11
+	VBROADCASTSS six<>+0(SB), Y12
+	VMINPS       Y11, Y12, Y11
 
-masked2relu1:
+masked21relu6:
+masked21relu:
 	VMASKMOVPS Y11, Y15, (R12)
 	ADDQ       DX, R12
 	VMOVUPS    320(BX), Y15
@@ -3139,12 +3390,18 @@ masked2relu1:
 	VADDPS     Y12, Y6, Y6
 
 masked2add2:
-	TESTQ  $0x00000008, flags+72(FP)
-	JE     masked2relu2
-	VXORPS Y12, Y12, Y12
-	VMAXPS Y6, Y12, Y6
+	TESTQ        $0x00000008, flags+72(FP)
+	JE           masked22relu
+	VXORPS       Y12, Y12, Y12
+	VMAXPS       Y6, Y12, Y6
+	TESTQ        $0x00000010, flags+72(FP)
+	JE           masked22relu6
+	VADDPS       Y12, Y6, Y6
+	VBROADCASTSS six<>+0(SB), Y12
+	VMINPS       Y6, Y12, Y6
 
-masked2relu2:
+masked22relu6:
+masked22relu:
 	VMASKMOVPS Y6, Y15, (R12)
 	ADDQ       DX, R12
 	VMOVUPS    352(BX), Y15
@@ -3154,12 +3411,18 @@ masked2relu2:
 	VADDPS     Y12, Y7, Y7
 
 masked2add3:
-	TESTQ  $0x00000008, flags+72(FP)
-	JE     masked2relu3
-	VXORPS Y12, Y12, Y12
-	VMAXPS Y7, Y12, Y7
+	TESTQ        $0x00000008, flags+72(FP)
+	JE           masked23relu
+	VXORPS       Y12, Y12, Y12
+	VMAXPS       Y7, Y12, Y7
+	TESTQ        $0x00000010, flags+72(FP)
+	JE           masked23relu6
+	VADDPS       Y12, Y7, Y7
+	VBROADCASTSS six<>+0(SB), Y12
+	VMINPS       Y7, Y12, Y7
 
-masked2relu3:
+masked23relu6:
+masked23relu:
 	VMASKMOVPS  Y7, Y15, (R12)
 	ADDQ        CX, R11
 	MOVQ        R11, R12
@@ -3197,12 +3460,18 @@ masked3bias:
 	VADDPS     Y12, Y10, Y10
 
 masked3add0:
-	TESTQ  $0x00000008, flags+72(FP)
-	JE     masked3relu0
-	VXORPS Y12, Y12, Y12
-	VMAXPS Y10, Y12, Y10
+	TESTQ        $0x00000008, flags+72(FP)
+	JE           masked30relu
+	VXORPS       Y12, Y12, Y12
+	VMAXPS       Y10, Y12, Y10
+	TESTQ        $0x00000010, flags+72(FP)
+	JE           masked30relu6
+	VADDPS       Y12, Y10, Y10
+	VBROADCASTSS six<>+0(SB), Y12
+	VMINPS       Y10, Y12, Y10
 
-masked3relu0:
+masked30relu6:
+masked30relu:
 	VMASKMOVPS Y10, Y15, (R12)
 	ADDQ       DX, R12
 	VMOVUPS    416(BX), Y15
@@ -3212,12 +3481,18 @@ masked3relu0:
 	VADDPS     Y12, Y11, Y11
 
 masked3add1:
-	TESTQ  $0x00000008, flags+72(FP)
-	JE     masked3relu1
-	VXORPS Y12, Y12, Y12
-	VMAXPS Y11, Y12, Y11
+	TESTQ        $0x00000008, flags+72(FP)
+	JE           masked31relu
+	VXORPS       Y12, Y12, Y12
+	VMAXPS       Y11, Y12, Y11
+	TESTQ        $0x00000010, flags+72(FP)
+	JE           masked31relu6
+	VADDPS       Y12, Y11, Y11
+	VBROADCASTSS six<>+0(SB), Y12
+	VMINPS       Y11, Y12, Y11
 
-masked3relu1:
+masked31relu6:
+masked31relu:
 	VMASKMOVPS Y11, Y15, (R12)
 	ADDQ       DX, R12
 	VMOVUPS    448(BX), Y15
@@ -3227,12 +3502,18 @@ masked3relu1:
 	VADDPS     Y12, Y6, Y6
 
 masked3add2:
-	TESTQ  $0x00000008, flags+72(FP)
-	JE     masked3relu2
-	VXORPS Y12, Y12, Y12
-	VMAXPS Y6, Y12, Y6
+	TESTQ        $0x00000008, flags+72(FP)
+	JE           masked32relu
+	VXORPS       Y12, Y12, Y12
+	VMAXPS       Y6, Y12, Y6
+	TESTQ        $0x00000010, flags+72(FP)
+	JE           masked32relu6
+	VADDPS       Y12, Y6, Y6
+	VBROADCASTSS six<>+0(SB), Y12
+	VMINPS       Y6, Y12, Y6
 
-masked3relu2:
+masked32relu6:
+masked32relu:
 	VMASKMOVPS Y6, Y15, (R12)
 	ADDQ       DX, R12
 	VMOVUPS    480(BX), Y15
@@ -3242,12 +3523,18 @@ masked3relu2:
 	VADDPS     Y12, Y7, Y7
 
 masked3add3:
-	TESTQ  $0x00000008, flags+72(FP)
-	JE     masked3relu3
-	VXORPS Y12, Y12, Y12
-	VMAXPS Y7, Y12, Y7
+	TESTQ        $0x00000008, flags+72(FP)
+	JE           masked33relu
+	VXORPS       Y12, Y12, Y12
+	VMAXPS       Y7, Y12, Y7
+	TESTQ        $0x00000010, flags+72(FP)
+	JE           masked33relu6
+	VADDPS       Y12, Y7, Y7
+	VBROADCASTSS six<>+0(SB), Y12
+	VMINPS       Y7, Y12, Y7
 
-masked3relu3:
+masked33relu6:
+masked33relu:
 	VMASKMOVPS Y7, Y15, (R12)
 
 next:

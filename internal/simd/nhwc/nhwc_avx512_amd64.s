@@ -78,18 +78,38 @@ block8sums:
 	VADDPS  Z8, Z7, Z7
 
 block8bias:
-	TESTQ  $0x00000008, flags+96(FP)
-	JE     block8relu
-	VXORPS Z8, Z8, Z8
-	VMAXPS Z0, Z8, Z0
-	VMAXPS Z1, Z8, Z1
-	VMAXPS Z2, Z8, Z2
-	VMAXPS Z3, Z8, Z3
-	VMAXPS Z4, Z8, Z4
-	VMAXPS Z5, Z8, Z5
-	VMAXPS Z6, Z8, Z6
-	VMAXPS Z7, Z8, Z7
+	TESTQ        $0x00000008, flags+96(FP)
+	JE           block8relu
+	VXORPS       Z8, Z8, Z8
+	VMAXPS       Z0, Z8, Z0
+	VMAXPS       Z1, Z8, Z1
+	VMAXPS       Z2, Z8, Z2
+	VMAXPS       Z3, Z8, Z3
+	VMAXPS       Z4, Z8, Z4
+	VMAXPS       Z5, Z8, Z5
+	VMAXPS       Z6, Z8, Z6
+	VMAXPS       Z7, Z8, Z7
+	TESTQ        $0x00000010, flags+96(FP)
+	JE           block8relu6
+	VADDPS       Z8, Z0, Z0
+	VADDPS       Z8, Z1, Z1
+	VADDPS       Z8, Z2, Z2
+	VADDPS       Z8, Z3, Z3
+	VADDPS       Z8, Z4, Z4
+	VADDPS       Z8, Z5, Z5
+	VADDPS       Z8, Z6, Z6
+	VADDPS       Z8, Z7, Z7
+	VBROADCASTSS six<>+0(SB), Z8
+	VMINPS       Z0, Z8, Z0
+	VMINPS       Z1, Z8, Z1
+	VMINPS       Z2, Z8, Z2
+	VMINPS       Z3, Z8, Z3
+	VMINPS       Z4, Z8, Z4
+	VMINPS       Z5, Z8, Z5
+	VMINPS       Z6, Z8, Z6
+	VMINPS       Z7, Z8, Z7
 
+block8relu6:
 block8relu:
 	MOVQ    ys+72(FP), R10
 	MOVQ    BX, R8
@@ -172,18 +192,38 @@ block8lastsums:
 	VADDPS    Z8, Z7, Z7
 
 block8lastbias:
-	TESTQ  $0x00000008, flags+96(FP)
-	JE     block8lastrelu
-	VXORPS Z8, Z8, Z8
-	VMAXPS Z0, Z8, Z0
-	VMAXPS Z1, Z8, Z1
-	VMAXPS Z2, Z8, Z2
-	VMAXPS Z3, Z8, Z3
-	VMAXPS Z4, Z8, Z4
-	VMAXPS Z5, Z8, Z5
-	VMAXPS Z6, Z8, Z6
-	VMAXPS Z7, Z8, Z7
+	TESTQ        $0x00000008, flags+96(FP)
+	JE           block8lastrelu
+	VXORPS       Z8, Z8, Z8
+	VMAXPS       Z0, Z8, Z0
+	VMAXPS       Z1, Z8, Z1
+	VMAXPS       Z2, Z8, Z2
+	VMAXPS       Z3, Z8, Z3
+	VMAXPS       Z4, Z8, Z4
+	VMAXPS       Z5, Z8, Z5
+	VMAXPS       Z6, Z8, Z6
+	VMAXPS       Z7, Z8, Z7
+	TESTQ        $0x00000010, flags+96(FP)
+	JE           block8lastrelu6
+	VADDPS       Z8, Z0, Z0
+	VADDPS       Z8, Z1, Z1
+	VADDPS       Z8, Z2, Z2
+	VADDPS       Z8, Z3, Z3
+	VADDPS       Z8, Z4, Z4
+	VADDPS       Z8, Z5, Z5
+	VADDPS       Z8, Z6, Z6
+	VADDPS       Z8, Z7, Z7
+	VBROADCASTSS six<>+0(SB), Z8
+	VMINPS       Z0, Z8, Z0
+	VMINPS       Z1, Z8, Z1
+	VMINPS       Z2, Z8, Z2
+	VMINPS       Z3, Z8, Z3
+	VMINPS       Z4, Z8, Z4
+	VMINPS       Z5, Z8, Z5
+	VMINPS       Z6, Z8, Z6
+	VMINPS       Z7, Z8, Z7
 
+block8lastrelu6:
 block8lastrelu:
 	MOVQ    ys+72(FP), R10
 	MOVQ    BX, R8
@@ -258,14 +298,26 @@ block4sums:
 	VADDPS  Z8, Z3, Z3
 
 block4bias:
-	TESTQ  $0x00000008, flags+96(FP)
-	JE     block4relu
-	VXORPS Z8, Z8, Z8
-	VMAXPS Z0, Z8, Z0
-	VMAXPS Z1, Z8, Z1
-	VMAXPS Z2, Z8, Z2
-	VMAXPS Z3, Z8, Z3
+	TESTQ        $0x00000008, flags+96(FP)
+	JE           block4relu
+	VXORPS       Z8, Z8, Z8
+	VMAXPS       Z0, Z8, Z0
+	VMAXPS       Z1, Z8, Z1
+	VMAXPS       Z2, Z8, Z2
+	VMAXPS       Z3, Z8, Z3
+	TESTQ        $0x00000010, flags+96(FP)
+	JE           block4relu6
+	VADDPS       Z8, Z0, Z0
+	VADDPS       Z8, Z1, Z1
+	VADDPS       Z8, Z2, Z2
+	VADDPS       Z8, Z3, Z3
+	VBROADCASTSS six<>+0(SB), Z8
+	VMINPS       Z0, Z8, Z0
+	VMINPS       Z1, Z8, Z1
+	VMINPS       Z2, Z8, Z2
+	VMINPS       Z3, Z8, Z3
 
+block4relu6:
 block4relu:
 	MOVQ    ys+72(FP), R10
 	MOVQ    BX, R8
@@ -322,14 +374,26 @@ block4lastsums:
 	VADDPS    Z8, Z3, Z3
 
 block4lastbias:
-	TESTQ  $0x00000008, flags+96(FP)
-	JE     block4lastrelu
-	VXORPS Z8, Z8, Z8
-	VMAXPS Z0, Z8, Z0
-	VMAXPS Z1, Z8, Z1
-	VMAXPS Z2, Z8, Z2
-	VMAXPS Z3, Z8, Z3
+	TESTQ        $0x00000008, flags+96(FP)
+	JE           block4lastrelu
+	VXORPS       Z8, Z8, Z8
+	VMAXPS       Z0, Z8, Z0
+	VMAXPS       Z1, Z8, Z1
+	VMAXPS       Z2, Z8, Z2
+	VMAXPS       Z3, Z8, Z3
+	TESTQ        $0x00000010, flags+96(FP)
+	JE           block4lastrelu6
+	VADDPS       Z8, Z0, Z0
+	VADDPS       Z8, Z1, Z1
+	VADDPS       Z8, Z2, Z2
+	VADDPS       Z8, Z3, Z3
+	VBROADCASTSS six<>+0(SB), Z8
+	VMINPS       Z0, Z8, Z0
+	VMINPS       Z1, Z8, Z1
+	VMINPS       Z2, Z8, Z2
+	VMINPS       Z3, Z8, Z3
 
+block4lastrelu6:
 block4lastrelu:
 	MOVQ    ys+72(FP), R10
 	MOVQ    BX, R8
@@ -388,12 +452,20 @@ block2sums:
 	VADDPS  Z8, Z1, Z1
 
 block2bias:
-	TESTQ  $0x00000008, flags+96(FP)
-	JE     block2relu
-	VXORPS Z8, Z8, Z8
-	VMAXPS Z0, Z8, Z0
-	VMAXPS Z1, Z8, Z1
+	TESTQ        $0x00000008, flags+96(FP)
+	JE           block2relu
+	VXORPS       Z8, Z8, Z8
+	VMAXPS       Z0, Z8, Z0
+	VMAXPS       Z1, Z8, Z1
+	TESTQ        $0x00000010, flags+96(FP)
+	JE           block2relu6
+	VADDPS       Z8, Z0, Z0
+	VADDPS       Z8, Z1, Z1
+	VBROADCASTSS six<>+0(SB), Z8
+	VMINPS       Z0, Z8, Z0
+	VMINPS       Z1, Z8, Z1
 
+block2relu6:
 block2relu:
 	MOVQ    ys+72(FP), R10
 	MOVQ    BX, R8
@@ -436,12 +508,20 @@ block2lastsums:
 	VADDPS    Z8, Z1, Z1
 
 block2lastbias:
-	TESTQ  $0x00000008, flags+96(FP)
-	JE     block2lastrelu
-	VXORPS Z8, Z8, Z8
-	VMAXPS Z0, Z8, Z0
-	VMAXPS Z1, Z8, Z1
+	TESTQ        $0x00000008, flags+96(FP)
+	JE           block2lastrelu
+	VXORPS       Z8, Z8, Z8
+	VMAXPS       Z0, Z8, Z0
+	VMAXPS       Z1, Z8, Z1
+	TESTQ        $0x00000010, flags+96(FP)
+	JE           block2lastrelu6
+	VADDPS       Z8, Z0, Z0
+	VADDPS       Z8, Z1, Z1
+	VBROADCASTSS six<>+0(SB), Z8
+	VMINPS       Z0, Z8, Z0
+	VMINPS       Z1, Z8, Z1
 
+block2lastrelu6:
 block2lastrelu:
 	MOVQ    ys+72(FP), R10
 	MOVQ    BX, R8
@@ -493,11 +573,17 @@ block1sums:
 	VADDPS  Z8, Z0, Z0
 
 block1bias:
-	TESTQ  $0x00000008, flags+96(FP)
-	JE     block1relu
-	VXORPS Z8, Z8, Z8
-	VMAXPS Z0, Z8, Z0
+	TESTQ        $0x00000008, flags+96(FP)
+	JE           block1relu
+	VXORPS       Z8, Z8, Z8
+	VMAXPS       Z0, Z8, Z0
+	TESTQ        $0x00000010, flags+96(FP)
+	JE           block1relu6
+	VADDPS       Z8, Z0, Z0
+	VBROADCASTSS six<>+0(SB), Z8
+	VMINPS       Z0, Z8, Z0
 
+block1relu6:
 block1relu:
 	MOVQ    ys+72(FP), R10
 	MOVQ    BX, R8
@@ -534,11 +620,17 @@ block1lastsums:
 	VADDPS    Z8, Z0, Z0
 
 block1lastbias:
-	TESTQ  $0x00000008, flags+96(FP)
-	JE     block1lastrelu
-	VXORPS Z8, Z8, Z8
-	VMAXPS Z0, Z8, Z0
+	TESTQ        $0x00000008, flags+96(FP)
+	JE           block1lastrelu
+	VXORPS       Z8, Z8, Z8
+	VMAXPS       Z0, Z8, Z0
+	TESTQ        $0x00000010, flags+96(FP)
+	JE           block1lastrelu6
+	VADDPS       Z8, Z0, Z0
+	VBROADCASTSS six<>+0(SB), Z8
+	VMINPS       Z0, Z8, Z0
 
+block1lastrelu6:
 block1lastrelu:
 	MOVQ    ys+72(FP), R10
 	MOVQ    BX, R8
@@ -556,6 +648,9 @@ behindblock1:
 	LDMXCSR csr+104(FP)
 	VZEROUPPER
 	RET
+
+DATA six<>+0(SB)/4, $0x40c00000
+GLOBL six<>(SB), RODATA|NOPTR, $4
 
 // func sumAVX512(pixels int, vectors int, last int, taps int, at *int, x *float32, xs int, w *float32, y *float32, ys int, bias *float32, count float32, flags int) (csr uint32)
 // Requires: AVX, AVX512DQ, AVX512F, BMI2, SSE
@@ -2563,12 +2658,18 @@ whole0bias:
 	VADDPS  Z12, Z10, Z10
 
 whole0add0:
-	TESTQ  $0x00000008, flags+72(FP)
-	JE     whole0relu0
-	VXORPS Z12, Z12, Z12
-	VMAXPS Z10, Z12, Z10
+	TESTQ        $0x00000008, flags+72(FP)
+	JE           whole00relu
+	VXORPS       Z12, Z12, Z12
+	VMAXPS       Z10, Z12, Z10
+	TESTQ        $0x00000010, flags+72(FP)
+	JE           whole00relu6
+	VADDPS       Z12, Z10, Z10
+	VBROADCASTSS six<>+0(SB), Z12
+	VMINPS       Z10, Z12, Z10
 
-whole0relu0:
+whole00relu6:
+whole00relu:
 	VMOVUPS Z10, (R12)
 	ADDQ    DX, R12
 	TESTQ   $0x00000001, flags+72(FP)
@@ -2577,12 +2678,18 @@ whole0relu0:
 	VADDPS  Z12, Z11, Z11
 
 whole0add1:
-	TESTQ  $0x00000008, flags+72(FP)
-	JE     whole0relu1
-	VXORPS Z12, Z12, Z12
-	VMAXPS Z11, Z12, Z11
+	TESTQ        $0x00000008, flags+72(FP)
+	JE           whole01relu
+	VXORPS       Z12, Z12, Z12
+	VMAXPS       Z11, Z12, Z11
+	TESTQ        $0x00000010, flags+72(FP)
+	JE           whole01relu6
+	VADDPS       Z12, Z11, Z11
+	VBROADCASTSS six<>+0(SB), Z12
+	VMINPS       Z11, Z12, Z11
 
-whole0relu1:
+whole01relu6:
+whole01relu:
 	VMOVUPS Z11, (R12)
 	ADDQ    DX, R12
 	TESTQ   $0x00000001, flags+72(FP)
@@ -2591,12 +2698,18 @@ whole0relu1:
 	VADDPS  Z12, Z6, Z6
 
 whole0add2:
-	TESTQ  $0x00000008, flags+72(FP)
-	JE     whole0relu2
-	VXORPS Z12, Z12, Z12
-	VMAXPS Z6, Z12, Z6
+	TESTQ        $0x00000008, flags+72(FP)
+	JE           whole02relu
+	VXORPS       Z12, Z12, Z12
+	VMAXPS       Z6, Z12, Z6
+	TESTQ        $0x00000010, flags+72(FP)
+	JE           whole02relu6
+	VADDPS       Z12, Z6, Z6
+	VBROADCASTSS six<>+0(SB), Z12
+	VMINPS       Z6, Z12, Z6
 
-whole0relu2:
+whole02relu6:
+whole02relu:
 	VMOVUPS Z6, (R12)
 	ADDQ    DX, R12
 	TESTQ   $0x00000001, flags+72(FP)
@@ -2605,12 +2718,18 @@ whole0relu2:
 	VADDPS  Z12, Z7, Z7
 
 whole0add3:
-	TESTQ  $0x00000008, flags+72(FP)
-	JE     whole0relu3
-	VXORPS Z12, Z12, Z12
-	VMAXPS Z7, Z12, Z7
+	TESTQ        $0x00000008, flags+72(FP)
+	JE           whole03relu
+	VXORPS       Z12, Z12, Z12
+	VMAXPS       Z7, Z12, Z7
+	TESTQ        $0x00000010, flags+72(FP)
+	JE           whole03relu6
+	VADDPS       Z12, Z7, Z7
+	VBROADCASTSS six<>+0(SB), Z12
+	VMINPS       Z7, Z12, Z7
 
-whole0relu3:
+whole03relu6:
+whole03relu:
 	VMOVUPS     Z7, (R12)
 	ADDQ        CX, R11
 	MOVQ        R11, R12
@@ -2646,12 +2765,18 @@ whole1bias:
 	VADDPS  Z12, Z10, Z10
 
 whole1add0:
-	TESTQ  $0x00000008, flags+72(FP)
-	JE     whole1relu0
-	VXORPS Z12, Z12, Z12
-	VMAXPS Z10, Z12, Z10
+	TESTQ        $0x00000008, flags+72(FP)
+	JE           whole10relu
+	VXORPS       Z12, Z12, Z12
+	VMAXPS       Z10, Z12, Z10
+	TESTQ        $0x00000010, flags+72(FP)
+	JE           whole10relu6
+	VADDPS       Z12, Z10, Z10
+	VBROADCASTSS six<>+0(SB), Z12
+	VMINPS       Z10, Z12, Z10
 
-whole1relu0:
+whole10relu6:
+whole10relu:
 	VMOVUPS Z10, (R12)
 	ADDQ    DX, R12
 	TESTQ   $0x00000001, flags+72(FP)
@@ -2660,12 +2785,18 @@ whole1relu0:
 	VADDPS  Z12, Z11, Z11
 
 whole1add1:
-	TESTQ  $0x00000008, flags+72(FP)
-	JE     whole1relu1
-	VXORPS Z12, Z12, Z12
-	VMAXPS Z11, Z12, Z11
+	TESTQ        $0x00000008, flags+72(FP)
+	JE           whole11relu
+	VXORPS       Z12, Z12, Z12
+	VMAXPS       Z11, Z12, Z11
+	TESTQ        $0x00000010, flags+72(FP)
+	JE           whole11relu6
+	VADDPS       Z12, Z11, Z11
+	VBROADCASTSS six<>+0(SB), Z12
+	VMINPS       Z11, Z12, Z11
 
-whole1relu1:
+whole11relu6:
+whole11relu:
 	VMOVUPS Z11, (R12)
 	ADDQ    DX, R12
 	TESTQ   $0x00000001, flags+72(FP)
@@ -2674,12 +2805,18 @@ whole1relu1:
 	VADDPS  Z12, Z6, Z6
 
 whole1add2:
-	TESTQ  $0x00000008, flags+72(FP)
-	JE     whole1relu2
-	VXORPS Z12, Z12, Z12
-	VMAXPS Z6, Z12, Z6
+	TESTQ        $0x00000008, flags+72(FP)
+	JE           whole12relu
+	VXORPS       Z12, Z12, Z12
+	VMAXPS       Z6, Z12, Z6
+	TESTQ        $0x00000010, flags+72(FP)
+	JE           whole12relu6
+	VADDPS       Z12, Z6, Z6
+	VBROADCASTSS six<>+0(SB), Z12
+	VMINPS       Z6, Z12, Z6
 
-whole1relu2:
+whole12relu6:
+whole12relu:
 	VMOVUPS Z6, (R12)
 	ADDQ    DX, R12
 	TESTQ   $0x00000001, flags+72(FP)
@@ -2688,12 +2825,18 @@ whole1relu2:
 	VADDPS  Z12, Z7, Z7
 
 whole1add3:
-	TESTQ  $0x00000008, flags+72(FP)
-	JE     whole1relu3
-	VXORPS Z12, Z12, Z12
-	VMAXPS Z7, Z12, Z7
+	TESTQ        $0x00000008, flags+72(FP)
+	JE           whole13relu
+	VXORPS       Z12, Z12, Z12
+	VMAXPS       Z7, Z12, Z7
+	TESTQ        $0x00000010, flags+72(FP)
+	JE           whole13relu6
+	VADDPS       Z12, Z7, Z7
+	VBROADCASTSS six<>+0(SB), Z12
+	VMINPS       Z7, Z12, Z7
 
-whole1relu3:
+whole13relu6:
+whole13relu:
 	VMOVUPS     Z7, (R12)
 	ADDQ        CX, R11
 	MOVQ        R11, R12
@@ -2729,12 +2872,18 @@ whole2bias:
 	VADDPS  Z12, Z10, Z10
 
 whole2add0:
-	TESTQ  $0x00000008, flags+72(FP)
-	JE     whole2relu0
-	VXORPS Z12, Z12, Z12
-	VMAXPS Z10, Z12, Z10
+	TESTQ        $0x00000008, flags+72(FP)
+	JE           whole20relu
+	VXORPS       Z12, Z12, Z12
+	VMAXPS       Z10, Z12, Z10
+	TESTQ        $0x00000010, flags+72(FP)
+	JE           whole20relu6
+	VADDPS       Z12, Z10, Z10
+	VBROADCASTSS six<>+0(SB), Z12
+	VMINPS       Z10, Z12, Z10
 
-whole2relu0:
+whole20relu6:
+whole20relu:
 	VMOVUPS Z10, (R12)
 	ADDQ    DX, R12
 	TESTQ   $0x00000001, flags+72(FP)
@@ -2743,12 +2892,18 @@ whole2relu0:
 	VADDPS  Z12, Z11, Z11
 
 whole2add1:
-	TESTQ  $0x00000008, flags+72(FP)
-	JE     whole2relu1
-	VXORPS Z12, Z12, Z12
-	VMAXPS Z11, Z12, Z11
+	TESTQ        $0x00000008, flags+72(FP)
+	JE           whole21relu
+	VXORPS       Z12, Z12, Z12
+	VMAXPS       Z11, Z12, Z11
+	TESTQ        $0x00000010, flags+72(FP)
+	JE           whole21relu6
+	VADDPS       Z12, Z11, Z11
+	VBROADCASTSS six<>+0(SB), Z12
+	VMINPS       Z11, Z12, Z11
 
-whole2relu1:
+whole21relu6:
+whole21relu:
 	VMOVUPS Z11, (R12)
 	ADDQ    DX, R12
 	TESTQ   $0x00000001, flags+72(FP)
@@ -2757,12 +2912,18 @@ whole2relu1:
 	VADDPS  Z12, Z6, Z6
 
 whole2add2:
-	TESTQ  $0x00000008, flags+72(FP)
-	JE     whole2relu2
-	VXORPS Z12, Z12, Z12
-	VMAXPS Z6, Z12, Z6
+	TESTQ        $0x00000008, flags+72(FP)
+	JE           whole22relu
+	VXORPS       Z12, Z12, Z12
+	VMAXPS       Z6, Z12, Z6
+	TESTQ        $0x00000010, flags+72(FP)
+	JE           whole22relu6
+	VADDPS       Z12, Z6, Z6
+	VBROADCASTSS six<>+0(SB), Z12
+	VMINPS       Z6, Z12, Z6
 
-whole2relu2:
+whole22relu6:
+whole22relu:
 	VMOVUPS Z6, (R12)
 	ADDQ    DX, R12
 	TESTQ   $0x00000001, flags+72(FP)
@@ -2771,12 +2932,18 @@ whole2relu2:
 	VADDPS  Z12, Z7, Z7
 
 whole2add3:
-	TESTQ  $0x00000008, flags+72(FP)
-	JE     whole2relu3
-	VXORPS Z12, Z12, Z12
-	VMAXPS Z7, Z12, Z7
+	TESTQ        $0x00000008, flags+72(FP)
+	JE           whole23relu
+	VXORPS       Z12, Z12, Z12
+	VMAXPS       Z7, Z12, Z7
+	TESTQ        $0x00000010, flags+72(FP)
+	JE           whole23relu6
+	VADDPS       Z12, Z7, Z7
+	VBROADCASTSS six<>+0(SB), Z12
+	VMINPS       Z7, Z12, Z7
 
-whole2relu3:
+whole23relu6:
+whole23relu:
 	VMOVUPS     Z7, (R12)
 	ADDQ        CX, R11
 	MOVQ        R11, R12
@@ -2812,12 +2979,18 @@ whole3bias:
 	VADDPS  Z12, Z10, Z10
 
 whole3add0:
-	TESTQ  $0x00000008, flags+72(FP)
-	JE     whole3relu0
-	VXORPS Z12, Z12, Z12
-	VMAXPS Z10, Z12, Z10
+	TESTQ        $0x00000008, flags+72(FP)
+	JE           whole30relu
+	VXORPS       Z12, Z12, Z12
+	VMAXPS       Z10, Z12, Z10
+	TESTQ        $0x00000010, flags+72(FP)
+	JE           whole30relu6
+	VADDPS       Z12, Z10, Z10
+	VBROADCASTSS six<>+0(SB), Z12
+	VMINPS       Z10, Z12, Z10
 
-whole3relu0:
+whole30relu6:
+whole30relu:
 	VMOVUPS Z10, (R12)
 	ADDQ    DX, R12
 	TESTQ   $0x00000001, flags+72(FP)
@@ -2826,12 +2999,18 @@ whole3relu0:
 	VADDPS  Z12, Z11, Z11
 
 whole3add1:
-	TESTQ  $0x00000008, flags+72(FP)
-	JE     whole3relu1
-	VXORPS Z12, Z12, Z12
-	VMAXPS Z11, Z12, Z11
+	TESTQ        $0x00000008, flags+72(FP)
+	JE           whole31relu
+	VXORPS       Z12, Z12, Z12
+	VMAXPS       Z11, Z12, Z11
+	TESTQ        $0x00000010, flags+72(FP)
+	JE           whole31relu6
+	VADDPS       Z12, Z11, Z11
+	VBROADCASTSS six<>+0(SB), Z12
+	VMINPS       Z11, Z12, Z11
 
-whole3relu1:
+whole31relu6:
+whole31relu:
 	VMOVUPS Z11, (R12)
 	ADDQ    DX, R12
 	TESTQ   $0x00000001, flags+72(FP)
@@ -2840,12 +3019,18 @@ whole3relu1:
 	VADDPS  Z12, Z6, Z6
 
 whole3add2:
-	TESTQ  $0x00000008, flags+72(FP)
-	JE     whole3relu2
-	VXORPS Z12, Z12, Z12
-	VMAXPS Z6, Z12, Z6
+	TESTQ        $0x00000008, flags+72(FP)
+	JE           whole32relu
+	VXORPS       Z12, Z12, Z12
+	VMAXPS       Z6, Z12, Z6
+	TESTQ        $0x00000010, flags+72(FP)
+	JE           whole32relu6
+	VADDPS       Z12, Z6, Z6
+	VBROADCASTSS six<>+0(SB), Z12
+	VMINPS       Z6, Z12, Z6
 
-whole3relu2:
+whole32relu6:
+whole32relu:
 	VMOVUPS Z6, (R12)
 	ADDQ    DX, R12
 	TESTQ   $0x00000001, flags+72(FP)
@@ -2854,12 +3039,18 @@ whole3relu2:
 	VADDPS  Z12, Z7, Z7
 
 whole3add3:
-	TESTQ  $0x00000008, flags+72(FP)
-	JE     whole3relu3
-	VXORPS Z12, Z12, Z12
-	VMAXPS Z7, Z12, Z7
+	TESTQ        $0x00000008, flags+72(FP)
+	JE           whole33relu
+	VXORPS       Z12, Z12, Z12
+	VMAXPS       Z7, Z12, Z7
+	TESTQ        $0x00000010, flags+72(FP)
+	JE           whole33relu6
+	VADDPS       Z12, Z7, Z7
+	VBROADCASTSS six<>+0(SB), Z12
+	VMINPS       Z7, Z12, Z7
 
-whole3relu3:
+whole33relu6:
+whole33relu:
 	VMOVUPS Z7, (R12)
 	JMP     next
 
@@ -2900,12 +3091,18 @@ masked0bias:
 	VADDPS    Z12, Z10, Z10
 
 masked0add0:
-	TESTQ  $0x00000008, flags+72(FP)
-	JE     masked0relu0
-	VXORPS Z12, Z12, Z12
-	VMAXPS Z10, Z12, Z10
+	TESTQ        $0x00000008, flags+72(FP)
+	JE           masked00relu
+	VXORPS       Z12, Z12, Z12
+	VMAXPS       Z10, Z12, Z10
+	TESTQ        $0x00000010, flags+72(FP)
+	JE           masked00relu6
+	VADDPS       Z12, Z10, Z10
+	VBROADCASTSS six<>+0(SB), Z12
+	VMINPS       Z10, Z12, Z10
 
-masked0relu0:
+masked00relu6:
+masked00relu:
 	VMOVUPS   Z10, K1, (R12)
 	ADDQ      DX, R12
 	KMOVW     4(BX), K1
@@ -2915,12 +3112,18 @@ masked0relu0:
 	VADDPS    Z12, Z11, Z11
 
 masked0add1:
-	TESTQ  $0x00000008, flags+72(FP)
-	JE     masked0relu1
-	VXORPS Z12, Z12, Z12
-	VMAXPS Z11, Z12, Z11
+	TESTQ        $0x00000008, flags+72(FP)
+	JE           masked01relu
+	VXORPS       Z12, Z12, Z12
+	VMAXPS       Z11, Z12, Z11
+	TESTQ        $0x00000010, flags+72(FP)
+	JE           masked01relu6
+	VADDPS       Z12, Z11, Z11
+	VBROADCASTSS six<>+0(SB), Z12
+	VMINPS       Z11, Z12, Z11
 
-masked0relu1:
+masked01relu6:
+masked01relu:
 	VMOVUPS   Z11, K1, (R12)
 	ADDQ      DX, R12
 	KMOVW     8(BX), K1
@@ -2930,12 +3133,18 @@ masked0relu1:
 	VADDPS    Z12, Z6, Z6
 
 masked0add2:
-	TESTQ  $0x00000008, flags+72(FP)
-	JE     masked0relu2
-	VXORPS Z12, Z12, Z12
-	VMAXPS Z6, Z12, Z6
+	TESTQ        $0x00000008, flags+72(FP)
+	JE           masked02relu
+	VXORPS       Z12, Z12, Z12
+	VMAXPS       Z6, Z12, Z6
+	TESTQ        $0x00000010, flags+72(FP)
+	JE           masked02relu6
+	VADDPS       Z12, Z6, Z6
+	VBROADCASTSS six<>+0(SB), Z12
+	VMINPS       Z6, Z12, Z6
 
-masked0relu2:
+masked02relu6:
+masked02relu:
 	VMOVUPS   Z6, K1, (R12)
 	ADDQ      DX, R12
 	KMOVW     12(BX), K1
@@ -2945,12 +3154,18 @@ masked0relu2:
 	VADDPS    Z12, Z7, Z7
 
 masked0add3:
-	TESTQ  $0x00000008, flags+72(FP)
-	JE     masked0relu3
-	VXORPS Z12, Z12, Z12
-	VMAXPS Z7, Z12, Z7
+	TESTQ        $0x00000008, flags+72(FP)
+	JE           masked03relu
+	VXORPS       Z12, Z12, Z12
+	VMAXPS       Z7, Z12, Z7
+	TESTQ        $0x00000010, flags+72(FP)
+	JE           masked03relu6
+	VADDPS       Z12, Z7, Z7
+	VBROADCASTSS six<>+0(SB), Z12
+	VMINPS       Z7, Z12, Z7
 
-masked0relu3:
+masked03relu6:
+masked03relu:
 	VMOVUPS     Z7, K1, (R12)
 	ADDQ        CX, R11
 	MOVQ        R11, R12
@@ -2988,12 +3203,18 @@ masked1bias:
 	VADDPS    Z12, Z10, Z10
 
 masked1add0:
-	TESTQ  $0x00000008, flags+72(FP)
-	JE     masked1relu0
-	VXORPS Z12, Z12, Z12
-	VMAXPS Z10, Z12, Z10
+	TESTQ        $0x00000008, flags+72(FP)
+	JE           masked10relu
+	VXORPS       Z12, Z12, Z12
+	VMAXPS       Z10, Z12, Z10
+	TESTQ        $0x00000010, flags+72(FP)
+	JE           masked10relu6
+	VADDPS       Z12, Z10, Z10
+	VBROADCASTSS six<>+0(SB), Z12
+	VMINPS       Z10, Z12, Z10
 
-masked1relu0:
+masked10relu6:
+masked10relu:
 	VMOVUPS   Z10, K1, (R12)
 	ADDQ      DX, R12
 	KMOVW     20(BX), K1
@@ -3003,12 +3224,18 @@ masked1relu0:
 	VADDPS    Z12, Z11, Z11
 
 masked1add1:
-	TESTQ  $0x00000008, flags+72(FP)
-	JE     masked1relu1
-	VXORPS Z12, Z12, Z12
-	VMAXPS Z11, Z12, Z11
+	TESTQ        $0x00000008, flags+72(FP)
+	JE           masked11relu
+	VXORPS       Z12, Z12, Z12
+	VMAXPS       Z11, Z12, Z11
+	TESTQ        $0x00000010, flags+72(FP)
+	JE           masked11relu6
+	VADDPS       Z12, Z11, Z11
+	VBROADCASTSS six<>+0(SB), Z12
+	VMINPS       Z11, Z12, Z11
 
-masked1relu1:
+masked11relu6:
+masked11relu:
 	VMOVUPS   Z11, K1, (R12)
 	ADDQ      DX, R12
 	KMOVW     24(BX), K1
@@ -3018,12 +3245,18 @@ masked1relu1:
 	VADDPS    Z12, Z6, Z6
 
 masked1add2:
-	TESTQ  $0x00000008, flags+72(FP)
-	JE     masked1relu2
-	VXORPS Z12, Z12, Z12
-	VMAXPS Z6, Z12, Z6
+	TESTQ        $0x00000008, flags+72(FP)
+	JE           masked12relu
+	VXORPS       Z12, Z12, Z12
+	VMAXPS       Z6, Z12, Z6
+	TESTQ        $0x00000010, flags+72(FP)
+	JE           masked12relu6
+	VADDPS       Z12, Z6, Z6
+	VBROADCASTSS six<>+0(SB), Z12
+	VMINPS       Z6, Z12, Z6
 
-masked1relu2:
+masked12relu6:
+masked12relu:
 	VMOVUPS   Z6, K1, (R12)
 	ADDQ      DX, R12
 	KMOVW     28(BX), K1
@@ -3033,12 +3266,18 @@ masked1relu2:
 	VADDPS    Z12, Z7, Z7
 
 masked1add3:
-	TESTQ  $0x00000008, flags+72(FP)
-	JE     masked1relu3
-	VXORPS Z12, Z12, Z12
-	VMAXPS Z7, Z12, Z7
+	TESTQ        $0x00000008, flags+72(FP)
+	JE           masked13relu
+	VXORPS       Z12, Z12, Z12
+	VMAXPS       Z7, Z12, Z7
+	TESTQ        $0x00000010, flags+72(FP)
+	JE           masked13relu6
+	VADDPS       Z12, Z7, Z7
+	VBROADCASTSS six<>+0(SB), Z12
+	VMINPS       Z7, Z12, Z7
 
-masked1relu3:
+masked13relu6:
+masked13relu:
 	VMOVUPS     Z7, K1, (R12)
 	ADDQ        CX, R11
 	MOVQ        R11, R12
@@ -3076,12 +3315,18 @@ masked2bias:
 	VADDPS    Z12, Z10, Z10
 
 masked2add0:
-	TESTQ  $0x00000008, flags+72(FP)
-	JE     masked2relu0
-	VXORPS Z12, Z12, Z12
-	VMAXPS Z10, Z12, Z10
+	TESTQ        $0x00000008, flags+72(FP)
+	JE           masked20relu
+	VXORPS       Z12, Z12, Z12
+	VMAXPS       Z10, Z12, Z10
+	TESTQ        $0x00000010, flags+72(FP)
+	JE           masked20relu6
+	VADDPS       Z12, Z10, Z10
+	VBROADCASTSS six<>+0(SB), Z12
+	VMINPS       Z10, Z12, Z10
 
-masked2relu0:
+masked20relu6:
+masked20relu:
 	VMOVUPS   Z10, K1, (R12)
 	ADDQ      DX, R12
 	KMOVW     36(BX), K1
@@ -3091,12 +3336,18 @@ masked2relu0:
 	VADDPS    Z12, Z11, Z11
 
 masked2add1:
-	TESTQ  $0x00000008, flags+72(FP)
-	JE     masked2relu1
-	VXORPS Z12, Z12, Z12
-	VMAXPS Z11, Z12, Z11
+	TESTQ        $0x00000008, flags+72(FP)
+	JE           masked21relu
+	VXORPS       Z12, Z12, Z12
+	VMAXPS       Z11, Z12, Z11
+	TESTQ        $0x00000010, flags+72(FP)
+	JE           masked21relu6
+	VADDPS       Z12, Z11, Z11
+	VBROADCASTSS six<>+0(SB), Z12
+	VMINPS       Z11, Z12, Z11
 
-masked2relu1:
+masked21relu6:
+masked21relu:
 	VMOVUPS   Z11, K1, (R12)
 	ADDQ      DX, R12
 	KMOVW     40(BX), K1
@@ -3106,12 +3357,18 @@ masked2relu1:
 	VADDPS    Z12, Z6, Z6
 
 masked2add2:
-	TESTQ  $0x00000008, flags+72(FP)
-	JE     masked2relu2
-	VXORPS Z12, Z12, Z12
-	VMAXPS Z6, Z12, Z6
+	TESTQ        $0x00000008, flags+72(FP)
+	JE           masked22relu
+	VXORPS       Z12, Z12, Z12
+	VMAXPS       Z6, Z12, Z6
+	TESTQ        $0x00000010, flags+72(FP)
+	JE           masked22relu6
+	VADDPS       Z12, Z6, Z6
+	VBROADCASTSS six<>+0(SB), Z12
+	VMINPS       Z6, Z12, Z6
 
-masked2relu2:
+masked22relu6:
+masked22relu:
 	VMOVUPS   Z6, K1, (R12)
 	ADDQ      DX, R12
 	KMOVW     44(BX), K1
@@ -3121,12 +3378,18 @@ masked2relu2:
 	VADDPS    Z12, Z7, Z7
 
 masked2add3:
-	TESTQ  $0x00000008, flags+72(FP)
-	JE     masked2relu3
-	VXORPS Z12, Z12, Z12
-	VMAXPS Z7, Z12, Z7
+	TESTQ        $0x00000008, flags+72(FP)
+	JE           masked23relu
+	VXORPS       Z12, Z12, Z12
+	VMAXPS       Z7, Z12, Z7
+	TESTQ        $0x00000010, flags+72(FP)
+	JE           masked23relu6
+	VADDPS       Z12, Z7, Z7
+	VBROADCASTSS six<>+0(SB), Z12
+	VMINPS       Z7, Z12, Z7
 
-masked2relu3:
+masked23relu6:
+masked23relu:
 	VMOVUPS     Z7, K1, (R12)
 	ADDQ        CX, R11
 	MOVQ        R11, R12
@@ -3164,12 +3427,18 @@ masked3bias:
 	VADDPS    Z12, Z10, Z10
 
 masked3add0:
-	TESTQ  $0x00000008, flags+72(FP)
-	JE     masked3relu0
-	VXORPS Z12, Z12, Z12
-	VMAXPS Z10, Z12, Z10
+	TESTQ        $0x00000008, flags+72(FP)
+	JE           masked30relu
+	VXORPS       Z12, Z12, Z12
+	VMAXPS       Z10, Z12, Z10
+	TESTQ        $0x00000010, flags+72(FP)
+	JE           masked30relu6
+	VADDPS       Z12, Z10, Z10
+	VBROADCASTSS six<>+0(SB), Z12
+	VMINPS       Z10, Z12, Z10
 
-masked3relu0:
+masked30relu6:
+masked30relu:
 	VMOVUPS   Z10, K1, (R12)
 	ADDQ      DX, R12
 	KMOVW     52(BX), K1
@@ -3179,12 +3448,18 @@ masked3relu0:
 	VADDPS    Z12, Z11, Z11
 
 masked3add1:
-	TESTQ  $0x00000008, flags+72(FP)
-	JE     masked3relu1
-	VXORPS Z12, Z12, Z12
-	VMAXPS Z11, Z12, Z11
+	TESTQ        $0x00000008, flags+72(FP)
+	JE           masked31relu
+	VXORPS       Z12, Z12, Z12
+	VMAXPS       Z11, Z12, Z11
+	TESTQ        $0x00000010, flags+72(FP)
+	JE           masked31relu6
+	VADDPS       Z12, Z11, Z11
+	VBROADCASTSS six<>+0(SB), Z12
+	VMINPS       Z11, Z12, Z11
 
-masked3relu1:
+masked31relu6:
+masked31relu:
 	VMOVUPS   Z11, K1, (R12)
 	ADDQ      DX, R12
 	KMOVW     56(BX), K1
@@ -3194,12 +3469,18 @@ masked3relu1:
 	VADDPS    Z12, Z6, Z6
 
 masked3add2:
-	TESTQ  $0x00000008, flags+72(FP)
-	JE     masked3relu2
-	VXORPS Z12, Z12, Z12
-	VMAXPS Z6, Z12, Z6
+	TESTQ        $0x00000008, flags+72(FP)
+	JE           masked32relu
+	VXORPS       Z12, Z12, Z12
+	VMAXPS       Z6, Z12, Z6
+	TESTQ        $0x00000010, flags+72(FP)
+	JE           masked32relu6
+	VADDPS       Z12, Z6, Z6
+	VBROADCASTSS six<>+0(SB), Z12
+	VMINPS       Z6, Z12, Z6
 
-masked3relu2:
+masked32relu6:
+masked32relu:
 	VMOVUPS   Z6, K1, (R12)
 	ADDQ      DX, R12
 	KMOVW     60(BX), K1
@@ -3209,12 +3490,18 @@ masked3relu2:
 	VADDPS    Z12, Z7, Z7
 
 masked3add3:
-	TESTQ  $0x00000008, flags+72(FP)
-	JE     masked3relu3
-	VXORPS Z12, Z12, Z12
-	VMAXPS Z7, Z12, Z7
+	TESTQ        $0x00000008, flags+72(FP)
+	JE           masked33relu
+	VXORPS       Z12, Z12, Z12
+	VMAXPS       Z7, Z12, Z7
+	TESTQ        $0x00000010, flags+72(FP)
+	JE           masked33relu6
+	VADDPS       Z12, Z7, Z7
+	VBROADCASTSS six<>+0(SB), Z12
+	VMINPS       Z7, Z12, Z7
 
-masked3relu3:
+masked33relu6:
+masked33relu:
 	VMOVUPS Z7, K1, (R12)
 
 next:

@@ -30,7 +30,7 @@ func randomOp(rng *rand.Rand) Op {
 	w := window.Window{H: 1 + rng.IntN(9), W: 1 + rng.IntN(14), KH: 1 + rng.IntN(5), KW: 1 + rng.IntN(8),
 		SH: 1 + rng.IntN(3), SW: 1 + rng.IntN(3), DH: 1 + rng.IntN(3), DW: 1 + rng.IntN(3), Top: rng.IntN(6), Left: rng.IntN(6)}
 	w.OH, w.OW = 1+rng.IntN(8), 1+rng.IntN(15)
-	op := Op{Window: w, N: rng.IntN(4), Groups: 1 + rng.IntN(3), M: 1 + rng.IntN(20), Bias: rng.IntN(2) == 0, Add: rng.IntN(2) == 0, Act: isa.Act(rng.IntN(2))}
+	op := Op{Window: w, N: rng.IntN(4), Groups: 1 + rng.IntN(3), M: 1 + rng.IntN(20), Bias: rng.IntN(2) == 0, Add: rng.IntN(2) == 0, Act: isa.Act(rng.IntN(3))}
 	op.C = 1 + rng.IntN(20)
 	if rng.IntN(6) == 0 { // chunks of the filters' gradient are full
 		op.C, op.Groups, op.KH, op.KW = []int{64, 96, 128, 384}[rng.IntN(4)], 1, 3, 2+rng.IntN(2)
@@ -154,7 +154,7 @@ func TestDepthwiseAgreesWithDefinition(t *testing.T) {
 		rng := rand.New(rand.NewPCG(84, 84))
 		for range trials(60) {
 			win, n := randomWindow(rng)
-			op := Op{Window: win, N: n, Groups: win.C, M: 1, Bias: rng.IntN(2) == 0, Act: isa.Act(rng.IntN(2))}
+			op := Op{Window: win, N: n, Groups: win.C, M: 1, Bias: rng.IntN(2) == 0, Act: isa.Act(rng.IntN(3))}
 			op.C = 1
 			y, x, w, bias := operands(rng, op)
 			want, size := definition(op, y, x, w, bias)
@@ -231,7 +231,7 @@ func TestPoolsAgreeWithDefinition(t *testing.T) {
 
 // randomWinograd draws a convolution that the algorithm takes, with tiles that reach over the images.
 func randomWinograd(rng *rand.Rand) Op {
-	op := Op{N: 1 + rng.IntN(2), Groups: 1, M: 1 + rng.IntN(110), Bias: rng.IntN(2) == 0, Add: rng.IntN(2) == 0, Act: isa.Act(rng.IntN(2))}
+	op := Op{N: 1 + rng.IntN(2), Groups: 1, M: 1 + rng.IntN(110), Bias: rng.IntN(2) == 0, Add: rng.IntN(2) == 0, Act: isa.Act(rng.IntN(3))}
 	op.Window = window.Window{C: 1 + rng.IntN(40), H: 1 + rng.IntN(15), W: 1 + rng.IntN(15), KH: 3, KW: 3, OH: 1 + rng.IntN(15), OW: 1 + rng.IntN(15),
 		Top: rng.IntN(5) - 1, Left: rng.IntN(5) - 1}
 	return op

@@ -45,10 +45,7 @@ func Convolution(op window.Conv, y, x, w, bias []float32) (want, size []float64)
 				if op.Bias != isa.NoBias {
 					term(float64(bias[m]))
 				}
-				if op.Act == isa.ReLU {
-					sum = max(sum, 0)
-				}
-				want, size = append(want, sum), append(size, abs)
+				want, size = append(want, Activate(op.Act, sum)), append(size, abs)
 			}
 		}
 	}

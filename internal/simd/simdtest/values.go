@@ -19,6 +19,17 @@ func Randoms[T isa.Float](rng *rand.Rand, n int) []T {
 	return s
 }
 
+// Activate returns a of x.
+func Activate(a isa.Act, x float64) float64 {
+	if a != isa.NoAct {
+		x = max(x, 0)
+	}
+	if a == isa.ReLU6 {
+		x = min(x, 6)
+	}
+	return x
+}
+
 // Fill sets all of s to x.
 func Fill(s []float32, x float32) {
 	for i := range s {

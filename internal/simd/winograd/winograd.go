@@ -514,9 +514,7 @@ func (r *job) out(v, m, count int, at *[groups]int, products, cells []float32) {
 		flags |= abi.FlagRowBias
 		bias = &r.bias[m]
 	}
-	if r.Act == isa.ReLU {
-		flags |= abi.FlagReLU
-	}
+	flags |= r.Act.Flags()
 	r.form.out(count, &products[0], 4*r.width(), 4*r.productsStride(),
 		&r.y[m*r.Cols()], 4*r.Cols(), &at[0], 4*r.OW, &r.masks[q.out], bias, &cells[0], flags)
 }
