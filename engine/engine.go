@@ -66,6 +66,14 @@ type Bound struct {
 	// inputs are in, and follow the inputs of the kernel.
 	Then func(m Map, in []Operand) (Bound, bool)
 
+	// Into, if it is not nil, returns the kernel that computes its only result as a part of a larger
+	// tensor, or false if there is none. Element 0 of Out is the part's first one.
+	Into func(p Part) (Bound, bool)
+
+	// Joined, if it is not nil, says that the kernel does nothing but put its inputs side by side: where
+	// in its result each of them lies. Inputs that are computed there need no kernel.
+	Joined []Part
+
 	// Narrow, if it is not nil, returns the kernel whose weights, which it would read in float32, are
 	// packed in a type that [SmallWeights] lists, or false if there is none. They are the weights that
 	// ops name; see [Bound.WithWeights], which needs no Narrow.
@@ -75,6 +83,10 @@ type Bound struct {
 	// instead. It is empty if the engine has none, or if the kernel was bound with such layouts.
 	Arrangements []Arrangement
 }
+
+// Part says where a tensor lies in a larger one: in pieces of Len elements, Pitch apart, of which the
+// first begins with element At.
+type Part struct{ At, Len, Pitch int }
 
 // Candidate is an algorithm for a kernel.
 type Candidate struct {

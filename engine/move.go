@@ -64,7 +64,7 @@ type Mover interface {
 	// BindEmbed has the part as input. Its result is zeros with the part in the window: the adjoint
 	// of BindSlice. Parts do not overlap.
 	BindEmbed(w Window, in []Operand, out Operand) (Bound, error)
-	// BindConcat joins its inputs along an axis.
+	// BindConcat joins its inputs along an axis. The kernel says where they lie; see [Parts].
 	BindConcat(axis int, in []Operand, out Operand) (Bound, error)
 	BindPad(p Padding, in []Operand, out Operand) (Bound, error)
 	// BindPadGrad has the input dy. Its result is dx, in which each element is the sum of the
@@ -88,4 +88,26 @@ const (
 // and the step. Element i of the result depends only on these, on the stream and on i.
 type Randomer interface {
 	BindRandom(d Distribution, stream uint64, in []Operand, out Operand) (Bound, error)
+}
+
+// Parts returns where tensors of the given types lie in their concatenation along an axis, nil if
+// they have no such axis.
+func Parts(axis int, in []shape.Type) []Part {
+	if len(in) == 0 || axis < 0 || axis >= in[0].Rank() {
+		return nil
+	}
+	inner, all := 1, 0
+	for i := axis + 1; i < in[0].Rank(); i++ {
+		inner *= in[0].Int(i)
+	}
+	for _, t := range in {
+		all += t.Int(axis) * inner
+	}
+	parts, at := make([]Part, len(in)), 0
+	for i, t := range in {
+		n := t.Int(axis) * inner
+		parts[i] = Part{At: at, Len: n, Pitch: all}
+		at += n
+	}
+	return parts
 }

@@ -40,6 +40,7 @@ func TestNothingWhereSomethingIsWantedNeverPanics(t *testing.T) {
 			"MemoryOf":    engine.MemoryOf,
 			"Missing":     engine.Missing,
 			"NewRegion":   engine.NewRegion,
+			"Parts":       engine.Parts,
 			"Res":         engine.Res,
 			"Slice":       engine.Slice[float32],
 			"Unsupported": engine.Unsupported,

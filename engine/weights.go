@@ -95,6 +95,15 @@ func (b Bound) WithWeights(w Weights, t shape.Type, as shape.DType) Bound {
 	b.Kernel, b.Narrow, b.Arrangements = r.run, nil, nil
 	b.Scratch = line(r.inner.Scratch) + t.Bytes()
 	b.Packing = r.packing()
+	if r.inner.Into != nil {
+		b.Into = func(p Part) (Bound, bool) {
+			part, ok := r.inner.Into(p)
+			if !ok {
+				return part, false
+			}
+			return part.WithWeights(w, t, as), true
+		}
+	}
 	if r.inner.Then != nil {
 		b.Then = func(m Map, in []Operand) (Bound, bool) {
 			after, ok := r.inner.Then(m, in)

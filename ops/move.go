@@ -180,6 +180,9 @@ func (op ConcatOp) Bind(e engine.Engine, in []engine.Operand, out engine.Operand
 	return m.BindConcat(op.Axis, in, out)
 }
 
+// Joins implements the vm's Joiner.
+func (ConcatOp) Joins() {}
+
 // Simplify drops a Concat of one tensor.
 func (ConcatOp) Simplify(n *graph.Node) *graph.Node {
 	if n.NIn() == 1 {

@@ -93,7 +93,9 @@ func (v *value) place() string {
 	case r != v && r.from != fromInstr:
 		return "as " + r.String()
 	case r.from == fromInstr && r.placed:
-		return fmt.Sprintf("@%d", r.offset)
+		return fmt.Sprintf("@%d", r.offset+v.part.At*v.typ.Width())
+	case v.part.Len > 0:
+		return fmt.Sprintf("in %v at %d", v.alias, v.part.At)
 	}
 	return ""
 }

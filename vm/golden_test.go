@@ -48,6 +48,12 @@ var passCases = map[string]func() []*graph.Node{
 		_, x := vector()
 		return []*graph.Node{ops.AddScalar(ops.MulScalar(ops.Mean(ops.Mul(x, ops.FullLike(x, 3))), .5), 1), ops.FullLike(x, 7)}
 	},
+	"distribute": func() []*graph.Node { return fire(ops.ReLU) },
+	"join": func() []*graph.Node { // the second one has a part that others read
+		_, x := vector()
+		y := ops.Softmax(x, 0)
+		return []*graph.Node{ops.Concat(0, ops.Softmax(ops.Neg(x), 0), ops.LogSoftmax(x, 0)), ops.Concat(0, y, ops.LogSoftmax(y, 0))}
+	},
 	"absorb": convolution,
 	"layout": layoutModel,
 	"mask":   layoutModel,

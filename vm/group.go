@@ -72,7 +72,7 @@ func (in *instr) touched() (ts []touch) {
 		add(v, false)
 	}
 	for _, v := range in.out {
-		add(v, in.kind != aliased)
+		add(v, in.kind != aliased && in.kind != joined)
 	}
 	if in.leaf != nil {
 		add(in.leaf, true)
@@ -133,7 +133,7 @@ func (g *grouping) beside(left []*instr) (together, rest []*instr) {
 	together = []*instr{left[0]}
 	for _, in := range window[1:] {
 		free := g.apart(in)
-		if free && in.kind == aliased {
+		if free && (in.kind == aliased || in.kind == joined) {
 			g.out = append(g.out, in)
 			continue
 		}

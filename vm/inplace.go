@@ -61,7 +61,7 @@ func (p *plan) lastGuard() int {
 // the step.
 func (p *plan) storeThrough(w *instr, l lifetimes, lastGuard int) bool {
 	v := w.in[0].root()
-	if v.from != fromInstr || v.into != nil || l.outs[v.id] || v.typ.Bytes() != w.leaf.typ.Bytes() {
+	if v.from != fromInstr || v.into != nil || v.def.kind == joined || l.outs[v.id] || v.typ.Bytes() != w.leaf.typ.Bytes() {
 		return false
 	}
 	if guarded(v.def) || lastGuard > v.def.at {

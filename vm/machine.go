@@ -360,7 +360,7 @@ func (m *Machine) prepare(pl *plan) (*prepared, error) {
 		l.inputs = append(l.inputs, n.Type().At(pl.batch))
 	}
 	for _, in := range pl.instrs {
-		if in.kind == aliased {
+		if in.kind == aliased || in.kind == joined {
 			continue
 		}
 		if err := m.bindStep(l, in, copies); err != nil {
@@ -456,7 +456,7 @@ func (m *Machine) buffer(v *value) engine.Buffer {
 	case fromConst:
 		return m.prog.consts[r.index]
 	case fromInstr:
-		return m.arena.At(r.offset, v.typ.DType, v.typ.Len())
+		return m.arena.At(r.offset+v.part.At*v.typ.Width(), v.typ.DType, v.elements())
 	}
 	return engine.Buffer{}
 }

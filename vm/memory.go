@@ -52,11 +52,16 @@ const maxUnshared = 1 << 60
 func (p *plan) blocks() (blocks []*block, err error) {
 	p.relink()
 	l := newLifetimes(p)
+	begun := make([]int, len(p.values)) // by id: 1 + the first instruction that computes part of the value
 	for _, in := range p.instrs {
 		first, last := p.span(in)
 		for _, v := range in.out {
-			if v.root() == v && v.into == nil {
-				blocks = append(blocks, &block{bytes: align(v.typ.Bytes()), first: first, last: l.last[v.id], value: v})
+			r := v.root()
+			if begun[r.id] == 0 {
+				begun[r.id] = 1 + first
+			}
+			if r == v && v.into == nil {
+				blocks = append(blocks, &block{bytes: align(v.typ.Bytes()), first: begun[v.id] - 1, last: l.last[v.id], value: v})
 			}
 		}
 		if in.bound.Scratch > 0 {

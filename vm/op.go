@@ -43,6 +43,10 @@ type Absorber interface {
 	Absorb(e engine.Engine, in []shape.Type, next graph.Op, at int, nextIn []shape.Type) (graph.Op, bool)
 }
 
+// A Joiner op puts its inputs side by side, so that an elementwise function of its result is the same
+// function of each input, joined.
+type Joiner interface{ Joins() }
+
 // A Weighted op has an input whose values, if they do not change between runs, are weights that
 // [WithWeights] rounds. Weights says which, for inputs of concrete types; false if none is. The op
 // must use In as [engine.Round] sees it, as its input of that type in rows.

@@ -46,7 +46,8 @@ type value struct {
 	def     *instr  // of a result of an instruction
 	uses    []*instr
 	out     bool   // it is an output of the program
-	alias   *value // v shares the memory of this value, with another shape
+	alias   *value // v shares the memory of this value, with another shape or as its part
+	part    engine.Part
 	into    *value // v is computed into the memory of this leaf
 	offset  int    // in the arena, once placed
 	placed  bool
@@ -67,6 +68,7 @@ type kind uint8
 const (
 	compute kind = iota // runs the kernel of an op or a map
 	aliased             // the input with another shape: nothing to run
+	joined              // the inputs are parts of the result: nothing to run
 	write               // assigns the input to a leaf
 )
 

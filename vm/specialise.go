@@ -14,8 +14,10 @@ func loweringPasses() []pass[plan] {
 func instructionPasses() []pass[plan] {
 	return []pass[plan]{
 		{name: "lower", run: lower, why: "types are concrete from here on; uniform values become immediates"},
-		{name: "absorb", optional: true, run: absorb, why: "kernels absorb the ops that follow them; before fuse, which would merge these elsewhere",
+		{name: "distribute", optional: true, run: distribute, why: "functions of a concatenation go to its inputs; before absorb, which merges them into what computes these",
 			needs: []string{"lower"}},
+		{name: "absorb", optional: true, run: absorb, why: "kernels absorb the ops that follow them; before fuse, which would merge these elsewhere",
+			needs: []string{"lower"}, after: []string{"distribute"}},
 		{name: "layout", optional: true, run: layout, why: "layouts other than rows where kernels are faster; ops are final, and maps not yet joined",
 			needs: []string{"lower"}, after: []string{"absorb"}},
 		{name: "fuse", optional: true, run: fuse, why: "elementwise chains that remain run in one pass over memory",
@@ -41,8 +43,10 @@ func placingPasses() []pass[plan] {
 			needs: []string{"select"}, after: []string{"remat"}},
 		{name: "alias", run: alias, why: "reshapes are free; lifetimes are then final",
 			needs: []string{"lower"}, after: []string{"remat"}},
+		{name: "join", optional: true, run: join, why: "concatenations without a copy: their inputs are computed where they lie in the result",
+			needs: []string{"select", "alias"}, after: []string{"schedule", "tail"}},
 		{name: "inplace", optional: true, run: inplace, why: "results over inputs no longer needed, new values directly into their leaf",
-			needs: []string{"select", "schedule", "alias"}},
+			needs: []string{"select", "schedule", "alias"}, after: []string{"join"}},
 		{name: "group", optional: true, run: group, why: "small instructions side by side; before memory, which keeps their values apart",
 			needs: []string{"select", "schedule", "alias"}, after: []string{"inplace"}},
 		{name: "pack", optional: true, run: pack, why: "packs values that do not change once; after alias, before memory, which then needs less scratch",

@@ -22,7 +22,7 @@ func (m *Machine) Trace(ctx context.Context, see func(Instruction, []*tensor.Den
 			if err != nil {
 				return err
 			}
-			results[i] = engine.DenseOf(v.typ.Shape, v.rowMajorOf(b))
+			results[i] = engine.DenseOf(v.typ.Shape, v.rowMajorOf(v.together(b)))
 		}
 		see(s.instr.describe(), results)
 		return nil

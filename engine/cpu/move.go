@@ -136,7 +136,9 @@ func (e Engine) BindConcat(axis int, in []engine.Operand, out engine.Operand) (e
 		}
 		w.Start[axis] += t.Int(axis)
 	}
-	return e.arranged(inTurn(loops...), channelsLast, 0, len(in), in, out), nil
+	b := inTurn(loops...)
+	b.Joined = engine.Parts(axis, engine.Types(in))
+	return e.arranged(b, channelsLast, 0, len(in), in, out), nil
 }
 
 // padding is one, taken apart: rows of the padded tensor along the last axis that is padded, whose

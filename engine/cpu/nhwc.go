@@ -41,15 +41,45 @@ func (e Engine) nhwcConv2D(c engine.Conv2D, in []engine.Operand, out engine.Oper
 	exact := e.withTail(len(in), out, op.Act, func(act isa.Act, t *mapTail) engine.Bound {
 		op := op
 		op.Act = act
-		return e.bindNHWC(nhwc.NewConv(e.simd.NHWC, op), c.Epilogue, t)
+		b := e.bindNHWC(nhwc.NewConv(e.simd.NHWC, op), c.Epilogue, t)
+		if t == nil {
+			b.Into = into(op, func(op nhwc.Op, _ engine.Part) engine.Bound {
+				return e.bindNHWC(nhwc.NewConv(e.simd.NHWC, op), c.Epilogue, nil)
+			})
+		}
+		return b
 	})
 	exact.Choice = e.nhwcCandidates(op)
-	if choose(exact.Choice) == nhwcWinogradAlg {
-		exact.Then = nil
-		plan, _ := nhwc.NewWinograd(e.simd.NHWC, op)
-		return withExact(in[1].Type, exact, func(exact engine.Bound) engine.Bound { return e.bindNHWCWinograd(plan, c.Epilogue, exact) }), nil
+	if choose(exact.Choice) != nhwcWinogradAlg {
+		return exact, nil
 	}
-	return exact, nil
+	exact.Then = nil
+	winograd := func(op nhwc.Op, exact engine.Bound) engine.Bound {
+		plan, _ := nhwc.NewWinograd(e.simd.NHWC, op)
+		return e.bindNHWCWinograd(plan, c.Epilogue, exact)
+	}
+	return withExact(in[1].Type, exact, func(exact engine.Bound) engine.Bound {
+		b := winograd(op, exact)
+		b.Into = into(op, func(op nhwc.Op, p engine.Part) engine.Bound {
+			part, _ := exact.Into(p)
+			part.Choice = exact.Choice
+			return winograd(op, part)
+		})
+		return b
+	}), nil
+}
+
+// into returns the function [engine.Bound.Into] of a kernel for op, given the one that binds it for an
+// op whose results lie apart.
+func into(op nhwc.Op, bind func(op nhwc.Op, p engine.Part) engine.Bound) func(p engine.Part) (engine.Bound, bool) {
+	return func(p engine.Part) (engine.Bound, bool) {
+		if p.Len != op.Groups*op.M {
+			return engine.Bound{}, false
+		}
+		apart := op
+		apart.Pitch = p.Pitch
+		return bind(apart, p), true
+	}
 }
 
 func (g *convolution) nhwcOp(ep engine.Epilogue) nhwc.Op {

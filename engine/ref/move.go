@@ -121,7 +121,9 @@ func (Engine) BindConcat(axis int, in []engine.Operand, out engine.Operand) (eng
 		parts[i] = partOf(out.Shape, t.Shape, w)
 		w.Start[axis] += t.Int(axis)
 	}
-	return bindMove(out.DType, concats[uint8](parts), concats[shape.Half](parts), concats[int32](parts), concats[int64](parts))
+	b, err := bindMove(out.DType, concats[uint8](parts), concats[shape.Half](parts), concats[int32](parts), concats[int64](parts))
+	b.Joined = engine.Parts(axis, engine.Types(in))
+	return b, err
 }
 
 var unitSteps = [shape.MaxRank]int{1, 1, 1, 1, 1, 1, 1, 1}

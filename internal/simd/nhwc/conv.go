@@ -19,11 +19,32 @@ type Op struct {
 	Bias bool
 	Add  bool
 	Act  isa.Act
+
+	Pitch int // elements from the results of a pixel to the next one's; 0 means Groups*M
 }
 
 func (op *Op) channels() int { return op.Groups * op.C }
 func (op *Op) filters() int  { return op.Groups * op.M }
 func (op *Op) pixels() int   { return op.N * op.Cols() }
+
+// pitch is Pitch or its default, and results the elements that the results reach over.
+
+func (op *Op) pitch() int {
+	if op.Pitch > 0 {
+		return op.Pitch
+	}
+	return op.filters()
+}
+
+func (op *Op) results() int { return reach(op.pixels(), op.pitch(), op.filters()) }
+
+// reach is how many elements n pieces, pitch apart, reach over.
+func reach(n, pitch, piece int) int {
+	if n == 0 {
+		return 0
+	}
+	return (n-1)*pitch + piece
+}
 
 // pointwise reports whether pixels of the image are the windows, in their order.
 func (op *Op) pointwise() bool {
@@ -234,7 +255,7 @@ func (c *Conv) Results() int { return c.pixels() * c.filters() }
 // overlap y.
 func (c *Conv) Run(y, x, packed, bias, shared, scratch []float32, lo, hi int) {
 	if c.place == nil {
-		need("results", len(y), c.Results())
+		need("results", len(y), c.results())
 	}
 	need("images", len(x), c.N*c.H*c.W*c.channels())
 	need("packed filters", len(packed), c.PackedLen())
@@ -252,7 +273,7 @@ func (c *Conv) Run(y, x, packed, bias, shared, scratch []float32, lo, hi int) {
 			a, lda := c.windows(x, shared, scratch, g, first, last)
 			of, add := packed[g*c.count*c.nr*c.Rows():], isa.Behind(bias, g*c.M)
 			if c.place == nil {
-				c.multiply(y[first*c.filters()+g*c.M:], c.filters(), a, lda, of, add, last-first, from, to)
+				c.multiply(y[first*c.pitch()+g*c.M:], c.pitch(), a, lda, of, add, last-first, from, to)
 				continue
 			}
 			product := scratch[c.unfoldedLen():]

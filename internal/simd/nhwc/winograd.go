@@ -208,7 +208,7 @@ func (w *Winograd) ScratchLen() int {
 // results are no good. Otherwise the bits of y do not depend on how tasks are shared out. Nothing
 // may overlap y.
 func (w *Winograd) Run(y, x, packed, bias, scratch []float32, lo, hi int) (finite bool) {
-	need("results", len(y), w.pixels()*w.M)
+	need("results", len(y), w.results())
 	need("images", len(x), w.N*w.H*w.W*w.C)
 	need("packed filters", len(packed), w.PackedLen())
 	need("scratch", len(scratch), w.ScratchLen())
@@ -249,7 +249,7 @@ func (w *Winograd) seen(i int) (at, origin int) {
 
 func (w *Winograd) made(i int) (at, origin int) {
 	image, at := i/(w.down*w.across), i%(w.down*w.across)
-	return at, ((image*w.OH+at/w.across*tile)*w.OW + at%w.across*tile) * w.M
+	return at, ((image*w.OH+at/w.across*tile)*w.OW + at%w.across*tile) * w.pitch()
 }
 
 // transformTile transforms all channels of a tile of images, whose rows have width pixels, to vectors es
@@ -294,7 +294,7 @@ func (w *Winograd) multiply(p, v, packed []float32, n, from, to int) {
 
 // finish transforms the products of n tiles from first on to filters m0 to m1.
 func (w *Winograd) finish(y, p, bias, cells []float32, first, n, m0, m1 int) {
-	pixel, row, flags := w.M, w.OW*w.M, w.flags(w.Add, true)
+	pixel, row, flags := w.pitch(), w.OW*w.pitch(), w.flags(w.Add, true)
 	whole := (m1 - m0) / w.k.width
 	for i := range n {
 		at, to := w.made(first + i)
