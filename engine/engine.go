@@ -142,6 +142,15 @@ type Watchable interface {
 	Workers() int
 }
 
+// A Limiter is an engine whose kernels run on several goroutines, and can have a limit. An engine
+// that embeds one must return its own type from Limited. An engine that is none is expected to
+// compute on the goroutine that calls a kernel.
+type Limiter interface {
+	// Limited returns the engine with kernels on which at most so many goroutines work, including
+	// the caller's; its own limit holds as well. They give bit-identical results in the same memory.
+	Limited(threads int) Engine
+}
+
 // A Watcher observes the work of kernels.
 type Watcher interface {
 	// Part calls body(lo, hi), a part of the work of a kernel or of Share, on the goroutine of one

@@ -58,6 +58,10 @@ func Compile(e engine.Engine, outs []*graph.Node, opts ...Option) (*Program, err
 	if err := o.checkWeights(e); err != nil {
 		return nil, err
 	}
+	e, err := o.limited(e)
+	if err != nil {
+		return nil, err
+	}
 	u, err := newUnit(e, outs, o)
 	if err != nil {
 		return nil, err

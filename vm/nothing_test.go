@@ -25,6 +25,7 @@ func TestNothingWhereSomethingIsWantedNeverPanics(t *testing.T) {
 			"TrainBy":         vm.TrainBy,
 			"WithMemory":      vm.WithMemory,
 			"WithWeights":     vm.WithWeights,
+			"WithThreads":     vm.WithThreads,
 			"Without":         vm.Without,
 			"WithoutCounters": vm.WithoutCounters,
 		},

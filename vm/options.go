@@ -4,9 +4,11 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"reflect"
 	"slices"
 
 	"github.com/plexaura/plexaura/engine"
+	"github.com/plexaura/plexaura/internal/rescue"
 	"github.com/plexaura/plexaura/shape"
 )
 
@@ -21,6 +23,7 @@ type options struct {
 	dumps   []dump
 	memory  int         // largest size of the arena in bytes; 0: unlimited
 	weights shape.DType // that weights are rounded to; Invalid: they are not
+	threads int         // most goroutines that work on a run; 0: no limit
 }
 
 type dump struct {
@@ -53,6 +56,37 @@ func Without(names ...string) Option {
 		}
 		return nil
 	}
+}
+
+// WithThreads limits the goroutines that work on a run of a Machine, including the one that called
+// Run, to n. By default as many as GOMAXPROCS work on it: then one run ends soonest. To serve many
+// runs at a time, give each a Machine of its own and one thread: none waits for another then, and
+// together they finish more runs a second. The results are bit-identical. All programs and machines
+// of one [Store] share the values and their packed forms.
+func WithThreads(n int) Option {
+	return func(o *options) error {
+		if n < 1 {
+			return fmt.Errorf("vm: WithThreads(%d): want at least 1", n)
+		}
+		o.threads = n
+		return nil
+	}
+}
+
+// limited returns e with the limit of WithThreads.
+func (o *options) limited(e engine.Engine) (engine.Engine, error) {
+	l, ok := e.(engine.Limiter)
+	if !ok || o.threads == 0 {
+		return e, nil
+	}
+	var limited engine.Engine
+	if err := rescue.Do(func() error { limited = l.Limited(o.threads); return nil }); err != nil {
+		return nil, fmt.Errorf("vm: WithThreads: engine %q: %w", e.Name(), err)
+	}
+	if reflect.TypeOf(limited) != reflect.TypeOf(e) {
+		return nil, fmt.Errorf("vm: WithThreads: engine %q is a %T, but its Limited returns a %T", e.Name(), e, limited)
+	}
+	return limited, nil
 }
 
 // Dump writes the program to w each time after the named pass has run.

@@ -35,6 +35,8 @@ type benchCase struct {
 
 // workload is what a case times: a machine and its inputs.
 type workload struct {
+	program *vm.Program
+	store   *vm.Store
 	machine *vm.Machine
 	inputs  []*tensor.Dense
 	flops   float64 // of a run
@@ -82,7 +84,8 @@ func benchCases() (cases []benchCase) {
 func bench(ctx context.Context, c *call) error {
 	asJSON := c.Bool("json", false, "print one JSON object a case")
 	name := c.String("case", "", "run only this `case`; see the list without -json")
-	threads := c.Int("threads", runtime.GOMAXPROCS(0), "how many threads compute")
+	threads := c.Int("threads", runtime.GOMAXPROCS(0), "how many threads compute; with -clients, for each client")
+	clients := c.Int("clients", 0, "time inference for so many clients at a time: runs a second of all, and how long one takes")
 	engineName := c.String("engine", "cpu", "one of "+list(engines()))
 	layers := c.String("layers", "", "instead of the cases, time every instruction of this `model`")
 	batch := c.Int("batch", 64, "batch size of -layers")
@@ -103,6 +106,9 @@ func bench(ctx context.Context, c *call) error {
 	e, err := findEngine(*engineName)
 	if err != nil {
 		return err
+	}
+	if *clients > 0 && (*single || *layers != "" || *name != "" && !strings.Contains(*name, "/infer/")) {
+		return usagef("-clients: only of inference cases; run it without -ops and -layers")
 	}
 	if *single {
 		runtime.GOMAXPROCS(1)
@@ -136,6 +142,9 @@ func bench(ctx context.Context, c *call) error {
 			return usagef("-weights-type: %s trains, which is done in %v", *name, weightsTypes[0])
 		}
 		cases = cases[i : i+1]
+	}
+	if *clients > 0 {
+		return benchClients(ctx, c, e, cases, *clients, *threads, *asJSON, opts...)
 	}
 	runtime.GOMAXPROCS(*threads)
 	limits := measureLimits()
@@ -264,7 +273,7 @@ func newWorkload(e engine.Engine, outs []*graph.Node, inputs []*tensor.Dense, op
 	if err != nil {
 		return nil, err
 	}
-	return &workload{machine: m, inputs: inputs, check: meanAbs}, nil
+	return &workload{program: p, store: s, machine: m, inputs: inputs, check: meanAbs}, nil
 }
 
 // parameter is the p-th one: of a normalisation the weights are around 1.

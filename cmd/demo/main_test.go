@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"fmt"
 	"image"
 	"image/color"
 	"image/png"
@@ -170,6 +171,9 @@ func TestMistakesAreOneLineAndAStatus(t *testing.T) {
 		{"bench -ops -case (", 2, "-case (: error parsing regexp"},
 		{"bench -ops -ops-mode fast", 2, "-ops-mode fast: want list or turns"},
 		{"bench -threads 0", 2, "-threads 0"},
+		{"bench -clients -1", 2, "-clients -1"},
+		{"bench -clients 2 -ops", 2, "-clients: only of inference"},
+		{"bench -clients 2 -case lenet/train/64", 2, "-clients: only of inference"},
 		{"bench -layers lenet -json", 2, "without -json and -case"},
 		{"program -engine cpu-fast", 2, "there are cpu, cpu-exact, ref, std"},
 	} {
@@ -503,6 +507,20 @@ func TestBenchPrintsOneObjectACase(t *testing.T) {
 	for _, key := range []string{"case", "ms", "min", "max", "check", "share", "fma_gflops", "gb_s"} {
 		require.Contains(t, r, key)
 	}
+}
+
+func TestBenchForClients(t *testing.T) {
+	if testing.Short() {
+		t.Skip("takes four seconds")
+	}
+	status, out, errs := demo(context.Background(), "bench", "-json", "-case", "lenet/infer/1", "-clients", "2", "-threads", "1")
+	require.Zero(t, status, errs)
+	var r clientsResult
+	require.NoError(t, json.Unmarshal([]byte(out), &r))
+	require.Equal(t, "lenet/infer/1 2 1", fmt.Sprint(r.Case, " ", r.Clients, " ", r.Threads))
+	require.Positive(t, r.Rate)
+	require.Positive(t, r.Median)
+	require.GreaterOrEqual(t, r.P99, r.Median)
 }
 
 func TestBenchOfOpsPrintsOneObjectACase(t *testing.T) {

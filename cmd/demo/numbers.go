@@ -31,6 +31,7 @@ func spans() map[string]span {
 		"step":        {1, 1e6, "the model's own"},
 		"test-limit":  {1, images, "all"},
 		"threads":     {least: 1, most: 1024},
+		"clients":     {1, 1024, "none"},
 		"top":         {least: 1, most: 1e6},
 		"trace-steps": {least: 1, most: 1e6},
 		"workers":     {1, 256, "none"},

@@ -35,6 +35,7 @@ var (
 	_ engine.Fuser     = Engine{}
 	_ engine.Sharer    = Engine{}
 	_ engine.Watchable = Engine{}
+	_ engine.Limiter   = Engine{}
 
 	_ engine.ConvPooler   = Engine{}
 	_ engine.WindowSummer = Engine{}
@@ -93,7 +94,13 @@ func (e Engine) Watched(w engine.Watcher) engine.Engine {
 }
 
 // Workers implements [engine.Watchable].
-func (e Engine) Workers() int { return e.pool.Workers() }
+func (e Engine) Workers() int { return e.pool.Crew() }
+
+// Limited implements [engine.Limiter].
+func (e Engine) Limited(threads int) engine.Engine {
+	e.pool = e.pool.AtMost(threads)
+	return e
+}
 
 // sameDType reports whether all of ts have element type d.
 func sameDType(d shape.DType, ts []shape.Type) bool {

@@ -20,6 +20,7 @@ const (
 // job is one loop being shared. Jobs are reused: a worker that arrives late finds the gate closed,
 // or enters the next loop, which does no harm.
 type job struct {
+	place int // among the crew's jobs
 	gate  atomic.Uint32
 	taken atomic.Bool
 	done  chan struct{}
@@ -27,7 +28,9 @@ type job struct {
 
 	// Set while the gate is closed and no helper is inside.
 	n, grain int
-	team     int
+	team     int // goroutines that work on it, among them the caller, member 0
+	first    int // workers from 1+first on, of helpers in turn, are members 1, 2, ...
+	helpers  int
 	body     func(lo, hi int)
 	watch    Watcher // may be nil
 
@@ -43,8 +46,8 @@ type span struct {
 	_    [112]byte // two cache lines, because processors fetch them in pairs
 }
 
-func newJob(workers int) *job {
-	return &job{done: make(chan struct{}, 1), spans: make([]span, workers)}
+func newJob(place, workers int) *job {
+	return &job{place: place, done: make(chan struct{}, 1), spans: make([]span, workers)}
 }
 
 func (j *job) open(n, grain, chunks, team int, body func(lo, hi int)) {
@@ -58,22 +61,25 @@ func (j *job) open(n, grain, chunks, team int, body func(lo, hi int)) {
 	j.gate.Store(gateOpen)
 }
 
-// enter reports whether worker id may take part. It reads team only once inside.
-func (j *job) enter(id int) bool {
+// enter reports whether worker id may take part, and as which member of the team. It reads the team
+// only once inside.
+func (j *job) enter(id int) (member int, ok bool) {
 	for {
 		g := j.gate.Load()
 		if g&gateOpen == 0 {
-			return false
+			return 0, false
 		}
 		if j.gate.CompareAndSwap(g, g+1) {
 			break
 		}
 	}
-	if id < j.team {
-		return true
+	if id <= j.helpers {
+		if member = 1 + (id-1-j.first+j.helpers)%j.helpers; member < j.team {
+			return member, true
+		}
 	}
 	j.leave()
-	return false
+	return 0, false
 }
 
 func (j *job) leave() {
@@ -82,9 +88,9 @@ func (j *job) leave() {
 	}
 }
 
-// help works as worker id and leaves. It leaves the busy count before the caller can return,
+// help works as worker id, a member of the team, and leaves. It leaves the busy count before the caller can return,
 // because otherwise the caller's next loop would find no helper.
-func (j *job) help(id int, busy *atomic.Int32) {
+func (j *job) help(id, member int, busy *atomic.Int32) {
 	returned := false
 	defer func() {
 		if !returned {
@@ -97,7 +103,7 @@ func (j *job) help(id int, busy *atomic.Int32) {
 		busy.Add(-1)
 		j.leave()
 	}()
-	j.work(id)
+	j.work(id, member)
 	returned = true
 }
 
@@ -109,9 +115,9 @@ func (j *job) fail(value any) {
 
 // work runs chunks until none is left: first those of its own span, then those of the others. After
 // that nobody needs to enter.
-func (j *job) work(id int) {
+func (j *job) work(id, member int) {
 	for i := range j.team {
-		s := &j.spans[(id+i)%j.team]
+		s := &j.spans[(member+i)%j.team]
 		for s.next.Load() < s.end && !j.failed.Load() {
 			k := int(s.next.Add(1) - 1)
 			if k >= int(s.end) {

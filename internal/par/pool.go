@@ -19,7 +19,9 @@ type Pool struct {
 	// The workers refer to the crew but never to the Pool, so that the Pool can become garbage.
 	crew  *crew
 	watch Watcher // may be nil
-	of    *Pool   // the pool whose workers a watched Pool uses; keeps them alive
+	of    *Pool   // the pool whose workers a watched or limited Pool uses; keeps them alive
+	limit int     // goroutines that may share a loop; as many as there are workers at most
+	fewer []*Pool // by limit less 2, those limited to fewer
 }
 
 // Watcher observes the work of workers.
@@ -35,7 +37,22 @@ func (p *Pool) Watched(w Watcher) *Pool {
 	if p == nil {
 		return nil
 	}
-	return &Pool{crew: p.crew, watch: w, of: p}
+	return &Pool{crew: p.crew, watch: w, of: p, limit: p.limit}
+}
+
+// AtMost returns a Pool with the workers of p in which up to n goroutines, including the caller,
+// share a loop; for n below 1 or above p's own limit, p. Loops of several callers go to different
+// workers, while there are enough.
+func (p *Pool) AtMost(n int) *Pool {
+	switch {
+	case p == nil || n < 1 || n >= p.limit:
+		return p
+	case n == 1:
+		return nil
+	case p.fewer != nil:
+		return p.fewer[n-2]
+	}
+	return &Pool{crew: p.crew, watch: p.watch, of: p, limit: n}
 }
 
 // NewPool returns a pool in which up to workers goroutines, including the caller of a loop, share
@@ -44,7 +61,10 @@ func NewPool(workers int) *Pool {
 	if workers < 1 {
 		workers = max(runtime.NumCPU(), runtime.GOMAXPROCS(0))
 	}
-	p := &Pool{crew: newCrew(workers)}
+	p := &Pool{crew: newCrew(workers), limit: workers}
+	for n := 2; n < workers; n++ { // made once, so that they can be compared
+		p.fewer = append(p.fewer, &Pool{crew: p.crew, of: p, limit: n})
+	}
 	runtime.AddCleanup(p, (*crew).stop, p.crew)
 	return p
 }
@@ -76,7 +96,7 @@ func (p *Pool) For(n, grain int, body func(lo, hi int)) {
 		return
 	}
 	defer runtime.KeepAlive(p)
-	j := p.crew.post(n, grain, chunks, body, p.watch)
+	j := p.crew.post(n, grain, chunks, p.limit, body, p.watch)
 	if j == nil {
 		serial(n, grain, body)
 		return
@@ -91,7 +111,15 @@ func (p *Pool) Workers() int {
 	if p == nil {
 		return 1
 	}
-	return len(p.crew.jobs)
+	return p.limit
+}
+
+// Crew returns the number of goroutines that compute in all loops of the pool, including a caller.
+func (p *Pool) Crew() int {
+	if p == nil {
+		return 1
+	}
+	return len(p.crew.workers)
 }
 
 // Close ends the workers and waits for them. Running loops are completed; later loops run on their
@@ -131,7 +159,7 @@ type crew struct {
 	busy    atomic.Int32 // workers inside a job
 	closed  atomic.Bool
 	workers []*worker // worker 0 is the caller of a loop and has no goroutine
-	jobs    []*job    // as many as can be in use at the same time
+	jobs    []*job    // as many as can be in use at the same time; each knows its place
 	start   sync.Once
 	running sync.WaitGroup
 }
@@ -146,27 +174,32 @@ func newCrew(workers int) *crew {
 	c := &crew{workers: make([]*worker, workers), jobs: make([]*job, workers)}
 	for i := range workers {
 		c.workers[i] = &worker{wake: make(chan struct{}, 1)}
-		c.jobs[i] = newJob(workers)
+		c.jobs[i] = newJob(i, workers)
 	}
 	return c
 }
 
-// post publishes a loop to the workers, or returns nil if no worker can help.
-func (c *crew) post(n, grain, chunks int, body func(lo, hi int), w Watcher) *job {
-	team := min(runtime.GOMAXPROCS(0), len(c.workers))
-	if int(c.busy.Load()) >= team-1 || c.closed.Load() {
+// post publishes a loop to up to limit-1 workers, or returns nil if no worker can help.
+func (c *crew) post(n, grain, chunks, limit int, body func(lo, hi int), w Watcher) *job {
+	all := min(runtime.GOMAXPROCS(0), len(c.workers))
+	if int(c.busy.Load()) >= all-1 || c.closed.Load() {
 		return nil
 	}
+	team := min(all, limit)
 	j := c.claim()
 	if j == nil {
 		return nil
 	}
 	c.start.Do(c.hire)
 	j.watch = w
+	j.first, j.helpers = 0, all-1
+	if team < all {
+		j.first = j.place * (team - 1) % j.helpers
+	}
 	j.open(n, grain, chunks, team, body)
 	c.posted.Add(1)
-	for _, w := range c.workers[1:min(team, chunks)] {
-		w.rouse()
+	for member := 1; member < min(team, chunks); member++ {
+		c.workers[1+(j.first+member-1)%j.helpers].rouse()
 	}
 	return j
 }
@@ -194,7 +227,7 @@ func (c *crew) lead(j *job) (failure any) {
 		j.body, j.watch, j.failure = nil, nil, nil
 		j.taken.Store(false)
 	}()
-	j.work(0)
+	j.work(0, 0)
 	returned = true
 	return nil
 }
@@ -228,11 +261,12 @@ func (c *crew) serve(id int) {
 func (c *crew) help(id int) bool {
 	for i := range c.jobs {
 		j := c.jobs[(id+i)%len(c.jobs)]
-		if !j.enter(id) {
+		member, ok := j.enter(id)
+		if !ok {
 			continue
 		}
 		c.busy.Add(1)
-		j.help(id, &c.busy)
+		j.help(id, member, &c.busy)
 		return true
 	}
 	return false
