@@ -74,6 +74,10 @@ type Bound struct {
 	// in its result each of them lies. Inputs that are computed there need no kernel.
 	Joined []Part
 
+	// Lean, if it is not nil, returns the kernel of another algorithm, one of Choice, whose packed form
+	// is smaller.
+	Lean func() Bound
+
 	// Narrow, if it is not nil, returns the kernel whose weights, which it would read in float32, are
 	// packed in a type that [SmallWeights] lists, or false if there is none. They are the weights that
 	// ops name; see [Bound.WithWeights], which needs no Narrow.

@@ -95,6 +95,7 @@ var passCases = map[string]func() []*graph.Node{
 		_, x := vector()
 		return []*graph.Node{ops.Softmax(ops.Concat(0, ops.Concat(0, ops.Softmax(x, 0), x), x), 0)}
 	},
+	"lean": func() []*graph.Node { return rooms([2]int{3, 5}, [2]int{3, 4}) },
 	"link": momentum,
 }
 

@@ -3,20 +3,11 @@ package vm
 // pack marks the instructions whose kernel uses a packed form of a value that the program does not
 // change. The form is then made once, instead of in scratch memory in every run.
 func pack(p *plan) error {
-	updated := map[int]bool{}
-	for _, up := range p.prog.unit.updates {
-		updated[p.prog.leafIndex(up.Leaf.Name())] = true
-	}
 	p.packScratch = 0
-	for _, in := range p.instrs {
+	for _, in := range p.packing() {
 		k := in.bound.Packing
-		if in.kind != compute || k.Kernel == nil {
-			continue
-		}
-		if r := in.in[k.In].root(); r.from == fromConst || r.from == fromLeaf && !updated[r.index] {
-			in.prepacked, in.bound.Scratch = true, k.Rest
-			p.packScratch = max(p.packScratch, align(k.Scratch))
-		}
+		in.prepacked, in.bound.Scratch = true, k.Rest
+		p.packScratch = max(p.packScratch, align(k.Scratch))
 	}
 	return nil
 }

@@ -53,12 +53,13 @@ func (e Engine) nhwcConv2D(c engine.Conv2D, in []engine.Operand, out engine.Oper
 	if choose(exact.Choice) != nhwcWinogradAlg {
 		return exact, nil
 	}
+	direct := exact // which takes maps behind it
 	exact.Then = nil
 	winograd := func(op nhwc.Op, exact engine.Bound) engine.Bound {
 		plan, _ := nhwc.NewWinograd(e.simd.NHWC, op)
 		return e.bindNHWCWinograd(plan, c.Epilogue, exact)
 	}
-	return withExact(in[1].Type, exact, func(exact engine.Bound) engine.Bound {
+	b := withExact(in[1].Type, exact, func(exact engine.Bound) engine.Bound {
 		b := winograd(op, exact)
 		b.Into = into(op, func(op nhwc.Op, p engine.Part) engine.Bound {
 			part, _ := exact.Into(p)
@@ -66,7 +67,9 @@ func (e Engine) nhwcConv2D(c engine.Conv2D, in []engine.Operand, out engine.Oper
 			return winograd(op, part)
 		})
 		return b
-	}), nil
+	})
+	b.Lean = func() engine.Bound { return direct }
+	return b, nil
 }
 
 // into returns the function [engine.Bound.Into] of a kernel for op, given the one that binds it for an
