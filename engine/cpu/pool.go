@@ -124,16 +124,17 @@ func (p *pooling) windowCost() int { return 2 + p.Kernel[0]*p.Kernel[1] }
 // its windows.
 func eachPlane[T shape.Float](e Engine, p *pooling, f func(c *engine.Call, plane int, at []int32)) engine.Bound {
 	var places region[int32]
-	find, cost := findPlaces[T](e, p)
+	var works region[T]
+	find, cost, work := findPlaces[T](e, p)
 	planes := e.newLoop(p.planes, cost, func(c *engine.Call, slot, lo, hi int) {
 		at, x := places.of(c, slot), engine.Slice[T](c.In[0])
 		for n := lo; n < hi; n++ {
-			find(at, nth(x, n, p.xPlane()))
+			find(at, nth(x, n, p.xPlane()), works.of(c, slot))
 			f(c, n, at)
 		}
 	})
 	var l layout
-	places = reserve[int32](&l, planes.slots, p.yPlane())
+	places, works = reserve[int32](&l, planes.slots, p.yPlane()), reserve[T](&l, planes.slots, work)
 	return engine.Bound{Kernel: planes.kernel(), Scratch: int(l), By: name}
 }
 
@@ -160,6 +161,9 @@ func (e Engine) maxPoolInRows(p engine.Pool2D, in []engine.Operand, out engine.O
 	switch {
 	case !sameDType(out.DType, engine.Types(in)) || g.xPlane() > math.MaxInt32:
 	case out.DType == shape.Float32:
+		if w, ok := g.padded(); ok {
+			return w.maxima(e), nil
+		}
 		if w, ok := g.inner(); ok {
 			return w.maxima(e), nil
 		}

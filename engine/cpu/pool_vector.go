@@ -10,8 +10,9 @@ import (
 	"github.com/plexaura/plexaura/shape"
 )
 
-// inner are the windows within the image of a pooling of float32 that has vector kernels: 2×2 or
-// 3×3, with a stride of 2 along rows. Those at the border are looked at one by one.
+// inner are the windows within the image of a pooling of float32 that has vector kernels: of 2×2 or
+// 3×3 with a stride of 2 along rows, and of any square with a stride of 1. Those at the border are
+// looked at one by one.
 type inner struct {
 	pool.Windows
 	*pooling
@@ -29,7 +30,7 @@ func (p *pooling) inner() (*inner, bool) {
 	}
 	w := &inner{pooling: p, y: r0*p.OW + c0}
 	w.x = (r0*p.Stride[0]-p.Pad[0][0])*p.W + c0*p.Stride[1] - p.Pad[1][0]
-	w.Windows = pool.Windows{Size: size, Rows: r1 - r0, Cols: c1 - c0, LD: p.W, Step: p.Stride[0] * p.W, Out: p.OW}
+	w.Windows = pool.Windows{Size: size, Stride: p.Stride[1], Rows: r1 - r0, Cols: c1 - c0, LD: p.W, Step: p.Stride[0] * p.W, Out: p.OW}
 	for j := range p.yPlane() {
 		if r, c := j/p.OW, j%p.OW; r < r0 || r >= r1 || c < c0 || c >= c1 {
 			w.border = append(w.border, j)
@@ -47,7 +48,9 @@ func (w *inner) partition() bool {
 }
 
 // cost is about the time for a plane, in nanoseconds.
-func (w *inner) cost() int { return 10 + w.Rows*(3+w.Cols*w.Size/4) + 10*len(w.border) }
+func (w *inner) cost() int {
+	return 10 + w.Rows*(3+w.Cols*w.Size/4) + (4+w.Size*w.Size)*len(w.border)
+}
 
 // eachPart calls f for the planes lo to hi, or for all at once if they are seamless, with the place
 // of the first element and result.
@@ -97,7 +100,7 @@ func (w *inner) max(e Engine, y, x []float32, lo, hi int) {
 }
 
 // apart reports whether windows do not overlap and are of 2×2.
-func (w *inner) apart() bool { return w.Size == 2 && w.Stride[0] >= 2 }
+func (w *inner) apart() bool { return w.Size == 2 && w.Windows.Stride == 2 && w.pooling.Stride[0] >= 2 }
 
 // scatter is the gradient of max pooling whose windows are apart.
 func (w *inner) scatter(e Engine) engine.Bound {
@@ -122,15 +125,23 @@ func (w *inner) scatter(e Engine) engine.Bound {
 	return engine.Bound{Kernel: planes.kernel(), By: name, Alg: "vector"}
 }
 
-// findPlaces returns what sets at to the places of the maxima of a plane.
-func findPlaces[T shape.Float](e Engine, p *pooling) (find func(at []int32, plane []T), cost int) {
-	if w, ok := p.inner(); ok && shape.DTypeOf[T]() == shape.Float32 {
-		return func(at []int32, plane []T) { w.places(e.simd, at, any(plane).([]float32)) }, w.cost() + 2*p.yPlane()
+// findPlaces returns what sets at to the places of the maxima of a plane, its cost, and how many
+// elements of memory it works in.
+func findPlaces[T shape.Float](e Engine, p *pooling) (find func(at []int32, plane, work []T), cost, work int) {
+	if shape.DTypeOf[T]() == shape.Float32 {
+		if w, ok := p.padded(); ok {
+			return func(at []int32, plane, work []T) {
+				w.places(e.simd, at, any(plane).([]float32), any(work).([]float32))
+			}, w.cost() + 4*p.yPlane(), w.elements()
+		}
+		if w, ok := p.inner(); ok {
+			return func(at []int32, plane, _ []T) { w.places(e.simd, at, any(plane).([]float32)) }, w.cost() + 2*p.yPlane(), 0
+		}
 	}
-	return func(at []int32, plane []T) {
+	return func(at []int32, plane, _ []T) {
 		clean := numbers(e, plane)
 		for i := range p.OH {
 			argmaxRow(p, nth(at, i, p.OW), plane, i, clean)
 		}
-	}, p.yPlane() * p.windowCost()
+	}, p.yPlane() * p.windowCost(), 0
 }

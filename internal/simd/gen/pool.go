@@ -8,17 +8,20 @@ import (
 	"github.com/mmcloughlin/avo/reg"
 )
 
-// pools writes the kernels of max pooling with windows two columns apart, and their table. They
-// choose and move elements but compute nothing, so denormals stay as they are.
+// pools writes the kernels of max pooling with windows two columns apart, or next to each other, and
+// their table. They choose and move elements but compute nothing, so denormals stay as they are.
 func pools(t *target) string {
 	for _, size := range []int{2, 3} {
 		t.maxPool(size, false)
 		t.maxPool(size, true)
 	}
+	t.slidePool(false)
+	t.slidePool(true)
 	t.maxPoolScatter()
 	return fmt.Sprintf("\nvar %[2]s = Kernels{\n"+
 		"\tmax: [...]maxFunc{2: max2%[1]s, 3: max3%[1]s},\n"+
 		"\tplaces: [...]placesFunc{2: places2%[1]s, 3: places3%[1]s},\n"+
+		"\tslideMax: slideMax%[1]s, slidePlaces: slidePlaces%[1]s,\n"+
 		"\tscatter: scatter%[1]s,\n}\n", t.name, t.level())
 }
 
@@ -281,6 +284,141 @@ func (t *target) maxPool(size int, places bool) {
 			t.VPADDD(t.memory(constant(2*t.width())), firsts, firsts)
 		}
 	})
+}
+
+// slidePool emits the maxima of windows of any size, or their places, for windows next to each other.
+// A vector of windows lies over a vector of each line, and those that begin one element further on.
+func (t *target) slidePool(places bool) {
+	name, doc, params := "slideMax", "sets y to the largest element", "rows, n, size int, x *float32, xRow, xStep int, y *float32, yRow int"
+	if places {
+		name, doc = "slidePlaces", "sets y to the place of the largest element"
+		params = "rows, n, size int, x *float32, xRow, xStep int, y *int32, yRow, first, step int"
+	}
+	doc += " of each window of size×size elements of x, for rows of n windows next to each other. Lines are xRow bytes apart, rows xStep, results yRow."
+	t.Function(name + t.name)
+	t.Doc(name + t.name + " " + doc)
+	t.Attributes(attr.NOSPLIT)
+	t.Pragma("noescape")
+	t.SignatureExpr("func(" + params + ")")
+	w := &slidingPool{pool: &pool{target: t, x: t.GP64(), y: t.GP64(), xRow: t.arg("xRow"), left: t.GP64()}, places: places,
+		line: t.GP64(), at: t.GP64(), lines: t.GP64(), cells: t.GP64(), size: t.arg("size")}
+	x0, y0, rows := t.arg("x"), t.arg("y"), t.arg("rows")
+	if places {
+		var lanes []uint32
+		for i := range uint32(t.width()) {
+			lanes = append(lanes, i)
+		}
+		t.table("places", lanes)
+		t.VMOVUPS(t.table("one", repeat(t.width(), 1)), w.one())
+		t.MOVQ(w.xRow, w.line)
+		t.SHRQ(operand.Imm(2), w.line)
+		t.SUBQ(w.size, w.line)
+		t.spreadInt(w.line, w.jump())
+	}
+	t.Label("row")
+	t.MOVQ(x0, w.x)
+	t.MOVQ(y0, w.y)
+	t.Load(t.Param("n"), w.left)
+	if places {
+		t.Load(t.Param("first"), w.at)
+		t.spreadInt(w.at, w.firsts())
+		t.VPADDD(t.table("places", nil), w.firsts(), w.firsts())
+		t.Load(t.Param("step"), w.at)
+		t.ADDQ(w.at, t.param("first"))
+	}
+	for _, vectors := range []int{w.most(), 1} {
+		label := fmt.Sprint("by", vectors)
+		t.along(label, w.left, vectors, "behind"+label, func() { w.windows(label, vectors, false) })
+		t.Label("behind" + label)
+	}
+	t.TESTQ(w.left, w.left)
+	t.JE(operand.LabelRef("next"))
+	t.setMask(w.left)
+	w.windows("masked", 1, true)
+	t.Label("next")
+	t.ADDQ(t.param("xStep"), x0)
+	t.ADDQ(t.param("yRow"), y0)
+	t.DECQ(rows)
+	t.JNE(operand.LabelRef("row"))
+	t.VZEROUPPER()
+	t.RET()
+}
+
+// slidingPool has several vectors of windows at a time, so that comparisons need not wait for each other.
+type slidingPool struct {
+	*pool
+	places                       bool
+	line, at, lines, cells, size reg.GPVirtual
+}
+
+// most is how many vectors the registers have room for.
+func (w *slidingPool) most() int {
+	if w.mask == opmask {
+		return 4
+	}
+	return 2
+}
+
+// Registers: of each vector its largest elements and their places, counted from the window's first
+// element; one element to compare and two masks; and what all share.
+
+func (w *slidingPool) best(v int) reg.VecPhysical  { return w.regs[v] }
+func (w *slidingPool) place(v int) reg.VecPhysical { return w.regs[w.most()+v] }
+func (w *slidingPool) spare(i int) reg.VecPhysical { return w.regs[2*w.most()+i] }
+func (w *slidingPool) one() reg.VecPhysical        { return w.spare(3) }
+func (w *slidingPool) jump() reg.VecPhysical       { return w.spare(4) } // from behind a line's last element to the next one's first
+func (w *slidingPool) firsts() reg.VecPhysical     { return w.spare(5) } // places of the windows' first elements
+func (w *slidingPool) candidate() reg.VecPhysical  { return w.spare(6) }
+
+// windows does so many vectors of windows.
+func (w *slidingPool) windows(label string, vectors int, masked bool) {
+	cell, v, u := w.spare(0), w.spare(1), w.spare(2)
+	for i := range vectors {
+		w.load(operand.Mem{Base: w.x, Disp: i * w.target.size}, w.best(i), masked)
+		if w.places {
+			w.zero(w.place(i))
+		}
+	}
+	if w.places {
+		w.zero(w.candidate())
+	}
+	w.MOVQ(w.x, w.line)
+	w.MOVQ(w.size, w.lines)
+	w.Label(label + "line")
+	w.MOVQ(w.line, w.at)
+	w.MOVQ(w.size, w.cells)
+	w.Label(label + "cell")
+	for i := range vectors {
+		w.load(operand.Mem{Base: w.at, Disp: i * w.target.size}, cell, masked)
+		w.beats(cell, w.best(i), v, u)
+		w.keep(cell, w.best(i), v)
+		if w.places {
+			w.keep(w.candidate(), w.place(i), v)
+		}
+	}
+	if w.places {
+		w.VPADDD(w.one(), w.candidate(), w.candidate())
+	}
+	w.ADDQ(operand.Imm(4), w.at)
+	w.DECQ(w.cells)
+	w.JNE(operand.LabelRef(label + "cell"))
+	if w.places {
+		w.VPADDD(w.jump(), w.candidate(), w.candidate())
+	}
+	w.ADDQ(w.xRow, w.line)
+	w.DECQ(w.lines)
+	w.JNE(operand.LabelRef(label + "line"))
+	for i := range vectors {
+		result := w.best(i)
+		if w.places {
+			result = w.place(i)
+			w.VPADDD(w.firsts(), result, result)
+			w.VPADDD(w.table("width", repeat(w.width(), uint32(w.width()))), w.firsts(), w.firsts())
+		}
+		w.store(result, operand.Mem{Base: w.y, Disp: i * w.target.size}, masked)
+	}
+	w.ADDQ(operand.U32(uint32(vectors*w.target.size)), w.x)
+	w.ADDQ(operand.U32(uint32(vectors*w.target.size)), w.y)
 }
 
 // spreadInt fills d with the low half of r.

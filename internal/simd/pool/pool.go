@@ -7,10 +7,11 @@ import (
 	"github.com/plexaura/plexaura/internal/simd/isa"
 )
 
-// Windows are the windows of a max pooling of float32: Rows×Cols of Size×Size elements, the next
-// one in a row two columns on, all within the image. Denormals are numbers like others here.
+// Windows are the windows of a max pooling of float32: Rows×Cols of Size×Size elements, all within
+// the image. Denormals are numbers like others here.
 type Windows struct {
-	Size       int // 2 or 3
+	Size       int // 2 or 3 where Stride is 2
+	Stride     int // columns from a window to the next in its row: 1 or 2
 	Rows, Cols int
 	LD         int // elements from a line of the image to the next
 	Step       int // from the first line of a row of windows to that of the next
@@ -18,7 +19,9 @@ type Windows struct {
 }
 
 // Has reports whether there are kernels for windows of size×size elements, stride columns apart.
-func Has(size, stride int) bool { return (size == 2 || size == 3) && stride == 2 }
+func Has(size, stride int) bool {
+	return stride == 1 && size > 1 || stride == 2 && (size == 2 || size == 3)
+}
 
 // maxFunc sets y for rows > 0 rows of n > 0 windows. Strides are in bytes.
 type maxFunc func(rows, n int, x *float32, xRow, xStep int, y *float32, yRow int)
@@ -29,8 +32,13 @@ type placesFunc func(rows, n int, x *float32, xRow, xStep int, y *int32, yRow, f
 
 // Kernels are the kernels of one level.
 type Kernels struct {
-	max     [4]maxFunc    // by size
-	places  [4]placesFunc // by size
+	max    [4]maxFunc    // by size, of windows two columns apart
+	places [4]placesFunc // by size
+
+	// slideMax and slidePlaces are those of windows next to each other.
+	slideMax    func(rows, n, size int, x *float32, xRow, xStep int, y *float32, yRow int)
+	slidePlaces func(rows, n, size int, x *float32, xRow, xStep int, y *int32, yRow, first, step int)
+
 	scatter func(rows, n int, x *float32, xRow, xStep int, y *float32, yRow int, dx *float32)
 }
 
@@ -48,6 +56,10 @@ func At(l isa.Level) *Kernels {
 func (k *Kernels) Max(w Windows, y, x []float32) {
 	w.check(len(x), len(y))
 	w.eachCall(func(p Windows, row int) {
+		if p.Stride == 1 {
+			k.slideMax(p.Rows, p.Cols, p.Size, &x[row*p.Step], 4*p.LD, 4*p.Step, &y[row*p.Out], 4*p.Out)
+			return
+		}
 		k.max[p.Size](p.Rows, p.Cols, &x[row*p.Step], 4*p.LD, 4*p.Step, &y[row*p.Out], 4*p.Out)
 	})
 }
@@ -56,6 +68,10 @@ func (k *Kernels) Max(w Windows, y, x []float32) {
 func (k *Kernels) Places(w Windows, at []int32, x []float32, first int) {
 	w.check(len(x), len(at))
 	w.eachCall(func(p Windows, row int) {
+		if p.Stride == 1 {
+			k.slidePlaces(p.Rows, p.Cols, p.Size, &x[row*p.Step], 4*p.LD, 4*p.Step, &at[row*p.Out], 4*p.Out, first+row*p.Step, p.Step)
+			return
+		}
 		k.places[p.Size](p.Rows, p.Cols, &x[row*p.Step], 4*p.LD, 4*p.Step, &at[row*p.Out], 4*p.Out, first+row*p.Step, p.Step)
 	})
 }
@@ -64,7 +80,7 @@ func (k *Kernels) Places(w Windows, at []int32, x []float32, first int) {
 // the windows; the rest of dx stays. Windows are of 2×2 elements and do not overlap.
 func (k *Kernels) Scatter(w Windows, dx, x, dy []float32) {
 	w.check(min(len(x), len(dx)), len(dy))
-	if w.Size != 2 || w.Rows > 1 && w.Step < 2*w.LD || w.LD < 2*w.Cols {
+	if w.Size != 2 || w.Stride != 2 || w.Rows > 1 && w.Step < 2*w.LD || w.LD < 2*w.Cols {
 		panic(fmt.Sprintf("pool: scattering over windows that overlap: %+v", w))
 	}
 	w.eachCall(func(p Windows, row int) {
@@ -74,14 +90,14 @@ func (k *Kernels) Scatter(w Windows, dx, x, dy []float32) {
 }
 
 func (w *Windows) check(x, y int) {
-	if !Has(w.Size, 2) {
+	if !Has(w.Size, w.Stride) {
 		panic(fmt.Sprintf("pool: pooling without a kernel: %+v", *w))
 	}
 	if w.Rows <= 0 || w.Cols <= 0 {
 		return
 	}
 	if w.LD < 0 || w.Step < 0 || w.Out < w.Cols ||
-		x < (w.Rows-1)*w.Step+(w.Size-1)*w.LD+2*(w.Cols-1)+w.Size || y < (w.Rows-1)*w.Out+w.Cols {
+		x < (w.Rows-1)*w.Step+(w.Size-1)*w.LD+w.Stride*(w.Cols-1)+w.Size || y < (w.Rows-1)*w.Out+w.Cols {
 		panic(fmt.Sprintf("pool: pooling %+v of %d elements to %d", *w, x, y))
 	}
 }
@@ -93,15 +109,33 @@ func (w Windows) eachCall(call func(part Windows, row int)) {
 	}
 	part := w
 	for row := 0; row < w.Rows; row += part.Rows {
-		part.Rows = min(max(isa.CallLen/w.Cols, 1), w.Rows-row)
+		part.Rows = min(max(isa.CallLen/(w.Cols*w.work()), 1), w.Rows-row)
 		call(part, row)
 	}
 }
 
+// work is how many elements of a window are looked at one by one.
+func (w *Windows) work() int {
+	if w.Stride == 1 {
+		return w.Size * w.Size
+	}
+	return 1
+}
+
 var plain = Kernels{
-	max:     [...]maxFunc{2: maxGo(2), 3: maxGo(3)},
-	places:  [...]placesFunc{2: placesGo(2), 3: placesGo(3)},
-	scatter: scatterGo,
+	max:         [...]maxFunc{2: maxGo(2, 2), 3: maxGo(3, 2)},
+	places:      [...]placesFunc{2: placesGo(2, 2), 3: placesGo(3, 2)},
+	slideMax:    slideMaxGo,
+	slidePlaces: slidePlacesGo,
+	scatter:     scatterGo,
+}
+
+func slideMaxGo(rows, n, size int, x *float32, xRow, xStep int, y *float32, yRow int) {
+	maxGo(size, 1)(rows, n, x, xRow, xStep, y, yRow)
+}
+
+func slidePlacesGo(rows, n, size int, x *float32, xRow, xStep int, y *int32, yRow, first, step int) {
+	placesGo(size, 1)(rows, n, x, xRow, xStep, y, yRow, first, step)
 }
 
 // windowMax is the largest element of the window at x, its line, and its column.
@@ -117,24 +151,24 @@ func windowMax(size int, x *float32, xRow int) (best float32, line, col int) {
 	return best, line, col
 }
 
-func maxGo(size int) maxFunc {
+func maxGo(size, stride int) maxFunc {
 	return func(rows, n int, x *float32, xRow, xStep int, y *float32, yRow int) {
 		for r := range rows {
 			to := unsafe.Slice(isa.Add(y, r*yRow), n)
 			for i := range to {
-				to[i], _, _ = windowMax(size, isa.Add(x, r*xStep+8*i), xRow)
+				to[i], _, _ = windowMax(size, isa.Add(x, r*xStep+4*stride*i), xRow)
 			}
 		}
 	}
 }
 
-func placesGo(size int) placesFunc {
+func placesGo(size, stride int) placesFunc {
 	return func(rows, n int, x *float32, xRow, xStep int, y *int32, yRow, first, step int) {
 		for r := range rows {
 			to := unsafe.Slice((*int32)(unsafe.Add(unsafe.Pointer(y), r*yRow)), n)
 			for i := range to {
-				_, line, col := windowMax(size, isa.Add(x, r*xStep+8*i), xRow)
-				to[i] = int32(first + r*step + 2*i + line*xRow/4 + col)
+				_, line, col := windowMax(size, isa.Add(x, r*xStep+4*stride*i), xRow)
+				to[i] = int32(first + r*step + stride*i + line*xRow/4 + col)
 			}
 		}
 	}

@@ -24,13 +24,24 @@ func max3AVX2(rows int, n int, x *float32, xRow int, xStep int, y *float32, yRow
 //go:noescape
 func places3AVX2(rows int, n int, x *float32, xRow int, xStep int, y *int32, yRow int, first int, step int)
 
+// slideMaxAVX2 sets y to the largest element of each window of size×size elements of x, for rows of n windows next to each other. Lines are xRow bytes apart, rows xStep, results yRow.
+//
+//go:noescape
+func slideMaxAVX2(rows int, n int, size int, x *float32, xRow int, xStep int, y *float32, yRow int)
+
+// slidePlacesAVX2 sets y to the place of the largest element of each window of size×size elements of x, for rows of n windows next to each other. Lines are xRow bytes apart, rows xStep, results yRow.
+//
+//go:noescape
+func slidePlacesAVX2(rows int, n int, size int, x *float32, xRow int, xStep int, y *int32, yRow int, first int, step int)
+
 // scatterAVX2 sets dx, laid out like x, to y at the place of the largest of each 2×2 elements of x, and to 0 at the others.
 //
 //go:noescape
 func scatterAVX2(rows int, n int, x *float32, xRow int, xStep int, y *float32, yRow int, dx *float32)
 
 var avx2 = Kernels{
-	max:     [...]maxFunc{2: max2AVX2, 3: max3AVX2},
-	places:  [...]placesFunc{2: places2AVX2, 3: places3AVX2},
+	max:      [...]maxFunc{2: max2AVX2, 3: max3AVX2},
+	places:   [...]placesFunc{2: places2AVX2, 3: places3AVX2},
+	slideMax: slideMaxAVX2, slidePlaces: slidePlacesAVX2,
 	scatter: scatterAVX2,
 }

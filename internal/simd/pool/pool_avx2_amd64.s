@@ -691,6 +691,299 @@ next:
 	VZEROUPPER
 	RET
 
+// func slideMaxAVX2(rows int, n int, size int, x *float32, xRow int, xStep int, y *float32, yRow int)
+// Requires: AVX
+TEXT ·slideMaxAVX2(SB), NOSPLIT, $0-64
+	MOVQ xRow+32(FP), DX
+	MOVQ size+16(FP), R10
+	MOVQ x+24(FP), R11
+	MOVQ y+48(FP), R12
+	MOVQ rows+0(FP), R13
+
+row:
+	MOVQ R11, AX
+	MOVQ R12, CX
+	MOVQ n+8(FP), BX
+
+by2:
+	CMPQ    BX, $0x00000010
+	JL      behindby2
+	VMOVUPS (AX), Y0
+	VMOVUPS 32(AX), Y1
+	MOVQ    AX, SI
+	MOVQ    R10, R8
+
+by2line:
+	MOVQ SI, DI
+	MOVQ R10, R9
+
+by2cell:
+	VMOVUPS   (DI), Y4
+	VCMPPS    $0x16, Y0, Y4, Y5
+	VCMPPS    $0x07, Y0, Y0, Y6
+	VANDPS    Y6, Y5, Y5
+	VBLENDVPS Y5, Y4, Y0, Y0
+	VMOVUPS   32(DI), Y4
+	VCMPPS    $0x16, Y1, Y4, Y5
+	VCMPPS    $0x07, Y1, Y1, Y6
+	VANDPS    Y6, Y5, Y5
+	VBLENDVPS Y5, Y4, Y1, Y1
+	ADDQ      $0x04, DI
+	DECQ      R9
+	JNE       by2cell
+	ADDQ      DX, SI
+	DECQ      R8
+	JNE       by2line
+	VMOVUPS   Y0, (CX)
+	VMOVUPS   Y1, 32(CX)
+	ADDQ      $0x00000040, AX
+	ADDQ      $0x00000040, CX
+	SUBQ      $0x00000010, BX
+	JMP       by2
+
+behindby2:
+by1:
+	CMPQ    BX, $0x00000008
+	JL      behindby1
+	VMOVUPS (AX), Y0
+	MOVQ    AX, SI
+	MOVQ    R10, R8
+
+by1line:
+	MOVQ SI, DI
+	MOVQ R10, R9
+
+by1cell:
+	VMOVUPS   (DI), Y4
+	VCMPPS    $0x16, Y0, Y4, Y5
+	VCMPPS    $0x07, Y0, Y0, Y6
+	VANDPS    Y6, Y5, Y5
+	VBLENDVPS Y5, Y4, Y0, Y0
+	ADDQ      $0x04, DI
+	DECQ      R9
+	JNE       by1cell
+	ADDQ      DX, SI
+	DECQ      R8
+	JNE       by1line
+	VMOVUPS   Y0, (CX)
+	ADDQ      $0x00000020, AX
+	ADDQ      $0x00000020, CX
+	SUBQ      $0x00000008, BX
+	JMP       by1
+
+behindby1:
+	TESTQ      BX, BX
+	JE         next
+	LEAQ       lanes<>+32(SB), SI
+	NEGQ       BX
+	VMOVUPS    (SI)(BX*4), Y15
+	VMASKMOVPS (AX), Y15, Y0
+	MOVQ       AX, SI
+	MOVQ       R10, R8
+
+maskedline:
+	MOVQ SI, DI
+	MOVQ R10, R9
+
+maskedcell:
+	VMASKMOVPS (DI), Y15, Y4
+	VCMPPS     $0x16, Y0, Y4, Y5
+	VCMPPS     $0x07, Y0, Y0, Y6
+	VANDPS     Y6, Y5, Y5
+	VBLENDVPS  Y5, Y4, Y0, Y0
+	ADDQ       $0x04, DI
+	DECQ       R9
+	JNE        maskedcell
+	ADDQ       DX, SI
+	DECQ       R8
+	JNE        maskedline
+	VMASKMOVPS Y0, Y15, (CX)
+	ADDQ       $0x00000020, AX
+	ADDQ       $0x00000020, CX
+
+next:
+	ADDQ xStep+40(FP), R11
+	ADDQ yRow+56(FP), R12
+	DECQ R13
+	JNE  row
+	VZEROUPPER
+	RET
+
+// func slidePlacesAVX2(rows int, n int, size int, x *float32, xRow int, xStep int, y *int32, yRow int, first int, step int)
+// Requires: AVX, AVX2
+TEXT ·slidePlacesAVX2(SB), NOSPLIT, $0-80
+	MOVQ         xRow+32(FP), DX
+	MOVQ         size+16(FP), R10
+	MOVQ         x+24(FP), R11
+	MOVQ         y+48(FP), R12
+	MOVQ         rows+0(FP), R13
+	VMOVUPS      one<>+0(SB), Y7
+	MOVQ         DX, SI
+	SHRQ         $0x02, SI
+	SUBQ         R10, SI
+	VMOVD        SI, X8
+	VPBROADCASTD X8, Y8
+
+row:
+	MOVQ         R11, AX
+	MOVQ         R12, CX
+	MOVQ         n+8(FP), BX
+	MOVQ         first+64(FP), DI
+	VMOVD        DI, X9
+	VPBROADCASTD X9, Y9
+	VPADDD       places<>+0(SB), Y9, Y9
+	MOVQ         step+72(FP), DI
+	ADDQ         DI, first+64(FP)
+
+by2:
+	CMPQ    BX, $0x00000010
+	JL      behindby2
+	VMOVUPS (AX), Y0
+	VXORPS  Y2, Y2, Y2
+	VMOVUPS 32(AX), Y1
+	VXORPS  Y3, Y3, Y3
+	VXORPS  Y10, Y10, Y10
+	MOVQ    AX, SI
+	MOVQ    R10, R8
+
+by2line:
+	MOVQ SI, DI
+	MOVQ R10, R9
+
+by2cell:
+	VMOVUPS   (DI), Y4
+	VCMPPS    $0x16, Y0, Y4, Y5
+	VCMPPS    $0x07, Y0, Y0, Y6
+	VANDPS    Y6, Y5, Y5
+	VBLENDVPS Y5, Y4, Y0, Y0
+	VBLENDVPS Y5, Y10, Y2, Y2
+	VMOVUPS   32(DI), Y4
+	VCMPPS    $0x16, Y1, Y4, Y5
+	VCMPPS    $0x07, Y1, Y1, Y6
+	VANDPS    Y6, Y5, Y5
+	VBLENDVPS Y5, Y4, Y1, Y1
+	VBLENDVPS Y5, Y10, Y3, Y3
+	VPADDD    Y7, Y10, Y10
+	ADDQ      $0x04, DI
+	DECQ      R9
+	JNE       by2cell
+	VPADDD    Y8, Y10, Y10
+	ADDQ      DX, SI
+	DECQ      R8
+	JNE       by2line
+	VPADDD    Y9, Y2, Y2
+	VPADDD    width<>+0(SB), Y9, Y9
+	VMOVUPS   Y2, (CX)
+	VPADDD    Y9, Y3, Y3
+	VPADDD    width<>+0(SB), Y9, Y9
+	VMOVUPS   Y3, 32(CX)
+	ADDQ      $0x00000040, AX
+	ADDQ      $0x00000040, CX
+	SUBQ      $0x00000010, BX
+	JMP       by2
+
+behindby2:
+by1:
+	CMPQ    BX, $0x00000008
+	JL      behindby1
+	VMOVUPS (AX), Y0
+	VXORPS  Y2, Y2, Y2
+	VXORPS  Y10, Y10, Y10
+	MOVQ    AX, SI
+	MOVQ    R10, R8
+
+by1line:
+	MOVQ SI, DI
+	MOVQ R10, R9
+
+by1cell:
+	VMOVUPS   (DI), Y4
+	VCMPPS    $0x16, Y0, Y4, Y5
+	VCMPPS    $0x07, Y0, Y0, Y6
+	VANDPS    Y6, Y5, Y5
+	VBLENDVPS Y5, Y4, Y0, Y0
+	VBLENDVPS Y5, Y10, Y2, Y2
+	VPADDD    Y7, Y10, Y10
+	ADDQ      $0x04, DI
+	DECQ      R9
+	JNE       by1cell
+	VPADDD    Y8, Y10, Y10
+	ADDQ      DX, SI
+	DECQ      R8
+	JNE       by1line
+	VPADDD    Y9, Y2, Y2
+	VPADDD    width<>+0(SB), Y9, Y9
+	VMOVUPS   Y2, (CX)
+	ADDQ      $0x00000020, AX
+	ADDQ      $0x00000020, CX
+	SUBQ      $0x00000008, BX
+	JMP       by1
+
+behindby1:
+	TESTQ      BX, BX
+	JE         next
+	LEAQ       lanes<>+32(SB), SI
+	NEGQ       BX
+	VMOVUPS    (SI)(BX*4), Y15
+	VMASKMOVPS (AX), Y15, Y0
+	VXORPS     Y2, Y2, Y2
+	VXORPS     Y10, Y10, Y10
+	MOVQ       AX, SI
+	MOVQ       R10, R8
+
+maskedline:
+	MOVQ SI, DI
+	MOVQ R10, R9
+
+maskedcell:
+	VMASKMOVPS (DI), Y15, Y4
+	VCMPPS     $0x16, Y0, Y4, Y5
+	VCMPPS     $0x07, Y0, Y0, Y6
+	VANDPS     Y6, Y5, Y5
+	VBLENDVPS  Y5, Y4, Y0, Y0
+	VBLENDVPS  Y5, Y10, Y2, Y2
+	VPADDD     Y7, Y10, Y10
+	ADDQ       $0x04, DI
+	DECQ       R9
+	JNE        maskedcell
+	VPADDD     Y8, Y10, Y10
+	ADDQ       DX, SI
+	DECQ       R8
+	JNE        maskedline
+	VPADDD     Y9, Y2, Y2
+	VPADDD     width<>+0(SB), Y9, Y9
+	VMASKMOVPS Y2, Y15, (CX)
+	ADDQ       $0x00000020, AX
+	ADDQ       $0x00000020, CX
+
+next:
+	ADDQ xStep+40(FP), R11
+	ADDQ yRow+56(FP), R12
+	DECQ R13
+	JNE  row
+	VZEROUPPER
+	RET
+
+DATA places<>+0(SB)/4, $0x00000000
+DATA places<>+4(SB)/4, $0x00000001
+DATA places<>+8(SB)/4, $0x00000002
+DATA places<>+12(SB)/4, $0x00000003
+DATA places<>+16(SB)/4, $0x00000004
+DATA places<>+20(SB)/4, $0x00000005
+DATA places<>+24(SB)/4, $0x00000006
+DATA places<>+28(SB)/4, $0x00000007
+GLOBL places<>(SB), RODATA|NOPTR, $32
+
+DATA width<>+0(SB)/4, $0x00000008
+DATA width<>+4(SB)/4, $0x00000008
+DATA width<>+8(SB)/4, $0x00000008
+DATA width<>+12(SB)/4, $0x00000008
+DATA width<>+16(SB)/4, $0x00000008
+DATA width<>+20(SB)/4, $0x00000008
+DATA width<>+24(SB)/4, $0x00000008
+DATA width<>+28(SB)/4, $0x00000008
+GLOBL width<>(SB), RODATA|NOPTR, $32
+
 // func scatterAVX2(rows int, n int, x *float32, xRow int, xStep int, y *float32, yRow int, dx *float32)
 // Requires: AVX, AVX2, CMOV
 TEXT ·scatterAVX2(SB), NOSPLIT, $0-64

@@ -24,13 +24,24 @@ func max3AVX512(rows int, n int, x *float32, xRow int, xStep int, y *float32, yR
 //go:noescape
 func places3AVX512(rows int, n int, x *float32, xRow int, xStep int, y *int32, yRow int, first int, step int)
 
+// slideMaxAVX512 sets y to the largest element of each window of size×size elements of x, for rows of n windows next to each other. Lines are xRow bytes apart, rows xStep, results yRow.
+//
+//go:noescape
+func slideMaxAVX512(rows int, n int, size int, x *float32, xRow int, xStep int, y *float32, yRow int)
+
+// slidePlacesAVX512 sets y to the place of the largest element of each window of size×size elements of x, for rows of n windows next to each other. Lines are xRow bytes apart, rows xStep, results yRow.
+//
+//go:noescape
+func slidePlacesAVX512(rows int, n int, size int, x *float32, xRow int, xStep int, y *int32, yRow int, first int, step int)
+
 // scatterAVX512 sets dx, laid out like x, to y at the place of the largest of each 2×2 elements of x, and to 0 at the others.
 //
 //go:noescape
 func scatterAVX512(rows int, n int, x *float32, xRow int, xStep int, y *float32, yRow int, dx *float32)
 
 var avx512 = Kernels{
-	max:     [...]maxFunc{2: max2AVX512, 3: max3AVX512},
-	places:  [...]placesFunc{2: places2AVX512, 3: places3AVX512},
+	max:      [...]maxFunc{2: max2AVX512, 3: max3AVX512},
+	places:   [...]placesFunc{2: places2AVX512, 3: places3AVX512},
+	slideMax: slideMaxAVX512, slidePlaces: slidePlacesAVX512,
 	scatter: scatterAVX512,
 }

@@ -665,6 +665,339 @@ next:
 	VZEROUPPER
 	RET
 
+// func slideMaxAVX512(rows int, n int, size int, x *float32, xRow int, xStep int, y *float32, yRow int)
+// Requires: AVX, AVX512F, BMI2
+TEXT ·slideMaxAVX512(SB), NOSPLIT, $0-64
+	MOVQ xRow+32(FP), DX
+	MOVQ size+16(FP), R10
+	MOVQ x+24(FP), R11
+	MOVQ y+48(FP), R12
+	MOVQ rows+0(FP), R13
+
+row:
+	MOVQ R11, AX
+	MOVQ R12, CX
+	MOVQ n+8(FP), BX
+
+by4:
+	CMPQ    BX, $0x00000040
+	JL      behindby4
+	VMOVUPS (AX), Z0
+	VMOVUPS 64(AX), Z1
+	VMOVUPS 128(AX), Z2
+	VMOVUPS 192(AX), Z3
+	MOVQ    AX, SI
+	MOVQ    R10, R8
+
+by4line:
+	MOVQ SI, DI
+	MOVQ R10, R9
+
+by4cell:
+	VMOVUPS (DI), Z8
+	VCMPPS  $0x16, Z0, Z8, K2
+	VCMPPS  $0x07, Z0, Z0, K2, K2
+	VMOVAPS Z8, K2, Z0
+	VMOVUPS 64(DI), Z8
+	VCMPPS  $0x16, Z1, Z8, K2
+	VCMPPS  $0x07, Z1, Z1, K2, K2
+	VMOVAPS Z8, K2, Z1
+	VMOVUPS 128(DI), Z8
+	VCMPPS  $0x16, Z2, Z8, K2
+	VCMPPS  $0x07, Z2, Z2, K2, K2
+	VMOVAPS Z8, K2, Z2
+	VMOVUPS 192(DI), Z8
+	VCMPPS  $0x16, Z3, Z8, K2
+	VCMPPS  $0x07, Z3, Z3, K2, K2
+	VMOVAPS Z8, K2, Z3
+	ADDQ    $0x04, DI
+	DECQ    R9
+	JNE     by4cell
+	ADDQ    DX, SI
+	DECQ    R8
+	JNE     by4line
+	VMOVUPS Z0, (CX)
+	VMOVUPS Z1, 64(CX)
+	VMOVUPS Z2, 128(CX)
+	VMOVUPS Z3, 192(CX)
+	ADDQ    $0x00000100, AX
+	ADDQ    $0x00000100, CX
+	SUBQ    $0x00000040, BX
+	JMP     by4
+
+behindby4:
+by1:
+	CMPQ    BX, $0x00000010
+	JL      behindby1
+	VMOVUPS (AX), Z0
+	MOVQ    AX, SI
+	MOVQ    R10, R8
+
+by1line:
+	MOVQ SI, DI
+	MOVQ R10, R9
+
+by1cell:
+	VMOVUPS (DI), Z8
+	VCMPPS  $0x16, Z0, Z8, K2
+	VCMPPS  $0x07, Z0, Z0, K2, K2
+	VMOVAPS Z8, K2, Z0
+	ADDQ    $0x04, DI
+	DECQ    R9
+	JNE     by1cell
+	ADDQ    DX, SI
+	DECQ    R8
+	JNE     by1line
+	VMOVUPS Z0, (CX)
+	ADDQ    $0x00000040, AX
+	ADDQ    $0x00000040, CX
+	SUBQ    $0x00000010, BX
+	JMP     by1
+
+behindby1:
+	TESTQ     BX, BX
+	JE        next
+	MOVQ      $-1, SI
+	BZHIQ     BX, SI, SI
+	KMOVW     SI, K1
+	VMOVUPS.Z (AX), K1, Z0
+	MOVQ      AX, SI
+	MOVQ      R10, R8
+
+maskedline:
+	MOVQ SI, DI
+	MOVQ R10, R9
+
+maskedcell:
+	VMOVUPS.Z (DI), K1, Z8
+	VCMPPS    $0x16, Z0, Z8, K2
+	VCMPPS    $0x07, Z0, Z0, K2, K2
+	VMOVAPS   Z8, K2, Z0
+	ADDQ      $0x04, DI
+	DECQ      R9
+	JNE       maskedcell
+	ADDQ      DX, SI
+	DECQ      R8
+	JNE       maskedline
+	VMOVUPS   Z0, K1, (CX)
+	ADDQ      $0x00000040, AX
+	ADDQ      $0x00000040, CX
+
+next:
+	ADDQ xStep+40(FP), R11
+	ADDQ yRow+56(FP), R12
+	DECQ R13
+	JNE  row
+	VZEROUPPER
+	RET
+
+// func slidePlacesAVX512(rows int, n int, size int, x *float32, xRow int, xStep int, y *int32, yRow int, first int, step int)
+// Requires: AVX, AVX512DQ, AVX512F, BMI2
+TEXT ·slidePlacesAVX512(SB), NOSPLIT, $0-80
+	MOVQ         xRow+32(FP), DX
+	MOVQ         size+16(FP), R10
+	MOVQ         x+24(FP), R11
+	MOVQ         y+48(FP), R12
+	MOVQ         rows+0(FP), R13
+	VMOVUPS      one<>+0(SB), Z11
+	MOVQ         DX, SI
+	SHRQ         $0x02, SI
+	SUBQ         R10, SI
+	VMOVD        SI, X12
+	VPBROADCASTD X12, Z12
+
+row:
+	MOVQ         R11, AX
+	MOVQ         R12, CX
+	MOVQ         n+8(FP), BX
+	MOVQ         first+64(FP), DI
+	VMOVD        DI, X13
+	VPBROADCASTD X13, Z13
+	VPADDD       places<>+0(SB), Z13, Z13
+	MOVQ         step+72(FP), DI
+	ADDQ         DI, first+64(FP)
+
+by4:
+	CMPQ    BX, $0x00000040
+	JL      behindby4
+	VMOVUPS (AX), Z0
+	VXORPS  Z4, Z4, Z4
+	VMOVUPS 64(AX), Z1
+	VXORPS  Z5, Z5, Z5
+	VMOVUPS 128(AX), Z2
+	VXORPS  Z6, Z6, Z6
+	VMOVUPS 192(AX), Z3
+	VXORPS  Z7, Z7, Z7
+	VXORPS  Z14, Z14, Z14
+	MOVQ    AX, SI
+	MOVQ    R10, R8
+
+by4line:
+	MOVQ SI, DI
+	MOVQ R10, R9
+
+by4cell:
+	VMOVUPS (DI), Z8
+	VCMPPS  $0x16, Z0, Z8, K2
+	VCMPPS  $0x07, Z0, Z0, K2, K2
+	VMOVAPS Z8, K2, Z0
+	VMOVAPS Z14, K2, Z4
+	VMOVUPS 64(DI), Z8
+	VCMPPS  $0x16, Z1, Z8, K2
+	VCMPPS  $0x07, Z1, Z1, K2, K2
+	VMOVAPS Z8, K2, Z1
+	VMOVAPS Z14, K2, Z5
+	VMOVUPS 128(DI), Z8
+	VCMPPS  $0x16, Z2, Z8, K2
+	VCMPPS  $0x07, Z2, Z2, K2, K2
+	VMOVAPS Z8, K2, Z2
+	VMOVAPS Z14, K2, Z6
+	VMOVUPS 192(DI), Z8
+	VCMPPS  $0x16, Z3, Z8, K2
+	VCMPPS  $0x07, Z3, Z3, K2, K2
+	VMOVAPS Z8, K2, Z3
+	VMOVAPS Z14, K2, Z7
+	VPADDD  Z11, Z14, Z14
+	ADDQ    $0x04, DI
+	DECQ    R9
+	JNE     by4cell
+	VPADDD  Z12, Z14, Z14
+	ADDQ    DX, SI
+	DECQ    R8
+	JNE     by4line
+	VPADDD  Z13, Z4, Z4
+	VPADDD  width<>+0(SB), Z13, Z13
+	VMOVUPS Z4, (CX)
+	VPADDD  Z13, Z5, Z5
+	VPADDD  width<>+0(SB), Z13, Z13
+	VMOVUPS Z5, 64(CX)
+	VPADDD  Z13, Z6, Z6
+	VPADDD  width<>+0(SB), Z13, Z13
+	VMOVUPS Z6, 128(CX)
+	VPADDD  Z13, Z7, Z7
+	VPADDD  width<>+0(SB), Z13, Z13
+	VMOVUPS Z7, 192(CX)
+	ADDQ    $0x00000100, AX
+	ADDQ    $0x00000100, CX
+	SUBQ    $0x00000040, BX
+	JMP     by4
+
+behindby4:
+by1:
+	CMPQ    BX, $0x00000010
+	JL      behindby1
+	VMOVUPS (AX), Z0
+	VXORPS  Z4, Z4, Z4
+	VXORPS  Z14, Z14, Z14
+	MOVQ    AX, SI
+	MOVQ    R10, R8
+
+by1line:
+	MOVQ SI, DI
+	MOVQ R10, R9
+
+by1cell:
+	VMOVUPS (DI), Z8
+	VCMPPS  $0x16, Z0, Z8, K2
+	VCMPPS  $0x07, Z0, Z0, K2, K2
+	VMOVAPS Z8, K2, Z0
+	VMOVAPS Z14, K2, Z4
+	VPADDD  Z11, Z14, Z14
+	ADDQ    $0x04, DI
+	DECQ    R9
+	JNE     by1cell
+	VPADDD  Z12, Z14, Z14
+	ADDQ    DX, SI
+	DECQ    R8
+	JNE     by1line
+	VPADDD  Z13, Z4, Z4
+	VPADDD  width<>+0(SB), Z13, Z13
+	VMOVUPS Z4, (CX)
+	ADDQ    $0x00000040, AX
+	ADDQ    $0x00000040, CX
+	SUBQ    $0x00000010, BX
+	JMP     by1
+
+behindby1:
+	TESTQ     BX, BX
+	JE        next
+	MOVQ      $-1, SI
+	BZHIQ     BX, SI, SI
+	KMOVW     SI, K1
+	VMOVUPS.Z (AX), K1, Z0
+	VXORPS    Z4, Z4, Z4
+	VXORPS    Z14, Z14, Z14
+	MOVQ      AX, SI
+	MOVQ      R10, R8
+
+maskedline:
+	MOVQ SI, DI
+	MOVQ R10, R9
+
+maskedcell:
+	VMOVUPS.Z (DI), K1, Z8
+	VCMPPS    $0x16, Z0, Z8, K2
+	VCMPPS    $0x07, Z0, Z0, K2, K2
+	VMOVAPS   Z8, K2, Z0
+	VMOVAPS   Z14, K2, Z4
+	VPADDD    Z11, Z14, Z14
+	ADDQ      $0x04, DI
+	DECQ      R9
+	JNE       maskedcell
+	VPADDD    Z12, Z14, Z14
+	ADDQ      DX, SI
+	DECQ      R8
+	JNE       maskedline
+	VPADDD    Z13, Z4, Z4
+	VPADDD    width<>+0(SB), Z13, Z13
+	VMOVUPS   Z4, K1, (CX)
+	ADDQ      $0x00000040, AX
+	ADDQ      $0x00000040, CX
+
+next:
+	ADDQ xStep+40(FP), R11
+	ADDQ yRow+56(FP), R12
+	DECQ R13
+	JNE  row
+	VZEROUPPER
+	RET
+
+DATA places<>+0(SB)/4, $0x00000000
+DATA places<>+4(SB)/4, $0x00000001
+DATA places<>+8(SB)/4, $0x00000002
+DATA places<>+12(SB)/4, $0x00000003
+DATA places<>+16(SB)/4, $0x00000004
+DATA places<>+20(SB)/4, $0x00000005
+DATA places<>+24(SB)/4, $0x00000006
+DATA places<>+28(SB)/4, $0x00000007
+DATA places<>+32(SB)/4, $0x00000008
+DATA places<>+36(SB)/4, $0x00000009
+DATA places<>+40(SB)/4, $0x0000000a
+DATA places<>+44(SB)/4, $0x0000000b
+DATA places<>+48(SB)/4, $0x0000000c
+DATA places<>+52(SB)/4, $0x0000000d
+DATA places<>+56(SB)/4, $0x0000000e
+DATA places<>+60(SB)/4, $0x0000000f
+GLOBL places<>(SB), RODATA|NOPTR, $64
+
+DATA width<>+0(SB)/4, $0x00000010
+DATA width<>+4(SB)/4, $0x00000010
+DATA width<>+8(SB)/4, $0x00000010
+DATA width<>+12(SB)/4, $0x00000010
+DATA width<>+16(SB)/4, $0x00000010
+DATA width<>+20(SB)/4, $0x00000010
+DATA width<>+24(SB)/4, $0x00000010
+DATA width<>+28(SB)/4, $0x00000010
+DATA width<>+32(SB)/4, $0x00000010
+DATA width<>+36(SB)/4, $0x00000010
+DATA width<>+40(SB)/4, $0x00000010
+DATA width<>+44(SB)/4, $0x00000010
+DATA width<>+48(SB)/4, $0x00000010
+DATA width<>+52(SB)/4, $0x00000010
+DATA width<>+56(SB)/4, $0x00000010
+DATA width<>+60(SB)/4, $0x00000010
+GLOBL width<>(SB), RODATA|NOPTR, $64
+
 // func scatterAVX512(rows int, n int, x *float32, xRow int, xStep int, y *float32, yRow int, dx *float32)
 // Requires: AVX, AVX512DQ, AVX512F, BMI2, CMOV
 TEXT ·scatterAVX512(SB), NOSPLIT, $0-64

@@ -40,13 +40,16 @@ func TestMaxPoolsFollowDefinition(t *testing.T) {
 	eachLevel(t, func(t *testing.T, k *Kernels) {
 		rng := rand.New(rand.NewPCG(16, 16))
 		for range 600 {
-			size := 2 + rng.IntN(2)
-			w := Windows{Size: size, Rows: rng.IntN(6), Cols: rng.IntN(45)}
-			w.LD = 2*w.Cols + 1 + rng.IntN(3)
+			size, stride := 2+rng.IntN(2), 2
+			if rng.IntN(2) == 0 {
+				size, stride = 2+rng.IntN(8), 1
+			}
+			w := Windows{Size: size, Stride: stride, Rows: rng.IntN(6), Cols: rng.IntN(90 / stride)}
+			w.LD = stride*w.Cols + size - 2 + rng.IntN(3)
 			w.Step, w.Out = (1+rng.IntN(3))*w.LD+rng.IntN(2), w.Cols+rng.IntN(3)
 			n, m := 0, 0
 			if w.Rows > 0 && w.Cols > 0 {
-				n, m = (w.Rows-1)*w.Step+(size-1)*w.LD+2*(w.Cols-1)+size, (w.Rows-1)*w.Out+w.Cols
+				n, m = (w.Rows-1)*w.Step+(size-1)*w.LD+stride*(w.Cols-1)+size, (w.Rows-1)*w.Out+w.Cols
 			}
 			shift := rng.IntN(4)
 			x := simdtest.Randoms[float32](rng, n+shift)[shift:]
@@ -61,7 +64,7 @@ func TestMaxPoolsFollowDefinition(t *testing.T) {
 			at := append([]int32{}, places...)
 			for r := range w.Rows {
 				for c := range w.Cols {
-					best := naiveMax(x, r*w.Step+2*c, w.LD, size)
+					best := naiveMax(x, r*w.Step+stride*c, w.LD, size)
 					want[r*w.Out+c], places[r*w.Out+c] = x[best], int32(first+best)
 				}
 			}
@@ -77,7 +80,7 @@ func TestMaxPoolScatterFollowsDefinition(t *testing.T) {
 	eachLevel(t, func(t *testing.T, k *Kernels) {
 		rng := rand.New(rand.NewPCG(17, 17))
 		for range 300 {
-			w := Windows{Size: 2, Rows: 1 + rng.IntN(6), Cols: 1 + rng.IntN(45)}
+			w := Windows{Size: 2, Stride: 2, Rows: 1 + rng.IntN(6), Cols: 1 + rng.IntN(45)}
 			w.LD = 2*w.Cols + rng.IntN(3)
 			w.Step, w.Out = 2*w.LD+rng.IntN(3), w.Cols+rng.IntN(3)
 			n := (w.Rows-1)*w.Step + w.LD + 2*w.Cols
@@ -105,7 +108,7 @@ func TestMaxPoolScatterFollowsDefinition(t *testing.T) {
 }
 
 func TestPoolingRefusesShortSlices(t *testing.T) {
-	k, w := best(), Windows{Size: 3, Rows: 2, Cols: 3, LD: 7, Step: 14, Out: 3}
+	k, w := best(), Windows{Size: 3, Stride: 2, Rows: 2, Cols: 3, LD: 7, Step: 14, Out: 3}
 	x, y := make([]float32, 14+14+7), make([]float32, 6)
 	require.NotPanics(t, func() { k.Max(w, y, x) })
 	require.Panics(t, func() { k.Max(w, y, x[1:]) })
@@ -113,12 +116,13 @@ func TestPoolingRefusesShortSlices(t *testing.T) {
 	require.Panics(t, func() { k.Scatter(w, x, x, y) })
 }
 
-// BenchmarkMaxPool is LeNet's first pooling of 64 images, and AlexNet's of 4.
+// BenchmarkMaxPool is LeNet's first pooling of 64 images, AlexNet's of 4, and one of 5×5 next to each other.
 func BenchmarkMaxPool(b *testing.B) {
-	lenet := Windows{Size: 2, Rows: 64 * 6 * 14, Cols: 14, LD: 28, Step: 56, Out: 14}
-	alexnet := Windows{Size: 3, Rows: 4 * 64 * 27, Cols: 27, LD: 55, Step: 110, Out: 27}
-	for _, w := range []Windows{lenet, alexnet} {
-		x, y := make([]float32, (w.Rows+1)*w.Step), make([]float32, w.Rows*w.Out)
+	lenet := Windows{Size: 2, Stride: 2, Rows: 64 * 6 * 14, Cols: 14, LD: 28, Step: 56, Out: 14}
+	alexnet := Windows{Size: 3, Stride: 2, Rows: 4 * 64 * 27, Cols: 27, LD: 55, Step: 110, Out: 27}
+	wide := Windows{Size: 5, Stride: 1, Rows: 16 * 24, Cols: 24, LD: 28, Step: 28, Out: 24}
+	for _, w := range []Windows{lenet, alexnet, wide} {
+		x, y := make([]float32, (w.Rows+w.Size)*w.Step), make([]float32, w.Rows*w.Out)
 		at, dx := make([]int32, len(y)), make([]float32, len(x))
 		for _, l := range isa.Levels() {
 			run := func(name string, f func(k *Kernels)) {
