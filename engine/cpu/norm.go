@@ -213,6 +213,9 @@ func bindMoments[T isa.Float](e Engine, w normalised) engine.Bound {
 	if !w.along {
 		return bindMomentsAcross[T](e, w)
 	}
+	if own, ok := w.inRows(); ok {
+		return momentsInRows[T](e, w, own)
+	}
 	groups := w.groups.size()
 	var pair region[T]
 	work := e.newLoop(groups, w.cost(1), func(c *engine.Call, slot, lo, hi int) {
@@ -326,6 +329,9 @@ func (w *normalised) eachRun(g int, f func(r, at, by int)) {
 func (w *normalised) scale(variance float64) float64 { return 1 / math.Sqrt(variance+w.Eps) }
 
 func normAlong[T isa.Float](e Engine, w normalised) engine.Bound {
+	if own, ok := w.inRows(); ok {
+		return normInRows[T](e, w, own)
+	}
 	var pair region[T]
 	work := e.newLoop(w.groups.size(), w.cost(3), func(c *engine.Call, slot, lo, hi int) {
 		tmp := pair.of(c, slot)
@@ -374,6 +380,9 @@ func gradSums[T isa.Float](e Engine, w *normalised, c *engine.Call, g int, mean 
 }
 
 func inputGradAlong[T isa.Float](e Engine, w normalised) engine.Bound {
+	if own, ok := w.inRows(); ok {
+		return inputGradInRows[T](e, w, own)
+	}
 	size := float64(w.count())
 	var pair region[T]
 	work := e.newLoop(w.groups.size(), w.cost(6), func(c *engine.Call, slot, lo, hi int) {
@@ -408,6 +417,27 @@ func scaleGradAlong[T isa.Float](e Engine, w normalised) engine.Bound {
 	var l layout
 	rows := w.rest.size()
 	partial := reserve[float64](&l, 1, w.groups.size()*rows)
+	total := reserve[float64](&l, 1, w.reach())
+	add := func(c *engine.Call) {
+		out, sums := total.of(c, 0), partial.of(c, 0)
+		clear(out)
+		for g := range w.groups.size() {
+			w.eachRun(g, func(r, _, by int) { out[by] += sums[g*rows+r] })
+		}
+		for i := range engine.Slice[T](c.Out[0]) {
+			engine.Slice[T](c.Out[0])[i] = T(out[i])
+		}
+	}
+	if own, ok := w.inRows(); ok {
+		b := scaleSumsInRows[T](e, w, own, &l, partial)
+		sums := b.Kernel
+		b.Kernel = func(c *engine.Call) error {
+			err := sums(c)
+			add(c)
+			return err
+		}
+		return b
+	}
 	var pair region[T]
 	work := e.newLoop(w.groups.size(), w.cost(3), func(c *engine.Call, slot, lo, hi int) {
 		tmp := pair.of(c, slot)
@@ -426,17 +456,9 @@ func scaleGradAlong[T isa.Float](e Engine, w normalised) engine.Bound {
 		}
 	})
 	pair = reserve[T](&l, work.slots, 2)
-	total := reserve[float64](&l, 1, w.reach())
 	kernel := func(c *engine.Call) error {
 		work.run(c)
-		out, sums := total.of(c, 0), partial.of(c, 0)
-		clear(out)
-		for g := range w.groups.size() {
-			w.eachRun(g, func(r, _, by int) { out[by] += sums[g*rows+r] })
-		}
-		for i := range engine.Slice[T](c.Out[0]) {
-			engine.Slice[T](c.Out[0])[i] = T(out[i])
-		}
+		add(c)
 		return nil
 	}
 	return engine.Bound{Kernel: kernel, Scratch: int(l), By: name, Serial: work.serial()}
@@ -463,6 +485,10 @@ func weightGrads[T isa.Float](e Engine, w normalised) engine.Bound {
 	const few = 32 // groups; their sum loses little
 	p := partsOf(groups, max(few, (groups+weightParts-1)/weightParts))
 	partial := reserve[T](&l, p.count, n)
+	if own, ok := w.inRows(); ok {
+		b := weighInRows[T](e, w, own, &l, p, partial)
+		return addParts(e, b, p.count, n, &l, partial)
+	}
 	var pair region[T]
 	work := e.newLoop(p.count, p.each*w.cost(3), func(c *engine.Call, slot, lo, hi int) {
 		tmp := pair.of(c, slot)
@@ -482,11 +508,17 @@ func weightGrads[T isa.Float](e Engine, w normalised) engine.Bound {
 		}
 	})
 	pair = reserve[T](&l, work.slots, 2)
-	total := reserve[float64](&l, 1, n)
-	sum := e.newLoop(n, p.count, func(c *engine.Call, _, lo, hi int) {
+	return addParts(e, engine.Bound{Kernel: work.kernel(), By: name, Serial: work.serial()}, p.count, n, &l, partial)
+}
+
+// addParts returns the kernel that is b and then adds up the sums that it has made of so many parts, of n
+// numbers each.
+func addParts[T isa.Float](e Engine, b engine.Bound, parts, n int, l *layout, partial region[T]) engine.Bound {
+	total := reserve[float64](l, 1, n)
+	sum := e.newLoop(n, parts, func(c *engine.Call, _, lo, hi int) {
 		sums, out := total.of(c, 0)[lo:hi], engine.Slice[T](c.Out[0])[lo:hi]
 		clear(sums)
-		for part := range p.count {
+		for part := range parts {
 			for i, v := range partial.of(c, part)[lo:hi] {
 				sums[i] += float64(v)
 			}
@@ -495,7 +527,12 @@ func weightGrads[T isa.Float](e Engine, w normalised) engine.Bound {
 			out[i] = T(v)
 		}
 	})
-	b := inTurn(work, sum)
-	b.Scratch, b.Serial = int(l), work.serial() && sum.serial()
+	first := b.Kernel
+	b.Kernel = func(c *engine.Call) error {
+		err := first(c)
+		sum.run(c)
+		return err
+	}
+	b.Scratch, b.Serial = int(*l), b.Serial && sum.serial()
 	return b
 }

@@ -74,6 +74,9 @@ var runMaps = []runMap{
 	}},
 }
 
+// rowMaps is how many of the first maps have a kernel for several rows too.
+const rowMaps = 5
+
 // alongRuns writes the kernels along runs, for both element types, and their table.
 func alongRuns(t *target) string {
 	var s strings.Builder
@@ -88,6 +91,11 @@ func alongRuns(t *target) string {
 		for _, k := range runMaps {
 			k.emit(t)
 			fmt.Fprintf(&s, "\t\t\t%s: %s,\n", strings.ToUpper(k.name[:1])+k.name[1:], t.runName(k.name))
+		}
+		fmt.Fprintf(&s, "\t\t},\n\t\trows: [...]rowsFunc[%s]{\n", t.goType())
+		for _, k := range runMaps[:rowMaps] {
+			k.emitRows(t)
+			fmt.Fprintf(&s, "\t\t\t%s: %s,\n", strings.ToUpper(k.name[:1])+k.name[1:], t.runName(k.name+"Rows"))
 		}
 		s.WriteString("\t\t},\n\t},\n")
 	}
@@ -190,6 +198,65 @@ func (k runMap) emit(t *target) {
 	t.setMask(n)
 	turn(1, true)
 	t.Label("done")
+	t.end()
+}
+
+// emitRows writes a map of several rows: dst, x and z have rows of their own, each of which has its numbers,
+// and all share p and q.
+func (k runMap) emitRows(t *target) {
+	f := "*" + t.goType()
+	t.begin(t.runName(k.name+"Rows"), "sets rows > 0 rows of n > 0 elements of dst to "+k.doc+". The numbers of rows follow each other.",
+		"rows, n int, dst "+f+", dstRow int, x "+f+", xRow int, z "+f+", zRow int, p, q, a, b, c, d "+f)
+	e := &runTurn{target: t, ptr: map[string]reg.GPVirtual{"dst": t.GP64()}, scalar: map[string]reg.VecPhysical{}}
+	pointers := []string{"dst"}
+	for _, p := range k.in {
+		if p != "dst" {
+			e.ptr[p], pointers = t.GP64(), append(pointers, p)
+		}
+	}
+	n, number := t.GP64(), t.GP64()
+	limit := len(t.regs)
+	if t.mask == vecmask {
+		limit--
+	}
+	for _, s := range k.scalars {
+		limit--
+		e.scalar[s] = t.regs[limit]
+	}
+	e.free = t.regs[:limit]
+	turn := func(n int, masked bool) {
+		e.fetch(k.in, n, masked)
+		for u := range n {
+			t.store(k.body(e, u), operand.Mem{Base: e.ptr["dst"], Disp: u * t.size}, masked)
+		}
+	}
+	t.Load(t.Param("n"), n)
+	t.ANDQ(operand.U8(uint8(t.width()-1)), n)
+	t.JE(operand.LabelRef("row"))
+	t.setMask(n)
+	t.Label("row")
+	for _, p := range pointers {
+		t.Load(t.Param(p), e.ptr[p])
+	}
+	for _, s := range k.scalars {
+		t.Load(t.Param(s), number)
+		t.broadcast(operand.Mem{Base: number}, e.scalar[s])
+		t.ADDQ(operand.U8(uint8(t.elem)), t.param(s))
+	}
+	t.Load(t.Param("n"), n)
+	e.turns(n, []int{min(4, limit/k.live), 1}, pointers, func(n int) { turn(n, false) })
+	t.TESTQ(n, n)
+	t.JE(operand.LabelRef("next"))
+	turn(1, true)
+	t.Label("next")
+	for _, p := range pointers {
+		if p == "dst" || p == "x" || p == "z" {
+			t.Load(t.Param(p+"Row"), number)
+			t.ADDQ(number, t.param(p))
+		}
+	}
+	t.DECQ(t.param("rows"))
+	t.JNE(operand.LabelRef("row"))
 	t.end()
 }
 

@@ -45,7 +45,7 @@ func TestWhatLiesBehindAnEndIsNothing(t *testing.T) {
 	require.Empty(t, Behind(v, 9))
 	require.Same(t, &v[2], Elem(v, 2))
 	require.Nil(t, Elem(v, 3))
-	require.Nil(t, Elem(nil, 0))
+	require.Nil(t, Elem[float32](nil, 0))
 }
 
 func TestAlignedMemoryBeginsALine(t *testing.T) {

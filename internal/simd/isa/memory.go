@@ -17,7 +17,7 @@ func Add[T Float](p *T, bytes int) *T { return (*T)(unsafe.Add(unsafe.Pointer(p)
 func Behind(v []float32, n int) []float32 { return v[min(n, len(v)):] }
 
 // Elem is the address of element i, or nil where there is none.
-func Elem(v []float32, i int) *float32 {
+func Elem[T any](v []T, i int) *T {
 	if i >= len(v) {
 		return nil
 	}

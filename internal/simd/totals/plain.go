@@ -13,7 +13,30 @@ func plainTable[T isa.Float]() (t table[T]) {
 		t.totals[op] = rowsGo(Total(op), f)
 	}
 	t.maps = plainMaps[T]()
+	for op := range t.rows {
+		t.rows[op] = mapRowsGo(Map(op), t.maps[op])
+	}
 	return t
+}
+
+// mapRowsGo applies a map to rows, one after the other.
+func mapRowsGo[T isa.Float](op Map, f mapFunc[T]) rowsFunc[T] {
+	return func(rows, n int, dst *T, dstRow int, x *T, xRow int, z *T, zRow int, p, q, a, b, c, d *T) (csr uint32) {
+		number := func(v *T, row, which int) T {
+			if !op.numbers()[which] {
+				return 0
+			}
+			return unsafe.Slice(v, rows)[row]
+		}
+		for i := range rows {
+			zs := z
+			if z != nil {
+				zs = isa.Add(z, i*zRow)
+			}
+			f(n, isa.Add(dst, i*dstRow), isa.Add(x, i*xRow), zs, p, q, nil, nil, number(a, i, 0), number(b, i, 1), number(c, i, 2), number(d, i, 3))
+		}
+		return 0
+	}
 }
 
 // plainTotals are the terms of the sums; extremes have none.

@@ -61,9 +61,13 @@ type totalFunc[T isa.Float] func(rows, n int, y, x *T, xRow int, z *T, zRow int,
 // mapFunc sets n > 0 elements of dst.
 type mapFunc[T isa.Float] func(n int, dst, x, z, p, q, r, s *T, a, b, c, d T) (csr uint32)
 
+// rowsFunc sets rows > 0 rows of n > 0 elements of dst. Strides are in bytes.
+type rowsFunc[T isa.Float] func(rows, n int, dst *T, dstRow int, x *T, xRow int, z *T, zRow int, p, q, a, b, c, d *T) (csr uint32)
+
 type table[T isa.Float] struct {
 	totals [nTotals]totalFunc[T]
 	maps   [nMaps]mapFunc[T]
+	rows   [Weigh + 1]rowsFunc[T]
 }
 
 // Kernels are the kernels of one level.
@@ -203,6 +207,52 @@ func Apply[T isa.Float](k *Kernels, op Map, dst []T, o Operands[T]) {
 	for i := 0; i < len(dst); i += isa.CallLen {
 		n := min(isa.CallLen, len(dst)-i)
 		f(n, &dst[i], at(o.X, i, n), at(o.Z, i, n), at(o.P, i, n), at(o.Q, i, n), at(o.R, i, n), at(o.S, i, n), o.A, o.B, o.C, o.D)
+	}
+}
+
+// MapRows are the operands of a map of rows of N elements, up to Weigh: those of X, Z and Dst are XRow,
+// ZRow and DstRow elements apart, all share P and Q, and each row has a number of A, B, C and D where the
+// map has one. Weigh may add all rows to one, with a DstRow of 0.
+type MapRows[T isa.Float] struct {
+	N                  int
+	Dst, X, Z, P, Q    []T
+	DstRow, XRow, ZRow int
+	A, B, C, D         []T
+}
+
+// numbers reports which of a, b, c and d a map of rows has.
+func (op Map) numbers() [4]bool {
+	return [...][4]bool{Scale: {true, true, true, false}, ScaleBy: {true, false, true, false}, Blend: {true, true, true, true}, BlendBy: {true, true, true, true}, Weigh: {true, false, true, false}}[op]
+}
+
+// ApplyRows sets so many rows of m.Dst, which may be X or Z itself. They have the bits that Apply gives
+// each.
+func ApplyRows[T isa.Float](k *Kernels, op Map, rows int, m *MapRows[T]) {
+	if rows == 0 || m.N == 0 {
+		return
+	}
+	m.check(op, rows)
+	f, size := tableOf[T](k).rows[op], int(unsafe.Sizeof(m.X[0]))
+	each := max(isa.CallLen/m.N, 1)
+	for row := 0; row < rows; row += each {
+		f(min(each, rows-row), m.N, &m.Dst[row*m.DstRow], m.DstRow*size, &m.X[row*m.XRow], m.XRow*size, isa.Elem(m.Z, row*m.ZRow), m.ZRow*size,
+			isa.Elem(m.P, 0), isa.Elem(m.Q, 0), isa.Elem(m.A, row), isa.Elem(m.B, row), isa.Elem(m.C, row), isa.Elem(m.D, row))
+	}
+}
+
+func (m *MapRows[T]) check(op Map, rows int) {
+	reach := func(row int) int { return (rows-1)*row + m.N }
+	short := m.N > isa.CallLen || m.DstRow < m.N && rows > 1 && (op != Weigh || m.DstRow != 0) || m.DstRow < 0 || m.XRow < 0 || m.ZRow < 0 || len(m.Dst) < reach(m.DstRow) || len(m.X) < reach(m.XRow)
+	short = short || reads[op].z > 0 && len(m.Z) < reach(m.ZRow)
+	for i, v := range [...][]T{m.P, m.Q} {
+		short = short || i < reads[op].p && len(v) < m.N
+	}
+	for i, v := range [...][]T{m.A, m.B, m.C, m.D} {
+		short = short || op.numbers()[i] && len(v) < rows
+	}
+	if short {
+		panic(fmt.Sprintf("totals: %v of %d rows of %d: dst %d by %d, x %d by %d, z %d by %d, p %d q %d, numbers %d %d %d %d", op, rows, m.N,
+			len(m.Dst), m.DstRow, len(m.X), m.XRow, len(m.Z), m.ZRow, len(m.P), len(m.Q), len(m.A), len(m.B), len(m.C), len(m.D)))
 	}
 }
 

@@ -89,6 +89,31 @@ func scaleEachAVX2f32(n int, dst *float32, x *float32, z *float32, p *float32, q
 //go:noescape
 func blendEachAVX2f32(n int, dst *float32, x *float32, z *float32, p *float32, q *float32, r *float32, s *float32, a float32, b float32, c float32, d float32) (csr uint32)
 
+// scaleRowsAVX2f32 sets rows > 0 rows of n > 0 elements of dst to (x-c)*a + b. The numbers of rows follow each other.
+//
+//go:noescape
+func scaleRowsAVX2f32(rows int, n int, dst *float32, dstRow int, x *float32, xRow int, z *float32, zRow int, p *float32, q *float32, a *float32, b *float32, c *float32, d *float32) (csr uint32)
+
+// scaleByRowsAVX2f32 sets rows > 0 rows of n > 0 elements of dst to (x-c)*a*p + q. The numbers of rows follow each other.
+//
+//go:noescape
+func scaleByRowsAVX2f32(rows int, n int, dst *float32, dstRow int, x *float32, xRow int, z *float32, zRow int, p *float32, q *float32, a *float32, b *float32, c *float32, d *float32) (csr uint32)
+
+// blendRowsAVX2f32 sets rows > 0 rows of n > 0 elements of dst to z*a + (x-c)*b + d. The numbers of rows follow each other.
+//
+//go:noescape
+func blendRowsAVX2f32(rows int, n int, dst *float32, dstRow int, x *float32, xRow int, z *float32, zRow int, p *float32, q *float32, a *float32, b *float32, c *float32, d *float32) (csr uint32)
+
+// blendByRowsAVX2f32 sets rows > 0 rows of n > 0 elements of dst to z*p*a + (x-c)*b + d. The numbers of rows follow each other.
+//
+//go:noescape
+func blendByRowsAVX2f32(rows int, n int, dst *float32, dstRow int, x *float32, xRow int, z *float32, zRow int, p *float32, q *float32, a *float32, b *float32, c *float32, d *float32) (csr uint32)
+
+// weighRowsAVX2f32 sets rows > 0 rows of n > 0 elements of dst to dst + z*(x-c)*a. The numbers of rows follow each other.
+//
+//go:noescape
+func weighRowsAVX2f32(rows int, n int, dst *float32, dstRow int, x *float32, xRow int, z *float32, zRow int, p *float32, q *float32, a *float32, b *float32, c *float32, d *float32) (csr uint32)
+
 // sumAVX2f64 sets y to the sum of x, for each of rows > 0 rows of n > 0 elements. Rows of x are xRow bytes apart, those of z zRow.
 //
 //go:noescape
@@ -174,6 +199,31 @@ func scaleEachAVX2f64(n int, dst *float64, x *float64, z *float64, p *float64, q
 //go:noescape
 func blendEachAVX2f64(n int, dst *float64, x *float64, z *float64, p *float64, q *float64, r *float64, s *float64, a float64, b float64, c float64, d float64) (csr uint32)
 
+// scaleRowsAVX2f64 sets rows > 0 rows of n > 0 elements of dst to (x-c)*a + b. The numbers of rows follow each other.
+//
+//go:noescape
+func scaleRowsAVX2f64(rows int, n int, dst *float64, dstRow int, x *float64, xRow int, z *float64, zRow int, p *float64, q *float64, a *float64, b *float64, c *float64, d *float64) (csr uint32)
+
+// scaleByRowsAVX2f64 sets rows > 0 rows of n > 0 elements of dst to (x-c)*a*p + q. The numbers of rows follow each other.
+//
+//go:noescape
+func scaleByRowsAVX2f64(rows int, n int, dst *float64, dstRow int, x *float64, xRow int, z *float64, zRow int, p *float64, q *float64, a *float64, b *float64, c *float64, d *float64) (csr uint32)
+
+// blendRowsAVX2f64 sets rows > 0 rows of n > 0 elements of dst to z*a + (x-c)*b + d. The numbers of rows follow each other.
+//
+//go:noescape
+func blendRowsAVX2f64(rows int, n int, dst *float64, dstRow int, x *float64, xRow int, z *float64, zRow int, p *float64, q *float64, a *float64, b *float64, c *float64, d *float64) (csr uint32)
+
+// blendByRowsAVX2f64 sets rows > 0 rows of n > 0 elements of dst to z*p*a + (x-c)*b + d. The numbers of rows follow each other.
+//
+//go:noescape
+func blendByRowsAVX2f64(rows int, n int, dst *float64, dstRow int, x *float64, xRow int, z *float64, zRow int, p *float64, q *float64, a *float64, b *float64, c *float64, d *float64) (csr uint32)
+
+// weighRowsAVX2f64 sets rows > 0 rows of n > 0 elements of dst to dst + z*(x-c)*a. The numbers of rows follow each other.
+//
+//go:noescape
+func weighRowsAVX2f64(rows int, n int, dst *float64, dstRow int, x *float64, xRow int, z *float64, zRow int, p *float64, q *float64, a *float64, b *float64, c *float64, d *float64) (csr uint32)
+
 var avx2 = Kernels{
 	width: 8,
 	f32: table[float32]{
@@ -198,6 +248,13 @@ var avx2 = Kernels{
 			ScaleEach:   scaleEachAVX2f32,
 			BlendEach:   blendEachAVX2f32,
 		},
+		rows: [...]rowsFunc[float32]{
+			Scale:   scaleRowsAVX2f32,
+			ScaleBy: scaleByRowsAVX2f32,
+			Blend:   blendRowsAVX2f32,
+			BlendBy: blendByRowsAVX2f32,
+			Weigh:   weighRowsAVX2f32,
+		},
 	},
 	f64: table[float64]{
 		totals: [...]totalFunc[float64]{
@@ -220,6 +277,13 @@ var avx2 = Kernels{
 			AddProducts: addProductsAVX2f64,
 			ScaleEach:   scaleEachAVX2f64,
 			BlendEach:   blendEachAVX2f64,
+		},
+		rows: [...]rowsFunc[float64]{
+			Scale:   scaleRowsAVX2f64,
+			ScaleBy: scaleByRowsAVX2f64,
+			Blend:   blendRowsAVX2f64,
+			BlendBy: blendByRowsAVX2f64,
+			Weigh:   weighRowsAVX2f64,
 		},
 	},
 }

@@ -1486,6 +1486,509 @@ done:
 	VZEROUPPER
 	RET
 
+// func scaleRowsAVX2f32(rows int, n int, dst *float32, dstRow int, x *float32, xRow int, z *float32, zRow int, p *float32, q *float32, a *float32, b *float32, c *float32, d *float32) (csr uint32)
+// Requires: AVX, FMA3, SSE
+TEXT ·scaleRowsAVX2f32(SB), NOSPLIT, $0-116
+	STMXCSR csr+112(FP)
+	LDMXCSR flushing<>+0(SB)
+	MOVQ    n+8(FP), DX
+	ANDQ    $0x07, DX
+	JE      row
+	LEAQ    lanes<>+32(SB), AX
+	MOVQ    DX, CX
+	NEGQ    CX
+	VMOVUPS (AX)(CX*4), Y15
+
+row:
+	MOVQ         dst+16(FP), AX
+	MOVQ         x+32(FP), CX
+	MOVQ         c+96(FP), DX
+	VBROADCASTSS (DX), Y14
+	ADDQ         $0x04, c+96(FP)
+	MOVQ         a+80(FP), DX
+	VBROADCASTSS (DX), Y13
+	ADDQ         $0x04, a+80(FP)
+	MOVQ         b+88(FP), DX
+	VBROADCASTSS (DX), Y12
+	ADDQ         $0x04, b+88(FP)
+	MOVQ         n+8(FP), DX
+
+by4:
+	CMPQ        DX, $0x00000020
+	JL          after4
+	VMOVUPS     (CX), Y0
+	VMOVUPS     32(CX), Y1
+	VMOVUPS     64(CX), Y2
+	VMOVUPS     96(CX), Y3
+	VSUBPS      Y14, Y0, Y0
+	VFMADD213PS Y12, Y13, Y0
+	VMOVUPS     Y0, (AX)
+	VSUBPS      Y14, Y1, Y1
+	VFMADD213PS Y12, Y13, Y1
+	VMOVUPS     Y1, 32(AX)
+	VSUBPS      Y14, Y2, Y2
+	VFMADD213PS Y12, Y13, Y2
+	VMOVUPS     Y2, 64(AX)
+	VSUBPS      Y14, Y3, Y3
+	VFMADD213PS Y12, Y13, Y3
+	VMOVUPS     Y3, 96(AX)
+	ADDQ        $0x00000080, AX
+	ADDQ        $0x00000080, CX
+	SUBQ        $0x00000020, DX
+	JMP         by4
+
+after4:
+by1:
+	CMPQ        DX, $0x00000008
+	JL          after1
+	VMOVUPS     (CX), Y0
+	VSUBPS      Y14, Y0, Y0
+	VFMADD213PS Y12, Y13, Y0
+	VMOVUPS     Y0, (AX)
+	ADDQ        $0x00000020, AX
+	ADDQ        $0x00000020, CX
+	SUBQ        $0x00000008, DX
+	JMP         by1
+
+after1:
+	TESTQ       DX, DX
+	JE          next
+	VMASKMOVPS  (CX), Y15, Y0
+	VSUBPS      Y14, Y0, Y0
+	VFMADD213PS Y12, Y13, Y0
+	VMASKMOVPS  Y0, Y15, (AX)
+
+next:
+	MOVQ    dstRow+24(FP), DX
+	ADDQ    DX, dst+16(FP)
+	MOVQ    xRow+40(FP), DX
+	ADDQ    DX, x+32(FP)
+	DECQ    rows+0(FP)
+	JNE     row
+	LDMXCSR csr+112(FP)
+	VZEROUPPER
+	RET
+
+// func scaleByRowsAVX2f32(rows int, n int, dst *float32, dstRow int, x *float32, xRow int, z *float32, zRow int, p *float32, q *float32, a *float32, b *float32, c *float32, d *float32) (csr uint32)
+// Requires: AVX, FMA3, SSE
+TEXT ·scaleByRowsAVX2f32(SB), NOSPLIT, $0-116
+	STMXCSR csr+112(FP)
+	LDMXCSR flushing<>+0(SB)
+	MOVQ    n+8(FP), SI
+	ANDQ    $0x07, SI
+	JE      row
+	LEAQ    lanes<>+32(SB), AX
+	MOVQ    SI, CX
+	NEGQ    CX
+	VMOVUPS (AX)(CX*4), Y15
+
+row:
+	MOVQ         dst+16(FP), AX
+	MOVQ         x+32(FP), CX
+	MOVQ         p+64(FP), DX
+	MOVQ         q+72(FP), BX
+	MOVQ         c+96(FP), SI
+	VBROADCASTSS (SI), Y14
+	ADDQ         $0x04, c+96(FP)
+	MOVQ         a+80(FP), SI
+	VBROADCASTSS (SI), Y13
+	ADDQ         $0x04, a+80(FP)
+	MOVQ         n+8(FP), SI
+
+by4:
+	CMPQ        SI, $0x00000020
+	JL          after4
+	VMOVUPS     (CX), Y0
+	VMOVUPS     32(CX), Y1
+	VMOVUPS     64(CX), Y2
+	VMOVUPS     96(CX), Y3
+	VMOVUPS     (DX), Y4
+	VMOVUPS     32(DX), Y5
+	VMOVUPS     64(DX), Y6
+	VMOVUPS     96(DX), Y7
+	VMOVUPS     (BX), Y8
+	VMOVUPS     32(BX), Y9
+	VMOVUPS     64(BX), Y10
+	VMOVUPS     96(BX), Y11
+	VSUBPS      Y14, Y0, Y0
+	VMULPS      Y13, Y0, Y0
+	VFMADD213PS Y8, Y4, Y0
+	VMOVUPS     Y0, (AX)
+	VSUBPS      Y14, Y1, Y1
+	VMULPS      Y13, Y1, Y1
+	VFMADD213PS Y9, Y5, Y1
+	VMOVUPS     Y1, 32(AX)
+	VSUBPS      Y14, Y2, Y2
+	VMULPS      Y13, Y2, Y2
+	VFMADD213PS Y10, Y6, Y2
+	VMOVUPS     Y2, 64(AX)
+	VSUBPS      Y14, Y3, Y3
+	VMULPS      Y13, Y3, Y3
+	VFMADD213PS Y11, Y7, Y3
+	VMOVUPS     Y3, 96(AX)
+	ADDQ        $0x00000080, AX
+	ADDQ        $0x00000080, CX
+	ADDQ        $0x00000080, DX
+	ADDQ        $0x00000080, BX
+	SUBQ        $0x00000020, SI
+	JMP         by4
+
+after4:
+by1:
+	CMPQ        SI, $0x00000008
+	JL          after1
+	VMOVUPS     (CX), Y0
+	VMOVUPS     (DX), Y1
+	VMOVUPS     (BX), Y2
+	VSUBPS      Y14, Y0, Y0
+	VMULPS      Y13, Y0, Y0
+	VFMADD213PS Y2, Y1, Y0
+	VMOVUPS     Y0, (AX)
+	ADDQ        $0x00000020, AX
+	ADDQ        $0x00000020, CX
+	ADDQ        $0x00000020, DX
+	ADDQ        $0x00000020, BX
+	SUBQ        $0x00000008, SI
+	JMP         by1
+
+after1:
+	TESTQ       SI, SI
+	JE          next
+	VMASKMOVPS  (CX), Y15, Y0
+	VMASKMOVPS  (DX), Y15, Y1
+	VMASKMOVPS  (BX), Y15, Y2
+	VSUBPS      Y14, Y0, Y0
+	VMULPS      Y13, Y0, Y0
+	VFMADD213PS Y2, Y1, Y0
+	VMASKMOVPS  Y0, Y15, (AX)
+
+next:
+	MOVQ    dstRow+24(FP), SI
+	ADDQ    SI, dst+16(FP)
+	MOVQ    xRow+40(FP), SI
+	ADDQ    SI, x+32(FP)
+	DECQ    rows+0(FP)
+	JNE     row
+	LDMXCSR csr+112(FP)
+	VZEROUPPER
+	RET
+
+// func blendRowsAVX2f32(rows int, n int, dst *float32, dstRow int, x *float32, xRow int, z *float32, zRow int, p *float32, q *float32, a *float32, b *float32, c *float32, d *float32) (csr uint32)
+// Requires: AVX, FMA3, SSE
+TEXT ·blendRowsAVX2f32(SB), NOSPLIT, $0-116
+	STMXCSR csr+112(FP)
+	LDMXCSR flushing<>+0(SB)
+	MOVQ    n+8(FP), BX
+	ANDQ    $0x07, BX
+	JE      row
+	LEAQ    lanes<>+32(SB), AX
+	MOVQ    BX, CX
+	NEGQ    CX
+	VMOVUPS (AX)(CX*4), Y15
+
+row:
+	MOVQ         dst+16(FP), AX
+	MOVQ         x+32(FP), CX
+	MOVQ         z+48(FP), DX
+	MOVQ         c+96(FP), BX
+	VBROADCASTSS (BX), Y14
+	ADDQ         $0x04, c+96(FP)
+	MOVQ         a+80(FP), BX
+	VBROADCASTSS (BX), Y13
+	ADDQ         $0x04, a+80(FP)
+	MOVQ         b+88(FP), BX
+	VBROADCASTSS (BX), Y12
+	ADDQ         $0x04, b+88(FP)
+	MOVQ         d+104(FP), BX
+	VBROADCASTSS (BX), Y11
+	ADDQ         $0x04, d+104(FP)
+	MOVQ         n+8(FP), BX
+
+by4:
+	CMPQ        BX, $0x00000020
+	JL          after4
+	VMOVUPS     (CX), Y0
+	VMOVUPS     32(CX), Y1
+	VMOVUPS     64(CX), Y2
+	VMOVUPS     96(CX), Y3
+	VMOVUPS     (DX), Y4
+	VMOVUPS     32(DX), Y5
+	VMOVUPS     64(DX), Y6
+	VMOVUPS     96(DX), Y7
+	VSUBPS      Y14, Y0, Y0
+	VFMADD213PS Y11, Y12, Y0
+	VFMADD231PS Y4, Y13, Y0
+	VMOVUPS     Y0, (AX)
+	VSUBPS      Y14, Y1, Y1
+	VFMADD213PS Y11, Y12, Y1
+	VFMADD231PS Y5, Y13, Y1
+	VMOVUPS     Y1, 32(AX)
+	VSUBPS      Y14, Y2, Y2
+	VFMADD213PS Y11, Y12, Y2
+	VFMADD231PS Y6, Y13, Y2
+	VMOVUPS     Y2, 64(AX)
+	VSUBPS      Y14, Y3, Y3
+	VFMADD213PS Y11, Y12, Y3
+	VFMADD231PS Y7, Y13, Y3
+	VMOVUPS     Y3, 96(AX)
+	ADDQ        $0x00000080, AX
+	ADDQ        $0x00000080, CX
+	ADDQ        $0x00000080, DX
+	SUBQ        $0x00000020, BX
+	JMP         by4
+
+after4:
+by1:
+	CMPQ        BX, $0x00000008
+	JL          after1
+	VMOVUPS     (CX), Y0
+	VMOVUPS     (DX), Y1
+	VSUBPS      Y14, Y0, Y0
+	VFMADD213PS Y11, Y12, Y0
+	VFMADD231PS Y1, Y13, Y0
+	VMOVUPS     Y0, (AX)
+	ADDQ        $0x00000020, AX
+	ADDQ        $0x00000020, CX
+	ADDQ        $0x00000020, DX
+	SUBQ        $0x00000008, BX
+	JMP         by1
+
+after1:
+	TESTQ       BX, BX
+	JE          next
+	VMASKMOVPS  (CX), Y15, Y0
+	VMASKMOVPS  (DX), Y15, Y1
+	VSUBPS      Y14, Y0, Y0
+	VFMADD213PS Y11, Y12, Y0
+	VFMADD231PS Y1, Y13, Y0
+	VMASKMOVPS  Y0, Y15, (AX)
+
+next:
+	MOVQ    dstRow+24(FP), BX
+	ADDQ    BX, dst+16(FP)
+	MOVQ    xRow+40(FP), BX
+	ADDQ    BX, x+32(FP)
+	MOVQ    zRow+56(FP), BX
+	ADDQ    BX, z+48(FP)
+	DECQ    rows+0(FP)
+	JNE     row
+	LDMXCSR csr+112(FP)
+	VZEROUPPER
+	RET
+
+// func blendByRowsAVX2f32(rows int, n int, dst *float32, dstRow int, x *float32, xRow int, z *float32, zRow int, p *float32, q *float32, a *float32, b *float32, c *float32, d *float32) (csr uint32)
+// Requires: AVX, FMA3, SSE
+TEXT ·blendByRowsAVX2f32(SB), NOSPLIT, $0-116
+	STMXCSR csr+112(FP)
+	LDMXCSR flushing<>+0(SB)
+	MOVQ    n+8(FP), SI
+	ANDQ    $0x07, SI
+	JE      row
+	LEAQ    lanes<>+32(SB), AX
+	MOVQ    SI, CX
+	NEGQ    CX
+	VMOVUPS (AX)(CX*4), Y15
+
+row:
+	MOVQ         dst+16(FP), AX
+	MOVQ         x+32(FP), CX
+	MOVQ         z+48(FP), DX
+	MOVQ         p+64(FP), BX
+	MOVQ         c+96(FP), SI
+	VBROADCASTSS (SI), Y14
+	ADDQ         $0x04, c+96(FP)
+	MOVQ         a+80(FP), SI
+	VBROADCASTSS (SI), Y13
+	ADDQ         $0x04, a+80(FP)
+	MOVQ         b+88(FP), SI
+	VBROADCASTSS (SI), Y12
+	ADDQ         $0x04, b+88(FP)
+	MOVQ         d+104(FP), SI
+	VBROADCASTSS (SI), Y11
+	ADDQ         $0x04, d+104(FP)
+	MOVQ         n+8(FP), SI
+
+by3:
+	CMPQ        SI, $0x00000018
+	JL          after3
+	VMOVUPS     (CX), Y0
+	VMOVUPS     32(CX), Y1
+	VMOVUPS     64(CX), Y2
+	VMOVUPS     (DX), Y3
+	VMOVUPS     32(DX), Y4
+	VMOVUPS     64(DX), Y5
+	VMOVUPS     (BX), Y6
+	VMOVUPS     32(BX), Y7
+	VMOVUPS     64(BX), Y8
+	VSUBPS      Y14, Y0, Y0
+	VFMADD213PS Y11, Y12, Y0
+	VMULPS      Y6, Y3, Y3
+	VFMADD231PS Y3, Y13, Y0
+	VMOVUPS     Y0, (AX)
+	VSUBPS      Y14, Y1, Y1
+	VFMADD213PS Y11, Y12, Y1
+	VMULPS      Y7, Y4, Y4
+	VFMADD231PS Y4, Y13, Y1
+	VMOVUPS     Y1, 32(AX)
+	VSUBPS      Y14, Y2, Y2
+	VFMADD213PS Y11, Y12, Y2
+	VMULPS      Y8, Y5, Y5
+	VFMADD231PS Y5, Y13, Y2
+	VMOVUPS     Y2, 64(AX)
+	ADDQ        $0x00000060, AX
+	ADDQ        $0x00000060, CX
+	ADDQ        $0x00000060, DX
+	ADDQ        $0x00000060, BX
+	SUBQ        $0x00000018, SI
+	JMP         by3
+
+after3:
+by1:
+	CMPQ        SI, $0x00000008
+	JL          after1
+	VMOVUPS     (CX), Y0
+	VMOVUPS     (DX), Y1
+	VMOVUPS     (BX), Y2
+	VSUBPS      Y14, Y0, Y0
+	VFMADD213PS Y11, Y12, Y0
+	VMULPS      Y2, Y1, Y1
+	VFMADD231PS Y1, Y13, Y0
+	VMOVUPS     Y0, (AX)
+	ADDQ        $0x00000020, AX
+	ADDQ        $0x00000020, CX
+	ADDQ        $0x00000020, DX
+	ADDQ        $0x00000020, BX
+	SUBQ        $0x00000008, SI
+	JMP         by1
+
+after1:
+	TESTQ       SI, SI
+	JE          next
+	VMASKMOVPS  (CX), Y15, Y0
+	VMASKMOVPS  (DX), Y15, Y1
+	VMASKMOVPS  (BX), Y15, Y2
+	VSUBPS      Y14, Y0, Y0
+	VFMADD213PS Y11, Y12, Y0
+	VMULPS      Y2, Y1, Y1
+	VFMADD231PS Y1, Y13, Y0
+	VMASKMOVPS  Y0, Y15, (AX)
+
+next:
+	MOVQ    dstRow+24(FP), SI
+	ADDQ    SI, dst+16(FP)
+	MOVQ    xRow+40(FP), SI
+	ADDQ    SI, x+32(FP)
+	MOVQ    zRow+56(FP), SI
+	ADDQ    SI, z+48(FP)
+	DECQ    rows+0(FP)
+	JNE     row
+	LDMXCSR csr+112(FP)
+	VZEROUPPER
+	RET
+
+// func weighRowsAVX2f32(rows int, n int, dst *float32, dstRow int, x *float32, xRow int, z *float32, zRow int, p *float32, q *float32, a *float32, b *float32, c *float32, d *float32) (csr uint32)
+// Requires: AVX, FMA3, SSE
+TEXT ·weighRowsAVX2f32(SB), NOSPLIT, $0-116
+	STMXCSR csr+112(FP)
+	LDMXCSR flushing<>+0(SB)
+	MOVQ    n+8(FP), BX
+	ANDQ    $0x07, BX
+	JE      row
+	LEAQ    lanes<>+32(SB), AX
+	MOVQ    BX, CX
+	NEGQ    CX
+	VMOVUPS (AX)(CX*4), Y15
+
+row:
+	MOVQ         dst+16(FP), AX
+	MOVQ         x+32(FP), CX
+	MOVQ         z+48(FP), DX
+	MOVQ         c+96(FP), BX
+	VBROADCASTSS (BX), Y14
+	ADDQ         $0x04, c+96(FP)
+	MOVQ         a+80(FP), BX
+	VBROADCASTSS (BX), Y13
+	ADDQ         $0x04, a+80(FP)
+	MOVQ         n+8(FP), BX
+
+by4:
+	CMPQ        BX, $0x00000020
+	JL          after4
+	VMOVUPS     (AX), Y0
+	VMOVUPS     32(AX), Y1
+	VMOVUPS     64(AX), Y2
+	VMOVUPS     96(AX), Y3
+	VMOVUPS     (CX), Y4
+	VMOVUPS     32(CX), Y5
+	VMOVUPS     64(CX), Y6
+	VMOVUPS     96(CX), Y7
+	VMOVUPS     (DX), Y8
+	VMOVUPS     32(DX), Y9
+	VMOVUPS     64(DX), Y10
+	VMOVUPS     96(DX), Y11
+	VSUBPS      Y14, Y4, Y4
+	VMULPS      Y13, Y4, Y4
+	VFMADD231PS Y4, Y8, Y0
+	VMOVUPS     Y0, (AX)
+	VSUBPS      Y14, Y5, Y5
+	VMULPS      Y13, Y5, Y5
+	VFMADD231PS Y5, Y9, Y1
+	VMOVUPS     Y1, 32(AX)
+	VSUBPS      Y14, Y6, Y6
+	VMULPS      Y13, Y6, Y6
+	VFMADD231PS Y6, Y10, Y2
+	VMOVUPS     Y2, 64(AX)
+	VSUBPS      Y14, Y7, Y7
+	VMULPS      Y13, Y7, Y7
+	VFMADD231PS Y7, Y11, Y3
+	VMOVUPS     Y3, 96(AX)
+	ADDQ        $0x00000080, AX
+	ADDQ        $0x00000080, CX
+	ADDQ        $0x00000080, DX
+	SUBQ        $0x00000020, BX
+	JMP         by4
+
+after4:
+by1:
+	CMPQ        BX, $0x00000008
+	JL          after1
+	VMOVUPS     (AX), Y0
+	VMOVUPS     (CX), Y1
+	VMOVUPS     (DX), Y2
+	VSUBPS      Y14, Y1, Y1
+	VMULPS      Y13, Y1, Y1
+	VFMADD231PS Y1, Y2, Y0
+	VMOVUPS     Y0, (AX)
+	ADDQ        $0x00000020, AX
+	ADDQ        $0x00000020, CX
+	ADDQ        $0x00000020, DX
+	SUBQ        $0x00000008, BX
+	JMP         by1
+
+after1:
+	TESTQ       BX, BX
+	JE          next
+	VMASKMOVPS  (AX), Y15, Y0
+	VMASKMOVPS  (CX), Y15, Y1
+	VMASKMOVPS  (DX), Y15, Y2
+	VSUBPS      Y14, Y1, Y1
+	VMULPS      Y13, Y1, Y1
+	VFMADD231PS Y1, Y2, Y0
+	VMASKMOVPS  Y0, Y15, (AX)
+
+next:
+	MOVQ    dstRow+24(FP), BX
+	ADDQ    BX, dst+16(FP)
+	MOVQ    xRow+40(FP), BX
+	ADDQ    BX, x+32(FP)
+	MOVQ    zRow+56(FP), BX
+	ADDQ    BX, z+48(FP)
+	DECQ    rows+0(FP)
+	JNE     row
+	LDMXCSR csr+112(FP)
+	VZEROUPPER
+	RET
+
 // func sumAVX2f64(rows int, n int, y *float64, x *float64, xRow int, z *float64, zRow int, w *float64, c *float64) (csr uint32)
 // Requires: AVX, SSE
 TEXT ·sumAVX2f64(SB), NOSPLIT, $0-76
@@ -2930,5 +3433,508 @@ after1:
 
 done:
 	LDMXCSR csr+96(FP)
+	VZEROUPPER
+	RET
+
+// func scaleRowsAVX2f64(rows int, n int, dst *float64, dstRow int, x *float64, xRow int, z *float64, zRow int, p *float64, q *float64, a *float64, b *float64, c *float64, d *float64) (csr uint32)
+// Requires: AVX, FMA3, SSE
+TEXT ·scaleRowsAVX2f64(SB), NOSPLIT, $0-116
+	STMXCSR csr+112(FP)
+	LDMXCSR flushing<>+0(SB)
+	MOVQ    n+8(FP), DX
+	ANDQ    $0x03, DX
+	JE      row
+	LEAQ    lanes<>+32(SB), AX
+	MOVQ    DX, CX
+	NEGQ    CX
+	VMOVUPS (AX)(CX*8), Y15
+
+row:
+	MOVQ         dst+16(FP), AX
+	MOVQ         x+32(FP), CX
+	MOVQ         c+96(FP), DX
+	VBROADCASTSD (DX), Y14
+	ADDQ         $0x08, c+96(FP)
+	MOVQ         a+80(FP), DX
+	VBROADCASTSD (DX), Y13
+	ADDQ         $0x08, a+80(FP)
+	MOVQ         b+88(FP), DX
+	VBROADCASTSD (DX), Y12
+	ADDQ         $0x08, b+88(FP)
+	MOVQ         n+8(FP), DX
+
+by4:
+	CMPQ        DX, $0x00000010
+	JL          after4
+	VMOVUPS     (CX), Y0
+	VMOVUPS     32(CX), Y1
+	VMOVUPS     64(CX), Y2
+	VMOVUPS     96(CX), Y3
+	VSUBPD      Y14, Y0, Y0
+	VFMADD213PD Y12, Y13, Y0
+	VMOVUPS     Y0, (AX)
+	VSUBPD      Y14, Y1, Y1
+	VFMADD213PD Y12, Y13, Y1
+	VMOVUPS     Y1, 32(AX)
+	VSUBPD      Y14, Y2, Y2
+	VFMADD213PD Y12, Y13, Y2
+	VMOVUPS     Y2, 64(AX)
+	VSUBPD      Y14, Y3, Y3
+	VFMADD213PD Y12, Y13, Y3
+	VMOVUPS     Y3, 96(AX)
+	ADDQ        $0x00000080, AX
+	ADDQ        $0x00000080, CX
+	SUBQ        $0x00000010, DX
+	JMP         by4
+
+after4:
+by1:
+	CMPQ        DX, $0x00000004
+	JL          after1
+	VMOVUPS     (CX), Y0
+	VSUBPD      Y14, Y0, Y0
+	VFMADD213PD Y12, Y13, Y0
+	VMOVUPS     Y0, (AX)
+	ADDQ        $0x00000020, AX
+	ADDQ        $0x00000020, CX
+	SUBQ        $0x00000004, DX
+	JMP         by1
+
+after1:
+	TESTQ       DX, DX
+	JE          next
+	VMASKMOVPD  (CX), Y15, Y0
+	VSUBPD      Y14, Y0, Y0
+	VFMADD213PD Y12, Y13, Y0
+	VMASKMOVPD  Y0, Y15, (AX)
+
+next:
+	MOVQ    dstRow+24(FP), DX
+	ADDQ    DX, dst+16(FP)
+	MOVQ    xRow+40(FP), DX
+	ADDQ    DX, x+32(FP)
+	DECQ    rows+0(FP)
+	JNE     row
+	LDMXCSR csr+112(FP)
+	VZEROUPPER
+	RET
+
+// func scaleByRowsAVX2f64(rows int, n int, dst *float64, dstRow int, x *float64, xRow int, z *float64, zRow int, p *float64, q *float64, a *float64, b *float64, c *float64, d *float64) (csr uint32)
+// Requires: AVX, FMA3, SSE
+TEXT ·scaleByRowsAVX2f64(SB), NOSPLIT, $0-116
+	STMXCSR csr+112(FP)
+	LDMXCSR flushing<>+0(SB)
+	MOVQ    n+8(FP), SI
+	ANDQ    $0x03, SI
+	JE      row
+	LEAQ    lanes<>+32(SB), AX
+	MOVQ    SI, CX
+	NEGQ    CX
+	VMOVUPS (AX)(CX*8), Y15
+
+row:
+	MOVQ         dst+16(FP), AX
+	MOVQ         x+32(FP), CX
+	MOVQ         p+64(FP), DX
+	MOVQ         q+72(FP), BX
+	MOVQ         c+96(FP), SI
+	VBROADCASTSD (SI), Y14
+	ADDQ         $0x08, c+96(FP)
+	MOVQ         a+80(FP), SI
+	VBROADCASTSD (SI), Y13
+	ADDQ         $0x08, a+80(FP)
+	MOVQ         n+8(FP), SI
+
+by4:
+	CMPQ        SI, $0x00000010
+	JL          after4
+	VMOVUPS     (CX), Y0
+	VMOVUPS     32(CX), Y1
+	VMOVUPS     64(CX), Y2
+	VMOVUPS     96(CX), Y3
+	VMOVUPS     (DX), Y4
+	VMOVUPS     32(DX), Y5
+	VMOVUPS     64(DX), Y6
+	VMOVUPS     96(DX), Y7
+	VMOVUPS     (BX), Y8
+	VMOVUPS     32(BX), Y9
+	VMOVUPS     64(BX), Y10
+	VMOVUPS     96(BX), Y11
+	VSUBPD      Y14, Y0, Y0
+	VMULPD      Y13, Y0, Y0
+	VFMADD213PD Y8, Y4, Y0
+	VMOVUPS     Y0, (AX)
+	VSUBPD      Y14, Y1, Y1
+	VMULPD      Y13, Y1, Y1
+	VFMADD213PD Y9, Y5, Y1
+	VMOVUPS     Y1, 32(AX)
+	VSUBPD      Y14, Y2, Y2
+	VMULPD      Y13, Y2, Y2
+	VFMADD213PD Y10, Y6, Y2
+	VMOVUPS     Y2, 64(AX)
+	VSUBPD      Y14, Y3, Y3
+	VMULPD      Y13, Y3, Y3
+	VFMADD213PD Y11, Y7, Y3
+	VMOVUPS     Y3, 96(AX)
+	ADDQ        $0x00000080, AX
+	ADDQ        $0x00000080, CX
+	ADDQ        $0x00000080, DX
+	ADDQ        $0x00000080, BX
+	SUBQ        $0x00000010, SI
+	JMP         by4
+
+after4:
+by1:
+	CMPQ        SI, $0x00000004
+	JL          after1
+	VMOVUPS     (CX), Y0
+	VMOVUPS     (DX), Y1
+	VMOVUPS     (BX), Y2
+	VSUBPD      Y14, Y0, Y0
+	VMULPD      Y13, Y0, Y0
+	VFMADD213PD Y2, Y1, Y0
+	VMOVUPS     Y0, (AX)
+	ADDQ        $0x00000020, AX
+	ADDQ        $0x00000020, CX
+	ADDQ        $0x00000020, DX
+	ADDQ        $0x00000020, BX
+	SUBQ        $0x00000004, SI
+	JMP         by1
+
+after1:
+	TESTQ       SI, SI
+	JE          next
+	VMASKMOVPD  (CX), Y15, Y0
+	VMASKMOVPD  (DX), Y15, Y1
+	VMASKMOVPD  (BX), Y15, Y2
+	VSUBPD      Y14, Y0, Y0
+	VMULPD      Y13, Y0, Y0
+	VFMADD213PD Y2, Y1, Y0
+	VMASKMOVPD  Y0, Y15, (AX)
+
+next:
+	MOVQ    dstRow+24(FP), SI
+	ADDQ    SI, dst+16(FP)
+	MOVQ    xRow+40(FP), SI
+	ADDQ    SI, x+32(FP)
+	DECQ    rows+0(FP)
+	JNE     row
+	LDMXCSR csr+112(FP)
+	VZEROUPPER
+	RET
+
+// func blendRowsAVX2f64(rows int, n int, dst *float64, dstRow int, x *float64, xRow int, z *float64, zRow int, p *float64, q *float64, a *float64, b *float64, c *float64, d *float64) (csr uint32)
+// Requires: AVX, FMA3, SSE
+TEXT ·blendRowsAVX2f64(SB), NOSPLIT, $0-116
+	STMXCSR csr+112(FP)
+	LDMXCSR flushing<>+0(SB)
+	MOVQ    n+8(FP), BX
+	ANDQ    $0x03, BX
+	JE      row
+	LEAQ    lanes<>+32(SB), AX
+	MOVQ    BX, CX
+	NEGQ    CX
+	VMOVUPS (AX)(CX*8), Y15
+
+row:
+	MOVQ         dst+16(FP), AX
+	MOVQ         x+32(FP), CX
+	MOVQ         z+48(FP), DX
+	MOVQ         c+96(FP), BX
+	VBROADCASTSD (BX), Y14
+	ADDQ         $0x08, c+96(FP)
+	MOVQ         a+80(FP), BX
+	VBROADCASTSD (BX), Y13
+	ADDQ         $0x08, a+80(FP)
+	MOVQ         b+88(FP), BX
+	VBROADCASTSD (BX), Y12
+	ADDQ         $0x08, b+88(FP)
+	MOVQ         d+104(FP), BX
+	VBROADCASTSD (BX), Y11
+	ADDQ         $0x08, d+104(FP)
+	MOVQ         n+8(FP), BX
+
+by4:
+	CMPQ        BX, $0x00000010
+	JL          after4
+	VMOVUPS     (CX), Y0
+	VMOVUPS     32(CX), Y1
+	VMOVUPS     64(CX), Y2
+	VMOVUPS     96(CX), Y3
+	VMOVUPS     (DX), Y4
+	VMOVUPS     32(DX), Y5
+	VMOVUPS     64(DX), Y6
+	VMOVUPS     96(DX), Y7
+	VSUBPD      Y14, Y0, Y0
+	VFMADD213PD Y11, Y12, Y0
+	VFMADD231PD Y4, Y13, Y0
+	VMOVUPS     Y0, (AX)
+	VSUBPD      Y14, Y1, Y1
+	VFMADD213PD Y11, Y12, Y1
+	VFMADD231PD Y5, Y13, Y1
+	VMOVUPS     Y1, 32(AX)
+	VSUBPD      Y14, Y2, Y2
+	VFMADD213PD Y11, Y12, Y2
+	VFMADD231PD Y6, Y13, Y2
+	VMOVUPS     Y2, 64(AX)
+	VSUBPD      Y14, Y3, Y3
+	VFMADD213PD Y11, Y12, Y3
+	VFMADD231PD Y7, Y13, Y3
+	VMOVUPS     Y3, 96(AX)
+	ADDQ        $0x00000080, AX
+	ADDQ        $0x00000080, CX
+	ADDQ        $0x00000080, DX
+	SUBQ        $0x00000010, BX
+	JMP         by4
+
+after4:
+by1:
+	CMPQ        BX, $0x00000004
+	JL          after1
+	VMOVUPS     (CX), Y0
+	VMOVUPS     (DX), Y1
+	VSUBPD      Y14, Y0, Y0
+	VFMADD213PD Y11, Y12, Y0
+	VFMADD231PD Y1, Y13, Y0
+	VMOVUPS     Y0, (AX)
+	ADDQ        $0x00000020, AX
+	ADDQ        $0x00000020, CX
+	ADDQ        $0x00000020, DX
+	SUBQ        $0x00000004, BX
+	JMP         by1
+
+after1:
+	TESTQ       BX, BX
+	JE          next
+	VMASKMOVPD  (CX), Y15, Y0
+	VMASKMOVPD  (DX), Y15, Y1
+	VSUBPD      Y14, Y0, Y0
+	VFMADD213PD Y11, Y12, Y0
+	VFMADD231PD Y1, Y13, Y0
+	VMASKMOVPD  Y0, Y15, (AX)
+
+next:
+	MOVQ    dstRow+24(FP), BX
+	ADDQ    BX, dst+16(FP)
+	MOVQ    xRow+40(FP), BX
+	ADDQ    BX, x+32(FP)
+	MOVQ    zRow+56(FP), BX
+	ADDQ    BX, z+48(FP)
+	DECQ    rows+0(FP)
+	JNE     row
+	LDMXCSR csr+112(FP)
+	VZEROUPPER
+	RET
+
+// func blendByRowsAVX2f64(rows int, n int, dst *float64, dstRow int, x *float64, xRow int, z *float64, zRow int, p *float64, q *float64, a *float64, b *float64, c *float64, d *float64) (csr uint32)
+// Requires: AVX, FMA3, SSE
+TEXT ·blendByRowsAVX2f64(SB), NOSPLIT, $0-116
+	STMXCSR csr+112(FP)
+	LDMXCSR flushing<>+0(SB)
+	MOVQ    n+8(FP), SI
+	ANDQ    $0x03, SI
+	JE      row
+	LEAQ    lanes<>+32(SB), AX
+	MOVQ    SI, CX
+	NEGQ    CX
+	VMOVUPS (AX)(CX*8), Y15
+
+row:
+	MOVQ         dst+16(FP), AX
+	MOVQ         x+32(FP), CX
+	MOVQ         z+48(FP), DX
+	MOVQ         p+64(FP), BX
+	MOVQ         c+96(FP), SI
+	VBROADCASTSD (SI), Y14
+	ADDQ         $0x08, c+96(FP)
+	MOVQ         a+80(FP), SI
+	VBROADCASTSD (SI), Y13
+	ADDQ         $0x08, a+80(FP)
+	MOVQ         b+88(FP), SI
+	VBROADCASTSD (SI), Y12
+	ADDQ         $0x08, b+88(FP)
+	MOVQ         d+104(FP), SI
+	VBROADCASTSD (SI), Y11
+	ADDQ         $0x08, d+104(FP)
+	MOVQ         n+8(FP), SI
+
+by3:
+	CMPQ        SI, $0x0000000c
+	JL          after3
+	VMOVUPS     (CX), Y0
+	VMOVUPS     32(CX), Y1
+	VMOVUPS     64(CX), Y2
+	VMOVUPS     (DX), Y3
+	VMOVUPS     32(DX), Y4
+	VMOVUPS     64(DX), Y5
+	VMOVUPS     (BX), Y6
+	VMOVUPS     32(BX), Y7
+	VMOVUPS     64(BX), Y8
+	VSUBPD      Y14, Y0, Y0
+	VFMADD213PD Y11, Y12, Y0
+	VMULPD      Y6, Y3, Y3
+	VFMADD231PD Y3, Y13, Y0
+	VMOVUPS     Y0, (AX)
+	VSUBPD      Y14, Y1, Y1
+	VFMADD213PD Y11, Y12, Y1
+	VMULPD      Y7, Y4, Y4
+	VFMADD231PD Y4, Y13, Y1
+	VMOVUPS     Y1, 32(AX)
+	VSUBPD      Y14, Y2, Y2
+	VFMADD213PD Y11, Y12, Y2
+	VMULPD      Y8, Y5, Y5
+	VFMADD231PD Y5, Y13, Y2
+	VMOVUPS     Y2, 64(AX)
+	ADDQ        $0x00000060, AX
+	ADDQ        $0x00000060, CX
+	ADDQ        $0x00000060, DX
+	ADDQ        $0x00000060, BX
+	SUBQ        $0x0000000c, SI
+	JMP         by3
+
+after3:
+by1:
+	CMPQ        SI, $0x00000004
+	JL          after1
+	VMOVUPS     (CX), Y0
+	VMOVUPS     (DX), Y1
+	VMOVUPS     (BX), Y2
+	VSUBPD      Y14, Y0, Y0
+	VFMADD213PD Y11, Y12, Y0
+	VMULPD      Y2, Y1, Y1
+	VFMADD231PD Y1, Y13, Y0
+	VMOVUPS     Y0, (AX)
+	ADDQ        $0x00000020, AX
+	ADDQ        $0x00000020, CX
+	ADDQ        $0x00000020, DX
+	ADDQ        $0x00000020, BX
+	SUBQ        $0x00000004, SI
+	JMP         by1
+
+after1:
+	TESTQ       SI, SI
+	JE          next
+	VMASKMOVPD  (CX), Y15, Y0
+	VMASKMOVPD  (DX), Y15, Y1
+	VMASKMOVPD  (BX), Y15, Y2
+	VSUBPD      Y14, Y0, Y0
+	VFMADD213PD Y11, Y12, Y0
+	VMULPD      Y2, Y1, Y1
+	VFMADD231PD Y1, Y13, Y0
+	VMASKMOVPD  Y0, Y15, (AX)
+
+next:
+	MOVQ    dstRow+24(FP), SI
+	ADDQ    SI, dst+16(FP)
+	MOVQ    xRow+40(FP), SI
+	ADDQ    SI, x+32(FP)
+	MOVQ    zRow+56(FP), SI
+	ADDQ    SI, z+48(FP)
+	DECQ    rows+0(FP)
+	JNE     row
+	LDMXCSR csr+112(FP)
+	VZEROUPPER
+	RET
+
+// func weighRowsAVX2f64(rows int, n int, dst *float64, dstRow int, x *float64, xRow int, z *float64, zRow int, p *float64, q *float64, a *float64, b *float64, c *float64, d *float64) (csr uint32)
+// Requires: AVX, FMA3, SSE
+TEXT ·weighRowsAVX2f64(SB), NOSPLIT, $0-116
+	STMXCSR csr+112(FP)
+	LDMXCSR flushing<>+0(SB)
+	MOVQ    n+8(FP), BX
+	ANDQ    $0x03, BX
+	JE      row
+	LEAQ    lanes<>+32(SB), AX
+	MOVQ    BX, CX
+	NEGQ    CX
+	VMOVUPS (AX)(CX*8), Y15
+
+row:
+	MOVQ         dst+16(FP), AX
+	MOVQ         x+32(FP), CX
+	MOVQ         z+48(FP), DX
+	MOVQ         c+96(FP), BX
+	VBROADCASTSD (BX), Y14
+	ADDQ         $0x08, c+96(FP)
+	MOVQ         a+80(FP), BX
+	VBROADCASTSD (BX), Y13
+	ADDQ         $0x08, a+80(FP)
+	MOVQ         n+8(FP), BX
+
+by4:
+	CMPQ        BX, $0x00000010
+	JL          after4
+	VMOVUPS     (AX), Y0
+	VMOVUPS     32(AX), Y1
+	VMOVUPS     64(AX), Y2
+	VMOVUPS     96(AX), Y3
+	VMOVUPS     (CX), Y4
+	VMOVUPS     32(CX), Y5
+	VMOVUPS     64(CX), Y6
+	VMOVUPS     96(CX), Y7
+	VMOVUPS     (DX), Y8
+	VMOVUPS     32(DX), Y9
+	VMOVUPS     64(DX), Y10
+	VMOVUPS     96(DX), Y11
+	VSUBPD      Y14, Y4, Y4
+	VMULPD      Y13, Y4, Y4
+	VFMADD231PD Y4, Y8, Y0
+	VMOVUPS     Y0, (AX)
+	VSUBPD      Y14, Y5, Y5
+	VMULPD      Y13, Y5, Y5
+	VFMADD231PD Y5, Y9, Y1
+	VMOVUPS     Y1, 32(AX)
+	VSUBPD      Y14, Y6, Y6
+	VMULPD      Y13, Y6, Y6
+	VFMADD231PD Y6, Y10, Y2
+	VMOVUPS     Y2, 64(AX)
+	VSUBPD      Y14, Y7, Y7
+	VMULPD      Y13, Y7, Y7
+	VFMADD231PD Y7, Y11, Y3
+	VMOVUPS     Y3, 96(AX)
+	ADDQ        $0x00000080, AX
+	ADDQ        $0x00000080, CX
+	ADDQ        $0x00000080, DX
+	SUBQ        $0x00000010, BX
+	JMP         by4
+
+after4:
+by1:
+	CMPQ        BX, $0x00000004
+	JL          after1
+	VMOVUPS     (AX), Y0
+	VMOVUPS     (CX), Y1
+	VMOVUPS     (DX), Y2
+	VSUBPD      Y14, Y1, Y1
+	VMULPD      Y13, Y1, Y1
+	VFMADD231PD Y1, Y2, Y0
+	VMOVUPS     Y0, (AX)
+	ADDQ        $0x00000020, AX
+	ADDQ        $0x00000020, CX
+	ADDQ        $0x00000020, DX
+	SUBQ        $0x00000004, BX
+	JMP         by1
+
+after1:
+	TESTQ       BX, BX
+	JE          next
+	VMASKMOVPD  (AX), Y15, Y0
+	VMASKMOVPD  (CX), Y15, Y1
+	VMASKMOVPD  (DX), Y15, Y2
+	VSUBPD      Y14, Y1, Y1
+	VMULPD      Y13, Y1, Y1
+	VFMADD231PD Y1, Y2, Y0
+	VMASKMOVPD  Y0, Y15, (AX)
+
+next:
+	MOVQ    dstRow+24(FP), BX
+	ADDQ    BX, dst+16(FP)
+	MOVQ    xRow+40(FP), BX
+	ADDQ    BX, x+32(FP)
+	MOVQ    zRow+56(FP), BX
+	ADDQ    BX, z+48(FP)
+	DECQ    rows+0(FP)
+	JNE     row
+	LDMXCSR csr+112(FP)
 	VZEROUPPER
 	RET

@@ -89,6 +89,31 @@ func scaleEachAVX512f32(n int, dst *float32, x *float32, z *float32, p *float32,
 //go:noescape
 func blendEachAVX512f32(n int, dst *float32, x *float32, z *float32, p *float32, q *float32, r *float32, s *float32, a float32, b float32, c float32, d float32) (csr uint32)
 
+// scaleRowsAVX512f32 sets rows > 0 rows of n > 0 elements of dst to (x-c)*a + b. The numbers of rows follow each other.
+//
+//go:noescape
+func scaleRowsAVX512f32(rows int, n int, dst *float32, dstRow int, x *float32, xRow int, z *float32, zRow int, p *float32, q *float32, a *float32, b *float32, c *float32, d *float32) (csr uint32)
+
+// scaleByRowsAVX512f32 sets rows > 0 rows of n > 0 elements of dst to (x-c)*a*p + q. The numbers of rows follow each other.
+//
+//go:noescape
+func scaleByRowsAVX512f32(rows int, n int, dst *float32, dstRow int, x *float32, xRow int, z *float32, zRow int, p *float32, q *float32, a *float32, b *float32, c *float32, d *float32) (csr uint32)
+
+// blendRowsAVX512f32 sets rows > 0 rows of n > 0 elements of dst to z*a + (x-c)*b + d. The numbers of rows follow each other.
+//
+//go:noescape
+func blendRowsAVX512f32(rows int, n int, dst *float32, dstRow int, x *float32, xRow int, z *float32, zRow int, p *float32, q *float32, a *float32, b *float32, c *float32, d *float32) (csr uint32)
+
+// blendByRowsAVX512f32 sets rows > 0 rows of n > 0 elements of dst to z*p*a + (x-c)*b + d. The numbers of rows follow each other.
+//
+//go:noescape
+func blendByRowsAVX512f32(rows int, n int, dst *float32, dstRow int, x *float32, xRow int, z *float32, zRow int, p *float32, q *float32, a *float32, b *float32, c *float32, d *float32) (csr uint32)
+
+// weighRowsAVX512f32 sets rows > 0 rows of n > 0 elements of dst to dst + z*(x-c)*a. The numbers of rows follow each other.
+//
+//go:noescape
+func weighRowsAVX512f32(rows int, n int, dst *float32, dstRow int, x *float32, xRow int, z *float32, zRow int, p *float32, q *float32, a *float32, b *float32, c *float32, d *float32) (csr uint32)
+
 // sumAVX512f64 sets y to the sum of x, for each of rows > 0 rows of n > 0 elements. Rows of x are xRow bytes apart, those of z zRow.
 //
 //go:noescape
@@ -174,6 +199,31 @@ func scaleEachAVX512f64(n int, dst *float64, x *float64, z *float64, p *float64,
 //go:noescape
 func blendEachAVX512f64(n int, dst *float64, x *float64, z *float64, p *float64, q *float64, r *float64, s *float64, a float64, b float64, c float64, d float64) (csr uint32)
 
+// scaleRowsAVX512f64 sets rows > 0 rows of n > 0 elements of dst to (x-c)*a + b. The numbers of rows follow each other.
+//
+//go:noescape
+func scaleRowsAVX512f64(rows int, n int, dst *float64, dstRow int, x *float64, xRow int, z *float64, zRow int, p *float64, q *float64, a *float64, b *float64, c *float64, d *float64) (csr uint32)
+
+// scaleByRowsAVX512f64 sets rows > 0 rows of n > 0 elements of dst to (x-c)*a*p + q. The numbers of rows follow each other.
+//
+//go:noescape
+func scaleByRowsAVX512f64(rows int, n int, dst *float64, dstRow int, x *float64, xRow int, z *float64, zRow int, p *float64, q *float64, a *float64, b *float64, c *float64, d *float64) (csr uint32)
+
+// blendRowsAVX512f64 sets rows > 0 rows of n > 0 elements of dst to z*a + (x-c)*b + d. The numbers of rows follow each other.
+//
+//go:noescape
+func blendRowsAVX512f64(rows int, n int, dst *float64, dstRow int, x *float64, xRow int, z *float64, zRow int, p *float64, q *float64, a *float64, b *float64, c *float64, d *float64) (csr uint32)
+
+// blendByRowsAVX512f64 sets rows > 0 rows of n > 0 elements of dst to z*p*a + (x-c)*b + d. The numbers of rows follow each other.
+//
+//go:noescape
+func blendByRowsAVX512f64(rows int, n int, dst *float64, dstRow int, x *float64, xRow int, z *float64, zRow int, p *float64, q *float64, a *float64, b *float64, c *float64, d *float64) (csr uint32)
+
+// weighRowsAVX512f64 sets rows > 0 rows of n > 0 elements of dst to dst + z*(x-c)*a. The numbers of rows follow each other.
+//
+//go:noescape
+func weighRowsAVX512f64(rows int, n int, dst *float64, dstRow int, x *float64, xRow int, z *float64, zRow int, p *float64, q *float64, a *float64, b *float64, c *float64, d *float64) (csr uint32)
+
 var avx512 = Kernels{
 	width: 16,
 	f32: table[float32]{
@@ -198,6 +248,13 @@ var avx512 = Kernels{
 			ScaleEach:   scaleEachAVX512f32,
 			BlendEach:   blendEachAVX512f32,
 		},
+		rows: [...]rowsFunc[float32]{
+			Scale:   scaleRowsAVX512f32,
+			ScaleBy: scaleByRowsAVX512f32,
+			Blend:   blendRowsAVX512f32,
+			BlendBy: blendByRowsAVX512f32,
+			Weigh:   weighRowsAVX512f32,
+		},
 	},
 	f64: table[float64]{
 		totals: [...]totalFunc[float64]{
@@ -220,6 +277,13 @@ var avx512 = Kernels{
 			AddProducts: addProductsAVX512f64,
 			ScaleEach:   scaleEachAVX512f64,
 			BlendEach:   blendEachAVX512f64,
+		},
+		rows: [...]rowsFunc[float64]{
+			Scale:   scaleRowsAVX512f64,
+			ScaleBy: scaleByRowsAVX512f64,
+			Blend:   blendRowsAVX512f64,
+			BlendBy: blendByRowsAVX512f64,
+			Weigh:   weighRowsAVX512f64,
 		},
 	},
 }

@@ -1534,6 +1534,512 @@ done:
 	VZEROUPPER
 	RET
 
+// func scaleRowsAVX512f32(rows int, n int, dst *float32, dstRow int, x *float32, xRow int, z *float32, zRow int, p *float32, q *float32, a *float32, b *float32, c *float32, d *float32) (csr uint32)
+// Requires: AVX, AVX512F, BMI2, SSE
+TEXT ·scaleRowsAVX512f32(SB), NOSPLIT, $0-116
+	STMXCSR csr+112(FP)
+	LDMXCSR flushing<>+0(SB)
+	MOVQ    n+8(FP), DX
+	ANDQ    $0x0f, DX
+	JE      row
+	MOVQ    $-1, AX
+	BZHIQ   DX, AX, AX
+	KMOVW   AX, K1
+
+row:
+	MOVQ         dst+16(FP), AX
+	MOVQ         x+32(FP), CX
+	MOVQ         c+96(FP), DX
+	VBROADCASTSS (DX), Z31
+	ADDQ         $0x04, c+96(FP)
+	MOVQ         a+80(FP), DX
+	VBROADCASTSS (DX), Z30
+	ADDQ         $0x04, a+80(FP)
+	MOVQ         b+88(FP), DX
+	VBROADCASTSS (DX), Z29
+	ADDQ         $0x04, b+88(FP)
+	MOVQ         n+8(FP), DX
+
+by4:
+	CMPQ        DX, $0x00000040
+	JL          after4
+	VMOVUPS     (CX), Z0
+	VMOVUPS     64(CX), Z1
+	VMOVUPS     128(CX), Z2
+	VMOVUPS     192(CX), Z3
+	VSUBPS      Z31, Z0, Z0
+	VFMADD213PS Z29, Z30, Z0
+	VMOVUPS     Z0, (AX)
+	VSUBPS      Z31, Z1, Z1
+	VFMADD213PS Z29, Z30, Z1
+	VMOVUPS     Z1, 64(AX)
+	VSUBPS      Z31, Z2, Z2
+	VFMADD213PS Z29, Z30, Z2
+	VMOVUPS     Z2, 128(AX)
+	VSUBPS      Z31, Z3, Z3
+	VFMADD213PS Z29, Z30, Z3
+	VMOVUPS     Z3, 192(AX)
+	ADDQ        $0x00000100, AX
+	ADDQ        $0x00000100, CX
+	SUBQ        $0x00000040, DX
+	JMP         by4
+
+after4:
+by1:
+	CMPQ        DX, $0x00000010
+	JL          after1
+	VMOVUPS     (CX), Z0
+	VSUBPS      Z31, Z0, Z0
+	VFMADD213PS Z29, Z30, Z0
+	VMOVUPS     Z0, (AX)
+	ADDQ        $0x00000040, AX
+	ADDQ        $0x00000040, CX
+	SUBQ        $0x00000010, DX
+	JMP         by1
+
+after1:
+	TESTQ       DX, DX
+	JE          next
+	VMOVUPS.Z   (CX), K1, Z0
+	VSUBPS      Z31, Z0, Z0
+	VFMADD213PS Z29, Z30, Z0
+	VMOVUPS     Z0, K1, (AX)
+
+next:
+	MOVQ    dstRow+24(FP), DX
+	ADDQ    DX, dst+16(FP)
+	MOVQ    xRow+40(FP), DX
+	ADDQ    DX, x+32(FP)
+	DECQ    rows+0(FP)
+	JNE     row
+	LDMXCSR csr+112(FP)
+	VZEROUPPER
+	RET
+
+// func scaleByRowsAVX512f32(rows int, n int, dst *float32, dstRow int, x *float32, xRow int, z *float32, zRow int, p *float32, q *float32, a *float32, b *float32, c *float32, d *float32) (csr uint32)
+// Requires: AVX, AVX512F, BMI2, SSE
+TEXT ·scaleByRowsAVX512f32(SB), NOSPLIT, $0-116
+	STMXCSR csr+112(FP)
+	LDMXCSR flushing<>+0(SB)
+	MOVQ    n+8(FP), SI
+	ANDQ    $0x0f, SI
+	JE      row
+	MOVQ    $-1, AX
+	BZHIQ   SI, AX, AX
+	KMOVW   AX, K1
+
+row:
+	MOVQ         dst+16(FP), AX
+	MOVQ         x+32(FP), CX
+	MOVQ         p+64(FP), DX
+	MOVQ         q+72(FP), BX
+	MOVQ         c+96(FP), SI
+	VBROADCASTSS (SI), Z31
+	ADDQ         $0x04, c+96(FP)
+	MOVQ         a+80(FP), SI
+	VBROADCASTSS (SI), Z30
+	ADDQ         $0x04, a+80(FP)
+	MOVQ         n+8(FP), SI
+
+by4:
+	CMPQ        SI, $0x00000040
+	JL          after4
+	VMOVUPS     (CX), Z0
+	VMOVUPS     64(CX), Z1
+	VMOVUPS     128(CX), Z2
+	VMOVUPS     192(CX), Z3
+	VMOVUPS     (DX), Z4
+	VMOVUPS     64(DX), Z5
+	VMOVUPS     128(DX), Z6
+	VMOVUPS     192(DX), Z7
+	VMOVUPS     (BX), Z8
+	VMOVUPS     64(BX), Z9
+	VMOVUPS     128(BX), Z10
+	VMOVUPS     192(BX), Z11
+	VSUBPS      Z31, Z0, Z0
+	VMULPS      Z30, Z0, Z0
+	VFMADD213PS Z8, Z4, Z0
+	VMOVUPS     Z0, (AX)
+	VSUBPS      Z31, Z1, Z1
+	VMULPS      Z30, Z1, Z1
+	VFMADD213PS Z9, Z5, Z1
+	VMOVUPS     Z1, 64(AX)
+	VSUBPS      Z31, Z2, Z2
+	VMULPS      Z30, Z2, Z2
+	VFMADD213PS Z10, Z6, Z2
+	VMOVUPS     Z2, 128(AX)
+	VSUBPS      Z31, Z3, Z3
+	VMULPS      Z30, Z3, Z3
+	VFMADD213PS Z11, Z7, Z3
+	VMOVUPS     Z3, 192(AX)
+	ADDQ        $0x00000100, AX
+	ADDQ        $0x00000100, CX
+	ADDQ        $0x00000100, DX
+	ADDQ        $0x00000100, BX
+	SUBQ        $0x00000040, SI
+	JMP         by4
+
+after4:
+by1:
+	CMPQ        SI, $0x00000010
+	JL          after1
+	VMOVUPS     (CX), Z0
+	VMOVUPS     (DX), Z1
+	VMOVUPS     (BX), Z2
+	VSUBPS      Z31, Z0, Z0
+	VMULPS      Z30, Z0, Z0
+	VFMADD213PS Z2, Z1, Z0
+	VMOVUPS     Z0, (AX)
+	ADDQ        $0x00000040, AX
+	ADDQ        $0x00000040, CX
+	ADDQ        $0x00000040, DX
+	ADDQ        $0x00000040, BX
+	SUBQ        $0x00000010, SI
+	JMP         by1
+
+after1:
+	TESTQ       SI, SI
+	JE          next
+	VMOVUPS.Z   (CX), K1, Z0
+	VMOVUPS.Z   (DX), K1, Z1
+	VMOVUPS.Z   (BX), K1, Z2
+	VSUBPS      Z31, Z0, Z0
+	VMULPS      Z30, Z0, Z0
+	VFMADD213PS Z2, Z1, Z0
+	VMOVUPS     Z0, K1, (AX)
+
+next:
+	MOVQ    dstRow+24(FP), SI
+	ADDQ    SI, dst+16(FP)
+	MOVQ    xRow+40(FP), SI
+	ADDQ    SI, x+32(FP)
+	DECQ    rows+0(FP)
+	JNE     row
+	LDMXCSR csr+112(FP)
+	VZEROUPPER
+	RET
+
+// func blendRowsAVX512f32(rows int, n int, dst *float32, dstRow int, x *float32, xRow int, z *float32, zRow int, p *float32, q *float32, a *float32, b *float32, c *float32, d *float32) (csr uint32)
+// Requires: AVX, AVX512F, BMI2, SSE
+TEXT ·blendRowsAVX512f32(SB), NOSPLIT, $0-116
+	STMXCSR csr+112(FP)
+	LDMXCSR flushing<>+0(SB)
+	MOVQ    n+8(FP), BX
+	ANDQ    $0x0f, BX
+	JE      row
+	MOVQ    $-1, AX
+	BZHIQ   BX, AX, AX
+	KMOVW   AX, K1
+
+row:
+	MOVQ         dst+16(FP), AX
+	MOVQ         x+32(FP), CX
+	MOVQ         z+48(FP), DX
+	MOVQ         c+96(FP), BX
+	VBROADCASTSS (BX), Z31
+	ADDQ         $0x04, c+96(FP)
+	MOVQ         a+80(FP), BX
+	VBROADCASTSS (BX), Z30
+	ADDQ         $0x04, a+80(FP)
+	MOVQ         b+88(FP), BX
+	VBROADCASTSS (BX), Z29
+	ADDQ         $0x04, b+88(FP)
+	MOVQ         d+104(FP), BX
+	VBROADCASTSS (BX), Z28
+	ADDQ         $0x04, d+104(FP)
+	MOVQ         n+8(FP), BX
+
+by4:
+	CMPQ        BX, $0x00000040
+	JL          after4
+	VMOVUPS     (CX), Z0
+	VMOVUPS     64(CX), Z1
+	VMOVUPS     128(CX), Z2
+	VMOVUPS     192(CX), Z3
+	VMOVUPS     (DX), Z4
+	VMOVUPS     64(DX), Z5
+	VMOVUPS     128(DX), Z6
+	VMOVUPS     192(DX), Z7
+	VSUBPS      Z31, Z0, Z0
+	VFMADD213PS Z28, Z29, Z0
+	VFMADD231PS Z4, Z30, Z0
+	VMOVUPS     Z0, (AX)
+	VSUBPS      Z31, Z1, Z1
+	VFMADD213PS Z28, Z29, Z1
+	VFMADD231PS Z5, Z30, Z1
+	VMOVUPS     Z1, 64(AX)
+	VSUBPS      Z31, Z2, Z2
+	VFMADD213PS Z28, Z29, Z2
+	VFMADD231PS Z6, Z30, Z2
+	VMOVUPS     Z2, 128(AX)
+	VSUBPS      Z31, Z3, Z3
+	VFMADD213PS Z28, Z29, Z3
+	VFMADD231PS Z7, Z30, Z3
+	VMOVUPS     Z3, 192(AX)
+	ADDQ        $0x00000100, AX
+	ADDQ        $0x00000100, CX
+	ADDQ        $0x00000100, DX
+	SUBQ        $0x00000040, BX
+	JMP         by4
+
+after4:
+by1:
+	CMPQ        BX, $0x00000010
+	JL          after1
+	VMOVUPS     (CX), Z0
+	VMOVUPS     (DX), Z1
+	VSUBPS      Z31, Z0, Z0
+	VFMADD213PS Z28, Z29, Z0
+	VFMADD231PS Z1, Z30, Z0
+	VMOVUPS     Z0, (AX)
+	ADDQ        $0x00000040, AX
+	ADDQ        $0x00000040, CX
+	ADDQ        $0x00000040, DX
+	SUBQ        $0x00000010, BX
+	JMP         by1
+
+after1:
+	TESTQ       BX, BX
+	JE          next
+	VMOVUPS.Z   (CX), K1, Z0
+	VMOVUPS.Z   (DX), K1, Z1
+	VSUBPS      Z31, Z0, Z0
+	VFMADD213PS Z28, Z29, Z0
+	VFMADD231PS Z1, Z30, Z0
+	VMOVUPS     Z0, K1, (AX)
+
+next:
+	MOVQ    dstRow+24(FP), BX
+	ADDQ    BX, dst+16(FP)
+	MOVQ    xRow+40(FP), BX
+	ADDQ    BX, x+32(FP)
+	MOVQ    zRow+56(FP), BX
+	ADDQ    BX, z+48(FP)
+	DECQ    rows+0(FP)
+	JNE     row
+	LDMXCSR csr+112(FP)
+	VZEROUPPER
+	RET
+
+// func blendByRowsAVX512f32(rows int, n int, dst *float32, dstRow int, x *float32, xRow int, z *float32, zRow int, p *float32, q *float32, a *float32, b *float32, c *float32, d *float32) (csr uint32)
+// Requires: AVX, AVX512F, BMI2, SSE
+TEXT ·blendByRowsAVX512f32(SB), NOSPLIT, $0-116
+	STMXCSR csr+112(FP)
+	LDMXCSR flushing<>+0(SB)
+	MOVQ    n+8(FP), SI
+	ANDQ    $0x0f, SI
+	JE      row
+	MOVQ    $-1, AX
+	BZHIQ   SI, AX, AX
+	KMOVW   AX, K1
+
+row:
+	MOVQ         dst+16(FP), AX
+	MOVQ         x+32(FP), CX
+	MOVQ         z+48(FP), DX
+	MOVQ         p+64(FP), BX
+	MOVQ         c+96(FP), SI
+	VBROADCASTSS (SI), Z31
+	ADDQ         $0x04, c+96(FP)
+	MOVQ         a+80(FP), SI
+	VBROADCASTSS (SI), Z30
+	ADDQ         $0x04, a+80(FP)
+	MOVQ         b+88(FP), SI
+	VBROADCASTSS (SI), Z29
+	ADDQ         $0x04, b+88(FP)
+	MOVQ         d+104(FP), SI
+	VBROADCASTSS (SI), Z28
+	ADDQ         $0x04, d+104(FP)
+	MOVQ         n+8(FP), SI
+
+by4:
+	CMPQ        SI, $0x00000040
+	JL          after4
+	VMOVUPS     (CX), Z0
+	VMOVUPS     64(CX), Z1
+	VMOVUPS     128(CX), Z2
+	VMOVUPS     192(CX), Z3
+	VMOVUPS     (DX), Z4
+	VMOVUPS     64(DX), Z5
+	VMOVUPS     128(DX), Z6
+	VMOVUPS     192(DX), Z7
+	VMOVUPS     (BX), Z8
+	VMOVUPS     64(BX), Z9
+	VMOVUPS     128(BX), Z10
+	VMOVUPS     192(BX), Z11
+	VSUBPS      Z31, Z0, Z0
+	VFMADD213PS Z28, Z29, Z0
+	VMULPS      Z8, Z4, Z4
+	VFMADD231PS Z4, Z30, Z0
+	VMOVUPS     Z0, (AX)
+	VSUBPS      Z31, Z1, Z1
+	VFMADD213PS Z28, Z29, Z1
+	VMULPS      Z9, Z5, Z5
+	VFMADD231PS Z5, Z30, Z1
+	VMOVUPS     Z1, 64(AX)
+	VSUBPS      Z31, Z2, Z2
+	VFMADD213PS Z28, Z29, Z2
+	VMULPS      Z10, Z6, Z6
+	VFMADD231PS Z6, Z30, Z2
+	VMOVUPS     Z2, 128(AX)
+	VSUBPS      Z31, Z3, Z3
+	VFMADD213PS Z28, Z29, Z3
+	VMULPS      Z11, Z7, Z7
+	VFMADD231PS Z7, Z30, Z3
+	VMOVUPS     Z3, 192(AX)
+	ADDQ        $0x00000100, AX
+	ADDQ        $0x00000100, CX
+	ADDQ        $0x00000100, DX
+	ADDQ        $0x00000100, BX
+	SUBQ        $0x00000040, SI
+	JMP         by4
+
+after4:
+by1:
+	CMPQ        SI, $0x00000010
+	JL          after1
+	VMOVUPS     (CX), Z0
+	VMOVUPS     (DX), Z1
+	VMOVUPS     (BX), Z2
+	VSUBPS      Z31, Z0, Z0
+	VFMADD213PS Z28, Z29, Z0
+	VMULPS      Z2, Z1, Z1
+	VFMADD231PS Z1, Z30, Z0
+	VMOVUPS     Z0, (AX)
+	ADDQ        $0x00000040, AX
+	ADDQ        $0x00000040, CX
+	ADDQ        $0x00000040, DX
+	ADDQ        $0x00000040, BX
+	SUBQ        $0x00000010, SI
+	JMP         by1
+
+after1:
+	TESTQ       SI, SI
+	JE          next
+	VMOVUPS.Z   (CX), K1, Z0
+	VMOVUPS.Z   (DX), K1, Z1
+	VMOVUPS.Z   (BX), K1, Z2
+	VSUBPS      Z31, Z0, Z0
+	VFMADD213PS Z28, Z29, Z0
+	VMULPS      Z2, Z1, Z1
+	VFMADD231PS Z1, Z30, Z0
+	VMOVUPS     Z0, K1, (AX)
+
+next:
+	MOVQ    dstRow+24(FP), SI
+	ADDQ    SI, dst+16(FP)
+	MOVQ    xRow+40(FP), SI
+	ADDQ    SI, x+32(FP)
+	MOVQ    zRow+56(FP), SI
+	ADDQ    SI, z+48(FP)
+	DECQ    rows+0(FP)
+	JNE     row
+	LDMXCSR csr+112(FP)
+	VZEROUPPER
+	RET
+
+// func weighRowsAVX512f32(rows int, n int, dst *float32, dstRow int, x *float32, xRow int, z *float32, zRow int, p *float32, q *float32, a *float32, b *float32, c *float32, d *float32) (csr uint32)
+// Requires: AVX, AVX512F, BMI2, SSE
+TEXT ·weighRowsAVX512f32(SB), NOSPLIT, $0-116
+	STMXCSR csr+112(FP)
+	LDMXCSR flushing<>+0(SB)
+	MOVQ    n+8(FP), BX
+	ANDQ    $0x0f, BX
+	JE      row
+	MOVQ    $-1, AX
+	BZHIQ   BX, AX, AX
+	KMOVW   AX, K1
+
+row:
+	MOVQ         dst+16(FP), AX
+	MOVQ         x+32(FP), CX
+	MOVQ         z+48(FP), DX
+	MOVQ         c+96(FP), BX
+	VBROADCASTSS (BX), Z31
+	ADDQ         $0x04, c+96(FP)
+	MOVQ         a+80(FP), BX
+	VBROADCASTSS (BX), Z30
+	ADDQ         $0x04, a+80(FP)
+	MOVQ         n+8(FP), BX
+
+by4:
+	CMPQ        BX, $0x00000040
+	JL          after4
+	VMOVUPS     (AX), Z0
+	VMOVUPS     64(AX), Z1
+	VMOVUPS     128(AX), Z2
+	VMOVUPS     192(AX), Z3
+	VMOVUPS     (CX), Z4
+	VMOVUPS     64(CX), Z5
+	VMOVUPS     128(CX), Z6
+	VMOVUPS     192(CX), Z7
+	VMOVUPS     (DX), Z8
+	VMOVUPS     64(DX), Z9
+	VMOVUPS     128(DX), Z10
+	VMOVUPS     192(DX), Z11
+	VSUBPS      Z31, Z4, Z4
+	VMULPS      Z30, Z4, Z4
+	VFMADD231PS Z4, Z8, Z0
+	VMOVUPS     Z0, (AX)
+	VSUBPS      Z31, Z5, Z5
+	VMULPS      Z30, Z5, Z5
+	VFMADD231PS Z5, Z9, Z1
+	VMOVUPS     Z1, 64(AX)
+	VSUBPS      Z31, Z6, Z6
+	VMULPS      Z30, Z6, Z6
+	VFMADD231PS Z6, Z10, Z2
+	VMOVUPS     Z2, 128(AX)
+	VSUBPS      Z31, Z7, Z7
+	VMULPS      Z30, Z7, Z7
+	VFMADD231PS Z7, Z11, Z3
+	VMOVUPS     Z3, 192(AX)
+	ADDQ        $0x00000100, AX
+	ADDQ        $0x00000100, CX
+	ADDQ        $0x00000100, DX
+	SUBQ        $0x00000040, BX
+	JMP         by4
+
+after4:
+by1:
+	CMPQ        BX, $0x00000010
+	JL          after1
+	VMOVUPS     (AX), Z0
+	VMOVUPS     (CX), Z1
+	VMOVUPS     (DX), Z2
+	VSUBPS      Z31, Z1, Z1
+	VMULPS      Z30, Z1, Z1
+	VFMADD231PS Z1, Z2, Z0
+	VMOVUPS     Z0, (AX)
+	ADDQ        $0x00000040, AX
+	ADDQ        $0x00000040, CX
+	ADDQ        $0x00000040, DX
+	SUBQ        $0x00000010, BX
+	JMP         by1
+
+after1:
+	TESTQ       BX, BX
+	JE          next
+	VMOVUPS.Z   (AX), K1, Z0
+	VMOVUPS.Z   (CX), K1, Z1
+	VMOVUPS.Z   (DX), K1, Z2
+	VSUBPS      Z31, Z1, Z1
+	VMULPS      Z30, Z1, Z1
+	VFMADD231PS Z1, Z2, Z0
+	VMOVUPS     Z0, K1, (AX)
+
+next:
+	MOVQ    dstRow+24(FP), BX
+	ADDQ    BX, dst+16(FP)
+	MOVQ    xRow+40(FP), BX
+	ADDQ    BX, x+32(FP)
+	MOVQ    zRow+56(FP), BX
+	ADDQ    BX, z+48(FP)
+	DECQ    rows+0(FP)
+	JNE     row
+	LDMXCSR csr+112(FP)
+	VZEROUPPER
+	RET
+
 // func sumAVX512f64(rows int, n int, y *float64, x *float64, xRow int, z *float64, zRow int, w *float64, c *float64) (csr uint32)
 // Requires: AVX, AVX512DQ, AVX512F, BMI2, SSE
 TEXT ·sumAVX512f64(SB), NOSPLIT, $0-76
@@ -3044,5 +3550,511 @@ after1:
 
 done:
 	LDMXCSR csr+96(FP)
+	VZEROUPPER
+	RET
+
+// func scaleRowsAVX512f64(rows int, n int, dst *float64, dstRow int, x *float64, xRow int, z *float64, zRow int, p *float64, q *float64, a *float64, b *float64, c *float64, d *float64) (csr uint32)
+// Requires: AVX, AVX512F, BMI2, SSE
+TEXT ·scaleRowsAVX512f64(SB), NOSPLIT, $0-116
+	STMXCSR csr+112(FP)
+	LDMXCSR flushing<>+0(SB)
+	MOVQ    n+8(FP), DX
+	ANDQ    $0x07, DX
+	JE      row
+	MOVQ    $-1, AX
+	BZHIQ   DX, AX, AX
+	KMOVW   AX, K1
+
+row:
+	MOVQ         dst+16(FP), AX
+	MOVQ         x+32(FP), CX
+	MOVQ         c+96(FP), DX
+	VBROADCASTSD (DX), Z31
+	ADDQ         $0x08, c+96(FP)
+	MOVQ         a+80(FP), DX
+	VBROADCASTSD (DX), Z30
+	ADDQ         $0x08, a+80(FP)
+	MOVQ         b+88(FP), DX
+	VBROADCASTSD (DX), Z29
+	ADDQ         $0x08, b+88(FP)
+	MOVQ         n+8(FP), DX
+
+by4:
+	CMPQ        DX, $0x00000020
+	JL          after4
+	VMOVUPS     (CX), Z0
+	VMOVUPS     64(CX), Z1
+	VMOVUPS     128(CX), Z2
+	VMOVUPS     192(CX), Z3
+	VSUBPD      Z31, Z0, Z0
+	VFMADD213PD Z29, Z30, Z0
+	VMOVUPS     Z0, (AX)
+	VSUBPD      Z31, Z1, Z1
+	VFMADD213PD Z29, Z30, Z1
+	VMOVUPS     Z1, 64(AX)
+	VSUBPD      Z31, Z2, Z2
+	VFMADD213PD Z29, Z30, Z2
+	VMOVUPS     Z2, 128(AX)
+	VSUBPD      Z31, Z3, Z3
+	VFMADD213PD Z29, Z30, Z3
+	VMOVUPS     Z3, 192(AX)
+	ADDQ        $0x00000100, AX
+	ADDQ        $0x00000100, CX
+	SUBQ        $0x00000020, DX
+	JMP         by4
+
+after4:
+by1:
+	CMPQ        DX, $0x00000008
+	JL          after1
+	VMOVUPS     (CX), Z0
+	VSUBPD      Z31, Z0, Z0
+	VFMADD213PD Z29, Z30, Z0
+	VMOVUPS     Z0, (AX)
+	ADDQ        $0x00000040, AX
+	ADDQ        $0x00000040, CX
+	SUBQ        $0x00000008, DX
+	JMP         by1
+
+after1:
+	TESTQ       DX, DX
+	JE          next
+	VMOVUPD.Z   (CX), K1, Z0
+	VSUBPD      Z31, Z0, Z0
+	VFMADD213PD Z29, Z30, Z0
+	VMOVUPD     Z0, K1, (AX)
+
+next:
+	MOVQ    dstRow+24(FP), DX
+	ADDQ    DX, dst+16(FP)
+	MOVQ    xRow+40(FP), DX
+	ADDQ    DX, x+32(FP)
+	DECQ    rows+0(FP)
+	JNE     row
+	LDMXCSR csr+112(FP)
+	VZEROUPPER
+	RET
+
+// func scaleByRowsAVX512f64(rows int, n int, dst *float64, dstRow int, x *float64, xRow int, z *float64, zRow int, p *float64, q *float64, a *float64, b *float64, c *float64, d *float64) (csr uint32)
+// Requires: AVX, AVX512F, BMI2, SSE
+TEXT ·scaleByRowsAVX512f64(SB), NOSPLIT, $0-116
+	STMXCSR csr+112(FP)
+	LDMXCSR flushing<>+0(SB)
+	MOVQ    n+8(FP), SI
+	ANDQ    $0x07, SI
+	JE      row
+	MOVQ    $-1, AX
+	BZHIQ   SI, AX, AX
+	KMOVW   AX, K1
+
+row:
+	MOVQ         dst+16(FP), AX
+	MOVQ         x+32(FP), CX
+	MOVQ         p+64(FP), DX
+	MOVQ         q+72(FP), BX
+	MOVQ         c+96(FP), SI
+	VBROADCASTSD (SI), Z31
+	ADDQ         $0x08, c+96(FP)
+	MOVQ         a+80(FP), SI
+	VBROADCASTSD (SI), Z30
+	ADDQ         $0x08, a+80(FP)
+	MOVQ         n+8(FP), SI
+
+by4:
+	CMPQ        SI, $0x00000020
+	JL          after4
+	VMOVUPS     (CX), Z0
+	VMOVUPS     64(CX), Z1
+	VMOVUPS     128(CX), Z2
+	VMOVUPS     192(CX), Z3
+	VMOVUPS     (DX), Z4
+	VMOVUPS     64(DX), Z5
+	VMOVUPS     128(DX), Z6
+	VMOVUPS     192(DX), Z7
+	VMOVUPS     (BX), Z8
+	VMOVUPS     64(BX), Z9
+	VMOVUPS     128(BX), Z10
+	VMOVUPS     192(BX), Z11
+	VSUBPD      Z31, Z0, Z0
+	VMULPD      Z30, Z0, Z0
+	VFMADD213PD Z8, Z4, Z0
+	VMOVUPS     Z0, (AX)
+	VSUBPD      Z31, Z1, Z1
+	VMULPD      Z30, Z1, Z1
+	VFMADD213PD Z9, Z5, Z1
+	VMOVUPS     Z1, 64(AX)
+	VSUBPD      Z31, Z2, Z2
+	VMULPD      Z30, Z2, Z2
+	VFMADD213PD Z10, Z6, Z2
+	VMOVUPS     Z2, 128(AX)
+	VSUBPD      Z31, Z3, Z3
+	VMULPD      Z30, Z3, Z3
+	VFMADD213PD Z11, Z7, Z3
+	VMOVUPS     Z3, 192(AX)
+	ADDQ        $0x00000100, AX
+	ADDQ        $0x00000100, CX
+	ADDQ        $0x00000100, DX
+	ADDQ        $0x00000100, BX
+	SUBQ        $0x00000020, SI
+	JMP         by4
+
+after4:
+by1:
+	CMPQ        SI, $0x00000008
+	JL          after1
+	VMOVUPS     (CX), Z0
+	VMOVUPS     (DX), Z1
+	VMOVUPS     (BX), Z2
+	VSUBPD      Z31, Z0, Z0
+	VMULPD      Z30, Z0, Z0
+	VFMADD213PD Z2, Z1, Z0
+	VMOVUPS     Z0, (AX)
+	ADDQ        $0x00000040, AX
+	ADDQ        $0x00000040, CX
+	ADDQ        $0x00000040, DX
+	ADDQ        $0x00000040, BX
+	SUBQ        $0x00000008, SI
+	JMP         by1
+
+after1:
+	TESTQ       SI, SI
+	JE          next
+	VMOVUPD.Z   (CX), K1, Z0
+	VMOVUPD.Z   (DX), K1, Z1
+	VMOVUPD.Z   (BX), K1, Z2
+	VSUBPD      Z31, Z0, Z0
+	VMULPD      Z30, Z0, Z0
+	VFMADD213PD Z2, Z1, Z0
+	VMOVUPD     Z0, K1, (AX)
+
+next:
+	MOVQ    dstRow+24(FP), SI
+	ADDQ    SI, dst+16(FP)
+	MOVQ    xRow+40(FP), SI
+	ADDQ    SI, x+32(FP)
+	DECQ    rows+0(FP)
+	JNE     row
+	LDMXCSR csr+112(FP)
+	VZEROUPPER
+	RET
+
+// func blendRowsAVX512f64(rows int, n int, dst *float64, dstRow int, x *float64, xRow int, z *float64, zRow int, p *float64, q *float64, a *float64, b *float64, c *float64, d *float64) (csr uint32)
+// Requires: AVX, AVX512F, BMI2, SSE
+TEXT ·blendRowsAVX512f64(SB), NOSPLIT, $0-116
+	STMXCSR csr+112(FP)
+	LDMXCSR flushing<>+0(SB)
+	MOVQ    n+8(FP), BX
+	ANDQ    $0x07, BX
+	JE      row
+	MOVQ    $-1, AX
+	BZHIQ   BX, AX, AX
+	KMOVW   AX, K1
+
+row:
+	MOVQ         dst+16(FP), AX
+	MOVQ         x+32(FP), CX
+	MOVQ         z+48(FP), DX
+	MOVQ         c+96(FP), BX
+	VBROADCASTSD (BX), Z31
+	ADDQ         $0x08, c+96(FP)
+	MOVQ         a+80(FP), BX
+	VBROADCASTSD (BX), Z30
+	ADDQ         $0x08, a+80(FP)
+	MOVQ         b+88(FP), BX
+	VBROADCASTSD (BX), Z29
+	ADDQ         $0x08, b+88(FP)
+	MOVQ         d+104(FP), BX
+	VBROADCASTSD (BX), Z28
+	ADDQ         $0x08, d+104(FP)
+	MOVQ         n+8(FP), BX
+
+by4:
+	CMPQ        BX, $0x00000020
+	JL          after4
+	VMOVUPS     (CX), Z0
+	VMOVUPS     64(CX), Z1
+	VMOVUPS     128(CX), Z2
+	VMOVUPS     192(CX), Z3
+	VMOVUPS     (DX), Z4
+	VMOVUPS     64(DX), Z5
+	VMOVUPS     128(DX), Z6
+	VMOVUPS     192(DX), Z7
+	VSUBPD      Z31, Z0, Z0
+	VFMADD213PD Z28, Z29, Z0
+	VFMADD231PD Z4, Z30, Z0
+	VMOVUPS     Z0, (AX)
+	VSUBPD      Z31, Z1, Z1
+	VFMADD213PD Z28, Z29, Z1
+	VFMADD231PD Z5, Z30, Z1
+	VMOVUPS     Z1, 64(AX)
+	VSUBPD      Z31, Z2, Z2
+	VFMADD213PD Z28, Z29, Z2
+	VFMADD231PD Z6, Z30, Z2
+	VMOVUPS     Z2, 128(AX)
+	VSUBPD      Z31, Z3, Z3
+	VFMADD213PD Z28, Z29, Z3
+	VFMADD231PD Z7, Z30, Z3
+	VMOVUPS     Z3, 192(AX)
+	ADDQ        $0x00000100, AX
+	ADDQ        $0x00000100, CX
+	ADDQ        $0x00000100, DX
+	SUBQ        $0x00000020, BX
+	JMP         by4
+
+after4:
+by1:
+	CMPQ        BX, $0x00000008
+	JL          after1
+	VMOVUPS     (CX), Z0
+	VMOVUPS     (DX), Z1
+	VSUBPD      Z31, Z0, Z0
+	VFMADD213PD Z28, Z29, Z0
+	VFMADD231PD Z1, Z30, Z0
+	VMOVUPS     Z0, (AX)
+	ADDQ        $0x00000040, AX
+	ADDQ        $0x00000040, CX
+	ADDQ        $0x00000040, DX
+	SUBQ        $0x00000008, BX
+	JMP         by1
+
+after1:
+	TESTQ       BX, BX
+	JE          next
+	VMOVUPD.Z   (CX), K1, Z0
+	VMOVUPD.Z   (DX), K1, Z1
+	VSUBPD      Z31, Z0, Z0
+	VFMADD213PD Z28, Z29, Z0
+	VFMADD231PD Z1, Z30, Z0
+	VMOVUPD     Z0, K1, (AX)
+
+next:
+	MOVQ    dstRow+24(FP), BX
+	ADDQ    BX, dst+16(FP)
+	MOVQ    xRow+40(FP), BX
+	ADDQ    BX, x+32(FP)
+	MOVQ    zRow+56(FP), BX
+	ADDQ    BX, z+48(FP)
+	DECQ    rows+0(FP)
+	JNE     row
+	LDMXCSR csr+112(FP)
+	VZEROUPPER
+	RET
+
+// func blendByRowsAVX512f64(rows int, n int, dst *float64, dstRow int, x *float64, xRow int, z *float64, zRow int, p *float64, q *float64, a *float64, b *float64, c *float64, d *float64) (csr uint32)
+// Requires: AVX, AVX512F, BMI2, SSE
+TEXT ·blendByRowsAVX512f64(SB), NOSPLIT, $0-116
+	STMXCSR csr+112(FP)
+	LDMXCSR flushing<>+0(SB)
+	MOVQ    n+8(FP), SI
+	ANDQ    $0x07, SI
+	JE      row
+	MOVQ    $-1, AX
+	BZHIQ   SI, AX, AX
+	KMOVW   AX, K1
+
+row:
+	MOVQ         dst+16(FP), AX
+	MOVQ         x+32(FP), CX
+	MOVQ         z+48(FP), DX
+	MOVQ         p+64(FP), BX
+	MOVQ         c+96(FP), SI
+	VBROADCASTSD (SI), Z31
+	ADDQ         $0x08, c+96(FP)
+	MOVQ         a+80(FP), SI
+	VBROADCASTSD (SI), Z30
+	ADDQ         $0x08, a+80(FP)
+	MOVQ         b+88(FP), SI
+	VBROADCASTSD (SI), Z29
+	ADDQ         $0x08, b+88(FP)
+	MOVQ         d+104(FP), SI
+	VBROADCASTSD (SI), Z28
+	ADDQ         $0x08, d+104(FP)
+	MOVQ         n+8(FP), SI
+
+by4:
+	CMPQ        SI, $0x00000020
+	JL          after4
+	VMOVUPS     (CX), Z0
+	VMOVUPS     64(CX), Z1
+	VMOVUPS     128(CX), Z2
+	VMOVUPS     192(CX), Z3
+	VMOVUPS     (DX), Z4
+	VMOVUPS     64(DX), Z5
+	VMOVUPS     128(DX), Z6
+	VMOVUPS     192(DX), Z7
+	VMOVUPS     (BX), Z8
+	VMOVUPS     64(BX), Z9
+	VMOVUPS     128(BX), Z10
+	VMOVUPS     192(BX), Z11
+	VSUBPD      Z31, Z0, Z0
+	VFMADD213PD Z28, Z29, Z0
+	VMULPD      Z8, Z4, Z4
+	VFMADD231PD Z4, Z30, Z0
+	VMOVUPS     Z0, (AX)
+	VSUBPD      Z31, Z1, Z1
+	VFMADD213PD Z28, Z29, Z1
+	VMULPD      Z9, Z5, Z5
+	VFMADD231PD Z5, Z30, Z1
+	VMOVUPS     Z1, 64(AX)
+	VSUBPD      Z31, Z2, Z2
+	VFMADD213PD Z28, Z29, Z2
+	VMULPD      Z10, Z6, Z6
+	VFMADD231PD Z6, Z30, Z2
+	VMOVUPS     Z2, 128(AX)
+	VSUBPD      Z31, Z3, Z3
+	VFMADD213PD Z28, Z29, Z3
+	VMULPD      Z11, Z7, Z7
+	VFMADD231PD Z7, Z30, Z3
+	VMOVUPS     Z3, 192(AX)
+	ADDQ        $0x00000100, AX
+	ADDQ        $0x00000100, CX
+	ADDQ        $0x00000100, DX
+	ADDQ        $0x00000100, BX
+	SUBQ        $0x00000020, SI
+	JMP         by4
+
+after4:
+by1:
+	CMPQ        SI, $0x00000008
+	JL          after1
+	VMOVUPS     (CX), Z0
+	VMOVUPS     (DX), Z1
+	VMOVUPS     (BX), Z2
+	VSUBPD      Z31, Z0, Z0
+	VFMADD213PD Z28, Z29, Z0
+	VMULPD      Z2, Z1, Z1
+	VFMADD231PD Z1, Z30, Z0
+	VMOVUPS     Z0, (AX)
+	ADDQ        $0x00000040, AX
+	ADDQ        $0x00000040, CX
+	ADDQ        $0x00000040, DX
+	ADDQ        $0x00000040, BX
+	SUBQ        $0x00000008, SI
+	JMP         by1
+
+after1:
+	TESTQ       SI, SI
+	JE          next
+	VMOVUPD.Z   (CX), K1, Z0
+	VMOVUPD.Z   (DX), K1, Z1
+	VMOVUPD.Z   (BX), K1, Z2
+	VSUBPD      Z31, Z0, Z0
+	VFMADD213PD Z28, Z29, Z0
+	VMULPD      Z2, Z1, Z1
+	VFMADD231PD Z1, Z30, Z0
+	VMOVUPD     Z0, K1, (AX)
+
+next:
+	MOVQ    dstRow+24(FP), SI
+	ADDQ    SI, dst+16(FP)
+	MOVQ    xRow+40(FP), SI
+	ADDQ    SI, x+32(FP)
+	MOVQ    zRow+56(FP), SI
+	ADDQ    SI, z+48(FP)
+	DECQ    rows+0(FP)
+	JNE     row
+	LDMXCSR csr+112(FP)
+	VZEROUPPER
+	RET
+
+// func weighRowsAVX512f64(rows int, n int, dst *float64, dstRow int, x *float64, xRow int, z *float64, zRow int, p *float64, q *float64, a *float64, b *float64, c *float64, d *float64) (csr uint32)
+// Requires: AVX, AVX512F, BMI2, SSE
+TEXT ·weighRowsAVX512f64(SB), NOSPLIT, $0-116
+	STMXCSR csr+112(FP)
+	LDMXCSR flushing<>+0(SB)
+	MOVQ    n+8(FP), BX
+	ANDQ    $0x07, BX
+	JE      row
+	MOVQ    $-1, AX
+	BZHIQ   BX, AX, AX
+	KMOVW   AX, K1
+
+row:
+	MOVQ         dst+16(FP), AX
+	MOVQ         x+32(FP), CX
+	MOVQ         z+48(FP), DX
+	MOVQ         c+96(FP), BX
+	VBROADCASTSD (BX), Z31
+	ADDQ         $0x08, c+96(FP)
+	MOVQ         a+80(FP), BX
+	VBROADCASTSD (BX), Z30
+	ADDQ         $0x08, a+80(FP)
+	MOVQ         n+8(FP), BX
+
+by4:
+	CMPQ        BX, $0x00000020
+	JL          after4
+	VMOVUPS     (AX), Z0
+	VMOVUPS     64(AX), Z1
+	VMOVUPS     128(AX), Z2
+	VMOVUPS     192(AX), Z3
+	VMOVUPS     (CX), Z4
+	VMOVUPS     64(CX), Z5
+	VMOVUPS     128(CX), Z6
+	VMOVUPS     192(CX), Z7
+	VMOVUPS     (DX), Z8
+	VMOVUPS     64(DX), Z9
+	VMOVUPS     128(DX), Z10
+	VMOVUPS     192(DX), Z11
+	VSUBPD      Z31, Z4, Z4
+	VMULPD      Z30, Z4, Z4
+	VFMADD231PD Z4, Z8, Z0
+	VMOVUPS     Z0, (AX)
+	VSUBPD      Z31, Z5, Z5
+	VMULPD      Z30, Z5, Z5
+	VFMADD231PD Z5, Z9, Z1
+	VMOVUPS     Z1, 64(AX)
+	VSUBPD      Z31, Z6, Z6
+	VMULPD      Z30, Z6, Z6
+	VFMADD231PD Z6, Z10, Z2
+	VMOVUPS     Z2, 128(AX)
+	VSUBPD      Z31, Z7, Z7
+	VMULPD      Z30, Z7, Z7
+	VFMADD231PD Z7, Z11, Z3
+	VMOVUPS     Z3, 192(AX)
+	ADDQ        $0x00000100, AX
+	ADDQ        $0x00000100, CX
+	ADDQ        $0x00000100, DX
+	SUBQ        $0x00000020, BX
+	JMP         by4
+
+after4:
+by1:
+	CMPQ        BX, $0x00000008
+	JL          after1
+	VMOVUPS     (AX), Z0
+	VMOVUPS     (CX), Z1
+	VMOVUPS     (DX), Z2
+	VSUBPD      Z31, Z1, Z1
+	VMULPD      Z30, Z1, Z1
+	VFMADD231PD Z1, Z2, Z0
+	VMOVUPS     Z0, (AX)
+	ADDQ        $0x00000040, AX
+	ADDQ        $0x00000040, CX
+	ADDQ        $0x00000040, DX
+	SUBQ        $0x00000008, BX
+	JMP         by1
+
+after1:
+	TESTQ       BX, BX
+	JE          next
+	VMOVUPD.Z   (AX), K1, Z0
+	VMOVUPD.Z   (CX), K1, Z1
+	VMOVUPD.Z   (DX), K1, Z2
+	VSUBPD      Z31, Z1, Z1
+	VMULPD      Z30, Z1, Z1
+	VFMADD231PD Z1, Z2, Z0
+	VMOVUPD     Z0, K1, (AX)
+
+next:
+	MOVQ    dstRow+24(FP), BX
+	ADDQ    BX, dst+16(FP)
+	MOVQ    xRow+40(FP), BX
+	ADDQ    BX, x+32(FP)
+	MOVQ    zRow+56(FP), BX
+	ADDQ    BX, z+48(FP)
+	DECQ    rows+0(FP)
+	JNE     row
+	LDMXCSR csr+112(FP)
 	VZEROUPPER
 	RET

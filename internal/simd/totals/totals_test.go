@@ -150,6 +150,42 @@ func testMaps[T isa.Float](t *testing.T, k *Kernels) {
 	}
 }
 
+// TestRowsAreMappedLikeRunsOfTheirOwn: rows have the bits of Apply, and what lies between them stays.
+func TestRowsAreMappedLikeRunsOfTheirOwn(t *testing.T) {
+	eachLevel(t, func(t *testing.T, k *Kernels) {
+		testMapRows[float32](t, k)
+		testMapRows[float64](t, k)
+	})
+}
+
+func testMapRows[T isa.Float](t *testing.T, k *Kernels) {
+	rng := rand.New(rand.NewPCG(11, 3))
+	for op := range Weigh + 1 {
+		for range 100 {
+			rows, special := 1+rng.IntN(6), []int{0, 20}[rng.IntN(2)]
+			m := MapRows[T]{N: 1 + rng.IntN(150)}
+			m.DstRow, m.XRow, m.ZRow = m.N+rng.IntN(5), rng.IntN(m.N+9), rng.IntN(m.N+9)
+			if op == Weigh && rng.IntN(2) == 0 {
+				m.DstRow = 0
+			}
+			vector := func(n int) []T { return mixed[T](rng, n+3, special)[rng.IntN(4):][:n] }
+			reach := func(row int) int { return (rows-1)*row + m.N }
+			m.X, m.Z, m.P, m.Q = vector(reach(m.XRow)), vector(reach(m.ZRow)), vector(m.N), vector(m.N)
+			m.A, m.B, m.C, m.D = vector(rows), vector(rows), vector(rows), vector(rows)
+			m.Dst = vector(reach(m.DstRow))
+			want := append([]T(nil), m.Dst...)
+			ApplyRows(k, op, rows, &m)
+			for r := range rows {
+				o := Operands[T]{X: m.X[r*m.XRow:][:m.N], Z: m.Z[r*m.ZRow:][:m.N], P: m.P, Q: m.Q, A: m.A[r], B: m.B[r], C: m.C[r], D: m.D[r]}
+				Apply(k, op, want[r*m.DstRow:][:m.N], o)
+			}
+			for i, v := range m.Dst {
+				require.True(t, v == want[i] || v != v && want[i] != want[i], "%v of %d rows of %d: element %d is %v, want %v", op, rows, m.N, i, v, want[i])
+			}
+		}
+	}
+}
+
 // TestShortOperandsAreRefused: a kernel never reads past what it is given.
 func TestShortOperandsAreRefused(t *testing.T) {
 	x := make([]float32, 10)
@@ -159,6 +195,14 @@ func TestShortOperandsAreRefused(t *testing.T) {
 	require.Panics(t, func() { OfRows(&plain, Dots, x[:1], Rows[float32]{N: 10, X: x, Z: x[:9]}) })
 	require.Panics(t, func() { OfRows(&plain, Squares, x[:1], Rows[float32]{N: 10, X: x}) })
 	require.Panics(t, func() { Apply(&plain, BlendEach, x, Operands[float32]{X: x, Z: x, P: x, Q: x, R: x}) })
+	rows := MapRows[float32]{N: 5, Dst: x, X: x, DstRow: 5, XRow: 5, A: x, B: x, C: x}
+	require.NotPanics(t, func() { ApplyRows(&plain, Scale, 2, &rows) })
+	rows.A = x[:1]
+	require.Panics(t, func() { ApplyRows(&plain, Scale, 2, &rows) })
+	rows.A, rows.XRow = x, 6
+	require.Panics(t, func() { ApplyRows(&plain, Scale, 2, &rows) })
+	rows.XRow = 5
+	require.Panics(t, func() { ApplyRows(&plain, Blend, 2, &rows) })
 	var y [1]float64
 	OfRows(&plain, Maximum, y[:], Rows[float64]{})
 	require.Equal(t, math.Inf(-1), y[0])
