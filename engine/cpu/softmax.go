@@ -7,6 +7,7 @@ import (
 	"github.com/plexaura/plexaura/internal/simd"
 	"github.com/plexaura/plexaura/internal/simd/gemm"
 	"github.com/plexaura/plexaura/internal/simd/isa"
+	"github.com/plexaura/plexaura/internal/simd/totals"
 	"github.com/plexaura/plexaura/internal/simd/vec"
 	"github.com/plexaura/plexaura/shape"
 )
@@ -28,6 +29,11 @@ func slabsOf(axis int, s shape.Shape) slabs {
 	return l
 }
 
+// inRows reports whether a call of a kernel is to take many rows.
+func (l slabs) inRows() bool {
+	return l.width == 1 && l.n >= leastRow && l.n <= totals.Longest && l.count > 1
+}
+
 func (l slabs) size() int { return l.n * l.width }
 
 // treeLen is how many elements it takes to fold rows by halves.
@@ -41,9 +47,9 @@ func (e Engine) BindSoftmax(log bool, axis int, in []engine.Operand, out engine.
 	}
 	switch l := slabsOf(axis, out.Shape); out.DType {
 	case shape.Float32:
-		return overSlabs(e, b, l, func(s softmax[float32], x, _, y []float32) { s.forward(y, x, log) }), nil
+		return softmaxOf[float32](e, b, l, log), nil
 	case shape.Float64:
-		return overSlabs(e, b, l, func(s softmax[float64], x, _, y []float64) { s.forward(y, x, log) }), nil
+		return softmaxOf[float64](e, b, l, log), nil
 	}
 	return b, nil
 }
@@ -56,11 +62,25 @@ func (e Engine) BindSoftmaxGrad(log bool, axis int, in []engine.Operand, out eng
 	}
 	switch l := slabsOf(axis, out.Shape); out.DType {
 	case shape.Float32:
-		return overSlabs(e, b, l, func(s softmax[float32], y, dy, dx []float32) { s.backward(dx, y, dy, log) }), nil
+		return softmaxGradOf[float32](e, b, l, log), nil
 	case shape.Float64:
-		return overSlabs(e, b, l, func(s softmax[float64], y, dy, dx []float64) { s.backward(dx, y, dy, log) }), nil
+		return softmaxGradOf[float64](e, b, l, log), nil
 	}
 	return b, nil
+}
+
+func softmaxOf[T isa.Float](e Engine, b engine.Bound, l slabs, log bool) engine.Bound {
+	if l.inRows() {
+		return overRowsOf(e, b, l, func(s *softmaxRows[T], x, _, y []T, rows int) { s.forward(y, x, rows, log) })
+	}
+	return overSlabs(e, b, l, func(s softmax[T], x, _, y []T) { s.forward(y, x, log) })
+}
+
+func softmaxGradOf[T isa.Float](e Engine, b engine.Bound, l slabs, log bool) engine.Bound {
+	if l.inRows() {
+		return overRowsOf(e, b, l, func(s *softmaxRows[T], y, dy, dx []T, rows int) { s.backward(dx, y, dy, rows, log) })
+	}
+	return overSlabs(e, b, l, func(s softmax[T], y, dy, dx []T) { s.backward(dx, y, dy, log) })
 }
 
 // softmax holds what one slab needs: memory of its size, and for some rows.
@@ -114,6 +134,9 @@ func overSlabs[T isa.Float](e Engine, b engine.Bound, l slabs, f func(s softmax[
 // Short rows cost more in calls than in work; so many of them are transposed, to be treated side by
 // side.
 const shortRow, sideBySide = 64, 32
+
+// leastRow is how long rows are at least of which a call of a kernel takes many.
+const leastRow = 24
 
 // treeRows is how many rows are folded by halves at a time.
 const treeRows = 16
