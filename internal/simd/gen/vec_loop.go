@@ -15,6 +15,7 @@ type loop struct {
 	name, doc string
 	in        []string   // pointers read
 	strided   bool       // body reads x's further rows as well, "stride" elements after each other
+	planes    bool       // pointers have planes, "stride" bytes after each other
 	out       []string   // pointers written; one may be read as well
 	scalars   []string   // float32 arguments, the same for all elements
 	params    string     // the signature
@@ -81,7 +82,7 @@ func (l *loop) emit(t *target) {
 	for _, p := range l.pointers() {
 		e.ptr[p] = t.arg(p)
 	}
-	if l.strided {
+	if l.strided || l.planes {
 		e.stride[1], e.stride[3] = t.arg("stride"), t.GP64()
 		t.LEAQ(operand.Mem{Base: e.stride[1], Index: e.stride[1], Scale: 2}, e.stride[3])
 	}
@@ -294,6 +295,9 @@ func (e *lanes) val(name string) values {
 	}
 	return e.all(e.scalar[name])
 }
+
+// register is a value that is not in memory.
+func register(o operand.Op) reg.Register { return o.(reg.Register) }
 
 func (e *lanes) all(o operand.Op) values {
 	v := make(values, e.n)
