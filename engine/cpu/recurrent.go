@@ -39,7 +39,7 @@ type recurrent[T shape.Float] struct {
 	product *gemm.Steps[T]
 	rows    int  // of a task, which goes through all steps, unless
 	shared  bool // the panels of each step are the tasks
-	panel   func(c *engine.Call, b []T, t, p, lo, hi int)
+	panel   func(c *engine.Call, b []T, t int, p gemm.StepsPanel, lo, hi int)
 }
 
 const (
@@ -100,7 +100,7 @@ func (r *recurrent[T]) bound(e Engine, l *layout, weights int, backwards bool) e
 		work = e.newLoop(panels, r.cost(r.n, op)/panels, func(c *engine.Call, _, lo, hi int) {
 			b, t := packed(c), at(int(clock.of(c, 0)[0]))
 			for p := lo; p < hi; p++ {
-				r.panel(c, b, t, p, 0, r.n)
+				r.panel(c, b, t, r.product.Panel(p), 0, r.n)
 			}
 		})
 	} else {
@@ -109,7 +109,7 @@ func (r *recurrent[T]) bound(e Engine, l *layout, weights int, backwards bool) e
 			b, end := packed(c), min(hi*r.rows, r.n)
 			for i := range r.t {
 				for p := range panels {
-					r.panel(c, b, at(i), p, lo*r.rows, end)
+					r.panel(c, b, at(i), r.product.Panel(p), lo*r.rows, end)
 				}
 			}
 		})
@@ -169,7 +169,7 @@ func bindRecurrence[T shape.Float](e Engine, of engine.Recurrence, in []engine.O
 	n, t, h, gates := in[0].Int(0), in[0].Int(1), in[1].Int(1), of.Cell.Gates()
 	r := newRecurrent[T](e, n, t, h, gemm.StepsOp{Groups: gates, Units: h, K: h, TransB: true})
 	var l layout
-	products := reserve[T](&l, 1, n*gates*h)
+	products, biases := reserve[T](&l, 1, n*r.product.Columns()), reserve[T](&l, 1, r.product.Columns())
 	at := planesAt[T]{planes: of.Cell.Planes() * h, steps: t}
 	if of.Kept != engine.Everything {
 		at.scratch = reserve[T](&l, 1, 2*n*at.planes)
@@ -178,17 +178,17 @@ func bindRecurrence[T shape.Float](e Engine, of engine.Recurrence, in []engine.O
 	if of.Cell == engine.GRU {
 		step = vec.GRU[T]
 	}
-	r.panel = func(c *engine.Call, b []T, t, p, lo, hi int) {
-		x, bias, pre := engine.Slice[T](c.In[0]), engine.Slice[T](c.In[len(c.In)-1]), products.of(c, 0)
+	r.panel = func(c *engine.Call, b []T, t int, p gemm.StepsPanel, lo, hi int) {
+		x, pre := engine.Slice[T](c.In[0]), products.of(c, 0)
 		before, ldh := engine.Slice[T](c.In[1])[lo*h:], h
 		if t > 0 {
 			before, ldh = at.all(c, lo, t-1), at.stride()
 		}
-		r.product.Mul(p, hi-lo, before, ldh, b, pre[lo*gates*h:hi*gates*h], bias)
-		first, end := r.product.Panel(p)
+		r.product.Mul(p, hi-lo, before, ldh, b, pre[r.product.In(p, n, lo):r.product.In(p, n, hi)], biases.of(c, 0))
+		first := p.First
 		for row := lo; row < hi; row++ {
 			now := at.of(c, row, t)
-			s := vec.Gates[T]{N: end - first, Stride: h, Pre: pre[row*gates*h+first:], X: x[(row*r.t+t)*gates*h+first:], H: now[first:]}
+			s := vec.Gates[T]{N: p.End - first, Stride: h, Pitch: p.Width, Pre: pre[r.product.In(p, n, row):], X: x[(row*r.t+t)*gates*h+first:], H: now[first:]}
 			s.Planes = now[(states-1)*h+first:]
 			if t > 0 {
 				s.Prev = at.of(c, row, t-1)[(states-1)*h+first:]
@@ -204,14 +204,20 @@ func bindRecurrence[T shape.Float](e Engine, of engine.Recurrence, in []engine.O
 			}
 		}
 	}
-	return r.bound(e, &l, len(in)-2, false)
+	b := r.bound(e, &l, len(in)-2, false)
+	kernel := b.Kernel
+	b.Kernel = func(c *engine.Call) error {
+		r.product.PackBias(engine.Slice[T](c.In[len(c.In)-1]), biases.of(c, 0))
+		return kernel(c)
+	}
+	return b
 }
 
 func bindRecurrenceGrad[T shape.Float](e Engine, of engine.RecurrenceGrad, in []engine.Operand) engine.Bound {
 	n, t, h, gates := in[0].Int(0), in[0].Int(1), in[0].Int(2), of.Cell.Gates()
 	r := newRecurrent[T](e, n, t, h, gemm.StepsOp{Groups: 1, Units: h, K: gates * h})
 	var l layout
-	through, carries, zeros := reserve[T](&l, 1, n*h), reserve[T](&l, 1, n*h), reserve[T](&l, 1, h)
+	through, carries, zeros := reserve[T](&l, 1, n*r.product.Columns()), reserve[T](&l, 1, n*h), reserve[T](&l, 1, h)
 	at := planesAt[T]{planes: 5 * h, steps: t}
 	if of.Brief {
 		at.planes = 4 * h
@@ -229,16 +235,16 @@ func bindRecurrenceGrad[T shape.Float](e Engine, of engine.RecurrenceGrad, in []
 	}
 	planes, states := of.Cell.Planes()*h, of.Cell.States()
 	saved, state := next, next+1
-	r.panel = func(c *engine.Call, b []T, t, p, lo, hi int) {
-		first, end := r.product.Panel(p)
+	r.panel = func(c *engine.Call, b []T, t int, p gemm.StepsPanel, lo, hi int) {
+		first := p.First
 		product, carry := through.of(c, 0), carries.of(c, 0)
 		if t < r.t-1 {
-			r.product.Mul(p, hi-lo, at.all(c, lo, t+1)[from:], at.stride(), b, product[lo*h:hi*h], nil)
+			r.product.Mul(p, hi-lo, at.all(c, lo, t+1)[from:], at.stride(), b, product[r.product.In(p, n, lo):r.product.In(p, n, hi)], nil)
 		}
 		for row := lo; row < hi; row++ {
 			i, here := row*r.t+t, row*h+first
 			out := at.of(c, row, t)
-			s := vec.GateGrads[T]{N: end - first, Stride: h, DH: product[here:], DY: engine.Slice[T](c.In[0])[i*h+first:], DC: zeros.of(c, 0)[first:],
+			s := vec.GateGrads[T]{N: p.End - first, Stride: h, DH: product[r.product.In(p, n, row):], DY: engine.Slice[T](c.In[0])[i*h+first:], DC: zeros.of(c, 0)[first:],
 				Planes: engine.Slice[T](c.In[saved])[i*planes+(states-1)*h+first:], Carry: carry[here:], Out: out[first:]}
 			if cells >= 0 {
 				s.DC = engine.Slice[T](c.In[cells])[i*h+first:]

@@ -9,14 +9,15 @@ import (
 )
 
 // StepsOp describes products C = A·op(B) + bias of the same B with one A after the other: B of
-// Groups*Units columns, K deep. The columns of a group are one block of B, and of C.
+// Groups*Units columns, K deep. The columns of a group are one block of B.
 type StepsOp struct {
 	M                int  // about how many rows A has
-	Groups, Units, K int  // K and Units are at least 1
+	Groups, Units, K int  // Units and K are at least 1
 	TransB           bool // B is stored by columns
 }
 
-// Steps compute such products, a panel of units of all groups at a time. B is packed once.
+// Steps compute such products, a panel of units of all groups at a time. B and bias are packed once.
+// C has the rows of one panel after the other, and in a row the panel's columns of each group.
 type Steps[T isa.Float] struct {
 	StepsOp
 	tiles *Tiles[T]
@@ -26,7 +27,10 @@ type Steps[T isa.Float] struct {
 	vecs, nr int  // vectors and units of a panel
 }
 
-// dotsUnits is how many columns of B a panel has for products of one row.
+// StepsPanel is one panel: its units from First to End, and the Width of a group in a row of C.
+type StepsPanel struct{ First, End, Width int }
+
+// dotsUnits is how many units a panel has for products of one row.
 const dotsUnits = 64
 
 // StepsOf plans products. The bits of a result depend neither on the other rows of A nor on who
@@ -45,8 +49,24 @@ func StepsOf[T isa.Float](k *Kernels, op StepsOp) *Steps[T] {
 // Panels is the number of panels.
 func (s *Steps[T]) Panels() int { return isa.Ceil(s.Units, s.nr) }
 
-// Panel returns the units of panel p, from first to end.
-func (s *Steps[T]) Panel(p int) (first, end int) { return p * s.nr, min((p+1)*s.nr, s.Units) }
+// Panel returns panel p.
+func (s *Steps[T]) Panel(p int) StepsPanel {
+	first := p * s.nr
+	end := min(first+s.nr, s.Units)
+	if s.dots {
+		return StepsPanel{first, end, end - first}
+	}
+	return StepsPanel{first, end, isa.RoundUp(end-first, s.tiles.Width)}
+}
+
+// Columns is how many columns C has, with those that fill up the last panel.
+func (s *Steps[T]) Columns() int {
+	last := s.Panel(s.Panels() - 1)
+	return s.Groups * (last.First + last.Width)
+}
+
+// In is where row i of panel p of a C of m rows begins.
+func (s *Steps[T]) In(p StepsPanel, m, i int) int { return s.Groups * (p.First*m + p.Width*i) }
 
 // StepsForm names a packed form of B.
 type StepsForm struct {
@@ -65,11 +85,7 @@ func (s *Steps[T]) Packing() (elements int, form StepsForm) {
 	}
 	op := s.StepsOp
 	op.M = 0
-	elements = s.Groups * s.K * s.Units
-	if !s.dots {
-		elements = s.Groups * s.K * s.Panels() * s.nr
-	}
-	return elements, StepsForm{op, s.level, int(unsafe.Sizeof(T(0))), s.nr, s.dots}
+	return s.Columns() * s.K, StepsForm{op, s.level, int(unsafe.Sizeof(T(0))), s.nr, s.dots}
 }
 
 // Pack packs B.
@@ -83,57 +99,60 @@ func (s *Steps[T]) Pack(b, form []T) {
 		s.tiles.packColumns(form, s.K, b, columns, s.K, columns)
 		return
 	}
-	for p := range s.Panels() {
-		first, end := s.Panel(p)
+	for i := range s.Panels() {
+		p := s.Panel(i)
 		for g := range s.Groups {
-			panel, column := s.panel(form, p, g), g*s.Units+first
+			panel, column := form[s.K*(s.Groups*p.First+g*p.Width):][:s.K*p.Width], g*s.Units+p.First
 			if s.TransB {
-				s.tiles.packColumns(panel, s.nr, b[column*s.K:], s.K, end-first, s.K)
+				s.tiles.packColumns(panel, p.Width, b[column*s.K:], s.K, p.End-p.First, s.K)
 			} else {
-				packRows(panel, s.nr, b[column:], columns, end-first, s.K)
+				packRows(panel, p.Width, b[column:], columns, p.End-p.First, s.K)
 			}
 		}
 	}
 }
 
-// panel is a packed panel of a group.
-func (s *Steps[T]) panel(form []T, p, group int) []T {
-	n := s.K * s.nr
-	return form[(p*s.Groups+group)*n:][:n]
+// PackBias packs a number for each column of B into those of a row of C, panel by panel.
+func (s *Steps[T]) PackBias(bias, form []T) {
+	form = form[:s.Columns()]
+	for i := range s.Panels() {
+		p := s.Panel(i)
+		for g := range s.Groups {
+			to := form[s.Groups*p.First+g*p.Width:][:p.Width]
+			clear(to[copy(to, bias[g*s.Units+p.First:g*s.Units+p.End]):])
+		}
+	}
 }
 
-// Mul computes the units of panel p, of all groups, for m rows of A. Rows of A are lda elements apart
-// and those of C Groups*Units. bias has a number for each column, or is nil. b is the packed form, or
-// B if there is none.
-func (s *Steps[T]) Mul(p, m int, a []T, lda int, b, c, bias []T) {
+// Mul computes m rows of panel p into c, which begins with them. Rows of A are lda elements apart. b
+// and bias are packed forms, or b is B if that has none; bias may be nil.
+func (s *Steps[T]) Mul(p StepsPanel, m int, a []T, lda int, b, c, bias []T) {
 	if m == 0 {
 		return
 	}
-	columns := s.Groups * s.Units
+	columns := s.Groups * p.Width
 	checkMatrix("Steps", "A", len(a), m, s.K, lda)
 	checkMatrix("Steps", "C", len(c), m, columns, columns)
-	first, end := s.Panel(p)
-	for g := range s.Groups {
-		column := g*s.Units + first
-		var of []T
-		if bias != nil {
-			of = bias[column:][:end-first]
-		}
-		if !s.dots {
-			s.tilesOf(m, a, lda, s.panel(b, p, g), c[column:], columns, of, end-first)
-			continue
-		}
-		for row := range m {
-			s.dotsOf(c[row*columns+column:][:end-first], a[row*lda:][:s.K], b[column*s.K:][:(end-first)*s.K], of)
+	if bias != nil {
+		bias = bias[s.Groups*p.First:][:columns]
+	}
+	if !s.dots {
+		s.tilesOf(p, m, a, lda, b, c, bias)
+		return
+	}
+	for row := range m {
+		to := c[row*columns:][:columns]
+		copy(to, bias)
+		for g := range s.Groups {
+			s.dotsOf(to[g*p.Width:][:p.Width], a[row*lda:][:s.K], b[(g*s.Units+p.First)*s.K:][:p.Width*s.K], bias != nil)
 		}
 	}
 }
 
-// dotsOf sets c to the products of a with columns, plus bias.
-func (s *Steps[T]) dotsOf(c, a, columns, bias []T) {
+// dotsOf sets c to the products of a with columns, or adds them.
+func (s *Steps[T]) dotsOf(c, a, columns []T, add bool) {
 	size, more := int(unsafe.Sizeof(T(0))), 0
-	if bias != nil {
-		copy(c, bias)
+	if add {
 		more = 1
 	}
 	for k := 0; k < s.K; more = 1 {
@@ -147,22 +166,49 @@ func (s *Steps[T]) dotsOf(c, a, columns, bias []T) {
 	}
 }
 
-// tilesOf sets n columns of c to the products of m rows of a with a packed panel.
-func (s *Steps[T]) tilesOf(m int, a []T, lda int, panel, c []T, ldc int, bias []T, n int) {
-	size, vecs := int(unsafe.Sizeof(T(0))), isa.Ceil(n, s.tiles.Width)
-	last, tiles := n-(vecs-1)*s.tiles.Width, isa.Ceil(m, s.tiles.Tallest(s.vecs))
-	depth, flags := isa.Even(s.K, maxDepth), 0
-	for k := 0; k < s.K; k += depth {
-		deep := min(depth, s.K-k)
-		var of *T
-		if flags = flags &^ abi.FlagColBias; k+deep == s.K && bias != nil {
-			flags |= abi.FlagColBias
-			of = &bias[0]
+// tilesOf multiplies by the packed groups of panel p: as many at a time as stay in the cache while all
+// rows are multiplied by them.
+func (s *Steps[T]) tilesOf(p StepsPanel, m int, a []T, lda int, form, c, bias []T) {
+	size, vecs, columns := int(unsafe.Sizeof(T(0))), p.Width/s.tiles.Width, s.Groups*p.Width
+	tiles, depth, panel := isa.Ceil(m, s.tiles.Tallest(s.vecs)), isa.Even(s.K, maxDepth), p.Width*s.K
+	few := min(max(s.tiles.bBlock/4/panel, 1), s.Groups)
+	for g := 0; g < s.Groups; g += few {
+		n, at := min(few, s.Groups-g), s.K*s.Groups*p.First+g*panel
+		for k := 0; k < s.K; k += depth {
+			deep, flags := min(depth, s.K-k), 0
+			if k > 0 {
+				flags = abi.FlagAdd
+			}
+			var of *T
+			if k+deep == s.K && bias != nil {
+				flags |= abi.FlagColBias
+				of = &bias[g*p.Width]
+			}
+			for i := range tiles {
+				row, end := m*i/tiles, m*(i+1)/tiles
+				if k == 0 {
+					s.fetch(form, at+n*panel, n*panel, i, tiles)
+				}
+				s.tiles.Kernel[vecs][end-row](n, deep, &a[row*lda+k], lda*size, size, &form[at+k*p.Width], p.Width*size, panel*size,
+					&c[row*columns+g*p.Width], columns*size, of, flags, s.tiles.Width)
+			}
 		}
-		for i := range tiles {
-			row, end := m*i/tiles, m*(i+1)/tiles
-			s.tiles.Kernel[vecs][end-row](1, deep, &a[row*lda+k], lda*size, size, &panel[k*s.nr], s.nr*size, 0, &c[row*ldc], ldc*size, of, flags, last)
-		}
-		flags |= abi.FlagAdd
+	}
+}
+
+// fetch asks for the i-th part of n elements from at on, which are used next, if the form is too large
+// for the second-level cache. The first follows the last, at the next step.
+func (s *Steps[T]) fetch(form []T, at, n, i, parts int) {
+	whole := s.Columns() * s.K
+	if s.tiles.Fetch == nil || whole <= s.tiles.bBlock {
+		return
+	}
+	if at >= whole {
+		at = 0
+	}
+	from, to := n*i/parts, min(n*(i+1)/parts, whole-at)
+	const line = 64
+	if lines := (to - from) * int(unsafe.Sizeof(T(0))) / line; lines > 0 {
+		s.tiles.Fetch(1, lines, (*byte)(unsafe.Pointer(&form[at+from])), 0)
 	}
 }

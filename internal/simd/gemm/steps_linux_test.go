@@ -42,23 +42,31 @@ func stepsAreProducts[T isa.Float](t *testing.T, k *Kernels) {
 			s.Pack(b, packed)
 			b = packed
 		}
-		a, c := simdtest.GuardedCopy(t, o.a, behind), simdtest.GuardedCopy(t, o.c, behind)
-		for p := range s.Panels() {
-			s.Mul(p, op.M, a, op.K, b, c, bias)
+		if bias != nil {
+			packed := simdtest.Guarded[T](t, s.Columns(), behind)
+			s.PackBias(bias, packed)
+			bias = packed
 		}
-		for i, x := range c {
-			simdtest.RequireWithin(t, want[i], float64(x), 0x1p-24*float64(op.K+3)*size[i], i, op)
-		}
-		for row := range op.M {
-			alone := make([]T, whole.N)
-			for p := range s.Panels() {
+		a, c := simdtest.GuardedCopy(t, o.a, behind), simdtest.Guarded[T](t, op.M*s.Columns(), behind)
+		for i := range s.Panels() {
+			p := s.Panel(i)
+			s.Mul(p, op.M, a, op.K, b, c[s.In(p, op.M, 0):s.In(p, op.M, op.M)], bias)
+			for row := range op.M {
+				have := c[s.In(p, op.M, row):]
+				for g := range op.Groups {
+					for j := p.First; j < p.End; j++ {
+						at := row*whole.N + g*op.Units + j
+						simdtest.RequireWithin(t, want[at], float64(have[g*p.Width+j-p.First]), 0x1p-24*float64(op.K+3)*size[at], at, op)
+					}
+				}
+				alone := make([]T, op.Groups*p.Width)
 				s.Mul(p, 1, a[row*op.K:], op.K, b, alone, bias)
+				require.Equal(t, have[:len(alone)], alone)
 			}
-			require.Equal(t, c[row*whole.N:][:whole.N], alone)
 		}
 	}
 	s := StepsOf[T](k, StepsOp{M: 2, Groups: 1, Units: 3, K: 3})
 	n, _ := s.Packing()
 	require.Panics(t, func() { s.Pack(make([]T, 9), make([]T, n-1)) })
-	require.Panics(t, func() { s.Mul(0, 2, make([]T, 5), 3, make([]T, n), make([]T, 6), nil) })
+	require.Panics(t, func() { s.Mul(s.Panel(0), 2, make([]T, 5), 3, make([]T, n), make([]T, 2*s.Columns()), nil) })
 }

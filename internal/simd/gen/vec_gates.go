@@ -21,7 +21,7 @@ func gates(t *target) string {
 }
 
 // gateLoops go along the units of a row. Their bodies load and store by themselves: planes of a pointer
-// are stride bytes apart.
+// are stride bytes apart, and those of pre pitch.
 func gateLoops() []*loop {
 	forward := slices.Concat(expConsts, tanhConsts)
 	all := []*loop{
@@ -34,19 +34,25 @@ func gateLoops() []*loop {
 	}
 	for _, l := range all {
 		l.planes, l.unroll = true, 2
-		l.params = "n, stride int, " + strings.Join(l.out, ", ") + " *float32"
+		if l.params = "n, stride int, "; l.out[0] == "pre" {
+			l.params = "n, stride, pitch int, "
+		}
+		l.params += strings.Join(l.out, ", ") + " *float32"
 	}
 	return all
 }
 
 // at is plane k of p, up to the fifth, for vector i of a turn.
 func (e *lanes) at(p string, k, i int) operand.Mem {
-	m := operand.Mem{Base: e.ptr[p], Disp: i * e.size}
+	m, stride := operand.Mem{Base: e.ptr[p], Disp: i * e.size}, e.stride
+	if p == "pre" {
+		stride = e.pitch
+	}
 	switch k {
 	case 1, 2, 4:
-		m.Index, m.Scale = e.stride[1], uint8(k)
+		m.Index, m.Scale = stride[1], uint8(k)
 	case 3:
-		m.Index, m.Scale = e.stride[3], 1
+		m.Index, m.Scale = stride[3], 1
 	}
 	return m
 }

@@ -62,6 +62,7 @@ type lanes struct {
 	loaded  map[string]values
 	counter reg.Register
 	stride  [4]reg.Register // that many times: 1 and 3
+	pitch   [4]reg.Register // likewise
 
 	accumulators []reg.VecPhysical
 	acc          values // of this turn
@@ -83,8 +84,10 @@ func (l *loop) emit(t *target) {
 		e.ptr[p] = t.arg(p)
 	}
 	if l.strided || l.planes {
-		e.stride[1], e.stride[3] = t.arg("stride"), t.GP64()
-		t.LEAQ(operand.Mem{Base: e.stride[1], Index: e.stride[1], Scale: 2}, e.stride[3])
+		e.stride = t.multiples("stride")
+	}
+	if l.planes && slices.Contains(l.out, "pre") {
+		e.pitch = t.multiples("pitch")
 	}
 	e.pin()
 	unroll := l.unroll
@@ -112,6 +115,13 @@ func (l *loop) emit(t *target) {
 		e.fold()
 	}
 	t.end()
+}
+
+// multiples loads an argument, and three times it.
+func (t *target) multiples(arg string) (m [4]reg.Register) {
+	m[1], m[3] = t.arg(arg), t.GP64()
+	t.LEAQ(operand.Mem{Base: m[1], Index: m[1], Scale: 2}, m[3])
+	return m
 }
 
 // pointers are the pointers read or written.

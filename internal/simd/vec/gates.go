@@ -3,18 +3,19 @@ package vec
 import "github.com/plexaura/plexaura/internal/simd/isa"
 
 // gateKernels are the steps of recurrent cells of one level, on n > 0 units of a row. Planes of an
-// operand are stride bytes apart. Plain Go has none: it takes maps.
+// operand are stride bytes apart, and those of pre pitch. Plain Go has none: it takes maps.
 type gateKernels struct {
-	lstm     func(n, stride int, pre, x, prev, planes, h *float32) (csr uint32)
-	gru      func(n, stride int, pre, x, prev, planes *float32) (csr uint32)
+	lstm     func(n, stride, pitch int, pre, x, prev, planes, h *float32) (csr uint32)
+	gru      func(n, stride, pitch int, pre, x, prev, planes *float32) (csr uint32)
 	lstmGrad func(n, stride int, dh, dy, dc, planes, prev, carry, out *float32) (csr uint32)
 	gruGrad  func(n, stride int, dh, dy, planes, prev, carry, out *float32) (csr uint32)
 }
 
 // Gates are the operands of a step of a recurrent cell, for N units of a row. Planes of an operand are
-// Stride elements apart. An LSTM's gates are i, f, g and o, a GRU's r, z and n.
+// Stride elements apart, and those of Pre Pitch. An LSTM's gates are i, f, g and o, a GRU's r, z and n.
 type Gates[T isa.Float] struct {
 	N, Stride int
+	Pitch     int
 	Pre, X    []T // what the hidden state, with its bias, and the inputs contribute to the gates: a plane each
 	Prev      []T // c of the step before, or a GRU's h
 	H         []T // set to h; it is the first of a GRU's planes
@@ -25,14 +26,14 @@ type Gates[T isa.Float] struct {
 func LSTM[T isa.Float](k *Kernels, s Gates[T]) {
 	if g, ok := any(s).(Gates[float32]); ok && k.lstm != nil {
 		end := 4*g.Stride + g.N - 1
-		_, _, _ = g.Pre[end-g.Stride], g.X[end-g.Stride], g.Planes[end]
+		_, _, _ = g.Pre[3*g.Pitch+g.N-1], g.X[end-g.Stride], g.Planes[end]
 		_, _ = g.Prev[g.N-1], g.H[g.N-1]
-		k.lstm(g.N, 4*g.Stride, &g.Pre[0], &g.X[0], &g.Prev[0], &g.Planes[0], &g.H[0])
+		k.lstm(g.N, 4*g.Stride, 4*g.Pitch, &g.Pre[0], &g.X[0], &g.Prev[0], &g.Planes[0], &g.H[0])
 		return
 	}
 	c, i, f, g, o, h := s.plane(0), s.plane(1), s.plane(2), s.plane(3), s.plane(4), s.H[:s.N]
 	for j, y := range [...][]T{i, f, g, o} {
-		along(k, Add, y, s.Pre[j*s.Stride:], s.X[j*s.Stride:])
+		along(k, Add, y, s.Pre[j*s.Pitch:], s.X[j*s.Stride:])
 	}
 	for _, y := range [...][]T{i, f, o} {
 		along(k, Sigmoid, y, y, y)
@@ -49,16 +50,16 @@ func LSTM[T isa.Float](k *Kernels, s Gates[T]) {
 func GRU[T isa.Float](k *Kernels, s Gates[T]) {
 	if g, ok := any(s).(Gates[float32]); ok && k.gru != nil {
 		end := 4*g.Stride + g.N - 1
-		_, _, _, _ = g.Pre[end-2*g.Stride], g.X[end-2*g.Stride], g.Planes[end], g.Prev[g.N-1]
-		k.gru(g.N, 4*g.Stride, &g.Pre[0], &g.X[0], &g.Prev[0], &g.Planes[0])
+		_, _, _, _ = g.Pre[2*g.Pitch+g.N-1], g.X[end-2*g.Stride], g.Planes[end], g.Prev[g.N-1]
+		k.gru(g.N, 4*g.Stride, 4*g.Pitch, &g.Pre[0], &g.X[0], &g.Prev[0], &g.Planes[0])
 		return
 	}
 	h, r, z, n, q := s.plane(0), s.plane(1), s.plane(2), s.plane(3), s.plane(4)
 	for j, y := range [...][]T{r, z} {
-		along(k, Add, y, s.Pre[j*s.Stride:], s.X[j*s.Stride:])
+		along(k, Add, y, s.Pre[j*s.Pitch:], s.X[j*s.Stride:])
 		along(k, Sigmoid, y, y, y)
 	}
-	copy(q, s.Pre[2*s.Stride:])
+	copy(q, s.Pre[2*s.Pitch:])
 	along(k, Mul, n, r, q)
 	along(k, Add, n, n, s.X[2*s.Stride:])
 	along(k, Tanh, n, n, n)

@@ -25,20 +25,22 @@ func gatesFollowTheirDefinition[T isa.Float](t *testing.T, k *Kernels, tolerance
 	for n := 1; n < 90; n = n*5/4 + 1 {
 		for _, behind := range []bool{false, true} {
 			stride := n + rng.IntN(3)
-			planes := func(k int) []T {
+			apart := func(k, stride int) []T {
 				x := simdtest.Guarded[T](t, (k-1)*stride+n, behind)
 				for i := range x {
 					x[i] = T(3 * rng.NormFloat64())
 				}
 				return x
 			}
+			planes := func(k int) []T { return apart(k, stride) }
 			near := func(want float64, have T, what string) {
 				require.InDelta(t, want, float64(have), tolerance*(1+math.Abs(want)), "%s of %d", what, n)
 			}
 			at := func(x []T, k, j int) float64 { return float64(x[k*stride+j]) }
 
-			s := Gates[T]{N: n, Stride: stride, Pre: planes(4), X: planes(4), Prev: planes(1), Planes: planes(5), H: planes(1)}
-			sum := func(g, j int) float64 { return float64(s.Pre[g*stride+j] + s.X[g*stride+j]) }
+			s := Gates[T]{N: n, Stride: stride, Pitch: n + rng.IntN(3)}
+			s.Pre, s.X, s.Prev, s.Planes, s.H = apart(4, s.Pitch), planes(4), planes(1), planes(5), planes(1)
+			sum := func(g, j int) float64 { return float64(s.Pre[g*s.Pitch+j] + s.X[g*stride+j]) }
 			LSTM(k, s)
 			for j := range n {
 				i, f, g, o := sigmoid64(sum(0, j)), sigmoid64(sum(1, j)), math.Tanh(sum(2, j)), sigmoid64(sum(3, j))
@@ -48,10 +50,11 @@ func gatesFollowTheirDefinition[T isa.Float](t *testing.T, k *Kernels, tolerance
 				}
 				near(o*math.Tanh(c), s.H[j], "h of LSTM")
 			}
-			s.Pre, s.X = s.Pre[:2*stride+n], s.X[:2*stride+n]
+			lstm := s
+			s.Pre, s.X = s.Pre[:2*s.Pitch+n], s.X[:2*stride+n]
 			GRU(k, s)
 			for j := range n {
-				r, z, q := sigmoid64(sum(0, j)), sigmoid64(sum(1, j)), at(s.Pre, 2, j)
+				r, z, q := sigmoid64(sum(0, j)), sigmoid64(sum(1, j)), float64(s.Pre[2*s.Pitch+j])
 				fresh := math.Tanh(at(s.X, 2, j) + r*q)
 				for p, want := range []float64{fresh + z*(float64(s.Prev[j])-fresh), r, z, fresh, q} {
 					near(want, s.Planes[p*stride+j], "GRU")
@@ -94,17 +97,11 @@ func gatesFollowTheirDefinition[T isa.Float](t *testing.T, k *Kernels, tolerance
 					near(dh*z, g.Carry[j], "carry of GRUGrad")
 				}
 			}
-			require.Zero(t, testing.AllocsPerRun(3, func() { LSTM(k, s0(s)); GRU(k, s); LSTMGrad(k, g); GRUGrad(k, g) }))
+			require.Zero(t, testing.AllocsPerRun(3, func() { LSTM(k, lstm); GRU(k, s); LSTMGrad(k, g); GRUGrad(k, g) }))
 		}
 	}
 	short := make([]T, 9)
 	require.Panics(t, func() {
-		GRU(k, Gates[T]{N: 3, Stride: 3, Pre: short, X: short, Prev: short, Planes: make([]T, 14)})
+		GRU(k, Gates[T]{N: 3, Stride: 3, Pitch: 3, Pre: short, X: short, Prev: short, Planes: make([]T, 14)})
 	})
-}
-
-// s0 gives a GRU's operands the fourth plane that an LSTM has.
-func s0[T isa.Float](s Gates[T]) Gates[T] {
-	s.Pre, s.X = s.Pre[:3*s.Stride+s.N], s.X[:3*s.Stride+s.N]
-	return s
 }

@@ -9294,25 +9294,27 @@ next:
 	VZEROUPPER
 	RET
 
-// func lstmAVX2(n int, stride int, pre *float32, x *float32, prev *float32, planes *float32, h *float32) (csr uint32)
+// func lstmAVX2(n int, stride int, pitch int, pre *float32, x *float32, prev *float32, planes *float32, h *float32) (csr uint32)
 // Requires: AVX, AVX2, FMA3, SSE
-TEXT ·lstmAVX2(SB), NOSPLIT, $0-60
-	STMXCSR csr+56(FP)
+TEXT ·lstmAVX2(SB), NOSPLIT, $0-68
+	STMXCSR csr+64(FP)
 	LDMXCSR flushing<>+0(SB)
 	MOVQ    n+0(FP), AX
-	MOVQ    pre+16(FP), CX
-	MOVQ    x+24(FP), DX
-	MOVQ    prev+32(FP), BX
-	MOVQ    planes+40(FP), SI
-	MOVQ    h+48(FP), DI
+	MOVQ    pre+24(FP), CX
+	MOVQ    x+32(FP), DX
+	MOVQ    prev+40(FP), BX
+	MOVQ    planes+48(FP), SI
+	MOVQ    h+56(FP), DI
 	MOVQ    stride+8(FP), R8
 	LEAQ    (R8)(R8*2), R9
+	MOVQ    pitch+16(FP), R10
+	LEAQ    (R10)(R10*2), R11
 
 wide:
 	CMPQ         AX, $0x00000010
 	JL           narrow
-	VMOVUPS      (CX)(R8*2), Y0
-	VMOVUPS      32(CX)(R8*2), Y1
+	VMOVUPS      (CX)(R10*2), Y0
+	VMOVUPS      32(CX)(R10*2), Y1
 	VMOVUPS      (DX)(R8*2), Y2
 	VMOVUPS      32(DX)(R8*2), Y3
 	VADDPS       Y2, Y0, Y0
@@ -9477,8 +9479,8 @@ wide:
 	VMOVUPS      Y3, 32(SI)(R8*1)
 	VMULPS       Y2, Y8, Y8
 	VMULPS       Y3, Y9, Y9
-	VMOVUPS      (CX)(R8*1), Y0
-	VMOVUPS      32(CX)(R8*1), Y1
+	VMOVUPS      (CX)(R10*1), Y0
+	VMOVUPS      32(CX)(R10*1), Y1
 	VMOVUPS      (DX)(R8*1), Y2
 	VMOVUPS      32(DX)(R8*1), Y3
 	VADDPS       Y2, Y0, Y0
@@ -9549,8 +9551,8 @@ wide:
 	VFMADD231PS  Y3, Y1, Y9
 	VMOVUPS      Y8, (SI)
 	VMOVUPS      Y9, 32(SI)
-	VMOVUPS      (CX)(R9*1), Y0
-	VMOVUPS      32(CX)(R9*1), Y1
+	VMOVUPS      (CX)(R11*1), Y0
+	VMOVUPS      32(CX)(R11*1), Y1
 	VMOVUPS      (DX)(R9*1), Y2
 	VMOVUPS      32(DX)(R9*1), Y3
 	VADDPS       Y2, Y0, Y0
@@ -9720,7 +9722,7 @@ wide:
 narrow:
 	CMPQ         AX, $0x00000008
 	JL           rest
-	VMOVUPS      (CX)(R8*2), Y0
+	VMOVUPS      (CX)(R10*2), Y0
 	VMOVUPS      (DX)(R8*2), Y1
 	VADDPS       Y1, Y0, Y0
 	VANDPS       c7fffffff<>+0(SB), Y0, Y4
@@ -9803,7 +9805,7 @@ narrow:
 	VDIVPS       Y1, Y2, Y1
 	VMOVUPS      Y1, (SI)(R8*1)
 	VMULPS       Y1, Y4, Y4
-	VMOVUPS      (CX)(R8*1), Y0
+	VMOVUPS      (CX)(R10*1), Y0
 	VMOVUPS      (DX)(R8*1), Y1
 	VADDPS       Y1, Y0, Y0
 	VXORPS       c80000000<>+0(SB), Y0, Y2
@@ -9839,7 +9841,7 @@ narrow:
 	VMOVUPS      (BX), Y0
 	VFMADD231PS  Y1, Y0, Y4
 	VMOVUPS      Y4, (SI)
-	VMOVUPS      (CX)(R9*1), Y0
+	VMOVUPS      (CX)(R11*1), Y0
 	VMOVUPS      (DX)(R9*1), Y1
 	VADDPS       Y1, Y0, Y0
 	VXORPS       c80000000<>+0(SB), Y0, Y2
@@ -9930,10 +9932,10 @@ narrow:
 rest:
 	TESTQ        AX, AX
 	JE           done
-	LEAQ         lanes<>+32(SB), R10
+	LEAQ         lanes<>+32(SB), R12
 	NEGQ         AX
-	VMOVUPS      (R10)(AX*4), Y15
-	VMASKMOVPS   (CX)(R8*2), Y15, Y0
+	VMOVUPS      (R12)(AX*4), Y15
+	VMASKMOVPS   (CX)(R10*2), Y15, Y0
 	VMASKMOVPS   (DX)(R8*2), Y15, Y1
 	VADDPS       Y1, Y0, Y0
 	VANDPS       c7fffffff<>+0(SB), Y0, Y4
@@ -10016,7 +10018,7 @@ rest:
 	VDIVPS       Y1, Y2, Y1
 	VMASKMOVPS   Y1, Y15, (SI)(R8*1)
 	VMULPS       Y1, Y4, Y4
-	VMASKMOVPS   (CX)(R8*1), Y15, Y0
+	VMASKMOVPS   (CX)(R10*1), Y15, Y0
 	VMASKMOVPS   (DX)(R8*1), Y15, Y1
 	VADDPS       Y1, Y0, Y0
 	VXORPS       c80000000<>+0(SB), Y0, Y2
@@ -10052,7 +10054,7 @@ rest:
 	VMASKMOVPS   (BX), Y15, Y0
 	VFMADD231PS  Y1, Y0, Y4
 	VMASKMOVPS   Y4, Y15, (SI)
-	VMASKMOVPS   (CX)(R9*1), Y15, Y0
+	VMASKMOVPS   (CX)(R11*1), Y15, Y0
 	VMASKMOVPS   (DX)(R9*1), Y15, Y1
 	VADDPS       Y1, Y0, Y0
 	VXORPS       c80000000<>+0(SB), Y0, Y2
@@ -10134,22 +10136,24 @@ rest:
 	VMASKMOVPS   Y5, Y15, (DI)
 
 done:
-	LDMXCSR csr+56(FP)
+	LDMXCSR csr+64(FP)
 	VZEROUPPER
 	RET
 
-// func gruAVX2(n int, stride int, pre *float32, x *float32, prev *float32, planes *float32) (csr uint32)
+// func gruAVX2(n int, stride int, pitch int, pre *float32, x *float32, prev *float32, planes *float32) (csr uint32)
 // Requires: AVX, AVX2, FMA3, SSE
-TEXT ·gruAVX2(SB), NOSPLIT, $0-52
-	STMXCSR csr+48(FP)
+TEXT ·gruAVX2(SB), NOSPLIT, $0-60
+	STMXCSR csr+56(FP)
 	LDMXCSR flushing<>+0(SB)
 	MOVQ    n+0(FP), AX
-	MOVQ    pre+16(FP), CX
-	MOVQ    x+24(FP), DX
-	MOVQ    prev+32(FP), BX
-	MOVQ    planes+40(FP), SI
+	MOVQ    pre+24(FP), CX
+	MOVQ    x+32(FP), DX
+	MOVQ    prev+40(FP), BX
+	MOVQ    planes+48(FP), SI
 	MOVQ    stride+8(FP), DI
 	LEAQ    (DI)(DI*2), R8
+	MOVQ    pitch+16(FP), R9
+	LEAQ    (R9)(R9*2), R10
 
 wide:
 	CMPQ         AX, $0x00000010
@@ -10220,8 +10224,8 @@ wide:
 	VDIVPS       Y3, Y5, Y3
 	VMOVUPS      Y2, (SI)(DI*1)
 	VMOVUPS      Y3, 32(SI)(DI*1)
-	VMOVUPS      (CX)(DI*2), Y8
-	VMOVUPS      32(CX)(DI*2), Y9
+	VMOVUPS      (CX)(R9*2), Y8
+	VMOVUPS      32(CX)(R9*2), Y9
 	VMOVUPS      Y8, (SI)(DI*4)
 	VMOVUPS      Y9, 32(SI)(DI*4)
 	VMOVUPS      (DX)(DI*2), Y0
@@ -10320,8 +10324,8 @@ wide:
 	VORPS        Y7, Y9, Y9
 	VMOVUPS      Y8, (SI)(R8*1)
 	VMOVUPS      Y9, 32(SI)(R8*1)
-	VMOVUPS      (CX)(DI*1), Y0
-	VMOVUPS      32(CX)(DI*1), Y1
+	VMOVUPS      (CX)(R9*1), Y0
+	VMOVUPS      32(CX)(R9*1), Y1
 	VMOVUPS      (DX)(DI*1), Y2
 	VMOVUPS      32(DX)(DI*1), Y3
 	VADDPS       Y2, Y0, Y0
@@ -10437,7 +10441,7 @@ narrow:
 	VMOVUPS      c3f800000<>+0(SB), Y2
 	VDIVPS       Y1, Y2, Y1
 	VMOVUPS      Y1, (SI)(DI*1)
-	VMOVUPS      (CX)(DI*2), Y4
+	VMOVUPS      (CX)(R9*2), Y4
 	VMOVUPS      Y4, (SI)(DI*4)
 	VMOVUPS      (DX)(DI*2), Y0
 	VFMADD231PS  Y1, Y4, Y0
@@ -10487,7 +10491,7 @@ narrow:
 	VANDPS       c80000000<>+0(SB), Y0, Y3
 	VORPS        Y3, Y4, Y4
 	VMOVUPS      Y4, (SI)(R8*1)
-	VMOVUPS      (CX)(DI*1), Y0
+	VMOVUPS      (CX)(R9*1), Y0
 	VMOVUPS      (DX)(DI*1), Y1
 	VADDPS       Y1, Y0, Y0
 	VXORPS       c80000000<>+0(SB), Y0, Y2
@@ -10534,9 +10538,9 @@ narrow:
 rest:
 	TESTQ        AX, AX
 	JE           done
-	LEAQ         lanes<>+32(SB), R9
+	LEAQ         lanes<>+32(SB), R10
 	NEGQ         AX
-	VMOVUPS      (R9)(AX*4), Y15
+	VMOVUPS      (R10)(AX*4), Y15
 	VMASKMOVPS   (CX), Y15, Y0
 	VMASKMOVPS   (DX), Y15, Y1
 	VADDPS       Y1, Y0, Y0
@@ -10570,7 +10574,7 @@ rest:
 	VMOVUPS      c3f800000<>+0(SB), Y2
 	VDIVPS       Y1, Y2, Y1
 	VMASKMOVPS   Y1, Y15, (SI)(DI*1)
-	VMASKMOVPS   (CX)(DI*2), Y15, Y4
+	VMASKMOVPS   (CX)(R9*2), Y15, Y4
 	VMASKMOVPS   Y4, Y15, (SI)(DI*4)
 	VMASKMOVPS   (DX)(DI*2), Y15, Y0
 	VFMADD231PS  Y1, Y4, Y0
@@ -10620,7 +10624,7 @@ rest:
 	VANDPS       c80000000<>+0(SB), Y0, Y3
 	VORPS        Y3, Y4, Y4
 	VMASKMOVPS   Y4, Y15, (SI)(R8*1)
-	VMASKMOVPS   (CX)(DI*1), Y15, Y0
+	VMASKMOVPS   (CX)(R9*1), Y15, Y0
 	VMASKMOVPS   (DX)(DI*1), Y15, Y1
 	VADDPS       Y1, Y0, Y0
 	VXORPS       c80000000<>+0(SB), Y0, Y2
@@ -10659,7 +10663,7 @@ rest:
 	VMASKMOVPS   Y4, Y15, (SI)
 
 done:
-	LDMXCSR csr+48(FP)
+	LDMXCSR csr+56(FP)
 	VZEROUPPER
 	RET
 

@@ -335,12 +335,12 @@ func repeatAVX512(rows int, n int, dst *float32, x *float32, stride int)
 // lstmAVX512 sets planes to c, i, f, g and o, and h.
 //
 //go:noescape
-func lstmAVX512(n int, stride int, pre *float32, x *float32, prev *float32, planes *float32, h *float32) (csr uint32)
+func lstmAVX512(n int, stride int, pitch int, pre *float32, x *float32, prev *float32, planes *float32, h *float32) (csr uint32)
 
 // gruAVX512 sets planes to h, r, z, n and q.
 //
 //go:noescape
-func gruAVX512(n int, stride int, pre *float32, x *float32, prev *float32, planes *float32) (csr uint32)
+func gruAVX512(n int, stride int, pitch int, pre *float32, x *float32, prev *float32, planes *float32) (csr uint32)
 
 // lstmGradAVX512 sets out to the adjoints of i, f, g and o before their functions, and carry to that of prev. planes are c, i, f, g and o.
 //

@@ -11396,19 +11396,21 @@ next:
 	VZEROUPPER
 	RET
 
-// func lstmAVX512(n int, stride int, pre *float32, x *float32, prev *float32, planes *float32, h *float32) (csr uint32)
+// func lstmAVX512(n int, stride int, pitch int, pre *float32, x *float32, prev *float32, planes *float32, h *float32) (csr uint32)
 // Requires: AVX, AVX512DQ, AVX512F, BMI2, SSE
-TEXT ·lstmAVX512(SB), NOSPLIT, $0-60
-	STMXCSR csr+56(FP)
+TEXT ·lstmAVX512(SB), NOSPLIT, $0-68
+	STMXCSR csr+64(FP)
 	LDMXCSR flushing<>+0(SB)
 	MOVQ    n+0(FP), AX
-	MOVQ    pre+16(FP), CX
-	MOVQ    x+24(FP), DX
-	MOVQ    prev+32(FP), BX
-	MOVQ    planes+40(FP), SI
-	MOVQ    h+48(FP), DI
+	MOVQ    pre+24(FP), CX
+	MOVQ    x+32(FP), DX
+	MOVQ    prev+40(FP), BX
+	MOVQ    planes+48(FP), SI
+	MOVQ    h+56(FP), DI
 	MOVQ    stride+8(FP), R8
 	LEAQ    (R8)(R8*2), R9
+	MOVQ    pitch+16(FP), R10
+	LEAQ    (R10)(R10*2), R11
 	VMOVUPS c3fb8aa3b<>+0(SB), Z31
 	VMOVUPS c3f318000<>+0(SB), Z30
 	VMOVUPS cb95e8083<>+0(SB), Z29
@@ -11421,8 +11423,8 @@ TEXT ·lstmAVX512(SB), NOSPLIT, $0-60
 wide:
 	CMPQ         AX, $0x00000020
 	JL           narrow
-	VMOVUPS      (CX)(R8*2), Z0
-	VMOVUPS      64(CX)(R8*2), Z1
+	VMOVUPS      (CX)(R10*2), Z0
+	VMOVUPS      64(CX)(R10*2), Z1
 	VMOVUPS      (DX)(R8*2), Z2
 	VMOVUPS      64(DX)(R8*2), Z3
 	VADDPS       Z2, Z0, Z0
@@ -11555,8 +11557,8 @@ wide:
 	VMOVUPS      Z3, 64(SI)(R8*1)
 	VMULPS       Z2, Z8, Z8
 	VMULPS       Z3, Z9, Z9
-	VMOVUPS      (CX)(R8*1), Z0
-	VMOVUPS      64(CX)(R8*1), Z1
+	VMOVUPS      (CX)(R10*1), Z0
+	VMOVUPS      64(CX)(R10*1), Z1
 	VMOVUPS      (DX)(R8*1), Z2
 	VMOVUPS      64(DX)(R8*1), Z3
 	VADDPS       Z2, Z0, Z0
@@ -11611,8 +11613,8 @@ wide:
 	VFMADD231PS  Z3, Z1, Z9
 	VMOVUPS      Z8, (SI)
 	VMOVUPS      Z9, 64(SI)
-	VMOVUPS      (CX)(R9*1), Z0
-	VMOVUPS      64(CX)(R9*1), Z1
+	VMOVUPS      (CX)(R11*1), Z0
+	VMOVUPS      64(CX)(R11*1), Z1
 	VMOVUPS      (DX)(R9*1), Z2
 	VMOVUPS      64(DX)(R9*1), Z3
 	VADDPS       Z2, Z0, Z0
@@ -11750,7 +11752,7 @@ wide:
 narrow:
 	CMPQ         AX, $0x00000010
 	JL           rest
-	VMOVUPS      (CX)(R8*2), Z0
+	VMOVUPS      (CX)(R10*2), Z0
 	VMOVUPS      (DX)(R8*2), Z1
 	VADDPS       Z1, Z0, Z0
 	VANDPS       c7fffffff<>+0(SB), Z0, Z4
@@ -11817,7 +11819,7 @@ narrow:
 	VDIVPS       Z1, Z2, Z1
 	VMOVUPS      Z1, (SI)(R8*1)
 	VMULPS       Z1, Z4, Z4
-	VMOVUPS      (CX)(R8*1), Z0
+	VMOVUPS      (CX)(R10*1), Z0
 	VMOVUPS      (DX)(R8*1), Z1
 	VADDPS       Z1, Z0, Z0
 	VXORPS       c80000000<>+0(SB), Z0, Z2
@@ -11845,7 +11847,7 @@ narrow:
 	VMOVUPS      (BX), Z0
 	VFMADD231PS  Z1, Z0, Z4
 	VMOVUPS      Z4, (SI)
-	VMOVUPS      (CX)(R9*1), Z0
+	VMOVUPS      (CX)(R11*1), Z0
 	VMOVUPS      (DX)(R9*1), Z1
 	VADDPS       Z1, Z0, Z0
 	VXORPS       c80000000<>+0(SB), Z0, Z2
@@ -11920,10 +11922,10 @@ narrow:
 rest:
 	TESTQ        AX, AX
 	JE           done
-	MOVQ         $-1, R10
-	BZHIQ        AX, R10, R10
-	KMOVW        R10, K1
-	VMOVUPS.Z    (CX)(R8*2), K1, Z0
+	MOVQ         $-1, R12
+	BZHIQ        AX, R12, R12
+	KMOVW        R12, K1
+	VMOVUPS.Z    (CX)(R10*2), K1, Z0
 	VMOVUPS.Z    (DX)(R8*2), K1, Z1
 	VADDPS       Z1, Z0, Z0
 	VANDPS       c7fffffff<>+0(SB), Z0, Z4
@@ -11990,7 +11992,7 @@ rest:
 	VDIVPS       Z1, Z2, Z1
 	VMOVUPS      Z1, K1, (SI)(R8*1)
 	VMULPS       Z1, Z4, Z4
-	VMOVUPS.Z    (CX)(R8*1), K1, Z0
+	VMOVUPS.Z    (CX)(R10*1), K1, Z0
 	VMOVUPS.Z    (DX)(R8*1), K1, Z1
 	VADDPS       Z1, Z0, Z0
 	VXORPS       c80000000<>+0(SB), Z0, Z2
@@ -12018,7 +12020,7 @@ rest:
 	VMOVUPS.Z    (BX), K1, Z0
 	VFMADD231PS  Z1, Z0, Z4
 	VMOVUPS      Z4, K1, (SI)
-	VMOVUPS.Z    (CX)(R9*1), K1, Z0
+	VMOVUPS.Z    (CX)(R11*1), K1, Z0
 	VMOVUPS.Z    (DX)(R9*1), K1, Z1
 	VADDPS       Z1, Z0, Z0
 	VXORPS       c80000000<>+0(SB), Z0, Z2
@@ -12084,22 +12086,24 @@ rest:
 	VMOVUPS      Z5, K1, (DI)
 
 done:
-	LDMXCSR csr+56(FP)
+	LDMXCSR csr+64(FP)
 	VZEROUPPER
 	RET
 
-// func gruAVX512(n int, stride int, pre *float32, x *float32, prev *float32, planes *float32) (csr uint32)
+// func gruAVX512(n int, stride int, pitch int, pre *float32, x *float32, prev *float32, planes *float32) (csr uint32)
 // Requires: AVX, AVX512DQ, AVX512F, BMI2, SSE
-TEXT ·gruAVX512(SB), NOSPLIT, $0-52
-	STMXCSR csr+48(FP)
+TEXT ·gruAVX512(SB), NOSPLIT, $0-60
+	STMXCSR csr+56(FP)
 	LDMXCSR flushing<>+0(SB)
 	MOVQ    n+0(FP), AX
-	MOVQ    pre+16(FP), CX
-	MOVQ    x+24(FP), DX
-	MOVQ    prev+32(FP), BX
-	MOVQ    planes+40(FP), SI
+	MOVQ    pre+24(FP), CX
+	MOVQ    x+32(FP), DX
+	MOVQ    prev+40(FP), BX
+	MOVQ    planes+48(FP), SI
 	MOVQ    stride+8(FP), DI
 	LEAQ    (DI)(DI*2), R8
+	MOVQ    pitch+16(FP), R9
+	LEAQ    (R9)(R9*2), R10
 	VMOVUPS c3fb8aa3b<>+0(SB), Z31
 	VMOVUPS c3f318000<>+0(SB), Z30
 	VMOVUPS cb95e8083<>+0(SB), Z29
@@ -12162,8 +12166,8 @@ wide:
 	VDIVPS       Z3, Z5, Z3
 	VMOVUPS      Z2, (SI)(DI*1)
 	VMOVUPS      Z3, 64(SI)(DI*1)
-	VMOVUPS      (CX)(DI*2), Z8
-	VMOVUPS      64(CX)(DI*2), Z9
+	VMOVUPS      (CX)(R9*2), Z8
+	VMOVUPS      64(CX)(R9*2), Z9
 	VMOVUPS      Z8, (SI)(DI*4)
 	VMOVUPS      Z9, 64(SI)(DI*4)
 	VMOVUPS      (DX)(DI*2), Z0
@@ -12246,8 +12250,8 @@ wide:
 	VORPS        Z7, Z9, Z9
 	VMOVUPS      Z8, (SI)(R8*1)
 	VMOVUPS      Z9, 64(SI)(R8*1)
-	VMOVUPS      (CX)(DI*1), Z0
-	VMOVUPS      64(CX)(DI*1), Z1
+	VMOVUPS      (CX)(R9*1), Z0
+	VMOVUPS      64(CX)(R9*1), Z1
 	VMOVUPS      (DX)(DI*1), Z2
 	VMOVUPS      64(DX)(DI*1), Z3
 	VADDPS       Z2, Z0, Z0
@@ -12339,7 +12343,7 @@ narrow:
 	VMOVUPS      Z28, Z2
 	VDIVPS       Z1, Z2, Z1
 	VMOVUPS      Z1, (SI)(DI*1)
-	VMOVUPS      (CX)(DI*2), Z4
+	VMOVUPS      (CX)(R9*2), Z4
 	VMOVUPS      Z4, (SI)(DI*4)
 	VMOVUPS      (DX)(DI*2), Z0
 	VFMADD231PS  Z1, Z4, Z0
@@ -12381,7 +12385,7 @@ narrow:
 	VANDPS       c80000000<>+0(SB), Z0, Z3
 	VORPS        Z3, Z4, Z4
 	VMOVUPS      Z4, (SI)(R8*1)
-	VMOVUPS      (CX)(DI*1), Z0
+	VMOVUPS      (CX)(R9*1), Z0
 	VMOVUPS      (DX)(DI*1), Z1
 	VADDPS       Z1, Z0, Z0
 	VXORPS       c80000000<>+0(SB), Z0, Z2
@@ -12420,9 +12424,9 @@ narrow:
 rest:
 	TESTQ        AX, AX
 	JE           done
-	MOVQ         $-1, R9
-	BZHIQ        AX, R9, R9
-	KMOVW        R9, K1
+	MOVQ         $-1, R10
+	BZHIQ        AX, R10, R10
+	KMOVW        R10, K1
 	VMOVUPS.Z    (CX), K1, Z0
 	VMOVUPS.Z    (DX), K1, Z1
 	VADDPS       Z1, Z0, Z0
@@ -12448,7 +12452,7 @@ rest:
 	VMOVUPS      Z28, Z2
 	VDIVPS       Z1, Z2, Z1
 	VMOVUPS      Z1, K1, (SI)(DI*1)
-	VMOVUPS.Z    (CX)(DI*2), K1, Z4
+	VMOVUPS.Z    (CX)(R9*2), K1, Z4
 	VMOVUPS      Z4, K1, (SI)(DI*4)
 	VMOVUPS.Z    (DX)(DI*2), K1, Z0
 	VFMADD231PS  Z1, Z4, Z0
@@ -12490,7 +12494,7 @@ rest:
 	VANDPS       c80000000<>+0(SB), Z0, Z3
 	VORPS        Z3, Z4, Z4
 	VMOVUPS      Z4, K1, (SI)(R8*1)
-	VMOVUPS.Z    (CX)(DI*1), K1, Z0
+	VMOVUPS.Z    (CX)(R9*1), K1, Z0
 	VMOVUPS.Z    (DX)(DI*1), K1, Z1
 	VADDPS       Z1, Z0, Z0
 	VXORPS       c80000000<>+0(SB), Z0, Z2
@@ -12521,7 +12525,7 @@ rest:
 	VMOVUPS      Z4, K1, (SI)
 
 done:
-	LDMXCSR csr+48(FP)
+	LDMXCSR csr+56(FP)
 	VZEROUPPER
 	RET
 
