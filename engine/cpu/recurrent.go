@@ -135,35 +135,28 @@ func (r *recurrent[T]) bound(e Engine, l *layout, weights int, backwards bool) e
 	return bound
 }
 
-// planesAt is where the planes of the steps of a row are: in the result, or, of two steps in turn, in
-// scratch memory.
+// planesAt is where the planes of the steps are: in the result, or, of two steps in turn, in scratch
+// memory.
 type planesAt[T shape.Float] struct {
 	planes, steps int
-	scratch       region[T] // used if steps is 2
+	scratch       region[T] // of two steps of all rows; or nothing
 }
 
-func (p *planesAt[T]) of(c *engine.Call, row, t int) []T {
+// from returns step t from a row on.
+func (p *planesAt[T]) from(c *engine.Call, row, t int) vec.Rows[T] {
 	if p.scratch.n > 0 {
-		return p.scratch.of(c, 0)[(row*2+t&1)*p.planes:][:p.planes]
+		return vec.Rows[T]{V: p.scratch.of(c, 0)[(row*2+t&1)*p.planes:], Row: 2 * p.planes}
 	}
-	return engine.Slice[T](c.Out[0])[(row*p.steps+t)*p.planes:][:p.planes]
+	return stepsOf[T](c.Out[0], row, t, p.steps, p.planes)
 }
 
-// stride is the distance from a row's planes to the next one's.
-func (p *planesAt[T]) stride() int {
-	if p.scratch.n > 0 {
-		return 2 * p.planes
-	}
-	return p.steps * p.planes
+// stepsOf returns step t, of width elements, of a tensor (N,T,width), from a row on.
+func stepsOf[T shape.Float](b engine.Buffer, row, t, steps, width int) vec.Rows[T] {
+	return vec.Rows[T]{V: engine.Slice[T](b)[(row*steps+t)*width:], Row: steps * width}
 }
 
-// all is the memory from the planes of step t of a row on.
-func (p *planesAt[T]) all(c *engine.Call, row, t int) []T {
-	if p.scratch.n > 0 {
-		return p.scratch.of(c, 0)[(row*2+t&1)*p.planes:]
-	}
-	return engine.Slice[T](c.Out[0])[(row*p.steps+t)*p.planes:]
-}
+// on returns rows from element i on.
+func on[T shape.Float](r vec.Rows[T], i int) vec.Rows[T] { return vec.Rows[T]{V: r.V[i:], Row: r.Row} }
 
 func bindRecurrence[T shape.Float](e Engine, of engine.Recurrence, in []engine.Operand) engine.Bound {
 	n, t, h, gates := in[0].Int(0), in[0].Int(1), in[1].Int(1), of.Cell.Gates()
@@ -174,34 +167,37 @@ func bindRecurrence[T shape.Float](e Engine, of engine.Recurrence, in []engine.O
 	if of.Kept != engine.Everything {
 		at.scratch = reserve[T](&l, 1, 2*n*at.planes)
 	}
-	states, step := of.Cell.States(), vec.LSTM[T]
-	if of.Cell == engine.GRU {
-		step = vec.GRU[T]
-	}
+	second := (of.Cell.States() - 1) * h // the planes of an LSTM are those after h
 	r.panel = func(c *engine.Call, b []T, t int, p gemm.StepsPanel, lo, hi int) {
-		x, pre := engine.Slice[T](c.In[0]), products.of(c, 0)
-		before, ldh := engine.Slice[T](c.In[1])[lo*h:], h
-		if t > 0 {
-			before, ldh = at.all(c, lo, t-1), at.stride()
+		if lo == hi {
+			return
 		}
-		r.product.Mul(p, hi-lo, before, ldh, b, pre[r.product.In(p, n, lo):r.product.In(p, n, hi)], biases.of(c, 0))
-		first := p.First
-		for row := lo; row < hi; row++ {
-			now := at.of(c, row, t)
-			s := vec.Gates[T]{N: p.End - first, Stride: h, Pitch: p.Width, Pre: pre[r.product.In(p, n, row):], X: x[(row*r.t+t)*gates*h+first:], H: now[first:]}
-			s.Planes = now[(states-1)*h+first:]
-			if t > 0 {
-				s.Prev = at.of(c, row, t-1)[(states-1)*h+first:]
-			} else {
-				s.Prev = engine.Slice[T](c.In[states])[row*h+first:]
-			}
-			step(e.simd.Vec, s)
-			switch {
-			case of.Kept == engine.HiddenStates:
-				copy(engine.Slice[T](c.Out[0])[(row*r.t+t)*h+first:], s.H[:s.N])
-			case of.Kept == engine.LastHidden && t == r.t-1:
-				copy(engine.Slice[T](c.Out[0])[row*h+first:], s.H[:s.N])
-			}
+		before, prev := stepsOf[T](c.In[1], lo, 0, 1, h), stepsOf[T](c.In[of.Cell.States()], lo, 0, 1, h)
+		if t > 0 {
+			before = at.from(c, lo, t-1)
+			prev = on(before, second)
+		}
+		pre := products.of(c, 0)[r.product.In(p, n, lo):r.product.In(p, n, hi)]
+		r.product.Mul(p, hi-lo, before.V, before.Row, b, pre, biases.of(c, 0))
+		now := at.from(c, lo, t)
+		s := vec.Gates[T]{Rows: hi - lo, N: p.End - p.First, Stride: h, Pitch: p.Width, Pre: vec.Rows[T]{V: pre, Row: gates * p.Width},
+			X: on(stepsOf[T](c.In[0], lo, t, r.t, gates*h), p.First), Prev: on(prev, p.First), H: on(now, p.First), Planes: on(now, second+p.First)}
+		if of.Cell == engine.GRU {
+			vec.GRU(e.simd.Vec, &s)
+		} else {
+			vec.LSTM(e.simd.Vec, &s)
+		}
+		var kept vec.Rows[T]
+		switch {
+		case of.Kept == engine.HiddenStates:
+			kept = stepsOf[T](c.Out[0], lo, t, r.t, h)
+		case of.Kept == engine.LastHidden && t == r.t-1:
+			kept = stepsOf[T](c.Out[0], lo, 0, 1, h)
+		default:
+			return
+		}
+		for row := range hi - lo {
+			copy(kept.V[row*kept.Row+p.First:][:s.N], s.H.V[row*s.H.Row:])
 		}
 	}
 	b := r.bound(e, &l, len(in)-2, false)
@@ -222,48 +218,54 @@ func bindRecurrenceGrad[T shape.Float](e Engine, of engine.RecurrenceGrad, in []
 	if of.Brief {
 		at.planes = 4 * h
 	}
-	step, from := vec.LSTMGrad[T], 0
+	from := 0 // where the adjoints of what goes through w begin
 	if of.Cell == engine.GRU {
-		step, from = vec.GRUGrad[T], h
+		from = h
 	}
-	cells, inner, next := -1, -1, 1
+	cells, inner, next := 0, 0, 1 // numbers of inputs; the planes are the next one, and then the state
 	if of.Cells {
 		cells, next = next, next+1
 	}
 	if of.Inner {
 		inner, next = next, next+1
 	}
-	planes, states := of.Cell.Planes()*h, of.Cell.States()
-	saved, state := next, next+1
+	planes, second := of.Cell.Planes()*h, (of.Cell.States()-1)*h
 	r.panel = func(c *engine.Call, b []T, t int, p gemm.StepsPanel, lo, hi int) {
-		first := p.First
-		product, carry := through.of(c, 0), carries.of(c, 0)
-		if t < r.t-1 {
-			r.product.Mul(p, hi-lo, at.all(c, lo, t+1)[from:], at.stride(), b, product[r.product.In(p, n, lo):r.product.In(p, n, hi)], nil)
+		if lo == hi {
+			return
 		}
-		for row := lo; row < hi; row++ {
-			i, here := row*r.t+t, row*h+first
-			out := at.of(c, row, t)
-			s := vec.GateGrads[T]{N: p.End - first, Stride: h, DH: product[r.product.In(p, n, row):], DY: engine.Slice[T](c.In[0])[i*h+first:], DC: zeros.of(c, 0)[first:],
-				Planes: engine.Slice[T](c.In[saved])[i*planes+(states-1)*h+first:], Carry: carry[here:], Out: out[first:]}
-			if cells >= 0 {
-				s.DC = engine.Slice[T](c.In[cells])[i*h+first:]
+		product := through.of(c, 0)[r.product.In(p, n, lo):r.product.In(p, n, hi)]
+		carry := carries.of(c, 0)[lo*h+p.First:]
+		if t < r.t-1 {
+			after := at.from(c, lo, t+1)
+			r.product.Mul(p, hi-lo, after.V[from:], after.Row, b, product, nil)
+		} else {
+			clear(product)
+			for row := range hi - lo {
+				clear(carry[row*h:][:p.End-p.First])
 			}
-			if inner >= 0 {
-				s.Inner = engine.Slice[T](c.In[inner])[i*4*h+first:]
-			}
-			if t > 0 {
-				s.Prev = engine.Slice[T](c.In[saved])[(i-1)*planes+(states-1)*h+first:]
-			} else {
-				s.Prev = engine.Slice[T](c.In[state])[here:]
-			}
-			if t == r.t-1 {
-				clear(s.DH[:s.N])
-				clear(s.Carry[:s.N])
-			}
-			step(e.simd.Vec, s)
+		}
+		input := func(i, width int) vec.Rows[T] { return on(stepsOf[T](c.In[i], lo, t, r.t, width), p.First) }
+		s := vec.GateGrads[T]{Rows: hi - lo, N: p.End - p.First, Stride: h, DH: vec.Rows[T]{V: product, Row: p.Width}, DY: input(0, h),
+			DC: vec.Rows[T]{V: zeros.of(c, 0)[p.First:]}, Planes: on(input(next, planes), second), Prev: on(stepsOf[T](c.In[next+1], lo, 0, 1, h), p.First),
+			Carry: vec.Rows[T]{V: carry, Row: h}, Out: on(at.from(c, lo, t), p.First)}
+		if cells > 0 {
+			s.DC = input(cells, h)
+		}
+		if inner > 0 {
+			s.Inner = input(inner, 4*h)
+		}
+		if t > 0 {
+			s.Prev = on(stepsOf[T](c.In[next], lo, t-1, r.t, planes), second+p.First)
+		}
+		if of.Cell == engine.GRU {
+			vec.GRUGrad(e.simd.Vec, &s)
+		} else {
+			vec.LSTMGrad(e.simd.Vec, &s)
+		}
+		for row := range hi - lo {
 			if !of.Brief {
-				copy(out[4*h+first:], s.Carry[:s.N])
+				copy(s.Out.V[row*s.Out.Row+4*h:][:s.N], carry[row*h:])
 			}
 		}
 	}

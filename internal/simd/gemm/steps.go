@@ -23,21 +23,26 @@ type Steps[T isa.Float] struct {
 	tiles *Tiles[T]
 	level isa.Level
 
-	dots     bool // A has one row, which is multiplied by columns of B as they would be stored transposed
+	dots     bool // by columns of B as they would be stored transposed, where A has one row
 	vecs, nr int  // vectors and units of a panel
 }
 
 // StepsPanel is one panel: its units from First to End, and the Width of a group in a row of C.
 type StepsPanel struct{ First, End, Width int }
 
-// dotsUnits is how many units a panel has for products of one row.
-const dotsUnits = 64
+const (
+	// dotsUnits is how many units a panel has for products of one row by columns.
+	dotsUnits = 64
+	// rowVecs is how many vectors a tile must have to be faster than that: its sums are that many, and
+	// wait for each other.
+	rowVecs = 4
+)
 
 // StepsOf plans products. The bits of a result depend neither on the other rows of A nor on who
 // computes which panels.
 func StepsOf[T isa.Float](k *Kernels, op StepsOp) *Steps[T] {
 	s := &Steps[T]{StepsOp: op, tiles: tilesOf[T](k), level: k.level}
-	if s.dots = op.M == 1 && op.Units%4 == 0; s.dots {
+	if s.dots = op.M == 1 && op.Units%4 == 0 && len(s.tiles.Kernel) <= rowVecs; s.dots {
 		s.nr = dotsUnits
 		return s
 	}
