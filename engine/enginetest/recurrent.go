@@ -81,6 +81,7 @@ func (r recurrence) trials() (all []trial) {
 	for _, k := range []engine.Kept{engine.Everything, engine.HiddenStates, engine.LastHidden} {
 		all = append(all, r.trial(k))
 	}
+	all = append(all, all[2].weighted(engine.Weights{In: r.cell.States() + 1})...)
 	return append(all, r.gradTrial(false, false, false), r.gradTrial(true, true, false), r.gradTrial(false, false, true), r.gradTrial(true, false, true))
 }
 
