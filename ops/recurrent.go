@@ -77,7 +77,8 @@ func LSTMCell(x, h, c *graph.Node, r Recurrence) (hNext, cNext *graph.Node) {
 }
 
 // LSTM runs sequences x (N,T,I) through T steps of an [LSTMCell], starting with the states h and c
-// (N,H). It returns the hidden states of all steps, (N,T,H), and the last hidden and cell state.
+// (N,H). It returns the hidden states of all steps, (N,T,H), and the last hidden and cell state. T is
+// a number; the graph, and its gradient, has as many nodes for any T.
 func LSTM(x, h, c *graph.Node, r Recurrence) (all, hLast, cLast *graph.Node) {
 	bad := refused("LSTM", func() error {
 		if err := checkSequence(x.Type()); err != nil {

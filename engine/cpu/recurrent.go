@@ -19,27 +19,15 @@ func (e Engine) BindRecurrence(of engine.Recurrence, in []engine.Operand, out en
 	return bindRecurrence[float32](e, of, in), nil
 }
 
-// BindRecurrenceGrad implements [engine.Recurrer].
-func (e Engine) BindRecurrenceGrad(of engine.RecurrenceGrad, in []engine.Operand, out engine.Operand) (engine.Bound, error) {
-	b, err := e.Engine.BindRecurrenceGrad(of, in, out)
-	if err != nil {
-		return b, err
-	}
-	if out.DType == shape.Float64 {
-		return bindRecurrenceGrad[float64](e, of, in), nil
-	}
-	return bindRecurrenceGrad[float32](e, of, in), nil
-}
-
 // recurrent is a recurrent layer of known extents: of t steps of n rows and h units. A step is a
 // product with the weights, of which a panel has some units of all gates, and what follows for these
 // units, while the product is in the cache.
 type recurrent[T shape.Float] struct {
 	n, t, h int
 	product *gemm.Steps[T]
-	rows    int  // of a task, which goes through all steps, unless
-	shared  bool // the panels of each step are the tasks
-	panel   func(c *engine.Call, b []T, t int, p gemm.StepsPanel, lo, hi int)
+	rows    int                                                               // of a task, which goes through all steps, unless
+	shared  bool                                                              // the panels of each step are the tasks
+	panel   func(c *engine.Call, w []T, t int, p gemm.StepsPanel, lo, hi int) // of step t, for some rows
 }
 
 const (
@@ -87,52 +75,66 @@ func (r *recurrent[T]) bound(e Engine, l *layout, weights int, backwards bool) e
 		}
 		return packing.of(c, 0)
 	}
-	at := func(i int) int {
-		if backwards {
-			return r.t - 1 - i
-		}
-		return i
-	}
-	var work *loop
-	steps := 1
-	if panels, op := r.product.Panels(), r.product.StepsOp; r.shared {
-		steps = r.t
-		work = e.newLoop(panels, r.cost(r.n, op)/panels, func(c *engine.Call, _, lo, hi int) {
-			b, t := packed(c), at(int(clock.of(c, 0)[0]))
-			for p := lo; p < hi; p++ {
-				r.panel(c, b, t, r.product.Panel(p), 0, r.n)
-			}
-		})
-	} else {
-		tasks := (r.n + r.rows - 1) / r.rows
-		work = e.newLoop(tasks, r.t*r.cost(r.rows, op), func(c *engine.Call, _, lo, hi int) {
-			b, end := packed(c), min(hi*r.rows, r.n)
-			for i := range r.t {
-				for p := range panels {
-					r.panel(c, b, at(i), r.product.Panel(p), lo*r.rows, end)
-				}
-			}
-		})
-	}
-	bound := engine.Bound{By: name, Alg: "steps", Scratch: int(*l), Serial: work.serial(), Kernel: func(c *engine.Call) error {
+	work, runs := r.tasks(e, clock, packed, backwards)
+	packs := r.packs(e, func(c *engine.Call) (w, form []T) { return engine.Slice[T](c.In[weights]), packing.of(c, 0) })
+	bound := engine.Bound{By: name, Alg: "steps", Scratch: int(*l), Serial: work.serial() && packs.serial(), Kernel: func(c *engine.Call) error {
 		if elements > 0 && !c.Packed.Valid() && r.n > 0 {
-			r.product.Pack(engine.Slice[T](c.In[weights]), packing.of(c, 0))
+			packs.run(c)
 		}
-		for i := range steps {
+		for i := range runs {
 			clock.of(c, 0)[0] = int64(i)
 			work.run(c)
 		}
 		return nil
 	}}
 	if elements > 0 {
-		width := shape.DTypeOf[T]().Width()
-		bound.Packing = engine.Packing{In: weights, Bytes: elements * width, Form: form, Rest: int(rest), Replaces: true,
-			Kernel: func(c *engine.Call) error {
-				r.product.Pack(engine.Slice[T](c.In[0]), engine.Slice[T](c.Out[0].At(0, shape.DTypeOf[T](), elements)))
-				return nil
-			}}
+		ahead := r.packs(e, func(c *engine.Call) (w, form []T) {
+			return engine.Slice[T](c.In[0]), engine.Slice[T](c.Out[0].At(0, shape.DTypeOf[T](), elements))
+		})
+		bytes := elements * shape.DTypeOf[T]().Width()
+		bound.Packing = engine.Packing{In: weights, Bytes: bytes, Form: form, Rest: int(rest), Replaces: true, Kernel: ahead.kernel()}
 	}
 	return bound
+}
+
+// tasks returns the loop over the tasks of all steps, or of one that the clock says, and how often it
+// runs.
+func (r *recurrent[T]) tasks(e Engine, clock region[int64], packed func(c *engine.Call) []T, backwards bool) (work *loop, runs int) {
+	at := func(i int) int {
+		if backwards {
+			return r.t - 1 - i
+		}
+		return i
+	}
+	op, panels := r.product.StepsOp, r.product.Panels()
+	if r.shared {
+		return e.newLoop(panels, r.cost(r.n, op)/panels, func(c *engine.Call, _, lo, hi int) {
+			w, t := packed(c), at(int(clock.of(c, 0)[0]))
+			for p := lo; p < hi; p++ {
+				r.panel(c, w, t, r.product.Panel(p), 0, r.n)
+			}
+		}), r.t
+	}
+	tasks := (r.n + r.rows - 1) / r.rows
+	return e.newLoop(tasks, r.t*r.cost(r.rows, op), func(c *engine.Call, _, lo, hi int) {
+		w, end := packed(c), min(hi*r.rows, r.n)
+		for i := range r.t {
+			for p := range panels {
+				r.panel(c, w, at(i), r.product.Panel(p), lo*r.rows, end)
+			}
+		}
+	}), 1
+}
+
+// packs is the loop that packs the weights.
+func (r *recurrent[T]) packs(e Engine, of func(c *engine.Call) (w, form []T)) *loop {
+	op := r.product.StepsOp
+	return e.newLoop(r.product.Panels(), op.Groups*op.Units*op.K/4/r.product.Panels(), func(c *engine.Call, _, lo, hi int) {
+		w, form := of(c)
+		for p := lo; p < hi; p++ {
+			r.product.Pack(r.product.Panel(p), w, form)
+		}
+	})
 }
 
 // planesAt is where the planes of the steps are: in the result, or, of two steps in turn, in scratch
@@ -158,122 +160,67 @@ func stepsOf[T shape.Float](b engine.Buffer, row, t, steps, width int) vec.Rows[
 // on returns rows from element i on.
 func on[T shape.Float](r vec.Rows[T], i int) vec.Rows[T] { return vec.Rows[T]{V: r.V[i:], Row: r.Row} }
 
+// recurrence is a layer bound.
+type recurrence[T shape.Float] struct {
+	*recurrent[T]
+	engine.Recurrence
+	e                Engine
+	products, biases region[T]
+	at               planesAt[T]
+	second           int // where the plane after h is, if that is where Gates' planes begin
+}
+
 func bindRecurrence[T shape.Float](e Engine, of engine.Recurrence, in []engine.Operand) engine.Bound {
-	n, t, h, gates := in[0].Int(0), in[0].Int(1), in[1].Int(1), of.Cell.Gates()
-	r := newRecurrent[T](e, n, t, h, gemm.StepsOp{Groups: gates, Units: h, K: h, TransB: true})
+	n, t, h, planes := in[0].Int(0), in[0].Int(1), in[1].Int(1), of.Cell.Planes()
+	f := &recurrence[T]{Recurrence: of, e: e, second: (of.Cell.States() - 1) * h}
+	f.recurrent = newRecurrent[T](e, n, t, h, gemm.StepsOp{Groups: of.Cell.Gates(), Units: h, K: h, TransB: true})
+	f.panel = f.step
 	var l layout
-	products, biases := reserve[T](&l, 1, n*r.product.Columns()), reserve[T](&l, 1, r.product.Columns())
-	at := planesAt[T]{planes: of.Cell.Planes() * h, steps: t}
+	f.products, f.biases = reserve[T](&l, 1, n*f.product.Columns()), reserve[T](&l, 1, f.product.Columns())
+	f.at = planesAt[T]{planes: planes * h, steps: t}
 	if of.Kept != engine.Everything {
-		at.scratch = reserve[T](&l, 1, 2*n*at.planes)
+		f.at.scratch = reserve[T](&l, 1, 2*n*planes*h)
 	}
-	second := (of.Cell.States() - 1) * h // the planes of an LSTM are those after h
-	r.panel = func(c *engine.Call, b []T, t int, p gemm.StepsPanel, lo, hi int) {
-		if lo == hi {
-			return
-		}
-		before, prev := stepsOf[T](c.In[1], lo, 0, 1, h), stepsOf[T](c.In[of.Cell.States()], lo, 0, 1, h)
-		if t > 0 {
-			before = at.from(c, lo, t-1)
-			prev = on(before, second)
-		}
-		pre := products.of(c, 0)[r.product.In(p, n, lo):r.product.In(p, n, hi)]
-		r.product.Mul(p, hi-lo, before.V, before.Row, b, pre, biases.of(c, 0))
-		now := at.from(c, lo, t)
-		s := vec.Gates[T]{Rows: hi - lo, N: p.End - p.First, Stride: h, Pitch: p.Width, Pre: vec.Rows[T]{V: pre, Row: gates * p.Width},
-			X: on(stepsOf[T](c.In[0], lo, t, r.t, gates*h), p.First), Prev: on(prev, p.First), H: on(now, p.First), Planes: on(now, second+p.First)}
-		if of.Cell == engine.GRU {
-			vec.GRU(e.simd.Vec, &s)
-		} else {
-			vec.LSTM(e.simd.Vec, &s)
-		}
-		var kept vec.Rows[T]
-		switch {
-		case of.Kept == engine.HiddenStates:
-			kept = stepsOf[T](c.Out[0], lo, t, r.t, h)
-		case of.Kept == engine.LastHidden && t == r.t-1:
-			kept = stepsOf[T](c.Out[0], lo, 0, 1, h)
-		default:
-			return
-		}
-		for row := range hi - lo {
-			copy(kept.V[row*kept.Row+p.First:][:s.N], s.H.V[row*s.H.Row:])
-		}
-	}
-	b := r.bound(e, &l, len(in)-2, false)
-	kernel := b.Kernel
+	b := f.bound(e, &l, len(in)-2, false)
+	steps := b.Kernel
 	b.Kernel = func(c *engine.Call) error {
-		r.product.PackBias(engine.Slice[T](c.In[len(c.In)-1]), biases.of(c, 0))
-		return kernel(c)
+		f.product.PackBias(engine.Slice[T](c.In[len(c.In)-1]), f.biases.of(c, 0))
+		return steps(c)
 	}
 	return b
 }
 
-func bindRecurrenceGrad[T shape.Float](e Engine, of engine.RecurrenceGrad, in []engine.Operand) engine.Bound {
-	n, t, h, gates := in[0].Int(0), in[0].Int(1), in[0].Int(2), of.Cell.Gates()
-	r := newRecurrent[T](e, n, t, h, gemm.StepsOp{Groups: 1, Units: h, K: gates * h})
-	var l layout
-	through, carries, zeros := reserve[T](&l, 1, n*r.product.Columns()), reserve[T](&l, 1, n*h), reserve[T](&l, 1, h)
-	at := planesAt[T]{planes: 5 * h, steps: t}
-	if of.Brief {
-		at.planes = 4 * h
+// step computes the units of a panel for rows lo to hi.
+func (f *recurrence[T]) step(c *engine.Call, w []T, t int, p gemm.StepsPanel, lo, hi int) {
+	before, prev := stepsOf[T](c.In[1], lo, 0, 1, f.h), stepsOf[T](c.In[f.Cell.States()], lo, 0, 1, f.h)
+	if t > 0 {
+		before = f.at.from(c, lo, t-1)
+		prev = on(before, f.second)
 	}
-	from := 0 // where the adjoints of what goes through w begin
-	if of.Cell == engine.GRU {
-		from = h
+	pre := f.products.of(c, 0)[f.product.In(p, f.n, lo):f.product.In(p, f.n, hi)]
+	f.product.Mul(p, hi-lo, before.V, before.Row, w, pre, f.biases.of(c, 0))
+	gates, now := f.Cell.Gates(), f.at.from(c, lo, t)
+	s := vec.Gates[T]{
+		Rows: hi - lo, N: p.End - p.First, Stride: f.h, Pitch: p.Width,
+		Pre: vec.Rows[T]{V: pre, Row: gates * p.Width}, X: on(stepsOf[T](c.In[0], lo, t, f.t, gates*f.h), p.First),
+		Prev: on(prev, p.First), H: on(now, p.First), Planes: on(now, f.second+p.First),
 	}
-	cells, inner, next := 0, 0, 1 // numbers of inputs; the planes are the next one, and then the state
-	if of.Cells {
-		cells, next = next, next+1
+	if f.Cell == engine.GRU {
+		vec.GRU(f.e.simd.Vec, &s)
+	} else {
+		vec.LSTM(f.e.simd.Vec, &s)
 	}
-	if of.Inner {
-		inner, next = next, next+1
+	switch {
+	case f.Kept == engine.HiddenStates:
+		copyRows(on(stepsOf[T](c.Out[0], lo, t, f.t, f.h), p.First), s.H, s.Rows, s.N)
+	case f.Kept == engine.LastHidden && t == f.t-1:
+		copyRows(on(stepsOf[T](c.Out[0], lo, 0, 1, f.h), p.First), s.H, s.Rows, s.N)
 	}
-	planes, second := of.Cell.Planes()*h, (of.Cell.States()-1)*h
-	r.panel = func(c *engine.Call, b []T, t int, p gemm.StepsPanel, lo, hi int) {
-		if lo == hi {
-			return
-		}
-		product := through.of(c, 0)[r.product.In(p, n, lo):r.product.In(p, n, hi)]
-		carry := carries.of(c, 0)[lo*h+p.First:]
-		if t < r.t-1 {
-			after := at.from(c, lo, t+1)
-			r.product.Mul(p, hi-lo, after.V[from:], after.Row, b, product, nil)
-		} else {
-			clear(product)
-			for row := range hi - lo {
-				clear(carry[row*h:][:p.End-p.First])
-			}
-		}
-		input := func(i, width int) vec.Rows[T] { return on(stepsOf[T](c.In[i], lo, t, r.t, width), p.First) }
-		s := vec.GateGrads[T]{Rows: hi - lo, N: p.End - p.First, Stride: h, DH: vec.Rows[T]{V: product, Row: p.Width}, DY: input(0, h),
-			DC: vec.Rows[T]{V: zeros.of(c, 0)[p.First:]}, Planes: on(input(next, planes), second), Prev: on(stepsOf[T](c.In[next+1], lo, 0, 1, h), p.First),
-			Carry: vec.Rows[T]{V: carry, Row: h}, Out: on(at.from(c, lo, t), p.First)}
-		if cells > 0 {
-			s.DC = input(cells, h)
-		}
-		if inner > 0 {
-			s.Inner = input(inner, 4*h)
-		}
-		if t > 0 {
-			s.Prev = on(stepsOf[T](c.In[next], lo, t-1, r.t, planes), second+p.First)
-		}
-		if of.Cell == engine.GRU {
-			vec.GRUGrad(e.simd.Vec, &s)
-		} else {
-			vec.LSTMGrad(e.simd.Vec, &s)
-		}
-		for row := range hi - lo {
-			if !of.Brief {
-				copy(s.Out.V[row*s.Out.Row+4*h:][:s.N], carry[row*h:])
-			}
-		}
+}
+
+// copyRows copies n elements of each row.
+func copyRows[T shape.Float](dst, src vec.Rows[T], rows, n int) {
+	for i := range rows {
+		copy(dst.V[i*dst.Row:][:n], src.V[i*src.Row:])
 	}
-	b := r.bound(e, &l, len(in)-1, true)
-	kernel := b.Kernel
-	b.Kernel = func(c *engine.Call) error {
-		clear(zeros.of(c, 0))
-		return kernel(c)
-	}
-	return b
 }

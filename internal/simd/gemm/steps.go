@@ -93,26 +93,23 @@ func (s *Steps[T]) Packing() (elements int, form StepsForm) {
 	return s.Columns() * s.K, StepsForm{op, s.level, int(unsafe.Sizeof(T(0))), s.nr, s.dots}
 }
 
-// Pack packs B.
-func (s *Steps[T]) Pack(b, form []T) {
-	columns := s.Groups * s.Units
+// Pack packs what panel p has of B into the form.
+func (s *Steps[T]) Pack(p StepsPanel, b, form []T) {
+	columns, n := s.Groups*s.Units, p.End-p.First
 	b = b[:columns*s.K]
 	if need, _ := s.Packing(); len(form) < need {
 		panic(fmt.Sprintf("gemm: a packed form of %d elements, needs %d", len(form), need))
 	}
-	if s.dots {
-		s.tiles.packColumns(form, s.K, b, columns, s.K, columns)
-		return
-	}
-	for i := range s.Panels() {
-		p := s.Panel(i)
-		for g := range s.Groups {
-			panel, column := form[s.K*(s.Groups*p.First+g*p.Width):][:s.K*p.Width], g*s.Units+p.First
-			if s.TransB {
-				s.tiles.packColumns(panel, p.Width, b[column*s.K:], s.K, p.End-p.First, s.K)
-			} else {
-				packRows(panel, p.Width, b[column:], columns, p.End-p.First, s.K)
-			}
+	for g := range s.Groups {
+		column := g*s.Units + p.First
+		panel := form[s.K*(s.Groups*p.First+g*p.Width):][:s.K*p.Width]
+		switch {
+		case s.dots:
+			s.tiles.packColumns(form[column*s.K:][:n*s.K], s.K, b[column:], columns, s.K, n)
+		case s.TransB:
+			s.tiles.packColumns(panel, p.Width, b[column*s.K:], s.K, n, s.K)
+		default:
+			packRows(panel, p.Width, b[column:], columns, n, s.K)
 		}
 	}
 }

@@ -39,7 +39,9 @@ func stepsAreProducts[T isa.Float](t *testing.T, k *Kernels) {
 		}
 		if n, _ := s.Packing(); n > 0 {
 			packed := simdtest.Guarded[T](t, n, behind)
-			s.Pack(b, packed)
+			for i := range s.Panels() {
+				s.Pack(s.Panel(i), b, packed)
+			}
 			b = packed
 		}
 		if bias != nil {
@@ -67,6 +69,6 @@ func stepsAreProducts[T isa.Float](t *testing.T, k *Kernels) {
 	}
 	s := StepsOf[T](k, StepsOp{M: 2, Groups: 1, Units: 3, K: 3})
 	n, _ := s.Packing()
-	require.Panics(t, func() { s.Pack(make([]T, 9), make([]T, n-1)) })
+	require.Panics(t, func() { s.Pack(s.Panel(0), make([]T, 9), make([]T, n-1)) })
 	require.Panics(t, func() { s.Mul(s.Panel(0), 2, make([]T, 5), 3, make([]T, n), make([]T, 2*s.Columns()), nil) })
 }
