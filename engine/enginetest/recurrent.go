@@ -81,7 +81,7 @@ func (r recurrence) trials() (all []trial) {
 	for _, k := range []engine.Kept{engine.Everything, engine.HiddenStates, engine.LastHidden} {
 		all = append(all, r.trial(k))
 	}
-	all = append(all, all[2].weighted(engine.Weights{In: r.cell.States() + 1})...)
+	all[len(all)-1].weights = &engine.Weights{In: 1 + r.cell.States()}
 	return append(all, r.gradTrial(false, false, false), r.gradTrial(true, true, false), r.gradTrial(false, false, true), r.gradTrial(true, false, true))
 }
 
