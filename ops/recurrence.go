@@ -3,6 +3,7 @@ package ops
 import (
 	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/plexaura/plexaura/engine"
 	"github.com/plexaura/plexaura/graph"
@@ -63,7 +64,6 @@ func (op recurrenceOp) weights(in []*graph.Node) (w, b *graph.Node) {
 // them one product each.
 func (op recurrenceOp) Grad(n, dy *graph.Node) []*graph.Node {
 	h, states := n.In(1), op.Cell.States()
-	w, b := op.weights(n.Ins())
 	units := h.Type().Int(1)
 	plane := func(from, to int) *graph.Node {
 		if from == to {
@@ -82,26 +82,37 @@ func (op recurrenceOp) Grad(n, dy *graph.Node) []*graph.Node {
 	}
 	g := recurrenceGrad{engine.RecurrenceGrad{Cell: op.Cell, Cells: dc != nil, Inner: inner != nil}}
 	var in []*graph.Node
-	for _, x := range []*graph.Node{dh, dc, inner, n, n.In(states), w} {
+	for _, x := range []*graph.Node{dh, dc, inner, n, n.In(states), n.In(states + 1)} {
 		if x != nil {
 			in = append(in, x)
 		}
 	}
 	d := graph.Apply(g, in...)
 	ofX, ofH := g.gates(d, units)
+	return slices.Concat([]*graph.Node{ofX}, op.stateGrads(n, d, ofH), op.weightGrads(n, ofH))
+}
 
+// stateGrads returns the adjoints of the states of n, given the result d of the gradient, and those of
+// what the hidden state contributes to the gates.
+func (op recurrenceOp) stateGrads(n, d, ofH *graph.Node) []*graph.Node {
+	w, _ := op.weights(n.Ins())
+	units := w.Type().Int(1)
 	first := MatMul(Squeeze(sliceAxis(ofH, 1, 0, 1), 1), w)
 	carry := Squeeze(Slice(d, Whole(), Range{Stop: 1}, Range{Start: 4 * units, Stop: 5 * units}), 1)
-	dstates := []*graph.Node{first, carry}
 	if op.Cell == engine.GRU {
-		dstates = []*graph.Node{Add(first, carry)}
+		return []*graph.Node{Add(first, carry)}
 	}
-	before := Unsqueeze(h, 1)
+	return []*graph.Node{first, carry}
+}
+
+// weightGrads returns those of w and b.
+func (op recurrenceOp) weightGrads(n, ofH *graph.Node) []*graph.Node {
+	before, units := Unsqueeze(n.In(1), 1), n.In(1).Type().Int(1)
 	if steps := n.Type().Int(1); steps > 1 {
 		before = Concat(1, before, Slice(n, Whole(), Range{Stop: steps - 1}, Range{Stop: units}))
 	}
 	dw := MatMul(asRows(ofH), asRows(before), MatMulOp{TransA: true})
-	return append(append([]*graph.Node{ofX}, dstates...), dw, Reshape(Sum(ofH, 0, 1), b.Type().Dims()...))
+	return []*graph.Node{dw, Sum(ofH, 0, 1)}
 }
 
 // asRows joins all axes of x but the last.
