@@ -188,29 +188,9 @@ func (s *Steps[T]) tilesOf(p StepsPanel, m int, a []T, lda int, form, c, bias []
 			}
 			for i := range tiles {
 				row, end := m*i/tiles, m*(i+1)/tiles
-				if k == 0 {
-					s.fetch(form, at+n*panel, n*panel, i, tiles)
-				}
 				s.tiles.Kernel[vecs][end-row](n, deep, &a[row*lda+k], lda*size, size, &form[at+k*p.Width], p.Width*size, panel*size,
 					&c[row*columns+g*p.Width], columns*size, of, flags, s.tiles.Width)
 			}
 		}
-	}
-}
-
-// fetch asks for the i-th part of n elements from at on, which are used next, if the form is too large
-// for the second-level cache. The first follows the last, at the next step.
-func (s *Steps[T]) fetch(form []T, at, n, i, parts int) {
-	whole := s.Columns() * s.K
-	if s.tiles.Fetch == nil || whole <= s.tiles.bBlock {
-		return
-	}
-	if at >= whole {
-		at = 0
-	}
-	from, to := n*i/parts, min(n*(i+1)/parts, whole-at)
-	const line = 64
-	if lines := (to - from) * int(unsafe.Sizeof(T(0))) / line; lines > 0 {
-		s.tiles.Fetch(1, lines, (*byte)(unsafe.Pointer(&form[at+from])), 0)
 	}
 }
