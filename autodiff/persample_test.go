@@ -74,6 +74,24 @@ var sampled = map[string]struct {
 		y := nn.Sequential{words, nn.LSTM{Hidden: 2, Whole: true}, nn.GRU{Hidden: 3}}.Apply(s, x)
 		return crossEntropy(ops.MatMul(y, g.Leaf("words.weight"), ops.MatMulOp{TransB: true})) // the weights twice
 	}},
+	"a sequence that examples share": {shape.F64(shape.N, 3), func(g *graph.Graph, x *graph.Node) *graph.Node {
+		param := func(name string, dims ...shape.Dim) *graph.Node {
+			return g.Param(name, shape.F64(dims...), nn.Normal{Std: 1})
+		}
+		of := func(name string, gates, in shape.Dim) ops.Recurrence {
+			return ops.Recurrence{WeightIH: param(name+".ih", 3*gates, in), WeightHH: param(name+".hh", 3*gates, 3),
+				BiasIH: param(name+".bi", 3*gates), BiasHH: param(name+".bh", 3*gates)}
+		}
+		s, h := param("sequence", 1, 4, 2), param("state", 1, 3)
+		all, _, c := ops.LSTM(s, h, g.Const(shape.F64(1, 3), []float64{1, 2, 3}), of("lstm", 4, 2))
+		_, last := ops.GRU(all, c, of("gru", 3, 3))
+		return squares(ops.Mul(x, last))
+	}},
+	"a penalty of the gradient of sequences": {shape.F64(shape.N, 3, 2), func(g *graph.Graph, x *graph.Node) *graph.Node {
+		s := nn.Root(g)
+		y := nn.GRU{Name: "gru", Hidden: 2}.Apply(s, nn.LSTM{Name: "lstm", Hidden: 3, Whole: true}.Apply(s, x))
+		return squares(autodiff.Grad(ops.Sum(ops.Square(y)), x)[0])
+	}},
 	"attention": {shape.F64(shape.N, 4, 6), func(g *graph.Graph, x *graph.Node) *graph.Node {
 		heads := func(name string) *graph.Node {
 			y := nn.Linear{Name: name, Out: 4}.Apply(nn.Root(g), x)

@@ -60,6 +60,7 @@ func TestNothingWhereSomethingIsWantedNeverPanics(t *testing.T) {
 			new(engine.Fn),
 			new(engine.Host),
 			new(engine.Layout),
+			new(engine.Cell),
 			new(engine.Map),
 			new(engine.Operand),
 			new(engine.PadMode),

@@ -11,7 +11,7 @@ import (
 )
 
 // LSTM runs a long short-term memory over sequences (N,T,I) in T steps, starting with states of
-// zeros; see [ops.LSTMCell]. T must be a number, because the steps are unrolled in the graph. Its
+// zeros; see [ops.LSTM]. T must be a number. Its
 // parameters are those of PyTorch's LSTMCell: weight_ih (4*Hidden,I), weight_hh (4*Hidden,Hidden)
 // and, unless NoBias is set, bias_ih and bias_hh (4*Hidden), with the gates in the order i, f, g,
 // o.
@@ -38,7 +38,7 @@ func (l LSTM) Apply(s Scope, x *graph.Node) *graph.Node {
 	})
 }
 
-// GRU is [LSTM] with gated recurrent units; see [ops.GRUCell]. Its parameters are those of
+// GRU is [LSTM] with gated recurrent units; see [ops.GRU]. Its parameters are those of
 // PyTorch's GRUCell: weight_ih (3*Hidden,I), weight_hh (3*Hidden,Hidden), bias_ih and bias_hh
 // (3*Hidden), with the gates in the order r, z, n.
 type GRU struct {

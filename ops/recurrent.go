@@ -2,7 +2,9 @@ package ops
 
 import (
 	"fmt"
+	"slices"
 
+	"github.com/plexaura/plexaura/engine"
 	"github.com/plexaura/plexaura/graph"
 	"github.com/plexaura/plexaura/shape"
 )
@@ -70,11 +72,13 @@ func LSTMCell(x, h, c *graph.Node, r Recurrence) (hNext, cNext *graph.Node) {
 	if bad != nil {
 		return bad, bad
 	}
-	return lstmStep(project(x, r.WeightIH, r.BiasIH), h, c, r)
+	planes := r.run(engine.LSTM, Unsqueeze(x, 1), h, c)
+	return lastOf(planes, 0, h), lastOf(planes, 1, h)
 }
 
 // LSTM runs sequences x (N,T,I) through T steps of an [LSTMCell], starting with the states h and c
-// (N,H). It returns the hidden states of all steps, (N,T,H), and the last hidden and cell state.
+// (N,H). It returns the hidden states of all steps, (N,T,H), and the last hidden and cell state. T is
+// a number; the graph, and its gradient, has as many nodes for any T.
 func LSTM(x, h, c *graph.Node, r Recurrence) (all, hLast, cLast *graph.Node) {
 	bad := refused("LSTM", func() error {
 		if err := checkSequence(x.Type()); err != nil {
@@ -85,11 +89,8 @@ func LSTM(x, h, c *graph.Node, r Recurrence) (all, hLast, cLast *graph.Node) {
 	if bad != nil {
 		return bad, bad, bad
 	}
-	all = unroll(x, r, func(gates *graph.Node) *graph.Node {
-		h, c = lstmStep(gates, h, c, r)
-		return h
-	})
-	return all, h, c
+	planes := r.run(engine.LSTM, x, h, c)
+	return planesOf(planes, h, 0, 1), lastOf(planes, 0, h), lastOf(planes, 1, h)
 }
 
 // GRUCell is one step of a gated recurrent unit. For inputs x (N,I) and hidden state h (N,H) it
@@ -110,7 +111,7 @@ func GRUCell(x, h *graph.Node, r Recurrence) *graph.Node {
 	if bad != nil {
 		return bad
 	}
-	return gruStep(project(x, r.WeightIH, r.BiasIH), h, r)
+	return lastOf(r.run(engine.GRU, Unsqueeze(x, 1), h), 0, h)
 }
 
 // GRU runs sequences x (N,T,I) through T steps of a [GRUCell], starting with the state h (N,H). It
@@ -125,48 +126,26 @@ func GRU(x, h *graph.Node, r Recurrence) (all, hLast *graph.Node) {
 	if bad != nil {
 		return bad, bad
 	}
-	all = unroll(x, r, func(gates *graph.Node) *graph.Node {
-		h = gruStep(gates, h, r)
-		return h
-	})
-	return all, h
+	planes := r.run(engine.GRU, x, h)
+	return planesOf(planes, h, 0, 1), lastOf(planes, 0, h)
 }
 
-// unroll calls step for each time step with the contribution of its inputs to the gates, and joins
-// the results. One product computes the contributions of all steps.
-func unroll(x *graph.Node, r Recurrence, step func(gates *graph.Node) *graph.Node) *graph.Node {
-	gates := project(x, r.WeightIH, r.BiasIH)
-	hs := make([]*graph.Node, x.Type().Int(1))
-	for t := range hs {
-		hs[t] = Unsqueeze(step(Squeeze(sliceAxis(gates, 1, t, t+1), 1)), 1)
-	}
-	return Concat(1, hs...)
+// run returns the planes of all steps of x (N,T,I). One product computes what x contributes to the
+// gates.
+func (r Recurrence) run(cell engine.Cell, x *graph.Node, states ...*graph.Node) *graph.Node {
+	gates := Add(MatMul(x, r.WeightIH, MatMulOp{TransB: true}), r.BiasIH)
+	return graph.Apply(recurrenceOp{cell}, slices.Concat([]*graph.Node{gates}, states, []*graph.Node{r.WeightHH, r.BiasHH})...)
 }
 
-// project returns x·wᵀ + b.
-func project(x, w, b *graph.Node) *graph.Node { return Add(MatMul(x, w, MatMulOp{TransB: true}), b) }
-
-// lstmStep is an LSTM step, given the contribution of the inputs to the gates.
-func lstmStep(gates, h, c *graph.Node, r Recurrence) (hNext, cNext *graph.Node) {
-	g := parts(Add(gates, project(h, r.WeightHH, r.BiasHH)), h.Type().Int(1))
-	cNext = Add(Mul(Sigmoid(g[1]), c), Mul(Sigmoid(g[0]), Tanh(g[2])))
-	return Mul(Sigmoid(g[3]), Tanh(cNext)), cNext
+// planesOf returns planes from to to of those of all steps, each like the state h.
+func planesOf(planes, h *graph.Node, from, to int) *graph.Node {
+	units := h.Type().Int(-1)
+	return sliceAxis(planes, 2, from*units, to*units)
 }
 
-// gruStep is a GRU step, given the contribution of the inputs to the gates.
-func gruStep(gates, h *graph.Node, r Recurrence) *graph.Node {
-	units := h.Type().Int(1)
-	a, b := parts(gates, units), parts(project(h, r.WeightHH, r.BiasHH), units)
-	reset, keep := Sigmoid(Add(a[0], b[0])), Sigmoid(Add(a[1], b[1]))
-	fresh := Tanh(Add(a[2], Mul(reset, b[2])))
-	return Add(fresh, Mul(keep, Sub(h, fresh)))
-}
-
-// parts cuts the gates (N,G*units) into G nodes (N,units).
-func parts(gates *graph.Node, units int) []*graph.Node {
-	gs := make([]*graph.Node, gates.Type().Int(1)/max(units, 1))
-	for i := range gs {
-		gs[i] = sliceAxis(gates, 1, i*units, (i+1)*units)
-	}
-	return gs
+// lastOf returns a plane of the last step.
+func lastOf(planes *graph.Node, plane int, h *graph.Node) *graph.Node {
+	units, steps := h.Type().Int(-1), planes.Type().Int(1)
+	last := Slice(planes, Whole(), Range{Start: steps - 1, Stop: steps}, Range{Start: plane * units, Stop: (plane + 1) * units})
+	return Squeeze(last, 1)
 }

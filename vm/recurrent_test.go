@@ -131,6 +131,22 @@ func TestATrainingStepIsLinearInTheLengthOfASequence(t *testing.T) {
 	}
 }
 
+// A recurrent layer is as many nodes and instructions for any number of steps, with its gradient.
+func TestARecurrentLayerIsAsManyNodesForAnyNumberOfSteps(t *testing.T) {
+	for _, name := range []string{"LSTM", "GRU"} {
+		size := func(steps int) [2]int {
+			outs := sequenceStep(steps, sequences[name])
+			p, err := vm.Compile(ref.Engine{}, outs, vm.Train)
+			require.NoError(t, err)
+			list, err := p.Describe(2)
+			require.NoError(t, err)
+			return [2]int{len(outs[0].Graph().Nodes()), len(list)}
+		}
+		require.Equal(t, size(2), size(500), name)
+		require.Less(t, size(500)[1], 60, name)
+	}
+}
+
 // The adjoint of what is cut in parts is, element by element, the one of zeros with the parts in
 // them.
 func TestAdjointsOfPartsAreTheSumsOfTheirEmbeddings(t *testing.T) {

@@ -160,19 +160,28 @@ var controls = []control{
 		},
 		func(n, dy *graph.Node) []*graph.Node { return adjoints(nil, rule(n, dy)[1]) },
 		normal(shape.Of(3, 2)), 1},
-	{"recurrent: the output gate is given",
+	{"recurrent: the weights of the state are given",
 		func(x ...*graph.Node) *graph.Node {
 			h, _ := ops.LSTMCell(x[0], x[0], x[0], ops.Recurrence{WeightIH: x[1], WeightHH: x[1], BiasIH: x[2], BiasHH: x[2]})
-			return h
+			return h.In(0).In(0) // what the state is a slice of
 		},
-		func(n, dy *graph.Node) []*graph.Node { return adjoints(nil, rule(n, dy)[1]) },
+		func(n, dy *graph.Node) []*graph.Node { return given(rule(n, dy), 3) },
 		normal(shape.Of(1, 2), shape.Of(8, 2), shape.Of(8)), 1},
 	{"recurrent: the new state of a GRU does not depend on the old",
 		func(x ...*graph.Node) *graph.Node {
-			return ops.GRUCell(x[0], x[0], ops.Recurrence{WeightIH: x[1], WeightHH: x[1], BiasIH: x[2], BiasHH: x[2]})
+			h := ops.GRUCell(x[0], x[0], ops.Recurrence{WeightIH: x[1], WeightHH: x[1], BiasIH: x[2], BiasHH: x[2]})
+			return h.In(0).In(0)
 		},
-		func(n, dy *graph.Node) []*graph.Node { return adjoints(dy, nil) },
+		func(n, dy *graph.Node) []*graph.Node { return given(rule(n, dy), 1) },
 		normal(shape.Of(1, 2), shape.Of(6, 2), shape.Of(6)), 1},
+	{"recurrent: the gradient does not depend on the state before it",
+		func(x ...*graph.Node) *graph.Node {
+			_, c := ops.LSTMCell(x[0], x[0], x[0], ops.Recurrence{WeightIH: x[1], WeightHH: x[1], BiasIH: x[2], BiasHH: x[2]})
+			planes := c.In(0).In(0)
+			return rule(planes, ops.Sin(planes))[0].In(0) // what the adjoints of the gates are a slice of
+		},
+		func(n, dy *graph.Node) []*graph.Node { return given(rule(n, dy), 4) },
+		normal(shape.Of(1, 2), shape.Of(8, 2), shape.Of(8)), 1},
 	{"dropout: scaled by the wrong probability",
 		func(x ...*graph.Node) *graph.Node { return ops.Dropout(x[0], 0.25) },
 		func(_, dy *graph.Node) []*graph.Node { return adjoints(ops.MulScalar(dy, 0.75/0.25), nil) },
@@ -195,6 +204,12 @@ func windowSum(y *graph.Node) *graph.Node {
 		}
 	}
 	return nil
+}
+
+// given returns adjoints of which that of input i is taken for zero.
+func given(dxs []*graph.Node, i int) []*graph.Node {
+	dxs[i] = nil
+	return dxs
 }
 
 func adjoints(dx ...*graph.Node) []*graph.Node { return dx }

@@ -30,6 +30,7 @@ var (
 	_ engine.MaxPooler = Engine{}
 	_ engine.AvgPooler = Engine{}
 	_ engine.Softmaxer = Engine{}
+	_ engine.Recurrer  = Engine{}
 	_ engine.Mover     = Engine{}
 	_ engine.Randomer  = Engine{}
 	_ engine.Fuser     = Engine{}

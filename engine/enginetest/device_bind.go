@@ -122,6 +122,16 @@ func (d *Device) BindWindowSum(w engine.WindowSum, in []engine.Operand, out engi
 	return d.bound("WindowSum")(d.Engine.BindWindowSum(w, in, out))
 }
 
+// BindRecurrence implements [engine.Recurrer].
+func (d *Device) BindRecurrence(r engine.Recurrence, in []engine.Operand, out engine.Operand) (engine.Bound, error) {
+	return d.bound("Recurrence")(d.Engine.BindRecurrence(r, in, out))
+}
+
+// BindRecurrenceGrad implements [engine.Recurrer].
+func (d *Device) BindRecurrenceGrad(r engine.RecurrenceGrad, in []engine.Operand, out engine.Operand) (engine.Bound, error) {
+	return d.bound("RecurrenceGrad")(d.Engine.BindRecurrenceGrad(r, in, out))
+}
+
 // BindReduce implements [engine.Reducer].
 func (d *Device) BindReduce(r engine.Reduction, axes engine.Axes, in []engine.Operand, out engine.Operand) (engine.Bound, error) {
 	return d.bound("Reduce")(d.Engine.BindReduce(r, axes, in, out))

@@ -76,6 +76,7 @@ var families = []family{
 	{"Layouter", is[engine.Layouter], layoutTable, randomLayout},
 	{"Softmaxer", is[engine.Softmaxer], softmaxTable, randomSoftmax},
 	{"Normaliser", is[engine.Normaliser], normTable, randomNorm},
+	{"Recurrer", is[engine.Recurrer], recurrentTable, randomRecurrent},
 	{"WindowSummer", is[engine.WindowSummer], windowSumTable, randomWindowSum},
 	{"Mover", is[engine.Mover], moveTable, randomMove},
 	{"Accumulator", is[engine.Accumulator], accumulateTable, randomAccumulate},

@@ -205,6 +205,16 @@ func (e spoiled) BindNormScaleGrad(n engine.Norm, in []engine.Operand, out engin
 	return e.bound("Normaliser", "NormScaleGrad", in, out, b, err)
 }
 
+func (e spoiled) BindRecurrence(r engine.Recurrence, in []engine.Operand, out engine.Operand) (engine.Bound, error) {
+	b, err := e.Engine.BindRecurrence(r, in, out)
+	return e.bound("Recurrer", "Recurrence", in, out, b, err)
+}
+
+func (e spoiled) BindRecurrenceGrad(r engine.RecurrenceGrad, in []engine.Operand, out engine.Operand) (engine.Bound, error) {
+	b, err := e.Engine.BindRecurrenceGrad(r, in, out)
+	return e.bound("Recurrer", "RecurrenceGrad", in, out, b, err)
+}
+
 // methods are the kernels by family.
 var methods = map[string][]string{
 	"Mapper":    {"Map"},
@@ -217,6 +227,7 @@ var methods = map[string][]string{
 	"Softmaxer": {"Softmax", "SoftmaxGrad"},
 
 	"Normaliser": {"Moments", "Norm", "NormInputGrad", "NormScaleGrad"},
+	"Recurrer":   {"Recurrence", "RecurrenceGrad"},
 	"Mover":      {"Transpose", "Slice", "Embed", "Concat", "Pad", "PadGrad", "OneHot"},
 	"Indexer":    {"Gather", "ScatterAdd", "TopK"},
 	"Scanner":    {"CumSum"},

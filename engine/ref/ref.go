@@ -16,6 +16,7 @@ var (
 	_ engine.Reducer    = Engine{}
 	_ engine.Softmaxer  = Engine{}
 	_ engine.Normaliser = Engine{}
+	_ engine.Recurrer   = Engine{}
 	_ engine.Randomer   = Engine{}
 )
 

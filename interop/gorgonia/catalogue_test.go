@@ -47,6 +47,7 @@ func withoutGradient() (rows []cases.Case) {
 		"MatMul+Bias+ReLU": {shape.F64(3, 4), shape.F64(4, 5), shape.F64(5)},
 		"Conv2D+Bias+ReLU": {shape.F64(2, 3, 5, 5), shape.F64(4, 3, 2, 2), shape.F64(4, 1, 1)},
 		"Conv2D+MaxPool2D": {shape.F64(2, 3, 5, 5), shape.F64(4, 3, 2, 2)},
+		"LSTM+Slice":       {shape.F64(2, 3, 8), shape.F64(2, 2), shape.F64(2, 2), shape.F64(8, 2), shape.F64(8)},
 		"Embed+Add":        {shape.F64(), shape.F64()},
 	}
 	for _, op := range ops.All {

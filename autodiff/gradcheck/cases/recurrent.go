@@ -7,7 +7,7 @@ import (
 	"github.com/plexaura/plexaura/shape"
 )
 
-// recurrences have 2 hidden units, and give every result that there is.
+// recurrences have 2 hidden units. They give every result that there is, or only one.
 func recurrences() []Case {
 	weights := func(gates shape.Dim) []gradcheck.Input {
 		return normal(shape.Of(2*gates, 3), shape.Of(2*gates, 2), shape.Of(2*gates), shape.Of(2*gates))
@@ -26,10 +26,22 @@ func recurrences() []Case {
 			all, h, c := ops.LSTM(x[0], x[1], x[2], recurrence(x[3:]))
 			return ops.Concat(1, ops.Flatten(all), h, c)
 		}, In: with(4, sequence, state, state)},
+		{Op: "LSTM", Label: "all states", F: func(x ...*graph.Node) *graph.Node {
+			all, _, _ := ops.LSTM(x[0], x[1], x[2], recurrence(x[3:]))
+			return all
+		}, In: with(4, sequence, state, state)},
+		{Op: "LSTM", Label: "last cell", F: func(x ...*graph.Node) *graph.Node {
+			_, _, c := ops.LSTM(x[0], x[1], x[2], recurrence(x[3:]))
+			return c
+		}, In: with(4, sequence, state, state)},
 		{Op: "GRUCell", F: func(x ...*graph.Node) *graph.Node { return ops.GRUCell(x[0], x[1], recurrence(x[2:])) }, In: with(3, step, state)},
 		{Op: "GRU", Label: "3 steps", F: func(x ...*graph.Node) *graph.Node {
 			all, h := ops.GRU(x[0], x[1], recurrence(x[2:]))
 			return ops.Concat(1, ops.Flatten(all), h)
+		}, In: with(3, sequence, state)},
+		{Op: "GRU", Label: "last state", F: func(x ...*graph.Node) *graph.Node {
+			_, h := ops.GRU(x[0], x[1], recurrence(x[2:]))
+			return h
 		}, In: with(3, sequence, state)},
 	}
 }

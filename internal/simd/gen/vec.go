@@ -24,6 +24,7 @@ func vectors(t *target) string {
 	s.WriteString(doubleVectors(t))
 	rowRepeat(t)
 	fmt.Fprintf(&s, "\trepeat: repeat%s,\n", t.name)
+	s.WriteString(gates(t))
 	s.WriteString("\tboolKernels: boolKernels{\n")
 	for _, f := range bools(t) {
 		fmt.Fprintf(&s, "\t\t%s: %s%s,\n", f, f, t.name)

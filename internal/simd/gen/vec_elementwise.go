@@ -252,6 +252,12 @@ var (
 
 func (e *lanes) tanh() []values {
 	x, y, a, n := e.val("x"), e.tmp(), e.tmp(), e.tmp()
+	e.hyperbolic(a, x, y, n)
+	return []values{a}
+}
+
+// hyperbolic sets a to the hyperbolic tangent of x; y and n are scratch.
+func (e *lanes) hyperbolic(a, x, y, n values) {
 	e.and(a, x, e.c(bits))
 	e.sum(a, a, a)
 	e.exp(y, a, n)
@@ -269,7 +275,6 @@ func (e *lanes) tanh() []values {
 	e.where(less, a, n, e.c(f(0.625)), a, y, n)
 	e.and(n, x, e.c(sign))
 	e.or(a, a, n)
-	return []values{a}
 }
 
 // The logarithm takes m = x/2^k from sqrt(1/2) to sqrt(2) and f = m - 1: f - f^2/2 + f^3 P(f) +

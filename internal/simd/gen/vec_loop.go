@@ -15,6 +15,7 @@ type loop struct {
 	name, doc string
 	in        []string   // pointers read
 	strided   bool       // body reads x's further rows as well, "stride" elements after each other
+	planes    bool       // pointers have planes, "stride" bytes after each other
 	out       []string   // pointers written; one may be read as well
 	scalars   []string   // float32 arguments, the same for all elements
 	params    string     // the signature
@@ -61,6 +62,7 @@ type lanes struct {
 	loaded  map[string]values
 	counter reg.Register
 	stride  [4]reg.Register // that many times: 1 and 3
+	pitch   [4]reg.Register // likewise
 
 	accumulators []reg.VecPhysical
 	acc          values // of this turn
@@ -81,9 +83,11 @@ func (l *loop) emit(t *target) {
 	for _, p := range l.pointers() {
 		e.ptr[p] = t.arg(p)
 	}
-	if l.strided {
-		e.stride[1], e.stride[3] = t.arg("stride"), t.GP64()
-		t.LEAQ(operand.Mem{Base: e.stride[1], Index: e.stride[1], Scale: 2}, e.stride[3])
+	if l.strided || l.planes {
+		e.stride = t.multiples("stride")
+	}
+	if l.planes && slices.Contains(l.out, "pre") {
+		e.pitch = t.multiples("pitch")
 	}
 	e.pin()
 	unroll := l.unroll
@@ -111,6 +115,13 @@ func (l *loop) emit(t *target) {
 		e.fold()
 	}
 	t.end()
+}
+
+// multiples loads an argument, and three times it.
+func (t *target) multiples(arg string) (m [4]reg.Register) {
+	m[1], m[3] = t.arg(arg), t.GP64()
+	t.LEAQ(operand.Mem{Base: m[1], Index: m[1], Scale: 2}, m[3])
+	return m
 }
 
 // pointers are the pointers read or written.
@@ -294,6 +305,9 @@ func (e *lanes) val(name string) values {
 	}
 	return e.all(e.scalar[name])
 }
+
+// register is a value that is not in memory.
+func register(o operand.Op) reg.Register { return o.(reg.Register) }
 
 func (e *lanes) all(o operand.Op) values {
 	v := make(values, e.n)

@@ -80,6 +80,7 @@ type Kernels struct {
 	maps64 [opCount64]mapFunc64
 
 	boolKernels
+	gateKernels
 
 	sum, dot func(n int, x, y *float32) (csr uint32, total float32)
 	sum64    func(n int, x, y *float64) (csr uint32, total float64)

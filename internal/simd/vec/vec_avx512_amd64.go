@@ -332,6 +332,26 @@ func sum64AVX512(n int, x *float64, y *float64) (csr uint32, total float64)
 //go:noescape
 func repeatAVX512(rows int, n int, dst *float32, x *float32, stride int)
 
+// lstmAVX512 sets planes to c, i, f, g and o, and h.
+//
+//go:noescape
+func lstmAVX512(n int, stride int, pitch int, pre *float32, x *float32, prev *float32, planes *float32, h *float32) (csr uint32)
+
+// gruAVX512 sets planes to h, r, z, n and q.
+//
+//go:noescape
+func gruAVX512(n int, stride int, pitch int, pre *float32, x *float32, prev *float32, planes *float32) (csr uint32)
+
+// lstmGradAVX512 sets out to the adjoints of i, f, g and o before their functions, and carry to that of prev. planes are c, i, f, g and o.
+//
+//go:noescape
+func lstmGradAVX512(n int, stride int, dh *float32, dy *float32, dc *float32, planes *float32, prev *float32, carry *float32, out *float32) (csr uint32)
+
+// gruGradAVX512 sets out to the adjoints of n, r and z before their functions and of q, and carry to a part of that of prev. planes are h, r, z, n and q.
+//
+//go:noescape
+func gruGradAVX512(n int, stride int, dh *float32, dy *float32, planes *float32, prev *float32, carry *float32, out *float32) (csr uint32)
+
 // equalAVX512 sets dst to x == y. n is a multiple of 32.
 //
 //go:noescape
@@ -434,6 +454,12 @@ var avx512 = Kernels{
 	},
 	sum64:  sum64AVX512,
 	repeat: repeatAVX512,
+	gateKernels: gateKernels{
+		lstm:     lstmAVX512,
+		gru:      gruAVX512,
+		lstmGrad: lstmGradAVX512,
+		gruGrad:  gruGradAVX512,
+	},
 	boolKernels: boolKernels{
 		equal:     equalAVX512,
 		notEqual:  notEqualAVX512,
