@@ -76,6 +76,7 @@ var families = []family{
 	{"Layouter", is[engine.Layouter], layoutTable, randomLayout},
 	{"Softmaxer", is[engine.Softmaxer], softmaxTable, randomSoftmax},
 	{"Normaliser", is[engine.Normaliser], normTable, randomNorm},
+	{"Attender", is[engine.Attender], attentionTable, randomAttention},
 	{"WindowSummer", is[engine.WindowSummer], windowSumTable, randomWindowSum},
 	{"Mover", is[engine.Mover], moveTable, randomMove},
 	{"Accumulator", is[engine.Accumulator], accumulateTable, randomAccumulate},
