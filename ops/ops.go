@@ -16,6 +16,7 @@ var All = slices.Concat(
 	reduceOps,
 	softmaxOps,
 	normOps,
+	attentionOps,
 	lrnOps,
 	randomOps,
 	matMulOps,

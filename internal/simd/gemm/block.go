@@ -68,7 +68,7 @@ func (t *Tiles[T]) Columns(dst, src []T, ld, depth, cols, vecs int) Panels[T] {
 
 // Part returns rows from to to of B, and its first cols columns.
 func (p Panels[T]) Part(from, to, cols int) Panels[T] {
-	if from < to {
+	if from < to && cols > 0 {
 		p.b = p.b[from*p.row:]
 	}
 	p.depth, p.cols = to-from, cols
