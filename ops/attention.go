@@ -68,10 +68,10 @@ func index(at *graph.Node, n int) *graph.Node {
 
 // checkIndex checks the type of an index.
 func checkIndex(what string, at shape.Type) error {
-	if !at.IsInt() || at.Rank() > 0 {
-		return fmt.Errorf("%s is %v; want an integer without axes", what, at)
+	if err := integers.admits(what+" is", at); err != nil || at.Rank() == 0 {
+		return err
 	}
-	return nil
+	return fmt.Errorf("%s is %v; want an integer without axes", what, at)
 }
 
 // check checks the types of the inputs and the options.
