@@ -3,11 +3,16 @@ package ops_test
 import (
 	"fmt"
 	"math"
+	"math/rand/v2"
+	"slices"
 	"testing"
 
 	"github.com/stretchr/testify/require"
 
 	"github.com/plexaura/plexaura/autodiff"
+	"github.com/plexaura/plexaura/engine"
+	"github.com/plexaura/plexaura/engine/cpu"
+	"github.com/plexaura/plexaura/engine/ref"
 	"github.com/plexaura/plexaura/graph"
 	"github.com/plexaura/plexaura/ops"
 	"github.com/plexaura/plexaura/shape"
@@ -36,6 +41,100 @@ func TestLargeProductsOfAttentionDoNotOverflow(t *testing.T) {
 	require.Equal(t, []float64{3}, got[1])
 	require.Equal(t, []float64{1, 0}, got[0])
 	require.False(t, math.IsNaN(got[1][0]))
+}
+
+// composed is attention by products, a softmax and selections. allowed may be nil.
+func composed(q, k, v, allowed *graph.Node, scale float64) *graph.Node {
+	products := ops.MatMul(ops.MulScalar(q, scale), k, ops.MatMulOp{TransB: true})
+	if allowed == nil {
+		return ops.MatMul(ops.Softmax(products, -1), v)
+	}
+	some := ops.Greater(ops.MaxKeep(ops.Cast(allowed, shape.Float64), -1), ops.Scalar(products, 0))
+	logits := ops.Where(ops.Or(allowed, ops.Not(some)), products, ops.Scalar(products, math.Inf(-1)))
+	return ops.MatMul(ops.Where(allowed, ops.Softmax(logits, -1), ops.Scalar(products, 0)), v)
+}
+
+// Results and gradients are those of the composition, whatever restricts the keys, on both engines.
+func TestAttentionIsItsComposition(t *testing.T) {
+	r := rand.New(rand.NewPCG(52, 4))
+	values := func(n int) []float64 {
+		v := make([]float64, n)
+		for i := range v {
+			v[i] = r.NormFloat64()
+		}
+		return v
+	}
+	for trial := range 60 {
+		l, s, e, w := 1+r.IntN(20), 1+r.IntN(20), 1+r.IntN(9), 1+r.IntN(9)
+		keys := r.IntN(s + 1)
+		g := graph.New()
+		q, k := newFeed(g, "q", shape.OfInts(2, l, e), values(2*l*e)), newFeed(g, "k", shape.OfInts(2, s, e), values(2*s*e))
+		v, dy := newFeed(g, "v", shape.OfInts(2, s, w), values(2*s*w)), newFeed(g, "dy", shape.OfInts(2, l, w), values(2*l*w))
+		opts := ops.AttentionOptions{Scale: .7, Causal: r.IntN(2) == 0}
+		mask := make([]float64, l*s)
+		for i := range mask {
+			mask[i] = float64(r.IntN(2))
+		}
+		masked, counted := r.IntN(2) == 0, r.IntN(2) == 0
+		if masked {
+			opts.Mask = g.Const(shape.Mask(shape.Dim(l), shape.Dim(s)), slices.Clone(mask))
+		}
+		shift := 0
+		if counted {
+			opts.Keys = g.Const(shape.I64(), []float64{float64(keys)})
+			shift = keys - l
+		}
+		for i := range mask {
+			query, key := i/s, i%s
+			if !masked {
+				mask[i] = 1
+			}
+			if opts.Causal && key > query+shift || counted && key >= keys {
+				mask[i] = 0
+			}
+		}
+		var outs []*graph.Node
+		for _, y := range []*graph.Node{
+			ops.Attention(q.node, k.node, v.node, opts),
+			composed(q.node, k.node, v.node, g.Const(shape.Mask(shape.Dim(l), shape.Dim(s)), mask), .7),
+		} {
+			outs = append(append(outs, y), autodiff.Grad(ops.Sum(ops.Mul(y, dy.node)), q.node, k.node, v.node)...)
+		}
+		for _, eng := range []engine.Engine{ref.Engine{}, cpu.New()} {
+			got := computedOn(t, eng, nil, outs, q, k, v, dy)
+			for i := range 4 {
+				require.InDeltaSlice(t, got[4+i], got[i], 1e-12, "trial %d, output %d: %d queries, %d keys, %+v", trial, i, l, s, opts)
+			}
+		}
+	}
+}
+
+// What a query may not attend to does not matter to it, whatever it is: to no result, and to no
+// gradient.
+func TestWhatMayNotBeAttendedToDoesNotMatter(t *testing.T) {
+	g := graph.New()
+	nan := math.NaN()
+	q := newFeed(g, "q", shape.Of(3, 1), []float64{1, 2, 3})
+	k, v := newFeed(g, "k", shape.Of(3, 1), []float64{1, 2, nan}), newFeed(g, "v", shape.Of(3, 1), []float64{1, 10, math.Inf(1)})
+	two := ops.AttentionOptions{Mask: g.Const(shape.Mask(3), []float64{1, 1, 0})}
+	masked := ops.Attention(q.node, k.node, v.node, two)
+	causal := ops.Attention(q.node, k.node, v.node, ops.AttentionOptions{Causal: true})
+	outs := append(autodiff.Grad(ops.Sum(masked), q.node, k.node, v.node), masked, causal)
+	for _, eng := range []engine.Engine{ref.Engine{}, cpu.New()} {
+		got := computedOn(t, eng, nil, outs, q, k, v)
+		for i := range 3 {
+			want := 10 - 9/(1+math.Exp(q.v[i]))
+			require.InDelta(t, want, got[3][i], 1e-12)
+			require.False(t, math.IsNaN(got[0][i]+got[1][i]+got[2][i]), "%v", got)
+			if i == 1 {
+				require.InDelta(t, want, got[4][i], 1e-12)
+			}
+		}
+		require.Zero(t, got[1][2])
+		require.Zero(t, got[2][2])
+		require.Equal(t, 1., got[4][0])
+		require.True(t, math.IsNaN(got[4][2]), "this query has them")
+	}
 }
 
 func ExampleAttention() {

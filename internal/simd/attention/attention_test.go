@@ -145,3 +145,37 @@ func agrees[T isa.Float](t *testing.T, k *Kernels, limit float64) {
 		}
 	}
 }
+
+func TestAttentionAllocatesNothing(t *testing.T) {
+	eachLevel(t, func(t *testing.T, k *Kernels) {
+		op := Op{L: 70, S: 130, E: 33, V: 40, Scale: .2, Keys: 120, Causal: true, Shift: 50}
+		v := func(n int) []float32 { return make([]float32, n) }
+		h := Head[float32]{Q: v(op.L * op.E), K: v(op.S * op.E), V: v(op.S * op.V), DY: v(op.L * op.V)}
+		y, g := v(op.L*op.V), Grads[float32]{v(op.L * op.E), v(op.S * op.E), v(op.S * op.V)}
+		one, all := v(Scratch[float32](k, op, false)), v(Scratch[float32](k, op, true))
+		require.Zero(t, testing.AllocsPerRun(3, func() {
+			Forward(k, op, 0, op.L, h, y, one)
+			Backward(k, op, 0, op.L, h, g, all)
+		}))
+	})
+}
+
+// TestTooShortOperandsAreRefused: a kernel never reads past what it is given.
+func TestTooShortOperandsAreRefused(t *testing.T) {
+	eachLevel(t, func(t *testing.T, k *Kernels) {
+		op := Op{L: 5, S: 6, E: 4, V: 3, Keys: 6}
+		v := func(n int) []float32 { return make([]float32, n) }
+		whole := Head[float32]{Q: v(20), K: v(24), V: v(18), DY: v(15)}
+		for _, spoil := range []func(h *Head[float32], op *Op){
+			func(h *Head[float32], _ *Op) { h.Q = h.Q[1:] },
+			func(h *Head[float32], _ *Op) { h.K = h.K[1:] },
+			func(h *Head[float32], _ *Op) { h.V = h.V[1:] },
+			func(_ *Head[float32], op *Op) { op.Keys = 7 },
+			func(h *Head[float32], _ *Op) { h.Allowed, h.AllowedRow, h.AllowedCol = make([]bool, 29), 6, 1 },
+		} {
+			h, of := whole, op
+			spoil(&h, &of)
+			require.Panics(t, func() { Forward(k, of, 0, 5, h, v(15), v(Scratch[float32](k, op, false))) })
+		}
+	})
+}
