@@ -6,7 +6,6 @@ import (
 	"math"
 	"math/rand/v2"
 	"testing"
-	"time"
 
 	"github.com/stretchr/testify/require"
 	"gorgonia.org/tensor"
@@ -19,37 +18,42 @@ import (
 	"github.com/plexaura/plexaura/vm"
 )
 
+// decoder is a transformer.
+type decoder struct{ width, blocks int }
+
 const (
 	cacheLength = 1024
-	cacheWidth  = 32
 	cacheVocab  = 11
 )
 
-// decoder is a transformer of two blocks, whose scores of the next symbol are (N,L,cacheVocab).
-func decoder(s nn.Scope, symbols, places *graph.Node, cache *nn.KVCache) *graph.Node {
-	x := nn.Embedding{Name: "symbols", Count: cacheVocab, Dim: cacheWidth}.Apply(s, symbols)
-	x = ops.Add(x, nn.Embedding{Name: "places", Count: cacheLength, Dim: cacheWidth}.Apply(s, places))
-	for b := range 2 {
+// small is for tests; large has the widths of a language model, if a small one.
+var small, large = decoder{32, 2}, decoder{256, 4}
+
+// apply returns the scores of the next symbols, (N,L,cacheVocab).
+func (d decoder) apply(s nn.Scope, symbols, places *graph.Node, cache *nn.KVCache) *graph.Node {
+	x := nn.Embedding{Name: "symbols", Count: cacheVocab, Dim: d.width}.Apply(s, symbols)
+	x = ops.Add(x, nn.Embedding{Name: "places", Count: cacheLength, Dim: d.width}.Apply(s, places))
+	for b := range d.blocks {
 		x = nn.Named(fmt.Sprint("block", b), nn.Sequential{
 			nn.Residual{Body: nn.Sequential{nn.LayerNorm{}, nn.SelfAttention{Name: "attention", Heads: 4, Causal: true, Cache: cache}}},
-			nn.Residual{Body: nn.Sequential{nn.LayerNorm{Name: "norm2"}, nn.Linear{Name: "up", Out: 2 * cacheWidth}, nn.GELU{}, nn.Linear{Name: "down", Out: cacheWidth}}},
+			nn.Residual{Body: nn.Sequential{nn.LayerNorm{Name: "norm2"}, nn.Linear{Name: "up", Out: 4 * d.width}, nn.GELU{}, nn.Linear{Name: "down", Out: d.width}}},
 		}).Apply(s, x)
 	}
 	return nn.Linear{Name: "head", Out: cacheVocab}.Apply(s, x)
 }
 
-// generator is a machine that takes count symbols of each of two sequences a step, and the position
-// of the first.
-func generator(t testing.TB, store *vm.Store, count int) (*vm.Machine, *vm.Program) {
+// generator is a machine that takes count symbols of each of n sequences a step, and the position of
+// the first.
+func (d decoder) generator(t testing.TB, store *vm.Store, n, count int) (*vm.Machine, *vm.Program) {
 	g := graph.New()
 	var scores *graph.Node
 	g.Inferring(func() {
-		symbols, at := g.Input("symbols", shape.I32(2, shape.Dim(count))), g.Input("at", shape.I32())
+		symbols, at := g.Input("symbols", shape.I32(shape.Dim(n), shape.Dim(count))), g.Input("at", shape.I32())
 		places := make([]float64, count)
 		for i := range places {
 			places[i] = float64(i)
 		}
-		scores = decoder(nn.Root(g), symbols, ops.Add(g.Const(shape.I32(shape.Dim(count)), places), at), &nn.KVCache{Length: cacheLength, At: at})
+		scores = d.apply(nn.Root(g), symbols, ops.Add(g.Const(shape.I32(shape.Dim(count)), places), at), &nn.KVCache{Length: cacheLength, At: at})
 	})
 	p, err := vm.Compile(cpu.New(), []*graph.Node{scores}, vm.Train)
 	require.NoError(t, err)
@@ -65,19 +69,24 @@ func int32s(v []int32, dims ...int) *tensor.Dense {
 // position is an input that a step can change.
 func position(at int) *tensor.Dense { return tensor.New(tensor.FromScalar(int32(at))) }
 
-// fullPass returns the scores of all positions of two sequences, computed at once.
-func fullPass(t testing.TB, store *vm.Store, symbols []int32) []float32 {
+// whole is a machine for all of so many positions at once.
+func (d decoder) whole(t testing.TB, store *vm.Store, positions int) *vm.Machine {
 	g := graph.New()
-	places := make([]float64, cacheLength)
+	places := make([]float64, positions)
 	for i := range places {
 		places[i] = float64(i)
 	}
-	scores := decoder(nn.Root(g), g.Input("symbols", shape.I32(shape.N, cacheLength)), g.Const(shape.I32(cacheLength), places), nil)
+	scores := d.apply(nn.Root(g), g.Input("symbols", shape.I32(shape.N, shape.Dim(positions))), g.Const(shape.I32(shape.Dim(positions)), places), nil)
 	p, err := vm.Compile(cpu.New(), graph.Inference(scores))
 	require.NoError(t, err)
 	m, err := p.NewMachine(store)
 	require.NoError(t, err)
-	outs, err := m.Run(context.Background(), int32s(symbols, 2, cacheLength))
+	return m
+}
+
+// fullPass returns the scores of all positions of two sequences, computed at once.
+func fullPass(t testing.TB, store *vm.Store, symbols []int32) []float32 {
+	outs, err := small.whole(t, store, cacheLength).Run(context.Background(), int32s(symbols, 2, cacheLength))
 	require.NoError(t, err)
 	return outs[0].Data().([]float32)
 }
@@ -98,7 +107,7 @@ func TestGenerationWithACacheGivesTheScoresOfTheFullPass(t *testing.T) {
 	store, symbols := vm.NewStore(1), randomSymbols()
 	want := fullPass(t, store, symbols)
 	for _, count := range []int{1, 3, 64} {
-		m, _ := generator(t, store, count)
+		m, _ := small.generator(t, store, 2, count)
 		for at := 0; at+count <= cacheLength; at += count {
 			var step []int32
 			for n := range 2 {
@@ -120,7 +129,7 @@ func TestGenerationWithACacheGivesTheScoresOfTheFullPass(t *testing.T) {
 // as if there had been none.
 func TestAPositionBeyondTheCacheIsAnErrorAndNothingIsLost(t *testing.T) {
 	store, symbols := vm.NewStore(1), randomSymbols()
-	m, p := generator(t, store, 1)
+	m, p := small.generator(t, store, 2, 1)
 	ctx, one := context.Background(), int32s([]int32{1, 2}, 2, 1)
 	for at := range 5 {
 		_, err := m.Run(ctx, int32s([]int32{symbols[at], symbols[cacheLength+at]}, 2, 1), position(at))
@@ -146,13 +155,13 @@ func TestAPositionBeyondTheCacheIsAnErrorAndNothingIsLost(t *testing.T) {
 
 	memory, err := p.Memory(1)
 	require.NoError(t, err)
-	require.Less(t, memory.Arena, 2*cacheLength*cacheWidth*4, "a cache is copied")
+	require.Less(t, memory.Arena, 2*cacheLength*small.width*4, "a cache is copied")
 }
 
 // What earlier sequences have left behind does not matter, not even NaN.
 func TestWhatIsBehindThePositionDoesNotMatter(t *testing.T) {
 	store, symbols := vm.NewStore(1), randomSymbols()
-	m, _ := generator(t, store, 1)
+	m, _ := small.generator(t, store, 2, 1)
 	_, err := m.Run(context.Background(), int32s([]int32{1, 2}, 2, 1), position(0))
 	require.NoError(t, err)
 	keys, err := store.Value("block0.0.attention.values")
@@ -171,7 +180,7 @@ func TestWhatIsBehindThePositionDoesNotMatter(t *testing.T) {
 }
 
 func TestAStepOfGenerationAllocatesNothing(t *testing.T) {
-	m, _ := generator(t, vm.NewStore(1), 1)
+	m, _ := small.generator(t, vm.NewStore(1), 2, 1)
 	one, at := int32s([]int32{1, 2}, 2, 1), position(0)
 	where := 0
 	run := func() {
@@ -185,21 +194,26 @@ func TestAStepOfGenerationAllocatesNothing(t *testing.T) {
 	require.LessOrEqual(t, testing.AllocsPerRun(20, run), 1., "more than the test's own") // at.Set takes an interface
 }
 
-// BenchmarkGeneration is the cost of a step at some positions: what is read of the cache grows, but
-// nothing is computed again.
+// BenchmarkGeneration is the cost of a symbol at some positions, with the cache and by a pass over all
+// symbols so far.
 func BenchmarkGeneration(b *testing.B) {
-	m, _ := generator(b, vm.NewStore(1), 1)
-	one := int32s([]int32{1, 2}, 2, 1)
-	for _, at := range []int{0, 15, 63, 255, 511, 1023} {
-		b.Run(fmt.Sprint("position", at+1), func(b *testing.B) {
-			where := position(at)
-			for b.Loop() {
-				if _, err := m.Run(context.Background(), one, where); err != nil {
-					b.Fatal(err)
+	store := vm.NewStore(1)
+	cached, _ := large.generator(b, store, 1, 1)
+	one := int32s([]int32{1}, 1, 1)
+	for _, at := range []int{1, 16, 64, 256, 512, 1024} {
+		whole, all, where := large.whole(b, store, at), int32s(make([]int32, at), 1, at), position(at-1)
+		for name, run := range map[string]func() error{
+			"cache": func() error { _, err := cached.Run(context.Background(), one, where); return err },
+			"whole": func() error { _, err := whole.Run(context.Background(), all); return err },
+		} {
+			b.Run(fmt.Sprintf("%s/position=%d", name, at), func(b *testing.B) {
+				for b.Loop() {
+					if err := run(); err != nil {
+						b.Fatal(err)
+					}
 				}
-			}
-			b.ReportMetric(float64(b.Elapsed())/float64(time.Microsecond)/float64(b.N), "us/step")
-		})
+			})
+		}
 	}
 }
 
