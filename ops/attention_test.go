@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/require"
+	"gorgonia.org/tensor"
 
 	"github.com/plexaura/plexaura/autodiff"
 	"github.com/plexaura/plexaura/engine"
@@ -16,6 +17,7 @@ import (
 	"github.com/plexaura/plexaura/graph"
 	"github.com/plexaura/plexaura/ops"
 	"github.com/plexaura/plexaura/shape"
+	"github.com/plexaura/plexaura/vm"
 )
 
 // A query without a key gives zeros, and gradients of zero, where 0/0 would be NaN.
@@ -107,6 +109,69 @@ func TestAttentionIsItsComposition(t *testing.T) {
 			}
 		}
 	}
+}
+
+// Each head has its own mask, also where a number is not finite, of which only some heads read.
+func TestHeadsHaveMasksOfTheirOwn(t *testing.T) {
+	g := graph.New()
+	q := newFeed(g, "q", shape.Of(2, 1, 1), []float64{1, 1})
+	k, v := newFeed(g, "k", shape.Of(2, 2, 1), []float64{0, 0, 0, 0}), newFeed(g, "v", shape.Of(2, 2, 1), []float64{math.Inf(1), 5, 7, math.NaN()})
+	y := ops.Attention(q.node, k.node, v.node, ops.AttentionOptions{Mask: g.Const(shape.Mask(2, 1, 2), []float64{0, 1, 1, 0})})
+	for _, eng := range []engine.Engine{ref.Engine{}, cpu.New()} {
+		got := computedOn(t, eng, nil, append(autodiff.Grad(ops.Sum(y), v.node, q.node), y), q, k, v)
+		require.Equal(t, [][]float64{{0, 1, 1, 0}, {0, 0}, {5, 7}}, got)
+	}
+}
+
+// A part that would end outside, and a number of keys that there are not, are errors of the run, at
+// either end; the last that fits is none.
+func TestPlacesOutsideAreErrorsOfTheRun(t *testing.T) {
+	for _, eng := range []engine.Engine{ref.Engine{}, cpu.New()} {
+		g := graph.New()
+		at := g.Input("at", shape.I64())
+		x := g.Const(shape.F64(5, 2), make([]float64, 10))
+		rows := g.Const(shape.F64(2, 2), []float64{1, 2, 3, 4})
+		for name, c := range map[string]struct {
+			y        *graph.Node
+			from, to int64
+		}{
+			"UpdateSlice": {ops.UpdateSlice(x, rows, 0, at), 0, 3},
+			"Keys":        {ops.Attention(rows, x, x, ops.AttentionOptions{Keys: at}), 0, 5},
+		} {
+			p, err := vm.Compile(eng, []*graph.Node{c.y}, vm.Checked)
+			require.NoError(t, err)
+			m, err := p.NewMachine(vm.NewStore(1))
+			require.NoError(t, err)
+			for place := c.from - 2; place <= c.to+2; place++ {
+				_, err := m.Run(t.Context(), tensor.New(tensor.FromScalar(place)))
+				if c.from <= place && place <= c.to {
+					require.NoError(t, err, "%s at %d", name, place)
+				} else {
+					require.ErrorContains(t, err, fmt.Sprintf("id %d", place), "%s", name)
+				}
+			}
+		}
+	}
+}
+
+func TestUpdateSliceWritesAPart(t *testing.T) {
+	g := graph.New()
+	x, part := newFeed(g, "x", shape.Of(2, 4), []float64{1, 2, 3, 4, 5, 6, 7, 8}), newFeed(g, "part", shape.Of(2, 2), []float64{10, 20, 30, 40})
+	y := ops.UpdateSlice(x.node, part.node, -1, g.Const(shape.I32(), []float64{1}))
+	weights := g.Const(shape.F64(2, 4), []float64{1, 2, 3, 4, 5, 6, 7, 8})
+	for _, eng := range []engine.Engine{ref.Engine{}, cpu.New()} {
+		got := computedOn(t, eng, nil, append(autodiff.Grad(ops.Sum(ops.Mul(y, weights)), x.node, part.node), y, x.node), x, part)
+		require.Equal(t, [][]float64{{1, 0, 0, 4, 5, 0, 0, 8}, {2, 3, 6, 7}, {1, 10, 20, 4, 5, 30, 40, 8}, {1, 2, 3, 4, 5, 6, 7, 8}}, got)
+	}
+}
+
+func ExampleUpdateSlice() {
+	g := graph.New()
+	keys := g.State("keys", shape.F32(1, 8, 1024, 64), nil)
+	key, position := g.Input("key", shape.F32(1, 8, 1, 64)), g.Input("position", shape.I32())
+	g.Update(keys, ops.UpdateSlice(keys, key, 2, position)) // a step writes a position
+	fmt.Println(g.Updates()[0].Value.Type())
+	// Output: float32(1,8,1024,64)
 }
 
 // What a query may not attend to does not matter to it, whatever it is: to no result, and to no
