@@ -89,7 +89,7 @@ var may = map[string][]string{
 	"internal/simd/random":      {"internal/philox", "internal/simd/isa"},
 	"internal/simd/pool":        {"internal/simd/isa"},
 	"internal/simd/totals":      {"internal/simd/isa"},
-	"internal/simd/attention":   {"internal/simd/gemm", "internal/simd/isa"},
+	"internal/simd/attention":   {"internal/simd/gemm", "internal/simd/isa", "internal/simd/vec"},
 	"internal/simd/conv":        {"internal/par", "internal/simd/abi", "internal/simd/gemm", "internal/simd/isa", "internal/simd/window"},
 	"internal/simd/winograd":    {"internal/par", "internal/simd/abi", "internal/simd/gemm", "internal/simd/isa", "internal/simd/window"},
 	"internal/simd/nhwc":        {"internal/par", "internal/simd/abi", "internal/simd/gemm", "internal/simd/isa", "internal/simd/window", "internal/simd/winograd"},

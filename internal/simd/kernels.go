@@ -104,7 +104,7 @@ func tableOf(l isa.Level) *Kernels {
 		Conv:        cmp.Or(conv.At(l, g), conv.At(plain, g)),
 		Winograd:    cmp.Or(winograd.At(l, g), winograd.At(plain, gemm.At(plain))),
 		NHWC:        cmp.Or(nhwc.At(l, g), nhwc.At(plain, gemm.At(plain))),
-		Attention:   cmp.Or(attention.At(l, g), attention.At(plain, gemm.At(plain))),
+		Attention:   cmp.Or(attention.At(l, g, v), attention.At(plain, gemm.At(plain), vec.At(plain))),
 		Interleaved: cmp.Or(interleaved.At(l, g, v), interleaved.At(plain, g, v)),
 	}
 }

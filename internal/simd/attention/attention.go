@@ -86,14 +86,15 @@ func take[T isa.Float](mem *[]T, n int) []T {
 }
 
 // parts is how many kinds of scratch memory a run takes.
-const parts = 10
+const parts = 11
 
-// lengths are the elements of memory that a run needs, in the order in which it takes them.
+// lengths are the elements of memory that a run needs, by kind.
 func (p *plan[T]) lengths(rows int, grad bool) (n [parts]int) {
 	n = [parts]int{p.tall * p.E, rows * p.pitch, p.tall + 2, p.tiles.PackedLen(p.E, p.S, p.byKey)}
 	if p.few() {
 		n[3] = 0
 	}
+	n[10] = p.S // whether or not there is a mask, which Scratch does not know
 	if !grad {
 		n[4] = p.tiles.RowsLen(p.S, p.V, p.byValue)
 		return n
@@ -135,6 +136,8 @@ type run[T isa.Float] struct {
 	sums   []T // of the exponentials of a row
 	keys   gemm.Panels[T]
 	factor []T // Scale, and 1
+	none   []T // -Inf for each key, where there is a mask for choose
+	choose func(dst []T, cond []bool, x, y []T)
 	rest   []T // of the scratch memory
 }
 
@@ -150,6 +153,12 @@ func (r *run[T]) begin(k *Kernels, op Op, h Head[T], to, rows int, grad bool, sc
 		r.keys = r.tiles.Columns(packed, r.K, r.E, r.E, r.Op.keys(to-1), r.byKey)
 	}
 	r.factor[0], r.factor[1] = T(r.Scale), 1
+	if none := take(&r.rest, n[10]); r.Allowed != nil && r.AllowedCol == 1 {
+		r.none, r.choose = none, chooser[T](k)
+		for i := range none {
+			none[i] = T(math.Inf(-1))
+		}
+	}
 	return n
 }
 
@@ -222,14 +231,16 @@ func (r *run[T]) disallow(p []T, i, rows int) {
 	if r.Allowed == nil {
 		return
 	}
-	none := T(math.Inf(-1))
 	for row := range rows {
-		at := (i + row) * r.AllowedRow
-		for j, x := 0, p[row*r.pitch:][:r.Op.keys(i+row)]; j < len(x); j++ {
-			if !r.Allowed[at] {
-				x[j] = none
+		x, at := p[row*r.pitch:][:r.Op.keys(i+row)], (i+row)*r.AllowedRow
+		if r.choose != nil {
+			r.choose(x, r.Allowed[at:], x, r.none)
+			continue
+		}
+		for j := range x {
+			if !r.Allowed[at+j*r.AllowedCol] {
+				x[j] = T(math.Inf(-1))
 			}
-			at += r.AllowedCol
 		}
 	}
 }

@@ -6,11 +6,12 @@ import (
 
 	"github.com/plexaura/plexaura/internal/simd/gemm"
 	"github.com/plexaura/plexaura/internal/simd/isa"
+	"github.com/plexaura/plexaura/internal/simd/vec"
 )
 
 func BenchmarkAttention(b *testing.B) {
 	for _, l := range isa.Levels()[1:] {
-		k := At(l, gemm.At(l))
+		k := At(l, gemm.At(l), vec.At(l))
 		for _, op := range []Op{
 			{L: 128, S: 128, E: 64, V: 64}, {L: 64, S: 64, E: 32, V: 32}, {L: 512, S: 512, E: 64, V: 64}, {L: 1, S: 1024, E: 64, V: 64},
 			{L: 512, S: 512, E: 64, V: 64, Causal: true},

@@ -2,5 +2,5 @@
 // float64: products of blocks, with what happens to the scores between them while they are in the
 // cache. The matrix of scores is never in memory.
 //
-// Knows gemm and isa. Never imports anything else of ours.
+// Knows gemm, vec and isa. Never imports anything else of ours.
 package attention

@@ -5,6 +5,7 @@ import (
 
 	"github.com/plexaura/plexaura/internal/simd/gemm"
 	"github.com/plexaura/plexaura/internal/simd/isa"
+	"github.com/plexaura/plexaura/internal/simd/vec"
 )
 
 // kernels work on rows > 0 rows of n > 0 elements, of which each is grow elements longer than the
@@ -23,16 +24,24 @@ type table struct {
 // Kernels are the kernels of one level.
 type Kernels struct {
 	table
-	gemm *gemm.Kernels
+	gemm   *gemm.Kernels
+	choose func(dst []float32, cond []bool, x, y []float32)
 }
 
-// At returns the kernels for a level, which multiply by those of g, or nil where there are none.
-func At(l isa.Level, g *gemm.Kernels) *Kernels {
+// At returns the kernels for a level, which multiply by those of g and select by those of v, or nil
+// where there are none.
+func At(l isa.Level, g *gemm.Kernels, v *vec.Kernels) *Kernels {
 	t, ok := tables[l]
-	if !ok || g == nil {
+	if !ok || g == nil || v == nil {
 		return nil
 	}
-	return &Kernels{t, g}
+	return &Kernels{t, g, v.Choose}
+}
+
+// chooser returns the kernel that sets dst to x or y by cond, nil where there is none for T.
+func chooser[T isa.Float](k *Kernels) func(dst []T, cond []bool, x, y []T) {
+	f, _ := any(k.choose).(func(dst []T, cond []bool, x, y []T))
+	return f
 }
 
 func kernelsOf[T isa.Float](k *Kernels) *kernels[T] {
