@@ -182,10 +182,35 @@ func (r *scoreRow) nextRow(rows reg.GPVirtual, label string) {
 	r.JNE(operand.LabelRef(label))
 }
 
+// The exponential of numbers that are not above 0 needs one factor 2^n, which is 0 where the result
+// would be denormal. n is rounded, and has the bias of exponents, by a sum of which it is the last bits.
+var (
+	lowest          = f(-88) // of which n is -127
+	bias            = f(0x1.8p23 + 127)
+	belowZeroConsts = append([]constant{lowest, bias, log2e, ln2High, ln2Low, f(1)}, expPoly...)
+)
+
+// expBelowZero sets p to e to the x; x and n are scratch from there on. NaN stays; a number above 0
+// gives any.
+func (r *scoreRow) expBelowZero(p, x, n values) {
+	r.set(n, lowest)
+	r.larger(x, n, x)
+	r.set(n, log2e)
+	r.horner(n, x, r.c(bias))
+	r.sub(p, n, r.c(bias))
+	r.submul(x, p, r.c(ln2High))
+	r.submul(x, p, r.c(ln2Low))
+	r.poly(p, x, expPoly)
+	r.horner(p, x, r.c(f(1)))
+	r.horner(p, x, r.c(f(1)))
+	r.lanes.left(n, n, 23)
+	r.mul(p, p, n)
+}
+
 // softmaxRows emits exponentials of scores less their maximum, and their sums.
 func (t *target) softmaxRows() {
 	f := "*" + t.goType()
-	live, consts, least := 3, expConsts, negInfinity
+	live, consts, least := 3, belowZeroConsts, negInfinity
 	if t.elem == 8 {
 		live, consts, least = 4, expConsts64, d(math.Inf(-1))
 	}
@@ -212,7 +237,7 @@ func (t *target) softmaxRows() {
 		if t.elem == 8 {
 			r.exp64(y, x, r.tmp(), r.tmp(), expPoly64)
 		} else {
-			r.exp(y, x, r.tmp())
+			r.expBelowZero(y, x, r.tmp())
 		}
 		r.write("x", y)
 		r.outside(y, nil)
