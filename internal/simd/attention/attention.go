@@ -54,6 +54,10 @@ type Head[T isa.Float] struct {
 // cost more.
 const fewRows = 4
 
+// scoresOfStep is how many scores are worth a step, and mostTiles how many tiles it has at most: calls
+// of kernels would take a noticeable part of less.
+const scoresOfStep, mostTiles = 4096, 4
+
 // rowsOfBlock is how many queries the gradients of keys and values are added up over at once.
 const rowsOfBlock = 64
 
@@ -72,7 +76,11 @@ func planOf[T isa.Float](k *Kernels, op Op) plan[T] {
 	t := gemm.TilesOf[T](k.gemm)
 	p := plan[T]{Op: op, kernels: kernelsOf[T](k), tiles: t}
 	p.byKey = t.PanelVecs(op.L, op.S)
-	p.tall = min(t.Tallest(p.byKey), op.L)
+	p.tall = t.Tallest(p.byKey)
+	if !op.Causal { // else more keys would be computed for nothing
+		p.tall *= max(min(scoresOfStep/max(op.S*p.tall, 1), mostTiles), 1)
+	}
+	p.tall = min(p.tall, op.L)
 	p.byValue, p.byElement = t.PanelVecs(max(p.tall, 1), op.V), t.PanelVecs(max(p.tall, 1), op.E)
 	p.pitch = isa.RoundUp(op.S, 4*t.Width) + t.Width // not a power of two, which the cache does not like
 	return p
