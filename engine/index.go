@@ -23,6 +23,11 @@ type Indexer interface {
 	// greatest elements in descending order, as many as the result has room for. Equal elements are
 	// in the order of their indices; NaN is greater than all numbers.
 	BindTopK(axis int, in []Operand, out Operand) (Bound, error)
+	// BindUpdateSlice has the inputs x and part, of any one element type, which differ in the extent
+	// of the axis only, and start, an Int32(). Its result is x with part in the place of the elements
+	// from start on; a start with which part would not be inside x is moved to the nearest. The result
+	// may overwrite x: then the kernel accesses the elements of part only.
+	BindUpdateSlice(axis int, in []Operand, out Operand) (Bound, error)
 }
 
 // A Scanner binds running sums.

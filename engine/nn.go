@@ -178,3 +178,23 @@ type Normaliser interface {
 	// gradient of gamma: the sums of dy*xhat.
 	BindNormScaleGrad(n Norm, in []Operand, out Operand) (Bound, error)
 }
+
+// Attention are the attributes of scaled dot-product attention.
+type Attention struct {
+	Scale   float64 // of the products of queries and keys
+	Causal  bool    // query i may attend to keys 0 to i+shift only; shift is 0, or with Counted Keys-L
+	Masked  bool    // an input is a mask, a Bool that broadcasts to (...,L,S): the keys that a query may attend to
+	Counted bool    // the last input, an Int32(), is Keys, how many of the keys are there; outside 0..S the nearest
+}
+
+// An Attender binds attention of queries q (...,L,E) to keys k (...,S,E) with values v (...,S,V).
+// Keys that a query may not attend to, and their values, do not affect its result or its gradients,
+// even if they are not finite. A query without a key gives zeros.
+type Attender interface {
+	// BindAttention has the inputs q, k and v, and those that the attributes name. Its result
+	// (...,L,V) is softmax(Scale*q·kᵀ)·v.
+	BindAttention(a Attention, in []Operand, out Operand) (Bound, error)
+	// BindAttentionGrad has the inputs q, k, v and dy (...,L,V), and those that the attributes name.
+	// Its result (...,L*E+S*E+S*V) is the gradients of q, k and v of a head, one after the other.
+	BindAttentionGrad(a Attention, in []Operand, out Operand) (Bound, error)
+}

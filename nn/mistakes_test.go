@@ -39,7 +39,7 @@ var layers = []struct {
 	{nn.ConvTranspose3D{Out: 4, Kernel: [3]int{2, 2, 2}, Groups: 2}, volume},
 	{nn.Linear{Out: 2}, features},
 	{nn.Embedding{Count: 5, Dim: 2}, shape.I32(shape.N, 4)},
-	{nn.LSTM{Hidden: 2}, sequence}, {nn.GRU{Hidden: 2}, sequence},
+	{nn.LSTM{Hidden: 2}, sequence}, {nn.GRU{Hidden: 2}, sequence}, {nn.SelfAttention{Heads: 2}, sequence},
 	{nn.BatchNorm{}, image}, {nn.LayerNorm{}, image}, {nn.GroupNorm{Groups: 2}, image}, {nn.InstanceNorm{}, image},
 	{nn.LRN{}, image}, {nn.LRNWithinChannel{}, image},
 	{nn.MaxPool1D{Kernel: 2}, sequence}, {nn.AvgPool1D{Kernel: 2}, sequence},

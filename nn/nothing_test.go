@@ -73,6 +73,7 @@ func TestNothingWhereSomethingIsWantedNeverPanics(t *testing.T) {
 			new(nn.ReLU),
 			new(nn.Residual),
 			new(nn.SELU),
+			new(nn.SelfAttention),
 			new(nn.Scope),
 			new(nn.Sequential),
 			new(nn.SiLU),

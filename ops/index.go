@@ -10,6 +10,7 @@ import (
 
 var indexOps = []graph.Op{
 	gatherOp{}, gatherOp{Along: true}, scatterAddOp{}, scatterAddOp{Gather: gatherOp{Along: true}}, topKOp{K: 1}, cumSumOp{},
+	updateSliceOp{},
 }
 
 // Gather takes slices of x, of any element type, along an axis. ids, integers of any shape, selects

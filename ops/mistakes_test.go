@@ -117,6 +117,12 @@ func constructors() (all []constructor) {
 	row("GroupNorm", of3(func(x, g, b *graph.Node) *graph.Node { return ops.GroupNorm(x, 2, g, b, 0) }), image, c, c)
 	row("InstanceNorm", of3(func(x, g, b *graph.Node) *graph.Node { return ops.InstanceNorm(x, g, b, 0) }), image, c, c)
 	row("Gather", of2(func(x, ids *graph.Node) *graph.Node { return ops.Gather(x, 1, ids) }), line, shape.I32(2))
+	row("UpdateSlice", of3(func(x, part, start *graph.Node) *graph.Node {
+		if start != nil { // rows have inputs with axes
+			start = ops.Reshape(start)
+		}
+		return ops.UpdateSlice(x, part, -1, start)
+	}), x, shape.F32(n, 2), shape.I32(1))
 	row("GatherAlong", of2(func(x, ids *graph.Node) *graph.Node { return ops.GatherAlong(x, -1, ids) }), x, shape.I32(n, 2))
 	row("Embedding", of2(ops.Embedding), shape.F32(3, 2), ids)
 	row("TopK", of1(func(x *graph.Node) *graph.Node { y, _ := ops.TopK(x, 2, 1); return y }), x)
@@ -336,6 +342,7 @@ func TestAnInputOfTheWrongTypeIsOneError(t *testing.T) {
 func TestMistakesAreNamedAfterTheFunction(t *testing.T) {
 	g := graph.New()
 	x, line, ids := g.Input("x", shape.F32(shape.N, 3)), g.Input("line", shape.F32(shape.N, 4, 8)), g.Input("ids", shape.I32(3))
+	table, one := g.Input("table", shape.F32(3, 3)), g.Input("one", shape.I32())
 	wide, volume := g.Input("wide", shape.F32(2, 1, 3)), g.Input("volume", shape.F32(shape.N, 4, 5, 4, 4))
 	for want, f := range map[string]func() *graph.Node{
 		"Mean: no axis 2 among 2 axes":                                   func() *graph.Node { return ops.Mean(x, 2) },
@@ -404,6 +411,16 @@ func TestMistakesAreNamedAfterTheFunction(t *testing.T) {
 		"Attention: queries are float32(N,3), keys float32(N,3); causal": func() *graph.Node {
 			return ops.Attention(x, x, x, ops.AttentionOptions{Causal: true})
 		},
+		"Attention: Keys is int32(3); want an integer without axes": func() *graph.Node {
+			return ops.Attention(table, table, table, ops.AttentionOptions{Keys: ids})
+		},
+		"Attention: keys are float32(N,3); Keys needs a number of them": func() *graph.Node {
+			return ops.Attention(x, x, x, ops.AttentionOptions{Keys: one})
+		},
+		"UpdateSlice: start is int32(3); want an integer without axes":  func() *graph.Node { return ops.UpdateSlice(x, x, 1, ids) },
+		"UpdateSlice: the part is float32(N,3), for float32(3,3); they": func() *graph.Node { return ops.UpdateSlice(table, x, 1, one) },
+		"UpdateSlice: the part is float32(N,3), for float32(N,3); want": func() *graph.Node { return ops.UpdateSlice(x, x, 0, one) },
+		"UpdateSlice: no axis 2 in float32(N,3)":                        func() *graph.Node { return ops.UpdateSlice(x, x, 2, one) },
 		"Attention: Scale is NaN; want a finite number": func() *graph.Node {
 			return ops.Attention(x, x, x, ops.AttentionOptions{Scale: nan})
 		},
@@ -462,7 +479,7 @@ func TestFiveIsTrueWhereItSpreads(t *testing.T) {
 var (
 	takesBool = []string{
 		"StopGradient", "Flatten", "Squeeze", "Unsqueeze", "Transpose", "Reshape", "Slice", "Pad", "BroadcastTo", "Concat", "Where", "ByMode", "Cast",
-		"Equal", "NotEqual", "And", "Or", "Not", "Gather", "GatherAlong", "Embedding", "ResizeNearest", "Scalar", "FullLike", "Full", "ZerosLike", "OnesLike",
+		"Equal", "NotEqual", "And", "Or", "Not", "Gather", "GatherAlong", "UpdateSlice", "Embedding", "ResizeNearest", "Scalar", "FullLike", "Full", "ZerosLike", "OnesLike",
 	}
 	fixedRank = []string{
 		"Conv1D", "Conv2D", "Conv3D", "ConvTranspose1D", "ConvTranspose2D", "ConvTranspose3D",

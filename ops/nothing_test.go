@@ -156,6 +156,7 @@ func TestNothingWhereSomethingIsWantedNeverPanics(t *testing.T) {
 			"Tanh":               ops.Tanh,
 			"TopK":               ops.TopK,
 			"Transpose":          ops.Transpose,
+			"UpdateSlice":        ops.UpdateSlice,
 			"Unsqueeze":          ops.Unsqueeze,
 			"Variance":           ops.Variance,
 			"Where":              ops.Where,

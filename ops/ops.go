@@ -17,6 +17,7 @@ var All = slices.Concat(
 	softmaxOps,
 	normOps,
 	recurrentOps,
+	attentionOps,
 	lrnOps,
 	randomOps,
 	matMulOps,

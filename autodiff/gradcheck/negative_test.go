@@ -158,7 +158,7 @@ var controls = []control{
 		func(x ...*graph.Node) *graph.Node {
 			return ops.Attention(x[0], x[0], x[0], ops.AttentionOptions{Causal: true})
 		},
-		func(n, dy *graph.Node) []*graph.Node { return adjoints(nil, rule(n, dy)[1]) },
+		func(n, dy *graph.Node) []*graph.Node { return adjoints(nil, nil, rule(n, dy)[2]) },
 		normal(shape.Of(3, 2)), 1},
 	{"recurrent: the weights of the state are given",
 		func(x ...*graph.Node) *graph.Node {

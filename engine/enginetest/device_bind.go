@@ -22,6 +22,21 @@ func (d *Device) BindScatterAdd(g engine.Gather, in []engine.Operand, out engine
 	return d.bound("ScatterAdd")(d.Engine.BindScatterAdd(g, in, out))
 }
 
+// BindUpdateSlice implements [engine.Indexer].
+func (d *Device) BindUpdateSlice(axis int, in []engine.Operand, out engine.Operand) (engine.Bound, error) {
+	return d.bound("UpdateSlice")(d.Engine.BindUpdateSlice(axis, in, out))
+}
+
+// BindAttention implements [engine.Attender].
+func (d *Device) BindAttention(a engine.Attention, in []engine.Operand, out engine.Operand) (engine.Bound, error) {
+	return d.bound("Attention")(d.Engine.BindAttention(a, in, out))
+}
+
+// BindAttentionGrad implements [engine.Attender].
+func (d *Device) BindAttentionGrad(a engine.Attention, in []engine.Operand, out engine.Operand) (engine.Bound, error) {
+	return d.bound("AttentionGrad")(d.Engine.BindAttentionGrad(a, in, out))
+}
+
 // BindTopK implements [engine.Indexer].
 func (d *Device) BindTopK(axis int, in []engine.Operand, out engine.Operand) (engine.Bound, error) {
 	return d.bound("TopK")(d.Engine.BindTopK(axis, in, out))

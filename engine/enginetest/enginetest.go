@@ -77,6 +77,7 @@ var families = []family{
 	{"Softmaxer", is[engine.Softmaxer], softmaxTable, randomSoftmax},
 	{"Normaliser", is[engine.Normaliser], normTable, randomNorm},
 	{"Recurrer", is[engine.Recurrer], recurrentTable, randomRecurrent},
+	{"Attender", is[engine.Attender], attentionTable, randomAttention},
 	{"WindowSummer", is[engine.WindowSummer], windowSumTable, randomWindowSum},
 	{"Mover", is[engine.Mover], moveTable, randomMove},
 	{"Accumulator", is[engine.Accumulator], accumulateTable, randomAccumulate},

@@ -215,6 +215,21 @@ func (e spoiled) BindRecurrenceGrad(r engine.RecurrenceGrad, in []engine.Operand
 	return e.bound("Recurrer", "RecurrenceGrad", in, out, b, err)
 }
 
+func (e spoiled) BindAttention(a engine.Attention, in []engine.Operand, out engine.Operand) (engine.Bound, error) {
+	b, err := e.Engine.BindAttention(a, in, out)
+	return e.bound("Attender", "Attention", in, out, b, err)
+}
+
+func (e spoiled) BindAttentionGrad(a engine.Attention, in []engine.Operand, out engine.Operand) (engine.Bound, error) {
+	b, err := e.Engine.BindAttentionGrad(a, in, out)
+	return e.bound("Attender", "AttentionGrad", in, out, b, err)
+}
+
+func (e spoiled) BindUpdateSlice(axis int, in []engine.Operand, out engine.Operand) (engine.Bound, error) {
+	b, err := e.Engine.BindUpdateSlice(axis, in, out)
+	return e.bound("Indexer", "UpdateSlice", in, out, b, err)
+}
+
 // methods are the kernels by family.
 var methods = map[string][]string{
 	"Mapper":    {"Map"},
@@ -228,8 +243,9 @@ var methods = map[string][]string{
 
 	"Normaliser": {"Moments", "Norm", "NormInputGrad", "NormScaleGrad"},
 	"Recurrer":   {"Recurrence", "RecurrenceGrad"},
+	"Attender":   {"Attention", "AttentionGrad"},
 	"Mover":      {"Transpose", "Slice", "Embed", "Concat", "Pad", "PadGrad", "OneHot"},
-	"Indexer":    {"Gather", "ScatterAdd", "TopK"},
+	"Indexer":    {"Gather", "ScatterAdd", "TopK", "UpdateSlice"},
 	"Scanner":    {"CumSum"},
 	"Randomer":   {"Random"},
 

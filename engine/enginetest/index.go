@@ -61,6 +61,7 @@ func topK(axis, k int, x shape.Type) trial {
 func indexTable(*gen) []trial {
 	all := []trial{
 		topK(1, 1, shape.F32(65, 10)), topK(0, 3, shape.F64(3, 2)), topK(1, 0, shape.I32(2, 3)), topK(0, 4, shape.U8(9)),
+		updateSlice(1, 2, shape.F32(3, 9, 5)), updateSlice(0, 1, shape.F64(7)), updateSlice(2, 4, shape.U8(2, 3, 4)), updateSlice(1, 0, shape.I64(2, 3)),
 	}
 	for _, d := range floats {
 		x := shape.Make(d, 5, 7, 3)
@@ -81,6 +82,9 @@ func randomIndex(g *gen) trial {
 	n := x.Int(axis)
 	if x.HasArithmetic() && g.IntN(3) == 0 {
 		return topK(axis, g.IntN(n+1), x)
+	}
+	if g.IntN(5) == 0 {
+		return updateSlice(axis, g.IntN(n+1), x)
 	}
 	gt := engine.Gather{Axis: axis, Along: g.bool()}
 	ids := g.shape(g.IntN(3), 20)

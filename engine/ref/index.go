@@ -163,3 +163,23 @@ func topK[T numeric](l lines, k int) engine.Kernel {
 
 // greater reports whether a > b, where NaN is greater than all numbers.
 func greater[T numeric](a, b T) bool { return a > b || a != a && b == b }
+
+// BindUpdateSlice implements [engine.Indexer].
+func (Engine) BindUpdateSlice(axis int, in []engine.Operand, out engine.Operand) (engine.Bound, error) {
+	if len(in) != 3 || in[0] != out || in[1].DType != out.DType || in[2].DType != shape.Int32 || in[2].Len() != 1 ||
+		in[1].With(axis, out.Dim(axis)) != out.Shape || in[1].Int(axis) > out.Int(axis) {
+		return unsupported("UpdateSlice", in)
+	}
+	x, width := linesAlong(axis, out.Shape), out.Width()
+	unit := x.stride * width
+	whole, part := x.n*unit, in[1].Int(axis)*unit
+	return bound(func(c *engine.Call) error {
+		y, rows := c.Out[0].Bytes(), c.In[1].Bytes()
+		copy(y, c.In[0].Bytes()) // nothing where the memory is the same
+		start := min(max(int(engine.Slice[int32](c.In[2])[0]), 0), x.n-part/max(unit, 1))
+		for i := range x.outer {
+			copy(y[i*whole+start*unit:][:part], rows[i*part:])
+		}
+		return nil
+	}, engine.Overwrite{Out: 0, In: 0}), nil
+}

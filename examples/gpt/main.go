@@ -1,7 +1,8 @@
 // Gpt trains a small transformer that writes one symbol after another, as GPT does: given eight
 // digits, it writes the same digits in order, the task of minGPT's demo. The training loop is
 // written out: a graph, its gradients, an optimiser, a compiled program. At the end the network
-// sorts new digits; each symbol that it writes becomes part of its next input.
+// sorts new digits; each symbol that it writes is its next input, and a cache of keys and values spares
+// it those before.
 package main
 
 import (
@@ -35,28 +36,20 @@ const (
 	batch  = 64
 )
 
-// attention lets each position see the positions before it; it maps (N,L,width) to (N,L,width).
-type attention struct{}
-
-func (attention) Apply(s nn.Scope, x *graph.Node) *graph.Node {
-	const each = width / heads
-	split := func(name string) *graph.Node { // (N,heads,L,each)
-		y := nn.Linear{Name: name, Out: width}.Apply(s, x)
-		return ops.Transpose(ops.Reshape(y, shape.N, length, heads, each), 0, 2, 1, 3)
-	}
-	y := ops.Attention(split("query"), split("key"), split("value"), ops.AttentionOptions{Causal: true})
-	joined := ops.Reshape(ops.Transpose(y, 0, 2, 1, 3), shape.N, length, width)
-	return nn.Linear{Name: "out", Out: width}.Apply(s, joined)
-}
-
-// logits maps symbols (N,L) to scores of the symbol that follows each, (N,L,vocab).
-func logits(g *graph.Graph, symbols *graph.Node) *graph.Node {
+// logits maps symbols (N,L), of which the first is at a position, to scores of the symbol that
+// follows each, (N,L,vocab). With a cache they continue sequences; else they are whole ones.
+func logits(g *graph.Graph, symbols *graph.Node, cache *nn.KVCache) *graph.Node {
 	s := nn.Root(g)
 	x := nn.Embedding{Name: "symbols", Count: vocab, Dim: width}.Apply(s, symbols)
-	x = ops.Add(x, s.Param("places", shape.F32(length, width), nn.Normal{Std: 0.02}))
+	places := s.Param("places", shape.F32(length, width), nn.Normal{Std: 0.02})
+	if cache != nil {
+		places = ops.Gather(places, 0, cache.At)
+	}
+	x = ops.Add(x, places)
 	for b := range blocks {
+		attention := nn.SelfAttention{Name: "attention", Heads: heads, Causal: true, Cache: cache}
 		x = nn.Named(fmt.Sprint("block", b), nn.Sequential{
-			nn.Residual{Body: nn.Sequential{nn.LayerNorm{}, nn.Named("attention", attention{})}},
+			nn.Residual{Body: nn.Sequential{nn.LayerNorm{}, attention}},
 			nn.Residual{Body: nn.Sequential{nn.LayerNorm{Name: "norm2"}, nn.Linear{Name: "up", Out: 4 * width}, nn.GELU{}, nn.Linear{Name: "down", Out: width}}},
 		}).Apply(s, x)
 	}
@@ -84,7 +77,7 @@ func run(ctx context.Context, steps int) error {
 
 func learn(ctx context.Context, store *vm.Store, steps int) error {
 	g := graph.New()
-	scores := logits(g, g.Input("symbols", shape.I32(shape.N, length)))
+	scores := logits(g, g.Input("symbols", shape.I32(shape.N, length)), nil)
 	written := ops.Slice(scores, ops.Whole(), ops.Range{Start: digits - 1, Stop: length}) // the answer
 	loss := ops.CrossEntropy(ops.Transpose(written, 0, 2, 1), g.Input("target", shape.I32(shape.N, digits)))
 	optim.Recipe{
@@ -133,11 +126,17 @@ func ids(v []int32, row int) *tensor.Dense {
 	return tensor.New(tensor.WithShape(len(v)/row, row), tensor.WithBacking(v))
 }
 
-// test sorts 500 questions, symbol by symbol, and counts those without a mistake.
+// test sorts 500 questions, symbol by symbol, and counts those without a mistake. A step takes one
+// symbol of each; the keys and values of those before are in a cache.
 func test(ctx context.Context, store *vm.Store) error {
+	const questions = 500
 	g := graph.New()
-	next := ops.ArgMax(logits(g, g.Input("symbols", shape.I32(shape.N, length))), 2)
-	program, err := vm.Compile(cpu.New(), graph.Inference(next))
+	var next *graph.Node
+	g.Inferring(func() {
+		symbol, at := g.Input("symbol", shape.I32(questions, 1)), g.Input("at", shape.I32())
+		next = ops.ArgMax(logits(g, symbol, &nn.KVCache{Length: length, At: at}), 2)
+	})
+	program, err := vm.Compile(cpu.New(), []*graph.Node{next}, vm.Train) // which updates the cache
 	if err != nil {
 		return err
 	}
@@ -145,24 +144,25 @@ func test(ctx context.Context, store *vm.Store) error {
 	if err != nil {
 		return err
 	}
-	const questions = 500
 	symbols, target := examples(rand.New(rand.NewPCG(2, 2)), questions)
 	answers := make([]int32, questions*digits)
-	for q := range questions {
-		clear(symbols[q*length+digits : (q+1)*length]) // hides the answer
-	}
-	for at := range digits {
-		outs, err := machine.Run(ctx, ids(symbols, length))
+	symbol := make([]int32, questions)
+	for at := range length {
+		for q := range questions {
+			if at < digits { // else the symbol that the network has written
+				symbol[q] = symbols[q*length+at]
+			}
+		}
+		outs, err := machine.Run(ctx, ids(symbol, 1), tensor.New(tensor.FromScalar(int32(at))))
 		if err != nil {
 			return err
 		}
-		written := outs[0].Data().([]int64)
-		for q := range questions {
-			symbol := int32(written[q*length+digits-1+at])
-			answers[q*digits+at] = symbol
-			if at < digits-1 {
-				symbols[q*length+digits+at] = symbol
-			}
+		if at < digits-1 {
+			continue // the question is not over
+		}
+		for q, written := range outs[0].Data().([]int64) {
+			symbol[q] = int32(written)
+			answers[q*digits+at-digits+1] = symbol[q]
 		}
 	}
 	right := 0

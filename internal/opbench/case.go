@@ -45,6 +45,7 @@ const (
 	ofPositive Kind = "positive" // data from .25 to 1.25
 	ofWide     Kind = "wide"     // data from -20 to 20
 	ofIDs      Kind = "ids"      // int32 below the extent that is gathered from
+	ofMask     Kind = "mask"     // bool, two of three true
 )
 
 // Name is the row, the extents of the inputs, and fwd or grad: no two cases have the same.
@@ -137,12 +138,14 @@ func (in Input) leaf(g *graph.Graph, i int, d shape.DType) *graph.Node {
 		return g.State(name, t, nil)
 	case ofIDs:
 		return g.Input(name, t.As(shape.Int32))
+	case ofMask:
+		return g.Input(name, t.As(shape.Bool))
 	}
 	return g.Input(name, t)
 }
 
 func (in Input) differentiable() bool {
-	return in.Kind != ofImages && in.Kind != ofStates && in.Kind != ofIDs
+	return in.Kind != ofImages && in.Kind != ofStates && in.Kind != ofIDs && in.Kind != ofMask
 }
 
 // values are the numbers of input i. Parameters of several axes are scaled by the root of what is
@@ -169,6 +172,12 @@ func (in Input) values(i int, d shape.DType, first []int) *tensor.Dense {
 			v[k] = float64((7919*k + 131*i) % 1009 % least)
 		}
 		return parity.Dense(t.As(shape.Int32), v)
+	case in.Kind == ofMask:
+		v := make([]float64, t.Len())
+		for k := range v {
+			v[k] = float64(min((7919*k+131*i)%1009%3, 1))
+		}
+		return parity.Dense(t.As(shape.Bool), v)
 	}
 	v := counter(i, t.Len(), scale)
 	for k := range v {

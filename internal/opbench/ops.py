@@ -28,7 +28,7 @@ from functions import PYTORCH  # noqa: E402  PyTorch's own functions
 
 # Functions of which PyTorch has a faster form than the one that results are compared with.
 FASTER = {
-    "Attention": lambda q, k, v, Causal=False: F.scaled_dot_product_attention(q, k, v, is_causal=Causal),
+    "Attention": lambda q, k, v, mask=None, Causal=False: F.scaled_dot_product_attention(q, k, v, attn_mask=mask, is_causal=Causal),
     "BatchNorm": lambda x, g, b, m, v, Part: F.batch_norm(x, m, v, g, b, training=True, eps=1e-5),
 }
 LEAST = 0.01  # seconds of a block
@@ -45,6 +45,8 @@ def numbers(p, spec, first, dtype):
     n = torch.Size(size).numel()
     if kind == "ids":
         return (counter(p, n) % min(first)).reshape(size)
+    if kind == "mask":
+        return (counter(p, n) % 3 != 0).reshape(size)
     scale, shift = {"positive": (0.5, 0.75), "wide": (20, 0), "state": (0.1, 1)}.get(kind, (1, 0))
     if kind == "param":
         scale, shift = (1 / (n // size[0]) ** 0.5, 0) if len(size) > 1 else (0.1, 1)
@@ -61,7 +63,7 @@ class Twin:
         self.f, self.attrs = FASTER.get(case["op"], PYTORCH[case["op"]]), case["attrs"]
         self.wrt = []
         if case["grad"]:
-            self.wrt = [x.requires_grad_() for x, spec in zip(self.xs, case["in"]) if spec["kind"] not in ("images", "state", "ids")]
+            self.wrt = [x.requires_grad_() for x, spec in zip(self.xs, case["in"]) if spec["kind"] not in ("images", "state", "ids", "mask")]
         y = self.once()[0]
         self.dy = (counter(7, y.numel()).to(torch.float64) / 504.5 - 1).to(torch.float32).to(dtype).reshape(y.shape)
 

@@ -55,6 +55,7 @@ func state(shape ...int) Input    { return Input{ofStates, shape} }
 func positive(shape ...int) Input { return Input{ofPositive, shape} }
 func wide(shape ...int) Input     { return Input{ofWide, shape} }
 func ids(shape ...int) Input      { return Input{ofIDs, shape} }
+func mask(shape ...int) Input     { return Input{ofMask, shape} }
 
 // point is a batch of images.
 type point struct{ n, c, h int }
@@ -146,6 +147,7 @@ func (t *table) sequences() {
 		x := data(s.n, s.heads, s.t, s.d)
 		t.add("attention", "Attention", nil, x, x, x)
 		t.add("attention, causal", "Attention", attrs{"Causal": true}, x, x, x)
+		t.add("attention, mask", "Attention", nil, x, x, x, mask(s.n, 1, s.t, s.t))
 	}
 }
 

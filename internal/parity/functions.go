@@ -179,14 +179,17 @@ var functions = map[string]function{
 	"ResizeBilinear":    toSize(ops.ResizeBilinear),
 
 	// moving and choosing elements
-	"Transpose":   with(func(x []*graph.Node, a struct{ Perm []int }) *graph.Node { return ops.Transpose(x[0], a.Perm...) }),
-	"Concat":      with(func(x []*graph.Node, a struct{ Axis int }) *graph.Node { return ops.Concat(a.Axis, x...) }),
-	"Slice":       with(slice),
-	"Pad":         with(pad),
-	"Flatten":     unary(ops.Flatten),
-	"Full":        with(full),
-	"OneHot":      with(func(x []*graph.Node, a struct{ Classes int }) *graph.Node { return ops.OneHot(x[0], a.Classes, x[1]) }),
-	"Gather":      with(func(x []*graph.Node, a struct{ Axis int }) *graph.Node { return ops.Gather(x[0], a.Axis, x[1]) }),
+	"Transpose": with(func(x []*graph.Node, a struct{ Perm []int }) *graph.Node { return ops.Transpose(x[0], a.Perm...) }),
+	"Concat":    with(func(x []*graph.Node, a struct{ Axis int }) *graph.Node { return ops.Concat(a.Axis, x...) }),
+	"Slice":     with(slice),
+	"Pad":       with(pad),
+	"Flatten":   unary(ops.Flatten),
+	"Full":      with(full),
+	"OneHot":    with(func(x []*graph.Node, a struct{ Classes int }) *graph.Node { return ops.OneHot(x[0], a.Classes, x[1]) }),
+	"Gather":    with(func(x []*graph.Node, a struct{ Axis int }) *graph.Node { return ops.Gather(x[0], a.Axis, x[1]) }),
+	"UpdateSlice": with(func(x []*graph.Node, a struct{ Axis, Start int }) *graph.Node {
+		return ops.UpdateSlice(x[0], x[1], a.Axis, x[0].Graph().Const(shape.I32(), []float64{float64(a.Start)}))
+	}),
 	"GatherAlong": with(func(x []*graph.Node, a struct{ Axis int }) *graph.Node { return ops.GatherAlong(x[0], a.Axis, x[1]) }),
 	"Embedding":   binary(ops.Embedding),
 	"TopK":        with(topK),
@@ -344,8 +347,12 @@ func batchNorm(x []*graph.Node, a struct {
 func attention(x []*graph.Node, a struct {
 	Scale  float64
 	Causal bool
+	Keys   int // 0: all
 }) *graph.Node {
 	o := ops.AttentionOptions{Scale: a.Scale, Causal: a.Causal}
+	if a.Keys > 0 {
+		o.Keys = x[0].Graph().Const(shape.I32(), []float64{float64(a.Keys)})
+	}
 	if len(x) > 3 {
 		o.Mask = x[3]
 	}

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"sync"
 
+	"github.com/plexaura/plexaura/internal/simd/attention"
 	"github.com/plexaura/plexaura/internal/simd/conv"
 	"github.com/plexaura/plexaura/internal/simd/gemm"
 	"github.com/plexaura/plexaura/internal/simd/interleaved"
@@ -34,6 +35,7 @@ type Kernels struct {
 	Winograd    *winograd.Kernels
 	Interleaved *interleaved.Kernels
 	NHWC        *nhwc.Kernels
+	Attention   *attention.Kernels
 }
 
 // With returns the kernels of a level. A level that the processor lacks panics; see [isa.Levels].
@@ -102,6 +104,7 @@ func tableOf(l isa.Level) *Kernels {
 		Conv:        cmp.Or(conv.At(l, g), conv.At(plain, g)),
 		Winograd:    cmp.Or(winograd.At(l, g), winograd.At(plain, gemm.At(plain))),
 		NHWC:        cmp.Or(nhwc.At(l, g), nhwc.At(plain, gemm.At(plain))),
+		Attention:   cmp.Or(attention.At(l, g, v), attention.At(plain, gemm.At(plain), vec.At(plain))),
 		Interleaved: cmp.Or(interleaved.At(l, g, v), interleaved.At(plain, g, v)),
 	}
 }

@@ -38,5 +38,9 @@ func attention() (rows []Case) {
 		{Op: "Attention", Label: "mask", F: func(x ...*graph.Node) *graph.Node {
 			return ops.Attention(x[0], x[1], x[2], ops.AttentionOptions{Mask: x[3]})
 		}, In: append(heads[:3:3], mask)},
+		{Op: "Attention", Label: "some keys, causal", F: func(x ...*graph.Node) *graph.Node {
+			return ops.Attention(x[0], x[1], x[2], ops.AttentionOptions{Mask: x[3], Keys: x[4], Causal: true})
+		}, In: append(heads[:3:3], mask, gradcheck.Input{Type: shape.I32(), Values: gradcheck.Fixed(3)})},
+		{Op: "Attention", Label: "queries are the batch", F: with(ops.AttentionOptions{}), In: normal(shape.Of(n, 2), shape.Of(3, 2), shape.Of(3, 1))},
 	}
 }

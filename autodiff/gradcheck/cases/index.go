@@ -32,7 +32,13 @@ func indices() (rows []Case) {
 		rows = append(rows, Case{Op: "GatherAlong", Label: fmt.Sprintf("axis %d of 3", axis),
 			F: of2(func(x, ids *graph.Node) *graph.Node { return ops.GatherAlong(x, axis, ids) }), In: []gradcheck.Input{input(nil, 2, 3, 2), ids}})
 	}
+	start := gradcheck.Input{Type: shape.I32(), Values: gradcheck.Fixed(1)}
+	update := func(axis int) gradcheck.Func {
+		return of3(func(x, part, start *graph.Node) *graph.Node { return ops.UpdateSlice(x, part, axis, start) })
+	}
 	rows = append(rows,
+		Case{Op: "UpdateSlice", Label: "first axis", F: update(0), In: append(normal(shape.Of(4, 2), shape.Of(2, 2)), start)},
+		Case{Op: "UpdateSlice", Label: "batch", F: update(-1), In: append(normal(shape.Of(n, 3), shape.Of(n, 1)), start)},
 		Case{Op: "GatherAlong", Label: "batch", F: of2(func(x, ids *graph.Node) *graph.Node { return ops.GatherAlong(x, -1, ids) }),
 			In: []gradcheck.Input{input(nil, n, 4), of(4, n, 2)}},
 		Case{Op: "Embedding", F: of2(ops.Embedding), In: []gradcheck.Input{input(nil, 4, 3), of(4, n, 2)}},

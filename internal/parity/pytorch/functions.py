@@ -182,11 +182,16 @@ def matmul(a, b, TransA=False, TransB=False):
     return torch.matmul(a.transpose(-1, -2) if TransA else a, b.transpose(-1, -2) if TransB else b)
 
 
-def attention(q, k, v, mask=None, Scale=0.0, Causal=False):
+def attention(q, k, v, mask=None, Scale=0.0, Causal=False, Keys=0):
+    if mask is not None:
+        mask = mask.expand(*q.shape[:-1], k.shape[-2])
+    if Keys:
+        k, v = k[..., :Keys, :], v[..., :Keys, :]
+        mask = mask if mask is None else mask[..., :Keys]
     scores = q @ k.transpose(-2, -1) * default(Scale, q.shape[-1] ** -0.5)
     allowed = torch.ones(scores.shape, dtype=torch.bool) if mask is None else mask.expand(scores.shape)
     if Causal:
-        allowed = allowed.tril()
+        allowed = allowed.tril(Keys - q.shape[-2] if Keys else 0)
     scores = scores.masked_fill(~allowed & allowed.any(-1, True), -math.inf)
     return scores.softmax(-1).masked_fill(~allowed, 0) @ v  # a query without a key gives zeros
 
@@ -409,6 +414,11 @@ def gather(x, ids, Axis):
     return y.reshape(x.shape[:Axis] + ids.shape + x.shape[Axis + 1:])
 
 
+def update_slice(x, part, Axis, Start):
+    before, after = x.narrow(Axis, 0, Start), x.narrow(Axis, Start + part.shape[Axis], x.shape[Axis] - Start - part.shape[Axis])
+    return torch.cat([before, part, after], Axis)
+
+
 MOVES = {
     "Transpose": lambda x, Perm: x.permute(Perm),
     "Concat": lambda *xs, Axis: torch.cat(xs, Axis),
@@ -422,6 +432,7 @@ MOVES = {
     "Scalar": lambda x, V: torch.tensor(V, dtype=x.dtype),
     "OneHot": lambda i, x, Classes: F.one_hot(i.long(), Classes).to(x.dtype),
     "Gather": gather,
+    "UpdateSlice": update_slice,
     "GatherAlong": lambda x, i, Axis: x.gather(Axis, i.long()),
     "TopK": top_k,
     "Embedding": lambda w, i: F.embedding(i.long(), w),

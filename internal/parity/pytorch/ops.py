@@ -236,6 +236,9 @@ case("Attention", *QKV, Scale=2)
 case("Attention", *QKV, Causal=True)
 case("Attention", *QKV, ("most", [4, 5]), label="mask")
 case("Attention", *QKV, ("most", [2, 1, 4, 5]), label="mask", Causal=True)
+case("Attention", *QKV, Keys=3)
+case("Attention", *QKV, ("most", [2, 4, 5]), label="mask", Causal=True, Keys=4)
+case("Attention", *QKV, Causal=True, Keys=2)
 case("Attention", ("large", [4, 3]), ("large", [5, 3]), [5, 2], label="LargeLogits")
 case("Attention", [2, 3, 20, 8], [2, 3, 24, 8], [2, 3, 24, 5], label="large")
 
@@ -415,6 +418,9 @@ for axis in range(3):
     along = [3, 4, 3]
     along[axis] = 5
     case("GatherAlong", [3, 4, 3], ("ids", along), Axis=axis)
+    part = [3, 4, 3]
+    part[axis] = 2
+    case("UpdateSlice", [3, 4, 3], part, Axis=axis, Start=1)
     for part in ("values", "places"):
         case("TopK", [2, 4, 3], K=2, Axis=axis, Part=part)
     case("ArgMax", [2, 4, 3], Axis=axis)

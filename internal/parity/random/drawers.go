@@ -417,7 +417,11 @@ func attention(s *sketch, name string) {
 	if s.of(2) == 1 {
 		in = append(in, s.integers(pick(s.choices, "most", "mask"), shape.Bool, of(l, keys)[s.of(len(front)+1):]...))
 	}
-	s.step(name, attrs{"Scale": pick(s.choices, 0, 0, 2, .1), "Causal": s.of(2) == 1}, in...)
+	a := attrs{"Scale": pick(s.choices, 0, 0, 2, .1), "Causal": s.of(2) == 1}
+	if s.of(2) == 1 {
+		a["Keys"] = 1 + s.of(keys)
+	}
+	s.step(name, a, in...)
 }
 
 func recurrent(gates int, parts []string, sequence bool) drawer {

@@ -274,6 +274,7 @@ var moves = map[string]drawer{
 	"OneHot":      oneHot,
 	"Gather":      gather,
 	"GatherAlong": gather,
+	"UpdateSlice": updateSlice,
 	"Embedding":   embedding,
 	"TopK":        topK,
 }
@@ -364,6 +365,14 @@ func unsqueeze(s *sketch, name string) {
 func oneHot(s *sketch, name string) {
 	ids := s.integers("ids", pick(s.choices, shape.Int32, shape.Int64), s.extents(s.of(4), 9)...)
 	s.step(name, attrs{"Classes": s.from(3, 12)}, ids, s.floats("plain", 1))
+}
+
+func updateSlice(s *sketch, name string) {
+	x := s.extents(s.from(1, 5), 9)
+	axis := s.of(len(x))
+	part := slices.Clone(x)
+	part[axis] = 1 + s.of(x[axis])
+	s.step(name, attrs{"Axis": axis, "Start": s.of(x[axis] - part[axis] + 1)}, s.floats("plain", x...), s.floats("plain", part...))
 }
 
 func gather(s *sketch, name string) {

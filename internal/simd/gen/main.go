@@ -38,6 +38,8 @@ var files = []struct {
 	{"random", "random_avx512", func(c *build.Context) string { return philox(avx512(c)) }},
 	{"pool", "pool_avx2", func(c *build.Context) string { return pools(avx2(c)) }},
 	{"pool", "pool_avx512", func(c *build.Context) string { return pools(avx512(c)) }},
+	{"attention", "attention_avx2", func(c *build.Context) string { return attentions(avx2(c)) }},
+	{"attention", "attention_avx512", func(c *build.Context) string { return attentions(avx512(c)) }},
 	{"conv", "conv_avx2", func(c *build.Context) string { return convolution(avx2(c)) }},
 	{"conv", "conv_avx512", func(c *build.Context) string { return convolution(avx512(c)) }},
 	{"winograd", "winograd_avx2", func(c *build.Context) string { return winograd(avx2(c)) }},
