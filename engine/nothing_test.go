@@ -46,6 +46,8 @@ func TestNothingWhereSomethingIsWantedNeverPanics(t *testing.T) {
 
 			"Int8Of":       engine.Int8Of,
 			"Int8Scale":    engine.Int8Scale,
+			"QuantOf":      engine.QuantOf,
+			"QuantWeights": engine.QuantWeights,
 			"Round":        engine.Round,
 			"SmallWeights": engine.SmallWeights,
 		},
@@ -62,14 +64,17 @@ func TestNothingWhereSomethingIsWantedNeverPanics(t *testing.T) {
 			new(engine.Map),
 			new(engine.Operand),
 			new(engine.PadMode),
+			new(engine.Quant),
+			new(engine.Quantised),
 			new(engine.Reduction),
 			new(engine.Region),
 		},
 		Unheld: []string{"Bound.*", "Call.*"}, // which kernels and whoever binds and runs them call
 		Panics: map[string]string{
-			"DenseOf": "which takes a buffer of the shape",
-			"Round":   "which takes weights of the type",
-			"Slice":   "which takes a buffer of the type",
+			"DenseOf":      "which takes a buffer of the shape",
+			"QuantWeights": "which takes weights of the type",
+			"Round":        "which takes weights of the type",
+			"Slice":        "which takes a buffer of the type",
 		},
 		Good: func() []any {
 			return []any{shape.F32(2, 3), engine.BufferOf([]float32{1, 2}), "ref"}

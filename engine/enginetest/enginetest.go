@@ -75,6 +75,7 @@ var families = []family{
 	{"AvgPooler", is[engine.AvgPooler], avgPoolTable, randomAvgPool},
 	{"Layouter", is[engine.Layouter], layoutTable, randomLayout},
 	{"Softmaxer", is[engine.Softmaxer], softmaxTable, randomSoftmax},
+	{"Quantiser", is[engine.Quantiser], quantTable, randomQuant},
 	{"Normaliser", is[engine.Normaliser], normTable, randomNorm},
 	{"WindowSummer", is[engine.WindowSummer], windowSumTable, randomWindowSum},
 	{"Mover", is[engine.Mover], moveTable, randomMove},

@@ -14,6 +14,7 @@ import (
 	"github.com/plexaura/plexaura/internal/simd/isa"
 	"github.com/plexaura/plexaura/internal/simd/nhwc"
 	"github.com/plexaura/plexaura/internal/simd/pool"
+	"github.com/plexaura/plexaura/internal/simd/quant"
 	"github.com/plexaura/plexaura/internal/simd/random"
 	"github.com/plexaura/plexaura/internal/simd/totals"
 	"github.com/plexaura/plexaura/internal/simd/vec"
@@ -34,6 +35,7 @@ type Kernels struct {
 	Winograd    *winograd.Kernels
 	Interleaved *interleaved.Kernels
 	NHWC        *nhwc.Kernels
+	Quant       *quant.Kernels
 }
 
 // With returns the kernels of a level. A level that the processor lacks panics; see [isa.Levels].
@@ -102,6 +104,7 @@ func tableOf(l isa.Level) *Kernels {
 		Conv:        cmp.Or(conv.At(l, g), conv.At(plain, g)),
 		Winograd:    cmp.Or(winograd.At(l, g), winograd.At(plain, gemm.At(plain))),
 		NHWC:        cmp.Or(nhwc.At(l, g), nhwc.At(plain, gemm.At(plain))),
+		Quant:       cmp.Or(quant.At(l), quant.At(plain)),
 		Interleaved: cmp.Or(interleaved.At(l, g, v), interleaved.At(plain, g, v)),
 	}
 }

@@ -68,3 +68,22 @@ const (
 // Tap is where, in bytes, a tap of a window of channels-last images lies from the window's first one,
 // and where its weights do.
 type Tap struct{ X, W int }
+
+// QuantTail is what kernels of 8-bit integers make of sums that are scaled and have their bias: an
+// addend, a clamp, and bytes where FlagBytes is set.
+type QuantTail struct {
+	Lo, Hi      float32 // the clamp
+	Inverse     float32 // of the scale of bytes
+	Least, Most float32 // of numbers times Inverse: the bytes 0 and 255, less Zero
+	Zero        int32
+	AddScale    float32 // of an addend in bytes
+	AddZero     int32
+	Flags       int
+}
+
+// Bits of QuantTail.Flags.
+const (
+	FlagBytes    = 1 << iota // results are bytes
+	FlagAddBytes             // bytes are added
+	FlagAddFloat             // float32s are added
+)

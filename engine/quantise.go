@@ -1,0 +1,135 @@
+package engine
+
+import (
+	"math"
+
+	"github.com/plexaura/plexaura/shape"
+)
+
+// Quant maps float32 to uint8: q stands for the number Scale*(q-Zero). 0 is always represented
+// exactly. The zero Quant maps nothing.
+type Quant struct {
+	Scale float32
+	Zero  uint8
+}
+
+// QuantOf returns the Quant of numbers from lo to hi, which are finite; the range is extended to
+// 0. A range too small for a scale, such as that of zeros only, has scale 1.
+func QuantOf(lo, hi float32) Quant {
+	const least = 0x1p-100
+	from, to := min(float64(lo), 0), max(float64(hi), 0)
+	scale := float32((to - from) / math.MaxUint8)
+	if !(scale >= least) {
+		return Quant{Scale: 1}
+	}
+	return Quant{Scale: scale, Zero: uint8(min(math.RoundToEven(-from/float64(scale)), math.MaxUint8))}
+}
+
+// Inverse is the reciprocal of the scale, by which [Quant.Of] multiplies.
+func (q Quant) Inverse() float32 { return 1 / q.Scale }
+
+// Of rounds x*Inverse to the nearest integer, ties to even, and adds Zero. Numbers beyond the range
+// become the nearest end of it, and NaN its lower end.
+func (q Quant) Of(x float32) uint8 {
+	lo, hi := -float32(q.Zero), float32(math.MaxUint8-q.Zero)
+	t := x * q.Inverse()
+	if !(t > lo) {
+		t = lo
+	}
+	if t > hi {
+		t = hi
+	}
+	return uint8(int(math.RoundToEven(float64(t))) + int(q.Zero))
+}
+
+// Number is what v stands for.
+func (q Quant) Number(v uint8) float32 { return float32(int(v)-int(q.Zero)) * q.Scale }
+
+// Quantised are the attributes of a product or convolution in 8-bit integers. Images and rows are
+// uint8, mapped by In. Weights are int8 with a scale for each output channel, those of [Round].
+// The products of weights and In's differences from Zero, padding being 0, are added up exactly in
+// int32; [Quantised.Finish] says what becomes of a sum.
+//
+// [Quantised.Deepest] bounds the terms of a sum, so that no int32 can overflow.
+type Quantised struct {
+	In  Quant // of input 0
+	Out Quant // of the result, if that is uint8; otherwise zero, and the result is float32
+
+	// Adds means that the last input, of the type of the result but for its element type, is added:
+	// a float32, or a uint8 mapped by Addend.
+	Adds   bool
+	Addend Quant
+
+	Lo, Hi float32 // the result is clamped to this range
+}
+
+// Deepest is the most terms of a sum: with more, sums could exceed an int32.
+const Deepest = math.MaxInt32 / (math.MaxUint8 * -math.MinInt8)
+
+// WithReLU returns q with a rectifier, if rectify is set.
+func (q Quantised) WithReLU(rectify bool) Quantised {
+	if rectify {
+		q.Lo, q.Hi = max(q.Lo, 0), max(q.Hi, 0)
+	}
+	return q
+}
+
+// Finish is the result in float32 for a sum of a channel whose weights have the given scale: the
+// sum times both scales, plus the bias, plus the addend, clamped. Each operation rounds to float32.
+// A scale that is NaN makes all of the channel NaN, which becomes Out's lower end if that is uint8.
+func (q Quantised) Finish(sum int32, scale, bias, addend float32) float32 {
+	y := float32(float32(sum)*float32(q.In.Scale*scale)) + bias
+	if q.Adds {
+		y += addend
+	}
+	if y < q.Lo {
+		y = q.Lo
+	}
+	if y > q.Hi {
+		y = q.Hi
+	}
+	return y
+}
+
+// QuantWeights sets dst to the weights w, of type t, as multiples of the scale of their channel of
+// axis, and scales to these; see [Round].
+func QuantWeights(dst []int8, scales, w []float32, t shape.Type, axis int) {
+	channels, inner := t.Int(axis), 1
+	for i := axis + 1; i < t.Rank(); i++ {
+		inner *= t.Int(i)
+	}
+	for channel := range channels {
+		scale := channelScale(w, channel*inner, inner, channels*inner)
+		scales[channel] = scale
+		for from := channel * inner; from < len(w); from += channels * inner {
+			for i, x := range w[from : from+inner] {
+				dst[from+i] = Int8Of(x, scale)
+			}
+		}
+	}
+}
+
+// channelScale is the scale of the weights from first on, n of each so many.
+func channelScale(w []float32, first, n, pitch int) float32 {
+	most := float32(0)
+	for from := first; from < len(w); from += pitch {
+		most = largest(most, w[from:from+n])
+	}
+	return Int8Scale(most)
+}
+
+// A Quantiser has kernels of 8-bit integers. Their results are those of the definitions, [Quant]
+// and [Quantised], bit by bit.
+type Quantiser interface {
+	// BindQuantise has the input x in float32. Its result is x in uint8, by [Quant.Of].
+	BindQuantise(q Quant, in []Operand, out Operand) (Bound, error)
+	// BindQuantConv2D has the inputs of BindConv2D, of which x is uint8 and the filters and bias are
+	// float32, and the addend if q adds one.
+	BindQuantConv2D(c Conv2D, q Quantised, in []Operand, out Operand) (Bound, error)
+	// BindQuantMatMul has the inputs a (M,K) in uint8, b (K,P), or its transpose if m says so, and the
+	// bias (P) in float32, and the addend if q adds one.
+	BindQuantMatMul(m MatMul, q Quantised, in []Operand, out Operand) (Bound, error)
+	// BindQuantMaxPool2D has the input x in uint8. Its result is the largest number of each window, 0 for
+	// a window that lies entirely in the padding.
+	BindQuantMaxPool2D(p Pool2D, in []Operand, out Operand) (Bound, error)
+}
