@@ -66,10 +66,10 @@ type Quantised struct {
 // Deepest is the most terms of a sum: with more, sums could exceed an int32.
 const Deepest = math.MaxInt32 / (math.MaxUint8 * -math.MinInt8)
 
-// WithReLU returns q with a rectifier, if rectify is set.
+// WithReLU returns q with a rectifier before the clamp, if rectify is set.
 func (q Quantised) WithReLU(rectify bool) Quantised {
 	if rectify {
-		q.Lo, q.Hi = max(q.Lo, 0), max(q.Hi, 0)
+		q.Lo = min(max(q.Lo, 0), q.Hi)
 	}
 	return q
 }

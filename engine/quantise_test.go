@@ -84,6 +84,9 @@ func TestSumsAreScaledShiftedAddedAndClamped(t *testing.T) {
 	require.Equal(t, float32(-10), q.Finish(-60, 9, 1, 2))
 	require.Equal(t, float32(0), q.WithReLU(true).Finish(-60, 9, 1, 2))
 	require.Equal(t, q, q.WithReLU(false))
+	q.Hi = -2
+	require.Equal(t, float32(-2), q.WithReLU(true).Finish(6, 9, 1, 2), "a clamp below what the rectifier leaves")
+	q.Hi = 10
 	nan := float32(math.NaN())
 	require.True(t, math.IsNaN(float64(q.Finish(6, nan, 1, 2))))
 }

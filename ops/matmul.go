@@ -179,6 +179,11 @@ func (op MatMulOp) MACs(in []shape.Type, out shape.Type) int {
 	return out.Len() * in[0].Int(axis)
 }
 
+// Quantised implements vm's Quantisable.
+func (op MatMulOp) Quantised(q engine.Quantised, in []shape.Type) (graph.Op, bool) {
+	return fusedMatMul{MatMul: op}.Quantised(q, in)
+}
+
 // PerExample multiplies the matrices of each row.
 func (op MatMulOp) PerExample(n *graph.Node, in []*graph.Node) (*graph.Node, error) {
 	a, b := n.In(0).Type(), n.In(1).Type()

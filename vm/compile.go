@@ -58,6 +58,9 @@ func Compile(e engine.Engine, outs []*graph.Node, opts ...Option) (*Program, err
 	if err := o.checkWeights(e); err != nil {
 		return nil, err
 	}
+	if err := o.checkQuantised(e); err != nil {
+		return nil, err
+	}
 	u, err := newUnit(e, outs, o)
 	if err != nil {
 		return nil, err
