@@ -90,6 +90,7 @@ func bench(ctx context.Context, c *call) error {
 	mode := c.String("ops-mode", "", "of -ops, for scripts: list prints the table of cases, turns times each case that a line of input names")
 	bf16 := c.Bool("bf16", false, "compute in bfloat16 (no engine does yet)")
 	weights := c.pickWeightsType()
+	int8s := c.Bool("int8", false, "infer in 8-bit integers, by the ranges that the case's own images give")
 	if err := c.parse(false); err != nil {
 		return err
 	}
@@ -99,6 +100,9 @@ func bench(ctx context.Context, c *call) error {
 	opts, err := weights.options()
 	if err != nil {
 		return err
+	}
+	if *int8s && len(opts) > 0 {
+		return usagef("-int8: weights are int8 then; run it without -weights-type")
 	}
 	e, err := findEngine(*engineName)
 	if err != nil {
@@ -117,10 +121,13 @@ func bench(ctx context.Context, c *call) error {
 			return err
 		}
 		runtime.GOMAXPROCS(*threads)
+		if *int8s {
+			return benchInt8Layers(ctx, c.stdout, e, m, *batch)
+		}
 		return benchLayers(ctx, c.stdout, e, m, *batch, measureLimits(), opts...)
 	}
 	cases := benchCases()
-	if len(opts) > 0 && *name == "" {
+	if (len(opts) > 0 || *int8s) && *name == "" {
 		cases = slices.DeleteFunc(cases, func(b benchCase) bool { return !strings.Contains(b.name, "/infer/") })
 	}
 	if *name != "" {
@@ -135,6 +142,9 @@ func bench(ctx context.Context, c *call) error {
 		if len(opts) > 0 && strings.Contains(*name, "/train/") {
 			return usagef("-weights-type: %s trains, which is done in %v", *name, weightsTypes[0])
 		}
+		if *int8s && !strings.Contains(*name, "/infer/") {
+			return usagef("-int8: %s does not infer with a model", *name)
+		}
 		cases = cases[i : i+1]
 	}
 	runtime.GOMAXPROCS(*threads)
@@ -144,6 +154,9 @@ func bench(ctx context.Context, c *call) error {
 		fmt.Fprintf(c.stdout, "%-16s %10s %10s %10s %7s  %s\n", "case", "ms", "min", "max", "share", "check")
 	}
 	for _, b := range cases {
+		if *int8s {
+			b.make = inInt8(ctx, b.make)
+		}
 		r, err := measureCase(ctx, e, b, limits, opts...)
 		if err != nil {
 			return fmt.Errorf("%s: %w", b.name, err)
