@@ -46,12 +46,14 @@ func TestNothingWhereSomethingIsWantedNeverPanics(t *testing.T) {
 
 			"Int8Of":       engine.Int8Of,
 			"Int8Scale":    engine.Int8Scale,
+			"Byte":         engine.Byte,
 			"QuantOf":      engine.QuantOf,
 			"QuantWeights": engine.QuantWeights,
 			"Round":        engine.Round,
 			"SmallWeights": engine.SmallWeights,
 		},
 		Types: []any{
+			new(engine.Affine),
 			new(engine.Arg),
 			new(engine.Arrangement),
 			new(engine.Axes),

@@ -48,9 +48,8 @@ func (q Quant) Number(v uint8) float32 { return float32(int(v)-int(q.Zero)) * q.
 // Quantised are the attributes of a product or convolution in 8-bit integers. Images and rows are
 // uint8, mapped by In. Weights are int8 with a scale for each output channel, those of [Round].
 // The products of weights and In's differences from Zero, padding being 0, are added up exactly in
-// int32; [Quantised.Finish] says what becomes of a sum.
-//
-// [Quantised.Deepest] bounds the terms of a sum, so that no int32 can overflow.
+// int32; [Affine] says what becomes of a sum: it is scaled, the bias and the addend are added, and the
+// result is clamped. [Deepest] bounds the terms of a sum, so that no int32 can overflow.
 type Quantised struct {
 	In  Quant // of input 0
 	Out Quant // of the result, if that is uint8; otherwise zero, and the result is float32
@@ -74,21 +73,61 @@ func (q Quantised) WithReLU(rectify bool) Quantised {
 	return q
 }
 
-// Finish is the result in float32 for a sum of a channel whose weights have the given scale: the
-// sum times both scales, plus the bias, plus the addend, clamped. Each operation rounds to float32.
-// A scale that is NaN makes all of the channel NaN, which becomes Out's lower end if that is uint8.
-func (q Quantised) Finish(sum int32, scale, bias, addend float32) float32 {
-	y := float32(float32(sum)*float32(q.In.Scale*scale)) + bias
-	if q.Adds {
-		y += addend
+// Affine is what becomes of a sum, in float32, each operation of it rounded:
+//
+//	y = sum*(Factor*scale) + shift + addend*Addend
+//
+// with the scale of the channel's weights and the shift that Shift gives, then clamped to [Lo,Hi].
+// An addend in uint8 enters as it is. A result in uint8 is y rounded to the nearest integer, ties to
+// even, 0 if y is NaN.
+type Affine struct {
+	Factor, Addend float32
+	Lo, Hi         float32
+
+	inverse, zero float32 // of bytes; else 1 and 0
+	offset        float32 // what a byte that is added stands for, less than it
+}
+
+// Affine returns q in that form.
+func (q Quantised) Affine() Affine {
+	a := Affine{Factor: q.In.Scale, Addend: 1, Lo: q.Lo, Hi: q.Hi, inverse: 1}
+	if q.Addend.Scale != 0 {
+		a.Addend, a.offset = q.Addend.Scale, q.Addend.Scale*float32(q.Addend.Zero)
 	}
-	if y < q.Lo {
-		y = q.Lo
+	if q.Out.Scale == 0 {
+		return a
 	}
-	if y > q.Hi {
-		y = q.Hi
+	a.inverse, a.zero = q.Out.Inverse(), float32(q.Out.Zero)
+	a.Factor *= a.inverse
+	a.Addend *= a.inverse
+	a.Lo = min(max(float32(q.Lo*a.inverse)+a.zero, 0), math.MaxUint8)
+	a.Hi = min(max(float32(q.Hi*a.inverse)+a.zero, 0), math.MaxUint8)
+	return a
+}
+
+// Shift returns the shift for a bias, which is 0 where there is none.
+func (a Affine) Shift(bias float32) float32 { return float32((bias-a.offset)*a.inverse) + a.zero }
+
+// Of returns y for a sum, the scale of its channel, its shift, and an addend, which is 0 where there
+// is none.
+func (a Affine) Of(sum int32, scale, shift, addend float32) float32 {
+	y := float32(float32(sum)*float32(a.Factor*scale)) + shift
+	y += float32(addend * a.Addend)
+	if y < a.Lo {
+		y = a.Lo
+	}
+	if y > a.Hi {
+		y = a.Hi
 	}
 	return y
+}
+
+// Byte rounds y, which has been clamped to the range of bytes.
+func Byte(y float32) uint8 {
+	if y != y {
+		return 0
+	}
+	return uint8(math.RoundToEven(float64(y)))
 }
 
 // QuantWeights sets dst to the weights w, of type t, as multiples of the scale of their channel of

@@ -76,17 +76,33 @@ func TestQuantisedWeightsAreTheRoundedOnes(t *testing.T) {
 }
 
 func TestSumsAreScaledShiftedAddedAndClamped(t *testing.T) {
-	q := engine.Quantised{In: engine.Quant{Scale: .5}, Lo: -10, Hi: 10}
-	require.Equal(t, float32(4), q.Finish(6, 1, 1, 99), "no addend")
+	inf := float32(math.Inf(1))
+	q := engine.Quantised{In: engine.Quant{Scale: .5}, Lo: -inf, Hi: inf}
+	of := func(sum int32, scale, bias, addend float32) float32 {
+		a := q.Affine()
+		return a.Of(sum, scale, a.Shift(bias), addend)
+	}
+	require.Equal(t, float32(4), of(6, 1, 1, 0))
 	q.Adds = true
-	require.Equal(t, float32(6), q.Finish(6, 1, 1, 2))
-	require.Equal(t, float32(10), q.Finish(6, 9, 1, 2))
-	require.Equal(t, float32(-10), q.Finish(-60, 9, 1, 2))
-	require.Equal(t, float32(0), q.WithReLU(true).Finish(-60, 9, 1, 2))
-	require.Equal(t, q, q.WithReLU(false))
+	require.Equal(t, float32(6), of(6, 1, 1, 2))
+	q.Addend = engine.Quant{Scale: 2, Zero: 10}
+	require.Equal(t, float32(-12), of(6, 1, 1, 2), "2*(2-10)")
+	q.Lo, q.Hi = -10, 10
+	require.Equal(t, float32(-10), of(6, 1, 1, 2))
+	require.Equal(t, float32(10), of(60, 9, 1, 12))
+	require.True(t, math.IsNaN(float64(of(6, float32(math.NaN()), 1, 2))))
+
+	q.Out = engine.Quant{Scale: .25, Zero: 100}
+	require.Equal(t, float32(60), of(6, 1, 1, 2))
+	require.Equal(t, float32(140), of(60, 9, 1, 12))
+	require.Equal(t, float32(132), of(6, 1, 5, 10), "100+8/.25")
+	rectified := q.WithReLU(true).Affine()
+	require.Equal(t, float32(100), rectified.Lo)
 	q.Hi = -2
-	require.Equal(t, float32(-2), q.WithReLU(true).Finish(6, 9, 1, 2), "a clamp below what the rectifier leaves")
-	q.Hi = 10
-	nan := float32(math.NaN())
-	require.True(t, math.IsNaN(float64(q.Finish(6, nan, 1, 2))))
+	require.Equal(t, float32(92), q.WithReLU(true).Affine().Lo, "a clamp below what the rectifier leaves")
+	require.Equal(t, q, q.WithReLU(false))
+
+	require.Equal(t, uint8(2), engine.Byte(2.5))
+	require.Equal(t, uint8(255), engine.Byte(255))
+	require.Zero(t, engine.Byte(float32(math.NaN())))
 }

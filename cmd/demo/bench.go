@@ -39,6 +39,7 @@ type workload struct {
 	inputs  []*tensor.Dense
 	flops   float64 // of a run
 	check   func(w *workload) (float64, error)
+	err     float64 // of the first output, if it is in 8-bit integers; see distanceFrom
 }
 
 func (w *workload) run() ([]*tensor.Dense, error) {
@@ -178,6 +179,7 @@ type benchResult struct {
 	Share  float64 `json:"share"` // of the peak of multiply-adds
 	GFLOPS float64 `json:"fma_gflops"`
 	GBs    float64 `json:"gb_s"`
+	Error  float64 `json:"error,omitempty"` // with -int8, of the logits
 }
 
 func (r benchResult) print(c *call, asJSON bool) error {
@@ -203,6 +205,7 @@ func measureCase(ctx context.Context, e engine.Engine, b benchCase, l limits, op
 	}
 	slices.Sort(times)
 	r := benchResult{Case: b.name, Ms: times[len(times)/2], Min: times[0], Max: times[len(times)-1], Check: check, GFLOPS: l.gflops, GBs: l.gbs}
+	r.Error = w.err
 	r.Share = w.flops / (r.Ms * 1e6) / l.gflops
 	return r, nil
 }

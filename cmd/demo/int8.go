@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"io"
+	"math"
 
 	"github.com/plexaura/plexaura/engine"
 	"github.com/plexaura/plexaura/vm"
@@ -19,8 +20,31 @@ func inInt8(ctx context.Context, make func(e engine.Engine, opts ...vm.Option) (
 		if err := w.machine.Calibrate(ctx, ranges, w.inputs...); err != nil {
 			return nil, err
 		}
-		return make(e, append(opts, vm.Quantise(ranges))...)
+		quantised, err := make(e, append(opts, vm.Quantise(ranges))...)
+		if err != nil {
+			return nil, err
+		}
+		quantised.err, err = quantised.distanceFrom(w)
+		return quantised, err
 	}
+}
+
+// distanceFrom is the distance of the first output of w from that of exact, relative to its length.
+func (w *workload) distanceFrom(exact *workload) (float64, error) {
+	want, err := exact.run()
+	if err != nil {
+		return 0, err
+	}
+	got, err := w.run()
+	if err != nil {
+		return 0, err
+	}
+	off, length := 0.0, 0.0
+	for i, x := range want[0].Float32s() {
+		d := float64(got[0].Float32s()[i]) - float64(x)
+		off, length = off+d*d, length+float64(x)*float64(x)
+	}
+	return math.Sqrt(off / length), nil
 }
 
 // benchInt8Layers is benchLayers for inference in 8-bit integers.

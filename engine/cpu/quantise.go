@@ -37,14 +37,22 @@ func (e Engine) BindQuantConv2D(c engine.Conv2D, q engine.Quantised, in []engine
 	}
 	b, err := e.Engine.BindQuantConv2D(c, q, in, out)
 	if err == nil && e.simd.Quant.Vector() && out.Len() > 0 {
-		b.Arrangements = append(b.Arrangements, engine.Arrangement{In: quantLayouts(q, in), Out: channelsLast, Gain: engine.Always})
+		b.Arrangements = append(b.Arrangements, engine.Arrangement{In: quantLayouts(c, q, in), Out: channelsLast, Gain: engine.Always})
 	}
 	return b, err
 }
 
-// quantLayouts are the layouts of in for images with channels last: those of the images and of the addend.
-func quantLayouts(q engine.Quantised, in []engine.Operand) []engine.Layout {
+// fewChannels is how many channels are copied from planes, which takes no longer than from pixels: those of
+// pictures, which come in planes.
+const fewChannels = 4
+
+// quantLayouts are the layouts of in for results with channels last: those of the images, but for pictures,
+// and of the addend.
+func quantLayouts(c engine.Conv2D, q engine.Quantised, in []engine.Operand) []engine.Layout {
 	all := engine.Images(channelsLast, 1, len(in))
+	if in[0].Int(1) <= fewChannels && c.Groups == 1 {
+		all[0] = engine.Rows
+	}
 	if q.Adds {
 		all[len(in)-1] = channelsLast
 	}
@@ -53,7 +61,7 @@ func quantLayouts(q engine.Quantised, in []engine.Operand) []engine.Layout {
 
 func (e Engine) quantConv2D(c engine.Conv2D, q engine.Quantised, in []engine.Operand, out engine.Operand) (engine.Bound, error) {
 	rows := make([]engine.Operand, len(in))
-	for i, l := range quantLayouts(q, in) {
+	for i, l := range quantLayouts(c, q, in) {
 		if in[i].Layout != l {
 			return engine.Bound{}, engine.Unsupported(name, "NHWC QuantConv2D", in)
 		}
@@ -63,30 +71,55 @@ func (e Engine) quantConv2D(c engine.Conv2D, q engine.Quantised, in []engine.Ope
 		return engine.Bound{}, err
 	}
 	g := convOf(c, in[0].Type, in[1].Type, out.Type)
-	op := quant.Op{Window: g.Window, N: g.batch, Groups: g.groups, M: g.filters, In: quant.Scale(q.In), Bias: c.Epilogue.Bias}
-	op.Tail = quantTail(q.WithReLU(c.Epilogue.ReLU), in, out)
+	op := quant.Op{Window: g.Window, N: g.batch, Groups: g.groups, M: g.filters, Planes: in[0].Layout == engine.Rows}
+	t := quantTailOf(&op, q.WithReLU(c.Epilogue.ReLU), c.Epilogue, in, out)
 	w := engine.Weights{In: 1}
 	if g.depthwise() && !q.Adds {
 		plan := quant.NewDepthwise(e.simd.Quant, op)
-		return e.bindQuant(plan, op, in, w, func(y, x, packed []uint8, bias []float32, _, scratch []uint8, lo, hi int) {
-			plan.Run(y, x, packed, bias, scratch, lo, hi)
+		return e.bindQuant(plan, t, in, w, func(y, x, packed []uint8, shifts []float32, _, scratch []uint8, lo, hi int) {
+			plan.Run(y, x, packed, shifts, scratch, lo, hi)
 		}), nil
 	}
 	plan := quant.NewConv(e.simd.Quant, op, op.Filters())
-	return e.bindQuant(plan, op, in, w, plan.Run), nil
+	return e.bindQuant(plan, t, in, w, plan.Run), nil
 }
 
-// quantTail is what becomes of sums.
-func quantTail(q engine.Quantised, in []engine.Operand, out engine.Operand) quant.Tail {
-	t := quant.Tail{Lo: q.Lo, Hi: q.Hi, Bytes: out.DType == shape.Uint8, Out: quant.Scale(q.Out), Addend: quant.Scale(q.Addend)}
+// quantTail is what a kernel does beside multiplying.
+type quantTail struct {
+	affine  engine.Affine
+	filters int
+	bias    bool
+	adds    bool // the last input
+}
+
+// quantTailOf sets what becomes of the sums of op.
+func quantTailOf(op *quant.Op, q engine.Quantised, ep engine.Epilogue, in []engine.Operand, out engine.Operand) quantTail {
+	t := quantTail{affine: q.Affine(), filters: op.Groups * op.M, bias: ep.Bias, adds: q.Adds}
+	op.Zero, op.Factor = q.In.Zero, t.affine.Factor
+	op.Tail = quant.Tail{Factor: t.affine.Addend, Lo: t.affine.Lo, Hi: t.affine.Hi, Bytes: out.DType == shape.Uint8}
 	switch {
 	case !q.Adds:
 	case in[len(in)-1].DType == shape.Uint8:
-		t.Adds = quant.AddBytes
+		op.Tail.Adds = quant.AddBytes
 	default:
-		t.Adds = quant.AddFloats
+		op.Tail.Adds = quant.AddFloats
 	}
 	return t
+}
+
+// shift sets dst to the shifts of all filters.
+func (t *quantTail) shift(dst []float32, c *engine.Call) {
+	var bias []float32
+	if t.bias {
+		bias = engine.Slice[float32](c.In[2])
+	}
+	for i := range t.filters {
+		b := float32(0)
+		if t.bias {
+			b = bias[i]
+		}
+		dst[i] = t.affine.Shift(b)
+	}
 }
 
 // BindQuantMatMul implements [engine.Quantiser]: a product is a convolution of images of one pixel.
@@ -95,15 +128,15 @@ func (e Engine) BindQuantMatMul(m engine.MatMul, q engine.Quantised, in []engine
 	if err != nil || !e.simd.Quant.Vector() || out.Len() == 0 || in[0].Len() == 0 {
 		return b, err
 	}
-	op := quant.Op{N: out.Int(0), Groups: 1, M: out.Int(1), In: quant.Scale(q.In), Bias: m.Epilogue.Bias}
+	op := quant.Op{N: out.Int(0), Groups: 1, M: out.Int(1)}
 	op.Window.C, op.H, op.W, op.KH, op.KW, op.OH, op.OW = in[0].Int(1), 1, 1, 1, 1, 1, 1
-	op.Tail = quantTail(q.WithReLU(m.Epilogue.ReLU), in, out)
+	t := quantTailOf(&op, q.WithReLU(m.Epilogue.ReLU), m.Epilogue, in, out)
 	w, source := engine.Weights{In: 1, Axis: 1}, quant.Weights{Filter: 1, Channel: op.M}
 	if m.TransB {
 		w.Axis, source = 0, op.Filters()
 	}
 	plan := quant.NewConv(e.simd.Quant, op, source)
-	return e.bindQuant(plan, op, in, w, plan.Run), nil
+	return e.bindQuant(plan, t, in, w, plan.Run), nil
 }
 
 // quantPlan is a planned convolution of bytes.
@@ -129,11 +162,11 @@ type framed interface {
 const quantAlg = "int8"
 
 // bindQuant returns the kernel of plan, whose tasks run does.
-func (e Engine) bindQuant(plan quantPlan, op quant.Op, in []engine.Operand, w engine.Weights,
-	run func(y, x, packed []uint8, bias []float32, addend, scratch []uint8, lo, hi int)) engine.Bound {
+func (e Engine) bindQuant(plan quantPlan, t quantTail, in []engine.Operand, w engine.Weights,
+	run func(y, x, packed []uint8, shifts []float32, addend, scratch []uint8, lo, hi int)) engine.Bound {
 	var l layout
 	var scratch, own region[uint8]
-	frame := e.framing(&l, plan)
+	frame, shifts := e.framing(&l, plan), reserve[float32](&l, 1, quant.ShiftLen(t.filters))
 	packed := func(c *engine.Call) []uint8 {
 		if c.Packed.Valid() {
 			return engine.Slice[uint8](c.Packed.At(0, shape.Uint8, plan.PackedLen()))
@@ -141,15 +174,11 @@ func (e Engine) bindQuant(plan quantPlan, op quant.Op, in []engine.Operand, w en
 		return own.of(c, 0)
 	}
 	tasks := e.newLoop(plan.Tasks(), vectorCost(plan.Work())/4/max(plan.Tasks(), 1), func(c *engine.Call, slot, lo, hi int) {
-		var bias []float32
 		var addend []uint8
-		if op.Bias {
-			bias = engine.Slice[float32](c.In[2])
-		}
-		if op.Tail.Adds != quant.AddNothing {
+		if t.adds {
 			addend = c.In[len(in)-1].Bytes()
 		}
-		run(c.Out[0].Bytes(), frame.of(c), packed(c), bias, addend, scratch.of(c, slot), lo, hi)
+		run(c.Out[0].Bytes(), frame.of(c), packed(c), shifts.of(c, 0), addend, scratch.of(c, slot), lo, hi)
 	})
 	scratch = reserve[uint8](&l, tasks.slots, plan.ScratchLen())
 	rest := int(l)
@@ -159,6 +188,7 @@ func (e Engine) bindQuant(plan quantPlan, op quant.Op, in []engine.Operand, w en
 		if !c.Packed.Valid() {
 			pack(c)
 		}
+		t.shift(shifts.of(c, 0), c)
 		frame.copies.run(c)
 		tasks.run(c)
 		return nil

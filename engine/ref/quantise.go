@@ -51,6 +51,7 @@ func (Engine) BindQuantMatMul(m engine.MatMul, q engine.Quantised, in []engine.O
 // finisher makes results of sums.
 type finisher struct {
 	engine.Quantised
+	affine    engine.Affine
 	bias      bool
 	addend    int  // index of the input that is added
 	addsBytes bool // it is uint8
@@ -59,6 +60,7 @@ type finisher struct {
 
 func finisherOf(q engine.Quantised, e engine.Epilogue, in []engine.Operand, out engine.Operand) finisher {
 	f := finisher{Quantised: q.WithReLU(e.ReLU), bias: e.Bias, addend: len(in) - 1, bytes: out.DType == shape.Uint8}
+	f.affine = f.Affine()
 	f.addsBytes = q.Adds && in[f.addend].DType == shape.Uint8
 	return f
 }
@@ -108,13 +110,13 @@ func (f finisher) store(c *engine.Call, i int, sum int32, scale float32, channel
 	}
 	switch {
 	case f.addsBytes:
-		addend = f.Addend.Number(engine.Slice[uint8](c.In[f.addend])[i])
+		addend = float32(engine.Slice[uint8](c.In[f.addend])[i])
 	case f.Adds:
 		addend = engine.Slice[float32](c.In[f.addend])[i]
 	}
-	y := f.Finish(sum, scale, bias, addend)
+	y := f.affine.Of(sum, scale, f.affine.Shift(bias), addend)
 	if f.bytes {
-		engine.Slice[uint8](c.Out[0])[i] = f.Out.Of(y)
+		engine.Slice[uint8](c.Out[0])[i] = engine.Byte(y)
 		return
 	}
 	engine.Slice[float32](c.Out[0])[i] = y

@@ -69,16 +69,12 @@ const (
 // and where its weights do.
 type Tap struct{ X, W int }
 
-// QuantTail is what kernels of 8-bit integers make of sums that are scaled and have their bias: an
-// addend, a clamp, and bytes where FlagBytes is set.
+// QuantTail is what kernels of 8-bit integers make of sums that are scaled and shifted: an addend times
+// Addend is added, the result is clamped, and made a byte where FlagBytes is set.
 type QuantTail struct {
-	Lo, Hi      float32 // the clamp
-	Inverse     float32 // of the scale of bytes
-	Least, Most float32 // of numbers times Inverse: the bytes 0 and 255, less Zero
-	Zero        int32
-	AddScale    float32 // of an addend in bytes
-	AddZero     int32
-	Flags       int
+	Lo, Hi float32
+	Addend float32
+	Flags  uint32
 }
 
 // Bits of QuantTail.Flags.
@@ -87,3 +83,9 @@ const (
 	FlagAddBytes             // bytes are added
 	FlagAddFloat             // float32s are added
 )
+
+// QuantScale is how float32 becomes bytes: times Inverse, clamped to [Least,Most], rounded, plus Zero.
+type QuantScale struct {
+	Inverse, Least, Most float32
+	Zero                 int32
+}

@@ -46,9 +46,12 @@ type quant struct {
 // deep reports whether the target multiplies bytes.
 func (q *quant) deep() bool { return q.mask == opmask }
 
-var tailFields abi.QuantTail
+var (
+	tailFields  abi.QuantTail
+	scaleFields abi.QuantScale
+)
 
-// field is the memory of a field of the tail.
+// field is the memory of a field of the tail, or the scale.
 func (q *quant) field(offset uintptr) operand.Mem {
 	return operand.Mem{Base: q.tail, Disp: int(offset)}
 }
@@ -65,7 +68,7 @@ func rowOf(base reg.GPVirtual, ld reg.GPVirtual, i int) operand.Mem {
 	return m
 }
 
-const tileParams = "tiles int, x *uint8, pixels *int, runs int, at *int, steps int, w *int8, channels *float32, bias *float32, tail *float32, y *uint8, ys int, addend *uint8, as int"
+const tileParams = "tiles int, x *uint8, pixels *int, runs int, at *int, steps int, w *int8, channels, shifts, tail *float32, y *uint8, ys int, addend *uint8, as int"
 
 // tile emits a kernel for rows windows and vecs vectors of filters, and returns its name.
 func (q *quant) tile(rows, vecs int) string {
@@ -173,10 +176,10 @@ func (q *quant) finish(rows, vecs int, acc func(i, v int) reg.VecPhysical, use [
 			q.VMULPS(free[0], acc(i, v), acc(i, v))
 		}
 	}
-	flags, bias := q.field(unsafe.Offsetof(tailFields.Flags)), q.channels
-	q.Load(q.Param("bias"), bias)
+	flags, shifts := q.field(unsafe.Offsetof(tailFields.Flags)), q.channels
+	q.Load(q.Param("shifts"), shifts)
 	for v := range vecs {
-		q.VMOVUPS(operand.Mem{Base: bias, Disp: v * q.size}, free[0])
+		q.VMOVUPS(operand.Mem{Base: shifts, Disp: v * q.size}, free[0])
 		for i := range rows {
 			q.VADDPS(free[0], acc(i, v), acc(i, v))
 		}
@@ -191,7 +194,7 @@ func (q *quant) finish(rows, vecs int, acc func(i, v int) reg.VecPhysical, use [
 	each(func(i, v int, sum reg.VecPhysical) { q.VMOVUPS(sum, at(i).Offset(v*q.size)) })
 	q.JMP(operand.LabelRef("stored"))
 	q.Label("bytes")
-	q.rounded(each, free)
+	each(func(_, _ int, sum reg.VecPhysical) { q.VCVTPS2DQ(sum, sum) })
 	at = q.places(q.y, q.ys, rows, use)
 	each(func(i, v int, sum reg.VecPhysical) { q.narrow(sum, at(i).Offset(v*q.width()), free) })
 	q.Label("stored")
@@ -225,20 +228,21 @@ func (q *quant) adds(rows int, each func(func(i, v int, sum reg.VecPhysical)), f
 	q.Load(q.Param("addend"), q.y)
 	q.Load(q.Param("as"), q.ys)
 	at := q.places(q.y, q.ys, rows, use)
+	q.all(unsafe.Offsetof(tailFields.Addend), free[0])
 	q.TESTB(operand.Imm(abi.FlagAddFloat), flags)
 	q.JNE(operand.LabelRef("addfloat"))
-	q.all(unsafe.Offsetof(tailFields.AddScale), free[0])
-	q.all(unsafe.Offsetof(tailFields.AddZero), free[1])
 	each(func(i, v int, sum reg.VecPhysical) {
-		q.VPMOVZXBD(at(i).Offset(v*q.width()), free[2])
-		q.VPSUBD(free[1], free[2], free[2])
-		q.VCVTDQ2PS(free[2], free[2])
-		q.VMULPS(free[0], free[2], free[2])
-		q.VADDPS(free[2], sum, sum)
+		q.VPMOVZXBD(at(i).Offset(v*q.width()), free[1])
+		q.VCVTDQ2PS(free[1], free[1])
+		q.VMULPS(free[0], free[1], free[1])
+		q.VADDPS(free[1], sum, sum)
 	})
 	q.JMP(operand.LabelRef("advance"))
 	q.Label("addfloat")
-	each(func(i, v int, sum reg.VecPhysical) { q.VADDPS(at(i).Offset(v*q.size), sum, sum) })
+	each(func(i, v int, sum reg.VecPhysical) {
+		q.VMULPS(at(i).Offset(v*q.size), free[0], free[1])
+		q.VADDPS(free[1], sum, sum)
+	})
 	q.Label("advance")
 	q.next(q.y, q.ys, rows)
 	q.Store(q.y, q.Param("addend"))
@@ -255,22 +259,7 @@ func (q *quant) clamp(each func(func(i, v int, sum reg.VecPhysical)), free []reg
 	})
 }
 
-// rounded makes integers of sums. NaN becomes the least.
-func (q *quant) rounded(each func(func(i, v int, sum reg.VecPhysical)), free []reg.VecPhysical) {
-	q.all(unsafe.Offsetof(tailFields.Inverse), free[0])
-	q.all(unsafe.Offsetof(tailFields.Least), free[1])
-	q.all(unsafe.Offsetof(tailFields.Most), free[2])
-	q.all(unsafe.Offsetof(tailFields.Zero), free[3])
-	each(func(_, _ int, sum reg.VecPhysical) {
-		q.VMULPS(free[0], sum, sum)
-		q.VMAXPS(free[1], sum, sum)
-		q.VMINPS(free[2], sum, sum)
-		q.VCVTPS2DQ(sum, sum)
-		q.VPADDD(free[3], sum, sum)
-	})
-}
-
-// narrow stores integers from 0 to 255 as bytes.
+// narrow stores integers from 0 to 255 as bytes, and what becomes of NaN as 0.
 func (q *quant) narrow(sum reg.VecPhysical, to operand.Mem, free []reg.VecPhysical) {
 	if q.deep() {
 		q.VPMOVDB(sum, to)
@@ -290,7 +279,7 @@ var slideSizes = []int{8, 4, 2, 1}
 // side.
 func (q *quant) depthwise() {
 	q.function("depthwise"+q.name, "is the slideFunc of products.",
-		"func(pixels int, x *uint8, xs int, taps int, at *int, w *int8, channels *float32, bias *float32, tail *float32, y *uint8, ys int)")
+		"func(pixels int, x *uint8, xs int, taps int, at *int, w *int8, channels, shifts, tail *float32, y *uint8, ys int)")
 	x, xs, w, left, at, offset := q.arg("x"), q.arg("xs"), q.GP64(), q.GP64(), q.GP64(), q.GP64()
 	use := [3]reg.GPVirtual{q.GP64(), q.GP64(), q.GP64()}
 	weights, bytes := q.regs[8], q.regs[9]
@@ -355,7 +344,7 @@ func (q *quant) slid(pixels int, block string, use [3]reg.GPVirtual) {
 		q.VMULPS(free[0], sum, sum)
 	})
 	flags := q.field(unsafe.Offsetof(tailFields.Flags))
-	q.Load(q.Param("bias"), q.channels)
+	q.Load(q.Param("shifts"), q.channels)
 	q.VMOVUPS(operand.Mem{Base: q.channels}, free[0])
 	each(func(_, _ int, sum reg.VecPhysical) { q.VADDPS(free[0], sum, sum) })
 	q.clamp(each, free)
@@ -367,7 +356,7 @@ func (q *quant) slid(pixels int, block string, use [3]reg.GPVirtual) {
 	each(func(i, _ int, sum reg.VecPhysical) { q.VMOVUPS(sum, at(i)) })
 	q.JMP(operand.LabelRef("stored" + block))
 	q.Label("bytes" + block)
-	q.rounded(each, free)
+	each(func(_, _ int, sum reg.VecPhysical) { q.VCVTPS2DQ(sum, sum) })
 	at = q.places(q.y, q.ys, pixels, use)
 	each(func(i, _ int, sum reg.VecPhysical) { q.narrow(sum, at(i), free) })
 	q.Label("stored" + block)
@@ -377,14 +366,14 @@ func (q *quant) slid(pixels int, block string, use [3]reg.GPVirtual) {
 
 // bytes emits the kernel that maps vectors > 0 vectors of float32 to bytes.
 func (q *quant) bytes() {
-	q.function("bytes"+q.name, "sets y to the bytes of vectors > 0 vectors of x.", "func(vectors int, x *float32, tail *float32, y *uint8)")
+	q.function("bytes"+q.name, "sets y to the bytes of vectors > 0 vectors of x.", "func(vectors int, x, scale *float32, y *uint8)")
 	vectors, x, y := q.arg("vectors"), q.arg("x"), q.arg("y")
-	q.tail = q.arg("tail")
+	q.tail = q.arg("scale")
 	consts, sum := q.regs[1:], q.regs[0]
-	q.all(unsafe.Offsetof(tailFields.Inverse), consts[0])
-	q.all(unsafe.Offsetof(tailFields.Least), consts[1])
-	q.all(unsafe.Offsetof(tailFields.Most), consts[2])
-	q.all(unsafe.Offsetof(tailFields.Zero), consts[3])
+	q.all(unsafe.Offsetof(scaleFields.Inverse), consts[0])
+	q.all(unsafe.Offsetof(scaleFields.Least), consts[1])
+	q.all(unsafe.Offsetof(scaleFields.Most), consts[2])
+	q.all(unsafe.Offsetof(scaleFields.Zero), consts[3])
 	q.Label("vector")
 	q.VMULPS(operand.Mem{Base: x}, consts[0], sum)
 	q.VMAXPS(consts[1], sum, sum)

@@ -9,14 +9,16 @@ import (
 )
 
 // Op describes a convolution of N images (N,H,W,Groups*C) of bytes to (N,OH,OW,Groups*M): C channels
-// and M filters in each group, and a bias of Groups*M values if Bias is set.
+// and M filters in each group. Sums are of the products of weights and of what bytes are more than Zero. They
+// are multiplied by Factor times the scale of their filter, and shifted by a number of it.
 type Op struct {
 	window.Window
 	N, Groups, M int
 
-	In   Scale // of the images
-	Bias bool
-	Tail Tail
+	Zero   uint8
+	Factor float32
+	Tail   Tail
+	Planes bool // the images are (N,C,H,W), of one group
 }
 
 func (op *Op) filters() int { return op.Groups * op.M }
@@ -72,7 +74,7 @@ const (
 func NewConv(k *Kernels, op Op, source Weights) *Conv {
 	op.Window = op.WithDefaults()
 	c := &Conv{Op: op, k: k, source: source, tail: op.Tail.tail()}
-	c.frame = frameOf(op.Window, op.N, op.Groups, isa.RoundUp(op.C, 4), 0, op.In.Zero)
+	c.frame = frameOf(op.Window, op.N, op.Groups, isa.RoundUp(op.C, 4), 0, op.Zero, op.Planes)
 	c.plan()
 	for g := range op.Groups {
 		for first := 0; first < op.M; first += k.vecs * k.lanes {
@@ -137,13 +139,14 @@ type Form struct {
 	groups, m, c, kh, kw int
 	split                bool
 	k                    int
-	in                   Scale
+	zero                 uint8
+	factor               float32
 	source               Weights
 }
 
 // Form returns the name of the form that Pack makes.
 func (c *Conv) Form() Form {
-	return Form{c.Groups, c.M, c.C, c.KH, c.KW, len(c.runs) != c.KH, c.k.lanes, c.In, c.source}
+	return Form{c.Groups, c.M, c.C, c.KH, c.KW, len(c.runs) != c.KH, c.k.lanes, c.Zero, c.Factor, c.source}
 }
 
 // Pack does tasks lo to hi of packing filters, which w has as multiples of their scales, to packed,
@@ -160,8 +163,8 @@ func (c *Conv) Pack(packed []uint8, w []int8, scales []float32, lo, hi int) {
 		clear(scale)
 		for lane := range p.n {
 			filter := p.group*c.M + p.first + lane
-			scale[lane] = c.In.Scale * scales[filter]
-			first[lane] = -int32(c.In.Zero) * c.packFilter(dst, w, filter, lane, lanes)
+			scale[lane] = c.Factor * scales[filter]
+			first[lane] = -int32(c.Zero) * c.packFilter(dst, w, filter, lane, lanes)
 		}
 	}
 }
@@ -207,28 +210,30 @@ func (c *Conv) Tasks() int { return c.blocks * c.chunks }
 func (c *Conv) Work() int { return c.pixels() * c.filters() * c.Rows() }
 
 // ScratchLen is the bytes of scratch memory that a worker needs, aligned to 64: the places of windows,
-// and the bias, the results and the addends of panels that are not whole.
+// and the results and the addends of panels that are not whole.
 func (c *Conv) ScratchLen() int {
-	return placesLen + 4*mostLanes + 8*sweep*c.k.vecs*c.k.lanes
+	return placesLen + 8*sweep*c.k.vecs*c.k.lanes
 }
 
-const (
-	placesLen = 8 * sweep
-	mostLanes = 64 // of a panel
-)
+const placesLen = 8 * sweep
+
+// ShiftLen is the number of shifts that Run is given for n filters, of which those behind the n are not
+// used.
+func ShiftLen(n int) int { return n + mostLanes }
+
+const mostLanes = 64 // of a panel
 
 // Run does tasks lo to hi. x is what Frame has filled if FrameLen is not 0, and else the images. y
-// and addend are the memory of results and of what is added, as the tail says.
-func (c *Conv) Run(y, x, packed []uint8, bias []float32, addend, scratch []uint8, lo, hi int) {
+// and addend are the memory of results and of what is added, as the tail says. shifts are [ShiftLen]
+// long.
+func (c *Conv) Run(y, x, packed []uint8, shifts []float32, addend, scratch []uint8, lo, hi int) {
 	need("results", len(y), c.Results()*c.Tail.size())
 	need("images", len(x), max(c.FrameLen(), c.N*c.fh*c.fw*c.pixel()))
 	need("packed filters", len(packed), c.packed)
 	need("scratch", len(scratch), c.ScratchLen())
 	need("addends", len(addend), c.Results()*c.Tail.Adds.size())
-	if c.Bias {
-		need("bias", len(bias), c.filters())
-	}
-	r := run{Conv: c, y: y, x: x, packed: packed, bias: bias, addend: addend, scratch: scratch}
+	need("shifts", len(shifts), ShiftLen(c.filters()))
+	r := run{Conv: c, y: y, x: x, packed: packed, shifts: shifts, addend: addend, scratch: scratch}
 	for i := lo; i < hi; i++ {
 		first := i / c.chunks * c.block
 		last := min(first+c.block, c.pixels())
@@ -243,12 +248,9 @@ func (c *Conv) Run(y, x, packed []uint8, bias []float32, addend, scratch []uint8
 type run struct {
 	*Conv
 	y, x, packed    []uint8
-	bias            []float32
+	shifts          []float32
 	addend, scratch []uint8
 }
-
-// none is the bias of filters that have none.
-var none [mostLanes]float32
 
 // sweep multiplies n windows from first on by panels.
 func (r *run) sweep(first, n int, panels []panel) {
@@ -283,42 +285,34 @@ func (r *run) places(pixels []int, first int) {
 // whole multiplies by a panel whose vectors are full.
 func (r *run) whole(p *panel, pixels []int, first int) {
 	filter, size, adds := p.group*r.M+p.first, r.Tail.size(), r.Tail.Adds.size()
-	bias := none[:]
-	if r.Bias {
-		bias = r.bias[filter:]
-	}
 	var addend []uint8
 	if adds > 0 {
 		addend = r.addend[adds*(first*r.filters()+filter):]
 	}
-	r.multiply(p, pixels, bias, r.y[size*(first*r.filters()+filter):], size*r.filters(), addend, adds*r.filters())
+	r.multiply(p, pixels, r.y[size*(first*r.filters()+filter):], size*r.filters(), addend, adds*r.filters())
 }
 
-// ragged multiplies by a panel whose last vector is not full: bias, addends and results are copied.
+// ragged multiplies by a panel whose last vector is not full: addends and results are copied.
 func (r *run) ragged(p *panel, pixels []int, first int) {
 	filter, lanes, size, adds := p.group*r.M+p.first, p.vecs*r.k.lanes, r.Tail.size(), r.Tail.Adds.size()
-	bias, y := words[float32](r.scratch[placesLen:], lanes), r.scratch[placesLen+4*mostLanes:]
-	clear(bias)
-	if r.Bias {
-		copy(bias, r.bias[filter:][:p.n])
-	}
+	y := r.scratch[placesLen:]
 	addend := y[4*sweep*lanes:]
 	for i := range pixels {
 		if adds > 0 {
 			copy(addend[i*adds*lanes:], r.addend[adds*((first+i)*r.filters()+filter):][:adds*p.n])
 		}
 	}
-	r.multiply(p, pixels, bias, y, size*lanes, addend, adds*lanes)
+	r.multiply(p, pixels, y, size*lanes, addend, adds*lanes)
 	for i := range pixels {
 		copy(r.y[size*((first+i)*r.filters()+filter):], y[i*size*lanes:][:size*p.n])
 	}
 }
 
 // multiply multiplies windows, in tiles that are as high as each other, but for one.
-func (r *run) multiply(p *panel, pixels []int, bias []float32, y []uint8, ys int, addend []uint8, as int) {
+func (r *run) multiply(p *panel, pixels []int, y []uint8, ys int, addend []uint8, as int) {
 	k, lanes := r.k, p.vecs*r.k.lanes
 	channels, w := words[float32](r.packed[p.at:], lanes), r.packed[p.at+8*lanes:]
-	x := &r.x[p.group*r.width]
+	x, shifts := &r.x[p.group*r.width], &r.shifts[p.group*r.M+p.first]
 	for rest := len(pixels); rest > 0; {
 		tiles := isa.Ceil(rest, k.rows)
 		rows := isa.Ceil(rest, tiles)
@@ -327,7 +321,7 @@ func (r *run) multiply(p *panel, pixels []int, bias []float32, y []uint8, ys int
 		}
 		tiles = min(tiles, max(isa.CallWork/(rows*lanes*4*r.depth*len(r.runs)), 1))
 		k.tiles[p.vecs][rows](tiles, x, &pixels[0], len(r.runs), &r.runs[0], r.depth, (*int8)(unsafe.Pointer(&w[0])),
-			&channels[0], &bias[0], &r.tail.Lo, &y[0], ys, unsafe.SliceData(addend), as)
+			&channels[0], shifts, &r.tail.Lo, &y[0], ys, unsafe.SliceData(addend), as)
 		done := tiles * rows
 		if rest -= done; rest == 0 {
 			break

@@ -25,7 +25,7 @@ func NewDepthwise(k *Kernels, op Op) *Depthwise {
 	image := op.Window
 	image.C = op.Groups
 	slack := isa.RoundUp(op.Groups, k.lanes) - op.Groups
-	d.frame = frameOf(image, op.N, 1, op.Groups, slack, op.In.Zero)
+	d.frame = frameOf(image, op.N, 1, op.Groups, slack, op.Zero, false)
 	for ky := range op.KH {
 		for kx := range op.KW {
 			d.taps = append(d.taps, (ky*op.DH*d.fw+kx*op.DW)*op.Groups)
@@ -48,7 +48,7 @@ func (d *Depthwise) Packs() int { return d.vectors() }
 
 // Form names the form that Pack makes; see [Conv.Form].
 func (d *Depthwise) Form() Form {
-	return Form{groups: d.Groups, kh: d.KH, kw: d.KW, k: d.k.lanes, in: d.In}
+	return Form{groups: d.Groups, kh: d.KH, kw: d.KW, k: d.k.lanes, zero: d.Zero, factor: d.Factor}
 }
 
 // Pack does tasks lo to hi of packing filters (Groups,1,KH,KW); see [Conv.Pack].
@@ -67,7 +67,7 @@ func (d *Depthwise) Pack(packed []uint8, w []int8, scales []float32, lo, hi int)
 				sum += int32(n)
 				taps[t*lanes+lane] = d.k.tap(n)
 			}
-			first[lane], scale[lane] = -int32(d.In.Zero)*sum, d.In.Scale*scales[channel]
+			first[lane], scale[lane] = -int32(d.Zero)*sum, d.Factor*scales[channel]
 		}
 	}
 }
@@ -87,43 +87,36 @@ func (d *Depthwise) Tasks() int { return d.N * d.OH }
 // Work is how often Run multiplies.
 func (d *Depthwise) Work() int { return d.Results() * len(d.taps) }
 
-// ScratchLen is the bytes of scratch memory that a worker needs, aligned to 64: the results and the
-// bias of a vector that is not full.
-func (d *Depthwise) ScratchLen() int { return 4 * d.k.lanes * (d.OW + 1) }
+// ScratchLen is the bytes of scratch memory that a worker needs: the results of a vector that
+// is not full.
+func (d *Depthwise) ScratchLen() int { return 4 * d.k.lanes * d.OW }
 
 // Run does tasks lo to hi; see [Conv.Run].
-func (d *Depthwise) Run(y, x, packed []uint8, bias []float32, scratch []uint8, lo, hi int) {
+func (d *Depthwise) Run(y, x, packed []uint8, shifts []float32, scratch []uint8, lo, hi int) {
 	need("results", len(y), d.Results()*d.Tail.size())
 	need("images", len(x), max(d.FrameLen(), d.N*d.fh*d.fw*d.Groups))
 	need("packed filters", len(packed), d.PackedLen())
 	need("scratch", len(scratch), d.ScratchLen())
-	if d.Bias {
-		need("bias", len(bias), d.Groups)
-	}
+	need("shifts", len(shifts), ShiftLen(d.Groups))
 	for i := lo; i < hi; i++ {
 		row := x[d.at(i/d.OH, i%d.OH*d.SH, 0):]
 		for v := range d.vectors() {
-			d.slide(y, row, packed[v*d.vectorBytes():], bias, scratch, i, v)
+			d.slide(y, row, packed[v*d.vectorBytes():], shifts, scratch, i, v)
 		}
 	}
 }
 
 // slide makes row i of vector v of the channels.
-func (d *Depthwise) slide(y, row, packed []uint8, bias []float32, scratch []uint8, i, v int) {
+func (d *Depthwise) slide(y, row, packed []uint8, shifts []float32, scratch []uint8, i, v int) {
 	lanes, size := d.k.lanes, d.Tail.size()
 	n := min(lanes, d.Groups-v*lanes)
-	to, ys, add := y[size*(i*d.OW*d.Groups+v*lanes):], size*d.Groups, none[:]
-	if d.Bias {
-		add = bias[v*lanes:]
-	}
+	to, ys := y[size*(i*d.OW*d.Groups+v*lanes):], size*d.Groups
 	if n < lanes {
-		some := words[float32](scratch[4*lanes*d.OW:], lanes)
-		clear(some[copy(some, add[:n]):])
-		to, ys, add = scratch, size*lanes, some
+		to, ys = scratch, size*lanes
 	}
 	channels := words[float32](packed, 2*lanes)
 	d.k.depthwise(d.OW, &row[v*lanes], d.SW*d.Groups, len(d.taps), &d.taps[0], (*int8)(unsafe.Pointer(&packed[8*lanes])),
-		&channels[0], &add[0], &d.tail.Lo, &to[0], ys)
+		&channels[0], &shifts[v*lanes], &d.tail.Lo, &to[0], ys)
 	if n < lanes {
 		for p := range d.OW {
 			copy(y[size*((i*d.OW+p)*d.Groups+v*lanes):], scratch[p*ys:][:size*n])

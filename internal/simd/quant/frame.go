@@ -1,6 +1,8 @@
 package quant
 
 import (
+	"encoding/binary"
+
 	"github.com/plexaura/plexaura/internal/simd/window"
 )
 
@@ -9,20 +11,21 @@ import (
 type frame struct {
 	image     window.Window
 	n, groups int
-	width     int // channels of a group, at least C
-	fh, fw    int // rows and columns
+	width     int  // channels of a group, at least C
+	fh, fw    int  // rows and columns
+	planes    bool // x is (N,C,H,W), of one group
 	copied    bool
 	slack     int   // bytes behind the copy that may be read
 	fill      uint8 // what padding is
 }
 
 // frameOf returns the frame of n images of so many groups, whose groups have width channels there.
-// Kernels read up to slack bytes behind a pixel.
-func frameOf(w window.Window, n, groups, width, slack int, fill uint8) frame {
-	f := frame{image: w, n: n, groups: groups, width: width, slack: slack, fill: fill}
+// Kernels read up to slack bytes behind a pixel. The images may be in planes.
+func frameOf(w window.Window, n, groups, width, slack int, fill uint8, planes bool) frame {
+	f := frame{image: w, n: n, groups: groups, width: width, slack: slack, fill: fill, planes: planes}
 	f.fh, f.fw = (w.OH-1)*w.SH+(w.KH-1)*w.DH+1, (w.OW-1)*w.SW+(w.KW-1)*w.DW+1
 	inside := w.Top == 0 && w.Left == 0 && f.fh <= w.H && f.fw <= w.W
-	if f.copied = !inside || width != w.C || slack > 0; !f.copied {
+	if f.copied = planes || !inside || width != w.C || slack > 0; !f.copied {
 		f.fh, f.fw = w.H, w.W
 	}
 	return f
@@ -65,8 +68,12 @@ func (f *frame) Frame(mem, x []uint8, lo, hi int) {
 		}
 		f.pad(row[:first*f.pixel()])
 		f.pad(row[last*f.pixel():])
-		from := ((i/f.fh*f.image.H+iy)*f.image.W + first - f.image.Left) * f.groups * f.image.C
-		f.copyPixels(row[first*f.pixel():last*f.pixel()], x[from:])
+		dst, n := row[first*f.pixel():last*f.pixel()], i/f.fh
+		if f.planes {
+			f.copyPlanes(dst, x[(n*f.image.C*f.image.H+iy)*f.image.W+first-f.image.Left:])
+			continue
+		}
+		f.copyPixels(dst, x[((n*f.image.H+iy)*f.image.W+first-f.image.Left)*f.groups*f.image.C:])
 	}
 }
 
@@ -92,6 +99,49 @@ func (f *frame) copyPixels(dst, x []uint8) {
 		for len(dst) >= f.width {
 			clear(dst[copy(dst, x[:f.image.C]):f.width])
 			dst, x = dst[f.width:], x[f.image.C:]
+		}
+	}
+}
+
+// copyPlanes is copyPixels for channels that are a plane apart.
+func (f *frame) copyPlanes(dst, x []uint8) {
+	n, plane := len(dst)/f.width, f.image.H*f.image.W
+	if f.width == 4 {
+		var more [3][]uint8
+		for c := 1; c < f.image.C; c++ {
+			more[c-1] = x[c*plane:][:n]
+		}
+		copyFour(dst, x[:n], more)
+		return
+	}
+	for i := range n {
+		for c := range f.image.C {
+			dst[i*f.width+c] = x[c*plane+i]
+		}
+		clear(dst[i*f.width+f.image.C : (i+1)*f.width])
+	}
+}
+
+// copyFour joins up to four planes, of which more may be nil.
+func copyFour(dst, x []uint8, more [3][]uint8) {
+	a, b, c := more[0], more[1], more[2]
+	switch {
+	case c != nil:
+		for i, v := range x {
+			binary.LittleEndian.PutUint32(dst[4*i:], uint32(v)|uint32(a[i])<<8|uint32(b[i])<<16|uint32(c[i])<<24)
+		}
+	case b != nil:
+		a, b = a[:len(x)], b[:len(x)]
+		for i, v := range x {
+			binary.LittleEndian.PutUint32(dst[4*i:], uint32(v)|uint32(a[i])<<8|uint32(b[i])<<16)
+		}
+	case a != nil:
+		for i, v := range x {
+			binary.LittleEndian.PutUint32(dst[4*i:], uint32(v)|uint32(a[i])<<8)
+		}
+	default:
+		for i, v := range x {
+			binary.LittleEndian.PutUint32(dst[4*i:], uint32(v))
 		}
 	}
 }

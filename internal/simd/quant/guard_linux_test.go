@@ -19,7 +19,7 @@ func TestKernelsStayInsideTheirOperands(t *testing.T) {
 			}
 			o := operandsOf(rng, op)
 			o.x, o.addend = append(memory(len(o.x))[:0], o.x...), append(memory(len(o.addend))[:0], o.addend...)
-			o.bias, o.scales = simdtest.GuardedCopy(t, o.bias, behind), simdtest.GuardedCopy(t, o.scales, behind)
+			o.shifts, o.scales = simdtest.GuardedCopy(t, o.shifts, behind), simdtest.GuardedCopy(t, o.scales, behind)
 			o.conv(k, op, memory)
 			if op.C == 1 && op.M == 1 && op.Tail.Adds == AddNothing {
 				o.depthwise(k, op, memory)
@@ -27,7 +27,7 @@ func TestKernelsStayInsideTheirOperands(t *testing.T) {
 			n := op.N
 			op.Window.C = 1 + rng.IntN(90)
 			pooled(k, op.Window, n, memory(n*op.H*op.W*op.C), memory)
-			NewBytes(k, op.In).Run(memory(n), simdtest.Guarded[float32](t, n, behind))
+			NewBytes(k, Scale{1, op.Zero}).Run(memory(n), simdtest.Guarded[float32](t, n, behind))
 		}
 	})
 }

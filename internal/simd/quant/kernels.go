@@ -11,14 +11,14 @@ import (
 // tileFunc multiplies tiles > 0 groups of windows by vectors of filters. Window i of all begins
 // pixels[i] bytes from x on. In each window are runs > 0 runs of steps > 0 times four bytes, of
 // which run j begins at[j] bytes from the window on; w has the filters in that order. channels has
-// the sums' first values, as int32, and then the scales. tail points to an abi.QuantTail. Results of
-// a window are ys bytes apart, addends as.
-type tileFunc func(tiles int, x *uint8, pixels *int, runs int, at *int, steps int, w *int8, channels, bias, tail *float32, y *uint8, ys int, addend *uint8, as int)
+// the sums' first values, as int32, and then the scales, shifts what is added to scaled sums. tail
+// points to an abi.QuantTail. Results of a window are ys bytes apart, addends as.
+type tileFunc func(tiles int, x *uint8, pixels *int, runs int, at *int, steps int, w *int8, channels, shifts, tail *float32, y *uint8, ys int, addend *uint8, as int)
 
 // slideFunc goes over pixels > 0 windows side by side, xs bytes apart in x and ys in y, for a vector
 // of channels. w has a vector of int32 for each of taps > 0 taps, which are at[i] bytes from the
 // window on.
-type slideFunc func(pixels int, x *uint8, xs int, taps int, at *int, w *int8, channels, bias, tail *float32, y *uint8, ys int)
+type slideFunc func(pixels int, x *uint8, xs int, taps int, at *int, w *int8, channels, shifts, tail *float32, y *uint8, ys int)
 
 // maxFunc sets y to the largest bytes of each window: a vector of them.
 type maxFunc func(pixels int, x *uint8, xs int, taps int, at *int, y *uint8, ys int)
@@ -33,7 +33,7 @@ type Kernels struct {
 	tiles     [][]tileFunc // by vectors and rows, from 1
 	depthwise slideFunc
 	max       maxFunc
-	bytes     func(vectors int, x, tail *float32, y *uint8)
+	bytes     func(vectors int, x, scale *float32, y *uint8)
 }
 
 // At returns the kernels for a level, nil where there are none.
@@ -54,15 +54,13 @@ type Scale struct {
 	Zero  uint8
 }
 
-// Tail is what becomes of a sum, times the scales of images and filter, plus the bias: an addend is
-// added, the sum is clamped, and if Bytes is set rounded to the bytes of Out.
+// Tail is what becomes of a sum that is scaled and shifted: an addend times Factor is added, and the
+// result is clamped, and if Bytes is set rounded to the nearest byte, ties to even; NaN is 0 then.
 type Tail struct {
+	Adds   Addend
+	Factor float32
 	Lo, Hi float32
 	Bytes  bool
-	Out    Scale
-
-	Adds   Addend
-	Addend Scale // of AddBytes
 }
 
 // Addend says what is added to the results of a convolution.
@@ -88,32 +86,23 @@ func (t *Tail) size() int {
 
 // tail is t for kernels.
 func (t *Tail) tail() abi.QuantTail {
-	a := abi.QuantTail{Lo: t.Lo, Hi: t.Hi, AddScale: t.Addend.Scale, AddZero: int32(t.Addend.Zero)}
-	a.Flags = [...]int{0, abi.FlagAddFloat, abi.FlagAddBytes}[t.Adds]
+	a := abi.QuantTail{Lo: t.Lo, Hi: t.Hi, Addend: t.Factor}
+	a.Flags = [...]uint32{0, abi.FlagAddFloat, abi.FlagAddBytes}[t.Adds]
 	if t.Bytes {
 		a.Flags |= abi.FlagBytes
-		t.Out.round(&a)
 	}
 	return a
 }
 
-// round sets what rounds to bytes of s.
-func (s Scale) round(a *abi.QuantTail) {
-	a.Inverse, a.Zero = 1/s.Scale, int32(s.Zero)
-	a.Least, a.Most = -float32(s.Zero), float32(math.MaxUint8-s.Zero)
-}
-
 // Bytes makes bytes of float32, planned for a level. It is immutable and safe for concurrent use.
 type Bytes struct {
-	k    *Kernels
-	tail abi.QuantTail
+	k     *Kernels
+	scale abi.QuantScale
 }
 
 // NewBytes plans bytes of s for k.
 func NewBytes(k *Kernels, s Scale) *Bytes {
-	b := &Bytes{k: k}
-	s.round(&b.tail)
-	return b
+	return &Bytes{k: k, scale: abi.QuantScale{Inverse: 1 / s.Scale, Zero: int32(s.Zero), Least: -float32(s.Zero), Most: float32(math.MaxUint8 - s.Zero)}}
 }
 
 // Run sets y to the bytes of x: x/Scale, by way of the reciprocal, rounded to the nearest, ties to
@@ -123,11 +112,11 @@ func (b *Bytes) Run(y []uint8, x []float32) {
 	lanes := b.k.lanes
 	for whole := len(x) / lanes; whole > 0; whole = len(x) / lanes {
 		n := min(whole, isa.CallLen/lanes)
-		b.k.bytes(n, &x[0], &b.tail.Lo, &y[0])
+		b.k.bytes(n, &x[0], &b.scale.Inverse, &y[0])
 		x, y = x[n*lanes:], y[n*lanes:]
 	}
 	for i, v := range x {
-		y[i] = byteOf(v, &b.tail)
+		y[i] = byteOf(v, &b.scale)
 	}
 }
 

@@ -18,7 +18,7 @@ func at[T any](p *T, i int) *T { return (*T)(unsafe.Add(unsafe.Pointer(p), i*int
 // as is p plus an offset in bytes as a pointer to another type.
 func as[T, P any](p *P, bytes int) *T { return (*T)(unsafe.Add(unsafe.Pointer(p), bytes)) }
 
-func plainTile(tiles int, x *uint8, pixels *int, runs int, places *int, steps int, w *int8, channels, bias, tail *float32, y *uint8, ys int, addend *uint8, adds int) {
+func plainTile(tiles int, x *uint8, pixels *int, runs int, places *int, steps int, w *int8, channels, shifts, tail *float32, y *uint8, ys int, addend *uint8, adds int) {
 	t := as[abi.QuantTail](tail, 0)
 	for p := range tiles {
 		for lane := range plainLanes {
@@ -30,26 +30,26 @@ func plainTile(tiles int, x *uint8, pixels *int, runs int, places *int, steps in
 				}
 				of = at(of, 4*steps*plainLanes)
 			}
-			v := float32(float32(sum)**at(channels, plainLanes+lane)) + *at(bias, lane)
+			v := float32(float32(sum)**at(channels, plainLanes+lane)) + *at(shifts, lane)
 			switch {
 			case t.Flags&abi.FlagAddFloat != 0:
-				v += *as[float32](addend, p*adds+4*lane)
+				v += float32(*as[float32](addend, p*adds+4*lane) * t.Addend)
 			case t.Flags&abi.FlagAddBytes != 0:
-				v += float32(float32(int32(*at(addend, p*adds+lane))-t.AddZero) * t.AddScale)
+				v += float32(float32(*at(addend, p*adds+lane)) * t.Addend)
 			}
 			store(v, t, at(y, p*ys), lane)
 		}
 	}
 }
 
-func plainSlide(pixels int, x *uint8, xs int, taps int, places *int, w *int8, channels, bias, tail *float32, y *uint8, ys int) {
+func plainSlide(pixels int, x *uint8, xs int, taps int, places *int, w *int8, channels, shifts, tail *float32, y *uint8, ys int) {
 	for p := range pixels {
 		for lane := range plainLanes {
 			sum := *as[int32](channels, 4*lane)
 			for k := range taps {
 				sum += int32(*at(x, p*xs+*at(places, k)+lane)) * *as[int32](w, 4*(k*plainLanes+lane))
 			}
-			v := float32(float32(sum)**at(channels, plainLanes+lane)) + *at(bias, lane)
+			v := float32(float32(sum)**at(channels, plainLanes+lane)) + *at(shifts, lane)
 			store(v, as[abi.QuantTail](tail, 0), at(y, p*ys), lane)
 		}
 	}
@@ -63,14 +63,17 @@ func store(v float32, t *abi.QuantTail, y *uint8, lane int) {
 	if v > t.Hi {
 		v = t.Hi
 	}
-	if t.Flags&abi.FlagBytes != 0 {
-		*at(y, lane) = byteOf(v, t)
-		return
+	switch {
+	case t.Flags&abi.FlagBytes == 0:
+		*as[float32](y, 4*lane) = v
+	case v != v:
+		*at(y, lane) = 0
+	default:
+		*at(y, lane) = uint8(math.RoundToEven(float64(v)))
 	}
-	*as[float32](y, 4*lane) = v
 }
 
-func byteOf(v float32, t *abi.QuantTail) uint8 {
+func byteOf(v float32, t *abi.QuantScale) uint8 {
 	v *= t.Inverse
 	if !(v > t.Least) {
 		v = t.Least
@@ -81,9 +84,9 @@ func byteOf(v float32, t *abi.QuantTail) uint8 {
 	return uint8(int32(math.RoundToEven(float64(v))) + t.Zero)
 }
 
-func plainBytes(vectors int, x, tail *float32, y *uint8) {
+func plainBytes(vectors int, x, scale *float32, y *uint8) {
 	for i := range vectors * plainLanes {
-		*at(y, i) = byteOf(*at(x, i), as[abi.QuantTail](tail, 0))
+		*at(y, i) = byteOf(*at(x, i), as[abi.QuantScale](scale, 0))
 	}
 }
 

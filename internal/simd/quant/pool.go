@@ -19,7 +19,7 @@ type Pool struct {
 func NewPool(k *Kernels, w window.Window, n int) *Pool {
 	w = w.WithDefaults()
 	p := &Pool{Window: w, N: n, k: k}
-	p.frame = frameOf(w, n, 1, w.C, isa.RoundUp(w.C, 4*k.lanes)-w.C, 0)
+	p.frame = frameOf(w, n, 1, w.C, isa.RoundUp(w.C, 4*k.lanes)-w.C, 0, false)
 	for ky := range w.KH {
 		for kx := range w.KW {
 			p.taps = append(p.taps, (ky*w.DH*p.fw+kx*w.DW)*w.C)

@@ -7,52 +7,52 @@ package quant
 // tile1x1AVX2 is a tileFunc for 1 windows and 1 vectors.
 //
 //go:noescape
-func tile1x1AVX2(tiles int, x *uint8, pixels *int, runs int, at *int, steps int, w *int8, channels *float32, bias *float32, tail *float32, y *uint8, ys int, addend *uint8, as int)
+func tile1x1AVX2(tiles int, x *uint8, pixels *int, runs int, at *int, steps int, w *int8, channels *float32, shifts *float32, tail *float32, y *uint8, ys int, addend *uint8, as int)
 
 // tile2x1AVX2 is a tileFunc for 2 windows and 1 vectors.
 //
 //go:noescape
-func tile2x1AVX2(tiles int, x *uint8, pixels *int, runs int, at *int, steps int, w *int8, channels *float32, bias *float32, tail *float32, y *uint8, ys int, addend *uint8, as int)
+func tile2x1AVX2(tiles int, x *uint8, pixels *int, runs int, at *int, steps int, w *int8, channels *float32, shifts *float32, tail *float32, y *uint8, ys int, addend *uint8, as int)
 
 // tile3x1AVX2 is a tileFunc for 3 windows and 1 vectors.
 //
 //go:noescape
-func tile3x1AVX2(tiles int, x *uint8, pixels *int, runs int, at *int, steps int, w *int8, channels *float32, bias *float32, tail *float32, y *uint8, ys int, addend *uint8, as int)
+func tile3x1AVX2(tiles int, x *uint8, pixels *int, runs int, at *int, steps int, w *int8, channels *float32, shifts *float32, tail *float32, y *uint8, ys int, addend *uint8, as int)
 
 // tile4x1AVX2 is a tileFunc for 4 windows and 1 vectors.
 //
 //go:noescape
-func tile4x1AVX2(tiles int, x *uint8, pixels *int, runs int, at *int, steps int, w *int8, channels *float32, bias *float32, tail *float32, y *uint8, ys int, addend *uint8, as int)
+func tile4x1AVX2(tiles int, x *uint8, pixels *int, runs int, at *int, steps int, w *int8, channels *float32, shifts *float32, tail *float32, y *uint8, ys int, addend *uint8, as int)
 
 // tile1x2AVX2 is a tileFunc for 1 windows and 2 vectors.
 //
 //go:noescape
-func tile1x2AVX2(tiles int, x *uint8, pixels *int, runs int, at *int, steps int, w *int8, channels *float32, bias *float32, tail *float32, y *uint8, ys int, addend *uint8, as int)
+func tile1x2AVX2(tiles int, x *uint8, pixels *int, runs int, at *int, steps int, w *int8, channels *float32, shifts *float32, tail *float32, y *uint8, ys int, addend *uint8, as int)
 
 // tile2x2AVX2 is a tileFunc for 2 windows and 2 vectors.
 //
 //go:noescape
-func tile2x2AVX2(tiles int, x *uint8, pixels *int, runs int, at *int, steps int, w *int8, channels *float32, bias *float32, tail *float32, y *uint8, ys int, addend *uint8, as int)
+func tile2x2AVX2(tiles int, x *uint8, pixels *int, runs int, at *int, steps int, w *int8, channels *float32, shifts *float32, tail *float32, y *uint8, ys int, addend *uint8, as int)
 
 // tile3x2AVX2 is a tileFunc for 3 windows and 2 vectors.
 //
 //go:noescape
-func tile3x2AVX2(tiles int, x *uint8, pixels *int, runs int, at *int, steps int, w *int8, channels *float32, bias *float32, tail *float32, y *uint8, ys int, addend *uint8, as int)
+func tile3x2AVX2(tiles int, x *uint8, pixels *int, runs int, at *int, steps int, w *int8, channels *float32, shifts *float32, tail *float32, y *uint8, ys int, addend *uint8, as int)
 
 // tile4x2AVX2 is a tileFunc for 4 windows and 2 vectors.
 //
 //go:noescape
-func tile4x2AVX2(tiles int, x *uint8, pixels *int, runs int, at *int, steps int, w *int8, channels *float32, bias *float32, tail *float32, y *uint8, ys int, addend *uint8, as int)
+func tile4x2AVX2(tiles int, x *uint8, pixels *int, runs int, at *int, steps int, w *int8, channels *float32, shifts *float32, tail *float32, y *uint8, ys int, addend *uint8, as int)
 
 // depthwiseAVX2 is the slideFunc of products.
 //
 //go:noescape
-func depthwiseAVX2(pixels int, x *uint8, xs int, taps int, at *int, w *int8, channels *float32, bias *float32, tail *float32, y *uint8, ys int)
+func depthwiseAVX2(pixels int, x *uint8, xs int, taps int, at *int, w *int8, channels *float32, shifts *float32, tail *float32, y *uint8, ys int)
 
 // bytesAVX2 sets y to the bytes of vectors > 0 vectors of x.
 //
 //go:noescape
-func bytesAVX2(vectors int, x *float32, tail *float32, y *uint8)
+func bytesAVX2(vectors int, x *float32, scale *float32, y *uint8)
 
 // maxAVX2 sets y to the largest bytes of taps > 0 taps of pixels > 0 windows.
 //

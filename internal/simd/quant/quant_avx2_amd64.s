@@ -25,7 +25,7 @@ GLOBL lanes<>(SB), RODATA|NOPTR, $64
 DATA flushing<>+0(SB)/4, $0x00009fc0
 GLOBL flushing<>(SB), RODATA|NOPTR, $4
 
-// func tile1x1AVX2(tiles int, x *uint8, pixels *int, runs int, at *int, steps int, w *int8, channels *float32, bias *float32, tail *float32, y *uint8, ys int, addend *uint8, as int)
+// func tile1x1AVX2(tiles int, x *uint8, pixels *int, runs int, at *int, steps int, w *int8, channels *float32, shifts *float32, tail *float32, y *uint8, ys int, addend *uint8, as int)
 // Requires: AVX, AVX2
 TEXT ·tile1x1AVX2(SB), NOSPLIT, $0-112
 	MOVQ pixels+16(FP), AX
@@ -68,26 +68,25 @@ step:
 	VMOVUPS      32(SI), Y1
 	VCVTDQ2PS    Y0, Y0
 	VMULPS       Y1, Y0, Y0
-	MOVQ         bias+64(FP), SI
+	MOVQ         shifts+64(FP), SI
 	VMOVUPS      (SI), Y1
 	VADDPS       Y1, Y0, Y0
-	TESTB        $0x06, 32(CX)
+	TESTB        $0x06, 12(CX)
 	JE           added
 	MOVQ         addend+96(FP), DX
 	MOVQ         as+104(FP), BX
-	TESTB        $0x04, 32(CX)
+	VBROADCASTSS 8(CX), Y1
+	TESTB        $0x04, 12(CX)
 	JNE          addfloat
-	VBROADCASTSS 24(CX), Y1
-	VBROADCASTSS 28(CX), Y2
-	VPMOVZXBD    (DX), Y3
-	VPSUBD       Y2, Y3, Y3
-	VCVTDQ2PS    Y3, Y3
-	VMULPS       Y1, Y3, Y3
-	VADDPS       Y3, Y0, Y0
+	VPMOVZXBD    (DX), Y2
+	VCVTDQ2PS    Y2, Y2
+	VMULPS       Y1, Y2, Y2
+	VADDPS       Y2, Y0, Y0
 	JMP          advance
 
 addfloat:
-	VADDPS (DX), Y0, Y0
+	VMULPS (DX), Y1, Y2
+	VADDPS Y2, Y0, Y0
 
 advance:
 	IMUL3Q $0x01, BX, BX
@@ -101,21 +100,13 @@ added:
 	VMINPS       Y0, Y2, Y0
 	MOVQ         y+80(FP), DX
 	MOVQ         ys+88(FP), BX
-	TESTB        $0x01, 32(CX)
+	TESTB        $0x01, 12(CX)
 	JNE          bytes
 	VMOVUPS      Y0, (DX)
 	JMP          stored
 
 bytes:
-	VBROADCASTSS 8(CX), Y1
-	VBROADCASTSS 12(CX), Y2
-	VBROADCASTSS 16(CX), Y3
-	VBROADCASTSS 20(CX), Y4
-	VMULPS       Y1, Y0, Y0
-	VMAXPS       Y2, Y0, Y0
-	VMINPS       Y3, Y0, Y0
 	VCVTPS2DQ    Y0, Y0
-	VPADDD       Y4, Y0, Y0
 	VEXTRACTI128 $0x01, Y0, X1
 	VPACKUSDW    X1, X0, X0
 	VPACKUSWB    X0, X0, X0
@@ -131,7 +122,7 @@ stored:
 	VZEROUPPER
 	RET
 
-// func tile2x1AVX2(tiles int, x *uint8, pixels *int, runs int, at *int, steps int, w *int8, channels *float32, bias *float32, tail *float32, y *uint8, ys int, addend *uint8, as int)
+// func tile2x1AVX2(tiles int, x *uint8, pixels *int, runs int, at *int, steps int, w *int8, channels *float32, shifts *float32, tail *float32, y *uint8, ys int, addend *uint8, as int)
 // Requires: AVX, AVX2
 TEXT ·tile2x1AVX2(SB), NOSPLIT, $0-112
 	MOVQ pixels+16(FP), AX
@@ -187,33 +178,32 @@ step:
 	VMULPS       Y2, Y0, Y0
 	VCVTDQ2PS    Y1, Y1
 	VMULPS       Y2, Y1, Y1
-	MOVQ         bias+64(FP), SI
+	MOVQ         shifts+64(FP), SI
 	VMOVUPS      (SI), Y2
 	VADDPS       Y2, Y0, Y0
 	VADDPS       Y2, Y1, Y1
-	TESTB        $0x06, 32(CX)
+	TESTB        $0x06, 12(CX)
 	JE           added
 	MOVQ         addend+96(FP), DX
 	MOVQ         as+104(FP), BX
-	TESTB        $0x04, 32(CX)
+	VBROADCASTSS 8(CX), Y2
+	TESTB        $0x04, 12(CX)
 	JNE          addfloat
-	VBROADCASTSS 24(CX), Y2
-	VBROADCASTSS 28(CX), Y3
-	VPMOVZXBD    (DX), Y4
-	VPSUBD       Y3, Y4, Y4
-	VCVTDQ2PS    Y4, Y4
-	VMULPS       Y2, Y4, Y4
-	VADDPS       Y4, Y0, Y0
-	VPMOVZXBD    (DX)(BX*1), Y4
-	VPSUBD       Y3, Y4, Y4
-	VCVTDQ2PS    Y4, Y4
-	VMULPS       Y2, Y4, Y4
-	VADDPS       Y4, Y1, Y1
+	VPMOVZXBD    (DX), Y3
+	VCVTDQ2PS    Y3, Y3
+	VMULPS       Y2, Y3, Y3
+	VADDPS       Y3, Y0, Y0
+	VPMOVZXBD    (DX)(BX*1), Y3
+	VCVTDQ2PS    Y3, Y3
+	VMULPS       Y2, Y3, Y3
+	VADDPS       Y3, Y1, Y1
 	JMP          advance
 
 addfloat:
-	VADDPS (DX), Y0, Y0
-	VADDPS (DX)(BX*1), Y1, Y1
+	VMULPS (DX), Y2, Y3
+	VADDPS Y3, Y0, Y0
+	VMULPS (DX)(BX*1), Y2, Y3
+	VADDPS Y3, Y1, Y1
 
 advance:
 	IMUL3Q $0x02, BX, BX
@@ -229,27 +219,15 @@ added:
 	VMINPS       Y1, Y3, Y1
 	MOVQ         y+80(FP), DX
 	MOVQ         ys+88(FP), BX
-	TESTB        $0x01, 32(CX)
+	TESTB        $0x01, 12(CX)
 	JNE          bytes
 	VMOVUPS      Y0, (DX)
 	VMOVUPS      Y1, (DX)(BX*1)
 	JMP          stored
 
 bytes:
-	VBROADCASTSS 8(CX), Y2
-	VBROADCASTSS 12(CX), Y3
-	VBROADCASTSS 16(CX), Y4
-	VBROADCASTSS 20(CX), Y5
-	VMULPS       Y2, Y0, Y0
-	VMAXPS       Y3, Y0, Y0
-	VMINPS       Y4, Y0, Y0
 	VCVTPS2DQ    Y0, Y0
-	VPADDD       Y5, Y0, Y0
-	VMULPS       Y2, Y1, Y1
-	VMAXPS       Y3, Y1, Y1
-	VMINPS       Y4, Y1, Y1
 	VCVTPS2DQ    Y1, Y1
-	VPADDD       Y5, Y1, Y1
 	VEXTRACTI128 $0x01, Y0, X2
 	VPACKUSDW    X2, X0, X0
 	VPACKUSWB    X0, X0, X0
@@ -269,7 +247,7 @@ stored:
 	VZEROUPPER
 	RET
 
-// func tile3x1AVX2(tiles int, x *uint8, pixels *int, runs int, at *int, steps int, w *int8, channels *float32, bias *float32, tail *float32, y *uint8, ys int, addend *uint8, as int)
+// func tile3x1AVX2(tiles int, x *uint8, pixels *int, runs int, at *int, steps int, w *int8, channels *float32, shifts *float32, tail *float32, y *uint8, ys int, addend *uint8, as int)
 // Requires: AVX, AVX2
 TEXT ·tile3x1AVX2(SB), NOSPLIT, $0-112
 	MOVQ pixels+16(FP), AX
@@ -338,40 +316,39 @@ step:
 	VMULPS       Y3, Y1, Y1
 	VCVTDQ2PS    Y2, Y2
 	VMULPS       Y3, Y2, Y2
-	MOVQ         bias+64(FP), SI
+	MOVQ         shifts+64(FP), SI
 	VMOVUPS      (SI), Y3
 	VADDPS       Y3, Y0, Y0
 	VADDPS       Y3, Y1, Y1
 	VADDPS       Y3, Y2, Y2
-	TESTB        $0x06, 32(CX)
+	TESTB        $0x06, 12(CX)
 	JE           added
 	MOVQ         addend+96(FP), DX
 	MOVQ         as+104(FP), BX
-	TESTB        $0x04, 32(CX)
+	VBROADCASTSS 8(CX), Y3
+	TESTB        $0x04, 12(CX)
 	JNE          addfloat
-	VBROADCASTSS 24(CX), Y3
-	VBROADCASTSS 28(CX), Y4
-	VPMOVZXBD    (DX), Y5
-	VPSUBD       Y4, Y5, Y5
-	VCVTDQ2PS    Y5, Y5
-	VMULPS       Y3, Y5, Y5
-	VADDPS       Y5, Y0, Y0
-	VPMOVZXBD    (DX)(BX*1), Y5
-	VPSUBD       Y4, Y5, Y5
-	VCVTDQ2PS    Y5, Y5
-	VMULPS       Y3, Y5, Y5
-	VADDPS       Y5, Y1, Y1
-	VPMOVZXBD    (DX)(BX*2), Y5
-	VPSUBD       Y4, Y5, Y5
-	VCVTDQ2PS    Y5, Y5
-	VMULPS       Y3, Y5, Y5
-	VADDPS       Y5, Y2, Y2
+	VPMOVZXBD    (DX), Y4
+	VCVTDQ2PS    Y4, Y4
+	VMULPS       Y3, Y4, Y4
+	VADDPS       Y4, Y0, Y0
+	VPMOVZXBD    (DX)(BX*1), Y4
+	VCVTDQ2PS    Y4, Y4
+	VMULPS       Y3, Y4, Y4
+	VADDPS       Y4, Y1, Y1
+	VPMOVZXBD    (DX)(BX*2), Y4
+	VCVTDQ2PS    Y4, Y4
+	VMULPS       Y3, Y4, Y4
+	VADDPS       Y4, Y2, Y2
 	JMP          advance
 
 addfloat:
-	VADDPS (DX), Y0, Y0
-	VADDPS (DX)(BX*1), Y1, Y1
-	VADDPS (DX)(BX*2), Y2, Y2
+	VMULPS (DX), Y3, Y4
+	VADDPS Y4, Y0, Y0
+	VMULPS (DX)(BX*1), Y3, Y4
+	VADDPS Y4, Y1, Y1
+	VMULPS (DX)(BX*2), Y3, Y4
+	VADDPS Y4, Y2, Y2
 
 advance:
 	IMUL3Q $0x03, BX, BX
@@ -389,7 +366,7 @@ added:
 	VMINPS       Y2, Y4, Y2
 	MOVQ         y+80(FP), DX
 	MOVQ         ys+88(FP), BX
-	TESTB        $0x01, 32(CX)
+	TESTB        $0x01, 12(CX)
 	JNE          bytes
 	VMOVUPS      Y0, (DX)
 	VMOVUPS      Y1, (DX)(BX*1)
@@ -397,25 +374,9 @@ added:
 	JMP          stored
 
 bytes:
-	VBROADCASTSS 8(CX), Y3
-	VBROADCASTSS 12(CX), Y4
-	VBROADCASTSS 16(CX), Y5
-	VBROADCASTSS 20(CX), Y6
-	VMULPS       Y3, Y0, Y0
-	VMAXPS       Y4, Y0, Y0
-	VMINPS       Y5, Y0, Y0
 	VCVTPS2DQ    Y0, Y0
-	VPADDD       Y6, Y0, Y0
-	VMULPS       Y3, Y1, Y1
-	VMAXPS       Y4, Y1, Y1
-	VMINPS       Y5, Y1, Y1
 	VCVTPS2DQ    Y1, Y1
-	VPADDD       Y6, Y1, Y1
-	VMULPS       Y3, Y2, Y2
-	VMAXPS       Y4, Y2, Y2
-	VMINPS       Y5, Y2, Y2
 	VCVTPS2DQ    Y2, Y2
-	VPADDD       Y6, Y2, Y2
 	VEXTRACTI128 $0x01, Y0, X3
 	VPACKUSDW    X3, X0, X0
 	VPACKUSWB    X0, X0, X0
@@ -439,7 +400,7 @@ stored:
 	VZEROUPPER
 	RET
 
-// func tile4x1AVX2(tiles int, x *uint8, pixels *int, runs int, at *int, steps int, w *int8, channels *float32, bias *float32, tail *float32, y *uint8, ys int, addend *uint8, as int)
+// func tile4x1AVX2(tiles int, x *uint8, pixels *int, runs int, at *int, steps int, w *int8, channels *float32, shifts *float32, tail *float32, y *uint8, ys int, addend *uint8, as int)
 // Requires: AVX, AVX2
 TEXT ·tile4x1AVX2(SB), NOSPLIT, $0-112
 	MOVQ pixels+16(FP), AX
@@ -521,49 +482,48 @@ step:
 	VMULPS       Y4, Y2, Y2
 	VCVTDQ2PS    Y3, Y3
 	VMULPS       Y4, Y3, Y3
-	MOVQ         bias+64(FP), SI
+	MOVQ         shifts+64(FP), SI
 	VMOVUPS      (SI), Y4
 	VADDPS       Y4, Y0, Y0
 	VADDPS       Y4, Y1, Y1
 	VADDPS       Y4, Y2, Y2
 	VADDPS       Y4, Y3, Y3
-	TESTB        $0x06, 32(CX)
+	TESTB        $0x06, 12(CX)
 	JE           added
 	MOVQ         addend+96(FP), DX
 	MOVQ         as+104(FP), BX
 	LEAQ         (DX)(BX*2), SI
 	ADDQ         BX, SI
-	TESTB        $0x04, 32(CX)
+	VBROADCASTSS 8(CX), Y4
+	TESTB        $0x04, 12(CX)
 	JNE          addfloat
-	VBROADCASTSS 24(CX), Y4
-	VBROADCASTSS 28(CX), Y5
-	VPMOVZXBD    (DX), Y6
-	VPSUBD       Y5, Y6, Y6
-	VCVTDQ2PS    Y6, Y6
-	VMULPS       Y4, Y6, Y6
-	VADDPS       Y6, Y0, Y0
-	VPMOVZXBD    (DX)(BX*1), Y6
-	VPSUBD       Y5, Y6, Y6
-	VCVTDQ2PS    Y6, Y6
-	VMULPS       Y4, Y6, Y6
-	VADDPS       Y6, Y1, Y1
-	VPMOVZXBD    (DX)(BX*2), Y6
-	VPSUBD       Y5, Y6, Y6
-	VCVTDQ2PS    Y6, Y6
-	VMULPS       Y4, Y6, Y6
-	VADDPS       Y6, Y2, Y2
-	VPMOVZXBD    (SI), Y6
-	VPSUBD       Y5, Y6, Y6
-	VCVTDQ2PS    Y6, Y6
-	VMULPS       Y4, Y6, Y6
-	VADDPS       Y6, Y3, Y3
+	VPMOVZXBD    (DX), Y5
+	VCVTDQ2PS    Y5, Y5
+	VMULPS       Y4, Y5, Y5
+	VADDPS       Y5, Y0, Y0
+	VPMOVZXBD    (DX)(BX*1), Y5
+	VCVTDQ2PS    Y5, Y5
+	VMULPS       Y4, Y5, Y5
+	VADDPS       Y5, Y1, Y1
+	VPMOVZXBD    (DX)(BX*2), Y5
+	VCVTDQ2PS    Y5, Y5
+	VMULPS       Y4, Y5, Y5
+	VADDPS       Y5, Y2, Y2
+	VPMOVZXBD    (SI), Y5
+	VCVTDQ2PS    Y5, Y5
+	VMULPS       Y4, Y5, Y5
+	VADDPS       Y5, Y3, Y3
 	JMP          advance
 
 addfloat:
-	VADDPS (DX), Y0, Y0
-	VADDPS (DX)(BX*1), Y1, Y1
-	VADDPS (DX)(BX*2), Y2, Y2
-	VADDPS (SI), Y3, Y3
+	VMULPS (DX), Y4, Y5
+	VADDPS Y5, Y0, Y0
+	VMULPS (DX)(BX*1), Y4, Y5
+	VADDPS Y5, Y1, Y1
+	VMULPS (DX)(BX*2), Y4, Y5
+	VADDPS Y5, Y2, Y2
+	VMULPS (SI), Y4, Y5
+	VADDPS Y5, Y3, Y3
 
 advance:
 	IMUL3Q $0x04, BX, BX
@@ -583,7 +543,7 @@ added:
 	VMINPS       Y3, Y5, Y3
 	MOVQ         y+80(FP), DX
 	MOVQ         ys+88(FP), BX
-	TESTB        $0x01, 32(CX)
+	TESTB        $0x01, 12(CX)
 	JNE          bytes
 	LEAQ         (DX)(BX*2), SI
 	ADDQ         BX, SI
@@ -594,30 +554,10 @@ added:
 	JMP          stored
 
 bytes:
-	VBROADCASTSS 8(CX), Y4
-	VBROADCASTSS 12(CX), Y5
-	VBROADCASTSS 16(CX), Y6
-	VBROADCASTSS 20(CX), Y7
-	VMULPS       Y4, Y0, Y0
-	VMAXPS       Y5, Y0, Y0
-	VMINPS       Y6, Y0, Y0
 	VCVTPS2DQ    Y0, Y0
-	VPADDD       Y7, Y0, Y0
-	VMULPS       Y4, Y1, Y1
-	VMAXPS       Y5, Y1, Y1
-	VMINPS       Y6, Y1, Y1
 	VCVTPS2DQ    Y1, Y1
-	VPADDD       Y7, Y1, Y1
-	VMULPS       Y4, Y2, Y2
-	VMAXPS       Y5, Y2, Y2
-	VMINPS       Y6, Y2, Y2
 	VCVTPS2DQ    Y2, Y2
-	VPADDD       Y7, Y2, Y2
-	VMULPS       Y4, Y3, Y3
-	VMAXPS       Y5, Y3, Y3
-	VMINPS       Y6, Y3, Y3
 	VCVTPS2DQ    Y3, Y3
-	VPADDD       Y7, Y3, Y3
 	LEAQ         (DX)(BX*2), SI
 	ADDQ         BX, SI
 	VEXTRACTI128 $0x01, Y0, X4
@@ -647,7 +587,7 @@ stored:
 	VZEROUPPER
 	RET
 
-// func tile1x2AVX2(tiles int, x *uint8, pixels *int, runs int, at *int, steps int, w *int8, channels *float32, bias *float32, tail *float32, y *uint8, ys int, addend *uint8, as int)
+// func tile1x2AVX2(tiles int, x *uint8, pixels *int, runs int, at *int, steps int, w *int8, channels *float32, shifts *float32, tail *float32, y *uint8, ys int, addend *uint8, as int)
 // Requires: AVX, AVX2
 TEXT ·tile1x2AVX2(SB), NOSPLIT, $0-112
 	MOVQ pixels+16(FP), AX
@@ -698,34 +638,33 @@ step:
 	VMOVUPS      96(SI), Y2
 	VCVTDQ2PS    Y1, Y1
 	VMULPS       Y2, Y1, Y1
-	MOVQ         bias+64(FP), SI
+	MOVQ         shifts+64(FP), SI
 	VMOVUPS      (SI), Y2
 	VADDPS       Y2, Y0, Y0
 	VMOVUPS      32(SI), Y2
 	VADDPS       Y2, Y1, Y1
-	TESTB        $0x06, 32(CX)
+	TESTB        $0x06, 12(CX)
 	JE           added
 	MOVQ         addend+96(FP), DX
 	MOVQ         as+104(FP), BX
-	TESTB        $0x04, 32(CX)
+	VBROADCASTSS 8(CX), Y2
+	TESTB        $0x04, 12(CX)
 	JNE          addfloat
-	VBROADCASTSS 24(CX), Y2
-	VBROADCASTSS 28(CX), Y3
-	VPMOVZXBD    (DX), Y4
-	VPSUBD       Y3, Y4, Y4
-	VCVTDQ2PS    Y4, Y4
-	VMULPS       Y2, Y4, Y4
-	VADDPS       Y4, Y0, Y0
-	VPMOVZXBD    8(DX), Y4
-	VPSUBD       Y3, Y4, Y4
-	VCVTDQ2PS    Y4, Y4
-	VMULPS       Y2, Y4, Y4
-	VADDPS       Y4, Y1, Y1
+	VPMOVZXBD    (DX), Y3
+	VCVTDQ2PS    Y3, Y3
+	VMULPS       Y2, Y3, Y3
+	VADDPS       Y3, Y0, Y0
+	VPMOVZXBD    8(DX), Y3
+	VCVTDQ2PS    Y3, Y3
+	VMULPS       Y2, Y3, Y3
+	VADDPS       Y3, Y1, Y1
 	JMP          advance
 
 addfloat:
-	VADDPS (DX), Y0, Y0
-	VADDPS 32(DX), Y1, Y1
+	VMULPS (DX), Y2, Y3
+	VADDPS Y3, Y0, Y0
+	VMULPS 32(DX), Y2, Y3
+	VADDPS Y3, Y1, Y1
 
 advance:
 	IMUL3Q $0x01, BX, BX
@@ -741,27 +680,15 @@ added:
 	VMINPS       Y1, Y3, Y1
 	MOVQ         y+80(FP), DX
 	MOVQ         ys+88(FP), BX
-	TESTB        $0x01, 32(CX)
+	TESTB        $0x01, 12(CX)
 	JNE          bytes
 	VMOVUPS      Y0, (DX)
 	VMOVUPS      Y1, 32(DX)
 	JMP          stored
 
 bytes:
-	VBROADCASTSS 8(CX), Y2
-	VBROADCASTSS 12(CX), Y3
-	VBROADCASTSS 16(CX), Y4
-	VBROADCASTSS 20(CX), Y5
-	VMULPS       Y2, Y0, Y0
-	VMAXPS       Y3, Y0, Y0
-	VMINPS       Y4, Y0, Y0
 	VCVTPS2DQ    Y0, Y0
-	VPADDD       Y5, Y0, Y0
-	VMULPS       Y2, Y1, Y1
-	VMAXPS       Y3, Y1, Y1
-	VMINPS       Y4, Y1, Y1
 	VCVTPS2DQ    Y1, Y1
-	VPADDD       Y5, Y1, Y1
 	VEXTRACTI128 $0x01, Y0, X2
 	VPACKUSDW    X2, X0, X0
 	VPACKUSWB    X0, X0, X0
@@ -781,7 +708,7 @@ stored:
 	VZEROUPPER
 	RET
 
-// func tile2x2AVX2(tiles int, x *uint8, pixels *int, runs int, at *int, steps int, w *int8, channels *float32, bias *float32, tail *float32, y *uint8, ys int, addend *uint8, as int)
+// func tile2x2AVX2(tiles int, x *uint8, pixels *int, runs int, at *int, steps int, w *int8, channels *float32, shifts *float32, tail *float32, y *uint8, ys int, addend *uint8, as int)
 // Requires: AVX, AVX2
 TEXT ·tile2x2AVX2(SB), NOSPLIT, $0-112
 	MOVQ pixels+16(FP), AX
@@ -852,48 +779,47 @@ step:
 	VMULPS       Y4, Y1, Y1
 	VCVTDQ2PS    Y3, Y3
 	VMULPS       Y4, Y3, Y3
-	MOVQ         bias+64(FP), SI
+	MOVQ         shifts+64(FP), SI
 	VMOVUPS      (SI), Y4
 	VADDPS       Y4, Y0, Y0
 	VADDPS       Y4, Y2, Y2
 	VMOVUPS      32(SI), Y4
 	VADDPS       Y4, Y1, Y1
 	VADDPS       Y4, Y3, Y3
-	TESTB        $0x06, 32(CX)
+	TESTB        $0x06, 12(CX)
 	JE           added
 	MOVQ         addend+96(FP), DX
 	MOVQ         as+104(FP), BX
-	TESTB        $0x04, 32(CX)
+	VBROADCASTSS 8(CX), Y4
+	TESTB        $0x04, 12(CX)
 	JNE          addfloat
-	VBROADCASTSS 24(CX), Y4
-	VBROADCASTSS 28(CX), Y5
-	VPMOVZXBD    (DX), Y6
-	VPSUBD       Y5, Y6, Y6
-	VCVTDQ2PS    Y6, Y6
-	VMULPS       Y4, Y6, Y6
-	VADDPS       Y6, Y0, Y0
-	VPMOVZXBD    8(DX), Y6
-	VPSUBD       Y5, Y6, Y6
-	VCVTDQ2PS    Y6, Y6
-	VMULPS       Y4, Y6, Y6
-	VADDPS       Y6, Y1, Y1
-	VPMOVZXBD    (DX)(BX*1), Y6
-	VPSUBD       Y5, Y6, Y6
-	VCVTDQ2PS    Y6, Y6
-	VMULPS       Y4, Y6, Y6
-	VADDPS       Y6, Y2, Y2
-	VPMOVZXBD    8(DX)(BX*1), Y6
-	VPSUBD       Y5, Y6, Y6
-	VCVTDQ2PS    Y6, Y6
-	VMULPS       Y4, Y6, Y6
-	VADDPS       Y6, Y3, Y3
+	VPMOVZXBD    (DX), Y5
+	VCVTDQ2PS    Y5, Y5
+	VMULPS       Y4, Y5, Y5
+	VADDPS       Y5, Y0, Y0
+	VPMOVZXBD    8(DX), Y5
+	VCVTDQ2PS    Y5, Y5
+	VMULPS       Y4, Y5, Y5
+	VADDPS       Y5, Y1, Y1
+	VPMOVZXBD    (DX)(BX*1), Y5
+	VCVTDQ2PS    Y5, Y5
+	VMULPS       Y4, Y5, Y5
+	VADDPS       Y5, Y2, Y2
+	VPMOVZXBD    8(DX)(BX*1), Y5
+	VCVTDQ2PS    Y5, Y5
+	VMULPS       Y4, Y5, Y5
+	VADDPS       Y5, Y3, Y3
 	JMP          advance
 
 addfloat:
-	VADDPS (DX), Y0, Y0
-	VADDPS 32(DX), Y1, Y1
-	VADDPS (DX)(BX*1), Y2, Y2
-	VADDPS 32(DX)(BX*1), Y3, Y3
+	VMULPS (DX), Y4, Y5
+	VADDPS Y5, Y0, Y0
+	VMULPS 32(DX), Y4, Y5
+	VADDPS Y5, Y1, Y1
+	VMULPS (DX)(BX*1), Y4, Y5
+	VADDPS Y5, Y2, Y2
+	VMULPS 32(DX)(BX*1), Y4, Y5
+	VADDPS Y5, Y3, Y3
 
 advance:
 	IMUL3Q $0x02, BX, BX
@@ -913,7 +839,7 @@ added:
 	VMINPS       Y3, Y5, Y3
 	MOVQ         y+80(FP), DX
 	MOVQ         ys+88(FP), BX
-	TESTB        $0x01, 32(CX)
+	TESTB        $0x01, 12(CX)
 	JNE          bytes
 	VMOVUPS      Y0, (DX)
 	VMOVUPS      Y1, 32(DX)
@@ -922,30 +848,10 @@ added:
 	JMP          stored
 
 bytes:
-	VBROADCASTSS 8(CX), Y4
-	VBROADCASTSS 12(CX), Y5
-	VBROADCASTSS 16(CX), Y6
-	VBROADCASTSS 20(CX), Y7
-	VMULPS       Y4, Y0, Y0
-	VMAXPS       Y5, Y0, Y0
-	VMINPS       Y6, Y0, Y0
 	VCVTPS2DQ    Y0, Y0
-	VPADDD       Y7, Y0, Y0
-	VMULPS       Y4, Y1, Y1
-	VMAXPS       Y5, Y1, Y1
-	VMINPS       Y6, Y1, Y1
 	VCVTPS2DQ    Y1, Y1
-	VPADDD       Y7, Y1, Y1
-	VMULPS       Y4, Y2, Y2
-	VMAXPS       Y5, Y2, Y2
-	VMINPS       Y6, Y2, Y2
 	VCVTPS2DQ    Y2, Y2
-	VPADDD       Y7, Y2, Y2
-	VMULPS       Y4, Y3, Y3
-	VMAXPS       Y5, Y3, Y3
-	VMINPS       Y6, Y3, Y3
 	VCVTPS2DQ    Y3, Y3
-	VPADDD       Y7, Y3, Y3
 	VEXTRACTI128 $0x01, Y0, X4
 	VPACKUSDW    X4, X0, X0
 	VPACKUSWB    X0, X0, X0
@@ -973,7 +879,7 @@ stored:
 	VZEROUPPER
 	RET
 
-// func tile3x2AVX2(tiles int, x *uint8, pixels *int, runs int, at *int, steps int, w *int8, channels *float32, bias *float32, tail *float32, y *uint8, ys int, addend *uint8, as int)
+// func tile3x2AVX2(tiles int, x *uint8, pixels *int, runs int, at *int, steps int, w *int8, channels *float32, shifts *float32, tail *float32, y *uint8, ys int, addend *uint8, as int)
 // Requires: AVX, AVX2
 TEXT ·tile3x2AVX2(SB), NOSPLIT, $0-112
 	MOVQ pixels+16(FP), AX
@@ -1064,7 +970,7 @@ step:
 	VMULPS       Y6, Y3, Y3
 	VCVTDQ2PS    Y5, Y5
 	VMULPS       Y6, Y5, Y5
-	MOVQ         bias+64(FP), SI
+	MOVQ         shifts+64(FP), SI
 	VMOVUPS      (SI), Y6
 	VADDPS       Y6, Y0, Y0
 	VADDPS       Y6, Y2, Y2
@@ -1073,53 +979,52 @@ step:
 	VADDPS       Y6, Y1, Y1
 	VADDPS       Y6, Y3, Y3
 	VADDPS       Y6, Y5, Y5
-	TESTB        $0x06, 32(CX)
+	TESTB        $0x06, 12(CX)
 	JE           added
 	MOVQ         addend+96(FP), DX
 	MOVQ         as+104(FP), BX
-	TESTB        $0x04, 32(CX)
+	VBROADCASTSS 8(CX), Y6
+	TESTB        $0x04, 12(CX)
 	JNE          addfloat
-	VBROADCASTSS 24(CX), Y6
-	VBROADCASTSS 28(CX), Y7
-	VPMOVZXBD    (DX), Y8
-	VPSUBD       Y7, Y8, Y8
-	VCVTDQ2PS    Y8, Y8
-	VMULPS       Y6, Y8, Y8
-	VADDPS       Y8, Y0, Y0
-	VPMOVZXBD    8(DX), Y8
-	VPSUBD       Y7, Y8, Y8
-	VCVTDQ2PS    Y8, Y8
-	VMULPS       Y6, Y8, Y8
-	VADDPS       Y8, Y1, Y1
-	VPMOVZXBD    (DX)(BX*1), Y8
-	VPSUBD       Y7, Y8, Y8
-	VCVTDQ2PS    Y8, Y8
-	VMULPS       Y6, Y8, Y8
-	VADDPS       Y8, Y2, Y2
-	VPMOVZXBD    8(DX)(BX*1), Y8
-	VPSUBD       Y7, Y8, Y8
-	VCVTDQ2PS    Y8, Y8
-	VMULPS       Y6, Y8, Y8
-	VADDPS       Y8, Y3, Y3
-	VPMOVZXBD    (DX)(BX*2), Y8
-	VPSUBD       Y7, Y8, Y8
-	VCVTDQ2PS    Y8, Y8
-	VMULPS       Y6, Y8, Y8
-	VADDPS       Y8, Y4, Y4
-	VPMOVZXBD    8(DX)(BX*2), Y8
-	VPSUBD       Y7, Y8, Y8
-	VCVTDQ2PS    Y8, Y8
-	VMULPS       Y6, Y8, Y8
-	VADDPS       Y8, Y5, Y5
+	VPMOVZXBD    (DX), Y7
+	VCVTDQ2PS    Y7, Y7
+	VMULPS       Y6, Y7, Y7
+	VADDPS       Y7, Y0, Y0
+	VPMOVZXBD    8(DX), Y7
+	VCVTDQ2PS    Y7, Y7
+	VMULPS       Y6, Y7, Y7
+	VADDPS       Y7, Y1, Y1
+	VPMOVZXBD    (DX)(BX*1), Y7
+	VCVTDQ2PS    Y7, Y7
+	VMULPS       Y6, Y7, Y7
+	VADDPS       Y7, Y2, Y2
+	VPMOVZXBD    8(DX)(BX*1), Y7
+	VCVTDQ2PS    Y7, Y7
+	VMULPS       Y6, Y7, Y7
+	VADDPS       Y7, Y3, Y3
+	VPMOVZXBD    (DX)(BX*2), Y7
+	VCVTDQ2PS    Y7, Y7
+	VMULPS       Y6, Y7, Y7
+	VADDPS       Y7, Y4, Y4
+	VPMOVZXBD    8(DX)(BX*2), Y7
+	VCVTDQ2PS    Y7, Y7
+	VMULPS       Y6, Y7, Y7
+	VADDPS       Y7, Y5, Y5
 	JMP          advance
 
 addfloat:
-	VADDPS (DX), Y0, Y0
-	VADDPS 32(DX), Y1, Y1
-	VADDPS (DX)(BX*1), Y2, Y2
-	VADDPS 32(DX)(BX*1), Y3, Y3
-	VADDPS (DX)(BX*2), Y4, Y4
-	VADDPS 32(DX)(BX*2), Y5, Y5
+	VMULPS (DX), Y6, Y7
+	VADDPS Y7, Y0, Y0
+	VMULPS 32(DX), Y6, Y7
+	VADDPS Y7, Y1, Y1
+	VMULPS (DX)(BX*1), Y6, Y7
+	VADDPS Y7, Y2, Y2
+	VMULPS 32(DX)(BX*1), Y6, Y7
+	VADDPS Y7, Y3, Y3
+	VMULPS (DX)(BX*2), Y6, Y7
+	VADDPS Y7, Y4, Y4
+	VMULPS 32(DX)(BX*2), Y6, Y7
+	VADDPS Y7, Y5, Y5
 
 advance:
 	IMUL3Q $0x03, BX, BX
@@ -1143,7 +1048,7 @@ added:
 	VMINPS       Y5, Y7, Y5
 	MOVQ         y+80(FP), DX
 	MOVQ         ys+88(FP), BX
-	TESTB        $0x01, 32(CX)
+	TESTB        $0x01, 12(CX)
 	JNE          bytes
 	VMOVUPS      Y0, (DX)
 	VMOVUPS      Y1, 32(DX)
@@ -1154,40 +1059,12 @@ added:
 	JMP          stored
 
 bytes:
-	VBROADCASTSS 8(CX), Y6
-	VBROADCASTSS 12(CX), Y7
-	VBROADCASTSS 16(CX), Y8
-	VBROADCASTSS 20(CX), Y9
-	VMULPS       Y6, Y0, Y0
-	VMAXPS       Y7, Y0, Y0
-	VMINPS       Y8, Y0, Y0
 	VCVTPS2DQ    Y0, Y0
-	VPADDD       Y9, Y0, Y0
-	VMULPS       Y6, Y1, Y1
-	VMAXPS       Y7, Y1, Y1
-	VMINPS       Y8, Y1, Y1
 	VCVTPS2DQ    Y1, Y1
-	VPADDD       Y9, Y1, Y1
-	VMULPS       Y6, Y2, Y2
-	VMAXPS       Y7, Y2, Y2
-	VMINPS       Y8, Y2, Y2
 	VCVTPS2DQ    Y2, Y2
-	VPADDD       Y9, Y2, Y2
-	VMULPS       Y6, Y3, Y3
-	VMAXPS       Y7, Y3, Y3
-	VMINPS       Y8, Y3, Y3
 	VCVTPS2DQ    Y3, Y3
-	VPADDD       Y9, Y3, Y3
-	VMULPS       Y6, Y4, Y4
-	VMAXPS       Y7, Y4, Y4
-	VMINPS       Y8, Y4, Y4
 	VCVTPS2DQ    Y4, Y4
-	VPADDD       Y9, Y4, Y4
-	VMULPS       Y6, Y5, Y5
-	VMAXPS       Y7, Y5, Y5
-	VMINPS       Y8, Y5, Y5
 	VCVTPS2DQ    Y5, Y5
-	VPADDD       Y9, Y5, Y5
 	VEXTRACTI128 $0x01, Y0, X6
 	VPACKUSDW    X6, X0, X0
 	VPACKUSWB    X0, X0, X0
@@ -1223,7 +1100,7 @@ stored:
 	VZEROUPPER
 	RET
 
-// func tile4x2AVX2(tiles int, x *uint8, pixels *int, runs int, at *int, steps int, w *int8, channels *float32, bias *float32, tail *float32, y *uint8, ys int, addend *uint8, as int)
+// func tile4x2AVX2(tiles int, x *uint8, pixels *int, runs int, at *int, steps int, w *int8, channels *float32, shifts *float32, tail *float32, y *uint8, ys int, addend *uint8, as int)
 // Requires: AVX, AVX2
 TEXT ·tile4x2AVX2(SB), NOSPLIT, $0-112
 	MOVQ pixels+16(FP), AX
@@ -1334,7 +1211,7 @@ step:
 	VMULPS       Y8, Y5, Y5
 	VCVTDQ2PS    Y7, Y7
 	VMULPS       Y8, Y7, Y7
-	MOVQ         bias+64(FP), SI
+	MOVQ         shifts+64(FP), SI
 	VMOVUPS      (SI), Y8
 	VADDPS       Y8, Y0, Y0
 	VADDPS       Y8, Y2, Y2
@@ -1345,67 +1222,66 @@ step:
 	VADDPS       Y8, Y3, Y3
 	VADDPS       Y8, Y5, Y5
 	VADDPS       Y8, Y7, Y7
-	TESTB        $0x06, 32(CX)
+	TESTB        $0x06, 12(CX)
 	JE           added
 	MOVQ         addend+96(FP), DX
 	MOVQ         as+104(FP), BX
 	LEAQ         (DX)(BX*2), SI
 	ADDQ         BX, SI
-	TESTB        $0x04, 32(CX)
+	VBROADCASTSS 8(CX), Y8
+	TESTB        $0x04, 12(CX)
 	JNE          addfloat
-	VBROADCASTSS 24(CX), Y8
-	VBROADCASTSS 28(CX), Y9
-	VPMOVZXBD    (DX), Y10
-	VPSUBD       Y9, Y10, Y10
-	VCVTDQ2PS    Y10, Y10
-	VMULPS       Y8, Y10, Y10
-	VADDPS       Y10, Y0, Y0
-	VPMOVZXBD    8(DX), Y10
-	VPSUBD       Y9, Y10, Y10
-	VCVTDQ2PS    Y10, Y10
-	VMULPS       Y8, Y10, Y10
-	VADDPS       Y10, Y1, Y1
-	VPMOVZXBD    (DX)(BX*1), Y10
-	VPSUBD       Y9, Y10, Y10
-	VCVTDQ2PS    Y10, Y10
-	VMULPS       Y8, Y10, Y10
-	VADDPS       Y10, Y2, Y2
-	VPMOVZXBD    8(DX)(BX*1), Y10
-	VPSUBD       Y9, Y10, Y10
-	VCVTDQ2PS    Y10, Y10
-	VMULPS       Y8, Y10, Y10
-	VADDPS       Y10, Y3, Y3
-	VPMOVZXBD    (DX)(BX*2), Y10
-	VPSUBD       Y9, Y10, Y10
-	VCVTDQ2PS    Y10, Y10
-	VMULPS       Y8, Y10, Y10
-	VADDPS       Y10, Y4, Y4
-	VPMOVZXBD    8(DX)(BX*2), Y10
-	VPSUBD       Y9, Y10, Y10
-	VCVTDQ2PS    Y10, Y10
-	VMULPS       Y8, Y10, Y10
-	VADDPS       Y10, Y5, Y5
-	VPMOVZXBD    (SI), Y10
-	VPSUBD       Y9, Y10, Y10
-	VCVTDQ2PS    Y10, Y10
-	VMULPS       Y8, Y10, Y10
-	VADDPS       Y10, Y6, Y6
-	VPMOVZXBD    8(SI), Y10
-	VPSUBD       Y9, Y10, Y10
-	VCVTDQ2PS    Y10, Y10
-	VMULPS       Y8, Y10, Y10
-	VADDPS       Y10, Y7, Y7
+	VPMOVZXBD    (DX), Y9
+	VCVTDQ2PS    Y9, Y9
+	VMULPS       Y8, Y9, Y9
+	VADDPS       Y9, Y0, Y0
+	VPMOVZXBD    8(DX), Y9
+	VCVTDQ2PS    Y9, Y9
+	VMULPS       Y8, Y9, Y9
+	VADDPS       Y9, Y1, Y1
+	VPMOVZXBD    (DX)(BX*1), Y9
+	VCVTDQ2PS    Y9, Y9
+	VMULPS       Y8, Y9, Y9
+	VADDPS       Y9, Y2, Y2
+	VPMOVZXBD    8(DX)(BX*1), Y9
+	VCVTDQ2PS    Y9, Y9
+	VMULPS       Y8, Y9, Y9
+	VADDPS       Y9, Y3, Y3
+	VPMOVZXBD    (DX)(BX*2), Y9
+	VCVTDQ2PS    Y9, Y9
+	VMULPS       Y8, Y9, Y9
+	VADDPS       Y9, Y4, Y4
+	VPMOVZXBD    8(DX)(BX*2), Y9
+	VCVTDQ2PS    Y9, Y9
+	VMULPS       Y8, Y9, Y9
+	VADDPS       Y9, Y5, Y5
+	VPMOVZXBD    (SI), Y9
+	VCVTDQ2PS    Y9, Y9
+	VMULPS       Y8, Y9, Y9
+	VADDPS       Y9, Y6, Y6
+	VPMOVZXBD    8(SI), Y9
+	VCVTDQ2PS    Y9, Y9
+	VMULPS       Y8, Y9, Y9
+	VADDPS       Y9, Y7, Y7
 	JMP          advance
 
 addfloat:
-	VADDPS (DX), Y0, Y0
-	VADDPS 32(DX), Y1, Y1
-	VADDPS (DX)(BX*1), Y2, Y2
-	VADDPS 32(DX)(BX*1), Y3, Y3
-	VADDPS (DX)(BX*2), Y4, Y4
-	VADDPS 32(DX)(BX*2), Y5, Y5
-	VADDPS (SI), Y6, Y6
-	VADDPS 32(SI), Y7, Y7
+	VMULPS (DX), Y8, Y9
+	VADDPS Y9, Y0, Y0
+	VMULPS 32(DX), Y8, Y9
+	VADDPS Y9, Y1, Y1
+	VMULPS (DX)(BX*1), Y8, Y9
+	VADDPS Y9, Y2, Y2
+	VMULPS 32(DX)(BX*1), Y8, Y9
+	VADDPS Y9, Y3, Y3
+	VMULPS (DX)(BX*2), Y8, Y9
+	VADDPS Y9, Y4, Y4
+	VMULPS 32(DX)(BX*2), Y8, Y9
+	VADDPS Y9, Y5, Y5
+	VMULPS (SI), Y8, Y9
+	VADDPS Y9, Y6, Y6
+	VMULPS 32(SI), Y8, Y9
+	VADDPS Y9, Y7, Y7
 
 advance:
 	IMUL3Q $0x04, BX, BX
@@ -1433,7 +1309,7 @@ added:
 	VMINPS       Y7, Y9, Y7
 	MOVQ         y+80(FP), DX
 	MOVQ         ys+88(FP), BX
-	TESTB        $0x01, 32(CX)
+	TESTB        $0x01, 12(CX)
 	JNE          bytes
 	LEAQ         (DX)(BX*2), SI
 	ADDQ         BX, SI
@@ -1448,50 +1324,14 @@ added:
 	JMP          stored
 
 bytes:
-	VBROADCASTSS 8(CX), Y8
-	VBROADCASTSS 12(CX), Y9
-	VBROADCASTSS 16(CX), Y10
-	VBROADCASTSS 20(CX), Y11
-	VMULPS       Y8, Y0, Y0
-	VMAXPS       Y9, Y0, Y0
-	VMINPS       Y10, Y0, Y0
 	VCVTPS2DQ    Y0, Y0
-	VPADDD       Y11, Y0, Y0
-	VMULPS       Y8, Y1, Y1
-	VMAXPS       Y9, Y1, Y1
-	VMINPS       Y10, Y1, Y1
 	VCVTPS2DQ    Y1, Y1
-	VPADDD       Y11, Y1, Y1
-	VMULPS       Y8, Y2, Y2
-	VMAXPS       Y9, Y2, Y2
-	VMINPS       Y10, Y2, Y2
 	VCVTPS2DQ    Y2, Y2
-	VPADDD       Y11, Y2, Y2
-	VMULPS       Y8, Y3, Y3
-	VMAXPS       Y9, Y3, Y3
-	VMINPS       Y10, Y3, Y3
 	VCVTPS2DQ    Y3, Y3
-	VPADDD       Y11, Y3, Y3
-	VMULPS       Y8, Y4, Y4
-	VMAXPS       Y9, Y4, Y4
-	VMINPS       Y10, Y4, Y4
 	VCVTPS2DQ    Y4, Y4
-	VPADDD       Y11, Y4, Y4
-	VMULPS       Y8, Y5, Y5
-	VMAXPS       Y9, Y5, Y5
-	VMINPS       Y10, Y5, Y5
 	VCVTPS2DQ    Y5, Y5
-	VPADDD       Y11, Y5, Y5
-	VMULPS       Y8, Y6, Y6
-	VMAXPS       Y9, Y6, Y6
-	VMINPS       Y10, Y6, Y6
 	VCVTPS2DQ    Y6, Y6
-	VPADDD       Y11, Y6, Y6
-	VMULPS       Y8, Y7, Y7
-	VMAXPS       Y9, Y7, Y7
-	VMINPS       Y10, Y7, Y7
 	VCVTPS2DQ    Y7, Y7
-	VPADDD       Y11, Y7, Y7
 	LEAQ         (DX)(BX*2), SI
 	ADDQ         BX, SI
 	VEXTRACTI128 $0x01, Y0, X8
@@ -1537,7 +1377,7 @@ stored:
 	VZEROUPPER
 	RET
 
-// func depthwiseAVX2(pixels int, x *uint8, xs int, taps int, at *int, w *int8, channels *float32, bias *float32, tail *float32, y *uint8, ys int)
+// func depthwiseAVX2(pixels int, x *uint8, xs int, taps int, at *int, w *int8, channels *float32, shifts *float32, tail *float32, y *uint8, ys int)
 // Requires: AVX, AVX2
 TEXT ·depthwiseAVX2(SB), NOSPLIT, $0-88
 	MOVQ x+8(FP), AX
@@ -1614,7 +1454,7 @@ tapblock8:
 	VMULPS       Y8, Y6, Y6
 	VCVTDQ2PS    Y7, Y7
 	VMULPS       Y8, Y7, Y7
-	MOVQ         bias+56(FP), DI
+	MOVQ         shifts+56(FP), DI
 	VMOVUPS      (DI), Y8
 	VADDPS       Y8, Y0, Y0
 	VADDPS       Y8, Y1, Y1
@@ -1644,7 +1484,7 @@ tapblock8:
 	VMINPS       Y7, Y9, Y7
 	MOVQ         y+72(FP), DX
 	MOVQ         ys+80(FP), BX
-	TESTB        $0x01, 32(SI)
+	TESTB        $0x01, 12(SI)
 	JNE          bytesblock8
 	LEAQ         (DX)(BX*2), R8
 	ADDQ         BX, R8
@@ -1661,50 +1501,14 @@ tapblock8:
 	JMP          storedblock8
 
 bytesblock8:
-	VBROADCASTSS 8(SI), Y8
-	VBROADCASTSS 12(SI), Y9
-	VBROADCASTSS 16(SI), Y10
-	VBROADCASTSS 20(SI), Y11
-	VMULPS       Y8, Y0, Y0
-	VMAXPS       Y9, Y0, Y0
-	VMINPS       Y10, Y0, Y0
 	VCVTPS2DQ    Y0, Y0
-	VPADDD       Y11, Y0, Y0
-	VMULPS       Y8, Y1, Y1
-	VMAXPS       Y9, Y1, Y1
-	VMINPS       Y10, Y1, Y1
 	VCVTPS2DQ    Y1, Y1
-	VPADDD       Y11, Y1, Y1
-	VMULPS       Y8, Y2, Y2
-	VMAXPS       Y9, Y2, Y2
-	VMINPS       Y10, Y2, Y2
 	VCVTPS2DQ    Y2, Y2
-	VPADDD       Y11, Y2, Y2
-	VMULPS       Y8, Y3, Y3
-	VMAXPS       Y9, Y3, Y3
-	VMINPS       Y10, Y3, Y3
 	VCVTPS2DQ    Y3, Y3
-	VPADDD       Y11, Y3, Y3
-	VMULPS       Y8, Y4, Y4
-	VMAXPS       Y9, Y4, Y4
-	VMINPS       Y10, Y4, Y4
 	VCVTPS2DQ    Y4, Y4
-	VPADDD       Y11, Y4, Y4
-	VMULPS       Y8, Y5, Y5
-	VMAXPS       Y9, Y5, Y5
-	VMINPS       Y10, Y5, Y5
 	VCVTPS2DQ    Y5, Y5
-	VPADDD       Y11, Y5, Y5
-	VMULPS       Y8, Y6, Y6
-	VMAXPS       Y9, Y6, Y6
-	VMINPS       Y10, Y6, Y6
 	VCVTPS2DQ    Y6, Y6
-	VPADDD       Y11, Y6, Y6
-	VMULPS       Y8, Y7, Y7
-	VMAXPS       Y9, Y7, Y7
-	VMINPS       Y10, Y7, Y7
 	VCVTPS2DQ    Y7, Y7
-	VPADDD       Y11, Y7, Y7
 	LEAQ         (DX)(BX*2), R8
 	ADDQ         BX, R8
 	LEAQ         (R8)(BX*2), R9
@@ -1798,7 +1602,7 @@ tapblock4:
 	VMULPS       Y8, Y2, Y2
 	VCVTDQ2PS    Y3, Y3
 	VMULPS       Y8, Y3, Y3
-	MOVQ         bias+56(FP), DI
+	MOVQ         shifts+56(FP), DI
 	VMOVUPS      (DI), Y8
 	VADDPS       Y8, Y0, Y0
 	VADDPS       Y8, Y1, Y1
@@ -1816,7 +1620,7 @@ tapblock4:
 	VMINPS       Y3, Y9, Y3
 	MOVQ         y+72(FP), DX
 	MOVQ         ys+80(FP), BX
-	TESTB        $0x01, 32(SI)
+	TESTB        $0x01, 12(SI)
 	JNE          bytesblock4
 	LEAQ         (DX)(BX*2), R8
 	ADDQ         BX, R8
@@ -1827,30 +1631,10 @@ tapblock4:
 	JMP          storedblock4
 
 bytesblock4:
-	VBROADCASTSS 8(SI), Y8
-	VBROADCASTSS 12(SI), Y9
-	VBROADCASTSS 16(SI), Y10
-	VBROADCASTSS 20(SI), Y11
-	VMULPS       Y8, Y0, Y0
-	VMAXPS       Y9, Y0, Y0
-	VMINPS       Y10, Y0, Y0
 	VCVTPS2DQ    Y0, Y0
-	VPADDD       Y11, Y0, Y0
-	VMULPS       Y8, Y1, Y1
-	VMAXPS       Y9, Y1, Y1
-	VMINPS       Y10, Y1, Y1
 	VCVTPS2DQ    Y1, Y1
-	VPADDD       Y11, Y1, Y1
-	VMULPS       Y8, Y2, Y2
-	VMAXPS       Y9, Y2, Y2
-	VMINPS       Y10, Y2, Y2
 	VCVTPS2DQ    Y2, Y2
-	VPADDD       Y11, Y2, Y2
-	VMULPS       Y8, Y3, Y3
-	VMAXPS       Y9, Y3, Y3
-	VMINPS       Y10, Y3, Y3
 	VCVTPS2DQ    Y3, Y3
-	VPADDD       Y11, Y3, Y3
 	LEAQ         (DX)(BX*2), R8
 	ADDQ         BX, R8
 	VEXTRACTI128 $0x01, Y0, X8
@@ -1912,7 +1696,7 @@ tapblock2:
 	VMULPS       Y8, Y0, Y0
 	VCVTDQ2PS    Y1, Y1
 	VMULPS       Y8, Y1, Y1
-	MOVQ         bias+56(FP), DI
+	MOVQ         shifts+56(FP), DI
 	VMOVUPS      (DI), Y8
 	VADDPS       Y8, Y0, Y0
 	VADDPS       Y8, Y1, Y1
@@ -1924,27 +1708,15 @@ tapblock2:
 	VMINPS       Y1, Y9, Y1
 	MOVQ         y+72(FP), DX
 	MOVQ         ys+80(FP), BX
-	TESTB        $0x01, 32(SI)
+	TESTB        $0x01, 12(SI)
 	JNE          bytesblock2
 	VMOVUPS      Y0, (DX)
 	VMOVUPS      Y1, (DX)(BX*1)
 	JMP          storedblock2
 
 bytesblock2:
-	VBROADCASTSS 8(SI), Y8
-	VBROADCASTSS 12(SI), Y9
-	VBROADCASTSS 16(SI), Y10
-	VBROADCASTSS 20(SI), Y11
-	VMULPS       Y8, Y0, Y0
-	VMAXPS       Y9, Y0, Y0
-	VMINPS       Y10, Y0, Y0
 	VCVTPS2DQ    Y0, Y0
-	VPADDD       Y11, Y0, Y0
-	VMULPS       Y8, Y1, Y1
-	VMAXPS       Y9, Y1, Y1
-	VMINPS       Y10, Y1, Y1
 	VCVTPS2DQ    Y1, Y1
-	VPADDD       Y11, Y1, Y1
 	VEXTRACTI128 $0x01, Y0, X8
 	VPACKUSDW    X8, X0, X0
 	VPACKUSWB    X0, X0, X0
@@ -1990,7 +1762,7 @@ tapblock1:
 	VMOVUPS      32(DI), Y8
 	VCVTDQ2PS    Y0, Y0
 	VMULPS       Y8, Y0, Y0
-	MOVQ         bias+56(FP), DI
+	MOVQ         shifts+56(FP), DI
 	VMOVUPS      (DI), Y8
 	VADDPS       Y8, Y0, Y0
 	VBROADCASTSS (SI), Y8
@@ -1999,21 +1771,13 @@ tapblock1:
 	VMINPS       Y0, Y9, Y0
 	MOVQ         y+72(FP), DX
 	MOVQ         ys+80(FP), BX
-	TESTB        $0x01, 32(SI)
+	TESTB        $0x01, 12(SI)
 	JNE          bytesblock1
 	VMOVUPS      Y0, (DX)
 	JMP          storedblock1
 
 bytesblock1:
-	VBROADCASTSS 8(SI), Y8
-	VBROADCASTSS 12(SI), Y9
-	VBROADCASTSS 16(SI), Y10
-	VBROADCASTSS 20(SI), Y11
-	VMULPS       Y8, Y0, Y0
-	VMAXPS       Y9, Y0, Y0
-	VMINPS       Y10, Y0, Y0
 	VCVTPS2DQ    Y0, Y0
-	VPADDD       Y11, Y0, Y0
 	VEXTRACTI128 $0x01, Y0, X8
 	VPACKUSDW    X8, X0, X0
 	VPACKUSWB    X0, X0, X0
@@ -2033,17 +1797,17 @@ behindblock1:
 	VZEROUPPER
 	RET
 
-// func bytesAVX2(vectors int, x *float32, tail *float32, y *uint8)
+// func bytesAVX2(vectors int, x *float32, scale *float32, y *uint8)
 // Requires: AVX, AVX2
 TEXT ·bytesAVX2(SB), NOSPLIT, $0-32
 	MOVQ         vectors+0(FP), AX
 	MOVQ         x+8(FP), CX
 	MOVQ         y+24(FP), DX
-	MOVQ         tail+16(FP), BX
-	VBROADCASTSS 8(BX), Y1
-	VBROADCASTSS 12(BX), Y2
-	VBROADCASTSS 16(BX), Y3
-	VBROADCASTSS 20(BX), Y4
+	MOVQ         scale+16(FP), BX
+	VBROADCASTSS (BX), Y1
+	VBROADCASTSS 4(BX), Y2
+	VBROADCASTSS 8(BX), Y3
+	VBROADCASTSS 12(BX), Y4
 
 vector:
 	VMULPS       (CX), Y1, Y0

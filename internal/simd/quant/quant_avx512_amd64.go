@@ -7,132 +7,132 @@ package quant
 // tile1x1AVX512 is a tileFunc for 1 windows and 1 vectors.
 //
 //go:noescape
-func tile1x1AVX512(tiles int, x *uint8, pixels *int, runs int, at *int, steps int, w *int8, channels *float32, bias *float32, tail *float32, y *uint8, ys int, addend *uint8, as int)
+func tile1x1AVX512(tiles int, x *uint8, pixels *int, runs int, at *int, steps int, w *int8, channels *float32, shifts *float32, tail *float32, y *uint8, ys int, addend *uint8, as int)
 
 // tile2x1AVX512 is a tileFunc for 2 windows and 1 vectors.
 //
 //go:noescape
-func tile2x1AVX512(tiles int, x *uint8, pixels *int, runs int, at *int, steps int, w *int8, channels *float32, bias *float32, tail *float32, y *uint8, ys int, addend *uint8, as int)
+func tile2x1AVX512(tiles int, x *uint8, pixels *int, runs int, at *int, steps int, w *int8, channels *float32, shifts *float32, tail *float32, y *uint8, ys int, addend *uint8, as int)
 
 // tile3x1AVX512 is a tileFunc for 3 windows and 1 vectors.
 //
 //go:noescape
-func tile3x1AVX512(tiles int, x *uint8, pixels *int, runs int, at *int, steps int, w *int8, channels *float32, bias *float32, tail *float32, y *uint8, ys int, addend *uint8, as int)
+func tile3x1AVX512(tiles int, x *uint8, pixels *int, runs int, at *int, steps int, w *int8, channels *float32, shifts *float32, tail *float32, y *uint8, ys int, addend *uint8, as int)
 
 // tile4x1AVX512 is a tileFunc for 4 windows and 1 vectors.
 //
 //go:noescape
-func tile4x1AVX512(tiles int, x *uint8, pixels *int, runs int, at *int, steps int, w *int8, channels *float32, bias *float32, tail *float32, y *uint8, ys int, addend *uint8, as int)
+func tile4x1AVX512(tiles int, x *uint8, pixels *int, runs int, at *int, steps int, w *int8, channels *float32, shifts *float32, tail *float32, y *uint8, ys int, addend *uint8, as int)
 
 // tile5x1AVX512 is a tileFunc for 5 windows and 1 vectors.
 //
 //go:noescape
-func tile5x1AVX512(tiles int, x *uint8, pixels *int, runs int, at *int, steps int, w *int8, channels *float32, bias *float32, tail *float32, y *uint8, ys int, addend *uint8, as int)
+func tile5x1AVX512(tiles int, x *uint8, pixels *int, runs int, at *int, steps int, w *int8, channels *float32, shifts *float32, tail *float32, y *uint8, ys int, addend *uint8, as int)
 
 // tile6x1AVX512 is a tileFunc for 6 windows and 1 vectors.
 //
 //go:noescape
-func tile6x1AVX512(tiles int, x *uint8, pixels *int, runs int, at *int, steps int, w *int8, channels *float32, bias *float32, tail *float32, y *uint8, ys int, addend *uint8, as int)
+func tile6x1AVX512(tiles int, x *uint8, pixels *int, runs int, at *int, steps int, w *int8, channels *float32, shifts *float32, tail *float32, y *uint8, ys int, addend *uint8, as int)
 
 // tile1x2AVX512 is a tileFunc for 1 windows and 2 vectors.
 //
 //go:noescape
-func tile1x2AVX512(tiles int, x *uint8, pixels *int, runs int, at *int, steps int, w *int8, channels *float32, bias *float32, tail *float32, y *uint8, ys int, addend *uint8, as int)
+func tile1x2AVX512(tiles int, x *uint8, pixels *int, runs int, at *int, steps int, w *int8, channels *float32, shifts *float32, tail *float32, y *uint8, ys int, addend *uint8, as int)
 
 // tile2x2AVX512 is a tileFunc for 2 windows and 2 vectors.
 //
 //go:noescape
-func tile2x2AVX512(tiles int, x *uint8, pixels *int, runs int, at *int, steps int, w *int8, channels *float32, bias *float32, tail *float32, y *uint8, ys int, addend *uint8, as int)
+func tile2x2AVX512(tiles int, x *uint8, pixels *int, runs int, at *int, steps int, w *int8, channels *float32, shifts *float32, tail *float32, y *uint8, ys int, addend *uint8, as int)
 
 // tile3x2AVX512 is a tileFunc for 3 windows and 2 vectors.
 //
 //go:noescape
-func tile3x2AVX512(tiles int, x *uint8, pixels *int, runs int, at *int, steps int, w *int8, channels *float32, bias *float32, tail *float32, y *uint8, ys int, addend *uint8, as int)
+func tile3x2AVX512(tiles int, x *uint8, pixels *int, runs int, at *int, steps int, w *int8, channels *float32, shifts *float32, tail *float32, y *uint8, ys int, addend *uint8, as int)
 
 // tile4x2AVX512 is a tileFunc for 4 windows and 2 vectors.
 //
 //go:noescape
-func tile4x2AVX512(tiles int, x *uint8, pixels *int, runs int, at *int, steps int, w *int8, channels *float32, bias *float32, tail *float32, y *uint8, ys int, addend *uint8, as int)
+func tile4x2AVX512(tiles int, x *uint8, pixels *int, runs int, at *int, steps int, w *int8, channels *float32, shifts *float32, tail *float32, y *uint8, ys int, addend *uint8, as int)
 
 // tile5x2AVX512 is a tileFunc for 5 windows and 2 vectors.
 //
 //go:noescape
-func tile5x2AVX512(tiles int, x *uint8, pixels *int, runs int, at *int, steps int, w *int8, channels *float32, bias *float32, tail *float32, y *uint8, ys int, addend *uint8, as int)
+func tile5x2AVX512(tiles int, x *uint8, pixels *int, runs int, at *int, steps int, w *int8, channels *float32, shifts *float32, tail *float32, y *uint8, ys int, addend *uint8, as int)
 
 // tile6x2AVX512 is a tileFunc for 6 windows and 2 vectors.
 //
 //go:noescape
-func tile6x2AVX512(tiles int, x *uint8, pixels *int, runs int, at *int, steps int, w *int8, channels *float32, bias *float32, tail *float32, y *uint8, ys int, addend *uint8, as int)
+func tile6x2AVX512(tiles int, x *uint8, pixels *int, runs int, at *int, steps int, w *int8, channels *float32, shifts *float32, tail *float32, y *uint8, ys int, addend *uint8, as int)
 
 // tile1x3AVX512 is a tileFunc for 1 windows and 3 vectors.
 //
 //go:noescape
-func tile1x3AVX512(tiles int, x *uint8, pixels *int, runs int, at *int, steps int, w *int8, channels *float32, bias *float32, tail *float32, y *uint8, ys int, addend *uint8, as int)
+func tile1x3AVX512(tiles int, x *uint8, pixels *int, runs int, at *int, steps int, w *int8, channels *float32, shifts *float32, tail *float32, y *uint8, ys int, addend *uint8, as int)
 
 // tile2x3AVX512 is a tileFunc for 2 windows and 3 vectors.
 //
 //go:noescape
-func tile2x3AVX512(tiles int, x *uint8, pixels *int, runs int, at *int, steps int, w *int8, channels *float32, bias *float32, tail *float32, y *uint8, ys int, addend *uint8, as int)
+func tile2x3AVX512(tiles int, x *uint8, pixels *int, runs int, at *int, steps int, w *int8, channels *float32, shifts *float32, tail *float32, y *uint8, ys int, addend *uint8, as int)
 
 // tile3x3AVX512 is a tileFunc for 3 windows and 3 vectors.
 //
 //go:noescape
-func tile3x3AVX512(tiles int, x *uint8, pixels *int, runs int, at *int, steps int, w *int8, channels *float32, bias *float32, tail *float32, y *uint8, ys int, addend *uint8, as int)
+func tile3x3AVX512(tiles int, x *uint8, pixels *int, runs int, at *int, steps int, w *int8, channels *float32, shifts *float32, tail *float32, y *uint8, ys int, addend *uint8, as int)
 
 // tile4x3AVX512 is a tileFunc for 4 windows and 3 vectors.
 //
 //go:noescape
-func tile4x3AVX512(tiles int, x *uint8, pixels *int, runs int, at *int, steps int, w *int8, channels *float32, bias *float32, tail *float32, y *uint8, ys int, addend *uint8, as int)
+func tile4x3AVX512(tiles int, x *uint8, pixels *int, runs int, at *int, steps int, w *int8, channels *float32, shifts *float32, tail *float32, y *uint8, ys int, addend *uint8, as int)
 
 // tile5x3AVX512 is a tileFunc for 5 windows and 3 vectors.
 //
 //go:noescape
-func tile5x3AVX512(tiles int, x *uint8, pixels *int, runs int, at *int, steps int, w *int8, channels *float32, bias *float32, tail *float32, y *uint8, ys int, addend *uint8, as int)
+func tile5x3AVX512(tiles int, x *uint8, pixels *int, runs int, at *int, steps int, w *int8, channels *float32, shifts *float32, tail *float32, y *uint8, ys int, addend *uint8, as int)
 
 // tile6x3AVX512 is a tileFunc for 6 windows and 3 vectors.
 //
 //go:noescape
-func tile6x3AVX512(tiles int, x *uint8, pixels *int, runs int, at *int, steps int, w *int8, channels *float32, bias *float32, tail *float32, y *uint8, ys int, addend *uint8, as int)
+func tile6x3AVX512(tiles int, x *uint8, pixels *int, runs int, at *int, steps int, w *int8, channels *float32, shifts *float32, tail *float32, y *uint8, ys int, addend *uint8, as int)
 
 // tile1x4AVX512 is a tileFunc for 1 windows and 4 vectors.
 //
 //go:noescape
-func tile1x4AVX512(tiles int, x *uint8, pixels *int, runs int, at *int, steps int, w *int8, channels *float32, bias *float32, tail *float32, y *uint8, ys int, addend *uint8, as int)
+func tile1x4AVX512(tiles int, x *uint8, pixels *int, runs int, at *int, steps int, w *int8, channels *float32, shifts *float32, tail *float32, y *uint8, ys int, addend *uint8, as int)
 
 // tile2x4AVX512 is a tileFunc for 2 windows and 4 vectors.
 //
 //go:noescape
-func tile2x4AVX512(tiles int, x *uint8, pixels *int, runs int, at *int, steps int, w *int8, channels *float32, bias *float32, tail *float32, y *uint8, ys int, addend *uint8, as int)
+func tile2x4AVX512(tiles int, x *uint8, pixels *int, runs int, at *int, steps int, w *int8, channels *float32, shifts *float32, tail *float32, y *uint8, ys int, addend *uint8, as int)
 
 // tile3x4AVX512 is a tileFunc for 3 windows and 4 vectors.
 //
 //go:noescape
-func tile3x4AVX512(tiles int, x *uint8, pixels *int, runs int, at *int, steps int, w *int8, channels *float32, bias *float32, tail *float32, y *uint8, ys int, addend *uint8, as int)
+func tile3x4AVX512(tiles int, x *uint8, pixels *int, runs int, at *int, steps int, w *int8, channels *float32, shifts *float32, tail *float32, y *uint8, ys int, addend *uint8, as int)
 
 // tile4x4AVX512 is a tileFunc for 4 windows and 4 vectors.
 //
 //go:noescape
-func tile4x4AVX512(tiles int, x *uint8, pixels *int, runs int, at *int, steps int, w *int8, channels *float32, bias *float32, tail *float32, y *uint8, ys int, addend *uint8, as int)
+func tile4x4AVX512(tiles int, x *uint8, pixels *int, runs int, at *int, steps int, w *int8, channels *float32, shifts *float32, tail *float32, y *uint8, ys int, addend *uint8, as int)
 
 // tile5x4AVX512 is a tileFunc for 5 windows and 4 vectors.
 //
 //go:noescape
-func tile5x4AVX512(tiles int, x *uint8, pixels *int, runs int, at *int, steps int, w *int8, channels *float32, bias *float32, tail *float32, y *uint8, ys int, addend *uint8, as int)
+func tile5x4AVX512(tiles int, x *uint8, pixels *int, runs int, at *int, steps int, w *int8, channels *float32, shifts *float32, tail *float32, y *uint8, ys int, addend *uint8, as int)
 
 // tile6x4AVX512 is a tileFunc for 6 windows and 4 vectors.
 //
 //go:noescape
-func tile6x4AVX512(tiles int, x *uint8, pixels *int, runs int, at *int, steps int, w *int8, channels *float32, bias *float32, tail *float32, y *uint8, ys int, addend *uint8, as int)
+func tile6x4AVX512(tiles int, x *uint8, pixels *int, runs int, at *int, steps int, w *int8, channels *float32, shifts *float32, tail *float32, y *uint8, ys int, addend *uint8, as int)
 
 // depthwiseAVX512 is the slideFunc of products.
 //
 //go:noescape
-func depthwiseAVX512(pixels int, x *uint8, xs int, taps int, at *int, w *int8, channels *float32, bias *float32, tail *float32, y *uint8, ys int)
+func depthwiseAVX512(pixels int, x *uint8, xs int, taps int, at *int, w *int8, channels *float32, shifts *float32, tail *float32, y *uint8, ys int)
 
 // bytesAVX512 sets y to the bytes of vectors > 0 vectors of x.
 //
 //go:noescape
-func bytesAVX512(vectors int, x *float32, tail *float32, y *uint8)
+func bytesAVX512(vectors int, x *float32, scale *float32, y *uint8)
 
 // maxAVX512 sets y to the largest bytes of taps > 0 taps of pixels > 0 windows.
 //

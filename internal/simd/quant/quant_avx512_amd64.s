@@ -7,7 +7,7 @@
 DATA flushing<>+0(SB)/4, $0x00009fc0
 GLOBL flushing<>(SB), RODATA|NOPTR, $4
 
-// func tile1x1AVX512(tiles int, x *uint8, pixels *int, runs int, at *int, steps int, w *int8, channels *float32, bias *float32, tail *float32, y *uint8, ys int, addend *uint8, as int)
+// func tile1x1AVX512(tiles int, x *uint8, pixels *int, runs int, at *int, steps int, w *int8, channels *float32, shifts *float32, tail *float32, y *uint8, ys int, addend *uint8, as int)
 // Requires: AVX, AVX512F, AVX512VNNI
 TEXT ·tile1x1AVX512(SB), NOSPLIT, $0-112
 	MOVQ pixels+16(FP), AX
@@ -44,26 +44,25 @@ step:
 	VMOVUPS      64(SI), Z1
 	VCVTDQ2PS    Z0, Z0
 	VMULPS       Z1, Z0, Z0
-	MOVQ         bias+64(FP), SI
+	MOVQ         shifts+64(FP), SI
 	VMOVUPS      (SI), Z1
 	VADDPS       Z1, Z0, Z0
-	TESTB        $0x06, 32(CX)
+	TESTB        $0x06, 12(CX)
 	JE           added
 	MOVQ         addend+96(FP), DX
 	MOVQ         as+104(FP), BX
-	TESTB        $0x04, 32(CX)
+	VBROADCASTSS 8(CX), Z1
+	TESTB        $0x04, 12(CX)
 	JNE          addfloat
-	VBROADCASTSS 24(CX), Z1
-	VBROADCASTSS 28(CX), Z2
-	VPMOVZXBD    (DX), Z3
-	VPSUBD       Z2, Z3, Z3
-	VCVTDQ2PS    Z3, Z3
-	VMULPS       Z1, Z3, Z3
-	VADDPS       Z3, Z0, Z0
+	VPMOVZXBD    (DX), Z2
+	VCVTDQ2PS    Z2, Z2
+	VMULPS       Z1, Z2, Z2
+	VADDPS       Z2, Z0, Z0
 	JMP          advance
 
 addfloat:
-	VADDPS (DX), Z0, Z0
+	VMULPS (DX), Z1, Z2
+	VADDPS Z2, Z0, Z0
 
 advance:
 	IMUL3Q $0x01, BX, BX
@@ -77,22 +76,14 @@ added:
 	VMINPS       Z0, Z2, Z0
 	MOVQ         y+80(FP), DX
 	MOVQ         ys+88(FP), BX
-	TESTB        $0x01, 32(CX)
+	TESTB        $0x01, 12(CX)
 	JNE          bytes
 	VMOVUPS      Z0, (DX)
 	JMP          stored
 
 bytes:
-	VBROADCASTSS 8(CX), Z1
-	VBROADCASTSS 12(CX), Z2
-	VBROADCASTSS 16(CX), Z3
-	VBROADCASTSS 20(CX), Z4
-	VMULPS       Z1, Z0, Z0
-	VMAXPS       Z2, Z0, Z0
-	VMINPS       Z3, Z0, Z0
-	VCVTPS2DQ    Z0, Z0
-	VPADDD       Z4, Z0, Z0
-	VPMOVDB      Z0, (DX)
+	VCVTPS2DQ Z0, Z0
+	VPMOVDB   Z0, (DX)
 
 stored:
 	IMUL3Q $0x01, BX, BX
@@ -104,7 +95,7 @@ stored:
 	VZEROUPPER
 	RET
 
-// func tile2x1AVX512(tiles int, x *uint8, pixels *int, runs int, at *int, steps int, w *int8, channels *float32, bias *float32, tail *float32, y *uint8, ys int, addend *uint8, as int)
+// func tile2x1AVX512(tiles int, x *uint8, pixels *int, runs int, at *int, steps int, w *int8, channels *float32, shifts *float32, tail *float32, y *uint8, ys int, addend *uint8, as int)
 // Requires: AVX, AVX512F, AVX512VNNI
 TEXT ·tile2x1AVX512(SB), NOSPLIT, $0-112
 	MOVQ pixels+16(FP), AX
@@ -149,33 +140,32 @@ step:
 	VMULPS       Z2, Z0, Z0
 	VCVTDQ2PS    Z1, Z1
 	VMULPS       Z2, Z1, Z1
-	MOVQ         bias+64(FP), SI
+	MOVQ         shifts+64(FP), SI
 	VMOVUPS      (SI), Z2
 	VADDPS       Z2, Z0, Z0
 	VADDPS       Z2, Z1, Z1
-	TESTB        $0x06, 32(CX)
+	TESTB        $0x06, 12(CX)
 	JE           added
 	MOVQ         addend+96(FP), DX
 	MOVQ         as+104(FP), BX
-	TESTB        $0x04, 32(CX)
+	VBROADCASTSS 8(CX), Z2
+	TESTB        $0x04, 12(CX)
 	JNE          addfloat
-	VBROADCASTSS 24(CX), Z2
-	VBROADCASTSS 28(CX), Z3
-	VPMOVZXBD    (DX), Z4
-	VPSUBD       Z3, Z4, Z4
-	VCVTDQ2PS    Z4, Z4
-	VMULPS       Z2, Z4, Z4
-	VADDPS       Z4, Z0, Z0
-	VPMOVZXBD    (DX)(BX*1), Z4
-	VPSUBD       Z3, Z4, Z4
-	VCVTDQ2PS    Z4, Z4
-	VMULPS       Z2, Z4, Z4
-	VADDPS       Z4, Z1, Z1
+	VPMOVZXBD    (DX), Z3
+	VCVTDQ2PS    Z3, Z3
+	VMULPS       Z2, Z3, Z3
+	VADDPS       Z3, Z0, Z0
+	VPMOVZXBD    (DX)(BX*1), Z3
+	VCVTDQ2PS    Z3, Z3
+	VMULPS       Z2, Z3, Z3
+	VADDPS       Z3, Z1, Z1
 	JMP          advance
 
 addfloat:
-	VADDPS (DX), Z0, Z0
-	VADDPS (DX)(BX*1), Z1, Z1
+	VMULPS (DX), Z2, Z3
+	VADDPS Z3, Z0, Z0
+	VMULPS (DX)(BX*1), Z2, Z3
+	VADDPS Z3, Z1, Z1
 
 advance:
 	IMUL3Q $0x02, BX, BX
@@ -191,29 +181,17 @@ added:
 	VMINPS       Z1, Z3, Z1
 	MOVQ         y+80(FP), DX
 	MOVQ         ys+88(FP), BX
-	TESTB        $0x01, 32(CX)
+	TESTB        $0x01, 12(CX)
 	JNE          bytes
 	VMOVUPS      Z0, (DX)
 	VMOVUPS      Z1, (DX)(BX*1)
 	JMP          stored
 
 bytes:
-	VBROADCASTSS 8(CX), Z2
-	VBROADCASTSS 12(CX), Z3
-	VBROADCASTSS 16(CX), Z4
-	VBROADCASTSS 20(CX), Z5
-	VMULPS       Z2, Z0, Z0
-	VMAXPS       Z3, Z0, Z0
-	VMINPS       Z4, Z0, Z0
-	VCVTPS2DQ    Z0, Z0
-	VPADDD       Z5, Z0, Z0
-	VMULPS       Z2, Z1, Z1
-	VMAXPS       Z3, Z1, Z1
-	VMINPS       Z4, Z1, Z1
-	VCVTPS2DQ    Z1, Z1
-	VPADDD       Z5, Z1, Z1
-	VPMOVDB      Z0, (DX)
-	VPMOVDB      Z1, (DX)(BX*1)
+	VCVTPS2DQ Z0, Z0
+	VCVTPS2DQ Z1, Z1
+	VPMOVDB   Z0, (DX)
+	VPMOVDB   Z1, (DX)(BX*1)
 
 stored:
 	IMUL3Q $0x02, BX, BX
@@ -225,7 +203,7 @@ stored:
 	VZEROUPPER
 	RET
 
-// func tile3x1AVX512(tiles int, x *uint8, pixels *int, runs int, at *int, steps int, w *int8, channels *float32, bias *float32, tail *float32, y *uint8, ys int, addend *uint8, as int)
+// func tile3x1AVX512(tiles int, x *uint8, pixels *int, runs int, at *int, steps int, w *int8, channels *float32, shifts *float32, tail *float32, y *uint8, ys int, addend *uint8, as int)
 // Requires: AVX, AVX512F, AVX512VNNI
 TEXT ·tile3x1AVX512(SB), NOSPLIT, $0-112
 	MOVQ pixels+16(FP), AX
@@ -278,40 +256,39 @@ step:
 	VMULPS       Z3, Z1, Z1
 	VCVTDQ2PS    Z2, Z2
 	VMULPS       Z3, Z2, Z2
-	MOVQ         bias+64(FP), SI
+	MOVQ         shifts+64(FP), SI
 	VMOVUPS      (SI), Z3
 	VADDPS       Z3, Z0, Z0
 	VADDPS       Z3, Z1, Z1
 	VADDPS       Z3, Z2, Z2
-	TESTB        $0x06, 32(CX)
+	TESTB        $0x06, 12(CX)
 	JE           added
 	MOVQ         addend+96(FP), DX
 	MOVQ         as+104(FP), BX
-	TESTB        $0x04, 32(CX)
+	VBROADCASTSS 8(CX), Z3
+	TESTB        $0x04, 12(CX)
 	JNE          addfloat
-	VBROADCASTSS 24(CX), Z3
-	VBROADCASTSS 28(CX), Z4
-	VPMOVZXBD    (DX), Z5
-	VPSUBD       Z4, Z5, Z5
-	VCVTDQ2PS    Z5, Z5
-	VMULPS       Z3, Z5, Z5
-	VADDPS       Z5, Z0, Z0
-	VPMOVZXBD    (DX)(BX*1), Z5
-	VPSUBD       Z4, Z5, Z5
-	VCVTDQ2PS    Z5, Z5
-	VMULPS       Z3, Z5, Z5
-	VADDPS       Z5, Z1, Z1
-	VPMOVZXBD    (DX)(BX*2), Z5
-	VPSUBD       Z4, Z5, Z5
-	VCVTDQ2PS    Z5, Z5
-	VMULPS       Z3, Z5, Z5
-	VADDPS       Z5, Z2, Z2
+	VPMOVZXBD    (DX), Z4
+	VCVTDQ2PS    Z4, Z4
+	VMULPS       Z3, Z4, Z4
+	VADDPS       Z4, Z0, Z0
+	VPMOVZXBD    (DX)(BX*1), Z4
+	VCVTDQ2PS    Z4, Z4
+	VMULPS       Z3, Z4, Z4
+	VADDPS       Z4, Z1, Z1
+	VPMOVZXBD    (DX)(BX*2), Z4
+	VCVTDQ2PS    Z4, Z4
+	VMULPS       Z3, Z4, Z4
+	VADDPS       Z4, Z2, Z2
 	JMP          advance
 
 addfloat:
-	VADDPS (DX), Z0, Z0
-	VADDPS (DX)(BX*1), Z1, Z1
-	VADDPS (DX)(BX*2), Z2, Z2
+	VMULPS (DX), Z3, Z4
+	VADDPS Z4, Z0, Z0
+	VMULPS (DX)(BX*1), Z3, Z4
+	VADDPS Z4, Z1, Z1
+	VMULPS (DX)(BX*2), Z3, Z4
+	VADDPS Z4, Z2, Z2
 
 advance:
 	IMUL3Q $0x03, BX, BX
@@ -329,7 +306,7 @@ added:
 	VMINPS       Z2, Z4, Z2
 	MOVQ         y+80(FP), DX
 	MOVQ         ys+88(FP), BX
-	TESTB        $0x01, 32(CX)
+	TESTB        $0x01, 12(CX)
 	JNE          bytes
 	VMOVUPS      Z0, (DX)
 	VMOVUPS      Z1, (DX)(BX*1)
@@ -337,28 +314,12 @@ added:
 	JMP          stored
 
 bytes:
-	VBROADCASTSS 8(CX), Z3
-	VBROADCASTSS 12(CX), Z4
-	VBROADCASTSS 16(CX), Z5
-	VBROADCASTSS 20(CX), Z6
-	VMULPS       Z3, Z0, Z0
-	VMAXPS       Z4, Z0, Z0
-	VMINPS       Z5, Z0, Z0
-	VCVTPS2DQ    Z0, Z0
-	VPADDD       Z6, Z0, Z0
-	VMULPS       Z3, Z1, Z1
-	VMAXPS       Z4, Z1, Z1
-	VMINPS       Z5, Z1, Z1
-	VCVTPS2DQ    Z1, Z1
-	VPADDD       Z6, Z1, Z1
-	VMULPS       Z3, Z2, Z2
-	VMAXPS       Z4, Z2, Z2
-	VMINPS       Z5, Z2, Z2
-	VCVTPS2DQ    Z2, Z2
-	VPADDD       Z6, Z2, Z2
-	VPMOVDB      Z0, (DX)
-	VPMOVDB      Z1, (DX)(BX*1)
-	VPMOVDB      Z2, (DX)(BX*2)
+	VCVTPS2DQ Z0, Z0
+	VCVTPS2DQ Z1, Z1
+	VCVTPS2DQ Z2, Z2
+	VPMOVDB   Z0, (DX)
+	VPMOVDB   Z1, (DX)(BX*1)
+	VPMOVDB   Z2, (DX)(BX*2)
 
 stored:
 	IMUL3Q $0x03, BX, BX
@@ -370,7 +331,7 @@ stored:
 	VZEROUPPER
 	RET
 
-// func tile4x1AVX512(tiles int, x *uint8, pixels *int, runs int, at *int, steps int, w *int8, channels *float32, bias *float32, tail *float32, y *uint8, ys int, addend *uint8, as int)
+// func tile4x1AVX512(tiles int, x *uint8, pixels *int, runs int, at *int, steps int, w *int8, channels *float32, shifts *float32, tail *float32, y *uint8, ys int, addend *uint8, as int)
 // Requires: AVX, AVX512F, AVX512VNNI
 TEXT ·tile4x1AVX512(SB), NOSPLIT, $0-112
 	MOVQ pixels+16(FP), AX
@@ -431,49 +392,48 @@ step:
 	VMULPS       Z4, Z2, Z2
 	VCVTDQ2PS    Z3, Z3
 	VMULPS       Z4, Z3, Z3
-	MOVQ         bias+64(FP), SI
+	MOVQ         shifts+64(FP), SI
 	VMOVUPS      (SI), Z4
 	VADDPS       Z4, Z0, Z0
 	VADDPS       Z4, Z1, Z1
 	VADDPS       Z4, Z2, Z2
 	VADDPS       Z4, Z3, Z3
-	TESTB        $0x06, 32(CX)
+	TESTB        $0x06, 12(CX)
 	JE           added
 	MOVQ         addend+96(FP), DX
 	MOVQ         as+104(FP), BX
 	LEAQ         (DX)(BX*2), SI
 	ADDQ         BX, SI
-	TESTB        $0x04, 32(CX)
+	VBROADCASTSS 8(CX), Z4
+	TESTB        $0x04, 12(CX)
 	JNE          addfloat
-	VBROADCASTSS 24(CX), Z4
-	VBROADCASTSS 28(CX), Z5
-	VPMOVZXBD    (DX), Z6
-	VPSUBD       Z5, Z6, Z6
-	VCVTDQ2PS    Z6, Z6
-	VMULPS       Z4, Z6, Z6
-	VADDPS       Z6, Z0, Z0
-	VPMOVZXBD    (DX)(BX*1), Z6
-	VPSUBD       Z5, Z6, Z6
-	VCVTDQ2PS    Z6, Z6
-	VMULPS       Z4, Z6, Z6
-	VADDPS       Z6, Z1, Z1
-	VPMOVZXBD    (DX)(BX*2), Z6
-	VPSUBD       Z5, Z6, Z6
-	VCVTDQ2PS    Z6, Z6
-	VMULPS       Z4, Z6, Z6
-	VADDPS       Z6, Z2, Z2
-	VPMOVZXBD    (SI), Z6
-	VPSUBD       Z5, Z6, Z6
-	VCVTDQ2PS    Z6, Z6
-	VMULPS       Z4, Z6, Z6
-	VADDPS       Z6, Z3, Z3
+	VPMOVZXBD    (DX), Z5
+	VCVTDQ2PS    Z5, Z5
+	VMULPS       Z4, Z5, Z5
+	VADDPS       Z5, Z0, Z0
+	VPMOVZXBD    (DX)(BX*1), Z5
+	VCVTDQ2PS    Z5, Z5
+	VMULPS       Z4, Z5, Z5
+	VADDPS       Z5, Z1, Z1
+	VPMOVZXBD    (DX)(BX*2), Z5
+	VCVTDQ2PS    Z5, Z5
+	VMULPS       Z4, Z5, Z5
+	VADDPS       Z5, Z2, Z2
+	VPMOVZXBD    (SI), Z5
+	VCVTDQ2PS    Z5, Z5
+	VMULPS       Z4, Z5, Z5
+	VADDPS       Z5, Z3, Z3
 	JMP          advance
 
 addfloat:
-	VADDPS (DX), Z0, Z0
-	VADDPS (DX)(BX*1), Z1, Z1
-	VADDPS (DX)(BX*2), Z2, Z2
-	VADDPS (SI), Z3, Z3
+	VMULPS (DX), Z4, Z5
+	VADDPS Z5, Z0, Z0
+	VMULPS (DX)(BX*1), Z4, Z5
+	VADDPS Z5, Z1, Z1
+	VMULPS (DX)(BX*2), Z4, Z5
+	VADDPS Z5, Z2, Z2
+	VMULPS (SI), Z4, Z5
+	VADDPS Z5, Z3, Z3
 
 advance:
 	IMUL3Q $0x04, BX, BX
@@ -493,7 +453,7 @@ added:
 	VMINPS       Z3, Z5, Z3
 	MOVQ         y+80(FP), DX
 	MOVQ         ys+88(FP), BX
-	TESTB        $0x01, 32(CX)
+	TESTB        $0x01, 12(CX)
 	JNE          bytes
 	LEAQ         (DX)(BX*2), SI
 	ADDQ         BX, SI
@@ -504,36 +464,16 @@ added:
 	JMP          stored
 
 bytes:
-	VBROADCASTSS 8(CX), Z4
-	VBROADCASTSS 12(CX), Z5
-	VBROADCASTSS 16(CX), Z6
-	VBROADCASTSS 20(CX), Z7
-	VMULPS       Z4, Z0, Z0
-	VMAXPS       Z5, Z0, Z0
-	VMINPS       Z6, Z0, Z0
-	VCVTPS2DQ    Z0, Z0
-	VPADDD       Z7, Z0, Z0
-	VMULPS       Z4, Z1, Z1
-	VMAXPS       Z5, Z1, Z1
-	VMINPS       Z6, Z1, Z1
-	VCVTPS2DQ    Z1, Z1
-	VPADDD       Z7, Z1, Z1
-	VMULPS       Z4, Z2, Z2
-	VMAXPS       Z5, Z2, Z2
-	VMINPS       Z6, Z2, Z2
-	VCVTPS2DQ    Z2, Z2
-	VPADDD       Z7, Z2, Z2
-	VMULPS       Z4, Z3, Z3
-	VMAXPS       Z5, Z3, Z3
-	VMINPS       Z6, Z3, Z3
-	VCVTPS2DQ    Z3, Z3
-	VPADDD       Z7, Z3, Z3
-	LEAQ         (DX)(BX*2), SI
-	ADDQ         BX, SI
-	VPMOVDB      Z0, (DX)
-	VPMOVDB      Z1, (DX)(BX*1)
-	VPMOVDB      Z2, (DX)(BX*2)
-	VPMOVDB      Z3, (SI)
+	VCVTPS2DQ Z0, Z0
+	VCVTPS2DQ Z1, Z1
+	VCVTPS2DQ Z2, Z2
+	VCVTPS2DQ Z3, Z3
+	LEAQ      (DX)(BX*2), SI
+	ADDQ      BX, SI
+	VPMOVDB   Z0, (DX)
+	VPMOVDB   Z1, (DX)(BX*1)
+	VPMOVDB   Z2, (DX)(BX*2)
+	VPMOVDB   Z3, (SI)
 
 stored:
 	IMUL3Q $0x04, BX, BX
@@ -545,7 +485,7 @@ stored:
 	VZEROUPPER
 	RET
 
-// func tile5x1AVX512(tiles int, x *uint8, pixels *int, runs int, at *int, steps int, w *int8, channels *float32, bias *float32, tail *float32, y *uint8, ys int, addend *uint8, as int)
+// func tile5x1AVX512(tiles int, x *uint8, pixels *int, runs int, at *int, steps int, w *int8, channels *float32, shifts *float32, tail *float32, y *uint8, ys int, addend *uint8, as int)
 // Requires: AVX, AVX512F, AVX512VNNI
 TEXT ·tile5x1AVX512(SB), NOSPLIT, $0-112
 	MOVQ pixels+16(FP), AX
@@ -614,56 +554,55 @@ step:
 	VMULPS       Z5, Z3, Z3
 	VCVTDQ2PS    Z4, Z4
 	VMULPS       Z5, Z4, Z4
-	MOVQ         bias+64(FP), SI
+	MOVQ         shifts+64(FP), SI
 	VMOVUPS      (SI), Z5
 	VADDPS       Z5, Z0, Z0
 	VADDPS       Z5, Z1, Z1
 	VADDPS       Z5, Z2, Z2
 	VADDPS       Z5, Z3, Z3
 	VADDPS       Z5, Z4, Z4
-	TESTB        $0x06, 32(CX)
+	TESTB        $0x06, 12(CX)
 	JE           added
 	MOVQ         addend+96(FP), DX
 	MOVQ         as+104(FP), BX
 	LEAQ         (DX)(BX*2), SI
 	ADDQ         BX, SI
-	TESTB        $0x04, 32(CX)
+	VBROADCASTSS 8(CX), Z5
+	TESTB        $0x04, 12(CX)
 	JNE          addfloat
-	VBROADCASTSS 24(CX), Z5
-	VBROADCASTSS 28(CX), Z6
-	VPMOVZXBD    (DX), Z7
-	VPSUBD       Z6, Z7, Z7
-	VCVTDQ2PS    Z7, Z7
-	VMULPS       Z5, Z7, Z7
-	VADDPS       Z7, Z0, Z0
-	VPMOVZXBD    (DX)(BX*1), Z7
-	VPSUBD       Z6, Z7, Z7
-	VCVTDQ2PS    Z7, Z7
-	VMULPS       Z5, Z7, Z7
-	VADDPS       Z7, Z1, Z1
-	VPMOVZXBD    (DX)(BX*2), Z7
-	VPSUBD       Z6, Z7, Z7
-	VCVTDQ2PS    Z7, Z7
-	VMULPS       Z5, Z7, Z7
-	VADDPS       Z7, Z2, Z2
-	VPMOVZXBD    (SI), Z7
-	VPSUBD       Z6, Z7, Z7
-	VCVTDQ2PS    Z7, Z7
-	VMULPS       Z5, Z7, Z7
-	VADDPS       Z7, Z3, Z3
-	VPMOVZXBD    (SI)(BX*1), Z7
-	VPSUBD       Z6, Z7, Z7
-	VCVTDQ2PS    Z7, Z7
-	VMULPS       Z5, Z7, Z7
-	VADDPS       Z7, Z4, Z4
+	VPMOVZXBD    (DX), Z6
+	VCVTDQ2PS    Z6, Z6
+	VMULPS       Z5, Z6, Z6
+	VADDPS       Z6, Z0, Z0
+	VPMOVZXBD    (DX)(BX*1), Z6
+	VCVTDQ2PS    Z6, Z6
+	VMULPS       Z5, Z6, Z6
+	VADDPS       Z6, Z1, Z1
+	VPMOVZXBD    (DX)(BX*2), Z6
+	VCVTDQ2PS    Z6, Z6
+	VMULPS       Z5, Z6, Z6
+	VADDPS       Z6, Z2, Z2
+	VPMOVZXBD    (SI), Z6
+	VCVTDQ2PS    Z6, Z6
+	VMULPS       Z5, Z6, Z6
+	VADDPS       Z6, Z3, Z3
+	VPMOVZXBD    (SI)(BX*1), Z6
+	VCVTDQ2PS    Z6, Z6
+	VMULPS       Z5, Z6, Z6
+	VADDPS       Z6, Z4, Z4
 	JMP          advance
 
 addfloat:
-	VADDPS (DX), Z0, Z0
-	VADDPS (DX)(BX*1), Z1, Z1
-	VADDPS (DX)(BX*2), Z2, Z2
-	VADDPS (SI), Z3, Z3
-	VADDPS (SI)(BX*1), Z4, Z4
+	VMULPS (DX), Z5, Z6
+	VADDPS Z6, Z0, Z0
+	VMULPS (DX)(BX*1), Z5, Z6
+	VADDPS Z6, Z1, Z1
+	VMULPS (DX)(BX*2), Z5, Z6
+	VADDPS Z6, Z2, Z2
+	VMULPS (SI), Z5, Z6
+	VADDPS Z6, Z3, Z3
+	VMULPS (SI)(BX*1), Z5, Z6
+	VADDPS Z6, Z4, Z4
 
 advance:
 	IMUL3Q $0x05, BX, BX
@@ -685,7 +624,7 @@ added:
 	VMINPS       Z4, Z6, Z4
 	MOVQ         y+80(FP), DX
 	MOVQ         ys+88(FP), BX
-	TESTB        $0x01, 32(CX)
+	TESTB        $0x01, 12(CX)
 	JNE          bytes
 	LEAQ         (DX)(BX*2), SI
 	ADDQ         BX, SI
@@ -697,42 +636,18 @@ added:
 	JMP          stored
 
 bytes:
-	VBROADCASTSS 8(CX), Z5
-	VBROADCASTSS 12(CX), Z6
-	VBROADCASTSS 16(CX), Z7
-	VBROADCASTSS 20(CX), Z8
-	VMULPS       Z5, Z0, Z0
-	VMAXPS       Z6, Z0, Z0
-	VMINPS       Z7, Z0, Z0
-	VCVTPS2DQ    Z0, Z0
-	VPADDD       Z8, Z0, Z0
-	VMULPS       Z5, Z1, Z1
-	VMAXPS       Z6, Z1, Z1
-	VMINPS       Z7, Z1, Z1
-	VCVTPS2DQ    Z1, Z1
-	VPADDD       Z8, Z1, Z1
-	VMULPS       Z5, Z2, Z2
-	VMAXPS       Z6, Z2, Z2
-	VMINPS       Z7, Z2, Z2
-	VCVTPS2DQ    Z2, Z2
-	VPADDD       Z8, Z2, Z2
-	VMULPS       Z5, Z3, Z3
-	VMAXPS       Z6, Z3, Z3
-	VMINPS       Z7, Z3, Z3
-	VCVTPS2DQ    Z3, Z3
-	VPADDD       Z8, Z3, Z3
-	VMULPS       Z5, Z4, Z4
-	VMAXPS       Z6, Z4, Z4
-	VMINPS       Z7, Z4, Z4
-	VCVTPS2DQ    Z4, Z4
-	VPADDD       Z8, Z4, Z4
-	LEAQ         (DX)(BX*2), SI
-	ADDQ         BX, SI
-	VPMOVDB      Z0, (DX)
-	VPMOVDB      Z1, (DX)(BX*1)
-	VPMOVDB      Z2, (DX)(BX*2)
-	VPMOVDB      Z3, (SI)
-	VPMOVDB      Z4, (SI)(BX*1)
+	VCVTPS2DQ Z0, Z0
+	VCVTPS2DQ Z1, Z1
+	VCVTPS2DQ Z2, Z2
+	VCVTPS2DQ Z3, Z3
+	VCVTPS2DQ Z4, Z4
+	LEAQ      (DX)(BX*2), SI
+	ADDQ      BX, SI
+	VPMOVDB   Z0, (DX)
+	VPMOVDB   Z1, (DX)(BX*1)
+	VPMOVDB   Z2, (DX)(BX*2)
+	VPMOVDB   Z3, (SI)
+	VPMOVDB   Z4, (SI)(BX*1)
 
 stored:
 	IMUL3Q $0x05, BX, BX
@@ -744,7 +659,7 @@ stored:
 	VZEROUPPER
 	RET
 
-// func tile6x1AVX512(tiles int, x *uint8, pixels *int, runs int, at *int, steps int, w *int8, channels *float32, bias *float32, tail *float32, y *uint8, ys int, addend *uint8, as int)
+// func tile6x1AVX512(tiles int, x *uint8, pixels *int, runs int, at *int, steps int, w *int8, channels *float32, shifts *float32, tail *float32, y *uint8, ys int, addend *uint8, as int)
 // Requires: AVX, AVX512F, AVX512VNNI
 TEXT ·tile6x1AVX512(SB), NOSPLIT, $0-112
 	MOVQ pixels+16(FP), AX
@@ -821,7 +736,7 @@ step:
 	VMULPS       Z6, Z4, Z4
 	VCVTDQ2PS    Z5, Z5
 	VMULPS       Z6, Z5, Z5
-	MOVQ         bias+64(FP), SI
+	MOVQ         shifts+64(FP), SI
 	VMOVUPS      (SI), Z6
 	VADDPS       Z6, Z0, Z0
 	VADDPS       Z6, Z1, Z1
@@ -829,55 +744,54 @@ step:
 	VADDPS       Z6, Z3, Z3
 	VADDPS       Z6, Z4, Z4
 	VADDPS       Z6, Z5, Z5
-	TESTB        $0x06, 32(CX)
+	TESTB        $0x06, 12(CX)
 	JE           added
 	MOVQ         addend+96(FP), DX
 	MOVQ         as+104(FP), BX
 	LEAQ         (DX)(BX*2), SI
 	ADDQ         BX, SI
-	TESTB        $0x04, 32(CX)
+	VBROADCASTSS 8(CX), Z6
+	TESTB        $0x04, 12(CX)
 	JNE          addfloat
-	VBROADCASTSS 24(CX), Z6
-	VBROADCASTSS 28(CX), Z7
-	VPMOVZXBD    (DX), Z8
-	VPSUBD       Z7, Z8, Z8
-	VCVTDQ2PS    Z8, Z8
-	VMULPS       Z6, Z8, Z8
-	VADDPS       Z8, Z0, Z0
-	VPMOVZXBD    (DX)(BX*1), Z8
-	VPSUBD       Z7, Z8, Z8
-	VCVTDQ2PS    Z8, Z8
-	VMULPS       Z6, Z8, Z8
-	VADDPS       Z8, Z1, Z1
-	VPMOVZXBD    (DX)(BX*2), Z8
-	VPSUBD       Z7, Z8, Z8
-	VCVTDQ2PS    Z8, Z8
-	VMULPS       Z6, Z8, Z8
-	VADDPS       Z8, Z2, Z2
-	VPMOVZXBD    (SI), Z8
-	VPSUBD       Z7, Z8, Z8
-	VCVTDQ2PS    Z8, Z8
-	VMULPS       Z6, Z8, Z8
-	VADDPS       Z8, Z3, Z3
-	VPMOVZXBD    (SI)(BX*1), Z8
-	VPSUBD       Z7, Z8, Z8
-	VCVTDQ2PS    Z8, Z8
-	VMULPS       Z6, Z8, Z8
-	VADDPS       Z8, Z4, Z4
-	VPMOVZXBD    (SI)(BX*2), Z8
-	VPSUBD       Z7, Z8, Z8
-	VCVTDQ2PS    Z8, Z8
-	VMULPS       Z6, Z8, Z8
-	VADDPS       Z8, Z5, Z5
+	VPMOVZXBD    (DX), Z7
+	VCVTDQ2PS    Z7, Z7
+	VMULPS       Z6, Z7, Z7
+	VADDPS       Z7, Z0, Z0
+	VPMOVZXBD    (DX)(BX*1), Z7
+	VCVTDQ2PS    Z7, Z7
+	VMULPS       Z6, Z7, Z7
+	VADDPS       Z7, Z1, Z1
+	VPMOVZXBD    (DX)(BX*2), Z7
+	VCVTDQ2PS    Z7, Z7
+	VMULPS       Z6, Z7, Z7
+	VADDPS       Z7, Z2, Z2
+	VPMOVZXBD    (SI), Z7
+	VCVTDQ2PS    Z7, Z7
+	VMULPS       Z6, Z7, Z7
+	VADDPS       Z7, Z3, Z3
+	VPMOVZXBD    (SI)(BX*1), Z7
+	VCVTDQ2PS    Z7, Z7
+	VMULPS       Z6, Z7, Z7
+	VADDPS       Z7, Z4, Z4
+	VPMOVZXBD    (SI)(BX*2), Z7
+	VCVTDQ2PS    Z7, Z7
+	VMULPS       Z6, Z7, Z7
+	VADDPS       Z7, Z5, Z5
 	JMP          advance
 
 addfloat:
-	VADDPS (DX), Z0, Z0
-	VADDPS (DX)(BX*1), Z1, Z1
-	VADDPS (DX)(BX*2), Z2, Z2
-	VADDPS (SI), Z3, Z3
-	VADDPS (SI)(BX*1), Z4, Z4
-	VADDPS (SI)(BX*2), Z5, Z5
+	VMULPS (DX), Z6, Z7
+	VADDPS Z7, Z0, Z0
+	VMULPS (DX)(BX*1), Z6, Z7
+	VADDPS Z7, Z1, Z1
+	VMULPS (DX)(BX*2), Z6, Z7
+	VADDPS Z7, Z2, Z2
+	VMULPS (SI), Z6, Z7
+	VADDPS Z7, Z3, Z3
+	VMULPS (SI)(BX*1), Z6, Z7
+	VADDPS Z7, Z4, Z4
+	VMULPS (SI)(BX*2), Z6, Z7
+	VADDPS Z7, Z5, Z5
 
 advance:
 	IMUL3Q $0x06, BX, BX
@@ -901,7 +815,7 @@ added:
 	VMINPS       Z5, Z7, Z5
 	MOVQ         y+80(FP), DX
 	MOVQ         ys+88(FP), BX
-	TESTB        $0x01, 32(CX)
+	TESTB        $0x01, 12(CX)
 	JNE          bytes
 	LEAQ         (DX)(BX*2), SI
 	ADDQ         BX, SI
@@ -914,48 +828,20 @@ added:
 	JMP          stored
 
 bytes:
-	VBROADCASTSS 8(CX), Z6
-	VBROADCASTSS 12(CX), Z7
-	VBROADCASTSS 16(CX), Z8
-	VBROADCASTSS 20(CX), Z9
-	VMULPS       Z6, Z0, Z0
-	VMAXPS       Z7, Z0, Z0
-	VMINPS       Z8, Z0, Z0
-	VCVTPS2DQ    Z0, Z0
-	VPADDD       Z9, Z0, Z0
-	VMULPS       Z6, Z1, Z1
-	VMAXPS       Z7, Z1, Z1
-	VMINPS       Z8, Z1, Z1
-	VCVTPS2DQ    Z1, Z1
-	VPADDD       Z9, Z1, Z1
-	VMULPS       Z6, Z2, Z2
-	VMAXPS       Z7, Z2, Z2
-	VMINPS       Z8, Z2, Z2
-	VCVTPS2DQ    Z2, Z2
-	VPADDD       Z9, Z2, Z2
-	VMULPS       Z6, Z3, Z3
-	VMAXPS       Z7, Z3, Z3
-	VMINPS       Z8, Z3, Z3
-	VCVTPS2DQ    Z3, Z3
-	VPADDD       Z9, Z3, Z3
-	VMULPS       Z6, Z4, Z4
-	VMAXPS       Z7, Z4, Z4
-	VMINPS       Z8, Z4, Z4
-	VCVTPS2DQ    Z4, Z4
-	VPADDD       Z9, Z4, Z4
-	VMULPS       Z6, Z5, Z5
-	VMAXPS       Z7, Z5, Z5
-	VMINPS       Z8, Z5, Z5
-	VCVTPS2DQ    Z5, Z5
-	VPADDD       Z9, Z5, Z5
-	LEAQ         (DX)(BX*2), SI
-	ADDQ         BX, SI
-	VPMOVDB      Z0, (DX)
-	VPMOVDB      Z1, (DX)(BX*1)
-	VPMOVDB      Z2, (DX)(BX*2)
-	VPMOVDB      Z3, (SI)
-	VPMOVDB      Z4, (SI)(BX*1)
-	VPMOVDB      Z5, (SI)(BX*2)
+	VCVTPS2DQ Z0, Z0
+	VCVTPS2DQ Z1, Z1
+	VCVTPS2DQ Z2, Z2
+	VCVTPS2DQ Z3, Z3
+	VCVTPS2DQ Z4, Z4
+	VCVTPS2DQ Z5, Z5
+	LEAQ      (DX)(BX*2), SI
+	ADDQ      BX, SI
+	VPMOVDB   Z0, (DX)
+	VPMOVDB   Z1, (DX)(BX*1)
+	VPMOVDB   Z2, (DX)(BX*2)
+	VPMOVDB   Z3, (SI)
+	VPMOVDB   Z4, (SI)(BX*1)
+	VPMOVDB   Z5, (SI)(BX*2)
 
 stored:
 	IMUL3Q $0x06, BX, BX
@@ -967,7 +853,7 @@ stored:
 	VZEROUPPER
 	RET
 
-// func tile1x2AVX512(tiles int, x *uint8, pixels *int, runs int, at *int, steps int, w *int8, channels *float32, bias *float32, tail *float32, y *uint8, ys int, addend *uint8, as int)
+// func tile1x2AVX512(tiles int, x *uint8, pixels *int, runs int, at *int, steps int, w *int8, channels *float32, shifts *float32, tail *float32, y *uint8, ys int, addend *uint8, as int)
 // Requires: AVX, AVX512F, AVX512VNNI
 TEXT ·tile1x2AVX512(SB), NOSPLIT, $0-112
 	MOVQ pixels+16(FP), AX
@@ -1010,34 +896,33 @@ step:
 	VMOVUPS      192(SI), Z2
 	VCVTDQ2PS    Z1, Z1
 	VMULPS       Z2, Z1, Z1
-	MOVQ         bias+64(FP), SI
+	MOVQ         shifts+64(FP), SI
 	VMOVUPS      (SI), Z2
 	VADDPS       Z2, Z0, Z0
 	VMOVUPS      64(SI), Z2
 	VADDPS       Z2, Z1, Z1
-	TESTB        $0x06, 32(CX)
+	TESTB        $0x06, 12(CX)
 	JE           added
 	MOVQ         addend+96(FP), DX
 	MOVQ         as+104(FP), BX
-	TESTB        $0x04, 32(CX)
+	VBROADCASTSS 8(CX), Z2
+	TESTB        $0x04, 12(CX)
 	JNE          addfloat
-	VBROADCASTSS 24(CX), Z2
-	VBROADCASTSS 28(CX), Z3
-	VPMOVZXBD    (DX), Z4
-	VPSUBD       Z3, Z4, Z4
-	VCVTDQ2PS    Z4, Z4
-	VMULPS       Z2, Z4, Z4
-	VADDPS       Z4, Z0, Z0
-	VPMOVZXBD    16(DX), Z4
-	VPSUBD       Z3, Z4, Z4
-	VCVTDQ2PS    Z4, Z4
-	VMULPS       Z2, Z4, Z4
-	VADDPS       Z4, Z1, Z1
+	VPMOVZXBD    (DX), Z3
+	VCVTDQ2PS    Z3, Z3
+	VMULPS       Z2, Z3, Z3
+	VADDPS       Z3, Z0, Z0
+	VPMOVZXBD    16(DX), Z3
+	VCVTDQ2PS    Z3, Z3
+	VMULPS       Z2, Z3, Z3
+	VADDPS       Z3, Z1, Z1
 	JMP          advance
 
 addfloat:
-	VADDPS (DX), Z0, Z0
-	VADDPS 64(DX), Z1, Z1
+	VMULPS (DX), Z2, Z3
+	VADDPS Z3, Z0, Z0
+	VMULPS 64(DX), Z2, Z3
+	VADDPS Z3, Z1, Z1
 
 advance:
 	IMUL3Q $0x01, BX, BX
@@ -1053,29 +938,17 @@ added:
 	VMINPS       Z1, Z3, Z1
 	MOVQ         y+80(FP), DX
 	MOVQ         ys+88(FP), BX
-	TESTB        $0x01, 32(CX)
+	TESTB        $0x01, 12(CX)
 	JNE          bytes
 	VMOVUPS      Z0, (DX)
 	VMOVUPS      Z1, 64(DX)
 	JMP          stored
 
 bytes:
-	VBROADCASTSS 8(CX), Z2
-	VBROADCASTSS 12(CX), Z3
-	VBROADCASTSS 16(CX), Z4
-	VBROADCASTSS 20(CX), Z5
-	VMULPS       Z2, Z0, Z0
-	VMAXPS       Z3, Z0, Z0
-	VMINPS       Z4, Z0, Z0
-	VCVTPS2DQ    Z0, Z0
-	VPADDD       Z5, Z0, Z0
-	VMULPS       Z2, Z1, Z1
-	VMAXPS       Z3, Z1, Z1
-	VMINPS       Z4, Z1, Z1
-	VCVTPS2DQ    Z1, Z1
-	VPADDD       Z5, Z1, Z1
-	VPMOVDB      Z0, (DX)
-	VPMOVDB      Z1, 16(DX)
+	VCVTPS2DQ Z0, Z0
+	VCVTPS2DQ Z1, Z1
+	VPMOVDB   Z0, (DX)
+	VPMOVDB   Z1, 16(DX)
 
 stored:
 	IMUL3Q $0x01, BX, BX
@@ -1087,7 +960,7 @@ stored:
 	VZEROUPPER
 	RET
 
-// func tile2x2AVX512(tiles int, x *uint8, pixels *int, runs int, at *int, steps int, w *int8, channels *float32, bias *float32, tail *float32, y *uint8, ys int, addend *uint8, as int)
+// func tile2x2AVX512(tiles int, x *uint8, pixels *int, runs int, at *int, steps int, w *int8, channels *float32, shifts *float32, tail *float32, y *uint8, ys int, addend *uint8, as int)
 // Requires: AVX, AVX512F, AVX512VNNI
 TEXT ·tile2x2AVX512(SB), NOSPLIT, $0-112
 	MOVQ pixels+16(FP), AX
@@ -1142,48 +1015,47 @@ step:
 	VMULPS       Z4, Z1, Z1
 	VCVTDQ2PS    Z3, Z3
 	VMULPS       Z4, Z3, Z3
-	MOVQ         bias+64(FP), SI
+	MOVQ         shifts+64(FP), SI
 	VMOVUPS      (SI), Z4
 	VADDPS       Z4, Z0, Z0
 	VADDPS       Z4, Z2, Z2
 	VMOVUPS      64(SI), Z4
 	VADDPS       Z4, Z1, Z1
 	VADDPS       Z4, Z3, Z3
-	TESTB        $0x06, 32(CX)
+	TESTB        $0x06, 12(CX)
 	JE           added
 	MOVQ         addend+96(FP), DX
 	MOVQ         as+104(FP), BX
-	TESTB        $0x04, 32(CX)
+	VBROADCASTSS 8(CX), Z4
+	TESTB        $0x04, 12(CX)
 	JNE          addfloat
-	VBROADCASTSS 24(CX), Z4
-	VBROADCASTSS 28(CX), Z5
-	VPMOVZXBD    (DX), Z6
-	VPSUBD       Z5, Z6, Z6
-	VCVTDQ2PS    Z6, Z6
-	VMULPS       Z4, Z6, Z6
-	VADDPS       Z6, Z0, Z0
-	VPMOVZXBD    16(DX), Z6
-	VPSUBD       Z5, Z6, Z6
-	VCVTDQ2PS    Z6, Z6
-	VMULPS       Z4, Z6, Z6
-	VADDPS       Z6, Z1, Z1
-	VPMOVZXBD    (DX)(BX*1), Z6
-	VPSUBD       Z5, Z6, Z6
-	VCVTDQ2PS    Z6, Z6
-	VMULPS       Z4, Z6, Z6
-	VADDPS       Z6, Z2, Z2
-	VPMOVZXBD    16(DX)(BX*1), Z6
-	VPSUBD       Z5, Z6, Z6
-	VCVTDQ2PS    Z6, Z6
-	VMULPS       Z4, Z6, Z6
-	VADDPS       Z6, Z3, Z3
+	VPMOVZXBD    (DX), Z5
+	VCVTDQ2PS    Z5, Z5
+	VMULPS       Z4, Z5, Z5
+	VADDPS       Z5, Z0, Z0
+	VPMOVZXBD    16(DX), Z5
+	VCVTDQ2PS    Z5, Z5
+	VMULPS       Z4, Z5, Z5
+	VADDPS       Z5, Z1, Z1
+	VPMOVZXBD    (DX)(BX*1), Z5
+	VCVTDQ2PS    Z5, Z5
+	VMULPS       Z4, Z5, Z5
+	VADDPS       Z5, Z2, Z2
+	VPMOVZXBD    16(DX)(BX*1), Z5
+	VCVTDQ2PS    Z5, Z5
+	VMULPS       Z4, Z5, Z5
+	VADDPS       Z5, Z3, Z3
 	JMP          advance
 
 addfloat:
-	VADDPS (DX), Z0, Z0
-	VADDPS 64(DX), Z1, Z1
-	VADDPS (DX)(BX*1), Z2, Z2
-	VADDPS 64(DX)(BX*1), Z3, Z3
+	VMULPS (DX), Z4, Z5
+	VADDPS Z5, Z0, Z0
+	VMULPS 64(DX), Z4, Z5
+	VADDPS Z5, Z1, Z1
+	VMULPS (DX)(BX*1), Z4, Z5
+	VADDPS Z5, Z2, Z2
+	VMULPS 64(DX)(BX*1), Z4, Z5
+	VADDPS Z5, Z3, Z3
 
 advance:
 	IMUL3Q $0x02, BX, BX
@@ -1203,7 +1075,7 @@ added:
 	VMINPS       Z3, Z5, Z3
 	MOVQ         y+80(FP), DX
 	MOVQ         ys+88(FP), BX
-	TESTB        $0x01, 32(CX)
+	TESTB        $0x01, 12(CX)
 	JNE          bytes
 	VMOVUPS      Z0, (DX)
 	VMOVUPS      Z1, 64(DX)
@@ -1212,34 +1084,14 @@ added:
 	JMP          stored
 
 bytes:
-	VBROADCASTSS 8(CX), Z4
-	VBROADCASTSS 12(CX), Z5
-	VBROADCASTSS 16(CX), Z6
-	VBROADCASTSS 20(CX), Z7
-	VMULPS       Z4, Z0, Z0
-	VMAXPS       Z5, Z0, Z0
-	VMINPS       Z6, Z0, Z0
-	VCVTPS2DQ    Z0, Z0
-	VPADDD       Z7, Z0, Z0
-	VMULPS       Z4, Z1, Z1
-	VMAXPS       Z5, Z1, Z1
-	VMINPS       Z6, Z1, Z1
-	VCVTPS2DQ    Z1, Z1
-	VPADDD       Z7, Z1, Z1
-	VMULPS       Z4, Z2, Z2
-	VMAXPS       Z5, Z2, Z2
-	VMINPS       Z6, Z2, Z2
-	VCVTPS2DQ    Z2, Z2
-	VPADDD       Z7, Z2, Z2
-	VMULPS       Z4, Z3, Z3
-	VMAXPS       Z5, Z3, Z3
-	VMINPS       Z6, Z3, Z3
-	VCVTPS2DQ    Z3, Z3
-	VPADDD       Z7, Z3, Z3
-	VPMOVDB      Z0, (DX)
-	VPMOVDB      Z1, 16(DX)
-	VPMOVDB      Z2, (DX)(BX*1)
-	VPMOVDB      Z3, 16(DX)(BX*1)
+	VCVTPS2DQ Z0, Z0
+	VCVTPS2DQ Z1, Z1
+	VCVTPS2DQ Z2, Z2
+	VCVTPS2DQ Z3, Z3
+	VPMOVDB   Z0, (DX)
+	VPMOVDB   Z1, 16(DX)
+	VPMOVDB   Z2, (DX)(BX*1)
+	VPMOVDB   Z3, 16(DX)(BX*1)
 
 stored:
 	IMUL3Q $0x02, BX, BX
@@ -1251,7 +1103,7 @@ stored:
 	VZEROUPPER
 	RET
 
-// func tile3x2AVX512(tiles int, x *uint8, pixels *int, runs int, at *int, steps int, w *int8, channels *float32, bias *float32, tail *float32, y *uint8, ys int, addend *uint8, as int)
+// func tile3x2AVX512(tiles int, x *uint8, pixels *int, runs int, at *int, steps int, w *int8, channels *float32, shifts *float32, tail *float32, y *uint8, ys int, addend *uint8, as int)
 // Requires: AVX, AVX512F, AVX512VNNI
 TEXT ·tile3x2AVX512(SB), NOSPLIT, $0-112
 	MOVQ pixels+16(FP), AX
@@ -1318,7 +1170,7 @@ step:
 	VMULPS       Z6, Z3, Z3
 	VCVTDQ2PS    Z5, Z5
 	VMULPS       Z6, Z5, Z5
-	MOVQ         bias+64(FP), SI
+	MOVQ         shifts+64(FP), SI
 	VMOVUPS      (SI), Z6
 	VADDPS       Z6, Z0, Z0
 	VADDPS       Z6, Z2, Z2
@@ -1327,53 +1179,52 @@ step:
 	VADDPS       Z6, Z1, Z1
 	VADDPS       Z6, Z3, Z3
 	VADDPS       Z6, Z5, Z5
-	TESTB        $0x06, 32(CX)
+	TESTB        $0x06, 12(CX)
 	JE           added
 	MOVQ         addend+96(FP), DX
 	MOVQ         as+104(FP), BX
-	TESTB        $0x04, 32(CX)
+	VBROADCASTSS 8(CX), Z6
+	TESTB        $0x04, 12(CX)
 	JNE          addfloat
-	VBROADCASTSS 24(CX), Z6
-	VBROADCASTSS 28(CX), Z7
-	VPMOVZXBD    (DX), Z8
-	VPSUBD       Z7, Z8, Z8
-	VCVTDQ2PS    Z8, Z8
-	VMULPS       Z6, Z8, Z8
-	VADDPS       Z8, Z0, Z0
-	VPMOVZXBD    16(DX), Z8
-	VPSUBD       Z7, Z8, Z8
-	VCVTDQ2PS    Z8, Z8
-	VMULPS       Z6, Z8, Z8
-	VADDPS       Z8, Z1, Z1
-	VPMOVZXBD    (DX)(BX*1), Z8
-	VPSUBD       Z7, Z8, Z8
-	VCVTDQ2PS    Z8, Z8
-	VMULPS       Z6, Z8, Z8
-	VADDPS       Z8, Z2, Z2
-	VPMOVZXBD    16(DX)(BX*1), Z8
-	VPSUBD       Z7, Z8, Z8
-	VCVTDQ2PS    Z8, Z8
-	VMULPS       Z6, Z8, Z8
-	VADDPS       Z8, Z3, Z3
-	VPMOVZXBD    (DX)(BX*2), Z8
-	VPSUBD       Z7, Z8, Z8
-	VCVTDQ2PS    Z8, Z8
-	VMULPS       Z6, Z8, Z8
-	VADDPS       Z8, Z4, Z4
-	VPMOVZXBD    16(DX)(BX*2), Z8
-	VPSUBD       Z7, Z8, Z8
-	VCVTDQ2PS    Z8, Z8
-	VMULPS       Z6, Z8, Z8
-	VADDPS       Z8, Z5, Z5
+	VPMOVZXBD    (DX), Z7
+	VCVTDQ2PS    Z7, Z7
+	VMULPS       Z6, Z7, Z7
+	VADDPS       Z7, Z0, Z0
+	VPMOVZXBD    16(DX), Z7
+	VCVTDQ2PS    Z7, Z7
+	VMULPS       Z6, Z7, Z7
+	VADDPS       Z7, Z1, Z1
+	VPMOVZXBD    (DX)(BX*1), Z7
+	VCVTDQ2PS    Z7, Z7
+	VMULPS       Z6, Z7, Z7
+	VADDPS       Z7, Z2, Z2
+	VPMOVZXBD    16(DX)(BX*1), Z7
+	VCVTDQ2PS    Z7, Z7
+	VMULPS       Z6, Z7, Z7
+	VADDPS       Z7, Z3, Z3
+	VPMOVZXBD    (DX)(BX*2), Z7
+	VCVTDQ2PS    Z7, Z7
+	VMULPS       Z6, Z7, Z7
+	VADDPS       Z7, Z4, Z4
+	VPMOVZXBD    16(DX)(BX*2), Z7
+	VCVTDQ2PS    Z7, Z7
+	VMULPS       Z6, Z7, Z7
+	VADDPS       Z7, Z5, Z5
 	JMP          advance
 
 addfloat:
-	VADDPS (DX), Z0, Z0
-	VADDPS 64(DX), Z1, Z1
-	VADDPS (DX)(BX*1), Z2, Z2
-	VADDPS 64(DX)(BX*1), Z3, Z3
-	VADDPS (DX)(BX*2), Z4, Z4
-	VADDPS 64(DX)(BX*2), Z5, Z5
+	VMULPS (DX), Z6, Z7
+	VADDPS Z7, Z0, Z0
+	VMULPS 64(DX), Z6, Z7
+	VADDPS Z7, Z1, Z1
+	VMULPS (DX)(BX*1), Z6, Z7
+	VADDPS Z7, Z2, Z2
+	VMULPS 64(DX)(BX*1), Z6, Z7
+	VADDPS Z7, Z3, Z3
+	VMULPS (DX)(BX*2), Z6, Z7
+	VADDPS Z7, Z4, Z4
+	VMULPS 64(DX)(BX*2), Z6, Z7
+	VADDPS Z7, Z5, Z5
 
 advance:
 	IMUL3Q $0x03, BX, BX
@@ -1397,7 +1248,7 @@ added:
 	VMINPS       Z5, Z7, Z5
 	MOVQ         y+80(FP), DX
 	MOVQ         ys+88(FP), BX
-	TESTB        $0x01, 32(CX)
+	TESTB        $0x01, 12(CX)
 	JNE          bytes
 	VMOVUPS      Z0, (DX)
 	VMOVUPS      Z1, 64(DX)
@@ -1408,46 +1259,18 @@ added:
 	JMP          stored
 
 bytes:
-	VBROADCASTSS 8(CX), Z6
-	VBROADCASTSS 12(CX), Z7
-	VBROADCASTSS 16(CX), Z8
-	VBROADCASTSS 20(CX), Z9
-	VMULPS       Z6, Z0, Z0
-	VMAXPS       Z7, Z0, Z0
-	VMINPS       Z8, Z0, Z0
-	VCVTPS2DQ    Z0, Z0
-	VPADDD       Z9, Z0, Z0
-	VMULPS       Z6, Z1, Z1
-	VMAXPS       Z7, Z1, Z1
-	VMINPS       Z8, Z1, Z1
-	VCVTPS2DQ    Z1, Z1
-	VPADDD       Z9, Z1, Z1
-	VMULPS       Z6, Z2, Z2
-	VMAXPS       Z7, Z2, Z2
-	VMINPS       Z8, Z2, Z2
-	VCVTPS2DQ    Z2, Z2
-	VPADDD       Z9, Z2, Z2
-	VMULPS       Z6, Z3, Z3
-	VMAXPS       Z7, Z3, Z3
-	VMINPS       Z8, Z3, Z3
-	VCVTPS2DQ    Z3, Z3
-	VPADDD       Z9, Z3, Z3
-	VMULPS       Z6, Z4, Z4
-	VMAXPS       Z7, Z4, Z4
-	VMINPS       Z8, Z4, Z4
-	VCVTPS2DQ    Z4, Z4
-	VPADDD       Z9, Z4, Z4
-	VMULPS       Z6, Z5, Z5
-	VMAXPS       Z7, Z5, Z5
-	VMINPS       Z8, Z5, Z5
-	VCVTPS2DQ    Z5, Z5
-	VPADDD       Z9, Z5, Z5
-	VPMOVDB      Z0, (DX)
-	VPMOVDB      Z1, 16(DX)
-	VPMOVDB      Z2, (DX)(BX*1)
-	VPMOVDB      Z3, 16(DX)(BX*1)
-	VPMOVDB      Z4, (DX)(BX*2)
-	VPMOVDB      Z5, 16(DX)(BX*2)
+	VCVTPS2DQ Z0, Z0
+	VCVTPS2DQ Z1, Z1
+	VCVTPS2DQ Z2, Z2
+	VCVTPS2DQ Z3, Z3
+	VCVTPS2DQ Z4, Z4
+	VCVTPS2DQ Z5, Z5
+	VPMOVDB   Z0, (DX)
+	VPMOVDB   Z1, 16(DX)
+	VPMOVDB   Z2, (DX)(BX*1)
+	VPMOVDB   Z3, 16(DX)(BX*1)
+	VPMOVDB   Z4, (DX)(BX*2)
+	VPMOVDB   Z5, 16(DX)(BX*2)
 
 stored:
 	IMUL3Q $0x03, BX, BX
@@ -1459,7 +1282,7 @@ stored:
 	VZEROUPPER
 	RET
 
-// func tile4x2AVX512(tiles int, x *uint8, pixels *int, runs int, at *int, steps int, w *int8, channels *float32, bias *float32, tail *float32, y *uint8, ys int, addend *uint8, as int)
+// func tile4x2AVX512(tiles int, x *uint8, pixels *int, runs int, at *int, steps int, w *int8, channels *float32, shifts *float32, tail *float32, y *uint8, ys int, addend *uint8, as int)
 // Requires: AVX, AVX512F, AVX512VNNI
 TEXT ·tile4x2AVX512(SB), NOSPLIT, $0-112
 	MOVQ pixels+16(FP), AX
@@ -1538,7 +1361,7 @@ step:
 	VMULPS       Z8, Z5, Z5
 	VCVTDQ2PS    Z7, Z7
 	VMULPS       Z8, Z7, Z7
-	MOVQ         bias+64(FP), SI
+	MOVQ         shifts+64(FP), SI
 	VMOVUPS      (SI), Z8
 	VADDPS       Z8, Z0, Z0
 	VADDPS       Z8, Z2, Z2
@@ -1549,67 +1372,66 @@ step:
 	VADDPS       Z8, Z3, Z3
 	VADDPS       Z8, Z5, Z5
 	VADDPS       Z8, Z7, Z7
-	TESTB        $0x06, 32(CX)
+	TESTB        $0x06, 12(CX)
 	JE           added
 	MOVQ         addend+96(FP), DX
 	MOVQ         as+104(FP), BX
 	LEAQ         (DX)(BX*2), SI
 	ADDQ         BX, SI
-	TESTB        $0x04, 32(CX)
+	VBROADCASTSS 8(CX), Z8
+	TESTB        $0x04, 12(CX)
 	JNE          addfloat
-	VBROADCASTSS 24(CX), Z8
-	VBROADCASTSS 28(CX), Z9
-	VPMOVZXBD    (DX), Z10
-	VPSUBD       Z9, Z10, Z10
-	VCVTDQ2PS    Z10, Z10
-	VMULPS       Z8, Z10, Z10
-	VADDPS       Z10, Z0, Z0
-	VPMOVZXBD    16(DX), Z10
-	VPSUBD       Z9, Z10, Z10
-	VCVTDQ2PS    Z10, Z10
-	VMULPS       Z8, Z10, Z10
-	VADDPS       Z10, Z1, Z1
-	VPMOVZXBD    (DX)(BX*1), Z10
-	VPSUBD       Z9, Z10, Z10
-	VCVTDQ2PS    Z10, Z10
-	VMULPS       Z8, Z10, Z10
-	VADDPS       Z10, Z2, Z2
-	VPMOVZXBD    16(DX)(BX*1), Z10
-	VPSUBD       Z9, Z10, Z10
-	VCVTDQ2PS    Z10, Z10
-	VMULPS       Z8, Z10, Z10
-	VADDPS       Z10, Z3, Z3
-	VPMOVZXBD    (DX)(BX*2), Z10
-	VPSUBD       Z9, Z10, Z10
-	VCVTDQ2PS    Z10, Z10
-	VMULPS       Z8, Z10, Z10
-	VADDPS       Z10, Z4, Z4
-	VPMOVZXBD    16(DX)(BX*2), Z10
-	VPSUBD       Z9, Z10, Z10
-	VCVTDQ2PS    Z10, Z10
-	VMULPS       Z8, Z10, Z10
-	VADDPS       Z10, Z5, Z5
-	VPMOVZXBD    (SI), Z10
-	VPSUBD       Z9, Z10, Z10
-	VCVTDQ2PS    Z10, Z10
-	VMULPS       Z8, Z10, Z10
-	VADDPS       Z10, Z6, Z6
-	VPMOVZXBD    16(SI), Z10
-	VPSUBD       Z9, Z10, Z10
-	VCVTDQ2PS    Z10, Z10
-	VMULPS       Z8, Z10, Z10
-	VADDPS       Z10, Z7, Z7
+	VPMOVZXBD    (DX), Z9
+	VCVTDQ2PS    Z9, Z9
+	VMULPS       Z8, Z9, Z9
+	VADDPS       Z9, Z0, Z0
+	VPMOVZXBD    16(DX), Z9
+	VCVTDQ2PS    Z9, Z9
+	VMULPS       Z8, Z9, Z9
+	VADDPS       Z9, Z1, Z1
+	VPMOVZXBD    (DX)(BX*1), Z9
+	VCVTDQ2PS    Z9, Z9
+	VMULPS       Z8, Z9, Z9
+	VADDPS       Z9, Z2, Z2
+	VPMOVZXBD    16(DX)(BX*1), Z9
+	VCVTDQ2PS    Z9, Z9
+	VMULPS       Z8, Z9, Z9
+	VADDPS       Z9, Z3, Z3
+	VPMOVZXBD    (DX)(BX*2), Z9
+	VCVTDQ2PS    Z9, Z9
+	VMULPS       Z8, Z9, Z9
+	VADDPS       Z9, Z4, Z4
+	VPMOVZXBD    16(DX)(BX*2), Z9
+	VCVTDQ2PS    Z9, Z9
+	VMULPS       Z8, Z9, Z9
+	VADDPS       Z9, Z5, Z5
+	VPMOVZXBD    (SI), Z9
+	VCVTDQ2PS    Z9, Z9
+	VMULPS       Z8, Z9, Z9
+	VADDPS       Z9, Z6, Z6
+	VPMOVZXBD    16(SI), Z9
+	VCVTDQ2PS    Z9, Z9
+	VMULPS       Z8, Z9, Z9
+	VADDPS       Z9, Z7, Z7
 	JMP          advance
 
 addfloat:
-	VADDPS (DX), Z0, Z0
-	VADDPS 64(DX), Z1, Z1
-	VADDPS (DX)(BX*1), Z2, Z2
-	VADDPS 64(DX)(BX*1), Z3, Z3
-	VADDPS (DX)(BX*2), Z4, Z4
-	VADDPS 64(DX)(BX*2), Z5, Z5
-	VADDPS (SI), Z6, Z6
-	VADDPS 64(SI), Z7, Z7
+	VMULPS (DX), Z8, Z9
+	VADDPS Z9, Z0, Z0
+	VMULPS 64(DX), Z8, Z9
+	VADDPS Z9, Z1, Z1
+	VMULPS (DX)(BX*1), Z8, Z9
+	VADDPS Z9, Z2, Z2
+	VMULPS 64(DX)(BX*1), Z8, Z9
+	VADDPS Z9, Z3, Z3
+	VMULPS (DX)(BX*2), Z8, Z9
+	VADDPS Z9, Z4, Z4
+	VMULPS 64(DX)(BX*2), Z8, Z9
+	VADDPS Z9, Z5, Z5
+	VMULPS (SI), Z8, Z9
+	VADDPS Z9, Z6, Z6
+	VMULPS 64(SI), Z8, Z9
+	VADDPS Z9, Z7, Z7
 
 advance:
 	IMUL3Q $0x04, BX, BX
@@ -1637,7 +1459,7 @@ added:
 	VMINPS       Z7, Z9, Z7
 	MOVQ         y+80(FP), DX
 	MOVQ         ys+88(FP), BX
-	TESTB        $0x01, 32(CX)
+	TESTB        $0x01, 12(CX)
 	JNE          bytes
 	LEAQ         (DX)(BX*2), SI
 	ADDQ         BX, SI
@@ -1652,60 +1474,24 @@ added:
 	JMP          stored
 
 bytes:
-	VBROADCASTSS 8(CX), Z8
-	VBROADCASTSS 12(CX), Z9
-	VBROADCASTSS 16(CX), Z10
-	VBROADCASTSS 20(CX), Z11
-	VMULPS       Z8, Z0, Z0
-	VMAXPS       Z9, Z0, Z0
-	VMINPS       Z10, Z0, Z0
-	VCVTPS2DQ    Z0, Z0
-	VPADDD       Z11, Z0, Z0
-	VMULPS       Z8, Z1, Z1
-	VMAXPS       Z9, Z1, Z1
-	VMINPS       Z10, Z1, Z1
-	VCVTPS2DQ    Z1, Z1
-	VPADDD       Z11, Z1, Z1
-	VMULPS       Z8, Z2, Z2
-	VMAXPS       Z9, Z2, Z2
-	VMINPS       Z10, Z2, Z2
-	VCVTPS2DQ    Z2, Z2
-	VPADDD       Z11, Z2, Z2
-	VMULPS       Z8, Z3, Z3
-	VMAXPS       Z9, Z3, Z3
-	VMINPS       Z10, Z3, Z3
-	VCVTPS2DQ    Z3, Z3
-	VPADDD       Z11, Z3, Z3
-	VMULPS       Z8, Z4, Z4
-	VMAXPS       Z9, Z4, Z4
-	VMINPS       Z10, Z4, Z4
-	VCVTPS2DQ    Z4, Z4
-	VPADDD       Z11, Z4, Z4
-	VMULPS       Z8, Z5, Z5
-	VMAXPS       Z9, Z5, Z5
-	VMINPS       Z10, Z5, Z5
-	VCVTPS2DQ    Z5, Z5
-	VPADDD       Z11, Z5, Z5
-	VMULPS       Z8, Z6, Z6
-	VMAXPS       Z9, Z6, Z6
-	VMINPS       Z10, Z6, Z6
-	VCVTPS2DQ    Z6, Z6
-	VPADDD       Z11, Z6, Z6
-	VMULPS       Z8, Z7, Z7
-	VMAXPS       Z9, Z7, Z7
-	VMINPS       Z10, Z7, Z7
-	VCVTPS2DQ    Z7, Z7
-	VPADDD       Z11, Z7, Z7
-	LEAQ         (DX)(BX*2), SI
-	ADDQ         BX, SI
-	VPMOVDB      Z0, (DX)
-	VPMOVDB      Z1, 16(DX)
-	VPMOVDB      Z2, (DX)(BX*1)
-	VPMOVDB      Z3, 16(DX)(BX*1)
-	VPMOVDB      Z4, (DX)(BX*2)
-	VPMOVDB      Z5, 16(DX)(BX*2)
-	VPMOVDB      Z6, (SI)
-	VPMOVDB      Z7, 16(SI)
+	VCVTPS2DQ Z0, Z0
+	VCVTPS2DQ Z1, Z1
+	VCVTPS2DQ Z2, Z2
+	VCVTPS2DQ Z3, Z3
+	VCVTPS2DQ Z4, Z4
+	VCVTPS2DQ Z5, Z5
+	VCVTPS2DQ Z6, Z6
+	VCVTPS2DQ Z7, Z7
+	LEAQ      (DX)(BX*2), SI
+	ADDQ      BX, SI
+	VPMOVDB   Z0, (DX)
+	VPMOVDB   Z1, 16(DX)
+	VPMOVDB   Z2, (DX)(BX*1)
+	VPMOVDB   Z3, 16(DX)(BX*1)
+	VPMOVDB   Z4, (DX)(BX*2)
+	VPMOVDB   Z5, 16(DX)(BX*2)
+	VPMOVDB   Z6, (SI)
+	VPMOVDB   Z7, 16(SI)
 
 stored:
 	IMUL3Q $0x04, BX, BX
@@ -1717,7 +1503,7 @@ stored:
 	VZEROUPPER
 	RET
 
-// func tile5x2AVX512(tiles int, x *uint8, pixels *int, runs int, at *int, steps int, w *int8, channels *float32, bias *float32, tail *float32, y *uint8, ys int, addend *uint8, as int)
+// func tile5x2AVX512(tiles int, x *uint8, pixels *int, runs int, at *int, steps int, w *int8, channels *float32, shifts *float32, tail *float32, y *uint8, ys int, addend *uint8, as int)
 // Requires: AVX, AVX512F, AVX512VNNI
 TEXT ·tile5x2AVX512(SB), NOSPLIT, $0-112
 	MOVQ pixels+16(FP), AX
@@ -1808,7 +1594,7 @@ step:
 	VMULPS       Z10, Z7, Z7
 	VCVTDQ2PS    Z9, Z9
 	VMULPS       Z10, Z9, Z9
-	MOVQ         bias+64(FP), SI
+	MOVQ         shifts+64(FP), SI
 	VMOVUPS      (SI), Z10
 	VADDPS       Z10, Z0, Z0
 	VADDPS       Z10, Z2, Z2
@@ -1821,79 +1607,78 @@ step:
 	VADDPS       Z10, Z5, Z5
 	VADDPS       Z10, Z7, Z7
 	VADDPS       Z10, Z9, Z9
-	TESTB        $0x06, 32(CX)
+	TESTB        $0x06, 12(CX)
 	JE           added
 	MOVQ         addend+96(FP), DX
 	MOVQ         as+104(FP), BX
 	LEAQ         (DX)(BX*2), SI
 	ADDQ         BX, SI
-	TESTB        $0x04, 32(CX)
+	VBROADCASTSS 8(CX), Z10
+	TESTB        $0x04, 12(CX)
 	JNE          addfloat
-	VBROADCASTSS 24(CX), Z10
-	VBROADCASTSS 28(CX), Z11
-	VPMOVZXBD    (DX), Z12
-	VPSUBD       Z11, Z12, Z12
-	VCVTDQ2PS    Z12, Z12
-	VMULPS       Z10, Z12, Z12
-	VADDPS       Z12, Z0, Z0
-	VPMOVZXBD    16(DX), Z12
-	VPSUBD       Z11, Z12, Z12
-	VCVTDQ2PS    Z12, Z12
-	VMULPS       Z10, Z12, Z12
-	VADDPS       Z12, Z1, Z1
-	VPMOVZXBD    (DX)(BX*1), Z12
-	VPSUBD       Z11, Z12, Z12
-	VCVTDQ2PS    Z12, Z12
-	VMULPS       Z10, Z12, Z12
-	VADDPS       Z12, Z2, Z2
-	VPMOVZXBD    16(DX)(BX*1), Z12
-	VPSUBD       Z11, Z12, Z12
-	VCVTDQ2PS    Z12, Z12
-	VMULPS       Z10, Z12, Z12
-	VADDPS       Z12, Z3, Z3
-	VPMOVZXBD    (DX)(BX*2), Z12
-	VPSUBD       Z11, Z12, Z12
-	VCVTDQ2PS    Z12, Z12
-	VMULPS       Z10, Z12, Z12
-	VADDPS       Z12, Z4, Z4
-	VPMOVZXBD    16(DX)(BX*2), Z12
-	VPSUBD       Z11, Z12, Z12
-	VCVTDQ2PS    Z12, Z12
-	VMULPS       Z10, Z12, Z12
-	VADDPS       Z12, Z5, Z5
-	VPMOVZXBD    (SI), Z12
-	VPSUBD       Z11, Z12, Z12
-	VCVTDQ2PS    Z12, Z12
-	VMULPS       Z10, Z12, Z12
-	VADDPS       Z12, Z6, Z6
-	VPMOVZXBD    16(SI), Z12
-	VPSUBD       Z11, Z12, Z12
-	VCVTDQ2PS    Z12, Z12
-	VMULPS       Z10, Z12, Z12
-	VADDPS       Z12, Z7, Z7
-	VPMOVZXBD    (SI)(BX*1), Z12
-	VPSUBD       Z11, Z12, Z12
-	VCVTDQ2PS    Z12, Z12
-	VMULPS       Z10, Z12, Z12
-	VADDPS       Z12, Z8, Z8
-	VPMOVZXBD    16(SI)(BX*1), Z12
-	VPSUBD       Z11, Z12, Z12
-	VCVTDQ2PS    Z12, Z12
-	VMULPS       Z10, Z12, Z12
-	VADDPS       Z12, Z9, Z9
+	VPMOVZXBD    (DX), Z11
+	VCVTDQ2PS    Z11, Z11
+	VMULPS       Z10, Z11, Z11
+	VADDPS       Z11, Z0, Z0
+	VPMOVZXBD    16(DX), Z11
+	VCVTDQ2PS    Z11, Z11
+	VMULPS       Z10, Z11, Z11
+	VADDPS       Z11, Z1, Z1
+	VPMOVZXBD    (DX)(BX*1), Z11
+	VCVTDQ2PS    Z11, Z11
+	VMULPS       Z10, Z11, Z11
+	VADDPS       Z11, Z2, Z2
+	VPMOVZXBD    16(DX)(BX*1), Z11
+	VCVTDQ2PS    Z11, Z11
+	VMULPS       Z10, Z11, Z11
+	VADDPS       Z11, Z3, Z3
+	VPMOVZXBD    (DX)(BX*2), Z11
+	VCVTDQ2PS    Z11, Z11
+	VMULPS       Z10, Z11, Z11
+	VADDPS       Z11, Z4, Z4
+	VPMOVZXBD    16(DX)(BX*2), Z11
+	VCVTDQ2PS    Z11, Z11
+	VMULPS       Z10, Z11, Z11
+	VADDPS       Z11, Z5, Z5
+	VPMOVZXBD    (SI), Z11
+	VCVTDQ2PS    Z11, Z11
+	VMULPS       Z10, Z11, Z11
+	VADDPS       Z11, Z6, Z6
+	VPMOVZXBD    16(SI), Z11
+	VCVTDQ2PS    Z11, Z11
+	VMULPS       Z10, Z11, Z11
+	VADDPS       Z11, Z7, Z7
+	VPMOVZXBD    (SI)(BX*1), Z11
+	VCVTDQ2PS    Z11, Z11
+	VMULPS       Z10, Z11, Z11
+	VADDPS       Z11, Z8, Z8
+	VPMOVZXBD    16(SI)(BX*1), Z11
+	VCVTDQ2PS    Z11, Z11
+	VMULPS       Z10, Z11, Z11
+	VADDPS       Z11, Z9, Z9
 	JMP          advance
 
 addfloat:
-	VADDPS (DX), Z0, Z0
-	VADDPS 64(DX), Z1, Z1
-	VADDPS (DX)(BX*1), Z2, Z2
-	VADDPS 64(DX)(BX*1), Z3, Z3
-	VADDPS (DX)(BX*2), Z4, Z4
-	VADDPS 64(DX)(BX*2), Z5, Z5
-	VADDPS (SI), Z6, Z6
-	VADDPS 64(SI), Z7, Z7
-	VADDPS (SI)(BX*1), Z8, Z8
-	VADDPS 64(SI)(BX*1), Z9, Z9
+	VMULPS (DX), Z10, Z11
+	VADDPS Z11, Z0, Z0
+	VMULPS 64(DX), Z10, Z11
+	VADDPS Z11, Z1, Z1
+	VMULPS (DX)(BX*1), Z10, Z11
+	VADDPS Z11, Z2, Z2
+	VMULPS 64(DX)(BX*1), Z10, Z11
+	VADDPS Z11, Z3, Z3
+	VMULPS (DX)(BX*2), Z10, Z11
+	VADDPS Z11, Z4, Z4
+	VMULPS 64(DX)(BX*2), Z10, Z11
+	VADDPS Z11, Z5, Z5
+	VMULPS (SI), Z10, Z11
+	VADDPS Z11, Z6, Z6
+	VMULPS 64(SI), Z10, Z11
+	VADDPS Z11, Z7, Z7
+	VMULPS (SI)(BX*1), Z10, Z11
+	VADDPS Z11, Z8, Z8
+	VMULPS 64(SI)(BX*1), Z10, Z11
+	VADDPS Z11, Z9, Z9
 
 advance:
 	IMUL3Q $0x05, BX, BX
@@ -1925,7 +1710,7 @@ added:
 	VMINPS       Z9, Z11, Z9
 	MOVQ         y+80(FP), DX
 	MOVQ         ys+88(FP), BX
-	TESTB        $0x01, 32(CX)
+	TESTB        $0x01, 12(CX)
 	JNE          bytes
 	LEAQ         (DX)(BX*2), SI
 	ADDQ         BX, SI
@@ -1942,72 +1727,28 @@ added:
 	JMP          stored
 
 bytes:
-	VBROADCASTSS 8(CX), Z10
-	VBROADCASTSS 12(CX), Z11
-	VBROADCASTSS 16(CX), Z12
-	VBROADCASTSS 20(CX), Z13
-	VMULPS       Z10, Z0, Z0
-	VMAXPS       Z11, Z0, Z0
-	VMINPS       Z12, Z0, Z0
-	VCVTPS2DQ    Z0, Z0
-	VPADDD       Z13, Z0, Z0
-	VMULPS       Z10, Z1, Z1
-	VMAXPS       Z11, Z1, Z1
-	VMINPS       Z12, Z1, Z1
-	VCVTPS2DQ    Z1, Z1
-	VPADDD       Z13, Z1, Z1
-	VMULPS       Z10, Z2, Z2
-	VMAXPS       Z11, Z2, Z2
-	VMINPS       Z12, Z2, Z2
-	VCVTPS2DQ    Z2, Z2
-	VPADDD       Z13, Z2, Z2
-	VMULPS       Z10, Z3, Z3
-	VMAXPS       Z11, Z3, Z3
-	VMINPS       Z12, Z3, Z3
-	VCVTPS2DQ    Z3, Z3
-	VPADDD       Z13, Z3, Z3
-	VMULPS       Z10, Z4, Z4
-	VMAXPS       Z11, Z4, Z4
-	VMINPS       Z12, Z4, Z4
-	VCVTPS2DQ    Z4, Z4
-	VPADDD       Z13, Z4, Z4
-	VMULPS       Z10, Z5, Z5
-	VMAXPS       Z11, Z5, Z5
-	VMINPS       Z12, Z5, Z5
-	VCVTPS2DQ    Z5, Z5
-	VPADDD       Z13, Z5, Z5
-	VMULPS       Z10, Z6, Z6
-	VMAXPS       Z11, Z6, Z6
-	VMINPS       Z12, Z6, Z6
-	VCVTPS2DQ    Z6, Z6
-	VPADDD       Z13, Z6, Z6
-	VMULPS       Z10, Z7, Z7
-	VMAXPS       Z11, Z7, Z7
-	VMINPS       Z12, Z7, Z7
-	VCVTPS2DQ    Z7, Z7
-	VPADDD       Z13, Z7, Z7
-	VMULPS       Z10, Z8, Z8
-	VMAXPS       Z11, Z8, Z8
-	VMINPS       Z12, Z8, Z8
-	VCVTPS2DQ    Z8, Z8
-	VPADDD       Z13, Z8, Z8
-	VMULPS       Z10, Z9, Z9
-	VMAXPS       Z11, Z9, Z9
-	VMINPS       Z12, Z9, Z9
-	VCVTPS2DQ    Z9, Z9
-	VPADDD       Z13, Z9, Z9
-	LEAQ         (DX)(BX*2), SI
-	ADDQ         BX, SI
-	VPMOVDB      Z0, (DX)
-	VPMOVDB      Z1, 16(DX)
-	VPMOVDB      Z2, (DX)(BX*1)
-	VPMOVDB      Z3, 16(DX)(BX*1)
-	VPMOVDB      Z4, (DX)(BX*2)
-	VPMOVDB      Z5, 16(DX)(BX*2)
-	VPMOVDB      Z6, (SI)
-	VPMOVDB      Z7, 16(SI)
-	VPMOVDB      Z8, (SI)(BX*1)
-	VPMOVDB      Z9, 16(SI)(BX*1)
+	VCVTPS2DQ Z0, Z0
+	VCVTPS2DQ Z1, Z1
+	VCVTPS2DQ Z2, Z2
+	VCVTPS2DQ Z3, Z3
+	VCVTPS2DQ Z4, Z4
+	VCVTPS2DQ Z5, Z5
+	VCVTPS2DQ Z6, Z6
+	VCVTPS2DQ Z7, Z7
+	VCVTPS2DQ Z8, Z8
+	VCVTPS2DQ Z9, Z9
+	LEAQ      (DX)(BX*2), SI
+	ADDQ      BX, SI
+	VPMOVDB   Z0, (DX)
+	VPMOVDB   Z1, 16(DX)
+	VPMOVDB   Z2, (DX)(BX*1)
+	VPMOVDB   Z3, 16(DX)(BX*1)
+	VPMOVDB   Z4, (DX)(BX*2)
+	VPMOVDB   Z5, 16(DX)(BX*2)
+	VPMOVDB   Z6, (SI)
+	VPMOVDB   Z7, 16(SI)
+	VPMOVDB   Z8, (SI)(BX*1)
+	VPMOVDB   Z9, 16(SI)(BX*1)
 
 stored:
 	IMUL3Q $0x05, BX, BX
@@ -2019,7 +1760,7 @@ stored:
 	VZEROUPPER
 	RET
 
-// func tile6x2AVX512(tiles int, x *uint8, pixels *int, runs int, at *int, steps int, w *int8, channels *float32, bias *float32, tail *float32, y *uint8, ys int, addend *uint8, as int)
+// func tile6x2AVX512(tiles int, x *uint8, pixels *int, runs int, at *int, steps int, w *int8, channels *float32, shifts *float32, tail *float32, y *uint8, ys int, addend *uint8, as int)
 // Requires: AVX, AVX512F, AVX512VNNI
 TEXT ·tile6x2AVX512(SB), NOSPLIT, $0-112
 	MOVQ pixels+16(FP), AX
@@ -2122,7 +1863,7 @@ step:
 	VMULPS       Z12, Z9, Z9
 	VCVTDQ2PS    Z11, Z11
 	VMULPS       Z12, Z11, Z11
-	MOVQ         bias+64(FP), SI
+	MOVQ         shifts+64(FP), SI
 	VMOVUPS      (SI), Z12
 	VADDPS       Z12, Z0, Z0
 	VADDPS       Z12, Z2, Z2
@@ -2137,91 +1878,90 @@ step:
 	VADDPS       Z12, Z7, Z7
 	VADDPS       Z12, Z9, Z9
 	VADDPS       Z12, Z11, Z11
-	TESTB        $0x06, 32(CX)
+	TESTB        $0x06, 12(CX)
 	JE           added
 	MOVQ         addend+96(FP), DX
 	MOVQ         as+104(FP), BX
 	LEAQ         (DX)(BX*2), SI
 	ADDQ         BX, SI
-	TESTB        $0x04, 32(CX)
+	VBROADCASTSS 8(CX), Z12
+	TESTB        $0x04, 12(CX)
 	JNE          addfloat
-	VBROADCASTSS 24(CX), Z12
-	VBROADCASTSS 28(CX), Z13
-	VPMOVZXBD    (DX), Z14
-	VPSUBD       Z13, Z14, Z14
-	VCVTDQ2PS    Z14, Z14
-	VMULPS       Z12, Z14, Z14
-	VADDPS       Z14, Z0, Z0
-	VPMOVZXBD    16(DX), Z14
-	VPSUBD       Z13, Z14, Z14
-	VCVTDQ2PS    Z14, Z14
-	VMULPS       Z12, Z14, Z14
-	VADDPS       Z14, Z1, Z1
-	VPMOVZXBD    (DX)(BX*1), Z14
-	VPSUBD       Z13, Z14, Z14
-	VCVTDQ2PS    Z14, Z14
-	VMULPS       Z12, Z14, Z14
-	VADDPS       Z14, Z2, Z2
-	VPMOVZXBD    16(DX)(BX*1), Z14
-	VPSUBD       Z13, Z14, Z14
-	VCVTDQ2PS    Z14, Z14
-	VMULPS       Z12, Z14, Z14
-	VADDPS       Z14, Z3, Z3
-	VPMOVZXBD    (DX)(BX*2), Z14
-	VPSUBD       Z13, Z14, Z14
-	VCVTDQ2PS    Z14, Z14
-	VMULPS       Z12, Z14, Z14
-	VADDPS       Z14, Z4, Z4
-	VPMOVZXBD    16(DX)(BX*2), Z14
-	VPSUBD       Z13, Z14, Z14
-	VCVTDQ2PS    Z14, Z14
-	VMULPS       Z12, Z14, Z14
-	VADDPS       Z14, Z5, Z5
-	VPMOVZXBD    (SI), Z14
-	VPSUBD       Z13, Z14, Z14
-	VCVTDQ2PS    Z14, Z14
-	VMULPS       Z12, Z14, Z14
-	VADDPS       Z14, Z6, Z6
-	VPMOVZXBD    16(SI), Z14
-	VPSUBD       Z13, Z14, Z14
-	VCVTDQ2PS    Z14, Z14
-	VMULPS       Z12, Z14, Z14
-	VADDPS       Z14, Z7, Z7
-	VPMOVZXBD    (SI)(BX*1), Z14
-	VPSUBD       Z13, Z14, Z14
-	VCVTDQ2PS    Z14, Z14
-	VMULPS       Z12, Z14, Z14
-	VADDPS       Z14, Z8, Z8
-	VPMOVZXBD    16(SI)(BX*1), Z14
-	VPSUBD       Z13, Z14, Z14
-	VCVTDQ2PS    Z14, Z14
-	VMULPS       Z12, Z14, Z14
-	VADDPS       Z14, Z9, Z9
-	VPMOVZXBD    (SI)(BX*2), Z14
-	VPSUBD       Z13, Z14, Z14
-	VCVTDQ2PS    Z14, Z14
-	VMULPS       Z12, Z14, Z14
-	VADDPS       Z14, Z10, Z10
-	VPMOVZXBD    16(SI)(BX*2), Z14
-	VPSUBD       Z13, Z14, Z14
-	VCVTDQ2PS    Z14, Z14
-	VMULPS       Z12, Z14, Z14
-	VADDPS       Z14, Z11, Z11
+	VPMOVZXBD    (DX), Z13
+	VCVTDQ2PS    Z13, Z13
+	VMULPS       Z12, Z13, Z13
+	VADDPS       Z13, Z0, Z0
+	VPMOVZXBD    16(DX), Z13
+	VCVTDQ2PS    Z13, Z13
+	VMULPS       Z12, Z13, Z13
+	VADDPS       Z13, Z1, Z1
+	VPMOVZXBD    (DX)(BX*1), Z13
+	VCVTDQ2PS    Z13, Z13
+	VMULPS       Z12, Z13, Z13
+	VADDPS       Z13, Z2, Z2
+	VPMOVZXBD    16(DX)(BX*1), Z13
+	VCVTDQ2PS    Z13, Z13
+	VMULPS       Z12, Z13, Z13
+	VADDPS       Z13, Z3, Z3
+	VPMOVZXBD    (DX)(BX*2), Z13
+	VCVTDQ2PS    Z13, Z13
+	VMULPS       Z12, Z13, Z13
+	VADDPS       Z13, Z4, Z4
+	VPMOVZXBD    16(DX)(BX*2), Z13
+	VCVTDQ2PS    Z13, Z13
+	VMULPS       Z12, Z13, Z13
+	VADDPS       Z13, Z5, Z5
+	VPMOVZXBD    (SI), Z13
+	VCVTDQ2PS    Z13, Z13
+	VMULPS       Z12, Z13, Z13
+	VADDPS       Z13, Z6, Z6
+	VPMOVZXBD    16(SI), Z13
+	VCVTDQ2PS    Z13, Z13
+	VMULPS       Z12, Z13, Z13
+	VADDPS       Z13, Z7, Z7
+	VPMOVZXBD    (SI)(BX*1), Z13
+	VCVTDQ2PS    Z13, Z13
+	VMULPS       Z12, Z13, Z13
+	VADDPS       Z13, Z8, Z8
+	VPMOVZXBD    16(SI)(BX*1), Z13
+	VCVTDQ2PS    Z13, Z13
+	VMULPS       Z12, Z13, Z13
+	VADDPS       Z13, Z9, Z9
+	VPMOVZXBD    (SI)(BX*2), Z13
+	VCVTDQ2PS    Z13, Z13
+	VMULPS       Z12, Z13, Z13
+	VADDPS       Z13, Z10, Z10
+	VPMOVZXBD    16(SI)(BX*2), Z13
+	VCVTDQ2PS    Z13, Z13
+	VMULPS       Z12, Z13, Z13
+	VADDPS       Z13, Z11, Z11
 	JMP          advance
 
 addfloat:
-	VADDPS (DX), Z0, Z0
-	VADDPS 64(DX), Z1, Z1
-	VADDPS (DX)(BX*1), Z2, Z2
-	VADDPS 64(DX)(BX*1), Z3, Z3
-	VADDPS (DX)(BX*2), Z4, Z4
-	VADDPS 64(DX)(BX*2), Z5, Z5
-	VADDPS (SI), Z6, Z6
-	VADDPS 64(SI), Z7, Z7
-	VADDPS (SI)(BX*1), Z8, Z8
-	VADDPS 64(SI)(BX*1), Z9, Z9
-	VADDPS (SI)(BX*2), Z10, Z10
-	VADDPS 64(SI)(BX*2), Z11, Z11
+	VMULPS (DX), Z12, Z13
+	VADDPS Z13, Z0, Z0
+	VMULPS 64(DX), Z12, Z13
+	VADDPS Z13, Z1, Z1
+	VMULPS (DX)(BX*1), Z12, Z13
+	VADDPS Z13, Z2, Z2
+	VMULPS 64(DX)(BX*1), Z12, Z13
+	VADDPS Z13, Z3, Z3
+	VMULPS (DX)(BX*2), Z12, Z13
+	VADDPS Z13, Z4, Z4
+	VMULPS 64(DX)(BX*2), Z12, Z13
+	VADDPS Z13, Z5, Z5
+	VMULPS (SI), Z12, Z13
+	VADDPS Z13, Z6, Z6
+	VMULPS 64(SI), Z12, Z13
+	VADDPS Z13, Z7, Z7
+	VMULPS (SI)(BX*1), Z12, Z13
+	VADDPS Z13, Z8, Z8
+	VMULPS 64(SI)(BX*1), Z12, Z13
+	VADDPS Z13, Z9, Z9
+	VMULPS (SI)(BX*2), Z12, Z13
+	VADDPS Z13, Z10, Z10
+	VMULPS 64(SI)(BX*2), Z12, Z13
+	VADDPS Z13, Z11, Z11
 
 advance:
 	IMUL3Q $0x06, BX, BX
@@ -2257,7 +1997,7 @@ added:
 	VMINPS       Z11, Z13, Z11
 	MOVQ         y+80(FP), DX
 	MOVQ         ys+88(FP), BX
-	TESTB        $0x01, 32(CX)
+	TESTB        $0x01, 12(CX)
 	JNE          bytes
 	LEAQ         (DX)(BX*2), SI
 	ADDQ         BX, SI
@@ -2276,84 +2016,32 @@ added:
 	JMP          stored
 
 bytes:
-	VBROADCASTSS 8(CX), Z12
-	VBROADCASTSS 12(CX), Z13
-	VBROADCASTSS 16(CX), Z14
-	VBROADCASTSS 20(CX), Z15
-	VMULPS       Z12, Z0, Z0
-	VMAXPS       Z13, Z0, Z0
-	VMINPS       Z14, Z0, Z0
-	VCVTPS2DQ    Z0, Z0
-	VPADDD       Z15, Z0, Z0
-	VMULPS       Z12, Z1, Z1
-	VMAXPS       Z13, Z1, Z1
-	VMINPS       Z14, Z1, Z1
-	VCVTPS2DQ    Z1, Z1
-	VPADDD       Z15, Z1, Z1
-	VMULPS       Z12, Z2, Z2
-	VMAXPS       Z13, Z2, Z2
-	VMINPS       Z14, Z2, Z2
-	VCVTPS2DQ    Z2, Z2
-	VPADDD       Z15, Z2, Z2
-	VMULPS       Z12, Z3, Z3
-	VMAXPS       Z13, Z3, Z3
-	VMINPS       Z14, Z3, Z3
-	VCVTPS2DQ    Z3, Z3
-	VPADDD       Z15, Z3, Z3
-	VMULPS       Z12, Z4, Z4
-	VMAXPS       Z13, Z4, Z4
-	VMINPS       Z14, Z4, Z4
-	VCVTPS2DQ    Z4, Z4
-	VPADDD       Z15, Z4, Z4
-	VMULPS       Z12, Z5, Z5
-	VMAXPS       Z13, Z5, Z5
-	VMINPS       Z14, Z5, Z5
-	VCVTPS2DQ    Z5, Z5
-	VPADDD       Z15, Z5, Z5
-	VMULPS       Z12, Z6, Z6
-	VMAXPS       Z13, Z6, Z6
-	VMINPS       Z14, Z6, Z6
-	VCVTPS2DQ    Z6, Z6
-	VPADDD       Z15, Z6, Z6
-	VMULPS       Z12, Z7, Z7
-	VMAXPS       Z13, Z7, Z7
-	VMINPS       Z14, Z7, Z7
-	VCVTPS2DQ    Z7, Z7
-	VPADDD       Z15, Z7, Z7
-	VMULPS       Z12, Z8, Z8
-	VMAXPS       Z13, Z8, Z8
-	VMINPS       Z14, Z8, Z8
-	VCVTPS2DQ    Z8, Z8
-	VPADDD       Z15, Z8, Z8
-	VMULPS       Z12, Z9, Z9
-	VMAXPS       Z13, Z9, Z9
-	VMINPS       Z14, Z9, Z9
-	VCVTPS2DQ    Z9, Z9
-	VPADDD       Z15, Z9, Z9
-	VMULPS       Z12, Z10, Z10
-	VMAXPS       Z13, Z10, Z10
-	VMINPS       Z14, Z10, Z10
-	VCVTPS2DQ    Z10, Z10
-	VPADDD       Z15, Z10, Z10
-	VMULPS       Z12, Z11, Z11
-	VMAXPS       Z13, Z11, Z11
-	VMINPS       Z14, Z11, Z11
-	VCVTPS2DQ    Z11, Z11
-	VPADDD       Z15, Z11, Z11
-	LEAQ         (DX)(BX*2), SI
-	ADDQ         BX, SI
-	VPMOVDB      Z0, (DX)
-	VPMOVDB      Z1, 16(DX)
-	VPMOVDB      Z2, (DX)(BX*1)
-	VPMOVDB      Z3, 16(DX)(BX*1)
-	VPMOVDB      Z4, (DX)(BX*2)
-	VPMOVDB      Z5, 16(DX)(BX*2)
-	VPMOVDB      Z6, (SI)
-	VPMOVDB      Z7, 16(SI)
-	VPMOVDB      Z8, (SI)(BX*1)
-	VPMOVDB      Z9, 16(SI)(BX*1)
-	VPMOVDB      Z10, (SI)(BX*2)
-	VPMOVDB      Z11, 16(SI)(BX*2)
+	VCVTPS2DQ Z0, Z0
+	VCVTPS2DQ Z1, Z1
+	VCVTPS2DQ Z2, Z2
+	VCVTPS2DQ Z3, Z3
+	VCVTPS2DQ Z4, Z4
+	VCVTPS2DQ Z5, Z5
+	VCVTPS2DQ Z6, Z6
+	VCVTPS2DQ Z7, Z7
+	VCVTPS2DQ Z8, Z8
+	VCVTPS2DQ Z9, Z9
+	VCVTPS2DQ Z10, Z10
+	VCVTPS2DQ Z11, Z11
+	LEAQ      (DX)(BX*2), SI
+	ADDQ      BX, SI
+	VPMOVDB   Z0, (DX)
+	VPMOVDB   Z1, 16(DX)
+	VPMOVDB   Z2, (DX)(BX*1)
+	VPMOVDB   Z3, 16(DX)(BX*1)
+	VPMOVDB   Z4, (DX)(BX*2)
+	VPMOVDB   Z5, 16(DX)(BX*2)
+	VPMOVDB   Z6, (SI)
+	VPMOVDB   Z7, 16(SI)
+	VPMOVDB   Z8, (SI)(BX*1)
+	VPMOVDB   Z9, 16(SI)(BX*1)
+	VPMOVDB   Z10, (SI)(BX*2)
+	VPMOVDB   Z11, 16(SI)(BX*2)
 
 stored:
 	IMUL3Q $0x06, BX, BX
@@ -2365,7 +2053,7 @@ stored:
 	VZEROUPPER
 	RET
 
-// func tile1x3AVX512(tiles int, x *uint8, pixels *int, runs int, at *int, steps int, w *int8, channels *float32, bias *float32, tail *float32, y *uint8, ys int, addend *uint8, as int)
+// func tile1x3AVX512(tiles int, x *uint8, pixels *int, runs int, at *int, steps int, w *int8, channels *float32, shifts *float32, tail *float32, y *uint8, ys int, addend *uint8, as int)
 // Requires: AVX, AVX512F, AVX512VNNI
 TEXT ·tile1x3AVX512(SB), NOSPLIT, $0-112
 	MOVQ pixels+16(FP), AX
@@ -2414,42 +2102,41 @@ step:
 	VMOVUPS      320(SI), Z3
 	VCVTDQ2PS    Z2, Z2
 	VMULPS       Z3, Z2, Z2
-	MOVQ         bias+64(FP), SI
+	MOVQ         shifts+64(FP), SI
 	VMOVUPS      (SI), Z3
 	VADDPS       Z3, Z0, Z0
 	VMOVUPS      64(SI), Z3
 	VADDPS       Z3, Z1, Z1
 	VMOVUPS      128(SI), Z3
 	VADDPS       Z3, Z2, Z2
-	TESTB        $0x06, 32(CX)
+	TESTB        $0x06, 12(CX)
 	JE           added
 	MOVQ         addend+96(FP), DX
 	MOVQ         as+104(FP), BX
-	TESTB        $0x04, 32(CX)
+	VBROADCASTSS 8(CX), Z3
+	TESTB        $0x04, 12(CX)
 	JNE          addfloat
-	VBROADCASTSS 24(CX), Z3
-	VBROADCASTSS 28(CX), Z4
-	VPMOVZXBD    (DX), Z5
-	VPSUBD       Z4, Z5, Z5
-	VCVTDQ2PS    Z5, Z5
-	VMULPS       Z3, Z5, Z5
-	VADDPS       Z5, Z0, Z0
-	VPMOVZXBD    16(DX), Z5
-	VPSUBD       Z4, Z5, Z5
-	VCVTDQ2PS    Z5, Z5
-	VMULPS       Z3, Z5, Z5
-	VADDPS       Z5, Z1, Z1
-	VPMOVZXBD    32(DX), Z5
-	VPSUBD       Z4, Z5, Z5
-	VCVTDQ2PS    Z5, Z5
-	VMULPS       Z3, Z5, Z5
-	VADDPS       Z5, Z2, Z2
+	VPMOVZXBD    (DX), Z4
+	VCVTDQ2PS    Z4, Z4
+	VMULPS       Z3, Z4, Z4
+	VADDPS       Z4, Z0, Z0
+	VPMOVZXBD    16(DX), Z4
+	VCVTDQ2PS    Z4, Z4
+	VMULPS       Z3, Z4, Z4
+	VADDPS       Z4, Z1, Z1
+	VPMOVZXBD    32(DX), Z4
+	VCVTDQ2PS    Z4, Z4
+	VMULPS       Z3, Z4, Z4
+	VADDPS       Z4, Z2, Z2
 	JMP          advance
 
 addfloat:
-	VADDPS (DX), Z0, Z0
-	VADDPS 64(DX), Z1, Z1
-	VADDPS 128(DX), Z2, Z2
+	VMULPS (DX), Z3, Z4
+	VADDPS Z4, Z0, Z0
+	VMULPS 64(DX), Z3, Z4
+	VADDPS Z4, Z1, Z1
+	VMULPS 128(DX), Z3, Z4
+	VADDPS Z4, Z2, Z2
 
 advance:
 	IMUL3Q $0x01, BX, BX
@@ -2467,7 +2154,7 @@ added:
 	VMINPS       Z2, Z4, Z2
 	MOVQ         y+80(FP), DX
 	MOVQ         ys+88(FP), BX
-	TESTB        $0x01, 32(CX)
+	TESTB        $0x01, 12(CX)
 	JNE          bytes
 	VMOVUPS      Z0, (DX)
 	VMOVUPS      Z1, 64(DX)
@@ -2475,28 +2162,12 @@ added:
 	JMP          stored
 
 bytes:
-	VBROADCASTSS 8(CX), Z3
-	VBROADCASTSS 12(CX), Z4
-	VBROADCASTSS 16(CX), Z5
-	VBROADCASTSS 20(CX), Z6
-	VMULPS       Z3, Z0, Z0
-	VMAXPS       Z4, Z0, Z0
-	VMINPS       Z5, Z0, Z0
-	VCVTPS2DQ    Z0, Z0
-	VPADDD       Z6, Z0, Z0
-	VMULPS       Z3, Z1, Z1
-	VMAXPS       Z4, Z1, Z1
-	VMINPS       Z5, Z1, Z1
-	VCVTPS2DQ    Z1, Z1
-	VPADDD       Z6, Z1, Z1
-	VMULPS       Z3, Z2, Z2
-	VMAXPS       Z4, Z2, Z2
-	VMINPS       Z5, Z2, Z2
-	VCVTPS2DQ    Z2, Z2
-	VPADDD       Z6, Z2, Z2
-	VPMOVDB      Z0, (DX)
-	VPMOVDB      Z1, 16(DX)
-	VPMOVDB      Z2, 32(DX)
+	VCVTPS2DQ Z0, Z0
+	VCVTPS2DQ Z1, Z1
+	VCVTPS2DQ Z2, Z2
+	VPMOVDB   Z0, (DX)
+	VPMOVDB   Z1, 16(DX)
+	VPMOVDB   Z2, 32(DX)
 
 stored:
 	IMUL3Q $0x01, BX, BX
@@ -2508,7 +2179,7 @@ stored:
 	VZEROUPPER
 	RET
 
-// func tile2x3AVX512(tiles int, x *uint8, pixels *int, runs int, at *int, steps int, w *int8, channels *float32, bias *float32, tail *float32, y *uint8, ys int, addend *uint8, as int)
+// func tile2x3AVX512(tiles int, x *uint8, pixels *int, runs int, at *int, steps int, w *int8, channels *float32, shifts *float32, tail *float32, y *uint8, ys int, addend *uint8, as int)
 // Requires: AVX, AVX512F, AVX512VNNI
 TEXT ·tile2x3AVX512(SB), NOSPLIT, $0-112
 	MOVQ pixels+16(FP), AX
@@ -2573,7 +2244,7 @@ step:
 	VMULPS       Z6, Z2, Z2
 	VCVTDQ2PS    Z5, Z5
 	VMULPS       Z6, Z5, Z5
-	MOVQ         bias+64(FP), SI
+	MOVQ         shifts+64(FP), SI
 	VMOVUPS      (SI), Z6
 	VADDPS       Z6, Z0, Z0
 	VADDPS       Z6, Z3, Z3
@@ -2583,53 +2254,52 @@ step:
 	VMOVUPS      128(SI), Z6
 	VADDPS       Z6, Z2, Z2
 	VADDPS       Z6, Z5, Z5
-	TESTB        $0x06, 32(CX)
+	TESTB        $0x06, 12(CX)
 	JE           added
 	MOVQ         addend+96(FP), DX
 	MOVQ         as+104(FP), BX
-	TESTB        $0x04, 32(CX)
+	VBROADCASTSS 8(CX), Z6
+	TESTB        $0x04, 12(CX)
 	JNE          addfloat
-	VBROADCASTSS 24(CX), Z6
-	VBROADCASTSS 28(CX), Z7
-	VPMOVZXBD    (DX), Z8
-	VPSUBD       Z7, Z8, Z8
-	VCVTDQ2PS    Z8, Z8
-	VMULPS       Z6, Z8, Z8
-	VADDPS       Z8, Z0, Z0
-	VPMOVZXBD    16(DX), Z8
-	VPSUBD       Z7, Z8, Z8
-	VCVTDQ2PS    Z8, Z8
-	VMULPS       Z6, Z8, Z8
-	VADDPS       Z8, Z1, Z1
-	VPMOVZXBD    32(DX), Z8
-	VPSUBD       Z7, Z8, Z8
-	VCVTDQ2PS    Z8, Z8
-	VMULPS       Z6, Z8, Z8
-	VADDPS       Z8, Z2, Z2
-	VPMOVZXBD    (DX)(BX*1), Z8
-	VPSUBD       Z7, Z8, Z8
-	VCVTDQ2PS    Z8, Z8
-	VMULPS       Z6, Z8, Z8
-	VADDPS       Z8, Z3, Z3
-	VPMOVZXBD    16(DX)(BX*1), Z8
-	VPSUBD       Z7, Z8, Z8
-	VCVTDQ2PS    Z8, Z8
-	VMULPS       Z6, Z8, Z8
-	VADDPS       Z8, Z4, Z4
-	VPMOVZXBD    32(DX)(BX*1), Z8
-	VPSUBD       Z7, Z8, Z8
-	VCVTDQ2PS    Z8, Z8
-	VMULPS       Z6, Z8, Z8
-	VADDPS       Z8, Z5, Z5
+	VPMOVZXBD    (DX), Z7
+	VCVTDQ2PS    Z7, Z7
+	VMULPS       Z6, Z7, Z7
+	VADDPS       Z7, Z0, Z0
+	VPMOVZXBD    16(DX), Z7
+	VCVTDQ2PS    Z7, Z7
+	VMULPS       Z6, Z7, Z7
+	VADDPS       Z7, Z1, Z1
+	VPMOVZXBD    32(DX), Z7
+	VCVTDQ2PS    Z7, Z7
+	VMULPS       Z6, Z7, Z7
+	VADDPS       Z7, Z2, Z2
+	VPMOVZXBD    (DX)(BX*1), Z7
+	VCVTDQ2PS    Z7, Z7
+	VMULPS       Z6, Z7, Z7
+	VADDPS       Z7, Z3, Z3
+	VPMOVZXBD    16(DX)(BX*1), Z7
+	VCVTDQ2PS    Z7, Z7
+	VMULPS       Z6, Z7, Z7
+	VADDPS       Z7, Z4, Z4
+	VPMOVZXBD    32(DX)(BX*1), Z7
+	VCVTDQ2PS    Z7, Z7
+	VMULPS       Z6, Z7, Z7
+	VADDPS       Z7, Z5, Z5
 	JMP          advance
 
 addfloat:
-	VADDPS (DX), Z0, Z0
-	VADDPS 64(DX), Z1, Z1
-	VADDPS 128(DX), Z2, Z2
-	VADDPS (DX)(BX*1), Z3, Z3
-	VADDPS 64(DX)(BX*1), Z4, Z4
-	VADDPS 128(DX)(BX*1), Z5, Z5
+	VMULPS (DX), Z6, Z7
+	VADDPS Z7, Z0, Z0
+	VMULPS 64(DX), Z6, Z7
+	VADDPS Z7, Z1, Z1
+	VMULPS 128(DX), Z6, Z7
+	VADDPS Z7, Z2, Z2
+	VMULPS (DX)(BX*1), Z6, Z7
+	VADDPS Z7, Z3, Z3
+	VMULPS 64(DX)(BX*1), Z6, Z7
+	VADDPS Z7, Z4, Z4
+	VMULPS 128(DX)(BX*1), Z6, Z7
+	VADDPS Z7, Z5, Z5
 
 advance:
 	IMUL3Q $0x02, BX, BX
@@ -2653,7 +2323,7 @@ added:
 	VMINPS       Z5, Z7, Z5
 	MOVQ         y+80(FP), DX
 	MOVQ         ys+88(FP), BX
-	TESTB        $0x01, 32(CX)
+	TESTB        $0x01, 12(CX)
 	JNE          bytes
 	VMOVUPS      Z0, (DX)
 	VMOVUPS      Z1, 64(DX)
@@ -2664,46 +2334,18 @@ added:
 	JMP          stored
 
 bytes:
-	VBROADCASTSS 8(CX), Z6
-	VBROADCASTSS 12(CX), Z7
-	VBROADCASTSS 16(CX), Z8
-	VBROADCASTSS 20(CX), Z9
-	VMULPS       Z6, Z0, Z0
-	VMAXPS       Z7, Z0, Z0
-	VMINPS       Z8, Z0, Z0
-	VCVTPS2DQ    Z0, Z0
-	VPADDD       Z9, Z0, Z0
-	VMULPS       Z6, Z1, Z1
-	VMAXPS       Z7, Z1, Z1
-	VMINPS       Z8, Z1, Z1
-	VCVTPS2DQ    Z1, Z1
-	VPADDD       Z9, Z1, Z1
-	VMULPS       Z6, Z2, Z2
-	VMAXPS       Z7, Z2, Z2
-	VMINPS       Z8, Z2, Z2
-	VCVTPS2DQ    Z2, Z2
-	VPADDD       Z9, Z2, Z2
-	VMULPS       Z6, Z3, Z3
-	VMAXPS       Z7, Z3, Z3
-	VMINPS       Z8, Z3, Z3
-	VCVTPS2DQ    Z3, Z3
-	VPADDD       Z9, Z3, Z3
-	VMULPS       Z6, Z4, Z4
-	VMAXPS       Z7, Z4, Z4
-	VMINPS       Z8, Z4, Z4
-	VCVTPS2DQ    Z4, Z4
-	VPADDD       Z9, Z4, Z4
-	VMULPS       Z6, Z5, Z5
-	VMAXPS       Z7, Z5, Z5
-	VMINPS       Z8, Z5, Z5
-	VCVTPS2DQ    Z5, Z5
-	VPADDD       Z9, Z5, Z5
-	VPMOVDB      Z0, (DX)
-	VPMOVDB      Z1, 16(DX)
-	VPMOVDB      Z2, 32(DX)
-	VPMOVDB      Z3, (DX)(BX*1)
-	VPMOVDB      Z4, 16(DX)(BX*1)
-	VPMOVDB      Z5, 32(DX)(BX*1)
+	VCVTPS2DQ Z0, Z0
+	VCVTPS2DQ Z1, Z1
+	VCVTPS2DQ Z2, Z2
+	VCVTPS2DQ Z3, Z3
+	VCVTPS2DQ Z4, Z4
+	VCVTPS2DQ Z5, Z5
+	VPMOVDB   Z0, (DX)
+	VPMOVDB   Z1, 16(DX)
+	VPMOVDB   Z2, 32(DX)
+	VPMOVDB   Z3, (DX)(BX*1)
+	VPMOVDB   Z4, 16(DX)(BX*1)
+	VPMOVDB   Z5, 32(DX)(BX*1)
 
 stored:
 	IMUL3Q $0x02, BX, BX
@@ -2715,7 +2357,7 @@ stored:
 	VZEROUPPER
 	RET
 
-// func tile3x3AVX512(tiles int, x *uint8, pixels *int, runs int, at *int, steps int, w *int8, channels *float32, bias *float32, tail *float32, y *uint8, ys int, addend *uint8, as int)
+// func tile3x3AVX512(tiles int, x *uint8, pixels *int, runs int, at *int, steps int, w *int8, channels *float32, shifts *float32, tail *float32, y *uint8, ys int, addend *uint8, as int)
 // Requires: AVX, AVX512F, AVX512VNNI
 TEXT ·tile3x3AVX512(SB), NOSPLIT, $0-112
 	MOVQ pixels+16(FP), AX
@@ -2796,7 +2438,7 @@ step:
 	VMULPS       Z9, Z5, Z5
 	VCVTDQ2PS    Z8, Z8
 	VMULPS       Z9, Z8, Z8
-	MOVQ         bias+64(FP), SI
+	MOVQ         shifts+64(FP), SI
 	VMOVUPS      (SI), Z9
 	VADDPS       Z9, Z0, Z0
 	VADDPS       Z9, Z3, Z3
@@ -2809,71 +2451,70 @@ step:
 	VADDPS       Z9, Z2, Z2
 	VADDPS       Z9, Z5, Z5
 	VADDPS       Z9, Z8, Z8
-	TESTB        $0x06, 32(CX)
+	TESTB        $0x06, 12(CX)
 	JE           added
 	MOVQ         addend+96(FP), DX
 	MOVQ         as+104(FP), BX
-	TESTB        $0x04, 32(CX)
+	VBROADCASTSS 8(CX), Z9
+	TESTB        $0x04, 12(CX)
 	JNE          addfloat
-	VBROADCASTSS 24(CX), Z9
-	VBROADCASTSS 28(CX), Z10
-	VPMOVZXBD    (DX), Z11
-	VPSUBD       Z10, Z11, Z11
-	VCVTDQ2PS    Z11, Z11
-	VMULPS       Z9, Z11, Z11
-	VADDPS       Z11, Z0, Z0
-	VPMOVZXBD    16(DX), Z11
-	VPSUBD       Z10, Z11, Z11
-	VCVTDQ2PS    Z11, Z11
-	VMULPS       Z9, Z11, Z11
-	VADDPS       Z11, Z1, Z1
-	VPMOVZXBD    32(DX), Z11
-	VPSUBD       Z10, Z11, Z11
-	VCVTDQ2PS    Z11, Z11
-	VMULPS       Z9, Z11, Z11
-	VADDPS       Z11, Z2, Z2
-	VPMOVZXBD    (DX)(BX*1), Z11
-	VPSUBD       Z10, Z11, Z11
-	VCVTDQ2PS    Z11, Z11
-	VMULPS       Z9, Z11, Z11
-	VADDPS       Z11, Z3, Z3
-	VPMOVZXBD    16(DX)(BX*1), Z11
-	VPSUBD       Z10, Z11, Z11
-	VCVTDQ2PS    Z11, Z11
-	VMULPS       Z9, Z11, Z11
-	VADDPS       Z11, Z4, Z4
-	VPMOVZXBD    32(DX)(BX*1), Z11
-	VPSUBD       Z10, Z11, Z11
-	VCVTDQ2PS    Z11, Z11
-	VMULPS       Z9, Z11, Z11
-	VADDPS       Z11, Z5, Z5
-	VPMOVZXBD    (DX)(BX*2), Z11
-	VPSUBD       Z10, Z11, Z11
-	VCVTDQ2PS    Z11, Z11
-	VMULPS       Z9, Z11, Z11
-	VADDPS       Z11, Z6, Z6
-	VPMOVZXBD    16(DX)(BX*2), Z11
-	VPSUBD       Z10, Z11, Z11
-	VCVTDQ2PS    Z11, Z11
-	VMULPS       Z9, Z11, Z11
-	VADDPS       Z11, Z7, Z7
-	VPMOVZXBD    32(DX)(BX*2), Z11
-	VPSUBD       Z10, Z11, Z11
-	VCVTDQ2PS    Z11, Z11
-	VMULPS       Z9, Z11, Z11
-	VADDPS       Z11, Z8, Z8
+	VPMOVZXBD    (DX), Z10
+	VCVTDQ2PS    Z10, Z10
+	VMULPS       Z9, Z10, Z10
+	VADDPS       Z10, Z0, Z0
+	VPMOVZXBD    16(DX), Z10
+	VCVTDQ2PS    Z10, Z10
+	VMULPS       Z9, Z10, Z10
+	VADDPS       Z10, Z1, Z1
+	VPMOVZXBD    32(DX), Z10
+	VCVTDQ2PS    Z10, Z10
+	VMULPS       Z9, Z10, Z10
+	VADDPS       Z10, Z2, Z2
+	VPMOVZXBD    (DX)(BX*1), Z10
+	VCVTDQ2PS    Z10, Z10
+	VMULPS       Z9, Z10, Z10
+	VADDPS       Z10, Z3, Z3
+	VPMOVZXBD    16(DX)(BX*1), Z10
+	VCVTDQ2PS    Z10, Z10
+	VMULPS       Z9, Z10, Z10
+	VADDPS       Z10, Z4, Z4
+	VPMOVZXBD    32(DX)(BX*1), Z10
+	VCVTDQ2PS    Z10, Z10
+	VMULPS       Z9, Z10, Z10
+	VADDPS       Z10, Z5, Z5
+	VPMOVZXBD    (DX)(BX*2), Z10
+	VCVTDQ2PS    Z10, Z10
+	VMULPS       Z9, Z10, Z10
+	VADDPS       Z10, Z6, Z6
+	VPMOVZXBD    16(DX)(BX*2), Z10
+	VCVTDQ2PS    Z10, Z10
+	VMULPS       Z9, Z10, Z10
+	VADDPS       Z10, Z7, Z7
+	VPMOVZXBD    32(DX)(BX*2), Z10
+	VCVTDQ2PS    Z10, Z10
+	VMULPS       Z9, Z10, Z10
+	VADDPS       Z10, Z8, Z8
 	JMP          advance
 
 addfloat:
-	VADDPS (DX), Z0, Z0
-	VADDPS 64(DX), Z1, Z1
-	VADDPS 128(DX), Z2, Z2
-	VADDPS (DX)(BX*1), Z3, Z3
-	VADDPS 64(DX)(BX*1), Z4, Z4
-	VADDPS 128(DX)(BX*1), Z5, Z5
-	VADDPS (DX)(BX*2), Z6, Z6
-	VADDPS 64(DX)(BX*2), Z7, Z7
-	VADDPS 128(DX)(BX*2), Z8, Z8
+	VMULPS (DX), Z9, Z10
+	VADDPS Z10, Z0, Z0
+	VMULPS 64(DX), Z9, Z10
+	VADDPS Z10, Z1, Z1
+	VMULPS 128(DX), Z9, Z10
+	VADDPS Z10, Z2, Z2
+	VMULPS (DX)(BX*1), Z9, Z10
+	VADDPS Z10, Z3, Z3
+	VMULPS 64(DX)(BX*1), Z9, Z10
+	VADDPS Z10, Z4, Z4
+	VMULPS 128(DX)(BX*1), Z9, Z10
+	VADDPS Z10, Z5, Z5
+	VMULPS (DX)(BX*2), Z9, Z10
+	VADDPS Z10, Z6, Z6
+	VMULPS 64(DX)(BX*2), Z9, Z10
+	VADDPS Z10, Z7, Z7
+	VMULPS 128(DX)(BX*2), Z9, Z10
+	VADDPS Z10, Z8, Z8
 
 advance:
 	IMUL3Q $0x03, BX, BX
@@ -2903,7 +2544,7 @@ added:
 	VMINPS       Z8, Z10, Z8
 	MOVQ         y+80(FP), DX
 	MOVQ         ys+88(FP), BX
-	TESTB        $0x01, 32(CX)
+	TESTB        $0x01, 12(CX)
 	JNE          bytes
 	VMOVUPS      Z0, (DX)
 	VMOVUPS      Z1, 64(DX)
@@ -2917,64 +2558,24 @@ added:
 	JMP          stored
 
 bytes:
-	VBROADCASTSS 8(CX), Z9
-	VBROADCASTSS 12(CX), Z10
-	VBROADCASTSS 16(CX), Z11
-	VBROADCASTSS 20(CX), Z12
-	VMULPS       Z9, Z0, Z0
-	VMAXPS       Z10, Z0, Z0
-	VMINPS       Z11, Z0, Z0
-	VCVTPS2DQ    Z0, Z0
-	VPADDD       Z12, Z0, Z0
-	VMULPS       Z9, Z1, Z1
-	VMAXPS       Z10, Z1, Z1
-	VMINPS       Z11, Z1, Z1
-	VCVTPS2DQ    Z1, Z1
-	VPADDD       Z12, Z1, Z1
-	VMULPS       Z9, Z2, Z2
-	VMAXPS       Z10, Z2, Z2
-	VMINPS       Z11, Z2, Z2
-	VCVTPS2DQ    Z2, Z2
-	VPADDD       Z12, Z2, Z2
-	VMULPS       Z9, Z3, Z3
-	VMAXPS       Z10, Z3, Z3
-	VMINPS       Z11, Z3, Z3
-	VCVTPS2DQ    Z3, Z3
-	VPADDD       Z12, Z3, Z3
-	VMULPS       Z9, Z4, Z4
-	VMAXPS       Z10, Z4, Z4
-	VMINPS       Z11, Z4, Z4
-	VCVTPS2DQ    Z4, Z4
-	VPADDD       Z12, Z4, Z4
-	VMULPS       Z9, Z5, Z5
-	VMAXPS       Z10, Z5, Z5
-	VMINPS       Z11, Z5, Z5
-	VCVTPS2DQ    Z5, Z5
-	VPADDD       Z12, Z5, Z5
-	VMULPS       Z9, Z6, Z6
-	VMAXPS       Z10, Z6, Z6
-	VMINPS       Z11, Z6, Z6
-	VCVTPS2DQ    Z6, Z6
-	VPADDD       Z12, Z6, Z6
-	VMULPS       Z9, Z7, Z7
-	VMAXPS       Z10, Z7, Z7
-	VMINPS       Z11, Z7, Z7
-	VCVTPS2DQ    Z7, Z7
-	VPADDD       Z12, Z7, Z7
-	VMULPS       Z9, Z8, Z8
-	VMAXPS       Z10, Z8, Z8
-	VMINPS       Z11, Z8, Z8
-	VCVTPS2DQ    Z8, Z8
-	VPADDD       Z12, Z8, Z8
-	VPMOVDB      Z0, (DX)
-	VPMOVDB      Z1, 16(DX)
-	VPMOVDB      Z2, 32(DX)
-	VPMOVDB      Z3, (DX)(BX*1)
-	VPMOVDB      Z4, 16(DX)(BX*1)
-	VPMOVDB      Z5, 32(DX)(BX*1)
-	VPMOVDB      Z6, (DX)(BX*2)
-	VPMOVDB      Z7, 16(DX)(BX*2)
-	VPMOVDB      Z8, 32(DX)(BX*2)
+	VCVTPS2DQ Z0, Z0
+	VCVTPS2DQ Z1, Z1
+	VCVTPS2DQ Z2, Z2
+	VCVTPS2DQ Z3, Z3
+	VCVTPS2DQ Z4, Z4
+	VCVTPS2DQ Z5, Z5
+	VCVTPS2DQ Z6, Z6
+	VCVTPS2DQ Z7, Z7
+	VCVTPS2DQ Z8, Z8
+	VPMOVDB   Z0, (DX)
+	VPMOVDB   Z1, 16(DX)
+	VPMOVDB   Z2, 32(DX)
+	VPMOVDB   Z3, (DX)(BX*1)
+	VPMOVDB   Z4, 16(DX)(BX*1)
+	VPMOVDB   Z5, 32(DX)(BX*1)
+	VPMOVDB   Z6, (DX)(BX*2)
+	VPMOVDB   Z7, 16(DX)(BX*2)
+	VPMOVDB   Z8, 32(DX)(BX*2)
 
 stored:
 	IMUL3Q $0x03, BX, BX
@@ -2986,7 +2587,7 @@ stored:
 	VZEROUPPER
 	RET
 
-// func tile4x3AVX512(tiles int, x *uint8, pixels *int, runs int, at *int, steps int, w *int8, channels *float32, bias *float32, tail *float32, y *uint8, ys int, addend *uint8, as int)
+// func tile4x3AVX512(tiles int, x *uint8, pixels *int, runs int, at *int, steps int, w *int8, channels *float32, shifts *float32, tail *float32, y *uint8, ys int, addend *uint8, as int)
 // Requires: AVX, AVX512F, AVX512VNNI
 TEXT ·tile4x3AVX512(SB), NOSPLIT, $0-112
 	MOVQ pixels+16(FP), AX
@@ -3083,7 +2684,7 @@ step:
 	VMULPS       Z12, Z8, Z8
 	VCVTDQ2PS    Z11, Z11
 	VMULPS       Z12, Z11, Z11
-	MOVQ         bias+64(FP), SI
+	MOVQ         shifts+64(FP), SI
 	VMOVUPS      (SI), Z12
 	VADDPS       Z12, Z0, Z0
 	VADDPS       Z12, Z3, Z3
@@ -3099,91 +2700,90 @@ step:
 	VADDPS       Z12, Z5, Z5
 	VADDPS       Z12, Z8, Z8
 	VADDPS       Z12, Z11, Z11
-	TESTB        $0x06, 32(CX)
+	TESTB        $0x06, 12(CX)
 	JE           added
 	MOVQ         addend+96(FP), DX
 	MOVQ         as+104(FP), BX
 	LEAQ         (DX)(BX*2), SI
 	ADDQ         BX, SI
-	TESTB        $0x04, 32(CX)
+	VBROADCASTSS 8(CX), Z12
+	TESTB        $0x04, 12(CX)
 	JNE          addfloat
-	VBROADCASTSS 24(CX), Z12
-	VBROADCASTSS 28(CX), Z13
-	VPMOVZXBD    (DX), Z14
-	VPSUBD       Z13, Z14, Z14
-	VCVTDQ2PS    Z14, Z14
-	VMULPS       Z12, Z14, Z14
-	VADDPS       Z14, Z0, Z0
-	VPMOVZXBD    16(DX), Z14
-	VPSUBD       Z13, Z14, Z14
-	VCVTDQ2PS    Z14, Z14
-	VMULPS       Z12, Z14, Z14
-	VADDPS       Z14, Z1, Z1
-	VPMOVZXBD    32(DX), Z14
-	VPSUBD       Z13, Z14, Z14
-	VCVTDQ2PS    Z14, Z14
-	VMULPS       Z12, Z14, Z14
-	VADDPS       Z14, Z2, Z2
-	VPMOVZXBD    (DX)(BX*1), Z14
-	VPSUBD       Z13, Z14, Z14
-	VCVTDQ2PS    Z14, Z14
-	VMULPS       Z12, Z14, Z14
-	VADDPS       Z14, Z3, Z3
-	VPMOVZXBD    16(DX)(BX*1), Z14
-	VPSUBD       Z13, Z14, Z14
-	VCVTDQ2PS    Z14, Z14
-	VMULPS       Z12, Z14, Z14
-	VADDPS       Z14, Z4, Z4
-	VPMOVZXBD    32(DX)(BX*1), Z14
-	VPSUBD       Z13, Z14, Z14
-	VCVTDQ2PS    Z14, Z14
-	VMULPS       Z12, Z14, Z14
-	VADDPS       Z14, Z5, Z5
-	VPMOVZXBD    (DX)(BX*2), Z14
-	VPSUBD       Z13, Z14, Z14
-	VCVTDQ2PS    Z14, Z14
-	VMULPS       Z12, Z14, Z14
-	VADDPS       Z14, Z6, Z6
-	VPMOVZXBD    16(DX)(BX*2), Z14
-	VPSUBD       Z13, Z14, Z14
-	VCVTDQ2PS    Z14, Z14
-	VMULPS       Z12, Z14, Z14
-	VADDPS       Z14, Z7, Z7
-	VPMOVZXBD    32(DX)(BX*2), Z14
-	VPSUBD       Z13, Z14, Z14
-	VCVTDQ2PS    Z14, Z14
-	VMULPS       Z12, Z14, Z14
-	VADDPS       Z14, Z8, Z8
-	VPMOVZXBD    (SI), Z14
-	VPSUBD       Z13, Z14, Z14
-	VCVTDQ2PS    Z14, Z14
-	VMULPS       Z12, Z14, Z14
-	VADDPS       Z14, Z9, Z9
-	VPMOVZXBD    16(SI), Z14
-	VPSUBD       Z13, Z14, Z14
-	VCVTDQ2PS    Z14, Z14
-	VMULPS       Z12, Z14, Z14
-	VADDPS       Z14, Z10, Z10
-	VPMOVZXBD    32(SI), Z14
-	VPSUBD       Z13, Z14, Z14
-	VCVTDQ2PS    Z14, Z14
-	VMULPS       Z12, Z14, Z14
-	VADDPS       Z14, Z11, Z11
+	VPMOVZXBD    (DX), Z13
+	VCVTDQ2PS    Z13, Z13
+	VMULPS       Z12, Z13, Z13
+	VADDPS       Z13, Z0, Z0
+	VPMOVZXBD    16(DX), Z13
+	VCVTDQ2PS    Z13, Z13
+	VMULPS       Z12, Z13, Z13
+	VADDPS       Z13, Z1, Z1
+	VPMOVZXBD    32(DX), Z13
+	VCVTDQ2PS    Z13, Z13
+	VMULPS       Z12, Z13, Z13
+	VADDPS       Z13, Z2, Z2
+	VPMOVZXBD    (DX)(BX*1), Z13
+	VCVTDQ2PS    Z13, Z13
+	VMULPS       Z12, Z13, Z13
+	VADDPS       Z13, Z3, Z3
+	VPMOVZXBD    16(DX)(BX*1), Z13
+	VCVTDQ2PS    Z13, Z13
+	VMULPS       Z12, Z13, Z13
+	VADDPS       Z13, Z4, Z4
+	VPMOVZXBD    32(DX)(BX*1), Z13
+	VCVTDQ2PS    Z13, Z13
+	VMULPS       Z12, Z13, Z13
+	VADDPS       Z13, Z5, Z5
+	VPMOVZXBD    (DX)(BX*2), Z13
+	VCVTDQ2PS    Z13, Z13
+	VMULPS       Z12, Z13, Z13
+	VADDPS       Z13, Z6, Z6
+	VPMOVZXBD    16(DX)(BX*2), Z13
+	VCVTDQ2PS    Z13, Z13
+	VMULPS       Z12, Z13, Z13
+	VADDPS       Z13, Z7, Z7
+	VPMOVZXBD    32(DX)(BX*2), Z13
+	VCVTDQ2PS    Z13, Z13
+	VMULPS       Z12, Z13, Z13
+	VADDPS       Z13, Z8, Z8
+	VPMOVZXBD    (SI), Z13
+	VCVTDQ2PS    Z13, Z13
+	VMULPS       Z12, Z13, Z13
+	VADDPS       Z13, Z9, Z9
+	VPMOVZXBD    16(SI), Z13
+	VCVTDQ2PS    Z13, Z13
+	VMULPS       Z12, Z13, Z13
+	VADDPS       Z13, Z10, Z10
+	VPMOVZXBD    32(SI), Z13
+	VCVTDQ2PS    Z13, Z13
+	VMULPS       Z12, Z13, Z13
+	VADDPS       Z13, Z11, Z11
 	JMP          advance
 
 addfloat:
-	VADDPS (DX), Z0, Z0
-	VADDPS 64(DX), Z1, Z1
-	VADDPS 128(DX), Z2, Z2
-	VADDPS (DX)(BX*1), Z3, Z3
-	VADDPS 64(DX)(BX*1), Z4, Z4
-	VADDPS 128(DX)(BX*1), Z5, Z5
-	VADDPS (DX)(BX*2), Z6, Z6
-	VADDPS 64(DX)(BX*2), Z7, Z7
-	VADDPS 128(DX)(BX*2), Z8, Z8
-	VADDPS (SI), Z9, Z9
-	VADDPS 64(SI), Z10, Z10
-	VADDPS 128(SI), Z11, Z11
+	VMULPS (DX), Z12, Z13
+	VADDPS Z13, Z0, Z0
+	VMULPS 64(DX), Z12, Z13
+	VADDPS Z13, Z1, Z1
+	VMULPS 128(DX), Z12, Z13
+	VADDPS Z13, Z2, Z2
+	VMULPS (DX)(BX*1), Z12, Z13
+	VADDPS Z13, Z3, Z3
+	VMULPS 64(DX)(BX*1), Z12, Z13
+	VADDPS Z13, Z4, Z4
+	VMULPS 128(DX)(BX*1), Z12, Z13
+	VADDPS Z13, Z5, Z5
+	VMULPS (DX)(BX*2), Z12, Z13
+	VADDPS Z13, Z6, Z6
+	VMULPS 64(DX)(BX*2), Z12, Z13
+	VADDPS Z13, Z7, Z7
+	VMULPS 128(DX)(BX*2), Z12, Z13
+	VADDPS Z13, Z8, Z8
+	VMULPS (SI), Z12, Z13
+	VADDPS Z13, Z9, Z9
+	VMULPS 64(SI), Z12, Z13
+	VADDPS Z13, Z10, Z10
+	VMULPS 128(SI), Z12, Z13
+	VADDPS Z13, Z11, Z11
 
 advance:
 	IMUL3Q $0x04, BX, BX
@@ -3219,7 +2819,7 @@ added:
 	VMINPS       Z11, Z13, Z11
 	MOVQ         y+80(FP), DX
 	MOVQ         ys+88(FP), BX
-	TESTB        $0x01, 32(CX)
+	TESTB        $0x01, 12(CX)
 	JNE          bytes
 	LEAQ         (DX)(BX*2), SI
 	ADDQ         BX, SI
@@ -3238,84 +2838,32 @@ added:
 	JMP          stored
 
 bytes:
-	VBROADCASTSS 8(CX), Z12
-	VBROADCASTSS 12(CX), Z13
-	VBROADCASTSS 16(CX), Z14
-	VBROADCASTSS 20(CX), Z15
-	VMULPS       Z12, Z0, Z0
-	VMAXPS       Z13, Z0, Z0
-	VMINPS       Z14, Z0, Z0
-	VCVTPS2DQ    Z0, Z0
-	VPADDD       Z15, Z0, Z0
-	VMULPS       Z12, Z1, Z1
-	VMAXPS       Z13, Z1, Z1
-	VMINPS       Z14, Z1, Z1
-	VCVTPS2DQ    Z1, Z1
-	VPADDD       Z15, Z1, Z1
-	VMULPS       Z12, Z2, Z2
-	VMAXPS       Z13, Z2, Z2
-	VMINPS       Z14, Z2, Z2
-	VCVTPS2DQ    Z2, Z2
-	VPADDD       Z15, Z2, Z2
-	VMULPS       Z12, Z3, Z3
-	VMAXPS       Z13, Z3, Z3
-	VMINPS       Z14, Z3, Z3
-	VCVTPS2DQ    Z3, Z3
-	VPADDD       Z15, Z3, Z3
-	VMULPS       Z12, Z4, Z4
-	VMAXPS       Z13, Z4, Z4
-	VMINPS       Z14, Z4, Z4
-	VCVTPS2DQ    Z4, Z4
-	VPADDD       Z15, Z4, Z4
-	VMULPS       Z12, Z5, Z5
-	VMAXPS       Z13, Z5, Z5
-	VMINPS       Z14, Z5, Z5
-	VCVTPS2DQ    Z5, Z5
-	VPADDD       Z15, Z5, Z5
-	VMULPS       Z12, Z6, Z6
-	VMAXPS       Z13, Z6, Z6
-	VMINPS       Z14, Z6, Z6
-	VCVTPS2DQ    Z6, Z6
-	VPADDD       Z15, Z6, Z6
-	VMULPS       Z12, Z7, Z7
-	VMAXPS       Z13, Z7, Z7
-	VMINPS       Z14, Z7, Z7
-	VCVTPS2DQ    Z7, Z7
-	VPADDD       Z15, Z7, Z7
-	VMULPS       Z12, Z8, Z8
-	VMAXPS       Z13, Z8, Z8
-	VMINPS       Z14, Z8, Z8
-	VCVTPS2DQ    Z8, Z8
-	VPADDD       Z15, Z8, Z8
-	VMULPS       Z12, Z9, Z9
-	VMAXPS       Z13, Z9, Z9
-	VMINPS       Z14, Z9, Z9
-	VCVTPS2DQ    Z9, Z9
-	VPADDD       Z15, Z9, Z9
-	VMULPS       Z12, Z10, Z10
-	VMAXPS       Z13, Z10, Z10
-	VMINPS       Z14, Z10, Z10
-	VCVTPS2DQ    Z10, Z10
-	VPADDD       Z15, Z10, Z10
-	VMULPS       Z12, Z11, Z11
-	VMAXPS       Z13, Z11, Z11
-	VMINPS       Z14, Z11, Z11
-	VCVTPS2DQ    Z11, Z11
-	VPADDD       Z15, Z11, Z11
-	LEAQ         (DX)(BX*2), SI
-	ADDQ         BX, SI
-	VPMOVDB      Z0, (DX)
-	VPMOVDB      Z1, 16(DX)
-	VPMOVDB      Z2, 32(DX)
-	VPMOVDB      Z3, (DX)(BX*1)
-	VPMOVDB      Z4, 16(DX)(BX*1)
-	VPMOVDB      Z5, 32(DX)(BX*1)
-	VPMOVDB      Z6, (DX)(BX*2)
-	VPMOVDB      Z7, 16(DX)(BX*2)
-	VPMOVDB      Z8, 32(DX)(BX*2)
-	VPMOVDB      Z9, (SI)
-	VPMOVDB      Z10, 16(SI)
-	VPMOVDB      Z11, 32(SI)
+	VCVTPS2DQ Z0, Z0
+	VCVTPS2DQ Z1, Z1
+	VCVTPS2DQ Z2, Z2
+	VCVTPS2DQ Z3, Z3
+	VCVTPS2DQ Z4, Z4
+	VCVTPS2DQ Z5, Z5
+	VCVTPS2DQ Z6, Z6
+	VCVTPS2DQ Z7, Z7
+	VCVTPS2DQ Z8, Z8
+	VCVTPS2DQ Z9, Z9
+	VCVTPS2DQ Z10, Z10
+	VCVTPS2DQ Z11, Z11
+	LEAQ      (DX)(BX*2), SI
+	ADDQ      BX, SI
+	VPMOVDB   Z0, (DX)
+	VPMOVDB   Z1, 16(DX)
+	VPMOVDB   Z2, 32(DX)
+	VPMOVDB   Z3, (DX)(BX*1)
+	VPMOVDB   Z4, 16(DX)(BX*1)
+	VPMOVDB   Z5, 32(DX)(BX*1)
+	VPMOVDB   Z6, (DX)(BX*2)
+	VPMOVDB   Z7, 16(DX)(BX*2)
+	VPMOVDB   Z8, 32(DX)(BX*2)
+	VPMOVDB   Z9, (SI)
+	VPMOVDB   Z10, 16(SI)
+	VPMOVDB   Z11, 32(SI)
 
 stored:
 	IMUL3Q $0x04, BX, BX
@@ -3327,7 +2875,7 @@ stored:
 	VZEROUPPER
 	RET
 
-// func tile5x3AVX512(tiles int, x *uint8, pixels *int, runs int, at *int, steps int, w *int8, channels *float32, bias *float32, tail *float32, y *uint8, ys int, addend *uint8, as int)
+// func tile5x3AVX512(tiles int, x *uint8, pixels *int, runs int, at *int, steps int, w *int8, channels *float32, shifts *float32, tail *float32, y *uint8, ys int, addend *uint8, as int)
 // Requires: AVX, AVX512F, AVX512VNNI
 TEXT ·tile5x3AVX512(SB), NOSPLIT, $0-112
 	MOVQ pixels+16(FP), AX
@@ -3440,7 +2988,7 @@ step:
 	VMULPS       Z15, Z11, Z11
 	VCVTDQ2PS    Z14, Z14
 	VMULPS       Z15, Z14, Z14
-	MOVQ         bias+64(FP), SI
+	MOVQ         shifts+64(FP), SI
 	VMOVUPS      (SI), Z15
 	VADDPS       Z15, Z0, Z0
 	VADDPS       Z15, Z3, Z3
@@ -3459,109 +3007,108 @@ step:
 	VADDPS       Z15, Z8, Z8
 	VADDPS       Z15, Z11, Z11
 	VADDPS       Z15, Z14, Z14
-	TESTB        $0x06, 32(CX)
+	TESTB        $0x06, 12(CX)
 	JE           added
 	MOVQ         addend+96(FP), DX
 	MOVQ         as+104(FP), BX
 	LEAQ         (DX)(BX*2), SI
 	ADDQ         BX, SI
-	TESTB        $0x04, 32(CX)
+	VBROADCASTSS 8(CX), Z15
+	TESTB        $0x04, 12(CX)
 	JNE          addfloat
-	VBROADCASTSS 24(CX), Z15
-	VBROADCASTSS 28(CX), Z16
-	VPMOVZXBD    (DX), Z17
-	VPSUBD       Z16, Z17, Z17
-	VCVTDQ2PS    Z17, Z17
-	VMULPS       Z15, Z17, Z17
-	VADDPS       Z17, Z0, Z0
-	VPMOVZXBD    16(DX), Z17
-	VPSUBD       Z16, Z17, Z17
-	VCVTDQ2PS    Z17, Z17
-	VMULPS       Z15, Z17, Z17
-	VADDPS       Z17, Z1, Z1
-	VPMOVZXBD    32(DX), Z17
-	VPSUBD       Z16, Z17, Z17
-	VCVTDQ2PS    Z17, Z17
-	VMULPS       Z15, Z17, Z17
-	VADDPS       Z17, Z2, Z2
-	VPMOVZXBD    (DX)(BX*1), Z17
-	VPSUBD       Z16, Z17, Z17
-	VCVTDQ2PS    Z17, Z17
-	VMULPS       Z15, Z17, Z17
-	VADDPS       Z17, Z3, Z3
-	VPMOVZXBD    16(DX)(BX*1), Z17
-	VPSUBD       Z16, Z17, Z17
-	VCVTDQ2PS    Z17, Z17
-	VMULPS       Z15, Z17, Z17
-	VADDPS       Z17, Z4, Z4
-	VPMOVZXBD    32(DX)(BX*1), Z17
-	VPSUBD       Z16, Z17, Z17
-	VCVTDQ2PS    Z17, Z17
-	VMULPS       Z15, Z17, Z17
-	VADDPS       Z17, Z5, Z5
-	VPMOVZXBD    (DX)(BX*2), Z17
-	VPSUBD       Z16, Z17, Z17
-	VCVTDQ2PS    Z17, Z17
-	VMULPS       Z15, Z17, Z17
-	VADDPS       Z17, Z6, Z6
-	VPMOVZXBD    16(DX)(BX*2), Z17
-	VPSUBD       Z16, Z17, Z17
-	VCVTDQ2PS    Z17, Z17
-	VMULPS       Z15, Z17, Z17
-	VADDPS       Z17, Z7, Z7
-	VPMOVZXBD    32(DX)(BX*2), Z17
-	VPSUBD       Z16, Z17, Z17
-	VCVTDQ2PS    Z17, Z17
-	VMULPS       Z15, Z17, Z17
-	VADDPS       Z17, Z8, Z8
-	VPMOVZXBD    (SI), Z17
-	VPSUBD       Z16, Z17, Z17
-	VCVTDQ2PS    Z17, Z17
-	VMULPS       Z15, Z17, Z17
-	VADDPS       Z17, Z9, Z9
-	VPMOVZXBD    16(SI), Z17
-	VPSUBD       Z16, Z17, Z17
-	VCVTDQ2PS    Z17, Z17
-	VMULPS       Z15, Z17, Z17
-	VADDPS       Z17, Z10, Z10
-	VPMOVZXBD    32(SI), Z17
-	VPSUBD       Z16, Z17, Z17
-	VCVTDQ2PS    Z17, Z17
-	VMULPS       Z15, Z17, Z17
-	VADDPS       Z17, Z11, Z11
-	VPMOVZXBD    (SI)(BX*1), Z17
-	VPSUBD       Z16, Z17, Z17
-	VCVTDQ2PS    Z17, Z17
-	VMULPS       Z15, Z17, Z17
-	VADDPS       Z17, Z12, Z12
-	VPMOVZXBD    16(SI)(BX*1), Z17
-	VPSUBD       Z16, Z17, Z17
-	VCVTDQ2PS    Z17, Z17
-	VMULPS       Z15, Z17, Z17
-	VADDPS       Z17, Z13, Z13
-	VPMOVZXBD    32(SI)(BX*1), Z17
-	VPSUBD       Z16, Z17, Z17
-	VCVTDQ2PS    Z17, Z17
-	VMULPS       Z15, Z17, Z17
-	VADDPS       Z17, Z14, Z14
+	VPMOVZXBD    (DX), Z16
+	VCVTDQ2PS    Z16, Z16
+	VMULPS       Z15, Z16, Z16
+	VADDPS       Z16, Z0, Z0
+	VPMOVZXBD    16(DX), Z16
+	VCVTDQ2PS    Z16, Z16
+	VMULPS       Z15, Z16, Z16
+	VADDPS       Z16, Z1, Z1
+	VPMOVZXBD    32(DX), Z16
+	VCVTDQ2PS    Z16, Z16
+	VMULPS       Z15, Z16, Z16
+	VADDPS       Z16, Z2, Z2
+	VPMOVZXBD    (DX)(BX*1), Z16
+	VCVTDQ2PS    Z16, Z16
+	VMULPS       Z15, Z16, Z16
+	VADDPS       Z16, Z3, Z3
+	VPMOVZXBD    16(DX)(BX*1), Z16
+	VCVTDQ2PS    Z16, Z16
+	VMULPS       Z15, Z16, Z16
+	VADDPS       Z16, Z4, Z4
+	VPMOVZXBD    32(DX)(BX*1), Z16
+	VCVTDQ2PS    Z16, Z16
+	VMULPS       Z15, Z16, Z16
+	VADDPS       Z16, Z5, Z5
+	VPMOVZXBD    (DX)(BX*2), Z16
+	VCVTDQ2PS    Z16, Z16
+	VMULPS       Z15, Z16, Z16
+	VADDPS       Z16, Z6, Z6
+	VPMOVZXBD    16(DX)(BX*2), Z16
+	VCVTDQ2PS    Z16, Z16
+	VMULPS       Z15, Z16, Z16
+	VADDPS       Z16, Z7, Z7
+	VPMOVZXBD    32(DX)(BX*2), Z16
+	VCVTDQ2PS    Z16, Z16
+	VMULPS       Z15, Z16, Z16
+	VADDPS       Z16, Z8, Z8
+	VPMOVZXBD    (SI), Z16
+	VCVTDQ2PS    Z16, Z16
+	VMULPS       Z15, Z16, Z16
+	VADDPS       Z16, Z9, Z9
+	VPMOVZXBD    16(SI), Z16
+	VCVTDQ2PS    Z16, Z16
+	VMULPS       Z15, Z16, Z16
+	VADDPS       Z16, Z10, Z10
+	VPMOVZXBD    32(SI), Z16
+	VCVTDQ2PS    Z16, Z16
+	VMULPS       Z15, Z16, Z16
+	VADDPS       Z16, Z11, Z11
+	VPMOVZXBD    (SI)(BX*1), Z16
+	VCVTDQ2PS    Z16, Z16
+	VMULPS       Z15, Z16, Z16
+	VADDPS       Z16, Z12, Z12
+	VPMOVZXBD    16(SI)(BX*1), Z16
+	VCVTDQ2PS    Z16, Z16
+	VMULPS       Z15, Z16, Z16
+	VADDPS       Z16, Z13, Z13
+	VPMOVZXBD    32(SI)(BX*1), Z16
+	VCVTDQ2PS    Z16, Z16
+	VMULPS       Z15, Z16, Z16
+	VADDPS       Z16, Z14, Z14
 	JMP          advance
 
 addfloat:
-	VADDPS (DX), Z0, Z0
-	VADDPS 64(DX), Z1, Z1
-	VADDPS 128(DX), Z2, Z2
-	VADDPS (DX)(BX*1), Z3, Z3
-	VADDPS 64(DX)(BX*1), Z4, Z4
-	VADDPS 128(DX)(BX*1), Z5, Z5
-	VADDPS (DX)(BX*2), Z6, Z6
-	VADDPS 64(DX)(BX*2), Z7, Z7
-	VADDPS 128(DX)(BX*2), Z8, Z8
-	VADDPS (SI), Z9, Z9
-	VADDPS 64(SI), Z10, Z10
-	VADDPS 128(SI), Z11, Z11
-	VADDPS (SI)(BX*1), Z12, Z12
-	VADDPS 64(SI)(BX*1), Z13, Z13
-	VADDPS 128(SI)(BX*1), Z14, Z14
+	VMULPS (DX), Z15, Z16
+	VADDPS Z16, Z0, Z0
+	VMULPS 64(DX), Z15, Z16
+	VADDPS Z16, Z1, Z1
+	VMULPS 128(DX), Z15, Z16
+	VADDPS Z16, Z2, Z2
+	VMULPS (DX)(BX*1), Z15, Z16
+	VADDPS Z16, Z3, Z3
+	VMULPS 64(DX)(BX*1), Z15, Z16
+	VADDPS Z16, Z4, Z4
+	VMULPS 128(DX)(BX*1), Z15, Z16
+	VADDPS Z16, Z5, Z5
+	VMULPS (DX)(BX*2), Z15, Z16
+	VADDPS Z16, Z6, Z6
+	VMULPS 64(DX)(BX*2), Z15, Z16
+	VADDPS Z16, Z7, Z7
+	VMULPS 128(DX)(BX*2), Z15, Z16
+	VADDPS Z16, Z8, Z8
+	VMULPS (SI), Z15, Z16
+	VADDPS Z16, Z9, Z9
+	VMULPS 64(SI), Z15, Z16
+	VADDPS Z16, Z10, Z10
+	VMULPS 128(SI), Z15, Z16
+	VADDPS Z16, Z11, Z11
+	VMULPS (SI)(BX*1), Z15, Z16
+	VADDPS Z16, Z12, Z12
+	VMULPS 64(SI)(BX*1), Z15, Z16
+	VADDPS Z16, Z13, Z13
+	VMULPS 128(SI)(BX*1), Z15, Z16
+	VADDPS Z16, Z14, Z14
 
 advance:
 	IMUL3Q $0x05, BX, BX
@@ -3603,7 +3150,7 @@ added:
 	VMINPS       Z14, Z16, Z14
 	MOVQ         y+80(FP), DX
 	MOVQ         ys+88(FP), BX
-	TESTB        $0x01, 32(CX)
+	TESTB        $0x01, 12(CX)
 	JNE          bytes
 	LEAQ         (DX)(BX*2), SI
 	ADDQ         BX, SI
@@ -3625,102 +3172,38 @@ added:
 	JMP          stored
 
 bytes:
-	VBROADCASTSS 8(CX), Z15
-	VBROADCASTSS 12(CX), Z16
-	VBROADCASTSS 16(CX), Z17
-	VBROADCASTSS 20(CX), Z18
-	VMULPS       Z15, Z0, Z0
-	VMAXPS       Z16, Z0, Z0
-	VMINPS       Z17, Z0, Z0
-	VCVTPS2DQ    Z0, Z0
-	VPADDD       Z18, Z0, Z0
-	VMULPS       Z15, Z1, Z1
-	VMAXPS       Z16, Z1, Z1
-	VMINPS       Z17, Z1, Z1
-	VCVTPS2DQ    Z1, Z1
-	VPADDD       Z18, Z1, Z1
-	VMULPS       Z15, Z2, Z2
-	VMAXPS       Z16, Z2, Z2
-	VMINPS       Z17, Z2, Z2
-	VCVTPS2DQ    Z2, Z2
-	VPADDD       Z18, Z2, Z2
-	VMULPS       Z15, Z3, Z3
-	VMAXPS       Z16, Z3, Z3
-	VMINPS       Z17, Z3, Z3
-	VCVTPS2DQ    Z3, Z3
-	VPADDD       Z18, Z3, Z3
-	VMULPS       Z15, Z4, Z4
-	VMAXPS       Z16, Z4, Z4
-	VMINPS       Z17, Z4, Z4
-	VCVTPS2DQ    Z4, Z4
-	VPADDD       Z18, Z4, Z4
-	VMULPS       Z15, Z5, Z5
-	VMAXPS       Z16, Z5, Z5
-	VMINPS       Z17, Z5, Z5
-	VCVTPS2DQ    Z5, Z5
-	VPADDD       Z18, Z5, Z5
-	VMULPS       Z15, Z6, Z6
-	VMAXPS       Z16, Z6, Z6
-	VMINPS       Z17, Z6, Z6
-	VCVTPS2DQ    Z6, Z6
-	VPADDD       Z18, Z6, Z6
-	VMULPS       Z15, Z7, Z7
-	VMAXPS       Z16, Z7, Z7
-	VMINPS       Z17, Z7, Z7
-	VCVTPS2DQ    Z7, Z7
-	VPADDD       Z18, Z7, Z7
-	VMULPS       Z15, Z8, Z8
-	VMAXPS       Z16, Z8, Z8
-	VMINPS       Z17, Z8, Z8
-	VCVTPS2DQ    Z8, Z8
-	VPADDD       Z18, Z8, Z8
-	VMULPS       Z15, Z9, Z9
-	VMAXPS       Z16, Z9, Z9
-	VMINPS       Z17, Z9, Z9
-	VCVTPS2DQ    Z9, Z9
-	VPADDD       Z18, Z9, Z9
-	VMULPS       Z15, Z10, Z10
-	VMAXPS       Z16, Z10, Z10
-	VMINPS       Z17, Z10, Z10
-	VCVTPS2DQ    Z10, Z10
-	VPADDD       Z18, Z10, Z10
-	VMULPS       Z15, Z11, Z11
-	VMAXPS       Z16, Z11, Z11
-	VMINPS       Z17, Z11, Z11
-	VCVTPS2DQ    Z11, Z11
-	VPADDD       Z18, Z11, Z11
-	VMULPS       Z15, Z12, Z12
-	VMAXPS       Z16, Z12, Z12
-	VMINPS       Z17, Z12, Z12
-	VCVTPS2DQ    Z12, Z12
-	VPADDD       Z18, Z12, Z12
-	VMULPS       Z15, Z13, Z13
-	VMAXPS       Z16, Z13, Z13
-	VMINPS       Z17, Z13, Z13
-	VCVTPS2DQ    Z13, Z13
-	VPADDD       Z18, Z13, Z13
-	VMULPS       Z15, Z14, Z14
-	VMAXPS       Z16, Z14, Z14
-	VMINPS       Z17, Z14, Z14
-	VCVTPS2DQ    Z14, Z14
-	VPADDD       Z18, Z14, Z14
-	LEAQ         (DX)(BX*2), SI
-	ADDQ         BX, SI
-	VPMOVDB      Z0, (DX)
-	VPMOVDB      Z1, 16(DX)
-	VPMOVDB      Z2, 32(DX)
-	VPMOVDB      Z3, (DX)(BX*1)
-	VPMOVDB      Z4, 16(DX)(BX*1)
-	VPMOVDB      Z5, 32(DX)(BX*1)
-	VPMOVDB      Z6, (DX)(BX*2)
-	VPMOVDB      Z7, 16(DX)(BX*2)
-	VPMOVDB      Z8, 32(DX)(BX*2)
-	VPMOVDB      Z9, (SI)
-	VPMOVDB      Z10, 16(SI)
-	VPMOVDB      Z11, 32(SI)
-	VPMOVDB      Z12, (SI)(BX*1)
-	VPMOVDB      Z13, 16(SI)(BX*1)
-	VPMOVDB      Z14, 32(SI)(BX*1)
+	VCVTPS2DQ Z0, Z0
+	VCVTPS2DQ Z1, Z1
+	VCVTPS2DQ Z2, Z2
+	VCVTPS2DQ Z3, Z3
+	VCVTPS2DQ Z4, Z4
+	VCVTPS2DQ Z5, Z5
+	VCVTPS2DQ Z6, Z6
+	VCVTPS2DQ Z7, Z7
+	VCVTPS2DQ Z8, Z8
+	VCVTPS2DQ Z9, Z9
+	VCVTPS2DQ Z10, Z10
+	VCVTPS2DQ Z11, Z11
+	VCVTPS2DQ Z12, Z12
+	VCVTPS2DQ Z13, Z13
+	VCVTPS2DQ Z14, Z14
+	LEAQ      (DX)(BX*2), SI
+	ADDQ      BX, SI
+	VPMOVDB   Z0, (DX)
+	VPMOVDB   Z1, 16(DX)
+	VPMOVDB   Z2, 32(DX)
+	VPMOVDB   Z3, (DX)(BX*1)
+	VPMOVDB   Z4, 16(DX)(BX*1)
+	VPMOVDB   Z5, 32(DX)(BX*1)
+	VPMOVDB   Z6, (DX)(BX*2)
+	VPMOVDB   Z7, 16(DX)(BX*2)
+	VPMOVDB   Z8, 32(DX)(BX*2)
+	VPMOVDB   Z9, (SI)
+	VPMOVDB   Z10, 16(SI)
+	VPMOVDB   Z11, 32(SI)
+	VPMOVDB   Z12, (SI)(BX*1)
+	VPMOVDB   Z13, 16(SI)(BX*1)
+	VPMOVDB   Z14, 32(SI)(BX*1)
 
 stored:
 	IMUL3Q $0x05, BX, BX
@@ -3732,7 +3215,7 @@ stored:
 	VZEROUPPER
 	RET
 
-// func tile6x3AVX512(tiles int, x *uint8, pixels *int, runs int, at *int, steps int, w *int8, channels *float32, bias *float32, tail *float32, y *uint8, ys int, addend *uint8, as int)
+// func tile6x3AVX512(tiles int, x *uint8, pixels *int, runs int, at *int, steps int, w *int8, channels *float32, shifts *float32, tail *float32, y *uint8, ys int, addend *uint8, as int)
 // Requires: AVX, AVX512F, AVX512VNNI
 TEXT ·tile6x3AVX512(SB), NOSPLIT, $0-112
 	MOVQ pixels+16(FP), AX
@@ -3861,7 +3344,7 @@ step:
 	VMULPS       Z18, Z14, Z14
 	VCVTDQ2PS    Z17, Z17
 	VMULPS       Z18, Z17, Z17
-	MOVQ         bias+64(FP), SI
+	MOVQ         shifts+64(FP), SI
 	VMOVUPS      (SI), Z18
 	VADDPS       Z18, Z0, Z0
 	VADDPS       Z18, Z3, Z3
@@ -3883,127 +3366,126 @@ step:
 	VADDPS       Z18, Z11, Z11
 	VADDPS       Z18, Z14, Z14
 	VADDPS       Z18, Z17, Z17
-	TESTB        $0x06, 32(CX)
+	TESTB        $0x06, 12(CX)
 	JE           added
 	MOVQ         addend+96(FP), DX
 	MOVQ         as+104(FP), BX
 	LEAQ         (DX)(BX*2), SI
 	ADDQ         BX, SI
-	TESTB        $0x04, 32(CX)
+	VBROADCASTSS 8(CX), Z18
+	TESTB        $0x04, 12(CX)
 	JNE          addfloat
-	VBROADCASTSS 24(CX), Z18
-	VBROADCASTSS 28(CX), Z19
-	VPMOVZXBD    (DX), Z20
-	VPSUBD       Z19, Z20, Z20
-	VCVTDQ2PS    Z20, Z20
-	VMULPS       Z18, Z20, Z20
-	VADDPS       Z20, Z0, Z0
-	VPMOVZXBD    16(DX), Z20
-	VPSUBD       Z19, Z20, Z20
-	VCVTDQ2PS    Z20, Z20
-	VMULPS       Z18, Z20, Z20
-	VADDPS       Z20, Z1, Z1
-	VPMOVZXBD    32(DX), Z20
-	VPSUBD       Z19, Z20, Z20
-	VCVTDQ2PS    Z20, Z20
-	VMULPS       Z18, Z20, Z20
-	VADDPS       Z20, Z2, Z2
-	VPMOVZXBD    (DX)(BX*1), Z20
-	VPSUBD       Z19, Z20, Z20
-	VCVTDQ2PS    Z20, Z20
-	VMULPS       Z18, Z20, Z20
-	VADDPS       Z20, Z3, Z3
-	VPMOVZXBD    16(DX)(BX*1), Z20
-	VPSUBD       Z19, Z20, Z20
-	VCVTDQ2PS    Z20, Z20
-	VMULPS       Z18, Z20, Z20
-	VADDPS       Z20, Z4, Z4
-	VPMOVZXBD    32(DX)(BX*1), Z20
-	VPSUBD       Z19, Z20, Z20
-	VCVTDQ2PS    Z20, Z20
-	VMULPS       Z18, Z20, Z20
-	VADDPS       Z20, Z5, Z5
-	VPMOVZXBD    (DX)(BX*2), Z20
-	VPSUBD       Z19, Z20, Z20
-	VCVTDQ2PS    Z20, Z20
-	VMULPS       Z18, Z20, Z20
-	VADDPS       Z20, Z6, Z6
-	VPMOVZXBD    16(DX)(BX*2), Z20
-	VPSUBD       Z19, Z20, Z20
-	VCVTDQ2PS    Z20, Z20
-	VMULPS       Z18, Z20, Z20
-	VADDPS       Z20, Z7, Z7
-	VPMOVZXBD    32(DX)(BX*2), Z20
-	VPSUBD       Z19, Z20, Z20
-	VCVTDQ2PS    Z20, Z20
-	VMULPS       Z18, Z20, Z20
-	VADDPS       Z20, Z8, Z8
-	VPMOVZXBD    (SI), Z20
-	VPSUBD       Z19, Z20, Z20
-	VCVTDQ2PS    Z20, Z20
-	VMULPS       Z18, Z20, Z20
-	VADDPS       Z20, Z9, Z9
-	VPMOVZXBD    16(SI), Z20
-	VPSUBD       Z19, Z20, Z20
-	VCVTDQ2PS    Z20, Z20
-	VMULPS       Z18, Z20, Z20
-	VADDPS       Z20, Z10, Z10
-	VPMOVZXBD    32(SI), Z20
-	VPSUBD       Z19, Z20, Z20
-	VCVTDQ2PS    Z20, Z20
-	VMULPS       Z18, Z20, Z20
-	VADDPS       Z20, Z11, Z11
-	VPMOVZXBD    (SI)(BX*1), Z20
-	VPSUBD       Z19, Z20, Z20
-	VCVTDQ2PS    Z20, Z20
-	VMULPS       Z18, Z20, Z20
-	VADDPS       Z20, Z12, Z12
-	VPMOVZXBD    16(SI)(BX*1), Z20
-	VPSUBD       Z19, Z20, Z20
-	VCVTDQ2PS    Z20, Z20
-	VMULPS       Z18, Z20, Z20
-	VADDPS       Z20, Z13, Z13
-	VPMOVZXBD    32(SI)(BX*1), Z20
-	VPSUBD       Z19, Z20, Z20
-	VCVTDQ2PS    Z20, Z20
-	VMULPS       Z18, Z20, Z20
-	VADDPS       Z20, Z14, Z14
-	VPMOVZXBD    (SI)(BX*2), Z20
-	VPSUBD       Z19, Z20, Z20
-	VCVTDQ2PS    Z20, Z20
-	VMULPS       Z18, Z20, Z20
-	VADDPS       Z20, Z15, Z15
-	VPMOVZXBD    16(SI)(BX*2), Z20
-	VPSUBD       Z19, Z20, Z20
-	VCVTDQ2PS    Z20, Z20
-	VMULPS       Z18, Z20, Z20
-	VADDPS       Z20, Z16, Z16
-	VPMOVZXBD    32(SI)(BX*2), Z20
-	VPSUBD       Z19, Z20, Z20
-	VCVTDQ2PS    Z20, Z20
-	VMULPS       Z18, Z20, Z20
-	VADDPS       Z20, Z17, Z17
+	VPMOVZXBD    (DX), Z19
+	VCVTDQ2PS    Z19, Z19
+	VMULPS       Z18, Z19, Z19
+	VADDPS       Z19, Z0, Z0
+	VPMOVZXBD    16(DX), Z19
+	VCVTDQ2PS    Z19, Z19
+	VMULPS       Z18, Z19, Z19
+	VADDPS       Z19, Z1, Z1
+	VPMOVZXBD    32(DX), Z19
+	VCVTDQ2PS    Z19, Z19
+	VMULPS       Z18, Z19, Z19
+	VADDPS       Z19, Z2, Z2
+	VPMOVZXBD    (DX)(BX*1), Z19
+	VCVTDQ2PS    Z19, Z19
+	VMULPS       Z18, Z19, Z19
+	VADDPS       Z19, Z3, Z3
+	VPMOVZXBD    16(DX)(BX*1), Z19
+	VCVTDQ2PS    Z19, Z19
+	VMULPS       Z18, Z19, Z19
+	VADDPS       Z19, Z4, Z4
+	VPMOVZXBD    32(DX)(BX*1), Z19
+	VCVTDQ2PS    Z19, Z19
+	VMULPS       Z18, Z19, Z19
+	VADDPS       Z19, Z5, Z5
+	VPMOVZXBD    (DX)(BX*2), Z19
+	VCVTDQ2PS    Z19, Z19
+	VMULPS       Z18, Z19, Z19
+	VADDPS       Z19, Z6, Z6
+	VPMOVZXBD    16(DX)(BX*2), Z19
+	VCVTDQ2PS    Z19, Z19
+	VMULPS       Z18, Z19, Z19
+	VADDPS       Z19, Z7, Z7
+	VPMOVZXBD    32(DX)(BX*2), Z19
+	VCVTDQ2PS    Z19, Z19
+	VMULPS       Z18, Z19, Z19
+	VADDPS       Z19, Z8, Z8
+	VPMOVZXBD    (SI), Z19
+	VCVTDQ2PS    Z19, Z19
+	VMULPS       Z18, Z19, Z19
+	VADDPS       Z19, Z9, Z9
+	VPMOVZXBD    16(SI), Z19
+	VCVTDQ2PS    Z19, Z19
+	VMULPS       Z18, Z19, Z19
+	VADDPS       Z19, Z10, Z10
+	VPMOVZXBD    32(SI), Z19
+	VCVTDQ2PS    Z19, Z19
+	VMULPS       Z18, Z19, Z19
+	VADDPS       Z19, Z11, Z11
+	VPMOVZXBD    (SI)(BX*1), Z19
+	VCVTDQ2PS    Z19, Z19
+	VMULPS       Z18, Z19, Z19
+	VADDPS       Z19, Z12, Z12
+	VPMOVZXBD    16(SI)(BX*1), Z19
+	VCVTDQ2PS    Z19, Z19
+	VMULPS       Z18, Z19, Z19
+	VADDPS       Z19, Z13, Z13
+	VPMOVZXBD    32(SI)(BX*1), Z19
+	VCVTDQ2PS    Z19, Z19
+	VMULPS       Z18, Z19, Z19
+	VADDPS       Z19, Z14, Z14
+	VPMOVZXBD    (SI)(BX*2), Z19
+	VCVTDQ2PS    Z19, Z19
+	VMULPS       Z18, Z19, Z19
+	VADDPS       Z19, Z15, Z15
+	VPMOVZXBD    16(SI)(BX*2), Z19
+	VCVTDQ2PS    Z19, Z19
+	VMULPS       Z18, Z19, Z19
+	VADDPS       Z19, Z16, Z16
+	VPMOVZXBD    32(SI)(BX*2), Z19
+	VCVTDQ2PS    Z19, Z19
+	VMULPS       Z18, Z19, Z19
+	VADDPS       Z19, Z17, Z17
 	JMP          advance
 
 addfloat:
-	VADDPS (DX), Z0, Z0
-	VADDPS 64(DX), Z1, Z1
-	VADDPS 128(DX), Z2, Z2
-	VADDPS (DX)(BX*1), Z3, Z3
-	VADDPS 64(DX)(BX*1), Z4, Z4
-	VADDPS 128(DX)(BX*1), Z5, Z5
-	VADDPS (DX)(BX*2), Z6, Z6
-	VADDPS 64(DX)(BX*2), Z7, Z7
-	VADDPS 128(DX)(BX*2), Z8, Z8
-	VADDPS (SI), Z9, Z9
-	VADDPS 64(SI), Z10, Z10
-	VADDPS 128(SI), Z11, Z11
-	VADDPS (SI)(BX*1), Z12, Z12
-	VADDPS 64(SI)(BX*1), Z13, Z13
-	VADDPS 128(SI)(BX*1), Z14, Z14
-	VADDPS (SI)(BX*2), Z15, Z15
-	VADDPS 64(SI)(BX*2), Z16, Z16
-	VADDPS 128(SI)(BX*2), Z17, Z17
+	VMULPS (DX), Z18, Z19
+	VADDPS Z19, Z0, Z0
+	VMULPS 64(DX), Z18, Z19
+	VADDPS Z19, Z1, Z1
+	VMULPS 128(DX), Z18, Z19
+	VADDPS Z19, Z2, Z2
+	VMULPS (DX)(BX*1), Z18, Z19
+	VADDPS Z19, Z3, Z3
+	VMULPS 64(DX)(BX*1), Z18, Z19
+	VADDPS Z19, Z4, Z4
+	VMULPS 128(DX)(BX*1), Z18, Z19
+	VADDPS Z19, Z5, Z5
+	VMULPS (DX)(BX*2), Z18, Z19
+	VADDPS Z19, Z6, Z6
+	VMULPS 64(DX)(BX*2), Z18, Z19
+	VADDPS Z19, Z7, Z7
+	VMULPS 128(DX)(BX*2), Z18, Z19
+	VADDPS Z19, Z8, Z8
+	VMULPS (SI), Z18, Z19
+	VADDPS Z19, Z9, Z9
+	VMULPS 64(SI), Z18, Z19
+	VADDPS Z19, Z10, Z10
+	VMULPS 128(SI), Z18, Z19
+	VADDPS Z19, Z11, Z11
+	VMULPS (SI)(BX*1), Z18, Z19
+	VADDPS Z19, Z12, Z12
+	VMULPS 64(SI)(BX*1), Z18, Z19
+	VADDPS Z19, Z13, Z13
+	VMULPS 128(SI)(BX*1), Z18, Z19
+	VADDPS Z19, Z14, Z14
+	VMULPS (SI)(BX*2), Z18, Z19
+	VADDPS Z19, Z15, Z15
+	VMULPS 64(SI)(BX*2), Z18, Z19
+	VADDPS Z19, Z16, Z16
+	VMULPS 128(SI)(BX*2), Z18, Z19
+	VADDPS Z19, Z17, Z17
 
 advance:
 	IMUL3Q $0x06, BX, BX
@@ -4051,7 +3533,7 @@ added:
 	VMINPS       Z17, Z19, Z17
 	MOVQ         y+80(FP), DX
 	MOVQ         ys+88(FP), BX
-	TESTB        $0x01, 32(CX)
+	TESTB        $0x01, 12(CX)
 	JNE          bytes
 	LEAQ         (DX)(BX*2), SI
 	ADDQ         BX, SI
@@ -4076,120 +3558,44 @@ added:
 	JMP          stored
 
 bytes:
-	VBROADCASTSS 8(CX), Z18
-	VBROADCASTSS 12(CX), Z19
-	VBROADCASTSS 16(CX), Z20
-	VBROADCASTSS 20(CX), Z21
-	VMULPS       Z18, Z0, Z0
-	VMAXPS       Z19, Z0, Z0
-	VMINPS       Z20, Z0, Z0
-	VCVTPS2DQ    Z0, Z0
-	VPADDD       Z21, Z0, Z0
-	VMULPS       Z18, Z1, Z1
-	VMAXPS       Z19, Z1, Z1
-	VMINPS       Z20, Z1, Z1
-	VCVTPS2DQ    Z1, Z1
-	VPADDD       Z21, Z1, Z1
-	VMULPS       Z18, Z2, Z2
-	VMAXPS       Z19, Z2, Z2
-	VMINPS       Z20, Z2, Z2
-	VCVTPS2DQ    Z2, Z2
-	VPADDD       Z21, Z2, Z2
-	VMULPS       Z18, Z3, Z3
-	VMAXPS       Z19, Z3, Z3
-	VMINPS       Z20, Z3, Z3
-	VCVTPS2DQ    Z3, Z3
-	VPADDD       Z21, Z3, Z3
-	VMULPS       Z18, Z4, Z4
-	VMAXPS       Z19, Z4, Z4
-	VMINPS       Z20, Z4, Z4
-	VCVTPS2DQ    Z4, Z4
-	VPADDD       Z21, Z4, Z4
-	VMULPS       Z18, Z5, Z5
-	VMAXPS       Z19, Z5, Z5
-	VMINPS       Z20, Z5, Z5
-	VCVTPS2DQ    Z5, Z5
-	VPADDD       Z21, Z5, Z5
-	VMULPS       Z18, Z6, Z6
-	VMAXPS       Z19, Z6, Z6
-	VMINPS       Z20, Z6, Z6
-	VCVTPS2DQ    Z6, Z6
-	VPADDD       Z21, Z6, Z6
-	VMULPS       Z18, Z7, Z7
-	VMAXPS       Z19, Z7, Z7
-	VMINPS       Z20, Z7, Z7
-	VCVTPS2DQ    Z7, Z7
-	VPADDD       Z21, Z7, Z7
-	VMULPS       Z18, Z8, Z8
-	VMAXPS       Z19, Z8, Z8
-	VMINPS       Z20, Z8, Z8
-	VCVTPS2DQ    Z8, Z8
-	VPADDD       Z21, Z8, Z8
-	VMULPS       Z18, Z9, Z9
-	VMAXPS       Z19, Z9, Z9
-	VMINPS       Z20, Z9, Z9
-	VCVTPS2DQ    Z9, Z9
-	VPADDD       Z21, Z9, Z9
-	VMULPS       Z18, Z10, Z10
-	VMAXPS       Z19, Z10, Z10
-	VMINPS       Z20, Z10, Z10
-	VCVTPS2DQ    Z10, Z10
-	VPADDD       Z21, Z10, Z10
-	VMULPS       Z18, Z11, Z11
-	VMAXPS       Z19, Z11, Z11
-	VMINPS       Z20, Z11, Z11
-	VCVTPS2DQ    Z11, Z11
-	VPADDD       Z21, Z11, Z11
-	VMULPS       Z18, Z12, Z12
-	VMAXPS       Z19, Z12, Z12
-	VMINPS       Z20, Z12, Z12
-	VCVTPS2DQ    Z12, Z12
-	VPADDD       Z21, Z12, Z12
-	VMULPS       Z18, Z13, Z13
-	VMAXPS       Z19, Z13, Z13
-	VMINPS       Z20, Z13, Z13
-	VCVTPS2DQ    Z13, Z13
-	VPADDD       Z21, Z13, Z13
-	VMULPS       Z18, Z14, Z14
-	VMAXPS       Z19, Z14, Z14
-	VMINPS       Z20, Z14, Z14
-	VCVTPS2DQ    Z14, Z14
-	VPADDD       Z21, Z14, Z14
-	VMULPS       Z18, Z15, Z15
-	VMAXPS       Z19, Z15, Z15
-	VMINPS       Z20, Z15, Z15
-	VCVTPS2DQ    Z15, Z15
-	VPADDD       Z21, Z15, Z15
-	VMULPS       Z18, Z16, Z16
-	VMAXPS       Z19, Z16, Z16
-	VMINPS       Z20, Z16, Z16
-	VCVTPS2DQ    Z16, Z16
-	VPADDD       Z21, Z16, Z16
-	VMULPS       Z18, Z17, Z17
-	VMAXPS       Z19, Z17, Z17
-	VMINPS       Z20, Z17, Z17
-	VCVTPS2DQ    Z17, Z17
-	VPADDD       Z21, Z17, Z17
-	LEAQ         (DX)(BX*2), SI
-	ADDQ         BX, SI
-	VPMOVDB      Z0, (DX)
-	VPMOVDB      Z1, 16(DX)
-	VPMOVDB      Z2, 32(DX)
-	VPMOVDB      Z3, (DX)(BX*1)
-	VPMOVDB      Z4, 16(DX)(BX*1)
-	VPMOVDB      Z5, 32(DX)(BX*1)
-	VPMOVDB      Z6, (DX)(BX*2)
-	VPMOVDB      Z7, 16(DX)(BX*2)
-	VPMOVDB      Z8, 32(DX)(BX*2)
-	VPMOVDB      Z9, (SI)
-	VPMOVDB      Z10, 16(SI)
-	VPMOVDB      Z11, 32(SI)
-	VPMOVDB      Z12, (SI)(BX*1)
-	VPMOVDB      Z13, 16(SI)(BX*1)
-	VPMOVDB      Z14, 32(SI)(BX*1)
-	VPMOVDB      Z15, (SI)(BX*2)
-	VPMOVDB      Z16, 16(SI)(BX*2)
-	VPMOVDB      Z17, 32(SI)(BX*2)
+	VCVTPS2DQ Z0, Z0
+	VCVTPS2DQ Z1, Z1
+	VCVTPS2DQ Z2, Z2
+	VCVTPS2DQ Z3, Z3
+	VCVTPS2DQ Z4, Z4
+	VCVTPS2DQ Z5, Z5
+	VCVTPS2DQ Z6, Z6
+	VCVTPS2DQ Z7, Z7
+	VCVTPS2DQ Z8, Z8
+	VCVTPS2DQ Z9, Z9
+	VCVTPS2DQ Z10, Z10
+	VCVTPS2DQ Z11, Z11
+	VCVTPS2DQ Z12, Z12
+	VCVTPS2DQ Z13, Z13
+	VCVTPS2DQ Z14, Z14
+	VCVTPS2DQ Z15, Z15
+	VCVTPS2DQ Z16, Z16
+	VCVTPS2DQ Z17, Z17
+	LEAQ      (DX)(BX*2), SI
+	ADDQ      BX, SI
+	VPMOVDB   Z0, (DX)
+	VPMOVDB   Z1, 16(DX)
+	VPMOVDB   Z2, 32(DX)
+	VPMOVDB   Z3, (DX)(BX*1)
+	VPMOVDB   Z4, 16(DX)(BX*1)
+	VPMOVDB   Z5, 32(DX)(BX*1)
+	VPMOVDB   Z6, (DX)(BX*2)
+	VPMOVDB   Z7, 16(DX)(BX*2)
+	VPMOVDB   Z8, 32(DX)(BX*2)
+	VPMOVDB   Z9, (SI)
+	VPMOVDB   Z10, 16(SI)
+	VPMOVDB   Z11, 32(SI)
+	VPMOVDB   Z12, (SI)(BX*1)
+	VPMOVDB   Z13, 16(SI)(BX*1)
+	VPMOVDB   Z14, 32(SI)(BX*1)
+	VPMOVDB   Z15, (SI)(BX*2)
+	VPMOVDB   Z16, 16(SI)(BX*2)
+	VPMOVDB   Z17, 32(SI)(BX*2)
 
 stored:
 	IMUL3Q $0x06, BX, BX
@@ -4201,7 +3607,7 @@ stored:
 	VZEROUPPER
 	RET
 
-// func tile1x4AVX512(tiles int, x *uint8, pixels *int, runs int, at *int, steps int, w *int8, channels *float32, bias *float32, tail *float32, y *uint8, ys int, addend *uint8, as int)
+// func tile1x4AVX512(tiles int, x *uint8, pixels *int, runs int, at *int, steps int, w *int8, channels *float32, shifts *float32, tail *float32, y *uint8, ys int, addend *uint8, as int)
 // Requires: AVX, AVX512F, AVX512VNNI
 TEXT ·tile1x4AVX512(SB), NOSPLIT, $0-112
 	MOVQ pixels+16(FP), AX
@@ -4256,7 +3662,7 @@ step:
 	VMOVUPS      448(SI), Z4
 	VCVTDQ2PS    Z3, Z3
 	VMULPS       Z4, Z3, Z3
-	MOVQ         bias+64(FP), SI
+	MOVQ         shifts+64(FP), SI
 	VMOVUPS      (SI), Z4
 	VADDPS       Z4, Z0, Z0
 	VMOVUPS      64(SI), Z4
@@ -4265,41 +3671,40 @@ step:
 	VADDPS       Z4, Z2, Z2
 	VMOVUPS      192(SI), Z4
 	VADDPS       Z4, Z3, Z3
-	TESTB        $0x06, 32(CX)
+	TESTB        $0x06, 12(CX)
 	JE           added
 	MOVQ         addend+96(FP), DX
 	MOVQ         as+104(FP), BX
-	TESTB        $0x04, 32(CX)
+	VBROADCASTSS 8(CX), Z4
+	TESTB        $0x04, 12(CX)
 	JNE          addfloat
-	VBROADCASTSS 24(CX), Z4
-	VBROADCASTSS 28(CX), Z5
-	VPMOVZXBD    (DX), Z6
-	VPSUBD       Z5, Z6, Z6
-	VCVTDQ2PS    Z6, Z6
-	VMULPS       Z4, Z6, Z6
-	VADDPS       Z6, Z0, Z0
-	VPMOVZXBD    16(DX), Z6
-	VPSUBD       Z5, Z6, Z6
-	VCVTDQ2PS    Z6, Z6
-	VMULPS       Z4, Z6, Z6
-	VADDPS       Z6, Z1, Z1
-	VPMOVZXBD    32(DX), Z6
-	VPSUBD       Z5, Z6, Z6
-	VCVTDQ2PS    Z6, Z6
-	VMULPS       Z4, Z6, Z6
-	VADDPS       Z6, Z2, Z2
-	VPMOVZXBD    48(DX), Z6
-	VPSUBD       Z5, Z6, Z6
-	VCVTDQ2PS    Z6, Z6
-	VMULPS       Z4, Z6, Z6
-	VADDPS       Z6, Z3, Z3
+	VPMOVZXBD    (DX), Z5
+	VCVTDQ2PS    Z5, Z5
+	VMULPS       Z4, Z5, Z5
+	VADDPS       Z5, Z0, Z0
+	VPMOVZXBD    16(DX), Z5
+	VCVTDQ2PS    Z5, Z5
+	VMULPS       Z4, Z5, Z5
+	VADDPS       Z5, Z1, Z1
+	VPMOVZXBD    32(DX), Z5
+	VCVTDQ2PS    Z5, Z5
+	VMULPS       Z4, Z5, Z5
+	VADDPS       Z5, Z2, Z2
+	VPMOVZXBD    48(DX), Z5
+	VCVTDQ2PS    Z5, Z5
+	VMULPS       Z4, Z5, Z5
+	VADDPS       Z5, Z3, Z3
 	JMP          advance
 
 addfloat:
-	VADDPS (DX), Z0, Z0
-	VADDPS 64(DX), Z1, Z1
-	VADDPS 128(DX), Z2, Z2
-	VADDPS 192(DX), Z3, Z3
+	VMULPS (DX), Z4, Z5
+	VADDPS Z5, Z0, Z0
+	VMULPS 64(DX), Z4, Z5
+	VADDPS Z5, Z1, Z1
+	VMULPS 128(DX), Z4, Z5
+	VADDPS Z5, Z2, Z2
+	VMULPS 192(DX), Z4, Z5
+	VADDPS Z5, Z3, Z3
 
 advance:
 	IMUL3Q $0x01, BX, BX
@@ -4319,7 +3724,7 @@ added:
 	VMINPS       Z3, Z5, Z3
 	MOVQ         y+80(FP), DX
 	MOVQ         ys+88(FP), BX
-	TESTB        $0x01, 32(CX)
+	TESTB        $0x01, 12(CX)
 	JNE          bytes
 	VMOVUPS      Z0, (DX)
 	VMOVUPS      Z1, 64(DX)
@@ -4328,34 +3733,14 @@ added:
 	JMP          stored
 
 bytes:
-	VBROADCASTSS 8(CX), Z4
-	VBROADCASTSS 12(CX), Z5
-	VBROADCASTSS 16(CX), Z6
-	VBROADCASTSS 20(CX), Z7
-	VMULPS       Z4, Z0, Z0
-	VMAXPS       Z5, Z0, Z0
-	VMINPS       Z6, Z0, Z0
-	VCVTPS2DQ    Z0, Z0
-	VPADDD       Z7, Z0, Z0
-	VMULPS       Z4, Z1, Z1
-	VMAXPS       Z5, Z1, Z1
-	VMINPS       Z6, Z1, Z1
-	VCVTPS2DQ    Z1, Z1
-	VPADDD       Z7, Z1, Z1
-	VMULPS       Z4, Z2, Z2
-	VMAXPS       Z5, Z2, Z2
-	VMINPS       Z6, Z2, Z2
-	VCVTPS2DQ    Z2, Z2
-	VPADDD       Z7, Z2, Z2
-	VMULPS       Z4, Z3, Z3
-	VMAXPS       Z5, Z3, Z3
-	VMINPS       Z6, Z3, Z3
-	VCVTPS2DQ    Z3, Z3
-	VPADDD       Z7, Z3, Z3
-	VPMOVDB      Z0, (DX)
-	VPMOVDB      Z1, 16(DX)
-	VPMOVDB      Z2, 32(DX)
-	VPMOVDB      Z3, 48(DX)
+	VCVTPS2DQ Z0, Z0
+	VCVTPS2DQ Z1, Z1
+	VCVTPS2DQ Z2, Z2
+	VCVTPS2DQ Z3, Z3
+	VPMOVDB   Z0, (DX)
+	VPMOVDB   Z1, 16(DX)
+	VPMOVDB   Z2, 32(DX)
+	VPMOVDB   Z3, 48(DX)
 
 stored:
 	IMUL3Q $0x01, BX, BX
@@ -4367,7 +3752,7 @@ stored:
 	VZEROUPPER
 	RET
 
-// func tile2x4AVX512(tiles int, x *uint8, pixels *int, runs int, at *int, steps int, w *int8, channels *float32, bias *float32, tail *float32, y *uint8, ys int, addend *uint8, as int)
+// func tile2x4AVX512(tiles int, x *uint8, pixels *int, runs int, at *int, steps int, w *int8, channels *float32, shifts *float32, tail *float32, y *uint8, ys int, addend *uint8, as int)
 // Requires: AVX, AVX512F, AVX512VNNI
 TEXT ·tile2x4AVX512(SB), NOSPLIT, $0-112
 	MOVQ pixels+16(FP), AX
@@ -4442,7 +3827,7 @@ step:
 	VMULPS       Z8, Z3, Z3
 	VCVTDQ2PS    Z7, Z7
 	VMULPS       Z8, Z7, Z7
-	MOVQ         bias+64(FP), SI
+	MOVQ         shifts+64(FP), SI
 	VMOVUPS      (SI), Z8
 	VADDPS       Z8, Z0, Z0
 	VADDPS       Z8, Z4, Z4
@@ -4455,65 +3840,64 @@ step:
 	VMOVUPS      192(SI), Z8
 	VADDPS       Z8, Z3, Z3
 	VADDPS       Z8, Z7, Z7
-	TESTB        $0x06, 32(CX)
+	TESTB        $0x06, 12(CX)
 	JE           added
 	MOVQ         addend+96(FP), DX
 	MOVQ         as+104(FP), BX
-	TESTB        $0x04, 32(CX)
+	VBROADCASTSS 8(CX), Z8
+	TESTB        $0x04, 12(CX)
 	JNE          addfloat
-	VBROADCASTSS 24(CX), Z8
-	VBROADCASTSS 28(CX), Z9
-	VPMOVZXBD    (DX), Z10
-	VPSUBD       Z9, Z10, Z10
-	VCVTDQ2PS    Z10, Z10
-	VMULPS       Z8, Z10, Z10
-	VADDPS       Z10, Z0, Z0
-	VPMOVZXBD    16(DX), Z10
-	VPSUBD       Z9, Z10, Z10
-	VCVTDQ2PS    Z10, Z10
-	VMULPS       Z8, Z10, Z10
-	VADDPS       Z10, Z1, Z1
-	VPMOVZXBD    32(DX), Z10
-	VPSUBD       Z9, Z10, Z10
-	VCVTDQ2PS    Z10, Z10
-	VMULPS       Z8, Z10, Z10
-	VADDPS       Z10, Z2, Z2
-	VPMOVZXBD    48(DX), Z10
-	VPSUBD       Z9, Z10, Z10
-	VCVTDQ2PS    Z10, Z10
-	VMULPS       Z8, Z10, Z10
-	VADDPS       Z10, Z3, Z3
-	VPMOVZXBD    (DX)(BX*1), Z10
-	VPSUBD       Z9, Z10, Z10
-	VCVTDQ2PS    Z10, Z10
-	VMULPS       Z8, Z10, Z10
-	VADDPS       Z10, Z4, Z4
-	VPMOVZXBD    16(DX)(BX*1), Z10
-	VPSUBD       Z9, Z10, Z10
-	VCVTDQ2PS    Z10, Z10
-	VMULPS       Z8, Z10, Z10
-	VADDPS       Z10, Z5, Z5
-	VPMOVZXBD    32(DX)(BX*1), Z10
-	VPSUBD       Z9, Z10, Z10
-	VCVTDQ2PS    Z10, Z10
-	VMULPS       Z8, Z10, Z10
-	VADDPS       Z10, Z6, Z6
-	VPMOVZXBD    48(DX)(BX*1), Z10
-	VPSUBD       Z9, Z10, Z10
-	VCVTDQ2PS    Z10, Z10
-	VMULPS       Z8, Z10, Z10
-	VADDPS       Z10, Z7, Z7
+	VPMOVZXBD    (DX), Z9
+	VCVTDQ2PS    Z9, Z9
+	VMULPS       Z8, Z9, Z9
+	VADDPS       Z9, Z0, Z0
+	VPMOVZXBD    16(DX), Z9
+	VCVTDQ2PS    Z9, Z9
+	VMULPS       Z8, Z9, Z9
+	VADDPS       Z9, Z1, Z1
+	VPMOVZXBD    32(DX), Z9
+	VCVTDQ2PS    Z9, Z9
+	VMULPS       Z8, Z9, Z9
+	VADDPS       Z9, Z2, Z2
+	VPMOVZXBD    48(DX), Z9
+	VCVTDQ2PS    Z9, Z9
+	VMULPS       Z8, Z9, Z9
+	VADDPS       Z9, Z3, Z3
+	VPMOVZXBD    (DX)(BX*1), Z9
+	VCVTDQ2PS    Z9, Z9
+	VMULPS       Z8, Z9, Z9
+	VADDPS       Z9, Z4, Z4
+	VPMOVZXBD    16(DX)(BX*1), Z9
+	VCVTDQ2PS    Z9, Z9
+	VMULPS       Z8, Z9, Z9
+	VADDPS       Z9, Z5, Z5
+	VPMOVZXBD    32(DX)(BX*1), Z9
+	VCVTDQ2PS    Z9, Z9
+	VMULPS       Z8, Z9, Z9
+	VADDPS       Z9, Z6, Z6
+	VPMOVZXBD    48(DX)(BX*1), Z9
+	VCVTDQ2PS    Z9, Z9
+	VMULPS       Z8, Z9, Z9
+	VADDPS       Z9, Z7, Z7
 	JMP          advance
 
 addfloat:
-	VADDPS (DX), Z0, Z0
-	VADDPS 64(DX), Z1, Z1
-	VADDPS 128(DX), Z2, Z2
-	VADDPS 192(DX), Z3, Z3
-	VADDPS (DX)(BX*1), Z4, Z4
-	VADDPS 64(DX)(BX*1), Z5, Z5
-	VADDPS 128(DX)(BX*1), Z6, Z6
-	VADDPS 192(DX)(BX*1), Z7, Z7
+	VMULPS (DX), Z8, Z9
+	VADDPS Z9, Z0, Z0
+	VMULPS 64(DX), Z8, Z9
+	VADDPS Z9, Z1, Z1
+	VMULPS 128(DX), Z8, Z9
+	VADDPS Z9, Z2, Z2
+	VMULPS 192(DX), Z8, Z9
+	VADDPS Z9, Z3, Z3
+	VMULPS (DX)(BX*1), Z8, Z9
+	VADDPS Z9, Z4, Z4
+	VMULPS 64(DX)(BX*1), Z8, Z9
+	VADDPS Z9, Z5, Z5
+	VMULPS 128(DX)(BX*1), Z8, Z9
+	VADDPS Z9, Z6, Z6
+	VMULPS 192(DX)(BX*1), Z8, Z9
+	VADDPS Z9, Z7, Z7
 
 advance:
 	IMUL3Q $0x02, BX, BX
@@ -4541,7 +3925,7 @@ added:
 	VMINPS       Z7, Z9, Z7
 	MOVQ         y+80(FP), DX
 	MOVQ         ys+88(FP), BX
-	TESTB        $0x01, 32(CX)
+	TESTB        $0x01, 12(CX)
 	JNE          bytes
 	VMOVUPS      Z0, (DX)
 	VMOVUPS      Z1, 64(DX)
@@ -4554,58 +3938,22 @@ added:
 	JMP          stored
 
 bytes:
-	VBROADCASTSS 8(CX), Z8
-	VBROADCASTSS 12(CX), Z9
-	VBROADCASTSS 16(CX), Z10
-	VBROADCASTSS 20(CX), Z11
-	VMULPS       Z8, Z0, Z0
-	VMAXPS       Z9, Z0, Z0
-	VMINPS       Z10, Z0, Z0
-	VCVTPS2DQ    Z0, Z0
-	VPADDD       Z11, Z0, Z0
-	VMULPS       Z8, Z1, Z1
-	VMAXPS       Z9, Z1, Z1
-	VMINPS       Z10, Z1, Z1
-	VCVTPS2DQ    Z1, Z1
-	VPADDD       Z11, Z1, Z1
-	VMULPS       Z8, Z2, Z2
-	VMAXPS       Z9, Z2, Z2
-	VMINPS       Z10, Z2, Z2
-	VCVTPS2DQ    Z2, Z2
-	VPADDD       Z11, Z2, Z2
-	VMULPS       Z8, Z3, Z3
-	VMAXPS       Z9, Z3, Z3
-	VMINPS       Z10, Z3, Z3
-	VCVTPS2DQ    Z3, Z3
-	VPADDD       Z11, Z3, Z3
-	VMULPS       Z8, Z4, Z4
-	VMAXPS       Z9, Z4, Z4
-	VMINPS       Z10, Z4, Z4
-	VCVTPS2DQ    Z4, Z4
-	VPADDD       Z11, Z4, Z4
-	VMULPS       Z8, Z5, Z5
-	VMAXPS       Z9, Z5, Z5
-	VMINPS       Z10, Z5, Z5
-	VCVTPS2DQ    Z5, Z5
-	VPADDD       Z11, Z5, Z5
-	VMULPS       Z8, Z6, Z6
-	VMAXPS       Z9, Z6, Z6
-	VMINPS       Z10, Z6, Z6
-	VCVTPS2DQ    Z6, Z6
-	VPADDD       Z11, Z6, Z6
-	VMULPS       Z8, Z7, Z7
-	VMAXPS       Z9, Z7, Z7
-	VMINPS       Z10, Z7, Z7
-	VCVTPS2DQ    Z7, Z7
-	VPADDD       Z11, Z7, Z7
-	VPMOVDB      Z0, (DX)
-	VPMOVDB      Z1, 16(DX)
-	VPMOVDB      Z2, 32(DX)
-	VPMOVDB      Z3, 48(DX)
-	VPMOVDB      Z4, (DX)(BX*1)
-	VPMOVDB      Z5, 16(DX)(BX*1)
-	VPMOVDB      Z6, 32(DX)(BX*1)
-	VPMOVDB      Z7, 48(DX)(BX*1)
+	VCVTPS2DQ Z0, Z0
+	VCVTPS2DQ Z1, Z1
+	VCVTPS2DQ Z2, Z2
+	VCVTPS2DQ Z3, Z3
+	VCVTPS2DQ Z4, Z4
+	VCVTPS2DQ Z5, Z5
+	VCVTPS2DQ Z6, Z6
+	VCVTPS2DQ Z7, Z7
+	VPMOVDB   Z0, (DX)
+	VPMOVDB   Z1, 16(DX)
+	VPMOVDB   Z2, 32(DX)
+	VPMOVDB   Z3, 48(DX)
+	VPMOVDB   Z4, (DX)(BX*1)
+	VPMOVDB   Z5, 16(DX)(BX*1)
+	VPMOVDB   Z6, 32(DX)(BX*1)
+	VPMOVDB   Z7, 48(DX)(BX*1)
 
 stored:
 	IMUL3Q $0x02, BX, BX
@@ -4617,7 +3965,7 @@ stored:
 	VZEROUPPER
 	RET
 
-// func tile3x4AVX512(tiles int, x *uint8, pixels *int, runs int, at *int, steps int, w *int8, channels *float32, bias *float32, tail *float32, y *uint8, ys int, addend *uint8, as int)
+// func tile3x4AVX512(tiles int, x *uint8, pixels *int, runs int, at *int, steps int, w *int8, channels *float32, shifts *float32, tail *float32, y *uint8, ys int, addend *uint8, as int)
 // Requires: AVX, AVX512F, AVX512VNNI
 TEXT ·tile3x4AVX512(SB), NOSPLIT, $0-112
 	MOVQ pixels+16(FP), AX
@@ -4712,7 +4060,7 @@ step:
 	VMULPS       Z12, Z7, Z7
 	VCVTDQ2PS    Z11, Z11
 	VMULPS       Z12, Z11, Z11
-	MOVQ         bias+64(FP), SI
+	MOVQ         shifts+64(FP), SI
 	VMOVUPS      (SI), Z12
 	VADDPS       Z12, Z0, Z0
 	VADDPS       Z12, Z4, Z4
@@ -4729,89 +4077,88 @@ step:
 	VADDPS       Z12, Z3, Z3
 	VADDPS       Z12, Z7, Z7
 	VADDPS       Z12, Z11, Z11
-	TESTB        $0x06, 32(CX)
+	TESTB        $0x06, 12(CX)
 	JE           added
 	MOVQ         addend+96(FP), DX
 	MOVQ         as+104(FP), BX
-	TESTB        $0x04, 32(CX)
+	VBROADCASTSS 8(CX), Z12
+	TESTB        $0x04, 12(CX)
 	JNE          addfloat
-	VBROADCASTSS 24(CX), Z12
-	VBROADCASTSS 28(CX), Z13
-	VPMOVZXBD    (DX), Z14
-	VPSUBD       Z13, Z14, Z14
-	VCVTDQ2PS    Z14, Z14
-	VMULPS       Z12, Z14, Z14
-	VADDPS       Z14, Z0, Z0
-	VPMOVZXBD    16(DX), Z14
-	VPSUBD       Z13, Z14, Z14
-	VCVTDQ2PS    Z14, Z14
-	VMULPS       Z12, Z14, Z14
-	VADDPS       Z14, Z1, Z1
-	VPMOVZXBD    32(DX), Z14
-	VPSUBD       Z13, Z14, Z14
-	VCVTDQ2PS    Z14, Z14
-	VMULPS       Z12, Z14, Z14
-	VADDPS       Z14, Z2, Z2
-	VPMOVZXBD    48(DX), Z14
-	VPSUBD       Z13, Z14, Z14
-	VCVTDQ2PS    Z14, Z14
-	VMULPS       Z12, Z14, Z14
-	VADDPS       Z14, Z3, Z3
-	VPMOVZXBD    (DX)(BX*1), Z14
-	VPSUBD       Z13, Z14, Z14
-	VCVTDQ2PS    Z14, Z14
-	VMULPS       Z12, Z14, Z14
-	VADDPS       Z14, Z4, Z4
-	VPMOVZXBD    16(DX)(BX*1), Z14
-	VPSUBD       Z13, Z14, Z14
-	VCVTDQ2PS    Z14, Z14
-	VMULPS       Z12, Z14, Z14
-	VADDPS       Z14, Z5, Z5
-	VPMOVZXBD    32(DX)(BX*1), Z14
-	VPSUBD       Z13, Z14, Z14
-	VCVTDQ2PS    Z14, Z14
-	VMULPS       Z12, Z14, Z14
-	VADDPS       Z14, Z6, Z6
-	VPMOVZXBD    48(DX)(BX*1), Z14
-	VPSUBD       Z13, Z14, Z14
-	VCVTDQ2PS    Z14, Z14
-	VMULPS       Z12, Z14, Z14
-	VADDPS       Z14, Z7, Z7
-	VPMOVZXBD    (DX)(BX*2), Z14
-	VPSUBD       Z13, Z14, Z14
-	VCVTDQ2PS    Z14, Z14
-	VMULPS       Z12, Z14, Z14
-	VADDPS       Z14, Z8, Z8
-	VPMOVZXBD    16(DX)(BX*2), Z14
-	VPSUBD       Z13, Z14, Z14
-	VCVTDQ2PS    Z14, Z14
-	VMULPS       Z12, Z14, Z14
-	VADDPS       Z14, Z9, Z9
-	VPMOVZXBD    32(DX)(BX*2), Z14
-	VPSUBD       Z13, Z14, Z14
-	VCVTDQ2PS    Z14, Z14
-	VMULPS       Z12, Z14, Z14
-	VADDPS       Z14, Z10, Z10
-	VPMOVZXBD    48(DX)(BX*2), Z14
-	VPSUBD       Z13, Z14, Z14
-	VCVTDQ2PS    Z14, Z14
-	VMULPS       Z12, Z14, Z14
-	VADDPS       Z14, Z11, Z11
+	VPMOVZXBD    (DX), Z13
+	VCVTDQ2PS    Z13, Z13
+	VMULPS       Z12, Z13, Z13
+	VADDPS       Z13, Z0, Z0
+	VPMOVZXBD    16(DX), Z13
+	VCVTDQ2PS    Z13, Z13
+	VMULPS       Z12, Z13, Z13
+	VADDPS       Z13, Z1, Z1
+	VPMOVZXBD    32(DX), Z13
+	VCVTDQ2PS    Z13, Z13
+	VMULPS       Z12, Z13, Z13
+	VADDPS       Z13, Z2, Z2
+	VPMOVZXBD    48(DX), Z13
+	VCVTDQ2PS    Z13, Z13
+	VMULPS       Z12, Z13, Z13
+	VADDPS       Z13, Z3, Z3
+	VPMOVZXBD    (DX)(BX*1), Z13
+	VCVTDQ2PS    Z13, Z13
+	VMULPS       Z12, Z13, Z13
+	VADDPS       Z13, Z4, Z4
+	VPMOVZXBD    16(DX)(BX*1), Z13
+	VCVTDQ2PS    Z13, Z13
+	VMULPS       Z12, Z13, Z13
+	VADDPS       Z13, Z5, Z5
+	VPMOVZXBD    32(DX)(BX*1), Z13
+	VCVTDQ2PS    Z13, Z13
+	VMULPS       Z12, Z13, Z13
+	VADDPS       Z13, Z6, Z6
+	VPMOVZXBD    48(DX)(BX*1), Z13
+	VCVTDQ2PS    Z13, Z13
+	VMULPS       Z12, Z13, Z13
+	VADDPS       Z13, Z7, Z7
+	VPMOVZXBD    (DX)(BX*2), Z13
+	VCVTDQ2PS    Z13, Z13
+	VMULPS       Z12, Z13, Z13
+	VADDPS       Z13, Z8, Z8
+	VPMOVZXBD    16(DX)(BX*2), Z13
+	VCVTDQ2PS    Z13, Z13
+	VMULPS       Z12, Z13, Z13
+	VADDPS       Z13, Z9, Z9
+	VPMOVZXBD    32(DX)(BX*2), Z13
+	VCVTDQ2PS    Z13, Z13
+	VMULPS       Z12, Z13, Z13
+	VADDPS       Z13, Z10, Z10
+	VPMOVZXBD    48(DX)(BX*2), Z13
+	VCVTDQ2PS    Z13, Z13
+	VMULPS       Z12, Z13, Z13
+	VADDPS       Z13, Z11, Z11
 	JMP          advance
 
 addfloat:
-	VADDPS (DX), Z0, Z0
-	VADDPS 64(DX), Z1, Z1
-	VADDPS 128(DX), Z2, Z2
-	VADDPS 192(DX), Z3, Z3
-	VADDPS (DX)(BX*1), Z4, Z4
-	VADDPS 64(DX)(BX*1), Z5, Z5
-	VADDPS 128(DX)(BX*1), Z6, Z6
-	VADDPS 192(DX)(BX*1), Z7, Z7
-	VADDPS (DX)(BX*2), Z8, Z8
-	VADDPS 64(DX)(BX*2), Z9, Z9
-	VADDPS 128(DX)(BX*2), Z10, Z10
-	VADDPS 192(DX)(BX*2), Z11, Z11
+	VMULPS (DX), Z12, Z13
+	VADDPS Z13, Z0, Z0
+	VMULPS 64(DX), Z12, Z13
+	VADDPS Z13, Z1, Z1
+	VMULPS 128(DX), Z12, Z13
+	VADDPS Z13, Z2, Z2
+	VMULPS 192(DX), Z12, Z13
+	VADDPS Z13, Z3, Z3
+	VMULPS (DX)(BX*1), Z12, Z13
+	VADDPS Z13, Z4, Z4
+	VMULPS 64(DX)(BX*1), Z12, Z13
+	VADDPS Z13, Z5, Z5
+	VMULPS 128(DX)(BX*1), Z12, Z13
+	VADDPS Z13, Z6, Z6
+	VMULPS 192(DX)(BX*1), Z12, Z13
+	VADDPS Z13, Z7, Z7
+	VMULPS (DX)(BX*2), Z12, Z13
+	VADDPS Z13, Z8, Z8
+	VMULPS 64(DX)(BX*2), Z12, Z13
+	VADDPS Z13, Z9, Z9
+	VMULPS 128(DX)(BX*2), Z12, Z13
+	VADDPS Z13, Z10, Z10
+	VMULPS 192(DX)(BX*2), Z12, Z13
+	VADDPS Z13, Z11, Z11
 
 advance:
 	IMUL3Q $0x03, BX, BX
@@ -4847,7 +4194,7 @@ added:
 	VMINPS       Z11, Z13, Z11
 	MOVQ         y+80(FP), DX
 	MOVQ         ys+88(FP), BX
-	TESTB        $0x01, 32(CX)
+	TESTB        $0x01, 12(CX)
 	JNE          bytes
 	VMOVUPS      Z0, (DX)
 	VMOVUPS      Z1, 64(DX)
@@ -4864,82 +4211,30 @@ added:
 	JMP          stored
 
 bytes:
-	VBROADCASTSS 8(CX), Z12
-	VBROADCASTSS 12(CX), Z13
-	VBROADCASTSS 16(CX), Z14
-	VBROADCASTSS 20(CX), Z15
-	VMULPS       Z12, Z0, Z0
-	VMAXPS       Z13, Z0, Z0
-	VMINPS       Z14, Z0, Z0
-	VCVTPS2DQ    Z0, Z0
-	VPADDD       Z15, Z0, Z0
-	VMULPS       Z12, Z1, Z1
-	VMAXPS       Z13, Z1, Z1
-	VMINPS       Z14, Z1, Z1
-	VCVTPS2DQ    Z1, Z1
-	VPADDD       Z15, Z1, Z1
-	VMULPS       Z12, Z2, Z2
-	VMAXPS       Z13, Z2, Z2
-	VMINPS       Z14, Z2, Z2
-	VCVTPS2DQ    Z2, Z2
-	VPADDD       Z15, Z2, Z2
-	VMULPS       Z12, Z3, Z3
-	VMAXPS       Z13, Z3, Z3
-	VMINPS       Z14, Z3, Z3
-	VCVTPS2DQ    Z3, Z3
-	VPADDD       Z15, Z3, Z3
-	VMULPS       Z12, Z4, Z4
-	VMAXPS       Z13, Z4, Z4
-	VMINPS       Z14, Z4, Z4
-	VCVTPS2DQ    Z4, Z4
-	VPADDD       Z15, Z4, Z4
-	VMULPS       Z12, Z5, Z5
-	VMAXPS       Z13, Z5, Z5
-	VMINPS       Z14, Z5, Z5
-	VCVTPS2DQ    Z5, Z5
-	VPADDD       Z15, Z5, Z5
-	VMULPS       Z12, Z6, Z6
-	VMAXPS       Z13, Z6, Z6
-	VMINPS       Z14, Z6, Z6
-	VCVTPS2DQ    Z6, Z6
-	VPADDD       Z15, Z6, Z6
-	VMULPS       Z12, Z7, Z7
-	VMAXPS       Z13, Z7, Z7
-	VMINPS       Z14, Z7, Z7
-	VCVTPS2DQ    Z7, Z7
-	VPADDD       Z15, Z7, Z7
-	VMULPS       Z12, Z8, Z8
-	VMAXPS       Z13, Z8, Z8
-	VMINPS       Z14, Z8, Z8
-	VCVTPS2DQ    Z8, Z8
-	VPADDD       Z15, Z8, Z8
-	VMULPS       Z12, Z9, Z9
-	VMAXPS       Z13, Z9, Z9
-	VMINPS       Z14, Z9, Z9
-	VCVTPS2DQ    Z9, Z9
-	VPADDD       Z15, Z9, Z9
-	VMULPS       Z12, Z10, Z10
-	VMAXPS       Z13, Z10, Z10
-	VMINPS       Z14, Z10, Z10
-	VCVTPS2DQ    Z10, Z10
-	VPADDD       Z15, Z10, Z10
-	VMULPS       Z12, Z11, Z11
-	VMAXPS       Z13, Z11, Z11
-	VMINPS       Z14, Z11, Z11
-	VCVTPS2DQ    Z11, Z11
-	VPADDD       Z15, Z11, Z11
-	VPMOVDB      Z0, (DX)
-	VPMOVDB      Z1, 16(DX)
-	VPMOVDB      Z2, 32(DX)
-	VPMOVDB      Z3, 48(DX)
-	VPMOVDB      Z4, (DX)(BX*1)
-	VPMOVDB      Z5, 16(DX)(BX*1)
-	VPMOVDB      Z6, 32(DX)(BX*1)
-	VPMOVDB      Z7, 48(DX)(BX*1)
-	VPMOVDB      Z8, (DX)(BX*2)
-	VPMOVDB      Z9, 16(DX)(BX*2)
-	VPMOVDB      Z10, 32(DX)(BX*2)
-	VPMOVDB      Z11, 48(DX)(BX*2)
+	VCVTPS2DQ Z0, Z0
+	VCVTPS2DQ Z1, Z1
+	VCVTPS2DQ Z2, Z2
+	VCVTPS2DQ Z3, Z3
+	VCVTPS2DQ Z4, Z4
+	VCVTPS2DQ Z5, Z5
+	VCVTPS2DQ Z6, Z6
+	VCVTPS2DQ Z7, Z7
+	VCVTPS2DQ Z8, Z8
+	VCVTPS2DQ Z9, Z9
+	VCVTPS2DQ Z10, Z10
+	VCVTPS2DQ Z11, Z11
+	VPMOVDB   Z0, (DX)
+	VPMOVDB   Z1, 16(DX)
+	VPMOVDB   Z2, 32(DX)
+	VPMOVDB   Z3, 48(DX)
+	VPMOVDB   Z4, (DX)(BX*1)
+	VPMOVDB   Z5, 16(DX)(BX*1)
+	VPMOVDB   Z6, 32(DX)(BX*1)
+	VPMOVDB   Z7, 48(DX)(BX*1)
+	VPMOVDB   Z8, (DX)(BX*2)
+	VPMOVDB   Z9, 16(DX)(BX*2)
+	VPMOVDB   Z10, 32(DX)(BX*2)
+	VPMOVDB   Z11, 48(DX)(BX*2)
 
 stored:
 	IMUL3Q $0x03, BX, BX
@@ -4951,7 +4246,7 @@ stored:
 	VZEROUPPER
 	RET
 
-// func tile4x4AVX512(tiles int, x *uint8, pixels *int, runs int, at *int, steps int, w *int8, channels *float32, bias *float32, tail *float32, y *uint8, ys int, addend *uint8, as int)
+// func tile4x4AVX512(tiles int, x *uint8, pixels *int, runs int, at *int, steps int, w *int8, channels *float32, shifts *float32, tail *float32, y *uint8, ys int, addend *uint8, as int)
 // Requires: AVX, AVX512F, AVX512VNNI
 TEXT ·tile4x4AVX512(SB), NOSPLIT, $0-112
 	MOVQ pixels+16(FP), AX
@@ -5066,7 +4361,7 @@ step:
 	VMULPS       Z16, Z11, Z11
 	VCVTDQ2PS    Z15, Z15
 	VMULPS       Z16, Z15, Z15
-	MOVQ         bias+64(FP), SI
+	MOVQ         shifts+64(FP), SI
 	VMOVUPS      (SI), Z16
 	VADDPS       Z16, Z0, Z0
 	VADDPS       Z16, Z4, Z4
@@ -5087,115 +4382,114 @@ step:
 	VADDPS       Z16, Z7, Z7
 	VADDPS       Z16, Z11, Z11
 	VADDPS       Z16, Z15, Z15
-	TESTB        $0x06, 32(CX)
+	TESTB        $0x06, 12(CX)
 	JE           added
 	MOVQ         addend+96(FP), DX
 	MOVQ         as+104(FP), BX
 	LEAQ         (DX)(BX*2), SI
 	ADDQ         BX, SI
-	TESTB        $0x04, 32(CX)
+	VBROADCASTSS 8(CX), Z16
+	TESTB        $0x04, 12(CX)
 	JNE          addfloat
-	VBROADCASTSS 24(CX), Z16
-	VBROADCASTSS 28(CX), Z17
-	VPMOVZXBD    (DX), Z18
-	VPSUBD       Z17, Z18, Z18
-	VCVTDQ2PS    Z18, Z18
-	VMULPS       Z16, Z18, Z18
-	VADDPS       Z18, Z0, Z0
-	VPMOVZXBD    16(DX), Z18
-	VPSUBD       Z17, Z18, Z18
-	VCVTDQ2PS    Z18, Z18
-	VMULPS       Z16, Z18, Z18
-	VADDPS       Z18, Z1, Z1
-	VPMOVZXBD    32(DX), Z18
-	VPSUBD       Z17, Z18, Z18
-	VCVTDQ2PS    Z18, Z18
-	VMULPS       Z16, Z18, Z18
-	VADDPS       Z18, Z2, Z2
-	VPMOVZXBD    48(DX), Z18
-	VPSUBD       Z17, Z18, Z18
-	VCVTDQ2PS    Z18, Z18
-	VMULPS       Z16, Z18, Z18
-	VADDPS       Z18, Z3, Z3
-	VPMOVZXBD    (DX)(BX*1), Z18
-	VPSUBD       Z17, Z18, Z18
-	VCVTDQ2PS    Z18, Z18
-	VMULPS       Z16, Z18, Z18
-	VADDPS       Z18, Z4, Z4
-	VPMOVZXBD    16(DX)(BX*1), Z18
-	VPSUBD       Z17, Z18, Z18
-	VCVTDQ2PS    Z18, Z18
-	VMULPS       Z16, Z18, Z18
-	VADDPS       Z18, Z5, Z5
-	VPMOVZXBD    32(DX)(BX*1), Z18
-	VPSUBD       Z17, Z18, Z18
-	VCVTDQ2PS    Z18, Z18
-	VMULPS       Z16, Z18, Z18
-	VADDPS       Z18, Z6, Z6
-	VPMOVZXBD    48(DX)(BX*1), Z18
-	VPSUBD       Z17, Z18, Z18
-	VCVTDQ2PS    Z18, Z18
-	VMULPS       Z16, Z18, Z18
-	VADDPS       Z18, Z7, Z7
-	VPMOVZXBD    (DX)(BX*2), Z18
-	VPSUBD       Z17, Z18, Z18
-	VCVTDQ2PS    Z18, Z18
-	VMULPS       Z16, Z18, Z18
-	VADDPS       Z18, Z8, Z8
-	VPMOVZXBD    16(DX)(BX*2), Z18
-	VPSUBD       Z17, Z18, Z18
-	VCVTDQ2PS    Z18, Z18
-	VMULPS       Z16, Z18, Z18
-	VADDPS       Z18, Z9, Z9
-	VPMOVZXBD    32(DX)(BX*2), Z18
-	VPSUBD       Z17, Z18, Z18
-	VCVTDQ2PS    Z18, Z18
-	VMULPS       Z16, Z18, Z18
-	VADDPS       Z18, Z10, Z10
-	VPMOVZXBD    48(DX)(BX*2), Z18
-	VPSUBD       Z17, Z18, Z18
-	VCVTDQ2PS    Z18, Z18
-	VMULPS       Z16, Z18, Z18
-	VADDPS       Z18, Z11, Z11
-	VPMOVZXBD    (SI), Z18
-	VPSUBD       Z17, Z18, Z18
-	VCVTDQ2PS    Z18, Z18
-	VMULPS       Z16, Z18, Z18
-	VADDPS       Z18, Z12, Z12
-	VPMOVZXBD    16(SI), Z18
-	VPSUBD       Z17, Z18, Z18
-	VCVTDQ2PS    Z18, Z18
-	VMULPS       Z16, Z18, Z18
-	VADDPS       Z18, Z13, Z13
-	VPMOVZXBD    32(SI), Z18
-	VPSUBD       Z17, Z18, Z18
-	VCVTDQ2PS    Z18, Z18
-	VMULPS       Z16, Z18, Z18
-	VADDPS       Z18, Z14, Z14
-	VPMOVZXBD    48(SI), Z18
-	VPSUBD       Z17, Z18, Z18
-	VCVTDQ2PS    Z18, Z18
-	VMULPS       Z16, Z18, Z18
-	VADDPS       Z18, Z15, Z15
+	VPMOVZXBD    (DX), Z17
+	VCVTDQ2PS    Z17, Z17
+	VMULPS       Z16, Z17, Z17
+	VADDPS       Z17, Z0, Z0
+	VPMOVZXBD    16(DX), Z17
+	VCVTDQ2PS    Z17, Z17
+	VMULPS       Z16, Z17, Z17
+	VADDPS       Z17, Z1, Z1
+	VPMOVZXBD    32(DX), Z17
+	VCVTDQ2PS    Z17, Z17
+	VMULPS       Z16, Z17, Z17
+	VADDPS       Z17, Z2, Z2
+	VPMOVZXBD    48(DX), Z17
+	VCVTDQ2PS    Z17, Z17
+	VMULPS       Z16, Z17, Z17
+	VADDPS       Z17, Z3, Z3
+	VPMOVZXBD    (DX)(BX*1), Z17
+	VCVTDQ2PS    Z17, Z17
+	VMULPS       Z16, Z17, Z17
+	VADDPS       Z17, Z4, Z4
+	VPMOVZXBD    16(DX)(BX*1), Z17
+	VCVTDQ2PS    Z17, Z17
+	VMULPS       Z16, Z17, Z17
+	VADDPS       Z17, Z5, Z5
+	VPMOVZXBD    32(DX)(BX*1), Z17
+	VCVTDQ2PS    Z17, Z17
+	VMULPS       Z16, Z17, Z17
+	VADDPS       Z17, Z6, Z6
+	VPMOVZXBD    48(DX)(BX*1), Z17
+	VCVTDQ2PS    Z17, Z17
+	VMULPS       Z16, Z17, Z17
+	VADDPS       Z17, Z7, Z7
+	VPMOVZXBD    (DX)(BX*2), Z17
+	VCVTDQ2PS    Z17, Z17
+	VMULPS       Z16, Z17, Z17
+	VADDPS       Z17, Z8, Z8
+	VPMOVZXBD    16(DX)(BX*2), Z17
+	VCVTDQ2PS    Z17, Z17
+	VMULPS       Z16, Z17, Z17
+	VADDPS       Z17, Z9, Z9
+	VPMOVZXBD    32(DX)(BX*2), Z17
+	VCVTDQ2PS    Z17, Z17
+	VMULPS       Z16, Z17, Z17
+	VADDPS       Z17, Z10, Z10
+	VPMOVZXBD    48(DX)(BX*2), Z17
+	VCVTDQ2PS    Z17, Z17
+	VMULPS       Z16, Z17, Z17
+	VADDPS       Z17, Z11, Z11
+	VPMOVZXBD    (SI), Z17
+	VCVTDQ2PS    Z17, Z17
+	VMULPS       Z16, Z17, Z17
+	VADDPS       Z17, Z12, Z12
+	VPMOVZXBD    16(SI), Z17
+	VCVTDQ2PS    Z17, Z17
+	VMULPS       Z16, Z17, Z17
+	VADDPS       Z17, Z13, Z13
+	VPMOVZXBD    32(SI), Z17
+	VCVTDQ2PS    Z17, Z17
+	VMULPS       Z16, Z17, Z17
+	VADDPS       Z17, Z14, Z14
+	VPMOVZXBD    48(SI), Z17
+	VCVTDQ2PS    Z17, Z17
+	VMULPS       Z16, Z17, Z17
+	VADDPS       Z17, Z15, Z15
 	JMP          advance
 
 addfloat:
-	VADDPS (DX), Z0, Z0
-	VADDPS 64(DX), Z1, Z1
-	VADDPS 128(DX), Z2, Z2
-	VADDPS 192(DX), Z3, Z3
-	VADDPS (DX)(BX*1), Z4, Z4
-	VADDPS 64(DX)(BX*1), Z5, Z5
-	VADDPS 128(DX)(BX*1), Z6, Z6
-	VADDPS 192(DX)(BX*1), Z7, Z7
-	VADDPS (DX)(BX*2), Z8, Z8
-	VADDPS 64(DX)(BX*2), Z9, Z9
-	VADDPS 128(DX)(BX*2), Z10, Z10
-	VADDPS 192(DX)(BX*2), Z11, Z11
-	VADDPS (SI), Z12, Z12
-	VADDPS 64(SI), Z13, Z13
-	VADDPS 128(SI), Z14, Z14
-	VADDPS 192(SI), Z15, Z15
+	VMULPS (DX), Z16, Z17
+	VADDPS Z17, Z0, Z0
+	VMULPS 64(DX), Z16, Z17
+	VADDPS Z17, Z1, Z1
+	VMULPS 128(DX), Z16, Z17
+	VADDPS Z17, Z2, Z2
+	VMULPS 192(DX), Z16, Z17
+	VADDPS Z17, Z3, Z3
+	VMULPS (DX)(BX*1), Z16, Z17
+	VADDPS Z17, Z4, Z4
+	VMULPS 64(DX)(BX*1), Z16, Z17
+	VADDPS Z17, Z5, Z5
+	VMULPS 128(DX)(BX*1), Z16, Z17
+	VADDPS Z17, Z6, Z6
+	VMULPS 192(DX)(BX*1), Z16, Z17
+	VADDPS Z17, Z7, Z7
+	VMULPS (DX)(BX*2), Z16, Z17
+	VADDPS Z17, Z8, Z8
+	VMULPS 64(DX)(BX*2), Z16, Z17
+	VADDPS Z17, Z9, Z9
+	VMULPS 128(DX)(BX*2), Z16, Z17
+	VADDPS Z17, Z10, Z10
+	VMULPS 192(DX)(BX*2), Z16, Z17
+	VADDPS Z17, Z11, Z11
+	VMULPS (SI), Z16, Z17
+	VADDPS Z17, Z12, Z12
+	VMULPS 64(SI), Z16, Z17
+	VADDPS Z17, Z13, Z13
+	VMULPS 128(SI), Z16, Z17
+	VADDPS Z17, Z14, Z14
+	VMULPS 192(SI), Z16, Z17
+	VADDPS Z17, Z15, Z15
 
 advance:
 	IMUL3Q $0x04, BX, BX
@@ -5239,7 +4533,7 @@ added:
 	VMINPS       Z15, Z17, Z15
 	MOVQ         y+80(FP), DX
 	MOVQ         ys+88(FP), BX
-	TESTB        $0x01, 32(CX)
+	TESTB        $0x01, 12(CX)
 	JNE          bytes
 	LEAQ         (DX)(BX*2), SI
 	ADDQ         BX, SI
@@ -5262,108 +4556,40 @@ added:
 	JMP          stored
 
 bytes:
-	VBROADCASTSS 8(CX), Z16
-	VBROADCASTSS 12(CX), Z17
-	VBROADCASTSS 16(CX), Z18
-	VBROADCASTSS 20(CX), Z19
-	VMULPS       Z16, Z0, Z0
-	VMAXPS       Z17, Z0, Z0
-	VMINPS       Z18, Z0, Z0
-	VCVTPS2DQ    Z0, Z0
-	VPADDD       Z19, Z0, Z0
-	VMULPS       Z16, Z1, Z1
-	VMAXPS       Z17, Z1, Z1
-	VMINPS       Z18, Z1, Z1
-	VCVTPS2DQ    Z1, Z1
-	VPADDD       Z19, Z1, Z1
-	VMULPS       Z16, Z2, Z2
-	VMAXPS       Z17, Z2, Z2
-	VMINPS       Z18, Z2, Z2
-	VCVTPS2DQ    Z2, Z2
-	VPADDD       Z19, Z2, Z2
-	VMULPS       Z16, Z3, Z3
-	VMAXPS       Z17, Z3, Z3
-	VMINPS       Z18, Z3, Z3
-	VCVTPS2DQ    Z3, Z3
-	VPADDD       Z19, Z3, Z3
-	VMULPS       Z16, Z4, Z4
-	VMAXPS       Z17, Z4, Z4
-	VMINPS       Z18, Z4, Z4
-	VCVTPS2DQ    Z4, Z4
-	VPADDD       Z19, Z4, Z4
-	VMULPS       Z16, Z5, Z5
-	VMAXPS       Z17, Z5, Z5
-	VMINPS       Z18, Z5, Z5
-	VCVTPS2DQ    Z5, Z5
-	VPADDD       Z19, Z5, Z5
-	VMULPS       Z16, Z6, Z6
-	VMAXPS       Z17, Z6, Z6
-	VMINPS       Z18, Z6, Z6
-	VCVTPS2DQ    Z6, Z6
-	VPADDD       Z19, Z6, Z6
-	VMULPS       Z16, Z7, Z7
-	VMAXPS       Z17, Z7, Z7
-	VMINPS       Z18, Z7, Z7
-	VCVTPS2DQ    Z7, Z7
-	VPADDD       Z19, Z7, Z7
-	VMULPS       Z16, Z8, Z8
-	VMAXPS       Z17, Z8, Z8
-	VMINPS       Z18, Z8, Z8
-	VCVTPS2DQ    Z8, Z8
-	VPADDD       Z19, Z8, Z8
-	VMULPS       Z16, Z9, Z9
-	VMAXPS       Z17, Z9, Z9
-	VMINPS       Z18, Z9, Z9
-	VCVTPS2DQ    Z9, Z9
-	VPADDD       Z19, Z9, Z9
-	VMULPS       Z16, Z10, Z10
-	VMAXPS       Z17, Z10, Z10
-	VMINPS       Z18, Z10, Z10
-	VCVTPS2DQ    Z10, Z10
-	VPADDD       Z19, Z10, Z10
-	VMULPS       Z16, Z11, Z11
-	VMAXPS       Z17, Z11, Z11
-	VMINPS       Z18, Z11, Z11
-	VCVTPS2DQ    Z11, Z11
-	VPADDD       Z19, Z11, Z11
-	VMULPS       Z16, Z12, Z12
-	VMAXPS       Z17, Z12, Z12
-	VMINPS       Z18, Z12, Z12
-	VCVTPS2DQ    Z12, Z12
-	VPADDD       Z19, Z12, Z12
-	VMULPS       Z16, Z13, Z13
-	VMAXPS       Z17, Z13, Z13
-	VMINPS       Z18, Z13, Z13
-	VCVTPS2DQ    Z13, Z13
-	VPADDD       Z19, Z13, Z13
-	VMULPS       Z16, Z14, Z14
-	VMAXPS       Z17, Z14, Z14
-	VMINPS       Z18, Z14, Z14
-	VCVTPS2DQ    Z14, Z14
-	VPADDD       Z19, Z14, Z14
-	VMULPS       Z16, Z15, Z15
-	VMAXPS       Z17, Z15, Z15
-	VMINPS       Z18, Z15, Z15
-	VCVTPS2DQ    Z15, Z15
-	VPADDD       Z19, Z15, Z15
-	LEAQ         (DX)(BX*2), SI
-	ADDQ         BX, SI
-	VPMOVDB      Z0, (DX)
-	VPMOVDB      Z1, 16(DX)
-	VPMOVDB      Z2, 32(DX)
-	VPMOVDB      Z3, 48(DX)
-	VPMOVDB      Z4, (DX)(BX*1)
-	VPMOVDB      Z5, 16(DX)(BX*1)
-	VPMOVDB      Z6, 32(DX)(BX*1)
-	VPMOVDB      Z7, 48(DX)(BX*1)
-	VPMOVDB      Z8, (DX)(BX*2)
-	VPMOVDB      Z9, 16(DX)(BX*2)
-	VPMOVDB      Z10, 32(DX)(BX*2)
-	VPMOVDB      Z11, 48(DX)(BX*2)
-	VPMOVDB      Z12, (SI)
-	VPMOVDB      Z13, 16(SI)
-	VPMOVDB      Z14, 32(SI)
-	VPMOVDB      Z15, 48(SI)
+	VCVTPS2DQ Z0, Z0
+	VCVTPS2DQ Z1, Z1
+	VCVTPS2DQ Z2, Z2
+	VCVTPS2DQ Z3, Z3
+	VCVTPS2DQ Z4, Z4
+	VCVTPS2DQ Z5, Z5
+	VCVTPS2DQ Z6, Z6
+	VCVTPS2DQ Z7, Z7
+	VCVTPS2DQ Z8, Z8
+	VCVTPS2DQ Z9, Z9
+	VCVTPS2DQ Z10, Z10
+	VCVTPS2DQ Z11, Z11
+	VCVTPS2DQ Z12, Z12
+	VCVTPS2DQ Z13, Z13
+	VCVTPS2DQ Z14, Z14
+	VCVTPS2DQ Z15, Z15
+	LEAQ      (DX)(BX*2), SI
+	ADDQ      BX, SI
+	VPMOVDB   Z0, (DX)
+	VPMOVDB   Z1, 16(DX)
+	VPMOVDB   Z2, 32(DX)
+	VPMOVDB   Z3, 48(DX)
+	VPMOVDB   Z4, (DX)(BX*1)
+	VPMOVDB   Z5, 16(DX)(BX*1)
+	VPMOVDB   Z6, 32(DX)(BX*1)
+	VPMOVDB   Z7, 48(DX)(BX*1)
+	VPMOVDB   Z8, (DX)(BX*2)
+	VPMOVDB   Z9, 16(DX)(BX*2)
+	VPMOVDB   Z10, 32(DX)(BX*2)
+	VPMOVDB   Z11, 48(DX)(BX*2)
+	VPMOVDB   Z12, (SI)
+	VPMOVDB   Z13, 16(SI)
+	VPMOVDB   Z14, 32(SI)
+	VPMOVDB   Z15, 48(SI)
 
 stored:
 	IMUL3Q $0x04, BX, BX
@@ -5375,7 +4601,7 @@ stored:
 	VZEROUPPER
 	RET
 
-// func tile5x4AVX512(tiles int, x *uint8, pixels *int, runs int, at *int, steps int, w *int8, channels *float32, bias *float32, tail *float32, y *uint8, ys int, addend *uint8, as int)
+// func tile5x4AVX512(tiles int, x *uint8, pixels *int, runs int, at *int, steps int, w *int8, channels *float32, shifts *float32, tail *float32, y *uint8, ys int, addend *uint8, as int)
 // Requires: AVX, AVX512F, AVX512VNNI
 TEXT ·tile5x4AVX512(SB), NOSPLIT, $0-112
 	MOVQ pixels+16(FP), AX
@@ -5510,7 +4736,7 @@ step:
 	VMULPS       Z20, Z15, Z15
 	VCVTDQ2PS    Z19, Z19
 	VMULPS       Z20, Z19, Z19
-	MOVQ         bias+64(FP), SI
+	MOVQ         shifts+64(FP), SI
 	VMOVUPS      (SI), Z20
 	VADDPS       Z20, Z0, Z0
 	VADDPS       Z20, Z4, Z4
@@ -5535,139 +4761,138 @@ step:
 	VADDPS       Z20, Z11, Z11
 	VADDPS       Z20, Z15, Z15
 	VADDPS       Z20, Z19, Z19
-	TESTB        $0x06, 32(CX)
+	TESTB        $0x06, 12(CX)
 	JE           added
 	MOVQ         addend+96(FP), DX
 	MOVQ         as+104(FP), BX
 	LEAQ         (DX)(BX*2), SI
 	ADDQ         BX, SI
-	TESTB        $0x04, 32(CX)
+	VBROADCASTSS 8(CX), Z20
+	TESTB        $0x04, 12(CX)
 	JNE          addfloat
-	VBROADCASTSS 24(CX), Z20
-	VBROADCASTSS 28(CX), Z21
-	VPMOVZXBD    (DX), Z22
-	VPSUBD       Z21, Z22, Z22
-	VCVTDQ2PS    Z22, Z22
-	VMULPS       Z20, Z22, Z22
-	VADDPS       Z22, Z0, Z0
-	VPMOVZXBD    16(DX), Z22
-	VPSUBD       Z21, Z22, Z22
-	VCVTDQ2PS    Z22, Z22
-	VMULPS       Z20, Z22, Z22
-	VADDPS       Z22, Z1, Z1
-	VPMOVZXBD    32(DX), Z22
-	VPSUBD       Z21, Z22, Z22
-	VCVTDQ2PS    Z22, Z22
-	VMULPS       Z20, Z22, Z22
-	VADDPS       Z22, Z2, Z2
-	VPMOVZXBD    48(DX), Z22
-	VPSUBD       Z21, Z22, Z22
-	VCVTDQ2PS    Z22, Z22
-	VMULPS       Z20, Z22, Z22
-	VADDPS       Z22, Z3, Z3
-	VPMOVZXBD    (DX)(BX*1), Z22
-	VPSUBD       Z21, Z22, Z22
-	VCVTDQ2PS    Z22, Z22
-	VMULPS       Z20, Z22, Z22
-	VADDPS       Z22, Z4, Z4
-	VPMOVZXBD    16(DX)(BX*1), Z22
-	VPSUBD       Z21, Z22, Z22
-	VCVTDQ2PS    Z22, Z22
-	VMULPS       Z20, Z22, Z22
-	VADDPS       Z22, Z5, Z5
-	VPMOVZXBD    32(DX)(BX*1), Z22
-	VPSUBD       Z21, Z22, Z22
-	VCVTDQ2PS    Z22, Z22
-	VMULPS       Z20, Z22, Z22
-	VADDPS       Z22, Z6, Z6
-	VPMOVZXBD    48(DX)(BX*1), Z22
-	VPSUBD       Z21, Z22, Z22
-	VCVTDQ2PS    Z22, Z22
-	VMULPS       Z20, Z22, Z22
-	VADDPS       Z22, Z7, Z7
-	VPMOVZXBD    (DX)(BX*2), Z22
-	VPSUBD       Z21, Z22, Z22
-	VCVTDQ2PS    Z22, Z22
-	VMULPS       Z20, Z22, Z22
-	VADDPS       Z22, Z8, Z8
-	VPMOVZXBD    16(DX)(BX*2), Z22
-	VPSUBD       Z21, Z22, Z22
-	VCVTDQ2PS    Z22, Z22
-	VMULPS       Z20, Z22, Z22
-	VADDPS       Z22, Z9, Z9
-	VPMOVZXBD    32(DX)(BX*2), Z22
-	VPSUBD       Z21, Z22, Z22
-	VCVTDQ2PS    Z22, Z22
-	VMULPS       Z20, Z22, Z22
-	VADDPS       Z22, Z10, Z10
-	VPMOVZXBD    48(DX)(BX*2), Z22
-	VPSUBD       Z21, Z22, Z22
-	VCVTDQ2PS    Z22, Z22
-	VMULPS       Z20, Z22, Z22
-	VADDPS       Z22, Z11, Z11
-	VPMOVZXBD    (SI), Z22
-	VPSUBD       Z21, Z22, Z22
-	VCVTDQ2PS    Z22, Z22
-	VMULPS       Z20, Z22, Z22
-	VADDPS       Z22, Z12, Z12
-	VPMOVZXBD    16(SI), Z22
-	VPSUBD       Z21, Z22, Z22
-	VCVTDQ2PS    Z22, Z22
-	VMULPS       Z20, Z22, Z22
-	VADDPS       Z22, Z13, Z13
-	VPMOVZXBD    32(SI), Z22
-	VPSUBD       Z21, Z22, Z22
-	VCVTDQ2PS    Z22, Z22
-	VMULPS       Z20, Z22, Z22
-	VADDPS       Z22, Z14, Z14
-	VPMOVZXBD    48(SI), Z22
-	VPSUBD       Z21, Z22, Z22
-	VCVTDQ2PS    Z22, Z22
-	VMULPS       Z20, Z22, Z22
-	VADDPS       Z22, Z15, Z15
-	VPMOVZXBD    (SI)(BX*1), Z22
-	VPSUBD       Z21, Z22, Z22
-	VCVTDQ2PS    Z22, Z22
-	VMULPS       Z20, Z22, Z22
-	VADDPS       Z22, Z16, Z16
-	VPMOVZXBD    16(SI)(BX*1), Z22
-	VPSUBD       Z21, Z22, Z22
-	VCVTDQ2PS    Z22, Z22
-	VMULPS       Z20, Z22, Z22
-	VADDPS       Z22, Z17, Z17
-	VPMOVZXBD    32(SI)(BX*1), Z22
-	VPSUBD       Z21, Z22, Z22
-	VCVTDQ2PS    Z22, Z22
-	VMULPS       Z20, Z22, Z22
-	VADDPS       Z22, Z18, Z18
-	VPMOVZXBD    48(SI)(BX*1), Z22
-	VPSUBD       Z21, Z22, Z22
-	VCVTDQ2PS    Z22, Z22
-	VMULPS       Z20, Z22, Z22
-	VADDPS       Z22, Z19, Z19
+	VPMOVZXBD    (DX), Z21
+	VCVTDQ2PS    Z21, Z21
+	VMULPS       Z20, Z21, Z21
+	VADDPS       Z21, Z0, Z0
+	VPMOVZXBD    16(DX), Z21
+	VCVTDQ2PS    Z21, Z21
+	VMULPS       Z20, Z21, Z21
+	VADDPS       Z21, Z1, Z1
+	VPMOVZXBD    32(DX), Z21
+	VCVTDQ2PS    Z21, Z21
+	VMULPS       Z20, Z21, Z21
+	VADDPS       Z21, Z2, Z2
+	VPMOVZXBD    48(DX), Z21
+	VCVTDQ2PS    Z21, Z21
+	VMULPS       Z20, Z21, Z21
+	VADDPS       Z21, Z3, Z3
+	VPMOVZXBD    (DX)(BX*1), Z21
+	VCVTDQ2PS    Z21, Z21
+	VMULPS       Z20, Z21, Z21
+	VADDPS       Z21, Z4, Z4
+	VPMOVZXBD    16(DX)(BX*1), Z21
+	VCVTDQ2PS    Z21, Z21
+	VMULPS       Z20, Z21, Z21
+	VADDPS       Z21, Z5, Z5
+	VPMOVZXBD    32(DX)(BX*1), Z21
+	VCVTDQ2PS    Z21, Z21
+	VMULPS       Z20, Z21, Z21
+	VADDPS       Z21, Z6, Z6
+	VPMOVZXBD    48(DX)(BX*1), Z21
+	VCVTDQ2PS    Z21, Z21
+	VMULPS       Z20, Z21, Z21
+	VADDPS       Z21, Z7, Z7
+	VPMOVZXBD    (DX)(BX*2), Z21
+	VCVTDQ2PS    Z21, Z21
+	VMULPS       Z20, Z21, Z21
+	VADDPS       Z21, Z8, Z8
+	VPMOVZXBD    16(DX)(BX*2), Z21
+	VCVTDQ2PS    Z21, Z21
+	VMULPS       Z20, Z21, Z21
+	VADDPS       Z21, Z9, Z9
+	VPMOVZXBD    32(DX)(BX*2), Z21
+	VCVTDQ2PS    Z21, Z21
+	VMULPS       Z20, Z21, Z21
+	VADDPS       Z21, Z10, Z10
+	VPMOVZXBD    48(DX)(BX*2), Z21
+	VCVTDQ2PS    Z21, Z21
+	VMULPS       Z20, Z21, Z21
+	VADDPS       Z21, Z11, Z11
+	VPMOVZXBD    (SI), Z21
+	VCVTDQ2PS    Z21, Z21
+	VMULPS       Z20, Z21, Z21
+	VADDPS       Z21, Z12, Z12
+	VPMOVZXBD    16(SI), Z21
+	VCVTDQ2PS    Z21, Z21
+	VMULPS       Z20, Z21, Z21
+	VADDPS       Z21, Z13, Z13
+	VPMOVZXBD    32(SI), Z21
+	VCVTDQ2PS    Z21, Z21
+	VMULPS       Z20, Z21, Z21
+	VADDPS       Z21, Z14, Z14
+	VPMOVZXBD    48(SI), Z21
+	VCVTDQ2PS    Z21, Z21
+	VMULPS       Z20, Z21, Z21
+	VADDPS       Z21, Z15, Z15
+	VPMOVZXBD    (SI)(BX*1), Z21
+	VCVTDQ2PS    Z21, Z21
+	VMULPS       Z20, Z21, Z21
+	VADDPS       Z21, Z16, Z16
+	VPMOVZXBD    16(SI)(BX*1), Z21
+	VCVTDQ2PS    Z21, Z21
+	VMULPS       Z20, Z21, Z21
+	VADDPS       Z21, Z17, Z17
+	VPMOVZXBD    32(SI)(BX*1), Z21
+	VCVTDQ2PS    Z21, Z21
+	VMULPS       Z20, Z21, Z21
+	VADDPS       Z21, Z18, Z18
+	VPMOVZXBD    48(SI)(BX*1), Z21
+	VCVTDQ2PS    Z21, Z21
+	VMULPS       Z20, Z21, Z21
+	VADDPS       Z21, Z19, Z19
 	JMP          advance
 
 addfloat:
-	VADDPS (DX), Z0, Z0
-	VADDPS 64(DX), Z1, Z1
-	VADDPS 128(DX), Z2, Z2
-	VADDPS 192(DX), Z3, Z3
-	VADDPS (DX)(BX*1), Z4, Z4
-	VADDPS 64(DX)(BX*1), Z5, Z5
-	VADDPS 128(DX)(BX*1), Z6, Z6
-	VADDPS 192(DX)(BX*1), Z7, Z7
-	VADDPS (DX)(BX*2), Z8, Z8
-	VADDPS 64(DX)(BX*2), Z9, Z9
-	VADDPS 128(DX)(BX*2), Z10, Z10
-	VADDPS 192(DX)(BX*2), Z11, Z11
-	VADDPS (SI), Z12, Z12
-	VADDPS 64(SI), Z13, Z13
-	VADDPS 128(SI), Z14, Z14
-	VADDPS 192(SI), Z15, Z15
-	VADDPS (SI)(BX*1), Z16, Z16
-	VADDPS 64(SI)(BX*1), Z17, Z17
-	VADDPS 128(SI)(BX*1), Z18, Z18
-	VADDPS 192(SI)(BX*1), Z19, Z19
+	VMULPS (DX), Z20, Z21
+	VADDPS Z21, Z0, Z0
+	VMULPS 64(DX), Z20, Z21
+	VADDPS Z21, Z1, Z1
+	VMULPS 128(DX), Z20, Z21
+	VADDPS Z21, Z2, Z2
+	VMULPS 192(DX), Z20, Z21
+	VADDPS Z21, Z3, Z3
+	VMULPS (DX)(BX*1), Z20, Z21
+	VADDPS Z21, Z4, Z4
+	VMULPS 64(DX)(BX*1), Z20, Z21
+	VADDPS Z21, Z5, Z5
+	VMULPS 128(DX)(BX*1), Z20, Z21
+	VADDPS Z21, Z6, Z6
+	VMULPS 192(DX)(BX*1), Z20, Z21
+	VADDPS Z21, Z7, Z7
+	VMULPS (DX)(BX*2), Z20, Z21
+	VADDPS Z21, Z8, Z8
+	VMULPS 64(DX)(BX*2), Z20, Z21
+	VADDPS Z21, Z9, Z9
+	VMULPS 128(DX)(BX*2), Z20, Z21
+	VADDPS Z21, Z10, Z10
+	VMULPS 192(DX)(BX*2), Z20, Z21
+	VADDPS Z21, Z11, Z11
+	VMULPS (SI), Z20, Z21
+	VADDPS Z21, Z12, Z12
+	VMULPS 64(SI), Z20, Z21
+	VADDPS Z21, Z13, Z13
+	VMULPS 128(SI), Z20, Z21
+	VADDPS Z21, Z14, Z14
+	VMULPS 192(SI), Z20, Z21
+	VADDPS Z21, Z15, Z15
+	VMULPS (SI)(BX*1), Z20, Z21
+	VADDPS Z21, Z16, Z16
+	VMULPS 64(SI)(BX*1), Z20, Z21
+	VADDPS Z21, Z17, Z17
+	VMULPS 128(SI)(BX*1), Z20, Z21
+	VADDPS Z21, Z18, Z18
+	VMULPS 192(SI)(BX*1), Z20, Z21
+	VADDPS Z21, Z19, Z19
 
 advance:
 	IMUL3Q $0x05, BX, BX
@@ -5719,7 +4944,7 @@ added:
 	VMINPS       Z19, Z21, Z19
 	MOVQ         y+80(FP), DX
 	MOVQ         ys+88(FP), BX
-	TESTB        $0x01, 32(CX)
+	TESTB        $0x01, 12(CX)
 	JNE          bytes
 	LEAQ         (DX)(BX*2), SI
 	ADDQ         BX, SI
@@ -5746,132 +4971,48 @@ added:
 	JMP          stored
 
 bytes:
-	VBROADCASTSS 8(CX), Z20
-	VBROADCASTSS 12(CX), Z21
-	VBROADCASTSS 16(CX), Z22
-	VBROADCASTSS 20(CX), Z23
-	VMULPS       Z20, Z0, Z0
-	VMAXPS       Z21, Z0, Z0
-	VMINPS       Z22, Z0, Z0
-	VCVTPS2DQ    Z0, Z0
-	VPADDD       Z23, Z0, Z0
-	VMULPS       Z20, Z1, Z1
-	VMAXPS       Z21, Z1, Z1
-	VMINPS       Z22, Z1, Z1
-	VCVTPS2DQ    Z1, Z1
-	VPADDD       Z23, Z1, Z1
-	VMULPS       Z20, Z2, Z2
-	VMAXPS       Z21, Z2, Z2
-	VMINPS       Z22, Z2, Z2
-	VCVTPS2DQ    Z2, Z2
-	VPADDD       Z23, Z2, Z2
-	VMULPS       Z20, Z3, Z3
-	VMAXPS       Z21, Z3, Z3
-	VMINPS       Z22, Z3, Z3
-	VCVTPS2DQ    Z3, Z3
-	VPADDD       Z23, Z3, Z3
-	VMULPS       Z20, Z4, Z4
-	VMAXPS       Z21, Z4, Z4
-	VMINPS       Z22, Z4, Z4
-	VCVTPS2DQ    Z4, Z4
-	VPADDD       Z23, Z4, Z4
-	VMULPS       Z20, Z5, Z5
-	VMAXPS       Z21, Z5, Z5
-	VMINPS       Z22, Z5, Z5
-	VCVTPS2DQ    Z5, Z5
-	VPADDD       Z23, Z5, Z5
-	VMULPS       Z20, Z6, Z6
-	VMAXPS       Z21, Z6, Z6
-	VMINPS       Z22, Z6, Z6
-	VCVTPS2DQ    Z6, Z6
-	VPADDD       Z23, Z6, Z6
-	VMULPS       Z20, Z7, Z7
-	VMAXPS       Z21, Z7, Z7
-	VMINPS       Z22, Z7, Z7
-	VCVTPS2DQ    Z7, Z7
-	VPADDD       Z23, Z7, Z7
-	VMULPS       Z20, Z8, Z8
-	VMAXPS       Z21, Z8, Z8
-	VMINPS       Z22, Z8, Z8
-	VCVTPS2DQ    Z8, Z8
-	VPADDD       Z23, Z8, Z8
-	VMULPS       Z20, Z9, Z9
-	VMAXPS       Z21, Z9, Z9
-	VMINPS       Z22, Z9, Z9
-	VCVTPS2DQ    Z9, Z9
-	VPADDD       Z23, Z9, Z9
-	VMULPS       Z20, Z10, Z10
-	VMAXPS       Z21, Z10, Z10
-	VMINPS       Z22, Z10, Z10
-	VCVTPS2DQ    Z10, Z10
-	VPADDD       Z23, Z10, Z10
-	VMULPS       Z20, Z11, Z11
-	VMAXPS       Z21, Z11, Z11
-	VMINPS       Z22, Z11, Z11
-	VCVTPS2DQ    Z11, Z11
-	VPADDD       Z23, Z11, Z11
-	VMULPS       Z20, Z12, Z12
-	VMAXPS       Z21, Z12, Z12
-	VMINPS       Z22, Z12, Z12
-	VCVTPS2DQ    Z12, Z12
-	VPADDD       Z23, Z12, Z12
-	VMULPS       Z20, Z13, Z13
-	VMAXPS       Z21, Z13, Z13
-	VMINPS       Z22, Z13, Z13
-	VCVTPS2DQ    Z13, Z13
-	VPADDD       Z23, Z13, Z13
-	VMULPS       Z20, Z14, Z14
-	VMAXPS       Z21, Z14, Z14
-	VMINPS       Z22, Z14, Z14
-	VCVTPS2DQ    Z14, Z14
-	VPADDD       Z23, Z14, Z14
-	VMULPS       Z20, Z15, Z15
-	VMAXPS       Z21, Z15, Z15
-	VMINPS       Z22, Z15, Z15
-	VCVTPS2DQ    Z15, Z15
-	VPADDD       Z23, Z15, Z15
-	VMULPS       Z20, Z16, Z16
-	VMAXPS       Z21, Z16, Z16
-	VMINPS       Z22, Z16, Z16
-	VCVTPS2DQ    Z16, Z16
-	VPADDD       Z23, Z16, Z16
-	VMULPS       Z20, Z17, Z17
-	VMAXPS       Z21, Z17, Z17
-	VMINPS       Z22, Z17, Z17
-	VCVTPS2DQ    Z17, Z17
-	VPADDD       Z23, Z17, Z17
-	VMULPS       Z20, Z18, Z18
-	VMAXPS       Z21, Z18, Z18
-	VMINPS       Z22, Z18, Z18
-	VCVTPS2DQ    Z18, Z18
-	VPADDD       Z23, Z18, Z18
-	VMULPS       Z20, Z19, Z19
-	VMAXPS       Z21, Z19, Z19
-	VMINPS       Z22, Z19, Z19
-	VCVTPS2DQ    Z19, Z19
-	VPADDD       Z23, Z19, Z19
-	LEAQ         (DX)(BX*2), SI
-	ADDQ         BX, SI
-	VPMOVDB      Z0, (DX)
-	VPMOVDB      Z1, 16(DX)
-	VPMOVDB      Z2, 32(DX)
-	VPMOVDB      Z3, 48(DX)
-	VPMOVDB      Z4, (DX)(BX*1)
-	VPMOVDB      Z5, 16(DX)(BX*1)
-	VPMOVDB      Z6, 32(DX)(BX*1)
-	VPMOVDB      Z7, 48(DX)(BX*1)
-	VPMOVDB      Z8, (DX)(BX*2)
-	VPMOVDB      Z9, 16(DX)(BX*2)
-	VPMOVDB      Z10, 32(DX)(BX*2)
-	VPMOVDB      Z11, 48(DX)(BX*2)
-	VPMOVDB      Z12, (SI)
-	VPMOVDB      Z13, 16(SI)
-	VPMOVDB      Z14, 32(SI)
-	VPMOVDB      Z15, 48(SI)
-	VPMOVDB      Z16, (SI)(BX*1)
-	VPMOVDB      Z17, 16(SI)(BX*1)
-	VPMOVDB      Z18, 32(SI)(BX*1)
-	VPMOVDB      Z19, 48(SI)(BX*1)
+	VCVTPS2DQ Z0, Z0
+	VCVTPS2DQ Z1, Z1
+	VCVTPS2DQ Z2, Z2
+	VCVTPS2DQ Z3, Z3
+	VCVTPS2DQ Z4, Z4
+	VCVTPS2DQ Z5, Z5
+	VCVTPS2DQ Z6, Z6
+	VCVTPS2DQ Z7, Z7
+	VCVTPS2DQ Z8, Z8
+	VCVTPS2DQ Z9, Z9
+	VCVTPS2DQ Z10, Z10
+	VCVTPS2DQ Z11, Z11
+	VCVTPS2DQ Z12, Z12
+	VCVTPS2DQ Z13, Z13
+	VCVTPS2DQ Z14, Z14
+	VCVTPS2DQ Z15, Z15
+	VCVTPS2DQ Z16, Z16
+	VCVTPS2DQ Z17, Z17
+	VCVTPS2DQ Z18, Z18
+	VCVTPS2DQ Z19, Z19
+	LEAQ      (DX)(BX*2), SI
+	ADDQ      BX, SI
+	VPMOVDB   Z0, (DX)
+	VPMOVDB   Z1, 16(DX)
+	VPMOVDB   Z2, 32(DX)
+	VPMOVDB   Z3, 48(DX)
+	VPMOVDB   Z4, (DX)(BX*1)
+	VPMOVDB   Z5, 16(DX)(BX*1)
+	VPMOVDB   Z6, 32(DX)(BX*1)
+	VPMOVDB   Z7, 48(DX)(BX*1)
+	VPMOVDB   Z8, (DX)(BX*2)
+	VPMOVDB   Z9, 16(DX)(BX*2)
+	VPMOVDB   Z10, 32(DX)(BX*2)
+	VPMOVDB   Z11, 48(DX)(BX*2)
+	VPMOVDB   Z12, (SI)
+	VPMOVDB   Z13, 16(SI)
+	VPMOVDB   Z14, 32(SI)
+	VPMOVDB   Z15, 48(SI)
+	VPMOVDB   Z16, (SI)(BX*1)
+	VPMOVDB   Z17, 16(SI)(BX*1)
+	VPMOVDB   Z18, 32(SI)(BX*1)
+	VPMOVDB   Z19, 48(SI)(BX*1)
 
 stored:
 	IMUL3Q $0x05, BX, BX
@@ -5883,7 +5024,7 @@ stored:
 	VZEROUPPER
 	RET
 
-// func tile6x4AVX512(tiles int, x *uint8, pixels *int, runs int, at *int, steps int, w *int8, channels *float32, bias *float32, tail *float32, y *uint8, ys int, addend *uint8, as int)
+// func tile6x4AVX512(tiles int, x *uint8, pixels *int, runs int, at *int, steps int, w *int8, channels *float32, shifts *float32, tail *float32, y *uint8, ys int, addend *uint8, as int)
 // Requires: AVX, AVX512F, AVX512VNNI
 TEXT ·tile6x4AVX512(SB), NOSPLIT, $0-112
 	MOVQ pixels+16(FP), AX
@@ -6038,7 +5179,7 @@ step:
 	VMULPS       Z24, Z19, Z19
 	VCVTDQ2PS    Z23, Z23
 	VMULPS       Z24, Z23, Z23
-	MOVQ         bias+64(FP), SI
+	MOVQ         shifts+64(FP), SI
 	VMOVUPS      (SI), Z24
 	VADDPS       Z24, Z0, Z0
 	VADDPS       Z24, Z4, Z4
@@ -6067,163 +5208,162 @@ step:
 	VADDPS       Z24, Z15, Z15
 	VADDPS       Z24, Z19, Z19
 	VADDPS       Z24, Z23, Z23
-	TESTB        $0x06, 32(CX)
+	TESTB        $0x06, 12(CX)
 	JE           added
 	MOVQ         addend+96(FP), DX
 	MOVQ         as+104(FP), BX
 	LEAQ         (DX)(BX*2), SI
 	ADDQ         BX, SI
-	TESTB        $0x04, 32(CX)
+	VBROADCASTSS 8(CX), Z24
+	TESTB        $0x04, 12(CX)
 	JNE          addfloat
-	VBROADCASTSS 24(CX), Z24
-	VBROADCASTSS 28(CX), Z25
-	VPMOVZXBD    (DX), Z26
-	VPSUBD       Z25, Z26, Z26
-	VCVTDQ2PS    Z26, Z26
-	VMULPS       Z24, Z26, Z26
-	VADDPS       Z26, Z0, Z0
-	VPMOVZXBD    16(DX), Z26
-	VPSUBD       Z25, Z26, Z26
-	VCVTDQ2PS    Z26, Z26
-	VMULPS       Z24, Z26, Z26
-	VADDPS       Z26, Z1, Z1
-	VPMOVZXBD    32(DX), Z26
-	VPSUBD       Z25, Z26, Z26
-	VCVTDQ2PS    Z26, Z26
-	VMULPS       Z24, Z26, Z26
-	VADDPS       Z26, Z2, Z2
-	VPMOVZXBD    48(DX), Z26
-	VPSUBD       Z25, Z26, Z26
-	VCVTDQ2PS    Z26, Z26
-	VMULPS       Z24, Z26, Z26
-	VADDPS       Z26, Z3, Z3
-	VPMOVZXBD    (DX)(BX*1), Z26
-	VPSUBD       Z25, Z26, Z26
-	VCVTDQ2PS    Z26, Z26
-	VMULPS       Z24, Z26, Z26
-	VADDPS       Z26, Z4, Z4
-	VPMOVZXBD    16(DX)(BX*1), Z26
-	VPSUBD       Z25, Z26, Z26
-	VCVTDQ2PS    Z26, Z26
-	VMULPS       Z24, Z26, Z26
-	VADDPS       Z26, Z5, Z5
-	VPMOVZXBD    32(DX)(BX*1), Z26
-	VPSUBD       Z25, Z26, Z26
-	VCVTDQ2PS    Z26, Z26
-	VMULPS       Z24, Z26, Z26
-	VADDPS       Z26, Z6, Z6
-	VPMOVZXBD    48(DX)(BX*1), Z26
-	VPSUBD       Z25, Z26, Z26
-	VCVTDQ2PS    Z26, Z26
-	VMULPS       Z24, Z26, Z26
-	VADDPS       Z26, Z7, Z7
-	VPMOVZXBD    (DX)(BX*2), Z26
-	VPSUBD       Z25, Z26, Z26
-	VCVTDQ2PS    Z26, Z26
-	VMULPS       Z24, Z26, Z26
-	VADDPS       Z26, Z8, Z8
-	VPMOVZXBD    16(DX)(BX*2), Z26
-	VPSUBD       Z25, Z26, Z26
-	VCVTDQ2PS    Z26, Z26
-	VMULPS       Z24, Z26, Z26
-	VADDPS       Z26, Z9, Z9
-	VPMOVZXBD    32(DX)(BX*2), Z26
-	VPSUBD       Z25, Z26, Z26
-	VCVTDQ2PS    Z26, Z26
-	VMULPS       Z24, Z26, Z26
-	VADDPS       Z26, Z10, Z10
-	VPMOVZXBD    48(DX)(BX*2), Z26
-	VPSUBD       Z25, Z26, Z26
-	VCVTDQ2PS    Z26, Z26
-	VMULPS       Z24, Z26, Z26
-	VADDPS       Z26, Z11, Z11
-	VPMOVZXBD    (SI), Z26
-	VPSUBD       Z25, Z26, Z26
-	VCVTDQ2PS    Z26, Z26
-	VMULPS       Z24, Z26, Z26
-	VADDPS       Z26, Z12, Z12
-	VPMOVZXBD    16(SI), Z26
-	VPSUBD       Z25, Z26, Z26
-	VCVTDQ2PS    Z26, Z26
-	VMULPS       Z24, Z26, Z26
-	VADDPS       Z26, Z13, Z13
-	VPMOVZXBD    32(SI), Z26
-	VPSUBD       Z25, Z26, Z26
-	VCVTDQ2PS    Z26, Z26
-	VMULPS       Z24, Z26, Z26
-	VADDPS       Z26, Z14, Z14
-	VPMOVZXBD    48(SI), Z26
-	VPSUBD       Z25, Z26, Z26
-	VCVTDQ2PS    Z26, Z26
-	VMULPS       Z24, Z26, Z26
-	VADDPS       Z26, Z15, Z15
-	VPMOVZXBD    (SI)(BX*1), Z26
-	VPSUBD       Z25, Z26, Z26
-	VCVTDQ2PS    Z26, Z26
-	VMULPS       Z24, Z26, Z26
-	VADDPS       Z26, Z16, Z16
-	VPMOVZXBD    16(SI)(BX*1), Z26
-	VPSUBD       Z25, Z26, Z26
-	VCVTDQ2PS    Z26, Z26
-	VMULPS       Z24, Z26, Z26
-	VADDPS       Z26, Z17, Z17
-	VPMOVZXBD    32(SI)(BX*1), Z26
-	VPSUBD       Z25, Z26, Z26
-	VCVTDQ2PS    Z26, Z26
-	VMULPS       Z24, Z26, Z26
-	VADDPS       Z26, Z18, Z18
-	VPMOVZXBD    48(SI)(BX*1), Z26
-	VPSUBD       Z25, Z26, Z26
-	VCVTDQ2PS    Z26, Z26
-	VMULPS       Z24, Z26, Z26
-	VADDPS       Z26, Z19, Z19
-	VPMOVZXBD    (SI)(BX*2), Z26
-	VPSUBD       Z25, Z26, Z26
-	VCVTDQ2PS    Z26, Z26
-	VMULPS       Z24, Z26, Z26
-	VADDPS       Z26, Z20, Z20
-	VPMOVZXBD    16(SI)(BX*2), Z26
-	VPSUBD       Z25, Z26, Z26
-	VCVTDQ2PS    Z26, Z26
-	VMULPS       Z24, Z26, Z26
-	VADDPS       Z26, Z21, Z21
-	VPMOVZXBD    32(SI)(BX*2), Z26
-	VPSUBD       Z25, Z26, Z26
-	VCVTDQ2PS    Z26, Z26
-	VMULPS       Z24, Z26, Z26
-	VADDPS       Z26, Z22, Z22
-	VPMOVZXBD    48(SI)(BX*2), Z26
-	VPSUBD       Z25, Z26, Z26
-	VCVTDQ2PS    Z26, Z26
-	VMULPS       Z24, Z26, Z26
-	VADDPS       Z26, Z23, Z23
+	VPMOVZXBD    (DX), Z25
+	VCVTDQ2PS    Z25, Z25
+	VMULPS       Z24, Z25, Z25
+	VADDPS       Z25, Z0, Z0
+	VPMOVZXBD    16(DX), Z25
+	VCVTDQ2PS    Z25, Z25
+	VMULPS       Z24, Z25, Z25
+	VADDPS       Z25, Z1, Z1
+	VPMOVZXBD    32(DX), Z25
+	VCVTDQ2PS    Z25, Z25
+	VMULPS       Z24, Z25, Z25
+	VADDPS       Z25, Z2, Z2
+	VPMOVZXBD    48(DX), Z25
+	VCVTDQ2PS    Z25, Z25
+	VMULPS       Z24, Z25, Z25
+	VADDPS       Z25, Z3, Z3
+	VPMOVZXBD    (DX)(BX*1), Z25
+	VCVTDQ2PS    Z25, Z25
+	VMULPS       Z24, Z25, Z25
+	VADDPS       Z25, Z4, Z4
+	VPMOVZXBD    16(DX)(BX*1), Z25
+	VCVTDQ2PS    Z25, Z25
+	VMULPS       Z24, Z25, Z25
+	VADDPS       Z25, Z5, Z5
+	VPMOVZXBD    32(DX)(BX*1), Z25
+	VCVTDQ2PS    Z25, Z25
+	VMULPS       Z24, Z25, Z25
+	VADDPS       Z25, Z6, Z6
+	VPMOVZXBD    48(DX)(BX*1), Z25
+	VCVTDQ2PS    Z25, Z25
+	VMULPS       Z24, Z25, Z25
+	VADDPS       Z25, Z7, Z7
+	VPMOVZXBD    (DX)(BX*2), Z25
+	VCVTDQ2PS    Z25, Z25
+	VMULPS       Z24, Z25, Z25
+	VADDPS       Z25, Z8, Z8
+	VPMOVZXBD    16(DX)(BX*2), Z25
+	VCVTDQ2PS    Z25, Z25
+	VMULPS       Z24, Z25, Z25
+	VADDPS       Z25, Z9, Z9
+	VPMOVZXBD    32(DX)(BX*2), Z25
+	VCVTDQ2PS    Z25, Z25
+	VMULPS       Z24, Z25, Z25
+	VADDPS       Z25, Z10, Z10
+	VPMOVZXBD    48(DX)(BX*2), Z25
+	VCVTDQ2PS    Z25, Z25
+	VMULPS       Z24, Z25, Z25
+	VADDPS       Z25, Z11, Z11
+	VPMOVZXBD    (SI), Z25
+	VCVTDQ2PS    Z25, Z25
+	VMULPS       Z24, Z25, Z25
+	VADDPS       Z25, Z12, Z12
+	VPMOVZXBD    16(SI), Z25
+	VCVTDQ2PS    Z25, Z25
+	VMULPS       Z24, Z25, Z25
+	VADDPS       Z25, Z13, Z13
+	VPMOVZXBD    32(SI), Z25
+	VCVTDQ2PS    Z25, Z25
+	VMULPS       Z24, Z25, Z25
+	VADDPS       Z25, Z14, Z14
+	VPMOVZXBD    48(SI), Z25
+	VCVTDQ2PS    Z25, Z25
+	VMULPS       Z24, Z25, Z25
+	VADDPS       Z25, Z15, Z15
+	VPMOVZXBD    (SI)(BX*1), Z25
+	VCVTDQ2PS    Z25, Z25
+	VMULPS       Z24, Z25, Z25
+	VADDPS       Z25, Z16, Z16
+	VPMOVZXBD    16(SI)(BX*1), Z25
+	VCVTDQ2PS    Z25, Z25
+	VMULPS       Z24, Z25, Z25
+	VADDPS       Z25, Z17, Z17
+	VPMOVZXBD    32(SI)(BX*1), Z25
+	VCVTDQ2PS    Z25, Z25
+	VMULPS       Z24, Z25, Z25
+	VADDPS       Z25, Z18, Z18
+	VPMOVZXBD    48(SI)(BX*1), Z25
+	VCVTDQ2PS    Z25, Z25
+	VMULPS       Z24, Z25, Z25
+	VADDPS       Z25, Z19, Z19
+	VPMOVZXBD    (SI)(BX*2), Z25
+	VCVTDQ2PS    Z25, Z25
+	VMULPS       Z24, Z25, Z25
+	VADDPS       Z25, Z20, Z20
+	VPMOVZXBD    16(SI)(BX*2), Z25
+	VCVTDQ2PS    Z25, Z25
+	VMULPS       Z24, Z25, Z25
+	VADDPS       Z25, Z21, Z21
+	VPMOVZXBD    32(SI)(BX*2), Z25
+	VCVTDQ2PS    Z25, Z25
+	VMULPS       Z24, Z25, Z25
+	VADDPS       Z25, Z22, Z22
+	VPMOVZXBD    48(SI)(BX*2), Z25
+	VCVTDQ2PS    Z25, Z25
+	VMULPS       Z24, Z25, Z25
+	VADDPS       Z25, Z23, Z23
 	JMP          advance
 
 addfloat:
-	VADDPS (DX), Z0, Z0
-	VADDPS 64(DX), Z1, Z1
-	VADDPS 128(DX), Z2, Z2
-	VADDPS 192(DX), Z3, Z3
-	VADDPS (DX)(BX*1), Z4, Z4
-	VADDPS 64(DX)(BX*1), Z5, Z5
-	VADDPS 128(DX)(BX*1), Z6, Z6
-	VADDPS 192(DX)(BX*1), Z7, Z7
-	VADDPS (DX)(BX*2), Z8, Z8
-	VADDPS 64(DX)(BX*2), Z9, Z9
-	VADDPS 128(DX)(BX*2), Z10, Z10
-	VADDPS 192(DX)(BX*2), Z11, Z11
-	VADDPS (SI), Z12, Z12
-	VADDPS 64(SI), Z13, Z13
-	VADDPS 128(SI), Z14, Z14
-	VADDPS 192(SI), Z15, Z15
-	VADDPS (SI)(BX*1), Z16, Z16
-	VADDPS 64(SI)(BX*1), Z17, Z17
-	VADDPS 128(SI)(BX*1), Z18, Z18
-	VADDPS 192(SI)(BX*1), Z19, Z19
-	VADDPS (SI)(BX*2), Z20, Z20
-	VADDPS 64(SI)(BX*2), Z21, Z21
-	VADDPS 128(SI)(BX*2), Z22, Z22
-	VADDPS 192(SI)(BX*2), Z23, Z23
+	VMULPS (DX), Z24, Z25
+	VADDPS Z25, Z0, Z0
+	VMULPS 64(DX), Z24, Z25
+	VADDPS Z25, Z1, Z1
+	VMULPS 128(DX), Z24, Z25
+	VADDPS Z25, Z2, Z2
+	VMULPS 192(DX), Z24, Z25
+	VADDPS Z25, Z3, Z3
+	VMULPS (DX)(BX*1), Z24, Z25
+	VADDPS Z25, Z4, Z4
+	VMULPS 64(DX)(BX*1), Z24, Z25
+	VADDPS Z25, Z5, Z5
+	VMULPS 128(DX)(BX*1), Z24, Z25
+	VADDPS Z25, Z6, Z6
+	VMULPS 192(DX)(BX*1), Z24, Z25
+	VADDPS Z25, Z7, Z7
+	VMULPS (DX)(BX*2), Z24, Z25
+	VADDPS Z25, Z8, Z8
+	VMULPS 64(DX)(BX*2), Z24, Z25
+	VADDPS Z25, Z9, Z9
+	VMULPS 128(DX)(BX*2), Z24, Z25
+	VADDPS Z25, Z10, Z10
+	VMULPS 192(DX)(BX*2), Z24, Z25
+	VADDPS Z25, Z11, Z11
+	VMULPS (SI), Z24, Z25
+	VADDPS Z25, Z12, Z12
+	VMULPS 64(SI), Z24, Z25
+	VADDPS Z25, Z13, Z13
+	VMULPS 128(SI), Z24, Z25
+	VADDPS Z25, Z14, Z14
+	VMULPS 192(SI), Z24, Z25
+	VADDPS Z25, Z15, Z15
+	VMULPS (SI)(BX*1), Z24, Z25
+	VADDPS Z25, Z16, Z16
+	VMULPS 64(SI)(BX*1), Z24, Z25
+	VADDPS Z25, Z17, Z17
+	VMULPS 128(SI)(BX*1), Z24, Z25
+	VADDPS Z25, Z18, Z18
+	VMULPS 192(SI)(BX*1), Z24, Z25
+	VADDPS Z25, Z19, Z19
+	VMULPS (SI)(BX*2), Z24, Z25
+	VADDPS Z25, Z20, Z20
+	VMULPS 64(SI)(BX*2), Z24, Z25
+	VADDPS Z25, Z21, Z21
+	VMULPS 128(SI)(BX*2), Z24, Z25
+	VADDPS Z25, Z22, Z22
+	VMULPS 192(SI)(BX*2), Z24, Z25
+	VADDPS Z25, Z23, Z23
 
 advance:
 	IMUL3Q $0x06, BX, BX
@@ -6283,7 +5423,7 @@ added:
 	VMINPS       Z23, Z25, Z23
 	MOVQ         y+80(FP), DX
 	MOVQ         ys+88(FP), BX
-	TESTB        $0x01, 32(CX)
+	TESTB        $0x01, 12(CX)
 	JNE          bytes
 	LEAQ         (DX)(BX*2), SI
 	ADDQ         BX, SI
@@ -6314,156 +5454,56 @@ added:
 	JMP          stored
 
 bytes:
-	VBROADCASTSS 8(CX), Z24
-	VBROADCASTSS 12(CX), Z25
-	VBROADCASTSS 16(CX), Z26
-	VBROADCASTSS 20(CX), Z27
-	VMULPS       Z24, Z0, Z0
-	VMAXPS       Z25, Z0, Z0
-	VMINPS       Z26, Z0, Z0
-	VCVTPS2DQ    Z0, Z0
-	VPADDD       Z27, Z0, Z0
-	VMULPS       Z24, Z1, Z1
-	VMAXPS       Z25, Z1, Z1
-	VMINPS       Z26, Z1, Z1
-	VCVTPS2DQ    Z1, Z1
-	VPADDD       Z27, Z1, Z1
-	VMULPS       Z24, Z2, Z2
-	VMAXPS       Z25, Z2, Z2
-	VMINPS       Z26, Z2, Z2
-	VCVTPS2DQ    Z2, Z2
-	VPADDD       Z27, Z2, Z2
-	VMULPS       Z24, Z3, Z3
-	VMAXPS       Z25, Z3, Z3
-	VMINPS       Z26, Z3, Z3
-	VCVTPS2DQ    Z3, Z3
-	VPADDD       Z27, Z3, Z3
-	VMULPS       Z24, Z4, Z4
-	VMAXPS       Z25, Z4, Z4
-	VMINPS       Z26, Z4, Z4
-	VCVTPS2DQ    Z4, Z4
-	VPADDD       Z27, Z4, Z4
-	VMULPS       Z24, Z5, Z5
-	VMAXPS       Z25, Z5, Z5
-	VMINPS       Z26, Z5, Z5
-	VCVTPS2DQ    Z5, Z5
-	VPADDD       Z27, Z5, Z5
-	VMULPS       Z24, Z6, Z6
-	VMAXPS       Z25, Z6, Z6
-	VMINPS       Z26, Z6, Z6
-	VCVTPS2DQ    Z6, Z6
-	VPADDD       Z27, Z6, Z6
-	VMULPS       Z24, Z7, Z7
-	VMAXPS       Z25, Z7, Z7
-	VMINPS       Z26, Z7, Z7
-	VCVTPS2DQ    Z7, Z7
-	VPADDD       Z27, Z7, Z7
-	VMULPS       Z24, Z8, Z8
-	VMAXPS       Z25, Z8, Z8
-	VMINPS       Z26, Z8, Z8
-	VCVTPS2DQ    Z8, Z8
-	VPADDD       Z27, Z8, Z8
-	VMULPS       Z24, Z9, Z9
-	VMAXPS       Z25, Z9, Z9
-	VMINPS       Z26, Z9, Z9
-	VCVTPS2DQ    Z9, Z9
-	VPADDD       Z27, Z9, Z9
-	VMULPS       Z24, Z10, Z10
-	VMAXPS       Z25, Z10, Z10
-	VMINPS       Z26, Z10, Z10
-	VCVTPS2DQ    Z10, Z10
-	VPADDD       Z27, Z10, Z10
-	VMULPS       Z24, Z11, Z11
-	VMAXPS       Z25, Z11, Z11
-	VMINPS       Z26, Z11, Z11
-	VCVTPS2DQ    Z11, Z11
-	VPADDD       Z27, Z11, Z11
-	VMULPS       Z24, Z12, Z12
-	VMAXPS       Z25, Z12, Z12
-	VMINPS       Z26, Z12, Z12
-	VCVTPS2DQ    Z12, Z12
-	VPADDD       Z27, Z12, Z12
-	VMULPS       Z24, Z13, Z13
-	VMAXPS       Z25, Z13, Z13
-	VMINPS       Z26, Z13, Z13
-	VCVTPS2DQ    Z13, Z13
-	VPADDD       Z27, Z13, Z13
-	VMULPS       Z24, Z14, Z14
-	VMAXPS       Z25, Z14, Z14
-	VMINPS       Z26, Z14, Z14
-	VCVTPS2DQ    Z14, Z14
-	VPADDD       Z27, Z14, Z14
-	VMULPS       Z24, Z15, Z15
-	VMAXPS       Z25, Z15, Z15
-	VMINPS       Z26, Z15, Z15
-	VCVTPS2DQ    Z15, Z15
-	VPADDD       Z27, Z15, Z15
-	VMULPS       Z24, Z16, Z16
-	VMAXPS       Z25, Z16, Z16
-	VMINPS       Z26, Z16, Z16
-	VCVTPS2DQ    Z16, Z16
-	VPADDD       Z27, Z16, Z16
-	VMULPS       Z24, Z17, Z17
-	VMAXPS       Z25, Z17, Z17
-	VMINPS       Z26, Z17, Z17
-	VCVTPS2DQ    Z17, Z17
-	VPADDD       Z27, Z17, Z17
-	VMULPS       Z24, Z18, Z18
-	VMAXPS       Z25, Z18, Z18
-	VMINPS       Z26, Z18, Z18
-	VCVTPS2DQ    Z18, Z18
-	VPADDD       Z27, Z18, Z18
-	VMULPS       Z24, Z19, Z19
-	VMAXPS       Z25, Z19, Z19
-	VMINPS       Z26, Z19, Z19
-	VCVTPS2DQ    Z19, Z19
-	VPADDD       Z27, Z19, Z19
-	VMULPS       Z24, Z20, Z20
-	VMAXPS       Z25, Z20, Z20
-	VMINPS       Z26, Z20, Z20
-	VCVTPS2DQ    Z20, Z20
-	VPADDD       Z27, Z20, Z20
-	VMULPS       Z24, Z21, Z21
-	VMAXPS       Z25, Z21, Z21
-	VMINPS       Z26, Z21, Z21
-	VCVTPS2DQ    Z21, Z21
-	VPADDD       Z27, Z21, Z21
-	VMULPS       Z24, Z22, Z22
-	VMAXPS       Z25, Z22, Z22
-	VMINPS       Z26, Z22, Z22
-	VCVTPS2DQ    Z22, Z22
-	VPADDD       Z27, Z22, Z22
-	VMULPS       Z24, Z23, Z23
-	VMAXPS       Z25, Z23, Z23
-	VMINPS       Z26, Z23, Z23
-	VCVTPS2DQ    Z23, Z23
-	VPADDD       Z27, Z23, Z23
-	LEAQ         (DX)(BX*2), SI
-	ADDQ         BX, SI
-	VPMOVDB      Z0, (DX)
-	VPMOVDB      Z1, 16(DX)
-	VPMOVDB      Z2, 32(DX)
-	VPMOVDB      Z3, 48(DX)
-	VPMOVDB      Z4, (DX)(BX*1)
-	VPMOVDB      Z5, 16(DX)(BX*1)
-	VPMOVDB      Z6, 32(DX)(BX*1)
-	VPMOVDB      Z7, 48(DX)(BX*1)
-	VPMOVDB      Z8, (DX)(BX*2)
-	VPMOVDB      Z9, 16(DX)(BX*2)
-	VPMOVDB      Z10, 32(DX)(BX*2)
-	VPMOVDB      Z11, 48(DX)(BX*2)
-	VPMOVDB      Z12, (SI)
-	VPMOVDB      Z13, 16(SI)
-	VPMOVDB      Z14, 32(SI)
-	VPMOVDB      Z15, 48(SI)
-	VPMOVDB      Z16, (SI)(BX*1)
-	VPMOVDB      Z17, 16(SI)(BX*1)
-	VPMOVDB      Z18, 32(SI)(BX*1)
-	VPMOVDB      Z19, 48(SI)(BX*1)
-	VPMOVDB      Z20, (SI)(BX*2)
-	VPMOVDB      Z21, 16(SI)(BX*2)
-	VPMOVDB      Z22, 32(SI)(BX*2)
-	VPMOVDB      Z23, 48(SI)(BX*2)
+	VCVTPS2DQ Z0, Z0
+	VCVTPS2DQ Z1, Z1
+	VCVTPS2DQ Z2, Z2
+	VCVTPS2DQ Z3, Z3
+	VCVTPS2DQ Z4, Z4
+	VCVTPS2DQ Z5, Z5
+	VCVTPS2DQ Z6, Z6
+	VCVTPS2DQ Z7, Z7
+	VCVTPS2DQ Z8, Z8
+	VCVTPS2DQ Z9, Z9
+	VCVTPS2DQ Z10, Z10
+	VCVTPS2DQ Z11, Z11
+	VCVTPS2DQ Z12, Z12
+	VCVTPS2DQ Z13, Z13
+	VCVTPS2DQ Z14, Z14
+	VCVTPS2DQ Z15, Z15
+	VCVTPS2DQ Z16, Z16
+	VCVTPS2DQ Z17, Z17
+	VCVTPS2DQ Z18, Z18
+	VCVTPS2DQ Z19, Z19
+	VCVTPS2DQ Z20, Z20
+	VCVTPS2DQ Z21, Z21
+	VCVTPS2DQ Z22, Z22
+	VCVTPS2DQ Z23, Z23
+	LEAQ      (DX)(BX*2), SI
+	ADDQ      BX, SI
+	VPMOVDB   Z0, (DX)
+	VPMOVDB   Z1, 16(DX)
+	VPMOVDB   Z2, 32(DX)
+	VPMOVDB   Z3, 48(DX)
+	VPMOVDB   Z4, (DX)(BX*1)
+	VPMOVDB   Z5, 16(DX)(BX*1)
+	VPMOVDB   Z6, 32(DX)(BX*1)
+	VPMOVDB   Z7, 48(DX)(BX*1)
+	VPMOVDB   Z8, (DX)(BX*2)
+	VPMOVDB   Z9, 16(DX)(BX*2)
+	VPMOVDB   Z10, 32(DX)(BX*2)
+	VPMOVDB   Z11, 48(DX)(BX*2)
+	VPMOVDB   Z12, (SI)
+	VPMOVDB   Z13, 16(SI)
+	VPMOVDB   Z14, 32(SI)
+	VPMOVDB   Z15, 48(SI)
+	VPMOVDB   Z16, (SI)(BX*1)
+	VPMOVDB   Z17, 16(SI)(BX*1)
+	VPMOVDB   Z18, 32(SI)(BX*1)
+	VPMOVDB   Z19, 48(SI)(BX*1)
+	VPMOVDB   Z20, (SI)(BX*2)
+	VPMOVDB   Z21, 16(SI)(BX*2)
+	VPMOVDB   Z22, 32(SI)(BX*2)
+	VPMOVDB   Z23, 48(SI)(BX*2)
 
 stored:
 	IMUL3Q $0x06, BX, BX
@@ -6475,7 +5515,7 @@ stored:
 	VZEROUPPER
 	RET
 
-// func depthwiseAVX512(pixels int, x *uint8, xs int, taps int, at *int, w *int8, channels *float32, bias *float32, tail *float32, y *uint8, ys int)
+// func depthwiseAVX512(pixels int, x *uint8, xs int, taps int, at *int, w *int8, channels *float32, shifts *float32, tail *float32, y *uint8, ys int)
 // Requires: AVX, AVX512F, AVX512VNNI
 TEXT ·depthwiseAVX512(SB), NOSPLIT, $0-88
 	MOVQ x+8(FP), AX
@@ -6544,7 +5584,7 @@ tapblock8:
 	VMULPS       Z8, Z6, Z6
 	VCVTDQ2PS    Z7, Z7
 	VMULPS       Z8, Z7, Z7
-	MOVQ         bias+56(FP), DI
+	MOVQ         shifts+56(FP), DI
 	VMOVUPS      (DI), Z8
 	VADDPS       Z8, Z0, Z0
 	VADDPS       Z8, Z1, Z1
@@ -6574,7 +5614,7 @@ tapblock8:
 	VMINPS       Z7, Z9, Z7
 	MOVQ         y+72(FP), DX
 	MOVQ         ys+80(FP), BX
-	TESTB        $0x01, 32(SI)
+	TESTB        $0x01, 12(SI)
 	JNE          bytesblock8
 	LEAQ         (DX)(BX*2), R8
 	ADDQ         BX, R8
@@ -6591,62 +5631,26 @@ tapblock8:
 	JMP          storedblock8
 
 bytesblock8:
-	VBROADCASTSS 8(SI), Z8
-	VBROADCASTSS 12(SI), Z9
-	VBROADCASTSS 16(SI), Z10
-	VBROADCASTSS 20(SI), Z11
-	VMULPS       Z8, Z0, Z0
-	VMAXPS       Z9, Z0, Z0
-	VMINPS       Z10, Z0, Z0
-	VCVTPS2DQ    Z0, Z0
-	VPADDD       Z11, Z0, Z0
-	VMULPS       Z8, Z1, Z1
-	VMAXPS       Z9, Z1, Z1
-	VMINPS       Z10, Z1, Z1
-	VCVTPS2DQ    Z1, Z1
-	VPADDD       Z11, Z1, Z1
-	VMULPS       Z8, Z2, Z2
-	VMAXPS       Z9, Z2, Z2
-	VMINPS       Z10, Z2, Z2
-	VCVTPS2DQ    Z2, Z2
-	VPADDD       Z11, Z2, Z2
-	VMULPS       Z8, Z3, Z3
-	VMAXPS       Z9, Z3, Z3
-	VMINPS       Z10, Z3, Z3
-	VCVTPS2DQ    Z3, Z3
-	VPADDD       Z11, Z3, Z3
-	VMULPS       Z8, Z4, Z4
-	VMAXPS       Z9, Z4, Z4
-	VMINPS       Z10, Z4, Z4
-	VCVTPS2DQ    Z4, Z4
-	VPADDD       Z11, Z4, Z4
-	VMULPS       Z8, Z5, Z5
-	VMAXPS       Z9, Z5, Z5
-	VMINPS       Z10, Z5, Z5
-	VCVTPS2DQ    Z5, Z5
-	VPADDD       Z11, Z5, Z5
-	VMULPS       Z8, Z6, Z6
-	VMAXPS       Z9, Z6, Z6
-	VMINPS       Z10, Z6, Z6
-	VCVTPS2DQ    Z6, Z6
-	VPADDD       Z11, Z6, Z6
-	VMULPS       Z8, Z7, Z7
-	VMAXPS       Z9, Z7, Z7
-	VMINPS       Z10, Z7, Z7
-	VCVTPS2DQ    Z7, Z7
-	VPADDD       Z11, Z7, Z7
-	LEAQ         (DX)(BX*2), R8
-	ADDQ         BX, R8
-	LEAQ         (R8)(BX*2), R9
-	ADDQ         BX, R9
-	VPMOVDB      Z0, (DX)
-	VPMOVDB      Z1, (DX)(BX*1)
-	VPMOVDB      Z2, (DX)(BX*2)
-	VPMOVDB      Z3, (R8)
-	VPMOVDB      Z4, (R8)(BX*1)
-	VPMOVDB      Z5, (R8)(BX*2)
-	VPMOVDB      Z6, (R9)
-	VPMOVDB      Z7, (R9)(BX*1)
+	VCVTPS2DQ Z0, Z0
+	VCVTPS2DQ Z1, Z1
+	VCVTPS2DQ Z2, Z2
+	VCVTPS2DQ Z3, Z3
+	VCVTPS2DQ Z4, Z4
+	VCVTPS2DQ Z5, Z5
+	VCVTPS2DQ Z6, Z6
+	VCVTPS2DQ Z7, Z7
+	LEAQ      (DX)(BX*2), R8
+	ADDQ      BX, R8
+	LEAQ      (R8)(BX*2), R9
+	ADDQ      BX, R9
+	VPMOVDB   Z0, (DX)
+	VPMOVDB   Z1, (DX)(BX*1)
+	VPMOVDB   Z2, (DX)(BX*2)
+	VPMOVDB   Z3, (R8)
+	VPMOVDB   Z4, (R8)(BX*1)
+	VPMOVDB   Z5, (R8)(BX*2)
+	VPMOVDB   Z6, (R9)
+	VPMOVDB   Z7, (R9)(BX*1)
 
 storedblock8:
 	IMUL3Q $0x08, BX, BX
@@ -6700,7 +5704,7 @@ tapblock4:
 	VMULPS       Z8, Z2, Z2
 	VCVTDQ2PS    Z3, Z3
 	VMULPS       Z8, Z3, Z3
-	MOVQ         bias+56(FP), DI
+	MOVQ         shifts+56(FP), DI
 	VMOVUPS      (DI), Z8
 	VADDPS       Z8, Z0, Z0
 	VADDPS       Z8, Z1, Z1
@@ -6718,7 +5722,7 @@ tapblock4:
 	VMINPS       Z3, Z9, Z3
 	MOVQ         y+72(FP), DX
 	MOVQ         ys+80(FP), BX
-	TESTB        $0x01, 32(SI)
+	TESTB        $0x01, 12(SI)
 	JNE          bytesblock4
 	LEAQ         (DX)(BX*2), R8
 	ADDQ         BX, R8
@@ -6729,36 +5733,16 @@ tapblock4:
 	JMP          storedblock4
 
 bytesblock4:
-	VBROADCASTSS 8(SI), Z8
-	VBROADCASTSS 12(SI), Z9
-	VBROADCASTSS 16(SI), Z10
-	VBROADCASTSS 20(SI), Z11
-	VMULPS       Z8, Z0, Z0
-	VMAXPS       Z9, Z0, Z0
-	VMINPS       Z10, Z0, Z0
-	VCVTPS2DQ    Z0, Z0
-	VPADDD       Z11, Z0, Z0
-	VMULPS       Z8, Z1, Z1
-	VMAXPS       Z9, Z1, Z1
-	VMINPS       Z10, Z1, Z1
-	VCVTPS2DQ    Z1, Z1
-	VPADDD       Z11, Z1, Z1
-	VMULPS       Z8, Z2, Z2
-	VMAXPS       Z9, Z2, Z2
-	VMINPS       Z10, Z2, Z2
-	VCVTPS2DQ    Z2, Z2
-	VPADDD       Z11, Z2, Z2
-	VMULPS       Z8, Z3, Z3
-	VMAXPS       Z9, Z3, Z3
-	VMINPS       Z10, Z3, Z3
-	VCVTPS2DQ    Z3, Z3
-	VPADDD       Z11, Z3, Z3
-	LEAQ         (DX)(BX*2), R8
-	ADDQ         BX, R8
-	VPMOVDB      Z0, (DX)
-	VPMOVDB      Z1, (DX)(BX*1)
-	VPMOVDB      Z2, (DX)(BX*2)
-	VPMOVDB      Z3, (R8)
+	VCVTPS2DQ Z0, Z0
+	VCVTPS2DQ Z1, Z1
+	VCVTPS2DQ Z2, Z2
+	VCVTPS2DQ Z3, Z3
+	LEAQ      (DX)(BX*2), R8
+	ADDQ      BX, R8
+	VPMOVDB   Z0, (DX)
+	VPMOVDB   Z1, (DX)(BX*1)
+	VPMOVDB   Z2, (DX)(BX*2)
+	VPMOVDB   Z3, (R8)
 
 storedblock4:
 	IMUL3Q $0x04, BX, BX
@@ -6800,7 +5784,7 @@ tapblock2:
 	VMULPS       Z8, Z0, Z0
 	VCVTDQ2PS    Z1, Z1
 	VMULPS       Z8, Z1, Z1
-	MOVQ         bias+56(FP), DI
+	MOVQ         shifts+56(FP), DI
 	VMOVUPS      (DI), Z8
 	VADDPS       Z8, Z0, Z0
 	VADDPS       Z8, Z1, Z1
@@ -6812,29 +5796,17 @@ tapblock2:
 	VMINPS       Z1, Z9, Z1
 	MOVQ         y+72(FP), DX
 	MOVQ         ys+80(FP), BX
-	TESTB        $0x01, 32(SI)
+	TESTB        $0x01, 12(SI)
 	JNE          bytesblock2
 	VMOVUPS      Z0, (DX)
 	VMOVUPS      Z1, (DX)(BX*1)
 	JMP          storedblock2
 
 bytesblock2:
-	VBROADCASTSS 8(SI), Z8
-	VBROADCASTSS 12(SI), Z9
-	VBROADCASTSS 16(SI), Z10
-	VBROADCASTSS 20(SI), Z11
-	VMULPS       Z8, Z0, Z0
-	VMAXPS       Z9, Z0, Z0
-	VMINPS       Z10, Z0, Z0
-	VCVTPS2DQ    Z0, Z0
-	VPADDD       Z11, Z0, Z0
-	VMULPS       Z8, Z1, Z1
-	VMAXPS       Z9, Z1, Z1
-	VMINPS       Z10, Z1, Z1
-	VCVTPS2DQ    Z1, Z1
-	VPADDD       Z11, Z1, Z1
-	VPMOVDB      Z0, (DX)
-	VPMOVDB      Z1, (DX)(BX*1)
+	VCVTPS2DQ Z0, Z0
+	VCVTPS2DQ Z1, Z1
+	VPMOVDB   Z0, (DX)
+	VPMOVDB   Z1, (DX)(BX*1)
 
 storedblock2:
 	IMUL3Q $0x02, BX, BX
@@ -6871,7 +5843,7 @@ tapblock1:
 	VMOVUPS      64(DI), Z8
 	VCVTDQ2PS    Z0, Z0
 	VMULPS       Z8, Z0, Z0
-	MOVQ         bias+56(FP), DI
+	MOVQ         shifts+56(FP), DI
 	VMOVUPS      (DI), Z8
 	VADDPS       Z8, Z0, Z0
 	VBROADCASTSS (SI), Z8
@@ -6880,22 +5852,14 @@ tapblock1:
 	VMINPS       Z0, Z9, Z0
 	MOVQ         y+72(FP), DX
 	MOVQ         ys+80(FP), BX
-	TESTB        $0x01, 32(SI)
+	TESTB        $0x01, 12(SI)
 	JNE          bytesblock1
 	VMOVUPS      Z0, (DX)
 	JMP          storedblock1
 
 bytesblock1:
-	VBROADCASTSS 8(SI), Z8
-	VBROADCASTSS 12(SI), Z9
-	VBROADCASTSS 16(SI), Z10
-	VBROADCASTSS 20(SI), Z11
-	VMULPS       Z8, Z0, Z0
-	VMAXPS       Z9, Z0, Z0
-	VMINPS       Z10, Z0, Z0
-	VCVTPS2DQ    Z0, Z0
-	VPADDD       Z11, Z0, Z0
-	VPMOVDB      Z0, (DX)
+	VCVTPS2DQ Z0, Z0
+	VPMOVDB   Z0, (DX)
 
 storedblock1:
 	IMUL3Q $0x01, BX, BX
@@ -6911,17 +5875,17 @@ behindblock1:
 	VZEROUPPER
 	RET
 
-// func bytesAVX512(vectors int, x *float32, tail *float32, y *uint8)
+// func bytesAVX512(vectors int, x *float32, scale *float32, y *uint8)
 // Requires: AVX, AVX512F
 TEXT ·bytesAVX512(SB), NOSPLIT, $0-32
 	MOVQ         vectors+0(FP), AX
 	MOVQ         x+8(FP), CX
 	MOVQ         y+24(FP), DX
-	MOVQ         tail+16(FP), BX
-	VBROADCASTSS 8(BX), Z1
-	VBROADCASTSS 12(BX), Z2
-	VBROADCASTSS 16(BX), Z3
-	VBROADCASTSS 20(BX), Z4
+	MOVQ         scale+16(FP), BX
+	VBROADCASTSS (BX), Z1
+	VBROADCASTSS 4(BX), Z2
+	VBROADCASTSS 8(BX), Z3
+	VBROADCASTSS 12(BX), Z4
 
 vector:
 	VMULPS    (CX), Z1, Z0

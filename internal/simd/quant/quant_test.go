@@ -39,13 +39,14 @@ func randomScale(rng *rand.Rand) Scale {
 
 func randomOp(rng *rand.Rand) (op Op) {
 	op.Window, op.N = randomWindow(rng)
-	op.Groups, op.M, op.Bias, op.In = 1+rng.IntN(3)/2*rng.IntN(3), 1+rng.IntN(150), rng.IntN(2) == 0, randomScale(rng)
+	op.Groups, op.M, op.Zero, op.Factor = 1+rng.IntN(3)/2*rng.IntN(3), 1+rng.IntN(150), randomScale(rng).Zero, randomScale(rng).Scale
 	op.Tail = Tail{Lo: float32(math.Inf(-1)), Hi: float32(math.Inf(1)), Bytes: rng.IntN(2) == 0, Adds: Addend(rng.IntN(3))}
-	op.Tail.Addend = randomScale(rng)
-	op.Tail.Out = randomScale(rng)
-	op.Tail.Out.Scale *= 100
+	op.Tail.Factor = randomScale(rng).Scale
+	if op.Tail.Bytes {
+		op.Tail.Lo, op.Tail.Hi, op.Factor = 0, 255, op.Factor/100
+	}
 	if rng.IntN(2) == 0 {
-		op.Tail.Lo, op.Tail.Hi = 0, 60
+		op.Tail.Lo, op.Tail.Hi = 3, 60
 	}
 	return op
 }
@@ -68,14 +69,15 @@ func randomWeights(rng *rand.Rand, n int) []int8 {
 
 // operands are those of a convolution, in memory that make returns.
 type operands struct {
-	x, addend    []uint8
-	w            []int8
-	scales, bias []float32
+	x, addend []uint8
+	w         []int8
+	scales    []float32
+	shifts    []float32
 }
 
 func operandsOf(rng *rand.Rand, op Op) (o operands) {
 	o.x, o.w = randomBytes(rng, op.N*op.H*op.W*op.Groups*op.C), randomWeights(rng, op.filters()*op.Rows())
-	o.scales, o.bias = simdtest.Randoms[float32](rng, op.filters()), simdtest.Randoms[float32](rng, op.filters())
+	o.scales, o.shifts = simdtest.Randoms[float32](rng, op.filters()), simdtest.Randoms[float32](rng, ShiftLen(op.filters()))
 	for i := range o.scales {
 		o.scales[i] = float32(math.Abs(float64(o.scales[i])))
 		if rng.IntN(20) == 0 {
@@ -104,18 +106,15 @@ func (o operands) defined(op Op) []uint8 {
 					continue
 				}
 				x := o.x[((n*op.H+iy)*op.W+ix)*op.Groups*op.C+filter/op.M*op.C+c]
-				sum += (int64(x) - int64(op.In.Zero)) * int64(o.w[(filter*op.C+c)*op.KH*op.KW+t])
+				sum += (int64(x) - int64(op.Zero)) * int64(o.w[(filter*op.C+c)*op.KH*op.KW+t])
 			}
 		}
-		v := float32(float32(sum)*float32(op.In.Scale*o.scales[filter])) + 0
-		if op.Bias {
-			v += o.bias[filter]
-		}
+		v := float32(float32(sum)*float32(op.Factor*o.scales[filter])) + o.shifts[filter]
 		switch op.Tail.Adds {
 		case AddFloats:
-			v += words[float32](o.addend, op.Results())[i]
+			v += float32(words[float32](o.addend, op.Results())[i] * op.Tail.Factor)
 		case AddBytes:
-			v += float32(float32(int(o.addend[i])-int(op.Tail.Addend.Zero)) * op.Tail.Addend.Scale)
+			v += float32(float32(o.addend[i]) * op.Tail.Factor)
 		}
 		op.Tail.put(y, i, v)
 	}
@@ -131,11 +130,10 @@ func (t Tail) put(y []uint8, i int, v float32) {
 		words[float32](y, len(y)/4)[i] = v
 		return
 	}
-	q := math.RoundToEven(float64(v*(1/t.Out.Scale))) + float64(t.Out.Zero)
-	if !(q > 0) {
-		q = 0
+	y[i] = 0
+	if v == v {
+		y[i] = uint8(math.RoundToEven(float64(v)))
 	}
-	y[i] = uint8(min(q, 255))
 }
 
 // requireSame compares results exactly: NaN is NaN.
@@ -169,9 +167,29 @@ func (o operands) conv(k *Kernels, op Op, make func(n int) []uint8) []uint8 {
 		c.Frame(x, o.x, 0, c.Frames())
 	}
 	for i := range c.Tasks() {
-		c.Run(y, x, packed, o.bias, o.addend, make(c.ScratchLen()), i, i+1)
+		c.Run(y, x, packed, o.shifts, o.addend, make(c.ScratchLen()), i, i+1)
 	}
 	return y
+}
+
+func TestImagesMayBeInPlanes(t *testing.T) {
+	eachLevel(t, func(t *testing.T, k *Kernels) {
+		rng := rand.New(rand.NewPCG(79, 79))
+		for i := range trials(100) {
+			op := randomOp(rng)
+			op.Groups, op.C = 1, 1+i%7
+			o := operandsOf(rng, op)
+			want := o.defined(op)
+			last, pixels := o.x, op.H*op.W
+			o.x = make([]uint8, len(last))
+			for i, v := range last {
+				n, at, c := i/op.C/pixels, i/op.C%pixels, i%op.C
+				o.x[(n*op.C+c)*pixels+at] = v
+			}
+			op.Planes = true
+			requireSame(t, op, want, o.conv(k, op, func(n int) []uint8 { return randomBytes(rng, n) }))
+		}
+	})
 }
 
 func TestProductsAreThoseOfTheDefinition(t *testing.T) {
@@ -195,7 +213,7 @@ func TestProductsAreThoseOfTheDefinition(t *testing.T) {
 				x = make([]uint8, n)
 				c.Frame(x, o.x, 0, c.Frames())
 			}
-			c.Run(y, x, packed, o.bias, o.addend, make([]uint8, c.ScratchLen()), 0, c.Tasks())
+			c.Run(y, x, packed, o.shifts, o.addend, make([]uint8, c.ScratchLen()), 0, c.Tasks())
 			requireSame(t, op, want, y)
 		}
 	})
@@ -226,7 +244,7 @@ func (o operands) depthwise(k *Kernels, op Op, make func(n int) []uint8) []uint8
 		x = make(n)
 		d.Frame(x, o.x, 0, d.Frames())
 	}
-	d.Run(y, x, packed, o.bias, make(d.ScratchLen()), 0, d.Tasks())
+	d.Run(y, x, packed, o.shifts, make(d.ScratchLen()), 0, d.Tasks())
 	return y
 }
 
@@ -277,7 +295,11 @@ func TestBytesAreTheNearest(t *testing.T) {
 			}
 			want, got := make([]uint8, len(x)), make([]uint8, len(x))
 			for i, v := range x {
-				Tail{Lo: float32(math.Inf(-1)), Hi: float32(math.Inf(1)), Bytes: true, Out: s}.put(want, i, v)
+				q := math.RoundToEven(float64(v*(1/s.Scale))) + float64(s.Zero)
+				if !(q > 0) {
+					q = 0
+				}
+				want[i] = uint8(min(q, 255))
 			}
 			NewBytes(k, s).Run(got, x)
 			require.Equal(t, want, got)
@@ -288,9 +310,9 @@ func TestBytesAreTheNearest(t *testing.T) {
 func TestSumsDoNotSaturate(t *testing.T) {
 	eachLevel(t, func(t *testing.T, k *Kernels) {
 		for _, sign := range []int8{1, -1} {
-			op := Op{Window: window.Window{C: 4000, H: 1, W: 1, KH: 1, KW: 1, OH: 1, OW: 1, SH: 1, SW: 1, DH: 1, DW: 1}, N: 7, Groups: 1, M: 33, In: Scale{Scale: 1}}
+			op := Op{Window: window.Window{C: 4000, H: 1, W: 1, KH: 1, KW: 1, OH: 1, OW: 1, SH: 1, SW: 1, DH: 1, DW: 1}, N: 7, Groups: 1, M: 33, Factor: 1}
 			op.Tail = Tail{Lo: float32(math.Inf(-1)), Hi: float32(math.Inf(1))}
-			o := operands{x: make([]uint8, 7*4000), w: make([]int8, 33*4000), scales: simdtest.Repeat(1, 33)}
+			o := operands{x: make([]uint8, 7*4000), w: make([]int8, 33*4000), scales: simdtest.Repeat(1, 33), shifts: make([]float32, ShiftLen(33))}
 			for i := range o.x {
 				o.x[i] = 255
 			}
@@ -316,7 +338,7 @@ func TestNothingIsAllocated(t *testing.T) {
 		require.Zero(t, testing.AllocsPerRun(10, func() {
 			c.Pack(packed, o.w, o.scales, 0, c.Packs())
 			c.Frame(x, o.x, 0, c.Frames())
-			c.Run(y, x, packed, o.bias, o.addend, scratch, 0, c.Tasks())
+			c.Run(y, x, packed, o.shifts, o.addend, scratch, 0, c.Tasks())
 		}))
 	})
 }
