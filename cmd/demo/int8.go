@@ -2,10 +2,12 @@ package main
 
 import (
 	"context"
+	"fmt"
 	"io"
 	"math"
 
 	"github.com/plexaura/plexaura/engine"
+	"github.com/plexaura/plexaura/internal/regular"
 	"github.com/plexaura/plexaura/vm"
 )
 
@@ -54,4 +56,43 @@ func benchInt8Layers(ctx context.Context, out io.Writer, e engine.Engine, m mode
 		return err
 	}
 	return benchInstructions(ctx, out, w, "inference in 8-bit integers", batch, measureLimits())
+}
+
+// fewerBits is the flags that have an inference program compute with fewer bits.
+type fewerBits struct {
+	weights weightsType
+	ranges  *string
+}
+
+func (c *call) pickFewerBits() fewerBits {
+	return fewerBits{c.pickWeightsType(), c.String("ranges", "", "compute in 8-bit integers by the ranges in this `file`, which demo calibrate writes")}
+}
+
+// options returns the options of the program: none for float32.
+func (s fewerBits) options() ([]vm.Option, error) {
+	opts, err := s.weights.options()
+	if err != nil || *s.ranges == "" {
+		return opts, err
+	}
+	if len(opts) > 0 {
+		return nil, usagef("-ranges: weights are int8 then; run it without -weights-type")
+	}
+	f, err := regular.Open(*s.ranges)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	ranges, err := vm.ReadRanges(f)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", *s.ranges, err)
+	}
+	return []vm.Option{vm.Quantise(ranges)}, nil
+}
+
+// what is what is in fewer bits.
+func (s fewerBits) what() string {
+	if *s.ranges != "" {
+		return "arithmetic"
+	}
+	return "weights"
 }
