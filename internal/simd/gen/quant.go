@@ -28,8 +28,13 @@ func quants(t *target) string {
 	q.depthwise()
 	q.bytes()
 	q.largest()
-	return fmt.Sprintf("\nvar %s = Kernels{lanes: %d, vecs: %d, rows: %d, wide: %t, vector: true, tiles: [][]tileFunc{nil, %s}, depthwise: depthwise%[7]s, bytes: bytes%[7]s, max: max%[7]s}\n",
-		t.level(), t.width(), q.vecs, q.rows, t.mask == vecmask, table.String(), t.name)
+	more := ""
+	if q.deep() {
+		q.columns()
+		more = fmt.Sprintf(", columns: columns%[1]s, apart: apart%[1]s", q.name)
+	}
+	return fmt.Sprintf("\nvar %s = Kernels{lanes: %d, vecs: %d, rows: %d, wide: %t, vector: true, tiles: [][]tileFunc{nil, %s}, depthwise: depthwise%[7]s, bytes: bytes%[7]s, max: max%[7]s%[8]s}\n",
+		t.level(), t.width(), q.vecs, q.rows, t.mask == vecmask, table.String(), t.name, more)
 }
 
 // quant emits kernels of 8-bit integers. AVX-512 has the products of four bytes in one instruction.
@@ -414,4 +419,141 @@ func (q *quant) largest() {
 	q.JNE(operand.LabelRef("pixel"))
 	q.VZEROUPPER()
 	q.RET()
+}
+
+// columns emits the kernels of 3×3 filters of one channel for 64 channels: of windows one pixel apart,
+// which share columns, and of windows further apart. Bytes of three rows are interleaved, so that
+// one instruction multiplies a column. What is interleaved and packed again stays in its lane of 128
+// bits: vector j has elements 4j to 4j+3 of each 16 channels.
+func (q *quant) columns() {
+	for _, shared := range []bool{true, false} {
+		q.column(map[bool]string{true: "columns", false: "apart"}[shared], shared)
+	}
+}
+
+// The registers of a column kernel: sums of up to three windows, a column, and what is kept in a row.
+const (
+	columnAt   = 12
+	columnTemp = 16
+	columnKept = 20
+)
+
+func (q *quant) column(name string, shared bool) {
+	q.function(name+q.name, "is a columnFunc.", "func(pixels int, x *uint8, rows *int, pixel, xs int, w *int8, channels, shifts, tail *float32, y *uint8, ys, last int)")
+	x, rows, w, channels, y, ys, count := q.arg("x"), q.arg("rows"), q.arg("w"), q.arg("channels"), q.arg("y"), q.arg("ys"), q.arg("pixels")
+	step, below, last, at := q.GP64(), q.GP64(), q.GP64(), q.GP64()
+	zero, scale, shift, lo, hi := q.regs[columnKept], q.regs[columnKept+1:], q.regs[columnKept+5:], q.regs[columnKept+9], q.regs[columnKept+10]
+	q.VPXORD(zero, zero, zero)
+	q.Load(q.Param("shifts"), at)
+	for j := range 4 {
+		q.VMOVUPS(operand.Mem{Base: channels, Disp: (4 + j) * q.size}, scale[j])
+		q.VMOVUPS(operand.Mem{Base: at, Disp: 16 * j}, shift[j].AsX())
+		for lane := 1; lane < 4; lane++ {
+			q.VINSERTF32X4(operand.Imm(uint64(lane)), operand.Mem{Base: at, Disp: lane*q.size + 16*j}, shift[j], shift[j])
+		}
+	}
+	q.tail = q.arg("tail")
+	q.all(unsafe.Offsetof(tailFields.Lo), lo)
+	q.all(unsafe.Offsetof(tailFields.Hi), hi)
+	q.Load(q.Param("last"), last)
+	q.MOVQ(operand.I32(-1), at)
+	q.BZHIQ(last, at, at)
+	q.KMOVQ(at, reg.K1)
+	q.MOVQ(operand.Mem{Base: rows, Disp: 8}, below)
+	q.MOVQ(operand.Mem{Base: rows, Disp: 16}, last)
+	clear := func(window int) {
+		for j := range 4 {
+			q.VMOVUPS(operand.Mem{Base: channels, Disp: j * q.size}, q.regs[4*window+j])
+		}
+	}
+	if !shared {
+		pixel := q.arg("pixel")
+		q.Load(q.Param("xs"), step)
+		q.Label("pixel")
+		clear(0)
+		for kx := range 3 {
+			from := operand.Mem{Base: x}
+			if kx > 0 {
+				from.Index, from.Scale = pixel, uint8(kx)
+			}
+			if kx == 0 {
+				q.interleave(x, below, last, zero)
+			} else {
+				q.LEAQ(from, at)
+				q.interleave(at, below, last, zero)
+			}
+			q.products(w, kx, 0)
+		}
+		q.columnDone(scale, shift, lo, hi, y)
+		q.ADDQ(ys, y)
+		q.ADDQ(step, x)
+		q.DECQ(count)
+		q.JNE(operand.LabelRef("pixel"))
+		q.VZEROUPPER()
+		q.RET()
+		return
+	}
+	q.Load(q.Param("pixel"), step)
+	q.MOVQ(operand.I32(-2), at)
+	clear(0)
+	clear(1)
+	q.Label("column")
+	clear(2)
+	q.interleave(x, below, last, zero)
+	for window := range 3 {
+		q.products(w, 2-window, window)
+	}
+	q.CMPQ(at, operand.Imm(0))
+	q.JLT(operand.LabelRef("next"))
+	q.columnDone(scale, shift, lo, hi, y)
+	q.ADDQ(ys, y)
+	q.Label("next")
+	for i := range 8 {
+		q.VMOVAPS(q.regs[i+4], q.regs[i])
+	}
+	q.ADDQ(step, x)
+	q.INCQ(at)
+	q.CMPQ(at, count)
+	q.JLT(operand.LabelRef("column"))
+	q.VZEROUPPER()
+	q.RET()
+}
+
+// interleave reads a column of three rows.
+func (q *quant) interleave(x, below, last reg.GPVirtual, zero reg.VecPhysical) {
+	v, t := q.regs[columnAt:columnAt+4], q.regs[columnTemp:columnTemp+4]
+	q.VMOVDQU8(operand.Mem{Base: x}, v[0])
+	q.VMOVDQU8(operand.Mem{Base: x, Index: below, Scale: 1}, v[1])
+	q.VMOVDQU8(operand.Mem{Base: x, Index: last, Scale: 1}, v[2])
+	q.VPUNPCKLBW(v[1], v[0], t[0])
+	q.VPUNPCKHBW(v[1], v[0], t[1])
+	q.VPUNPCKLBW(zero, v[2], t[2])
+	q.VPUNPCKHBW(zero, v[2], t[3])
+	q.VPUNPCKLWD(t[2], t[0], v[0])
+	q.VPUNPCKHWD(t[2], t[0], v[1])
+	q.VPUNPCKLWD(t[3], t[1], v[2])
+	q.VPUNPCKHWD(t[3], t[1], v[3])
+}
+
+// products adds the products of the column and that of the filter to the sums of a window.
+func (q *quant) products(w reg.GPVirtual, kx, window int) {
+	for j := range 4 {
+		q.VPDPBUSD(operand.Mem{Base: w, Disp: (4*kx + j) * q.size}, q.regs[columnAt+j], q.regs[4*window+j])
+	}
+}
+
+// columnDone stores the bytes of the first window, whose registers it uses up.
+func (q *quant) columnDone(scale, shift []reg.VecPhysical, lo, hi reg.VecPhysical, y reg.GPVirtual) {
+	for j, sum := range q.regs[:4] {
+		q.VCVTDQ2PS(sum, sum)
+		q.VMULPS(scale[j], sum, sum)
+		q.VADDPS(shift[j], sum, sum)
+		q.VMAXPS(sum, lo, sum)
+		q.VMINPS(sum, hi, sum)
+		q.VCVTPS2DQ(sum, sum)
+	}
+	q.VPACKUSDW(q.regs[1], q.regs[0], q.regs[0])
+	q.VPACKUSDW(q.regs[3], q.regs[2], q.regs[2])
+	q.VPACKUSWB(q.regs[2], q.regs[0], q.regs[0])
+	q.VMOVDQU8(q.regs[0], reg.K1, operand.Mem{Base: y})
 }

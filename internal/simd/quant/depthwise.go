@@ -16,6 +16,10 @@ type Depthwise struct {
 	k    *Kernels
 	taps []int
 	tail abi.QuantTail
+
+	rows [3]int // where the rows of 3×3 windows begin
+	wide bool   // 64 channels at once
+	unit int    // channels at once
 }
 
 // NewDepthwise plans op for k.
@@ -24,50 +28,71 @@ func NewDepthwise(k *Kernels, op Op) *Depthwise {
 	d := &Depthwise{Op: op, k: k, tail: op.Tail.tail()}
 	image := op.Window
 	image.C = op.Groups
-	slack := isa.RoundUp(op.Groups, k.lanes) - op.Groups
+	d.wide = k.columns != nil && op.KH == 3 && op.KW == 3 && op.Tail.Bytes
+	if d.unit = k.lanes; d.wide {
+		d.unit = wideChannels
+	}
+	slack := isa.RoundUp(op.Groups, d.unit) - op.Groups
 	d.frame = frameOf(image, op.N, 1, op.Groups, slack, op.Zero, false)
 	for ky := range op.KH {
 		for kx := range op.KW {
 			d.taps = append(d.taps, (ky*op.DH*d.fw+kx*op.DW)*op.Groups)
 		}
 	}
+	for ky := range d.rows {
+		d.rows[ky] = ky * op.DH * d.fw * op.Groups
+	}
 	return d
 }
 
-func (d *Depthwise) vectors() int { return isa.Ceil(d.Groups, d.k.lanes) }
+// wideChannels is how many channels columns of bytes have.
+const wideChannels = 64
 
-// vectorBytes is the bytes of a packed vector of channels: the sums' first values, the scales, and a
-// vector for each tap.
-func (d *Depthwise) vectorBytes() int { return 4 * d.k.lanes * (2 + len(d.taps)) }
+func (d *Depthwise) units() int { return isa.Ceil(d.Groups, d.unit) }
+
+// unitBytes is the bytes of a packed unit of channels: the sums' first values, the scales, and for each
+// tap an int32, or for each column four bytes, the last of which is 0.
+func (d *Depthwise) unitBytes() int {
+	if d.wide {
+		return 4 * d.unit * (2 + d.KW)
+	}
+	return 4 * d.unit * (2 + len(d.taps))
+}
 
 // PackedLen is the bytes of packed filters.
-func (d *Depthwise) PackedLen() int { return d.vectors() * d.vectorBytes() }
+func (d *Depthwise) PackedLen() int { return d.units() * d.unitBytes() }
 
 // Packs is the number of tasks of Pack.
-func (d *Depthwise) Packs() int { return d.vectors() }
+func (d *Depthwise) Packs() int { return d.units() }
 
 // Form names the form that Pack makes; see [Conv.Form].
 func (d *Depthwise) Form() Form {
-	return Form{groups: d.Groups, kh: d.KH, kw: d.KW, k: d.k.lanes, zero: d.Zero, factor: d.Factor}
+	return Form{groups: d.Groups, kh: d.KH, kw: d.KW, k: d.unit, zero: d.Zero, factor: d.Factor}
 }
 
 // Pack does tasks lo to hi of packing filters (Groups,1,KH,KW); see [Conv.Pack].
 func (d *Depthwise) Pack(packed []uint8, w []int8, scales []float32, lo, hi int) {
 	need("packed filters", len(packed), d.PackedLen())
 	need("filters", len(w), d.Groups*len(d.taps))
-	lanes := d.k.lanes
 	for v := lo; v < hi; v++ {
-		mem := packed[v*d.vectorBytes():][:d.vectorBytes()]
+		mem := packed[v*d.unitBytes():][:d.unitBytes()]
 		clear(mem)
-		first, scale, taps := words[int32](mem, lanes), words[float32](mem[4*lanes:], lanes), words[int32](mem[8*lanes:], lanes*len(d.taps))
-		for lane := range min(lanes, d.Groups-v*lanes) {
-			channel, sum := v*lanes+lane, int32(0)
+		first, scale, taps := words[int32](mem, d.unit), words[float32](mem[4*d.unit:], d.unit), mem[8*d.unit:]
+		for lane := range min(d.unit, d.Groups-v*d.unit) {
+			channel, sum, at := v*d.unit+lane, int32(0), lane
+			if d.wide {
+				at = lane/4%4*16 + lane/16*4 + lane%4
+			}
 			for t := range d.taps {
 				n := w[channel*len(d.taps)+t]
 				sum += int32(n)
-				taps[t*lanes+lane] = d.k.tap(n)
+				if d.wide {
+					taps[4*(t%d.KW*d.unit+at)+t/d.KW] = uint8(n)
+				} else {
+					words[int32](taps, d.unit*len(d.taps))[t*d.unit+at] = d.k.tap(n)
+				}
 			}
-			first[lane], scale[lane] = -int32(d.Zero)*sum, d.Factor*scales[channel]
+			first[at], scale[at] = -int32(d.Zero)*sum, d.Factor*scales[channel]
 		}
 	}
 }
@@ -89,7 +114,12 @@ func (d *Depthwise) Work() int { return d.Results() * len(d.taps) }
 
 // ScratchLen is the bytes of scratch memory that a worker needs: the results of a vector that
 // is not full.
-func (d *Depthwise) ScratchLen() int { return 4 * d.k.lanes * d.OW }
+func (d *Depthwise) ScratchLen() int {
+	if d.wide {
+		return 0
+	}
+	return 4 * d.unit * d.OW
+}
 
 // Run does tasks lo to hi; see [Conv.Run].
 func (d *Depthwise) Run(y, x, packed []uint8, shifts []float32, scratch []uint8, lo, hi int) {
@@ -100,15 +130,30 @@ func (d *Depthwise) Run(y, x, packed []uint8, shifts []float32, scratch []uint8,
 	need("shifts", len(shifts), ShiftLen(d.Groups))
 	for i := lo; i < hi; i++ {
 		row := x[d.at(i/d.OH, i%d.OH*d.SH, 0):]
-		for v := range d.vectors() {
-			d.slide(y, row, packed[v*d.vectorBytes():], shifts, scratch, i, v)
+		for v := range d.units() {
+			if of := packed[v*d.unitBytes():]; d.wide {
+				d.columns(y, row, of, shifts, i, v)
+			} else {
+				d.slide(y, row, of, shifts, scratch, i, v)
+			}
 		}
 	}
 }
 
+// columns makes row i of 64 channels.
+func (d *Depthwise) columns(y, row, packed []uint8, shifts []float32, i, v int) {
+	kernel := d.k.apart
+	if d.SW == 1 && d.DW == 1 {
+		kernel = d.k.columns
+	}
+	first, channels := v*d.unit, words[float32](packed, 2*d.unit)
+	kernel(d.OW, &row[first], &d.rows[0], d.DW*d.Groups, d.SW*d.Groups, (*int8)(unsafe.Pointer(&packed[8*d.unit])),
+		&channels[0], &shifts[first], &d.tail.Lo, &y[i*d.OW*d.Groups+first], d.Groups, min(d.unit, d.Groups-first))
+}
+
 // slide makes row i of vector v of the channels.
 func (d *Depthwise) slide(y, row, packed []uint8, shifts []float32, scratch []uint8, i, v int) {
-	lanes, size := d.k.lanes, d.Tail.size()
+	lanes, size := d.unit, d.Tail.size()
 	n := min(lanes, d.Groups-v*lanes)
 	to, ys := y[size*(i*d.OW*d.Groups+v*lanes):], size*d.Groups
 	if n < lanes {

@@ -20,6 +20,11 @@ type tileFunc func(tiles int, x *uint8, pixels *int, runs int, at *int, steps in
 // window on.
 type slideFunc func(pixels int, x *uint8, xs int, taps int, at *int, w *int8, channels, shifts, tail *float32, y *uint8, ys int)
 
+// columnFunc has the products of 3×3 filters of a channel each, for 64 channels of which the first last are
+// stored, as bytes. Windows are xs bytes apart in x and ys in y, the columns of a window pixel bytes, and
+// its rows begin rows bytes from it on. w and channels are those of columnOf.
+type columnFunc func(pixels int, x *uint8, rows *int, pixel, xs int, w *int8, channels, shifts, tail *float32, y *uint8, ys, last int)
+
 // maxFunc sets y to the largest bytes of each window: a vector of them.
 type maxFunc func(pixels int, x *uint8, xs int, taps int, at *int, y *uint8, ys int)
 
@@ -32,6 +37,8 @@ type Kernels struct {
 
 	tiles     [][]tileFunc // by vectors and rows, from 1
 	depthwise slideFunc
+	columns   columnFunc // of windows a pixel apart; nil where there is none
+	apart     columnFunc // of others
 	max       maxFunc
 	bytes     func(vectors int, x, scale *float32, y *uint8)
 }

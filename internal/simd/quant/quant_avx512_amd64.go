@@ -139,4 +139,14 @@ func bytesAVX512(vectors int, x *float32, scale *float32, y *uint8)
 //go:noescape
 func maxAVX512(pixels int, x *uint8, xs int, taps int, at *int, y *uint8, ys int)
 
-var avx512 = Kernels{lanes: 16, vecs: 4, rows: 6, wide: false, vector: true, tiles: [][]tileFunc{nil, {nil, tile1x1AVX512, tile2x1AVX512, tile3x1AVX512, tile4x1AVX512, tile5x1AVX512, tile6x1AVX512}, {nil, tile1x2AVX512, tile2x2AVX512, tile3x2AVX512, tile4x2AVX512, tile5x2AVX512, tile6x2AVX512}, {nil, tile1x3AVX512, tile2x3AVX512, tile3x3AVX512, tile4x3AVX512, tile5x3AVX512, tile6x3AVX512}, {nil, tile1x4AVX512, tile2x4AVX512, tile3x4AVX512, tile4x4AVX512, tile5x4AVX512, tile6x4AVX512}}, depthwise: depthwiseAVX512, bytes: bytesAVX512, max: maxAVX512}
+// columnsAVX512 is a columnFunc.
+//
+//go:noescape
+func columnsAVX512(pixels int, x *uint8, rows *int, pixel int, xs int, w *int8, channels *float32, shifts *float32, tail *float32, y *uint8, ys int, last int)
+
+// apartAVX512 is a columnFunc.
+//
+//go:noescape
+func apartAVX512(pixels int, x *uint8, rows *int, pixel int, xs int, w *int8, channels *float32, shifts *float32, tail *float32, y *uint8, ys int, last int)
+
+var avx512 = Kernels{lanes: 16, vecs: 4, rows: 6, wide: false, vector: true, tiles: [][]tileFunc{nil, {nil, tile1x1AVX512, tile2x1AVX512, tile3x1AVX512, tile4x1AVX512, tile5x1AVX512, tile6x1AVX512}, {nil, tile1x2AVX512, tile2x2AVX512, tile3x2AVX512, tile4x2AVX512, tile5x2AVX512, tile6x2AVX512}, {nil, tile1x3AVX512, tile2x3AVX512, tile3x3AVX512, tile4x3AVX512, tile5x3AVX512, tile6x3AVX512}, {nil, tile1x4AVX512, tile2x4AVX512, tile3x4AVX512, tile4x4AVX512, tile5x4AVX512, tile6x4AVX512}}, depthwise: depthwiseAVX512, bytes: bytesAVX512, max: maxAVX512, columns: columnsAVX512, apart: apartAVX512}

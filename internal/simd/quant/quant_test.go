@@ -230,8 +230,15 @@ func TestDepthwiseConvolutionsAreThoseOfTheDefinition(t *testing.T) {
 	})
 }
 
+// depthwiseOp draws a convolution of a channel each, half of them of 3×3 taps.
 func depthwiseOp(rng *rand.Rand) Op {
 	op := randomOp(rng)
+	for three := rng.IntN(2) == 0; three && (op.KH != 3 || op.KW != 3); {
+		op = randomOp(rng)
+	}
+	if rng.IntN(3) == 0 {
+		op.C += 60
+	}
 	op.Groups, op.C, op.M, op.Tail.Adds = op.C, 1, 1, AddNothing
 	return op
 }
