@@ -17,6 +17,13 @@ func quants(t *target) string {
 	if t.mask == vecmask {
 		q.rows, q.vecs = 4, 2
 	}
+	if q.deep() {
+		order := make([]uint32, 16)
+		for i := range order {
+			order[i] = uint32(i%4*4 + i/4)
+		}
+		q.order = t.data("order", order)
+	}
 	var table strings.Builder
 	for vecs := 1; vecs <= q.vecs; vecs++ {
 		table.WriteString("{nil")
@@ -41,7 +48,8 @@ func quants(t *target) string {
 // With AVX2 that one would saturate, and bytes are widened to 16 bits, even ones and odd ones.
 type quant struct {
 	*target
-	rows, vecs int // of the largest tile
+	rows, vecs int         // of the largest tile
+	order      operand.Mem // see narrowAll
 
 	tail     reg.GPVirtual
 	y, ys    reg.GPVirtual
@@ -201,7 +209,14 @@ func (q *quant) finish(rows, vecs int, acc func(i, v int) reg.VecPhysical, use [
 	q.Label("bytes")
 	each(func(_, _ int, sum reg.VecPhysical) { q.VCVTPS2DQ(sum, sum) })
 	at = q.places(q.y, q.ys, rows, use)
-	each(func(i, v int, sum reg.VecPhysical) { q.narrow(sum, at(i).Offset(v*q.width()), free) })
+	if q.deep() && vecs == q.vecs {
+		q.VMOVUPS(q.order, free[0])
+		for i := range rows {
+			q.narrowAll([]reg.VecPhysical{acc(i, 0), acc(i, 1), acc(i, 2), acc(i, 3)}, at(i), free[0])
+		}
+	} else {
+		each(func(i, v int, sum reg.VecPhysical) { q.narrow(sum, at(i).Offset(v*q.width()), free) })
+	}
 	q.Label("stored")
 	q.next(q.y, q.ys, rows)
 	q.Store(q.y, q.Param("y"))
@@ -275,6 +290,16 @@ func (q *quant) narrow(sum reg.VecPhysical, to operand.Mem, free []reg.VecPhysic
 	q.VPACKUSDW(high, low, low)
 	q.VPACKUSWB(low, low, low)
 	q.VMOVQ(low, to)
+}
+
+// narrowAll stores four vectors of integers from 0 to 255 as bytes. Packing stays in lanes of 128 bits, which
+// order puts right.
+func (q *quant) narrowAll(sums []reg.VecPhysical, to operand.Mem, order reg.VecPhysical) {
+	q.VPACKUSDW(sums[1], sums[0], sums[0])
+	q.VPACKUSDW(sums[3], sums[2], sums[2])
+	q.VPACKUSWB(sums[2], sums[0], sums[0])
+	q.VPERMD(sums[0], order, sums[0])
+	q.VMOVUPS(sums[0], to)
 }
 
 // slideSizes are how many windows of one filter a channel are worked on at once.

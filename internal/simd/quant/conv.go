@@ -292,8 +292,17 @@ func (r *run) whole(p *panel, pixels []int, first int) {
 	r.multiply(p, pixels, r.y[size*(first*r.filters()+filter):], size*r.filters(), addend, adds*r.filters())
 }
 
-// ragged multiplies by a panel whose last vector is not full: addends and results are copied.
+// ragged multiplies by a panel whose last vector is not full: addends and results are copied. If it is
+// the only one, what is behind the filters of a window goes where the next ones' results come later, but
+// for the last windows.
 func (r *run) ragged(p *panel, pixels []int, first int) {
+	if len(r.panels) == 1 {
+		direct := max(len(pixels)-isa.Ceil(p.vecs*r.k.lanes-p.n, p.n), 0)
+		if direct > 0 {
+			r.whole(p, pixels[:direct], first)
+		}
+		pixels, first = pixels[direct:], first+direct
+	}
 	filter, lanes, size, adds := p.group*r.M+p.first, p.vecs*r.k.lanes, r.Tail.size(), r.Tail.Adds.size()
 	y := r.scratch[placesLen:]
 	addend := y[4*sweep*lanes:]

@@ -7,6 +7,24 @@
 DATA flushing<>+0(SB)/4, $0x00009fc0
 GLOBL flushing<>(SB), RODATA|NOPTR, $4
 
+DATA order<>+0(SB)/4, $0x00000000
+DATA order<>+4(SB)/4, $0x00000004
+DATA order<>+8(SB)/4, $0x00000008
+DATA order<>+12(SB)/4, $0x0000000c
+DATA order<>+16(SB)/4, $0x00000001
+DATA order<>+20(SB)/4, $0x00000005
+DATA order<>+24(SB)/4, $0x00000009
+DATA order<>+28(SB)/4, $0x0000000d
+DATA order<>+32(SB)/4, $0x00000002
+DATA order<>+36(SB)/4, $0x00000006
+DATA order<>+40(SB)/4, $0x0000000a
+DATA order<>+44(SB)/4, $0x0000000e
+DATA order<>+48(SB)/4, $0x00000003
+DATA order<>+52(SB)/4, $0x00000007
+DATA order<>+56(SB)/4, $0x0000000b
+DATA order<>+60(SB)/4, $0x0000000f
+GLOBL order<>(SB), RODATA|NOPTR, $64
+
 // func tile1x1AVX512(tiles int, x *uint8, pixels *int, runs int, at *int, steps int, w *int8, channels *float32, shifts *float32, tail *float32, y *uint8, ys int, addend *uint8, as int)
 // Requires: AVX, AVX512F, AVX512VNNI
 TEXT ·tile1x1AVX512(SB), NOSPLIT, $0-112
@@ -3608,7 +3626,7 @@ stored:
 	RET
 
 // func tile1x4AVX512(tiles int, x *uint8, pixels *int, runs int, at *int, steps int, w *int8, channels *float32, shifts *float32, tail *float32, y *uint8, ys int, addend *uint8, as int)
-// Requires: AVX, AVX512F, AVX512VNNI
+// Requires: AVX, AVX512BW, AVX512F, AVX512VNNI
 TEXT ·tile1x4AVX512(SB), NOSPLIT, $0-112
 	MOVQ pixels+16(FP), AX
 
@@ -3737,10 +3755,12 @@ bytes:
 	VCVTPS2DQ Z1, Z1
 	VCVTPS2DQ Z2, Z2
 	VCVTPS2DQ Z3, Z3
-	VPMOVDB   Z0, (DX)
-	VPMOVDB   Z1, 16(DX)
-	VPMOVDB   Z2, 32(DX)
-	VPMOVDB   Z3, 48(DX)
+	VMOVUPS   order<>+0(SB), Z4
+	VPACKUSDW Z1, Z0, Z0
+	VPACKUSDW Z3, Z2, Z2
+	VPACKUSWB Z2, Z0, Z0
+	VPERMD    Z0, Z4, Z0
+	VMOVUPS   Z0, (DX)
 
 stored:
 	IMUL3Q $0x01, BX, BX
@@ -3753,7 +3773,7 @@ stored:
 	RET
 
 // func tile2x4AVX512(tiles int, x *uint8, pixels *int, runs int, at *int, steps int, w *int8, channels *float32, shifts *float32, tail *float32, y *uint8, ys int, addend *uint8, as int)
-// Requires: AVX, AVX512F, AVX512VNNI
+// Requires: AVX, AVX512BW, AVX512F, AVX512VNNI
 TEXT ·tile2x4AVX512(SB), NOSPLIT, $0-112
 	MOVQ pixels+16(FP), AX
 
@@ -3946,14 +3966,17 @@ bytes:
 	VCVTPS2DQ Z5, Z5
 	VCVTPS2DQ Z6, Z6
 	VCVTPS2DQ Z7, Z7
-	VPMOVDB   Z0, (DX)
-	VPMOVDB   Z1, 16(DX)
-	VPMOVDB   Z2, 32(DX)
-	VPMOVDB   Z3, 48(DX)
-	VPMOVDB   Z4, (DX)(BX*1)
-	VPMOVDB   Z5, 16(DX)(BX*1)
-	VPMOVDB   Z6, 32(DX)(BX*1)
-	VPMOVDB   Z7, 48(DX)(BX*1)
+	VMOVUPS   order<>+0(SB), Z8
+	VPACKUSDW Z1, Z0, Z0
+	VPACKUSDW Z3, Z2, Z2
+	VPACKUSWB Z2, Z0, Z0
+	VPERMD    Z0, Z8, Z0
+	VMOVUPS   Z0, (DX)
+	VPACKUSDW Z5, Z4, Z4
+	VPACKUSDW Z7, Z6, Z6
+	VPACKUSWB Z6, Z4, Z4
+	VPERMD    Z4, Z8, Z4
+	VMOVUPS   Z4, (DX)(BX*1)
 
 stored:
 	IMUL3Q $0x02, BX, BX
@@ -3966,7 +3989,7 @@ stored:
 	RET
 
 // func tile3x4AVX512(tiles int, x *uint8, pixels *int, runs int, at *int, steps int, w *int8, channels *float32, shifts *float32, tail *float32, y *uint8, ys int, addend *uint8, as int)
-// Requires: AVX, AVX512F, AVX512VNNI
+// Requires: AVX, AVX512BW, AVX512F, AVX512VNNI
 TEXT ·tile3x4AVX512(SB), NOSPLIT, $0-112
 	MOVQ pixels+16(FP), AX
 
@@ -4223,18 +4246,22 @@ bytes:
 	VCVTPS2DQ Z9, Z9
 	VCVTPS2DQ Z10, Z10
 	VCVTPS2DQ Z11, Z11
-	VPMOVDB   Z0, (DX)
-	VPMOVDB   Z1, 16(DX)
-	VPMOVDB   Z2, 32(DX)
-	VPMOVDB   Z3, 48(DX)
-	VPMOVDB   Z4, (DX)(BX*1)
-	VPMOVDB   Z5, 16(DX)(BX*1)
-	VPMOVDB   Z6, 32(DX)(BX*1)
-	VPMOVDB   Z7, 48(DX)(BX*1)
-	VPMOVDB   Z8, (DX)(BX*2)
-	VPMOVDB   Z9, 16(DX)(BX*2)
-	VPMOVDB   Z10, 32(DX)(BX*2)
-	VPMOVDB   Z11, 48(DX)(BX*2)
+	VMOVUPS   order<>+0(SB), Z12
+	VPACKUSDW Z1, Z0, Z0
+	VPACKUSDW Z3, Z2, Z2
+	VPACKUSWB Z2, Z0, Z0
+	VPERMD    Z0, Z12, Z0
+	VMOVUPS   Z0, (DX)
+	VPACKUSDW Z5, Z4, Z4
+	VPACKUSDW Z7, Z6, Z6
+	VPACKUSWB Z6, Z4, Z4
+	VPERMD    Z4, Z12, Z4
+	VMOVUPS   Z4, (DX)(BX*1)
+	VPACKUSDW Z9, Z8, Z8
+	VPACKUSDW Z11, Z10, Z10
+	VPACKUSWB Z10, Z8, Z8
+	VPERMD    Z8, Z12, Z8
+	VMOVUPS   Z8, (DX)(BX*2)
 
 stored:
 	IMUL3Q $0x03, BX, BX
@@ -4247,7 +4274,7 @@ stored:
 	RET
 
 // func tile4x4AVX512(tiles int, x *uint8, pixels *int, runs int, at *int, steps int, w *int8, channels *float32, shifts *float32, tail *float32, y *uint8, ys int, addend *uint8, as int)
-// Requires: AVX, AVX512F, AVX512VNNI
+// Requires: AVX, AVX512BW, AVX512F, AVX512VNNI
 TEXT ·tile4x4AVX512(SB), NOSPLIT, $0-112
 	MOVQ pixels+16(FP), AX
 
@@ -4574,22 +4601,27 @@ bytes:
 	VCVTPS2DQ Z15, Z15
 	LEAQ      (DX)(BX*2), SI
 	ADDQ      BX, SI
-	VPMOVDB   Z0, (DX)
-	VPMOVDB   Z1, 16(DX)
-	VPMOVDB   Z2, 32(DX)
-	VPMOVDB   Z3, 48(DX)
-	VPMOVDB   Z4, (DX)(BX*1)
-	VPMOVDB   Z5, 16(DX)(BX*1)
-	VPMOVDB   Z6, 32(DX)(BX*1)
-	VPMOVDB   Z7, 48(DX)(BX*1)
-	VPMOVDB   Z8, (DX)(BX*2)
-	VPMOVDB   Z9, 16(DX)(BX*2)
-	VPMOVDB   Z10, 32(DX)(BX*2)
-	VPMOVDB   Z11, 48(DX)(BX*2)
-	VPMOVDB   Z12, (SI)
-	VPMOVDB   Z13, 16(SI)
-	VPMOVDB   Z14, 32(SI)
-	VPMOVDB   Z15, 48(SI)
+	VMOVUPS   order<>+0(SB), Z16
+	VPACKUSDW Z1, Z0, Z0
+	VPACKUSDW Z3, Z2, Z2
+	VPACKUSWB Z2, Z0, Z0
+	VPERMD    Z0, Z16, Z0
+	VMOVUPS   Z0, (DX)
+	VPACKUSDW Z5, Z4, Z4
+	VPACKUSDW Z7, Z6, Z6
+	VPACKUSWB Z6, Z4, Z4
+	VPERMD    Z4, Z16, Z4
+	VMOVUPS   Z4, (DX)(BX*1)
+	VPACKUSDW Z9, Z8, Z8
+	VPACKUSDW Z11, Z10, Z10
+	VPACKUSWB Z10, Z8, Z8
+	VPERMD    Z8, Z16, Z8
+	VMOVUPS   Z8, (DX)(BX*2)
+	VPACKUSDW Z13, Z12, Z12
+	VPACKUSDW Z15, Z14, Z14
+	VPACKUSWB Z14, Z12, Z12
+	VPERMD    Z12, Z16, Z12
+	VMOVUPS   Z12, (SI)
 
 stored:
 	IMUL3Q $0x04, BX, BX
@@ -4602,7 +4634,7 @@ stored:
 	RET
 
 // func tile5x4AVX512(tiles int, x *uint8, pixels *int, runs int, at *int, steps int, w *int8, channels *float32, shifts *float32, tail *float32, y *uint8, ys int, addend *uint8, as int)
-// Requires: AVX, AVX512F, AVX512VNNI
+// Requires: AVX, AVX512BW, AVX512F, AVX512VNNI
 TEXT ·tile5x4AVX512(SB), NOSPLIT, $0-112
 	MOVQ pixels+16(FP), AX
 
@@ -4993,26 +5025,32 @@ bytes:
 	VCVTPS2DQ Z19, Z19
 	LEAQ      (DX)(BX*2), SI
 	ADDQ      BX, SI
-	VPMOVDB   Z0, (DX)
-	VPMOVDB   Z1, 16(DX)
-	VPMOVDB   Z2, 32(DX)
-	VPMOVDB   Z3, 48(DX)
-	VPMOVDB   Z4, (DX)(BX*1)
-	VPMOVDB   Z5, 16(DX)(BX*1)
-	VPMOVDB   Z6, 32(DX)(BX*1)
-	VPMOVDB   Z7, 48(DX)(BX*1)
-	VPMOVDB   Z8, (DX)(BX*2)
-	VPMOVDB   Z9, 16(DX)(BX*2)
-	VPMOVDB   Z10, 32(DX)(BX*2)
-	VPMOVDB   Z11, 48(DX)(BX*2)
-	VPMOVDB   Z12, (SI)
-	VPMOVDB   Z13, 16(SI)
-	VPMOVDB   Z14, 32(SI)
-	VPMOVDB   Z15, 48(SI)
-	VPMOVDB   Z16, (SI)(BX*1)
-	VPMOVDB   Z17, 16(SI)(BX*1)
-	VPMOVDB   Z18, 32(SI)(BX*1)
-	VPMOVDB   Z19, 48(SI)(BX*1)
+	VMOVUPS   order<>+0(SB), Z20
+	VPACKUSDW Z1, Z0, Z0
+	VPACKUSDW Z3, Z2, Z2
+	VPACKUSWB Z2, Z0, Z0
+	VPERMD    Z0, Z20, Z0
+	VMOVUPS   Z0, (DX)
+	VPACKUSDW Z5, Z4, Z4
+	VPACKUSDW Z7, Z6, Z6
+	VPACKUSWB Z6, Z4, Z4
+	VPERMD    Z4, Z20, Z4
+	VMOVUPS   Z4, (DX)(BX*1)
+	VPACKUSDW Z9, Z8, Z8
+	VPACKUSDW Z11, Z10, Z10
+	VPACKUSWB Z10, Z8, Z8
+	VPERMD    Z8, Z20, Z8
+	VMOVUPS   Z8, (DX)(BX*2)
+	VPACKUSDW Z13, Z12, Z12
+	VPACKUSDW Z15, Z14, Z14
+	VPACKUSWB Z14, Z12, Z12
+	VPERMD    Z12, Z20, Z12
+	VMOVUPS   Z12, (SI)
+	VPACKUSDW Z17, Z16, Z16
+	VPACKUSDW Z19, Z18, Z18
+	VPACKUSWB Z18, Z16, Z16
+	VPERMD    Z16, Z20, Z16
+	VMOVUPS   Z16, (SI)(BX*1)
 
 stored:
 	IMUL3Q $0x05, BX, BX
@@ -5025,7 +5063,7 @@ stored:
 	RET
 
 // func tile6x4AVX512(tiles int, x *uint8, pixels *int, runs int, at *int, steps int, w *int8, channels *float32, shifts *float32, tail *float32, y *uint8, ys int, addend *uint8, as int)
-// Requires: AVX, AVX512F, AVX512VNNI
+// Requires: AVX, AVX512BW, AVX512F, AVX512VNNI
 TEXT ·tile6x4AVX512(SB), NOSPLIT, $0-112
 	MOVQ pixels+16(FP), AX
 
@@ -5480,30 +5518,37 @@ bytes:
 	VCVTPS2DQ Z23, Z23
 	LEAQ      (DX)(BX*2), SI
 	ADDQ      BX, SI
-	VPMOVDB   Z0, (DX)
-	VPMOVDB   Z1, 16(DX)
-	VPMOVDB   Z2, 32(DX)
-	VPMOVDB   Z3, 48(DX)
-	VPMOVDB   Z4, (DX)(BX*1)
-	VPMOVDB   Z5, 16(DX)(BX*1)
-	VPMOVDB   Z6, 32(DX)(BX*1)
-	VPMOVDB   Z7, 48(DX)(BX*1)
-	VPMOVDB   Z8, (DX)(BX*2)
-	VPMOVDB   Z9, 16(DX)(BX*2)
-	VPMOVDB   Z10, 32(DX)(BX*2)
-	VPMOVDB   Z11, 48(DX)(BX*2)
-	VPMOVDB   Z12, (SI)
-	VPMOVDB   Z13, 16(SI)
-	VPMOVDB   Z14, 32(SI)
-	VPMOVDB   Z15, 48(SI)
-	VPMOVDB   Z16, (SI)(BX*1)
-	VPMOVDB   Z17, 16(SI)(BX*1)
-	VPMOVDB   Z18, 32(SI)(BX*1)
-	VPMOVDB   Z19, 48(SI)(BX*1)
-	VPMOVDB   Z20, (SI)(BX*2)
-	VPMOVDB   Z21, 16(SI)(BX*2)
-	VPMOVDB   Z22, 32(SI)(BX*2)
-	VPMOVDB   Z23, 48(SI)(BX*2)
+	VMOVUPS   order<>+0(SB), Z24
+	VPACKUSDW Z1, Z0, Z0
+	VPACKUSDW Z3, Z2, Z2
+	VPACKUSWB Z2, Z0, Z0
+	VPERMD    Z0, Z24, Z0
+	VMOVUPS   Z0, (DX)
+	VPACKUSDW Z5, Z4, Z4
+	VPACKUSDW Z7, Z6, Z6
+	VPACKUSWB Z6, Z4, Z4
+	VPERMD    Z4, Z24, Z4
+	VMOVUPS   Z4, (DX)(BX*1)
+	VPACKUSDW Z9, Z8, Z8
+	VPACKUSDW Z11, Z10, Z10
+	VPACKUSWB Z10, Z8, Z8
+	VPERMD    Z8, Z24, Z8
+	VMOVUPS   Z8, (DX)(BX*2)
+	VPACKUSDW Z13, Z12, Z12
+	VPACKUSDW Z15, Z14, Z14
+	VPACKUSWB Z14, Z12, Z12
+	VPERMD    Z12, Z24, Z12
+	VMOVUPS   Z12, (SI)
+	VPACKUSDW Z17, Z16, Z16
+	VPACKUSDW Z19, Z18, Z18
+	VPACKUSWB Z18, Z16, Z16
+	VPERMD    Z16, Z24, Z16
+	VMOVUPS   Z16, (SI)(BX*1)
+	VPACKUSDW Z21, Z20, Z20
+	VPACKUSDW Z23, Z22, Z22
+	VPACKUSWB Z22, Z20, Z20
+	VPERMD    Z20, Z24, Z20
+	VMOVUPS   Z20, (SI)(BX*2)
 
 stored:
 	IMUL3Q $0x06, BX, BX
