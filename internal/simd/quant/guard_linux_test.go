@@ -21,7 +21,7 @@ func TestKernelsStayInsideTheirOperands(t *testing.T) {
 			o.x, o.addend = append(memory(len(o.x))[:0], o.x...), append(memory(len(o.addend))[:0], o.addend...)
 			o.shifts, o.scales = simdtest.GuardedCopy(t, o.shifts, behind), simdtest.GuardedCopy(t, o.scales, behind)
 			o.conv(k, op, memory)
-			if op.C == 1 && op.M == 1 && op.Tail.Adds == AddNothing {
+			if op.C == 1 && op.M == 1 && op.Tail.Adds == addNothing {
 				o.depthwise(k, op, memory)
 			}
 			n := op.N

@@ -70,12 +70,12 @@ type Tail struct {
 	Bytes  bool
 }
 
-// Addend says what is added to the results of a convolution.
+// Addend says what is added to the results of a convolution: nothing if it is 0.
 type Addend uint8
 
 // The addends.
 const (
-	AddNothing Addend = iota
+	addNothing Addend = iota
 	AddFloats
 	AddBytes
 )

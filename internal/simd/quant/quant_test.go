@@ -239,7 +239,7 @@ func depthwiseOp(rng *rand.Rand) Op {
 	if rng.IntN(3) == 0 {
 		op.C += 60
 	}
-	op.Groups, op.C, op.M, op.Tail.Adds = op.C, 1, 1, AddNothing
+	op.Groups, op.C, op.M, op.Tail.Adds = op.C, 1, 1, addNothing
 	return op
 }
 
