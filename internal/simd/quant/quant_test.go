@@ -361,10 +361,10 @@ func TestTooShortMemoryIsRefused(t *testing.T) {
 	})
 }
 
-func TestTheTailBeginsWithTheClamp(t *testing.T) {
-	var a abi.QuantTail
-	tail := Tail{Lo: 1, Hi: 2}
-	a = tail.tail()
-	require.Equal(t, float32(1), *(&a.Lo))
-	require.Equal(t, float32(2), *at(&a.Lo, 1))
+// Kernels are given the address of the first field, of the type that the generator knows.
+func TestTheFieldsOfATailFollowEachOther(t *testing.T) {
+	a := (&Tail{Lo: 1, Hi: 2, Factor: 3, Bytes: true}).tail()
+	first := &a.Lo
+	require.Equal(t, []float32{1, 2, 3}, []float32{*first, *at(first, 1), *at(first, 2)})
+	require.Equal(t, uint32(abi.FlagBytes), *as[uint32](first, 12))
 }
