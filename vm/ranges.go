@@ -16,9 +16,10 @@ import (
 )
 
 // Ranges are the least and largest numbers that the convolutions and products of a program were
-// given as their first input, by the names of their layers. One without a layer has the name of its
-// op; of several with the same name the second has "#2" behind it, and so on. [Machine.Calibrate]
-// observes them, and [Quantise] uses them.
+// given as their first input, by the names of their layers, which [Instruction] shows: where a
+// normalisation has been scaled into a convolution, that of the normalisation. One without a layer
+// has the name of its op; of several with the same name the second has "#2" behind it, and so on.
+// [Machine.Calibrate] observes them, and [Quantise] uses them.
 type Ranges map[string]Range
 
 // Range is a range of numbers, both ends included.
