@@ -22,13 +22,12 @@ func plainTile(tiles int, x *uint8, pixels *int, runs int, places *int, steps in
 	t := as[abi.QuantTail](tail, 0)
 	for p := range tiles {
 		for lane := range plainLanes {
-			sum, of := *as[int32](channels, 4*lane), as[int8](w, 4*lane)
+			sum := *as[int32](channels, 4*lane)
 			for r := range runs {
-				from := as[uint8](x, *at(pixels, p)+*at(places, r))
+				from, of := at(x, *at(pixels, p)+*at(places, r)), at(w, 4*(r*steps*plainLanes+lane))
 				for k := range 4 * steps {
 					sum += int32(*at(from, k)) * int32(*at(of, k/4*4*plainLanes+k%4))
 				}
-				of = at(of, 4*steps*plainLanes)
 			}
 			v := float32(float32(sum)**at(channels, plainLanes+lane)) + *at(shifts, lane)
 			switch {
