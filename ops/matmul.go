@@ -12,7 +12,7 @@ import (
 var matMulOps = []graph.Op{
 	MatMulOp{},
 	fusedMatMul{Epilogue: engine.Epilogue{Bias: true, ReLU: true}},
-	quantMatMul{},
+	quantMatMul{Quant: anyQuantised},
 }
 
 // MatMulOp are the attributes of [MatMul].

@@ -13,6 +13,9 @@ import (
 // madeByQuantise is the reason why they have no gradient.
 const madeByQuantise = "made when a program is specialised, which then only infers"
 
+// anyQuantised is that of the ops in All.
+var anyQuantised = engine.Quantised{In: engine.Quant{Scale: .5, Zero: 3}, Lo: -100, Hi: 100}
+
 // Quantised implements vm's Quantisable.
 func (op Conv2DOp) Quantised(q engine.Quantised, in []shape.Type) (graph.Op, bool) {
 	return fusedConv2D{Conv: op}.Quantised(q, in)
