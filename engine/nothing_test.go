@@ -47,10 +47,14 @@ func TestNothingWhereSomethingIsWantedNeverPanics(t *testing.T) {
 
 			"Int8Of":       engine.Int8Of,
 			"Int8Scale":    engine.Int8Scale,
+			"Byte":         engine.Byte,
+			"QuantOf":      engine.QuantOf,
+			"QuantWeights": engine.QuantWeights,
 			"Round":        engine.Round,
 			"SmallWeights": engine.SmallWeights,
 		},
 		Types: []any{
+			new(engine.Affine),
 			new(engine.Arg),
 			new(engine.Arrangement),
 			new(engine.Axes),
@@ -64,14 +68,17 @@ func TestNothingWhereSomethingIsWantedNeverPanics(t *testing.T) {
 			new(engine.Map),
 			new(engine.Operand),
 			new(engine.PadMode),
+			new(engine.Quant),
+			new(engine.Quantised),
 			new(engine.Reduction),
 			new(engine.Region),
 		},
 		Unheld: []string{"Bound.*", "Call.*"}, // which kernels and whoever binds and runs them call
 		Panics: map[string]string{
-			"DenseOf": "which takes a buffer of the shape",
-			"Round":   "which takes weights of the type",
-			"Slice":   "which takes a buffer of the type",
+			"DenseOf":      "which takes a buffer of the shape",
+			"QuantWeights": "which takes weights of the type",
+			"Round":        "which takes weights of the type",
+			"Slice":        "which takes a buffer of the type",
 		},
 		Good: func() []any {
 			return []any{shape.F32(2, 3), engine.BufferOf([]float32{1, 2}), "ref"}

@@ -36,11 +36,7 @@ func Round(dst, w []float32, t shape.Type, axis int, as shape.DType) {
 		inner *= t.Int(i)
 	}
 	for channel := range channels {
-		most := float32(0)
-		for from := channel * inner; from < len(w); from += channels * inner {
-			most = largest(most, w[from:from+inner])
-		}
-		scale := Int8Scale(most)
+		scale := channelScale(w, channel*inner, inner, channels*inner)
 		for from := channel * inner; from < len(w); from += channels * inner {
 			for i, x := range w[from : from+inner] {
 				dst[from+i] = float32(Int8Of(x, scale)) * scale

@@ -125,7 +125,7 @@ func linesOfOps(t *testing.T) (lines []line) {
 	engines := []engine.Engine{cpu.New(), std.New(nil), ref.Engine{}}
 	for _, l := range cases.Summary() {
 		require.NoError(t, l.Err)
-		if strings.Contains(l.Op, "+") {
+		if strings.Contains(l.Op, "+") || strings.HasPrefix(l.Op, "Quant") {
 			continue // made when a program is specialised
 		}
 		if len(met[l.Op]) == 0 && len(rows[l.Op]) == 0 {

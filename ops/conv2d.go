@@ -14,6 +14,7 @@ var conv2DOps = []graph.Op{
 	conv2DFilterGrad{Conv: Conv2DOp{}.withDefaults()},
 	fusedConv2D{Conv: Conv2DOp{}.withDefaults(), Epilogue: engine.Epilogue{Bias: true, ReLU: true}},
 	fusedConv2D{Conv: Conv2DOp{}.withDefaults(), Pool: MaxPool2DOp{Kernel: [2]int{2, 2}}.withDefaults()},
+	quantConv2D{Conv: Conv2DOp{}.withDefaults(), Quant: anyQuantised},
 }
 
 // Conv2DOp are the attributes of [Conv2D]. In each array, index 0 is for the height and 1 for the

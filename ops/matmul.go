@@ -12,6 +12,7 @@ import (
 var matMulOps = []graph.Op{
 	MatMulOp{},
 	fusedMatMul{Epilogue: engine.Epilogue{Bias: true, ReLU: true}},
+	quantMatMul{Quant: anyQuantised},
 }
 
 // MatMulOp are the attributes of [MatMul].
@@ -177,6 +178,11 @@ func (op MatMulOp) MACs(in []shape.Type, out shape.Type) int {
 		axis = -2
 	}
 	return out.Len() * in[0].Int(axis)
+}
+
+// Quantised implements vm's Quantisable.
+func (op MatMulOp) Quantised(q engine.Quantised, in []shape.Type) (graph.Op, bool) {
+	return fusedMatMul{MatMul: op}.Quantised(q, in)
 }
 
 // PerExample multiplies the matrices of each row.

@@ -10,6 +10,7 @@ import (
 
 var pool2DOps = []graph.Op{
 	MaxPool2DOp{Kernel: [2]int{2, 2}}.withDefaults(),
+	quantMaxPool2D{MaxPool2DOp{Kernel: [2]int{2, 2}}.withDefaults()},
 	maxPool2DScatter{MaxPool2DOp{Kernel: [2]int{2, 2}}.withDefaults()},
 	maxPool2DGather{MaxPool2DOp{Kernel: [2]int{2, 2}}.withDefaults()},
 	AvgPool2DOp{Kernel: [2]int{2, 2}}.withDefaults(),

@@ -149,34 +149,59 @@ func (p *Predictor) Outputs(ctx context.Context, x []float32) ([]float32, error)
 }
 
 // compute returns one output of the program.
-func (p *Predictor) compute(ctx context.Context, x []float32, output int) ([]float32, error) {
-	if err := p.check(); err != nil {
-		return nil, err
-	}
-	if ctx == nil {
-		return nil, errNoContext
-	}
-	size := p.in.Len()
-	if len(x) == 0 || len(x)%size != 0 {
-		return nil, fmt.Errorf("%d numbers are not a multiple of %[3]d, the size of an example of %[2]v", len(x), p.in, size)
-	}
-	w, err := p.acquire(ctx)
-	if err != nil {
-		return nil, err
-	}
-	defer func() { p.idle <- w }()
-	y := make([]float32, 0, len(x)/size*p.out.Len())
-	for chunk := range slices.Chunk(x, defaultBatch*size) {
-		outs, err := w.run(ctx, chunk, p.in)
+func (p *Predictor) compute(ctx context.Context, x []float32, output int) (y []float32, err error) {
+	err = p.each(ctx, x, func(w *worker) error {
+		outs, err := w.machine.Run(ctx, w.args[:]...)
 		if err != nil {
-			return nil, err
+			return err
+		}
+		if y == nil {
+			y = make([]float32, 0, len(x)/p.in.Len()*p.out.Len())
 		}
 		y = engine.AppendFloat32s(y, outs[output])
+		return nil
+	})
+	if err != nil {
+		return nil, err
 	}
 	if !finite(y) {
 		return nil, notFinite("the output", p.weights.Store, x)
 	}
 	return y, nil
+}
+
+// each calls do for the examples of x, at most defaultBatch at a time, which are then the input of the
+// worker.
+func (p *Predictor) each(ctx context.Context, x []float32, do func(w *worker) error) error {
+	if err := p.check(); err != nil {
+		return err
+	}
+	if ctx == nil {
+		return errNoContext
+	}
+	size := p.in.Len()
+	if len(x) == 0 || len(x)%size != 0 {
+		return fmt.Errorf("%d numbers are not a multiple of %[3]d, the size of an example of %[2]v", len(x), p.in, size)
+	}
+	w, err := p.acquire(ctx)
+	if err != nil {
+		return err
+	}
+	defer func() { p.idle <- w }()
+	for chunk := range slices.Chunk(x, defaultBatch*size) {
+		w.feed(chunk, p.in)
+		if err := do(w); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// Calibrate extends ranges to what the model's convolutions and products are given for the examples of
+// x, as [vm.Machine.Calibrate] does, for [vm.Quantise]. x is that of [Predictor.Predict]. It is not to
+// be called concurrently with the same ranges.
+func (p *Predictor) Calibrate(ctx context.Context, ranges vm.Ranges, x []float32) error {
+	return prefixed(p.each(ctx, x, func(w *worker) error { return w.machine.Calibrate(ctx, ranges, w.args[:]...) }))
 }
 
 // acquire waits for an idle worker.
@@ -204,8 +229,8 @@ func (p *Predictor) newWorker() (*worker, error) {
 	return &worker{machine: m}, nil
 }
 
-// run computes the outputs for the examples of x, of which there are at most defaultBatch.
-func (w *worker) run(ctx context.Context, x []float32, each shape.Type) ([]*tensor.Dense, error) {
+// feed makes the examples of x, of which there are at most defaultBatch, the input.
+func (w *worker) feed(x []float32, each shape.Type) {
 	n := len(x) / each.Len()
 	if len(w.memory) < len(x) {
 		w.memory = make([]float32, len(x))
@@ -217,7 +242,6 @@ func (w *worker) run(ctx context.Context, x []float32, each shape.Type) ([]*tens
 		w.views[n] = tensor.New(tensor.WithShape(s.Ints()...), tensor.WithBacking(w.memory[:len(x)]))
 	}
 	w.args[0] = w.views[n]
-	return w.machine.Run(ctx, w.args[:]...)
 }
 
 // Class is a class with its probability.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"math"
 	"runtime"
+	"slices"
 	"sync"
 	"testing"
 	"time"
@@ -266,4 +267,36 @@ func TestBareStore(t *testing.T) {
 	got, err := p.Predict(context.Background(), make([]float32, 16))
 	require.NoError(t, err)
 	require.Equal(t, []float32{0.5, 0.5}, got)
+}
+
+// The ranges do not depend on how examples are shared out among calls, and a model in 8-bit integers
+// that was calibrated with them chooses nearly as in float32.
+func TestAPredictorIsCalibratedAndQuantised(t *testing.T) {
+	c := config(t)
+	c.Train = stripes(t, 150)
+	w := fit(t, c).Checkpoint
+	p, err := train.NewPredictor(network, w, ref.Engine{})
+	require.NoError(t, err)
+	x, once, parts := inputs(t, c.Train), vm.Ranges{}, vm.Ranges{}
+	require.NoError(t, p.Calibrate(context.Background(), once, x))
+	for part := range slices.Chunk(x, 7*16) {
+		require.NoError(t, p.Calibrate(context.Background(), parts, part))
+	}
+	require.NotEmpty(t, once)
+	require.Len(t, parts, len(once))
+	for name, r := range once { // products of other numbers of rows may round differently
+		require.InDelta(t, r.Min, parts[name].Min, 1e-5, name)
+		require.InDelta(t, r.Max, parts[name].Max, 1e-5, name)
+	}
+	require.ErrorContains(t, p.Calibrate(context.Background(), once, x[:3]), "3 numbers are not a multiple of 16")
+
+	small, err := train.NewPredictor(network, w, ref.Engine{}, vm.Quantise(once))
+	require.NoError(t, err)
+	want, err := p.Predict(context.Background(), x)
+	require.NoError(t, err)
+	got, err := small.Predict(context.Background(), x)
+	require.NoError(t, err)
+	require.NotEqual(t, want, got)
+	require.InDeltaSlice(t, want, got, .05)
+	require.ErrorContains(t, small.Calibrate(context.Background(), vm.Ranges{}, x), "train: ")
 }

@@ -66,7 +66,7 @@ func (a *absorbing) into(in *instr) {
 		return
 	}
 	a.working.at(in.node())
-	merged, ok := op.Absorb(a.prog.unit.eng, types(in.in), next.op, at, a.typesOf(next))
+	merged, ok := op.Absorb(a.absorbing(in), types(in.in), next.op, at, a.typesOf(next))
 	if !ok {
 		return
 	}
@@ -74,7 +74,7 @@ func (a *absorbing) into(in *instr) {
 	if t, err := merged.Infer(types(inputs)); err != nil || t != next.out[0].typ {
 		return
 	}
-	*next = instr{op: merged, in: inputs, out: next.out, nodes: slices.Concat(in.nodes, next.nodes)}
+	*next = instr{op: merged, in: inputs, out: next.out, nodes: slices.Concat(in.nodes, next.nodes), ranged: in.ranged}
 	*in = instr{}
 	a.note(next)
 }

@@ -74,7 +74,7 @@ func (in *instr) checkTypes(batch int) error {
 		return in.checkMap()
 	}
 	switch {
-	case in.added:
+	case in.added || in.bytes:
 		t, err := in.op.Infer(types(in.in))
 		if err != nil || t != in.out[0].typ {
 			return fmt.Errorf("%s gives %v, inferred %v, %v", in.name(), in.out[0].typ, t, err)

@@ -58,6 +58,9 @@ func Compile(e engine.Engine, outs []*graph.Node, opts ...Option) (*Program, err
 	if err := o.checkWeights(e); err != nil {
 		return nil, err
 	}
+	if err := o.checkQuantised(e); err != nil {
+		return nil, err
+	}
 	e, err := o.limited(e)
 	if err != nil {
 		return nil, err

@@ -38,6 +38,7 @@ var passCases = map[string]func() []*graph.Node{
 	"scale":    normalised,
 	"hoist":    normalised,
 	"tail":     followedByMaps,
+	"quantise": quantisable,
 	"weights": func() []*graph.Node { // not the second product, whose factors change or are a constant
 		g := graph.New()
 		x := g.Input("x", shape.F32(shape.N, 2))
@@ -153,6 +154,9 @@ func TestPasses(t *testing.T) {
 			}
 			if p.Name == "weights" {
 				opts = append(opts, vm.WithWeights(shape.Int8))
+			}
+			if p.Name == "quantise" {
+				opts = append(opts, vm.Quantise(quantisableRanges()))
 			}
 			outs := build()
 			if len(outs[0].Graph().Updates()) > 0 {

@@ -33,6 +33,7 @@ func lower(p *plan) error {
 		p.instrs = append(p.instrs, &instr{kind: write, in: []*value{l.own(val)}, leaf: leaf, nodes: []*graph.Node{up.Value}})
 	}
 	p.prune()
+	p.nameLayers()
 	return nil
 }
 

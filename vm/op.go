@@ -54,6 +54,20 @@ type Weighted interface {
 	Weights(in []shape.Type) (engine.Weights, bool)
 }
 
+// A Quantisable op is also [Weighted], and can be computed in 8-bit integers. Quantised returns the op
+// that does that, for inputs of concrete types, or false if there is none, as where q adds
+// something to what the op itself has rectified. The inputs of that op are those of the Quantisable, the first of them in uint8, and behind them an addend if q adds one. Its
+// result is uint8 if q.Out has a scale, and else float32.
+type Quantisable interface {
+	Quantised(q engine.Quantised, in []shape.Type) (graph.Op, bool)
+}
+
+// A Picker op returns elements of its only input, in an order that a map of all elements that keeps
+// their order does not change. PicksBytes returns the op that does the same in uint8, or false.
+type Picker interface {
+	PicksBytes(in []shape.Type) (graph.Op, bool)
+}
+
 // A Masker op can absorb an [engine.ReLUGrad] of its own input at and its result.
 type Masker interface {
 	Mask(at int) (op graph.Op, ok bool)

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"reflect"
 	"slices"
 
@@ -22,6 +23,7 @@ type options struct {
 	off     map[string]bool
 	dumps   []dump
 	memory  int         // largest size of the arena in bytes; 0: unlimited
+	ranges  Ranges      // of what is computed in 8-bit integers; nil: nothing is
 	weights shape.DType // that weights are rounded to; Invalid: they are not
 	threads int         // most goroutines that work on a run; 0: no limit
 }
@@ -144,6 +146,31 @@ func WithWeights(as shape.DType) Option {
 		if as != shape.Float32 {
 			o.weights = as
 		}
+		return nil
+	}
+}
+
+// Quantise has the program compute the convolutions and products that ranges name in 8-bit integers,
+// as [engine.Quantised] defines, which is also where numbers become bytes and beyond a range
+// saturate. Their weights are rounded to int8 with a scale for each output channel, and their inputs
+// to uint8; sums are exact, so that all engines and processors give the same bits. Everything else
+// stays in float32, the outputs included, and so do the values in the store.
+//
+// A layer is left in float32 if ranges lack it, if its weights are not a Param, a State, a constant or
+// computed once from such, or if it has more than [engine.Deepest] terms in a sum. A name that the
+// program lacks is an error of the first run; ranges of another model are not noticed otherwise.
+// Compile returns an error for a program with updates, with [WithWeights], or on a device.
+func Quantise(ranges Ranges) Option {
+	return func(o *options) error {
+		if ranges == nil {
+			return errors.New("vm: Quantise: nil ranges; Machine.Calibrate makes them")
+		}
+		for name, r := range ranges {
+			if err := r.check(); err != nil {
+				return fmt.Errorf("vm: Quantise: the range of %s is %w", name, err)
+			}
+		}
+		o.ranges = maps.Clone(ranges)
 		return nil
 	}
 }

@@ -87,6 +87,8 @@ type instr struct {
 	at        int         // index in the schedule
 	group     int         // instructions with the same number are adjacent and may run at the same time; 0: none
 	prepacked bool        // the kernel uses a packed form of an input, which is kept between runs
+	ranged    string      // the name by which [Ranges] know it
+	bytes     bool        // it computes with 8-bit integers, whose types are not those of its nodes
 	weights   shape.DType // that the kernel's weights are rounded to; Invalid: they are not
 }
 

@@ -45,7 +45,7 @@ func (p *plan) append(in *instr) error {
 		return nil
 	}
 	op := tailed{Op: in.op, own: len(in.in), Map: next.name()}
-	*next = instr{op: op, in: slices.Concat(in.in, rest), out: next.out, nodes: slices.Concat(in.nodes, next.nodes), bound: b, at: next.at, weights: in.weights}
+	*next = instr{op: op, in: slices.Concat(in.in, rest), out: next.out, nodes: slices.Concat(in.nodes, next.nodes), bound: b, at: next.at, weights: in.weights, ranged: in.ranged, bytes: in.bytes}
 	*in = instr{at: in.at}
 	return nil
 }

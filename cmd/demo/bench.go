@@ -41,6 +41,7 @@ type workload struct {
 	inputs  []*tensor.Dense
 	flops   float64 // of a run
 	check   func(w *workload) (float64, error)
+	err     float64 // of the first output, if it is in 8-bit integers; see distanceFrom
 }
 
 func (w *workload) run() ([]*tensor.Dense, error) {
@@ -93,6 +94,7 @@ func bench(ctx context.Context, c *call) error {
 	mode := c.String("ops-mode", "", "of -ops, for scripts: list prints the table of cases, turns times each case that a line of input names")
 	bf16 := c.Bool("bf16", false, "compute in bfloat16 (no engine does yet)")
 	weights := c.pickWeightsType()
+	int8s := c.Bool("int8", false, "infer in 8-bit integers, by the ranges that the case's own images give")
 	if err := c.parse(false); err != nil {
 		return err
 	}
@@ -102,6 +104,9 @@ func bench(ctx context.Context, c *call) error {
 	opts, err := weights.options()
 	if err != nil {
 		return err
+	}
+	if *int8s && len(opts) > 0 {
+		return usagef("-int8: weights are int8 then; run it without -weights-type")
 	}
 	e, err := findEngine(*engineName)
 	if err != nil {
@@ -123,10 +128,13 @@ func bench(ctx context.Context, c *call) error {
 			return err
 		}
 		runtime.GOMAXPROCS(*threads)
+		if *int8s {
+			return benchInt8Layers(ctx, c.stdout, e, m, *batch)
+		}
 		return benchLayers(ctx, c.stdout, e, m, *batch, measureLimits(), opts...)
 	}
 	cases := benchCases()
-	if len(opts) > 0 && *name == "" {
+	if (len(opts) > 0 || *int8s) && *name == "" {
 		cases = slices.DeleteFunc(cases, func(b benchCase) bool { return !strings.Contains(b.name, "/infer/") })
 	}
 	if *name != "" {
@@ -141,6 +149,9 @@ func bench(ctx context.Context, c *call) error {
 		if len(opts) > 0 && strings.Contains(*name, "/train/") {
 			return usagef("-weights-type: %s trains, which is done in %v", *name, weightsTypes[0])
 		}
+		if *int8s && !strings.Contains(*name, "/infer/") {
+			return usagef("-int8: %s does not infer with a model", *name)
+		}
 		cases = cases[i : i+1]
 	}
 	if *clients > 0 {
@@ -153,6 +164,9 @@ func bench(ctx context.Context, c *call) error {
 		fmt.Fprintf(c.stdout, "%-16s %10s %10s %10s %7s  %s\n", "case", "ms", "min", "max", "share", "check")
 	}
 	for _, b := range cases {
+		if *int8s {
+			b.make = inInt8(ctx, b.make)
+		}
 		r, err := measureCase(ctx, e, b, limits, opts...)
 		if err != nil {
 			return fmt.Errorf("%s: %w", b.name, err)
@@ -174,6 +188,7 @@ type benchResult struct {
 	Share  float64 `json:"share"` // of the peak of multiply-adds
 	GFLOPS float64 `json:"fma_gflops"`
 	GBs    float64 `json:"gb_s"`
+	Error  float64 `json:"error,omitempty"` // with -int8, of the logits
 }
 
 func (r benchResult) print(c *call, asJSON bool) error {
@@ -199,6 +214,7 @@ func measureCase(ctx context.Context, e engine.Engine, b benchCase, l limits, op
 	}
 	slices.Sort(times)
 	r := benchResult{Case: b.name, Ms: times[len(times)/2], Min: times[0], Max: times[len(times)-1], Check: check, GFLOPS: l.gflops, GBs: l.gbs}
+	r.Error = w.err
 	r.Share = w.flops / (r.Ms * 1e6) / l.gflops
 	return r, nil
 }

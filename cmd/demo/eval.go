@@ -15,11 +15,11 @@ func eval(ctx context.Context, c *call) error {
 	from := c.String("data", "mnist", dataUsage+"; the test images are used, or those of val where there are none")
 	confusion := c.String("confusion", "", "draw the confusion matrix into this PNG `file`")
 	limit := c.Int("test-limit", 0, "test on only the first `N` images; 0 means all")
-	weights := c.pickWeightsType()
+	fewer := c.pickFewerBits()
 	if err := c.parse(false); err != nil {
 		return err
 	}
-	opts, err := weights.options()
+	opts, err := fewer.options()
 	if err != nil {
 		return err
 	}
@@ -54,7 +54,7 @@ func eval(ctx context.Context, c *call) error {
 	if err != nil {
 		return err
 	}
-	_, err = fmt.Fprintf(c.stdout, "the class is that of weights in %v for %d of %d\n", weightsTypes[0], same, part.Len())
+	_, err = fmt.Fprintf(c.stdout, "the class is that of %s in %v for %d of %d\n", fewer.what(), weightsTypes[0], same, part.Len())
 	return err
 }
 

@@ -23,16 +23,21 @@ func benchLayers(ctx context.Context, out io.Writer, e engine.Engine, m model, b
 		if err != nil {
 			return err
 		}
-		rows, err := profile(ctx, w)
-		if err != nil {
-			return err
-		}
-		fmt.Fprintf(out, "\n%s, batch %d, times of single instructions run one after the other:\n\n", mode.name, batch)
-		if err := writeProfile(out, rows, batch, l); err != nil {
+		if err := benchInstructions(ctx, out, w, mode.name, batch, l); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// benchInstructions prints the time of each instruction of w.
+func benchInstructions(ctx context.Context, out io.Writer, w *workload, mode string, batch int, l limits) error {
+	rows, err := profile(ctx, w)
+	if err != nil {
+		return err
+	}
+	fmt.Fprintf(out, "\n%s, batch %d, times of single instructions run one after the other:\n\n", mode, batch)
+	return writeProfile(out, rows, batch, l)
 }
 
 // profileRow is the times of one instruction.

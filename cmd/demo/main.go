@@ -39,6 +39,7 @@ func commands() []command {
 		{"watch", "FOLDER...", "serve a page of runs side by side, finished or in progress", watchCommand, true},
 		{"eval", "", "test trained weights", eval, false},
 		{"predict", "IMAGE...", "classify pictures", predict, false},
+		{"calibrate", "", "find ranges of numbers, for inference in 8-bit integers", calibrate, false},
 		{"summary", "", "layers, shapes, parameters, multiply-adds and memory of a model", summary, false},
 		{"program", "", "the compiled instructions of a model", program, false},
 		{"gradcheck", "", "gradients of every op against finite differences", catalogue().gradCheck, false},

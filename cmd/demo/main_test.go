@@ -166,6 +166,16 @@ func TestMistakesAreOneLineAndAStatus(t *testing.T) {
 		{"bench -case lenet/train/1 -weights-type int8", 2, "lenet/train/1 trains"},
 		{"program -train -weights-type int8", 1, "weights that are trained stay in float32"},
 		{"eval -weights-type half", 2, "-weights-type half"},
+		{"eval -weights-type int8 -ranges x.json", 2, "run it without -weights-type"},
+		{"eval -ranges " + junk, 1, "junk.safetensors: vm: ranges"},
+		{"predict -ranges missing.json x.png", 1, "missing.json"},
+		{"calibrate -weights " + junk, 1, "junk.safetensors"},
+		{"calibrate -limit -1", 2, "-limit -1"},
+		{"calibrate -out=", 2, "-out names no file"},
+		{"calibrate -out " + os.TempDir(), 1, "not a regular file"},
+		{"bench -int8 -weights-type int8", 2, "run it without -weights-type"},
+		{"bench -int8 -case lenet/train/1", 2, "lenet/train/1 does not infer"},
+		{"bench -int8 -case gemm/512", 2, "gemm/512 does not infer"},
 		{"predict -weights-type half x.png", 2, "-weights-type half"},
 		{"bench -ops -case nonsense", 2, "-case nonsense: no case has such a name"},
 		{"bench -ops -case (", 2, "-case (: error parsing regexp"},
@@ -328,6 +338,14 @@ func TestTrainThenEvalThenPredict(t *testing.T) {
 		require.Regexp(t, `(?m)^the class is that of weights in float32 for (99\d|1000) of 1000\n\z`, out)
 	}
 
+	ranges := filepath.Join(dir, "ranges.json")
+	status, out, errs = demo(context.Background(), "calibrate", "-weights", file, "-limit", "200", "-out", ranges)
+	require.Zero(t, status, errs)
+	require.Equal(t, ranges+": the ranges of 5 layers for 200 images\n", out)
+	status, out, errs = demo(context.Background(), "eval", "-weights", file, "-ranges", ranges, "-test-limit", "1000")
+	require.Zero(t, status, errs)
+	require.Regexp(t, `(?m)^the class is that of arithmetic in float32 for (99\d|1000) of 1000\n\z`, out)
+
 	right := 0
 	var paths []string
 	var labels []string
@@ -335,7 +353,7 @@ func TestTrainThenEvalThenPredict(t *testing.T) {
 		path, label := writeDigit(t, dir, i)
 		paths, labels = append(paths, path), append(labels, label)
 	}
-	status, out, errs = demo(context.Background(), append([]string{"predict", "-weights", file, "-weights-type", "int8"}, paths...)...)
+	status, out, errs = demo(context.Background(), append([]string{"predict", "-weights", file, "-ranges", ranges}, paths...)...)
 	require.Zero(t, status, errs)
 	for i, line := range strings.Split(strings.TrimSpace(out), "\n") {
 		if strings.HasPrefix(line, paths[i]+": "+labels[i]+" ") {

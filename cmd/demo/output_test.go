@@ -45,6 +45,7 @@ func TestOutputThatFailsIsAnError(t *testing.T) {
 	for _, args := range []string{
 		"help", "train -h", "summary", "program", "program -dot", "program -costs", "program -after fold", "gradcheck -op relu", "verify",
 		"verify -vm gorgonia -batch 2", "parity -op relu", "eval -test-limit 9 -weights " + weights, "predict -weights " + weights + " " + digit,
+		"calibrate -limit 9 -weights " + weights + " -out " + filepath.Join(t.TempDir(), "r.json"),
 		"train -limit 64 -test-limit 64 -epochs 1 -out " + t.TempDir(),
 	} {
 		for _, room := range []int{0, 20} {

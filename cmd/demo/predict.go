@@ -15,11 +15,11 @@ import (
 func predict(ctx context.Context, c *call) error {
 	pick := c.pickWeights()
 	top := c.Int("top", 3, "how many classes to print")
-	weights := c.pickWeightsType()
+	fewer := c.pickFewerBits()
 	if err := c.parse(true); err != nil {
 		return err
 	}
-	opts, err := weights.options()
+	opts, err := fewer.options()
 	if err != nil {
 		return err
 	}

@@ -75,6 +75,7 @@ var families = []family{
 	{"AvgPooler", is[engine.AvgPooler], avgPoolTable, randomAvgPool},
 	{"Layouter", is[engine.Layouter], layoutTable, randomLayout},
 	{"Softmaxer", is[engine.Softmaxer], softmaxTable, randomSoftmax},
+	{"Quantiser", is[engine.Quantiser], quantTable, randomQuant},
 	{"Normaliser", is[engine.Normaliser], normTable, randomNorm},
 	{"Recurrer", is[engine.Recurrer], recurrentTable, randomRecurrent},
 	{"Attender", is[engine.Attender], attentionTable, randomAttention},

@@ -230,6 +230,26 @@ func (e spoiled) BindUpdateSlice(axis int, in []engine.Operand, out engine.Opera
 	return e.bound("Indexer", "UpdateSlice", in, out, b, err)
 }
 
+func (e spoiled) BindQuantise(q engine.Quant, in []engine.Operand, out engine.Operand) (engine.Bound, error) {
+	b, err := e.Laid.BindQuantise(q, in, out)
+	return e.bound("Quantiser", "Quantise", in, out, b, err)
+}
+
+func (e spoiled) BindQuantConv2D(c engine.Conv2D, q engine.Quantised, in []engine.Operand, out engine.Operand) (engine.Bound, error) {
+	b, err := e.Laid.BindQuantConv2D(c, q, in, out)
+	return e.bound("Quantiser", "QuantConv2D", in, out, b, err)
+}
+
+func (e spoiled) BindQuantMatMul(m engine.MatMul, q engine.Quantised, in []engine.Operand, out engine.Operand) (engine.Bound, error) {
+	b, err := e.Engine.BindQuantMatMul(m, q, in, out)
+	return e.bound("Quantiser", "QuantMatMul", in, out, b, err)
+}
+
+func (e spoiled) BindQuantMaxPool2D(p engine.Pool2D, in []engine.Operand, out engine.Operand) (engine.Bound, error) {
+	b, err := e.Laid.BindQuantMaxPool2D(p, in, out)
+	return e.bound("Quantiser", "QuantMaxPool2D", in, out, b, err)
+}
+
 // methods are the kernels by family.
 var methods = map[string][]string{
 	"Mapper":    {"Map"},
@@ -248,6 +268,7 @@ var methods = map[string][]string{
 	"Indexer":    {"Gather", "ScatterAdd", "TopK", "UpdateSlice"},
 	"Scanner":    {"CumSum"},
 	"Randomer":   {"Random"},
+	"Quantiser":  {"Quantise", "QuantConv2D", "QuantMatMul", "QuantMaxPool2D"},
 
 	"ConvPooler":   {"Conv2DMaxPool"},
 	"WindowSummer": {"WindowSum"},

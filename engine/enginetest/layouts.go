@@ -259,6 +259,9 @@ func (tr trial) arranged(e engine.Engine) []trial {
 			inputs++
 		}
 		laid := tr.inLayout(a.Other(), inputs, a.Out != engine.Rows)
+		if last := len(a.In) - 1; inputs < last && a.In[last] == a.Other() {
+			laid.laidTail = 1
+		}
 		all = append(all, laid)
 		if b, err := laid.bind(e, laid.operands(), laid.results()); err == nil {
 			all = append(all, laid.tails(b)...)

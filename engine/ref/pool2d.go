@@ -64,7 +64,7 @@ func (p pool) yPlane() int { return p.h.out * p.w.out }
 
 // maxima calls visit for each window of the plane x, with its index and the position of its
 // maximum, or -1 if the window lies entirely in the padding.
-func maxima[T shape.Float](p pool, x []T, visit func(o, at int)) {
+func maxima[T shape.Float | uint8](p pool, x []T, visit func(o, at int)) {
 	for i := range p.h.out {
 		for j := range p.w.out {
 			visit(i*p.w.out+j, argmax(p, x, i, j))
@@ -72,7 +72,7 @@ func maxima[T shape.Float](p pool, x []T, visit func(o, at int)) {
 	}
 }
 
-func argmax[T shape.Float](p pool, x []T, i, j int) int {
+func argmax[T shape.Float | uint8](p pool, x []T, i, j int) int {
 	best := -1
 	a0, a1 := p.h.taps(i)
 	b0, b1 := p.w.taps(j)
@@ -89,7 +89,7 @@ func argmax[T shape.Float](p pool, x []T, i, j int) int {
 
 // beats reports whether v replaces an earlier maximum. It does not if they are equal, so that the
 // first is kept. NaN replaces only numbers.
-func beats[T shape.Float](v, best T) bool { return v > best || v != v && best == best }
+func beats[T shape.Float | uint8](v, best T) bool { return v > best || v != v && best == best }
 
 func maxPool2D[T shape.Float](p pool) engine.Kernel {
 	return func(c *engine.Call) error {

@@ -83,7 +83,12 @@ var notMet = map[string]string{
 	"Embed+Add":        "the compiler makes it of the adjoints of several slices; autodiff/gradcheck has it",
 	"LSTM+Slice":       "the compiler makes it where one slice of the planes is used; ops' tests hold it to the two ops",
 	"Conv2D+MaxPool2D": "the compiler makes it in inference; engine/cpu's tests hold it to the bits of the two ops that it is made of",
+	"QuantConv2D":      quantised,
+	"QuantMatMul":      quantised,
+	"QuantMaxPool2D":   quantised,
 }
+
+const quantised = "the compiler makes it, of ranges; the tests of vm hold it to the definition, internal/opbench/int8.py compares its error with that of ONNX Runtime"
 
 func TestEveryOpOfTheCatalogueIsPartOfACase(t *testing.T) {
 	cases, err := parity.Cases()

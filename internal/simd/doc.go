@@ -8,6 +8,7 @@
 //	conv, winograd, interleaved    on window, gemm and vec
 //	nhwc                           on window, gemm and winograd
 //	attention                      on gemm and vec
+//	quant                          on window
 //
 // A [Kernels] value is the table for one level, with a field for each room; [Best] is the table of
 // the fastest level. What a room can do is asked of the room and not of the level, since plain Go

@@ -15,6 +15,7 @@ import (
 	"github.com/plexaura/plexaura/internal/simd/isa"
 	"github.com/plexaura/plexaura/internal/simd/nhwc"
 	"github.com/plexaura/plexaura/internal/simd/pool"
+	"github.com/plexaura/plexaura/internal/simd/quant"
 	"github.com/plexaura/plexaura/internal/simd/random"
 	"github.com/plexaura/plexaura/internal/simd/totals"
 	"github.com/plexaura/plexaura/internal/simd/vec"
@@ -36,6 +37,7 @@ type Kernels struct {
 	Interleaved *interleaved.Kernels
 	NHWC        *nhwc.Kernels
 	Attention   *attention.Kernels
+	Quant       *quant.Kernels
 }
 
 // With returns the kernels of a level. A level that the processor lacks panics; see [isa.Levels].
@@ -105,6 +107,7 @@ func tableOf(l isa.Level) *Kernels {
 		Winograd:    cmp.Or(winograd.At(l, g), winograd.At(plain, gemm.At(plain))),
 		NHWC:        cmp.Or(nhwc.At(l, g), nhwc.At(plain, gemm.At(plain))),
 		Attention:   cmp.Or(attention.At(l, g, v), attention.At(plain, gemm.At(plain), vec.At(plain))),
+		Quant:       cmp.Or(quant.At(l), quant.At(plain)),
 		Interleaved: cmp.Or(interleaved.At(l, g, v), interleaved.At(plain, g, v)),
 	}
 }

@@ -49,6 +49,9 @@ func withoutGradient() (rows []cases.Case) {
 		"Conv2D+MaxPool2D": {shape.F64(2, 3, 5, 5), shape.F64(4, 3, 2, 2)},
 		"LSTM+Slice":       {shape.F64(2, 3, 8), shape.F64(2, 2), shape.F64(2, 2), shape.F64(8, 2), shape.F64(8)},
 		"Embed+Add":        {shape.F64(), shape.F64()},
+		"QuantMatMul":      {shape.U8(3, 4), shape.F32(4, 5)},
+		"QuantConv2D":      {shape.U8(2, 3, 5, 5), shape.F32(4, 3, 2, 2)},
+		"QuantMaxPool2D":   {shape.U8(2, 3, 5, 5)},
 	}
 	for _, op := range ops.All {
 		if types := fused[op.Name()]; types != nil {

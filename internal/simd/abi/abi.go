@@ -69,3 +69,24 @@ const (
 // Tap is where, in bytes, a tap of a window of channels-last images lies from the window's first one,
 // and where its weights do.
 type Tap struct{ X, W int }
+
+// QuantTail is what kernels of 8-bit integers make of sums that are scaled and shifted: an addend times
+// Addend is added, the result is clamped, and made a byte where FlagBytes is set.
+type QuantTail struct {
+	Lo, Hi float32
+	Addend float32
+	Flags  uint32
+}
+
+// Bits of QuantTail.Flags.
+const (
+	FlagBytes    = 1 << iota // results are bytes
+	FlagAddBytes             // bytes are added
+	FlagAddFloat             // float32s are added
+)
+
+// QuantScale is how float32 becomes bytes: times Inverse, clamped to [Least,Most], rounded, plus Zero.
+type QuantScale struct {
+	Inverse, Least, Most float32
+	Zero                 int32
+}

@@ -46,6 +46,8 @@ var files = []struct {
 	{"winograd", "winograd_avx512", func(c *build.Context) string { return winograd(avx512(c)) }},
 	{"nhwc", "nhwc_avx2", func(c *build.Context) string { return slides(avx2(c)) }},
 	{"nhwc", "nhwc_avx512", func(c *build.Context) string { return slides(avx512(c)) }},
+	{"quant", "quant_avx2", func(c *build.Context) string { return quants(avx2(c)) }},
+	{"quant", "quant_avx512", func(c *build.Context) string { return quants(avx512(c)) }},
 	{"interleaved", "interleaved_avx2", func(c *build.Context) string { return interleaved(avx2(c)) }},
 	{"interleaved", "interleaved_avx512", func(c *build.Context) string { return interleaved(avx512(c)) }},
 }
