@@ -41,6 +41,9 @@ func bindMeans[T isa.Float](e Engine, p *pooling) engine.Bound {
 
 // bindMeansGrad returns the kernel of its gradient.
 func bindMeansGrad[T isa.Float](e Engine, p *pooling) engine.Bound {
+	if n, ok := p.stretches(); ok {
+		return stretchMeansGrad[T](e, p.planes*p.yPlane(), n)
+	}
 	m := newMeanRows[T](e, p)
 	return m.bind(func(c *engine.Call, plane int, sum []T, _ []float64) {
 		dx, dy := nth(engine.Slice[T](c.Out[0]), plane, p.xPlane()), nth(engine.Slice[T](c.In[0]), plane, p.yPlane())
@@ -83,6 +86,39 @@ func stretchMeans[T isa.Float](e Engine, count, n int) engine.Bound {
 		}
 	})
 	return engine.Bound{Kernel: windows.kernel(), By: name, Serial: windows.serial()}
+}
+
+// stretchMeansGrad gives each element of a window an equal part.
+func stretchMeansGrad[T isa.Float](e Engine, count, n int) engine.Bound {
+	var parts region[T]
+	each := max(block/n, 1) // windows at a time
+	sets := e.newLoop(isa.Ceil(count, each), each*(3+n/8), func(c *engine.Call, slot, lo, hi int) {
+		part := parts.of(c, slot)
+		for i := lo; i < hi; i++ {
+			from, to := i*each, min((i+1)*each, count)
+			for k, v := range engine.Slice[T](c.In[0])[from:to] {
+				part[k] = v / T(n)
+			}
+			repeat(e, engine.Slice[T](c.Out[0])[from*n:to*n], n, part)
+		}
+	})
+	var l layout
+	parts = reserve[T](&l, sets.slots, each)
+	return engine.Bound{Kernel: sets.kernel(), Scratch: int(l), By: name, Serial: sets.serial()}
+}
+
+// repeat sets each row of n elements of dst to one of x.
+func repeat[T isa.Float](e Engine, dst []T, n int, x []T) {
+	if of, ok := any(dst).([]float32); ok {
+		e.simd.Vec.Repeat(of, n, any(x).([]float32), 1)
+		return
+	}
+	for i := range len(dst) / n {
+		row := dst[i*n:][:n]
+		for k := range row {
+			row[k] = x[i]
+		}
+	}
 }
 
 // tall is how many rows are added up in T, a few at most, and then in float64.
