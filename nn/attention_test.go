@@ -12,6 +12,7 @@ import (
 
 	"github.com/plexaura/plexaura/engine/cpu"
 	"github.com/plexaura/plexaura/graph"
+	"github.com/plexaura/plexaura/internal/allocs"
 	"github.com/plexaura/plexaura/nn"
 	"github.com/plexaura/plexaura/ops"
 	"github.com/plexaura/plexaura/shape"
@@ -191,7 +192,7 @@ func TestAStepOfGenerationAllocatesNothing(t *testing.T) {
 		}
 	}
 	run()
-	require.LessOrEqual(t, testing.AllocsPerRun(20, run), 1., "more than the test's own") // at.Set takes an interface
+	require.LessOrEqual(t, allocs.PerRun(20, run), 1., "more than the test's own") // at.Set takes an interface
 }
 
 // BenchmarkGeneration is the cost of a symbol at some positions, with the cache and by a pass over all

@@ -17,9 +17,10 @@ type AttentionOptions struct {
 	// broadcasts to (...,L,S).
 	Mask *graph.Node
 	// Causal lets query i attend only to keys 0 to i, in addition to the restrictions of Mask. With
-	// Keys the queries are the last of these keys: query i attends to keys 0 to Keys-L+i.
+	// Keys the queries are the last of these keys: query i attends to keys 0 to Keys-L+i. L and S do
+	// not depend on N then; nor does S with Keys.
 	Causal bool
-	// Scale multiplies the products of queries and keys; 0 means 1/sqrt(E).
+	// Scale multiplies the products of queries and keys; 0 means 1/sqrt(E). It is finite.
 	Scale float64
 	// Keys, an integer without axes, is how many keys there are in a run, from 0 to S; the others,
 	// and their values, are not read. Nil means S. Another number is an error of the run. It serves a
@@ -227,14 +228,11 @@ func (op attentionOp) rows(n *graph.Node, in []*graph.Node, floats int) ([]*grap
 		return nil, nil
 	}
 	if isBatch(n.Type().Shape) { // then q, k and v are a batch too
-		return nil, fmt.Errorf("its input is shared by all examples of %v, and given separately for each; want one that has axis 0, the batch", n.Type())
+		return nil, sharedBatch(n)
 	}
-	all := append([]*graph.Node{}, in...)
-	count, rank := rowsOf(n, in), n.In(0).Type().Rank()+1
+	all, rank := eachOwn(n, in, floats), n.In(0).Type().Rank()+1
 	for i, x := range in {
 		switch {
-		case i < floats && !own(n, in, i):
-			all[i] = BroadcastTo(x, x.Type().Shape.Insert(0, count))
 		case i < floats || !own(n, in, i):
 		case op.Masked && i == floats:
 			all[i] = Reshape(x, AlignRows(x.Type().Shape, rank).Dims()...)

@@ -34,12 +34,17 @@ func (op fusedMatMul) Quantised(q engine.Quantised, in []shape.Type) (graph.Op, 
 // PicksBytes implements vm's Picker.
 func (op MaxPool2DOp) PicksBytes([]shape.Type) (graph.Op, bool) { return quantMaxPool2D{op}, true }
 
+// ownInputs is how many of so many inputs come before the addend, if there is one.
+func ownInputs(q engine.Quantised, all int) int {
+	if q.Adds {
+		return all - 1
+	}
+	return all
+}
+
 // inferQuantised is type inference for an op in 8-bit integers from that in float32, by infer.
 func inferQuantised(q engine.Quantised, in []shape.Type, infer func(in []shape.Type) (shape.Type, error)) (t shape.Type, err error) {
-	own := len(in)
-	if q.Adds {
-		own--
-	}
+	own := ownInputs(q, len(in))
 	if own < 2 || in[0].DType != shape.Uint8 {
 		return t, fmt.Errorf("want a uint8 and its weights, have %v", in)
 	}
@@ -66,10 +71,7 @@ func quantName(name string, q engine.Quantised) string {
 
 // quantOperands flattens the bias of in, which comes before the addend.
 func quantOperands(ep engine.Epilogue, q engine.Quantised, in []engine.Operand) []engine.Operand {
-	own := len(in)
-	if q.Adds {
-		own--
-	}
+	own := ownInputs(q, len(in))
 	return append(flatOperands(ep, in[:own]), in[own:]...)
 }
 

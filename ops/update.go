@@ -2,6 +2,7 @@ package ops
 
 import (
 	"fmt"
+	"slices"
 
 	"github.com/plexaura/plexaura/engine"
 	"github.com/plexaura/plexaura/graph"
@@ -85,13 +86,24 @@ func (op updateSliceOp) PerExample(n *graph.Node, in []*graph.Node) (*graph.Node
 	case !anyOwn(n, in):
 		return n, nil
 	case isBatch(n.Type().Shape):
-		return nil, fmt.Errorf("its input is shared by all examples of %v, and given separately for each; want one that has axis 0, the batch", n.Type())
+		return nil, sharedBatch(n)
 	}
-	rows := append([]*graph.Node{}, in...)
-	for i := range 2 {
+	return graph.Apply(updateSliceOp{op.Axis + 1}, eachOwn(n, in, 2)...), nil
+}
+
+// sharedBatch is the error for an op that cannot tell whose example is whose.
+func sharedBatch(n *graph.Node) error {
+	return fmt.Errorf("its input is shared by all examples of %v, and given separately for each; want one that has axis 0, the batch", n.Type())
+}
+
+// eachOwn returns in with the first inputs, so many, given separately for each example, those that are not
+// repeated.
+func eachOwn(n *graph.Node, in []*graph.Node, first int) []*graph.Node {
+	all := slices.Clone(in)
+	for i, x := range all[:first] {
 		if !own(n, in, i) {
-			rows[i] = BroadcastTo(in[i], in[i].Type().Shape.Insert(0, rowsOf(n, in)))
+			all[i] = BroadcastTo(x, x.Type().Shape.Insert(0, rowsOf(n, in)))
 		}
 	}
-	return graph.Apply(updateSliceOp{op.Axis + 1}, rows...), nil
+	return all
 }

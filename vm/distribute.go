@@ -30,15 +30,21 @@ func (in *instr) distributes() *instr {
 		return nil
 	}
 	c := in.in[0].def
-	if c == nil || c.in[0].typ.Rank() != in.out[0].typ.Rank() || !isJoiner(c) {
+	if c == nil || c.out[0].typ.Shape != in.out[0].typ.Shape || !isJoiner(c) {
 		return nil
 	}
 	for _, v := range c.in {
-		if v.def == nil || v.def.kind != compute || v.out || !c.alone(v) {
+		if v.def == nil || v.out || !c.alone(v) || !v.def.takesMaps() {
 			return nil
 		}
 	}
 	return c
+}
+
+// takesMaps reports whether a map behind in may become part of it.
+func (in *instr) takesMaps() bool {
+	_, absorbs := in.op.(Absorber)
+	return in.kind == compute && (absorbs || in.fmap != nil)
 }
 
 func isJoiner(in *instr) bool {

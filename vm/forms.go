@@ -35,6 +35,11 @@ type formOf struct {
 	key   formKey
 }
 
+// formOf returns the packed form that the kernel of in uses.
+func (in *instr) formOf() formOf {
+	return formOf{in.in[in.bound.Packing.In].root(), in.formKey()}
+}
+
 // forms lists the packed forms that kernels use, each once.
 func (p *plan) forms() (forms []formOf) {
 	seen := map[formOf]bool{}
@@ -42,7 +47,7 @@ func (p *plan) forms() (forms []formOf) {
 		if !in.prepacked {
 			continue
 		}
-		f := formOf{in.in[in.bound.Packing.In].root(), in.formKey()}
+		f := in.formOf()
 		if !seen[f] {
 			seen[f] = true
 			forms = append(forms, f)

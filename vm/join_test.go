@@ -139,6 +139,18 @@ func TestWhatIsJoined(t *testing.T) {
 	}
 }
 
+// A function that broadcasts a concatenation to more elements stays behind it.
+func TestAFunctionThatBroadcastsIsNotDistributed(t *testing.T) {
+	g := graph.New()
+	x := g.Input("x", shape.F32(1, 2))
+	y := ops.Concat(1, ops.Exp(x), ops.Neg(x))
+	y = ops.Add(y, ops.Full(x, shape.OfInts(3, 4), 5))
+	in := tensor.New(tensor.WithShape(1, 2), tensor.WithBacking([]float32{0, 2}))
+	have := run(t, hoisting(t, ref.Engine{}, vm.NewStore(1), []*graph.Node{y}), in)
+	row := []float32{6, float32(math.Exp(2) + 5), 5, 3}
+	require.InDeltaSlice(t, slices.Concat(row, row, row), have, 1e-5)
+}
+
 // A trace shows the parts without what lies between them.
 func TestATraceShowsParts(t *testing.T) {
 	s, outs := vm.NewStore(3), fire(ops.ReLU)

@@ -16,16 +16,11 @@ const packedPerWeights = 2
 func lean(p *plan) error {
 	room := packedPerWeights * p.leafBytes()
 	var larger []leaner
-	for _, in := range p.packing() {
-		k := in.bound.Packing
+	for _, f := range p.users() {
+		k := f.users[0].bound.Packing
 		room -= k.Bytes
-		if in.bound.Lean == nil {
-			continue
-		}
-		p.working.at(in.node())
-		b := in.bound.Lean()
-		if saved := k.Bytes - b.Packing.Bytes; saved > 0 {
-			larger = append(larger, leaner{in, b, saved, float64(workOf(b)-workOf(in.bound)) / float64(saved)})
+		if l, ok := p.leaner(f); ok {
+			larger = append(larger, l)
 		}
 	}
 	slices.SortStableFunc(larger, func(a, b leaner) int { return cmp.Compare(a.price, b.price) })
@@ -38,17 +33,58 @@ func lean(p *plan) error {
 			room -= l.saved
 			continue
 		}
-		l.instr.bound = l.bound
+		for i, in := range l.users {
+			in.bound = l.bounds[i]
+		}
 	}
 	return nil
 }
 
-// leaner is a kernel that an instruction could have, whose packed form is so many bytes smaller.
+// sharedForm is a packed form with the instructions that use it.
+type sharedForm struct {
+	formOf
+	users []*instr
+}
+
+// users lists the packed forms of the program.
+func (p *plan) users() (all []*sharedForm) {
+	at := map[formOf]*sharedForm{}
+	for _, in := range p.packing() {
+		f := in.formOf()
+		if at[f] == nil {
+			at[f] = &sharedForm{formOf: f}
+			all = append(all, at[f])
+		}
+		at[f].users = append(at[f].users, in)
+	}
+	return all
+}
+
+// leaner is a packed form, and the kernels that its users could have instead, with one that is so many
+// bytes smaller.
 type leaner struct {
-	instr *instr
-	bound engine.Bound
-	saved int
-	price float64 // work for a byte that is saved
+	*sharedForm
+	bounds []engine.Bound
+	saved  int
+	price  float64 // work for a byte that is saved
+}
+
+// leaner returns the kernels that the users of f could have, if all could and the form is smaller.
+func (p *plan) leaner(f *sharedForm) (l leaner, ok bool) {
+	l.sharedForm = f
+	work := 0
+	for _, in := range f.users {
+		if in.bound.Lean == nil {
+			return l, false
+		}
+		p.working.at(in.node())
+		b := in.bound.Lean()
+		l.bounds = append(l.bounds, b)
+		work += workOf(b) - workOf(in.bound)
+	}
+	l.saved = f.users[0].bound.Packing.Bytes - l.bounds[0].Packing.Bytes
+	l.price = float64(work) / float64(l.saved)
+	return l, l.saved > 0
 }
 
 // workOf returns the work of the algorithm of b, 0 if it is not known.

@@ -55,9 +55,10 @@ type Weighted interface {
 }
 
 // A Quantisable op is also [Weighted], and can be computed in 8-bit integers. Quantised returns the op
-// that does that, for inputs of concrete types, or false if there is none, as where q adds
-// something to what the op itself has rectified. The inputs of that op are those of the Quantisable, the first of them in uint8, and behind them an addend if q adds one. Its
-// result is uint8 if q.Out has a scale, and else float32.
+// that does that, for inputs of concrete types, or false if there is none, as where q adds something
+// to what the op itself has rectified. The inputs of that op are those of the Quantisable, the first
+// of them in uint8, and behind them an addend if q adds one. Its result is uint8 if q.Out has a
+// scale, and else float32.
 type Quantisable interface {
 	Quantised(q engine.Quantised, in []shape.Type) (graph.Op, bool)
 }

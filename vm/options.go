@@ -64,7 +64,8 @@ func Without(names ...string) Option {
 // Run, to n. By default as many as GOMAXPROCS work on it: then one run ends soonest. To serve many
 // runs at a time, give each a Machine of its own and one thread: none waits for another then, and
 // together they finish more runs a second. The results are bit-identical. All programs and machines
-// of one [Store] share the values and their packed forms.
+// of one [Store] share the values and their packed forms. An engine that is no [engine.Limiter] is left
+// as it is; one whose Limited returns another type is an error of Compile.
 func WithThreads(n int) Option {
 	return func(o *options) error {
 		if n < 1 {

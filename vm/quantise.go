@@ -84,6 +84,17 @@ type quantised struct {
 	addend *value
 }
 
+// unused returns name, with a number behind it if it is taken, and takes it. seen counts the uses of names.
+func unused(name string, seen map[string]int) string {
+	free := name
+	for seen[free] > 0 {
+		seen[name]++
+		free = fmt.Sprintf("%s#%d", name, seen[name])
+	}
+	seen[free]++
+	return free
+}
+
 // nameLayers gives instructions the names that ranges know them by.
 func (p *plan) nameLayers() {
 	seen := map[string]int{}
@@ -95,9 +106,7 @@ func (p *plan) nameLayers() {
 		if name == "" {
 			name = in.node().Op().Name()
 		}
-		if seen[name]++; seen[name] > 1 {
-			name = fmt.Sprintf("%s#%d", name, seen[name])
-		}
+		name = unused(name, seen)
 		in.ranged = name
 	}
 }

@@ -20,6 +20,7 @@ import (
 	"github.com/plexaura/plexaura/engine/ref"
 	"github.com/plexaura/plexaura/engine/std"
 	"github.com/plexaura/plexaura/graph"
+	"github.com/plexaura/plexaura/internal/allocs"
 	"github.com/plexaura/plexaura/internal/simd/isa"
 	"github.com/plexaura/plexaura/ops"
 	"github.com/plexaura/plexaura/shape"
@@ -252,7 +253,7 @@ func TestAQuantisedProgramAllocatesNothing(t *testing.T) {
 	m := hoisting(t, cpu.New(), s, outs, vm.Quantise(calibrated(t, cpu.New(), s, outs, patterns(3))))
 	x := patterns(3)
 	run(t, m, x)
-	require.Zero(t, testing.AllocsPerRun(5, func() { _, _ = m.Run(ctx, x) }))
+	require.Zero(t, allocs.PerRun(5, func() { _, _ = m.Run(ctx, x) }))
 }
 
 func TestRangesAreReadAsTheyWereWritten(t *testing.T) {

@@ -102,8 +102,8 @@ func ReadRanges(r io.Reader) (Ranges, error) {
 }
 
 // Calibrate is like [Machine.Run] of a program in float32, and extends ranges to what its
-// convolutions and products were given. A number that is not finite is an error. It is to be called
-// for each batch of a calibration set, with the same ranges, which are empty at first. The names are
+// convolutions and products in float32 were given. A number that is not finite is an error, after which
+// ranges are as before. It is to be called for each batch of a calibration set, with the same ranges, which are empty at first. The names are
 // those of the same graph compiled with [Quantise].
 func (m *Machine) Calibrate(ctx context.Context, ranges Ranges, inputs ...*tensor.Dense) error {
 	if ranges == nil {
@@ -112,8 +112,22 @@ func (m *Machine) Calibrate(ctx context.Context, ranges Ranges, inputs ...*tenso
 	if m != nil && m.prog != nil && !onHost(m.prog.memory) {
 		return errors.New("vm: Calibrate: the values are on a device; calibrate on an engine of the host")
 	}
-	_, err := m.trace(ctx, func(s *step, _ time.Duration) error { return s.calibrate(ranges) }, inputs)
-	return err
+	seen := Ranges{}
+	if _, err := m.trace(ctx, func(s *step, _ time.Duration) error { return s.calibrate(seen) }, inputs); err != nil {
+		return err
+	}
+	for name, r := range seen {
+		ranges.extend(name, r)
+	}
+	return nil
+}
+
+// extend makes the range of name include r.
+func (all Ranges) extend(name string, r Range) {
+	if old, ok := all[name]; ok {
+		r = Range{min(r.Min, old.Min), max(r.Max, old.Max)}
+	}
+	all[name] = r
 }
 
 // calibrate extends the range of what the step was given.
@@ -122,6 +136,9 @@ func (s *step) calibrate(ranges Ranges) error {
 	if name == "" || s.call.In[0].Len() == 0 {
 		return nil
 	}
+	if s.call.In[0].DType() == shape.Float64 {
+		return nil // as Quantise leaves it
+	}
 	if s.call.In[0].DType() != shape.Float32 {
 		return fmt.Errorf("vm: Calibrate: %s computes with %v; calibrate a program without vm.Quantise, in float32", name, s.call.In[0].DType())
 	}
@@ -129,10 +146,7 @@ func (s *step) calibrate(ranges Ranges) error {
 	if err := r.check(); err != nil {
 		return fmt.Errorf("vm: Calibrate: the input of %s has a number that is not finite", name)
 	}
-	if old, ok := ranges[name]; ok {
-		r = Range{min(r.Min, old.Min), max(r.Max, old.Max)}
-	}
-	ranges[name] = r
+	ranges.extend(name, r)
 	return nil
 }
 

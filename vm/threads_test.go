@@ -2,6 +2,7 @@ package vm_test
 
 import (
 	"runtime"
+	"sync/atomic"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -23,6 +24,36 @@ func TestThreadsChangeNoBit(t *testing.T) {
 		require.Equal(t, want, bits(run(t, hoisting(t, cpu.New(), s, outs, vm.WithThreads(n)), in)), "%d threads", n)
 	}
 	require.Equal(t, bits(run(t, hoisting(t, ref.Engine{}, s, outs), in)), bits(run(t, hoisting(t, ref.Engine{}, s, outs, vm.WithThreads(2)), in)))
+}
+
+// limits is an engine that keeps the limit that it is given.
+type limits struct {
+	cpu.Engine
+	limit *int
+}
+
+func (l limits) Limited(n int) engine.Engine {
+	*l.limit = n
+	return limits{l.Engine.Limited(n).(cpu.Engine), l.limit}
+}
+
+// Kernels are bound to the engine with the limit.
+func TestThreadsLimitTheEngine(t *testing.T) {
+	e := limits{cpu.New(), new(int)}
+	vm.MustCompile(e, fire(ops.ReLU), vm.WithThreads(3))
+	require.Equal(t, 3, *e.limit)
+	require.NotEqual(t, engine.Engine(cpu.New()), cpu.New().Limited(1), "it has a limit")
+	require.Equal(t, cpu.New().Limited(1), cpu.New().Limited(1))
+	require.Equal(t, engine.Engine(cpu.New()), cpu.New().Limited(1024), "which more threads than there are do not change")
+	var goroutines, most atomic.Int64
+	cpu.New().Limited(1).(engine.Sharer).Share(8, func(_, _ int) {
+		if n := goroutines.Add(1); n > most.Load() {
+			most.Store(n)
+		}
+		runtime.Gosched()
+		goroutines.Add(-1)
+	})
+	require.Equal(t, int64(1), most.Load())
 }
 
 // grown is an engine that loses its type when it is limited.

@@ -115,6 +115,9 @@ func bench(ctx context.Context, c *call) error {
 	if *clients > 0 && (*single || *layers != "" || *name != "" && !strings.Contains(*name, "/infer/")) {
 		return usagef("-clients: only of inference cases; run it without -ops and -layers")
 	}
+	if *single && *int8s {
+		return usagef("-int8: single ops are in float32 and float64; run it without -ops")
+	}
 	if *single {
 		runtime.GOMAXPROCS(1)
 		return benchOps(ctx, opsRun{e, c.stdout, *asJSON}, *name, *mode)
@@ -154,6 +157,11 @@ func bench(ctx context.Context, c *call) error {
 		}
 		cases = cases[i : i+1]
 	}
+	if *int8s {
+		for i, b := range cases {
+			cases[i].make = inInt8(ctx, b.make)
+		}
+	}
 	if *clients > 0 {
 		return benchClients(ctx, c, e, cases, *clients, *threads, *asJSON, opts...)
 	}
@@ -164,9 +172,6 @@ func bench(ctx context.Context, c *call) error {
 		fmt.Fprintf(c.stdout, "%-16s %10s %10s %10s %7s  %s\n", "case", "ms", "min", "max", "share", "check")
 	}
 	for _, b := range cases {
-		if *int8s {
-			b.make = inInt8(ctx, b.make)
-		}
 		r, err := measureCase(ctx, e, b, limits, opts...)
 		if err != nil {
 			return fmt.Errorf("%s: %w", b.name, err)

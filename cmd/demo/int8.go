@@ -89,7 +89,7 @@ func (s fewerBits) options() ([]vm.Option, error) {
 	return []vm.Option{vm.Quantise(ranges)}, nil
 }
 
-// what is what is in fewer bits.
+// what names what is in fewer bits: the arithmetic, or only the weights.
 func (s fewerBits) what() string {
 	if *s.ranges != "" {
 		return "arithmetic"

@@ -182,6 +182,7 @@ func TestMistakesAreOneLineAndAStatus(t *testing.T) {
 		{"bench -ops -ops-mode fast", 2, "-ops-mode fast: want list or turns"},
 		{"bench -threads 0", 2, "-threads 0"},
 		{"bench -clients -1", 2, "-clients -1"},
+		{"bench -ops -int8", 2, "-int8: single ops"},
 		{"bench -clients 2 -ops", 2, "-clients: only of inference"},
 		{"bench -clients 2 -case lenet/train/64", 2, "-clients: only of inference"},
 		{"bench -layers lenet -json", 2, "without -json and -case"},
@@ -353,6 +354,8 @@ func TestTrainThenEvalThenPredict(t *testing.T) {
 		path, label := writeDigit(t, dir, i)
 		paths, labels = append(paths, path), append(labels, label)
 	}
+	status, _, errs = demo(context.Background(), "predict", "-weights", file, "-weights-type", "int8", paths[0])
+	require.Zero(t, status, errs)
 	status, out, errs = demo(context.Background(), append([]string{"predict", "-weights", file, "-ranges", ranges}, paths...)...)
 	require.Zero(t, status, errs)
 	for i, line := range strings.Split(strings.TrimSpace(out), "\n") {

@@ -81,7 +81,7 @@ func (h *heads) now(c *engine.Call) attention.Op {
 	return op
 }
 
-// head returns the operands of a head; dy is there for gradients.
+// headOf returns the operands of a head; dy is there for gradients.
 func headOf[T isa.Float](h *heads, c *engine.Call, i int) (o attention.Head[T]) {
 	of := func(in, rows, width int) []T { return nth(engine.Slice[T](c.In[in]), i, rows*width) }
 	o.Q, o.K, o.V = of(0, h.op.L, h.op.E), of(1, h.op.S, h.op.E), of(2, h.op.S, h.op.V)
@@ -279,7 +279,11 @@ func (a *alone) run(c *engine.Call, head int) error {
 		one.In[i] = elementsOf(c.In[i], o, at)
 	}
 	one.Scratch = engine.BufferOf(a.scratch.of(c, 0))
-	return a.bound.Kernel(one)
+	err := a.bound.Kernel(one)
+	clear(one.In)
+	clear(one.Out)
+	one.Scratch = engine.Buffer{}
+	return err
 }
 
 // elementsOf returns the elements of b from one on that are an operand like o.

@@ -38,18 +38,21 @@ func (e Engine) nhwcConv2D(c engine.Conv2D, in []engine.Operand, out engine.Oper
 			return e.bindDepthwise(nhwc.NewDepthwise(e.simd.NHWC, op.Window, op.N, op.Bias, act), c.Epilogue, t)
 		}), nil
 	}
+	choice := e.nhwcCandidates(op)
+	product := func(op nhwc.Op, t *mapTail) engine.Bound {
+		b := e.bindNHWC(nhwc.NewConv(e.simd.NHWC, op), c.Epilogue, t)
+		b.Choice = choice
+		return b
+	}
 	exact := e.withTail(len(in), out, op.Act, func(act isa.Act, t *mapTail) engine.Bound {
 		op := op
 		op.Act = act
-		b := e.bindNHWC(nhwc.NewConv(e.simd.NHWC, op), c.Epilogue, t)
+		b := product(op, t)
 		if t == nil {
-			b.Into = into(op, func(op nhwc.Op, _ engine.Part) engine.Bound {
-				return e.bindNHWC(nhwc.NewConv(e.simd.NHWC, op), c.Epilogue, nil)
-			})
+			b.Into = into(op, func(op nhwc.Op, _ engine.Part) engine.Bound { return product(op, nil) })
 		}
 		return b
 	})
-	exact.Choice = e.nhwcCandidates(op)
 	if choose(exact.Choice) != nhwcWinogradAlg {
 		return exact, nil
 	}
@@ -63,7 +66,6 @@ func (e Engine) nhwcConv2D(c engine.Conv2D, in []engine.Operand, out engine.Oper
 		b := winograd(op, exact)
 		b.Into = into(op, func(op nhwc.Op, p engine.Part) engine.Bound {
 			part, _ := exact.Into(p)
-			part.Choice = exact.Choice
 			return winograd(op, part)
 		})
 		return b
@@ -116,9 +118,7 @@ func (e Engine) withTail(own int, out engine.Operand, act isa.Act, bind func(act
 		if rest, ok := t.withoutReLU6(); ok {
 			act, t = isa.ReLU6, rest
 		}
-		after := bind(act, t)
-		after.Choice = b.Choice
-		return after, true
+		return bind(act, t), true
 	}
 	return b
 }

@@ -16,12 +16,13 @@ import (
 const mostRows = 128
 
 // rowSet is n runs, the first at element at of x and by of gamma, and the next ones stride and
-// byStride further on. Each is all of a group, from group first on (own), or all are of group first, of
-// which they may be the first runs (begins).
+// byStride further on.
 type rowSet struct {
 	at, stride, by, byStride, n int
-	first                       int
-	own, begins                 bool
+
+	first  int  // the group of the first run
+	own    bool // each run is a group: first, first+1, ...; otherwise all are of group first
+	begins bool // the first run is the first one of its group
 }
 
 // inRows reports whether runs are to be taken so: in sets of groups with one run each (own), or in
@@ -42,14 +43,14 @@ func (w *normalised) eachSet(own bool, lo, hi int, f func(s rowSet)) {
 	if own {
 		for ; lo < hi; lo += mostRows {
 			at, by := w.groups.at(lo)
-			f(rowSet{at, w.groups.x[0], by, w.groups.by[0], min(mostRows, hi-lo), lo, true, true})
+			f(rowSet{at: at, stride: w.groups.x[0], by: by, byStride: w.groups.by[0], n: min(mostRows, hi-lo), first: lo, own: true, begins: true})
 		}
 		return
 	}
 	for ; lo < hi; lo++ {
 		at, by := w.groups.at(lo)
 		for r := 0; r < w.rest.extent[0]; r += mostRows {
-			f(rowSet{at + r*w.rest.x[0], w.rest.x[0], by + r*w.rest.by[0], w.rest.by[0], min(mostRows, w.rest.extent[0]-r), lo, false, r == 0})
+			f(rowSet{at: at + r*w.rest.x[0], stride: w.rest.x[0], by: by + r*w.rest.by[0], byStride: w.rest.by[0], n: min(mostRows, w.rest.extent[0]-r), first: lo, begins: r == 0})
 		}
 	}
 }

@@ -21,7 +21,7 @@ func TestMaximaBesidePadding(t *testing.T) {
 		size := 2 + rng.IntN(5)
 		p := engine.Pool2D{Kernel: [2]int{size, size}, Stride: [2]int{1, 1}, Dilation: [2]int{1, 1}}
 		for i := range p.Pad {
-			p.Pad[i] = [2]int{rng.IntN(size), rng.IntN(size)}
+			p.Pad[i] = [2]int{rng.IntN(size + 2), rng.IntN(size + 2)}
 		}
 		h, w := size+rng.IntN(20), size+rng.IntN(40)
 		x := shape.F32(1, 2, shape.Dim(h), shape.Dim(w))

@@ -116,19 +116,15 @@ func (s *softmaxRows[T]) backward(dx, y, dy []T, rows int, log bool) {
 	}
 	zeros := s.one
 	clear(zeros[:rows])
-	sure := false
-	for _, v := range top {
-		sure = sure || v > logSureOne
-	}
-	if sure { // dx may be what is read, so all of these rows go one by one
-		for i := range rows {
-			s.single.backward(nth(dx, i, s.n), nth(y, i, s.n), nth(dy, i, s.n), true)
+	s.scaleBy(rows, slab, zeros) // dx is this and dy
+	for i, v := range top {
+		row, of := nth(dx, i, s.n), nth(dy, i, s.n)
+		if v > logSureOne {
+			s.single.backward(row, nth(y, i, s.n), of, true)
+			continue
 		}
-		return
+		s.apply(vec.Add, row, of, nth(slab, i, s.n), 0)
 	}
-	// dx = exp(y)*-sum + dy
-	s.scaleBy(rows, slab, zeros)
-	s.apply(vec.Add, dx, dy, slab, 0)
 }
 
 // scaleBy multiplies each row of v by its number of minus.

@@ -29,8 +29,8 @@ type job struct {
 	// Set while the gate is closed and no helper is inside.
 	n, grain int
 	team     int // goroutines that work on it, among them the caller, member 0
-	first    int // workers from 1+first on, of helpers in turn, are members 1, 2, ...
-	helpers  int
+	first    int // worker 1+(first+m-1)%helpers is member m
+	helpers  int // workers that there are
 	body     func(lo, hi int)
 	watch    Watcher // may be nil
 

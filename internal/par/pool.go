@@ -76,7 +76,7 @@ var Default = sync.OnceValue(func() *Pool { return NewPool(0) })
 // For calls body(lo, hi) for the chunks [0,grain), [grain,2*grain), ... of [0,n), each exactly
 // once, and returns when all calls have returned. A grain below 1 means 1.
 //
-// Up to min(GOMAXPROCS, workers) goroutines call body at the same time, in no particular order. The
+// Up to min(GOMAXPROCS, Workers()) goroutines call body at the same time, in no particular order. The
 // same chunks run one by one in ascending order if GOMAXPROCS is 1, if the pool is closed, or if
 // every worker is busy: with other callers, or because For was called inside a body. For does not
 // allocate; to avoid allocating a closure in each call, create a body that captures variables once

@@ -27,8 +27,7 @@ func (op *Op) channels() int { return op.Groups * op.C }
 func (op *Op) filters() int  { return op.Groups * op.M }
 func (op *Op) pixels() int   { return op.N * op.Cols() }
 
-// pitch is Pitch or its default, and results the elements that the results reach over.
-
+// pitch is Pitch or its default.
 func (op *Op) pitch() int {
 	if op.Pitch > 0 {
 		return op.Pitch
@@ -36,6 +35,7 @@ func (op *Op) pitch() int {
 	return op.filters()
 }
 
+// results is how many elements the results reach over.
 func (op *Op) results() int { return reach(op.pixels(), op.pitch(), op.filters()) }
 
 // reach is how many elements n pieces, pitch apart, reach over.

@@ -83,8 +83,7 @@ func (f *frame) pad(row []uint8) {
 	}
 }
 
-// copyPixels fills dst with the channels of pixels. Behind those of a group is anything, since
-// filters are 0 there.
+// copyPixels fills dst with the channels of pixels, and with zeros behind those of a group.
 func (f *frame) copyPixels(dst, x []uint8) {
 	switch {
 	case f.width == f.image.C:

@@ -180,7 +180,7 @@ func testMapRows[T isa.Float](t *testing.T, k *Kernels) {
 				Apply(k, op, want[r*m.DstRow:][:m.N], o)
 			}
 			for i, v := range m.Dst {
-				require.True(t, v == want[i] || v != v && want[i] != want[i], "%v of %d rows of %d: element %d is %v, want %v", op, rows, m.N, i, v, want[i])
+				require.True(t, v == want[i] && math.Signbit(float64(v)) == math.Signbit(float64(want[i])) || v != v && want[i] != want[i], "%v of %d rows of %d: element %d is %v, want %v", op, rows, m.N, i, v, want[i])
 			}
 		}
 	}
