@@ -215,7 +215,7 @@ func (e Engine) bindDepthwise(plan *nhwc.Depthwise, ep engine.Epilogue, t *mapTa
 	var l layout
 	packed := e.packer(filterPacking{plan.PackedLen(), 1, [2]int{plan.C, plan.KH * plan.KW}, func(packed, w []float32, _, _ int) { plan.Pack(packed, w) }})
 	row := plan.OW * plan.C
-	tasks := e.newLoop(plan.Tasks(), vectorCost(plan.Work())/max(plan.Tasks(), 1), func(c *engine.Call, slot, lo, hi int) {
+	tasks := e.newLoop(plan.Tasks(), vectorCost(plan.Work()*depthwiseCost/100)/max(plan.Tasks(), 1), func(c *engine.Call, slot, lo, hi int) {
 		for i := lo; i < hi; i++ {
 			plan.Run(engine.Slice[float32](c.Out[0]), engine.Slice[float32](c.In[0]), packed.of(c), bias[float32](c, ep), i, i+1)
 			t.apply(c, slot, i*row, (i+1)*row)

@@ -29,7 +29,7 @@ var may = map[string][]string{
 	"engine/ref":                {"engine", "shape", "internal/elementary", "internal/philox", tensor},
 	"engine/std":                {"engine", "engine/ref", "shape", tensor},
 	"engine/cpu":                {"engine", "engine/ref", "shape", "internal/simd", "internal/simd/...", "internal/par", "internal/philox", tensor},
-	"engine/enginetest":         {"engine", "engine/ref", "shape", tensor},
+	"engine/enginetest":         {"engine", "engine/ref", "shape", "internal/allocs", tensor},
 	"ops":                       {"graph", "shape", "engine", "internal/philox"},
 	"vm":                        {"graph", "shape", "engine", "interop/safetensors", "internal/isnil", "internal/memlimit", "internal/philox", "internal/plain", "internal/rescue", tensor},
 	"autodiff":                  {"graph", "shape", "ops", "internal/rescue"},

@@ -144,6 +144,10 @@ func (c *Conv) split() {
 		c.chunk = isa.Even(c.count, max(c.count*c.blocks/goodTasks, 1))
 		c.chunks = isa.Ceil(c.count, c.chunk)
 	}
+	if tasks := c.blocks * c.chunks; tasks%2 == 1 && tasks < goodTasks && c.block >= 2*tall { // two workers would end apart
+		c.block = isa.RoundUp(isa.Ceil(c.block, 2), tall)
+		c.blocks = isa.Ceil(c.pixels(), c.block)
+	}
 	c.ahead = c.unfolds && c.chunks > 1
 }
 
