@@ -53,7 +53,9 @@ func (o *onceValues) attach() error {
 		return err
 	}
 	for i, b := range l.results {
-		o.leaves[i].buf = b // always the same
+		if x := o.leaves[i]; !x.buf.Valid() { // it is always the same, and other machines may be reading it
+			x.buf = b
+		}
 	}
 	return nil
 }
