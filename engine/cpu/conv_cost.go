@@ -73,10 +73,13 @@ func (e Engine) cheapest(g convolution, w way, by algorithms) engine.Bound {
 		exact = by.direct
 	}
 	b := exact()
-	if choose(all) == winogradAlg {
-		b = by.winograd(b)
-	}
 	b.Choice = all
+	if choose(all) != winogradAlg {
+		return b
+	}
+	lean := b
+	b = by.winograd(b)
+	b.Choice, b.Lean = all, func() engine.Bound { return lean }
 	return b
 }
 

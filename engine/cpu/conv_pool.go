@@ -92,6 +92,9 @@ func oneAfterTheOther(conv, pool engine.Bound, y shape.Type) engine.Bound {
 	}
 	b := engine.Bound{Kernel: kernel, Scratch: int(l) + max(conv.Scratch, pool.Scratch), By: name, Alg: conv.Alg, Choice: conv.Choice, Fails: conv.Fails || pool.Fails, Packing: conv.Packing}
 	b.Packing.Rest = int(l) + max(conv.Packing.Rest, pool.Scratch)
+	if conv.Lean != nil {
+		b.Lean = func() engine.Bound { return oneAfterTheOther(conv.Lean(), pool, y) }
+	}
 	if conv.Narrow != nil {
 		b.Narrow = func(as shape.DType) (engine.Bound, bool) {
 			n, ok := conv.Narrow(as)
