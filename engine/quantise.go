@@ -133,28 +133,13 @@ func Byte(y float32) uint8 {
 // QuantWeights sets dst to the weights w, of type t, as multiples of the scale of their channel of
 // axis, and scales to these; see [Round].
 func QuantWeights(dst []int8, scales, w []float32, t shape.Type, axis int) {
-	channels, inner := t.Int(axis), 1
-	for i := axis + 1; i < t.Rank(); i++ {
-		inner *= t.Int(i)
-	}
-	for channel := range channels {
-		scale := channelScale(w, channel*inner, inner, channels*inner)
+	clear(scales[:t.Int(axis)]) // a channel without weights has no piece
+	eachPiece(w, t, axis, func(channel int, scale float32, from, to int) {
 		scales[channel] = scale
-		for from := channel * inner; from < len(w); from += channels * inner {
-			for i, x := range w[from : from+inner] {
-				dst[from+i] = Int8Of(x, scale)
-			}
+		for i, x := range w[from:to] {
+			dst[from+i] = Int8Of(x, scale)
 		}
-	}
-}
-
-// channelScale is the scale of the weights from first on, n of each so many.
-func channelScale(w []float32, first, n, pitch int) float32 {
-	most := float32(0)
-	for from := first; from < len(w); from += pitch {
-		most = largest(most, w[from:from+n])
-	}
-	return Int8Scale(most)
+	})
 }
 
 // A Quantiser has kernels of 8-bit integers. Their results are those of the definitions, [Quant]

@@ -31,16 +31,28 @@ func Round(dst, w []float32, t shape.Type, axis int, as shape.DType) {
 		}
 		return
 	}
+	eachPiece(w, t, axis, func(_ int, scale float32, from, to int) {
+		for i, x := range w[from:to] {
+			dst[from+i] = float32(Int8Of(x, scale)) * scale
+		}
+	})
+}
+
+// eachPiece calls f for each piece of weights w, of type t, that are of one channel of axis and follow
+// each other: those from from to to, with the channel's scale.
+func eachPiece(w []float32, t shape.Type, axis int, f func(channel int, scale float32, from, to int)) {
 	channels, inner := t.Int(axis), 1
 	for i := axis + 1; i < t.Rank(); i++ {
 		inner *= t.Int(i)
 	}
 	for channel := range channels {
-		scale := channelScale(w, channel*inner, inner, channels*inner)
+		most := float32(0)
 		for from := channel * inner; from < len(w); from += channels * inner {
-			for i, x := range w[from : from+inner] {
-				dst[from+i] = float32(Int8Of(x, scale)) * scale
-			}
+			most = largest(most, w[from:from+inner])
+		}
+		scale := Int8Scale(most)
+		for from := channel * inner; from < len(w); from += channels * inner {
+			f(channel, scale, from, from+inner)
 		}
 	}
 }
