@@ -1,6 +1,7 @@
 package examples_test
 
 import (
+	"encoding/json"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -29,11 +30,16 @@ func main() {
 
 // MNIST's 11 MB are linked where data/mnist is imported, and nowhere else.
 func TestASmallProgramLinksNoMNISTAndNoServer(t *testing.T) {
-	dir, err := os.MkdirTemp(".", "small") // below the module, whose packages it imports
+	// An overlay places the program below the module, whose packages it imports, and writes nothing there: tests of other packages read the tree meanwhile.
+	temporary := t.TempDir()
+	source, overlay := filepath.Join(temporary, "small.go"), filepath.Join(temporary, "overlay.json")
+	require.NoError(t, os.WriteFile(source, []byte(small), 0o644))
+	here, err := os.Getwd()
 	require.NoError(t, err)
-	defer os.RemoveAll(dir)
-	require.NoError(t, os.WriteFile(filepath.Join(dir, "main.go"), []byte(small), 0o644))
-	out, err := exec.Command("go", "list", "-deps", "./"+dir).Output()
+	replace, err := json.Marshal(map[string]map[string]string{"Replace": {filepath.Join(here, "small", "main.go"): source}})
+	require.NoError(t, err)
+	require.NoError(t, os.WriteFile(overlay, replace, 0o644))
+	out, err := exec.Command("go", "list", "-deps", "-overlay", overlay, "./small").Output()
 	require.NoError(t, err)
 	deps := strings.Fields(string(out))
 	require.Contains(t, deps, "github.com/plexaura/plexaura/train")
@@ -44,8 +50,8 @@ func TestASmallProgramLinksNoMNISTAndNoServer(t *testing.T) {
 		}
 	}
 
-	program := filepath.Join(t.TempDir(), "small.exe")
-	out, err = exec.Command("go", "build", "-o", program, "./"+dir).CombinedOutput()
+	program := filepath.Join(temporary, "small.exe")
+	out, err = exec.Command("go", "build", "-overlay", overlay, "-o", program, "./small").CombinedOutput()
 	require.NoError(t, err, "%s", out)
 	info, err := os.Stat(program)
 	require.NoError(t, err)
