@@ -40,11 +40,13 @@ func planes[T shape.Float](v []T, i, size int) []T { return v[i*size:] }
 
 // BindConv2D implements [engine.Conv2Der].
 func (e Engine) BindConv2D(c engine.Conv2D, in []engine.Operand, out engine.Operand) (engine.Bound, error) {
-	switch in[0].Layout {
-	case byImages:
+	switch {
+	case in[0].Layout == byImages:
 		return e.interleavedConv2D(c, in, out)
-	case channelsLast:
+	case in[0].Layout == channelsLast:
 		return e.nhwcConv2D(c, in, out)
+	case out.Layout == channelsLast:
+		return e.stemConv2D(c, in, out)
 	}
 	b, err := e.convInRows(c, in, out)
 	switch {
@@ -52,7 +54,7 @@ func (e Engine) BindConv2D(c engine.Conv2D, in []engine.Operand, out engine.Oper
 	case e.prefersInterleaved(c, in[0].Type, in[1].Type, out.Type):
 		b = e.arranged(b, byImages, engine.Always, 1, in, out)
 	default:
-		b = e.arranged(b, channelsLast, e.nhwcGain(c, forward, in[0].Type, in[1].Type, out.Type), 1, in, out)
+		b = e.arrangedForward(b, c, in, out.Type, out)
 	}
 	return b, err
 }

@@ -16,12 +16,9 @@ func (g *convolution) convOp(ep engine.Epilogue) (op window.Conv, ok bool) {
 	if g.groups > 1 || g.Top < 0 || g.Left < 0 {
 		return op, false
 	}
-	op = window.Conv{N: g.batch, M: g.filters, Window: g.Window}
+	op = window.Conv{N: g.batch, M: g.filters, Window: g.Window, Act: activation(ep)}
 	if ep.Bias {
 		op.Bias = isa.RowBias
-	}
-	if ep.ReLU {
-		op.Act = isa.ReLU
 	}
 	return op, true
 }

@@ -182,9 +182,7 @@ func bindConv2D[T shape.Float](e Engine, ep engine.Epilogue, g convolution) engi
 	if ep.Bias {
 		m.op.Bias = isa.RowBias
 	}
-	if ep.ReLU {
-		m.op.Act = isa.ReLU
-	}
+	m.op.Act = activation(ep)
 	work := e.newLoop(g.batch*g.groups*m.tiles.count, gemmCost(m.op)+g.depth()*m.op.N/3, m.forward)
 	var l layout
 	m.reserve(&l, work.slots, func(_, windows int) gemm.Op {

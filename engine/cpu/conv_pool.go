@@ -6,6 +6,7 @@ import (
 	"github.com/plexaura/plexaura/engine"
 	"github.com/plexaura/plexaura/internal/par"
 	"github.com/plexaura/plexaura/internal/simd/interleaved"
+	"github.com/plexaura/plexaura/internal/simd/window"
 	"github.com/plexaura/plexaura/shape"
 )
 
@@ -19,23 +20,33 @@ func (e Engine) FusesMaxPool(c engine.Conv2D, p engine.Pool2D, in []shape.Type, 
 	if out.Len() == 0 {
 		return false
 	}
-	if !e.prefersInterleaved(c, in[0], in[1], y) {
-		_, ok := e.imageConvPool(c, p, in, y, out)
-		return ok
+	if e.prefersInterleaved(c, in[0], in[1], y) {
+		return overlapLittle(poolStrips(poolOf(p, y, out), y.Int(0)/interleaved.Images, y.Bytes(), stripBytes), y.Int(2))
 	}
+	if e.stems(c, in[0]) && e.nhwcGain(c, forward, in[0], in[1], y) > 0 {
+		return overlapLittle(e.stemStrips(p, y, out), y.Int(2))
+	}
+	_, ok := e.imageConvPool(c, p, in, y, out)
+	return ok
+}
+
+// overlapLittle reports whether strips make few of the rows of results twice.
+func overlapLittle(strips []poolStrip, rows int) bool {
 	made := 0
-	for _, s := range poolStrips(poolOf(p, y, out), y.Int(0)/interleaved.Images, y.Bytes()) {
+	for _, s := range strips {
 		made += s.hi - s.lo
 	}
-	return made*stripOverlap <= (stripOverlap+1)*y.Int(2)
+	return made*stripOverlap <= (stripOverlap+1)*rows
 }
 
 // BindConv2DMaxPool implements [engine.ConvPooler].
 func (e Engine) BindConv2DMaxPool(c engine.Conv2D, p engine.Pool2D, in []engine.Operand, y shape.Type, out engine.Operand) (engine.Bound, error) {
-	switch in[0].Layout {
-	case byImages:
+	switch {
+	case in[0].Layout == byImages:
 		return e.interleavedConvPool(c, p, in, y, out)
-	case channelsLast:
+	case in[0].Layout == engine.Rows && out.Layout == channelsLast:
+		return e.stemConvPool(c, p, in, y, out)
+	case in[0].Layout == channelsLast:
 		return e.convThenPool(c, p, in, engine.Operand{Type: y, Layout: channelsLast}, out)
 	}
 	b, err := e.convPoolInRows(c, p, in, y, out)
@@ -44,7 +55,7 @@ func (e Engine) BindConv2DMaxPool(c engine.Conv2D, p engine.Pool2D, in []engine.
 	case e.prefersInterleaved(c, in[0].Type, in[1].Type, y):
 		b = e.arranged(b, byImages, engine.Always, 1, in, out)
 	default:
-		b = e.arranged(b, channelsLast, e.nhwcGain(c, forward, in[0].Type, in[1].Type, y), 1, in, out)
+		b = e.arrangedForward(b, c, in, y, out)
 	}
 	return b, err
 }
@@ -120,10 +131,17 @@ const (
 // look at.
 type poolStrip struct{ first, windows, lo, hi int }
 
-// poolStrips cuts the windows of p for a batch of so many blocks, whose results take so many bytes.
-func poolStrips(p *pooling, blocks, bytes int) (strips []poolStrip) {
+// of returns the windows w of the strip over the rows that they look at.
+func (s poolStrip) of(w window.Window) window.Window {
+	w.H, w.OH, w.Top = s.hi-s.lo, s.windows, w.Top-s.first*w.SH+s.lo
+	return w
+}
+
+// poolStrips cuts the windows of p for a batch of so many blocks, whose results take so many bytes, those of a strip at
+// most about most.
+func poolStrips(p *pooling, blocks, bytes, most int) (strips []poolStrip) {
 	blocks = max(blocks, 1)
-	n := max((stripTasks+blocks-1)/blocks, (bytes/blocks+stripBytes-1)/stripBytes)
+	n := max((stripTasks+blocks-1)/blocks, (bytes/blocks+most-1)/most)
 	n = max(min(n, p.H/stripRows, p.OH), 1)
 	for i := range n {
 		first, end := p.OH*i/n, p.OH*(i+1)/n
@@ -144,7 +162,7 @@ func (e Engine) interleavedConvPool(c engine.Conv2D, p engine.Pool2D, in []engin
 		return engine.Bound{}, engine.Unsupported(name, "interleaved Conv2D and MaxPool2D", in)
 	}
 	op, windows := interleavedOp(c, in[0].Type, in[1].Type, y), poolOf(p, y, out.Type)
-	strips := poolStrips(windows, y.Int(0)/interleaved.Images, y.Bytes())
+	strips := poolStrips(windows, y.Int(0)/interleaved.Images, y.Bytes(), stripBytes)
 	direct := interleaved.NewConv(e.simd.Interleaved, op)
 	exact := e.bindInterleaved(direct, e.newPooledInterleaved(op, windows, strips, func(lo, hi int) interleavedRunner {
 		return exactInterleaved{interleaved.NewConvRows(e.simd.Interleaved, op, lo, hi)}
@@ -182,9 +200,7 @@ func (e Engine) newPooledInterleaved(op interleaved.Op, p *pooling, strips []poo
 	l := &pooledInterleaved{blocks: op.Blocks, images: op.Groups * op.C * op.H * op.W * interleaved.Images, planes: op.Groups * op.M, plane: p.yPlane() * interleaved.Images}
 	for _, s := range strips {
 		part := interleavedStrip{plane: (s.hi - s.lo) * p.W * interleaved.Images, first: s.first * p.OW * interleaved.Images, n: s.windows * p.OW * interleaved.Images}
-		w := p.Window
-		w.H, w.OH, w.Top = s.hi-s.lo, s.windows, p.Top-s.first*p.SH+s.lo
-		part.pool = interleaved.NewPool(e.simd.Interleaved, w, nil)
+		part.pool = interleaved.NewPool(e.simd.Interleaved, s.of(p.Window), nil)
 		if s.lo < s.hi {
 			part.conv = rows(s.lo, s.hi)
 			l.scratch = max(l.scratch, part.conv.Scratch())

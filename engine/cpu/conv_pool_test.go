@@ -37,6 +37,8 @@ func TestPoolingInAConvolutionKeepsTheBits(t *testing.T) {
 		{conv(2, 4), pool(3, 2, 0), shape.F32(shape.Dim(4*New().pool.Workers()), 3, 47, 47), shape.F32(16, 3, 11, 11), 11, 5, "direct", float32(math.NaN())},
 		{conv(1, 1), pool(3, 2, 0), shape.F32(5, 64, 13, 13), shape.F32(64, 64, 3, 3), 13, 6, "winograd", 0},
 		{conv(1, 1), pool(3, 2, 0), shape.F32(5, 64, 13, 13), shape.F32(64, 64, 3, 3), 13, 6, "winograd", float32(math.NaN())},
+		{conv(1, 2), pool(3, 2, 1), shape.F32(2, 3, 81, 81), shape.F32(20, 3, 3, 3), 41, 21, "nhwc stem", float32(math.NaN())},
+		{conv(3, 2), pool(3, 2, 1), shape.F32(1, 4, 63, 63), shape.F32(37, 4, 7, 7), 32, 16, "nhwc stem", float32(math.Inf(1))},
 	} {
 		t.Run(fmt.Sprintf("%s with %v", c.alg, c.special), func(t *testing.T) {
 			e := New()
@@ -62,10 +64,14 @@ func TestPoolingInAConvolutionKeepsTheBits(t *testing.T) {
 				require.NoError(t, b.Kernel(&engine.Call{In: in, Out: []engine.Buffer{to}, Scratch: engine.BufferOf(engine.Aligned(b.Scratch))}))
 				return to
 			}
+			stored := stored
+			if c.alg == stemAlg {
+				stored = func(t shape.Type) engine.Operand { return engine.Operand{Type: t, Layout: channelsLast} }
+			}
 			b, err := e.BindConv2D(c.conv, storedAll(in...), stored(y))
 			require.Equal(t, c.alg, b.Alg)
 			results := run(b, err, y, args...)
-			b, err = e.BindMaxPool2D(c.pool, storedAll(y), stored(out))
+			b, err = e.BindMaxPool2D(c.pool, []engine.Operand{stored(y)}, stored(out))
 			want := run(b, err, out, results)
 			b, err = e.BindConv2DMaxPool(c.conv, c.pool, storedAll(in...), stored(y).Type, stored(out))
 			require.Equal(t, c.alg, b.Alg)

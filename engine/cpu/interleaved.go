@@ -26,12 +26,9 @@ func (e Engine) isInterleaved(os ...engine.Operand) bool {
 
 func interleavedOp(c engine.Conv2D, x, w, y shape.Type) interleaved.Op {
 	g := convOf(c, x, w, y)
-	op := interleaved.Op{Blocks: g.batch / interleaved.Images, Groups: g.groups, M: g.filters, Window: g.Window}
+	op := interleaved.Op{Blocks: g.batch / interleaved.Images, Groups: g.groups, M: g.filters, Window: g.Window, Act: activation(c.Epilogue)}
 	if c.Epilogue.Bias {
 		op.Bias = isa.RowBias
-	}
-	if c.Epilogue.ReLU {
-		op.Act = isa.ReLU
 	}
 	return op
 }

@@ -39,9 +39,7 @@ func productsOf(m engine.MatMul, a, b, out shape.Type) products {
 	if m.Epilogue.Bias {
 		p.op.Bias = isa.ColBias
 	}
-	if m.Epilogue.ReLU {
-		p.op.Act = isa.ReLU
-	}
+	p.op.Act = activation(m.Epilogue)
 	for i := range out.Rank() - 2 {
 		p.batch *= out.Int(i)
 	}

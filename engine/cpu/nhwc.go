@@ -88,11 +88,7 @@ func into(op nhwc.Op, bind func(op nhwc.Op, p engine.Part) engine.Bound) func(p 
 }
 
 func (g *convolution) nhwcOp(ep engine.Epilogue) nhwc.Op {
-	op := nhwc.Op{Window: g.Window, N: g.batch, Groups: g.groups, M: g.filters, Bias: ep.Bias}
-	if ep.ReLU {
-		op.Act = isa.ReLU
-	}
-	return op
+	return nhwc.Op{Window: g.Window, N: g.batch, Groups: g.groups, M: g.filters, Bias: ep.Bias, Act: activation(ep)}
 }
 
 // depthwise reports whether each channel has one filter.
@@ -340,6 +336,8 @@ func (e Engine) nhwcGain(c engine.Conv2D, w way, x, filters, y shape.Type) int {
 	}
 	rows, last, percent := e.rowsWork(g, w), leastWork(candidates(g.nhwcOp(engine.Epilogue{}))), rowsCost
 	switch {
+	case w == forward && e.stems(c, x):
+		last = stemWork(g)
 	case g.depthwise():
 		percent, last = rowsCostDepthwise, g.results()*g.depth()*depthwiseCost/100
 	case g.groups > 1:

@@ -6,6 +6,7 @@ import (
 	"github.com/plexaura/plexaura/engine"
 	"github.com/plexaura/plexaura/internal/par"
 	"github.com/plexaura/plexaura/internal/simd"
+	"github.com/plexaura/plexaura/internal/simd/isa"
 	"github.com/plexaura/plexaura/shape"
 )
 
@@ -40,6 +41,14 @@ func (e Engine) newTail(m engine.Map, own int, in []engine.Operand, out engine.O
 	}
 	t.calls = par.NewFree(16, func() *engine.Call { return &engine.Call{In: make([]engine.Buffer, len(all))} })
 	return t, true
+}
+
+// activation is what an epilogue does last.
+func activation(ep engine.Epilogue) isa.Act {
+	if ep.ReLU {
+		return isa.ReLU
+	}
+	return isa.NoAct
 }
 
 // relu6 is what [isa.ReLU6] computes.

@@ -75,17 +75,21 @@ func (t *target) tile(rows, vecs int) {
 	f := "*" + t.goType()
 	t.begin(name, fmt.Sprintf("is a tile of %d rows by %d vectors.", rows, vecs),
 		"n, k int, a "+f+", ars, aks int, b "+f+", bks, bps int, c "+f+", cs int, bias "+f+", flags, last int")
-	p := newTile(t, rows, vecs)
-	last := t.arg("last")
-	t.CMPQ(last, operand.Imm(uint64(t.width())))
-	t.JNE(operand.LabelRef("partial"))
+	newTile(t, rows, vecs, false).emit()
+}
+
+// emit is the body of a kernel.
+func (p *tile) emit() {
+	last := p.arg("last")
+	p.CMPQ(last, operand.Imm(uint64(p.width())))
+	p.JNE(operand.LabelRef("partial"))
 	p.panels("full", false)
-	t.JMP(operand.LabelRef("done"))
-	t.Label("partial")
-	t.setMask(last)
+	p.JMP(operand.LabelRef("done"))
+	p.Label("partial")
+	p.setMask(last)
 	p.panels("masked", true)
-	t.Label("done")
-	t.end()
+	p.Label("done")
+	p.end()
 }
 
 // tile holds what a micro-kernel keeps in registers.
@@ -96,18 +100,25 @@ type tile struct {
 	ars, aks, bks, cs reg.Register   // strides in bytes
 	panel, c, bias    reg.Register   // where the current panel begins
 	a                 []reg.Register // every third row of A
+	at                reg.Register   // the current element of the table of places in A; nil where they are aks apart
 	ahead             reg.Register   // how far the next panel is, to be fetched meanwhile; may be nil
 	b, left, row      reg.Register   // the current row of B, of how many; the current row of C
 }
 
-func newTile(t *target, rows, vecs int) *tile {
+// newTile begins a tile, of which a table places the elements of A if gathers is set.
+func newTile(t *target, rows, vecs int, gathers bool) *tile {
 	p := &tile{target: t, rows: rows, vecs: vecs}
-	p.ars, p.aks = p.arg("ars"), p.arg("aks")
+	p.ars = p.arg("ars")
+	if gathers {
+		p.at = p.GP64()
+	} else {
+		p.aks = p.arg("aks")
+	}
 	p.panel, p.bks = p.arg("b"), p.arg("bks")
 	p.c, p.cs = p.arg("c"), p.arg("cs")
 	p.bias = p.arg("bias")
 	p.b, p.left, p.row = p.GP64(), p.GP64(), p.GP64()
-	if t.mask == opmask && rows <= 6 && rows*vecs > 8 { // where loads are few and a register is free
+	if !gathers && t.mask == opmask && rows <= 6 && rows*vecs > 8 { // where loads are few and a register is free
 		p.ahead = p.arg("bps")
 	}
 	for i := 0; i < rows; i += 3 {
@@ -146,10 +157,11 @@ func (p *tile) panels(label string, masked bool) {
 }
 
 func (p *tile) rewind() {
-	p.Load(p.Param("a"), p.a[0])
-	for i := 1; i < len(p.a); i++ {
-		p.LEAQ(operand.Mem{Base: p.a[i-1], Index: p.ars, Scale: 2}, p.a[i])
-		p.ADDQ(p.ars, p.a[i])
+	if p.at == nil {
+		p.Load(p.Param("a"), p.a[0])
+		p.thirds()
+	} else {
+		p.Load(p.Param("at"), p.at)
 	}
 	p.MOVQ(p.panel, p.b)
 	for i := range p.rows * p.vecs {
@@ -157,11 +169,30 @@ func (p *tile) rewind() {
 	}
 }
 
+// thirds points to every third row, given the first one.
+func (p *tile) thirds() {
+	for i := 1; i < len(p.a); i++ {
+		p.LEAQ(operand.Mem{Base: p.a[i-1], Index: p.ars, Scale: 2}, p.a[i])
+		p.ADDQ(p.ars, p.a[i])
+	}
+}
+
+// gather points to the rows' next elements, which the table places.
+func (p *tile) gather() {
+	p.MOVQ(operand.Mem{Base: p.at}, p.a[0])
+	p.ADDQ(p.param("a"), p.a[0])
+	p.ADDQ(operand.Imm(8), p.at)
+	p.thirds()
+}
+
 func (p *tile) products(label string, masked bool) {
 	p.Load(p.Param("k"), p.left)
 	p.TESTQ(p.left, p.left)
 	p.JE(operand.LabelRef(label + "_sum"))
 	p.Label(label + "_k")
+	if p.at != nil {
+		p.gather()
+	}
 	for v := range p.vecs {
 		p.load(operand.Mem{Base: p.b, Disp: v * p.size}, p.spare(v), p.lastOf(v, masked))
 	}
@@ -178,8 +209,10 @@ func (p *tile) products(label string, masked bool) {
 			p.fma(p.spare(v), x, p.acc(i, v))
 		}
 	}
-	for _, r := range p.a {
-		p.ADDQ(p.aks, r)
+	if p.at == nil {
+		for _, r := range p.a {
+			p.ADDQ(p.aks, r)
+		}
 	}
 	p.DECQ(p.left)
 	p.JNE(operand.LabelRef(label + "_k"))

@@ -3,7 +3,6 @@ package nhwc
 import (
 	"fmt"
 
-	"github.com/plexaura/plexaura/internal/par"
 	"github.com/plexaura/plexaura/internal/simd/abi"
 	"github.com/plexaura/plexaura/internal/simd/isa"
 	"github.com/plexaura/plexaura/internal/simd/window"
@@ -68,13 +67,11 @@ func Pieces(op Op) int {
 // block of windows, and a chunk of the filters where there are few windows; then all windows are
 // unfolded first.
 type Conv struct {
-	Op
-	k *Kernels
+	product
 
 	unfolds bool // windows are copied to rows
 	ahead   bool // of all windows before the first product, in tasks of their own
 
-	panels     // of a group
 	depth  int // rows of a panel that are multiplied at once
 	group  int // panels that they are multiplied by, which stay in the second-level cache
 	block  int // windows of a task
@@ -82,9 +79,7 @@ type Conv struct {
 	chunk  int // panels of a task
 	chunks int
 
-	place  *placement // of results that do not follow each other
-	source filters
-	strips par.Free[strip]
+	place *placement // of results that do not follow each other
 
 	rows, columns window.Axis
 	runs          []window.Run // of windows in a row
@@ -115,16 +110,14 @@ func (op Op) source(turned bool) filters {
 // newConv plans op, whose filters lie as source says, and whose results go to place, or if it is nil
 // follow each other.
 func newConv(k *Kernels, op Op, source filters, place *placement) *Conv {
-	op.Window = op.WithDefaults()
-	c := &Conv{Op: op, k: k, source: source, place: place}
-	c.rows, c.columns = op.Axes()
+	c := &Conv{product: newProduct(k, op, source), place: place}
+	c.rows, c.columns = c.Axes()
 	c.runs = c.columns.Runs()
-	c.unfolds = k.gemm.F32.Flushes() || !op.pointwise()
-	if c.panels = panelsOf(k, op.pixels(), op.M); c.count == 0 {
+	c.unfolds = k.gemm.F32.Flushes() || !c.pointwise()
+	if c.count == 0 {
 		return c
 	}
 	c.split()
-	c.strips = c.source.strips(k, c.nr)
 	c.depth = isa.Even(op.Rows(), maxDepth)
 	c.group = max(c.tiles.Block()/max(c.depth*c.nr, 1), 1)
 	return c
@@ -149,38 +142,6 @@ func (c *Conv) split() {
 		c.blocks = isa.Ceil(c.pixels(), c.block)
 	}
 	c.ahead = c.unfolds && c.chunks > 1
-}
-
-// PackedLen is the number of elements of packed filters.
-func (c *Conv) PackedLen() int { return c.Groups * c.count * c.nr * c.Rows() }
-
-// Packs is the number of tasks of Pack.
-func (c *Conv) Packs() int { return c.Groups * c.count }
-
-// Form names the form of packed filters: convolutions of equal filters and Form can share them.
-type Form struct {
-	groups, m, c, taps, nr int
-	turned                 bool
-}
-
-// Form returns the name of the form that Pack makes.
-func (c *Conv) Form() Form { return Form{c.Groups, c.M, c.C, c.KH * c.KW, c.nr, c.source.turned} }
-
-// Pack does tasks lo to hi of packing the filters w (Groups*M,C,KH,KW): for each panel of filters,
-// numbers of which one tap and channel stand together, channels follow each other, then taps.
-func (c *Conv) Pack(packed, w []float32, lo, hi int) {
-	need("packed filters", len(packed), c.PackedLen())
-	need("filters", len(w), c.Groups*c.source.inputs*c.source.columns*c.source.taps)
-	for i := lo; i < hi; i++ {
-		panel := packed[i*c.nr*c.Rows():][:c.nr*c.Rows()]
-		first := i % c.count * c.nr
-		st := c.strips.Take()
-		c.source.pack(c.k, st, panel, w, i/c.count, first, min(c.nr, c.M-first), c.nr)
-		c.strips.Give(st)
-		if c.tiles.Flushes() {
-			isa.FlushAll(panel)
-		}
-	}
 }
 
 // Unfolds is the number of tasks of Unfold, which come before Run; 0 where there is nothing to do
@@ -238,9 +199,6 @@ func (c *Conv) Unfold(shared, x []float32, lo, hi int) {
 // Tasks is the number of tasks of Run.
 func (c *Conv) Tasks() int { return c.blocks * c.chunks }
 
-// Work is how often Run multiplies.
-func (c *Conv) Work() int { return c.pixels() * c.filters() * c.Rows() }
-
 // Task returns which windows and filters task i has: elements from to to of y where those are all
 // filters.
 func (c *Conv) Task(i int) (from, to int, all bool) {
@@ -248,12 +206,8 @@ func (c *Conv) Task(i int) (from, to int, all bool) {
 	return first * c.filters(), min(first+c.block, c.pixels()) * c.filters(), c.chunks == 1
 }
 
-// Shares reports whether several tasks make filters of the same windows, and Results the number of
-// elements of y.
+// Shares reports whether several tasks make filters of the same windows.
 func (c *Conv) Shares() bool { return c.chunks > 1 }
-
-// Results is the number of elements of y.
-func (c *Conv) Results() int { return c.pixels() * c.filters() }
 
 // Run does tasks lo to hi. The bits of y do not depend on how tasks are shared out. Nothing may
 // overlap y.

@@ -21,6 +21,13 @@ func TestKernelsStayInsideTheirOperands(t *testing.T) {
 			c.Unfold(shared, x, 0, c.Unfolds())
 			c.Run(y, x, packed, make(op.filters()), shared, scratch, 0, c.Tasks())
 
+			op = randomStem(rng)
+			stem := NewStem(k, op)
+			packed, scratch = make(stem.PackedLen()), make(stem.ScratchLen())
+			y, x = make(op.pixels()*op.M), make(op.N*op.H*op.W*op.C)
+			stem.Pack(packed, make(op.M*op.Rows()), 0, stem.Packs())
+			stem.Run(y, x, packed, make(op.M), scratch, 0, stem.Tasks())
+
 			op = randomWinograd(rng)
 			f, _ := NewWinograd(k, op)
 			y, x, packed = make(op.pixels()*op.M), make(op.N*op.H*op.W*op.C), make(f.PackedLen())

@@ -34,8 +34,14 @@ type Kernels struct {
 	// tileFilterGrad is its adjoint.
 	tileFilterGrad func(n int, u *float32, us, ucs int, w *float32, ws, cs int, cells *float32) (csr uint32)
 
+	stem [][]stemFunc // by vectors and windows
+
 	gemm *gemm.Kernels
 }
+
+// stemFunc multiplies windows, ars bytes apart, of k > 0 elements each, of which the i-th is at[i] bytes behind a, by n
+// panels of filters, bps bytes apart: rows of them are bks bytes apart. Results are cs bytes apart.
+type stemFunc func(n, k int, at *int, a *float32, ars int, b *float32, bks, bps int, c *float32, cs int, bias *float32, flags, last int) (csr uint32)
 
 // depthwiseGradFunc adds to the sums of taps side by side, ss bytes apart, the products of dy and x over
 // pixels, which are xs and ys bytes apart. In x, taps are tap bytes apart.

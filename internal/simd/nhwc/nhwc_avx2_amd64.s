@@ -4980,3 +4980,3063 @@ maskedsum:
 	LDMXCSR    csr+80(FP)
 	VZEROUPPER
 	RET
+
+// func stem1x1AVX2(n int, k int, at *int, a *float32, ars int, b *float32, bks int, bps int, c *float32, cs int, bias *float32, flags int, last int) (csr uint32)
+// Requires: AVX, FMA3, SSE
+TEXT ·stem1x1AVX2(SB), NOSPLIT, $0-108
+	STMXCSR csr+104(FP)
+	LDMXCSR flushing<>+0(SB)
+	MOVQ    ars+32(FP), AX
+	MOVQ    b+40(FP), CX
+	MOVQ    bks+48(FP), DX
+	MOVQ    c+64(FP), BX
+	MOVQ    cs+72(FP), AX
+	MOVQ    bias+80(FP), SI
+	MOVQ    last+96(FP), AX
+	CMPQ    AX, $0x08
+	JNE     partial
+
+full:
+	MOVQ   at+16(FP), AX
+	MOVQ   CX, DI
+	VXORPS Y0, Y0, Y0
+	MOVQ   k+8(FP), R8
+	TESTQ  R8, R8
+	JE     full_sum
+
+full_k:
+	MOVQ         (AX), R9
+	ADDQ         a+24(FP), R9
+	ADDQ         $0x08, AX
+	VMOVUPS      (DI), Y1
+	ADDQ         DX, DI
+	VBROADCASTSS (R9), Y2
+	VFMADD231PS  Y1, Y2, Y0
+	DECQ         R8
+	JNE          full_k
+
+full_sum:
+	TESTQ   $0x00000001, flags+88(FP)
+	JE      full_add
+	MOVQ    BX, AX
+	VMOVUPS (AX), Y1
+	VADDPS  Y1, Y0, Y0
+
+full_add:
+	TESTQ   $0x00000002, flags+88(FP)
+	JE      full_col
+	VMOVUPS (SI), Y1
+	VADDPS  Y1, Y0, Y0
+
+full_col:
+	TESTQ        $0x00000004, flags+88(FP)
+	JE           full_row
+	MOVQ         bias+80(FP), AX
+	VBROADCASTSS (AX), Y1
+	VADDPS       Y1, Y0, Y0
+
+full_row:
+	TESTQ        $0x00000008, flags+88(FP)
+	JE           fullrelu
+	VXORPS       Y1, Y1, Y1
+	VMAXPS       Y0, Y1, Y0
+	TESTQ        $0x00000010, flags+88(FP)
+	JE           fullrelu6
+	VADDPS       Y1, Y0, Y0
+	VBROADCASTSS six<>+0(SB), Y1
+	VMINPS       Y0, Y1, Y0
+
+fullrelu6:
+fullrelu:
+	MOVQ    BX, AX
+	VMOVUPS Y0, (AX)
+	ADDQ    bps+56(FP), CX
+	ADDQ    $+32, BX
+	ADDQ    $+32, SI
+	DECQ    n+0(FP)
+	JNE     full
+	JMP     done
+
+partial:
+	LEAQ    lanes<>+32(SB), DI
+	NEGQ    AX
+	VMOVUPS (DI)(AX*4), Y15
+
+masked:
+	MOVQ   at+16(FP), AX
+	MOVQ   CX, DI
+	VXORPS Y0, Y0, Y0
+	MOVQ   k+8(FP), R8
+	TESTQ  R8, R8
+	JE     masked_sum
+
+masked_k:
+	MOVQ         (AX), R9
+	ADDQ         a+24(FP), R9
+	ADDQ         $0x08, AX
+	VMASKMOVPS   (DI), Y15, Y1
+	ADDQ         DX, DI
+	VBROADCASTSS (R9), Y2
+	VFMADD231PS  Y1, Y2, Y0
+	DECQ         R8
+	JNE          masked_k
+
+masked_sum:
+	TESTQ      $0x00000001, flags+88(FP)
+	JE         masked_add
+	MOVQ       BX, AX
+	VMASKMOVPS (AX), Y15, Y1
+	VADDPS     Y1, Y0, Y0
+
+masked_add:
+	TESTQ      $0x00000002, flags+88(FP)
+	JE         masked_col
+	VMASKMOVPS (SI), Y15, Y1
+	VADDPS     Y1, Y0, Y0
+
+masked_col:
+	TESTQ        $0x00000004, flags+88(FP)
+	JE           masked_row
+	MOVQ         bias+80(FP), AX
+	VBROADCASTSS (AX), Y1
+	VADDPS       Y1, Y0, Y0
+
+masked_row:
+	TESTQ        $0x00000008, flags+88(FP)
+	JE           maskedrelu
+	VXORPS       Y1, Y1, Y1
+	VMAXPS       Y0, Y1, Y0
+	TESTQ        $0x00000010, flags+88(FP)
+	JE           maskedrelu6
+	VADDPS       Y1, Y0, Y0
+	VBROADCASTSS six<>+0(SB), Y1
+	VMINPS       Y0, Y1, Y0
+
+maskedrelu6:
+maskedrelu:
+	MOVQ       BX, AX
+	VMASKMOVPS Y0, Y15, (AX)
+	ADDQ       bps+56(FP), CX
+	ADDQ       $+32, BX
+	ADDQ       $+32, SI
+	DECQ       n+0(FP)
+	JNE        masked
+
+done:
+	LDMXCSR csr+104(FP)
+	VZEROUPPER
+	RET
+
+// func stem2x1AVX2(n int, k int, at *int, a *float32, ars int, b *float32, bks int, bps int, c *float32, cs int, bias *float32, flags int, last int) (csr uint32)
+// Requires: AVX, FMA3, SSE
+TEXT ·stem2x1AVX2(SB), NOSPLIT, $0-108
+	STMXCSR csr+104(FP)
+	LDMXCSR flushing<>+0(SB)
+	MOVQ    ars+32(FP), AX
+	MOVQ    b+40(FP), DX
+	MOVQ    bks+48(FP), BX
+	MOVQ    c+64(FP), SI
+	MOVQ    cs+72(FP), DI
+	MOVQ    bias+80(FP), R8
+	MOVQ    last+96(FP), CX
+	CMPQ    CX, $0x08
+	JNE     partial
+
+full:
+	MOVQ   at+16(FP), CX
+	MOVQ   DX, R9
+	VXORPS Y0, Y0, Y0
+	VXORPS Y1, Y1, Y1
+	MOVQ   k+8(FP), R10
+	TESTQ  R10, R10
+	JE     full_sum
+
+full_k:
+	MOVQ         (CX), R11
+	ADDQ         a+24(FP), R11
+	ADDQ         $0x08, CX
+	VMOVUPS      (R9), Y2
+	ADDQ         BX, R9
+	VBROADCASTSS (R11), Y3
+	VFMADD231PS  Y2, Y3, Y0
+	VBROADCASTSS (R11)(AX*1), Y4
+	VFMADD231PS  Y2, Y4, Y1
+	DECQ         R10
+	JNE          full_k
+
+full_sum:
+	TESTQ   $0x00000001, flags+88(FP)
+	JE      full_add
+	MOVQ    SI, CX
+	VMOVUPS (CX), Y2
+	VADDPS  Y2, Y0, Y0
+	ADDQ    DI, CX
+	VMOVUPS (CX), Y2
+	VADDPS  Y2, Y1, Y1
+
+full_add:
+	TESTQ   $0x00000002, flags+88(FP)
+	JE      full_col
+	VMOVUPS (R8), Y2
+	VADDPS  Y2, Y0, Y0
+	VADDPS  Y2, Y1, Y1
+
+full_col:
+	TESTQ        $0x00000004, flags+88(FP)
+	JE           full_row
+	MOVQ         bias+80(FP), CX
+	VBROADCASTSS (CX), Y2
+	VADDPS       Y2, Y0, Y0
+	VBROADCASTSS 4(CX), Y2
+	VADDPS       Y2, Y1, Y1
+
+full_row:
+	TESTQ        $0x00000008, flags+88(FP)
+	JE           fullrelu
+	VXORPS       Y2, Y2, Y2
+	VMAXPS       Y0, Y2, Y0
+	VMAXPS       Y1, Y2, Y1
+	TESTQ        $0x00000010, flags+88(FP)
+	JE           fullrelu6
+	VADDPS       Y2, Y0, Y0
+	VADDPS       Y2, Y1, Y1
+	VBROADCASTSS six<>+0(SB), Y2
+	VMINPS       Y0, Y2, Y0
+	VMINPS       Y1, Y2, Y1
+
+fullrelu6:
+fullrelu:
+	MOVQ    SI, CX
+	VMOVUPS Y0, (CX)
+	ADDQ    DI, CX
+	VMOVUPS Y1, (CX)
+	ADDQ    bps+56(FP), DX
+	ADDQ    $+32, SI
+	ADDQ    $+32, R8
+	DECQ    n+0(FP)
+	JNE     full
+	JMP     done
+
+partial:
+	LEAQ    lanes<>+32(SB), R9
+	NEGQ    CX
+	VMOVUPS (R9)(CX*4), Y15
+
+masked:
+	MOVQ   at+16(FP), CX
+	MOVQ   DX, R9
+	VXORPS Y0, Y0, Y0
+	VXORPS Y1, Y1, Y1
+	MOVQ   k+8(FP), R10
+	TESTQ  R10, R10
+	JE     masked_sum
+
+masked_k:
+	MOVQ         (CX), R11
+	ADDQ         a+24(FP), R11
+	ADDQ         $0x08, CX
+	VMASKMOVPS   (R9), Y15, Y2
+	ADDQ         BX, R9
+	VBROADCASTSS (R11), Y3
+	VFMADD231PS  Y2, Y3, Y0
+	VBROADCASTSS (R11)(AX*1), Y4
+	VFMADD231PS  Y2, Y4, Y1
+	DECQ         R10
+	JNE          masked_k
+
+masked_sum:
+	TESTQ      $0x00000001, flags+88(FP)
+	JE         masked_add
+	MOVQ       SI, CX
+	VMASKMOVPS (CX), Y15, Y2
+	VADDPS     Y2, Y0, Y0
+	ADDQ       DI, CX
+	VMASKMOVPS (CX), Y15, Y2
+	VADDPS     Y2, Y1, Y1
+
+masked_add:
+	TESTQ      $0x00000002, flags+88(FP)
+	JE         masked_col
+	VMASKMOVPS (R8), Y15, Y2
+	VADDPS     Y2, Y0, Y0
+	VADDPS     Y2, Y1, Y1
+
+masked_col:
+	TESTQ        $0x00000004, flags+88(FP)
+	JE           masked_row
+	MOVQ         bias+80(FP), CX
+	VBROADCASTSS (CX), Y2
+	VADDPS       Y2, Y0, Y0
+	VBROADCASTSS 4(CX), Y2
+	VADDPS       Y2, Y1, Y1
+
+masked_row:
+	TESTQ        $0x00000008, flags+88(FP)
+	JE           maskedrelu
+	VXORPS       Y2, Y2, Y2
+	VMAXPS       Y0, Y2, Y0
+	VMAXPS       Y1, Y2, Y1
+	TESTQ        $0x00000010, flags+88(FP)
+	JE           maskedrelu6
+	VADDPS       Y2, Y0, Y0
+	VADDPS       Y2, Y1, Y1
+	VBROADCASTSS six<>+0(SB), Y2
+	VMINPS       Y0, Y2, Y0
+	VMINPS       Y1, Y2, Y1
+
+maskedrelu6:
+maskedrelu:
+	MOVQ       SI, CX
+	VMASKMOVPS Y0, Y15, (CX)
+	ADDQ       DI, CX
+	VMASKMOVPS Y1, Y15, (CX)
+	ADDQ       bps+56(FP), DX
+	ADDQ       $+32, SI
+	ADDQ       $+32, R8
+	DECQ       n+0(FP)
+	JNE        masked
+
+done:
+	LDMXCSR csr+104(FP)
+	VZEROUPPER
+	RET
+
+// func stem3x1AVX2(n int, k int, at *int, a *float32, ars int, b *float32, bks int, bps int, c *float32, cs int, bias *float32, flags int, last int) (csr uint32)
+// Requires: AVX, FMA3, SSE
+TEXT ·stem3x1AVX2(SB), NOSPLIT, $0-108
+	STMXCSR csr+104(FP)
+	LDMXCSR flushing<>+0(SB)
+	MOVQ    ars+32(FP), AX
+	MOVQ    b+40(FP), DX
+	MOVQ    bks+48(FP), BX
+	MOVQ    c+64(FP), SI
+	MOVQ    cs+72(FP), DI
+	MOVQ    bias+80(FP), R8
+	MOVQ    last+96(FP), CX
+	CMPQ    CX, $0x08
+	JNE     partial
+
+full:
+	MOVQ   at+16(FP), CX
+	MOVQ   DX, R9
+	VXORPS Y0, Y0, Y0
+	VXORPS Y1, Y1, Y1
+	VXORPS Y2, Y2, Y2
+	MOVQ   k+8(FP), R10
+	TESTQ  R10, R10
+	JE     full_sum
+
+full_k:
+	MOVQ         (CX), R11
+	ADDQ         a+24(FP), R11
+	ADDQ         $0x08, CX
+	VMOVUPS      (R9), Y3
+	ADDQ         BX, R9
+	VBROADCASTSS (R11), Y4
+	VFMADD231PS  Y3, Y4, Y0
+	VBROADCASTSS (R11)(AX*1), Y5
+	VFMADD231PS  Y3, Y5, Y1
+	VBROADCASTSS (R11)(AX*2), Y6
+	VFMADD231PS  Y3, Y6, Y2
+	DECQ         R10
+	JNE          full_k
+
+full_sum:
+	TESTQ   $0x00000001, flags+88(FP)
+	JE      full_add
+	MOVQ    SI, CX
+	VMOVUPS (CX), Y3
+	VADDPS  Y3, Y0, Y0
+	ADDQ    DI, CX
+	VMOVUPS (CX), Y3
+	VADDPS  Y3, Y1, Y1
+	ADDQ    DI, CX
+	VMOVUPS (CX), Y3
+	VADDPS  Y3, Y2, Y2
+
+full_add:
+	TESTQ   $0x00000002, flags+88(FP)
+	JE      full_col
+	VMOVUPS (R8), Y3
+	VADDPS  Y3, Y0, Y0
+	VADDPS  Y3, Y1, Y1
+	VADDPS  Y3, Y2, Y2
+
+full_col:
+	TESTQ        $0x00000004, flags+88(FP)
+	JE           full_row
+	MOVQ         bias+80(FP), CX
+	VBROADCASTSS (CX), Y3
+	VADDPS       Y3, Y0, Y0
+	VBROADCASTSS 4(CX), Y3
+	VADDPS       Y3, Y1, Y1
+	VBROADCASTSS 8(CX), Y3
+	VADDPS       Y3, Y2, Y2
+
+full_row:
+	TESTQ        $0x00000008, flags+88(FP)
+	JE           fullrelu
+	VXORPS       Y3, Y3, Y3
+	VMAXPS       Y0, Y3, Y0
+	VMAXPS       Y1, Y3, Y1
+	VMAXPS       Y2, Y3, Y2
+	TESTQ        $0x00000010, flags+88(FP)
+	JE           fullrelu6
+	VADDPS       Y3, Y0, Y0
+	VADDPS       Y3, Y1, Y1
+	VADDPS       Y3, Y2, Y2
+	VBROADCASTSS six<>+0(SB), Y3
+	VMINPS       Y0, Y3, Y0
+	VMINPS       Y1, Y3, Y1
+	VMINPS       Y2, Y3, Y2
+
+fullrelu6:
+fullrelu:
+	MOVQ    SI, CX
+	VMOVUPS Y0, (CX)
+	ADDQ    DI, CX
+	VMOVUPS Y1, (CX)
+	ADDQ    DI, CX
+	VMOVUPS Y2, (CX)
+	ADDQ    bps+56(FP), DX
+	ADDQ    $+32, SI
+	ADDQ    $+32, R8
+	DECQ    n+0(FP)
+	JNE     full
+	JMP     done
+
+partial:
+	LEAQ    lanes<>+32(SB), R9
+	NEGQ    CX
+	VMOVUPS (R9)(CX*4), Y15
+
+masked:
+	MOVQ   at+16(FP), CX
+	MOVQ   DX, R9
+	VXORPS Y0, Y0, Y0
+	VXORPS Y1, Y1, Y1
+	VXORPS Y2, Y2, Y2
+	MOVQ   k+8(FP), R10
+	TESTQ  R10, R10
+	JE     masked_sum
+
+masked_k:
+	MOVQ         (CX), R11
+	ADDQ         a+24(FP), R11
+	ADDQ         $0x08, CX
+	VMASKMOVPS   (R9), Y15, Y3
+	ADDQ         BX, R9
+	VBROADCASTSS (R11), Y4
+	VFMADD231PS  Y3, Y4, Y0
+	VBROADCASTSS (R11)(AX*1), Y5
+	VFMADD231PS  Y3, Y5, Y1
+	VBROADCASTSS (R11)(AX*2), Y6
+	VFMADD231PS  Y3, Y6, Y2
+	DECQ         R10
+	JNE          masked_k
+
+masked_sum:
+	TESTQ      $0x00000001, flags+88(FP)
+	JE         masked_add
+	MOVQ       SI, CX
+	VMASKMOVPS (CX), Y15, Y3
+	VADDPS     Y3, Y0, Y0
+	ADDQ       DI, CX
+	VMASKMOVPS (CX), Y15, Y3
+	VADDPS     Y3, Y1, Y1
+	ADDQ       DI, CX
+	VMASKMOVPS (CX), Y15, Y3
+	VADDPS     Y3, Y2, Y2
+
+masked_add:
+	TESTQ      $0x00000002, flags+88(FP)
+	JE         masked_col
+	VMASKMOVPS (R8), Y15, Y3
+	VADDPS     Y3, Y0, Y0
+	VADDPS     Y3, Y1, Y1
+	VADDPS     Y3, Y2, Y2
+
+masked_col:
+	TESTQ        $0x00000004, flags+88(FP)
+	JE           masked_row
+	MOVQ         bias+80(FP), CX
+	VBROADCASTSS (CX), Y3
+	VADDPS       Y3, Y0, Y0
+	VBROADCASTSS 4(CX), Y3
+	VADDPS       Y3, Y1, Y1
+	VBROADCASTSS 8(CX), Y3
+	VADDPS       Y3, Y2, Y2
+
+masked_row:
+	TESTQ        $0x00000008, flags+88(FP)
+	JE           maskedrelu
+	VXORPS       Y3, Y3, Y3
+	VMAXPS       Y0, Y3, Y0
+	VMAXPS       Y1, Y3, Y1
+	VMAXPS       Y2, Y3, Y2
+	TESTQ        $0x00000010, flags+88(FP)
+	JE           maskedrelu6
+	VADDPS       Y3, Y0, Y0
+	VADDPS       Y3, Y1, Y1
+	VADDPS       Y3, Y2, Y2
+	VBROADCASTSS six<>+0(SB), Y3
+	VMINPS       Y0, Y3, Y0
+	VMINPS       Y1, Y3, Y1
+	VMINPS       Y2, Y3, Y2
+
+maskedrelu6:
+maskedrelu:
+	MOVQ       SI, CX
+	VMASKMOVPS Y0, Y15, (CX)
+	ADDQ       DI, CX
+	VMASKMOVPS Y1, Y15, (CX)
+	ADDQ       DI, CX
+	VMASKMOVPS Y2, Y15, (CX)
+	ADDQ       bps+56(FP), DX
+	ADDQ       $+32, SI
+	ADDQ       $+32, R8
+	DECQ       n+0(FP)
+	JNE        masked
+
+done:
+	LDMXCSR csr+104(FP)
+	VZEROUPPER
+	RET
+
+// func stem4x1AVX2(n int, k int, at *int, a *float32, ars int, b *float32, bks int, bps int, c *float32, cs int, bias *float32, flags int, last int) (csr uint32)
+// Requires: AVX, FMA3, SSE
+TEXT ·stem4x1AVX2(SB), NOSPLIT, $0-108
+	STMXCSR csr+104(FP)
+	LDMXCSR flushing<>+0(SB)
+	MOVQ    ars+32(FP), AX
+	MOVQ    b+40(FP), DX
+	MOVQ    bks+48(FP), BX
+	MOVQ    c+64(FP), SI
+	MOVQ    cs+72(FP), DI
+	MOVQ    bias+80(FP), R8
+	MOVQ    last+96(FP), CX
+	CMPQ    CX, $0x08
+	JNE     partial
+
+full:
+	MOVQ   at+16(FP), CX
+	MOVQ   DX, R9
+	VXORPS Y0, Y0, Y0
+	VXORPS Y1, Y1, Y1
+	VXORPS Y2, Y2, Y2
+	VXORPS Y3, Y3, Y3
+	MOVQ   k+8(FP), R10
+	TESTQ  R10, R10
+	JE     full_sum
+
+full_k:
+	MOVQ         (CX), R11
+	ADDQ         a+24(FP), R11
+	ADDQ         $0x08, CX
+	LEAQ         (R11)(AX*2), R12
+	ADDQ         AX, R12
+	VMOVUPS      (R9), Y4
+	ADDQ         BX, R9
+	VBROADCASTSS (R11), Y5
+	VFMADD231PS  Y4, Y5, Y0
+	VBROADCASTSS (R11)(AX*1), Y6
+	VFMADD231PS  Y4, Y6, Y1
+	VBROADCASTSS (R11)(AX*2), Y7
+	VFMADD231PS  Y4, Y7, Y2
+	VBROADCASTSS (R12), Y8
+	VFMADD231PS  Y4, Y8, Y3
+	DECQ         R10
+	JNE          full_k
+
+full_sum:
+	TESTQ   $0x00000001, flags+88(FP)
+	JE      full_add
+	MOVQ    SI, CX
+	VMOVUPS (CX), Y4
+	VADDPS  Y4, Y0, Y0
+	ADDQ    DI, CX
+	VMOVUPS (CX), Y4
+	VADDPS  Y4, Y1, Y1
+	ADDQ    DI, CX
+	VMOVUPS (CX), Y4
+	VADDPS  Y4, Y2, Y2
+	ADDQ    DI, CX
+	VMOVUPS (CX), Y4
+	VADDPS  Y4, Y3, Y3
+
+full_add:
+	TESTQ   $0x00000002, flags+88(FP)
+	JE      full_col
+	VMOVUPS (R8), Y4
+	VADDPS  Y4, Y0, Y0
+	VADDPS  Y4, Y1, Y1
+	VADDPS  Y4, Y2, Y2
+	VADDPS  Y4, Y3, Y3
+
+full_col:
+	TESTQ        $0x00000004, flags+88(FP)
+	JE           full_row
+	MOVQ         bias+80(FP), CX
+	VBROADCASTSS (CX), Y4
+	VADDPS       Y4, Y0, Y0
+	VBROADCASTSS 4(CX), Y4
+	VADDPS       Y4, Y1, Y1
+	VBROADCASTSS 8(CX), Y4
+	VADDPS       Y4, Y2, Y2
+	VBROADCASTSS 12(CX), Y4
+	VADDPS       Y4, Y3, Y3
+
+full_row:
+	TESTQ        $0x00000008, flags+88(FP)
+	JE           fullrelu
+	VXORPS       Y4, Y4, Y4
+	VMAXPS       Y0, Y4, Y0
+	VMAXPS       Y1, Y4, Y1
+	VMAXPS       Y2, Y4, Y2
+	VMAXPS       Y3, Y4, Y3
+	TESTQ        $0x00000010, flags+88(FP)
+	JE           fullrelu6
+	VADDPS       Y4, Y0, Y0
+	VADDPS       Y4, Y1, Y1
+	VADDPS       Y4, Y2, Y2
+	VADDPS       Y4, Y3, Y3
+	VBROADCASTSS six<>+0(SB), Y4
+	VMINPS       Y0, Y4, Y0
+	VMINPS       Y1, Y4, Y1
+	VMINPS       Y2, Y4, Y2
+	VMINPS       Y3, Y4, Y3
+
+fullrelu6:
+fullrelu:
+	MOVQ    SI, CX
+	VMOVUPS Y0, (CX)
+	ADDQ    DI, CX
+	VMOVUPS Y1, (CX)
+	ADDQ    DI, CX
+	VMOVUPS Y2, (CX)
+	ADDQ    DI, CX
+	VMOVUPS Y3, (CX)
+	ADDQ    bps+56(FP), DX
+	ADDQ    $+32, SI
+	ADDQ    $+32, R8
+	DECQ    n+0(FP)
+	JNE     full
+	JMP     done
+
+partial:
+	LEAQ    lanes<>+32(SB), R9
+	NEGQ    CX
+	VMOVUPS (R9)(CX*4), Y15
+
+masked:
+	MOVQ   at+16(FP), CX
+	MOVQ   DX, R9
+	VXORPS Y0, Y0, Y0
+	VXORPS Y1, Y1, Y1
+	VXORPS Y2, Y2, Y2
+	VXORPS Y3, Y3, Y3
+	MOVQ   k+8(FP), R10
+	TESTQ  R10, R10
+	JE     masked_sum
+
+masked_k:
+	MOVQ         (CX), R11
+	ADDQ         a+24(FP), R11
+	ADDQ         $0x08, CX
+	LEAQ         (R11)(AX*2), R12
+	ADDQ         AX, R12
+	VMASKMOVPS   (R9), Y15, Y4
+	ADDQ         BX, R9
+	VBROADCASTSS (R11), Y5
+	VFMADD231PS  Y4, Y5, Y0
+	VBROADCASTSS (R11)(AX*1), Y6
+	VFMADD231PS  Y4, Y6, Y1
+	VBROADCASTSS (R11)(AX*2), Y7
+	VFMADD231PS  Y4, Y7, Y2
+	VBROADCASTSS (R12), Y8
+	VFMADD231PS  Y4, Y8, Y3
+	DECQ         R10
+	JNE          masked_k
+
+masked_sum:
+	TESTQ      $0x00000001, flags+88(FP)
+	JE         masked_add
+	MOVQ       SI, CX
+	VMASKMOVPS (CX), Y15, Y4
+	VADDPS     Y4, Y0, Y0
+	ADDQ       DI, CX
+	VMASKMOVPS (CX), Y15, Y4
+	VADDPS     Y4, Y1, Y1
+	ADDQ       DI, CX
+	VMASKMOVPS (CX), Y15, Y4
+	VADDPS     Y4, Y2, Y2
+	ADDQ       DI, CX
+	VMASKMOVPS (CX), Y15, Y4
+	VADDPS     Y4, Y3, Y3
+
+masked_add:
+	TESTQ      $0x00000002, flags+88(FP)
+	JE         masked_col
+	VMASKMOVPS (R8), Y15, Y4
+	VADDPS     Y4, Y0, Y0
+	VADDPS     Y4, Y1, Y1
+	VADDPS     Y4, Y2, Y2
+	VADDPS     Y4, Y3, Y3
+
+masked_col:
+	TESTQ        $0x00000004, flags+88(FP)
+	JE           masked_row
+	MOVQ         bias+80(FP), CX
+	VBROADCASTSS (CX), Y4
+	VADDPS       Y4, Y0, Y0
+	VBROADCASTSS 4(CX), Y4
+	VADDPS       Y4, Y1, Y1
+	VBROADCASTSS 8(CX), Y4
+	VADDPS       Y4, Y2, Y2
+	VBROADCASTSS 12(CX), Y4
+	VADDPS       Y4, Y3, Y3
+
+masked_row:
+	TESTQ        $0x00000008, flags+88(FP)
+	JE           maskedrelu
+	VXORPS       Y4, Y4, Y4
+	VMAXPS       Y0, Y4, Y0
+	VMAXPS       Y1, Y4, Y1
+	VMAXPS       Y2, Y4, Y2
+	VMAXPS       Y3, Y4, Y3
+	TESTQ        $0x00000010, flags+88(FP)
+	JE           maskedrelu6
+	VADDPS       Y4, Y0, Y0
+	VADDPS       Y4, Y1, Y1
+	VADDPS       Y4, Y2, Y2
+	VADDPS       Y4, Y3, Y3
+	VBROADCASTSS six<>+0(SB), Y4
+	VMINPS       Y0, Y4, Y0
+	VMINPS       Y1, Y4, Y1
+	VMINPS       Y2, Y4, Y2
+	VMINPS       Y3, Y4, Y3
+
+maskedrelu6:
+maskedrelu:
+	MOVQ       SI, CX
+	VMASKMOVPS Y0, Y15, (CX)
+	ADDQ       DI, CX
+	VMASKMOVPS Y1, Y15, (CX)
+	ADDQ       DI, CX
+	VMASKMOVPS Y2, Y15, (CX)
+	ADDQ       DI, CX
+	VMASKMOVPS Y3, Y15, (CX)
+	ADDQ       bps+56(FP), DX
+	ADDQ       $+32, SI
+	ADDQ       $+32, R8
+	DECQ       n+0(FP)
+	JNE        masked
+
+done:
+	LDMXCSR csr+104(FP)
+	VZEROUPPER
+	RET
+
+// func stem5x1AVX2(n int, k int, at *int, a *float32, ars int, b *float32, bks int, bps int, c *float32, cs int, bias *float32, flags int, last int) (csr uint32)
+// Requires: AVX, FMA3, SSE
+TEXT ·stem5x1AVX2(SB), NOSPLIT, $0-108
+	STMXCSR csr+104(FP)
+	LDMXCSR flushing<>+0(SB)
+	MOVQ    ars+32(FP), AX
+	MOVQ    b+40(FP), DX
+	MOVQ    bks+48(FP), BX
+	MOVQ    c+64(FP), SI
+	MOVQ    cs+72(FP), DI
+	MOVQ    bias+80(FP), R8
+	MOVQ    last+96(FP), CX
+	CMPQ    CX, $0x08
+	JNE     partial
+
+full:
+	MOVQ   at+16(FP), CX
+	MOVQ   DX, R9
+	VXORPS Y0, Y0, Y0
+	VXORPS Y1, Y1, Y1
+	VXORPS Y2, Y2, Y2
+	VXORPS Y3, Y3, Y3
+	VXORPS Y4, Y4, Y4
+	MOVQ   k+8(FP), R10
+	TESTQ  R10, R10
+	JE     full_sum
+
+full_k:
+	MOVQ         (CX), R11
+	ADDQ         a+24(FP), R11
+	ADDQ         $0x08, CX
+	LEAQ         (R11)(AX*2), R12
+	ADDQ         AX, R12
+	VMOVUPS      (R9), Y5
+	ADDQ         BX, R9
+	VBROADCASTSS (R11), Y6
+	VFMADD231PS  Y5, Y6, Y0
+	VBROADCASTSS (R11)(AX*1), Y7
+	VFMADD231PS  Y5, Y7, Y1
+	VBROADCASTSS (R11)(AX*2), Y8
+	VFMADD231PS  Y5, Y8, Y2
+	VBROADCASTSS (R12), Y9
+	VFMADD231PS  Y5, Y9, Y3
+	VBROADCASTSS (R12)(AX*1), Y6
+	VFMADD231PS  Y5, Y6, Y4
+	DECQ         R10
+	JNE          full_k
+
+full_sum:
+	TESTQ   $0x00000001, flags+88(FP)
+	JE      full_add
+	MOVQ    SI, CX
+	VMOVUPS (CX), Y5
+	VADDPS  Y5, Y0, Y0
+	ADDQ    DI, CX
+	VMOVUPS (CX), Y5
+	VADDPS  Y5, Y1, Y1
+	ADDQ    DI, CX
+	VMOVUPS (CX), Y5
+	VADDPS  Y5, Y2, Y2
+	ADDQ    DI, CX
+	VMOVUPS (CX), Y5
+	VADDPS  Y5, Y3, Y3
+	ADDQ    DI, CX
+	VMOVUPS (CX), Y5
+	VADDPS  Y5, Y4, Y4
+
+full_add:
+	TESTQ   $0x00000002, flags+88(FP)
+	JE      full_col
+	VMOVUPS (R8), Y5
+	VADDPS  Y5, Y0, Y0
+	VADDPS  Y5, Y1, Y1
+	VADDPS  Y5, Y2, Y2
+	VADDPS  Y5, Y3, Y3
+	VADDPS  Y5, Y4, Y4
+
+full_col:
+	TESTQ        $0x00000004, flags+88(FP)
+	JE           full_row
+	MOVQ         bias+80(FP), CX
+	VBROADCASTSS (CX), Y5
+	VADDPS       Y5, Y0, Y0
+	VBROADCASTSS 4(CX), Y5
+	VADDPS       Y5, Y1, Y1
+	VBROADCASTSS 8(CX), Y5
+	VADDPS       Y5, Y2, Y2
+	VBROADCASTSS 12(CX), Y5
+	VADDPS       Y5, Y3, Y3
+	VBROADCASTSS 16(CX), Y5
+	VADDPS       Y5, Y4, Y4
+
+full_row:
+	TESTQ        $0x00000008, flags+88(FP)
+	JE           fullrelu
+	VXORPS       Y5, Y5, Y5
+	VMAXPS       Y0, Y5, Y0
+	VMAXPS       Y1, Y5, Y1
+	VMAXPS       Y2, Y5, Y2
+	VMAXPS       Y3, Y5, Y3
+	VMAXPS       Y4, Y5, Y4
+	TESTQ        $0x00000010, flags+88(FP)
+	JE           fullrelu6
+	VADDPS       Y5, Y0, Y0
+	VADDPS       Y5, Y1, Y1
+	VADDPS       Y5, Y2, Y2
+	VADDPS       Y5, Y3, Y3
+	VADDPS       Y5, Y4, Y4
+	VBROADCASTSS six<>+0(SB), Y5
+	VMINPS       Y0, Y5, Y0
+	VMINPS       Y1, Y5, Y1
+	VMINPS       Y2, Y5, Y2
+	VMINPS       Y3, Y5, Y3
+	VMINPS       Y4, Y5, Y4
+
+fullrelu6:
+fullrelu:
+	MOVQ    SI, CX
+	VMOVUPS Y0, (CX)
+	ADDQ    DI, CX
+	VMOVUPS Y1, (CX)
+	ADDQ    DI, CX
+	VMOVUPS Y2, (CX)
+	ADDQ    DI, CX
+	VMOVUPS Y3, (CX)
+	ADDQ    DI, CX
+	VMOVUPS Y4, (CX)
+	ADDQ    bps+56(FP), DX
+	ADDQ    $+32, SI
+	ADDQ    $+32, R8
+	DECQ    n+0(FP)
+	JNE     full
+	JMP     done
+
+partial:
+	LEAQ    lanes<>+32(SB), R9
+	NEGQ    CX
+	VMOVUPS (R9)(CX*4), Y15
+
+masked:
+	MOVQ   at+16(FP), CX
+	MOVQ   DX, R9
+	VXORPS Y0, Y0, Y0
+	VXORPS Y1, Y1, Y1
+	VXORPS Y2, Y2, Y2
+	VXORPS Y3, Y3, Y3
+	VXORPS Y4, Y4, Y4
+	MOVQ   k+8(FP), R10
+	TESTQ  R10, R10
+	JE     masked_sum
+
+masked_k:
+	MOVQ         (CX), R11
+	ADDQ         a+24(FP), R11
+	ADDQ         $0x08, CX
+	LEAQ         (R11)(AX*2), R12
+	ADDQ         AX, R12
+	VMASKMOVPS   (R9), Y15, Y5
+	ADDQ         BX, R9
+	VBROADCASTSS (R11), Y6
+	VFMADD231PS  Y5, Y6, Y0
+	VBROADCASTSS (R11)(AX*1), Y7
+	VFMADD231PS  Y5, Y7, Y1
+	VBROADCASTSS (R11)(AX*2), Y8
+	VFMADD231PS  Y5, Y8, Y2
+	VBROADCASTSS (R12), Y9
+	VFMADD231PS  Y5, Y9, Y3
+	VBROADCASTSS (R12)(AX*1), Y6
+	VFMADD231PS  Y5, Y6, Y4
+	DECQ         R10
+	JNE          masked_k
+
+masked_sum:
+	TESTQ      $0x00000001, flags+88(FP)
+	JE         masked_add
+	MOVQ       SI, CX
+	VMASKMOVPS (CX), Y15, Y5
+	VADDPS     Y5, Y0, Y0
+	ADDQ       DI, CX
+	VMASKMOVPS (CX), Y15, Y5
+	VADDPS     Y5, Y1, Y1
+	ADDQ       DI, CX
+	VMASKMOVPS (CX), Y15, Y5
+	VADDPS     Y5, Y2, Y2
+	ADDQ       DI, CX
+	VMASKMOVPS (CX), Y15, Y5
+	VADDPS     Y5, Y3, Y3
+	ADDQ       DI, CX
+	VMASKMOVPS (CX), Y15, Y5
+	VADDPS     Y5, Y4, Y4
+
+masked_add:
+	TESTQ      $0x00000002, flags+88(FP)
+	JE         masked_col
+	VMASKMOVPS (R8), Y15, Y5
+	VADDPS     Y5, Y0, Y0
+	VADDPS     Y5, Y1, Y1
+	VADDPS     Y5, Y2, Y2
+	VADDPS     Y5, Y3, Y3
+	VADDPS     Y5, Y4, Y4
+
+masked_col:
+	TESTQ        $0x00000004, flags+88(FP)
+	JE           masked_row
+	MOVQ         bias+80(FP), CX
+	VBROADCASTSS (CX), Y5
+	VADDPS       Y5, Y0, Y0
+	VBROADCASTSS 4(CX), Y5
+	VADDPS       Y5, Y1, Y1
+	VBROADCASTSS 8(CX), Y5
+	VADDPS       Y5, Y2, Y2
+	VBROADCASTSS 12(CX), Y5
+	VADDPS       Y5, Y3, Y3
+	VBROADCASTSS 16(CX), Y5
+	VADDPS       Y5, Y4, Y4
+
+masked_row:
+	TESTQ        $0x00000008, flags+88(FP)
+	JE           maskedrelu
+	VXORPS       Y5, Y5, Y5
+	VMAXPS       Y0, Y5, Y0
+	VMAXPS       Y1, Y5, Y1
+	VMAXPS       Y2, Y5, Y2
+	VMAXPS       Y3, Y5, Y3
+	VMAXPS       Y4, Y5, Y4
+	TESTQ        $0x00000010, flags+88(FP)
+	JE           maskedrelu6
+	VADDPS       Y5, Y0, Y0
+	VADDPS       Y5, Y1, Y1
+	VADDPS       Y5, Y2, Y2
+	VADDPS       Y5, Y3, Y3
+	VADDPS       Y5, Y4, Y4
+	VBROADCASTSS six<>+0(SB), Y5
+	VMINPS       Y0, Y5, Y0
+	VMINPS       Y1, Y5, Y1
+	VMINPS       Y2, Y5, Y2
+	VMINPS       Y3, Y5, Y3
+	VMINPS       Y4, Y5, Y4
+
+maskedrelu6:
+maskedrelu:
+	MOVQ       SI, CX
+	VMASKMOVPS Y0, Y15, (CX)
+	ADDQ       DI, CX
+	VMASKMOVPS Y1, Y15, (CX)
+	ADDQ       DI, CX
+	VMASKMOVPS Y2, Y15, (CX)
+	ADDQ       DI, CX
+	VMASKMOVPS Y3, Y15, (CX)
+	ADDQ       DI, CX
+	VMASKMOVPS Y4, Y15, (CX)
+	ADDQ       bps+56(FP), DX
+	ADDQ       $+32, SI
+	ADDQ       $+32, R8
+	DECQ       n+0(FP)
+	JNE        masked
+
+done:
+	LDMXCSR csr+104(FP)
+	VZEROUPPER
+	RET
+
+// func stem6x1AVX2(n int, k int, at *int, a *float32, ars int, b *float32, bks int, bps int, c *float32, cs int, bias *float32, flags int, last int) (csr uint32)
+// Requires: AVX, FMA3, SSE
+TEXT ·stem6x1AVX2(SB), NOSPLIT, $0-108
+	STMXCSR csr+104(FP)
+	LDMXCSR flushing<>+0(SB)
+	MOVQ    ars+32(FP), AX
+	MOVQ    b+40(FP), DX
+	MOVQ    bks+48(FP), BX
+	MOVQ    c+64(FP), SI
+	MOVQ    cs+72(FP), DI
+	MOVQ    bias+80(FP), R8
+	MOVQ    last+96(FP), CX
+	CMPQ    CX, $0x08
+	JNE     partial
+
+full:
+	MOVQ   at+16(FP), CX
+	MOVQ   DX, R9
+	VXORPS Y0, Y0, Y0
+	VXORPS Y1, Y1, Y1
+	VXORPS Y2, Y2, Y2
+	VXORPS Y3, Y3, Y3
+	VXORPS Y4, Y4, Y4
+	VXORPS Y5, Y5, Y5
+	MOVQ   k+8(FP), R10
+	TESTQ  R10, R10
+	JE     full_sum
+
+full_k:
+	MOVQ         (CX), R11
+	ADDQ         a+24(FP), R11
+	ADDQ         $0x08, CX
+	LEAQ         (R11)(AX*2), R12
+	ADDQ         AX, R12
+	VMOVUPS      (R9), Y6
+	ADDQ         BX, R9
+	VBROADCASTSS (R11), Y7
+	VFMADD231PS  Y6, Y7, Y0
+	VBROADCASTSS (R11)(AX*1), Y8
+	VFMADD231PS  Y6, Y8, Y1
+	VBROADCASTSS (R11)(AX*2), Y9
+	VFMADD231PS  Y6, Y9, Y2
+	VBROADCASTSS (R12), Y10
+	VFMADD231PS  Y6, Y10, Y3
+	VBROADCASTSS (R12)(AX*1), Y7
+	VFMADD231PS  Y6, Y7, Y4
+	VBROADCASTSS (R12)(AX*2), Y8
+	VFMADD231PS  Y6, Y8, Y5
+	DECQ         R10
+	JNE          full_k
+
+full_sum:
+	TESTQ   $0x00000001, flags+88(FP)
+	JE      full_add
+	MOVQ    SI, CX
+	VMOVUPS (CX), Y6
+	VADDPS  Y6, Y0, Y0
+	ADDQ    DI, CX
+	VMOVUPS (CX), Y6
+	VADDPS  Y6, Y1, Y1
+	ADDQ    DI, CX
+	VMOVUPS (CX), Y6
+	VADDPS  Y6, Y2, Y2
+	ADDQ    DI, CX
+	VMOVUPS (CX), Y6
+	VADDPS  Y6, Y3, Y3
+	ADDQ    DI, CX
+	VMOVUPS (CX), Y6
+	VADDPS  Y6, Y4, Y4
+	ADDQ    DI, CX
+	VMOVUPS (CX), Y6
+	VADDPS  Y6, Y5, Y5
+
+full_add:
+	TESTQ   $0x00000002, flags+88(FP)
+	JE      full_col
+	VMOVUPS (R8), Y6
+	VADDPS  Y6, Y0, Y0
+	VADDPS  Y6, Y1, Y1
+	VADDPS  Y6, Y2, Y2
+	VADDPS  Y6, Y3, Y3
+	VADDPS  Y6, Y4, Y4
+	VADDPS  Y6, Y5, Y5
+
+full_col:
+	TESTQ        $0x00000004, flags+88(FP)
+	JE           full_row
+	MOVQ         bias+80(FP), CX
+	VBROADCASTSS (CX), Y6
+	VADDPS       Y6, Y0, Y0
+	VBROADCASTSS 4(CX), Y6
+	VADDPS       Y6, Y1, Y1
+	VBROADCASTSS 8(CX), Y6
+	VADDPS       Y6, Y2, Y2
+	VBROADCASTSS 12(CX), Y6
+	VADDPS       Y6, Y3, Y3
+	VBROADCASTSS 16(CX), Y6
+	VADDPS       Y6, Y4, Y4
+	VBROADCASTSS 20(CX), Y6
+	VADDPS       Y6, Y5, Y5
+
+full_row:
+	TESTQ        $0x00000008, flags+88(FP)
+	JE           fullrelu
+	VXORPS       Y6, Y6, Y6
+	VMAXPS       Y0, Y6, Y0
+	VMAXPS       Y1, Y6, Y1
+	VMAXPS       Y2, Y6, Y2
+	VMAXPS       Y3, Y6, Y3
+	VMAXPS       Y4, Y6, Y4
+	VMAXPS       Y5, Y6, Y5
+	TESTQ        $0x00000010, flags+88(FP)
+	JE           fullrelu6
+	VADDPS       Y6, Y0, Y0
+	VADDPS       Y6, Y1, Y1
+	VADDPS       Y6, Y2, Y2
+	VADDPS       Y6, Y3, Y3
+	VADDPS       Y6, Y4, Y4
+	VADDPS       Y6, Y5, Y5
+	VBROADCASTSS six<>+0(SB), Y6
+	VMINPS       Y0, Y6, Y0
+	VMINPS       Y1, Y6, Y1
+	VMINPS       Y2, Y6, Y2
+	VMINPS       Y3, Y6, Y3
+	VMINPS       Y4, Y6, Y4
+	VMINPS       Y5, Y6, Y5
+
+fullrelu6:
+fullrelu:
+	MOVQ    SI, CX
+	VMOVUPS Y0, (CX)
+	ADDQ    DI, CX
+	VMOVUPS Y1, (CX)
+	ADDQ    DI, CX
+	VMOVUPS Y2, (CX)
+	ADDQ    DI, CX
+	VMOVUPS Y3, (CX)
+	ADDQ    DI, CX
+	VMOVUPS Y4, (CX)
+	ADDQ    DI, CX
+	VMOVUPS Y5, (CX)
+	ADDQ    bps+56(FP), DX
+	ADDQ    $+32, SI
+	ADDQ    $+32, R8
+	DECQ    n+0(FP)
+	JNE     full
+	JMP     done
+
+partial:
+	LEAQ    lanes<>+32(SB), R9
+	NEGQ    CX
+	VMOVUPS (R9)(CX*4), Y15
+
+masked:
+	MOVQ   at+16(FP), CX
+	MOVQ   DX, R9
+	VXORPS Y0, Y0, Y0
+	VXORPS Y1, Y1, Y1
+	VXORPS Y2, Y2, Y2
+	VXORPS Y3, Y3, Y3
+	VXORPS Y4, Y4, Y4
+	VXORPS Y5, Y5, Y5
+	MOVQ   k+8(FP), R10
+	TESTQ  R10, R10
+	JE     masked_sum
+
+masked_k:
+	MOVQ         (CX), R11
+	ADDQ         a+24(FP), R11
+	ADDQ         $0x08, CX
+	LEAQ         (R11)(AX*2), R12
+	ADDQ         AX, R12
+	VMASKMOVPS   (R9), Y15, Y6
+	ADDQ         BX, R9
+	VBROADCASTSS (R11), Y7
+	VFMADD231PS  Y6, Y7, Y0
+	VBROADCASTSS (R11)(AX*1), Y8
+	VFMADD231PS  Y6, Y8, Y1
+	VBROADCASTSS (R11)(AX*2), Y9
+	VFMADD231PS  Y6, Y9, Y2
+	VBROADCASTSS (R12), Y10
+	VFMADD231PS  Y6, Y10, Y3
+	VBROADCASTSS (R12)(AX*1), Y7
+	VFMADD231PS  Y6, Y7, Y4
+	VBROADCASTSS (R12)(AX*2), Y8
+	VFMADD231PS  Y6, Y8, Y5
+	DECQ         R10
+	JNE          masked_k
+
+masked_sum:
+	TESTQ      $0x00000001, flags+88(FP)
+	JE         masked_add
+	MOVQ       SI, CX
+	VMASKMOVPS (CX), Y15, Y6
+	VADDPS     Y6, Y0, Y0
+	ADDQ       DI, CX
+	VMASKMOVPS (CX), Y15, Y6
+	VADDPS     Y6, Y1, Y1
+	ADDQ       DI, CX
+	VMASKMOVPS (CX), Y15, Y6
+	VADDPS     Y6, Y2, Y2
+	ADDQ       DI, CX
+	VMASKMOVPS (CX), Y15, Y6
+	VADDPS     Y6, Y3, Y3
+	ADDQ       DI, CX
+	VMASKMOVPS (CX), Y15, Y6
+	VADDPS     Y6, Y4, Y4
+	ADDQ       DI, CX
+	VMASKMOVPS (CX), Y15, Y6
+	VADDPS     Y6, Y5, Y5
+
+masked_add:
+	TESTQ      $0x00000002, flags+88(FP)
+	JE         masked_col
+	VMASKMOVPS (R8), Y15, Y6
+	VADDPS     Y6, Y0, Y0
+	VADDPS     Y6, Y1, Y1
+	VADDPS     Y6, Y2, Y2
+	VADDPS     Y6, Y3, Y3
+	VADDPS     Y6, Y4, Y4
+	VADDPS     Y6, Y5, Y5
+
+masked_col:
+	TESTQ        $0x00000004, flags+88(FP)
+	JE           masked_row
+	MOVQ         bias+80(FP), CX
+	VBROADCASTSS (CX), Y6
+	VADDPS       Y6, Y0, Y0
+	VBROADCASTSS 4(CX), Y6
+	VADDPS       Y6, Y1, Y1
+	VBROADCASTSS 8(CX), Y6
+	VADDPS       Y6, Y2, Y2
+	VBROADCASTSS 12(CX), Y6
+	VADDPS       Y6, Y3, Y3
+	VBROADCASTSS 16(CX), Y6
+	VADDPS       Y6, Y4, Y4
+	VBROADCASTSS 20(CX), Y6
+	VADDPS       Y6, Y5, Y5
+
+masked_row:
+	TESTQ        $0x00000008, flags+88(FP)
+	JE           maskedrelu
+	VXORPS       Y6, Y6, Y6
+	VMAXPS       Y0, Y6, Y0
+	VMAXPS       Y1, Y6, Y1
+	VMAXPS       Y2, Y6, Y2
+	VMAXPS       Y3, Y6, Y3
+	VMAXPS       Y4, Y6, Y4
+	VMAXPS       Y5, Y6, Y5
+	TESTQ        $0x00000010, flags+88(FP)
+	JE           maskedrelu6
+	VADDPS       Y6, Y0, Y0
+	VADDPS       Y6, Y1, Y1
+	VADDPS       Y6, Y2, Y2
+	VADDPS       Y6, Y3, Y3
+	VADDPS       Y6, Y4, Y4
+	VADDPS       Y6, Y5, Y5
+	VBROADCASTSS six<>+0(SB), Y6
+	VMINPS       Y0, Y6, Y0
+	VMINPS       Y1, Y6, Y1
+	VMINPS       Y2, Y6, Y2
+	VMINPS       Y3, Y6, Y3
+	VMINPS       Y4, Y6, Y4
+	VMINPS       Y5, Y6, Y5
+
+maskedrelu6:
+maskedrelu:
+	MOVQ       SI, CX
+	VMASKMOVPS Y0, Y15, (CX)
+	ADDQ       DI, CX
+	VMASKMOVPS Y1, Y15, (CX)
+	ADDQ       DI, CX
+	VMASKMOVPS Y2, Y15, (CX)
+	ADDQ       DI, CX
+	VMASKMOVPS Y3, Y15, (CX)
+	ADDQ       DI, CX
+	VMASKMOVPS Y4, Y15, (CX)
+	ADDQ       DI, CX
+	VMASKMOVPS Y5, Y15, (CX)
+	ADDQ       bps+56(FP), DX
+	ADDQ       $+32, SI
+	ADDQ       $+32, R8
+	DECQ       n+0(FP)
+	JNE        masked
+
+done:
+	LDMXCSR csr+104(FP)
+	VZEROUPPER
+	RET
+
+// func stem1x2AVX2(n int, k int, at *int, a *float32, ars int, b *float32, bks int, bps int, c *float32, cs int, bias *float32, flags int, last int) (csr uint32)
+// Requires: AVX, FMA3, SSE
+TEXT ·stem1x2AVX2(SB), NOSPLIT, $0-108
+	STMXCSR csr+104(FP)
+	LDMXCSR flushing<>+0(SB)
+	MOVQ    ars+32(FP), AX
+	MOVQ    b+40(FP), CX
+	MOVQ    bks+48(FP), DX
+	MOVQ    c+64(FP), BX
+	MOVQ    cs+72(FP), AX
+	MOVQ    bias+80(FP), SI
+	MOVQ    last+96(FP), AX
+	CMPQ    AX, $0x08
+	JNE     partial
+
+full:
+	MOVQ   at+16(FP), AX
+	MOVQ   CX, DI
+	VXORPS Y0, Y0, Y0
+	VXORPS Y1, Y1, Y1
+	MOVQ   k+8(FP), R8
+	TESTQ  R8, R8
+	JE     full_sum
+
+full_k:
+	MOVQ         (AX), R9
+	ADDQ         a+24(FP), R9
+	ADDQ         $0x08, AX
+	VMOVUPS      (DI), Y2
+	VMOVUPS      32(DI), Y3
+	ADDQ         DX, DI
+	VBROADCASTSS (R9), Y4
+	VFMADD231PS  Y2, Y4, Y0
+	VFMADD231PS  Y3, Y4, Y1
+	DECQ         R8
+	JNE          full_k
+
+full_sum:
+	TESTQ   $0x00000001, flags+88(FP)
+	JE      full_add
+	MOVQ    BX, AX
+	VMOVUPS (AX), Y2
+	VADDPS  Y2, Y0, Y0
+	VMOVUPS 32(AX), Y2
+	VADDPS  Y2, Y1, Y1
+
+full_add:
+	TESTQ   $0x00000002, flags+88(FP)
+	JE      full_col
+	VMOVUPS (SI), Y2
+	VADDPS  Y2, Y0, Y0
+	VMOVUPS 32(SI), Y2
+	VADDPS  Y2, Y1, Y1
+
+full_col:
+	TESTQ        $0x00000004, flags+88(FP)
+	JE           full_row
+	MOVQ         bias+80(FP), AX
+	VBROADCASTSS (AX), Y2
+	VADDPS       Y2, Y0, Y0
+	VADDPS       Y2, Y1, Y1
+
+full_row:
+	TESTQ        $0x00000008, flags+88(FP)
+	JE           fullrelu
+	VXORPS       Y2, Y2, Y2
+	VMAXPS       Y0, Y2, Y0
+	VMAXPS       Y1, Y2, Y1
+	TESTQ        $0x00000010, flags+88(FP)
+	JE           fullrelu6
+	VADDPS       Y2, Y0, Y0
+	VADDPS       Y2, Y1, Y1
+	VBROADCASTSS six<>+0(SB), Y2
+	VMINPS       Y0, Y2, Y0
+	VMINPS       Y1, Y2, Y1
+
+fullrelu6:
+fullrelu:
+	MOVQ    BX, AX
+	VMOVUPS Y0, (AX)
+	VMOVUPS Y1, 32(AX)
+	ADDQ    bps+56(FP), CX
+	ADDQ    $+64, BX
+	ADDQ    $+64, SI
+	DECQ    n+0(FP)
+	JNE     full
+	JMP     done
+
+partial:
+	LEAQ    lanes<>+32(SB), DI
+	NEGQ    AX
+	VMOVUPS (DI)(AX*4), Y15
+
+masked:
+	MOVQ   at+16(FP), AX
+	MOVQ   CX, DI
+	VXORPS Y0, Y0, Y0
+	VXORPS Y1, Y1, Y1
+	MOVQ   k+8(FP), R8
+	TESTQ  R8, R8
+	JE     masked_sum
+
+masked_k:
+	MOVQ         (AX), R9
+	ADDQ         a+24(FP), R9
+	ADDQ         $0x08, AX
+	VMOVUPS      (DI), Y2
+	VMASKMOVPS   32(DI), Y15, Y3
+	ADDQ         DX, DI
+	VBROADCASTSS (R9), Y4
+	VFMADD231PS  Y2, Y4, Y0
+	VFMADD231PS  Y3, Y4, Y1
+	DECQ         R8
+	JNE          masked_k
+
+masked_sum:
+	TESTQ      $0x00000001, flags+88(FP)
+	JE         masked_add
+	MOVQ       BX, AX
+	VMOVUPS    (AX), Y2
+	VADDPS     Y2, Y0, Y0
+	VMASKMOVPS 32(AX), Y15, Y2
+	VADDPS     Y2, Y1, Y1
+
+masked_add:
+	TESTQ      $0x00000002, flags+88(FP)
+	JE         masked_col
+	VMOVUPS    (SI), Y2
+	VADDPS     Y2, Y0, Y0
+	VMASKMOVPS 32(SI), Y15, Y2
+	VADDPS     Y2, Y1, Y1
+
+masked_col:
+	TESTQ        $0x00000004, flags+88(FP)
+	JE           masked_row
+	MOVQ         bias+80(FP), AX
+	VBROADCASTSS (AX), Y2
+	VADDPS       Y2, Y0, Y0
+	VADDPS       Y2, Y1, Y1
+
+masked_row:
+	TESTQ        $0x00000008, flags+88(FP)
+	JE           maskedrelu
+	VXORPS       Y2, Y2, Y2
+	VMAXPS       Y0, Y2, Y0
+	VMAXPS       Y1, Y2, Y1
+	TESTQ        $0x00000010, flags+88(FP)
+	JE           maskedrelu6
+	VADDPS       Y2, Y0, Y0
+	VADDPS       Y2, Y1, Y1
+	VBROADCASTSS six<>+0(SB), Y2
+	VMINPS       Y0, Y2, Y0
+	VMINPS       Y1, Y2, Y1
+
+maskedrelu6:
+maskedrelu:
+	MOVQ       BX, AX
+	VMOVUPS    Y0, (AX)
+	VMASKMOVPS Y1, Y15, 32(AX)
+	ADDQ       bps+56(FP), CX
+	ADDQ       $+64, BX
+	ADDQ       $+64, SI
+	DECQ       n+0(FP)
+	JNE        masked
+
+done:
+	LDMXCSR csr+104(FP)
+	VZEROUPPER
+	RET
+
+// func stem2x2AVX2(n int, k int, at *int, a *float32, ars int, b *float32, bks int, bps int, c *float32, cs int, bias *float32, flags int, last int) (csr uint32)
+// Requires: AVX, FMA3, SSE
+TEXT ·stem2x2AVX2(SB), NOSPLIT, $0-108
+	STMXCSR csr+104(FP)
+	LDMXCSR flushing<>+0(SB)
+	MOVQ    ars+32(FP), AX
+	MOVQ    b+40(FP), DX
+	MOVQ    bks+48(FP), BX
+	MOVQ    c+64(FP), SI
+	MOVQ    cs+72(FP), DI
+	MOVQ    bias+80(FP), R8
+	MOVQ    last+96(FP), CX
+	CMPQ    CX, $0x08
+	JNE     partial
+
+full:
+	MOVQ   at+16(FP), CX
+	MOVQ   DX, R9
+	VXORPS Y0, Y0, Y0
+	VXORPS Y1, Y1, Y1
+	VXORPS Y2, Y2, Y2
+	VXORPS Y3, Y3, Y3
+	MOVQ   k+8(FP), R10
+	TESTQ  R10, R10
+	JE     full_sum
+
+full_k:
+	MOVQ         (CX), R11
+	ADDQ         a+24(FP), R11
+	ADDQ         $0x08, CX
+	VMOVUPS      (R9), Y4
+	VMOVUPS      32(R9), Y5
+	ADDQ         BX, R9
+	VBROADCASTSS (R11), Y6
+	VFMADD231PS  Y4, Y6, Y0
+	VFMADD231PS  Y5, Y6, Y1
+	VBROADCASTSS (R11)(AX*1), Y7
+	VFMADD231PS  Y4, Y7, Y2
+	VFMADD231PS  Y5, Y7, Y3
+	DECQ         R10
+	JNE          full_k
+
+full_sum:
+	TESTQ   $0x00000001, flags+88(FP)
+	JE      full_add
+	MOVQ    SI, CX
+	VMOVUPS (CX), Y4
+	VADDPS  Y4, Y0, Y0
+	VMOVUPS 32(CX), Y4
+	VADDPS  Y4, Y1, Y1
+	ADDQ    DI, CX
+	VMOVUPS (CX), Y4
+	VADDPS  Y4, Y2, Y2
+	VMOVUPS 32(CX), Y4
+	VADDPS  Y4, Y3, Y3
+
+full_add:
+	TESTQ   $0x00000002, flags+88(FP)
+	JE      full_col
+	VMOVUPS (R8), Y4
+	VADDPS  Y4, Y0, Y0
+	VADDPS  Y4, Y2, Y2
+	VMOVUPS 32(R8), Y4
+	VADDPS  Y4, Y1, Y1
+	VADDPS  Y4, Y3, Y3
+
+full_col:
+	TESTQ        $0x00000004, flags+88(FP)
+	JE           full_row
+	MOVQ         bias+80(FP), CX
+	VBROADCASTSS (CX), Y4
+	VADDPS       Y4, Y0, Y0
+	VADDPS       Y4, Y1, Y1
+	VBROADCASTSS 4(CX), Y4
+	VADDPS       Y4, Y2, Y2
+	VADDPS       Y4, Y3, Y3
+
+full_row:
+	TESTQ        $0x00000008, flags+88(FP)
+	JE           fullrelu
+	VXORPS       Y4, Y4, Y4
+	VMAXPS       Y0, Y4, Y0
+	VMAXPS       Y1, Y4, Y1
+	VMAXPS       Y2, Y4, Y2
+	VMAXPS       Y3, Y4, Y3
+	TESTQ        $0x00000010, flags+88(FP)
+	JE           fullrelu6
+	VADDPS       Y4, Y0, Y0
+	VADDPS       Y4, Y1, Y1
+	VADDPS       Y4, Y2, Y2
+	VADDPS       Y4, Y3, Y3
+	VBROADCASTSS six<>+0(SB), Y4
+	VMINPS       Y0, Y4, Y0
+	VMINPS       Y1, Y4, Y1
+	VMINPS       Y2, Y4, Y2
+	VMINPS       Y3, Y4, Y3
+
+fullrelu6:
+fullrelu:
+	MOVQ    SI, CX
+	VMOVUPS Y0, (CX)
+	VMOVUPS Y1, 32(CX)
+	ADDQ    DI, CX
+	VMOVUPS Y2, (CX)
+	VMOVUPS Y3, 32(CX)
+	ADDQ    bps+56(FP), DX
+	ADDQ    $+64, SI
+	ADDQ    $+64, R8
+	DECQ    n+0(FP)
+	JNE     full
+	JMP     done
+
+partial:
+	LEAQ    lanes<>+32(SB), R9
+	NEGQ    CX
+	VMOVUPS (R9)(CX*4), Y15
+
+masked:
+	MOVQ   at+16(FP), CX
+	MOVQ   DX, R9
+	VXORPS Y0, Y0, Y0
+	VXORPS Y1, Y1, Y1
+	VXORPS Y2, Y2, Y2
+	VXORPS Y3, Y3, Y3
+	MOVQ   k+8(FP), R10
+	TESTQ  R10, R10
+	JE     masked_sum
+
+masked_k:
+	MOVQ         (CX), R11
+	ADDQ         a+24(FP), R11
+	ADDQ         $0x08, CX
+	VMOVUPS      (R9), Y4
+	VMASKMOVPS   32(R9), Y15, Y5
+	ADDQ         BX, R9
+	VBROADCASTSS (R11), Y6
+	VFMADD231PS  Y4, Y6, Y0
+	VFMADD231PS  Y5, Y6, Y1
+	VBROADCASTSS (R11)(AX*1), Y7
+	VFMADD231PS  Y4, Y7, Y2
+	VFMADD231PS  Y5, Y7, Y3
+	DECQ         R10
+	JNE          masked_k
+
+masked_sum:
+	TESTQ      $0x00000001, flags+88(FP)
+	JE         masked_add
+	MOVQ       SI, CX
+	VMOVUPS    (CX), Y4
+	VADDPS     Y4, Y0, Y0
+	VMASKMOVPS 32(CX), Y15, Y4
+	VADDPS     Y4, Y1, Y1
+	ADDQ       DI, CX
+	VMOVUPS    (CX), Y4
+	VADDPS     Y4, Y2, Y2
+	VMASKMOVPS 32(CX), Y15, Y4
+	VADDPS     Y4, Y3, Y3
+
+masked_add:
+	TESTQ      $0x00000002, flags+88(FP)
+	JE         masked_col
+	VMOVUPS    (R8), Y4
+	VADDPS     Y4, Y0, Y0
+	VADDPS     Y4, Y2, Y2
+	VMASKMOVPS 32(R8), Y15, Y4
+	VADDPS     Y4, Y1, Y1
+	VADDPS     Y4, Y3, Y3
+
+masked_col:
+	TESTQ        $0x00000004, flags+88(FP)
+	JE           masked_row
+	MOVQ         bias+80(FP), CX
+	VBROADCASTSS (CX), Y4
+	VADDPS       Y4, Y0, Y0
+	VADDPS       Y4, Y1, Y1
+	VBROADCASTSS 4(CX), Y4
+	VADDPS       Y4, Y2, Y2
+	VADDPS       Y4, Y3, Y3
+
+masked_row:
+	TESTQ        $0x00000008, flags+88(FP)
+	JE           maskedrelu
+	VXORPS       Y4, Y4, Y4
+	VMAXPS       Y0, Y4, Y0
+	VMAXPS       Y1, Y4, Y1
+	VMAXPS       Y2, Y4, Y2
+	VMAXPS       Y3, Y4, Y3
+	TESTQ        $0x00000010, flags+88(FP)
+	JE           maskedrelu6
+	VADDPS       Y4, Y0, Y0
+	VADDPS       Y4, Y1, Y1
+	VADDPS       Y4, Y2, Y2
+	VADDPS       Y4, Y3, Y3
+	VBROADCASTSS six<>+0(SB), Y4
+	VMINPS       Y0, Y4, Y0
+	VMINPS       Y1, Y4, Y1
+	VMINPS       Y2, Y4, Y2
+	VMINPS       Y3, Y4, Y3
+
+maskedrelu6:
+maskedrelu:
+	MOVQ       SI, CX
+	VMOVUPS    Y0, (CX)
+	VMASKMOVPS Y1, Y15, 32(CX)
+	ADDQ       DI, CX
+	VMOVUPS    Y2, (CX)
+	VMASKMOVPS Y3, Y15, 32(CX)
+	ADDQ       bps+56(FP), DX
+	ADDQ       $+64, SI
+	ADDQ       $+64, R8
+	DECQ       n+0(FP)
+	JNE        masked
+
+done:
+	LDMXCSR csr+104(FP)
+	VZEROUPPER
+	RET
+
+// func stem3x2AVX2(n int, k int, at *int, a *float32, ars int, b *float32, bks int, bps int, c *float32, cs int, bias *float32, flags int, last int) (csr uint32)
+// Requires: AVX, FMA3, SSE
+TEXT ·stem3x2AVX2(SB), NOSPLIT, $0-108
+	STMXCSR csr+104(FP)
+	LDMXCSR flushing<>+0(SB)
+	MOVQ    ars+32(FP), AX
+	MOVQ    b+40(FP), DX
+	MOVQ    bks+48(FP), BX
+	MOVQ    c+64(FP), SI
+	MOVQ    cs+72(FP), DI
+	MOVQ    bias+80(FP), R8
+	MOVQ    last+96(FP), CX
+	CMPQ    CX, $0x08
+	JNE     partial
+
+full:
+	MOVQ   at+16(FP), CX
+	MOVQ   DX, R9
+	VXORPS Y0, Y0, Y0
+	VXORPS Y1, Y1, Y1
+	VXORPS Y2, Y2, Y2
+	VXORPS Y3, Y3, Y3
+	VXORPS Y4, Y4, Y4
+	VXORPS Y5, Y5, Y5
+	MOVQ   k+8(FP), R10
+	TESTQ  R10, R10
+	JE     full_sum
+
+full_k:
+	MOVQ         (CX), R11
+	ADDQ         a+24(FP), R11
+	ADDQ         $0x08, CX
+	VMOVUPS      (R9), Y6
+	VMOVUPS      32(R9), Y7
+	ADDQ         BX, R9
+	VBROADCASTSS (R11), Y8
+	VFMADD231PS  Y6, Y8, Y0
+	VFMADD231PS  Y7, Y8, Y1
+	VBROADCASTSS (R11)(AX*1), Y9
+	VFMADD231PS  Y6, Y9, Y2
+	VFMADD231PS  Y7, Y9, Y3
+	VBROADCASTSS (R11)(AX*2), Y10
+	VFMADD231PS  Y6, Y10, Y4
+	VFMADD231PS  Y7, Y10, Y5
+	DECQ         R10
+	JNE          full_k
+
+full_sum:
+	TESTQ   $0x00000001, flags+88(FP)
+	JE      full_add
+	MOVQ    SI, CX
+	VMOVUPS (CX), Y6
+	VADDPS  Y6, Y0, Y0
+	VMOVUPS 32(CX), Y6
+	VADDPS  Y6, Y1, Y1
+	ADDQ    DI, CX
+	VMOVUPS (CX), Y6
+	VADDPS  Y6, Y2, Y2
+	VMOVUPS 32(CX), Y6
+	VADDPS  Y6, Y3, Y3
+	ADDQ    DI, CX
+	VMOVUPS (CX), Y6
+	VADDPS  Y6, Y4, Y4
+	VMOVUPS 32(CX), Y6
+	VADDPS  Y6, Y5, Y5
+
+full_add:
+	TESTQ   $0x00000002, flags+88(FP)
+	JE      full_col
+	VMOVUPS (R8), Y6
+	VADDPS  Y6, Y0, Y0
+	VADDPS  Y6, Y2, Y2
+	VADDPS  Y6, Y4, Y4
+	VMOVUPS 32(R8), Y6
+	VADDPS  Y6, Y1, Y1
+	VADDPS  Y6, Y3, Y3
+	VADDPS  Y6, Y5, Y5
+
+full_col:
+	TESTQ        $0x00000004, flags+88(FP)
+	JE           full_row
+	MOVQ         bias+80(FP), CX
+	VBROADCASTSS (CX), Y6
+	VADDPS       Y6, Y0, Y0
+	VADDPS       Y6, Y1, Y1
+	VBROADCASTSS 4(CX), Y6
+	VADDPS       Y6, Y2, Y2
+	VADDPS       Y6, Y3, Y3
+	VBROADCASTSS 8(CX), Y6
+	VADDPS       Y6, Y4, Y4
+	VADDPS       Y6, Y5, Y5
+
+full_row:
+	TESTQ        $0x00000008, flags+88(FP)
+	JE           fullrelu
+	VXORPS       Y6, Y6, Y6
+	VMAXPS       Y0, Y6, Y0
+	VMAXPS       Y1, Y6, Y1
+	VMAXPS       Y2, Y6, Y2
+	VMAXPS       Y3, Y6, Y3
+	VMAXPS       Y4, Y6, Y4
+	VMAXPS       Y5, Y6, Y5
+	TESTQ        $0x00000010, flags+88(FP)
+	JE           fullrelu6
+	VADDPS       Y6, Y0, Y0
+	VADDPS       Y6, Y1, Y1
+	VADDPS       Y6, Y2, Y2
+	VADDPS       Y6, Y3, Y3
+	VADDPS       Y6, Y4, Y4
+	VADDPS       Y6, Y5, Y5
+	VBROADCASTSS six<>+0(SB), Y6
+	VMINPS       Y0, Y6, Y0
+	VMINPS       Y1, Y6, Y1
+	VMINPS       Y2, Y6, Y2
+	VMINPS       Y3, Y6, Y3
+	VMINPS       Y4, Y6, Y4
+	VMINPS       Y5, Y6, Y5
+
+fullrelu6:
+fullrelu:
+	MOVQ    SI, CX
+	VMOVUPS Y0, (CX)
+	VMOVUPS Y1, 32(CX)
+	ADDQ    DI, CX
+	VMOVUPS Y2, (CX)
+	VMOVUPS Y3, 32(CX)
+	ADDQ    DI, CX
+	VMOVUPS Y4, (CX)
+	VMOVUPS Y5, 32(CX)
+	ADDQ    bps+56(FP), DX
+	ADDQ    $+64, SI
+	ADDQ    $+64, R8
+	DECQ    n+0(FP)
+	JNE     full
+	JMP     done
+
+partial:
+	LEAQ    lanes<>+32(SB), R9
+	NEGQ    CX
+	VMOVUPS (R9)(CX*4), Y15
+
+masked:
+	MOVQ   at+16(FP), CX
+	MOVQ   DX, R9
+	VXORPS Y0, Y0, Y0
+	VXORPS Y1, Y1, Y1
+	VXORPS Y2, Y2, Y2
+	VXORPS Y3, Y3, Y3
+	VXORPS Y4, Y4, Y4
+	VXORPS Y5, Y5, Y5
+	MOVQ   k+8(FP), R10
+	TESTQ  R10, R10
+	JE     masked_sum
+
+masked_k:
+	MOVQ         (CX), R11
+	ADDQ         a+24(FP), R11
+	ADDQ         $0x08, CX
+	VMOVUPS      (R9), Y6
+	VMASKMOVPS   32(R9), Y15, Y7
+	ADDQ         BX, R9
+	VBROADCASTSS (R11), Y8
+	VFMADD231PS  Y6, Y8, Y0
+	VFMADD231PS  Y7, Y8, Y1
+	VBROADCASTSS (R11)(AX*1), Y9
+	VFMADD231PS  Y6, Y9, Y2
+	VFMADD231PS  Y7, Y9, Y3
+	VBROADCASTSS (R11)(AX*2), Y10
+	VFMADD231PS  Y6, Y10, Y4
+	VFMADD231PS  Y7, Y10, Y5
+	DECQ         R10
+	JNE          masked_k
+
+masked_sum:
+	TESTQ      $0x00000001, flags+88(FP)
+	JE         masked_add
+	MOVQ       SI, CX
+	VMOVUPS    (CX), Y6
+	VADDPS     Y6, Y0, Y0
+	VMASKMOVPS 32(CX), Y15, Y6
+	VADDPS     Y6, Y1, Y1
+	ADDQ       DI, CX
+	VMOVUPS    (CX), Y6
+	VADDPS     Y6, Y2, Y2
+	VMASKMOVPS 32(CX), Y15, Y6
+	VADDPS     Y6, Y3, Y3
+	ADDQ       DI, CX
+	VMOVUPS    (CX), Y6
+	VADDPS     Y6, Y4, Y4
+	VMASKMOVPS 32(CX), Y15, Y6
+	VADDPS     Y6, Y5, Y5
+
+masked_add:
+	TESTQ      $0x00000002, flags+88(FP)
+	JE         masked_col
+	VMOVUPS    (R8), Y6
+	VADDPS     Y6, Y0, Y0
+	VADDPS     Y6, Y2, Y2
+	VADDPS     Y6, Y4, Y4
+	VMASKMOVPS 32(R8), Y15, Y6
+	VADDPS     Y6, Y1, Y1
+	VADDPS     Y6, Y3, Y3
+	VADDPS     Y6, Y5, Y5
+
+masked_col:
+	TESTQ        $0x00000004, flags+88(FP)
+	JE           masked_row
+	MOVQ         bias+80(FP), CX
+	VBROADCASTSS (CX), Y6
+	VADDPS       Y6, Y0, Y0
+	VADDPS       Y6, Y1, Y1
+	VBROADCASTSS 4(CX), Y6
+	VADDPS       Y6, Y2, Y2
+	VADDPS       Y6, Y3, Y3
+	VBROADCASTSS 8(CX), Y6
+	VADDPS       Y6, Y4, Y4
+	VADDPS       Y6, Y5, Y5
+
+masked_row:
+	TESTQ        $0x00000008, flags+88(FP)
+	JE           maskedrelu
+	VXORPS       Y6, Y6, Y6
+	VMAXPS       Y0, Y6, Y0
+	VMAXPS       Y1, Y6, Y1
+	VMAXPS       Y2, Y6, Y2
+	VMAXPS       Y3, Y6, Y3
+	VMAXPS       Y4, Y6, Y4
+	VMAXPS       Y5, Y6, Y5
+	TESTQ        $0x00000010, flags+88(FP)
+	JE           maskedrelu6
+	VADDPS       Y6, Y0, Y0
+	VADDPS       Y6, Y1, Y1
+	VADDPS       Y6, Y2, Y2
+	VADDPS       Y6, Y3, Y3
+	VADDPS       Y6, Y4, Y4
+	VADDPS       Y6, Y5, Y5
+	VBROADCASTSS six<>+0(SB), Y6
+	VMINPS       Y0, Y6, Y0
+	VMINPS       Y1, Y6, Y1
+	VMINPS       Y2, Y6, Y2
+	VMINPS       Y3, Y6, Y3
+	VMINPS       Y4, Y6, Y4
+	VMINPS       Y5, Y6, Y5
+
+maskedrelu6:
+maskedrelu:
+	MOVQ       SI, CX
+	VMOVUPS    Y0, (CX)
+	VMASKMOVPS Y1, Y15, 32(CX)
+	ADDQ       DI, CX
+	VMOVUPS    Y2, (CX)
+	VMASKMOVPS Y3, Y15, 32(CX)
+	ADDQ       DI, CX
+	VMOVUPS    Y4, (CX)
+	VMASKMOVPS Y5, Y15, 32(CX)
+	ADDQ       bps+56(FP), DX
+	ADDQ       $+64, SI
+	ADDQ       $+64, R8
+	DECQ       n+0(FP)
+	JNE        masked
+
+done:
+	LDMXCSR csr+104(FP)
+	VZEROUPPER
+	RET
+
+// func stem4x2AVX2(n int, k int, at *int, a *float32, ars int, b *float32, bks int, bps int, c *float32, cs int, bias *float32, flags int, last int) (csr uint32)
+// Requires: AVX, FMA3, SSE
+TEXT ·stem4x2AVX2(SB), NOSPLIT, $0-108
+	STMXCSR csr+104(FP)
+	LDMXCSR flushing<>+0(SB)
+	MOVQ    ars+32(FP), AX
+	MOVQ    b+40(FP), DX
+	MOVQ    bks+48(FP), BX
+	MOVQ    c+64(FP), SI
+	MOVQ    cs+72(FP), DI
+	MOVQ    bias+80(FP), R8
+	MOVQ    last+96(FP), CX
+	CMPQ    CX, $0x08
+	JNE     partial
+
+full:
+	MOVQ   at+16(FP), CX
+	MOVQ   DX, R9
+	VXORPS Y0, Y0, Y0
+	VXORPS Y1, Y1, Y1
+	VXORPS Y2, Y2, Y2
+	VXORPS Y3, Y3, Y3
+	VXORPS Y4, Y4, Y4
+	VXORPS Y5, Y5, Y5
+	VXORPS Y6, Y6, Y6
+	VXORPS Y7, Y7, Y7
+	MOVQ   k+8(FP), R10
+	TESTQ  R10, R10
+	JE     full_sum
+
+full_k:
+	MOVQ         (CX), R11
+	ADDQ         a+24(FP), R11
+	ADDQ         $0x08, CX
+	LEAQ         (R11)(AX*2), R12
+	ADDQ         AX, R12
+	VMOVUPS      (R9), Y8
+	VMOVUPS      32(R9), Y9
+	ADDQ         BX, R9
+	VBROADCASTSS (R11), Y10
+	VFMADD231PS  Y8, Y10, Y0
+	VFMADD231PS  Y9, Y10, Y1
+	VBROADCASTSS (R11)(AX*1), Y11
+	VFMADD231PS  Y8, Y11, Y2
+	VFMADD231PS  Y9, Y11, Y3
+	VBROADCASTSS (R11)(AX*2), Y12
+	VFMADD231PS  Y8, Y12, Y4
+	VFMADD231PS  Y9, Y12, Y5
+	VBROADCASTSS (R12), Y13
+	VFMADD231PS  Y8, Y13, Y6
+	VFMADD231PS  Y9, Y13, Y7
+	DECQ         R10
+	JNE          full_k
+
+full_sum:
+	TESTQ   $0x00000001, flags+88(FP)
+	JE      full_add
+	MOVQ    SI, CX
+	VMOVUPS (CX), Y8
+	VADDPS  Y8, Y0, Y0
+	VMOVUPS 32(CX), Y8
+	VADDPS  Y8, Y1, Y1
+	ADDQ    DI, CX
+	VMOVUPS (CX), Y8
+	VADDPS  Y8, Y2, Y2
+	VMOVUPS 32(CX), Y8
+	VADDPS  Y8, Y3, Y3
+	ADDQ    DI, CX
+	VMOVUPS (CX), Y8
+	VADDPS  Y8, Y4, Y4
+	VMOVUPS 32(CX), Y8
+	VADDPS  Y8, Y5, Y5
+	ADDQ    DI, CX
+	VMOVUPS (CX), Y8
+	VADDPS  Y8, Y6, Y6
+	VMOVUPS 32(CX), Y8
+	VADDPS  Y8, Y7, Y7
+
+full_add:
+	TESTQ   $0x00000002, flags+88(FP)
+	JE      full_col
+	VMOVUPS (R8), Y8
+	VADDPS  Y8, Y0, Y0
+	VADDPS  Y8, Y2, Y2
+	VADDPS  Y8, Y4, Y4
+	VADDPS  Y8, Y6, Y6
+	VMOVUPS 32(R8), Y8
+	VADDPS  Y8, Y1, Y1
+	VADDPS  Y8, Y3, Y3
+	VADDPS  Y8, Y5, Y5
+	VADDPS  Y8, Y7, Y7
+
+full_col:
+	TESTQ        $0x00000004, flags+88(FP)
+	JE           full_row
+	MOVQ         bias+80(FP), CX
+	VBROADCASTSS (CX), Y8
+	VADDPS       Y8, Y0, Y0
+	VADDPS       Y8, Y1, Y1
+	VBROADCASTSS 4(CX), Y8
+	VADDPS       Y8, Y2, Y2
+	VADDPS       Y8, Y3, Y3
+	VBROADCASTSS 8(CX), Y8
+	VADDPS       Y8, Y4, Y4
+	VADDPS       Y8, Y5, Y5
+	VBROADCASTSS 12(CX), Y8
+	VADDPS       Y8, Y6, Y6
+	VADDPS       Y8, Y7, Y7
+
+full_row:
+	TESTQ        $0x00000008, flags+88(FP)
+	JE           fullrelu
+	VXORPS       Y8, Y8, Y8
+	VMAXPS       Y0, Y8, Y0
+	VMAXPS       Y1, Y8, Y1
+	VMAXPS       Y2, Y8, Y2
+	VMAXPS       Y3, Y8, Y3
+	VMAXPS       Y4, Y8, Y4
+	VMAXPS       Y5, Y8, Y5
+	VMAXPS       Y6, Y8, Y6
+	VMAXPS       Y7, Y8, Y7
+	TESTQ        $0x00000010, flags+88(FP)
+	JE           fullrelu6
+	VADDPS       Y8, Y0, Y0
+	VADDPS       Y8, Y1, Y1
+	VADDPS       Y8, Y2, Y2
+	VADDPS       Y8, Y3, Y3
+	VADDPS       Y8, Y4, Y4
+	VADDPS       Y8, Y5, Y5
+	VADDPS       Y8, Y6, Y6
+	VADDPS       Y8, Y7, Y7
+	VBROADCASTSS six<>+0(SB), Y8
+	VMINPS       Y0, Y8, Y0
+	VMINPS       Y1, Y8, Y1
+	VMINPS       Y2, Y8, Y2
+	VMINPS       Y3, Y8, Y3
+	VMINPS       Y4, Y8, Y4
+	VMINPS       Y5, Y8, Y5
+	VMINPS       Y6, Y8, Y6
+	VMINPS       Y7, Y8, Y7
+
+fullrelu6:
+fullrelu:
+	MOVQ    SI, CX
+	VMOVUPS Y0, (CX)
+	VMOVUPS Y1, 32(CX)
+	ADDQ    DI, CX
+	VMOVUPS Y2, (CX)
+	VMOVUPS Y3, 32(CX)
+	ADDQ    DI, CX
+	VMOVUPS Y4, (CX)
+	VMOVUPS Y5, 32(CX)
+	ADDQ    DI, CX
+	VMOVUPS Y6, (CX)
+	VMOVUPS Y7, 32(CX)
+	ADDQ    bps+56(FP), DX
+	ADDQ    $+64, SI
+	ADDQ    $+64, R8
+	DECQ    n+0(FP)
+	JNE     full
+	JMP     done
+
+partial:
+	LEAQ    lanes<>+32(SB), R9
+	NEGQ    CX
+	VMOVUPS (R9)(CX*4), Y15
+
+masked:
+	MOVQ   at+16(FP), CX
+	MOVQ   DX, R9
+	VXORPS Y0, Y0, Y0
+	VXORPS Y1, Y1, Y1
+	VXORPS Y2, Y2, Y2
+	VXORPS Y3, Y3, Y3
+	VXORPS Y4, Y4, Y4
+	VXORPS Y5, Y5, Y5
+	VXORPS Y6, Y6, Y6
+	VXORPS Y7, Y7, Y7
+	MOVQ   k+8(FP), R10
+	TESTQ  R10, R10
+	JE     masked_sum
+
+masked_k:
+	MOVQ         (CX), R11
+	ADDQ         a+24(FP), R11
+	ADDQ         $0x08, CX
+	LEAQ         (R11)(AX*2), R12
+	ADDQ         AX, R12
+	VMOVUPS      (R9), Y8
+	VMASKMOVPS   32(R9), Y15, Y9
+	ADDQ         BX, R9
+	VBROADCASTSS (R11), Y10
+	VFMADD231PS  Y8, Y10, Y0
+	VFMADD231PS  Y9, Y10, Y1
+	VBROADCASTSS (R11)(AX*1), Y11
+	VFMADD231PS  Y8, Y11, Y2
+	VFMADD231PS  Y9, Y11, Y3
+	VBROADCASTSS (R11)(AX*2), Y12
+	VFMADD231PS  Y8, Y12, Y4
+	VFMADD231PS  Y9, Y12, Y5
+	VBROADCASTSS (R12), Y13
+	VFMADD231PS  Y8, Y13, Y6
+	VFMADD231PS  Y9, Y13, Y7
+	DECQ         R10
+	JNE          masked_k
+
+masked_sum:
+	TESTQ      $0x00000001, flags+88(FP)
+	JE         masked_add
+	MOVQ       SI, CX
+	VMOVUPS    (CX), Y8
+	VADDPS     Y8, Y0, Y0
+	VMASKMOVPS 32(CX), Y15, Y8
+	VADDPS     Y8, Y1, Y1
+	ADDQ       DI, CX
+	VMOVUPS    (CX), Y8
+	VADDPS     Y8, Y2, Y2
+	VMASKMOVPS 32(CX), Y15, Y8
+	VADDPS     Y8, Y3, Y3
+	ADDQ       DI, CX
+	VMOVUPS    (CX), Y8
+	VADDPS     Y8, Y4, Y4
+	VMASKMOVPS 32(CX), Y15, Y8
+	VADDPS     Y8, Y5, Y5
+	ADDQ       DI, CX
+	VMOVUPS    (CX), Y8
+	VADDPS     Y8, Y6, Y6
+	VMASKMOVPS 32(CX), Y15, Y8
+	VADDPS     Y8, Y7, Y7
+
+masked_add:
+	TESTQ      $0x00000002, flags+88(FP)
+	JE         masked_col
+	VMOVUPS    (R8), Y8
+	VADDPS     Y8, Y0, Y0
+	VADDPS     Y8, Y2, Y2
+	VADDPS     Y8, Y4, Y4
+	VADDPS     Y8, Y6, Y6
+	VMASKMOVPS 32(R8), Y15, Y8
+	VADDPS     Y8, Y1, Y1
+	VADDPS     Y8, Y3, Y3
+	VADDPS     Y8, Y5, Y5
+	VADDPS     Y8, Y7, Y7
+
+masked_col:
+	TESTQ        $0x00000004, flags+88(FP)
+	JE           masked_row
+	MOVQ         bias+80(FP), CX
+	VBROADCASTSS (CX), Y8
+	VADDPS       Y8, Y0, Y0
+	VADDPS       Y8, Y1, Y1
+	VBROADCASTSS 4(CX), Y8
+	VADDPS       Y8, Y2, Y2
+	VADDPS       Y8, Y3, Y3
+	VBROADCASTSS 8(CX), Y8
+	VADDPS       Y8, Y4, Y4
+	VADDPS       Y8, Y5, Y5
+	VBROADCASTSS 12(CX), Y8
+	VADDPS       Y8, Y6, Y6
+	VADDPS       Y8, Y7, Y7
+
+masked_row:
+	TESTQ        $0x00000008, flags+88(FP)
+	JE           maskedrelu
+	VXORPS       Y8, Y8, Y8
+	VMAXPS       Y0, Y8, Y0
+	VMAXPS       Y1, Y8, Y1
+	VMAXPS       Y2, Y8, Y2
+	VMAXPS       Y3, Y8, Y3
+	VMAXPS       Y4, Y8, Y4
+	VMAXPS       Y5, Y8, Y5
+	VMAXPS       Y6, Y8, Y6
+	VMAXPS       Y7, Y8, Y7
+	TESTQ        $0x00000010, flags+88(FP)
+	JE           maskedrelu6
+	VADDPS       Y8, Y0, Y0
+	VADDPS       Y8, Y1, Y1
+	VADDPS       Y8, Y2, Y2
+	VADDPS       Y8, Y3, Y3
+	VADDPS       Y8, Y4, Y4
+	VADDPS       Y8, Y5, Y5
+	VADDPS       Y8, Y6, Y6
+	VADDPS       Y8, Y7, Y7
+	VBROADCASTSS six<>+0(SB), Y8
+	VMINPS       Y0, Y8, Y0
+	VMINPS       Y1, Y8, Y1
+	VMINPS       Y2, Y8, Y2
+	VMINPS       Y3, Y8, Y3
+	VMINPS       Y4, Y8, Y4
+	VMINPS       Y5, Y8, Y5
+	VMINPS       Y6, Y8, Y6
+	VMINPS       Y7, Y8, Y7
+
+maskedrelu6:
+maskedrelu:
+	MOVQ       SI, CX
+	VMOVUPS    Y0, (CX)
+	VMASKMOVPS Y1, Y15, 32(CX)
+	ADDQ       DI, CX
+	VMOVUPS    Y2, (CX)
+	VMASKMOVPS Y3, Y15, 32(CX)
+	ADDQ       DI, CX
+	VMOVUPS    Y4, (CX)
+	VMASKMOVPS Y5, Y15, 32(CX)
+	ADDQ       DI, CX
+	VMOVUPS    Y6, (CX)
+	VMASKMOVPS Y7, Y15, 32(CX)
+	ADDQ       bps+56(FP), DX
+	ADDQ       $+64, SI
+	ADDQ       $+64, R8
+	DECQ       n+0(FP)
+	JNE        masked
+
+done:
+	LDMXCSR csr+104(FP)
+	VZEROUPPER
+	RET
+
+// func stem5x2AVX2(n int, k int, at *int, a *float32, ars int, b *float32, bks int, bps int, c *float32, cs int, bias *float32, flags int, last int) (csr uint32)
+// Requires: AVX, FMA3, SSE
+TEXT ·stem5x2AVX2(SB), NOSPLIT, $0-108
+	STMXCSR csr+104(FP)
+	LDMXCSR flushing<>+0(SB)
+	MOVQ    ars+32(FP), AX
+	MOVQ    b+40(FP), DX
+	MOVQ    bks+48(FP), BX
+	MOVQ    c+64(FP), SI
+	MOVQ    cs+72(FP), DI
+	MOVQ    bias+80(FP), R8
+	MOVQ    last+96(FP), CX
+	CMPQ    CX, $0x08
+	JNE     partial
+
+full:
+	MOVQ   at+16(FP), CX
+	MOVQ   DX, R9
+	VXORPS Y0, Y0, Y0
+	VXORPS Y1, Y1, Y1
+	VXORPS Y2, Y2, Y2
+	VXORPS Y3, Y3, Y3
+	VXORPS Y4, Y4, Y4
+	VXORPS Y5, Y5, Y5
+	VXORPS Y6, Y6, Y6
+	VXORPS Y7, Y7, Y7
+	VXORPS Y8, Y8, Y8
+	VXORPS Y9, Y9, Y9
+	MOVQ   k+8(FP), R10
+	TESTQ  R10, R10
+	JE     full_sum
+
+full_k:
+	MOVQ         (CX), R11
+	ADDQ         a+24(FP), R11
+	ADDQ         $0x08, CX
+	LEAQ         (R11)(AX*2), R12
+	ADDQ         AX, R12
+	VMOVUPS      (R9), Y10
+	VMOVUPS      32(R9), Y11
+	ADDQ         BX, R9
+	VBROADCASTSS (R11), Y12
+	VFMADD231PS  Y10, Y12, Y0
+	VFMADD231PS  Y11, Y12, Y1
+	VBROADCASTSS (R11)(AX*1), Y13
+	VFMADD231PS  Y10, Y13, Y2
+	VFMADD231PS  Y11, Y13, Y3
+	VBROADCASTSS (R11)(AX*2), Y14
+	VFMADD231PS  Y10, Y14, Y4
+	VFMADD231PS  Y11, Y14, Y5
+	VBROADCASTSS (R12), Y12
+	VFMADD231PS  Y10, Y12, Y6
+	VFMADD231PS  Y11, Y12, Y7
+	VBROADCASTSS (R12)(AX*1), Y13
+	VFMADD231PS  Y10, Y13, Y8
+	VFMADD231PS  Y11, Y13, Y9
+	DECQ         R10
+	JNE          full_k
+
+full_sum:
+	TESTQ   $0x00000001, flags+88(FP)
+	JE      full_add
+	MOVQ    SI, CX
+	VMOVUPS (CX), Y10
+	VADDPS  Y10, Y0, Y0
+	VMOVUPS 32(CX), Y10
+	VADDPS  Y10, Y1, Y1
+	ADDQ    DI, CX
+	VMOVUPS (CX), Y10
+	VADDPS  Y10, Y2, Y2
+	VMOVUPS 32(CX), Y10
+	VADDPS  Y10, Y3, Y3
+	ADDQ    DI, CX
+	VMOVUPS (CX), Y10
+	VADDPS  Y10, Y4, Y4
+	VMOVUPS 32(CX), Y10
+	VADDPS  Y10, Y5, Y5
+	ADDQ    DI, CX
+	VMOVUPS (CX), Y10
+	VADDPS  Y10, Y6, Y6
+	VMOVUPS 32(CX), Y10
+	VADDPS  Y10, Y7, Y7
+	ADDQ    DI, CX
+	VMOVUPS (CX), Y10
+	VADDPS  Y10, Y8, Y8
+	VMOVUPS 32(CX), Y10
+	VADDPS  Y10, Y9, Y9
+
+full_add:
+	TESTQ   $0x00000002, flags+88(FP)
+	JE      full_col
+	VMOVUPS (R8), Y10
+	VADDPS  Y10, Y0, Y0
+	VADDPS  Y10, Y2, Y2
+	VADDPS  Y10, Y4, Y4
+	VADDPS  Y10, Y6, Y6
+	VADDPS  Y10, Y8, Y8
+	VMOVUPS 32(R8), Y10
+	VADDPS  Y10, Y1, Y1
+	VADDPS  Y10, Y3, Y3
+	VADDPS  Y10, Y5, Y5
+	VADDPS  Y10, Y7, Y7
+	VADDPS  Y10, Y9, Y9
+
+full_col:
+	TESTQ        $0x00000004, flags+88(FP)
+	JE           full_row
+	MOVQ         bias+80(FP), CX
+	VBROADCASTSS (CX), Y10
+	VADDPS       Y10, Y0, Y0
+	VADDPS       Y10, Y1, Y1
+	VBROADCASTSS 4(CX), Y10
+	VADDPS       Y10, Y2, Y2
+	VADDPS       Y10, Y3, Y3
+	VBROADCASTSS 8(CX), Y10
+	VADDPS       Y10, Y4, Y4
+	VADDPS       Y10, Y5, Y5
+	VBROADCASTSS 12(CX), Y10
+	VADDPS       Y10, Y6, Y6
+	VADDPS       Y10, Y7, Y7
+	VBROADCASTSS 16(CX), Y10
+	VADDPS       Y10, Y8, Y8
+	VADDPS       Y10, Y9, Y9
+
+full_row:
+	TESTQ        $0x00000008, flags+88(FP)
+	JE           fullrelu
+	VXORPS       Y10, Y10, Y10
+	VMAXPS       Y0, Y10, Y0
+	VMAXPS       Y1, Y10, Y1
+	VMAXPS       Y2, Y10, Y2
+	VMAXPS       Y3, Y10, Y3
+	VMAXPS       Y4, Y10, Y4
+	VMAXPS       Y5, Y10, Y5
+	VMAXPS       Y6, Y10, Y6
+	VMAXPS       Y7, Y10, Y7
+	VMAXPS       Y8, Y10, Y8
+	VMAXPS       Y9, Y10, Y9
+	TESTQ        $0x00000010, flags+88(FP)
+	JE           fullrelu6
+	VADDPS       Y10, Y0, Y0
+	VADDPS       Y10, Y1, Y1
+	VADDPS       Y10, Y2, Y2
+	VADDPS       Y10, Y3, Y3
+	VADDPS       Y10, Y4, Y4
+	VADDPS       Y10, Y5, Y5
+	VADDPS       Y10, Y6, Y6
+	VADDPS       Y10, Y7, Y7
+	VADDPS       Y10, Y8, Y8
+	VADDPS       Y10, Y9, Y9
+	VBROADCASTSS six<>+0(SB), Y10
+	VMINPS       Y0, Y10, Y0
+	VMINPS       Y1, Y10, Y1
+	VMINPS       Y2, Y10, Y2
+	VMINPS       Y3, Y10, Y3
+	VMINPS       Y4, Y10, Y4
+	VMINPS       Y5, Y10, Y5
+	VMINPS       Y6, Y10, Y6
+	VMINPS       Y7, Y10, Y7
+	VMINPS       Y8, Y10, Y8
+	VMINPS       Y9, Y10, Y9
+
+fullrelu6:
+fullrelu:
+	MOVQ    SI, CX
+	VMOVUPS Y0, (CX)
+	VMOVUPS Y1, 32(CX)
+	ADDQ    DI, CX
+	VMOVUPS Y2, (CX)
+	VMOVUPS Y3, 32(CX)
+	ADDQ    DI, CX
+	VMOVUPS Y4, (CX)
+	VMOVUPS Y5, 32(CX)
+	ADDQ    DI, CX
+	VMOVUPS Y6, (CX)
+	VMOVUPS Y7, 32(CX)
+	ADDQ    DI, CX
+	VMOVUPS Y8, (CX)
+	VMOVUPS Y9, 32(CX)
+	ADDQ    bps+56(FP), DX
+	ADDQ    $+64, SI
+	ADDQ    $+64, R8
+	DECQ    n+0(FP)
+	JNE     full
+	JMP     done
+
+partial:
+	LEAQ    lanes<>+32(SB), R9
+	NEGQ    CX
+	VMOVUPS (R9)(CX*4), Y15
+
+masked:
+	MOVQ   at+16(FP), CX
+	MOVQ   DX, R9
+	VXORPS Y0, Y0, Y0
+	VXORPS Y1, Y1, Y1
+	VXORPS Y2, Y2, Y2
+	VXORPS Y3, Y3, Y3
+	VXORPS Y4, Y4, Y4
+	VXORPS Y5, Y5, Y5
+	VXORPS Y6, Y6, Y6
+	VXORPS Y7, Y7, Y7
+	VXORPS Y8, Y8, Y8
+	VXORPS Y9, Y9, Y9
+	MOVQ   k+8(FP), R10
+	TESTQ  R10, R10
+	JE     masked_sum
+
+masked_k:
+	MOVQ         (CX), R11
+	ADDQ         a+24(FP), R11
+	ADDQ         $0x08, CX
+	LEAQ         (R11)(AX*2), R12
+	ADDQ         AX, R12
+	VMOVUPS      (R9), Y10
+	VMASKMOVPS   32(R9), Y15, Y11
+	ADDQ         BX, R9
+	VBROADCASTSS (R11), Y12
+	VFMADD231PS  Y10, Y12, Y0
+	VFMADD231PS  Y11, Y12, Y1
+	VBROADCASTSS (R11)(AX*1), Y13
+	VFMADD231PS  Y10, Y13, Y2
+	VFMADD231PS  Y11, Y13, Y3
+	VBROADCASTSS (R11)(AX*2), Y14
+	VFMADD231PS  Y10, Y14, Y4
+	VFMADD231PS  Y11, Y14, Y5
+	VBROADCASTSS (R12), Y12
+	VFMADD231PS  Y10, Y12, Y6
+	VFMADD231PS  Y11, Y12, Y7
+	VBROADCASTSS (R12)(AX*1), Y13
+	VFMADD231PS  Y10, Y13, Y8
+	VFMADD231PS  Y11, Y13, Y9
+	DECQ         R10
+	JNE          masked_k
+
+masked_sum:
+	TESTQ      $0x00000001, flags+88(FP)
+	JE         masked_add
+	MOVQ       SI, CX
+	VMOVUPS    (CX), Y10
+	VADDPS     Y10, Y0, Y0
+	VMASKMOVPS 32(CX), Y15, Y10
+	VADDPS     Y10, Y1, Y1
+	ADDQ       DI, CX
+	VMOVUPS    (CX), Y10
+	VADDPS     Y10, Y2, Y2
+	VMASKMOVPS 32(CX), Y15, Y10
+	VADDPS     Y10, Y3, Y3
+	ADDQ       DI, CX
+	VMOVUPS    (CX), Y10
+	VADDPS     Y10, Y4, Y4
+	VMASKMOVPS 32(CX), Y15, Y10
+	VADDPS     Y10, Y5, Y5
+	ADDQ       DI, CX
+	VMOVUPS    (CX), Y10
+	VADDPS     Y10, Y6, Y6
+	VMASKMOVPS 32(CX), Y15, Y10
+	VADDPS     Y10, Y7, Y7
+	ADDQ       DI, CX
+	VMOVUPS    (CX), Y10
+	VADDPS     Y10, Y8, Y8
+	VMASKMOVPS 32(CX), Y15, Y10
+	VADDPS     Y10, Y9, Y9
+
+masked_add:
+	TESTQ      $0x00000002, flags+88(FP)
+	JE         masked_col
+	VMOVUPS    (R8), Y10
+	VADDPS     Y10, Y0, Y0
+	VADDPS     Y10, Y2, Y2
+	VADDPS     Y10, Y4, Y4
+	VADDPS     Y10, Y6, Y6
+	VADDPS     Y10, Y8, Y8
+	VMASKMOVPS 32(R8), Y15, Y10
+	VADDPS     Y10, Y1, Y1
+	VADDPS     Y10, Y3, Y3
+	VADDPS     Y10, Y5, Y5
+	VADDPS     Y10, Y7, Y7
+	VADDPS     Y10, Y9, Y9
+
+masked_col:
+	TESTQ        $0x00000004, flags+88(FP)
+	JE           masked_row
+	MOVQ         bias+80(FP), CX
+	VBROADCASTSS (CX), Y10
+	VADDPS       Y10, Y0, Y0
+	VADDPS       Y10, Y1, Y1
+	VBROADCASTSS 4(CX), Y10
+	VADDPS       Y10, Y2, Y2
+	VADDPS       Y10, Y3, Y3
+	VBROADCASTSS 8(CX), Y10
+	VADDPS       Y10, Y4, Y4
+	VADDPS       Y10, Y5, Y5
+	VBROADCASTSS 12(CX), Y10
+	VADDPS       Y10, Y6, Y6
+	VADDPS       Y10, Y7, Y7
+	VBROADCASTSS 16(CX), Y10
+	VADDPS       Y10, Y8, Y8
+	VADDPS       Y10, Y9, Y9
+
+masked_row:
+	TESTQ        $0x00000008, flags+88(FP)
+	JE           maskedrelu
+	VXORPS       Y10, Y10, Y10
+	VMAXPS       Y0, Y10, Y0
+	VMAXPS       Y1, Y10, Y1
+	VMAXPS       Y2, Y10, Y2
+	VMAXPS       Y3, Y10, Y3
+	VMAXPS       Y4, Y10, Y4
+	VMAXPS       Y5, Y10, Y5
+	VMAXPS       Y6, Y10, Y6
+	VMAXPS       Y7, Y10, Y7
+	VMAXPS       Y8, Y10, Y8
+	VMAXPS       Y9, Y10, Y9
+	TESTQ        $0x00000010, flags+88(FP)
+	JE           maskedrelu6
+	VADDPS       Y10, Y0, Y0
+	VADDPS       Y10, Y1, Y1
+	VADDPS       Y10, Y2, Y2
+	VADDPS       Y10, Y3, Y3
+	VADDPS       Y10, Y4, Y4
+	VADDPS       Y10, Y5, Y5
+	VADDPS       Y10, Y6, Y6
+	VADDPS       Y10, Y7, Y7
+	VADDPS       Y10, Y8, Y8
+	VADDPS       Y10, Y9, Y9
+	VBROADCASTSS six<>+0(SB), Y10
+	VMINPS       Y0, Y10, Y0
+	VMINPS       Y1, Y10, Y1
+	VMINPS       Y2, Y10, Y2
+	VMINPS       Y3, Y10, Y3
+	VMINPS       Y4, Y10, Y4
+	VMINPS       Y5, Y10, Y5
+	VMINPS       Y6, Y10, Y6
+	VMINPS       Y7, Y10, Y7
+	VMINPS       Y8, Y10, Y8
+	VMINPS       Y9, Y10, Y9
+
+maskedrelu6:
+maskedrelu:
+	MOVQ       SI, CX
+	VMOVUPS    Y0, (CX)
+	VMASKMOVPS Y1, Y15, 32(CX)
+	ADDQ       DI, CX
+	VMOVUPS    Y2, (CX)
+	VMASKMOVPS Y3, Y15, 32(CX)
+	ADDQ       DI, CX
+	VMOVUPS    Y4, (CX)
+	VMASKMOVPS Y5, Y15, 32(CX)
+	ADDQ       DI, CX
+	VMOVUPS    Y6, (CX)
+	VMASKMOVPS Y7, Y15, 32(CX)
+	ADDQ       DI, CX
+	VMOVUPS    Y8, (CX)
+	VMASKMOVPS Y9, Y15, 32(CX)
+	ADDQ       bps+56(FP), DX
+	ADDQ       $+64, SI
+	ADDQ       $+64, R8
+	DECQ       n+0(FP)
+	JNE        masked
+
+done:
+	LDMXCSR csr+104(FP)
+	VZEROUPPER
+	RET
+
+// func stem6x2AVX2(n int, k int, at *int, a *float32, ars int, b *float32, bks int, bps int, c *float32, cs int, bias *float32, flags int, last int) (csr uint32)
+// Requires: AVX, FMA3, SSE
+TEXT ·stem6x2AVX2(SB), NOSPLIT, $0-108
+	STMXCSR csr+104(FP)
+	LDMXCSR flushing<>+0(SB)
+	MOVQ    ars+32(FP), AX
+	MOVQ    b+40(FP), DX
+	MOVQ    bks+48(FP), BX
+	MOVQ    c+64(FP), SI
+	MOVQ    cs+72(FP), DI
+	MOVQ    bias+80(FP), R8
+	MOVQ    last+96(FP), CX
+	CMPQ    CX, $0x08
+	JNE     partial
+
+full:
+	MOVQ   at+16(FP), CX
+	MOVQ   DX, R9
+	VXORPS Y0, Y0, Y0
+	VXORPS Y1, Y1, Y1
+	VXORPS Y2, Y2, Y2
+	VXORPS Y3, Y3, Y3
+	VXORPS Y4, Y4, Y4
+	VXORPS Y5, Y5, Y5
+	VXORPS Y6, Y6, Y6
+	VXORPS Y7, Y7, Y7
+	VXORPS Y8, Y8, Y8
+	VXORPS Y9, Y9, Y9
+	VXORPS Y10, Y10, Y10
+	VXORPS Y11, Y11, Y11
+	MOVQ   k+8(FP), R10
+	TESTQ  R10, R10
+	JE     full_sum
+
+full_k:
+	MOVQ         (CX), R11
+	ADDQ         a+24(FP), R11
+	ADDQ         $0x08, CX
+	LEAQ         (R11)(AX*2), R12
+	ADDQ         AX, R12
+	VMOVUPS      (R9), Y12
+	VMOVUPS      32(R9), Y13
+	ADDQ         BX, R9
+	VBROADCASTSS (R11), Y14
+	VFMADD231PS  Y12, Y14, Y0
+	VFMADD231PS  Y13, Y14, Y1
+	VBROADCASTSS (R11)(AX*1), Y14
+	VFMADD231PS  Y12, Y14, Y2
+	VFMADD231PS  Y13, Y14, Y3
+	VBROADCASTSS (R11)(AX*2), Y14
+	VFMADD231PS  Y12, Y14, Y4
+	VFMADD231PS  Y13, Y14, Y5
+	VBROADCASTSS (R12), Y14
+	VFMADD231PS  Y12, Y14, Y6
+	VFMADD231PS  Y13, Y14, Y7
+	VBROADCASTSS (R12)(AX*1), Y14
+	VFMADD231PS  Y12, Y14, Y8
+	VFMADD231PS  Y13, Y14, Y9
+	VBROADCASTSS (R12)(AX*2), Y14
+	VFMADD231PS  Y12, Y14, Y10
+	VFMADD231PS  Y13, Y14, Y11
+	DECQ         R10
+	JNE          full_k
+
+full_sum:
+	TESTQ   $0x00000001, flags+88(FP)
+	JE      full_add
+	MOVQ    SI, CX
+	VMOVUPS (CX), Y12
+	VADDPS  Y12, Y0, Y0
+	VMOVUPS 32(CX), Y12
+	VADDPS  Y12, Y1, Y1
+	ADDQ    DI, CX
+	VMOVUPS (CX), Y12
+	VADDPS  Y12, Y2, Y2
+	VMOVUPS 32(CX), Y12
+	VADDPS  Y12, Y3, Y3
+	ADDQ    DI, CX
+	VMOVUPS (CX), Y12
+	VADDPS  Y12, Y4, Y4
+	VMOVUPS 32(CX), Y12
+	VADDPS  Y12, Y5, Y5
+	ADDQ    DI, CX
+	VMOVUPS (CX), Y12
+	VADDPS  Y12, Y6, Y6
+	VMOVUPS 32(CX), Y12
+	VADDPS  Y12, Y7, Y7
+	ADDQ    DI, CX
+	VMOVUPS (CX), Y12
+	VADDPS  Y12, Y8, Y8
+	VMOVUPS 32(CX), Y12
+	VADDPS  Y12, Y9, Y9
+	ADDQ    DI, CX
+	VMOVUPS (CX), Y12
+	VADDPS  Y12, Y10, Y10
+	VMOVUPS 32(CX), Y12
+	VADDPS  Y12, Y11, Y11
+
+full_add:
+	TESTQ   $0x00000002, flags+88(FP)
+	JE      full_col
+	VMOVUPS (R8), Y12
+	VADDPS  Y12, Y0, Y0
+	VADDPS  Y12, Y2, Y2
+	VADDPS  Y12, Y4, Y4
+	VADDPS  Y12, Y6, Y6
+	VADDPS  Y12, Y8, Y8
+	VADDPS  Y12, Y10, Y10
+	VMOVUPS 32(R8), Y12
+	VADDPS  Y12, Y1, Y1
+	VADDPS  Y12, Y3, Y3
+	VADDPS  Y12, Y5, Y5
+	VADDPS  Y12, Y7, Y7
+	VADDPS  Y12, Y9, Y9
+	VADDPS  Y12, Y11, Y11
+
+full_col:
+	TESTQ        $0x00000004, flags+88(FP)
+	JE           full_row
+	MOVQ         bias+80(FP), CX
+	VBROADCASTSS (CX), Y12
+	VADDPS       Y12, Y0, Y0
+	VADDPS       Y12, Y1, Y1
+	VBROADCASTSS 4(CX), Y12
+	VADDPS       Y12, Y2, Y2
+	VADDPS       Y12, Y3, Y3
+	VBROADCASTSS 8(CX), Y12
+	VADDPS       Y12, Y4, Y4
+	VADDPS       Y12, Y5, Y5
+	VBROADCASTSS 12(CX), Y12
+	VADDPS       Y12, Y6, Y6
+	VADDPS       Y12, Y7, Y7
+	VBROADCASTSS 16(CX), Y12
+	VADDPS       Y12, Y8, Y8
+	VADDPS       Y12, Y9, Y9
+	VBROADCASTSS 20(CX), Y12
+	VADDPS       Y12, Y10, Y10
+	VADDPS       Y12, Y11, Y11
+
+full_row:
+	TESTQ        $0x00000008, flags+88(FP)
+	JE           fullrelu
+	VXORPS       Y12, Y12, Y12
+	VMAXPS       Y0, Y12, Y0
+	VMAXPS       Y1, Y12, Y1
+	VMAXPS       Y2, Y12, Y2
+	VMAXPS       Y3, Y12, Y3
+	VMAXPS       Y4, Y12, Y4
+	VMAXPS       Y5, Y12, Y5
+	VMAXPS       Y6, Y12, Y6
+	VMAXPS       Y7, Y12, Y7
+	VMAXPS       Y8, Y12, Y8
+	VMAXPS       Y9, Y12, Y9
+	VMAXPS       Y10, Y12, Y10
+	VMAXPS       Y11, Y12, Y11
+	TESTQ        $0x00000010, flags+88(FP)
+	JE           fullrelu6
+	VADDPS       Y12, Y0, Y0
+	VADDPS       Y12, Y1, Y1
+	VADDPS       Y12, Y2, Y2
+	VADDPS       Y12, Y3, Y3
+	VADDPS       Y12, Y4, Y4
+	VADDPS       Y12, Y5, Y5
+	VADDPS       Y12, Y6, Y6
+	VADDPS       Y12, Y7, Y7
+	VADDPS       Y12, Y8, Y8
+	VADDPS       Y12, Y9, Y9
+	VADDPS       Y12, Y10, Y10
+	VADDPS       Y12, Y11, Y11
+	VBROADCASTSS six<>+0(SB), Y12
+	VMINPS       Y0, Y12, Y0
+	VMINPS       Y1, Y12, Y1
+	VMINPS       Y2, Y12, Y2
+	VMINPS       Y3, Y12, Y3
+	VMINPS       Y4, Y12, Y4
+	VMINPS       Y5, Y12, Y5
+	VMINPS       Y6, Y12, Y6
+	VMINPS       Y7, Y12, Y7
+	VMINPS       Y8, Y12, Y8
+	VMINPS       Y9, Y12, Y9
+	VMINPS       Y10, Y12, Y10
+	VMINPS       Y11, Y12, Y11
+
+fullrelu6:
+fullrelu:
+	MOVQ    SI, CX
+	VMOVUPS Y0, (CX)
+	VMOVUPS Y1, 32(CX)
+	ADDQ    DI, CX
+	VMOVUPS Y2, (CX)
+	VMOVUPS Y3, 32(CX)
+	ADDQ    DI, CX
+	VMOVUPS Y4, (CX)
+	VMOVUPS Y5, 32(CX)
+	ADDQ    DI, CX
+	VMOVUPS Y6, (CX)
+	VMOVUPS Y7, 32(CX)
+	ADDQ    DI, CX
+	VMOVUPS Y8, (CX)
+	VMOVUPS Y9, 32(CX)
+	ADDQ    DI, CX
+	VMOVUPS Y10, (CX)
+	VMOVUPS Y11, 32(CX)
+	ADDQ    bps+56(FP), DX
+	ADDQ    $+64, SI
+	ADDQ    $+64, R8
+	DECQ    n+0(FP)
+	JNE     full
+	JMP     done
+
+partial:
+	LEAQ    lanes<>+32(SB), R9
+	NEGQ    CX
+	VMOVUPS (R9)(CX*4), Y15
+
+masked:
+	MOVQ   at+16(FP), CX
+	MOVQ   DX, R9
+	VXORPS Y0, Y0, Y0
+	VXORPS Y1, Y1, Y1
+	VXORPS Y2, Y2, Y2
+	VXORPS Y3, Y3, Y3
+	VXORPS Y4, Y4, Y4
+	VXORPS Y5, Y5, Y5
+	VXORPS Y6, Y6, Y6
+	VXORPS Y7, Y7, Y7
+	VXORPS Y8, Y8, Y8
+	VXORPS Y9, Y9, Y9
+	VXORPS Y10, Y10, Y10
+	VXORPS Y11, Y11, Y11
+	MOVQ   k+8(FP), R10
+	TESTQ  R10, R10
+	JE     masked_sum
+
+masked_k:
+	MOVQ         (CX), R11
+	ADDQ         a+24(FP), R11
+	ADDQ         $0x08, CX
+	LEAQ         (R11)(AX*2), R12
+	ADDQ         AX, R12
+	VMOVUPS      (R9), Y12
+	VMASKMOVPS   32(R9), Y15, Y13
+	ADDQ         BX, R9
+	VBROADCASTSS (R11), Y14
+	VFMADD231PS  Y12, Y14, Y0
+	VFMADD231PS  Y13, Y14, Y1
+	VBROADCASTSS (R11)(AX*1), Y14
+	VFMADD231PS  Y12, Y14, Y2
+	VFMADD231PS  Y13, Y14, Y3
+	VBROADCASTSS (R11)(AX*2), Y14
+	VFMADD231PS  Y12, Y14, Y4
+	VFMADD231PS  Y13, Y14, Y5
+	VBROADCASTSS (R12), Y14
+	VFMADD231PS  Y12, Y14, Y6
+	VFMADD231PS  Y13, Y14, Y7
+	VBROADCASTSS (R12)(AX*1), Y14
+	VFMADD231PS  Y12, Y14, Y8
+	VFMADD231PS  Y13, Y14, Y9
+	VBROADCASTSS (R12)(AX*2), Y14
+	VFMADD231PS  Y12, Y14, Y10
+	VFMADD231PS  Y13, Y14, Y11
+	DECQ         R10
+	JNE          masked_k
+
+masked_sum:
+	TESTQ      $0x00000001, flags+88(FP)
+	JE         masked_add
+	MOVQ       SI, CX
+	VMOVUPS    (CX), Y12
+	VADDPS     Y12, Y0, Y0
+	VMASKMOVPS 32(CX), Y15, Y12
+	VADDPS     Y12, Y1, Y1
+	ADDQ       DI, CX
+	VMOVUPS    (CX), Y12
+	VADDPS     Y12, Y2, Y2
+	VMASKMOVPS 32(CX), Y15, Y12
+	VADDPS     Y12, Y3, Y3
+	ADDQ       DI, CX
+	VMOVUPS    (CX), Y12
+	VADDPS     Y12, Y4, Y4
+	VMASKMOVPS 32(CX), Y15, Y12
+	VADDPS     Y12, Y5, Y5
+	ADDQ       DI, CX
+	VMOVUPS    (CX), Y12
+	VADDPS     Y12, Y6, Y6
+	VMASKMOVPS 32(CX), Y15, Y12
+	VADDPS     Y12, Y7, Y7
+	ADDQ       DI, CX
+	VMOVUPS    (CX), Y12
+	VADDPS     Y12, Y8, Y8
+	VMASKMOVPS 32(CX), Y15, Y12
+	VADDPS     Y12, Y9, Y9
+	ADDQ       DI, CX
+	VMOVUPS    (CX), Y12
+	VADDPS     Y12, Y10, Y10
+	VMASKMOVPS 32(CX), Y15, Y12
+	VADDPS     Y12, Y11, Y11
+
+masked_add:
+	TESTQ      $0x00000002, flags+88(FP)
+	JE         masked_col
+	VMOVUPS    (R8), Y12
+	VADDPS     Y12, Y0, Y0
+	VADDPS     Y12, Y2, Y2
+	VADDPS     Y12, Y4, Y4
+	VADDPS     Y12, Y6, Y6
+	VADDPS     Y12, Y8, Y8
+	VADDPS     Y12, Y10, Y10
+	VMASKMOVPS 32(R8), Y15, Y12
+	VADDPS     Y12, Y1, Y1
+	VADDPS     Y12, Y3, Y3
+	VADDPS     Y12, Y5, Y5
+	VADDPS     Y12, Y7, Y7
+	VADDPS     Y12, Y9, Y9
+	VADDPS     Y12, Y11, Y11
+
+masked_col:
+	TESTQ        $0x00000004, flags+88(FP)
+	JE           masked_row
+	MOVQ         bias+80(FP), CX
+	VBROADCASTSS (CX), Y12
+	VADDPS       Y12, Y0, Y0
+	VADDPS       Y12, Y1, Y1
+	VBROADCASTSS 4(CX), Y12
+	VADDPS       Y12, Y2, Y2
+	VADDPS       Y12, Y3, Y3
+	VBROADCASTSS 8(CX), Y12
+	VADDPS       Y12, Y4, Y4
+	VADDPS       Y12, Y5, Y5
+	VBROADCASTSS 12(CX), Y12
+	VADDPS       Y12, Y6, Y6
+	VADDPS       Y12, Y7, Y7
+	VBROADCASTSS 16(CX), Y12
+	VADDPS       Y12, Y8, Y8
+	VADDPS       Y12, Y9, Y9
+	VBROADCASTSS 20(CX), Y12
+	VADDPS       Y12, Y10, Y10
+	VADDPS       Y12, Y11, Y11
+
+masked_row:
+	TESTQ        $0x00000008, flags+88(FP)
+	JE           maskedrelu
+	VXORPS       Y12, Y12, Y12
+	VMAXPS       Y0, Y12, Y0
+	VMAXPS       Y1, Y12, Y1
+	VMAXPS       Y2, Y12, Y2
+	VMAXPS       Y3, Y12, Y3
+	VMAXPS       Y4, Y12, Y4
+	VMAXPS       Y5, Y12, Y5
+	VMAXPS       Y6, Y12, Y6
+	VMAXPS       Y7, Y12, Y7
+	VMAXPS       Y8, Y12, Y8
+	VMAXPS       Y9, Y12, Y9
+	VMAXPS       Y10, Y12, Y10
+	VMAXPS       Y11, Y12, Y11
+	TESTQ        $0x00000010, flags+88(FP)
+	JE           maskedrelu6
+	VADDPS       Y12, Y0, Y0
+	VADDPS       Y12, Y1, Y1
+	VADDPS       Y12, Y2, Y2
+	VADDPS       Y12, Y3, Y3
+	VADDPS       Y12, Y4, Y4
+	VADDPS       Y12, Y5, Y5
+	VADDPS       Y12, Y6, Y6
+	VADDPS       Y12, Y7, Y7
+	VADDPS       Y12, Y8, Y8
+	VADDPS       Y12, Y9, Y9
+	VADDPS       Y12, Y10, Y10
+	VADDPS       Y12, Y11, Y11
+	VBROADCASTSS six<>+0(SB), Y12
+	VMINPS       Y0, Y12, Y0
+	VMINPS       Y1, Y12, Y1
+	VMINPS       Y2, Y12, Y2
+	VMINPS       Y3, Y12, Y3
+	VMINPS       Y4, Y12, Y4
+	VMINPS       Y5, Y12, Y5
+	VMINPS       Y6, Y12, Y6
+	VMINPS       Y7, Y12, Y7
+	VMINPS       Y8, Y12, Y8
+	VMINPS       Y9, Y12, Y9
+	VMINPS       Y10, Y12, Y10
+	VMINPS       Y11, Y12, Y11
+
+maskedrelu6:
+maskedrelu:
+	MOVQ       SI, CX
+	VMOVUPS    Y0, (CX)
+	VMASKMOVPS Y1, Y15, 32(CX)
+	ADDQ       DI, CX
+	VMOVUPS    Y2, (CX)
+	VMASKMOVPS Y3, Y15, 32(CX)
+	ADDQ       DI, CX
+	VMOVUPS    Y4, (CX)
+	VMASKMOVPS Y5, Y15, 32(CX)
+	ADDQ       DI, CX
+	VMOVUPS    Y6, (CX)
+	VMASKMOVPS Y7, Y15, 32(CX)
+	ADDQ       DI, CX
+	VMOVUPS    Y8, (CX)
+	VMASKMOVPS Y9, Y15, 32(CX)
+	ADDQ       DI, CX
+	VMOVUPS    Y10, (CX)
+	VMASKMOVPS Y11, Y15, 32(CX)
+	ADDQ       bps+56(FP), DX
+	ADDQ       $+64, SI
+	ADDQ       $+64, R8
+	DECQ       n+0(FP)
+	JNE        masked
+
+done:
+	LDMXCSR csr+104(FP)
+	VZEROUPPER
+	RET

@@ -4987,3 +4987,15079 @@ maskedsum:
 	LDMXCSR csr+80(FP)
 	VZEROUPPER
 	RET
+
+// func stem1x1AVX512(n int, k int, at *int, a *float32, ars int, b *float32, bks int, bps int, c *float32, cs int, bias *float32, flags int, last int) (csr uint32)
+// Requires: AVX, AVX512DQ, AVX512F, BMI2, SSE
+TEXT ·stem1x1AVX512(SB), NOSPLIT, $0-108
+	STMXCSR csr+104(FP)
+	LDMXCSR flushing<>+0(SB)
+	MOVQ    ars+32(FP), AX
+	MOVQ    b+40(FP), CX
+	MOVQ    bks+48(FP), DX
+	MOVQ    c+64(FP), BX
+	MOVQ    cs+72(FP), AX
+	MOVQ    bias+80(FP), SI
+	MOVQ    last+96(FP), AX
+	CMPQ    AX, $0x10
+	JNE     partial
+
+full:
+	MOVQ   at+16(FP), AX
+	MOVQ   CX, DI
+	VXORPS Z0, Z0, Z0
+	MOVQ   k+8(FP), R8
+	TESTQ  R8, R8
+	JE     full_sum
+
+full_k:
+	MOVQ         (AX), R9
+	ADDQ         a+24(FP), R9
+	ADDQ         $0x08, AX
+	VMOVUPS      (DI), Z1
+	ADDQ         DX, DI
+	VBROADCASTSS (R9), Z2
+	VFMADD231PS  Z1, Z2, Z0
+	DECQ         R8
+	JNE          full_k
+
+full_sum:
+	TESTQ   $0x00000001, flags+88(FP)
+	JE      full_add
+	MOVQ    BX, AX
+	VMOVUPS (AX), Z1
+	VADDPS  Z1, Z0, Z0
+
+full_add:
+	TESTQ   $0x00000002, flags+88(FP)
+	JE      full_col
+	VMOVUPS (SI), Z1
+	VADDPS  Z1, Z0, Z0
+
+full_col:
+	TESTQ        $0x00000004, flags+88(FP)
+	JE           full_row
+	MOVQ         bias+80(FP), AX
+	VBROADCASTSS (AX), Z1
+	VADDPS       Z1, Z0, Z0
+
+full_row:
+	TESTQ        $0x00000008, flags+88(FP)
+	JE           fullrelu
+	VXORPS       Z1, Z1, Z1
+	VMAXPS       Z0, Z1, Z0
+	TESTQ        $0x00000010, flags+88(FP)
+	JE           fullrelu6
+	VADDPS       Z1, Z0, Z0
+	VBROADCASTSS six<>+0(SB), Z1
+	VMINPS       Z0, Z1, Z0
+
+fullrelu6:
+fullrelu:
+	MOVQ    BX, AX
+	VMOVUPS Z0, (AX)
+	ADDQ    bps+56(FP), CX
+	ADDQ    $+64, BX
+	ADDQ    $+64, SI
+	DECQ    n+0(FP)
+	JNE     full
+	JMP     done
+
+partial:
+	MOVQ  $-1, DI
+	BZHIQ AX, DI, DI
+	KMOVW DI, K1
+
+masked:
+	MOVQ   at+16(FP), AX
+	MOVQ   CX, DI
+	VXORPS Z0, Z0, Z0
+	MOVQ   k+8(FP), R8
+	TESTQ  R8, R8
+	JE     masked_sum
+
+masked_k:
+	MOVQ         (AX), R9
+	ADDQ         a+24(FP), R9
+	ADDQ         $0x08, AX
+	VMOVUPS.Z    (DI), K1, Z1
+	ADDQ         DX, DI
+	VBROADCASTSS (R9), Z2
+	VFMADD231PS  Z1, Z2, Z0
+	DECQ         R8
+	JNE          masked_k
+
+masked_sum:
+	TESTQ     $0x00000001, flags+88(FP)
+	JE        masked_add
+	MOVQ      BX, AX
+	VMOVUPS.Z (AX), K1, Z1
+	VADDPS    Z1, Z0, Z0
+
+masked_add:
+	TESTQ     $0x00000002, flags+88(FP)
+	JE        masked_col
+	VMOVUPS.Z (SI), K1, Z1
+	VADDPS    Z1, Z0, Z0
+
+masked_col:
+	TESTQ        $0x00000004, flags+88(FP)
+	JE           masked_row
+	MOVQ         bias+80(FP), AX
+	VBROADCASTSS (AX), Z1
+	VADDPS       Z1, Z0, Z0
+
+masked_row:
+	TESTQ        $0x00000008, flags+88(FP)
+	JE           maskedrelu
+	VXORPS       Z1, Z1, Z1
+	VMAXPS       Z0, Z1, Z0
+	TESTQ        $0x00000010, flags+88(FP)
+	JE           maskedrelu6
+	VADDPS       Z1, Z0, Z0
+	VBROADCASTSS six<>+0(SB), Z1
+	VMINPS       Z0, Z1, Z0
+
+maskedrelu6:
+maskedrelu:
+	MOVQ    BX, AX
+	VMOVUPS Z0, K1, (AX)
+	ADDQ    bps+56(FP), CX
+	ADDQ    $+64, BX
+	ADDQ    $+64, SI
+	DECQ    n+0(FP)
+	JNE     masked
+
+done:
+	LDMXCSR csr+104(FP)
+	VZEROUPPER
+	RET
+
+// func stem2x1AVX512(n int, k int, at *int, a *float32, ars int, b *float32, bks int, bps int, c *float32, cs int, bias *float32, flags int, last int) (csr uint32)
+// Requires: AVX, AVX512DQ, AVX512F, BMI2, SSE
+TEXT ·stem2x1AVX512(SB), NOSPLIT, $0-108
+	STMXCSR csr+104(FP)
+	LDMXCSR flushing<>+0(SB)
+	MOVQ    ars+32(FP), AX
+	MOVQ    b+40(FP), DX
+	MOVQ    bks+48(FP), BX
+	MOVQ    c+64(FP), SI
+	MOVQ    cs+72(FP), DI
+	MOVQ    bias+80(FP), R8
+	MOVQ    last+96(FP), CX
+	CMPQ    CX, $0x10
+	JNE     partial
+
+full:
+	MOVQ   at+16(FP), CX
+	MOVQ   DX, R9
+	VXORPS Z0, Z0, Z0
+	VXORPS Z1, Z1, Z1
+	MOVQ   k+8(FP), R10
+	TESTQ  R10, R10
+	JE     full_sum
+
+full_k:
+	MOVQ         (CX), R11
+	ADDQ         a+24(FP), R11
+	ADDQ         $0x08, CX
+	VMOVUPS      (R9), Z2
+	ADDQ         BX, R9
+	VBROADCASTSS (R11), Z3
+	VFMADD231PS  Z2, Z3, Z0
+	VBROADCASTSS (R11)(AX*1), Z4
+	VFMADD231PS  Z2, Z4, Z1
+	DECQ         R10
+	JNE          full_k
+
+full_sum:
+	TESTQ   $0x00000001, flags+88(FP)
+	JE      full_add
+	MOVQ    SI, CX
+	VMOVUPS (CX), Z2
+	VADDPS  Z2, Z0, Z0
+	ADDQ    DI, CX
+	VMOVUPS (CX), Z2
+	VADDPS  Z2, Z1, Z1
+
+full_add:
+	TESTQ   $0x00000002, flags+88(FP)
+	JE      full_col
+	VMOVUPS (R8), Z2
+	VADDPS  Z2, Z0, Z0
+	VADDPS  Z2, Z1, Z1
+
+full_col:
+	TESTQ        $0x00000004, flags+88(FP)
+	JE           full_row
+	MOVQ         bias+80(FP), CX
+	VBROADCASTSS (CX), Z2
+	VADDPS       Z2, Z0, Z0
+	VBROADCASTSS 4(CX), Z2
+	VADDPS       Z2, Z1, Z1
+
+full_row:
+	TESTQ        $0x00000008, flags+88(FP)
+	JE           fullrelu
+	VXORPS       Z2, Z2, Z2
+	VMAXPS       Z0, Z2, Z0
+	VMAXPS       Z1, Z2, Z1
+	TESTQ        $0x00000010, flags+88(FP)
+	JE           fullrelu6
+	VADDPS       Z2, Z0, Z0
+	VADDPS       Z2, Z1, Z1
+	VBROADCASTSS six<>+0(SB), Z2
+	VMINPS       Z0, Z2, Z0
+	VMINPS       Z1, Z2, Z1
+
+fullrelu6:
+fullrelu:
+	MOVQ    SI, CX
+	VMOVUPS Z0, (CX)
+	ADDQ    DI, CX
+	VMOVUPS Z1, (CX)
+	ADDQ    bps+56(FP), DX
+	ADDQ    $+64, SI
+	ADDQ    $+64, R8
+	DECQ    n+0(FP)
+	JNE     full
+	JMP     done
+
+partial:
+	MOVQ  $-1, R9
+	BZHIQ CX, R9, R9
+	KMOVW R9, K1
+
+masked:
+	MOVQ   at+16(FP), CX
+	MOVQ   DX, R9
+	VXORPS Z0, Z0, Z0
+	VXORPS Z1, Z1, Z1
+	MOVQ   k+8(FP), R10
+	TESTQ  R10, R10
+	JE     masked_sum
+
+masked_k:
+	MOVQ         (CX), R11
+	ADDQ         a+24(FP), R11
+	ADDQ         $0x08, CX
+	VMOVUPS.Z    (R9), K1, Z2
+	ADDQ         BX, R9
+	VBROADCASTSS (R11), Z3
+	VFMADD231PS  Z2, Z3, Z0
+	VBROADCASTSS (R11)(AX*1), Z4
+	VFMADD231PS  Z2, Z4, Z1
+	DECQ         R10
+	JNE          masked_k
+
+masked_sum:
+	TESTQ     $0x00000001, flags+88(FP)
+	JE        masked_add
+	MOVQ      SI, CX
+	VMOVUPS.Z (CX), K1, Z2
+	VADDPS    Z2, Z0, Z0
+	ADDQ      DI, CX
+	VMOVUPS.Z (CX), K1, Z2
+	VADDPS    Z2, Z1, Z1
+
+masked_add:
+	TESTQ     $0x00000002, flags+88(FP)
+	JE        masked_col
+	VMOVUPS.Z (R8), K1, Z2
+	VADDPS    Z2, Z0, Z0
+	VADDPS    Z2, Z1, Z1
+
+masked_col:
+	TESTQ        $0x00000004, flags+88(FP)
+	JE           masked_row
+	MOVQ         bias+80(FP), CX
+	VBROADCASTSS (CX), Z2
+	VADDPS       Z2, Z0, Z0
+	VBROADCASTSS 4(CX), Z2
+	VADDPS       Z2, Z1, Z1
+
+masked_row:
+	TESTQ        $0x00000008, flags+88(FP)
+	JE           maskedrelu
+	VXORPS       Z2, Z2, Z2
+	VMAXPS       Z0, Z2, Z0
+	VMAXPS       Z1, Z2, Z1
+	TESTQ        $0x00000010, flags+88(FP)
+	JE           maskedrelu6
+	VADDPS       Z2, Z0, Z0
+	VADDPS       Z2, Z1, Z1
+	VBROADCASTSS six<>+0(SB), Z2
+	VMINPS       Z0, Z2, Z0
+	VMINPS       Z1, Z2, Z1
+
+maskedrelu6:
+maskedrelu:
+	MOVQ    SI, CX
+	VMOVUPS Z0, K1, (CX)
+	ADDQ    DI, CX
+	VMOVUPS Z1, K1, (CX)
+	ADDQ    bps+56(FP), DX
+	ADDQ    $+64, SI
+	ADDQ    $+64, R8
+	DECQ    n+0(FP)
+	JNE     masked
+
+done:
+	LDMXCSR csr+104(FP)
+	VZEROUPPER
+	RET
+
+// func stem3x1AVX512(n int, k int, at *int, a *float32, ars int, b *float32, bks int, bps int, c *float32, cs int, bias *float32, flags int, last int) (csr uint32)
+// Requires: AVX, AVX512DQ, AVX512F, BMI2, SSE
+TEXT ·stem3x1AVX512(SB), NOSPLIT, $0-108
+	STMXCSR csr+104(FP)
+	LDMXCSR flushing<>+0(SB)
+	MOVQ    ars+32(FP), AX
+	MOVQ    b+40(FP), DX
+	MOVQ    bks+48(FP), BX
+	MOVQ    c+64(FP), SI
+	MOVQ    cs+72(FP), DI
+	MOVQ    bias+80(FP), R8
+	MOVQ    last+96(FP), CX
+	CMPQ    CX, $0x10
+	JNE     partial
+
+full:
+	MOVQ   at+16(FP), CX
+	MOVQ   DX, R9
+	VXORPS Z0, Z0, Z0
+	VXORPS Z1, Z1, Z1
+	VXORPS Z2, Z2, Z2
+	MOVQ   k+8(FP), R10
+	TESTQ  R10, R10
+	JE     full_sum
+
+full_k:
+	MOVQ         (CX), R11
+	ADDQ         a+24(FP), R11
+	ADDQ         $0x08, CX
+	VMOVUPS      (R9), Z3
+	ADDQ         BX, R9
+	VBROADCASTSS (R11), Z4
+	VFMADD231PS  Z3, Z4, Z0
+	VBROADCASTSS (R11)(AX*1), Z5
+	VFMADD231PS  Z3, Z5, Z1
+	VBROADCASTSS (R11)(AX*2), Z6
+	VFMADD231PS  Z3, Z6, Z2
+	DECQ         R10
+	JNE          full_k
+
+full_sum:
+	TESTQ   $0x00000001, flags+88(FP)
+	JE      full_add
+	MOVQ    SI, CX
+	VMOVUPS (CX), Z3
+	VADDPS  Z3, Z0, Z0
+	ADDQ    DI, CX
+	VMOVUPS (CX), Z3
+	VADDPS  Z3, Z1, Z1
+	ADDQ    DI, CX
+	VMOVUPS (CX), Z3
+	VADDPS  Z3, Z2, Z2
+
+full_add:
+	TESTQ   $0x00000002, flags+88(FP)
+	JE      full_col
+	VMOVUPS (R8), Z3
+	VADDPS  Z3, Z0, Z0
+	VADDPS  Z3, Z1, Z1
+	VADDPS  Z3, Z2, Z2
+
+full_col:
+	TESTQ        $0x00000004, flags+88(FP)
+	JE           full_row
+	MOVQ         bias+80(FP), CX
+	VBROADCASTSS (CX), Z3
+	VADDPS       Z3, Z0, Z0
+	VBROADCASTSS 4(CX), Z3
+	VADDPS       Z3, Z1, Z1
+	VBROADCASTSS 8(CX), Z3
+	VADDPS       Z3, Z2, Z2
+
+full_row:
+	TESTQ        $0x00000008, flags+88(FP)
+	JE           fullrelu
+	VXORPS       Z3, Z3, Z3
+	VMAXPS       Z0, Z3, Z0
+	VMAXPS       Z1, Z3, Z1
+	VMAXPS       Z2, Z3, Z2
+	TESTQ        $0x00000010, flags+88(FP)
+	JE           fullrelu6
+	VADDPS       Z3, Z0, Z0
+	VADDPS       Z3, Z1, Z1
+	VADDPS       Z3, Z2, Z2
+	VBROADCASTSS six<>+0(SB), Z3
+	VMINPS       Z0, Z3, Z0
+	VMINPS       Z1, Z3, Z1
+	VMINPS       Z2, Z3, Z2
+
+fullrelu6:
+fullrelu:
+	MOVQ    SI, CX
+	VMOVUPS Z0, (CX)
+	ADDQ    DI, CX
+	VMOVUPS Z1, (CX)
+	ADDQ    DI, CX
+	VMOVUPS Z2, (CX)
+	ADDQ    bps+56(FP), DX
+	ADDQ    $+64, SI
+	ADDQ    $+64, R8
+	DECQ    n+0(FP)
+	JNE     full
+	JMP     done
+
+partial:
+	MOVQ  $-1, R9
+	BZHIQ CX, R9, R9
+	KMOVW R9, K1
+
+masked:
+	MOVQ   at+16(FP), CX
+	MOVQ   DX, R9
+	VXORPS Z0, Z0, Z0
+	VXORPS Z1, Z1, Z1
+	VXORPS Z2, Z2, Z2
+	MOVQ   k+8(FP), R10
+	TESTQ  R10, R10
+	JE     masked_sum
+
+masked_k:
+	MOVQ         (CX), R11
+	ADDQ         a+24(FP), R11
+	ADDQ         $0x08, CX
+	VMOVUPS.Z    (R9), K1, Z3
+	ADDQ         BX, R9
+	VBROADCASTSS (R11), Z4
+	VFMADD231PS  Z3, Z4, Z0
+	VBROADCASTSS (R11)(AX*1), Z5
+	VFMADD231PS  Z3, Z5, Z1
+	VBROADCASTSS (R11)(AX*2), Z6
+	VFMADD231PS  Z3, Z6, Z2
+	DECQ         R10
+	JNE          masked_k
+
+masked_sum:
+	TESTQ     $0x00000001, flags+88(FP)
+	JE        masked_add
+	MOVQ      SI, CX
+	VMOVUPS.Z (CX), K1, Z3
+	VADDPS    Z3, Z0, Z0
+	ADDQ      DI, CX
+	VMOVUPS.Z (CX), K1, Z3
+	VADDPS    Z3, Z1, Z1
+	ADDQ      DI, CX
+	VMOVUPS.Z (CX), K1, Z3
+	VADDPS    Z3, Z2, Z2
+
+masked_add:
+	TESTQ     $0x00000002, flags+88(FP)
+	JE        masked_col
+	VMOVUPS.Z (R8), K1, Z3
+	VADDPS    Z3, Z0, Z0
+	VADDPS    Z3, Z1, Z1
+	VADDPS    Z3, Z2, Z2
+
+masked_col:
+	TESTQ        $0x00000004, flags+88(FP)
+	JE           masked_row
+	MOVQ         bias+80(FP), CX
+	VBROADCASTSS (CX), Z3
+	VADDPS       Z3, Z0, Z0
+	VBROADCASTSS 4(CX), Z3
+	VADDPS       Z3, Z1, Z1
+	VBROADCASTSS 8(CX), Z3
+	VADDPS       Z3, Z2, Z2
+
+masked_row:
+	TESTQ        $0x00000008, flags+88(FP)
+	JE           maskedrelu
+	VXORPS       Z3, Z3, Z3
+	VMAXPS       Z0, Z3, Z0
+	VMAXPS       Z1, Z3, Z1
+	VMAXPS       Z2, Z3, Z2
+	TESTQ        $0x00000010, flags+88(FP)
+	JE           maskedrelu6
+	VADDPS       Z3, Z0, Z0
+	VADDPS       Z3, Z1, Z1
+	VADDPS       Z3, Z2, Z2
+	VBROADCASTSS six<>+0(SB), Z3
+	VMINPS       Z0, Z3, Z0
+	VMINPS       Z1, Z3, Z1
+	VMINPS       Z2, Z3, Z2
+
+maskedrelu6:
+maskedrelu:
+	MOVQ    SI, CX
+	VMOVUPS Z0, K1, (CX)
+	ADDQ    DI, CX
+	VMOVUPS Z1, K1, (CX)
+	ADDQ    DI, CX
+	VMOVUPS Z2, K1, (CX)
+	ADDQ    bps+56(FP), DX
+	ADDQ    $+64, SI
+	ADDQ    $+64, R8
+	DECQ    n+0(FP)
+	JNE     masked
+
+done:
+	LDMXCSR csr+104(FP)
+	VZEROUPPER
+	RET
+
+// func stem4x1AVX512(n int, k int, at *int, a *float32, ars int, b *float32, bks int, bps int, c *float32, cs int, bias *float32, flags int, last int) (csr uint32)
+// Requires: AVX, AVX512DQ, AVX512F, BMI2, SSE
+TEXT ·stem4x1AVX512(SB), NOSPLIT, $0-108
+	STMXCSR csr+104(FP)
+	LDMXCSR flushing<>+0(SB)
+	MOVQ    ars+32(FP), AX
+	MOVQ    b+40(FP), DX
+	MOVQ    bks+48(FP), BX
+	MOVQ    c+64(FP), SI
+	MOVQ    cs+72(FP), DI
+	MOVQ    bias+80(FP), R8
+	MOVQ    last+96(FP), CX
+	CMPQ    CX, $0x10
+	JNE     partial
+
+full:
+	MOVQ   at+16(FP), CX
+	MOVQ   DX, R9
+	VXORPS Z0, Z0, Z0
+	VXORPS Z1, Z1, Z1
+	VXORPS Z2, Z2, Z2
+	VXORPS Z3, Z3, Z3
+	MOVQ   k+8(FP), R10
+	TESTQ  R10, R10
+	JE     full_sum
+
+full_k:
+	MOVQ         (CX), R11
+	ADDQ         a+24(FP), R11
+	ADDQ         $0x08, CX
+	LEAQ         (R11)(AX*2), R12
+	ADDQ         AX, R12
+	VMOVUPS      (R9), Z4
+	ADDQ         BX, R9
+	VBROADCASTSS (R11), Z5
+	VFMADD231PS  Z4, Z5, Z0
+	VBROADCASTSS (R11)(AX*1), Z6
+	VFMADD231PS  Z4, Z6, Z1
+	VBROADCASTSS (R11)(AX*2), Z7
+	VFMADD231PS  Z4, Z7, Z2
+	VBROADCASTSS (R12), Z8
+	VFMADD231PS  Z4, Z8, Z3
+	DECQ         R10
+	JNE          full_k
+
+full_sum:
+	TESTQ   $0x00000001, flags+88(FP)
+	JE      full_add
+	MOVQ    SI, CX
+	VMOVUPS (CX), Z4
+	VADDPS  Z4, Z0, Z0
+	ADDQ    DI, CX
+	VMOVUPS (CX), Z4
+	VADDPS  Z4, Z1, Z1
+	ADDQ    DI, CX
+	VMOVUPS (CX), Z4
+	VADDPS  Z4, Z2, Z2
+	ADDQ    DI, CX
+	VMOVUPS (CX), Z4
+	VADDPS  Z4, Z3, Z3
+
+full_add:
+	TESTQ   $0x00000002, flags+88(FP)
+	JE      full_col
+	VMOVUPS (R8), Z4
+	VADDPS  Z4, Z0, Z0
+	VADDPS  Z4, Z1, Z1
+	VADDPS  Z4, Z2, Z2
+	VADDPS  Z4, Z3, Z3
+
+full_col:
+	TESTQ        $0x00000004, flags+88(FP)
+	JE           full_row
+	MOVQ         bias+80(FP), CX
+	VBROADCASTSS (CX), Z4
+	VADDPS       Z4, Z0, Z0
+	VBROADCASTSS 4(CX), Z4
+	VADDPS       Z4, Z1, Z1
+	VBROADCASTSS 8(CX), Z4
+	VADDPS       Z4, Z2, Z2
+	VBROADCASTSS 12(CX), Z4
+	VADDPS       Z4, Z3, Z3
+
+full_row:
+	TESTQ        $0x00000008, flags+88(FP)
+	JE           fullrelu
+	VXORPS       Z4, Z4, Z4
+	VMAXPS       Z0, Z4, Z0
+	VMAXPS       Z1, Z4, Z1
+	VMAXPS       Z2, Z4, Z2
+	VMAXPS       Z3, Z4, Z3
+	TESTQ        $0x00000010, flags+88(FP)
+	JE           fullrelu6
+	VADDPS       Z4, Z0, Z0
+	VADDPS       Z4, Z1, Z1
+	VADDPS       Z4, Z2, Z2
+	VADDPS       Z4, Z3, Z3
+	VBROADCASTSS six<>+0(SB), Z4
+	VMINPS       Z0, Z4, Z0
+	VMINPS       Z1, Z4, Z1
+	VMINPS       Z2, Z4, Z2
+	VMINPS       Z3, Z4, Z3
+
+fullrelu6:
+fullrelu:
+	MOVQ    SI, CX
+	VMOVUPS Z0, (CX)
+	ADDQ    DI, CX
+	VMOVUPS Z1, (CX)
+	ADDQ    DI, CX
+	VMOVUPS Z2, (CX)
+	ADDQ    DI, CX
+	VMOVUPS Z3, (CX)
+	ADDQ    bps+56(FP), DX
+	ADDQ    $+64, SI
+	ADDQ    $+64, R8
+	DECQ    n+0(FP)
+	JNE     full
+	JMP     done
+
+partial:
+	MOVQ  $-1, R9
+	BZHIQ CX, R9, R9
+	KMOVW R9, K1
+
+masked:
+	MOVQ   at+16(FP), CX
+	MOVQ   DX, R9
+	VXORPS Z0, Z0, Z0
+	VXORPS Z1, Z1, Z1
+	VXORPS Z2, Z2, Z2
+	VXORPS Z3, Z3, Z3
+	MOVQ   k+8(FP), R10
+	TESTQ  R10, R10
+	JE     masked_sum
+
+masked_k:
+	MOVQ         (CX), R11
+	ADDQ         a+24(FP), R11
+	ADDQ         $0x08, CX
+	LEAQ         (R11)(AX*2), R12
+	ADDQ         AX, R12
+	VMOVUPS.Z    (R9), K1, Z4
+	ADDQ         BX, R9
+	VBROADCASTSS (R11), Z5
+	VFMADD231PS  Z4, Z5, Z0
+	VBROADCASTSS (R11)(AX*1), Z6
+	VFMADD231PS  Z4, Z6, Z1
+	VBROADCASTSS (R11)(AX*2), Z7
+	VFMADD231PS  Z4, Z7, Z2
+	VBROADCASTSS (R12), Z8
+	VFMADD231PS  Z4, Z8, Z3
+	DECQ         R10
+	JNE          masked_k
+
+masked_sum:
+	TESTQ     $0x00000001, flags+88(FP)
+	JE        masked_add
+	MOVQ      SI, CX
+	VMOVUPS.Z (CX), K1, Z4
+	VADDPS    Z4, Z0, Z0
+	ADDQ      DI, CX
+	VMOVUPS.Z (CX), K1, Z4
+	VADDPS    Z4, Z1, Z1
+	ADDQ      DI, CX
+	VMOVUPS.Z (CX), K1, Z4
+	VADDPS    Z4, Z2, Z2
+	ADDQ      DI, CX
+	VMOVUPS.Z (CX), K1, Z4
+	VADDPS    Z4, Z3, Z3
+
+masked_add:
+	TESTQ     $0x00000002, flags+88(FP)
+	JE        masked_col
+	VMOVUPS.Z (R8), K1, Z4
+	VADDPS    Z4, Z0, Z0
+	VADDPS    Z4, Z1, Z1
+	VADDPS    Z4, Z2, Z2
+	VADDPS    Z4, Z3, Z3
+
+masked_col:
+	TESTQ        $0x00000004, flags+88(FP)
+	JE           masked_row
+	MOVQ         bias+80(FP), CX
+	VBROADCASTSS (CX), Z4
+	VADDPS       Z4, Z0, Z0
+	VBROADCASTSS 4(CX), Z4
+	VADDPS       Z4, Z1, Z1
+	VBROADCASTSS 8(CX), Z4
+	VADDPS       Z4, Z2, Z2
+	VBROADCASTSS 12(CX), Z4
+	VADDPS       Z4, Z3, Z3
+
+masked_row:
+	TESTQ        $0x00000008, flags+88(FP)
+	JE           maskedrelu
+	VXORPS       Z4, Z4, Z4
+	VMAXPS       Z0, Z4, Z0
+	VMAXPS       Z1, Z4, Z1
+	VMAXPS       Z2, Z4, Z2
+	VMAXPS       Z3, Z4, Z3
+	TESTQ        $0x00000010, flags+88(FP)
+	JE           maskedrelu6
+	VADDPS       Z4, Z0, Z0
+	VADDPS       Z4, Z1, Z1
+	VADDPS       Z4, Z2, Z2
+	VADDPS       Z4, Z3, Z3
+	VBROADCASTSS six<>+0(SB), Z4
+	VMINPS       Z0, Z4, Z0
+	VMINPS       Z1, Z4, Z1
+	VMINPS       Z2, Z4, Z2
+	VMINPS       Z3, Z4, Z3
+
+maskedrelu6:
+maskedrelu:
+	MOVQ    SI, CX
+	VMOVUPS Z0, K1, (CX)
+	ADDQ    DI, CX
+	VMOVUPS Z1, K1, (CX)
+	ADDQ    DI, CX
+	VMOVUPS Z2, K1, (CX)
+	ADDQ    DI, CX
+	VMOVUPS Z3, K1, (CX)
+	ADDQ    bps+56(FP), DX
+	ADDQ    $+64, SI
+	ADDQ    $+64, R8
+	DECQ    n+0(FP)
+	JNE     masked
+
+done:
+	LDMXCSR csr+104(FP)
+	VZEROUPPER
+	RET
+
+// func stem5x1AVX512(n int, k int, at *int, a *float32, ars int, b *float32, bks int, bps int, c *float32, cs int, bias *float32, flags int, last int) (csr uint32)
+// Requires: AVX, AVX512DQ, AVX512F, BMI2, SSE
+TEXT ·stem5x1AVX512(SB), NOSPLIT, $0-108
+	STMXCSR csr+104(FP)
+	LDMXCSR flushing<>+0(SB)
+	MOVQ    ars+32(FP), AX
+	MOVQ    b+40(FP), DX
+	MOVQ    bks+48(FP), BX
+	MOVQ    c+64(FP), SI
+	MOVQ    cs+72(FP), DI
+	MOVQ    bias+80(FP), R8
+	MOVQ    last+96(FP), CX
+	CMPQ    CX, $0x10
+	JNE     partial
+
+full:
+	MOVQ   at+16(FP), CX
+	MOVQ   DX, R9
+	VXORPS Z0, Z0, Z0
+	VXORPS Z1, Z1, Z1
+	VXORPS Z2, Z2, Z2
+	VXORPS Z3, Z3, Z3
+	VXORPS Z4, Z4, Z4
+	MOVQ   k+8(FP), R10
+	TESTQ  R10, R10
+	JE     full_sum
+
+full_k:
+	MOVQ         (CX), R11
+	ADDQ         a+24(FP), R11
+	ADDQ         $0x08, CX
+	LEAQ         (R11)(AX*2), R12
+	ADDQ         AX, R12
+	VMOVUPS      (R9), Z5
+	ADDQ         BX, R9
+	VBROADCASTSS (R11), Z6
+	VFMADD231PS  Z5, Z6, Z0
+	VBROADCASTSS (R11)(AX*1), Z7
+	VFMADD231PS  Z5, Z7, Z1
+	VBROADCASTSS (R11)(AX*2), Z8
+	VFMADD231PS  Z5, Z8, Z2
+	VBROADCASTSS (R12), Z9
+	VFMADD231PS  Z5, Z9, Z3
+	VBROADCASTSS (R12)(AX*1), Z6
+	VFMADD231PS  Z5, Z6, Z4
+	DECQ         R10
+	JNE          full_k
+
+full_sum:
+	TESTQ   $0x00000001, flags+88(FP)
+	JE      full_add
+	MOVQ    SI, CX
+	VMOVUPS (CX), Z5
+	VADDPS  Z5, Z0, Z0
+	ADDQ    DI, CX
+	VMOVUPS (CX), Z5
+	VADDPS  Z5, Z1, Z1
+	ADDQ    DI, CX
+	VMOVUPS (CX), Z5
+	VADDPS  Z5, Z2, Z2
+	ADDQ    DI, CX
+	VMOVUPS (CX), Z5
+	VADDPS  Z5, Z3, Z3
+	ADDQ    DI, CX
+	VMOVUPS (CX), Z5
+	VADDPS  Z5, Z4, Z4
+
+full_add:
+	TESTQ   $0x00000002, flags+88(FP)
+	JE      full_col
+	VMOVUPS (R8), Z5
+	VADDPS  Z5, Z0, Z0
+	VADDPS  Z5, Z1, Z1
+	VADDPS  Z5, Z2, Z2
+	VADDPS  Z5, Z3, Z3
+	VADDPS  Z5, Z4, Z4
+
+full_col:
+	TESTQ        $0x00000004, flags+88(FP)
+	JE           full_row
+	MOVQ         bias+80(FP), CX
+	VBROADCASTSS (CX), Z5
+	VADDPS       Z5, Z0, Z0
+	VBROADCASTSS 4(CX), Z5
+	VADDPS       Z5, Z1, Z1
+	VBROADCASTSS 8(CX), Z5
+	VADDPS       Z5, Z2, Z2
+	VBROADCASTSS 12(CX), Z5
+	VADDPS       Z5, Z3, Z3
+	VBROADCASTSS 16(CX), Z5
+	VADDPS       Z5, Z4, Z4
+
+full_row:
+	TESTQ        $0x00000008, flags+88(FP)
+	JE           fullrelu
+	VXORPS       Z5, Z5, Z5
+	VMAXPS       Z0, Z5, Z0
+	VMAXPS       Z1, Z5, Z1
+	VMAXPS       Z2, Z5, Z2
+	VMAXPS       Z3, Z5, Z3
+	VMAXPS       Z4, Z5, Z4
+	TESTQ        $0x00000010, flags+88(FP)
+	JE           fullrelu6
+	VADDPS       Z5, Z0, Z0
+	VADDPS       Z5, Z1, Z1
+	VADDPS       Z5, Z2, Z2
+	VADDPS       Z5, Z3, Z3
+	VADDPS       Z5, Z4, Z4
+	VBROADCASTSS six<>+0(SB), Z5
+	VMINPS       Z0, Z5, Z0
+	VMINPS       Z1, Z5, Z1
+	VMINPS       Z2, Z5, Z2
+	VMINPS       Z3, Z5, Z3
+	VMINPS       Z4, Z5, Z4
+
+fullrelu6:
+fullrelu:
+	MOVQ    SI, CX
+	VMOVUPS Z0, (CX)
+	ADDQ    DI, CX
+	VMOVUPS Z1, (CX)
+	ADDQ    DI, CX
+	VMOVUPS Z2, (CX)
+	ADDQ    DI, CX
+	VMOVUPS Z3, (CX)
+	ADDQ    DI, CX
+	VMOVUPS Z4, (CX)
+	ADDQ    bps+56(FP), DX
+	ADDQ    $+64, SI
+	ADDQ    $+64, R8
+	DECQ    n+0(FP)
+	JNE     full
+	JMP     done
+
+partial:
+	MOVQ  $-1, R9
+	BZHIQ CX, R9, R9
+	KMOVW R9, K1
+
+masked:
+	MOVQ   at+16(FP), CX
+	MOVQ   DX, R9
+	VXORPS Z0, Z0, Z0
+	VXORPS Z1, Z1, Z1
+	VXORPS Z2, Z2, Z2
+	VXORPS Z3, Z3, Z3
+	VXORPS Z4, Z4, Z4
+	MOVQ   k+8(FP), R10
+	TESTQ  R10, R10
+	JE     masked_sum
+
+masked_k:
+	MOVQ         (CX), R11
+	ADDQ         a+24(FP), R11
+	ADDQ         $0x08, CX
+	LEAQ         (R11)(AX*2), R12
+	ADDQ         AX, R12
+	VMOVUPS.Z    (R9), K1, Z5
+	ADDQ         BX, R9
+	VBROADCASTSS (R11), Z6
+	VFMADD231PS  Z5, Z6, Z0
+	VBROADCASTSS (R11)(AX*1), Z7
+	VFMADD231PS  Z5, Z7, Z1
+	VBROADCASTSS (R11)(AX*2), Z8
+	VFMADD231PS  Z5, Z8, Z2
+	VBROADCASTSS (R12), Z9
+	VFMADD231PS  Z5, Z9, Z3
+	VBROADCASTSS (R12)(AX*1), Z6
+	VFMADD231PS  Z5, Z6, Z4
+	DECQ         R10
+	JNE          masked_k
+
+masked_sum:
+	TESTQ     $0x00000001, flags+88(FP)
+	JE        masked_add
+	MOVQ      SI, CX
+	VMOVUPS.Z (CX), K1, Z5
+	VADDPS    Z5, Z0, Z0
+	ADDQ      DI, CX
+	VMOVUPS.Z (CX), K1, Z5
+	VADDPS    Z5, Z1, Z1
+	ADDQ      DI, CX
+	VMOVUPS.Z (CX), K1, Z5
+	VADDPS    Z5, Z2, Z2
+	ADDQ      DI, CX
+	VMOVUPS.Z (CX), K1, Z5
+	VADDPS    Z5, Z3, Z3
+	ADDQ      DI, CX
+	VMOVUPS.Z (CX), K1, Z5
+	VADDPS    Z5, Z4, Z4
+
+masked_add:
+	TESTQ     $0x00000002, flags+88(FP)
+	JE        masked_col
+	VMOVUPS.Z (R8), K1, Z5
+	VADDPS    Z5, Z0, Z0
+	VADDPS    Z5, Z1, Z1
+	VADDPS    Z5, Z2, Z2
+	VADDPS    Z5, Z3, Z3
+	VADDPS    Z5, Z4, Z4
+
+masked_col:
+	TESTQ        $0x00000004, flags+88(FP)
+	JE           masked_row
+	MOVQ         bias+80(FP), CX
+	VBROADCASTSS (CX), Z5
+	VADDPS       Z5, Z0, Z0
+	VBROADCASTSS 4(CX), Z5
+	VADDPS       Z5, Z1, Z1
+	VBROADCASTSS 8(CX), Z5
+	VADDPS       Z5, Z2, Z2
+	VBROADCASTSS 12(CX), Z5
+	VADDPS       Z5, Z3, Z3
+	VBROADCASTSS 16(CX), Z5
+	VADDPS       Z5, Z4, Z4
+
+masked_row:
+	TESTQ        $0x00000008, flags+88(FP)
+	JE           maskedrelu
+	VXORPS       Z5, Z5, Z5
+	VMAXPS       Z0, Z5, Z0
+	VMAXPS       Z1, Z5, Z1
+	VMAXPS       Z2, Z5, Z2
+	VMAXPS       Z3, Z5, Z3
+	VMAXPS       Z4, Z5, Z4
+	TESTQ        $0x00000010, flags+88(FP)
+	JE           maskedrelu6
+	VADDPS       Z5, Z0, Z0
+	VADDPS       Z5, Z1, Z1
+	VADDPS       Z5, Z2, Z2
+	VADDPS       Z5, Z3, Z3
+	VADDPS       Z5, Z4, Z4
+	VBROADCASTSS six<>+0(SB), Z5
+	VMINPS       Z0, Z5, Z0
+	VMINPS       Z1, Z5, Z1
+	VMINPS       Z2, Z5, Z2
+	VMINPS       Z3, Z5, Z3
+	VMINPS       Z4, Z5, Z4
+
+maskedrelu6:
+maskedrelu:
+	MOVQ    SI, CX
+	VMOVUPS Z0, K1, (CX)
+	ADDQ    DI, CX
+	VMOVUPS Z1, K1, (CX)
+	ADDQ    DI, CX
+	VMOVUPS Z2, K1, (CX)
+	ADDQ    DI, CX
+	VMOVUPS Z3, K1, (CX)
+	ADDQ    DI, CX
+	VMOVUPS Z4, K1, (CX)
+	ADDQ    bps+56(FP), DX
+	ADDQ    $+64, SI
+	ADDQ    $+64, R8
+	DECQ    n+0(FP)
+	JNE     masked
+
+done:
+	LDMXCSR csr+104(FP)
+	VZEROUPPER
+	RET
+
+// func stem6x1AVX512(n int, k int, at *int, a *float32, ars int, b *float32, bks int, bps int, c *float32, cs int, bias *float32, flags int, last int) (csr uint32)
+// Requires: AVX, AVX512DQ, AVX512F, BMI2, SSE
+TEXT ·stem6x1AVX512(SB), NOSPLIT, $0-108
+	STMXCSR csr+104(FP)
+	LDMXCSR flushing<>+0(SB)
+	MOVQ    ars+32(FP), AX
+	MOVQ    b+40(FP), DX
+	MOVQ    bks+48(FP), BX
+	MOVQ    c+64(FP), SI
+	MOVQ    cs+72(FP), DI
+	MOVQ    bias+80(FP), R8
+	MOVQ    last+96(FP), CX
+	CMPQ    CX, $0x10
+	JNE     partial
+
+full:
+	MOVQ   at+16(FP), CX
+	MOVQ   DX, R9
+	VXORPS Z0, Z0, Z0
+	VXORPS Z1, Z1, Z1
+	VXORPS Z2, Z2, Z2
+	VXORPS Z3, Z3, Z3
+	VXORPS Z4, Z4, Z4
+	VXORPS Z5, Z5, Z5
+	MOVQ   k+8(FP), R10
+	TESTQ  R10, R10
+	JE     full_sum
+
+full_k:
+	MOVQ         (CX), R11
+	ADDQ         a+24(FP), R11
+	ADDQ         $0x08, CX
+	LEAQ         (R11)(AX*2), R12
+	ADDQ         AX, R12
+	VMOVUPS      (R9), Z6
+	ADDQ         BX, R9
+	VBROADCASTSS (R11), Z7
+	VFMADD231PS  Z6, Z7, Z0
+	VBROADCASTSS (R11)(AX*1), Z8
+	VFMADD231PS  Z6, Z8, Z1
+	VBROADCASTSS (R11)(AX*2), Z9
+	VFMADD231PS  Z6, Z9, Z2
+	VBROADCASTSS (R12), Z10
+	VFMADD231PS  Z6, Z10, Z3
+	VBROADCASTSS (R12)(AX*1), Z7
+	VFMADD231PS  Z6, Z7, Z4
+	VBROADCASTSS (R12)(AX*2), Z8
+	VFMADD231PS  Z6, Z8, Z5
+	DECQ         R10
+	JNE          full_k
+
+full_sum:
+	TESTQ   $0x00000001, flags+88(FP)
+	JE      full_add
+	MOVQ    SI, CX
+	VMOVUPS (CX), Z6
+	VADDPS  Z6, Z0, Z0
+	ADDQ    DI, CX
+	VMOVUPS (CX), Z6
+	VADDPS  Z6, Z1, Z1
+	ADDQ    DI, CX
+	VMOVUPS (CX), Z6
+	VADDPS  Z6, Z2, Z2
+	ADDQ    DI, CX
+	VMOVUPS (CX), Z6
+	VADDPS  Z6, Z3, Z3
+	ADDQ    DI, CX
+	VMOVUPS (CX), Z6
+	VADDPS  Z6, Z4, Z4
+	ADDQ    DI, CX
+	VMOVUPS (CX), Z6
+	VADDPS  Z6, Z5, Z5
+
+full_add:
+	TESTQ   $0x00000002, flags+88(FP)
+	JE      full_col
+	VMOVUPS (R8), Z6
+	VADDPS  Z6, Z0, Z0
+	VADDPS  Z6, Z1, Z1
+	VADDPS  Z6, Z2, Z2
+	VADDPS  Z6, Z3, Z3
+	VADDPS  Z6, Z4, Z4
+	VADDPS  Z6, Z5, Z5
+
+full_col:
+	TESTQ        $0x00000004, flags+88(FP)
+	JE           full_row
+	MOVQ         bias+80(FP), CX
+	VBROADCASTSS (CX), Z6
+	VADDPS       Z6, Z0, Z0
+	VBROADCASTSS 4(CX), Z6
+	VADDPS       Z6, Z1, Z1
+	VBROADCASTSS 8(CX), Z6
+	VADDPS       Z6, Z2, Z2
+	VBROADCASTSS 12(CX), Z6
+	VADDPS       Z6, Z3, Z3
+	VBROADCASTSS 16(CX), Z6
+	VADDPS       Z6, Z4, Z4
+	VBROADCASTSS 20(CX), Z6
+	VADDPS       Z6, Z5, Z5
+
+full_row:
+	TESTQ        $0x00000008, flags+88(FP)
+	JE           fullrelu
+	VXORPS       Z6, Z6, Z6
+	VMAXPS       Z0, Z6, Z0
+	VMAXPS       Z1, Z6, Z1
+	VMAXPS       Z2, Z6, Z2
+	VMAXPS       Z3, Z6, Z3
+	VMAXPS       Z4, Z6, Z4
+	VMAXPS       Z5, Z6, Z5
+	TESTQ        $0x00000010, flags+88(FP)
+	JE           fullrelu6
+	VADDPS       Z6, Z0, Z0
+	VADDPS       Z6, Z1, Z1
+	VADDPS       Z6, Z2, Z2
+	VADDPS       Z6, Z3, Z3
+	VADDPS       Z6, Z4, Z4
+	VADDPS       Z6, Z5, Z5
+	VBROADCASTSS six<>+0(SB), Z6
+	VMINPS       Z0, Z6, Z0
+	VMINPS       Z1, Z6, Z1
+	VMINPS       Z2, Z6, Z2
+	VMINPS       Z3, Z6, Z3
+	VMINPS       Z4, Z6, Z4
+	VMINPS       Z5, Z6, Z5
+
+fullrelu6:
+fullrelu:
+	MOVQ    SI, CX
+	VMOVUPS Z0, (CX)
+	ADDQ    DI, CX
+	VMOVUPS Z1, (CX)
+	ADDQ    DI, CX
+	VMOVUPS Z2, (CX)
+	ADDQ    DI, CX
+	VMOVUPS Z3, (CX)
+	ADDQ    DI, CX
+	VMOVUPS Z4, (CX)
+	ADDQ    DI, CX
+	VMOVUPS Z5, (CX)
+	ADDQ    bps+56(FP), DX
+	ADDQ    $+64, SI
+	ADDQ    $+64, R8
+	DECQ    n+0(FP)
+	JNE     full
+	JMP     done
+
+partial:
+	MOVQ  $-1, R9
+	BZHIQ CX, R9, R9
+	KMOVW R9, K1
+
+masked:
+	MOVQ   at+16(FP), CX
+	MOVQ   DX, R9
+	VXORPS Z0, Z0, Z0
+	VXORPS Z1, Z1, Z1
+	VXORPS Z2, Z2, Z2
+	VXORPS Z3, Z3, Z3
+	VXORPS Z4, Z4, Z4
+	VXORPS Z5, Z5, Z5
+	MOVQ   k+8(FP), R10
+	TESTQ  R10, R10
+	JE     masked_sum
+
+masked_k:
+	MOVQ         (CX), R11
+	ADDQ         a+24(FP), R11
+	ADDQ         $0x08, CX
+	LEAQ         (R11)(AX*2), R12
+	ADDQ         AX, R12
+	VMOVUPS.Z    (R9), K1, Z6
+	ADDQ         BX, R9
+	VBROADCASTSS (R11), Z7
+	VFMADD231PS  Z6, Z7, Z0
+	VBROADCASTSS (R11)(AX*1), Z8
+	VFMADD231PS  Z6, Z8, Z1
+	VBROADCASTSS (R11)(AX*2), Z9
+	VFMADD231PS  Z6, Z9, Z2
+	VBROADCASTSS (R12), Z10
+	VFMADD231PS  Z6, Z10, Z3
+	VBROADCASTSS (R12)(AX*1), Z7
+	VFMADD231PS  Z6, Z7, Z4
+	VBROADCASTSS (R12)(AX*2), Z8
+	VFMADD231PS  Z6, Z8, Z5
+	DECQ         R10
+	JNE          masked_k
+
+masked_sum:
+	TESTQ     $0x00000001, flags+88(FP)
+	JE        masked_add
+	MOVQ      SI, CX
+	VMOVUPS.Z (CX), K1, Z6
+	VADDPS    Z6, Z0, Z0
+	ADDQ      DI, CX
+	VMOVUPS.Z (CX), K1, Z6
+	VADDPS    Z6, Z1, Z1
+	ADDQ      DI, CX
+	VMOVUPS.Z (CX), K1, Z6
+	VADDPS    Z6, Z2, Z2
+	ADDQ      DI, CX
+	VMOVUPS.Z (CX), K1, Z6
+	VADDPS    Z6, Z3, Z3
+	ADDQ      DI, CX
+	VMOVUPS.Z (CX), K1, Z6
+	VADDPS    Z6, Z4, Z4
+	ADDQ      DI, CX
+	VMOVUPS.Z (CX), K1, Z6
+	VADDPS    Z6, Z5, Z5
+
+masked_add:
+	TESTQ     $0x00000002, flags+88(FP)
+	JE        masked_col
+	VMOVUPS.Z (R8), K1, Z6
+	VADDPS    Z6, Z0, Z0
+	VADDPS    Z6, Z1, Z1
+	VADDPS    Z6, Z2, Z2
+	VADDPS    Z6, Z3, Z3
+	VADDPS    Z6, Z4, Z4
+	VADDPS    Z6, Z5, Z5
+
+masked_col:
+	TESTQ        $0x00000004, flags+88(FP)
+	JE           masked_row
+	MOVQ         bias+80(FP), CX
+	VBROADCASTSS (CX), Z6
+	VADDPS       Z6, Z0, Z0
+	VBROADCASTSS 4(CX), Z6
+	VADDPS       Z6, Z1, Z1
+	VBROADCASTSS 8(CX), Z6
+	VADDPS       Z6, Z2, Z2
+	VBROADCASTSS 12(CX), Z6
+	VADDPS       Z6, Z3, Z3
+	VBROADCASTSS 16(CX), Z6
+	VADDPS       Z6, Z4, Z4
+	VBROADCASTSS 20(CX), Z6
+	VADDPS       Z6, Z5, Z5
+
+masked_row:
+	TESTQ        $0x00000008, flags+88(FP)
+	JE           maskedrelu
+	VXORPS       Z6, Z6, Z6
+	VMAXPS       Z0, Z6, Z0
+	VMAXPS       Z1, Z6, Z1
+	VMAXPS       Z2, Z6, Z2
+	VMAXPS       Z3, Z6, Z3
+	VMAXPS       Z4, Z6, Z4
+	VMAXPS       Z5, Z6, Z5
+	TESTQ        $0x00000010, flags+88(FP)
+	JE           maskedrelu6
+	VADDPS       Z6, Z0, Z0
+	VADDPS       Z6, Z1, Z1
+	VADDPS       Z6, Z2, Z2
+	VADDPS       Z6, Z3, Z3
+	VADDPS       Z6, Z4, Z4
+	VADDPS       Z6, Z5, Z5
+	VBROADCASTSS six<>+0(SB), Z6
+	VMINPS       Z0, Z6, Z0
+	VMINPS       Z1, Z6, Z1
+	VMINPS       Z2, Z6, Z2
+	VMINPS       Z3, Z6, Z3
+	VMINPS       Z4, Z6, Z4
+	VMINPS       Z5, Z6, Z5
+
+maskedrelu6:
+maskedrelu:
+	MOVQ    SI, CX
+	VMOVUPS Z0, K1, (CX)
+	ADDQ    DI, CX
+	VMOVUPS Z1, K1, (CX)
+	ADDQ    DI, CX
+	VMOVUPS Z2, K1, (CX)
+	ADDQ    DI, CX
+	VMOVUPS Z3, K1, (CX)
+	ADDQ    DI, CX
+	VMOVUPS Z4, K1, (CX)
+	ADDQ    DI, CX
+	VMOVUPS Z5, K1, (CX)
+	ADDQ    bps+56(FP), DX
+	ADDQ    $+64, SI
+	ADDQ    $+64, R8
+	DECQ    n+0(FP)
+	JNE     masked
+
+done:
+	LDMXCSR csr+104(FP)
+	VZEROUPPER
+	RET
+
+// func stem7x1AVX512(n int, k int, at *int, a *float32, ars int, b *float32, bks int, bps int, c *float32, cs int, bias *float32, flags int, last int) (csr uint32)
+// Requires: AVX, AVX512DQ, AVX512F, BMI2, SSE
+TEXT ·stem7x1AVX512(SB), NOSPLIT, $0-108
+	STMXCSR csr+104(FP)
+	LDMXCSR flushing<>+0(SB)
+	MOVQ    ars+32(FP), AX
+	MOVQ    b+40(FP), DX
+	MOVQ    bks+48(FP), BX
+	MOVQ    c+64(FP), SI
+	MOVQ    cs+72(FP), DI
+	MOVQ    bias+80(FP), R8
+	MOVQ    last+96(FP), CX
+	CMPQ    CX, $0x10
+	JNE     partial
+
+full:
+	MOVQ   at+16(FP), CX
+	MOVQ   DX, R9
+	VXORPS Z0, Z0, Z0
+	VXORPS Z1, Z1, Z1
+	VXORPS Z2, Z2, Z2
+	VXORPS Z3, Z3, Z3
+	VXORPS Z4, Z4, Z4
+	VXORPS Z5, Z5, Z5
+	VXORPS Z6, Z6, Z6
+	MOVQ   k+8(FP), R10
+	TESTQ  R10, R10
+	JE     full_sum
+
+full_k:
+	MOVQ         (CX), R11
+	ADDQ         a+24(FP), R11
+	ADDQ         $0x08, CX
+	LEAQ         (R11)(AX*2), R12
+	ADDQ         AX, R12
+	LEAQ         (R12)(AX*2), R13
+	ADDQ         AX, R13
+	VMOVUPS      (R9), Z7
+	ADDQ         BX, R9
+	VBROADCASTSS (R11), Z8
+	VFMADD231PS  Z7, Z8, Z0
+	VBROADCASTSS (R11)(AX*1), Z9
+	VFMADD231PS  Z7, Z9, Z1
+	VBROADCASTSS (R11)(AX*2), Z10
+	VFMADD231PS  Z7, Z10, Z2
+	VBROADCASTSS (R12), Z11
+	VFMADD231PS  Z7, Z11, Z3
+	VBROADCASTSS (R12)(AX*1), Z8
+	VFMADD231PS  Z7, Z8, Z4
+	VBROADCASTSS (R12)(AX*2), Z9
+	VFMADD231PS  Z7, Z9, Z5
+	VBROADCASTSS (R13), Z10
+	VFMADD231PS  Z7, Z10, Z6
+	DECQ         R10
+	JNE          full_k
+
+full_sum:
+	TESTQ   $0x00000001, flags+88(FP)
+	JE      full_add
+	MOVQ    SI, CX
+	VMOVUPS (CX), Z7
+	VADDPS  Z7, Z0, Z0
+	ADDQ    DI, CX
+	VMOVUPS (CX), Z7
+	VADDPS  Z7, Z1, Z1
+	ADDQ    DI, CX
+	VMOVUPS (CX), Z7
+	VADDPS  Z7, Z2, Z2
+	ADDQ    DI, CX
+	VMOVUPS (CX), Z7
+	VADDPS  Z7, Z3, Z3
+	ADDQ    DI, CX
+	VMOVUPS (CX), Z7
+	VADDPS  Z7, Z4, Z4
+	ADDQ    DI, CX
+	VMOVUPS (CX), Z7
+	VADDPS  Z7, Z5, Z5
+	ADDQ    DI, CX
+	VMOVUPS (CX), Z7
+	VADDPS  Z7, Z6, Z6
+
+full_add:
+	TESTQ   $0x00000002, flags+88(FP)
+	JE      full_col
+	VMOVUPS (R8), Z7
+	VADDPS  Z7, Z0, Z0
+	VADDPS  Z7, Z1, Z1
+	VADDPS  Z7, Z2, Z2
+	VADDPS  Z7, Z3, Z3
+	VADDPS  Z7, Z4, Z4
+	VADDPS  Z7, Z5, Z5
+	VADDPS  Z7, Z6, Z6
+
+full_col:
+	TESTQ        $0x00000004, flags+88(FP)
+	JE           full_row
+	MOVQ         bias+80(FP), CX
+	VBROADCASTSS (CX), Z7
+	VADDPS       Z7, Z0, Z0
+	VBROADCASTSS 4(CX), Z7
+	VADDPS       Z7, Z1, Z1
+	VBROADCASTSS 8(CX), Z7
+	VADDPS       Z7, Z2, Z2
+	VBROADCASTSS 12(CX), Z7
+	VADDPS       Z7, Z3, Z3
+	VBROADCASTSS 16(CX), Z7
+	VADDPS       Z7, Z4, Z4
+	VBROADCASTSS 20(CX), Z7
+	VADDPS       Z7, Z5, Z5
+	VBROADCASTSS 24(CX), Z7
+	VADDPS       Z7, Z6, Z6
+
+full_row:
+	TESTQ        $0x00000008, flags+88(FP)
+	JE           fullrelu
+	VXORPS       Z7, Z7, Z7
+	VMAXPS       Z0, Z7, Z0
+	VMAXPS       Z1, Z7, Z1
+	VMAXPS       Z2, Z7, Z2
+	VMAXPS       Z3, Z7, Z3
+	VMAXPS       Z4, Z7, Z4
+	VMAXPS       Z5, Z7, Z5
+	VMAXPS       Z6, Z7, Z6
+	TESTQ        $0x00000010, flags+88(FP)
+	JE           fullrelu6
+	VADDPS       Z7, Z0, Z0
+	VADDPS       Z7, Z1, Z1
+	VADDPS       Z7, Z2, Z2
+	VADDPS       Z7, Z3, Z3
+	VADDPS       Z7, Z4, Z4
+	VADDPS       Z7, Z5, Z5
+	VADDPS       Z7, Z6, Z6
+	VBROADCASTSS six<>+0(SB), Z7
+	VMINPS       Z0, Z7, Z0
+	VMINPS       Z1, Z7, Z1
+	VMINPS       Z2, Z7, Z2
+	VMINPS       Z3, Z7, Z3
+	VMINPS       Z4, Z7, Z4
+	VMINPS       Z5, Z7, Z5
+	VMINPS       Z6, Z7, Z6
+
+fullrelu6:
+fullrelu:
+	MOVQ    SI, CX
+	VMOVUPS Z0, (CX)
+	ADDQ    DI, CX
+	VMOVUPS Z1, (CX)
+	ADDQ    DI, CX
+	VMOVUPS Z2, (CX)
+	ADDQ    DI, CX
+	VMOVUPS Z3, (CX)
+	ADDQ    DI, CX
+	VMOVUPS Z4, (CX)
+	ADDQ    DI, CX
+	VMOVUPS Z5, (CX)
+	ADDQ    DI, CX
+	VMOVUPS Z6, (CX)
+	ADDQ    bps+56(FP), DX
+	ADDQ    $+64, SI
+	ADDQ    $+64, R8
+	DECQ    n+0(FP)
+	JNE     full
+	JMP     done
+
+partial:
+	MOVQ  $-1, R9
+	BZHIQ CX, R9, R9
+	KMOVW R9, K1
+
+masked:
+	MOVQ   at+16(FP), CX
+	MOVQ   DX, R9
+	VXORPS Z0, Z0, Z0
+	VXORPS Z1, Z1, Z1
+	VXORPS Z2, Z2, Z2
+	VXORPS Z3, Z3, Z3
+	VXORPS Z4, Z4, Z4
+	VXORPS Z5, Z5, Z5
+	VXORPS Z6, Z6, Z6
+	MOVQ   k+8(FP), R10
+	TESTQ  R10, R10
+	JE     masked_sum
+
+masked_k:
+	MOVQ         (CX), R11
+	ADDQ         a+24(FP), R11
+	ADDQ         $0x08, CX
+	LEAQ         (R11)(AX*2), R12
+	ADDQ         AX, R12
+	LEAQ         (R12)(AX*2), R13
+	ADDQ         AX, R13
+	VMOVUPS.Z    (R9), K1, Z7
+	ADDQ         BX, R9
+	VBROADCASTSS (R11), Z8
+	VFMADD231PS  Z7, Z8, Z0
+	VBROADCASTSS (R11)(AX*1), Z9
+	VFMADD231PS  Z7, Z9, Z1
+	VBROADCASTSS (R11)(AX*2), Z10
+	VFMADD231PS  Z7, Z10, Z2
+	VBROADCASTSS (R12), Z11
+	VFMADD231PS  Z7, Z11, Z3
+	VBROADCASTSS (R12)(AX*1), Z8
+	VFMADD231PS  Z7, Z8, Z4
+	VBROADCASTSS (R12)(AX*2), Z9
+	VFMADD231PS  Z7, Z9, Z5
+	VBROADCASTSS (R13), Z10
+	VFMADD231PS  Z7, Z10, Z6
+	DECQ         R10
+	JNE          masked_k
+
+masked_sum:
+	TESTQ     $0x00000001, flags+88(FP)
+	JE        masked_add
+	MOVQ      SI, CX
+	VMOVUPS.Z (CX), K1, Z7
+	VADDPS    Z7, Z0, Z0
+	ADDQ      DI, CX
+	VMOVUPS.Z (CX), K1, Z7
+	VADDPS    Z7, Z1, Z1
+	ADDQ      DI, CX
+	VMOVUPS.Z (CX), K1, Z7
+	VADDPS    Z7, Z2, Z2
+	ADDQ      DI, CX
+	VMOVUPS.Z (CX), K1, Z7
+	VADDPS    Z7, Z3, Z3
+	ADDQ      DI, CX
+	VMOVUPS.Z (CX), K1, Z7
+	VADDPS    Z7, Z4, Z4
+	ADDQ      DI, CX
+	VMOVUPS.Z (CX), K1, Z7
+	VADDPS    Z7, Z5, Z5
+	ADDQ      DI, CX
+	VMOVUPS.Z (CX), K1, Z7
+	VADDPS    Z7, Z6, Z6
+
+masked_add:
+	TESTQ     $0x00000002, flags+88(FP)
+	JE        masked_col
+	VMOVUPS.Z (R8), K1, Z7
+	VADDPS    Z7, Z0, Z0
+	VADDPS    Z7, Z1, Z1
+	VADDPS    Z7, Z2, Z2
+	VADDPS    Z7, Z3, Z3
+	VADDPS    Z7, Z4, Z4
+	VADDPS    Z7, Z5, Z5
+	VADDPS    Z7, Z6, Z6
+
+masked_col:
+	TESTQ        $0x00000004, flags+88(FP)
+	JE           masked_row
+	MOVQ         bias+80(FP), CX
+	VBROADCASTSS (CX), Z7
+	VADDPS       Z7, Z0, Z0
+	VBROADCASTSS 4(CX), Z7
+	VADDPS       Z7, Z1, Z1
+	VBROADCASTSS 8(CX), Z7
+	VADDPS       Z7, Z2, Z2
+	VBROADCASTSS 12(CX), Z7
+	VADDPS       Z7, Z3, Z3
+	VBROADCASTSS 16(CX), Z7
+	VADDPS       Z7, Z4, Z4
+	VBROADCASTSS 20(CX), Z7
+	VADDPS       Z7, Z5, Z5
+	VBROADCASTSS 24(CX), Z7
+	VADDPS       Z7, Z6, Z6
+
+masked_row:
+	TESTQ        $0x00000008, flags+88(FP)
+	JE           maskedrelu
+	VXORPS       Z7, Z7, Z7
+	VMAXPS       Z0, Z7, Z0
+	VMAXPS       Z1, Z7, Z1
+	VMAXPS       Z2, Z7, Z2
+	VMAXPS       Z3, Z7, Z3
+	VMAXPS       Z4, Z7, Z4
+	VMAXPS       Z5, Z7, Z5
+	VMAXPS       Z6, Z7, Z6
+	TESTQ        $0x00000010, flags+88(FP)
+	JE           maskedrelu6
+	VADDPS       Z7, Z0, Z0
+	VADDPS       Z7, Z1, Z1
+	VADDPS       Z7, Z2, Z2
+	VADDPS       Z7, Z3, Z3
+	VADDPS       Z7, Z4, Z4
+	VADDPS       Z7, Z5, Z5
+	VADDPS       Z7, Z6, Z6
+	VBROADCASTSS six<>+0(SB), Z7
+	VMINPS       Z0, Z7, Z0
+	VMINPS       Z1, Z7, Z1
+	VMINPS       Z2, Z7, Z2
+	VMINPS       Z3, Z7, Z3
+	VMINPS       Z4, Z7, Z4
+	VMINPS       Z5, Z7, Z5
+	VMINPS       Z6, Z7, Z6
+
+maskedrelu6:
+maskedrelu:
+	MOVQ    SI, CX
+	VMOVUPS Z0, K1, (CX)
+	ADDQ    DI, CX
+	VMOVUPS Z1, K1, (CX)
+	ADDQ    DI, CX
+	VMOVUPS Z2, K1, (CX)
+	ADDQ    DI, CX
+	VMOVUPS Z3, K1, (CX)
+	ADDQ    DI, CX
+	VMOVUPS Z4, K1, (CX)
+	ADDQ    DI, CX
+	VMOVUPS Z5, K1, (CX)
+	ADDQ    DI, CX
+	VMOVUPS Z6, K1, (CX)
+	ADDQ    bps+56(FP), DX
+	ADDQ    $+64, SI
+	ADDQ    $+64, R8
+	DECQ    n+0(FP)
+	JNE     masked
+
+done:
+	LDMXCSR csr+104(FP)
+	VZEROUPPER
+	RET
+
+// func stem8x1AVX512(n int, k int, at *int, a *float32, ars int, b *float32, bks int, bps int, c *float32, cs int, bias *float32, flags int, last int) (csr uint32)
+// Requires: AVX, AVX512DQ, AVX512F, BMI2, SSE
+TEXT ·stem8x1AVX512(SB), NOSPLIT, $0-108
+	STMXCSR csr+104(FP)
+	LDMXCSR flushing<>+0(SB)
+	MOVQ    ars+32(FP), AX
+	MOVQ    b+40(FP), DX
+	MOVQ    bks+48(FP), BX
+	MOVQ    c+64(FP), SI
+	MOVQ    cs+72(FP), DI
+	MOVQ    bias+80(FP), R8
+	MOVQ    last+96(FP), CX
+	CMPQ    CX, $0x10
+	JNE     partial
+
+full:
+	MOVQ   at+16(FP), CX
+	MOVQ   DX, R9
+	VXORPS Z0, Z0, Z0
+	VXORPS Z1, Z1, Z1
+	VXORPS Z2, Z2, Z2
+	VXORPS Z3, Z3, Z3
+	VXORPS Z4, Z4, Z4
+	VXORPS Z5, Z5, Z5
+	VXORPS Z6, Z6, Z6
+	VXORPS Z7, Z7, Z7
+	MOVQ   k+8(FP), R10
+	TESTQ  R10, R10
+	JE     full_sum
+
+full_k:
+	MOVQ         (CX), R11
+	ADDQ         a+24(FP), R11
+	ADDQ         $0x08, CX
+	LEAQ         (R11)(AX*2), R12
+	ADDQ         AX, R12
+	LEAQ         (R12)(AX*2), R13
+	ADDQ         AX, R13
+	VMOVUPS      (R9), Z8
+	ADDQ         BX, R9
+	VBROADCASTSS (R11), Z9
+	VFMADD231PS  Z8, Z9, Z0
+	VBROADCASTSS (R11)(AX*1), Z10
+	VFMADD231PS  Z8, Z10, Z1
+	VBROADCASTSS (R11)(AX*2), Z11
+	VFMADD231PS  Z8, Z11, Z2
+	VBROADCASTSS (R12), Z12
+	VFMADD231PS  Z8, Z12, Z3
+	VBROADCASTSS (R12)(AX*1), Z9
+	VFMADD231PS  Z8, Z9, Z4
+	VBROADCASTSS (R12)(AX*2), Z10
+	VFMADD231PS  Z8, Z10, Z5
+	VBROADCASTSS (R13), Z11
+	VFMADD231PS  Z8, Z11, Z6
+	VBROADCASTSS (R13)(AX*1), Z12
+	VFMADD231PS  Z8, Z12, Z7
+	DECQ         R10
+	JNE          full_k
+
+full_sum:
+	TESTQ   $0x00000001, flags+88(FP)
+	JE      full_add
+	MOVQ    SI, CX
+	VMOVUPS (CX), Z8
+	VADDPS  Z8, Z0, Z0
+	ADDQ    DI, CX
+	VMOVUPS (CX), Z8
+	VADDPS  Z8, Z1, Z1
+	ADDQ    DI, CX
+	VMOVUPS (CX), Z8
+	VADDPS  Z8, Z2, Z2
+	ADDQ    DI, CX
+	VMOVUPS (CX), Z8
+	VADDPS  Z8, Z3, Z3
+	ADDQ    DI, CX
+	VMOVUPS (CX), Z8
+	VADDPS  Z8, Z4, Z4
+	ADDQ    DI, CX
+	VMOVUPS (CX), Z8
+	VADDPS  Z8, Z5, Z5
+	ADDQ    DI, CX
+	VMOVUPS (CX), Z8
+	VADDPS  Z8, Z6, Z6
+	ADDQ    DI, CX
+	VMOVUPS (CX), Z8
+	VADDPS  Z8, Z7, Z7
+
+full_add:
+	TESTQ   $0x00000002, flags+88(FP)
+	JE      full_col
+	VMOVUPS (R8), Z8
+	VADDPS  Z8, Z0, Z0
+	VADDPS  Z8, Z1, Z1
+	VADDPS  Z8, Z2, Z2
+	VADDPS  Z8, Z3, Z3
+	VADDPS  Z8, Z4, Z4
+	VADDPS  Z8, Z5, Z5
+	VADDPS  Z8, Z6, Z6
+	VADDPS  Z8, Z7, Z7
+
+full_col:
+	TESTQ        $0x00000004, flags+88(FP)
+	JE           full_row
+	MOVQ         bias+80(FP), CX
+	VBROADCASTSS (CX), Z8
+	VADDPS       Z8, Z0, Z0
+	VBROADCASTSS 4(CX), Z8
+	VADDPS       Z8, Z1, Z1
+	VBROADCASTSS 8(CX), Z8
+	VADDPS       Z8, Z2, Z2
+	VBROADCASTSS 12(CX), Z8
+	VADDPS       Z8, Z3, Z3
+	VBROADCASTSS 16(CX), Z8
+	VADDPS       Z8, Z4, Z4
+	VBROADCASTSS 20(CX), Z8
+	VADDPS       Z8, Z5, Z5
+	VBROADCASTSS 24(CX), Z8
+	VADDPS       Z8, Z6, Z6
+	VBROADCASTSS 28(CX), Z8
+	VADDPS       Z8, Z7, Z7
+
+full_row:
+	TESTQ        $0x00000008, flags+88(FP)
+	JE           fullrelu
+	VXORPS       Z8, Z8, Z8
+	VMAXPS       Z0, Z8, Z0
+	VMAXPS       Z1, Z8, Z1
+	VMAXPS       Z2, Z8, Z2
+	VMAXPS       Z3, Z8, Z3
+	VMAXPS       Z4, Z8, Z4
+	VMAXPS       Z5, Z8, Z5
+	VMAXPS       Z6, Z8, Z6
+	VMAXPS       Z7, Z8, Z7
+	TESTQ        $0x00000010, flags+88(FP)
+	JE           fullrelu6
+	VADDPS       Z8, Z0, Z0
+	VADDPS       Z8, Z1, Z1
+	VADDPS       Z8, Z2, Z2
+	VADDPS       Z8, Z3, Z3
+	VADDPS       Z8, Z4, Z4
+	VADDPS       Z8, Z5, Z5
+	VADDPS       Z8, Z6, Z6
+	VADDPS       Z8, Z7, Z7
+	VBROADCASTSS six<>+0(SB), Z8
+	VMINPS       Z0, Z8, Z0
+	VMINPS       Z1, Z8, Z1
+	VMINPS       Z2, Z8, Z2
+	VMINPS       Z3, Z8, Z3
+	VMINPS       Z4, Z8, Z4
+	VMINPS       Z5, Z8, Z5
+	VMINPS       Z6, Z8, Z6
+	VMINPS       Z7, Z8, Z7
+
+fullrelu6:
+fullrelu:
+	MOVQ    SI, CX
+	VMOVUPS Z0, (CX)
+	ADDQ    DI, CX
+	VMOVUPS Z1, (CX)
+	ADDQ    DI, CX
+	VMOVUPS Z2, (CX)
+	ADDQ    DI, CX
+	VMOVUPS Z3, (CX)
+	ADDQ    DI, CX
+	VMOVUPS Z4, (CX)
+	ADDQ    DI, CX
+	VMOVUPS Z5, (CX)
+	ADDQ    DI, CX
+	VMOVUPS Z6, (CX)
+	ADDQ    DI, CX
+	VMOVUPS Z7, (CX)
+	ADDQ    bps+56(FP), DX
+	ADDQ    $+64, SI
+	ADDQ    $+64, R8
+	DECQ    n+0(FP)
+	JNE     full
+	JMP     done
+
+partial:
+	MOVQ  $-1, R9
+	BZHIQ CX, R9, R9
+	KMOVW R9, K1
+
+masked:
+	MOVQ   at+16(FP), CX
+	MOVQ   DX, R9
+	VXORPS Z0, Z0, Z0
+	VXORPS Z1, Z1, Z1
+	VXORPS Z2, Z2, Z2
+	VXORPS Z3, Z3, Z3
+	VXORPS Z4, Z4, Z4
+	VXORPS Z5, Z5, Z5
+	VXORPS Z6, Z6, Z6
+	VXORPS Z7, Z7, Z7
+	MOVQ   k+8(FP), R10
+	TESTQ  R10, R10
+	JE     masked_sum
+
+masked_k:
+	MOVQ         (CX), R11
+	ADDQ         a+24(FP), R11
+	ADDQ         $0x08, CX
+	LEAQ         (R11)(AX*2), R12
+	ADDQ         AX, R12
+	LEAQ         (R12)(AX*2), R13
+	ADDQ         AX, R13
+	VMOVUPS.Z    (R9), K1, Z8
+	ADDQ         BX, R9
+	VBROADCASTSS (R11), Z9
+	VFMADD231PS  Z8, Z9, Z0
+	VBROADCASTSS (R11)(AX*1), Z10
+	VFMADD231PS  Z8, Z10, Z1
+	VBROADCASTSS (R11)(AX*2), Z11
+	VFMADD231PS  Z8, Z11, Z2
+	VBROADCASTSS (R12), Z12
+	VFMADD231PS  Z8, Z12, Z3
+	VBROADCASTSS (R12)(AX*1), Z9
+	VFMADD231PS  Z8, Z9, Z4
+	VBROADCASTSS (R12)(AX*2), Z10
+	VFMADD231PS  Z8, Z10, Z5
+	VBROADCASTSS (R13), Z11
+	VFMADD231PS  Z8, Z11, Z6
+	VBROADCASTSS (R13)(AX*1), Z12
+	VFMADD231PS  Z8, Z12, Z7
+	DECQ         R10
+	JNE          masked_k
+
+masked_sum:
+	TESTQ     $0x00000001, flags+88(FP)
+	JE        masked_add
+	MOVQ      SI, CX
+	VMOVUPS.Z (CX), K1, Z8
+	VADDPS    Z8, Z0, Z0
+	ADDQ      DI, CX
+	VMOVUPS.Z (CX), K1, Z8
+	VADDPS    Z8, Z1, Z1
+	ADDQ      DI, CX
+	VMOVUPS.Z (CX), K1, Z8
+	VADDPS    Z8, Z2, Z2
+	ADDQ      DI, CX
+	VMOVUPS.Z (CX), K1, Z8
+	VADDPS    Z8, Z3, Z3
+	ADDQ      DI, CX
+	VMOVUPS.Z (CX), K1, Z8
+	VADDPS    Z8, Z4, Z4
+	ADDQ      DI, CX
+	VMOVUPS.Z (CX), K1, Z8
+	VADDPS    Z8, Z5, Z5
+	ADDQ      DI, CX
+	VMOVUPS.Z (CX), K1, Z8
+	VADDPS    Z8, Z6, Z6
+	ADDQ      DI, CX
+	VMOVUPS.Z (CX), K1, Z8
+	VADDPS    Z8, Z7, Z7
+
+masked_add:
+	TESTQ     $0x00000002, flags+88(FP)
+	JE        masked_col
+	VMOVUPS.Z (R8), K1, Z8
+	VADDPS    Z8, Z0, Z0
+	VADDPS    Z8, Z1, Z1
+	VADDPS    Z8, Z2, Z2
+	VADDPS    Z8, Z3, Z3
+	VADDPS    Z8, Z4, Z4
+	VADDPS    Z8, Z5, Z5
+	VADDPS    Z8, Z6, Z6
+	VADDPS    Z8, Z7, Z7
+
+masked_col:
+	TESTQ        $0x00000004, flags+88(FP)
+	JE           masked_row
+	MOVQ         bias+80(FP), CX
+	VBROADCASTSS (CX), Z8
+	VADDPS       Z8, Z0, Z0
+	VBROADCASTSS 4(CX), Z8
+	VADDPS       Z8, Z1, Z1
+	VBROADCASTSS 8(CX), Z8
+	VADDPS       Z8, Z2, Z2
+	VBROADCASTSS 12(CX), Z8
+	VADDPS       Z8, Z3, Z3
+	VBROADCASTSS 16(CX), Z8
+	VADDPS       Z8, Z4, Z4
+	VBROADCASTSS 20(CX), Z8
+	VADDPS       Z8, Z5, Z5
+	VBROADCASTSS 24(CX), Z8
+	VADDPS       Z8, Z6, Z6
+	VBROADCASTSS 28(CX), Z8
+	VADDPS       Z8, Z7, Z7
+
+masked_row:
+	TESTQ        $0x00000008, flags+88(FP)
+	JE           maskedrelu
+	VXORPS       Z8, Z8, Z8
+	VMAXPS       Z0, Z8, Z0
+	VMAXPS       Z1, Z8, Z1
+	VMAXPS       Z2, Z8, Z2
+	VMAXPS       Z3, Z8, Z3
+	VMAXPS       Z4, Z8, Z4
+	VMAXPS       Z5, Z8, Z5
+	VMAXPS       Z6, Z8, Z6
+	VMAXPS       Z7, Z8, Z7
+	TESTQ        $0x00000010, flags+88(FP)
+	JE           maskedrelu6
+	VADDPS       Z8, Z0, Z0
+	VADDPS       Z8, Z1, Z1
+	VADDPS       Z8, Z2, Z2
+	VADDPS       Z8, Z3, Z3
+	VADDPS       Z8, Z4, Z4
+	VADDPS       Z8, Z5, Z5
+	VADDPS       Z8, Z6, Z6
+	VADDPS       Z8, Z7, Z7
+	VBROADCASTSS six<>+0(SB), Z8
+	VMINPS       Z0, Z8, Z0
+	VMINPS       Z1, Z8, Z1
+	VMINPS       Z2, Z8, Z2
+	VMINPS       Z3, Z8, Z3
+	VMINPS       Z4, Z8, Z4
+	VMINPS       Z5, Z8, Z5
+	VMINPS       Z6, Z8, Z6
+	VMINPS       Z7, Z8, Z7
+
+maskedrelu6:
+maskedrelu:
+	MOVQ    SI, CX
+	VMOVUPS Z0, K1, (CX)
+	ADDQ    DI, CX
+	VMOVUPS Z1, K1, (CX)
+	ADDQ    DI, CX
+	VMOVUPS Z2, K1, (CX)
+	ADDQ    DI, CX
+	VMOVUPS Z3, K1, (CX)
+	ADDQ    DI, CX
+	VMOVUPS Z4, K1, (CX)
+	ADDQ    DI, CX
+	VMOVUPS Z5, K1, (CX)
+	ADDQ    DI, CX
+	VMOVUPS Z6, K1, (CX)
+	ADDQ    DI, CX
+	VMOVUPS Z7, K1, (CX)
+	ADDQ    bps+56(FP), DX
+	ADDQ    $+64, SI
+	ADDQ    $+64, R8
+	DECQ    n+0(FP)
+	JNE     masked
+
+done:
+	LDMXCSR csr+104(FP)
+	VZEROUPPER
+	RET
+
+// func stem9x1AVX512(n int, k int, at *int, a *float32, ars int, b *float32, bks int, bps int, c *float32, cs int, bias *float32, flags int, last int) (csr uint32)
+// Requires: AVX, AVX512DQ, AVX512F, BMI2, SSE
+TEXT ·stem9x1AVX512(SB), NOSPLIT, $0-108
+	STMXCSR csr+104(FP)
+	LDMXCSR flushing<>+0(SB)
+	MOVQ    ars+32(FP), AX
+	MOVQ    b+40(FP), DX
+	MOVQ    bks+48(FP), BX
+	MOVQ    c+64(FP), SI
+	MOVQ    cs+72(FP), DI
+	MOVQ    bias+80(FP), R8
+	MOVQ    last+96(FP), CX
+	CMPQ    CX, $0x10
+	JNE     partial
+
+full:
+	MOVQ   at+16(FP), CX
+	MOVQ   DX, R9
+	VXORPS Z0, Z0, Z0
+	VXORPS Z1, Z1, Z1
+	VXORPS Z2, Z2, Z2
+	VXORPS Z3, Z3, Z3
+	VXORPS Z4, Z4, Z4
+	VXORPS Z5, Z5, Z5
+	VXORPS Z6, Z6, Z6
+	VXORPS Z7, Z7, Z7
+	VXORPS Z8, Z8, Z8
+	MOVQ   k+8(FP), R10
+	TESTQ  R10, R10
+	JE     full_sum
+
+full_k:
+	MOVQ         (CX), R11
+	ADDQ         a+24(FP), R11
+	ADDQ         $0x08, CX
+	LEAQ         (R11)(AX*2), R12
+	ADDQ         AX, R12
+	LEAQ         (R12)(AX*2), R13
+	ADDQ         AX, R13
+	VMOVUPS      (R9), Z9
+	ADDQ         BX, R9
+	VBROADCASTSS (R11), Z10
+	VFMADD231PS  Z9, Z10, Z0
+	VBROADCASTSS (R11)(AX*1), Z11
+	VFMADD231PS  Z9, Z11, Z1
+	VBROADCASTSS (R11)(AX*2), Z12
+	VFMADD231PS  Z9, Z12, Z2
+	VBROADCASTSS (R12), Z13
+	VFMADD231PS  Z9, Z13, Z3
+	VBROADCASTSS (R12)(AX*1), Z10
+	VFMADD231PS  Z9, Z10, Z4
+	VBROADCASTSS (R12)(AX*2), Z11
+	VFMADD231PS  Z9, Z11, Z5
+	VBROADCASTSS (R13), Z12
+	VFMADD231PS  Z9, Z12, Z6
+	VBROADCASTSS (R13)(AX*1), Z13
+	VFMADD231PS  Z9, Z13, Z7
+	VBROADCASTSS (R13)(AX*2), Z10
+	VFMADD231PS  Z9, Z10, Z8
+	DECQ         R10
+	JNE          full_k
+
+full_sum:
+	TESTQ   $0x00000001, flags+88(FP)
+	JE      full_add
+	MOVQ    SI, CX
+	VMOVUPS (CX), Z9
+	VADDPS  Z9, Z0, Z0
+	ADDQ    DI, CX
+	VMOVUPS (CX), Z9
+	VADDPS  Z9, Z1, Z1
+	ADDQ    DI, CX
+	VMOVUPS (CX), Z9
+	VADDPS  Z9, Z2, Z2
+	ADDQ    DI, CX
+	VMOVUPS (CX), Z9
+	VADDPS  Z9, Z3, Z3
+	ADDQ    DI, CX
+	VMOVUPS (CX), Z9
+	VADDPS  Z9, Z4, Z4
+	ADDQ    DI, CX
+	VMOVUPS (CX), Z9
+	VADDPS  Z9, Z5, Z5
+	ADDQ    DI, CX
+	VMOVUPS (CX), Z9
+	VADDPS  Z9, Z6, Z6
+	ADDQ    DI, CX
+	VMOVUPS (CX), Z9
+	VADDPS  Z9, Z7, Z7
+	ADDQ    DI, CX
+	VMOVUPS (CX), Z9
+	VADDPS  Z9, Z8, Z8
+
+full_add:
+	TESTQ   $0x00000002, flags+88(FP)
+	JE      full_col
+	VMOVUPS (R8), Z9
+	VADDPS  Z9, Z0, Z0
+	VADDPS  Z9, Z1, Z1
+	VADDPS  Z9, Z2, Z2
+	VADDPS  Z9, Z3, Z3
+	VADDPS  Z9, Z4, Z4
+	VADDPS  Z9, Z5, Z5
+	VADDPS  Z9, Z6, Z6
+	VADDPS  Z9, Z7, Z7
+	VADDPS  Z9, Z8, Z8
+
+full_col:
+	TESTQ        $0x00000004, flags+88(FP)
+	JE           full_row
+	MOVQ         bias+80(FP), CX
+	VBROADCASTSS (CX), Z9
+	VADDPS       Z9, Z0, Z0
+	VBROADCASTSS 4(CX), Z9
+	VADDPS       Z9, Z1, Z1
+	VBROADCASTSS 8(CX), Z9
+	VADDPS       Z9, Z2, Z2
+	VBROADCASTSS 12(CX), Z9
+	VADDPS       Z9, Z3, Z3
+	VBROADCASTSS 16(CX), Z9
+	VADDPS       Z9, Z4, Z4
+	VBROADCASTSS 20(CX), Z9
+	VADDPS       Z9, Z5, Z5
+	VBROADCASTSS 24(CX), Z9
+	VADDPS       Z9, Z6, Z6
+	VBROADCASTSS 28(CX), Z9
+	VADDPS       Z9, Z7, Z7
+	VBROADCASTSS 32(CX), Z9
+	VADDPS       Z9, Z8, Z8
+
+full_row:
+	TESTQ        $0x00000008, flags+88(FP)
+	JE           fullrelu
+	VXORPS       Z9, Z9, Z9
+	VMAXPS       Z0, Z9, Z0
+	VMAXPS       Z1, Z9, Z1
+	VMAXPS       Z2, Z9, Z2
+	VMAXPS       Z3, Z9, Z3
+	VMAXPS       Z4, Z9, Z4
+	VMAXPS       Z5, Z9, Z5
+	VMAXPS       Z6, Z9, Z6
+	VMAXPS       Z7, Z9, Z7
+	VMAXPS       Z8, Z9, Z8
+	TESTQ        $0x00000010, flags+88(FP)
+	JE           fullrelu6
+	VADDPS       Z9, Z0, Z0
+	VADDPS       Z9, Z1, Z1
+	VADDPS       Z9, Z2, Z2
+	VADDPS       Z9, Z3, Z3
+	VADDPS       Z9, Z4, Z4
+	VADDPS       Z9, Z5, Z5
+	VADDPS       Z9, Z6, Z6
+	VADDPS       Z9, Z7, Z7
+	VADDPS       Z9, Z8, Z8
+	VBROADCASTSS six<>+0(SB), Z9
+	VMINPS       Z0, Z9, Z0
+	VMINPS       Z1, Z9, Z1
+	VMINPS       Z2, Z9, Z2
+	VMINPS       Z3, Z9, Z3
+	VMINPS       Z4, Z9, Z4
+	VMINPS       Z5, Z9, Z5
+	VMINPS       Z6, Z9, Z6
+	VMINPS       Z7, Z9, Z7
+	VMINPS       Z8, Z9, Z8
+
+fullrelu6:
+fullrelu:
+	MOVQ    SI, CX
+	VMOVUPS Z0, (CX)
+	ADDQ    DI, CX
+	VMOVUPS Z1, (CX)
+	ADDQ    DI, CX
+	VMOVUPS Z2, (CX)
+	ADDQ    DI, CX
+	VMOVUPS Z3, (CX)
+	ADDQ    DI, CX
+	VMOVUPS Z4, (CX)
+	ADDQ    DI, CX
+	VMOVUPS Z5, (CX)
+	ADDQ    DI, CX
+	VMOVUPS Z6, (CX)
+	ADDQ    DI, CX
+	VMOVUPS Z7, (CX)
+	ADDQ    DI, CX
+	VMOVUPS Z8, (CX)
+	ADDQ    bps+56(FP), DX
+	ADDQ    $+64, SI
+	ADDQ    $+64, R8
+	DECQ    n+0(FP)
+	JNE     full
+	JMP     done
+
+partial:
+	MOVQ  $-1, R9
+	BZHIQ CX, R9, R9
+	KMOVW R9, K1
+
+masked:
+	MOVQ   at+16(FP), CX
+	MOVQ   DX, R9
+	VXORPS Z0, Z0, Z0
+	VXORPS Z1, Z1, Z1
+	VXORPS Z2, Z2, Z2
+	VXORPS Z3, Z3, Z3
+	VXORPS Z4, Z4, Z4
+	VXORPS Z5, Z5, Z5
+	VXORPS Z6, Z6, Z6
+	VXORPS Z7, Z7, Z7
+	VXORPS Z8, Z8, Z8
+	MOVQ   k+8(FP), R10
+	TESTQ  R10, R10
+	JE     masked_sum
+
+masked_k:
+	MOVQ         (CX), R11
+	ADDQ         a+24(FP), R11
+	ADDQ         $0x08, CX
+	LEAQ         (R11)(AX*2), R12
+	ADDQ         AX, R12
+	LEAQ         (R12)(AX*2), R13
+	ADDQ         AX, R13
+	VMOVUPS.Z    (R9), K1, Z9
+	ADDQ         BX, R9
+	VBROADCASTSS (R11), Z10
+	VFMADD231PS  Z9, Z10, Z0
+	VBROADCASTSS (R11)(AX*1), Z11
+	VFMADD231PS  Z9, Z11, Z1
+	VBROADCASTSS (R11)(AX*2), Z12
+	VFMADD231PS  Z9, Z12, Z2
+	VBROADCASTSS (R12), Z13
+	VFMADD231PS  Z9, Z13, Z3
+	VBROADCASTSS (R12)(AX*1), Z10
+	VFMADD231PS  Z9, Z10, Z4
+	VBROADCASTSS (R12)(AX*2), Z11
+	VFMADD231PS  Z9, Z11, Z5
+	VBROADCASTSS (R13), Z12
+	VFMADD231PS  Z9, Z12, Z6
+	VBROADCASTSS (R13)(AX*1), Z13
+	VFMADD231PS  Z9, Z13, Z7
+	VBROADCASTSS (R13)(AX*2), Z10
+	VFMADD231PS  Z9, Z10, Z8
+	DECQ         R10
+	JNE          masked_k
+
+masked_sum:
+	TESTQ     $0x00000001, flags+88(FP)
+	JE        masked_add
+	MOVQ      SI, CX
+	VMOVUPS.Z (CX), K1, Z9
+	VADDPS    Z9, Z0, Z0
+	ADDQ      DI, CX
+	VMOVUPS.Z (CX), K1, Z9
+	VADDPS    Z9, Z1, Z1
+	ADDQ      DI, CX
+	VMOVUPS.Z (CX), K1, Z9
+	VADDPS    Z9, Z2, Z2
+	ADDQ      DI, CX
+	VMOVUPS.Z (CX), K1, Z9
+	VADDPS    Z9, Z3, Z3
+	ADDQ      DI, CX
+	VMOVUPS.Z (CX), K1, Z9
+	VADDPS    Z9, Z4, Z4
+	ADDQ      DI, CX
+	VMOVUPS.Z (CX), K1, Z9
+	VADDPS    Z9, Z5, Z5
+	ADDQ      DI, CX
+	VMOVUPS.Z (CX), K1, Z9
+	VADDPS    Z9, Z6, Z6
+	ADDQ      DI, CX
+	VMOVUPS.Z (CX), K1, Z9
+	VADDPS    Z9, Z7, Z7
+	ADDQ      DI, CX
+	VMOVUPS.Z (CX), K1, Z9
+	VADDPS    Z9, Z8, Z8
+
+masked_add:
+	TESTQ     $0x00000002, flags+88(FP)
+	JE        masked_col
+	VMOVUPS.Z (R8), K1, Z9
+	VADDPS    Z9, Z0, Z0
+	VADDPS    Z9, Z1, Z1
+	VADDPS    Z9, Z2, Z2
+	VADDPS    Z9, Z3, Z3
+	VADDPS    Z9, Z4, Z4
+	VADDPS    Z9, Z5, Z5
+	VADDPS    Z9, Z6, Z6
+	VADDPS    Z9, Z7, Z7
+	VADDPS    Z9, Z8, Z8
+
+masked_col:
+	TESTQ        $0x00000004, flags+88(FP)
+	JE           masked_row
+	MOVQ         bias+80(FP), CX
+	VBROADCASTSS (CX), Z9
+	VADDPS       Z9, Z0, Z0
+	VBROADCASTSS 4(CX), Z9
+	VADDPS       Z9, Z1, Z1
+	VBROADCASTSS 8(CX), Z9
+	VADDPS       Z9, Z2, Z2
+	VBROADCASTSS 12(CX), Z9
+	VADDPS       Z9, Z3, Z3
+	VBROADCASTSS 16(CX), Z9
+	VADDPS       Z9, Z4, Z4
+	VBROADCASTSS 20(CX), Z9
+	VADDPS       Z9, Z5, Z5
+	VBROADCASTSS 24(CX), Z9
+	VADDPS       Z9, Z6, Z6
+	VBROADCASTSS 28(CX), Z9
+	VADDPS       Z9, Z7, Z7
+	VBROADCASTSS 32(CX), Z9
+	VADDPS       Z9, Z8, Z8
+
+masked_row:
+	TESTQ        $0x00000008, flags+88(FP)
+	JE           maskedrelu
+	VXORPS       Z9, Z9, Z9
+	VMAXPS       Z0, Z9, Z0
+	VMAXPS       Z1, Z9, Z1
+	VMAXPS       Z2, Z9, Z2
+	VMAXPS       Z3, Z9, Z3
+	VMAXPS       Z4, Z9, Z4
+	VMAXPS       Z5, Z9, Z5
+	VMAXPS       Z6, Z9, Z6
+	VMAXPS       Z7, Z9, Z7
+	VMAXPS       Z8, Z9, Z8
+	TESTQ        $0x00000010, flags+88(FP)
+	JE           maskedrelu6
+	VADDPS       Z9, Z0, Z0
+	VADDPS       Z9, Z1, Z1
+	VADDPS       Z9, Z2, Z2
+	VADDPS       Z9, Z3, Z3
+	VADDPS       Z9, Z4, Z4
+	VADDPS       Z9, Z5, Z5
+	VADDPS       Z9, Z6, Z6
+	VADDPS       Z9, Z7, Z7
+	VADDPS       Z9, Z8, Z8
+	VBROADCASTSS six<>+0(SB), Z9
+	VMINPS       Z0, Z9, Z0
+	VMINPS       Z1, Z9, Z1
+	VMINPS       Z2, Z9, Z2
+	VMINPS       Z3, Z9, Z3
+	VMINPS       Z4, Z9, Z4
+	VMINPS       Z5, Z9, Z5
+	VMINPS       Z6, Z9, Z6
+	VMINPS       Z7, Z9, Z7
+	VMINPS       Z8, Z9, Z8
+
+maskedrelu6:
+maskedrelu:
+	MOVQ    SI, CX
+	VMOVUPS Z0, K1, (CX)
+	ADDQ    DI, CX
+	VMOVUPS Z1, K1, (CX)
+	ADDQ    DI, CX
+	VMOVUPS Z2, K1, (CX)
+	ADDQ    DI, CX
+	VMOVUPS Z3, K1, (CX)
+	ADDQ    DI, CX
+	VMOVUPS Z4, K1, (CX)
+	ADDQ    DI, CX
+	VMOVUPS Z5, K1, (CX)
+	ADDQ    DI, CX
+	VMOVUPS Z6, K1, (CX)
+	ADDQ    DI, CX
+	VMOVUPS Z7, K1, (CX)
+	ADDQ    DI, CX
+	VMOVUPS Z8, K1, (CX)
+	ADDQ    bps+56(FP), DX
+	ADDQ    $+64, SI
+	ADDQ    $+64, R8
+	DECQ    n+0(FP)
+	JNE     masked
+
+done:
+	LDMXCSR csr+104(FP)
+	VZEROUPPER
+	RET
+
+// func stem10x1AVX512(n int, k int, at *int, a *float32, ars int, b *float32, bks int, bps int, c *float32, cs int, bias *float32, flags int, last int) (csr uint32)
+// Requires: AVX, AVX512DQ, AVX512F, BMI2, SSE
+TEXT ·stem10x1AVX512(SB), NOSPLIT, $0-108
+	STMXCSR csr+104(FP)
+	LDMXCSR flushing<>+0(SB)
+	MOVQ    ars+32(FP), AX
+	MOVQ    b+40(FP), DX
+	MOVQ    bks+48(FP), BX
+	MOVQ    c+64(FP), SI
+	MOVQ    cs+72(FP), DI
+	MOVQ    bias+80(FP), R8
+	MOVQ    last+96(FP), CX
+	CMPQ    CX, $0x10
+	JNE     partial
+
+full:
+	MOVQ   at+16(FP), CX
+	MOVQ   DX, R9
+	VXORPS Z0, Z0, Z0
+	VXORPS Z1, Z1, Z1
+	VXORPS Z2, Z2, Z2
+	VXORPS Z3, Z3, Z3
+	VXORPS Z4, Z4, Z4
+	VXORPS Z5, Z5, Z5
+	VXORPS Z6, Z6, Z6
+	VXORPS Z7, Z7, Z7
+	VXORPS Z8, Z8, Z8
+	VXORPS Z9, Z9, Z9
+	MOVQ   k+8(FP), R10
+	TESTQ  R10, R10
+	JE     full_sum
+
+full_k:
+	MOVQ         (CX), R11
+	ADDQ         a+24(FP), R11
+	ADDQ         $0x08, CX
+	LEAQ         (R11)(AX*2), R12
+	ADDQ         AX, R12
+	LEAQ         (R12)(AX*2), R13
+	ADDQ         AX, R13
+	LEAQ         (R13)(AX*2), R14
+	ADDQ         AX, R14
+	VMOVUPS      (R9), Z10
+	ADDQ         BX, R9
+	VBROADCASTSS (R11), Z11
+	VFMADD231PS  Z10, Z11, Z0
+	VBROADCASTSS (R11)(AX*1), Z12
+	VFMADD231PS  Z10, Z12, Z1
+	VBROADCASTSS (R11)(AX*2), Z13
+	VFMADD231PS  Z10, Z13, Z2
+	VBROADCASTSS (R12), Z14
+	VFMADD231PS  Z10, Z14, Z3
+	VBROADCASTSS (R12)(AX*1), Z11
+	VFMADD231PS  Z10, Z11, Z4
+	VBROADCASTSS (R12)(AX*2), Z12
+	VFMADD231PS  Z10, Z12, Z5
+	VBROADCASTSS (R13), Z13
+	VFMADD231PS  Z10, Z13, Z6
+	VBROADCASTSS (R13)(AX*1), Z14
+	VFMADD231PS  Z10, Z14, Z7
+	VBROADCASTSS (R13)(AX*2), Z11
+	VFMADD231PS  Z10, Z11, Z8
+	VBROADCASTSS (R14), Z12
+	VFMADD231PS  Z10, Z12, Z9
+	DECQ         R10
+	JNE          full_k
+
+full_sum:
+	TESTQ   $0x00000001, flags+88(FP)
+	JE      full_add
+	MOVQ    SI, CX
+	VMOVUPS (CX), Z10
+	VADDPS  Z10, Z0, Z0
+	ADDQ    DI, CX
+	VMOVUPS (CX), Z10
+	VADDPS  Z10, Z1, Z1
+	ADDQ    DI, CX
+	VMOVUPS (CX), Z10
+	VADDPS  Z10, Z2, Z2
+	ADDQ    DI, CX
+	VMOVUPS (CX), Z10
+	VADDPS  Z10, Z3, Z3
+	ADDQ    DI, CX
+	VMOVUPS (CX), Z10
+	VADDPS  Z10, Z4, Z4
+	ADDQ    DI, CX
+	VMOVUPS (CX), Z10
+	VADDPS  Z10, Z5, Z5
+	ADDQ    DI, CX
+	VMOVUPS (CX), Z10
+	VADDPS  Z10, Z6, Z6
+	ADDQ    DI, CX
+	VMOVUPS (CX), Z10
+	VADDPS  Z10, Z7, Z7
+	ADDQ    DI, CX
+	VMOVUPS (CX), Z10
+	VADDPS  Z10, Z8, Z8
+	ADDQ    DI, CX
+	VMOVUPS (CX), Z10
+	VADDPS  Z10, Z9, Z9
+
+full_add:
+	TESTQ   $0x00000002, flags+88(FP)
+	JE      full_col
+	VMOVUPS (R8), Z10
+	VADDPS  Z10, Z0, Z0
+	VADDPS  Z10, Z1, Z1
+	VADDPS  Z10, Z2, Z2
+	VADDPS  Z10, Z3, Z3
+	VADDPS  Z10, Z4, Z4
+	VADDPS  Z10, Z5, Z5
+	VADDPS  Z10, Z6, Z6
+	VADDPS  Z10, Z7, Z7
+	VADDPS  Z10, Z8, Z8
+	VADDPS  Z10, Z9, Z9
+
+full_col:
+	TESTQ        $0x00000004, flags+88(FP)
+	JE           full_row
+	MOVQ         bias+80(FP), CX
+	VBROADCASTSS (CX), Z10
+	VADDPS       Z10, Z0, Z0
+	VBROADCASTSS 4(CX), Z10
+	VADDPS       Z10, Z1, Z1
+	VBROADCASTSS 8(CX), Z10
+	VADDPS       Z10, Z2, Z2
+	VBROADCASTSS 12(CX), Z10
+	VADDPS       Z10, Z3, Z3
+	VBROADCASTSS 16(CX), Z10
+	VADDPS       Z10, Z4, Z4
+	VBROADCASTSS 20(CX), Z10
+	VADDPS       Z10, Z5, Z5
+	VBROADCASTSS 24(CX), Z10
+	VADDPS       Z10, Z6, Z6
+	VBROADCASTSS 28(CX), Z10
+	VADDPS       Z10, Z7, Z7
+	VBROADCASTSS 32(CX), Z10
+	VADDPS       Z10, Z8, Z8
+	VBROADCASTSS 36(CX), Z10
+	VADDPS       Z10, Z9, Z9
+
+full_row:
+	TESTQ        $0x00000008, flags+88(FP)
+	JE           fullrelu
+	VXORPS       Z10, Z10, Z10
+	VMAXPS       Z0, Z10, Z0
+	VMAXPS       Z1, Z10, Z1
+	VMAXPS       Z2, Z10, Z2
+	VMAXPS       Z3, Z10, Z3
+	VMAXPS       Z4, Z10, Z4
+	VMAXPS       Z5, Z10, Z5
+	VMAXPS       Z6, Z10, Z6
+	VMAXPS       Z7, Z10, Z7
+	VMAXPS       Z8, Z10, Z8
+	VMAXPS       Z9, Z10, Z9
+	TESTQ        $0x00000010, flags+88(FP)
+	JE           fullrelu6
+	VADDPS       Z10, Z0, Z0
+	VADDPS       Z10, Z1, Z1
+	VADDPS       Z10, Z2, Z2
+	VADDPS       Z10, Z3, Z3
+	VADDPS       Z10, Z4, Z4
+	VADDPS       Z10, Z5, Z5
+	VADDPS       Z10, Z6, Z6
+	VADDPS       Z10, Z7, Z7
+	VADDPS       Z10, Z8, Z8
+	VADDPS       Z10, Z9, Z9
+	VBROADCASTSS six<>+0(SB), Z10
+	VMINPS       Z0, Z10, Z0
+	VMINPS       Z1, Z10, Z1
+	VMINPS       Z2, Z10, Z2
+	VMINPS       Z3, Z10, Z3
+	VMINPS       Z4, Z10, Z4
+	VMINPS       Z5, Z10, Z5
+	VMINPS       Z6, Z10, Z6
+	VMINPS       Z7, Z10, Z7
+	VMINPS       Z8, Z10, Z8
+	VMINPS       Z9, Z10, Z9
+
+fullrelu6:
+fullrelu:
+	MOVQ    SI, CX
+	VMOVUPS Z0, (CX)
+	ADDQ    DI, CX
+	VMOVUPS Z1, (CX)
+	ADDQ    DI, CX
+	VMOVUPS Z2, (CX)
+	ADDQ    DI, CX
+	VMOVUPS Z3, (CX)
+	ADDQ    DI, CX
+	VMOVUPS Z4, (CX)
+	ADDQ    DI, CX
+	VMOVUPS Z5, (CX)
+	ADDQ    DI, CX
+	VMOVUPS Z6, (CX)
+	ADDQ    DI, CX
+	VMOVUPS Z7, (CX)
+	ADDQ    DI, CX
+	VMOVUPS Z8, (CX)
+	ADDQ    DI, CX
+	VMOVUPS Z9, (CX)
+	ADDQ    bps+56(FP), DX
+	ADDQ    $+64, SI
+	ADDQ    $+64, R8
+	DECQ    n+0(FP)
+	JNE     full
+	JMP     done
+
+partial:
+	MOVQ  $-1, R9
+	BZHIQ CX, R9, R9
+	KMOVW R9, K1
+
+masked:
+	MOVQ   at+16(FP), CX
+	MOVQ   DX, R9
+	VXORPS Z0, Z0, Z0
+	VXORPS Z1, Z1, Z1
+	VXORPS Z2, Z2, Z2
+	VXORPS Z3, Z3, Z3
+	VXORPS Z4, Z4, Z4
+	VXORPS Z5, Z5, Z5
+	VXORPS Z6, Z6, Z6
+	VXORPS Z7, Z7, Z7
+	VXORPS Z8, Z8, Z8
+	VXORPS Z9, Z9, Z9
+	MOVQ   k+8(FP), R10
+	TESTQ  R10, R10
+	JE     masked_sum
+
+masked_k:
+	MOVQ         (CX), R11
+	ADDQ         a+24(FP), R11
+	ADDQ         $0x08, CX
+	LEAQ         (R11)(AX*2), R12
+	ADDQ         AX, R12
+	LEAQ         (R12)(AX*2), R13
+	ADDQ         AX, R13
+	LEAQ         (R13)(AX*2), R14
+	ADDQ         AX, R14
+	VMOVUPS.Z    (R9), K1, Z10
+	ADDQ         BX, R9
+	VBROADCASTSS (R11), Z11
+	VFMADD231PS  Z10, Z11, Z0
+	VBROADCASTSS (R11)(AX*1), Z12
+	VFMADD231PS  Z10, Z12, Z1
+	VBROADCASTSS (R11)(AX*2), Z13
+	VFMADD231PS  Z10, Z13, Z2
+	VBROADCASTSS (R12), Z14
+	VFMADD231PS  Z10, Z14, Z3
+	VBROADCASTSS (R12)(AX*1), Z11
+	VFMADD231PS  Z10, Z11, Z4
+	VBROADCASTSS (R12)(AX*2), Z12
+	VFMADD231PS  Z10, Z12, Z5
+	VBROADCASTSS (R13), Z13
+	VFMADD231PS  Z10, Z13, Z6
+	VBROADCASTSS (R13)(AX*1), Z14
+	VFMADD231PS  Z10, Z14, Z7
+	VBROADCASTSS (R13)(AX*2), Z11
+	VFMADD231PS  Z10, Z11, Z8
+	VBROADCASTSS (R14), Z12
+	VFMADD231PS  Z10, Z12, Z9
+	DECQ         R10
+	JNE          masked_k
+
+masked_sum:
+	TESTQ     $0x00000001, flags+88(FP)
+	JE        masked_add
+	MOVQ      SI, CX
+	VMOVUPS.Z (CX), K1, Z10
+	VADDPS    Z10, Z0, Z0
+	ADDQ      DI, CX
+	VMOVUPS.Z (CX), K1, Z10
+	VADDPS    Z10, Z1, Z1
+	ADDQ      DI, CX
+	VMOVUPS.Z (CX), K1, Z10
+	VADDPS    Z10, Z2, Z2
+	ADDQ      DI, CX
+	VMOVUPS.Z (CX), K1, Z10
+	VADDPS    Z10, Z3, Z3
+	ADDQ      DI, CX
+	VMOVUPS.Z (CX), K1, Z10
+	VADDPS    Z10, Z4, Z4
+	ADDQ      DI, CX
+	VMOVUPS.Z (CX), K1, Z10
+	VADDPS    Z10, Z5, Z5
+	ADDQ      DI, CX
+	VMOVUPS.Z (CX), K1, Z10
+	VADDPS    Z10, Z6, Z6
+	ADDQ      DI, CX
+	VMOVUPS.Z (CX), K1, Z10
+	VADDPS    Z10, Z7, Z7
+	ADDQ      DI, CX
+	VMOVUPS.Z (CX), K1, Z10
+	VADDPS    Z10, Z8, Z8
+	ADDQ      DI, CX
+	VMOVUPS.Z (CX), K1, Z10
+	VADDPS    Z10, Z9, Z9
+
+masked_add:
+	TESTQ     $0x00000002, flags+88(FP)
+	JE        masked_col
+	VMOVUPS.Z (R8), K1, Z10
+	VADDPS    Z10, Z0, Z0
+	VADDPS    Z10, Z1, Z1
+	VADDPS    Z10, Z2, Z2
+	VADDPS    Z10, Z3, Z3
+	VADDPS    Z10, Z4, Z4
+	VADDPS    Z10, Z5, Z5
+	VADDPS    Z10, Z6, Z6
+	VADDPS    Z10, Z7, Z7
+	VADDPS    Z10, Z8, Z8
+	VADDPS    Z10, Z9, Z9
+
+masked_col:
+	TESTQ        $0x00000004, flags+88(FP)
+	JE           masked_row
+	MOVQ         bias+80(FP), CX
+	VBROADCASTSS (CX), Z10
+	VADDPS       Z10, Z0, Z0
+	VBROADCASTSS 4(CX), Z10
+	VADDPS       Z10, Z1, Z1
+	VBROADCASTSS 8(CX), Z10
+	VADDPS       Z10, Z2, Z2
+	VBROADCASTSS 12(CX), Z10
+	VADDPS       Z10, Z3, Z3
+	VBROADCASTSS 16(CX), Z10
+	VADDPS       Z10, Z4, Z4
+	VBROADCASTSS 20(CX), Z10
+	VADDPS       Z10, Z5, Z5
+	VBROADCASTSS 24(CX), Z10
+	VADDPS       Z10, Z6, Z6
+	VBROADCASTSS 28(CX), Z10
+	VADDPS       Z10, Z7, Z7
+	VBROADCASTSS 32(CX), Z10
+	VADDPS       Z10, Z8, Z8
+	VBROADCASTSS 36(CX), Z10
+	VADDPS       Z10, Z9, Z9
+
+masked_row:
+	TESTQ        $0x00000008, flags+88(FP)
+	JE           maskedrelu
+	VXORPS       Z10, Z10, Z10
+	VMAXPS       Z0, Z10, Z0
+	VMAXPS       Z1, Z10, Z1
+	VMAXPS       Z2, Z10, Z2
+	VMAXPS       Z3, Z10, Z3
+	VMAXPS       Z4, Z10, Z4
+	VMAXPS       Z5, Z10, Z5
+	VMAXPS       Z6, Z10, Z6
+	VMAXPS       Z7, Z10, Z7
+	VMAXPS       Z8, Z10, Z8
+	VMAXPS       Z9, Z10, Z9
+	TESTQ        $0x00000010, flags+88(FP)
+	JE           maskedrelu6
+	VADDPS       Z10, Z0, Z0
+	VADDPS       Z10, Z1, Z1
+	VADDPS       Z10, Z2, Z2
+	VADDPS       Z10, Z3, Z3
+	VADDPS       Z10, Z4, Z4
+	VADDPS       Z10, Z5, Z5
+	VADDPS       Z10, Z6, Z6
+	VADDPS       Z10, Z7, Z7
+	VADDPS       Z10, Z8, Z8
+	VADDPS       Z10, Z9, Z9
+	VBROADCASTSS six<>+0(SB), Z10
+	VMINPS       Z0, Z10, Z0
+	VMINPS       Z1, Z10, Z1
+	VMINPS       Z2, Z10, Z2
+	VMINPS       Z3, Z10, Z3
+	VMINPS       Z4, Z10, Z4
+	VMINPS       Z5, Z10, Z5
+	VMINPS       Z6, Z10, Z6
+	VMINPS       Z7, Z10, Z7
+	VMINPS       Z8, Z10, Z8
+	VMINPS       Z9, Z10, Z9
+
+maskedrelu6:
+maskedrelu:
+	MOVQ    SI, CX
+	VMOVUPS Z0, K1, (CX)
+	ADDQ    DI, CX
+	VMOVUPS Z1, K1, (CX)
+	ADDQ    DI, CX
+	VMOVUPS Z2, K1, (CX)
+	ADDQ    DI, CX
+	VMOVUPS Z3, K1, (CX)
+	ADDQ    DI, CX
+	VMOVUPS Z4, K1, (CX)
+	ADDQ    DI, CX
+	VMOVUPS Z5, K1, (CX)
+	ADDQ    DI, CX
+	VMOVUPS Z6, K1, (CX)
+	ADDQ    DI, CX
+	VMOVUPS Z7, K1, (CX)
+	ADDQ    DI, CX
+	VMOVUPS Z8, K1, (CX)
+	ADDQ    DI, CX
+	VMOVUPS Z9, K1, (CX)
+	ADDQ    bps+56(FP), DX
+	ADDQ    $+64, SI
+	ADDQ    $+64, R8
+	DECQ    n+0(FP)
+	JNE     masked
+
+done:
+	LDMXCSR csr+104(FP)
+	VZEROUPPER
+	RET
+
+// func stem11x1AVX512(n int, k int, at *int, a *float32, ars int, b *float32, bks int, bps int, c *float32, cs int, bias *float32, flags int, last int) (csr uint32)
+// Requires: AVX, AVX512DQ, AVX512F, BMI2, SSE
+TEXT ·stem11x1AVX512(SB), NOSPLIT, $0-108
+	STMXCSR csr+104(FP)
+	LDMXCSR flushing<>+0(SB)
+	MOVQ    ars+32(FP), AX
+	MOVQ    b+40(FP), DX
+	MOVQ    bks+48(FP), BX
+	MOVQ    c+64(FP), SI
+	MOVQ    cs+72(FP), DI
+	MOVQ    bias+80(FP), R8
+	MOVQ    last+96(FP), CX
+	CMPQ    CX, $0x10
+	JNE     partial
+
+full:
+	MOVQ   at+16(FP), CX
+	MOVQ   DX, R9
+	VXORPS Z0, Z0, Z0
+	VXORPS Z1, Z1, Z1
+	VXORPS Z2, Z2, Z2
+	VXORPS Z3, Z3, Z3
+	VXORPS Z4, Z4, Z4
+	VXORPS Z5, Z5, Z5
+	VXORPS Z6, Z6, Z6
+	VXORPS Z7, Z7, Z7
+	VXORPS Z8, Z8, Z8
+	VXORPS Z9, Z9, Z9
+	VXORPS Z10, Z10, Z10
+	MOVQ   k+8(FP), R10
+	TESTQ  R10, R10
+	JE     full_sum
+
+full_k:
+	MOVQ         (CX), R11
+	ADDQ         a+24(FP), R11
+	ADDQ         $0x08, CX
+	LEAQ         (R11)(AX*2), R12
+	ADDQ         AX, R12
+	LEAQ         (R12)(AX*2), R13
+	ADDQ         AX, R13
+	LEAQ         (R13)(AX*2), R14
+	ADDQ         AX, R14
+	VMOVUPS      (R9), Z11
+	ADDQ         BX, R9
+	VBROADCASTSS (R11), Z12
+	VFMADD231PS  Z11, Z12, Z0
+	VBROADCASTSS (R11)(AX*1), Z13
+	VFMADD231PS  Z11, Z13, Z1
+	VBROADCASTSS (R11)(AX*2), Z14
+	VFMADD231PS  Z11, Z14, Z2
+	VBROADCASTSS (R12), Z15
+	VFMADD231PS  Z11, Z15, Z3
+	VBROADCASTSS (R12)(AX*1), Z12
+	VFMADD231PS  Z11, Z12, Z4
+	VBROADCASTSS (R12)(AX*2), Z13
+	VFMADD231PS  Z11, Z13, Z5
+	VBROADCASTSS (R13), Z14
+	VFMADD231PS  Z11, Z14, Z6
+	VBROADCASTSS (R13)(AX*1), Z15
+	VFMADD231PS  Z11, Z15, Z7
+	VBROADCASTSS (R13)(AX*2), Z12
+	VFMADD231PS  Z11, Z12, Z8
+	VBROADCASTSS (R14), Z13
+	VFMADD231PS  Z11, Z13, Z9
+	VBROADCASTSS (R14)(AX*1), Z14
+	VFMADD231PS  Z11, Z14, Z10
+	DECQ         R10
+	JNE          full_k
+
+full_sum:
+	TESTQ   $0x00000001, flags+88(FP)
+	JE      full_add
+	MOVQ    SI, CX
+	VMOVUPS (CX), Z11
+	VADDPS  Z11, Z0, Z0
+	ADDQ    DI, CX
+	VMOVUPS (CX), Z11
+	VADDPS  Z11, Z1, Z1
+	ADDQ    DI, CX
+	VMOVUPS (CX), Z11
+	VADDPS  Z11, Z2, Z2
+	ADDQ    DI, CX
+	VMOVUPS (CX), Z11
+	VADDPS  Z11, Z3, Z3
+	ADDQ    DI, CX
+	VMOVUPS (CX), Z11
+	VADDPS  Z11, Z4, Z4
+	ADDQ    DI, CX
+	VMOVUPS (CX), Z11
+	VADDPS  Z11, Z5, Z5
+	ADDQ    DI, CX
+	VMOVUPS (CX), Z11
+	VADDPS  Z11, Z6, Z6
+	ADDQ    DI, CX
+	VMOVUPS (CX), Z11
+	VADDPS  Z11, Z7, Z7
+	ADDQ    DI, CX
+	VMOVUPS (CX), Z11
+	VADDPS  Z11, Z8, Z8
+	ADDQ    DI, CX
+	VMOVUPS (CX), Z11
+	VADDPS  Z11, Z9, Z9
+	ADDQ    DI, CX
+	VMOVUPS (CX), Z11
+	VADDPS  Z11, Z10, Z10
+
+full_add:
+	TESTQ   $0x00000002, flags+88(FP)
+	JE      full_col
+	VMOVUPS (R8), Z11
+	VADDPS  Z11, Z0, Z0
+	VADDPS  Z11, Z1, Z1
+	VADDPS  Z11, Z2, Z2
+	VADDPS  Z11, Z3, Z3
+	VADDPS  Z11, Z4, Z4
+	VADDPS  Z11, Z5, Z5
+	VADDPS  Z11, Z6, Z6
+	VADDPS  Z11, Z7, Z7
+	VADDPS  Z11, Z8, Z8
+	VADDPS  Z11, Z9, Z9
+	VADDPS  Z11, Z10, Z10
+
+full_col:
+	TESTQ        $0x00000004, flags+88(FP)
+	JE           full_row
+	MOVQ         bias+80(FP), CX
+	VBROADCASTSS (CX), Z11
+	VADDPS       Z11, Z0, Z0
+	VBROADCASTSS 4(CX), Z11
+	VADDPS       Z11, Z1, Z1
+	VBROADCASTSS 8(CX), Z11
+	VADDPS       Z11, Z2, Z2
+	VBROADCASTSS 12(CX), Z11
+	VADDPS       Z11, Z3, Z3
+	VBROADCASTSS 16(CX), Z11
+	VADDPS       Z11, Z4, Z4
+	VBROADCASTSS 20(CX), Z11
+	VADDPS       Z11, Z5, Z5
+	VBROADCASTSS 24(CX), Z11
+	VADDPS       Z11, Z6, Z6
+	VBROADCASTSS 28(CX), Z11
+	VADDPS       Z11, Z7, Z7
+	VBROADCASTSS 32(CX), Z11
+	VADDPS       Z11, Z8, Z8
+	VBROADCASTSS 36(CX), Z11
+	VADDPS       Z11, Z9, Z9
+	VBROADCASTSS 40(CX), Z11
+	VADDPS       Z11, Z10, Z10
+
+full_row:
+	TESTQ        $0x00000008, flags+88(FP)
+	JE           fullrelu
+	VXORPS       Z11, Z11, Z11
+	VMAXPS       Z0, Z11, Z0
+	VMAXPS       Z1, Z11, Z1
+	VMAXPS       Z2, Z11, Z2
+	VMAXPS       Z3, Z11, Z3
+	VMAXPS       Z4, Z11, Z4
+	VMAXPS       Z5, Z11, Z5
+	VMAXPS       Z6, Z11, Z6
+	VMAXPS       Z7, Z11, Z7
+	VMAXPS       Z8, Z11, Z8
+	VMAXPS       Z9, Z11, Z9
+	VMAXPS       Z10, Z11, Z10
+	TESTQ        $0x00000010, flags+88(FP)
+	JE           fullrelu6
+	VADDPS       Z11, Z0, Z0
+	VADDPS       Z11, Z1, Z1
+	VADDPS       Z11, Z2, Z2
+	VADDPS       Z11, Z3, Z3
+	VADDPS       Z11, Z4, Z4
+	VADDPS       Z11, Z5, Z5
+	VADDPS       Z11, Z6, Z6
+	VADDPS       Z11, Z7, Z7
+	VADDPS       Z11, Z8, Z8
+	VADDPS       Z11, Z9, Z9
+	VADDPS       Z11, Z10, Z10
+	VBROADCASTSS six<>+0(SB), Z11
+	VMINPS       Z0, Z11, Z0
+	VMINPS       Z1, Z11, Z1
+	VMINPS       Z2, Z11, Z2
+	VMINPS       Z3, Z11, Z3
+	VMINPS       Z4, Z11, Z4
+	VMINPS       Z5, Z11, Z5
+	VMINPS       Z6, Z11, Z6
+	VMINPS       Z7, Z11, Z7
+	VMINPS       Z8, Z11, Z8
+	VMINPS       Z9, Z11, Z9
+	VMINPS       Z10, Z11, Z10
+
+fullrelu6:
+fullrelu:
+	MOVQ    SI, CX
+	VMOVUPS Z0, (CX)
+	ADDQ    DI, CX
+	VMOVUPS Z1, (CX)
+	ADDQ    DI, CX
+	VMOVUPS Z2, (CX)
+	ADDQ    DI, CX
+	VMOVUPS Z3, (CX)
+	ADDQ    DI, CX
+	VMOVUPS Z4, (CX)
+	ADDQ    DI, CX
+	VMOVUPS Z5, (CX)
+	ADDQ    DI, CX
+	VMOVUPS Z6, (CX)
+	ADDQ    DI, CX
+	VMOVUPS Z7, (CX)
+	ADDQ    DI, CX
+	VMOVUPS Z8, (CX)
+	ADDQ    DI, CX
+	VMOVUPS Z9, (CX)
+	ADDQ    DI, CX
+	VMOVUPS Z10, (CX)
+	ADDQ    bps+56(FP), DX
+	ADDQ    $+64, SI
+	ADDQ    $+64, R8
+	DECQ    n+0(FP)
+	JNE     full
+	JMP     done
+
+partial:
+	MOVQ  $-1, R9
+	BZHIQ CX, R9, R9
+	KMOVW R9, K1
+
+masked:
+	MOVQ   at+16(FP), CX
+	MOVQ   DX, R9
+	VXORPS Z0, Z0, Z0
+	VXORPS Z1, Z1, Z1
+	VXORPS Z2, Z2, Z2
+	VXORPS Z3, Z3, Z3
+	VXORPS Z4, Z4, Z4
+	VXORPS Z5, Z5, Z5
+	VXORPS Z6, Z6, Z6
+	VXORPS Z7, Z7, Z7
+	VXORPS Z8, Z8, Z8
+	VXORPS Z9, Z9, Z9
+	VXORPS Z10, Z10, Z10
+	MOVQ   k+8(FP), R10
+	TESTQ  R10, R10
+	JE     masked_sum
+
+masked_k:
+	MOVQ         (CX), R11
+	ADDQ         a+24(FP), R11
+	ADDQ         $0x08, CX
+	LEAQ         (R11)(AX*2), R12
+	ADDQ         AX, R12
+	LEAQ         (R12)(AX*2), R13
+	ADDQ         AX, R13
+	LEAQ         (R13)(AX*2), R14
+	ADDQ         AX, R14
+	VMOVUPS.Z    (R9), K1, Z11
+	ADDQ         BX, R9
+	VBROADCASTSS (R11), Z12
+	VFMADD231PS  Z11, Z12, Z0
+	VBROADCASTSS (R11)(AX*1), Z13
+	VFMADD231PS  Z11, Z13, Z1
+	VBROADCASTSS (R11)(AX*2), Z14
+	VFMADD231PS  Z11, Z14, Z2
+	VBROADCASTSS (R12), Z15
+	VFMADD231PS  Z11, Z15, Z3
+	VBROADCASTSS (R12)(AX*1), Z12
+	VFMADD231PS  Z11, Z12, Z4
+	VBROADCASTSS (R12)(AX*2), Z13
+	VFMADD231PS  Z11, Z13, Z5
+	VBROADCASTSS (R13), Z14
+	VFMADD231PS  Z11, Z14, Z6
+	VBROADCASTSS (R13)(AX*1), Z15
+	VFMADD231PS  Z11, Z15, Z7
+	VBROADCASTSS (R13)(AX*2), Z12
+	VFMADD231PS  Z11, Z12, Z8
+	VBROADCASTSS (R14), Z13
+	VFMADD231PS  Z11, Z13, Z9
+	VBROADCASTSS (R14)(AX*1), Z14
+	VFMADD231PS  Z11, Z14, Z10
+	DECQ         R10
+	JNE          masked_k
+
+masked_sum:
+	TESTQ     $0x00000001, flags+88(FP)
+	JE        masked_add
+	MOVQ      SI, CX
+	VMOVUPS.Z (CX), K1, Z11
+	VADDPS    Z11, Z0, Z0
+	ADDQ      DI, CX
+	VMOVUPS.Z (CX), K1, Z11
+	VADDPS    Z11, Z1, Z1
+	ADDQ      DI, CX
+	VMOVUPS.Z (CX), K1, Z11
+	VADDPS    Z11, Z2, Z2
+	ADDQ      DI, CX
+	VMOVUPS.Z (CX), K1, Z11
+	VADDPS    Z11, Z3, Z3
+	ADDQ      DI, CX
+	VMOVUPS.Z (CX), K1, Z11
+	VADDPS    Z11, Z4, Z4
+	ADDQ      DI, CX
+	VMOVUPS.Z (CX), K1, Z11
+	VADDPS    Z11, Z5, Z5
+	ADDQ      DI, CX
+	VMOVUPS.Z (CX), K1, Z11
+	VADDPS    Z11, Z6, Z6
+	ADDQ      DI, CX
+	VMOVUPS.Z (CX), K1, Z11
+	VADDPS    Z11, Z7, Z7
+	ADDQ      DI, CX
+	VMOVUPS.Z (CX), K1, Z11
+	VADDPS    Z11, Z8, Z8
+	ADDQ      DI, CX
+	VMOVUPS.Z (CX), K1, Z11
+	VADDPS    Z11, Z9, Z9
+	ADDQ      DI, CX
+	VMOVUPS.Z (CX), K1, Z11
+	VADDPS    Z11, Z10, Z10
+
+masked_add:
+	TESTQ     $0x00000002, flags+88(FP)
+	JE        masked_col
+	VMOVUPS.Z (R8), K1, Z11
+	VADDPS    Z11, Z0, Z0
+	VADDPS    Z11, Z1, Z1
+	VADDPS    Z11, Z2, Z2
+	VADDPS    Z11, Z3, Z3
+	VADDPS    Z11, Z4, Z4
+	VADDPS    Z11, Z5, Z5
+	VADDPS    Z11, Z6, Z6
+	VADDPS    Z11, Z7, Z7
+	VADDPS    Z11, Z8, Z8
+	VADDPS    Z11, Z9, Z9
+	VADDPS    Z11, Z10, Z10
+
+masked_col:
+	TESTQ        $0x00000004, flags+88(FP)
+	JE           masked_row
+	MOVQ         bias+80(FP), CX
+	VBROADCASTSS (CX), Z11
+	VADDPS       Z11, Z0, Z0
+	VBROADCASTSS 4(CX), Z11
+	VADDPS       Z11, Z1, Z1
+	VBROADCASTSS 8(CX), Z11
+	VADDPS       Z11, Z2, Z2
+	VBROADCASTSS 12(CX), Z11
+	VADDPS       Z11, Z3, Z3
+	VBROADCASTSS 16(CX), Z11
+	VADDPS       Z11, Z4, Z4
+	VBROADCASTSS 20(CX), Z11
+	VADDPS       Z11, Z5, Z5
+	VBROADCASTSS 24(CX), Z11
+	VADDPS       Z11, Z6, Z6
+	VBROADCASTSS 28(CX), Z11
+	VADDPS       Z11, Z7, Z7
+	VBROADCASTSS 32(CX), Z11
+	VADDPS       Z11, Z8, Z8
+	VBROADCASTSS 36(CX), Z11
+	VADDPS       Z11, Z9, Z9
+	VBROADCASTSS 40(CX), Z11
+	VADDPS       Z11, Z10, Z10
+
+masked_row:
+	TESTQ        $0x00000008, flags+88(FP)
+	JE           maskedrelu
+	VXORPS       Z11, Z11, Z11
+	VMAXPS       Z0, Z11, Z0
+	VMAXPS       Z1, Z11, Z1
+	VMAXPS       Z2, Z11, Z2
+	VMAXPS       Z3, Z11, Z3
+	VMAXPS       Z4, Z11, Z4
+	VMAXPS       Z5, Z11, Z5
+	VMAXPS       Z6, Z11, Z6
+	VMAXPS       Z7, Z11, Z7
+	VMAXPS       Z8, Z11, Z8
+	VMAXPS       Z9, Z11, Z9
+	VMAXPS       Z10, Z11, Z10
+	TESTQ        $0x00000010, flags+88(FP)
+	JE           maskedrelu6
+	VADDPS       Z11, Z0, Z0
+	VADDPS       Z11, Z1, Z1
+	VADDPS       Z11, Z2, Z2
+	VADDPS       Z11, Z3, Z3
+	VADDPS       Z11, Z4, Z4
+	VADDPS       Z11, Z5, Z5
+	VADDPS       Z11, Z6, Z6
+	VADDPS       Z11, Z7, Z7
+	VADDPS       Z11, Z8, Z8
+	VADDPS       Z11, Z9, Z9
+	VADDPS       Z11, Z10, Z10
+	VBROADCASTSS six<>+0(SB), Z11
+	VMINPS       Z0, Z11, Z0
+	VMINPS       Z1, Z11, Z1
+	VMINPS       Z2, Z11, Z2
+	VMINPS       Z3, Z11, Z3
+	VMINPS       Z4, Z11, Z4
+	VMINPS       Z5, Z11, Z5
+	VMINPS       Z6, Z11, Z6
+	VMINPS       Z7, Z11, Z7
+	VMINPS       Z8, Z11, Z8
+	VMINPS       Z9, Z11, Z9
+	VMINPS       Z10, Z11, Z10
+
+maskedrelu6:
+maskedrelu:
+	MOVQ    SI, CX
+	VMOVUPS Z0, K1, (CX)
+	ADDQ    DI, CX
+	VMOVUPS Z1, K1, (CX)
+	ADDQ    DI, CX
+	VMOVUPS Z2, K1, (CX)
+	ADDQ    DI, CX
+	VMOVUPS Z3, K1, (CX)
+	ADDQ    DI, CX
+	VMOVUPS Z4, K1, (CX)
+	ADDQ    DI, CX
+	VMOVUPS Z5, K1, (CX)
+	ADDQ    DI, CX
+	VMOVUPS Z6, K1, (CX)
+	ADDQ    DI, CX
+	VMOVUPS Z7, K1, (CX)
+	ADDQ    DI, CX
+	VMOVUPS Z8, K1, (CX)
+	ADDQ    DI, CX
+	VMOVUPS Z9, K1, (CX)
+	ADDQ    DI, CX
+	VMOVUPS Z10, K1, (CX)
+	ADDQ    bps+56(FP), DX
+	ADDQ    $+64, SI
+	ADDQ    $+64, R8
+	DECQ    n+0(FP)
+	JNE     masked
+
+done:
+	LDMXCSR csr+104(FP)
+	VZEROUPPER
+	RET
+
+// func stem12x1AVX512(n int, k int, at *int, a *float32, ars int, b *float32, bks int, bps int, c *float32, cs int, bias *float32, flags int, last int) (csr uint32)
+// Requires: AVX, AVX512DQ, AVX512F, BMI2, SSE
+TEXT ·stem12x1AVX512(SB), NOSPLIT, $0-108
+	STMXCSR csr+104(FP)
+	LDMXCSR flushing<>+0(SB)
+	MOVQ    ars+32(FP), AX
+	MOVQ    b+40(FP), DX
+	MOVQ    bks+48(FP), BX
+	MOVQ    c+64(FP), SI
+	MOVQ    cs+72(FP), DI
+	MOVQ    bias+80(FP), R8
+	MOVQ    last+96(FP), CX
+	CMPQ    CX, $0x10
+	JNE     partial
+
+full:
+	MOVQ   at+16(FP), CX
+	MOVQ   DX, R9
+	VXORPS Z0, Z0, Z0
+	VXORPS Z1, Z1, Z1
+	VXORPS Z2, Z2, Z2
+	VXORPS Z3, Z3, Z3
+	VXORPS Z4, Z4, Z4
+	VXORPS Z5, Z5, Z5
+	VXORPS Z6, Z6, Z6
+	VXORPS Z7, Z7, Z7
+	VXORPS Z8, Z8, Z8
+	VXORPS Z9, Z9, Z9
+	VXORPS Z10, Z10, Z10
+	VXORPS Z11, Z11, Z11
+	MOVQ   k+8(FP), R10
+	TESTQ  R10, R10
+	JE     full_sum
+
+full_k:
+	MOVQ         (CX), R11
+	ADDQ         a+24(FP), R11
+	ADDQ         $0x08, CX
+	LEAQ         (R11)(AX*2), R12
+	ADDQ         AX, R12
+	LEAQ         (R12)(AX*2), R13
+	ADDQ         AX, R13
+	LEAQ         (R13)(AX*2), R14
+	ADDQ         AX, R14
+	VMOVUPS      (R9), Z12
+	ADDQ         BX, R9
+	VBROADCASTSS (R11), Z13
+	VFMADD231PS  Z12, Z13, Z0
+	VBROADCASTSS (R11)(AX*1), Z14
+	VFMADD231PS  Z12, Z14, Z1
+	VBROADCASTSS (R11)(AX*2), Z15
+	VFMADD231PS  Z12, Z15, Z2
+	VBROADCASTSS (R12), Z16
+	VFMADD231PS  Z12, Z16, Z3
+	VBROADCASTSS (R12)(AX*1), Z13
+	VFMADD231PS  Z12, Z13, Z4
+	VBROADCASTSS (R12)(AX*2), Z14
+	VFMADD231PS  Z12, Z14, Z5
+	VBROADCASTSS (R13), Z15
+	VFMADD231PS  Z12, Z15, Z6
+	VBROADCASTSS (R13)(AX*1), Z16
+	VFMADD231PS  Z12, Z16, Z7
+	VBROADCASTSS (R13)(AX*2), Z13
+	VFMADD231PS  Z12, Z13, Z8
+	VBROADCASTSS (R14), Z14
+	VFMADD231PS  Z12, Z14, Z9
+	VBROADCASTSS (R14)(AX*1), Z15
+	VFMADD231PS  Z12, Z15, Z10
+	VBROADCASTSS (R14)(AX*2), Z16
+	VFMADD231PS  Z12, Z16, Z11
+	DECQ         R10
+	JNE          full_k
+
+full_sum:
+	TESTQ   $0x00000001, flags+88(FP)
+	JE      full_add
+	MOVQ    SI, CX
+	VMOVUPS (CX), Z12
+	VADDPS  Z12, Z0, Z0
+	ADDQ    DI, CX
+	VMOVUPS (CX), Z12
+	VADDPS  Z12, Z1, Z1
+	ADDQ    DI, CX
+	VMOVUPS (CX), Z12
+	VADDPS  Z12, Z2, Z2
+	ADDQ    DI, CX
+	VMOVUPS (CX), Z12
+	VADDPS  Z12, Z3, Z3
+	ADDQ    DI, CX
+	VMOVUPS (CX), Z12
+	VADDPS  Z12, Z4, Z4
+	ADDQ    DI, CX
+	VMOVUPS (CX), Z12
+	VADDPS  Z12, Z5, Z5
+	ADDQ    DI, CX
+	VMOVUPS (CX), Z12
+	VADDPS  Z12, Z6, Z6
+	ADDQ    DI, CX
+	VMOVUPS (CX), Z12
+	VADDPS  Z12, Z7, Z7
+	ADDQ    DI, CX
+	VMOVUPS (CX), Z12
+	VADDPS  Z12, Z8, Z8
+	ADDQ    DI, CX
+	VMOVUPS (CX), Z12
+	VADDPS  Z12, Z9, Z9
+	ADDQ    DI, CX
+	VMOVUPS (CX), Z12
+	VADDPS  Z12, Z10, Z10
+	ADDQ    DI, CX
+	VMOVUPS (CX), Z12
+	VADDPS  Z12, Z11, Z11
+
+full_add:
+	TESTQ   $0x00000002, flags+88(FP)
+	JE      full_col
+	VMOVUPS (R8), Z12
+	VADDPS  Z12, Z0, Z0
+	VADDPS  Z12, Z1, Z1
+	VADDPS  Z12, Z2, Z2
+	VADDPS  Z12, Z3, Z3
+	VADDPS  Z12, Z4, Z4
+	VADDPS  Z12, Z5, Z5
+	VADDPS  Z12, Z6, Z6
+	VADDPS  Z12, Z7, Z7
+	VADDPS  Z12, Z8, Z8
+	VADDPS  Z12, Z9, Z9
+	VADDPS  Z12, Z10, Z10
+	VADDPS  Z12, Z11, Z11
+
+full_col:
+	TESTQ        $0x00000004, flags+88(FP)
+	JE           full_row
+	MOVQ         bias+80(FP), CX
+	VBROADCASTSS (CX), Z12
+	VADDPS       Z12, Z0, Z0
+	VBROADCASTSS 4(CX), Z12
+	VADDPS       Z12, Z1, Z1
+	VBROADCASTSS 8(CX), Z12
+	VADDPS       Z12, Z2, Z2
+	VBROADCASTSS 12(CX), Z12
+	VADDPS       Z12, Z3, Z3
+	VBROADCASTSS 16(CX), Z12
+	VADDPS       Z12, Z4, Z4
+	VBROADCASTSS 20(CX), Z12
+	VADDPS       Z12, Z5, Z5
+	VBROADCASTSS 24(CX), Z12
+	VADDPS       Z12, Z6, Z6
+	VBROADCASTSS 28(CX), Z12
+	VADDPS       Z12, Z7, Z7
+	VBROADCASTSS 32(CX), Z12
+	VADDPS       Z12, Z8, Z8
+	VBROADCASTSS 36(CX), Z12
+	VADDPS       Z12, Z9, Z9
+	VBROADCASTSS 40(CX), Z12
+	VADDPS       Z12, Z10, Z10
+	VBROADCASTSS 44(CX), Z12
+	VADDPS       Z12, Z11, Z11
+
+full_row:
+	TESTQ        $0x00000008, flags+88(FP)
+	JE           fullrelu
+	VXORPS       Z12, Z12, Z12
+	VMAXPS       Z0, Z12, Z0
+	VMAXPS       Z1, Z12, Z1
+	VMAXPS       Z2, Z12, Z2
+	VMAXPS       Z3, Z12, Z3
+	VMAXPS       Z4, Z12, Z4
+	VMAXPS       Z5, Z12, Z5
+	VMAXPS       Z6, Z12, Z6
+	VMAXPS       Z7, Z12, Z7
+	VMAXPS       Z8, Z12, Z8
+	VMAXPS       Z9, Z12, Z9
+	VMAXPS       Z10, Z12, Z10
+	VMAXPS       Z11, Z12, Z11
+	TESTQ        $0x00000010, flags+88(FP)
+	JE           fullrelu6
+	VADDPS       Z12, Z0, Z0
+	VADDPS       Z12, Z1, Z1
+	VADDPS       Z12, Z2, Z2
+	VADDPS       Z12, Z3, Z3
+	VADDPS       Z12, Z4, Z4
+	VADDPS       Z12, Z5, Z5
+	VADDPS       Z12, Z6, Z6
+	VADDPS       Z12, Z7, Z7
+	VADDPS       Z12, Z8, Z8
+	VADDPS       Z12, Z9, Z9
+	VADDPS       Z12, Z10, Z10
+	VADDPS       Z12, Z11, Z11
+	VBROADCASTSS six<>+0(SB), Z12
+	VMINPS       Z0, Z12, Z0
+	VMINPS       Z1, Z12, Z1
+	VMINPS       Z2, Z12, Z2
+	VMINPS       Z3, Z12, Z3
+	VMINPS       Z4, Z12, Z4
+	VMINPS       Z5, Z12, Z5
+	VMINPS       Z6, Z12, Z6
+	VMINPS       Z7, Z12, Z7
+	VMINPS       Z8, Z12, Z8
+	VMINPS       Z9, Z12, Z9
+	VMINPS       Z10, Z12, Z10
+	VMINPS       Z11, Z12, Z11
+
+fullrelu6:
+fullrelu:
+	MOVQ    SI, CX
+	VMOVUPS Z0, (CX)
+	ADDQ    DI, CX
+	VMOVUPS Z1, (CX)
+	ADDQ    DI, CX
+	VMOVUPS Z2, (CX)
+	ADDQ    DI, CX
+	VMOVUPS Z3, (CX)
+	ADDQ    DI, CX
+	VMOVUPS Z4, (CX)
+	ADDQ    DI, CX
+	VMOVUPS Z5, (CX)
+	ADDQ    DI, CX
+	VMOVUPS Z6, (CX)
+	ADDQ    DI, CX
+	VMOVUPS Z7, (CX)
+	ADDQ    DI, CX
+	VMOVUPS Z8, (CX)
+	ADDQ    DI, CX
+	VMOVUPS Z9, (CX)
+	ADDQ    DI, CX
+	VMOVUPS Z10, (CX)
+	ADDQ    DI, CX
+	VMOVUPS Z11, (CX)
+	ADDQ    bps+56(FP), DX
+	ADDQ    $+64, SI
+	ADDQ    $+64, R8
+	DECQ    n+0(FP)
+	JNE     full
+	JMP     done
+
+partial:
+	MOVQ  $-1, R9
+	BZHIQ CX, R9, R9
+	KMOVW R9, K1
+
+masked:
+	MOVQ   at+16(FP), CX
+	MOVQ   DX, R9
+	VXORPS Z0, Z0, Z0
+	VXORPS Z1, Z1, Z1
+	VXORPS Z2, Z2, Z2
+	VXORPS Z3, Z3, Z3
+	VXORPS Z4, Z4, Z4
+	VXORPS Z5, Z5, Z5
+	VXORPS Z6, Z6, Z6
+	VXORPS Z7, Z7, Z7
+	VXORPS Z8, Z8, Z8
+	VXORPS Z9, Z9, Z9
+	VXORPS Z10, Z10, Z10
+	VXORPS Z11, Z11, Z11
+	MOVQ   k+8(FP), R10
+	TESTQ  R10, R10
+	JE     masked_sum
+
+masked_k:
+	MOVQ         (CX), R11
+	ADDQ         a+24(FP), R11
+	ADDQ         $0x08, CX
+	LEAQ         (R11)(AX*2), R12
+	ADDQ         AX, R12
+	LEAQ         (R12)(AX*2), R13
+	ADDQ         AX, R13
+	LEAQ         (R13)(AX*2), R14
+	ADDQ         AX, R14
+	VMOVUPS.Z    (R9), K1, Z12
+	ADDQ         BX, R9
+	VBROADCASTSS (R11), Z13
+	VFMADD231PS  Z12, Z13, Z0
+	VBROADCASTSS (R11)(AX*1), Z14
+	VFMADD231PS  Z12, Z14, Z1
+	VBROADCASTSS (R11)(AX*2), Z15
+	VFMADD231PS  Z12, Z15, Z2
+	VBROADCASTSS (R12), Z16
+	VFMADD231PS  Z12, Z16, Z3
+	VBROADCASTSS (R12)(AX*1), Z13
+	VFMADD231PS  Z12, Z13, Z4
+	VBROADCASTSS (R12)(AX*2), Z14
+	VFMADD231PS  Z12, Z14, Z5
+	VBROADCASTSS (R13), Z15
+	VFMADD231PS  Z12, Z15, Z6
+	VBROADCASTSS (R13)(AX*1), Z16
+	VFMADD231PS  Z12, Z16, Z7
+	VBROADCASTSS (R13)(AX*2), Z13
+	VFMADD231PS  Z12, Z13, Z8
+	VBROADCASTSS (R14), Z14
+	VFMADD231PS  Z12, Z14, Z9
+	VBROADCASTSS (R14)(AX*1), Z15
+	VFMADD231PS  Z12, Z15, Z10
+	VBROADCASTSS (R14)(AX*2), Z16
+	VFMADD231PS  Z12, Z16, Z11
+	DECQ         R10
+	JNE          masked_k
+
+masked_sum:
+	TESTQ     $0x00000001, flags+88(FP)
+	JE        masked_add
+	MOVQ      SI, CX
+	VMOVUPS.Z (CX), K1, Z12
+	VADDPS    Z12, Z0, Z0
+	ADDQ      DI, CX
+	VMOVUPS.Z (CX), K1, Z12
+	VADDPS    Z12, Z1, Z1
+	ADDQ      DI, CX
+	VMOVUPS.Z (CX), K1, Z12
+	VADDPS    Z12, Z2, Z2
+	ADDQ      DI, CX
+	VMOVUPS.Z (CX), K1, Z12
+	VADDPS    Z12, Z3, Z3
+	ADDQ      DI, CX
+	VMOVUPS.Z (CX), K1, Z12
+	VADDPS    Z12, Z4, Z4
+	ADDQ      DI, CX
+	VMOVUPS.Z (CX), K1, Z12
+	VADDPS    Z12, Z5, Z5
+	ADDQ      DI, CX
+	VMOVUPS.Z (CX), K1, Z12
+	VADDPS    Z12, Z6, Z6
+	ADDQ      DI, CX
+	VMOVUPS.Z (CX), K1, Z12
+	VADDPS    Z12, Z7, Z7
+	ADDQ      DI, CX
+	VMOVUPS.Z (CX), K1, Z12
+	VADDPS    Z12, Z8, Z8
+	ADDQ      DI, CX
+	VMOVUPS.Z (CX), K1, Z12
+	VADDPS    Z12, Z9, Z9
+	ADDQ      DI, CX
+	VMOVUPS.Z (CX), K1, Z12
+	VADDPS    Z12, Z10, Z10
+	ADDQ      DI, CX
+	VMOVUPS.Z (CX), K1, Z12
+	VADDPS    Z12, Z11, Z11
+
+masked_add:
+	TESTQ     $0x00000002, flags+88(FP)
+	JE        masked_col
+	VMOVUPS.Z (R8), K1, Z12
+	VADDPS    Z12, Z0, Z0
+	VADDPS    Z12, Z1, Z1
+	VADDPS    Z12, Z2, Z2
+	VADDPS    Z12, Z3, Z3
+	VADDPS    Z12, Z4, Z4
+	VADDPS    Z12, Z5, Z5
+	VADDPS    Z12, Z6, Z6
+	VADDPS    Z12, Z7, Z7
+	VADDPS    Z12, Z8, Z8
+	VADDPS    Z12, Z9, Z9
+	VADDPS    Z12, Z10, Z10
+	VADDPS    Z12, Z11, Z11
+
+masked_col:
+	TESTQ        $0x00000004, flags+88(FP)
+	JE           masked_row
+	MOVQ         bias+80(FP), CX
+	VBROADCASTSS (CX), Z12
+	VADDPS       Z12, Z0, Z0
+	VBROADCASTSS 4(CX), Z12
+	VADDPS       Z12, Z1, Z1
+	VBROADCASTSS 8(CX), Z12
+	VADDPS       Z12, Z2, Z2
+	VBROADCASTSS 12(CX), Z12
+	VADDPS       Z12, Z3, Z3
+	VBROADCASTSS 16(CX), Z12
+	VADDPS       Z12, Z4, Z4
+	VBROADCASTSS 20(CX), Z12
+	VADDPS       Z12, Z5, Z5
+	VBROADCASTSS 24(CX), Z12
+	VADDPS       Z12, Z6, Z6
+	VBROADCASTSS 28(CX), Z12
+	VADDPS       Z12, Z7, Z7
+	VBROADCASTSS 32(CX), Z12
+	VADDPS       Z12, Z8, Z8
+	VBROADCASTSS 36(CX), Z12
+	VADDPS       Z12, Z9, Z9
+	VBROADCASTSS 40(CX), Z12
+	VADDPS       Z12, Z10, Z10
+	VBROADCASTSS 44(CX), Z12
+	VADDPS       Z12, Z11, Z11
+
+masked_row:
+	TESTQ        $0x00000008, flags+88(FP)
+	JE           maskedrelu
+	VXORPS       Z12, Z12, Z12
+	VMAXPS       Z0, Z12, Z0
+	VMAXPS       Z1, Z12, Z1
+	VMAXPS       Z2, Z12, Z2
+	VMAXPS       Z3, Z12, Z3
+	VMAXPS       Z4, Z12, Z4
+	VMAXPS       Z5, Z12, Z5
+	VMAXPS       Z6, Z12, Z6
+	VMAXPS       Z7, Z12, Z7
+	VMAXPS       Z8, Z12, Z8
+	VMAXPS       Z9, Z12, Z9
+	VMAXPS       Z10, Z12, Z10
+	VMAXPS       Z11, Z12, Z11
+	TESTQ        $0x00000010, flags+88(FP)
+	JE           maskedrelu6
+	VADDPS       Z12, Z0, Z0
+	VADDPS       Z12, Z1, Z1
+	VADDPS       Z12, Z2, Z2
+	VADDPS       Z12, Z3, Z3
+	VADDPS       Z12, Z4, Z4
+	VADDPS       Z12, Z5, Z5
+	VADDPS       Z12, Z6, Z6
+	VADDPS       Z12, Z7, Z7
+	VADDPS       Z12, Z8, Z8
+	VADDPS       Z12, Z9, Z9
+	VADDPS       Z12, Z10, Z10
+	VADDPS       Z12, Z11, Z11
+	VBROADCASTSS six<>+0(SB), Z12
+	VMINPS       Z0, Z12, Z0
+	VMINPS       Z1, Z12, Z1
+	VMINPS       Z2, Z12, Z2
+	VMINPS       Z3, Z12, Z3
+	VMINPS       Z4, Z12, Z4
+	VMINPS       Z5, Z12, Z5
+	VMINPS       Z6, Z12, Z6
+	VMINPS       Z7, Z12, Z7
+	VMINPS       Z8, Z12, Z8
+	VMINPS       Z9, Z12, Z9
+	VMINPS       Z10, Z12, Z10
+	VMINPS       Z11, Z12, Z11
+
+maskedrelu6:
+maskedrelu:
+	MOVQ    SI, CX
+	VMOVUPS Z0, K1, (CX)
+	ADDQ    DI, CX
+	VMOVUPS Z1, K1, (CX)
+	ADDQ    DI, CX
+	VMOVUPS Z2, K1, (CX)
+	ADDQ    DI, CX
+	VMOVUPS Z3, K1, (CX)
+	ADDQ    DI, CX
+	VMOVUPS Z4, K1, (CX)
+	ADDQ    DI, CX
+	VMOVUPS Z5, K1, (CX)
+	ADDQ    DI, CX
+	VMOVUPS Z6, K1, (CX)
+	ADDQ    DI, CX
+	VMOVUPS Z7, K1, (CX)
+	ADDQ    DI, CX
+	VMOVUPS Z8, K1, (CX)
+	ADDQ    DI, CX
+	VMOVUPS Z9, K1, (CX)
+	ADDQ    DI, CX
+	VMOVUPS Z10, K1, (CX)
+	ADDQ    DI, CX
+	VMOVUPS Z11, K1, (CX)
+	ADDQ    bps+56(FP), DX
+	ADDQ    $+64, SI
+	ADDQ    $+64, R8
+	DECQ    n+0(FP)
+	JNE     masked
+
+done:
+	LDMXCSR csr+104(FP)
+	VZEROUPPER
+	RET
+
+// func stem1x2AVX512(n int, k int, at *int, a *float32, ars int, b *float32, bks int, bps int, c *float32, cs int, bias *float32, flags int, last int) (csr uint32)
+// Requires: AVX, AVX512DQ, AVX512F, BMI2, SSE
+TEXT ·stem1x2AVX512(SB), NOSPLIT, $0-108
+	STMXCSR csr+104(FP)
+	LDMXCSR flushing<>+0(SB)
+	MOVQ    ars+32(FP), AX
+	MOVQ    b+40(FP), CX
+	MOVQ    bks+48(FP), DX
+	MOVQ    c+64(FP), BX
+	MOVQ    cs+72(FP), AX
+	MOVQ    bias+80(FP), SI
+	MOVQ    last+96(FP), AX
+	CMPQ    AX, $0x10
+	JNE     partial
+
+full:
+	MOVQ   at+16(FP), AX
+	MOVQ   CX, DI
+	VXORPS Z0, Z0, Z0
+	VXORPS Z1, Z1, Z1
+	MOVQ   k+8(FP), R8
+	TESTQ  R8, R8
+	JE     full_sum
+
+full_k:
+	MOVQ         (AX), R9
+	ADDQ         a+24(FP), R9
+	ADDQ         $0x08, AX
+	VMOVUPS      (DI), Z2
+	VMOVUPS      64(DI), Z3
+	ADDQ         DX, DI
+	VBROADCASTSS (R9), Z4
+	VFMADD231PS  Z2, Z4, Z0
+	VFMADD231PS  Z3, Z4, Z1
+	DECQ         R8
+	JNE          full_k
+
+full_sum:
+	TESTQ   $0x00000001, flags+88(FP)
+	JE      full_add
+	MOVQ    BX, AX
+	VMOVUPS (AX), Z2
+	VADDPS  Z2, Z0, Z0
+	VMOVUPS 64(AX), Z2
+	VADDPS  Z2, Z1, Z1
+
+full_add:
+	TESTQ   $0x00000002, flags+88(FP)
+	JE      full_col
+	VMOVUPS (SI), Z2
+	VADDPS  Z2, Z0, Z0
+	VMOVUPS 64(SI), Z2
+	VADDPS  Z2, Z1, Z1
+
+full_col:
+	TESTQ        $0x00000004, flags+88(FP)
+	JE           full_row
+	MOVQ         bias+80(FP), AX
+	VBROADCASTSS (AX), Z2
+	VADDPS       Z2, Z0, Z0
+	VADDPS       Z2, Z1, Z1
+
+full_row:
+	TESTQ        $0x00000008, flags+88(FP)
+	JE           fullrelu
+	VXORPS       Z2, Z2, Z2
+	VMAXPS       Z0, Z2, Z0
+	VMAXPS       Z1, Z2, Z1
+	TESTQ        $0x00000010, flags+88(FP)
+	JE           fullrelu6
+	VADDPS       Z2, Z0, Z0
+	VADDPS       Z2, Z1, Z1
+	VBROADCASTSS six<>+0(SB), Z2
+	VMINPS       Z0, Z2, Z0
+	VMINPS       Z1, Z2, Z1
+
+fullrelu6:
+fullrelu:
+	MOVQ    BX, AX
+	VMOVUPS Z0, (AX)
+	VMOVUPS Z1, 64(AX)
+	ADDQ    bps+56(FP), CX
+	ADDQ    $+128, BX
+	ADDQ    $+128, SI
+	DECQ    n+0(FP)
+	JNE     full
+	JMP     done
+
+partial:
+	MOVQ  $-1, DI
+	BZHIQ AX, DI, DI
+	KMOVW DI, K1
+
+masked:
+	MOVQ   at+16(FP), AX
+	MOVQ   CX, DI
+	VXORPS Z0, Z0, Z0
+	VXORPS Z1, Z1, Z1
+	MOVQ   k+8(FP), R8
+	TESTQ  R8, R8
+	JE     masked_sum
+
+masked_k:
+	MOVQ         (AX), R9
+	ADDQ         a+24(FP), R9
+	ADDQ         $0x08, AX
+	VMOVUPS      (DI), Z2
+	VMOVUPS.Z    64(DI), K1, Z3
+	ADDQ         DX, DI
+	VBROADCASTSS (R9), Z4
+	VFMADD231PS  Z2, Z4, Z0
+	VFMADD231PS  Z3, Z4, Z1
+	DECQ         R8
+	JNE          masked_k
+
+masked_sum:
+	TESTQ     $0x00000001, flags+88(FP)
+	JE        masked_add
+	MOVQ      BX, AX
+	VMOVUPS   (AX), Z2
+	VADDPS    Z2, Z0, Z0
+	VMOVUPS.Z 64(AX), K1, Z2
+	VADDPS    Z2, Z1, Z1
+
+masked_add:
+	TESTQ     $0x00000002, flags+88(FP)
+	JE        masked_col
+	VMOVUPS   (SI), Z2
+	VADDPS    Z2, Z0, Z0
+	VMOVUPS.Z 64(SI), K1, Z2
+	VADDPS    Z2, Z1, Z1
+
+masked_col:
+	TESTQ        $0x00000004, flags+88(FP)
+	JE           masked_row
+	MOVQ         bias+80(FP), AX
+	VBROADCASTSS (AX), Z2
+	VADDPS       Z2, Z0, Z0
+	VADDPS       Z2, Z1, Z1
+
+masked_row:
+	TESTQ        $0x00000008, flags+88(FP)
+	JE           maskedrelu
+	VXORPS       Z2, Z2, Z2
+	VMAXPS       Z0, Z2, Z0
+	VMAXPS       Z1, Z2, Z1
+	TESTQ        $0x00000010, flags+88(FP)
+	JE           maskedrelu6
+	VADDPS       Z2, Z0, Z0
+	VADDPS       Z2, Z1, Z1
+	VBROADCASTSS six<>+0(SB), Z2
+	VMINPS       Z0, Z2, Z0
+	VMINPS       Z1, Z2, Z1
+
+maskedrelu6:
+maskedrelu:
+	MOVQ    BX, AX
+	VMOVUPS Z0, (AX)
+	VMOVUPS Z1, K1, 64(AX)
+	ADDQ    bps+56(FP), CX
+	ADDQ    $+128, BX
+	ADDQ    $+128, SI
+	DECQ    n+0(FP)
+	JNE     masked
+
+done:
+	LDMXCSR csr+104(FP)
+	VZEROUPPER
+	RET
+
+// func stem2x2AVX512(n int, k int, at *int, a *float32, ars int, b *float32, bks int, bps int, c *float32, cs int, bias *float32, flags int, last int) (csr uint32)
+// Requires: AVX, AVX512DQ, AVX512F, BMI2, SSE
+TEXT ·stem2x2AVX512(SB), NOSPLIT, $0-108
+	STMXCSR csr+104(FP)
+	LDMXCSR flushing<>+0(SB)
+	MOVQ    ars+32(FP), AX
+	MOVQ    b+40(FP), DX
+	MOVQ    bks+48(FP), BX
+	MOVQ    c+64(FP), SI
+	MOVQ    cs+72(FP), DI
+	MOVQ    bias+80(FP), R8
+	MOVQ    last+96(FP), CX
+	CMPQ    CX, $0x10
+	JNE     partial
+
+full:
+	MOVQ   at+16(FP), CX
+	MOVQ   DX, R9
+	VXORPS Z0, Z0, Z0
+	VXORPS Z1, Z1, Z1
+	VXORPS Z2, Z2, Z2
+	VXORPS Z3, Z3, Z3
+	MOVQ   k+8(FP), R10
+	TESTQ  R10, R10
+	JE     full_sum
+
+full_k:
+	MOVQ         (CX), R11
+	ADDQ         a+24(FP), R11
+	ADDQ         $0x08, CX
+	VMOVUPS      (R9), Z4
+	VMOVUPS      64(R9), Z5
+	ADDQ         BX, R9
+	VBROADCASTSS (R11), Z6
+	VFMADD231PS  Z4, Z6, Z0
+	VFMADD231PS  Z5, Z6, Z1
+	VBROADCASTSS (R11)(AX*1), Z7
+	VFMADD231PS  Z4, Z7, Z2
+	VFMADD231PS  Z5, Z7, Z3
+	DECQ         R10
+	JNE          full_k
+
+full_sum:
+	TESTQ   $0x00000001, flags+88(FP)
+	JE      full_add
+	MOVQ    SI, CX
+	VMOVUPS (CX), Z4
+	VADDPS  Z4, Z0, Z0
+	VMOVUPS 64(CX), Z4
+	VADDPS  Z4, Z1, Z1
+	ADDQ    DI, CX
+	VMOVUPS (CX), Z4
+	VADDPS  Z4, Z2, Z2
+	VMOVUPS 64(CX), Z4
+	VADDPS  Z4, Z3, Z3
+
+full_add:
+	TESTQ   $0x00000002, flags+88(FP)
+	JE      full_col
+	VMOVUPS (R8), Z4
+	VADDPS  Z4, Z0, Z0
+	VADDPS  Z4, Z2, Z2
+	VMOVUPS 64(R8), Z4
+	VADDPS  Z4, Z1, Z1
+	VADDPS  Z4, Z3, Z3
+
+full_col:
+	TESTQ        $0x00000004, flags+88(FP)
+	JE           full_row
+	MOVQ         bias+80(FP), CX
+	VBROADCASTSS (CX), Z4
+	VADDPS       Z4, Z0, Z0
+	VADDPS       Z4, Z1, Z1
+	VBROADCASTSS 4(CX), Z4
+	VADDPS       Z4, Z2, Z2
+	VADDPS       Z4, Z3, Z3
+
+full_row:
+	TESTQ        $0x00000008, flags+88(FP)
+	JE           fullrelu
+	VXORPS       Z4, Z4, Z4
+	VMAXPS       Z0, Z4, Z0
+	VMAXPS       Z1, Z4, Z1
+	VMAXPS       Z2, Z4, Z2
+	VMAXPS       Z3, Z4, Z3
+	TESTQ        $0x00000010, flags+88(FP)
+	JE           fullrelu6
+	VADDPS       Z4, Z0, Z0
+	VADDPS       Z4, Z1, Z1
+	VADDPS       Z4, Z2, Z2
+	VADDPS       Z4, Z3, Z3
+	VBROADCASTSS six<>+0(SB), Z4
+	VMINPS       Z0, Z4, Z0
+	VMINPS       Z1, Z4, Z1
+	VMINPS       Z2, Z4, Z2
+	VMINPS       Z3, Z4, Z3
+
+fullrelu6:
+fullrelu:
+	MOVQ    SI, CX
+	VMOVUPS Z0, (CX)
+	VMOVUPS Z1, 64(CX)
+	ADDQ    DI, CX
+	VMOVUPS Z2, (CX)
+	VMOVUPS Z3, 64(CX)
+	ADDQ    bps+56(FP), DX
+	ADDQ    $+128, SI
+	ADDQ    $+128, R8
+	DECQ    n+0(FP)
+	JNE     full
+	JMP     done
+
+partial:
+	MOVQ  $-1, R9
+	BZHIQ CX, R9, R9
+	KMOVW R9, K1
+
+masked:
+	MOVQ   at+16(FP), CX
+	MOVQ   DX, R9
+	VXORPS Z0, Z0, Z0
+	VXORPS Z1, Z1, Z1
+	VXORPS Z2, Z2, Z2
+	VXORPS Z3, Z3, Z3
+	MOVQ   k+8(FP), R10
+	TESTQ  R10, R10
+	JE     masked_sum
+
+masked_k:
+	MOVQ         (CX), R11
+	ADDQ         a+24(FP), R11
+	ADDQ         $0x08, CX
+	VMOVUPS      (R9), Z4
+	VMOVUPS.Z    64(R9), K1, Z5
+	ADDQ         BX, R9
+	VBROADCASTSS (R11), Z6
+	VFMADD231PS  Z4, Z6, Z0
+	VFMADD231PS  Z5, Z6, Z1
+	VBROADCASTSS (R11)(AX*1), Z7
+	VFMADD231PS  Z4, Z7, Z2
+	VFMADD231PS  Z5, Z7, Z3
+	DECQ         R10
+	JNE          masked_k
+
+masked_sum:
+	TESTQ     $0x00000001, flags+88(FP)
+	JE        masked_add
+	MOVQ      SI, CX
+	VMOVUPS   (CX), Z4
+	VADDPS    Z4, Z0, Z0
+	VMOVUPS.Z 64(CX), K1, Z4
+	VADDPS    Z4, Z1, Z1
+	ADDQ      DI, CX
+	VMOVUPS   (CX), Z4
+	VADDPS    Z4, Z2, Z2
+	VMOVUPS.Z 64(CX), K1, Z4
+	VADDPS    Z4, Z3, Z3
+
+masked_add:
+	TESTQ     $0x00000002, flags+88(FP)
+	JE        masked_col
+	VMOVUPS   (R8), Z4
+	VADDPS    Z4, Z0, Z0
+	VADDPS    Z4, Z2, Z2
+	VMOVUPS.Z 64(R8), K1, Z4
+	VADDPS    Z4, Z1, Z1
+	VADDPS    Z4, Z3, Z3
+
+masked_col:
+	TESTQ        $0x00000004, flags+88(FP)
+	JE           masked_row
+	MOVQ         bias+80(FP), CX
+	VBROADCASTSS (CX), Z4
+	VADDPS       Z4, Z0, Z0
+	VADDPS       Z4, Z1, Z1
+	VBROADCASTSS 4(CX), Z4
+	VADDPS       Z4, Z2, Z2
+	VADDPS       Z4, Z3, Z3
+
+masked_row:
+	TESTQ        $0x00000008, flags+88(FP)
+	JE           maskedrelu
+	VXORPS       Z4, Z4, Z4
+	VMAXPS       Z0, Z4, Z0
+	VMAXPS       Z1, Z4, Z1
+	VMAXPS       Z2, Z4, Z2
+	VMAXPS       Z3, Z4, Z3
+	TESTQ        $0x00000010, flags+88(FP)
+	JE           maskedrelu6
+	VADDPS       Z4, Z0, Z0
+	VADDPS       Z4, Z1, Z1
+	VADDPS       Z4, Z2, Z2
+	VADDPS       Z4, Z3, Z3
+	VBROADCASTSS six<>+0(SB), Z4
+	VMINPS       Z0, Z4, Z0
+	VMINPS       Z1, Z4, Z1
+	VMINPS       Z2, Z4, Z2
+	VMINPS       Z3, Z4, Z3
+
+maskedrelu6:
+maskedrelu:
+	MOVQ    SI, CX
+	VMOVUPS Z0, (CX)
+	VMOVUPS Z1, K1, 64(CX)
+	ADDQ    DI, CX
+	VMOVUPS Z2, (CX)
+	VMOVUPS Z3, K1, 64(CX)
+	ADDQ    bps+56(FP), DX
+	ADDQ    $+128, SI
+	ADDQ    $+128, R8
+	DECQ    n+0(FP)
+	JNE     masked
+
+done:
+	LDMXCSR csr+104(FP)
+	VZEROUPPER
+	RET
+
+// func stem3x2AVX512(n int, k int, at *int, a *float32, ars int, b *float32, bks int, bps int, c *float32, cs int, bias *float32, flags int, last int) (csr uint32)
+// Requires: AVX, AVX512DQ, AVX512F, BMI2, SSE
+TEXT ·stem3x2AVX512(SB), NOSPLIT, $0-108
+	STMXCSR csr+104(FP)
+	LDMXCSR flushing<>+0(SB)
+	MOVQ    ars+32(FP), AX
+	MOVQ    b+40(FP), DX
+	MOVQ    bks+48(FP), BX
+	MOVQ    c+64(FP), SI
+	MOVQ    cs+72(FP), DI
+	MOVQ    bias+80(FP), R8
+	MOVQ    last+96(FP), CX
+	CMPQ    CX, $0x10
+	JNE     partial
+
+full:
+	MOVQ   at+16(FP), CX
+	MOVQ   DX, R9
+	VXORPS Z0, Z0, Z0
+	VXORPS Z1, Z1, Z1
+	VXORPS Z2, Z2, Z2
+	VXORPS Z3, Z3, Z3
+	VXORPS Z4, Z4, Z4
+	VXORPS Z5, Z5, Z5
+	MOVQ   k+8(FP), R10
+	TESTQ  R10, R10
+	JE     full_sum
+
+full_k:
+	MOVQ         (CX), R11
+	ADDQ         a+24(FP), R11
+	ADDQ         $0x08, CX
+	VMOVUPS      (R9), Z6
+	VMOVUPS      64(R9), Z7
+	ADDQ         BX, R9
+	VBROADCASTSS (R11), Z8
+	VFMADD231PS  Z6, Z8, Z0
+	VFMADD231PS  Z7, Z8, Z1
+	VBROADCASTSS (R11)(AX*1), Z9
+	VFMADD231PS  Z6, Z9, Z2
+	VFMADD231PS  Z7, Z9, Z3
+	VBROADCASTSS (R11)(AX*2), Z10
+	VFMADD231PS  Z6, Z10, Z4
+	VFMADD231PS  Z7, Z10, Z5
+	DECQ         R10
+	JNE          full_k
+
+full_sum:
+	TESTQ   $0x00000001, flags+88(FP)
+	JE      full_add
+	MOVQ    SI, CX
+	VMOVUPS (CX), Z6
+	VADDPS  Z6, Z0, Z0
+	VMOVUPS 64(CX), Z6
+	VADDPS  Z6, Z1, Z1
+	ADDQ    DI, CX
+	VMOVUPS (CX), Z6
+	VADDPS  Z6, Z2, Z2
+	VMOVUPS 64(CX), Z6
+	VADDPS  Z6, Z3, Z3
+	ADDQ    DI, CX
+	VMOVUPS (CX), Z6
+	VADDPS  Z6, Z4, Z4
+	VMOVUPS 64(CX), Z6
+	VADDPS  Z6, Z5, Z5
+
+full_add:
+	TESTQ   $0x00000002, flags+88(FP)
+	JE      full_col
+	VMOVUPS (R8), Z6
+	VADDPS  Z6, Z0, Z0
+	VADDPS  Z6, Z2, Z2
+	VADDPS  Z6, Z4, Z4
+	VMOVUPS 64(R8), Z6
+	VADDPS  Z6, Z1, Z1
+	VADDPS  Z6, Z3, Z3
+	VADDPS  Z6, Z5, Z5
+
+full_col:
+	TESTQ        $0x00000004, flags+88(FP)
+	JE           full_row
+	MOVQ         bias+80(FP), CX
+	VBROADCASTSS (CX), Z6
+	VADDPS       Z6, Z0, Z0
+	VADDPS       Z6, Z1, Z1
+	VBROADCASTSS 4(CX), Z6
+	VADDPS       Z6, Z2, Z2
+	VADDPS       Z6, Z3, Z3
+	VBROADCASTSS 8(CX), Z6
+	VADDPS       Z6, Z4, Z4
+	VADDPS       Z6, Z5, Z5
+
+full_row:
+	TESTQ        $0x00000008, flags+88(FP)
+	JE           fullrelu
+	VXORPS       Z6, Z6, Z6
+	VMAXPS       Z0, Z6, Z0
+	VMAXPS       Z1, Z6, Z1
+	VMAXPS       Z2, Z6, Z2
+	VMAXPS       Z3, Z6, Z3
+	VMAXPS       Z4, Z6, Z4
+	VMAXPS       Z5, Z6, Z5
+	TESTQ        $0x00000010, flags+88(FP)
+	JE           fullrelu6
+	VADDPS       Z6, Z0, Z0
+	VADDPS       Z6, Z1, Z1
+	VADDPS       Z6, Z2, Z2
+	VADDPS       Z6, Z3, Z3
+	VADDPS       Z6, Z4, Z4
+	VADDPS       Z6, Z5, Z5
+	VBROADCASTSS six<>+0(SB), Z6
+	VMINPS       Z0, Z6, Z0
+	VMINPS       Z1, Z6, Z1
+	VMINPS       Z2, Z6, Z2
+	VMINPS       Z3, Z6, Z3
+	VMINPS       Z4, Z6, Z4
+	VMINPS       Z5, Z6, Z5
+
+fullrelu6:
+fullrelu:
+	MOVQ    SI, CX
+	VMOVUPS Z0, (CX)
+	VMOVUPS Z1, 64(CX)
+	ADDQ    DI, CX
+	VMOVUPS Z2, (CX)
+	VMOVUPS Z3, 64(CX)
+	ADDQ    DI, CX
+	VMOVUPS Z4, (CX)
+	VMOVUPS Z5, 64(CX)
+	ADDQ    bps+56(FP), DX
+	ADDQ    $+128, SI
+	ADDQ    $+128, R8
+	DECQ    n+0(FP)
+	JNE     full
+	JMP     done
+
+partial:
+	MOVQ  $-1, R9
+	BZHIQ CX, R9, R9
+	KMOVW R9, K1
+
+masked:
+	MOVQ   at+16(FP), CX
+	MOVQ   DX, R9
+	VXORPS Z0, Z0, Z0
+	VXORPS Z1, Z1, Z1
+	VXORPS Z2, Z2, Z2
+	VXORPS Z3, Z3, Z3
+	VXORPS Z4, Z4, Z4
+	VXORPS Z5, Z5, Z5
+	MOVQ   k+8(FP), R10
+	TESTQ  R10, R10
+	JE     masked_sum
+
+masked_k:
+	MOVQ         (CX), R11
+	ADDQ         a+24(FP), R11
+	ADDQ         $0x08, CX
+	VMOVUPS      (R9), Z6
+	VMOVUPS.Z    64(R9), K1, Z7
+	ADDQ         BX, R9
+	VBROADCASTSS (R11), Z8
+	VFMADD231PS  Z6, Z8, Z0
+	VFMADD231PS  Z7, Z8, Z1
+	VBROADCASTSS (R11)(AX*1), Z9
+	VFMADD231PS  Z6, Z9, Z2
+	VFMADD231PS  Z7, Z9, Z3
+	VBROADCASTSS (R11)(AX*2), Z10
+	VFMADD231PS  Z6, Z10, Z4
+	VFMADD231PS  Z7, Z10, Z5
+	DECQ         R10
+	JNE          masked_k
+
+masked_sum:
+	TESTQ     $0x00000001, flags+88(FP)
+	JE        masked_add
+	MOVQ      SI, CX
+	VMOVUPS   (CX), Z6
+	VADDPS    Z6, Z0, Z0
+	VMOVUPS.Z 64(CX), K1, Z6
+	VADDPS    Z6, Z1, Z1
+	ADDQ      DI, CX
+	VMOVUPS   (CX), Z6
+	VADDPS    Z6, Z2, Z2
+	VMOVUPS.Z 64(CX), K1, Z6
+	VADDPS    Z6, Z3, Z3
+	ADDQ      DI, CX
+	VMOVUPS   (CX), Z6
+	VADDPS    Z6, Z4, Z4
+	VMOVUPS.Z 64(CX), K1, Z6
+	VADDPS    Z6, Z5, Z5
+
+masked_add:
+	TESTQ     $0x00000002, flags+88(FP)
+	JE        masked_col
+	VMOVUPS   (R8), Z6
+	VADDPS    Z6, Z0, Z0
+	VADDPS    Z6, Z2, Z2
+	VADDPS    Z6, Z4, Z4
+	VMOVUPS.Z 64(R8), K1, Z6
+	VADDPS    Z6, Z1, Z1
+	VADDPS    Z6, Z3, Z3
+	VADDPS    Z6, Z5, Z5
+
+masked_col:
+	TESTQ        $0x00000004, flags+88(FP)
+	JE           masked_row
+	MOVQ         bias+80(FP), CX
+	VBROADCASTSS (CX), Z6
+	VADDPS       Z6, Z0, Z0
+	VADDPS       Z6, Z1, Z1
+	VBROADCASTSS 4(CX), Z6
+	VADDPS       Z6, Z2, Z2
+	VADDPS       Z6, Z3, Z3
+	VBROADCASTSS 8(CX), Z6
+	VADDPS       Z6, Z4, Z4
+	VADDPS       Z6, Z5, Z5
+
+masked_row:
+	TESTQ        $0x00000008, flags+88(FP)
+	JE           maskedrelu
+	VXORPS       Z6, Z6, Z6
+	VMAXPS       Z0, Z6, Z0
+	VMAXPS       Z1, Z6, Z1
+	VMAXPS       Z2, Z6, Z2
+	VMAXPS       Z3, Z6, Z3
+	VMAXPS       Z4, Z6, Z4
+	VMAXPS       Z5, Z6, Z5
+	TESTQ        $0x00000010, flags+88(FP)
+	JE           maskedrelu6
+	VADDPS       Z6, Z0, Z0
+	VADDPS       Z6, Z1, Z1
+	VADDPS       Z6, Z2, Z2
+	VADDPS       Z6, Z3, Z3
+	VADDPS       Z6, Z4, Z4
+	VADDPS       Z6, Z5, Z5
+	VBROADCASTSS six<>+0(SB), Z6
+	VMINPS       Z0, Z6, Z0
+	VMINPS       Z1, Z6, Z1
+	VMINPS       Z2, Z6, Z2
+	VMINPS       Z3, Z6, Z3
+	VMINPS       Z4, Z6, Z4
+	VMINPS       Z5, Z6, Z5
+
+maskedrelu6:
+maskedrelu:
+	MOVQ    SI, CX
+	VMOVUPS Z0, (CX)
+	VMOVUPS Z1, K1, 64(CX)
+	ADDQ    DI, CX
+	VMOVUPS Z2, (CX)
+	VMOVUPS Z3, K1, 64(CX)
+	ADDQ    DI, CX
+	VMOVUPS Z4, (CX)
+	VMOVUPS Z5, K1, 64(CX)
+	ADDQ    bps+56(FP), DX
+	ADDQ    $+128, SI
+	ADDQ    $+128, R8
+	DECQ    n+0(FP)
+	JNE     masked
+
+done:
+	LDMXCSR csr+104(FP)
+	VZEROUPPER
+	RET
+
+// func stem4x2AVX512(n int, k int, at *int, a *float32, ars int, b *float32, bks int, bps int, c *float32, cs int, bias *float32, flags int, last int) (csr uint32)
+// Requires: AVX, AVX512DQ, AVX512F, BMI2, SSE
+TEXT ·stem4x2AVX512(SB), NOSPLIT, $0-108
+	STMXCSR csr+104(FP)
+	LDMXCSR flushing<>+0(SB)
+	MOVQ    ars+32(FP), AX
+	MOVQ    b+40(FP), DX
+	MOVQ    bks+48(FP), BX
+	MOVQ    c+64(FP), SI
+	MOVQ    cs+72(FP), DI
+	MOVQ    bias+80(FP), R8
+	MOVQ    last+96(FP), CX
+	CMPQ    CX, $0x10
+	JNE     partial
+
+full:
+	MOVQ   at+16(FP), CX
+	MOVQ   DX, R9
+	VXORPS Z0, Z0, Z0
+	VXORPS Z1, Z1, Z1
+	VXORPS Z2, Z2, Z2
+	VXORPS Z3, Z3, Z3
+	VXORPS Z4, Z4, Z4
+	VXORPS Z5, Z5, Z5
+	VXORPS Z6, Z6, Z6
+	VXORPS Z7, Z7, Z7
+	MOVQ   k+8(FP), R10
+	TESTQ  R10, R10
+	JE     full_sum
+
+full_k:
+	MOVQ         (CX), R11
+	ADDQ         a+24(FP), R11
+	ADDQ         $0x08, CX
+	LEAQ         (R11)(AX*2), R12
+	ADDQ         AX, R12
+	VMOVUPS      (R9), Z8
+	VMOVUPS      64(R9), Z9
+	ADDQ         BX, R9
+	VBROADCASTSS (R11), Z10
+	VFMADD231PS  Z8, Z10, Z0
+	VFMADD231PS  Z9, Z10, Z1
+	VBROADCASTSS (R11)(AX*1), Z11
+	VFMADD231PS  Z8, Z11, Z2
+	VFMADD231PS  Z9, Z11, Z3
+	VBROADCASTSS (R11)(AX*2), Z12
+	VFMADD231PS  Z8, Z12, Z4
+	VFMADD231PS  Z9, Z12, Z5
+	VBROADCASTSS (R12), Z13
+	VFMADD231PS  Z8, Z13, Z6
+	VFMADD231PS  Z9, Z13, Z7
+	DECQ         R10
+	JNE          full_k
+
+full_sum:
+	TESTQ   $0x00000001, flags+88(FP)
+	JE      full_add
+	MOVQ    SI, CX
+	VMOVUPS (CX), Z8
+	VADDPS  Z8, Z0, Z0
+	VMOVUPS 64(CX), Z8
+	VADDPS  Z8, Z1, Z1
+	ADDQ    DI, CX
+	VMOVUPS (CX), Z8
+	VADDPS  Z8, Z2, Z2
+	VMOVUPS 64(CX), Z8
+	VADDPS  Z8, Z3, Z3
+	ADDQ    DI, CX
+	VMOVUPS (CX), Z8
+	VADDPS  Z8, Z4, Z4
+	VMOVUPS 64(CX), Z8
+	VADDPS  Z8, Z5, Z5
+	ADDQ    DI, CX
+	VMOVUPS (CX), Z8
+	VADDPS  Z8, Z6, Z6
+	VMOVUPS 64(CX), Z8
+	VADDPS  Z8, Z7, Z7
+
+full_add:
+	TESTQ   $0x00000002, flags+88(FP)
+	JE      full_col
+	VMOVUPS (R8), Z8
+	VADDPS  Z8, Z0, Z0
+	VADDPS  Z8, Z2, Z2
+	VADDPS  Z8, Z4, Z4
+	VADDPS  Z8, Z6, Z6
+	VMOVUPS 64(R8), Z8
+	VADDPS  Z8, Z1, Z1
+	VADDPS  Z8, Z3, Z3
+	VADDPS  Z8, Z5, Z5
+	VADDPS  Z8, Z7, Z7
+
+full_col:
+	TESTQ        $0x00000004, flags+88(FP)
+	JE           full_row
+	MOVQ         bias+80(FP), CX
+	VBROADCASTSS (CX), Z8
+	VADDPS       Z8, Z0, Z0
+	VADDPS       Z8, Z1, Z1
+	VBROADCASTSS 4(CX), Z8
+	VADDPS       Z8, Z2, Z2
+	VADDPS       Z8, Z3, Z3
+	VBROADCASTSS 8(CX), Z8
+	VADDPS       Z8, Z4, Z4
+	VADDPS       Z8, Z5, Z5
+	VBROADCASTSS 12(CX), Z8
+	VADDPS       Z8, Z6, Z6
+	VADDPS       Z8, Z7, Z7
+
+full_row:
+	TESTQ        $0x00000008, flags+88(FP)
+	JE           fullrelu
+	VXORPS       Z8, Z8, Z8
+	VMAXPS       Z0, Z8, Z0
+	VMAXPS       Z1, Z8, Z1
+	VMAXPS       Z2, Z8, Z2
+	VMAXPS       Z3, Z8, Z3
+	VMAXPS       Z4, Z8, Z4
+	VMAXPS       Z5, Z8, Z5
+	VMAXPS       Z6, Z8, Z6
+	VMAXPS       Z7, Z8, Z7
+	TESTQ        $0x00000010, flags+88(FP)
+	JE           fullrelu6
+	VADDPS       Z8, Z0, Z0
+	VADDPS       Z8, Z1, Z1
+	VADDPS       Z8, Z2, Z2
+	VADDPS       Z8, Z3, Z3
+	VADDPS       Z8, Z4, Z4
+	VADDPS       Z8, Z5, Z5
+	VADDPS       Z8, Z6, Z6
+	VADDPS       Z8, Z7, Z7
+	VBROADCASTSS six<>+0(SB), Z8
+	VMINPS       Z0, Z8, Z0
+	VMINPS       Z1, Z8, Z1
+	VMINPS       Z2, Z8, Z2
+	VMINPS       Z3, Z8, Z3
+	VMINPS       Z4, Z8, Z4
+	VMINPS       Z5, Z8, Z5
+	VMINPS       Z6, Z8, Z6
+	VMINPS       Z7, Z8, Z7
+
+fullrelu6:
+fullrelu:
+	MOVQ    SI, CX
+	VMOVUPS Z0, (CX)
+	VMOVUPS Z1, 64(CX)
+	ADDQ    DI, CX
+	VMOVUPS Z2, (CX)
+	VMOVUPS Z3, 64(CX)
+	ADDQ    DI, CX
+	VMOVUPS Z4, (CX)
+	VMOVUPS Z5, 64(CX)
+	ADDQ    DI, CX
+	VMOVUPS Z6, (CX)
+	VMOVUPS Z7, 64(CX)
+	ADDQ    bps+56(FP), DX
+	ADDQ    $+128, SI
+	ADDQ    $+128, R8
+	DECQ    n+0(FP)
+	JNE     full
+	JMP     done
+
+partial:
+	MOVQ  $-1, R9
+	BZHIQ CX, R9, R9
+	KMOVW R9, K1
+
+masked:
+	MOVQ   at+16(FP), CX
+	MOVQ   DX, R9
+	VXORPS Z0, Z0, Z0
+	VXORPS Z1, Z1, Z1
+	VXORPS Z2, Z2, Z2
+	VXORPS Z3, Z3, Z3
+	VXORPS Z4, Z4, Z4
+	VXORPS Z5, Z5, Z5
+	VXORPS Z6, Z6, Z6
+	VXORPS Z7, Z7, Z7
+	MOVQ   k+8(FP), R10
+	TESTQ  R10, R10
+	JE     masked_sum
+
+masked_k:
+	MOVQ         (CX), R11
+	ADDQ         a+24(FP), R11
+	ADDQ         $0x08, CX
+	LEAQ         (R11)(AX*2), R12
+	ADDQ         AX, R12
+	VMOVUPS      (R9), Z8
+	VMOVUPS.Z    64(R9), K1, Z9
+	ADDQ         BX, R9
+	VBROADCASTSS (R11), Z10
+	VFMADD231PS  Z8, Z10, Z0
+	VFMADD231PS  Z9, Z10, Z1
+	VBROADCASTSS (R11)(AX*1), Z11
+	VFMADD231PS  Z8, Z11, Z2
+	VFMADD231PS  Z9, Z11, Z3
+	VBROADCASTSS (R11)(AX*2), Z12
+	VFMADD231PS  Z8, Z12, Z4
+	VFMADD231PS  Z9, Z12, Z5
+	VBROADCASTSS (R12), Z13
+	VFMADD231PS  Z8, Z13, Z6
+	VFMADD231PS  Z9, Z13, Z7
+	DECQ         R10
+	JNE          masked_k
+
+masked_sum:
+	TESTQ     $0x00000001, flags+88(FP)
+	JE        masked_add
+	MOVQ      SI, CX
+	VMOVUPS   (CX), Z8
+	VADDPS    Z8, Z0, Z0
+	VMOVUPS.Z 64(CX), K1, Z8
+	VADDPS    Z8, Z1, Z1
+	ADDQ      DI, CX
+	VMOVUPS   (CX), Z8
+	VADDPS    Z8, Z2, Z2
+	VMOVUPS.Z 64(CX), K1, Z8
+	VADDPS    Z8, Z3, Z3
+	ADDQ      DI, CX
+	VMOVUPS   (CX), Z8
+	VADDPS    Z8, Z4, Z4
+	VMOVUPS.Z 64(CX), K1, Z8
+	VADDPS    Z8, Z5, Z5
+	ADDQ      DI, CX
+	VMOVUPS   (CX), Z8
+	VADDPS    Z8, Z6, Z6
+	VMOVUPS.Z 64(CX), K1, Z8
+	VADDPS    Z8, Z7, Z7
+
+masked_add:
+	TESTQ     $0x00000002, flags+88(FP)
+	JE        masked_col
+	VMOVUPS   (R8), Z8
+	VADDPS    Z8, Z0, Z0
+	VADDPS    Z8, Z2, Z2
+	VADDPS    Z8, Z4, Z4
+	VADDPS    Z8, Z6, Z6
+	VMOVUPS.Z 64(R8), K1, Z8
+	VADDPS    Z8, Z1, Z1
+	VADDPS    Z8, Z3, Z3
+	VADDPS    Z8, Z5, Z5
+	VADDPS    Z8, Z7, Z7
+
+masked_col:
+	TESTQ        $0x00000004, flags+88(FP)
+	JE           masked_row
+	MOVQ         bias+80(FP), CX
+	VBROADCASTSS (CX), Z8
+	VADDPS       Z8, Z0, Z0
+	VADDPS       Z8, Z1, Z1
+	VBROADCASTSS 4(CX), Z8
+	VADDPS       Z8, Z2, Z2
+	VADDPS       Z8, Z3, Z3
+	VBROADCASTSS 8(CX), Z8
+	VADDPS       Z8, Z4, Z4
+	VADDPS       Z8, Z5, Z5
+	VBROADCASTSS 12(CX), Z8
+	VADDPS       Z8, Z6, Z6
+	VADDPS       Z8, Z7, Z7
+
+masked_row:
+	TESTQ        $0x00000008, flags+88(FP)
+	JE           maskedrelu
+	VXORPS       Z8, Z8, Z8
+	VMAXPS       Z0, Z8, Z0
+	VMAXPS       Z1, Z8, Z1
+	VMAXPS       Z2, Z8, Z2
+	VMAXPS       Z3, Z8, Z3
+	VMAXPS       Z4, Z8, Z4
+	VMAXPS       Z5, Z8, Z5
+	VMAXPS       Z6, Z8, Z6
+	VMAXPS       Z7, Z8, Z7
+	TESTQ        $0x00000010, flags+88(FP)
+	JE           maskedrelu6
+	VADDPS       Z8, Z0, Z0
+	VADDPS       Z8, Z1, Z1
+	VADDPS       Z8, Z2, Z2
+	VADDPS       Z8, Z3, Z3
+	VADDPS       Z8, Z4, Z4
+	VADDPS       Z8, Z5, Z5
+	VADDPS       Z8, Z6, Z6
+	VADDPS       Z8, Z7, Z7
+	VBROADCASTSS six<>+0(SB), Z8
+	VMINPS       Z0, Z8, Z0
+	VMINPS       Z1, Z8, Z1
+	VMINPS       Z2, Z8, Z2
+	VMINPS       Z3, Z8, Z3
+	VMINPS       Z4, Z8, Z4
+	VMINPS       Z5, Z8, Z5
+	VMINPS       Z6, Z8, Z6
+	VMINPS       Z7, Z8, Z7
+
+maskedrelu6:
+maskedrelu:
+	MOVQ    SI, CX
+	VMOVUPS Z0, (CX)
+	VMOVUPS Z1, K1, 64(CX)
+	ADDQ    DI, CX
+	VMOVUPS Z2, (CX)
+	VMOVUPS Z3, K1, 64(CX)
+	ADDQ    DI, CX
+	VMOVUPS Z4, (CX)
+	VMOVUPS Z5, K1, 64(CX)
+	ADDQ    DI, CX
+	VMOVUPS Z6, (CX)
+	VMOVUPS Z7, K1, 64(CX)
+	ADDQ    bps+56(FP), DX
+	ADDQ    $+128, SI
+	ADDQ    $+128, R8
+	DECQ    n+0(FP)
+	JNE     masked
+
+done:
+	LDMXCSR csr+104(FP)
+	VZEROUPPER
+	RET
+
+// func stem5x2AVX512(n int, k int, at *int, a *float32, ars int, b *float32, bks int, bps int, c *float32, cs int, bias *float32, flags int, last int) (csr uint32)
+// Requires: AVX, AVX512DQ, AVX512F, BMI2, SSE
+TEXT ·stem5x2AVX512(SB), NOSPLIT, $0-108
+	STMXCSR csr+104(FP)
+	LDMXCSR flushing<>+0(SB)
+	MOVQ    ars+32(FP), AX
+	MOVQ    b+40(FP), DX
+	MOVQ    bks+48(FP), BX
+	MOVQ    c+64(FP), SI
+	MOVQ    cs+72(FP), DI
+	MOVQ    bias+80(FP), R8
+	MOVQ    last+96(FP), CX
+	CMPQ    CX, $0x10
+	JNE     partial
+
+full:
+	MOVQ   at+16(FP), CX
+	MOVQ   DX, R9
+	VXORPS Z0, Z0, Z0
+	VXORPS Z1, Z1, Z1
+	VXORPS Z2, Z2, Z2
+	VXORPS Z3, Z3, Z3
+	VXORPS Z4, Z4, Z4
+	VXORPS Z5, Z5, Z5
+	VXORPS Z6, Z6, Z6
+	VXORPS Z7, Z7, Z7
+	VXORPS Z8, Z8, Z8
+	VXORPS Z9, Z9, Z9
+	MOVQ   k+8(FP), R10
+	TESTQ  R10, R10
+	JE     full_sum
+
+full_k:
+	MOVQ         (CX), R11
+	ADDQ         a+24(FP), R11
+	ADDQ         $0x08, CX
+	LEAQ         (R11)(AX*2), R12
+	ADDQ         AX, R12
+	VMOVUPS      (R9), Z10
+	VMOVUPS      64(R9), Z11
+	ADDQ         BX, R9
+	VBROADCASTSS (R11), Z12
+	VFMADD231PS  Z10, Z12, Z0
+	VFMADD231PS  Z11, Z12, Z1
+	VBROADCASTSS (R11)(AX*1), Z13
+	VFMADD231PS  Z10, Z13, Z2
+	VFMADD231PS  Z11, Z13, Z3
+	VBROADCASTSS (R11)(AX*2), Z14
+	VFMADD231PS  Z10, Z14, Z4
+	VFMADD231PS  Z11, Z14, Z5
+	VBROADCASTSS (R12), Z15
+	VFMADD231PS  Z10, Z15, Z6
+	VFMADD231PS  Z11, Z15, Z7
+	VBROADCASTSS (R12)(AX*1), Z12
+	VFMADD231PS  Z10, Z12, Z8
+	VFMADD231PS  Z11, Z12, Z9
+	DECQ         R10
+	JNE          full_k
+
+full_sum:
+	TESTQ   $0x00000001, flags+88(FP)
+	JE      full_add
+	MOVQ    SI, CX
+	VMOVUPS (CX), Z10
+	VADDPS  Z10, Z0, Z0
+	VMOVUPS 64(CX), Z10
+	VADDPS  Z10, Z1, Z1
+	ADDQ    DI, CX
+	VMOVUPS (CX), Z10
+	VADDPS  Z10, Z2, Z2
+	VMOVUPS 64(CX), Z10
+	VADDPS  Z10, Z3, Z3
+	ADDQ    DI, CX
+	VMOVUPS (CX), Z10
+	VADDPS  Z10, Z4, Z4
+	VMOVUPS 64(CX), Z10
+	VADDPS  Z10, Z5, Z5
+	ADDQ    DI, CX
+	VMOVUPS (CX), Z10
+	VADDPS  Z10, Z6, Z6
+	VMOVUPS 64(CX), Z10
+	VADDPS  Z10, Z7, Z7
+	ADDQ    DI, CX
+	VMOVUPS (CX), Z10
+	VADDPS  Z10, Z8, Z8
+	VMOVUPS 64(CX), Z10
+	VADDPS  Z10, Z9, Z9
+
+full_add:
+	TESTQ   $0x00000002, flags+88(FP)
+	JE      full_col
+	VMOVUPS (R8), Z10
+	VADDPS  Z10, Z0, Z0
+	VADDPS  Z10, Z2, Z2
+	VADDPS  Z10, Z4, Z4
+	VADDPS  Z10, Z6, Z6
+	VADDPS  Z10, Z8, Z8
+	VMOVUPS 64(R8), Z10
+	VADDPS  Z10, Z1, Z1
+	VADDPS  Z10, Z3, Z3
+	VADDPS  Z10, Z5, Z5
+	VADDPS  Z10, Z7, Z7
+	VADDPS  Z10, Z9, Z9
+
+full_col:
+	TESTQ        $0x00000004, flags+88(FP)
+	JE           full_row
+	MOVQ         bias+80(FP), CX
+	VBROADCASTSS (CX), Z10
+	VADDPS       Z10, Z0, Z0
+	VADDPS       Z10, Z1, Z1
+	VBROADCASTSS 4(CX), Z10
+	VADDPS       Z10, Z2, Z2
+	VADDPS       Z10, Z3, Z3
+	VBROADCASTSS 8(CX), Z10
+	VADDPS       Z10, Z4, Z4
+	VADDPS       Z10, Z5, Z5
+	VBROADCASTSS 12(CX), Z10
+	VADDPS       Z10, Z6, Z6
+	VADDPS       Z10, Z7, Z7
+	VBROADCASTSS 16(CX), Z10
+	VADDPS       Z10, Z8, Z8
+	VADDPS       Z10, Z9, Z9
+
+full_row:
+	TESTQ        $0x00000008, flags+88(FP)
+	JE           fullrelu
+	VXORPS       Z10, Z10, Z10
+	VMAXPS       Z0, Z10, Z0
+	VMAXPS       Z1, Z10, Z1
+	VMAXPS       Z2, Z10, Z2
+	VMAXPS       Z3, Z10, Z3
+	VMAXPS       Z4, Z10, Z4
+	VMAXPS       Z5, Z10, Z5
+	VMAXPS       Z6, Z10, Z6
+	VMAXPS       Z7, Z10, Z7
+	VMAXPS       Z8, Z10, Z8
+	VMAXPS       Z9, Z10, Z9
+	TESTQ        $0x00000010, flags+88(FP)
+	JE           fullrelu6
+	VADDPS       Z10, Z0, Z0
+	VADDPS       Z10, Z1, Z1
+	VADDPS       Z10, Z2, Z2
+	VADDPS       Z10, Z3, Z3
+	VADDPS       Z10, Z4, Z4
+	VADDPS       Z10, Z5, Z5
+	VADDPS       Z10, Z6, Z6
+	VADDPS       Z10, Z7, Z7
+	VADDPS       Z10, Z8, Z8
+	VADDPS       Z10, Z9, Z9
+	VBROADCASTSS six<>+0(SB), Z10
+	VMINPS       Z0, Z10, Z0
+	VMINPS       Z1, Z10, Z1
+	VMINPS       Z2, Z10, Z2
+	VMINPS       Z3, Z10, Z3
+	VMINPS       Z4, Z10, Z4
+	VMINPS       Z5, Z10, Z5
+	VMINPS       Z6, Z10, Z6
+	VMINPS       Z7, Z10, Z7
+	VMINPS       Z8, Z10, Z8
+	VMINPS       Z9, Z10, Z9
+
+fullrelu6:
+fullrelu:
+	MOVQ    SI, CX
+	VMOVUPS Z0, (CX)
+	VMOVUPS Z1, 64(CX)
+	ADDQ    DI, CX
+	VMOVUPS Z2, (CX)
+	VMOVUPS Z3, 64(CX)
+	ADDQ    DI, CX
+	VMOVUPS Z4, (CX)
+	VMOVUPS Z5, 64(CX)
+	ADDQ    DI, CX
+	VMOVUPS Z6, (CX)
+	VMOVUPS Z7, 64(CX)
+	ADDQ    DI, CX
+	VMOVUPS Z8, (CX)
+	VMOVUPS Z9, 64(CX)
+	ADDQ    bps+56(FP), DX
+	ADDQ    $+128, SI
+	ADDQ    $+128, R8
+	DECQ    n+0(FP)
+	JNE     full
+	JMP     done
+
+partial:
+	MOVQ  $-1, R9
+	BZHIQ CX, R9, R9
+	KMOVW R9, K1
+
+masked:
+	MOVQ   at+16(FP), CX
+	MOVQ   DX, R9
+	VXORPS Z0, Z0, Z0
+	VXORPS Z1, Z1, Z1
+	VXORPS Z2, Z2, Z2
+	VXORPS Z3, Z3, Z3
+	VXORPS Z4, Z4, Z4
+	VXORPS Z5, Z5, Z5
+	VXORPS Z6, Z6, Z6
+	VXORPS Z7, Z7, Z7
+	VXORPS Z8, Z8, Z8
+	VXORPS Z9, Z9, Z9
+	MOVQ   k+8(FP), R10
+	TESTQ  R10, R10
+	JE     masked_sum
+
+masked_k:
+	MOVQ         (CX), R11
+	ADDQ         a+24(FP), R11
+	ADDQ         $0x08, CX
+	LEAQ         (R11)(AX*2), R12
+	ADDQ         AX, R12
+	VMOVUPS      (R9), Z10
+	VMOVUPS.Z    64(R9), K1, Z11
+	ADDQ         BX, R9
+	VBROADCASTSS (R11), Z12
+	VFMADD231PS  Z10, Z12, Z0
+	VFMADD231PS  Z11, Z12, Z1
+	VBROADCASTSS (R11)(AX*1), Z13
+	VFMADD231PS  Z10, Z13, Z2
+	VFMADD231PS  Z11, Z13, Z3
+	VBROADCASTSS (R11)(AX*2), Z14
+	VFMADD231PS  Z10, Z14, Z4
+	VFMADD231PS  Z11, Z14, Z5
+	VBROADCASTSS (R12), Z15
+	VFMADD231PS  Z10, Z15, Z6
+	VFMADD231PS  Z11, Z15, Z7
+	VBROADCASTSS (R12)(AX*1), Z12
+	VFMADD231PS  Z10, Z12, Z8
+	VFMADD231PS  Z11, Z12, Z9
+	DECQ         R10
+	JNE          masked_k
+
+masked_sum:
+	TESTQ     $0x00000001, flags+88(FP)
+	JE        masked_add
+	MOVQ      SI, CX
+	VMOVUPS   (CX), Z10
+	VADDPS    Z10, Z0, Z0
+	VMOVUPS.Z 64(CX), K1, Z10
+	VADDPS    Z10, Z1, Z1
+	ADDQ      DI, CX
+	VMOVUPS   (CX), Z10
+	VADDPS    Z10, Z2, Z2
+	VMOVUPS.Z 64(CX), K1, Z10
+	VADDPS    Z10, Z3, Z3
+	ADDQ      DI, CX
+	VMOVUPS   (CX), Z10
+	VADDPS    Z10, Z4, Z4
+	VMOVUPS.Z 64(CX), K1, Z10
+	VADDPS    Z10, Z5, Z5
+	ADDQ      DI, CX
+	VMOVUPS   (CX), Z10
+	VADDPS    Z10, Z6, Z6
+	VMOVUPS.Z 64(CX), K1, Z10
+	VADDPS    Z10, Z7, Z7
+	ADDQ      DI, CX
+	VMOVUPS   (CX), Z10
+	VADDPS    Z10, Z8, Z8
+	VMOVUPS.Z 64(CX), K1, Z10
+	VADDPS    Z10, Z9, Z9
+
+masked_add:
+	TESTQ     $0x00000002, flags+88(FP)
+	JE        masked_col
+	VMOVUPS   (R8), Z10
+	VADDPS    Z10, Z0, Z0
+	VADDPS    Z10, Z2, Z2
+	VADDPS    Z10, Z4, Z4
+	VADDPS    Z10, Z6, Z6
+	VADDPS    Z10, Z8, Z8
+	VMOVUPS.Z 64(R8), K1, Z10
+	VADDPS    Z10, Z1, Z1
+	VADDPS    Z10, Z3, Z3
+	VADDPS    Z10, Z5, Z5
+	VADDPS    Z10, Z7, Z7
+	VADDPS    Z10, Z9, Z9
+
+masked_col:
+	TESTQ        $0x00000004, flags+88(FP)
+	JE           masked_row
+	MOVQ         bias+80(FP), CX
+	VBROADCASTSS (CX), Z10
+	VADDPS       Z10, Z0, Z0
+	VADDPS       Z10, Z1, Z1
+	VBROADCASTSS 4(CX), Z10
+	VADDPS       Z10, Z2, Z2
+	VADDPS       Z10, Z3, Z3
+	VBROADCASTSS 8(CX), Z10
+	VADDPS       Z10, Z4, Z4
+	VADDPS       Z10, Z5, Z5
+	VBROADCASTSS 12(CX), Z10
+	VADDPS       Z10, Z6, Z6
+	VADDPS       Z10, Z7, Z7
+	VBROADCASTSS 16(CX), Z10
+	VADDPS       Z10, Z8, Z8
+	VADDPS       Z10, Z9, Z9
+
+masked_row:
+	TESTQ        $0x00000008, flags+88(FP)
+	JE           maskedrelu
+	VXORPS       Z10, Z10, Z10
+	VMAXPS       Z0, Z10, Z0
+	VMAXPS       Z1, Z10, Z1
+	VMAXPS       Z2, Z10, Z2
+	VMAXPS       Z3, Z10, Z3
+	VMAXPS       Z4, Z10, Z4
+	VMAXPS       Z5, Z10, Z5
+	VMAXPS       Z6, Z10, Z6
+	VMAXPS       Z7, Z10, Z7
+	VMAXPS       Z8, Z10, Z8
+	VMAXPS       Z9, Z10, Z9
+	TESTQ        $0x00000010, flags+88(FP)
+	JE           maskedrelu6
+	VADDPS       Z10, Z0, Z0
+	VADDPS       Z10, Z1, Z1
+	VADDPS       Z10, Z2, Z2
+	VADDPS       Z10, Z3, Z3
+	VADDPS       Z10, Z4, Z4
+	VADDPS       Z10, Z5, Z5
+	VADDPS       Z10, Z6, Z6
+	VADDPS       Z10, Z7, Z7
+	VADDPS       Z10, Z8, Z8
+	VADDPS       Z10, Z9, Z9
+	VBROADCASTSS six<>+0(SB), Z10
+	VMINPS       Z0, Z10, Z0
+	VMINPS       Z1, Z10, Z1
+	VMINPS       Z2, Z10, Z2
+	VMINPS       Z3, Z10, Z3
+	VMINPS       Z4, Z10, Z4
+	VMINPS       Z5, Z10, Z5
+	VMINPS       Z6, Z10, Z6
+	VMINPS       Z7, Z10, Z7
+	VMINPS       Z8, Z10, Z8
+	VMINPS       Z9, Z10, Z9
+
+maskedrelu6:
+maskedrelu:
+	MOVQ    SI, CX
+	VMOVUPS Z0, (CX)
+	VMOVUPS Z1, K1, 64(CX)
+	ADDQ    DI, CX
+	VMOVUPS Z2, (CX)
+	VMOVUPS Z3, K1, 64(CX)
+	ADDQ    DI, CX
+	VMOVUPS Z4, (CX)
+	VMOVUPS Z5, K1, 64(CX)
+	ADDQ    DI, CX
+	VMOVUPS Z6, (CX)
+	VMOVUPS Z7, K1, 64(CX)
+	ADDQ    DI, CX
+	VMOVUPS Z8, (CX)
+	VMOVUPS Z9, K1, 64(CX)
+	ADDQ    bps+56(FP), DX
+	ADDQ    $+128, SI
+	ADDQ    $+128, R8
+	DECQ    n+0(FP)
+	JNE     masked
+
+done:
+	LDMXCSR csr+104(FP)
+	VZEROUPPER
+	RET
+
+// func stem6x2AVX512(n int, k int, at *int, a *float32, ars int, b *float32, bks int, bps int, c *float32, cs int, bias *float32, flags int, last int) (csr uint32)
+// Requires: AVX, AVX512DQ, AVX512F, BMI2, SSE
+TEXT ·stem6x2AVX512(SB), NOSPLIT, $0-108
+	STMXCSR csr+104(FP)
+	LDMXCSR flushing<>+0(SB)
+	MOVQ    ars+32(FP), AX
+	MOVQ    b+40(FP), DX
+	MOVQ    bks+48(FP), BX
+	MOVQ    c+64(FP), SI
+	MOVQ    cs+72(FP), DI
+	MOVQ    bias+80(FP), R8
+	MOVQ    last+96(FP), CX
+	CMPQ    CX, $0x10
+	JNE     partial
+
+full:
+	MOVQ   at+16(FP), CX
+	MOVQ   DX, R9
+	VXORPS Z0, Z0, Z0
+	VXORPS Z1, Z1, Z1
+	VXORPS Z2, Z2, Z2
+	VXORPS Z3, Z3, Z3
+	VXORPS Z4, Z4, Z4
+	VXORPS Z5, Z5, Z5
+	VXORPS Z6, Z6, Z6
+	VXORPS Z7, Z7, Z7
+	VXORPS Z8, Z8, Z8
+	VXORPS Z9, Z9, Z9
+	VXORPS Z10, Z10, Z10
+	VXORPS Z11, Z11, Z11
+	MOVQ   k+8(FP), R10
+	TESTQ  R10, R10
+	JE     full_sum
+
+full_k:
+	MOVQ         (CX), R11
+	ADDQ         a+24(FP), R11
+	ADDQ         $0x08, CX
+	LEAQ         (R11)(AX*2), R12
+	ADDQ         AX, R12
+	VMOVUPS      (R9), Z12
+	VMOVUPS      64(R9), Z13
+	ADDQ         BX, R9
+	VBROADCASTSS (R11), Z14
+	VFMADD231PS  Z12, Z14, Z0
+	VFMADD231PS  Z13, Z14, Z1
+	VBROADCASTSS (R11)(AX*1), Z15
+	VFMADD231PS  Z12, Z15, Z2
+	VFMADD231PS  Z13, Z15, Z3
+	VBROADCASTSS (R11)(AX*2), Z16
+	VFMADD231PS  Z12, Z16, Z4
+	VFMADD231PS  Z13, Z16, Z5
+	VBROADCASTSS (R12), Z17
+	VFMADD231PS  Z12, Z17, Z6
+	VFMADD231PS  Z13, Z17, Z7
+	VBROADCASTSS (R12)(AX*1), Z14
+	VFMADD231PS  Z12, Z14, Z8
+	VFMADD231PS  Z13, Z14, Z9
+	VBROADCASTSS (R12)(AX*2), Z15
+	VFMADD231PS  Z12, Z15, Z10
+	VFMADD231PS  Z13, Z15, Z11
+	DECQ         R10
+	JNE          full_k
+
+full_sum:
+	TESTQ   $0x00000001, flags+88(FP)
+	JE      full_add
+	MOVQ    SI, CX
+	VMOVUPS (CX), Z12
+	VADDPS  Z12, Z0, Z0
+	VMOVUPS 64(CX), Z12
+	VADDPS  Z12, Z1, Z1
+	ADDQ    DI, CX
+	VMOVUPS (CX), Z12
+	VADDPS  Z12, Z2, Z2
+	VMOVUPS 64(CX), Z12
+	VADDPS  Z12, Z3, Z3
+	ADDQ    DI, CX
+	VMOVUPS (CX), Z12
+	VADDPS  Z12, Z4, Z4
+	VMOVUPS 64(CX), Z12
+	VADDPS  Z12, Z5, Z5
+	ADDQ    DI, CX
+	VMOVUPS (CX), Z12
+	VADDPS  Z12, Z6, Z6
+	VMOVUPS 64(CX), Z12
+	VADDPS  Z12, Z7, Z7
+	ADDQ    DI, CX
+	VMOVUPS (CX), Z12
+	VADDPS  Z12, Z8, Z8
+	VMOVUPS 64(CX), Z12
+	VADDPS  Z12, Z9, Z9
+	ADDQ    DI, CX
+	VMOVUPS (CX), Z12
+	VADDPS  Z12, Z10, Z10
+	VMOVUPS 64(CX), Z12
+	VADDPS  Z12, Z11, Z11
+
+full_add:
+	TESTQ   $0x00000002, flags+88(FP)
+	JE      full_col
+	VMOVUPS (R8), Z12
+	VADDPS  Z12, Z0, Z0
+	VADDPS  Z12, Z2, Z2
+	VADDPS  Z12, Z4, Z4
+	VADDPS  Z12, Z6, Z6
+	VADDPS  Z12, Z8, Z8
+	VADDPS  Z12, Z10, Z10
+	VMOVUPS 64(R8), Z12
+	VADDPS  Z12, Z1, Z1
+	VADDPS  Z12, Z3, Z3
+	VADDPS  Z12, Z5, Z5
+	VADDPS  Z12, Z7, Z7
+	VADDPS  Z12, Z9, Z9
+	VADDPS  Z12, Z11, Z11
+
+full_col:
+	TESTQ        $0x00000004, flags+88(FP)
+	JE           full_row
+	MOVQ         bias+80(FP), CX
+	VBROADCASTSS (CX), Z12
+	VADDPS       Z12, Z0, Z0
+	VADDPS       Z12, Z1, Z1
+	VBROADCASTSS 4(CX), Z12
+	VADDPS       Z12, Z2, Z2
+	VADDPS       Z12, Z3, Z3
+	VBROADCASTSS 8(CX), Z12
+	VADDPS       Z12, Z4, Z4
+	VADDPS       Z12, Z5, Z5
+	VBROADCASTSS 12(CX), Z12
+	VADDPS       Z12, Z6, Z6
+	VADDPS       Z12, Z7, Z7
+	VBROADCASTSS 16(CX), Z12
+	VADDPS       Z12, Z8, Z8
+	VADDPS       Z12, Z9, Z9
+	VBROADCASTSS 20(CX), Z12
+	VADDPS       Z12, Z10, Z10
+	VADDPS       Z12, Z11, Z11
+
+full_row:
+	TESTQ        $0x00000008, flags+88(FP)
+	JE           fullrelu
+	VXORPS       Z12, Z12, Z12
+	VMAXPS       Z0, Z12, Z0
+	VMAXPS       Z1, Z12, Z1
+	VMAXPS       Z2, Z12, Z2
+	VMAXPS       Z3, Z12, Z3
+	VMAXPS       Z4, Z12, Z4
+	VMAXPS       Z5, Z12, Z5
+	VMAXPS       Z6, Z12, Z6
+	VMAXPS       Z7, Z12, Z7
+	VMAXPS       Z8, Z12, Z8
+	VMAXPS       Z9, Z12, Z9
+	VMAXPS       Z10, Z12, Z10
+	VMAXPS       Z11, Z12, Z11
+	TESTQ        $0x00000010, flags+88(FP)
+	JE           fullrelu6
+	VADDPS       Z12, Z0, Z0
+	VADDPS       Z12, Z1, Z1
+	VADDPS       Z12, Z2, Z2
+	VADDPS       Z12, Z3, Z3
+	VADDPS       Z12, Z4, Z4
+	VADDPS       Z12, Z5, Z5
+	VADDPS       Z12, Z6, Z6
+	VADDPS       Z12, Z7, Z7
+	VADDPS       Z12, Z8, Z8
+	VADDPS       Z12, Z9, Z9
+	VADDPS       Z12, Z10, Z10
+	VADDPS       Z12, Z11, Z11
+	VBROADCASTSS six<>+0(SB), Z12
+	VMINPS       Z0, Z12, Z0
+	VMINPS       Z1, Z12, Z1
+	VMINPS       Z2, Z12, Z2
+	VMINPS       Z3, Z12, Z3
+	VMINPS       Z4, Z12, Z4
+	VMINPS       Z5, Z12, Z5
+	VMINPS       Z6, Z12, Z6
+	VMINPS       Z7, Z12, Z7
+	VMINPS       Z8, Z12, Z8
+	VMINPS       Z9, Z12, Z9
+	VMINPS       Z10, Z12, Z10
+	VMINPS       Z11, Z12, Z11
+
+fullrelu6:
+fullrelu:
+	MOVQ    SI, CX
+	VMOVUPS Z0, (CX)
+	VMOVUPS Z1, 64(CX)
+	ADDQ    DI, CX
+	VMOVUPS Z2, (CX)
+	VMOVUPS Z3, 64(CX)
+	ADDQ    DI, CX
+	VMOVUPS Z4, (CX)
+	VMOVUPS Z5, 64(CX)
+	ADDQ    DI, CX
+	VMOVUPS Z6, (CX)
+	VMOVUPS Z7, 64(CX)
+	ADDQ    DI, CX
+	VMOVUPS Z8, (CX)
+	VMOVUPS Z9, 64(CX)
+	ADDQ    DI, CX
+	VMOVUPS Z10, (CX)
+	VMOVUPS Z11, 64(CX)
+	ADDQ    bps+56(FP), DX
+	ADDQ    $+128, SI
+	ADDQ    $+128, R8
+	DECQ    n+0(FP)
+	JNE     full
+	JMP     done
+
+partial:
+	MOVQ  $-1, R9
+	BZHIQ CX, R9, R9
+	KMOVW R9, K1
+
+masked:
+	MOVQ   at+16(FP), CX
+	MOVQ   DX, R9
+	VXORPS Z0, Z0, Z0
+	VXORPS Z1, Z1, Z1
+	VXORPS Z2, Z2, Z2
+	VXORPS Z3, Z3, Z3
+	VXORPS Z4, Z4, Z4
+	VXORPS Z5, Z5, Z5
+	VXORPS Z6, Z6, Z6
+	VXORPS Z7, Z7, Z7
+	VXORPS Z8, Z8, Z8
+	VXORPS Z9, Z9, Z9
+	VXORPS Z10, Z10, Z10
+	VXORPS Z11, Z11, Z11
+	MOVQ   k+8(FP), R10
+	TESTQ  R10, R10
+	JE     masked_sum
+
+masked_k:
+	MOVQ         (CX), R11
+	ADDQ         a+24(FP), R11
+	ADDQ         $0x08, CX
+	LEAQ         (R11)(AX*2), R12
+	ADDQ         AX, R12
+	VMOVUPS      (R9), Z12
+	VMOVUPS.Z    64(R9), K1, Z13
+	ADDQ         BX, R9
+	VBROADCASTSS (R11), Z14
+	VFMADD231PS  Z12, Z14, Z0
+	VFMADD231PS  Z13, Z14, Z1
+	VBROADCASTSS (R11)(AX*1), Z15
+	VFMADD231PS  Z12, Z15, Z2
+	VFMADD231PS  Z13, Z15, Z3
+	VBROADCASTSS (R11)(AX*2), Z16
+	VFMADD231PS  Z12, Z16, Z4
+	VFMADD231PS  Z13, Z16, Z5
+	VBROADCASTSS (R12), Z17
+	VFMADD231PS  Z12, Z17, Z6
+	VFMADD231PS  Z13, Z17, Z7
+	VBROADCASTSS (R12)(AX*1), Z14
+	VFMADD231PS  Z12, Z14, Z8
+	VFMADD231PS  Z13, Z14, Z9
+	VBROADCASTSS (R12)(AX*2), Z15
+	VFMADD231PS  Z12, Z15, Z10
+	VFMADD231PS  Z13, Z15, Z11
+	DECQ         R10
+	JNE          masked_k
+
+masked_sum:
+	TESTQ     $0x00000001, flags+88(FP)
+	JE        masked_add
+	MOVQ      SI, CX
+	VMOVUPS   (CX), Z12
+	VADDPS    Z12, Z0, Z0
+	VMOVUPS.Z 64(CX), K1, Z12
+	VADDPS    Z12, Z1, Z1
+	ADDQ      DI, CX
+	VMOVUPS   (CX), Z12
+	VADDPS    Z12, Z2, Z2
+	VMOVUPS.Z 64(CX), K1, Z12
+	VADDPS    Z12, Z3, Z3
+	ADDQ      DI, CX
+	VMOVUPS   (CX), Z12
+	VADDPS    Z12, Z4, Z4
+	VMOVUPS.Z 64(CX), K1, Z12
+	VADDPS    Z12, Z5, Z5
+	ADDQ      DI, CX
+	VMOVUPS   (CX), Z12
+	VADDPS    Z12, Z6, Z6
+	VMOVUPS.Z 64(CX), K1, Z12
+	VADDPS    Z12, Z7, Z7
+	ADDQ      DI, CX
+	VMOVUPS   (CX), Z12
+	VADDPS    Z12, Z8, Z8
+	VMOVUPS.Z 64(CX), K1, Z12
+	VADDPS    Z12, Z9, Z9
+	ADDQ      DI, CX
+	VMOVUPS   (CX), Z12
+	VADDPS    Z12, Z10, Z10
+	VMOVUPS.Z 64(CX), K1, Z12
+	VADDPS    Z12, Z11, Z11
+
+masked_add:
+	TESTQ     $0x00000002, flags+88(FP)
+	JE        masked_col
+	VMOVUPS   (R8), Z12
+	VADDPS    Z12, Z0, Z0
+	VADDPS    Z12, Z2, Z2
+	VADDPS    Z12, Z4, Z4
+	VADDPS    Z12, Z6, Z6
+	VADDPS    Z12, Z8, Z8
+	VADDPS    Z12, Z10, Z10
+	VMOVUPS.Z 64(R8), K1, Z12
+	VADDPS    Z12, Z1, Z1
+	VADDPS    Z12, Z3, Z3
+	VADDPS    Z12, Z5, Z5
+	VADDPS    Z12, Z7, Z7
+	VADDPS    Z12, Z9, Z9
+	VADDPS    Z12, Z11, Z11
+
+masked_col:
+	TESTQ        $0x00000004, flags+88(FP)
+	JE           masked_row
+	MOVQ         bias+80(FP), CX
+	VBROADCASTSS (CX), Z12
+	VADDPS       Z12, Z0, Z0
+	VADDPS       Z12, Z1, Z1
+	VBROADCASTSS 4(CX), Z12
+	VADDPS       Z12, Z2, Z2
+	VADDPS       Z12, Z3, Z3
+	VBROADCASTSS 8(CX), Z12
+	VADDPS       Z12, Z4, Z4
+	VADDPS       Z12, Z5, Z5
+	VBROADCASTSS 12(CX), Z12
+	VADDPS       Z12, Z6, Z6
+	VADDPS       Z12, Z7, Z7
+	VBROADCASTSS 16(CX), Z12
+	VADDPS       Z12, Z8, Z8
+	VADDPS       Z12, Z9, Z9
+	VBROADCASTSS 20(CX), Z12
+	VADDPS       Z12, Z10, Z10
+	VADDPS       Z12, Z11, Z11
+
+masked_row:
+	TESTQ        $0x00000008, flags+88(FP)
+	JE           maskedrelu
+	VXORPS       Z12, Z12, Z12
+	VMAXPS       Z0, Z12, Z0
+	VMAXPS       Z1, Z12, Z1
+	VMAXPS       Z2, Z12, Z2
+	VMAXPS       Z3, Z12, Z3
+	VMAXPS       Z4, Z12, Z4
+	VMAXPS       Z5, Z12, Z5
+	VMAXPS       Z6, Z12, Z6
+	VMAXPS       Z7, Z12, Z7
+	VMAXPS       Z8, Z12, Z8
+	VMAXPS       Z9, Z12, Z9
+	VMAXPS       Z10, Z12, Z10
+	VMAXPS       Z11, Z12, Z11
+	TESTQ        $0x00000010, flags+88(FP)
+	JE           maskedrelu6
+	VADDPS       Z12, Z0, Z0
+	VADDPS       Z12, Z1, Z1
+	VADDPS       Z12, Z2, Z2
+	VADDPS       Z12, Z3, Z3
+	VADDPS       Z12, Z4, Z4
+	VADDPS       Z12, Z5, Z5
+	VADDPS       Z12, Z6, Z6
+	VADDPS       Z12, Z7, Z7
+	VADDPS       Z12, Z8, Z8
+	VADDPS       Z12, Z9, Z9
+	VADDPS       Z12, Z10, Z10
+	VADDPS       Z12, Z11, Z11
+	VBROADCASTSS six<>+0(SB), Z12
+	VMINPS       Z0, Z12, Z0
+	VMINPS       Z1, Z12, Z1
+	VMINPS       Z2, Z12, Z2
+	VMINPS       Z3, Z12, Z3
+	VMINPS       Z4, Z12, Z4
+	VMINPS       Z5, Z12, Z5
+	VMINPS       Z6, Z12, Z6
+	VMINPS       Z7, Z12, Z7
+	VMINPS       Z8, Z12, Z8
+	VMINPS       Z9, Z12, Z9
+	VMINPS       Z10, Z12, Z10
+	VMINPS       Z11, Z12, Z11
+
+maskedrelu6:
+maskedrelu:
+	MOVQ    SI, CX
+	VMOVUPS Z0, (CX)
+	VMOVUPS Z1, K1, 64(CX)
+	ADDQ    DI, CX
+	VMOVUPS Z2, (CX)
+	VMOVUPS Z3, K1, 64(CX)
+	ADDQ    DI, CX
+	VMOVUPS Z4, (CX)
+	VMOVUPS Z5, K1, 64(CX)
+	ADDQ    DI, CX
+	VMOVUPS Z6, (CX)
+	VMOVUPS Z7, K1, 64(CX)
+	ADDQ    DI, CX
+	VMOVUPS Z8, (CX)
+	VMOVUPS Z9, K1, 64(CX)
+	ADDQ    DI, CX
+	VMOVUPS Z10, (CX)
+	VMOVUPS Z11, K1, 64(CX)
+	ADDQ    bps+56(FP), DX
+	ADDQ    $+128, SI
+	ADDQ    $+128, R8
+	DECQ    n+0(FP)
+	JNE     masked
+
+done:
+	LDMXCSR csr+104(FP)
+	VZEROUPPER
+	RET
+
+// func stem7x2AVX512(n int, k int, at *int, a *float32, ars int, b *float32, bks int, bps int, c *float32, cs int, bias *float32, flags int, last int) (csr uint32)
+// Requires: AVX, AVX512DQ, AVX512F, BMI2, SSE
+TEXT ·stem7x2AVX512(SB), NOSPLIT, $0-108
+	STMXCSR csr+104(FP)
+	LDMXCSR flushing<>+0(SB)
+	MOVQ    ars+32(FP), AX
+	MOVQ    b+40(FP), DX
+	MOVQ    bks+48(FP), BX
+	MOVQ    c+64(FP), SI
+	MOVQ    cs+72(FP), DI
+	MOVQ    bias+80(FP), R8
+	MOVQ    last+96(FP), CX
+	CMPQ    CX, $0x10
+	JNE     partial
+
+full:
+	MOVQ   at+16(FP), CX
+	MOVQ   DX, R9
+	VXORPS Z0, Z0, Z0
+	VXORPS Z1, Z1, Z1
+	VXORPS Z2, Z2, Z2
+	VXORPS Z3, Z3, Z3
+	VXORPS Z4, Z4, Z4
+	VXORPS Z5, Z5, Z5
+	VXORPS Z6, Z6, Z6
+	VXORPS Z7, Z7, Z7
+	VXORPS Z8, Z8, Z8
+	VXORPS Z9, Z9, Z9
+	VXORPS Z10, Z10, Z10
+	VXORPS Z11, Z11, Z11
+	VXORPS Z12, Z12, Z12
+	VXORPS Z13, Z13, Z13
+	MOVQ   k+8(FP), R10
+	TESTQ  R10, R10
+	JE     full_sum
+
+full_k:
+	MOVQ         (CX), R11
+	ADDQ         a+24(FP), R11
+	ADDQ         $0x08, CX
+	LEAQ         (R11)(AX*2), R12
+	ADDQ         AX, R12
+	LEAQ         (R12)(AX*2), R13
+	ADDQ         AX, R13
+	VMOVUPS      (R9), Z14
+	VMOVUPS      64(R9), Z15
+	ADDQ         BX, R9
+	VBROADCASTSS (R11), Z16
+	VFMADD231PS  Z14, Z16, Z0
+	VFMADD231PS  Z15, Z16, Z1
+	VBROADCASTSS (R11)(AX*1), Z17
+	VFMADD231PS  Z14, Z17, Z2
+	VFMADD231PS  Z15, Z17, Z3
+	VBROADCASTSS (R11)(AX*2), Z18
+	VFMADD231PS  Z14, Z18, Z4
+	VFMADD231PS  Z15, Z18, Z5
+	VBROADCASTSS (R12), Z19
+	VFMADD231PS  Z14, Z19, Z6
+	VFMADD231PS  Z15, Z19, Z7
+	VBROADCASTSS (R12)(AX*1), Z16
+	VFMADD231PS  Z14, Z16, Z8
+	VFMADD231PS  Z15, Z16, Z9
+	VBROADCASTSS (R12)(AX*2), Z17
+	VFMADD231PS  Z14, Z17, Z10
+	VFMADD231PS  Z15, Z17, Z11
+	VBROADCASTSS (R13), Z18
+	VFMADD231PS  Z14, Z18, Z12
+	VFMADD231PS  Z15, Z18, Z13
+	DECQ         R10
+	JNE          full_k
+
+full_sum:
+	TESTQ   $0x00000001, flags+88(FP)
+	JE      full_add
+	MOVQ    SI, CX
+	VMOVUPS (CX), Z14
+	VADDPS  Z14, Z0, Z0
+	VMOVUPS 64(CX), Z14
+	VADDPS  Z14, Z1, Z1
+	ADDQ    DI, CX
+	VMOVUPS (CX), Z14
+	VADDPS  Z14, Z2, Z2
+	VMOVUPS 64(CX), Z14
+	VADDPS  Z14, Z3, Z3
+	ADDQ    DI, CX
+	VMOVUPS (CX), Z14
+	VADDPS  Z14, Z4, Z4
+	VMOVUPS 64(CX), Z14
+	VADDPS  Z14, Z5, Z5
+	ADDQ    DI, CX
+	VMOVUPS (CX), Z14
+	VADDPS  Z14, Z6, Z6
+	VMOVUPS 64(CX), Z14
+	VADDPS  Z14, Z7, Z7
+	ADDQ    DI, CX
+	VMOVUPS (CX), Z14
+	VADDPS  Z14, Z8, Z8
+	VMOVUPS 64(CX), Z14
+	VADDPS  Z14, Z9, Z9
+	ADDQ    DI, CX
+	VMOVUPS (CX), Z14
+	VADDPS  Z14, Z10, Z10
+	VMOVUPS 64(CX), Z14
+	VADDPS  Z14, Z11, Z11
+	ADDQ    DI, CX
+	VMOVUPS (CX), Z14
+	VADDPS  Z14, Z12, Z12
+	VMOVUPS 64(CX), Z14
+	VADDPS  Z14, Z13, Z13
+
+full_add:
+	TESTQ   $0x00000002, flags+88(FP)
+	JE      full_col
+	VMOVUPS (R8), Z14
+	VADDPS  Z14, Z0, Z0
+	VADDPS  Z14, Z2, Z2
+	VADDPS  Z14, Z4, Z4
+	VADDPS  Z14, Z6, Z6
+	VADDPS  Z14, Z8, Z8
+	VADDPS  Z14, Z10, Z10
+	VADDPS  Z14, Z12, Z12
+	VMOVUPS 64(R8), Z14
+	VADDPS  Z14, Z1, Z1
+	VADDPS  Z14, Z3, Z3
+	VADDPS  Z14, Z5, Z5
+	VADDPS  Z14, Z7, Z7
+	VADDPS  Z14, Z9, Z9
+	VADDPS  Z14, Z11, Z11
+	VADDPS  Z14, Z13, Z13
+
+full_col:
+	TESTQ        $0x00000004, flags+88(FP)
+	JE           full_row
+	MOVQ         bias+80(FP), CX
+	VBROADCASTSS (CX), Z14
+	VADDPS       Z14, Z0, Z0
+	VADDPS       Z14, Z1, Z1
+	VBROADCASTSS 4(CX), Z14
+	VADDPS       Z14, Z2, Z2
+	VADDPS       Z14, Z3, Z3
+	VBROADCASTSS 8(CX), Z14
+	VADDPS       Z14, Z4, Z4
+	VADDPS       Z14, Z5, Z5
+	VBROADCASTSS 12(CX), Z14
+	VADDPS       Z14, Z6, Z6
+	VADDPS       Z14, Z7, Z7
+	VBROADCASTSS 16(CX), Z14
+	VADDPS       Z14, Z8, Z8
+	VADDPS       Z14, Z9, Z9
+	VBROADCASTSS 20(CX), Z14
+	VADDPS       Z14, Z10, Z10
+	VADDPS       Z14, Z11, Z11
+	VBROADCASTSS 24(CX), Z14
+	VADDPS       Z14, Z12, Z12
+	VADDPS       Z14, Z13, Z13
+
+full_row:
+	TESTQ        $0x00000008, flags+88(FP)
+	JE           fullrelu
+	VXORPS       Z14, Z14, Z14
+	VMAXPS       Z0, Z14, Z0
+	VMAXPS       Z1, Z14, Z1
+	VMAXPS       Z2, Z14, Z2
+	VMAXPS       Z3, Z14, Z3
+	VMAXPS       Z4, Z14, Z4
+	VMAXPS       Z5, Z14, Z5
+	VMAXPS       Z6, Z14, Z6
+	VMAXPS       Z7, Z14, Z7
+	VMAXPS       Z8, Z14, Z8
+	VMAXPS       Z9, Z14, Z9
+	VMAXPS       Z10, Z14, Z10
+	VMAXPS       Z11, Z14, Z11
+	VMAXPS       Z12, Z14, Z12
+	VMAXPS       Z13, Z14, Z13
+	TESTQ        $0x00000010, flags+88(FP)
+	JE           fullrelu6
+	VADDPS       Z14, Z0, Z0
+	VADDPS       Z14, Z1, Z1
+	VADDPS       Z14, Z2, Z2
+	VADDPS       Z14, Z3, Z3
+	VADDPS       Z14, Z4, Z4
+	VADDPS       Z14, Z5, Z5
+	VADDPS       Z14, Z6, Z6
+	VADDPS       Z14, Z7, Z7
+	VADDPS       Z14, Z8, Z8
+	VADDPS       Z14, Z9, Z9
+	VADDPS       Z14, Z10, Z10
+	VADDPS       Z14, Z11, Z11
+	VADDPS       Z14, Z12, Z12
+	VADDPS       Z14, Z13, Z13
+	VBROADCASTSS six<>+0(SB), Z14
+	VMINPS       Z0, Z14, Z0
+	VMINPS       Z1, Z14, Z1
+	VMINPS       Z2, Z14, Z2
+	VMINPS       Z3, Z14, Z3
+	VMINPS       Z4, Z14, Z4
+	VMINPS       Z5, Z14, Z5
+	VMINPS       Z6, Z14, Z6
+	VMINPS       Z7, Z14, Z7
+	VMINPS       Z8, Z14, Z8
+	VMINPS       Z9, Z14, Z9
+	VMINPS       Z10, Z14, Z10
+	VMINPS       Z11, Z14, Z11
+	VMINPS       Z12, Z14, Z12
+	VMINPS       Z13, Z14, Z13
+
+fullrelu6:
+fullrelu:
+	MOVQ    SI, CX
+	VMOVUPS Z0, (CX)
+	VMOVUPS Z1, 64(CX)
+	ADDQ    DI, CX
+	VMOVUPS Z2, (CX)
+	VMOVUPS Z3, 64(CX)
+	ADDQ    DI, CX
+	VMOVUPS Z4, (CX)
+	VMOVUPS Z5, 64(CX)
+	ADDQ    DI, CX
+	VMOVUPS Z6, (CX)
+	VMOVUPS Z7, 64(CX)
+	ADDQ    DI, CX
+	VMOVUPS Z8, (CX)
+	VMOVUPS Z9, 64(CX)
+	ADDQ    DI, CX
+	VMOVUPS Z10, (CX)
+	VMOVUPS Z11, 64(CX)
+	ADDQ    DI, CX
+	VMOVUPS Z12, (CX)
+	VMOVUPS Z13, 64(CX)
+	ADDQ    bps+56(FP), DX
+	ADDQ    $+128, SI
+	ADDQ    $+128, R8
+	DECQ    n+0(FP)
+	JNE     full
+	JMP     done
+
+partial:
+	MOVQ  $-1, R9
+	BZHIQ CX, R9, R9
+	KMOVW R9, K1
+
+masked:
+	MOVQ   at+16(FP), CX
+	MOVQ   DX, R9
+	VXORPS Z0, Z0, Z0
+	VXORPS Z1, Z1, Z1
+	VXORPS Z2, Z2, Z2
+	VXORPS Z3, Z3, Z3
+	VXORPS Z4, Z4, Z4
+	VXORPS Z5, Z5, Z5
+	VXORPS Z6, Z6, Z6
+	VXORPS Z7, Z7, Z7
+	VXORPS Z8, Z8, Z8
+	VXORPS Z9, Z9, Z9
+	VXORPS Z10, Z10, Z10
+	VXORPS Z11, Z11, Z11
+	VXORPS Z12, Z12, Z12
+	VXORPS Z13, Z13, Z13
+	MOVQ   k+8(FP), R10
+	TESTQ  R10, R10
+	JE     masked_sum
+
+masked_k:
+	MOVQ         (CX), R11
+	ADDQ         a+24(FP), R11
+	ADDQ         $0x08, CX
+	LEAQ         (R11)(AX*2), R12
+	ADDQ         AX, R12
+	LEAQ         (R12)(AX*2), R13
+	ADDQ         AX, R13
+	VMOVUPS      (R9), Z14
+	VMOVUPS.Z    64(R9), K1, Z15
+	ADDQ         BX, R9
+	VBROADCASTSS (R11), Z16
+	VFMADD231PS  Z14, Z16, Z0
+	VFMADD231PS  Z15, Z16, Z1
+	VBROADCASTSS (R11)(AX*1), Z17
+	VFMADD231PS  Z14, Z17, Z2
+	VFMADD231PS  Z15, Z17, Z3
+	VBROADCASTSS (R11)(AX*2), Z18
+	VFMADD231PS  Z14, Z18, Z4
+	VFMADD231PS  Z15, Z18, Z5
+	VBROADCASTSS (R12), Z19
+	VFMADD231PS  Z14, Z19, Z6
+	VFMADD231PS  Z15, Z19, Z7
+	VBROADCASTSS (R12)(AX*1), Z16
+	VFMADD231PS  Z14, Z16, Z8
+	VFMADD231PS  Z15, Z16, Z9
+	VBROADCASTSS (R12)(AX*2), Z17
+	VFMADD231PS  Z14, Z17, Z10
+	VFMADD231PS  Z15, Z17, Z11
+	VBROADCASTSS (R13), Z18
+	VFMADD231PS  Z14, Z18, Z12
+	VFMADD231PS  Z15, Z18, Z13
+	DECQ         R10
+	JNE          masked_k
+
+masked_sum:
+	TESTQ     $0x00000001, flags+88(FP)
+	JE        masked_add
+	MOVQ      SI, CX
+	VMOVUPS   (CX), Z14
+	VADDPS    Z14, Z0, Z0
+	VMOVUPS.Z 64(CX), K1, Z14
+	VADDPS    Z14, Z1, Z1
+	ADDQ      DI, CX
+	VMOVUPS   (CX), Z14
+	VADDPS    Z14, Z2, Z2
+	VMOVUPS.Z 64(CX), K1, Z14
+	VADDPS    Z14, Z3, Z3
+	ADDQ      DI, CX
+	VMOVUPS   (CX), Z14
+	VADDPS    Z14, Z4, Z4
+	VMOVUPS.Z 64(CX), K1, Z14
+	VADDPS    Z14, Z5, Z5
+	ADDQ      DI, CX
+	VMOVUPS   (CX), Z14
+	VADDPS    Z14, Z6, Z6
+	VMOVUPS.Z 64(CX), K1, Z14
+	VADDPS    Z14, Z7, Z7
+	ADDQ      DI, CX
+	VMOVUPS   (CX), Z14
+	VADDPS    Z14, Z8, Z8
+	VMOVUPS.Z 64(CX), K1, Z14
+	VADDPS    Z14, Z9, Z9
+	ADDQ      DI, CX
+	VMOVUPS   (CX), Z14
+	VADDPS    Z14, Z10, Z10
+	VMOVUPS.Z 64(CX), K1, Z14
+	VADDPS    Z14, Z11, Z11
+	ADDQ      DI, CX
+	VMOVUPS   (CX), Z14
+	VADDPS    Z14, Z12, Z12
+	VMOVUPS.Z 64(CX), K1, Z14
+	VADDPS    Z14, Z13, Z13
+
+masked_add:
+	TESTQ     $0x00000002, flags+88(FP)
+	JE        masked_col
+	VMOVUPS   (R8), Z14
+	VADDPS    Z14, Z0, Z0
+	VADDPS    Z14, Z2, Z2
+	VADDPS    Z14, Z4, Z4
+	VADDPS    Z14, Z6, Z6
+	VADDPS    Z14, Z8, Z8
+	VADDPS    Z14, Z10, Z10
+	VADDPS    Z14, Z12, Z12
+	VMOVUPS.Z 64(R8), K1, Z14
+	VADDPS    Z14, Z1, Z1
+	VADDPS    Z14, Z3, Z3
+	VADDPS    Z14, Z5, Z5
+	VADDPS    Z14, Z7, Z7
+	VADDPS    Z14, Z9, Z9
+	VADDPS    Z14, Z11, Z11
+	VADDPS    Z14, Z13, Z13
+
+masked_col:
+	TESTQ        $0x00000004, flags+88(FP)
+	JE           masked_row
+	MOVQ         bias+80(FP), CX
+	VBROADCASTSS (CX), Z14
+	VADDPS       Z14, Z0, Z0
+	VADDPS       Z14, Z1, Z1
+	VBROADCASTSS 4(CX), Z14
+	VADDPS       Z14, Z2, Z2
+	VADDPS       Z14, Z3, Z3
+	VBROADCASTSS 8(CX), Z14
+	VADDPS       Z14, Z4, Z4
+	VADDPS       Z14, Z5, Z5
+	VBROADCASTSS 12(CX), Z14
+	VADDPS       Z14, Z6, Z6
+	VADDPS       Z14, Z7, Z7
+	VBROADCASTSS 16(CX), Z14
+	VADDPS       Z14, Z8, Z8
+	VADDPS       Z14, Z9, Z9
+	VBROADCASTSS 20(CX), Z14
+	VADDPS       Z14, Z10, Z10
+	VADDPS       Z14, Z11, Z11
+	VBROADCASTSS 24(CX), Z14
+	VADDPS       Z14, Z12, Z12
+	VADDPS       Z14, Z13, Z13
+
+masked_row:
+	TESTQ        $0x00000008, flags+88(FP)
+	JE           maskedrelu
+	VXORPS       Z14, Z14, Z14
+	VMAXPS       Z0, Z14, Z0
+	VMAXPS       Z1, Z14, Z1
+	VMAXPS       Z2, Z14, Z2
+	VMAXPS       Z3, Z14, Z3
+	VMAXPS       Z4, Z14, Z4
+	VMAXPS       Z5, Z14, Z5
+	VMAXPS       Z6, Z14, Z6
+	VMAXPS       Z7, Z14, Z7
+	VMAXPS       Z8, Z14, Z8
+	VMAXPS       Z9, Z14, Z9
+	VMAXPS       Z10, Z14, Z10
+	VMAXPS       Z11, Z14, Z11
+	VMAXPS       Z12, Z14, Z12
+	VMAXPS       Z13, Z14, Z13
+	TESTQ        $0x00000010, flags+88(FP)
+	JE           maskedrelu6
+	VADDPS       Z14, Z0, Z0
+	VADDPS       Z14, Z1, Z1
+	VADDPS       Z14, Z2, Z2
+	VADDPS       Z14, Z3, Z3
+	VADDPS       Z14, Z4, Z4
+	VADDPS       Z14, Z5, Z5
+	VADDPS       Z14, Z6, Z6
+	VADDPS       Z14, Z7, Z7
+	VADDPS       Z14, Z8, Z8
+	VADDPS       Z14, Z9, Z9
+	VADDPS       Z14, Z10, Z10
+	VADDPS       Z14, Z11, Z11
+	VADDPS       Z14, Z12, Z12
+	VADDPS       Z14, Z13, Z13
+	VBROADCASTSS six<>+0(SB), Z14
+	VMINPS       Z0, Z14, Z0
+	VMINPS       Z1, Z14, Z1
+	VMINPS       Z2, Z14, Z2
+	VMINPS       Z3, Z14, Z3
+	VMINPS       Z4, Z14, Z4
+	VMINPS       Z5, Z14, Z5
+	VMINPS       Z6, Z14, Z6
+	VMINPS       Z7, Z14, Z7
+	VMINPS       Z8, Z14, Z8
+	VMINPS       Z9, Z14, Z9
+	VMINPS       Z10, Z14, Z10
+	VMINPS       Z11, Z14, Z11
+	VMINPS       Z12, Z14, Z12
+	VMINPS       Z13, Z14, Z13
+
+maskedrelu6:
+maskedrelu:
+	MOVQ    SI, CX
+	VMOVUPS Z0, (CX)
+	VMOVUPS Z1, K1, 64(CX)
+	ADDQ    DI, CX
+	VMOVUPS Z2, (CX)
+	VMOVUPS Z3, K1, 64(CX)
+	ADDQ    DI, CX
+	VMOVUPS Z4, (CX)
+	VMOVUPS Z5, K1, 64(CX)
+	ADDQ    DI, CX
+	VMOVUPS Z6, (CX)
+	VMOVUPS Z7, K1, 64(CX)
+	ADDQ    DI, CX
+	VMOVUPS Z8, (CX)
+	VMOVUPS Z9, K1, 64(CX)
+	ADDQ    DI, CX
+	VMOVUPS Z10, (CX)
+	VMOVUPS Z11, K1, 64(CX)
+	ADDQ    DI, CX
+	VMOVUPS Z12, (CX)
+	VMOVUPS Z13, K1, 64(CX)
+	ADDQ    bps+56(FP), DX
+	ADDQ    $+128, SI
+	ADDQ    $+128, R8
+	DECQ    n+0(FP)
+	JNE     masked
+
+done:
+	LDMXCSR csr+104(FP)
+	VZEROUPPER
+	RET
+
+// func stem8x2AVX512(n int, k int, at *int, a *float32, ars int, b *float32, bks int, bps int, c *float32, cs int, bias *float32, flags int, last int) (csr uint32)
+// Requires: AVX, AVX512DQ, AVX512F, BMI2, SSE
+TEXT ·stem8x2AVX512(SB), NOSPLIT, $0-108
+	STMXCSR csr+104(FP)
+	LDMXCSR flushing<>+0(SB)
+	MOVQ    ars+32(FP), AX
+	MOVQ    b+40(FP), DX
+	MOVQ    bks+48(FP), BX
+	MOVQ    c+64(FP), SI
+	MOVQ    cs+72(FP), DI
+	MOVQ    bias+80(FP), R8
+	MOVQ    last+96(FP), CX
+	CMPQ    CX, $0x10
+	JNE     partial
+
+full:
+	MOVQ   at+16(FP), CX
+	MOVQ   DX, R9
+	VXORPS Z0, Z0, Z0
+	VXORPS Z1, Z1, Z1
+	VXORPS Z2, Z2, Z2
+	VXORPS Z3, Z3, Z3
+	VXORPS Z4, Z4, Z4
+	VXORPS Z5, Z5, Z5
+	VXORPS Z6, Z6, Z6
+	VXORPS Z7, Z7, Z7
+	VXORPS Z8, Z8, Z8
+	VXORPS Z9, Z9, Z9
+	VXORPS Z10, Z10, Z10
+	VXORPS Z11, Z11, Z11
+	VXORPS Z12, Z12, Z12
+	VXORPS Z13, Z13, Z13
+	VXORPS Z14, Z14, Z14
+	VXORPS Z15, Z15, Z15
+	MOVQ   k+8(FP), R10
+	TESTQ  R10, R10
+	JE     full_sum
+
+full_k:
+	MOVQ         (CX), R11
+	ADDQ         a+24(FP), R11
+	ADDQ         $0x08, CX
+	LEAQ         (R11)(AX*2), R12
+	ADDQ         AX, R12
+	LEAQ         (R12)(AX*2), R13
+	ADDQ         AX, R13
+	VMOVUPS      (R9), Z16
+	VMOVUPS      64(R9), Z17
+	ADDQ         BX, R9
+	VBROADCASTSS (R11), Z18
+	VFMADD231PS  Z16, Z18, Z0
+	VFMADD231PS  Z17, Z18, Z1
+	VBROADCASTSS (R11)(AX*1), Z19
+	VFMADD231PS  Z16, Z19, Z2
+	VFMADD231PS  Z17, Z19, Z3
+	VBROADCASTSS (R11)(AX*2), Z20
+	VFMADD231PS  Z16, Z20, Z4
+	VFMADD231PS  Z17, Z20, Z5
+	VBROADCASTSS (R12), Z21
+	VFMADD231PS  Z16, Z21, Z6
+	VFMADD231PS  Z17, Z21, Z7
+	VBROADCASTSS (R12)(AX*1), Z18
+	VFMADD231PS  Z16, Z18, Z8
+	VFMADD231PS  Z17, Z18, Z9
+	VBROADCASTSS (R12)(AX*2), Z19
+	VFMADD231PS  Z16, Z19, Z10
+	VFMADD231PS  Z17, Z19, Z11
+	VBROADCASTSS (R13), Z20
+	VFMADD231PS  Z16, Z20, Z12
+	VFMADD231PS  Z17, Z20, Z13
+	VBROADCASTSS (R13)(AX*1), Z21
+	VFMADD231PS  Z16, Z21, Z14
+	VFMADD231PS  Z17, Z21, Z15
+	DECQ         R10
+	JNE          full_k
+
+full_sum:
+	TESTQ   $0x00000001, flags+88(FP)
+	JE      full_add
+	MOVQ    SI, CX
+	VMOVUPS (CX), Z16
+	VADDPS  Z16, Z0, Z0
+	VMOVUPS 64(CX), Z16
+	VADDPS  Z16, Z1, Z1
+	ADDQ    DI, CX
+	VMOVUPS (CX), Z16
+	VADDPS  Z16, Z2, Z2
+	VMOVUPS 64(CX), Z16
+	VADDPS  Z16, Z3, Z3
+	ADDQ    DI, CX
+	VMOVUPS (CX), Z16
+	VADDPS  Z16, Z4, Z4
+	VMOVUPS 64(CX), Z16
+	VADDPS  Z16, Z5, Z5
+	ADDQ    DI, CX
+	VMOVUPS (CX), Z16
+	VADDPS  Z16, Z6, Z6
+	VMOVUPS 64(CX), Z16
+	VADDPS  Z16, Z7, Z7
+	ADDQ    DI, CX
+	VMOVUPS (CX), Z16
+	VADDPS  Z16, Z8, Z8
+	VMOVUPS 64(CX), Z16
+	VADDPS  Z16, Z9, Z9
+	ADDQ    DI, CX
+	VMOVUPS (CX), Z16
+	VADDPS  Z16, Z10, Z10
+	VMOVUPS 64(CX), Z16
+	VADDPS  Z16, Z11, Z11
+	ADDQ    DI, CX
+	VMOVUPS (CX), Z16
+	VADDPS  Z16, Z12, Z12
+	VMOVUPS 64(CX), Z16
+	VADDPS  Z16, Z13, Z13
+	ADDQ    DI, CX
+	VMOVUPS (CX), Z16
+	VADDPS  Z16, Z14, Z14
+	VMOVUPS 64(CX), Z16
+	VADDPS  Z16, Z15, Z15
+
+full_add:
+	TESTQ   $0x00000002, flags+88(FP)
+	JE      full_col
+	VMOVUPS (R8), Z16
+	VADDPS  Z16, Z0, Z0
+	VADDPS  Z16, Z2, Z2
+	VADDPS  Z16, Z4, Z4
+	VADDPS  Z16, Z6, Z6
+	VADDPS  Z16, Z8, Z8
+	VADDPS  Z16, Z10, Z10
+	VADDPS  Z16, Z12, Z12
+	VADDPS  Z16, Z14, Z14
+	VMOVUPS 64(R8), Z16
+	VADDPS  Z16, Z1, Z1
+	VADDPS  Z16, Z3, Z3
+	VADDPS  Z16, Z5, Z5
+	VADDPS  Z16, Z7, Z7
+	VADDPS  Z16, Z9, Z9
+	VADDPS  Z16, Z11, Z11
+	VADDPS  Z16, Z13, Z13
+	VADDPS  Z16, Z15, Z15
+
+full_col:
+	TESTQ        $0x00000004, flags+88(FP)
+	JE           full_row
+	MOVQ         bias+80(FP), CX
+	VBROADCASTSS (CX), Z16
+	VADDPS       Z16, Z0, Z0
+	VADDPS       Z16, Z1, Z1
+	VBROADCASTSS 4(CX), Z16
+	VADDPS       Z16, Z2, Z2
+	VADDPS       Z16, Z3, Z3
+	VBROADCASTSS 8(CX), Z16
+	VADDPS       Z16, Z4, Z4
+	VADDPS       Z16, Z5, Z5
+	VBROADCASTSS 12(CX), Z16
+	VADDPS       Z16, Z6, Z6
+	VADDPS       Z16, Z7, Z7
+	VBROADCASTSS 16(CX), Z16
+	VADDPS       Z16, Z8, Z8
+	VADDPS       Z16, Z9, Z9
+	VBROADCASTSS 20(CX), Z16
+	VADDPS       Z16, Z10, Z10
+	VADDPS       Z16, Z11, Z11
+	VBROADCASTSS 24(CX), Z16
+	VADDPS       Z16, Z12, Z12
+	VADDPS       Z16, Z13, Z13
+	VBROADCASTSS 28(CX), Z16
+	VADDPS       Z16, Z14, Z14
+	VADDPS       Z16, Z15, Z15
+
+full_row:
+	TESTQ        $0x00000008, flags+88(FP)
+	JE           fullrelu
+	VXORPS       Z16, Z16, Z16
+	VMAXPS       Z0, Z16, Z0
+	VMAXPS       Z1, Z16, Z1
+	VMAXPS       Z2, Z16, Z2
+	VMAXPS       Z3, Z16, Z3
+	VMAXPS       Z4, Z16, Z4
+	VMAXPS       Z5, Z16, Z5
+	VMAXPS       Z6, Z16, Z6
+	VMAXPS       Z7, Z16, Z7
+	VMAXPS       Z8, Z16, Z8
+	VMAXPS       Z9, Z16, Z9
+	VMAXPS       Z10, Z16, Z10
+	VMAXPS       Z11, Z16, Z11
+	VMAXPS       Z12, Z16, Z12
+	VMAXPS       Z13, Z16, Z13
+	VMAXPS       Z14, Z16, Z14
+	VMAXPS       Z15, Z16, Z15
+	TESTQ        $0x00000010, flags+88(FP)
+	JE           fullrelu6
+	VADDPS       Z16, Z0, Z0
+	VADDPS       Z16, Z1, Z1
+	VADDPS       Z16, Z2, Z2
+	VADDPS       Z16, Z3, Z3
+	VADDPS       Z16, Z4, Z4
+	VADDPS       Z16, Z5, Z5
+	VADDPS       Z16, Z6, Z6
+	VADDPS       Z16, Z7, Z7
+	VADDPS       Z16, Z8, Z8
+	VADDPS       Z16, Z9, Z9
+	VADDPS       Z16, Z10, Z10
+	VADDPS       Z16, Z11, Z11
+	VADDPS       Z16, Z12, Z12
+	VADDPS       Z16, Z13, Z13
+	VADDPS       Z16, Z14, Z14
+	VADDPS       Z16, Z15, Z15
+	VBROADCASTSS six<>+0(SB), Z16
+	VMINPS       Z0, Z16, Z0
+	VMINPS       Z1, Z16, Z1
+	VMINPS       Z2, Z16, Z2
+	VMINPS       Z3, Z16, Z3
+	VMINPS       Z4, Z16, Z4
+	VMINPS       Z5, Z16, Z5
+	VMINPS       Z6, Z16, Z6
+	VMINPS       Z7, Z16, Z7
+	VMINPS       Z8, Z16, Z8
+	VMINPS       Z9, Z16, Z9
+	VMINPS       Z10, Z16, Z10
+	VMINPS       Z11, Z16, Z11
+	VMINPS       Z12, Z16, Z12
+	VMINPS       Z13, Z16, Z13
+	VMINPS       Z14, Z16, Z14
+	VMINPS       Z15, Z16, Z15
+
+fullrelu6:
+fullrelu:
+	MOVQ    SI, CX
+	VMOVUPS Z0, (CX)
+	VMOVUPS Z1, 64(CX)
+	ADDQ    DI, CX
+	VMOVUPS Z2, (CX)
+	VMOVUPS Z3, 64(CX)
+	ADDQ    DI, CX
+	VMOVUPS Z4, (CX)
+	VMOVUPS Z5, 64(CX)
+	ADDQ    DI, CX
+	VMOVUPS Z6, (CX)
+	VMOVUPS Z7, 64(CX)
+	ADDQ    DI, CX
+	VMOVUPS Z8, (CX)
+	VMOVUPS Z9, 64(CX)
+	ADDQ    DI, CX
+	VMOVUPS Z10, (CX)
+	VMOVUPS Z11, 64(CX)
+	ADDQ    DI, CX
+	VMOVUPS Z12, (CX)
+	VMOVUPS Z13, 64(CX)
+	ADDQ    DI, CX
+	VMOVUPS Z14, (CX)
+	VMOVUPS Z15, 64(CX)
+	ADDQ    bps+56(FP), DX
+	ADDQ    $+128, SI
+	ADDQ    $+128, R8
+	DECQ    n+0(FP)
+	JNE     full
+	JMP     done
+
+partial:
+	MOVQ  $-1, R9
+	BZHIQ CX, R9, R9
+	KMOVW R9, K1
+
+masked:
+	MOVQ   at+16(FP), CX
+	MOVQ   DX, R9
+	VXORPS Z0, Z0, Z0
+	VXORPS Z1, Z1, Z1
+	VXORPS Z2, Z2, Z2
+	VXORPS Z3, Z3, Z3
+	VXORPS Z4, Z4, Z4
+	VXORPS Z5, Z5, Z5
+	VXORPS Z6, Z6, Z6
+	VXORPS Z7, Z7, Z7
+	VXORPS Z8, Z8, Z8
+	VXORPS Z9, Z9, Z9
+	VXORPS Z10, Z10, Z10
+	VXORPS Z11, Z11, Z11
+	VXORPS Z12, Z12, Z12
+	VXORPS Z13, Z13, Z13
+	VXORPS Z14, Z14, Z14
+	VXORPS Z15, Z15, Z15
+	MOVQ   k+8(FP), R10
+	TESTQ  R10, R10
+	JE     masked_sum
+
+masked_k:
+	MOVQ         (CX), R11
+	ADDQ         a+24(FP), R11
+	ADDQ         $0x08, CX
+	LEAQ         (R11)(AX*2), R12
+	ADDQ         AX, R12
+	LEAQ         (R12)(AX*2), R13
+	ADDQ         AX, R13
+	VMOVUPS      (R9), Z16
+	VMOVUPS.Z    64(R9), K1, Z17
+	ADDQ         BX, R9
+	VBROADCASTSS (R11), Z18
+	VFMADD231PS  Z16, Z18, Z0
+	VFMADD231PS  Z17, Z18, Z1
+	VBROADCASTSS (R11)(AX*1), Z19
+	VFMADD231PS  Z16, Z19, Z2
+	VFMADD231PS  Z17, Z19, Z3
+	VBROADCASTSS (R11)(AX*2), Z20
+	VFMADD231PS  Z16, Z20, Z4
+	VFMADD231PS  Z17, Z20, Z5
+	VBROADCASTSS (R12), Z21
+	VFMADD231PS  Z16, Z21, Z6
+	VFMADD231PS  Z17, Z21, Z7
+	VBROADCASTSS (R12)(AX*1), Z18
+	VFMADD231PS  Z16, Z18, Z8
+	VFMADD231PS  Z17, Z18, Z9
+	VBROADCASTSS (R12)(AX*2), Z19
+	VFMADD231PS  Z16, Z19, Z10
+	VFMADD231PS  Z17, Z19, Z11
+	VBROADCASTSS (R13), Z20
+	VFMADD231PS  Z16, Z20, Z12
+	VFMADD231PS  Z17, Z20, Z13
+	VBROADCASTSS (R13)(AX*1), Z21
+	VFMADD231PS  Z16, Z21, Z14
+	VFMADD231PS  Z17, Z21, Z15
+	DECQ         R10
+	JNE          masked_k
+
+masked_sum:
+	TESTQ     $0x00000001, flags+88(FP)
+	JE        masked_add
+	MOVQ      SI, CX
+	VMOVUPS   (CX), Z16
+	VADDPS    Z16, Z0, Z0
+	VMOVUPS.Z 64(CX), K1, Z16
+	VADDPS    Z16, Z1, Z1
+	ADDQ      DI, CX
+	VMOVUPS   (CX), Z16
+	VADDPS    Z16, Z2, Z2
+	VMOVUPS.Z 64(CX), K1, Z16
+	VADDPS    Z16, Z3, Z3
+	ADDQ      DI, CX
+	VMOVUPS   (CX), Z16
+	VADDPS    Z16, Z4, Z4
+	VMOVUPS.Z 64(CX), K1, Z16
+	VADDPS    Z16, Z5, Z5
+	ADDQ      DI, CX
+	VMOVUPS   (CX), Z16
+	VADDPS    Z16, Z6, Z6
+	VMOVUPS.Z 64(CX), K1, Z16
+	VADDPS    Z16, Z7, Z7
+	ADDQ      DI, CX
+	VMOVUPS   (CX), Z16
+	VADDPS    Z16, Z8, Z8
+	VMOVUPS.Z 64(CX), K1, Z16
+	VADDPS    Z16, Z9, Z9
+	ADDQ      DI, CX
+	VMOVUPS   (CX), Z16
+	VADDPS    Z16, Z10, Z10
+	VMOVUPS.Z 64(CX), K1, Z16
+	VADDPS    Z16, Z11, Z11
+	ADDQ      DI, CX
+	VMOVUPS   (CX), Z16
+	VADDPS    Z16, Z12, Z12
+	VMOVUPS.Z 64(CX), K1, Z16
+	VADDPS    Z16, Z13, Z13
+	ADDQ      DI, CX
+	VMOVUPS   (CX), Z16
+	VADDPS    Z16, Z14, Z14
+	VMOVUPS.Z 64(CX), K1, Z16
+	VADDPS    Z16, Z15, Z15
+
+masked_add:
+	TESTQ     $0x00000002, flags+88(FP)
+	JE        masked_col
+	VMOVUPS   (R8), Z16
+	VADDPS    Z16, Z0, Z0
+	VADDPS    Z16, Z2, Z2
+	VADDPS    Z16, Z4, Z4
+	VADDPS    Z16, Z6, Z6
+	VADDPS    Z16, Z8, Z8
+	VADDPS    Z16, Z10, Z10
+	VADDPS    Z16, Z12, Z12
+	VADDPS    Z16, Z14, Z14
+	VMOVUPS.Z 64(R8), K1, Z16
+	VADDPS    Z16, Z1, Z1
+	VADDPS    Z16, Z3, Z3
+	VADDPS    Z16, Z5, Z5
+	VADDPS    Z16, Z7, Z7
+	VADDPS    Z16, Z9, Z9
+	VADDPS    Z16, Z11, Z11
+	VADDPS    Z16, Z13, Z13
+	VADDPS    Z16, Z15, Z15
+
+masked_col:
+	TESTQ        $0x00000004, flags+88(FP)
+	JE           masked_row
+	MOVQ         bias+80(FP), CX
+	VBROADCASTSS (CX), Z16
+	VADDPS       Z16, Z0, Z0
+	VADDPS       Z16, Z1, Z1
+	VBROADCASTSS 4(CX), Z16
+	VADDPS       Z16, Z2, Z2
+	VADDPS       Z16, Z3, Z3
+	VBROADCASTSS 8(CX), Z16
+	VADDPS       Z16, Z4, Z4
+	VADDPS       Z16, Z5, Z5
+	VBROADCASTSS 12(CX), Z16
+	VADDPS       Z16, Z6, Z6
+	VADDPS       Z16, Z7, Z7
+	VBROADCASTSS 16(CX), Z16
+	VADDPS       Z16, Z8, Z8
+	VADDPS       Z16, Z9, Z9
+	VBROADCASTSS 20(CX), Z16
+	VADDPS       Z16, Z10, Z10
+	VADDPS       Z16, Z11, Z11
+	VBROADCASTSS 24(CX), Z16
+	VADDPS       Z16, Z12, Z12
+	VADDPS       Z16, Z13, Z13
+	VBROADCASTSS 28(CX), Z16
+	VADDPS       Z16, Z14, Z14
+	VADDPS       Z16, Z15, Z15
+
+masked_row:
+	TESTQ        $0x00000008, flags+88(FP)
+	JE           maskedrelu
+	VXORPS       Z16, Z16, Z16
+	VMAXPS       Z0, Z16, Z0
+	VMAXPS       Z1, Z16, Z1
+	VMAXPS       Z2, Z16, Z2
+	VMAXPS       Z3, Z16, Z3
+	VMAXPS       Z4, Z16, Z4
+	VMAXPS       Z5, Z16, Z5
+	VMAXPS       Z6, Z16, Z6
+	VMAXPS       Z7, Z16, Z7
+	VMAXPS       Z8, Z16, Z8
+	VMAXPS       Z9, Z16, Z9
+	VMAXPS       Z10, Z16, Z10
+	VMAXPS       Z11, Z16, Z11
+	VMAXPS       Z12, Z16, Z12
+	VMAXPS       Z13, Z16, Z13
+	VMAXPS       Z14, Z16, Z14
+	VMAXPS       Z15, Z16, Z15
+	TESTQ        $0x00000010, flags+88(FP)
+	JE           maskedrelu6
+	VADDPS       Z16, Z0, Z0
+	VADDPS       Z16, Z1, Z1
+	VADDPS       Z16, Z2, Z2
+	VADDPS       Z16, Z3, Z3
+	VADDPS       Z16, Z4, Z4
+	VADDPS       Z16, Z5, Z5
+	VADDPS       Z16, Z6, Z6
+	VADDPS       Z16, Z7, Z7
+	VADDPS       Z16, Z8, Z8
+	VADDPS       Z16, Z9, Z9
+	VADDPS       Z16, Z10, Z10
+	VADDPS       Z16, Z11, Z11
+	VADDPS       Z16, Z12, Z12
+	VADDPS       Z16, Z13, Z13
+	VADDPS       Z16, Z14, Z14
+	VADDPS       Z16, Z15, Z15
+	VBROADCASTSS six<>+0(SB), Z16
+	VMINPS       Z0, Z16, Z0
+	VMINPS       Z1, Z16, Z1
+	VMINPS       Z2, Z16, Z2
+	VMINPS       Z3, Z16, Z3
+	VMINPS       Z4, Z16, Z4
+	VMINPS       Z5, Z16, Z5
+	VMINPS       Z6, Z16, Z6
+	VMINPS       Z7, Z16, Z7
+	VMINPS       Z8, Z16, Z8
+	VMINPS       Z9, Z16, Z9
+	VMINPS       Z10, Z16, Z10
+	VMINPS       Z11, Z16, Z11
+	VMINPS       Z12, Z16, Z12
+	VMINPS       Z13, Z16, Z13
+	VMINPS       Z14, Z16, Z14
+	VMINPS       Z15, Z16, Z15
+
+maskedrelu6:
+maskedrelu:
+	MOVQ    SI, CX
+	VMOVUPS Z0, (CX)
+	VMOVUPS Z1, K1, 64(CX)
+	ADDQ    DI, CX
+	VMOVUPS Z2, (CX)
+	VMOVUPS Z3, K1, 64(CX)
+	ADDQ    DI, CX
+	VMOVUPS Z4, (CX)
+	VMOVUPS Z5, K1, 64(CX)
+	ADDQ    DI, CX
+	VMOVUPS Z6, (CX)
+	VMOVUPS Z7, K1, 64(CX)
+	ADDQ    DI, CX
+	VMOVUPS Z8, (CX)
+	VMOVUPS Z9, K1, 64(CX)
+	ADDQ    DI, CX
+	VMOVUPS Z10, (CX)
+	VMOVUPS Z11, K1, 64(CX)
+	ADDQ    DI, CX
+	VMOVUPS Z12, (CX)
+	VMOVUPS Z13, K1, 64(CX)
+	ADDQ    DI, CX
+	VMOVUPS Z14, (CX)
+	VMOVUPS Z15, K1, 64(CX)
+	ADDQ    bps+56(FP), DX
+	ADDQ    $+128, SI
+	ADDQ    $+128, R8
+	DECQ    n+0(FP)
+	JNE     masked
+
+done:
+	LDMXCSR csr+104(FP)
+	VZEROUPPER
+	RET
+
+// func stem9x2AVX512(n int, k int, at *int, a *float32, ars int, b *float32, bks int, bps int, c *float32, cs int, bias *float32, flags int, last int) (csr uint32)
+// Requires: AVX, AVX512DQ, AVX512F, BMI2, SSE
+TEXT ·stem9x2AVX512(SB), NOSPLIT, $0-108
+	STMXCSR csr+104(FP)
+	LDMXCSR flushing<>+0(SB)
+	MOVQ    ars+32(FP), AX
+	MOVQ    b+40(FP), DX
+	MOVQ    bks+48(FP), BX
+	MOVQ    c+64(FP), SI
+	MOVQ    cs+72(FP), DI
+	MOVQ    bias+80(FP), R8
+	MOVQ    last+96(FP), CX
+	CMPQ    CX, $0x10
+	JNE     partial
+
+full:
+	MOVQ   at+16(FP), CX
+	MOVQ   DX, R9
+	VXORPS Z0, Z0, Z0
+	VXORPS Z1, Z1, Z1
+	VXORPS Z2, Z2, Z2
+	VXORPS Z3, Z3, Z3
+	VXORPS Z4, Z4, Z4
+	VXORPS Z5, Z5, Z5
+	VXORPS Z6, Z6, Z6
+	VXORPS Z7, Z7, Z7
+	VXORPS Z8, Z8, Z8
+	VXORPS Z9, Z9, Z9
+	VXORPS Z10, Z10, Z10
+	VXORPS Z11, Z11, Z11
+	VXORPS Z12, Z12, Z12
+	VXORPS Z13, Z13, Z13
+	VXORPS Z14, Z14, Z14
+	VXORPS Z15, Z15, Z15
+	VXORPS Z16, Z16, Z16
+	VXORPS Z17, Z17, Z17
+	MOVQ   k+8(FP), R10
+	TESTQ  R10, R10
+	JE     full_sum
+
+full_k:
+	MOVQ         (CX), R11
+	ADDQ         a+24(FP), R11
+	ADDQ         $0x08, CX
+	LEAQ         (R11)(AX*2), R12
+	ADDQ         AX, R12
+	LEAQ         (R12)(AX*2), R13
+	ADDQ         AX, R13
+	VMOVUPS      (R9), Z18
+	VMOVUPS      64(R9), Z19
+	ADDQ         BX, R9
+	VBROADCASTSS (R11), Z20
+	VFMADD231PS  Z18, Z20, Z0
+	VFMADD231PS  Z19, Z20, Z1
+	VBROADCASTSS (R11)(AX*1), Z21
+	VFMADD231PS  Z18, Z21, Z2
+	VFMADD231PS  Z19, Z21, Z3
+	VBROADCASTSS (R11)(AX*2), Z22
+	VFMADD231PS  Z18, Z22, Z4
+	VFMADD231PS  Z19, Z22, Z5
+	VBROADCASTSS (R12), Z23
+	VFMADD231PS  Z18, Z23, Z6
+	VFMADD231PS  Z19, Z23, Z7
+	VBROADCASTSS (R12)(AX*1), Z20
+	VFMADD231PS  Z18, Z20, Z8
+	VFMADD231PS  Z19, Z20, Z9
+	VBROADCASTSS (R12)(AX*2), Z21
+	VFMADD231PS  Z18, Z21, Z10
+	VFMADD231PS  Z19, Z21, Z11
+	VBROADCASTSS (R13), Z22
+	VFMADD231PS  Z18, Z22, Z12
+	VFMADD231PS  Z19, Z22, Z13
+	VBROADCASTSS (R13)(AX*1), Z23
+	VFMADD231PS  Z18, Z23, Z14
+	VFMADD231PS  Z19, Z23, Z15
+	VBROADCASTSS (R13)(AX*2), Z20
+	VFMADD231PS  Z18, Z20, Z16
+	VFMADD231PS  Z19, Z20, Z17
+	DECQ         R10
+	JNE          full_k
+
+full_sum:
+	TESTQ   $0x00000001, flags+88(FP)
+	JE      full_add
+	MOVQ    SI, CX
+	VMOVUPS (CX), Z18
+	VADDPS  Z18, Z0, Z0
+	VMOVUPS 64(CX), Z18
+	VADDPS  Z18, Z1, Z1
+	ADDQ    DI, CX
+	VMOVUPS (CX), Z18
+	VADDPS  Z18, Z2, Z2
+	VMOVUPS 64(CX), Z18
+	VADDPS  Z18, Z3, Z3
+	ADDQ    DI, CX
+	VMOVUPS (CX), Z18
+	VADDPS  Z18, Z4, Z4
+	VMOVUPS 64(CX), Z18
+	VADDPS  Z18, Z5, Z5
+	ADDQ    DI, CX
+	VMOVUPS (CX), Z18
+	VADDPS  Z18, Z6, Z6
+	VMOVUPS 64(CX), Z18
+	VADDPS  Z18, Z7, Z7
+	ADDQ    DI, CX
+	VMOVUPS (CX), Z18
+	VADDPS  Z18, Z8, Z8
+	VMOVUPS 64(CX), Z18
+	VADDPS  Z18, Z9, Z9
+	ADDQ    DI, CX
+	VMOVUPS (CX), Z18
+	VADDPS  Z18, Z10, Z10
+	VMOVUPS 64(CX), Z18
+	VADDPS  Z18, Z11, Z11
+	ADDQ    DI, CX
+	VMOVUPS (CX), Z18
+	VADDPS  Z18, Z12, Z12
+	VMOVUPS 64(CX), Z18
+	VADDPS  Z18, Z13, Z13
+	ADDQ    DI, CX
+	VMOVUPS (CX), Z18
+	VADDPS  Z18, Z14, Z14
+	VMOVUPS 64(CX), Z18
+	VADDPS  Z18, Z15, Z15
+	ADDQ    DI, CX
+	VMOVUPS (CX), Z18
+	VADDPS  Z18, Z16, Z16
+	VMOVUPS 64(CX), Z18
+	VADDPS  Z18, Z17, Z17
+
+full_add:
+	TESTQ   $0x00000002, flags+88(FP)
+	JE      full_col
+	VMOVUPS (R8), Z18
+	VADDPS  Z18, Z0, Z0
+	VADDPS  Z18, Z2, Z2
+	VADDPS  Z18, Z4, Z4
+	VADDPS  Z18, Z6, Z6
+	VADDPS  Z18, Z8, Z8
+	VADDPS  Z18, Z10, Z10
+	VADDPS  Z18, Z12, Z12
+	VADDPS  Z18, Z14, Z14
+	VADDPS  Z18, Z16, Z16
+	VMOVUPS 64(R8), Z18
+	VADDPS  Z18, Z1, Z1
+	VADDPS  Z18, Z3, Z3
+	VADDPS  Z18, Z5, Z5
+	VADDPS  Z18, Z7, Z7
+	VADDPS  Z18, Z9, Z9
+	VADDPS  Z18, Z11, Z11
+	VADDPS  Z18, Z13, Z13
+	VADDPS  Z18, Z15, Z15
+	VADDPS  Z18, Z17, Z17
+
+full_col:
+	TESTQ        $0x00000004, flags+88(FP)
+	JE           full_row
+	MOVQ         bias+80(FP), CX
+	VBROADCASTSS (CX), Z18
+	VADDPS       Z18, Z0, Z0
+	VADDPS       Z18, Z1, Z1
+	VBROADCASTSS 4(CX), Z18
+	VADDPS       Z18, Z2, Z2
+	VADDPS       Z18, Z3, Z3
+	VBROADCASTSS 8(CX), Z18
+	VADDPS       Z18, Z4, Z4
+	VADDPS       Z18, Z5, Z5
+	VBROADCASTSS 12(CX), Z18
+	VADDPS       Z18, Z6, Z6
+	VADDPS       Z18, Z7, Z7
+	VBROADCASTSS 16(CX), Z18
+	VADDPS       Z18, Z8, Z8
+	VADDPS       Z18, Z9, Z9
+	VBROADCASTSS 20(CX), Z18
+	VADDPS       Z18, Z10, Z10
+	VADDPS       Z18, Z11, Z11
+	VBROADCASTSS 24(CX), Z18
+	VADDPS       Z18, Z12, Z12
+	VADDPS       Z18, Z13, Z13
+	VBROADCASTSS 28(CX), Z18
+	VADDPS       Z18, Z14, Z14
+	VADDPS       Z18, Z15, Z15
+	VBROADCASTSS 32(CX), Z18
+	VADDPS       Z18, Z16, Z16
+	VADDPS       Z18, Z17, Z17
+
+full_row:
+	TESTQ        $0x00000008, flags+88(FP)
+	JE           fullrelu
+	VXORPS       Z18, Z18, Z18
+	VMAXPS       Z0, Z18, Z0
+	VMAXPS       Z1, Z18, Z1
+	VMAXPS       Z2, Z18, Z2
+	VMAXPS       Z3, Z18, Z3
+	VMAXPS       Z4, Z18, Z4
+	VMAXPS       Z5, Z18, Z5
+	VMAXPS       Z6, Z18, Z6
+	VMAXPS       Z7, Z18, Z7
+	VMAXPS       Z8, Z18, Z8
+	VMAXPS       Z9, Z18, Z9
+	VMAXPS       Z10, Z18, Z10
+	VMAXPS       Z11, Z18, Z11
+	VMAXPS       Z12, Z18, Z12
+	VMAXPS       Z13, Z18, Z13
+	VMAXPS       Z14, Z18, Z14
+	VMAXPS       Z15, Z18, Z15
+	VMAXPS       Z16, Z18, Z16
+	VMAXPS       Z17, Z18, Z17
+	TESTQ        $0x00000010, flags+88(FP)
+	JE           fullrelu6
+	VADDPS       Z18, Z0, Z0
+	VADDPS       Z18, Z1, Z1
+	VADDPS       Z18, Z2, Z2
+	VADDPS       Z18, Z3, Z3
+	VADDPS       Z18, Z4, Z4
+	VADDPS       Z18, Z5, Z5
+	VADDPS       Z18, Z6, Z6
+	VADDPS       Z18, Z7, Z7
+	VADDPS       Z18, Z8, Z8
+	VADDPS       Z18, Z9, Z9
+	VADDPS       Z18, Z10, Z10
+	VADDPS       Z18, Z11, Z11
+	VADDPS       Z18, Z12, Z12
+	VADDPS       Z18, Z13, Z13
+	VADDPS       Z18, Z14, Z14
+	VADDPS       Z18, Z15, Z15
+	VADDPS       Z18, Z16, Z16
+	VADDPS       Z18, Z17, Z17
+	VBROADCASTSS six<>+0(SB), Z18
+	VMINPS       Z0, Z18, Z0
+	VMINPS       Z1, Z18, Z1
+	VMINPS       Z2, Z18, Z2
+	VMINPS       Z3, Z18, Z3
+	VMINPS       Z4, Z18, Z4
+	VMINPS       Z5, Z18, Z5
+	VMINPS       Z6, Z18, Z6
+	VMINPS       Z7, Z18, Z7
+	VMINPS       Z8, Z18, Z8
+	VMINPS       Z9, Z18, Z9
+	VMINPS       Z10, Z18, Z10
+	VMINPS       Z11, Z18, Z11
+	VMINPS       Z12, Z18, Z12
+	VMINPS       Z13, Z18, Z13
+	VMINPS       Z14, Z18, Z14
+	VMINPS       Z15, Z18, Z15
+	VMINPS       Z16, Z18, Z16
+	VMINPS       Z17, Z18, Z17
+
+fullrelu6:
+fullrelu:
+	MOVQ    SI, CX
+	VMOVUPS Z0, (CX)
+	VMOVUPS Z1, 64(CX)
+	ADDQ    DI, CX
+	VMOVUPS Z2, (CX)
+	VMOVUPS Z3, 64(CX)
+	ADDQ    DI, CX
+	VMOVUPS Z4, (CX)
+	VMOVUPS Z5, 64(CX)
+	ADDQ    DI, CX
+	VMOVUPS Z6, (CX)
+	VMOVUPS Z7, 64(CX)
+	ADDQ    DI, CX
+	VMOVUPS Z8, (CX)
+	VMOVUPS Z9, 64(CX)
+	ADDQ    DI, CX
+	VMOVUPS Z10, (CX)
+	VMOVUPS Z11, 64(CX)
+	ADDQ    DI, CX
+	VMOVUPS Z12, (CX)
+	VMOVUPS Z13, 64(CX)
+	ADDQ    DI, CX
+	VMOVUPS Z14, (CX)
+	VMOVUPS Z15, 64(CX)
+	ADDQ    DI, CX
+	VMOVUPS Z16, (CX)
+	VMOVUPS Z17, 64(CX)
+	ADDQ    bps+56(FP), DX
+	ADDQ    $+128, SI
+	ADDQ    $+128, R8
+	DECQ    n+0(FP)
+	JNE     full
+	JMP     done
+
+partial:
+	MOVQ  $-1, R9
+	BZHIQ CX, R9, R9
+	KMOVW R9, K1
+
+masked:
+	MOVQ   at+16(FP), CX
+	MOVQ   DX, R9
+	VXORPS Z0, Z0, Z0
+	VXORPS Z1, Z1, Z1
+	VXORPS Z2, Z2, Z2
+	VXORPS Z3, Z3, Z3
+	VXORPS Z4, Z4, Z4
+	VXORPS Z5, Z5, Z5
+	VXORPS Z6, Z6, Z6
+	VXORPS Z7, Z7, Z7
+	VXORPS Z8, Z8, Z8
+	VXORPS Z9, Z9, Z9
+	VXORPS Z10, Z10, Z10
+	VXORPS Z11, Z11, Z11
+	VXORPS Z12, Z12, Z12
+	VXORPS Z13, Z13, Z13
+	VXORPS Z14, Z14, Z14
+	VXORPS Z15, Z15, Z15
+	VXORPS Z16, Z16, Z16
+	VXORPS Z17, Z17, Z17
+	MOVQ   k+8(FP), R10
+	TESTQ  R10, R10
+	JE     masked_sum
+
+masked_k:
+	MOVQ         (CX), R11
+	ADDQ         a+24(FP), R11
+	ADDQ         $0x08, CX
+	LEAQ         (R11)(AX*2), R12
+	ADDQ         AX, R12
+	LEAQ         (R12)(AX*2), R13
+	ADDQ         AX, R13
+	VMOVUPS      (R9), Z18
+	VMOVUPS.Z    64(R9), K1, Z19
+	ADDQ         BX, R9
+	VBROADCASTSS (R11), Z20
+	VFMADD231PS  Z18, Z20, Z0
+	VFMADD231PS  Z19, Z20, Z1
+	VBROADCASTSS (R11)(AX*1), Z21
+	VFMADD231PS  Z18, Z21, Z2
+	VFMADD231PS  Z19, Z21, Z3
+	VBROADCASTSS (R11)(AX*2), Z22
+	VFMADD231PS  Z18, Z22, Z4
+	VFMADD231PS  Z19, Z22, Z5
+	VBROADCASTSS (R12), Z23
+	VFMADD231PS  Z18, Z23, Z6
+	VFMADD231PS  Z19, Z23, Z7
+	VBROADCASTSS (R12)(AX*1), Z20
+	VFMADD231PS  Z18, Z20, Z8
+	VFMADD231PS  Z19, Z20, Z9
+	VBROADCASTSS (R12)(AX*2), Z21
+	VFMADD231PS  Z18, Z21, Z10
+	VFMADD231PS  Z19, Z21, Z11
+	VBROADCASTSS (R13), Z22
+	VFMADD231PS  Z18, Z22, Z12
+	VFMADD231PS  Z19, Z22, Z13
+	VBROADCASTSS (R13)(AX*1), Z23
+	VFMADD231PS  Z18, Z23, Z14
+	VFMADD231PS  Z19, Z23, Z15
+	VBROADCASTSS (R13)(AX*2), Z20
+	VFMADD231PS  Z18, Z20, Z16
+	VFMADD231PS  Z19, Z20, Z17
+	DECQ         R10
+	JNE          masked_k
+
+masked_sum:
+	TESTQ     $0x00000001, flags+88(FP)
+	JE        masked_add
+	MOVQ      SI, CX
+	VMOVUPS   (CX), Z18
+	VADDPS    Z18, Z0, Z0
+	VMOVUPS.Z 64(CX), K1, Z18
+	VADDPS    Z18, Z1, Z1
+	ADDQ      DI, CX
+	VMOVUPS   (CX), Z18
+	VADDPS    Z18, Z2, Z2
+	VMOVUPS.Z 64(CX), K1, Z18
+	VADDPS    Z18, Z3, Z3
+	ADDQ      DI, CX
+	VMOVUPS   (CX), Z18
+	VADDPS    Z18, Z4, Z4
+	VMOVUPS.Z 64(CX), K1, Z18
+	VADDPS    Z18, Z5, Z5
+	ADDQ      DI, CX
+	VMOVUPS   (CX), Z18
+	VADDPS    Z18, Z6, Z6
+	VMOVUPS.Z 64(CX), K1, Z18
+	VADDPS    Z18, Z7, Z7
+	ADDQ      DI, CX
+	VMOVUPS   (CX), Z18
+	VADDPS    Z18, Z8, Z8
+	VMOVUPS.Z 64(CX), K1, Z18
+	VADDPS    Z18, Z9, Z9
+	ADDQ      DI, CX
+	VMOVUPS   (CX), Z18
+	VADDPS    Z18, Z10, Z10
+	VMOVUPS.Z 64(CX), K1, Z18
+	VADDPS    Z18, Z11, Z11
+	ADDQ      DI, CX
+	VMOVUPS   (CX), Z18
+	VADDPS    Z18, Z12, Z12
+	VMOVUPS.Z 64(CX), K1, Z18
+	VADDPS    Z18, Z13, Z13
+	ADDQ      DI, CX
+	VMOVUPS   (CX), Z18
+	VADDPS    Z18, Z14, Z14
+	VMOVUPS.Z 64(CX), K1, Z18
+	VADDPS    Z18, Z15, Z15
+	ADDQ      DI, CX
+	VMOVUPS   (CX), Z18
+	VADDPS    Z18, Z16, Z16
+	VMOVUPS.Z 64(CX), K1, Z18
+	VADDPS    Z18, Z17, Z17
+
+masked_add:
+	TESTQ     $0x00000002, flags+88(FP)
+	JE        masked_col
+	VMOVUPS   (R8), Z18
+	VADDPS    Z18, Z0, Z0
+	VADDPS    Z18, Z2, Z2
+	VADDPS    Z18, Z4, Z4
+	VADDPS    Z18, Z6, Z6
+	VADDPS    Z18, Z8, Z8
+	VADDPS    Z18, Z10, Z10
+	VADDPS    Z18, Z12, Z12
+	VADDPS    Z18, Z14, Z14
+	VADDPS    Z18, Z16, Z16
+	VMOVUPS.Z 64(R8), K1, Z18
+	VADDPS    Z18, Z1, Z1
+	VADDPS    Z18, Z3, Z3
+	VADDPS    Z18, Z5, Z5
+	VADDPS    Z18, Z7, Z7
+	VADDPS    Z18, Z9, Z9
+	VADDPS    Z18, Z11, Z11
+	VADDPS    Z18, Z13, Z13
+	VADDPS    Z18, Z15, Z15
+	VADDPS    Z18, Z17, Z17
+
+masked_col:
+	TESTQ        $0x00000004, flags+88(FP)
+	JE           masked_row
+	MOVQ         bias+80(FP), CX
+	VBROADCASTSS (CX), Z18
+	VADDPS       Z18, Z0, Z0
+	VADDPS       Z18, Z1, Z1
+	VBROADCASTSS 4(CX), Z18
+	VADDPS       Z18, Z2, Z2
+	VADDPS       Z18, Z3, Z3
+	VBROADCASTSS 8(CX), Z18
+	VADDPS       Z18, Z4, Z4
+	VADDPS       Z18, Z5, Z5
+	VBROADCASTSS 12(CX), Z18
+	VADDPS       Z18, Z6, Z6
+	VADDPS       Z18, Z7, Z7
+	VBROADCASTSS 16(CX), Z18
+	VADDPS       Z18, Z8, Z8
+	VADDPS       Z18, Z9, Z9
+	VBROADCASTSS 20(CX), Z18
+	VADDPS       Z18, Z10, Z10
+	VADDPS       Z18, Z11, Z11
+	VBROADCASTSS 24(CX), Z18
+	VADDPS       Z18, Z12, Z12
+	VADDPS       Z18, Z13, Z13
+	VBROADCASTSS 28(CX), Z18
+	VADDPS       Z18, Z14, Z14
+	VADDPS       Z18, Z15, Z15
+	VBROADCASTSS 32(CX), Z18
+	VADDPS       Z18, Z16, Z16
+	VADDPS       Z18, Z17, Z17
+
+masked_row:
+	TESTQ        $0x00000008, flags+88(FP)
+	JE           maskedrelu
+	VXORPS       Z18, Z18, Z18
+	VMAXPS       Z0, Z18, Z0
+	VMAXPS       Z1, Z18, Z1
+	VMAXPS       Z2, Z18, Z2
+	VMAXPS       Z3, Z18, Z3
+	VMAXPS       Z4, Z18, Z4
+	VMAXPS       Z5, Z18, Z5
+	VMAXPS       Z6, Z18, Z6
+	VMAXPS       Z7, Z18, Z7
+	VMAXPS       Z8, Z18, Z8
+	VMAXPS       Z9, Z18, Z9
+	VMAXPS       Z10, Z18, Z10
+	VMAXPS       Z11, Z18, Z11
+	VMAXPS       Z12, Z18, Z12
+	VMAXPS       Z13, Z18, Z13
+	VMAXPS       Z14, Z18, Z14
+	VMAXPS       Z15, Z18, Z15
+	VMAXPS       Z16, Z18, Z16
+	VMAXPS       Z17, Z18, Z17
+	TESTQ        $0x00000010, flags+88(FP)
+	JE           maskedrelu6
+	VADDPS       Z18, Z0, Z0
+	VADDPS       Z18, Z1, Z1
+	VADDPS       Z18, Z2, Z2
+	VADDPS       Z18, Z3, Z3
+	VADDPS       Z18, Z4, Z4
+	VADDPS       Z18, Z5, Z5
+	VADDPS       Z18, Z6, Z6
+	VADDPS       Z18, Z7, Z7
+	VADDPS       Z18, Z8, Z8
+	VADDPS       Z18, Z9, Z9
+	VADDPS       Z18, Z10, Z10
+	VADDPS       Z18, Z11, Z11
+	VADDPS       Z18, Z12, Z12
+	VADDPS       Z18, Z13, Z13
+	VADDPS       Z18, Z14, Z14
+	VADDPS       Z18, Z15, Z15
+	VADDPS       Z18, Z16, Z16
+	VADDPS       Z18, Z17, Z17
+	VBROADCASTSS six<>+0(SB), Z18
+	VMINPS       Z0, Z18, Z0
+	VMINPS       Z1, Z18, Z1
+	VMINPS       Z2, Z18, Z2
+	VMINPS       Z3, Z18, Z3
+	VMINPS       Z4, Z18, Z4
+	VMINPS       Z5, Z18, Z5
+	VMINPS       Z6, Z18, Z6
+	VMINPS       Z7, Z18, Z7
+	VMINPS       Z8, Z18, Z8
+	VMINPS       Z9, Z18, Z9
+	VMINPS       Z10, Z18, Z10
+	VMINPS       Z11, Z18, Z11
+	VMINPS       Z12, Z18, Z12
+	VMINPS       Z13, Z18, Z13
+	VMINPS       Z14, Z18, Z14
+	VMINPS       Z15, Z18, Z15
+	VMINPS       Z16, Z18, Z16
+	VMINPS       Z17, Z18, Z17
+
+maskedrelu6:
+maskedrelu:
+	MOVQ    SI, CX
+	VMOVUPS Z0, (CX)
+	VMOVUPS Z1, K1, 64(CX)
+	ADDQ    DI, CX
+	VMOVUPS Z2, (CX)
+	VMOVUPS Z3, K1, 64(CX)
+	ADDQ    DI, CX
+	VMOVUPS Z4, (CX)
+	VMOVUPS Z5, K1, 64(CX)
+	ADDQ    DI, CX
+	VMOVUPS Z6, (CX)
+	VMOVUPS Z7, K1, 64(CX)
+	ADDQ    DI, CX
+	VMOVUPS Z8, (CX)
+	VMOVUPS Z9, K1, 64(CX)
+	ADDQ    DI, CX
+	VMOVUPS Z10, (CX)
+	VMOVUPS Z11, K1, 64(CX)
+	ADDQ    DI, CX
+	VMOVUPS Z12, (CX)
+	VMOVUPS Z13, K1, 64(CX)
+	ADDQ    DI, CX
+	VMOVUPS Z14, (CX)
+	VMOVUPS Z15, K1, 64(CX)
+	ADDQ    DI, CX
+	VMOVUPS Z16, (CX)
+	VMOVUPS Z17, K1, 64(CX)
+	ADDQ    bps+56(FP), DX
+	ADDQ    $+128, SI
+	ADDQ    $+128, R8
+	DECQ    n+0(FP)
+	JNE     masked
+
+done:
+	LDMXCSR csr+104(FP)
+	VZEROUPPER
+	RET
+
+// func stem10x2AVX512(n int, k int, at *int, a *float32, ars int, b *float32, bks int, bps int, c *float32, cs int, bias *float32, flags int, last int) (csr uint32)
+// Requires: AVX, AVX512DQ, AVX512F, BMI2, SSE
+TEXT ·stem10x2AVX512(SB), NOSPLIT, $0-108
+	STMXCSR csr+104(FP)
+	LDMXCSR flushing<>+0(SB)
+	MOVQ    ars+32(FP), AX
+	MOVQ    b+40(FP), DX
+	MOVQ    bks+48(FP), BX
+	MOVQ    c+64(FP), SI
+	MOVQ    cs+72(FP), DI
+	MOVQ    bias+80(FP), R8
+	MOVQ    last+96(FP), CX
+	CMPQ    CX, $0x10
+	JNE     partial
+
+full:
+	MOVQ   at+16(FP), CX
+	MOVQ   DX, R9
+	VXORPS Z0, Z0, Z0
+	VXORPS Z1, Z1, Z1
+	VXORPS Z2, Z2, Z2
+	VXORPS Z3, Z3, Z3
+	VXORPS Z4, Z4, Z4
+	VXORPS Z5, Z5, Z5
+	VXORPS Z6, Z6, Z6
+	VXORPS Z7, Z7, Z7
+	VXORPS Z8, Z8, Z8
+	VXORPS Z9, Z9, Z9
+	VXORPS Z10, Z10, Z10
+	VXORPS Z11, Z11, Z11
+	VXORPS Z12, Z12, Z12
+	VXORPS Z13, Z13, Z13
+	VXORPS Z14, Z14, Z14
+	VXORPS Z15, Z15, Z15
+	VXORPS Z16, Z16, Z16
+	VXORPS Z17, Z17, Z17
+	VXORPS Z18, Z18, Z18
+	VXORPS Z19, Z19, Z19
+	MOVQ   k+8(FP), R10
+	TESTQ  R10, R10
+	JE     full_sum
+
+full_k:
+	MOVQ         (CX), R11
+	ADDQ         a+24(FP), R11
+	ADDQ         $0x08, CX
+	LEAQ         (R11)(AX*2), R12
+	ADDQ         AX, R12
+	LEAQ         (R12)(AX*2), R13
+	ADDQ         AX, R13
+	LEAQ         (R13)(AX*2), R14
+	ADDQ         AX, R14
+	VMOVUPS      (R9), Z20
+	VMOVUPS      64(R9), Z21
+	ADDQ         BX, R9
+	VBROADCASTSS (R11), Z22
+	VFMADD231PS  Z20, Z22, Z0
+	VFMADD231PS  Z21, Z22, Z1
+	VBROADCASTSS (R11)(AX*1), Z23
+	VFMADD231PS  Z20, Z23, Z2
+	VFMADD231PS  Z21, Z23, Z3
+	VBROADCASTSS (R11)(AX*2), Z24
+	VFMADD231PS  Z20, Z24, Z4
+	VFMADD231PS  Z21, Z24, Z5
+	VBROADCASTSS (R12), Z25
+	VFMADD231PS  Z20, Z25, Z6
+	VFMADD231PS  Z21, Z25, Z7
+	VBROADCASTSS (R12)(AX*1), Z22
+	VFMADD231PS  Z20, Z22, Z8
+	VFMADD231PS  Z21, Z22, Z9
+	VBROADCASTSS (R12)(AX*2), Z23
+	VFMADD231PS  Z20, Z23, Z10
+	VFMADD231PS  Z21, Z23, Z11
+	VBROADCASTSS (R13), Z24
+	VFMADD231PS  Z20, Z24, Z12
+	VFMADD231PS  Z21, Z24, Z13
+	VBROADCASTSS (R13)(AX*1), Z25
+	VFMADD231PS  Z20, Z25, Z14
+	VFMADD231PS  Z21, Z25, Z15
+	VBROADCASTSS (R13)(AX*2), Z22
+	VFMADD231PS  Z20, Z22, Z16
+	VFMADD231PS  Z21, Z22, Z17
+	VBROADCASTSS (R14), Z23
+	VFMADD231PS  Z20, Z23, Z18
+	VFMADD231PS  Z21, Z23, Z19
+	DECQ         R10
+	JNE          full_k
+
+full_sum:
+	TESTQ   $0x00000001, flags+88(FP)
+	JE      full_add
+	MOVQ    SI, CX
+	VMOVUPS (CX), Z20
+	VADDPS  Z20, Z0, Z0
+	VMOVUPS 64(CX), Z20
+	VADDPS  Z20, Z1, Z1
+	ADDQ    DI, CX
+	VMOVUPS (CX), Z20
+	VADDPS  Z20, Z2, Z2
+	VMOVUPS 64(CX), Z20
+	VADDPS  Z20, Z3, Z3
+	ADDQ    DI, CX
+	VMOVUPS (CX), Z20
+	VADDPS  Z20, Z4, Z4
+	VMOVUPS 64(CX), Z20
+	VADDPS  Z20, Z5, Z5
+	ADDQ    DI, CX
+	VMOVUPS (CX), Z20
+	VADDPS  Z20, Z6, Z6
+	VMOVUPS 64(CX), Z20
+	VADDPS  Z20, Z7, Z7
+	ADDQ    DI, CX
+	VMOVUPS (CX), Z20
+	VADDPS  Z20, Z8, Z8
+	VMOVUPS 64(CX), Z20
+	VADDPS  Z20, Z9, Z9
+	ADDQ    DI, CX
+	VMOVUPS (CX), Z20
+	VADDPS  Z20, Z10, Z10
+	VMOVUPS 64(CX), Z20
+	VADDPS  Z20, Z11, Z11
+	ADDQ    DI, CX
+	VMOVUPS (CX), Z20
+	VADDPS  Z20, Z12, Z12
+	VMOVUPS 64(CX), Z20
+	VADDPS  Z20, Z13, Z13
+	ADDQ    DI, CX
+	VMOVUPS (CX), Z20
+	VADDPS  Z20, Z14, Z14
+	VMOVUPS 64(CX), Z20
+	VADDPS  Z20, Z15, Z15
+	ADDQ    DI, CX
+	VMOVUPS (CX), Z20
+	VADDPS  Z20, Z16, Z16
+	VMOVUPS 64(CX), Z20
+	VADDPS  Z20, Z17, Z17
+	ADDQ    DI, CX
+	VMOVUPS (CX), Z20
+	VADDPS  Z20, Z18, Z18
+	VMOVUPS 64(CX), Z20
+	VADDPS  Z20, Z19, Z19
+
+full_add:
+	TESTQ   $0x00000002, flags+88(FP)
+	JE      full_col
+	VMOVUPS (R8), Z20
+	VADDPS  Z20, Z0, Z0
+	VADDPS  Z20, Z2, Z2
+	VADDPS  Z20, Z4, Z4
+	VADDPS  Z20, Z6, Z6
+	VADDPS  Z20, Z8, Z8
+	VADDPS  Z20, Z10, Z10
+	VADDPS  Z20, Z12, Z12
+	VADDPS  Z20, Z14, Z14
+	VADDPS  Z20, Z16, Z16
+	VADDPS  Z20, Z18, Z18
+	VMOVUPS 64(R8), Z20
+	VADDPS  Z20, Z1, Z1
+	VADDPS  Z20, Z3, Z3
+	VADDPS  Z20, Z5, Z5
+	VADDPS  Z20, Z7, Z7
+	VADDPS  Z20, Z9, Z9
+	VADDPS  Z20, Z11, Z11
+	VADDPS  Z20, Z13, Z13
+	VADDPS  Z20, Z15, Z15
+	VADDPS  Z20, Z17, Z17
+	VADDPS  Z20, Z19, Z19
+
+full_col:
+	TESTQ        $0x00000004, flags+88(FP)
+	JE           full_row
+	MOVQ         bias+80(FP), CX
+	VBROADCASTSS (CX), Z20
+	VADDPS       Z20, Z0, Z0
+	VADDPS       Z20, Z1, Z1
+	VBROADCASTSS 4(CX), Z20
+	VADDPS       Z20, Z2, Z2
+	VADDPS       Z20, Z3, Z3
+	VBROADCASTSS 8(CX), Z20
+	VADDPS       Z20, Z4, Z4
+	VADDPS       Z20, Z5, Z5
+	VBROADCASTSS 12(CX), Z20
+	VADDPS       Z20, Z6, Z6
+	VADDPS       Z20, Z7, Z7
+	VBROADCASTSS 16(CX), Z20
+	VADDPS       Z20, Z8, Z8
+	VADDPS       Z20, Z9, Z9
+	VBROADCASTSS 20(CX), Z20
+	VADDPS       Z20, Z10, Z10
+	VADDPS       Z20, Z11, Z11
+	VBROADCASTSS 24(CX), Z20
+	VADDPS       Z20, Z12, Z12
+	VADDPS       Z20, Z13, Z13
+	VBROADCASTSS 28(CX), Z20
+	VADDPS       Z20, Z14, Z14
+	VADDPS       Z20, Z15, Z15
+	VBROADCASTSS 32(CX), Z20
+	VADDPS       Z20, Z16, Z16
+	VADDPS       Z20, Z17, Z17
+	VBROADCASTSS 36(CX), Z20
+	VADDPS       Z20, Z18, Z18
+	VADDPS       Z20, Z19, Z19
+
+full_row:
+	TESTQ        $0x00000008, flags+88(FP)
+	JE           fullrelu
+	VXORPS       Z20, Z20, Z20
+	VMAXPS       Z0, Z20, Z0
+	VMAXPS       Z1, Z20, Z1
+	VMAXPS       Z2, Z20, Z2
+	VMAXPS       Z3, Z20, Z3
+	VMAXPS       Z4, Z20, Z4
+	VMAXPS       Z5, Z20, Z5
+	VMAXPS       Z6, Z20, Z6
+	VMAXPS       Z7, Z20, Z7
+	VMAXPS       Z8, Z20, Z8
+	VMAXPS       Z9, Z20, Z9
+	VMAXPS       Z10, Z20, Z10
+	VMAXPS       Z11, Z20, Z11
+	VMAXPS       Z12, Z20, Z12
+	VMAXPS       Z13, Z20, Z13
+	VMAXPS       Z14, Z20, Z14
+	VMAXPS       Z15, Z20, Z15
+	VMAXPS       Z16, Z20, Z16
+	VMAXPS       Z17, Z20, Z17
+	VMAXPS       Z18, Z20, Z18
+	VMAXPS       Z19, Z20, Z19
+	TESTQ        $0x00000010, flags+88(FP)
+	JE           fullrelu6
+	VADDPS       Z20, Z0, Z0
+	VADDPS       Z20, Z1, Z1
+	VADDPS       Z20, Z2, Z2
+	VADDPS       Z20, Z3, Z3
+	VADDPS       Z20, Z4, Z4
+	VADDPS       Z20, Z5, Z5
+	VADDPS       Z20, Z6, Z6
+	VADDPS       Z20, Z7, Z7
+	VADDPS       Z20, Z8, Z8
+	VADDPS       Z20, Z9, Z9
+	VADDPS       Z20, Z10, Z10
+	VADDPS       Z20, Z11, Z11
+	VADDPS       Z20, Z12, Z12
+	VADDPS       Z20, Z13, Z13
+	VADDPS       Z20, Z14, Z14
+	VADDPS       Z20, Z15, Z15
+	VADDPS       Z20, Z16, Z16
+	VADDPS       Z20, Z17, Z17
+	VADDPS       Z20, Z18, Z18
+	VADDPS       Z20, Z19, Z19
+	VBROADCASTSS six<>+0(SB), Z20
+	VMINPS       Z0, Z20, Z0
+	VMINPS       Z1, Z20, Z1
+	VMINPS       Z2, Z20, Z2
+	VMINPS       Z3, Z20, Z3
+	VMINPS       Z4, Z20, Z4
+	VMINPS       Z5, Z20, Z5
+	VMINPS       Z6, Z20, Z6
+	VMINPS       Z7, Z20, Z7
+	VMINPS       Z8, Z20, Z8
+	VMINPS       Z9, Z20, Z9
+	VMINPS       Z10, Z20, Z10
+	VMINPS       Z11, Z20, Z11
+	VMINPS       Z12, Z20, Z12
+	VMINPS       Z13, Z20, Z13
+	VMINPS       Z14, Z20, Z14
+	VMINPS       Z15, Z20, Z15
+	VMINPS       Z16, Z20, Z16
+	VMINPS       Z17, Z20, Z17
+	VMINPS       Z18, Z20, Z18
+	VMINPS       Z19, Z20, Z19
+
+fullrelu6:
+fullrelu:
+	MOVQ    SI, CX
+	VMOVUPS Z0, (CX)
+	VMOVUPS Z1, 64(CX)
+	ADDQ    DI, CX
+	VMOVUPS Z2, (CX)
+	VMOVUPS Z3, 64(CX)
+	ADDQ    DI, CX
+	VMOVUPS Z4, (CX)
+	VMOVUPS Z5, 64(CX)
+	ADDQ    DI, CX
+	VMOVUPS Z6, (CX)
+	VMOVUPS Z7, 64(CX)
+	ADDQ    DI, CX
+	VMOVUPS Z8, (CX)
+	VMOVUPS Z9, 64(CX)
+	ADDQ    DI, CX
+	VMOVUPS Z10, (CX)
+	VMOVUPS Z11, 64(CX)
+	ADDQ    DI, CX
+	VMOVUPS Z12, (CX)
+	VMOVUPS Z13, 64(CX)
+	ADDQ    DI, CX
+	VMOVUPS Z14, (CX)
+	VMOVUPS Z15, 64(CX)
+	ADDQ    DI, CX
+	VMOVUPS Z16, (CX)
+	VMOVUPS Z17, 64(CX)
+	ADDQ    DI, CX
+	VMOVUPS Z18, (CX)
+	VMOVUPS Z19, 64(CX)
+	ADDQ    bps+56(FP), DX
+	ADDQ    $+128, SI
+	ADDQ    $+128, R8
+	DECQ    n+0(FP)
+	JNE     full
+	JMP     done
+
+partial:
+	MOVQ  $-1, R9
+	BZHIQ CX, R9, R9
+	KMOVW R9, K1
+
+masked:
+	MOVQ   at+16(FP), CX
+	MOVQ   DX, R9
+	VXORPS Z0, Z0, Z0
+	VXORPS Z1, Z1, Z1
+	VXORPS Z2, Z2, Z2
+	VXORPS Z3, Z3, Z3
+	VXORPS Z4, Z4, Z4
+	VXORPS Z5, Z5, Z5
+	VXORPS Z6, Z6, Z6
+	VXORPS Z7, Z7, Z7
+	VXORPS Z8, Z8, Z8
+	VXORPS Z9, Z9, Z9
+	VXORPS Z10, Z10, Z10
+	VXORPS Z11, Z11, Z11
+	VXORPS Z12, Z12, Z12
+	VXORPS Z13, Z13, Z13
+	VXORPS Z14, Z14, Z14
+	VXORPS Z15, Z15, Z15
+	VXORPS Z16, Z16, Z16
+	VXORPS Z17, Z17, Z17
+	VXORPS Z18, Z18, Z18
+	VXORPS Z19, Z19, Z19
+	MOVQ   k+8(FP), R10
+	TESTQ  R10, R10
+	JE     masked_sum
+
+masked_k:
+	MOVQ         (CX), R11
+	ADDQ         a+24(FP), R11
+	ADDQ         $0x08, CX
+	LEAQ         (R11)(AX*2), R12
+	ADDQ         AX, R12
+	LEAQ         (R12)(AX*2), R13
+	ADDQ         AX, R13
+	LEAQ         (R13)(AX*2), R14
+	ADDQ         AX, R14
+	VMOVUPS      (R9), Z20
+	VMOVUPS.Z    64(R9), K1, Z21
+	ADDQ         BX, R9
+	VBROADCASTSS (R11), Z22
+	VFMADD231PS  Z20, Z22, Z0
+	VFMADD231PS  Z21, Z22, Z1
+	VBROADCASTSS (R11)(AX*1), Z23
+	VFMADD231PS  Z20, Z23, Z2
+	VFMADD231PS  Z21, Z23, Z3
+	VBROADCASTSS (R11)(AX*2), Z24
+	VFMADD231PS  Z20, Z24, Z4
+	VFMADD231PS  Z21, Z24, Z5
+	VBROADCASTSS (R12), Z25
+	VFMADD231PS  Z20, Z25, Z6
+	VFMADD231PS  Z21, Z25, Z7
+	VBROADCASTSS (R12)(AX*1), Z22
+	VFMADD231PS  Z20, Z22, Z8
+	VFMADD231PS  Z21, Z22, Z9
+	VBROADCASTSS (R12)(AX*2), Z23
+	VFMADD231PS  Z20, Z23, Z10
+	VFMADD231PS  Z21, Z23, Z11
+	VBROADCASTSS (R13), Z24
+	VFMADD231PS  Z20, Z24, Z12
+	VFMADD231PS  Z21, Z24, Z13
+	VBROADCASTSS (R13)(AX*1), Z25
+	VFMADD231PS  Z20, Z25, Z14
+	VFMADD231PS  Z21, Z25, Z15
+	VBROADCASTSS (R13)(AX*2), Z22
+	VFMADD231PS  Z20, Z22, Z16
+	VFMADD231PS  Z21, Z22, Z17
+	VBROADCASTSS (R14), Z23
+	VFMADD231PS  Z20, Z23, Z18
+	VFMADD231PS  Z21, Z23, Z19
+	DECQ         R10
+	JNE          masked_k
+
+masked_sum:
+	TESTQ     $0x00000001, flags+88(FP)
+	JE        masked_add
+	MOVQ      SI, CX
+	VMOVUPS   (CX), Z20
+	VADDPS    Z20, Z0, Z0
+	VMOVUPS.Z 64(CX), K1, Z20
+	VADDPS    Z20, Z1, Z1
+	ADDQ      DI, CX
+	VMOVUPS   (CX), Z20
+	VADDPS    Z20, Z2, Z2
+	VMOVUPS.Z 64(CX), K1, Z20
+	VADDPS    Z20, Z3, Z3
+	ADDQ      DI, CX
+	VMOVUPS   (CX), Z20
+	VADDPS    Z20, Z4, Z4
+	VMOVUPS.Z 64(CX), K1, Z20
+	VADDPS    Z20, Z5, Z5
+	ADDQ      DI, CX
+	VMOVUPS   (CX), Z20
+	VADDPS    Z20, Z6, Z6
+	VMOVUPS.Z 64(CX), K1, Z20
+	VADDPS    Z20, Z7, Z7
+	ADDQ      DI, CX
+	VMOVUPS   (CX), Z20
+	VADDPS    Z20, Z8, Z8
+	VMOVUPS.Z 64(CX), K1, Z20
+	VADDPS    Z20, Z9, Z9
+	ADDQ      DI, CX
+	VMOVUPS   (CX), Z20
+	VADDPS    Z20, Z10, Z10
+	VMOVUPS.Z 64(CX), K1, Z20
+	VADDPS    Z20, Z11, Z11
+	ADDQ      DI, CX
+	VMOVUPS   (CX), Z20
+	VADDPS    Z20, Z12, Z12
+	VMOVUPS.Z 64(CX), K1, Z20
+	VADDPS    Z20, Z13, Z13
+	ADDQ      DI, CX
+	VMOVUPS   (CX), Z20
+	VADDPS    Z20, Z14, Z14
+	VMOVUPS.Z 64(CX), K1, Z20
+	VADDPS    Z20, Z15, Z15
+	ADDQ      DI, CX
+	VMOVUPS   (CX), Z20
+	VADDPS    Z20, Z16, Z16
+	VMOVUPS.Z 64(CX), K1, Z20
+	VADDPS    Z20, Z17, Z17
+	ADDQ      DI, CX
+	VMOVUPS   (CX), Z20
+	VADDPS    Z20, Z18, Z18
+	VMOVUPS.Z 64(CX), K1, Z20
+	VADDPS    Z20, Z19, Z19
+
+masked_add:
+	TESTQ     $0x00000002, flags+88(FP)
+	JE        masked_col
+	VMOVUPS   (R8), Z20
+	VADDPS    Z20, Z0, Z0
+	VADDPS    Z20, Z2, Z2
+	VADDPS    Z20, Z4, Z4
+	VADDPS    Z20, Z6, Z6
+	VADDPS    Z20, Z8, Z8
+	VADDPS    Z20, Z10, Z10
+	VADDPS    Z20, Z12, Z12
+	VADDPS    Z20, Z14, Z14
+	VADDPS    Z20, Z16, Z16
+	VADDPS    Z20, Z18, Z18
+	VMOVUPS.Z 64(R8), K1, Z20
+	VADDPS    Z20, Z1, Z1
+	VADDPS    Z20, Z3, Z3
+	VADDPS    Z20, Z5, Z5
+	VADDPS    Z20, Z7, Z7
+	VADDPS    Z20, Z9, Z9
+	VADDPS    Z20, Z11, Z11
+	VADDPS    Z20, Z13, Z13
+	VADDPS    Z20, Z15, Z15
+	VADDPS    Z20, Z17, Z17
+	VADDPS    Z20, Z19, Z19
+
+masked_col:
+	TESTQ        $0x00000004, flags+88(FP)
+	JE           masked_row
+	MOVQ         bias+80(FP), CX
+	VBROADCASTSS (CX), Z20
+	VADDPS       Z20, Z0, Z0
+	VADDPS       Z20, Z1, Z1
+	VBROADCASTSS 4(CX), Z20
+	VADDPS       Z20, Z2, Z2
+	VADDPS       Z20, Z3, Z3
+	VBROADCASTSS 8(CX), Z20
+	VADDPS       Z20, Z4, Z4
+	VADDPS       Z20, Z5, Z5
+	VBROADCASTSS 12(CX), Z20
+	VADDPS       Z20, Z6, Z6
+	VADDPS       Z20, Z7, Z7
+	VBROADCASTSS 16(CX), Z20
+	VADDPS       Z20, Z8, Z8
+	VADDPS       Z20, Z9, Z9
+	VBROADCASTSS 20(CX), Z20
+	VADDPS       Z20, Z10, Z10
+	VADDPS       Z20, Z11, Z11
+	VBROADCASTSS 24(CX), Z20
+	VADDPS       Z20, Z12, Z12
+	VADDPS       Z20, Z13, Z13
+	VBROADCASTSS 28(CX), Z20
+	VADDPS       Z20, Z14, Z14
+	VADDPS       Z20, Z15, Z15
+	VBROADCASTSS 32(CX), Z20
+	VADDPS       Z20, Z16, Z16
+	VADDPS       Z20, Z17, Z17
+	VBROADCASTSS 36(CX), Z20
+	VADDPS       Z20, Z18, Z18
+	VADDPS       Z20, Z19, Z19
+
+masked_row:
+	TESTQ        $0x00000008, flags+88(FP)
+	JE           maskedrelu
+	VXORPS       Z20, Z20, Z20
+	VMAXPS       Z0, Z20, Z0
+	VMAXPS       Z1, Z20, Z1
+	VMAXPS       Z2, Z20, Z2
+	VMAXPS       Z3, Z20, Z3
+	VMAXPS       Z4, Z20, Z4
+	VMAXPS       Z5, Z20, Z5
+	VMAXPS       Z6, Z20, Z6
+	VMAXPS       Z7, Z20, Z7
+	VMAXPS       Z8, Z20, Z8
+	VMAXPS       Z9, Z20, Z9
+	VMAXPS       Z10, Z20, Z10
+	VMAXPS       Z11, Z20, Z11
+	VMAXPS       Z12, Z20, Z12
+	VMAXPS       Z13, Z20, Z13
+	VMAXPS       Z14, Z20, Z14
+	VMAXPS       Z15, Z20, Z15
+	VMAXPS       Z16, Z20, Z16
+	VMAXPS       Z17, Z20, Z17
+	VMAXPS       Z18, Z20, Z18
+	VMAXPS       Z19, Z20, Z19
+	TESTQ        $0x00000010, flags+88(FP)
+	JE           maskedrelu6
+	VADDPS       Z20, Z0, Z0
+	VADDPS       Z20, Z1, Z1
+	VADDPS       Z20, Z2, Z2
+	VADDPS       Z20, Z3, Z3
+	VADDPS       Z20, Z4, Z4
+	VADDPS       Z20, Z5, Z5
+	VADDPS       Z20, Z6, Z6
+	VADDPS       Z20, Z7, Z7
+	VADDPS       Z20, Z8, Z8
+	VADDPS       Z20, Z9, Z9
+	VADDPS       Z20, Z10, Z10
+	VADDPS       Z20, Z11, Z11
+	VADDPS       Z20, Z12, Z12
+	VADDPS       Z20, Z13, Z13
+	VADDPS       Z20, Z14, Z14
+	VADDPS       Z20, Z15, Z15
+	VADDPS       Z20, Z16, Z16
+	VADDPS       Z20, Z17, Z17
+	VADDPS       Z20, Z18, Z18
+	VADDPS       Z20, Z19, Z19
+	VBROADCASTSS six<>+0(SB), Z20
+	VMINPS       Z0, Z20, Z0
+	VMINPS       Z1, Z20, Z1
+	VMINPS       Z2, Z20, Z2
+	VMINPS       Z3, Z20, Z3
+	VMINPS       Z4, Z20, Z4
+	VMINPS       Z5, Z20, Z5
+	VMINPS       Z6, Z20, Z6
+	VMINPS       Z7, Z20, Z7
+	VMINPS       Z8, Z20, Z8
+	VMINPS       Z9, Z20, Z9
+	VMINPS       Z10, Z20, Z10
+	VMINPS       Z11, Z20, Z11
+	VMINPS       Z12, Z20, Z12
+	VMINPS       Z13, Z20, Z13
+	VMINPS       Z14, Z20, Z14
+	VMINPS       Z15, Z20, Z15
+	VMINPS       Z16, Z20, Z16
+	VMINPS       Z17, Z20, Z17
+	VMINPS       Z18, Z20, Z18
+	VMINPS       Z19, Z20, Z19
+
+maskedrelu6:
+maskedrelu:
+	MOVQ    SI, CX
+	VMOVUPS Z0, (CX)
+	VMOVUPS Z1, K1, 64(CX)
+	ADDQ    DI, CX
+	VMOVUPS Z2, (CX)
+	VMOVUPS Z3, K1, 64(CX)
+	ADDQ    DI, CX
+	VMOVUPS Z4, (CX)
+	VMOVUPS Z5, K1, 64(CX)
+	ADDQ    DI, CX
+	VMOVUPS Z6, (CX)
+	VMOVUPS Z7, K1, 64(CX)
+	ADDQ    DI, CX
+	VMOVUPS Z8, (CX)
+	VMOVUPS Z9, K1, 64(CX)
+	ADDQ    DI, CX
+	VMOVUPS Z10, (CX)
+	VMOVUPS Z11, K1, 64(CX)
+	ADDQ    DI, CX
+	VMOVUPS Z12, (CX)
+	VMOVUPS Z13, K1, 64(CX)
+	ADDQ    DI, CX
+	VMOVUPS Z14, (CX)
+	VMOVUPS Z15, K1, 64(CX)
+	ADDQ    DI, CX
+	VMOVUPS Z16, (CX)
+	VMOVUPS Z17, K1, 64(CX)
+	ADDQ    DI, CX
+	VMOVUPS Z18, (CX)
+	VMOVUPS Z19, K1, 64(CX)
+	ADDQ    bps+56(FP), DX
+	ADDQ    $+128, SI
+	ADDQ    $+128, R8
+	DECQ    n+0(FP)
+	JNE     masked
+
+done:
+	LDMXCSR csr+104(FP)
+	VZEROUPPER
+	RET
+
+// func stem11x2AVX512(n int, k int, at *int, a *float32, ars int, b *float32, bks int, bps int, c *float32, cs int, bias *float32, flags int, last int) (csr uint32)
+// Requires: AVX, AVX512DQ, AVX512F, BMI2, SSE
+TEXT ·stem11x2AVX512(SB), NOSPLIT, $0-108
+	STMXCSR csr+104(FP)
+	LDMXCSR flushing<>+0(SB)
+	MOVQ    ars+32(FP), AX
+	MOVQ    b+40(FP), DX
+	MOVQ    bks+48(FP), BX
+	MOVQ    c+64(FP), SI
+	MOVQ    cs+72(FP), DI
+	MOVQ    bias+80(FP), R8
+	MOVQ    last+96(FP), CX
+	CMPQ    CX, $0x10
+	JNE     partial
+
+full:
+	MOVQ   at+16(FP), CX
+	MOVQ   DX, R9
+	VXORPS Z0, Z0, Z0
+	VXORPS Z1, Z1, Z1
+	VXORPS Z2, Z2, Z2
+	VXORPS Z3, Z3, Z3
+	VXORPS Z4, Z4, Z4
+	VXORPS Z5, Z5, Z5
+	VXORPS Z6, Z6, Z6
+	VXORPS Z7, Z7, Z7
+	VXORPS Z8, Z8, Z8
+	VXORPS Z9, Z9, Z9
+	VXORPS Z10, Z10, Z10
+	VXORPS Z11, Z11, Z11
+	VXORPS Z12, Z12, Z12
+	VXORPS Z13, Z13, Z13
+	VXORPS Z14, Z14, Z14
+	VXORPS Z15, Z15, Z15
+	VXORPS Z16, Z16, Z16
+	VXORPS Z17, Z17, Z17
+	VXORPS Z18, Z18, Z18
+	VXORPS Z19, Z19, Z19
+	VXORPS Z20, Z20, Z20
+	VXORPS Z21, Z21, Z21
+	MOVQ   k+8(FP), R10
+	TESTQ  R10, R10
+	JE     full_sum
+
+full_k:
+	MOVQ         (CX), R11
+	ADDQ         a+24(FP), R11
+	ADDQ         $0x08, CX
+	LEAQ         (R11)(AX*2), R12
+	ADDQ         AX, R12
+	LEAQ         (R12)(AX*2), R13
+	ADDQ         AX, R13
+	LEAQ         (R13)(AX*2), R14
+	ADDQ         AX, R14
+	VMOVUPS      (R9), Z22
+	VMOVUPS      64(R9), Z23
+	ADDQ         BX, R9
+	VBROADCASTSS (R11), Z24
+	VFMADD231PS  Z22, Z24, Z0
+	VFMADD231PS  Z23, Z24, Z1
+	VBROADCASTSS (R11)(AX*1), Z25
+	VFMADD231PS  Z22, Z25, Z2
+	VFMADD231PS  Z23, Z25, Z3
+	VBROADCASTSS (R11)(AX*2), Z26
+	VFMADD231PS  Z22, Z26, Z4
+	VFMADD231PS  Z23, Z26, Z5
+	VBROADCASTSS (R12), Z27
+	VFMADD231PS  Z22, Z27, Z6
+	VFMADD231PS  Z23, Z27, Z7
+	VBROADCASTSS (R12)(AX*1), Z24
+	VFMADD231PS  Z22, Z24, Z8
+	VFMADD231PS  Z23, Z24, Z9
+	VBROADCASTSS (R12)(AX*2), Z25
+	VFMADD231PS  Z22, Z25, Z10
+	VFMADD231PS  Z23, Z25, Z11
+	VBROADCASTSS (R13), Z26
+	VFMADD231PS  Z22, Z26, Z12
+	VFMADD231PS  Z23, Z26, Z13
+	VBROADCASTSS (R13)(AX*1), Z27
+	VFMADD231PS  Z22, Z27, Z14
+	VFMADD231PS  Z23, Z27, Z15
+	VBROADCASTSS (R13)(AX*2), Z24
+	VFMADD231PS  Z22, Z24, Z16
+	VFMADD231PS  Z23, Z24, Z17
+	VBROADCASTSS (R14), Z25
+	VFMADD231PS  Z22, Z25, Z18
+	VFMADD231PS  Z23, Z25, Z19
+	VBROADCASTSS (R14)(AX*1), Z26
+	VFMADD231PS  Z22, Z26, Z20
+	VFMADD231PS  Z23, Z26, Z21
+	DECQ         R10
+	JNE          full_k
+
+full_sum:
+	TESTQ   $0x00000001, flags+88(FP)
+	JE      full_add
+	MOVQ    SI, CX
+	VMOVUPS (CX), Z22
+	VADDPS  Z22, Z0, Z0
+	VMOVUPS 64(CX), Z22
+	VADDPS  Z22, Z1, Z1
+	ADDQ    DI, CX
+	VMOVUPS (CX), Z22
+	VADDPS  Z22, Z2, Z2
+	VMOVUPS 64(CX), Z22
+	VADDPS  Z22, Z3, Z3
+	ADDQ    DI, CX
+	VMOVUPS (CX), Z22
+	VADDPS  Z22, Z4, Z4
+	VMOVUPS 64(CX), Z22
+	VADDPS  Z22, Z5, Z5
+	ADDQ    DI, CX
+	VMOVUPS (CX), Z22
+	VADDPS  Z22, Z6, Z6
+	VMOVUPS 64(CX), Z22
+	VADDPS  Z22, Z7, Z7
+	ADDQ    DI, CX
+	VMOVUPS (CX), Z22
+	VADDPS  Z22, Z8, Z8
+	VMOVUPS 64(CX), Z22
+	VADDPS  Z22, Z9, Z9
+	ADDQ    DI, CX
+	VMOVUPS (CX), Z22
+	VADDPS  Z22, Z10, Z10
+	VMOVUPS 64(CX), Z22
+	VADDPS  Z22, Z11, Z11
+	ADDQ    DI, CX
+	VMOVUPS (CX), Z22
+	VADDPS  Z22, Z12, Z12
+	VMOVUPS 64(CX), Z22
+	VADDPS  Z22, Z13, Z13
+	ADDQ    DI, CX
+	VMOVUPS (CX), Z22
+	VADDPS  Z22, Z14, Z14
+	VMOVUPS 64(CX), Z22
+	VADDPS  Z22, Z15, Z15
+	ADDQ    DI, CX
+	VMOVUPS (CX), Z22
+	VADDPS  Z22, Z16, Z16
+	VMOVUPS 64(CX), Z22
+	VADDPS  Z22, Z17, Z17
+	ADDQ    DI, CX
+	VMOVUPS (CX), Z22
+	VADDPS  Z22, Z18, Z18
+	VMOVUPS 64(CX), Z22
+	VADDPS  Z22, Z19, Z19
+	ADDQ    DI, CX
+	VMOVUPS (CX), Z22
+	VADDPS  Z22, Z20, Z20
+	VMOVUPS 64(CX), Z22
+	VADDPS  Z22, Z21, Z21
+
+full_add:
+	TESTQ   $0x00000002, flags+88(FP)
+	JE      full_col
+	VMOVUPS (R8), Z22
+	VADDPS  Z22, Z0, Z0
+	VADDPS  Z22, Z2, Z2
+	VADDPS  Z22, Z4, Z4
+	VADDPS  Z22, Z6, Z6
+	VADDPS  Z22, Z8, Z8
+	VADDPS  Z22, Z10, Z10
+	VADDPS  Z22, Z12, Z12
+	VADDPS  Z22, Z14, Z14
+	VADDPS  Z22, Z16, Z16
+	VADDPS  Z22, Z18, Z18
+	VADDPS  Z22, Z20, Z20
+	VMOVUPS 64(R8), Z22
+	VADDPS  Z22, Z1, Z1
+	VADDPS  Z22, Z3, Z3
+	VADDPS  Z22, Z5, Z5
+	VADDPS  Z22, Z7, Z7
+	VADDPS  Z22, Z9, Z9
+	VADDPS  Z22, Z11, Z11
+	VADDPS  Z22, Z13, Z13
+	VADDPS  Z22, Z15, Z15
+	VADDPS  Z22, Z17, Z17
+	VADDPS  Z22, Z19, Z19
+	VADDPS  Z22, Z21, Z21
+
+full_col:
+	TESTQ        $0x00000004, flags+88(FP)
+	JE           full_row
+	MOVQ         bias+80(FP), CX
+	VBROADCASTSS (CX), Z22
+	VADDPS       Z22, Z0, Z0
+	VADDPS       Z22, Z1, Z1
+	VBROADCASTSS 4(CX), Z22
+	VADDPS       Z22, Z2, Z2
+	VADDPS       Z22, Z3, Z3
+	VBROADCASTSS 8(CX), Z22
+	VADDPS       Z22, Z4, Z4
+	VADDPS       Z22, Z5, Z5
+	VBROADCASTSS 12(CX), Z22
+	VADDPS       Z22, Z6, Z6
+	VADDPS       Z22, Z7, Z7
+	VBROADCASTSS 16(CX), Z22
+	VADDPS       Z22, Z8, Z8
+	VADDPS       Z22, Z9, Z9
+	VBROADCASTSS 20(CX), Z22
+	VADDPS       Z22, Z10, Z10
+	VADDPS       Z22, Z11, Z11
+	VBROADCASTSS 24(CX), Z22
+	VADDPS       Z22, Z12, Z12
+	VADDPS       Z22, Z13, Z13
+	VBROADCASTSS 28(CX), Z22
+	VADDPS       Z22, Z14, Z14
+	VADDPS       Z22, Z15, Z15
+	VBROADCASTSS 32(CX), Z22
+	VADDPS       Z22, Z16, Z16
+	VADDPS       Z22, Z17, Z17
+	VBROADCASTSS 36(CX), Z22
+	VADDPS       Z22, Z18, Z18
+	VADDPS       Z22, Z19, Z19
+	VBROADCASTSS 40(CX), Z22
+	VADDPS       Z22, Z20, Z20
+	VADDPS       Z22, Z21, Z21
+
+full_row:
+	TESTQ        $0x00000008, flags+88(FP)
+	JE           fullrelu
+	VXORPS       Z22, Z22, Z22
+	VMAXPS       Z0, Z22, Z0
+	VMAXPS       Z1, Z22, Z1
+	VMAXPS       Z2, Z22, Z2
+	VMAXPS       Z3, Z22, Z3
+	VMAXPS       Z4, Z22, Z4
+	VMAXPS       Z5, Z22, Z5
+	VMAXPS       Z6, Z22, Z6
+	VMAXPS       Z7, Z22, Z7
+	VMAXPS       Z8, Z22, Z8
+	VMAXPS       Z9, Z22, Z9
+	VMAXPS       Z10, Z22, Z10
+	VMAXPS       Z11, Z22, Z11
+	VMAXPS       Z12, Z22, Z12
+	VMAXPS       Z13, Z22, Z13
+	VMAXPS       Z14, Z22, Z14
+	VMAXPS       Z15, Z22, Z15
+	VMAXPS       Z16, Z22, Z16
+	VMAXPS       Z17, Z22, Z17
+	VMAXPS       Z18, Z22, Z18
+	VMAXPS       Z19, Z22, Z19
+	VMAXPS       Z20, Z22, Z20
+	VMAXPS       Z21, Z22, Z21
+	TESTQ        $0x00000010, flags+88(FP)
+	JE           fullrelu6
+	VADDPS       Z22, Z0, Z0
+	VADDPS       Z22, Z1, Z1
+	VADDPS       Z22, Z2, Z2
+	VADDPS       Z22, Z3, Z3
+	VADDPS       Z22, Z4, Z4
+	VADDPS       Z22, Z5, Z5
+	VADDPS       Z22, Z6, Z6
+	VADDPS       Z22, Z7, Z7
+	VADDPS       Z22, Z8, Z8
+	VADDPS       Z22, Z9, Z9
+	VADDPS       Z22, Z10, Z10
+	VADDPS       Z22, Z11, Z11
+	VADDPS       Z22, Z12, Z12
+	VADDPS       Z22, Z13, Z13
+	VADDPS       Z22, Z14, Z14
+	VADDPS       Z22, Z15, Z15
+	VADDPS       Z22, Z16, Z16
+	VADDPS       Z22, Z17, Z17
+	VADDPS       Z22, Z18, Z18
+	VADDPS       Z22, Z19, Z19
+	VADDPS       Z22, Z20, Z20
+	VADDPS       Z22, Z21, Z21
+	VBROADCASTSS six<>+0(SB), Z22
+	VMINPS       Z0, Z22, Z0
+	VMINPS       Z1, Z22, Z1
+	VMINPS       Z2, Z22, Z2
+	VMINPS       Z3, Z22, Z3
+	VMINPS       Z4, Z22, Z4
+	VMINPS       Z5, Z22, Z5
+	VMINPS       Z6, Z22, Z6
+	VMINPS       Z7, Z22, Z7
+	VMINPS       Z8, Z22, Z8
+	VMINPS       Z9, Z22, Z9
+	VMINPS       Z10, Z22, Z10
+	VMINPS       Z11, Z22, Z11
+	VMINPS       Z12, Z22, Z12
+	VMINPS       Z13, Z22, Z13
+	VMINPS       Z14, Z22, Z14
+	VMINPS       Z15, Z22, Z15
+	VMINPS       Z16, Z22, Z16
+	VMINPS       Z17, Z22, Z17
+	VMINPS       Z18, Z22, Z18
+	VMINPS       Z19, Z22, Z19
+	VMINPS       Z20, Z22, Z20
+	VMINPS       Z21, Z22, Z21
+
+fullrelu6:
+fullrelu:
+	MOVQ    SI, CX
+	VMOVUPS Z0, (CX)
+	VMOVUPS Z1, 64(CX)
+	ADDQ    DI, CX
+	VMOVUPS Z2, (CX)
+	VMOVUPS Z3, 64(CX)
+	ADDQ    DI, CX
+	VMOVUPS Z4, (CX)
+	VMOVUPS Z5, 64(CX)
+	ADDQ    DI, CX
+	VMOVUPS Z6, (CX)
+	VMOVUPS Z7, 64(CX)
+	ADDQ    DI, CX
+	VMOVUPS Z8, (CX)
+	VMOVUPS Z9, 64(CX)
+	ADDQ    DI, CX
+	VMOVUPS Z10, (CX)
+	VMOVUPS Z11, 64(CX)
+	ADDQ    DI, CX
+	VMOVUPS Z12, (CX)
+	VMOVUPS Z13, 64(CX)
+	ADDQ    DI, CX
+	VMOVUPS Z14, (CX)
+	VMOVUPS Z15, 64(CX)
+	ADDQ    DI, CX
+	VMOVUPS Z16, (CX)
+	VMOVUPS Z17, 64(CX)
+	ADDQ    DI, CX
+	VMOVUPS Z18, (CX)
+	VMOVUPS Z19, 64(CX)
+	ADDQ    DI, CX
+	VMOVUPS Z20, (CX)
+	VMOVUPS Z21, 64(CX)
+	ADDQ    bps+56(FP), DX
+	ADDQ    $+128, SI
+	ADDQ    $+128, R8
+	DECQ    n+0(FP)
+	JNE     full
+	JMP     done
+
+partial:
+	MOVQ  $-1, R9
+	BZHIQ CX, R9, R9
+	KMOVW R9, K1
+
+masked:
+	MOVQ   at+16(FP), CX
+	MOVQ   DX, R9
+	VXORPS Z0, Z0, Z0
+	VXORPS Z1, Z1, Z1
+	VXORPS Z2, Z2, Z2
+	VXORPS Z3, Z3, Z3
+	VXORPS Z4, Z4, Z4
+	VXORPS Z5, Z5, Z5
+	VXORPS Z6, Z6, Z6
+	VXORPS Z7, Z7, Z7
+	VXORPS Z8, Z8, Z8
+	VXORPS Z9, Z9, Z9
+	VXORPS Z10, Z10, Z10
+	VXORPS Z11, Z11, Z11
+	VXORPS Z12, Z12, Z12
+	VXORPS Z13, Z13, Z13
+	VXORPS Z14, Z14, Z14
+	VXORPS Z15, Z15, Z15
+	VXORPS Z16, Z16, Z16
+	VXORPS Z17, Z17, Z17
+	VXORPS Z18, Z18, Z18
+	VXORPS Z19, Z19, Z19
+	VXORPS Z20, Z20, Z20
+	VXORPS Z21, Z21, Z21
+	MOVQ   k+8(FP), R10
+	TESTQ  R10, R10
+	JE     masked_sum
+
+masked_k:
+	MOVQ         (CX), R11
+	ADDQ         a+24(FP), R11
+	ADDQ         $0x08, CX
+	LEAQ         (R11)(AX*2), R12
+	ADDQ         AX, R12
+	LEAQ         (R12)(AX*2), R13
+	ADDQ         AX, R13
+	LEAQ         (R13)(AX*2), R14
+	ADDQ         AX, R14
+	VMOVUPS      (R9), Z22
+	VMOVUPS.Z    64(R9), K1, Z23
+	ADDQ         BX, R9
+	VBROADCASTSS (R11), Z24
+	VFMADD231PS  Z22, Z24, Z0
+	VFMADD231PS  Z23, Z24, Z1
+	VBROADCASTSS (R11)(AX*1), Z25
+	VFMADD231PS  Z22, Z25, Z2
+	VFMADD231PS  Z23, Z25, Z3
+	VBROADCASTSS (R11)(AX*2), Z26
+	VFMADD231PS  Z22, Z26, Z4
+	VFMADD231PS  Z23, Z26, Z5
+	VBROADCASTSS (R12), Z27
+	VFMADD231PS  Z22, Z27, Z6
+	VFMADD231PS  Z23, Z27, Z7
+	VBROADCASTSS (R12)(AX*1), Z24
+	VFMADD231PS  Z22, Z24, Z8
+	VFMADD231PS  Z23, Z24, Z9
+	VBROADCASTSS (R12)(AX*2), Z25
+	VFMADD231PS  Z22, Z25, Z10
+	VFMADD231PS  Z23, Z25, Z11
+	VBROADCASTSS (R13), Z26
+	VFMADD231PS  Z22, Z26, Z12
+	VFMADD231PS  Z23, Z26, Z13
+	VBROADCASTSS (R13)(AX*1), Z27
+	VFMADD231PS  Z22, Z27, Z14
+	VFMADD231PS  Z23, Z27, Z15
+	VBROADCASTSS (R13)(AX*2), Z24
+	VFMADD231PS  Z22, Z24, Z16
+	VFMADD231PS  Z23, Z24, Z17
+	VBROADCASTSS (R14), Z25
+	VFMADD231PS  Z22, Z25, Z18
+	VFMADD231PS  Z23, Z25, Z19
+	VBROADCASTSS (R14)(AX*1), Z26
+	VFMADD231PS  Z22, Z26, Z20
+	VFMADD231PS  Z23, Z26, Z21
+	DECQ         R10
+	JNE          masked_k
+
+masked_sum:
+	TESTQ     $0x00000001, flags+88(FP)
+	JE        masked_add
+	MOVQ      SI, CX
+	VMOVUPS   (CX), Z22
+	VADDPS    Z22, Z0, Z0
+	VMOVUPS.Z 64(CX), K1, Z22
+	VADDPS    Z22, Z1, Z1
+	ADDQ      DI, CX
+	VMOVUPS   (CX), Z22
+	VADDPS    Z22, Z2, Z2
+	VMOVUPS.Z 64(CX), K1, Z22
+	VADDPS    Z22, Z3, Z3
+	ADDQ      DI, CX
+	VMOVUPS   (CX), Z22
+	VADDPS    Z22, Z4, Z4
+	VMOVUPS.Z 64(CX), K1, Z22
+	VADDPS    Z22, Z5, Z5
+	ADDQ      DI, CX
+	VMOVUPS   (CX), Z22
+	VADDPS    Z22, Z6, Z6
+	VMOVUPS.Z 64(CX), K1, Z22
+	VADDPS    Z22, Z7, Z7
+	ADDQ      DI, CX
+	VMOVUPS   (CX), Z22
+	VADDPS    Z22, Z8, Z8
+	VMOVUPS.Z 64(CX), K1, Z22
+	VADDPS    Z22, Z9, Z9
+	ADDQ      DI, CX
+	VMOVUPS   (CX), Z22
+	VADDPS    Z22, Z10, Z10
+	VMOVUPS.Z 64(CX), K1, Z22
+	VADDPS    Z22, Z11, Z11
+	ADDQ      DI, CX
+	VMOVUPS   (CX), Z22
+	VADDPS    Z22, Z12, Z12
+	VMOVUPS.Z 64(CX), K1, Z22
+	VADDPS    Z22, Z13, Z13
+	ADDQ      DI, CX
+	VMOVUPS   (CX), Z22
+	VADDPS    Z22, Z14, Z14
+	VMOVUPS.Z 64(CX), K1, Z22
+	VADDPS    Z22, Z15, Z15
+	ADDQ      DI, CX
+	VMOVUPS   (CX), Z22
+	VADDPS    Z22, Z16, Z16
+	VMOVUPS.Z 64(CX), K1, Z22
+	VADDPS    Z22, Z17, Z17
+	ADDQ      DI, CX
+	VMOVUPS   (CX), Z22
+	VADDPS    Z22, Z18, Z18
+	VMOVUPS.Z 64(CX), K1, Z22
+	VADDPS    Z22, Z19, Z19
+	ADDQ      DI, CX
+	VMOVUPS   (CX), Z22
+	VADDPS    Z22, Z20, Z20
+	VMOVUPS.Z 64(CX), K1, Z22
+	VADDPS    Z22, Z21, Z21
+
+masked_add:
+	TESTQ     $0x00000002, flags+88(FP)
+	JE        masked_col
+	VMOVUPS   (R8), Z22
+	VADDPS    Z22, Z0, Z0
+	VADDPS    Z22, Z2, Z2
+	VADDPS    Z22, Z4, Z4
+	VADDPS    Z22, Z6, Z6
+	VADDPS    Z22, Z8, Z8
+	VADDPS    Z22, Z10, Z10
+	VADDPS    Z22, Z12, Z12
+	VADDPS    Z22, Z14, Z14
+	VADDPS    Z22, Z16, Z16
+	VADDPS    Z22, Z18, Z18
+	VADDPS    Z22, Z20, Z20
+	VMOVUPS.Z 64(R8), K1, Z22
+	VADDPS    Z22, Z1, Z1
+	VADDPS    Z22, Z3, Z3
+	VADDPS    Z22, Z5, Z5
+	VADDPS    Z22, Z7, Z7
+	VADDPS    Z22, Z9, Z9
+	VADDPS    Z22, Z11, Z11
+	VADDPS    Z22, Z13, Z13
+	VADDPS    Z22, Z15, Z15
+	VADDPS    Z22, Z17, Z17
+	VADDPS    Z22, Z19, Z19
+	VADDPS    Z22, Z21, Z21
+
+masked_col:
+	TESTQ        $0x00000004, flags+88(FP)
+	JE           masked_row
+	MOVQ         bias+80(FP), CX
+	VBROADCASTSS (CX), Z22
+	VADDPS       Z22, Z0, Z0
+	VADDPS       Z22, Z1, Z1
+	VBROADCASTSS 4(CX), Z22
+	VADDPS       Z22, Z2, Z2
+	VADDPS       Z22, Z3, Z3
+	VBROADCASTSS 8(CX), Z22
+	VADDPS       Z22, Z4, Z4
+	VADDPS       Z22, Z5, Z5
+	VBROADCASTSS 12(CX), Z22
+	VADDPS       Z22, Z6, Z6
+	VADDPS       Z22, Z7, Z7
+	VBROADCASTSS 16(CX), Z22
+	VADDPS       Z22, Z8, Z8
+	VADDPS       Z22, Z9, Z9
+	VBROADCASTSS 20(CX), Z22
+	VADDPS       Z22, Z10, Z10
+	VADDPS       Z22, Z11, Z11
+	VBROADCASTSS 24(CX), Z22
+	VADDPS       Z22, Z12, Z12
+	VADDPS       Z22, Z13, Z13
+	VBROADCASTSS 28(CX), Z22
+	VADDPS       Z22, Z14, Z14
+	VADDPS       Z22, Z15, Z15
+	VBROADCASTSS 32(CX), Z22
+	VADDPS       Z22, Z16, Z16
+	VADDPS       Z22, Z17, Z17
+	VBROADCASTSS 36(CX), Z22
+	VADDPS       Z22, Z18, Z18
+	VADDPS       Z22, Z19, Z19
+	VBROADCASTSS 40(CX), Z22
+	VADDPS       Z22, Z20, Z20
+	VADDPS       Z22, Z21, Z21
+
+masked_row:
+	TESTQ        $0x00000008, flags+88(FP)
+	JE           maskedrelu
+	VXORPS       Z22, Z22, Z22
+	VMAXPS       Z0, Z22, Z0
+	VMAXPS       Z1, Z22, Z1
+	VMAXPS       Z2, Z22, Z2
+	VMAXPS       Z3, Z22, Z3
+	VMAXPS       Z4, Z22, Z4
+	VMAXPS       Z5, Z22, Z5
+	VMAXPS       Z6, Z22, Z6
+	VMAXPS       Z7, Z22, Z7
+	VMAXPS       Z8, Z22, Z8
+	VMAXPS       Z9, Z22, Z9
+	VMAXPS       Z10, Z22, Z10
+	VMAXPS       Z11, Z22, Z11
+	VMAXPS       Z12, Z22, Z12
+	VMAXPS       Z13, Z22, Z13
+	VMAXPS       Z14, Z22, Z14
+	VMAXPS       Z15, Z22, Z15
+	VMAXPS       Z16, Z22, Z16
+	VMAXPS       Z17, Z22, Z17
+	VMAXPS       Z18, Z22, Z18
+	VMAXPS       Z19, Z22, Z19
+	VMAXPS       Z20, Z22, Z20
+	VMAXPS       Z21, Z22, Z21
+	TESTQ        $0x00000010, flags+88(FP)
+	JE           maskedrelu6
+	VADDPS       Z22, Z0, Z0
+	VADDPS       Z22, Z1, Z1
+	VADDPS       Z22, Z2, Z2
+	VADDPS       Z22, Z3, Z3
+	VADDPS       Z22, Z4, Z4
+	VADDPS       Z22, Z5, Z5
+	VADDPS       Z22, Z6, Z6
+	VADDPS       Z22, Z7, Z7
+	VADDPS       Z22, Z8, Z8
+	VADDPS       Z22, Z9, Z9
+	VADDPS       Z22, Z10, Z10
+	VADDPS       Z22, Z11, Z11
+	VADDPS       Z22, Z12, Z12
+	VADDPS       Z22, Z13, Z13
+	VADDPS       Z22, Z14, Z14
+	VADDPS       Z22, Z15, Z15
+	VADDPS       Z22, Z16, Z16
+	VADDPS       Z22, Z17, Z17
+	VADDPS       Z22, Z18, Z18
+	VADDPS       Z22, Z19, Z19
+	VADDPS       Z22, Z20, Z20
+	VADDPS       Z22, Z21, Z21
+	VBROADCASTSS six<>+0(SB), Z22
+	VMINPS       Z0, Z22, Z0
+	VMINPS       Z1, Z22, Z1
+	VMINPS       Z2, Z22, Z2
+	VMINPS       Z3, Z22, Z3
+	VMINPS       Z4, Z22, Z4
+	VMINPS       Z5, Z22, Z5
+	VMINPS       Z6, Z22, Z6
+	VMINPS       Z7, Z22, Z7
+	VMINPS       Z8, Z22, Z8
+	VMINPS       Z9, Z22, Z9
+	VMINPS       Z10, Z22, Z10
+	VMINPS       Z11, Z22, Z11
+	VMINPS       Z12, Z22, Z12
+	VMINPS       Z13, Z22, Z13
+	VMINPS       Z14, Z22, Z14
+	VMINPS       Z15, Z22, Z15
+	VMINPS       Z16, Z22, Z16
+	VMINPS       Z17, Z22, Z17
+	VMINPS       Z18, Z22, Z18
+	VMINPS       Z19, Z22, Z19
+	VMINPS       Z20, Z22, Z20
+	VMINPS       Z21, Z22, Z21
+
+maskedrelu6:
+maskedrelu:
+	MOVQ    SI, CX
+	VMOVUPS Z0, (CX)
+	VMOVUPS Z1, K1, 64(CX)
+	ADDQ    DI, CX
+	VMOVUPS Z2, (CX)
+	VMOVUPS Z3, K1, 64(CX)
+	ADDQ    DI, CX
+	VMOVUPS Z4, (CX)
+	VMOVUPS Z5, K1, 64(CX)
+	ADDQ    DI, CX
+	VMOVUPS Z6, (CX)
+	VMOVUPS Z7, K1, 64(CX)
+	ADDQ    DI, CX
+	VMOVUPS Z8, (CX)
+	VMOVUPS Z9, K1, 64(CX)
+	ADDQ    DI, CX
+	VMOVUPS Z10, (CX)
+	VMOVUPS Z11, K1, 64(CX)
+	ADDQ    DI, CX
+	VMOVUPS Z12, (CX)
+	VMOVUPS Z13, K1, 64(CX)
+	ADDQ    DI, CX
+	VMOVUPS Z14, (CX)
+	VMOVUPS Z15, K1, 64(CX)
+	ADDQ    DI, CX
+	VMOVUPS Z16, (CX)
+	VMOVUPS Z17, K1, 64(CX)
+	ADDQ    DI, CX
+	VMOVUPS Z18, (CX)
+	VMOVUPS Z19, K1, 64(CX)
+	ADDQ    DI, CX
+	VMOVUPS Z20, (CX)
+	VMOVUPS Z21, K1, 64(CX)
+	ADDQ    bps+56(FP), DX
+	ADDQ    $+128, SI
+	ADDQ    $+128, R8
+	DECQ    n+0(FP)
+	JNE     masked
+
+done:
+	LDMXCSR csr+104(FP)
+	VZEROUPPER
+	RET
+
+// func stem12x2AVX512(n int, k int, at *int, a *float32, ars int, b *float32, bks int, bps int, c *float32, cs int, bias *float32, flags int, last int) (csr uint32)
+// Requires: AVX, AVX512DQ, AVX512F, BMI2, SSE
+TEXT ·stem12x2AVX512(SB), NOSPLIT, $0-108
+	STMXCSR csr+104(FP)
+	LDMXCSR flushing<>+0(SB)
+	MOVQ    ars+32(FP), AX
+	MOVQ    b+40(FP), DX
+	MOVQ    bks+48(FP), BX
+	MOVQ    c+64(FP), SI
+	MOVQ    cs+72(FP), DI
+	MOVQ    bias+80(FP), R8
+	MOVQ    last+96(FP), CX
+	CMPQ    CX, $0x10
+	JNE     partial
+
+full:
+	MOVQ   at+16(FP), CX
+	MOVQ   DX, R9
+	VXORPS Z0, Z0, Z0
+	VXORPS Z1, Z1, Z1
+	VXORPS Z2, Z2, Z2
+	VXORPS Z3, Z3, Z3
+	VXORPS Z4, Z4, Z4
+	VXORPS Z5, Z5, Z5
+	VXORPS Z6, Z6, Z6
+	VXORPS Z7, Z7, Z7
+	VXORPS Z8, Z8, Z8
+	VXORPS Z9, Z9, Z9
+	VXORPS Z10, Z10, Z10
+	VXORPS Z11, Z11, Z11
+	VXORPS Z12, Z12, Z12
+	VXORPS Z13, Z13, Z13
+	VXORPS Z14, Z14, Z14
+	VXORPS Z15, Z15, Z15
+	VXORPS Z16, Z16, Z16
+	VXORPS Z17, Z17, Z17
+	VXORPS Z18, Z18, Z18
+	VXORPS Z19, Z19, Z19
+	VXORPS Z20, Z20, Z20
+	VXORPS Z21, Z21, Z21
+	VXORPS Z22, Z22, Z22
+	VXORPS Z23, Z23, Z23
+	MOVQ   k+8(FP), R10
+	TESTQ  R10, R10
+	JE     full_sum
+
+full_k:
+	MOVQ         (CX), R11
+	ADDQ         a+24(FP), R11
+	ADDQ         $0x08, CX
+	LEAQ         (R11)(AX*2), R12
+	ADDQ         AX, R12
+	LEAQ         (R12)(AX*2), R13
+	ADDQ         AX, R13
+	LEAQ         (R13)(AX*2), R14
+	ADDQ         AX, R14
+	VMOVUPS      (R9), Z24
+	VMOVUPS      64(R9), Z25
+	ADDQ         BX, R9
+	VBROADCASTSS (R11), Z26
+	VFMADD231PS  Z24, Z26, Z0
+	VFMADD231PS  Z25, Z26, Z1
+	VBROADCASTSS (R11)(AX*1), Z27
+	VFMADD231PS  Z24, Z27, Z2
+	VFMADD231PS  Z25, Z27, Z3
+	VBROADCASTSS (R11)(AX*2), Z28
+	VFMADD231PS  Z24, Z28, Z4
+	VFMADD231PS  Z25, Z28, Z5
+	VBROADCASTSS (R12), Z29
+	VFMADD231PS  Z24, Z29, Z6
+	VFMADD231PS  Z25, Z29, Z7
+	VBROADCASTSS (R12)(AX*1), Z26
+	VFMADD231PS  Z24, Z26, Z8
+	VFMADD231PS  Z25, Z26, Z9
+	VBROADCASTSS (R12)(AX*2), Z27
+	VFMADD231PS  Z24, Z27, Z10
+	VFMADD231PS  Z25, Z27, Z11
+	VBROADCASTSS (R13), Z28
+	VFMADD231PS  Z24, Z28, Z12
+	VFMADD231PS  Z25, Z28, Z13
+	VBROADCASTSS (R13)(AX*1), Z29
+	VFMADD231PS  Z24, Z29, Z14
+	VFMADD231PS  Z25, Z29, Z15
+	VBROADCASTSS (R13)(AX*2), Z26
+	VFMADD231PS  Z24, Z26, Z16
+	VFMADD231PS  Z25, Z26, Z17
+	VBROADCASTSS (R14), Z27
+	VFMADD231PS  Z24, Z27, Z18
+	VFMADD231PS  Z25, Z27, Z19
+	VBROADCASTSS (R14)(AX*1), Z28
+	VFMADD231PS  Z24, Z28, Z20
+	VFMADD231PS  Z25, Z28, Z21
+	VBROADCASTSS (R14)(AX*2), Z29
+	VFMADD231PS  Z24, Z29, Z22
+	VFMADD231PS  Z25, Z29, Z23
+	DECQ         R10
+	JNE          full_k
+
+full_sum:
+	TESTQ   $0x00000001, flags+88(FP)
+	JE      full_add
+	MOVQ    SI, CX
+	VMOVUPS (CX), Z24
+	VADDPS  Z24, Z0, Z0
+	VMOVUPS 64(CX), Z24
+	VADDPS  Z24, Z1, Z1
+	ADDQ    DI, CX
+	VMOVUPS (CX), Z24
+	VADDPS  Z24, Z2, Z2
+	VMOVUPS 64(CX), Z24
+	VADDPS  Z24, Z3, Z3
+	ADDQ    DI, CX
+	VMOVUPS (CX), Z24
+	VADDPS  Z24, Z4, Z4
+	VMOVUPS 64(CX), Z24
+	VADDPS  Z24, Z5, Z5
+	ADDQ    DI, CX
+	VMOVUPS (CX), Z24
+	VADDPS  Z24, Z6, Z6
+	VMOVUPS 64(CX), Z24
+	VADDPS  Z24, Z7, Z7
+	ADDQ    DI, CX
+	VMOVUPS (CX), Z24
+	VADDPS  Z24, Z8, Z8
+	VMOVUPS 64(CX), Z24
+	VADDPS  Z24, Z9, Z9
+	ADDQ    DI, CX
+	VMOVUPS (CX), Z24
+	VADDPS  Z24, Z10, Z10
+	VMOVUPS 64(CX), Z24
+	VADDPS  Z24, Z11, Z11
+	ADDQ    DI, CX
+	VMOVUPS (CX), Z24
+	VADDPS  Z24, Z12, Z12
+	VMOVUPS 64(CX), Z24
+	VADDPS  Z24, Z13, Z13
+	ADDQ    DI, CX
+	VMOVUPS (CX), Z24
+	VADDPS  Z24, Z14, Z14
+	VMOVUPS 64(CX), Z24
+	VADDPS  Z24, Z15, Z15
+	ADDQ    DI, CX
+	VMOVUPS (CX), Z24
+	VADDPS  Z24, Z16, Z16
+	VMOVUPS 64(CX), Z24
+	VADDPS  Z24, Z17, Z17
+	ADDQ    DI, CX
+	VMOVUPS (CX), Z24
+	VADDPS  Z24, Z18, Z18
+	VMOVUPS 64(CX), Z24
+	VADDPS  Z24, Z19, Z19
+	ADDQ    DI, CX
+	VMOVUPS (CX), Z24
+	VADDPS  Z24, Z20, Z20
+	VMOVUPS 64(CX), Z24
+	VADDPS  Z24, Z21, Z21
+	ADDQ    DI, CX
+	VMOVUPS (CX), Z24
+	VADDPS  Z24, Z22, Z22
+	VMOVUPS 64(CX), Z24
+	VADDPS  Z24, Z23, Z23
+
+full_add:
+	TESTQ   $0x00000002, flags+88(FP)
+	JE      full_col
+	VMOVUPS (R8), Z24
+	VADDPS  Z24, Z0, Z0
+	VADDPS  Z24, Z2, Z2
+	VADDPS  Z24, Z4, Z4
+	VADDPS  Z24, Z6, Z6
+	VADDPS  Z24, Z8, Z8
+	VADDPS  Z24, Z10, Z10
+	VADDPS  Z24, Z12, Z12
+	VADDPS  Z24, Z14, Z14
+	VADDPS  Z24, Z16, Z16
+	VADDPS  Z24, Z18, Z18
+	VADDPS  Z24, Z20, Z20
+	VADDPS  Z24, Z22, Z22
+	VMOVUPS 64(R8), Z24
+	VADDPS  Z24, Z1, Z1
+	VADDPS  Z24, Z3, Z3
+	VADDPS  Z24, Z5, Z5
+	VADDPS  Z24, Z7, Z7
+	VADDPS  Z24, Z9, Z9
+	VADDPS  Z24, Z11, Z11
+	VADDPS  Z24, Z13, Z13
+	VADDPS  Z24, Z15, Z15
+	VADDPS  Z24, Z17, Z17
+	VADDPS  Z24, Z19, Z19
+	VADDPS  Z24, Z21, Z21
+	VADDPS  Z24, Z23, Z23
+
+full_col:
+	TESTQ        $0x00000004, flags+88(FP)
+	JE           full_row
+	MOVQ         bias+80(FP), CX
+	VBROADCASTSS (CX), Z24
+	VADDPS       Z24, Z0, Z0
+	VADDPS       Z24, Z1, Z1
+	VBROADCASTSS 4(CX), Z24
+	VADDPS       Z24, Z2, Z2
+	VADDPS       Z24, Z3, Z3
+	VBROADCASTSS 8(CX), Z24
+	VADDPS       Z24, Z4, Z4
+	VADDPS       Z24, Z5, Z5
+	VBROADCASTSS 12(CX), Z24
+	VADDPS       Z24, Z6, Z6
+	VADDPS       Z24, Z7, Z7
+	VBROADCASTSS 16(CX), Z24
+	VADDPS       Z24, Z8, Z8
+	VADDPS       Z24, Z9, Z9
+	VBROADCASTSS 20(CX), Z24
+	VADDPS       Z24, Z10, Z10
+	VADDPS       Z24, Z11, Z11
+	VBROADCASTSS 24(CX), Z24
+	VADDPS       Z24, Z12, Z12
+	VADDPS       Z24, Z13, Z13
+	VBROADCASTSS 28(CX), Z24
+	VADDPS       Z24, Z14, Z14
+	VADDPS       Z24, Z15, Z15
+	VBROADCASTSS 32(CX), Z24
+	VADDPS       Z24, Z16, Z16
+	VADDPS       Z24, Z17, Z17
+	VBROADCASTSS 36(CX), Z24
+	VADDPS       Z24, Z18, Z18
+	VADDPS       Z24, Z19, Z19
+	VBROADCASTSS 40(CX), Z24
+	VADDPS       Z24, Z20, Z20
+	VADDPS       Z24, Z21, Z21
+	VBROADCASTSS 44(CX), Z24
+	VADDPS       Z24, Z22, Z22
+	VADDPS       Z24, Z23, Z23
+
+full_row:
+	TESTQ        $0x00000008, flags+88(FP)
+	JE           fullrelu
+	VXORPS       Z24, Z24, Z24
+	VMAXPS       Z0, Z24, Z0
+	VMAXPS       Z1, Z24, Z1
+	VMAXPS       Z2, Z24, Z2
+	VMAXPS       Z3, Z24, Z3
+	VMAXPS       Z4, Z24, Z4
+	VMAXPS       Z5, Z24, Z5
+	VMAXPS       Z6, Z24, Z6
+	VMAXPS       Z7, Z24, Z7
+	VMAXPS       Z8, Z24, Z8
+	VMAXPS       Z9, Z24, Z9
+	VMAXPS       Z10, Z24, Z10
+	VMAXPS       Z11, Z24, Z11
+	VMAXPS       Z12, Z24, Z12
+	VMAXPS       Z13, Z24, Z13
+	VMAXPS       Z14, Z24, Z14
+	VMAXPS       Z15, Z24, Z15
+	VMAXPS       Z16, Z24, Z16
+	VMAXPS       Z17, Z24, Z17
+	VMAXPS       Z18, Z24, Z18
+	VMAXPS       Z19, Z24, Z19
+	VMAXPS       Z20, Z24, Z20
+	VMAXPS       Z21, Z24, Z21
+	VMAXPS       Z22, Z24, Z22
+	VMAXPS       Z23, Z24, Z23
+	TESTQ        $0x00000010, flags+88(FP)
+	JE           fullrelu6
+	VADDPS       Z24, Z0, Z0
+	VADDPS       Z24, Z1, Z1
+	VADDPS       Z24, Z2, Z2
+	VADDPS       Z24, Z3, Z3
+	VADDPS       Z24, Z4, Z4
+	VADDPS       Z24, Z5, Z5
+	VADDPS       Z24, Z6, Z6
+	VADDPS       Z24, Z7, Z7
+	VADDPS       Z24, Z8, Z8
+	VADDPS       Z24, Z9, Z9
+	VADDPS       Z24, Z10, Z10
+	VADDPS       Z24, Z11, Z11
+	VADDPS       Z24, Z12, Z12
+	VADDPS       Z24, Z13, Z13
+	VADDPS       Z24, Z14, Z14
+	VADDPS       Z24, Z15, Z15
+	VADDPS       Z24, Z16, Z16
+	VADDPS       Z24, Z17, Z17
+	VADDPS       Z24, Z18, Z18
+	VADDPS       Z24, Z19, Z19
+	VADDPS       Z24, Z20, Z20
+	VADDPS       Z24, Z21, Z21
+	VADDPS       Z24, Z22, Z22
+	VADDPS       Z24, Z23, Z23
+	VBROADCASTSS six<>+0(SB), Z24
+	VMINPS       Z0, Z24, Z0
+	VMINPS       Z1, Z24, Z1
+	VMINPS       Z2, Z24, Z2
+	VMINPS       Z3, Z24, Z3
+	VMINPS       Z4, Z24, Z4
+	VMINPS       Z5, Z24, Z5
+	VMINPS       Z6, Z24, Z6
+	VMINPS       Z7, Z24, Z7
+	VMINPS       Z8, Z24, Z8
+	VMINPS       Z9, Z24, Z9
+	VMINPS       Z10, Z24, Z10
+	VMINPS       Z11, Z24, Z11
+	VMINPS       Z12, Z24, Z12
+	VMINPS       Z13, Z24, Z13
+	VMINPS       Z14, Z24, Z14
+	VMINPS       Z15, Z24, Z15
+	VMINPS       Z16, Z24, Z16
+	VMINPS       Z17, Z24, Z17
+	VMINPS       Z18, Z24, Z18
+	VMINPS       Z19, Z24, Z19
+	VMINPS       Z20, Z24, Z20
+	VMINPS       Z21, Z24, Z21
+	VMINPS       Z22, Z24, Z22
+	VMINPS       Z23, Z24, Z23
+
+fullrelu6:
+fullrelu:
+	MOVQ    SI, CX
+	VMOVUPS Z0, (CX)
+	VMOVUPS Z1, 64(CX)
+	ADDQ    DI, CX
+	VMOVUPS Z2, (CX)
+	VMOVUPS Z3, 64(CX)
+	ADDQ    DI, CX
+	VMOVUPS Z4, (CX)
+	VMOVUPS Z5, 64(CX)
+	ADDQ    DI, CX
+	VMOVUPS Z6, (CX)
+	VMOVUPS Z7, 64(CX)
+	ADDQ    DI, CX
+	VMOVUPS Z8, (CX)
+	VMOVUPS Z9, 64(CX)
+	ADDQ    DI, CX
+	VMOVUPS Z10, (CX)
+	VMOVUPS Z11, 64(CX)
+	ADDQ    DI, CX
+	VMOVUPS Z12, (CX)
+	VMOVUPS Z13, 64(CX)
+	ADDQ    DI, CX
+	VMOVUPS Z14, (CX)
+	VMOVUPS Z15, 64(CX)
+	ADDQ    DI, CX
+	VMOVUPS Z16, (CX)
+	VMOVUPS Z17, 64(CX)
+	ADDQ    DI, CX
+	VMOVUPS Z18, (CX)
+	VMOVUPS Z19, 64(CX)
+	ADDQ    DI, CX
+	VMOVUPS Z20, (CX)
+	VMOVUPS Z21, 64(CX)
+	ADDQ    DI, CX
+	VMOVUPS Z22, (CX)
+	VMOVUPS Z23, 64(CX)
+	ADDQ    bps+56(FP), DX
+	ADDQ    $+128, SI
+	ADDQ    $+128, R8
+	DECQ    n+0(FP)
+	JNE     full
+	JMP     done
+
+partial:
+	MOVQ  $-1, R9
+	BZHIQ CX, R9, R9
+	KMOVW R9, K1
+
+masked:
+	MOVQ   at+16(FP), CX
+	MOVQ   DX, R9
+	VXORPS Z0, Z0, Z0
+	VXORPS Z1, Z1, Z1
+	VXORPS Z2, Z2, Z2
+	VXORPS Z3, Z3, Z3
+	VXORPS Z4, Z4, Z4
+	VXORPS Z5, Z5, Z5
+	VXORPS Z6, Z6, Z6
+	VXORPS Z7, Z7, Z7
+	VXORPS Z8, Z8, Z8
+	VXORPS Z9, Z9, Z9
+	VXORPS Z10, Z10, Z10
+	VXORPS Z11, Z11, Z11
+	VXORPS Z12, Z12, Z12
+	VXORPS Z13, Z13, Z13
+	VXORPS Z14, Z14, Z14
+	VXORPS Z15, Z15, Z15
+	VXORPS Z16, Z16, Z16
+	VXORPS Z17, Z17, Z17
+	VXORPS Z18, Z18, Z18
+	VXORPS Z19, Z19, Z19
+	VXORPS Z20, Z20, Z20
+	VXORPS Z21, Z21, Z21
+	VXORPS Z22, Z22, Z22
+	VXORPS Z23, Z23, Z23
+	MOVQ   k+8(FP), R10
+	TESTQ  R10, R10
+	JE     masked_sum
+
+masked_k:
+	MOVQ         (CX), R11
+	ADDQ         a+24(FP), R11
+	ADDQ         $0x08, CX
+	LEAQ         (R11)(AX*2), R12
+	ADDQ         AX, R12
+	LEAQ         (R12)(AX*2), R13
+	ADDQ         AX, R13
+	LEAQ         (R13)(AX*2), R14
+	ADDQ         AX, R14
+	VMOVUPS      (R9), Z24
+	VMOVUPS.Z    64(R9), K1, Z25
+	ADDQ         BX, R9
+	VBROADCASTSS (R11), Z26
+	VFMADD231PS  Z24, Z26, Z0
+	VFMADD231PS  Z25, Z26, Z1
+	VBROADCASTSS (R11)(AX*1), Z27
+	VFMADD231PS  Z24, Z27, Z2
+	VFMADD231PS  Z25, Z27, Z3
+	VBROADCASTSS (R11)(AX*2), Z28
+	VFMADD231PS  Z24, Z28, Z4
+	VFMADD231PS  Z25, Z28, Z5
+	VBROADCASTSS (R12), Z29
+	VFMADD231PS  Z24, Z29, Z6
+	VFMADD231PS  Z25, Z29, Z7
+	VBROADCASTSS (R12)(AX*1), Z26
+	VFMADD231PS  Z24, Z26, Z8
+	VFMADD231PS  Z25, Z26, Z9
+	VBROADCASTSS (R12)(AX*2), Z27
+	VFMADD231PS  Z24, Z27, Z10
+	VFMADD231PS  Z25, Z27, Z11
+	VBROADCASTSS (R13), Z28
+	VFMADD231PS  Z24, Z28, Z12
+	VFMADD231PS  Z25, Z28, Z13
+	VBROADCASTSS (R13)(AX*1), Z29
+	VFMADD231PS  Z24, Z29, Z14
+	VFMADD231PS  Z25, Z29, Z15
+	VBROADCASTSS (R13)(AX*2), Z26
+	VFMADD231PS  Z24, Z26, Z16
+	VFMADD231PS  Z25, Z26, Z17
+	VBROADCASTSS (R14), Z27
+	VFMADD231PS  Z24, Z27, Z18
+	VFMADD231PS  Z25, Z27, Z19
+	VBROADCASTSS (R14)(AX*1), Z28
+	VFMADD231PS  Z24, Z28, Z20
+	VFMADD231PS  Z25, Z28, Z21
+	VBROADCASTSS (R14)(AX*2), Z29
+	VFMADD231PS  Z24, Z29, Z22
+	VFMADD231PS  Z25, Z29, Z23
+	DECQ         R10
+	JNE          masked_k
+
+masked_sum:
+	TESTQ     $0x00000001, flags+88(FP)
+	JE        masked_add
+	MOVQ      SI, CX
+	VMOVUPS   (CX), Z24
+	VADDPS    Z24, Z0, Z0
+	VMOVUPS.Z 64(CX), K1, Z24
+	VADDPS    Z24, Z1, Z1
+	ADDQ      DI, CX
+	VMOVUPS   (CX), Z24
+	VADDPS    Z24, Z2, Z2
+	VMOVUPS.Z 64(CX), K1, Z24
+	VADDPS    Z24, Z3, Z3
+	ADDQ      DI, CX
+	VMOVUPS   (CX), Z24
+	VADDPS    Z24, Z4, Z4
+	VMOVUPS.Z 64(CX), K1, Z24
+	VADDPS    Z24, Z5, Z5
+	ADDQ      DI, CX
+	VMOVUPS   (CX), Z24
+	VADDPS    Z24, Z6, Z6
+	VMOVUPS.Z 64(CX), K1, Z24
+	VADDPS    Z24, Z7, Z7
+	ADDQ      DI, CX
+	VMOVUPS   (CX), Z24
+	VADDPS    Z24, Z8, Z8
+	VMOVUPS.Z 64(CX), K1, Z24
+	VADDPS    Z24, Z9, Z9
+	ADDQ      DI, CX
+	VMOVUPS   (CX), Z24
+	VADDPS    Z24, Z10, Z10
+	VMOVUPS.Z 64(CX), K1, Z24
+	VADDPS    Z24, Z11, Z11
+	ADDQ      DI, CX
+	VMOVUPS   (CX), Z24
+	VADDPS    Z24, Z12, Z12
+	VMOVUPS.Z 64(CX), K1, Z24
+	VADDPS    Z24, Z13, Z13
+	ADDQ      DI, CX
+	VMOVUPS   (CX), Z24
+	VADDPS    Z24, Z14, Z14
+	VMOVUPS.Z 64(CX), K1, Z24
+	VADDPS    Z24, Z15, Z15
+	ADDQ      DI, CX
+	VMOVUPS   (CX), Z24
+	VADDPS    Z24, Z16, Z16
+	VMOVUPS.Z 64(CX), K1, Z24
+	VADDPS    Z24, Z17, Z17
+	ADDQ      DI, CX
+	VMOVUPS   (CX), Z24
+	VADDPS    Z24, Z18, Z18
+	VMOVUPS.Z 64(CX), K1, Z24
+	VADDPS    Z24, Z19, Z19
+	ADDQ      DI, CX
+	VMOVUPS   (CX), Z24
+	VADDPS    Z24, Z20, Z20
+	VMOVUPS.Z 64(CX), K1, Z24
+	VADDPS    Z24, Z21, Z21
+	ADDQ      DI, CX
+	VMOVUPS   (CX), Z24
+	VADDPS    Z24, Z22, Z22
+	VMOVUPS.Z 64(CX), K1, Z24
+	VADDPS    Z24, Z23, Z23
+
+masked_add:
+	TESTQ     $0x00000002, flags+88(FP)
+	JE        masked_col
+	VMOVUPS   (R8), Z24
+	VADDPS    Z24, Z0, Z0
+	VADDPS    Z24, Z2, Z2
+	VADDPS    Z24, Z4, Z4
+	VADDPS    Z24, Z6, Z6
+	VADDPS    Z24, Z8, Z8
+	VADDPS    Z24, Z10, Z10
+	VADDPS    Z24, Z12, Z12
+	VADDPS    Z24, Z14, Z14
+	VADDPS    Z24, Z16, Z16
+	VADDPS    Z24, Z18, Z18
+	VADDPS    Z24, Z20, Z20
+	VADDPS    Z24, Z22, Z22
+	VMOVUPS.Z 64(R8), K1, Z24
+	VADDPS    Z24, Z1, Z1
+	VADDPS    Z24, Z3, Z3
+	VADDPS    Z24, Z5, Z5
+	VADDPS    Z24, Z7, Z7
+	VADDPS    Z24, Z9, Z9
+	VADDPS    Z24, Z11, Z11
+	VADDPS    Z24, Z13, Z13
+	VADDPS    Z24, Z15, Z15
+	VADDPS    Z24, Z17, Z17
+	VADDPS    Z24, Z19, Z19
+	VADDPS    Z24, Z21, Z21
+	VADDPS    Z24, Z23, Z23
+
+masked_col:
+	TESTQ        $0x00000004, flags+88(FP)
+	JE           masked_row
+	MOVQ         bias+80(FP), CX
+	VBROADCASTSS (CX), Z24
+	VADDPS       Z24, Z0, Z0
+	VADDPS       Z24, Z1, Z1
+	VBROADCASTSS 4(CX), Z24
+	VADDPS       Z24, Z2, Z2
+	VADDPS       Z24, Z3, Z3
+	VBROADCASTSS 8(CX), Z24
+	VADDPS       Z24, Z4, Z4
+	VADDPS       Z24, Z5, Z5
+	VBROADCASTSS 12(CX), Z24
+	VADDPS       Z24, Z6, Z6
+	VADDPS       Z24, Z7, Z7
+	VBROADCASTSS 16(CX), Z24
+	VADDPS       Z24, Z8, Z8
+	VADDPS       Z24, Z9, Z9
+	VBROADCASTSS 20(CX), Z24
+	VADDPS       Z24, Z10, Z10
+	VADDPS       Z24, Z11, Z11
+	VBROADCASTSS 24(CX), Z24
+	VADDPS       Z24, Z12, Z12
+	VADDPS       Z24, Z13, Z13
+	VBROADCASTSS 28(CX), Z24
+	VADDPS       Z24, Z14, Z14
+	VADDPS       Z24, Z15, Z15
+	VBROADCASTSS 32(CX), Z24
+	VADDPS       Z24, Z16, Z16
+	VADDPS       Z24, Z17, Z17
+	VBROADCASTSS 36(CX), Z24
+	VADDPS       Z24, Z18, Z18
+	VADDPS       Z24, Z19, Z19
+	VBROADCASTSS 40(CX), Z24
+	VADDPS       Z24, Z20, Z20
+	VADDPS       Z24, Z21, Z21
+	VBROADCASTSS 44(CX), Z24
+	VADDPS       Z24, Z22, Z22
+	VADDPS       Z24, Z23, Z23
+
+masked_row:
+	TESTQ        $0x00000008, flags+88(FP)
+	JE           maskedrelu
+	VXORPS       Z24, Z24, Z24
+	VMAXPS       Z0, Z24, Z0
+	VMAXPS       Z1, Z24, Z1
+	VMAXPS       Z2, Z24, Z2
+	VMAXPS       Z3, Z24, Z3
+	VMAXPS       Z4, Z24, Z4
+	VMAXPS       Z5, Z24, Z5
+	VMAXPS       Z6, Z24, Z6
+	VMAXPS       Z7, Z24, Z7
+	VMAXPS       Z8, Z24, Z8
+	VMAXPS       Z9, Z24, Z9
+	VMAXPS       Z10, Z24, Z10
+	VMAXPS       Z11, Z24, Z11
+	VMAXPS       Z12, Z24, Z12
+	VMAXPS       Z13, Z24, Z13
+	VMAXPS       Z14, Z24, Z14
+	VMAXPS       Z15, Z24, Z15
+	VMAXPS       Z16, Z24, Z16
+	VMAXPS       Z17, Z24, Z17
+	VMAXPS       Z18, Z24, Z18
+	VMAXPS       Z19, Z24, Z19
+	VMAXPS       Z20, Z24, Z20
+	VMAXPS       Z21, Z24, Z21
+	VMAXPS       Z22, Z24, Z22
+	VMAXPS       Z23, Z24, Z23
+	TESTQ        $0x00000010, flags+88(FP)
+	JE           maskedrelu6
+	VADDPS       Z24, Z0, Z0
+	VADDPS       Z24, Z1, Z1
+	VADDPS       Z24, Z2, Z2
+	VADDPS       Z24, Z3, Z3
+	VADDPS       Z24, Z4, Z4
+	VADDPS       Z24, Z5, Z5
+	VADDPS       Z24, Z6, Z6
+	VADDPS       Z24, Z7, Z7
+	VADDPS       Z24, Z8, Z8
+	VADDPS       Z24, Z9, Z9
+	VADDPS       Z24, Z10, Z10
+	VADDPS       Z24, Z11, Z11
+	VADDPS       Z24, Z12, Z12
+	VADDPS       Z24, Z13, Z13
+	VADDPS       Z24, Z14, Z14
+	VADDPS       Z24, Z15, Z15
+	VADDPS       Z24, Z16, Z16
+	VADDPS       Z24, Z17, Z17
+	VADDPS       Z24, Z18, Z18
+	VADDPS       Z24, Z19, Z19
+	VADDPS       Z24, Z20, Z20
+	VADDPS       Z24, Z21, Z21
+	VADDPS       Z24, Z22, Z22
+	VADDPS       Z24, Z23, Z23
+	VBROADCASTSS six<>+0(SB), Z24
+	VMINPS       Z0, Z24, Z0
+	VMINPS       Z1, Z24, Z1
+	VMINPS       Z2, Z24, Z2
+	VMINPS       Z3, Z24, Z3
+	VMINPS       Z4, Z24, Z4
+	VMINPS       Z5, Z24, Z5
+	VMINPS       Z6, Z24, Z6
+	VMINPS       Z7, Z24, Z7
+	VMINPS       Z8, Z24, Z8
+	VMINPS       Z9, Z24, Z9
+	VMINPS       Z10, Z24, Z10
+	VMINPS       Z11, Z24, Z11
+	VMINPS       Z12, Z24, Z12
+	VMINPS       Z13, Z24, Z13
+	VMINPS       Z14, Z24, Z14
+	VMINPS       Z15, Z24, Z15
+	VMINPS       Z16, Z24, Z16
+	VMINPS       Z17, Z24, Z17
+	VMINPS       Z18, Z24, Z18
+	VMINPS       Z19, Z24, Z19
+	VMINPS       Z20, Z24, Z20
+	VMINPS       Z21, Z24, Z21
+	VMINPS       Z22, Z24, Z22
+	VMINPS       Z23, Z24, Z23
+
+maskedrelu6:
+maskedrelu:
+	MOVQ    SI, CX
+	VMOVUPS Z0, (CX)
+	VMOVUPS Z1, K1, 64(CX)
+	ADDQ    DI, CX
+	VMOVUPS Z2, (CX)
+	VMOVUPS Z3, K1, 64(CX)
+	ADDQ    DI, CX
+	VMOVUPS Z4, (CX)
+	VMOVUPS Z5, K1, 64(CX)
+	ADDQ    DI, CX
+	VMOVUPS Z6, (CX)
+	VMOVUPS Z7, K1, 64(CX)
+	ADDQ    DI, CX
+	VMOVUPS Z8, (CX)
+	VMOVUPS Z9, K1, 64(CX)
+	ADDQ    DI, CX
+	VMOVUPS Z10, (CX)
+	VMOVUPS Z11, K1, 64(CX)
+	ADDQ    DI, CX
+	VMOVUPS Z12, (CX)
+	VMOVUPS Z13, K1, 64(CX)
+	ADDQ    DI, CX
+	VMOVUPS Z14, (CX)
+	VMOVUPS Z15, K1, 64(CX)
+	ADDQ    DI, CX
+	VMOVUPS Z16, (CX)
+	VMOVUPS Z17, K1, 64(CX)
+	ADDQ    DI, CX
+	VMOVUPS Z18, (CX)
+	VMOVUPS Z19, K1, 64(CX)
+	ADDQ    DI, CX
+	VMOVUPS Z20, (CX)
+	VMOVUPS Z21, K1, 64(CX)
+	ADDQ    DI, CX
+	VMOVUPS Z22, (CX)
+	VMOVUPS Z23, K1, 64(CX)
+	ADDQ    bps+56(FP), DX
+	ADDQ    $+128, SI
+	ADDQ    $+128, R8
+	DECQ    n+0(FP)
+	JNE     masked
+
+done:
+	LDMXCSR csr+104(FP)
+	VZEROUPPER
+	RET
+
+// func stem1x3AVX512(n int, k int, at *int, a *float32, ars int, b *float32, bks int, bps int, c *float32, cs int, bias *float32, flags int, last int) (csr uint32)
+// Requires: AVX, AVX512DQ, AVX512F, BMI2, SSE
+TEXT ·stem1x3AVX512(SB), NOSPLIT, $0-108
+	STMXCSR csr+104(FP)
+	LDMXCSR flushing<>+0(SB)
+	MOVQ    ars+32(FP), AX
+	MOVQ    b+40(FP), CX
+	MOVQ    bks+48(FP), DX
+	MOVQ    c+64(FP), BX
+	MOVQ    cs+72(FP), AX
+	MOVQ    bias+80(FP), SI
+	MOVQ    last+96(FP), AX
+	CMPQ    AX, $0x10
+	JNE     partial
+
+full:
+	MOVQ   at+16(FP), AX
+	MOVQ   CX, DI
+	VXORPS Z0, Z0, Z0
+	VXORPS Z1, Z1, Z1
+	VXORPS Z2, Z2, Z2
+	MOVQ   k+8(FP), R8
+	TESTQ  R8, R8
+	JE     full_sum
+
+full_k:
+	MOVQ         (AX), R9
+	ADDQ         a+24(FP), R9
+	ADDQ         $0x08, AX
+	VMOVUPS      (DI), Z3
+	VMOVUPS      64(DI), Z4
+	VMOVUPS      128(DI), Z5
+	ADDQ         DX, DI
+	VBROADCASTSS (R9), Z6
+	VFMADD231PS  Z3, Z6, Z0
+	VFMADD231PS  Z4, Z6, Z1
+	VFMADD231PS  Z5, Z6, Z2
+	DECQ         R8
+	JNE          full_k
+
+full_sum:
+	TESTQ   $0x00000001, flags+88(FP)
+	JE      full_add
+	MOVQ    BX, AX
+	VMOVUPS (AX), Z3
+	VADDPS  Z3, Z0, Z0
+	VMOVUPS 64(AX), Z3
+	VADDPS  Z3, Z1, Z1
+	VMOVUPS 128(AX), Z3
+	VADDPS  Z3, Z2, Z2
+
+full_add:
+	TESTQ   $0x00000002, flags+88(FP)
+	JE      full_col
+	VMOVUPS (SI), Z3
+	VADDPS  Z3, Z0, Z0
+	VMOVUPS 64(SI), Z3
+	VADDPS  Z3, Z1, Z1
+	VMOVUPS 128(SI), Z3
+	VADDPS  Z3, Z2, Z2
+
+full_col:
+	TESTQ        $0x00000004, flags+88(FP)
+	JE           full_row
+	MOVQ         bias+80(FP), AX
+	VBROADCASTSS (AX), Z3
+	VADDPS       Z3, Z0, Z0
+	VADDPS       Z3, Z1, Z1
+	VADDPS       Z3, Z2, Z2
+
+full_row:
+	TESTQ        $0x00000008, flags+88(FP)
+	JE           fullrelu
+	VXORPS       Z3, Z3, Z3
+	VMAXPS       Z0, Z3, Z0
+	VMAXPS       Z1, Z3, Z1
+	VMAXPS       Z2, Z3, Z2
+	TESTQ        $0x00000010, flags+88(FP)
+	JE           fullrelu6
+	VADDPS       Z3, Z0, Z0
+	VADDPS       Z3, Z1, Z1
+	VADDPS       Z3, Z2, Z2
+	VBROADCASTSS six<>+0(SB), Z3
+	VMINPS       Z0, Z3, Z0
+	VMINPS       Z1, Z3, Z1
+	VMINPS       Z2, Z3, Z2
+
+fullrelu6:
+fullrelu:
+	MOVQ    BX, AX
+	VMOVUPS Z0, (AX)
+	VMOVUPS Z1, 64(AX)
+	VMOVUPS Z2, 128(AX)
+	ADDQ    bps+56(FP), CX
+	ADDQ    $+192, BX
+	ADDQ    $+192, SI
+	DECQ    n+0(FP)
+	JNE     full
+	JMP     done
+
+partial:
+	MOVQ  $-1, DI
+	BZHIQ AX, DI, DI
+	KMOVW DI, K1
+
+masked:
+	MOVQ   at+16(FP), AX
+	MOVQ   CX, DI
+	VXORPS Z0, Z0, Z0
+	VXORPS Z1, Z1, Z1
+	VXORPS Z2, Z2, Z2
+	MOVQ   k+8(FP), R8
+	TESTQ  R8, R8
+	JE     masked_sum
+
+masked_k:
+	MOVQ         (AX), R9
+	ADDQ         a+24(FP), R9
+	ADDQ         $0x08, AX
+	VMOVUPS      (DI), Z3
+	VMOVUPS      64(DI), Z4
+	VMOVUPS.Z    128(DI), K1, Z5
+	ADDQ         DX, DI
+	VBROADCASTSS (R9), Z6
+	VFMADD231PS  Z3, Z6, Z0
+	VFMADD231PS  Z4, Z6, Z1
+	VFMADD231PS  Z5, Z6, Z2
+	DECQ         R8
+	JNE          masked_k
+
+masked_sum:
+	TESTQ     $0x00000001, flags+88(FP)
+	JE        masked_add
+	MOVQ      BX, AX
+	VMOVUPS   (AX), Z3
+	VADDPS    Z3, Z0, Z0
+	VMOVUPS   64(AX), Z3
+	VADDPS    Z3, Z1, Z1
+	VMOVUPS.Z 128(AX), K1, Z3
+	VADDPS    Z3, Z2, Z2
+
+masked_add:
+	TESTQ     $0x00000002, flags+88(FP)
+	JE        masked_col
+	VMOVUPS   (SI), Z3
+	VADDPS    Z3, Z0, Z0
+	VMOVUPS   64(SI), Z3
+	VADDPS    Z3, Z1, Z1
+	VMOVUPS.Z 128(SI), K1, Z3
+	VADDPS    Z3, Z2, Z2
+
+masked_col:
+	TESTQ        $0x00000004, flags+88(FP)
+	JE           masked_row
+	MOVQ         bias+80(FP), AX
+	VBROADCASTSS (AX), Z3
+	VADDPS       Z3, Z0, Z0
+	VADDPS       Z3, Z1, Z1
+	VADDPS       Z3, Z2, Z2
+
+masked_row:
+	TESTQ        $0x00000008, flags+88(FP)
+	JE           maskedrelu
+	VXORPS       Z3, Z3, Z3
+	VMAXPS       Z0, Z3, Z0
+	VMAXPS       Z1, Z3, Z1
+	VMAXPS       Z2, Z3, Z2
+	TESTQ        $0x00000010, flags+88(FP)
+	JE           maskedrelu6
+	VADDPS       Z3, Z0, Z0
+	VADDPS       Z3, Z1, Z1
+	VADDPS       Z3, Z2, Z2
+	VBROADCASTSS six<>+0(SB), Z3
+	VMINPS       Z0, Z3, Z0
+	VMINPS       Z1, Z3, Z1
+	VMINPS       Z2, Z3, Z2
+
+maskedrelu6:
+maskedrelu:
+	MOVQ    BX, AX
+	VMOVUPS Z0, (AX)
+	VMOVUPS Z1, 64(AX)
+	VMOVUPS Z2, K1, 128(AX)
+	ADDQ    bps+56(FP), CX
+	ADDQ    $+192, BX
+	ADDQ    $+192, SI
+	DECQ    n+0(FP)
+	JNE     masked
+
+done:
+	LDMXCSR csr+104(FP)
+	VZEROUPPER
+	RET
+
+// func stem2x3AVX512(n int, k int, at *int, a *float32, ars int, b *float32, bks int, bps int, c *float32, cs int, bias *float32, flags int, last int) (csr uint32)
+// Requires: AVX, AVX512DQ, AVX512F, BMI2, SSE
+TEXT ·stem2x3AVX512(SB), NOSPLIT, $0-108
+	STMXCSR csr+104(FP)
+	LDMXCSR flushing<>+0(SB)
+	MOVQ    ars+32(FP), AX
+	MOVQ    b+40(FP), DX
+	MOVQ    bks+48(FP), BX
+	MOVQ    c+64(FP), SI
+	MOVQ    cs+72(FP), DI
+	MOVQ    bias+80(FP), R8
+	MOVQ    last+96(FP), CX
+	CMPQ    CX, $0x10
+	JNE     partial
+
+full:
+	MOVQ   at+16(FP), CX
+	MOVQ   DX, R9
+	VXORPS Z0, Z0, Z0
+	VXORPS Z1, Z1, Z1
+	VXORPS Z2, Z2, Z2
+	VXORPS Z3, Z3, Z3
+	VXORPS Z4, Z4, Z4
+	VXORPS Z5, Z5, Z5
+	MOVQ   k+8(FP), R10
+	TESTQ  R10, R10
+	JE     full_sum
+
+full_k:
+	MOVQ         (CX), R11
+	ADDQ         a+24(FP), R11
+	ADDQ         $0x08, CX
+	VMOVUPS      (R9), Z6
+	VMOVUPS      64(R9), Z7
+	VMOVUPS      128(R9), Z8
+	ADDQ         BX, R9
+	VBROADCASTSS (R11), Z9
+	VFMADD231PS  Z6, Z9, Z0
+	VFMADD231PS  Z7, Z9, Z1
+	VFMADD231PS  Z8, Z9, Z2
+	VBROADCASTSS (R11)(AX*1), Z10
+	VFMADD231PS  Z6, Z10, Z3
+	VFMADD231PS  Z7, Z10, Z4
+	VFMADD231PS  Z8, Z10, Z5
+	DECQ         R10
+	JNE          full_k
+
+full_sum:
+	TESTQ   $0x00000001, flags+88(FP)
+	JE      full_add
+	MOVQ    SI, CX
+	VMOVUPS (CX), Z6
+	VADDPS  Z6, Z0, Z0
+	VMOVUPS 64(CX), Z6
+	VADDPS  Z6, Z1, Z1
+	VMOVUPS 128(CX), Z6
+	VADDPS  Z6, Z2, Z2
+	ADDQ    DI, CX
+	VMOVUPS (CX), Z6
+	VADDPS  Z6, Z3, Z3
+	VMOVUPS 64(CX), Z6
+	VADDPS  Z6, Z4, Z4
+	VMOVUPS 128(CX), Z6
+	VADDPS  Z6, Z5, Z5
+
+full_add:
+	TESTQ   $0x00000002, flags+88(FP)
+	JE      full_col
+	VMOVUPS (R8), Z6
+	VADDPS  Z6, Z0, Z0
+	VADDPS  Z6, Z3, Z3
+	VMOVUPS 64(R8), Z6
+	VADDPS  Z6, Z1, Z1
+	VADDPS  Z6, Z4, Z4
+	VMOVUPS 128(R8), Z6
+	VADDPS  Z6, Z2, Z2
+	VADDPS  Z6, Z5, Z5
+
+full_col:
+	TESTQ        $0x00000004, flags+88(FP)
+	JE           full_row
+	MOVQ         bias+80(FP), CX
+	VBROADCASTSS (CX), Z6
+	VADDPS       Z6, Z0, Z0
+	VADDPS       Z6, Z1, Z1
+	VADDPS       Z6, Z2, Z2
+	VBROADCASTSS 4(CX), Z6
+	VADDPS       Z6, Z3, Z3
+	VADDPS       Z6, Z4, Z4
+	VADDPS       Z6, Z5, Z5
+
+full_row:
+	TESTQ        $0x00000008, flags+88(FP)
+	JE           fullrelu
+	VXORPS       Z6, Z6, Z6
+	VMAXPS       Z0, Z6, Z0
+	VMAXPS       Z1, Z6, Z1
+	VMAXPS       Z2, Z6, Z2
+	VMAXPS       Z3, Z6, Z3
+	VMAXPS       Z4, Z6, Z4
+	VMAXPS       Z5, Z6, Z5
+	TESTQ        $0x00000010, flags+88(FP)
+	JE           fullrelu6
+	VADDPS       Z6, Z0, Z0
+	VADDPS       Z6, Z1, Z1
+	VADDPS       Z6, Z2, Z2
+	VADDPS       Z6, Z3, Z3
+	VADDPS       Z6, Z4, Z4
+	VADDPS       Z6, Z5, Z5
+	VBROADCASTSS six<>+0(SB), Z6
+	VMINPS       Z0, Z6, Z0
+	VMINPS       Z1, Z6, Z1
+	VMINPS       Z2, Z6, Z2
+	VMINPS       Z3, Z6, Z3
+	VMINPS       Z4, Z6, Z4
+	VMINPS       Z5, Z6, Z5
+
+fullrelu6:
+fullrelu:
+	MOVQ    SI, CX
+	VMOVUPS Z0, (CX)
+	VMOVUPS Z1, 64(CX)
+	VMOVUPS Z2, 128(CX)
+	ADDQ    DI, CX
+	VMOVUPS Z3, (CX)
+	VMOVUPS Z4, 64(CX)
+	VMOVUPS Z5, 128(CX)
+	ADDQ    bps+56(FP), DX
+	ADDQ    $+192, SI
+	ADDQ    $+192, R8
+	DECQ    n+0(FP)
+	JNE     full
+	JMP     done
+
+partial:
+	MOVQ  $-1, R9
+	BZHIQ CX, R9, R9
+	KMOVW R9, K1
+
+masked:
+	MOVQ   at+16(FP), CX
+	MOVQ   DX, R9
+	VXORPS Z0, Z0, Z0
+	VXORPS Z1, Z1, Z1
+	VXORPS Z2, Z2, Z2
+	VXORPS Z3, Z3, Z3
+	VXORPS Z4, Z4, Z4
+	VXORPS Z5, Z5, Z5
+	MOVQ   k+8(FP), R10
+	TESTQ  R10, R10
+	JE     masked_sum
+
+masked_k:
+	MOVQ         (CX), R11
+	ADDQ         a+24(FP), R11
+	ADDQ         $0x08, CX
+	VMOVUPS      (R9), Z6
+	VMOVUPS      64(R9), Z7
+	VMOVUPS.Z    128(R9), K1, Z8
+	ADDQ         BX, R9
+	VBROADCASTSS (R11), Z9
+	VFMADD231PS  Z6, Z9, Z0
+	VFMADD231PS  Z7, Z9, Z1
+	VFMADD231PS  Z8, Z9, Z2
+	VBROADCASTSS (R11)(AX*1), Z10
+	VFMADD231PS  Z6, Z10, Z3
+	VFMADD231PS  Z7, Z10, Z4
+	VFMADD231PS  Z8, Z10, Z5
+	DECQ         R10
+	JNE          masked_k
+
+masked_sum:
+	TESTQ     $0x00000001, flags+88(FP)
+	JE        masked_add
+	MOVQ      SI, CX
+	VMOVUPS   (CX), Z6
+	VADDPS    Z6, Z0, Z0
+	VMOVUPS   64(CX), Z6
+	VADDPS    Z6, Z1, Z1
+	VMOVUPS.Z 128(CX), K1, Z6
+	VADDPS    Z6, Z2, Z2
+	ADDQ      DI, CX
+	VMOVUPS   (CX), Z6
+	VADDPS    Z6, Z3, Z3
+	VMOVUPS   64(CX), Z6
+	VADDPS    Z6, Z4, Z4
+	VMOVUPS.Z 128(CX), K1, Z6
+	VADDPS    Z6, Z5, Z5
+
+masked_add:
+	TESTQ     $0x00000002, flags+88(FP)
+	JE        masked_col
+	VMOVUPS   (R8), Z6
+	VADDPS    Z6, Z0, Z0
+	VADDPS    Z6, Z3, Z3
+	VMOVUPS   64(R8), Z6
+	VADDPS    Z6, Z1, Z1
+	VADDPS    Z6, Z4, Z4
+	VMOVUPS.Z 128(R8), K1, Z6
+	VADDPS    Z6, Z2, Z2
+	VADDPS    Z6, Z5, Z5
+
+masked_col:
+	TESTQ        $0x00000004, flags+88(FP)
+	JE           masked_row
+	MOVQ         bias+80(FP), CX
+	VBROADCASTSS (CX), Z6
+	VADDPS       Z6, Z0, Z0
+	VADDPS       Z6, Z1, Z1
+	VADDPS       Z6, Z2, Z2
+	VBROADCASTSS 4(CX), Z6
+	VADDPS       Z6, Z3, Z3
+	VADDPS       Z6, Z4, Z4
+	VADDPS       Z6, Z5, Z5
+
+masked_row:
+	TESTQ        $0x00000008, flags+88(FP)
+	JE           maskedrelu
+	VXORPS       Z6, Z6, Z6
+	VMAXPS       Z0, Z6, Z0
+	VMAXPS       Z1, Z6, Z1
+	VMAXPS       Z2, Z6, Z2
+	VMAXPS       Z3, Z6, Z3
+	VMAXPS       Z4, Z6, Z4
+	VMAXPS       Z5, Z6, Z5
+	TESTQ        $0x00000010, flags+88(FP)
+	JE           maskedrelu6
+	VADDPS       Z6, Z0, Z0
+	VADDPS       Z6, Z1, Z1
+	VADDPS       Z6, Z2, Z2
+	VADDPS       Z6, Z3, Z3
+	VADDPS       Z6, Z4, Z4
+	VADDPS       Z6, Z5, Z5
+	VBROADCASTSS six<>+0(SB), Z6
+	VMINPS       Z0, Z6, Z0
+	VMINPS       Z1, Z6, Z1
+	VMINPS       Z2, Z6, Z2
+	VMINPS       Z3, Z6, Z3
+	VMINPS       Z4, Z6, Z4
+	VMINPS       Z5, Z6, Z5
+
+maskedrelu6:
+maskedrelu:
+	MOVQ    SI, CX
+	VMOVUPS Z0, (CX)
+	VMOVUPS Z1, 64(CX)
+	VMOVUPS Z2, K1, 128(CX)
+	ADDQ    DI, CX
+	VMOVUPS Z3, (CX)
+	VMOVUPS Z4, 64(CX)
+	VMOVUPS Z5, K1, 128(CX)
+	ADDQ    bps+56(FP), DX
+	ADDQ    $+192, SI
+	ADDQ    $+192, R8
+	DECQ    n+0(FP)
+	JNE     masked
+
+done:
+	LDMXCSR csr+104(FP)
+	VZEROUPPER
+	RET
+
+// func stem3x3AVX512(n int, k int, at *int, a *float32, ars int, b *float32, bks int, bps int, c *float32, cs int, bias *float32, flags int, last int) (csr uint32)
+// Requires: AVX, AVX512DQ, AVX512F, BMI2, SSE
+TEXT ·stem3x3AVX512(SB), NOSPLIT, $0-108
+	STMXCSR csr+104(FP)
+	LDMXCSR flushing<>+0(SB)
+	MOVQ    ars+32(FP), AX
+	MOVQ    b+40(FP), DX
+	MOVQ    bks+48(FP), BX
+	MOVQ    c+64(FP), SI
+	MOVQ    cs+72(FP), DI
+	MOVQ    bias+80(FP), R8
+	MOVQ    last+96(FP), CX
+	CMPQ    CX, $0x10
+	JNE     partial
+
+full:
+	MOVQ   at+16(FP), CX
+	MOVQ   DX, R9
+	VXORPS Z0, Z0, Z0
+	VXORPS Z1, Z1, Z1
+	VXORPS Z2, Z2, Z2
+	VXORPS Z3, Z3, Z3
+	VXORPS Z4, Z4, Z4
+	VXORPS Z5, Z5, Z5
+	VXORPS Z6, Z6, Z6
+	VXORPS Z7, Z7, Z7
+	VXORPS Z8, Z8, Z8
+	MOVQ   k+8(FP), R10
+	TESTQ  R10, R10
+	JE     full_sum
+
+full_k:
+	MOVQ         (CX), R11
+	ADDQ         a+24(FP), R11
+	ADDQ         $0x08, CX
+	VMOVUPS      (R9), Z9
+	VMOVUPS      64(R9), Z10
+	VMOVUPS      128(R9), Z11
+	ADDQ         BX, R9
+	VBROADCASTSS (R11), Z12
+	VFMADD231PS  Z9, Z12, Z0
+	VFMADD231PS  Z10, Z12, Z1
+	VFMADD231PS  Z11, Z12, Z2
+	VBROADCASTSS (R11)(AX*1), Z13
+	VFMADD231PS  Z9, Z13, Z3
+	VFMADD231PS  Z10, Z13, Z4
+	VFMADD231PS  Z11, Z13, Z5
+	VBROADCASTSS (R11)(AX*2), Z14
+	VFMADD231PS  Z9, Z14, Z6
+	VFMADD231PS  Z10, Z14, Z7
+	VFMADD231PS  Z11, Z14, Z8
+	DECQ         R10
+	JNE          full_k
+
+full_sum:
+	TESTQ   $0x00000001, flags+88(FP)
+	JE      full_add
+	MOVQ    SI, CX
+	VMOVUPS (CX), Z9
+	VADDPS  Z9, Z0, Z0
+	VMOVUPS 64(CX), Z9
+	VADDPS  Z9, Z1, Z1
+	VMOVUPS 128(CX), Z9
+	VADDPS  Z9, Z2, Z2
+	ADDQ    DI, CX
+	VMOVUPS (CX), Z9
+	VADDPS  Z9, Z3, Z3
+	VMOVUPS 64(CX), Z9
+	VADDPS  Z9, Z4, Z4
+	VMOVUPS 128(CX), Z9
+	VADDPS  Z9, Z5, Z5
+	ADDQ    DI, CX
+	VMOVUPS (CX), Z9
+	VADDPS  Z9, Z6, Z6
+	VMOVUPS 64(CX), Z9
+	VADDPS  Z9, Z7, Z7
+	VMOVUPS 128(CX), Z9
+	VADDPS  Z9, Z8, Z8
+
+full_add:
+	TESTQ   $0x00000002, flags+88(FP)
+	JE      full_col
+	VMOVUPS (R8), Z9
+	VADDPS  Z9, Z0, Z0
+	VADDPS  Z9, Z3, Z3
+	VADDPS  Z9, Z6, Z6
+	VMOVUPS 64(R8), Z9
+	VADDPS  Z9, Z1, Z1
+	VADDPS  Z9, Z4, Z4
+	VADDPS  Z9, Z7, Z7
+	VMOVUPS 128(R8), Z9
+	VADDPS  Z9, Z2, Z2
+	VADDPS  Z9, Z5, Z5
+	VADDPS  Z9, Z8, Z8
+
+full_col:
+	TESTQ        $0x00000004, flags+88(FP)
+	JE           full_row
+	MOVQ         bias+80(FP), CX
+	VBROADCASTSS (CX), Z9
+	VADDPS       Z9, Z0, Z0
+	VADDPS       Z9, Z1, Z1
+	VADDPS       Z9, Z2, Z2
+	VBROADCASTSS 4(CX), Z9
+	VADDPS       Z9, Z3, Z3
+	VADDPS       Z9, Z4, Z4
+	VADDPS       Z9, Z5, Z5
+	VBROADCASTSS 8(CX), Z9
+	VADDPS       Z9, Z6, Z6
+	VADDPS       Z9, Z7, Z7
+	VADDPS       Z9, Z8, Z8
+
+full_row:
+	TESTQ        $0x00000008, flags+88(FP)
+	JE           fullrelu
+	VXORPS       Z9, Z9, Z9
+	VMAXPS       Z0, Z9, Z0
+	VMAXPS       Z1, Z9, Z1
+	VMAXPS       Z2, Z9, Z2
+	VMAXPS       Z3, Z9, Z3
+	VMAXPS       Z4, Z9, Z4
+	VMAXPS       Z5, Z9, Z5
+	VMAXPS       Z6, Z9, Z6
+	VMAXPS       Z7, Z9, Z7
+	VMAXPS       Z8, Z9, Z8
+	TESTQ        $0x00000010, flags+88(FP)
+	JE           fullrelu6
+	VADDPS       Z9, Z0, Z0
+	VADDPS       Z9, Z1, Z1
+	VADDPS       Z9, Z2, Z2
+	VADDPS       Z9, Z3, Z3
+	VADDPS       Z9, Z4, Z4
+	VADDPS       Z9, Z5, Z5
+	VADDPS       Z9, Z6, Z6
+	VADDPS       Z9, Z7, Z7
+	VADDPS       Z9, Z8, Z8
+	VBROADCASTSS six<>+0(SB), Z9
+	VMINPS       Z0, Z9, Z0
+	VMINPS       Z1, Z9, Z1
+	VMINPS       Z2, Z9, Z2
+	VMINPS       Z3, Z9, Z3
+	VMINPS       Z4, Z9, Z4
+	VMINPS       Z5, Z9, Z5
+	VMINPS       Z6, Z9, Z6
+	VMINPS       Z7, Z9, Z7
+	VMINPS       Z8, Z9, Z8
+
+fullrelu6:
+fullrelu:
+	MOVQ    SI, CX
+	VMOVUPS Z0, (CX)
+	VMOVUPS Z1, 64(CX)
+	VMOVUPS Z2, 128(CX)
+	ADDQ    DI, CX
+	VMOVUPS Z3, (CX)
+	VMOVUPS Z4, 64(CX)
+	VMOVUPS Z5, 128(CX)
+	ADDQ    DI, CX
+	VMOVUPS Z6, (CX)
+	VMOVUPS Z7, 64(CX)
+	VMOVUPS Z8, 128(CX)
+	ADDQ    bps+56(FP), DX
+	ADDQ    $+192, SI
+	ADDQ    $+192, R8
+	DECQ    n+0(FP)
+	JNE     full
+	JMP     done
+
+partial:
+	MOVQ  $-1, R9
+	BZHIQ CX, R9, R9
+	KMOVW R9, K1
+
+masked:
+	MOVQ   at+16(FP), CX
+	MOVQ   DX, R9
+	VXORPS Z0, Z0, Z0
+	VXORPS Z1, Z1, Z1
+	VXORPS Z2, Z2, Z2
+	VXORPS Z3, Z3, Z3
+	VXORPS Z4, Z4, Z4
+	VXORPS Z5, Z5, Z5
+	VXORPS Z6, Z6, Z6
+	VXORPS Z7, Z7, Z7
+	VXORPS Z8, Z8, Z8
+	MOVQ   k+8(FP), R10
+	TESTQ  R10, R10
+	JE     masked_sum
+
+masked_k:
+	MOVQ         (CX), R11
+	ADDQ         a+24(FP), R11
+	ADDQ         $0x08, CX
+	VMOVUPS      (R9), Z9
+	VMOVUPS      64(R9), Z10
+	VMOVUPS.Z    128(R9), K1, Z11
+	ADDQ         BX, R9
+	VBROADCASTSS (R11), Z12
+	VFMADD231PS  Z9, Z12, Z0
+	VFMADD231PS  Z10, Z12, Z1
+	VFMADD231PS  Z11, Z12, Z2
+	VBROADCASTSS (R11)(AX*1), Z13
+	VFMADD231PS  Z9, Z13, Z3
+	VFMADD231PS  Z10, Z13, Z4
+	VFMADD231PS  Z11, Z13, Z5
+	VBROADCASTSS (R11)(AX*2), Z14
+	VFMADD231PS  Z9, Z14, Z6
+	VFMADD231PS  Z10, Z14, Z7
+	VFMADD231PS  Z11, Z14, Z8
+	DECQ         R10
+	JNE          masked_k
+
+masked_sum:
+	TESTQ     $0x00000001, flags+88(FP)
+	JE        masked_add
+	MOVQ      SI, CX
+	VMOVUPS   (CX), Z9
+	VADDPS    Z9, Z0, Z0
+	VMOVUPS   64(CX), Z9
+	VADDPS    Z9, Z1, Z1
+	VMOVUPS.Z 128(CX), K1, Z9
+	VADDPS    Z9, Z2, Z2
+	ADDQ      DI, CX
+	VMOVUPS   (CX), Z9
+	VADDPS    Z9, Z3, Z3
+	VMOVUPS   64(CX), Z9
+	VADDPS    Z9, Z4, Z4
+	VMOVUPS.Z 128(CX), K1, Z9
+	VADDPS    Z9, Z5, Z5
+	ADDQ      DI, CX
+	VMOVUPS   (CX), Z9
+	VADDPS    Z9, Z6, Z6
+	VMOVUPS   64(CX), Z9
+	VADDPS    Z9, Z7, Z7
+	VMOVUPS.Z 128(CX), K1, Z9
+	VADDPS    Z9, Z8, Z8
+
+masked_add:
+	TESTQ     $0x00000002, flags+88(FP)
+	JE        masked_col
+	VMOVUPS   (R8), Z9
+	VADDPS    Z9, Z0, Z0
+	VADDPS    Z9, Z3, Z3
+	VADDPS    Z9, Z6, Z6
+	VMOVUPS   64(R8), Z9
+	VADDPS    Z9, Z1, Z1
+	VADDPS    Z9, Z4, Z4
+	VADDPS    Z9, Z7, Z7
+	VMOVUPS.Z 128(R8), K1, Z9
+	VADDPS    Z9, Z2, Z2
+	VADDPS    Z9, Z5, Z5
+	VADDPS    Z9, Z8, Z8
+
+masked_col:
+	TESTQ        $0x00000004, flags+88(FP)
+	JE           masked_row
+	MOVQ         bias+80(FP), CX
+	VBROADCASTSS (CX), Z9
+	VADDPS       Z9, Z0, Z0
+	VADDPS       Z9, Z1, Z1
+	VADDPS       Z9, Z2, Z2
+	VBROADCASTSS 4(CX), Z9
+	VADDPS       Z9, Z3, Z3
+	VADDPS       Z9, Z4, Z4
+	VADDPS       Z9, Z5, Z5
+	VBROADCASTSS 8(CX), Z9
+	VADDPS       Z9, Z6, Z6
+	VADDPS       Z9, Z7, Z7
+	VADDPS       Z9, Z8, Z8
+
+masked_row:
+	TESTQ        $0x00000008, flags+88(FP)
+	JE           maskedrelu
+	VXORPS       Z9, Z9, Z9
+	VMAXPS       Z0, Z9, Z0
+	VMAXPS       Z1, Z9, Z1
+	VMAXPS       Z2, Z9, Z2
+	VMAXPS       Z3, Z9, Z3
+	VMAXPS       Z4, Z9, Z4
+	VMAXPS       Z5, Z9, Z5
+	VMAXPS       Z6, Z9, Z6
+	VMAXPS       Z7, Z9, Z7
+	VMAXPS       Z8, Z9, Z8
+	TESTQ        $0x00000010, flags+88(FP)
+	JE           maskedrelu6
+	VADDPS       Z9, Z0, Z0
+	VADDPS       Z9, Z1, Z1
+	VADDPS       Z9, Z2, Z2
+	VADDPS       Z9, Z3, Z3
+	VADDPS       Z9, Z4, Z4
+	VADDPS       Z9, Z5, Z5
+	VADDPS       Z9, Z6, Z6
+	VADDPS       Z9, Z7, Z7
+	VADDPS       Z9, Z8, Z8
+	VBROADCASTSS six<>+0(SB), Z9
+	VMINPS       Z0, Z9, Z0
+	VMINPS       Z1, Z9, Z1
+	VMINPS       Z2, Z9, Z2
+	VMINPS       Z3, Z9, Z3
+	VMINPS       Z4, Z9, Z4
+	VMINPS       Z5, Z9, Z5
+	VMINPS       Z6, Z9, Z6
+	VMINPS       Z7, Z9, Z7
+	VMINPS       Z8, Z9, Z8
+
+maskedrelu6:
+maskedrelu:
+	MOVQ    SI, CX
+	VMOVUPS Z0, (CX)
+	VMOVUPS Z1, 64(CX)
+	VMOVUPS Z2, K1, 128(CX)
+	ADDQ    DI, CX
+	VMOVUPS Z3, (CX)
+	VMOVUPS Z4, 64(CX)
+	VMOVUPS Z5, K1, 128(CX)
+	ADDQ    DI, CX
+	VMOVUPS Z6, (CX)
+	VMOVUPS Z7, 64(CX)
+	VMOVUPS Z8, K1, 128(CX)
+	ADDQ    bps+56(FP), DX
+	ADDQ    $+192, SI
+	ADDQ    $+192, R8
+	DECQ    n+0(FP)
+	JNE     masked
+
+done:
+	LDMXCSR csr+104(FP)
+	VZEROUPPER
+	RET
+
+// func stem4x3AVX512(n int, k int, at *int, a *float32, ars int, b *float32, bks int, bps int, c *float32, cs int, bias *float32, flags int, last int) (csr uint32)
+// Requires: AVX, AVX512DQ, AVX512F, BMI2, SSE
+TEXT ·stem4x3AVX512(SB), NOSPLIT, $0-108
+	STMXCSR csr+104(FP)
+	LDMXCSR flushing<>+0(SB)
+	MOVQ    ars+32(FP), AX
+	MOVQ    b+40(FP), DX
+	MOVQ    bks+48(FP), BX
+	MOVQ    c+64(FP), SI
+	MOVQ    cs+72(FP), DI
+	MOVQ    bias+80(FP), R8
+	MOVQ    last+96(FP), CX
+	CMPQ    CX, $0x10
+	JNE     partial
+
+full:
+	MOVQ   at+16(FP), CX
+	MOVQ   DX, R9
+	VXORPS Z0, Z0, Z0
+	VXORPS Z1, Z1, Z1
+	VXORPS Z2, Z2, Z2
+	VXORPS Z3, Z3, Z3
+	VXORPS Z4, Z4, Z4
+	VXORPS Z5, Z5, Z5
+	VXORPS Z6, Z6, Z6
+	VXORPS Z7, Z7, Z7
+	VXORPS Z8, Z8, Z8
+	VXORPS Z9, Z9, Z9
+	VXORPS Z10, Z10, Z10
+	VXORPS Z11, Z11, Z11
+	MOVQ   k+8(FP), R10
+	TESTQ  R10, R10
+	JE     full_sum
+
+full_k:
+	MOVQ         (CX), R11
+	ADDQ         a+24(FP), R11
+	ADDQ         $0x08, CX
+	LEAQ         (R11)(AX*2), R12
+	ADDQ         AX, R12
+	VMOVUPS      (R9), Z12
+	VMOVUPS      64(R9), Z13
+	VMOVUPS      128(R9), Z14
+	ADDQ         BX, R9
+	VBROADCASTSS (R11), Z15
+	VFMADD231PS  Z12, Z15, Z0
+	VFMADD231PS  Z13, Z15, Z1
+	VFMADD231PS  Z14, Z15, Z2
+	VBROADCASTSS (R11)(AX*1), Z16
+	VFMADD231PS  Z12, Z16, Z3
+	VFMADD231PS  Z13, Z16, Z4
+	VFMADD231PS  Z14, Z16, Z5
+	VBROADCASTSS (R11)(AX*2), Z17
+	VFMADD231PS  Z12, Z17, Z6
+	VFMADD231PS  Z13, Z17, Z7
+	VFMADD231PS  Z14, Z17, Z8
+	VBROADCASTSS (R12), Z18
+	VFMADD231PS  Z12, Z18, Z9
+	VFMADD231PS  Z13, Z18, Z10
+	VFMADD231PS  Z14, Z18, Z11
+	DECQ         R10
+	JNE          full_k
+
+full_sum:
+	TESTQ   $0x00000001, flags+88(FP)
+	JE      full_add
+	MOVQ    SI, CX
+	VMOVUPS (CX), Z12
+	VADDPS  Z12, Z0, Z0
+	VMOVUPS 64(CX), Z12
+	VADDPS  Z12, Z1, Z1
+	VMOVUPS 128(CX), Z12
+	VADDPS  Z12, Z2, Z2
+	ADDQ    DI, CX
+	VMOVUPS (CX), Z12
+	VADDPS  Z12, Z3, Z3
+	VMOVUPS 64(CX), Z12
+	VADDPS  Z12, Z4, Z4
+	VMOVUPS 128(CX), Z12
+	VADDPS  Z12, Z5, Z5
+	ADDQ    DI, CX
+	VMOVUPS (CX), Z12
+	VADDPS  Z12, Z6, Z6
+	VMOVUPS 64(CX), Z12
+	VADDPS  Z12, Z7, Z7
+	VMOVUPS 128(CX), Z12
+	VADDPS  Z12, Z8, Z8
+	ADDQ    DI, CX
+	VMOVUPS (CX), Z12
+	VADDPS  Z12, Z9, Z9
+	VMOVUPS 64(CX), Z12
+	VADDPS  Z12, Z10, Z10
+	VMOVUPS 128(CX), Z12
+	VADDPS  Z12, Z11, Z11
+
+full_add:
+	TESTQ   $0x00000002, flags+88(FP)
+	JE      full_col
+	VMOVUPS (R8), Z12
+	VADDPS  Z12, Z0, Z0
+	VADDPS  Z12, Z3, Z3
+	VADDPS  Z12, Z6, Z6
+	VADDPS  Z12, Z9, Z9
+	VMOVUPS 64(R8), Z12
+	VADDPS  Z12, Z1, Z1
+	VADDPS  Z12, Z4, Z4
+	VADDPS  Z12, Z7, Z7
+	VADDPS  Z12, Z10, Z10
+	VMOVUPS 128(R8), Z12
+	VADDPS  Z12, Z2, Z2
+	VADDPS  Z12, Z5, Z5
+	VADDPS  Z12, Z8, Z8
+	VADDPS  Z12, Z11, Z11
+
+full_col:
+	TESTQ        $0x00000004, flags+88(FP)
+	JE           full_row
+	MOVQ         bias+80(FP), CX
+	VBROADCASTSS (CX), Z12
+	VADDPS       Z12, Z0, Z0
+	VADDPS       Z12, Z1, Z1
+	VADDPS       Z12, Z2, Z2
+	VBROADCASTSS 4(CX), Z12
+	VADDPS       Z12, Z3, Z3
+	VADDPS       Z12, Z4, Z4
+	VADDPS       Z12, Z5, Z5
+	VBROADCASTSS 8(CX), Z12
+	VADDPS       Z12, Z6, Z6
+	VADDPS       Z12, Z7, Z7
+	VADDPS       Z12, Z8, Z8
+	VBROADCASTSS 12(CX), Z12
+	VADDPS       Z12, Z9, Z9
+	VADDPS       Z12, Z10, Z10
+	VADDPS       Z12, Z11, Z11
+
+full_row:
+	TESTQ        $0x00000008, flags+88(FP)
+	JE           fullrelu
+	VXORPS       Z12, Z12, Z12
+	VMAXPS       Z0, Z12, Z0
+	VMAXPS       Z1, Z12, Z1
+	VMAXPS       Z2, Z12, Z2
+	VMAXPS       Z3, Z12, Z3
+	VMAXPS       Z4, Z12, Z4
+	VMAXPS       Z5, Z12, Z5
+	VMAXPS       Z6, Z12, Z6
+	VMAXPS       Z7, Z12, Z7
+	VMAXPS       Z8, Z12, Z8
+	VMAXPS       Z9, Z12, Z9
+	VMAXPS       Z10, Z12, Z10
+	VMAXPS       Z11, Z12, Z11
+	TESTQ        $0x00000010, flags+88(FP)
+	JE           fullrelu6
+	VADDPS       Z12, Z0, Z0
+	VADDPS       Z12, Z1, Z1
+	VADDPS       Z12, Z2, Z2
+	VADDPS       Z12, Z3, Z3
+	VADDPS       Z12, Z4, Z4
+	VADDPS       Z12, Z5, Z5
+	VADDPS       Z12, Z6, Z6
+	VADDPS       Z12, Z7, Z7
+	VADDPS       Z12, Z8, Z8
+	VADDPS       Z12, Z9, Z9
+	VADDPS       Z12, Z10, Z10
+	VADDPS       Z12, Z11, Z11
+	VBROADCASTSS six<>+0(SB), Z12
+	VMINPS       Z0, Z12, Z0
+	VMINPS       Z1, Z12, Z1
+	VMINPS       Z2, Z12, Z2
+	VMINPS       Z3, Z12, Z3
+	VMINPS       Z4, Z12, Z4
+	VMINPS       Z5, Z12, Z5
+	VMINPS       Z6, Z12, Z6
+	VMINPS       Z7, Z12, Z7
+	VMINPS       Z8, Z12, Z8
+	VMINPS       Z9, Z12, Z9
+	VMINPS       Z10, Z12, Z10
+	VMINPS       Z11, Z12, Z11
+
+fullrelu6:
+fullrelu:
+	MOVQ    SI, CX
+	VMOVUPS Z0, (CX)
+	VMOVUPS Z1, 64(CX)
+	VMOVUPS Z2, 128(CX)
+	ADDQ    DI, CX
+	VMOVUPS Z3, (CX)
+	VMOVUPS Z4, 64(CX)
+	VMOVUPS Z5, 128(CX)
+	ADDQ    DI, CX
+	VMOVUPS Z6, (CX)
+	VMOVUPS Z7, 64(CX)
+	VMOVUPS Z8, 128(CX)
+	ADDQ    DI, CX
+	VMOVUPS Z9, (CX)
+	VMOVUPS Z10, 64(CX)
+	VMOVUPS Z11, 128(CX)
+	ADDQ    bps+56(FP), DX
+	ADDQ    $+192, SI
+	ADDQ    $+192, R8
+	DECQ    n+0(FP)
+	JNE     full
+	JMP     done
+
+partial:
+	MOVQ  $-1, R9
+	BZHIQ CX, R9, R9
+	KMOVW R9, K1
+
+masked:
+	MOVQ   at+16(FP), CX
+	MOVQ   DX, R9
+	VXORPS Z0, Z0, Z0
+	VXORPS Z1, Z1, Z1
+	VXORPS Z2, Z2, Z2
+	VXORPS Z3, Z3, Z3
+	VXORPS Z4, Z4, Z4
+	VXORPS Z5, Z5, Z5
+	VXORPS Z6, Z6, Z6
+	VXORPS Z7, Z7, Z7
+	VXORPS Z8, Z8, Z8
+	VXORPS Z9, Z9, Z9
+	VXORPS Z10, Z10, Z10
+	VXORPS Z11, Z11, Z11
+	MOVQ   k+8(FP), R10
+	TESTQ  R10, R10
+	JE     masked_sum
+
+masked_k:
+	MOVQ         (CX), R11
+	ADDQ         a+24(FP), R11
+	ADDQ         $0x08, CX
+	LEAQ         (R11)(AX*2), R12
+	ADDQ         AX, R12
+	VMOVUPS      (R9), Z12
+	VMOVUPS      64(R9), Z13
+	VMOVUPS.Z    128(R9), K1, Z14
+	ADDQ         BX, R9
+	VBROADCASTSS (R11), Z15
+	VFMADD231PS  Z12, Z15, Z0
+	VFMADD231PS  Z13, Z15, Z1
+	VFMADD231PS  Z14, Z15, Z2
+	VBROADCASTSS (R11)(AX*1), Z16
+	VFMADD231PS  Z12, Z16, Z3
+	VFMADD231PS  Z13, Z16, Z4
+	VFMADD231PS  Z14, Z16, Z5
+	VBROADCASTSS (R11)(AX*2), Z17
+	VFMADD231PS  Z12, Z17, Z6
+	VFMADD231PS  Z13, Z17, Z7
+	VFMADD231PS  Z14, Z17, Z8
+	VBROADCASTSS (R12), Z18
+	VFMADD231PS  Z12, Z18, Z9
+	VFMADD231PS  Z13, Z18, Z10
+	VFMADD231PS  Z14, Z18, Z11
+	DECQ         R10
+	JNE          masked_k
+
+masked_sum:
+	TESTQ     $0x00000001, flags+88(FP)
+	JE        masked_add
+	MOVQ      SI, CX
+	VMOVUPS   (CX), Z12
+	VADDPS    Z12, Z0, Z0
+	VMOVUPS   64(CX), Z12
+	VADDPS    Z12, Z1, Z1
+	VMOVUPS.Z 128(CX), K1, Z12
+	VADDPS    Z12, Z2, Z2
+	ADDQ      DI, CX
+	VMOVUPS   (CX), Z12
+	VADDPS    Z12, Z3, Z3
+	VMOVUPS   64(CX), Z12
+	VADDPS    Z12, Z4, Z4
+	VMOVUPS.Z 128(CX), K1, Z12
+	VADDPS    Z12, Z5, Z5
+	ADDQ      DI, CX
+	VMOVUPS   (CX), Z12
+	VADDPS    Z12, Z6, Z6
+	VMOVUPS   64(CX), Z12
+	VADDPS    Z12, Z7, Z7
+	VMOVUPS.Z 128(CX), K1, Z12
+	VADDPS    Z12, Z8, Z8
+	ADDQ      DI, CX
+	VMOVUPS   (CX), Z12
+	VADDPS    Z12, Z9, Z9
+	VMOVUPS   64(CX), Z12
+	VADDPS    Z12, Z10, Z10
+	VMOVUPS.Z 128(CX), K1, Z12
+	VADDPS    Z12, Z11, Z11
+
+masked_add:
+	TESTQ     $0x00000002, flags+88(FP)
+	JE        masked_col
+	VMOVUPS   (R8), Z12
+	VADDPS    Z12, Z0, Z0
+	VADDPS    Z12, Z3, Z3
+	VADDPS    Z12, Z6, Z6
+	VADDPS    Z12, Z9, Z9
+	VMOVUPS   64(R8), Z12
+	VADDPS    Z12, Z1, Z1
+	VADDPS    Z12, Z4, Z4
+	VADDPS    Z12, Z7, Z7
+	VADDPS    Z12, Z10, Z10
+	VMOVUPS.Z 128(R8), K1, Z12
+	VADDPS    Z12, Z2, Z2
+	VADDPS    Z12, Z5, Z5
+	VADDPS    Z12, Z8, Z8
+	VADDPS    Z12, Z11, Z11
+
+masked_col:
+	TESTQ        $0x00000004, flags+88(FP)
+	JE           masked_row
+	MOVQ         bias+80(FP), CX
+	VBROADCASTSS (CX), Z12
+	VADDPS       Z12, Z0, Z0
+	VADDPS       Z12, Z1, Z1
+	VADDPS       Z12, Z2, Z2
+	VBROADCASTSS 4(CX), Z12
+	VADDPS       Z12, Z3, Z3
+	VADDPS       Z12, Z4, Z4
+	VADDPS       Z12, Z5, Z5
+	VBROADCASTSS 8(CX), Z12
+	VADDPS       Z12, Z6, Z6
+	VADDPS       Z12, Z7, Z7
+	VADDPS       Z12, Z8, Z8
+	VBROADCASTSS 12(CX), Z12
+	VADDPS       Z12, Z9, Z9
+	VADDPS       Z12, Z10, Z10
+	VADDPS       Z12, Z11, Z11
+
+masked_row:
+	TESTQ        $0x00000008, flags+88(FP)
+	JE           maskedrelu
+	VXORPS       Z12, Z12, Z12
+	VMAXPS       Z0, Z12, Z0
+	VMAXPS       Z1, Z12, Z1
+	VMAXPS       Z2, Z12, Z2
+	VMAXPS       Z3, Z12, Z3
+	VMAXPS       Z4, Z12, Z4
+	VMAXPS       Z5, Z12, Z5
+	VMAXPS       Z6, Z12, Z6
+	VMAXPS       Z7, Z12, Z7
+	VMAXPS       Z8, Z12, Z8
+	VMAXPS       Z9, Z12, Z9
+	VMAXPS       Z10, Z12, Z10
+	VMAXPS       Z11, Z12, Z11
+	TESTQ        $0x00000010, flags+88(FP)
+	JE           maskedrelu6
+	VADDPS       Z12, Z0, Z0
+	VADDPS       Z12, Z1, Z1
+	VADDPS       Z12, Z2, Z2
+	VADDPS       Z12, Z3, Z3
+	VADDPS       Z12, Z4, Z4
+	VADDPS       Z12, Z5, Z5
+	VADDPS       Z12, Z6, Z6
+	VADDPS       Z12, Z7, Z7
+	VADDPS       Z12, Z8, Z8
+	VADDPS       Z12, Z9, Z9
+	VADDPS       Z12, Z10, Z10
+	VADDPS       Z12, Z11, Z11
+	VBROADCASTSS six<>+0(SB), Z12
+	VMINPS       Z0, Z12, Z0
+	VMINPS       Z1, Z12, Z1
+	VMINPS       Z2, Z12, Z2
+	VMINPS       Z3, Z12, Z3
+	VMINPS       Z4, Z12, Z4
+	VMINPS       Z5, Z12, Z5
+	VMINPS       Z6, Z12, Z6
+	VMINPS       Z7, Z12, Z7
+	VMINPS       Z8, Z12, Z8
+	VMINPS       Z9, Z12, Z9
+	VMINPS       Z10, Z12, Z10
+	VMINPS       Z11, Z12, Z11
+
+maskedrelu6:
+maskedrelu:
+	MOVQ    SI, CX
+	VMOVUPS Z0, (CX)
+	VMOVUPS Z1, 64(CX)
+	VMOVUPS Z2, K1, 128(CX)
+	ADDQ    DI, CX
+	VMOVUPS Z3, (CX)
+	VMOVUPS Z4, 64(CX)
+	VMOVUPS Z5, K1, 128(CX)
+	ADDQ    DI, CX
+	VMOVUPS Z6, (CX)
+	VMOVUPS Z7, 64(CX)
+	VMOVUPS Z8, K1, 128(CX)
+	ADDQ    DI, CX
+	VMOVUPS Z9, (CX)
+	VMOVUPS Z10, 64(CX)
+	VMOVUPS Z11, K1, 128(CX)
+	ADDQ    bps+56(FP), DX
+	ADDQ    $+192, SI
+	ADDQ    $+192, R8
+	DECQ    n+0(FP)
+	JNE     masked
+
+done:
+	LDMXCSR csr+104(FP)
+	VZEROUPPER
+	RET
+
+// func stem5x3AVX512(n int, k int, at *int, a *float32, ars int, b *float32, bks int, bps int, c *float32, cs int, bias *float32, flags int, last int) (csr uint32)
+// Requires: AVX, AVX512DQ, AVX512F, BMI2, SSE
+TEXT ·stem5x3AVX512(SB), NOSPLIT, $0-108
+	STMXCSR csr+104(FP)
+	LDMXCSR flushing<>+0(SB)
+	MOVQ    ars+32(FP), AX
+	MOVQ    b+40(FP), DX
+	MOVQ    bks+48(FP), BX
+	MOVQ    c+64(FP), SI
+	MOVQ    cs+72(FP), DI
+	MOVQ    bias+80(FP), R8
+	MOVQ    last+96(FP), CX
+	CMPQ    CX, $0x10
+	JNE     partial
+
+full:
+	MOVQ   at+16(FP), CX
+	MOVQ   DX, R9
+	VXORPS Z0, Z0, Z0
+	VXORPS Z1, Z1, Z1
+	VXORPS Z2, Z2, Z2
+	VXORPS Z3, Z3, Z3
+	VXORPS Z4, Z4, Z4
+	VXORPS Z5, Z5, Z5
+	VXORPS Z6, Z6, Z6
+	VXORPS Z7, Z7, Z7
+	VXORPS Z8, Z8, Z8
+	VXORPS Z9, Z9, Z9
+	VXORPS Z10, Z10, Z10
+	VXORPS Z11, Z11, Z11
+	VXORPS Z12, Z12, Z12
+	VXORPS Z13, Z13, Z13
+	VXORPS Z14, Z14, Z14
+	MOVQ   k+8(FP), R10
+	TESTQ  R10, R10
+	JE     full_sum
+
+full_k:
+	MOVQ         (CX), R11
+	ADDQ         a+24(FP), R11
+	ADDQ         $0x08, CX
+	LEAQ         (R11)(AX*2), R12
+	ADDQ         AX, R12
+	VMOVUPS      (R9), Z15
+	VMOVUPS      64(R9), Z16
+	VMOVUPS      128(R9), Z17
+	ADDQ         BX, R9
+	VBROADCASTSS (R11), Z18
+	VFMADD231PS  Z15, Z18, Z0
+	VFMADD231PS  Z16, Z18, Z1
+	VFMADD231PS  Z17, Z18, Z2
+	VBROADCASTSS (R11)(AX*1), Z19
+	VFMADD231PS  Z15, Z19, Z3
+	VFMADD231PS  Z16, Z19, Z4
+	VFMADD231PS  Z17, Z19, Z5
+	VBROADCASTSS (R11)(AX*2), Z20
+	VFMADD231PS  Z15, Z20, Z6
+	VFMADD231PS  Z16, Z20, Z7
+	VFMADD231PS  Z17, Z20, Z8
+	VBROADCASTSS (R12), Z21
+	VFMADD231PS  Z15, Z21, Z9
+	VFMADD231PS  Z16, Z21, Z10
+	VFMADD231PS  Z17, Z21, Z11
+	VBROADCASTSS (R12)(AX*1), Z18
+	VFMADD231PS  Z15, Z18, Z12
+	VFMADD231PS  Z16, Z18, Z13
+	VFMADD231PS  Z17, Z18, Z14
+	DECQ         R10
+	JNE          full_k
+
+full_sum:
+	TESTQ   $0x00000001, flags+88(FP)
+	JE      full_add
+	MOVQ    SI, CX
+	VMOVUPS (CX), Z15
+	VADDPS  Z15, Z0, Z0
+	VMOVUPS 64(CX), Z15
+	VADDPS  Z15, Z1, Z1
+	VMOVUPS 128(CX), Z15
+	VADDPS  Z15, Z2, Z2
+	ADDQ    DI, CX
+	VMOVUPS (CX), Z15
+	VADDPS  Z15, Z3, Z3
+	VMOVUPS 64(CX), Z15
+	VADDPS  Z15, Z4, Z4
+	VMOVUPS 128(CX), Z15
+	VADDPS  Z15, Z5, Z5
+	ADDQ    DI, CX
+	VMOVUPS (CX), Z15
+	VADDPS  Z15, Z6, Z6
+	VMOVUPS 64(CX), Z15
+	VADDPS  Z15, Z7, Z7
+	VMOVUPS 128(CX), Z15
+	VADDPS  Z15, Z8, Z8
+	ADDQ    DI, CX
+	VMOVUPS (CX), Z15
+	VADDPS  Z15, Z9, Z9
+	VMOVUPS 64(CX), Z15
+	VADDPS  Z15, Z10, Z10
+	VMOVUPS 128(CX), Z15
+	VADDPS  Z15, Z11, Z11
+	ADDQ    DI, CX
+	VMOVUPS (CX), Z15
+	VADDPS  Z15, Z12, Z12
+	VMOVUPS 64(CX), Z15
+	VADDPS  Z15, Z13, Z13
+	VMOVUPS 128(CX), Z15
+	VADDPS  Z15, Z14, Z14
+
+full_add:
+	TESTQ   $0x00000002, flags+88(FP)
+	JE      full_col
+	VMOVUPS (R8), Z15
+	VADDPS  Z15, Z0, Z0
+	VADDPS  Z15, Z3, Z3
+	VADDPS  Z15, Z6, Z6
+	VADDPS  Z15, Z9, Z9
+	VADDPS  Z15, Z12, Z12
+	VMOVUPS 64(R8), Z15
+	VADDPS  Z15, Z1, Z1
+	VADDPS  Z15, Z4, Z4
+	VADDPS  Z15, Z7, Z7
+	VADDPS  Z15, Z10, Z10
+	VADDPS  Z15, Z13, Z13
+	VMOVUPS 128(R8), Z15
+	VADDPS  Z15, Z2, Z2
+	VADDPS  Z15, Z5, Z5
+	VADDPS  Z15, Z8, Z8
+	VADDPS  Z15, Z11, Z11
+	VADDPS  Z15, Z14, Z14
+
+full_col:
+	TESTQ        $0x00000004, flags+88(FP)
+	JE           full_row
+	MOVQ         bias+80(FP), CX
+	VBROADCASTSS (CX), Z15
+	VADDPS       Z15, Z0, Z0
+	VADDPS       Z15, Z1, Z1
+	VADDPS       Z15, Z2, Z2
+	VBROADCASTSS 4(CX), Z15
+	VADDPS       Z15, Z3, Z3
+	VADDPS       Z15, Z4, Z4
+	VADDPS       Z15, Z5, Z5
+	VBROADCASTSS 8(CX), Z15
+	VADDPS       Z15, Z6, Z6
+	VADDPS       Z15, Z7, Z7
+	VADDPS       Z15, Z8, Z8
+	VBROADCASTSS 12(CX), Z15
+	VADDPS       Z15, Z9, Z9
+	VADDPS       Z15, Z10, Z10
+	VADDPS       Z15, Z11, Z11
+	VBROADCASTSS 16(CX), Z15
+	VADDPS       Z15, Z12, Z12
+	VADDPS       Z15, Z13, Z13
+	VADDPS       Z15, Z14, Z14
+
+full_row:
+	TESTQ        $0x00000008, flags+88(FP)
+	JE           fullrelu
+	VXORPS       Z15, Z15, Z15
+	VMAXPS       Z0, Z15, Z0
+	VMAXPS       Z1, Z15, Z1
+	VMAXPS       Z2, Z15, Z2
+	VMAXPS       Z3, Z15, Z3
+	VMAXPS       Z4, Z15, Z4
+	VMAXPS       Z5, Z15, Z5
+	VMAXPS       Z6, Z15, Z6
+	VMAXPS       Z7, Z15, Z7
+	VMAXPS       Z8, Z15, Z8
+	VMAXPS       Z9, Z15, Z9
+	VMAXPS       Z10, Z15, Z10
+	VMAXPS       Z11, Z15, Z11
+	VMAXPS       Z12, Z15, Z12
+	VMAXPS       Z13, Z15, Z13
+	VMAXPS       Z14, Z15, Z14
+	TESTQ        $0x00000010, flags+88(FP)
+	JE           fullrelu6
+	VADDPS       Z15, Z0, Z0
+	VADDPS       Z15, Z1, Z1
+	VADDPS       Z15, Z2, Z2
+	VADDPS       Z15, Z3, Z3
+	VADDPS       Z15, Z4, Z4
+	VADDPS       Z15, Z5, Z5
+	VADDPS       Z15, Z6, Z6
+	VADDPS       Z15, Z7, Z7
+	VADDPS       Z15, Z8, Z8
+	VADDPS       Z15, Z9, Z9
+	VADDPS       Z15, Z10, Z10
+	VADDPS       Z15, Z11, Z11
+	VADDPS       Z15, Z12, Z12
+	VADDPS       Z15, Z13, Z13
+	VADDPS       Z15, Z14, Z14
+	VBROADCASTSS six<>+0(SB), Z15
+	VMINPS       Z0, Z15, Z0
+	VMINPS       Z1, Z15, Z1
+	VMINPS       Z2, Z15, Z2
+	VMINPS       Z3, Z15, Z3
+	VMINPS       Z4, Z15, Z4
+	VMINPS       Z5, Z15, Z5
+	VMINPS       Z6, Z15, Z6
+	VMINPS       Z7, Z15, Z7
+	VMINPS       Z8, Z15, Z8
+	VMINPS       Z9, Z15, Z9
+	VMINPS       Z10, Z15, Z10
+	VMINPS       Z11, Z15, Z11
+	VMINPS       Z12, Z15, Z12
+	VMINPS       Z13, Z15, Z13
+	VMINPS       Z14, Z15, Z14
+
+fullrelu6:
+fullrelu:
+	MOVQ    SI, CX
+	VMOVUPS Z0, (CX)
+	VMOVUPS Z1, 64(CX)
+	VMOVUPS Z2, 128(CX)
+	ADDQ    DI, CX
+	VMOVUPS Z3, (CX)
+	VMOVUPS Z4, 64(CX)
+	VMOVUPS Z5, 128(CX)
+	ADDQ    DI, CX
+	VMOVUPS Z6, (CX)
+	VMOVUPS Z7, 64(CX)
+	VMOVUPS Z8, 128(CX)
+	ADDQ    DI, CX
+	VMOVUPS Z9, (CX)
+	VMOVUPS Z10, 64(CX)
+	VMOVUPS Z11, 128(CX)
+	ADDQ    DI, CX
+	VMOVUPS Z12, (CX)
+	VMOVUPS Z13, 64(CX)
+	VMOVUPS Z14, 128(CX)
+	ADDQ    bps+56(FP), DX
+	ADDQ    $+192, SI
+	ADDQ    $+192, R8
+	DECQ    n+0(FP)
+	JNE     full
+	JMP     done
+
+partial:
+	MOVQ  $-1, R9
+	BZHIQ CX, R9, R9
+	KMOVW R9, K1
+
+masked:
+	MOVQ   at+16(FP), CX
+	MOVQ   DX, R9
+	VXORPS Z0, Z0, Z0
+	VXORPS Z1, Z1, Z1
+	VXORPS Z2, Z2, Z2
+	VXORPS Z3, Z3, Z3
+	VXORPS Z4, Z4, Z4
+	VXORPS Z5, Z5, Z5
+	VXORPS Z6, Z6, Z6
+	VXORPS Z7, Z7, Z7
+	VXORPS Z8, Z8, Z8
+	VXORPS Z9, Z9, Z9
+	VXORPS Z10, Z10, Z10
+	VXORPS Z11, Z11, Z11
+	VXORPS Z12, Z12, Z12
+	VXORPS Z13, Z13, Z13
+	VXORPS Z14, Z14, Z14
+	MOVQ   k+8(FP), R10
+	TESTQ  R10, R10
+	JE     masked_sum
+
+masked_k:
+	MOVQ         (CX), R11
+	ADDQ         a+24(FP), R11
+	ADDQ         $0x08, CX
+	LEAQ         (R11)(AX*2), R12
+	ADDQ         AX, R12
+	VMOVUPS      (R9), Z15
+	VMOVUPS      64(R9), Z16
+	VMOVUPS.Z    128(R9), K1, Z17
+	ADDQ         BX, R9
+	VBROADCASTSS (R11), Z18
+	VFMADD231PS  Z15, Z18, Z0
+	VFMADD231PS  Z16, Z18, Z1
+	VFMADD231PS  Z17, Z18, Z2
+	VBROADCASTSS (R11)(AX*1), Z19
+	VFMADD231PS  Z15, Z19, Z3
+	VFMADD231PS  Z16, Z19, Z4
+	VFMADD231PS  Z17, Z19, Z5
+	VBROADCASTSS (R11)(AX*2), Z20
+	VFMADD231PS  Z15, Z20, Z6
+	VFMADD231PS  Z16, Z20, Z7
+	VFMADD231PS  Z17, Z20, Z8
+	VBROADCASTSS (R12), Z21
+	VFMADD231PS  Z15, Z21, Z9
+	VFMADD231PS  Z16, Z21, Z10
+	VFMADD231PS  Z17, Z21, Z11
+	VBROADCASTSS (R12)(AX*1), Z18
+	VFMADD231PS  Z15, Z18, Z12
+	VFMADD231PS  Z16, Z18, Z13
+	VFMADD231PS  Z17, Z18, Z14
+	DECQ         R10
+	JNE          masked_k
+
+masked_sum:
+	TESTQ     $0x00000001, flags+88(FP)
+	JE        masked_add
+	MOVQ      SI, CX
+	VMOVUPS   (CX), Z15
+	VADDPS    Z15, Z0, Z0
+	VMOVUPS   64(CX), Z15
+	VADDPS    Z15, Z1, Z1
+	VMOVUPS.Z 128(CX), K1, Z15
+	VADDPS    Z15, Z2, Z2
+	ADDQ      DI, CX
+	VMOVUPS   (CX), Z15
+	VADDPS    Z15, Z3, Z3
+	VMOVUPS   64(CX), Z15
+	VADDPS    Z15, Z4, Z4
+	VMOVUPS.Z 128(CX), K1, Z15
+	VADDPS    Z15, Z5, Z5
+	ADDQ      DI, CX
+	VMOVUPS   (CX), Z15
+	VADDPS    Z15, Z6, Z6
+	VMOVUPS   64(CX), Z15
+	VADDPS    Z15, Z7, Z7
+	VMOVUPS.Z 128(CX), K1, Z15
+	VADDPS    Z15, Z8, Z8
+	ADDQ      DI, CX
+	VMOVUPS   (CX), Z15
+	VADDPS    Z15, Z9, Z9
+	VMOVUPS   64(CX), Z15
+	VADDPS    Z15, Z10, Z10
+	VMOVUPS.Z 128(CX), K1, Z15
+	VADDPS    Z15, Z11, Z11
+	ADDQ      DI, CX
+	VMOVUPS   (CX), Z15
+	VADDPS    Z15, Z12, Z12
+	VMOVUPS   64(CX), Z15
+	VADDPS    Z15, Z13, Z13
+	VMOVUPS.Z 128(CX), K1, Z15
+	VADDPS    Z15, Z14, Z14
+
+masked_add:
+	TESTQ     $0x00000002, flags+88(FP)
+	JE        masked_col
+	VMOVUPS   (R8), Z15
+	VADDPS    Z15, Z0, Z0
+	VADDPS    Z15, Z3, Z3
+	VADDPS    Z15, Z6, Z6
+	VADDPS    Z15, Z9, Z9
+	VADDPS    Z15, Z12, Z12
+	VMOVUPS   64(R8), Z15
+	VADDPS    Z15, Z1, Z1
+	VADDPS    Z15, Z4, Z4
+	VADDPS    Z15, Z7, Z7
+	VADDPS    Z15, Z10, Z10
+	VADDPS    Z15, Z13, Z13
+	VMOVUPS.Z 128(R8), K1, Z15
+	VADDPS    Z15, Z2, Z2
+	VADDPS    Z15, Z5, Z5
+	VADDPS    Z15, Z8, Z8
+	VADDPS    Z15, Z11, Z11
+	VADDPS    Z15, Z14, Z14
+
+masked_col:
+	TESTQ        $0x00000004, flags+88(FP)
+	JE           masked_row
+	MOVQ         bias+80(FP), CX
+	VBROADCASTSS (CX), Z15
+	VADDPS       Z15, Z0, Z0
+	VADDPS       Z15, Z1, Z1
+	VADDPS       Z15, Z2, Z2
+	VBROADCASTSS 4(CX), Z15
+	VADDPS       Z15, Z3, Z3
+	VADDPS       Z15, Z4, Z4
+	VADDPS       Z15, Z5, Z5
+	VBROADCASTSS 8(CX), Z15
+	VADDPS       Z15, Z6, Z6
+	VADDPS       Z15, Z7, Z7
+	VADDPS       Z15, Z8, Z8
+	VBROADCASTSS 12(CX), Z15
+	VADDPS       Z15, Z9, Z9
+	VADDPS       Z15, Z10, Z10
+	VADDPS       Z15, Z11, Z11
+	VBROADCASTSS 16(CX), Z15
+	VADDPS       Z15, Z12, Z12
+	VADDPS       Z15, Z13, Z13
+	VADDPS       Z15, Z14, Z14
+
+masked_row:
+	TESTQ        $0x00000008, flags+88(FP)
+	JE           maskedrelu
+	VXORPS       Z15, Z15, Z15
+	VMAXPS       Z0, Z15, Z0
+	VMAXPS       Z1, Z15, Z1
+	VMAXPS       Z2, Z15, Z2
+	VMAXPS       Z3, Z15, Z3
+	VMAXPS       Z4, Z15, Z4
+	VMAXPS       Z5, Z15, Z5
+	VMAXPS       Z6, Z15, Z6
+	VMAXPS       Z7, Z15, Z7
+	VMAXPS       Z8, Z15, Z8
+	VMAXPS       Z9, Z15, Z9
+	VMAXPS       Z10, Z15, Z10
+	VMAXPS       Z11, Z15, Z11
+	VMAXPS       Z12, Z15, Z12
+	VMAXPS       Z13, Z15, Z13
+	VMAXPS       Z14, Z15, Z14
+	TESTQ        $0x00000010, flags+88(FP)
+	JE           maskedrelu6
+	VADDPS       Z15, Z0, Z0
+	VADDPS       Z15, Z1, Z1
+	VADDPS       Z15, Z2, Z2
+	VADDPS       Z15, Z3, Z3
+	VADDPS       Z15, Z4, Z4
+	VADDPS       Z15, Z5, Z5
+	VADDPS       Z15, Z6, Z6
+	VADDPS       Z15, Z7, Z7
+	VADDPS       Z15, Z8, Z8
+	VADDPS       Z15, Z9, Z9
+	VADDPS       Z15, Z10, Z10
+	VADDPS       Z15, Z11, Z11
+	VADDPS       Z15, Z12, Z12
+	VADDPS       Z15, Z13, Z13
+	VADDPS       Z15, Z14, Z14
+	VBROADCASTSS six<>+0(SB), Z15
+	VMINPS       Z0, Z15, Z0
+	VMINPS       Z1, Z15, Z1
+	VMINPS       Z2, Z15, Z2
+	VMINPS       Z3, Z15, Z3
+	VMINPS       Z4, Z15, Z4
+	VMINPS       Z5, Z15, Z5
+	VMINPS       Z6, Z15, Z6
+	VMINPS       Z7, Z15, Z7
+	VMINPS       Z8, Z15, Z8
+	VMINPS       Z9, Z15, Z9
+	VMINPS       Z10, Z15, Z10
+	VMINPS       Z11, Z15, Z11
+	VMINPS       Z12, Z15, Z12
+	VMINPS       Z13, Z15, Z13
+	VMINPS       Z14, Z15, Z14
+
+maskedrelu6:
+maskedrelu:
+	MOVQ    SI, CX
+	VMOVUPS Z0, (CX)
+	VMOVUPS Z1, 64(CX)
+	VMOVUPS Z2, K1, 128(CX)
+	ADDQ    DI, CX
+	VMOVUPS Z3, (CX)
+	VMOVUPS Z4, 64(CX)
+	VMOVUPS Z5, K1, 128(CX)
+	ADDQ    DI, CX
+	VMOVUPS Z6, (CX)
+	VMOVUPS Z7, 64(CX)
+	VMOVUPS Z8, K1, 128(CX)
+	ADDQ    DI, CX
+	VMOVUPS Z9, (CX)
+	VMOVUPS Z10, 64(CX)
+	VMOVUPS Z11, K1, 128(CX)
+	ADDQ    DI, CX
+	VMOVUPS Z12, (CX)
+	VMOVUPS Z13, 64(CX)
+	VMOVUPS Z14, K1, 128(CX)
+	ADDQ    bps+56(FP), DX
+	ADDQ    $+192, SI
+	ADDQ    $+192, R8
+	DECQ    n+0(FP)
+	JNE     masked
+
+done:
+	LDMXCSR csr+104(FP)
+	VZEROUPPER
+	RET
+
+// func stem6x3AVX512(n int, k int, at *int, a *float32, ars int, b *float32, bks int, bps int, c *float32, cs int, bias *float32, flags int, last int) (csr uint32)
+// Requires: AVX, AVX512DQ, AVX512F, BMI2, SSE
+TEXT ·stem6x3AVX512(SB), NOSPLIT, $0-108
+	STMXCSR csr+104(FP)
+	LDMXCSR flushing<>+0(SB)
+	MOVQ    ars+32(FP), AX
+	MOVQ    b+40(FP), DX
+	MOVQ    bks+48(FP), BX
+	MOVQ    c+64(FP), SI
+	MOVQ    cs+72(FP), DI
+	MOVQ    bias+80(FP), R8
+	MOVQ    last+96(FP), CX
+	CMPQ    CX, $0x10
+	JNE     partial
+
+full:
+	MOVQ   at+16(FP), CX
+	MOVQ   DX, R9
+	VXORPS Z0, Z0, Z0
+	VXORPS Z1, Z1, Z1
+	VXORPS Z2, Z2, Z2
+	VXORPS Z3, Z3, Z3
+	VXORPS Z4, Z4, Z4
+	VXORPS Z5, Z5, Z5
+	VXORPS Z6, Z6, Z6
+	VXORPS Z7, Z7, Z7
+	VXORPS Z8, Z8, Z8
+	VXORPS Z9, Z9, Z9
+	VXORPS Z10, Z10, Z10
+	VXORPS Z11, Z11, Z11
+	VXORPS Z12, Z12, Z12
+	VXORPS Z13, Z13, Z13
+	VXORPS Z14, Z14, Z14
+	VXORPS Z15, Z15, Z15
+	VXORPS Z16, Z16, Z16
+	VXORPS Z17, Z17, Z17
+	MOVQ   k+8(FP), R10
+	TESTQ  R10, R10
+	JE     full_sum
+
+full_k:
+	MOVQ         (CX), R11
+	ADDQ         a+24(FP), R11
+	ADDQ         $0x08, CX
+	LEAQ         (R11)(AX*2), R12
+	ADDQ         AX, R12
+	VMOVUPS      (R9), Z18
+	VMOVUPS      64(R9), Z19
+	VMOVUPS      128(R9), Z20
+	ADDQ         BX, R9
+	VBROADCASTSS (R11), Z21
+	VFMADD231PS  Z18, Z21, Z0
+	VFMADD231PS  Z19, Z21, Z1
+	VFMADD231PS  Z20, Z21, Z2
+	VBROADCASTSS (R11)(AX*1), Z22
+	VFMADD231PS  Z18, Z22, Z3
+	VFMADD231PS  Z19, Z22, Z4
+	VFMADD231PS  Z20, Z22, Z5
+	VBROADCASTSS (R11)(AX*2), Z23
+	VFMADD231PS  Z18, Z23, Z6
+	VFMADD231PS  Z19, Z23, Z7
+	VFMADD231PS  Z20, Z23, Z8
+	VBROADCASTSS (R12), Z24
+	VFMADD231PS  Z18, Z24, Z9
+	VFMADD231PS  Z19, Z24, Z10
+	VFMADD231PS  Z20, Z24, Z11
+	VBROADCASTSS (R12)(AX*1), Z21
+	VFMADD231PS  Z18, Z21, Z12
+	VFMADD231PS  Z19, Z21, Z13
+	VFMADD231PS  Z20, Z21, Z14
+	VBROADCASTSS (R12)(AX*2), Z22
+	VFMADD231PS  Z18, Z22, Z15
+	VFMADD231PS  Z19, Z22, Z16
+	VFMADD231PS  Z20, Z22, Z17
+	DECQ         R10
+	JNE          full_k
+
+full_sum:
+	TESTQ   $0x00000001, flags+88(FP)
+	JE      full_add
+	MOVQ    SI, CX
+	VMOVUPS (CX), Z18
+	VADDPS  Z18, Z0, Z0
+	VMOVUPS 64(CX), Z18
+	VADDPS  Z18, Z1, Z1
+	VMOVUPS 128(CX), Z18
+	VADDPS  Z18, Z2, Z2
+	ADDQ    DI, CX
+	VMOVUPS (CX), Z18
+	VADDPS  Z18, Z3, Z3
+	VMOVUPS 64(CX), Z18
+	VADDPS  Z18, Z4, Z4
+	VMOVUPS 128(CX), Z18
+	VADDPS  Z18, Z5, Z5
+	ADDQ    DI, CX
+	VMOVUPS (CX), Z18
+	VADDPS  Z18, Z6, Z6
+	VMOVUPS 64(CX), Z18
+	VADDPS  Z18, Z7, Z7
+	VMOVUPS 128(CX), Z18
+	VADDPS  Z18, Z8, Z8
+	ADDQ    DI, CX
+	VMOVUPS (CX), Z18
+	VADDPS  Z18, Z9, Z9
+	VMOVUPS 64(CX), Z18
+	VADDPS  Z18, Z10, Z10
+	VMOVUPS 128(CX), Z18
+	VADDPS  Z18, Z11, Z11
+	ADDQ    DI, CX
+	VMOVUPS (CX), Z18
+	VADDPS  Z18, Z12, Z12
+	VMOVUPS 64(CX), Z18
+	VADDPS  Z18, Z13, Z13
+	VMOVUPS 128(CX), Z18
+	VADDPS  Z18, Z14, Z14
+	ADDQ    DI, CX
+	VMOVUPS (CX), Z18
+	VADDPS  Z18, Z15, Z15
+	VMOVUPS 64(CX), Z18
+	VADDPS  Z18, Z16, Z16
+	VMOVUPS 128(CX), Z18
+	VADDPS  Z18, Z17, Z17
+
+full_add:
+	TESTQ   $0x00000002, flags+88(FP)
+	JE      full_col
+	VMOVUPS (R8), Z18
+	VADDPS  Z18, Z0, Z0
+	VADDPS  Z18, Z3, Z3
+	VADDPS  Z18, Z6, Z6
+	VADDPS  Z18, Z9, Z9
+	VADDPS  Z18, Z12, Z12
+	VADDPS  Z18, Z15, Z15
+	VMOVUPS 64(R8), Z18
+	VADDPS  Z18, Z1, Z1
+	VADDPS  Z18, Z4, Z4
+	VADDPS  Z18, Z7, Z7
+	VADDPS  Z18, Z10, Z10
+	VADDPS  Z18, Z13, Z13
+	VADDPS  Z18, Z16, Z16
+	VMOVUPS 128(R8), Z18
+	VADDPS  Z18, Z2, Z2
+	VADDPS  Z18, Z5, Z5
+	VADDPS  Z18, Z8, Z8
+	VADDPS  Z18, Z11, Z11
+	VADDPS  Z18, Z14, Z14
+	VADDPS  Z18, Z17, Z17
+
+full_col:
+	TESTQ        $0x00000004, flags+88(FP)
+	JE           full_row
+	MOVQ         bias+80(FP), CX
+	VBROADCASTSS (CX), Z18
+	VADDPS       Z18, Z0, Z0
+	VADDPS       Z18, Z1, Z1
+	VADDPS       Z18, Z2, Z2
+	VBROADCASTSS 4(CX), Z18
+	VADDPS       Z18, Z3, Z3
+	VADDPS       Z18, Z4, Z4
+	VADDPS       Z18, Z5, Z5
+	VBROADCASTSS 8(CX), Z18
+	VADDPS       Z18, Z6, Z6
+	VADDPS       Z18, Z7, Z7
+	VADDPS       Z18, Z8, Z8
+	VBROADCASTSS 12(CX), Z18
+	VADDPS       Z18, Z9, Z9
+	VADDPS       Z18, Z10, Z10
+	VADDPS       Z18, Z11, Z11
+	VBROADCASTSS 16(CX), Z18
+	VADDPS       Z18, Z12, Z12
+	VADDPS       Z18, Z13, Z13
+	VADDPS       Z18, Z14, Z14
+	VBROADCASTSS 20(CX), Z18
+	VADDPS       Z18, Z15, Z15
+	VADDPS       Z18, Z16, Z16
+	VADDPS       Z18, Z17, Z17
+
+full_row:
+	TESTQ        $0x00000008, flags+88(FP)
+	JE           fullrelu
+	VXORPS       Z18, Z18, Z18
+	VMAXPS       Z0, Z18, Z0
+	VMAXPS       Z1, Z18, Z1
+	VMAXPS       Z2, Z18, Z2
+	VMAXPS       Z3, Z18, Z3
+	VMAXPS       Z4, Z18, Z4
+	VMAXPS       Z5, Z18, Z5
+	VMAXPS       Z6, Z18, Z6
+	VMAXPS       Z7, Z18, Z7
+	VMAXPS       Z8, Z18, Z8
+	VMAXPS       Z9, Z18, Z9
+	VMAXPS       Z10, Z18, Z10
+	VMAXPS       Z11, Z18, Z11
+	VMAXPS       Z12, Z18, Z12
+	VMAXPS       Z13, Z18, Z13
+	VMAXPS       Z14, Z18, Z14
+	VMAXPS       Z15, Z18, Z15
+	VMAXPS       Z16, Z18, Z16
+	VMAXPS       Z17, Z18, Z17
+	TESTQ        $0x00000010, flags+88(FP)
+	JE           fullrelu6
+	VADDPS       Z18, Z0, Z0
+	VADDPS       Z18, Z1, Z1
+	VADDPS       Z18, Z2, Z2
+	VADDPS       Z18, Z3, Z3
+	VADDPS       Z18, Z4, Z4
+	VADDPS       Z18, Z5, Z5
+	VADDPS       Z18, Z6, Z6
+	VADDPS       Z18, Z7, Z7
+	VADDPS       Z18, Z8, Z8
+	VADDPS       Z18, Z9, Z9
+	VADDPS       Z18, Z10, Z10
+	VADDPS       Z18, Z11, Z11
+	VADDPS       Z18, Z12, Z12
+	VADDPS       Z18, Z13, Z13
+	VADDPS       Z18, Z14, Z14
+	VADDPS       Z18, Z15, Z15
+	VADDPS       Z18, Z16, Z16
+	VADDPS       Z18, Z17, Z17
+	VBROADCASTSS six<>+0(SB), Z18
+	VMINPS       Z0, Z18, Z0
+	VMINPS       Z1, Z18, Z1
+	VMINPS       Z2, Z18, Z2
+	VMINPS       Z3, Z18, Z3
+	VMINPS       Z4, Z18, Z4
+	VMINPS       Z5, Z18, Z5
+	VMINPS       Z6, Z18, Z6
+	VMINPS       Z7, Z18, Z7
+	VMINPS       Z8, Z18, Z8
+	VMINPS       Z9, Z18, Z9
+	VMINPS       Z10, Z18, Z10
+	VMINPS       Z11, Z18, Z11
+	VMINPS       Z12, Z18, Z12
+	VMINPS       Z13, Z18, Z13
+	VMINPS       Z14, Z18, Z14
+	VMINPS       Z15, Z18, Z15
+	VMINPS       Z16, Z18, Z16
+	VMINPS       Z17, Z18, Z17
+
+fullrelu6:
+fullrelu:
+	MOVQ    SI, CX
+	VMOVUPS Z0, (CX)
+	VMOVUPS Z1, 64(CX)
+	VMOVUPS Z2, 128(CX)
+	ADDQ    DI, CX
+	VMOVUPS Z3, (CX)
+	VMOVUPS Z4, 64(CX)
+	VMOVUPS Z5, 128(CX)
+	ADDQ    DI, CX
+	VMOVUPS Z6, (CX)
+	VMOVUPS Z7, 64(CX)
+	VMOVUPS Z8, 128(CX)
+	ADDQ    DI, CX
+	VMOVUPS Z9, (CX)
+	VMOVUPS Z10, 64(CX)
+	VMOVUPS Z11, 128(CX)
+	ADDQ    DI, CX
+	VMOVUPS Z12, (CX)
+	VMOVUPS Z13, 64(CX)
+	VMOVUPS Z14, 128(CX)
+	ADDQ    DI, CX
+	VMOVUPS Z15, (CX)
+	VMOVUPS Z16, 64(CX)
+	VMOVUPS Z17, 128(CX)
+	ADDQ    bps+56(FP), DX
+	ADDQ    $+192, SI
+	ADDQ    $+192, R8
+	DECQ    n+0(FP)
+	JNE     full
+	JMP     done
+
+partial:
+	MOVQ  $-1, R9
+	BZHIQ CX, R9, R9
+	KMOVW R9, K1
+
+masked:
+	MOVQ   at+16(FP), CX
+	MOVQ   DX, R9
+	VXORPS Z0, Z0, Z0
+	VXORPS Z1, Z1, Z1
+	VXORPS Z2, Z2, Z2
+	VXORPS Z3, Z3, Z3
+	VXORPS Z4, Z4, Z4
+	VXORPS Z5, Z5, Z5
+	VXORPS Z6, Z6, Z6
+	VXORPS Z7, Z7, Z7
+	VXORPS Z8, Z8, Z8
+	VXORPS Z9, Z9, Z9
+	VXORPS Z10, Z10, Z10
+	VXORPS Z11, Z11, Z11
+	VXORPS Z12, Z12, Z12
+	VXORPS Z13, Z13, Z13
+	VXORPS Z14, Z14, Z14
+	VXORPS Z15, Z15, Z15
+	VXORPS Z16, Z16, Z16
+	VXORPS Z17, Z17, Z17
+	MOVQ   k+8(FP), R10
+	TESTQ  R10, R10
+	JE     masked_sum
+
+masked_k:
+	MOVQ         (CX), R11
+	ADDQ         a+24(FP), R11
+	ADDQ         $0x08, CX
+	LEAQ         (R11)(AX*2), R12
+	ADDQ         AX, R12
+	VMOVUPS      (R9), Z18
+	VMOVUPS      64(R9), Z19
+	VMOVUPS.Z    128(R9), K1, Z20
+	ADDQ         BX, R9
+	VBROADCASTSS (R11), Z21
+	VFMADD231PS  Z18, Z21, Z0
+	VFMADD231PS  Z19, Z21, Z1
+	VFMADD231PS  Z20, Z21, Z2
+	VBROADCASTSS (R11)(AX*1), Z22
+	VFMADD231PS  Z18, Z22, Z3
+	VFMADD231PS  Z19, Z22, Z4
+	VFMADD231PS  Z20, Z22, Z5
+	VBROADCASTSS (R11)(AX*2), Z23
+	VFMADD231PS  Z18, Z23, Z6
+	VFMADD231PS  Z19, Z23, Z7
+	VFMADD231PS  Z20, Z23, Z8
+	VBROADCASTSS (R12), Z24
+	VFMADD231PS  Z18, Z24, Z9
+	VFMADD231PS  Z19, Z24, Z10
+	VFMADD231PS  Z20, Z24, Z11
+	VBROADCASTSS (R12)(AX*1), Z21
+	VFMADD231PS  Z18, Z21, Z12
+	VFMADD231PS  Z19, Z21, Z13
+	VFMADD231PS  Z20, Z21, Z14
+	VBROADCASTSS (R12)(AX*2), Z22
+	VFMADD231PS  Z18, Z22, Z15
+	VFMADD231PS  Z19, Z22, Z16
+	VFMADD231PS  Z20, Z22, Z17
+	DECQ         R10
+	JNE          masked_k
+
+masked_sum:
+	TESTQ     $0x00000001, flags+88(FP)
+	JE        masked_add
+	MOVQ      SI, CX
+	VMOVUPS   (CX), Z18
+	VADDPS    Z18, Z0, Z0
+	VMOVUPS   64(CX), Z18
+	VADDPS    Z18, Z1, Z1
+	VMOVUPS.Z 128(CX), K1, Z18
+	VADDPS    Z18, Z2, Z2
+	ADDQ      DI, CX
+	VMOVUPS   (CX), Z18
+	VADDPS    Z18, Z3, Z3
+	VMOVUPS   64(CX), Z18
+	VADDPS    Z18, Z4, Z4
+	VMOVUPS.Z 128(CX), K1, Z18
+	VADDPS    Z18, Z5, Z5
+	ADDQ      DI, CX
+	VMOVUPS   (CX), Z18
+	VADDPS    Z18, Z6, Z6
+	VMOVUPS   64(CX), Z18
+	VADDPS    Z18, Z7, Z7
+	VMOVUPS.Z 128(CX), K1, Z18
+	VADDPS    Z18, Z8, Z8
+	ADDQ      DI, CX
+	VMOVUPS   (CX), Z18
+	VADDPS    Z18, Z9, Z9
+	VMOVUPS   64(CX), Z18
+	VADDPS    Z18, Z10, Z10
+	VMOVUPS.Z 128(CX), K1, Z18
+	VADDPS    Z18, Z11, Z11
+	ADDQ      DI, CX
+	VMOVUPS   (CX), Z18
+	VADDPS    Z18, Z12, Z12
+	VMOVUPS   64(CX), Z18
+	VADDPS    Z18, Z13, Z13
+	VMOVUPS.Z 128(CX), K1, Z18
+	VADDPS    Z18, Z14, Z14
+	ADDQ      DI, CX
+	VMOVUPS   (CX), Z18
+	VADDPS    Z18, Z15, Z15
+	VMOVUPS   64(CX), Z18
+	VADDPS    Z18, Z16, Z16
+	VMOVUPS.Z 128(CX), K1, Z18
+	VADDPS    Z18, Z17, Z17
+
+masked_add:
+	TESTQ     $0x00000002, flags+88(FP)
+	JE        masked_col
+	VMOVUPS   (R8), Z18
+	VADDPS    Z18, Z0, Z0
+	VADDPS    Z18, Z3, Z3
+	VADDPS    Z18, Z6, Z6
+	VADDPS    Z18, Z9, Z9
+	VADDPS    Z18, Z12, Z12
+	VADDPS    Z18, Z15, Z15
+	VMOVUPS   64(R8), Z18
+	VADDPS    Z18, Z1, Z1
+	VADDPS    Z18, Z4, Z4
+	VADDPS    Z18, Z7, Z7
+	VADDPS    Z18, Z10, Z10
+	VADDPS    Z18, Z13, Z13
+	VADDPS    Z18, Z16, Z16
+	VMOVUPS.Z 128(R8), K1, Z18
+	VADDPS    Z18, Z2, Z2
+	VADDPS    Z18, Z5, Z5
+	VADDPS    Z18, Z8, Z8
+	VADDPS    Z18, Z11, Z11
+	VADDPS    Z18, Z14, Z14
+	VADDPS    Z18, Z17, Z17
+
+masked_col:
+	TESTQ        $0x00000004, flags+88(FP)
+	JE           masked_row
+	MOVQ         bias+80(FP), CX
+	VBROADCASTSS (CX), Z18
+	VADDPS       Z18, Z0, Z0
+	VADDPS       Z18, Z1, Z1
+	VADDPS       Z18, Z2, Z2
+	VBROADCASTSS 4(CX), Z18
+	VADDPS       Z18, Z3, Z3
+	VADDPS       Z18, Z4, Z4
+	VADDPS       Z18, Z5, Z5
+	VBROADCASTSS 8(CX), Z18
+	VADDPS       Z18, Z6, Z6
+	VADDPS       Z18, Z7, Z7
+	VADDPS       Z18, Z8, Z8
+	VBROADCASTSS 12(CX), Z18
+	VADDPS       Z18, Z9, Z9
+	VADDPS       Z18, Z10, Z10
+	VADDPS       Z18, Z11, Z11
+	VBROADCASTSS 16(CX), Z18
+	VADDPS       Z18, Z12, Z12
+	VADDPS       Z18, Z13, Z13
+	VADDPS       Z18, Z14, Z14
+	VBROADCASTSS 20(CX), Z18
+	VADDPS       Z18, Z15, Z15
+	VADDPS       Z18, Z16, Z16
+	VADDPS       Z18, Z17, Z17
+
+masked_row:
+	TESTQ        $0x00000008, flags+88(FP)
+	JE           maskedrelu
+	VXORPS       Z18, Z18, Z18
+	VMAXPS       Z0, Z18, Z0
+	VMAXPS       Z1, Z18, Z1
+	VMAXPS       Z2, Z18, Z2
+	VMAXPS       Z3, Z18, Z3
+	VMAXPS       Z4, Z18, Z4
+	VMAXPS       Z5, Z18, Z5
+	VMAXPS       Z6, Z18, Z6
+	VMAXPS       Z7, Z18, Z7
+	VMAXPS       Z8, Z18, Z8
+	VMAXPS       Z9, Z18, Z9
+	VMAXPS       Z10, Z18, Z10
+	VMAXPS       Z11, Z18, Z11
+	VMAXPS       Z12, Z18, Z12
+	VMAXPS       Z13, Z18, Z13
+	VMAXPS       Z14, Z18, Z14
+	VMAXPS       Z15, Z18, Z15
+	VMAXPS       Z16, Z18, Z16
+	VMAXPS       Z17, Z18, Z17
+	TESTQ        $0x00000010, flags+88(FP)
+	JE           maskedrelu6
+	VADDPS       Z18, Z0, Z0
+	VADDPS       Z18, Z1, Z1
+	VADDPS       Z18, Z2, Z2
+	VADDPS       Z18, Z3, Z3
+	VADDPS       Z18, Z4, Z4
+	VADDPS       Z18, Z5, Z5
+	VADDPS       Z18, Z6, Z6
+	VADDPS       Z18, Z7, Z7
+	VADDPS       Z18, Z8, Z8
+	VADDPS       Z18, Z9, Z9
+	VADDPS       Z18, Z10, Z10
+	VADDPS       Z18, Z11, Z11
+	VADDPS       Z18, Z12, Z12
+	VADDPS       Z18, Z13, Z13
+	VADDPS       Z18, Z14, Z14
+	VADDPS       Z18, Z15, Z15
+	VADDPS       Z18, Z16, Z16
+	VADDPS       Z18, Z17, Z17
+	VBROADCASTSS six<>+0(SB), Z18
+	VMINPS       Z0, Z18, Z0
+	VMINPS       Z1, Z18, Z1
+	VMINPS       Z2, Z18, Z2
+	VMINPS       Z3, Z18, Z3
+	VMINPS       Z4, Z18, Z4
+	VMINPS       Z5, Z18, Z5
+	VMINPS       Z6, Z18, Z6
+	VMINPS       Z7, Z18, Z7
+	VMINPS       Z8, Z18, Z8
+	VMINPS       Z9, Z18, Z9
+	VMINPS       Z10, Z18, Z10
+	VMINPS       Z11, Z18, Z11
+	VMINPS       Z12, Z18, Z12
+	VMINPS       Z13, Z18, Z13
+	VMINPS       Z14, Z18, Z14
+	VMINPS       Z15, Z18, Z15
+	VMINPS       Z16, Z18, Z16
+	VMINPS       Z17, Z18, Z17
+
+maskedrelu6:
+maskedrelu:
+	MOVQ    SI, CX
+	VMOVUPS Z0, (CX)
+	VMOVUPS Z1, 64(CX)
+	VMOVUPS Z2, K1, 128(CX)
+	ADDQ    DI, CX
+	VMOVUPS Z3, (CX)
+	VMOVUPS Z4, 64(CX)
+	VMOVUPS Z5, K1, 128(CX)
+	ADDQ    DI, CX
+	VMOVUPS Z6, (CX)
+	VMOVUPS Z7, 64(CX)
+	VMOVUPS Z8, K1, 128(CX)
+	ADDQ    DI, CX
+	VMOVUPS Z9, (CX)
+	VMOVUPS Z10, 64(CX)
+	VMOVUPS Z11, K1, 128(CX)
+	ADDQ    DI, CX
+	VMOVUPS Z12, (CX)
+	VMOVUPS Z13, 64(CX)
+	VMOVUPS Z14, K1, 128(CX)
+	ADDQ    DI, CX
+	VMOVUPS Z15, (CX)
+	VMOVUPS Z16, 64(CX)
+	VMOVUPS Z17, K1, 128(CX)
+	ADDQ    bps+56(FP), DX
+	ADDQ    $+192, SI
+	ADDQ    $+192, R8
+	DECQ    n+0(FP)
+	JNE     masked
+
+done:
+	LDMXCSR csr+104(FP)
+	VZEROUPPER
+	RET
+
+// func stem7x3AVX512(n int, k int, at *int, a *float32, ars int, b *float32, bks int, bps int, c *float32, cs int, bias *float32, flags int, last int) (csr uint32)
+// Requires: AVX, AVX512DQ, AVX512F, BMI2, SSE
+TEXT ·stem7x3AVX512(SB), NOSPLIT, $0-108
+	STMXCSR csr+104(FP)
+	LDMXCSR flushing<>+0(SB)
+	MOVQ    ars+32(FP), AX
+	MOVQ    b+40(FP), DX
+	MOVQ    bks+48(FP), BX
+	MOVQ    c+64(FP), SI
+	MOVQ    cs+72(FP), DI
+	MOVQ    bias+80(FP), R8
+	MOVQ    last+96(FP), CX
+	CMPQ    CX, $0x10
+	JNE     partial
+
+full:
+	MOVQ   at+16(FP), CX
+	MOVQ   DX, R9
+	VXORPS Z0, Z0, Z0
+	VXORPS Z1, Z1, Z1
+	VXORPS Z2, Z2, Z2
+	VXORPS Z3, Z3, Z3
+	VXORPS Z4, Z4, Z4
+	VXORPS Z5, Z5, Z5
+	VXORPS Z6, Z6, Z6
+	VXORPS Z7, Z7, Z7
+	VXORPS Z8, Z8, Z8
+	VXORPS Z9, Z9, Z9
+	VXORPS Z10, Z10, Z10
+	VXORPS Z11, Z11, Z11
+	VXORPS Z12, Z12, Z12
+	VXORPS Z13, Z13, Z13
+	VXORPS Z14, Z14, Z14
+	VXORPS Z15, Z15, Z15
+	VXORPS Z16, Z16, Z16
+	VXORPS Z17, Z17, Z17
+	VXORPS Z18, Z18, Z18
+	VXORPS Z19, Z19, Z19
+	VXORPS Z20, Z20, Z20
+	MOVQ   k+8(FP), R10
+	TESTQ  R10, R10
+	JE     full_sum
+
+full_k:
+	MOVQ         (CX), R11
+	ADDQ         a+24(FP), R11
+	ADDQ         $0x08, CX
+	LEAQ         (R11)(AX*2), R12
+	ADDQ         AX, R12
+	LEAQ         (R12)(AX*2), R13
+	ADDQ         AX, R13
+	VMOVUPS      (R9), Z21
+	VMOVUPS      64(R9), Z22
+	VMOVUPS      128(R9), Z23
+	ADDQ         BX, R9
+	VBROADCASTSS (R11), Z24
+	VFMADD231PS  Z21, Z24, Z0
+	VFMADD231PS  Z22, Z24, Z1
+	VFMADD231PS  Z23, Z24, Z2
+	VBROADCASTSS (R11)(AX*1), Z25
+	VFMADD231PS  Z21, Z25, Z3
+	VFMADD231PS  Z22, Z25, Z4
+	VFMADD231PS  Z23, Z25, Z5
+	VBROADCASTSS (R11)(AX*2), Z26
+	VFMADD231PS  Z21, Z26, Z6
+	VFMADD231PS  Z22, Z26, Z7
+	VFMADD231PS  Z23, Z26, Z8
+	VBROADCASTSS (R12), Z27
+	VFMADD231PS  Z21, Z27, Z9
+	VFMADD231PS  Z22, Z27, Z10
+	VFMADD231PS  Z23, Z27, Z11
+	VBROADCASTSS (R12)(AX*1), Z24
+	VFMADD231PS  Z21, Z24, Z12
+	VFMADD231PS  Z22, Z24, Z13
+	VFMADD231PS  Z23, Z24, Z14
+	VBROADCASTSS (R12)(AX*2), Z25
+	VFMADD231PS  Z21, Z25, Z15
+	VFMADD231PS  Z22, Z25, Z16
+	VFMADD231PS  Z23, Z25, Z17
+	VBROADCASTSS (R13), Z26
+	VFMADD231PS  Z21, Z26, Z18
+	VFMADD231PS  Z22, Z26, Z19
+	VFMADD231PS  Z23, Z26, Z20
+	DECQ         R10
+	JNE          full_k
+
+full_sum:
+	TESTQ   $0x00000001, flags+88(FP)
+	JE      full_add
+	MOVQ    SI, CX
+	VMOVUPS (CX), Z21
+	VADDPS  Z21, Z0, Z0
+	VMOVUPS 64(CX), Z21
+	VADDPS  Z21, Z1, Z1
+	VMOVUPS 128(CX), Z21
+	VADDPS  Z21, Z2, Z2
+	ADDQ    DI, CX
+	VMOVUPS (CX), Z21
+	VADDPS  Z21, Z3, Z3
+	VMOVUPS 64(CX), Z21
+	VADDPS  Z21, Z4, Z4
+	VMOVUPS 128(CX), Z21
+	VADDPS  Z21, Z5, Z5
+	ADDQ    DI, CX
+	VMOVUPS (CX), Z21
+	VADDPS  Z21, Z6, Z6
+	VMOVUPS 64(CX), Z21
+	VADDPS  Z21, Z7, Z7
+	VMOVUPS 128(CX), Z21
+	VADDPS  Z21, Z8, Z8
+	ADDQ    DI, CX
+	VMOVUPS (CX), Z21
+	VADDPS  Z21, Z9, Z9
+	VMOVUPS 64(CX), Z21
+	VADDPS  Z21, Z10, Z10
+	VMOVUPS 128(CX), Z21
+	VADDPS  Z21, Z11, Z11
+	ADDQ    DI, CX
+	VMOVUPS (CX), Z21
+	VADDPS  Z21, Z12, Z12
+	VMOVUPS 64(CX), Z21
+	VADDPS  Z21, Z13, Z13
+	VMOVUPS 128(CX), Z21
+	VADDPS  Z21, Z14, Z14
+	ADDQ    DI, CX
+	VMOVUPS (CX), Z21
+	VADDPS  Z21, Z15, Z15
+	VMOVUPS 64(CX), Z21
+	VADDPS  Z21, Z16, Z16
+	VMOVUPS 128(CX), Z21
+	VADDPS  Z21, Z17, Z17
+	ADDQ    DI, CX
+	VMOVUPS (CX), Z21
+	VADDPS  Z21, Z18, Z18
+	VMOVUPS 64(CX), Z21
+	VADDPS  Z21, Z19, Z19
+	VMOVUPS 128(CX), Z21
+	VADDPS  Z21, Z20, Z20
+
+full_add:
+	TESTQ   $0x00000002, flags+88(FP)
+	JE      full_col
+	VMOVUPS (R8), Z21
+	VADDPS  Z21, Z0, Z0
+	VADDPS  Z21, Z3, Z3
+	VADDPS  Z21, Z6, Z6
+	VADDPS  Z21, Z9, Z9
+	VADDPS  Z21, Z12, Z12
+	VADDPS  Z21, Z15, Z15
+	VADDPS  Z21, Z18, Z18
+	VMOVUPS 64(R8), Z21
+	VADDPS  Z21, Z1, Z1
+	VADDPS  Z21, Z4, Z4
+	VADDPS  Z21, Z7, Z7
+	VADDPS  Z21, Z10, Z10
+	VADDPS  Z21, Z13, Z13
+	VADDPS  Z21, Z16, Z16
+	VADDPS  Z21, Z19, Z19
+	VMOVUPS 128(R8), Z21
+	VADDPS  Z21, Z2, Z2
+	VADDPS  Z21, Z5, Z5
+	VADDPS  Z21, Z8, Z8
+	VADDPS  Z21, Z11, Z11
+	VADDPS  Z21, Z14, Z14
+	VADDPS  Z21, Z17, Z17
+	VADDPS  Z21, Z20, Z20
+
+full_col:
+	TESTQ        $0x00000004, flags+88(FP)
+	JE           full_row
+	MOVQ         bias+80(FP), CX
+	VBROADCASTSS (CX), Z21
+	VADDPS       Z21, Z0, Z0
+	VADDPS       Z21, Z1, Z1
+	VADDPS       Z21, Z2, Z2
+	VBROADCASTSS 4(CX), Z21
+	VADDPS       Z21, Z3, Z3
+	VADDPS       Z21, Z4, Z4
+	VADDPS       Z21, Z5, Z5
+	VBROADCASTSS 8(CX), Z21
+	VADDPS       Z21, Z6, Z6
+	VADDPS       Z21, Z7, Z7
+	VADDPS       Z21, Z8, Z8
+	VBROADCASTSS 12(CX), Z21
+	VADDPS       Z21, Z9, Z9
+	VADDPS       Z21, Z10, Z10
+	VADDPS       Z21, Z11, Z11
+	VBROADCASTSS 16(CX), Z21
+	VADDPS       Z21, Z12, Z12
+	VADDPS       Z21, Z13, Z13
+	VADDPS       Z21, Z14, Z14
+	VBROADCASTSS 20(CX), Z21
+	VADDPS       Z21, Z15, Z15
+	VADDPS       Z21, Z16, Z16
+	VADDPS       Z21, Z17, Z17
+	VBROADCASTSS 24(CX), Z21
+	VADDPS       Z21, Z18, Z18
+	VADDPS       Z21, Z19, Z19
+	VADDPS       Z21, Z20, Z20
+
+full_row:
+	TESTQ        $0x00000008, flags+88(FP)
+	JE           fullrelu
+	VXORPS       Z21, Z21, Z21
+	VMAXPS       Z0, Z21, Z0
+	VMAXPS       Z1, Z21, Z1
+	VMAXPS       Z2, Z21, Z2
+	VMAXPS       Z3, Z21, Z3
+	VMAXPS       Z4, Z21, Z4
+	VMAXPS       Z5, Z21, Z5
+	VMAXPS       Z6, Z21, Z6
+	VMAXPS       Z7, Z21, Z7
+	VMAXPS       Z8, Z21, Z8
+	VMAXPS       Z9, Z21, Z9
+	VMAXPS       Z10, Z21, Z10
+	VMAXPS       Z11, Z21, Z11
+	VMAXPS       Z12, Z21, Z12
+	VMAXPS       Z13, Z21, Z13
+	VMAXPS       Z14, Z21, Z14
+	VMAXPS       Z15, Z21, Z15
+	VMAXPS       Z16, Z21, Z16
+	VMAXPS       Z17, Z21, Z17
+	VMAXPS       Z18, Z21, Z18
+	VMAXPS       Z19, Z21, Z19
+	VMAXPS       Z20, Z21, Z20
+	TESTQ        $0x00000010, flags+88(FP)
+	JE           fullrelu6
+	VADDPS       Z21, Z0, Z0
+	VADDPS       Z21, Z1, Z1
+	VADDPS       Z21, Z2, Z2
+	VADDPS       Z21, Z3, Z3
+	VADDPS       Z21, Z4, Z4
+	VADDPS       Z21, Z5, Z5
+	VADDPS       Z21, Z6, Z6
+	VADDPS       Z21, Z7, Z7
+	VADDPS       Z21, Z8, Z8
+	VADDPS       Z21, Z9, Z9
+	VADDPS       Z21, Z10, Z10
+	VADDPS       Z21, Z11, Z11
+	VADDPS       Z21, Z12, Z12
+	VADDPS       Z21, Z13, Z13
+	VADDPS       Z21, Z14, Z14
+	VADDPS       Z21, Z15, Z15
+	VADDPS       Z21, Z16, Z16
+	VADDPS       Z21, Z17, Z17
+	VADDPS       Z21, Z18, Z18
+	VADDPS       Z21, Z19, Z19
+	VADDPS       Z21, Z20, Z20
+	VBROADCASTSS six<>+0(SB), Z21
+	VMINPS       Z0, Z21, Z0
+	VMINPS       Z1, Z21, Z1
+	VMINPS       Z2, Z21, Z2
+	VMINPS       Z3, Z21, Z3
+	VMINPS       Z4, Z21, Z4
+	VMINPS       Z5, Z21, Z5
+	VMINPS       Z6, Z21, Z6
+	VMINPS       Z7, Z21, Z7
+	VMINPS       Z8, Z21, Z8
+	VMINPS       Z9, Z21, Z9
+	VMINPS       Z10, Z21, Z10
+	VMINPS       Z11, Z21, Z11
+	VMINPS       Z12, Z21, Z12
+	VMINPS       Z13, Z21, Z13
+	VMINPS       Z14, Z21, Z14
+	VMINPS       Z15, Z21, Z15
+	VMINPS       Z16, Z21, Z16
+	VMINPS       Z17, Z21, Z17
+	VMINPS       Z18, Z21, Z18
+	VMINPS       Z19, Z21, Z19
+	VMINPS       Z20, Z21, Z20
+
+fullrelu6:
+fullrelu:
+	MOVQ    SI, CX
+	VMOVUPS Z0, (CX)
+	VMOVUPS Z1, 64(CX)
+	VMOVUPS Z2, 128(CX)
+	ADDQ    DI, CX
+	VMOVUPS Z3, (CX)
+	VMOVUPS Z4, 64(CX)
+	VMOVUPS Z5, 128(CX)
+	ADDQ    DI, CX
+	VMOVUPS Z6, (CX)
+	VMOVUPS Z7, 64(CX)
+	VMOVUPS Z8, 128(CX)
+	ADDQ    DI, CX
+	VMOVUPS Z9, (CX)
+	VMOVUPS Z10, 64(CX)
+	VMOVUPS Z11, 128(CX)
+	ADDQ    DI, CX
+	VMOVUPS Z12, (CX)
+	VMOVUPS Z13, 64(CX)
+	VMOVUPS Z14, 128(CX)
+	ADDQ    DI, CX
+	VMOVUPS Z15, (CX)
+	VMOVUPS Z16, 64(CX)
+	VMOVUPS Z17, 128(CX)
+	ADDQ    DI, CX
+	VMOVUPS Z18, (CX)
+	VMOVUPS Z19, 64(CX)
+	VMOVUPS Z20, 128(CX)
+	ADDQ    bps+56(FP), DX
+	ADDQ    $+192, SI
+	ADDQ    $+192, R8
+	DECQ    n+0(FP)
+	JNE     full
+	JMP     done
+
+partial:
+	MOVQ  $-1, R9
+	BZHIQ CX, R9, R9
+	KMOVW R9, K1
+
+masked:
+	MOVQ   at+16(FP), CX
+	MOVQ   DX, R9
+	VXORPS Z0, Z0, Z0
+	VXORPS Z1, Z1, Z1
+	VXORPS Z2, Z2, Z2
+	VXORPS Z3, Z3, Z3
+	VXORPS Z4, Z4, Z4
+	VXORPS Z5, Z5, Z5
+	VXORPS Z6, Z6, Z6
+	VXORPS Z7, Z7, Z7
+	VXORPS Z8, Z8, Z8
+	VXORPS Z9, Z9, Z9
+	VXORPS Z10, Z10, Z10
+	VXORPS Z11, Z11, Z11
+	VXORPS Z12, Z12, Z12
+	VXORPS Z13, Z13, Z13
+	VXORPS Z14, Z14, Z14
+	VXORPS Z15, Z15, Z15
+	VXORPS Z16, Z16, Z16
+	VXORPS Z17, Z17, Z17
+	VXORPS Z18, Z18, Z18
+	VXORPS Z19, Z19, Z19
+	VXORPS Z20, Z20, Z20
+	MOVQ   k+8(FP), R10
+	TESTQ  R10, R10
+	JE     masked_sum
+
+masked_k:
+	MOVQ         (CX), R11
+	ADDQ         a+24(FP), R11
+	ADDQ         $0x08, CX
+	LEAQ         (R11)(AX*2), R12
+	ADDQ         AX, R12
+	LEAQ         (R12)(AX*2), R13
+	ADDQ         AX, R13
+	VMOVUPS      (R9), Z21
+	VMOVUPS      64(R9), Z22
+	VMOVUPS.Z    128(R9), K1, Z23
+	ADDQ         BX, R9
+	VBROADCASTSS (R11), Z24
+	VFMADD231PS  Z21, Z24, Z0
+	VFMADD231PS  Z22, Z24, Z1
+	VFMADD231PS  Z23, Z24, Z2
+	VBROADCASTSS (R11)(AX*1), Z25
+	VFMADD231PS  Z21, Z25, Z3
+	VFMADD231PS  Z22, Z25, Z4
+	VFMADD231PS  Z23, Z25, Z5
+	VBROADCASTSS (R11)(AX*2), Z26
+	VFMADD231PS  Z21, Z26, Z6
+	VFMADD231PS  Z22, Z26, Z7
+	VFMADD231PS  Z23, Z26, Z8
+	VBROADCASTSS (R12), Z27
+	VFMADD231PS  Z21, Z27, Z9
+	VFMADD231PS  Z22, Z27, Z10
+	VFMADD231PS  Z23, Z27, Z11
+	VBROADCASTSS (R12)(AX*1), Z24
+	VFMADD231PS  Z21, Z24, Z12
+	VFMADD231PS  Z22, Z24, Z13
+	VFMADD231PS  Z23, Z24, Z14
+	VBROADCASTSS (R12)(AX*2), Z25
+	VFMADD231PS  Z21, Z25, Z15
+	VFMADD231PS  Z22, Z25, Z16
+	VFMADD231PS  Z23, Z25, Z17
+	VBROADCASTSS (R13), Z26
+	VFMADD231PS  Z21, Z26, Z18
+	VFMADD231PS  Z22, Z26, Z19
+	VFMADD231PS  Z23, Z26, Z20
+	DECQ         R10
+	JNE          masked_k
+
+masked_sum:
+	TESTQ     $0x00000001, flags+88(FP)
+	JE        masked_add
+	MOVQ      SI, CX
+	VMOVUPS   (CX), Z21
+	VADDPS    Z21, Z0, Z0
+	VMOVUPS   64(CX), Z21
+	VADDPS    Z21, Z1, Z1
+	VMOVUPS.Z 128(CX), K1, Z21
+	VADDPS    Z21, Z2, Z2
+	ADDQ      DI, CX
+	VMOVUPS   (CX), Z21
+	VADDPS    Z21, Z3, Z3
+	VMOVUPS   64(CX), Z21
+	VADDPS    Z21, Z4, Z4
+	VMOVUPS.Z 128(CX), K1, Z21
+	VADDPS    Z21, Z5, Z5
+	ADDQ      DI, CX
+	VMOVUPS   (CX), Z21
+	VADDPS    Z21, Z6, Z6
+	VMOVUPS   64(CX), Z21
+	VADDPS    Z21, Z7, Z7
+	VMOVUPS.Z 128(CX), K1, Z21
+	VADDPS    Z21, Z8, Z8
+	ADDQ      DI, CX
+	VMOVUPS   (CX), Z21
+	VADDPS    Z21, Z9, Z9
+	VMOVUPS   64(CX), Z21
+	VADDPS    Z21, Z10, Z10
+	VMOVUPS.Z 128(CX), K1, Z21
+	VADDPS    Z21, Z11, Z11
+	ADDQ      DI, CX
+	VMOVUPS   (CX), Z21
+	VADDPS    Z21, Z12, Z12
+	VMOVUPS   64(CX), Z21
+	VADDPS    Z21, Z13, Z13
+	VMOVUPS.Z 128(CX), K1, Z21
+	VADDPS    Z21, Z14, Z14
+	ADDQ      DI, CX
+	VMOVUPS   (CX), Z21
+	VADDPS    Z21, Z15, Z15
+	VMOVUPS   64(CX), Z21
+	VADDPS    Z21, Z16, Z16
+	VMOVUPS.Z 128(CX), K1, Z21
+	VADDPS    Z21, Z17, Z17
+	ADDQ      DI, CX
+	VMOVUPS   (CX), Z21
+	VADDPS    Z21, Z18, Z18
+	VMOVUPS   64(CX), Z21
+	VADDPS    Z21, Z19, Z19
+	VMOVUPS.Z 128(CX), K1, Z21
+	VADDPS    Z21, Z20, Z20
+
+masked_add:
+	TESTQ     $0x00000002, flags+88(FP)
+	JE        masked_col
+	VMOVUPS   (R8), Z21
+	VADDPS    Z21, Z0, Z0
+	VADDPS    Z21, Z3, Z3
+	VADDPS    Z21, Z6, Z6
+	VADDPS    Z21, Z9, Z9
+	VADDPS    Z21, Z12, Z12
+	VADDPS    Z21, Z15, Z15
+	VADDPS    Z21, Z18, Z18
+	VMOVUPS   64(R8), Z21
+	VADDPS    Z21, Z1, Z1
+	VADDPS    Z21, Z4, Z4
+	VADDPS    Z21, Z7, Z7
+	VADDPS    Z21, Z10, Z10
+	VADDPS    Z21, Z13, Z13
+	VADDPS    Z21, Z16, Z16
+	VADDPS    Z21, Z19, Z19
+	VMOVUPS.Z 128(R8), K1, Z21
+	VADDPS    Z21, Z2, Z2
+	VADDPS    Z21, Z5, Z5
+	VADDPS    Z21, Z8, Z8
+	VADDPS    Z21, Z11, Z11
+	VADDPS    Z21, Z14, Z14
+	VADDPS    Z21, Z17, Z17
+	VADDPS    Z21, Z20, Z20
+
+masked_col:
+	TESTQ        $0x00000004, flags+88(FP)
+	JE           masked_row
+	MOVQ         bias+80(FP), CX
+	VBROADCASTSS (CX), Z21
+	VADDPS       Z21, Z0, Z0
+	VADDPS       Z21, Z1, Z1
+	VADDPS       Z21, Z2, Z2
+	VBROADCASTSS 4(CX), Z21
+	VADDPS       Z21, Z3, Z3
+	VADDPS       Z21, Z4, Z4
+	VADDPS       Z21, Z5, Z5
+	VBROADCASTSS 8(CX), Z21
+	VADDPS       Z21, Z6, Z6
+	VADDPS       Z21, Z7, Z7
+	VADDPS       Z21, Z8, Z8
+	VBROADCASTSS 12(CX), Z21
+	VADDPS       Z21, Z9, Z9
+	VADDPS       Z21, Z10, Z10
+	VADDPS       Z21, Z11, Z11
+	VBROADCASTSS 16(CX), Z21
+	VADDPS       Z21, Z12, Z12
+	VADDPS       Z21, Z13, Z13
+	VADDPS       Z21, Z14, Z14
+	VBROADCASTSS 20(CX), Z21
+	VADDPS       Z21, Z15, Z15
+	VADDPS       Z21, Z16, Z16
+	VADDPS       Z21, Z17, Z17
+	VBROADCASTSS 24(CX), Z21
+	VADDPS       Z21, Z18, Z18
+	VADDPS       Z21, Z19, Z19
+	VADDPS       Z21, Z20, Z20
+
+masked_row:
+	TESTQ        $0x00000008, flags+88(FP)
+	JE           maskedrelu
+	VXORPS       Z21, Z21, Z21
+	VMAXPS       Z0, Z21, Z0
+	VMAXPS       Z1, Z21, Z1
+	VMAXPS       Z2, Z21, Z2
+	VMAXPS       Z3, Z21, Z3
+	VMAXPS       Z4, Z21, Z4
+	VMAXPS       Z5, Z21, Z5
+	VMAXPS       Z6, Z21, Z6
+	VMAXPS       Z7, Z21, Z7
+	VMAXPS       Z8, Z21, Z8
+	VMAXPS       Z9, Z21, Z9
+	VMAXPS       Z10, Z21, Z10
+	VMAXPS       Z11, Z21, Z11
+	VMAXPS       Z12, Z21, Z12
+	VMAXPS       Z13, Z21, Z13
+	VMAXPS       Z14, Z21, Z14
+	VMAXPS       Z15, Z21, Z15
+	VMAXPS       Z16, Z21, Z16
+	VMAXPS       Z17, Z21, Z17
+	VMAXPS       Z18, Z21, Z18
+	VMAXPS       Z19, Z21, Z19
+	VMAXPS       Z20, Z21, Z20
+	TESTQ        $0x00000010, flags+88(FP)
+	JE           maskedrelu6
+	VADDPS       Z21, Z0, Z0
+	VADDPS       Z21, Z1, Z1
+	VADDPS       Z21, Z2, Z2
+	VADDPS       Z21, Z3, Z3
+	VADDPS       Z21, Z4, Z4
+	VADDPS       Z21, Z5, Z5
+	VADDPS       Z21, Z6, Z6
+	VADDPS       Z21, Z7, Z7
+	VADDPS       Z21, Z8, Z8
+	VADDPS       Z21, Z9, Z9
+	VADDPS       Z21, Z10, Z10
+	VADDPS       Z21, Z11, Z11
+	VADDPS       Z21, Z12, Z12
+	VADDPS       Z21, Z13, Z13
+	VADDPS       Z21, Z14, Z14
+	VADDPS       Z21, Z15, Z15
+	VADDPS       Z21, Z16, Z16
+	VADDPS       Z21, Z17, Z17
+	VADDPS       Z21, Z18, Z18
+	VADDPS       Z21, Z19, Z19
+	VADDPS       Z21, Z20, Z20
+	VBROADCASTSS six<>+0(SB), Z21
+	VMINPS       Z0, Z21, Z0
+	VMINPS       Z1, Z21, Z1
+	VMINPS       Z2, Z21, Z2
+	VMINPS       Z3, Z21, Z3
+	VMINPS       Z4, Z21, Z4
+	VMINPS       Z5, Z21, Z5
+	VMINPS       Z6, Z21, Z6
+	VMINPS       Z7, Z21, Z7
+	VMINPS       Z8, Z21, Z8
+	VMINPS       Z9, Z21, Z9
+	VMINPS       Z10, Z21, Z10
+	VMINPS       Z11, Z21, Z11
+	VMINPS       Z12, Z21, Z12
+	VMINPS       Z13, Z21, Z13
+	VMINPS       Z14, Z21, Z14
+	VMINPS       Z15, Z21, Z15
+	VMINPS       Z16, Z21, Z16
+	VMINPS       Z17, Z21, Z17
+	VMINPS       Z18, Z21, Z18
+	VMINPS       Z19, Z21, Z19
+	VMINPS       Z20, Z21, Z20
+
+maskedrelu6:
+maskedrelu:
+	MOVQ    SI, CX
+	VMOVUPS Z0, (CX)
+	VMOVUPS Z1, 64(CX)
+	VMOVUPS Z2, K1, 128(CX)
+	ADDQ    DI, CX
+	VMOVUPS Z3, (CX)
+	VMOVUPS Z4, 64(CX)
+	VMOVUPS Z5, K1, 128(CX)
+	ADDQ    DI, CX
+	VMOVUPS Z6, (CX)
+	VMOVUPS Z7, 64(CX)
+	VMOVUPS Z8, K1, 128(CX)
+	ADDQ    DI, CX
+	VMOVUPS Z9, (CX)
+	VMOVUPS Z10, 64(CX)
+	VMOVUPS Z11, K1, 128(CX)
+	ADDQ    DI, CX
+	VMOVUPS Z12, (CX)
+	VMOVUPS Z13, 64(CX)
+	VMOVUPS Z14, K1, 128(CX)
+	ADDQ    DI, CX
+	VMOVUPS Z15, (CX)
+	VMOVUPS Z16, 64(CX)
+	VMOVUPS Z17, K1, 128(CX)
+	ADDQ    DI, CX
+	VMOVUPS Z18, (CX)
+	VMOVUPS Z19, 64(CX)
+	VMOVUPS Z20, K1, 128(CX)
+	ADDQ    bps+56(FP), DX
+	ADDQ    $+192, SI
+	ADDQ    $+192, R8
+	DECQ    n+0(FP)
+	JNE     masked
+
+done:
+	LDMXCSR csr+104(FP)
+	VZEROUPPER
+	RET
+
+// func stem8x3AVX512(n int, k int, at *int, a *float32, ars int, b *float32, bks int, bps int, c *float32, cs int, bias *float32, flags int, last int) (csr uint32)
+// Requires: AVX, AVX512DQ, AVX512F, BMI2, SSE
+TEXT ·stem8x3AVX512(SB), NOSPLIT, $0-108
+	STMXCSR csr+104(FP)
+	LDMXCSR flushing<>+0(SB)
+	MOVQ    ars+32(FP), AX
+	MOVQ    b+40(FP), DX
+	MOVQ    bks+48(FP), BX
+	MOVQ    c+64(FP), SI
+	MOVQ    cs+72(FP), DI
+	MOVQ    bias+80(FP), R8
+	MOVQ    last+96(FP), CX
+	CMPQ    CX, $0x10
+	JNE     partial
+
+full:
+	MOVQ   at+16(FP), CX
+	MOVQ   DX, R9
+	VXORPS Z0, Z0, Z0
+	VXORPS Z1, Z1, Z1
+	VXORPS Z2, Z2, Z2
+	VXORPS Z3, Z3, Z3
+	VXORPS Z4, Z4, Z4
+	VXORPS Z5, Z5, Z5
+	VXORPS Z6, Z6, Z6
+	VXORPS Z7, Z7, Z7
+	VXORPS Z8, Z8, Z8
+	VXORPS Z9, Z9, Z9
+	VXORPS Z10, Z10, Z10
+	VXORPS Z11, Z11, Z11
+	VXORPS Z12, Z12, Z12
+	VXORPS Z13, Z13, Z13
+	VXORPS Z14, Z14, Z14
+	VXORPS Z15, Z15, Z15
+	VXORPS Z16, Z16, Z16
+	VXORPS Z17, Z17, Z17
+	VXORPS Z18, Z18, Z18
+	VXORPS Z19, Z19, Z19
+	VXORPS Z20, Z20, Z20
+	VXORPS Z21, Z21, Z21
+	VXORPS Z22, Z22, Z22
+	VXORPS Z23, Z23, Z23
+	MOVQ   k+8(FP), R10
+	TESTQ  R10, R10
+	JE     full_sum
+
+full_k:
+	MOVQ         (CX), R11
+	ADDQ         a+24(FP), R11
+	ADDQ         $0x08, CX
+	LEAQ         (R11)(AX*2), R12
+	ADDQ         AX, R12
+	LEAQ         (R12)(AX*2), R13
+	ADDQ         AX, R13
+	VMOVUPS      (R9), Z24
+	VMOVUPS      64(R9), Z25
+	VMOVUPS      128(R9), Z26
+	ADDQ         BX, R9
+	VBROADCASTSS (R11), Z27
+	VFMADD231PS  Z24, Z27, Z0
+	VFMADD231PS  Z25, Z27, Z1
+	VFMADD231PS  Z26, Z27, Z2
+	VBROADCASTSS (R11)(AX*1), Z28
+	VFMADD231PS  Z24, Z28, Z3
+	VFMADD231PS  Z25, Z28, Z4
+	VFMADD231PS  Z26, Z28, Z5
+	VBROADCASTSS (R11)(AX*2), Z29
+	VFMADD231PS  Z24, Z29, Z6
+	VFMADD231PS  Z25, Z29, Z7
+	VFMADD231PS  Z26, Z29, Z8
+	VBROADCASTSS (R12), Z30
+	VFMADD231PS  Z24, Z30, Z9
+	VFMADD231PS  Z25, Z30, Z10
+	VFMADD231PS  Z26, Z30, Z11
+	VBROADCASTSS (R12)(AX*1), Z27
+	VFMADD231PS  Z24, Z27, Z12
+	VFMADD231PS  Z25, Z27, Z13
+	VFMADD231PS  Z26, Z27, Z14
+	VBROADCASTSS (R12)(AX*2), Z28
+	VFMADD231PS  Z24, Z28, Z15
+	VFMADD231PS  Z25, Z28, Z16
+	VFMADD231PS  Z26, Z28, Z17
+	VBROADCASTSS (R13), Z29
+	VFMADD231PS  Z24, Z29, Z18
+	VFMADD231PS  Z25, Z29, Z19
+	VFMADD231PS  Z26, Z29, Z20
+	VBROADCASTSS (R13)(AX*1), Z30
+	VFMADD231PS  Z24, Z30, Z21
+	VFMADD231PS  Z25, Z30, Z22
+	VFMADD231PS  Z26, Z30, Z23
+	DECQ         R10
+	JNE          full_k
+
+full_sum:
+	TESTQ   $0x00000001, flags+88(FP)
+	JE      full_add
+	MOVQ    SI, CX
+	VMOVUPS (CX), Z24
+	VADDPS  Z24, Z0, Z0
+	VMOVUPS 64(CX), Z24
+	VADDPS  Z24, Z1, Z1
+	VMOVUPS 128(CX), Z24
+	VADDPS  Z24, Z2, Z2
+	ADDQ    DI, CX
+	VMOVUPS (CX), Z24
+	VADDPS  Z24, Z3, Z3
+	VMOVUPS 64(CX), Z24
+	VADDPS  Z24, Z4, Z4
+	VMOVUPS 128(CX), Z24
+	VADDPS  Z24, Z5, Z5
+	ADDQ    DI, CX
+	VMOVUPS (CX), Z24
+	VADDPS  Z24, Z6, Z6
+	VMOVUPS 64(CX), Z24
+	VADDPS  Z24, Z7, Z7
+	VMOVUPS 128(CX), Z24
+	VADDPS  Z24, Z8, Z8
+	ADDQ    DI, CX
+	VMOVUPS (CX), Z24
+	VADDPS  Z24, Z9, Z9
+	VMOVUPS 64(CX), Z24
+	VADDPS  Z24, Z10, Z10
+	VMOVUPS 128(CX), Z24
+	VADDPS  Z24, Z11, Z11
+	ADDQ    DI, CX
+	VMOVUPS (CX), Z24
+	VADDPS  Z24, Z12, Z12
+	VMOVUPS 64(CX), Z24
+	VADDPS  Z24, Z13, Z13
+	VMOVUPS 128(CX), Z24
+	VADDPS  Z24, Z14, Z14
+	ADDQ    DI, CX
+	VMOVUPS (CX), Z24
+	VADDPS  Z24, Z15, Z15
+	VMOVUPS 64(CX), Z24
+	VADDPS  Z24, Z16, Z16
+	VMOVUPS 128(CX), Z24
+	VADDPS  Z24, Z17, Z17
+	ADDQ    DI, CX
+	VMOVUPS (CX), Z24
+	VADDPS  Z24, Z18, Z18
+	VMOVUPS 64(CX), Z24
+	VADDPS  Z24, Z19, Z19
+	VMOVUPS 128(CX), Z24
+	VADDPS  Z24, Z20, Z20
+	ADDQ    DI, CX
+	VMOVUPS (CX), Z24
+	VADDPS  Z24, Z21, Z21
+	VMOVUPS 64(CX), Z24
+	VADDPS  Z24, Z22, Z22
+	VMOVUPS 128(CX), Z24
+	VADDPS  Z24, Z23, Z23
+
+full_add:
+	TESTQ   $0x00000002, flags+88(FP)
+	JE      full_col
+	VMOVUPS (R8), Z24
+	VADDPS  Z24, Z0, Z0
+	VADDPS  Z24, Z3, Z3
+	VADDPS  Z24, Z6, Z6
+	VADDPS  Z24, Z9, Z9
+	VADDPS  Z24, Z12, Z12
+	VADDPS  Z24, Z15, Z15
+	VADDPS  Z24, Z18, Z18
+	VADDPS  Z24, Z21, Z21
+	VMOVUPS 64(R8), Z24
+	VADDPS  Z24, Z1, Z1
+	VADDPS  Z24, Z4, Z4
+	VADDPS  Z24, Z7, Z7
+	VADDPS  Z24, Z10, Z10
+	VADDPS  Z24, Z13, Z13
+	VADDPS  Z24, Z16, Z16
+	VADDPS  Z24, Z19, Z19
+	VADDPS  Z24, Z22, Z22
+	VMOVUPS 128(R8), Z24
+	VADDPS  Z24, Z2, Z2
+	VADDPS  Z24, Z5, Z5
+	VADDPS  Z24, Z8, Z8
+	VADDPS  Z24, Z11, Z11
+	VADDPS  Z24, Z14, Z14
+	VADDPS  Z24, Z17, Z17
+	VADDPS  Z24, Z20, Z20
+	VADDPS  Z24, Z23, Z23
+
+full_col:
+	TESTQ        $0x00000004, flags+88(FP)
+	JE           full_row
+	MOVQ         bias+80(FP), CX
+	VBROADCASTSS (CX), Z24
+	VADDPS       Z24, Z0, Z0
+	VADDPS       Z24, Z1, Z1
+	VADDPS       Z24, Z2, Z2
+	VBROADCASTSS 4(CX), Z24
+	VADDPS       Z24, Z3, Z3
+	VADDPS       Z24, Z4, Z4
+	VADDPS       Z24, Z5, Z5
+	VBROADCASTSS 8(CX), Z24
+	VADDPS       Z24, Z6, Z6
+	VADDPS       Z24, Z7, Z7
+	VADDPS       Z24, Z8, Z8
+	VBROADCASTSS 12(CX), Z24
+	VADDPS       Z24, Z9, Z9
+	VADDPS       Z24, Z10, Z10
+	VADDPS       Z24, Z11, Z11
+	VBROADCASTSS 16(CX), Z24
+	VADDPS       Z24, Z12, Z12
+	VADDPS       Z24, Z13, Z13
+	VADDPS       Z24, Z14, Z14
+	VBROADCASTSS 20(CX), Z24
+	VADDPS       Z24, Z15, Z15
+	VADDPS       Z24, Z16, Z16
+	VADDPS       Z24, Z17, Z17
+	VBROADCASTSS 24(CX), Z24
+	VADDPS       Z24, Z18, Z18
+	VADDPS       Z24, Z19, Z19
+	VADDPS       Z24, Z20, Z20
+	VBROADCASTSS 28(CX), Z24
+	VADDPS       Z24, Z21, Z21
+	VADDPS       Z24, Z22, Z22
+	VADDPS       Z24, Z23, Z23
+
+full_row:
+	TESTQ        $0x00000008, flags+88(FP)
+	JE           fullrelu
+	VXORPS       Z24, Z24, Z24
+	VMAXPS       Z0, Z24, Z0
+	VMAXPS       Z1, Z24, Z1
+	VMAXPS       Z2, Z24, Z2
+	VMAXPS       Z3, Z24, Z3
+	VMAXPS       Z4, Z24, Z4
+	VMAXPS       Z5, Z24, Z5
+	VMAXPS       Z6, Z24, Z6
+	VMAXPS       Z7, Z24, Z7
+	VMAXPS       Z8, Z24, Z8
+	VMAXPS       Z9, Z24, Z9
+	VMAXPS       Z10, Z24, Z10
+	VMAXPS       Z11, Z24, Z11
+	VMAXPS       Z12, Z24, Z12
+	VMAXPS       Z13, Z24, Z13
+	VMAXPS       Z14, Z24, Z14
+	VMAXPS       Z15, Z24, Z15
+	VMAXPS       Z16, Z24, Z16
+	VMAXPS       Z17, Z24, Z17
+	VMAXPS       Z18, Z24, Z18
+	VMAXPS       Z19, Z24, Z19
+	VMAXPS       Z20, Z24, Z20
+	VMAXPS       Z21, Z24, Z21
+	VMAXPS       Z22, Z24, Z22
+	VMAXPS       Z23, Z24, Z23
+	TESTQ        $0x00000010, flags+88(FP)
+	JE           fullrelu6
+	VADDPS       Z24, Z0, Z0
+	VADDPS       Z24, Z1, Z1
+	VADDPS       Z24, Z2, Z2
+	VADDPS       Z24, Z3, Z3
+	VADDPS       Z24, Z4, Z4
+	VADDPS       Z24, Z5, Z5
+	VADDPS       Z24, Z6, Z6
+	VADDPS       Z24, Z7, Z7
+	VADDPS       Z24, Z8, Z8
+	VADDPS       Z24, Z9, Z9
+	VADDPS       Z24, Z10, Z10
+	VADDPS       Z24, Z11, Z11
+	VADDPS       Z24, Z12, Z12
+	VADDPS       Z24, Z13, Z13
+	VADDPS       Z24, Z14, Z14
+	VADDPS       Z24, Z15, Z15
+	VADDPS       Z24, Z16, Z16
+	VADDPS       Z24, Z17, Z17
+	VADDPS       Z24, Z18, Z18
+	VADDPS       Z24, Z19, Z19
+	VADDPS       Z24, Z20, Z20
+	VADDPS       Z24, Z21, Z21
+	VADDPS       Z24, Z22, Z22
+	VADDPS       Z24, Z23, Z23
+	VBROADCASTSS six<>+0(SB), Z24
+	VMINPS       Z0, Z24, Z0
+	VMINPS       Z1, Z24, Z1
+	VMINPS       Z2, Z24, Z2
+	VMINPS       Z3, Z24, Z3
+	VMINPS       Z4, Z24, Z4
+	VMINPS       Z5, Z24, Z5
+	VMINPS       Z6, Z24, Z6
+	VMINPS       Z7, Z24, Z7
+	VMINPS       Z8, Z24, Z8
+	VMINPS       Z9, Z24, Z9
+	VMINPS       Z10, Z24, Z10
+	VMINPS       Z11, Z24, Z11
+	VMINPS       Z12, Z24, Z12
+	VMINPS       Z13, Z24, Z13
+	VMINPS       Z14, Z24, Z14
+	VMINPS       Z15, Z24, Z15
+	VMINPS       Z16, Z24, Z16
+	VMINPS       Z17, Z24, Z17
+	VMINPS       Z18, Z24, Z18
+	VMINPS       Z19, Z24, Z19
+	VMINPS       Z20, Z24, Z20
+	VMINPS       Z21, Z24, Z21
+	VMINPS       Z22, Z24, Z22
+	VMINPS       Z23, Z24, Z23
+
+fullrelu6:
+fullrelu:
+	MOVQ    SI, CX
+	VMOVUPS Z0, (CX)
+	VMOVUPS Z1, 64(CX)
+	VMOVUPS Z2, 128(CX)
+	ADDQ    DI, CX
+	VMOVUPS Z3, (CX)
+	VMOVUPS Z4, 64(CX)
+	VMOVUPS Z5, 128(CX)
+	ADDQ    DI, CX
+	VMOVUPS Z6, (CX)
+	VMOVUPS Z7, 64(CX)
+	VMOVUPS Z8, 128(CX)
+	ADDQ    DI, CX
+	VMOVUPS Z9, (CX)
+	VMOVUPS Z10, 64(CX)
+	VMOVUPS Z11, 128(CX)
+	ADDQ    DI, CX
+	VMOVUPS Z12, (CX)
+	VMOVUPS Z13, 64(CX)
+	VMOVUPS Z14, 128(CX)
+	ADDQ    DI, CX
+	VMOVUPS Z15, (CX)
+	VMOVUPS Z16, 64(CX)
+	VMOVUPS Z17, 128(CX)
+	ADDQ    DI, CX
+	VMOVUPS Z18, (CX)
+	VMOVUPS Z19, 64(CX)
+	VMOVUPS Z20, 128(CX)
+	ADDQ    DI, CX
+	VMOVUPS Z21, (CX)
+	VMOVUPS Z22, 64(CX)
+	VMOVUPS Z23, 128(CX)
+	ADDQ    bps+56(FP), DX
+	ADDQ    $+192, SI
+	ADDQ    $+192, R8
+	DECQ    n+0(FP)
+	JNE     full
+	JMP     done
+
+partial:
+	MOVQ  $-1, R9
+	BZHIQ CX, R9, R9
+	KMOVW R9, K1
+
+masked:
+	MOVQ   at+16(FP), CX
+	MOVQ   DX, R9
+	VXORPS Z0, Z0, Z0
+	VXORPS Z1, Z1, Z1
+	VXORPS Z2, Z2, Z2
+	VXORPS Z3, Z3, Z3
+	VXORPS Z4, Z4, Z4
+	VXORPS Z5, Z5, Z5
+	VXORPS Z6, Z6, Z6
+	VXORPS Z7, Z7, Z7
+	VXORPS Z8, Z8, Z8
+	VXORPS Z9, Z9, Z9
+	VXORPS Z10, Z10, Z10
+	VXORPS Z11, Z11, Z11
+	VXORPS Z12, Z12, Z12
+	VXORPS Z13, Z13, Z13
+	VXORPS Z14, Z14, Z14
+	VXORPS Z15, Z15, Z15
+	VXORPS Z16, Z16, Z16
+	VXORPS Z17, Z17, Z17
+	VXORPS Z18, Z18, Z18
+	VXORPS Z19, Z19, Z19
+	VXORPS Z20, Z20, Z20
+	VXORPS Z21, Z21, Z21
+	VXORPS Z22, Z22, Z22
+	VXORPS Z23, Z23, Z23
+	MOVQ   k+8(FP), R10
+	TESTQ  R10, R10
+	JE     masked_sum
+
+masked_k:
+	MOVQ         (CX), R11
+	ADDQ         a+24(FP), R11
+	ADDQ         $0x08, CX
+	LEAQ         (R11)(AX*2), R12
+	ADDQ         AX, R12
+	LEAQ         (R12)(AX*2), R13
+	ADDQ         AX, R13
+	VMOVUPS      (R9), Z24
+	VMOVUPS      64(R9), Z25
+	VMOVUPS.Z    128(R9), K1, Z26
+	ADDQ         BX, R9
+	VBROADCASTSS (R11), Z27
+	VFMADD231PS  Z24, Z27, Z0
+	VFMADD231PS  Z25, Z27, Z1
+	VFMADD231PS  Z26, Z27, Z2
+	VBROADCASTSS (R11)(AX*1), Z28
+	VFMADD231PS  Z24, Z28, Z3
+	VFMADD231PS  Z25, Z28, Z4
+	VFMADD231PS  Z26, Z28, Z5
+	VBROADCASTSS (R11)(AX*2), Z29
+	VFMADD231PS  Z24, Z29, Z6
+	VFMADD231PS  Z25, Z29, Z7
+	VFMADD231PS  Z26, Z29, Z8
+	VBROADCASTSS (R12), Z30
+	VFMADD231PS  Z24, Z30, Z9
+	VFMADD231PS  Z25, Z30, Z10
+	VFMADD231PS  Z26, Z30, Z11
+	VBROADCASTSS (R12)(AX*1), Z27
+	VFMADD231PS  Z24, Z27, Z12
+	VFMADD231PS  Z25, Z27, Z13
+	VFMADD231PS  Z26, Z27, Z14
+	VBROADCASTSS (R12)(AX*2), Z28
+	VFMADD231PS  Z24, Z28, Z15
+	VFMADD231PS  Z25, Z28, Z16
+	VFMADD231PS  Z26, Z28, Z17
+	VBROADCASTSS (R13), Z29
+	VFMADD231PS  Z24, Z29, Z18
+	VFMADD231PS  Z25, Z29, Z19
+	VFMADD231PS  Z26, Z29, Z20
+	VBROADCASTSS (R13)(AX*1), Z30
+	VFMADD231PS  Z24, Z30, Z21
+	VFMADD231PS  Z25, Z30, Z22
+	VFMADD231PS  Z26, Z30, Z23
+	DECQ         R10
+	JNE          masked_k
+
+masked_sum:
+	TESTQ     $0x00000001, flags+88(FP)
+	JE        masked_add
+	MOVQ      SI, CX
+	VMOVUPS   (CX), Z24
+	VADDPS    Z24, Z0, Z0
+	VMOVUPS   64(CX), Z24
+	VADDPS    Z24, Z1, Z1
+	VMOVUPS.Z 128(CX), K1, Z24
+	VADDPS    Z24, Z2, Z2
+	ADDQ      DI, CX
+	VMOVUPS   (CX), Z24
+	VADDPS    Z24, Z3, Z3
+	VMOVUPS   64(CX), Z24
+	VADDPS    Z24, Z4, Z4
+	VMOVUPS.Z 128(CX), K1, Z24
+	VADDPS    Z24, Z5, Z5
+	ADDQ      DI, CX
+	VMOVUPS   (CX), Z24
+	VADDPS    Z24, Z6, Z6
+	VMOVUPS   64(CX), Z24
+	VADDPS    Z24, Z7, Z7
+	VMOVUPS.Z 128(CX), K1, Z24
+	VADDPS    Z24, Z8, Z8
+	ADDQ      DI, CX
+	VMOVUPS   (CX), Z24
+	VADDPS    Z24, Z9, Z9
+	VMOVUPS   64(CX), Z24
+	VADDPS    Z24, Z10, Z10
+	VMOVUPS.Z 128(CX), K1, Z24
+	VADDPS    Z24, Z11, Z11
+	ADDQ      DI, CX
+	VMOVUPS   (CX), Z24
+	VADDPS    Z24, Z12, Z12
+	VMOVUPS   64(CX), Z24
+	VADDPS    Z24, Z13, Z13
+	VMOVUPS.Z 128(CX), K1, Z24
+	VADDPS    Z24, Z14, Z14
+	ADDQ      DI, CX
+	VMOVUPS   (CX), Z24
+	VADDPS    Z24, Z15, Z15
+	VMOVUPS   64(CX), Z24
+	VADDPS    Z24, Z16, Z16
+	VMOVUPS.Z 128(CX), K1, Z24
+	VADDPS    Z24, Z17, Z17
+	ADDQ      DI, CX
+	VMOVUPS   (CX), Z24
+	VADDPS    Z24, Z18, Z18
+	VMOVUPS   64(CX), Z24
+	VADDPS    Z24, Z19, Z19
+	VMOVUPS.Z 128(CX), K1, Z24
+	VADDPS    Z24, Z20, Z20
+	ADDQ      DI, CX
+	VMOVUPS   (CX), Z24
+	VADDPS    Z24, Z21, Z21
+	VMOVUPS   64(CX), Z24
+	VADDPS    Z24, Z22, Z22
+	VMOVUPS.Z 128(CX), K1, Z24
+	VADDPS    Z24, Z23, Z23
+
+masked_add:
+	TESTQ     $0x00000002, flags+88(FP)
+	JE        masked_col
+	VMOVUPS   (R8), Z24
+	VADDPS    Z24, Z0, Z0
+	VADDPS    Z24, Z3, Z3
+	VADDPS    Z24, Z6, Z6
+	VADDPS    Z24, Z9, Z9
+	VADDPS    Z24, Z12, Z12
+	VADDPS    Z24, Z15, Z15
+	VADDPS    Z24, Z18, Z18
+	VADDPS    Z24, Z21, Z21
+	VMOVUPS   64(R8), Z24
+	VADDPS    Z24, Z1, Z1
+	VADDPS    Z24, Z4, Z4
+	VADDPS    Z24, Z7, Z7
+	VADDPS    Z24, Z10, Z10
+	VADDPS    Z24, Z13, Z13
+	VADDPS    Z24, Z16, Z16
+	VADDPS    Z24, Z19, Z19
+	VADDPS    Z24, Z22, Z22
+	VMOVUPS.Z 128(R8), K1, Z24
+	VADDPS    Z24, Z2, Z2
+	VADDPS    Z24, Z5, Z5
+	VADDPS    Z24, Z8, Z8
+	VADDPS    Z24, Z11, Z11
+	VADDPS    Z24, Z14, Z14
+	VADDPS    Z24, Z17, Z17
+	VADDPS    Z24, Z20, Z20
+	VADDPS    Z24, Z23, Z23
+
+masked_col:
+	TESTQ        $0x00000004, flags+88(FP)
+	JE           masked_row
+	MOVQ         bias+80(FP), CX
+	VBROADCASTSS (CX), Z24
+	VADDPS       Z24, Z0, Z0
+	VADDPS       Z24, Z1, Z1
+	VADDPS       Z24, Z2, Z2
+	VBROADCASTSS 4(CX), Z24
+	VADDPS       Z24, Z3, Z3
+	VADDPS       Z24, Z4, Z4
+	VADDPS       Z24, Z5, Z5
+	VBROADCASTSS 8(CX), Z24
+	VADDPS       Z24, Z6, Z6
+	VADDPS       Z24, Z7, Z7
+	VADDPS       Z24, Z8, Z8
+	VBROADCASTSS 12(CX), Z24
+	VADDPS       Z24, Z9, Z9
+	VADDPS       Z24, Z10, Z10
+	VADDPS       Z24, Z11, Z11
+	VBROADCASTSS 16(CX), Z24
+	VADDPS       Z24, Z12, Z12
+	VADDPS       Z24, Z13, Z13
+	VADDPS       Z24, Z14, Z14
+	VBROADCASTSS 20(CX), Z24
+	VADDPS       Z24, Z15, Z15
+	VADDPS       Z24, Z16, Z16
+	VADDPS       Z24, Z17, Z17
+	VBROADCASTSS 24(CX), Z24
+	VADDPS       Z24, Z18, Z18
+	VADDPS       Z24, Z19, Z19
+	VADDPS       Z24, Z20, Z20
+	VBROADCASTSS 28(CX), Z24
+	VADDPS       Z24, Z21, Z21
+	VADDPS       Z24, Z22, Z22
+	VADDPS       Z24, Z23, Z23
+
+masked_row:
+	TESTQ        $0x00000008, flags+88(FP)
+	JE           maskedrelu
+	VXORPS       Z24, Z24, Z24
+	VMAXPS       Z0, Z24, Z0
+	VMAXPS       Z1, Z24, Z1
+	VMAXPS       Z2, Z24, Z2
+	VMAXPS       Z3, Z24, Z3
+	VMAXPS       Z4, Z24, Z4
+	VMAXPS       Z5, Z24, Z5
+	VMAXPS       Z6, Z24, Z6
+	VMAXPS       Z7, Z24, Z7
+	VMAXPS       Z8, Z24, Z8
+	VMAXPS       Z9, Z24, Z9
+	VMAXPS       Z10, Z24, Z10
+	VMAXPS       Z11, Z24, Z11
+	VMAXPS       Z12, Z24, Z12
+	VMAXPS       Z13, Z24, Z13
+	VMAXPS       Z14, Z24, Z14
+	VMAXPS       Z15, Z24, Z15
+	VMAXPS       Z16, Z24, Z16
+	VMAXPS       Z17, Z24, Z17
+	VMAXPS       Z18, Z24, Z18
+	VMAXPS       Z19, Z24, Z19
+	VMAXPS       Z20, Z24, Z20
+	VMAXPS       Z21, Z24, Z21
+	VMAXPS       Z22, Z24, Z22
+	VMAXPS       Z23, Z24, Z23
+	TESTQ        $0x00000010, flags+88(FP)
+	JE           maskedrelu6
+	VADDPS       Z24, Z0, Z0
+	VADDPS       Z24, Z1, Z1
+	VADDPS       Z24, Z2, Z2
+	VADDPS       Z24, Z3, Z3
+	VADDPS       Z24, Z4, Z4
+	VADDPS       Z24, Z5, Z5
+	VADDPS       Z24, Z6, Z6
+	VADDPS       Z24, Z7, Z7
+	VADDPS       Z24, Z8, Z8
+	VADDPS       Z24, Z9, Z9
+	VADDPS       Z24, Z10, Z10
+	VADDPS       Z24, Z11, Z11
+	VADDPS       Z24, Z12, Z12
+	VADDPS       Z24, Z13, Z13
+	VADDPS       Z24, Z14, Z14
+	VADDPS       Z24, Z15, Z15
+	VADDPS       Z24, Z16, Z16
+	VADDPS       Z24, Z17, Z17
+	VADDPS       Z24, Z18, Z18
+	VADDPS       Z24, Z19, Z19
+	VADDPS       Z24, Z20, Z20
+	VADDPS       Z24, Z21, Z21
+	VADDPS       Z24, Z22, Z22
+	VADDPS       Z24, Z23, Z23
+	VBROADCASTSS six<>+0(SB), Z24
+	VMINPS       Z0, Z24, Z0
+	VMINPS       Z1, Z24, Z1
+	VMINPS       Z2, Z24, Z2
+	VMINPS       Z3, Z24, Z3
+	VMINPS       Z4, Z24, Z4
+	VMINPS       Z5, Z24, Z5
+	VMINPS       Z6, Z24, Z6
+	VMINPS       Z7, Z24, Z7
+	VMINPS       Z8, Z24, Z8
+	VMINPS       Z9, Z24, Z9
+	VMINPS       Z10, Z24, Z10
+	VMINPS       Z11, Z24, Z11
+	VMINPS       Z12, Z24, Z12
+	VMINPS       Z13, Z24, Z13
+	VMINPS       Z14, Z24, Z14
+	VMINPS       Z15, Z24, Z15
+	VMINPS       Z16, Z24, Z16
+	VMINPS       Z17, Z24, Z17
+	VMINPS       Z18, Z24, Z18
+	VMINPS       Z19, Z24, Z19
+	VMINPS       Z20, Z24, Z20
+	VMINPS       Z21, Z24, Z21
+	VMINPS       Z22, Z24, Z22
+	VMINPS       Z23, Z24, Z23
+
+maskedrelu6:
+maskedrelu:
+	MOVQ    SI, CX
+	VMOVUPS Z0, (CX)
+	VMOVUPS Z1, 64(CX)
+	VMOVUPS Z2, K1, 128(CX)
+	ADDQ    DI, CX
+	VMOVUPS Z3, (CX)
+	VMOVUPS Z4, 64(CX)
+	VMOVUPS Z5, K1, 128(CX)
+	ADDQ    DI, CX
+	VMOVUPS Z6, (CX)
+	VMOVUPS Z7, 64(CX)
+	VMOVUPS Z8, K1, 128(CX)
+	ADDQ    DI, CX
+	VMOVUPS Z9, (CX)
+	VMOVUPS Z10, 64(CX)
+	VMOVUPS Z11, K1, 128(CX)
+	ADDQ    DI, CX
+	VMOVUPS Z12, (CX)
+	VMOVUPS Z13, 64(CX)
+	VMOVUPS Z14, K1, 128(CX)
+	ADDQ    DI, CX
+	VMOVUPS Z15, (CX)
+	VMOVUPS Z16, 64(CX)
+	VMOVUPS Z17, K1, 128(CX)
+	ADDQ    DI, CX
+	VMOVUPS Z18, (CX)
+	VMOVUPS Z19, 64(CX)
+	VMOVUPS Z20, K1, 128(CX)
+	ADDQ    DI, CX
+	VMOVUPS Z21, (CX)
+	VMOVUPS Z22, 64(CX)
+	VMOVUPS Z23, K1, 128(CX)
+	ADDQ    bps+56(FP), DX
+	ADDQ    $+192, SI
+	ADDQ    $+192, R8
+	DECQ    n+0(FP)
+	JNE     masked
+
+done:
+	LDMXCSR csr+104(FP)
+	VZEROUPPER
+	RET
+
+// func stem1x4AVX512(n int, k int, at *int, a *float32, ars int, b *float32, bks int, bps int, c *float32, cs int, bias *float32, flags int, last int) (csr uint32)
+// Requires: AVX, AVX512DQ, AVX512F, BMI2, SSE
+TEXT ·stem1x4AVX512(SB), NOSPLIT, $0-108
+	STMXCSR csr+104(FP)
+	LDMXCSR flushing<>+0(SB)
+	MOVQ    ars+32(FP), AX
+	MOVQ    b+40(FP), CX
+	MOVQ    bks+48(FP), DX
+	MOVQ    c+64(FP), BX
+	MOVQ    cs+72(FP), AX
+	MOVQ    bias+80(FP), SI
+	MOVQ    last+96(FP), AX
+	CMPQ    AX, $0x10
+	JNE     partial
+
+full:
+	MOVQ   at+16(FP), AX
+	MOVQ   CX, DI
+	VXORPS Z0, Z0, Z0
+	VXORPS Z1, Z1, Z1
+	VXORPS Z2, Z2, Z2
+	VXORPS Z3, Z3, Z3
+	MOVQ   k+8(FP), R8
+	TESTQ  R8, R8
+	JE     full_sum
+
+full_k:
+	MOVQ         (AX), R9
+	ADDQ         a+24(FP), R9
+	ADDQ         $0x08, AX
+	VMOVUPS      (DI), Z4
+	VMOVUPS      64(DI), Z5
+	VMOVUPS      128(DI), Z6
+	VMOVUPS      192(DI), Z7
+	ADDQ         DX, DI
+	VBROADCASTSS (R9), Z8
+	VFMADD231PS  Z4, Z8, Z0
+	VFMADD231PS  Z5, Z8, Z1
+	VFMADD231PS  Z6, Z8, Z2
+	VFMADD231PS  Z7, Z8, Z3
+	DECQ         R8
+	JNE          full_k
+
+full_sum:
+	TESTQ   $0x00000001, flags+88(FP)
+	JE      full_add
+	MOVQ    BX, AX
+	VMOVUPS (AX), Z4
+	VADDPS  Z4, Z0, Z0
+	VMOVUPS 64(AX), Z4
+	VADDPS  Z4, Z1, Z1
+	VMOVUPS 128(AX), Z4
+	VADDPS  Z4, Z2, Z2
+	VMOVUPS 192(AX), Z4
+	VADDPS  Z4, Z3, Z3
+
+full_add:
+	TESTQ   $0x00000002, flags+88(FP)
+	JE      full_col
+	VMOVUPS (SI), Z4
+	VADDPS  Z4, Z0, Z0
+	VMOVUPS 64(SI), Z4
+	VADDPS  Z4, Z1, Z1
+	VMOVUPS 128(SI), Z4
+	VADDPS  Z4, Z2, Z2
+	VMOVUPS 192(SI), Z4
+	VADDPS  Z4, Z3, Z3
+
+full_col:
+	TESTQ        $0x00000004, flags+88(FP)
+	JE           full_row
+	MOVQ         bias+80(FP), AX
+	VBROADCASTSS (AX), Z4
+	VADDPS       Z4, Z0, Z0
+	VADDPS       Z4, Z1, Z1
+	VADDPS       Z4, Z2, Z2
+	VADDPS       Z4, Z3, Z3
+
+full_row:
+	TESTQ        $0x00000008, flags+88(FP)
+	JE           fullrelu
+	VXORPS       Z4, Z4, Z4
+	VMAXPS       Z0, Z4, Z0
+	VMAXPS       Z1, Z4, Z1
+	VMAXPS       Z2, Z4, Z2
+	VMAXPS       Z3, Z4, Z3
+	TESTQ        $0x00000010, flags+88(FP)
+	JE           fullrelu6
+	VADDPS       Z4, Z0, Z0
+	VADDPS       Z4, Z1, Z1
+	VADDPS       Z4, Z2, Z2
+	VADDPS       Z4, Z3, Z3
+	VBROADCASTSS six<>+0(SB), Z4
+	VMINPS       Z0, Z4, Z0
+	VMINPS       Z1, Z4, Z1
+	VMINPS       Z2, Z4, Z2
+	VMINPS       Z3, Z4, Z3
+
+fullrelu6:
+fullrelu:
+	MOVQ    BX, AX
+	VMOVUPS Z0, (AX)
+	VMOVUPS Z1, 64(AX)
+	VMOVUPS Z2, 128(AX)
+	VMOVUPS Z3, 192(AX)
+	ADDQ    bps+56(FP), CX
+	ADDQ    $+256, BX
+	ADDQ    $+256, SI
+	DECQ    n+0(FP)
+	JNE     full
+	JMP     done
+
+partial:
+	MOVQ  $-1, DI
+	BZHIQ AX, DI, DI
+	KMOVW DI, K1
+
+masked:
+	MOVQ   at+16(FP), AX
+	MOVQ   CX, DI
+	VXORPS Z0, Z0, Z0
+	VXORPS Z1, Z1, Z1
+	VXORPS Z2, Z2, Z2
+	VXORPS Z3, Z3, Z3
+	MOVQ   k+8(FP), R8
+	TESTQ  R8, R8
+	JE     masked_sum
+
+masked_k:
+	MOVQ         (AX), R9
+	ADDQ         a+24(FP), R9
+	ADDQ         $0x08, AX
+	VMOVUPS      (DI), Z4
+	VMOVUPS      64(DI), Z5
+	VMOVUPS      128(DI), Z6
+	VMOVUPS.Z    192(DI), K1, Z7
+	ADDQ         DX, DI
+	VBROADCASTSS (R9), Z8
+	VFMADD231PS  Z4, Z8, Z0
+	VFMADD231PS  Z5, Z8, Z1
+	VFMADD231PS  Z6, Z8, Z2
+	VFMADD231PS  Z7, Z8, Z3
+	DECQ         R8
+	JNE          masked_k
+
+masked_sum:
+	TESTQ     $0x00000001, flags+88(FP)
+	JE        masked_add
+	MOVQ      BX, AX
+	VMOVUPS   (AX), Z4
+	VADDPS    Z4, Z0, Z0
+	VMOVUPS   64(AX), Z4
+	VADDPS    Z4, Z1, Z1
+	VMOVUPS   128(AX), Z4
+	VADDPS    Z4, Z2, Z2
+	VMOVUPS.Z 192(AX), K1, Z4
+	VADDPS    Z4, Z3, Z3
+
+masked_add:
+	TESTQ     $0x00000002, flags+88(FP)
+	JE        masked_col
+	VMOVUPS   (SI), Z4
+	VADDPS    Z4, Z0, Z0
+	VMOVUPS   64(SI), Z4
+	VADDPS    Z4, Z1, Z1
+	VMOVUPS   128(SI), Z4
+	VADDPS    Z4, Z2, Z2
+	VMOVUPS.Z 192(SI), K1, Z4
+	VADDPS    Z4, Z3, Z3
+
+masked_col:
+	TESTQ        $0x00000004, flags+88(FP)
+	JE           masked_row
+	MOVQ         bias+80(FP), AX
+	VBROADCASTSS (AX), Z4
+	VADDPS       Z4, Z0, Z0
+	VADDPS       Z4, Z1, Z1
+	VADDPS       Z4, Z2, Z2
+	VADDPS       Z4, Z3, Z3
+
+masked_row:
+	TESTQ        $0x00000008, flags+88(FP)
+	JE           maskedrelu
+	VXORPS       Z4, Z4, Z4
+	VMAXPS       Z0, Z4, Z0
+	VMAXPS       Z1, Z4, Z1
+	VMAXPS       Z2, Z4, Z2
+	VMAXPS       Z3, Z4, Z3
+	TESTQ        $0x00000010, flags+88(FP)
+	JE           maskedrelu6
+	VADDPS       Z4, Z0, Z0
+	VADDPS       Z4, Z1, Z1
+	VADDPS       Z4, Z2, Z2
+	VADDPS       Z4, Z3, Z3
+	VBROADCASTSS six<>+0(SB), Z4
+	VMINPS       Z0, Z4, Z0
+	VMINPS       Z1, Z4, Z1
+	VMINPS       Z2, Z4, Z2
+	VMINPS       Z3, Z4, Z3
+
+maskedrelu6:
+maskedrelu:
+	MOVQ    BX, AX
+	VMOVUPS Z0, (AX)
+	VMOVUPS Z1, 64(AX)
+	VMOVUPS Z2, 128(AX)
+	VMOVUPS Z3, K1, 192(AX)
+	ADDQ    bps+56(FP), CX
+	ADDQ    $+256, BX
+	ADDQ    $+256, SI
+	DECQ    n+0(FP)
+	JNE     masked
+
+done:
+	LDMXCSR csr+104(FP)
+	VZEROUPPER
+	RET
+
+// func stem2x4AVX512(n int, k int, at *int, a *float32, ars int, b *float32, bks int, bps int, c *float32, cs int, bias *float32, flags int, last int) (csr uint32)
+// Requires: AVX, AVX512DQ, AVX512F, BMI2, SSE
+TEXT ·stem2x4AVX512(SB), NOSPLIT, $0-108
+	STMXCSR csr+104(FP)
+	LDMXCSR flushing<>+0(SB)
+	MOVQ    ars+32(FP), AX
+	MOVQ    b+40(FP), DX
+	MOVQ    bks+48(FP), BX
+	MOVQ    c+64(FP), SI
+	MOVQ    cs+72(FP), DI
+	MOVQ    bias+80(FP), R8
+	MOVQ    last+96(FP), CX
+	CMPQ    CX, $0x10
+	JNE     partial
+
+full:
+	MOVQ   at+16(FP), CX
+	MOVQ   DX, R9
+	VXORPS Z0, Z0, Z0
+	VXORPS Z1, Z1, Z1
+	VXORPS Z2, Z2, Z2
+	VXORPS Z3, Z3, Z3
+	VXORPS Z4, Z4, Z4
+	VXORPS Z5, Z5, Z5
+	VXORPS Z6, Z6, Z6
+	VXORPS Z7, Z7, Z7
+	MOVQ   k+8(FP), R10
+	TESTQ  R10, R10
+	JE     full_sum
+
+full_k:
+	MOVQ         (CX), R11
+	ADDQ         a+24(FP), R11
+	ADDQ         $0x08, CX
+	VMOVUPS      (R9), Z8
+	VMOVUPS      64(R9), Z9
+	VMOVUPS      128(R9), Z10
+	VMOVUPS      192(R9), Z11
+	ADDQ         BX, R9
+	VBROADCASTSS (R11), Z12
+	VFMADD231PS  Z8, Z12, Z0
+	VFMADD231PS  Z9, Z12, Z1
+	VFMADD231PS  Z10, Z12, Z2
+	VFMADD231PS  Z11, Z12, Z3
+	VBROADCASTSS (R11)(AX*1), Z13
+	VFMADD231PS  Z8, Z13, Z4
+	VFMADD231PS  Z9, Z13, Z5
+	VFMADD231PS  Z10, Z13, Z6
+	VFMADD231PS  Z11, Z13, Z7
+	DECQ         R10
+	JNE          full_k
+
+full_sum:
+	TESTQ   $0x00000001, flags+88(FP)
+	JE      full_add
+	MOVQ    SI, CX
+	VMOVUPS (CX), Z8
+	VADDPS  Z8, Z0, Z0
+	VMOVUPS 64(CX), Z8
+	VADDPS  Z8, Z1, Z1
+	VMOVUPS 128(CX), Z8
+	VADDPS  Z8, Z2, Z2
+	VMOVUPS 192(CX), Z8
+	VADDPS  Z8, Z3, Z3
+	ADDQ    DI, CX
+	VMOVUPS (CX), Z8
+	VADDPS  Z8, Z4, Z4
+	VMOVUPS 64(CX), Z8
+	VADDPS  Z8, Z5, Z5
+	VMOVUPS 128(CX), Z8
+	VADDPS  Z8, Z6, Z6
+	VMOVUPS 192(CX), Z8
+	VADDPS  Z8, Z7, Z7
+
+full_add:
+	TESTQ   $0x00000002, flags+88(FP)
+	JE      full_col
+	VMOVUPS (R8), Z8
+	VADDPS  Z8, Z0, Z0
+	VADDPS  Z8, Z4, Z4
+	VMOVUPS 64(R8), Z8
+	VADDPS  Z8, Z1, Z1
+	VADDPS  Z8, Z5, Z5
+	VMOVUPS 128(R8), Z8
+	VADDPS  Z8, Z2, Z2
+	VADDPS  Z8, Z6, Z6
+	VMOVUPS 192(R8), Z8
+	VADDPS  Z8, Z3, Z3
+	VADDPS  Z8, Z7, Z7
+
+full_col:
+	TESTQ        $0x00000004, flags+88(FP)
+	JE           full_row
+	MOVQ         bias+80(FP), CX
+	VBROADCASTSS (CX), Z8
+	VADDPS       Z8, Z0, Z0
+	VADDPS       Z8, Z1, Z1
+	VADDPS       Z8, Z2, Z2
+	VADDPS       Z8, Z3, Z3
+	VBROADCASTSS 4(CX), Z8
+	VADDPS       Z8, Z4, Z4
+	VADDPS       Z8, Z5, Z5
+	VADDPS       Z8, Z6, Z6
+	VADDPS       Z8, Z7, Z7
+
+full_row:
+	TESTQ        $0x00000008, flags+88(FP)
+	JE           fullrelu
+	VXORPS       Z8, Z8, Z8
+	VMAXPS       Z0, Z8, Z0
+	VMAXPS       Z1, Z8, Z1
+	VMAXPS       Z2, Z8, Z2
+	VMAXPS       Z3, Z8, Z3
+	VMAXPS       Z4, Z8, Z4
+	VMAXPS       Z5, Z8, Z5
+	VMAXPS       Z6, Z8, Z6
+	VMAXPS       Z7, Z8, Z7
+	TESTQ        $0x00000010, flags+88(FP)
+	JE           fullrelu6
+	VADDPS       Z8, Z0, Z0
+	VADDPS       Z8, Z1, Z1
+	VADDPS       Z8, Z2, Z2
+	VADDPS       Z8, Z3, Z3
+	VADDPS       Z8, Z4, Z4
+	VADDPS       Z8, Z5, Z5
+	VADDPS       Z8, Z6, Z6
+	VADDPS       Z8, Z7, Z7
+	VBROADCASTSS six<>+0(SB), Z8
+	VMINPS       Z0, Z8, Z0
+	VMINPS       Z1, Z8, Z1
+	VMINPS       Z2, Z8, Z2
+	VMINPS       Z3, Z8, Z3
+	VMINPS       Z4, Z8, Z4
+	VMINPS       Z5, Z8, Z5
+	VMINPS       Z6, Z8, Z6
+	VMINPS       Z7, Z8, Z7
+
+fullrelu6:
+fullrelu:
+	MOVQ    SI, CX
+	VMOVUPS Z0, (CX)
+	VMOVUPS Z1, 64(CX)
+	VMOVUPS Z2, 128(CX)
+	VMOVUPS Z3, 192(CX)
+	ADDQ    DI, CX
+	VMOVUPS Z4, (CX)
+	VMOVUPS Z5, 64(CX)
+	VMOVUPS Z6, 128(CX)
+	VMOVUPS Z7, 192(CX)
+	ADDQ    bps+56(FP), DX
+	ADDQ    $+256, SI
+	ADDQ    $+256, R8
+	DECQ    n+0(FP)
+	JNE     full
+	JMP     done
+
+partial:
+	MOVQ  $-1, R9
+	BZHIQ CX, R9, R9
+	KMOVW R9, K1
+
+masked:
+	MOVQ   at+16(FP), CX
+	MOVQ   DX, R9
+	VXORPS Z0, Z0, Z0
+	VXORPS Z1, Z1, Z1
+	VXORPS Z2, Z2, Z2
+	VXORPS Z3, Z3, Z3
+	VXORPS Z4, Z4, Z4
+	VXORPS Z5, Z5, Z5
+	VXORPS Z6, Z6, Z6
+	VXORPS Z7, Z7, Z7
+	MOVQ   k+8(FP), R10
+	TESTQ  R10, R10
+	JE     masked_sum
+
+masked_k:
+	MOVQ         (CX), R11
+	ADDQ         a+24(FP), R11
+	ADDQ         $0x08, CX
+	VMOVUPS      (R9), Z8
+	VMOVUPS      64(R9), Z9
+	VMOVUPS      128(R9), Z10
+	VMOVUPS.Z    192(R9), K1, Z11
+	ADDQ         BX, R9
+	VBROADCASTSS (R11), Z12
+	VFMADD231PS  Z8, Z12, Z0
+	VFMADD231PS  Z9, Z12, Z1
+	VFMADD231PS  Z10, Z12, Z2
+	VFMADD231PS  Z11, Z12, Z3
+	VBROADCASTSS (R11)(AX*1), Z13
+	VFMADD231PS  Z8, Z13, Z4
+	VFMADD231PS  Z9, Z13, Z5
+	VFMADD231PS  Z10, Z13, Z6
+	VFMADD231PS  Z11, Z13, Z7
+	DECQ         R10
+	JNE          masked_k
+
+masked_sum:
+	TESTQ     $0x00000001, flags+88(FP)
+	JE        masked_add
+	MOVQ      SI, CX
+	VMOVUPS   (CX), Z8
+	VADDPS    Z8, Z0, Z0
+	VMOVUPS   64(CX), Z8
+	VADDPS    Z8, Z1, Z1
+	VMOVUPS   128(CX), Z8
+	VADDPS    Z8, Z2, Z2
+	VMOVUPS.Z 192(CX), K1, Z8
+	VADDPS    Z8, Z3, Z3
+	ADDQ      DI, CX
+	VMOVUPS   (CX), Z8
+	VADDPS    Z8, Z4, Z4
+	VMOVUPS   64(CX), Z8
+	VADDPS    Z8, Z5, Z5
+	VMOVUPS   128(CX), Z8
+	VADDPS    Z8, Z6, Z6
+	VMOVUPS.Z 192(CX), K1, Z8
+	VADDPS    Z8, Z7, Z7
+
+masked_add:
+	TESTQ     $0x00000002, flags+88(FP)
+	JE        masked_col
+	VMOVUPS   (R8), Z8
+	VADDPS    Z8, Z0, Z0
+	VADDPS    Z8, Z4, Z4
+	VMOVUPS   64(R8), Z8
+	VADDPS    Z8, Z1, Z1
+	VADDPS    Z8, Z5, Z5
+	VMOVUPS   128(R8), Z8
+	VADDPS    Z8, Z2, Z2
+	VADDPS    Z8, Z6, Z6
+	VMOVUPS.Z 192(R8), K1, Z8
+	VADDPS    Z8, Z3, Z3
+	VADDPS    Z8, Z7, Z7
+
+masked_col:
+	TESTQ        $0x00000004, flags+88(FP)
+	JE           masked_row
+	MOVQ         bias+80(FP), CX
+	VBROADCASTSS (CX), Z8
+	VADDPS       Z8, Z0, Z0
+	VADDPS       Z8, Z1, Z1
+	VADDPS       Z8, Z2, Z2
+	VADDPS       Z8, Z3, Z3
+	VBROADCASTSS 4(CX), Z8
+	VADDPS       Z8, Z4, Z4
+	VADDPS       Z8, Z5, Z5
+	VADDPS       Z8, Z6, Z6
+	VADDPS       Z8, Z7, Z7
+
+masked_row:
+	TESTQ        $0x00000008, flags+88(FP)
+	JE           maskedrelu
+	VXORPS       Z8, Z8, Z8
+	VMAXPS       Z0, Z8, Z0
+	VMAXPS       Z1, Z8, Z1
+	VMAXPS       Z2, Z8, Z2
+	VMAXPS       Z3, Z8, Z3
+	VMAXPS       Z4, Z8, Z4
+	VMAXPS       Z5, Z8, Z5
+	VMAXPS       Z6, Z8, Z6
+	VMAXPS       Z7, Z8, Z7
+	TESTQ        $0x00000010, flags+88(FP)
+	JE           maskedrelu6
+	VADDPS       Z8, Z0, Z0
+	VADDPS       Z8, Z1, Z1
+	VADDPS       Z8, Z2, Z2
+	VADDPS       Z8, Z3, Z3
+	VADDPS       Z8, Z4, Z4
+	VADDPS       Z8, Z5, Z5
+	VADDPS       Z8, Z6, Z6
+	VADDPS       Z8, Z7, Z7
+	VBROADCASTSS six<>+0(SB), Z8
+	VMINPS       Z0, Z8, Z0
+	VMINPS       Z1, Z8, Z1
+	VMINPS       Z2, Z8, Z2
+	VMINPS       Z3, Z8, Z3
+	VMINPS       Z4, Z8, Z4
+	VMINPS       Z5, Z8, Z5
+	VMINPS       Z6, Z8, Z6
+	VMINPS       Z7, Z8, Z7
+
+maskedrelu6:
+maskedrelu:
+	MOVQ    SI, CX
+	VMOVUPS Z0, (CX)
+	VMOVUPS Z1, 64(CX)
+	VMOVUPS Z2, 128(CX)
+	VMOVUPS Z3, K1, 192(CX)
+	ADDQ    DI, CX
+	VMOVUPS Z4, (CX)
+	VMOVUPS Z5, 64(CX)
+	VMOVUPS Z6, 128(CX)
+	VMOVUPS Z7, K1, 192(CX)
+	ADDQ    bps+56(FP), DX
+	ADDQ    $+256, SI
+	ADDQ    $+256, R8
+	DECQ    n+0(FP)
+	JNE     masked
+
+done:
+	LDMXCSR csr+104(FP)
+	VZEROUPPER
+	RET
+
+// func stem3x4AVX512(n int, k int, at *int, a *float32, ars int, b *float32, bks int, bps int, c *float32, cs int, bias *float32, flags int, last int) (csr uint32)
+// Requires: AVX, AVX512DQ, AVX512F, BMI2, SSE
+TEXT ·stem3x4AVX512(SB), NOSPLIT, $0-108
+	STMXCSR csr+104(FP)
+	LDMXCSR flushing<>+0(SB)
+	MOVQ    ars+32(FP), AX
+	MOVQ    b+40(FP), DX
+	MOVQ    bks+48(FP), BX
+	MOVQ    c+64(FP), SI
+	MOVQ    cs+72(FP), DI
+	MOVQ    bias+80(FP), R8
+	MOVQ    last+96(FP), CX
+	CMPQ    CX, $0x10
+	JNE     partial
+
+full:
+	MOVQ   at+16(FP), CX
+	MOVQ   DX, R9
+	VXORPS Z0, Z0, Z0
+	VXORPS Z1, Z1, Z1
+	VXORPS Z2, Z2, Z2
+	VXORPS Z3, Z3, Z3
+	VXORPS Z4, Z4, Z4
+	VXORPS Z5, Z5, Z5
+	VXORPS Z6, Z6, Z6
+	VXORPS Z7, Z7, Z7
+	VXORPS Z8, Z8, Z8
+	VXORPS Z9, Z9, Z9
+	VXORPS Z10, Z10, Z10
+	VXORPS Z11, Z11, Z11
+	MOVQ   k+8(FP), R10
+	TESTQ  R10, R10
+	JE     full_sum
+
+full_k:
+	MOVQ         (CX), R11
+	ADDQ         a+24(FP), R11
+	ADDQ         $0x08, CX
+	VMOVUPS      (R9), Z12
+	VMOVUPS      64(R9), Z13
+	VMOVUPS      128(R9), Z14
+	VMOVUPS      192(R9), Z15
+	ADDQ         BX, R9
+	VBROADCASTSS (R11), Z16
+	VFMADD231PS  Z12, Z16, Z0
+	VFMADD231PS  Z13, Z16, Z1
+	VFMADD231PS  Z14, Z16, Z2
+	VFMADD231PS  Z15, Z16, Z3
+	VBROADCASTSS (R11)(AX*1), Z17
+	VFMADD231PS  Z12, Z17, Z4
+	VFMADD231PS  Z13, Z17, Z5
+	VFMADD231PS  Z14, Z17, Z6
+	VFMADD231PS  Z15, Z17, Z7
+	VBROADCASTSS (R11)(AX*2), Z18
+	VFMADD231PS  Z12, Z18, Z8
+	VFMADD231PS  Z13, Z18, Z9
+	VFMADD231PS  Z14, Z18, Z10
+	VFMADD231PS  Z15, Z18, Z11
+	DECQ         R10
+	JNE          full_k
+
+full_sum:
+	TESTQ   $0x00000001, flags+88(FP)
+	JE      full_add
+	MOVQ    SI, CX
+	VMOVUPS (CX), Z12
+	VADDPS  Z12, Z0, Z0
+	VMOVUPS 64(CX), Z12
+	VADDPS  Z12, Z1, Z1
+	VMOVUPS 128(CX), Z12
+	VADDPS  Z12, Z2, Z2
+	VMOVUPS 192(CX), Z12
+	VADDPS  Z12, Z3, Z3
+	ADDQ    DI, CX
+	VMOVUPS (CX), Z12
+	VADDPS  Z12, Z4, Z4
+	VMOVUPS 64(CX), Z12
+	VADDPS  Z12, Z5, Z5
+	VMOVUPS 128(CX), Z12
+	VADDPS  Z12, Z6, Z6
+	VMOVUPS 192(CX), Z12
+	VADDPS  Z12, Z7, Z7
+	ADDQ    DI, CX
+	VMOVUPS (CX), Z12
+	VADDPS  Z12, Z8, Z8
+	VMOVUPS 64(CX), Z12
+	VADDPS  Z12, Z9, Z9
+	VMOVUPS 128(CX), Z12
+	VADDPS  Z12, Z10, Z10
+	VMOVUPS 192(CX), Z12
+	VADDPS  Z12, Z11, Z11
+
+full_add:
+	TESTQ   $0x00000002, flags+88(FP)
+	JE      full_col
+	VMOVUPS (R8), Z12
+	VADDPS  Z12, Z0, Z0
+	VADDPS  Z12, Z4, Z4
+	VADDPS  Z12, Z8, Z8
+	VMOVUPS 64(R8), Z12
+	VADDPS  Z12, Z1, Z1
+	VADDPS  Z12, Z5, Z5
+	VADDPS  Z12, Z9, Z9
+	VMOVUPS 128(R8), Z12
+	VADDPS  Z12, Z2, Z2
+	VADDPS  Z12, Z6, Z6
+	VADDPS  Z12, Z10, Z10
+	VMOVUPS 192(R8), Z12
+	VADDPS  Z12, Z3, Z3
+	VADDPS  Z12, Z7, Z7
+	VADDPS  Z12, Z11, Z11
+
+full_col:
+	TESTQ        $0x00000004, flags+88(FP)
+	JE           full_row
+	MOVQ         bias+80(FP), CX
+	VBROADCASTSS (CX), Z12
+	VADDPS       Z12, Z0, Z0
+	VADDPS       Z12, Z1, Z1
+	VADDPS       Z12, Z2, Z2
+	VADDPS       Z12, Z3, Z3
+	VBROADCASTSS 4(CX), Z12
+	VADDPS       Z12, Z4, Z4
+	VADDPS       Z12, Z5, Z5
+	VADDPS       Z12, Z6, Z6
+	VADDPS       Z12, Z7, Z7
+	VBROADCASTSS 8(CX), Z12
+	VADDPS       Z12, Z8, Z8
+	VADDPS       Z12, Z9, Z9
+	VADDPS       Z12, Z10, Z10
+	VADDPS       Z12, Z11, Z11
+
+full_row:
+	TESTQ        $0x00000008, flags+88(FP)
+	JE           fullrelu
+	VXORPS       Z12, Z12, Z12
+	VMAXPS       Z0, Z12, Z0
+	VMAXPS       Z1, Z12, Z1
+	VMAXPS       Z2, Z12, Z2
+	VMAXPS       Z3, Z12, Z3
+	VMAXPS       Z4, Z12, Z4
+	VMAXPS       Z5, Z12, Z5
+	VMAXPS       Z6, Z12, Z6
+	VMAXPS       Z7, Z12, Z7
+	VMAXPS       Z8, Z12, Z8
+	VMAXPS       Z9, Z12, Z9
+	VMAXPS       Z10, Z12, Z10
+	VMAXPS       Z11, Z12, Z11
+	TESTQ        $0x00000010, flags+88(FP)
+	JE           fullrelu6
+	VADDPS       Z12, Z0, Z0
+	VADDPS       Z12, Z1, Z1
+	VADDPS       Z12, Z2, Z2
+	VADDPS       Z12, Z3, Z3
+	VADDPS       Z12, Z4, Z4
+	VADDPS       Z12, Z5, Z5
+	VADDPS       Z12, Z6, Z6
+	VADDPS       Z12, Z7, Z7
+	VADDPS       Z12, Z8, Z8
+	VADDPS       Z12, Z9, Z9
+	VADDPS       Z12, Z10, Z10
+	VADDPS       Z12, Z11, Z11
+	VBROADCASTSS six<>+0(SB), Z12
+	VMINPS       Z0, Z12, Z0
+	VMINPS       Z1, Z12, Z1
+	VMINPS       Z2, Z12, Z2
+	VMINPS       Z3, Z12, Z3
+	VMINPS       Z4, Z12, Z4
+	VMINPS       Z5, Z12, Z5
+	VMINPS       Z6, Z12, Z6
+	VMINPS       Z7, Z12, Z7
+	VMINPS       Z8, Z12, Z8
+	VMINPS       Z9, Z12, Z9
+	VMINPS       Z10, Z12, Z10
+	VMINPS       Z11, Z12, Z11
+
+fullrelu6:
+fullrelu:
+	MOVQ    SI, CX
+	VMOVUPS Z0, (CX)
+	VMOVUPS Z1, 64(CX)
+	VMOVUPS Z2, 128(CX)
+	VMOVUPS Z3, 192(CX)
+	ADDQ    DI, CX
+	VMOVUPS Z4, (CX)
+	VMOVUPS Z5, 64(CX)
+	VMOVUPS Z6, 128(CX)
+	VMOVUPS Z7, 192(CX)
+	ADDQ    DI, CX
+	VMOVUPS Z8, (CX)
+	VMOVUPS Z9, 64(CX)
+	VMOVUPS Z10, 128(CX)
+	VMOVUPS Z11, 192(CX)
+	ADDQ    bps+56(FP), DX
+	ADDQ    $+256, SI
+	ADDQ    $+256, R8
+	DECQ    n+0(FP)
+	JNE     full
+	JMP     done
+
+partial:
+	MOVQ  $-1, R9
+	BZHIQ CX, R9, R9
+	KMOVW R9, K1
+
+masked:
+	MOVQ   at+16(FP), CX
+	MOVQ   DX, R9
+	VXORPS Z0, Z0, Z0
+	VXORPS Z1, Z1, Z1
+	VXORPS Z2, Z2, Z2
+	VXORPS Z3, Z3, Z3
+	VXORPS Z4, Z4, Z4
+	VXORPS Z5, Z5, Z5
+	VXORPS Z6, Z6, Z6
+	VXORPS Z7, Z7, Z7
+	VXORPS Z8, Z8, Z8
+	VXORPS Z9, Z9, Z9
+	VXORPS Z10, Z10, Z10
+	VXORPS Z11, Z11, Z11
+	MOVQ   k+8(FP), R10
+	TESTQ  R10, R10
+	JE     masked_sum
+
+masked_k:
+	MOVQ         (CX), R11
+	ADDQ         a+24(FP), R11
+	ADDQ         $0x08, CX
+	VMOVUPS      (R9), Z12
+	VMOVUPS      64(R9), Z13
+	VMOVUPS      128(R9), Z14
+	VMOVUPS.Z    192(R9), K1, Z15
+	ADDQ         BX, R9
+	VBROADCASTSS (R11), Z16
+	VFMADD231PS  Z12, Z16, Z0
+	VFMADD231PS  Z13, Z16, Z1
+	VFMADD231PS  Z14, Z16, Z2
+	VFMADD231PS  Z15, Z16, Z3
+	VBROADCASTSS (R11)(AX*1), Z17
+	VFMADD231PS  Z12, Z17, Z4
+	VFMADD231PS  Z13, Z17, Z5
+	VFMADD231PS  Z14, Z17, Z6
+	VFMADD231PS  Z15, Z17, Z7
+	VBROADCASTSS (R11)(AX*2), Z18
+	VFMADD231PS  Z12, Z18, Z8
+	VFMADD231PS  Z13, Z18, Z9
+	VFMADD231PS  Z14, Z18, Z10
+	VFMADD231PS  Z15, Z18, Z11
+	DECQ         R10
+	JNE          masked_k
+
+masked_sum:
+	TESTQ     $0x00000001, flags+88(FP)
+	JE        masked_add
+	MOVQ      SI, CX
+	VMOVUPS   (CX), Z12
+	VADDPS    Z12, Z0, Z0
+	VMOVUPS   64(CX), Z12
+	VADDPS    Z12, Z1, Z1
+	VMOVUPS   128(CX), Z12
+	VADDPS    Z12, Z2, Z2
+	VMOVUPS.Z 192(CX), K1, Z12
+	VADDPS    Z12, Z3, Z3
+	ADDQ      DI, CX
+	VMOVUPS   (CX), Z12
+	VADDPS    Z12, Z4, Z4
+	VMOVUPS   64(CX), Z12
+	VADDPS    Z12, Z5, Z5
+	VMOVUPS   128(CX), Z12
+	VADDPS    Z12, Z6, Z6
+	VMOVUPS.Z 192(CX), K1, Z12
+	VADDPS    Z12, Z7, Z7
+	ADDQ      DI, CX
+	VMOVUPS   (CX), Z12
+	VADDPS    Z12, Z8, Z8
+	VMOVUPS   64(CX), Z12
+	VADDPS    Z12, Z9, Z9
+	VMOVUPS   128(CX), Z12
+	VADDPS    Z12, Z10, Z10
+	VMOVUPS.Z 192(CX), K1, Z12
+	VADDPS    Z12, Z11, Z11
+
+masked_add:
+	TESTQ     $0x00000002, flags+88(FP)
+	JE        masked_col
+	VMOVUPS   (R8), Z12
+	VADDPS    Z12, Z0, Z0
+	VADDPS    Z12, Z4, Z4
+	VADDPS    Z12, Z8, Z8
+	VMOVUPS   64(R8), Z12
+	VADDPS    Z12, Z1, Z1
+	VADDPS    Z12, Z5, Z5
+	VADDPS    Z12, Z9, Z9
+	VMOVUPS   128(R8), Z12
+	VADDPS    Z12, Z2, Z2
+	VADDPS    Z12, Z6, Z6
+	VADDPS    Z12, Z10, Z10
+	VMOVUPS.Z 192(R8), K1, Z12
+	VADDPS    Z12, Z3, Z3
+	VADDPS    Z12, Z7, Z7
+	VADDPS    Z12, Z11, Z11
+
+masked_col:
+	TESTQ        $0x00000004, flags+88(FP)
+	JE           masked_row
+	MOVQ         bias+80(FP), CX
+	VBROADCASTSS (CX), Z12
+	VADDPS       Z12, Z0, Z0
+	VADDPS       Z12, Z1, Z1
+	VADDPS       Z12, Z2, Z2
+	VADDPS       Z12, Z3, Z3
+	VBROADCASTSS 4(CX), Z12
+	VADDPS       Z12, Z4, Z4
+	VADDPS       Z12, Z5, Z5
+	VADDPS       Z12, Z6, Z6
+	VADDPS       Z12, Z7, Z7
+	VBROADCASTSS 8(CX), Z12
+	VADDPS       Z12, Z8, Z8
+	VADDPS       Z12, Z9, Z9
+	VADDPS       Z12, Z10, Z10
+	VADDPS       Z12, Z11, Z11
+
+masked_row:
+	TESTQ        $0x00000008, flags+88(FP)
+	JE           maskedrelu
+	VXORPS       Z12, Z12, Z12
+	VMAXPS       Z0, Z12, Z0
+	VMAXPS       Z1, Z12, Z1
+	VMAXPS       Z2, Z12, Z2
+	VMAXPS       Z3, Z12, Z3
+	VMAXPS       Z4, Z12, Z4
+	VMAXPS       Z5, Z12, Z5
+	VMAXPS       Z6, Z12, Z6
+	VMAXPS       Z7, Z12, Z7
+	VMAXPS       Z8, Z12, Z8
+	VMAXPS       Z9, Z12, Z9
+	VMAXPS       Z10, Z12, Z10
+	VMAXPS       Z11, Z12, Z11
+	TESTQ        $0x00000010, flags+88(FP)
+	JE           maskedrelu6
+	VADDPS       Z12, Z0, Z0
+	VADDPS       Z12, Z1, Z1
+	VADDPS       Z12, Z2, Z2
+	VADDPS       Z12, Z3, Z3
+	VADDPS       Z12, Z4, Z4
+	VADDPS       Z12, Z5, Z5
+	VADDPS       Z12, Z6, Z6
+	VADDPS       Z12, Z7, Z7
+	VADDPS       Z12, Z8, Z8
+	VADDPS       Z12, Z9, Z9
+	VADDPS       Z12, Z10, Z10
+	VADDPS       Z12, Z11, Z11
+	VBROADCASTSS six<>+0(SB), Z12
+	VMINPS       Z0, Z12, Z0
+	VMINPS       Z1, Z12, Z1
+	VMINPS       Z2, Z12, Z2
+	VMINPS       Z3, Z12, Z3
+	VMINPS       Z4, Z12, Z4
+	VMINPS       Z5, Z12, Z5
+	VMINPS       Z6, Z12, Z6
+	VMINPS       Z7, Z12, Z7
+	VMINPS       Z8, Z12, Z8
+	VMINPS       Z9, Z12, Z9
+	VMINPS       Z10, Z12, Z10
+	VMINPS       Z11, Z12, Z11
+
+maskedrelu6:
+maskedrelu:
+	MOVQ    SI, CX
+	VMOVUPS Z0, (CX)
+	VMOVUPS Z1, 64(CX)
+	VMOVUPS Z2, 128(CX)
+	VMOVUPS Z3, K1, 192(CX)
+	ADDQ    DI, CX
+	VMOVUPS Z4, (CX)
+	VMOVUPS Z5, 64(CX)
+	VMOVUPS Z6, 128(CX)
+	VMOVUPS Z7, K1, 192(CX)
+	ADDQ    DI, CX
+	VMOVUPS Z8, (CX)
+	VMOVUPS Z9, 64(CX)
+	VMOVUPS Z10, 128(CX)
+	VMOVUPS Z11, K1, 192(CX)
+	ADDQ    bps+56(FP), DX
+	ADDQ    $+256, SI
+	ADDQ    $+256, R8
+	DECQ    n+0(FP)
+	JNE     masked
+
+done:
+	LDMXCSR csr+104(FP)
+	VZEROUPPER
+	RET
+
+// func stem4x4AVX512(n int, k int, at *int, a *float32, ars int, b *float32, bks int, bps int, c *float32, cs int, bias *float32, flags int, last int) (csr uint32)
+// Requires: AVX, AVX512DQ, AVX512F, BMI2, SSE
+TEXT ·stem4x4AVX512(SB), NOSPLIT, $0-108
+	STMXCSR csr+104(FP)
+	LDMXCSR flushing<>+0(SB)
+	MOVQ    ars+32(FP), AX
+	MOVQ    b+40(FP), DX
+	MOVQ    bks+48(FP), BX
+	MOVQ    c+64(FP), SI
+	MOVQ    cs+72(FP), DI
+	MOVQ    bias+80(FP), R8
+	MOVQ    last+96(FP), CX
+	CMPQ    CX, $0x10
+	JNE     partial
+
+full:
+	MOVQ   at+16(FP), CX
+	MOVQ   DX, R9
+	VXORPS Z0, Z0, Z0
+	VXORPS Z1, Z1, Z1
+	VXORPS Z2, Z2, Z2
+	VXORPS Z3, Z3, Z3
+	VXORPS Z4, Z4, Z4
+	VXORPS Z5, Z5, Z5
+	VXORPS Z6, Z6, Z6
+	VXORPS Z7, Z7, Z7
+	VXORPS Z8, Z8, Z8
+	VXORPS Z9, Z9, Z9
+	VXORPS Z10, Z10, Z10
+	VXORPS Z11, Z11, Z11
+	VXORPS Z12, Z12, Z12
+	VXORPS Z13, Z13, Z13
+	VXORPS Z14, Z14, Z14
+	VXORPS Z15, Z15, Z15
+	MOVQ   k+8(FP), R10
+	TESTQ  R10, R10
+	JE     full_sum
+
+full_k:
+	MOVQ         (CX), R11
+	ADDQ         a+24(FP), R11
+	ADDQ         $0x08, CX
+	LEAQ         (R11)(AX*2), R12
+	ADDQ         AX, R12
+	VMOVUPS      (R9), Z16
+	VMOVUPS      64(R9), Z17
+	VMOVUPS      128(R9), Z18
+	VMOVUPS      192(R9), Z19
+	ADDQ         BX, R9
+	VBROADCASTSS (R11), Z20
+	VFMADD231PS  Z16, Z20, Z0
+	VFMADD231PS  Z17, Z20, Z1
+	VFMADD231PS  Z18, Z20, Z2
+	VFMADD231PS  Z19, Z20, Z3
+	VBROADCASTSS (R11)(AX*1), Z21
+	VFMADD231PS  Z16, Z21, Z4
+	VFMADD231PS  Z17, Z21, Z5
+	VFMADD231PS  Z18, Z21, Z6
+	VFMADD231PS  Z19, Z21, Z7
+	VBROADCASTSS (R11)(AX*2), Z22
+	VFMADD231PS  Z16, Z22, Z8
+	VFMADD231PS  Z17, Z22, Z9
+	VFMADD231PS  Z18, Z22, Z10
+	VFMADD231PS  Z19, Z22, Z11
+	VBROADCASTSS (R12), Z23
+	VFMADD231PS  Z16, Z23, Z12
+	VFMADD231PS  Z17, Z23, Z13
+	VFMADD231PS  Z18, Z23, Z14
+	VFMADD231PS  Z19, Z23, Z15
+	DECQ         R10
+	JNE          full_k
+
+full_sum:
+	TESTQ   $0x00000001, flags+88(FP)
+	JE      full_add
+	MOVQ    SI, CX
+	VMOVUPS (CX), Z16
+	VADDPS  Z16, Z0, Z0
+	VMOVUPS 64(CX), Z16
+	VADDPS  Z16, Z1, Z1
+	VMOVUPS 128(CX), Z16
+	VADDPS  Z16, Z2, Z2
+	VMOVUPS 192(CX), Z16
+	VADDPS  Z16, Z3, Z3
+	ADDQ    DI, CX
+	VMOVUPS (CX), Z16
+	VADDPS  Z16, Z4, Z4
+	VMOVUPS 64(CX), Z16
+	VADDPS  Z16, Z5, Z5
+	VMOVUPS 128(CX), Z16
+	VADDPS  Z16, Z6, Z6
+	VMOVUPS 192(CX), Z16
+	VADDPS  Z16, Z7, Z7
+	ADDQ    DI, CX
+	VMOVUPS (CX), Z16
+	VADDPS  Z16, Z8, Z8
+	VMOVUPS 64(CX), Z16
+	VADDPS  Z16, Z9, Z9
+	VMOVUPS 128(CX), Z16
+	VADDPS  Z16, Z10, Z10
+	VMOVUPS 192(CX), Z16
+	VADDPS  Z16, Z11, Z11
+	ADDQ    DI, CX
+	VMOVUPS (CX), Z16
+	VADDPS  Z16, Z12, Z12
+	VMOVUPS 64(CX), Z16
+	VADDPS  Z16, Z13, Z13
+	VMOVUPS 128(CX), Z16
+	VADDPS  Z16, Z14, Z14
+	VMOVUPS 192(CX), Z16
+	VADDPS  Z16, Z15, Z15
+
+full_add:
+	TESTQ   $0x00000002, flags+88(FP)
+	JE      full_col
+	VMOVUPS (R8), Z16
+	VADDPS  Z16, Z0, Z0
+	VADDPS  Z16, Z4, Z4
+	VADDPS  Z16, Z8, Z8
+	VADDPS  Z16, Z12, Z12
+	VMOVUPS 64(R8), Z16
+	VADDPS  Z16, Z1, Z1
+	VADDPS  Z16, Z5, Z5
+	VADDPS  Z16, Z9, Z9
+	VADDPS  Z16, Z13, Z13
+	VMOVUPS 128(R8), Z16
+	VADDPS  Z16, Z2, Z2
+	VADDPS  Z16, Z6, Z6
+	VADDPS  Z16, Z10, Z10
+	VADDPS  Z16, Z14, Z14
+	VMOVUPS 192(R8), Z16
+	VADDPS  Z16, Z3, Z3
+	VADDPS  Z16, Z7, Z7
+	VADDPS  Z16, Z11, Z11
+	VADDPS  Z16, Z15, Z15
+
+full_col:
+	TESTQ        $0x00000004, flags+88(FP)
+	JE           full_row
+	MOVQ         bias+80(FP), CX
+	VBROADCASTSS (CX), Z16
+	VADDPS       Z16, Z0, Z0
+	VADDPS       Z16, Z1, Z1
+	VADDPS       Z16, Z2, Z2
+	VADDPS       Z16, Z3, Z3
+	VBROADCASTSS 4(CX), Z16
+	VADDPS       Z16, Z4, Z4
+	VADDPS       Z16, Z5, Z5
+	VADDPS       Z16, Z6, Z6
+	VADDPS       Z16, Z7, Z7
+	VBROADCASTSS 8(CX), Z16
+	VADDPS       Z16, Z8, Z8
+	VADDPS       Z16, Z9, Z9
+	VADDPS       Z16, Z10, Z10
+	VADDPS       Z16, Z11, Z11
+	VBROADCASTSS 12(CX), Z16
+	VADDPS       Z16, Z12, Z12
+	VADDPS       Z16, Z13, Z13
+	VADDPS       Z16, Z14, Z14
+	VADDPS       Z16, Z15, Z15
+
+full_row:
+	TESTQ        $0x00000008, flags+88(FP)
+	JE           fullrelu
+	VXORPS       Z16, Z16, Z16
+	VMAXPS       Z0, Z16, Z0
+	VMAXPS       Z1, Z16, Z1
+	VMAXPS       Z2, Z16, Z2
+	VMAXPS       Z3, Z16, Z3
+	VMAXPS       Z4, Z16, Z4
+	VMAXPS       Z5, Z16, Z5
+	VMAXPS       Z6, Z16, Z6
+	VMAXPS       Z7, Z16, Z7
+	VMAXPS       Z8, Z16, Z8
+	VMAXPS       Z9, Z16, Z9
+	VMAXPS       Z10, Z16, Z10
+	VMAXPS       Z11, Z16, Z11
+	VMAXPS       Z12, Z16, Z12
+	VMAXPS       Z13, Z16, Z13
+	VMAXPS       Z14, Z16, Z14
+	VMAXPS       Z15, Z16, Z15
+	TESTQ        $0x00000010, flags+88(FP)
+	JE           fullrelu6
+	VADDPS       Z16, Z0, Z0
+	VADDPS       Z16, Z1, Z1
+	VADDPS       Z16, Z2, Z2
+	VADDPS       Z16, Z3, Z3
+	VADDPS       Z16, Z4, Z4
+	VADDPS       Z16, Z5, Z5
+	VADDPS       Z16, Z6, Z6
+	VADDPS       Z16, Z7, Z7
+	VADDPS       Z16, Z8, Z8
+	VADDPS       Z16, Z9, Z9
+	VADDPS       Z16, Z10, Z10
+	VADDPS       Z16, Z11, Z11
+	VADDPS       Z16, Z12, Z12
+	VADDPS       Z16, Z13, Z13
+	VADDPS       Z16, Z14, Z14
+	VADDPS       Z16, Z15, Z15
+	VBROADCASTSS six<>+0(SB), Z16
+	VMINPS       Z0, Z16, Z0
+	VMINPS       Z1, Z16, Z1
+	VMINPS       Z2, Z16, Z2
+	VMINPS       Z3, Z16, Z3
+	VMINPS       Z4, Z16, Z4
+	VMINPS       Z5, Z16, Z5
+	VMINPS       Z6, Z16, Z6
+	VMINPS       Z7, Z16, Z7
+	VMINPS       Z8, Z16, Z8
+	VMINPS       Z9, Z16, Z9
+	VMINPS       Z10, Z16, Z10
+	VMINPS       Z11, Z16, Z11
+	VMINPS       Z12, Z16, Z12
+	VMINPS       Z13, Z16, Z13
+	VMINPS       Z14, Z16, Z14
+	VMINPS       Z15, Z16, Z15
+
+fullrelu6:
+fullrelu:
+	MOVQ    SI, CX
+	VMOVUPS Z0, (CX)
+	VMOVUPS Z1, 64(CX)
+	VMOVUPS Z2, 128(CX)
+	VMOVUPS Z3, 192(CX)
+	ADDQ    DI, CX
+	VMOVUPS Z4, (CX)
+	VMOVUPS Z5, 64(CX)
+	VMOVUPS Z6, 128(CX)
+	VMOVUPS Z7, 192(CX)
+	ADDQ    DI, CX
+	VMOVUPS Z8, (CX)
+	VMOVUPS Z9, 64(CX)
+	VMOVUPS Z10, 128(CX)
+	VMOVUPS Z11, 192(CX)
+	ADDQ    DI, CX
+	VMOVUPS Z12, (CX)
+	VMOVUPS Z13, 64(CX)
+	VMOVUPS Z14, 128(CX)
+	VMOVUPS Z15, 192(CX)
+	ADDQ    bps+56(FP), DX
+	ADDQ    $+256, SI
+	ADDQ    $+256, R8
+	DECQ    n+0(FP)
+	JNE     full
+	JMP     done
+
+partial:
+	MOVQ  $-1, R9
+	BZHIQ CX, R9, R9
+	KMOVW R9, K1
+
+masked:
+	MOVQ   at+16(FP), CX
+	MOVQ   DX, R9
+	VXORPS Z0, Z0, Z0
+	VXORPS Z1, Z1, Z1
+	VXORPS Z2, Z2, Z2
+	VXORPS Z3, Z3, Z3
+	VXORPS Z4, Z4, Z4
+	VXORPS Z5, Z5, Z5
+	VXORPS Z6, Z6, Z6
+	VXORPS Z7, Z7, Z7
+	VXORPS Z8, Z8, Z8
+	VXORPS Z9, Z9, Z9
+	VXORPS Z10, Z10, Z10
+	VXORPS Z11, Z11, Z11
+	VXORPS Z12, Z12, Z12
+	VXORPS Z13, Z13, Z13
+	VXORPS Z14, Z14, Z14
+	VXORPS Z15, Z15, Z15
+	MOVQ   k+8(FP), R10
+	TESTQ  R10, R10
+	JE     masked_sum
+
+masked_k:
+	MOVQ         (CX), R11
+	ADDQ         a+24(FP), R11
+	ADDQ         $0x08, CX
+	LEAQ         (R11)(AX*2), R12
+	ADDQ         AX, R12
+	VMOVUPS      (R9), Z16
+	VMOVUPS      64(R9), Z17
+	VMOVUPS      128(R9), Z18
+	VMOVUPS.Z    192(R9), K1, Z19
+	ADDQ         BX, R9
+	VBROADCASTSS (R11), Z20
+	VFMADD231PS  Z16, Z20, Z0
+	VFMADD231PS  Z17, Z20, Z1
+	VFMADD231PS  Z18, Z20, Z2
+	VFMADD231PS  Z19, Z20, Z3
+	VBROADCASTSS (R11)(AX*1), Z21
+	VFMADD231PS  Z16, Z21, Z4
+	VFMADD231PS  Z17, Z21, Z5
+	VFMADD231PS  Z18, Z21, Z6
+	VFMADD231PS  Z19, Z21, Z7
+	VBROADCASTSS (R11)(AX*2), Z22
+	VFMADD231PS  Z16, Z22, Z8
+	VFMADD231PS  Z17, Z22, Z9
+	VFMADD231PS  Z18, Z22, Z10
+	VFMADD231PS  Z19, Z22, Z11
+	VBROADCASTSS (R12), Z23
+	VFMADD231PS  Z16, Z23, Z12
+	VFMADD231PS  Z17, Z23, Z13
+	VFMADD231PS  Z18, Z23, Z14
+	VFMADD231PS  Z19, Z23, Z15
+	DECQ         R10
+	JNE          masked_k
+
+masked_sum:
+	TESTQ     $0x00000001, flags+88(FP)
+	JE        masked_add
+	MOVQ      SI, CX
+	VMOVUPS   (CX), Z16
+	VADDPS    Z16, Z0, Z0
+	VMOVUPS   64(CX), Z16
+	VADDPS    Z16, Z1, Z1
+	VMOVUPS   128(CX), Z16
+	VADDPS    Z16, Z2, Z2
+	VMOVUPS.Z 192(CX), K1, Z16
+	VADDPS    Z16, Z3, Z3
+	ADDQ      DI, CX
+	VMOVUPS   (CX), Z16
+	VADDPS    Z16, Z4, Z4
+	VMOVUPS   64(CX), Z16
+	VADDPS    Z16, Z5, Z5
+	VMOVUPS   128(CX), Z16
+	VADDPS    Z16, Z6, Z6
+	VMOVUPS.Z 192(CX), K1, Z16
+	VADDPS    Z16, Z7, Z7
+	ADDQ      DI, CX
+	VMOVUPS   (CX), Z16
+	VADDPS    Z16, Z8, Z8
+	VMOVUPS   64(CX), Z16
+	VADDPS    Z16, Z9, Z9
+	VMOVUPS   128(CX), Z16
+	VADDPS    Z16, Z10, Z10
+	VMOVUPS.Z 192(CX), K1, Z16
+	VADDPS    Z16, Z11, Z11
+	ADDQ      DI, CX
+	VMOVUPS   (CX), Z16
+	VADDPS    Z16, Z12, Z12
+	VMOVUPS   64(CX), Z16
+	VADDPS    Z16, Z13, Z13
+	VMOVUPS   128(CX), Z16
+	VADDPS    Z16, Z14, Z14
+	VMOVUPS.Z 192(CX), K1, Z16
+	VADDPS    Z16, Z15, Z15
+
+masked_add:
+	TESTQ     $0x00000002, flags+88(FP)
+	JE        masked_col
+	VMOVUPS   (R8), Z16
+	VADDPS    Z16, Z0, Z0
+	VADDPS    Z16, Z4, Z4
+	VADDPS    Z16, Z8, Z8
+	VADDPS    Z16, Z12, Z12
+	VMOVUPS   64(R8), Z16
+	VADDPS    Z16, Z1, Z1
+	VADDPS    Z16, Z5, Z5
+	VADDPS    Z16, Z9, Z9
+	VADDPS    Z16, Z13, Z13
+	VMOVUPS   128(R8), Z16
+	VADDPS    Z16, Z2, Z2
+	VADDPS    Z16, Z6, Z6
+	VADDPS    Z16, Z10, Z10
+	VADDPS    Z16, Z14, Z14
+	VMOVUPS.Z 192(R8), K1, Z16
+	VADDPS    Z16, Z3, Z3
+	VADDPS    Z16, Z7, Z7
+	VADDPS    Z16, Z11, Z11
+	VADDPS    Z16, Z15, Z15
+
+masked_col:
+	TESTQ        $0x00000004, flags+88(FP)
+	JE           masked_row
+	MOVQ         bias+80(FP), CX
+	VBROADCASTSS (CX), Z16
+	VADDPS       Z16, Z0, Z0
+	VADDPS       Z16, Z1, Z1
+	VADDPS       Z16, Z2, Z2
+	VADDPS       Z16, Z3, Z3
+	VBROADCASTSS 4(CX), Z16
+	VADDPS       Z16, Z4, Z4
+	VADDPS       Z16, Z5, Z5
+	VADDPS       Z16, Z6, Z6
+	VADDPS       Z16, Z7, Z7
+	VBROADCASTSS 8(CX), Z16
+	VADDPS       Z16, Z8, Z8
+	VADDPS       Z16, Z9, Z9
+	VADDPS       Z16, Z10, Z10
+	VADDPS       Z16, Z11, Z11
+	VBROADCASTSS 12(CX), Z16
+	VADDPS       Z16, Z12, Z12
+	VADDPS       Z16, Z13, Z13
+	VADDPS       Z16, Z14, Z14
+	VADDPS       Z16, Z15, Z15
+
+masked_row:
+	TESTQ        $0x00000008, flags+88(FP)
+	JE           maskedrelu
+	VXORPS       Z16, Z16, Z16
+	VMAXPS       Z0, Z16, Z0
+	VMAXPS       Z1, Z16, Z1
+	VMAXPS       Z2, Z16, Z2
+	VMAXPS       Z3, Z16, Z3
+	VMAXPS       Z4, Z16, Z4
+	VMAXPS       Z5, Z16, Z5
+	VMAXPS       Z6, Z16, Z6
+	VMAXPS       Z7, Z16, Z7
+	VMAXPS       Z8, Z16, Z8
+	VMAXPS       Z9, Z16, Z9
+	VMAXPS       Z10, Z16, Z10
+	VMAXPS       Z11, Z16, Z11
+	VMAXPS       Z12, Z16, Z12
+	VMAXPS       Z13, Z16, Z13
+	VMAXPS       Z14, Z16, Z14
+	VMAXPS       Z15, Z16, Z15
+	TESTQ        $0x00000010, flags+88(FP)
+	JE           maskedrelu6
+	VADDPS       Z16, Z0, Z0
+	VADDPS       Z16, Z1, Z1
+	VADDPS       Z16, Z2, Z2
+	VADDPS       Z16, Z3, Z3
+	VADDPS       Z16, Z4, Z4
+	VADDPS       Z16, Z5, Z5
+	VADDPS       Z16, Z6, Z6
+	VADDPS       Z16, Z7, Z7
+	VADDPS       Z16, Z8, Z8
+	VADDPS       Z16, Z9, Z9
+	VADDPS       Z16, Z10, Z10
+	VADDPS       Z16, Z11, Z11
+	VADDPS       Z16, Z12, Z12
+	VADDPS       Z16, Z13, Z13
+	VADDPS       Z16, Z14, Z14
+	VADDPS       Z16, Z15, Z15
+	VBROADCASTSS six<>+0(SB), Z16
+	VMINPS       Z0, Z16, Z0
+	VMINPS       Z1, Z16, Z1
+	VMINPS       Z2, Z16, Z2
+	VMINPS       Z3, Z16, Z3
+	VMINPS       Z4, Z16, Z4
+	VMINPS       Z5, Z16, Z5
+	VMINPS       Z6, Z16, Z6
+	VMINPS       Z7, Z16, Z7
+	VMINPS       Z8, Z16, Z8
+	VMINPS       Z9, Z16, Z9
+	VMINPS       Z10, Z16, Z10
+	VMINPS       Z11, Z16, Z11
+	VMINPS       Z12, Z16, Z12
+	VMINPS       Z13, Z16, Z13
+	VMINPS       Z14, Z16, Z14
+	VMINPS       Z15, Z16, Z15
+
+maskedrelu6:
+maskedrelu:
+	MOVQ    SI, CX
+	VMOVUPS Z0, (CX)
+	VMOVUPS Z1, 64(CX)
+	VMOVUPS Z2, 128(CX)
+	VMOVUPS Z3, K1, 192(CX)
+	ADDQ    DI, CX
+	VMOVUPS Z4, (CX)
+	VMOVUPS Z5, 64(CX)
+	VMOVUPS Z6, 128(CX)
+	VMOVUPS Z7, K1, 192(CX)
+	ADDQ    DI, CX
+	VMOVUPS Z8, (CX)
+	VMOVUPS Z9, 64(CX)
+	VMOVUPS Z10, 128(CX)
+	VMOVUPS Z11, K1, 192(CX)
+	ADDQ    DI, CX
+	VMOVUPS Z12, (CX)
+	VMOVUPS Z13, 64(CX)
+	VMOVUPS Z14, 128(CX)
+	VMOVUPS Z15, K1, 192(CX)
+	ADDQ    bps+56(FP), DX
+	ADDQ    $+256, SI
+	ADDQ    $+256, R8
+	DECQ    n+0(FP)
+	JNE     masked
+
+done:
+	LDMXCSR csr+104(FP)
+	VZEROUPPER
+	RET
+
+// func stem5x4AVX512(n int, k int, at *int, a *float32, ars int, b *float32, bks int, bps int, c *float32, cs int, bias *float32, flags int, last int) (csr uint32)
+// Requires: AVX, AVX512DQ, AVX512F, BMI2, SSE
+TEXT ·stem5x4AVX512(SB), NOSPLIT, $0-108
+	STMXCSR csr+104(FP)
+	LDMXCSR flushing<>+0(SB)
+	MOVQ    ars+32(FP), AX
+	MOVQ    b+40(FP), DX
+	MOVQ    bks+48(FP), BX
+	MOVQ    c+64(FP), SI
+	MOVQ    cs+72(FP), DI
+	MOVQ    bias+80(FP), R8
+	MOVQ    last+96(FP), CX
+	CMPQ    CX, $0x10
+	JNE     partial
+
+full:
+	MOVQ   at+16(FP), CX
+	MOVQ   DX, R9
+	VXORPS Z0, Z0, Z0
+	VXORPS Z1, Z1, Z1
+	VXORPS Z2, Z2, Z2
+	VXORPS Z3, Z3, Z3
+	VXORPS Z4, Z4, Z4
+	VXORPS Z5, Z5, Z5
+	VXORPS Z6, Z6, Z6
+	VXORPS Z7, Z7, Z7
+	VXORPS Z8, Z8, Z8
+	VXORPS Z9, Z9, Z9
+	VXORPS Z10, Z10, Z10
+	VXORPS Z11, Z11, Z11
+	VXORPS Z12, Z12, Z12
+	VXORPS Z13, Z13, Z13
+	VXORPS Z14, Z14, Z14
+	VXORPS Z15, Z15, Z15
+	VXORPS Z16, Z16, Z16
+	VXORPS Z17, Z17, Z17
+	VXORPS Z18, Z18, Z18
+	VXORPS Z19, Z19, Z19
+	MOVQ   k+8(FP), R10
+	TESTQ  R10, R10
+	JE     full_sum
+
+full_k:
+	MOVQ         (CX), R11
+	ADDQ         a+24(FP), R11
+	ADDQ         $0x08, CX
+	LEAQ         (R11)(AX*2), R12
+	ADDQ         AX, R12
+	VMOVUPS      (R9), Z20
+	VMOVUPS      64(R9), Z21
+	VMOVUPS      128(R9), Z22
+	VMOVUPS      192(R9), Z23
+	ADDQ         BX, R9
+	VBROADCASTSS (R11), Z24
+	VFMADD231PS  Z20, Z24, Z0
+	VFMADD231PS  Z21, Z24, Z1
+	VFMADD231PS  Z22, Z24, Z2
+	VFMADD231PS  Z23, Z24, Z3
+	VBROADCASTSS (R11)(AX*1), Z25
+	VFMADD231PS  Z20, Z25, Z4
+	VFMADD231PS  Z21, Z25, Z5
+	VFMADD231PS  Z22, Z25, Z6
+	VFMADD231PS  Z23, Z25, Z7
+	VBROADCASTSS (R11)(AX*2), Z26
+	VFMADD231PS  Z20, Z26, Z8
+	VFMADD231PS  Z21, Z26, Z9
+	VFMADD231PS  Z22, Z26, Z10
+	VFMADD231PS  Z23, Z26, Z11
+	VBROADCASTSS (R12), Z27
+	VFMADD231PS  Z20, Z27, Z12
+	VFMADD231PS  Z21, Z27, Z13
+	VFMADD231PS  Z22, Z27, Z14
+	VFMADD231PS  Z23, Z27, Z15
+	VBROADCASTSS (R12)(AX*1), Z24
+	VFMADD231PS  Z20, Z24, Z16
+	VFMADD231PS  Z21, Z24, Z17
+	VFMADD231PS  Z22, Z24, Z18
+	VFMADD231PS  Z23, Z24, Z19
+	DECQ         R10
+	JNE          full_k
+
+full_sum:
+	TESTQ   $0x00000001, flags+88(FP)
+	JE      full_add
+	MOVQ    SI, CX
+	VMOVUPS (CX), Z20
+	VADDPS  Z20, Z0, Z0
+	VMOVUPS 64(CX), Z20
+	VADDPS  Z20, Z1, Z1
+	VMOVUPS 128(CX), Z20
+	VADDPS  Z20, Z2, Z2
+	VMOVUPS 192(CX), Z20
+	VADDPS  Z20, Z3, Z3
+	ADDQ    DI, CX
+	VMOVUPS (CX), Z20
+	VADDPS  Z20, Z4, Z4
+	VMOVUPS 64(CX), Z20
+	VADDPS  Z20, Z5, Z5
+	VMOVUPS 128(CX), Z20
+	VADDPS  Z20, Z6, Z6
+	VMOVUPS 192(CX), Z20
+	VADDPS  Z20, Z7, Z7
+	ADDQ    DI, CX
+	VMOVUPS (CX), Z20
+	VADDPS  Z20, Z8, Z8
+	VMOVUPS 64(CX), Z20
+	VADDPS  Z20, Z9, Z9
+	VMOVUPS 128(CX), Z20
+	VADDPS  Z20, Z10, Z10
+	VMOVUPS 192(CX), Z20
+	VADDPS  Z20, Z11, Z11
+	ADDQ    DI, CX
+	VMOVUPS (CX), Z20
+	VADDPS  Z20, Z12, Z12
+	VMOVUPS 64(CX), Z20
+	VADDPS  Z20, Z13, Z13
+	VMOVUPS 128(CX), Z20
+	VADDPS  Z20, Z14, Z14
+	VMOVUPS 192(CX), Z20
+	VADDPS  Z20, Z15, Z15
+	ADDQ    DI, CX
+	VMOVUPS (CX), Z20
+	VADDPS  Z20, Z16, Z16
+	VMOVUPS 64(CX), Z20
+	VADDPS  Z20, Z17, Z17
+	VMOVUPS 128(CX), Z20
+	VADDPS  Z20, Z18, Z18
+	VMOVUPS 192(CX), Z20
+	VADDPS  Z20, Z19, Z19
+
+full_add:
+	TESTQ   $0x00000002, flags+88(FP)
+	JE      full_col
+	VMOVUPS (R8), Z20
+	VADDPS  Z20, Z0, Z0
+	VADDPS  Z20, Z4, Z4
+	VADDPS  Z20, Z8, Z8
+	VADDPS  Z20, Z12, Z12
+	VADDPS  Z20, Z16, Z16
+	VMOVUPS 64(R8), Z20
+	VADDPS  Z20, Z1, Z1
+	VADDPS  Z20, Z5, Z5
+	VADDPS  Z20, Z9, Z9
+	VADDPS  Z20, Z13, Z13
+	VADDPS  Z20, Z17, Z17
+	VMOVUPS 128(R8), Z20
+	VADDPS  Z20, Z2, Z2
+	VADDPS  Z20, Z6, Z6
+	VADDPS  Z20, Z10, Z10
+	VADDPS  Z20, Z14, Z14
+	VADDPS  Z20, Z18, Z18
+	VMOVUPS 192(R8), Z20
+	VADDPS  Z20, Z3, Z3
+	VADDPS  Z20, Z7, Z7
+	VADDPS  Z20, Z11, Z11
+	VADDPS  Z20, Z15, Z15
+	VADDPS  Z20, Z19, Z19
+
+full_col:
+	TESTQ        $0x00000004, flags+88(FP)
+	JE           full_row
+	MOVQ         bias+80(FP), CX
+	VBROADCASTSS (CX), Z20
+	VADDPS       Z20, Z0, Z0
+	VADDPS       Z20, Z1, Z1
+	VADDPS       Z20, Z2, Z2
+	VADDPS       Z20, Z3, Z3
+	VBROADCASTSS 4(CX), Z20
+	VADDPS       Z20, Z4, Z4
+	VADDPS       Z20, Z5, Z5
+	VADDPS       Z20, Z6, Z6
+	VADDPS       Z20, Z7, Z7
+	VBROADCASTSS 8(CX), Z20
+	VADDPS       Z20, Z8, Z8
+	VADDPS       Z20, Z9, Z9
+	VADDPS       Z20, Z10, Z10
+	VADDPS       Z20, Z11, Z11
+	VBROADCASTSS 12(CX), Z20
+	VADDPS       Z20, Z12, Z12
+	VADDPS       Z20, Z13, Z13
+	VADDPS       Z20, Z14, Z14
+	VADDPS       Z20, Z15, Z15
+	VBROADCASTSS 16(CX), Z20
+	VADDPS       Z20, Z16, Z16
+	VADDPS       Z20, Z17, Z17
+	VADDPS       Z20, Z18, Z18
+	VADDPS       Z20, Z19, Z19
+
+full_row:
+	TESTQ        $0x00000008, flags+88(FP)
+	JE           fullrelu
+	VXORPS       Z20, Z20, Z20
+	VMAXPS       Z0, Z20, Z0
+	VMAXPS       Z1, Z20, Z1
+	VMAXPS       Z2, Z20, Z2
+	VMAXPS       Z3, Z20, Z3
+	VMAXPS       Z4, Z20, Z4
+	VMAXPS       Z5, Z20, Z5
+	VMAXPS       Z6, Z20, Z6
+	VMAXPS       Z7, Z20, Z7
+	VMAXPS       Z8, Z20, Z8
+	VMAXPS       Z9, Z20, Z9
+	VMAXPS       Z10, Z20, Z10
+	VMAXPS       Z11, Z20, Z11
+	VMAXPS       Z12, Z20, Z12
+	VMAXPS       Z13, Z20, Z13
+	VMAXPS       Z14, Z20, Z14
+	VMAXPS       Z15, Z20, Z15
+	VMAXPS       Z16, Z20, Z16
+	VMAXPS       Z17, Z20, Z17
+	VMAXPS       Z18, Z20, Z18
+	VMAXPS       Z19, Z20, Z19
+	TESTQ        $0x00000010, flags+88(FP)
+	JE           fullrelu6
+	VADDPS       Z20, Z0, Z0
+	VADDPS       Z20, Z1, Z1
+	VADDPS       Z20, Z2, Z2
+	VADDPS       Z20, Z3, Z3
+	VADDPS       Z20, Z4, Z4
+	VADDPS       Z20, Z5, Z5
+	VADDPS       Z20, Z6, Z6
+	VADDPS       Z20, Z7, Z7
+	VADDPS       Z20, Z8, Z8
+	VADDPS       Z20, Z9, Z9
+	VADDPS       Z20, Z10, Z10
+	VADDPS       Z20, Z11, Z11
+	VADDPS       Z20, Z12, Z12
+	VADDPS       Z20, Z13, Z13
+	VADDPS       Z20, Z14, Z14
+	VADDPS       Z20, Z15, Z15
+	VADDPS       Z20, Z16, Z16
+	VADDPS       Z20, Z17, Z17
+	VADDPS       Z20, Z18, Z18
+	VADDPS       Z20, Z19, Z19
+	VBROADCASTSS six<>+0(SB), Z20
+	VMINPS       Z0, Z20, Z0
+	VMINPS       Z1, Z20, Z1
+	VMINPS       Z2, Z20, Z2
+	VMINPS       Z3, Z20, Z3
+	VMINPS       Z4, Z20, Z4
+	VMINPS       Z5, Z20, Z5
+	VMINPS       Z6, Z20, Z6
+	VMINPS       Z7, Z20, Z7
+	VMINPS       Z8, Z20, Z8
+	VMINPS       Z9, Z20, Z9
+	VMINPS       Z10, Z20, Z10
+	VMINPS       Z11, Z20, Z11
+	VMINPS       Z12, Z20, Z12
+	VMINPS       Z13, Z20, Z13
+	VMINPS       Z14, Z20, Z14
+	VMINPS       Z15, Z20, Z15
+	VMINPS       Z16, Z20, Z16
+	VMINPS       Z17, Z20, Z17
+	VMINPS       Z18, Z20, Z18
+	VMINPS       Z19, Z20, Z19
+
+fullrelu6:
+fullrelu:
+	MOVQ    SI, CX
+	VMOVUPS Z0, (CX)
+	VMOVUPS Z1, 64(CX)
+	VMOVUPS Z2, 128(CX)
+	VMOVUPS Z3, 192(CX)
+	ADDQ    DI, CX
+	VMOVUPS Z4, (CX)
+	VMOVUPS Z5, 64(CX)
+	VMOVUPS Z6, 128(CX)
+	VMOVUPS Z7, 192(CX)
+	ADDQ    DI, CX
+	VMOVUPS Z8, (CX)
+	VMOVUPS Z9, 64(CX)
+	VMOVUPS Z10, 128(CX)
+	VMOVUPS Z11, 192(CX)
+	ADDQ    DI, CX
+	VMOVUPS Z12, (CX)
+	VMOVUPS Z13, 64(CX)
+	VMOVUPS Z14, 128(CX)
+	VMOVUPS Z15, 192(CX)
+	ADDQ    DI, CX
+	VMOVUPS Z16, (CX)
+	VMOVUPS Z17, 64(CX)
+	VMOVUPS Z18, 128(CX)
+	VMOVUPS Z19, 192(CX)
+	ADDQ    bps+56(FP), DX
+	ADDQ    $+256, SI
+	ADDQ    $+256, R8
+	DECQ    n+0(FP)
+	JNE     full
+	JMP     done
+
+partial:
+	MOVQ  $-1, R9
+	BZHIQ CX, R9, R9
+	KMOVW R9, K1
+
+masked:
+	MOVQ   at+16(FP), CX
+	MOVQ   DX, R9
+	VXORPS Z0, Z0, Z0
+	VXORPS Z1, Z1, Z1
+	VXORPS Z2, Z2, Z2
+	VXORPS Z3, Z3, Z3
+	VXORPS Z4, Z4, Z4
+	VXORPS Z5, Z5, Z5
+	VXORPS Z6, Z6, Z6
+	VXORPS Z7, Z7, Z7
+	VXORPS Z8, Z8, Z8
+	VXORPS Z9, Z9, Z9
+	VXORPS Z10, Z10, Z10
+	VXORPS Z11, Z11, Z11
+	VXORPS Z12, Z12, Z12
+	VXORPS Z13, Z13, Z13
+	VXORPS Z14, Z14, Z14
+	VXORPS Z15, Z15, Z15
+	VXORPS Z16, Z16, Z16
+	VXORPS Z17, Z17, Z17
+	VXORPS Z18, Z18, Z18
+	VXORPS Z19, Z19, Z19
+	MOVQ   k+8(FP), R10
+	TESTQ  R10, R10
+	JE     masked_sum
+
+masked_k:
+	MOVQ         (CX), R11
+	ADDQ         a+24(FP), R11
+	ADDQ         $0x08, CX
+	LEAQ         (R11)(AX*2), R12
+	ADDQ         AX, R12
+	VMOVUPS      (R9), Z20
+	VMOVUPS      64(R9), Z21
+	VMOVUPS      128(R9), Z22
+	VMOVUPS.Z    192(R9), K1, Z23
+	ADDQ         BX, R9
+	VBROADCASTSS (R11), Z24
+	VFMADD231PS  Z20, Z24, Z0
+	VFMADD231PS  Z21, Z24, Z1
+	VFMADD231PS  Z22, Z24, Z2
+	VFMADD231PS  Z23, Z24, Z3
+	VBROADCASTSS (R11)(AX*1), Z25
+	VFMADD231PS  Z20, Z25, Z4
+	VFMADD231PS  Z21, Z25, Z5
+	VFMADD231PS  Z22, Z25, Z6
+	VFMADD231PS  Z23, Z25, Z7
+	VBROADCASTSS (R11)(AX*2), Z26
+	VFMADD231PS  Z20, Z26, Z8
+	VFMADD231PS  Z21, Z26, Z9
+	VFMADD231PS  Z22, Z26, Z10
+	VFMADD231PS  Z23, Z26, Z11
+	VBROADCASTSS (R12), Z27
+	VFMADD231PS  Z20, Z27, Z12
+	VFMADD231PS  Z21, Z27, Z13
+	VFMADD231PS  Z22, Z27, Z14
+	VFMADD231PS  Z23, Z27, Z15
+	VBROADCASTSS (R12)(AX*1), Z24
+	VFMADD231PS  Z20, Z24, Z16
+	VFMADD231PS  Z21, Z24, Z17
+	VFMADD231PS  Z22, Z24, Z18
+	VFMADD231PS  Z23, Z24, Z19
+	DECQ         R10
+	JNE          masked_k
+
+masked_sum:
+	TESTQ     $0x00000001, flags+88(FP)
+	JE        masked_add
+	MOVQ      SI, CX
+	VMOVUPS   (CX), Z20
+	VADDPS    Z20, Z0, Z0
+	VMOVUPS   64(CX), Z20
+	VADDPS    Z20, Z1, Z1
+	VMOVUPS   128(CX), Z20
+	VADDPS    Z20, Z2, Z2
+	VMOVUPS.Z 192(CX), K1, Z20
+	VADDPS    Z20, Z3, Z3
+	ADDQ      DI, CX
+	VMOVUPS   (CX), Z20
+	VADDPS    Z20, Z4, Z4
+	VMOVUPS   64(CX), Z20
+	VADDPS    Z20, Z5, Z5
+	VMOVUPS   128(CX), Z20
+	VADDPS    Z20, Z6, Z6
+	VMOVUPS.Z 192(CX), K1, Z20
+	VADDPS    Z20, Z7, Z7
+	ADDQ      DI, CX
+	VMOVUPS   (CX), Z20
+	VADDPS    Z20, Z8, Z8
+	VMOVUPS   64(CX), Z20
+	VADDPS    Z20, Z9, Z9
+	VMOVUPS   128(CX), Z20
+	VADDPS    Z20, Z10, Z10
+	VMOVUPS.Z 192(CX), K1, Z20
+	VADDPS    Z20, Z11, Z11
+	ADDQ      DI, CX
+	VMOVUPS   (CX), Z20
+	VADDPS    Z20, Z12, Z12
+	VMOVUPS   64(CX), Z20
+	VADDPS    Z20, Z13, Z13
+	VMOVUPS   128(CX), Z20
+	VADDPS    Z20, Z14, Z14
+	VMOVUPS.Z 192(CX), K1, Z20
+	VADDPS    Z20, Z15, Z15
+	ADDQ      DI, CX
+	VMOVUPS   (CX), Z20
+	VADDPS    Z20, Z16, Z16
+	VMOVUPS   64(CX), Z20
+	VADDPS    Z20, Z17, Z17
+	VMOVUPS   128(CX), Z20
+	VADDPS    Z20, Z18, Z18
+	VMOVUPS.Z 192(CX), K1, Z20
+	VADDPS    Z20, Z19, Z19
+
+masked_add:
+	TESTQ     $0x00000002, flags+88(FP)
+	JE        masked_col
+	VMOVUPS   (R8), Z20
+	VADDPS    Z20, Z0, Z0
+	VADDPS    Z20, Z4, Z4
+	VADDPS    Z20, Z8, Z8
+	VADDPS    Z20, Z12, Z12
+	VADDPS    Z20, Z16, Z16
+	VMOVUPS   64(R8), Z20
+	VADDPS    Z20, Z1, Z1
+	VADDPS    Z20, Z5, Z5
+	VADDPS    Z20, Z9, Z9
+	VADDPS    Z20, Z13, Z13
+	VADDPS    Z20, Z17, Z17
+	VMOVUPS   128(R8), Z20
+	VADDPS    Z20, Z2, Z2
+	VADDPS    Z20, Z6, Z6
+	VADDPS    Z20, Z10, Z10
+	VADDPS    Z20, Z14, Z14
+	VADDPS    Z20, Z18, Z18
+	VMOVUPS.Z 192(R8), K1, Z20
+	VADDPS    Z20, Z3, Z3
+	VADDPS    Z20, Z7, Z7
+	VADDPS    Z20, Z11, Z11
+	VADDPS    Z20, Z15, Z15
+	VADDPS    Z20, Z19, Z19
+
+masked_col:
+	TESTQ        $0x00000004, flags+88(FP)
+	JE           masked_row
+	MOVQ         bias+80(FP), CX
+	VBROADCASTSS (CX), Z20
+	VADDPS       Z20, Z0, Z0
+	VADDPS       Z20, Z1, Z1
+	VADDPS       Z20, Z2, Z2
+	VADDPS       Z20, Z3, Z3
+	VBROADCASTSS 4(CX), Z20
+	VADDPS       Z20, Z4, Z4
+	VADDPS       Z20, Z5, Z5
+	VADDPS       Z20, Z6, Z6
+	VADDPS       Z20, Z7, Z7
+	VBROADCASTSS 8(CX), Z20
+	VADDPS       Z20, Z8, Z8
+	VADDPS       Z20, Z9, Z9
+	VADDPS       Z20, Z10, Z10
+	VADDPS       Z20, Z11, Z11
+	VBROADCASTSS 12(CX), Z20
+	VADDPS       Z20, Z12, Z12
+	VADDPS       Z20, Z13, Z13
+	VADDPS       Z20, Z14, Z14
+	VADDPS       Z20, Z15, Z15
+	VBROADCASTSS 16(CX), Z20
+	VADDPS       Z20, Z16, Z16
+	VADDPS       Z20, Z17, Z17
+	VADDPS       Z20, Z18, Z18
+	VADDPS       Z20, Z19, Z19
+
+masked_row:
+	TESTQ        $0x00000008, flags+88(FP)
+	JE           maskedrelu
+	VXORPS       Z20, Z20, Z20
+	VMAXPS       Z0, Z20, Z0
+	VMAXPS       Z1, Z20, Z1
+	VMAXPS       Z2, Z20, Z2
+	VMAXPS       Z3, Z20, Z3
+	VMAXPS       Z4, Z20, Z4
+	VMAXPS       Z5, Z20, Z5
+	VMAXPS       Z6, Z20, Z6
+	VMAXPS       Z7, Z20, Z7
+	VMAXPS       Z8, Z20, Z8
+	VMAXPS       Z9, Z20, Z9
+	VMAXPS       Z10, Z20, Z10
+	VMAXPS       Z11, Z20, Z11
+	VMAXPS       Z12, Z20, Z12
+	VMAXPS       Z13, Z20, Z13
+	VMAXPS       Z14, Z20, Z14
+	VMAXPS       Z15, Z20, Z15
+	VMAXPS       Z16, Z20, Z16
+	VMAXPS       Z17, Z20, Z17
+	VMAXPS       Z18, Z20, Z18
+	VMAXPS       Z19, Z20, Z19
+	TESTQ        $0x00000010, flags+88(FP)
+	JE           maskedrelu6
+	VADDPS       Z20, Z0, Z0
+	VADDPS       Z20, Z1, Z1
+	VADDPS       Z20, Z2, Z2
+	VADDPS       Z20, Z3, Z3
+	VADDPS       Z20, Z4, Z4
+	VADDPS       Z20, Z5, Z5
+	VADDPS       Z20, Z6, Z6
+	VADDPS       Z20, Z7, Z7
+	VADDPS       Z20, Z8, Z8
+	VADDPS       Z20, Z9, Z9
+	VADDPS       Z20, Z10, Z10
+	VADDPS       Z20, Z11, Z11
+	VADDPS       Z20, Z12, Z12
+	VADDPS       Z20, Z13, Z13
+	VADDPS       Z20, Z14, Z14
+	VADDPS       Z20, Z15, Z15
+	VADDPS       Z20, Z16, Z16
+	VADDPS       Z20, Z17, Z17
+	VADDPS       Z20, Z18, Z18
+	VADDPS       Z20, Z19, Z19
+	VBROADCASTSS six<>+0(SB), Z20
+	VMINPS       Z0, Z20, Z0
+	VMINPS       Z1, Z20, Z1
+	VMINPS       Z2, Z20, Z2
+	VMINPS       Z3, Z20, Z3
+	VMINPS       Z4, Z20, Z4
+	VMINPS       Z5, Z20, Z5
+	VMINPS       Z6, Z20, Z6
+	VMINPS       Z7, Z20, Z7
+	VMINPS       Z8, Z20, Z8
+	VMINPS       Z9, Z20, Z9
+	VMINPS       Z10, Z20, Z10
+	VMINPS       Z11, Z20, Z11
+	VMINPS       Z12, Z20, Z12
+	VMINPS       Z13, Z20, Z13
+	VMINPS       Z14, Z20, Z14
+	VMINPS       Z15, Z20, Z15
+	VMINPS       Z16, Z20, Z16
+	VMINPS       Z17, Z20, Z17
+	VMINPS       Z18, Z20, Z18
+	VMINPS       Z19, Z20, Z19
+
+maskedrelu6:
+maskedrelu:
+	MOVQ    SI, CX
+	VMOVUPS Z0, (CX)
+	VMOVUPS Z1, 64(CX)
+	VMOVUPS Z2, 128(CX)
+	VMOVUPS Z3, K1, 192(CX)
+	ADDQ    DI, CX
+	VMOVUPS Z4, (CX)
+	VMOVUPS Z5, 64(CX)
+	VMOVUPS Z6, 128(CX)
+	VMOVUPS Z7, K1, 192(CX)
+	ADDQ    DI, CX
+	VMOVUPS Z8, (CX)
+	VMOVUPS Z9, 64(CX)
+	VMOVUPS Z10, 128(CX)
+	VMOVUPS Z11, K1, 192(CX)
+	ADDQ    DI, CX
+	VMOVUPS Z12, (CX)
+	VMOVUPS Z13, 64(CX)
+	VMOVUPS Z14, 128(CX)
+	VMOVUPS Z15, K1, 192(CX)
+	ADDQ    DI, CX
+	VMOVUPS Z16, (CX)
+	VMOVUPS Z17, 64(CX)
+	VMOVUPS Z18, 128(CX)
+	VMOVUPS Z19, K1, 192(CX)
+	ADDQ    bps+56(FP), DX
+	ADDQ    $+256, SI
+	ADDQ    $+256, R8
+	DECQ    n+0(FP)
+	JNE     masked
+
+done:
+	LDMXCSR csr+104(FP)
+	VZEROUPPER
+	RET
+
+// func stem6x4AVX512(n int, k int, at *int, a *float32, ars int, b *float32, bks int, bps int, c *float32, cs int, bias *float32, flags int, last int) (csr uint32)
+// Requires: AVX, AVX512DQ, AVX512F, BMI2, SSE
+TEXT ·stem6x4AVX512(SB), NOSPLIT, $0-108
+	STMXCSR csr+104(FP)
+	LDMXCSR flushing<>+0(SB)
+	MOVQ    ars+32(FP), AX
+	MOVQ    b+40(FP), DX
+	MOVQ    bks+48(FP), BX
+	MOVQ    c+64(FP), SI
+	MOVQ    cs+72(FP), DI
+	MOVQ    bias+80(FP), R8
+	MOVQ    last+96(FP), CX
+	CMPQ    CX, $0x10
+	JNE     partial
+
+full:
+	MOVQ   at+16(FP), CX
+	MOVQ   DX, R9
+	VXORPS Z0, Z0, Z0
+	VXORPS Z1, Z1, Z1
+	VXORPS Z2, Z2, Z2
+	VXORPS Z3, Z3, Z3
+	VXORPS Z4, Z4, Z4
+	VXORPS Z5, Z5, Z5
+	VXORPS Z6, Z6, Z6
+	VXORPS Z7, Z7, Z7
+	VXORPS Z8, Z8, Z8
+	VXORPS Z9, Z9, Z9
+	VXORPS Z10, Z10, Z10
+	VXORPS Z11, Z11, Z11
+	VXORPS Z12, Z12, Z12
+	VXORPS Z13, Z13, Z13
+	VXORPS Z14, Z14, Z14
+	VXORPS Z15, Z15, Z15
+	VXORPS Z16, Z16, Z16
+	VXORPS Z17, Z17, Z17
+	VXORPS Z18, Z18, Z18
+	VXORPS Z19, Z19, Z19
+	VXORPS Z20, Z20, Z20
+	VXORPS Z21, Z21, Z21
+	VXORPS Z22, Z22, Z22
+	VXORPS Z23, Z23, Z23
+	MOVQ   k+8(FP), R10
+	TESTQ  R10, R10
+	JE     full_sum
+
+full_k:
+	MOVQ         (CX), R11
+	ADDQ         a+24(FP), R11
+	ADDQ         $0x08, CX
+	LEAQ         (R11)(AX*2), R12
+	ADDQ         AX, R12
+	VMOVUPS      (R9), Z24
+	VMOVUPS      64(R9), Z25
+	VMOVUPS      128(R9), Z26
+	VMOVUPS      192(R9), Z27
+	ADDQ         BX, R9
+	VBROADCASTSS (R11), Z28
+	VFMADD231PS  Z24, Z28, Z0
+	VFMADD231PS  Z25, Z28, Z1
+	VFMADD231PS  Z26, Z28, Z2
+	VFMADD231PS  Z27, Z28, Z3
+	VBROADCASTSS (R11)(AX*1), Z29
+	VFMADD231PS  Z24, Z29, Z4
+	VFMADD231PS  Z25, Z29, Z5
+	VFMADD231PS  Z26, Z29, Z6
+	VFMADD231PS  Z27, Z29, Z7
+	VBROADCASTSS (R11)(AX*2), Z30
+	VFMADD231PS  Z24, Z30, Z8
+	VFMADD231PS  Z25, Z30, Z9
+	VFMADD231PS  Z26, Z30, Z10
+	VFMADD231PS  Z27, Z30, Z11
+	VBROADCASTSS (R12), Z31
+	VFMADD231PS  Z24, Z31, Z12
+	VFMADD231PS  Z25, Z31, Z13
+	VFMADD231PS  Z26, Z31, Z14
+	VFMADD231PS  Z27, Z31, Z15
+	VBROADCASTSS (R12)(AX*1), Z28
+	VFMADD231PS  Z24, Z28, Z16
+	VFMADD231PS  Z25, Z28, Z17
+	VFMADD231PS  Z26, Z28, Z18
+	VFMADD231PS  Z27, Z28, Z19
+	VBROADCASTSS (R12)(AX*2), Z29
+	VFMADD231PS  Z24, Z29, Z20
+	VFMADD231PS  Z25, Z29, Z21
+	VFMADD231PS  Z26, Z29, Z22
+	VFMADD231PS  Z27, Z29, Z23
+	DECQ         R10
+	JNE          full_k
+
+full_sum:
+	TESTQ   $0x00000001, flags+88(FP)
+	JE      full_add
+	MOVQ    SI, CX
+	VMOVUPS (CX), Z24
+	VADDPS  Z24, Z0, Z0
+	VMOVUPS 64(CX), Z24
+	VADDPS  Z24, Z1, Z1
+	VMOVUPS 128(CX), Z24
+	VADDPS  Z24, Z2, Z2
+	VMOVUPS 192(CX), Z24
+	VADDPS  Z24, Z3, Z3
+	ADDQ    DI, CX
+	VMOVUPS (CX), Z24
+	VADDPS  Z24, Z4, Z4
+	VMOVUPS 64(CX), Z24
+	VADDPS  Z24, Z5, Z5
+	VMOVUPS 128(CX), Z24
+	VADDPS  Z24, Z6, Z6
+	VMOVUPS 192(CX), Z24
+	VADDPS  Z24, Z7, Z7
+	ADDQ    DI, CX
+	VMOVUPS (CX), Z24
+	VADDPS  Z24, Z8, Z8
+	VMOVUPS 64(CX), Z24
+	VADDPS  Z24, Z9, Z9
+	VMOVUPS 128(CX), Z24
+	VADDPS  Z24, Z10, Z10
+	VMOVUPS 192(CX), Z24
+	VADDPS  Z24, Z11, Z11
+	ADDQ    DI, CX
+	VMOVUPS (CX), Z24
+	VADDPS  Z24, Z12, Z12
+	VMOVUPS 64(CX), Z24
+	VADDPS  Z24, Z13, Z13
+	VMOVUPS 128(CX), Z24
+	VADDPS  Z24, Z14, Z14
+	VMOVUPS 192(CX), Z24
+	VADDPS  Z24, Z15, Z15
+	ADDQ    DI, CX
+	VMOVUPS (CX), Z24
+	VADDPS  Z24, Z16, Z16
+	VMOVUPS 64(CX), Z24
+	VADDPS  Z24, Z17, Z17
+	VMOVUPS 128(CX), Z24
+	VADDPS  Z24, Z18, Z18
+	VMOVUPS 192(CX), Z24
+	VADDPS  Z24, Z19, Z19
+	ADDQ    DI, CX
+	VMOVUPS (CX), Z24
+	VADDPS  Z24, Z20, Z20
+	VMOVUPS 64(CX), Z24
+	VADDPS  Z24, Z21, Z21
+	VMOVUPS 128(CX), Z24
+	VADDPS  Z24, Z22, Z22
+	VMOVUPS 192(CX), Z24
+	VADDPS  Z24, Z23, Z23
+
+full_add:
+	TESTQ   $0x00000002, flags+88(FP)
+	JE      full_col
+	VMOVUPS (R8), Z24
+	VADDPS  Z24, Z0, Z0
+	VADDPS  Z24, Z4, Z4
+	VADDPS  Z24, Z8, Z8
+	VADDPS  Z24, Z12, Z12
+	VADDPS  Z24, Z16, Z16
+	VADDPS  Z24, Z20, Z20
+	VMOVUPS 64(R8), Z24
+	VADDPS  Z24, Z1, Z1
+	VADDPS  Z24, Z5, Z5
+	VADDPS  Z24, Z9, Z9
+	VADDPS  Z24, Z13, Z13
+	VADDPS  Z24, Z17, Z17
+	VADDPS  Z24, Z21, Z21
+	VMOVUPS 128(R8), Z24
+	VADDPS  Z24, Z2, Z2
+	VADDPS  Z24, Z6, Z6
+	VADDPS  Z24, Z10, Z10
+	VADDPS  Z24, Z14, Z14
+	VADDPS  Z24, Z18, Z18
+	VADDPS  Z24, Z22, Z22
+	VMOVUPS 192(R8), Z24
+	VADDPS  Z24, Z3, Z3
+	VADDPS  Z24, Z7, Z7
+	VADDPS  Z24, Z11, Z11
+	VADDPS  Z24, Z15, Z15
+	VADDPS  Z24, Z19, Z19
+	VADDPS  Z24, Z23, Z23
+
+full_col:
+	TESTQ        $0x00000004, flags+88(FP)
+	JE           full_row
+	MOVQ         bias+80(FP), CX
+	VBROADCASTSS (CX), Z24
+	VADDPS       Z24, Z0, Z0
+	VADDPS       Z24, Z1, Z1
+	VADDPS       Z24, Z2, Z2
+	VADDPS       Z24, Z3, Z3
+	VBROADCASTSS 4(CX), Z24
+	VADDPS       Z24, Z4, Z4
+	VADDPS       Z24, Z5, Z5
+	VADDPS       Z24, Z6, Z6
+	VADDPS       Z24, Z7, Z7
+	VBROADCASTSS 8(CX), Z24
+	VADDPS       Z24, Z8, Z8
+	VADDPS       Z24, Z9, Z9
+	VADDPS       Z24, Z10, Z10
+	VADDPS       Z24, Z11, Z11
+	VBROADCASTSS 12(CX), Z24
+	VADDPS       Z24, Z12, Z12
+	VADDPS       Z24, Z13, Z13
+	VADDPS       Z24, Z14, Z14
+	VADDPS       Z24, Z15, Z15
+	VBROADCASTSS 16(CX), Z24
+	VADDPS       Z24, Z16, Z16
+	VADDPS       Z24, Z17, Z17
+	VADDPS       Z24, Z18, Z18
+	VADDPS       Z24, Z19, Z19
+	VBROADCASTSS 20(CX), Z24
+	VADDPS       Z24, Z20, Z20
+	VADDPS       Z24, Z21, Z21
+	VADDPS       Z24, Z22, Z22
+	VADDPS       Z24, Z23, Z23
+
+full_row:
+	TESTQ        $0x00000008, flags+88(FP)
+	JE           fullrelu
+	VXORPS       Z24, Z24, Z24
+	VMAXPS       Z0, Z24, Z0
+	VMAXPS       Z1, Z24, Z1
+	VMAXPS       Z2, Z24, Z2
+	VMAXPS       Z3, Z24, Z3
+	VMAXPS       Z4, Z24, Z4
+	VMAXPS       Z5, Z24, Z5
+	VMAXPS       Z6, Z24, Z6
+	VMAXPS       Z7, Z24, Z7
+	VMAXPS       Z8, Z24, Z8
+	VMAXPS       Z9, Z24, Z9
+	VMAXPS       Z10, Z24, Z10
+	VMAXPS       Z11, Z24, Z11
+	VMAXPS       Z12, Z24, Z12
+	VMAXPS       Z13, Z24, Z13
+	VMAXPS       Z14, Z24, Z14
+	VMAXPS       Z15, Z24, Z15
+	VMAXPS       Z16, Z24, Z16
+	VMAXPS       Z17, Z24, Z17
+	VMAXPS       Z18, Z24, Z18
+	VMAXPS       Z19, Z24, Z19
+	VMAXPS       Z20, Z24, Z20
+	VMAXPS       Z21, Z24, Z21
+	VMAXPS       Z22, Z24, Z22
+	VMAXPS       Z23, Z24, Z23
+	TESTQ        $0x00000010, flags+88(FP)
+	JE           fullrelu6
+	VADDPS       Z24, Z0, Z0
+	VADDPS       Z24, Z1, Z1
+	VADDPS       Z24, Z2, Z2
+	VADDPS       Z24, Z3, Z3
+	VADDPS       Z24, Z4, Z4
+	VADDPS       Z24, Z5, Z5
+	VADDPS       Z24, Z6, Z6
+	VADDPS       Z24, Z7, Z7
+	VADDPS       Z24, Z8, Z8
+	VADDPS       Z24, Z9, Z9
+	VADDPS       Z24, Z10, Z10
+	VADDPS       Z24, Z11, Z11
+	VADDPS       Z24, Z12, Z12
+	VADDPS       Z24, Z13, Z13
+	VADDPS       Z24, Z14, Z14
+	VADDPS       Z24, Z15, Z15
+	VADDPS       Z24, Z16, Z16
+	VADDPS       Z24, Z17, Z17
+	VADDPS       Z24, Z18, Z18
+	VADDPS       Z24, Z19, Z19
+	VADDPS       Z24, Z20, Z20
+	VADDPS       Z24, Z21, Z21
+	VADDPS       Z24, Z22, Z22
+	VADDPS       Z24, Z23, Z23
+	VBROADCASTSS six<>+0(SB), Z24
+	VMINPS       Z0, Z24, Z0
+	VMINPS       Z1, Z24, Z1
+	VMINPS       Z2, Z24, Z2
+	VMINPS       Z3, Z24, Z3
+	VMINPS       Z4, Z24, Z4
+	VMINPS       Z5, Z24, Z5
+	VMINPS       Z6, Z24, Z6
+	VMINPS       Z7, Z24, Z7
+	VMINPS       Z8, Z24, Z8
+	VMINPS       Z9, Z24, Z9
+	VMINPS       Z10, Z24, Z10
+	VMINPS       Z11, Z24, Z11
+	VMINPS       Z12, Z24, Z12
+	VMINPS       Z13, Z24, Z13
+	VMINPS       Z14, Z24, Z14
+	VMINPS       Z15, Z24, Z15
+	VMINPS       Z16, Z24, Z16
+	VMINPS       Z17, Z24, Z17
+	VMINPS       Z18, Z24, Z18
+	VMINPS       Z19, Z24, Z19
+	VMINPS       Z20, Z24, Z20
+	VMINPS       Z21, Z24, Z21
+	VMINPS       Z22, Z24, Z22
+	VMINPS       Z23, Z24, Z23
+
+fullrelu6:
+fullrelu:
+	MOVQ    SI, CX
+	VMOVUPS Z0, (CX)
+	VMOVUPS Z1, 64(CX)
+	VMOVUPS Z2, 128(CX)
+	VMOVUPS Z3, 192(CX)
+	ADDQ    DI, CX
+	VMOVUPS Z4, (CX)
+	VMOVUPS Z5, 64(CX)
+	VMOVUPS Z6, 128(CX)
+	VMOVUPS Z7, 192(CX)
+	ADDQ    DI, CX
+	VMOVUPS Z8, (CX)
+	VMOVUPS Z9, 64(CX)
+	VMOVUPS Z10, 128(CX)
+	VMOVUPS Z11, 192(CX)
+	ADDQ    DI, CX
+	VMOVUPS Z12, (CX)
+	VMOVUPS Z13, 64(CX)
+	VMOVUPS Z14, 128(CX)
+	VMOVUPS Z15, 192(CX)
+	ADDQ    DI, CX
+	VMOVUPS Z16, (CX)
+	VMOVUPS Z17, 64(CX)
+	VMOVUPS Z18, 128(CX)
+	VMOVUPS Z19, 192(CX)
+	ADDQ    DI, CX
+	VMOVUPS Z20, (CX)
+	VMOVUPS Z21, 64(CX)
+	VMOVUPS Z22, 128(CX)
+	VMOVUPS Z23, 192(CX)
+	ADDQ    bps+56(FP), DX
+	ADDQ    $+256, SI
+	ADDQ    $+256, R8
+	DECQ    n+0(FP)
+	JNE     full
+	JMP     done
+
+partial:
+	MOVQ  $-1, R9
+	BZHIQ CX, R9, R9
+	KMOVW R9, K1
+
+masked:
+	MOVQ   at+16(FP), CX
+	MOVQ   DX, R9
+	VXORPS Z0, Z0, Z0
+	VXORPS Z1, Z1, Z1
+	VXORPS Z2, Z2, Z2
+	VXORPS Z3, Z3, Z3
+	VXORPS Z4, Z4, Z4
+	VXORPS Z5, Z5, Z5
+	VXORPS Z6, Z6, Z6
+	VXORPS Z7, Z7, Z7
+	VXORPS Z8, Z8, Z8
+	VXORPS Z9, Z9, Z9
+	VXORPS Z10, Z10, Z10
+	VXORPS Z11, Z11, Z11
+	VXORPS Z12, Z12, Z12
+	VXORPS Z13, Z13, Z13
+	VXORPS Z14, Z14, Z14
+	VXORPS Z15, Z15, Z15
+	VXORPS Z16, Z16, Z16
+	VXORPS Z17, Z17, Z17
+	VXORPS Z18, Z18, Z18
+	VXORPS Z19, Z19, Z19
+	VXORPS Z20, Z20, Z20
+	VXORPS Z21, Z21, Z21
+	VXORPS Z22, Z22, Z22
+	VXORPS Z23, Z23, Z23
+	MOVQ   k+8(FP), R10
+	TESTQ  R10, R10
+	JE     masked_sum
+
+masked_k:
+	MOVQ         (CX), R11
+	ADDQ         a+24(FP), R11
+	ADDQ         $0x08, CX
+	LEAQ         (R11)(AX*2), R12
+	ADDQ         AX, R12
+	VMOVUPS      (R9), Z24
+	VMOVUPS      64(R9), Z25
+	VMOVUPS      128(R9), Z26
+	VMOVUPS.Z    192(R9), K1, Z27
+	ADDQ         BX, R9
+	VBROADCASTSS (R11), Z28
+	VFMADD231PS  Z24, Z28, Z0
+	VFMADD231PS  Z25, Z28, Z1
+	VFMADD231PS  Z26, Z28, Z2
+	VFMADD231PS  Z27, Z28, Z3
+	VBROADCASTSS (R11)(AX*1), Z29
+	VFMADD231PS  Z24, Z29, Z4
+	VFMADD231PS  Z25, Z29, Z5
+	VFMADD231PS  Z26, Z29, Z6
+	VFMADD231PS  Z27, Z29, Z7
+	VBROADCASTSS (R11)(AX*2), Z30
+	VFMADD231PS  Z24, Z30, Z8
+	VFMADD231PS  Z25, Z30, Z9
+	VFMADD231PS  Z26, Z30, Z10
+	VFMADD231PS  Z27, Z30, Z11
+	VBROADCASTSS (R12), Z31
+	VFMADD231PS  Z24, Z31, Z12
+	VFMADD231PS  Z25, Z31, Z13
+	VFMADD231PS  Z26, Z31, Z14
+	VFMADD231PS  Z27, Z31, Z15
+	VBROADCASTSS (R12)(AX*1), Z28
+	VFMADD231PS  Z24, Z28, Z16
+	VFMADD231PS  Z25, Z28, Z17
+	VFMADD231PS  Z26, Z28, Z18
+	VFMADD231PS  Z27, Z28, Z19
+	VBROADCASTSS (R12)(AX*2), Z29
+	VFMADD231PS  Z24, Z29, Z20
+	VFMADD231PS  Z25, Z29, Z21
+	VFMADD231PS  Z26, Z29, Z22
+	VFMADD231PS  Z27, Z29, Z23
+	DECQ         R10
+	JNE          masked_k
+
+masked_sum:
+	TESTQ     $0x00000001, flags+88(FP)
+	JE        masked_add
+	MOVQ      SI, CX
+	VMOVUPS   (CX), Z24
+	VADDPS    Z24, Z0, Z0
+	VMOVUPS   64(CX), Z24
+	VADDPS    Z24, Z1, Z1
+	VMOVUPS   128(CX), Z24
+	VADDPS    Z24, Z2, Z2
+	VMOVUPS.Z 192(CX), K1, Z24
+	VADDPS    Z24, Z3, Z3
+	ADDQ      DI, CX
+	VMOVUPS   (CX), Z24
+	VADDPS    Z24, Z4, Z4
+	VMOVUPS   64(CX), Z24
+	VADDPS    Z24, Z5, Z5
+	VMOVUPS   128(CX), Z24
+	VADDPS    Z24, Z6, Z6
+	VMOVUPS.Z 192(CX), K1, Z24
+	VADDPS    Z24, Z7, Z7
+	ADDQ      DI, CX
+	VMOVUPS   (CX), Z24
+	VADDPS    Z24, Z8, Z8
+	VMOVUPS   64(CX), Z24
+	VADDPS    Z24, Z9, Z9
+	VMOVUPS   128(CX), Z24
+	VADDPS    Z24, Z10, Z10
+	VMOVUPS.Z 192(CX), K1, Z24
+	VADDPS    Z24, Z11, Z11
+	ADDQ      DI, CX
+	VMOVUPS   (CX), Z24
+	VADDPS    Z24, Z12, Z12
+	VMOVUPS   64(CX), Z24
+	VADDPS    Z24, Z13, Z13
+	VMOVUPS   128(CX), Z24
+	VADDPS    Z24, Z14, Z14
+	VMOVUPS.Z 192(CX), K1, Z24
+	VADDPS    Z24, Z15, Z15
+	ADDQ      DI, CX
+	VMOVUPS   (CX), Z24
+	VADDPS    Z24, Z16, Z16
+	VMOVUPS   64(CX), Z24
+	VADDPS    Z24, Z17, Z17
+	VMOVUPS   128(CX), Z24
+	VADDPS    Z24, Z18, Z18
+	VMOVUPS.Z 192(CX), K1, Z24
+	VADDPS    Z24, Z19, Z19
+	ADDQ      DI, CX
+	VMOVUPS   (CX), Z24
+	VADDPS    Z24, Z20, Z20
+	VMOVUPS   64(CX), Z24
+	VADDPS    Z24, Z21, Z21
+	VMOVUPS   128(CX), Z24
+	VADDPS    Z24, Z22, Z22
+	VMOVUPS.Z 192(CX), K1, Z24
+	VADDPS    Z24, Z23, Z23
+
+masked_add:
+	TESTQ     $0x00000002, flags+88(FP)
+	JE        masked_col
+	VMOVUPS   (R8), Z24
+	VADDPS    Z24, Z0, Z0
+	VADDPS    Z24, Z4, Z4
+	VADDPS    Z24, Z8, Z8
+	VADDPS    Z24, Z12, Z12
+	VADDPS    Z24, Z16, Z16
+	VADDPS    Z24, Z20, Z20
+	VMOVUPS   64(R8), Z24
+	VADDPS    Z24, Z1, Z1
+	VADDPS    Z24, Z5, Z5
+	VADDPS    Z24, Z9, Z9
+	VADDPS    Z24, Z13, Z13
+	VADDPS    Z24, Z17, Z17
+	VADDPS    Z24, Z21, Z21
+	VMOVUPS   128(R8), Z24
+	VADDPS    Z24, Z2, Z2
+	VADDPS    Z24, Z6, Z6
+	VADDPS    Z24, Z10, Z10
+	VADDPS    Z24, Z14, Z14
+	VADDPS    Z24, Z18, Z18
+	VADDPS    Z24, Z22, Z22
+	VMOVUPS.Z 192(R8), K1, Z24
+	VADDPS    Z24, Z3, Z3
+	VADDPS    Z24, Z7, Z7
+	VADDPS    Z24, Z11, Z11
+	VADDPS    Z24, Z15, Z15
+	VADDPS    Z24, Z19, Z19
+	VADDPS    Z24, Z23, Z23
+
+masked_col:
+	TESTQ        $0x00000004, flags+88(FP)
+	JE           masked_row
+	MOVQ         bias+80(FP), CX
+	VBROADCASTSS (CX), Z24
+	VADDPS       Z24, Z0, Z0
+	VADDPS       Z24, Z1, Z1
+	VADDPS       Z24, Z2, Z2
+	VADDPS       Z24, Z3, Z3
+	VBROADCASTSS 4(CX), Z24
+	VADDPS       Z24, Z4, Z4
+	VADDPS       Z24, Z5, Z5
+	VADDPS       Z24, Z6, Z6
+	VADDPS       Z24, Z7, Z7
+	VBROADCASTSS 8(CX), Z24
+	VADDPS       Z24, Z8, Z8
+	VADDPS       Z24, Z9, Z9
+	VADDPS       Z24, Z10, Z10
+	VADDPS       Z24, Z11, Z11
+	VBROADCASTSS 12(CX), Z24
+	VADDPS       Z24, Z12, Z12
+	VADDPS       Z24, Z13, Z13
+	VADDPS       Z24, Z14, Z14
+	VADDPS       Z24, Z15, Z15
+	VBROADCASTSS 16(CX), Z24
+	VADDPS       Z24, Z16, Z16
+	VADDPS       Z24, Z17, Z17
+	VADDPS       Z24, Z18, Z18
+	VADDPS       Z24, Z19, Z19
+	VBROADCASTSS 20(CX), Z24
+	VADDPS       Z24, Z20, Z20
+	VADDPS       Z24, Z21, Z21
+	VADDPS       Z24, Z22, Z22
+	VADDPS       Z24, Z23, Z23
+
+masked_row:
+	TESTQ        $0x00000008, flags+88(FP)
+	JE           maskedrelu
+	VXORPS       Z24, Z24, Z24
+	VMAXPS       Z0, Z24, Z0
+	VMAXPS       Z1, Z24, Z1
+	VMAXPS       Z2, Z24, Z2
+	VMAXPS       Z3, Z24, Z3
+	VMAXPS       Z4, Z24, Z4
+	VMAXPS       Z5, Z24, Z5
+	VMAXPS       Z6, Z24, Z6
+	VMAXPS       Z7, Z24, Z7
+	VMAXPS       Z8, Z24, Z8
+	VMAXPS       Z9, Z24, Z9
+	VMAXPS       Z10, Z24, Z10
+	VMAXPS       Z11, Z24, Z11
+	VMAXPS       Z12, Z24, Z12
+	VMAXPS       Z13, Z24, Z13
+	VMAXPS       Z14, Z24, Z14
+	VMAXPS       Z15, Z24, Z15
+	VMAXPS       Z16, Z24, Z16
+	VMAXPS       Z17, Z24, Z17
+	VMAXPS       Z18, Z24, Z18
+	VMAXPS       Z19, Z24, Z19
+	VMAXPS       Z20, Z24, Z20
+	VMAXPS       Z21, Z24, Z21
+	VMAXPS       Z22, Z24, Z22
+	VMAXPS       Z23, Z24, Z23
+	TESTQ        $0x00000010, flags+88(FP)
+	JE           maskedrelu6
+	VADDPS       Z24, Z0, Z0
+	VADDPS       Z24, Z1, Z1
+	VADDPS       Z24, Z2, Z2
+	VADDPS       Z24, Z3, Z3
+	VADDPS       Z24, Z4, Z4
+	VADDPS       Z24, Z5, Z5
+	VADDPS       Z24, Z6, Z6
+	VADDPS       Z24, Z7, Z7
+	VADDPS       Z24, Z8, Z8
+	VADDPS       Z24, Z9, Z9
+	VADDPS       Z24, Z10, Z10
+	VADDPS       Z24, Z11, Z11
+	VADDPS       Z24, Z12, Z12
+	VADDPS       Z24, Z13, Z13
+	VADDPS       Z24, Z14, Z14
+	VADDPS       Z24, Z15, Z15
+	VADDPS       Z24, Z16, Z16
+	VADDPS       Z24, Z17, Z17
+	VADDPS       Z24, Z18, Z18
+	VADDPS       Z24, Z19, Z19
+	VADDPS       Z24, Z20, Z20
+	VADDPS       Z24, Z21, Z21
+	VADDPS       Z24, Z22, Z22
+	VADDPS       Z24, Z23, Z23
+	VBROADCASTSS six<>+0(SB), Z24
+	VMINPS       Z0, Z24, Z0
+	VMINPS       Z1, Z24, Z1
+	VMINPS       Z2, Z24, Z2
+	VMINPS       Z3, Z24, Z3
+	VMINPS       Z4, Z24, Z4
+	VMINPS       Z5, Z24, Z5
+	VMINPS       Z6, Z24, Z6
+	VMINPS       Z7, Z24, Z7
+	VMINPS       Z8, Z24, Z8
+	VMINPS       Z9, Z24, Z9
+	VMINPS       Z10, Z24, Z10
+	VMINPS       Z11, Z24, Z11
+	VMINPS       Z12, Z24, Z12
+	VMINPS       Z13, Z24, Z13
+	VMINPS       Z14, Z24, Z14
+	VMINPS       Z15, Z24, Z15
+	VMINPS       Z16, Z24, Z16
+	VMINPS       Z17, Z24, Z17
+	VMINPS       Z18, Z24, Z18
+	VMINPS       Z19, Z24, Z19
+	VMINPS       Z20, Z24, Z20
+	VMINPS       Z21, Z24, Z21
+	VMINPS       Z22, Z24, Z22
+	VMINPS       Z23, Z24, Z23
+
+maskedrelu6:
+maskedrelu:
+	MOVQ    SI, CX
+	VMOVUPS Z0, (CX)
+	VMOVUPS Z1, 64(CX)
+	VMOVUPS Z2, 128(CX)
+	VMOVUPS Z3, K1, 192(CX)
+	ADDQ    DI, CX
+	VMOVUPS Z4, (CX)
+	VMOVUPS Z5, 64(CX)
+	VMOVUPS Z6, 128(CX)
+	VMOVUPS Z7, K1, 192(CX)
+	ADDQ    DI, CX
+	VMOVUPS Z8, (CX)
+	VMOVUPS Z9, 64(CX)
+	VMOVUPS Z10, 128(CX)
+	VMOVUPS Z11, K1, 192(CX)
+	ADDQ    DI, CX
+	VMOVUPS Z12, (CX)
+	VMOVUPS Z13, 64(CX)
+	VMOVUPS Z14, 128(CX)
+	VMOVUPS Z15, K1, 192(CX)
+	ADDQ    DI, CX
+	VMOVUPS Z16, (CX)
+	VMOVUPS Z17, 64(CX)
+	VMOVUPS Z18, 128(CX)
+	VMOVUPS Z19, K1, 192(CX)
+	ADDQ    DI, CX
+	VMOVUPS Z20, (CX)
+	VMOVUPS Z21, 64(CX)
+	VMOVUPS Z22, 128(CX)
+	VMOVUPS Z23, K1, 192(CX)
+	ADDQ    bps+56(FP), DX
+	ADDQ    $+256, SI
+	ADDQ    $+256, R8
+	DECQ    n+0(FP)
+	JNE     masked
+
+done:
+	LDMXCSR csr+104(FP)
+	VZEROUPPER
+	RET

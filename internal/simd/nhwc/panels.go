@@ -34,7 +34,16 @@ func (p *panels) row(c []float32, ldc int, a []float32, lda int, b []float32, pi
 // apart and columns acs, in b rows are ldb elements apart and panels pitch, in c rows ldc. b, c and bias
 // begin with column 0.
 func (p *panels) product(c []float32, ldc int, a []float32, ars, acs int, b []float32, ldb, pitch int, bias []float32, rows, k, from, to, flags int) {
-	most := max(isa.CallWork/(max(k, 1)*rows*p.nr), 1)
+	p.each(from, to, k*rows, func(j, n, vecs, last int) {
+		p.tiles.Kernel[vecs][rows](n, k, isa.Elem(a, 0), 4*ars, 4*acs, isa.Elem(b, j*pitch), 4*ldb, 4*pitch,
+			&c[j*p.nr], 4*ldc, isa.Elem(bias, j*p.nr), flags, last)
+	})
+}
+
+// each calls f for panels from to to, each of whose columns takes so many multiplications: for as many as one call of a
+// kernel multiplies by, n from j on, of so many vectors, the last one of which has last columns.
+func (p *panels) each(from, to, work int, f func(j, n, vecs, last int)) {
+	most := max(isa.CallWork/(max(work, 1)*p.nr), 1)
 	for j := from; j < to; {
 		n, vecs, last := min(to-j, most), p.vecs, p.tiles.Width
 		if tail := p.m - (j+n-1)*p.nr; tail < p.nr {
@@ -43,8 +52,7 @@ func (p *panels) product(c []float32, ldc int, a []float32, ars, acs int, b []fl
 				last = tail - (vecs-1)*p.tiles.Width
 			}
 		}
-		p.tiles.Kernel[vecs][rows](n, k, isa.Elem(a, 0), 4*ars, 4*acs, isa.Elem(b, j*pitch), 4*ldb, 4*pitch,
-			&c[j*p.nr], 4*ldc, isa.Elem(bias, j*p.nr), flags, last)
+		f(j, n, vecs, last)
 		j += n
 	}
 }

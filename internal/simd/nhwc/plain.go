@@ -11,7 +11,7 @@ import (
 // goWidth is the channels of what plain Go calls a vector.
 const goWidth = 4
 
-var plain = Kernels{width: goWidth, maskWords: 1, tileIn: tileInGo, tileOut: tileOutGo, tileFilter: tileFilterGo, tileDy: tileDyGo, tileFilterGrad: tileFilterGradGo, copy: copyGo, depthwiseGrad: []depthwiseGradFunc{1: depthwiseGradGo(1), depthwiseGradGo(2), depthwiseGradGo(3)}, depthwise: depthwiseGo, sum: sumGo, max: maxGo}
+var plain = Kernels{width: goWidth, maskWords: 1, tileIn: tileInGo, tileOut: tileOutGo, tileFilter: tileFilterGo, tileDy: tileDyGo, tileFilterGrad: tileFilterGradGo, copy: copyGo, depthwiseGrad: []depthwiseGradFunc{1: depthwiseGradGo(1), depthwiseGradGo(2), depthwiseGradGo(3)}, depthwise: depthwiseGo, sum: sumGo, max: maxGo, stem: [][]stemFunc{1: {nil, stemGo(1), stemGo(2), stemGo(3), stemGo(4)}}}
 
 // eachGo calls f for each pixel and channel with the taps of its window.
 func eachGo(pixels, vectors, last, taps int, at *int, x *float32, xs int, y *float32, ys int, f func(ch int, x, y *float32, taps []abi.Tap)) {
@@ -159,6 +159,26 @@ func depthwiseGradGo(taps int) depthwiseGradFunc {
 					*sum += isa.Flush32(*isa.Add(x, p*xs+i*tap+4*ch)) * isa.Flush32(*isa.Add(dy, p*ys+4*ch))
 				}
 				*sum = isa.Flush32(*sum)
+			}
+		}
+		return 0
+	}
+}
+
+func stemGo(rows int) stemFunc {
+	return func(n, k int, at *int, a *float32, ars int, b *float32, bks, bps int, c *float32, cs int, bias *float32, flags, last int) uint32 {
+		places := unsafe.Slice(at, k)
+		for panel := range n {
+			for row := range rows {
+				var sums [goWidth]float32
+				for i, x := range places {
+					v := isa.Flush32(*isa.Add(a, row*ars+x))
+					for j, w := range unsafe.Slice(isa.Add(b, panel*bps+i*bks), goWidth) {
+						sums[j] += v * w
+					}
+				}
+				y := unsafe.Slice(isa.Add(c, row*cs+4*panel*goWidth), last)
+				isa.Finish(y, sums[:], bias, panel*goWidth, 0, flags)
 			}
 		}
 		return 0

@@ -1,0 +1,140 @@
+package nhwc
+
+import (
+	"github.com/plexaura/plexaura/internal/simd/isa"
+	"github.com/plexaura/plexaura/internal/simd/window"
+)
+
+// Stem is a convolution of one group whose images are in rows, (N,C,H,W), and whose results have channels last: what a
+// network of such images begins with. It is immutable and safe for concurrent use.
+//
+// A task has some rows of windows. It copies what they see of an image to a strip, with zeros for what lies over the edge,
+// and multiplies the windows where they lie there: windows of few channels would make many short copies.
+type Stem struct {
+	product
+	rows, columns window.Axis
+
+	plane, line int   // elements of a strip from a channel to the next one, and from a row to the next one
+	at          []int // where the elements of a window lie, in bytes
+	block       int   // rows of windows of a task
+	blocks      int   // tasks of an image
+}
+
+// leastRows is the fewest rows of windows of a task: tasks read the rows that their windows share twice.
+const leastRows = 4
+
+// NewStem plans op, of one group, for k.
+func NewStem(k *Kernels, op Op) *Stem {
+	s := &Stem{product: newProduct(k, op, op.source(false))}
+	s.split()
+	return s
+}
+
+// Strip plans rows lo to hi of the results of an image, by the filters as Pack leaves them.
+func (s *Stem) Strip(lo, hi int) *Stem {
+	part := &Stem{product: s.product}
+	part.N, part.OH, part.Top = 1, hi-lo, s.Top-lo*s.SH
+	part.split()
+	return part
+}
+
+// split chooses the tasks, and places the elements of windows.
+func (s *Stem) split() {
+	if s.count == 0 {
+		return
+	}
+	s.rows, s.columns = s.Axes()
+	s.block = isa.Even(s.OH, max(isa.Ceil(s.N*s.OH, goodTasks), leastRows))
+	s.blocks = isa.Ceil(s.OH, s.block)
+	s.line = seen(s.columns, s.OW)
+	s.plane = seen(s.rows, s.block) * s.line
+	for ky := range s.KH {
+		for kx := range s.KW {
+			for ch := range s.C {
+				s.at = append(s.at, 4*(ch*s.plane+ky*s.DH*s.line+kx*s.DW))
+			}
+		}
+	}
+}
+
+// seen is how many elements n windows side by side reach over.
+func seen(a window.Axis, n int) int { return (n-1)*a.Stride + (a.Kernel-1)*a.Dilation + 1 }
+
+// Tasks is the number of tasks of Run.
+func (s *Stem) Tasks() int { return s.N * s.blocks }
+
+// ScratchLen is the number of elements of scratch memory, in any state, that a worker needs.
+func (s *Stem) ScratchLen() int { return s.C * s.plane }
+
+// Task returns which elements of y, from from to to, task i makes.
+func (s *Stem) Task(i int) (from, to int) {
+	first, last := s.span(i)
+	row := s.OW * s.M
+	return (i/s.blocks*s.OH + first) * row, (i/s.blocks*s.OH + last) * row
+}
+
+// span returns the rows of windows of task i, in their image.
+func (s *Stem) span(i int) (first, last int) {
+	first = i % s.blocks * s.block
+	return first, min(first+s.block, s.OH)
+}
+
+// Run does tasks lo to hi. The bits of y do not depend on how tasks are shared out. Nothing may overlap y.
+func (s *Stem) Run(y, x, packed, bias, scratch []float32, lo, hi int) {
+	need("results", len(y), s.results())
+	need("images", len(x), s.N*s.H*s.W*s.C)
+	need("packed filters", len(packed), s.PackedLen())
+	need("scratch", len(scratch), s.ScratchLen())
+	if s.Bias {
+		need("bias", len(bias), s.M)
+	}
+	for i := lo; i < hi; i++ {
+		first, last := s.span(i)
+		s.copyStrip(scratch, x[i/s.blocks*s.C*s.H*s.W:], first, last)
+		for oy := first; oy < last; oy++ {
+			s.row(y[(i/s.blocks*s.OH+oy)*s.OW*s.pitch():], scratch[(oy-first)*s.SH*s.line:], packed, bias)
+		}
+	}
+}
+
+// row multiplies a row of windows.
+func (s *Stem) row(y, x, packed, bias []float32) {
+	tiles := isa.Ceil(s.OW, s.tiles.Tallest(s.vecs))
+	flags := s.flags(s.Add, true)
+	for t := range tiles {
+		from, to := s.OW*t/tiles, s.OW*(t+1)/tiles
+		s.each(0, s.count, len(s.at)*(to-from), func(j, n, vecs, last int) {
+			s.k.stem[vecs][to-from](n, len(s.at), &s.at[0], &x[from*s.SW], 4*s.SW, &packed[j*s.nr*s.Rows()], 4*s.nr, 4*s.nr*s.Rows(),
+				&y[from*s.pitch()+j*s.nr], 4*s.pitch(), isa.Elem(bias, j*s.nr), flags, last)
+		})
+	}
+}
+
+// copyStrip copies what rows first to last of windows see of an image.
+func (s *Stem) copyStrip(strip, image []float32, first, last int) {
+	top, lines := s.rows.At(first, 0), seen(s.rows, last-first)
+	for ch := range s.C {
+		for i := range lines {
+			line := strip[ch*s.plane+i*s.line:][:s.line]
+			if iy := top + i; uint(iy) < uint(s.H) {
+				copyPadded(line, image[(ch*s.H+iy)*s.W:][:s.W], s.Left)
+			} else {
+				clear(line)
+			}
+		}
+	}
+	if s.tiles.Flushes() {
+		isa.FlushAll(strip[:s.C*s.plane])
+	}
+}
+
+// copyPadded sets dst to src behind so many zeros, or without its first elements where left is negative, with zeros behind it.
+func copyPadded(dst, src []float32, left int) {
+	if left < 0 {
+		src, left = src[min(-left, len(src)):], 0
+	}
+	left = min(left, len(dst))
+	clear(dst[:left])
+	n := copy(dst[left:], src)
+	clear(dst[left+n:])
+}
