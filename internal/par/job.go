@@ -2,7 +2,6 @@ package par
 
 import (
 	"errors"
-	"runtime"
 	"sync/atomic"
 
 	"github.com/plexaura/plexaura/internal/rescue"
@@ -146,7 +145,7 @@ func (j *job) join() {
 		if g == 0 {
 			return
 		}
-		runtime.Gosched()
+		yield()
 	}
 	if j.gate.Or(gateWaiting) != 0 {
 		<-j.done

@@ -274,7 +274,7 @@ func (c *crew) help(id int) bool {
 
 // idle returns when a job has been posted since seen was read, or the crew is closed.
 func (c *crew) idle(w *worker, seen uint32) {
-	for start := time.Now(); time.Since(start) < spinTime; runtime.Gosched() {
+	for start := time.Now(); time.Since(start) < spinTime; yield() {
 		for range spinLoads {
 			if c.posted.Load() != seen {
 				return
