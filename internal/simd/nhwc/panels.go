@@ -35,7 +35,11 @@ func (p *panels) row(c []float32, ldc int, a []float32, lda int, b []float32, pi
 // begin with column 0.
 func (p *panels) product(c []float32, ldc int, a []float32, ars, acs int, b []float32, ldb, pitch int, bias []float32, rows, k, from, to, flags int) {
 	p.each(from, to, k*rows, func(j, n, vecs, last int) {
-		p.tiles.Kernel[vecs][rows](n, k, isa.Elem(a, 0), 4*ars, 4*acs, isa.Elem(b, j*pitch), 4*ldb, 4*pitch,
+		next := pitch
+		if n == 1 { // the panel of another task, while kernels fetch ahead: what follows is needed sooner
+			next = k * ldb
+		}
+		p.tiles.Kernel[vecs][rows](n, k, isa.Elem(a, 0), 4*ars, 4*acs, isa.Elem(b, j*pitch), 4*ldb, 4*next,
 			&c[j*p.nr], 4*ldc, isa.Elem(bias, j*p.nr), flags, last)
 	})
 }
