@@ -337,7 +337,7 @@ func (e Engine) nhwcGain(c engine.Conv2D, w way, x, filters, y shape.Type) int {
 	rows, last, percent := e.rowsWork(g, w), leastWork(candidates(g.nhwcOp(engine.Epilogue{}))), rowsCost
 	switch {
 	case w == forward && e.stems(c, x):
-		last = stemWork(g)
+		last = e.stemWork(g)
 	case g.depthwise():
 		percent, last = rowsCostDepthwise, g.results()*g.depth()*depthwiseCost/100
 	case g.groups > 1:

@@ -12,7 +12,7 @@ const stemAlg = "nhwc stem"
 
 // stemChannels is the most channels of images that a network begins with. Their windows are multiplied where they lie: it
 // takes as long to convert the images, and to copy their windows, as to multiply.
-const stemChannels = 4
+const stemChannels = 8
 
 // stems reports whether the convolution of images x in rows gives channels last.
 func (e Engine) stems(c engine.Conv2D, x shape.Type) bool {
@@ -33,7 +33,10 @@ func (e Engine) arrangedForward(b engine.Bound, c engine.Conv2D, in []engine.Ope
 // stemResultCost is what it takes to write a result, in multiplications.
 const stemResultCost = 12
 
-func stemWork(g convolution) int { return g.results() * (g.depth() + stemResultCost) }
+func (e Engine) stemWork(g convolution) int {
+	lanes := isa.RoundUp(g.filters, e.simd.Gemm.F32.Width)
+	return g.batch * g.yPlane() * lanes * (g.depth() + stemResultCost)
+}
 
 // stemOf plans a convolution of images in rows whose result, of type y, has channels last.
 func (e Engine) stemOf(c engine.Conv2D, in []engine.Operand, y shape.Type, act isa.Act) *nhwc.Stem {

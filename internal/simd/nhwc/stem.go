@@ -113,14 +113,22 @@ func (s *Stem) row(y, x, packed, bias []float32) {
 // copyStrip copies what rows first to last of windows see of an image.
 func (s *Stem) copyStrip(strip, image []float32, first, last int) {
 	top, lines := s.rows.At(first, 0), seen(s.rows, last-first)
+	from, to := min(max(-top, 0), lines), min(max(s.H-top, 0), lines) // lines of the image
+	to = max(from, to)
 	for ch := range s.C {
-		for i := range lines {
-			line := strip[ch*s.plane+i*s.line:][:s.line]
-			if iy := top + i; uint(iy) < uint(s.H) {
-				copyPadded(line, image[(ch*s.H+iy)*s.W:][:s.W], s.Left)
-			} else {
-				clear(line)
-			}
+		plane := strip[ch*s.plane:][:lines*s.line]
+		clear(plane[:from*s.line])
+		clear(plane[to*s.line:])
+		if from == to {
+			continue
+		}
+		seen, rows := plane[from*s.line:to*s.line], image[(ch*s.H+top+from)*s.W:]
+		if s.Left == 0 && s.line == s.W {
+			copy(seen, rows)
+			continue
+		}
+		for i := range to - from {
+			copyPadded(seen[i*s.line:][:s.line], rows[i*s.W:][:s.W], s.Left)
 		}
 	}
 	if s.tiles.Flushes() {
