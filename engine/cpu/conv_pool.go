@@ -23,7 +23,7 @@ func (e Engine) FusesMaxPool(c engine.Conv2D, p engine.Pool2D, in []shape.Type, 
 	if e.prefersInterleaved(c, in[0], in[1], y) {
 		return overlapLittle(poolStrips(poolOf(p, y, out), y.Int(0)/interleaved.Images, y.Bytes(), stripBytes), y.Int(2))
 	}
-	if e.stems(c, in[0]) && e.nhwcGain(c, forward, in[0], in[1], y) > 0 {
+	if stems(c, in[0]) && e.nhwcGain(c, forward, in[0], in[1], y) > 0 {
 		return overlapLittle(e.stemStrips(p, y, out), y.Int(2))
 	}
 	_, ok := e.imageConvPool(c, p, in, y, out)

@@ -38,6 +38,7 @@ func TestPoolingInAConvolutionKeepsTheBits(t *testing.T) {
 		{conv(1, 1), pool(3, 2, 0), shape.F32(5, 64, 13, 13), shape.F32(64, 64, 3, 3), 13, 6, "winograd", 0},
 		{conv(1, 1), pool(3, 2, 0), shape.F32(5, 64, 13, 13), shape.F32(64, 64, 3, 3), 13, 6, "winograd", float32(math.NaN())},
 		{conv(1, 2), pool(3, 2, 1), shape.F32(2, 3, 81, 81), shape.F32(20, 3, 3, 3), 41, 21, "nhwc stem", float32(math.NaN())},
+		{conv(1, 2), pool(1, 1, 9), shape.F32(1, 3, 81, 81), shape.F32(5, 3, 3, 3), 41, 59, "nhwc stem", 0}, // with strips that look only at padding
 		{conv(3, 2), pool(3, 2, 1), shape.F32(1, 4, 63, 63), shape.F32(37, 4, 7, 7), 32, 16, "nhwc stem", float32(math.Inf(1))},
 	} {
 		t.Run(fmt.Sprintf("%s with %v", c.alg, c.special), func(t *testing.T) {

@@ -336,7 +336,7 @@ func (e Engine) nhwcGain(c engine.Conv2D, w way, x, filters, y shape.Type) int {
 	}
 	rows, last, percent := e.rowsWork(g, w), leastWork(candidates(g.nhwcOp(engine.Epilogue{}))), rowsCost
 	switch {
-	case w == forward && e.stems(c, x):
+	case w == forward && stems(c, x):
 		last = e.stemWork(g)
 	case g.depthwise():
 		percent, last = rowsCostDepthwise, g.results()*g.depth()*depthwiseCost/100

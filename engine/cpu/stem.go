@@ -15,7 +15,7 @@ const stemAlg = "nhwc stem"
 const stemChannels = 8
 
 // stems reports whether the convolution of images x in rows gives channels last.
-func (e Engine) stems(c engine.Conv2D, x shape.Type) bool {
+func stems(c engine.Conv2D, x shape.Type) bool {
 	return c.Groups == 1 && x.Int(1) <= stemChannels
 }
 
@@ -23,7 +23,7 @@ func (e Engine) stems(c engine.Conv2D, x shape.Type) bool {
 // can have channels last: its images too, but for those of few channels.
 func (e Engine) arrangedForward(b engine.Bound, c engine.Conv2D, in []engine.Operand, y shape.Type, out engine.Operand) engine.Bound {
 	gain := e.nhwcGain(c, forward, in[0].Type, in[1].Type, y)
-	if gain == 0 || !e.stems(c, in[0].Type) {
+	if gain == 0 || !stems(c, in[0].Type) {
 		return e.arranged(b, channelsLast, gain, 1, in, out)
 	}
 	b.Arrangements = append(b.Arrangements, engine.Arrangement{In: make([]engine.Layout, len(in)), Out: channelsLast, Gain: gain})
@@ -48,7 +48,7 @@ func (e Engine) stemOf(c engine.Conv2D, in []engine.Operand, y shape.Type, act i
 
 // bindsStem returns an error where no kernel makes a result of type y from images in rows.
 func (e Engine) bindsStem(c engine.Conv2D, in []engine.Operand, y shape.Type) error {
-	if !e.stems(c, in[0].Type) || y.Len() == 0 || in[0].Len() == 0 || !e.lastable(in[0].Type, in[1].Type, y) {
+	if !stems(c, in[0].Type) || y.Len() == 0 || in[0].Len() == 0 || !e.lastable(in[0].Type, in[1].Type, y) {
 		return engine.Unsupported(name, "NHWC Conv2D of images in rows", in)
 	}
 	return nil

@@ -40,7 +40,7 @@ func (s *Stem) Strip(lo, hi int) *Stem {
 
 // split chooses the tasks, and places the elements of windows.
 func (s *Stem) split() {
-	if s.count == 0 {
+	if s.count == 0 || s.OH == 0 {
 		return
 	}
 	s.rows, s.columns = s.Axes()

@@ -97,3 +97,23 @@ func TestTasksOfAStemMakeTheirElements(t *testing.T) {
 		}
 	})
 }
+
+// A strip makes its rows of the results of each image.
+func TestStripsAreRowsOfAStem(t *testing.T) {
+	eachLevel(t, func(t *testing.T, k *Kernels) {
+		rng := rand.New(rand.NewPCG(98, 98))
+		for range trials(40) {
+			op := randomStem(rng)
+			op.N, op.Add = 1, false
+			y, x, w, bias := operands(rng, op)
+			s := NewStem(k, op)
+			runStem(s, y, x, w, bias, 1)
+			lo := rng.IntN(op.OH + 1)
+			hi := lo + rng.IntN(op.OH-lo+1)
+			row := op.OW * op.M
+			got := make([]float32, (hi-lo)*row)
+			runStem(s.Strip(lo, hi), got, x, w, bias, 1)
+			simdtest.RequireBits(t, y[lo*row:hi*row], got)
+		}
+	})
+}
