@@ -16,7 +16,7 @@ import (
 // tasks make the rows that they share twice; and where the direct algorithm has images enough to
 // make one after the other.
 func (e Engine) FusesMaxPool(c engine.Conv2D, p engine.Pool2D, in []shape.Type, y, out shape.Type) bool {
-	if out.Len() == 0 {
+	if out.Len() == 0 || p.Adaptive {
 		return false
 	}
 	if !e.prefersInterleaved(c, in[0], in[1], y) {
@@ -32,11 +32,11 @@ func (e Engine) FusesMaxPool(c engine.Conv2D, p engine.Pool2D, in []shape.Type, 
 
 // BindConv2DMaxPool implements [engine.ConvPooler].
 func (e Engine) BindConv2DMaxPool(c engine.Conv2D, p engine.Pool2D, in []engine.Operand, y shape.Type, out engine.Operand) (engine.Bound, error) {
-	switch in[0].Layout {
-	case byImages:
+	switch l := in[0].Layout; {
+	case l == channelsLast, l != engine.Rows && p.Adaptive:
+		return e.convThenPool(c, p, in, engine.Operand{Type: y, Layout: l}, out)
+	case l == byImages:
 		return e.interleavedConvPool(c, p, in, y, out)
-	case channelsLast:
-		return e.convThenPool(c, p, in, engine.Operand{Type: y, Layout: channelsLast}, out)
 	}
 	b, err := e.convPoolInRows(c, p, in, y, out)
 	switch {

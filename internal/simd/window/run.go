@@ -38,13 +38,28 @@ func runs(n, taps, phases int, meet func(o, k int) (in int, ok bool)) (all []Run
 	return all
 }
 
-// extend takes the run of one more result in, if it meets the same taps.
+// alike returns the runs of n results of which each meets the places of a span, counted as taps.
+func alike(n, phases int, span func(o int) Span) []Run {
+	most := 0
+	for o := range n {
+		most = max(most, span(o).N)
+	}
+	return runs(n, most, phases, func(o, k int) (int, bool) {
+		s := span(o)
+		return s.At + k*s.Step, k < s.N
+	})
+}
+
+// extend takes the run of one more result in, if it meets the same taps, as far on as the others.
 func (r *Run) extend(next Run) bool {
-	if r.Tap != next.Tap || r.TapStep != next.TapStep || r.Taps != next.Taps {
+	if r.Tap != next.Tap || r.TapStep != next.TapStep || r.Taps != next.Taps || r.InTap != next.InTap {
 		return false
 	}
 	if r.N == 1 {
 		r.InStep = next.In - r.In
+	}
+	if next.In != r.In+r.N*r.InStep {
+		return false
 	}
 	r.N++
 	return true
