@@ -154,6 +154,7 @@ func wideWindows() (all []poolCase) {
 	line.Kernel[0], line.Stride[0] = 1, 1
 	holes := squarePool(3, 2, 2)
 	holes.Dilation = [2]int{2, 2}
+	back := engine.Pool2D{Kernel: [2]int{4, 1}, Stride: [2]int{3, 1}, Dilation: [2]int{2, 1}, Pad: [2][2]int{{1, 0}, {0, 0}}} // line 5 is in the window before that of line 2
 	for _, d := range []shape.DType{shape.Float32, shape.Float64} {
 		all = append(all,
 			newPool(padded(2, 2, [2][2]int{{0, 1}, {0, 1}}), d, 2, 3, [2]int{1, 3}, false),
@@ -164,6 +165,7 @@ func wideWindows() (all []poolCase) {
 			newPool(squarePool(3, 2, 1), d, 2, 3, [2]int{1, 9}, false),
 			newPool(padded(3, 3, [2][2]int{{0, 0}, {0, 1}}), d, 2, 3, [2]int{3, 2}, false),
 			newPool(holes, d, 2, 3, [2]int{4, 2}, true),
+			newPool(back, d, 2, 3, [2]int{9, 2}, false),
 			newPool(line, d, 2, 3, [2]int{5, 1}, false),
 			newPool(squarePool(5, 1, 2), d, 2, 3, [2]int{1, 3}, false))
 	}

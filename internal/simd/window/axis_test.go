@@ -56,17 +56,18 @@ func TestRunsAreTheSpansOfWindows(t *testing.T) {
 				of[o], over[i] = append(of[o], i), append(over[i], o)
 			}
 		}
-		require.Equal(t, of, listed(a.Runs(), a.Out), "%+v", a)
-		require.Equal(t, over, listed(a.Over(), a.In), "%+v", a)
+		require.Equal(t, of, listed(t, a.Runs(), a.Out), "%+v", a)
+		require.Equal(t, over, listed(t, a.Over(), a.In), "%+v", a)
 	}
 	eachAxis(test)
 	adaptiveAxes(test)
 }
 
 // listed is what each of n results of some runs meets.
-func listed(runs []Run, n int) [][]int {
+func listed(t *testing.T, runs []Run, n int) [][]int {
 	all := make([][]int, n)
 	for _, r := range runs {
+		require.GreaterOrEqual(t, r.InStep, 0)
 		for i := range r.N {
 			for k := range r.Taps {
 				all[r.Out+i*r.Step] = append(all[r.Out+i*r.Step], r.In+i*r.InStep+k*r.InTap)

@@ -7,7 +7,7 @@ type Run struct {
 	Out, Step, N       int // the first result, how far apart they are, how many
 	Tap, TapStep, Taps int // the first tap, how far apart they are, how many
 	In                 int // where the first result meets its first tap
-	InStep, InTap      int // from there to the next result's, and to the next tap's
+	InStep, InTap      int // from there to the next result's, which is not before it, and to the next tap's
 }
 
 // runs returns the runs of n results. Those of one run are phases apart. meet returns where a
@@ -55,12 +55,14 @@ func (r *Run) extend(next Run) bool {
 	if r.Tap != next.Tap || r.TapStep != next.TapStep || r.Taps != next.Taps || r.InTap != next.InTap {
 		return false
 	}
+	step := r.InStep
 	if r.N == 1 {
-		r.InStep = next.In - r.In
+		step = next.In - r.In
 	}
-	if next.In != r.In+r.N*r.InStep {
+	if step < 0 || next.In != r.In+r.N*step {
 		return false
 	}
+	r.InStep = step
 	r.N++
 	return true
 }
