@@ -45,6 +45,11 @@ type Pool2D struct {
 	Pad                      [2][2]int
 	CountPad                 bool // average includes the padding, but not what ceil mode adds
 
+	// Adaptive windows divide the image instead, whose extent is at least 1, and the fields above are
+	// zero: of out windows along an axis of extent in, window o is from o*in/out, rounded down, to
+	// (o+1)*in/out, rounded up. They differ in length by one at most, and may overlap.
+	Adaptive bool
+
 	// ReLU, for a MaxPool2DScatter, means that x is the result of a rectifier, whose gradient is
 	// computed as well: dx is ReLUGrad(x, dx).
 	ReLU bool

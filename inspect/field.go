@@ -92,8 +92,14 @@ func readBy(n *graph.Node, k int, of area) area {
 		}
 		return whole(in)
 	case ops.MaxPool2DOp:
+		if op.Size != [2]int{} {
+			return divided(of, in, op.Size)
+		}
 		return under(of, op.Kernel, op.Stride, op.Dilation, op.Pad)
 	case ops.AvgPool2DOp:
+		if op.Size != [2]int{} {
+			return divided(of, in, op.Size)
+		}
 		return under(of, op.Kernel, op.Stride, [2]int{1, 1}, op.Pad)
 	case ops.PadOp:
 		if t.Rank() == 4 {
@@ -112,6 +118,15 @@ func under(of area, kernel, stride, dilation [2]int, pad [2][2]int) (in area) {
 	for i := range in {
 		in[i].lo = of[i].lo*stride[i] - pad[i][0]
 		in[i].hi = of[i].hi*stride[i] - pad[i][0] + (kernel[i]-1)*dilation[i]
+	}
+	return in
+}
+
+// divided is under for adaptive pooling to so many windows.
+func divided(of area, x shape.Type, size [2]int) (in area) {
+	for i, n := range size {
+		in[i].lo = of[i].lo * extent(x, i) / n
+		in[i].hi = ((of[i].hi+1)*extent(x, i)+n-1)/n - 1
 	}
 	return in
 }

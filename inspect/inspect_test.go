@@ -267,6 +267,7 @@ func TestFieldsAreWhatAnActivationIsComputedFrom(t *testing.T) {
 			return ops.Pad(x, ops.PadOp{Before: [shape.MaxRank]int{2: 2, 3: 1}, After: [shape.MaxRank]int{2: 1}})
 		}), conv(3, 2, 0, 1), nn.ReLU{}},
 		{conv(3, 1, 1, 1), nn.GlobalAvgPool2D{}},
+		{conv(3, 1, 1, 1), nn.AdaptiveAvgPool2D{Size: nn.Rect(4, 2)}},
 	} {
 		for k := range model { // biases add nothing to a difference, but a name to the layer
 			if c, ok := model[k].(nn.Conv2D); ok {

@@ -343,6 +343,7 @@ func TestMistakesAreNamedAfterTheFunction(t *testing.T) {
 	g := graph.New()
 	x, line, ids := g.Input("x", shape.F32(shape.N, 3)), g.Input("line", shape.F32(shape.N, 4, 8)), g.Input("ids", shape.I32(3))
 	table, one := g.Input("table", shape.F32(3, 3)), g.Input("one", shape.I32())
+	image := g.Input("image", shape.F32(shape.N, 4, 8, 8))
 	wide, volume := g.Input("wide", shape.F32(2, 1, 3)), g.Input("volume", shape.F32(shape.N, 4, 5, 4, 4))
 	for want, f := range map[string]func() *graph.Node{
 		"Mean: no axis 2 among 2 axes":                                   func() *graph.Node { return ops.Mean(x, 2) },
@@ -387,6 +388,9 @@ func TestMistakesAreNamedAfterTheFunction(t *testing.T) {
 		"MaxPool3D: of the planes: kernel [0 2] over input":        func() *graph.Node { return ops.MaxPool3D(volume, ops.MaxPool3DOptions{Kernel: [3]int{2, 0, 2}}) },
 		"AvgPool3D: of the depth, as the height of images: kernel": func() *graph.Node { return ops.AvgPool3D(volume, ops.AvgPool3DOptions{Kernel: [3]int{9, 1, 1}}) },
 		"GlobalAvgPool1D: want an input (N,C,L), have (N,3)":       func() *graph.Node { return ops.GlobalAvgPool1D(x) },
+		"MaxPool2D: size is [2 0]; want 1 to":                      func() *graph.Node { return ops.MaxPool2D(image, ops.MaxPool2DOp{Size: [2]int{2, 0}}) },
+		"MaxPool2D: adaptive pooling to size [2 3] has no other":   func() *graph.Node { return ops.MaxPool2D(image, ops.MaxPool2DOp{Size: [2]int{2, 3}, Ceil: true}) },
+		"AvgPool2D: adaptive pooling has no padding that":          func() *graph.Node { return ops.AvgPool2D(image, ops.AvgPool2DOp{Size: [2]int{2, 3}, CountPad: true}) },
 		"AdaptiveMaxPool1D: size is [0]; want at least 1":          func() *graph.Node { return ops.AdaptiveMaxPool1D(line, 0) },
 		"LpPool1D: p is 0.5; want a finite number of at least 1":   func() *graph.Node { return ops.LpPool1D(line, .5, ops.MaxPool1DOptions{Kernel: 2}) },
 		"LpPool1D: axis 2 of float32(N,4,8): a window of extent":   func() *graph.Node { return ops.LpPool1D(line, 2, ops.MaxPool1DOptions{Kernel: 9}) },

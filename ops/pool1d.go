@@ -42,7 +42,6 @@ type AvgPool1DOptions struct {
 // AvgPool1D returns the mean of each window of x (N,C,L), Float32 or Float64: y (N,C,OL). It is an
 // [AvgPool2D] of images with one row.
 func AvgPool1D(x *graph.Node, op AvgPool1DOptions) *graph.Node {
-	p := MaxPool1DOptions{op.Kernel, op.Stride, op.Dilation, op.Pad, op.Ceil}.image()
-	images := AvgPool2DOp{p.Kernel, p.Stride, p.Dilation, p.Pad, p.Ceil, op.CountPad}
+	images := MaxPool1DOptions{op.Kernel, op.Stride, op.Dilation, op.Pad, op.Ceil}.image().averaging(op.CountPad)
 	return onLines("AvgPool1D", lines, images.withDefaults(), x)
 }

@@ -1,7 +1,9 @@
 package ops
 
 import (
+	"errors"
 	"fmt"
+	"math"
 
 	"github.com/plexaura/plexaura/engine"
 	"github.com/plexaura/plexaura/graph"
@@ -25,6 +27,7 @@ type MaxPool2DOp struct {
 	Dilation [2]int    // 0 means 1
 	Pad      [2][2]int // padding: {{top, bottom}, {left, right}}; see PadHW
 	Ceil     bool      // round the number of windows up; the last starts in the image or before it
+	Size     [2]int    // adaptive pooling, see AdaptiveMaxPool2D: OH and OW; the other fields are zero then
 }
 
 // MaxPool2D returns the maximum of each window of images x (N,C,H,W), Float32 or Float64: y
@@ -56,12 +59,17 @@ func global(name string, x *graph.Node, rank int, pool func(kernel []int) *graph
 }
 
 func (op MaxPool2DOp) withDefaults() MaxPool2DOp {
+	if op.adaptive() {
+		return op
+	}
 	for i := range 2 {
 		op.Stride[i] = orElse(op.Stride[i], op.Kernel[i])
 		op.Dilation[i] = orElse(op.Dilation[i], 1)
 	}
 	return op
 }
+
+func (op MaxPool2DOp) adaptive() bool { return op.Size != [2]int{} }
 
 // Name implements [graph.Op].
 func (MaxPool2DOp) Name() string { return "MaxPool2D" }
@@ -72,8 +80,8 @@ func (op MaxPool2DOp) Infer(in []shape.Type) (t shape.Type, err error) {
 		return t, err
 	}
 	y, err := op.pooled(in[0])
-	if err != nil {
-		return t, err
+	if err != nil || op.adaptive() {
+		return y, err
 	}
 	for i, w := range op.windows() {
 		if w.empty(in[0].Int(2+i), y.Int(2+i)) {
@@ -89,11 +97,30 @@ func (op MaxPool2DOp) pooled(x shape.Type) (t shape.Type, err error) {
 	if x.Rank() != 4 {
 		return t, fmt.Errorf("want an input (N,C,H,W), have %v", x.Shape)
 	}
+	if op.adaptive() {
+		return op.adapted(x)
+	}
 	size, err := slide(x, op.windows())
 	if err != nil {
 		return t, fmt.Errorf("kernel %v over input %v: %w", op.Kernel, x.Shape, err)
 	}
 	return x.Of(shape.Of(x.Dim(0), x.Dim(1), size[0], size[1])), nil
+}
+
+// adapted is pooled for adaptive pooling.
+func (op MaxPool2DOp) adapted(x shape.Type) (t shape.Type, err error) {
+	if err := checkPlanes(x, 4); err != nil {
+		return t, err
+	}
+	if alone := (MaxPool2DOp{Size: op.Size}); op != alone {
+		return t, fmt.Errorf("adaptive pooling to size %v has no other attributes, have %+v", op.Size, op)
+	}
+	for _, n := range op.Size {
+		if n < 1 || n > math.MaxInt32 {
+			return t, fmt.Errorf("size is %v; want 1 to %d in each axis", op.Size, math.MaxInt32)
+		}
+	}
+	return x.Of(shape.Of(x.Dim(0), x.Dim(1), shape.Dim(op.Size[0]), shape.Dim(op.Size[1]))), nil
 }
 
 func (op MaxPool2DOp) windows() (ws [2]window) {
@@ -104,7 +131,7 @@ func (op MaxPool2DOp) windows() (ws [2]window) {
 }
 
 func (op MaxPool2DOp) attrs() engine.Pool2D {
-	return engine.Pool2D{Kernel: op.Kernel, Stride: op.Stride, Dilation: op.Dilation, Pad: op.Pad}
+	return engine.Pool2D{Kernel: op.Kernel, Stride: op.Stride, Dilation: op.Dilation, Pad: op.Pad, Adaptive: op.adaptive()}
 }
 
 // Grad implements autodiff's Differentiable.
@@ -225,6 +252,7 @@ type AvgPool2DOp struct {
 	Pad      [2][2]int // padding: {{top, bottom}, {left, right}}; see PadHW
 	Ceil     bool      // round the number of windows up; the last starts in the image or before it
 	CountPad bool      // include the padding in the mean, as is PyTorch's default
+	Size     [2]int    // adaptive pooling, see AdaptiveAvgPool2D: OH and OW; the other fields are zero then
 }
 
 // AvgPool2D returns the mean of each window of images x (N,C,H,W), Float32 or Float64: y
@@ -243,7 +271,7 @@ func GlobalAvgPool2D(x *graph.Node) *graph.Node {
 
 // windows returns a MaxPool2DOp with the same windows.
 func (op AvgPool2DOp) windows() MaxPool2DOp {
-	return MaxPool2DOp{op.Kernel, op.Stride, op.Dilation, op.Pad, op.Ceil}
+	return MaxPool2DOp{op.Kernel, op.Stride, op.Dilation, op.Pad, op.Ceil, op.Size}
 }
 
 func (op AvgPool2DOp) withDefaults() AvgPool2DOp {
@@ -260,7 +288,15 @@ func (op AvgPool2DOp) Infer(in []shape.Type) (shape.Type, error) {
 	if err := sameFloats(in, 1); err != nil {
 		return shape.Type{}, err
 	}
-	return op.windows().pooled(in[0])
+	return op.pooled(in[0])
+}
+
+// pooled returns the type of the result for images x.
+func (op AvgPool2DOp) pooled(x shape.Type) (shape.Type, error) {
+	if op.CountPad && op.windows().adaptive() {
+		return shape.Type{}, errors.New("adaptive pooling has no padding that CountPad could include")
+	}
+	return op.windows().pooled(x)
 }
 
 func (op AvgPool2DOp) attrs() engine.Pool2D {
@@ -306,7 +342,7 @@ func (op avgPool2DGrad) Infer(in []shape.Type) (t shape.Type, err error) {
 		return t, fmt.Errorf("want dy (N,C,OH,OW), have %v", dy.Shape)
 	}
 	x := dy.Of(dy.Shape.With(2, shape.Dim(op.Size[0])).With(3, shape.Dim(op.Size[1])))
-	y, err := op.Pool.windows().pooled(x)
+	y, err := op.Pool.pooled(x)
 	if err != nil {
 		return t, err
 	}

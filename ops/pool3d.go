@@ -66,7 +66,7 @@ func (op AvgPool3DOptions) split() (plane, depth AvgPool2DOp) {
 
 // averaging returns average pooling with the same windows.
 func (op MaxPool2DOp) averaging(countPad bool) AvgPool2DOp {
-	return AvgPool2DOp{op.Kernel, op.Stride, op.Dilation, op.Pad, op.Ceil, countPad}
+	return AvgPool2DOp{op.Kernel, op.Stride, op.Dilation, op.Pad, op.Ceil, countPad, op.Size}
 }
 
 // poolVolumes pools x (N,C,D,H,W) by plane and then by depth.

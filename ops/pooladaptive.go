@@ -55,27 +55,23 @@ var (
 	adaptiveMax  = pooler{windows: MaxPool2D} // a reduction would share the gradient of equal maxima
 )
 
-// atOnce pools all axes at once, or returns nil where that cannot be done.
-func (p pooler) atOnce(x *graph.Node, size []int) *graph.Node {
-	var axes, kernel []int
-	one, even := true, true
+// toOne reduces all axes, or returns nil where that is not what is asked for, or not the same.
+func (p pooler) toOne(x *graph.Node, size []int) *graph.Node {
+	if p.whole == nil {
+		return nil
+	}
+	var axes []int
 	for i, n := range size {
-		in := x.Type().Int(2 + i)
-		axes, kernel = append(axes, 2+i), append(kernel, in/n)
-		one, even = one && n == 1, even && in%n == 0
+		if n != 1 {
+			return nil
+		}
+		axes = append(axes, 2+i)
 	}
-	switch {
-	case one && p.whole != nil:
-		return p.whole(x, axes...)
-	case even && len(size) == 2:
-		return p.windows(x, MaxPool2DOp{Kernel: [2]int(kernel)})
-	}
-	return nil
+	return p.whole(x, axes...)
 }
 
-// adaptive pools one axis after the other: means of means, each over the same number of elements,
-// or maxima of maxima. It begins with the last axis, so that of equal maxima the first in row-major
-// order is taken.
+// adaptive pools the last two axes, and then the one before: means of means, each over the same number
+// of elements, or maxima of maxima, of which the first in row-major order is taken.
 func adaptive(name string, x *graph.Node, size []int, pool pooler) *graph.Node {
 	bad := refused(name, func() error {
 		if err := wantFloat(x.Type()); err != nil {
@@ -94,41 +90,38 @@ func adaptive(name string, x *graph.Node, size []int, pool pooler) *graph.Node {
 	if bad != nil {
 		return bad
 	}
-	if y := pool.atOnce(x, size); y != nil {
+	if y := pool.toOne(x, size); y != nil {
 		return y
 	}
-	for i := len(size) - 1; i >= 0; i-- {
-		x = adaptiveAxis(x, 2+i, size[i], pool)
-	}
-	return x
-}
-
-// adaptiveAxis pools one axis, as the height of images.
-func adaptiveAxis(x *graph.Node, axis, size int, pool pooler) *graph.Node {
 	t := x.Type()
-	in, before, after := t.Int(axis), 1, 1
-	for i := 1; i < t.Rank(); i++ {
-		switch {
-		case i < axis:
-			before *= t.Int(i)
-		case i > axis:
-			after *= t.Int(i)
-		}
+	n, c := t.Dim(0), t.Dim(1)
+	switch len(size) {
+	case 1:
+		return Reshape(pool.line(x, size[0]), n, c, shape.Dim(size[0]))
+	case 2:
+		return pool.grid(x, [2]int(size))
 	}
-	images := Reshape(x, t.Dim(0), shape.Dim(before), shape.Dim(in), shape.Dim(after))
-	return Reshape(adaptiveRows(images, in, size, pool), t.With(axis, shape.Dim(size)).Dims()...)
+	d, h, w := size[0], size[1], size[2]
+	planes := pool.grid(Reshape(x, n, shape.Dim(t.Int(1)*t.Int(2)), t.Dim(3), t.Dim(4)), [2]int{h, w})
+	columns := Reshape(planes, n, c, t.Dim(2), shape.Dim(h*w))
+	return Reshape(pool.grid(columns, [2]int{d, h * w}), n, c, shape.Dim(d), shape.Dim(h), shape.Dim(w))
 }
 
-// adaptiveRows pools the rows of images to size rows. If all windows have the same length, it uses
-// one pooling with a fixed stride.
-func adaptiveRows(images *graph.Node, in, size int, pool pooler) *graph.Node {
-	if in%size == 0 {
-		return pool.windows(images, MaxPool2DOp{Kernel: [2]int{in / size, 1}})
+// line pools x (N,C,L): as the height of images where windows have the same length, each of which is a
+// piece of memory then, otherwise as the width.
+func (p pooler) line(x *graph.Node, size int) *graph.Node {
+	t := x.Type()
+	if t.Int(2)%size == 0 {
+		return p.grid(Reshape(x, t.Dim(0), t.Dim(1), t.Dim(2), 1), [2]int{size, 1})
 	}
-	rows := make([]*graph.Node, size)
-	for i := range rows {
-		from, to := i*in/size, ((i+1)*in+size-1)/size
-		rows[i] = pool.windows(sliceAxis(images, 2, from, to), MaxPool2DOp{Kernel: [2]int{to - from, 1}})
+	return p.grid(Reshape(x, t.Dim(0), t.Dim(1), 1, t.Dim(2)), [2]int{1, size})
+}
+
+// grid pools both axes of images: with a fixed stride where windows have the same size.
+func (p pooler) grid(x *graph.Node, size [2]int) *graph.Node {
+	h, w := x.Type().Int(2), x.Type().Int(3)
+	if h%size[0] == 0 && w%size[1] == 0 {
+		return p.windows(x, MaxPool2DOp{Kernel: [2]int{h / size[0], w / size[1]}})
 	}
-	return Concat(2, rows...)
+	return p.windows(x, MaxPool2DOp{Size: size})
 }

@@ -17,7 +17,7 @@ import (
 // tasks make the rows that they share twice; and where the direct algorithm has images enough to
 // make one after the other.
 func (e Engine) FusesMaxPool(c engine.Conv2D, p engine.Pool2D, in []shape.Type, y, out shape.Type) bool {
-	if out.Len() == 0 {
+	if out.Len() == 0 || p.Adaptive {
 		return false
 	}
 	if e.prefersInterleaved(c, in[0], in[1], y) {
@@ -41,13 +41,13 @@ func overlapLittle(strips []poolStrip, rows int) bool {
 
 // BindConv2DMaxPool implements [engine.ConvPooler].
 func (e Engine) BindConv2DMaxPool(c engine.Conv2D, p engine.Pool2D, in []engine.Operand, y shape.Type, out engine.Operand) (engine.Bound, error) {
-	switch {
-	case in[0].Layout == byImages:
+	switch from, to := in[0].Layout, out.Layout; {
+	case from == channelsLast, to != engine.Rows && p.Adaptive:
+		return e.convThenPool(c, p, in, engine.Operand{Type: y, Layout: to}, out)
+	case from == byImages:
 		return e.interleavedConvPool(c, p, in, y, out)
-	case in[0].Layout == engine.Rows && out.Layout == channelsLast:
+	case to == channelsLast:
 		return e.stemConvPool(c, p, in, y, out)
-	case in[0].Layout == channelsLast:
-		return e.convThenPool(c, p, in, engine.Operand{Type: y, Layout: channelsLast}, out)
 	}
 	b, err := e.convPoolInRows(c, p, in, y, out)
 	switch {

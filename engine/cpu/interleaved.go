@@ -127,13 +127,14 @@ func (e Engine) bindInterleavedGrad(plan *interleaved.FilterGrad) engine.Bound {
 
 // interleavedPool plans a pooling of x to y, which are interleaved.
 func (e Engine) interleavedPool(p engine.Pool2D, x, y shape.Type, counted func(axis, o int) int) *interleaved.Pool {
-	return interleaved.NewPool(e.simd.Interleaved, windowOf(p.Kernel, p.Stride, p.Dilation, p.Pad, x, y), counted)
+	return interleaved.NewPool(e.simd.Interleaved, poolWindow(p, x, y), counted)
 }
 
 // interleavedPlanes returns the kernel that calls f for planes of interleaved images like x, which
 // take windows of that size, with so many elements of scratch memory.
 func (e Engine) interleavedPlanes(p engine.Pool2D, x, y engine.Operand, room int, f func(c *engine.Call, scratch []float32, lo, hi int)) engine.Bound {
-	cost := y.Int(2)*y.Int(3)*p.Kernel[0]*p.Kernel[1] + x.Int(2)*x.Int(3)
+	w := poolWindow(p, x.Type, y.Type)
+	cost := w.Cols()*w.KH*w.KW + x.Int(2)*x.Int(3)
 	var l layout
 	var scratch region[float32]
 	planes := e.newLoop(x.Int(0)/interleaved.Images*x.Int(1), cost, func(c *engine.Call, slot, lo, hi int) { f(c, scratch.of(c, slot), lo, hi) })

@@ -230,7 +230,7 @@ func (e Engine) nhwcPool(p engine.Pool2D, in []engine.Operand, out engine.Operan
 	if out.Layout != channelsLast || !e.lastable(x.Type, out.Type) {
 		return engine.Bound{}, engine.Unsupported(name, "NHWC pooling", in)
 	}
-	w := windowOf(p.Kernel, p.Stride, p.Dilation, p.Pad, x.Type, out.Type)
+	w := poolWindow(p, x.Type, out.Type)
 	w.C = x.Int(1)
 	plan := nhwc.NewPool(e.simd.NHWC, w, x.Int(0), counted)
 	rows := e.newLoop(plan.Tasks(), vectorCost(4*plan.Work())/max(plan.Tasks(), 1), func(c *engine.Call, _, lo, hi int) {

@@ -17,7 +17,7 @@ type pooling struct {
 }
 
 func poolOf(p engine.Pool2D, x, y shape.Type) *pooling {
-	return &pooling{p, x.Int(0) * x.Int(1), windowOf(p.Kernel, p.Stride, p.Dilation, p.Pad, x, y)}
+	return &pooling{p, x.Int(0) * x.Int(1), poolWindow(p, x, y)}
 }
 
 func (p *pooling) xPlane() int { return p.H * p.W }
@@ -77,13 +77,8 @@ func argmax3[T shape.Float](x []T, k int) int {
 	return m + one(x[k+2] > x[m])*(k+2-m)
 }
 
-// numbers reports whether x holds no NaN; it may say no where there are infinities of both
-// signs.
-func numbers[T shape.Float](e Engine, x []T) bool {
-	if x, ok := any(x).([]float32); ok {
-		sum := e.simd.Vec.Sum(x)
-		return sum == sum
-	}
+// numbers reports whether x holds no NaN.
+func numbers[T shape.Float](x []T) bool {
 	for _, v := range x {
 		if v != v {
 			return false
@@ -118,23 +113,23 @@ func argmax[T shape.Float](x []T, rows, cols window.Span, width int) int32 {
 }
 
 // windowCost is about the time to look at a window, in nanoseconds.
-func (p *pooling) windowCost() int { return 2 + p.Kernel[0]*p.Kernel[1] }
+func (p *pooling) windowCost() int { return 2 + p.KH*p.KW }
 
 // eachPlane returns the kernel that calls f for every plane, with the places of the maxima of
 // its windows.
 func eachPlane[T shape.Float](e Engine, p *pooling, f func(c *engine.Call, plane int, at []int32)) engine.Bound {
 	var places region[int32]
-	var works region[T]
-	find, cost, work := findPlaces[T](e, p)
-	planes := e.newLoop(p.planes, cost, func(c *engine.Call, slot, lo, hi int) {
+	finder := finderOf[T](e, p)
+	planes := e.newLoop(p.planes, finder.cost, func(c *engine.Call, slot, lo, hi int) {
 		at, x := places.of(c, slot), engine.Slice[T](c.In[0])
 		for n := lo; n < hi; n++ {
-			find(at, nth(x, n, p.xPlane()), works.of(c, slot))
+			finder.find(c, slot, at, nth(x, n, p.xPlane()))
 			f(c, n, at)
 		}
 	})
 	var l layout
-	places, works = reserve[int32](&l, planes.slots, p.yPlane()), reserve[T](&l, planes.slots, work)
+	places = reserve[int32](&l, planes.slots, p.yPlane())
+	finder.reserve(&l, planes.slots)
 	return engine.Bound{Kernel: planes.kernel(), Scratch: int(l), By: name}
 }
 

@@ -125,23 +125,41 @@ func (w *inner) scatter(e Engine) engine.Bound {
 	return engine.Bound{Kernel: planes.kernel(), By: name, Alg: "vector"}
 }
 
-// findPlaces returns what sets at to the places of the maxima of a plane, its cost, and how many
-// elements of memory it works in.
-func findPlaces[T shape.Float](e Engine, p *pooling) (find func(at []int32, plane, work []T), cost, work int) {
-	if shape.DTypeOf[T]() == shape.Float32 {
-		if w, ok := p.padded(); ok {
-			return func(at []int32, plane, work []T) {
-				w.places(e.simd, at, any(plane).([]float32), any(work).([]float32))
-			}, w.cost() + 4*p.yPlane(), w.elements()
-		}
-		if w, ok := p.inner(); ok {
-			return func(at []int32, plane, _ []T) { w.places(e.simd, at, any(plane).([]float32)) }, w.cost() + 2*p.yPlane(), 0
-		}
+// finder finds the places of the maxima of a plane.
+type finder[T shape.Float] struct {
+	find    func(c *engine.Call, slot int, at []int32, plane []T)
+	cost    int                        // about the time for a plane, in nanoseconds
+	reserve func(l *layout, slots int) // memory to work in
+}
+
+func finderOf[T shape.Float](e Engine, p *pooling) finder[T] {
+	if shape.DTypeOf[T]() != shape.Float32 {
+		return finder[T]{func(_ *engine.Call, _ int, at []int32, plane []T) {
+			clean := numbers(plane)
+			for i := range p.OH {
+				argmaxRow(p, nth(at, i, p.OW), plane, i, clean)
+			}
+		}, p.yPlane() * p.windowCost(), func(*layout, int) {}}
 	}
-	return func(at []int32, plane, _ []T) {
-		clean := numbers(e, plane)
-		for i := range p.OH {
-			argmaxRow(p, nth(at, i, p.OW), plane, i, clean)
-		}
-	}, p.yPlane() * p.windowCost(), 0
+	f := finderOfSingles(e, p)
+	return finder[T]{func(c *engine.Call, slot int, at []int32, plane []T) { f.find(c, slot, at, any(plane).([]float32)) }, f.cost, f.reserve}
+}
+
+func finderOfSingles(e Engine, p *pooling) finder[float32] {
+	if w, ok := p.padded(); ok {
+		var copies region[float32]
+		return finder[float32]{func(c *engine.Call, slot int, at []int32, plane []float32) {
+			w.places(e.simd, at, plane, copies.of(c, slot))
+		}, w.cost() + 4*p.yPlane(), func(l *layout, slots int) { copies = reserve[float32](l, slots, w.elements()) }}
+	}
+	if w, ok := p.inner(); ok {
+		return finder[float32]{func(_ *engine.Call, _ int, at []int32, plane []float32) {
+			w.places(e.simd, at, plane)
+		}, w.cost() + 2*p.yPlane(), func(*layout, int) {}}
+	}
+	w := newColumned(p)
+	var keys region[int64]
+	return finder[float32]{func(c *engine.Call, slot int, at []int32, plane []float32) {
+		w.places(e.simd, at, plane, keys.of(c, slot))
+	}, w.cost(), func(l *layout, slots int) { keys = reserve[int64](l, slots, w.keys) }}
 }

@@ -240,16 +240,16 @@ func (f *framing) of(c *engine.Call) []uint8 {
 func (e Engine) BindQuantMaxPool2D(p engine.Pool2D, in []engine.Operand, out engine.Operand) (engine.Bound, error) {
 	if out.Layout != channelsLast {
 		b, err := e.Engine.BindQuantMaxPool2D(p, in, out)
-		if err == nil && e.simd.Quant.Vector() && out.Len() > 0 {
+		if err == nil && e.simd.Quant.Vector() && out.Len() > 0 && !p.Adaptive {
 			b.Arrangements = append(b.Arrangements, engine.Arrangement{In: engine.Images(channelsLast, 1, 1), Out: channelsLast, Gain: engine.Always})
 		}
 		return b, err
 	}
 	x := in[0]
-	if x.Layout != channelsLast || x.DType != shape.Uint8 || out.DType != shape.Uint8 {
+	if x.Layout != channelsLast || x.DType != shape.Uint8 || out.DType != shape.Uint8 || p.Adaptive {
 		return engine.Bound{}, engine.Unsupported(name, "NHWC QuantMaxPool2D", in)
 	}
-	w := windowOf(p.Kernel, p.Stride, p.Dilation, p.Pad, x.Type, out.Type)
+	w := poolWindow(p, x.Type, out.Type)
 	w.C = x.Int(1)
 	plan := quant.NewPool(e.simd.Quant, w, x.Int(0))
 	var l layout

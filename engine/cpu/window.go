@@ -1,6 +1,7 @@
 package cpu
 
 import (
+	"github.com/plexaura/plexaura/engine"
 	"github.com/plexaura/plexaura/internal/simd/window"
 	"github.com/plexaura/plexaura/shape"
 )
@@ -12,4 +13,14 @@ func windowOf(kernel, stride, dilation [2]int, pad [2][2]int, x, y shape.Type) w
 		H: x.Int(2), W: x.Int(3), KH: kernel[0], KW: kernel[1], OH: y.Int(2), OW: y.Int(3),
 		SH: stride[0], SW: stride[1], DH: dilation[0], DW: dilation[1], Top: pad[0][0], Left: pad[1][0],
 	}
+}
+
+// poolWindow is how the windows of a pooling look at the planes of x.
+func poolWindow(p engine.Pool2D, x, y shape.Type) window.Window {
+	w := windowOf(p.Kernel, p.Stride, p.Dilation, p.Pad, x, y)
+	if p.Adaptive {
+		w.Adaptive = true
+		w.KH, w.KW = window.Adaptive(w.H, w.OH).Kernel, window.Adaptive(w.W, w.OW).Kernel
+	}
+	return w
 }

@@ -65,6 +65,10 @@ func randomConvPool(g *gen) trial {
 
 func randomConvPoolCase(g *gen, d shape.DType, n int) convPoolCase {
 	c := randomConvCase(g, d, n, 5, 9)
+	if g.IntN(5) == 0 {
+		image := [2]int{c.y.Int(2), c.y.Int(3)}
+		return convPoolCase{c, newAdaptivePool(d, n, c.y.Int(1), image, [2]int{g.positive(4), g.positive(4)})}
+	}
 	p := squarePool(1, 1, 0)
 	for i := range p.Kernel {
 		p.Dilation[i] = pick(g, 1, 1, 2)

@@ -346,6 +346,8 @@ func layoutTable(g *gen) (all []trial) {
 		newPool(squarePool(2, 2, 0), f32, 0, 3, [2]int{4, 4}, false),
 		newPool(squarePool(3, 2, 0), f32, n, 2, [2]int{2, 2}, true), // windows wider than the image
 		newPool(squarePool(2, 2, 1), f32, n, 2, [2]int{5, 1}, false),
+		newAdaptivePool(f32, n, 3, [2]int{14, 13}, [2]int{4, 7}),
+		newAdaptivePool(f32, n, 2, [2]int{3, 1}, [2]int{5, 4}),
 	} {
 		all = append(all, layoutPools(g, c)...)
 	}

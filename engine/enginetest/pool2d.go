@@ -36,6 +36,14 @@ func newPool(op engine.Pool2D, d shape.DType, n, c int, image [2]int, ceil bool)
 	return poolCase{op, of(image), of(size)}
 }
 
+// newAdaptivePool returns the case of adaptive pooling to a size.
+func newAdaptivePool(d shape.DType, n, c int, image, size [2]int) poolCase {
+	of := func(size [2]int) shape.Type {
+		return shape.Type{DType: d, Shape: shape.OfInts(n, c, size[0], size[1])}
+	}
+	return poolCase{engine.Pool2D{Adaptive: true}, of(image), of(size)}
+}
+
 // tied draws few different numbers, so that maxima are often equal, and values that compare in
 // unusual ways.
 var tied = rarely(30, among(nan, inf, -inf, -inf, negZero, 0), whole(-2, 2))
@@ -114,7 +122,24 @@ func poolTable() []poolCase {
 		newPool(squarePool(2, 2, 2), f32, 2, 2, [2]int{4, 4}, false), // windows of padding alone
 		newPool(odd, f32, 3, 2, [2]int{9, 11}, true),
 		newPool(odd, shape.Float64, 3, 2, [2]int{9, 11}, false))
-	return append(all, wideWindows()...)
+	return append(append(all, wideWindows()...), adaptivePools()...)
+}
+
+// adaptivePools have windows of unequal and of equal length, more of them than elements, many planes,
+// and long windows.
+func adaptivePools() (all []poolCase) {
+	for _, d := range []shape.DType{shape.Float32, shape.Float64} {
+		all = append(all,
+			newAdaptivePool(d, 9, 6, [2]int{28, 28}, [2]int{6, 6}),
+			newAdaptivePool(d, 2, 3, [2]int{14, 13}, [2]int{4, 7}),
+			newAdaptivePool(d, 2, 3, [2]int{12, 9}, [2]int{4, 3}),
+			newAdaptivePool(d, 2, 3, [2]int{3, 1}, [2]int{5, 4}),
+			newAdaptivePool(d, 1, 2, [2]int{1, 70}, [2]int{1, 9}),
+			newAdaptivePool(d, 1, 2, [2]int{70, 5}, [2]int{3, 5}),
+			newAdaptivePool(d, 2, 2, [2]int{5, 7}, [2]int{1, 1}),
+			newAdaptivePool(d, 0, 2, [2]int{5, 7}, [2]int{2, 3}))
+	}
+	return all
 }
 
 // wideWindows are wider or higher than the image: a part is in the padding on one or both sides or,
@@ -129,6 +154,7 @@ func wideWindows() (all []poolCase) {
 	line.Kernel[0], line.Stride[0] = 1, 1
 	holes := squarePool(3, 2, 2)
 	holes.Dilation = [2]int{2, 2}
+	back := engine.Pool2D{Kernel: [2]int{4, 1}, Stride: [2]int{3, 1}, Dilation: [2]int{2, 1}, Pad: [2][2]int{{1, 0}, {0, 0}}} // line 5 is in the window before that of line 2
 	for _, d := range []shape.DType{shape.Float32, shape.Float64} {
 		all = append(all,
 			newPool(padded(2, 2, [2][2]int{{0, 1}, {0, 1}}), d, 2, 3, [2]int{1, 3}, false),
@@ -139,6 +165,7 @@ func wideWindows() (all []poolCase) {
 			newPool(squarePool(3, 2, 1), d, 2, 3, [2]int{1, 9}, false),
 			newPool(padded(3, 3, [2][2]int{{0, 0}, {0, 1}}), d, 2, 3, [2]int{3, 2}, false),
 			newPool(holes, d, 2, 3, [2]int{4, 2}, true),
+			newPool(back, d, 2, 3, [2]int{9, 2}, false),
 			newPool(line, d, 2, 3, [2]int{5, 1}, false),
 			newPool(squarePool(5, 1, 2), d, 2, 3, [2]int{1, 3}, false))
 	}
@@ -169,6 +196,9 @@ func randomPool(g *gen) poolCase {
 // randomPoolCase draws a pooling of n images with at most the given number of channels and extent,
 // which windows may exceed.
 func randomPoolCase(g *gen, d shape.DType, n, channels, side int) poolCase {
+	if g.IntN(4) == 0 {
+		return newAdaptivePool(d, n, g.extent(channels), [2]int{g.positive(side), g.positive(side)}, [2]int{g.positive(9), g.positive(9)})
+	}
 	op, image := squarePool(1, 1, 0), [2]int{}
 	for i := range image {
 		op.Kernel[i] = 1 + g.IntN(4)

@@ -62,7 +62,7 @@ func convOf(c engine.Conv2D, x, w, y shape.Type) conv {
 	}
 	var ax [2]axis
 	for i := range ax {
-		ax[i] = axis{x.Int(2 + i), y.Int(2 + i), w.Int(2 + i), c.Stride[i], c.Dilation[i], c.Pad[i][0], c.Pad[i][1]}
+		ax[i] = axis{x.Int(2 + i), y.Int(2 + i), w.Int(2 + i), c.Stride[i], c.Dilation[i], c.Pad[i][0], c.Pad[i][1], false}
 	}
 	for a := range w.Int(2) {
 		for b := range w.Int(3) {

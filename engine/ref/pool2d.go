@@ -54,7 +54,10 @@ type pool struct {
 func poolOf(p engine.Pool2D, x, y shape.Type) pool {
 	var ax [2]axis
 	for i := range ax {
-		ax[i] = axis{x.Int(2 + i), y.Int(2 + i), p.Kernel[i], p.Stride[i], p.Dilation[i], p.Pad[i][0], p.Pad[i][1]}
+		ax[i] = axis{x.Int(2 + i), y.Int(2 + i), p.Kernel[i], p.Stride[i], p.Dilation[i], p.Pad[i][0], p.Pad[i][1], p.Adaptive}
+		if p.Adaptive {
+			ax[i].dilation = 1
+		}
 	}
 	return pool{x.Int(0) * x.Int(1), ax[0], ax[1], p.CountPad}
 }

@@ -11,6 +11,7 @@ type axis struct {
 	in, out                  int // extents of image and result
 	kernel, stride, dilation int
 	before, after            int // padding
+	adaptive                 bool
 }
 
 // windows returns the range of windows whose tap k is in the image.
@@ -20,6 +21,9 @@ func (a axis) windows(k int) (lo, hi int) {
 
 // taps returns the range of taps of window o that are in the image.
 func (a axis) taps(o int) (lo, hi int) {
+	if a.adaptive {
+		return 0, ceilDiv((o+1)*a.in, a.out) - a.at(o, 0)
+	}
 	return inside(o*a.stride-a.before, a.dilation, a.kernel, a.in)
 }
 
@@ -29,7 +33,12 @@ func (a axis) padded(o int) (lo, hi int) {
 }
 
 // at returns the position of tap k of window o.
-func (a axis) at(o, k int) int { return o*a.stride + k*a.dilation - a.before }
+func (a axis) at(o, k int) int {
+	if a.adaptive {
+		return o*a.in/a.out + k
+	}
+	return o*a.stride + k*a.dilation - a.before
+}
 
 // inside returns the range of the i in 0..n-1 for which start + i*step is in 0..extent-1.
 func inside(start, step, n, extent int) (lo, hi int) {

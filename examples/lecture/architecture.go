@@ -185,9 +185,9 @@ func stepOf(n *graph.Node) (s step, begins bool) {
 			s.does += fmt.Sprintf(", %d groups", op.Groups)
 		}
 	case ops.MaxPool2DOp:
-		s.kind, s.does = poolingKind, fmt.Sprintf("max pooling %d×%d", op.Kernel[0], op.Kernel[1])+stride(op.Stride, op.Kernel)
+		s.kind, s.does = poolingKind, poolingOf("max", op.Kernel, op.Stride, op.Size)
 	case ops.AvgPool2DOp:
-		s.kind, s.does = poolingKind, fmt.Sprintf("average pooling %d×%d", op.Kernel[0], op.Kernel[1])+stride(op.Stride, op.Kernel)
+		s.kind, s.does = poolingKind, poolingOf("average", op.Kernel, op.Stride, op.Size)
 	default:
 		if n.Op().Name() != "MatMul" {
 			return step{}, false
@@ -195,6 +195,14 @@ func stepOf(n *graph.Node) (s step, begins bool) {
 		s.kind, s.does = densely, densely
 	}
 	return s, true
+}
+
+// poolingOf describes a pooling, an adaptive one by its size.
+func poolingOf(kind string, kernel, by, size [2]int) string {
+	if size != [2]int{} {
+		return fmt.Sprintf("adaptive %s pooling to %d×%d", kind, size[0], size[1])
+	}
+	return fmt.Sprintf("%s pooling %d×%d", kind, kernel[0], kernel[1]) + stride(by, kernel)
 }
 
 // stride mentions a stride that is not the usual one.

@@ -5,6 +5,7 @@ import (
 
 	G "gorgonia.org/gorgonia"
 
+	"github.com/plexaura/plexaura/graph"
 	"github.com/plexaura/plexaura/ops"
 )
 
@@ -167,6 +168,17 @@ func (c *call) turned(w *G.Node, dims []int, groups int) *G.Node {
 	})
 	w = c.transposed(c.view(w, []int{groups, o, depth, kh, kw}), 0, 2, 1, 3, 4)
 	return c.view(w, []int{groups * depth, o, kh, kw})
+}
+
+// poolFits is false for adaptive pooling, whose windows may differ in length.
+func poolFits(_ *lowering, n *graph.Node) bool {
+	switch op := n.Op().(type) {
+	case ops.MaxPool2DOp:
+		return op.Size == [2]int{}
+	case ops.AvgPool2DOp:
+		return op.Size == [2]int{}
+	}
+	return false
 }
 
 // maxPool2D puts the windows side by side where gorgonia has no such pooling, with the lowest

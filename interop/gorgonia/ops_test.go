@@ -214,6 +214,8 @@ func structureCases() (cs []opCase) {
 		wide.Dilation = [2]int{2, 2}
 		return ops.Sub(ops.AvgPool2D(x, op), ops.AvgPool2D(x, wide))
 	}), of(1, 2, 4, 4))
+	add("AdaptiveMaxPool2D", unary(func(x *graph.Node) *graph.Node { return ops.AdaptiveMaxPool2D(x, [2]int{3, 2}) }), of(2, 2, 7, 5))
+	add("AdaptiveAvgPool2D", unary(func(x *graph.Node) *graph.Node { return ops.AdaptiveAvgPool2D(x, [2]int{3, 2}) }), of(2, 2, 7, 5))
 	add("GlobalAvgPool2D", unary(ops.GlobalAvgPool2D), of(2, 3, 4, 5))
 	add("GlobalMaxPool2D", unary(ops.GlobalMaxPool2D), of(2, 3, 4, 5))
 	add("MaxPool2D of ties", unary(func(x *graph.Node) *graph.Node {

@@ -42,8 +42,8 @@ var rules = map[string]rule{
 	"MatMul":          {lower: matMul},
 	"Conv2D":          {lower: conv2D},
 	"Conv2DInputGrad": {lower: transposedConv2D},
-	"MaxPool2D":       {lower: maxPool2D},
-	"AvgPool2D":       {lower: avgPool2D},
+	"MaxPool2D":       {lower: maxPool2D, fits: poolFits},
+	"AvgPool2D":       {lower: avgPool2D, fits: poolFits},
 
 	"Reshape":   {lower: reshape, any: true},
 	"Transpose": {lower: transpose, any: true},

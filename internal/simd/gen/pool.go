@@ -17,12 +17,13 @@ func pools(t *target) string {
 	}
 	t.slidePool(false)
 	t.slidePool(true)
+	t.poolColumns()
 	t.maxPoolScatter()
 	return fmt.Sprintf("\nvar %[2]s = Kernels{\n"+
 		"\tmax: [...]maxFunc{2: max2%[1]s, 3: max3%[1]s},\n"+
 		"\tplaces: [...]placesFunc{2: places2%[1]s, 3: places3%[1]s},\n"+
 		"\tslideMax: slideMax%[1]s, slidePlaces: slidePlaces%[1]s,\n"+
-		"\tscatter: scatter%[1]s,\n}\n", t.name, t.level())
+		"\tcolumns: columns%[1]s, scatter: scatter%[1]s,\n}\n", t.name, t.level())
 }
 
 const poolParams = "rows, n int, x *float32, xRow, xStep int, y *float32, yRow int"
@@ -32,6 +33,7 @@ const poolParams = "rows, n int, x *float32, xRow, xStep int, y *float32, yRow i
 type pool struct {
 	*target
 	x, y, xRow, left reg.GPVirtual
+	xNext, yNext     int             // bytes from a vector of windows to the next, and of results
 	evens, odds      reg.VecPhysical // AVX-512: which elements of two vectors
 }
 
@@ -50,7 +52,7 @@ const (
 var poolOpmasks = [...]reg.OpmaskPhysical{reg.K3, reg.K4, reg.K5}
 
 func (t *target) newPool() *pool {
-	p := &pool{target: t, x: t.GP64(), y: t.GP64(), xRow: t.arg("xRow"), left: t.GP64()}
+	p := &pool{target: t, x: t.GP64(), y: t.GP64(), xRow: t.arg("xRow"), left: t.GP64(), xNext: 2 * t.size, yNext: t.size}
 	rest, low, high, width := t.GP64(), t.GP64(), t.GP64(), t.GP64()
 	t.Load(t.Param("n"), rest)
 	t.ANDQ(operand.Imm(uint64(t.width()-1)), rest)
@@ -185,8 +187,8 @@ func (p *pool) eachRow(begin func(), body func(masked bool), next func()) {
 	begin()
 	p.along("vectors", p.left, 1, "rest", func() {
 		body(false)
-		p.ADDQ(operand.U32(uint32(2*p.size)), p.x)
-		p.ADDQ(operand.U32(uint32(p.size)), p.y)
+		p.ADDQ(operand.U32(uint32(p.xNext)), p.x)
+		p.ADDQ(operand.U32(uint32(p.yNext)), p.y)
 		next()
 	})
 	p.Label("rest")
@@ -419,6 +421,64 @@ func (w *slidingPool) windows(label string, vectors int, masked bool) {
 	}
 	w.ADDQ(operand.U32(uint32(vectors*w.target.size)), w.x)
 	w.ADDQ(operand.U32(uint32(vectors*w.target.size)), w.y)
+}
+
+// poolColumns emits the largest elements of the columns of windows as keys of 64 bits. The lower half is
+// the complement of the place; the upper one is in the order of the elements as an integer: 0 for zeros
+// of both signs, the most for NaN.
+func (t *target) poolColumns() {
+	p := t.poolFunction("columns", "sets y to the keys of the largest of each lines elements of x below each other, for rows of n columns. Lines are xRow bytes apart, rows xStep, results yRow.",
+		"rows, n, lines int, x *float32, xRow, xStep int, y *int64, yRow, first, step int")
+	p.xNext, p.yNext = t.size, 2*t.size
+	r := t.regs
+	best, place, cell, v, u, candidate := r[0], r[1], r[2], r[3], r[4], r[5]
+	firsts, jump, down, most := r[6], r[7], r[8], r[9]
+	low, high := p.interleaving()
+	var complements []uint32
+	for i := range uint32(t.width()) {
+		complements = append(complements, ^i)
+	}
+	t.VMOVUPS(t.table("complements", complements), down)
+	t.VMOVUPS(t.table("most", repeat(t.width(), 1<<31-1)), most)
+	first, at, lines := t.arg("first"), t.GP64(), t.GP64()
+	t.MOVQ(p.xRow, at)
+	t.SHRQ(operand.Imm(2), at)
+	t.spreadInt(at, jump)
+	p.eachRow(func() {
+		t.spreadInt(first, firsts)
+		t.VPSUBD(firsts, down, firsts)
+		t.ADDQ(t.param("step"), first)
+	}, func(masked bool) {
+		label := map[bool]string{false: "line", true: "restLine"}[masked]
+		p.get(operand.Mem{Base: p.x}, best, masked, maskWindows)
+		t.VMOVAPS(firsts, place)
+		t.VMOVAPS(firsts, candidate)
+		t.MOVQ(p.x, at)
+		t.Load(t.Param("lines"), lines)
+		t.Label(label)
+		t.DECQ(lines)
+		t.JE(operand.LabelRef(label + "s"))
+		t.ADDQ(p.xRow, at)
+		t.VPSUBD(jump, candidate, candidate)
+		p.get(operand.Mem{Base: at}, cell, masked, maskWindows)
+		p.beats(cell, best, v, u)
+		p.keep(cell, best, v)
+		p.keep(candidate, place, v)
+		t.JMP(operand.LabelRef(label))
+		t.Label(label + "s")
+		p.compare(func(to ...operand.Op) {
+			t.VCMPPS(append([]operand.Op{operand.Imm(unordered), best, best}, to...)...)
+		}, v)
+		t.zero(u)
+		t.VADDPS(u, best, best) // -0 becomes 0
+		t.VPSRAD(operand.Imm(31), best, cell)
+		t.VPSRLD(operand.Imm(1), cell, cell)
+		t.VXORPS(cell, best, best)
+		p.keep(most, best, v)
+		p.interleave(place, best, u, low, high)
+		p.put(place, operand.Mem{Base: p.y}, masked, maskLower)
+		p.put(best, operand.Mem{Base: p.y, Disp: t.size}, masked, maskUpper)
+	}, func() { t.VPSUBD(t.table("width", repeat(t.width(), uint32(t.width()))), firsts, firsts) })
 }
 
 // spreadInt fills d with the low half of r.

@@ -97,7 +97,8 @@ func alongRuns(t *target) string {
 			k.emitRows(t)
 			fmt.Fprintf(&s, "\t\t\t%s: %s,\n", strings.ToUpper(k.name[:1])+k.name[1:], t.runName(k.name+"Rows"))
 		}
-		s.WriteString("\t\t},\n\t},\n")
+		t.sumLines()
+		fmt.Fprintf(&s, "\t\t},\n\t\tlines: %s,\n\t},\n", t.runName("lines"))
 	}
 	t.elem = 4
 	s.WriteString("}\n")
@@ -515,4 +516,55 @@ func (e *totalTurn) orNaN(lo reg.VecPhysical) {
 	e.JE(operand.LabelRef("number"))
 	e.VPCMPEQD(lo, lo, lo) // all bits set: a NaN
 	e.Label("number")
+}
+
+// sumLines writes the kernel that adds lines up, for several rows.
+func (t *target) sumLines() {
+	f := "*" + t.goType()
+	t.begin(t.runName("lines"), "sets each of rows of n elements of dst to the sum of so many lines of x. Rows are dstRow and xRow bytes apart, lines xLine.",
+		"rows, n, lines int, dst "+f+", dstRow int, x "+f+", xRow, xLine int")
+	rows, dst0, x0, xLine := t.arg("rows"), t.arg("dst"), t.arg("x"), t.arg("xLine")
+	dst, x, left, at, lines := t.GP64(), t.GP64(), t.GP64(), t.GP64(), t.GP64()
+	turn := func(label string, vectors int, masked bool) {
+		for i := range vectors {
+			t.load(operand.Mem{Base: x, Disp: i * t.size}, t.regs[i], masked)
+		}
+		t.MOVQ(x, at)
+		t.Load(t.Param("lines"), lines)
+		t.Label(label + "line")
+		t.DECQ(lines)
+		t.JE(operand.LabelRef(label + "lines"))
+		t.ADDQ(xLine, at)
+		for i := range vectors {
+			next := t.regs[vectors+i]
+			t.load(operand.Mem{Base: at, Disp: i * t.size}, next, masked)
+			t.add(next, t.regs[i], t.regs[i])
+		}
+		t.JMP(operand.LabelRef(label + "line"))
+		t.Label(label + "lines")
+		for i := range vectors {
+			t.store(t.regs[i], operand.Mem{Base: dst, Disp: i * t.size}, masked)
+		}
+		t.ADDQ(operand.U32(uint32(vectors*t.size)), x)
+		t.ADDQ(operand.U32(uint32(vectors*t.size)), dst)
+	}
+	t.Label("row")
+	t.MOVQ(x0, x)
+	t.MOVQ(dst0, dst)
+	t.Load(t.Param("n"), left)
+	for _, vectors := range []int{4, 1} {
+		label := fmt.Sprint("by", vectors)
+		t.along(label, left, vectors, "behind"+label, func() { turn(label, vectors, false) })
+		t.Label("behind" + label)
+	}
+	t.TESTQ(left, left)
+	t.JE(operand.LabelRef("next"))
+	t.setMask(left)
+	turn("masked", 1, true)
+	t.Label("next")
+	t.ADDQ(t.param("xRow"), x0)
+	t.ADDQ(t.param("dstRow"), dst0)
+	t.DECQ(rows)
+	t.JNE(operand.LabelRef("row"))
+	t.end()
 }

@@ -19,6 +19,8 @@ func TestMaxPoolStaysInsideItsOperands(t *testing.T) {
 				x = make(7 * (2*cols + 1))
 				k.Max(wide, y, x)
 				k.Places(wide, simdtest.Guarded[int32](t, 3*cols, behind), x, 0)
+				columns := Columns{Lines: 3, Rows: 2, Cols: cols, LD: cols, Step: 2 * cols}
+				k.Best(columns, simdtest.Guarded[int64](t, 2*cols, behind), make(5*cols), 7)
 				slide := Windows{Size: 4, Stride: 1, Rows: 2, Cols: cols, LD: cols + 3, Step: cols + 3, Out: cols}
 				x = make(5 * (cols + 3))
 				k.Max(slide, make(2*cols), x)

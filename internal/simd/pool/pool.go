@@ -2,6 +2,7 @@ package pool
 
 import (
 	"fmt"
+	"math"
 	"unsafe"
 
 	"github.com/plexaura/plexaura/internal/simd/isa"
@@ -39,6 +40,7 @@ type Kernels struct {
 	slideMax    func(rows, n, size int, x *float32, xRow, xStep int, y *float32, yRow int)
 	slidePlaces func(rows, n, size int, x *float32, xRow, xStep int, y *int32, yRow, first, step int)
 
+	columns func(rows, n, lines int, x *float32, xRow, xStep int, y *int64, yRow, first, step int)
 	scatter func(rows, n int, x *float32, xRow, xStep int, y *float32, yRow int, dx *float32)
 }
 
@@ -89,6 +91,34 @@ func (k *Kernels) Scatter(w Windows, dx, x, dy []float32) {
 	})
 }
 
+// Columns are rows of windows as wide as the image, of which each column is looked at by itself:
+// Rows×Cols columns of Lines > 0 elements. A row of results follows the one before.
+type Columns struct {
+	Lines      int
+	Rows, Cols int
+	LD         int // elements from a line of a window to the next
+	Step       int // from the first line of a row of windows to that of the next
+}
+
+// Best sets keys to those of the largest element of each column of x. A key stands for an element and
+// its place, which is first for that of x[0]: the larger one is that of the larger element; of equal
+// elements, or of two NaNs, that of the first place. NaN is larger than all numbers.
+func (k *Kernels) Best(c Columns, keys []int64, x []float32, first int) {
+	if c.Rows <= 0 || c.Cols <= 0 {
+		return
+	}
+	if c.Lines <= 0 || c.LD < 0 || c.Step < 0 || len(x) < (c.Rows-1)*c.Step+(c.Lines-1)*c.LD+c.Cols || len(keys) < c.Rows*c.Cols {
+		panic(fmt.Sprintf("pool: columns %+v of %d elements to %d keys", c, len(x), len(keys)))
+	}
+	each := max(isa.CallLen/(c.Cols*c.Lines), 1)
+	for row := 0; row < c.Rows; row += each {
+		k.columns(min(each, c.Rows-row), c.Cols, c.Lines, &x[row*c.Step], 4*c.LD, 4*c.Step, &keys[row*c.Cols], 8*c.Cols, first+row*c.Step, c.Step)
+	}
+}
+
+// PlaceOf returns the place of a key.
+func PlaceOf(key int64) int32 { return int32(^uint32(key)) }
+
 func (w *Windows) check(x, y int) {
 	if !Has(w.Size, w.Stride) {
 		panic(fmt.Sprintf("pool: pooling without a kernel: %+v", *w))
@@ -127,6 +157,7 @@ var plain = Kernels{
 	places:      [...]placesFunc{2: placesGo(2, 2), 3: placesGo(3, 2)},
 	slideMax:    slideMaxGo,
 	slidePlaces: slidePlacesGo,
+	columns:     columnsGo,
 	scatter:     scatterGo,
 }
 
@@ -172,6 +203,32 @@ func placesGo(size, stride int) placesFunc {
 			}
 		}
 	}
+}
+
+func columnsGo(rows, n, lines int, x *float32, xRow, xStep int, y *int64, yRow, first, step int) {
+	for r := range rows {
+		to := unsafe.Slice((*int64)(unsafe.Add(unsafe.Pointer(y), r*yRow)), n)
+		for i := range to {
+			best, place := float32(0), 0
+			for a := range lines {
+				v := *isa.Add(x, r*xStep+a*xRow+4*i)
+				if a == 0 || !(v <= best) && best == best {
+					best, place = v, first+r*step+a*xRow/4+i
+				}
+			}
+			to[i] = keyOf(best, place)
+		}
+	}
+}
+
+// keyOf puts what is in the order of elements above the complement of the place.
+func keyOf(v float32, place int) int64 {
+	bits := int32(math.Float32bits(v + 0)) // -0 becomes 0
+	bits ^= int32(uint32(bits>>31) >> 1)
+	if v != v {
+		bits = math.MaxInt32
+	}
+	return int64(bits)<<32 | int64(^uint32(place))
 }
 
 func scatterGo(rows, n int, x *float32, xRow, xStep int, y *float32, yRow int, dx *float32) {

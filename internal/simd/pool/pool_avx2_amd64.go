@@ -34,6 +34,11 @@ func slideMaxAVX2(rows int, n int, size int, x *float32, xRow int, xStep int, y 
 //go:noescape
 func slidePlacesAVX2(rows int, n int, size int, x *float32, xRow int, xStep int, y *int32, yRow int, first int, step int)
 
+// columnsAVX2 sets y to the keys of the largest of each lines elements of x below each other, for rows of n columns. Lines are xRow bytes apart, rows xStep, results yRow.
+//
+//go:noescape
+func columnsAVX2(rows int, n int, lines int, x *float32, xRow int, xStep int, y *int64, yRow int, first int, step int)
+
 // scatterAVX2 sets dx, laid out like x, to y at the place of the largest of each 2×2 elements of x, and to 0 at the others.
 //
 //go:noescape
@@ -43,5 +48,5 @@ var avx2 = Kernels{
 	max:      [...]maxFunc{2: max2AVX2, 3: max3AVX2},
 	places:   [...]placesFunc{2: places2AVX2, 3: places3AVX2},
 	slideMax: slideMaxAVX2, slidePlaces: slidePlacesAVX2,
-	scatter: scatterAVX2,
+	columns: columnsAVX2, scatter: scatterAVX2,
 }

@@ -984,6 +984,154 @@ DATA width<>+24(SB)/4, $0x00000008
 DATA width<>+28(SB)/4, $0x00000008
 GLOBL width<>(SB), RODATA|NOPTR, $32
 
+// func columnsAVX2(rows int, n int, lines int, x *float32, xRow int, xStep int, y *int64, yRow int, first int, step int)
+// Requires: AVX, AVX2, CMOV
+TEXT ·columnsAVX2(SB), NOSPLIT, $0-80
+	MOVQ         xRow+32(FP), DX
+	MOVQ         n+8(FP), AX
+	ANDQ         $0x07, AX
+	LEAQ         (AX)(AX*1), CX
+	MOVQ         CX, BX
+	MOVQ         $0x00000008, SI
+	CMPQ         CX, SI
+	CMOVQGT      SI, CX
+	SUBQ         CX, BX
+	LEAQ         lanes<>+32(SB), SI
+	NEGQ         CX
+	VMOVUPS      (SI)(CX*4), Y13
+	LEAQ         lanes<>+32(SB), CX
+	NEGQ         BX
+	VMOVUPS      (CX)(BX*4), Y14
+	LEAQ         lanes<>+32(SB), CX
+	NEGQ         AX
+	VMOVUPS      (CX)(AX*4), Y15
+	VMOVUPS      complements<>+0(SB), Y8
+	VMOVUPS      most<>+0(SB), Y9
+	MOVQ         first+64(FP), SI
+	MOVQ         DX, DI
+	SHRQ         $0x02, DI
+	VMOVD        DI, X7
+	VPBROADCASTD X7, Y7
+	MOVQ         x+24(FP), R9
+	MOVQ         y+48(FP), R10
+	MOVQ         rows+0(FP), R11
+
+row:
+	MOVQ         R9, AX
+	MOVQ         R10, CX
+	MOVQ         n+8(FP), BX
+	VMOVD        SI, X6
+	VPBROADCASTD X6, Y6
+	VPSUBD       Y6, Y8, Y6
+	ADDQ         step+72(FP), SI
+
+vectors:
+	CMPQ    BX, $0x00000008
+	JL      rest
+	VMOVUPS (AX), Y0
+	VMOVAPS Y6, Y1
+	VMOVAPS Y6, Y5
+	MOVQ    AX, DI
+	MOVQ    lines+16(FP), R8
+
+line:
+	DECQ      R8
+	JE        lines
+	ADDQ      DX, DI
+	VPSUBD    Y7, Y5, Y5
+	VMOVUPS   (DI), Y2
+	VCMPPS    $0x16, Y0, Y2, Y3
+	VCMPPS    $0x07, Y0, Y0, Y4
+	VANDPS    Y4, Y3, Y3
+	VBLENDVPS Y3, Y2, Y0, Y0
+	VBLENDVPS Y3, Y5, Y1, Y1
+	JMP       line
+
+lines:
+	VCMPPS     $0x03, Y0, Y0, Y3
+	VXORPS     Y4, Y4, Y4
+	VADDPS     Y4, Y0, Y0
+	VPSRAD     $0x1f, Y0, Y2
+	VPSRLD     $0x01, Y2, Y2
+	VXORPS     Y2, Y0, Y0
+	VBLENDVPS  Y3, Y9, Y0, Y0
+	VUNPCKLPS  Y0, Y1, Y4
+	VUNPCKHPS  Y0, Y1, Y0
+	VPERM2F128 $0x20, Y0, Y4, Y1
+	VPERM2F128 $0x31, Y0, Y4, Y0
+	VMOVUPS    Y1, (CX)
+	VMOVUPS    Y0, 32(CX)
+	ADDQ       $0x00000020, AX
+	ADDQ       $0x00000040, CX
+	VPSUBD     width<>+0(SB), Y6, Y6
+	SUBQ       $0x00000008, BX
+	JMP        vectors
+
+rest:
+	TESTQ      BX, BX
+	JE         next
+	VMASKMOVPS (AX), Y15, Y0
+	VMOVAPS    Y6, Y1
+	VMOVAPS    Y6, Y5
+	MOVQ       AX, DI
+	MOVQ       lines+16(FP), R8
+
+restLine:
+	DECQ       R8
+	JE         restLines
+	ADDQ       DX, DI
+	VPSUBD     Y7, Y5, Y5
+	VMASKMOVPS (DI), Y15, Y2
+	VCMPPS     $0x16, Y0, Y2, Y3
+	VCMPPS     $0x07, Y0, Y0, Y4
+	VANDPS     Y4, Y3, Y3
+	VBLENDVPS  Y3, Y2, Y0, Y0
+	VBLENDVPS  Y3, Y5, Y1, Y1
+	JMP        restLine
+
+restLines:
+	VCMPPS     $0x03, Y0, Y0, Y3
+	VXORPS     Y4, Y4, Y4
+	VADDPS     Y4, Y0, Y0
+	VPSRAD     $0x1f, Y0, Y2
+	VPSRLD     $0x01, Y2, Y2
+	VXORPS     Y2, Y0, Y0
+	VBLENDVPS  Y3, Y9, Y0, Y0
+	VUNPCKLPS  Y0, Y1, Y4
+	VUNPCKHPS  Y0, Y1, Y0
+	VPERM2F128 $0x20, Y0, Y4, Y1
+	VPERM2F128 $0x31, Y0, Y4, Y0
+	VMASKMOVPS Y1, Y13, (CX)
+	VMASKMOVPS Y0, Y14, 32(CX)
+
+next:
+	ADDQ xStep+40(FP), R9
+	ADDQ yRow+56(FP), R10
+	DECQ R11
+	JNE  row
+	VZEROUPPER
+	RET
+
+DATA complements<>+0(SB)/4, $0xffffffff
+DATA complements<>+4(SB)/4, $0xfffffffe
+DATA complements<>+8(SB)/4, $0xfffffffd
+DATA complements<>+12(SB)/4, $0xfffffffc
+DATA complements<>+16(SB)/4, $0xfffffffb
+DATA complements<>+20(SB)/4, $0xfffffffa
+DATA complements<>+24(SB)/4, $0xfffffff9
+DATA complements<>+28(SB)/4, $0xfffffff8
+GLOBL complements<>(SB), RODATA|NOPTR, $32
+
+DATA most<>+0(SB)/4, $0x7fffffff
+DATA most<>+4(SB)/4, $0x7fffffff
+DATA most<>+8(SB)/4, $0x7fffffff
+DATA most<>+12(SB)/4, $0x7fffffff
+DATA most<>+16(SB)/4, $0x7fffffff
+DATA most<>+20(SB)/4, $0x7fffffff
+DATA most<>+24(SB)/4, $0x7fffffff
+DATA most<>+28(SB)/4, $0x7fffffff
+GLOBL most<>(SB), RODATA|NOPTR, $32
+
 // func scatterAVX2(rows int, n int, x *float32, xRow int, xStep int, y *float32, yRow int, dx *float32)
 // Requires: AVX, AVX2, CMOV
 TEXT ·scatterAVX2(SB), NOSPLIT, $0-64

@@ -34,6 +34,11 @@ func slideMaxAVX512(rows int, n int, size int, x *float32, xRow int, xStep int, 
 //go:noescape
 func slidePlacesAVX512(rows int, n int, size int, x *float32, xRow int, xStep int, y *int32, yRow int, first int, step int)
 
+// columnsAVX512 sets y to the keys of the largest of each lines elements of x below each other, for rows of n columns. Lines are xRow bytes apart, rows xStep, results yRow.
+//
+//go:noescape
+func columnsAVX512(rows int, n int, lines int, x *float32, xRow int, xStep int, y *int64, yRow int, first int, step int)
+
 // scatterAVX512 sets dx, laid out like x, to y at the place of the largest of each 2×2 elements of x, and to 0 at the others.
 //
 //go:noescape
@@ -43,5 +48,5 @@ var avx512 = Kernels{
 	max:      [...]maxFunc{2: max2AVX512, 3: max3AVX512},
 	places:   [...]placesFunc{2: places2AVX512, 3: places3AVX512},
 	slideMax: slideMaxAVX512, slidePlaces: slidePlacesAVX512,
-	scatter: scatterAVX512,
+	columns: columnsAVX512, scatter: scatterAVX512,
 }

@@ -998,6 +998,208 @@ DATA width<>+56(SB)/4, $0x00000010
 DATA width<>+60(SB)/4, $0x00000010
 GLOBL width<>(SB), RODATA|NOPTR, $64
 
+// func columnsAVX512(rows int, n int, lines int, x *float32, xRow int, xStep int, y *int64, yRow int, first int, step int)
+// Requires: AVX, AVX512DQ, AVX512F, BMI2, CMOV
+TEXT ·columnsAVX512(SB), NOSPLIT, $0-80
+	MOVQ         xRow+32(FP), DX
+	MOVQ         n+8(FP), AX
+	ANDQ         $0x0f, AX
+	LEAQ         (AX)(AX*1), CX
+	MOVQ         CX, BX
+	MOVQ         $0x00000010, SI
+	CMPQ         CX, SI
+	CMOVQGT      SI, CX
+	SUBQ         CX, BX
+	MOVQ         $-1, SI
+	BZHIQ        CX, SI, SI
+	KMOVW        SI, K3
+	MOVQ         $-1, CX
+	BZHIQ        BX, CX, CX
+	KMOVW        CX, K4
+	MOVQ         $-1, CX
+	BZHIQ        AX, CX, CX
+	KMOVW        CX, K5
+	VMOVUPS      evens<>+0(SB), Z17
+	VMOVUPS      odds<>+0(SB), Z16
+	VMOVUPS      interleaveLow<>+0(SB), Z18
+	VMOVUPS      interleaveHigh<>+0(SB), Z19
+	VMOVUPS      complements<>+0(SB), Z8
+	VMOVUPS      most<>+0(SB), Z9
+	MOVQ         first+64(FP), SI
+	MOVQ         DX, DI
+	SHRQ         $0x02, DI
+	VMOVD        DI, X7
+	VPBROADCASTD X7, Z7
+	MOVQ         x+24(FP), R9
+	MOVQ         y+48(FP), R10
+	MOVQ         rows+0(FP), R11
+
+row:
+	MOVQ         R9, AX
+	MOVQ         R10, CX
+	MOVQ         n+8(FP), BX
+	VMOVD        SI, X6
+	VPBROADCASTD X6, Z6
+	VPSUBD       Z6, Z8, Z6
+	ADDQ         step+72(FP), SI
+
+vectors:
+	CMPQ    BX, $0x00000010
+	JL      rest
+	VMOVUPS (AX), Z0
+	VMOVAPS Z6, Z1
+	VMOVAPS Z6, Z5
+	MOVQ    AX, DI
+	MOVQ    lines+16(FP), R8
+
+line:
+	DECQ    R8
+	JE      lines
+	ADDQ    DX, DI
+	VPSUBD  Z7, Z5, Z5
+	VMOVUPS (DI), Z2
+	VCMPPS  $0x16, Z0, Z2, K2
+	VCMPPS  $0x07, Z0, Z0, K2, K2
+	VMOVAPS Z2, K2, Z0
+	VMOVAPS Z5, K2, Z1
+	JMP     line
+
+lines:
+	VCMPPS    $0x03, Z0, Z0, K2
+	VXORPS    Z4, Z4, Z4
+	VADDPS    Z4, Z0, Z0
+	VPSRAD    $0x1f, Z0, Z2
+	VPSRLD    $0x01, Z2, Z2
+	VXORPS    Z2, Z0, Z0
+	VMOVAPS   Z9, K2, Z0
+	VMOVAPS   Z1, Z4
+	VPERMT2PS Z0, Z18, Z1
+	VPERMT2PS Z0, Z19, Z4
+	VMOVAPS   Z4, Z0
+	VMOVUPS   Z1, (CX)
+	VMOVUPS   Z0, 64(CX)
+	ADDQ      $0x00000040, AX
+	ADDQ      $0x00000080, CX
+	VPSUBD    width<>+0(SB), Z6, Z6
+	SUBQ      $0x00000010, BX
+	JMP       vectors
+
+rest:
+	TESTQ     BX, BX
+	JE        next
+	VMOVUPS.Z (AX), K5, Z0
+	VMOVAPS   Z6, Z1
+	VMOVAPS   Z6, Z5
+	MOVQ      AX, DI
+	MOVQ      lines+16(FP), R8
+
+restLine:
+	DECQ      R8
+	JE        restLines
+	ADDQ      DX, DI
+	VPSUBD    Z7, Z5, Z5
+	VMOVUPS.Z (DI), K5, Z2
+	VCMPPS    $0x16, Z0, Z2, K2
+	VCMPPS    $0x07, Z0, Z0, K2, K2
+	VMOVAPS   Z2, K2, Z0
+	VMOVAPS   Z5, K2, Z1
+	JMP       restLine
+
+restLines:
+	VCMPPS    $0x03, Z0, Z0, K2
+	VXORPS    Z4, Z4, Z4
+	VADDPS    Z4, Z0, Z0
+	VPSRAD    $0x1f, Z0, Z2
+	VPSRLD    $0x01, Z2, Z2
+	VXORPS    Z2, Z0, Z0
+	VMOVAPS   Z9, K2, Z0
+	VMOVAPS   Z1, Z4
+	VPERMT2PS Z0, Z18, Z1
+	VPERMT2PS Z0, Z19, Z4
+	VMOVAPS   Z4, Z0
+	VMOVUPS   Z1, K3, (CX)
+	VMOVUPS   Z0, K4, 64(CX)
+
+next:
+	ADDQ xStep+40(FP), R9
+	ADDQ yRow+56(FP), R10
+	DECQ R11
+	JNE  row
+	VZEROUPPER
+	RET
+
+DATA interleaveLow<>+0(SB)/4, $0x00000000
+DATA interleaveLow<>+4(SB)/4, $0x00000010
+DATA interleaveLow<>+8(SB)/4, $0x00000001
+DATA interleaveLow<>+12(SB)/4, $0x00000011
+DATA interleaveLow<>+16(SB)/4, $0x00000002
+DATA interleaveLow<>+20(SB)/4, $0x00000012
+DATA interleaveLow<>+24(SB)/4, $0x00000003
+DATA interleaveLow<>+28(SB)/4, $0x00000013
+DATA interleaveLow<>+32(SB)/4, $0x00000004
+DATA interleaveLow<>+36(SB)/4, $0x00000014
+DATA interleaveLow<>+40(SB)/4, $0x00000005
+DATA interleaveLow<>+44(SB)/4, $0x00000015
+DATA interleaveLow<>+48(SB)/4, $0x00000006
+DATA interleaveLow<>+52(SB)/4, $0x00000016
+DATA interleaveLow<>+56(SB)/4, $0x00000007
+DATA interleaveLow<>+60(SB)/4, $0x00000017
+GLOBL interleaveLow<>(SB), RODATA|NOPTR, $64
+
+DATA interleaveHigh<>+0(SB)/4, $0x00000008
+DATA interleaveHigh<>+4(SB)/4, $0x00000018
+DATA interleaveHigh<>+8(SB)/4, $0x00000009
+DATA interleaveHigh<>+12(SB)/4, $0x00000019
+DATA interleaveHigh<>+16(SB)/4, $0x0000000a
+DATA interleaveHigh<>+20(SB)/4, $0x0000001a
+DATA interleaveHigh<>+24(SB)/4, $0x0000000b
+DATA interleaveHigh<>+28(SB)/4, $0x0000001b
+DATA interleaveHigh<>+32(SB)/4, $0x0000000c
+DATA interleaveHigh<>+36(SB)/4, $0x0000001c
+DATA interleaveHigh<>+40(SB)/4, $0x0000000d
+DATA interleaveHigh<>+44(SB)/4, $0x0000001d
+DATA interleaveHigh<>+48(SB)/4, $0x0000000e
+DATA interleaveHigh<>+52(SB)/4, $0x0000001e
+DATA interleaveHigh<>+56(SB)/4, $0x0000000f
+DATA interleaveHigh<>+60(SB)/4, $0x0000001f
+GLOBL interleaveHigh<>(SB), RODATA|NOPTR, $64
+
+DATA complements<>+0(SB)/4, $0xffffffff
+DATA complements<>+4(SB)/4, $0xfffffffe
+DATA complements<>+8(SB)/4, $0xfffffffd
+DATA complements<>+12(SB)/4, $0xfffffffc
+DATA complements<>+16(SB)/4, $0xfffffffb
+DATA complements<>+20(SB)/4, $0xfffffffa
+DATA complements<>+24(SB)/4, $0xfffffff9
+DATA complements<>+28(SB)/4, $0xfffffff8
+DATA complements<>+32(SB)/4, $0xfffffff7
+DATA complements<>+36(SB)/4, $0xfffffff6
+DATA complements<>+40(SB)/4, $0xfffffff5
+DATA complements<>+44(SB)/4, $0xfffffff4
+DATA complements<>+48(SB)/4, $0xfffffff3
+DATA complements<>+52(SB)/4, $0xfffffff2
+DATA complements<>+56(SB)/4, $0xfffffff1
+DATA complements<>+60(SB)/4, $0xfffffff0
+GLOBL complements<>(SB), RODATA|NOPTR, $64
+
+DATA most<>+0(SB)/4, $0x7fffffff
+DATA most<>+4(SB)/4, $0x7fffffff
+DATA most<>+8(SB)/4, $0x7fffffff
+DATA most<>+12(SB)/4, $0x7fffffff
+DATA most<>+16(SB)/4, $0x7fffffff
+DATA most<>+20(SB)/4, $0x7fffffff
+DATA most<>+24(SB)/4, $0x7fffffff
+DATA most<>+28(SB)/4, $0x7fffffff
+DATA most<>+32(SB)/4, $0x7fffffff
+DATA most<>+36(SB)/4, $0x7fffffff
+DATA most<>+40(SB)/4, $0x7fffffff
+DATA most<>+44(SB)/4, $0x7fffffff
+DATA most<>+48(SB)/4, $0x7fffffff
+DATA most<>+52(SB)/4, $0x7fffffff
+DATA most<>+56(SB)/4, $0x7fffffff
+DATA most<>+60(SB)/4, $0x7fffffff
+GLOBL most<>(SB), RODATA|NOPTR, $64
+
 // func scatterAVX512(rows int, n int, x *float32, xRow int, xStep int, y *float32, yRow int, dx *float32)
 // Requires: AVX, AVX512DQ, AVX512F, BMI2, CMOV
 TEXT ·scatterAVX512(SB), NOSPLIT, $0-64
@@ -1135,39 +1337,3 @@ next:
 	JNE  row
 	VZEROUPPER
 	RET
-
-DATA interleaveLow<>+0(SB)/4, $0x00000000
-DATA interleaveLow<>+4(SB)/4, $0x00000010
-DATA interleaveLow<>+8(SB)/4, $0x00000001
-DATA interleaveLow<>+12(SB)/4, $0x00000011
-DATA interleaveLow<>+16(SB)/4, $0x00000002
-DATA interleaveLow<>+20(SB)/4, $0x00000012
-DATA interleaveLow<>+24(SB)/4, $0x00000003
-DATA interleaveLow<>+28(SB)/4, $0x00000013
-DATA interleaveLow<>+32(SB)/4, $0x00000004
-DATA interleaveLow<>+36(SB)/4, $0x00000014
-DATA interleaveLow<>+40(SB)/4, $0x00000005
-DATA interleaveLow<>+44(SB)/4, $0x00000015
-DATA interleaveLow<>+48(SB)/4, $0x00000006
-DATA interleaveLow<>+52(SB)/4, $0x00000016
-DATA interleaveLow<>+56(SB)/4, $0x00000007
-DATA interleaveLow<>+60(SB)/4, $0x00000017
-GLOBL interleaveLow<>(SB), RODATA|NOPTR, $64
-
-DATA interleaveHigh<>+0(SB)/4, $0x00000008
-DATA interleaveHigh<>+4(SB)/4, $0x00000018
-DATA interleaveHigh<>+8(SB)/4, $0x00000009
-DATA interleaveHigh<>+12(SB)/4, $0x00000019
-DATA interleaveHigh<>+16(SB)/4, $0x0000000a
-DATA interleaveHigh<>+20(SB)/4, $0x0000001a
-DATA interleaveHigh<>+24(SB)/4, $0x0000000b
-DATA interleaveHigh<>+28(SB)/4, $0x0000001b
-DATA interleaveHigh<>+32(SB)/4, $0x0000000c
-DATA interleaveHigh<>+36(SB)/4, $0x0000001c
-DATA interleaveHigh<>+40(SB)/4, $0x0000000d
-DATA interleaveHigh<>+44(SB)/4, $0x0000001d
-DATA interleaveHigh<>+48(SB)/4, $0x0000000e
-DATA interleaveHigh<>+52(SB)/4, $0x0000001e
-DATA interleaveHigh<>+56(SB)/4, $0x0000000f
-DATA interleaveHigh<>+60(SB)/4, $0x0000001f
-GLOBL interleaveHigh<>(SB), RODATA|NOPTR, $64

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math"
 	"math/rand/v2"
+	"slices"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -76,6 +77,50 @@ func TestMaxPoolsFollowDefinition(t *testing.T) {
 	})
 }
 
+// The largest key of any columns has the place of the first of their largest elements, line by line.
+func TestKeysOfColumnsHaveTheOrderOfElements(t *testing.T) {
+	eachLevel(t, func(t *testing.T, k *Kernels) {
+		rng := rand.New(rand.NewPCG(18, 18))
+		for range 400 {
+			c := Columns{Lines: 1 + rng.IntN(5), Rows: rng.IntN(5), Cols: rng.IntN(70)}
+			c.LD, c.Step = c.Cols+rng.IntN(4), rng.IntN(3*c.Cols+1)
+			n, shift, first := max(c.Rows-1, 0)*c.Step+(c.Lines-1)*c.LD+c.Cols, rng.IntN(4), rng.IntN(100)
+			x := simdtest.Randoms[float32](rng, n+shift)[shift:]
+			for i := range x {
+				switch rng.IntN(8) {
+				case 0:
+					x[i] = simdtest.Specials[rng.IntN(len(simdtest.Specials))]
+				case 1, 2, 3, 4:
+					x[i] = float32(rng.IntN(4)) - 2
+				case 5:
+					x[i] = float32(math.Copysign(0, -1))
+				}
+			}
+			keys := make([]int64, c.Rows*c.Cols+1)
+			k.Best(c, keys, x, first)
+			require.Zero(t, keys[c.Rows*c.Cols])
+			for r := range c.Rows {
+				for lo := range c.Cols {
+					hi := lo + 1 + rng.IntN(c.Cols-lo)
+					places := []int{}
+					for a := range c.Lines {
+						for i := lo; i < hi; i++ {
+							places = append(places, r*c.Step+a*c.LD+i)
+						}
+					}
+					best := places[0]
+					for _, p := range places {
+						if x[best] == x[best] && (x[p] > x[best] || x[p] != x[p]) {
+							best = p
+						}
+					}
+					require.EqualValues(t, first+best, PlaceOf(slices.Max(keys[r*c.Cols+lo:r*c.Cols+hi])), "%+v: columns %d to %d of row %d", c, lo, hi, r)
+				}
+			}
+		}
+	})
+}
+
 func TestMaxPoolScatterFollowsDefinition(t *testing.T) {
 	eachLevel(t, func(t *testing.T, k *Kernels) {
 		rng := rand.New(rand.NewPCG(17, 17))
@@ -114,6 +159,12 @@ func TestPoolingRefusesShortSlices(t *testing.T) {
 	require.Panics(t, func() { k.Max(w, y, x[1:]) })
 	require.Panics(t, func() { k.Max(w, y[1:], x) })
 	require.Panics(t, func() { k.Scatter(w, x, x, y) })
+	c, keys := Columns{Lines: 2, Rows: 2, Cols: 5, LD: 5, Step: 10}, make([]int64, 10)
+	require.NotPanics(t, func() { k.Best(c, keys, x[:20], 0) })
+	require.Panics(t, func() { k.Best(c, keys, x[:19], 0) })
+	require.Panics(t, func() { k.Best(c, keys[1:], x, 0) })
+	c.Lines = 0
+	require.Panics(t, func() { k.Best(c, keys, x, 0) })
 }
 
 // BenchmarkMaxPool is LeNet's first pooling of 64 images, AlexNet's of 4, and one of 5×5 next to each other.

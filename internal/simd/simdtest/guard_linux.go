@@ -11,7 +11,7 @@ import (
 )
 
 // Guarded returns n elements with a page that faults right behind them, or right before.
-func Guarded[T isa.Float | int32 | uint8](t *testing.T, n int, behind bool) []T {
+func Guarded[T isa.Float | int32 | int64 | uint8](t *testing.T, n int, behind bool) []T {
 	page := syscall.Getpagesize()
 	size := n * int(unsafe.Sizeof(T(0)))
 	inner := (size/page + 1) * page

@@ -25,6 +25,7 @@ func guarded[T isa.Float](t *testing.T, k *Kernels) {
 			for op := range nMaps {
 				Apply(k, op, vector(n), o)
 			}
+			SumLines(k, 3, Lines[T]{N: n, Count: 2, Dst: vector(3 * n), X: vector(4 * n), DstRow: n, XRow: n, Line: n})
 			for op := range Weigh + 1 {
 				ApplyRows(k, op, 3, &MapRows[T]{N: n, Dst: vector(3 * n), X: vector(3 * n), Z: vector(3 * n), P: vector(n), Q: vector(n),
 					DstRow: n, XRow: n, ZRow: n, A: vector(3), B: vector(3), C: vector(3), D: vector(3)})

@@ -12,7 +12,7 @@ func plainTable[T isa.Float]() (t table[T]) {
 	for op, f := range plainTotals[T]() {
 		t.totals[op] = rowsGo(Total(op), f)
 	}
-	t.maps = plainMaps[T]()
+	t.maps, t.lines = plainMaps[T](), linesGo[T]
 	for op := range t.rows {
 		t.rows[op] = mapRowsGo(Map(op), t.maps[op])
 	}
@@ -112,6 +112,19 @@ func plainMaps[T isa.Float]() (all [nMaps]mapFunc[T]) {
 		all[op] = mapGo(f)
 	}
 	return all
+}
+
+func linesGo[T isa.Float](rows, n, lines int, dst *T, dstRow int, x *T, xRow, xLine int) uint32 {
+	for r := range rows {
+		to := unsafe.Slice(isa.Add(dst, r*dstRow), n)
+		copy(to, unsafe.Slice(isa.Add(x, r*xRow), n))
+		for a := 1; a < lines; a++ {
+			for i, v := range unsafe.Slice(isa.Add(x, r*xRow+a*xLine), n) {
+				to[i] = isa.Flush(isa.Flush(to[i]) + isa.Flush(v))
+			}
+		}
+	}
+	return 0
 }
 
 // element are the operands of one element.

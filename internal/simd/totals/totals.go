@@ -64,7 +64,11 @@ type mapFunc[T isa.Float] func(n int, dst, x, z, p, q, r, s *T, a, b, c, d T) (c
 // rowsFunc sets rows > 0 rows of n > 0 elements of dst. Strides are in bytes.
 type rowsFunc[T isa.Float] func(rows, n int, dst *T, dstRow int, x *T, xRow int, z *T, zRow int, p, q, a, b, c, d *T) (csr uint32)
 
+// linesFunc sets rows > 0 rows of n > 0 elements of dst to sums of lines > 0 lines. Strides are in bytes.
+type linesFunc[T isa.Float] func(rows, n, lines int, dst *T, dstRow int, x *T, xRow, xLine int) (csr uint32)
+
 type table[T isa.Float] struct {
+	lines  linesFunc[T]
 	totals [nTotals]totalFunc[T]
 	maps   [nMaps]mapFunc[T]
 	rows   [Weigh + 1]rowsFunc[T]
@@ -268,5 +272,38 @@ func (o *Operands[T]) check(op Map, n int) {
 	}
 	if short {
 		panic(fmt.Sprintf("totals: %v of %d elements: x %d z %d p %d q %d r %d s %d", op, n, len(o.X), len(o.Z), len(o.P), len(o.Q), len(o.R), len(o.S)))
+	}
+}
+
+// Lines are rows of N elements, of which each is the sum of Count > 0 lines of X: those of the first
+// row begin with X[0] and are Line elements apart, those of the next row XRow elements on. Dst has a
+// row every DstRow elements.
+type Lines[T isa.Float] struct {
+	N, Count           int
+	Dst, X             []T
+	DstRow, XRow, Line int
+}
+
+// SumLines sets so many rows of l.Dst. A sum is in the order of the lines; the sum of one line is that
+// line, denormals too. X and Dst do not overlap.
+func SumLines[T isa.Float](k *Kernels, rows int, l Lines[T]) {
+	if rows == 0 || l.N == 0 {
+		return
+	}
+	l.check(rows)
+	f, size := tableOf[T](k).lines, int(unsafe.Sizeof(l.X[0]))
+	for at := 0; at < l.N; at += isa.CallLen {
+		n := min(isa.CallLen, l.N-at)
+		each := max(isa.CallLen/(n*l.Count), 1)
+		for row := 0; row < rows; row += each {
+			f(min(each, rows-row), n, l.Count, &l.Dst[row*l.DstRow+at], l.DstRow*size, &l.X[row*l.XRow+at], l.XRow*size, l.Line*size)
+		}
+	}
+}
+
+func (l *Lines[T]) check(rows int) {
+	if l.Count <= 0 || l.Line < 0 || l.XRow < 0 || rows > 1 && l.DstRow < l.N ||
+		len(l.Dst) < (rows-1)*l.DstRow+l.N || len(l.X) < (rows-1)*l.XRow+(l.Count-1)*l.Line+l.N {
+		panic(fmt.Sprintf("totals: %d rows of %d lines of %d: dst %d by %d, x %d by %d and %d", rows, l.Count, l.N, len(l.Dst), l.DstRow, len(l.X), l.XRow, l.Line))
 	}
 }

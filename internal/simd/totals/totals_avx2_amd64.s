@@ -1989,6 +1989,110 @@ next:
 	VZEROUPPER
 	RET
 
+// func linesAVX2f32(rows int, n int, lines int, dst *float32, dstRow int, x *float32, xRow int, xLine int) (csr uint32)
+// Requires: AVX, SSE
+TEXT ·linesAVX2f32(SB), NOSPLIT, $0-68
+	STMXCSR csr+64(FP)
+	LDMXCSR flushing<>+0(SB)
+	MOVQ    rows+0(FP), AX
+	MOVQ    dst+24(FP), CX
+	MOVQ    x+40(FP), DX
+	MOVQ    xLine+56(FP), BX
+
+row:
+	MOVQ DX, DI
+	MOVQ CX, SI
+	MOVQ n+8(FP), R8
+
+by4:
+	CMPQ    R8, $0x00000020
+	JL      behindby4
+	VMOVUPS (DI), Y0
+	VMOVUPS 32(DI), Y1
+	VMOVUPS 64(DI), Y2
+	VMOVUPS 96(DI), Y3
+	MOVQ    DI, R9
+	MOVQ    lines+16(FP), R10
+
+by4line:
+	DECQ    R10
+	JE      by4lines
+	ADDQ    BX, R9
+	VMOVUPS (R9), Y4
+	VADDPS  Y4, Y0, Y0
+	VMOVUPS 32(R9), Y5
+	VADDPS  Y5, Y1, Y1
+	VMOVUPS 64(R9), Y6
+	VADDPS  Y6, Y2, Y2
+	VMOVUPS 96(R9), Y7
+	VADDPS  Y7, Y3, Y3
+	JMP     by4line
+
+by4lines:
+	VMOVUPS Y0, (SI)
+	VMOVUPS Y1, 32(SI)
+	VMOVUPS Y2, 64(SI)
+	VMOVUPS Y3, 96(SI)
+	ADDQ    $0x00000080, DI
+	ADDQ    $0x00000080, SI
+	SUBQ    $0x00000020, R8
+	JMP     by4
+
+behindby4:
+by1:
+	CMPQ    R8, $0x00000008
+	JL      behindby1
+	VMOVUPS (DI), Y0
+	MOVQ    DI, R9
+	MOVQ    lines+16(FP), R10
+
+by1line:
+	DECQ    R10
+	JE      by1lines
+	ADDQ    BX, R9
+	VMOVUPS (R9), Y1
+	VADDPS  Y1, Y0, Y0
+	JMP     by1line
+
+by1lines:
+	VMOVUPS Y0, (SI)
+	ADDQ    $0x00000020, DI
+	ADDQ    $0x00000020, SI
+	SUBQ    $0x00000008, R8
+	JMP     by1
+
+behindby1:
+	TESTQ      R8, R8
+	JE         next
+	LEAQ       lanes<>+32(SB), R9
+	NEGQ       R8
+	VMOVUPS    (R9)(R8*4), Y15
+	VMASKMOVPS (DI), Y15, Y0
+	MOVQ       DI, R9
+	MOVQ       lines+16(FP), R10
+
+maskedline:
+	DECQ       R10
+	JE         maskedlines
+	ADDQ       BX, R9
+	VMASKMOVPS (R9), Y15, Y1
+	VADDPS     Y1, Y0, Y0
+	JMP        maskedline
+
+maskedlines:
+	VMASKMOVPS Y0, Y15, (SI)
+	ADDQ       $0x00000020, DI
+	ADDQ       $0x00000020, SI
+
+next:
+	ADDQ    xRow+48(FP), DX
+	ADDQ    dstRow+32(FP), CX
+	DECQ    AX
+	JNE     row
+	LDMXCSR csr+64(FP)
+	VZEROUPPER
+	RET
+
 // func sumAVX2f64(rows int, n int, y *float64, x *float64, xRow int, z *float64, zRow int, w *float64, c *float64) (csr uint32)
 // Requires: AVX, SSE
 TEXT ·sumAVX2f64(SB), NOSPLIT, $0-76
@@ -3936,5 +4040,109 @@ next:
 	DECQ    rows+0(FP)
 	JNE     row
 	LDMXCSR csr+112(FP)
+	VZEROUPPER
+	RET
+
+// func linesAVX2f64(rows int, n int, lines int, dst *float64, dstRow int, x *float64, xRow int, xLine int) (csr uint32)
+// Requires: AVX, SSE
+TEXT ·linesAVX2f64(SB), NOSPLIT, $0-68
+	STMXCSR csr+64(FP)
+	LDMXCSR flushing<>+0(SB)
+	MOVQ    rows+0(FP), AX
+	MOVQ    dst+24(FP), CX
+	MOVQ    x+40(FP), DX
+	MOVQ    xLine+56(FP), BX
+
+row:
+	MOVQ DX, DI
+	MOVQ CX, SI
+	MOVQ n+8(FP), R8
+
+by4:
+	CMPQ    R8, $0x00000010
+	JL      behindby4
+	VMOVUPS (DI), Y0
+	VMOVUPS 32(DI), Y1
+	VMOVUPS 64(DI), Y2
+	VMOVUPS 96(DI), Y3
+	MOVQ    DI, R9
+	MOVQ    lines+16(FP), R10
+
+by4line:
+	DECQ    R10
+	JE      by4lines
+	ADDQ    BX, R9
+	VMOVUPS (R9), Y4
+	VADDPD  Y4, Y0, Y0
+	VMOVUPS 32(R9), Y5
+	VADDPD  Y5, Y1, Y1
+	VMOVUPS 64(R9), Y6
+	VADDPD  Y6, Y2, Y2
+	VMOVUPS 96(R9), Y7
+	VADDPD  Y7, Y3, Y3
+	JMP     by4line
+
+by4lines:
+	VMOVUPS Y0, (SI)
+	VMOVUPS Y1, 32(SI)
+	VMOVUPS Y2, 64(SI)
+	VMOVUPS Y3, 96(SI)
+	ADDQ    $0x00000080, DI
+	ADDQ    $0x00000080, SI
+	SUBQ    $0x00000010, R8
+	JMP     by4
+
+behindby4:
+by1:
+	CMPQ    R8, $0x00000004
+	JL      behindby1
+	VMOVUPS (DI), Y0
+	MOVQ    DI, R9
+	MOVQ    lines+16(FP), R10
+
+by1line:
+	DECQ    R10
+	JE      by1lines
+	ADDQ    BX, R9
+	VMOVUPS (R9), Y1
+	VADDPD  Y1, Y0, Y0
+	JMP     by1line
+
+by1lines:
+	VMOVUPS Y0, (SI)
+	ADDQ    $0x00000020, DI
+	ADDQ    $0x00000020, SI
+	SUBQ    $0x00000004, R8
+	JMP     by1
+
+behindby1:
+	TESTQ      R8, R8
+	JE         next
+	LEAQ       lanes<>+32(SB), R9
+	NEGQ       R8
+	VMOVUPS    (R9)(R8*8), Y15
+	VMASKMOVPD (DI), Y15, Y0
+	MOVQ       DI, R9
+	MOVQ       lines+16(FP), R10
+
+maskedline:
+	DECQ       R10
+	JE         maskedlines
+	ADDQ       BX, R9
+	VMASKMOVPD (R9), Y15, Y1
+	VADDPD     Y1, Y0, Y0
+	JMP        maskedline
+
+maskedlines:
+	VMASKMOVPD Y0, Y15, (SI)
+	ADDQ       $0x00000020, DI
+	ADDQ       $0x00000020, SI
+
+next:
+	ADDQ    xRow+48(FP), DX
+	ADDQ    dstRow+32(FP), CX
+	DECQ    AX
+	JNE     row
+	LDMXCSR csr+64(FP)
 	VZEROUPPER
 	RET

@@ -2040,6 +2040,110 @@ next:
 	VZEROUPPER
 	RET
 
+// func linesAVX512f32(rows int, n int, lines int, dst *float32, dstRow int, x *float32, xRow int, xLine int) (csr uint32)
+// Requires: AVX, AVX512F, BMI2, SSE
+TEXT ·linesAVX512f32(SB), NOSPLIT, $0-68
+	STMXCSR csr+64(FP)
+	LDMXCSR flushing<>+0(SB)
+	MOVQ    rows+0(FP), AX
+	MOVQ    dst+24(FP), CX
+	MOVQ    x+40(FP), DX
+	MOVQ    xLine+56(FP), BX
+
+row:
+	MOVQ DX, DI
+	MOVQ CX, SI
+	MOVQ n+8(FP), R8
+
+by4:
+	CMPQ    R8, $0x00000040
+	JL      behindby4
+	VMOVUPS (DI), Z0
+	VMOVUPS 64(DI), Z1
+	VMOVUPS 128(DI), Z2
+	VMOVUPS 192(DI), Z3
+	MOVQ    DI, R9
+	MOVQ    lines+16(FP), R10
+
+by4line:
+	DECQ    R10
+	JE      by4lines
+	ADDQ    BX, R9
+	VMOVUPS (R9), Z4
+	VADDPS  Z4, Z0, Z0
+	VMOVUPS 64(R9), Z5
+	VADDPS  Z5, Z1, Z1
+	VMOVUPS 128(R9), Z6
+	VADDPS  Z6, Z2, Z2
+	VMOVUPS 192(R9), Z7
+	VADDPS  Z7, Z3, Z3
+	JMP     by4line
+
+by4lines:
+	VMOVUPS Z0, (SI)
+	VMOVUPS Z1, 64(SI)
+	VMOVUPS Z2, 128(SI)
+	VMOVUPS Z3, 192(SI)
+	ADDQ    $0x00000100, DI
+	ADDQ    $0x00000100, SI
+	SUBQ    $0x00000040, R8
+	JMP     by4
+
+behindby4:
+by1:
+	CMPQ    R8, $0x00000010
+	JL      behindby1
+	VMOVUPS (DI), Z0
+	MOVQ    DI, R9
+	MOVQ    lines+16(FP), R10
+
+by1line:
+	DECQ    R10
+	JE      by1lines
+	ADDQ    BX, R9
+	VMOVUPS (R9), Z1
+	VADDPS  Z1, Z0, Z0
+	JMP     by1line
+
+by1lines:
+	VMOVUPS Z0, (SI)
+	ADDQ    $0x00000040, DI
+	ADDQ    $0x00000040, SI
+	SUBQ    $0x00000010, R8
+	JMP     by1
+
+behindby1:
+	TESTQ     R8, R8
+	JE        next
+	MOVQ      $-1, R9
+	BZHIQ     R8, R9, R9
+	KMOVW     R9, K1
+	VMOVUPS.Z (DI), K1, Z0
+	MOVQ      DI, R9
+	MOVQ      lines+16(FP), R10
+
+maskedline:
+	DECQ      R10
+	JE        maskedlines
+	ADDQ      BX, R9
+	VMOVUPS.Z (R9), K1, Z1
+	VADDPS    Z1, Z0, Z0
+	JMP       maskedline
+
+maskedlines:
+	VMOVUPS Z0, K1, (SI)
+	ADDQ    $0x00000040, DI
+	ADDQ    $0x00000040, SI
+
+next:
+	ADDQ    xRow+48(FP), DX
+	ADDQ    dstRow+32(FP), CX
+	DECQ    AX
+	JNE     row
+	LDMXCSR csr+64(FP)
+	VZEROUPPER
+	RET
+
 // func sumAVX512f64(rows int, n int, y *float64, x *float64, xRow int, z *float64, zRow int, w *float64, c *float64) (csr uint32)
 // Requires: AVX, AVX512DQ, AVX512F, BMI2, SSE
 TEXT ·sumAVX512f64(SB), NOSPLIT, $0-76
@@ -4056,5 +4160,109 @@ next:
 	DECQ    rows+0(FP)
 	JNE     row
 	LDMXCSR csr+112(FP)
+	VZEROUPPER
+	RET
+
+// func linesAVX512f64(rows int, n int, lines int, dst *float64, dstRow int, x *float64, xRow int, xLine int) (csr uint32)
+// Requires: AVX, AVX512F, BMI2, SSE
+TEXT ·linesAVX512f64(SB), NOSPLIT, $0-68
+	STMXCSR csr+64(FP)
+	LDMXCSR flushing<>+0(SB)
+	MOVQ    rows+0(FP), AX
+	MOVQ    dst+24(FP), CX
+	MOVQ    x+40(FP), DX
+	MOVQ    xLine+56(FP), BX
+
+row:
+	MOVQ DX, DI
+	MOVQ CX, SI
+	MOVQ n+8(FP), R8
+
+by4:
+	CMPQ    R8, $0x00000020
+	JL      behindby4
+	VMOVUPS (DI), Z0
+	VMOVUPS 64(DI), Z1
+	VMOVUPS 128(DI), Z2
+	VMOVUPS 192(DI), Z3
+	MOVQ    DI, R9
+	MOVQ    lines+16(FP), R10
+
+by4line:
+	DECQ    R10
+	JE      by4lines
+	ADDQ    BX, R9
+	VMOVUPS (R9), Z4
+	VADDPD  Z4, Z0, Z0
+	VMOVUPS 64(R9), Z5
+	VADDPD  Z5, Z1, Z1
+	VMOVUPS 128(R9), Z6
+	VADDPD  Z6, Z2, Z2
+	VMOVUPS 192(R9), Z7
+	VADDPD  Z7, Z3, Z3
+	JMP     by4line
+
+by4lines:
+	VMOVUPS Z0, (SI)
+	VMOVUPS Z1, 64(SI)
+	VMOVUPS Z2, 128(SI)
+	VMOVUPS Z3, 192(SI)
+	ADDQ    $0x00000100, DI
+	ADDQ    $0x00000100, SI
+	SUBQ    $0x00000020, R8
+	JMP     by4
+
+behindby4:
+by1:
+	CMPQ    R8, $0x00000008
+	JL      behindby1
+	VMOVUPS (DI), Z0
+	MOVQ    DI, R9
+	MOVQ    lines+16(FP), R10
+
+by1line:
+	DECQ    R10
+	JE      by1lines
+	ADDQ    BX, R9
+	VMOVUPS (R9), Z1
+	VADDPD  Z1, Z0, Z0
+	JMP     by1line
+
+by1lines:
+	VMOVUPS Z0, (SI)
+	ADDQ    $0x00000040, DI
+	ADDQ    $0x00000040, SI
+	SUBQ    $0x00000008, R8
+	JMP     by1
+
+behindby1:
+	TESTQ     R8, R8
+	JE        next
+	MOVQ      $-1, R9
+	BZHIQ     R8, R9, R9
+	KMOVW     R9, K1
+	VMOVUPD.Z (DI), K1, Z0
+	MOVQ      DI, R9
+	MOVQ      lines+16(FP), R10
+
+maskedline:
+	DECQ      R10
+	JE        maskedlines
+	ADDQ      BX, R9
+	VMOVUPD.Z (R9), K1, Z1
+	VADDPD    Z1, Z0, Z0
+	JMP       maskedline
+
+maskedlines:
+	VMOVUPD Z0, K1, (SI)
+	ADDQ    $0x00000040, DI
+	ADDQ    $0x00000040, SI
+
+next:
+	ADDQ    xRow+48(FP), DX
+	ADDQ    dstRow+32(FP), CX
+	DECQ    AX
+	JNE     row
+	LDMXCSR csr+64(FP)
 	VZEROUPPER
 	RET

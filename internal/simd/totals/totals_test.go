@@ -49,6 +49,8 @@ func TestTablesAreComplete(t *testing.T) {
 			require.NotNil(t, k.f32.maps[op], op)
 			require.NotNil(t, k.f64.maps[op], op)
 		}
+		require.NotNil(t, k.f32.lines)
+		require.NotNil(t, k.f64.lines)
 	})
 }
 
@@ -186,6 +188,43 @@ func testMapRows[T isa.Float](t *testing.T, k *Kernels) {
 	}
 }
 
+// TestLinesAreAddedInOrder: rows have the bits of additions line by line, whatever the number of rows,
+// and what lies between them stays.
+func TestLinesAreAddedInOrder(t *testing.T) {
+	eachLevel(t, func(t *testing.T, k *Kernels) {
+		testLines[float32](t, k)
+		testLines[float64](t, k)
+	})
+}
+
+func testLines[T isa.Float](t *testing.T, k *Kernels) {
+	rng := rand.New(rand.NewPCG(11, 4))
+	for range 300 {
+		rows := rng.IntN(6)
+		l := Lines[T]{N: rng.IntN(150), Count: 1 + rng.IntN(6)}
+		if rng.IntN(30) == 0 {
+			l.N = isa.CallLen + rng.IntN(50)
+		}
+		l.DstRow, l.XRow, l.Line = l.N+rng.IntN(5), rng.IntN(l.N+9), rng.IntN(l.N+9)
+		l.X = mixed[T](rng, max(rows-1, 0)*l.XRow+(l.Count-1)*l.Line+l.N, []int{0, 20}[rng.IntN(2)])
+		l.Dst = mixed[T](rng, max(rows-1, 0)*l.DstRow+l.N, 20)
+		want := append([]T(nil), l.Dst...)
+		for r := range rows {
+			for i := range l.N {
+				sum := l.X[r*l.XRow+i]
+				for a := 1; a < l.Count; a++ {
+					sum = isa.Flush(isa.Flush(sum) + isa.Flush(l.X[r*l.XRow+a*l.Line+i]))
+				}
+				want[r*l.DstRow+i] = sum
+			}
+		}
+		SumLines(k, rows, l)
+		for i, v := range l.Dst {
+			require.True(t, v == want[i] && math.Signbit(float64(v)) == math.Signbit(float64(want[i])) || v != v && want[i] != want[i], "%d rows of %d lines of %d: element %d is %v, want %v", rows, l.Count, l.N, i, v, want[i])
+		}
+	}
+}
+
 // TestShortOperandsAreRefused: a kernel never reads past what it is given.
 func TestShortOperandsAreRefused(t *testing.T) {
 	x := make([]float32, 10)
@@ -203,6 +242,16 @@ func TestShortOperandsAreRefused(t *testing.T) {
 	require.Panics(t, func() { ApplyRows(&plain, Scale, 2, &rows) })
 	rows.XRow = 5
 	require.Panics(t, func() { ApplyRows(&plain, Blend, 2, &rows) })
+	lines := Lines[float32]{N: 3, Count: 2, Dst: x[:6], X: x, DstRow: 3, XRow: 4, Line: 3}
+	require.NotPanics(t, func() { SumLines(&plain, 2, lines) })
+	for _, wrong := range []func(l *Lines[float32]){
+		func(l *Lines[float32]) { l.Count = 0 }, func(l *Lines[float32]) { l.XRow = 5 }, func(l *Lines[float32]) { l.Line = 4 },
+		func(l *Lines[float32]) { l.DstRow = 2 }, func(l *Lines[float32]) { l.Dst = x[:5] }, func(l *Lines[float32]) { l.Line = -1 },
+	} {
+		l := lines
+		wrong(&l)
+		require.Panics(t, func() { SumLines(&plain, 2, l) }, "%+v", l)
+	}
 	var y [1]float64
 	OfRows(&plain, Maximum, y[:], Rows[float64]{})
 	require.Equal(t, math.Inf(-1), y[0])

@@ -1,6 +1,7 @@
 package window
 
 import (
+	"math"
 	"math/rand/v2"
 	"testing"
 
@@ -15,6 +16,65 @@ func eachAxis(test func(a Axis)) {
 		test(Axis{In: 1 + rng.IntN(12), Out: rng.IntN(12), Kernel: 1 + rng.IntN(5), Stride: 1 + rng.IntN(4),
 			Dilation: 1 + rng.IntN(3), Before: rng.IntN(10) - 3})
 	}
+}
+
+// adaptiveAxes tries axes of adaptive windows.
+func adaptiveAxes(test func(a Axis)) {
+	for in := 1; in < 20; in++ {
+		for out := 1; out < 24; out++ {
+			test(Adaptive(in, out))
+		}
+	}
+}
+
+// TestAdaptiveWindowsFollowTheDefinition: PyTorch's, in fractions.
+func TestAdaptiveWindowsFollowTheDefinition(t *testing.T) {
+	adaptiveAxes(func(a Axis) {
+		most, apart := 0, true
+		for o, last := 0, 0; o < a.Out; o++ {
+			from, to := math.Floor(float64(o)*float64(a.In)/float64(a.Out)), math.Ceil(float64(o+1)*float64(a.In)/float64(a.Out))
+			require.Equal(t, Span{int(from), int(to - from), 1}, a.Taps(o), "%+v, window %d", a, o)
+			require.Equal(t, int(from)+2, a.At(o, 2))
+			most, apart, last = max(most, int(to-from)), apart && int(from) >= last, int(to)
+		}
+		require.Equal(t, most, a.Kernel)
+		require.Equal(t, apart, a.Apart(), "%+v", a)
+		lo, hi := a.Whole()
+		require.Equal(t, [2]int{0, a.Out}, [2]int{lo, hi})
+	})
+}
+
+// TestRunsAreTheSpansOfWindows: Runs have the elements of each window, and Over the windows of each
+// element, in order.
+func TestRunsAreTheSpansOfWindows(t *testing.T) {
+	test := func(a Axis) {
+		of, over := make([][]int, a.Out), make([][]int, a.In)
+		for o := range a.Out {
+			s := a.Taps(o)
+			for k := range s.N {
+				i := s.At + k*s.Step
+				of[o], over[i] = append(of[o], i), append(over[i], o)
+			}
+		}
+		require.Equal(t, of, listed(t, a.Runs(), a.Out), "%+v", a)
+		require.Equal(t, over, listed(t, a.Over(), a.In), "%+v", a)
+	}
+	eachAxis(test)
+	adaptiveAxes(test)
+}
+
+// listed is what each of n results of some runs meets.
+func listed(t *testing.T, runs []Run, n int) [][]int {
+	all := make([][]int, n)
+	for _, r := range runs {
+		require.GreaterOrEqual(t, r.InStep, 0)
+		for i := range r.N {
+			for k := range r.Taps {
+				all[r.Out+i*r.Step] = append(all[r.Out+i*r.Step], r.In+i*r.InStep+k*r.InTap)
+			}
+		}
+	}
+	return all
 }
 
 // met returns the taps of window o that meet the image, by the definition.

@@ -7,7 +7,7 @@ type Run struct {
 	Out, Step, N       int // the first result, how far apart they are, how many
 	Tap, TapStep, Taps int // the first tap, how far apart they are, how many
 	In                 int // where the first result meets its first tap
-	InStep, InTap      int // from there to the next result's, and to the next tap's
+	InStep, InTap      int // from there to the next result's, which is not before it, and to the next tap's
 }
 
 // runs returns the runs of n results. Those of one run are phases apart. meet returns where a
@@ -38,14 +38,31 @@ func runs(n, taps, phases int, meet func(o, k int) (in int, ok bool)) (all []Run
 	return all
 }
 
-// extend takes the run of one more result in, if it meets the same taps.
+// alike returns the runs of n results of which each meets the places of a span, counted as taps.
+func alike(n, phases int, span func(o int) Span) []Run {
+	most := 0
+	for o := range n {
+		most = max(most, span(o).N)
+	}
+	return runs(n, most, phases, func(o, k int) (int, bool) {
+		s := span(o)
+		return s.At + k*s.Step, k < s.N
+	})
+}
+
+// extend takes the run of one more result in, if it meets the same taps, as far on as the others.
 func (r *Run) extend(next Run) bool {
-	if r.Tap != next.Tap || r.TapStep != next.TapStep || r.Taps != next.Taps {
+	if r.Tap != next.Tap || r.TapStep != next.TapStep || r.Taps != next.Taps || r.InTap != next.InTap {
 		return false
 	}
+	step := r.InStep
 	if r.N == 1 {
-		r.InStep = next.In - r.In
+		step = next.In - r.In
 	}
+	if step < 0 || next.In != r.In+r.N*step {
+		return false
+	}
+	r.InStep = step
 	r.N++
 	return true
 }

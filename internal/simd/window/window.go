@@ -11,6 +11,10 @@ type Window struct {
 	SH, SW    int // strides
 	DH, DW    int // dilations
 	Top, Left int // rows and columns of zeros before the image
+
+	// Adaptive windows divide the image; see [Axis]. KH and KW are the most that one has. No
+	// convolution has them.
+	Adaptive bool
 }
 
 // WithDefaults returns w with strides and dilations of 1 where they are 0.
