@@ -105,6 +105,42 @@ func spread[T shape.Float](dst, src []T, stride int) {
 	}
 }
 
+// tiled reports whether the windows lie side by side and fill the image.
+func (g *convolution) tiled() bool {
+	return g.KH == g.SH && g.KW == g.SW && g.DH == 1 && g.DW == 1 && g.Top == 0 && g.Left == 0 && g.H == g.OH*g.KH && g.W == g.OW*g.KW
+}
+
+// place is fold for windows that lie side by side and fill the image, of any content.
+func (m *im2col[T]) place(dx, src []T, channels, r0, r1 int) {
+	windows := (r1 - r0) * m.OW
+	for c := range channels {
+		plane := dx[c*m.xPlane():][:m.xPlane()]
+		for a := range m.KH {
+			for r := range r1 - r0 {
+				interleave(plane[((r0+r)*m.KH+a)*m.W:][:m.W], src[r*m.OW:], windows, m.KW)
+			}
+			src = src[m.KW*windows:]
+		}
+	}
+}
+
+// interleave sets dst to elements of n rows of src in turn, which are ld elements apart.
+func interleave[T shape.Float](dst, src []T, ld, n int) {
+	if n == 2 {
+		even, odd := src[:len(dst)/2], src[ld:][:len(dst)/2]
+		for i, v := range even {
+			pair := dst[2*i:][:2]
+			pair[0], pair[1] = v, odd[i]
+		}
+		return
+	}
+	for b := range n {
+		for i, v := range src[b*ld:][:len(dst)/n] {
+			dst[i*n+b] = v
+		}
+	}
+}
+
 const (
 	// tileElems is about how much of an unfolded image stays in the second-level cache.
 	tileElems = 1 << 16
