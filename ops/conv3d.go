@@ -37,8 +37,8 @@ func (op Conv3DOptions) depth(w shape.Type) window {
 // (O,C/Groups,KD,KH,KW), both Float32 or Float64: y (N,O,OD,OH,OW), where OD is (D + front + back -
 // Dilation*(KD-1) - 1)/Stride + 1, rounded down; OH and OW likewise. It is computed as one
 // [Conv2D], in which the channels of each plane of the result are the planes of x under its window.
-// This takes KD times the memory of x. Where each channel has one filter, it is the sum of a few
-// convolutions of single channels.
+// This takes KD times the memory of x. Where each channel has one filter, it is the sum of KD such
+// convolutions of planes.
 func Conv3D(x, w *graph.Node, op Conv3DOptions) *graph.Node {
 	op = op.withDefaults()
 	depth := shape.Dim(0)
@@ -51,10 +51,6 @@ func Conv3D(x, w *graph.Node, op Conv3DOptions) *graph.Node {
 	}
 	t, f, g := x.Type(), w.Type(), shape.Dim(op.Groups)
 	kd, c := f.Dim(2), f.Dim(1)
-	depthwise := c == 1 && f.Dim(0) == g
-	if depthwise && op.Stride[1] == 1 && op.Stride[2] == 1 {
-		return op.lineByLine(x, w)
-	}
 	x = Transpose(padDepth(x, op.Pad[0]), 0, 2, 1, 3, 4)
 	planes := make([]*graph.Node, kd) // that each tap meets
 	for k := range planes {
@@ -62,7 +58,7 @@ func Conv3D(x, w *graph.Node, op Conv3DOptions) *graph.Node {
 	}
 	batch, _ := t.Dim(0).Mul(depth) // check has computed it without error
 	var y *graph.Node
-	if depthwise {
+	if c == 1 && f.Dim(0) == g {
 		y = op.tapByTap(planes, w, batch)
 	} else {
 		for k, p := range planes {
@@ -74,37 +70,6 @@ func Conv3D(x, w *graph.Node, op Conv3DOptions) *graph.Node {
 	}
 	s := y.Type()
 	return Transpose(Reshape(y, t.Dim(0), depth, s.Dim(1), s.Dim(2), s.Dim(3)), 0, 2, 1, 3, 4)
-}
-
-// lineByLine is a convolution in which each channel has one filter, with stride 1 along the height and
-// width, of volumes as images of one row for each plane: (N,C,D,H*W). What a line of the filters' taps
-// along the width meets are taps side by side there, so that it is the sum over the lines of
-// convolutions by (C,1,KD,KW), each padded so that its first line lies where the others' do. No tap
-// reaches from one line of a plane into the next, for the lines are padded.
-func (op Conv3DOptions) lineByLine(x, w *graph.Node) (sum *graph.Node) {
-	x = Pad(x, PadOp{Before: [shape.MaxRank]int{4: op.Pad[2][0]}, After: [shape.MaxRank]int{4: op.Pad[2][1]}})
-	t, f := x.Type(), w.Type()
-	h, width, kh := t.Int(3), t.Int(4), f.Int(3)
-	y := [2]int{h + op.Pad[1][0] + op.Pad[1][1] - op.Dilation[1]*(kh-1), width - op.Dilation[2]*(f.Int(4)-1)}
-	before := max(op.Pad[1][0], op.Dilation[1]*(kh-1)) // lines of zeros that the first line of taps may meet
-	lines := before + max(h, y[0]-op.Pad[1][0])
-	rows := Reshape(x, t.Dim(0), t.Dim(1), t.Dim(2), shape.Dim(h*width))
-	for k := range kh {
-		above := before - k*op.Dilation[1]
-		plane := Conv2DOp{
-			Stride: [2]int{op.Stride[0], 1}, Dilation: [2]int{op.Dilation[0], op.Dilation[2]}, Groups: op.Groups,
-			Pad: [2][2]int{op.Pad[0], {above * width, (lines-h-above)*width + width - y[1]}},
-		}
-		line := Conv2D(rows, Reshape(sliceAxis(w, 3, k, k+1), f.Dim(0), 1, f.Dim(2), f.Dim(4)), plane)
-		if sum == nil {
-			sum = line
-			continue
-		}
-		sum = Add(sum, line)
-	}
-	s := sum.Type()
-	sum = Reshape(sum, s.Dim(0), s.Dim(1), s.Dim(2), shape.Dim(lines), shape.Dim(width))
-	return sliceEvery(sliceEvery(sum, 3, before-op.Pad[1][0], 1, y[0]), 4, 0, 1, y[1])
 }
 
 // tapByTap is the sum over the taps of w along the depth of the convolutions of the planes that each
