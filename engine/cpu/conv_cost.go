@@ -145,7 +145,8 @@ func (e Engine) againstWinograd(g convolution, w way, applies bool) string {
 }
 
 // againstDirect knows that the gradient of the filters gains always, unless the image is its own
-// unfolding; and that for 1x1 filters there is nothing to unfold, or only the pixels that a stride meets.
+// unfolding; and that for 1x1 filters there is nothing to unfold, or only the pixels that a stride meets,
+// as there are few for windows that lie side by side.
 func againstDirect(g convolution, w way, applies bool) string {
 	pairs := g.C * g.filters
 	switch {
@@ -155,6 +156,8 @@ func againstDirect(g convolution, w way, applies bool) string {
 		return "for one group"
 	case g.taps() == 1 && min(g.C, g.filters) >= pointwiseChannels && (w != filterGrad || g.xPlane() > pointwisePlane):
 		return "a product reads images for 1x1 filters as they stand"
+	case g.taps() > 1 && g.tiled():
+		return "a product: windows side by side are unfolded by one copy of the image"
 	case pairs > directPairs && (w != filterGrad || g.plain()):
 		return more(pairs, "pairs of channel and filter", directPairs)
 	}
