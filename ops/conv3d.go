@@ -37,7 +37,8 @@ func (op Conv3DOptions) depth(w shape.Type) window {
 // (O,C/Groups,KD,KH,KW), both Float32 or Float64: y (N,O,OD,OH,OW), where OD is (D + front + back -
 // Dilation*(KD-1) - 1)/Stride + 1, rounded down; OH and OW likewise. It is computed as one
 // [Conv2D], in which the channels of each plane of the result are the planes of x under its window.
-// This takes KD times the memory of x.
+// This takes KD times the memory of x. Where each channel has one filter, it is the sum of KD such
+// convolutions of planes.
 func Conv3D(x, w *graph.Node, op Conv3DOptions) *graph.Node {
 	op = op.withDefaults()
 	depth := shape.Dim(0)
@@ -51,17 +52,41 @@ func Conv3D(x, w *graph.Node, op Conv3DOptions) *graph.Node {
 	t, f, g := x.Type(), w.Type(), shape.Dim(op.Groups)
 	kd, c := f.Dim(2), f.Dim(1)
 	x = Transpose(padDepth(x, op.Pad[0]), 0, 2, 1, 3, 4)
-	planes := make([]*graph.Node, kd)
+	planes := make([]*graph.Node, kd) // that each tap meets
 	for k := range planes {
-		part := sliceEvery(x, 1, k*op.Dilation[0], op.Stride[0], int(depth))
-		planes[k] = Reshape(part, t.Dim(0), depth, g, 1, c, t.Dim(3), t.Dim(4))
+		planes[k] = sliceEvery(x, 1, k*op.Dilation[0], op.Stride[0], int(depth))
 	}
 	batch, _ := t.Dim(0).Mul(depth) // check has computed it without error
-	images := Reshape(Concat(3, planes...), batch, g*kd*c, t.Dim(3), t.Dim(4))
-	filters := Reshape(Transpose(w, 0, 2, 1, 3, 4), f.Dim(0), kd*c, f.Dim(3), f.Dim(4))
-	y := Conv2D(images, filters, op.plane())
+	var y *graph.Node
+	if c == 1 && f.Dim(0) == g {
+		y = op.tapByTap(planes, w, batch)
+	} else {
+		for k, p := range planes {
+			planes[k] = Reshape(p, t.Dim(0), depth, g, 1, c, t.Dim(3), t.Dim(4))
+		}
+		images := Reshape(Concat(3, planes...), batch, g*kd*c, t.Dim(3), t.Dim(4))
+		filters := Reshape(Transpose(w, 0, 2, 1, 3, 4), f.Dim(0), kd*c, f.Dim(3), f.Dim(4))
+		y = Conv2D(images, filters, op.plane())
+	}
 	s := y.Type()
 	return Transpose(Reshape(y, t.Dim(0), depth, s.Dim(1), s.Dim(2), s.Dim(3)), 0, 2, 1, 3, 4)
+}
+
+// tapByTap is the sum over the taps of w along the depth of the convolutions of the planes that each
+// meets. A group of one channel for each tap would have products too small for engines.
+func (op Conv3DOptions) tapByTap(planes []*graph.Node, w *graph.Node, batch shape.Dim) (sum *graph.Node) {
+	f := w.Type()
+	for k, p := range planes {
+		t := p.Type()
+		images := Reshape(p, batch, t.Dim(2), t.Dim(3), t.Dim(4))
+		y := Conv2D(images, Reshape(sliceAxis(w, 2, k, k+1), f.Dim(0), f.Dim(1), f.Dim(3), f.Dim(4)), op.plane())
+		if sum == nil {
+			sum = y
+			continue
+		}
+		sum = Add(sum, y)
+	}
+	return sum
 }
 
 // check returns the depth of the result.
@@ -119,13 +144,32 @@ func ConvTranspose3D(x, w *graph.Node, op Conv3DOptions, extra [3]int) *graph.No
 	oh, ow := y.Type().Dim(2), y.Type().Dim(3)
 	y = Reshape(y, t.Dim(0), t.Dim(2), g, kd, o, oh, ow)
 
-	// Plane d contributes to the planes d*stride + k*dilation of the padded result.
 	win := op.depth(f)
-	padded := max((t.Int(2)-1)*win.stride+win.span(), win.pad[0]+depth)
-	whole := shape.Of(t.Dim(0), shape.Dim(padded), g*o, oh, ow)
+	if win.kernel == win.stride && win.dilation == 1 {
+		return placeDepth(y, win, depth)
+	}
+	return sumDepth(y, win, depth)
+}
+
+// placeDepth returns the result (N,G*O,depth,H,W) of a transposed convolution whose windows over the
+// depth lie side by side, given their planes y (N,D,G,KD,O,H,W).
+func placeDepth(y *graph.Node, win window, depth int) *graph.Node {
+	t := y.Type()
+	all := t.Int(1) * win.stride
+	y = Reshape(Transpose(y, 0, 2, 4, 1, 3, 5, 6), t.Dim(0), t.Dim(2)*t.Dim(4), shape.Dim(all), t.Dim(5), t.Dim(6))
+	y = padDepth(y, [2]int{0, max(win.pad[0]+depth-all, 0)})
+	return sliceEvery(y, 2, win.pad[0], 1, depth)
+}
+
+// sumDepth is placeDepth for any windows: plane d contributes to the planes d*stride + k*dilation of the
+// padded result.
+func sumDepth(y *graph.Node, win window, depth int) *graph.Node {
+	t := y.Type()
+	padded := max((t.Int(1)-1)*win.stride+win.span(), win.pad[0]+depth)
+	whole := shape.Of(t.Dim(0), shape.Dim(padded), t.Dim(2)*t.Dim(4), t.Dim(5), t.Dim(6))
 	var sum *graph.Node
-	for k := range int(kd) {
-		part := Reshape(sliceAxis(y, 3, k, k+1), t.Dim(0), t.Dim(2), g*o, oh, ow)
+	for k := range win.kernel {
+		part := Reshape(sliceAxis(y, 3, k, k+1), t.Dim(0), t.Dim(1), whole.Dim(2), t.Dim(5), t.Dim(6))
 		r := wholeOf(whole)
 		r.Part = part.Type().Shape
 		r.Start[1], r.Step[1] = shape.Dim(k*win.dilation), win.stride

@@ -39,6 +39,12 @@ const (
 	// With more, products are so large that they hide the cost of unfolding.
 	directPairs = 1 << 14
 
+	// pointwiseChannels is the fewest channels and filters with which a product is faster than the direct
+	// kernel for 1x1 filters, and pointwisePlane the most elements of a channel with which the direct
+	// gradient of such filters still is.
+	pointwiseChannels = 16
+	pointwisePlane    = 512
+
 	// nhwcChannels is the fewest channels and filters that fill vectors of channels.
 	nhwcChannels = 16
 
@@ -139,7 +145,8 @@ func (e Engine) againstWinograd(g convolution, w way, applies bool) string {
 }
 
 // againstDirect knows that the gradient of the filters gains always, unless the image is its own
-// unfolding.
+// unfolding; and that for 1x1 filters there is nothing to unfold, or only the pixels that a stride meets,
+// as there are few for windows that lie side by side.
 func againstDirect(g convolution, w way, applies bool) string {
 	pairs := g.C * g.filters
 	switch {
@@ -147,6 +154,10 @@ func againstDirect(g convolution, w way, applies bool) string {
 		return "for one group, stride 1"
 	case !applies:
 		return "for one group"
+	case g.taps() == 1 && min(g.C, g.filters) >= pointwiseChannels && (w != filterGrad || g.xPlane() > pointwisePlane):
+		return "a product reads images for 1x1 filters as they stand"
+	case g.taps() > 1 && g.tiled():
+		return "a product: windows side by side are unfolded by one copy of the image"
 	case pairs > directPairs && (w != filterGrad || g.plain()):
 		return more(pairs, "pairs of channel and filter", directPairs)
 	}

@@ -210,6 +210,11 @@ func TestLimitsOfAlgorithms(t *testing.T) {
 		{netLayer{"2^14 pairs", 128, 128, 1, 9, 7, 3, 1}, 1, [3]string{d, d, d}},
 		{netLayer{"more pairs", 128, 129, 1, 9, 7, 3, 1}, 1, [3]string{i, i, d}},
 		{netLayer{"more pairs of 1x1", 128, 129, 1, 9, 1, 0, 1}, 1, [3]string{i, i, i}},
+		{netLayer{"side by side", 8, 8, 1, 12, 2, 0, 2}, 1, [3]string{i, i, i}},
+		{netLayer{"a pixel in no window", 8, 8, 1, 13, 2, 0, 2}, 1, [3]string{d, i, d}},
+		{netLayer{"1x1 of 16 channels", 16, 17, 1, 22, 1, 0, 1}, 1, [3]string{i, i, d}},
+		{netLayer{"1x1 of 15 channels", 15, 17, 1, 23, 1, 0, 1}, 1, [3]string{d, d, d}},
+		{netLayer{"1x1 of more elements", 16, 17, 1, 23, 1, 0, 1}, 1, [3]string{i, i, i}},
 	} {
 		for k, b := range c.boundBy(t, e, c.batch, asGiven) {
 			require.Equal(t, c.want[k], b.Alg, "%s, way %d of %v", c.name, k, b.Choice)

@@ -105,6 +105,57 @@ func spread[T shape.Float](dst, src []T, stride int) {
 	}
 }
 
+// tiled reports whether the windows lie side by side and fill the image.
+func (g *convolution) tiled() bool {
+	return g.KH == g.SH && g.KW == g.SW && g.DH == 1 && g.DW == 1 && g.Top == 0 && g.Left == 0 && g.H == g.OH*g.KH && g.W == g.OW*g.KW
+}
+
+// apart is unfold, and place fold, for windows that lie side by side and fill the image; what that held
+// does not matter to place.
+
+func (m *im2col[T]) apart(dst, x []T, channels, r0, r1 int) {
+	m.eachLine(dst, x, channels, r0, r1, func(taps, line []T, windows int) {
+		if m.KW != 2 {
+			gemm.Transpose(m.simd.Gemm, taps, windows, line, m.KW, m.OW, m.KW)
+			return
+		}
+		even, odd := taps[:m.OW], taps[windows:][:m.OW]
+		for i := range even {
+			pair := line[2*i:][:2]
+			even[i], odd[i] = pair[0], pair[1]
+		}
+	})
+}
+
+func (m *im2col[T]) place(dx, src []T, channels, r0, r1 int) {
+	m.eachLine(src, dx, channels, r0, r1, func(taps, line []T, windows int) {
+		if m.KW != 2 {
+			gemm.Transpose(m.simd.Gemm, line, m.KW, taps, windows, m.KW, m.OW)
+			return
+		}
+		even, odd := taps[:m.OW], taps[windows:][:m.OW]
+		for i := range even {
+			pair := line[2*i:][:2]
+			pair[0], pair[1] = even[i], odd[i]
+		}
+	})
+}
+
+// eachLine calls f for each line of the image x and the taps of col that meet it, of which each has a
+// row of so many windows.
+func (m *im2col[T]) eachLine(col, x []T, channels, r0, r1 int, f func(taps, line []T, windows int)) {
+	windows := (r1 - r0) * m.OW
+	for c := range channels {
+		plane := x[c*m.xPlane():][:m.xPlane()]
+		for a := range m.KH {
+			for r := range r1 - r0 {
+				f(col[r*m.OW:], plane[((r0+r)*m.KH+a)*m.W:][:m.W], windows)
+			}
+			col = col[m.KW*windows:]
+		}
+	}
+}
+
 const (
 	// tileElems is about how much of an unfolded image stays in the second-level cache.
 	tileElems = 1 << 16
@@ -169,7 +220,11 @@ func (m *im2col[T]) matrix(c *engine.Call, slot int, x []T, channels, r0, r1 int
 		return x[r0*m.OW:]
 	}
 	col := m.unfolded.of(c, slot)
-	m.unfold(col, x, channels, r0, r1)
+	if m.tiled() {
+		m.apart(col, x, channels, r0, r1)
+	} else {
+		m.unfold(col, x, channels, r0, r1)
+	}
 	return col
 }
 

@@ -79,12 +79,14 @@ func bindInputGrad[T shape.Float](e Engine, g convolution) engine.Bound {
 // inputGrad computes blocks of channels lo to hi, counted through all groups of all images.
 func (m *im2col[T]) inputGrad(c *engine.Call, slot, lo, hi int) {
 	dy, w, dx := engine.Slice[T](c.In[0]), engine.Slice[T](c.In[1]), engine.Slice[T](c.Out[0])
-	op := m.op
+	op, tiled := m.op, m.tiled()
 	for i := lo; i < hi; i++ {
 		group := i / m.blocks // of all images
 		first, n := m.block(i % m.blocks)
 		image := planes(dx, group*m.C+first, m.xPlane())[:n*m.xPlane()]
-		clear(image)
+		if !tiled {
+			clear(image)
+		}
 		op.M = n * m.taps()
 		filters := w[group%m.groups*m.filters*m.depth()+first*m.taps():]
 		results := planes(dy, group*m.filters, m.yPlane())
@@ -96,7 +98,11 @@ func (m *im2col[T]) inputGrad(c *engine.Call, slot, lo, hi int) {
 				col = m.unfolded.of(c, slot)
 			}
 			gemm.Mul(m.simd.Gemm, nil, op, filters, results[r0*m.OW:], col, nil, m.scratch.of(c, slot))
-			if !m.plain() {
+			switch {
+			case m.plain():
+			case tiled:
+				m.place(image, col, n, r0, r1)
+			default:
 				m.fold(image, col, n, r0, r1)
 			}
 		}

@@ -281,8 +281,8 @@ const (
 	pieceCost = 3000
 
 	// depthwiseCost is that of a multiplication by a filter of one channel, in percent, and so are the
-	// costs of the algorithms for rows: rowsCost, rowsCostStrided for strides, rowsCostGroups for groups,
-	// and rowsCostDepthwise for groups of one channel.
+	// costs of the algorithms for rows: rowsCost, rowsCostStrided for strides, unless there are few channels
+	// to sort by them, rowsCostGroups for groups, and rowsCostDepthwise for groups of one channel.
 	depthwiseCost     = 350
 	rowsCost          = 150
 	rowsCostStrided   = 250
@@ -342,7 +342,7 @@ func (e Engine) nhwcGain(c engine.Conv2D, w way, x, filters, y shape.Type) int {
 		percent, last = rowsCostDepthwise, g.results()*g.depth()*depthwiseCost/100
 	case g.groups > 1:
 		percent = rowsCostGroups
-	case g.SH > 1 || g.SW > 1:
+	case (g.SH > 1 || g.SW > 1) && g.C >= nhwcChannels:
 		percent = rowsCostStrided
 	}
 	return (rows*percent/100 - last) * bytesPerCost / 100

@@ -74,6 +74,10 @@ func squares[W float32 | float64](e Engine) func(t transposition, dst, src []W, 
 }
 
 func copySquares[W word](t transposition, dst, src []W, rows int) {
+	if t.colFrom == 1 {
+		copySquare(dst, src, rows, t.cols, t.rowTo, t.rowFrom, 1)
+		return
+	}
 	for r0 := 0; r0 < rows; r0 += tile {
 		for c0 := 0; c0 < t.cols; c0 += tile {
 			copySquare(dst[r0*t.rowTo+c0:], src[r0*t.rowFrom+c0*t.colFrom:], min(tile, rows-r0), min(tile, t.cols-c0), t.rowTo, t.rowFrom, t.colFrom)

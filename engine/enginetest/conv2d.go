@@ -80,8 +80,8 @@ func padded(op engine.Conv2D, p int) engine.Conv2D {
 }
 
 // conv2DTable has the layers of LeNet and the first of AlexNet at small sizes, with every epilogue;
-// a 1x1 and a depthwise convolution; an empty batch; a case in which height and width differ in all
-// attributes; strides and padding larger than the kernel, dilation; and every edge as width,
+// a 1x1, a depthwise and a strided 1x1 convolution; an empty batch; a case in which height and width differ in all
+// attributes; strides and padding larger than the kernel, windows side by side, dilation; and every edge as width,
 // channels, filters and batch.
 func conv2DTable(g *gen) []trial {
 	strided, grouped, mixed := padded(plainConv, 2), padded(plainConv, 1), plainConv
@@ -93,6 +93,10 @@ func conv2DTable(g *gen) []trial {
 	far.Stride = [2]int{2, 1}    // windows that lie entirely in the padding
 	holes.Dilation = [2]int{5, 4}
 	depthwise.Groups, grouped5.Groups = 7, 5
+	sides, wide := plainConv, padded(plainConv, 3)
+	sides.Stride, wide.Groups = [2]int{2, 3}, 150
+	pairs := sides
+	pairs.Stride = [2]int{3, 2}
 	f32, f64 := shape.Float32, shape.Float64
 	var all []trial
 	for _, c := range []convCase{
@@ -110,6 +114,12 @@ func conv2DTable(g *gen) []trial {
 		newConv(far, f64, 1, 2, 3, [2]int{5, 4}, [2]int{3, 3}),
 		newConv(holes, f32, 2, 4, 6, [2]int{33, 17}, [2]int{3, 3}),
 		newConv(depthwise, f32, 2, 7, 7, [2]int{13, 17}, [2]int{3, 3}),
+		newConv(wide, f32, 1, 150, 150, [2]int{5, 9}, [2]int{7, 7}),
+		newConv(sides, f32, 3, 7, 5, [2]int{10, 15}, [2]int{2, 3}),
+		newConv(sides, f32, 3, 7, 5, [2]int{9, 16}, [2]int{1, 1}),
+		newConv(pairs, f32, 2, 90, 5, [2]int{36, 50}, [2]int{3, 2}),
+		newConv(pairs, f64, 2, 4, 5, [2]int{9, 10}, [2]int{3, 2}),
+		newConv(pairs, f32, 2, 4, 5, [2]int{10, 10}, [2]int{3, 2}), // a row is in no window
 		newConv(grouped5, f32, 2, 10, 15, [2]int{9, 16}, [2]int{5, 5}),
 		newConv(plainConv, f32, 2, 4, 5, [2]int{6, 7}, [2]int{6, 7}), // one window
 		newConv(plainConv, f32, 1, 1, 1, [2]int{1, 1}, [2]int{1, 1}),

@@ -18,6 +18,8 @@ func volumes() (rows []Case) {
 		{"batch", ops.Conv3DOptions{}, shape.Of(n, 2, 3, 2, 3), shape.Of(2, 2, 2, 2, 2)},
 		{"stride, dilation, pads, groups", ops.Conv3DOptions{Stride: [3]int{2, 1, 2}, Dilation: [3]int{2, 1, 1}, Pad: [3][2]int{{1, 0}, {0, 1}, {1, 1}}, Groups: 2},
 			shape.Of(1, 4, 4, 2, 3), shape.Of(2, 2, 2, 2, 2)},
+		{"depthwise, stride, dilation, pads", ops.Conv3DOptions{Stride: [3]int{2, 1, 2}, Dilation: [3]int{2, 1, 1}, Pad: [3][2]int{{1, 0}, {0, 1}, {1, 1}}, Groups: 2},
+			shape.Of(n, 2, 4, 2, 3), shape.Of(2, 1, 2, 2, 2)},
 	} {
 		rows = append(rows, Case{Op: "Conv3D", Label: c.label,
 			F: of2(func(x, w *graph.Node) *graph.Node { return ops.Conv3D(x, w, c.op) }), In: normal(c.x, c.w)})
@@ -31,6 +33,8 @@ func volumes() (rows []Case) {
 		{"batch", ops.Conv3DOptions{}, [3]int{}, shape.Of(n, 1, 2, 2, 2), shape.Of(1, 2, 2, 1, 2)},
 		{"stride, dilation, pads, groups, extra", ops.Conv3DOptions{Stride: [3]int{2, 1, 2}, Dilation: [3]int{2, 1, 1}, Pad: [3][2]int{{1, 0}, {0, 0}, {1, 1}}, Groups: 2}, [3]int{1, 0, 1},
 			shape.Of(1, 2, 2, 2, 2), shape.Of(2, 1, 2, 2, 2)},
+		{"side by side, pads, groups, extra", ops.Conv3DOptions{Stride: [3]int{2, 2, 1}, Pad: [3][2]int{{1, 0}, {0, 1}, {0, 0}}, Groups: 2}, [3]int{1, 1, 0},
+			shape.Of(n, 2, 2, 2, 2), shape.Of(2, 1, 2, 2, 1)},
 	} {
 		rows = append(rows, Case{Op: "ConvTranspose3D", Label: c.label,
 			F: of2(func(x, w *graph.Node) *graph.Node { return ops.ConvTranspose3D(x, w, c.op, c.extra) }), In: normal(c.x, c.w)})

@@ -10,18 +10,22 @@ import (
 	"github.com/plexaura/plexaura/internal/simd/abi"
 )
 
-// slideSteps are how many pixels are worked on at once: as many as are left, of the largest first.
+// slideSteps are how many pixels are worked on at once: as many as are left, of the largest first. Of
+// few pixels, such as those at an edge, slideVecs vectors or what registers there are for are worked
+// on at once, so that additions need not wait for each other.
 var slideSteps = []int{8, 4, 2, 1}
+
+const slideVecs = 4
 
 // tap has the places of the fields of a tap.
 var tap abi.Tap
 
-// slide emits a kernel that goes over the taps of windows, a vector of channels at a time.
+// slide emits a kernel that goes over the taps of windows, some vectors of channels at a time.
 type slide struct {
 	*pool
-	label  string
-	pixels int
-	masked bool
+	label        string
+	pixels, vecs int
+	masked       bool
 
 	xs, x, w, y, bias    reg.GPVirtual
 	taps, at, left, next reg.GPVirtual
@@ -73,10 +77,7 @@ func (s *slide) blocks(body func(*slide)) {
 	s.Load(s.Param("w"), s.w)
 	s.Load(s.Param("y"), s.y)
 	s.Load(s.Param("bias"), s.bias)
-	s.Load(s.Param("vectors"), s.left)
-	for _, s.masked = range []bool{false, true} {
-		s.vectors(block, body)
-	}
+	s.vectors(block, body)
 	s.MOVQ(s.xs, s.next)
 	s.IMUL3Q(operand.Imm(uint64(s.pixels)), s.next, s.next)
 	s.ADDQ(s.next, s.param("x"))
@@ -88,28 +89,55 @@ func (s *slide) blocks(body func(*slide)) {
 	s.Label("behind" + block)
 }
 
-// vectors goes over the whole vectors, or does the last one.
+// vectors goes over the whole vectors, and does the last one where it is not whole.
 func (s *slide) vectors(block string, body func(*slide)) {
-	s.label = block
-	if s.masked {
-		s.label += "last"
-		body(s)
-		return
+	full := func(label string) { // goes there if the last vector is whole
+		s.CMPQ(s.param("last"), operand.Imm(uint64(s.width())))
+		s.JE(operand.LabelRef(label))
 	}
+	s.Load(s.Param("vectors"), s.left)
+	full(block + "whole")
 	s.DECQ(s.left)
-	s.JE(operand.LabelRef(block + "end"))
-	s.Label(block + "vector")
+	s.Label(block + "whole")
+	s.masked = false
+	if s.vecs = min(slideSteps[0]/s.pixels, slideVecs); s.vecs > 1 {
+		s.groups(block+"group", body)
+		s.vecs = 1
+	}
+	s.groups(block+"vector", body)
+	full(block + "end")
+	s.label, s.masked = block+"last", true
 	body(s)
-	for _, r := range []reg.GPVirtual{s.x, s.w, s.y, s.bias} {
-		s.ADDQ(operand.Imm(uint64(s.size)), r)
-	}
-	s.DECQ(s.left)
-	s.JNE(operand.LabelRef(block + "vector"))
 	s.Label(block + "end")
 }
 
-func (s *slide) acc(i int) reg.VecPhysical   { return s.regs[i] }
-func (s *slide) spare(i int) reg.VecPhysical { return s.regs[slideSteps[0]+i] }
+// groups goes over groups of vectors while there are as many.
+func (s *slide) groups(label string, body func(*slide)) {
+	s.label = label
+	s.CMPQ(s.left, operand.Imm(uint64(s.vecs)))
+	s.JLT(operand.LabelRef(label + "end"))
+	s.Label(label)
+	body(s)
+	for _, r := range []reg.GPVirtual{s.x, s.w, s.y, s.bias} {
+		s.ADDQ(operand.U32(uint32(s.vecs*s.size)), r)
+	}
+	s.SUBQ(operand.Imm(uint64(s.vecs)), s.left)
+	s.CMPQ(s.left, operand.Imm(uint64(s.vecs)))
+	s.JGE(operand.LabelRef(label))
+	s.Label(label + "end")
+}
+
+// accs are the accumulators: of a vector those of all pixels, then those of the next vector.
+func (s *slide) accs() []reg.VecPhysical      { return s.regs[:s.pixels*s.vecs] }
+func (s *slide) acc(i, v int) reg.VecPhysical { return s.regs[v*s.pixels+i] }
+func (s *slide) spare(i int) reg.VecPhysical  { return s.regs[slideSteps[0]+i] }
+func (s *slide) eachAcc(f func(i, v int)) {
+	for v := range s.vecs {
+		for i := range s.pixels {
+			f(i, v)
+		}
+	}
+}
 
 // begins points to the first tap.
 func (s *slide) begins() {
@@ -127,8 +155,9 @@ func (s *slide) tap() {
 	}
 }
 
-func (s *slide) pixel(i int) operand.Mem {
-	m := operand.Mem{Base: s.rows[i/3]}
+// pixel is vector v of pixel i.
+func (s *slide) pixel(i, v int) operand.Mem {
+	m := operand.Mem{Base: s.rows[i/3], Disp: v * s.size}
 	if i%3 > 0 {
 		m.Index, m.Scale = s.xs, uint8(i%3)
 	}
@@ -146,8 +175,8 @@ func (s *slide) each(f func()) {
 }
 
 func (s *slide) clear() {
-	for i := range s.pixels {
-		s.zero(s.acc(i))
+	for _, r := range s.accs() {
+		s.zero(r)
 	}
 }
 
@@ -159,24 +188,28 @@ func (s *slide) multiply() {
 	s.JE(operand.LabelRef(s.label + "sums"))
 	s.each(func() {
 		s.MOVQ(operand.Mem{Base: s.at, Disp: int(unsafe.Offsetof(tap.W))}, s.next)
-		s.load(operand.Mem{Base: s.w, Index: s.next, Scale: 1}, s.spare(0), s.masked)
-		for i := range s.pixels {
-			if !s.masked {
-				s.fma(s.pixel(i), s.spare(0), s.acc(i))
-				continue
+		s.eachAcc(func(i, v int) {
+			if i == 0 {
+				s.load(operand.Mem{Base: s.w, Index: s.next, Scale: 1, Disp: v * s.size}, s.spare(0), s.masked)
 			}
-			s.load(s.pixel(i), s.spare(1), true)
-			s.fma(s.spare(1), s.spare(0), s.acc(i))
-		}
+			if !s.masked {
+				s.fma(s.pixel(i, v), s.spare(0), s.acc(i, v))
+				return
+			}
+			s.load(s.pixel(i, v), s.spare(1), true)
+			s.fma(s.spare(1), s.spare(0), s.acc(i, v))
+		})
 	})
 	s.Label(s.label + "sums")
 	s.when(abi.FlagColBias, s.label+"bias", func() {
-		s.load(operand.Mem{Base: s.bias}, s.spare(0), s.masked)
-		for i := range s.pixels {
-			s.add(s.spare(0), s.acc(i), s.acc(i))
-		}
+		s.eachAcc(func(i, v int) {
+			if i == 0 {
+				s.load(operand.Mem{Base: s.bias, Disp: v * s.size}, s.spare(0), s.masked)
+			}
+			s.add(s.spare(0), s.acc(i, v), s.acc(i, v))
+		})
 	})
-	s.rectify(s.label, s.spare(0), s.regs[:s.pixels])
+	s.rectify(s.label, s.spare(0), s.accs())
 	s.stores()
 }
 
@@ -184,14 +217,14 @@ func (s *slide) sum() {
 	s.begins()
 	s.clear()
 	s.each(func() {
-		for i := range s.pixels {
-			s.load(s.pixel(i), s.spare(0), s.masked)
-			s.add(s.spare(0), s.acc(i), s.acc(i))
-		}
+		s.eachAcc(func(i, v int) {
+			s.load(s.pixel(i, v), s.spare(0), s.masked)
+			s.add(s.spare(0), s.acc(i, v), s.acc(i, v))
+		})
 	})
 	s.broadcast(s.param("count"), s.spare(0))
-	for i := range s.pixels {
-		s.VDIVPS(s.spare(0), s.acc(i), s.acc(i))
+	for _, r := range s.accs() {
+		s.VDIVPS(s.spare(0), r, r)
 	}
 	s.stores()
 }
@@ -199,15 +232,13 @@ func (s *slide) sum() {
 func (s *slide) largest() {
 	s.begins()
 	s.tap()
-	for i := range s.pixels {
-		s.load(s.pixel(i), s.acc(i), s.masked)
-	}
+	s.eachAcc(func(i, v int) { s.load(s.pixel(i, v), s.acc(i, v), s.masked) })
 	s.each(func() { // the first tap again, which changes nothing
-		for i := range s.pixels {
-			s.load(s.pixel(i), s.spare(0), s.masked)
-			s.beats(s.spare(0), s.acc(i), s.spare(1), s.spare(2))
-			s.keep(s.spare(0), s.acc(i), s.spare(1))
-		}
+		s.eachAcc(func(i, v int) {
+			s.load(s.pixel(i, v), s.spare(0), s.masked)
+			s.beats(s.spare(0), s.acc(i, v), s.spare(1), s.spare(2))
+			s.keep(s.spare(0), s.acc(i, v), s.spare(1))
+		})
 	})
 	s.stores()
 }
@@ -217,7 +248,9 @@ func (s *slide) stores() {
 	s.Load(s.Param("ys"), s.next)
 	s.MOVQ(s.y, s.at)
 	for i := range s.pixels {
-		s.store(s.acc(i), operand.Mem{Base: s.at}, s.masked)
+		for v := range s.vecs {
+			s.store(s.acc(i, v), operand.Mem{Base: s.at, Disp: v * s.size}, s.masked)
+		}
 		if i < s.pixels-1 {
 			s.ADDQ(s.next, s.at)
 		}

@@ -44,8 +44,13 @@ block8:
 	MOVQ y+64(FP), BX
 	MOVQ bias+80(FP), SI
 	MOVQ vectors+8(FP), R9
+	CMPQ last+16(FP), $0x08
+	JE   block8whole
 	DECQ R9
-	JE   block8end
+
+block8whole:
+	CMPQ R9, $0x01
+	JLT  block8vectorend
 
 block8vector:
 	MOVQ   at+32(FP), R8
@@ -59,9 +64,9 @@ block8vector:
 	VXORPS Y6, Y6, Y6
 	VXORPS Y7, Y7, Y7
 	TESTQ  DI, DI
-	JE     block8sums
+	JE     block8vectorsums
 
-block8tap:
+block8vectortap:
 	MOVQ        (R8), R11
 	ADDQ        CX, R11
 	LEAQ        (R11)(AX*2), R12
@@ -80,11 +85,11 @@ block8tap:
 	VFMADD231PS (R13)(AX*1), Y8, Y7
 	ADDQ        $0x10, R8
 	DECQ        DI
-	JNE         block8tap
+	JNE         block8vectortap
 
-block8sums:
+block8vectorsums:
 	TESTQ   $0x00000002, flags+96(FP)
-	JE      block8bias
+	JE      block8vectorbias
 	VMOVUPS (SI), Y8
 	VADDPS  Y8, Y0, Y0
 	VADDPS  Y8, Y1, Y1
@@ -95,9 +100,9 @@ block8sums:
 	VADDPS  Y8, Y6, Y6
 	VADDPS  Y8, Y7, Y7
 
-block8bias:
+block8vectorbias:
 	TESTQ        $0x00000008, flags+96(FP)
-	JE           block8relu
+	JE           block8vectorrelu
 	VXORPS       Y8, Y8, Y8
 	VMAXPS       Y0, Y8, Y0
 	VMAXPS       Y1, Y8, Y1
@@ -108,7 +113,7 @@ block8bias:
 	VMAXPS       Y6, Y8, Y6
 	VMAXPS       Y7, Y8, Y7
 	TESTQ        $0x00000010, flags+96(FP)
-	JE           block8relu6
+	JE           block8vectorrelu6
 	VADDPS       Y8, Y0, Y0
 	VADDPS       Y8, Y1, Y1
 	VADDPS       Y8, Y2, Y2
@@ -127,8 +132,8 @@ block8bias:
 	VMINPS       Y6, Y8, Y6
 	VMINPS       Y7, Y8, Y7
 
-block8relu6:
-block8relu:
+block8vectorrelu6:
+block8vectorrelu:
 	MOVQ    ys+72(FP), R10
 	MOVQ    BX, R8
 	VMOVUPS Y0, (R8)
@@ -146,14 +151,17 @@ block8relu:
 	VMOVUPS Y6, (R8)
 	ADDQ    R10, R8
 	VMOVUPS Y7, (R8)
-	ADDQ    $0x20, CX
-	ADDQ    $0x20, DX
-	ADDQ    $0x20, BX
-	ADDQ    $0x20, SI
-	DECQ    R9
-	JNE     block8vector
+	ADDQ    $0x00000020, CX
+	ADDQ    $0x00000020, DX
+	ADDQ    $0x00000020, BX
+	ADDQ    $0x00000020, SI
+	SUBQ    $0x01, R9
+	CMPQ    R9, $0x01
+	JGE     block8vector
 
-block8end:
+block8vectorend:
+	CMPQ   last+16(FP), $0x08
+	JE     block8end
 	MOVQ   at+32(FP), R8
 	MOVQ   taps+24(FP), DI
 	VXORPS Y0, Y0, Y0
@@ -260,14 +268,16 @@ block8lastrelu:
 	VMASKMOVPS Y6, Y15, (R8)
 	ADDQ       R10, R8
 	VMASKMOVPS Y7, Y15, (R8)
-	MOVQ       AX, R10
-	IMUL3Q     $0x08, R10, R10
-	ADDQ       R10, x+40(FP)
-	MOVQ       ys+72(FP), R10
-	IMUL3Q     $0x08, R10, R10
-	ADDQ       R10, y+64(FP)
-	SUBQ       $0x08, pixels+0(FP)
-	JMP        block8
+
+block8end:
+	MOVQ   AX, R10
+	IMUL3Q $0x08, R10, R10
+	ADDQ   R10, x+40(FP)
+	MOVQ   ys+72(FP), R10
+	IMUL3Q $0x08, R10, R10
+	ADDQ   R10, y+64(FP)
+	SUBQ   $0x08, pixels+0(FP)
+	JMP    block8
 
 behindblock8:
 block4:
@@ -278,8 +288,120 @@ block4:
 	MOVQ y+64(FP), BX
 	MOVQ bias+80(FP), SI
 	MOVQ vectors+8(FP), R9
+	CMPQ last+16(FP), $0x08
+	JE   block4whole
 	DECQ R9
-	JE   block4end
+
+block4whole:
+	CMPQ R9, $0x02
+	JLT  block4groupend
+
+block4group:
+	MOVQ   at+32(FP), R8
+	MOVQ   taps+24(FP), DI
+	VXORPS Y0, Y0, Y0
+	VXORPS Y1, Y1, Y1
+	VXORPS Y2, Y2, Y2
+	VXORPS Y3, Y3, Y3
+	VXORPS Y4, Y4, Y4
+	VXORPS Y5, Y5, Y5
+	VXORPS Y6, Y6, Y6
+	VXORPS Y7, Y7, Y7
+	TESTQ  DI, DI
+	JE     block4groupsums
+
+block4grouptap:
+	MOVQ        (R8), R11
+	ADDQ        CX, R11
+	LEAQ        (R11)(AX*2), R12
+	ADDQ        AX, R12
+	MOVQ        8(R8), R10
+	VMOVUPS     (DX)(R10*1), Y8
+	VFMADD231PS (R11), Y8, Y0
+	VFMADD231PS (R11)(AX*1), Y8, Y1
+	VFMADD231PS (R11)(AX*2), Y8, Y2
+	VFMADD231PS (R12), Y8, Y3
+	VMOVUPS     32(DX)(R10*1), Y8
+	VFMADD231PS 32(R11), Y8, Y4
+	VFMADD231PS 32(R11)(AX*1), Y8, Y5
+	VFMADD231PS 32(R11)(AX*2), Y8, Y6
+	VFMADD231PS 32(R12), Y8, Y7
+	ADDQ        $0x10, R8
+	DECQ        DI
+	JNE         block4grouptap
+
+block4groupsums:
+	TESTQ   $0x00000002, flags+96(FP)
+	JE      block4groupbias
+	VMOVUPS (SI), Y8
+	VADDPS  Y8, Y0, Y0
+	VADDPS  Y8, Y1, Y1
+	VADDPS  Y8, Y2, Y2
+	VADDPS  Y8, Y3, Y3
+	VMOVUPS 32(SI), Y8
+	VADDPS  Y8, Y4, Y4
+	VADDPS  Y8, Y5, Y5
+	VADDPS  Y8, Y6, Y6
+	VADDPS  Y8, Y7, Y7
+
+block4groupbias:
+	TESTQ        $0x00000008, flags+96(FP)
+	JE           block4grouprelu
+	VXORPS       Y8, Y8, Y8
+	VMAXPS       Y0, Y8, Y0
+	VMAXPS       Y1, Y8, Y1
+	VMAXPS       Y2, Y8, Y2
+	VMAXPS       Y3, Y8, Y3
+	VMAXPS       Y4, Y8, Y4
+	VMAXPS       Y5, Y8, Y5
+	VMAXPS       Y6, Y8, Y6
+	VMAXPS       Y7, Y8, Y7
+	TESTQ        $0x00000010, flags+96(FP)
+	JE           block4grouprelu6
+	VADDPS       Y8, Y0, Y0
+	VADDPS       Y8, Y1, Y1
+	VADDPS       Y8, Y2, Y2
+	VADDPS       Y8, Y3, Y3
+	VADDPS       Y8, Y4, Y4
+	VADDPS       Y8, Y5, Y5
+	VADDPS       Y8, Y6, Y6
+	VADDPS       Y8, Y7, Y7
+	VBROADCASTSS six<>+0(SB), Y8
+	VMINPS       Y0, Y8, Y0
+	VMINPS       Y1, Y8, Y1
+	VMINPS       Y2, Y8, Y2
+	VMINPS       Y3, Y8, Y3
+	VMINPS       Y4, Y8, Y4
+	VMINPS       Y5, Y8, Y5
+	VMINPS       Y6, Y8, Y6
+	VMINPS       Y7, Y8, Y7
+
+block4grouprelu6:
+block4grouprelu:
+	MOVQ    ys+72(FP), R10
+	MOVQ    BX, R8
+	VMOVUPS Y0, (R8)
+	VMOVUPS Y4, 32(R8)
+	ADDQ    R10, R8
+	VMOVUPS Y1, (R8)
+	VMOVUPS Y5, 32(R8)
+	ADDQ    R10, R8
+	VMOVUPS Y2, (R8)
+	VMOVUPS Y6, 32(R8)
+	ADDQ    R10, R8
+	VMOVUPS Y3, (R8)
+	VMOVUPS Y7, 32(R8)
+	ADDQ    $0x00000040, CX
+	ADDQ    $0x00000040, DX
+	ADDQ    $0x00000040, BX
+	ADDQ    $0x00000040, SI
+	SUBQ    $0x02, R9
+	CMPQ    R9, $0x02
+	JGE     block4group
+
+block4groupend:
+	CMPQ R9, $0x01
+	JLT  block4vectorend
 
 block4vector:
 	MOVQ   at+32(FP), R8
@@ -289,9 +411,9 @@ block4vector:
 	VXORPS Y2, Y2, Y2
 	VXORPS Y3, Y3, Y3
 	TESTQ  DI, DI
-	JE     block4sums
+	JE     block4vectorsums
 
-block4tap:
+block4vectortap:
 	MOVQ        (R8), R11
 	ADDQ        CX, R11
 	LEAQ        (R11)(AX*2), R12
@@ -304,27 +426,27 @@ block4tap:
 	VFMADD231PS (R12), Y8, Y3
 	ADDQ        $0x10, R8
 	DECQ        DI
-	JNE         block4tap
+	JNE         block4vectortap
 
-block4sums:
+block4vectorsums:
 	TESTQ   $0x00000002, flags+96(FP)
-	JE      block4bias
+	JE      block4vectorbias
 	VMOVUPS (SI), Y8
 	VADDPS  Y8, Y0, Y0
 	VADDPS  Y8, Y1, Y1
 	VADDPS  Y8, Y2, Y2
 	VADDPS  Y8, Y3, Y3
 
-block4bias:
+block4vectorbias:
 	TESTQ        $0x00000008, flags+96(FP)
-	JE           block4relu
+	JE           block4vectorrelu
 	VXORPS       Y8, Y8, Y8
 	VMAXPS       Y0, Y8, Y0
 	VMAXPS       Y1, Y8, Y1
 	VMAXPS       Y2, Y8, Y2
 	VMAXPS       Y3, Y8, Y3
 	TESTQ        $0x00000010, flags+96(FP)
-	JE           block4relu6
+	JE           block4vectorrelu6
 	VADDPS       Y8, Y0, Y0
 	VADDPS       Y8, Y1, Y1
 	VADDPS       Y8, Y2, Y2
@@ -335,8 +457,8 @@ block4bias:
 	VMINPS       Y2, Y8, Y2
 	VMINPS       Y3, Y8, Y3
 
-block4relu6:
-block4relu:
+block4vectorrelu6:
+block4vectorrelu:
 	MOVQ    ys+72(FP), R10
 	MOVQ    BX, R8
 	VMOVUPS Y0, (R8)
@@ -346,14 +468,17 @@ block4relu:
 	VMOVUPS Y2, (R8)
 	ADDQ    R10, R8
 	VMOVUPS Y3, (R8)
-	ADDQ    $0x20, CX
-	ADDQ    $0x20, DX
-	ADDQ    $0x20, BX
-	ADDQ    $0x20, SI
-	DECQ    R9
-	JNE     block4vector
+	ADDQ    $0x00000020, CX
+	ADDQ    $0x00000020, DX
+	ADDQ    $0x00000020, BX
+	ADDQ    $0x00000020, SI
+	SUBQ    $0x01, R9
+	CMPQ    R9, $0x01
+	JGE     block4vector
 
-block4end:
+block4vectorend:
+	CMPQ   last+16(FP), $0x08
+	JE     block4end
 	MOVQ   at+32(FP), R8
 	MOVQ   taps+24(FP), DI
 	VXORPS Y0, Y0, Y0
@@ -422,14 +547,16 @@ block4lastrelu:
 	VMASKMOVPS Y2, Y15, (R8)
 	ADDQ       R10, R8
 	VMASKMOVPS Y3, Y15, (R8)
-	MOVQ       AX, R10
-	IMUL3Q     $0x04, R10, R10
-	ADDQ       R10, x+40(FP)
-	MOVQ       ys+72(FP), R10
-	IMUL3Q     $0x04, R10, R10
-	ADDQ       R10, y+64(FP)
-	SUBQ       $0x04, pixels+0(FP)
-	JMP        block4
+
+block4end:
+	MOVQ   AX, R10
+	IMUL3Q $0x04, R10, R10
+	ADDQ   R10, x+40(FP)
+	MOVQ   ys+72(FP), R10
+	IMUL3Q $0x04, R10, R10
+	ADDQ   R10, y+64(FP)
+	SUBQ   $0x04, pixels+0(FP)
+	JMP    block4
 
 behindblock4:
 block2:
@@ -440,8 +567,120 @@ block2:
 	MOVQ y+64(FP), BX
 	MOVQ bias+80(FP), SI
 	MOVQ vectors+8(FP), R9
+	CMPQ last+16(FP), $0x08
+	JE   block2whole
 	DECQ R9
-	JE   block2end
+
+block2whole:
+	CMPQ R9, $0x04
+	JLT  block2groupend
+
+block2group:
+	MOVQ   at+32(FP), R8
+	MOVQ   taps+24(FP), DI
+	VXORPS Y0, Y0, Y0
+	VXORPS Y1, Y1, Y1
+	VXORPS Y2, Y2, Y2
+	VXORPS Y3, Y3, Y3
+	VXORPS Y4, Y4, Y4
+	VXORPS Y5, Y5, Y5
+	VXORPS Y6, Y6, Y6
+	VXORPS Y7, Y7, Y7
+	TESTQ  DI, DI
+	JE     block2groupsums
+
+block2grouptap:
+	MOVQ        (R8), R11
+	ADDQ        CX, R11
+	MOVQ        8(R8), R10
+	VMOVUPS     (DX)(R10*1), Y8
+	VFMADD231PS (R11), Y8, Y0
+	VFMADD231PS (R11)(AX*1), Y8, Y1
+	VMOVUPS     32(DX)(R10*1), Y8
+	VFMADD231PS 32(R11), Y8, Y2
+	VFMADD231PS 32(R11)(AX*1), Y8, Y3
+	VMOVUPS     64(DX)(R10*1), Y8
+	VFMADD231PS 64(R11), Y8, Y4
+	VFMADD231PS 64(R11)(AX*1), Y8, Y5
+	VMOVUPS     96(DX)(R10*1), Y8
+	VFMADD231PS 96(R11), Y8, Y6
+	VFMADD231PS 96(R11)(AX*1), Y8, Y7
+	ADDQ        $0x10, R8
+	DECQ        DI
+	JNE         block2grouptap
+
+block2groupsums:
+	TESTQ   $0x00000002, flags+96(FP)
+	JE      block2groupbias
+	VMOVUPS (SI), Y8
+	VADDPS  Y8, Y0, Y0
+	VADDPS  Y8, Y1, Y1
+	VMOVUPS 32(SI), Y8
+	VADDPS  Y8, Y2, Y2
+	VADDPS  Y8, Y3, Y3
+	VMOVUPS 64(SI), Y8
+	VADDPS  Y8, Y4, Y4
+	VADDPS  Y8, Y5, Y5
+	VMOVUPS 96(SI), Y8
+	VADDPS  Y8, Y6, Y6
+	VADDPS  Y8, Y7, Y7
+
+block2groupbias:
+	TESTQ        $0x00000008, flags+96(FP)
+	JE           block2grouprelu
+	VXORPS       Y8, Y8, Y8
+	VMAXPS       Y0, Y8, Y0
+	VMAXPS       Y1, Y8, Y1
+	VMAXPS       Y2, Y8, Y2
+	VMAXPS       Y3, Y8, Y3
+	VMAXPS       Y4, Y8, Y4
+	VMAXPS       Y5, Y8, Y5
+	VMAXPS       Y6, Y8, Y6
+	VMAXPS       Y7, Y8, Y7
+	TESTQ        $0x00000010, flags+96(FP)
+	JE           block2grouprelu6
+	VADDPS       Y8, Y0, Y0
+	VADDPS       Y8, Y1, Y1
+	VADDPS       Y8, Y2, Y2
+	VADDPS       Y8, Y3, Y3
+	VADDPS       Y8, Y4, Y4
+	VADDPS       Y8, Y5, Y5
+	VADDPS       Y8, Y6, Y6
+	VADDPS       Y8, Y7, Y7
+	VBROADCASTSS six<>+0(SB), Y8
+	VMINPS       Y0, Y8, Y0
+	VMINPS       Y1, Y8, Y1
+	VMINPS       Y2, Y8, Y2
+	VMINPS       Y3, Y8, Y3
+	VMINPS       Y4, Y8, Y4
+	VMINPS       Y5, Y8, Y5
+	VMINPS       Y6, Y8, Y6
+	VMINPS       Y7, Y8, Y7
+
+block2grouprelu6:
+block2grouprelu:
+	MOVQ    ys+72(FP), R10
+	MOVQ    BX, R8
+	VMOVUPS Y0, (R8)
+	VMOVUPS Y2, 32(R8)
+	VMOVUPS Y4, 64(R8)
+	VMOVUPS Y6, 96(R8)
+	ADDQ    R10, R8
+	VMOVUPS Y1, (R8)
+	VMOVUPS Y3, 32(R8)
+	VMOVUPS Y5, 64(R8)
+	VMOVUPS Y7, 96(R8)
+	ADDQ    $0x00000080, CX
+	ADDQ    $0x00000080, DX
+	ADDQ    $0x00000080, BX
+	ADDQ    $0x00000080, SI
+	SUBQ    $0x04, R9
+	CMPQ    R9, $0x04
+	JGE     block2group
+
+block2groupend:
+	CMPQ R9, $0x01
+	JLT  block2vectorend
 
 block2vector:
 	MOVQ   at+32(FP), R8
@@ -449,9 +688,9 @@ block2vector:
 	VXORPS Y0, Y0, Y0
 	VXORPS Y1, Y1, Y1
 	TESTQ  DI, DI
-	JE     block2sums
+	JE     block2vectorsums
 
-block2tap:
+block2vectortap:
 	MOVQ        (R8), R11
 	ADDQ        CX, R11
 	MOVQ        8(R8), R10
@@ -460,44 +699,47 @@ block2tap:
 	VFMADD231PS (R11)(AX*1), Y8, Y1
 	ADDQ        $0x10, R8
 	DECQ        DI
-	JNE         block2tap
+	JNE         block2vectortap
 
-block2sums:
+block2vectorsums:
 	TESTQ   $0x00000002, flags+96(FP)
-	JE      block2bias
+	JE      block2vectorbias
 	VMOVUPS (SI), Y8
 	VADDPS  Y8, Y0, Y0
 	VADDPS  Y8, Y1, Y1
 
-block2bias:
+block2vectorbias:
 	TESTQ        $0x00000008, flags+96(FP)
-	JE           block2relu
+	JE           block2vectorrelu
 	VXORPS       Y8, Y8, Y8
 	VMAXPS       Y0, Y8, Y0
 	VMAXPS       Y1, Y8, Y1
 	TESTQ        $0x00000010, flags+96(FP)
-	JE           block2relu6
+	JE           block2vectorrelu6
 	VADDPS       Y8, Y0, Y0
 	VADDPS       Y8, Y1, Y1
 	VBROADCASTSS six<>+0(SB), Y8
 	VMINPS       Y0, Y8, Y0
 	VMINPS       Y1, Y8, Y1
 
-block2relu6:
-block2relu:
+block2vectorrelu6:
+block2vectorrelu:
 	MOVQ    ys+72(FP), R10
 	MOVQ    BX, R8
 	VMOVUPS Y0, (R8)
 	ADDQ    R10, R8
 	VMOVUPS Y1, (R8)
-	ADDQ    $0x20, CX
-	ADDQ    $0x20, DX
-	ADDQ    $0x20, BX
-	ADDQ    $0x20, SI
-	DECQ    R9
-	JNE     block2vector
+	ADDQ    $0x00000020, CX
+	ADDQ    $0x00000020, DX
+	ADDQ    $0x00000020, BX
+	ADDQ    $0x00000020, SI
+	SUBQ    $0x01, R9
+	CMPQ    R9, $0x01
+	JGE     block2vector
 
-block2end:
+block2vectorend:
+	CMPQ   last+16(FP), $0x08
+	JE     block2end
 	MOVQ   at+32(FP), R8
 	MOVQ   taps+24(FP), DI
 	VXORPS Y0, Y0, Y0
@@ -546,14 +788,16 @@ block2lastrelu:
 	VMASKMOVPS Y0, Y15, (R8)
 	ADDQ       R10, R8
 	VMASKMOVPS Y1, Y15, (R8)
-	MOVQ       AX, R10
-	IMUL3Q     $0x02, R10, R10
-	ADDQ       R10, x+40(FP)
-	MOVQ       ys+72(FP), R10
-	IMUL3Q     $0x02, R10, R10
-	ADDQ       R10, y+64(FP)
-	SUBQ       $0x02, pixels+0(FP)
-	JMP        block2
+
+block2end:
+	MOVQ   AX, R10
+	IMUL3Q $0x02, R10, R10
+	ADDQ   R10, x+40(FP)
+	MOVQ   ys+72(FP), R10
+	IMUL3Q $0x02, R10, R10
+	ADDQ   R10, y+64(FP)
+	SUBQ   $0x02, pixels+0(FP)
+	JMP    block2
 
 behindblock2:
 block1:
@@ -564,17 +808,100 @@ block1:
 	MOVQ y+64(FP), BX
 	MOVQ bias+80(FP), SI
 	MOVQ vectors+8(FP), R9
+	CMPQ last+16(FP), $0x08
+	JE   block1whole
 	DECQ R9
-	JE   block1end
+
+block1whole:
+	CMPQ R9, $0x04
+	JLT  block1groupend
+
+block1group:
+	MOVQ   at+32(FP), R8
+	MOVQ   taps+24(FP), DI
+	VXORPS Y0, Y0, Y0
+	VXORPS Y1, Y1, Y1
+	VXORPS Y2, Y2, Y2
+	VXORPS Y3, Y3, Y3
+	TESTQ  DI, DI
+	JE     block1groupsums
+
+block1grouptap:
+	MOVQ        (R8), R11
+	ADDQ        CX, R11
+	MOVQ        8(R8), R10
+	VMOVUPS     (DX)(R10*1), Y8
+	VFMADD231PS (R11), Y8, Y0
+	VMOVUPS     32(DX)(R10*1), Y8
+	VFMADD231PS 32(R11), Y8, Y1
+	VMOVUPS     64(DX)(R10*1), Y8
+	VFMADD231PS 64(R11), Y8, Y2
+	VMOVUPS     96(DX)(R10*1), Y8
+	VFMADD231PS 96(R11), Y8, Y3
+	ADDQ        $0x10, R8
+	DECQ        DI
+	JNE         block1grouptap
+
+block1groupsums:
+	TESTQ   $0x00000002, flags+96(FP)
+	JE      block1groupbias
+	VMOVUPS (SI), Y8
+	VADDPS  Y8, Y0, Y0
+	VMOVUPS 32(SI), Y8
+	VADDPS  Y8, Y1, Y1
+	VMOVUPS 64(SI), Y8
+	VADDPS  Y8, Y2, Y2
+	VMOVUPS 96(SI), Y8
+	VADDPS  Y8, Y3, Y3
+
+block1groupbias:
+	TESTQ        $0x00000008, flags+96(FP)
+	JE           block1grouprelu
+	VXORPS       Y8, Y8, Y8
+	VMAXPS       Y0, Y8, Y0
+	VMAXPS       Y1, Y8, Y1
+	VMAXPS       Y2, Y8, Y2
+	VMAXPS       Y3, Y8, Y3
+	TESTQ        $0x00000010, flags+96(FP)
+	JE           block1grouprelu6
+	VADDPS       Y8, Y0, Y0
+	VADDPS       Y8, Y1, Y1
+	VADDPS       Y8, Y2, Y2
+	VADDPS       Y8, Y3, Y3
+	VBROADCASTSS six<>+0(SB), Y8
+	VMINPS       Y0, Y8, Y0
+	VMINPS       Y1, Y8, Y1
+	VMINPS       Y2, Y8, Y2
+	VMINPS       Y3, Y8, Y3
+
+block1grouprelu6:
+block1grouprelu:
+	MOVQ    ys+72(FP), R10
+	MOVQ    BX, R8
+	VMOVUPS Y0, (R8)
+	VMOVUPS Y1, 32(R8)
+	VMOVUPS Y2, 64(R8)
+	VMOVUPS Y3, 96(R8)
+	ADDQ    $0x00000080, CX
+	ADDQ    $0x00000080, DX
+	ADDQ    $0x00000080, BX
+	ADDQ    $0x00000080, SI
+	SUBQ    $0x04, R9
+	CMPQ    R9, $0x04
+	JGE     block1group
+
+block1groupend:
+	CMPQ R9, $0x01
+	JLT  block1vectorend
 
 block1vector:
 	MOVQ   at+32(FP), R8
 	MOVQ   taps+24(FP), DI
 	VXORPS Y0, Y0, Y0
 	TESTQ  DI, DI
-	JE     block1sums
+	JE     block1vectorsums
 
-block1tap:
+block1vectortap:
 	MOVQ        (R8), R11
 	ADDQ        CX, R11
 	MOVQ        8(R8), R10
@@ -582,38 +909,41 @@ block1tap:
 	VFMADD231PS (R11), Y8, Y0
 	ADDQ        $0x10, R8
 	DECQ        DI
-	JNE         block1tap
+	JNE         block1vectortap
 
-block1sums:
+block1vectorsums:
 	TESTQ   $0x00000002, flags+96(FP)
-	JE      block1bias
+	JE      block1vectorbias
 	VMOVUPS (SI), Y8
 	VADDPS  Y8, Y0, Y0
 
-block1bias:
+block1vectorbias:
 	TESTQ        $0x00000008, flags+96(FP)
-	JE           block1relu
+	JE           block1vectorrelu
 	VXORPS       Y8, Y8, Y8
 	VMAXPS       Y0, Y8, Y0
 	TESTQ        $0x00000010, flags+96(FP)
-	JE           block1relu6
+	JE           block1vectorrelu6
 	VADDPS       Y8, Y0, Y0
 	VBROADCASTSS six<>+0(SB), Y8
 	VMINPS       Y0, Y8, Y0
 
-block1relu6:
-block1relu:
+block1vectorrelu6:
+block1vectorrelu:
 	MOVQ    ys+72(FP), R10
 	MOVQ    BX, R8
 	VMOVUPS Y0, (R8)
-	ADDQ    $0x20, CX
-	ADDQ    $0x20, DX
-	ADDQ    $0x20, BX
-	ADDQ    $0x20, SI
-	DECQ    R9
-	JNE     block1vector
+	ADDQ    $0x00000020, CX
+	ADDQ    $0x00000020, DX
+	ADDQ    $0x00000020, BX
+	ADDQ    $0x00000020, SI
+	SUBQ    $0x01, R9
+	CMPQ    R9, $0x01
+	JGE     block1vector
 
-block1end:
+block1vectorend:
+	CMPQ   last+16(FP), $0x08
+	JE     block1end
 	MOVQ   at+32(FP), R8
 	MOVQ   taps+24(FP), DI
 	VXORPS Y0, Y0, Y0
@@ -653,14 +983,16 @@ block1lastrelu:
 	MOVQ       ys+72(FP), R10
 	MOVQ       BX, R8
 	VMASKMOVPS Y0, Y15, (R8)
-	MOVQ       AX, R10
-	IMUL3Q     $0x01, R10, R10
-	ADDQ       R10, x+40(FP)
-	MOVQ       ys+72(FP), R10
-	IMUL3Q     $0x01, R10, R10
-	ADDQ       R10, y+64(FP)
-	SUBQ       $0x01, pixels+0(FP)
-	JMP        block1
+
+block1end:
+	MOVQ   AX, R10
+	IMUL3Q $0x01, R10, R10
+	ADDQ   R10, x+40(FP)
+	MOVQ   ys+72(FP), R10
+	IMUL3Q $0x01, R10, R10
+	ADDQ   R10, y+64(FP)
+	SUBQ   $0x01, pixels+0(FP)
+	JMP    block1
 
 behindblock1:
 	LDMXCSR csr+104(FP)
@@ -689,8 +1021,13 @@ block8:
 	MOVQ y+64(FP), BX
 	MOVQ bias+80(FP), SI
 	MOVQ vectors+8(FP), R9
+	CMPQ last+16(FP), $0x08
+	JE   block8whole
 	DECQ R9
-	JE   block8end
+
+block8whole:
+	CMPQ R9, $0x01
+	JLT  block8vectorend
 
 block8vector:
 	MOVQ   at+32(FP), R8
@@ -704,7 +1041,7 @@ block8vector:
 	VXORPS Y6, Y6, Y6
 	VXORPS Y7, Y7, Y7
 
-block8tap:
+block8vectortap:
 	MOVQ         (R8), R10
 	ADDQ         CX, R10
 	LEAQ         (R10)(AX*2), R11
@@ -729,7 +1066,7 @@ block8tap:
 	VADDPS       Y8, Y7, Y7
 	ADDQ         $0x10, R8
 	DECQ         DI
-	JNE          block8tap
+	JNE          block8vectortap
 	VBROADCASTSS count+88(FP), Y8
 	VDIVPS       Y8, Y0, Y0
 	VDIVPS       Y8, Y1, Y1
@@ -756,14 +1093,17 @@ block8tap:
 	VMOVUPS      Y6, (R8)
 	ADDQ         DI, R8
 	VMOVUPS      Y7, (R8)
-	ADDQ         $0x20, CX
-	ADDQ         $0x20, DX
-	ADDQ         $0x20, BX
-	ADDQ         $0x20, SI
-	DECQ         R9
-	JNE          block8vector
+	ADDQ         $0x00000020, CX
+	ADDQ         $0x00000020, DX
+	ADDQ         $0x00000020, BX
+	ADDQ         $0x00000020, SI
+	SUBQ         $0x01, R9
+	CMPQ         R9, $0x01
+	JGE          block8vector
 
-block8end:
+block8vectorend:
+	CMPQ   last+16(FP), $0x08
+	JE     block8end
 	MOVQ   at+32(FP), R8
 	MOVQ   taps+24(FP), DI
 	VXORPS Y0, Y0, Y0
@@ -827,14 +1167,16 @@ block8lasttap:
 	VMASKMOVPS   Y6, Y15, (R8)
 	ADDQ         DI, R8
 	VMASKMOVPS   Y7, Y15, (R8)
-	MOVQ         AX, DI
-	IMUL3Q       $0x08, DI, DI
-	ADDQ         DI, x+40(FP)
-	MOVQ         ys+72(FP), DI
-	IMUL3Q       $0x08, DI, DI
-	ADDQ         DI, y+64(FP)
-	SUBQ         $0x08, pixels+0(FP)
-	JMP          block8
+
+block8end:
+	MOVQ   AX, DI
+	IMUL3Q $0x08, DI, DI
+	ADDQ   DI, x+40(FP)
+	MOVQ   ys+72(FP), DI
+	IMUL3Q $0x08, DI, DI
+	ADDQ   DI, y+64(FP)
+	SUBQ   $0x08, pixels+0(FP)
+	JMP    block8
 
 behindblock8:
 block4:
@@ -845,8 +1187,83 @@ block4:
 	MOVQ y+64(FP), BX
 	MOVQ bias+80(FP), SI
 	MOVQ vectors+8(FP), R9
+	CMPQ last+16(FP), $0x08
+	JE   block4whole
 	DECQ R9
-	JE   block4end
+
+block4whole:
+	CMPQ R9, $0x02
+	JLT  block4groupend
+
+block4group:
+	MOVQ   at+32(FP), R8
+	MOVQ   taps+24(FP), DI
+	VXORPS Y0, Y0, Y0
+	VXORPS Y1, Y1, Y1
+	VXORPS Y2, Y2, Y2
+	VXORPS Y3, Y3, Y3
+	VXORPS Y4, Y4, Y4
+	VXORPS Y5, Y5, Y5
+	VXORPS Y6, Y6, Y6
+	VXORPS Y7, Y7, Y7
+
+block4grouptap:
+	MOVQ         (R8), R10
+	ADDQ         CX, R10
+	LEAQ         (R10)(AX*2), R11
+	ADDQ         AX, R11
+	VMOVUPS      (R10), Y8
+	VADDPS       Y8, Y0, Y0
+	VMOVUPS      (R10)(AX*1), Y8
+	VADDPS       Y8, Y1, Y1
+	VMOVUPS      (R10)(AX*2), Y8
+	VADDPS       Y8, Y2, Y2
+	VMOVUPS      (R11), Y8
+	VADDPS       Y8, Y3, Y3
+	VMOVUPS      32(R10), Y8
+	VADDPS       Y8, Y4, Y4
+	VMOVUPS      32(R10)(AX*1), Y8
+	VADDPS       Y8, Y5, Y5
+	VMOVUPS      32(R10)(AX*2), Y8
+	VADDPS       Y8, Y6, Y6
+	VMOVUPS      32(R11), Y8
+	VADDPS       Y8, Y7, Y7
+	ADDQ         $0x10, R8
+	DECQ         DI
+	JNE          block4grouptap
+	VBROADCASTSS count+88(FP), Y8
+	VDIVPS       Y8, Y0, Y0
+	VDIVPS       Y8, Y1, Y1
+	VDIVPS       Y8, Y2, Y2
+	VDIVPS       Y8, Y3, Y3
+	VDIVPS       Y8, Y4, Y4
+	VDIVPS       Y8, Y5, Y5
+	VDIVPS       Y8, Y6, Y6
+	VDIVPS       Y8, Y7, Y7
+	MOVQ         ys+72(FP), DI
+	MOVQ         BX, R8
+	VMOVUPS      Y0, (R8)
+	VMOVUPS      Y4, 32(R8)
+	ADDQ         DI, R8
+	VMOVUPS      Y1, (R8)
+	VMOVUPS      Y5, 32(R8)
+	ADDQ         DI, R8
+	VMOVUPS      Y2, (R8)
+	VMOVUPS      Y6, 32(R8)
+	ADDQ         DI, R8
+	VMOVUPS      Y3, (R8)
+	VMOVUPS      Y7, 32(R8)
+	ADDQ         $0x00000040, CX
+	ADDQ         $0x00000040, DX
+	ADDQ         $0x00000040, BX
+	ADDQ         $0x00000040, SI
+	SUBQ         $0x02, R9
+	CMPQ         R9, $0x02
+	JGE          block4group
+
+block4groupend:
+	CMPQ R9, $0x01
+	JLT  block4vectorend
 
 block4vector:
 	MOVQ   at+32(FP), R8
@@ -856,7 +1273,7 @@ block4vector:
 	VXORPS Y2, Y2, Y2
 	VXORPS Y3, Y3, Y3
 
-block4tap:
+block4vectortap:
 	MOVQ         (R8), R10
 	ADDQ         CX, R10
 	LEAQ         (R10)(AX*2), R11
@@ -871,7 +1288,7 @@ block4tap:
 	VADDPS       Y8, Y3, Y3
 	ADDQ         $0x10, R8
 	DECQ         DI
-	JNE          block4tap
+	JNE          block4vectortap
 	VBROADCASTSS count+88(FP), Y8
 	VDIVPS       Y8, Y0, Y0
 	VDIVPS       Y8, Y1, Y1
@@ -886,14 +1303,17 @@ block4tap:
 	VMOVUPS      Y2, (R8)
 	ADDQ         DI, R8
 	VMOVUPS      Y3, (R8)
-	ADDQ         $0x20, CX
-	ADDQ         $0x20, DX
-	ADDQ         $0x20, BX
-	ADDQ         $0x20, SI
-	DECQ         R9
-	JNE          block4vector
+	ADDQ         $0x00000020, CX
+	ADDQ         $0x00000020, DX
+	ADDQ         $0x00000020, BX
+	ADDQ         $0x00000020, SI
+	SUBQ         $0x01, R9
+	CMPQ         R9, $0x01
+	JGE          block4vector
 
-block4end:
+block4vectorend:
+	CMPQ   last+16(FP), $0x08
+	JE     block4end
 	MOVQ   at+32(FP), R8
 	MOVQ   taps+24(FP), DI
 	VXORPS Y0, Y0, Y0
@@ -931,14 +1351,16 @@ block4lasttap:
 	VMASKMOVPS   Y2, Y15, (R8)
 	ADDQ         DI, R8
 	VMASKMOVPS   Y3, Y15, (R8)
-	MOVQ         AX, DI
-	IMUL3Q       $0x04, DI, DI
-	ADDQ         DI, x+40(FP)
-	MOVQ         ys+72(FP), DI
-	IMUL3Q       $0x04, DI, DI
-	ADDQ         DI, y+64(FP)
-	SUBQ         $0x04, pixels+0(FP)
-	JMP          block4
+
+block4end:
+	MOVQ   AX, DI
+	IMUL3Q $0x04, DI, DI
+	ADDQ   DI, x+40(FP)
+	MOVQ   ys+72(FP), DI
+	IMUL3Q $0x04, DI, DI
+	ADDQ   DI, y+64(FP)
+	SUBQ   $0x04, pixels+0(FP)
+	JMP    block4
 
 behindblock4:
 block2:
@@ -949,8 +1371,79 @@ block2:
 	MOVQ y+64(FP), BX
 	MOVQ bias+80(FP), SI
 	MOVQ vectors+8(FP), R9
+	CMPQ last+16(FP), $0x08
+	JE   block2whole
 	DECQ R9
-	JE   block2end
+
+block2whole:
+	CMPQ R9, $0x04
+	JLT  block2groupend
+
+block2group:
+	MOVQ   at+32(FP), R8
+	MOVQ   taps+24(FP), DI
+	VXORPS Y0, Y0, Y0
+	VXORPS Y1, Y1, Y1
+	VXORPS Y2, Y2, Y2
+	VXORPS Y3, Y3, Y3
+	VXORPS Y4, Y4, Y4
+	VXORPS Y5, Y5, Y5
+	VXORPS Y6, Y6, Y6
+	VXORPS Y7, Y7, Y7
+
+block2grouptap:
+	MOVQ         (R8), R10
+	ADDQ         CX, R10
+	VMOVUPS      (R10), Y8
+	VADDPS       Y8, Y0, Y0
+	VMOVUPS      (R10)(AX*1), Y8
+	VADDPS       Y8, Y1, Y1
+	VMOVUPS      32(R10), Y8
+	VADDPS       Y8, Y2, Y2
+	VMOVUPS      32(R10)(AX*1), Y8
+	VADDPS       Y8, Y3, Y3
+	VMOVUPS      64(R10), Y8
+	VADDPS       Y8, Y4, Y4
+	VMOVUPS      64(R10)(AX*1), Y8
+	VADDPS       Y8, Y5, Y5
+	VMOVUPS      96(R10), Y8
+	VADDPS       Y8, Y6, Y6
+	VMOVUPS      96(R10)(AX*1), Y8
+	VADDPS       Y8, Y7, Y7
+	ADDQ         $0x10, R8
+	DECQ         DI
+	JNE          block2grouptap
+	VBROADCASTSS count+88(FP), Y8
+	VDIVPS       Y8, Y0, Y0
+	VDIVPS       Y8, Y1, Y1
+	VDIVPS       Y8, Y2, Y2
+	VDIVPS       Y8, Y3, Y3
+	VDIVPS       Y8, Y4, Y4
+	VDIVPS       Y8, Y5, Y5
+	VDIVPS       Y8, Y6, Y6
+	VDIVPS       Y8, Y7, Y7
+	MOVQ         ys+72(FP), DI
+	MOVQ         BX, R8
+	VMOVUPS      Y0, (R8)
+	VMOVUPS      Y2, 32(R8)
+	VMOVUPS      Y4, 64(R8)
+	VMOVUPS      Y6, 96(R8)
+	ADDQ         DI, R8
+	VMOVUPS      Y1, (R8)
+	VMOVUPS      Y3, 32(R8)
+	VMOVUPS      Y5, 64(R8)
+	VMOVUPS      Y7, 96(R8)
+	ADDQ         $0x00000080, CX
+	ADDQ         $0x00000080, DX
+	ADDQ         $0x00000080, BX
+	ADDQ         $0x00000080, SI
+	SUBQ         $0x04, R9
+	CMPQ         R9, $0x04
+	JGE          block2group
+
+block2groupend:
+	CMPQ R9, $0x01
+	JLT  block2vectorend
 
 block2vector:
 	MOVQ   at+32(FP), R8
@@ -958,7 +1451,7 @@ block2vector:
 	VXORPS Y0, Y0, Y0
 	VXORPS Y1, Y1, Y1
 
-block2tap:
+block2vectortap:
 	MOVQ         (R8), R10
 	ADDQ         CX, R10
 	VMOVUPS      (R10), Y8
@@ -967,7 +1460,7 @@ block2tap:
 	VADDPS       Y8, Y1, Y1
 	ADDQ         $0x10, R8
 	DECQ         DI
-	JNE          block2tap
+	JNE          block2vectortap
 	VBROADCASTSS count+88(FP), Y8
 	VDIVPS       Y8, Y0, Y0
 	VDIVPS       Y8, Y1, Y1
@@ -976,14 +1469,17 @@ block2tap:
 	VMOVUPS      Y0, (R8)
 	ADDQ         DI, R8
 	VMOVUPS      Y1, (R8)
-	ADDQ         $0x20, CX
-	ADDQ         $0x20, DX
-	ADDQ         $0x20, BX
-	ADDQ         $0x20, SI
-	DECQ         R9
-	JNE          block2vector
+	ADDQ         $0x00000020, CX
+	ADDQ         $0x00000020, DX
+	ADDQ         $0x00000020, BX
+	ADDQ         $0x00000020, SI
+	SUBQ         $0x01, R9
+	CMPQ         R9, $0x01
+	JGE          block2vector
 
-block2end:
+block2vectorend:
+	CMPQ   last+16(FP), $0x08
+	JE     block2end
 	MOVQ   at+32(FP), R8
 	MOVQ   taps+24(FP), DI
 	VXORPS Y0, Y0, Y0
@@ -1007,14 +1503,16 @@ block2lasttap:
 	VMASKMOVPS   Y0, Y15, (R8)
 	ADDQ         DI, R8
 	VMASKMOVPS   Y1, Y15, (R8)
-	MOVQ         AX, DI
-	IMUL3Q       $0x02, DI, DI
-	ADDQ         DI, x+40(FP)
-	MOVQ         ys+72(FP), DI
-	IMUL3Q       $0x02, DI, DI
-	ADDQ         DI, y+64(FP)
-	SUBQ         $0x02, pixels+0(FP)
-	JMP          block2
+
+block2end:
+	MOVQ   AX, DI
+	IMUL3Q $0x02, DI, DI
+	ADDQ   DI, x+40(FP)
+	MOVQ   ys+72(FP), DI
+	IMUL3Q $0x02, DI, DI
+	ADDQ   DI, y+64(FP)
+	SUBQ   $0x02, pixels+0(FP)
+	JMP    block2
 
 behindblock2:
 block1:
@@ -1025,35 +1523,88 @@ block1:
 	MOVQ y+64(FP), BX
 	MOVQ bias+80(FP), SI
 	MOVQ vectors+8(FP), R9
+	CMPQ last+16(FP), $0x08
+	JE   block1whole
 	DECQ R9
-	JE   block1end
+
+block1whole:
+	CMPQ R9, $0x04
+	JLT  block1groupend
+
+block1group:
+	MOVQ   at+32(FP), R8
+	MOVQ   taps+24(FP), DI
+	VXORPS Y0, Y0, Y0
+	VXORPS Y1, Y1, Y1
+	VXORPS Y2, Y2, Y2
+	VXORPS Y3, Y3, Y3
+
+block1grouptap:
+	MOVQ         (R8), R10
+	ADDQ         CX, R10
+	VMOVUPS      (R10), Y8
+	VADDPS       Y8, Y0, Y0
+	VMOVUPS      32(R10), Y8
+	VADDPS       Y8, Y1, Y1
+	VMOVUPS      64(R10), Y8
+	VADDPS       Y8, Y2, Y2
+	VMOVUPS      96(R10), Y8
+	VADDPS       Y8, Y3, Y3
+	ADDQ         $0x10, R8
+	DECQ         DI
+	JNE          block1grouptap
+	VBROADCASTSS count+88(FP), Y8
+	VDIVPS       Y8, Y0, Y0
+	VDIVPS       Y8, Y1, Y1
+	VDIVPS       Y8, Y2, Y2
+	VDIVPS       Y8, Y3, Y3
+	MOVQ         ys+72(FP), DI
+	MOVQ         BX, R8
+	VMOVUPS      Y0, (R8)
+	VMOVUPS      Y1, 32(R8)
+	VMOVUPS      Y2, 64(R8)
+	VMOVUPS      Y3, 96(R8)
+	ADDQ         $0x00000080, CX
+	ADDQ         $0x00000080, DX
+	ADDQ         $0x00000080, BX
+	ADDQ         $0x00000080, SI
+	SUBQ         $0x04, R9
+	CMPQ         R9, $0x04
+	JGE          block1group
+
+block1groupend:
+	CMPQ R9, $0x01
+	JLT  block1vectorend
 
 block1vector:
 	MOVQ   at+32(FP), R8
 	MOVQ   taps+24(FP), DI
 	VXORPS Y0, Y0, Y0
 
-block1tap:
+block1vectortap:
 	MOVQ         (R8), R10
 	ADDQ         CX, R10
 	VMOVUPS      (R10), Y8
 	VADDPS       Y8, Y0, Y0
 	ADDQ         $0x10, R8
 	DECQ         DI
-	JNE          block1tap
+	JNE          block1vectortap
 	VBROADCASTSS count+88(FP), Y8
 	VDIVPS       Y8, Y0, Y0
 	MOVQ         ys+72(FP), DI
 	MOVQ         BX, R8
 	VMOVUPS      Y0, (R8)
-	ADDQ         $0x20, CX
-	ADDQ         $0x20, DX
-	ADDQ         $0x20, BX
-	ADDQ         $0x20, SI
-	DECQ         R9
-	JNE          block1vector
+	ADDQ         $0x00000020, CX
+	ADDQ         $0x00000020, DX
+	ADDQ         $0x00000020, BX
+	ADDQ         $0x00000020, SI
+	SUBQ         $0x01, R9
+	CMPQ         R9, $0x01
+	JGE          block1vector
 
-block1end:
+block1vectorend:
+	CMPQ   last+16(FP), $0x08
+	JE     block1end
 	MOVQ   at+32(FP), R8
 	MOVQ   taps+24(FP), DI
 	VXORPS Y0, Y0, Y0
@@ -1071,14 +1622,16 @@ block1lasttap:
 	MOVQ         ys+72(FP), DI
 	MOVQ         BX, R8
 	VMASKMOVPS   Y0, Y15, (R8)
-	MOVQ         AX, DI
-	IMUL3Q       $0x01, DI, DI
-	ADDQ         DI, x+40(FP)
-	MOVQ         ys+72(FP), DI
-	IMUL3Q       $0x01, DI, DI
-	ADDQ         DI, y+64(FP)
-	SUBQ         $0x01, pixels+0(FP)
-	JMP          block1
+
+block1end:
+	MOVQ   AX, DI
+	IMUL3Q $0x01, DI, DI
+	ADDQ   DI, x+40(FP)
+	MOVQ   ys+72(FP), DI
+	IMUL3Q $0x01, DI, DI
+	ADDQ   DI, y+64(FP)
+	SUBQ   $0x01, pixels+0(FP)
+	JMP    block1
 
 behindblock1:
 	LDMXCSR csr+104(FP)
@@ -1103,8 +1656,13 @@ block8:
 	MOVQ y+64(FP), BX
 	MOVQ bias+80(FP), SI
 	MOVQ vectors+8(FP), R9
+	CMPQ last+16(FP), $0x08
+	JE   block8whole
 	DECQ R9
-	JE   block8end
+
+block8whole:
+	CMPQ R9, $0x01
+	JLT  block8vectorend
 
 block8vector:
 	MOVQ    at+32(FP), R8
@@ -1124,7 +1682,7 @@ block8vector:
 	VMOVUPS (R12), Y6
 	VMOVUPS (R12)(AX*1), Y7
 
-block8tap:
+block8vectortap:
 	MOVQ      (R8), R10
 	ADDQ      CX, R10
 	LEAQ      (R10)(AX*2), R11
@@ -1173,7 +1731,7 @@ block8tap:
 	VBLENDVPS Y9, Y8, Y7, Y7
 	ADDQ      $0x10, R8
 	DECQ      DI
-	JNE       block8tap
+	JNE       block8vectortap
 	MOVQ      ys+72(FP), DI
 	MOVQ      BX, R8
 	VMOVUPS   Y0, (R8)
@@ -1191,14 +1749,17 @@ block8tap:
 	VMOVUPS   Y6, (R8)
 	ADDQ      DI, R8
 	VMOVUPS   Y7, (R8)
-	ADDQ      $0x20, CX
-	ADDQ      $0x20, DX
-	ADDQ      $0x20, BX
-	ADDQ      $0x20, SI
-	DECQ      R9
-	JNE       block8vector
+	ADDQ      $0x00000020, CX
+	ADDQ      $0x00000020, DX
+	ADDQ      $0x00000020, BX
+	ADDQ      $0x00000020, SI
+	SUBQ      $0x01, R9
+	CMPQ      R9, $0x01
+	JGE       block8vector
 
-block8end:
+block8vectorend:
+	CMPQ       last+16(FP), $0x08
+	JE         block8end
 	MOVQ       at+32(FP), R8
 	MOVQ       taps+24(FP), DI
 	MOVQ       (R8), R10
@@ -1283,14 +1844,16 @@ block8lasttap:
 	VMASKMOVPS Y6, Y15, (R8)
 	ADDQ       DI, R8
 	VMASKMOVPS Y7, Y15, (R8)
-	MOVQ       AX, DI
-	IMUL3Q     $0x08, DI, DI
-	ADDQ       DI, x+40(FP)
-	MOVQ       ys+72(FP), DI
-	IMUL3Q     $0x08, DI, DI
-	ADDQ       DI, y+64(FP)
-	SUBQ       $0x08, pixels+0(FP)
-	JMP        block8
+
+block8end:
+	MOVQ   AX, DI
+	IMUL3Q $0x08, DI, DI
+	ADDQ   DI, x+40(FP)
+	MOVQ   ys+72(FP), DI
+	IMUL3Q $0x08, DI, DI
+	ADDQ   DI, y+64(FP)
+	SUBQ   $0x08, pixels+0(FP)
+	JMP    block8
 
 behindblock8:
 block4:
@@ -1301,8 +1864,102 @@ block4:
 	MOVQ y+64(FP), BX
 	MOVQ bias+80(FP), SI
 	MOVQ vectors+8(FP), R9
+	CMPQ last+16(FP), $0x08
+	JE   block4whole
 	DECQ R9
-	JE   block4end
+
+block4whole:
+	CMPQ R9, $0x02
+	JLT  block4groupend
+
+block4group:
+	MOVQ    at+32(FP), R8
+	MOVQ    taps+24(FP), DI
+	MOVQ    (R8), R10
+	ADDQ    CX, R10
+	LEAQ    (R10)(AX*2), R11
+	ADDQ    AX, R11
+	VMOVUPS (R10), Y0
+	VMOVUPS (R10)(AX*1), Y1
+	VMOVUPS (R10)(AX*2), Y2
+	VMOVUPS (R11), Y3
+	VMOVUPS 32(R10), Y4
+	VMOVUPS 32(R10)(AX*1), Y5
+	VMOVUPS 32(R10)(AX*2), Y6
+	VMOVUPS 32(R11), Y7
+
+block4grouptap:
+	MOVQ      (R8), R10
+	ADDQ      CX, R10
+	LEAQ      (R10)(AX*2), R11
+	ADDQ      AX, R11
+	VMOVUPS   (R10), Y8
+	VCMPPS    $0x16, Y0, Y8, Y9
+	VCMPPS    $0x07, Y0, Y0, Y10
+	VANDPS    Y10, Y9, Y9
+	VBLENDVPS Y9, Y8, Y0, Y0
+	VMOVUPS   (R10)(AX*1), Y8
+	VCMPPS    $0x16, Y1, Y8, Y9
+	VCMPPS    $0x07, Y1, Y1, Y10
+	VANDPS    Y10, Y9, Y9
+	VBLENDVPS Y9, Y8, Y1, Y1
+	VMOVUPS   (R10)(AX*2), Y8
+	VCMPPS    $0x16, Y2, Y8, Y9
+	VCMPPS    $0x07, Y2, Y2, Y10
+	VANDPS    Y10, Y9, Y9
+	VBLENDVPS Y9, Y8, Y2, Y2
+	VMOVUPS   (R11), Y8
+	VCMPPS    $0x16, Y3, Y8, Y9
+	VCMPPS    $0x07, Y3, Y3, Y10
+	VANDPS    Y10, Y9, Y9
+	VBLENDVPS Y9, Y8, Y3, Y3
+	VMOVUPS   32(R10), Y8
+	VCMPPS    $0x16, Y4, Y8, Y9
+	VCMPPS    $0x07, Y4, Y4, Y10
+	VANDPS    Y10, Y9, Y9
+	VBLENDVPS Y9, Y8, Y4, Y4
+	VMOVUPS   32(R10)(AX*1), Y8
+	VCMPPS    $0x16, Y5, Y8, Y9
+	VCMPPS    $0x07, Y5, Y5, Y10
+	VANDPS    Y10, Y9, Y9
+	VBLENDVPS Y9, Y8, Y5, Y5
+	VMOVUPS   32(R10)(AX*2), Y8
+	VCMPPS    $0x16, Y6, Y8, Y9
+	VCMPPS    $0x07, Y6, Y6, Y10
+	VANDPS    Y10, Y9, Y9
+	VBLENDVPS Y9, Y8, Y6, Y6
+	VMOVUPS   32(R11), Y8
+	VCMPPS    $0x16, Y7, Y8, Y9
+	VCMPPS    $0x07, Y7, Y7, Y10
+	VANDPS    Y10, Y9, Y9
+	VBLENDVPS Y9, Y8, Y7, Y7
+	ADDQ      $0x10, R8
+	DECQ      DI
+	JNE       block4grouptap
+	MOVQ      ys+72(FP), DI
+	MOVQ      BX, R8
+	VMOVUPS   Y0, (R8)
+	VMOVUPS   Y4, 32(R8)
+	ADDQ      DI, R8
+	VMOVUPS   Y1, (R8)
+	VMOVUPS   Y5, 32(R8)
+	ADDQ      DI, R8
+	VMOVUPS   Y2, (R8)
+	VMOVUPS   Y6, 32(R8)
+	ADDQ      DI, R8
+	VMOVUPS   Y3, (R8)
+	VMOVUPS   Y7, 32(R8)
+	ADDQ      $0x00000040, CX
+	ADDQ      $0x00000040, DX
+	ADDQ      $0x00000040, BX
+	ADDQ      $0x00000040, SI
+	SUBQ      $0x02, R9
+	CMPQ      R9, $0x02
+	JGE       block4group
+
+block4groupend:
+	CMPQ R9, $0x01
+	JLT  block4vectorend
 
 block4vector:
 	MOVQ    at+32(FP), R8
@@ -1316,7 +1973,7 @@ block4vector:
 	VMOVUPS (R10)(AX*2), Y2
 	VMOVUPS (R11), Y3
 
-block4tap:
+block4vectortap:
 	MOVQ      (R8), R10
 	ADDQ      CX, R10
 	LEAQ      (R10)(AX*2), R11
@@ -1343,7 +2000,7 @@ block4tap:
 	VBLENDVPS Y9, Y8, Y3, Y3
 	ADDQ      $0x10, R8
 	DECQ      DI
-	JNE       block4tap
+	JNE       block4vectortap
 	MOVQ      ys+72(FP), DI
 	MOVQ      BX, R8
 	VMOVUPS   Y0, (R8)
@@ -1353,14 +2010,17 @@ block4tap:
 	VMOVUPS   Y2, (R8)
 	ADDQ      DI, R8
 	VMOVUPS   Y3, (R8)
-	ADDQ      $0x20, CX
-	ADDQ      $0x20, DX
-	ADDQ      $0x20, BX
-	ADDQ      $0x20, SI
-	DECQ      R9
-	JNE       block4vector
+	ADDQ      $0x00000020, CX
+	ADDQ      $0x00000020, DX
+	ADDQ      $0x00000020, BX
+	ADDQ      $0x00000020, SI
+	SUBQ      $0x01, R9
+	CMPQ      R9, $0x01
+	JGE       block4vector
 
-block4end:
+block4vectorend:
+	CMPQ       last+16(FP), $0x08
+	JE         block4end
 	MOVQ       at+32(FP), R8
 	MOVQ       taps+24(FP), DI
 	MOVQ       (R8), R10
@@ -1409,14 +2069,16 @@ block4lasttap:
 	VMASKMOVPS Y2, Y15, (R8)
 	ADDQ       DI, R8
 	VMASKMOVPS Y3, Y15, (R8)
-	MOVQ       AX, DI
-	IMUL3Q     $0x04, DI, DI
-	ADDQ       DI, x+40(FP)
-	MOVQ       ys+72(FP), DI
-	IMUL3Q     $0x04, DI, DI
-	ADDQ       DI, y+64(FP)
-	SUBQ       $0x04, pixels+0(FP)
-	JMP        block4
+
+block4end:
+	MOVQ   AX, DI
+	IMUL3Q $0x04, DI, DI
+	ADDQ   DI, x+40(FP)
+	MOVQ   ys+72(FP), DI
+	IMUL3Q $0x04, DI, DI
+	ADDQ   DI, y+64(FP)
+	SUBQ   $0x04, pixels+0(FP)
+	JMP    block4
 
 behindblock4:
 block2:
@@ -1427,8 +2089,96 @@ block2:
 	MOVQ y+64(FP), BX
 	MOVQ bias+80(FP), SI
 	MOVQ vectors+8(FP), R9
+	CMPQ last+16(FP), $0x08
+	JE   block2whole
 	DECQ R9
-	JE   block2end
+
+block2whole:
+	CMPQ R9, $0x04
+	JLT  block2groupend
+
+block2group:
+	MOVQ    at+32(FP), R8
+	MOVQ    taps+24(FP), DI
+	MOVQ    (R8), R10
+	ADDQ    CX, R10
+	VMOVUPS (R10), Y0
+	VMOVUPS (R10)(AX*1), Y1
+	VMOVUPS 32(R10), Y2
+	VMOVUPS 32(R10)(AX*1), Y3
+	VMOVUPS 64(R10), Y4
+	VMOVUPS 64(R10)(AX*1), Y5
+	VMOVUPS 96(R10), Y6
+	VMOVUPS 96(R10)(AX*1), Y7
+
+block2grouptap:
+	MOVQ      (R8), R10
+	ADDQ      CX, R10
+	VMOVUPS   (R10), Y8
+	VCMPPS    $0x16, Y0, Y8, Y9
+	VCMPPS    $0x07, Y0, Y0, Y10
+	VANDPS    Y10, Y9, Y9
+	VBLENDVPS Y9, Y8, Y0, Y0
+	VMOVUPS   (R10)(AX*1), Y8
+	VCMPPS    $0x16, Y1, Y8, Y9
+	VCMPPS    $0x07, Y1, Y1, Y10
+	VANDPS    Y10, Y9, Y9
+	VBLENDVPS Y9, Y8, Y1, Y1
+	VMOVUPS   32(R10), Y8
+	VCMPPS    $0x16, Y2, Y8, Y9
+	VCMPPS    $0x07, Y2, Y2, Y10
+	VANDPS    Y10, Y9, Y9
+	VBLENDVPS Y9, Y8, Y2, Y2
+	VMOVUPS   32(R10)(AX*1), Y8
+	VCMPPS    $0x16, Y3, Y8, Y9
+	VCMPPS    $0x07, Y3, Y3, Y10
+	VANDPS    Y10, Y9, Y9
+	VBLENDVPS Y9, Y8, Y3, Y3
+	VMOVUPS   64(R10), Y8
+	VCMPPS    $0x16, Y4, Y8, Y9
+	VCMPPS    $0x07, Y4, Y4, Y10
+	VANDPS    Y10, Y9, Y9
+	VBLENDVPS Y9, Y8, Y4, Y4
+	VMOVUPS   64(R10)(AX*1), Y8
+	VCMPPS    $0x16, Y5, Y8, Y9
+	VCMPPS    $0x07, Y5, Y5, Y10
+	VANDPS    Y10, Y9, Y9
+	VBLENDVPS Y9, Y8, Y5, Y5
+	VMOVUPS   96(R10), Y8
+	VCMPPS    $0x16, Y6, Y8, Y9
+	VCMPPS    $0x07, Y6, Y6, Y10
+	VANDPS    Y10, Y9, Y9
+	VBLENDVPS Y9, Y8, Y6, Y6
+	VMOVUPS   96(R10)(AX*1), Y8
+	VCMPPS    $0x16, Y7, Y8, Y9
+	VCMPPS    $0x07, Y7, Y7, Y10
+	VANDPS    Y10, Y9, Y9
+	VBLENDVPS Y9, Y8, Y7, Y7
+	ADDQ      $0x10, R8
+	DECQ      DI
+	JNE       block2grouptap
+	MOVQ      ys+72(FP), DI
+	MOVQ      BX, R8
+	VMOVUPS   Y0, (R8)
+	VMOVUPS   Y2, 32(R8)
+	VMOVUPS   Y4, 64(R8)
+	VMOVUPS   Y6, 96(R8)
+	ADDQ      DI, R8
+	VMOVUPS   Y1, (R8)
+	VMOVUPS   Y3, 32(R8)
+	VMOVUPS   Y5, 64(R8)
+	VMOVUPS   Y7, 96(R8)
+	ADDQ      $0x00000080, CX
+	ADDQ      $0x00000080, DX
+	ADDQ      $0x00000080, BX
+	ADDQ      $0x00000080, SI
+	SUBQ      $0x04, R9
+	CMPQ      R9, $0x04
+	JGE       block2group
+
+block2groupend:
+	CMPQ R9, $0x01
+	JLT  block2vectorend
 
 block2vector:
 	MOVQ    at+32(FP), R8
@@ -1438,7 +2188,7 @@ block2vector:
 	VMOVUPS (R10), Y0
 	VMOVUPS (R10)(AX*1), Y1
 
-block2tap:
+block2vectortap:
 	MOVQ      (R8), R10
 	ADDQ      CX, R10
 	VMOVUPS   (R10), Y8
@@ -1453,20 +2203,23 @@ block2tap:
 	VBLENDVPS Y9, Y8, Y1, Y1
 	ADDQ      $0x10, R8
 	DECQ      DI
-	JNE       block2tap
+	JNE       block2vectortap
 	MOVQ      ys+72(FP), DI
 	MOVQ      BX, R8
 	VMOVUPS   Y0, (R8)
 	ADDQ      DI, R8
 	VMOVUPS   Y1, (R8)
-	ADDQ      $0x20, CX
-	ADDQ      $0x20, DX
-	ADDQ      $0x20, BX
-	ADDQ      $0x20, SI
-	DECQ      R9
-	JNE       block2vector
+	ADDQ      $0x00000020, CX
+	ADDQ      $0x00000020, DX
+	ADDQ      $0x00000020, BX
+	ADDQ      $0x00000020, SI
+	SUBQ      $0x01, R9
+	CMPQ      R9, $0x01
+	JGE       block2vector
 
-block2end:
+block2vectorend:
+	CMPQ       last+16(FP), $0x08
+	JE         block2end
 	MOVQ       at+32(FP), R8
 	MOVQ       taps+24(FP), DI
 	MOVQ       (R8), R10
@@ -1495,14 +2248,16 @@ block2lasttap:
 	VMASKMOVPS Y0, Y15, (R8)
 	ADDQ       DI, R8
 	VMASKMOVPS Y1, Y15, (R8)
-	MOVQ       AX, DI
-	IMUL3Q     $0x02, DI, DI
-	ADDQ       DI, x+40(FP)
-	MOVQ       ys+72(FP), DI
-	IMUL3Q     $0x02, DI, DI
-	ADDQ       DI, y+64(FP)
-	SUBQ       $0x02, pixels+0(FP)
-	JMP        block2
+
+block2end:
+	MOVQ   AX, DI
+	IMUL3Q $0x02, DI, DI
+	ADDQ   DI, x+40(FP)
+	MOVQ   ys+72(FP), DI
+	IMUL3Q $0x02, DI, DI
+	ADDQ   DI, y+64(FP)
+	SUBQ   $0x02, pixels+0(FP)
+	JMP    block2
 
 behindblock2:
 block1:
@@ -1513,8 +2268,67 @@ block1:
 	MOVQ y+64(FP), BX
 	MOVQ bias+80(FP), SI
 	MOVQ vectors+8(FP), R9
+	CMPQ last+16(FP), $0x08
+	JE   block1whole
 	DECQ R9
-	JE   block1end
+
+block1whole:
+	CMPQ R9, $0x04
+	JLT  block1groupend
+
+block1group:
+	MOVQ    at+32(FP), R8
+	MOVQ    taps+24(FP), DI
+	MOVQ    (R8), R10
+	ADDQ    CX, R10
+	VMOVUPS (R10), Y0
+	VMOVUPS 32(R10), Y1
+	VMOVUPS 64(R10), Y2
+	VMOVUPS 96(R10), Y3
+
+block1grouptap:
+	MOVQ      (R8), R10
+	ADDQ      CX, R10
+	VMOVUPS   (R10), Y8
+	VCMPPS    $0x16, Y0, Y8, Y9
+	VCMPPS    $0x07, Y0, Y0, Y10
+	VANDPS    Y10, Y9, Y9
+	VBLENDVPS Y9, Y8, Y0, Y0
+	VMOVUPS   32(R10), Y8
+	VCMPPS    $0x16, Y1, Y8, Y9
+	VCMPPS    $0x07, Y1, Y1, Y10
+	VANDPS    Y10, Y9, Y9
+	VBLENDVPS Y9, Y8, Y1, Y1
+	VMOVUPS   64(R10), Y8
+	VCMPPS    $0x16, Y2, Y8, Y9
+	VCMPPS    $0x07, Y2, Y2, Y10
+	VANDPS    Y10, Y9, Y9
+	VBLENDVPS Y9, Y8, Y2, Y2
+	VMOVUPS   96(R10), Y8
+	VCMPPS    $0x16, Y3, Y8, Y9
+	VCMPPS    $0x07, Y3, Y3, Y10
+	VANDPS    Y10, Y9, Y9
+	VBLENDVPS Y9, Y8, Y3, Y3
+	ADDQ      $0x10, R8
+	DECQ      DI
+	JNE       block1grouptap
+	MOVQ      ys+72(FP), DI
+	MOVQ      BX, R8
+	VMOVUPS   Y0, (R8)
+	VMOVUPS   Y1, 32(R8)
+	VMOVUPS   Y2, 64(R8)
+	VMOVUPS   Y3, 96(R8)
+	ADDQ      $0x00000080, CX
+	ADDQ      $0x00000080, DX
+	ADDQ      $0x00000080, BX
+	ADDQ      $0x00000080, SI
+	SUBQ      $0x04, R9
+	CMPQ      R9, $0x04
+	JGE       block1group
+
+block1groupend:
+	CMPQ R9, $0x01
+	JLT  block1vectorend
 
 block1vector:
 	MOVQ    at+32(FP), R8
@@ -1523,7 +2337,7 @@ block1vector:
 	ADDQ    CX, R10
 	VMOVUPS (R10), Y0
 
-block1tap:
+block1vectortap:
 	MOVQ      (R8), R10
 	ADDQ      CX, R10
 	VMOVUPS   (R10), Y8
@@ -1533,18 +2347,21 @@ block1tap:
 	VBLENDVPS Y9, Y8, Y0, Y0
 	ADDQ      $0x10, R8
 	DECQ      DI
-	JNE       block1tap
+	JNE       block1vectortap
 	MOVQ      ys+72(FP), DI
 	MOVQ      BX, R8
 	VMOVUPS   Y0, (R8)
-	ADDQ      $0x20, CX
-	ADDQ      $0x20, DX
-	ADDQ      $0x20, BX
-	ADDQ      $0x20, SI
-	DECQ      R9
-	JNE       block1vector
+	ADDQ      $0x00000020, CX
+	ADDQ      $0x00000020, DX
+	ADDQ      $0x00000020, BX
+	ADDQ      $0x00000020, SI
+	SUBQ      $0x01, R9
+	CMPQ      R9, $0x01
+	JGE       block1vector
 
-block1end:
+block1vectorend:
+	CMPQ       last+16(FP), $0x08
+	JE         block1end
 	MOVQ       at+32(FP), R8
 	MOVQ       taps+24(FP), DI
 	MOVQ       (R8), R10
@@ -1565,14 +2382,16 @@ block1lasttap:
 	MOVQ       ys+72(FP), DI
 	MOVQ       BX, R8
 	VMASKMOVPS Y0, Y15, (R8)
-	MOVQ       AX, DI
-	IMUL3Q     $0x01, DI, DI
-	ADDQ       DI, x+40(FP)
-	MOVQ       ys+72(FP), DI
-	IMUL3Q     $0x01, DI, DI
-	ADDQ       DI, y+64(FP)
-	SUBQ       $0x01, pixels+0(FP)
-	JMP        block1
+
+block1end:
+	MOVQ   AX, DI
+	IMUL3Q $0x01, DI, DI
+	ADDQ   DI, x+40(FP)
+	MOVQ   ys+72(FP), DI
+	IMUL3Q $0x01, DI, DI
+	ADDQ   DI, y+64(FP)
+	SUBQ   $0x01, pixels+0(FP)
+	JMP    block1
 
 behindblock1:
 	LDMXCSR csr+104(FP)

@@ -26,8 +26,13 @@ block8:
 	MOVQ y+64(FP), BX
 	MOVQ bias+80(FP), SI
 	MOVQ vectors+8(FP), R9
+	CMPQ last+16(FP), $0x10
+	JE   block8whole
 	DECQ R9
-	JE   block8end
+
+block8whole:
+	CMPQ R9, $0x01
+	JLT  block8vectorend
 
 block8vector:
 	MOVQ   at+32(FP), R8
@@ -41,9 +46,9 @@ block8vector:
 	VXORPS Z6, Z6, Z6
 	VXORPS Z7, Z7, Z7
 	TESTQ  DI, DI
-	JE     block8sums
+	JE     block8vectorsums
 
-block8tap:
+block8vectortap:
 	MOVQ        (R8), R11
 	ADDQ        CX, R11
 	LEAQ        (R11)(AX*2), R12
@@ -62,11 +67,11 @@ block8tap:
 	VFMADD231PS (R13)(AX*1), Z8, Z7
 	ADDQ        $0x10, R8
 	DECQ        DI
-	JNE         block8tap
+	JNE         block8vectortap
 
-block8sums:
+block8vectorsums:
 	TESTQ   $0x00000002, flags+96(FP)
-	JE      block8bias
+	JE      block8vectorbias
 	VMOVUPS (SI), Z8
 	VADDPS  Z8, Z0, Z0
 	VADDPS  Z8, Z1, Z1
@@ -77,9 +82,9 @@ block8sums:
 	VADDPS  Z8, Z6, Z6
 	VADDPS  Z8, Z7, Z7
 
-block8bias:
+block8vectorbias:
 	TESTQ        $0x00000008, flags+96(FP)
-	JE           block8relu
+	JE           block8vectorrelu
 	VXORPS       Z8, Z8, Z8
 	VMAXPS       Z0, Z8, Z0
 	VMAXPS       Z1, Z8, Z1
@@ -90,7 +95,7 @@ block8bias:
 	VMAXPS       Z6, Z8, Z6
 	VMAXPS       Z7, Z8, Z7
 	TESTQ        $0x00000010, flags+96(FP)
-	JE           block8relu6
+	JE           block8vectorrelu6
 	VADDPS       Z8, Z0, Z0
 	VADDPS       Z8, Z1, Z1
 	VADDPS       Z8, Z2, Z2
@@ -109,8 +114,8 @@ block8bias:
 	VMINPS       Z6, Z8, Z6
 	VMINPS       Z7, Z8, Z7
 
-block8relu6:
-block8relu:
+block8vectorrelu6:
+block8vectorrelu:
 	MOVQ    ys+72(FP), R10
 	MOVQ    BX, R8
 	VMOVUPS Z0, (R8)
@@ -128,14 +133,17 @@ block8relu:
 	VMOVUPS Z6, (R8)
 	ADDQ    R10, R8
 	VMOVUPS Z7, (R8)
-	ADDQ    $0x40, CX
-	ADDQ    $0x40, DX
-	ADDQ    $0x40, BX
-	ADDQ    $0x40, SI
-	DECQ    R9
-	JNE     block8vector
+	ADDQ    $0x00000040, CX
+	ADDQ    $0x00000040, DX
+	ADDQ    $0x00000040, BX
+	ADDQ    $0x00000040, SI
+	SUBQ    $0x01, R9
+	CMPQ    R9, $0x01
+	JGE     block8vector
 
-block8end:
+block8vectorend:
+	CMPQ   last+16(FP), $0x10
+	JE     block8end
 	MOVQ   at+32(FP), R8
 	MOVQ   taps+24(FP), DI
 	VXORPS Z0, Z0, Z0
@@ -242,14 +250,16 @@ block8lastrelu:
 	VMOVUPS Z6, K1, (R8)
 	ADDQ    R10, R8
 	VMOVUPS Z7, K1, (R8)
-	MOVQ    AX, R10
-	IMUL3Q  $0x08, R10, R10
-	ADDQ    R10, x+40(FP)
-	MOVQ    ys+72(FP), R10
-	IMUL3Q  $0x08, R10, R10
-	ADDQ    R10, y+64(FP)
-	SUBQ    $0x08, pixels+0(FP)
-	JMP     block8
+
+block8end:
+	MOVQ   AX, R10
+	IMUL3Q $0x08, R10, R10
+	ADDQ   R10, x+40(FP)
+	MOVQ   ys+72(FP), R10
+	IMUL3Q $0x08, R10, R10
+	ADDQ   R10, y+64(FP)
+	SUBQ   $0x08, pixels+0(FP)
+	JMP    block8
 
 behindblock8:
 block4:
@@ -260,8 +270,120 @@ block4:
 	MOVQ y+64(FP), BX
 	MOVQ bias+80(FP), SI
 	MOVQ vectors+8(FP), R9
+	CMPQ last+16(FP), $0x10
+	JE   block4whole
 	DECQ R9
-	JE   block4end
+
+block4whole:
+	CMPQ R9, $0x02
+	JLT  block4groupend
+
+block4group:
+	MOVQ   at+32(FP), R8
+	MOVQ   taps+24(FP), DI
+	VXORPS Z0, Z0, Z0
+	VXORPS Z1, Z1, Z1
+	VXORPS Z2, Z2, Z2
+	VXORPS Z3, Z3, Z3
+	VXORPS Z4, Z4, Z4
+	VXORPS Z5, Z5, Z5
+	VXORPS Z6, Z6, Z6
+	VXORPS Z7, Z7, Z7
+	TESTQ  DI, DI
+	JE     block4groupsums
+
+block4grouptap:
+	MOVQ        (R8), R11
+	ADDQ        CX, R11
+	LEAQ        (R11)(AX*2), R12
+	ADDQ        AX, R12
+	MOVQ        8(R8), R10
+	VMOVUPS     (DX)(R10*1), Z8
+	VFMADD231PS (R11), Z8, Z0
+	VFMADD231PS (R11)(AX*1), Z8, Z1
+	VFMADD231PS (R11)(AX*2), Z8, Z2
+	VFMADD231PS (R12), Z8, Z3
+	VMOVUPS     64(DX)(R10*1), Z8
+	VFMADD231PS 64(R11), Z8, Z4
+	VFMADD231PS 64(R11)(AX*1), Z8, Z5
+	VFMADD231PS 64(R11)(AX*2), Z8, Z6
+	VFMADD231PS 64(R12), Z8, Z7
+	ADDQ        $0x10, R8
+	DECQ        DI
+	JNE         block4grouptap
+
+block4groupsums:
+	TESTQ   $0x00000002, flags+96(FP)
+	JE      block4groupbias
+	VMOVUPS (SI), Z8
+	VADDPS  Z8, Z0, Z0
+	VADDPS  Z8, Z1, Z1
+	VADDPS  Z8, Z2, Z2
+	VADDPS  Z8, Z3, Z3
+	VMOVUPS 64(SI), Z8
+	VADDPS  Z8, Z4, Z4
+	VADDPS  Z8, Z5, Z5
+	VADDPS  Z8, Z6, Z6
+	VADDPS  Z8, Z7, Z7
+
+block4groupbias:
+	TESTQ        $0x00000008, flags+96(FP)
+	JE           block4grouprelu
+	VXORPS       Z8, Z8, Z8
+	VMAXPS       Z0, Z8, Z0
+	VMAXPS       Z1, Z8, Z1
+	VMAXPS       Z2, Z8, Z2
+	VMAXPS       Z3, Z8, Z3
+	VMAXPS       Z4, Z8, Z4
+	VMAXPS       Z5, Z8, Z5
+	VMAXPS       Z6, Z8, Z6
+	VMAXPS       Z7, Z8, Z7
+	TESTQ        $0x00000010, flags+96(FP)
+	JE           block4grouprelu6
+	VADDPS       Z8, Z0, Z0
+	VADDPS       Z8, Z1, Z1
+	VADDPS       Z8, Z2, Z2
+	VADDPS       Z8, Z3, Z3
+	VADDPS       Z8, Z4, Z4
+	VADDPS       Z8, Z5, Z5
+	VADDPS       Z8, Z6, Z6
+	VADDPS       Z8, Z7, Z7
+	VBROADCASTSS six<>+0(SB), Z8
+	VMINPS       Z0, Z8, Z0
+	VMINPS       Z1, Z8, Z1
+	VMINPS       Z2, Z8, Z2
+	VMINPS       Z3, Z8, Z3
+	VMINPS       Z4, Z8, Z4
+	VMINPS       Z5, Z8, Z5
+	VMINPS       Z6, Z8, Z6
+	VMINPS       Z7, Z8, Z7
+
+block4grouprelu6:
+block4grouprelu:
+	MOVQ    ys+72(FP), R10
+	MOVQ    BX, R8
+	VMOVUPS Z0, (R8)
+	VMOVUPS Z4, 64(R8)
+	ADDQ    R10, R8
+	VMOVUPS Z1, (R8)
+	VMOVUPS Z5, 64(R8)
+	ADDQ    R10, R8
+	VMOVUPS Z2, (R8)
+	VMOVUPS Z6, 64(R8)
+	ADDQ    R10, R8
+	VMOVUPS Z3, (R8)
+	VMOVUPS Z7, 64(R8)
+	ADDQ    $0x00000080, CX
+	ADDQ    $0x00000080, DX
+	ADDQ    $0x00000080, BX
+	ADDQ    $0x00000080, SI
+	SUBQ    $0x02, R9
+	CMPQ    R9, $0x02
+	JGE     block4group
+
+block4groupend:
+	CMPQ R9, $0x01
+	JLT  block4vectorend
 
 block4vector:
 	MOVQ   at+32(FP), R8
@@ -271,9 +393,9 @@ block4vector:
 	VXORPS Z2, Z2, Z2
 	VXORPS Z3, Z3, Z3
 	TESTQ  DI, DI
-	JE     block4sums
+	JE     block4vectorsums
 
-block4tap:
+block4vectortap:
 	MOVQ        (R8), R11
 	ADDQ        CX, R11
 	LEAQ        (R11)(AX*2), R12
@@ -286,27 +408,27 @@ block4tap:
 	VFMADD231PS (R12), Z8, Z3
 	ADDQ        $0x10, R8
 	DECQ        DI
-	JNE         block4tap
+	JNE         block4vectortap
 
-block4sums:
+block4vectorsums:
 	TESTQ   $0x00000002, flags+96(FP)
-	JE      block4bias
+	JE      block4vectorbias
 	VMOVUPS (SI), Z8
 	VADDPS  Z8, Z0, Z0
 	VADDPS  Z8, Z1, Z1
 	VADDPS  Z8, Z2, Z2
 	VADDPS  Z8, Z3, Z3
 
-block4bias:
+block4vectorbias:
 	TESTQ        $0x00000008, flags+96(FP)
-	JE           block4relu
+	JE           block4vectorrelu
 	VXORPS       Z8, Z8, Z8
 	VMAXPS       Z0, Z8, Z0
 	VMAXPS       Z1, Z8, Z1
 	VMAXPS       Z2, Z8, Z2
 	VMAXPS       Z3, Z8, Z3
 	TESTQ        $0x00000010, flags+96(FP)
-	JE           block4relu6
+	JE           block4vectorrelu6
 	VADDPS       Z8, Z0, Z0
 	VADDPS       Z8, Z1, Z1
 	VADDPS       Z8, Z2, Z2
@@ -317,8 +439,8 @@ block4bias:
 	VMINPS       Z2, Z8, Z2
 	VMINPS       Z3, Z8, Z3
 
-block4relu6:
-block4relu:
+block4vectorrelu6:
+block4vectorrelu:
 	MOVQ    ys+72(FP), R10
 	MOVQ    BX, R8
 	VMOVUPS Z0, (R8)
@@ -328,14 +450,17 @@ block4relu:
 	VMOVUPS Z2, (R8)
 	ADDQ    R10, R8
 	VMOVUPS Z3, (R8)
-	ADDQ    $0x40, CX
-	ADDQ    $0x40, DX
-	ADDQ    $0x40, BX
-	ADDQ    $0x40, SI
-	DECQ    R9
-	JNE     block4vector
+	ADDQ    $0x00000040, CX
+	ADDQ    $0x00000040, DX
+	ADDQ    $0x00000040, BX
+	ADDQ    $0x00000040, SI
+	SUBQ    $0x01, R9
+	CMPQ    R9, $0x01
+	JGE     block4vector
 
-block4end:
+block4vectorend:
+	CMPQ   last+16(FP), $0x10
+	JE     block4end
 	MOVQ   at+32(FP), R8
 	MOVQ   taps+24(FP), DI
 	VXORPS Z0, Z0, Z0
@@ -404,14 +529,16 @@ block4lastrelu:
 	VMOVUPS Z2, K1, (R8)
 	ADDQ    R10, R8
 	VMOVUPS Z3, K1, (R8)
-	MOVQ    AX, R10
-	IMUL3Q  $0x04, R10, R10
-	ADDQ    R10, x+40(FP)
-	MOVQ    ys+72(FP), R10
-	IMUL3Q  $0x04, R10, R10
-	ADDQ    R10, y+64(FP)
-	SUBQ    $0x04, pixels+0(FP)
-	JMP     block4
+
+block4end:
+	MOVQ   AX, R10
+	IMUL3Q $0x04, R10, R10
+	ADDQ   R10, x+40(FP)
+	MOVQ   ys+72(FP), R10
+	IMUL3Q $0x04, R10, R10
+	ADDQ   R10, y+64(FP)
+	SUBQ   $0x04, pixels+0(FP)
+	JMP    block4
 
 behindblock4:
 block2:
@@ -422,8 +549,120 @@ block2:
 	MOVQ y+64(FP), BX
 	MOVQ bias+80(FP), SI
 	MOVQ vectors+8(FP), R9
+	CMPQ last+16(FP), $0x10
+	JE   block2whole
 	DECQ R9
-	JE   block2end
+
+block2whole:
+	CMPQ R9, $0x04
+	JLT  block2groupend
+
+block2group:
+	MOVQ   at+32(FP), R8
+	MOVQ   taps+24(FP), DI
+	VXORPS Z0, Z0, Z0
+	VXORPS Z1, Z1, Z1
+	VXORPS Z2, Z2, Z2
+	VXORPS Z3, Z3, Z3
+	VXORPS Z4, Z4, Z4
+	VXORPS Z5, Z5, Z5
+	VXORPS Z6, Z6, Z6
+	VXORPS Z7, Z7, Z7
+	TESTQ  DI, DI
+	JE     block2groupsums
+
+block2grouptap:
+	MOVQ        (R8), R11
+	ADDQ        CX, R11
+	MOVQ        8(R8), R10
+	VMOVUPS     (DX)(R10*1), Z8
+	VFMADD231PS (R11), Z8, Z0
+	VFMADD231PS (R11)(AX*1), Z8, Z1
+	VMOVUPS     64(DX)(R10*1), Z8
+	VFMADD231PS 64(R11), Z8, Z2
+	VFMADD231PS 64(R11)(AX*1), Z8, Z3
+	VMOVUPS     128(DX)(R10*1), Z8
+	VFMADD231PS 128(R11), Z8, Z4
+	VFMADD231PS 128(R11)(AX*1), Z8, Z5
+	VMOVUPS     192(DX)(R10*1), Z8
+	VFMADD231PS 192(R11), Z8, Z6
+	VFMADD231PS 192(R11)(AX*1), Z8, Z7
+	ADDQ        $0x10, R8
+	DECQ        DI
+	JNE         block2grouptap
+
+block2groupsums:
+	TESTQ   $0x00000002, flags+96(FP)
+	JE      block2groupbias
+	VMOVUPS (SI), Z8
+	VADDPS  Z8, Z0, Z0
+	VADDPS  Z8, Z1, Z1
+	VMOVUPS 64(SI), Z8
+	VADDPS  Z8, Z2, Z2
+	VADDPS  Z8, Z3, Z3
+	VMOVUPS 128(SI), Z8
+	VADDPS  Z8, Z4, Z4
+	VADDPS  Z8, Z5, Z5
+	VMOVUPS 192(SI), Z8
+	VADDPS  Z8, Z6, Z6
+	VADDPS  Z8, Z7, Z7
+
+block2groupbias:
+	TESTQ        $0x00000008, flags+96(FP)
+	JE           block2grouprelu
+	VXORPS       Z8, Z8, Z8
+	VMAXPS       Z0, Z8, Z0
+	VMAXPS       Z1, Z8, Z1
+	VMAXPS       Z2, Z8, Z2
+	VMAXPS       Z3, Z8, Z3
+	VMAXPS       Z4, Z8, Z4
+	VMAXPS       Z5, Z8, Z5
+	VMAXPS       Z6, Z8, Z6
+	VMAXPS       Z7, Z8, Z7
+	TESTQ        $0x00000010, flags+96(FP)
+	JE           block2grouprelu6
+	VADDPS       Z8, Z0, Z0
+	VADDPS       Z8, Z1, Z1
+	VADDPS       Z8, Z2, Z2
+	VADDPS       Z8, Z3, Z3
+	VADDPS       Z8, Z4, Z4
+	VADDPS       Z8, Z5, Z5
+	VADDPS       Z8, Z6, Z6
+	VADDPS       Z8, Z7, Z7
+	VBROADCASTSS six<>+0(SB), Z8
+	VMINPS       Z0, Z8, Z0
+	VMINPS       Z1, Z8, Z1
+	VMINPS       Z2, Z8, Z2
+	VMINPS       Z3, Z8, Z3
+	VMINPS       Z4, Z8, Z4
+	VMINPS       Z5, Z8, Z5
+	VMINPS       Z6, Z8, Z6
+	VMINPS       Z7, Z8, Z7
+
+block2grouprelu6:
+block2grouprelu:
+	MOVQ    ys+72(FP), R10
+	MOVQ    BX, R8
+	VMOVUPS Z0, (R8)
+	VMOVUPS Z2, 64(R8)
+	VMOVUPS Z4, 128(R8)
+	VMOVUPS Z6, 192(R8)
+	ADDQ    R10, R8
+	VMOVUPS Z1, (R8)
+	VMOVUPS Z3, 64(R8)
+	VMOVUPS Z5, 128(R8)
+	VMOVUPS Z7, 192(R8)
+	ADDQ    $0x00000100, CX
+	ADDQ    $0x00000100, DX
+	ADDQ    $0x00000100, BX
+	ADDQ    $0x00000100, SI
+	SUBQ    $0x04, R9
+	CMPQ    R9, $0x04
+	JGE     block2group
+
+block2groupend:
+	CMPQ R9, $0x01
+	JLT  block2vectorend
 
 block2vector:
 	MOVQ   at+32(FP), R8
@@ -431,9 +670,9 @@ block2vector:
 	VXORPS Z0, Z0, Z0
 	VXORPS Z1, Z1, Z1
 	TESTQ  DI, DI
-	JE     block2sums
+	JE     block2vectorsums
 
-block2tap:
+block2vectortap:
 	MOVQ        (R8), R11
 	ADDQ        CX, R11
 	MOVQ        8(R8), R10
@@ -442,44 +681,47 @@ block2tap:
 	VFMADD231PS (R11)(AX*1), Z8, Z1
 	ADDQ        $0x10, R8
 	DECQ        DI
-	JNE         block2tap
+	JNE         block2vectortap
 
-block2sums:
+block2vectorsums:
 	TESTQ   $0x00000002, flags+96(FP)
-	JE      block2bias
+	JE      block2vectorbias
 	VMOVUPS (SI), Z8
 	VADDPS  Z8, Z0, Z0
 	VADDPS  Z8, Z1, Z1
 
-block2bias:
+block2vectorbias:
 	TESTQ        $0x00000008, flags+96(FP)
-	JE           block2relu
+	JE           block2vectorrelu
 	VXORPS       Z8, Z8, Z8
 	VMAXPS       Z0, Z8, Z0
 	VMAXPS       Z1, Z8, Z1
 	TESTQ        $0x00000010, flags+96(FP)
-	JE           block2relu6
+	JE           block2vectorrelu6
 	VADDPS       Z8, Z0, Z0
 	VADDPS       Z8, Z1, Z1
 	VBROADCASTSS six<>+0(SB), Z8
 	VMINPS       Z0, Z8, Z0
 	VMINPS       Z1, Z8, Z1
 
-block2relu6:
-block2relu:
+block2vectorrelu6:
+block2vectorrelu:
 	MOVQ    ys+72(FP), R10
 	MOVQ    BX, R8
 	VMOVUPS Z0, (R8)
 	ADDQ    R10, R8
 	VMOVUPS Z1, (R8)
-	ADDQ    $0x40, CX
-	ADDQ    $0x40, DX
-	ADDQ    $0x40, BX
-	ADDQ    $0x40, SI
-	DECQ    R9
-	JNE     block2vector
+	ADDQ    $0x00000040, CX
+	ADDQ    $0x00000040, DX
+	ADDQ    $0x00000040, BX
+	ADDQ    $0x00000040, SI
+	SUBQ    $0x01, R9
+	CMPQ    R9, $0x01
+	JGE     block2vector
 
-block2end:
+block2vectorend:
+	CMPQ   last+16(FP), $0x10
+	JE     block2end
 	MOVQ   at+32(FP), R8
 	MOVQ   taps+24(FP), DI
 	VXORPS Z0, Z0, Z0
@@ -528,14 +770,16 @@ block2lastrelu:
 	VMOVUPS Z0, K1, (R8)
 	ADDQ    R10, R8
 	VMOVUPS Z1, K1, (R8)
-	MOVQ    AX, R10
-	IMUL3Q  $0x02, R10, R10
-	ADDQ    R10, x+40(FP)
-	MOVQ    ys+72(FP), R10
-	IMUL3Q  $0x02, R10, R10
-	ADDQ    R10, y+64(FP)
-	SUBQ    $0x02, pixels+0(FP)
-	JMP     block2
+
+block2end:
+	MOVQ   AX, R10
+	IMUL3Q $0x02, R10, R10
+	ADDQ   R10, x+40(FP)
+	MOVQ   ys+72(FP), R10
+	IMUL3Q $0x02, R10, R10
+	ADDQ   R10, y+64(FP)
+	SUBQ   $0x02, pixels+0(FP)
+	JMP    block2
 
 behindblock2:
 block1:
@@ -546,17 +790,100 @@ block1:
 	MOVQ y+64(FP), BX
 	MOVQ bias+80(FP), SI
 	MOVQ vectors+8(FP), R9
+	CMPQ last+16(FP), $0x10
+	JE   block1whole
 	DECQ R9
-	JE   block1end
+
+block1whole:
+	CMPQ R9, $0x04
+	JLT  block1groupend
+
+block1group:
+	MOVQ   at+32(FP), R8
+	MOVQ   taps+24(FP), DI
+	VXORPS Z0, Z0, Z0
+	VXORPS Z1, Z1, Z1
+	VXORPS Z2, Z2, Z2
+	VXORPS Z3, Z3, Z3
+	TESTQ  DI, DI
+	JE     block1groupsums
+
+block1grouptap:
+	MOVQ        (R8), R11
+	ADDQ        CX, R11
+	MOVQ        8(R8), R10
+	VMOVUPS     (DX)(R10*1), Z8
+	VFMADD231PS (R11), Z8, Z0
+	VMOVUPS     64(DX)(R10*1), Z8
+	VFMADD231PS 64(R11), Z8, Z1
+	VMOVUPS     128(DX)(R10*1), Z8
+	VFMADD231PS 128(R11), Z8, Z2
+	VMOVUPS     192(DX)(R10*1), Z8
+	VFMADD231PS 192(R11), Z8, Z3
+	ADDQ        $0x10, R8
+	DECQ        DI
+	JNE         block1grouptap
+
+block1groupsums:
+	TESTQ   $0x00000002, flags+96(FP)
+	JE      block1groupbias
+	VMOVUPS (SI), Z8
+	VADDPS  Z8, Z0, Z0
+	VMOVUPS 64(SI), Z8
+	VADDPS  Z8, Z1, Z1
+	VMOVUPS 128(SI), Z8
+	VADDPS  Z8, Z2, Z2
+	VMOVUPS 192(SI), Z8
+	VADDPS  Z8, Z3, Z3
+
+block1groupbias:
+	TESTQ        $0x00000008, flags+96(FP)
+	JE           block1grouprelu
+	VXORPS       Z8, Z8, Z8
+	VMAXPS       Z0, Z8, Z0
+	VMAXPS       Z1, Z8, Z1
+	VMAXPS       Z2, Z8, Z2
+	VMAXPS       Z3, Z8, Z3
+	TESTQ        $0x00000010, flags+96(FP)
+	JE           block1grouprelu6
+	VADDPS       Z8, Z0, Z0
+	VADDPS       Z8, Z1, Z1
+	VADDPS       Z8, Z2, Z2
+	VADDPS       Z8, Z3, Z3
+	VBROADCASTSS six<>+0(SB), Z8
+	VMINPS       Z0, Z8, Z0
+	VMINPS       Z1, Z8, Z1
+	VMINPS       Z2, Z8, Z2
+	VMINPS       Z3, Z8, Z3
+
+block1grouprelu6:
+block1grouprelu:
+	MOVQ    ys+72(FP), R10
+	MOVQ    BX, R8
+	VMOVUPS Z0, (R8)
+	VMOVUPS Z1, 64(R8)
+	VMOVUPS Z2, 128(R8)
+	VMOVUPS Z3, 192(R8)
+	ADDQ    $0x00000100, CX
+	ADDQ    $0x00000100, DX
+	ADDQ    $0x00000100, BX
+	ADDQ    $0x00000100, SI
+	SUBQ    $0x04, R9
+	CMPQ    R9, $0x04
+	JGE     block1group
+
+block1groupend:
+	CMPQ R9, $0x01
+	JLT  block1vectorend
 
 block1vector:
 	MOVQ   at+32(FP), R8
 	MOVQ   taps+24(FP), DI
 	VXORPS Z0, Z0, Z0
 	TESTQ  DI, DI
-	JE     block1sums
+	JE     block1vectorsums
 
-block1tap:
+block1vectortap:
 	MOVQ        (R8), R11
 	ADDQ        CX, R11
 	MOVQ        8(R8), R10
@@ -564,38 +891,41 @@ block1tap:
 	VFMADD231PS (R11), Z8, Z0
 	ADDQ        $0x10, R8
 	DECQ        DI
-	JNE         block1tap
+	JNE         block1vectortap
 
-block1sums:
+block1vectorsums:
 	TESTQ   $0x00000002, flags+96(FP)
-	JE      block1bias
+	JE      block1vectorbias
 	VMOVUPS (SI), Z8
 	VADDPS  Z8, Z0, Z0
 
-block1bias:
+block1vectorbias:
 	TESTQ        $0x00000008, flags+96(FP)
-	JE           block1relu
+	JE           block1vectorrelu
 	VXORPS       Z8, Z8, Z8
 	VMAXPS       Z0, Z8, Z0
 	TESTQ        $0x00000010, flags+96(FP)
-	JE           block1relu6
+	JE           block1vectorrelu6
 	VADDPS       Z8, Z0, Z0
 	VBROADCASTSS six<>+0(SB), Z8
 	VMINPS       Z0, Z8, Z0
 
-block1relu6:
-block1relu:
+block1vectorrelu6:
+block1vectorrelu:
 	MOVQ    ys+72(FP), R10
 	MOVQ    BX, R8
 	VMOVUPS Z0, (R8)
-	ADDQ    $0x40, CX
-	ADDQ    $0x40, DX
-	ADDQ    $0x40, BX
-	ADDQ    $0x40, SI
-	DECQ    R9
-	JNE     block1vector
+	ADDQ    $0x00000040, CX
+	ADDQ    $0x00000040, DX
+	ADDQ    $0x00000040, BX
+	ADDQ    $0x00000040, SI
+	SUBQ    $0x01, R9
+	CMPQ    R9, $0x01
+	JGE     block1vector
 
-block1end:
+block1vectorend:
+	CMPQ   last+16(FP), $0x10
+	JE     block1end
 	MOVQ   at+32(FP), R8
 	MOVQ   taps+24(FP), DI
 	VXORPS Z0, Z0, Z0
@@ -635,14 +965,16 @@ block1lastrelu:
 	MOVQ    ys+72(FP), R10
 	MOVQ    BX, R8
 	VMOVUPS Z0, K1, (R8)
-	MOVQ    AX, R10
-	IMUL3Q  $0x01, R10, R10
-	ADDQ    R10, x+40(FP)
-	MOVQ    ys+72(FP), R10
-	IMUL3Q  $0x01, R10, R10
-	ADDQ    R10, y+64(FP)
-	SUBQ    $0x01, pixels+0(FP)
-	JMP     block1
+
+block1end:
+	MOVQ   AX, R10
+	IMUL3Q $0x01, R10, R10
+	ADDQ   R10, x+40(FP)
+	MOVQ   ys+72(FP), R10
+	IMUL3Q $0x01, R10, R10
+	ADDQ   R10, y+64(FP)
+	SUBQ   $0x01, pixels+0(FP)
+	JMP    block1
 
 behindblock1:
 	LDMXCSR csr+104(FP)
@@ -671,8 +1003,13 @@ block8:
 	MOVQ y+64(FP), BX
 	MOVQ bias+80(FP), SI
 	MOVQ vectors+8(FP), R9
+	CMPQ last+16(FP), $0x10
+	JE   block8whole
 	DECQ R9
-	JE   block8end
+
+block8whole:
+	CMPQ R9, $0x01
+	JLT  block8vectorend
 
 block8vector:
 	MOVQ   at+32(FP), R8
@@ -686,7 +1023,7 @@ block8vector:
 	VXORPS Z6, Z6, Z6
 	VXORPS Z7, Z7, Z7
 
-block8tap:
+block8vectortap:
 	MOVQ         (R8), R10
 	ADDQ         CX, R10
 	LEAQ         (R10)(AX*2), R11
@@ -711,7 +1048,7 @@ block8tap:
 	VADDPS       Z8, Z7, Z7
 	ADDQ         $0x10, R8
 	DECQ         DI
-	JNE          block8tap
+	JNE          block8vectortap
 	VBROADCASTSS count+88(FP), Z8
 	VDIVPS       Z8, Z0, Z0
 	VDIVPS       Z8, Z1, Z1
@@ -738,14 +1075,17 @@ block8tap:
 	VMOVUPS      Z6, (R8)
 	ADDQ         DI, R8
 	VMOVUPS      Z7, (R8)
-	ADDQ         $0x40, CX
-	ADDQ         $0x40, DX
-	ADDQ         $0x40, BX
-	ADDQ         $0x40, SI
-	DECQ         R9
-	JNE          block8vector
+	ADDQ         $0x00000040, CX
+	ADDQ         $0x00000040, DX
+	ADDQ         $0x00000040, BX
+	ADDQ         $0x00000040, SI
+	SUBQ         $0x01, R9
+	CMPQ         R9, $0x01
+	JGE          block8vector
 
-block8end:
+block8vectorend:
+	CMPQ   last+16(FP), $0x10
+	JE     block8end
 	MOVQ   at+32(FP), R8
 	MOVQ   taps+24(FP), DI
 	VXORPS Z0, Z0, Z0
@@ -809,14 +1149,16 @@ block8lasttap:
 	VMOVUPS      Z6, K1, (R8)
 	ADDQ         DI, R8
 	VMOVUPS      Z7, K1, (R8)
-	MOVQ         AX, DI
-	IMUL3Q       $0x08, DI, DI
-	ADDQ         DI, x+40(FP)
-	MOVQ         ys+72(FP), DI
-	IMUL3Q       $0x08, DI, DI
-	ADDQ         DI, y+64(FP)
-	SUBQ         $0x08, pixels+0(FP)
-	JMP          block8
+
+block8end:
+	MOVQ   AX, DI
+	IMUL3Q $0x08, DI, DI
+	ADDQ   DI, x+40(FP)
+	MOVQ   ys+72(FP), DI
+	IMUL3Q $0x08, DI, DI
+	ADDQ   DI, y+64(FP)
+	SUBQ   $0x08, pixels+0(FP)
+	JMP    block8
 
 behindblock8:
 block4:
@@ -827,8 +1169,83 @@ block4:
 	MOVQ y+64(FP), BX
 	MOVQ bias+80(FP), SI
 	MOVQ vectors+8(FP), R9
+	CMPQ last+16(FP), $0x10
+	JE   block4whole
 	DECQ R9
-	JE   block4end
+
+block4whole:
+	CMPQ R9, $0x02
+	JLT  block4groupend
+
+block4group:
+	MOVQ   at+32(FP), R8
+	MOVQ   taps+24(FP), DI
+	VXORPS Z0, Z0, Z0
+	VXORPS Z1, Z1, Z1
+	VXORPS Z2, Z2, Z2
+	VXORPS Z3, Z3, Z3
+	VXORPS Z4, Z4, Z4
+	VXORPS Z5, Z5, Z5
+	VXORPS Z6, Z6, Z6
+	VXORPS Z7, Z7, Z7
+
+block4grouptap:
+	MOVQ         (R8), R10
+	ADDQ         CX, R10
+	LEAQ         (R10)(AX*2), R11
+	ADDQ         AX, R11
+	VMOVUPS      (R10), Z8
+	VADDPS       Z8, Z0, Z0
+	VMOVUPS      (R10)(AX*1), Z8
+	VADDPS       Z8, Z1, Z1
+	VMOVUPS      (R10)(AX*2), Z8
+	VADDPS       Z8, Z2, Z2
+	VMOVUPS      (R11), Z8
+	VADDPS       Z8, Z3, Z3
+	VMOVUPS      64(R10), Z8
+	VADDPS       Z8, Z4, Z4
+	VMOVUPS      64(R10)(AX*1), Z8
+	VADDPS       Z8, Z5, Z5
+	VMOVUPS      64(R10)(AX*2), Z8
+	VADDPS       Z8, Z6, Z6
+	VMOVUPS      64(R11), Z8
+	VADDPS       Z8, Z7, Z7
+	ADDQ         $0x10, R8
+	DECQ         DI
+	JNE          block4grouptap
+	VBROADCASTSS count+88(FP), Z8
+	VDIVPS       Z8, Z0, Z0
+	VDIVPS       Z8, Z1, Z1
+	VDIVPS       Z8, Z2, Z2
+	VDIVPS       Z8, Z3, Z3
+	VDIVPS       Z8, Z4, Z4
+	VDIVPS       Z8, Z5, Z5
+	VDIVPS       Z8, Z6, Z6
+	VDIVPS       Z8, Z7, Z7
+	MOVQ         ys+72(FP), DI
+	MOVQ         BX, R8
+	VMOVUPS      Z0, (R8)
+	VMOVUPS      Z4, 64(R8)
+	ADDQ         DI, R8
+	VMOVUPS      Z1, (R8)
+	VMOVUPS      Z5, 64(R8)
+	ADDQ         DI, R8
+	VMOVUPS      Z2, (R8)
+	VMOVUPS      Z6, 64(R8)
+	ADDQ         DI, R8
+	VMOVUPS      Z3, (R8)
+	VMOVUPS      Z7, 64(R8)
+	ADDQ         $0x00000080, CX
+	ADDQ         $0x00000080, DX
+	ADDQ         $0x00000080, BX
+	ADDQ         $0x00000080, SI
+	SUBQ         $0x02, R9
+	CMPQ         R9, $0x02
+	JGE          block4group
+
+block4groupend:
+	CMPQ R9, $0x01
+	JLT  block4vectorend
 
 block4vector:
 	MOVQ   at+32(FP), R8
@@ -838,7 +1255,7 @@ block4vector:
 	VXORPS Z2, Z2, Z2
 	VXORPS Z3, Z3, Z3
 
-block4tap:
+block4vectortap:
 	MOVQ         (R8), R10
 	ADDQ         CX, R10
 	LEAQ         (R10)(AX*2), R11
@@ -853,7 +1270,7 @@ block4tap:
 	VADDPS       Z8, Z3, Z3
 	ADDQ         $0x10, R8
 	DECQ         DI
-	JNE          block4tap
+	JNE          block4vectortap
 	VBROADCASTSS count+88(FP), Z8
 	VDIVPS       Z8, Z0, Z0
 	VDIVPS       Z8, Z1, Z1
@@ -868,14 +1285,17 @@ block4tap:
 	VMOVUPS      Z2, (R8)
 	ADDQ         DI, R8
 	VMOVUPS      Z3, (R8)
-	ADDQ         $0x40, CX
-	ADDQ         $0x40, DX
-	ADDQ         $0x40, BX
-	ADDQ         $0x40, SI
-	DECQ         R9
-	JNE          block4vector
+	ADDQ         $0x00000040, CX
+	ADDQ         $0x00000040, DX
+	ADDQ         $0x00000040, BX
+	ADDQ         $0x00000040, SI
+	SUBQ         $0x01, R9
+	CMPQ         R9, $0x01
+	JGE          block4vector
 
-block4end:
+block4vectorend:
+	CMPQ   last+16(FP), $0x10
+	JE     block4end
 	MOVQ   at+32(FP), R8
 	MOVQ   taps+24(FP), DI
 	VXORPS Z0, Z0, Z0
@@ -913,14 +1333,16 @@ block4lasttap:
 	VMOVUPS      Z2, K1, (R8)
 	ADDQ         DI, R8
 	VMOVUPS      Z3, K1, (R8)
-	MOVQ         AX, DI
-	IMUL3Q       $0x04, DI, DI
-	ADDQ         DI, x+40(FP)
-	MOVQ         ys+72(FP), DI
-	IMUL3Q       $0x04, DI, DI
-	ADDQ         DI, y+64(FP)
-	SUBQ         $0x04, pixels+0(FP)
-	JMP          block4
+
+block4end:
+	MOVQ   AX, DI
+	IMUL3Q $0x04, DI, DI
+	ADDQ   DI, x+40(FP)
+	MOVQ   ys+72(FP), DI
+	IMUL3Q $0x04, DI, DI
+	ADDQ   DI, y+64(FP)
+	SUBQ   $0x04, pixels+0(FP)
+	JMP    block4
 
 behindblock4:
 block2:
@@ -931,8 +1353,79 @@ block2:
 	MOVQ y+64(FP), BX
 	MOVQ bias+80(FP), SI
 	MOVQ vectors+8(FP), R9
+	CMPQ last+16(FP), $0x10
+	JE   block2whole
 	DECQ R9
-	JE   block2end
+
+block2whole:
+	CMPQ R9, $0x04
+	JLT  block2groupend
+
+block2group:
+	MOVQ   at+32(FP), R8
+	MOVQ   taps+24(FP), DI
+	VXORPS Z0, Z0, Z0
+	VXORPS Z1, Z1, Z1
+	VXORPS Z2, Z2, Z2
+	VXORPS Z3, Z3, Z3
+	VXORPS Z4, Z4, Z4
+	VXORPS Z5, Z5, Z5
+	VXORPS Z6, Z6, Z6
+	VXORPS Z7, Z7, Z7
+
+block2grouptap:
+	MOVQ         (R8), R10
+	ADDQ         CX, R10
+	VMOVUPS      (R10), Z8
+	VADDPS       Z8, Z0, Z0
+	VMOVUPS      (R10)(AX*1), Z8
+	VADDPS       Z8, Z1, Z1
+	VMOVUPS      64(R10), Z8
+	VADDPS       Z8, Z2, Z2
+	VMOVUPS      64(R10)(AX*1), Z8
+	VADDPS       Z8, Z3, Z3
+	VMOVUPS      128(R10), Z8
+	VADDPS       Z8, Z4, Z4
+	VMOVUPS      128(R10)(AX*1), Z8
+	VADDPS       Z8, Z5, Z5
+	VMOVUPS      192(R10), Z8
+	VADDPS       Z8, Z6, Z6
+	VMOVUPS      192(R10)(AX*1), Z8
+	VADDPS       Z8, Z7, Z7
+	ADDQ         $0x10, R8
+	DECQ         DI
+	JNE          block2grouptap
+	VBROADCASTSS count+88(FP), Z8
+	VDIVPS       Z8, Z0, Z0
+	VDIVPS       Z8, Z1, Z1
+	VDIVPS       Z8, Z2, Z2
+	VDIVPS       Z8, Z3, Z3
+	VDIVPS       Z8, Z4, Z4
+	VDIVPS       Z8, Z5, Z5
+	VDIVPS       Z8, Z6, Z6
+	VDIVPS       Z8, Z7, Z7
+	MOVQ         ys+72(FP), DI
+	MOVQ         BX, R8
+	VMOVUPS      Z0, (R8)
+	VMOVUPS      Z2, 64(R8)
+	VMOVUPS      Z4, 128(R8)
+	VMOVUPS      Z6, 192(R8)
+	ADDQ         DI, R8
+	VMOVUPS      Z1, (R8)
+	VMOVUPS      Z3, 64(R8)
+	VMOVUPS      Z5, 128(R8)
+	VMOVUPS      Z7, 192(R8)
+	ADDQ         $0x00000100, CX
+	ADDQ         $0x00000100, DX
+	ADDQ         $0x00000100, BX
+	ADDQ         $0x00000100, SI
+	SUBQ         $0x04, R9
+	CMPQ         R9, $0x04
+	JGE          block2group
+
+block2groupend:
+	CMPQ R9, $0x01
+	JLT  block2vectorend
 
 block2vector:
 	MOVQ   at+32(FP), R8
@@ -940,7 +1433,7 @@ block2vector:
 	VXORPS Z0, Z0, Z0
 	VXORPS Z1, Z1, Z1
 
-block2tap:
+block2vectortap:
 	MOVQ         (R8), R10
 	ADDQ         CX, R10
 	VMOVUPS      (R10), Z8
@@ -949,7 +1442,7 @@ block2tap:
 	VADDPS       Z8, Z1, Z1
 	ADDQ         $0x10, R8
 	DECQ         DI
-	JNE          block2tap
+	JNE          block2vectortap
 	VBROADCASTSS count+88(FP), Z8
 	VDIVPS       Z8, Z0, Z0
 	VDIVPS       Z8, Z1, Z1
@@ -958,14 +1451,17 @@ block2tap:
 	VMOVUPS      Z0, (R8)
 	ADDQ         DI, R8
 	VMOVUPS      Z1, (R8)
-	ADDQ         $0x40, CX
-	ADDQ         $0x40, DX
-	ADDQ         $0x40, BX
-	ADDQ         $0x40, SI
-	DECQ         R9
-	JNE          block2vector
+	ADDQ         $0x00000040, CX
+	ADDQ         $0x00000040, DX
+	ADDQ         $0x00000040, BX
+	ADDQ         $0x00000040, SI
+	SUBQ         $0x01, R9
+	CMPQ         R9, $0x01
+	JGE          block2vector
 
-block2end:
+block2vectorend:
+	CMPQ   last+16(FP), $0x10
+	JE     block2end
 	MOVQ   at+32(FP), R8
 	MOVQ   taps+24(FP), DI
 	VXORPS Z0, Z0, Z0
@@ -989,14 +1485,16 @@ block2lasttap:
 	VMOVUPS      Z0, K1, (R8)
 	ADDQ         DI, R8
 	VMOVUPS      Z1, K1, (R8)
-	MOVQ         AX, DI
-	IMUL3Q       $0x02, DI, DI
-	ADDQ         DI, x+40(FP)
-	MOVQ         ys+72(FP), DI
-	IMUL3Q       $0x02, DI, DI
-	ADDQ         DI, y+64(FP)
-	SUBQ         $0x02, pixels+0(FP)
-	JMP          block2
+
+block2end:
+	MOVQ   AX, DI
+	IMUL3Q $0x02, DI, DI
+	ADDQ   DI, x+40(FP)
+	MOVQ   ys+72(FP), DI
+	IMUL3Q $0x02, DI, DI
+	ADDQ   DI, y+64(FP)
+	SUBQ   $0x02, pixels+0(FP)
+	JMP    block2
 
 behindblock2:
 block1:
@@ -1007,35 +1505,88 @@ block1:
 	MOVQ y+64(FP), BX
 	MOVQ bias+80(FP), SI
 	MOVQ vectors+8(FP), R9
+	CMPQ last+16(FP), $0x10
+	JE   block1whole
 	DECQ R9
-	JE   block1end
+
+block1whole:
+	CMPQ R9, $0x04
+	JLT  block1groupend
+
+block1group:
+	MOVQ   at+32(FP), R8
+	MOVQ   taps+24(FP), DI
+	VXORPS Z0, Z0, Z0
+	VXORPS Z1, Z1, Z1
+	VXORPS Z2, Z2, Z2
+	VXORPS Z3, Z3, Z3
+
+block1grouptap:
+	MOVQ         (R8), R10
+	ADDQ         CX, R10
+	VMOVUPS      (R10), Z8
+	VADDPS       Z8, Z0, Z0
+	VMOVUPS      64(R10), Z8
+	VADDPS       Z8, Z1, Z1
+	VMOVUPS      128(R10), Z8
+	VADDPS       Z8, Z2, Z2
+	VMOVUPS      192(R10), Z8
+	VADDPS       Z8, Z3, Z3
+	ADDQ         $0x10, R8
+	DECQ         DI
+	JNE          block1grouptap
+	VBROADCASTSS count+88(FP), Z8
+	VDIVPS       Z8, Z0, Z0
+	VDIVPS       Z8, Z1, Z1
+	VDIVPS       Z8, Z2, Z2
+	VDIVPS       Z8, Z3, Z3
+	MOVQ         ys+72(FP), DI
+	MOVQ         BX, R8
+	VMOVUPS      Z0, (R8)
+	VMOVUPS      Z1, 64(R8)
+	VMOVUPS      Z2, 128(R8)
+	VMOVUPS      Z3, 192(R8)
+	ADDQ         $0x00000100, CX
+	ADDQ         $0x00000100, DX
+	ADDQ         $0x00000100, BX
+	ADDQ         $0x00000100, SI
+	SUBQ         $0x04, R9
+	CMPQ         R9, $0x04
+	JGE          block1group
+
+block1groupend:
+	CMPQ R9, $0x01
+	JLT  block1vectorend
 
 block1vector:
 	MOVQ   at+32(FP), R8
 	MOVQ   taps+24(FP), DI
 	VXORPS Z0, Z0, Z0
 
-block1tap:
+block1vectortap:
 	MOVQ         (R8), R10
 	ADDQ         CX, R10
 	VMOVUPS      (R10), Z8
 	VADDPS       Z8, Z0, Z0
 	ADDQ         $0x10, R8
 	DECQ         DI
-	JNE          block1tap
+	JNE          block1vectortap
 	VBROADCASTSS count+88(FP), Z8
 	VDIVPS       Z8, Z0, Z0
 	MOVQ         ys+72(FP), DI
 	MOVQ         BX, R8
 	VMOVUPS      Z0, (R8)
-	ADDQ         $0x40, CX
-	ADDQ         $0x40, DX
-	ADDQ         $0x40, BX
-	ADDQ         $0x40, SI
-	DECQ         R9
-	JNE          block1vector
+	ADDQ         $0x00000040, CX
+	ADDQ         $0x00000040, DX
+	ADDQ         $0x00000040, BX
+	ADDQ         $0x00000040, SI
+	SUBQ         $0x01, R9
+	CMPQ         R9, $0x01
+	JGE          block1vector
 
-block1end:
+block1vectorend:
+	CMPQ   last+16(FP), $0x10
+	JE     block1end
 	MOVQ   at+32(FP), R8
 	MOVQ   taps+24(FP), DI
 	VXORPS Z0, Z0, Z0
@@ -1053,14 +1604,16 @@ block1lasttap:
 	MOVQ         ys+72(FP), DI
 	MOVQ         BX, R8
 	VMOVUPS      Z0, K1, (R8)
-	MOVQ         AX, DI
-	IMUL3Q       $0x01, DI, DI
-	ADDQ         DI, x+40(FP)
-	MOVQ         ys+72(FP), DI
-	IMUL3Q       $0x01, DI, DI
-	ADDQ         DI, y+64(FP)
-	SUBQ         $0x01, pixels+0(FP)
-	JMP          block1
+
+block1end:
+	MOVQ   AX, DI
+	IMUL3Q $0x01, DI, DI
+	ADDQ   DI, x+40(FP)
+	MOVQ   ys+72(FP), DI
+	IMUL3Q $0x01, DI, DI
+	ADDQ   DI, y+64(FP)
+	SUBQ   $0x01, pixels+0(FP)
+	JMP    block1
 
 behindblock1:
 	LDMXCSR csr+104(FP)
@@ -1085,8 +1638,13 @@ block8:
 	MOVQ y+64(FP), BX
 	MOVQ bias+80(FP), SI
 	MOVQ vectors+8(FP), R9
+	CMPQ last+16(FP), $0x10
+	JE   block8whole
 	DECQ R9
-	JE   block8end
+
+block8whole:
+	CMPQ R9, $0x01
+	JLT  block8vectorend
 
 block8vector:
 	MOVQ    at+32(FP), R8
@@ -1106,7 +1664,7 @@ block8vector:
 	VMOVUPS (R12), Z6
 	VMOVUPS (R12)(AX*1), Z7
 
-block8tap:
+block8vectortap:
 	MOVQ    (R8), R10
 	ADDQ    CX, R10
 	LEAQ    (R10)(AX*2), R11
@@ -1147,7 +1705,7 @@ block8tap:
 	VMOVAPS Z8, K2, Z7
 	ADDQ    $0x10, R8
 	DECQ    DI
-	JNE     block8tap
+	JNE     block8vectortap
 	MOVQ    ys+72(FP), DI
 	MOVQ    BX, R8
 	VMOVUPS Z0, (R8)
@@ -1165,14 +1723,17 @@ block8tap:
 	VMOVUPS Z6, (R8)
 	ADDQ    DI, R8
 	VMOVUPS Z7, (R8)
-	ADDQ    $0x40, CX
-	ADDQ    $0x40, DX
-	ADDQ    $0x40, BX
-	ADDQ    $0x40, SI
-	DECQ    R9
-	JNE     block8vector
+	ADDQ    $0x00000040, CX
+	ADDQ    $0x00000040, DX
+	ADDQ    $0x00000040, BX
+	ADDQ    $0x00000040, SI
+	SUBQ    $0x01, R9
+	CMPQ    R9, $0x01
+	JGE     block8vector
 
-block8end:
+block8vectorend:
+	CMPQ      last+16(FP), $0x10
+	JE        block8end
 	MOVQ      at+32(FP), R8
 	MOVQ      taps+24(FP), DI
 	MOVQ      (R8), R10
@@ -1249,14 +1810,16 @@ block8lasttap:
 	VMOVUPS   Z6, K1, (R8)
 	ADDQ      DI, R8
 	VMOVUPS   Z7, K1, (R8)
-	MOVQ      AX, DI
-	IMUL3Q    $0x08, DI, DI
-	ADDQ      DI, x+40(FP)
-	MOVQ      ys+72(FP), DI
-	IMUL3Q    $0x08, DI, DI
-	ADDQ      DI, y+64(FP)
-	SUBQ      $0x08, pixels+0(FP)
-	JMP       block8
+
+block8end:
+	MOVQ   AX, DI
+	IMUL3Q $0x08, DI, DI
+	ADDQ   DI, x+40(FP)
+	MOVQ   ys+72(FP), DI
+	IMUL3Q $0x08, DI, DI
+	ADDQ   DI, y+64(FP)
+	SUBQ   $0x08, pixels+0(FP)
+	JMP    block8
 
 behindblock8:
 block4:
@@ -1267,8 +1830,94 @@ block4:
 	MOVQ y+64(FP), BX
 	MOVQ bias+80(FP), SI
 	MOVQ vectors+8(FP), R9
+	CMPQ last+16(FP), $0x10
+	JE   block4whole
 	DECQ R9
-	JE   block4end
+
+block4whole:
+	CMPQ R9, $0x02
+	JLT  block4groupend
+
+block4group:
+	MOVQ    at+32(FP), R8
+	MOVQ    taps+24(FP), DI
+	MOVQ    (R8), R10
+	ADDQ    CX, R10
+	LEAQ    (R10)(AX*2), R11
+	ADDQ    AX, R11
+	VMOVUPS (R10), Z0
+	VMOVUPS (R10)(AX*1), Z1
+	VMOVUPS (R10)(AX*2), Z2
+	VMOVUPS (R11), Z3
+	VMOVUPS 64(R10), Z4
+	VMOVUPS 64(R10)(AX*1), Z5
+	VMOVUPS 64(R10)(AX*2), Z6
+	VMOVUPS 64(R11), Z7
+
+block4grouptap:
+	MOVQ    (R8), R10
+	ADDQ    CX, R10
+	LEAQ    (R10)(AX*2), R11
+	ADDQ    AX, R11
+	VMOVUPS (R10), Z8
+	VCMPPS  $0x16, Z0, Z8, K2
+	VCMPPS  $0x07, Z0, Z0, K2, K2
+	VMOVAPS Z8, K2, Z0
+	VMOVUPS (R10)(AX*1), Z8
+	VCMPPS  $0x16, Z1, Z8, K2
+	VCMPPS  $0x07, Z1, Z1, K2, K2
+	VMOVAPS Z8, K2, Z1
+	VMOVUPS (R10)(AX*2), Z8
+	VCMPPS  $0x16, Z2, Z8, K2
+	VCMPPS  $0x07, Z2, Z2, K2, K2
+	VMOVAPS Z8, K2, Z2
+	VMOVUPS (R11), Z8
+	VCMPPS  $0x16, Z3, Z8, K2
+	VCMPPS  $0x07, Z3, Z3, K2, K2
+	VMOVAPS Z8, K2, Z3
+	VMOVUPS 64(R10), Z8
+	VCMPPS  $0x16, Z4, Z8, K2
+	VCMPPS  $0x07, Z4, Z4, K2, K2
+	VMOVAPS Z8, K2, Z4
+	VMOVUPS 64(R10)(AX*1), Z8
+	VCMPPS  $0x16, Z5, Z8, K2
+	VCMPPS  $0x07, Z5, Z5, K2, K2
+	VMOVAPS Z8, K2, Z5
+	VMOVUPS 64(R10)(AX*2), Z8
+	VCMPPS  $0x16, Z6, Z8, K2
+	VCMPPS  $0x07, Z6, Z6, K2, K2
+	VMOVAPS Z8, K2, Z6
+	VMOVUPS 64(R11), Z8
+	VCMPPS  $0x16, Z7, Z8, K2
+	VCMPPS  $0x07, Z7, Z7, K2, K2
+	VMOVAPS Z8, K2, Z7
+	ADDQ    $0x10, R8
+	DECQ    DI
+	JNE     block4grouptap
+	MOVQ    ys+72(FP), DI
+	MOVQ    BX, R8
+	VMOVUPS Z0, (R8)
+	VMOVUPS Z4, 64(R8)
+	ADDQ    DI, R8
+	VMOVUPS Z1, (R8)
+	VMOVUPS Z5, 64(R8)
+	ADDQ    DI, R8
+	VMOVUPS Z2, (R8)
+	VMOVUPS Z6, 64(R8)
+	ADDQ    DI, R8
+	VMOVUPS Z3, (R8)
+	VMOVUPS Z7, 64(R8)
+	ADDQ    $0x00000080, CX
+	ADDQ    $0x00000080, DX
+	ADDQ    $0x00000080, BX
+	ADDQ    $0x00000080, SI
+	SUBQ    $0x02, R9
+	CMPQ    R9, $0x02
+	JGE     block4group
+
+block4groupend:
+	CMPQ R9, $0x01
+	JLT  block4vectorend
 
 block4vector:
 	MOVQ    at+32(FP), R8
@@ -1282,7 +1931,7 @@ block4vector:
 	VMOVUPS (R10)(AX*2), Z2
 	VMOVUPS (R11), Z3
 
-block4tap:
+block4vectortap:
 	MOVQ    (R8), R10
 	ADDQ    CX, R10
 	LEAQ    (R10)(AX*2), R11
@@ -1305,7 +1954,7 @@ block4tap:
 	VMOVAPS Z8, K2, Z3
 	ADDQ    $0x10, R8
 	DECQ    DI
-	JNE     block4tap
+	JNE     block4vectortap
 	MOVQ    ys+72(FP), DI
 	MOVQ    BX, R8
 	VMOVUPS Z0, (R8)
@@ -1315,14 +1964,17 @@ block4tap:
 	VMOVUPS Z2, (R8)
 	ADDQ    DI, R8
 	VMOVUPS Z3, (R8)
-	ADDQ    $0x40, CX
-	ADDQ    $0x40, DX
-	ADDQ    $0x40, BX
-	ADDQ    $0x40, SI
-	DECQ    R9
-	JNE     block4vector
+	ADDQ    $0x00000040, CX
+	ADDQ    $0x00000040, DX
+	ADDQ    $0x00000040, BX
+	ADDQ    $0x00000040, SI
+	SUBQ    $0x01, R9
+	CMPQ    R9, $0x01
+	JGE     block4vector
 
-block4end:
+block4vectorend:
+	CMPQ      last+16(FP), $0x10
+	JE        block4end
 	MOVQ      at+32(FP), R8
 	MOVQ      taps+24(FP), DI
 	MOVQ      (R8), R10
@@ -1367,14 +2019,16 @@ block4lasttap:
 	VMOVUPS   Z2, K1, (R8)
 	ADDQ      DI, R8
 	VMOVUPS   Z3, K1, (R8)
-	MOVQ      AX, DI
-	IMUL3Q    $0x04, DI, DI
-	ADDQ      DI, x+40(FP)
-	MOVQ      ys+72(FP), DI
-	IMUL3Q    $0x04, DI, DI
-	ADDQ      DI, y+64(FP)
-	SUBQ      $0x04, pixels+0(FP)
-	JMP       block4
+
+block4end:
+	MOVQ   AX, DI
+	IMUL3Q $0x04, DI, DI
+	ADDQ   DI, x+40(FP)
+	MOVQ   ys+72(FP), DI
+	IMUL3Q $0x04, DI, DI
+	ADDQ   DI, y+64(FP)
+	SUBQ   $0x04, pixels+0(FP)
+	JMP    block4
 
 behindblock4:
 block2:
@@ -1385,8 +2039,88 @@ block2:
 	MOVQ y+64(FP), BX
 	MOVQ bias+80(FP), SI
 	MOVQ vectors+8(FP), R9
+	CMPQ last+16(FP), $0x10
+	JE   block2whole
 	DECQ R9
-	JE   block2end
+
+block2whole:
+	CMPQ R9, $0x04
+	JLT  block2groupend
+
+block2group:
+	MOVQ    at+32(FP), R8
+	MOVQ    taps+24(FP), DI
+	MOVQ    (R8), R10
+	ADDQ    CX, R10
+	VMOVUPS (R10), Z0
+	VMOVUPS (R10)(AX*1), Z1
+	VMOVUPS 64(R10), Z2
+	VMOVUPS 64(R10)(AX*1), Z3
+	VMOVUPS 128(R10), Z4
+	VMOVUPS 128(R10)(AX*1), Z5
+	VMOVUPS 192(R10), Z6
+	VMOVUPS 192(R10)(AX*1), Z7
+
+block2grouptap:
+	MOVQ    (R8), R10
+	ADDQ    CX, R10
+	VMOVUPS (R10), Z8
+	VCMPPS  $0x16, Z0, Z8, K2
+	VCMPPS  $0x07, Z0, Z0, K2, K2
+	VMOVAPS Z8, K2, Z0
+	VMOVUPS (R10)(AX*1), Z8
+	VCMPPS  $0x16, Z1, Z8, K2
+	VCMPPS  $0x07, Z1, Z1, K2, K2
+	VMOVAPS Z8, K2, Z1
+	VMOVUPS 64(R10), Z8
+	VCMPPS  $0x16, Z2, Z8, K2
+	VCMPPS  $0x07, Z2, Z2, K2, K2
+	VMOVAPS Z8, K2, Z2
+	VMOVUPS 64(R10)(AX*1), Z8
+	VCMPPS  $0x16, Z3, Z8, K2
+	VCMPPS  $0x07, Z3, Z3, K2, K2
+	VMOVAPS Z8, K2, Z3
+	VMOVUPS 128(R10), Z8
+	VCMPPS  $0x16, Z4, Z8, K2
+	VCMPPS  $0x07, Z4, Z4, K2, K2
+	VMOVAPS Z8, K2, Z4
+	VMOVUPS 128(R10)(AX*1), Z8
+	VCMPPS  $0x16, Z5, Z8, K2
+	VCMPPS  $0x07, Z5, Z5, K2, K2
+	VMOVAPS Z8, K2, Z5
+	VMOVUPS 192(R10), Z8
+	VCMPPS  $0x16, Z6, Z8, K2
+	VCMPPS  $0x07, Z6, Z6, K2, K2
+	VMOVAPS Z8, K2, Z6
+	VMOVUPS 192(R10)(AX*1), Z8
+	VCMPPS  $0x16, Z7, Z8, K2
+	VCMPPS  $0x07, Z7, Z7, K2, K2
+	VMOVAPS Z8, K2, Z7
+	ADDQ    $0x10, R8
+	DECQ    DI
+	JNE     block2grouptap
+	MOVQ    ys+72(FP), DI
+	MOVQ    BX, R8
+	VMOVUPS Z0, (R8)
+	VMOVUPS Z2, 64(R8)
+	VMOVUPS Z4, 128(R8)
+	VMOVUPS Z6, 192(R8)
+	ADDQ    DI, R8
+	VMOVUPS Z1, (R8)
+	VMOVUPS Z3, 64(R8)
+	VMOVUPS Z5, 128(R8)
+	VMOVUPS Z7, 192(R8)
+	ADDQ    $0x00000100, CX
+	ADDQ    $0x00000100, DX
+	ADDQ    $0x00000100, BX
+	ADDQ    $0x00000100, SI
+	SUBQ    $0x04, R9
+	CMPQ    R9, $0x04
+	JGE     block2group
+
+block2groupend:
+	CMPQ R9, $0x01
+	JLT  block2vectorend
 
 block2vector:
 	MOVQ    at+32(FP), R8
@@ -1396,7 +2130,7 @@ block2vector:
 	VMOVUPS (R10), Z0
 	VMOVUPS (R10)(AX*1), Z1
 
-block2tap:
+block2vectortap:
 	MOVQ    (R8), R10
 	ADDQ    CX, R10
 	VMOVUPS (R10), Z8
@@ -1409,20 +2143,23 @@ block2tap:
 	VMOVAPS Z8, K2, Z1
 	ADDQ    $0x10, R8
 	DECQ    DI
-	JNE     block2tap
+	JNE     block2vectortap
 	MOVQ    ys+72(FP), DI
 	MOVQ    BX, R8
 	VMOVUPS Z0, (R8)
 	ADDQ    DI, R8
 	VMOVUPS Z1, (R8)
-	ADDQ    $0x40, CX
-	ADDQ    $0x40, DX
-	ADDQ    $0x40, BX
-	ADDQ    $0x40, SI
-	DECQ    R9
-	JNE     block2vector
+	ADDQ    $0x00000040, CX
+	ADDQ    $0x00000040, DX
+	ADDQ    $0x00000040, BX
+	ADDQ    $0x00000040, SI
+	SUBQ    $0x01, R9
+	CMPQ    R9, $0x01
+	JGE     block2vector
 
-block2end:
+block2vectorend:
+	CMPQ      last+16(FP), $0x10
+	JE        block2end
 	MOVQ      at+32(FP), R8
 	MOVQ      taps+24(FP), DI
 	MOVQ      (R8), R10
@@ -1449,14 +2186,16 @@ block2lasttap:
 	VMOVUPS   Z0, K1, (R8)
 	ADDQ      DI, R8
 	VMOVUPS   Z1, K1, (R8)
-	MOVQ      AX, DI
-	IMUL3Q    $0x02, DI, DI
-	ADDQ      DI, x+40(FP)
-	MOVQ      ys+72(FP), DI
-	IMUL3Q    $0x02, DI, DI
-	ADDQ      DI, y+64(FP)
-	SUBQ      $0x02, pixels+0(FP)
-	JMP       block2
+
+block2end:
+	MOVQ   AX, DI
+	IMUL3Q $0x02, DI, DI
+	ADDQ   DI, x+40(FP)
+	MOVQ   ys+72(FP), DI
+	IMUL3Q $0x02, DI, DI
+	ADDQ   DI, y+64(FP)
+	SUBQ   $0x02, pixels+0(FP)
+	JMP    block2
 
 behindblock2:
 block1:
@@ -1467,8 +2206,63 @@ block1:
 	MOVQ y+64(FP), BX
 	MOVQ bias+80(FP), SI
 	MOVQ vectors+8(FP), R9
+	CMPQ last+16(FP), $0x10
+	JE   block1whole
 	DECQ R9
-	JE   block1end
+
+block1whole:
+	CMPQ R9, $0x04
+	JLT  block1groupend
+
+block1group:
+	MOVQ    at+32(FP), R8
+	MOVQ    taps+24(FP), DI
+	MOVQ    (R8), R10
+	ADDQ    CX, R10
+	VMOVUPS (R10), Z0
+	VMOVUPS 64(R10), Z1
+	VMOVUPS 128(R10), Z2
+	VMOVUPS 192(R10), Z3
+
+block1grouptap:
+	MOVQ    (R8), R10
+	ADDQ    CX, R10
+	VMOVUPS (R10), Z8
+	VCMPPS  $0x16, Z0, Z8, K2
+	VCMPPS  $0x07, Z0, Z0, K2, K2
+	VMOVAPS Z8, K2, Z0
+	VMOVUPS 64(R10), Z8
+	VCMPPS  $0x16, Z1, Z8, K2
+	VCMPPS  $0x07, Z1, Z1, K2, K2
+	VMOVAPS Z8, K2, Z1
+	VMOVUPS 128(R10), Z8
+	VCMPPS  $0x16, Z2, Z8, K2
+	VCMPPS  $0x07, Z2, Z2, K2, K2
+	VMOVAPS Z8, K2, Z2
+	VMOVUPS 192(R10), Z8
+	VCMPPS  $0x16, Z3, Z8, K2
+	VCMPPS  $0x07, Z3, Z3, K2, K2
+	VMOVAPS Z8, K2, Z3
+	ADDQ    $0x10, R8
+	DECQ    DI
+	JNE     block1grouptap
+	MOVQ    ys+72(FP), DI
+	MOVQ    BX, R8
+	VMOVUPS Z0, (R8)
+	VMOVUPS Z1, 64(R8)
+	VMOVUPS Z2, 128(R8)
+	VMOVUPS Z3, 192(R8)
+	ADDQ    $0x00000100, CX
+	ADDQ    $0x00000100, DX
+	ADDQ    $0x00000100, BX
+	ADDQ    $0x00000100, SI
+	SUBQ    $0x04, R9
+	CMPQ    R9, $0x04
+	JGE     block1group
+
+block1groupend:
+	CMPQ R9, $0x01
+	JLT  block1vectorend
 
 block1vector:
 	MOVQ    at+32(FP), R8
@@ -1477,7 +2271,7 @@ block1vector:
 	ADDQ    CX, R10
 	VMOVUPS (R10), Z0
 
-block1tap:
+block1vectortap:
 	MOVQ    (R8), R10
 	ADDQ    CX, R10
 	VMOVUPS (R10), Z8
@@ -1486,18 +2280,21 @@ block1tap:
 	VMOVAPS Z8, K2, Z0
 	ADDQ    $0x10, R8
 	DECQ    DI
-	JNE     block1tap
+	JNE     block1vectortap
 	MOVQ    ys+72(FP), DI
 	MOVQ    BX, R8
 	VMOVUPS Z0, (R8)
-	ADDQ    $0x40, CX
-	ADDQ    $0x40, DX
-	ADDQ    $0x40, BX
-	ADDQ    $0x40, SI
-	DECQ    R9
-	JNE     block1vector
+	ADDQ    $0x00000040, CX
+	ADDQ    $0x00000040, DX
+	ADDQ    $0x00000040, BX
+	ADDQ    $0x00000040, SI
+	SUBQ    $0x01, R9
+	CMPQ    R9, $0x01
+	JGE     block1vector
 
-block1end:
+block1vectorend:
+	CMPQ      last+16(FP), $0x10
+	JE        block1end
 	MOVQ      at+32(FP), R8
 	MOVQ      taps+24(FP), DI
 	MOVQ      (R8), R10
@@ -1517,14 +2314,16 @@ block1lasttap:
 	MOVQ      ys+72(FP), DI
 	MOVQ      BX, R8
 	VMOVUPS   Z0, K1, (R8)
-	MOVQ      AX, DI
-	IMUL3Q    $0x01, DI, DI
-	ADDQ      DI, x+40(FP)
-	MOVQ      ys+72(FP), DI
-	IMUL3Q    $0x01, DI, DI
-	ADDQ      DI, y+64(FP)
-	SUBQ      $0x01, pixels+0(FP)
-	JMP       block1
+
+block1end:
+	MOVQ   AX, DI
+	IMUL3Q $0x01, DI, DI
+	ADDQ   DI, x+40(FP)
+	MOVQ   ys+72(FP), DI
+	IMUL3Q $0x01, DI, DI
+	ADDQ   DI, y+64(FP)
+	SUBQ   $0x01, pixels+0(FP)
+	JMP    block1
 
 behindblock1:
 	LDMXCSR csr+104(FP)

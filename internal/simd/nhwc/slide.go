@@ -5,6 +5,7 @@ import (
 	"unsafe"
 
 	"github.com/plexaura/plexaura/internal/simd/abi"
+	"github.com/plexaura/plexaura/internal/simd/gemm"
 	"github.com/plexaura/plexaura/internal/simd/isa"
 	"github.com/plexaura/plexaura/internal/simd/window"
 )
@@ -146,11 +147,7 @@ func (d *Depthwise) Pack(packed, w []float32) {
 	taps := d.KH * d.KW
 	need("packed filters", len(packed), d.PackedLen())
 	need("filters", len(w), d.PackedLen())
-	for ch := range d.C {
-		for t := range taps {
-			packed[t*d.C+ch] = w[ch*taps+t]
-		}
-	}
+	gemm.Transpose(d.k.gemm, packed, d.C, w, taps, d.C, taps)
 }
 
 // Run does tasks lo to hi. Nothing may overlap y.
