@@ -113,12 +113,7 @@ func repeat[T isa.Float](e Engine, dst []T, n int, x []T) {
 		e.simd.Vec.Repeat(of, n, any(x).([]float32), 1)
 		return
 	}
-	for i := range len(dst) / n {
-		row := dst[i*n:][:n]
-		for k := range row {
-			row[k] = x[i]
-		}
-	}
+	e.simd.Vec.Repeat64(any(dst).([]float64), n, any(x).([]float64), 1)
 }
 
 // tall is how many rows are added up in T, a few at most, and then in float64.

@@ -15,26 +15,42 @@ type pieces struct {
 	starts        grid // of rows, or of pieces if all are as long
 	row, cuts     int  // elements of a row, and pieces
 	length, count int
+	each, apart   int // pieces of a result that follow each other, and from these to the next ones
 }
 
 // newPieces cuts rows into pieces of at most so many elements, evenly if possible.
 func newPieces(s sum, most int) pieces {
 	p := pieces{row: s.length, cuts: (s.length + most - 1) / most}
-	for _, g := range []grid{s.kept, s.reduced} {
+	axes := []grid{s.kept, s.reduced}
+	if s.resultsAdjoin() {
+		axes = []grid{s.reduced, s.kept}
+	}
+	for _, g := range axes {
 		for k := range g.rank {
 			p.starts.add(g.extent[k], g.stride[k])
 		}
 	}
-	p.count = s.reduced.size() * p.cuts
+	p.each = p.cuts
 	for cuts := p.cuts; cuts < 2*p.cuts; cuts++ {
 		if s.length%cuts == 0 {
 			p.starts.add(cuts, s.length/cuts)
-			p.row, p.cuts, p.count = s.length/cuts, 1, s.reduced.size()*cuts
+			p.row, p.cuts, p.each = s.length/cuts, 1, cuts
 			break
 		}
 	}
 	p.length = (p.row + p.cuts - 1) / p.cuts
+	p.count = s.reduced.size() * p.each
+	p.apart = p.each * s.kept.size()
+	if !s.resultsAdjoin() {
+		p.each, p.apart = p.count, p.count
+	}
 	return p
+}
+
+// resultsAdjoin reports whether the rows of all results follow each other in memory, unlike those of one.
+func (s *sum) resultsAdjoin() bool {
+	last := s.kept.rank - 1
+	return s.reduced.rank > 0 && s.kept.rank > 0 && s.kept.stride[last] == s.length && s.kept.extent[last] > s.reduced.extent[s.reduced.rank-1]
 }
 
 // totalsAlong reduces rows in pieces, many at a time where they are evenly spaced, and then what
@@ -61,7 +77,7 @@ func totalsAlong[T isa.Float](e Engine, r engine.Reduction, s sum) engine.Bound 
 	join := e.newLoop(n, 5+p.count, func(c *engine.Call, _, lo, hi int) {
 		out, parts := engine.Slice[T](c.Out[0]), partial.of(c, 0)
 		for o := lo; o < hi; o++ {
-			out[o] = joined(op, nth(parts, o, p.count))
+			out[o] = joined(&p, op, parts, o)
 		}
 	})
 	b := inTurn(work, join)
@@ -90,17 +106,30 @@ func (p *pieces) at(i int) (at, n int) {
 	return p.starts.offset(i/p.cuts) + cut, min(p.length, p.row-cut)
 }
 
-// joined reduces what comes of pieces.
-func joined[T isa.Float](op totals.Total, parts []T) T {
-	if op == totals.Sum {
-		return T(total[T, float64](parts))
+// joined reduces what comes of the pieces of result o.
+func joined[T isa.Float](p *pieces, op totals.Total, parts []T, o int) T {
+	if op != totals.Sum {
+		return extreme(p, op, parts, o)
 	}
-	best := parts[0]
-	for _, v := range parts[1:] {
-		if op == totals.Maximum {
-			best = max(best, v)
-		} else {
-			best = min(best, v)
+	if p.count == 2 && p.each == 2 {
+		return T(float64(parts[2*o]) + float64(parts[2*o+1]))
+	}
+	sum := 0.0
+	for i := range p.count / p.each {
+		sum += total[T, float64](parts[o*p.each+i*p.apart:][:p.each])
+	}
+	return T(sum)
+}
+
+func extreme[T isa.Float](p *pieces, op totals.Total, parts []T, o int) T {
+	best := parts[o*p.each]
+	for i := range p.count / p.each {
+		for _, v := range parts[o*p.each+i*p.apart:][:p.each] {
+			if op == totals.Maximum {
+				best = max(best, v)
+			} else {
+				best = min(best, v)
+			}
 		}
 	}
 	return best

@@ -97,7 +97,7 @@ func alongRuns(t *target) string {
 			k.emitRows(t)
 			fmt.Fprintf(&s, "\t\t\t%s: %s,\n", strings.ToUpper(k.name[:1])+k.name[1:], t.runName(k.name+"Rows"))
 		}
-		s.WriteString("\t\t},\n\t},\n")
+		fmt.Fprintf(&s, "\t\t},\n\t\tcolumns: %s,\n\t},\n", columnSums(t))
 	}
 	t.elem = 4
 	s.WriteString("}\n")

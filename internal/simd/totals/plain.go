@@ -16,6 +16,7 @@ func plainTable[T isa.Float]() (t table[T]) {
 	for op := range t.rows {
 		t.rows[op] = mapRowsGo(Map(op), t.maps[op])
 	}
+	t.columns = columnsGo[T]
 	return t
 }
 

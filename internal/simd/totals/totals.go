@@ -64,10 +64,14 @@ type mapFunc[T isa.Float] func(n int, dst, x, z, p, q, r, s *T, a, b, c, d T) (c
 // rowsFunc sets rows > 0 rows of n > 0 elements of dst. Strides are in bytes.
 type rowsFunc[T isa.Float] func(rows, n int, dst *T, dstRow int, x *T, xRow int, z *T, zRow int, p, q, a, b, c, d *T) (csr uint32)
 
+// columnsFunc sets planes > 0 rows of n > 0 elements of dst to sums of rows > 0 rows. Strides are in bytes.
+type columnsFunc[T isa.Float] func(planes, rows, n int, dst *T, dstPlane int, x *T, xPlane, xRow int) (csr uint32)
+
 type table[T isa.Float] struct {
-	totals [nTotals]totalFunc[T]
-	maps   [nMaps]mapFunc[T]
-	rows   [Weigh + 1]rowsFunc[T]
+	totals  [nTotals]totalFunc[T]
+	maps    [nMaps]mapFunc[T]
+	rows    [Weigh + 1]rowsFunc[T]
+	columns columnsFunc[T]
 }
 
 // Kernels are the kernels of one level.

@@ -114,6 +114,11 @@ func blendByRowsAVX2f32(rows int, n int, dst *float32, dstRow int, x *float32, x
 //go:noescape
 func weighRowsAVX2f32(rows int, n int, dst *float32, dstRow int, x *float32, xRow int, z *float32, zRow int, p *float32, q *float32, a *float32, b *float32, c *float32, d *float32) (csr uint32)
 
+// columnsAVX2f32 sets each of planes > 0 rows of n > 0 elements of dst to the sum of rows > 0 rows of x. Strides are in bytes.
+//
+//go:noescape
+func columnsAVX2f32(planes int, rows int, n int, dst *float32, dstPlane int, x *float32, xPlane int, xRow int) (csr uint32)
+
 // sumAVX2f64 sets y to the sum of x, for each of rows > 0 rows of n > 0 elements. Rows of x are xRow bytes apart, those of z zRow.
 //
 //go:noescape
@@ -224,6 +229,11 @@ func blendByRowsAVX2f64(rows int, n int, dst *float64, dstRow int, x *float64, x
 //go:noescape
 func weighRowsAVX2f64(rows int, n int, dst *float64, dstRow int, x *float64, xRow int, z *float64, zRow int, p *float64, q *float64, a *float64, b *float64, c *float64, d *float64) (csr uint32)
 
+// columnsAVX2f64 sets each of planes > 0 rows of n > 0 elements of dst to the sum of rows > 0 rows of x. Strides are in bytes.
+//
+//go:noescape
+func columnsAVX2f64(planes int, rows int, n int, dst *float64, dstPlane int, x *float64, xPlane int, xRow int) (csr uint32)
+
 var avx2 = Kernels{
 	width: 8,
 	f32: table[float32]{
@@ -255,6 +265,7 @@ var avx2 = Kernels{
 			BlendBy: blendByRowsAVX2f32,
 			Weigh:   weighRowsAVX2f32,
 		},
+		columns: columnsAVX2f32,
 	},
 	f64: table[float64]{
 		totals: [...]totalFunc[float64]{
@@ -285,5 +296,6 @@ var avx2 = Kernels{
 			BlendBy: blendByRowsAVX2f64,
 			Weigh:   weighRowsAVX2f64,
 		},
+		columns: columnsAVX2f64,
 	},
 }
