@@ -61,24 +61,29 @@ func (s *sum) inPlanes() bool {
 
 // sumPlanes adds up the rows of each plane with each other, many planes in a call.
 func sumPlanes[T isa.Float](e Engine, s sum) engine.Bound {
+	work := planesOf(e, s, func(c *engine.Call) []T { return engine.Slice[T](c.Out[0]) })
+	return engine.Bound{Kernel: work.kernel(), By: name, Serial: work.serial()}
+}
+
+// planesOf returns the loop that writes these sums where of says.
+func planesOf[T isa.Float](e Engine, s sum, of func(c *engine.Call) []T) *loop {
 	p := totals.Planes{Rows: s.reduced.extent[0], Row: s.reduced.stride[0], N: s.width}
 	outer := s.kept
 	planes, pitch := outer.pop()
 	p.Plane = pitch
 	sets, strips := partsOf(planes, blockElems/4/(p.Rows*p.N)), partsOf(p.N, max(blockElems/4/p.Rows, columnStrip))
 	each := sets.each * p.Rows * (2 + min(p.N, strips.each)/16)
-	work := e.newLoop(outer.size()*sets.count*strips.count, each, func(c *engine.Call, _, lo, hi int) {
-		x, y := engine.Slice[T](c.In[0]), engine.Slice[T](c.Out[0])
+	return e.newLoop(outer.size()*sets.count*strips.count, each, func(c *engine.Call, _, lo, hi int) {
+		x, y := engine.Slice[T](c.In[0]), of(c)
 		for i := lo; i < hi; i++ {
-			of := p
+			part := p
 			from, to := strips.bounds(i % strips.count)
 			first, end := sets.bounds(i / strips.count % sets.count)
 			set := i / strips.count / sets.count
-			of.Count, of.N = end-first, to-from
-			totals.Columns(e.simd.Totals, y[(set*planes+first)*p.N+from:], x[outer.offset(set)+first*pitch+from:], of)
+			part.Count, part.N = end-first, to-from
+			totals.Columns(e.simd.Totals, y[(set*planes+first)*p.N+from:], x[outer.offset(set)+first*pitch+from:], part)
 		}
 	})
-	return engine.Bound{Kernel: work.kernel(), By: name, Serial: work.serial()}
 }
 
 // columns is how sums of rows with each other are cut up.

@@ -289,14 +289,10 @@ func (a *alongRows[T]) gradSums(s rowSet) {
 	x, dy, gamma := engine.Slice[T](a.call.In[0]), engine.Slice[T](a.call.In[1]), engine.Slice[T](a.call.In[2])
 	for layer := range s.layers {
 		r := a.rowsOf(s, layer, x, dy)
-		products, sum := totals.Products, totals.Rows[T]{N: a.run, X: r.Z, XRow: r.ZRow}
-		of := totals.Sum
 		if a.weights == 1 {
-			products, r.G = totals.ProductsBy, gamma[s.by:]
-			of, sum = totals.Dots, totals.Rows[T]{N: a.run, X: r.G, Z: r.Z, ZRow: r.ZRow}
+			r.G = gamma[s.by:]
 		}
-		totals.OfRows(a.e.simd.Totals, products, a.a[:s.n], r)
-		totals.OfRows(a.e.simd.Totals, of, a.b[:s.n], sum)
+		totals.BothOfRows(a.e.simd.Totals, a.a[:s.n], a.b[:s.n], r)
 		a.weighSums(s, gamma)
 	}
 }
@@ -320,12 +316,12 @@ func (a *alongRows[T]) weighSums(s rowSet, gamma []T) {
 // blend computes the gradients of a set, whose sums are in h and hx.
 func (a *alongRows[T]) blend(s rowSet) {
 	dy, gamma, dx := engine.Slice[T](a.call.In[1]), engine.Slice[T](a.call.In[2]), engine.Slice[T](a.call.Out[0])
-	size := float64(a.count())
+	part := -1 / float64(a.count())
 	a.spread(s.groups, s.per)
 	for g, scale := range a.scales[:s.groups] {
 		h, mean := a.h[g], a.mean[g]
 		hx := a.hx[g] + h*(float64(T(mean))-mean)
-		b, d := T(-scale*scale*scale*hx/size), T(-scale*h/size)
+		b, d := T(scale*scale*scale*hx*part), T(scale*h*part)
 		for i := g * s.per; i < (g+1)*s.per; i++ {
 			a.b[i], a.d[i] = b, d
 		}

@@ -56,6 +56,9 @@ func (s *sum) resultsAdjoin() bool {
 // totalsAlong reduces rows in pieces, many at a time where they are evenly spaced, and then what
 // comes of the pieces of a result, sums in float64. The pieces depend only on the shape.
 func totalsAlong[T isa.Float](e Engine, r engine.Reduction, s sum) engine.Bound {
+	if r == engine.Sum && s.shortRows() {
+		return sumAcrossFirst[T](e, s)
+	}
 	op, p := totalOps[r], newPieces(s, e.simd.Totals.Exact())
 	n := s.kept.size()
 	var l layout
@@ -85,6 +88,31 @@ func totalsAlong[T isa.Float](e Engine, r engine.Reduction, s sum) engine.Bound 
 	return b
 }
 
+// shortRowOfSum is how long rows are at most for folding each to cost more than adding rows to each other.
+const shortRowOfSum = 128
+
+// shortRows reports whether short rows of each result, which adjoin those of others, are added to each other before
+// they are folded.
+func (s *sum) shortRows() bool {
+	return s.length <= shortRowOfSum && s.resultsAdjoin() && s.kept.rank == 1 && s.inPlanes()
+}
+
+// sumAcrossFirst adds up the rows of each result, and then the elements of what comes of them.
+func sumAcrossFirst[T isa.Float](e Engine, s sum) engine.Bound {
+	results := s.kept.extent[0]
+	first := sum{reduced: s.reduced, width: results * s.length}
+	var l layout
+	sums := reserve[T](&l, 1, first.width)
+	across := planesOf(e, first, func(c *engine.Call) []T { return sums.of(c, 0) })
+	along := e.newLoop(results, 3+s.length/12, func(c *engine.Call, _, lo, hi int) {
+		totals.OfRows(e.simd.Totals, totals.Sum, engine.Slice[T](c.Out[0])[lo:hi],
+			totals.Rows[T]{N: s.length, X: sums.of(c, 0)[lo*s.length:], XRow: s.length})
+	})
+	b := inTurn(across, along)
+	b.Scratch, b.Serial = int(l), across.serial() && along.serial()
+	return b
+}
+
 // rows returns how many pieces are taken at a time, which follow each other at that pitch.
 func (p *pieces) rows() (n, pitch int) {
 	last := p.starts.rank - 1
@@ -111,10 +139,20 @@ func joined[T isa.Float](p *pieces, op totals.Total, parts []T, o int) T {
 	if op != totals.Sum {
 		return extreme(p, op, parts, o)
 	}
-	if p.count == 2 && p.each == 2 {
-		return T(float64(parts[2*o]) + float64(parts[2*o+1]))
-	}
 	sum := 0.0
+	switch p.each {
+	case 1:
+		for i := range p.count {
+			sum += float64(parts[o+i*p.apart])
+		}
+		return T(sum)
+	case 2:
+		for i := range p.count / 2 {
+			at := 2*o + i*p.apart
+			sum += float64(parts[at]) + float64(parts[at+1])
+		}
+		return T(sum)
+	}
 	for i := range p.count / p.each {
 		sum += total[T, float64](parts[o*p.each+i*p.apart:][:p.each])
 	}

@@ -97,7 +97,8 @@ func alongRuns(t *target) string {
 			k.emitRows(t)
 			fmt.Fprintf(&s, "\t\t\t%s: %s,\n", strings.ToUpper(k.name[:1])+k.name[1:], t.runName(k.name+"Rows"))
 		}
-		fmt.Fprintf(&s, "\t\t},\n\t\tcolumns: %s,\n\t},\n", columnSums(t))
+		fmt.Fprintf(&s, "\t\t},\n\t\tcolumns: %s,\n", columnSums(t))
+		fmt.Fprintf(&s, "\t\tboth: %s,\n\t\tbothBy: %s,\n\t},\n", bothTotals(t, false), bothTotals(t, true))
 	}
 	t.elem = 4
 	s.WriteString("}\n")

@@ -72,6 +72,8 @@ type table[T isa.Float] struct {
 	maps    [nMaps]mapFunc[T]
 	rows    [Weigh + 1]rowsFunc[T]
 	columns columnsFunc[T]
+
+	both, bothBy bothFunc[T]
 }
 
 // Kernels are the kernels of one level.

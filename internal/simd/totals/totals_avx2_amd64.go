@@ -119,6 +119,16 @@ func weighRowsAVX2f32(rows int, n int, dst *float32, dstRow int, x *float32, xRo
 //go:noescape
 func columnsAVX2f32(planes int, rows int, n int, dst *float32, dstPlane int, x *float32, xPlane int, xRow int) (csr uint32)
 
+// bothAVX2f32 sets y to the sum of z*(x-c), and sums to that of z, for each of rows > 0 rows of n > 0 elements. Rows of x are xRow bytes apart, those of z zRow.
+//
+//go:noescape
+func bothAVX2f32(rows int, n int, y *float32, sums *float32, x *float32, xRow int, z *float32, zRow int, w *float32, c *float32) (csr uint32)
+
+// bothByAVX2f32 sets y to the sum of z*w*(x-c), and sums to that of z*w, for each of rows > 0 rows of n > 0 elements. Rows of x are xRow bytes apart, those of z zRow.
+//
+//go:noescape
+func bothByAVX2f32(rows int, n int, y *float32, sums *float32, x *float32, xRow int, z *float32, zRow int, w *float32, c *float32) (csr uint32)
+
 // sumAVX2f64 sets y to the sum of x, for each of rows > 0 rows of n > 0 elements. Rows of x are xRow bytes apart, those of z zRow.
 //
 //go:noescape
@@ -234,6 +244,16 @@ func weighRowsAVX2f64(rows int, n int, dst *float64, dstRow int, x *float64, xRo
 //go:noescape
 func columnsAVX2f64(planes int, rows int, n int, dst *float64, dstPlane int, x *float64, xPlane int, xRow int) (csr uint32)
 
+// bothAVX2f64 sets y to the sum of z*(x-c), and sums to that of z, for each of rows > 0 rows of n > 0 elements. Rows of x are xRow bytes apart, those of z zRow.
+//
+//go:noescape
+func bothAVX2f64(rows int, n int, y *float64, sums *float64, x *float64, xRow int, z *float64, zRow int, w *float64, c *float64) (csr uint32)
+
+// bothByAVX2f64 sets y to the sum of z*w*(x-c), and sums to that of z*w, for each of rows > 0 rows of n > 0 elements. Rows of x are xRow bytes apart, those of z zRow.
+//
+//go:noescape
+func bothByAVX2f64(rows int, n int, y *float64, sums *float64, x *float64, xRow int, z *float64, zRow int, w *float64, c *float64) (csr uint32)
+
 var avx2 = Kernels{
 	width: 8,
 	f32: table[float32]{
@@ -266,6 +286,8 @@ var avx2 = Kernels{
 			Weigh:   weighRowsAVX2f32,
 		},
 		columns: columnsAVX2f32,
+		both:    bothAVX2f32,
+		bothBy:  bothByAVX2f32,
 	},
 	f64: table[float64]{
 		totals: [...]totalFunc[float64]{
@@ -297,5 +319,7 @@ var avx2 = Kernels{
 			Weigh:   weighRowsAVX2f64,
 		},
 		columns: columnsAVX2f64,
+		both:    bothAVX2f64,
+		bothBy:  bothByAVX2f64,
 	},
 }

@@ -2644,6 +2644,267 @@ next:
 	VZEROUPPER
 	RET
 
+// func bothAVX512f32(rows int, n int, y *float32, sums *float32, x *float32, xRow int, z *float32, zRow int, w *float32, c *float32) (csr uint32)
+// Requires: AVX, AVX512DQ, AVX512F, BMI2, SSE
+TEXT ·bothAVX512f32(SB), NOSPLIT, $0-84
+	STMXCSR csr+80(FP)
+	LDMXCSR flushing<>+0(SB)
+	MOVQ    n+8(FP), AX
+	MOVQ    y+16(FP), DX
+	MOVQ    sums+24(FP), BX
+	MOVQ    c+72(FP), SI
+	MOVQ    x+32(FP), R8
+	MOVQ    z+48(FP), R10
+	MOVQ    AX, CX
+	ANDQ    $0x0f, CX
+	MOVQ    $-1, DI
+	BZHIQ   CX, DI, DI
+	KMOVW   DI, K1
+
+row:
+	VXORPS       Z0, Z0, Z0
+	VXORPS       Z1, Z1, Z1
+	VXORPS       Z2, Z2, Z2
+	VXORPS       Z3, Z3, Z3
+	VBROADCASTSS (SI), Z4
+	ADDQ         $0x04, SI
+	VXORPS       Z5, Z5, Z5
+	VXORPS       Z6, Z6, Z6
+	VXORPS       Z7, Z7, Z7
+	VXORPS       Z8, Z8, Z8
+	MOVQ         R8, DI
+	MOVQ         R10, R9
+	MOVQ         AX, CX
+
+by4:
+	CMPQ        CX, $0x00000040
+	JL          after4
+	VMOVUPS     (DI), Z9
+	VMOVUPS     64(DI), Z10
+	VMOVUPS     128(DI), Z11
+	VMOVUPS     192(DI), Z12
+	VMOVUPS     (R9), Z13
+	VMOVUPS     64(R9), Z14
+	VMOVUPS     128(R9), Z15
+	VMOVUPS     192(R9), Z16
+	VSUBPS      Z4, Z9, Z9
+	VFMADD231PS Z9, Z13, Z0
+	VADDPS      Z13, Z5, Z5
+	VSUBPS      Z4, Z10, Z10
+	VFMADD231PS Z10, Z14, Z1
+	VADDPS      Z14, Z6, Z6
+	VSUBPS      Z4, Z11, Z11
+	VFMADD231PS Z11, Z15, Z2
+	VADDPS      Z15, Z7, Z7
+	VSUBPS      Z4, Z12, Z12
+	VFMADD231PS Z12, Z16, Z3
+	VADDPS      Z16, Z8, Z8
+	ADDQ        $0x00000100, DI
+	ADDQ        $0x00000100, R9
+	SUBQ        $0x00000040, CX
+	JMP         by4
+
+after4:
+by1:
+	CMPQ        CX, $0x00000010
+	JL          after1
+	VMOVUPS     (DI), Z9
+	VMOVUPS     (R9), Z10
+	VSUBPS      Z4, Z9, Z9
+	VFMADD231PS Z9, Z10, Z0
+	VADDPS      Z10, Z5, Z5
+	ADDQ        $0x00000040, DI
+	ADDQ        $0x00000040, R9
+	SUBQ        $0x00000010, CX
+	JMP         by1
+
+after1:
+	TESTQ       CX, CX
+	JE          fold
+	VMOVUPS.Z   (DI), K1, Z9
+	VMOVUPS.Z   (R9), K1, Z10
+	VSUBPS      Z4, Z9, Z9
+	VMOVUPS.Z   Z9, K1, Z9
+	VFMADD231PS Z9, Z10, Z0
+	VADDPS      Z10, Z5, Z5
+
+fold:
+	VADDPS        Z1, Z0, Z0
+	VADDPS        Z3, Z2, Z2
+	VADDPS        Z2, Z0, Z0
+	VEXTRACTF64X4 $0x01, Z0, Y1
+	VADDPS        Y1, Y0, Y0
+	VEXTRACTF128  $0x01, Y0, X1
+	VADDPS        X1, X0, X0
+	VMOVHLPS      X0, X0, X1
+	VADDPS        X1, X0, X0
+	VPSHUFD       $0x01, X0, X1
+	VADDPS        X1, X0, X0
+	VMOVSS        X0, (DX)
+	VMOVUPS       Z5, Z0
+	VMOVUPS       Z6, Z1
+	VMOVUPS       Z7, Z2
+	VMOVUPS       Z8, Z3
+	VADDPS        Z1, Z0, Z0
+	VADDPS        Z3, Z2, Z2
+	VADDPS        Z2, Z0, Z0
+	VEXTRACTF64X4 $0x01, Z0, Y1
+	VADDPS        Y1, Y0, Y0
+	VEXTRACTF128  $0x01, Y0, X1
+	VADDPS        X1, X0, X0
+	VMOVHLPS      X0, X0, X1
+	VADDPS        X1, X0, X0
+	VPSHUFD       $0x01, X0, X1
+	VADDPS        X1, X0, X0
+	VMOVSS        X0, (BX)
+	ADDQ          $0x04, DX
+	ADDQ          $0x04, BX
+	ADDQ          xRow+40(FP), R8
+	ADDQ          zRow+56(FP), R10
+	DECQ          rows+0(FP)
+	JNE           row
+	LDMXCSR       csr+80(FP)
+	VZEROUPPER
+	RET
+
+// func bothByAVX512f32(rows int, n int, y *float32, sums *float32, x *float32, xRow int, z *float32, zRow int, w *float32, c *float32) (csr uint32)
+// Requires: AVX, AVX512DQ, AVX512F, BMI2, SSE
+TEXT ·bothByAVX512f32(SB), NOSPLIT, $0-84
+	STMXCSR csr+80(FP)
+	LDMXCSR flushing<>+0(SB)
+	MOVQ    n+8(FP), AX
+	MOVQ    y+16(FP), DX
+	MOVQ    sums+24(FP), BX
+	MOVQ    c+72(FP), SI
+	MOVQ    x+32(FP), R8
+	MOVQ    z+48(FP), R10
+	MOVQ    AX, CX
+	ANDQ    $0x0f, CX
+	MOVQ    $-1, DI
+	BZHIQ   CX, DI, DI
+	KMOVW   DI, K1
+
+row:
+	VXORPS       Z0, Z0, Z0
+	VXORPS       Z1, Z1, Z1
+	VXORPS       Z2, Z2, Z2
+	VXORPS       Z3, Z3, Z3
+	VBROADCASTSS (SI), Z4
+	ADDQ         $0x04, SI
+	VXORPS       Z5, Z5, Z5
+	VXORPS       Z6, Z6, Z6
+	VXORPS       Z7, Z7, Z7
+	VXORPS       Z8, Z8, Z8
+	MOVQ         R8, DI
+	MOVQ         R10, R9
+	MOVQ         w+64(FP), R11
+	MOVQ         AX, CX
+
+by4:
+	CMPQ        CX, $0x00000040
+	JL          after4
+	VMOVUPS     (DI), Z9
+	VMOVUPS     64(DI), Z10
+	VMOVUPS     128(DI), Z11
+	VMOVUPS     192(DI), Z12
+	VMOVUPS     (R9), Z13
+	VMOVUPS     64(R9), Z14
+	VMOVUPS     128(R9), Z15
+	VMOVUPS     192(R9), Z16
+	VMOVUPS     (R11), Z17
+	VMOVUPS     64(R11), Z18
+	VMOVUPS     128(R11), Z19
+	VMOVUPS     192(R11), Z20
+	VMULPS      Z17, Z13, Z13
+	VSUBPS      Z4, Z9, Z9
+	VFMADD231PS Z9, Z13, Z0
+	VADDPS      Z13, Z5, Z5
+	VMULPS      Z18, Z14, Z14
+	VSUBPS      Z4, Z10, Z10
+	VFMADD231PS Z10, Z14, Z1
+	VADDPS      Z14, Z6, Z6
+	VMULPS      Z19, Z15, Z15
+	VSUBPS      Z4, Z11, Z11
+	VFMADD231PS Z11, Z15, Z2
+	VADDPS      Z15, Z7, Z7
+	VMULPS      Z20, Z16, Z16
+	VSUBPS      Z4, Z12, Z12
+	VFMADD231PS Z12, Z16, Z3
+	VADDPS      Z16, Z8, Z8
+	ADDQ        $0x00000100, DI
+	ADDQ        $0x00000100, R9
+	ADDQ        $0x00000100, R11
+	SUBQ        $0x00000040, CX
+	JMP         by4
+
+after4:
+by1:
+	CMPQ        CX, $0x00000010
+	JL          after1
+	VMOVUPS     (DI), Z9
+	VMOVUPS     (R9), Z10
+	VMOVUPS     (R11), Z11
+	VMULPS      Z11, Z10, Z10
+	VSUBPS      Z4, Z9, Z9
+	VFMADD231PS Z9, Z10, Z0
+	VADDPS      Z10, Z5, Z5
+	ADDQ        $0x00000040, DI
+	ADDQ        $0x00000040, R9
+	ADDQ        $0x00000040, R11
+	SUBQ        $0x00000010, CX
+	JMP         by1
+
+after1:
+	TESTQ       CX, CX
+	JE          fold
+	VMOVUPS.Z   (DI), K1, Z9
+	VMOVUPS.Z   (R9), K1, Z10
+	VMOVUPS.Z   (R11), K1, Z11
+	VMULPS      Z11, Z10, Z10
+	VSUBPS      Z4, Z9, Z9
+	VMOVUPS.Z   Z9, K1, Z9
+	VFMADD231PS Z9, Z10, Z0
+	VADDPS      Z10, Z5, Z5
+
+fold:
+	VADDPS        Z1, Z0, Z0
+	VADDPS        Z3, Z2, Z2
+	VADDPS        Z2, Z0, Z0
+	VEXTRACTF64X4 $0x01, Z0, Y1
+	VADDPS        Y1, Y0, Y0
+	VEXTRACTF128  $0x01, Y0, X1
+	VADDPS        X1, X0, X0
+	VMOVHLPS      X0, X0, X1
+	VADDPS        X1, X0, X0
+	VPSHUFD       $0x01, X0, X1
+	VADDPS        X1, X0, X0
+	VMOVSS        X0, (DX)
+	VMOVUPS       Z5, Z0
+	VMOVUPS       Z6, Z1
+	VMOVUPS       Z7, Z2
+	VMOVUPS       Z8, Z3
+	VADDPS        Z1, Z0, Z0
+	VADDPS        Z3, Z2, Z2
+	VADDPS        Z2, Z0, Z0
+	VEXTRACTF64X4 $0x01, Z0, Y1
+	VADDPS        Y1, Y0, Y0
+	VEXTRACTF128  $0x01, Y0, X1
+	VADDPS        X1, X0, X0
+	VMOVHLPS      X0, X0, X1
+	VADDPS        X1, X0, X0
+	VPSHUFD       $0x01, X0, X1
+	VADDPS        X1, X0, X0
+	VMOVSS        X0, (BX)
+	ADDQ          $0x04, DX
+	ADDQ          $0x04, BX
+	ADDQ          xRow+40(FP), R8
+	ADDQ          zRow+56(FP), R10
+	DECQ          rows+0(FP)
+	JNE           row
+	LDMXCSR       csr+80(FP)
+	VZEROUPPER
+	RET
+
 // func sumAVX512f64(rows int, n int, y *float64, x *float64, xRow int, z *float64, zRow int, w *float64, c *float64) (csr uint32)
 // Requires: AVX, AVX512DQ, AVX512F, BMI2, SSE
 TEXT ·sumAVX512f64(SB), NOSPLIT, $0-76
@@ -5264,5 +5525,258 @@ next:
 	DECQ    planes+0(FP)
 	JNE     plane
 	LDMXCSR csr+64(FP)
+	VZEROUPPER
+	RET
+
+// func bothAVX512f64(rows int, n int, y *float64, sums *float64, x *float64, xRow int, z *float64, zRow int, w *float64, c *float64) (csr uint32)
+// Requires: AVX, AVX512DQ, AVX512F, BMI2, SSE
+TEXT ·bothAVX512f64(SB), NOSPLIT, $0-84
+	STMXCSR csr+80(FP)
+	LDMXCSR flushing<>+0(SB)
+	MOVQ    n+8(FP), AX
+	MOVQ    y+16(FP), DX
+	MOVQ    sums+24(FP), BX
+	MOVQ    c+72(FP), SI
+	MOVQ    x+32(FP), R8
+	MOVQ    z+48(FP), R10
+	MOVQ    AX, CX
+	ANDQ    $0x07, CX
+	MOVQ    $-1, DI
+	BZHIQ   CX, DI, DI
+	KMOVW   DI, K1
+
+row:
+	VXORPS       Z0, Z0, Z0
+	VXORPS       Z1, Z1, Z1
+	VXORPS       Z2, Z2, Z2
+	VXORPS       Z3, Z3, Z3
+	VBROADCASTSD (SI), Z4
+	ADDQ         $0x08, SI
+	VXORPS       Z5, Z5, Z5
+	VXORPS       Z6, Z6, Z6
+	VXORPS       Z7, Z7, Z7
+	VXORPS       Z8, Z8, Z8
+	MOVQ         R8, DI
+	MOVQ         R10, R9
+	MOVQ         AX, CX
+
+by4:
+	CMPQ        CX, $0x00000020
+	JL          after4
+	VMOVUPS     (DI), Z9
+	VMOVUPS     64(DI), Z10
+	VMOVUPS     128(DI), Z11
+	VMOVUPS     192(DI), Z12
+	VMOVUPS     (R9), Z13
+	VMOVUPS     64(R9), Z14
+	VMOVUPS     128(R9), Z15
+	VMOVUPS     192(R9), Z16
+	VSUBPD      Z4, Z9, Z9
+	VFMADD231PD Z9, Z13, Z0
+	VADDPD      Z13, Z5, Z5
+	VSUBPD      Z4, Z10, Z10
+	VFMADD231PD Z10, Z14, Z1
+	VADDPD      Z14, Z6, Z6
+	VSUBPD      Z4, Z11, Z11
+	VFMADD231PD Z11, Z15, Z2
+	VADDPD      Z15, Z7, Z7
+	VSUBPD      Z4, Z12, Z12
+	VFMADD231PD Z12, Z16, Z3
+	VADDPD      Z16, Z8, Z8
+	ADDQ        $0x00000100, DI
+	ADDQ        $0x00000100, R9
+	SUBQ        $0x00000020, CX
+	JMP         by4
+
+after4:
+by1:
+	CMPQ        CX, $0x00000008
+	JL          after1
+	VMOVUPS     (DI), Z9
+	VMOVUPS     (R9), Z10
+	VSUBPD      Z4, Z9, Z9
+	VFMADD231PD Z9, Z10, Z0
+	VADDPD      Z10, Z5, Z5
+	ADDQ        $0x00000040, DI
+	ADDQ        $0x00000040, R9
+	SUBQ        $0x00000008, CX
+	JMP         by1
+
+after1:
+	TESTQ       CX, CX
+	JE          fold
+	VMOVUPD.Z   (DI), K1, Z9
+	VMOVUPD.Z   (R9), K1, Z10
+	VSUBPD      Z4, Z9, Z9
+	VMOVUPD.Z   Z9, K1, Z9
+	VFMADD231PD Z9, Z10, Z0
+	VADDPD      Z10, Z5, Z5
+
+fold:
+	VADDPD        Z1, Z0, Z0
+	VADDPD        Z3, Z2, Z2
+	VADDPD        Z2, Z0, Z0
+	VEXTRACTF64X4 $0x01, Z0, Y1
+	VADDPD        Y1, Y0, Y0
+	VEXTRACTF128  $0x01, Y0, X1
+	VADDPD        X1, X0, X0
+	VPERMILPD     $0x01, X0, X1
+	VADDPD        X1, X0, X0
+	VMOVSD        X0, (DX)
+	VMOVUPS       Z5, Z0
+	VMOVUPS       Z6, Z1
+	VMOVUPS       Z7, Z2
+	VMOVUPS       Z8, Z3
+	VADDPD        Z1, Z0, Z0
+	VADDPD        Z3, Z2, Z2
+	VADDPD        Z2, Z0, Z0
+	VEXTRACTF64X4 $0x01, Z0, Y1
+	VADDPD        Y1, Y0, Y0
+	VEXTRACTF128  $0x01, Y0, X1
+	VADDPD        X1, X0, X0
+	VPERMILPD     $0x01, X0, X1
+	VADDPD        X1, X0, X0
+	VMOVSD        X0, (BX)
+	ADDQ          $0x08, DX
+	ADDQ          $0x08, BX
+	ADDQ          xRow+40(FP), R8
+	ADDQ          zRow+56(FP), R10
+	DECQ          rows+0(FP)
+	JNE           row
+	LDMXCSR       csr+80(FP)
+	VZEROUPPER
+	RET
+
+// func bothByAVX512f64(rows int, n int, y *float64, sums *float64, x *float64, xRow int, z *float64, zRow int, w *float64, c *float64) (csr uint32)
+// Requires: AVX, AVX512DQ, AVX512F, BMI2, SSE
+TEXT ·bothByAVX512f64(SB), NOSPLIT, $0-84
+	STMXCSR csr+80(FP)
+	LDMXCSR flushing<>+0(SB)
+	MOVQ    n+8(FP), AX
+	MOVQ    y+16(FP), DX
+	MOVQ    sums+24(FP), BX
+	MOVQ    c+72(FP), SI
+	MOVQ    x+32(FP), R8
+	MOVQ    z+48(FP), R10
+	MOVQ    AX, CX
+	ANDQ    $0x07, CX
+	MOVQ    $-1, DI
+	BZHIQ   CX, DI, DI
+	KMOVW   DI, K1
+
+row:
+	VXORPS       Z0, Z0, Z0
+	VXORPS       Z1, Z1, Z1
+	VXORPS       Z2, Z2, Z2
+	VXORPS       Z3, Z3, Z3
+	VBROADCASTSD (SI), Z4
+	ADDQ         $0x08, SI
+	VXORPS       Z5, Z5, Z5
+	VXORPS       Z6, Z6, Z6
+	VXORPS       Z7, Z7, Z7
+	VXORPS       Z8, Z8, Z8
+	MOVQ         R8, DI
+	MOVQ         R10, R9
+	MOVQ         w+64(FP), R11
+	MOVQ         AX, CX
+
+by4:
+	CMPQ        CX, $0x00000020
+	JL          after4
+	VMOVUPS     (DI), Z9
+	VMOVUPS     64(DI), Z10
+	VMOVUPS     128(DI), Z11
+	VMOVUPS     192(DI), Z12
+	VMOVUPS     (R9), Z13
+	VMOVUPS     64(R9), Z14
+	VMOVUPS     128(R9), Z15
+	VMOVUPS     192(R9), Z16
+	VMOVUPS     (R11), Z17
+	VMOVUPS     64(R11), Z18
+	VMOVUPS     128(R11), Z19
+	VMOVUPS     192(R11), Z20
+	VMULPD      Z17, Z13, Z13
+	VSUBPD      Z4, Z9, Z9
+	VFMADD231PD Z9, Z13, Z0
+	VADDPD      Z13, Z5, Z5
+	VMULPD      Z18, Z14, Z14
+	VSUBPD      Z4, Z10, Z10
+	VFMADD231PD Z10, Z14, Z1
+	VADDPD      Z14, Z6, Z6
+	VMULPD      Z19, Z15, Z15
+	VSUBPD      Z4, Z11, Z11
+	VFMADD231PD Z11, Z15, Z2
+	VADDPD      Z15, Z7, Z7
+	VMULPD      Z20, Z16, Z16
+	VSUBPD      Z4, Z12, Z12
+	VFMADD231PD Z12, Z16, Z3
+	VADDPD      Z16, Z8, Z8
+	ADDQ        $0x00000100, DI
+	ADDQ        $0x00000100, R9
+	ADDQ        $0x00000100, R11
+	SUBQ        $0x00000020, CX
+	JMP         by4
+
+after4:
+by1:
+	CMPQ        CX, $0x00000008
+	JL          after1
+	VMOVUPS     (DI), Z9
+	VMOVUPS     (R9), Z10
+	VMOVUPS     (R11), Z11
+	VMULPD      Z11, Z10, Z10
+	VSUBPD      Z4, Z9, Z9
+	VFMADD231PD Z9, Z10, Z0
+	VADDPD      Z10, Z5, Z5
+	ADDQ        $0x00000040, DI
+	ADDQ        $0x00000040, R9
+	ADDQ        $0x00000040, R11
+	SUBQ        $0x00000008, CX
+	JMP         by1
+
+after1:
+	TESTQ       CX, CX
+	JE          fold
+	VMOVUPD.Z   (DI), K1, Z9
+	VMOVUPD.Z   (R9), K1, Z10
+	VMOVUPD.Z   (R11), K1, Z11
+	VMULPD      Z11, Z10, Z10
+	VSUBPD      Z4, Z9, Z9
+	VMOVUPD.Z   Z9, K1, Z9
+	VFMADD231PD Z9, Z10, Z0
+	VADDPD      Z10, Z5, Z5
+
+fold:
+	VADDPD        Z1, Z0, Z0
+	VADDPD        Z3, Z2, Z2
+	VADDPD        Z2, Z0, Z0
+	VEXTRACTF64X4 $0x01, Z0, Y1
+	VADDPD        Y1, Y0, Y0
+	VEXTRACTF128  $0x01, Y0, X1
+	VADDPD        X1, X0, X0
+	VPERMILPD     $0x01, X0, X1
+	VADDPD        X1, X0, X0
+	VMOVSD        X0, (DX)
+	VMOVUPS       Z5, Z0
+	VMOVUPS       Z6, Z1
+	VMOVUPS       Z7, Z2
+	VMOVUPS       Z8, Z3
+	VADDPD        Z1, Z0, Z0
+	VADDPD        Z3, Z2, Z2
+	VADDPD        Z2, Z0, Z0
+	VEXTRACTF64X4 $0x01, Z0, Y1
+	VADDPD        Y1, Y0, Y0
+	VEXTRACTF128  $0x01, Y0, X1
+	VADDPD        X1, X0, X0
+	VPERMILPD     $0x01, X0, X1
+	VADDPD        X1, X0, X0
+	VMOVSD        X0, (BX)
+	ADDQ          $0x08, DX
+	ADDQ          $0x08, BX
+	ADDQ          xRow+40(FP), R8
+	ADDQ          zRow+56(FP), R10
+	DECQ          rows+0(FP)
+	JNE           row
+	LDMXCSR       csr+80(FP)
 	VZEROUPPER
 	RET
