@@ -1,12 +1,11 @@
 package cpu
 
 import (
-	"math"
-
 	"github.com/plexaura/plexaura/engine"
 	"github.com/plexaura/plexaura/internal/par"
 	"github.com/plexaura/plexaura/internal/simd/isa"
 	"github.com/plexaura/plexaura/internal/simd/totals"
+	"github.com/plexaura/plexaura/internal/simd/vec"
 )
 
 // Short runs cost more in calls than in work. Where runs are the same distance apart, those of a
@@ -168,7 +167,7 @@ func (a *alongRows[T]) deviations(s rowSet) {
 	total(totals.Squares, squares)
 	for g, m := range mean {
 		d := m - float64(T(m))
-		squares[g] = math.Max(squares[g]-count*d*d, 0)
+		squares[g] = max(squares[g]-count*d*d, 0)
 	}
 }
 
@@ -194,17 +193,30 @@ func (a *alongRows[T]) begin(s rowSet) {
 	switch {
 	case !s.begins:
 	case a.Given:
-		m := engine.Slice[T](a.call.In[a.in])
-		for i := range s.groups {
-			a.mean[i], a.scales[i] = float64(m[s.first+i]), a.scale(float64(m[len(m)/2+s.first+i]))
+		means, variances := halves(engine.Slice[T](a.call.In[a.in]))
+		for i, m := range means[s.first:][:s.groups] {
+			a.mean[i] = float64(m)
 		}
+		for i, v := range variances[s.first:][:s.groups] {
+			a.scales[i] = float64(v) + a.Eps
+		}
+		a.invertRoots(s.groups)
 	default:
 		a.moments(s)
+		part := 1 / float64(a.count())
 		for i, squares := range a.scales[:s.groups] {
-			a.scales[i] = a.scale(squares / float64(a.count()))
+			a.scales[i] = squares*part + a.Eps
 		}
+		a.invertRoots(s.groups)
 	}
 	a.spread(s.groups, s.per)
+}
+
+// invertRoots replaces the numbers in scales by 1 over their roots.
+func (a *alongRows[T]) invertRoots(groups int) {
+	v, all := a.e.simd.Vec, a.scales[:groups]
+	v.Map64(vec.Sqrt, all, all, nil, 0)
+	v.Map64(vec.DivR, all, all, nil, 1)
 }
 
 // moments sets those of the groups of a set that begins, as deviations does, of all of their runs.
@@ -299,13 +311,15 @@ func (a *alongRows[T]) gradSums(s rowSet) {
 
 // weighSums adds a and b, sums of the rows of a layer, to those of their groups.
 func (a *alongRows[T]) weighSums(s rowSet, gamma []T) {
+	if a.weights == 1 {
+		addEach(a.h[:s.groups], a.b[:s.n], s.per)
+		addEach(a.hx[:s.groups], a.a[:s.n], s.per)
+		return
+	}
 	for g := range s.groups {
 		h, hx := a.h[g], a.hx[g]
 		for i := g * s.per; i < (g+1)*s.per; i++ {
-			factor := 1.0
-			if a.weights == 0 {
-				factor = float64(gamma[s.by+i*s.byStride])
-			}
+			factor := float64(gamma[s.by+i*s.byStride])
 			h += factor * float64(a.b[i])
 			hx += factor * float64(a.a[i])
 		}
@@ -414,8 +428,10 @@ func scaleSumsInRows[T isa.Float](e Engine, w normalised, p rowPlan, l *layout, 
 				totals.OfRows(e.simd.Totals, totals.Products, a.a[:s.n], a.rowsOf(s, layer, x, dy))
 				addEach(to, a.a[:s.n], 1)
 			}
-			for i := range to {
-				to[i] *= a.scales[i/s.per]
+			for g, scale := range a.scales[:s.groups] {
+				for i := range nth(to, g, s.per) {
+					to[g*s.per+i] *= scale
+				}
 			}
 		})
 	})
