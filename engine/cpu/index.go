@@ -75,12 +75,7 @@ func gatherWords[I, W word](e Engine, b engine.Bound, p picks) engine.Bound {
 		return checkedRows[I, W](e, b, p)
 	}
 	if p.width == 1 {
-		return whole[I](b, p.n, e.newLoop(p.count, 10+p.m, func(c *engine.Call, _, lo, hi int) {
-			x, y, ids := words[W](c.In[0]), words[W](c.Out[0]), words[I](c.In[1])
-			for o := lo; o < hi; o++ {
-				pickRow(nth(y, o, p.m), nth(x, o, p.n), ids)
-			}
-		}))
+		return sharedRows[I, W](e, b, p)
 	}
 	return whole[I](b, p.n, e.newLoop(p.count*p.m, 10+p.width/8, func(c *engine.Call, _, lo, hi int) {
 		x, y, ids := words[W](c.In[0]), words[W](c.Out[0]), words[I](c.In[1])
@@ -144,6 +139,35 @@ func checkedRows[I, W word](e Engine, b engine.Bound, p picks) engine.Bound {
 	return b
 }
 
+// sharedRows picks rows by the same ids, several at a time.
+func sharedRows[I, W word](e Engine, b engine.Bound, p picks) engine.Bound {
+	sets := partsOf(p.count, sideRows)
+	return whole[I](b, p.n, e.newLoop(sets.count, 10+sideRows*p.m/4, func(c *engine.Call, _, lo, hi int) {
+		x, y, ids := words[W](c.In[0]), words[W](c.Out[0]), words[I](c.In[1])
+		for i := lo; i < hi; i++ {
+			from, to := sets.bounds(i)
+			if to-from == sideRows {
+				pickFour(y[from*p.m:], x[from*p.n:], ids, p.n)
+				continue
+			}
+			for o := from; o < to; o++ {
+				pickRow(nth(y, o, p.m), nth(x, o, p.n), ids)
+			}
+		}
+	}))
+}
+
+// pickFour is pickRow for four rows of n elements by ids that are among them.
+func pickFour[I, W word](dst, src []W, ids []I, n int) {
+	m := len(ids)
+	d0, d1, d2, d3 := dst[:m], dst[m:][:m], dst[2*m:][:m], dst[3*m:][:m]
+	s0, s1, s2, s3 := src[:n], src[n:][:n], src[2*n:][:n], src[3*n:][:n]
+	for k, id := range ids {
+		j := int(id)
+		d0[k], d1[k], d2[k], d3[k] = s0[j], s1[j], s2[j], s3[j]
+	}
+}
+
 // BindScatterAdd implements [engine.Indexer].
 func (e Engine) BindScatterAdd(g engine.Gather, in []engine.Operand, out engine.Operand) (engine.Bound, error) {
 	b, err := e.Engine.BindScatterAdd(g, in, out)
@@ -200,7 +224,8 @@ func scatterAdd[I word, T shape.Float](e Engine, b engine.Bound, p picks) engine
 	}))
 }
 
-// sideRows is how many rows are added up side by side: a sum waits for the one before it in the same place.
+// sideRows is how many rows are taken side by side, with one look at ids that they share: a sum waits for the one before
+// it in the same place.
 const sideRows = 4
 
 // scatterRows shares out rows of single elements.
