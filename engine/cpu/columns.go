@@ -3,6 +3,8 @@ package cpu
 import (
 	"github.com/plexaura/plexaura/engine"
 	"github.com/plexaura/plexaura/internal/simd"
+	"github.com/plexaura/plexaura/internal/simd/isa"
+	"github.com/plexaura/plexaura/internal/simd/totals"
 	"github.com/plexaura/plexaura/internal/simd/vec"
 )
 
@@ -49,6 +51,39 @@ func (e Engine) sumColumns(s sum) engine.Bound {
 		return nil
 	}
 	return engine.Bound{Kernel: kernel, Scratch: int(l), By: name, Serial: work.serial()}
+}
+
+// inPlanes reports whether rows that are added to each other are evenly spaced, and few enough for their sum to lose
+// little.
+func (s *sum) inPlanes() bool {
+	return s.reduced.rank == 1 && s.reduced.extent[0] <= totals.MostRows
+}
+
+// sumPlanes adds up the rows of each plane with each other, many planes in a call.
+func sumPlanes[T isa.Float](e Engine, s sum) engine.Bound {
+	work := planesOf(e, s, func(c *engine.Call) []T { return engine.Slice[T](c.Out[0]) })
+	return engine.Bound{Kernel: work.kernel(), By: name, Serial: work.serial()}
+}
+
+// planesOf returns the loop that writes these sums where of says.
+func planesOf[T isa.Float](e Engine, s sum, of func(c *engine.Call) []T) *loop {
+	p := totals.Planes{Rows: s.reduced.extent[0], Row: s.reduced.stride[0], N: s.width}
+	outer := s.kept
+	planes, pitch := outer.pop()
+	p.Plane = pitch
+	sets, strips := partsOf(planes, blockElems/4/(p.Rows*p.N)), partsOf(p.N, max(blockElems/4/p.Rows, columnStrip))
+	each := sets.each * p.Rows * (2 + min(p.N, strips.each)/16)
+	return e.newLoop(outer.size()*sets.count*strips.count, each, func(c *engine.Call, _, lo, hi int) {
+		x, y := engine.Slice[T](c.In[0]), of(c)
+		for i := lo; i < hi; i++ {
+			part := p
+			from, to := strips.bounds(i % strips.count)
+			first, end := sets.bounds(i / strips.count % sets.count)
+			set := i / strips.count / sets.count
+			part.Count, part.N = end-first, to-from
+			totals.Columns(e.simd.Totals, y[(set*planes+first)*p.N+from:], x[outer.offset(set)+first*pitch+from:], part)
+		}
+	})
 }
 
 // columns is how sums of rows with each other are cut up.

@@ -41,6 +41,8 @@ func TestSumsOfManyRowsLoseLittle(t *testing.T) {
 		{shape.Of(100_003, 8), []int{0}}, {shape.Of(300_001, 3), []int{0}}, {shape.Of(70_001, 1, 13), []int{0, 1}},
 		{shape.Of(2000, 600), []int{0}}, {shape.Of(3, 40_001, 5), []int{1}}, {shape.Of(501, 4, 31, 7), []int{0, 2}},
 		{shape.Of(17, 600), []int{0}}, {shape.Of(2, 3), []int{0}}, {shape.Of(1, 5), []int{0}}, {shape.Of(400_009), []int{0}}, {shape.Of(5, 70_001), []int{1}},
+		{shape.Of(40, 28, 28), []int{1}}, {shape.Of(900, 7, 7), []int{1}}, {shape.Of(3, 64, 5000), []int{1}}, {shape.Of(2, 65, 30), []int{1}},
+		{shape.Of(20, 30, 900), []int{0, 2}}, {shape.Of(70, 40, 49), []int{0, 2}}, {shape.Of(3, 40, 1537), []int{0, 2}}, {shape.Of(50, 2, 1001), []int{0, 2}},
 	} {
 		n := c.s.Len()
 		for name, draw := range map[string]func() float32{

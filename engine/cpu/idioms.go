@@ -2,6 +2,7 @@ package cpu
 
 import (
 	"math"
+	"slices"
 
 	"github.com/plexaura/plexaura/engine"
 	"github.com/plexaura/plexaura/internal/simd/vec"
@@ -82,7 +83,7 @@ func (p *program) findIdioms() {
 	for i := range p.m.Steps {
 		for _, want := range idioms {
 			var args [3]engine.Arg
-			if p.m.Steps[i].DType == shape.Float32 && p.matches(want.term, engine.Res(i), &args) {
+			if d := p.m.Steps[i].DType; (d == shape.Float32 || d == shape.Float64 && want.op.Doubles()) && p.matches(want.term, engine.Res(i), &args) {
 				p.idioms[i] = found{want.op, want.cost, args[1 : 1+want.op.Operands()]}
 			}
 		}
@@ -120,7 +121,7 @@ func (p *program) matches(t term, a engine.Arg, args *[3]engine.Arg) bool {
 		return args[t.any] == a && !number
 	}
 	if v, ok := a.Number(); ok || t.fn == engine.NoFn {
-		return ok && t.fn == engine.NoFn && float32(v) == float32(t.num)
+		return ok && t.fn == engine.NoFn && (v == t.num || float32(v) == float32(t.num) && !p.doubles())
 	}
 	i, ok := a.Step()
 	if !ok || p.m.Steps[i].Fn != t.fn {
@@ -140,6 +141,11 @@ func (p *program) matches(t term, a engine.Arg, args *[3]engine.Arg) bool {
 		*args = saved
 	}
 	return false
+}
+
+// doubles reports whether the map computes in float64, whose constants have all digits.
+func (p *program) doubles() bool {
+	return slices.ContainsFunc(p.m.Steps, func(s engine.Step) bool { return s.DType == shape.Float64 })
 }
 
 func (p *program) matchAll(ts []term, as []engine.Arg, args *[3]engine.Arg) bool {

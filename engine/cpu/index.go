@@ -1,6 +1,8 @@
 package cpu
 
 import (
+	"bytes"
+
 	"github.com/plexaura/plexaura/engine"
 	"github.com/plexaura/plexaura/internal/simd/totals"
 	"github.com/plexaura/plexaura/shape"
@@ -69,13 +71,11 @@ func whole[I word](b engine.Bound, n int, work *loop) engine.Bound {
 
 // gatherWords shares out the rows of y, of width elements each; where that is one, those of m.
 func gatherWords[I, W word](e Engine, b engine.Bound, p picks) engine.Bound {
+	if p.width == 1 && p.along {
+		return checkedRows[I, W](e, b, p)
+	}
 	if p.width == 1 {
-		return whole[I](b, p.n, e.newLoop(p.count, 10+p.m, func(c *engine.Call, _, lo, hi int) {
-			x, y, ids := words[W](c.In[0]), words[W](c.Out[0]), words[I](c.In[1])
-			for o := lo; o < hi; o++ {
-				pickRow(nth(y, o, p.m), nth(x, o, p.n), ids[p.idsOf(o, p.m):])
-			}
-		}))
+		return sharedRows[I, W](e, b, p)
 	}
 	return whole[I](b, p.n, e.newLoop(p.count*p.m, 10+p.width/8, func(c *engine.Call, _, lo, hi int) {
 		x, y, ids := words[W](c.In[0]), words[W](c.Out[0]), words[I](c.In[1])
@@ -100,9 +100,71 @@ func (p *picks) idsOf(o, m int) int {
 	return 0
 }
 
-func pickRow[I, W word](dst, src []W, ids []I) {
-	for k, id := range ids[:len(dst)] {
-		dst[k] = src[int(id)]
+// pickRow sets dst to elements of src, and reports whether it has all of them.
+func pickRow[I, W word](dst, src []W, ids []I) bool {
+	dst = dst[:min(len(dst), len(ids))]
+	for k := range dst {
+		id := int(ids[k])
+		if uint(id) >= uint(len(src)) {
+			return false
+		}
+		dst[k] = src[id]
+	}
+	return true
+}
+
+// checkedRows picks rows of their own ids, and looks at an id when it takes it: if one is none of the n, b, ref's
+// kernel, tells which.
+func checkedRows[I, W word](e Engine, b engine.Bound, p picks) engine.Bound {
+	refuse := b.Kernel
+	var l layout
+	refused := reserve[uint8](&l, 1, p.count)
+	rows := e.newLoop(p.count, 10+p.m/2, func(c *engine.Call, _, lo, hi int) {
+		x, y, ids, bad := words[W](c.In[0]), words[W](c.Out[0]), words[I](c.In[1]), refused.of(c, 0)
+		for o := lo; o < hi; o++ {
+			bad[o] = 0
+			if !pickRow(nth(y, o, p.m), nth(x, o, p.n), nth(ids, o, p.m)) {
+				bad[o] = 1
+			}
+		}
+	})
+	b.By, b.Serial, b.Scratch = name, rows.serial(), max(b.Scratch, int(l))
+	b.Kernel = func(c *engine.Call) error {
+		rows.run(c)
+		if bytes.IndexByte(refused.of(c, 0), 1) >= 0 {
+			return refuse(c)
+		}
+		return nil
+	}
+	return b
+}
+
+// sharedRows picks rows by the same ids, several at a time.
+func sharedRows[I, W word](e Engine, b engine.Bound, p picks) engine.Bound {
+	sets := partsOf(p.count, sideRows)
+	return whole[I](b, p.n, e.newLoop(sets.count, 10+sideRows*p.m/4, func(c *engine.Call, _, lo, hi int) {
+		x, y, ids := words[W](c.In[0]), words[W](c.Out[0]), words[I](c.In[1])
+		for i := lo; i < hi; i++ {
+			from, to := sets.bounds(i)
+			if to-from == sideRows {
+				pickFour(y[from*p.m:], x[from*p.n:], ids, p.n)
+				continue
+			}
+			for o := from; o < to; o++ {
+				pickRow(nth(y, o, p.m), nth(x, o, p.n), ids)
+			}
+		}
+	}))
+}
+
+// pickFour is pickRow for four rows of n elements by ids that are among them.
+func pickFour[I, W word](dst, src []W, ids []I, n int) {
+	m := len(ids)
+	d0, d1, d2, d3 := dst[:m], dst[m:][:m], dst[2*m:][:m], dst[3*m:][:m]
+	s0, s1, s2, s3 := src[:n], src[n:][:n], src[2*n:][:n], src[3*n:][:n]
+	for k, id := range ids {
+		j := int(id)
+		d0[k], d1[k], d2[k], d3[k] = s0[j], s1[j], s2[j], s3[j]
 	}
 }
 
@@ -132,6 +194,9 @@ func scattering[I word](e Engine, b engine.Bound, p picks, d shape.DType) engine
 // scatterAdd shares out slabs, and stretches of their width, so that each element of the result is
 // added to in one order.
 func scatterAdd[I word, T shape.Float](e Engine, b engine.Bound, p picks) engine.Bound {
+	if p.width == 1 {
+		return scatterRows[I, T](e, b, p)
+	}
 	const stretch = 256
 	stretches := partsOf(p.width, stretch)
 	return whole[I](b, p.n, e.newLoop(p.count*stretches.count, 10+p.m*(3+min(p.width, stretch)/4), func(c *engine.Call, _, lo, hi int) {
@@ -144,10 +209,6 @@ func scatterAdd[I word, T shape.Float](e Engine, b engine.Bound, p picks) engine
 				clear(slab[k*p.width+from : k*p.width+to])
 			}
 			switch of := ids[p.idsOf(o, p.m*p.width):]; {
-			case p.width == 1:
-				for k, v := range add {
-					slab[int(of[k])] += v
-				}
 			case p.along:
 				for k, v := range add {
 					if j := k % p.width; from <= j && j < to {
@@ -161,6 +222,50 @@ func scatterAdd[I word, T shape.Float](e Engine, b engine.Bound, p picks) engine
 			}
 		}
 	}))
+}
+
+// sideRows is how many rows are taken side by side, with one look at ids that they share: a sum waits for the one before
+// it in the same place.
+const sideRows = 4
+
+// scatterRows shares out rows of single elements.
+func scatterRows[I word, T shape.Float](e Engine, b engine.Bound, p picks) engine.Bound {
+	sets := partsOf(p.count, sideRows)
+	return whole[I](b, p.n, e.newLoop(sets.count, 20+sideRows*(p.n/16+p.m), func(c *engine.Call, _, lo, hi int) {
+		dy, dx, all := engine.Slice[T](c.In[0]), engine.Slice[T](c.Out[0]), words[I](c.In[1])
+		for i := lo; i < hi; i++ {
+			from, to := sets.bounds(i)
+			clear(dx[from*p.n : to*p.n])
+			row := func(o int) (dst, src []T, ids []I) { return nth(dx, o, p.n), nth(dy, o, p.m), all[p.idsOf(o, p.m):] }
+			if to-from == sideRows {
+				scatterFour(row, from)
+				continue
+			}
+			for o := from; o < to; o++ {
+				dst, src, ids := row(o)
+				for k, v := range src {
+					dst[int(ids[k])] += v
+				}
+			}
+		}
+	}))
+}
+
+// scatterFour adds up four rows from one on.
+func scatterFour[I word, T shape.Float](row func(o int) (dst, src []T, ids []I), o int) {
+	d0, s0, i0 := row(o)
+	d1, s1, i1 := row(o + 1)
+	d2, s2, i2 := row(o + 2)
+	d3, s3, i3 := row(o + 3)
+	n := len(s0)
+	s1, s2, s3 = s1[:n], s2[:n], s3[:n]
+	i0, i1, i2, i3 = i0[:n], i1[:n], i2[:n], i3[:n]
+	for k, v := range s0 {
+		d0[int(i0[k])] += v
+		d1[int(i1[k])] += s1[k]
+		d2[int(i2[k])] += s2[k]
+		d3[int(i3[k])] += s3[k]
+	}
 }
 
 func addRow[T shape.Float](e Engine, sum, x []T) {

@@ -11,8 +11,9 @@ import (
 	"github.com/plexaura/plexaura/shape"
 )
 
-// block is how many elements a map computes at a time: a register of float32 takes 4 KiB.
-const block = 1024
+// block is how many elements a map computes at a time: a register of float32 takes 4 KiB. Where there are no
+// results in registers it is longBlock.
+const block, longBlock = 1024, 4 * 1024
 
 // BindMap implements [engine.Mapper]: by vectors for maps of float32, float64 and Bool, whose inputs and
 // outputs may be cast from and to the types of casts, by ref's loops for those that compute with
@@ -27,6 +28,12 @@ func (e Engine) BindMap(m engine.Map, in, out []engine.Operand) (engine.Bound, e
 	if err != nil {
 		return b, err
 	}
+	if onlyCopies(m, ins, outs) {
+		if work, ok := e.broadcasting(ins[0], outs[0]); ok {
+			b.Kernel, b.Scratch, b.By, b.Serial = work.kernel(), 0, name, work.serial()
+			return b, nil
+		}
+	}
 	if !vectorial(m, ins) {
 		return e.sharedMap(b, m, engine.InRows(ins...), engine.InRows(outs...))
 	}
@@ -34,6 +41,11 @@ func (e Engine) BindMap(m engine.Map, in, out []engine.Operand) (engine.Bound, e
 	b.Kernel, b.Scratch, b.By, b.Serial = p.loop.kernel(), p.loop.slots*p.registers, name, p.loop.serial()
 	b.InPlace = slices.DeleteFunc(b.InPlace, func(o engine.Overwrite) bool { return slices.Contains(p.apart, o) })
 	return b, nil
+}
+
+// onlyCopies reports whether m gives its only input as it is, perhaps broadcast.
+func onlyCopies(m engine.Map, in, out []shape.Type) bool {
+	return len(m.Steps) == 1 && m.Steps[0].Fn == engine.Copy && len(in) == 1 && len(out) == 1 && in[0].DType == out[0].DType
 }
 
 // sharedMap is ref's kernel, shared out.
@@ -89,6 +101,7 @@ type program struct {
 	numbers   map[number]operand
 	free      map[shape.DType][]operand // registers not in use
 	registers int                       // their bytes
+	tiles     int                       // those of them that have room for any block
 	length    int                       // of a block: more where there are no registers
 	cuts      cuts
 	frames    par.Free[frame]
@@ -178,8 +191,8 @@ func (e Engine) compileMap(m engine.Map, in, out []shape.Type) *program {
 		}
 	}
 	p.length = block
-	if p.registers == 0 {
-		p.length = 4 * block
+	if p.registers == p.tiles {
+		p.length = longBlock
 	}
 	n := out[0].Len()
 	cost := 50 * len(p.each)
@@ -198,7 +211,7 @@ func (e Engine) compileMap(m engine.Map, in, out []shape.Type) *program {
 // run computes elements start to end.
 func (p *program) run(c *engine.Call, regs []byte, start, end int) {
 	f := p.frames.Take()
-	*f = frame{c, regs, start, min(block, end-start)}
+	*f = frame{c, regs, start, min(p.length, end-start)}
 	for _, act := range p.once {
 		act(f)
 	}

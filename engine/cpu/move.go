@@ -71,6 +71,13 @@ func scatterRow[W word](dst, row []W, at, stride int) {
 
 // copyParts is copyPart for elements of that width in bytes.
 func copyParts(e Engine, width int, p part, put bool, in int) *loop {
+	to, from := p.start, 0
+	if !put {
+		to, from = from, to
+	}
+	if l, ok := e.copySpans(spansOf(p.grid, !put), width, in, to, from); ok {
+		return l
+	}
 	switch width {
 	case 1:
 		return copyPart[uint8](e, p, put, in)

@@ -213,8 +213,8 @@ func bindMoments[T isa.Float](e Engine, w normalised) engine.Bound {
 	if !w.along {
 		return bindMomentsAcross[T](e, w)
 	}
-	if own, ok := w.inRows(); ok {
-		return momentsInRows[T](e, w, own)
+	if p, ok := w.inRows(); ok {
+		return momentsInRows[T](e, w, p)
 	}
 	groups := w.groups.size()
 	var pair region[T]
@@ -232,7 +232,7 @@ func bindMoments[T isa.Float](e Engine, w normalised) engine.Bound {
 }
 
 // cost is about the time for a group, in nanoseconds, of so many passes over it.
-func (w *normalised) cost(passes int) int { return 50 + passes*w.rest.size()*(20+w.run/8) }
+func (w *normalised) cost(passes int) int { return 20 + passes*w.rest.size()*(5+w.run/16) }
 
 // BindNorm implements [engine.Normaliser].
 func (e Engine) BindNorm(n engine.Norm, in []engine.Operand, out engine.Operand) (engine.Bound, error) {
@@ -329,8 +329,8 @@ func (w *normalised) eachRun(g int, f func(r, at, by int)) {
 func (w *normalised) scale(variance float64) float64 { return 1 / math.Sqrt(variance+w.Eps) }
 
 func normAlong[T isa.Float](e Engine, w normalised) engine.Bound {
-	if own, ok := w.inRows(); ok {
-		return normInRows[T](e, w, own)
+	if p, ok := w.inRows(); ok {
+		return normInRows[T](e, w, p)
 	}
 	var pair region[T]
 	work := e.newLoop(w.groups.size(), w.cost(3), func(c *engine.Call, slot, lo, hi int) {
@@ -380,8 +380,8 @@ func gradSums[T isa.Float](e Engine, w *normalised, c *engine.Call, g int, mean 
 }
 
 func inputGradAlong[T isa.Float](e Engine, w normalised) engine.Bound {
-	if own, ok := w.inRows(); ok {
-		return inputGradInRows[T](e, w, own)
+	if p, ok := w.inRows(); ok {
+		return inputGradInRows[T](e, w, p)
 	}
 	size := float64(w.count())
 	var pair region[T]
@@ -414,6 +414,9 @@ func scaleGradAlong[T isa.Float](e Engine, w normalised) engine.Bound {
 	if w.weights == 1 {
 		return weightGrads[T](e, w)
 	}
+	if p, ok := w.inRows(); ok {
+		return scaleGradInRows[T](e, w, p)
+	}
 	var l layout
 	rows := w.rest.size()
 	partial := reserve[float64](&l, 1, w.groups.size()*rows)
@@ -427,16 +430,6 @@ func scaleGradAlong[T isa.Float](e Engine, w normalised) engine.Bound {
 		for i := range engine.Slice[T](c.Out[0]) {
 			engine.Slice[T](c.Out[0])[i] = T(out[i])
 		}
-	}
-	if own, ok := w.inRows(); ok {
-		b := scaleSumsInRows[T](e, w, own, &l, partial)
-		sums := b.Kernel
-		b.Kernel = func(c *engine.Call) error {
-			err := sums(c)
-			add(c)
-			return err
-		}
-		return b
 	}
 	var pair region[T]
 	work := e.newLoop(w.groups.size(), w.cost(3), func(c *engine.Call, slot, lo, hi int) {
@@ -485,8 +478,8 @@ func weightGrads[T isa.Float](e Engine, w normalised) engine.Bound {
 	const few = 32 // groups; their sum loses little
 	p := partsOf(groups, max(few, (groups+weightParts-1)/weightParts))
 	partial := reserve[T](&l, p.count, n)
-	if own, ok := w.inRows(); ok {
-		b := weighInRows[T](e, w, own, &l, p, partial)
+	if plan, ok := w.inRows(); ok {
+		b := weighInRows[T](e, w, plan, &l, p, partial)
 		return addParts(e, b, p.count, n, &l, partial)
 	}
 	var pair region[T]

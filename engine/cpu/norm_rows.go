@@ -1,68 +1,98 @@
 package cpu
 
 import (
-	"math"
-
 	"github.com/plexaura/plexaura/engine"
 	"github.com/plexaura/plexaura/internal/par"
 	"github.com/plexaura/plexaura/internal/simd/isa"
 	"github.com/plexaura/plexaura/internal/simd/totals"
+	"github.com/plexaura/plexaura/internal/simd/vec"
 )
 
 // Short runs cost more in calls than in work. Where runs are the same distance apart, those of a
-// group or of groups with one run each, a call takes many.
+// group or of several, a call takes many.
 
-// mostRows is how many runs are taken at a time.
-const mostRows = 128
+const (
+	// mostRows is the most runs that are taken at a time.
+	mostRows = 128
+	// setElems is about how many elements of x are taken at a time, which stay in the first-level cache, and
+	// layeredElems in layers, which stay in the second-level one.
+	setElems, layeredElems = 8 << 10, 64 << 10
+	// fewGroups is how many groups are worth layers, and fewSets how many sets there are to be at least.
+	fewGroups, fewSets = 4, 16
+)
 
-// rowSet is n runs, the first at element at of x and by of gamma, and the next ones stride and
-// byStride further on.
+// rowPlan is how sets of runs are taken: groups that are side by side, with per runs each in each of some layers.
+//
+//	per 1               groups have one run each
+//	per, layers 1       the runs of groups follow each other, such as group normalisation's
+//	per 1, layers       the first runs of groups follow each other, and then the second ones: batch normalisation's
+type rowPlan struct {
+	per, layers, layer int // runs of a group in a layer; layers, and from one to the next
+	stride, byStride   int // from a run to the next, in x and in gamma
+	together, groups   int // groups that are evenly spaced, and those of a set, 0 if one is more than a set
+	rows               int // runs of a set where groups is 0
+}
+
+// inRows returns the plan by which runs are to be taken, or false.
+func (w *normalised) inRows() (p rowPlan, ok bool) {
+	if !w.along || w.run > totals.Longest || w.rest.rank > 1 {
+		return p, false
+	}
+	p = rowPlan{per: 1, layers: 1, together: 1, rows: min(max(setElems/w.run, 1), mostRows)}
+	last := w.groups.rank - 1
+	var x, by int // from a group to the next
+	if last >= 0 {
+		p.together, x, by = w.groups.extent[last], w.groups.x[last], w.groups.by[last]
+	}
+	if w.rest.rank == 0 {
+		p.stride, p.byStride, p.groups = x, by, p.rows
+		return p, p.together > 1 && (w.weights == 0 || by == 0)
+	}
+	runs := w.rest.extent[0]
+	p.per, p.stride, p.byStride = runs, w.rest.x[0], w.rest.by[0]
+	layered := min(layeredElems/(runs*w.run), mostRows, max(p.together/fewSets, fewGroups))
+	switch {
+	case p.stride*runs == x && p.byStride*runs == by:
+	case layered >= fewGroups && p.together >= fewGroups && p.byStride == 0 && (w.weights == 0 || by == 0):
+		p.layers, p.layer, p.per, p.stride, p.byStride, p.groups = runs, p.stride, 1, x, by, layered
+		return p, true
+	default:
+		p.together = 1
+	}
+	if runs <= p.rows {
+		p.groups = p.rows / runs
+	}
+	return p, w.weights == 0 || p.byStride == 0 // all share a gamma that changes within them
+}
+
+// rowSet is n runs in each of some layers, the first at element at of x and by of gamma.
 type rowSet struct {
-	at, stride, by, byStride, n int
-
-	first  int  // the group of the first run
-	own    bool // each run is a group: first, first+1, ...; otherwise all are of group first
-	begins bool // the first run is the first one of its group
+	*rowPlan
+	at, by, n     int
+	first, groups int  // the group of the first run, and how many
+	per, from     int  // runs of each group, from one of its on
+	begins        bool // the first run is the first one of its group
 }
 
-// inRows reports whether runs are to be taken so: in sets of groups with one run each (own), or in
-// sets of the runs of one group.
-func (w *normalised) inRows() (own, ok bool) {
-	rows := &w.rest
-	if own = w.rest.rank == 0; own {
-		rows = &w.groups
-	}
-	if !w.along || w.run > totals.Longest || rows.rank != 1 || rows.extent[0] == 1 {
-		return false, false
-	}
-	return own, w.weights == 0 || rows.by[0] == 0 // all share a gamma that changes within them
-}
+// whole reports whether the set has all runs of its groups.
+func (s *rowSet) whole() bool { return s.per == s.rowPlan.per }
+
+// next is how many groups from one on, before hi, are taken at a time.
+func (p *rowPlan) next(g, hi int) int { return max(min(p.groups, hi-g, p.together-g%p.together), 1) }
 
 // eachSet calls f for the sets of groups lo to hi. Those of one group follow each other.
-func (w *normalised) eachSet(own bool, lo, hi int, f func(s rowSet)) {
-	if own {
-		for ; lo < hi; lo += mostRows {
-			at, by := w.groups.at(lo)
-			f(rowSet{at: at, stride: w.groups.x[0], by: by, byStride: w.groups.by[0], n: min(mostRows, hi-lo), first: lo, own: true, begins: true})
-		}
-		return
-	}
-	for ; lo < hi; lo++ {
+func (w *normalised) eachSet(p *rowPlan, lo, hi int, f func(s rowSet)) {
+	for n := 0; lo < hi; lo += n {
+		n = p.next(lo, hi)
 		at, by := w.groups.at(lo)
-		for r := 0; r < w.rest.extent[0]; r += mostRows {
-			f(rowSet{at: at + r*w.rest.x[0], stride: w.rest.x[0], by: by + r*w.rest.by[0], byStride: w.rest.by[0], n: min(mostRows, w.rest.extent[0]-r), first: lo, begins: r == 0})
+		if p.groups > 0 {
+			f(rowSet{rowPlan: p, at: at, by: by, n: n * p.per, first: lo, groups: n, per: p.per, begins: true})
+			continue
 		}
-	}
-}
-
-// eachChunk calls f for groups lo to hi in chunks: as many as a set has, or one of several sets.
-func (w *normalised) eachChunk(own bool, lo, hi int, f func(lo, hi int)) {
-	step := 1
-	if own {
-		step = mostRows
-	}
-	for ; lo < hi; lo += step {
-		f(lo, min(lo+step, hi))
+		for r := 0; r < p.per; r += p.rows {
+			k := min(p.rows, p.per-r)
+			f(rowSet{rowPlan: p, at: at + r*p.stride, by: by + r*p.byStride, n: k, first: lo, groups: 1, per: k, from: r, begins: r == 0})
+		}
 	}
 }
 
@@ -92,36 +122,69 @@ func (m rowMemory[T]) of(c *engine.Call, slot int) rowWork[T] {
 // alongRows is the work on the runs of a normalisation, set by set.
 type alongRows[T isa.Float] struct {
 	*normalised
+	plan rowPlan
 	e    Engine
-	own  bool
 	call *engine.Call
 	rowWork[T]
 }
 
-// rowsOf returns x's rows of a set, and dy's if there is one.
-func (a *alongRows[T]) rowsOf(s rowSet, x, dy []T) totals.Rows[T] {
-	r := totals.Rows[T]{N: a.run, X: x[s.at:], XRow: s.stride, C: a.centre}
+// rowsOf returns x's rows of a layer of a set, and dy's if there is one.
+func (a *alongRows[T]) rowsOf(s rowSet, layer int, x, dy []T) totals.Rows[T] {
+	at := s.at + layer*s.layer
+	r := totals.Rows[T]{N: a.run, X: x[at:], XRow: s.stride, C: a.centre}
 	if dy != nil {
-		r.Z, r.ZRow = dy[s.at:], s.stride
+		r.Z, r.ZRow = dy[at:], s.stride
 	}
 	return r
 }
 
-// deviations sets the moments of each of s.n rows of so many elements: its mean, and in scales the sum of
-// the squares of distances from it.
-func (a *alongRows[T]) deviations(s rowSet, run int) {
-	k, n := a.e.simd.Totals, float64(run)
-	r := a.rowsOf(s, engine.Slice[T](a.call.In[0]), nil)
-	r.N = run
-	totals.OfRows(k, totals.Sum, a.sums[:s.n], r)
-	for i, sum := range a.sums[:s.n] {
-		a.mean[i] = float64(sum) / n
-		a.centre[i] = T(a.mean[i])
+// deviations sets the moments of each group of a set: its mean, and in scales the sum of the squares of distances
+// from it, both of the runs that the set has.
+func (a *alongRows[T]) deviations(s rowSet) {
+	x, per, run := engine.Slice[T](a.call.In[0]), s.per, a.run
+	if per > 1 && s.stride == run && per*run <= totals.Longest { // as one run
+		run, per = per*run, 1
 	}
-	totals.OfRows(k, totals.Squares, a.sums[:s.n], r)
-	for i, squares := range a.sums[:s.n] {
-		d := a.mean[i] - float64(a.centre[i])
-		a.scales[i] = math.Max(float64(squares)-n*d*d, 0)
+	count := float64(run * per * s.layers)
+	total := func(op totals.Total, to []float64) {
+		clear(to)
+		for layer := range s.layers {
+			r := a.rowsOf(s, layer, x, nil)
+			if r.N = run; run > a.run {
+				r.XRow = run
+			}
+			sums := a.sums[:s.groups*per]
+			totals.OfRows(a.e.simd.Totals, op, sums, r)
+			addEach(to, sums, per)
+		}
+	}
+	mean, squares := a.mean[:s.groups], a.scales[:s.groups]
+	total(totals.Sum, mean)
+	for g := range mean {
+		mean[g] /= count
+	}
+	a.spread(s.groups, per)
+	total(totals.Squares, squares)
+	for g, m := range mean {
+		d := m - float64(T(m))
+		squares[g] = max(squares[g]-count*d*d, 0)
+	}
+}
+
+// addEach adds to each number so many of x, those that follow each other.
+func addEach[T isa.Float](to []float64, x []T, each int) {
+	if each == 1 {
+		for g, v := range x {
+			to[g] += float64(v)
+		}
+		return
+	}
+	for g := range to {
+		sum := 0.0
+		for _, v := range x[g*each:][:each] {
+			sum += float64(v)
+		}
+		to[g] += sum
 	}
 }
 
@@ -130,140 +193,173 @@ func (a *alongRows[T]) begin(s rowSet) {
 	switch {
 	case !s.begins:
 	case a.Given:
-		m := engine.Slice[T](a.call.In[a.in])
-		for i := range s.groups() {
-			a.mean[i], a.scales[i] = float64(m[s.first+i]), a.scale(float64(m[len(m)/2+s.first+i]))
+		means, variances := halves(engine.Slice[T](a.call.In[a.in]))
+		for i, m := range means[s.first:][:s.groups] {
+			a.mean[i] = float64(m)
 		}
-	case s.own:
-		a.deviations(s, a.run)
-		for i := range s.n {
-			a.scales[i] = a.scale(a.scales[i] / float64(a.run))
+		for i, v := range variances[s.first:][:s.groups] {
+			a.scales[i] = float64(v) + a.Eps
 		}
+		a.invertRoots(s.groups)
 	default:
-		all := a.whole(s.first)
-		a.mean[0], a.scales[0] = all.mean, a.scale(all.variance())
-	}
-	a.spread(s)
-}
-
-// whole returns the moments of a group of several runs: those of runs that follow each other at once.
-func (a *alongRows[T]) whole(group int) (all deviation) {
-	at, _ := a.groups.at(group)
-	if n := a.rest.extent[0] * a.run; a.rest.x[0] == a.run && n <= totals.Longest {
-		a.deviations(rowSet{at: at, n: 1}, n)
-		return deviation{float64(n), a.mean[0], a.scales[0]}
-	}
-	a.eachSet(false, group, group+1, func(part rowSet) {
-		a.deviations(part, a.run)
-		for i := range part.n {
-			all.join(deviation{float64(a.run), a.mean[i], a.scales[i]})
+		a.moments(s)
+		part := 1 / float64(a.count())
+		for i, squares := range a.scales[:s.groups] {
+			a.scales[i] = squares*part + a.Eps
 		}
+		a.invertRoots(s.groups)
+	}
+	a.spread(s.groups, s.per)
+}
+
+// invertRoots replaces the numbers in scales by 1 over their roots.
+func (a *alongRows[T]) invertRoots(groups int) {
+	v, all := a.e.simd.Vec, a.scales[:groups]
+	v.Map64(vec.Sqrt, all, all, nil, 0)
+	v.Map64(vec.DivR, all, all, nil, 1)
+}
+
+// moments sets those of the groups of a set that begins, as deviations does, of all of their runs.
+func (a *alongRows[T]) moments(s rowSet) {
+	if s.whole() {
+		a.deviations(s)
+		return
+	}
+	var all deviation
+	a.eachSet(s.rowPlan, s.first, s.first+1, func(part rowSet) {
+		a.deviations(part)
+		all.join(deviation{float64(part.n * a.run), a.mean[0], a.scales[0]})
 	})
-	return all
+	a.mean[0], a.scales[0] = all.mean, all.squares
 }
 
-// groups is how many groups a set has runs of.
-func (s rowSet) groups() int {
-	if s.own {
-		return s.n
-	}
-	return 1
-}
-
-// group is the place among the set's groups of that of run i.
-func (s rowSet) group(i int) int {
-	if s.own {
-		return i
-	}
-	return 0
-}
-
-// spread sets the centre of each run to the mean of its group.
-func (a *alongRows[T]) spread(s rowSet) {
-	for i := range s.n {
-		a.centre[i] = T(a.mean[s.group(i)])
+// spread sets the centre of each run to the mean of its group, of so many that have so many runs each.
+func (a *alongRows[T]) spread(groups, per int) {
+	for g, m := range a.mean[:groups] {
+		centre := T(m)
+		for i := range per {
+			a.centre[g*per+i] = centre
+		}
 	}
 }
 
-// apply applies a map to the rows of a set.
-func (a *alongRows[T]) apply(op totals.Map, s rowSet, m totals.MapRows[T]) {
-	m.N, m.XRow, m.ZRow = a.run, s.stride, s.stride
+// apply applies a map to the rows of a set, to dst.
+func (a *alongRows[T]) apply(op totals.Map, s rowSet, m totals.MapRows[T], z, dst []T) {
+	m.N, m.XRow, m.ZRow, m.DstRow = a.run, s.stride, s.stride, s.stride
 	m.A, m.B, m.C, m.D = a.a, a.b, a.centre, a.d
-	totals.ApplyRows(a.e.simd.Totals, op, s.n, &m)
+	for layer := range s.layers {
+		at := s.at + layer*s.layer
+		m.X = engine.Slice[T](a.call.In[0])[at:]
+		if z != nil {
+			m.Z = z[at:]
+		}
+		if m.Dst = dst; op == totals.Weigh { // all rows are added to one
+			m.DstRow = 0
+		} else {
+			m.Dst = dst[at:]
+		}
+		totals.ApplyRows(a.e.simd.Totals, op, s.n, &m)
+	}
+}
+
+// factors sets a to the scale of each run, times gamma if that is the same in all of it.
+func (a *alongRows[T]) factors(s rowSet, gamma []T) {
+	for g, scale := range a.scales[:s.groups] {
+		for i := g * s.per; i < (g+1)*s.per; i++ {
+			if a.weights == 1 {
+				a.a[i] = T(scale)
+			} else {
+				a.a[i] = T(scale * float64(gamma[s.by+i*s.byStride]))
+			}
+		}
+	}
 }
 
 // normalise computes the results of a set, whose groups have begun.
 func (a *alongRows[T]) normalise(s rowSet, slot int) {
-	x, gamma, beta, y := engine.Slice[T](a.call.In[0]), engine.Slice[T](a.call.In[1]), engine.Slice[T](a.call.In[2]), engine.Slice[T](a.call.Out[0])
-	m := totals.MapRows[T]{X: x[s.at:], Dst: y[s.at:], DstRow: s.stride}
-	op := totals.Scale
-	for i := range s.n {
-		scale := a.scales[s.group(i)]
-		if a.weights == 1 {
-			a.a[i] = T(scale)
-			continue
-		}
-		by := s.by + i*s.byStride
-		a.a[i], a.b[i] = T(scale*float64(gamma[by])), beta[by]
-	}
+	gamma, beta, y := engine.Slice[T](a.call.In[1]), engine.Slice[T](a.call.In[2]), engine.Slice[T](a.call.Out[0])
+	a.factors(s, gamma)
 	if a.weights == 1 {
-		op, m.P, m.Q = totals.ScaleBy, gamma[s.by:], beta[s.by:]
-	}
-	a.apply(op, s, m)
-	if a.tail != nil {
+		a.apply(totals.ScaleBy, s, totals.MapRows[T]{P: gamma[s.by:], Q: beta[s.by:]}, nil, y)
+	} else {
 		for i := range s.n {
-			a.tail.apply(a.call, slot, s.at+i*s.stride, s.at+i*s.stride+a.run)
+			a.b[i] = beta[s.by+i*s.byStride]
 		}
+		a.apply(totals.Scale, s, totals.MapRows[T]{}, nil, y)
+	}
+	if a.tail == nil {
+		return
+	}
+	for i := range s.layers * s.n {
+		at := s.at + i/s.n*s.layer + i%s.n*s.stride
+		a.tail.apply(a.call, slot, at, at+a.run)
 	}
 }
 
-// gradSums adds for each group of a set the sums of h = dy*gamma and of h*(x-centre), in float64.
-func (a *alongRows[T]) gradSums(s rowSet, add func(group int, h, hx float64)) {
+// gradSums adds to h and hx, for each group of a set, the sums of h = dy*gamma and of h*(x-centre).
+func (a *alongRows[T]) gradSums(s rowSet) {
 	x, dy, gamma := engine.Slice[T](a.call.In[0]), engine.Slice[T](a.call.In[1]), engine.Slice[T](a.call.In[2])
-	k, r := a.e.simd.Totals, a.rowsOf(s, x, dy)
-	products, sum := totals.Products, totals.Rows[T]{N: a.run, X: r.Z, XRow: r.ZRow}
-	of := totals.Sum
-	if a.weights == 1 {
-		products, r.G = totals.ProductsBy, gamma[s.by:]
-		of, sum = totals.Dots, totals.Rows[T]{N: a.run, X: r.G, Z: r.Z, ZRow: r.ZRow}
-	}
-	totals.OfRows(k, products, a.a[:s.n], r)
-	totals.OfRows(k, of, a.b[:s.n], sum)
-	for i := range s.n {
-		factor := 1.0
-		if a.weights == 0 {
-			factor = float64(gamma[s.by+i*s.byStride])
+	for layer := range s.layers {
+		r := a.rowsOf(s, layer, x, dy)
+		if a.weights == 1 {
+			r.G = gamma[s.by:]
 		}
-		add(s.group(i), factor*float64(a.b[i]), factor*float64(a.a[i]))
+		totals.BothOfRows(a.e.simd.Totals, a.a[:s.n], a.b[:s.n], r)
+		a.weighSums(s, gamma)
 	}
 }
 
-// blend computes the gradients of a set, for whose runs d and b are set.
+// weighSums adds a and b, sums of the rows of a layer, to those of their groups.
+func (a *alongRows[T]) weighSums(s rowSet, gamma []T) {
+	if a.weights == 1 {
+		addEach(a.h[:s.groups], a.b[:s.n], s.per)
+		addEach(a.hx[:s.groups], a.a[:s.n], s.per)
+		return
+	}
+	for g := range s.groups {
+		h, hx := a.h[g], a.hx[g]
+		for i := g * s.per; i < (g+1)*s.per; i++ {
+			factor := float64(gamma[s.by+i*s.byStride])
+			h += factor * float64(a.b[i])
+			hx += factor * float64(a.a[i])
+		}
+		a.h[g], a.hx[g] = h, hx
+	}
+}
+
+// blend computes the gradients of a set, whose sums are in h and hx.
 func (a *alongRows[T]) blend(s rowSet) {
-	x, dy, gamma, dx := engine.Slice[T](a.call.In[0]), engine.Slice[T](a.call.In[1]), engine.Slice[T](a.call.In[2]), engine.Slice[T](a.call.Out[0])
-	m := totals.MapRows[T]{X: x[s.at:], Z: dy[s.at:], Dst: dx[s.at:], DstRow: s.stride}
-	op := totals.Blend
-	for i := range s.n {
-		a.a[i] = T(a.scales[s.group(i)])
-		if a.weights == 0 {
-			a.a[i] = T(a.scales[s.group(i)] * float64(gamma[s.by+i*s.byStride]))
+	dy, gamma, dx := engine.Slice[T](a.call.In[1]), engine.Slice[T](a.call.In[2]), engine.Slice[T](a.call.Out[0])
+	part := -1 / float64(a.count())
+	a.spread(s.groups, s.per)
+	for g, scale := range a.scales[:s.groups] {
+		h, mean := a.h[g], a.mean[g]
+		hx := a.hx[g] + h*(float64(T(mean))-mean)
+		b, d := T(scale*scale*scale*hx*part), T(scale*h*part)
+		for i := g * s.per; i < (g+1)*s.per; i++ {
+			a.b[i], a.d[i] = b, d
 		}
 	}
+	a.factors(s, gamma)
+	op, m := totals.Blend, totals.MapRows[T]{}
 	if a.weights == 1 {
 		op, m.P = totals.BlendBy, gamma[s.by:]
 	}
-	a.apply(op, s, m)
+	a.apply(op, s, m, dy, dx)
 }
 
 // overRows returns the kernel that calls f for groups lo to hi, whose runs are in sets.
-func overRows[T isa.Float](e Engine, w normalised, own bool, passes int, l *layout, f func(a *alongRows[T], slot, lo, hi int)) engine.Bound {
-	return inParts(e, w, own, w.groups.size(), w.cost(passes), l, f)
+func overRows[T isa.Float](e Engine, w normalised, p rowPlan, passes int, l *layout, f func(a *alongRows[T], slot, lo, hi int)) engine.Bound {
+	groups, each := w.groups.size(), max(p.groups, 1)
+	return inParts(e, w, p, isa.Ceil(groups, each), each*w.cost(passes), l, func(a *alongRows[T], slot, lo, hi int) {
+		f(a, slot, lo*each, min(hi*each, groups))
+	})
 }
 
 // inParts is overRows for so many parts, each of which takes so many nanoseconds.
-func inParts[T isa.Float](e Engine, w normalised, own bool, parts, cost int, l *layout, f func(a *alongRows[T], slot, lo, hi int)) engine.Bound {
+func inParts[T isa.Float](e Engine, w normalised, p rowPlan, parts, cost int, l *layout, f func(a *alongRows[T], slot, lo, hi int)) engine.Bound {
 	var memory rowMemory[T]
-	workers := par.NewFree(16, func() *alongRows[T] { return &alongRows[T]{normalised: &w, e: e, own: own} })
+	workers := par.NewFree(16, func() *alongRows[T] { return &alongRows[T]{normalised: &w, plan: p, e: e} })
 	work := e.newLoop(parts, cost, func(c *engine.Call, slot, lo, hi int) {
 		a := workers.Take()
 		a.call, a.rowWork = c, memory.of(c, slot)
@@ -276,97 +372,112 @@ func inParts[T isa.Float](e Engine, w normalised, own bool, parts, cost int, l *
 	return engine.Bound{Kernel: work.kernel(), Scratch: int(*l), By: name, Serial: work.serial()}
 }
 
-func momentsInRows[T isa.Float](e Engine, w normalised, own bool) engine.Bound {
+func momentsInRows[T isa.Float](e Engine, w normalised, p rowPlan) engine.Bound {
 	var l layout
-	groups := w.groups.size()
-	return overRows(e, w, own, 1, &l, func(a *alongRows[T], _, lo, hi int) {
+	groups, size := w.groups.size(), float64(w.count())
+	return overRows(e, w, p, 1, &l, func(a *alongRows[T], _, lo, hi int) {
 		m := engine.Slice[T](a.call.Out[0])
-		if !own {
-			for g := lo; g < hi; g++ {
-				all := a.whole(g)
-				m[g], m[groups+g] = T(all.mean), T(all.variance())
+		a.eachSet(&a.plan, lo, hi, func(s rowSet) {
+			if !s.begins {
+				return
 			}
-			return
-		}
-		a.eachSet(own, lo, hi, func(s rowSet) {
-			a.deviations(s, a.run)
-			for i := range s.n {
-				m[s.first+i], m[groups+s.first+i] = T(a.mean[i]), T(a.scales[i]/float64(a.run))
+			a.moments(s)
+			for i := range s.groups {
+				m[s.first+i], m[groups+s.first+i] = T(a.mean[i]), T(a.scales[i]/size)
 			}
 		})
 	})
 }
 
-func normInRows[T isa.Float](e Engine, w normalised, own bool) engine.Bound {
+func normInRows[T isa.Float](e Engine, w normalised, p rowPlan) engine.Bound {
 	var l layout
-	return overRows(e, w, own, 3, &l, func(a *alongRows[T], slot, lo, hi int) {
-		a.eachSet(own, lo, hi, func(s rowSet) {
+	return overRows(e, w, p, 3, &l, func(a *alongRows[T], slot, lo, hi int) {
+		a.eachSet(&a.plan, lo, hi, func(s rowSet) {
 			a.begin(s)
 			a.normalise(s, slot)
 		})
 	})
 }
 
-func inputGradInRows[T isa.Float](e Engine, w normalised, own bool) engine.Bound {
+func inputGradInRows[T isa.Float](e Engine, w normalised, p rowPlan) engine.Bound {
 	var l layout
-	size := float64(w.count())
-	return overRows(e, w, own, 6, &l, func(a *alongRows[T], _, lo, hi int) {
-		a.eachChunk(own, lo, hi, func(lo, hi int) {
-			clear(a.h)
-			clear(a.hx)
-			a.eachSet(own, lo, hi, func(s rowSet) {
+	return overRows(e, w, p, 6, &l, func(a *alongRows[T], _, lo, hi int) {
+		for n := 0; lo < hi; lo += n {
+			n = a.plan.next(lo, hi)
+			clear(a.h[:n])
+			clear(a.hx[:n])
+			a.eachSet(&a.plan, lo, lo+n, func(s rowSet) {
 				a.begin(s)
-				a.gradSums(s, func(group int, h, hx float64) { a.h[group], a.hx[group] = a.h[group]+h, a.hx[group]+hx })
+				a.gradSums(s)
 			})
-			a.eachSet(own, lo, hi, func(s rowSet) {
-				a.spread(s)
-				for i := range s.n {
-					g := s.group(i)
-					h, scale := a.h[g], a.scales[g]
-					hx := a.hx[g] + h*(float64(a.centre[i])-a.mean[g])
-					a.b[i], a.d[i] = T(-scale*scale*scale*hx/size), T(-scale*h/size)
+			a.eachSet(&a.plan, lo, lo+n, func(s rowSet) { a.blend(s) })
+		}
+	})
+}
+
+// scaleSumsInRows sets element g*per+r of sums to what run r of group g, in all layers, adds to the gradient of its
+// gamma.
+func scaleSumsInRows[T isa.Float](e Engine, w normalised, p rowPlan, l *layout, sums region[float64]) engine.Bound {
+	return overRows(e, w, p, 3, l, func(a *alongRows[T], _, lo, hi int) {
+		x, dy, all := engine.Slice[T](a.call.In[0]), engine.Slice[T](a.call.In[1]), sums.of(a.call, 0)
+		a.eachSet(&a.plan, lo, hi, func(s rowSet) {
+			a.begin(s)
+			to := all[s.first*p.per+s.from:][:s.n]
+			clear(to)
+			for layer := range s.layers {
+				totals.OfRows(e.simd.Totals, totals.Products, a.a[:s.n], a.rowsOf(s, layer, x, dy))
+				addEach(to, a.a[:s.n], 1)
+			}
+			for g, scale := range a.scales[:s.groups] {
+				for i := range nth(to, g, s.per) {
+					to[g*s.per+i] *= scale
 				}
-				a.blend(s)
-			})
+			}
 		})
 	})
 }
 
-// scaleSumsInRows sets element g*runs+r of sums, of so many runs a group, to what run r of group g adds to
-// the gradient of its gamma.
-func scaleSumsInRows[T isa.Float](e Engine, w normalised, own bool, l *layout, sums region[float64]) engine.Bound {
-	runs := w.rest.size()
-	return overRows(e, w, own, 3, l, func(a *alongRows[T], _, lo, hi int) {
-		x, dy, to := engine.Slice[T](a.call.In[0]), engine.Slice[T](a.call.In[1]), sums.of(a.call, 0)
-		a.eachSet(own, lo, hi, func(s rowSet) {
-			a.begin(s)
-			totals.OfRows(e.simd.Totals, totals.Products, a.a[:s.n], a.rowsOf(s, x, dy))
-			first := s.first
-			if !own {
-				base, _ := a.groups.at(s.first)
-				first = s.first*runs + (s.at-base)/s.stride
+// scaleGradInRows is scaleGradAlong for runs that are taken by a plan.
+func scaleGradInRows[T isa.Float](e Engine, w normalised, p rowPlan) engine.Bound {
+	var l layout
+	partial := reserve[float64](&l, 1, w.groups.size()*p.per)
+	total := reserve[float64](&l, 1, w.reach())
+	byRun := 0
+	if p.per > 1 {
+		byRun = p.byStride
+	}
+	b := scaleSumsInRows[T](e, w, p, &l, partial)
+	sums := b.Kernel
+	b.Kernel = func(c *engine.Call) error {
+		err := sums(c)
+		all, parts, out := total.of(c, 0), partial.of(c, 0), engine.Slice[T](c.Out[0])
+		clear(all)
+		for g := range w.groups.size() {
+			_, by := w.groups.at(g)
+			for r, v := range nth(parts, g, p.per) {
+				all[by+r*byRun] += v
 			}
-			for i := range s.n {
-				to[first+i] = a.scales[s.group(i)] * float64(a.a[i])
-			}
-		})
-	})
+		}
+		for i := range out {
+			out[i] = T(all[i])
+		}
+		return err
+	}
+	return b
 }
 
 // weighInRows sums for each part what its groups add to the gradient of a gamma that changes within runs.
-func weighInRows[T isa.Float](e Engine, w normalised, own bool, l *layout, p parts, partial region[T]) engine.Bound {
-	return inParts(e, w, own, p.count, p.each*w.cost(3), l, func(a *alongRows[T], _, lo, hi int) {
-		x, dy := engine.Slice[T](a.call.In[0]), engine.Slice[T](a.call.In[1])
+func weighInRows[T isa.Float](e Engine, w normalised, plan rowPlan, l *layout, p parts, partial region[T]) engine.Bound {
+	return inParts(e, w, plan, p.count, p.each*w.cost(3), l, func(a *alongRows[T], _, lo, hi int) {
+		dy := engine.Slice[T](a.call.In[1])
 		for part := lo; part < hi; part++ {
 			sums := partial.of(a.call, part)
 			clear(sums)
 			from, to := p.bounds(part)
-			a.eachSet(own, from, to, func(s rowSet) {
+			a.eachSet(&a.plan, from, to, func(s rowSet) {
 				a.begin(s)
-				for i := range s.n {
-					a.a[i] = T(a.scales[s.group(i)])
-				}
-				a.apply(totals.Weigh, s, totals.MapRows[T]{X: x[s.at:], Z: dy[s.at:], Dst: sums[s.by:]})
+				a.factors(s, nil)
+				a.apply(totals.Weigh, s, totals.MapRows[T]{}, dy, sums[s.by:])
 			})
 		}
 	})

@@ -267,10 +267,5 @@ func repeat[T isa.Float](e Engine, dst []T, n int, x []T) {
 		e.simd.Vec.Repeat(of, n, any(x).([]float32), 1)
 		return
 	}
-	for i := range len(dst) / n {
-		row := dst[i*n:][:n]
-		for k := range row {
-			row[k] = x[i]
-		}
-	}
+	e.simd.Vec.Repeat64(any(dst).([]float64), n, any(x).([]float64), 1)
 }

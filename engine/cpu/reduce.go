@@ -56,6 +56,8 @@ func (e Engine) reduce32(r engine.Reduction, s sum) engine.Bound {
 		return bindFold(e, s, plainFold[float32, float64](r))
 	case s.along:
 		return totalsAlong[float32](e, r, s)
+	case r == engine.Sum && s.inPlanes():
+		return sumPlanes[float32](e, s)
 	case r == engine.Sum:
 		return e.sumColumns(s)
 	}
@@ -70,6 +72,8 @@ func (e Engine) reduce64(r engine.Reduction, s sum) engine.Bound {
 		return totalsAlong[float64](e, r, s)
 	case r != engine.Sum:
 		return bindFold(e, s, plainFold[float64, float64](r))
+	case s.inPlanes():
+		return sumPlanes[float64](e, s)
 	}
 	add := func(acc, x []float64) {
 		totals.Apply(e.simd.Totals, totals.Add, acc, totals.Operands[float64]{X: x})

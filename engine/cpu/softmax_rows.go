@@ -1,8 +1,6 @@
 package cpu
 
 import (
-	"math"
-
 	"github.com/plexaura/plexaura/engine"
 	"github.com/plexaura/plexaura/internal/par"
 	"github.com/plexaura/plexaura/internal/simd/isa"
@@ -87,14 +85,16 @@ func (s *softmaxRows[T]) forward(y, x []T, rows int, log bool) {
 		s.scale(rows, y, slab, top, s.one)
 		return
 	}
+	logs := s.minus[:rows]
+	s.apply(vec.Log, logs, sum, nil, 0)
 	for i, v := range sum {
 		if v < nearOne {
 			copy(s.single.slab, nth(slab, i, s.n))
 			s.single.logs(nth(y, i, s.n), sum[i:i+1])
-			continue
+			logs[i] = sum[i]
 		}
-		sum[i] = T(math.Log(float64(v)))
 	}
+	copy(sum, logs)
 	s.scale(rows, y, y, sum, s.ones(rows))
 }
 

@@ -14,9 +14,9 @@ import (
 //
 //	inPeriod, inTiles   (C) along the last axis, or anything along the axes before its own
 //	inRow               (C,1,1) over (N,C,H,W): the same element for a row, as the constant of a function
-//	inRegister          any other, and short rows: gathered for each block
+//	inRegister          any other, and short rows of functions without a kernel for rows: gathered for each block
 //
-// Where rows or periods are long, blocks end with them.
+// Where rows of such functions, or periods, are long, blocks end with them.
 
 // shortest is the length of a row or period from which on blocks end with it.
 const shortest = 192
@@ -107,10 +107,11 @@ func (p *program) spreadInput(i int, g grid) operand {
 		return operand{place: inPeriod, dtype: d, at: i, period: g.run()}
 	case g.periodic() && g.run() <= block:
 		o := operand{place: inTiles, dtype: d, at: p.registers, period: g.run()}
-		p.registers += 2 * block * d.Width()
+		p.registers += (block + longBlock) * d.Width()
+		p.tiles += (block + longBlock) * d.Width()
 		p.once = append(p.once, tileTo(i, o))
 		return o
-	case !g.periodic() && g.stride[g.rank-1] == 0 && p.onlyConstant(i) && p.cut(g.run()):
+	case !g.periodic() && g.stride[g.rank-1] == 0 && p.onlyConstant(i) && (p.byRows(i) || p.cut(g.run())):
 		return operand{place: inRow, dtype: d, at: i}
 	}
 	o := p.register(d)
@@ -118,7 +119,7 @@ func (p *program) spreadInput(i int, g grid) operand {
 	return o
 }
 
-// tileTo repeats input i over two blocks.
+// tileTo repeats input i over a block and a period more.
 func tileTo(i int, o operand) action {
 	return func(f *frame) {
 		dst := f.regs[o.at:][:(o.period+f.n)*o.dtype.Width()]
@@ -212,6 +213,21 @@ func (p *program) onlyConstant(i int) bool {
 	return true
 }
 
+// byRows reports whether every step that reads input i, as a constant, is a function for which there is a kernel of
+// rows that have a number each.
+func (p *program) byRows(i int) bool {
+	for k, s := range p.m.Steps {
+		at := slices.Index(p.reads(k), engine.In(i))
+		if p.last[k] == 0 || at < 0 {
+			continue
+		}
+		if commutes := s.Fn == engine.Add || s.Fn == engine.Mul; !vec.ByRows(binaryOps[s.Fn].both) || at == 0 && !commutes {
+			return false
+		}
+	}
+	return true
+}
+
 // broadcast reports whether a is a number, or an input that has fewer elements than the result.
 func (p *program) broadcast(a engine.Arg) bool {
 	if i, ok := a.Input(); ok {
@@ -224,6 +240,10 @@ func (p *program) broadcast(a engine.Arg) bool {
 // compileConstant compiles a step that has an input as its constant, if it is one.
 func (p *program) compileConstant(fn engine.Fn, dst, x, y operand) (act action, ok bool) {
 	switch ops := binaryOps[fn]; {
+	case y.place == inRow && p.inRows(y):
+		return p.rowsBy(ops.both, dst, x, y), true
+	case x.place == inRow && p.inRows(x):
+		return p.rowsBy(ops.both, dst, y, x), true
 	case y.place == inRow:
 		return p.vectorBy(ops.right, dst, x, y, fn == engine.Sub), true // x-c is x+(-c)
 	case x.place == inRow:
@@ -248,5 +268,36 @@ func mapBy[T float32 | float64](p *program, apply func(op vec.Op, dst, x, y []T,
 			v = -v
 		}
 		apply(op, view[T](f, dst), view[T](f, x), nil, v)
+	}
+}
+
+// inRows reports whether c, which is inRow, is for kernels of rows.
+func (p *program) inRows(c operand) bool { return p.in[c.at].Len() > 1 && p.byRows(c.at) }
+
+// rowsBy is op of x and, row by row, of elements of c.
+func (p *program) rowsBy(op vec.Op, dst, x, c operand) action {
+	if dst.dtype == shape.Float64 {
+		return mapRowsBy(p, p.simd.Vec.MapRows64, op, dst, x, c)
+	}
+	return mapRowsBy(p, p.simd.Vec.MapRows, op, dst, x, c)
+}
+
+func mapRowsBy[T float32 | float64](p *program, apply func(op vec.Op, dst, x []T, n int, c []T, stride int), op vec.Op, dst, x, c operand) action {
+	g := gridOf(p.in[c.at].Shape, p.to)
+	n, _ := g.pop()
+	return func(f *frame) {
+		to, from, numbers := view[T](f, dst), view[T](f, x), engine.Slice[T](f.call.In[c.at])
+		for k := f.start; len(to) > 0; {
+			at, length, step := k/n, n-k%n, 0
+			many := 1
+			if length < n || len(to) < n { // a row that is cut
+				length = min(length, len(to))
+			} else {
+				many, step = g.along(at)
+				many = min(many, len(to)/n)
+			}
+			apply(op, to[:many*length], from, length, numbers[g.offset(at):], step)
+			to, from, k = to[many*length:], from[many*length:], k+many*length
+		}
 	}
 }

@@ -16,6 +16,9 @@ func (e Engine) BindTranspose(p engine.Perm, in []engine.Operand, out engine.Ope
 	if out.Len() == 0 {
 		return e.Engine.BindTranspose(p, in, out)
 	}
+	if work, ok := e.copySpans(spansOf(g, true), out.Width(), 0, 0, 0); ok {
+		return inTurn(work), nil
+	}
 	switch out.Width() {
 	case 1:
 		return bindTranspose(e, g, copySquares[uint8]), nil

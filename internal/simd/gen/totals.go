@@ -98,7 +98,8 @@ func alongRuns(t *target) string {
 			fmt.Fprintf(&s, "\t\t\t%s: %s,\n", strings.ToUpper(k.name[:1])+k.name[1:], t.runName(k.name+"Rows"))
 		}
 		t.sumLines()
-		fmt.Fprintf(&s, "\t\t},\n\t\tlines: %s,\n\t},\n", t.runName("lines"))
+		fmt.Fprintf(&s, "\t\t},\n\t\tlines: %s,\n\t\tcolumns: %s,\n", t.runName("lines"), columnSums(t))
+		fmt.Fprintf(&s, "\t\tboth: %s,\n\t\tbothBy: %s,\n\t},\n", bothTotals(t, false), bothTotals(t, true))
 	}
 	t.elem = 4
 	s.WriteString("}\n")

@@ -22,8 +22,12 @@ func vectors(t *target) string {
 		fmt.Fprintf(&s, "\t%s: %s%s,\n", l.name, l.name, t.name)
 	}
 	s.WriteString(doubleVectors(t))
-	rowRepeat(t)
-	fmt.Fprintf(&s, "\trepeat: repeat%s,\n", t.name)
+	for _, of := range []*target{t, t.doubles()} {
+		fmt.Fprintf(&s, "\trepeat%s: %s,\n", of.suffix(), rowRepeat(of))
+		s.WriteString(mapsByRows(of))
+	}
+	rowCopy(t)
+	fmt.Fprintf(&s, "\tcopyPlanes: copyPlanes%s,\n", t.name)
 	s.WriteString(gates(t))
 	s.WriteString("\tboolKernels: boolKernels{\n")
 	for _, f := range bools(t) {

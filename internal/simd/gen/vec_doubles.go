@@ -13,6 +13,14 @@ func (t *target) doubles() *target {
 	return &other
 }
 
+// suffix is what names of kernels of float64 have.
+func (t *target) suffix() string {
+	if t.elem == 8 {
+		return "64"
+	}
+	return ""
+}
+
 // doubleParams is the signature of the maps of float64.
 const doubleParams = "n int, dst, x, y *float64, c float64"
 
@@ -72,7 +80,12 @@ func unaryDoubles() []*loop {
 		{name: "sigmoid", doc: "sets dst to 1/(1+exp(-x)).", live: 5, consts: expConsts64, body: (*lanes).sigmoid64},
 		{name: "tanh", doc: "sets dst to the hyperbolic tangent of x.", live: 5, consts: expConsts64, body: (*lanes).tanh64},
 		{name: "log", doc: "sets dst to the natural logarithm of x.", live: 6, consts: logConsts64, body: (*lanes).log64},
-		{name: "erf", doc: "sets dst to the error function of x.", live: 6, consts: expConsts64, body: (*lanes).erf64},
+		{name: "erf", doc: "sets dst to the error function of x.", live: 6, consts: expConsts64, body: func(e *lanes) []values {
+			x, y := e.val("x"), e.tmp()
+			e.errorFunction64(y, x, e.tmp(), e.tmp(), e.tmp(), e.tmp())
+			return []values{y}
+		}},
+		{name: "gELU", doc: "sets dst to x/2 (1+erf(x/sqrt(2))).", live: 7, consts: expConsts64, body: (*lanes).gelu64},
 	}
 	for _, l := range all {
 		l.in, l.out = []string{"x"}, []string{"dst"}
@@ -82,7 +95,8 @@ func unaryDoubles() []*loop {
 
 // otherDoubles are functions of x and y.
 func otherDoubles() []*loop {
-	return other()
+	return append(other(), &loop{name: "gELUGrad", doc: "sets dst to the gradient of GELU.", in: []string{"x", "y"}, out: []string{"dst"},
+		live: 8, consts: expConsts64, body: (*lanes).geluGrad64})
 }
 
 // The exponential is that of float32, with Taylor's polynomial: its next term is 4e-18 at most.
@@ -264,8 +278,8 @@ var (
 		d(-0.3262335600430375), d(0.17900115118138996)}
 )
 
-func (e *lanes) erf64() []values {
-	x, y, a, n, t, u := e.val("x"), e.tmp(), e.tmp(), e.tmp(), e.tmp(), e.tmp()
+// errorFunction64 sets y to the error function of x; the others are scratch.
+func (e *lanes) errorFunction64(y, x, a, n, t, u values) {
 	e.and(a, x, e.c(bits64))
 	e.set(n, d(6.5)) // from 5.93 on it is 1
 	e.smaller(a, n, a)
@@ -287,5 +301,37 @@ func (e *lanes) erf64() []values {
 	e.mul(y, y, x)
 	e.and(a, x, e.c(bits64))
 	e.where(less, y, a, e.c(d(1)), y, u, a)
+}
+
+func (e *lanes) gelu64() []values {
+	x, z, y := e.val("x"), e.tmp(), e.tmp()
+	e.mul(z, x, e.c(d(math.Sqrt2/2)))
+	e.errorFunction64(y, z, e.tmp(), e.tmp(), e.tmp(), e.tmp())
+	e.sum(y, y, e.c(d(1)))
+	e.mul(x, x, e.c(d(.5)))
+	e.mul(y, y, x)
+	return []values{y}
+}
+
+func (e *lanes) geluGrad64() []values {
+	x, dy, z, y, u, t, a, n := e.val("x"), e.val("y"), e.tmp(), e.tmp(), e.tmp(), e.tmp(), e.tmp(), e.tmp()
+	e.mul(z, x, e.c(d(math.Sqrt2/2)))
+	e.errorFunction64(y, z, a, n, t, u)
+	e.sum(y, y, e.c(d(1)))
+	e.mul(y, y, dy)
+	e.mul(y, y, e.c(d(.5)))
+
+	e.mul(z, z, z)
+	e.xor(z, z, e.c(sign64))
+	e.exp64(u, z, n, t, expPoly64)
+	e.mul(u, u, e.c(d(2/math.Sqrt(math.Pi))))
+	e.mul(z, x, e.c(d(.5)))
+	e.mul(z, z, dy)
+	e.mul(u, u, z)
+	e.mul(u, u, e.c(d(math.Sqrt2/2)))
+	e.and(t, x, e.c(bits64))
+	e.set(n, 0)
+	e.where(lessEqual, u, t, e.c(d(1000)), u, n, t)
+	e.sum(y, y, u)
 	return []values{y}
 }

@@ -5,12 +5,12 @@ import (
 	"github.com/mmcloughlin/avo/reg"
 )
 
-// rowRepeat writes the kernel that fills each of some rows with one element.
-func rowRepeat(t *target) {
-	t.function("repeat"+t.name, "sets each of rows of n elements to an element of x, stride elements apart.",
-		"func(rows, n int, dst, x *float32, stride int)")
+// rowRepeat writes the kernel that fills each of some rows with one element, and returns its name.
+func rowRepeat(t *target) (name string) {
+	name = "repeat" + t.suffix() + t.name
+	t.function(name, "sets each of rows of n elements to an element of x, stride bytes apart.",
+		"func(rows, n int, dst, x *"+t.goType()+", stride int)")
 	rows, n, dst, x, stride := t.arg("rows"), t.arg("n"), t.arg("dst"), t.arg("x"), t.arg("stride")
-	t.SHLQ(operand.Imm(2), stride)
 	rest, left := t.GP64(), t.GP64()
 	t.MOVQ(n, rest)
 	t.ANDQ(operand.U32(uint32(t.width()-1)), rest)
@@ -34,6 +34,7 @@ func rowRepeat(t *target) {
 	t.JNE(operand.LabelRef("row"))
 	t.VZEROUPPER()
 	t.RET()
+	return name
 }
 
 // fillTurns stores v to so many vectors at a time, while as many are left.

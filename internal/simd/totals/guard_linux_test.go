@@ -21,6 +21,10 @@ func guarded[T isa.Float](t *testing.T, k *Kernels) {
 			for op := range nTotals {
 				OfRows(k, op, vector(3), Rows[T]{N: n, X: vector(3 * n), Z: vector(3 * n), G: vector(n), C: vector(3), XRow: n, ZRow: n})
 			}
+			Columns(k, vector(2*n), vector(6*n), Planes{Count: 2, Rows: 3, N: n, Plane: 3 * n, Row: n})
+			for _, g := range [][]T{nil, vector(n)} {
+				BothOfRows(k, vector(3), vector(3), Rows[T]{N: n, X: vector(3 * n), Z: vector(3 * n), G: g, C: vector(3), XRow: n, ZRow: n})
+			}
 			o := Operands[T]{X: vector(n), Z: vector(n), P: vector(n), Q: vector(n), R: vector(n), S: vector(n)}
 			for op := range nMaps {
 				Apply(k, op, vector(n), o)

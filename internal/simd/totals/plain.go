@@ -16,6 +16,8 @@ func plainTable[T isa.Float]() (t table[T]) {
 	for op := range t.rows {
 		t.rows[op] = mapRowsGo(Map(op), t.maps[op])
 	}
+	t.columns = columnsGo[T]
+	t.both, t.bothBy = plainBoth(t.totals[Products], t.totals[Sum]), plainBoth(t.totals[ProductsBy], t.totals[Dots])
 	return t
 }
 

@@ -67,11 +67,17 @@ type rowsFunc[T isa.Float] func(rows, n int, dst *T, dstRow int, x *T, xRow int,
 // linesFunc sets rows > 0 rows of n > 0 elements of dst to sums of lines > 0 lines. Strides are in bytes.
 type linesFunc[T isa.Float] func(rows, n, lines int, dst *T, dstRow int, x *T, xRow, xLine int) (csr uint32)
 
+// columnsFunc sets planes > 0 rows of n > 0 elements of dst to sums of rows > 0 rows. Strides are in bytes.
+type columnsFunc[T isa.Float] func(planes, rows, n int, dst *T, dstPlane int, x *T, xPlane, xRow int) (csr uint32)
+
 type table[T isa.Float] struct {
-	lines  linesFunc[T]
-	totals [nTotals]totalFunc[T]
-	maps   [nMaps]mapFunc[T]
-	rows   [Weigh + 1]rowsFunc[T]
+	totals  [nTotals]totalFunc[T]
+	maps    [nMaps]mapFunc[T]
+	rows    [Weigh + 1]rowsFunc[T]
+	columns columnsFunc[T]
+	lines   linesFunc[T]
+
+	both, bothBy bothFunc[T]
 }
 
 // Kernels are the kernels of one level.

@@ -119,6 +119,21 @@ func weighRowsAVX2f32(rows int, n int, dst *float32, dstRow int, x *float32, xRo
 //go:noescape
 func linesAVX2f32(rows int, n int, lines int, dst *float32, dstRow int, x *float32, xRow int, xLine int) (csr uint32)
 
+// columnsAVX2f32 sets each of planes > 0 rows of n > 0 elements of dst to the sum of rows > 0 rows of x. Strides are in bytes.
+//
+//go:noescape
+func columnsAVX2f32(planes int, rows int, n int, dst *float32, dstPlane int, x *float32, xPlane int, xRow int) (csr uint32)
+
+// bothAVX2f32 sets y to the sum of z*(x-c), and sums to that of z, for each of rows > 0 rows of n > 0 elements. Rows of x are xRow bytes apart, those of z zRow.
+//
+//go:noescape
+func bothAVX2f32(rows int, n int, y *float32, sums *float32, x *float32, xRow int, z *float32, zRow int, w *float32, c *float32) (csr uint32)
+
+// bothByAVX2f32 sets y to the sum of z*w*(x-c), and sums to that of z*w, for each of rows > 0 rows of n > 0 elements. Rows of x are xRow bytes apart, those of z zRow.
+//
+//go:noescape
+func bothByAVX2f32(rows int, n int, y *float32, sums *float32, x *float32, xRow int, z *float32, zRow int, w *float32, c *float32) (csr uint32)
+
 // sumAVX2f64 sets y to the sum of x, for each of rows > 0 rows of n > 0 elements. Rows of x are xRow bytes apart, those of z zRow.
 //
 //go:noescape
@@ -234,6 +249,21 @@ func weighRowsAVX2f64(rows int, n int, dst *float64, dstRow int, x *float64, xRo
 //go:noescape
 func linesAVX2f64(rows int, n int, lines int, dst *float64, dstRow int, x *float64, xRow int, xLine int) (csr uint32)
 
+// columnsAVX2f64 sets each of planes > 0 rows of n > 0 elements of dst to the sum of rows > 0 rows of x. Strides are in bytes.
+//
+//go:noescape
+func columnsAVX2f64(planes int, rows int, n int, dst *float64, dstPlane int, x *float64, xPlane int, xRow int) (csr uint32)
+
+// bothAVX2f64 sets y to the sum of z*(x-c), and sums to that of z, for each of rows > 0 rows of n > 0 elements. Rows of x are xRow bytes apart, those of z zRow.
+//
+//go:noescape
+func bothAVX2f64(rows int, n int, y *float64, sums *float64, x *float64, xRow int, z *float64, zRow int, w *float64, c *float64) (csr uint32)
+
+// bothByAVX2f64 sets y to the sum of z*w*(x-c), and sums to that of z*w, for each of rows > 0 rows of n > 0 elements. Rows of x are xRow bytes apart, those of z zRow.
+//
+//go:noescape
+func bothByAVX2f64(rows int, n int, y *float64, sums *float64, x *float64, xRow int, z *float64, zRow int, w *float64, c *float64) (csr uint32)
+
 var avx2 = Kernels{
 	width: 8,
 	f32: table[float32]{
@@ -265,7 +295,10 @@ var avx2 = Kernels{
 			BlendBy: blendByRowsAVX2f32,
 			Weigh:   weighRowsAVX2f32,
 		},
-		lines: linesAVX2f32,
+		lines:   linesAVX2f32,
+		columns: columnsAVX2f32,
+		both:    bothAVX2f32,
+		bothBy:  bothByAVX2f32,
 	},
 	f64: table[float64]{
 		totals: [...]totalFunc[float64]{
@@ -296,6 +329,9 @@ var avx2 = Kernels{
 			BlendBy: blendByRowsAVX2f64,
 			Weigh:   weighRowsAVX2f64,
 		},
-		lines: linesAVX2f64,
+		lines:   linesAVX2f64,
+		columns: columnsAVX2f64,
+		both:    bothAVX2f64,
+		bothBy:  bothByAVX2f64,
 	},
 }

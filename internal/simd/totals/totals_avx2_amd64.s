@@ -2093,6 +2093,610 @@ next:
 	VZEROUPPER
 	RET
 
+// func columnsAVX2f32(planes int, rows int, n int, dst *float32, dstPlane int, x *float32, xPlane int, xRow int) (csr uint32)
+// Requires: AVX, SSE
+TEXT ·columnsAVX2f32(SB), NOSPLIT, $0-68
+	STMXCSR csr+64(FP)
+	LDMXCSR flushing<>+0(SB)
+	MOVQ    dst+24(FP), AX
+	MOVQ    x+40(FP), CX
+	MOVQ    xRow+56(FP), R9
+	LEAQ    (R9)(R9*2), R10
+	LEAQ    (R10)(R9*2), R11
+	LEAQ    (R11)(R9*2), R12
+	MOVQ    n+16(FP), DX
+	ANDQ    $0x00000007, DX
+	LEAQ    lanes<>+32(SB), BX
+	NEGQ    DX
+	VMOVUPS (BX)(DX*4), Y15
+
+plane:
+	MOVQ AX, BX
+	MOVQ CX, SI
+	MOVQ n+16(FP), DX
+
+by0:
+	CMPQ   DX, $0x00000020
+	JL     by1
+	VXORPS Y0, Y0, Y0
+	VXORPS Y1, Y1, Y1
+	VXORPS Y2, Y2, Y2
+	VXORPS Y3, Y3, Y3
+	MOVQ   SI, DI
+	MOVQ   rows+8(FP), R8
+
+by0_8:
+	CMPQ    R8, $0x08
+	JL      by0_4
+	VMOVUPS (DI), Y4
+	VADDPS  (DI)(R9*1), Y4, Y4
+	VMOVUPS (DI)(R9*2), Y5
+	VADDPS  (DI)(R10*1), Y5, Y5
+	VADDPS  Y5, Y4, Y4
+	VMOVUPS (DI)(R9*4), Y5
+	VADDPS  (DI)(R11*1), Y5, Y5
+	VMOVUPS (DI)(R10*2), Y6
+	VADDPS  (DI)(R12*1), Y6, Y6
+	VADDPS  Y6, Y5, Y5
+	VADDPS  Y5, Y4, Y4
+	VADDPS  Y4, Y0, Y0
+	VMOVUPS 32(DI), Y4
+	VADDPS  32(DI)(R9*1), Y4, Y4
+	VMOVUPS 32(DI)(R9*2), Y5
+	VADDPS  32(DI)(R10*1), Y5, Y5
+	VADDPS  Y5, Y4, Y4
+	VMOVUPS 32(DI)(R9*4), Y5
+	VADDPS  32(DI)(R11*1), Y5, Y5
+	VMOVUPS 32(DI)(R10*2), Y6
+	VADDPS  32(DI)(R12*1), Y6, Y6
+	VADDPS  Y6, Y5, Y5
+	VADDPS  Y5, Y4, Y4
+	VADDPS  Y4, Y1, Y1
+	VMOVUPS 64(DI), Y4
+	VADDPS  64(DI)(R9*1), Y4, Y4
+	VMOVUPS 64(DI)(R9*2), Y5
+	VADDPS  64(DI)(R10*1), Y5, Y5
+	VADDPS  Y5, Y4, Y4
+	VMOVUPS 64(DI)(R9*4), Y5
+	VADDPS  64(DI)(R11*1), Y5, Y5
+	VMOVUPS 64(DI)(R10*2), Y6
+	VADDPS  64(DI)(R12*1), Y6, Y6
+	VADDPS  Y6, Y5, Y5
+	VADDPS  Y5, Y4, Y4
+	VADDPS  Y4, Y2, Y2
+	VMOVUPS 96(DI), Y4
+	VADDPS  96(DI)(R9*1), Y4, Y4
+	VMOVUPS 96(DI)(R9*2), Y5
+	VADDPS  96(DI)(R10*1), Y5, Y5
+	VADDPS  Y5, Y4, Y4
+	VMOVUPS 96(DI)(R9*4), Y5
+	VADDPS  96(DI)(R11*1), Y5, Y5
+	VMOVUPS 96(DI)(R10*2), Y6
+	VADDPS  96(DI)(R12*1), Y6, Y6
+	VADDPS  Y6, Y5, Y5
+	VADDPS  Y5, Y4, Y4
+	VADDPS  Y4, Y3, Y3
+	LEAQ    (DI)(R9*8), DI
+	SUBQ    $0x08, R8
+	JMP     by0_8
+
+by0_4:
+	TESTQ   $0x00000004, R8
+	JE      by0_2
+	VMOVUPS (DI), Y4
+	VADDPS  (DI)(R9*1), Y4, Y4
+	VMOVUPS (DI)(R9*2), Y5
+	VADDPS  (DI)(R10*1), Y5, Y5
+	VADDPS  Y5, Y4, Y4
+	VADDPS  Y4, Y0, Y0
+	VMOVUPS 32(DI), Y4
+	VADDPS  32(DI)(R9*1), Y4, Y4
+	VMOVUPS 32(DI)(R9*2), Y5
+	VADDPS  32(DI)(R10*1), Y5, Y5
+	VADDPS  Y5, Y4, Y4
+	VADDPS  Y4, Y1, Y1
+	VMOVUPS 64(DI), Y4
+	VADDPS  64(DI)(R9*1), Y4, Y4
+	VMOVUPS 64(DI)(R9*2), Y5
+	VADDPS  64(DI)(R10*1), Y5, Y5
+	VADDPS  Y5, Y4, Y4
+	VADDPS  Y4, Y2, Y2
+	VMOVUPS 96(DI), Y4
+	VADDPS  96(DI)(R9*1), Y4, Y4
+	VMOVUPS 96(DI)(R9*2), Y5
+	VADDPS  96(DI)(R10*1), Y5, Y5
+	VADDPS  Y5, Y4, Y4
+	VADDPS  Y4, Y3, Y3
+	LEAQ    (DI)(R9*4), DI
+
+by0_2:
+	TESTQ   $0x00000002, R8
+	JE      by0_1
+	VMOVUPS (DI), Y4
+	VADDPS  (DI)(R9*1), Y4, Y4
+	VADDPS  Y4, Y0, Y0
+	VMOVUPS 32(DI), Y4
+	VADDPS  32(DI)(R9*1), Y4, Y4
+	VADDPS  Y4, Y1, Y1
+	VMOVUPS 64(DI), Y4
+	VADDPS  64(DI)(R9*1), Y4, Y4
+	VADDPS  Y4, Y2, Y2
+	VMOVUPS 96(DI), Y4
+	VADDPS  96(DI)(R9*1), Y4, Y4
+	VADDPS  Y4, Y3, Y3
+	LEAQ    (DI)(R9*2), DI
+
+by0_1:
+	TESTQ   $0x00000001, R8
+	JE      by0_0
+	VMOVUPS (DI), Y4
+	VADDPS  Y4, Y0, Y0
+	VMOVUPS 32(DI), Y4
+	VADDPS  Y4, Y1, Y1
+	VMOVUPS 64(DI), Y4
+	VADDPS  Y4, Y2, Y2
+	VMOVUPS 96(DI), Y4
+	VADDPS  Y4, Y3, Y3
+	LEAQ    (DI)(R9*1), DI
+
+by0_0:
+	VMOVUPS Y0, (BX)
+	VMOVUPS Y1, 32(BX)
+	VMOVUPS Y2, 64(BX)
+	VMOVUPS Y3, 96(BX)
+	ADDQ    $0x00000080, BX
+	ADDQ    $0x00000080, SI
+	SUBQ    $0x00000020, DX
+	JMP     by0
+
+by1:
+	CMPQ   DX, $0x00000010
+	JL     by2
+	VXORPS Y0, Y0, Y0
+	VXORPS Y1, Y1, Y1
+	MOVQ   SI, DI
+	MOVQ   rows+8(FP), R8
+
+by1_8:
+	CMPQ    R8, $0x08
+	JL      by1_4
+	VMOVUPS (DI), Y2
+	VADDPS  (DI)(R9*1), Y2, Y2
+	VMOVUPS (DI)(R9*2), Y3
+	VADDPS  (DI)(R10*1), Y3, Y3
+	VADDPS  Y3, Y2, Y2
+	VMOVUPS (DI)(R9*4), Y3
+	VADDPS  (DI)(R11*1), Y3, Y3
+	VMOVUPS (DI)(R10*2), Y4
+	VADDPS  (DI)(R12*1), Y4, Y4
+	VADDPS  Y4, Y3, Y3
+	VADDPS  Y3, Y2, Y2
+	VADDPS  Y2, Y0, Y0
+	VMOVUPS 32(DI), Y2
+	VADDPS  32(DI)(R9*1), Y2, Y2
+	VMOVUPS 32(DI)(R9*2), Y3
+	VADDPS  32(DI)(R10*1), Y3, Y3
+	VADDPS  Y3, Y2, Y2
+	VMOVUPS 32(DI)(R9*4), Y3
+	VADDPS  32(DI)(R11*1), Y3, Y3
+	VMOVUPS 32(DI)(R10*2), Y4
+	VADDPS  32(DI)(R12*1), Y4, Y4
+	VADDPS  Y4, Y3, Y3
+	VADDPS  Y3, Y2, Y2
+	VADDPS  Y2, Y1, Y1
+	LEAQ    (DI)(R9*8), DI
+	SUBQ    $0x08, R8
+	JMP     by1_8
+
+by1_4:
+	TESTQ   $0x00000004, R8
+	JE      by1_2
+	VMOVUPS (DI), Y2
+	VADDPS  (DI)(R9*1), Y2, Y2
+	VMOVUPS (DI)(R9*2), Y3
+	VADDPS  (DI)(R10*1), Y3, Y3
+	VADDPS  Y3, Y2, Y2
+	VADDPS  Y2, Y0, Y0
+	VMOVUPS 32(DI), Y2
+	VADDPS  32(DI)(R9*1), Y2, Y2
+	VMOVUPS 32(DI)(R9*2), Y3
+	VADDPS  32(DI)(R10*1), Y3, Y3
+	VADDPS  Y3, Y2, Y2
+	VADDPS  Y2, Y1, Y1
+	LEAQ    (DI)(R9*4), DI
+
+by1_2:
+	TESTQ   $0x00000002, R8
+	JE      by1_1
+	VMOVUPS (DI), Y2
+	VADDPS  (DI)(R9*1), Y2, Y2
+	VADDPS  Y2, Y0, Y0
+	VMOVUPS 32(DI), Y2
+	VADDPS  32(DI)(R9*1), Y2, Y2
+	VADDPS  Y2, Y1, Y1
+	LEAQ    (DI)(R9*2), DI
+
+by1_1:
+	TESTQ   $0x00000001, R8
+	JE      by1_0
+	VMOVUPS (DI), Y2
+	VADDPS  Y2, Y0, Y0
+	VMOVUPS 32(DI), Y2
+	VADDPS  Y2, Y1, Y1
+	LEAQ    (DI)(R9*1), DI
+
+by1_0:
+	VMOVUPS Y0, (BX)
+	VMOVUPS Y1, 32(BX)
+	ADDQ    $0x00000040, BX
+	ADDQ    $0x00000040, SI
+	SUBQ    $0x00000010, DX
+	JMP     by1
+
+by2:
+	CMPQ   DX, $0x00000008
+	JL     by3
+	VXORPS Y0, Y0, Y0
+	MOVQ   SI, DI
+	MOVQ   rows+8(FP), R8
+
+by2_8:
+	CMPQ    R8, $0x08
+	JL      by2_4
+	VMOVUPS (DI), Y1
+	VADDPS  (DI)(R9*1), Y1, Y1
+	VMOVUPS (DI)(R9*2), Y2
+	VADDPS  (DI)(R10*1), Y2, Y2
+	VADDPS  Y2, Y1, Y1
+	VMOVUPS (DI)(R9*4), Y2
+	VADDPS  (DI)(R11*1), Y2, Y2
+	VMOVUPS (DI)(R10*2), Y3
+	VADDPS  (DI)(R12*1), Y3, Y3
+	VADDPS  Y3, Y2, Y2
+	VADDPS  Y2, Y1, Y1
+	VADDPS  Y1, Y0, Y0
+	LEAQ    (DI)(R9*8), DI
+	SUBQ    $0x08, R8
+	JMP     by2_8
+
+by2_4:
+	TESTQ   $0x00000004, R8
+	JE      by2_2
+	VMOVUPS (DI), Y1
+	VADDPS  (DI)(R9*1), Y1, Y1
+	VMOVUPS (DI)(R9*2), Y2
+	VADDPS  (DI)(R10*1), Y2, Y2
+	VADDPS  Y2, Y1, Y1
+	VADDPS  Y1, Y0, Y0
+	LEAQ    (DI)(R9*4), DI
+
+by2_2:
+	TESTQ   $0x00000002, R8
+	JE      by2_1
+	VMOVUPS (DI), Y1
+	VADDPS  (DI)(R9*1), Y1, Y1
+	VADDPS  Y1, Y0, Y0
+	LEAQ    (DI)(R9*2), DI
+
+by2_1:
+	TESTQ   $0x00000001, R8
+	JE      by2_0
+	VMOVUPS (DI), Y1
+	VADDPS  Y1, Y0, Y0
+	LEAQ    (DI)(R9*1), DI
+
+by2_0:
+	VMOVUPS Y0, (BX)
+	ADDQ    $0x00000020, BX
+	ADDQ    $0x00000020, SI
+	SUBQ    $0x00000008, DX
+	JMP     by2
+
+by3:
+	TESTQ  DX, DX
+	JE     next
+	VXORPS Y0, Y0, Y0
+	MOVQ   SI, DI
+	MOVQ   rows+8(FP), R8
+
+rest_8:
+	CMPQ       R8, $0x08
+	JL         rest_4
+	VMASKMOVPS (DI), Y15, Y1
+	VMASKMOVPS (DI)(R9*1), Y15, Y2
+	VADDPS     Y2, Y1, Y1
+	VMASKMOVPS (DI)(R9*2), Y15, Y2
+	VMASKMOVPS (DI)(R10*1), Y15, Y3
+	VADDPS     Y3, Y2, Y2
+	VADDPS     Y2, Y1, Y1
+	VMASKMOVPS (DI)(R9*4), Y15, Y2
+	VMASKMOVPS (DI)(R11*1), Y15, Y3
+	VADDPS     Y3, Y2, Y2
+	VMASKMOVPS (DI)(R10*2), Y15, Y3
+	VMASKMOVPS (DI)(R12*1), Y15, Y4
+	VADDPS     Y4, Y3, Y3
+	VADDPS     Y3, Y2, Y2
+	VADDPS     Y2, Y1, Y1
+	VADDPS     Y1, Y0, Y0
+	LEAQ       (DI)(R9*8), DI
+	SUBQ       $0x08, R8
+	JMP        rest_8
+
+rest_4:
+	TESTQ      $0x00000004, R8
+	JE         rest_2
+	VMASKMOVPS (DI), Y15, Y1
+	VMASKMOVPS (DI)(R9*1), Y15, Y2
+	VADDPS     Y2, Y1, Y1
+	VMASKMOVPS (DI)(R9*2), Y15, Y2
+	VMASKMOVPS (DI)(R10*1), Y15, Y3
+	VADDPS     Y3, Y2, Y2
+	VADDPS     Y2, Y1, Y1
+	VADDPS     Y1, Y0, Y0
+	LEAQ       (DI)(R9*4), DI
+
+rest_2:
+	TESTQ      $0x00000002, R8
+	JE         rest_1
+	VMASKMOVPS (DI), Y15, Y1
+	VMASKMOVPS (DI)(R9*1), Y15, Y2
+	VADDPS     Y2, Y1, Y1
+	VADDPS     Y1, Y0, Y0
+	LEAQ       (DI)(R9*2), DI
+
+rest_1:
+	TESTQ      $0x00000001, R8
+	JE         rest_0
+	VMASKMOVPS (DI), Y15, Y1
+	VADDPS     Y1, Y0, Y0
+	LEAQ       (DI)(R9*1), DI
+
+rest_0:
+	VMASKMOVPS Y0, Y15, (BX)
+
+next:
+	ADDQ    dstPlane+32(FP), AX
+	ADDQ    xPlane+48(FP), CX
+	DECQ    planes+0(FP)
+	JNE     plane
+	LDMXCSR csr+64(FP)
+	VZEROUPPER
+	RET
+
+// func bothAVX2f32(rows int, n int, y *float32, sums *float32, x *float32, xRow int, z *float32, zRow int, w *float32, c *float32) (csr uint32)
+// Requires: AVX, FMA3, SSE
+TEXT ·bothAVX2f32(SB), NOSPLIT, $0-84
+	STMXCSR csr+80(FP)
+	LDMXCSR flushing<>+0(SB)
+	MOVQ    n+8(FP), AX
+	MOVQ    y+16(FP), DX
+	MOVQ    sums+24(FP), BX
+	MOVQ    c+72(FP), SI
+	MOVQ    x+32(FP), R8
+	MOVQ    z+48(FP), R10
+	MOVQ    AX, CX
+	ANDQ    $0x07, CX
+	LEAQ    lanes<>+32(SB), DI
+	NEGQ    CX
+	VMOVUPS (DI)(CX*4), Y15
+
+row:
+	VXORPS       Y0, Y0, Y0
+	VXORPS       Y1, Y1, Y1
+	VXORPS       Y2, Y2, Y2
+	VXORPS       Y3, Y3, Y3
+	VBROADCASTSS (SI), Y4
+	ADDQ         $0x04, SI
+	VXORPS       Y5, Y5, Y5
+	VXORPS       Y6, Y6, Y6
+	VXORPS       Y7, Y7, Y7
+	VXORPS       Y8, Y8, Y8
+	MOVQ         R8, DI
+	MOVQ         R10, R9
+	MOVQ         AX, CX
+
+by3:
+	CMPQ        CX, $0x00000018
+	JL          after3
+	VMOVUPS     (DI), Y9
+	VMOVUPS     32(DI), Y10
+	VMOVUPS     64(DI), Y11
+	VMOVUPS     (R9), Y12
+	VMOVUPS     32(R9), Y13
+	VMOVUPS     64(R9), Y14
+	VSUBPS      Y4, Y9, Y9
+	VFMADD231PS Y9, Y12, Y0
+	VADDPS      Y12, Y5, Y5
+	VSUBPS      Y4, Y10, Y10
+	VFMADD231PS Y10, Y13, Y1
+	VADDPS      Y13, Y6, Y6
+	VSUBPS      Y4, Y11, Y11
+	VFMADD231PS Y11, Y14, Y2
+	VADDPS      Y14, Y7, Y7
+	ADDQ        $0x00000060, DI
+	ADDQ        $0x00000060, R9
+	SUBQ        $0x00000018, CX
+	JMP         by3
+
+after3:
+by1:
+	CMPQ        CX, $0x00000008
+	JL          after1
+	VMOVUPS     (DI), Y9
+	VMOVUPS     (R9), Y10
+	VSUBPS      Y4, Y9, Y9
+	VFMADD231PS Y9, Y10, Y0
+	VADDPS      Y10, Y5, Y5
+	ADDQ        $0x00000020, DI
+	ADDQ        $0x00000020, R9
+	SUBQ        $0x00000008, CX
+	JMP         by1
+
+after1:
+	TESTQ       CX, CX
+	JE          fold
+	VMASKMOVPS  (DI), Y15, Y9
+	VMASKMOVPS  (R9), Y15, Y10
+	VSUBPS      Y4, Y9, Y9
+	VANDPS      Y15, Y9, Y9
+	VFMADD231PS Y9, Y10, Y0
+	VADDPS      Y10, Y5, Y5
+
+fold:
+	VADDPS       Y1, Y0, Y0
+	VADDPS       Y3, Y2, Y2
+	VADDPS       Y2, Y0, Y0
+	VEXTRACTF128 $0x01, Y0, X1
+	VADDPS       X1, X0, X0
+	VMOVHLPS     X0, X0, X1
+	VADDPS       X1, X0, X0
+	VPSHUFD      $0x01, X0, X1
+	VADDPS       X1, X0, X0
+	VMOVSS       X0, (DX)
+	VMOVUPS      Y5, Y0
+	VMOVUPS      Y6, Y1
+	VMOVUPS      Y7, Y2
+	VMOVUPS      Y8, Y3
+	VADDPS       Y1, Y0, Y0
+	VADDPS       Y3, Y2, Y2
+	VADDPS       Y2, Y0, Y0
+	VEXTRACTF128 $0x01, Y0, X1
+	VADDPS       X1, X0, X0
+	VMOVHLPS     X0, X0, X1
+	VADDPS       X1, X0, X0
+	VPSHUFD      $0x01, X0, X1
+	VADDPS       X1, X0, X0
+	VMOVSS       X0, (BX)
+	ADDQ         $0x04, DX
+	ADDQ         $0x04, BX
+	ADDQ         xRow+40(FP), R8
+	ADDQ         zRow+56(FP), R10
+	DECQ         rows+0(FP)
+	JNE          row
+	LDMXCSR      csr+80(FP)
+	VZEROUPPER
+	RET
+
+// func bothByAVX2f32(rows int, n int, y *float32, sums *float32, x *float32, xRow int, z *float32, zRow int, w *float32, c *float32) (csr uint32)
+// Requires: AVX, FMA3, SSE
+TEXT ·bothByAVX2f32(SB), NOSPLIT, $0-84
+	STMXCSR csr+80(FP)
+	LDMXCSR flushing<>+0(SB)
+	MOVQ    n+8(FP), AX
+	MOVQ    y+16(FP), DX
+	MOVQ    sums+24(FP), BX
+	MOVQ    c+72(FP), SI
+	MOVQ    x+32(FP), R8
+	MOVQ    z+48(FP), R10
+	MOVQ    AX, CX
+	ANDQ    $0x07, CX
+	LEAQ    lanes<>+32(SB), DI
+	NEGQ    CX
+	VMOVUPS (DI)(CX*4), Y15
+
+row:
+	VXORPS       Y0, Y0, Y0
+	VXORPS       Y1, Y1, Y1
+	VXORPS       Y2, Y2, Y2
+	VXORPS       Y3, Y3, Y3
+	VBROADCASTSS (SI), Y4
+	ADDQ         $0x04, SI
+	VXORPS       Y5, Y5, Y5
+	VXORPS       Y6, Y6, Y6
+	VXORPS       Y7, Y7, Y7
+	VXORPS       Y8, Y8, Y8
+	MOVQ         R8, DI
+	MOVQ         R10, R9
+	MOVQ         w+64(FP), R11
+	MOVQ         AX, CX
+
+by2:
+	CMPQ        CX, $0x00000010
+	JL          after2
+	VMOVUPS     (DI), Y9
+	VMOVUPS     32(DI), Y10
+	VMOVUPS     (R9), Y11
+	VMOVUPS     32(R9), Y12
+	VMOVUPS     (R11), Y13
+	VMOVUPS     32(R11), Y14
+	VMULPS      Y13, Y11, Y11
+	VSUBPS      Y4, Y9, Y9
+	VFMADD231PS Y9, Y11, Y0
+	VADDPS      Y11, Y5, Y5
+	VMULPS      Y14, Y12, Y12
+	VSUBPS      Y4, Y10, Y10
+	VFMADD231PS Y10, Y12, Y1
+	VADDPS      Y12, Y6, Y6
+	ADDQ        $0x00000040, DI
+	ADDQ        $0x00000040, R9
+	ADDQ        $0x00000040, R11
+	SUBQ        $0x00000010, CX
+	JMP         by2
+
+after2:
+by1:
+	CMPQ        CX, $0x00000008
+	JL          after1
+	VMOVUPS     (DI), Y9
+	VMOVUPS     (R9), Y10
+	VMOVUPS     (R11), Y11
+	VMULPS      Y11, Y10, Y10
+	VSUBPS      Y4, Y9, Y9
+	VFMADD231PS Y9, Y10, Y0
+	VADDPS      Y10, Y5, Y5
+	ADDQ        $0x00000020, DI
+	ADDQ        $0x00000020, R9
+	ADDQ        $0x00000020, R11
+	SUBQ        $0x00000008, CX
+	JMP         by1
+
+after1:
+	TESTQ       CX, CX
+	JE          fold
+	VMASKMOVPS  (DI), Y15, Y9
+	VMASKMOVPS  (R9), Y15, Y10
+	VMASKMOVPS  (R11), Y15, Y11
+	VMULPS      Y11, Y10, Y10
+	VSUBPS      Y4, Y9, Y9
+	VANDPS      Y15, Y9, Y9
+	VFMADD231PS Y9, Y10, Y0
+	VADDPS      Y10, Y5, Y5
+
+fold:
+	VADDPS       Y1, Y0, Y0
+	VADDPS       Y3, Y2, Y2
+	VADDPS       Y2, Y0, Y0
+	VEXTRACTF128 $0x01, Y0, X1
+	VADDPS       X1, X0, X0
+	VMOVHLPS     X0, X0, X1
+	VADDPS       X1, X0, X0
+	VPSHUFD      $0x01, X0, X1
+	VADDPS       X1, X0, X0
+	VMOVSS       X0, (DX)
+	VMOVUPS      Y5, Y0
+	VMOVUPS      Y6, Y1
+	VMOVUPS      Y7, Y2
+	VMOVUPS      Y8, Y3
+	VADDPS       Y1, Y0, Y0
+	VADDPS       Y3, Y2, Y2
+	VADDPS       Y2, Y0, Y0
+	VEXTRACTF128 $0x01, Y0, X1
+	VADDPS       X1, X0, X0
+	VMOVHLPS     X0, X0, X1
+	VADDPS       X1, X0, X0
+	VPSHUFD      $0x01, X0, X1
+	VADDPS       X1, X0, X0
+	VMOVSS       X0, (BX)
+	ADDQ         $0x04, DX
+	ADDQ         $0x04, BX
+	ADDQ         xRow+40(FP), R8
+	ADDQ         zRow+56(FP), R10
+	DECQ         rows+0(FP)
+	JNE          row
+	LDMXCSR      csr+80(FP)
+	VZEROUPPER
+	RET
+
 // func sumAVX2f64(rows int, n int, y *float64, x *float64, xRow int, z *float64, zRow int, w *float64, c *float64) (csr uint32)
 // Requires: AVX, SSE
 TEXT ·sumAVX2f64(SB), NOSPLIT, $0-76
@@ -4144,5 +4748,601 @@ next:
 	DECQ    AX
 	JNE     row
 	LDMXCSR csr+64(FP)
+	VZEROUPPER
+	RET
+
+// func columnsAVX2f64(planes int, rows int, n int, dst *float64, dstPlane int, x *float64, xPlane int, xRow int) (csr uint32)
+// Requires: AVX, SSE
+TEXT ·columnsAVX2f64(SB), NOSPLIT, $0-68
+	STMXCSR csr+64(FP)
+	LDMXCSR flushing<>+0(SB)
+	MOVQ    dst+24(FP), AX
+	MOVQ    x+40(FP), CX
+	MOVQ    xRow+56(FP), R9
+	LEAQ    (R9)(R9*2), R10
+	LEAQ    (R10)(R9*2), R11
+	LEAQ    (R11)(R9*2), R12
+	MOVQ    n+16(FP), DX
+	ANDQ    $0x00000003, DX
+	LEAQ    lanes<>+32(SB), BX
+	NEGQ    DX
+	VMOVUPS (BX)(DX*8), Y15
+
+plane:
+	MOVQ AX, BX
+	MOVQ CX, SI
+	MOVQ n+16(FP), DX
+
+by0:
+	CMPQ   DX, $0x00000010
+	JL     by1
+	VXORPS Y0, Y0, Y0
+	VXORPS Y1, Y1, Y1
+	VXORPS Y2, Y2, Y2
+	VXORPS Y3, Y3, Y3
+	MOVQ   SI, DI
+	MOVQ   rows+8(FP), R8
+
+by0_8:
+	CMPQ    R8, $0x08
+	JL      by0_4
+	VMOVUPS (DI), Y4
+	VADDPD  (DI)(R9*1), Y4, Y4
+	VMOVUPS (DI)(R9*2), Y5
+	VADDPD  (DI)(R10*1), Y5, Y5
+	VADDPD  Y5, Y4, Y4
+	VMOVUPS (DI)(R9*4), Y5
+	VADDPD  (DI)(R11*1), Y5, Y5
+	VMOVUPS (DI)(R10*2), Y6
+	VADDPD  (DI)(R12*1), Y6, Y6
+	VADDPD  Y6, Y5, Y5
+	VADDPD  Y5, Y4, Y4
+	VADDPD  Y4, Y0, Y0
+	VMOVUPS 32(DI), Y4
+	VADDPD  32(DI)(R9*1), Y4, Y4
+	VMOVUPS 32(DI)(R9*2), Y5
+	VADDPD  32(DI)(R10*1), Y5, Y5
+	VADDPD  Y5, Y4, Y4
+	VMOVUPS 32(DI)(R9*4), Y5
+	VADDPD  32(DI)(R11*1), Y5, Y5
+	VMOVUPS 32(DI)(R10*2), Y6
+	VADDPD  32(DI)(R12*1), Y6, Y6
+	VADDPD  Y6, Y5, Y5
+	VADDPD  Y5, Y4, Y4
+	VADDPD  Y4, Y1, Y1
+	VMOVUPS 64(DI), Y4
+	VADDPD  64(DI)(R9*1), Y4, Y4
+	VMOVUPS 64(DI)(R9*2), Y5
+	VADDPD  64(DI)(R10*1), Y5, Y5
+	VADDPD  Y5, Y4, Y4
+	VMOVUPS 64(DI)(R9*4), Y5
+	VADDPD  64(DI)(R11*1), Y5, Y5
+	VMOVUPS 64(DI)(R10*2), Y6
+	VADDPD  64(DI)(R12*1), Y6, Y6
+	VADDPD  Y6, Y5, Y5
+	VADDPD  Y5, Y4, Y4
+	VADDPD  Y4, Y2, Y2
+	VMOVUPS 96(DI), Y4
+	VADDPD  96(DI)(R9*1), Y4, Y4
+	VMOVUPS 96(DI)(R9*2), Y5
+	VADDPD  96(DI)(R10*1), Y5, Y5
+	VADDPD  Y5, Y4, Y4
+	VMOVUPS 96(DI)(R9*4), Y5
+	VADDPD  96(DI)(R11*1), Y5, Y5
+	VMOVUPS 96(DI)(R10*2), Y6
+	VADDPD  96(DI)(R12*1), Y6, Y6
+	VADDPD  Y6, Y5, Y5
+	VADDPD  Y5, Y4, Y4
+	VADDPD  Y4, Y3, Y3
+	LEAQ    (DI)(R9*8), DI
+	SUBQ    $0x08, R8
+	JMP     by0_8
+
+by0_4:
+	TESTQ   $0x00000004, R8
+	JE      by0_2
+	VMOVUPS (DI), Y4
+	VADDPD  (DI)(R9*1), Y4, Y4
+	VMOVUPS (DI)(R9*2), Y5
+	VADDPD  (DI)(R10*1), Y5, Y5
+	VADDPD  Y5, Y4, Y4
+	VADDPD  Y4, Y0, Y0
+	VMOVUPS 32(DI), Y4
+	VADDPD  32(DI)(R9*1), Y4, Y4
+	VMOVUPS 32(DI)(R9*2), Y5
+	VADDPD  32(DI)(R10*1), Y5, Y5
+	VADDPD  Y5, Y4, Y4
+	VADDPD  Y4, Y1, Y1
+	VMOVUPS 64(DI), Y4
+	VADDPD  64(DI)(R9*1), Y4, Y4
+	VMOVUPS 64(DI)(R9*2), Y5
+	VADDPD  64(DI)(R10*1), Y5, Y5
+	VADDPD  Y5, Y4, Y4
+	VADDPD  Y4, Y2, Y2
+	VMOVUPS 96(DI), Y4
+	VADDPD  96(DI)(R9*1), Y4, Y4
+	VMOVUPS 96(DI)(R9*2), Y5
+	VADDPD  96(DI)(R10*1), Y5, Y5
+	VADDPD  Y5, Y4, Y4
+	VADDPD  Y4, Y3, Y3
+	LEAQ    (DI)(R9*4), DI
+
+by0_2:
+	TESTQ   $0x00000002, R8
+	JE      by0_1
+	VMOVUPS (DI), Y4
+	VADDPD  (DI)(R9*1), Y4, Y4
+	VADDPD  Y4, Y0, Y0
+	VMOVUPS 32(DI), Y4
+	VADDPD  32(DI)(R9*1), Y4, Y4
+	VADDPD  Y4, Y1, Y1
+	VMOVUPS 64(DI), Y4
+	VADDPD  64(DI)(R9*1), Y4, Y4
+	VADDPD  Y4, Y2, Y2
+	VMOVUPS 96(DI), Y4
+	VADDPD  96(DI)(R9*1), Y4, Y4
+	VADDPD  Y4, Y3, Y3
+	LEAQ    (DI)(R9*2), DI
+
+by0_1:
+	TESTQ   $0x00000001, R8
+	JE      by0_0
+	VMOVUPS (DI), Y4
+	VADDPD  Y4, Y0, Y0
+	VMOVUPS 32(DI), Y4
+	VADDPD  Y4, Y1, Y1
+	VMOVUPS 64(DI), Y4
+	VADDPD  Y4, Y2, Y2
+	VMOVUPS 96(DI), Y4
+	VADDPD  Y4, Y3, Y3
+	LEAQ    (DI)(R9*1), DI
+
+by0_0:
+	VMOVUPS Y0, (BX)
+	VMOVUPS Y1, 32(BX)
+	VMOVUPS Y2, 64(BX)
+	VMOVUPS Y3, 96(BX)
+	ADDQ    $0x00000080, BX
+	ADDQ    $0x00000080, SI
+	SUBQ    $0x00000010, DX
+	JMP     by0
+
+by1:
+	CMPQ   DX, $0x00000008
+	JL     by2
+	VXORPS Y0, Y0, Y0
+	VXORPS Y1, Y1, Y1
+	MOVQ   SI, DI
+	MOVQ   rows+8(FP), R8
+
+by1_8:
+	CMPQ    R8, $0x08
+	JL      by1_4
+	VMOVUPS (DI), Y2
+	VADDPD  (DI)(R9*1), Y2, Y2
+	VMOVUPS (DI)(R9*2), Y3
+	VADDPD  (DI)(R10*1), Y3, Y3
+	VADDPD  Y3, Y2, Y2
+	VMOVUPS (DI)(R9*4), Y3
+	VADDPD  (DI)(R11*1), Y3, Y3
+	VMOVUPS (DI)(R10*2), Y4
+	VADDPD  (DI)(R12*1), Y4, Y4
+	VADDPD  Y4, Y3, Y3
+	VADDPD  Y3, Y2, Y2
+	VADDPD  Y2, Y0, Y0
+	VMOVUPS 32(DI), Y2
+	VADDPD  32(DI)(R9*1), Y2, Y2
+	VMOVUPS 32(DI)(R9*2), Y3
+	VADDPD  32(DI)(R10*1), Y3, Y3
+	VADDPD  Y3, Y2, Y2
+	VMOVUPS 32(DI)(R9*4), Y3
+	VADDPD  32(DI)(R11*1), Y3, Y3
+	VMOVUPS 32(DI)(R10*2), Y4
+	VADDPD  32(DI)(R12*1), Y4, Y4
+	VADDPD  Y4, Y3, Y3
+	VADDPD  Y3, Y2, Y2
+	VADDPD  Y2, Y1, Y1
+	LEAQ    (DI)(R9*8), DI
+	SUBQ    $0x08, R8
+	JMP     by1_8
+
+by1_4:
+	TESTQ   $0x00000004, R8
+	JE      by1_2
+	VMOVUPS (DI), Y2
+	VADDPD  (DI)(R9*1), Y2, Y2
+	VMOVUPS (DI)(R9*2), Y3
+	VADDPD  (DI)(R10*1), Y3, Y3
+	VADDPD  Y3, Y2, Y2
+	VADDPD  Y2, Y0, Y0
+	VMOVUPS 32(DI), Y2
+	VADDPD  32(DI)(R9*1), Y2, Y2
+	VMOVUPS 32(DI)(R9*2), Y3
+	VADDPD  32(DI)(R10*1), Y3, Y3
+	VADDPD  Y3, Y2, Y2
+	VADDPD  Y2, Y1, Y1
+	LEAQ    (DI)(R9*4), DI
+
+by1_2:
+	TESTQ   $0x00000002, R8
+	JE      by1_1
+	VMOVUPS (DI), Y2
+	VADDPD  (DI)(R9*1), Y2, Y2
+	VADDPD  Y2, Y0, Y0
+	VMOVUPS 32(DI), Y2
+	VADDPD  32(DI)(R9*1), Y2, Y2
+	VADDPD  Y2, Y1, Y1
+	LEAQ    (DI)(R9*2), DI
+
+by1_1:
+	TESTQ   $0x00000001, R8
+	JE      by1_0
+	VMOVUPS (DI), Y2
+	VADDPD  Y2, Y0, Y0
+	VMOVUPS 32(DI), Y2
+	VADDPD  Y2, Y1, Y1
+	LEAQ    (DI)(R9*1), DI
+
+by1_0:
+	VMOVUPS Y0, (BX)
+	VMOVUPS Y1, 32(BX)
+	ADDQ    $0x00000040, BX
+	ADDQ    $0x00000040, SI
+	SUBQ    $0x00000008, DX
+	JMP     by1
+
+by2:
+	CMPQ   DX, $0x00000004
+	JL     by3
+	VXORPS Y0, Y0, Y0
+	MOVQ   SI, DI
+	MOVQ   rows+8(FP), R8
+
+by2_8:
+	CMPQ    R8, $0x08
+	JL      by2_4
+	VMOVUPS (DI), Y1
+	VADDPD  (DI)(R9*1), Y1, Y1
+	VMOVUPS (DI)(R9*2), Y2
+	VADDPD  (DI)(R10*1), Y2, Y2
+	VADDPD  Y2, Y1, Y1
+	VMOVUPS (DI)(R9*4), Y2
+	VADDPD  (DI)(R11*1), Y2, Y2
+	VMOVUPS (DI)(R10*2), Y3
+	VADDPD  (DI)(R12*1), Y3, Y3
+	VADDPD  Y3, Y2, Y2
+	VADDPD  Y2, Y1, Y1
+	VADDPD  Y1, Y0, Y0
+	LEAQ    (DI)(R9*8), DI
+	SUBQ    $0x08, R8
+	JMP     by2_8
+
+by2_4:
+	TESTQ   $0x00000004, R8
+	JE      by2_2
+	VMOVUPS (DI), Y1
+	VADDPD  (DI)(R9*1), Y1, Y1
+	VMOVUPS (DI)(R9*2), Y2
+	VADDPD  (DI)(R10*1), Y2, Y2
+	VADDPD  Y2, Y1, Y1
+	VADDPD  Y1, Y0, Y0
+	LEAQ    (DI)(R9*4), DI
+
+by2_2:
+	TESTQ   $0x00000002, R8
+	JE      by2_1
+	VMOVUPS (DI), Y1
+	VADDPD  (DI)(R9*1), Y1, Y1
+	VADDPD  Y1, Y0, Y0
+	LEAQ    (DI)(R9*2), DI
+
+by2_1:
+	TESTQ   $0x00000001, R8
+	JE      by2_0
+	VMOVUPS (DI), Y1
+	VADDPD  Y1, Y0, Y0
+	LEAQ    (DI)(R9*1), DI
+
+by2_0:
+	VMOVUPS Y0, (BX)
+	ADDQ    $0x00000020, BX
+	ADDQ    $0x00000020, SI
+	SUBQ    $0x00000004, DX
+	JMP     by2
+
+by3:
+	TESTQ  DX, DX
+	JE     next
+	VXORPS Y0, Y0, Y0
+	MOVQ   SI, DI
+	MOVQ   rows+8(FP), R8
+
+rest_8:
+	CMPQ       R8, $0x08
+	JL         rest_4
+	VMASKMOVPD (DI), Y15, Y1
+	VMASKMOVPD (DI)(R9*1), Y15, Y2
+	VADDPD     Y2, Y1, Y1
+	VMASKMOVPD (DI)(R9*2), Y15, Y2
+	VMASKMOVPD (DI)(R10*1), Y15, Y3
+	VADDPD     Y3, Y2, Y2
+	VADDPD     Y2, Y1, Y1
+	VMASKMOVPD (DI)(R9*4), Y15, Y2
+	VMASKMOVPD (DI)(R11*1), Y15, Y3
+	VADDPD     Y3, Y2, Y2
+	VMASKMOVPD (DI)(R10*2), Y15, Y3
+	VMASKMOVPD (DI)(R12*1), Y15, Y4
+	VADDPD     Y4, Y3, Y3
+	VADDPD     Y3, Y2, Y2
+	VADDPD     Y2, Y1, Y1
+	VADDPD     Y1, Y0, Y0
+	LEAQ       (DI)(R9*8), DI
+	SUBQ       $0x08, R8
+	JMP        rest_8
+
+rest_4:
+	TESTQ      $0x00000004, R8
+	JE         rest_2
+	VMASKMOVPD (DI), Y15, Y1
+	VMASKMOVPD (DI)(R9*1), Y15, Y2
+	VADDPD     Y2, Y1, Y1
+	VMASKMOVPD (DI)(R9*2), Y15, Y2
+	VMASKMOVPD (DI)(R10*1), Y15, Y3
+	VADDPD     Y3, Y2, Y2
+	VADDPD     Y2, Y1, Y1
+	VADDPD     Y1, Y0, Y0
+	LEAQ       (DI)(R9*4), DI
+
+rest_2:
+	TESTQ      $0x00000002, R8
+	JE         rest_1
+	VMASKMOVPD (DI), Y15, Y1
+	VMASKMOVPD (DI)(R9*1), Y15, Y2
+	VADDPD     Y2, Y1, Y1
+	VADDPD     Y1, Y0, Y0
+	LEAQ       (DI)(R9*2), DI
+
+rest_1:
+	TESTQ      $0x00000001, R8
+	JE         rest_0
+	VMASKMOVPD (DI), Y15, Y1
+	VADDPD     Y1, Y0, Y0
+	LEAQ       (DI)(R9*1), DI
+
+rest_0:
+	VMASKMOVPD Y0, Y15, (BX)
+
+next:
+	ADDQ    dstPlane+32(FP), AX
+	ADDQ    xPlane+48(FP), CX
+	DECQ    planes+0(FP)
+	JNE     plane
+	LDMXCSR csr+64(FP)
+	VZEROUPPER
+	RET
+
+// func bothAVX2f64(rows int, n int, y *float64, sums *float64, x *float64, xRow int, z *float64, zRow int, w *float64, c *float64) (csr uint32)
+// Requires: AVX, FMA3, SSE
+TEXT ·bothAVX2f64(SB), NOSPLIT, $0-84
+	STMXCSR csr+80(FP)
+	LDMXCSR flushing<>+0(SB)
+	MOVQ    n+8(FP), AX
+	MOVQ    y+16(FP), DX
+	MOVQ    sums+24(FP), BX
+	MOVQ    c+72(FP), SI
+	MOVQ    x+32(FP), R8
+	MOVQ    z+48(FP), R10
+	MOVQ    AX, CX
+	ANDQ    $0x03, CX
+	LEAQ    lanes<>+32(SB), DI
+	NEGQ    CX
+	VMOVUPS (DI)(CX*8), Y15
+
+row:
+	VXORPS       Y0, Y0, Y0
+	VXORPS       Y1, Y1, Y1
+	VXORPS       Y2, Y2, Y2
+	VXORPS       Y3, Y3, Y3
+	VBROADCASTSD (SI), Y4
+	ADDQ         $0x08, SI
+	VXORPS       Y5, Y5, Y5
+	VXORPS       Y6, Y6, Y6
+	VXORPS       Y7, Y7, Y7
+	VXORPS       Y8, Y8, Y8
+	MOVQ         R8, DI
+	MOVQ         R10, R9
+	MOVQ         AX, CX
+
+by3:
+	CMPQ        CX, $0x0000000c
+	JL          after3
+	VMOVUPS     (DI), Y9
+	VMOVUPS     32(DI), Y10
+	VMOVUPS     64(DI), Y11
+	VMOVUPS     (R9), Y12
+	VMOVUPS     32(R9), Y13
+	VMOVUPS     64(R9), Y14
+	VSUBPD      Y4, Y9, Y9
+	VFMADD231PD Y9, Y12, Y0
+	VADDPD      Y12, Y5, Y5
+	VSUBPD      Y4, Y10, Y10
+	VFMADD231PD Y10, Y13, Y1
+	VADDPD      Y13, Y6, Y6
+	VSUBPD      Y4, Y11, Y11
+	VFMADD231PD Y11, Y14, Y2
+	VADDPD      Y14, Y7, Y7
+	ADDQ        $0x00000060, DI
+	ADDQ        $0x00000060, R9
+	SUBQ        $0x0000000c, CX
+	JMP         by3
+
+after3:
+by1:
+	CMPQ        CX, $0x00000004
+	JL          after1
+	VMOVUPS     (DI), Y9
+	VMOVUPS     (R9), Y10
+	VSUBPD      Y4, Y9, Y9
+	VFMADD231PD Y9, Y10, Y0
+	VADDPD      Y10, Y5, Y5
+	ADDQ        $0x00000020, DI
+	ADDQ        $0x00000020, R9
+	SUBQ        $0x00000004, CX
+	JMP         by1
+
+after1:
+	TESTQ       CX, CX
+	JE          fold
+	VMASKMOVPD  (DI), Y15, Y9
+	VMASKMOVPD  (R9), Y15, Y10
+	VSUBPD      Y4, Y9, Y9
+	VANDPS      Y15, Y9, Y9
+	VFMADD231PD Y9, Y10, Y0
+	VADDPD      Y10, Y5, Y5
+
+fold:
+	VADDPD       Y1, Y0, Y0
+	VADDPD       Y3, Y2, Y2
+	VADDPD       Y2, Y0, Y0
+	VEXTRACTF128 $0x01, Y0, X1
+	VADDPD       X1, X0, X0
+	VPERMILPD    $0x01, X0, X1
+	VADDPD       X1, X0, X0
+	VMOVSD       X0, (DX)
+	VMOVUPS      Y5, Y0
+	VMOVUPS      Y6, Y1
+	VMOVUPS      Y7, Y2
+	VMOVUPS      Y8, Y3
+	VADDPD       Y1, Y0, Y0
+	VADDPD       Y3, Y2, Y2
+	VADDPD       Y2, Y0, Y0
+	VEXTRACTF128 $0x01, Y0, X1
+	VADDPD       X1, X0, X0
+	VPERMILPD    $0x01, X0, X1
+	VADDPD       X1, X0, X0
+	VMOVSD       X0, (BX)
+	ADDQ         $0x08, DX
+	ADDQ         $0x08, BX
+	ADDQ         xRow+40(FP), R8
+	ADDQ         zRow+56(FP), R10
+	DECQ         rows+0(FP)
+	JNE          row
+	LDMXCSR      csr+80(FP)
+	VZEROUPPER
+	RET
+
+// func bothByAVX2f64(rows int, n int, y *float64, sums *float64, x *float64, xRow int, z *float64, zRow int, w *float64, c *float64) (csr uint32)
+// Requires: AVX, FMA3, SSE
+TEXT ·bothByAVX2f64(SB), NOSPLIT, $0-84
+	STMXCSR csr+80(FP)
+	LDMXCSR flushing<>+0(SB)
+	MOVQ    n+8(FP), AX
+	MOVQ    y+16(FP), DX
+	MOVQ    sums+24(FP), BX
+	MOVQ    c+72(FP), SI
+	MOVQ    x+32(FP), R8
+	MOVQ    z+48(FP), R10
+	MOVQ    AX, CX
+	ANDQ    $0x03, CX
+	LEAQ    lanes<>+32(SB), DI
+	NEGQ    CX
+	VMOVUPS (DI)(CX*8), Y15
+
+row:
+	VXORPS       Y0, Y0, Y0
+	VXORPS       Y1, Y1, Y1
+	VXORPS       Y2, Y2, Y2
+	VXORPS       Y3, Y3, Y3
+	VBROADCASTSD (SI), Y4
+	ADDQ         $0x08, SI
+	VXORPS       Y5, Y5, Y5
+	VXORPS       Y6, Y6, Y6
+	VXORPS       Y7, Y7, Y7
+	VXORPS       Y8, Y8, Y8
+	MOVQ         R8, DI
+	MOVQ         R10, R9
+	MOVQ         w+64(FP), R11
+	MOVQ         AX, CX
+
+by2:
+	CMPQ        CX, $0x00000008
+	JL          after2
+	VMOVUPS     (DI), Y9
+	VMOVUPS     32(DI), Y10
+	VMOVUPS     (R9), Y11
+	VMOVUPS     32(R9), Y12
+	VMOVUPS     (R11), Y13
+	VMOVUPS     32(R11), Y14
+	VMULPD      Y13, Y11, Y11
+	VSUBPD      Y4, Y9, Y9
+	VFMADD231PD Y9, Y11, Y0
+	VADDPD      Y11, Y5, Y5
+	VMULPD      Y14, Y12, Y12
+	VSUBPD      Y4, Y10, Y10
+	VFMADD231PD Y10, Y12, Y1
+	VADDPD      Y12, Y6, Y6
+	ADDQ        $0x00000040, DI
+	ADDQ        $0x00000040, R9
+	ADDQ        $0x00000040, R11
+	SUBQ        $0x00000008, CX
+	JMP         by2
+
+after2:
+by1:
+	CMPQ        CX, $0x00000004
+	JL          after1
+	VMOVUPS     (DI), Y9
+	VMOVUPS     (R9), Y10
+	VMOVUPS     (R11), Y11
+	VMULPD      Y11, Y10, Y10
+	VSUBPD      Y4, Y9, Y9
+	VFMADD231PD Y9, Y10, Y0
+	VADDPD      Y10, Y5, Y5
+	ADDQ        $0x00000020, DI
+	ADDQ        $0x00000020, R9
+	ADDQ        $0x00000020, R11
+	SUBQ        $0x00000004, CX
+	JMP         by1
+
+after1:
+	TESTQ       CX, CX
+	JE          fold
+	VMASKMOVPD  (DI), Y15, Y9
+	VMASKMOVPD  (R9), Y15, Y10
+	VMASKMOVPD  (R11), Y15, Y11
+	VMULPD      Y11, Y10, Y10
+	VSUBPD      Y4, Y9, Y9
+	VANDPS      Y15, Y9, Y9
+	VFMADD231PD Y9, Y10, Y0
+	VADDPD      Y10, Y5, Y5
+
+fold:
+	VADDPD       Y1, Y0, Y0
+	VADDPD       Y3, Y2, Y2
+	VADDPD       Y2, Y0, Y0
+	VEXTRACTF128 $0x01, Y0, X1
+	VADDPD       X1, X0, X0
+	VPERMILPD    $0x01, X0, X1
+	VADDPD       X1, X0, X0
+	VMOVSD       X0, (DX)
+	VMOVUPS      Y5, Y0
+	VMOVUPS      Y6, Y1
+	VMOVUPS      Y7, Y2
+	VMOVUPS      Y8, Y3
+	VADDPD       Y1, Y0, Y0
+	VADDPD       Y3, Y2, Y2
+	VADDPD       Y2, Y0, Y0
+	VEXTRACTF128 $0x01, Y0, X1
+	VADDPD       X1, X0, X0
+	VPERMILPD    $0x01, X0, X1
+	VADDPD       X1, X0, X0
+	VMOVSD       X0, (BX)
+	ADDQ         $0x08, DX
+	ADDQ         $0x08, BX
+	ADDQ         xRow+40(FP), R8
+	ADDQ         zRow+56(FP), R10
+	DECQ         rows+0(FP)
+	JNE          row
+	LDMXCSR      csr+80(FP)
 	VZEROUPPER
 	RET

@@ -51,6 +51,10 @@ func TestTablesAreComplete(t *testing.T) {
 		}
 		require.NotNil(t, k.f32.lines)
 		require.NotNil(t, k.f64.lines)
+		require.NotNil(t, k.f32.both)
+		require.NotNil(t, k.f64.bothBy)
+		require.NotNil(t, k.f32.columns)
+		require.NotNil(t, k.f64.columns)
 	})
 }
 
@@ -255,4 +259,78 @@ func TestShortOperandsAreRefused(t *testing.T) {
 	var y [1]float64
 	OfRows(&plain, Maximum, y[:], Rows[float64]{})
 	require.Equal(t, math.Inf(-1), y[0])
+}
+
+// TestBothOfRowsAreTheTotalsOfRows, apart from the roundings of products of three.
+func TestBothOfRowsAreTheTotalsOfRows(t *testing.T) {
+	eachLevel(t, func(t *testing.T, k *Kernels) {
+		testBoth[float32](t, k)
+		testBoth[float64](t, k)
+	})
+}
+
+func testBoth[T isa.Float](t *testing.T, k *Kernels) {
+	rng := rand.New(rand.NewPCG(11, 5))
+	for i := range 200 {
+		n, rows := 1+rng.IntN(150), 1+rng.IntN(5)
+		pitch := n + rng.IntN(3)
+		special := []int{0, 200}[rng.IntN(2)]
+		r := Rows[T]{N: n, X: mixed[T](rng, rows*pitch, special), Z: mixed[T](rng, rows*pitch, special), C: mixed[T](rng, rows, 0), XRow: pitch, ZRow: pitch}
+		products, of, sum := Products, Sum, Rows[T]{N: n, X: r.Z, XRow: pitch}
+		if i%2 == 1 {
+			r.G = mixed[T](rng, n, special)
+			products, of, sum = ProductsBy, Dots, Rows[T]{N: n, X: r.Z, XRow: pitch, Z: r.G}
+		}
+		y, sums, want := append(make([]T, rows), 42), append(make([]T, rows), 42), make([]T, 2*rows)
+		BothOfRows(k, y[:rows], sums[:rows], r)
+		require.EqualValues(t, []T{42, 42}, []T{y[rows], sums[rows]})
+		OfRows(k, products, want[:rows], r)
+		OfRows(k, of, want[rows:], sum)
+		for j, w := range want {
+			got := append(y[:rows:rows], sums[:rows]...)[j]
+			if w != w || math.IsInf(float64(w), 0) {
+				require.True(t, got == w || got != got, "%v, want %v", got, w)
+				continue
+			}
+			require.InDelta(t, float64(w), float64(got), 40*epsilon[T]()*float64(n), "%v of %d: %d", products, n, j)
+		}
+	}
+}
+
+// TestColumnsAgreeWithSums: planes and rows with gaps, some numbers that are none, and nothing written behind.
+func TestColumnsAgreeWithSums(t *testing.T) {
+	eachLevel(t, func(t *testing.T, k *Kernels) {
+		testColumns[float32](t, k)
+		testColumns[float64](t, k)
+	})
+}
+
+func testColumns[T isa.Float](t *testing.T, k *Kernels) {
+	rng := rand.New(rand.NewPCG(11, 4))
+	for range 150 {
+		p := Planes{Count: 1 + rng.IntN(4), Rows: 1 + rng.IntN(40), N: 1 + rng.IntN(150)}
+		if rng.IntN(10) == 0 {
+			p.Rows = MostRows - rng.IntN(2)
+		}
+		p.Row = p.N + rng.IntN(3)
+		p.Plane = p.Rows*p.Row + rng.IntN(3)
+		x, got := mixed[T](rng, p.Count*p.Plane, []int{0, 50}[rng.IntN(2)]), make([]T, p.Count*p.N+1)
+		got[p.Count*p.N] = 42
+		Columns(k, got[:p.Count*p.N], x, p)
+		require.EqualValues(t, 42, got[p.Count*p.N])
+		for i, v := range got[:p.Count*p.N] {
+			want, size := 0.0, 0.0
+			for r := range p.Rows {
+				term := float64(isa.Flush(x[i/p.N*p.Plane+r*p.Row+i%p.N]))
+				want, size = want+term, size+math.Abs(term)
+			}
+			if math.IsNaN(want) || math.IsInf(want, 0) {
+				require.True(t, float64(v) == want || v != v && want != want, "%v, want %v", v, want)
+				continue
+			}
+			require.InDelta(t, want, float64(v), 20*epsilon[T]()*(size+1e-30), "%+v", p)
+		}
+	}
+	require.Panics(t, func() { Columns(k, make([]T, 3), make([]T, 8), Planes{Count: 1, Rows: 3, N: 3, Row: 3}) })
+	require.Panics(t, func() { Columns(k, make([]T, 3), make([]T, 999), Planes{Count: 1, Rows: MostRows + 1, N: 1, Row: 1}) })
 }

@@ -18,6 +18,14 @@ func geluGrad(x, y float32) float32 {
 	return y*(float32(math.Erf(root))+1)/2 + slope
 }
 
+func geluGrad64(x, y float64) float64 {
+	root, slope := x*(math.Sqrt2/2), 0.
+	if -widest <= x && x <= widest {
+		slope = y * (x / 2) * (math.Exp(-root*root) * (2 / math.SqrtPi)) * (math.Sqrt2 / 2)
+	}
+	return y*(math.Erf(root)+1)/2 + slope
+}
+
 func siluGrad(x, y float32) float32 {
 	s, slope := float32(sigmoid64(float64(x))), float32(0)
 	if -widest <= x && x <= widest {

@@ -14,7 +14,8 @@ type mapFunc64 func(n int, dst, x, y *float64, c float64) (csr uint32)
 // Map64 is [Kernels.Map] for float64. Denormals are computed with, and NaN propagates, as in package
 // math. Of the functions that are not exact, Exp is within 1 ulp, Log 1, Sigmoid 2, Tanh 2 and Erf 1.5;
 // Log1p, Expm1, Sin, Cos, Pow and Sign are plain Go at every level.
-// The activations are of float32 only.
+// GELU and GELUGrad, in which a small number may be a difference of large ones, are within 4e-16 of |x|, and of
+// |y|*(1+|x|). The other activations are of float32 only.
 func (k *Kernels) Map64(op Op, dst, x, y []float64, c float64) {
 	f := k.maps64[op]
 	if f == nil {
@@ -75,6 +76,8 @@ var formulas64 = [opCount64]func(x, y, c float64) float64{
 	Pow:      func(x, y, _ float64) float64 { return math.Pow(x, y) },
 	Axpy:     func(x, y, c float64) float64 { return float64(c*x) + y },
 	ReLUGrad: func(x, y, _ float64) float64 { return reLUGrad64(x, y) },
+	GELU:     func(x, _, _ float64) float64 { return x / 2 * (math.Erf(x*(math.Sqrt2/2)) + 1) },
+	GELUGrad: func(x, y, _ float64) float64 { return geluGrad64(x, y) },
 }
 
 // maps64Go are the plain-Go twins.

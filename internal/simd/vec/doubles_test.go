@@ -82,7 +82,7 @@ func doublesOf(rng *rand.Rand, n int) []float64 {
 func TestMap64AgreesWithFormulas(t *testing.T) {
 	eachLevel(t, func(t *testing.T, k *Kernels) {
 		rng := rand.New(rand.NewPCG(5, 64))
-		for op := range opCount64 {
+		for op := range GELU { // for which TestGELU64AgreesWithFormulas is
 			if k.width == 1 {
 				break // these are the formulas
 			}
@@ -123,23 +123,6 @@ func TestSum64(t *testing.T) {
 	})
 }
 
-// TestRepeat: rows of all lengths, from elements that adjoin or not, and nothing beyond them.
-func TestRepeat(t *testing.T) {
-	eachLevel(t, func(t *testing.T, k *Kernels) {
-		rng := rand.New(rand.NewPCG(7, 64))
-		for _, n := range []int{1, 2, 3, 7, 8, 9, 15, 16, 17, 49, 63, 64, 65, 200, 1024, 9000} {
-			for _, stride := range []int{0, 1, 5} {
-				rows := 1 + rng.IntN(5)
-				x, got, want := simdtest.Mixed(rng, 4*stride+1), make([]float32, rows*n+1), make([]float32, rows*n+1)
-				got[rows*n], want[rows*n] = 42, 42
-				repeatGo(want[:rows*n], x, n, stride)
-				k.Repeat(got[:rows*n], n, x, stride)
-				simdtest.RequireBits(t, want, got)
-			}
-		}
-	})
-}
-
 // TestAnglesBeyondTheLimitAreTakenOneByOne, with the same results for those beside them.
 func TestAnglesBeyondTheLimitAreTakenOneByOne(t *testing.T) {
 	eachLevel(t, func(t *testing.T, k *Kernels) {
@@ -176,7 +159,6 @@ func TestDoubleKernelsStayInsideTheirOperands(t *testing.T) {
 					k.Map64(op, dst, x, y, 1)
 				}
 				k.Sum64(x)
-				k.Repeat(simdtest.Guarded[float32](t, n, behind), n, simdtest.Guarded[float32](t, 1, behind), 1)
 			}
 		}
 	})

@@ -26,6 +26,15 @@ func TestVectorKernelsStayInsideTheirOperands(t *testing.T) {
 				k.Ones(dst, bools)
 				k.Sum(x)
 				k.Dot(x, y)
+				k.Repeat(dst, n, x, 0)
+				k.CopyPlanes(dst, x, Places{Planes: 1, Rows: 1, N: n})
+				for op := range opCount {
+					if ByRows(op) {
+						k.MapRows(op, dst, x, n, y[:1], 1)
+						k.MapRows64(op, guarded64(t, n, behind), guarded64(t, n, behind), n, guarded64(t, 1, behind), 1)
+					}
+				}
+				k.Repeat64(guarded64(t, n, behind), n, guarded64(t, 1, behind), 1)
 			}
 		}
 	})

@@ -19,9 +19,7 @@ func makePlain() Kernels {
 			sum8Go(unsafe.Slice(dst, n), unsafe.Slice(x, 3*stride+n), unsafe.Slice(y, 3*stride+n), stride)
 			return 0
 		},
-		repeat: func(rows, n int, dst, x *float32, stride int) {
-			repeatGo(unsafe.Slice(dst, rows*n), unsafe.Slice(x, (rows-1)*stride+1), n, stride)
-		},
+		repeat: repeatGo[float32], repeat64: repeatGo[float64], copyPlanes: copyPlanesGo,
 	}
 	v.maps64, v.sum64 = maps64Go, func(n int, x, _ *float64) (uint32, float64) { return 0, sum64Go(unsafe.Slice(x, n)) }
 	for op, f := range formulas {
@@ -34,6 +32,11 @@ func makePlain() Kernels {
 	}
 	for op, f := range loops {
 		v.maps[op] = loopGo(func(d, x, y []float32, c float32) { f(d, x, y, isa.Flush32(c)) })
+	}
+	for op := range opCount {
+		if ByRows(op) {
+			v.byRows[op], v.byRows64[op] = plainRows(v.maps[op]), plainRows(v.maps64[op])
+		}
 	}
 	return v
 }
@@ -173,15 +176,6 @@ func sumGo(x []float32) float32 {
 		s[i&3] += float64(isa.Flush32(v))
 	}
 	return float32(s[0] + s[1] + (s[2] + s[3]))
-}
-
-func repeatGo(dst, x []float32, n, stride int) {
-	for i := range len(dst) / n {
-		row := dst[i*n:][:n]
-		for j := range row {
-			row[j] = x[i*stride]
-		}
-	}
 }
 
 func sum8Go(dst, x, y []float32, stride int) {

@@ -46,7 +46,7 @@ const (
 	ReLUGrad // 0 where x <= 0, else y; exact: x is ReLU's operand or result
 
 	// Activations, and their gradients by x where y is that by the result. They are computed as they
-	// are written here, in float32.
+	// are written here, in the element type; of float64 there is only GELU.
 	GELU          // x/2 * (1 + erf(x/sqrt(2)))
 	GELUGrad      // y/2 * (1 + erf(x/sqrt(2))) + y*x*exp(-x*x/2)/sqrt(2*pi), the last 0 where |x| > 1000
 	SiLU          // x*sigmoid(x)
@@ -56,8 +56,11 @@ const (
 
 	opCount
 
-	opCount64 = GELU // activations are of float32 only
+	opCount64 = SiLU // the other activations are of float32 only
 )
+
+// Doubles reports whether op has a kernel for float64.
+func (op Op) Doubles() bool { return op < opCount64 }
 
 // Operands returns how many vectors op reads: x, or x and y.
 func (op Op) Operands() int {
@@ -85,7 +88,12 @@ type Kernels struct {
 	sum, dot func(n int, x, y *float32) (csr uint32, total float32)
 	sum64    func(n int, x, y *float64) (csr uint32, total float64)
 	sum8     func(n int, dst, x, y *float32, stride int) (csr uint32)
-	repeat   func(rows, n int, dst, x *float32, stride int)
+
+	byRows     [opCount]rowsFunc[float32]
+	byRows64   [opCount]rowsFunc[float64]
+	repeat     func(rows, n int, dst, x *float32, stride int)
+	repeat64   func(rows, n int, dst, x *float64, stride int)
+	copyPlanes func(planes, rows, n int, dst *float32, dstPlane, dstRow int, src *float32, srcPlane, srcRow int)
 }
 
 // At returns the kernels for a level, or nil where there are none.
@@ -147,20 +155,6 @@ func (k *Kernels) SumRows(dst, x []float32, stride int) {
 		n := min(len(dst), isa.CallLen/8)
 		k.sum8(n, &dst[0], &x[0], &x[4*stride], stride)
 		dst, x = dst[n:], x[n:]
-	}
-}
-
-// Repeat fills rows of n elements: dst[i*n+j] is x[i*stride]. dst is whole rows, and does not
-// overlap x.
-func (k *Kernels) Repeat(dst []float32, n int, x []float32, stride int) {
-	rows := len(dst) / n
-	if rows == 0 {
-		return
-	}
-	x = x[:(rows-1)*stride+1]
-	most := max(isa.CallLen/n, 1)
-	for row := 0; row < rows; row += most {
-		k.repeat(min(most, rows-row), n, &dst[row*n], &x[row*stride], stride)
 	}
 }
 

@@ -312,6 +312,11 @@ func log64AVX2(n int, dst *float64, x *float64, y *float64, c float64) (csr uint
 //go:noescape
 func erf64AVX2(n int, dst *float64, x *float64, y *float64, c float64) (csr uint32)
 
+// gELU64AVX2 sets dst to x/2 (1+erf(x/sqrt(2))).
+//
+//go:noescape
+func gELU64AVX2(n int, dst *float64, x *float64, y *float64, c float64) (csr uint32)
+
 // axpy64AVX2 sets dst to c*x + y, the product rounded.
 //
 //go:noescape
@@ -322,15 +327,70 @@ func axpy64AVX2(n int, dst *float64, x *float64, y *float64, c float64) (csr uin
 //go:noescape
 func reLUGrad64AVX2(n int, dst *float64, x *float64, y *float64, c float64) (csr uint32)
 
+// gELUGrad64AVX2 sets dst to the gradient of GELU.
+//
+//go:noescape
+func gELUGrad64AVX2(n int, dst *float64, x *float64, y *float64, c float64) (csr uint32)
+
 // sum64AVX2 returns the sum of x.
 //
 //go:noescape
 func sum64AVX2(n int, x *float64, y *float64) (csr uint32, total float64)
 
-// repeatAVX2 sets each of rows of n elements to an element of x, stride elements apart.
+// repeatAVX2 sets each of rows of n elements to an element of x, stride bytes apart.
 //
 //go:noescape
 func repeatAVX2(rows int, n int, dst *float32, x *float32, stride int)
+
+// addRowsAVX2 sets rows > 0 adjoining rows of n > 0 elements of dst to x + c, of c's elements stride bytes apart.
+//
+//go:noescape
+func addRowsAVX2(rows int, n int, dst *float32, x *float32, c *float32, stride int) (csr uint32)
+
+// subRowsAVX2 sets rows > 0 adjoining rows of n > 0 elements of dst to x - c, of c's elements stride bytes apart.
+//
+//go:noescape
+func subRowsAVX2(rows int, n int, dst *float32, x *float32, c *float32, stride int) (csr uint32)
+
+// mulRowsAVX2 sets rows > 0 adjoining rows of n > 0 elements of dst to x * c, of c's elements stride bytes apart.
+//
+//go:noescape
+func mulRowsAVX2(rows int, n int, dst *float32, x *float32, c *float32, stride int) (csr uint32)
+
+// divRowsAVX2 sets rows > 0 adjoining rows of n > 0 elements of dst to x / c, of c's elements stride bytes apart.
+//
+//go:noescape
+func divRowsAVX2(rows int, n int, dst *float32, x *float32, c *float32, stride int) (csr uint32)
+
+// repeat64AVX2 sets each of rows of n elements to an element of x, stride bytes apart.
+//
+//go:noescape
+func repeat64AVX2(rows int, n int, dst *float64, x *float64, stride int)
+
+// addRows64AVX2 sets rows > 0 adjoining rows of n > 0 elements of dst to x + c, of c's elements stride bytes apart.
+//
+//go:noescape
+func addRows64AVX2(rows int, n int, dst *float64, x *float64, c *float64, stride int) (csr uint32)
+
+// subRows64AVX2 sets rows > 0 adjoining rows of n > 0 elements of dst to x - c, of c's elements stride bytes apart.
+//
+//go:noescape
+func subRows64AVX2(rows int, n int, dst *float64, x *float64, c *float64, stride int) (csr uint32)
+
+// mulRows64AVX2 sets rows > 0 adjoining rows of n > 0 elements of dst to x * c, of c's elements stride bytes apart.
+//
+//go:noescape
+func mulRows64AVX2(rows int, n int, dst *float64, x *float64, c *float64, stride int) (csr uint32)
+
+// divRows64AVX2 sets rows > 0 adjoining rows of n > 0 elements of dst to x / c, of c's elements stride bytes apart.
+//
+//go:noescape
+func divRows64AVX2(rows int, n int, dst *float64, x *float64, c *float64, stride int) (csr uint32)
+
+// copyPlanesAVX2 copies planes > 0 of rows > 0 of n > 0 elements. Strides are in bytes.
+//
+//go:noescape
+func copyPlanesAVX2(planes int, rows int, n int, dst *float32, dstPlane int, dstRow int, src *float32, srcPlane int, srcRow int)
 
 // lstmAVX2 sets planes to c, i, f, g and o, and h.
 //
@@ -449,11 +509,27 @@ var avx2 = Kernels{
 		Tanh:     tanh64AVX2,
 		Log:      log64AVX2,
 		Erf:      erf64AVX2,
+		GELU:     gELU64AVX2,
 		Axpy:     axpy64AVX2,
 		ReLUGrad: reLUGrad64AVX2,
+		GELUGrad: gELUGrad64AVX2,
 	},
 	sum64:  sum64AVX2,
 	repeat: repeatAVX2,
+	byRows: [opCount]rowsFunc[float32]{
+		Add: addRowsAVX2,
+		Sub: subRowsAVX2,
+		Mul: mulRowsAVX2,
+		Div: divRowsAVX2,
+	},
+	repeat64: repeat64AVX2,
+	byRows64: [opCount]rowsFunc[float64]{
+		Add: addRows64AVX2,
+		Sub: subRows64AVX2,
+		Mul: mulRows64AVX2,
+		Div: divRows64AVX2,
+	},
+	copyPlanes: copyPlanesAVX2,
 	gateKernels: gateKernels{
 		lstm:     lstmAVX2,
 		gru:      gruAVX2,

@@ -312,6 +312,11 @@ func log64AVX512(n int, dst *float64, x *float64, y *float64, c float64) (csr ui
 //go:noescape
 func erf64AVX512(n int, dst *float64, x *float64, y *float64, c float64) (csr uint32)
 
+// gELU64AVX512 sets dst to x/2 (1+erf(x/sqrt(2))).
+//
+//go:noescape
+func gELU64AVX512(n int, dst *float64, x *float64, y *float64, c float64) (csr uint32)
+
 // axpy64AVX512 sets dst to c*x + y, the product rounded.
 //
 //go:noescape
@@ -322,15 +327,70 @@ func axpy64AVX512(n int, dst *float64, x *float64, y *float64, c float64) (csr u
 //go:noescape
 func reLUGrad64AVX512(n int, dst *float64, x *float64, y *float64, c float64) (csr uint32)
 
+// gELUGrad64AVX512 sets dst to the gradient of GELU.
+//
+//go:noescape
+func gELUGrad64AVX512(n int, dst *float64, x *float64, y *float64, c float64) (csr uint32)
+
 // sum64AVX512 returns the sum of x.
 //
 //go:noescape
 func sum64AVX512(n int, x *float64, y *float64) (csr uint32, total float64)
 
-// repeatAVX512 sets each of rows of n elements to an element of x, stride elements apart.
+// repeatAVX512 sets each of rows of n elements to an element of x, stride bytes apart.
 //
 //go:noescape
 func repeatAVX512(rows int, n int, dst *float32, x *float32, stride int)
+
+// addRowsAVX512 sets rows > 0 adjoining rows of n > 0 elements of dst to x + c, of c's elements stride bytes apart.
+//
+//go:noescape
+func addRowsAVX512(rows int, n int, dst *float32, x *float32, c *float32, stride int) (csr uint32)
+
+// subRowsAVX512 sets rows > 0 adjoining rows of n > 0 elements of dst to x - c, of c's elements stride bytes apart.
+//
+//go:noescape
+func subRowsAVX512(rows int, n int, dst *float32, x *float32, c *float32, stride int) (csr uint32)
+
+// mulRowsAVX512 sets rows > 0 adjoining rows of n > 0 elements of dst to x * c, of c's elements stride bytes apart.
+//
+//go:noescape
+func mulRowsAVX512(rows int, n int, dst *float32, x *float32, c *float32, stride int) (csr uint32)
+
+// divRowsAVX512 sets rows > 0 adjoining rows of n > 0 elements of dst to x / c, of c's elements stride bytes apart.
+//
+//go:noescape
+func divRowsAVX512(rows int, n int, dst *float32, x *float32, c *float32, stride int) (csr uint32)
+
+// repeat64AVX512 sets each of rows of n elements to an element of x, stride bytes apart.
+//
+//go:noescape
+func repeat64AVX512(rows int, n int, dst *float64, x *float64, stride int)
+
+// addRows64AVX512 sets rows > 0 adjoining rows of n > 0 elements of dst to x + c, of c's elements stride bytes apart.
+//
+//go:noescape
+func addRows64AVX512(rows int, n int, dst *float64, x *float64, c *float64, stride int) (csr uint32)
+
+// subRows64AVX512 sets rows > 0 adjoining rows of n > 0 elements of dst to x - c, of c's elements stride bytes apart.
+//
+//go:noescape
+func subRows64AVX512(rows int, n int, dst *float64, x *float64, c *float64, stride int) (csr uint32)
+
+// mulRows64AVX512 sets rows > 0 adjoining rows of n > 0 elements of dst to x * c, of c's elements stride bytes apart.
+//
+//go:noescape
+func mulRows64AVX512(rows int, n int, dst *float64, x *float64, c *float64, stride int) (csr uint32)
+
+// divRows64AVX512 sets rows > 0 adjoining rows of n > 0 elements of dst to x / c, of c's elements stride bytes apart.
+//
+//go:noescape
+func divRows64AVX512(rows int, n int, dst *float64, x *float64, c *float64, stride int) (csr uint32)
+
+// copyPlanesAVX512 copies planes > 0 of rows > 0 of n > 0 elements. Strides are in bytes.
+//
+//go:noescape
+func copyPlanesAVX512(planes int, rows int, n int, dst *float32, dstPlane int, dstRow int, src *float32, srcPlane int, srcRow int)
 
 // lstmAVX512 sets planes to c, i, f, g and o, and h.
 //
@@ -449,11 +509,27 @@ var avx512 = Kernels{
 		Tanh:     tanh64AVX512,
 		Log:      log64AVX512,
 		Erf:      erf64AVX512,
+		GELU:     gELU64AVX512,
 		Axpy:     axpy64AVX512,
 		ReLUGrad: reLUGrad64AVX512,
+		GELUGrad: gELUGrad64AVX512,
 	},
 	sum64:  sum64AVX512,
 	repeat: repeatAVX512,
+	byRows: [opCount]rowsFunc[float32]{
+		Add: addRowsAVX512,
+		Sub: subRowsAVX512,
+		Mul: mulRowsAVX512,
+		Div: divRowsAVX512,
+	},
+	repeat64: repeat64AVX512,
+	byRows64: [opCount]rowsFunc[float64]{
+		Add: addRows64AVX512,
+		Sub: subRows64AVX512,
+		Mul: mulRows64AVX512,
+		Div: divRows64AVX512,
+	},
+	copyPlanes: copyPlanesAVX512,
 	gateKernels: gateKernels{
 		lstm:     lstmAVX512,
 		gru:      gruAVX512,
