@@ -8,6 +8,13 @@ import (
 	"slices"
 )
 
+// SetPackedFree sets how many bytes packed forms always have, and returns a function that restores it.
+func SetPackedFree(bytes int) (restore func()) {
+	before := packedFree
+	packedFree = bytes
+	return func() { packedFree = before }
+}
+
 // Plans is the number of batch sizes that p remembers.
 func Plans(p *Program) int { return len(p.plans) }
 

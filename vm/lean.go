@@ -7,14 +7,17 @@ import (
 	"github.com/plexaura/plexaura/engine"
 )
 
-// packedPerWeights is how many times the memory of the leaves their packed forms take at most.
+// packedPerWeights is how many times the memory of the leaves their packed forms take at most, but
+// packedFree bytes are always theirs: a few convolutions alone are not what memory is short of.
 const packedPerWeights = 2
 
+var packedFree = 16 << 20 // a variable for tests
+
 // lean keeps the packed forms of leaves within packedPerWeights times the memory of all leaves that
-// the program reads. Where they would take more, kernels whose packed form is larger than another
+// the program reads, or packedFree. Where they would take more, kernels whose packed form is larger than another
 // algorithm's give way to that: first those that lose the least time for the memory that it saves.
 func lean(p *plan) error {
-	room := packedPerWeights * p.leafBytes()
+	room := max(packedPerWeights*p.leafBytes(), packedFree)
 	var larger []leaner
 	for _, f := range p.users() {
 		k := f.users[0].bound.Packing

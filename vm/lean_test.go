@@ -53,6 +53,7 @@ func rooms(cases ...[2]int) []*graph.Node {
 
 // Packed forms take at most twice the weights, and what is given up costs the least for its memory.
 func TestPackedFormsTakeTwiceTheWeights(t *testing.T) {
+	defer vm.SetPackedFree(0)()
 	for _, c := range []struct {
 		cases [][2]int
 		want  []string
@@ -105,8 +106,12 @@ func TestWinogradGivesWayWhereItsFiltersTakeTooMuch(t *testing.T) {
 		require.NoError(t, err)
 		return algs, mem
 	}
-	kept, mem := roomy()
 	all, more := roomy("lean")
+	kept, mem := roomy()
+	require.Equal(t, all, kept, "two convolutions take less than is always theirs")
+	require.Equal(t, more, mem)
+	defer vm.SetPackedFree(0)()
+	kept, mem = roomy()
 	require.LessOrEqual(t, mem.Packed, 2*mem.Leaves)
 	if all > 0 { // kernels for channels last
 		require.Equal(t, 2, all)

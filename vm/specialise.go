@@ -28,7 +28,7 @@ func instructionPasses() []pass[plan] {
 			needs: []string{"lower"}, after: []string{"fuse"}},
 		{name: "select", run: selectKernels, why: "kernels, their scratch, and the inputs they may overwrite; instructions are final",
 			needs: []string{"lower"}, after: []string{"absorb", "layout", "fuse", "mask"}},
-		{name: "lean", optional: true, run: lean, why: "kernels with smaller packed forms, where these would take more than twice the weights; before weights and tail, which the kernels decide on",
+		{name: "lean", optional: true, run: lean, why: "kernels with smaller packed forms, where these would take more than twice the weights and 16 MiB; before weights and tail, which the kernels decide on",
 			needs: []string{"select"}},
 		{name: "weights", run: weights, why: "kernels with weights in the type of WithWeights; the kernels for float32 are known, and may have others",
 			needs: []string{"select"}, after: []string{"lean"}},
