@@ -146,6 +146,10 @@ const (
 	// takes about 30 us, longer than most kernels of a small network.
 	spinTime = 100 * time.Microsecond
 
+	// sharedTime is what a yield takes only if another thread had the processor meanwhile. The kernel
+	// does not part two threads that take turns so often.
+	sharedTime = 20 * time.Microsecond
+
 	// spinLoads is the number of reads of a word between two yields to other goroutines: one or two
 	// microseconds.
 	spinLoads = 2048
@@ -274,11 +278,16 @@ func (c *crew) help(id int) bool {
 
 // idle returns when a job has been posted since seen was read, or the crew is closed.
 func (c *crew) idle(w *worker, seen uint32) {
-	for start := time.Now(); time.Since(start) < spinTime; yield() {
+	for start, now := time.Now(), time.Duration(0); now < spinTime; {
 		for range spinLoads {
 			if c.posted.Load() != seen {
 				return
 			}
+		}
+		before := time.Since(start)
+		yield()
+		if now = time.Since(start); now-before > sharedTime {
+			break // who sleeps is woken on a processor that is idle
 		}
 	}
 	w.asleep.Store(true)
