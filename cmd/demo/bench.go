@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"math"
 	"runtime"
+	"runtime/debug"
 	"slices"
 	"strings"
 	"time"
@@ -209,6 +210,7 @@ func measureCase(ctx context.Context, e engine.Engine, b benchCase, l limits, op
 	if err != nil {
 		return benchResult{}, err
 	}
+	debug.FreeOSMemory() // what is left of making it is not its memory
 	check, err := w.check(w)
 	if err != nil {
 		return benchResult{}, err

@@ -2,6 +2,7 @@ package par
 
 import (
 	"errors"
+	"runtime"
 	"sync/atomic"
 
 	"github.com/plexaura/plexaura/internal/rescue"
@@ -145,7 +146,7 @@ func (j *job) join() {
 		if g == 0 {
 			return
 		}
-		yield()
+		runtime.Gosched()
 	}
 	if j.gate.Or(gateWaiting) != 0 {
 		<-j.done

@@ -146,9 +146,9 @@ const (
 	// takes about 30 us, longer than most kernels of a small network.
 	spinTime = 100 * time.Microsecond
 
-	// sharedTime is what a yield takes only if another thread had the processor meanwhile. The kernel
-	// does not part two threads that take turns so often.
-	sharedTime = 20 * time.Microsecond
+	// patience is how long an idle worker keeps its processor. The goroutine that it waits for may be on a
+	// thread that waits for the same one, which the kernel leaves there until a time slice ends: 2 ms.
+	patience = 20 * time.Microsecond
 
 	// spinLoads is the number of reads of a word between two yields to other goroutines: one or two
 	// microseconds.
@@ -278,16 +278,16 @@ func (c *crew) help(id int) bool {
 
 // idle returns when a job has been posted since seen was read, or the crew is closed.
 func (c *crew) idle(w *worker, seen uint32) {
-	for start, now := time.Now(), time.Duration(0); now < spinTime; {
+	start := time.Now()
+	for waited := time.Duration(0); waited < spinTime; waited = time.Since(start) {
 		for range spinLoads {
 			if c.posted.Load() != seen {
 				return
 			}
 		}
-		before := time.Since(start)
-		yield()
-		if now = time.Since(start); now-before > sharedTime {
-			break // who sleeps is woken on a processor that is idle
+		runtime.Gosched()
+		if waited > patience {
+			yieldThread()
 		}
 	}
 	w.asleep.Store(true)
