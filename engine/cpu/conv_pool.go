@@ -13,9 +13,9 @@ import (
 // A convolution whose result is pooled need not put it into main memory: a task makes some rows of
 // it, which stay in the cache, and pools them.
 
-// FusesMaxPool implements [engine.ConvPooler]: interleaved, where windows overlap little, since
-// tasks make the rows that they share twice; and where the direct algorithm has images enough to
-// make one after the other.
+// FusesMaxPool implements [engine.ConvPooler]: interleaved, and from images of few channels, where
+// windows overlap little, since tasks make the rows that they share twice; and where the direct algorithm
+// has images enough to make one after the other.
 func (e Engine) FusesMaxPool(c engine.Conv2D, p engine.Pool2D, in []shape.Type, y, out shape.Type) bool {
 	if out.Len() == 0 || p.Adaptive {
 		return false

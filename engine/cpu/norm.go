@@ -16,44 +16,10 @@ import (
 // joined as in Chan et al., "Updating Formulae and a Pairwise Algorithm for Computing Sample
 // Variances", 1979; nothing is lost where the mean is large.
 
-// normAxes are axes of x with their strides in x and in gamma.
-type normAxes struct {
-	rank          int
-	extent, x, by [shape.MaxRank]int
-}
-
-// add appends an axis, joined to the one before where both step through memory as one.
-func (a *normAxes) add(extent, x, by int) {
-	if last := a.rank - 1; last >= 0 && a.x[last] == x*extent && a.by[last] == by*extent {
-		a.extent[last] *= extent
-		a.x[last], a.by[last] = x, by
-		return
-	}
-	a.extent[a.rank], a.x[a.rank], a.by[a.rank] = extent, x, by
-	a.rank++
-}
-
-func (a *normAxes) size() int {
-	n := 1
-	for _, e := range a.extent[:a.rank] {
-		n *= e
-	}
-	return n
-}
-
-// at is the place of element i in x and in gamma.
-func (a *normAxes) at(i int) (x, by int) {
-	for k := a.rank - 1; k >= 0; k-- {
-		j := i % a.extent[k]
-		x, by, i = x+j*a.x[k], by+j*a.by[k], i/a.extent[k]
-	}
-	return x, by
-}
-
 // normalised is a normalisation of known extents.
 type normalised struct {
 	engine.Norm
-	groups, rest normAxes // the runs of x: those of a group
+	groups, rest pairing  // the runs of x: those of a group, with their strides in x and in gamma, y
 	run          int      // elements of a run
 	along        bool     // all of a group; otherwise of as many groups
 	weights      int      // stride of gamma in a run: 0 or 1
@@ -89,8 +55,8 @@ func normOf(n engine.Norm, axes engine.Axes, x, gamma shape.Shape) (w normalised
 		return w, false
 	}
 	last.rank--
-	w.run, w.weights = last.extent[last.rank], last.by[last.rank]
-	if !w.along && slices.ContainsFunc(w.rest.by[:w.rest.rank], func(by int) bool { return by != 0 }) {
+	w.run, w.weights = last.extent[last.rank], last.y[last.rank]
+	if !w.along && slices.ContainsFunc(w.rest.y[:w.rest.rank], func(by int) bool { return by != 0 }) {
 		return w, false // gamma changes within the groups that go side by side
 	}
 	return w, last.x[last.rank] == 1 && w.weights <= 1
@@ -460,9 +426,9 @@ func scaleGradAlong[T isa.Float](e Engine, w normalised) engine.Bound {
 // reach is the number of elements of gamma.
 func (w *normalised) reach() int {
 	n := 1
-	for _, a := range []*normAxes{&w.groups, &w.rest} {
+	for _, a := range []*pairing{&w.groups, &w.rest} {
 		for k := range a.rank {
-			n += (a.extent[k] - 1) * a.by[k]
+			n += (a.extent[k] - 1) * a.y[k]
 		}
 	}
 	return n + (w.run-1)*w.weights

@@ -42,14 +42,14 @@ func (w *normalised) inRows() (p rowPlan, ok bool) {
 	last := w.groups.rank - 1
 	var x, by int // from a group to the next
 	if last >= 0 {
-		p.together, x, by = w.groups.extent[last], w.groups.x[last], w.groups.by[last]
+		p.together, x, by = w.groups.extent[last], w.groups.x[last], w.groups.y[last]
 	}
 	if w.rest.rank == 0 {
 		p.stride, p.byStride, p.groups = x, by, p.rows
 		return p, p.together > 1 && (w.weights == 0 || by == 0)
 	}
 	runs := w.rest.extent[0]
-	p.per, p.stride, p.byStride = runs, w.rest.x[0], w.rest.by[0]
+	p.per, p.stride, p.byStride = runs, w.rest.x[0], w.rest.y[0]
 	layered := min(layeredElems/(runs*w.run), mostRows, max(p.together/fewSets, fewGroups))
 	switch {
 	case p.stride*runs == x && p.byStride*runs == by:

@@ -8,55 +8,11 @@ import (
 	"github.com/plexaura/plexaura/shape"
 )
 
-// spans are elements to copy: axes in row-major order, with their strides in the result and in the input.
-type spans struct {
-	rank             int
-	extent, to, from [shape.MaxRank]int
-}
-
-// add appends an axis, joined to the one before where both step through both tensors as one.
-func (s *spans) add(extent, to, from int) {
-	if extent == 1 {
-		return
-	}
-	if last := s.rank - 1; last >= 0 && s.to[last] == to*extent && s.from[last] == from*extent {
-		s.extent[last] *= extent
-		s.to[last], s.from[last] = to, from
-		return
-	}
-	s.extent[s.rank], s.to[s.rank], s.from[s.rank] = extent, to, from
-	s.rank++
-}
-
-// pop removes the last axis and returns it, or one of extent 1.
-func (s *spans) pop() (extent, to, from int) {
-	if s.rank == 0 {
-		return 1, 0, 0
-	}
-	s.rank--
-	return s.extent[s.rank], s.to[s.rank], s.from[s.rank]
-}
-
-func (s *spans) size() int {
-	n := 1
-	for _, e := range s.extent[:s.rank] {
-		n *= e
-	}
-	return n
-}
-
-// at returns the places of element i.
-func (s *spans) at(i int) (to, from int) {
-	for k := s.rank - 1; k >= 0; k-- {
-		j := i % s.extent[k]
-		to, from, i = to+j*s.to[k], from+j*s.from[k], i/s.extent[k]
-	}
-	return to, from
-}
+// What is copied is a pairing: x is the result, and y the input.
 
 // spansOf are the elements of g, whose strides are those of the input if from is set, else of the result; in
 // the other tensor they follow each other.
-func spansOf(g grid, from bool) (s spans) {
+func spansOf(g grid, from bool) (s pairing) {
 	dense := g.size()
 	for k := range g.rank {
 		dense /= g.extent[k]
@@ -70,23 +26,23 @@ func spansOf(g grid, from bool) (s spans) {
 }
 
 // inWords gives s, of elements of so many words of 4 bytes, in words. Its rows are of adjoining elements.
-func (s spans) inWords(words int) spans {
+func (s pairing) inWords(words int) pairing {
 	last := s.rank - 1
 	for k := range last {
-		s.to[k] *= words
-		s.from[k] *= words
+		s.x[k] *= words
+		s.y[k] *= words
 	}
 	s.extent[last] *= words
 	return s
 }
 
 // forward reports whether all steps are, and the last axis is of adjoining elements.
-func (s *spans) forward() bool {
+func (s *pairing) forward() bool {
 	last := s.rank - 1
-	if last < 0 || s.to[last] != 1 || s.from[last] != 1 {
+	if last < 0 || s.x[last] != 1 || s.y[last] != 1 {
 		return false
 	}
-	return slices.Min(s.to[:s.rank]) >= 0 && slices.Min(s.from[:s.rank]) >= 0
+	return slices.Min(s.x[:s.rank]) >= 0 && slices.Min(s.y[:s.rank]) >= 0
 }
 
 const (
@@ -99,7 +55,7 @@ const (
 
 // copySpans returns the loop that copies elements of that width from input in to output 0, where they begin at
 // to and from, many rows in a call. It reports false unless they are short rows of adjoining elements of whole words.
-func (e Engine) copySpans(s spans, width, in, to, from int) (*loop, bool) {
+func (e Engine) copySpans(s pairing, width, in, to, from int) (*loop, bool) {
 	each := width / wordBytes
 	if each == 0 || !s.forward() || each*s.extent[s.rank-1] > shortSpan {
 		return nil, false

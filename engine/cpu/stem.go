@@ -23,11 +23,11 @@ func stems(c engine.Conv2D, x shape.Type) bool {
 // can have channels last: its images too, but for those of few channels.
 func (e Engine) arrangedForward(b engine.Bound, c engine.Conv2D, in []engine.Operand, y shape.Type, out engine.Operand) engine.Bound {
 	gain := e.nhwcGain(c, forward, in[0].Type, in[1].Type, y)
-	if gain == 0 || !stems(c, in[0].Type) {
-		return e.arranged(b, channelsLast, gain, 1, in, out)
+	images := 1
+	if gain != 0 && stems(c, in[0].Type) {
+		images = 0
 	}
-	b.Arrangements = append(b.Arrangements, engine.Arrangement{In: make([]engine.Layout, len(in)), Out: channelsLast, Gain: gain})
-	return b
+	return e.arranged(b, channelsLast, gain, images, in, out)
 }
 
 // stemResultCost is what it takes to write a result, in multiplications.
@@ -59,8 +59,7 @@ func (e Engine) stemConv2D(c engine.Conv2D, in []engine.Operand, out engine.Oper
 	if err := e.bindsStem(c, in, out.Type); err != nil {
 		return engine.Bound{}, err
 	}
-	own := activation(c.Epilogue)
-	return e.withTail(len(in), out, own, func(act isa.Act, t *mapTail) engine.Bound {
+	return e.withTail(len(in), out, activation(c.Epilogue), func(act isa.Act, t *mapTail) engine.Bound {
 		plan := e.stemOf(c, in, out.Type, act)
 		return e.bindStem(plan, plan.Tasks(), plan.ScratchLen(), t, func(call *engine.Call, slot int, packed, scratch []float32, i int) {
 			plan.Run(engine.Slice[float32](call.Out[0]), engine.Slice[float32](call.In[0]), packed, bias[float32](call, c.Epilogue), scratch, i, i+1)
