@@ -1,0 +1,4 @@
+// Package onnx imports ONNX.
+//
+// Knows x. Never imports y.
+package onnx
