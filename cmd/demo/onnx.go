@@ -12,12 +12,9 @@ import (
 )
 
 // onnxCommands are the subcommands of "demo onnx".
-var onnxCommands = []struct {
-	name, args, does string
-	run              func(ctx context.Context, c *call) error
-}{
-	{"info", "FILE", "inputs, outputs, operators and what is not supported", onnxInfo},
-	{"conformance", "DIR", "run a folder of ONNX's tests", onnxConformance},
+var onnxCommands = []command{
+	{"onnx info", "FILE", "inputs and outputs of an ONNX file, and what it needs that is not supported", onnxInfo, false},
+	{"onnx conformance", "DIR", "run ONNX's own tests, and count those that pass", onnxConformance, false},
 }
 
 // onnxCommand runs the subcommand that the first argument names.
@@ -26,8 +23,8 @@ func onnxCommand(ctx context.Context, c *call) error {
 		return usagef("want a subcommand: info or conformance; see %s -h", c.line(c.Name()))
 	}
 	for _, s := range onnxCommands {
-		if s.name == c.args[0] {
-			c.args = c.args[1:]
+		if s.name == "onnx "+c.args[0] {
+			c.cmd, c.args = s, c.args[1:]
 			return s.run(ctx, c)
 		}
 	}
@@ -37,15 +34,26 @@ func onnxCommand(ctx context.Context, c *call) error {
 	return usagef("there is no subcommand %q: want info or conformance", plain.Name(c.args[0]))
 }
 
+// only parses the flags, which may be in front of the only argument and behind it.
+func (c *call) only(what string) (string, error) {
+	if err := c.parse(true); err != nil {
+		return "", err
+	}
+	if c.NArg() == 0 {
+		return "", usagef("want a %s; see %s -h", what, c.line(c.Name()))
+	}
+	arg := c.Arg(0)
+	c.args = c.Args()[1:]
+	return arg, c.parse(false)
+}
+
 // onnxInfo says what a file needs.
 func onnxInfo(_ context.Context, c *call) error {
-	if err := c.parse(true); err != nil {
+	path, err := c.only("file")
+	if err != nil {
 		return err
 	}
-	if c.NArg() != 1 {
-		return usagef("want one file")
-	}
-	m, err := onnx.ReadFile(c.Arg(0), onnx.Options{})
+	m, err := onnx.ReadFile(path, onnx.Options{})
 	if err != nil {
 		return err
 	}
@@ -72,15 +80,12 @@ func onnxConformance(ctx context.Context, c *call) error {
 	want := c.Int("want", 0, "fail if fewer than `N` tests pass")
 	only := c.String("only", "", "run the tests whose names match a `regexp`")
 	verbose := c.Bool("v", false, "print the tests that pass too")
-	if err := c.parse(true); err != nil {
+	dir, err := c.only("folder of tests")
+	if err != nil {
 		return err
-	}
-	if c.NArg() != 1 {
-		return usagef("want one folder of tests")
 	}
 	o := conformance.Options{Engine: cpu.New()}
 	if *only != "" {
-		var err error
 		if o.Only, err = regexp.Compile(*only); err != nil {
 			return usageError{err}
 		}
@@ -93,7 +98,7 @@ func onnxConformance(ctx context.Context, c *call) error {
 			fmt.Fprintf(c.stdout, "%s: passed\n", r.Name)
 		}
 	}
-	results, err := conformance.Run(ctx, c.Arg(0), o)
+	results, err := conformance.Run(ctx, dir, o)
 	if err != nil {
 		return err
 	}

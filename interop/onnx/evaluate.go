@@ -84,12 +84,12 @@ func (ev *evaluator) graph(g *ir.Graph, e *env) []*value {
 	defer func() { ev.depth-- }()
 	for _, t := range g.Initializers {
 		if _, given := e.values[t.Name]; !given {
-			e.values[t.Name] = ev.initializer(t, e)
+			e.values[t.Name] = ev.initializer(t)
 		}
 	}
 	for _, s := range g.Sparse {
 		if s.Values != nil {
-			ev.report(e, &ir.Node{Op: "initializer", Name: s.Values.Name}, errors.New("sparse initialisers are not supported"))
+			ev.reportValue("initialiser", s.Values.Name, errors.New("sparse initialisers are not supported"))
 			e.values[s.Values.Name] = &value{bad: true}
 		}
 	}
@@ -97,7 +97,7 @@ func (ev *evaluator) graph(g *ir.Graph, e *env) []*value {
 	outs := make([]*value, len(g.Outputs))
 	for i, o := range g.Outputs {
 		if outs[i] = e.find(o.Name); outs[i] == nil {
-			ev.report(e, &ir.Node{Op: "output", Name: o.Name}, errors.New("no node computes it"))
+			ev.reportValue("output", o.Name, errors.New("no node computes it"))
 			outs[i] = &value{bad: true}
 		}
 	}
@@ -106,10 +106,10 @@ func (ev *evaluator) graph(g *ir.Graph, e *env) []*value {
 
 // initializer returns the value of an initialiser: a parameter, if it is floating point and has an
 // axis, else a constant.
-func (ev *evaluator) initializer(t *ir.Tensor, e *env) *value {
+func (ev *evaluator) initializer(t *ir.Tensor) *value {
 	h, err := ev.m.tensor(t)
 	if err != nil {
-		ev.report(e, &ir.Node{Op: "initializer", Name: t.Name}, err)
+		ev.reportValue("initialiser", t.Name, err)
 		return &value{bad: true}
 	}
 	v := known(h)
@@ -130,13 +130,13 @@ func (ev *evaluator) nodes(nodes []*ir.Node, e *env) {
 				continue
 			}
 			if _, twice := e.values[name]; twice {
-				ev.report(e, n, fmt.Errorf("output %q has the name of another value", plain.Name(name)))
+				ev.report(e, n, i, fmt.Errorf("output %q has the name of another value", plain.Name(name)))
 			}
 			v := &value{bad: true}
 			if k < len(outs) && outs[k] != nil {
 				v = outs[k]
 			} else if outs != nil {
-				ev.report(e, n, fmt.Errorf("output %d, %q, does not exist", k, plain.Name(name)))
+				ev.report(e, n, i, fmt.Errorf("output %d, %q, does not exist", k, plain.Name(name)))
 			}
 			e.values[name] = v
 		}
@@ -149,7 +149,7 @@ func (ev *evaluator) node(i int, n *ir.Node, e *env) (outs []*value) {
 	for k, name := range n.Inputs {
 		v := e.find(name)
 		if v == nil && name != "" {
-			ev.report(e, n, fmt.Errorf("input %d, %q, is computed by no node before it", k, plain.Name(name)))
+			ev.report(e, n, i, fmt.Errorf("input %d, %q, is computed by no node before it", k, plain.Name(name)))
 			v = &value{bad: true}
 		}
 		if v != nil && v.bad {
@@ -163,10 +163,10 @@ func (ev *evaluator) node(i int, n *ir.Node, e *env) (outs []*value) {
 		case pending, stop:
 			panic(r)
 		case refusal:
-			ev.report(e, n, c.describe(r.error))
+			ev.report(e, n, i, c.describe(r.error))
 			outs = nil
 		default:
-			ev.report(e, n, c.describe(rescue.Of(r)))
+			ev.report(e, n, i, c.describe(rescue.Of(r)))
 			outs = nil
 		}
 	}()
@@ -195,13 +195,13 @@ func nodeName(n *ir.Node, i int) string {
 }
 
 // report records an error about a node of the file.
-func (ev *evaluator) report(e *env, n *ir.Node, err error) {
-	pos := graph.Pos{File: ev.m.name + ": node " + e.prefix + nodeName(n, 0)}
-	switch n.Op {
-	case "initializer", "output":
-		pos.File = fmt.Sprintf("%s: %s %q", ev.m.name, n.Op, plain.Name(n.Name))
-	}
-	ev.g.At(pos, func() { ev.g.Reject(plain.Name(n.Op), err) })
+func (ev *evaluator) report(e *env, n *ir.Node, i int, err error) {
+	ev.g.At(ev.pos(e, n, i), func() { ev.g.Reject(plain.Name(n.Op), err) })
+}
+
+// reportValue records an error about an initialiser or output.
+func (ev *evaluator) reportValue(what, name string, err error) {
+	ev.g.At(graph.Pos{File: ev.m.name}, func() { ev.g.Reject(fmt.Sprintf("%s %q", what, plain.Name(name)), err) })
 }
 
 // function evaluates the body of a function for a call.

@@ -35,6 +35,11 @@ type Model struct {
 	inputs    []Input
 }
 
+// read tells a Model that was made by one of the functions of this package.
+func (m *Model) read() bool { return m != nil && m.ir != nil }
+
+var errNoModel = errors.New("onnx: there is no model; make one by ReadFile")
+
 type functionKey struct{ domain, name, overload string }
 
 // Input describes an input or output of a model.
@@ -225,11 +230,19 @@ func (m *Model) inDomain(d string) string {
 
 // Inputs returns the inputs that a run must be given, in the order of the file: those that have
 // neither an initialiser nor a value by Options.Bind.
-func (m *Model) Inputs() []Input { return slices.Clone(m.inputs) }
+func (m *Model) Inputs() []Input {
+	if m == nil {
+		return nil
+	}
+	return slices.Clone(m.inputs)
+}
 
 // Outputs returns the outputs in the order of the file, with the types that it states.
 func (m *Model) Outputs() []Input {
 	var outs []Input
+	if !m.read() {
+		return nil
+	}
 	for _, v := range m.ir.Graph.Outputs {
 		out, _ := inputOf(v)
 		outs = append(outs, out)
@@ -239,11 +252,19 @@ func (m *Model) Outputs() []Input {
 
 // Opset returns the version of the operators of a domain that the file uses, and 0 if it uses none;
 // the domain of the standard is "".
-func (m *Model) Opset(d string) int { return int(m.opsets[domain(d)]) }
+func (m *Model) Opset(d string) int {
+	if m == nil {
+		return 0
+	}
+	return int(m.opsets[domain(d)])
+}
 
 // Metadata returns the file's own keys and values.
 func (m *Model) Metadata() map[string]string {
 	v := map[string]string{}
+	if !m.read() {
+		return v
+	}
 	for _, e := range m.ir.Metadata {
 		v[e.Key] = e.Value
 	}
@@ -251,10 +272,20 @@ func (m *Model) Metadata() map[string]string {
 }
 
 // Producer returns the name and version of the program that wrote the file.
-func (m *Model) Producer() (name, version string) { return m.ir.Producer, m.ir.ProducerVersion }
+func (m *Model) Producer() (name, version string) {
+	if !m.read() {
+		return "", ""
+	}
+	return m.ir.Producer, m.ir.ProducerVersion
+}
 
 // Proto returns the messages of the file, which must not be changed.
-func (m *Model) Proto() *ir.Model { return m.ir }
+func (m *Model) Proto() *ir.Model {
+	if !m.read() {
+		return nil
+	}
+	return m.ir
+}
 
 // Missing is an operator that is not supported.
 type Missing struct {
@@ -271,6 +302,9 @@ func (m Missing) String() string {
 // Missing returns the operators that the file uses and that are not supported, in the order of their
 // first use. Those of branches that are never taken are among them.
 func (m *Model) Missing() []Missing {
+	if !m.read() {
+		return nil
+	}
 	var all []Missing
 	at := map[string]int{}
 	add := func(n *ir.Node, i int, opsets map[string]int64, prefix string) {
@@ -325,6 +359,9 @@ func eachNode(nodes []*ir.Node, f func(n *ir.Node, i int)) {
 //
 // Errors are returned all together, and are those of the graph too.
 func (m *Model) Apply(s nn.Scope, inputs ...*graph.Node) ([]*graph.Node, error) {
+	if !m.read() {
+		return nil, errNoModel
+	}
 	if len(inputs) != len(m.inputs) {
 		return nil, fmt.Errorf("onnx: %s has %d inputs, %d nodes were given", m.name, len(m.inputs), len(inputs))
 	}

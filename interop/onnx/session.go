@@ -62,8 +62,13 @@ type output struct {
 // the names of the initialisers; those that it lacks are taken from the file. A nil store is a new
 // one.
 func (m *Model) NewSession(e engine.Engine, store *vm.Store, opts ...vm.Option) (*Session, error) {
-	if m == nil || isnil.Of(e) {
-		return nil, errors.New("onnx: a session needs a model and an engine")
+	switch {
+	case !m.read():
+		return nil, errNoModel
+	case isnil.Of(e):
+		return nil, errors.New("onnx: a session needs an engine")
+	case slices.ContainsFunc(opts, func(o vm.Option) bool { return o == nil }):
+		return nil, errors.New("onnx: an option is nil")
 	}
 	if store == nil {
 		store = vm.NewStore(0)
@@ -74,6 +79,12 @@ func (m *Model) NewSession(e engine.Engine, store *vm.Store, opts ...vm.Option) 
 // Run computes the outputs, by name, from the inputs. Inputs with an initialiser may be left out.
 // Results belong to the caller.
 func (s *Session) Run(ctx context.Context, inputs map[string]*Tensor) (map[string]*Tensor, error) {
+	switch {
+	case s == nil || s.m == nil:
+		return nil, errors.New("onnx: there is no session; make one by Model.NewSession")
+	case ctx == nil:
+		return nil, errors.New("onnx: the context is nil")
+	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	types, err := s.types(inputs)
@@ -354,7 +365,7 @@ func (s *Session) inputValues(g *graph.Graph, types map[string]shape.Type) map[s
 	for _, v := range s.m.ir.Graph.Inputs {
 		if t, ok := types[v.Name]; ok {
 			in, _ := inputOf(v)
-			values[v.Name] = computed(g.Input(v.Name, t), in.Type)
+			g.At(graph.Pos{File: s.m.name}, func() { values[v.Name] = computed(g.Input(v.Name, t), in.Type) })
 		}
 	}
 	return values

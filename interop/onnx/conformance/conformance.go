@@ -12,6 +12,7 @@ import (
 	"strings"
 
 	"github.com/plexaura/plexaura/engine"
+	"github.com/plexaura/plexaura/internal/isnil"
 	"github.com/plexaura/plexaura/internal/plain"
 	"github.com/plexaura/plexaura/internal/regular"
 	"github.com/plexaura/plexaura/internal/rescue"
@@ -46,6 +47,9 @@ type Result struct {
 // Run runs the tests in the folders of dir, or the one test that dir is, in alphabetical order. It
 // returns an error only if there are none, or ctx ends.
 func Run(ctx context.Context, dir string, o Options) ([]Result, error) {
+	if ctx == nil || isnil.Of(o.Engine) {
+		return nil, errors.New("conformance: want a context and an engine")
+	}
 	folders, err := tests(dir)
 	if err != nil {
 		return nil, err
@@ -100,9 +104,15 @@ func test(ctx context.Context, dir string, e engine.Engine) error {
 	if err != nil {
 		return err
 	}
-	if missing := m.Missing(); len(missing) > 0 {
+	err = data(ctx, m, dir, e)
+	if missing := m.Missing(); err != nil && len(missing) > 0 { // the more useful error
 		return missingError(missing)
 	}
+	return err
+}
+
+// data runs all sets of data of a test.
+func data(ctx context.Context, m *onnx.Model, dir string, e engine.Engine) error {
 	sets, err := filepath.Glob(filepath.Join(dir, "test_data_set_*"))
 	if err != nil || len(sets) == 0 {
 		return errors.Join(err, errors.New("there are no data"))

@@ -11,14 +11,14 @@ import (
 // Unmarshal reads a ModelProto. Raw elements of tensors share the memory of b.
 func Unmarshal(b []byte) (*Model, error) {
 	m := &Model{}
-	return m, readModel(&decoder{}, b, m)
+	return m, readModel(newDecoder(b), b, m)
 }
 
 // UnmarshalTensor reads a TensorProto, such as a file of test data is. Raw elements share the memory
 // of b.
 func UnmarshalTensor(b []byte) (*Tensor, error) {
 	t := &Tensor{}
-	return t, readTensor(&decoder{}, b, t)
+	return t, readTensor(newDecoder(b), b, t)
 }
 
 func readModel(d *decoder, b []byte, m *Model) error {

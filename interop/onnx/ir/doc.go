@@ -4,8 +4,8 @@
 //
 // The reader is written by hand on protowire. Fields that it does not know are skipped. Memory grows
 // with the bytes at hand: the raw elements of a tensor are a view of the file, messages are counted
-// ([MaxMessages]) and nested at most [MaxDepth] deep, and the size of a tensor is checked against
-// its bytes before anything is made of it. A file that is malformed is one error of one line.
+// and nested at most [MaxDepth] deep, and the size of a tensor is checked against its bytes before
+// anything is made of it. A file that is malformed is one error of one line.
 //
 // Knows internal/plain and internal/regular. Never imports graph, vm, nn or an engine.
 package ir

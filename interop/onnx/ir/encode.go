@@ -6,9 +6,12 @@ import (
 	"google.golang.org/protobuf/encoding/protowire"
 )
 
-// Marshal returns m as a ModelProto. What [Unmarshal] makes of it equals m.
+// Marshal returns m as a ModelProto, from which [Unmarshal] makes an equal one.
 func (m *Model) Marshal() []byte {
 	var w writer
+	if m == nil {
+		return nil
+	}
 	w.int(1, m.IRVersion)
 	w.text(2, m.Producer)
 	w.text(3, m.ProducerVersion)
@@ -27,7 +30,9 @@ func (m *Model) Marshal() []byte {
 // Marshal returns t as a TensorProto.
 func (t *Tensor) Marshal() []byte {
 	var w writer
-	writeTensor(&w, t)
+	if t != nil {
+		writeTensor(&w, t)
+	}
 	return w.b
 }
 

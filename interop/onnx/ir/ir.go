@@ -1,6 +1,7 @@
 package ir
 
 import (
+	"errors"
 	"fmt"
 	"math/bits"
 )
@@ -249,6 +250,9 @@ type SparseTensor struct {
 // Len returns the number of elements of t, or an error if an extent is negative or the number does
 // not fit an int64.
 func (t *Tensor) Len() (int, error) {
+	if t == nil {
+		return 0, errNoTensor
+	}
 	n := uint64(1)
 	zero := false
 	for _, d := range t.Dims {
@@ -269,6 +273,8 @@ func (t *Tensor) Len() (int, error) {
 	}
 	return int(n), nil
 }
+
+var errNoTensor = errors.New("there is no tensor")
 
 // Check returns an error if t does not have the elements that its type and extents ask for. External
 // elements that were not read are one.

@@ -67,7 +67,7 @@ func (m *Model) load(dir string) error {
 	}
 	defer root.Close()
 	files := map[string][]byte{}
-	return m.EachTensor(func(t *Tensor) error {
+	return m.eachTensor(func(t *Tensor) error {
 		if !t.Outside {
 			return nil
 		}
@@ -142,9 +142,9 @@ func fileIn(root *os.Root, name string, files map[string][]byte) ([]byte, error)
 	return files[name], nil
 }
 
-// EachTensor calls f for every tensor of m: initialisers and attributes, those of graphs in
+// eachTensor calls f for every tensor of m: initialisers and attributes, those of graphs in
 // attributes and of functions included, until f returns an error.
-func (m *Model) EachTensor(f func(*Tensor) error) error {
+func (m *Model) eachTensor(f func(*Tensor) error) error {
 	err := m.Graph.eachTensor(f)
 	for _, fn := range m.Functions {
 		if err == nil {

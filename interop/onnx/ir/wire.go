@@ -5,27 +5,33 @@ import (
 	"fmt"
 	"math"
 	"unicode/utf8"
+	"unsafe"
 
 	"google.golang.org/protobuf/encoding/protowire"
 )
 
+// MaxDepth is how deep messages may be nested: graphs in attributes of nodes, types in types.
+const MaxDepth = 100
+
+// What is made of a file's messages, besides the elements of tensors, may take least bytes and,
+// since an empty message takes two bytes of the file and hundreds of memory, times as many bytes as
+// the file has. Files of networks take less than a third of that.
 const (
-	// MaxDepth is how deep messages may be nested: graphs in attributes of nodes, types in types.
-	MaxDepth = 100
-	// MaxMessages is how many messages a file may consist of. A node is one, and so are its
-	// attributes, and the extents of a type.
-	MaxMessages = 4 << 20
+	least = 64 << 20
+	times = 16
 )
 
 // decoder counts what a file makes.
 type decoder struct {
-	messages int
-	depth    int
+	left  int // bytes that may still be taken
+	depth int
 }
+
+func newDecoder(b []byte) *decoder { return &decoder{left: least + times*len(b)} }
 
 var (
 	errTruncated = errors.New("the file is truncated or no protocol buffer")
-	errMany      = fmt.Errorf("more than %d messages", MaxMessages)
+	errMany      = errors.New("the file has more messages than a network of its size")
 	errDeep      = fmt.Errorf("messages are nested more than %d deep", MaxDepth)
 )
 
@@ -39,9 +45,6 @@ type field struct {
 
 // message calls f for each field of the message b. Groups are skipped.
 func (d *decoder) message(b []byte, f func(field) error) error {
-	if d.messages++; d.messages > MaxMessages {
-		return errMany
-	}
 	if d.depth++; d.depth > MaxDepth {
 		return errDeep
 	}
@@ -192,6 +195,9 @@ func sub[T any](d *decoder, f field, read func(*decoder, []byte, *T) error) (*T,
 		return nil, err
 	}
 	v := new(T)
+	if d.left -= int(unsafe.Sizeof(*v)); d.left < 0 {
+		return v, errMany
+	}
 	return v, read(d, f.data, v)
 }
 
