@@ -27,10 +27,6 @@ func intAttr(name string, v int64) ir.Attribute {
 	return ir.Attribute{Name: name, Type: ir.AttributeInt, Int: v}
 }
 
-func intsAttr(name string, v ...int64) ir.Attribute {
-	return ir.Attribute{Name: name, Type: ir.AttributeInts, Ints: v}
-}
-
 // info describes an input or output; extents are numbers or names.
 func info(name string, elem ir.DataType, dims ...any) ir.ValueInfo {
 	s := &ir.Shape{}

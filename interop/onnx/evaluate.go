@@ -22,12 +22,13 @@ const (
 
 // An evaluator walks over the nodes of a model in order and makes a value of each output.
 type evaluator struct {
-	m     *Model
-	scope nn.Scope
-	g     *graph.Graph
-	names map[string]bool // of the parameters made
-	calls int
-	depth int
+	m      *Model
+	scope  nn.Scope
+	g      *graph.Graph
+	names  map[string]bool // of the parameters made
+	calls  int
+	depth  int
+	folded int // elements
 	// force returns the values of nodes that depend on inputs, or panics with what is missing. It is
 	// nil where no data are at hand.
 	force func(nodes []*graph.Node, elems []ir.DataType) []*Tensor

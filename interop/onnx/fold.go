@@ -13,8 +13,14 @@ import (
 	"github.com/plexaura/plexaura/vm"
 )
 
-// maxFolded is the number of elements that a value computed at import may have.
-const maxFolded = 1 << 27
+const (
+	// maxFolded is the number of elements that a value may have that is computed while a file is
+	// evaluated.
+	maxFolded = 1 << 24
+	// allFolded is the number that all values which one evaluation folds may have, so that a small file
+	// cannot make it long. What is beyond is left to the program.
+	allFolded = 1 << 28
+)
 
 // A fold builds an operator whose inputs are known in a graph of its own. They are its Inputs, so
 // that they are exact.
@@ -37,7 +43,7 @@ func (f *fold) nodeOf(v *value) *graph.Node {
 	return n
 }
 
-// fold evaluates the operator and runs what it built.
+// fold evaluates the operator and runs what it built. What is too large becomes nodes of the model.
 func (c *call) fold(op *operator) []*value {
 	f := &fold{g: graph.New(), nodes: map[*value]*graph.Node{}, feeds: map[string]*Tensor{}}
 	c.b = f
@@ -59,6 +65,10 @@ func (c *call) fold(op *operator) []*value {
 	if len(nodes) == 0 {
 		return outs
 	}
+	if !c.ev.affords(nodes) {
+		c.b = c.ev
+		return op.eval(c)
+	}
 	results := compute(nodes, elems, f.feeds)
 	for i, v := range outs {
 		if v != nil && v.node != nil && v.host == nil {
@@ -67,6 +77,17 @@ func (c *call) fold(op *operator) []*value {
 		}
 	}
 	return outs
+}
+
+// affords reports whether nodes can be folded, and counts them.
+func (ev *evaluator) affords(nodes []*graph.Node) bool {
+	for _, n := range graph.Reachable(nodes...) {
+		size := n.Type().Len()
+		if ev.folded += size; size > maxFolded || ev.folded > allFolded {
+			return false
+		}
+	}
+	return true
 }
 
 // compute runs nodes of one graph that depend on no inputs but feeds.

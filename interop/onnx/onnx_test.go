@@ -335,3 +335,19 @@ func TestOperatorsAreListedInOrder(t *testing.T) {
 	require.Contains(t, list, "Conv")
 	require.Contains(t, list, "If")
 }
+
+// A file of a few bytes asks for values of gigabytes, again and again.
+func TestFoldingIsBounded(t *testing.T) {
+	nodes := []*ir.Node{node("ConstantOfShape", in("small"), "v0", ir.Attribute{Name: "value", Type: ir.AttributeTensor,
+		Tensor: &ir.Tensor{Type: ir.Int64, Dims: []int64{1}, Int64s: []int64{1}}})}
+	for i := range 40 {
+		nodes = append(nodes, node("Tile", in(fmt.Sprint("v", i), "twice"), fmt.Sprint("v", i+1)))
+	}
+	m := model(append(nodes, node("Shape", in("v25"), "y")), nil, out("y"), intInit("small", 8), intInit("twice", 2))
+	_, err := session(t, m).Run(t.Context(), nil)
+	require.ErrorContains(t, err, "node Tile_v28: Reshape: axis 0: extent 2147483648")
+	m.Graph.Nodes = append(slices.Clone(nodes[:26]), node("Shape", in("v25"), "y"))
+	outs, err := session(t, m).Run(t.Context(), nil)
+	require.NoError(t, err)
+	require.Equal(t, []int64{8 << 25}, outs["y"].Data)
+}

@@ -21,7 +21,6 @@ type value struct {
 	state   *graph.Node // host as a State
 	param   string      // the name of the initialiser that it is, if that may be trained
 	trained bool        // it is a parameter, or computed from one
-	list    []*value
 	isList  bool
 	none    bool // an optional without a value
 	bad     bool // an error was reported
