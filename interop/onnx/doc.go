@@ -20,7 +20,9 @@
 // are computed in wider ones and wrapped: int8, int16 and uint16 in int32, uint32 in int64, and
 // uint64 in int64 with the same bits, so that uint64 from 2^63 on is wrong where it is divided,
 // compared or cast to floating point. float16 and bfloat16 are computed in float32, and each result
-// is rounded. Strings, complex numbers, and types of less than 8 bits are not supported.
+// is rounded. Integers of 2 and 4 bits are computed in int32, and floating-point types of 8 bits and
+// less in float32; a Cast to the latter is computed on the host, between two programs. Strings and
+// complex numbers are not supported.
 //
 // # How a file becomes nodes
 //

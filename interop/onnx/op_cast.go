@@ -30,11 +30,27 @@ func castTo(c *call, to ir.DataType) []*value {
 	if !ok {
 		refuse("element type %v is not supported", to)
 	}
+	if f, small := smallFloats[to]; small && c.elem(0) != to {
+		return []*value{known(c.smallCast(f, to))}
+	}
 	x := c.node(0)
 	if c.elem(0) == to {
 		return moved(x, to)
 	}
 	return result(convert(x, e.compute), to)
+}
+
+// smallCast rounds known numbers to a type that no op has.
+func (c *call) smallCast(f smallFloat, to ir.DataType) *Tensor {
+	saturate, round := c.flag("saturate", true), c.stringAttr("round_mode", "up", "up", "down", "nearest")
+	t := c.known(0)
+	codes := mapped(t.floats(), func(v float64) uint8 {
+		if f.unsigned {
+			return powerCode(float32(v), saturate, round)
+		}
+		return f.code(v, saturate)
+	})
+	return &Tensor{Type: to, Dims: t.Dims, Data: codes}
 }
 
 // convert is ops.Cast, and x itself if it has the type.

@@ -17,7 +17,8 @@ import (
 
 // Tensor holds elements on the host, row-major. Data is a slice of the Go type of the element type:
 // []float32, []float64, []int8 to []int64, []uint8 to []uint64, []bool, []string, and for Float16
-// and BFloat16 []shape.Half and []shape.Brain.
+// and BFloat16 []shape.Half and []shape.Brain. Elements of less than 8 bits are in []int8 or []uint8
+// one by one, and floating-point numbers of at most 8 bits in []uint8 as their bits.
 type Tensor struct {
 	Type ir.DataType
 	Dims []int
@@ -50,6 +51,17 @@ var elements = map[ir.DataType]element{
 	ir.Uint64:   elementOf(shape.Int64, listedWide[uint64], converted[uint64, int64], converted[int64, uint64]),
 	ir.Float16:  elementOf(shape.Float32, listedBits[shape.Half], widened[shape.Half], rounded(shape.HalfOf32)),
 	ir.BFloat16: elementOf(shape.Float32, listedBits[shape.Brain], widened[shape.Brain], rounded(shape.BrainOf32)),
+
+	ir.Float8E4M3FN:   smallElement(ir.Float8E4M3FN),
+	ir.Float8E4M3FNUZ: smallElement(ir.Float8E4M3FNUZ),
+	ir.Float8E5M2:     smallElement(ir.Float8E5M2),
+	ir.Float8E5M2FNUZ: smallElement(ir.Float8E5M2FNUZ),
+	ir.Float4E2M1:     smallElement(ir.Float4E2M1),
+	ir.Float8E8M0:     smallElement(ir.Float8E8M0),
+	ir.Int4:           smallInteger[int8](ir.Int4),
+	ir.Int2:           smallInteger[int8](ir.Int2),
+	ir.Uint4:          smallInteger[uint8](ir.Uint4),
+	ir.Uint2:          smallInteger[uint8](ir.Uint2),
 }
 
 func elementOf[T, C any](compute shape.DType, list func(*ir.Tensor) []T, widen func([]T) []C, narrow func([]C) []T) element {
@@ -284,8 +296,17 @@ func (t *Tensor) ints() ([]int64, bool) {
 	return nil, false
 }
 
-// floats returns the elements as numbers, or false for strings.
+// floats returns the elements as numbers.
 func (t *Tensor) floats() []float64 { return engine.Floats(t.buffer()) }
+
+// Numbers returns the elements, of any type but strings, as numbers: true is 1. It returns nil if t
+// is not valid.
+func (t *Tensor) Numbers() []float64 {
+	if t.check() != nil {
+		return nil
+	}
+	return t.floats()
+}
 
 // intsTensor returns a vector, or for a nil dims a scalar, of Int64.
 func intsTensor(v []int64, dims ...int) *Tensor { return &Tensor{Type: ir.Int64, Dims: dims, Data: v} }

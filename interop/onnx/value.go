@@ -119,6 +119,10 @@ var wraps = map[ir.DataType]func(*graph.Node) *graph.Node{
 	ir.Uint32:   wrapUint32,
 	ir.Float16:  func(n *graph.Node) *graph.Node { return through(n, shape.Float16) },
 	ir.BFloat16: func(n *graph.Node) *graph.Node { return through(n, shape.BFloat16) },
+	ir.Int4:     func(n *graph.Node) *graph.Node { return lowBits(n, 16, 8) },
+	ir.Uint4:    func(n *graph.Node) *graph.Node { return lowBits(n, 16, 16) },
+	ir.Int2:     func(n *graph.Node) *graph.Node { return lowBits(n, 4, 2) },
+	ir.Uint2:    func(n *graph.Node) *graph.Node { return lowBits(n, 4, 4) },
 }
 
 // wrapped returns n, an arithmetic result for element type e, as a value of e.
@@ -146,4 +150,16 @@ func wrapUint32(n *graph.Node) *graph.Node {
 	k := ops.Scalar(n, 1<<32)
 	rest := ops.Sub(n, ops.Mul(ops.Div(n, k), k))
 	return ops.Where(ops.Less(rest, ops.Scalar(n, 0)), ops.Add(rest, k), rest)
+}
+
+// lowBits keeps the low bits of n, an Int32: those of numbers below k, of which those from limit on
+// are negative.
+func lowBits(n *graph.Node, k, limit float64) *graph.Node {
+	all := ops.Scalar(n, k)
+	rest := ops.Sub(n, ops.Mul(ops.Div(n, all), all))
+	rest = ops.Where(ops.Less(rest, ops.Scalar(n, 0)), ops.Add(rest, all), rest)
+	if limit == k {
+		return rest
+	}
+	return ops.Where(ops.Less(rest, ops.Scalar(n, limit)), rest, ops.Sub(rest, all))
 }
