@@ -14,13 +14,14 @@ import (
 // onnxCommands are the subcommands of "demo onnx".
 var onnxCommands = []command{
 	{"onnx info", "FILE", "inputs and outputs of an ONNX file, and what it needs that is not supported", onnxInfo, false},
+	{"onnx export", "", "write trained weights and their network as an ONNX file", onnxExport, false},
 	{"onnx conformance", "DIR", "run ONNX's own tests, and count those that pass", onnxConformance, false},
 }
 
 // onnxCommand runs the subcommand that the first argument names.
 func onnxCommand(ctx context.Context, c *call) error {
 	if len(c.args) == 0 {
-		return usagef("want a subcommand: info or conformance; see %s -h", c.line(c.Name()))
+		return usagef("want a subcommand: info, export or conformance; see %s -h", c.line(c.Name()))
 	}
 	for _, s := range onnxCommands {
 		if s.name == "onnx "+c.args[0] {
@@ -31,7 +32,7 @@ func onnxCommand(ctx context.Context, c *call) error {
 	if err := c.parse(true); err != nil {
 		return err
 	}
-	return usagef("there is no subcommand %q: want info or conformance", plain.Name(c.args[0]))
+	return usagef("there is no subcommand %q: want info, export or conformance", plain.Name(c.args[0]))
 }
 
 // only parses the flags, which may be in front of the only argument and behind it.

@@ -31,10 +31,12 @@ type ExportOptions struct {
 	External bool
 }
 
-// What an exported model says that it is. Version 18 of the operators is of December 2022: all
-// runtimes of today have it.
+// ExportOpset is the version of the operators of an exported model. It is of December 2022: all runtimes of
+// today have it.
+const ExportOpset = 18
+
+// What an exported model says that it is.
 const (
-	exportOpset     = 18
 	exportIRVersion = 8
 	exportProducer  = "plexaura"
 )
@@ -109,7 +111,7 @@ func Export(outputs []*graph.Node, store *vm.Store, opts ExportOptions) (*ir.Mod
 	if len(x.refused) > 0 {
 		return nil, fmt.Errorf("onnx: %w", x.refused)
 	}
-	m := &ir.Model{IRVersion: exportIRVersion, Producer: exportProducer, Opsets: []ir.Opset{{Version: exportOpset}}, Graph: x.graph}
+	m := &ir.Model{IRVersion: exportIRVersion, Producer: exportProducer, Opsets: []ir.Opset{{Version: ExportOpset}}, Graph: x.graph}
 	for _, k := range slices.Sorted(maps.Keys(opts.Metadata)) {
 		m.Metadata = append(m.Metadata, ir.Entry{Key: k, Value: opts.Metadata[k]})
 	}

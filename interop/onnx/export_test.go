@@ -177,17 +177,17 @@ func exportCase(c cases.Case, folder string) (m exported, err error) {
 			return m, err
 		}
 	}
-	m.again, m.importing = imported(path, inputs)
+	m.again, m.importing = imported(path, inputs, ref.Engine{})
 	return m, nil
 }
 
 // imported runs the file at path.
-func imported(path string, inputs map[string]*onnx.Tensor) ([]float64, error) {
+func imported(path string, inputs map[string]*onnx.Tensor, e engine.Engine) ([]float64, error) {
 	model, err := onnx.ReadFile(path, onnx.Options{})
 	if err != nil {
 		return nil, err
 	}
-	s, err := model.NewSession(ref.Engine{}, vm.NewStore(1))
+	s, err := model.NewSession(e, vm.NewStore(1))
 	if err != nil {
 		return nil, err
 	}
