@@ -56,6 +56,8 @@ func constructors() (all []constructor) {
 	for name, f := range map[string]func(x *graph.Node) *graph.Node{
 		"Neg": ops.Neg, "Abs": ops.Abs, "Sign": ops.Sign, "Exp": ops.Exp, "Log": ops.Log, "Log1p": ops.Log1p, "Expm1": ops.Expm1,
 		"Sqrt": ops.Sqrt, "Sin": ops.Sin, "Cos": ops.Cos, "Tanh": ops.Tanh, "Sigmoid": ops.Sigmoid, "Erf": ops.Erf, "Floor": ops.Floor,
+		"Ceil": ops.Ceil, "Round": ops.Round, "Tan": ops.Tan, "Asin": ops.Asin, "Acos": ops.Acos, "Atan": ops.Atan, "Sinh": ops.Sinh, "Cosh": ops.Cosh,
+		"Asinh": ops.Asinh, "Acosh": ops.Acosh, "Atanh": ops.Atanh, "IsNaN": ops.IsNaN, "IsInf": ops.IsInf,
 		"ReLU": ops.ReLU, "Softplus": ops.Softplus, "Square": ops.Square, "Reciprocal": ops.Reciprocal,
 		"ZerosLike": ops.ZerosLike, "OnesLike": ops.OnesLike, "StopGradient": ops.StopGradient, "Flatten": ops.Flatten,
 		"SELU": ops.SELU, "GELU": ops.GELU, "GELUTanh": ops.GELUTanh, "SiLU": ops.SiLU, "Mish": ops.Mish, "Softsign": ops.Softsign,
@@ -65,7 +67,7 @@ func constructors() (all []constructor) {
 	}
 	row("Not", of1(ops.Not), mask)
 	for name, f := range map[string]func(a, b *graph.Node) *graph.Node{
-		"Add": ops.Add, "Sub": ops.Sub, "Mul": ops.Mul, "Div": ops.Div, "Pow": ops.Pow, "Maximum": ops.Maximum, "Minimum": ops.Minimum,
+		"Add": ops.Add, "Sub": ops.Sub, "Mul": ops.Mul, "Div": ops.Div, "Fmod": ops.Fmod, "Mod": ops.Mod, "Pow": ops.Pow, "Maximum": ops.Maximum, "Minimum": ops.Minimum,
 		"Equal": ops.Equal, "NotEqual": ops.NotEqual, "Less": ops.Less, "LessEqual": ops.LessEqual, "Greater": ops.Greater,
 		"GreaterEqual": ops.GreaterEqual, "ByMode": ops.ByMode, "MSE": ops.MSE, "BinaryCrossEntropy": ops.BinaryCrossEntropy,
 		"KLDivergence": ops.KLDivergence, "Hinge": ops.Hinge,
@@ -74,6 +76,13 @@ func constructors() (all []constructor) {
 	}
 	row("And", of2(ops.And), mask, mask)
 	row("Or", of2(ops.Or), mask, mask)
+	row("Xor", of2(ops.Xor), mask, mask)
+	for name, f := range map[string]func(a, b *graph.Node) *graph.Node{
+		"BitAnd": ops.BitAnd, "BitOr": ops.BitOr, "BitXor": ops.BitXor, "ShiftLeft": ops.ShiftLeft, "ShiftRight": ops.ShiftRight,
+	} {
+		row(name, of2(f), ids, ids)
+	}
+	row("BitNot", of1(ops.BitNot), ids)
 	for name, f := range map[string]func(x *graph.Node, axes ...int) *graph.Node{
 		"Sum": ops.Sum, "SumKeep": ops.SumKeep, "Prod": ops.Prod, "Max": ops.Max, "MaxKeep": ops.MaxKeep, "Min": ops.Min, "MinKeep": ops.MinKeep,
 		"Mean": ops.Mean, "MeanKeep": ops.MeanKeep, "Variance": ops.Variance, "Count": ops.Count,

@@ -532,6 +532,9 @@ func TestEveryFunctionIsTried(t *testing.T) {
 		if f == engine.Not || f == engine.And || f == engine.Or || f == engine.Select {
 			d = shape.Bool
 		}
+		if f >= engine.BitAnd && f <= engine.ShiftRight {
+			d = shape.Int32
+		}
 		to := resultsOf(f, d)[0]
 		if f == engine.Select {
 			to = shape.Float32

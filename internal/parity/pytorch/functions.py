@@ -50,7 +50,9 @@ def divide(a, b):
 ELEMENTWISE = {
     "Neg": torch.neg, "Abs": torch.abs, "Sign": torch.sign, "Exp": torch.exp, "Log": torch.log, "Log1p": torch.log1p,
     "Expm1": torch.expm1, "Sqrt": torch.sqrt, "Sin": torch.sin, "Cos": torch.cos, "Tanh": torch.tanh, "Sigmoid": torch.sigmoid,
-    "Erf": torch.erf, "Floor": torch.floor, "ReLU": torch.relu, "Softplus": F.softplus, "Square": torch.square,
+    "Erf": torch.erf, "Floor": torch.floor, "Ceil": torch.ceil, "Round": torch.round,
+    "Tan": torch.tan, "Asin": torch.asin, "Acos": torch.acos, "Atan": torch.atan, "Sinh": torch.sinh, "Cosh": torch.cosh, "Asinh": torch.asinh,
+    "Acosh": torch.acosh, "Atanh": torch.atanh, "IsNaN": torch.isnan, "IsInf": torch.isinf, "Fmod": torch.fmod, "Mod": torch.remainder, "ReLU": torch.relu, "Softplus": F.softplus, "Square": torch.square,
     "Reciprocal": torch.reciprocal, "StopGradient": torch.Tensor.detach, "ZerosLike": torch.zeros_like, "OnesLike": torch.ones_like,
     "GELU": F.gelu, "SELU": F.selu, "GELUTanh": lambda x: F.gelu(x, approximate="tanh"), "SiLU": F.silu, "Mish": F.mish,
     "Softsign": F.softsign, "HardSwish": F.hardswish,
@@ -65,7 +67,9 @@ ELEMENTWISE = {
     "Add": torch.add, "Sub": torch.sub, "Mul": torch.mul, "Div": divide, "Pow": torch.pow,
     "Maximum": torch.maximum, "Minimum": torch.minimum,
     "Equal": torch.eq, "NotEqual": torch.ne, "Less": torch.lt, "LessEqual": torch.le, "Greater": torch.gt, "GreaterEqual": torch.ge,
-    "And": torch.logical_and, "Or": torch.logical_or, "Not": torch.logical_not,
+    "And": torch.logical_and, "Or": torch.logical_or, "Not": torch.logical_not, "Xor": torch.logical_xor,
+    "BitAnd": torch.bitwise_and, "BitOr": torch.bitwise_or, "BitXor": torch.bitwise_xor, "BitNot": torch.bitwise_not,
+    "ShiftLeft": torch.bitwise_left_shift, "ShiftRight": torch.bitwise_right_shift,
     "Where": torch.where,
     "Cast": lambda x, To, Via=(): cast(x, *Via, To),
 }

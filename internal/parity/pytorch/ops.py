@@ -67,6 +67,7 @@ def case(op, *inputs, label="", each=False, states=(), differentiable=True, **at
 
 UNARY = (
     "Neg", "Abs", "Sign", "Exp", "Log", "Log1p", "Expm1", "Sqrt", "Sin", "Cos", "Tanh", "Sigmoid", "Erf", "Floor", "ReLU", "Softplus", "Square",
+    "Ceil", "Round", "Tan", "Asin", "Acos", "Atan", "Sinh", "Cosh", "Asinh", "Acosh", "Atanh", "IsNaN", "IsInf",
     "Reciprocal", "StopGradient", "ZerosLike", "OnesLike",
 )
 for op in UNARY:
@@ -104,7 +105,15 @@ for op in ("Equal", "NotEqual", "Less", "LessEqual", "Greater", "GreaterEqual"):
     case(op, ("ties", [2, 3]), ("ties", [3]))
     case(op, ("edges", [len(EDGES), 1]), ("edges", [len(EDGES)]))
     case(op, ("ids", [3, 1]), ("ids", [4]), label="integers")
-for op in ("And", "Or"):
+for op in ("Fmod", "Mod"):
+    case(op, ("wide", [2, 3]), ("positive", [2, 3]))
+    for a, b in BROADCASTS:
+        case(op, ("wide", a), ("wide", b))
+    case(op, ("edges", [len(EDGES), 1]), ("edges", [len(EDGES)]), label="edges", each=True)
+for op in ("BitAnd", "BitOr", "BitXor", "ShiftLeft", "ShiftRight"):
+    case(op, ("ids", [3, 5]), ("ids", [5]))
+case("BitNot", ("ids", [7]))
+for op in ("And", "Or", "Xor"):
     case(op, ("mask", [2, 3]), ("mask", [3]))
 case("Not", ("mask", [2, 3]))
 for a, b in [([2, 3], [2, 3]), ([3], [2, 1]), ([], [2, 3])]:

@@ -37,7 +37,7 @@ func rows(d drawer, names ...string) map[string]drawer {
 // ---- elementwise
 
 var elementwise = merged(
-	rows(unary(nil), "Exp", "Log", "Log1p", "Expm1", "Sqrt", "Sin", "Cos", "Tanh", "Sigmoid", "Erf", "Floor", "Softplus", "StopGradient", "ZerosLike",
+	rows(unary(nil), "Exp", "Log", "Log1p", "Expm1", "Sqrt", "Sin", "Cos", "Tanh", "Sigmoid", "Erf", "Floor", "Ceil", "Round", "Tan", "Asin", "Acos", "Atan", "Sinh", "Cosh", "Asinh", "Acosh", "Atanh", "IsNaN", "IsInf", "Softplus", "StopGradient", "ZerosLike",
 		"OnesLike", "GELU", "SELU", "GELUTanh", "SiLU", "Mish", "Softsign", "HardSigmoid", "HardSwish"),
 	rows(unary(nil, shape.Int32, shape.Int64), "Neg", "Abs", "Sign", "ReLU", "Square"),
 	rows(unary(nil), "Reciprocal"),
@@ -49,9 +49,15 @@ var elementwise = merged(
 	}), "Clip"),
 	rows(twoOperands(numbers...), "Add", "Sub", "Mul", "Maximum", "Minimum"),
 	rows(twoOperands(shape.Float32), "Div", "Pow"),
+	rows(remainder, "Fmod", "Mod"),
 	rows(twoOperands(slices.Concat(numbers, []shape.DType{shape.Bool})...), "Equal", "NotEqual"),
 	rows(twoOperands(numbers...), "Less", "LessEqual", "Greater", "GreaterEqual"),
-	rows(twoOperands(shape.Bool), "And", "Or"),
+	rows(twoOperands(shape.Bool), "And", "Or", "Xor"),
+	rows(twoOperands(integers...), "BitAnd", "BitOr", "BitXor"),
+	rows(shift, "ShiftLeft", "ShiftRight"),
+	rows(func(s *sketch, name string) {
+		s.step(name, nil, s.operand(pick(s.choices, integers...), s.size()))
+	}, "BitNot"),
 	rows(func(s *sketch, name string) {
 		s.step(name, nil, s.integers("mask", shape.Bool, s.extents(s.of(5), 20)...))
 	}, "Not"),
@@ -62,6 +68,24 @@ var elementwise = merged(
 
 // numbers are the element types of arithmetic; Float32 stands for floating point.
 var numbers = []shape.DType{shape.Float32, shape.Float32, shape.Float32, shape.Int32, shape.Int64, shape.Uint8}
+
+var integers = []shape.DType{shape.Int32, shape.Int64, shape.Uint8}
+
+// remainder takes finite numbers: what an infinite quotient leaves has no slope.
+func remainder(s *sketch, name string) {
+	s.Apart = true
+	a, b := s.broadcastable(s.size())
+	kind := func() string { return pick(s.choices, "plain", "wide", "positive", "kinks", "ties") }
+	s.step(name, nil, s.floats(kind(), a...), s.floats(kind(), b...))
+}
+
+// shift takes numbers of bits that all the types have.
+func shift(s *sketch, name string) {
+	s.Apart = true
+	d := pick(s.choices, integers...)
+	a, b := s.broadcastable(s.size())
+	s.step(name, nil, s.operand(d, a), s.integers("counts", d, b...))
+}
 
 // anyKind picks a kind of floating-point numbers for a function of each element.
 func (s *sketch) anyKind() string {
