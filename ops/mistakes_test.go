@@ -137,6 +137,23 @@ func constructors() (all []constructor) {
 	row("TopK", of1(func(x *graph.Node) *graph.Node { y, _ := ops.TopK(x, 2, 1); return y }), x)
 	row("ArgMax", of1(func(x *graph.Node) *graph.Node { return ops.ArgMax(x, 1) }), x)
 	row("CumSum", of1(func(x *graph.Node) *graph.Node { return ops.CumSum(x, 1) }), x)
+	row("ArgMin", of1(func(x *graph.Node) *graph.Node { return ops.ArgMin(x, 1) }), x)
+	row("BottomK", of1(func(x *graph.Node) *graph.Node { y, _ := ops.BottomK(x, 2, 1); return y }), x)
+	row("CumProd", of1(func(x *graph.Node) *graph.Node { return ops.CumProd(x, 1, ops.Scan{Exclusive: true}) }), x)
+	row("LinearScan", of2(func(a, b *graph.Node) *graph.Node { return ops.LinearScan(a, b, 1) }), x, x)
+	row("GatherND", of2(func(x, ids *graph.Node) *graph.Node { return ops.GatherND(x, ids, 1) }), line, shape.I32(n, 5, 2))
+	row("ScatterND", of3(func(x, ids, v *graph.Node) *graph.Node { return ops.ScatterND(x, ids, v, ops.ScatterReplace) }), line, shape.I32(5, 2), shape.F32(5, 8))
+	row("ScatterAlong", of3(func(x, ids, v *graph.Node) *graph.Node { return ops.ScatterAlong(x, -1, ids, v, ops.ScatterAdd) }), x, shape.I32(n, 2), shape.F32(n, 2))
+	row("ReverseSequence", of2(func(x, l *graph.Node) *graph.Node { return ops.ReverseSequence(x, l, 0, 1) }), line, ids)
+	row("DepthToSpace", of1(func(x *graph.Node) *graph.Node { return ops.DepthToSpace(x, 2) }), image)
+	row("PixelShuffle", of1(func(x *graph.Node) *graph.Node { return ops.PixelShuffle(x, 2) }), image)
+	row("SpaceToDepth", of1(func(x *graph.Node) *graph.Node { return ops.SpaceToDepth(x, 2) }), image)
+	row("PixelUnshuffle", of1(func(x *graph.Node) *graph.Node { return ops.PixelUnshuffle(x, 2) }), image)
+	row("Tril", of1(func(x *graph.Node) *graph.Node { return ops.Tril(x, 0) }), line)
+	row("Triu", of1(func(x *graph.Node) *graph.Node { return ops.Triu(x, -1) }), line)
+	for name, f := range map[string]func(x *graph.Node, axes ...int) *graph.Node{"L1Norm": ops.L1Norm, "L2Norm": ops.L2Norm, "LogSumExp": ops.LogSumExp} {
+		row(name, ofAxes(f, 1), x)
+	}
 	row("MatMul", of2(func(a, b *graph.Node) *graph.Node { return ops.MatMul(a, b) }), x, shape.F32(3, 2))
 	row("AddBias", of2(ops.AddBias), image, c)
 	row("Conv2D", of2(func(x, w *graph.Node) *graph.Node { return ops.Conv2D(x, w, ops.Conv2DOp{Groups: 2}) }), image, shape.F32(6, 2, 3, 3))
@@ -382,8 +399,28 @@ func TestMistakesAreNamedAfterTheFunction(t *testing.T) {
 		"Gather: no axis 2 in float32(N,3)":                        func() *graph.Node { return ops.Gather(x, 2, ids) },
 		"TopK: 4 of the 3 elements of axis 1 of float32(N,3)":      func() *graph.Node { y, _ := ops.TopK(x, 4, 1); return y },
 		"TopK: 2 of the batch axis of float32(N,3)":                func() *graph.Node { y, _ := ops.TopK(x, 2, 0); return y },
-		"ArgMax: no axis 2 in float32(N,3)":                        func() *graph.Node { return ops.ArgMax(x, 2) },
-		"Conv3D: want an input (N,C,D,H,W) and a filter (O,":       func() *graph.Node { return ops.Conv3D(x, x, ops.Conv3DOptions{}) },
+		"GatherND: ids are int32(3,1), for 1 axes of float32(N,3)": func() *graph.Node { return ops.GatherND(x, ops.Unsqueeze(ids, 1), 2) },
+		"GatherND: ids int32(1,3) have places along the batch": func() *graph.Node {
+			return ops.GatherND(ops.Transpose(line, 1, 0, 2), ops.Unsqueeze(ids, 0), 0)
+		},
+		"ScatterND: values are float32(N,3); for float32(N,3) and ids": func() *graph.Node {
+			return ops.ScatterND(x, ops.Unsqueeze(ids, 1), x, ops.ScatterAdd)
+		},
+		"ScatterND: no way 9 of combining values":             func() *graph.Node { return ops.ScatterND(table, ops.Unsqueeze(ids, 1), table, 9) },
+		"ScatterAlong: values are float32(N,4,8); for":        func() *graph.Node { return ops.ScatterAlong(table, 0, ops.Cast(table, shape.Int32), line, 0) },
+		"ReverseSequence: lengths are int32(3); for axis 0":   func() *graph.Node { return ops.ReverseSequence(line, ids, 0, 1) },
+		"ReverseSequence: no sequences along axis 1 for each": func() *graph.Node { return ops.ReverseSequence(line, ids, 1, 1) },
+		"ReverseSequence: sequences are along axis 0":         func() *graph.Node { return ops.ReverseSequence(line, ids, 1, 0) },
+		"DepthToSpace: 4 channels cannot be split into":       func() *graph.Node { return ops.DepthToSpace(image, 3) },
+		"SpaceToDepth: an image of 8 by 8 cannot be split":    func() *graph.Node { return ops.SpaceToDepth(image, 3) },
+		"PixelShuffle: block is 0; want 1 to 4096":            func() *graph.Node { return ops.PixelShuffle(image, 0) },
+		"Tril: want matrices (...,R,C) of known extents":      func() *graph.Node { return ops.Tril(x, 0) },
+		"CumProd: axis 0 of float32(N,3); want an extent":     func() *graph.Node { return ops.CumProd(x, 0) },
+		"L2Norm: input 0 is int32(3); want float32 or":        func() *graph.Node { return ops.L2Norm(ids) },
+		"ArgMin: no axis 2 in float32(N,3)":                   func() *graph.Node { return ops.ArgMin(x, 2) },
+		"BottomK: 4 of the 3 elements of axis 1":              func() *graph.Node { y, _ := ops.BottomK(x, 4, 1); return y },
+		"ArgMax: no axis 2 in float32(N,3)":                   func() *graph.Node { return ops.ArgMax(x, 2) },
+		"Conv3D: want an input (N,C,D,H,W) and a filter (O,":  func() *graph.Node { return ops.Conv3D(x, x, ops.Conv3DOptions{}) },
 		"Conv3D: of the planes: input has 4 channels, the filter": func() *graph.Node {
 			return ops.Conv3D(volume, g.Const(shape.F32(2, 3, 1, 1, 1), make([]float64, 6)), ops.Conv3DOptions{})
 		},
@@ -492,14 +529,15 @@ func TestFiveIsTrueWhereItSpreads(t *testing.T) {
 var (
 	takesBool = []string{
 		"StopGradient", "Flatten", "Squeeze", "Unsqueeze", "Transpose", "Reshape", "Slice", "Pad", "BroadcastTo", "Concat", "Where", "ByMode", "Cast",
-		"Equal", "NotEqual", "And", "Or", "Not", "Gather", "GatherAlong", "UpdateSlice", "Embedding", "ResizeNearest", "Scalar", "FullLike", "Full", "ZerosLike", "OnesLike",
+		"Equal", "NotEqual", "And", "Or", "Not", "Gather", "GatherAlong", "UpdateSlice", "Embedding", "ResizeNearest", "GatherND", "ScatterND", "ReverseSequence", "DepthToSpace", "PixelShuffle", "SpaceToDepth",
+		"PixelUnshuffle", "Tril", "Triu", "Scalar", "FullLike", "Full", "ZerosLike", "OnesLike",
 	}
 	fixedRank = []string{
 		"Conv1D", "Conv2D", "Conv3D", "ConvTranspose1D", "ConvTranspose2D", "ConvTranspose3D",
 		"MaxPool1D", "MaxPool2D", "MaxPool3D", "AvgPool1D", "AvgPool2D", "AvgPool3D", "LpPool1D", "LpPool2D", "LpPool3D",
 		"GlobalMaxPool1D", "GlobalMaxPool2D", "GlobalMaxPool3D", "GlobalAvgPool1D", "GlobalAvgPool2D", "GlobalAvgPool3D",
 		"AdaptiveMaxPool1D", "AdaptiveMaxPool2D", "AdaptiveMaxPool3D", "AdaptiveAvgPool1D", "AdaptiveAvgPool2D", "AdaptiveAvgPool3D",
-		"LRNWithinChannel", "ResizeNearest", "ResizeBilinear", "Embedding", "LSTMCell", "LSTM", "GRUCell", "GRU", "Einsum", "Attention",
+		"LRNWithinChannel", "ResizeNearest", "ResizeBilinear", "DepthToSpace", "PixelShuffle", "SpaceToDepth", "PixelUnshuffle", "Embedding", "LSTMCell", "LSTM", "GRUCell", "GRU", "Einsum", "Attention",
 	}
 	fixedChannels = []string{
 		"Conv1D", "Conv2D", "Conv3D", "ConvTranspose1D", "ConvTranspose2D", "ConvTranspose3D",

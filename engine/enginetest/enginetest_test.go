@@ -175,13 +175,13 @@ func (e spoiled) BindScatterAdd(g engine.Gather, in []engine.Operand, out engine
 	return e.bound("Indexer", "ScatterAdd", in, out, b, err)
 }
 
-func (e spoiled) BindTopK(axis int, in []engine.Operand, out engine.Operand) (engine.Bound, error) {
-	b, err := e.Engine.BindTopK(axis, in, out)
+func (e spoiled) BindTopK(t engine.TopK, in []engine.Operand, out engine.Operand) (engine.Bound, error) {
+	b, err := e.Engine.BindTopK(t, in, out)
 	return e.bound("Indexer", "TopK", in, out, b, err)
 }
 
-func (e spoiled) BindCumSum(axis int, reverse bool, in []engine.Operand, out engine.Operand) (engine.Bound, error) {
-	b, err := e.Engine.BindCumSum(axis, reverse, in, out)
+func (e spoiled) BindCumSum(s engine.CumSum, in []engine.Operand, out engine.Operand) (engine.Bound, error) {
+	b, err := e.Engine.BindCumSum(s, in, out)
 	return e.bound("Scanner", "CumSum", in, out, b, err)
 }
 
@@ -225,6 +225,16 @@ func (e spoiled) BindAttentionGrad(a engine.Attention, in []engine.Operand, out 
 	return e.bound("Attender", "AttentionGrad", in, out, b, err)
 }
 
+func (e spoiled) BindScatter(s engine.Scatter, in []engine.Operand, out engine.Operand) (engine.Bound, error) {
+	b, err := e.Engine.BindScatter(s, in, out)
+	return e.bound("Indexer", "Scatter", in, out, b, err)
+}
+
+func (e spoiled) BindLinearScan(axis int, reverse bool, in []engine.Operand, out engine.Operand) (engine.Bound, error) {
+	b, err := e.Engine.BindLinearScan(axis, reverse, in, out)
+	return e.bound("Scanner", "LinearScan", in, out, b, err)
+}
+
 func (e spoiled) BindUpdateSlice(axis int, in []engine.Operand, out engine.Operand) (engine.Bound, error) {
 	b, err := e.Engine.BindUpdateSlice(axis, in, out)
 	return e.bound("Indexer", "UpdateSlice", in, out, b, err)
@@ -265,8 +275,8 @@ var methods = map[string][]string{
 	"Recurrer":   {"Recurrence", "RecurrenceGrad"},
 	"Attender":   {"Attention", "AttentionGrad"},
 	"Mover":      {"Transpose", "Slice", "Embed", "Concat", "Pad", "PadGrad", "OneHot"},
-	"Indexer":    {"Gather", "ScatterAdd", "TopK", "UpdateSlice"},
-	"Scanner":    {"CumSum"},
+	"Indexer":    {"Gather", "ScatterAdd", "Scatter", "TopK", "UpdateSlice"},
+	"Scanner":    {"CumSum", "LinearScan"},
 	"Randomer":   {"Random"},
 	"Quantiser":  {"Quantise", "QuantConv2D", "QuantMatMul", "QuantMaxPool2D"},
 

@@ -125,8 +125,14 @@ var functions = map[string]function{
 	"Reshape":     toShape(func(x *graph.Node, s shape.Shape) *graph.Node { return ops.Reshape(x, s.Dims()...) }),
 	"Softmax":     along(ops.Softmax),
 	"LogSoftmax":  along(ops.LogSoftmax),
-	"CumSum":      along(ops.CumSum),
+	"CumSum":      scan(ops.CumSum),
+	"CumProd":     scan(ops.CumProd),
 	"ArgMax":      along(ops.ArgMax),
+	"ArgMin":      along(ops.ArgMin),
+	"L1Norm":      overAxes(ops.L1Norm),
+	"L2Norm":      overAxes(ops.L2Norm),
+	"LogSumExp":   overAxes(ops.LogSumExp),
+	"LinearScan":  with(func(x []*graph.Node, a struct{ Axis int }) *graph.Node { return ops.LinearScan(x[0], x[1], a.Axis) }),
 
 	// losses
 	"CrossEntropy": with(func(x []*graph.Node, o ops.CrossEntropyOptions) *graph.Node { return ops.CrossEntropy(x[0], x[1], o) }),
@@ -215,6 +221,26 @@ var functions = map[string]function{
 	"GatherAlong": with(func(x []*graph.Node, a struct{ Axis int }) *graph.Node { return ops.GatherAlong(x[0], a.Axis, x[1]) }),
 	"Embedding":   binary(ops.Embedding),
 	"TopK":        with(topK),
+	"BottomK":     with(bottomK),
+	"GatherND":    with(func(x []*graph.Node, a struct{ Batch int }) *graph.Node { return ops.GatherND(x[0], x[1], a.Batch) }),
+	"ScatterND": with(func(x []*graph.Node, a struct{ Combine engine.Combine }) *graph.Node {
+		return ops.ScatterND(x[0], x[1], x[2], a.Combine)
+	}),
+	"ScatterAlong": with(func(x []*graph.Node, a struct {
+		Axis    int
+		Combine engine.Combine
+	}) *graph.Node {
+		return ops.ScatterAlong(x[0], a.Axis, x[1], x[2], a.Combine)
+	}),
+	"ReverseSequence": with(func(x []*graph.Node, a struct{ Batch, Axis int }) *graph.Node {
+		return ops.ReverseSequence(x[0], x[1], a.Batch, a.Axis)
+	}),
+	"DepthToSpace":   ofInt(ops.DepthToSpace),
+	"PixelShuffle":   ofInt(ops.PixelShuffle),
+	"SpaceToDepth":   ofInt(ops.SpaceToDepth),
+	"PixelUnshuffle": ofInt(ops.PixelUnshuffle),
+	"Tril":           ofInt(ops.Tril),
+	"Triu":           ofInt(ops.Triu),
 }
 
 // Functions returns the names that [Apply] accepts, in order.
@@ -261,6 +287,19 @@ func overAxes(f func(x *graph.Node, axes ...int) *graph.Node) function {
 
 func along(f func(x *graph.Node, axis int) *graph.Node) function {
 	return with(func(x []*graph.Node, a struct{ Axis int }) *graph.Node { return f(x[0], a.Axis) })
+}
+
+func scan(f func(x *graph.Node, axis int, scan ...ops.Scan) *graph.Node) function {
+	return with(func(x []*graph.Node, a struct {
+		Axis               int
+		Reverse, Exclusive bool
+	}) *graph.Node {
+		return f(x[0], a.Axis, ops.Scan{Reverse: a.Reverse, Exclusive: a.Exclusive})
+	})
+}
+
+func ofInt(f func(x *graph.Node, k int) *graph.Node) function {
+	return with(func(x []*graph.Node, a struct{ K int }) *graph.Node { return f(x[0], a.K) })
 }
 
 func toShape(f func(x *graph.Node, s shape.Shape) *graph.Node) function {
@@ -335,11 +374,22 @@ func pad(x []*graph.Node, a struct {
 	return ops.Pad(x[0], op)
 }
 
-func topK(x []*graph.Node, a struct {
+type topKAttrs struct {
 	K, Axis int
 	Part    string
-}) *graph.Node {
+}
+
+func topK(x []*graph.Node, a topKAttrs) *graph.Node {
 	values, places := ops.TopK(x[0], a.K, a.Axis)
+	return a.of(values, places)
+}
+
+func bottomK(x []*graph.Node, a topKAttrs) *graph.Node {
+	values, places := ops.BottomK(x[0], a.K, a.Axis)
+	return a.of(values, places)
+}
+
+func (a topKAttrs) of(values, places *graph.Node) *graph.Node {
 	if a.Part == "places" {
 		return places
 	}

@@ -91,6 +91,27 @@ def variance(x, dim, keepdim):
     return torch.var(x, dim, correction=0, keepdim=keepdim)
 
 
+def running(f, x, axis, reverse, exclusive, start):
+    if reverse:
+        x = x.flip(axis)
+    if exclusive:
+        x = torch.cat([torch.full_like(x.narrow(axis, 0, 1), start), x.narrow(axis, 0, x.shape[axis] - 1)], axis)
+    y = f(x)
+    return y.flip(axis) if reverse else y
+
+
+def linear_scan(a, b, Axis):
+    h = []
+    for x, y in zip(a.unbind(Axis), b.unbind(Axis)):
+        h.append(x * h[-1] + y if h else y)
+    return torch.stack(h, Axis)
+
+
+def first_least(x, axis):
+    """The first of the least elements, of which NaN is none."""
+    return x.sort(dim=axis, stable=True)[1].select(axis, 0)
+
+
 REDUCTIONS = {
     "Sum": reduction(torch.sum, False), "SumKeep": reduction(torch.sum, True),
     "Mean": reduction(torch.mean, False), "MeanKeep": reduction(torch.mean, True),
@@ -103,8 +124,14 @@ REDUCTIONS = {
     "SumTo": lambda x, Shape: x.sum_to_size(Shape),
     "Softmax": lambda x, Axis: F.softmax(x, Axis),
     "LogSoftmax": lambda x, Axis: F.log_softmax(x, Axis),
-    "CumSum": lambda x, Axis: x.cumsum(Axis, dtype=x.dtype),
+    "CumSum": lambda x, Axis, Reverse=False, Exclusive=False: running(lambda x: x.cumsum(Axis, dtype=x.dtype), x, Axis, Reverse, Exclusive, 0),
+    "CumProd": lambda x, Axis, Reverse=False, Exclusive=False: running(lambda x: x.cumprod(Axis), x, Axis, Reverse, Exclusive, 1),
+    "LinearScan": linear_scan,
     "ArgMax": lambda x, Axis: x.argmax(Axis),
+    "ArgMin": lambda x, Axis: torch.where(x.isnan(), math.inf, x).argmin(Axis) if not x.isnan().all(Axis).any() else first_least(x, Axis),
+    "L1Norm": lambda x, Axes: x.abs().sum(Axes),
+    "L2Norm": lambda x, Axes: torch.linalg.vector_norm(x, 2, Axes),
+    "LogSumExp": lambda x, Axes: torch.logsumexp(x, Axes),
 }
 
 # ---- losses
@@ -413,6 +440,62 @@ def top_k(x, K, Axis, Part="values"):
     return {"values": values, "places": places}[Part].narrow(Axis, 0, K)
 
 
+def bottom_k(x, K, Axis, Part="values"):
+    values, places = x.sort(dim=Axis, stable=True)
+    return {"values": values, "places": places}[Part].narrow(Axis, 0, K)
+
+
+def gather_nd(x, ids, Batch=0):
+    lead, k = x.shape[:Batch], ids.shape[-1]
+    rows = math.prod(lead)
+    xs = x.reshape(rows, *x.shape[Batch:])
+    is_ = ids.long().reshape(rows, -1, k)
+    y = torch.stack([xs[(r, *is_[r].unbind(-1))] for r in range(rows)])
+    return y.reshape(ids.shape[:-1] + x.shape[Batch + k:])
+
+
+COMBINED = [None, torch.add, torch.mul, torch.maximum, torch.minimum]
+
+
+def scattered(x, places, values, combine):
+    """x with values at places, each a tuple for indexing, one after the other."""
+    f = COMBINED[combine]
+    for at, v in zip(places, values):
+        index = tuple(torch.tensor(i) for i in at)
+        x = x.index_put(index, v if f is None else f(x[index], v))
+    return x
+
+
+def scatter_nd(x, ids, values, Combine=0):
+    k = ids.shape[-1]
+    return scattered(x, ids.reshape(-1, k).tolist(), values.reshape(-1, *x.shape[k:]), Combine)
+
+
+def scatter_along(x, ids, values, Axis, Combine=0):
+    places = [list(at) for at in torch.cartesian_prod(*[torch.arange(n) for n in ids.shape]).reshape(-1, ids.dim()).tolist()]
+    for at, i in zip(places, ids.flatten().tolist()):
+        at[Axis] = i
+    return scattered(x, places, values.flatten(), Combine)
+
+
+def reverse_sequence(x, lengths, Batch, Axis):
+    rows = []
+    for row, n in zip(x.unbind(Batch), lengths.tolist()):
+        axis = Axis - (Batch < Axis)
+        rows.append(torch.cat([row.narrow(axis, 0, n).flip(axis), row.narrow(axis, n, row.shape[axis] - n)], axis))
+    return torch.stack(rows, Batch)
+
+
+def depth_to_space(x, K):
+    n, c, h, w = x.shape
+    return x.reshape(n, K, K, c // K**2, h, w).permute(0, 3, 4, 1, 5, 2).reshape(n, c // K**2, h * K, w * K)
+
+
+def space_to_depth(x, K):
+    n, c, h, w = x.shape
+    return x.reshape(n, c, h // K, K, w // K, K).permute(0, 3, 5, 1, 2, 4).reshape(n, c * K**2, h // K, w // K)
+
+
 def gather(x, ids, Axis):
     y = x.index_select(Axis, ids.long().flatten())
     return y.reshape(x.shape[:Axis] + ids.shape + x.shape[Axis + 1:])
@@ -439,6 +522,17 @@ MOVES = {
     "UpdateSlice": update_slice,
     "GatherAlong": lambda x, i, Axis: x.gather(Axis, i.long()),
     "TopK": top_k,
+    "BottomK": bottom_k,
+    "GatherND": gather_nd,
+    "ScatterND": scatter_nd,
+    "ScatterAlong": scatter_along,
+    "ReverseSequence": reverse_sequence,
+    "DepthToSpace": depth_to_space,
+    "PixelShuffle": lambda x, K: F.pixel_shuffle(x, K),
+    "SpaceToDepth": space_to_depth,
+    "PixelUnshuffle": lambda x, K: F.pixel_unshuffle(x, K),
+    "Tril": lambda x, K: x.tril(K),
+    "Triu": lambda x, K: x.triu(K),
     "Embedding": lambda w, i: F.embedding(i.long(), w),
 }
 

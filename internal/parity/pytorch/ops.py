@@ -165,6 +165,16 @@ for op in ("Softmax", "LogSoftmax"):
     case(op, [2, 21, 47], label="large", Axis=1)
 for axis in range(3):
     case("CumSum", [2, 4, 3], Axis=axis)
+    case("CumProd", [2, 4, 3], Axis=axis)
+    case("CumProd", ("ties", [2, 4, 3]), label="zeros", Axis=axis)
+    case("LinearScan", [2, 4, 3], [2, 4, 3], Axis=axis)
+    for reverse, exclusive in ((False, True), (True, False), (True, True)):
+        case("CumSum", [2, 4, 3], Axis=axis, Reverse=reverse, Exclusive=exclusive)
+        case("CumProd", [2, 4, 3], Axis=axis, Reverse=reverse, Exclusive=exclusive)
+for op in ("L1Norm", "L2Norm", "LogSumExp"):
+    for axes in SUBSETS:
+        case(op, [2, 3, 2], Axes=axes)
+    case(op, ("large", [3, 5]), label="large", Axes=[1])
 
 # ---- losses
 
@@ -433,6 +443,29 @@ for axis in range(3):
     for part in ("values", "places"):
         case("TopK", [2, 4, 3], K=2, Axis=axis, Part=part)
     case("ArgMax", [2, 4, 3], Axis=axis)
+    case("ArgMin", [2, 4, 3], Axis=axis)
+    for part in ("values", "places"):
+        case("BottomK", [2, 4, 3], K=2, Axis=axis, Part=part)
+    for combine in range(5):
+        case("ScatterAlong", [3, 4, 3], ("ids", along), along, Axis=axis, Combine=combine, differentiable=combine < 2)
+for combine in range(5):
+    case("ScatterND", [3, 4, 2], ("ids", [5, 2]), [5, 2], Combine=combine, differentiable=combine < 2)
+    case("ScatterND", [3, 4, 2], ("ids", [2, 2, 1]), [2, 2, 4, 2], Combine=combine, differentiable=combine < 2)
+    case("ScatterND", [3, 4], ("ids", [7, 2]), [7], Combine=combine, differentiable=combine < 2)
+case("GatherND", [3, 4, 2], ("ids", [5, 2]), Batch=0)
+case("GatherND", [3, 4, 2], ("ids", [2, 5, 1]), Batch=0)
+case("GatherND", [2, 3, 4, 3, 2], ("ids", [2, 3, 5, 2]), Batch=2)
+case("GatherND", [2, 3, 4], ("ids", [2, 2]), Batch=1)
+case("ReverseSequence", [4, 3, 2], ("ids", [3]), Batch=1, Axis=0)
+case("ReverseSequence", [3, 2, 4], ("ids", [3]), Batch=0, Axis=2)
+for k in (1, 2, 3):
+    case("DepthToSpace", [2, 2 * k * k, 3, 2], K=k)
+    case("PixelShuffle", [2, 2 * k * k, 3, 2], K=k)
+    case("SpaceToDepth", [2, 2, 3 * k, 2 * k], K=k)
+    case("PixelUnshuffle", [2, 2, 3 * k, 2 * k], K=k)
+for k in (-2, 0, 1, 9):
+    case("Tril", [2, 3, 4], K=k)
+    case("Triu", [4, 3], K=k)
 case("Embedding", [3, 4], ("ids", [2, 5]))
 
 write("ops.json.gz", cases)

@@ -198,8 +198,12 @@ var reductions = merged(
 	rows(overAxes("plain", "wide", "ties", "extreme", "tiny", "kinks", "few NaN", "many NaN"), "Max", "MaxKeep", "Min", "MinKeep"),
 	rows(overAxes("plain", "ties", "positive", "few NaN"), "Prod"),
 	rows(along("plain", "wide", "logits", "ties", "few NaN"), "Softmax", "LogSoftmax"),
-	rows(along("plain", "wide", "positive", "few NaN"), "CumSum"),
-	rows(along("plain", "ties", "wide", "extreme", "few NaN", "many NaN"), "ArgMax"),
+	rows(scan("plain", "wide", "positive", "few NaN"), "CumSum"),
+	rows(scan("plain", "ties", "positive"), "CumProd"),
+	rows(linearScan, "LinearScan"),
+	rows(along("plain", "ties", "wide", "extreme", "few NaN", "many NaN"), "ArgMax", "ArgMin"),
+	rows(overAxes("plain", "wide", "positive", "ties"), "L1Norm", "L2Norm"),
+	rows(overAxes("plain", "wide", "positive", "logits"), "LogSumExp"),
 	rows(broadcastTo, "BroadcastTo"),
 	rows(sumTo, "SumTo"),
 )
@@ -224,6 +228,10 @@ func overAxes(kinds ...string) drawer {
 		if strings.HasSuffix(kind, "NaN") { // whose curvature says nothing
 			s.Order = min(s.Order, 1)
 		}
+		if name == "LogSumExp" { // of large numbers the curvature is a small difference
+			s.step(name, attrs{"Axes": axes}, s.floats(kind, x...))
+			return
+		}
 		s.step(name, attrs{"Axes": axes}, s.scaled(kind, 20, x...))
 	}
 }
@@ -233,6 +241,22 @@ func along(kinds ...string) drawer {
 		x := s.block()
 		s.step(name, attrs{"Axis": s.of(len(x))}, s.floats(pick(s.choices, kinds...), x...))
 	}
+}
+
+func scan(kinds ...string) drawer {
+	return func(s *sketch, name string) {
+		x := s.block()
+		axis := s.of(len(x))
+		if name == "CumProd" {
+			x[axis] = min(x[axis], 12)
+		}
+		s.step(name, attrs{"Axis": axis, "Reverse": s.of(2) == 1, "Exclusive": s.of(2) == 1}, s.floats(pick(s.choices, kinds...), x...))
+	}
+}
+
+func linearScan(s *sketch, name string) {
+	x := s.block()
+	s.step(name, attrs{"Axis": s.of(len(x))}, s.floats(pick(s.choices, "plain", "ties"), x...), s.floats("plain", x...))
 }
 
 func broadcastTo(s *sketch, name string) {
