@@ -197,6 +197,9 @@ func constructors() (all []constructor) {
 		return ops.LpPool3D(x, 3, ops.MaxPool3DOptions{Kernel: [3]int{2, 2, 1}})
 	}), volume)
 	row("ResizeNearest", of1(func(x *graph.Node) *graph.Node { return ops.ResizeNearest(x, [2]int{5, 9}) }), image)
+	row("Resize", of1(func(x *graph.Node) *graph.Node {
+		return ops.Resize(x, []int{-1, 1}, []int{5, 9}, ops.ResizeOptions{Mode: ops.ResizeCubic, Antialias: true})
+	}), image)
 	row("ResizeBilinear", of1(func(x *graph.Node) *graph.Node { return ops.ResizeBilinear(x, [2]int{5, 9}) }), image)
 	row("LRNWithinChannel", of1(func(x *graph.Node) *graph.Node { return ops.LRNWithinChannel(x, ops.LRNOptions{Size: 3}) }), image)
 	row("LSTMCell", func(x []*graph.Node) *graph.Node {
@@ -442,6 +445,22 @@ func TestMistakesAreNamedAfterTheFunction(t *testing.T) {
 		"LpPool1D: axis 2 of float32(N,4,8): a window of extent":   func() *graph.Node { return ops.LpPool1D(line, 2, ops.MaxPool1DOptions{Kernel: 9}) },
 		"ResizeNearest: want an input (N,C,H,W), have (N,3)":       func() *graph.Node { return ops.ResizeNearest(x, [2]int{1, 1}) },
 		"ResizeBilinear: input 0 is int32(3); want float32 or":     func() *graph.Node { return ops.ResizeBilinear(ids, [2]int{1, 1}) },
+		"Resize: input 0 is int32(3); want float32 or": func() *graph.Node {
+			return ops.Resize(ids, []int{0}, []int{2}, ops.ResizeOptions{Mode: ops.ResizeLinear})
+		},
+		"Resize: axis 0 of float32(N,3); want an extent":  func() *graph.Node { return ops.Resize(x, []int{0}, []int{2}, ops.ResizeOptions{}) },
+		"Resize: size 0 for axis 1 of float32(N,3); want": func() *graph.Node { return ops.Resize(x, []int{1}, []int{0}, ops.ResizeOptions{}) },
+		"Resize: 1 sizes and 0 scales were given for 2":   func() *graph.Node { return ops.Resize(image, []int{1, 2}, []int{2}, ops.ResizeOptions{}) },
+		"Resize: 0 crops were given for 1 axes": func() *graph.Node {
+			return ops.Resize(x, []int{1}, []int{2}, ops.ResizeOptions{Coordinates: ops.CropAndResize})
+		},
+		"Resize: axis 1 of float32(N,3): scale is NaN; want": func() *graph.Node {
+			return ops.Resize(x, []int{1}, []int{2}, ops.ResizeOptions{Scales: []float64{nan}})
+		},
+		"Resize: axis 1 of float32(N,3): size 10000000 takes": func() *graph.Node {
+			return ops.Resize(x, []int{1}, []int{1e7}, ops.ResizeOptions{Mode: ops.ResizeCubic})
+		},
+		"Resize: mode 9, coordinates 0, rounding 0; want":          func() *graph.Node { return ops.Resize(x, []int{1}, []int{2}, ops.ResizeOptions{Mode: 9}) },
 		"LRNWithinChannel: Size is 4; want an odd number":          func() *graph.Node { return ops.LRNWithinChannel(volume, ops.LRNOptions{Size: 4}) },
 		"LRNWithinChannel: want an input (N,C,H,W), have":          func() *graph.Node { return ops.LRNWithinChannel(volume, ops.LRNOptions{}) },
 		"Einsum: \"ij,j\" is for 2 operands, have 1; want one":     func() *graph.Node { return ops.Einsum("ij,j", x) },

@@ -157,6 +157,7 @@ func TestNothingWhereSomethingIsWantedNeverPanics(t *testing.T) {
 			"Reciprocal":         ops.Reciprocal,
 			"Rectifies":          ops.Rectifies,
 			"Reshape":            ops.Reshape,
+			"Resize":             ops.Resize,
 			"ResizeBilinear":     ops.ResizeBilinear,
 			"ResizeNearest":      ops.ResizeNearest,
 			"ReverseSequence":    ops.ReverseSequence,

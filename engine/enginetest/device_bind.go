@@ -52,6 +52,11 @@ func (d *Device) BindLinearScan(axis int, reverse bool, in []engine.Operand, out
 	return d.bound("LinearScan")(d.Engine.BindLinearScan(axis, reverse, in, out))
 }
 
+// BindResample implements [engine.Resampler].
+func (d *Device) BindResample(axis int, in []engine.Operand, out engine.Operand) (engine.Bound, error) {
+	return d.bound("Resample")(d.Engine.BindResample(axis, in, out))
+}
+
 // BindScatter implements [engine.Indexer].
 func (d *Device) BindScatter(s engine.Scatter, in []engine.Operand, out engine.Operand) (engine.Bound, error) {
 	return d.bound("Scatter")(d.Engine.BindScatter(s, in, out))

@@ -170,6 +170,11 @@ func (e spoiled) BindGather(g engine.Gather, in []engine.Operand, out engine.Ope
 	return e.bound("Indexer", "Gather", in, out, b, err)
 }
 
+func (e spoiled) BindResample(axis int, in []engine.Operand, out engine.Operand) (engine.Bound, error) {
+	b, err := e.Engine.BindResample(axis, in, out)
+	return e.bound("Resampler", "Resample", in, out, b, err)
+}
+
 func (e spoiled) BindScatterAdd(g engine.Gather, in []engine.Operand, out engine.Operand) (engine.Bound, error) {
 	b, err := e.Engine.BindScatterAdd(g, in, out)
 	return e.bound("Indexer", "ScatterAdd", in, out, b, err)
@@ -277,6 +282,7 @@ var methods = map[string][]string{
 	"Mover":      {"Transpose", "Slice", "Embed", "Concat", "Pad", "PadGrad", "OneHot"},
 	"Indexer":    {"Gather", "ScatterAdd", "Scatter", "TopK", "UpdateSlice"},
 	"Scanner":    {"CumSum", "LinearScan"},
+	"Resampler":  {"Resample"},
 	"Randomer":   {"Random"},
 	"Quantiser":  {"Quantise", "QuantConv2D", "QuantMatMul", "QuantMaxPool2D"},
 

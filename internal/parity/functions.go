@@ -205,6 +205,12 @@ var functions = map[string]function{
 	"LpPool3D":          lpPool(ops.LpPool3D),
 	"ResizeNearest":     toSize(ops.ResizeNearest),
 	"ResizeBilinear":    toSize(ops.ResizeBilinear),
+	"Resize": with(func(x []*graph.Node, a struct {
+		Axes, Sizes []int
+		Options     ops.ResizeOptions
+	}) *graph.Node {
+		return ops.Resize(x[0], a.Axes, a.Sizes, a.Options)
+	}),
 
 	// moving and choosing elements
 	"Transpose": with(func(x []*graph.Node, a struct{ Perm []int }) *graph.Node { return ops.Transpose(x[0], a.Perm...) }),

@@ -88,7 +88,11 @@ func elementwise() (rows []Case) {
 
 // remainders are of numbers of both signs, whose quotients are not whole.
 func remainders() (rows []Case) {
-	for op, f := range map[string]func(a, b *graph.Node) *graph.Node{"Fmod": ops.Fmod, "Mod": ops.Mod} {
+	for _, r := range []struct {
+		op string
+		f  func(a, b *graph.Node) *graph.Node
+	}{{"Fmod", ops.Fmod}, {"Mod", ops.Mod}} {
+		op, f := r.op, r.f
 		rows = append(rows,
 			Case{Op: op, F: of2(f), In: []gradcheck.Input{input(gradcheck.Fixed(2.3, -2.3, 2.3, -2.3, .4), 5), input(gradcheck.Fixed(.7, .7, -.7, -.7, 3), 5)}},
 			Case{Op: op, Label: "broadcast", F: of2(f), In: []gradcheck.Input{input(gradcheck.Fixed(2.3, -1.6), n, 2), input(gradcheck.Fixed(.7), 1)}})

@@ -45,7 +45,8 @@ func indices() (rows []Case) {
 		Case{Op: "Embedding", F: of2(ops.Embedding), In: []gradcheck.Input{input(nil, 4, 3), of(4, n, 2)}},
 		Case{Op: "CumSum", Label: "batch", F: of1(func(x *graph.Node) *graph.Node { return ops.CumSum(x, 0) }), In: normal(shape.Of(n, 2))},
 	)
-	for c, label := range map[engine.Combine]string{ops.ScatterReplace: "replace", ops.ScatterAdd: "add"} {
+	for _, c := range []engine.Combine{ops.ScatterReplace, ops.ScatterAdd} {
+		label := c.String()
 		along := func(axis int) gradcheck.Func {
 			return of3(func(x, ids, v *graph.Node) *graph.Node { return ops.ScatterAlong(x, axis, ids, v, c) })
 		}

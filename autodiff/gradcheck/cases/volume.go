@@ -100,5 +100,15 @@ func resizes() (rows []Case) {
 			Case{Op: "ResizeBilinear", Label: fmt.Sprint(size), F: of1(func(x *graph.Node) *graph.Node { return ops.ResizeBilinear(x, size) }), In: normal(shape.Of(n, 1, 3, 3))},
 		)
 	}
+	for mode := ops.ResizeNearestMode; mode <= ops.ResizeCubic; mode++ {
+		for _, o := range []ops.ResizeOptions{
+			{}, {Antialias: true}, {ExcludeOutside: true, Coordinates: ops.AlignCorners},
+			{Coordinates: ops.CropAndResize, Crop: [][2]float64{{.1, .8}, {-.2, 1.1}}, Extrapolation: 2},
+		} {
+			o.Mode = mode
+			rows = append(rows, Case{Op: "Resize", Label: fmt.Sprintf("%+v", o),
+				F: of1(func(x *graph.Node) *graph.Node { return ops.Resize(x, []int{2, 1}, []int{2, 5}, o) }), In: normal(shape.Of(n, 3, 4))})
+		}
+	}
 	return rows
 }

@@ -389,12 +389,107 @@ def whole(kind):
     return lambda d: lambda x: getattr(F, f"adaptive_{kind}_pool{d}d")(x, 1)
 
 
+# ---- resizing: by PyTorch's own functions where they know the options, else by a matrix for each axis, which is
+# made as in ONNX's reference implementation.
+
+
+def position(i, n, m, scale, coordinates, crop):
+    whole = scale * n
+    half = (i + 0.5) / scale - 0.5
+    if coordinates == 0:
+        return half
+    if coordinates == 1:
+        return n / 2 * (1 - m / whole) + half
+    if coordinates == 2:
+        return -0.5 if m == 1 else half
+    if coordinates == 3:
+        return 0 if m == 1 or n == 1 else i * (n - 1) / (whole - 1)
+    if coordinates == 4:
+        return i / scale
+    span = (crop[1] - crop[0]) * (n - 1)
+    return (span / 2 if m == 1 else i * span / (whole - 1)) + crop[0] * (n - 1)
+
+
+def keys(d, a):
+    d = abs(d)
+    if d <= 1:
+        return ((a + 2) * d - (a + 3)) * d * d + 1
+    return ((a * d - 5 * a) * d + 8 * a) * d - 4 * a if d < 2 else 0.0
+
+
+def coefficients(ratio, scale, Mode, Rounding, Cubic, Antialias):
+    """Weights of the elements around a position, which is ratio after the middle one's left neighbour."""
+    scale = min(scale, 1) if Antialias and Mode else 1.0
+    if Mode == 0:
+        left = {0: ratio <= 0.5, 1: ratio < 0.5, 2: ratio < 1, 3: False}[Rounding]
+        return [1.0, 0.0] if left else [0.0, 1.0]
+    reach = 2 if Mode == 2 else 1
+    start = math.floor(-reach / scale) + 1
+    d = [(start + k - ratio) * scale for k in range(2 - 2 * start)]
+    w = [keys(v, Cubic or -0.75) if Mode == 2 else max(0.0, 1 - abs(v)) for v in d]
+    return [v / sum(w) for v in w]
+
+
+def resize_matrix(n, m, scale, crop, Mode=0, Coordinates=0, Rounding=0, Cubic=0.0, ExcludeOutside=False, Antialias=False):
+    rows, outside = torch.zeros(m, n, dtype=torch.float64), torch.zeros(m, dtype=torch.bool)
+    for i in range(m):
+        x = position(i, n, m, scale, Coordinates, crop)
+        if abs(x - round(x)) < 1e-9:
+            x = float(round(x))  # as a quotient it may be a little off
+        if Coordinates == 5 and not 0 <= x <= n - 1:
+            outside[i] = True
+            continue
+        left = math.ceil(x) - 1
+        w = coefficients(x - left, scale, Mode, Rounding, Cubic, Antialias)
+        at = [left + 1 - len(w) // 2 + k for k in range(len(w))]
+        if ExcludeOutside and Mode:
+            w = [v if 0 <= k < n else 0.0 for v, k in zip(w, at)]
+            w = [v / sum(w) for v in w]
+        for v, k in zip(w, at):
+            rows[i, min(max(k, 0), n - 1)] += v
+    return rows, outside
+
+
+def native_resize(x, Sizes, Mode=0, Coordinates=0, Rounding=0, Scales=(), Cubic=0.0, ExcludeOutside=False, Antialias=False, **_):
+    """PyTorch's own function, or None where it lacks the options."""
+    options = {"size": Sizes} if not Scales else {"scale_factor": Scales, "recompute_scale_factor": False}
+    if Antialias and Mode:
+        known = ExcludeOutside and Coordinates == 0 and not Scales and (Mode == 1 or Cubic == -0.5)
+        return F.interpolate(x, mode=["", "bilinear", "bicubic"][Mode], antialias=True, **options) if known else None
+    if ExcludeOutside:
+        return None
+    if Mode == 0:
+        mode = {(4, 2): "nearest", (0, 1): "nearest-exact"}.get((Coordinates, Rounding))
+        return F.interpolate(x, mode=mode, **options) if mode and not Scales else None
+    if Coordinates not in (0, 3) or Mode == 2 and Cubic not in (0, -0.75):
+        return None
+    return F.interpolate(x, mode=["", "bilinear", "bicubic"][Mode], align_corners=Coordinates == 3, **options)
+
+
+def resize(x, Axes, Sizes, Options):
+    if Axes == [2, 3] and x.dim() == 4:
+        y = native_resize(x, Sizes, **Options)
+        if y is not None:
+            return y
+    o = dict(Options)
+    scales, crops, value = o.pop("Scales", None) or [], o.pop("Crop", None) or [], o.pop("Extrapolation", 0.0)
+    beyond = torch.zeros([1] * x.dim(), dtype=torch.bool)
+    y = x
+    for i, (axis, m) in enumerate(zip(Axes, Sizes)):
+        n = x.shape[axis]
+        rows, outside = resize_matrix(n, m, scales[i] if scales else m / n, crops[i] if crops else None, **o)
+        y = torch.movedim(torch.movedim(y, axis, -1) @ rows.to(x.dtype).T, -1, axis)
+        beyond = beyond | outside.reshape([m] + [1] * (x.dim() - 1 - axis))
+    return torch.where(beyond, value, y)
+
+
 IMAGES = {
     **of_axes("Conv%dD", convolution), **of_axes("ConvTranspose%dD", transposed),
     **of_axes("MaxPool%dD", max_pool), **of_axes("AvgPool%dD", avg_pool), **of_axes("LpPool%dD", lp_pool),
     **of_axes("GlobalMaxPool%dD", whole("max")), **of_axes("GlobalAvgPool%dD", whole("avg")),
     **of_axes("AdaptiveMaxPool%dD", adaptive("max")), **of_axes("AdaptiveAvgPool%dD", adaptive("avg")),
     "ResizeNearest": lambda x, Size: F.interpolate(x, Size, mode="nearest"),
+    "Resize": resize,
     "ResizeBilinear": lambda x, Size: F.interpolate(x, Size, mode="bilinear", align_corners=False),
 }
 

@@ -405,6 +405,23 @@ for size in ([3, 7], [5, 2], [8, 10], [4, 5], [1, 1], [9, 4]):
     case("ResizeNearest", [1, 2, 4, 5], Size=size)
     case("ResizeBilinear", [1, 2, 4, 5], Size=size)
 
+for mode, size in product((0, 1, 2), ([3, 7], [9, 2], [1, 1])):
+    for coordinates in range(6):
+        options = {"Mode": mode, "Coordinates": coordinates}
+        if coordinates == 5:
+            options |= {"Crop": [[0.1, 0.9], [-0.3, 1.25]], "Extrapolation": 1.5}
+        case("Resize", [1, 2, 4, 5], Axes=[2, 3], Sizes=size, Options=options)
+    if mode:
+        for exclude in (False, True):
+            case("Resize", [1, 2, 4, 5], Axes=[2, 3], Sizes=size, Options={"Mode": mode, "Antialias": True, "ExcludeOutside": exclude, "Cubic": -0.5})
+        case("Resize", [1, 2, 4, 5], Axes=[2, 3], Sizes=size, Options={"Mode": mode, "ExcludeOutside": True})
+for rounding, coordinates in product(range(4), range(5)):
+    case("Resize", [2, 5, 4], Axes=[1, 2], Sizes=[10, 2], Options={"Rounding": rounding, "Coordinates": coordinates})
+for mode in (1, 2):
+    case("Resize", [1, 2, 9, 11], label="scales", Axes=[2, 3], Sizes=[14, 7], Options={"Mode": mode, "Scales": [1.6, 0.7]})
+case("Resize", [3, 4, 2], label="one axis", Axes=[0], Sizes=[7], Options={"Mode": 1})
+case("Resize", [2, 3, 40, 30], label="large", Axes=[2, 3], Sizes=[17, 61], Options={"Mode": 2, "Antialias": True, "ExcludeOutside": True, "Cubic": -0.5})
+
 # ---- moving and choosing elements
 
 for perm in ([0, 1, 2], [0, 2, 1], [1, 0, 2], [1, 2, 0], [2, 0, 1], [2, 1, 0]):

@@ -18,6 +18,7 @@ var images = merged(
 	ofAxes(adaptivePool, "AdaptiveMaxPool1D", "AdaptiveMaxPool2D", "AdaptiveMaxPool3D"),
 	ofAxes(adaptivePool, "AdaptiveAvgPool1D", "AdaptiveAvgPool2D", "AdaptiveAvgPool3D"),
 	rows(resize, "ResizeNearest", "ResizeBilinear"),
+	rows(resizeAny, "Resize"),
 )
 
 // ofAxes gives the functions of one, two and three axes their drawers.
@@ -255,6 +256,29 @@ func adaptivePool(d int) drawer {
 
 func resize(s *sketch, name string) {
 	s.step(name, attrs{"Size": s.extents(2, 24)}, s.batched("plain", s.extents(4, 14)...))
+}
+
+func resizeAny(s *sketch, name string) {
+	x := s.extents(s.from(2, 4), 14)
+	var axes []int
+	if s.of(2) == 1 {
+		x, axes = s.extents(4, 14), []int{2, 3}
+	} else {
+		axes = s.some(len(x), 1)
+	}
+	sizes := s.extents(len(axes), 24)
+	o := attrs{"Mode": s.of(3), "Coordinates": s.of(6), "Rounding": s.of(4)}
+	if o["Mode"] != 0 {
+		o["ExcludeOutside"], o["Antialias"], o["Cubic"] = s.of(2) == 1, s.of(2) == 1, pick(s.choices, 0, -.5)
+	}
+	if o["Coordinates"] == 5 {
+		crop := [][2]float64{}
+		for range axes {
+			crop = append(crop, [2]float64{pick(s.choices, 0, .2, -.4), pick(s.choices, 1, .7, 1.3)})
+		}
+		o["Crop"], o["Extrapolation"] = crop, 1.5
+	}
+	s.step(name, attrs{"Axes": axes, "Sizes": sizes, "Options": o}, s.floats("plain", x...))
 }
 
 // ---- moving and choosing elements

@@ -1,0 +1,68 @@
+package ref
+
+import (
+	"fmt"
+
+	"github.com/plexaura/plexaura/engine"
+	"github.com/plexaura/plexaura/shape"
+)
+
+var _ engine.Resampler = Engine{}
+
+// BindResample implements [engine.Resampler]. It sums in float64.
+func (Engine) BindResample(axis int, in []engine.Operand, out engine.Operand) (engine.Bound, error) {
+	if len(in) != 4 || in[0].DType != out.DType || in[0].Of(in[0].With(axis, out.Dim(axis))) != out.Type ||
+		in[1].Type != shape.I32(out.Dim(axis)+1) || in[2].DType != shape.Int32 || in[3].Type != out.Of(in[2].Shape) {
+		return unsupported("Resample", in)
+	}
+	x, y := linesAlong(axis, in[0].Shape), linesAlong(axis, out.Shape)
+	var b engine.Bound
+	switch out.DType {
+	case shape.Float32:
+		b = bound(resample[float32](x, y))
+	case shape.Float64:
+		b = bound(resample[float64](x, y))
+	default:
+		return unsupported("Resample", in)
+	}
+	b.Fails = true
+	return b, nil
+}
+
+func resample[T shape.Float](from, to lines) engine.Kernel {
+	return func(c *engine.Call) error {
+		starts, ids := engine.Slice[int32](c.In[1]), engine.Slice[int32](c.In[2])
+		if err := CheckTaps(starts, ids, from.n); err != nil {
+			return err
+		}
+		x, w, y := engine.Slice[T](c.In[0]), engine.Slice[T](c.In[3]), engine.Slice[T](c.Out[0])
+		for line := range to.outer * to.stride {
+			o, s := line/to.stride, line%to.stride
+			for m := range to.n {
+				sum := 0.0
+				for l := starts[m]; l < starts[m+1]; l++ {
+					sum += float64(w[l]) * float64(x[(o*from.n+int(ids[l]))*from.stride+s])
+				}
+				y[(o*to.n+m)*to.stride+s] = T(sum)
+			}
+		}
+		return nil
+	}
+}
+
+// CheckTaps returns an error if starts and ids are not those of an [engine.Resampler] for an axis of n elements.
+func CheckTaps(starts, ids []int32, n int) error {
+	before := int32(0)
+	for m, s := range starts {
+		if s < before || int(s) > len(ids) {
+			return fmt.Errorf("start %d, element %d, is not between the one before it and %d", s, m, len(ids))
+		}
+		before = s
+	}
+	for l, id := range ids {
+		if id < 0 || int(id) >= n {
+			return fmt.Errorf("id %d, element %d, is not one of the axis, 0..%d", id, l, n-1)
+		}
+	}
+	return nil
+}
