@@ -200,6 +200,7 @@ func constructors() (all []constructor) {
 	row("Resize", of1(func(x *graph.Node) *graph.Node {
 		return ops.Resize(x, []int{-1, 1}, []int{5, 9}, ops.ResizeOptions{Mode: ops.ResizeCubic, Antialias: true})
 	}), image)
+	row("GridSample", of2(func(x, grid *graph.Node) *graph.Node { return ops.GridSample(x, grid, ops.GridSampleOptions{}) }), image, shape.F32(n, 3, 5, 2))
 	row("ResizeBilinear", of1(func(x *graph.Node) *graph.Node { return ops.ResizeBilinear(x, [2]int{5, 9}) }), image)
 	row("LRNWithinChannel", of1(func(x *graph.Node) *graph.Node { return ops.LRNWithinChannel(x, ops.LRNOptions{Size: 3}) }), image)
 	row("LSTMCell", func(x []*graph.Node) *graph.Node {
@@ -460,6 +461,12 @@ func TestMistakesAreNamedAfterTheFunction(t *testing.T) {
 		"Resize: axis 1 of float32(N,3): size 10000000 takes": func() *graph.Node {
 			return ops.Resize(x, []int{1}, []int{1e7}, ops.ResizeOptions{Mode: ops.ResizeCubic})
 		},
+		"GridSample: want images (N,C,H,W) or volumes": func() *graph.Node { return ops.GridSample(x, x, ops.GridSampleOptions{}) },
+		"GridSample: SampleCubic is for images": func() *graph.Node {
+			return ops.GridSample(volume, volume, ops.GridSampleOptions{Sampling: ops.SampleCubic})
+		},
+		"GridSample: the grid is float32(N,4,8,8); for":            func() *graph.Node { return ops.GridSample(image, image, ops.GridSampleOptions{}) },
+		"GridSample: sampling 7, border 0; want":                   func() *graph.Node { return ops.GridSample(image, image, ops.GridSampleOptions{Sampling: 7}) },
 		"Resize: mode 9, coordinates 0, rounding 0; want":          func() *graph.Node { return ops.Resize(x, []int{1}, []int{2}, ops.ResizeOptions{Mode: 9}) },
 		"LRNWithinChannel: Size is 4; want an odd number":          func() *graph.Node { return ops.LRNWithinChannel(volume, ops.LRNOptions{Size: 4}) },
 		"LRNWithinChannel: want an input (N,C,H,W), have":          func() *graph.Node { return ops.LRNWithinChannel(volume, ops.LRNOptions{}) },

@@ -93,6 +93,7 @@ func TestNothingWhereSomethingIsWantedNeverPanics(t *testing.T) {
 			"GlobalMaxPool3D":    ops.GlobalMaxPool3D,
 			"Greater":            ops.Greater,
 			"GreaterEqual":       ops.GreaterEqual,
+			"GridSample":         ops.GridSample,
 			"GroupNorm":          ops.GroupNorm,
 			"HardSigmoid":        ops.HardSigmoid,
 			"HardSwish":          ops.HardSwish,

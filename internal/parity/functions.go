@@ -205,6 +205,7 @@ var functions = map[string]function{
 	"LpPool3D":          lpPool(ops.LpPool3D),
 	"ResizeNearest":     toSize(ops.ResizeNearest),
 	"ResizeBilinear":    toSize(ops.ResizeBilinear),
+	"GridSample":        with(func(x []*graph.Node, o ops.GridSampleOptions) *graph.Node { return ops.GridSample(x[0], x[1], o) }),
 	"Resize": with(func(x []*graph.Node, a struct {
 		Axes, Sizes []int
 		Options     ops.ResizeOptions

@@ -490,6 +490,8 @@ IMAGES = {
     **of_axes("AdaptiveMaxPool%dD", adaptive("max")), **of_axes("AdaptiveAvgPool%dD", adaptive("avg")),
     "ResizeNearest": lambda x, Size: F.interpolate(x, Size, mode="nearest"),
     "Resize": resize,
+    "GridSample": lambda x, grid, Sampling=0, Border=0, AlignCorners=False: F.grid_sample(
+        x, grid, ["bilinear", "nearest", "bicubic"][Sampling], ["zeros", "border", "reflection"][Border], AlignCorners),
     "ResizeBilinear": lambda x, Size: F.interpolate(x, Size, mode="bilinear", align_corners=False),
 }
 

@@ -422,6 +422,13 @@ for mode in (1, 2):
 case("Resize", [3, 4, 2], label="one axis", Axes=[0], Sizes=[7], Options={"Mode": 1})
 case("Resize", [2, 3, 40, 30], label="large", Axes=[2, 3], Sizes=[17, 61], Options={"Mode": 2, "Antialias": True, "ExcludeOutside": True, "Cubic": -0.5})
 
+for sampling, border, align in product(range(3), range(3), (False, True)):
+    options = {"Sampling": sampling, "Border": border, "AlignCorners": align}
+    case("GridSample", [2, 3, 4, 5], [2, 3, 2, 2], **options)
+    case("GridSample", [1, 2, 3, 4], ("positive", [1, 5, 4, 2]), label="beyond the end", **options)
+    if sampling < 2:
+        case("GridSample", [1, 2, 3, 4, 2], [1, 2, 3, 2, 3], **options)
+
 # ---- moving and choosing elements
 
 for perm in ([0, 1, 2], [0, 2, 1], [1, 0, 2], [1, 2, 0], [2, 0, 1], [2, 1, 0]):

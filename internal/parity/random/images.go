@@ -19,6 +19,7 @@ var images = merged(
 	ofAxes(adaptivePool, "AdaptiveAvgPool1D", "AdaptiveAvgPool2D", "AdaptiveAvgPool3D"),
 	rows(resize, "ResizeNearest", "ResizeBilinear"),
 	rows(resizeAny, "Resize"),
+	rows(gridSample, "GridSample"),
 )
 
 // ofAxes gives the functions of one, two and three axes their drawers.
@@ -256,6 +257,20 @@ func adaptivePool(d int) drawer {
 
 func resize(s *sketch, name string) {
 	s.step(name, attrs{"Size": s.extents(2, 24)}, s.batched("plain", s.extents(4, 14)...))
+}
+
+// gridSample has positions inside of the image, and beyond its ends.
+func gridSample(s *sketch, name string) {
+	d := s.from(2, 3)
+	sampling := s.of(3)
+	if sampling == 2 {
+		d = 2
+	}
+	x := s.extents(d+2, 9)
+	grid := append(append([]int{x[0]}, s.extents(d, 5)...), d)
+	image, places := s.batched("plain", x...), s.batched(pick(s.choices, "plain", "positive", "wide"), grid...)
+	s.together(image, places)
+	s.step(name, attrs{"Sampling": sampling, "Border": s.of(3), "AlignCorners": s.of(2) == 1}, image, places)
 }
 
 func resizeAny(s *sketch, name string) {
