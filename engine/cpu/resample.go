@@ -2,7 +2,6 @@ package cpu
 
 import (
 	"github.com/plexaura/plexaura/engine"
-	"github.com/plexaura/plexaura/engine/ref"
 	"github.com/plexaura/plexaura/internal/simd/vec"
 	"github.com/plexaura/plexaura/shape"
 )
@@ -16,9 +15,9 @@ func (e Engine) BindResample(axis int, in []engine.Operand, out engine.Operand) 
 	}
 	taps := max(in[2].Len()/out.Int(axis), 1)
 	if out.DType == shape.Float64 {
-		return bindResample(e, b, axis, in[0].Shape, out.Shape, taps, e.simd.Vec.Map64), nil
+		return bindResample(e, axis, in[0].Shape, out.Shape, taps, e.simd.Vec.Map64), nil
 	}
-	return bindResample(e, b, axis, in[0].Shape, out.Shape, taps, e.simd.Vec.Map), nil
+	return bindResample(e, axis, in[0].Shape, out.Shape, taps, e.simd.Vec.Map), nil
 }
 
 // resampling is an axis of x that becomes one of y; rows of width elements have their taps in common.
@@ -27,7 +26,7 @@ type resampling[T shape.Float] struct {
 	apply    func(op vec.Op, dst, x, y []T, c T)
 }
 
-func bindResample[T shape.Float](e Engine, b engine.Bound, axis int, x, y shape.Shape, taps int, apply func(op vec.Op, dst, x, y []T, c T)) engine.Bound {
+func bindResample[T shape.Float](e Engine, axis int, x, y shape.Shape, taps int, apply func(op vec.Op, dst, x, y []T, c T)) engine.Bound {
 	r := resampling[T]{slabsOf(axis, x), slabsOf(axis, y), apply}
 	var work *loop
 	if r.to.width > 1 {
@@ -41,15 +40,7 @@ func bindResample[T shape.Float](e Engine, b engine.Bound, axis int, x, y shape.
 			}
 		})
 	}
-	b.By, b.Serial = name, work.serial()
-	b.Kernel = func(c *engine.Call) error {
-		if err := ref.CheckTaps(engine.Slice[int32](c.In[1]), engine.Slice[int32](c.In[2]), r.from.n); err != nil {
-			return err
-		}
-		work.run(c)
-		return nil
-	}
-	return b
+	return engine.Bound{Kernel: work.kernel(), By: name, Serial: work.serial()}
 }
 
 // rows computes rows lo to hi of y, each a sum of rows of x.

@@ -12,7 +12,6 @@ func TestNothingWhereSomethingIsWantedNeverPanics(t *testing.T) {
 	nothing.Check(t, nothing.Exports{
 		Funcs: map[string]any{
 			"Binary":     ref.Binary[float32],
-			"CheckTaps":  ref.CheckTaps,
 			"CompileMap": ref.CompileMap,
 			"Unary":      ref.Unary[float32],
 		},

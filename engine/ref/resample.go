@@ -1,8 +1,6 @@
 package ref
 
 import (
-	"fmt"
-
 	"github.com/plexaura/plexaura/engine"
 	"github.com/plexaura/plexaura/shape"
 )
@@ -16,25 +14,18 @@ func (Engine) BindResample(axis int, in []engine.Operand, out engine.Operand) (e
 		return unsupported("Resample", in)
 	}
 	x, y := linesAlong(axis, in[0].Shape), linesAlong(axis, out.Shape)
-	var b engine.Bound
 	switch out.DType {
 	case shape.Float32:
-		b = bound(resample[float32](x, y))
+		return bound(resample[float32](x, y)), nil
 	case shape.Float64:
-		b = bound(resample[float64](x, y))
-	default:
-		return unsupported("Resample", in)
+		return bound(resample[float64](x, y)), nil
 	}
-	b.Fails = true
-	return b, nil
+	return unsupported("Resample", in)
 }
 
 func resample[T shape.Float](from, to lines) engine.Kernel {
 	return func(c *engine.Call) error {
 		starts, ids := engine.Slice[int32](c.In[1]), engine.Slice[int32](c.In[2])
-		if err := CheckTaps(starts, ids, from.n); err != nil {
-			return err
-		}
 		x, w, y := engine.Slice[T](c.In[0]), engine.Slice[T](c.In[3]), engine.Slice[T](c.Out[0])
 		for line := range to.outer * to.stride {
 			o, s := line/to.stride, line%to.stride
@@ -48,21 +39,4 @@ func resample[T shape.Float](from, to lines) engine.Kernel {
 		}
 		return nil
 	}
-}
-
-// CheckTaps returns an error if starts and ids are not those of an [engine.Resampler] for an axis of n elements.
-func CheckTaps(starts, ids []int32, n int) error {
-	before := int32(0)
-	for m, s := range starts {
-		if s < before || int(s) > len(ids) {
-			return fmt.Errorf("start %d, element %d, is not between the one before it and %d", s, m, len(ids))
-		}
-		before = s
-	}
-	for l, id := range ids {
-		if id < 0 || int(id) >= n {
-			return fmt.Errorf("id %d, element %d, is not one of the axis, 0..%d", id, l, n-1)
-		}
-	}
-	return nil
 }
