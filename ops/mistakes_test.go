@@ -218,6 +218,16 @@ func constructors() (all []constructor) {
 		all, _ := ops.GRU(x[0], x[1], ops.Recurrence{WeightIH: x[2], WeightHH: x[3], BiasIH: x[4], BiasHH: x[5]})
 		return all
 	}, shape.F32(n, 4, 3), shape.F32(n, 2), shape.F32(6, 3), shape.F32(6, 2), shape.F32(6), shape.F32(6))
+	row("RNN", func(x []*graph.Node) *graph.Node {
+		all, _ := ops.RNN(x[0], x[1], ops.Recurrence{WeightIH: x[2], WeightHH: x[3], BiasIH: x[4], BiasHH: x[5]})
+		return all
+	}, shape.F32(n, 4, 3), shape.F32(n, 2), shape.F32(2, 3), shape.F32(2, 2), shape.F32(2), shape.F32(2))
+	row("LSTM", func(x []*graph.Node) *graph.Node {
+		r := ops.Recurrence{WeightIH: x[3], WeightHH: x[4], BiasIH: x[5], BiasHH: x[6]}
+		all, _, _ := ops.LSTM(x[0], x[1], x[2], r, ops.RecurrentOptions{Reverse: true, Lengths: x[7], Clip: 1})
+		return all
+	}, shape.F32(n, 4, 3), shape.F32(n, 2), shape.F32(n, 2), shape.F32(8, 3), shape.F32(8, 2), shape.F32(8), shape.F32(8), ids)
+	all[len(all)-1].optional = 7
 	row("Einsum", of2(func(a, b *graph.Node) *graph.Node { return ops.Einsum("nii,ik->nk", a, b) }), shape.F32(n, 4, 4), shape.F32(4, 2))
 	row("Attention", func(x []*graph.Node) *graph.Node {
 		return ops.Attention(x[0], x[1], x[2], ops.AttentionOptions{Mask: x[3], Causal: true})
@@ -375,6 +385,10 @@ func TestMistakesAreNamedAfterTheFunction(t *testing.T) {
 	table, one := g.Input("table", shape.F32(3, 3)), g.Input("one", shape.I32())
 	image := g.Input("image", shape.F32(shape.N, 4, 8, 8))
 	wide, volume := g.Input("wide", shape.F32(2, 1, 3)), g.Input("volume", shape.F32(shape.N, 4, 5, 4, 4))
+	rnn := ops.Recurrence{
+		WeightIH: g.Input("rnn ih", shape.F32(3, 8)), WeightHH: g.Input("rnn hh", shape.F32(3, 3)),
+		BiasIH: g.Input("rnn bih", shape.F32(3)), BiasHH: g.Input("rnn bhh", shape.F32(3)),
+	}
 	for want, f := range map[string]func() *graph.Node{
 		"Mean: no axis 2 among 2 axes":                                   func() *graph.Node { return ops.Mean(x, 2) },
 		"MeanKeep: axis 1 is given twice":                                func() *graph.Node { return ops.MeanKeep(x, 1, -1) },
@@ -511,6 +525,26 @@ func TestMistakesAreNamedAfterTheFunction(t *testing.T) {
 		"GRUCell: the state is float32(N,4,8); for an input": func() *graph.Node {
 			return ops.GRUCell(x, line, ops.Recurrence{WeightIH: x, WeightHH: x, BiasIH: x, BiasHH: x})
 		},
+		"RNN: lengths are int32(3); for sequences float32(N,4,8)": func() *graph.Node {
+			y, _ := ops.RNN(line, x, rnn, ops.RecurrentOptions{Lengths: ids})
+			return y
+		},
+		"RNN: 2 activations were given; want at most 1": func() *graph.Node {
+			y, _ := ops.RNN(line, x, rnn, ops.RecurrentOptions{Activations: []func(*graph.Node) *graph.Node{nil, nil}})
+			return y
+		},
+		"RNN: Clip is -1; want a finite number, at least 0": func() *graph.Node {
+			y, _ := ops.RNN(line, x, rnn, ops.RecurrentOptions{Clip: -1})
+			return y
+		},
+		"RNN: there are peepholes, which only an LSTM has": func() *graph.Node {
+			y, _ := ops.RNN(line, x, rnn, ops.RecurrentOptions{Peepholes: x})
+			return y
+		},
+		"RNN: ResetBefore is set, which only a GRU has": func() *graph.Node {
+			y, _ := ops.RNN(line, x, rnn, ops.RecurrentOptions{ResetBefore: true})
+			return y
+		},
 		"Clip: input 0 is bool(N,3); want a number": func() *graph.Node { return ops.Clip(ops.Equal(x, x), -1, 2) },
 	} {
 		before := errorCount(g)
@@ -563,7 +597,7 @@ var (
 		"MaxPool1D", "MaxPool2D", "MaxPool3D", "AvgPool1D", "AvgPool2D", "AvgPool3D", "LpPool1D", "LpPool2D", "LpPool3D",
 		"GlobalMaxPool1D", "GlobalMaxPool2D", "GlobalMaxPool3D", "GlobalAvgPool1D", "GlobalAvgPool2D", "GlobalAvgPool3D",
 		"AdaptiveMaxPool1D", "AdaptiveMaxPool2D", "AdaptiveMaxPool3D", "AdaptiveAvgPool1D", "AdaptiveAvgPool2D", "AdaptiveAvgPool3D",
-		"LRNWithinChannel", "ResizeNearest", "ResizeBilinear", "DepthToSpace", "PixelShuffle", "SpaceToDepth", "PixelUnshuffle", "Embedding", "LSTMCell", "LSTM", "GRUCell", "GRU", "Einsum", "Attention",
+		"LRNWithinChannel", "RNN", "ResizeNearest", "ResizeBilinear", "DepthToSpace", "PixelShuffle", "SpaceToDepth", "PixelUnshuffle", "Embedding", "LSTMCell", "LSTM", "GRUCell", "GRU", "Einsum", "Attention",
 	}
 	fixedChannels = []string{
 		"Conv1D", "Conv2D", "Conv3D", "ConvTranspose1D", "ConvTranspose2D", "ConvTranspose3D",

@@ -153,6 +153,7 @@ func TestNothingWhereSomethingIsWantedNeverPanics(t *testing.T) {
 			"Pow":                ops.Pow,
 			"Prod":               ops.Prod,
 			"RNG":                ops.RNG,
+			"RNN":                ops.RNN,
 			"Random":             ops.Random,
 			"ReLU":               ops.ReLU,
 			"Reciprocal":         ops.Reciprocal,

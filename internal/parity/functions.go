@@ -170,6 +170,7 @@ var functions = map[string]function{
 	"LSTM":      with(lstm),
 	"GRUCell":   with(func(x []*graph.Node, _ struct{}) *graph.Node { return ops.GRUCell(x[0], x[1], recurrence(x[2:])) }),
 	"GRU":       with(gru),
+	"RNN":       with(rnn),
 	"MatMul":    with(func(x []*graph.Node, op ops.MatMulOp) *graph.Node { return ops.MatMul(x[0], x[1], op) }),
 
 	// convolutions
@@ -446,13 +447,48 @@ func lstmCell(x []*graph.Node, a part) *graph.Node {
 	return map[string]*graph.Node{"hidden": h, "cell": c}[a.Part]
 }
 
-func lstm(x []*graph.Node, a part) *graph.Node {
-	all, h, c := ops.LSTM(x[0], x[1], x[2], recurrence(x[3:]))
+// layerAttrs are those of a recurrent layer. Its last inputs are peepholes and lengths, where there are any.
+type layerAttrs struct {
+	Part                        string
+	Reverse, Lengths, Peepholes bool
+	ResetBefore, ReLU           bool
+	Clip                        float64
+}
+
+// options takes its inputs off the end of x.
+func (a layerAttrs) options(x []*graph.Node) ([]*graph.Node, ops.RecurrentOptions) {
+	o := ops.RecurrentOptions{Reverse: a.Reverse, Clip: a.Clip, ResetBefore: a.ResetBefore}
+	last := func() (n *graph.Node) {
+		n, x = x[len(x)-1], x[:len(x)-1]
+		return n
+	}
+	if a.Lengths {
+		o.Lengths = last()
+	}
+	if a.Peepholes {
+		o.Peepholes = last()
+	}
+	if a.ReLU {
+		o.Activations = []func(*graph.Node) *graph.Node{ops.ReLU}
+	}
+	return x, o
+}
+
+func lstm(x []*graph.Node, a layerAttrs) *graph.Node {
+	x, o := a.options(x)
+	all, h, c := ops.LSTM(x[0], x[1], x[2], recurrence(x[3:]), o)
 	return map[string]*graph.Node{"all": all, "hidden": h, "cell": c}[a.Part]
 }
 
-func gru(x []*graph.Node, a part) *graph.Node {
-	all, h := ops.GRU(x[0], x[1], recurrence(x[2:]))
+func gru(x []*graph.Node, a layerAttrs) *graph.Node {
+	x, o := a.options(x)
+	all, h := ops.GRU(x[0], x[1], recurrence(x[2:]), o)
+	return map[string]*graph.Node{"all": all, "hidden": h}[a.Part]
+}
+
+func rnn(x []*graph.Node, a layerAttrs) *graph.Node {
+	x, o := a.options(x)
+	all, h := ops.RNN(x[0], x[1], recurrence(x[2:]), o)
 	return map[string]*graph.Node{"all": all, "hidden": h}[a.Part]
 }
 

@@ -231,14 +231,65 @@ def lstm_cell(x, h, c, *weights, Part):
     return dict(zip(("hidden", "cell"), torch._VF.lstm_cell(x, (h, c), *weights)))[Part]
 
 
-def lstm(x, h, c, *weights, Part):
-    every, last, cell = torch._VF.lstm(x, (h[None], c[None]), weights, True, 1, 0.0, True, False, True)
-    return {"all": every, "hidden": last[0], "cell": cell[0]}[Part]
+def own_steps(name, xs, states, weights, holes, ReLU=False, ResetBefore=False, Clip=0.0):
+    """A layer of one sequence (T,I) with options that PyTorch lacks, by its equations."""
+    w, u, a, b = weights
+    clip = (lambda v: v.clamp(-Clip, Clip)) if Clip else (lambda v: v)
+    gate = (lambda v: torch.relu(clip(v))) if ReLU else (lambda v: torch.sigmoid(clip(v)))
+    every, (h, *c) = [], states
+    for x in xs:
+        v = w @ x + a
+        if name == "RNN":
+            v = clip(v + u @ h + b)
+            h = torch.relu(v) if ReLU else torch.tanh(v)
+        elif name == "LSTM":
+            i, f, g, o = (v + u @ h + b).chunk(4)
+            p = holes.chunk(3) if holes is not None else (0, 0, 0)
+            cell = gate(f + p[1] * c[0]) * c[0] + gate(i + p[0] * c[0]) * torch.tanh(clip(g))
+            h, c = gate(o + p[2] * cell) * torch.tanh(cell), [cell]
+        else:
+            (xr, xz, xn), (ur, uz, un), (br, bz, bn) = v.chunk(3), u.chunk(3), b.chunk(3)
+            r, z = gate(xr + ur @ h + br), gate(xz + uz @ h + bz)
+            n = torch.tanh(clip(xn + (un @ (r * h) + bn if ResetBefore else r * (un @ h + bn))))
+            h = n + z * (h - n)
+        every.append(h)
+    return torch.stack(every), h, *c
 
 
-def gru(x, h, *weights, Part):
-    every, last = torch._VF.gru(x, h[None], weights, True, 1, 0.0, True, False, True)
-    return {"all": every, "hidden": last[0]}[Part]
+def native_steps(name, xs, states, weights, ReLU=False):
+    """The same without these options, by PyTorch's own layers."""
+    rest = (weights, True, 1, 0.0, True, False, True)
+    if name == "LSTM":
+        every, h, c = torch._VF.lstm(xs[None], tuple(s[None, None] for s in states), *rest)
+        return every[0], h[0, 0], c[0, 0]
+    f = {"GRU": torch._VF.gru, "RNN": torch._VF.rnn_relu if ReLU else torch._VF.rnn_tanh}[name]
+    every, h = f(xs[None], states[0][None, None], *rest)
+    return every[0], h[0, 0]
+
+
+def recurrent(name, states):
+    """A layer, sequence by sequence: the steps that each has, in its order."""
+    def layer(x, *inputs, Part, Reverse=False, Lengths=False, Peepholes=False, ReLU=False, **options):
+        inputs = list(inputs)
+        lengths = inputs.pop().tolist() if Lengths else [x.shape[1]] * len(x)
+        holes = inputs.pop() if Peepholes else None
+        before, weights = inputs[:states], inputs[states:]
+        own = holes is not None or any(options.values()) or ReLU and name != "RNN"
+        rows = []
+        for i, n in enumerate(lengths):
+            start = [s[i] for s in before]
+            if n == 0:
+                rows.append((x.new_zeros(x.shape[1], start[0].shape[0]), *start))
+                continue
+            xs = x[i, :n].flip(0) if Reverse else x[i, :n]
+            if own:
+                every, *last = own_steps(name, xs, start, weights, holes, ReLU=ReLU, **options)
+            else:
+                every, *last = native_steps(name, xs, start, tuple(weights), ReLU)
+            every = every.flip(0) if Reverse else every
+            rows.append((F.pad(every, (0, 0, 0, x.shape[1] - n)), *last))
+        return torch.stack([r[("all", "hidden", "cell").index(Part)] for r in rows])
+    return layer
 
 
 PRODUCTS = {
@@ -247,9 +298,10 @@ PRODUCTS = {
     "Einsum": lambda *xs, Subscripts: torch.einsum(Subscripts, *xs) + 0.0,
     "Attention": attention,
     "LSTMCell": lstm_cell,
-    "LSTM": lstm,
+    "LSTM": recurrent("LSTM", 2),
     "GRUCell": torch._VF.gru_cell,
-    "GRU": gru,
+    "GRU": recurrent("GRU", 1),
+    "RNN": recurrent("RNN", 1),
 }
 
 # ---- convolution

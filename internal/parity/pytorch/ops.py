@@ -275,6 +275,15 @@ case("GRUCell", [4, 3], [4, 2], *gates(3))
 for part in ("all", "hidden"):
     case("GRU", [2, 5, 3], [2, 2], *gates(3), Part=part)
 
+for name, n, states in (("RNN", 1, 1), ("LSTM", 4, 2), ("GRU", 3, 1)):
+    x = [[3, 4, 3]] + [[3, 2]] * states + gates(n)
+    options = [{}, {"Reverse": True}, {"Clip": 0.5}, {"ReLU": True}] + ([{"ResetBefore": True}, {"ResetBefore": True, "Reverse": True, "Clip": 0.3}] if n == 3 else [])
+    for part, o, lengths in product(("all", "hidden", "cell")[:states + 1], options, (False, True)):
+        case(name, *x, *([("ids", [3])] if lengths else []), Part=part, Lengths=lengths, **o)
+    if n == 4:
+        case(name, *x, [6], ("ids", [3]), label="peepholes", Part="all", Peepholes=True, Lengths=True, Reverse=True)
+        case(name, *x, [6], label="peepholes", Part="cell", Peepholes=True, Clip=0.5)
+
 # ---- convolution
 
 

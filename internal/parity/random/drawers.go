@@ -389,6 +389,7 @@ var products = map[string]drawer{
 	"LSTM":      recurrent(4, []string{"all", "hidden", "cell"}, true),
 	"GRUCell":   recurrent(3, nil, false),
 	"GRU":       recurrent(3, []string{"all", "hidden"}, true),
+	"RNN":       recurrent(1, []string{"all", "hidden"}, true),
 }
 
 // side is an extent of a matrix: small, or beyond what one tile of a kernel has.
@@ -472,6 +473,29 @@ func attention(s *sketch, name string) {
 	s.step(name, a, in...)
 }
 
+// recurrentOptions draws those of a layer, and the inputs that they need, of n sequences of t steps and h units.
+func (s *sketch) recurrentOptions(a attrs, gates, n, t, h int) (in []int) {
+	a["Reverse"] = s.of(2) == 1
+	if s.once(4) {
+		a["Clip"] = .75
+	}
+	if s.once(4) {
+		a["ReLU"] = true
+	}
+	if gates == 3 && s.once(3) {
+		a["ResetBefore"] = true
+	}
+	if gates == 4 && s.once(3) {
+		a["Peepholes"] = true
+		in = append(in, s.floats("plain", 3*h))
+	}
+	if t >= 2 && s.of(2) == 1 {
+		a["Lengths"] = true
+		in = append(in, s.integers("ids", pick(s.choices, shape.Int32, shape.Int64), n))
+	}
+	return in
+}
+
 func recurrent(gates int, parts []string, sequence bool) drawer {
 	return func(s *sketch, name string) {
 		n, i, h := s.extent(9), s.extent(9), s.extent(9)
@@ -480,7 +504,7 @@ func recurrent(gates int, parts []string, sequence bool) drawer {
 			x = []int{n, s.extent(12), i}
 		}
 		in := []int{s.batched(pick(s.choices, "plain", "wide"), x...)}
-		for range gates - 2 { // the states: h, and c with four gates
+		for range max(gates-2, 1) { // the states: h, and c with four gates
 			in = append(in, s.batched("plain", n, h))
 		}
 		s.together(in...)
@@ -488,6 +512,12 @@ func recurrent(gates int, parts []string, sequence bool) drawer {
 		a := attrs{}
 		if parts != nil {
 			a["Part"] = pick(s.choices, parts...)
+		}
+		if sequence {
+			in = append(in, s.recurrentOptions(a, gates, n, x[1], h)...)
+			if a["Lengths"] == true {
+				s.together(in[0], in[len(in)-1])
+			}
 		}
 		s.step(name, a, in...)
 	}
