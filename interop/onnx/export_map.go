@@ -14,7 +14,9 @@ var exportFns = map[engine.Fn]string{
 	engine.Cos: "Cos", engine.Tanh: "Tanh", engine.Sigmoid: "Sigmoid", engine.Erf: "Erf", engine.Floor: "Floor", engine.Not: "Not",
 	engine.Add: "Add", engine.Sub: "Sub", engine.Mul: "Mul", engine.Div: "Div", engine.Pow: "Pow", engine.Max: "Max", engine.Min: "Min",
 	engine.Eq: "Equal", engine.Lt: "Less", engine.Le: "LessOrEqual", engine.Gt: "Greater", engine.Ge: "GreaterOrEqual",
-	engine.And: "And", engine.Or: "Or", engine.Select: "Where",
+	engine.And: "And", engine.Or: "Or", engine.Select: "Where", engine.Nearest: "Round", engine.Asin: "Asin", engine.Acos: "Acos", engine.Atan: "Atan",
+	engine.Sinh: "Sinh", engine.Cosh: "Cosh", engine.Asinh: "Asinh", engine.Acosh: "Acosh", engine.Atanh: "Atanh",
+	engine.BitAnd: "BitwiseAnd", engine.BitOr: "BitwiseOr", engine.BitXor: "BitwiseXor",
 }
 
 // exportMap is a map while it is exported: types of the inputs, and what its steps are called.
@@ -71,6 +73,8 @@ func (e *exportMap) step(s engine.Step) string {
 		return e.op("Log", nil, e.op("Add", nil, args[0], one()))
 	case engine.Expm1:
 		return e.op("Sub", nil, e.op("Exp", nil, args[0]), one())
+	case engine.Rem:
+		return e.op("Mod", attrs(attrInt("fmod", 1)), args...)
 	case engine.Ne:
 		return e.op("Not", nil, e.op("Equal", nil, args...))
 	case engine.ReLUGrad:

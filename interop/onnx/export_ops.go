@@ -480,8 +480,27 @@ func (recorder) BindScatterAdd(engine.Gather, []engine.Operand, engine.Operand) 
 }
 
 // BindTopK implements [engine.Indexer].
-func (r recorder) BindTopK(axis int, _ []engine.Operand, out engine.Operand) (engine.Bound, error) {
-	return r.give(r.x.ops("TopK", attrs(attrInt("axis", int64(axis))), 2, r.x.in(0), r.x.ints(out.Int(axis)))[1])
+func (r recorder) BindTopK(t engine.TopK, _ []engine.Operand, out engine.Operand) (engine.Bound, error) {
+	return r.give(r.x.ops("TopK", attrs(attrInt("axis", int64(t.Axis)), attrInt("largest", number(!t.Least))), 2, r.x.in(0), r.x.ints(out.Int(t.Axis)))[1])
+}
+
+// scatterReductions are the names of ways to combine values.
+var scatterReductions = map[engine.Combine]string{engine.Replace: "none", engine.CombineAdd: "add", engine.CombineMul: "mul", engine.CombineMax: "max", engine.CombineMin: "min"}
+
+// BindScatter implements [engine.Indexer].
+func (r recorder) BindScatter(s engine.Scatter, in []engine.Operand, _ engine.Operand) (engine.Bound, error) {
+	x := r.x
+	ids, reduction := x.in(1), attrString("reduction", scatterReductions[s.Combine])
+	if in[1].DType != shape.Int64 {
+		ids = x.cast(ids, shape.Int64)
+	}
+	switch {
+	case s.Along:
+		return r.give(x.op("ScatterElements", attrs(attrInt("axis", int64(s.Axis)), reduction), x.in(0), ids, x.in(2)))
+	case s.Axis == 0:
+		return r.give(x.op("ScatterND", attrs(reduction), x.in(0), x.op("Unsqueeze", nil, ids, x.ints(-1)), x.in(2)))
+	}
+	return engine.Bound{}, fmt.Errorf("values that replace slices along axis %d", s.Axis)
 }
 
 // BindUpdateSlice implements [engine.Indexer].
@@ -490,8 +509,41 @@ func (recorder) BindUpdateSlice(int, []engine.Operand, engine.Operand) (engine.B
 }
 
 // BindCumSum implements [engine.Scanner].
-func (r recorder) BindCumSum(axis int, reverse bool, _ []engine.Operand, _ engine.Operand) (engine.Bound, error) {
-	return r.give(r.x.op("CumSum", attrs(attrInt("reverse", number(reverse))), r.x.in(0), r.x.scalar(shape.Int64, float64(axis))))
+func (r recorder) BindCumSum(s engine.CumSum, _ []engine.Operand, _ engine.Operand) (engine.Bound, error) {
+	a := attrs(attrInt("reverse", number(s.Reverse)), attrInt("exclusive", number(s.Exclusive)))
+	return r.give(r.x.op("CumSum", a, r.x.in(0), r.x.scalar(shape.Int64, float64(s.Axis))))
+}
+
+// BindLinearScan implements [engine.Scanner].
+func (recorder) BindLinearScan(int, bool, []engine.Operand, engine.Operand) (engine.Bound, error) {
+	return engine.Bound{}, errors.New("each element needs the one before it")
+}
+
+// BindResample implements [engine.Resampler] by a product with the matrix of weights.
+func (r recorder) BindResample(axis int, in []engine.Operand, out engine.Operand) (engine.Bound, error) {
+	x, n := r.x, r.x.node
+	starts, ids, weights := n.In(1).Values(), n.In(2).Values(), n.In(3).Values()
+	if starts == nil || len(ids) != len(weights) {
+		return engine.Bound{}, errors.New("its weights are not constants")
+	}
+	rows, columns, rank := in[0].Int(axis), out.Int(axis), in[0].Rank()
+	matrix := make([]float64, rows*columns)
+	for m := range columns {
+		for l := int(starts[m]); l < int(starts[m+1]); l++ {
+			matrix[int(ids[l])*columns+m] += weights[l]
+		}
+	}
+	w := x.constants(shape.Type{DType: in[0].DType, Shape: shape.OfInts(rows, columns)}, matrix...)
+	if axis == rank-1 {
+		return r.give(x.op("MatMul", nil, x.in(0), w))
+	}
+	perm := make([]int, rank)
+	for i := range perm {
+		perm[i] = i
+	}
+	perm[axis], perm[rank-1] = rank-1, axis
+	swap := attrs(attrInts("perm", perm...))
+	return r.give(x.op("Transpose", swap, x.op("MatMul", nil, x.op("Transpose", swap, x.in(0)), w)))
 }
 
 // BindMap implements [engine.Mapper].
@@ -604,4 +656,5 @@ var (
 	_ engine.Scanner      = recorder{}
 	_ engine.Mapper       = recorder{}
 	_ engine.Recurrer     = recorder{}
+	_ engine.Resampler    = recorder{}
 )
