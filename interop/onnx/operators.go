@@ -41,7 +41,8 @@ func operators() catalogue {
 	standard := family{}
 	for _, f := range []family{
 		mathOperators, activationOperators, logicOperators, castOperators, reduceOperators, normOperators, matmulOperators,
-		convOperators, poolOperators, moveOperators, indexOperators, shapeOperators, controlOperators(),
+		convOperators, poolOperators, moveOperators, indexOperators, shapeOperators, lossOperators, attentionOperators,
+		controlOperators(),
 	} {
 		for name, rows := range f {
 			if _, twice := standard[name]; twice {
@@ -50,7 +51,7 @@ func operators() catalogue {
 			standard[name] = rows
 		}
 	}
-	return catalogue{"": standard}
+	return catalogue{"": standard, "ai.onnx.preview": previewOperators()}
 }
 
 // domain returns a domain by its short name: that of the standard is empty.
