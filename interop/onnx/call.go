@@ -49,10 +49,18 @@ func (c *call) evaluate() []*value {
 			return outs
 		}
 	}
-	if op.direct || !c.foldable() {
+	if op.direct {
 		return c.mark(op.eval(c))
 	}
-	return c.fold(op)
+	return c.folded(op)
+}
+
+// folded evaluates the operator, which it folds if that is possible.
+func (c *call) folded(op *operator) []*value {
+	if c.foldable() {
+		return c.fold(op)
+	}
+	return c.mark(op.eval(c))
 }
 
 // onExtents evaluates the operator on integers that may depend on N, if there are such.
@@ -200,7 +208,7 @@ func (ev *evaluator) know(v *value, what string) *Tensor {
 		refuse("%s must be known when the program is made; it depends on the input %s: bind that, or run the model by a Session",
 			what, plain.Names(inputs, 3))
 	default:
-		t = ev.force([]*graph.Node{v.node}, []ir.DataType{v.elem})[0]
+		t = ev.force(v.node, v.elem, what)
 	}
 	ev.sized[v.node] = t
 	return t

@@ -1,6 +1,7 @@
 package onnx
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"strings"
@@ -29,14 +30,25 @@ type evaluator struct {
 	calls  int
 	depth  int
 	folded int // elements
-	// force returns the values of nodes that depend on inputs, or panics with what is missing. It is
-	// nil where no data are at hand.
-	force func(nodes []*graph.Node, elems []ir.DataType) []*Tensor
-	sized map[*graph.Node]*Tensor // values of nodes that depend on no input
+	ctx    context.Context
+	// force returns the values of a node that depends on inputs, and host the results of a step, or they
+	// panic with what is missing. They are nil where no data are at hand.
+	force func(n *graph.Node, e ir.DataType, what string) *Tensor
+	host  func(pending) []*value
+	// session runs the bodies of loops; nil where no data are at hand.
+	session   *Session
+	sized     map[*graph.Node]*Tensor // values of nodes
+	dependent map[*graph.Node]bool    // whether a node depends on an input
+	initials  map[*ir.Tensor]*value
+	frames    []frame
+	last      int          // number of a value
+	saved     map[int]bool // the numbers of values that are inputs
+	unrolling int          // loops in which a value cannot be had
 }
 
 func newEvaluator(m *Model, s nn.Scope) *evaluator {
-	return &evaluator{m: m, scope: s, g: s.Graph(), names: map[string]bool{}, sized: map[*graph.Node]*Tensor{}}
+	return &evaluator{m: m, scope: s, g: s.Graph(), names: map[string]bool{}, sized: map[*graph.Node]*Tensor{}, ctx: context.Background(),
+		dependent: map[*graph.Node]bool{}, initials: map[*ir.Tensor]*value{}, saved: map[int]bool{}, depth: m.depth}
 }
 
 // env has the values of a graph by name. What a graph in an attribute does not define itself is
@@ -70,7 +82,12 @@ func refuse(format string, args ...any) { panic(refusal{fmt.Errorf(format, args.
 
 // model evaluates the graph of the file with the given values of its inputs.
 func (ev *evaluator) model(inputs map[string]*value) []*value {
-	e := &env{values: map[string]*value{}, opsets: ev.m.opsets}
+	e := &env{values: map[string]*value{}, attrs: ev.m.attrs, opsets: ev.m.opsets, prefix: ev.m.prefix}
+	for name, v := range ev.m.outer {
+		copied := *v // without the node that it has in another graph
+		copied.node, copied.state = nil, nil
+		e.values[name] = &copied
+	}
 	for name, v := range inputs {
 		e.values[name] = v
 	}
@@ -94,7 +111,11 @@ func (ev *evaluator) graph(g *ir.Graph, e *env) []*value {
 			e.values[s.Values.Name] = &value{bad: true}
 		}
 	}
-	ev.nodes(g.Nodes, e)
+	names := make([]string, len(g.Outputs))
+	for i, o := range g.Outputs {
+		names[i] = o.Name
+	}
+	ev.nodes(g.Nodes, e, names)
 	outs := make([]*value, len(g.Outputs))
 	for i, o := range g.Outputs {
 		if outs[i] = e.find(o.Name); outs[i] == nil {
@@ -108,6 +129,15 @@ func (ev *evaluator) graph(g *ir.Graph, e *env) []*value {
 // initializer returns the value of an initialiser: a parameter, if it is floating point and has an
 // axis, else a constant.
 func (ev *evaluator) initializer(t *ir.Tensor) *value {
+	if v := ev.initials[t]; v != nil {
+		return v
+	}
+	v := ev.newInitializer(t)
+	ev.initials[t] = v
+	return v
+}
+
+func (ev *evaluator) newInitializer(t *ir.Tensor) *value {
 	h, err := ev.m.tensor(t)
 	if err != nil {
 		ev.reportValue("initialiser", t.Name, err)
@@ -115,13 +145,20 @@ func (ev *evaluator) initializer(t *ir.Tensor) *value {
 	}
 	v := known(h)
 	if t.Name != "" && len(h.Dims) > 0 && elements[h.Type].compute.IsFloat() {
-		v.param, v.trained = t.Name, true
+		v.param, v.trained = ev.m.params[t], true
 	}
 	return v
 }
 
-func (ev *evaluator) nodes(nodes []*ir.Node, e *env) {
+// nodes evaluates nodes, of whose outputs those called outs are used after them.
+func (ev *evaluator) nodes(nodes []*ir.Node, e *env, outs []string) {
+	ev.frames = append(ev.frames, frame{nodes: nodes, outs: outs, e: e})
+	defer func() { ev.frames = ev.frames[:len(ev.frames)-1] }()
 	for i, n := range nodes {
+		ev.frames[len(ev.frames)-1].at = i
+		if err := ev.ctx.Err(); err != nil {
+			panic(stop{err})
+		}
 		if ev.calls++; ev.calls > maxCalls {
 			refuse("with its functions expanded the model has more than %d nodes", maxCalls)
 		}
@@ -139,6 +176,7 @@ func (ev *evaluator) nodes(nodes []*ir.Node, e *env) {
 			} else if outs != nil {
 				ev.report(e, n, i, fmt.Errorf("output %d, %q, does not exist", k, plain.Name(name)))
 			}
+			ev.number(v)
 			e.values[name] = v
 		}
 	}
@@ -161,7 +199,7 @@ func (ev *evaluator) node(i int, n *ir.Node, e *env) (outs []*value) {
 	defer func() {
 		switch r := recover().(type) {
 		case nil:
-		case pending, stop:
+		case pending, stop, unrollable:
 			panic(r)
 		case refusal:
 			ev.report(e, n, i, c.describe(r.error))
@@ -233,7 +271,7 @@ func (ev *evaluator) function(f *ir.Function, c *call) []*value {
 			e.attrs[a.Name] = a
 		}
 	}
-	ev.nodes(f.Nodes, e)
+	ev.nodes(f.Nodes, e, f.Outputs)
 	outs := make([]*value, len(f.Outputs))
 	for i, name := range f.Outputs {
 		if outs[i] = e.find(name); outs[i] == nil {
@@ -287,7 +325,7 @@ func guarded(f func()) (err error) {
 	defer func() {
 		switch r := recover().(type) {
 		case nil:
-		case pending:
+		case pending, unrollable:
 			panic(r)
 		case stop:
 			err = r.error

@@ -32,7 +32,14 @@ type Model struct {
 	operators catalogue
 	bound     map[string]*Tensor
 	tensors   map[*ir.Tensor]*Tensor
+	params    map[*ir.Tensor]string // the names of initialisers as parameters: unique in the file
 	inputs    []Input
+
+	// Of the body of a loop, which is a model of its own:
+	outer  map[string]*value // known values of the graph around it
+	attrs  map[string]*ir.Attribute
+	prefix string
+	depth  int
 }
 
 // read tells a Model that was made by one of the functions of this package.
@@ -123,7 +130,12 @@ func New(m *ir.Model, opts Options) (*Model, error) {
 		opts.Name = "model"
 	}
 	model := &Model{ir: m, name: plain.Name(opts.Name), opsets: opsetsOf(m.Opsets), functions: map[functionKey]*ir.Function{},
-		operators: operators(), bound: opts.Bind, tensors: map[*ir.Tensor]*Tensor{}}
+		operators: operators(), bound: opts.Bind, tensors: map[*ir.Tensor]*Tensor{}, params: map[*ir.Tensor]string{}}
+	taken := map[string]int{}
+	model.nameParams(m.Graph, taken)
+	for _, f := range m.Functions {
+		model.nameParamsIn(f.Nodes, taken)
+	}
 	if len(m.Opsets) == 0 { // version 1 of the format had none
 		model.opsets[""] = 1
 	}
@@ -138,6 +150,33 @@ func New(m *ir.Model, opts Options) (*Model, error) {
 		return nil, err
 	}
 	return model, nil
+}
+
+// nameParams gives the initialisers of a graph, and then of those in its nodes, names: their own or, if
+// another has it, that with a number.
+func (m *Model) nameParams(g *ir.Graph, taken map[string]int) {
+	for _, t := range g.Initializers {
+		name := t.Name
+		for taken[name] > 0 {
+			taken[t.Name]++
+			name = fmt.Sprintf("%s#%d", t.Name, taken[t.Name])
+		}
+		taken[name] = 1
+		m.params[t] = name
+	}
+	m.nameParamsIn(g.Nodes, taken)
+}
+
+func (m *Model) nameParamsIn(nodes []*ir.Node, taken map[string]int) {
+	for _, n := range nodes {
+		for _, a := range n.Attributes {
+			for _, g := range append([]*ir.Graph{a.Graph}, a.Graphs...) {
+				if g != nil {
+					m.nameParams(g, taken)
+				}
+			}
+		}
+	}
 }
 
 func opsetsOf(list []ir.Opset) map[string]int64 {

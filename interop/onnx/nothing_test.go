@@ -16,6 +16,7 @@ func TestNothingWhereSomethingIsWantedNeverPanics(t *testing.T) {
 	nothing.Check(t, nothing.Exports{
 		Funcs: map[string]any{
 			"FromProto": onnx.FromProto,
+			"FromValue": onnx.FromValue,
 			"New":       onnx.New,
 			"Operators": onnx.Operators,
 			"Read":      onnx.Read,

@@ -2,9 +2,9 @@ package onnx
 
 import (
 	"context"
-	"crypto/sha256"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"sync"
 
@@ -26,7 +26,10 @@ const maxStages = 64
 // A Session runs a model on an engine. It makes a program for each combination of extents that it
 // meets, except those of the batch: the first axis, where its extent is not a number, is N. Where an
 // operator needs values to continue, such as the extents that a Reshape is given, a first program
-// computes these, and a further one, which is kept for these values, the rest.
+// computes these, and a further one, which is kept for these values, the rest. Where the extents of an
+// operator's results depend on elements, as those of NonMaxSuppression do, a first program computes its
+// inputs, the operator runs on the host, and a further program, which is kept for the extents of its
+// results, computes the rest.
 //
 // A Session may be used by many goroutines, whose runs wait for each other.
 type Session struct {
@@ -34,10 +37,12 @@ type Session struct {
 	eng   engine.Engine
 	opts  []vm.Option
 	store *vm.Store
+	inner bool // it runs the body of a loop
 
-	mu    sync.Mutex
-	roots map[string]*stage
-	count int
+	mu     sync.Mutex
+	roots  map[string]*stage
+	stages []*stage
+	clock  int
 }
 
 // A stage is what a run computes before it needs values to decide what comes next.
@@ -46,16 +51,24 @@ type stage struct {
 	machine *vm.Machine
 	inputs  []string // of the machine's program
 	elems   []ir.DataType
+	wait    *pending // what comes next, or nil after the last stage
 	outs    []output // of the last stage
 	final   bool
-	next    map[[sha256.Size]byte]*stage
+	next    map[string]*stage
+	parent  map[string]*stage // which has it under key
+	key     string
+	used    int // when it was last
 }
 
-// output is an output of the model: known, or a result of the program.
+// output is an output of the model: known, an input, a result of the program, or a sequence or optional
+// of such.
 type output struct {
 	known *Tensor
+	feed  string
 	index int
 	elem  ir.DataType
+	kind  ir.Kind
+	items []output
 }
 
 // NewSession returns a Session that runs the model on e. The store holds the parameters, which have
@@ -94,41 +107,97 @@ func (s *Session) Run(ctx context.Context, inputs map[string]*Tensor) (map[strin
 	if sym := s.m.batch(types); sym != nil && s.root(sym).err == nil {
 		outs, err := s.runFrom(ctx, sym, inputs)
 		if err == nil || s.root(sym).err == nil {
-			return outs, err
+			return s.named(outs), err
 		}
 	}
-	return s.runFrom(ctx, types, inputs) // of this one batch size
+	outs, err := s.runFrom(ctx, types, inputs) // of this one batch size
+	return s.named(outs), err
+}
+
+// named returns the outputs of the model by name.
+func (s *Session) named(list []*Tensor) map[string]*Tensor {
+	if list == nil {
+		return nil
+	}
+	outs := map[string]*Tensor{}
+	for i, t := range list {
+		outs[s.m.ir.Graph.Outputs[i].Name] = t
+	}
+	return outs
 }
 
 // runFrom runs stage by stage. If the program for some stage cannot be made, its error is also that
 // of the first, so that the next run does not try.
-func (s *Session) runFrom(ctx context.Context, types map[string]shape.Type, inputs map[string]*Tensor) (map[string]*Tensor, error) {
+func (s *Session) runFrom(ctx context.Context, types map[string]spec, inputs map[string]*Tensor) ([]*Tensor, error) {
 	st := s.root(types)
-	var tape []*Tensor
+	fed := feeds{}
+	for name, t := range inputs {
+		fed.add(s.m, name, t)
+	}
+	var tape []played
 	for {
-		if st.machine == nil && !st.final && st.err == nil {
-			s.build(st, types, tape)
+		if err := ctx.Err(); err != nil {
+			return nil, err
 		}
-		if st.err != nil {
-			if !concrete(types) {
-				s.root(types).err = st.err
+		if st.machine == nil && !st.final && st.err == nil && st.wait == nil {
+			s.build(ctx, st, types, tape)
+		}
+		if err := st.err; err != nil {
+			if ctx.Err() != nil { // it was not this program's fault
+				st.err = nil
+			} else if !concrete(types) {
+				s.root(types).err = err
 			}
-			return nil, st.err
+			return nil, err
 		}
-		results, err := st.run(ctx, inputs)
+		results, err := st.run(ctx, fed)
 		if err != nil {
 			return nil, err
 		}
 		if st.final {
-			return s.named(st, results), nil
+			return mapped(st.outs, func(o output) *Tensor { return o.tensor(results, fed) }), nil
 		}
-		tape = append(tape, results...)
-		st = s.after(st, results)
+		p, key, err := s.play(ctx, st.wait, results, fed, len(tape))
+		if err != nil {
+			return nil, err
+		}
+		tape = append(tape, p)
+		st = s.after(st, key)
 	}
 }
 
+// played is what an evaluation was given where it needed values.
+type played struct {
+	wait   *pending
+	values []*Tensor // what it asked for, or, of a step, only their types
+	specs  []spec
+}
+
+// play computes what the evaluation waits for, number k, and the key of the stage after it.
+func (s *Session) play(ctx context.Context, w *pending, results []*Tensor, fed feeds, k int) (played, string, error) {
+	asked := len(w.nodes) - len(w.saved)
+	for i, id := range w.saved {
+		fed[s.m.inner(fmt.Sprintf("(value %d)", id))] = results[asked+i]
+	}
+	if w.step == nil {
+		return played{wait: w, values: results[:asked]}, fmt.Sprintf("%x", hashOf(results[:asked])), nil
+	}
+	outs, err := w.step(ctx, results[:asked])
+	if err != nil {
+		return played{}, "", err
+	}
+	specs := mapped(outs, specOf)
+	for i, t := range outs {
+		fed.add(s.m, s.m.inner(stepName(k, i)), t)
+	}
+	return played{wait: w, specs: specs}, fmt.Sprint(specs), nil
+}
+
+// stepName is the name of result i of step k.
+func stepName(k, i int) string { return fmt.Sprintf("(step %d, %d)", k, i) }
+
 // run runs the program of the stage.
-func (st *stage) run(ctx context.Context, inputs map[string]*Tensor) ([]*Tensor, error) {
+func (st *stage) run(ctx context.Context, inputs feeds) ([]*Tensor, error) {
 	if st.machine == nil {
 		return nil, nil
 	}
@@ -147,48 +216,61 @@ func (st *stage) run(ctx context.Context, inputs map[string]*Tensor) ([]*Tensor,
 	return results, nil
 }
 
-// named returns the outputs of the model by name.
-func (s *Session) named(st *stage, results []*Tensor) map[string]*Tensor {
-	outs := map[string]*Tensor{}
-	for i, o := range st.outs {
-		t := o.known
-		if t == nil {
-			t = results[o.index]
-		}
-		outs[s.m.ir.Graph.Outputs[i].Name] = t
+// tensor returns the value of an output.
+func (o output) tensor(results []*Tensor, fed feeds) *Tensor {
+	switch {
+	case o.kind != ir.TensorKind:
+		return &Tensor{Kind: o.kind, Type: o.elem, Items: mapped(o.items, func(e output) *Tensor { return e.tensor(results, fed) })}
+	case o.known != nil:
+		return o.known
+	case o.feed != "":
+		return fed[o.feed]
 	}
-	return outs
+	return results[o.index]
 }
 
-// after returns the stage that follows st for its results.
-func (s *Session) after(st *stage, results []*Tensor) *stage {
-	h := sha256.New()
-	for _, t := range results {
-		fmt.Fprint(h, t, ";")
-		h.Write(elements[t.Type].key(t.Data))
+// after returns the stage that follows st for the given key.
+func (s *Session) after(st *stage, key string) *stage {
+	if st.next == nil {
+		st.next = map[string]*stage{}
 	}
-	key := [sha256.Size]byte(h.Sum(nil))
-	if st.next[key] == nil {
-		if st.next == nil {
-			st.next = map[[sha256.Size]byte]*stage{}
-		}
-		st.next[key] = s.newStage()
-	}
-	return st.next[key]
+	return s.stage(st.next, key)
 }
 
-// newStage counts the stages, and forgets all if there are too many.
-func (s *Session) newStage() *stage {
-	if s.count++; s.count > maxStages {
-		clear(s.roots)
-		s.count = 1
+// stage returns the stage of a map, made if there is none. If there are too many, that which was not
+// used for the longest time, and that none follows, is forgotten.
+func (s *Session) stage(in map[string]*stage, key string) *stage {
+	s.clock++
+	if in[key] == nil {
+		if len(s.stages) >= maxStages {
+			s.forget(in)
+		}
+		in[key] = &stage{parent: in, key: key}
+		s.stages = append(s.stages, in[key])
 	}
-	return &stage{}
+	in[key].used = s.clock
+	return in[key]
+}
+
+// forget forgets a stage, but not the one whose followers are in.
+func (s *Session) forget(in map[string]*stage) {
+	old := -1
+	for i, st := range s.stages {
+		current := st.next != nil && fmt.Sprintf("%p", st.next) == fmt.Sprintf("%p", in)
+		if len(st.next) == 0 && !current && (old < 0 || st.used < s.stages[old].used) {
+			old = i
+		}
+	}
+	if old < 0 {
+		return
+	}
+	delete(s.stages[old].parent, s.stages[old].key)
+	s.stages = slices.Delete(s.stages, old, old+1)
 }
 
 // types returns the types of the inputs of a run by name, with N for the batch.
-func (s *Session) types(inputs map[string]*Tensor) (map[string]shape.Type, error) {
-	types := map[string]shape.Type{}
+func (s *Session) types(inputs map[string]*Tensor) (map[string]spec, error) {
+	types := map[string]spec{}
 	sizes := map[string]int{}
 	for _, in := range s.m.inputs {
 		t := inputs[in.Name]
@@ -201,11 +283,8 @@ func (s *Session) types(inputs map[string]*Tensor) (map[string]shape.Type, error
 		if err == nil {
 			err = t.check()
 		}
-		if err == nil && t.Type != in.Type {
-			err = fmt.Errorf("%v is given; want %v", t, in)
-		}
 		if err == nil {
-			err = in.admits(t.compute())
+			err = in.takes(t)
 		}
 		if err == nil {
 			err = in.agree(t, sizes)
@@ -213,7 +292,7 @@ func (s *Session) types(inputs map[string]*Tensor) (map[string]shape.Type, error
 		if err != nil {
 			return nil, fmt.Errorf("onnx: %s: input %q: %w", s.m.name, plain.Name(name), err)
 		}
-		types[name] = t.compute()
+		types[name] = specOf(t)
 	}
 	return types, nil
 }
@@ -228,8 +307,25 @@ func (m *Model) input(name string) (Input, error) {
 	return Input{}, errors.New("the model has no such input, or it is bound")
 }
 
+// takes returns an error if t cannot be the input.
+func (in Input) takes(t *Tensor) error {
+	switch {
+	case in.Kind == ir.OptionalKind && t.Kind == ir.OptionalKind:
+		return nil
+	case t.kind() != in.Kind && in.Kind != ir.OptionalKind, t.Type != in.Type:
+		return fmt.Errorf("%v is given; want %v", t, in)
+	case t.kind() == ir.SequenceKind || t.Type == ir.String:
+		return nil
+	}
+	in.Kind = ir.TensorKind
+	return in.admits(t.compute())
+}
+
 // agree returns an error if extents of the same name differ.
 func (in Input) agree(t *Tensor, sizes map[string]int) error {
+	if t.kind() != ir.TensorKind {
+		return nil
+	}
 	for i, d := range in.Dims {
 		if d.Size >= 0 || d.Name == "" {
 			continue
@@ -244,34 +340,36 @@ func (in Input) agree(t *Tensor, sizes map[string]int) error {
 
 // batch returns the types with N for the extent of the batch: that of the first axis of the first
 // input whose extent is not a number there, and all others of its name.
-func (m *Model) batch(types map[string]shape.Type) map[string]shape.Type {
-	first := slices.IndexFunc(m.inputs, func(in Input) bool { return len(in.Dims) > 0 && in.Dims[0].Size < 0 })
+func (m *Model) batch(types map[string]spec) map[string]spec {
+	first := slices.IndexFunc(m.inputs, func(in Input) bool {
+		return in.Kind == ir.TensorKind && len(in.Dims) > 0 && in.Dims[0].Size < 0 && in.Type != ir.String
+	})
 	if first < 0 {
 		return nil
 	}
 	name := m.inputs[first].Dims[0].Name
-	sym := map[string]shape.Type{}
+	sym := maps.Clone(types)
 	for _, in := range m.inputs {
-		t := types[in.Name]
+		s := types[in.Name]
+		if s.kind != ir.TensorKind || s.known != nil {
+			continue
+		}
+		t := s.typ
 		for i, d := range in.Dims {
 			if d.Size < 0 && d.Name == name && (name != "" || i == 0) && t.Dim(i) > 0 {
 				t = t.Of(t.With(i, shape.N))
 			}
 		}
-		sym[in.Name] = t
-	}
-	for name, t := range types { // those that replace initialisers
-		if _, ok := sym[name]; !ok {
-			sym[name] = t
-		}
+		s.typ = t
+		sym[in.Name] = s
 	}
 	return sym
 }
 
 // concrete reports whether no type depends on N.
-func concrete(types map[string]shape.Type) bool {
-	for _, t := range types {
-		if !t.Concrete() {
+func concrete(types map[string]spec) bool {
+	for _, s := range types {
+		if s.kind == ir.TensorKind && !s.typ.Concrete() {
 			return false
 		}
 	}
@@ -279,48 +377,74 @@ func concrete(types map[string]shape.Type) bool {
 }
 
 // root returns the first stage for inputs of the given types.
-func (s *Session) root(types map[string]shape.Type) *stage {
-	key := fmt.Sprint(types) // fmt sorts the keys of maps
-	if s.roots[key] == nil {
-		s.roots[key] = s.newStage()
-	}
-	return s.roots[key]
+func (s *Session) root(types map[string]spec) *stage {
+	return s.stage(s.roots, fmt.Sprint(types)) // fmt sorts the keys of maps
 }
 
-// pending is the panic of an evaluation that needs values.
-type pending struct {
-	nodes []*graph.Node
-	elems []ir.DataType
+// replay gives an evaluation what it was given before, and then ends it by a pending.
+type replay struct {
+	ev   *evaluator
+	tape []played
+	at   int
+}
+
+// next returns what the evaluation is given now.
+func (r *replay) next(w pending) played {
+	if r.ev.g.Err() != nil {
+		panic(stop{r.ev.g.Err()})
+	}
+	if r.ev.unrolling > 0 {
+		panic(unrollable{})
+	}
+	if r.at == len(r.tape) {
+		w.saveLive(r.ev)
+		panic(w)
+	}
+	p := r.tape[r.at]
+	if r.at++; p.wait.what != w.what {
+		panic(stop{fmt.Errorf("onnx: evaluated again, the model needs %s where it needed %s", w.what, p.wait.what)})
+	}
+	return p
+}
+
+// force returns the values of a node.
+func (r *replay) force(n *graph.Node, e ir.DataType, what string) *Tensor {
+	return r.next(pending{what: what, nodes: []*graph.Node{n}, elems: []ir.DataType{e}}).values[0]
+}
+
+// host returns inputs for the results of a step.
+func (r *replay) host(w pending) []*value {
+	p := r.next(w)
+	outs := make([]*value, len(p.specs))
+	for i, s := range p.specs {
+		outs[i] = s.value(r.ev, r.ev.m.inner(stepName(r.at-1, i)))
+	}
+	return outs
 }
 
 // build evaluates the model with the values so far, and makes the program for what is needed next.
-func (s *Session) build(st *stage, types map[string]shape.Type, tape []*Tensor) {
+func (s *Session) build(ctx context.Context, st *stage, types map[string]spec, tape []played) {
 	g := graph.New()
 	ev := newEvaluator(s.m, nn.Root(g))
-	at := 0
-	ev.force = func(nodes []*graph.Node, elems []ir.DataType) []*Tensor {
-		if g.Err() != nil {
-			panic(stop{g.Err()})
+	r := &replay{ev: ev, tape: tape}
+	ev.ctx, ev.session, ev.force, ev.host = ctx, s, r.force, r.host
+	for _, p := range tape {
+		for _, id := range p.wait.saved {
+			ev.saved[id] = true
 		}
-		if at+len(nodes) > len(tape) {
-			panic(pending{nodes, elems})
-		}
-		at += len(nodes)
-		return tape[at-len(nodes) : at]
 	}
 	var outs []*value
-	var wait *pending
 	g.Inferring(func() {
 		defer func() {
 			switch r := recover().(type) {
 			case nil:
 			case pending:
-				wait = &r
+				st.wait = &r
 			default:
 				panic(r)
 			}
 		}()
-		outs, st.err = ev.run(s.inputValues(g, types))
+		outs, st.err = ev.run(s.inputValues(ev, types))
 		if st.err == nil {
 			st.err = guarded(func() { st.finish(ev, outs) })
 		}
@@ -328,44 +452,67 @@ func (s *Session) build(st *stage, types map[string]shape.Type, tape []*Tensor) 
 	switch {
 	case st.err != nil:
 		return
-	case wait != nil:
-		s.compile(st, wait.nodes, wait.elems)
+	case st.wait != nil:
+		s.compile(st, st.wait.nodes, st.wait.elems)
 		return
 	}
-	var nodes []*graph.Node
-	var elems []ir.DataType
-	for i, o := range st.outs {
-		if o.known == nil {
-			st.outs[i].index = len(nodes)
-			nodes, elems = append(nodes, outs[i].node), append(elems, o.elem)
-		}
+	var w pending
+	for i := range st.outs {
+		st.outs[i].collect(&w, outs[i], s.inner)
 	}
 	st.final = true
-	if len(nodes) > 0 {
-		s.compile(st, nodes, elems)
+	if len(w.nodes) > 0 {
+		s.compile(st, w.nodes, w.elems)
 	}
 }
 
 // finish lists the outputs.
 func (st *stage) finish(ev *evaluator, outs []*value) {
 	for i, v := range outs {
-		switch {
-		case v.isList, v.none:
-			refuse("output %q is %v; want a tensor", plain.Name(ev.m.ir.Graph.Outputs[i].Name), v)
-		case v.host == nil:
-			ev.nodeOf(v)
+		o := outputOf(ev, v)
+		if t := ev.m.ir.Graph.Outputs[i].Type; t != nil && t.Kind == ir.OptionalKind && o.kind != ir.OptionalKind {
+			o = output{kind: ir.OptionalKind, elem: v.elem, items: []output{o}}
 		}
-		st.outs = append(st.outs, output{known: v.host, elem: v.elem})
+		st.outs = append(st.outs, o)
 	}
 }
 
-// inputValues adds the inputs to g.
-func (s *Session) inputValues(g *graph.Graph, types map[string]shape.Type) map[string]*value {
+func outputOf(ev *evaluator, v *value) output {
+	switch {
+	case v.none:
+		return output{kind: ir.OptionalKind, elem: v.elem}
+	case v.isList:
+		return output{kind: ir.SequenceKind, elem: v.elem, items: mapped(v.items, func(e *value) output { return outputOf(ev, e) })}
+	case v.host == nil:
+		ev.nodeOf(v)
+	}
+	return output{kind: ir.TensorKind, known: v.host, elem: v.elem}
+}
+
+// collect says where the elements of an output are. Inputs are given back as they are if share is set.
+func (o *output) collect(w *pending, v *value, share bool) {
+	switch {
+	case o.kind == ir.OptionalKind && len(o.items) == 1:
+		o.items[0].collect(w, v, share)
+	case o.kind == ir.SequenceKind:
+		for i := range o.items {
+			o.items[i].collect(w, v.items[i], share)
+		}
+	case o.kind == ir.OptionalKind || o.known != nil:
+	case share && v.node.Kind() == graph.Input:
+		o.feed = v.node.Name()
+	default:
+		o.index = len(w.nodes)
+		w.nodes, w.elems = append(w.nodes, v.node), append(w.elems, v.elem)
+	}
+}
+
+// inputValues adds the inputs to the graph.
+func (s *Session) inputValues(ev *evaluator, types map[string]spec) map[string]*value {
 	values := map[string]*value{}
 	for _, v := range s.m.ir.Graph.Inputs {
 		if t, ok := types[v.Name]; ok {
-			in, _ := inputOf(v)
-			g.At(graph.Pos{File: s.m.name}, func() { values[v.Name] = computed(g.Input(v.Name, t), in.Type) })
+			ev.g.At(graph.Pos{File: s.m.name}, func() { values[v.Name] = t.value(ev, v.Name) })
 		}
 	}
 	return values

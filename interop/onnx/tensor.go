@@ -23,6 +23,17 @@ type Tensor struct {
 	Type ir.DataType
 	Dims []int
 	Data any
+	// Kind is [ir.SequenceKind] for a sequence and [ir.OptionalKind] for an optional, which have no Dims
+	// and Data but Items: any number of one Type, and one or none. Else it is 0 or [ir.TensorKind].
+	Kind  ir.Kind
+	Items []*Tensor
+}
+
+func (t *Tensor) kind() ir.Kind {
+	if t.Kind == 0 {
+		return ir.TensorKind
+	}
+	return t.Kind
 }
 
 // element has what goes by the Go type of an element type.
@@ -34,6 +45,9 @@ type element struct {
 	narrow  func(data any) any // back, for values that the type has
 	key     func(data any) []byte
 	repeat  func(data any, n int) any // the first element n times
+	pick    func(data any, starts []int, size int) any
+	join    func([]*Tensor) any
+	none    func() any // no elements
 }
 
 // elements are the types that we compute with. The others are refused where they are met.
@@ -78,6 +92,9 @@ func elementOf[T, C any](compute shape.DType, list func(*ir.Tensor) []T, widen f
 		narrow: func(data any) any { return narrow(data.([]C)) },
 		key:    func(data any) []byte { return bytesOf(data.([]T)) },
 		repeat: func(data any, n int) any { return slices.Repeat(data.([]T)[:1], n) },
+		pick:   func(data any, starts []int, size int) any { return pickBlocks(data.([]T), starts, size) },
+		join:   func(list []*Tensor) any { return joinSlices[T](list) },
+		none:   func() any { return []T{} },
 	}
 }
 
@@ -176,6 +193,25 @@ func FromProto(t *ir.Tensor) (*Tensor, error) {
 	return h, nil
 }
 
+// FromValue returns the tensor, sequence or optional of a message.
+func FromValue(v *ir.Value) (*Tensor, error) {
+	if v == nil {
+		return nil, errors.New("onnx: there is no value")
+	}
+	if v.Kind == ir.TensorKind {
+		return FromProto(v.Tensor)
+	}
+	t := &Tensor{Kind: v.Kind, Type: v.Elem}
+	for _, e := range v.Items {
+		h, err := FromValue(e)
+		if err != nil {
+			return nil, err
+		}
+		t.Items, t.Type = append(t.Items, h), h.Type
+	}
+	return t, t.check()
+}
+
 // Len returns the number of elements that the extents ask for.
 func (t *Tensor) Len() int {
 	n := 1
@@ -193,6 +229,12 @@ func (t *Tensor) String() string {
 	if t == nil {
 		return "nil"
 	}
+	switch t.Kind {
+	case ir.SequenceKind:
+		return fmt.Sprintf("a sequence of %d of type %v", len(t.Items), t.Type)
+	case ir.OptionalKind:
+		return fmt.Sprintf("an optional of %d of type %v", len(t.Items), t.Type)
+	}
 	return typeString(t.Type, shape.OfInts(t.Dims...))
 }
 
@@ -204,7 +246,13 @@ func (t *Tensor) check() error {
 	if t == nil {
 		return errors.New("the tensor is nil")
 	}
+	if t.kind() != ir.TensorKind {
+		return t.checkItems()
+	}
 	e, ok := elements[t.Type]
+	if t.Type == ir.String {
+		e.lenOf, ok = func(data any) (int, bool) { v, ok := data.([]string); return len(v), ok }, true
+	}
 	if !ok {
 		return fmt.Errorf("element type %v is not supported", t.Type)
 	}
@@ -221,6 +269,25 @@ func (t *Tensor) check() error {
 		return fmt.Errorf("the data of a tensor of type %v are a %T", t.Type, t.Data)
 	case have != want:
 		return fmt.Errorf("%d elements; %v has %d", have, t, want)
+	}
+	return nil
+}
+
+// checkItems is check for a sequence or optional.
+func (t *Tensor) checkItems() error {
+	switch {
+	case t.Kind != ir.SequenceKind && t.Kind != ir.OptionalKind:
+		return fmt.Errorf("kind %d is not supported", t.Kind)
+	case t.Kind == ir.OptionalKind && len(t.Items) > 1:
+		return fmt.Errorf("an optional has %d items", len(t.Items))
+	}
+	for i, e := range t.Items {
+		if err := e.check(); err != nil {
+			return fmt.Errorf("item %d: %w", i, err)
+		}
+		if e.Type != t.Type || e.kind() != ir.TensorKind && (t.Kind == ir.SequenceKind || e.Kind == ir.OptionalKind) {
+			return fmt.Errorf("item %d of %v is %v", i, t, e)
+		}
 	}
 	return nil
 }
@@ -302,7 +369,7 @@ func (t *Tensor) floats() []float64 { return engine.Floats(t.buffer()) }
 // Numbers returns the elements, of any type but strings, as numbers: true is 1. It returns nil if t
 // is not valid.
 func (t *Tensor) Numbers() []float64 {
-	if t.check() != nil {
+	if t.check() != nil || t.kind() != ir.TensorKind || t.Type == ir.String {
 		return nil
 	}
 	return t.floats()

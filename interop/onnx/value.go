@@ -1,6 +1,7 @@
 package onnx
 
 import (
+	"fmt"
 	"math"
 	"math/rand/v2"
 
@@ -22,8 +23,10 @@ type value struct {
 	param   string      // the name of the initialiser that it is, if that may be trained
 	trained bool        // it is a parameter, or computed from one
 	isList  bool
-	none    bool // an optional without a value
-	bad     bool // an error was reported
+	items   []*value // of a sequence
+	id      int      // see evaluator.number
+	none    bool     // an optional without a value
+	bad     bool     // an error was reported
 }
 
 func known(t *Tensor) *value { return &value{elem: t.Type, host: t} }
@@ -75,7 +78,7 @@ func (v *value) String() string {
 	case v == nil:
 		return "nothing"
 	case v.isList:
-		return "a sequence"
+		return fmt.Sprintf("a sequence of %d", len(v.items))
 	case v.none:
 		return "an optional without a value"
 	}

@@ -169,26 +169,29 @@ func testSet(ctx context.Context, m *onnx.Model, s *onnx.Session, set string) er
 	return nil
 }
 
-// readValue reads a file of test data.
+// readValue reads a file of test data. What has no type is a tensor.
 func readValue(path string, t *ir.Type) (*onnx.Tensor, error) {
-	if t != nil && t.Kind != ir.TensorKind {
-		return nil, errors.New("sequences and optionals are not supported")
-	}
 	b, err := regular.ReadFile(path, maxData)
 	if err != nil {
 		return nil, err
 	}
-	proto, err := ir.UnmarshalTensor(b)
+	if t == nil {
+		t = &ir.Type{Kind: ir.TensorKind}
+	}
+	v, err := ir.UnmarshalValue(b, t)
 	if err != nil {
 		return nil, err
 	}
-	return onnx.FromProto(proto)
+	return onnx.FromValue(v)
 }
 
-// Compare returns an error if the element types, extents or elements differ.
+// Compare returns an error if the element types, extents or elements, or those of items, differ.
 func Compare(have, want *onnx.Tensor) error {
 	if have == nil || want == nil {
 		return errors.New("there is none")
+	}
+	if have.Kind == ir.SequenceKind || have.Kind == ir.OptionalKind || want.Kind == ir.SequenceKind || want.Kind == ir.OptionalKind {
+		return compareItems(have, want)
 	}
 	if have.Type != want.Type || !slices.Equal(have.Dims, want.Dims) {
 		return fmt.Errorf("%v; want %v", have, want)
@@ -228,6 +231,19 @@ func Compare(have, want *onnx.Tensor) error {
 		return equal(have.Data.([]string), w)
 	}
 	return fmt.Errorf("elements of type %v cannot be compared", want.Type)
+}
+
+// compareItems is Compare for sequences and optionals.
+func compareItems(have, want *onnx.Tensor) error {
+	if have.Kind != want.Kind || have.Type != want.Type || len(have.Items) != len(want.Items) {
+		return fmt.Errorf("%v; want %v", have, want)
+	}
+	for i := range want.Items {
+		if err := Compare(have.Items[i], want.Items[i]); err != nil {
+			return fmt.Errorf("item %d: %w", i, err)
+		}
+	}
+	return nil
 }
 
 func near[T any](have, want []T, number func(T) float64) error {

@@ -13,6 +13,7 @@ func TestNothingWhereSomethingIsWantedNeverPanics(t *testing.T) {
 			"ReadFile":        ir.ReadFile,
 			"Unmarshal":       ir.Unmarshal,
 			"UnmarshalTensor": ir.UnmarshalTensor,
+			"UnmarshalValue":  ir.UnmarshalValue,
 		},
 		Types: []any{
 			new(ir.Attribute),
