@@ -127,16 +127,21 @@ func quantised(y, zero *graph.Node, to ir.DataType) *graph.Node {
 
 // dynamicQuantizeLinear quantises to uint8 by the range of the input, which has 0.
 func dynamicQuantizeLinear(c *call) []*value {
-	x := c.node(0)
+	q := quantisedByRange(c.node(0))
+	return []*value{computed(q.values, ir.Uint8), computed(q.scale, c.elem(0)), computed(q.zero, ir.Uint8)}
+}
+
+// byRange is a value in uint8, with its scale and zero point.
+type byRange struct{ values, scale, zero *graph.Node }
+
+func quantisedByRange(x *graph.Node) byRange {
 	zero := ops.Scalar(x, 0)
 	low, high := ops.Minimum(ops.Min(x), zero), ops.Maximum(ops.Max(x), zero)
 	scale := ops.Div(ops.Sub(high, low), ops.Scalar(x, 255))
 	empty := ops.Equal(scale, zero)
 	safe := ops.Where(empty, ops.Scalar(x, 1), scale)
 	point := ops.Clip(ops.Round(ops.Neg(ops.Div(low, safe))), 0, 255)
-	return []*value{
-		computed(quantised(ops.Div(x, safe), point, ir.Uint8), ir.Uint8), computed(scale, c.elem(0)), computed(ops.Cast(point, shape.Uint8), ir.Uint8),
-	}
+	return byRange{quantised(ops.Div(x, safe), point, ir.Uint8), scale, ops.Cast(point, shape.Uint8)}
 }
 
 // centred returns input k in float64, less its zero point, input zero, which is a number or one for each place

@@ -51,7 +51,7 @@ func operators() catalogue {
 			standard[name] = rows
 		}
 	}
-	return catalogue{"": standard}
+	return catalogue{"": standard, "com.microsoft": microsoftOperators}
 }
 
 // domain returns a domain by its short name: that of the standard is empty.
