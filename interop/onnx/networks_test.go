@@ -41,6 +41,26 @@ func TestNetworksOfPythonPackagesGiveTheSameInONNXRuntime(t *testing.T) {
 	root := t.TempDir()
 	out, err := exec.Command(interpreter, filepath.Join("testdata", "networks.py"), dir, root).CombinedOutput()
 	require.NoError(t, err, string(out))
+	runNetworks(t, root)
+}
+
+// Networks of torchvision, as PyTorch exports them by tracing and by its compiler, without edits.
+func TestExportsOfPyTorchGiveTheSameInONNXRuntime(t *testing.T) {
+	if testing.Short() {
+		t.Skip("it takes minutes to export")
+	}
+	interpreter, err := python.Find("onnx", "onnxruntime", "onnxscript", "torchvision")
+	if err != nil {
+		t.Skip(err)
+	}
+	root := t.TempDir()
+	out, err := exec.Command(interpreter, filepath.Join("testdata", "exports.py"), root).CombinedOutput()
+	require.NoError(t, err, string(out))
+	runNetworks(t, root)
+}
+
+// runNetworks runs the networks that the folders of root name, and compares the results with those there.
+func runNetworks(t *testing.T, root string) {
 	cases, err := os.ReadDir(root)
 	require.NoError(t, err)
 	sessions := map[string]*onnx.Session{}
