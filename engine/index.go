@@ -1,5 +1,7 @@
 package engine
 
+import "fmt"
+
 // Gather describes how elements are taken along an axis of x by integer ids, counted from 0.
 type Gather struct {
 	Axis int
@@ -22,7 +24,12 @@ const (
 )
 
 // String returns the name of the way.
-func (c Combine) String() string { return [...]string{"Replace", "Add", "Mul", "Max", "Min"}[c] }
+func (c Combine) String() string {
+	if c > CombineMin {
+		return fmt.Sprintf("Combine(%d)", uint8(c))
+	}
+	return [...]string{"Replace", "Add", "Mul", "Max", "Min"}[c]
+}
 
 // Scatter describes how values are combined with the elements that ids select.
 type Scatter struct {

@@ -201,6 +201,9 @@ func constructors() (all []constructor) {
 		return ops.Resize(x, []int{-1, 1}, []int{5, 9}, ops.ResizeOptions{Mode: ops.ResizeCubic, Antialias: true})
 	}), image)
 	row("GridSample", of2(func(x, grid *graph.Node) *graph.Node { return ops.GridSample(x, grid, ops.GridSampleOptions{}) }), image, shape.F32(n, 3, 5, 2))
+	row("RoIAlign", of3(func(x, boxes, images *graph.Node) *graph.Node {
+		return ops.RoIAlign(x, boxes, images, ops.RoIAlignOptions{Size: [2]int{3, 2}, Samples: 2})
+	}), image, shape.F32(5, 4), shape.I32(5))
 	row("ResizeBilinear", of1(func(x *graph.Node) *graph.Node { return ops.ResizeBilinear(x, [2]int{5, 9}) }), image)
 	row("LRNWithinChannel", of1(func(x *graph.Node) *graph.Node { return ops.LRNWithinChannel(x, ops.LRNOptions{Size: 3}) }), image)
 	row("LSTMCell", func(x []*graph.Node) *graph.Node {
@@ -424,8 +427,11 @@ func TestMistakesAreNamedAfterTheFunction(t *testing.T) {
 		"ScatterND: values are float32(N,3); for float32(N,3) and ids": func() *graph.Node {
 			return ops.ScatterND(x, ops.Unsqueeze(ids, 1), x, ops.ScatterAdd)
 		},
-		"ScatterND: no way 9 of combining values":             func() *graph.Node { return ops.ScatterND(table, ops.Unsqueeze(ids, 1), table, 9) },
-		"ScatterAlong: values are float32(N,4,8); for":        func() *graph.Node { return ops.ScatterAlong(table, 0, ops.Cast(table, shape.Int32), line, 0) },
+		"ScatterND: no way 9 of combining values":      func() *graph.Node { return ops.ScatterND(table, ops.Unsqueeze(ids, 1), table, 9) },
+		"ScatterAlong: values are float32(N,4,8); for": func() *graph.Node { return ops.ScatterAlong(table, 0, ops.Cast(table, shape.Int32), line, 0) },
+		"ScatterAlongCombine(9): no way 9 of combining values": func() *graph.Node {
+			return ops.ScatterAlong(table, 0, ops.Cast(table, shape.Int32), table, 9)
+		},
 		"ReverseSequence: lengths are int32(3); for axis 0":   func() *graph.Node { return ops.ReverseSequence(line, ids, 0, 1) },
 		"ReverseSequence: no sequences along axis 1 for each": func() *graph.Node { return ops.ReverseSequence(line, ids, 1, 1) },
 		"ReverseSequence: sequences are along axis 0":         func() *graph.Node { return ops.ReverseSequence(line, ids, 1, 0) },
@@ -479,8 +485,14 @@ func TestMistakesAreNamedAfterTheFunction(t *testing.T) {
 		"GridSample: SampleCubic is for images": func() *graph.Node {
 			return ops.GridSample(volume, volume, ops.GridSampleOptions{Sampling: ops.SampleCubic})
 		},
-		"GridSample: the grid is float32(N,4,8,8); for":            func() *graph.Node { return ops.GridSample(image, image, ops.GridSampleOptions{}) },
-		"GridSample: sampling 7, border 0; want":                   func() *graph.Node { return ops.GridSample(image, image, ops.GridSampleOptions{Sampling: 7}) },
+		"GridSample: the grid is float32(N,4,8,8); for": func() *graph.Node { return ops.GridSample(image, image, ops.GridSampleOptions{}) },
+		"GridSample: sampling 7, border 0; want":        func() *graph.Node { return ops.GridSample(image, image, ops.GridSampleOptions{Sampling: 7}) },
+		"RoIAlign: size is [3 2], with 0 samples in a bin": func() *graph.Node {
+			return ops.RoIAlign(image, x, ids, ops.RoIAlignOptions{Size: [2]int{3, 2}})
+		},
+		"RoIAlign: boxes are float32(N,3) and indices of": func() *graph.Node {
+			return ops.RoIAlign(image, x, ids, ops.RoIAlignOptions{Size: [2]int{3, 2}, Samples: 1})
+		},
 		"Resize: mode 9, coordinates 0, rounding 0; want":          func() *graph.Node { return ops.Resize(x, []int{1}, []int{2}, ops.ResizeOptions{Mode: 9}) },
 		"LRNWithinChannel: Size is 4; want an odd number":          func() *graph.Node { return ops.LRNWithinChannel(volume, ops.LRNOptions{Size: 4}) },
 		"LRNWithinChannel: want an input (N,C,H,W), have":          func() *graph.Node { return ops.LRNWithinChannel(volume, ops.LRNOptions{}) },
@@ -597,7 +609,7 @@ var (
 		"MaxPool1D", "MaxPool2D", "MaxPool3D", "AvgPool1D", "AvgPool2D", "AvgPool3D", "LpPool1D", "LpPool2D", "LpPool3D",
 		"GlobalMaxPool1D", "GlobalMaxPool2D", "GlobalMaxPool3D", "GlobalAvgPool1D", "GlobalAvgPool2D", "GlobalAvgPool3D",
 		"AdaptiveMaxPool1D", "AdaptiveMaxPool2D", "AdaptiveMaxPool3D", "AdaptiveAvgPool1D", "AdaptiveAvgPool2D", "AdaptiveAvgPool3D",
-		"LRNWithinChannel", "RNN", "ResizeNearest", "ResizeBilinear", "DepthToSpace", "PixelShuffle", "SpaceToDepth", "PixelUnshuffle", "Embedding", "LSTMCell", "LSTM", "GRUCell", "GRU", "Einsum", "Attention",
+		"LRNWithinChannel", "RNN", "RoIAlign", "ResizeNearest", "ResizeBilinear", "DepthToSpace", "PixelShuffle", "SpaceToDepth", "PixelUnshuffle", "Embedding", "LSTMCell", "LSTM", "GRUCell", "GRU", "Einsum", "Attention",
 	}
 	fixedChannels = []string{
 		"Conv1D", "Conv2D", "Conv3D", "ConvTranspose1D", "ConvTranspose2D", "ConvTranspose3D",

@@ -164,6 +164,7 @@ func TestNothingWhereSomethingIsWantedNeverPanics(t *testing.T) {
 			"ResizeNearest":      ops.ResizeNearest,
 			"ReverseSequence":    ops.ReverseSequence,
 			"Round":              ops.Round,
+			"RoIAlign":           ops.RoIAlign,
 			"SELU":               ops.SELU,
 			"SamePad":            ops.SamePad,
 			"SamePads":           ops.SamePads,

@@ -74,7 +74,7 @@ func TestIdsOfAStorageTypeAreRefused(t *testing.T) {
 		in[i] = in[i].As(shape.Int8)
 		c.in = in
 		require.False(t, c.build(c.leaves(g)).Valid(), c.name)
-		require.Regexp(t, `((ids|numbers|lengths) are|start is|input 0 is) int8.*, which is only stored, moved and cast; want integers: Cast it first`, g.Err(), c.name)
+		require.Regexp(t, `((ids|numbers|lengths|indices of images) are|start is|input 0 is) int8.*, which is only stored, moved and cast; want integers: Cast it first`, g.Err(), c.name)
 	}
 	require.GreaterOrEqual(t, met, 6)
 }

@@ -207,6 +207,7 @@ var functions = map[string]function{
 	"ResizeNearest":     toSize(ops.ResizeNearest),
 	"ResizeBilinear":    toSize(ops.ResizeBilinear),
 	"GridSample":        with(func(x []*graph.Node, o ops.GridSampleOptions) *graph.Node { return ops.GridSample(x[0], x[1], o) }),
+	"RoIAlign":          with(func(x []*graph.Node, o ops.RoIAlignOptions) *graph.Node { return ops.RoIAlign(x[0], x[1], x[2], o) }),
 	"Resize": with(func(x []*graph.Node, a struct {
 		Axes, Sizes []int
 		Options     ops.ResizeOptions

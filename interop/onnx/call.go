@@ -332,6 +332,15 @@ func (c *call) intsAttr(name string, def []int) []int {
 	return def
 }
 
+// floatsAttr returns an attribute, nil if it is left out.
+func (c *call) floatsAttr(name string) []float64 {
+	a := c.typed(name, ir.AttributeFloats)
+	if a == nil {
+		return nil
+	}
+	return mapped(a.Floats, func(v float32) float64 { return float64(v) })
+}
+
 // floatAttr returns an attribute, or def if it is left out.
 func (c *call) floatAttr(name string, def float64) float64 {
 	if a := c.typed(name, ir.AttributeFloat); a != nil {

@@ -235,7 +235,10 @@ func inputOf(v ir.ValueInfo) (Input, error) {
 	in.Dims = []Dim{}
 	for _, d := range t.Shape.Dims {
 		dim := Dim{-1, d.Param}
-		if d.HasValue {
+		if d.Param == "?" { // is no name
+			dim.Name = ""
+		}
+		if d.HasValue && d.Value != -1 { // with which exporters of Paddle say that it is open
 			if d.Value < 0 || d.Value > 1<<31-1 {
 				return in, fmt.Errorf("%q: extent %d is not valid", plain.Name(v.Name), d.Value)
 			}

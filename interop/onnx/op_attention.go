@@ -66,8 +66,8 @@ func extent(x *graph.Node, a int) int {
 	return n
 }
 
-// repeated repeats each head of x (B,H,S,E) so that there are n.
-func repeated(x *graph.Node, n int) *graph.Node {
+// headsTo repeats each head of x (B,H,S,E) so that there are n.
+func headsTo(x *graph.Node, n int) *graph.Node {
 	h := extent(x, 1)
 	if h == n {
 		return x
@@ -102,8 +102,8 @@ func attention(c *call) []*value {
 		k, v = ops.Concat(2, c.node(4), k), ops.Concat(2, c.node(5), v)
 	}
 	outs := []*value{nil, computed(k, c.elem(1)), computed(v, c.elem(2)), nil}
-	if k = repeated(k, extent(q, 1)); v.Valid() {
-		v = repeated(v, extent(q, 1))
+	if k = headsTo(k, extent(q, 1)); v.Valid() {
+		v = headsTo(v, extent(q, 1))
 	}
 	scale := c.floatAttr("scale", 1/math.Sqrt(float64(extent(q, 3))))
 	y, products := c.attend(q, k, v, scale, past)
@@ -222,7 +222,7 @@ func flexAttention(c *call) []*value {
 	if q.Type().Rank() != 4 || k.Type().Rank() != 4 || v.Type().Rank() != 4 {
 		refuse("want queries, keys and values with 4 axes")
 	}
-	k, v = repeated(k, extent(q, 1)), repeated(v, extent(q, 1))
+	k, v = headsTo(k, extent(q, 1)), headsTo(v, extent(q, 1))
 	scale := c.floatAttr("scale", 1/math.Sqrt(float64(extent(q, 3))))
 	s := ops.MulScalar(ops.MatMul(q, k, ops.MatMulOp{TransB: true}), scale)
 	to := c.softmaxType()
@@ -419,7 +419,7 @@ func linearAttention(c *call) []*value {
 			value = ops.Mul(part(beta, 2, i, 1), ops.Sub(value, ops.MatMul(part(k, 2, i, 1), state)))
 		}
 		state = ops.Add(state, ops.Mul(key, value))
-		reads[i] = ops.MatMul(part(q, 2, i, 1), repeated(state, extent(q, 1)))
+		reads[i] = ops.MatMul(part(q, 2, i, 1), headsTo(state, extent(q, 1)))
 	}
 	y := ops.MulScalar(ops.Concat(2, reads...), scale)
 	return []*value{result(joined(y), c.elem(0))[0], result(state, stateElem)[0]}

@@ -15,7 +15,7 @@ func controlOperators() family {
 		"Identity":    direct(1, 1, func(c *call) []*value { return []*value{c.value(0)} }),
 		"If":          direct(1, 1, ifElse),
 		"Loop":        direct(2, -1, loop),
-		"Scan":        direct(1, -1, scan),
+		"Scan":        direct(1, -1, scanned),
 		"SequenceMap": direct(1, -1, sequenceMap),
 	}
 }

@@ -27,6 +27,19 @@ var mathOperators = family{
 	"Tanh":       always(1, 1, unary(ops.Tanh)),
 	"Erf":        always(1, 1, unary(ops.Erf)),
 	"Floor":      always(1, 1, unary(ops.Floor)),
+	"Ceil":       always(1, 1, unary(ops.Ceil)),
+	"Round":      always(1, 1, unary(ops.Round)),
+	"Tan":        always(1, 1, unary(ops.Tan)),
+	"Asin":       always(1, 1, unary(ops.Asin)),
+	"Acos":       always(1, 1, unary(ops.Acos)),
+	"Atan":       always(1, 1, unary(ops.Atan)),
+	"Sinh":       always(1, 1, unary(ops.Sinh)),
+	"Cosh":       always(1, 1, unary(ops.Cosh)),
+	"Asinh":      always(1, 1, unary(ops.Asinh)),
+	"Acosh":      always(1, 1, unary(ops.Acosh)),
+	"Atanh":      always(1, 1, unary(ops.Atanh)),
+	"Mod":        always(2, 2, mod),
+	"CumProd":    always(2, 2, scan(ops.CumProd)),
 	"Add":        withExtents(2, 2, elementwise(ops.Add), extentsBy(addDims)),
 	"Sub":        withExtents(2, 2, elementwise(ops.Sub), extentsBy(subDims)),
 	"Mul":        withExtents(2, 2, elementwise(ops.Mul), extentsBy(mulDims)),
@@ -37,7 +50,7 @@ var mathOperators = family{
 	"Sum":        always(1, -1, variadic(ops.Add)),
 	"Mean":       always(1, -1, mean),
 	"Clip":       {{since: 1, min: 1, max: 1, eval: clipAttributes}, {since: 11, min: 1, max: 3, eval: clip}},
-	"CumSum":     always(2, 2, cumSum),
+	"CumSum":     always(2, 2, scan(ops.CumSum)),
 	"IsNaN":      always(1, 1, isNaN),
 	"IsInf":      always(1, 1, isInf),
 }
@@ -160,26 +173,22 @@ func (c *call) bound(k int, def float64) (float64, bool) {
 	return c.scalar(k), true
 }
 
-func cumSum(c *call) []*value {
-	x := c.node(0)
-	a := axis(c.scalarInt(1), x.Type().Rank())
-	reversed := c.flag("reverse", false)
-	if reversed {
-		x = flip(x, a)
+// scan is a running sum or product.
+func scan(f func(x *graph.Node, axis int, s ...ops.Scan) *graph.Node) func(*call) []*value {
+	return func(c *call) []*value {
+		x := c.node(0)
+		a := axis(c.scalarInt(1), x.Type().Rank())
+		return result(f(x, a, ops.Scan{Reverse: c.flag("reverse", false), Exclusive: c.flag("exclusive", false)}), c.elem(0))
 	}
-	y := ops.CumSum(x, a)
-	if n, ok := x.Type().Dim(a).Int(); c.flag("exclusive", false) && ok && n > 0 {
-		first := ops.Full(y, y.Type().With(a, 1), 0)
-		parts := []*graph.Node{first}
-		if n > 1 {
-			parts = append(parts, ops.Slice(y, at(y, a, ops.Range{Stop: n - 1})...))
-		}
-		y = ops.Concat(a, parts...)
+}
+
+// mod has the sign of the divisor, or with fmod that of the dividend.
+func mod(c *call) []*value {
+	a, b := c.pair()
+	if c.flag("fmod", false) {
+		return result(ops.Fmod(a, b), c.elem(0))
 	}
-	if reversed {
-		y = flip(y, a)
-	}
-	return result(y, c.elem(0))
+	return result(ops.Mod(a, b), c.elem(0))
 }
 
 // at returns the ranges that take all of x but for one axis.
@@ -197,31 +206,16 @@ func flip(x *graph.Node, axis int) *graph.Node {
 	return ops.Slice(x, at(x, axis, ops.Range{Start: -1, Stop: ops.End, Step: -1})...)
 }
 
-func isNaN(c *call) []*value {
-	x := c.node(0)
-	return mask(ops.NotEqual(x, x))
-}
+func isNaN(c *call) []*value { return mask(ops.IsNaN(c.node(0))) }
 
 func isInf(c *call) []*value {
 	x := c.node(0)
-	var found *graph.Node
-	for _, s := range []struct {
-		name string
-		v    float64
-	}{{"detect_negative", math.Inf(-1)}, {"detect_positive", math.Inf(1)}} {
-		if !c.flag(s.name, true) {
-			continue
-		}
-		is := ops.Equal(x, ops.Scalar(x, s.v))
-		if found == nil {
-			found = is
-			continue
-		}
-		found = ops.Or(found, is)
+	zero, is := ops.Scalar(x, 0), ops.IsInf(x)
+	if !c.flag("detect_negative", true) {
+		is = ops.And(is, ops.Greater(x, zero))
 	}
-	if found == nil {
-		found = ops.NotEqual(x, x)
-		found = ops.And(found, ops.Not(found))
+	if !c.flag("detect_positive", true) {
+		is = ops.And(is, ops.Less(x, zero))
 	}
-	return mask(found)
+	return mask(is)
 }

@@ -17,7 +17,7 @@ type scanning struct {
 	length          int
 }
 
-func scan(c *call) []*value {
+func scanned(c *call) []*value {
 	if c.version < 9 {
 		return scanBatch(c)
 	}

@@ -42,7 +42,8 @@ func operators() catalogue {
 	for _, f := range []family{
 		mathOperators, activationOperators, logicOperators, castOperators, reduceOperators, normOperators, matmulOperators,
 		convOperators, poolOperators, moveOperators, indexOperators, shapeOperators, lossOperators, attentionOperators,
-		selectOperators, sequenceOperators, controlOperators(),
+		selectOperators, sequenceOperators, bitOperators, resizeOperators, scatterOperators, recurrentOperators, quantiseOperators,
+		controlOperators(),
 	} {
 		for name, rows := range f {
 			if _, twice := standard[name]; twice {
@@ -51,7 +52,7 @@ func operators() catalogue {
 			standard[name] = rows
 		}
 	}
-	return catalogue{"": standard, "ai.onnx.preview": previewOperators()}
+	return catalogue{"": standard, "ai.onnx.preview": previewOperators(), "com.microsoft": microsoftOperators}
 }
 
 // domain returns a domain by its short name: that of the standard is empty.

@@ -535,6 +535,35 @@ def resize(x, Axes, Sizes, Options):
     return torch.where(beyond, value, y)
 
 
+def pixels_beside(v, n):
+    """The two pixels that a sample is between, with their weights."""
+    if not -1 <= v <= n:
+        return [(0, 0.0), (0, 0.0)]
+    v = min(max(v, 0.0), n - 1)
+    low = min(int(v), n - 1)
+    return [(low, 1 - (v - low)), (min(low + 1, n - 1), v - low)]
+
+
+def roi_align(x, boxes, images, Size, Samples, Scale=0.0, Max=False, HalfPixel=False):
+    """torchvision's roi_align, sample by sample."""
+    offset, (h, w), results = 0.5 if HalfPixel else 0.0, x.shape[2:], []
+    for box, image in zip((boxes.detach().double() * (Scale or 1.0)).tolist(), images.tolist()):
+        extent = [box[3] - box[1], box[2] - box[0]]
+        extent = extent if HalfPixel else [max(e, 1.0) for e in extent]
+        starts, bins = [box[1] - offset, box[0] - offset], []
+        beside = [[pixels_beside(starts[a] + extent[a] * (k + 0.5) / (Size[a] * Samples), n) for k in range(Size[a] * Samples)] for a, n in enumerate((h, w))]
+        for i in range(Size[0]):
+            for j in range(Size[1]):
+                samples = []
+                for ys in beside[0][i * Samples:(i + 1) * Samples]:
+                    for xs in beside[1][j * Samples:(j + 1) * Samples]:
+                        corners = [x[image, :, r, c] * (wr * wc) for r, wr in ys for c, wc in xs]
+                        samples.append(functools.reduce(torch.maximum if Max else torch.add, corners))
+                bins.append(functools.reduce(torch.maximum, samples) if Max else sum(samples) / len(samples))
+        results.append(torch.stack(bins, -1).reshape(x.shape[1], *Size))
+    return torch.stack(results) + 0 * boxes.sum()
+
+
 IMAGES = {
     **of_axes("Conv%dD", convolution), **of_axes("ConvTranspose%dD", transposed),
     **of_axes("MaxPool%dD", max_pool), **of_axes("AvgPool%dD", avg_pool), **of_axes("LpPool%dD", lp_pool),
@@ -542,6 +571,7 @@ IMAGES = {
     **of_axes("AdaptiveMaxPool%dD", adaptive("max")), **of_axes("AdaptiveAvgPool%dD", adaptive("avg")),
     "ResizeNearest": lambda x, Size: F.interpolate(x, Size, mode="nearest"),
     "Resize": resize,
+    "RoIAlign": roi_align,
     "GridSample": lambda x, grid, Sampling=0, Border=0, AlignCorners=False: F.grid_sample(
         x, grid, ["bilinear", "nearest", "bicubic"][Sampling], ["zeros", "border", "reflection"][Border], AlignCorners),
     "ResizeBilinear": lambda x, Size: F.interpolate(x, Size, mode="bilinear", align_corners=False),

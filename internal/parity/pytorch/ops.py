@@ -438,6 +438,11 @@ for sampling, border, align in product(range(3), range(3), (False, True)):
     if sampling < 2:
         case("GridSample", [1, 2, 3, 4, 2], [1, 2, 3, 2, 3], **options)
 
+for samples, scale, half in product((1, 2, 3), (1, 0.5), (False, True)):
+    case("RoIAlign", [3, 2, 4, 5], ("wide", [4, 4]), ("ids", [4]), Size=[2, 3], Samples=samples, Scale=scale, HalfPixel=half)
+    case("RoIAlign", [3, 2, 4, 5], ("positive", [4, 4]), ("ids", [4]), Size=[3, 1], Samples=samples, Scale=4 * scale, HalfPixel=half)
+    case("RoIAlign", [3, 2, 4, 5], ("positive", [4, 4]), ("ids", [4]), Size=[2, 2], Samples=samples, Scale=4, HalfPixel=half, Max=True, differentiable=False)
+
 # ---- moving and choosing elements
 
 for perm in ([0, 1, 2], [0, 2, 1], [1, 0, 2], [1, 2, 0], [2, 0, 1], [2, 1, 0]):

@@ -20,6 +20,7 @@ var images = merged(
 	rows(resize, "ResizeNearest", "ResizeBilinear"),
 	rows(resizeAny, "Resize"),
 	rows(gridSample, "GridSample"),
+	rows(roiAlign, "RoIAlign"),
 )
 
 // ofAxes gives the functions of one, two and three axes their drawers.
@@ -271,6 +272,16 @@ func gridSample(s *sketch, name string) {
 	image, places := s.batched("plain", x...), s.batched(pick(s.choices, "plain", "positive", "wide"), grid...)
 	s.together(image, places)
 	s.step(name, attrs{"Sampling": sampling, "Border": s.of(3), "AlignCorners": s.of(2) == 1}, image, places)
+}
+
+// roiAlign has boxes of all sizes, some of them beyond the image, or turned around.
+func roiAlign(s *sketch, name string) {
+	x, r := s.extents(4, 9), s.extent(5)
+	x[0] = s.from(3, 5)
+	boxes := s.add(input{Kind: pick(s.choices, "positive", "plain", "wide"), DType: shape.Float32, Shape: []int{r, 4}, Leaf: state})
+	s.Order = min(s.Order, 1)
+	s.step(name, attrs{"Size": s.extents(2, 4), "Samples": s.from(1, 3), "Scale": pick(s.choices, 1, .5, 6), "HalfPixel": s.of(2) == 1, "Max": s.once(4)},
+		s.floats("plain", x...), boxes, s.ids(r))
 }
 
 func resizeAny(s *sketch, name string) {
