@@ -208,7 +208,9 @@ func (ev *evaluator) know(v *value, what string) *Tensor {
 		refuse("%s must be known when the program is made; it depends on the input %s: bind that, or run the model by a Session",
 			what, plain.Names(inputs, 3))
 	default:
-		t = ev.force(v.node, v.elem, what)
+		a := ask{key: ev.path + what}
+		a.want(ev, v)
+		t = ev.force(a)
 	}
 	ev.sized[v.node] = t
 	return t

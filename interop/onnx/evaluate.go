@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strconv"
 	"strings"
 
 	"github.com/plexaura/plexaura/graph"
@@ -31,24 +32,27 @@ type evaluator struct {
 	depth  int
 	folded int // elements
 	ctx    context.Context
-	// force returns the values of a node that depends on inputs, and host the results of a step, or they
-	// panic with what is missing. They are nil where no data are at hand.
-	force func(n *graph.Node, e ir.DataType, what string) *Tensor
-	host  func(pending) []*value
+	// force returns the elements of a node that depends on inputs, and host the results of a step. Where
+	// they are not at hand yet, the operator waits. They are nil where there are no data.
+	force func(ask) *Tensor
+	host  func(ask) []*value
 	// session runs the bodies of loops; nil where no data are at hand.
 	session   *Session
 	sized     map[*graph.Node]*Tensor // values of nodes
 	dependent map[*graph.Node]bool    // whether a node depends on an input
 	initials  map[*ir.Tensor]*value
-	frames    []frame
-	last      int          // number of a value
-	saved     map[int]bool // the numbers of values that are inputs
-	unrolling int          // loops in which a value cannot be had
+	path      string          // of the node that is evaluated, as a part of ids
+	last      int             // order of a value
+	saved     map[string]bool // the ids of values that are inputs
+	kept      []*value        // that operators which wait take
+	wave      *wave
+	unrolling int // loops in which a value cannot be had
 }
 
 func newEvaluator(m *Model, s nn.Scope) *evaluator {
 	return &evaluator{m: m, scope: s, g: s.Graph(), names: map[string]bool{}, sized: map[*graph.Node]*Tensor{}, ctx: context.Background(),
-		dependent: map[*graph.Node]bool{}, initials: map[*ir.Tensor]*value{}, saved: map[int]bool{}, depth: m.depth}
+		dependent: map[*graph.Node]bool{}, initials: map[*ir.Tensor]*value{}, saved: map[string]bool{},
+		wave: &wave{index: map[wanted]int{}, saved: map[string]int{}}, depth: m.depth}
 }
 
 // env has the values of a graph by name. What a graph in an attribute does not define itself is
@@ -111,11 +115,7 @@ func (ev *evaluator) graph(g *ir.Graph, e *env) []*value {
 			e.values[s.Values.Name] = &value{bad: true}
 		}
 	}
-	names := make([]string, len(g.Outputs))
-	for i, o := range g.Outputs {
-		names[i] = o.Name
-	}
-	ev.nodes(g.Nodes, e, names)
+	ev.nodes(g.Nodes, e)
 	outs := make([]*value, len(g.Outputs))
 	for i, o := range g.Outputs {
 		if outs[i] = e.find(o.Name); outs[i] == nil {
@@ -150,12 +150,11 @@ func (ev *evaluator) newInitializer(t *ir.Tensor) *value {
 	return v
 }
 
-// nodes evaluates nodes, of whose outputs those called outs are used after them.
-func (ev *evaluator) nodes(nodes []*ir.Node, e *env, outs []string) {
-	ev.frames = append(ev.frames, frame{nodes: nodes, outs: outs, e: e})
-	defer func() { ev.frames = ev.frames[:len(ev.frames)-1] }()
+func (ev *evaluator) nodes(nodes []*ir.Node, e *env) {
+	path := ev.path
+	defer func() { ev.path = path }()
 	for i, n := range nodes {
-		ev.frames[len(ev.frames)-1].at = i
+		ev.path = path + strconv.Itoa(i) + "."
 		if err := ev.ctx.Err(); err != nil {
 			panic(stop{err})
 		}
@@ -176,7 +175,7 @@ func (ev *evaluator) nodes(nodes []*ir.Node, e *env, outs []string) {
 			} else if outs != nil {
 				ev.report(e, n, i, fmt.Errorf("output %d, %q, does not exist", k, plain.Name(name)))
 			}
-			ev.number(v)
+			ev.number(v, ev.path+strconv.Itoa(k))
 			e.values[name] = v
 		}
 	}
@@ -185,6 +184,7 @@ func (ev *evaluator) nodes(nodes []*ir.Node, e *env, outs []string) {
 // node evaluates one node. It returns nil if it, or an input, has an error.
 func (ev *evaluator) node(i int, n *ir.Node, e *env) (outs []*value) {
 	c := &call{ev: ev, n: n, e: e, b: ev, index: i, version: e.opsets[domain(n.Domain)]}
+	waits := false
 	for k, name := range n.Inputs {
 		v := e.find(name)
 		if v == nil && name != "" {
@@ -194,12 +194,20 @@ func (ev *evaluator) node(i int, n *ir.Node, e *env) (outs []*value) {
 		if v != nil && v.bad {
 			return nil
 		}
+		waits = waits || v != nil && v.waits
 		c.in = append(c.in, v)
 	}
+	if waits {
+		return c.waiting()
+	}
+	path := ev.path
 	defer func() {
 		switch r := recover().(type) {
 		case nil:
-		case pending, stop, unrollable:
+		case later:
+			ev.path = path
+			outs = c.waiting()
+		case stop, unrollable:
 			panic(r)
 		case refusal:
 			ev.report(e, n, i, c.describe(r.error))
@@ -271,7 +279,7 @@ func (ev *evaluator) function(f *ir.Function, c *call) []*value {
 			e.attrs[a.Name] = a
 		}
 	}
-	ev.nodes(f.Nodes, e, f.Outputs)
+	ev.nodes(f.Nodes, e)
 	outs := make([]*value, len(f.Outputs))
 	for i, name := range f.Outputs {
 		if outs[i] = e.find(name); outs[i] == nil {
@@ -325,7 +333,7 @@ func guarded(f func()) (err error) {
 	defer func() {
 		switch r := recover().(type) {
 		case nil:
-		case pending, unrollable:
+		case unrollable, later:
 			panic(r)
 		case stop:
 			err = r.error

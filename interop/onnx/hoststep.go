@@ -27,13 +27,12 @@ func (c *call) onHost(in []*value, step hostStep) []*value {
 	if c.ev.host == nil {
 		refuse("%s is computed on the host, and its inputs depend on those of the model: run the model by a Session", c.n.Op)
 	}
-	var w pending
+	a := ask{key: c.ev.path}
 	for _, v := range in {
-		w.want(c.ev, v)
+		a.want(c.ev, v)
 	}
 	where := c.ev.pos(c.e, c.n, c.index).File
-	w.what = where
-	w.step = func(ctx context.Context, results []*Tensor) ([]*Tensor, error) {
+	a.step = func(ctx context.Context, results []*Tensor) ([]*Tensor, error) {
 		given := make([]*Tensor, len(in))
 		for i, v := range in {
 			given[i], results = v.filled(results)
@@ -44,7 +43,7 @@ func (c *call) onHost(in []*value, step hostStep) []*value {
 		}
 		return outs, nil
 	}
-	return c.ev.host(w)
+	return c.ev.host(a)
 }
 
 // unknown reports whether v or a part of it has no elements yet.
@@ -104,74 +103,101 @@ func listOf(e ir.DataType, items []*value) *value {
 	return &value{elem: e, isList: true, items: items}
 }
 
-// pending is the panic of an evaluation that needs values, those of nodes, and perhaps a step that
-// computes on with them. Further nodes are asked for because what comes later needs them.
-type pending struct {
-	what  string // the operator, to tell whether another evaluation asks for the same
+// A wave is what an evaluation needs to go on: what all operators ask for that ask for elements. Those
+// that depend on one that waits wait too.
+type wave struct {
 	nodes []*graph.Node
 	elems []ir.DataType
-	step  hostStep // nil for values that the program after them is made for
-	saved []int    // the ids of the further values
+	index map[wanted]int
+	asks  []ask
+	saved map[string]int // of values that the operators that wait take, where they are among nodes
 }
 
-// want adds the nodes of v.
-func (w *pending) want(ev *evaluator, v *value) {
+type wanted struct {
+	n *graph.Node
+	e ir.DataType
+}
+
+// An ask is what one operator needs: the elements of nodes, or what a step computes of them.
+type ask struct {
+	key  string // which tells it apart from those of other operators, and is the same in each evaluation
+	at   []int  // where the elements are in the results of the wave
+	step hostStep
+}
+
+// later is the panic of an operator that waits.
+type later struct{}
+
+// want asks for the nodes of v.
+func (a *ask) want(ev *evaluator, v *value) {
 	switch {
 	case v == nil || v.none:
 	case v.isList:
 		for _, e := range v.items {
-			w.want(ev, e)
+			a.want(ev, e)
 		}
 	case v.host == nil:
-		w.nodes, w.elems = append(w.nodes, ev.nodeOf(v)), append(w.elems, v.elem)
+		a.at = append(a.at, ev.wave.add(ev.nodeOf(v), v.elem))
 	}
 }
 
-// A frame is a list of nodes that is being evaluated, up to node at.
-type frame struct {
-	nodes []*ir.Node
-	at    int
-	outs  []string
-	e     *env
+// add adds a node to those that are computed.
+func (w *wave) add(n *graph.Node, e ir.DataType) int {
+	k := wanted{n, e}
+	i, ok := w.index[k]
+	if !ok {
+		i = len(w.nodes)
+		w.index[k] = i
+		w.nodes, w.elems = append(w.nodes, n), append(w.elems, e)
+	}
+	return i
 }
 
-// saveLive adds the values that nodes still to be evaluated take, so that the next program need not
-// compute them again.
-func (w *pending) saveLive(ev *evaluator) {
-	var live []*value
-	for _, f := range ev.frames {
-		names := map[string]bool{}
-		uses(f.nodes[f.at:], names)
-		for _, o := range f.outs {
-			names[o] = true
-		}
-		for name := range names {
-			live = appendNodes(live, f.e.find(name))
-		}
+// waiting returns the outputs of an operator that waits, and notes what it takes, so that the next
+// program need not compute that again.
+func (c *call) waiting() []*value {
+	for _, v := range c.in {
+		c.ev.keep(v)
 	}
-	slices.SortFunc(live, func(a, b *value) int { return a.id - b.id })
-	done := map[*graph.Node]bool{}
-	for _, v := range live {
-		if done[v.node] || !ev.onInputs(v.node) {
-			continue
-		}
-		done[v.node] = true
-		w.nodes, w.elems, w.saved = append(w.nodes, v.node), append(w.elems, v.elem), append(w.saved, v.id)
+	names := map[string]bool{}
+	uses([]*ir.Node{c.n}, names)
+	for name := range names {
+		c.ev.keep(c.e.find(name))
 	}
+	outs := make([]*value, len(c.n.Outputs))
+	for i := range outs {
+		outs[i] = &value{waits: true}
+	}
+	return outs
 }
 
-// appendNodes appends the parts of v that are nodes with a number.
-func appendNodes(list []*value, v *value) []*value {
+// keep notes that v will be needed.
+func (ev *evaluator) keep(v *value) {
 	switch {
 	case v == nil:
 	case v.isList:
 		for _, e := range v.items {
-			list = appendNodes(list, e)
+			ev.keep(e)
 		}
-	case v.id > 0 && v.node != nil && v.host == nil && v.node.Kind() != graph.Input:
-		list = append(list, v)
+	case v.id != "" && v.node != nil && v.host == nil && v.node.Kind() != graph.Input && ev.onInputs(v.node):
+		ev.kept = append(ev.kept, v)
 	}
-	return list
+}
+
+// finish adds the values that are kept. Of those with one node only the first is; the others are made
+// of it again.
+func (w *wave) finish(ev *evaluator, outs []*value) {
+	for _, v := range outs {
+		ev.keep(v)
+	}
+	slices.SortFunc(ev.kept, func(a, b *value) int { return a.order - b.order })
+	done := map[*graph.Node]bool{}
+	for _, v := range ev.kept {
+		if !done[v.node] {
+			done[v.node] = true
+			w.saved[v.id] = w.add(v.node, v.elem)
+		}
+	}
 }
 
 // onInputs reports whether n depends on an input.
@@ -205,23 +231,33 @@ func uses(nodes []*ir.Node, names map[string]bool) {
 	}
 }
 
-// number gives v, an output of a node, a number that it has in each evaluation with the same values. If
-// it was computed by an earlier program, it becomes an input.
-func (ev *evaluator) number(v *value) {
+// number gives v, output k of a node, an id that it has in each evaluation. If it was computed by an
+// earlier program, it becomes an input.
+func (ev *evaluator) number(v *value, id string) {
 	switch {
-	case v == nil || v.id > 0:
+	case v == nil || v.id != "":
 		return
 	case v.isList:
-		for _, e := range v.items {
-			ev.number(e)
+		for i, e := range v.items {
+			ev.number(e, fmt.Sprintf("%s[%d]", id, i))
 		}
 		return
 	}
 	ev.last++
-	v.id = ev.last
-	if ev.saved[v.id] && v.node != nil && v.node.Kind() != graph.Input {
-		v.node = ev.g.Input(ev.m.inner(fmt.Sprintf("(value %d)", v.id)), v.node.Type())
+	v.id, v.order = id, ev.last
+	if ev.saved[id] && v.node != nil && v.node.Kind() != graph.Input {
+		v.node = ev.g.Input(ev.m.inner(valueName(id)), v.node.Type())
 	}
+}
+
+func valueName(id string) string { return "(value " + id + ")" }
+
+// within evaluates a part of a node, which the label tells apart from its other parts.
+func (ev *evaluator) within(label any, f func()) {
+	path := ev.path
+	defer func() { ev.path = path }()
+	ev.path += fmt.Sprint(label, ".")
+	f()
 }
 
 // inner returns a name for an input that the file does not have.

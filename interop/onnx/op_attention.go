@@ -254,12 +254,9 @@ func (c *call) modified(name string, x *graph.Node, to ir.DataType) *graph.Node 
 	if len(g.Inputs) != 1 || len(g.Outputs) != 1 {
 		refuse("%s has %d inputs and %d outputs; want one each", name, len(g.Inputs), len(g.Outputs))
 	}
-	e := c.e.inner()
-	e.values[g.Inputs[0].Name] = computed(x, to)
-	out := c.ev.graph(g, e)[0]
-	if out.bad {
-		refuse("%s could not be built", name)
-	}
+	b := &body{c: c, graph: g}
+	var out *value
+	c.ev.within(name, func() { out = b.evaluate(0, []*value{computed(x, to)})[0] })
 	return c.b.nodeOf(out)
 }
 

@@ -55,15 +55,19 @@ type body struct {
 }
 
 // evaluate evaluates the graph with the given inputs, as a part of the model.
-func (b *body) evaluate(in []*value) []*value {
+func (b *body) evaluate(iteration int, in []*value) []*value {
 	e := b.c.e.inner()
 	for i, v := range in {
 		e.values[b.graph.Inputs[i].Name] = v
 	}
-	outs := b.c.ev.graph(b.graph, e)
+	var outs []*value
+	b.c.ev.within(iteration, func() { outs = b.c.ev.graph(b.graph, e) })
 	for _, v := range outs {
-		if v.bad {
+		switch {
+		case v.bad:
 			refuse("its graph could not be built")
+		case v.waits:
+			panic(later{})
 		}
 	}
 	return outs
@@ -73,7 +77,6 @@ func (b *body) evaluate(in []*value) []*value {
 // there is no session, that is an error.
 func (b *body) unroll(f func()) (done bool) {
 	ev := b.c.ev
-	depth, frames := ev.depth, len(ev.frames)
 	ev.unrolling++
 	defer func() {
 		ev.unrolling--
@@ -84,7 +87,7 @@ func (b *body) unroll(f func()) (done bool) {
 		if _, ok := r.(unrollable); !ok || ev.unrolling > 0 {
 			panic(r)
 		}
-		ev.depth, ev.frames, done = depth, ev.frames[:frames], false
+		done = false
 	}()
 	f()
 	return true
@@ -142,6 +145,8 @@ func (b *body) runner() *runner {
 		v := b.c.e.find(name)
 		switch {
 		case v == nil || own[name] || v.bad:
+		case v.waits:
+			panic(later{})
 		case !v.unknown():
 			m.outer[name] = v
 		default:
@@ -224,7 +229,7 @@ func (b *body) unrolledLoop(most int64, cond bool) []*value {
 			}
 			return nil
 		}
-		outs := b.evaluate(append([]*value{known(intsTensor([]int64{i})), known(boolTensor(true))}, state...))
+		outs := b.evaluate(int(i), append([]*value{known(intsTensor([]int64{i})), known(boolTensor(true))}, state...))
 		copy(state, outs[1:])
 		for k := range stacks {
 			stacks[k] = append(stacks[k], outs[1+b.states+k])
@@ -416,7 +421,7 @@ func sequenceMap(c *call) []*value {
 			}
 			in[k] = in[k].items[i]
 		}
-		for k, v := range b.evaluate(in) {
+		for k, v := range b.evaluate(i, in) {
 			outs[k].items, outs[k].elem = append(outs[k].items, v), v.elem
 		}
 	}

@@ -47,7 +47,7 @@ func scanBatch(c *call) []*value {
 				return moved(ops.Squeeze(part(c.node(0), 0, i, 1), 0), c.elem(0))
 			}})[0]
 		}
-		results = append(results, scanOver(&one))
+		c.ev.within(i, func() { results = append(results, scanOver(&one)) })
 	}
 	outs := make([]*value, len(results[0]))
 	b := &body{c: c, graph: c.graphAttr("body")}
@@ -132,7 +132,7 @@ func (s *scanning) unrolled() []*value {
 				return moved(ops.Squeeze(part(c.node(0), a, s.part(k, i), 1), a), c.elem(0))
 			}})[0])
 		}
-		outs := s.evaluate(in)
+		outs := s.evaluate(i, in)
 		copy(state, outs)
 		for k := range lists {
 			lists[k] = append(lists[k], outs[s.states+k])

@@ -266,6 +266,7 @@ func (s suppression) class(ctx context.Context, boxes []corner, scores []float32
 		}
 	}
 	slices.SortStableFunc(order, func(i, j int) int { return cmp.Compare(scores[j], scores[i]) })
+	near := newStrips(boxes)
 	for _, i := range order {
 		if len(kept) >= s.most {
 			break
@@ -273,11 +274,57 @@ func (s suppression) class(ctx context.Context, boxes []corner, scores []float32
 		if err := ctx.Err(); err != nil {
 			return nil, err
 		}
-		if !slices.ContainsFunc(kept, func(k int) bool { return boxes[i].overlaps(boxes[k], s.overlap) }) {
+		if !near.any(boxes[i], func(k int) bool { return boxes[i].overlaps(boxes[k], s.overlap) }) {
 			kept = append(kept, i)
+			near.add(boxes[i], i)
 		}
 	}
 	return kept, nil
+}
+
+// strips are parts of the x axis, none narrower than a box, so that a box is in two of them at most. Detectors
+// of many classes move the boxes of each to a place of its own, where few others are near.
+type strips struct {
+	low, width float32
+	boxes      [][]int
+}
+
+func newStrips(boxes []corner) *strips {
+	low, high, width := float32(math.Inf(1)), float32(math.Inf(-1)), float32(0)
+	for _, b := range boxes {
+		low, high, width = min(low, b.x0), max(high, b.x1), max(width, b.x1-b.x0)
+	}
+	const most = 1 << 10
+	width = max(width, (high-low)/most)
+	if n := (high - low) / width; n > 0 && n <= 2*most { // and is no NaN
+		return &strips{low, width, make([][]int, int(n)+2)}
+	}
+	return &strips{0, float32(math.Inf(1)), make([][]int, 1)}
+}
+
+// of returns the range of the strips of a box.
+func (s *strips) of(b corner) (first, end int) {
+	if len(s.boxes) == 1 {
+		return 0, 1
+	}
+	last := len(s.boxes) - 1
+	return min(max(int((b.x0-s.low)/s.width), 0), last), min(max(int((b.x1-s.low)/s.width), 0), last) + 1
+}
+
+func (s *strips) add(b corner, i int) {
+	for k, end := s.of(b); k < end; k++ {
+		s.boxes[k] = append(s.boxes[k], i)
+	}
+}
+
+// any reports whether f is true for a box that was added and may overlap b.
+func (s *strips) any(b corner, f func(i int) bool) bool {
+	for k, end := s.of(b); k < end; k++ {
+		if slices.ContainsFunc(s.boxes[k], f) {
+			return true
+		}
+	}
+	return false
 }
 
 // overlaps reports whether the area that two boxes share is more than a part of what they cover.

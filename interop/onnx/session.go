@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strings"
 	"sync"
 
 	"gorgonia.org/tensor"
@@ -51,7 +52,7 @@ type stage struct {
 	machine *vm.Machine
 	inputs  []string // of the machine's program
 	elems   []ir.DataType
-	wait    *pending // what comes next, or nil after the last stage
+	wait    *wave    // what comes next, or nil after the last stage
 	outs    []output // of the last stage
 	final   bool
 	next    map[string]*stage
@@ -134,7 +135,7 @@ func (s *Session) runFrom(ctx context.Context, types map[string]spec, inputs map
 	for name, t := range inputs {
 		fed.add(s.m, name, t)
 	}
-	var tape []played
+	tape := played{}
 	for {
 		if err := ctx.Err(); err != nil {
 			return nil, err
@@ -157,44 +158,54 @@ func (s *Session) runFrom(ctx context.Context, types map[string]spec, inputs map
 		if st.final {
 			return mapped(st.outs, func(o output) *Tensor { return o.tensor(results, fed) }), nil
 		}
-		p, key, err := s.play(ctx, st.wait, results, fed, len(tape))
+		key, err := s.play(ctx, st.wait, results, fed, tape)
 		if err != nil {
 			return nil, err
 		}
-		tape = append(tape, p)
 		st = s.after(st, key)
 	}
 }
 
-// played is what an evaluation was given where it needed values.
-type played struct {
-	wait   *pending
-	values []*Tensor // what it asked for, or, of a step, only their types
-	specs  []spec
+// played has what an evaluation asks for, by key.
+type played map[string]answer
+
+// An answer has elements or, of a step, the types of its results; or an id of a value that is saved.
+type answer struct {
+	value *Tensor
+	specs []spec
+	saved bool
 }
 
-// play computes what the evaluation waits for, number k, and the key of the stage after it.
-func (s *Session) play(ctx context.Context, w *pending, results []*Tensor, fed feeds, k int) (played, string, error) {
-	asked := len(w.nodes) - len(w.saved)
-	for i, id := range w.saved {
-		fed[s.m.inner(fmt.Sprintf("(value %d)", id))] = results[asked+i]
+// play computes what the operators of a wave ask for, and returns the key of the stage after it.
+func (s *Session) play(ctx context.Context, w *wave, results []*Tensor, fed feeds, tape played) (string, error) {
+	for id, i := range w.saved {
+		fed[s.m.inner(valueName(id))] = results[i]
+		tape[id] = answer{saved: true}
 	}
-	if w.step == nil {
-		return played{wait: w, values: results[:asked]}, fmt.Sprintf("%x", hashOf(results[:asked])), nil
+	var key strings.Builder
+	for _, a := range w.asks {
+		in := mapped(a.at, func(i int) *Tensor { return results[i] })
+		if a.step == nil {
+			tape[a.key] = answer{value: in[0]}
+			fmt.Fprintf(&key, "%x;", hashOf(in))
+			continue
+		}
+		outs, err := a.step(ctx, in)
+		if err != nil {
+			return "", err
+		}
+		specs := mapped(outs, specOf)
+		for i, t := range outs {
+			fed.add(s.m, s.m.inner(stepName(a.key, i)), t)
+		}
+		tape[a.key] = answer{specs: specs}
+		fmt.Fprint(&key, specs, ";")
 	}
-	outs, err := w.step(ctx, results[:asked])
-	if err != nil {
-		return played{}, "", err
-	}
-	specs := mapped(outs, specOf)
-	for i, t := range outs {
-		fed.add(s.m, s.m.inner(stepName(k, i)), t)
-	}
-	return played{wait: w, specs: specs}, fmt.Sprint(specs), nil
+	return key.String(), nil
 }
 
-// stepName is the name of result i of step k.
-func stepName(k, i int) string { return fmt.Sprintf("(step %d, %d)", k, i) }
+// stepName is the name of result i of a step.
+func stepName(key string, i int) string { return fmt.Sprintf("(step %s%d)", key, i) }
 
 // run runs the program of the stage.
 func (st *stage) run(ctx context.Context, inputs feeds) ([]*Tensor, error) {
@@ -381,74 +392,50 @@ func (s *Session) root(types map[string]spec) *stage {
 	return s.stage(s.roots, fmt.Sprint(types)) // fmt sorts the keys of maps
 }
 
-// replay gives an evaluation what it was given before, and then ends it by a pending.
+// replay gives an evaluation what was computed for it before.
 type replay struct {
 	ev   *evaluator
-	tape []played
-	at   int
+	tape played
 }
 
-// next returns what the evaluation is given now.
-func (r *replay) next(w pending) played {
-	if r.ev.g.Err() != nil {
-		panic(stop{r.ev.g.Err()})
-	}
+// next returns the answer, or lets the operator wait for it.
+func (r replay) next(a ask) answer {
 	if r.ev.unrolling > 0 {
 		panic(unrollable{})
 	}
-	if r.at == len(r.tape) {
-		w.saveLive(r.ev)
-		panic(w)
+	given, ok := r.tape[a.key]
+	if !ok {
+		r.ev.wave.asks = append(r.ev.wave.asks, a)
+		panic(later{})
 	}
-	p := r.tape[r.at]
-	if r.at++; p.wait.what != w.what {
-		panic(stop{fmt.Errorf("onnx: evaluated again, the model needs %s where it needed %s", w.what, p.wait.what)})
-	}
-	return p
+	return given
 }
 
-// force returns the values of a node.
-func (r *replay) force(n *graph.Node, e ir.DataType, what string) *Tensor {
-	return r.next(pending{what: what, nodes: []*graph.Node{n}, elems: []ir.DataType{e}}).values[0]
-}
+// force returns the elements of a node.
+func (r replay) force(a ask) *Tensor { return r.next(a).value }
 
 // host returns inputs for the results of a step.
-func (r *replay) host(w pending) []*value {
-	p := r.next(w)
-	outs := make([]*value, len(p.specs))
-	for i, s := range p.specs {
-		outs[i] = s.value(r.ev, r.ev.m.inner(stepName(r.at-1, i)))
+func (r replay) host(a ask) []*value {
+	specs := r.next(a).specs
+	outs := make([]*value, len(specs))
+	for i, s := range specs {
+		outs[i] = s.value(r.ev, r.ev.m.inner(stepName(a.key, i)))
 	}
 	return outs
 }
 
 // build evaluates the model with the values so far, and makes the program for what is needed next.
-func (s *Session) build(ctx context.Context, st *stage, types map[string]spec, tape []played) {
+func (s *Session) build(ctx context.Context, st *stage, types map[string]spec, tape played) {
 	g := graph.New()
 	ev := newEvaluator(s.m, nn.Root(g))
-	r := &replay{ev: ev, tape: tape}
+	r := replay{ev: ev, tape: tape}
 	ev.ctx, ev.session, ev.force, ev.host = ctx, s, r.force, r.host
-	for _, p := range tape {
-		for _, id := range p.wait.saved {
+	for id := range tape {
+		if tape[id].saved {
 			ev.saved[id] = true
 		}
 	}
-	var outs []*value
-	g.Inferring(func() {
-		defer func() {
-			switch r := recover().(type) {
-			case nil:
-			case pending:
-				st.wait = &r
-			default:
-				panic(r)
-			}
-		}()
-		outs, st.err = ev.run(s.inputValues(ev, types))
-		if st.err == nil {
-			st.err = guarded(func() { st.finish(ev, outs) })
-		}
-	})
+	g.Inferring(func() { s.evaluate(ev, st, types) })
 	switch {
 	case st.err != nil:
 		return
@@ -456,14 +443,29 @@ func (s *Session) build(ctx context.Context, st *stage, types map[string]spec, t
 		s.compile(st, st.wait.nodes, st.wait.elems)
 		return
 	}
-	var w pending
-	for i := range st.outs {
-		st.outs[i].collect(&w, outs[i], s.inner)
-	}
 	st.final = true
-	if len(w.nodes) > 0 {
+	if w := ev.wave; len(w.nodes) > 0 {
 		s.compile(st, w.nodes, w.elems)
 	}
+}
+
+// evaluate finds the outputs of the model, or what it waits for.
+func (s *Session) evaluate(ev *evaluator, st *stage, types map[string]spec) {
+	var outs []*value
+	if outs, st.err = ev.run(s.inputValues(ev, types)); st.err != nil {
+		return
+	}
+	st.err = guarded(func() {
+		if len(ev.wave.asks) > 0 {
+			ev.wave.finish(ev, outs)
+			st.wait = ev.wave
+			return
+		}
+		st.finish(ev, outs)
+		for i := range st.outs {
+			st.outs[i].collect(ev.wave, outs[i], s.inner)
+		}
+	})
 }
 
 // finish lists the outputs.
@@ -490,7 +492,7 @@ func outputOf(ev *evaluator, v *value) output {
 }
 
 // collect says where the elements of an output are. Inputs are given back as they are if share is set.
-func (o *output) collect(w *pending, v *value, share bool) {
+func (o *output) collect(w *wave, v *value, share bool) {
 	switch {
 	case o.kind == ir.OptionalKind && len(o.items) == 1:
 		o.items[0].collect(w, v, share)
@@ -502,8 +504,7 @@ func (o *output) collect(w *pending, v *value, share bool) {
 	case share && v.node.Kind() == graph.Input:
 		o.feed = v.node.Name()
 	default:
-		o.index = len(w.nodes)
-		w.nodes, w.elems = append(w.nodes, v.node), append(w.elems, v.elem)
+		o.index = w.add(v.node, v.elem)
 	}
 }
 

@@ -24,7 +24,9 @@ type value struct {
 	trained bool        // it is a parameter, or computed from one
 	isList  bool
 	items   []*value // of a sequence
-	id      int      // see evaluator.number
+	id      string   // see evaluator.number
+	order   int      // in which it was made
+	waits   bool     // it depends on elements that are computed first
 	none    bool     // an optional without a value
 	bad     bool     // an error was reported
 }
