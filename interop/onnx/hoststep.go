@@ -120,9 +120,10 @@ type wanted struct {
 
 // An ask is what one operator needs: the elements of nodes, or what a step computes of them.
 type ask struct {
-	key  string // which tells it apart from those of other operators, and is the same in each evaluation
-	at   []int  // where the elements are in the results of the wave
-	step hostStep
+	key   string // which tells it apart from those of other operators, and is the same in each evaluation
+	wants []wanted
+	at    []int // where the elements are in the results of the wave
+	step  hostStep
 }
 
 // later is the panic of an operator that waits.
@@ -137,8 +138,16 @@ func (a *ask) want(ev *evaluator, v *value) {
 			a.want(ev, e)
 		}
 	case v.host == nil:
-		a.at = append(a.at, ev.wave.add(ev.nodeOf(v), v.elem))
+		a.wants = append(a.wants, wanted{ev.nodeOf(v), v.elem})
 	}
+}
+
+// ask adds what an operator needs.
+func (w *wave) ask(a ask) {
+	for _, k := range a.wants {
+		a.at = append(a.at, w.add(k.n, k.e))
+	}
+	w.asks = append(w.asks, a)
 }
 
 // add adds a node to those that are computed.

@@ -405,7 +405,7 @@ func (r replay) next(a ask) answer {
 	}
 	given, ok := r.tape[a.key]
 	if !ok {
-		r.ev.wave.asks = append(r.ev.wave.asks, a)
+		r.ev.wave.ask(a)
 		panic(later{})
 	}
 	return given
