@@ -22,6 +22,11 @@ func pickBlocks[T any](v []T, starts []int, size int) []T {
 	return out
 }
 
+// clone returns a tensor with elements of its own.
+func (t *Tensor) clone() *Tensor {
+	return &Tensor{Type: t.Type, Dims: slices.Clone(t.Dims), Data: gathered(t, []int{0}, t.Len())}
+}
+
 func product(dims []int) int {
 	n := 1
 	for _, d := range dims {

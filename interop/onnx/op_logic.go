@@ -1,12 +1,13 @@
 package onnx
 
 import (
+	"github.com/plexaura/plexaura/interop/onnx/ir"
 	"github.com/plexaura/plexaura/ops"
 	"github.com/plexaura/plexaura/shape"
 )
 
 var logicOperators = family{
-	"Equal":          withExtents(2, 2, comparison(ops.Equal), equalExtents),
+	"Equal":          withExtents(2, 2, equal, equalExtents),
 	"Less":           always(2, 2, comparison(ops.Less)),
 	"LessOrEqual":    always(2, 2, comparison(ops.LessEqual)),
 	"Greater":        always(2, 2, comparison(ops.Greater)),
@@ -16,6 +17,14 @@ var logicOperators = family{
 	"Xor":            always(2, 2, comparison(ops.NotEqual)),
 	"Not":            always(1, 1, func(c *call) []*value { return mask(ops.Not(c.node(0))) }),
 	"Where":          withExtents(3, 3, where, whereExtents),
+}
+
+// equal compares strings on the host.
+func equal(c *call) []*value {
+	if c.elem(0) == ir.String {
+		return equalStrings(c)
+	}
+	return comparison(ops.Equal)(c)
 }
 
 func comparison(f binaryFunc) func(*call) []*value {

@@ -42,7 +42,7 @@ func operators() catalogue {
 	for _, f := range []family{
 		mathOperators, activationOperators, logicOperators, castOperators, reduceOperators, normOperators, matmulOperators,
 		convOperators, poolOperators, moveOperators, indexOperators, shapeOperators, lossOperators, attentionOperators,
-		selectOperators, sequenceOperators, bitOperators, resizeOperators, scatterOperators, recurrentOperators, quantiseOperators,
+		selectOperators, sequenceOperators, stringOperators, bitOperators, resizeOperators, scatterOperators, recurrentOperators, quantiseOperators,
 		controlOperators(),
 	} {
 		for name, rows := range f {
@@ -52,7 +52,7 @@ func operators() catalogue {
 			standard[name] = rows
 		}
 	}
-	return catalogue{"": standard, "ai.onnx.preview": previewOperators(), "com.microsoft": microsoftOperators}
+	return catalogue{"": standard, "ai.onnx.preview": previewOperators(), "ai.onnx.ml": classicOperators, "com.microsoft": microsoftOperators}
 }
 
 // domain returns a domain by its short name: that of the standard is empty.

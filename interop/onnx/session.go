@@ -233,7 +233,7 @@ func (o output) tensor(results []*Tensor, fed feeds) *Tensor {
 	case o.kind != ir.TensorKind:
 		return &Tensor{Kind: o.kind, Type: o.elem, Items: mapped(o.items, func(e output) *Tensor { return e.tensor(results, fed) })}
 	case o.known != nil:
-		return o.known
+		return o.known.clone()
 	case o.feed != "":
 		return fed[o.feed]
 	}

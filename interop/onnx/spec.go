@@ -68,7 +68,7 @@ func (s spec) value(ev *evaluator, name string) *value {
 		}
 		return listOf(s.elem, items)
 	case s.known != nil:
-		return known(s.known)
+		return known(s.known.clone())
 	}
 	return computed(ev.g.Input(name, s.typ), s.elem)
 }
