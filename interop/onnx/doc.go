@@ -21,8 +21,9 @@
 // uint64 in int64 with the same bits, so that uint64 from 2^63 on is wrong where it is divided,
 // compared or cast to floating point. float16 and bfloat16 are computed in float32, and each result
 // is rounded. Integers of 2 and 4 bits are computed in int32, and floating-point types of 8 bits and
-// less in float32; a Cast to the latter is computed on the host, between two programs. Strings and
-// complex numbers are not supported.
+// less in float32; a Cast to the latter is computed on the host, between two programs. Strings are
+// computed with on the host too, and a program is made for those that it is given. Complex numbers are
+// not supported. Sequences and optionals are Items of a [Tensor].
 //
 // # How a file becomes nodes
 //
@@ -34,8 +35,12 @@
 // parameter or constant when an operator asks for its node.
 //
 // Where an operator needs the elements of a value that depends on an input, a Session runs what it has
-// so far, and evaluates the file again with the result; see [Session]. Apply, which has no data,
-// returns an error that names the input.
+// so far, and evaluates the file again with the result; see [Session]. The operator waits for it, and
+// so does what depends on the operator; all else is evaluated meanwhile, so that one program computes
+// what all that wait need. Apply, which has no data, returns an error that names the input.
+//
+// A Loop or Scan becomes nodes if the number of its iterations is known and small. Another one runs on
+// the host, its body by an inner Session, until its condition or the context ends it.
 //
 // # Adding an operator
 //
@@ -58,7 +63,8 @@
 //
 // Where versions of an operator differ in more than a default, the table has a row for each. An
 // operator that also computes extents has a second function (withExtents). One that passes values on,
-// or makes known ones, is direct: it is not folded.
+// or makes known ones, is direct: it is not folded. So is one whose results have extents that depend on
+// elements: it gives onHost a function of tensors.
 //
 // Then run ONNX's own tests of it:
 //
