@@ -53,7 +53,7 @@ var may = map[string][]string{
 	"inspect":                   {"graph", "shape", "ops", "autodiff", "nn", "optim", "vm", "engine", "train", "data", "internal/isnil", "internal/par", "internal/philox", tensor},
 	"viz":                       {"shape", "internal/atomicfile", "internal/plain"},
 	"interop/safetensors":       {"shape", "internal/atomicfile", "internal/regular"},
-	"interop/onnx":              {"engine", "engine/ref", "graph", "interop/onnx/ir", "internal/isnil", "internal/plain", "internal/rescue", "nn", "ops", "shape", "vm", tensor},
+	"interop/onnx":              {"engine", "engine/ref", "graph", "interop/onnx/ir", "internal/atomicfile", "internal/isnil", "internal/plain", "internal/rescue", "nn", "ops", "shape", "vm", tensor},
 	"interop/onnx/conformance":  {"engine", "interop/onnx", "interop/onnx/ir", "internal/isnil", "internal/plain", "internal/regular", "internal/rescue", "shape"},
 	"interop/onnx/ir":           {"internal/plain", "internal/regular"},
 	"interop/gorgonia":          {"autodiff", "graph", "shape", "ops", "engine", "engine/ref", "internal/philox", "internal/rescue", tensor},
