@@ -61,6 +61,7 @@ func TestNothingWhereSomethingIsWantedNeverPanics(t *testing.T) {
 			new(engine.Bound),
 			new(engine.Buffer),
 			new(engine.Call),
+			new(engine.Combine),
 			new(engine.Fn),
 			new(engine.Host),
 			new(engine.Layout),

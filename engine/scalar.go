@@ -34,13 +34,23 @@ const (
 	Sigmoid // 1/(1+e^-x), without overflow
 	Erf     // the error function, 2/sqrt(pi) times the integral of e^-t^2 from 0 to x
 	Floor
+	Nearest // the nearest whole number, of two the even one
+	Asin
+	Acos
+	Atan
+	Sinh
+	Cosh
+	Asinh
+	Acosh
+	Atanh
 	Not
 
 	Add
 	Sub
 	Mul
 	Div // for integers: rounded towards zero, and 0 for a divisor of 0
-	Pow
+	Rem // what Div rounded towards zero leaves, with the sign of the first argument, which for integers it is itself for a divisor of 0
+	Pow // for integers: wrapped around, and 0 where a negative exponent does not give 1 or -1
 	Max
 	Min
 	ReLUGrad // gradient of a rectifier: 0 where its result, the first argument, is at most 0, otherwise the second
@@ -52,6 +62,14 @@ const (
 	Ge
 	And
 	Or
+
+	// Bits of integers. A shift by more than all bits, or by a negative number, shifts all out;
+	// ShiftRight fills with the sign.
+	BitAnd
+	BitOr
+	BitXor
+	ShiftLeft
+	ShiftRight
 
 	Select // the second argument where the first, a Bool, is true, otherwise the third
 
@@ -65,9 +83,12 @@ var fns = [nFn]struct {
 	NoFn: {"none", 0},
 	Copy: {"copy", 1}, Neg: {"neg", 1}, Abs: {"abs", 1}, Sign: {"sign", 1}, Exp: {"exp", 1}, Log: {"log", 1},
 	Log1p: {"log1p", 1}, Expm1: {"expm1", 1}, Sqrt: {"sqrt", 1}, Sin: {"sin", 1}, Cos: {"cos", 1},
-	Tanh: {"tanh", 1}, Sigmoid: {"sigmoid", 1}, Erf: {"erf", 1}, Floor: {"floor", 1}, Not: {"not", 1},
-	Add: {"add", 2}, Sub: {"sub", 2}, Mul: {"mul", 2}, Div: {"div", 2}, Pow: {"pow", 2}, Max: {"max", 2}, Min: {"min", 2},
+	Tanh: {"tanh", 1}, Sigmoid: {"sigmoid", 1}, Erf: {"erf", 1}, Floor: {"floor", 1}, Nearest: {"nearest", 1},
+	Asin: {"asin", 1}, Acos: {"acos", 1}, Atan: {"atan", 1}, Sinh: {"sinh", 1}, Cosh: {"cosh", 1},
+	Asinh: {"asinh", 1}, Acosh: {"acosh", 1}, Atanh: {"atanh", 1}, Not: {"not", 1},
+	Add: {"add", 2}, Sub: {"sub", 2}, Mul: {"mul", 2}, Div: {"div", 2}, Rem: {"rem", 2}, Pow: {"pow", 2}, Max: {"max", 2}, Min: {"min", 2},
 	ReLUGrad: {"relugrad", 2}, Eq: {"eq", 2}, Ne: {"ne", 2}, Lt: {"lt", 2}, Le: {"le", 2}, Gt: {"gt", 2}, Ge: {"ge", 2}, And: {"and", 2}, Or: {"or", 2},
+	BitAnd: {"bitand", 2}, BitOr: {"bitor", 2}, BitXor: {"bitxor", 2}, ShiftLeft: {"shl", 2}, ShiftRight: {"shr", 2},
 	Select: {"select", 3},
 }
 

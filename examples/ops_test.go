@@ -41,8 +41,8 @@ only gradients create the ops below SoftmaxGrad.
   where it has none.
 - **error**: the largest relative error in these checks, rounded up to a power of ten, and at least 1e-10.
 
-FullLike, ZerosLike, OnesLike and Scalar are Full; ArgMax is the first place of TopK, Int64, without a gradient; RNG is the State that
-Random reads.
+FullLike, ZerosLike, OnesLike and Scalar are Full; ArgMax and ArgMin are the first place of TopK and BottomK, Int64, without a gradient; RNG is the
+State that Random reads. Xor, IsNaN and IsInf are comparisons, and BitNot is a difference.
 
 `
 
@@ -212,7 +212,7 @@ func instanceOf(n *graph.Node) instance {
 // anyInstance is an op that no row meets, of as many inputs as it takes.
 func anyInstance(name string) (found []instance) {
 	for _, op := range ops.All {
-		for _, d := range []shape.DType{shape.Float32, shape.Bool} {
+		for _, d := range []shape.DType{shape.Float32, shape.Bool, shape.Int32} {
 			x := shape.Make(d, 2, 3)
 			for n := 1; op.Name() == name && n < 4; n++ {
 				in := slices.Repeat([]shape.Type{x}, n)

@@ -11,7 +11,7 @@ import (
 )
 
 var elementwiseOps = slices.Concat(
-	tableOps[unary](len(unaries)), tableOps[binary](len(binaries)), tableOps[predicate](len(predicates)),
+	tableOps[unary](len(unaries)), tableOps[binary](len(binaries)), tableOps[predicate](len(predicates)), tableOps[bitwise](len(bitwises)),
 	[]graph.Op{leakyReLUOp{graph.Float(.01)}, softplusOp{}, clipOp{}, castOp{shape.Float32}, whereOp{}},
 )
 
@@ -47,6 +47,15 @@ const (
 	sigmoid
 	erf
 	floor
+	round
+	asin
+	acos
+	atan
+	sinh
+	cosh
+	asinh
+	acosh
+	atanh
 	relu
 )
 
@@ -81,7 +90,25 @@ var unaries = [...]struct {
 		return Mul(dy, MulScalar(Exp(Neg(Square(x))), 2/math.Sqrt(math.Pi)))
 	}},
 	floor: {"Floor", engine.Floor, floating, nil},
+	round: {"Round", engine.Nearest, floating, nil},
+	asin:  {"Asin", engine.Asin, floating, func(x, y, dy *graph.Node) *graph.Node { return Div(dy, Sqrt(besideSquare(x))) }},
+	acos:  {"Acos", engine.Acos, floating, func(x, y, dy *graph.Node) *graph.Node { return Neg(Div(dy, Sqrt(besideSquare(x)))) }},
+	atan:  {"Atan", engine.Atan, floating, func(x, y, dy *graph.Node) *graph.Node { return Div(dy, AddScalar(Square(x), 1)) }},
+	sinh:  {"Sinh", engine.Sinh, floating, func(x, y, dy *graph.Node) *graph.Node { return Mul(dy, Cosh(x)) }},
+	cosh:  {"Cosh", engine.Cosh, floating, func(x, y, dy *graph.Node) *graph.Node { return Mul(dy, Sinh(x)) }},
+	asinh: {"Asinh", engine.Asinh, floating, func(x, y, dy *graph.Node) *graph.Node { return Div(dy, Sqrt(AddScalar(Square(x), 1))) }},
+	acosh: {"Acosh", engine.Acosh, floating, func(x, y, dy *graph.Node) *graph.Node {
+		square := Mul(AddScalar(x, -1), AddScalar(x, 1))
+		return Div(dy, Sqrt(AddScalar(square, 0))) // which makes -0, of x = -1, +0
+	}},
+	atanh: {"Atanh", engine.Atanh, floating, func(x, y, dy *graph.Node) *graph.Node { return Div(dy, besideSquare(x)) }},
 	relu:  {"ReLU", engine.Max, number, func(x, y, dy *graph.Node) *graph.Node { return graph.Apply(reluGrad, y, dy) }},
+}
+
+// besideSquare returns 1-x*x, of which no digits are lost near 1.
+func besideSquare(x *graph.Node) *graph.Node {
+	one := Scalar(x, 1)
+	return Mul(Sub(one, x), Add(one, x))
 }
 
 // Neg returns -x, for floating-point x and signed integers.
@@ -127,6 +154,49 @@ func Erf(x *graph.Node) *graph.Node { return graph.Apply(erf, x) }
 // Floor returns the greatest whole number not above x. Its derivative is 0.
 func Floor(x *graph.Node) *graph.Node { return graph.Apply(floor, x) }
 
+// Ceil returns the least whole number not below x. Its derivative is 0.
+func Ceil(x *graph.Node) *graph.Node {
+	if bad := refusedUnlessFloat("Ceil", x); bad != nil {
+		return bad
+	}
+	return Neg(Floor(Neg(x)))
+}
+
+// Round returns the whole number nearest to x, of two the even one. Its derivative is 0.
+func Round(x *graph.Node) *graph.Node { return graph.Apply(round, x) }
+
+// Tan returns the tangent of x radians.
+func Tan(x *graph.Node) *graph.Node {
+	if bad := refusedUnlessFloat("Tan", x); bad != nil {
+		return bad
+	}
+	return Div(Sin(x), Cos(x))
+}
+
+// Asin returns the angle from -pi/2 to pi/2 radians whose sine is x, or NaN if there is none.
+func Asin(x *graph.Node) *graph.Node { return graph.Apply(asin, x) }
+
+// Acos returns the angle from 0 to pi radians whose cosine is x, or NaN if there is none.
+func Acos(x *graph.Node) *graph.Node { return graph.Apply(acos, x) }
+
+// Atan returns the angle from -pi/2 to pi/2 radians whose tangent is x.
+func Atan(x *graph.Node) *graph.Node { return graph.Apply(atan, x) }
+
+// Sinh returns the hyperbolic sine of x.
+func Sinh(x *graph.Node) *graph.Node { return graph.Apply(sinh, x) }
+
+// Cosh returns the hyperbolic cosine of x.
+func Cosh(x *graph.Node) *graph.Node { return graph.Apply(cosh, x) }
+
+// Asinh returns the number whose hyperbolic sine is x.
+func Asinh(x *graph.Node) *graph.Node { return graph.Apply(asinh, x) }
+
+// Acosh returns the number from 0 on whose hyperbolic cosine is x, or NaN if there is none.
+func Acosh(x *graph.Node) *graph.Node { return graph.Apply(acosh, x) }
+
+// Atanh returns the number whose hyperbolic tangent is x, or NaN if there is none.
+func Atanh(x *graph.Node) *graph.Node { return graph.Apply(atanh, x) }
+
 // ReLU returns the greater of x and 0. Its derivative at 0 is 0.
 func ReLU(x *graph.Node) *graph.Node { return graph.Apply(relu, x) }
 
@@ -170,7 +240,7 @@ func (op unary) Simplify(n *graph.Node) *graph.Node {
 		return x.In(0)
 	case op == abs && x.Op() == graph.Op(neg):
 		return Abs(x.In(0))
-	case (op == abs || op == sign || op == floor || op == relu) && x.Op() == graph.Op(op):
+	case (op == abs || op == sign || op == floor || op == round || op == relu) && x.Op() == graph.Op(op):
 		return x
 	}
 	return nil
@@ -186,6 +256,7 @@ const (
 	sub
 	mul
 	div
+	fmod
 	pow
 	maximum
 	minimum
@@ -207,7 +278,11 @@ var binaries = [...]struct {
 		da = Div(dy, b)
 		return da, Neg(Mul(da, y))
 	}},
-	pow: {"Pow", engine.Pow, floating, powGrad},
+	fmod: {"Fmod", engine.Rem, number, func(a, b, y, dy *graph.Node) (da, db *graph.Node) {
+		quotient := Where(IsNaN(y), Div(a, b), Round(Div(Sub(a, y), b))) // a/b may round to the next whole number
+		return dy, Neg(Mul(dy, StopGradient(quotient)))
+	}},
+	pow: {"Pow", engine.Pow, number, powGrad},
 	maximum: {"Maximum", engine.Max, number, func(a, b, y, dy *graph.Node) (da, db *graph.Node) {
 		return share(a, b, dy, Less), share(b, a, dy, Less)
 	}},
@@ -256,7 +331,28 @@ func Mul(a, b *graph.Node) *graph.Node { return graph.Apply(mul, a, b) }
 // Div returns a/b. Integer division rounds towards zero; division by 0 gives 0.
 func Div(a, b *graph.Node) *graph.Node { return graph.Apply(div, a, b) }
 
-// Pow returns a to the power of b, for floating-point arguments. The derivative with respect to a
+// Fmod returns what the quotient a/b, rounded towards zero, leaves of a: it has the sign of a. For a
+// divisor of 0 it is NaN, or a if they are integers. It is C's fmod, and PyTorch's.
+func Fmod(a, b *graph.Node) *graph.Node { return graph.Apply(fmod, a, b) }
+
+// Mod returns what the quotient a/b, rounded down, leaves of a: it has the sign of b. For a divisor of
+// 0 it is NaN, or a if they are integers. It is Python's operator %, and PyTorch's remainder.
+func Mod(a, b *graph.Node) *graph.Node {
+	bad := refused("Mod", func() error {
+		_, err := fmod.Infer([]shape.Type{a.Type(), b.Type()})
+		return err
+	}, a, b)
+	if bad != nil {
+		return bad
+	}
+	y := Fmod(a, b)
+	zero := Scalar(y, 0)
+	other := Or(And(Less(y, zero), Greater(b, zero)), And(Greater(y, zero), Less(b, zero)))
+	return Where(other, Add(y, b), y)
+}
+
+// Pow returns a to the power of b. Powers of integers wrap around, and are 0 where a negative exponent
+// does not give 1 or -1. The derivative with respect to a
 // is 0 where b is 0. The derivative with respect to b is 0 where a is 0 and b is not negative, and
 // NaN where a is negative.
 func Pow(a, b *graph.Node) *graph.Node { return graph.Apply(pow, a, b) }

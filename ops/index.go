@@ -2,6 +2,7 @@ package ops
 
 import (
 	"fmt"
+	"slices"
 
 	"github.com/plexaura/plexaura/engine"
 	"github.com/plexaura/plexaura/graph"
@@ -10,7 +11,7 @@ import (
 
 var indexOps = []graph.Op{
 	gatherOp{}, gatherOp{Along: true}, scatterAddOp{}, scatterAddOp{Gather: gatherOp{Along: true}}, topKOp{K: 1}, cumSumOp{},
-	updateSliceOp{},
+	updateSliceOp{}, scatterOp{}, scatterOp{Gather: gatherOp{Along: true}}, linearScanOp{},
 }
 
 // Gather takes slices of x, of any element type, along an axis. ids, integers of any shape, selects
@@ -253,18 +254,36 @@ func (op scatterAddOp) PerExample(n *graph.Node, in []*graph.Node) (*graph.Node,
 // Int64. Both have x's shape, with extent k in the axis. Equal elements are in the order of their
 // indices; NaN is greater than all numbers. Gradients go to the elements that the values come from.
 func TopK(x *graph.Node, k, axis int) (values, places *graph.Node) {
-	places = graph.Apply(topKOp{Axis: fromEnd(axis, x), K: k}, x)
+	return topKOp{Axis: fromEnd(axis, x), K: k}.take(x)
+}
+
+// BottomK is [TopK] for the k least elements, in ascending order.
+func BottomK(x *graph.Node, k, axis int) (values, places *graph.Node) {
+	return topKOp{Axis: fromEnd(axis, x), K: k, Least: true}.take(x)
+}
+
+func (op topKOp) take(x *graph.Node) (values, places *graph.Node) {
+	places = graph.Apply(op, x)
 	if !places.Valid() {
 		return places, places
 	}
-	return GatherAlong(x, axis, places), places
+	return GatherAlong(x, op.Axis, places), places
 }
 
 // ArgMax returns the index, Int64, of the greatest element of x along an axis, which the result no
 // longer has. Of equal elements the first counts; NaN is greater than all numbers.
 func ArgMax(x *graph.Node, axis int) *graph.Node {
-	op := topKOp{Axis: fromEnd(axis, x), K: 1}
-	bad := refused("ArgMax", func() error {
+	return topKOp{Axis: fromEnd(axis, x), K: 1}.first("ArgMax", x)
+}
+
+// ArgMin returns the index, Int64, of the least element of x along an axis, which the result no
+// longer has. Of equal elements the first counts; NaN is greater than all numbers.
+func ArgMin(x *graph.Node, axis int) *graph.Node {
+	return topKOp{Axis: fromEnd(axis, x), K: 1, Least: true}.first("ArgMin", x)
+}
+
+func (op topKOp) first(name string, x *graph.Node) *graph.Node {
+	bad := refused(name, func() error {
 		_, err := op.Infer([]shape.Type{x.Type()})
 		return err
 	}, x)
@@ -274,10 +293,18 @@ func ArgMax(x *graph.Node, axis int) *graph.Node {
 	return Squeeze(graph.Apply(op, x), op.Axis)
 }
 
-// topKOp returns the indices of the K greatest elements along an axis.
-type topKOp struct{ Axis, K int }
+// topKOp returns the indices of the K greatest or least elements along an axis.
+type topKOp struct {
+	Axis, K int
+	Least   bool
+}
 
-func (topKOp) Name() string { return "TopK" }
+func (op topKOp) Name() string {
+	if op.Least {
+		return "BottomK"
+	}
+	return "TopK"
+}
 
 func (op topKOp) Infer(in []shape.Type) (t shape.Type, err error) {
 	if err := arity(in, 1); err != nil {
@@ -307,19 +334,26 @@ func (op topKOp) Bind(e engine.Engine, in []engine.Operand, out engine.Operand) 
 	if !ok {
 		return engine.Bound{}, engine.Missing(e, op.Name())
 	}
-	return x.BindTopK(op.Axis, in, out)
+	return x.BindTopK(engine.TopK{Axis: op.Axis, Least: op.Least}, in, out)
 }
 
-// CumSum returns the running sum of x along an axis: of each element and those before it. Integers
-// wrap around.
-func CumSum(x *graph.Node, axis int) *graph.Node {
-	return graph.Apply(cumSumOp{Axis: fromEnd(axis, x)}, x)
+// A Scan says which elements [CumSum] and [CumProd] have in each of their results, besides the element
+// itself: those before it or, with Reverse, those after it. Exclusive leaves the element itself out.
+type Scan struct{ Reverse, Exclusive bool }
+
+// CumSum returns the running sum of x along an axis: of each element and those before it, unless a
+// [Scan] says otherwise. Integers wrap around.
+func CumSum(x *graph.Node, axis int, scan ...Scan) *graph.Node {
+	op := cumSumOp{Axis: fromEnd(axis, x)}
+	if len(scan) > 0 {
+		op.Scan = scan[0]
+	}
+	return graph.Apply(op, x)
 }
 
-// cumSumOp sums from the first element or, if Reverse is set, from the last.
 type cumSumOp struct {
-	Axis    int
-	Reverse bool
+	Axis int
+	Scan
 }
 
 func (cumSumOp) Name() string { return "CumSum" }
@@ -335,7 +369,8 @@ func (op cumSumOp) Infer(in []shape.Type) (t shape.Type, err error) {
 }
 
 func (op cumSumOp) Grad(_, dy *graph.Node) []*graph.Node {
-	return one(graph.Apply(cumSumOp{op.Axis, !op.Reverse}, dy))
+	op.Reverse = !op.Reverse
+	return one(graph.Apply(op, dy))
 }
 
 func (op cumSumOp) Bind(e engine.Engine, in []engine.Operand, out engine.Operand) (engine.Bound, error) {
@@ -343,10 +378,114 @@ func (op cumSumOp) Bind(e engine.Engine, in []engine.Operand, out engine.Operand
 	if !ok {
 		return engine.Bound{}, engine.Missing(e, op.Name())
 	}
-	return s.BindCumSum(op.Axis, op.Reverse, in, out)
+	return s.BindCumSum(engine.CumSum{Axis: op.Axis, Reverse: op.Reverse, Exclusive: op.Exclusive}, in, out)
 }
 
 // PerExample sums within each row.
 func (op cumSumOp) PerExample(n *graph.Node, in []*graph.Node) (*graph.Node, error) {
-	return apart(n, in, op.Axis, func(axis int) *graph.Node { return graph.Apply(cumSumOp{axis, op.Reverse}, in[0]) })
+	return apart(n, in, op.Axis, func(axis int) *graph.Node { return graph.Apply(cumSumOp{axis, op.Scan}, in[0]) })
+}
+
+// CumProd returns the running product of floating-point x along an axis whose extent is a number, at least 1: of
+// each element and those before it, unless a [Scan] says otherwise.
+func CumProd(x *graph.Node, axis int, scan ...Scan) *graph.Node {
+	axis = fromEnd(axis, x)
+	bad := refused("CumProd", func() error {
+		_, err := linearScanOp{Axis: axis}.Infer([]shape.Type{x.Type(), x.Type()})
+		return err
+	}, x)
+	if bad != nil {
+		return bad
+	}
+	op := linearScanOp{Axis: axis}
+	exclusive := len(scan) > 0 && scan[0].Exclusive
+	op.Reverse = len(scan) > 0 && scan[0].Reverse
+	begins := Equal(numbers(x.Graph(), x.Type().Dim(axis)), op.end(x))
+	begins = Reshape(begins, append([]shape.Dim{x.Type().Dim(axis)}, onesOf(x.Type().Rank()-1-axis)...)...)
+	if exclusive {
+		first := Where(begins, Scalar(x, 1), Scalar(x, 0))
+		return graph.Apply(op, op.before(x), BroadcastTo(first, x.Type().Shape))
+	}
+	return graph.Apply(op, x, Where(begins, x, Scalar(x, 0)))
+}
+
+// onesOf returns so many extents of 1.
+func onesOf(n int) []shape.Dim { return slices.Repeat([]shape.Dim{1}, n) }
+
+// LinearScan returns h of a and b, of one floating-point type, along an axis whose extent is a number, at least 1:
+// h[0] = b[0] and h[i] = a[i]*h[i-1] + b[i].
+func LinearScan(a, b *graph.Node, axis int) *graph.Node {
+	return graph.Apply(linearScanOp{Axis: fromEnd(axis, a)}, a, b)
+}
+
+// linearScanOp is [LinearScan], from the last element on if Reverse is set.
+type linearScanOp struct {
+	Axis    int
+	Reverse bool
+}
+
+func (linearScanOp) Name() string { return "LinearScan" }
+
+func (op linearScanOp) Infer(in []shape.Type) (t shape.Type, err error) {
+	if err := arity(in, 2); err != nil {
+		return t, err
+	}
+	if err := wantFloat(in...); err != nil {
+		return t, err
+	}
+	switch a := in[0]; {
+	case op.Axis < 0 || op.Axis >= a.Rank():
+		return t, fmt.Errorf("no axis %d in %v", op.Axis, a)
+	case a.Dim(op.Axis).Symbolic() || a.Dim(op.Axis) == 0:
+		return t, fmt.Errorf("axis %d of %v; want an extent that is a number, at least 1", op.Axis, a)
+	}
+	return in[0], sameType(in[0], in[1])
+}
+
+// end returns the place where the scan of x begins.
+func (op linearScanOp) end(x *graph.Node) *graph.Node {
+	last := 0.0
+	if op.Reverse {
+		last = float64(x.Type().Int(op.Axis) - 1)
+	}
+	return x.Graph().Const(shape.I32(), []float64{last})
+}
+
+// before returns at each element that of x before it in the order of the scan, and 0 at the first.
+func (op linearScanOp) before(x *graph.Node) *graph.Node {
+	n := x.Type().Int(op.Axis)
+	zero := Full(x, x.Type().With(op.Axis, 1), 0)
+	if n == 1 {
+		return zero
+	}
+	if op.Reverse {
+		return Concat(op.Axis, sliceAxis(x, op.Axis, 1, n), zero)
+	}
+	return Concat(op.Axis, zero, sliceAxis(x, op.Axis, 0, n-1))
+}
+
+// Grad scans the adjoint in the other order.
+func (op linearScanOp) Grad(n, dy *graph.Node) []*graph.Node {
+	back := linearScanOp{op.Axis, !op.Reverse}
+	db := graph.Apply(back, back.before(n.In(0)), dy)
+	return []*graph.Node{Mul(db, op.before(n)), db}
+}
+
+func (op linearScanOp) Bind(e engine.Engine, in []engine.Operand, out engine.Operand) (engine.Bound, error) {
+	s, ok := e.(engine.Scanner)
+	if !ok {
+		return engine.Bound{}, engine.Missing(e, op.Name())
+	}
+	return s.BindLinearScan(op.Axis, op.Reverse, in, out)
+}
+
+// PerExample scans within each row.
+func (op linearScanOp) PerExample(n *graph.Node, in []*graph.Node) (*graph.Node, error) {
+	switch {
+	case !anyOwn(n, in):
+		return n, nil
+	case isBatch(n.Type().Shape):
+		return nil, sharedBatch(n)
+	}
+	return graph.Apply(linearScanOp{op.Axis + 1, op.Reverse}, eachOwn(n, in, 2)...), nil
 }

@@ -56,6 +56,8 @@ func constructors() (all []constructor) {
 	for name, f := range map[string]func(x *graph.Node) *graph.Node{
 		"Neg": ops.Neg, "Abs": ops.Abs, "Sign": ops.Sign, "Exp": ops.Exp, "Log": ops.Log, "Log1p": ops.Log1p, "Expm1": ops.Expm1,
 		"Sqrt": ops.Sqrt, "Sin": ops.Sin, "Cos": ops.Cos, "Tanh": ops.Tanh, "Sigmoid": ops.Sigmoid, "Erf": ops.Erf, "Floor": ops.Floor,
+		"Ceil": ops.Ceil, "Round": ops.Round, "Tan": ops.Tan, "Asin": ops.Asin, "Acos": ops.Acos, "Atan": ops.Atan, "Sinh": ops.Sinh, "Cosh": ops.Cosh,
+		"Asinh": ops.Asinh, "Acosh": ops.Acosh, "Atanh": ops.Atanh, "IsNaN": ops.IsNaN, "IsInf": ops.IsInf,
 		"ReLU": ops.ReLU, "Softplus": ops.Softplus, "Square": ops.Square, "Reciprocal": ops.Reciprocal,
 		"ZerosLike": ops.ZerosLike, "OnesLike": ops.OnesLike, "StopGradient": ops.StopGradient, "Flatten": ops.Flatten,
 		"SELU": ops.SELU, "GELU": ops.GELU, "GELUTanh": ops.GELUTanh, "SiLU": ops.SiLU, "Mish": ops.Mish, "Softsign": ops.Softsign,
@@ -65,7 +67,7 @@ func constructors() (all []constructor) {
 	}
 	row("Not", of1(ops.Not), mask)
 	for name, f := range map[string]func(a, b *graph.Node) *graph.Node{
-		"Add": ops.Add, "Sub": ops.Sub, "Mul": ops.Mul, "Div": ops.Div, "Pow": ops.Pow, "Maximum": ops.Maximum, "Minimum": ops.Minimum,
+		"Add": ops.Add, "Sub": ops.Sub, "Mul": ops.Mul, "Div": ops.Div, "Fmod": ops.Fmod, "Mod": ops.Mod, "Pow": ops.Pow, "Maximum": ops.Maximum, "Minimum": ops.Minimum,
 		"Equal": ops.Equal, "NotEqual": ops.NotEqual, "Less": ops.Less, "LessEqual": ops.LessEqual, "Greater": ops.Greater,
 		"GreaterEqual": ops.GreaterEqual, "ByMode": ops.ByMode, "MSE": ops.MSE, "BinaryCrossEntropy": ops.BinaryCrossEntropy,
 		"KLDivergence": ops.KLDivergence, "Hinge": ops.Hinge,
@@ -74,6 +76,13 @@ func constructors() (all []constructor) {
 	}
 	row("And", of2(ops.And), mask, mask)
 	row("Or", of2(ops.Or), mask, mask)
+	row("Xor", of2(ops.Xor), mask, mask)
+	for name, f := range map[string]func(a, b *graph.Node) *graph.Node{
+		"BitAnd": ops.BitAnd, "BitOr": ops.BitOr, "BitXor": ops.BitXor, "ShiftLeft": ops.ShiftLeft, "ShiftRight": ops.ShiftRight,
+	} {
+		row(name, of2(f), ids, ids)
+	}
+	row("BitNot", of1(ops.BitNot), ids)
 	for name, f := range map[string]func(x *graph.Node, axes ...int) *graph.Node{
 		"Sum": ops.Sum, "SumKeep": ops.SumKeep, "Prod": ops.Prod, "Max": ops.Max, "MaxKeep": ops.MaxKeep, "Min": ops.Min, "MinKeep": ops.MinKeep,
 		"Mean": ops.Mean, "MeanKeep": ops.MeanKeep, "Variance": ops.Variance, "Count": ops.Count,
@@ -128,6 +137,23 @@ func constructors() (all []constructor) {
 	row("TopK", of1(func(x *graph.Node) *graph.Node { y, _ := ops.TopK(x, 2, 1); return y }), x)
 	row("ArgMax", of1(func(x *graph.Node) *graph.Node { return ops.ArgMax(x, 1) }), x)
 	row("CumSum", of1(func(x *graph.Node) *graph.Node { return ops.CumSum(x, 1) }), x)
+	row("ArgMin", of1(func(x *graph.Node) *graph.Node { return ops.ArgMin(x, 1) }), x)
+	row("BottomK", of1(func(x *graph.Node) *graph.Node { y, _ := ops.BottomK(x, 2, 1); return y }), x)
+	row("CumProd", of1(func(x *graph.Node) *graph.Node { return ops.CumProd(x, 1, ops.Scan{Exclusive: true}) }), x)
+	row("LinearScan", of2(func(a, b *graph.Node) *graph.Node { return ops.LinearScan(a, b, 1) }), x, x)
+	row("GatherND", of2(func(x, ids *graph.Node) *graph.Node { return ops.GatherND(x, ids, 1) }), line, shape.I32(n, 5, 2))
+	row("ScatterND", of3(func(x, ids, v *graph.Node) *graph.Node { return ops.ScatterND(x, ids, v, ops.ScatterReplace) }), line, shape.I32(5, 2), shape.F32(5, 8))
+	row("ScatterAlong", of3(func(x, ids, v *graph.Node) *graph.Node { return ops.ScatterAlong(x, -1, ids, v, ops.ScatterAdd) }), x, shape.I32(n, 2), shape.F32(n, 2))
+	row("ReverseSequence", of2(func(x, l *graph.Node) *graph.Node { return ops.ReverseSequence(x, l, 0, 1) }), line, ids)
+	row("DepthToSpace", of1(func(x *graph.Node) *graph.Node { return ops.DepthToSpace(x, 2) }), image)
+	row("PixelShuffle", of1(func(x *graph.Node) *graph.Node { return ops.PixelShuffle(x, 2) }), image)
+	row("SpaceToDepth", of1(func(x *graph.Node) *graph.Node { return ops.SpaceToDepth(x, 2) }), image)
+	row("PixelUnshuffle", of1(func(x *graph.Node) *graph.Node { return ops.PixelUnshuffle(x, 2) }), image)
+	row("Tril", of1(func(x *graph.Node) *graph.Node { return ops.Tril(x, 0) }), line)
+	row("Triu", of1(func(x *graph.Node) *graph.Node { return ops.Triu(x, -1) }), line)
+	for name, f := range map[string]func(x *graph.Node, axes ...int) *graph.Node{"L1Norm": ops.L1Norm, "L2Norm": ops.L2Norm, "LogSumExp": ops.LogSumExp} {
+		row(name, ofAxes(f, 1), x)
+	}
 	row("MatMul", of2(func(a, b *graph.Node) *graph.Node { return ops.MatMul(a, b) }), x, shape.F32(3, 2))
 	row("AddBias", of2(ops.AddBias), image, c)
 	row("Conv2D", of2(func(x, w *graph.Node) *graph.Node { return ops.Conv2D(x, w, ops.Conv2DOp{Groups: 2}) }), image, shape.F32(6, 2, 3, 3))
@@ -171,6 +197,13 @@ func constructors() (all []constructor) {
 		return ops.LpPool3D(x, 3, ops.MaxPool3DOptions{Kernel: [3]int{2, 2, 1}})
 	}), volume)
 	row("ResizeNearest", of1(func(x *graph.Node) *graph.Node { return ops.ResizeNearest(x, [2]int{5, 9}) }), image)
+	row("Resize", of1(func(x *graph.Node) *graph.Node {
+		return ops.Resize(x, []int{-1, 1}, []int{5, 9}, ops.ResizeOptions{Mode: ops.ResizeCubic, Antialias: true})
+	}), image)
+	row("GridSample", of2(func(x, grid *graph.Node) *graph.Node { return ops.GridSample(x, grid, ops.GridSampleOptions{}) }), image, shape.F32(n, 3, 5, 2))
+	row("RoIAlign", of3(func(x, boxes, images *graph.Node) *graph.Node {
+		return ops.RoIAlign(x, boxes, images, ops.RoIAlignOptions{Size: [2]int{3, 2}, Samples: 2})
+	}), image, shape.F32(5, 4), shape.I32(5))
 	row("ResizeBilinear", of1(func(x *graph.Node) *graph.Node { return ops.ResizeBilinear(x, [2]int{5, 9}) }), image)
 	row("LRNWithinChannel", of1(func(x *graph.Node) *graph.Node { return ops.LRNWithinChannel(x, ops.LRNOptions{Size: 3}) }), image)
 	row("LSTMCell", func(x []*graph.Node) *graph.Node {
@@ -188,6 +221,16 @@ func constructors() (all []constructor) {
 		all, _ := ops.GRU(x[0], x[1], ops.Recurrence{WeightIH: x[2], WeightHH: x[3], BiasIH: x[4], BiasHH: x[5]})
 		return all
 	}, shape.F32(n, 4, 3), shape.F32(n, 2), shape.F32(6, 3), shape.F32(6, 2), shape.F32(6), shape.F32(6))
+	row("RNN", func(x []*graph.Node) *graph.Node {
+		all, _ := ops.RNN(x[0], x[1], ops.Recurrence{WeightIH: x[2], WeightHH: x[3], BiasIH: x[4], BiasHH: x[5]})
+		return all
+	}, shape.F32(n, 4, 3), shape.F32(n, 2), shape.F32(2, 3), shape.F32(2, 2), shape.F32(2), shape.F32(2))
+	row("LSTM", func(x []*graph.Node) *graph.Node {
+		r := ops.Recurrence{WeightIH: x[3], WeightHH: x[4], BiasIH: x[5], BiasHH: x[6]}
+		all, _, _ := ops.LSTM(x[0], x[1], x[2], r, ops.RecurrentOptions{Reverse: true, Lengths: x[7], Clip: 1})
+		return all
+	}, shape.F32(n, 4, 3), shape.F32(n, 2), shape.F32(n, 2), shape.F32(8, 3), shape.F32(8, 2), shape.F32(8), shape.F32(8), ids)
+	all[len(all)-1].optional = 7
 	row("Einsum", of2(func(a, b *graph.Node) *graph.Node { return ops.Einsum("nii,ik->nk", a, b) }), shape.F32(n, 4, 4), shape.F32(4, 2))
 	row("Attention", func(x []*graph.Node) *graph.Node {
 		return ops.Attention(x[0], x[1], x[2], ops.AttentionOptions{Mask: x[3], Causal: true})
@@ -345,6 +388,10 @@ func TestMistakesAreNamedAfterTheFunction(t *testing.T) {
 	table, one := g.Input("table", shape.F32(3, 3)), g.Input("one", shape.I32())
 	image := g.Input("image", shape.F32(shape.N, 4, 8, 8))
 	wide, volume := g.Input("wide", shape.F32(2, 1, 3)), g.Input("volume", shape.F32(shape.N, 4, 5, 4, 4))
+	rnn := ops.Recurrence{
+		WeightIH: g.Input("rnn ih", shape.F32(3, 8)), WeightHH: g.Input("rnn hh", shape.F32(3, 3)),
+		BiasIH: g.Input("rnn bih", shape.F32(3)), BiasHH: g.Input("rnn bhh", shape.F32(3)),
+	}
 	for want, f := range map[string]func() *graph.Node{
 		"Mean: no axis 2 among 2 axes":                                   func() *graph.Node { return ops.Mean(x, 2) },
 		"MeanKeep: axis 1 is given twice":                                func() *graph.Node { return ops.MeanKeep(x, 1, -1) },
@@ -373,8 +420,31 @@ func TestMistakesAreNamedAfterTheFunction(t *testing.T) {
 		"Gather: no axis 2 in float32(N,3)":                        func() *graph.Node { return ops.Gather(x, 2, ids) },
 		"TopK: 4 of the 3 elements of axis 1 of float32(N,3)":      func() *graph.Node { y, _ := ops.TopK(x, 4, 1); return y },
 		"TopK: 2 of the batch axis of float32(N,3)":                func() *graph.Node { y, _ := ops.TopK(x, 2, 0); return y },
-		"ArgMax: no axis 2 in float32(N,3)":                        func() *graph.Node { return ops.ArgMax(x, 2) },
-		"Conv3D: want an input (N,C,D,H,W) and a filter (O,":       func() *graph.Node { return ops.Conv3D(x, x, ops.Conv3DOptions{}) },
+		"GatherND: ids are int32(3,1), for 1 axes of float32(N,3)": func() *graph.Node { return ops.GatherND(x, ops.Unsqueeze(ids, 1), 2) },
+		"GatherND: ids int32(1,3) have places along the batch": func() *graph.Node {
+			return ops.GatherND(ops.Transpose(line, 1, 0, 2), ops.Unsqueeze(ids, 0), 0)
+		},
+		"ScatterND: values are float32(N,3); for float32(N,3) and ids": func() *graph.Node {
+			return ops.ScatterND(x, ops.Unsqueeze(ids, 1), x, ops.ScatterAdd)
+		},
+		"ScatterND: no way 9 of combining values":      func() *graph.Node { return ops.ScatterND(table, ops.Unsqueeze(ids, 1), table, 9) },
+		"ScatterAlong: values are float32(N,4,8); for": func() *graph.Node { return ops.ScatterAlong(table, 0, ops.Cast(table, shape.Int32), line, 0) },
+		"ScatterAlongCombine(9): no way 9 of combining values": func() *graph.Node {
+			return ops.ScatterAlong(table, 0, ops.Cast(table, shape.Int32), table, 9)
+		},
+		"ReverseSequence: lengths are int32(3); for axis 0":   func() *graph.Node { return ops.ReverseSequence(line, ids, 0, 1) },
+		"ReverseSequence: no sequences along axis 1 for each": func() *graph.Node { return ops.ReverseSequence(line, ids, 1, 1) },
+		"ReverseSequence: sequences are along axis 0":         func() *graph.Node { return ops.ReverseSequence(line, ids, 1, 0) },
+		"DepthToSpace: 4 channels cannot be split into":       func() *graph.Node { return ops.DepthToSpace(image, 3) },
+		"SpaceToDepth: an image of 8 by 8 cannot be split":    func() *graph.Node { return ops.SpaceToDepth(image, 3) },
+		"PixelShuffle: block is 0; want 1 to 4096":            func() *graph.Node { return ops.PixelShuffle(image, 0) },
+		"Tril: want matrices (...,R,C) of known extents":      func() *graph.Node { return ops.Tril(x, 0) },
+		"CumProd: axis 0 of float32(N,3); want an extent":     func() *graph.Node { return ops.CumProd(x, 0) },
+		"L2Norm: input 0 is int32(3); want float32 or":        func() *graph.Node { return ops.L2Norm(ids) },
+		"ArgMin: no axis 2 in float32(N,3)":                   func() *graph.Node { return ops.ArgMin(x, 2) },
+		"BottomK: 4 of the 3 elements of axis 1":              func() *graph.Node { y, _ := ops.BottomK(x, 4, 1); return y },
+		"ArgMax: no axis 2 in float32(N,3)":                   func() *graph.Node { return ops.ArgMax(x, 2) },
+		"Conv3D: want an input (N,C,D,H,W) and a filter (O,":  func() *graph.Node { return ops.Conv3D(x, x, ops.Conv3DOptions{}) },
 		"Conv3D: of the planes: input has 4 channels, the filter": func() *graph.Node {
 			return ops.Conv3D(volume, g.Const(shape.F32(2, 3, 1, 1, 1), make([]float64, 6)), ops.Conv3DOptions{})
 		},
@@ -396,6 +466,34 @@ func TestMistakesAreNamedAfterTheFunction(t *testing.T) {
 		"LpPool1D: axis 2 of float32(N,4,8): a window of extent":   func() *graph.Node { return ops.LpPool1D(line, 2, ops.MaxPool1DOptions{Kernel: 9}) },
 		"ResizeNearest: want an input (N,C,H,W), have (N,3)":       func() *graph.Node { return ops.ResizeNearest(x, [2]int{1, 1}) },
 		"ResizeBilinear: input 0 is int32(3); want float32 or":     func() *graph.Node { return ops.ResizeBilinear(ids, [2]int{1, 1}) },
+		"Resize: input 0 is int32(3); want float32 or": func() *graph.Node {
+			return ops.Resize(ids, []int{0}, []int{2}, ops.ResizeOptions{Mode: ops.ResizeLinear})
+		},
+		"Resize: axis 0 of float32(N,3); want an extent":  func() *graph.Node { return ops.Resize(x, []int{0}, []int{2}, ops.ResizeOptions{}) },
+		"Resize: size 0 for axis 1 of float32(N,3); want": func() *graph.Node { return ops.Resize(x, []int{1}, []int{0}, ops.ResizeOptions{}) },
+		"Resize: 1 sizes and 0 scales were given for 2":   func() *graph.Node { return ops.Resize(image, []int{1, 2}, []int{2}, ops.ResizeOptions{}) },
+		"Resize: 0 crops were given for 1 axes": func() *graph.Node {
+			return ops.Resize(x, []int{1}, []int{2}, ops.ResizeOptions{Coordinates: ops.CropAndResize})
+		},
+		"Resize: axis 1 of float32(N,3): scale is NaN; want": func() *graph.Node {
+			return ops.Resize(x, []int{1}, []int{2}, ops.ResizeOptions{Scales: []float64{nan}})
+		},
+		"Resize: axis 1 of float32(N,3): size 10000000 takes": func() *graph.Node {
+			return ops.Resize(x, []int{1}, []int{1e7}, ops.ResizeOptions{Mode: ops.ResizeCubic})
+		},
+		"GridSample: want images (N,C,H,W) or volumes": func() *graph.Node { return ops.GridSample(x, x, ops.GridSampleOptions{}) },
+		"GridSample: SampleCubic is for images": func() *graph.Node {
+			return ops.GridSample(volume, volume, ops.GridSampleOptions{Sampling: ops.SampleCubic})
+		},
+		"GridSample: the grid is float32(N,4,8,8); for": func() *graph.Node { return ops.GridSample(image, image, ops.GridSampleOptions{}) },
+		"GridSample: sampling 7, border 0; want":        func() *graph.Node { return ops.GridSample(image, image, ops.GridSampleOptions{Sampling: 7}) },
+		"RoIAlign: size is [3 2], with 0 samples in a bin": func() *graph.Node {
+			return ops.RoIAlign(image, x, ids, ops.RoIAlignOptions{Size: [2]int{3, 2}})
+		},
+		"RoIAlign: boxes are float32(N,3) and indices of": func() *graph.Node {
+			return ops.RoIAlign(image, x, ids, ops.RoIAlignOptions{Size: [2]int{3, 2}, Samples: 1})
+		},
+		"Resize: mode 9, coordinates 0, rounding 0; want":          func() *graph.Node { return ops.Resize(x, []int{1}, []int{2}, ops.ResizeOptions{Mode: 9}) },
 		"LRNWithinChannel: Size is 4; want an odd number":          func() *graph.Node { return ops.LRNWithinChannel(volume, ops.LRNOptions{Size: 4}) },
 		"LRNWithinChannel: want an input (N,C,H,W), have":          func() *graph.Node { return ops.LRNWithinChannel(volume, ops.LRNOptions{}) },
 		"Einsum: \"ij,j\" is for 2 operands, have 1; want one":     func() *graph.Node { return ops.Einsum("ij,j", x) },
@@ -438,6 +536,26 @@ func TestMistakesAreNamedAfterTheFunction(t *testing.T) {
 		},
 		"GRUCell: the state is float32(N,4,8); for an input": func() *graph.Node {
 			return ops.GRUCell(x, line, ops.Recurrence{WeightIH: x, WeightHH: x, BiasIH: x, BiasHH: x})
+		},
+		"RNN: lengths are int32(3); for sequences float32(N,4,8)": func() *graph.Node {
+			y, _ := ops.RNN(line, x, rnn, ops.RecurrentOptions{Lengths: ids})
+			return y
+		},
+		"RNN: 2 activations were given; want at most 1": func() *graph.Node {
+			y, _ := ops.RNN(line, x, rnn, ops.RecurrentOptions{Activations: []func(*graph.Node) *graph.Node{nil, nil}})
+			return y
+		},
+		"RNN: Clip is -1; want a finite number, at least 0": func() *graph.Node {
+			y, _ := ops.RNN(line, x, rnn, ops.RecurrentOptions{Clip: -1})
+			return y
+		},
+		"RNN: there are peepholes, which only an LSTM has": func() *graph.Node {
+			y, _ := ops.RNN(line, x, rnn, ops.RecurrentOptions{Peepholes: x})
+			return y
+		},
+		"RNN: ResetBefore is set, which only a GRU has": func() *graph.Node {
+			y, _ := ops.RNN(line, x, rnn, ops.RecurrentOptions{ResetBefore: true})
+			return y
 		},
 		"Clip: input 0 is bool(N,3); want a number": func() *graph.Node { return ops.Clip(ops.Equal(x, x), -1, 2) },
 	} {
@@ -483,14 +601,15 @@ func TestFiveIsTrueWhereItSpreads(t *testing.T) {
 var (
 	takesBool = []string{
 		"StopGradient", "Flatten", "Squeeze", "Unsqueeze", "Transpose", "Reshape", "Slice", "Pad", "BroadcastTo", "Concat", "Where", "ByMode", "Cast",
-		"Equal", "NotEqual", "And", "Or", "Not", "Gather", "GatherAlong", "UpdateSlice", "Embedding", "ResizeNearest", "Scalar", "FullLike", "Full", "ZerosLike", "OnesLike",
+		"Equal", "NotEqual", "And", "Or", "Not", "Gather", "GatherAlong", "UpdateSlice", "Embedding", "ResizeNearest", "GatherND", "ScatterND", "ReverseSequence", "DepthToSpace", "PixelShuffle", "SpaceToDepth",
+		"PixelUnshuffle", "Tril", "Triu", "Scalar", "FullLike", "Full", "ZerosLike", "OnesLike",
 	}
 	fixedRank = []string{
 		"Conv1D", "Conv2D", "Conv3D", "ConvTranspose1D", "ConvTranspose2D", "ConvTranspose3D",
 		"MaxPool1D", "MaxPool2D", "MaxPool3D", "AvgPool1D", "AvgPool2D", "AvgPool3D", "LpPool1D", "LpPool2D", "LpPool3D",
 		"GlobalMaxPool1D", "GlobalMaxPool2D", "GlobalMaxPool3D", "GlobalAvgPool1D", "GlobalAvgPool2D", "GlobalAvgPool3D",
 		"AdaptiveMaxPool1D", "AdaptiveMaxPool2D", "AdaptiveMaxPool3D", "AdaptiveAvgPool1D", "AdaptiveAvgPool2D", "AdaptiveAvgPool3D",
-		"LRNWithinChannel", "ResizeNearest", "ResizeBilinear", "Embedding", "LSTMCell", "LSTM", "GRUCell", "GRU", "Einsum", "Attention",
+		"LRNWithinChannel", "RNN", "RoIAlign", "ResizeNearest", "ResizeBilinear", "DepthToSpace", "PixelShuffle", "SpaceToDepth", "PixelUnshuffle", "Embedding", "LSTMCell", "LSTM", "GRUCell", "GRU", "Einsum", "Attention",
 	}
 	fixedChannels = []string{
 		"Conv1D", "Conv2D", "Conv3D", "ConvTranspose1D", "ConvTranspose2D", "ConvTranspose3D",

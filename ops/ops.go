@@ -25,6 +25,7 @@ var All = slices.Concat(
 	pool2DOps,
 	moveOps,
 	indexOps,
+	resizeOps,
 )
 
 // one returns the gradient of an op with a single input.

@@ -1,6 +1,8 @@
 package ops
 
 import (
+	"math"
+
 	"github.com/plexaura/plexaura/engine"
 	"github.com/plexaura/plexaura/graph"
 	"github.com/plexaura/plexaura/shape"
@@ -64,6 +66,35 @@ func Or(a, b *graph.Node) *graph.Node { return graph.Apply(or, a, b) }
 
 // Not returns !a for a Bool.
 func Not(a *graph.Node) *graph.Node { return graph.Apply(not, a) }
+
+// Xor returns a != b for Bools.
+func Xor(a, b *graph.Node) *graph.Node {
+	bad := refused("Xor", func() error {
+		_, err := and.Infer([]shape.Type{a.Type(), b.Type()})
+		return err
+	}, a, b)
+	if bad != nil {
+		return bad
+	}
+	return NotEqual(a, b)
+}
+
+// IsNaN returns whether x, of floating point, is NaN, a Bool.
+func IsNaN(x *graph.Node) *graph.Node {
+	if bad := refusedUnlessFloat("IsNaN", x); bad != nil {
+		return bad
+	}
+	return NotEqual(x, x)
+}
+
+// IsInf returns whether x, of floating point, is infinite, a Bool. For infinities of one sign, compare
+// with [Scalar].
+func IsInf(x *graph.Node) *graph.Node {
+	if bad := refusedUnlessFloat("IsInf", x); bad != nil {
+		return bad
+	}
+	return Equal(Abs(x), Scalar(x, math.Inf(1)))
+}
 
 func (op predicate) Name() string { return predicates[op].name }
 

@@ -9,10 +9,10 @@ import (
 	"github.com/plexaura/plexaura/shape"
 )
 
-// A Recurrence holds the parameters of [LSTM] and [GRU], all with the same element type. For inputs
+// A Recurrence holds the parameters of [RNN], [LSTM] and [GRU], all with the same element type. For inputs
 // of I features and H hidden units they are WeightIH (G*H,I), WeightHH (G*H,H), BiasIH (G*H) and
-// BiasHH (G*H). G is 4 for an LSTM, with the gates i, f, g, o one below the other, and 3 for a GRU,
-// with the gates r, z, n. Names and order are PyTorch's.
+// BiasHH (G*H). G is 4 for an LSTM, with the gates i, f, g, o one below the other, 3 for a GRU,
+// with the gates r, z, n, and 1 for an RNN. Names and order are PyTorch's.
 type Recurrence struct{ WeightIH, WeightHH, BiasIH, BiasHH *graph.Node }
 
 func (r Recurrence) nodes() []*graph.Node {
@@ -78,19 +78,10 @@ func LSTMCell(x, h, c *graph.Node, r Recurrence) (hNext, cNext *graph.Node) {
 
 // LSTM runs sequences x (N,T,I) through T steps of an [LSTMCell], starting with the states h and c
 // (N,H). It returns the hidden states of all steps, (N,T,H), and the last hidden and cell state. T is
-// a number; the graph, and its gradient, has as many nodes for any T.
-func LSTM(x, h, c *graph.Node, r Recurrence) (all, hLast, cLast *graph.Node) {
-	bad := refused("LSTM", func() error {
-		if err := checkSequence(x.Type()); err != nil {
-			return err
-		}
-		return r.check(4, x.Type(), h.Type(), c.Type())
-	}, append([]*graph.Node{x, h, c}, r.nodes()...)...)
-	if bad != nil {
-		return bad, bad, bad
-	}
-	planes := r.run(engine.LSTM, x, h, c)
-	return planesOf(planes, h, 0, 1), lastOf(planes, 0, h), lastOf(planes, 1, h)
+// a number; the graph, and its gradient, has as many nodes for any T, unless an option says otherwise.
+func LSTM(x, h, c *graph.Node, r Recurrence, o ...RecurrentOptions) (all, hLast, cLast *graph.Node) {
+	all, last := lstmLayer.run(x, []*graph.Node{h, c}, r, o)
+	return all, last[0], last[1]
 }
 
 // GRUCell is one step of a gated recurrent unit. For inputs x (N,I) and hidden state h (N,H) it
@@ -116,18 +107,9 @@ func GRUCell(x, h *graph.Node, r Recurrence) *graph.Node {
 
 // GRU runs sequences x (N,T,I) through T steps of a [GRUCell], starting with the state h (N,H). It
 // returns the hidden states of all steps, (N,T,H), and the last.
-func GRU(x, h *graph.Node, r Recurrence) (all, hLast *graph.Node) {
-	bad := refused("GRU", func() error {
-		if err := checkSequence(x.Type()); err != nil {
-			return err
-		}
-		return r.check(3, x.Type(), h.Type())
-	}, append([]*graph.Node{x, h}, r.nodes()...)...)
-	if bad != nil {
-		return bad, bad
-	}
-	planes := r.run(engine.GRU, x, h)
-	return planesOf(planes, h, 0, 1), lastOf(planes, 0, h)
+func GRU(x, h *graph.Node, r Recurrence, o ...RecurrentOptions) (all, hLast *graph.Node) {
+	all, last := gruLayer.run(x, []*graph.Node{h}, r, o)
+	return all, last[0]
 }
 
 // run returns the planes of all steps of x (N,T,I). One product computes what x contributes to the

@@ -57,6 +57,61 @@ func Variance(x *graph.Node, axes ...int) *graph.Node {
 	return Mean(Square(Sub(x, centre)), axes...)
 }
 
+// L1Norm returns the sum of the magnitudes of floating-point x over the given axes, which are dropped; without
+// axes, over all. Its derivative at 0 is 0.
+func L1Norm(x *graph.Node, axes ...int) *graph.Node {
+	return overFloats("L1Norm", x, axes, func(axes []int) *graph.Node { return Sum(Abs(x), axes...) })
+}
+
+// L2Norm returns the square root of the sum of squares of floating-point x over the given axes, which are dropped;
+// without axes, over all. Its derivative where it is 0 is 0.
+func L2Norm(x *graph.Node, axes ...int) *graph.Node {
+	return overFloats("L2Norm", x, axes, func(axes []int) *graph.Node {
+		squares := Sum(Square(x), axes...)
+		zero := Equal(squares, Scalar(x, 0))
+		return Where(zero, Scalar(x, 0), Sqrt(Where(zero, Scalar(x, 1), squares)))
+	})
+}
+
+// LogSumExp returns the logarithm of the sum of exp(x) of floating-point x over the given axes, which are dropped;
+// without axes, over all. It does not overflow where the result does not.
+func LogSumExp(x *graph.Node, axes ...int) *graph.Node {
+	return overFloats("LogSumExp", x, axes, func(axes []int) *graph.Node {
+		most := StopGradient(MaxKeep(x, axes...))
+		most = Where(IsInf(most), Scalar(x, 0), most)
+		y := Log(SumKeep(Exp(Sub(x, most)), axes...))
+		return Squeeze(Add(y, most), axes...)
+	})
+}
+
+// overFloats calls f with the given axes, or all of x, of which none is empty, on behalf of the named function.
+func overFloats(name string, x *graph.Node, axes []int, f func(axes []int) *graph.Node) *graph.Node {
+	var all []int
+	bad := refused(name, func() error {
+		set, err := axesOf(x.Type().Shape, axes)
+		if err != nil {
+			return err
+		}
+		for i, d := range x.Type().Dims() {
+			if !set.Has(i) {
+				continue
+			}
+			if d == 0 {
+				return fmt.Errorf("axis %d of %v has no elements; want at least one", i, x.Type())
+			}
+			all = append(all, i)
+		}
+		return wantFloat(x.Type())
+	}, x)
+	switch {
+	case bad != nil:
+		return bad
+	case len(all) == 0: // a scalar
+		return f(nil)
+	}
+	return f(all)
+}
+
 // mean computes a mean on behalf of the named function.
 func mean(name string, keep bool, x *graph.Node, axes []int) *graph.Node {
 	var set engine.Axes

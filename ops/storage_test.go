@@ -22,6 +22,7 @@ import (
 var movers = []string{
 	"StopGradient", "Flatten", "Squeeze", "Unsqueeze", "Transpose", "Reshape", "Slice", "Pad", "BroadcastTo", "Concat", "ByMode",
 	"Gather", "GatherAlong", "UpdateSlice", "Embedding", "ResizeNearest", "Where", "OneHot", "Scalar", "FullLike", "Full", "ZerosLike", "OnesLike", "Cast",
+	"GatherND", "ScatterND", "ReverseSequence", "DepthToSpace", "PixelShuffle", "SpaceToDepth", "PixelUnshuffle",
 }
 
 func storage() []shape.DType {
@@ -73,7 +74,7 @@ func TestIdsOfAStorageTypeAreRefused(t *testing.T) {
 		in[i] = in[i].As(shape.Int8)
 		c.in = in
 		require.False(t, c.build(c.leaves(g)).Valid(), c.name)
-		require.Regexp(t, `((ids|numbers) are|start is) int8.*, which is only stored, moved and cast; want integers: Cast it first`, g.Err(), c.name)
+		require.Regexp(t, `((ids|numbers|lengths|indices of images) are|start is|input 0 is) int8.*, which is only stored, moved and cast; want integers: Cast it first`, g.Err(), c.name)
 	}
 	require.GreaterOrEqual(t, met, 6)
 }

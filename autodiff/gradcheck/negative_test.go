@@ -72,6 +72,25 @@ var controls = []control{
 		func(x ...*graph.Node) *graph.Node { return windowSum(ops.LRN(x[0], ops.LRNOptions{Size: 2})) },
 		func(n, dy *graph.Node) []*graph.Node { return adjoints(graph.Apply(n.Op(), dy)) },
 		normal(shape.Of(1, 4)), 1},
+	{"scatter: what is replaced keeps its adjoint",
+		func(x ...*graph.Node) *graph.Node {
+			ids := x[0].Graph().Const(shape.I32(2), []float64{2, 0})
+			return ops.ScatterAlong(x[0], 0, ids, x[1], ops.ScatterReplace)
+		},
+		func(n, dy *graph.Node) []*graph.Node { return adjoints(dy, nil, rule(n, dy)[2]) },
+		normal(shape.Of(4), shape.Of(2)), 1},
+	{"scan: LinearScan forgets what follows",
+		func(x ...*graph.Node) *graph.Node { return ops.LinearScan(x[0], x[1], 0) },
+		func(n, dy *graph.Node) []*graph.Node { return adjoints(rule(n, dy)[0], dy) },
+		normal(shape.Of(4), shape.Of(4)), 1},
+	{"resample: goes back to the nearest element alone",
+		func(x ...*graph.Node) *graph.Node {
+			return ops.Resize(x[0], []int{0}, []int{6}, ops.ResizeOptions{Mode: ops.ResizeLinear})
+		},
+		func(n, dy *graph.Node) []*graph.Node {
+			return adjoints(ops.Resize(dy, []int{0}, []int{3}, ops.ResizeOptions{}), nil, nil, nil)
+		},
+		normal(shape.Of(3)), 1},
 	{"matmul: an operand not transposed",
 		func(x ...*graph.Node) *graph.Node { return ops.MatMul(x[0], x[1]) },
 		func(n, dy *graph.Node) []*graph.Node {

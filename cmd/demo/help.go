@@ -22,7 +22,7 @@ func overview(out *output, called string) {
 
 // help describes the command and its flags.
 func (c *call) help() {
-	usage, flags := c.line(c.cmd.name), c.flagHelp(c.stdout.textColumns())
+	usage, flags := c.line(strings.Fields(c.cmd.name)...), c.flagHelp(c.stdout.textColumns())
 	if flags != "" {
 		usage += " [flags]"
 	}

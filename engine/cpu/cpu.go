@@ -41,6 +41,7 @@ var (
 	_ engine.ConvPooler   = Engine{}
 	_ engine.WindowSummer = Engine{}
 	_ engine.Accumulator  = Engine{}
+	_ engine.Resampler    = Engine{}
 )
 
 const name = "cpu"

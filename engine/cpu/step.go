@@ -5,6 +5,7 @@ import (
 	"math"
 
 	"github.com/plexaura/plexaura/engine"
+	"github.com/plexaura/plexaura/engine/ref"
 	"github.com/plexaura/plexaura/internal/simd/vec"
 	"github.com/plexaura/plexaura/shape"
 )
@@ -14,7 +15,7 @@ var unaryOps = map[engine.Fn]vec.Op{
 	engine.Neg: vec.Neg, engine.Abs: vec.Abs, engine.Sqrt: vec.Sqrt, engine.Exp: vec.Exp,
 	engine.Log: vec.Log, engine.Tanh: vec.Tanh, engine.Sigmoid: vec.Sigmoid, engine.Log1p: vec.Log1p,
 	engine.Expm1: vec.Expm1, engine.Erf: vec.Erf, engine.Sin: vec.Sin, engine.Cos: vec.Cos,
-	engine.Floor: vec.Floor, engine.Sign: vec.Sign,
+	engine.Floor: vec.Floor, engine.Nearest: vec.Round, engine.Sign: vec.Sign,
 }
 
 // stepCost is about the time of a step over a block, in nanoseconds.
@@ -22,6 +23,8 @@ func stepCost(f engine.Fn) int {
 	switch f {
 	case engine.Pow: // of positive numbers
 		return 2 * block
+	case engine.Asin, engine.Acos, engine.Atan, engine.Sinh, engine.Cosh, engine.Asinh, engine.Acosh, engine.Atanh, engine.Rem:
+		return 20 * block // one number at a time
 	case engine.Exp, engine.Log, engine.Tanh, engine.Sigmoid, engine.Log1p, engine.Expm1, engine.Erf, engine.Sin, engine.Cos:
 		return block / 4
 	}
@@ -67,7 +70,13 @@ func (p *program) compile(i int, s engine.Step, dst operand, args []operand) act
 }
 
 func (p *program) compileUnary(fn engine.Fn, dst, x operand) action {
-	return p.vector(unaryOps[fn], dst, x, x, 0)
+	if op, ok := unaryOps[fn]; ok {
+		return p.vector(op, dst, x, x, 0)
+	}
+	if dst.dtype == shape.Float64 {
+		return loop1(dst, x, ref.Unary[float64](fn))
+	}
+	return loop1(dst, x, ref.Unary[float32](fn))
 }
 
 func (p *program) vector(op vec.Op, dst, x, y operand, c float64) action {
@@ -89,6 +98,10 @@ func (p *program) compileBinary(s engine.Step, dst operand, args []operand) acti
 	right, isRight := s.Args[1].Number()
 	ops, vectorial := binaryOps[s.Fn]
 	switch {
+	case s.Fn == engine.Rem && dst.dtype == shape.Float64:
+		return loop2(dst, x, y, ref.Binary[float64](s.Fn))
+	case s.Fn == engine.Rem:
+		return loop2(dst, x, y, ref.Binary[float32](s.Fn))
 	case vectorial && isRight && s.Fn == engine.Sub:
 		return p.vector(ops.right, dst, x, x, -right)
 	case vectorial && isRight:

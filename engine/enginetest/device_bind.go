@@ -38,13 +38,28 @@ func (d *Device) BindAttentionGrad(a engine.Attention, in []engine.Operand, out 
 }
 
 // BindTopK implements [engine.Indexer].
-func (d *Device) BindTopK(axis int, in []engine.Operand, out engine.Operand) (engine.Bound, error) {
-	return d.bound("TopK")(d.Engine.BindTopK(axis, in, out))
+func (d *Device) BindTopK(t engine.TopK, in []engine.Operand, out engine.Operand) (engine.Bound, error) {
+	return d.bound("TopK")(d.Engine.BindTopK(t, in, out))
 }
 
 // BindCumSum implements [engine.Scanner].
-func (d *Device) BindCumSum(axis int, reverse bool, in []engine.Operand, out engine.Operand) (engine.Bound, error) {
-	return d.bound("CumSum")(d.Engine.BindCumSum(axis, reverse, in, out))
+func (d *Device) BindCumSum(s engine.CumSum, in []engine.Operand, out engine.Operand) (engine.Bound, error) {
+	return d.bound("CumSum")(d.Engine.BindCumSum(s, in, out))
+}
+
+// BindLinearScan implements [engine.Scanner].
+func (d *Device) BindLinearScan(axis int, reverse bool, in []engine.Operand, out engine.Operand) (engine.Bound, error) {
+	return d.bound("LinearScan")(d.Engine.BindLinearScan(axis, reverse, in, out))
+}
+
+// BindResample implements [engine.Resampler].
+func (d *Device) BindResample(axis int, in []engine.Operand, out engine.Operand) (engine.Bound, error) {
+	return d.bound("Resample")(d.Engine.BindResample(axis, in, out))
+}
+
+// BindScatter implements [engine.Indexer].
+func (d *Device) BindScatter(s engine.Scatter, in []engine.Operand, out engine.Operand) (engine.Bound, error) {
+	return d.bound("Scatter")(d.Engine.BindScatter(s, in, out))
 }
 
 // BindTranspose implements [engine.Mover].

@@ -83,6 +83,7 @@ var families = []family{
 	{"Mover", is[engine.Mover], moveTable, randomMove},
 	{"Accumulator", is[engine.Accumulator], accumulateTable, randomAccumulate},
 	{"Indexer", is[engine.Indexer], indexTable, randomIndex},
+	{"Resampler", is[engine.Resampler], resampleTable, randomResample},
 	{"Scanner", is[engine.Scanner], scanTable, randomScan},
 	{"Randomer", is[engine.Randomer], randomTable, randomRandom},
 }

@@ -170,18 +170,23 @@ func (e spoiled) BindGather(g engine.Gather, in []engine.Operand, out engine.Ope
 	return e.bound("Indexer", "Gather", in, out, b, err)
 }
 
+func (e spoiled) BindResample(axis int, in []engine.Operand, out engine.Operand) (engine.Bound, error) {
+	b, err := e.Engine.BindResample(axis, in, out)
+	return e.bound("Resampler", "Resample", in, out, b, err)
+}
+
 func (e spoiled) BindScatterAdd(g engine.Gather, in []engine.Operand, out engine.Operand) (engine.Bound, error) {
 	b, err := e.Engine.BindScatterAdd(g, in, out)
 	return e.bound("Indexer", "ScatterAdd", in, out, b, err)
 }
 
-func (e spoiled) BindTopK(axis int, in []engine.Operand, out engine.Operand) (engine.Bound, error) {
-	b, err := e.Engine.BindTopK(axis, in, out)
+func (e spoiled) BindTopK(t engine.TopK, in []engine.Operand, out engine.Operand) (engine.Bound, error) {
+	b, err := e.Engine.BindTopK(t, in, out)
 	return e.bound("Indexer", "TopK", in, out, b, err)
 }
 
-func (e spoiled) BindCumSum(axis int, reverse bool, in []engine.Operand, out engine.Operand) (engine.Bound, error) {
-	b, err := e.Engine.BindCumSum(axis, reverse, in, out)
+func (e spoiled) BindCumSum(s engine.CumSum, in []engine.Operand, out engine.Operand) (engine.Bound, error) {
+	b, err := e.Engine.BindCumSum(s, in, out)
 	return e.bound("Scanner", "CumSum", in, out, b, err)
 }
 
@@ -225,6 +230,16 @@ func (e spoiled) BindAttentionGrad(a engine.Attention, in []engine.Operand, out 
 	return e.bound("Attender", "AttentionGrad", in, out, b, err)
 }
 
+func (e spoiled) BindScatter(s engine.Scatter, in []engine.Operand, out engine.Operand) (engine.Bound, error) {
+	b, err := e.Engine.BindScatter(s, in, out)
+	return e.bound("Indexer", "Scatter", in, out, b, err)
+}
+
+func (e spoiled) BindLinearScan(axis int, reverse bool, in []engine.Operand, out engine.Operand) (engine.Bound, error) {
+	b, err := e.Engine.BindLinearScan(axis, reverse, in, out)
+	return e.bound("Scanner", "LinearScan", in, out, b, err)
+}
+
 func (e spoiled) BindUpdateSlice(axis int, in []engine.Operand, out engine.Operand) (engine.Bound, error) {
 	b, err := e.Engine.BindUpdateSlice(axis, in, out)
 	return e.bound("Indexer", "UpdateSlice", in, out, b, err)
@@ -265,8 +280,9 @@ var methods = map[string][]string{
 	"Recurrer":   {"Recurrence", "RecurrenceGrad"},
 	"Attender":   {"Attention", "AttentionGrad"},
 	"Mover":      {"Transpose", "Slice", "Embed", "Concat", "Pad", "PadGrad", "OneHot"},
-	"Indexer":    {"Gather", "ScatterAdd", "TopK", "UpdateSlice"},
-	"Scanner":    {"CumSum"},
+	"Indexer":    {"Gather", "ScatterAdd", "Scatter", "TopK", "UpdateSlice"},
+	"Scanner":    {"CumSum", "LinearScan"},
+	"Resampler":  {"Resample"},
 	"Randomer":   {"Random"},
 	"Quantiser":  {"Quantise", "QuantConv2D", "QuantMatMul", "QuantMaxPool2D"},
 
@@ -531,6 +547,9 @@ func TestEveryFunctionIsTried(t *testing.T) {
 		d := shape.Float32
 		if f == engine.Not || f == engine.And || f == engine.Or || f == engine.Select {
 			d = shape.Bool
+		}
+		if f >= engine.BitAnd && f <= engine.ShiftRight {
+			d = shape.Int32
 		}
 		to := resultsOf(f, d)[0]
 		if f == engine.Select {

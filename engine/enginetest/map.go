@@ -15,6 +15,7 @@ const roughUlps = 4
 // rough lists the functions that need not be exact.
 var rough = [engine.NumFns]bool{
 	engine.Exp: true, engine.Log: true, engine.Log1p: true, engine.Expm1: true, engine.Sin: true,
+	engine.Asin: true, engine.Acos: true, engine.Atan: true, engine.Sinh: true, engine.Cosh: true, engine.Asinh: true, engine.Acosh: true, engine.Atanh: true,
 	engine.Cos: true, engine.Tanh: true, engine.Sigmoid: true, engine.Erf: true, engine.Pow: true,
 }
 
@@ -92,6 +93,9 @@ func edgeTrials(f engine.Fn, n int) []trial {
 	d := shape.Float32
 	if f == engine.Not || f == engine.And || f == engine.Or {
 		d = shape.Bool
+	}
+	if f >= engine.BitAnd && f <= engine.ShiftRight {
+		d = shape.Uint8
 	}
 	in := make([]shape.Type, f.Arity())
 	for i := range in {

@@ -117,26 +117,98 @@ func scatterAdds[I id, T shape.Float](p picks) engine.Kernel {
 	}
 }
 
+// BindScatter implements [engine.Indexer].
+func (Engine) BindScatter(s engine.Scatter, in []engine.Operand, out engine.Operand) (engine.Bound, error) {
+	if len(in) != 3 || in[0] != out || in[2].DType != out.DType {
+		return unsupported("Scatter", in)
+	}
+	p := picksOf(s.Gather, out.Shape, in[2].Shape)
+	switch in[1].DType {
+	case shape.Int32:
+		return bindScatter[int32](p, s.Combine, in)
+	case shape.Int64:
+		return bindScatter[int64](p, s.Combine, in)
+	case shape.Uint8:
+		return bindScatter[uint8](p, s.Combine, in)
+	}
+	return unsupported("Scatter", in)
+}
+
+func bindScatter[I id](p picks, c engine.Combine, in []engine.Operand) (b engine.Bound, err error) {
+	if c == engine.Replace {
+		b, err = bindMove(in[0].DType, replaces[I, uint8](p), replaces[I, shape.Half](p), replaces[I, int32](p), replaces[I, int64](p))
+	} else {
+		switch in[0].DType {
+		case shape.Float32:
+			b = bound(combines[I, float32](p, c))
+		case shape.Float64:
+			b = bound(combines[I, float64](p, c))
+		case shape.Int32:
+			b = bound(combines[I, int32](p, c))
+		case shape.Int64:
+			b = bound(combines[I, int64](p, c))
+		case shape.Uint8:
+			b = bound(combines[I, uint8](p, c))
+		default:
+			return unsupported("Scatter", in)
+		}
+	}
+	b.Fails, b.InPlace = true, []engine.Overwrite{{Out: 0, In: 0}}
+	return b, err
+}
+
+func replaces[I id, W word](p picks) engine.Kernel {
+	return func(c *engine.Call) error {
+		y, values := elems[W](c.Out[0]), elems[W](c.In[2])
+		copy(y, elems[W](c.In[0])) // nothing where the memory is the same
+		return walk(p, engine.Slice[I](c.In[1]), func(to, from int) {
+			copy(y[to:to+p.unit], values[from:from+p.unit])
+		})
+	}
+}
+
+func combines[I id, T numeric](p picks, c engine.Combine) engine.Kernel {
+	f := map[engine.Combine]func(a, b T) T{
+		engine.CombineAdd: func(a, b T) T { return a + b },
+		engine.CombineMul: func(a, b T) T { return a * b },
+		engine.CombineMax: func(a, b T) T { return max(a, b) },
+		engine.CombineMin: func(a, b T) T { return min(a, b) },
+	}[c]
+	return func(c *engine.Call) error {
+		y, values := engine.Slice[T](c.Out[0]), engine.Slice[T](c.In[2])
+		copy(y, engine.Slice[T](c.In[0]))
+		return walk(p, engine.Slice[I](c.In[1]), func(to, from int) {
+			for k, v := range values[from : from+p.unit] {
+				y[to+k] = f(y[to+k], v)
+			}
+		})
+	}
+}
+
 // BindTopK implements [engine.Indexer].
-func (Engine) BindTopK(axis int, in []engine.Operand, out engine.Operand) (engine.Bound, error) {
-	l, k := linesAlong(axis, in[0].Shape), out.Int(axis)
+func (Engine) BindTopK(t engine.TopK, in []engine.Operand, out engine.Operand) (engine.Bound, error) {
+	l, k := linesAlong(t.Axis, in[0].Shape), out.Int(t.Axis)
 	switch in[0].DType {
 	case shape.Float32:
-		return bound(topK[float32](l, k)), nil
+		return bound(topK[float32](l, k, t.Least)), nil
 	case shape.Float64:
-		return bound(topK[float64](l, k)), nil
+		return bound(topK[float64](l, k, t.Least)), nil
 	case shape.Int32:
-		return bound(topK[int32](l, k)), nil
+		return bound(topK[int32](l, k, t.Least)), nil
 	case shape.Int64:
-		return bound(topK[int64](l, k)), nil
+		return bound(topK[int64](l, k, t.Least)), nil
 	case shape.Uint8:
-		return bound(topK[uint8](l, k)), nil
+		return bound(topK[uint8](l, k, t.Least)), nil
 	}
 	return unsupported("TopK", in)
 }
 
-// topK inserts one element after the other into the k greatest so far.
-func topK[T numeric](l lines, k int) engine.Kernel {
+// topK inserts one element after the other into the k best so far.
+func topK[T numeric](l lines, k int, least bool) engine.Kernel {
+	better := greater[T]
+	if least {
+		better = func(a, b T) bool { return greater(b, a) }
+	}
 	return func(c *engine.Call) error {
 		x, best := engine.Slice[T](c.In[0]), engine.Slice[int64](c.Out[0])
 		for line := range l.outer * l.stride {
@@ -146,7 +218,7 @@ func topK[T numeric](l lines, k int) engine.Kernel {
 			place := func(i int) *int64 { return &best[to+i*l.stride] }
 			for i := range l.n {
 				at := min(i, k)
-				for at > 0 && greater(value(i), value(int(*place(at - 1)))) {
+				for at > 0 && better(value(i), value(int(*place(at - 1)))) {
 					if at < k {
 						*place(at) = *place(at - 1)
 					}

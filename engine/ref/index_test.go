@@ -83,7 +83,7 @@ func TestTopKIsAStableSortFromTheGreatest(t *testing.T) {
 				x := numbers(shape.Make(d, 3, 4, 5), values...) // k is at most 3, the extent of axis 0
 				out := shape.Make(shape.Int64, x.With(axis, shape.Dim(k)).Dims()...)
 				got, err := compute(t, out, func(in []engine.Operand, out engine.Operand) (engine.Bound, error) {
-					return Engine{}.BindTopK(axis, in, out)
+					return Engine{}.BindTopK(engine.TopK{Axis: axis}, in, out)
 				}, x)
 				require.NoError(t, err)
 				each(out.Shape, func(index []int) {
@@ -115,7 +115,7 @@ func TestCumSumAddsUp(t *testing.T) {
 			for _, reverse := range []bool{false, true} {
 				x := counting(shape.Make(d, 2, 3, 4))
 				got, err := compute(t, x.Type, func(in []engine.Operand, out engine.Operand) (engine.Bound, error) {
-					return Engine{}.BindCumSum(axis, reverse, in, out)
+					return Engine{}.BindCumSum(engine.CumSum{Axis: axis, Reverse: reverse}, in, out)
 				}, x)
 				require.NoError(t, err)
 				each(x.Shape, func(index []int) {

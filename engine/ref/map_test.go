@@ -358,7 +358,7 @@ func TestMalformedMapsAreErrors(t *testing.T) {
 	}{
 		{engine.MapOf(engine.Add, shape.Float32, engine.In(0), engine.In(1)), []shape.Type{f32, i32}, []shape.Type{f32}, "no function add of [float32 int32]"},
 		{engine.MapOf(engine.Exp, shape.Int32, engine.In(0)), []shape.Type{i32}, []shape.Type{i32}, "no function exp of [int32]"},
-		{engine.MapOf(engine.Pow, shape.Int32, engine.In(0), engine.In(0)), []shape.Type{i32}, []shape.Type{i32}, "no function pow"},
+		{engine.MapOf(engine.BitAnd, shape.Float32, engine.In(0), engine.In(0)), []shape.Type{f32}, []shape.Type{f32}, "no function bitand"},
 		{engine.MapOf(engine.Not, shape.Bool, engine.In(0)), []shape.Type{f32}, []shape.Type{shape.Mask(2)}, "no function not"},
 		{engine.MapOf(engine.Lt, shape.Float32, engine.In(0), engine.In(0)), []shape.Type{f32}, []shape.Type{f32}, "no function lt"},
 		{engine.MapOf(engine.Select, shape.Float32, engine.In(0), engine.In(0), engine.In(0)), []shape.Type{f32}, []shape.Type{f32}, "no function select"},

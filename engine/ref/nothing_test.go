@@ -11,7 +11,9 @@ import (
 func TestNothingWhereSomethingIsWantedNeverPanics(t *testing.T) {
 	nothing.Check(t, nothing.Exports{
 		Funcs: map[string]any{
+			"Binary":     ref.Binary[float32],
 			"CompileMap": ref.CompileMap,
+			"Unary":      ref.Unary[float32],
 		},
 		Types: []any{
 			new(ref.Engine),

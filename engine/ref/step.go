@@ -47,9 +47,9 @@ func compileStep(f engine.Fn, dst operand, args []operand) func(frame) {
 
 func compileFloat[T shape.Float](f engine.Fn, dst operand, args []operand) func(frame) {
 	if len(args) == 1 {
-		return loop1(dst, args[0], floatFn1[T](f))
+		return loop1(dst, args[0], Unary[T](f))
 	}
-	return loop2(dst, args[0], args[1], floatFn2[T](f))
+	return loop2(dst, args[0], args[1], Binary[T](f))
 }
 
 func compileInt[T integer](f engine.Fn, dst operand, args []operand) func(frame) {
@@ -146,8 +146,9 @@ func selectLoop[W word](dst operand, args []operand) func(frame) {
 	}
 }
 
-// floatFn1 returns f. A float32 result is computed in float64 and rounded.
-func floatFn1[T shape.Float](f engine.Fn) func(T) T {
+// Unary returns f of one argument, or nil if it is none. A float32 result is computed in float64 and
+// rounded.
+func Unary[T shape.Float](f engine.Fn) func(T) T {
 	wide := func(fn func(float64) float64) func(T) T {
 		return func(a T) T { return T(fn(float64(a))) }
 	}
@@ -180,11 +181,30 @@ func floatFn1[T shape.Float](f engine.Fn) func(T) T {
 		return wide(math.Erf)
 	case engine.Floor:
 		return wide(math.Floor)
+	case engine.Nearest:
+		return wide(math.RoundToEven)
+	case engine.Asin:
+		return wide(math.Asin)
+	case engine.Acos:
+		return wide(math.Acos)
+	case engine.Atan:
+		return wide(math.Atan)
+	case engine.Sinh:
+		return wide(math.Sinh)
+	case engine.Cosh:
+		return wide(math.Cosh)
+	case engine.Asinh:
+		return wide(math.Asinh)
+	case engine.Acosh:
+		return wide(math.Acosh)
+	case engine.Atanh:
+		return wide(math.Atanh)
 	}
 	return nil
 }
 
-func floatFn2[T shape.Float](f engine.Fn) func(a, b T) T {
+// Binary returns f of two arguments, or nil if it is none of floating-point numbers.
+func Binary[T shape.Float](f engine.Fn) func(a, b T) T {
 	switch f {
 	case engine.Add:
 		return func(a, b T) T { return a + b }
@@ -194,6 +214,8 @@ func floatFn2[T shape.Float](f engine.Fn) func(a, b T) T {
 		return func(a, b T) T { return a * b }
 	case engine.Div:
 		return func(a, b T) T { return a / b }
+	case engine.Rem:
+		return func(a, b T) T { return T(math.Mod(float64(a), float64(b))) }
 	case engine.Pow:
 		return func(a, b T) T { return T(math.Pow(float64(a), float64(b))) }
 	case engine.Max:
@@ -236,6 +258,20 @@ func intFn2[T integer](f engine.Fn) func(a, b T) T {
 		return func(a, b T) T { return a * b }
 	case engine.Div:
 		return intDiv[T]
+	case engine.Rem:
+		return func(a, b T) T { return a - intDiv(a, b)*b }
+	case engine.Pow:
+		return intPow[T]
+	case engine.BitAnd:
+		return func(a, b T) T { return a & b }
+	case engine.BitOr:
+		return func(a, b T) T { return a | b }
+	case engine.BitXor:
+		return func(a, b T) T { return a ^ b }
+	case engine.ShiftLeft:
+		return func(a, b T) T { return a << uint64(b) } // a negative b is large
+	case engine.ShiftRight:
+		return func(a, b T) T { return a >> uint64(b) }
 	case engine.Max:
 		return func(a, b T) T { return max(a, b) }
 	case engine.Min:
@@ -303,4 +339,22 @@ func intDiv[T integer](a, b T) T {
 		return 0
 	}
 	return a / b
+}
+
+// intPow multiplies by squares of a.
+func intPow[T integer](a, b T) T {
+	if b < 0 && (a == 1 || a+1 == 0) {
+		b &= 1 // a is its own inverse
+	}
+	if b < 0 {
+		return 0
+	}
+	y := T(1)
+	for ; b > 0; b >>= 1 {
+		if b&1 == 1 {
+			y *= a
+		}
+		a *= a
+	}
+	return y
 }

@@ -41,6 +41,20 @@ var functions = map[string]function{
 	"Sigmoid":      unary(ops.Sigmoid),
 	"Erf":          unary(ops.Erf),
 	"Floor":        unary(ops.Floor),
+	"Ceil":         unary(ops.Ceil),
+	"Round":        unary(ops.Round),
+	"Tan":          unary(ops.Tan),
+	"Asin":         unary(ops.Asin),
+	"Acos":         unary(ops.Acos),
+	"Atan":         unary(ops.Atan),
+	"Sinh":         unary(ops.Sinh),
+	"Cosh":         unary(ops.Cosh),
+	"Asinh":        unary(ops.Asinh),
+	"Acosh":        unary(ops.Acosh),
+	"Atanh":        unary(ops.Atanh),
+	"IsNaN":        unary(ops.IsNaN),
+	"IsInf":        unary(ops.IsInf),
+	"BitNot":       unary(ops.BitNot),
 	"ReLU":         unary(ops.ReLU),
 	"Softplus":     unary(ops.Softplus),
 	"Square":       unary(ops.Square),
@@ -69,7 +83,15 @@ var functions = map[string]function{
 	"Sub":          binary(ops.Sub),
 	"Mul":          binary(ops.Mul),
 	"Div":          binary(ops.Div),
+	"Fmod":         binary(ops.Fmod),
+	"Mod":          binary(ops.Mod),
 	"Pow":          binary(ops.Pow),
+	"Xor":          binary(ops.Xor),
+	"BitAnd":       binary(ops.BitAnd),
+	"BitOr":        binary(ops.BitOr),
+	"BitXor":       binary(ops.BitXor),
+	"ShiftLeft":    binary(ops.ShiftLeft),
+	"ShiftRight":   binary(ops.ShiftRight),
 	"Maximum":      binary(ops.Maximum),
 	"Minimum":      binary(ops.Minimum),
 	"Equal":        binary(ops.Equal),
@@ -103,8 +125,14 @@ var functions = map[string]function{
 	"Reshape":     toShape(func(x *graph.Node, s shape.Shape) *graph.Node { return ops.Reshape(x, s.Dims()...) }),
 	"Softmax":     along(ops.Softmax),
 	"LogSoftmax":  along(ops.LogSoftmax),
-	"CumSum":      along(ops.CumSum),
+	"CumSum":      scan(ops.CumSum),
+	"CumProd":     scan(ops.CumProd),
 	"ArgMax":      along(ops.ArgMax),
+	"ArgMin":      along(ops.ArgMin),
+	"L1Norm":      overAxes(ops.L1Norm),
+	"L2Norm":      overAxes(ops.L2Norm),
+	"LogSumExp":   overAxes(ops.LogSumExp),
+	"LinearScan":  with(func(x []*graph.Node, a struct{ Axis int }) *graph.Node { return ops.LinearScan(x[0], x[1], a.Axis) }),
 
 	// losses
 	"CrossEntropy": with(func(x []*graph.Node, o ops.CrossEntropyOptions) *graph.Node { return ops.CrossEntropy(x[0], x[1], o) }),
@@ -142,6 +170,7 @@ var functions = map[string]function{
 	"LSTM":      with(lstm),
 	"GRUCell":   with(func(x []*graph.Node, _ struct{}) *graph.Node { return ops.GRUCell(x[0], x[1], recurrence(x[2:])) }),
 	"GRU":       with(gru),
+	"RNN":       with(rnn),
 	"MatMul":    with(func(x []*graph.Node, op ops.MatMulOp) *graph.Node { return ops.MatMul(x[0], x[1], op) }),
 
 	// convolutions
@@ -177,6 +206,14 @@ var functions = map[string]function{
 	"LpPool3D":          lpPool(ops.LpPool3D),
 	"ResizeNearest":     toSize(ops.ResizeNearest),
 	"ResizeBilinear":    toSize(ops.ResizeBilinear),
+	"GridSample":        with(func(x []*graph.Node, o ops.GridSampleOptions) *graph.Node { return ops.GridSample(x[0], x[1], o) }),
+	"RoIAlign":          with(func(x []*graph.Node, o ops.RoIAlignOptions) *graph.Node { return ops.RoIAlign(x[0], x[1], x[2], o) }),
+	"Resize": with(func(x []*graph.Node, a struct {
+		Axes, Sizes []int
+		Options     ops.ResizeOptions
+	}) *graph.Node {
+		return ops.Resize(x[0], a.Axes, a.Sizes, a.Options)
+	}),
 
 	// moving and choosing elements
 	"Transpose": with(func(x []*graph.Node, a struct{ Perm []int }) *graph.Node { return ops.Transpose(x[0], a.Perm...) }),
@@ -193,6 +230,26 @@ var functions = map[string]function{
 	"GatherAlong": with(func(x []*graph.Node, a struct{ Axis int }) *graph.Node { return ops.GatherAlong(x[0], a.Axis, x[1]) }),
 	"Embedding":   binary(ops.Embedding),
 	"TopK":        with(topK),
+	"BottomK":     with(bottomK),
+	"GatherND":    with(func(x []*graph.Node, a struct{ Batch int }) *graph.Node { return ops.GatherND(x[0], x[1], a.Batch) }),
+	"ScatterND": with(func(x []*graph.Node, a struct{ Combine engine.Combine }) *graph.Node {
+		return ops.ScatterND(x[0], x[1], x[2], a.Combine)
+	}),
+	"ScatterAlong": with(func(x []*graph.Node, a struct {
+		Axis    int
+		Combine engine.Combine
+	}) *graph.Node {
+		return ops.ScatterAlong(x[0], a.Axis, x[1], x[2], a.Combine)
+	}),
+	"ReverseSequence": with(func(x []*graph.Node, a struct{ Batch, Axis int }) *graph.Node {
+		return ops.ReverseSequence(x[0], x[1], a.Batch, a.Axis)
+	}),
+	"DepthToSpace":   ofInt(ops.DepthToSpace),
+	"PixelShuffle":   ofInt(ops.PixelShuffle),
+	"SpaceToDepth":   ofInt(ops.SpaceToDepth),
+	"PixelUnshuffle": ofInt(ops.PixelUnshuffle),
+	"Tril":           ofInt(ops.Tril),
+	"Triu":           ofInt(ops.Triu),
 }
 
 // Functions returns the names that [Apply] accepts, in order.
@@ -239,6 +296,19 @@ func overAxes(f func(x *graph.Node, axes ...int) *graph.Node) function {
 
 func along(f func(x *graph.Node, axis int) *graph.Node) function {
 	return with(func(x []*graph.Node, a struct{ Axis int }) *graph.Node { return f(x[0], a.Axis) })
+}
+
+func scan(f func(x *graph.Node, axis int, scan ...ops.Scan) *graph.Node) function {
+	return with(func(x []*graph.Node, a struct {
+		Axis               int
+		Reverse, Exclusive bool
+	}) *graph.Node {
+		return f(x[0], a.Axis, ops.Scan{Reverse: a.Reverse, Exclusive: a.Exclusive})
+	})
+}
+
+func ofInt(f func(x *graph.Node, k int) *graph.Node) function {
+	return with(func(x []*graph.Node, a struct{ K int }) *graph.Node { return f(x[0], a.K) })
 }
 
 func toShape(f func(x *graph.Node, s shape.Shape) *graph.Node) function {
@@ -313,11 +383,22 @@ func pad(x []*graph.Node, a struct {
 	return ops.Pad(x[0], op)
 }
 
-func topK(x []*graph.Node, a struct {
+type topKAttrs struct {
 	K, Axis int
 	Part    string
-}) *graph.Node {
+}
+
+func topK(x []*graph.Node, a topKAttrs) *graph.Node {
 	values, places := ops.TopK(x[0], a.K, a.Axis)
+	return a.of(values, places)
+}
+
+func bottomK(x []*graph.Node, a topKAttrs) *graph.Node {
+	values, places := ops.BottomK(x[0], a.K, a.Axis)
+	return a.of(values, places)
+}
+
+func (a topKAttrs) of(values, places *graph.Node) *graph.Node {
 	if a.Part == "places" {
 		return places
 	}
@@ -367,13 +448,48 @@ func lstmCell(x []*graph.Node, a part) *graph.Node {
 	return map[string]*graph.Node{"hidden": h, "cell": c}[a.Part]
 }
 
-func lstm(x []*graph.Node, a part) *graph.Node {
-	all, h, c := ops.LSTM(x[0], x[1], x[2], recurrence(x[3:]))
+// layerAttrs are those of a recurrent layer. Its last inputs are peepholes and lengths, where there are any.
+type layerAttrs struct {
+	Part                        string
+	Reverse, Lengths, Peepholes bool
+	ResetBefore, ReLU           bool
+	Clip                        float64
+}
+
+// options takes its inputs off the end of x.
+func (a layerAttrs) options(x []*graph.Node) ([]*graph.Node, ops.RecurrentOptions) {
+	o := ops.RecurrentOptions{Reverse: a.Reverse, Clip: a.Clip, ResetBefore: a.ResetBefore}
+	last := func() (n *graph.Node) {
+		n, x = x[len(x)-1], x[:len(x)-1]
+		return n
+	}
+	if a.Lengths {
+		o.Lengths = last()
+	}
+	if a.Peepholes {
+		o.Peepholes = last()
+	}
+	if a.ReLU {
+		o.Activations = []func(*graph.Node) *graph.Node{ops.ReLU}
+	}
+	return x, o
+}
+
+func lstm(x []*graph.Node, a layerAttrs) *graph.Node {
+	x, o := a.options(x)
+	all, h, c := ops.LSTM(x[0], x[1], x[2], recurrence(x[3:]), o)
 	return map[string]*graph.Node{"all": all, "hidden": h, "cell": c}[a.Part]
 }
 
-func gru(x []*graph.Node, a part) *graph.Node {
-	all, h := ops.GRU(x[0], x[1], recurrence(x[2:]))
+func gru(x []*graph.Node, a layerAttrs) *graph.Node {
+	x, o := a.options(x)
+	all, h := ops.GRU(x[0], x[1], recurrence(x[2:]), o)
+	return map[string]*graph.Node{"all": all, "hidden": h}[a.Part]
+}
+
+func rnn(x []*graph.Node, a layerAttrs) *graph.Node {
+	x, o := a.options(x)
+	all, h := ops.RNN(x[0], x[1], recurrence(x[2:]), o)
 	return map[string]*graph.Node{"all": all, "hidden": h}[a.Part]
 }
 

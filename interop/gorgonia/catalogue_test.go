@@ -42,6 +42,11 @@ func withoutGradient() (rows []cases.Case) {
 	for name, f := range map[string]func(a, b *graph.Node) *graph.Node{"And": ops.And, "Or": ops.Or} {
 		rows = append(rows, cases.Case{Op: name, F: two(f), In: []gradcheck.Input{of(shape.Mask(shape.N, 5), 2), of(shape.Mask(5), 2)}})
 	}
+	for name, f := range map[string]func(a, b *graph.Node) *graph.Node{
+		"BitAnd": ops.BitAnd, "BitOr": ops.BitOr, "BitXor": ops.BitXor, "ShiftLeft": ops.ShiftLeft, "ShiftRight": ops.ShiftRight,
+	} {
+		rows = append(rows, cases.Case{Op: name, F: two(f), In: []gradcheck.Input{of(shape.I32(shape.N, 5), 9), of(shape.I32(5), 4)}})
+	}
 	rows = append(rows, cases.Case{Op: "Not", F: func(x ...*graph.Node) *graph.Node { return ops.Not(x[0]) }, In: []gradcheck.Input{of(shape.Mask(9), 2)}})
 	fused := map[string][]shape.Type{
 		"MatMul+Bias+ReLU": {shape.F64(3, 4), shape.F64(4, 5), shape.F64(5)},

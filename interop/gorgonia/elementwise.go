@@ -18,7 +18,7 @@ type function struct {
 	picks bool // its first argument chooses only; the derivative by that is 0
 }
 
-// functions has a row for every scalar function that an engine can be asked for.
+// functions has a row for every scalar function that gorgonia computes; others go onto kernels of ref.
 var functions = [engine.NumFns]function{
 	engine.Copy:    {lower: identity, any: true},
 	engine.Neg:     {lower: unary(G.Neg)},
@@ -66,7 +66,7 @@ func fits(m engine.Map, in []shape.Type) bool {
 			switch {
 			case s.Fn == engine.Copy && s.DType.IsInt() && from != s.DType && from != shape.Bool:
 				return false
-			case !functions[s.Fn].any && !from.IsFloat():
+			case functions[s.Fn].lower == nil, !functions[s.Fn].any && !from.IsFloat():
 				return false
 			}
 		}

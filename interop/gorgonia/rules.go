@@ -1,6 +1,8 @@
 package gorgonia
 
 import (
+	"reflect"
+
 	G "gorgonia.org/gorgonia"
 
 	"github.com/plexaura/plexaura/graph"
@@ -36,7 +38,7 @@ var rules = map[string]rule{
 	"BroadcastTo": {lower: broadcastTo, any: true},
 	"Softmax":     {lower: softmax},
 	"LogSoftmax":  {lower: logSoftmax},
-	"CumSum":      {lower: cumSum},
+	"CumSum":      {lower: cumSum, fits: func(_ *lowering, n *graph.Node) bool { return !reflect.ValueOf(n.Op()).FieldByName("Exclusive").Bool() }},
 	"WindowSum":   {lower: windowSum},
 
 	"MatMul":          {lower: matMul},

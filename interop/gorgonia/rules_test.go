@@ -1,6 +1,7 @@
 package gorgonia
 
 import (
+	"slices"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -10,9 +11,14 @@ import (
 	"github.com/plexaura/plexaura/ops"
 )
 
+// The others go onto kernels of ref, as gorgonia has none of them.
 func TestEveryScalarFunctionIsLowered(t *testing.T) {
+	ours := []engine.Fn{
+		engine.Nearest, engine.Asin, engine.Acos, engine.Atan, engine.Sinh, engine.Cosh, engine.Asinh, engine.Acosh, engine.Atanh, engine.Rem,
+		engine.BitAnd, engine.BitOr, engine.BitXor, engine.ShiftLeft, engine.ShiftRight,
+	}
 	for f := engine.NoFn + 1; int(f) < engine.NumFns; f++ {
-		require.NotNil(t, functions[f].lower, f.String())
+		require.Equal(t, slices.Contains(ours, f), functions[f].lower == nil, f.String())
 	}
 }
 

@@ -31,6 +31,17 @@ func elementwise() (rows []Case) {
 		{"Sigmoid", ops.Sigmoid, nil},
 		{"Erf", ops.Erf, nil},
 		{"Floor", ops.Floor, gradcheck.Uniform(1.1, 1.9)},
+		{"Ceil", ops.Ceil, gradcheck.Uniform(1.1, 1.9)},
+		{"Round", ops.Round, gradcheck.Uniform(1.6, 2.4)},
+		{"Tan", ops.Tan, gradcheck.Uniform(-1, 1)},
+		{"Asin", ops.Asin, gradcheck.Uniform(-.7, .7)},
+		{"Acos", ops.Acos, gradcheck.Uniform(-.7, .7)},
+		{"Atan", ops.Atan, nil},
+		{"Sinh", ops.Sinh, nil},
+		{"Cosh", ops.Cosh, nil},
+		{"Asinh", ops.Asinh, nil},
+		{"Acosh", ops.Acosh, gradcheck.Uniform(1.5, 3)},
+		{"Atanh", ops.Atanh, gradcheck.Uniform(-.7, .7)},
 		{"ReLU", ops.ReLU, gradcheck.NonZero},
 		{"Softplus", ops.Softplus, nil},
 		{"Square", ops.Square, nil},
@@ -72,7 +83,21 @@ func elementwise() (rows []Case) {
 		rows = append(rows, Case{Op: b.op, Label: "operand twice",
 			F: of1(func(x *graph.Node) *graph.Node { y := ops.Tanh(x); return f(ops.Add(y, x), x) }), In: args(gradcheck.Positive, shape.Of(3))})
 	}
-	return slices.Concat(rows, powers(), scalarAttributes())
+	return slices.Concat(rows, remainders(), powers(), scalarAttributes())
+}
+
+// remainders are of numbers of both signs, whose quotients are not whole.
+func remainders() (rows []Case) {
+	for _, r := range []struct {
+		op string
+		f  func(a, b *graph.Node) *graph.Node
+	}{{"Fmod", ops.Fmod}, {"Mod", ops.Mod}} {
+		op, f := r.op, r.f
+		rows = append(rows,
+			Case{Op: op, F: of2(f), In: []gradcheck.Input{input(gradcheck.Fixed(2.3, -2.3, 2.3, -2.3, .4), 5), input(gradcheck.Fixed(.7, .7, -.7, -.7, 3), 5)}},
+			Case{Op: op, Label: "broadcast", F: of2(f), In: []gradcheck.Input{input(gradcheck.Fixed(2.3, -1.6), n, 2), input(gradcheck.Fixed(.7), 1)}})
+	}
+	return rows
 }
 
 // powers are those of zero and of negative numbers, whose exponents do not change.

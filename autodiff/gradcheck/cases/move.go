@@ -50,6 +50,20 @@ func moves() (rows []Case) {
 		rows = append(rows, Case{Op: "Concat", Label: c.label,
 			F: func(x ...*graph.Node) *graph.Node { return ops.Concat(c.axis, x...) }, In: normal(c.in...)})
 	}
+	for _, c := range []struct {
+		op string
+		f  func(x *graph.Node) *graph.Node
+		x  shape.Shape
+	}{
+		{"DepthToSpace", func(x *graph.Node) *graph.Node { return ops.DepthToSpace(x, 2) }, shape.Of(n, 8, 1, 2)},
+		{"PixelShuffle", func(x *graph.Node) *graph.Node { return ops.PixelShuffle(x, 2) }, shape.Of(n, 8, 1, 2)},
+		{"SpaceToDepth", func(x *graph.Node) *graph.Node { return ops.SpaceToDepth(x, 2) }, shape.Of(n, 2, 2, 4)},
+		{"PixelUnshuffle", func(x *graph.Node) *graph.Node { return ops.PixelUnshuffle(x, 2) }, shape.Of(n, 2, 2, 4)},
+		{"Tril", func(x *graph.Node) *graph.Node { return ops.Tril(x, 1) }, shape.Of(n, 3, 4)},
+		{"Triu", func(x *graph.Node) *graph.Node { return ops.Triu(x, -1) }, shape.Of(4, 3)},
+	} {
+		rows = append(rows, Case{Op: c.op, F: of1(c.f), In: normal(c.x)})
+	}
 	return append(rows, Case{Op: "OneHot", F: of2(func(ids, x *graph.Node) *graph.Node {
 		return ops.Mul(x, ops.OneHot(ids, 4, x))
 	}), In: []gradcheck.Input{{Type: shape.I32(n), Values: gradcheck.IDs(4)}, input(nil, n, 4)}})

@@ -25,6 +25,9 @@ func reductions() (rows []Case) {
 		{"MaxKeep", ops.MaxKeep, gradcheck.Spread},
 		{"MinKeep", ops.MinKeep, gradcheck.Spread},
 		{"Variance", ops.Variance, nil},
+		{"L1Norm", ops.L1Norm, gradcheck.NonZero},
+		{"L2Norm", ops.L2Norm, nil},
+		{"LogSumExp", ops.LogSumExp, nil},
 	} {
 		for _, axes := range [][]int{nil, {0}, {1}, {-1}, {0, 2}, {1, 2}} {
 			rows = append(rows, Case{Op: r.op, Label: fmt.Sprintf("axes %v of 3", axes), F: overAxes(r.f, axes...), In: args(r.values, shape.Of(2, 3, 2))})

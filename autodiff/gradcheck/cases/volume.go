@@ -100,5 +100,34 @@ func resizes() (rows []Case) {
 			Case{Op: "ResizeBilinear", Label: fmt.Sprint(size), F: of1(func(x *graph.Node) *graph.Node { return ops.ResizeBilinear(x, size) }), In: normal(shape.Of(n, 1, 3, 3))},
 		)
 	}
+	for _, o := range []ops.RoIAlignOptions{{Samples: 2}, {Samples: 1, HalfPixel: true, Scale: .5}, {Samples: 2, Max: true}} {
+		o.Size = [2]int{2, 3}
+		boxes := []float64{.3, .2, 3.1, 2.4, -1.3, .4, 2.2, 5.7, 1.1, 1.2, 1.4, 1.3}
+		rows = append(rows, Case{Op: "RoIAlign", Label: fmt.Sprintf("%+v", o), F: of2(func(x, images *graph.Node) *graph.Node {
+			return ops.RoIAlign(x, x.Graph().Const(x.Type().Of(shape.Of(3, 4)), boxes), images, o)
+		}), In: []gradcheck.Input{input(nil, n, 2, 4, 5), {Type: shape.I32(3), Values: gradcheck.Fixed(1, 0, 1)}}})
+	}
+	for s := ops.SampleLinear; s <= ops.SampleCubic; s++ {
+		for b := ops.BorderZeros; b <= ops.BorderReflect; b++ {
+			o := ops.GridSampleOptions{Sampling: s, Border: b, AlignCorners: b == ops.BorderEdge}
+			sample := of2(func(x, grid *graph.Node) *graph.Node { return ops.GridSample(x, grid, o) })
+			places := gradcheck.Fixed(-.63, .21, .47, -.31, 1.37, -.13, .87, -1.41, .07, .59, -.17, .73)
+			rows = append(rows, Case{Op: "GridSample", Label: fmt.Sprintf("%+v", o), F: sample, In: []gradcheck.Input{input(nil, n, 2, 3, 4), input(places, n, 1, 3, 2)}})
+			if s != ops.SampleCubic {
+				rows = append(rows, Case{Op: "GridSample", Label: fmt.Sprintf("volume %+v", o), F: sample,
+					In: []gradcheck.Input{input(nil, 1, 1, 2, 3, 2), input(places, 1, 2, 1, 2, 3)}})
+			}
+		}
+	}
+	for mode := ops.ResizeNearestMode; mode <= ops.ResizeCubic; mode++ {
+		for _, o := range []ops.ResizeOptions{
+			{}, {Antialias: true}, {ExcludeOutside: true, Coordinates: ops.AlignCorners},
+			{Coordinates: ops.CropAndResize, Crop: [][2]float64{{.1, .8}, {-.2, 1.1}}, Extrapolation: 2},
+		} {
+			o.Mode = mode
+			rows = append(rows, Case{Op: "Resize", Label: fmt.Sprintf("%+v", o),
+				F: of1(func(x *graph.Node) *graph.Node { return ops.Resize(x, []int{2, 1}, []int{2, 5}, o) }), In: normal(shape.Of(n, 3, 4))})
+		}
+	}
 	return rows
 }

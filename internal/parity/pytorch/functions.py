@@ -50,7 +50,9 @@ def divide(a, b):
 ELEMENTWISE = {
     "Neg": torch.neg, "Abs": torch.abs, "Sign": torch.sign, "Exp": torch.exp, "Log": torch.log, "Log1p": torch.log1p,
     "Expm1": torch.expm1, "Sqrt": torch.sqrt, "Sin": torch.sin, "Cos": torch.cos, "Tanh": torch.tanh, "Sigmoid": torch.sigmoid,
-    "Erf": torch.erf, "Floor": torch.floor, "ReLU": torch.relu, "Softplus": F.softplus, "Square": torch.square,
+    "Erf": torch.erf, "Floor": torch.floor, "Ceil": torch.ceil, "Round": torch.round,
+    "Tan": torch.tan, "Asin": torch.asin, "Acos": torch.acos, "Atan": torch.atan, "Sinh": torch.sinh, "Cosh": torch.cosh, "Asinh": torch.asinh,
+    "Acosh": torch.acosh, "Atanh": torch.atanh, "IsNaN": torch.isnan, "IsInf": torch.isinf, "Fmod": torch.fmod, "Mod": torch.remainder, "ReLU": torch.relu, "Softplus": F.softplus, "Square": torch.square,
     "Reciprocal": torch.reciprocal, "StopGradient": torch.Tensor.detach, "ZerosLike": torch.zeros_like, "OnesLike": torch.ones_like,
     "GELU": F.gelu, "SELU": F.selu, "GELUTanh": lambda x: F.gelu(x, approximate="tanh"), "SiLU": F.silu, "Mish": F.mish,
     "Softsign": F.softsign, "HardSwish": F.hardswish,
@@ -65,7 +67,9 @@ ELEMENTWISE = {
     "Add": torch.add, "Sub": torch.sub, "Mul": torch.mul, "Div": divide, "Pow": torch.pow,
     "Maximum": torch.maximum, "Minimum": torch.minimum,
     "Equal": torch.eq, "NotEqual": torch.ne, "Less": torch.lt, "LessEqual": torch.le, "Greater": torch.gt, "GreaterEqual": torch.ge,
-    "And": torch.logical_and, "Or": torch.logical_or, "Not": torch.logical_not,
+    "And": torch.logical_and, "Or": torch.logical_or, "Not": torch.logical_not, "Xor": torch.logical_xor,
+    "BitAnd": torch.bitwise_and, "BitOr": torch.bitwise_or, "BitXor": torch.bitwise_xor, "BitNot": torch.bitwise_not,
+    "ShiftLeft": torch.bitwise_left_shift, "ShiftRight": torch.bitwise_right_shift,
     "Where": torch.where,
     "Cast": lambda x, To, Via=(): cast(x, *Via, To),
 }
@@ -87,6 +91,27 @@ def variance(x, dim, keepdim):
     return torch.var(x, dim, correction=0, keepdim=keepdim)
 
 
+def running(f, x, axis, reverse, exclusive, start):
+    if reverse:
+        x = x.flip(axis)
+    if exclusive:
+        x = torch.cat([torch.full_like(x.narrow(axis, 0, 1), start), x.narrow(axis, 0, x.shape[axis] - 1)], axis)
+    y = f(x)
+    return y.flip(axis) if reverse else y
+
+
+def linear_scan(a, b, Axis):
+    h = []
+    for x, y in zip(a.unbind(Axis), b.unbind(Axis)):
+        h.append(x * h[-1] + y if h else y)
+    return torch.stack(h, Axis)
+
+
+def first_least(x, axis):
+    """The first of the least elements, of which NaN is none."""
+    return x.sort(dim=axis, stable=True)[1].select(axis, 0)
+
+
 REDUCTIONS = {
     "Sum": reduction(torch.sum, False), "SumKeep": reduction(torch.sum, True),
     "Mean": reduction(torch.mean, False), "MeanKeep": reduction(torch.mean, True),
@@ -99,8 +124,14 @@ REDUCTIONS = {
     "SumTo": lambda x, Shape: x.sum_to_size(Shape),
     "Softmax": lambda x, Axis: F.softmax(x, Axis),
     "LogSoftmax": lambda x, Axis: F.log_softmax(x, Axis),
-    "CumSum": lambda x, Axis: x.cumsum(Axis, dtype=x.dtype),
+    "CumSum": lambda x, Axis, Reverse=False, Exclusive=False: running(lambda x: x.cumsum(Axis, dtype=x.dtype), x, Axis, Reverse, Exclusive, 0),
+    "CumProd": lambda x, Axis, Reverse=False, Exclusive=False: running(lambda x: x.cumprod(Axis), x, Axis, Reverse, Exclusive, 1),
+    "LinearScan": linear_scan,
     "ArgMax": lambda x, Axis: x.argmax(Axis),
+    "ArgMin": lambda x, Axis: torch.where(x.isnan(), math.inf, x).argmin(Axis) if not x.isnan().all(Axis).any() else first_least(x, Axis),
+    "L1Norm": lambda x, Axes: x.abs().sum(Axes),
+    "L2Norm": lambda x, Axes: torch.linalg.vector_norm(x, 2, Axes),
+    "LogSumExp": lambda x, Axes: torch.logsumexp(x, Axes),
 }
 
 # ---- losses
@@ -200,14 +231,65 @@ def lstm_cell(x, h, c, *weights, Part):
     return dict(zip(("hidden", "cell"), torch._VF.lstm_cell(x, (h, c), *weights)))[Part]
 
 
-def lstm(x, h, c, *weights, Part):
-    every, last, cell = torch._VF.lstm(x, (h[None], c[None]), weights, True, 1, 0.0, True, False, True)
-    return {"all": every, "hidden": last[0], "cell": cell[0]}[Part]
+def own_steps(name, xs, states, weights, holes, ReLU=False, ResetBefore=False, Clip=0.0):
+    """A layer of one sequence (T,I) with options that PyTorch lacks, by its equations."""
+    w, u, a, b = weights
+    clip = (lambda v: v.clamp(-Clip, Clip)) if Clip else (lambda v: v)
+    gate = (lambda v: torch.relu(clip(v))) if ReLU else (lambda v: torch.sigmoid(clip(v)))
+    every, (h, *c) = [], states
+    for x in xs:
+        v = w @ x + a
+        if name == "RNN":
+            v = clip(v + u @ h + b)
+            h = torch.relu(v) if ReLU else torch.tanh(v)
+        elif name == "LSTM":
+            i, f, g, o = (v + u @ h + b).chunk(4)
+            p = holes.chunk(3) if holes is not None else (0, 0, 0)
+            cell = gate(f + p[1] * c[0]) * c[0] + gate(i + p[0] * c[0]) * torch.tanh(clip(g))
+            h, c = gate(o + p[2] * cell) * torch.tanh(cell), [cell]
+        else:
+            (xr, xz, xn), (ur, uz, un), (br, bz, bn) = v.chunk(3), u.chunk(3), b.chunk(3)
+            r, z = gate(xr + ur @ h + br), gate(xz + uz @ h + bz)
+            n = torch.tanh(clip(xn + (un @ (r * h) + bn if ResetBefore else r * (un @ h + bn))))
+            h = n + z * (h - n)
+        every.append(h)
+    return torch.stack(every), h, *c
 
 
-def gru(x, h, *weights, Part):
-    every, last = torch._VF.gru(x, h[None], weights, True, 1, 0.0, True, False, True)
-    return {"all": every, "hidden": last[0]}[Part]
+def native_steps(name, xs, states, weights, ReLU=False):
+    """The same without these options, by PyTorch's own layers."""
+    rest = (weights, True, 1, 0.0, True, False, True)
+    if name == "LSTM":
+        every, h, c = torch._VF.lstm(xs[None], tuple(s[None, None] for s in states), *rest)
+        return every[0], h[0, 0], c[0, 0]
+    f = {"GRU": torch._VF.gru, "RNN": torch._VF.rnn_relu if ReLU else torch._VF.rnn_tanh}[name]
+    every, h = f(xs[None], states[0][None, None], *rest)
+    return every[0], h[0, 0]
+
+
+def recurrent(name, states):
+    """A layer, sequence by sequence: the steps that each has, in its order."""
+    def layer(x, *inputs, Part, Reverse=False, Lengths=False, Peepholes=False, ReLU=False, **options):
+        inputs = list(inputs)
+        lengths = inputs.pop().tolist() if Lengths else [x.shape[1]] * len(x)
+        holes = inputs.pop() if Peepholes else None
+        before, weights = inputs[:states], inputs[states:]
+        own = holes is not None or any(options.values()) or ReLU and name != "RNN"
+        rows = []
+        for i, n in enumerate(lengths):
+            start = [s[i] for s in before]
+            if n == 0:
+                rows.append((x.new_zeros(x.shape[1], start[0].shape[0]), *start))
+                continue
+            xs = x[i, :n].flip(0) if Reverse else x[i, :n]
+            if own:
+                every, *last = own_steps(name, xs, start, weights, holes, ReLU=ReLU, **options)
+            else:
+                every, *last = native_steps(name, xs, start, tuple(weights), ReLU)
+            every = every.flip(0) if Reverse else every
+            rows.append((F.pad(every, (0, 0, 0, x.shape[1] - n)), *last))
+        return torch.stack([r[("all", "hidden", "cell").index(Part)] for r in rows])
+    return layer
 
 
 PRODUCTS = {
@@ -216,9 +298,10 @@ PRODUCTS = {
     "Einsum": lambda *xs, Subscripts: torch.einsum(Subscripts, *xs) + 0.0,
     "Attention": attention,
     "LSTMCell": lstm_cell,
-    "LSTM": lstm,
+    "LSTM": recurrent("LSTM", 2),
     "GRUCell": torch._VF.gru_cell,
-    "GRU": gru,
+    "GRU": recurrent("GRU", 1),
+    "RNN": recurrent("RNN", 1),
 }
 
 # ---- convolution
@@ -358,12 +441,139 @@ def whole(kind):
     return lambda d: lambda x: getattr(F, f"adaptive_{kind}_pool{d}d")(x, 1)
 
 
+# ---- resizing: by PyTorch's own functions where they know the options, else by a matrix for each axis, which is
+# made as in ONNX's reference implementation.
+
+
+def position(i, n, m, scale, coordinates, crop):
+    whole = scale * n
+    half = (i + 0.5) / scale - 0.5
+    if coordinates == 0:
+        return half
+    if coordinates == 1:
+        return n / 2 * (1 - m / whole) + half
+    if coordinates == 2:
+        return -0.5 if m == 1 else half
+    if coordinates == 3:
+        return 0 if m == 1 or n == 1 else i * (n - 1) / (whole - 1)
+    if coordinates == 4:
+        return i / scale
+    span = (crop[1] - crop[0]) * (n - 1)
+    return (span / 2 if m == 1 else i * span / (whole - 1)) + crop[0] * (n - 1)
+
+
+def keys(d, a):
+    d = abs(d)
+    if d <= 1:
+        return ((a + 2) * d - (a + 3)) * d * d + 1
+    return ((a * d - 5 * a) * d + 8 * a) * d - 4 * a if d < 2 else 0.0
+
+
+def coefficients(ratio, scale, Mode, Rounding, Cubic, Antialias):
+    """Weights of the elements around a position, which is ratio after the middle one's left neighbour."""
+    scale = min(scale, 1) if Antialias and Mode else 1.0
+    if Mode == 0:
+        left = {0: ratio <= 0.5, 1: ratio < 0.5, 2: ratio < 1, 3: False}[Rounding]
+        return [1.0, 0.0] if left else [0.0, 1.0]
+    reach = 2 if Mode == 2 else 1
+    start = math.floor(-reach / scale) + 1
+    d = [(start + k - ratio) * scale for k in range(2 - 2 * start)]
+    w = [keys(v, Cubic or -0.75) if Mode == 2 else max(0.0, 1 - abs(v)) for v in d]
+    return [v / sum(w) for v in w]
+
+
+def resize_matrix(n, m, scale, crop, Mode=0, Coordinates=0, Rounding=0, Cubic=0.0, ExcludeOutside=False, Antialias=False):
+    rows, outside = torch.zeros(m, n, dtype=torch.float64), torch.zeros(m, dtype=torch.bool)
+    for i in range(m):
+        x = position(i, n, m, scale, Coordinates, crop)
+        if abs(x - round(x)) < 1e-9:
+            x = float(round(x))  # as a quotient it may be a little off
+        if Coordinates == 5 and not 0 <= x <= n - 1:
+            outside[i] = True
+            continue
+        left = math.ceil(x) - 1
+        w = coefficients(x - left, scale, Mode, Rounding, Cubic, Antialias)
+        at = [left + 1 - len(w) // 2 + k for k in range(len(w))]
+        if ExcludeOutside and Mode:
+            w = [v if 0 <= k < n else 0.0 for v, k in zip(w, at)]
+            w = [v / sum(w) for v in w]
+        for v, k in zip(w, at):
+            rows[i, min(max(k, 0), n - 1)] += v
+    return rows, outside
+
+
+def native_resize(x, Sizes, Mode=0, Coordinates=0, Rounding=0, Scales=(), Cubic=0.0, ExcludeOutside=False, Antialias=False, **_):
+    """PyTorch's own function, or None where it lacks the options."""
+    options = {"size": Sizes} if not Scales else {"scale_factor": Scales, "recompute_scale_factor": False}
+    if Antialias and Mode:
+        known = ExcludeOutside and Coordinates == 0 and not Scales and (Mode == 1 or Cubic == -0.5)
+        return F.interpolate(x, mode=["", "bilinear", "bicubic"][Mode], antialias=True, **options) if known else None
+    if ExcludeOutside:
+        return None
+    if Mode == 0:
+        mode = {(4, 2): "nearest", (0, 1): "nearest-exact"}.get((Coordinates, Rounding))
+        return F.interpolate(x, mode=mode, **options) if mode and not Scales else None
+    if Coordinates not in (0, 3) or Mode == 2 and Cubic not in (0, -0.75):
+        return None
+    return F.interpolate(x, mode=["", "bilinear", "bicubic"][Mode], align_corners=Coordinates == 3, **options)
+
+
+def resize(x, Axes, Sizes, Options):
+    if Axes == [2, 3] and x.dim() == 4:
+        y = native_resize(x, Sizes, **Options)
+        if y is not None:
+            return y
+    o = dict(Options)
+    scales, crops, value = o.pop("Scales", None) or [], o.pop("Crop", None) or [], o.pop("Extrapolation", 0.0)
+    beyond = torch.zeros([1] * x.dim(), dtype=torch.bool)
+    y = x
+    for i, (axis, m) in enumerate(zip(Axes, Sizes)):
+        n = x.shape[axis]
+        rows, outside = resize_matrix(n, m, scales[i] if scales else m / n, crops[i] if crops else None, **o)
+        y = torch.movedim(torch.movedim(y, axis, -1) @ rows.to(x.dtype).T, -1, axis)
+        beyond = beyond | outside.reshape([m] + [1] * (x.dim() - 1 - axis))
+    return torch.where(beyond, value, y)
+
+
+def pixels_beside(v, n):
+    """The two pixels that a sample is between, with their weights."""
+    if not -1 <= v <= n:
+        return [(0, 0.0), (0, 0.0)]
+    v = min(max(v, 0.0), n - 1)
+    low = min(int(v), n - 1)
+    return [(low, 1 - (v - low)), (min(low + 1, n - 1), v - low)]
+
+
+def roi_align(x, boxes, images, Size, Samples, Scale=0.0, Max=False, HalfPixel=False):
+    """torchvision's roi_align, sample by sample."""
+    offset, (h, w), results = 0.5 if HalfPixel else 0.0, x.shape[2:], []
+    for box, image in zip((boxes.detach().double() * (Scale or 1.0)).tolist(), images.tolist()):
+        extent = [box[3] - box[1], box[2] - box[0]]
+        extent = extent if HalfPixel else [max(e, 1.0) for e in extent]
+        starts, bins = [box[1] - offset, box[0] - offset], []
+        beside = [[pixels_beside(starts[a] + extent[a] * (k + 0.5) / (Size[a] * Samples), n) for k in range(Size[a] * Samples)] for a, n in enumerate((h, w))]
+        for i in range(Size[0]):
+            for j in range(Size[1]):
+                samples = []
+                for ys in beside[0][i * Samples:(i + 1) * Samples]:
+                    for xs in beside[1][j * Samples:(j + 1) * Samples]:
+                        corners = [x[image, :, r, c] * (wr * wc) for r, wr in ys for c, wc in xs]
+                        samples.append(functools.reduce(torch.maximum if Max else torch.add, corners))
+                bins.append(functools.reduce(torch.maximum, samples) if Max else sum(samples) / len(samples))
+        results.append(torch.stack(bins, -1).reshape(x.shape[1], *Size))
+    return torch.stack(results) + 0 * boxes.sum()
+
+
 IMAGES = {
     **of_axes("Conv%dD", convolution), **of_axes("ConvTranspose%dD", transposed),
     **of_axes("MaxPool%dD", max_pool), **of_axes("AvgPool%dD", avg_pool), **of_axes("LpPool%dD", lp_pool),
     **of_axes("GlobalMaxPool%dD", whole("max")), **of_axes("GlobalAvgPool%dD", whole("avg")),
     **of_axes("AdaptiveMaxPool%dD", adaptive("max")), **of_axes("AdaptiveAvgPool%dD", adaptive("avg")),
     "ResizeNearest": lambda x, Size: F.interpolate(x, Size, mode="nearest"),
+    "Resize": resize,
+    "RoIAlign": roi_align,
+    "GridSample": lambda x, grid, Sampling=0, Border=0, AlignCorners=False: F.grid_sample(
+        x, grid, ["bilinear", "nearest", "bicubic"][Sampling], ["zeros", "border", "reflection"][Border], AlignCorners),
     "ResizeBilinear": lambda x, Size: F.interpolate(x, Size, mode="bilinear", align_corners=False),
 }
 
@@ -409,6 +619,62 @@ def top_k(x, K, Axis, Part="values"):
     return {"values": values, "places": places}[Part].narrow(Axis, 0, K)
 
 
+def bottom_k(x, K, Axis, Part="values"):
+    values, places = x.sort(dim=Axis, stable=True)
+    return {"values": values, "places": places}[Part].narrow(Axis, 0, K)
+
+
+def gather_nd(x, ids, Batch=0):
+    lead, k = x.shape[:Batch], ids.shape[-1]
+    rows = math.prod(lead)
+    xs = x.reshape(rows, *x.shape[Batch:])
+    is_ = ids.long().reshape(rows, -1, k)
+    y = torch.stack([xs[(r, *is_[r].unbind(-1))] for r in range(rows)])
+    return y.reshape(ids.shape[:-1] + x.shape[Batch + k:])
+
+
+COMBINED = [None, torch.add, torch.mul, torch.maximum, torch.minimum]
+
+
+def scattered(x, places, values, combine):
+    """x with values at places, each a tuple for indexing, one after the other."""
+    f = COMBINED[combine]
+    for at, v in zip(places, values):
+        index = tuple(torch.tensor(i) for i in at)
+        x = x.index_put(index, v if f is None else f(x[index], v))
+    return x
+
+
+def scatter_nd(x, ids, values, Combine=0):
+    k = ids.shape[-1]
+    return scattered(x, ids.reshape(-1, k).tolist(), values.reshape(-1, *x.shape[k:]), Combine)
+
+
+def scatter_along(x, ids, values, Axis, Combine=0):
+    places = [list(at) for at in torch.cartesian_prod(*[torch.arange(n) for n in ids.shape]).reshape(-1, ids.dim()).tolist()]
+    for at, i in zip(places, ids.flatten().tolist()):
+        at[Axis] = i
+    return scattered(x, places, values.flatten(), Combine)
+
+
+def reverse_sequence(x, lengths, Batch, Axis):
+    rows = []
+    for row, n in zip(x.unbind(Batch), lengths.tolist()):
+        axis = Axis - (Batch < Axis)
+        rows.append(torch.cat([row.narrow(axis, 0, n).flip(axis), row.narrow(axis, n, row.shape[axis] - n)], axis))
+    return torch.stack(rows, Batch)
+
+
+def depth_to_space(x, K):
+    n, c, h, w = x.shape
+    return x.reshape(n, K, K, c // K**2, h, w).permute(0, 3, 4, 1, 5, 2).reshape(n, c // K**2, h * K, w * K)
+
+
+def space_to_depth(x, K):
+    n, c, h, w = x.shape
+    return x.reshape(n, c, h // K, K, w // K, K).permute(0, 3, 5, 1, 2, 4).reshape(n, c * K**2, h // K, w // K)
+
+
 def gather(x, ids, Axis):
     y = x.index_select(Axis, ids.long().flatten())
     return y.reshape(x.shape[:Axis] + ids.shape + x.shape[Axis + 1:])
@@ -435,6 +701,17 @@ MOVES = {
     "UpdateSlice": update_slice,
     "GatherAlong": lambda x, i, Axis: x.gather(Axis, i.long()),
     "TopK": top_k,
+    "BottomK": bottom_k,
+    "GatherND": gather_nd,
+    "ScatterND": scatter_nd,
+    "ScatterAlong": scatter_along,
+    "ReverseSequence": reverse_sequence,
+    "DepthToSpace": depth_to_space,
+    "PixelShuffle": lambda x, K: F.pixel_shuffle(x, K),
+    "SpaceToDepth": space_to_depth,
+    "PixelUnshuffle": lambda x, K: F.pixel_unshuffle(x, K),
+    "Tril": lambda x, K: x.tril(K),
+    "Triu": lambda x, K: x.triu(K),
     "Embedding": lambda w, i: F.embedding(i.long(), w),
 }
 

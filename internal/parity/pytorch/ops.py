@@ -67,6 +67,7 @@ def case(op, *inputs, label="", each=False, states=(), differentiable=True, **at
 
 UNARY = (
     "Neg", "Abs", "Sign", "Exp", "Log", "Log1p", "Expm1", "Sqrt", "Sin", "Cos", "Tanh", "Sigmoid", "Erf", "Floor", "ReLU", "Softplus", "Square",
+    "Ceil", "Round", "Tan", "Asin", "Acos", "Atan", "Sinh", "Cosh", "Asinh", "Acosh", "Atanh", "IsNaN", "IsInf",
     "Reciprocal", "StopGradient", "ZerosLike", "OnesLike",
 )
 for op in UNARY:
@@ -104,7 +105,15 @@ for op in ("Equal", "NotEqual", "Less", "LessEqual", "Greater", "GreaterEqual"):
     case(op, ("ties", [2, 3]), ("ties", [3]))
     case(op, ("edges", [len(EDGES), 1]), ("edges", [len(EDGES)]))
     case(op, ("ids", [3, 1]), ("ids", [4]), label="integers")
-for op in ("And", "Or"):
+for op in ("Fmod", "Mod"):
+    case(op, ("wide", [2, 3]), ("positive", [2, 3]))
+    for a, b in BROADCASTS:
+        case(op, ("wide", a), ("wide", b))
+    case(op, ("edges", [len(EDGES), 1]), ("edges", [len(EDGES)]), label="edges", each=True)
+for op in ("BitAnd", "BitOr", "BitXor", "ShiftLeft", "ShiftRight"):
+    case(op, ("ids", [3, 5]), ("ids", [5]))
+case("BitNot", ("ids", [7]))
+for op in ("And", "Or", "Xor"):
     case(op, ("mask", [2, 3]), ("mask", [3]))
 case("Not", ("mask", [2, 3]))
 for a, b in [([2, 3], [2, 3]), ([3], [2, 1]), ([], [2, 3])]:
@@ -156,6 +165,16 @@ for op in ("Softmax", "LogSoftmax"):
     case(op, [2, 21, 47], label="large", Axis=1)
 for axis in range(3):
     case("CumSum", [2, 4, 3], Axis=axis)
+    case("CumProd", [2, 4, 3], Axis=axis)
+    case("CumProd", ("ties", [2, 4, 3]), label="zeros", Axis=axis)
+    case("LinearScan", [2, 4, 3], [2, 4, 3], Axis=axis)
+    for reverse, exclusive in ((False, True), (True, False), (True, True)):
+        case("CumSum", [2, 4, 3], Axis=axis, Reverse=reverse, Exclusive=exclusive)
+        case("CumProd", [2, 4, 3], Axis=axis, Reverse=reverse, Exclusive=exclusive)
+for op in ("L1Norm", "L2Norm", "LogSumExp"):
+    for axes in SUBSETS:
+        case(op, [2, 3, 2], Axes=axes)
+    case(op, ("large", [3, 5]), label="large", Axes=[1])
 
 # ---- losses
 
@@ -255,6 +274,15 @@ for part in ("all", "hidden", "cell"):
 case("GRUCell", [4, 3], [4, 2], *gates(3))
 for part in ("all", "hidden"):
     case("GRU", [2, 5, 3], [2, 2], *gates(3), Part=part)
+
+for name, n, states in (("RNN", 1, 1), ("LSTM", 4, 2), ("GRU", 3, 1)):
+    x = [[3, 4, 3]] + [[3, 2]] * states + gates(n)
+    options = [{}, {"Reverse": True}, {"Clip": 0.5}, {"ReLU": True}] + ([{"ResetBefore": True}, {"ResetBefore": True, "Reverse": True, "Clip": 0.3}] if n == 3 else [])
+    for part, o, lengths in product(("all", "hidden", "cell")[:states + 1], options, (False, True)):
+        case(name, *x, *([("ids", [3])] if lengths else []), Part=part, Lengths=lengths, **o)
+    if n == 4:
+        case(name, *x, [6], ("ids", [3]), label="peepholes", Part="all", Peepholes=True, Lengths=True, Reverse=True)
+        case(name, *x, [6], label="peepholes", Part="cell", Peepholes=True, Clip=0.5)
 
 # ---- convolution
 
@@ -386,6 +414,35 @@ for size in ([3, 7], [5, 2], [8, 10], [4, 5], [1, 1], [9, 4]):
     case("ResizeNearest", [1, 2, 4, 5], Size=size)
     case("ResizeBilinear", [1, 2, 4, 5], Size=size)
 
+for mode, size in product((0, 1, 2), ([3, 7], [9, 2], [1, 1])):
+    for coordinates in range(6):
+        options = {"Mode": mode, "Coordinates": coordinates}
+        if coordinates == 5:
+            options |= {"Crop": [[0.1, 0.9], [-0.3, 1.25]], "Extrapolation": 1.5}
+        case("Resize", [1, 2, 4, 5], Axes=[2, 3], Sizes=size, Options=options)
+    if mode:
+        for exclude in (False, True):
+            case("Resize", [1, 2, 4, 5], Axes=[2, 3], Sizes=size, Options={"Mode": mode, "Antialias": True, "ExcludeOutside": exclude, "Cubic": -0.5})
+        case("Resize", [1, 2, 4, 5], Axes=[2, 3], Sizes=size, Options={"Mode": mode, "ExcludeOutside": True})
+for rounding, coordinates in product(range(4), range(5)):
+    case("Resize", [2, 5, 4], Axes=[1, 2], Sizes=[10, 2], Options={"Rounding": rounding, "Coordinates": coordinates})
+for mode in (1, 2):
+    case("Resize", [1, 2, 9, 11], label="scales", Axes=[2, 3], Sizes=[14, 7], Options={"Mode": mode, "Scales": [1.6, 0.7]})
+case("Resize", [3, 4, 2], label="one axis", Axes=[0], Sizes=[7], Options={"Mode": 1})
+case("Resize", [2, 3, 40, 30], label="large", Axes=[2, 3], Sizes=[17, 61], Options={"Mode": 2, "Antialias": True, "ExcludeOutside": True, "Cubic": -0.5})
+
+for sampling, border, align in product(range(3), range(3), (False, True)):
+    options = {"Sampling": sampling, "Border": border, "AlignCorners": align}
+    case("GridSample", [2, 3, 4, 5], [2, 3, 2, 2], **options)
+    case("GridSample", [1, 2, 3, 4], ("positive", [1, 5, 4, 2]), label="beyond the end", **options)
+    if sampling < 2:
+        case("GridSample", [1, 2, 3, 4, 2], [1, 2, 3, 2, 3], **options)
+
+for samples, scale, half in product((1, 2, 3), (1, 0.5), (False, True)):
+    case("RoIAlign", [3, 2, 4, 5], ("wide", [4, 4]), ("ids", [4]), Size=[2, 3], Samples=samples, Scale=scale, HalfPixel=half)
+    case("RoIAlign", [3, 2, 4, 5], ("positive", [4, 4]), ("ids", [4]), Size=[3, 1], Samples=samples, Scale=4 * scale, HalfPixel=half)
+    case("RoIAlign", [3, 2, 4, 5], ("positive", [4, 4]), ("ids", [4]), Size=[2, 2], Samples=samples, Scale=4, HalfPixel=half, Max=True, differentiable=False)
+
 # ---- moving and choosing elements
 
 for perm in ([0, 1, 2], [0, 2, 1], [1, 0, 2], [1, 2, 0], [2, 0, 1], [2, 1, 0]):
@@ -424,6 +481,29 @@ for axis in range(3):
     for part in ("values", "places"):
         case("TopK", [2, 4, 3], K=2, Axis=axis, Part=part)
     case("ArgMax", [2, 4, 3], Axis=axis)
+    case("ArgMin", [2, 4, 3], Axis=axis)
+    for part in ("values", "places"):
+        case("BottomK", [2, 4, 3], K=2, Axis=axis, Part=part)
+    for combine in range(5):
+        case("ScatterAlong", [3, 4, 3], ("ids", along), along, Axis=axis, Combine=combine, differentiable=combine < 2)
+for combine in range(5):
+    case("ScatterND", [3, 4, 2], ("ids", [5, 2]), [5, 2], Combine=combine, differentiable=combine < 2)
+    case("ScatterND", [3, 4, 2], ("ids", [2, 2, 1]), [2, 2, 4, 2], Combine=combine, differentiable=combine < 2)
+    case("ScatterND", [3, 4], ("ids", [7, 2]), [7], Combine=combine, differentiable=combine < 2)
+case("GatherND", [3, 4, 2], ("ids", [5, 2]), Batch=0)
+case("GatherND", [3, 4, 2], ("ids", [2, 5, 1]), Batch=0)
+case("GatherND", [2, 3, 4, 3, 2], ("ids", [2, 3, 5, 2]), Batch=2)
+case("GatherND", [2, 3, 4], ("ids", [2, 2]), Batch=1)
+case("ReverseSequence", [4, 3, 2], ("ids", [3]), Batch=1, Axis=0)
+case("ReverseSequence", [3, 2, 4], ("ids", [3]), Batch=0, Axis=2)
+for k in (1, 2, 3):
+    case("DepthToSpace", [2, 2 * k * k, 3, 2], K=k)
+    case("PixelShuffle", [2, 2 * k * k, 3, 2], K=k)
+    case("SpaceToDepth", [2, 2, 3 * k, 2 * k], K=k)
+    case("PixelUnshuffle", [2, 2, 3 * k, 2 * k], K=k)
+for k in (-2, 0, 1, 9):
+    case("Tril", [2, 3, 4], K=k)
+    case("Triu", [4, 3], K=k)
 case("Embedding", [3, 4], ("ids", [2, 5]))
 
 write("ops.json.gz", cases)

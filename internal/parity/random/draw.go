@@ -3,6 +3,7 @@ package main
 import (
 	"encoding/json"
 	"fmt"
+	"slices"
 
 	"github.com/plexaura/plexaura/graph"
 	"github.com/plexaura/plexaura/internal/parity"
@@ -30,7 +31,7 @@ func draw(name string, c *choices) (config, error) {
 	s.Order = pick(c, 0, 1, 1, 1, 2, 2)
 	drawers[name](s, name)
 	s.count()
-	if s.has("extreme") || s.has("special") || s.has("tiny") || s.Apart && s.has("logits") || name == "Pow" && (s.has("kinks") || s.has("ties")) { // where curvature says nothing
+	if s.has("extreme") || s.has("special") || s.has("tiny") || s.Apart && s.has("logits") || endsAtOne(name) && (s.has("kinks") || s.has("ties")) { // where curvature says nothing
 		s.Order = min(s.Order, 1)
 	}
 	if s.err == nil {
@@ -40,6 +41,11 @@ func draw(name string, c *choices) (config, error) {
 		return s.config, fmt.Errorf("the configuration is wrong: %w\n%v", s.err, s.config)
 	}
 	return s.config, nil
+}
+
+// endsAtOne reports whether a slope of the function is infinite at 0 or 1.
+func endsAtOne(name string) bool {
+	return slices.Contains([]string{"Pow", "Asin", "Acos", "Acosh", "Atanh"}, name)
 }
 
 // count has the steps take values as a configuration counts them.

@@ -37,7 +37,7 @@ func rows(d drawer, names ...string) map[string]drawer {
 // ---- elementwise
 
 var elementwise = merged(
-	rows(unary(nil), "Exp", "Log", "Log1p", "Expm1", "Sqrt", "Sin", "Cos", "Tanh", "Sigmoid", "Erf", "Floor", "Softplus", "StopGradient", "ZerosLike",
+	rows(unary(nil), "Exp", "Log", "Log1p", "Expm1", "Sqrt", "Sin", "Cos", "Tanh", "Sigmoid", "Erf", "Floor", "Ceil", "Round", "Tan", "Asin", "Acos", "Atan", "Sinh", "Cosh", "Asinh", "Acosh", "Atanh", "IsNaN", "IsInf", "Softplus", "StopGradient", "ZerosLike",
 		"OnesLike", "GELU", "SELU", "GELUTanh", "SiLU", "Mish", "Softsign", "HardSigmoid", "HardSwish"),
 	rows(unary(nil, shape.Int32, shape.Int64), "Neg", "Abs", "Sign", "ReLU", "Square"),
 	rows(unary(nil), "Reciprocal"),
@@ -49,9 +49,15 @@ var elementwise = merged(
 	}), "Clip"),
 	rows(twoOperands(numbers...), "Add", "Sub", "Mul", "Maximum", "Minimum"),
 	rows(twoOperands(shape.Float32), "Div", "Pow"),
+	rows(remainder, "Fmod", "Mod"),
 	rows(twoOperands(slices.Concat(numbers, []shape.DType{shape.Bool})...), "Equal", "NotEqual"),
 	rows(twoOperands(numbers...), "Less", "LessEqual", "Greater", "GreaterEqual"),
-	rows(twoOperands(shape.Bool), "And", "Or"),
+	rows(twoOperands(shape.Bool), "And", "Or", "Xor"),
+	rows(twoOperands(integers...), "BitAnd", "BitOr", "BitXor"),
+	rows(shift, "ShiftLeft", "ShiftRight"),
+	rows(func(s *sketch, name string) {
+		s.step(name, nil, s.operand(pick(s.choices, integers...), s.size()))
+	}, "BitNot"),
 	rows(func(s *sketch, name string) {
 		s.step(name, nil, s.integers("mask", shape.Bool, s.extents(s.of(5), 20)...))
 	}, "Not"),
@@ -62,6 +68,24 @@ var elementwise = merged(
 
 // numbers are the element types of arithmetic; Float32 stands for floating point.
 var numbers = []shape.DType{shape.Float32, shape.Float32, shape.Float32, shape.Int32, shape.Int64, shape.Uint8}
+
+var integers = []shape.DType{shape.Int32, shape.Int64, shape.Uint8}
+
+// remainder takes finite numbers: what an infinite quotient leaves has no slope.
+func remainder(s *sketch, name string) {
+	s.Apart = true
+	a, b := s.broadcastable(s.size())
+	kind := func() string { return pick(s.choices, "plain", "wide", "positive", "kinks", "ties") }
+	s.step(name, nil, s.floats(kind(), a...), s.floats(kind(), b...))
+}
+
+// shift takes numbers of bits that all the types have.
+func shift(s *sketch, name string) {
+	s.Apart = true
+	d := pick(s.choices, integers...)
+	a, b := s.broadcastable(s.size())
+	s.step(name, nil, s.operand(d, a), s.integers("counts", d, b...))
+}
 
 // anyKind picks a kind of floating-point numbers for a function of each element.
 func (s *sketch) anyKind() string {
@@ -174,8 +198,12 @@ var reductions = merged(
 	rows(overAxes("plain", "wide", "ties", "extreme", "tiny", "kinks", "few NaN", "many NaN"), "Max", "MaxKeep", "Min", "MinKeep"),
 	rows(overAxes("plain", "ties", "positive", "few NaN"), "Prod"),
 	rows(along("plain", "wide", "logits", "ties", "few NaN"), "Softmax", "LogSoftmax"),
-	rows(along("plain", "wide", "positive", "few NaN"), "CumSum"),
-	rows(along("plain", "ties", "wide", "extreme", "few NaN", "many NaN"), "ArgMax"),
+	rows(scan("plain", "wide", "positive", "few NaN"), "CumSum"),
+	rows(scan("plain", "ties", "positive"), "CumProd"),
+	rows(linearScan, "LinearScan"),
+	rows(along("plain", "ties", "wide", "extreme", "few NaN", "many NaN"), "ArgMax", "ArgMin"),
+	rows(overAxes("plain", "wide", "positive", "ties"), "L1Norm", "L2Norm"),
+	rows(overAxes("plain", "wide", "positive", "logits"), "LogSumExp"),
 	rows(broadcastTo, "BroadcastTo"),
 	rows(sumTo, "SumTo"),
 )
@@ -200,6 +228,10 @@ func overAxes(kinds ...string) drawer {
 		if strings.HasSuffix(kind, "NaN") { // whose curvature says nothing
 			s.Order = min(s.Order, 1)
 		}
+		if name == "LogSumExp" { // of large numbers the curvature is a small difference
+			s.step(name, attrs{"Axes": axes}, s.floats(kind, x...))
+			return
+		}
 		s.step(name, attrs{"Axes": axes}, s.scaled(kind, 20, x...))
 	}
 }
@@ -209,6 +241,22 @@ func along(kinds ...string) drawer {
 		x := s.block()
 		s.step(name, attrs{"Axis": s.of(len(x))}, s.floats(pick(s.choices, kinds...), x...))
 	}
+}
+
+func scan(kinds ...string) drawer {
+	return func(s *sketch, name string) {
+		x := s.block()
+		axis := s.of(len(x))
+		if name == "CumProd" {
+			x[axis] = min(x[axis], 12)
+		}
+		s.step(name, attrs{"Axis": axis, "Reverse": s.of(2) == 1, "Exclusive": s.of(2) == 1}, s.floats(pick(s.choices, kinds...), x...))
+	}
+}
+
+func linearScan(s *sketch, name string) {
+	x := s.block()
+	s.step(name, attrs{"Axis": s.of(len(x))}, s.floats(pick(s.choices, "plain", "ties"), x...), s.floats("plain", x...))
 }
 
 func broadcastTo(s *sketch, name string) {
@@ -341,6 +389,7 @@ var products = map[string]drawer{
 	"LSTM":      recurrent(4, []string{"all", "hidden", "cell"}, true),
 	"GRUCell":   recurrent(3, nil, false),
 	"GRU":       recurrent(3, []string{"all", "hidden"}, true),
+	"RNN":       recurrent(1, []string{"all", "hidden"}, true),
 }
 
 // side is an extent of a matrix: small, or beyond what one tile of a kernel has.
@@ -424,6 +473,29 @@ func attention(s *sketch, name string) {
 	s.step(name, a, in...)
 }
 
+// recurrentOptions draws those of a layer, and the inputs that they need, of n sequences of t steps and h units.
+func (s *sketch) recurrentOptions(a attrs, gates, n, t, h int) (in []int) {
+	a["Reverse"] = s.of(2) == 1
+	if s.once(4) {
+		a["Clip"] = .75
+	}
+	if s.once(4) {
+		a["ReLU"] = true
+	}
+	if gates == 3 && s.once(3) {
+		a["ResetBefore"] = true
+	}
+	if gates == 4 && s.once(3) {
+		a["Peepholes"] = true
+		in = append(in, s.floats("plain", 3*h))
+	}
+	if t >= 2 && s.of(2) == 1 {
+		a["Lengths"] = true
+		in = append(in, s.integers("ids", pick(s.choices, shape.Int32, shape.Int64), n))
+	}
+	return in
+}
+
 func recurrent(gates int, parts []string, sequence bool) drawer {
 	return func(s *sketch, name string) {
 		n, i, h := s.extent(9), s.extent(9), s.extent(9)
@@ -432,7 +504,7 @@ func recurrent(gates int, parts []string, sequence bool) drawer {
 			x = []int{n, s.extent(12), i}
 		}
 		in := []int{s.batched(pick(s.choices, "plain", "wide"), x...)}
-		for range gates - 2 { // the states: h, and c with four gates
+		for range max(gates-2, 1) { // the states: h, and c with four gates
 			in = append(in, s.batched("plain", n, h))
 		}
 		s.together(in...)
@@ -440,6 +512,12 @@ func recurrent(gates int, parts []string, sequence bool) drawer {
 		a := attrs{}
 		if parts != nil {
 			a["Part"] = pick(s.choices, parts...)
+		}
+		if sequence {
+			in = append(in, s.recurrentOptions(a, gates, n, x[1], h)...)
+			if a["Lengths"] == true {
+				s.together(in[0], in[len(in)-1])
+			}
 		}
 		s.step(name, a, in...)
 	}

@@ -18,6 +18,9 @@ var images = merged(
 	ofAxes(adaptivePool, "AdaptiveMaxPool1D", "AdaptiveMaxPool2D", "AdaptiveMaxPool3D"),
 	ofAxes(adaptivePool, "AdaptiveAvgPool1D", "AdaptiveAvgPool2D", "AdaptiveAvgPool3D"),
 	rows(resize, "ResizeNearest", "ResizeBilinear"),
+	rows(resizeAny, "Resize"),
+	rows(gridSample, "GridSample"),
+	rows(roiAlign, "RoIAlign"),
 )
 
 // ofAxes gives the functions of one, two and three axes their drawers.
@@ -257,6 +260,53 @@ func resize(s *sketch, name string) {
 	s.step(name, attrs{"Size": s.extents(2, 24)}, s.batched("plain", s.extents(4, 14)...))
 }
 
+// gridSample has positions inside of the image, and beyond its ends.
+func gridSample(s *sketch, name string) {
+	d := s.from(2, 3)
+	sampling := s.of(3)
+	if sampling == 2 {
+		d = 2
+	}
+	x := s.extents(d+2, 9)
+	grid := append(append([]int{x[0]}, s.extents(d, 5)...), d)
+	image, places := s.batched("plain", x...), s.batched(pick(s.choices, "plain", "positive", "wide"), grid...)
+	s.together(image, places)
+	s.step(name, attrs{"Sampling": sampling, "Border": s.of(3), "AlignCorners": s.of(2) == 1}, image, places)
+}
+
+// roiAlign has boxes of all sizes, some of them beyond the image, or turned around.
+func roiAlign(s *sketch, name string) {
+	x, r := s.extents(4, 9), s.extent(5)
+	x[0] = s.from(3, 5)
+	boxes := s.add(input{Kind: pick(s.choices, "positive", "plain", "wide"), DType: shape.Float32, Shape: []int{r, 4}, Leaf: state})
+	s.Order = min(s.Order, 1)
+	s.step(name, attrs{"Size": s.extents(2, 4), "Samples": s.from(1, 3), "Scale": pick(s.choices, 1, .5, 6), "HalfPixel": s.of(2) == 1, "Max": s.once(4)},
+		s.floats("plain", x...), boxes, s.ids(r))
+}
+
+func resizeAny(s *sketch, name string) {
+	x := s.extents(s.from(2, 4), 14)
+	var axes []int
+	if s.of(2) == 1 {
+		x, axes = s.extents(4, 14), []int{2, 3}
+	} else {
+		axes = s.some(len(x), 1)
+	}
+	sizes := s.extents(len(axes), 24)
+	o := attrs{"Mode": s.of(3), "Coordinates": s.of(6), "Rounding": s.of(4)}
+	if o["Mode"] != 0 {
+		o["ExcludeOutside"], o["Antialias"], o["Cubic"] = s.of(2) == 1, s.of(2) == 1, pick(s.choices, 0, -.5)
+	}
+	if o["Coordinates"] == 5 {
+		crop := [][2]float64{}
+		for range axes {
+			crop = append(crop, [2]float64{pick(s.choices, 0, .2, -.4), pick(s.choices, 1, .7, 1.3)})
+		}
+		o["Crop"], o["Extrapolation"] = crop, 1.5
+	}
+	s.step(name, attrs{"Axes": axes, "Sizes": sizes, "Options": o}, s.floats("plain", x...))
+}
+
 // ---- moving and choosing elements
 
 var moves = map[string]drawer{
@@ -277,6 +327,18 @@ var moves = map[string]drawer{
 	"UpdateSlice": updateSlice,
 	"Embedding":   embedding,
 	"TopK":        topK,
+	"BottomK":     topK,
+
+	"GatherND":        gatherND,
+	"ScatterND":       scatterND,
+	"ScatterAlong":    scatterAlong,
+	"ReverseSequence": reverseSequence,
+	"DepthToSpace":    toSpace,
+	"PixelShuffle":    toSpace,
+	"SpaceToDepth":    toDepth,
+	"PixelUnshuffle":  toDepth,
+	"Tril":            triangle,
+	"Triu":            triangle,
 }
 
 func transpose(s *sketch, name string) {
@@ -385,6 +447,73 @@ func gather(s *sketch, name string) {
 		ids[axis] = s.extent(12)
 	}
 	s.step(name, attrs{"Axis": axis}, s.floats("plain", x...), s.integers("ids", pick(s.choices, shape.Int32, shape.Int64), ids...))
+}
+
+func gatherND(s *sketch, name string) {
+	x := s.extents(s.from(1, 5), 5)
+	k := s.from(1, len(x))
+	batch := s.of(len(x) - k + 1)
+	for i := range k {
+		x[batch+i] = s.from(3, 7)
+	}
+	ids := append(slices.Concat(x[:batch], s.extents(s.of(3), 5)), k)
+	s.step(name, attrs{"Batch": batch}, s.floats("plain", x...), s.ids(ids...))
+}
+
+func (s *sketch) ids(extents ...int) int {
+	return s.integers("ids", pick(s.choices, shape.Int32, shape.Int64), extents...)
+}
+
+// combine draws a way of combining values; most have no gradients.
+func (s *sketch) combine() int {
+	way := s.of(5)
+	if way > 1 {
+		s.Order = 0
+	}
+	return way
+}
+
+func scatterND(s *sketch, name string) {
+	x := s.extents(s.from(1, 4), 5)
+	k := s.from(1, len(x))
+	for i := range k {
+		x[i] = s.from(3, 7)
+	}
+	ids := s.extents(s.of(3), 5)
+	s.step(name, attrs{"Combine": s.combine()}, s.floats("plain", x...), s.ids(append(slices.Clone(ids), k)...), s.floats("plain", append(ids, x[k:]...)...))
+}
+
+func scatterAlong(s *sketch, name string) {
+	x := s.extents(s.from(1, 4), 5)
+	axis := s.of(len(x))
+	x[axis] = s.from(3, 7)
+	values := slices.Clone(x)
+	values[axis] = s.extent(9)
+	s.step(name, attrs{"Axis": axis, "Combine": s.combine()}, s.floats("plain", x...), s.ids(values...), s.floats("plain", values...))
+}
+
+func reverseSequence(s *sketch, name string) {
+	x := s.extents(s.from(2, 4), 5)
+	axes := s.order(len(x))
+	batch, axis := axes[0], axes[1]
+	x[axis] = s.from(2, 7)
+	s.step(name, attrs{"Batch": batch, "Axis": axis}, s.floats("plain", x...), s.ids(x[batch]))
+}
+
+func toSpace(s *sketch, name string) {
+	x, k := s.extents(4, 5), s.from(1, 3)
+	x[1] *= k * k
+	s.step(name, attrs{"K": k}, s.batched("plain", x...))
+}
+
+func toDepth(s *sketch, name string) {
+	x, k := s.extents(4, 5), s.from(1, 3)
+	x[2], x[3] = x[2]*k, x[3]*k
+	s.step(name, attrs{"K": k}, s.batched("plain", x...))
+}
+
+func triangle(s *sketch, name string) {
+	s.step(name, attrs{"K": s.from(-5, 5)}, s.floats(pick(s.choices, "plain", "special"), s.extents(s.from(2, 4), 9)...))
 }
 
 func embedding(s *sketch, name string) {

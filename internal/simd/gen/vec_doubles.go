@@ -72,6 +72,11 @@ func unaryDoubles() []*loop {
 			e.round(x, x, downwards)
 			return []values{x}
 		}},
+		{name: "round", doc: "sets dst to the nearest whole number, of two the even one.", live: 1, body: func(e *lanes) []values {
+			x := e.val("x")
+			e.round(x, x, nearest)
+			return []values{x}
+		}},
 		{name: "exp", doc: "sets dst to e to the x.", live: 4, consts: expConsts64, body: func(e *lanes) []values {
 			x, y := e.val("x"), e.tmp()
 			e.exp64(y, x, e.tmp(), e.tmp(), expPoly64)

@@ -132,6 +132,11 @@ func unary() []*loop {
 			e.round(x, x, downwards)
 			return []values{x}
 		}},
+		{name: "round", doc: "sets dst to the nearest whole number, of two the even one.", live: 1, body: func(e *lanes) []values {
+			x := e.val("x")
+			e.round(x, x, nearest)
+			return []values{x}
+		}},
 		{name: "sign", doc: "sets dst to -1, 0 or 1 by the sign of x, NaN for NaN.", live: 3, consts: []constant{0, f(1), f(-1)}, body: func(e *lanes) []values {
 			x, y, t := e.val("x"), e.tmp(), e.tmp()
 			e.mul(x, x, e.c(f(1))) // flushes denormals

@@ -72,6 +72,7 @@ var formulas64 = [opCount64]func(x, y, c float64) float64{
 	Sin:      func(x, _, _ float64) float64 { return math.Sin(x) },
 	Cos:      func(x, _, _ float64) float64 { return math.Cos(x) },
 	Floor:    func(x, _, _ float64) float64 { return math.Floor(x) },
+	Round:    func(x, _, _ float64) float64 { return math.RoundToEven(x) },
 	Sign:     func(x, _, _ float64) float64 { return sign64(x) },
 	Pow:      func(x, y, _ float64) float64 { return math.Pow(x, y) },
 	Axpy:     func(x, y, c float64) float64 { return float64(c*x) + y },

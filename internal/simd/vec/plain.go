@@ -65,6 +65,7 @@ var formulas = [opCount]func(x, y, c float32) float32{
 	Sin:     func(x, _, _ float32) float32 { return float32(math.Sin(float64(x))) },
 	Cos:     func(x, _, _ float32) float32 { return float32(math.Cos(float64(x))) },
 	Floor:   func(x, _, _ float32) float32 { return float32(math.Floor(float64(x))) },
+	Round:   func(x, _, _ float32) float32 { return float32(math.RoundToEven(float64(x))) },
 	Sign: func(x, _, _ float32) float32 {
 		switch {
 		case x > 0:

@@ -39,6 +39,7 @@ const (
 	Sin     // sine, within 1.6 ulp
 	Cos     // cosine, within 1.6 ulp
 	Floor   // the greatest whole number not above x
+	Round   // the nearest whole number, of two the even one
 	Sign    // -1, 0 or 1; NaN for NaN, a zero for itself
 
 	Pow      // x to the y, within .51 ulp; sees denormals, where it does not give them
@@ -194,7 +195,7 @@ var opNames = [opCount]string{
 	Div: "x/y", DivC: "x/c", DivR: "c/x", Max: "max(x,y)", MaxC: "max(x,c)",
 	Min: "min(x,y)", MinC: "min(x,c)", Neg: "-x", Abs: "abs(x)", Sqrt: "sqrt(x)",
 	Exp: "exp(x)", Log: "log(x)", Tanh: "tanh(x)", Sigmoid: "sigmoid(x)",
-	Sin: "sin(x)", Cos: "cos(x)", Log1p: "log1p(x)", Expm1: "expm1(x)", Erf: "erf(x)", Floor: "floor(x)", Sign: "sign(x)",
+	Sin: "sin(x)", Cos: "cos(x)", Log1p: "log1p(x)", Expm1: "expm1(x)", Erf: "erf(x)", Floor: "floor(x)", Round: "round(x)", Sign: "sign(x)",
 	GELU: "gelu(x)", GELUGrad: "gelu'(x)*y", SiLU: "silu(x)", SiLUGrad: "silu'(x)*y", HardSwish: "hardswish(x)", HardSwishGrad: "hardswish'(x)*y",
 	Pow: "pow(x,y)", Axpy: "c*x+y", ReLUGrad: "relu'(x)*y",
 }

@@ -137,6 +137,11 @@ func cosAVX2(n int, dst *float32, x *float32, y *float32, c float32) (csr uint32
 //go:noescape
 func floorAVX2(n int, dst *float32, x *float32, y *float32, c float32) (csr uint32)
 
+// roundAVX2 sets dst to the nearest whole number, of two the even one.
+//
+//go:noescape
+func roundAVX2(n int, dst *float32, x *float32, y *float32, c float32) (csr uint32)
+
 // signAVX2 sets dst to -1, 0 or 1 by the sign of x, NaN for NaN.
 //
 //go:noescape
@@ -286,6 +291,11 @@ func sqrt64AVX2(n int, dst *float64, x *float64, y *float64, c float64) (csr uin
 //
 //go:noescape
 func floor64AVX2(n int, dst *float64, x *float64, y *float64, c float64) (csr uint32)
+
+// round64AVX2 sets dst to the nearest whole number, of two the even one.
+//
+//go:noescape
+func round64AVX2(n int, dst *float64, x *float64, y *float64, c float64) (csr uint32)
 
 // exp64AVX2 sets dst to e to the x.
 //
@@ -472,6 +482,7 @@ var avx2 = Kernels{
 		Sin:           sinAVX2,
 		Cos:           cosAVX2,
 		Floor:         floorAVX2,
+		Round:         roundAVX2,
 		Sign:          signAVX2,
 		Axpy:          axpyAVX2,
 		ReLUGrad:      reLUGradAVX2,
@@ -504,6 +515,7 @@ var avx2 = Kernels{
 		Abs:      abs64AVX2,
 		Sqrt:     sqrt64AVX2,
 		Floor:    floor64AVX2,
+		Round:    round64AVX2,
 		Exp:      exp64AVX2,
 		Sigmoid:  sigmoid64AVX2,
 		Tanh:     tanh64AVX2,

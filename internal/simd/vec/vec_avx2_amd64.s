@@ -3725,6 +3725,61 @@ done:
 	VZEROUPPER
 	RET
 
+// func roundAVX2(n int, dst *float32, x *float32, y *float32, c float32) (csr uint32)
+// Requires: AVX, SSE
+TEXT ·roundAVX2(SB), NOSPLIT, $0-44
+	STMXCSR csr+40(FP)
+	LDMXCSR flushing<>+0(SB)
+	MOVQ    n+0(FP), AX
+	MOVQ    dst+8(FP), CX
+	MOVQ    x+16(FP), DX
+
+wide:
+	CMPQ     AX, $0x00000020
+	JL       narrow
+	VMOVUPS  (DX), Y0
+	VMOVUPS  32(DX), Y1
+	VMOVUPS  64(DX), Y2
+	VMOVUPS  96(DX), Y3
+	VROUNDPS $0x08, Y0, Y0
+	VROUNDPS $0x08, Y1, Y1
+	VROUNDPS $0x08, Y2, Y2
+	VROUNDPS $0x08, Y3, Y3
+	VMOVUPS  Y0, (CX)
+	VMOVUPS  Y1, 32(CX)
+	VMOVUPS  Y2, 64(CX)
+	VMOVUPS  Y3, 96(CX)
+	ADDQ     $0x00000080, CX
+	ADDQ     $0x00000080, DX
+	SUBQ     $0x00000020, AX
+	JMP      wide
+
+narrow:
+	CMPQ     AX, $0x00000008
+	JL       rest
+	VMOVUPS  (DX), Y0
+	VROUNDPS $0x08, Y0, Y0
+	VMOVUPS  Y0, (CX)
+	ADDQ     $0x00000020, CX
+	ADDQ     $0x00000020, DX
+	SUBQ     $0x00000008, AX
+	JMP      narrow
+
+rest:
+	TESTQ      AX, AX
+	JE         done
+	LEAQ       lanes<>+32(SB), BX
+	NEGQ       AX
+	VMOVUPS    (BX)(AX*4), Y15
+	VMASKMOVPS (DX), Y15, Y0
+	VROUNDPS   $0x08, Y0, Y0
+	VMASKMOVPS Y0, Y15, (CX)
+
+done:
+	LDMXCSR csr+40(FP)
+	VZEROUPPER
+	RET
+
 // func signAVX2(n int, dst *float32, x *float32, y *float32, c float32) (csr uint32)
 // Requires: AVX, SSE
 TEXT ·signAVX2(SB), NOSPLIT, $0-44
@@ -7196,6 +7251,60 @@ rest:
 	VMOVUPS    (BX)(AX*8), Y15
 	VMASKMOVPD (DX), Y15, Y0
 	VROUNDPD   $0x09, Y0, Y0
+	VMASKMOVPD Y0, Y15, (CX)
+
+done:
+	LDMXCSR csr+40(FP)
+	VZEROUPPER
+	RET
+
+// func round64AVX2(n int, dst *float64, x *float64, y *float64, c float64) (csr uint32)
+// Requires: AVX, SSE
+TEXT ·round64AVX2(SB), NOSPLIT, $0-44
+	STMXCSR csr+40(FP)
+	MOVQ    n+0(FP), AX
+	MOVQ    dst+8(FP), CX
+	MOVQ    x+16(FP), DX
+
+wide:
+	CMPQ     AX, $0x00000010
+	JL       narrow
+	VMOVUPS  (DX), Y0
+	VMOVUPS  32(DX), Y1
+	VMOVUPS  64(DX), Y2
+	VMOVUPS  96(DX), Y3
+	VROUNDPD $0x08, Y0, Y0
+	VROUNDPD $0x08, Y1, Y1
+	VROUNDPD $0x08, Y2, Y2
+	VROUNDPD $0x08, Y3, Y3
+	VMOVUPS  Y0, (CX)
+	VMOVUPS  Y1, 32(CX)
+	VMOVUPS  Y2, 64(CX)
+	VMOVUPS  Y3, 96(CX)
+	ADDQ     $0x00000080, CX
+	ADDQ     $0x00000080, DX
+	SUBQ     $0x00000010, AX
+	JMP      wide
+
+narrow:
+	CMPQ     AX, $0x00000004
+	JL       rest
+	VMOVUPS  (DX), Y0
+	VROUNDPD $0x08, Y0, Y0
+	VMOVUPS  Y0, (CX)
+	ADDQ     $0x00000020, CX
+	ADDQ     $0x00000020, DX
+	SUBQ     $0x00000004, AX
+	JMP      narrow
+
+rest:
+	TESTQ      AX, AX
+	JE         done
+	LEAQ       lanes<>+32(SB), BX
+	NEGQ       AX
+	VMOVUPS    (BX)(AX*8), Y15
+	VMASKMOVPD (DX), Y15, Y0
+	VROUNDPD   $0x08, Y0, Y0
 	VMASKMOVPD Y0, Y15, (CX)
 
 done:

@@ -137,6 +137,11 @@ func cosAVX512(n int, dst *float32, x *float32, y *float32, c float32) (csr uint
 //go:noescape
 func floorAVX512(n int, dst *float32, x *float32, y *float32, c float32) (csr uint32)
 
+// roundAVX512 sets dst to the nearest whole number, of two the even one.
+//
+//go:noescape
+func roundAVX512(n int, dst *float32, x *float32, y *float32, c float32) (csr uint32)
+
 // signAVX512 sets dst to -1, 0 or 1 by the sign of x, NaN for NaN.
 //
 //go:noescape
@@ -286,6 +291,11 @@ func sqrt64AVX512(n int, dst *float64, x *float64, y *float64, c float64) (csr u
 //
 //go:noescape
 func floor64AVX512(n int, dst *float64, x *float64, y *float64, c float64) (csr uint32)
+
+// round64AVX512 sets dst to the nearest whole number, of two the even one.
+//
+//go:noescape
+func round64AVX512(n int, dst *float64, x *float64, y *float64, c float64) (csr uint32)
 
 // exp64AVX512 sets dst to e to the x.
 //
@@ -472,6 +482,7 @@ var avx512 = Kernels{
 		Sin:           sinAVX512,
 		Cos:           cosAVX512,
 		Floor:         floorAVX512,
+		Round:         roundAVX512,
 		Sign:          signAVX512,
 		Axpy:          axpyAVX512,
 		ReLUGrad:      reLUGradAVX512,
@@ -504,6 +515,7 @@ var avx512 = Kernels{
 		Abs:      abs64AVX512,
 		Sqrt:     sqrt64AVX512,
 		Floor:    floor64AVX512,
+		Round:    round64AVX512,
 		Exp:      exp64AVX512,
 		Sigmoid:  sigmoid64AVX512,
 		Tanh:     tanh64AVX512,

@@ -4570,6 +4570,61 @@ done:
 	VZEROUPPER
 	RET
 
+// func roundAVX512(n int, dst *float32, x *float32, y *float32, c float32) (csr uint32)
+// Requires: AVX, AVX512F, BMI2, SSE
+TEXT ·roundAVX512(SB), NOSPLIT, $0-44
+	STMXCSR csr+40(FP)
+	LDMXCSR flushing<>+0(SB)
+	MOVQ    n+0(FP), AX
+	MOVQ    dst+8(FP), CX
+	MOVQ    x+16(FP), DX
+
+wide:
+	CMPQ        AX, $0x00000040
+	JL          narrow
+	VMOVUPS     (DX), Z0
+	VMOVUPS     64(DX), Z1
+	VMOVUPS     128(DX), Z2
+	VMOVUPS     192(DX), Z3
+	VRNDSCALEPS $0x08, Z0, Z0
+	VRNDSCALEPS $0x08, Z1, Z1
+	VRNDSCALEPS $0x08, Z2, Z2
+	VRNDSCALEPS $0x08, Z3, Z3
+	VMOVUPS     Z0, (CX)
+	VMOVUPS     Z1, 64(CX)
+	VMOVUPS     Z2, 128(CX)
+	VMOVUPS     Z3, 192(CX)
+	ADDQ        $0x00000100, CX
+	ADDQ        $0x00000100, DX
+	SUBQ        $0x00000040, AX
+	JMP         wide
+
+narrow:
+	CMPQ        AX, $0x00000010
+	JL          rest
+	VMOVUPS     (DX), Z0
+	VRNDSCALEPS $0x08, Z0, Z0
+	VMOVUPS     Z0, (CX)
+	ADDQ        $0x00000040, CX
+	ADDQ        $0x00000040, DX
+	SUBQ        $0x00000010, AX
+	JMP         narrow
+
+rest:
+	TESTQ       AX, AX
+	JE          done
+	MOVQ        $-1, BX
+	BZHIQ       AX, BX, BX
+	KMOVW       BX, K1
+	VMOVUPS.Z   (DX), K1, Z0
+	VRNDSCALEPS $0x08, Z0, Z0
+	VMOVUPS     Z0, K1, (CX)
+
+done:
+	LDMXCSR csr+40(FP)
+	VZEROUPPER
+	RET
+
 // func signAVX512(n int, dst *float32, x *float32, y *float32, c float32) (csr uint32)
 // Requires: AVX, AVX512F, BMI2, SSE
 TEXT ·signAVX512(SB), NOSPLIT, $0-44
@@ -8651,6 +8706,60 @@ rest:
 	KMOVW       BX, K1
 	VMOVUPD.Z   (DX), K1, Z0
 	VRNDSCALEPD $0x09, Z0, Z0
+	VMOVUPD     Z0, K1, (CX)
+
+done:
+	LDMXCSR csr+40(FP)
+	VZEROUPPER
+	RET
+
+// func round64AVX512(n int, dst *float64, x *float64, y *float64, c float64) (csr uint32)
+// Requires: AVX, AVX512F, BMI2, SSE
+TEXT ·round64AVX512(SB), NOSPLIT, $0-44
+	STMXCSR csr+40(FP)
+	MOVQ    n+0(FP), AX
+	MOVQ    dst+8(FP), CX
+	MOVQ    x+16(FP), DX
+
+wide:
+	CMPQ        AX, $0x00000020
+	JL          narrow
+	VMOVUPS     (DX), Z0
+	VMOVUPS     64(DX), Z1
+	VMOVUPS     128(DX), Z2
+	VMOVUPS     192(DX), Z3
+	VRNDSCALEPD $0x08, Z0, Z0
+	VRNDSCALEPD $0x08, Z1, Z1
+	VRNDSCALEPD $0x08, Z2, Z2
+	VRNDSCALEPD $0x08, Z3, Z3
+	VMOVUPS     Z0, (CX)
+	VMOVUPS     Z1, 64(CX)
+	VMOVUPS     Z2, 128(CX)
+	VMOVUPS     Z3, 192(CX)
+	ADDQ        $0x00000100, CX
+	ADDQ        $0x00000100, DX
+	SUBQ        $0x00000020, AX
+	JMP         wide
+
+narrow:
+	CMPQ        AX, $0x00000008
+	JL          rest
+	VMOVUPS     (DX), Z0
+	VRNDSCALEPD $0x08, Z0, Z0
+	VMOVUPS     Z0, (CX)
+	ADDQ        $0x00000040, CX
+	ADDQ        $0x00000040, DX
+	SUBQ        $0x00000008, AX
+	JMP         narrow
+
+rest:
+	TESTQ       AX, AX
+	JE          done
+	MOVQ        $-1, BX
+	BZHIQ       AX, BX, BX
+	KMOVW       BX, K1
+	VMOVUPD.Z   (DX), K1, Z0
+	VRNDSCALEPD $0x08, Z0, Z0
 	VMOVUPD     Z0, K1, (CX)
 
 done:

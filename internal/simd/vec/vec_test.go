@@ -29,12 +29,12 @@ func ulps(got float32, want float64) float64 {
 var precise = map[Op]func(x float64) float64{
 	Exp: math.Exp, Log: math.Log, Tanh: math.Tanh, Sqrt: math.Sqrt,
 	Sigmoid: func(x float64) float64 { return 1 / (1 + math.Exp(-x)) },
-	Log1p:   math.Log1p, Expm1: math.Expm1, Erf: math.Erf, Floor: math.Floor,
+	Log1p:   math.Log1p, Expm1: math.Expm1, Erf: math.Erf, Floor: math.Floor, Round: math.RoundToEven,
 	Sin: math.Sin, Cos: math.Cos,
 }
 
 // maxULP is what the doc comments of the functions promise.
-var maxULP = map[Op]float64{Exp: .9, Log: .83, Tanh: 1.38, Sigmoid: 2.5, Sqrt: .5, Log1p: .9, Expm1: 1.45, Erf: 1, Floor: 0, Sin: 1.6, Cos: 1.6, Pow: 1}
+var maxULP = map[Op]float64{Exp: .9, Log: .83, Tanh: 1.38, Sigmoid: 2.5, Sqrt: .5, Log1p: .9, Expm1: 1.45, Erf: 1, Floor: 0, Round: 0, Sin: 1.6, Cos: 1.6, Pow: 1}
 
 // TestFunctionsAreAccurate walks through all magnitudes of both signs, some thousand in each
 // binade.
@@ -204,6 +204,7 @@ func TestSpecialValues(t *testing.T) {
 			{Expm1, -inf, 0, -1}, {Expm1, inf, 0, inf}, {Expm1, nan, 0, nan}, {Expm1, negZero, 0, negZero}, {Expm1, 0x1p-126, 0, 0x1p-126}, {Expm1, 89, 0, inf},
 			{Sin, negZero, 0, negZero}, {Sin, inf, 0, nan}, {Sin, nan, 0, nan}, {Sin, denormal, 0, 0}, {Cos, 0, 0, 1}, {Cos, -inf, 0, nan}, {Cos, nan, 0, nan},
 			{Floor, -.5, 0, -1}, {Floor, negZero, 0, negZero}, {Floor, inf, 0, inf}, {Floor, nan, 0, nan}, {Floor, 0x1p30, 0, 0x1p30},
+			{Round, -.5, 0, negZero}, {Round, 2.5, 0, 2}, {Round, -3.5, 0, -4}, {Round, negZero, 0, negZero}, {Round, -inf, 0, -inf}, {Round, nan, 0, nan}, {Round, 0x1.000002p23, 0, 0x1.000002p23},
 			{Sign, nan, 0, nan}, {Sign, negZero, 0, negZero}, {Sign, -inf, 0, -1}, {Sign, 3, 0, 1}, {Sign, denormal, 0, 0},
 			{Mul, denormal, inf, nan}, {Mul, denormal, 1, 0}, {Add, denormal, denormal, 0},
 			{Mul, 0x1p-100, 0x1p-30, 0}, {Div, 1, denormal, inf}, {Sqrt, negZero, 0, negZero}, {Sqrt, -1, 0, nan},

@@ -1,0 +1,133 @@
+package onnx_test
+
+import (
+	"cmp"
+	"math"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/plexaura/plexaura/engine/cpu"
+	"github.com/plexaura/plexaura/internal/python"
+	"github.com/plexaura/plexaura/interop/onnx"
+	"github.com/plexaura/plexaura/interop/onnx/ir"
+	"github.com/plexaura/plexaura/vm"
+)
+
+// networksFolder has the packages that .ci/networks unpacks, with networks that people use.
+func networksFolder(t *testing.T) string {
+	cache, err := os.UserCacheDir()
+	require.NoError(t, err)
+	dir := cmp.Or(os.Getenv("PLEXAURA_NETWORKS"), filepath.Join(cache, "plexaura", "networks"))
+	if _, err := os.Stat(dir); err != nil {
+		t.Skipf("%s has no networks: run .ci/networks", dir)
+	}
+	return dir
+}
+
+// The networks that people take from Python packages give what they give in ONNX Runtime: detectors, recognisers
+// of text whose width is open, a classifier of files, one of pictures, detectors of speech that decide by a rate.
+func TestNetworksOfPythonPackagesGiveTheSameInONNXRuntime(t *testing.T) {
+	dir := networksFolder(t)
+	interpreter, err := python.Find("onnx", "onnxruntime", "PIL")
+	if err != nil {
+		t.Skip(err)
+	}
+	root := t.TempDir()
+	out, err := exec.Command(interpreter, filepath.Join("testdata", "networks.py"), dir, root).CombinedOutput()
+	require.NoError(t, err, string(out))
+	runNetworks(t, root)
+}
+
+// Networks of torchvision, as PyTorch exports them by tracing and by its compiler, without edits.
+func TestExportsOfPyTorchGiveTheSameInONNXRuntime(t *testing.T) {
+	if testing.Short() {
+		t.Skip("it takes minutes to export")
+	}
+	interpreter, err := python.Find("onnx", "onnxruntime", "onnxscript", "torchvision")
+	if err != nil {
+		t.Skip(err)
+	}
+	root := t.TempDir()
+	out, err := exec.Command(interpreter, filepath.Join("testdata", "exports.py"), root).CombinedOutput()
+	require.NoError(t, err, string(out))
+	runNetworks(t, root)
+}
+
+// runNetworks runs the networks that the folders of root name, and compares the results with those there.
+func runNetworks(t *testing.T, root string) {
+	cases, err := os.ReadDir(root)
+	require.NoError(t, err)
+	sessions := map[string]*onnx.Session{}
+	for _, c := range cases {
+		t.Run(c.Name(), func(t *testing.T) {
+			folder := filepath.Join(root, c.Name())
+			path, err := os.ReadFile(filepath.Join(folder, "model"))
+			require.NoError(t, err)
+			s := sessions[string(path)]
+			if s == nil {
+				m, err := onnx.ReadFile(string(path), onnx.Options{})
+				require.NoError(t, err)
+				s, err = m.NewSession(cpu.New(), vm.NewStore(1))
+				require.NoError(t, err)
+				sessions[string(path)] = s
+			}
+			got, err := s.Run(t.Context(), protos(t, folder, "input"))
+			require.NoError(t, err)
+			for name, want := range protos(t, folder, "output") {
+				require.NotNil(t, got[name], name)
+				require.Equal(t, want.Dims, got[name].Dims, name)
+				tolerance := 1e-4
+				if strings.HasSuffix(c.Name(), dynamic) {
+					tolerance = .02
+				}
+				requireClose(t, name, numbers(want.Data), numbers(got[name].Data), tolerance)
+				requireSameChoices(t, want, got[name])
+			}
+		})
+	}
+}
+
+// dynamic is a network that quantises every value by its own range. ONNX Runtime's own result changes by .0174 of the
+// largest value where its input is multiplied by 1+1e-6, since what lies between two integers goes to the other one.
+const dynamic = "common_old"
+
+// requireSameChoices compares where the largest element along the last axis is: the letters of recognisers of text,
+// and classes.
+func requireSameChoices(t *testing.T, want, got *onnx.Tensor) {
+	n := want.Dims[len(want.Dims)-1]
+	if n < 2 {
+		return
+	}
+	w, g := numbers(want.Data), numbers(got.Data)
+	for i := 0; i+n <= len(w); i += n {
+		best := largest(w[i : i+n])
+		if second := slices.Max(slices.Concat(w[i:i+best], w[i+best+1:i+n])); w[i+best]-second > 1e-3*(1+math.Abs(second)) {
+			require.Equal(t, best, largest(g[i:i+n]))
+		}
+	}
+}
+
+func largest(v []float64) int { return slices.Index(v, slices.Max(v)) }
+
+// protos reads the tensors in the files of a kind, by their names.
+func protos(t *testing.T, folder, kind string) map[string]*onnx.Tensor {
+	files, err := filepath.Glob(filepath.Join(folder, kind+"_*.pb"))
+	require.NoError(t, err)
+	all := map[string]*onnx.Tensor{}
+	for _, f := range files {
+		b, err := os.ReadFile(f)
+		require.NoError(t, err)
+		pb, err := ir.UnmarshalTensor(b)
+		require.NoError(t, err)
+		all[pb.Name], err = onnx.FromProto(pb)
+		require.NoError(t, err)
+	}
+	require.NotEmpty(t, all, strings.TrimSpace(folder))
+	return all
+}

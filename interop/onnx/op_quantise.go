@@ -1,0 +1,209 @@
+package onnx
+
+import (
+	"math"
+
+	"github.com/plexaura/plexaura/graph"
+	"github.com/plexaura/plexaura/interop/onnx/ir"
+	"github.com/plexaura/plexaura/ops"
+	"github.com/plexaura/plexaura/shape"
+)
+
+// Products and convolutions of integers are computed in float64, in which sums of up to 2^37 products of
+// 8-bit numbers are exact.
+var quantiseOperators = family{
+	"QuantizeLinear":        always(2, 3, quantizeLinear),
+	"DequantizeLinear":      always(2, 3, dequantizeLinear),
+	"DynamicQuantizeLinear": always(1, 1, dynamicQuantizeLinear),
+	"MatMulInteger":         always(2, 4, matMulInteger),
+	"ConvInteger":           always(2, 4, convInteger),
+	"QLinearMatMul":         always(8, 8, qLinearMatMul),
+	"QLinearConv":           always(8, 9, qLinearConv),
+}
+
+// integerRanges are those of the types that numbers are quantised to.
+var integerRanges = map[ir.DataType][2]float64{
+	ir.Uint8: {0, 255}, ir.Int8: {-128, 127}, ir.Uint16: {0, 65535}, ir.Int16: {-32768, 32767}, ir.Uint4: {0, 15}, ir.Int4: {-8, 7},
+	ir.Uint2: {0, 3}, ir.Int2: {-2, 1}, ir.Int32: {math.MinInt32, math.MaxInt32},
+}
+
+// along gives input k, a scale or zero point, the shape in which it broadcasts to x: one number for all, one
+// for each place along the axis, or one for each block along it.
+func (c *call) along(k int, x shape.Shape) *graph.Node {
+	v := c.node(k)
+	s := v.Type().Shape
+	block := c.intAttr("block_size", 0)
+	switch {
+	case s.Rank() == 0 || s == shape.OfInts(1) && block == 0:
+		return ops.Reshape(v)
+	case block == 0 && s.Rank() == 1:
+		a := axis(c.intAttr("axis", 1), x.Rank())
+		dims := make([]shape.Dim, x.Rank())
+		for i := range dims {
+			dims[i] = 1
+		}
+		dims[a] = s.Dim(0)
+		return ops.Reshape(v, dims...)
+	case block > 0 && s.Rank() == x.Rank():
+		return repeated(v, axis(c.intAttr("axis", 1), x.Rank()), block, x)
+	}
+	refuse("input %d is %v; the input is %v", k, v.Type(), x)
+	return nil
+}
+
+// repeated repeats each element of v along an axis, as far as x reaches.
+func repeated(v *graph.Node, a, times int, x shape.Shape) *graph.Node {
+	n, ok := x.Dim(a).Int()
+	blocks := v.Type().Int(a)
+	if !ok || blocks > n || (n+times-1)/times != blocks {
+		refuse("%d blocks of %d along axis %d of %v", blocks, times, a, x)
+	}
+	ids := make([]float64, n)
+	for i := range ids {
+		ids[i] = float64(i / times)
+	}
+	return ops.Gather(v, a, v.Graph().Const(shape.I64(shape.Dim(n)), ids))
+}
+
+func dequantizeLinear(c *call) []*value {
+	x := c.node(0)
+	to := c.elem(1)
+	if c.attr("output_dtype") {
+		to = ir.DataType(c.intAttr("output_dtype", 0))
+	}
+	e, ok := elements[to]
+	if !ok || !e.compute.IsFloat() {
+		refuse("the numbers of %v", to)
+	}
+	s := x.Type().Shape
+	y := convert(x, e.compute)
+	if c.has(2) {
+		y = ops.Sub(y, convert(c.along(2, s), e.compute))
+	}
+	return result(ops.Mul(y, convert(c.along(1, s), e.compute)), to)
+}
+
+func quantizeLinear(c *call) []*value {
+	to := ir.Uint8
+	switch {
+	case c.has(2):
+		to = c.elem(2)
+	case c.intAttr("output_dtype", 0) != 0:
+		to = ir.DataType(c.intAttr("output_dtype", 0))
+	}
+	x := c.node(0)
+	d := x.Type().DType
+	if !d.IsFloat() {
+		d = shape.Float32
+		x = ops.Cast(x, d)
+	}
+	s := x.Type().Shape
+	y := ops.Div(x, convert(c.along(1, s), d))
+	if f, small := smallFloats[to]; small {
+		t := c.ev.know(computed(y, c.elem(0)), "the quotients of "+c.n.Op)
+		saturate := c.flag("saturate", true)
+		return []*value{known(&Tensor{Type: to, Dims: t.Dims, Data: mapped(t.floats(), func(v float64) uint8 { return f.code(v, saturate) })})}
+	}
+	var zero *graph.Node
+	if c.has(2) {
+		zero = convert(c.along(2, s), d)
+	}
+	return []*value{computed(quantised(y, zero, to), to)}
+}
+
+// quantised rounds y to the nearest number, of two the even one, and adds the zero point, within the range of
+// an integer type.
+func quantised(y, zero *graph.Node, to ir.DataType) *graph.Node {
+	r, ok := integerRanges[to]
+	if !ok {
+		refuse("numbers are not quantised to %v", to)
+	}
+	y = ops.Round(y)
+	if zero != nil {
+		y = ops.Add(y, zero)
+	}
+	return ops.Cast(ops.Clip(y, r[0], r[1]), elements[to].compute)
+}
+
+// dynamicQuantizeLinear quantises to uint8 by the range of the input, which has 0.
+func dynamicQuantizeLinear(c *call) []*value {
+	q := quantisedByRange(c.node(0))
+	return []*value{computed(q.values, ir.Uint8), computed(q.scale, c.elem(0)), computed(q.zero, ir.Uint8)}
+}
+
+// byRange is a value in uint8, with its scale and zero point.
+type byRange struct{ values, scale, zero *graph.Node }
+
+func quantisedByRange(x *graph.Node) byRange {
+	zero := ops.Scalar(x, 0)
+	low, high := ops.Minimum(ops.Min(x), zero), ops.Maximum(ops.Max(x), zero)
+	scale := ops.Div(ops.Sub(high, low), ops.Scalar(x, 255))
+	empty := ops.Equal(scale, zero)
+	safe := ops.Where(empty, ops.Scalar(x, 1), scale)
+	point := ops.Clip(ops.Round(ops.Neg(ops.Div(low, safe))), 0, 255)
+	return byRange{quantised(ops.Div(x, safe), point, ir.Uint8), scale, ops.Cast(point, shape.Uint8)}
+}
+
+// centred returns input k in float64, less its zero point, input zero, which is a number or one for each place
+// along an axis.
+func (c *call) centred(k, zero, a int) *graph.Node {
+	x := convert(c.node(k), shape.Float64)
+	if !c.has(zero) {
+		return x
+	}
+	return ops.Sub(x, c.perPlace(zero, x, a))
+}
+
+// perPlace gives input k the shape in which it broadcasts along axis a of x.
+func (c *call) perPlace(k int, x *graph.Node, a int) *graph.Node {
+	v := convert(c.node(k), shape.Float64)
+	switch s := v.Type().Shape; {
+	case s.Rank() == 0 || s == shape.OfInts(1):
+		return ops.Reshape(v)
+	case s.Rank() == 1:
+		dims := make([]shape.Dim, x.Type().Rank())
+		for i := range dims {
+			dims[i] = 1
+		}
+		dims[axis(a, len(dims))] = s.Dim(0)
+		return ops.Reshape(v, dims...)
+	}
+	return v
+}
+
+func matMulInteger(c *call) []*value {
+	y := matmul(c.centred(0, 2, -2), c.centred(1, 3, -1))
+	return []*value{computed(ops.Cast(y, shape.Int32), ir.Int32)}
+}
+
+func convInteger(c *call) []*value {
+	w := c.window(c.numbers(1, 2))
+	c.pad(&w)
+	y := w.conv(c.centred(0, 2, 1), c.centred(1, 3, 0), c.groups())
+	return []*value{computed(ops.Cast(y, shape.Int32), ir.Int32)}
+}
+
+// requantised scales sums y of products to the type of zero point input k+1, by scale input k.
+func (c *call) requantised(y, scale *graph.Node, k int) []*value {
+	to := c.elem(k + 1)
+	y = ops.Div(ops.Mul(y, scale), c.perPlace(k, y, -1))
+	return []*value{computed(quantised(y, c.perPlace(k+1, y, -1), to), to)}
+}
+
+// qLinearMatMul has the inputs a, its scale and zero point, b, its scale and zero point, and those of the
+// result.
+func qLinearMatMul(c *call) []*value {
+	y := matmul(c.centred(0, 2, -2), c.centred(3, 5, -1))
+	return c.requantised(y, ops.Mul(c.perPlace(1, y, -2), c.perPlace(4, y, -1)), 6)
+}
+
+// qLinearConv has the inputs of qLinearMatMul, and a bias in units of the product of the scales.
+func qLinearConv(c *call) []*value {
+	w := c.window(c.numbers(3, 2))
+	c.pad(&w)
+	y := w.conv(c.centred(0, 2, 1), c.centred(3, 5, 0), c.groups())
+	if c.has(8) {
+		y = ops.AddBias(y, convert(c.node(8), shape.Float64))
+	}
+	return c.requantised(y, ops.Mul(c.perPlace(1, y, 1), c.perPlace(4, y, 1)), 6)
+}

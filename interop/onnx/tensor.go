@@ -1,0 +1,312 @@
+package onnx
+
+import (
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"math"
+	"slices"
+	"unsafe"
+
+	"gorgonia.org/tensor"
+
+	"github.com/plexaura/plexaura/engine"
+	"github.com/plexaura/plexaura/interop/onnx/ir"
+	"github.com/plexaura/plexaura/shape"
+)
+
+// Tensor holds elements on the host, row-major. Data is a slice of the Go type of the element type:
+// []float32, []float64, []int8 to []int64, []uint8 to []uint64, []bool, []string, and for Float16
+// and BFloat16 []shape.Half and []shape.Brain. Elements of less than 8 bits are in []int8 or []uint8
+// one by one, and floating-point numbers of at most 8 bits in []uint8 as their bits.
+type Tensor struct {
+	Type ir.DataType
+	Dims []int
+	Data any
+}
+
+// element has what goes by the Go type of an element type.
+type element struct {
+	compute shape.DType // the type in which it is computed
+	read    func(t *ir.Tensor, n int) any
+	lenOf   func(data any) (int, bool)
+	widen   func(data any) any // to a slice of the compute type; the same slice if that is its own
+	narrow  func(data any) any // back, for values that the type has
+	key     func(data any) []byte
+	repeat  func(data any, n int) any // the first element n times
+}
+
+// elements are the types that we compute with. The others are refused where they are met.
+var elements = map[ir.DataType]element{
+	ir.Float:    elementOf(shape.Float32, func(t *ir.Tensor) []float32 { return t.Floats }, same[float32], same[float32]),
+	ir.Double:   elementOf(shape.Float64, func(t *ir.Tensor) []float64 { return t.Doubles }, same[float64], same[float64]),
+	ir.Int32:    elementOf(shape.Int32, func(t *ir.Tensor) []int32 { return t.Int32s }, same[int32], same[int32]),
+	ir.Int64:    elementOf(shape.Int64, func(t *ir.Tensor) []int64 { return t.Int64s }, same[int64], same[int64]),
+	ir.Uint8:    elementOf(shape.Uint8, listed[uint8], same[uint8], same[uint8]),
+	ir.Bool:     elementOf(shape.Bool, listedBools, same[bool], same[bool]),
+	ir.Int8:     elementOf(shape.Int32, listed[int8], converted[int8, int32], converted[int32, int8]),
+	ir.Int16:    elementOf(shape.Int32, listed[int16], converted[int16, int32], converted[int32, int16]),
+	ir.Uint16:   elementOf(shape.Int32, listed[uint16], converted[uint16, int32], converted[int32, uint16]),
+	ir.Uint32:   elementOf(shape.Int64, listedWide[uint32], converted[uint32, int64], converted[int64, uint32]),
+	ir.Uint64:   elementOf(shape.Int64, listedWide[uint64], converted[uint64, int64], converted[int64, uint64]),
+	ir.Float16:  elementOf(shape.Float32, listedBits[shape.Half], widened[shape.Half], rounded(shape.HalfOf32)),
+	ir.BFloat16: elementOf(shape.Float32, listedBits[shape.Brain], widened[shape.Brain], rounded(shape.BrainOf32)),
+
+	ir.Float8E4M3FN:   smallElement(ir.Float8E4M3FN),
+	ir.Float8E4M3FNUZ: smallElement(ir.Float8E4M3FNUZ),
+	ir.Float8E5M2:     smallElement(ir.Float8E5M2),
+	ir.Float8E5M2FNUZ: smallElement(ir.Float8E5M2FNUZ),
+	ir.Float4E2M1:     smallElement(ir.Float4E2M1),
+	ir.Float8E8M0:     smallElement(ir.Float8E8M0),
+	ir.Int4:           smallInteger[int8](ir.Int4),
+	ir.Int2:           smallInteger[int8](ir.Int2),
+	ir.Uint4:          smallInteger[uint8](ir.Uint4),
+	ir.Uint2:          smallInteger[uint8](ir.Uint2),
+}
+
+func elementOf[T, C any](compute shape.DType, list func(*ir.Tensor) []T, widen func([]T) []C, narrow func([]C) []T) element {
+	return element{
+		compute: compute,
+		read: func(t *ir.Tensor, n int) any {
+			if t.HasRaw {
+				return view[T](t.Raw, n)
+			}
+			return list(t)
+		},
+		lenOf:  func(data any) (int, bool) { d, ok := data.([]T); return len(d), ok },
+		widen:  func(data any) any { return widen(data.([]T)) },
+		narrow: func(data any) any { return narrow(data.([]C)) },
+		key:    func(data any) []byte { return bytesOf(data.([]T)) },
+		repeat: func(data any, n int) any { return slices.Repeat(data.([]T)[:1], n) },
+	}
+}
+
+func same[T any](v []T) []T { return v }
+
+type integer interface {
+	int8 | int16 | int32 | int64 | uint8 | uint16 | uint32 | uint64
+}
+
+func converted[S, D integer](src []S) []D {
+	dst := make([]D, len(src))
+	for i, v := range src {
+		dst[i] = D(v)
+	}
+	return dst
+}
+
+func listed[T integer](t *ir.Tensor) []T     { return converted[int32, T](t.Int32s) }
+func listedWide[T integer](t *ir.Tensor) []T { return converted[uint64, T](t.Uint64s) }
+func listedBits[T ~uint16](t *ir.Tensor) []T {
+	return mapped(t.Int32s, func(v int32) T { return T(v) })
+}
+func listedBools(t *ir.Tensor) []bool                           { return mapped(t.Int32s, func(v int32) bool { return v != 0 }) }
+func widened[T interface{ Float32() float32 }](v []T) []float32 { return mapped(v, T.Float32) }
+func rounded[T any](f func(float32) T) func([]float32) []T {
+	return func(v []float32) []T { return mapped(v, f) }
+}
+
+func mapped[S, D any](src []S, f func(S) D) []D {
+	dst := make([]D, len(src))
+	for i, v := range src {
+		dst[i] = f(v)
+	}
+	return dst
+}
+
+// view returns n elements of raw: the memory itself where it can be used as it is, else a copy.
+func view[T any](raw []byte, n int) []T {
+	var zero T
+	size := int(unsafe.Sizeof(zero))
+	p := unsafe.Pointer(unsafe.SliceData(raw))
+	_, isBool := any(zero).(bool)
+	if !isBool && nativeLittle && uintptr(p)%unsafe.Alignof(zero) == 0 {
+		return unsafe.Slice((*T)(p), n)
+	}
+	v := make([]T, n)
+	b := bytesOf(v)
+	if copy(b, raw); !nativeLittle {
+		for i := 0; i < len(b); i += size {
+			slices.Reverse(b[i : i+size])
+		}
+	}
+	if isBool { // any byte but 0 is true, and Go knows only 0 and 1
+		for i := range b {
+			b[i] = min(b[i], 1)
+		}
+	}
+	return v
+}
+
+var nativeLittle = binary.NativeEndian.Uint16([]byte{1, 0}) == 1
+
+func bytesOf[T any](v []T) []byte {
+	var zero T
+	return unsafe.Slice((*byte)(unsafe.Pointer(unsafe.SliceData(v))), len(v)*int(unsafe.Sizeof(zero)))
+}
+
+// FromProto returns the tensor of a message. Where its memory can be used as it is, it is shared.
+func FromProto(t *ir.Tensor) (*Tensor, error) {
+	if t == nil {
+		return nil, errors.New("onnx: there is no tensor")
+	}
+	if err := t.Check(); err != nil {
+		return nil, err
+	}
+	n, _ := t.Len()
+	h := &Tensor{Type: t.Type, Dims: make([]int, len(t.Dims))}
+	for i, d := range t.Dims {
+		if d > math.MaxInt32 {
+			return nil, fmt.Errorf("extent %d is too large", d)
+		}
+		h.Dims[i] = int(d)
+	}
+	if t.Type == ir.String {
+		h.Data = t.Strings
+		return h, nil
+	}
+	e, ok := elements[t.Type]
+	if !ok {
+		return nil, fmt.Errorf("element type %v is not supported", t.Type)
+	}
+	if len(t.Dims) > shape.MaxRank {
+		return nil, fmt.Errorf("%d axes; at most %d are supported", len(t.Dims), shape.MaxRank)
+	}
+	h.Data = e.read(t, n)
+	return h, nil
+}
+
+// Len returns the number of elements that the extents ask for.
+func (t *Tensor) Len() int {
+	n := 1
+	if t == nil {
+		return 0
+	}
+	for _, d := range t.Dims {
+		n *= d
+	}
+	return n
+}
+
+// String describes t as "int64(2,3)".
+func (t *Tensor) String() string {
+	if t == nil {
+		return "nil"
+	}
+	return typeString(t.Type, shape.OfInts(t.Dims...))
+}
+
+func typeString(d ir.DataType, s shape.Shape) string { return d.String() + s.String() }
+
+// check returns an error if the data of t, which a user made, are not what its type and extents
+// say.
+func (t *Tensor) check() error {
+	if t == nil {
+		return errors.New("the tensor is nil")
+	}
+	e, ok := elements[t.Type]
+	if !ok {
+		return fmt.Errorf("element type %v is not supported", t.Type)
+	}
+	if len(t.Dims) > shape.MaxRank {
+		return fmt.Errorf("%d axes; at most %d are supported", len(t.Dims), shape.MaxRank)
+	}
+	size, err := shape.OfInts(t.Dims...).Size()
+	if err != nil || shape.OfInts(t.Dims...).Err() != nil {
+		return fmt.Errorf("extents %v are not valid", t.Dims)
+	}
+	have, ok := e.lenOf(t.Data)
+	switch want, _ := size.Int(); {
+	case !ok:
+		return fmt.Errorf("the data of a tensor of type %v are a %T", t.Type, t.Data)
+	case have != want:
+		return fmt.Errorf("%d elements; %v has %d", have, t, want)
+	}
+	return nil
+}
+
+// compute is the type of the node that stands for t.
+func (t *Tensor) compute() shape.Type {
+	return shape.Type{DType: elements[t.Type].compute, Shape: shape.OfInts(t.Dims...)}
+}
+
+// dense returns the elements in the type in which they are computed.
+func (t *Tensor) dense() *tensor.Dense {
+	return engine.DenseOf(shape.OfInts(t.Dims...), t.buffer())
+}
+
+func (t *Tensor) buffer() engine.Buffer {
+	switch v := elements[t.Type].widen(t.Data).(type) {
+	case []float32:
+		return engine.BufferOf(v)
+	case []float64:
+		return engine.BufferOf(v)
+	case []int32:
+		return engine.BufferOf(v)
+	case []int64:
+		return engine.BufferOf(v)
+	case []uint8:
+		return engine.BufferOf(v)
+	case []bool:
+		return engine.BufferOf(v)
+	}
+	return engine.Buffer{}
+}
+
+// fromDense returns a copy of d, which is computed for the element type e.
+func fromDense(d *tensor.Dense, e ir.DataType) *Tensor {
+	b := engine.BufferOfDense(d)
+	t := &Tensor{Type: e, Dims: slices.Clone([]int(d.Shape()))}
+	var data any
+	switch b.DType() {
+	case shape.Float32:
+		data = slices.Clone(engine.Slice[float32](b))
+	case shape.Float64:
+		data = slices.Clone(engine.Slice[float64](b))
+	case shape.Int32:
+		data = slices.Clone(engine.Slice[int32](b))
+	case shape.Int64:
+		data = slices.Clone(engine.Slice[int64](b))
+	case shape.Uint8:
+		data = slices.Clone(engine.Slice[uint8](b))
+	case shape.Bool:
+		data = slices.Clone(engine.Slice[bool](b))
+	}
+	t.Data = elements[e].narrow(data)
+	return t
+}
+
+// ints returns the elements of an integer or bool tensor as numbers, or false.
+func (t *Tensor) ints() ([]int64, bool) {
+	switch v := elements[t.Type].widen(t.Data).(type) {
+	case []int32:
+		return converted[int32, int64](v), true
+	case []int64:
+		return v, true
+	case []uint8:
+		return converted[uint8, int64](v), true
+	case []bool:
+		return mapped(v, func(b bool) int64 {
+			if b {
+				return 1
+			}
+			return 0
+		}), true
+	}
+	return nil, false
+}
+
+// floats returns the elements as numbers.
+func (t *Tensor) floats() []float64 { return engine.Floats(t.buffer()) }
+
+// Numbers returns the elements, of any type but strings, as numbers: true is 1. It returns nil if t
+// is not valid.
+func (t *Tensor) Numbers() []float64 {
+	if t.check() != nil {
+		return nil
+	}
+	return t.floats()
+}
+
+// intsTensor returns a vector, or for a nil dims a scalar, of Int64.
+func intsTensor(v []int64, dims ...int) *Tensor { return &Tensor{Type: ir.Int64, Dims: dims, Data: v} }
