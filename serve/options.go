@@ -63,15 +63,15 @@ func (o Options) withDefaults() (Options, error) {
 		return o, fmt.Errorf("serve: Options.Delay is %v; want 0 to %v", o.Delay, time.Minute)
 	case o.Timeout < time.Millisecond || o.Timeout > maxTimeout:
 		return o, fmt.Errorf("serve: Options.Timeout is %v; want %v to %v", o.Timeout, time.Millisecond, maxTimeout)
-	case o.Token != "" && len(o.Token) < minToken:
-		return o, fmt.Errorf("serve: Options.Token has %d characters; want at least %d", len(o.Token), minToken)
+	case o.Token != "" && len(o.Token) < MinToken:
+		return o, fmt.Errorf("serve: Options.Token has %d bytes; want at least %d", len(o.Token), MinToken)
 	case !littleEndian():
 		return o, errors.New("serve: bytes of the protocol are little-endian, those of this processor are not")
 	}
 	return o, nil
 }
 
-// minToken is how many characters a token has at least.
-const minToken = 16
+// MinToken is how many bytes a token has at least.
+const MinToken = 16
 
 func littleEndian() bool { return native.Uint16([]byte{1, 0}) == 1 }

@@ -185,11 +185,11 @@ func (s *Server) ready() bool {
 // that it has accepted are answered, and closes the models. When ctx ends before, it abandons them
 // and returns the cause.
 func (s *Server) Close(ctx context.Context) error {
-	if s == nil || s.entries == nil {
-		return nil
-	}
 	if ctx == nil {
 		return errors.New("serve: the context is nil")
+	}
+	if s == nil || s.entries == nil {
+		return nil
 	}
 	s.mu.Lock()
 	first := !s.closing

@@ -99,6 +99,7 @@ var may = map[string][]string{
 	"internal/simd/nhwc":        {"internal/par", "internal/simd/abi", "internal/simd/gemm", "internal/simd/isa", "internal/simd/window", "internal/simd/winograd"},
 	"internal/simd/interleaved": {"internal/simd/abi", "internal/simd/gemm", "internal/simd/isa", "internal/simd/vec", "internal/simd/window"},
 	"internal/simd/simdtest":    {"internal/par", "internal/simd/isa", "internal/simd/window"},
+	"internal/serveload":        {},
 	"internal/skips":            {},
 	"cmd/demo":                  {"..."},
 	"examples":                  {},
