@@ -217,16 +217,18 @@ func (w *worker) compute(g *generation, batch []*call) error {
 	if err := attempt(e.ctx, s, rows); err != nil {
 		return err
 	}
-	e.metrics.batch(rows, time.Since(begin))
+	took := time.Since(begin)
+	e.queue.ran(took)
+	e.metrics.batch(rows, took)
 	at := 0
 	for _, c := range batch {
 		for len(c.out) < len(e.outputs) {
 			c.out = append(c.out, nil)
 		}
-		for i, t := range e.outputs {
-			row := t.Row.Bytes()
-			c.out[i] = grown(c.out[i], c.rows*row)
-			copy(c.out[i], s.Output(i)[at*row:])
+		for _, a := range c.answers {
+			row := e.outputs[a.index].Row.Bytes()
+			c.out[a.index] = grown(c.out[a.index], c.rows*row)
+			copy(c.out[a.index], s.Output(a.index)[at*row:])
 		}
 		at += c.rows
 	}

@@ -116,7 +116,11 @@ func ask(t testing.TB, web *httptest.Server, method, path, body string, headers 
 			r.Host = headers[i+1]
 		}
 	}
-	a, err := web.Client().Do(r)
+	client := web.Client()
+	if client == nil { // of a server that httptest has not started
+		client = http.DefaultClient
+	}
+	a, err := client.Do(r)
 	require.NoError(t, err)
 	defer a.Body.Close()
 	b, err := io.ReadAll(a.Body)

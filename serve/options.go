@@ -11,8 +11,9 @@ import (
 type Options struct {
 	// MaxBatch is how many rows run together, and how many a request may have; by default 32.
 	MaxBatch int
-	// Delay is how long the first request of a batch waits for others. By default it is 0, and none
-	// waits: those that come while a batch runs are the next one.
+	// Delay is how long the first request of a batch waits for others, at most: where more came together
+	// lately, and no longer than a batch takes. By default it is 0, and none waits: those that come while
+	// a batch runs are the next one.
 	Delay time.Duration
 	// Queue is how many requests of a model may wait; by default 256. Further ones get status 429.
 	Queue int

@@ -64,6 +64,8 @@ type queue struct {
 	mu          sync.Mutex
 	first, last *call
 	calls, rows int
+	usual       int           // rows of a batch lately
+	took        time.Duration // by the last batch
 	closed      bool
 
 	turn chan struct{} // held by the worker that collects
@@ -107,7 +109,7 @@ func (q *queue) add(c *call) error {
 	q.last = c
 	q.calls++
 	q.rows += c.rows
-	if q.first == c || q.rows >= q.maxRows {
+	if q.first == c || q.enough() {
 		q.signal()
 	}
 	return nil
@@ -155,9 +157,15 @@ func (q *queue) signal() {
 	}
 }
 
+// enough reports whether the calls that wait need not wait for more: they fill a batch, or have as
+// many rows as those that came together lately. So a client that is alone does not wait, and of many
+// that each wait for their answer the last one begins the batch.
+func (q *queue) enough() bool { return q.rows >= min(q.usual, q.maxRows) || q.closed }
+
 // collect waits for calls and appends those of the next batch to batch: the oldest first, as many as
-// have maxRows rows, once there are so many or the first has waited for delay. It returns none when
-// the queue is closed and empty.
+// have maxRows rows, once there are enough or the first has waited for delay, or for as long as the
+// last batch took: nobody gains by waiting for longer than what is saved. It returns none when the
+// queue is closed and empty.
 func (q *queue) collect(batch []*call, timer *time.Timer) []*call {
 	q.turn <- struct{}{}
 	defer func() { <-q.turn }()
@@ -193,18 +201,27 @@ func (q *queue) take(batch []*call) (_ []*call, wait time.Duration) {
 		return batch, -1
 	case q.first == nil:
 		return batch, 0
-	case q.rows < q.maxRows && !q.closed:
-		if wait = q.delay - time.Since(q.first.arrived); wait > 0 {
+	case !q.enough():
+		if wait = min(q.delay, q.took) - time.Since(q.first.arrived); wait > 0 {
 			return batch, wait
 		}
 	}
-	for rows := 0; q.first != nil && rows+q.first.rows <= q.maxRows; {
+	rows := 0
+	for q.first != nil && rows+q.first.rows <= q.maxRows {
 		c := q.first
 		rows += c.rows
 		q.unlink(c)
 		batch = append(batch, c)
 	}
+	q.usual = max(rows, q.usual*3/4)
 	return batch, 0
+}
+
+// ran tells how long a batch took.
+func (q *queue) ran(took time.Duration) {
+	q.mu.Lock()
+	q.took = took
+	q.mu.Unlock()
 }
 
 // depth returns how many calls wait.

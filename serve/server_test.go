@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"net/http"
+	"net/http/httptest"
 	"strconv"
 	"strings"
 	"sync"
@@ -19,7 +20,7 @@ import (
 
 // Requests in both forms, of many sizes and at the same time, get their own rows.
 func TestEachRequestGetsItsOwnRows(t *testing.T) {
-	model := &fake{bias: 0.5}
+	model := &fake{bias: 0.5, before: func(int) { time.Sleep(time.Millisecond) }}
 	_, web := started(t, Options{MaxBatch: 8, Delay: 2 * time.Millisecond}, map[string]Model{"m": model})
 	var group sync.WaitGroup
 	for c := range 16 {
@@ -317,10 +318,10 @@ func TestABodyThatDoesNotComeIsNotWaitedFor(t *testing.T) {
 }
 
 func TestMemoryOfRequestsIsBounded(t *testing.T) {
-	s, web := started(t, Options{MaxBody: 4 << 20, Memory: 1 << 20}, map[string]Model{"m": &fake{}})
-	status, body, _ := ask(t, web, "POST", "/v2/models/m/infer", strings.Repeat(" ", 2<<20))
+	s, web := started(t, Options{MaxBody: 8 << 20, Memory: 2 << 20}, map[string]Model{"m": &fake{}})
+	status, body, _ := ask(t, web, "POST", "/v2/models/m/infer", strings.Repeat(" ", 4<<20))
 	require.Equal(t, 413, status, body)
-	s.memory.used.Store(1 << 20)
+	s.memory.used.Store(2 << 20)
 	status, body, _ = ask(t, web, "POST", "/v2/models/m/infer", jsonBody(1, 1, 1))
 	require.Equal(t, 429, status, body)
 	s.memory.used.Store(0)
@@ -368,6 +369,34 @@ func TestAcceptedRequestsAreAnsweredBeforeTheEnd(t *testing.T) {
 	require.EqualValues(t, 1, model.closed.Load())
 	require.ErrorIs(t, s.Add("n", &fake{}, nil), errClosing)
 	require.ErrorIs(t, s.Replace("m", &fake{}), errClosing)
+}
+
+// ListenAndServe is not ready any more when its context ends, answers what it has accepted, and
+// returns nil.
+func TestListenAndServeAnswersWhatItHasAccepted(t *testing.T) {
+	g := newGate()
+	t.Cleanup(g.release)
+	s, err := New(Options{})
+	require.NoError(t, err)
+	require.NoError(t, s.Add("m", &fake{before: g.hold}, nil))
+	ctx, cancel := context.WithCancel(context.Background())
+	defer cancel()
+	started, ended := make(chan string, 1), make(chan error, 1)
+	go func() { ended <- s.ListenAndServe(ctx, ":0", func(url string) { started <- url }) }()
+	web := &httptest.Server{URL: strings.TrimSuffix(<-started, "/")}
+	accepted := sent(t, func() (int, string, http.Header) {
+		return ask(t, web, "POST", "/v2/models/m/infer", jsonBody(1, 1, 2))
+	})
+	<-g.began
+	cancel()
+	eventually(t, func() bool { return !s.ready() })
+	status, _, _ := ask(t, web, "GET", "/v2/health/ready", "")
+	require.Equal(t, 503, status)
+	g.release()
+	status, body, h := accepted()
+	require.Equal(t, 200, status)
+	requireRows(t, body, h, 1, 1, 2, 0)
+	require.NoError(t, <-ended)
 }
 
 // A model that never ends does not keep the server: its requests are abandoned.

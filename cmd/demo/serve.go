@@ -53,7 +53,7 @@ func serveCommand(ctx context.Context, c *call) error {
 	c.Var(&s.files, "weights", "a model to serve: `[NAME=]FILE`, repeatable; weights of a run, or with -model any safetensors file with the names of that model's parameters (default runs/MODEL/model.safetensors)")
 	s.model, s.engine = c.pickModelAndEngine()
 	s.addr = c.String("addr", ":8080", "serve at `[HOST]:PORT`; the default host is 127.0.0.1, and port 0 means any free port")
-	s.delay = c.Duration("delay", 2*time.Millisecond, "how long a request waits for others to run with, at most a minute")
+	s.delay = c.Duration("delay", 2*time.Millisecond, "how long a request waits for others to run with, at most: no longer than a batch takes, and not where it is alone")
 	s.batch = c.Int("max-batch", 32, "how many rows run together, and how many a request may have")
 	s.queue = c.Int("queue", 256, "how many requests of a model may wait; further ones get status 429")
 	s.timeout = c.Duration("timeout", 30*time.Second, "how long a request may wait, from a millisecond to an hour")
