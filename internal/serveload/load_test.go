@@ -98,3 +98,21 @@ func usage(t *testing.T) (goroutines, memory int) {
 	}
 	return g[len(g)/2], memory
 }
+
+func TestQuantilesAreRightToAPerCent(t *testing.T) {
+	var a, b tally
+	for i := range 1000 {
+		side := &a
+		if i%2 == 0 {
+			side = &b
+		}
+		side.add(time.Duration(i+1) * time.Millisecond)
+	}
+	a.join(b)
+	for part, want := range map[float64]float64{0: .001, .5: .5, .99: .99, .999: 1} {
+		require.InEpsilon(t, want, a.quantile(part).Seconds(), .02, "%v", part)
+	}
+	a.add(time.Hour)
+	a.add(0)
+	require.Equal(t, 1002, a.answered)
+}

@@ -24,7 +24,6 @@ import (
 	"net/http"
 	"os"
 	"os/signal"
-	"slices"
 	"strconv"
 	"sync"
 	"time"
@@ -84,7 +83,7 @@ func (l load) run(ctx context.Context) (result, error) {
 	begin := time.Now().Add(l.length / 10)
 	ctx, cancel := context.WithDeadline(ctx, begin.Add(l.length))
 	defer cancel()
-	took, failures := make([][]time.Duration, l.clients), make([][]error, l.clients)
+	all := make([]tally, l.clients)
 	var group sync.WaitGroup
 	for c := range l.clients {
 		group.Go(func() {
@@ -94,25 +93,68 @@ func (l load) run(ctx context.Context) (result, error) {
 				switch {
 				case ctx.Err() != nil || start.Before(begin):
 				case err != nil:
-					failures[c] = append(failures[c], err)
+					all[c].fail(err)
 				default:
-					took[c] = append(took[c], time.Since(start))
+					all[c].add(time.Since(start))
 				}
 			}
 		})
 	}
 	group.Wait()
-	all, failed := slices.Concat(took...), slices.Concat(failures...)
-	r := result{rate: float64(len(all)) / l.length.Seconds(), failed: len(failed)}
-	if len(failed) > 0 {
-		r.first = failed[0]
+	var sum tally
+	for _, t := range all {
+		sum.join(t)
 	}
-	if len(all) == 0 {
+	r := result{rate: float64(sum.answered) / l.length.Seconds(), failed: sum.failed, first: sum.first}
+	if sum.answered == 0 {
 		return r, errors.Join(errors.New("no request was answered"), r.first)
 	}
-	slices.Sort(all)
-	r.median, r.p99 = all[len(all)/2], all[len(all)*99/100]
+	r.median, r.p99 = sum.quantile(.5), sum.quantile(.99)
 	return r, nil
+}
+
+// tally counts requests by how long they took, in steps of one per cent from a microsecond on. Its
+// size does not depend on how many there are.
+type tally struct {
+	steps            [2100]int32
+	answered, failed int
+	first            error
+}
+
+const step = 1.01
+
+func (t *tally) add(took time.Duration) {
+	i := int(math.Log(float64(max(took, time.Microsecond))/1e3) / math.Log(step))
+	t.steps[min(i, len(t.steps)-1)]++
+	t.answered++
+}
+
+func (t *tally) fail(err error) {
+	if t.failed++; t.first == nil {
+		t.first = err
+	}
+}
+
+func (t *tally) join(other tally) {
+	for i, n := range other.steps {
+		t.steps[i] += n
+	}
+	t.answered += other.answered
+	t.failed += other.failed
+	if t.first == nil {
+		t.first = other.first
+	}
+}
+
+// quantile returns how long a part of the requests took at most, to a per cent.
+func (t *tally) quantile(part float64) time.Duration {
+	left := int(part * float64(t.answered))
+	for i, n := range t.steps {
+		if left -= int(n); left < 0 {
+			return time.Duration(1e3 * math.Pow(step, float64(i)+.5))
+		}
+	}
+	return time.Duration(1e3 * math.Pow(step, float64(len(t.steps))))
 }
 
 // body makes a request of random numbers for the model's only input, and the length of its JSON.
