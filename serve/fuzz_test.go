@@ -74,6 +74,18 @@ func again(t *testing.T, s signature, c *call) {
 	}
 }
 
+// A byte that is no BOOL is refused: kernels count on 0 and 1.
+func TestBytesOfABool(t *testing.T) {
+	d := decoder{signature{inputs: []Tensor{{"b", shape.Mask(2)}}, outputs: []Tensor{{"b", shape.Mask(2)}}}, 4, func(int) error { return nil }}
+	header := `{"inputs":[{"name":"b","datatype":"BOOL","shape":[2,2],"parameters":{"binary_data_size":4}}]}`
+	for tail, good := range map[string]bool{"\x00\x01\x01\x00": true, "\x00\x02\x01\x00": false} {
+		c := newCall()
+		if err := d.decode(c, []byte(header+tail), len(header)); (err == nil) != good {
+			t.Errorf("% x: %v", tail, err)
+		}
+	}
+}
+
 // Numbers that JSON has, and no others, are read to the bits of Go's own parser.
 func TestNumbersOfJSON(t *testing.T) {
 	for _, good := range []string{"0", "-0", "1", "-12.5", "1e5", "1E+5", "1.25e-3", "0.1", "3.4028235e38"} {

@@ -460,6 +460,54 @@ func TestNoRequestFailsWhileModelsAreReplaced(t *testing.T) {
 	require.Equal(t, 21, s.entries["m"].version())
 }
 
+// A model that is replaced while a batch of it runs closes when that has ended, once.
+func TestAReplacedModelClosesWithItsLastBatch(t *testing.T) {
+	g := newGate()
+	t.Cleanup(g.release)
+	old := &fake{before: g.hold}
+	s, web := started(t, Options{}, map[string]Model{"m": old})
+	running := sent(t, func() (int, string, http.Header) {
+		return ask(t, web, "POST", "/v2/models/m/infer", jsonBody(1, 1, 2))
+	})
+	<-g.began
+	require.NoError(t, s.Replace("m", &fake{bias: 1}))
+	require.Zero(t, old.closed.Load())
+	g.release()
+	status, body, h := running()
+	require.Equal(t, 200, status)
+	requireRows(t, body, h, 1, 1, 2, 0)
+	require.Equal(t, "1", decoded(t, body).Version)
+	eventually(t, func() bool { return old.closed.Load() == 1 })
+	_, body, h = ask(t, web, "POST", "/v2/models/m/infer", jsonBody(1, 1, 2))
+	requireRows(t, body, h, 1, 1, 2, 1)
+	require.EqualValues(t, 1, old.closed.Load())
+}
+
+// A body takes memory as it comes, up to its limit, whatever its client has told.
+func TestABodyIsReadUpToItsLimit(t *testing.T) {
+	const most = 100_000
+	for _, size := range []int{0, 1, 70_000, most, most + 1, 3 * most} {
+		for _, told := range []int64{-1, int64(size)} {
+			b := budget{size: 1 << 30}
+			l := loan{from: &b}
+			got, err := readBody(strings.NewReader(strings.Repeat("x", size)), nil, told, most, &l)
+			if size > most {
+				require.Equal(t, http.StatusRequestEntityTooLarge, statusOf(err), size)
+			} else {
+				require.NoError(t, err)
+				require.Len(t, got, size)
+			}
+			require.LessOrEqual(t, b.used.Load(), int64(most+1))
+			require.GreaterOrEqual(t, b.used.Load(), int64(len(got)))
+			l.repay()
+			require.Zero(t, b.used.Load())
+
+			_, err = readBody(strings.NewReader(strings.Repeat("x", size)), make([]byte, 0, 2*most), told, most, &l)
+			require.Equal(t, size > most, err != nil, "in memory that is larger")
+		}
+	}
+}
+
 func TestModelsAreLoadedByWhoHasTheToken(t *testing.T) {
 	const token = "a token of some length"
 	s, err := New(Options{Token: token})
