@@ -42,7 +42,7 @@ func operators() catalogue {
 	for _, f := range []family{
 		mathOperators, activationOperators, logicOperators, castOperators, reduceOperators, normOperators, matmulOperators,
 		convOperators, poolOperators, moveOperators, indexOperators, shapeOperators, controlOperators(),
-		bitOperators, resizeOperators, scatterOperators, recurrentOperators, quantiseOperators,
+		bitOperators, resizeOperators, scatterOperators, recurrentOperators, quantiseOperators, signalOperators, patchOperators,
 	} {
 		for name, rows := range f {
 			if _, twice := standard[name]; twice {
